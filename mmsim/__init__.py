@@ -1,0 +1,54 @@
+"""mmsim: take one real Linux kernel bug apart, one atomic step at a time.
+
+The names that lessons use are here.  They are looked up when they are first used, so `import mmsim`
+itself needs the standard library only and is quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Prediction": "mmsim.lessons",
+    "alignment": "mmsim.views.tables",
+    "align": "mmsim.ftrace",
+    "check": "mmsim.checks",
+    "console": "mmsim.widgets",
+    "counters_by_version": "mmsim.views.tables",
+    "decision_table": "mmsim.views.tables",
+    "diff": "mmsim.mm.versions",
+    "hint": "mmsim.checks",
+    "make": "mmsim.scenarios",
+    "measured_counters": "mmsim.views.charts",
+    "ready": "mmsim.doctor",
+    "real_trace": "mmsim.ftrace",
+    "refused_splits": "mmsim.views.charts",
+    "retry_table": "mmsim.views.tables",
+    "show_chart": "mmsim.widgets",
+    "show_diff": "mmsim.widgets",
+    "show_flow": "mmsim.widgets",
+    "show_state": "mmsim.widgets",
+    "show_story": "mmsim.widgets",
+    "show_table": "mmsim.widgets",
+    "show_trace": "mmsim.widgets",
+    "stepper": "mmsim.widgets",
+    "suspects_table": "mmsim.views.tables",
+    "vfio_map": "mmsim.scenarios",
+}
+
+__all__ = [*_HOME]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'mmsim' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

@@ -1,0 +1,188 @@
+"""The shell scripts behind `make`: which Python is used, and what the summary says."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="make and its scripts are for POSIX")
+
+
+def script(file: Path, text: str) -> Path:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f"#!/bin/sh\n{text}\n")
+    file.chmod(0o755)
+    return file
+
+
+def call(*words: object, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(word) for word in words], cwd=ROOT, env=env, capture_output=True, text=True, timeout=60
+    )
+
+
+# --- tools/find-python: a real Python that says it is another version ------------------------
+
+
+def pretend(file: Path, version: tuple[int, int]) -> Path:
+    code = f"import sys; sys.version_info = {version}; exec(sys.argv[1])"
+    return script(file, f'exec "{sys.executable}" -c "{code}" "$2"')
+
+
+def find_python(folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    return call("/bin/sh", ROOT / "tools" / "find-python", PATH=str(folder), **env)
+
+
+def test_the_first_python_that_is_new_enough(tmp_path: Path) -> None:
+    script(tmp_path / "python3.13", "exit 127")  # a name that is there and does not run
+    pretend(tmp_path / "python3", (3, 11))
+    found = find_python(tmp_path)
+    assert (found.returncode, found.stdout) == (0, "python3\n")
+    pretend(tmp_path / "python3.12", (3, 12))
+    assert find_python(tmp_path).stdout == "python3.12\n"
+
+
+def test_no_python_is_one_sentence(tmp_path: Path) -> None:
+    pretend(tmp_path / "python3", (3, 10))
+    found = find_python(tmp_path)
+    assert (found.returncode, found.stdout) == (1, "")
+    assert found.stderr.startswith("mmsim needs Python 3.11 or newer, and none was found")
+    assert found.stderr.count("\n") == 1
+
+
+def test_a_named_python_is_meant(tmp_path: Path) -> None:
+    pretend(tmp_path / "python3", (3, 12))
+    mine = pretend(tmp_path / "mine", (3, 14))
+    assert find_python(tmp_path, PYTHON=str(mine)).stdout == f"{mine}\n"
+    pretend(mine, (3, 9))
+    found = find_python(tmp_path, PYTHON=str(mine))
+    assert found.returncode == 1
+    assert str(mine) in found.stderr
+
+
+# --- tools/make-venv: a stand-in for Python notes how it is called ----------------------------
+
+PYTHON = """
+echo "$*" >>"$CALLS"
+case "$*" in
+"-m venv "*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
+*"$FAIL"*) exit 1 ;;
+esac
+"""
+
+
+class Checkout:
+    """A folder with what make-venv reads. `make()` gives the calls of Python that it made."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        shutil.copytree(ROOT / "tools", root / "tools")
+        (root / "lock.txt").write_text("a==1")
+        (root / "pyproject.toml").write_text("")
+        self.python = script(root / "python", PYTHON)
+
+    def make(self, fail: str = "nothing fails") -> list[str]:
+        calls = self.root / "calls"
+        calls.write_text("")
+        env = os.environ | {"PYTHON": str(self.python), "CALLS": str(calls), "FAIL": fail}
+        subprocess.run(["tools/make-venv", ".venv", "lock.txt"], cwd=self.root, env=env, timeout=60)
+        return [line for line in calls.read_text().splitlines() if line.startswith("-m")]
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    return Checkout(tmp_path / "checkout")
+
+
+def test_from_nothing_then_at_once(checkout: Checkout) -> None:
+    venv, lock, editable = checkout.make()
+    assert venv == "-m venv .venv"
+    assert lock.endswith("--require-hashes --requirement lock.txt")
+    assert editable.endswith("--no-build-isolation --no-deps --editable .")
+    assert checkout.make() == []
+
+
+def test_a_changed_lock_file_installs_anew(checkout: Checkout) -> None:
+    checkout.make()
+    (checkout.root / "lock.txt").write_text("a==2")
+    assert len(checkout.make()) == 3
+
+
+def test_a_changed_project_is_only_installed_again_itself(checkout: Checkout) -> None:
+    checkout.make()
+    (checkout.root / "pyproject.toml").write_text("version = 2")
+    (call,) = checkout.make()
+    assert call.endswith("--editable .")
+
+
+def test_a_moved_checkout_installs_anew(checkout: Checkout, tmp_path: Path) -> None:
+    checkout.make()
+    checkout.root = checkout.root.rename(tmp_path / "moved")
+    checkout.python = checkout.root / "python"
+    assert len(checkout.make()) == 3
+
+
+def test_an_interrupted_run_is_done_again(checkout: Checkout) -> None:
+    assert len(checkout.make(fail="--require-hashes")) == 2
+    assert len(checkout.make(fail="--editable")) == 3
+    assert len(checkout.make()) == 3
+    assert checkout.make() == []
+
+
+def test_a_failed_update_is_done_again_even_if_the_change_is_taken_back(checkout: Checkout) -> None:
+    checkout.make()
+    (checkout.root / "pyproject.toml").write_text("version = 2")
+    checkout.make(fail="--editable")
+    (checkout.root / "pyproject.toml").write_text("")
+    assert checkout.make() != []
+
+
+# --- tests/run.sh: the stages run stand-ins for ruff, mypy and pytest -----------------------
+
+
+@pytest.fixture
+def venv(tmp_path: Path) -> Path:
+    for tool in ("ruff", "mypy", "pytest"):
+        script(tmp_path / "bin" / tool, f'echo "{tool} $*"')
+    return tmp_path
+
+
+def run(venv: Path, *stages: str) -> subprocess.CompletedProcess[str]:
+    return call(ROOT / "tests" / "run.sh", venv, *stages, PATH=os.environ["PATH"])
+
+
+def words(output: str) -> list[list[str]]:
+    """The summary, one list of words for each stage."""
+    return [line.split() for line in output.partition("== summary\n")[2].splitlines()]
+
+
+def test_all_stages_pass(venv: Path) -> None:
+    done = run(venv, "lint", "format", "types", "unit", "notebooks")
+    assert done.returncode == 0
+    assert [line[:2] for line in words(done.stdout)] == [
+        [stage, "passed"] for stage in ("lint", "format", "types", "unit", "notebooks")
+    ]
+    assert "mypy --strict mmsim" in done.stdout
+    assert "--nbval --nbval-cell-timeout=120" in done.stdout
+
+
+def test_the_first_failure_stops_the_rest(venv: Path) -> None:
+    script(venv / "bin" / "mypy", "exit 3")
+    done = run(venv, "lint", "types", "unit")
+    assert done.returncode == 3
+    summary = words(done.stdout)
+    assert [line[:2] for line in summary[:2]] == [["lint", "passed"], ["types", "FAILED"]]
+    assert summary[2] == ["unit", "not", "run"]
+    assert "pytest" not in done.stdout
+
+
+def test_an_unknown_stage_is_named(venv: Path) -> None:
+    done = run(venv, "typos")
+    assert done.returncode == 2
+    assert "no stage 'typos'" in done.stderr
