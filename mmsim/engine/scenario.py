@@ -1,0 +1,143 @@
+"""The only transition function: `Scenario.step(state, move) -> (state, event)`.
+
+Interface: World, Move, State, Event, Scenario, Scheduler
+
+Stepping by hand, replaying a schedule, a random run, the exhaustive search and the conformance
+runner all call it.  A `State` is a value: the world and the place where each actor is suspended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Any, NamedTuple, Protocol, Self
+
+from mmsim.engine.actor import Actor, Frame, Local, Program
+from mmsim.engine.op import ModelError, Op
+
+
+class World(Protocol):
+    """What the engine asks of a world: a cheap copy, and a key that equal worlds share."""
+
+    def branch(self) -> Self: ...
+    def key(self) -> Hashable: ...
+
+
+class Move(NamedTuple):
+    """One choice of a scheduler: who takes the next step, and how the environment answers."""
+
+    actor: str
+    outcome: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.actor}:{self.outcome}" if self.outcome else self.actor
+
+
+class State(NamedTuple):
+    """A world and one Local per actor, in the order of `Scenario.actors`."""
+
+    world: Any
+    locals: tuple[Local, ...]
+
+
+class Event(NamedTuple):
+    """What one step did: one row of a trace."""
+
+    actor: str
+    op: Op
+    outcome: str
+    answer: Hashable
+    local: Local
+    """Where the actor stood when it took the step."""
+
+    @property
+    def where(self) -> tuple[Frame, ...]:
+        """The stack trace at the step, outermost function first."""
+        return self.local.frames()
+
+
+Scheduler = Callable[["Scenario", State], Move]
+
+
+class Scenario:
+    """A world, the actors that share it, and the rules by which they move.
+
+    `merge` chooses how Locals are compared (see `engine.actor`): merged for the search, exact for
+    everything else, where comparing them would only cost time.
+    """
+
+    def __init__(self, name: str, world: World, actors: tuple[Actor, ...], *, merge: bool = False):
+        names = [actor.name for actor in actors]
+        if len(set(names)) != len(names):
+            raise ModelError(f"two actors share a name in {names}")
+        self.name = name
+        self.actors = actors
+        self.index = {actor.name: i for i, actor in enumerate(actors)}
+        self._world = world
+        self._programs = tuple(Program(actor, merge=merge) for actor in actors)
+
+    def initial(self) -> State:
+        """The state before anybody moved."""
+        return State(self._world.branch(), tuple(program.root for program in self._programs))
+
+    def local(self, state: State, actor: str) -> Local:
+        """Where this actor stands."""
+        return state.locals[self.index[actor]]
+
+    def blocked(self, state: State, actor: str) -> str | None:
+        """Why this actor can't take its next step now; None if it can."""
+        local = self.local(state, actor)
+        if local.op is None:
+            return "finished"
+        kind, args = local.op
+        return kind.guard(state.world, actor, *args) if kind.guard else None
+
+    def outcomes(self, state: State, actor: str) -> tuple[str, ...]:
+        """What the environment may answer to this actor's next step; `("",)` if it has no say."""
+        op = self.local(state, actor).op
+        if op is None or op.kind.outcomes is None:
+            return ("",)
+        return op.kind.outcomes(state.world, actor, *op.args)
+
+    def moves(self, state: State) -> list[Move]:
+        """Every move that can be made now, in the order of the actors."""
+        return [
+            Move(actor.name, outcome)
+            for actor in self.actors
+            if self.blocked(state, actor.name) is None
+            for outcome in self.outcomes(state, actor.name)
+        ]
+
+    def step(self, state: State, move: Move, *, keep: bool = True) -> tuple[State, Event]:
+        """Make one move.
+
+        `keep=False` gives up the old state: its world is changed in place and the way back
+        forgotten. Raises ModelError if the move is not possible here."""
+        i = self.index[move.actor]
+        local = state.locals[i]
+        op = local.op
+        if op is None:
+            raise ModelError(f"{move.actor!r} has finished and can't move")
+        kind, args = op
+        if kind.guard is not None and (why := kind.guard(state.world, move.actor, *args)):
+            raise ModelError(f"{move.actor!r} can't move: {why}")
+        world = state.world.branch() if keep else state.world
+        if kind.outcomes is None:
+            answer = kind.run(world, move.actor, *args)
+        else:
+            answer = kind.run(world, move.actor, move.outcome, *args)
+        after = local.after(answer, remember=keep)
+        locals_ = (*state.locals[:i], after, *state.locals[i + 1 :])
+        event = Event(move.actor, op, move.outcome, answer, local)
+        return State(world, locals_), event
+
+    def finished(self, state: State) -> bool:
+        """True once every actor has returned."""
+        return all(local.finished for local in state.locals)
+
+    def results(self, state: State) -> dict[str, Any]:
+        """What each finished actor returned."""
+        return {
+            a.name: loc.result
+            for a, loc in zip(self.actors, state.locals, strict=True)
+            if loc.finished
+        }

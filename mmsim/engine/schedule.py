@@ -1,0 +1,111 @@
+"""Who moves next: schedules as text, and schedulers as functions `(scenario, state) -> move`.
+
+Interface: parse, render, replaying, in_turn, one_after_another, coin, ScheduleError
+
+A schedule is a line such as `pin*12 stranger pin:fail*3`: an actor, an outcome after a colon where
+the environment has a say, and how often.  It is read, never evaluated."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from mmsim.engine.scenario import Move, Scenario, Scheduler, State
+from mmsim.hints import nearest
+
+MOVES_MAX = 1_000_000
+_TOKEN = re.compile(
+    r"(?P<actor>[A-Za-z_]\w*)(:(?P<outcome>[A-Za-z]\w*))?(\*(?P<times>[1-9]\d{0,6}))?"
+)
+
+
+class ScheduleError(ValueError):
+    """A schedule that can't be read, or a move that can't be made; the message says what to do."""
+
+
+def parse(text: str, actors: Sequence[str]) -> list[Move]:
+    """Read a schedule; every actor must be one of `actors`."""
+    moves: list[Move] = []
+    for token in text.split():
+        match = _TOKEN.fullmatch(token)
+        if match is None:
+            raise ScheduleError(
+                f"can't read {token!r} in the schedule: "
+                "write ACTOR, ACTOR*TIMES or ACTOR:OUTCOME*TIMES"
+            )
+        actor = match["actor"]
+        if actor not in actors:
+            raise ScheduleError(f"no actor {actor!r} in this scenario{nearest(actor, actors)}")
+        moves += [Move(actor, match["outcome"] or "")] * int(match["times"] or 1)
+        if len(moves) > MOVES_MAX:
+            raise ScheduleError(f"the schedule has more than {MOVES_MAX} moves")
+    return moves
+
+
+def render(moves: Sequence[Move]) -> str:
+    """The shortest line that `parse` reads back as these moves."""
+    runs = ((move, len(list(group))) for move, group in groupby(moves))
+    return " ".join(f"{move}*{n}" if n > 1 else str(move) for move, n in runs)
+
+
+def replaying(moves: Sequence[Move]) -> Scheduler:
+    """Exactly these moves, then stop.  A move that is impossible raises ScheduleError."""
+    left: Iterator[tuple[int, Move]] = iter(enumerate(moves, start=1))
+
+    def choose(scenario: Scenario, state: State) -> Move:
+        number, move = next(left)  # StopIteration ends the run
+        why = scenario.blocked(state, move.actor)
+        if why is not None:
+            free = ", ".join(sorted({m.actor for m in scenario.moves(state)})) or "nobody"
+            raise ScheduleError(
+                f"move {number}: {move.actor!r} can't move ({why}); who can: {free}"
+            )
+        allowed = scenario.outcomes(state, move.actor)
+        if not move.outcome and len(allowed) == 1:
+            return Move(move.actor, allowed[0])
+        if move.outcome not in allowed:
+            named = ", ".join(f"{move.actor}:{o}" if o else move.actor for o in allowed)
+            raise ScheduleError(f"move {number}: write one of {named} instead of {move}")
+        return move
+
+    return choose
+
+
+def one_after_another(scenario: Scenario, state: State) -> Move:
+    """The first actor that can move goes on until it finishes or blocks; first outcomes only."""
+    for move in scenario.moves(state):
+        return move
+    raise StopIteration
+
+
+def in_turn() -> Scheduler:
+    """Round robin: one step each, skipping whoever is blocked."""
+    last = [-1]
+
+    def choose(scenario: Scenario, state: State) -> Move:
+        n = len(scenario.actors)
+        for offset in range(1, n + 1):
+            i = (last[0] + offset) % n
+            name = scenario.actors[i].name
+            if scenario.blocked(state, name) is None:
+                last[0] = i
+                return Move(name, scenario.outcomes(state, name)[0])
+        raise StopIteration
+
+    return choose
+
+
+def coin(seed: int) -> Scheduler:
+    """Toss a fair coin among the actors that can move, then among the outcomes."""
+    rng = random.Random(seed)
+
+    def choose(scenario: Scenario, state: State) -> Move:
+        free = [a.name for a in scenario.actors if scenario.blocked(state, a.name) is None]
+        if not free:
+            raise StopIteration
+        name = rng.choice(free)
+        return Move(name, rng.choice(scenario.outcomes(state, name)))
+
+    return choose

@@ -1,0 +1,102 @@
+"""A recorded run: every event, and every state when somebody asks for it.
+
+Interface: Trace, record, run_to_end
+
+States are kept every `STRIDE` steps; the ones between are made again by `Scenario.step` from the
+nearest kept one.  A run that splits a huge page has thousands of steps over hundreds of folios, and
+a reader of a trace looks at a few dozen of them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmsim.engine.op import ModelError
+from mmsim.engine.scenario import Event, Move, Scenario, Scheduler, State
+from mmsim.hints import nearest
+
+STRIDE = 32
+STEPS_MAX = 1_000_000
+
+
+class Trace:
+    """One run of a scenario.  `len(trace)` counts its steps; position 0 is before the first."""
+
+    def __init__(self, scenario: Scenario):
+        self.scenario = scenario
+        self.moves: list[Move] = []
+        self.events: list[Event] = []
+        self._last = scenario.initial()
+        self._kept: dict[int, State] = {0: self._last}
+        self._recent: tuple[int, State] = (0, self._last)
+
+    def __len__(self) -> int:
+        return len(self.events)
+
+    def append(self, move: Move) -> Event:
+        """Take one more step at the end of the run."""
+        self._last, event = self.scenario.step(self._last, move)
+        self.moves.append(move)
+        self.events.append(event)
+        if len(self.events) % STRIDE == 0:
+            self._kept[len(self.events)] = self._last
+        return event
+
+    def state(self, position: int) -> State:
+        """The state after `position` steps; raises IndexError outside 0..len(trace)."""
+        if not 0 <= position <= len(self):
+            raise IndexError(f"position {position} is outside 0..{len(self)}")
+        if position == len(self):
+            self._kept[position] = self._last
+        if position in self._kept:
+            return self._kept[position]
+        start = position - position % STRIDE
+        state = self._kept[start]
+        if start <= self._recent[0] <= position:
+            start, state = self._recent
+        for i in range(start, position):
+            state, _ = self.scenario.step(state, self.moves[i])
+        self._recent = (position, state)
+        return state
+
+    def find(self, step: str) -> int:
+        """The position right after the first step of this name; ValueError if it never came."""
+        for number, event in enumerate(self.events, start=1):
+            if event.op.kind.name == step:
+                return number
+        names = dict.fromkeys(event.op.kind.name for event in self.events)
+        raise ValueError(f"no step {step!r} in this run{nearest(step, names)}")
+
+    @property
+    def last(self) -> State:
+        """The state at the end."""
+        return self.state(len(self))
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """What each actor that finished returned."""
+        return self.scenario.results(self._last)
+
+
+def record(scenario: Scenario, scheduler: Scheduler, *, steps_max: int = STEPS_MAX) -> Trace:
+    """Run until the scheduler stops it by raising StopIteration; keep every step."""
+    trace = Trace(scenario)
+    while len(trace) < steps_max:
+        try:
+            move = scheduler(scenario, trace._last)
+        except StopIteration:
+            return trace
+        trace.append(move)
+    raise ModelError(f"{scenario.name}: not finished after {steps_max} steps")
+
+
+def run_to_end(scenario: Scenario, scheduler: Scheduler, *, steps_max: int = STEPS_MAX) -> State:
+    """Like `record`, but keeps only the final state: quicker, and it needs no memory."""
+    state = scenario.initial()
+    for _ in range(steps_max):
+        try:
+            move = scheduler(scenario, state)
+        except StopIteration:
+            return state
+        state, _event = scenario.step(state, move, keep=False)
+    raise ModelError(f"{scenario.name}: not finished after {steps_max} steps")
