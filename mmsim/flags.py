@@ -1,0 +1,49 @@
+"""Names the kernel gives to its choices: reasons and modes of migration, memory, counters."""
+
+MIGRATE_ASYNC, MIGRATE_SYNC_LIGHT, MIGRATE_SYNC = 0, 1, 2
+MODES = ("MIGRATE_ASYNC", "MIGRATE_SYNC_LIGHT", "MIGRATE_SYNC")
+
+(
+    MR_COMPACTION,
+    MR_MEMORY_FAILURE,
+    MR_MEMORY_HOTPLUG,
+    MR_SYSCALL,
+    MR_MEMPOLICY_MBIND,
+    MR_NUMA_MISPLACED,
+    MR_CONTIG_RANGE,
+    MR_LONGTERM_PIN,
+    MR_DEMOTION,
+) = range(9)
+REASONS = (
+    "compaction",
+    "memory_failure",
+    "memory_hotplug",
+    "syscall",
+    "mempolicy_mbind",
+    "numa_misplaced",
+    "contig_range",
+    "longterm_pin",
+    "demotion",
+)
+
+SHMEM, ANON, HUGE_ZERO = "shmem", "anon", "huge_zero"
+
+MIGRATE_MOVABLE, MIGRATE_CMA = "MOVABLE", "CMA"
+
+LRU_ADD, DEACTIVATE_FILE, ACTIVATE = "lru_add", "deactivate_file", "activate"
+
+MIGRATE_COUNTERS = (
+    "pgmigrate_success",
+    "pgmigrate_fail",
+    "thp_migration_success",
+    "thp_migration_fail",
+    "thp_migration_split",
+)
+SPLIT_COUNTERS = (
+    "thp_split_page",
+    "thp_split_page_failed",
+    "thp_split_pmd",
+    "thp_deferred_split_page",
+)
+PIN_COUNTERS = ("nr_foll_pin_acquired", "nr_foll_pin_released")
+VMSTAT = (*MIGRATE_COUNTERS, *SPLIT_COUNTERS, *PIN_COUNTERS)

@@ -1,0 +1,196 @@
+"""Pinning user pages for a long time.
+
+Floor 3: kernel paths and the atomic steps that belong to them.  Mirrors mm/gup.c, 6.1-rc1.
+
+Interface: pin_user_pages_remote, follow_page_mask, gup_put_folio, pin, Extent
+
+A long-term pin must not stay in CMA.  So the loop is: pin what is there, look for pages that may
+not stay, let go of everything, move those pages, and start again."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any, NamedTuple
+
+from mmsim.engine.op import Op, atomic, blocking
+from mmsim.errno import EAGAIN, ENOMEM
+from mmsim.flags import MIGRATE_SYNC, MR_LONGTERM_PIN
+from mmsim.mm.folio import Page
+from mmsim.mm.migrate import migrate_pages, putback_movable_pages
+from mmsim.mm.rmap import handle_mm_fault
+from mmsim.mm.swap import (
+    folio_isolate_lru,
+    folio_mark_accessed,
+    folio_test_lru,
+    lru_add_drain_all,
+)
+from mmsim.mm.versions import Version
+from mmsim.mm.world import World
+from mmsim.units import GUP_PIN_COUNTING_BIAS
+
+
+class Extent(NamedTuple):
+    """A stretch of user memory: the first `pages` pages of a region."""
+
+    region: str
+    pages: int
+
+
+class Pin(NamedTuple):
+    """Pages of one folio that were pinned together."""
+
+    page: Page
+    pins: int
+
+
+def pin(world: World, pfn: int, who: str, pins: int) -> None:
+    """FOLL_PIN: 1,024 references for each pin of a page, one each on a large folio."""
+    folio = world.folio(pfn)
+    world.hold(pfn, f"{who} (pin)", pins if folio.is_thp else pins * GUP_PIN_COUNTING_BIAS)
+    world.update(pfn, pincount=folio.pincount + pins)
+
+
+def unpin(world: World, pfn: int, who: str, pins: int) -> None:
+    """Undo `pin`."""
+    folio = world.folio(pfn)
+    world.update(pfn, pincount=folio.pincount - pins)
+    world.drop(pfn, f"{who} (pin)", pins if folio.is_thp else pins * GUP_PIN_COUNTING_BIAS)
+
+
+def _entry_waits(world: World, me: str, region: str, index: int, nr: int) -> str | None:
+    pfn = world.find(region, index)
+    if pfn is not None and any(world.folio(pfn).migration_entries):
+        return f"waiting for the migration of {world.folio(pfn).name} to end"
+    return None
+
+
+@blocking(_entry_waits)
+def follow_page_mask(world: World, me: str, region: str, index: int, nr: int) -> Pin | None:
+    """Pin what a user address is mapped to, up to `nr` pages of one folio; None if it is not
+    mapped.
+
+    Kernel: mm/gup.c, follow_page_mask() and try_grab_page() with FOLL_PIN | FOLL_TOUCH |
+    FOLL_WRITE, under the page-table lock.  A page mapped by a PTE is marked dirty and accessed, a
+    PMD is only touched.  Left out: the kernel pins the pages of a huge page one after the other."""
+    pfn = world.find(region, index)
+    if pfn is None or world.folio(pfn).mapcount == 0:
+        return None
+    folio = world.folio(pfn)
+    pins = min(folio.nr_pages, nr)
+    pin(world, pfn, me, pins)
+    world.count("nr_foll_pin_acquired", pins)
+    if folio.pmd_maps == 0:
+        world.update(pfn, dirty=True)
+        # One touch for each page of a huge page; after four of them nothing changes any more.
+        for _ in range(min(pins, 4)):
+            folio_mark_accessed(world, me, pfn)
+    return Pin(Page(pfn, folio.nr_pages), pins)
+
+
+@atomic
+def gup_put_folio(world: World, me: str, pfn: int, pins: int) -> None:
+    """Let go of pinned pages.  Kernel: mm/gup.c, unpin_user_pages(), gup_put_folio()."""
+    unpin(world, pfn, me, pins)
+    world.count("nr_foll_pin_released", pins)
+
+
+@atomic
+def is_longterm_pinnable_page(world: World, me: str, pfn: int) -> bool:
+    """May this folio stay where it is under a long-term pin?  Not in CMA.
+
+    Kernel: include/linux/mm.h, is_longterm_pinnable_page().  Left out: ISOLATE pageblocks, the zero
+    page, device memory, ZONE_MOVABLE.
+    """
+    return not world.in_cma(pfn)
+
+
+def __get_user_pages(vma: tuple[Extent, ...], pinned: list[Pin]) -> Generator[Op, Any, int]:
+    """Fault in and pin every page; returns how many, or a negative errno if not even one.
+
+    Kernel: mm/gup.c, __get_user_pages().  Left out: signals, follow_hugetlb_page().
+    """
+    nr = 0
+    for number, extent in enumerate(vma):
+        index = 0
+        while index < extent.pages:
+            found = yield follow_page_mask(extent.region, index, extent.pages - index)
+            if found is None:
+                rc = yield handle_mm_fault(extent.region, index)
+                if rc:
+                    return nr or int(rc)
+                continue
+            pinned.append(found)
+            index += found.pins
+            nr += found.pins
+    return nr
+
+
+def collect_longterm_unpinnable_pages(
+    pinned: list[Pin], list_: list[Page], version: Version
+) -> Generator[Op, Any, int]:
+    """Isolate the folios that may not stay; returns how many there are, isolated or not.
+
+    Kernel: mm/gup.c, collect_longterm_unpinnable_pages().
+    """
+    collected = 0
+    drain_allow = True
+    prev: Page | None = None
+    todo = tuple(pinned)
+    for index, found in enumerate(todo):
+        page = found.page
+        if page == prev:
+            continue
+        prev = page
+        pinnable = yield is_longterm_pinnable_page(page.pfn)
+        if pinnable:
+            continue
+        collected += 1
+        lru = yield folio_test_lru(page.pfn)
+        if not lru and drain_allow:
+            yield lru_add_drain_all()
+            drain_allow = False
+        isolated = yield folio_isolate_lru(page.pfn)
+        # Meant: skip what could not be isolated.  The inverted test skips what could.
+        if isolated == version.isolate_inverted:
+            continue
+        list_.append(page)
+    return collected
+
+
+def check_and_migrate_movable_pages(pinned: list[Pin], version: Version) -> Generator[Op, Any, int]:
+    """0: everything may stay.  -EAGAIN: moved, pin again.  -ENOMEM: could not be moved.
+
+    Kernel: mm/gup.c, check_and_migrate_movable_pages().  Whatever went wrong becomes -ENOMEM,
+    because
+    -EAGAIN means "pin again" to the caller.
+    """
+    list_: list[Page] = []
+    collected = yield from collect_longterm_unpinnable_pages(pinned, list_, version)
+    if collected == 0:
+        return 0
+    todo = tuple(pinned)
+    for index, found in enumerate(todo):
+        yield gup_put_folio(found.page.pfn, found.pins)
+    rc = -EAGAIN
+    if list_:
+        ret = yield from migrate_pages(list_, MIGRATE_SYNC, MR_LONGTERM_PIN, version)
+        if version.gup_fails(ret, not list_):
+            rc = -ENOMEM
+    yield from putback_movable_pages(list_)
+    return rc
+
+
+def pin_user_pages_remote(vma: tuple[Extent, ...], version: Version) -> Generator[Op, Any, int]:
+    """Pin user memory with FOLL_LONGTERM | FOLL_WRITE; returns pages pinned, or a negative errno.
+
+    Kernel: mm/gup.c, pin_user_pages_remote() down to __gup_longterm_locked().  The number of rounds
+    has no limit, as in the kernel.
+    """
+    while True:
+        pinned: list[Pin] = []
+        nr = yield from __get_user_pages(vma, pinned)
+        if nr <= 0:
+            return nr
+        rc = yield from check_and_migrate_movable_pages(pinned, version)
+        if rc != -EAGAIN:
+            return rc or nr

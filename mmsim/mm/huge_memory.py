@@ -1,0 +1,158 @@
+"""Splitting a huge page into single pages.
+
+Floor 3: a kernel path and the two atomic steps that belong to it.  Mirrors mm/huge_memory.c,
+6.1-rc1.
+
+Interface: split_huge_page_to_list, can_split_folio
+
+The caller has isolated the folio (one reference) and locked it.  Whoever else has a reference makes
+the split impossible, because nobody could tell which of the pieces that reference is for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+from mmsim.engine.op import ModelError, Op, atomic, choice
+from mmsim.errno import EBUSY, ENOMEM
+from mmsim.flags import ANON, HUGE_ZERO
+from mmsim.mm.filemap import filemap_release_folio, folio_mapping, folio_test_writeback
+from mmsim.mm.folio import ISOLATION, Page, extra_pins, replace
+from mmsim.mm.page_ref import folio_ref_freeze
+from mmsim.mm.rmap import remap_page, unmap_folio
+from mmsim.mm.versions import Version
+from mmsim.mm.vmstat import count_vm_events
+from mmsim.mm.world import World, page_name
+
+
+@atomic
+def folio_kind(world: World, me: str, pfn: int) -> str:
+    """shmem, anon or huge_zero: it never changes.  Kernel: folio_test_anon() etc."""
+    return world.folio(pfn).kind
+
+
+@atomic
+def folio_get_anon_vma(world: World, me: str, pfn: int) -> bool:
+    """Is there an anon_vma to hold on to?  Not if nothing maps the folio.  Kernel: mm/rmap.c."""
+    return world.folio(pfn).mapcount > 0
+
+
+def _node_outcomes(world: World, me: str, pfn: int) -> tuple[str, ...]:
+    return ("ok", "nomem") if world.env.faults else ("ok",)
+
+
+@choice(_node_outcomes)
+def xas_split_alloc(world: World, me: str, outcome: str, pfn: int) -> bool:
+    """Memory for the page-cache nodes that the pieces will need.  Kernel: lib/xarray.c."""
+    return outcome == "ok"
+
+
+@atomic
+def can_split_folio(world: World, me: str, pfn: int) -> int | None:
+    """Site 1: are there any references but the cache's, the mappings' and the caller's?
+
+    Answers the number of cache references that the freeze has to expect, None if the folio can't be
+    split.  Kernel: can_split_folio(), a look without any lock: it may be out of date at once.
+    """
+    folio = world.folio(pfn)
+    pins = extra_pins(folio)
+    # The caller's own reference is the "- 1": forget it and an idle folio looks busy.
+    return pins if folio.mapcount == folio.refcount - pins - 1 else None
+
+
+@atomic
+def xas_load(world: World, me: str, pfn: int) -> bool:
+    """Is the folio still what the page cache has at this place?  Kernel: xas_load() == folio."""
+    return world.folio(pfn).mapping
+
+
+@atomic
+def __split_huge_page(world: World, me: str, pfn: int) -> tuple[Page, ...]:
+    """Cut a frozen folio into order-0 folios; answers them in the order of the list they go to.
+
+    Kernel: __split_huge_page() and remap_page().  Each piece has the caller's reference, the
+    cache's, and for anonymous memory its mappings.  Pieces beyond the end of the file leave the
+    cache."""
+    whole = world.folio(pfn)
+    if whole.refcount or dict(whole.held) != {ISOLATION: 1}:
+        raise ModelError(f"{whole.name} is split with references {whole.held}")
+    world.remove(pfn)
+    pmd, pte = whole.migration_entries
+    maps_each, maps_more = divmod(pte, whole.nr_pages)
+    end = whole.pages_inside_file or whole.nr_pages
+    for index in range(whole.nr_pages):
+        inside = index < end
+        maps = pmd + maps_each + (index < maps_more)
+        piece = replace(
+            whole,
+            name=page_name(whole.region, index),
+            index=index,
+            order=0,
+            refcount=1 + (whole.cached and inside) + maps,
+            mapping=inside,
+            cached=whole.cached and inside,
+            pte_maps=maps,
+            migration_entries=(0, 0),
+            locked_by=whole.locked_by if index == 0 else "",
+            pages_inside_file=0,
+        )
+        world.add(pfn + index, piece)
+    return tuple(Page(pfn + index, 1) for index in range(whole.nr_pages - 1, -1, -1))
+
+
+def split_huge_page_to_list(
+    page: Page, list_: list[Page], version: Version
+) -> Generator[Op, Any, int]:
+    """Split a huge page and append the pieces to `list_`.  Returns 0 or a negative errno.
+
+    Kernel: mm/huge_memory.c, split_huge_page_to_list().  Left out: the deferred split queue,
+    NR_SHMEM_THPS, the i_mmap and anon_vma locks (nothing in the model contends for them).
+    """
+    kind = yield folio_kind(page.pfn)
+    if kind == HUGE_ZERO:
+        return -EBUSY
+    writeback = yield folio_test_writeback(page.pfn)
+    if writeback:
+        return -EBUSY
+    ret = yield from _split(page, list_, version, kind == ANON)
+    event = "thp_split_page_failed" if ret else "thp_split_page"
+    yield count_vm_events((event, 1))
+    return ret
+
+
+def _split(page: Page, list_: list[Page], version: Version, anon: bool) -> Generator[Op, Any, int]:
+    """The part of split_huge_page_to_list() that ends in a THP_SPLIT_PAGE event of either kind."""
+    if anon:
+        anon_vma = yield folio_get_anon_vma(page.pfn)
+        if not anon_vma:
+            return -EBUSY
+    else:
+        mapping = yield folio_mapping(page.pfn)
+        if not mapping:
+            return -EBUSY
+        released = yield filemap_release_folio(page.pfn)
+        if not released:
+            return -EBUSY
+        nodes = yield xas_split_alloc(page.pfn)
+        if not nodes:
+            return -ENOMEM
+
+    pins = yield can_split_folio(page.pfn)
+    if pins is None:
+        return version.ref_errno
+    yield unmap_folio(page.pfn)
+
+    # Interrupts are off and the page cache is locked from here to the end of the freeze.
+    same = True
+    if not anon:
+        same = yield xas_load(page.pfn)
+    frozen = False
+    if same:
+        frozen = yield folio_ref_freeze(page.pfn, 1 + pins)
+    if not frozen:
+        yield remap_page(page.pfn)
+        return version.ref_errno
+    pieces = yield __split_huge_page(page.pfn)
+    list_ += pieces
+    return 0

@@ -1,0 +1,63 @@
+"""References: taking them, dropping them, claiming all of them at once.
+
+Floor 2: atomic operations.  Mirrors include/linux/page_ref.h and include/linux/mm.h, 6.1-rc1.
+
+Interface: folio_ref_count, folio_ref_freeze, folio_get, folio_put, frozen
+"""
+
+from __future__ import annotations
+
+from mmsim.engine.op import atomic, blocking
+from mmsim.mm.world import World
+
+
+@atomic
+def folio_ref_count(world: World, me: str, pfn: int) -> int:
+    """Read the reference count.  Kernel: folio_ref_count()."""
+    return world.folio(pfn).refcount
+
+
+@atomic
+def folio_ref_freeze(world: World, me: str, pfn: int, expected: int) -> bool:
+    """Claim all references at once: if there are exactly `expected`, set the count to 0.
+
+    Kernel: folio_ref_freeze().  The caller gives the count back in the step that follows, so `held`
+    keeps the owners' names meanwhile.
+    """
+    if world.folio(pfn).refcount != expected:
+        return False
+    world.update(pfn, refcount=0)
+    return True
+
+
+def frozen(world: World, me: str, region: str, index: int, *args: object) -> str | None:
+    """Guard: whoever looks a page up has to wait while its folio is frozen."""
+    pfn = world.find(region, index)
+    if pfn is not None and world.folio(pfn).refcount == 0:
+        return f"{world.folio(pfn).name} is frozen: its count is 0"
+    return None
+
+
+def _absent_or_frozen(world: World, me: str, region: str, index: int, *args: object) -> str | None:
+    if world.find(region, index) is None:
+        return f"no folio holds {region}[{index}] yet"
+    return frozen(world, me, region, index)
+
+
+@blocking(_absent_or_frozen)
+def folio_get(world: World, me: str, region: str, index: int, refs: int) -> int:
+    """Find the folio of a page and take references on it; answers its pfn.
+
+    Kernel: folio_try_get() after a lookup in the page cache.  A frozen folio makes the lookup spin,
+    which is a blocked step here.
+    """
+    pfn = world.find(region, index)
+    assert pfn is not None
+    world.hold(pfn, me, refs)
+    return pfn
+
+
+@atomic
+def folio_put(world: World, me: str, pfn: int, who: str, refs: int) -> None:
+    """Drop references that are held in the name of `who`.  Kernel: folio_put_refs()."""
+    world.drop(pfn, who, refs)

@@ -1,0 +1,112 @@
+"""LRU lists and the per-CPU batches in front of them.
+
+Floor 2: atomic operations.  Mirrors mm/swap.c, mm/vmscan.c (folio_isolate_lru(),
+folio_putback_lru()), 6.1-rc1.
+
+Interface: folio_add_lru, lru_add_drain, lru_add_drain_all, folio_test_lru, folio_isolate_lru,
+putback_lru_page, folio_mark_accessed
+
+A batch belongs to a CPU and holds one reference on each folio in it.  In the model every actor has
+a CPU of its own.  Left out: which list a folio is on, lazyfree and mlock batches."""
+
+from __future__ import annotations
+
+from mmsim.engine.op import atomic
+from mmsim.flags import ACTIVATE, DEACTIVATE_FILE, LRU_ADD
+from mmsim.mm.folio import ISOLATION
+from mmsim.mm.world import World
+from mmsim.units import PAGEVEC_SIZE
+
+
+def batch_add(world: World, cpu: str, kind: str, pfn: int) -> None:
+    """Queue a folio; a full batch, or a large folio, is moved to the lists at once.
+
+    Kernel: mm/swap.c, folio_batch_add_and_move().
+    """
+    world.hold(pfn, f"{kind} batch")
+    world.batches[cpu, kind] = (*world.batches.get((cpu, kind), ()), pfn)
+    if len(world.batches[cpu, kind]) == PAGEVEC_SIZE or world.folio(pfn).is_thp:
+        _batch_move(world, cpu, kind)
+
+
+def _batch_move(world: World, cpu: str, kind: str) -> None:
+    """Kernel: mm/swap.c, folio_batch_move_lru() with lru_add_fn() and its relatives."""
+    for pfn in world.batches.pop((cpu, kind), ()):
+        folio = world.folio(pfn)
+        if kind == LRU_ADD:
+            world.update(pfn, lru=True)
+        elif folio.lru and kind == ACTIVATE:
+            world.update(pfn, active=True)
+        elif folio.lru and kind == DEACTIVATE_FILE:
+            world.update(pfn, active=False, referenced=False)
+        world.drop(pfn, f"{kind} batch")
+
+
+def drain_cpu(world: World, cpu: str) -> None:
+    """Move everything in one CPU's batches to the lists.  Kernel: lru_add_drain_cpu()."""
+    for kind in (LRU_ADD, DEACTIVATE_FILE, ACTIVATE):
+        _batch_move(world, cpu, kind)
+
+
+@atomic
+def folio_add_lru(world: World, me: str, pfn: int) -> None:
+    """Queue a folio for the LRU on this CPU.  Kernel: folio_add_lru()."""
+    batch_add(world, me, LRU_ADD, pfn)
+
+
+@atomic
+def lru_add_drain(world: World, me: str) -> None:
+    """Empty this CPU's batches.  Kernel: lru_add_drain()."""
+    drain_cpu(world, me)
+
+
+@atomic
+def lru_add_drain_all(world: World, me: str) -> None:
+    """Empty every CPU's batches.  Kernel: lru_add_drain_all()."""
+    for cpu in sorted({cpu for cpu, _ in world.batches}):
+        drain_cpu(world, cpu)
+
+
+@atomic
+def folio_test_lru(world: World, me: str, pfn: int) -> bool:
+    """PG_lru: on a list, and not isolated or waiting to be added.  Kernel: folio_test_lru()."""
+    return world.folio(pfn).lru
+
+
+def isolate(world: World, pfn: int) -> bool:
+    """Take a folio off its LRU and hold a reference on it; False if it is on none."""
+    if not world.folio(pfn).lru:
+        return False
+    world.update(pfn, lru=False)
+    world.hold(pfn, ISOLATION)
+    return True
+
+
+@atomic
+def folio_isolate_lru(world: World, me: str, pfn: int) -> bool:
+    """Isolate a folio.  Kernel: mm/vmscan.c, folio_isolate_lru()."""
+    return isolate(world, pfn)
+
+
+@atomic
+def putback_lru_page(world: World, me: str, pfn: int) -> None:
+    """Undo an isolation: queue the folio for the LRU, drop the isolation's reference.
+
+    Kernel: mm/vmscan.c, folio_putback_lru().
+    """
+    batch_add(world, me, LRU_ADD, pfn)
+    world.drop(pfn, ISOLATION)
+
+
+def folio_mark_accessed(world: World, me: str, pfn: int) -> None:
+    """First touch: referenced.  Second: to the active list, through this CPU's batch.
+
+    Kernel: mm/swap.c, folio_mark_accessed().
+    """
+    folio = world.folio(pfn)
+    if not folio.referenced:
+        world.update(pfn, referenced=True)
+    elif not folio.active:
+        world.update(pfn, referenced=False)
+        if folio.lru:
+            batch_add(world, me, ACTIVATE, pfn)

@@ -1,0 +1,184 @@
+"""Everything that differs between the versions of the patch series, and nothing else.
+
+Interface: Version, VERSIONS, get, diff, SEAMS
+
+A version is a row of seams: small functions and constants that the paths ask at the places where
+the kernel's source differs.  The patch is the difference of two rows: `diff("base", "v2")`.  No
+other module names a version.
+
+Kernel: mm/migrate.c migrate_pages(), mm/huge_memory.c split_huge_page_to_list(), mm/gup.c
+check_and_migrate_movable_pages(), October 2022 to April 2023.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable
+from typing import NamedTuple
+
+from mmsim import errno
+from mmsim.errno import EAGAIN, EBUSY
+from mmsim.flags import MR_LONGTERM_PIN
+from mmsim.hints import nearest
+from mmsim.units import MIGRATE_PASSES
+
+# -- retry_split: the destination could not be had and the split failed with `ret`.  Try again
+# later?
+
+
+def never_retry_split(reason: int, ret: int) -> bool:
+    return False
+
+
+def retry_split_for_longterm_pin(reason: int, ret: int) -> bool:
+    return reason == MR_LONGTERM_PIN and ret == -EAGAIN
+
+
+# -- rc_after_split: what migrate_pages() remembers as its own result after it tried to split
+
+
+def rc_stays(rc: int, ret: int) -> int:
+    return rc
+
+
+def rc_is_overwritten(rc: int, ret: int) -> int:
+    return ret
+
+
+# -- final_rc: the last word of migrate_pages()
+
+
+def final_rc_as_counted(rc: int, nr_thp_split: int, list_empty: bool) -> int:
+    return rc
+
+
+def final_rc_zero_if_split_and_empty(rc: int, nr_thp_split: int, list_empty: bool) -> int:
+    return 0 if nr_thp_split > 0 and list_empty else rc
+
+
+def final_rc_zero_if_empty(rc: int, nr_thp_split: int, list_empty: bool) -> int:
+    return 0 if list_empty else rc
+
+
+# -- gup_fails: does the long-term pin give up after this migration?
+
+
+def gup_fails_unless_zero(rc: int, list_empty: bool) -> bool:
+    return rc != 0
+
+
+def gup_fails_if_negative_or_left(rc: int, list_empty: bool) -> bool:
+    return rc < 0 or not list_empty
+
+
+class Version(NamedTuple):
+    """One row of seams.
+
+    `taken_back`: how many of the failures just counted a retried split takes back.
+    `had_inverted_test`: the tree of that time skipped a folio when its isolation *succeeded*.
+    `isolate_inverted`: model that.  Off in every row, because it is a bug of its own.
+    `passes`: how often migrate_pages() goes over its list.
+    """
+
+    name: str
+    title: str
+    ref_errno: int
+    retry_split: Callable[[int, int], bool]
+    rc_after_split: Callable[[int, int], int]
+    taken_back: int
+    final_rc: Callable[[int, int, bool], int]
+    gup_fails: Callable[[int, bool], bool]
+    had_inverted_test: bool
+    passes: int = MIGRATE_PASSES
+    isolate_inverted: bool = False
+
+
+BASE = Version(
+    name="base",
+    title="6.1-rc1, before the series",
+    ref_errno=-EBUSY,
+    retry_split=never_retry_split,
+    rc_after_split=rc_stays,
+    taken_back=0,
+    final_rc=final_rc_as_counted,
+    gup_fails=gup_fails_unless_zero,
+    had_inverted_test=True,
+)
+_PATCHED = BASE._replace(ref_errno=-EAGAIN, retry_split=retry_split_for_longterm_pin)
+
+_ROWS = (
+    BASE,
+    BASE._replace(
+        name="6.1.0",
+        title="v6.1 as released: only v3 1/2",
+        final_rc=final_rc_zero_if_empty,
+    ),
+    _PATCHED._replace(
+        name="v1",
+        title="first series, 20 October 2022",
+        rc_after_split=rc_is_overwritten,
+        gup_fails=gup_fails_if_negative_or_left,
+    ),
+    _PATCHED._replace(
+        name="v2",
+        title="second series, 21 October 2022",
+        final_rc=final_rc_zero_if_split_and_empty,
+    ),
+    _PATCHED._replace(
+        name="v3",
+        title="third series, 24 October 2022, merged for v6.2",
+        final_rc=final_rc_zero_if_empty,
+    ),
+    _PATCHED._replace(
+        name="v3fix",
+        title="v3 with the counting repaired, April 2023",
+        taken_back=1,
+        final_rc=final_rc_zero_if_empty,
+        had_inverted_test=False,
+    ),
+    _PATCHED._replace(
+        name="2/2-only",
+        title="base with v2 2/2 alone; never existed, for teaching",
+    ),
+)
+VERSIONS = {row.name: row for row in _ROWS}
+
+SEAMS = {
+    "ref_errno": "what a split refused because of references returns",
+    "retry_split": "keep a huge page that could not be split on the list, for the next pass?",
+    "rc_after_split": "what becomes of migrate_pages()' own result when it tries a split",
+    "taken_back": "failures taken back when a split is retried",
+    "final_rc": "the last word of migrate_pages()",
+    "gup_fails": "does the long-term pin give up after this migration?",
+}
+
+
+def get(name: str) -> Version:
+    """The version of this name; raises ValueError with the nearest match for an unknown one."""
+    try:
+        return VERSIONS[name]
+    except KeyError:
+        raise ValueError(f"no version {name!r}{nearest(name, VERSIONS)}") from None
+
+
+def seam_source(version: Version, seam: str) -> str:
+    """The source of one seam, with the seam's own name: what a reader compares."""
+    value = getattr(version, seam)
+    if not callable(value):
+        return f"{seam} = {errno.name(value) if seam == 'ref_errno' else value}\n"
+    return inspect.getsource(value).replace(f"def {value.__name__}(", f"def {seam}(")
+
+
+def source(name: str) -> str:
+    """All seams of a version as text."""
+    version = get(name)
+    return "\n".join(f"# {what}\n{seam_source(version, seam)}" for seam, what in SEAMS.items())
+
+
+def diff(before: str, after: str) -> str:
+    """Unified diff of the seams of two versions; empty if they behave alike."""
+    lines = difflib.unified_diff(
+        source(before).splitlines(), source(after).splitlines(), before, after, "", "", 2, ""
+    )
+    return "\n".join(lines)

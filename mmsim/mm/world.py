@@ -1,0 +1,190 @@
+"""Everything that a step can see or change, as shallow dicts of immutable values.
+
+Interface: World, Environment, page_name, ScriptedTargets
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any, NamedTuple
+
+from mmsim.engine.op import ModelError
+from mmsim.flags import MIGRATE_CMA, MIGRATE_MOVABLE, VMSTAT
+from mmsim.mm.folio import ISOLATION, Folio, replace
+from mmsim.units import HPAGE_PMD_ORDER
+
+FIRST_TARGET_PFN = 0x10000
+
+
+def page_name(region: str, index: int) -> str:
+    """What people call page `index` of a split huge page."""
+    return f"{region}[{index}]"
+
+
+class Environment(NamedTuple):
+    """What surrounds the paths and is not theirs to decide.
+
+    `targets_huge`, `targets_base`: may a destination be had? "available", "none", or "either",
+    which makes it a choice of whoever schedules.  `faults`: may allocations and callbacks fail on
+    request? `target_pfns`: where the destination of a named folio lies, if that matters."""
+
+    targets_huge: str = "available"
+    targets_base: str = "available"
+    faults: bool = False
+    target_pfns: tuple[tuple[str, int], ...] = ()
+
+
+class World:
+    """Memory as the modelled paths see it.
+
+    folios: first pfn -> Folio.  where: (region, index) -> pfn of the folio that holds this page now
+    (page cache and page tables agree on it).  batches: (cpu, kind) -> pfns waiting in that per-CPU
+    batch.  vmstat: counters named as in /proc/vmstat.  pageblocks: block number -> migratetype,
+    where it is not MOVABLE.
+
+    Left out: zones, NUMA nodes, memcg, page tables below the number of mappings.
+    """
+
+    __slots__ = ("batches", "env", "folios", "pageblocks", "target_pfn", "vmstat", "where")
+
+    def __init__(self, env: Environment = Environment()) -> None:  # noqa: B008 (immutable)
+        self.folios: dict[int, Folio] = {}
+        self.where: dict[tuple[str, int], int] = {}
+        self.batches: dict[tuple[str, str], tuple[int, ...]] = {}
+        self.vmstat: dict[str, int] = dict.fromkeys(VMSTAT, 0)
+        self.pageblocks: dict[int, str] = {}
+        self.env = env
+        self.target_pfn = FIRST_TARGET_PFN
+
+    def branch(self) -> World:
+        """A copy that can be changed on its own; the values inside are shared."""
+        new = World.__new__(World)
+        new.folios = self.folios.copy()
+        new.where = self.where.copy()
+        new.batches = self.batches.copy()
+        new.vmstat = self.vmstat.copy()
+        new.pageblocks = self.pageblocks
+        new.env = self.env
+        new.target_pfn = self.target_pfn
+        return new
+
+    def key(self) -> Hashable:
+        """Equal for equal worlds.  `where` follows from `folios`; the rest never changes."""
+        batches = frozenset(item for item in self.batches.items() if item[1])
+        counters = tuple(self.vmstat.values())
+        return (frozenset(self.folios.items()), batches, counters, self.target_pfn)
+
+    # -- reading
+
+    def folio(self, pfn: int) -> Folio:
+        """The folio at this pfn; a path that asks for a freed one is a bug of the model."""
+        try:
+            return self.folios[pfn]
+        except KeyError:
+            raise ModelError(f"no folio at pfn {pfn:#x}: it was freed or never allocated") from None
+
+    def pageblock_type(self, pfn: int) -> str:
+        """Migratetype of the pageblock around this pfn."""
+        return self.pageblocks.get(pfn >> HPAGE_PMD_ORDER, MIGRATE_MOVABLE)
+
+    def in_cma(self, pfn: int) -> bool:
+        """Does this pfn lie in a CMA pageblock?"""
+        return self.pageblock_type(pfn) == MIGRATE_CMA
+
+    def find(self, region: str, index: int) -> int | None:
+        """pfn of the folio that holds this page, None if no folio does."""
+        pfn = self.where.get((region, index))
+        if pfn is None:
+            pfn = self.where.get((region, 0))
+            if pfn is not None and self.folios[pfn].nr_pages <= index:
+                return None
+        return pfn
+
+    # -- writing: for atomic operations only
+
+    def update(self, pfn: int, **changes: Any) -> None:
+        """Replace fields of the folio at this pfn."""
+        self.folios[pfn] = replace(self.folio(pfn), **changes)
+
+    def count(self, counter: str, n: int = 1) -> None:
+        """Add to a vmstat counter."""
+        self.vmstat[counter] += n
+
+    def add(self, pfn: int, folio: Folio) -> None:
+        """Put a folio at this pfn."""
+        if pfn in self.folios:
+            raise ModelError(f"pfn {pfn:#x} is taken")
+        self.folios[pfn] = folio
+        if folio.name:
+            self.where[folio.region, folio.index] = pfn
+
+    def hold(self, pfn: int, who: str, n: int = 1) -> None:
+        """Take `n` references in the name of `who`."""
+        folio = self.folio(pfn)
+        held = dict(folio.held)
+        held[who] = held.get(who, 0) + n
+        self.folios[pfn] = replace(
+            folio, refcount=folio.refcount + n, held=tuple(sorted(held.items()))
+        )
+
+    def drop(self, pfn: int, who: str, n: int = 1) -> None:
+        """Drop `n` references of `who`; the folio is freed with its last one."""
+        folio = self.folio(pfn)
+        held = dict(folio.held)
+        held[who] = held.get(who, 0) - n
+        if held[who] < 0 or folio.refcount < n:
+            raise ModelError(
+                f"{who!r} drops a reference on {folio.name or hex(pfn)} it does not hold"
+            )
+        if not held[who]:
+            del held[who]
+        if folio.refcount == n:
+            self.remove(pfn)
+        else:
+            self.folios[pfn] = replace(
+                folio, refcount=folio.refcount - n, held=tuple(sorted(held.items()))
+            )
+
+    def remove(self, pfn: int) -> None:
+        """The folio is freed: nothing refers to it any more."""
+        folio = self.folios.pop(pfn)
+        if self.where.get((folio.region, folio.index)) == pfn:
+            del self.where[folio.region, folio.index]
+
+    # -- checking
+
+    def check(self) -> None:
+        """Raise ModelError if the world contradicts itself.
+
+        Every reference has an owner: refcount == cache + mappings + held, unless frozen at 0.
+        """
+        waiting: dict[int, int] = {}
+        for pfns in self.batches.values():
+            for pfn in pfns:
+                waiting[pfn] = waiting.get(pfn, 0) + 1
+        for pfn, folio in self.folios.items():
+            self._check_folio(pfn, folio, waiting.pop(pfn, 0))
+        if waiting:
+            raise ModelError(f"a batch holds freed folios: {sorted(waiting)}")
+        for (region, index), pfn in self.where.items():
+            folio = self.folio(pfn)
+            if (folio.region, folio.index) != (region, index):
+                raise ModelError(
+                    f"{region}[{index}] is looked for at {pfn:#x}, which has {folio.name}"
+                )
+
+    def _check_folio(self, pfn: int, folio: Folio, batched: int) -> None:
+        name = folio.name or hex(pfn)
+        owned = folio.cache_refs + folio.mapcount + sum(n for _, n in folio.held)
+        if folio.refcount not in (0, owned):
+            raise ModelError(
+                f"{name}: refcount {folio.refcount}, but its holders add up to {owned}"
+            )
+        if folio.refcount < 0 or folio.pincount < 0 or folio.mapcount < 0:
+            raise ModelError(f"{name}: a count is negative: {folio}")
+        if batched != sum(n for who, n in folio.held if who.endswith(" batch")):
+            raise ModelError(f"{name}: batches and their references disagree")
+        if folio.lru and ISOLATION in dict(folio.held):
+            raise ModelError(f"{name}: isolated, and on an LRU all the same")
+        if pfn % folio.nr_pages:
+            raise ModelError(f"{name}: pfn {pfn:#x} is not aligned to order {folio.order}")
