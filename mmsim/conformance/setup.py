@@ -1,0 +1,206 @@
+"""A vector as a world, strangers and a script.
+
+Interface: build_world, Names, build_script, SetupError
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from mmsim.engine.actor import Actor
+from mmsim.flags import ANON, MIGRATE_CMA, SHMEM
+from mmsim.hints import nearest
+from mmsim.mm.folio import ISOLATION, Folio
+from mmsim.mm.page_alloc import EITHER
+from mmsim.mm.world import Environment, World
+from mmsim.script import (
+    Cue,
+    Position,
+    Script,
+    isolator,
+    locker,
+    pinner,
+    stranger,
+    truncater,
+)
+from mmsim.units import GUP_PIN_COUNTING_BIAS, HPAGE_PMD_NR
+
+CMA_PFN = 0x30000
+ORDINARY_PFN = 0x4000
+OTHER_CPU = "another CPU"
+
+_NAME = re.compile(r"(?P<region>[A-Za-z]\w*(#\d+)?)(\[(?P<index>\d+)\])?")
+
+
+class SetupError(ValueError):
+    """A vector that names something that is not in it."""
+
+
+class Names:
+    """The names of a vector: bare names of counted entries, regions, and pieces of huge pages."""
+
+    def __init__(self, entries: list[dict[str, Any]]) -> None:
+        self.regions: dict[str, list[str]] = {}
+        self.order: dict[str, int] = {}
+        for entry in entries:
+            name, count = entry["name"], entry.get("count")
+            if name in self.regions:
+                raise SetupError(f"two folios are called {name!r}")
+            made = [f"{name}#{i}" for i in range(count)] if count else [name]
+            self.regions[name] = made
+            self.order.update(dict.fromkeys(made, entry["order"]))
+
+    def expand(self, name: str) -> list[str]:
+        """The regions that a name in a list stands for."""
+        if name in self.regions:
+            return self.regions[name]
+        region, _ = self.page(name)
+        return [region]
+
+    def page(self, name: str) -> tuple[str, int]:
+        """The region and page index of one folio or piece; raises SetupError for an unknown one."""
+        match = _NAME.fullmatch(name)
+        region = match["region"] if match else name
+        index = int(match["index"] or 0) if match else 0
+        if region not in self.order:
+            raise SetupError(f"no folio {name!r}{nearest(name, self.order)}")
+        if index >= 1 << self.order[region]:
+            raise SetupError(f"{region} has no page {index}")
+        return region, index
+
+
+def build_world(entries: list[dict[str, Any]], script: dict[str, Any]) -> World:
+    """The world at the beginning of a vector."""
+    pfns = tuple((t["folio"], t["pfn"]) for t in script.get("targets", ()) if "pfn" in t)
+    world = World(Environment(EITHER, EITHER, faults="faults" in script, target_pfns=pfns))
+    free = {True: CMA_PFN, False: ORDINARY_PFN}
+    for entry in entries:
+        count = entry.get("count")
+        for i in range(count or 1):
+            name = f"{entry['name']}#{i}" if count else entry["name"]
+            nr = 1 << entry["order"]
+            in_cma = entry.get("in_cma", True)
+            pfn = entry.get("pfn")
+            if pfn is None:
+                pfn = -(-free[in_cma] // nr) * nr
+                free[in_cma] = pfn + nr
+            else:
+                pfn += i * nr
+            if in_cma:
+                world.pageblocks[pfn // HPAGE_PMD_NR] = MIGRATE_CMA
+            _add_folio(world, pfn, name, entry)
+    world.check()
+    return world
+
+
+def _add_folio(world: World, pfn: int, name: str, entry: dict[str, Any]) -> None:
+    order, kind = entry["order"], entry.get("kind", SHMEM)
+    in_cache = entry.get("in_page_cache", kind == SHMEM)
+    cached = in_cache or entry.get("swap_cache", False)
+    isolated, batch = entry.get("isolated", False), entry.get("batch")
+    pmd = entry.get("pmd_maps", int(order > 0))
+    pte = entry.get("pte_maps", int(order == 0))
+    pins = entry.get("pins", 0)
+    held: dict[str, int] = {}
+    if isolated:
+        held[ISOLATION] = 1
+    if pins:
+        held["earlier owner (pin)"] = pins if order else pins * GUP_PIN_COUNTING_BIAS
+    if batch:
+        held[f"{batch} batch"] = 1
+        world.batches[OTHER_CPU, batch] = (*world.batches.get((OTHER_CPU, batch), ()), pfn)
+    folio = Folio(
+        name=name,
+        region=name,
+        index=0,
+        order=order,
+        kind=kind,
+        held=tuple(sorted(held.items())),
+        mapping=in_cache or kind == ANON,
+        cached=cached,
+        pmd_maps=pmd,
+        pte_maps=pte,
+        pincount=pins,
+        lru=entry.get("on_lru", not isolated) and not isolated and batch != "lru_add",
+        referenced=entry.get("referenced", False),
+        dirty=entry.get("dirty", True),
+        writeback=entry.get("writeback", False),
+        pages_inside_file=entry.get("pages_inside_file", 0),
+    )
+    refs = folio.cache_refs + folio.mapcount + sum(held.values())
+    world.add(pfn, folio._replace(refcount=refs))
+
+
+def _position(place: dict[str, Any]) -> Position:
+    return Position.at(place["site"], place["pass"], place.get("round", 1), place.get("call", 0))
+
+
+def _attempts(given: Any) -> frozenset[int] | None:
+    return None if given == "all" else frozenset(given)
+
+
+def build_script(script: dict[str, Any], names: Names) -> tuple[Script, tuple[Actor, ...]]:
+    """The script of a vector, and the actors it needs besides the main one."""
+    cues: list[Cue] = []
+    actors: list[Actor] = []
+    for number, entry in enumerate(script.get("strangers", ()), start=1):
+        region, index = names.page(entry["folio"])
+        make = pinner if entry.get("kind") == "pin" else stranger
+        actor = make(f"stranger{number}", region, index, entry.get("refs", 1))
+        actors.append(actor)
+        start = entry.get("from")
+        cues.append(Cue(actor.name, entry["folio"], _position(start) if start else None))
+        if "to" in entry:
+            cues.append(Cue(actor.name, entry["folio"], _position(entry["to"])))
+    for number, entry in enumerate(script.get("locks", ()), start=1):
+        actors.append(locker(f"locker{number}", *names.page(entry["folio"])))
+        cues.append(Cue(f"locker{number}", entry["folio"]))
+        if entry["until"] == "waited_for":
+            cues.append(Cue(f"locker{number}", entry["folio"], when_waited_for=True))
+    for number, entry in enumerate(script.get("events", ()), start=1):
+        actors.append(truncater(f"truncater{number}", *names.page(entry["folio"])))
+        cues.append(Cue(f"truncater{number}", entry["folio"], _position(entry["at"])))
+    for number, entry in enumerate(script.get("isolated_by_other", ()), start=1):
+        actors.append(isolator(f"isolator{number}", *names.page(entry["folio"])))
+        cues.append(Cue(f"isolator{number}", entry["folio"]))
+        cues.append(Cue(f"isolator{number}", entry["folio"], round_=entry["rounds"] + 1))
+    return (
+        Script(
+            tuple(cues),
+            _targets(script, names),
+            script.get("order9_targets") == "none",
+            _faults(script, names),
+        ),
+        tuple(actors),
+    )
+
+
+def _targets(script: dict[str, Any], names: Names) -> dict[str, frozenset[int] | None]:
+    targets: dict[str, frozenset[int] | None] = {}
+    for entry in script.get("targets", ()):
+        if "[" in entry["folio"]:
+            names.page(entry["folio"])
+            targets[entry["folio"]] = _attempts(entry["fail_attempts"])
+        for region in names.expand(entry["folio"]) if "[" not in entry["folio"] else ():
+            targets[region] = _attempts(entry["fail_attempts"])
+    return targets
+
+
+def _faults(
+    script: dict[str, Any], names: Names
+) -> dict[tuple[str, str], tuple[frozenset[int] | None, str]]:
+    step = {
+        "xarray_nomem": ("xas_split_alloc", "nomem"),
+        "private_release_fails": ("filemap_release_folio", "kept"),
+        "move_error": ("begin_move", ""),
+    }
+    faults = {}
+    for entry in script.get("faults", ()):
+        names.page(entry["folio"])
+        name, outcome = step[entry["kind"]]
+        faults[entry["folio"], name] = (
+            _attempts(entry["attempts"]),
+            outcome or entry["errno"],
+        )
+    return faults

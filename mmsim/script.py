@@ -1,0 +1,283 @@
+"""Strangers who come and go at named moments of a migration, and the scheduler that makes them.
+
+Floor 4.  Interface: Position, SITES, Cue, Script, Scripted, stranger, pinner, locker, isolator,
+truncater
+
+A moment is a `Position`: which call of migrate_pages(), which round and pass, and which *site* of
+the visit of a folio.  A position is read off the path's own stack (the variables `round_` and
+`pass_`, the step that comes next); the paths know nothing of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Generator
+from typing import Any, NamedTuple
+
+from mmsim.engine.actor import Actor, Local
+from mmsim.engine.op import Op, atomic, blocking
+from mmsim.engine.scenario import Move, Scenario, State
+from mmsim.mm.filemap import folio_lock_by_name, folio_unlock, truncate_inode_folio
+from mmsim.mm.gup import pin, unpin
+from mmsim.mm.page_ref import folio_get, folio_put, frozen
+from mmsim.mm.swap import isolate, putback_lru_page
+from mmsim.mm.world import World
+
+SITES = ("alloc", "split_lock", "site1", "unmap", "site2", "move_freeze", "between_passes")
+
+# Which step of which function is which site.  The step comes next, it has not happened yet.
+_SITE_OF = {
+    ("unmap_and_move", "folio_ref_count"): "alloc",
+    ("try_split_thp", "folio_lock"): "split_lock",
+    ("_split", "can_split_folio"): "site1",
+    ("_split", "unmap_folio"): "unmap",
+    ("__unmap_and_move", "try_to_migrate"): "unmap",
+    ("_split", "xas_load"): "site2",
+    ("_split", "folio_ref_freeze"): "site2",
+    ("move_to_new_folio", "folio_ref_freeze"): "move_freeze",
+}
+_WATCHED = {op for _, op in _SITE_OF}
+
+
+class Position(NamedTuple):
+    """A moment; positions are ordered like the tuples they are.  `site` is an index of SITES."""
+
+    call: int
+    round: int
+    pass_: int
+    site: int
+
+    @classmethod
+    def at(cls, site: str, pass_: int, round_: int = 1, call: int = 0) -> Position:
+        """The position of a named site."""
+        return cls(call, round_, pass_, SITES.index(site))
+
+
+# -- the strangers
+
+
+def stranger(name: str, region: str, index: int, refs: int = 1, *, leaves: bool = True) -> Actor:
+    """Takes plain references on the folio of a page; drops them later, unless it stays for ever."""
+
+    def path() -> Generator[Op, Any, None]:
+        pfn = yield folio_get(region, index, refs)
+        if leaves:
+            yield folio_put(pfn, name, refs)
+
+    return Actor(name, path)
+
+
+@blocking(frozen)
+def pin_by_name(world: World, me: str, region: str, index: int, pins: int) -> int | None:
+    """Somebody else's FOLL_PIN, a direct I/O for instance; answers the pfn."""
+    pfn = world.find(region, index)
+    if pfn is not None:
+        pin(world, pfn, me, pins)
+    return pfn
+
+
+@atomic
+def unpin_by_pfn(world: World, me: str, pfn: int, pins: int) -> None:
+    """The end of somebody else's pin."""
+    unpin(world, pfn, me, pins)
+
+
+def pinner(name: str, region: str, index: int, pins: int = 1, *, leaves: bool = True) -> Actor:
+    """Like `stranger`, but with FOLL_PINs."""
+
+    def path() -> Generator[Op, Any, None]:
+        pfn = yield pin_by_name(region, index, pins)
+        if pfn is not None and leaves:
+            yield unpin_by_pfn(pfn, pins)
+
+    return Actor(name, path)
+
+
+def locker(name: str, region: str, index: int) -> Actor:
+    """Holds the folio lock for a while."""
+
+    def path() -> Generator[Op, Any, None]:
+        pfn = yield folio_lock_by_name(region, index)
+        yield folio_unlock(pfn)
+
+    return Actor(name, path)
+
+
+@atomic
+def isolate_by_name(world: World, me: str, region: str, index: int) -> int | None:
+    """Reclaim or compaction takes the folio off its LRU; answers the pfn, None if it could not."""
+    pfn = world.find(region, index)
+    return pfn if pfn is not None and isolate(world, pfn) else None
+
+
+def isolator(name: str, region: str, index: int) -> Actor:
+    """Isolates the folio for a while."""
+
+    def path() -> Generator[Op, Any, None]:
+        pfn = yield isolate_by_name(region, index)
+        if pfn is not None:
+            yield putback_lru_page(pfn)
+
+    return Actor(name, path)
+
+
+def truncater(name: str, region: str, index: int) -> Actor:
+    """Takes the folio out of its file."""
+
+    def path() -> Generator[Op, Any, None]:
+        yield truncate_inode_folio(region, index)
+
+    return Actor(name, path)
+
+
+# -- the script
+
+
+class Cue(NamedTuple):
+    """One move of `actor`, when the visits of `folio` reach `at`.
+
+    `at` None: at the beginning, as soon as it is possible.  `round_` instead: before this round of
+    the pin loop, from 1.  `when_waited_for`: once the main actor waits for it."""
+
+    actor: str
+    folio: str
+    at: Position | None = None
+    round_: int = 0
+    when_waited_for: bool = False
+
+
+Attempts = frozenset[int] | None
+Faults = dict[tuple[str, str], tuple[Attempts, str]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Script:
+    """Everything that happens besides the operation.
+
+    `targets`: folio name -> which of its requests for a destination fail, None for all.
+    `faults`: (folio name, name of the step) -> which of its attempts fail (None: all) and how.
+    """
+
+    cues: tuple[Cue, ...] = ()
+    targets: dict[str, Attempts] = dataclasses.field(default_factory=dict)
+    huge_targets_none: bool = False
+    faults: Faults = dataclasses.field(default_factory=dict)
+
+
+class Scripted:
+    """The scheduler of a script: the main actor runs, the others move on their cues.
+
+    Stateful: use a fresh one for each run.  It also counts what a vector asks for: `calls` of
+    migrate_pages(), `passes` per (call, round), `rounds` of the pin loop, drains of all CPUs.
+    """
+
+    def __init__(self, main: str, script: Script):
+        self.main = main
+        self.script = script
+        self.calls = 0
+        self.rounds = 0
+        self.drains = 0
+        self.passes: dict[tuple[int, int], int] = {}
+        self._pending = sorted(
+            (cue for cue in script.cues if cue.at), key=lambda cue: cue.at or (0,)
+        )
+        self._others = [cue for cue in script.cues if not cue.at]
+        self._attempts: dict[tuple[str, str], int] = {}
+        self._seen: Local | None = None
+        self._now: tuple[str, Position] | None = None
+        self._reached_by_all: Position | None = None
+        self._in_gup = False
+
+    def __call__(self, scenario: Scenario, state: State) -> Move:
+        local = scenario.local(state, self.main)
+        if local is not self._seen:
+            self._seen = local
+            self._observe(local, state.world)
+        cue = self._due(scenario, state)
+        if cue is not None:
+            return Move(cue.actor)
+        if local.op is None:
+            raise StopIteration
+        return Move(self.main, self._outcome(local.op, state.world))
+
+    # -- where the main actor is
+
+    def _observe(self, local: Local, world: World) -> None:
+        self._now = None
+        if local.op is None:
+            if self._last_pass:
+                self._reached_by_all = self._last_pass._replace(site=SITES.index("between_passes"))
+            return
+        name = local.op.kind.name
+        in_gup = local.where[-1][0].co_name == "__get_user_pages"
+        self.rounds += in_gup and not self._in_gup
+        self._in_gup = in_gup
+        self.calls += name == "trace_mm_migrate_pages_start"
+        self.drains += name == "lru_add_drain_all"
+        inner = local.where[-1][0].co_name
+        if name in _WATCHED and (inner, name) in _SITE_OF:
+            self._at_site(local, world, _SITE_OF[inner, name])
+        elif inner == "_leave" and local.variable("_leave", "rc") >= 0 and self._last_pass:
+            self._reached_by_all = self._last_pass._replace(site=SITES.index("between_passes"))
+
+    @property
+    def _last_pass(self) -> Position | None:
+        if not self.passes:
+            return None
+        call, round_ = max(self.passes)
+        return Position(call, round_, self.passes[call, round_] - 1, 0)
+
+    def _at_site(self, local: Local, world: World, site: str) -> None:
+        assert local.op is not None
+        outer = "migrate_pages" if self.calls else "repeated_split"
+        pass_ = local.variable(outer, "pass_")
+        round_ = local.variable(outer, "round_") or 1
+        call = max(self.calls - 1, 0)
+        before = self._last_pass
+        if before and (call, round_, pass_) > before[:3] and call == before.call:
+            self._reached_by_all = before._replace(site=SITES.index("between_passes"))
+        self.passes[call, round_] = pass_ + 1
+        self._now = (world.folio(local.op.args[0]).name, Position.at(site, pass_, round_, call))
+
+    # -- who else moves now
+
+    def _due(self, scenario: Scenario, state: State) -> Cue | None:
+        for cue in self._others:
+            ready = self.rounds >= cue.round_
+            if cue.when_waited_for:
+                why = scenario.blocked(state, self.main) or ""
+                ready = why.endswith(f"held by {cue.actor}")
+            if ready and self._possible(scenario, state, cue):
+                self._others.remove(cue)
+                return cue
+        for cue in self._pending:
+            assert cue.at is not None
+            reached = self._reached_by_all is not None and cue.at <= self._reached_by_all
+            if self._now is not None and cue.folio == self._now[0]:
+                reached = reached or cue.at <= self._now[1]
+            if reached and self._possible(scenario, state, cue):
+                self._pending.remove(cue)
+                return cue
+        return None
+
+    def _possible(self, scenario: Scenario, state: State, cue: Cue) -> bool:
+        if scenario.local(state, self.main).finished and cue.at is None:
+            return False
+        return scenario.blocked(state, cue.actor) is None
+
+    # -- what the environment answers
+
+    def _outcome(self, op: Op, world: World) -> str:
+        if op.kind.outcomes is None:
+            return ""
+        name = op.kind.name
+        folio = world.folio(op.args[0])
+        attempt = self._attempts.get((folio.name, name), 0)
+        self._attempts[folio.name, name] = attempt + 1
+        if name == "alloc_migration_target":
+            default = None if folio.is_thp and self.script.huge_targets_none else frozenset[int]()
+            failing, bad = self.script.targets.get(folio.name, default), "fail"
+        else:
+            failing, bad = self.script.faults.get((folio.name, name), (frozenset(), ""))
+        allowed = op.kind.outcomes(world, self.main, *op.args)
+        wanted = bad if failing is None or attempt in failing else allowed[0]
+        return wanted if wanted in allowed else allowed[0]
