@@ -1,0 +1,94 @@
+"""Knobs of a scenario: what can be set, to which values, and what a wrong value is told.
+
+Interface: Knob, KnobError, number, one_of, moment, settle
+
+Knobs are data, so that the command line, the sliders of a lesson and the help text are all made
+from the same list."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from mmsim.hints import nearest
+from mmsim.script import SITES, Position
+from mmsim.units import MIGRATE_PASSES
+
+Value = int | str
+
+
+class KnobError(ValueError):
+    """A knob that does not exist or can't have this value; the message says what it can."""
+
+
+class Knob(NamedTuple):
+    """One thing to set.  `allowed` lists words; otherwise it is a number from `low` to `high`."""
+
+    name: str
+    default: Value
+    what: str
+    low: int = 0
+    high: int = 0
+    allowed: tuple[str, ...] = ()
+    is_moment: bool = False
+
+    @property
+    def values(self) -> str:
+        """What it can be, for people."""
+        if self.is_moment:
+            words = " or ".join(self.allowed)
+            return f"{words}, PASS (0-{MIGRATE_PASSES - 1}) or PASS.SITE ({', '.join(SITES)})"
+        return ", ".join(self.allowed) if self.allowed else f"{self.low}-{self.high}"
+
+    def read(self, given: object) -> Value:
+        """The value as the scenario uses it; raises KnobError."""
+        text = str(given).strip()
+        if self.is_moment:
+            if text not in self.allowed:
+                read_moment(text, self)
+            return text
+        if self.allowed:
+            if text not in self.allowed:
+                raise KnobError(f"{self.name} can't be {text!r}{nearest(text, self.allowed)}")
+            return text
+        if isinstance(given, bool) or not re.fullmatch(r"-?\d{1,9}", text):
+            raise KnobError(f"{self.name} must be a whole number, {self.values}, not {given!r}")
+        if not self.low <= int(text) <= self.high:
+            raise KnobError(f"{self.name} must be {self.values}, not {text}")
+        return int(text)
+
+
+def number(name: str, default: int, low: int, high: int, what: str) -> Knob:
+    """A knob with a whole number."""
+    return Knob(name, default, what, low, high)
+
+
+def one_of(name: str, default: str, allowed: Sequence[str], what: str) -> Knob:
+    """A knob with a choice of words."""
+    return Knob(name, default, what, allowed=tuple(allowed))
+
+
+def moment(name: str, default: str, words: Sequence[str], what: str) -> Knob:
+    """A knob with a moment of a migration: a word, a pass, or a site of a pass."""
+    return Knob(name, default, what, allowed=tuple(words), is_moment=True)
+
+
+def read_moment(text: str, knob: Knob) -> Position:
+    """`"3"` is the beginning of pass 3, `"0.site2"` the moment before the freeze in pass 0."""
+    pass_, _, site = text.partition(".")
+    site = site or "alloc"
+    if not re.fullmatch(r"\d{1,2}", pass_) or int(pass_) >= MIGRATE_PASSES:
+        raise KnobError(f"{knob.name} must be {knob.values}, not {text!r}")
+    if site not in SITES:
+        raise KnobError(f"{knob.name} names no site {site!r}{nearest(site, SITES)}")
+    return Position.at(site, int(pass_))
+
+
+def settle(scenario: str, knobs: Sequence[Knob], given: Mapping[str, object]) -> dict[str, Value]:
+    """Every knob with its value: the given one, or its default; raises KnobError."""
+    names = [knob.name for knob in knobs]
+    for name in given:
+        if name not in names:
+            raise KnobError(f"{scenario} has no knob {name!r}{nearest(name, names)}")
+    return {knob.name: knob.read(given.get(knob.name, knob.default)) for knob in knobs}
