@@ -184,7 +184,7 @@ def _vfio_map(version: Version, knobs: dict[str, Value], merge: bool) -> Situati
         cues += (Cue("truncater", NAMES[0], Position.at("split_lock", 0)),)
     faults: Faults = {}
     if trouble == "nomem":
-        faults[NAMES[0], "xas_split_alloc"] = (None, "nomem")
+        faults[NAMES[0], "xas_split_alloc"] = ((None, "nomem"),)
     script = Script(cues, faults=faults)
     return Situation("vfio_map", version, knobs, world, (main, *others), script, merge=merge)
 

@@ -125,6 +125,11 @@ def _maximum(v: Any, rule: int, place: str, defs: Schema, schema: Schema) -> Ite
         yield f"{place} must be at most {rule}, not {v}"
 
 
+def _multiple(v: Any, rule: int, place: str, defs: Schema, schema: Schema) -> Iterator[str]:
+    if _is(v, "integer") and v % rule:
+        yield f"{place} must be a multiple of {rule}, not {v}"
+
+
 def _pattern(v: Any, rule: str, place: str, defs: Schema, schema: Schema) -> Iterator[str]:
     if isinstance(v, str) and re.search(rule, v) is None:
         yield f"{place} is {v!r:.60}, which does not match {rule}"
@@ -166,6 +171,7 @@ _RULES: dict[str, Callable[[Any, Any, str, Schema, Schema], Iterator[str]]] = {
     "uniqueItems": _unique,
     "minimum": _minimum,
     "maximum": _maximum,
+    "multipleOf": _multiple,
     "pattern": _pattern,
     "oneOf": _one_of,
     "allOf": _all_of,

@@ -146,7 +146,7 @@ class Cue(NamedTuple):
 
 
 Attempts = frozenset[int] | None
-Faults = dict[tuple[str, str], tuple[Attempts, str]]
+Faults = dict[tuple[str, str], tuple[tuple[Attempts, str], ...]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,7 +154,8 @@ class Script:
     """Everything that happens besides the operation.
 
     `targets`: folio name -> which of its requests for a destination fail, None for all.
-    `faults`: (folio name, name of the step) -> which of its attempts fail (None: all) and how.
+    `faults`: (folio name, name of the step) -> which of its attempts fail (None: all) and how;
+    the first that fits counts.
     """
 
     cues: tuple[Cue, ...] = ()
@@ -199,12 +200,16 @@ class Scripted:
             raise StopIteration
         return Move(self.main, self._outcome(local.op, state.world))
 
+    def call_ended(self) -> None:
+        """The main actor's call returned; another one begins a round of its own."""
+        self._in_gup = False
+
     # -- where the main actor is
 
     def _observe(self, local: Local, world: World) -> None:
         self._now = None
         if local.op is None:
-            if self._last_pass:
+            if self._last_pass and not self.calls:  # attempts at a split end like passes
                 self._reached_by_all = self._last_pass._replace(site=SITES.index("between_passes"))
             return
         name = local.op.kind.name
@@ -273,11 +278,12 @@ class Scripted:
         folio = world.folio(op.args[0])
         attempt = self._attempts.get((folio.name, name), 0)
         self._attempts[folio.name, name] = attempt + 1
+        faults = self.script.faults.get((folio.name, name), ())
         if name == "alloc_migration_target":
             default = None if folio.is_thp and self.script.huge_targets_none else frozenset[int]()
-            failing, bad = self.script.targets.get(folio.name, default), "fail"
-        else:
-            failing, bad = self.script.faults.get((folio.name, name), (frozenset(), ""))
+            faults = ((self.script.targets.get(folio.name, default), "fail"),)
         allowed = op.kind.outcomes(world, self.main, *op.args)
-        wanted = bad if failing is None or attempt in failing else allowed[0]
-        return wanted if wanted in allowed else allowed[0]
+        for attempts, outcome in faults:
+            if (attempts is None or attempt in attempts) and outcome in allowed:
+                return outcome
+        return allowed[0]

@@ -206,6 +206,7 @@ def run_gup(vector: Vector, version: Version, expected: Expected) -> Found:
                 }
             )
             before = now
+            scheduler.call_ended()
     state.world.check()
     found: Found = {
         "calls": calls,

@@ -6,6 +6,7 @@ Interface: build_world, Names, build_script, SetupError
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from mmsim.engine.actor import Actor
@@ -15,7 +16,9 @@ from mmsim.mm.folio import ISOLATION, Folio
 from mmsim.mm.page_alloc import EITHER
 from mmsim.mm.world import Environment, World
 from mmsim.script import (
+    Attempts,
     Cue,
+    Faults,
     Position,
     Script,
     isolator,
@@ -26,8 +29,9 @@ from mmsim.script import (
 )
 from mmsim.units import GUP_PIN_COUNTING_BIAS, HPAGE_PMD_NR
 
+# Far enough apart that no list of folios runs into the next range.
 CMA_PFN = 0x30000
-ORDINARY_PFN = 0x4000
+ORDINARY_PFN = 0x80000
 OTHER_CPU = "another CPU"
 
 _NAME = re.compile(r"(?P<region>[A-Za-z]\w*(#\d+)?)(\[(?P<index>\d+)\])?")
@@ -57,6 +61,11 @@ class Names:
             return self.regions[name]
         region, _ = self.page(name)
         return [region]
+
+    def check(self, name: str) -> None:
+        """Raise SetupError unless this is a bare name, a folio or a piece of one."""
+        if name not in self.regions:
+            self.page(name)
 
     def page(self, name: str) -> tuple[str, int]:
         """The region and page index of one folio or piece; raises SetupError for an unknown one."""
@@ -136,71 +145,62 @@ def _position(place: dict[str, Any]) -> Position:
     return Position.at(place["site"], place["pass"], place.get("round", 1), place.get("call", 0))
 
 
-def _attempts(given: Any) -> frozenset[int] | None:
+def _attempts(given: Any) -> Attempts:
     return None if given == "all" else frozenset(given)
 
 
 def build_script(script: dict[str, Any], names: Names) -> tuple[Script, tuple[Actor, ...]]:
     """The script of a vector, and the actors it needs besides the main one."""
-    cues: list[Cue] = []
     actors: list[Actor] = []
-    for number, entry in enumerate(script.get("strangers", ()), start=1):
-        region, index = names.page(entry["folio"])
-        make = pinner if entry.get("kind") == "pin" else stranger
-        actor = make(f"stranger{number}", region, index, entry.get("refs", 1))
+    cues: list[Cue] = []
+
+    def add(actor: Actor, *moments: Cue) -> None:
         actors.append(actor)
-        start = entry.get("from")
-        cues.append(Cue(actor.name, entry["folio"], _position(start) if start else None))
-        if "to" in entry:
-            cues.append(Cue(actor.name, entry["folio"], _position(entry["to"])))
-    for number, entry in enumerate(script.get("locks", ()), start=1):
-        actors.append(locker(f"locker{number}", *names.page(entry["folio"])))
-        cues.append(Cue(f"locker{number}", entry["folio"]))
-        if entry["until"] == "waited_for":
-            cues.append(Cue(f"locker{number}", entry["folio"], when_waited_for=True))
-    for number, entry in enumerate(script.get("events", ()), start=1):
-        actors.append(truncater(f"truncater{number}", *names.page(entry["folio"])))
-        cues.append(Cue(f"truncater{number}", entry["folio"], _position(entry["at"])))
-    for number, entry in enumerate(script.get("isolated_by_other", ()), start=1):
-        actors.append(isolator(f"isolator{number}", *names.page(entry["folio"])))
-        cues.append(Cue(f"isolator{number}", entry["folio"]))
-        cues.append(Cue(f"isolator{number}", entry["folio"], round_=entry["rounds"] + 1))
-    return (
-        Script(
-            tuple(cues),
-            _targets(script, names),
-            script.get("order9_targets") == "none",
-            _faults(script, names),
-        ),
-        tuple(actors),
-    )
+        cues.extend(moments)
+
+    for name, folio, entry in _each(script, "strangers", names):
+        make = pinner if entry.get("kind") == "pin" else stranger
+        start, end = entry.get("from"), entry.get("to")
+        taken = Cue(name, folio, _position(start) if start else None)
+        dropped = (Cue(name, folio, _position(end)),) if end else ()
+        add(make(name, *names.page(folio), entry.get("refs", 1)), taken, *dropped)
+    for name, folio, entry in _each(script, "locks", names):
+        waited = entry["until"] == "waited_for"
+        unlocked = (Cue(name, folio, when_waited_for=True),) if waited else ()
+        add(locker(name, *names.page(folio)), Cue(name, folio), *unlocked)
+    for name, folio, entry in _each(script, "events", names):
+        add(truncater(name, *names.page(folio)), Cue(name, folio, _position(entry["at"])))
+    for name, folio, entry in _each(script, "isolated_by_other", names):
+        back = Cue(name, folio, round_=entry["rounds"] + 1)
+        add(isolator(name, *names.page(folio)), Cue(name, folio), back)
+    targets: dict[str, Attempts] = {}
+    for _, folio, entry in _each(script, "targets", names):
+        targets[folio] = _attempts(entry["fail_attempts"])
+    none = script.get("order9_targets") == "none"
+    return Script(tuple(cues), targets, none, _faults(script, names)), tuple(actors)
 
 
-def _targets(script: dict[str, Any], names: Names) -> dict[str, frozenset[int] | None]:
-    targets: dict[str, frozenset[int] | None] = {}
-    for entry in script.get("targets", ()):
-        if "[" in entry["folio"]:
-            names.page(entry["folio"])
-            targets[entry["folio"]] = _attempts(entry["fail_attempts"])
-        for region in names.expand(entry["folio"]) if "[" not in entry["folio"] else ():
-            targets[region] = _attempts(entry["fail_attempts"])
-    return targets
+def _each(
+    script: dict[str, Any], field: str, names: Names
+) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """(a name for an actor, the folio, the entry); a bare counted name stands for all of them."""
+    for number, entry in enumerate(script.get(field, ()), start=1):
+        names.check(entry["folio"])
+        folios = [entry["folio"]] if "[" in entry["folio"] else names.expand(entry["folio"])
+        for folio in folios:
+            more = f"_{folio.partition('#')[2]}" if len(folios) > 1 else ""
+            yield f"{field.removesuffix('s')}{number}{more}", folio, entry
 
 
-def _faults(
-    script: dict[str, Any], names: Names
-) -> dict[tuple[str, str], tuple[frozenset[int] | None, str]]:
+def _faults(script: dict[str, Any], names: Names) -> Faults:
     step = {
         "xarray_nomem": ("xas_split_alloc", "nomem"),
         "private_release_fails": ("filemap_release_folio", "kept"),
         "move_error": ("begin_move", ""),
     }
-    faults = {}
-    for entry in script.get("faults", ()):
-        names.page(entry["folio"])
+    faults: Faults = {}
+    for _, folio, entry in _each(script, "faults", names):
         name, outcome = step[entry["kind"]]
-        faults[entry["folio"], name] = (
-            _attempts(entry["attempts"]),
-            outcome or entry["errno"],
-        )
+        fault = (_attempts(entry["attempts"]), outcome or entry["errno"])
+        faults[folio, name] = (*faults.get((folio, name), ()), fault)
     return faults

@@ -41,7 +41,7 @@ class Folio(NamedTuple):
 
     name: str
     region: str
-    index: int  # type: ignore[assignment]  # the kernel's name; hides tuple.index, which is not missed
+    index: int  # type: ignore[assignment]  # the kernel's name; it hides tuple.index
     order: int
     kind: str = SHMEM
     refcount: int = 1

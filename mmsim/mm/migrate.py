@@ -117,7 +117,6 @@ def __unmap_and_move(src: int, dst: int, force: bool, mode: int) -> Generator[Op
         if not force or mode == MIGRATE_ASYNC:
             return -EAGAIN
         yield folio_lock(src)
-    rc = -EAGAIN
     writeback = yield folio_test_writeback(src)
     if writeback and mode != MIGRATE_SYNC:
         yield folio_unlock(src)
@@ -198,6 +197,12 @@ class MigrateStats:
     thp_retry: int = 1
     nr_retry_pages: int = 0
 
+    def count_retries_as_failed(self) -> None:
+        """After the last pass, what still waits for a retry has failed."""
+        self.nr_failed += self.retry
+        self.nr_thp_failed += self.thp_retry
+        self.nr_failed_pages += self.nr_retry_pages
+
     def count_failed(self, page: Page, round_: int) -> None:
         """One unit failed.  Pieces of a split huge page (round 2) are no units."""
         if page.is_thp:
@@ -255,9 +260,7 @@ def migrate_pages(
                     stats.count_failed(page, round_)
                     stats.nr_failed_pages += page.nr
             pass_ += 1
-        stats.nr_failed += stats.retry
-        stats.nr_thp_failed += stats.thp_retry
-        stats.nr_failed_pages += stats.nr_retry_pages
+        stats.count_retries_as_failed()
         if not split_pages:
             break
         ret_pages[:0] = from_

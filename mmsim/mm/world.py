@@ -13,7 +13,7 @@ from mmsim.flags import MIGRATE_CMA, MIGRATE_MOVABLE, VMSTAT
 from mmsim.mm.folio import ISOLATION, Folio, replace
 from mmsim.units import HPAGE_PMD_ORDER
 
-FIRST_TARGET_PFN = 0x10000
+FIRST_TARGET_PFN = 0x100000
 
 
 def page_name(region: str, index: int) -> str:

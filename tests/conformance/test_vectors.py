@@ -1,0 +1,246 @@
+"""The public vectors: no mismatch; and what a mismatch looks like when there is one."""
+
+import copy
+import json
+
+import pytest
+
+from mmsim import datafiles
+from mmsim.conformance import Mismatch, check_file
+from mmsim.conformance.operations import OPERATIONS
+
+PUBLIC = {group: datafiles.path(f"conformance/{group}.json") for group in OPERATIONS}
+CONTENTS = {group: json.loads(path.read_text(encoding="utf-8")) for group, path in PUBLIC.items()}
+
+
+@pytest.mark.parametrize("group", OPERATIONS)
+def test_every_public_vector_agrees(group):
+    report = check_file(PUBLIC[group])
+    assert [str(mismatch) for mismatch in report.mismatches] == []
+    assert report.vectors == len(CONTENTS[group]["vectors"]) > 0
+    assert report.group == group
+    pairs = sum(
+        7 if e["versions"] == "all" else len(e["versions"])
+        for vector in CONTENTS[group]["vectors"]
+        for e in vector["expect"]
+    )
+    assert report.pairs == pairs
+
+
+def written(tmp_path, group, vector, name="changed.json"):
+    """A file with one vector."""
+    path = tmp_path / name
+    path.write_text(json.dumps({**CONTENTS[group], "vectors": [vector]}), encoding="utf-8")
+    return path
+
+
+def vector_of(group, identity):
+    found = [v for v in CONTENTS[group]["vectors"] if v["id"] == identity]
+    return copy.deepcopy(found[0])
+
+
+def set_rc(expectation):
+    expectation["rc"] = 7
+
+
+def set_counter(expectation):
+    expectation["counters"]["pgmigrate_fail"] = 511
+
+
+def set_extra_counter(expectation):
+    expectation["counters"]["thp_split_pmd"] = 3
+
+
+def drop_counter(expectation):
+    del expectation["counters"]["thp_split_page_failed"]
+
+
+def set_folio(expectation):
+    expectation["folios"]["A"]["ref"] = 1
+
+
+def set_passes(expectation):
+    expectation["passes"] = [2]
+
+
+def set_gup(expectation):
+    expectation["gup"] = "EAGAIN"
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "expected", "found"),
+    [
+        (set_rc, "rc", 7, "ENOMEM"),
+        (set_counter, "counters.pgmigrate_fail", 511, 512),
+        (set_extra_counter, "counters.thp_split_pmd", 3, 0),
+        (drop_counter, "counters.thp_split_page_failed", 0, 1),
+        (set_folio, "folios.A.ref", 1, 515),
+        (set_passes, "passes", [2], [1]),
+        (set_gup, "gup", "EAGAIN", "ENOMEM"),
+    ],
+)
+def test_a_changed_expectation_is_one_mismatch(tmp_path, change, field, expected, found):
+    vector = vector_of("migrate_pages", "C5")
+    vector["expect"] = [{**vector["expect"][0], "versions": ["base"]}]
+    change(vector["expect"][0])
+    path = written(tmp_path, "migrate_pages", vector)
+    mismatches = check_file(path).mismatches
+    assert len(mismatches) == 1
+    mismatch = mismatches[0]
+    assert isinstance(mismatch, Mismatch)
+    assert mismatch[1:] == ("C5", "base", field, expected, found)
+    assert mismatch.file.endswith("changed.json")
+    assert str(mismatch).endswith(
+        f"changed.json: C5 base: {field}: expected {expected}, found {found}"
+    )
+
+
+def test_positive_and_negative_eleven_are_opposites(tmp_path):
+    vector = vector_of("migrate_pages", "C8")
+    row = next(e for e in vector["expect"] if e["rc"] == 11)
+    vector["expect"] = [{**row, "rc": "EAGAIN"}]
+    mismatches = check_file(written(tmp_path, "migrate_pages", vector)).mismatches
+    assert {(m.field, m.expected, m.found) for m in mismatches} == {("rc", "EAGAIN", 11)}
+
+
+# -- vectors of our own, worked out from the text of the format
+
+
+def folio(name="A", order=9, **fields):
+    return {"name": name, "order": order, **fields}
+
+
+def agrees(tmp_path, group, setup, operation, expect, script=None):
+    vector = {
+        "id": "X1",
+        "title": "of our own",
+        "certainty": "certain",
+        "source": "kernel source 6.1-rc6",
+        "setup": {"folios": setup},
+        "operation": operation,
+        "expect": [{"versions": "all", **expect}],
+        **({"script": script} if script else {}),
+    }
+    report = check_file(written(tmp_path, group, vector))
+    assert [str(mismatch) for mismatch in report.mismatches] == []
+
+
+MIGRATE = {"op": "migrate_pages", "list": ["A"], "reason": "longterm_pin", "mode": "sync"}
+
+
+def at(pass_, site, **more):
+    return {"pass": pass_, "site": site, **more}
+
+
+def test_truncation_before_the_freeze_of_a_move_takes_the_mappings_for_good(tmp_path):
+    agrees(
+        tmp_path,
+        "migrate_pages",
+        [folio()],
+        MIGRATE,
+        {
+            "rc": 0,
+            "left": 0,
+            "passes": [2],
+            "counters": {"pgmigrate_success": 512, "thp_migration_success": 1},
+            "folios": {"A": {"freed": True}},
+        },
+        {"events": [{"folio": "A", "at": at(0, "move_freeze"), "do": "truncate"}]},
+    )
+
+
+def test_two_errors_of_one_move_at_different_attempts(tmp_path):
+    agrees(
+        tmp_path,
+        "migrate_pages",
+        [folio("A", 0)],
+        MIGRATE,
+        {"rc": 1, "left": 1, "passes": [2], "counters": {"pgmigrate_fail": 1}},
+        {
+            "faults": [
+                {"folio": "A", "kind": "move_error", "errno": "EAGAIN", "attempts": [0]},
+                {"folio": "A", "kind": "move_error", "errno": "EBUSY", "attempts": [1]},
+            ]
+        },
+    )
+
+
+def test_a_lock_that_is_never_given_back_stops_only_who_tries(tmp_path):
+    agrees(
+        tmp_path,
+        "migrate_pages",
+        [folio("A", 0), folio("Q", 0)],
+        {**MIGRATE, "list": ["A", "Q"]},
+        {
+            "rc": "ENOMEM",
+            "left": 2,
+            "passes": [1],
+            "counters": {"pgmigrate_fail": 2},
+        },
+        {
+            "locks": [{"folio": "A", "until": "never"}],
+            "targets": [{"folio": "Q", "fail_attempts": "all"}],
+        },
+    )
+
+
+def test_the_touch_of_every_round_adds_up(tmp_path):
+    """First touch: referenced.  Second, after the move: queued, one reference more."""
+    agrees(
+        tmp_path,
+        "gup",
+        [folio("P", 0)],
+        {"op": "pin_longterm", "range": ["P"], "write": True},
+        {
+            "calls": [{"result": 1, "rounds": 2, "migrate_calls": 1, "lru_drains": 0}],
+            "counters": {
+                "nr_foll_pin_acquired": 2,
+                "nr_foll_pin_released": 1,
+                "pgmigrate_success": 1,
+            },
+            "pages_in_cma_after": 0,
+            "folios": {
+                "P": {"split": False, "mapcount": 1, "in_cma": False, "pins": 1, "ref_min": 1026}
+            },
+        },
+    )
+
+
+def test_a_referenced_page_is_defeated_by_the_pin_itself(tmp_path):
+    agrees(
+        tmp_path,
+        "gup",
+        [folio("P", 0, referenced=True)],
+        {"op": "pin_longterm", "range": ["P"], "write": True},
+        {
+            "calls": [{"result": "ENOMEM", "rounds": 1, "migrate_calls": 1, "lru_drains": 0}],
+            "counters": {
+                "nr_foll_pin_acquired": 1,
+                "nr_foll_pin_released": 1,
+                "pgmigrate_fail": 1,
+            },
+            "pages_in_cma_after": 1,
+        },
+    )
+
+
+def test_part_of_a_huge_page_in_cma_is_pinned(tmp_path):
+    agrees(
+        tmp_path,
+        "gup",
+        [folio()],
+        {"op": "pin_longterm", "range": [{"folio": "A", "pages": 7}], "write": True},
+        {
+            "calls": [{"result": 7, "rounds": 2, "migrate_calls": 1, "lru_drains": 0}],
+            "counters": {
+                "nr_foll_pin_acquired": 14,
+                "nr_foll_pin_released": 7,
+                "pgmigrate_success": 512,
+                "thp_migration_success": 1,
+            },
+            "pages_in_cma_after": 0,
+            "folios": {
+                "A": {"split": False, "ref": 520, "mapcount": 1, "in_cma": False, "pincount": 7}
+            },
+        },
+    )

@@ -1,0 +1,152 @@
+"""A suspended generator as a value: what is shown, how it is rebuilt, when two are the same."""
+
+import dataclasses
+
+import pytest
+from small import Cells, cells, load, nop, store
+
+from mmsim.engine.actor import Actor, Program, freeze
+from mmsim.engine.op import ModelError
+
+
+def inner(cell):
+    value = yield load(cell)
+    return value + 1
+
+
+def outer():
+    value = yield from inner("x")
+    yield store("x", value)
+    return value
+
+
+def program(path, merge=False):
+    return Program(Actor("a", path), merge=merge)
+
+
+def test_the_root_stands_before_the_first_step():
+    root = program(outer).root
+    assert str(root.op) == "load(x)"
+    assert not root.finished
+    assert [frame.function for frame in root.frames()] == ["outer", "inner"]
+    lines = [frame.line for frame in root.frames()]
+    assert lines == [outer.__code__.co_firstlineno + 1, inner.__code__.co_firstlineno + 1]
+
+
+def test_answers_lead_on_and_the_end_has_the_result():
+    second = program(outer).root.after(5)
+    assert str(second.op) == "store(x, 6)"
+    end = second.after(None)
+    assert end.finished
+    assert end.result == 6
+    assert end.frames() == ()
+
+
+def test_an_older_place_can_be_left_another_way():
+    """The live generator has moved on; the place is rebuilt from its answers."""
+    root = program(outer).root
+    assert root.after(5).after(None).result == 6
+    assert root.after(7).after(None).result == 8
+    assert root.after(5) is root.after(5)
+    assert root.after(9, remember=False) is not root.after(9, remember=False)
+
+
+def test_variables_are_read_from_the_named_function():
+    second = program(outer).root.after(5)
+    assert second.variable("outer", "value") == 6
+    assert second.variable("outer", "nonsense") is None
+    assert second.variable("inner", "value") is None
+    assert program(outer).root.variable("inner", "cell") == "x"
+
+
+def test_a_path_without_steps_is_finished_at_once():
+    def path():
+        return 3
+        yield
+
+    root = program(path).root
+    assert root.finished
+    assert root.result == 3
+
+
+def test_exact_places_are_lists_of_answers_and_merged_ones_are_pictures():
+    def path():
+        value = yield load("x")
+        value = value % 2
+        yield store("x", value)
+
+    exact, merged = program(path).root, program(path, merge=True).root
+    assert exact.after(1) is not exact.after(3)
+    assert merged.after(1) is merged.after(3)
+    assert merged.after(1) is not merged.after(2)
+
+
+def test_merged_ends_are_the_same_if_they_returned_the_same():
+    def path():
+        value = yield load("x")
+        return value % 2
+
+    root = program(path, merge=True).root
+    assert root.after(1) is root.after(3)
+    assert root.after(1) is not root.after(2)
+
+
+def test_a_shared_place_goes_on_correctly_whoever_comes_first():
+    def path():
+        seen = []
+        for _ in range(3):
+            value = yield load("x")
+            seen.append(value % 2)
+        return tuple(seen)
+
+    root = program(path, merge=True).root
+    assert root.after(1).after(1).after(0).result == (1, 1, 0)
+    assert root.after(3).after(5).after(2).result == (1, 1, 0)
+    assert root.after(2).after(5).after(3).result == (0, 1, 1)
+
+
+def test_yielding_something_else_than_an_op_is_a_bug_of_the_model():
+    def path():
+        yield "not an op"
+
+    with pytest.raises(ModelError, match="'a' yielded 'not an op' instead of an atomic step"):
+        program(path)
+
+
+@dataclasses.dataclass
+class Counts:
+    n: int = 0
+
+
+def test_freeze_tells_values_apart_and_takes_what_paths_use():
+    assert freeze([1, 2]) == freeze([1, 2])
+    assert freeze([1, 2]) != freeze((1, 2))
+    assert freeze({"a": [1]}) == freeze({"a": [1]})
+    assert freeze({"a": [1]}) != freeze({"a": [2]})
+    assert freeze(Counts(1)) == freeze(Counts(1))
+    assert freeze(Counts(1)) != freeze(Counts(2))
+    for value in (None, True, 3, "x", (1, [2, {"y": Counts()}])):
+        hash(freeze(value))
+
+
+def test_a_set_can_not_be_pictured():
+    with pytest.raises(ModelError, match="a local variable of type set can't be compared"):
+        freeze({1, 2})
+
+
+def test_a_path_with_such_a_variable_is_refused_only_when_merging():
+    def path():
+        strange = {1, 2}
+        yield nop()
+        return len(strange)
+
+    assert program(path).root.after(None).result == 2
+    with pytest.raises(ModelError):
+        program(path, merge=True)
+
+
+def test_a_scenario_keeps_two_actors_with_one_function_apart():
+    scenario = cells(outer, outer, x=0)
+    a, b = (scenario.local(scenario.initial(), name) for name in "ab")
+    assert a is not b
+    assert scenario.initial().world.cells == Cells(x=0).cells

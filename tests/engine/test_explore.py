@@ -1,0 +1,182 @@
+"""The search: closed forms, brute force, golden counts.  A changed count is a changed meaning."""
+
+from math import factorial
+
+import pytest
+from small import all_runs, cells, load, nop, store
+
+from mmsim.engine.explore import Verdict, explore
+from mmsim.engine.op import blocking, choice
+from mmsim.engine.schedule import render, replaying
+from mmsim.engine.trace import record
+
+
+def steps(k):
+    def path():
+        for _ in range(k):
+            yield nop()
+
+    return path
+
+
+@pytest.mark.parametrize("merge", [False, True])
+@pytest.mark.parametrize(
+    ("n", "k"), [(1, 1), (1, 7), (2, 1), (2, 3), (2, 6), (3, 1), (3, 2), (3, 4), (4, 2), (5, 1)]
+)
+def test_independent_actors_make_a_grid(n, k, merge):
+    """n actors with k steps that nobody notices: a grid of side k + 1 in n dimensions."""
+    found = explore(cells(*[steps(k)] * n, merge=merge))
+    assert found.complete
+    assert found.states == (k + 1) ** n
+    assert found.edges == n * k * (k + 1) ** (n - 1)
+    assert found.schedules() == factorial(n * k) // factorial(k) ** n
+    assert len(found.ends) == 1
+    assert found.deadlocks == []
+    assert len(found.schedule_to(found.ends[0])) == n * k
+
+
+def increment():
+    value = yield load("x")
+    yield store("x", value + 1)
+
+
+@pytest.mark.parametrize(("merge", "states", "ends"), [(True, 12, 2), (False, 13, 3)])
+def test_a_lost_update_has_twelve_states(merge, states, ends):
+    """Two actors add 1 to x: load, store.  By number of steps taken, written `pc of a, pc of b`:
+
+    0 steps: 00                                      1
+    1 step:  10, 01                                  2
+    2 steps: 20, 11, 02                              3
+    3 steps: 21 and 12, each after a load of 0 or 1  4
+    4 steps: 22 with x = 1 or x = 2                  2
+
+    makes 12.  Counting the answers too, x = 2 is reached in two ways: 13.
+    Edges: 2 + 4 + 4 + 4 = 14, schedules: 4! / (2! 2!) = 6.
+    """
+    found = explore(cells(increment, increment, merge=merge, x=0))
+    assert (found.states, found.edges, found.schedules()) == (states, 14, 6)
+    assert len(found.ends) == ends
+    assert {found.found[i].world.cells["x"] for i in found.ends} == {1, 2}
+
+
+def lost(state):
+    return all(local.finished for local in state.locals) and state.world.cells["x"] == 1
+
+
+def test_always_and_sometimes():
+    found = explore(cells(increment, increment, x=0))
+    assert found.always(lambda state: state.world.cells["x"] <= 2) is Verdict.HOLDS
+    assert found.always(lambda state: not lost(state)) is Verdict.BROKEN
+    assert found.sometimes(lost) is Verdict.HOLDS
+    assert found.sometimes(lambda state: state.world.cells["x"] == 3) is Verdict.BROKEN
+    assert found.shortest(lambda state: state.world.cells["x"] == 3) is None
+
+
+def test_a_search_that_was_stopped_says_so():
+    scenario = cells(steps(4), steps(4), steps(4))
+    found = explore(scenario, states_max=20)
+    assert not found.complete
+    assert 20 <= found.states <= 21
+    assert found.always(lambda state: True) is Verdict.NOT_FINISHED
+    assert found.sometimes(lambda state: False) is Verdict.NOT_FINISHED
+    assert found.sometimes(lambda state: True) is Verdict.HOLDS
+    assert found.always(lambda state: False) is Verdict.BROKEN
+    assert Verdict.NOT_FINISHED.value == "search not finished"
+
+
+def test_the_limit_is_the_number_of_states_that_may_be_found():
+    assert explore(cells(steps(4), steps(4)), states_max=25).complete
+    assert not explore(cells(steps(4), steps(4)), states_max=24).complete
+
+
+def test_a_shortest_schedule_is_minimal():
+    """Against every schedule there is, tried one after another by code of the tests."""
+    scenario = cells(increment, increment, steps(1), x=0)
+    runs = all_runs(scenario)
+    found = explore(scenario)
+    assert found.schedules() == len(runs) == 30
+    lengths = []
+    for moves, _ in runs:
+        trace = record(scenario, replaying(moves))
+        lengths += [n for n in range(len(trace) + 1) if trace.state(n).world.cells["x"] == 1]
+    shortest = found.shortest(lambda state: state.world.cells["x"] == 1)
+    assert len(shortest) == min(lengths) == 2
+    assert lost(record(scenario, replaying(found.shortest(lost))).last)
+
+
+def _taken(world, me, lock):
+    return f"{lock} is taken" if world.cells[lock] else None
+
+
+@blocking(_taken)
+def lock(world, me, name):
+    world.cells[name] = 1
+
+
+def locks(*names):
+    def path():
+        for _index, name in enumerate(names):
+            yield lock(name)
+        for _index, name in enumerate(names):
+            yield store(name, 0)
+
+    return path
+
+
+def test_a_deadlock_is_not_an_end():
+    """Opposite orders: one deadlock, reached by each taking its first lock."""
+    found = explore(cells(locks("p", "q"), locks("q", "p"), p=0, q=0))
+    assert len(found.deadlocks) == 1
+    assert len(found.ends) == 1
+    stuck = found.schedule_to(found.deadlocks[0])
+    assert render(stuck) == "a b"
+    state = found.found[found.deadlocks[0]]
+    assert found.scenario.blocked(state, "a") == "q is taken"
+    assert found.scenario.blocked(state, "b") == "p is taken"
+    assert not found.scenario.finished(state)
+
+
+def test_the_same_order_has_no_deadlock():
+    found = explore(cells(locks("p", "q"), locks("p", "q"), p=0, q=0))
+    assert found.deadlocks == []
+    assert len(found.ends) == 1
+
+
+@choice(lambda world, me: ("ok", "fail"))
+def ask(world, me, outcome):
+    return outcome == "ok"
+
+
+def test_the_environment_is_explored_like_an_actor():
+    """Three requests, two answers each: 8 schedules.  Merged, the number of failures is left."""
+
+    def path():
+        failed = 0
+        for _ in range(3):
+            ok = yield ask()
+            failed += not ok
+            ok = None
+        return failed
+
+    exact, merged = explore(cells(path)), explore(cells(path, merge=True))
+    assert (exact.states, exact.schedules()) == (15, 8)
+    assert (merged.states, merged.schedules()) == (1 + 2 + 3 + 4, 8)
+    assert {merged.found[i].locals[0].result for i in merged.ends} == {0, 1, 2, 3}
+
+
+def test_a_path_without_end_has_no_number_of_schedules():
+    def path():
+        while True:
+            yield nop()
+
+    found = explore(cells(path, steps(1), merge=True))
+    assert found.complete
+    assert found.states == 2
+    assert found.ends == found.deadlocks == []
+    assert found.schedules() is None
+
+
+def test_two_searches_find_the_same_in_the_same_order():
+    first, second = (explore(cells(increment, increment, x=0)) for _ in range(2))
+    assert first.first == second.first
+    assert first.successors == second.successors

@@ -1,0 +1,139 @@
+"""Schedules as text, and the schedulers: the same inputs give the same run."""
+
+import random
+
+import pytest
+from small import cells, load, nop, store
+
+from mmsim.engine.op import blocking, choice
+from mmsim.engine.scenario import Move
+from mmsim.engine.schedule import (
+    MOVES_MAX,
+    ScheduleError,
+    coin,
+    in_turn,
+    one_after_another,
+    parse,
+    render,
+    replaying,
+)
+from mmsim.engine.trace import record
+
+
+@choice(lambda world, me: ("ok", "fail"))
+def ask(world, me, outcome):
+    return outcome
+
+
+@blocking(lambda world, me: None if world.cells["x"] else "x is 0")
+def wait_for_x(world, me):
+    return None
+
+
+def two_steps():
+    yield nop()
+    yield nop()
+
+
+def asker():
+    for _ in range(4):
+        yield ask()
+
+
+def waiter():
+    yield wait_for_x()
+
+
+def setter():
+    yield load("x")
+    yield store("x", 1)
+
+
+def moves_of(scenario, scheduler):
+    return render(record(scenario, scheduler).moves)
+
+
+@pytest.mark.parametrize(
+    ("text", "moves"),
+    [
+        ("", []),
+        ("a", [Move("a")]),
+        ("a*3 b", [Move("a")] * 3 + [Move("b")]),
+        ("a:fail*2\n  a:ok", [Move("a", "fail")] * 2 + [Move("a", "ok")]),
+    ],
+)
+def test_a_schedule_is_read(text, moves):
+    assert parse(text, ["a", "b"]) == moves
+
+
+def test_rendering_and_reading_are_inverse():
+    rng = random.Random(1)
+    for _ in range(50):
+        moves = [
+            Move(rng.choice("ab"), rng.choice(["", "", "ok"])) for _ in range(rng.randrange(12))
+        ]
+        assert parse(render(moves), ["a", "b"]) == moves
+    assert render(parse("a a a b a:ok a:ok", ["a", "b"])) == "a*3 b a:ok*2"
+
+
+@pytest.mark.parametrize("text", ["a*0", "a*-1", "a*", "*3", "a:", "a::ok", "1", "a;b"])
+def test_what_can_not_be_read_is_shown(text):
+    with pytest.raises(ScheduleError, match=r"can't read .* write ACTOR"):
+        parse(text, ["a", "b"])
+
+
+def test_an_unknown_actor_gets_the_nearest_name():
+    with pytest.raises(ScheduleError, match=r"no actor 'migrat'.*did you mean 'migrate'"):
+        parse("migrat", ["migrate", "stranger"])
+
+
+def test_a_schedule_has_a_longest_length():
+    with pytest.raises(ScheduleError, match=f"more than {MOVES_MAX} moves"):
+        parse("a*999999 a*2", ["a"])
+
+
+def test_replaying_stops_after_the_last_move():
+    scenario = cells(two_steps, two_steps)
+    trace = record(scenario, replaying(parse("b a", ["a", "b"])))
+    assert render(trace.moves) == "b a"
+
+
+def test_replaying_an_impossible_move_says_who_could_move():
+    scenario = cells(waiter, setter, x=0)
+    with pytest.raises(ScheduleError, match=r"move 2: 'a' can't move \(x is 0\); who can: b"):
+        record(scenario, replaying(parse("b a", ["a", "b"])))
+    with pytest.raises(ScheduleError, match=r"move 3: 'b' can't move \(finished\); who can: a"):
+        record(scenario, replaying(parse("b b b", ["a", "b"])))
+
+
+def test_replaying_wants_an_outcome_only_where_there_is_a_choice():
+    with pytest.raises(ScheduleError, match="move 1: write one of a:ok, a:fail instead of a"):
+        record(cells(asker), replaying(parse("a", ["a"])))
+    with pytest.raises(ScheduleError, match="move 1: write one of a instead of a:ok"):
+        record(cells(two_steps), replaying(parse("a:ok", ["a"])))
+
+
+def test_one_after_another():
+    assert moves_of(cells(two_steps, two_steps), one_after_another) == "a*2 b*2"
+    assert moves_of(cells(waiter, setter, x=0), one_after_another) == "b*2 a"
+    assert moves_of(cells(asker), one_after_another) == "a:ok*4"
+
+
+def test_in_turn_skips_whoever_is_blocked():
+    assert moves_of(cells(two_steps, two_steps), in_turn()) == "a b a b"
+    assert moves_of(cells(waiter, setter, x=0), in_turn()) == "b*2 a"
+
+
+def test_a_coin_is_its_seed():
+    scenario = cells(asker, two_steps, two_steps)
+    runs = [moves_of(scenario, coin(seed)) for seed in range(20)]
+    assert runs == [moves_of(scenario, coin(seed)) for seed in range(20)]
+    assert len(set(runs)) > 10
+    assert any("fail" in run for run in runs)
+
+
+def test_a_coin_tosses_for_actors_first_then_for_outcomes():
+    """One actor with two outcomes against one with none: each begins about half of the runs."""
+    scenario = cells(asker, two_steps)
+    first = [record(scenario, coin(seed)).moves[0].actor for seed in range(200)]
+    assert 70 < first.count("a") < 130

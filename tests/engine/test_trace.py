@@ -1,0 +1,67 @@
+"""A recorded run: any position can be looked at, and the limit on its length is a limit."""
+
+import pytest
+from small import cells, load, nop, store
+
+from mmsim.engine.op import ModelError
+from mmsim.engine.schedule import in_turn, one_after_another, replaying
+from mmsim.engine.trace import STRIDE, record, run_to_end
+
+STEPS = 3 * STRIDE + 5
+
+
+def counter():
+    for index in range(STEPS):
+        yield store("x", index + 1)
+    return "done"
+
+
+def forever():
+    while True:
+        yield nop()
+
+
+def test_every_position_has_the_state_it_had():
+    trace = record(cells(counter, x=0), one_after_another)
+    assert len(trace) == len(trace.moves) == STEPS
+    for position in [*range(STEPS + 1), *reversed(range(STEPS + 1)), 7, 40, 39, STEPS, 0]:
+        assert trace.state(position).world.cells == {"x": position}
+    assert trace.last.world.cells == {"x": STEPS}
+    assert trace.results == {"a": "done"}
+
+
+def test_positions_outside_the_run_are_refused():
+    trace = record(cells(counter, x=0), one_after_another)
+    for position in (-1, STEPS + 1):
+        with pytest.raises(IndexError, match=f"position {position} is outside 0..{STEPS}"):
+            trace.state(position)
+
+
+def test_a_run_can_be_extended_after_it_was_looked_at():
+    scenario = cells(counter, x=0)
+    trace = record(scenario, replaying(scenario.moves(scenario.initial())))
+    assert len(trace) == 1
+    assert trace.last.world.cells == {"x": 1}
+    event = trace.append(trace.moves[0])
+    assert str(event.op) == "store(x, 2)"
+    assert trace.last.world.cells == {"x": 2}
+    assert trace.state(1).world.cells == {"x": 1}
+
+
+def test_a_run_without_end_meets_the_limit():
+    with pytest.raises(ModelError, match="not finished after 10 steps"):
+        record(cells(forever), one_after_another, steps_max=10)
+    with pytest.raises(ModelError, match="not finished after 10 steps"):
+        run_to_end(cells(forever), one_after_another, steps_max=10)
+
+
+def test_running_to_the_end_gives_the_state_that_recording_gives():
+    def other():
+        value = yield load("x")
+        yield store("y", value)
+
+    scenario = cells(counter, other, x=0, y=0)
+    kept, passed = record(scenario, in_turn()).last, run_to_end(scenario, in_turn())
+    assert kept.world.cells == passed.world.cells
+    assert scenario.results(kept) == scenario.results(passed)
+    assert scenario.initial().world.cells == {"x": 0, "y": 0}

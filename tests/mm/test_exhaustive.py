@@ -1,0 +1,87 @@
+"""Every order of the steps of a pin and of a stranger, on a huge page of four pages.
+
+Golden counts: a changed count means that the model's meaning changed, and the commit must say how.
+"""
+
+import pytest
+from small import NR, folio, memory, outcome_of
+
+from mmsim.engine.actor import Actor
+from mmsim.engine.explore import Verdict, explore
+from mmsim.engine.scenario import Scenario
+from mmsim.errno import ENOMEM
+from mmsim.mm.gup import Extent, pin_user_pages_remote
+from mmsim.mm.versions import VERSIONS
+from mmsim.script import locker, pinner, stranger, truncater
+
+
+def pin_against(other, version, targets_huge, passes, *, merge=True):
+    row = VERSIONS[version]._replace(passes=passes)
+    pin = Actor("pin", lambda: pin_user_pages_remote((Extent("A", NR),), row))
+    world = memory(folio(), targets_huge=targets_huge)
+    return Scenario("pin", world, (pin, other("other", "A", 0)), merge=merge)
+
+
+# version, destinations, passes -> states, edges, schedules with both actors merged
+GOLDEN = {
+    ("base", "none", 10): (275, 434, 1570),
+    ("v2", "none", 10): (1403, 1783, 3600),
+    ("v2", "either", 3): (1347, 1775, 4803),
+}
+
+
+@pytest.mark.parametrize("key", GOLDEN, ids=str)
+def test_golden_counts(key):
+    found = explore(pin_against(stranger, *key))
+    assert found.complete
+    assert (found.states, found.edges, found.schedules()) == GOLDEN[key]
+    assert found.deadlocks == []
+
+
+@pytest.mark.parametrize("version", ["base", "6.1.0", "v1", "v2", "v3fix"])
+@pytest.mark.parametrize("other", [stranger, pinner, locker, truncater])
+@pytest.mark.parametrize(("targets", "passes"), [("none", 2), ("either", 2)])
+def test_merged_and_exact_search_agree(other, version, targets, passes):
+    """The exact search compares the answers that led to a place; it is right in any case."""
+    merged, exact = (
+        explore(pin_against(other, version, targets, passes, merge=merge))
+        for merge in (True, False)
+    )
+    assert merged.complete
+    assert exact.complete
+    assert merged.states <= exact.states
+    assert merged.schedules() == exact.schedules()
+    assert {s.world.key() for s in merged.found} == {s.world.key() for s in exact.found}
+    ends = [
+        {outcome_of(found.scenario, found.found[end]) for end in found.ends}
+        for found in (merged, exact)
+    ]
+    assert ends[0] == ends[1]
+    for state in merged.found:
+        state.world.check()
+
+
+def result(state):
+    return state.locals[0].result if state.locals[0].finished else None
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_one_stray_reference_can_fail_the_pin_in_every_version(version):
+    """The patch makes the failure rarer, not impossible: a reference can also meet a piece."""
+    found = explore(pin_against(stranger, version, "none", 10))
+    assert found.sometimes(lambda state: result(state) == -ENOMEM) is Verdict.HOLDS
+    rescued = found.sometimes(lambda state: result(state) == NR)
+    never = version in ("base", "2/2-only")
+    assert rescued is (Verdict.BROKEN if never else Verdict.HOLDS)
+
+
+def refused(state):
+    return state.world.vmstat["thp_split_page_failed"] > 0
+
+
+@pytest.mark.parametrize(("version", "always_fails"), [("6.1.0", True), ("v3", False)])
+def test_a_refused_split_decides_before_the_patch(version, always_fails):
+    found = explore(pin_against(stranger, version, "none", 10))
+    assert found.sometimes(refused) is Verdict.HOLDS
+    saved = found.sometimes(lambda state: refused(state) and result(state) == NR)
+    assert saved is (Verdict.BROKEN if always_fails else Verdict.HOLDS)

@@ -1,0 +1,93 @@
+"""The folio lock, writeback, and leaving a file."""
+
+import pytest
+from small import NR, PFN, do, folio, isolated, memory
+
+from mmsim.engine.op import ModelError
+from mmsim.mm.filemap import (
+    filemap_release_folio,
+    folio_lock,
+    folio_lock_by_name,
+    folio_mapping,
+    folio_test_writeback,
+    folio_trylock,
+    folio_unlock,
+    folio_wait_writeback,
+    truncate_inode_folio,
+)
+from mmsim.mm.page_ref import folio_ref_freeze
+from mmsim.mm.rmap import remove_migration_ptes, try_to_migrate
+
+
+def guard(world, op, me="me"):
+    return op.kind.guard(world, me, *op.args)
+
+
+def test_a_lock_has_one_holder():
+    world = memory(folio())
+    assert do(world, folio_trylock(PFN), "a") is True
+    assert do(world, folio_trylock(PFN), "b") is False
+    assert guard(world, folio_lock(PFN), "b") == "waiting for the lock of A, held by a"
+    assert "held by a" in guard(world, folio_lock_by_name("A", 2), "b")
+    do(world, folio_unlock(PFN), "a")
+    assert guard(world, folio_lock(PFN), "b") is None
+    do(world, folio_lock(PFN), "b")
+    assert world.folio(PFN).locked_by == "b"
+
+
+def test_locking_twice_or_unlocking_what_is_not_ours_is_a_bug_of_the_model():
+    world = memory(folio())
+    do(world, folio_lock(PFN), "a")
+    with pytest.raises(ModelError, match="'a' waits for its own lock on A"):
+        guard(world, folio_lock(PFN), "a")
+    with pytest.raises(ModelError, match="'b' unlocks A, which it has not locked"):
+        do(world, folio_unlock(PFN), "b")
+
+
+def test_writeback_is_over_once_somebody_waited_and_not_before():
+    world = memory(folio(writeback=True))
+    assert do(world, folio_test_writeback(PFN)) is True
+    assert do(world, folio_test_writeback(PFN)) is True
+    do(world, folio_wait_writeback(PFN))
+    assert do(world, folio_test_writeback(PFN)) is False
+
+
+def test_private_data_is_released_unless_the_environment_says_otherwise():
+    op = filemap_release_folio(PFN)
+    assert op.kind.outcomes(memory(folio()), "me", PFN) == ("released",)
+    assert op.kind.outcomes(memory(folio(), faults=True), "me", PFN) == ("released", "kept")
+
+
+def test_truncation_takes_cache_references_and_mappings():
+    world = memory(isolated(pmd_maps=2))
+    do(world, truncate_inode_folio("A", 1))
+    world.check()
+    left = world.folio(PFN)
+    assert (left.refcount, left.mapcount, left.cached) == (1, 0, False)
+    assert do(world, folio_mapping(PFN)) is False
+    assert world.find("A", 0) is None
+    do(world, truncate_inode_folio("A", 0))  # nothing is left to do
+    assert world.folio(PFN) == left
+
+
+def test_truncation_frees_what_nobody_else_holds():
+    world = memory(folio())
+    do(world, truncate_inode_folio("A", 0))
+    assert world.folios == {}
+    world.check()
+
+
+def test_truncation_takes_the_entries_of_a_migration_too():
+    """All mappings go, also the ones that wait for a migration: none may come back afterwards."""
+    world = memory(isolated())
+    do(world, try_to_migrate(PFN))
+    do(world, truncate_inode_folio("A", 0))
+    do(world, remove_migration_ptes(PFN, PFN))
+    world.check()
+    assert (world.folio(PFN).refcount, world.folio(PFN).mapcount) == (1, 0)
+
+
+def test_truncation_waits_for_a_frozen_folio():
+    world = memory(isolated(pmd_maps=0))
+    do(world, folio_ref_freeze(PFN, NR + 1))
+    assert "A is frozen" in guard(world, truncate_inode_folio("A", 0))

@@ -1,0 +1,119 @@
+"""LRU lists and the batches in front of them: who holds a reference, and until when."""
+
+import pytest
+from small import PFN, do, folio, isolated, memory
+
+from mmsim.flags import ACTIVATE, DEACTIVATE_FILE, LRU_ADD
+from mmsim.mm.folio import ISOLATION
+from mmsim.mm.swap import (
+    batch_add,
+    folio_add_lru,
+    folio_isolate_lru,
+    folio_mark_accessed,
+    folio_test_lru,
+    lru_add_drain,
+    lru_add_drain_all,
+    putback_lru_page,
+)
+from mmsim.units import PAGEVEC_SIZE
+
+
+def pages(n, **fields):
+    return memory(*[folio(f"P{i}", 0, **fields) for i in range(n)])
+
+
+def refs(world):
+    world.check()
+    return [made.refcount for made in world.folios.values()]
+
+
+def test_a_page_waits_in_a_batch_with_one_more_reference_and_without_the_flag():
+    world = pages(1, lru=False)
+    do(world, folio_add_lru(PFN), "cpu")
+    assert refs(world) == [3]
+    assert do(world, folio_test_lru(PFN)) is False
+    do(world, lru_add_drain(), "another cpu")
+    assert refs(world) == [3]
+    do(world, lru_add_drain(), "cpu")
+    assert refs(world) == [2]
+    assert do(world, folio_test_lru(PFN)) is True
+
+
+def test_a_batch_is_moved_when_it_has_fifteen_entries():
+    world = pages(PAGEVEC_SIZE + 1, lru=False)
+    for i in range(PAGEVEC_SIZE - 1):
+        do(world, folio_add_lru(PFN + i), "cpu")
+    assert refs(world) == [3] * 14 + [2, 2]
+    do(world, folio_add_lru(PFN + 14), "cpu")
+    assert refs(world) == [2] * 16
+    do(world, folio_add_lru(PFN + 15), "cpu")
+    assert refs(world) == [2] * 15 + [3]
+
+
+def test_a_huge_page_empties_the_batch_at_once():
+    world = memory(folio("P", 0, lru=False), folio("A", lru=False))
+    do(world, folio_add_lru(PFN), "cpu")
+    do(world, folio_add_lru(PFN + 4), "cpu")
+    assert refs(world) == [2, 5]
+    assert all(made.lru for made in world.folios.values())
+
+
+def test_drain_all_empties_the_batches_of_every_cpu():
+    world = pages(3)
+    for i, kind in enumerate((LRU_ADD, DEACTIVATE_FILE, ACTIVATE)):
+        batch_add(world, f"cpu {i}", kind, PFN + i)
+    assert refs(world) == [3, 3, 3]
+    do(world, lru_add_drain_all())
+    assert refs(world) == [2, 2, 2]
+    assert world.batches == {}
+
+
+def test_what_each_batch_does_when_it_is_moved():
+    world = pages(3, active=True, referenced=True)
+    world.update(PFN + 2, active=False)
+    for i, kind in enumerate((LRU_ADD, DEACTIVATE_FILE, ACTIVATE)):
+        batch_add(world, "cpu", kind, PFN + i)
+    do(world, lru_add_drain(), "cpu")
+    flags = [(made.active, made.referenced) for made in world.folios.values()]
+    assert flags == [(True, True), (False, False), (True, True)]
+
+
+def test_isolation_takes_the_flag_and_a_reference_once():
+    world = pages(1)
+    assert do(world, folio_isolate_lru(PFN)) is True
+    assert do(world, folio_isolate_lru(PFN)) is False
+    assert refs(world) == [3]
+    assert world.folio(PFN).held == ((ISOLATION, 1),)
+
+
+def test_putting_back_goes_through_this_cpus_batch():
+    world = memory(isolated("P", 0), isolated("A"))
+    do(world, putback_lru_page(PFN), "cpu")
+    assert world.batches == {("cpu", LRU_ADD): (PFN,)}
+    assert refs(world) == [3, 6]
+    do(world, putback_lru_page(PFN + 4), "cpu")
+    assert refs(world) == [2, 5]
+    assert all(made.lru for made in world.folios.values())
+
+
+@pytest.mark.parametrize(
+    ("before", "touches", "after", "queued"),
+    [
+        # (referenced, active, on an LRU)
+        ((False, False, True), 1, (True, False), False),
+        ((True, False, True), 1, (False, False), True),
+        ((False, False, True), 2, (False, False), True),
+        ((True, False, False), 1, (False, False), False),
+        ((True, True, True), 1, (True, True), False),
+        ((False, True, True), 1, (True, True), False),
+    ],
+)
+def test_touching(before, touches, after, queued):
+    referenced, active, lru = before
+    world = pages(1, referenced=referenced, active=active, lru=lru)
+    for _ in range(touches):
+        folio_mark_accessed(world, "cpu", PFN)
+    made = world.folio(PFN)
+    assert (made.referenced, made.active) == after
+    assert world.batches == ({("cpu", ACTIVATE): (PFN,)} if queued else {})
+    world.check()

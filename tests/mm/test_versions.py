@@ -1,0 +1,143 @@
+"""The versions against the table of switches, and nobody else knows their names."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import mmsim.mm.versions as versions
+from mmsim.errno import EAGAIN, EBUSY, ENOMEM
+from mmsim.flags import MR_LONGTERM_PIN, REASONS
+from mmsim.mm.versions import SEAMS, VERSIONS, diff, get, source
+
+PACKAGE = Path(versions.__file__).parent.parent
+NAMES = ("base", "6.1.0", "v1", "v2", "v3", "v3fix", "2/2-only")
+
+# The table of section 0.4 of the specification, one line per switch.
+TABLE = {
+    "ref_errno": "EBUSY EBUSY EAGAIN EAGAIN EAGAIN EAGAIN EAGAIN",
+    "retry_split": "no no yes yes yes yes yes",
+    "clobber_rc": "no no yes no no no no",
+    "zero_rule": "- empty - split+empty empty empty -",
+    "gup_fail_if": "nonzero nonzero left nonzero nonzero nonzero nonzero",
+    "undo_count": "no no no no no yes no",
+    "isolate_inverted": "yes yes yes yes yes no yes",
+}
+CODES = {"EBUSY": -EBUSY, "EAGAIN": -EAGAIN}
+
+
+def switch(name, version):
+    return TABLE[name].split()[NAMES.index(version)]
+
+
+def test_the_rows_are_the_seven_of_the_table_in_its_order():
+    assert tuple(VERSIONS) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_refused_split_returns(name):
+    assert VERSIONS[name].ref_errno == CODES[switch("ref_errno", name)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_only_long_term_pins_retry_and_only_after_eagain(name):
+    retry = VERSIONS[name].retry_split
+    for reason in range(len(REASONS)):
+        for ret in (-EAGAIN, -EBUSY, -ENOMEM):
+            wanted = reason == MR_LONGTERM_PIN and ret == -EAGAIN
+            assert retry(reason, ret) == (wanted and switch("retry_split", name) == "yes")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_whose_code_survives_a_failed_split(name):
+    wanted = -EBUSY if switch("clobber_rc", name) == "yes" else -ENOMEM
+    assert VERSIONS[name].rc_after_split(-ENOMEM, -EBUSY) == wanted
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("nr_split", [0, 1, 2])
+@pytest.mark.parametrize("empty", [False, True])
+@pytest.mark.parametrize("rc", [0, 3, -ENOMEM])
+def test_the_last_word_of_migrate_pages(name, nr_split, empty, rc):
+    zero = {"-": False, "empty": empty, "split+empty": empty and nr_split > 0}
+    wanted = 0 if zero[switch("zero_rule", name)] else rc
+    assert VERSIONS[name].final_rc(rc, nr_split, empty) == wanted
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("empty", [False, True])
+@pytest.mark.parametrize("rc", [0, 3, -ENOMEM])
+def test_when_the_pin_gives_up(name, empty, rc):
+    fails = {"nonzero": rc != 0, "left": rc < 0 or not empty}
+    assert VERSIONS[name].gup_fails(rc, empty) == fails[switch("gup_fail_if", name)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_counting_and_the_inverted_test(name):
+    row = VERSIONS[name]
+    assert row.taken_back == (switch("undo_count", name) == "yes")
+    assert row.had_inverted_test == (switch("isolate_inverted", name) == "yes")
+    assert row.isolate_inverted is False
+    assert row.passes == 10
+
+
+def test_get_knows_the_names_and_suggests_one():
+    assert get("v2") is VERSIONS["v2"]
+    with pytest.raises(ValueError, match="no version 'v3fixed'; did you mean 'v3fix'"):
+        get("v3fixed")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_difference_to_itself_is_empty(name):
+    assert diff(name, name) == ""
+
+
+@pytest.mark.parametrize("before", NAMES)
+@pytest.mark.parametrize("after", NAMES)
+def test_a_difference_names_the_seams_that_differ_and_no_other(before, after):
+    changed = [line for line in diff(before, after).splitlines() if line[:1] in "+-"]
+    assert bool(changed) == (before != after)
+    differing = {s for s in SEAMS if getattr(get(before), s) != getattr(get(after), s)}
+    assert bool(differing) == bool(changed)
+    text = source(after)
+    for seam in SEAMS:
+        assert text.count(f"def {seam}(") + text.count(f"{seam} = ") == 1
+
+
+def test_the_patch_proper():
+    text = diff("base", "2/2-only")
+    assert "-ref_errno = -EBUSY" in text
+    assert "+ref_errno = -EAGAIN" in text
+    assert "+    return reason == MR_LONGTERM_PIN and ret == -EAGAIN" in text
+    assert "final_rc" not in text.replace("@@", "")
+
+
+# Who else may say a version's name: which names, and why.
+DEFAULT = "the default: the kernel before the patch"
+MAY_NAME = {
+    "mm/versions.py": (NAMES, "the rows themselves"),
+    "compare.py": (NAMES, "says which row a measured kernel is"),
+    "lessons.py": (NAMES, "a lesson says which versions it compares"),
+    "ftrace.py": (("base",), "a variant of the measured tables, which use the same word"),
+    "views/charts.py": (("base", "v1", "v2"), "variants, as the measured tables call them"),
+    "scenarios.py": (("base",), DEFAULT),
+    "cli.py": (("base",), DEFAULT),
+}
+
+
+@pytest.mark.parametrize(
+    "file",
+    sorted(PACKAGE.rglob("*.py")),
+    ids=lambda file: file.relative_to(PACKAGE).as_posix(),
+)
+def test_no_other_module_names_a_version(file):
+    inside = file.relative_to(PACKAGE).as_posix()
+    lesson = "lessons.py" if inside.startswith("tasks_") else inside
+    allowed, _why = MAY_NAME.get(lesson, ((), ""))
+    found = [
+        f"{inside}:{node.lineno}: {node.value!r}"
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if node.value in NAMES and node.value not in allowed
+    ]
+    assert found == []

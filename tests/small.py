@@ -1,0 +1,122 @@
+"""Small worlds for tests: huge pages of four pages, so that every order of steps can be tried."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from mmsim.engine.actor import Actor
+from mmsim.engine.op import Op, atomic
+from mmsim.engine.scenario import Scenario
+from mmsim.flags import MIGRATE_CMA
+from mmsim.mm.folio import ISOLATION, Folio
+from mmsim.mm.world import Environment, World
+from mmsim.units import HPAGE_PMD_ORDER
+
+ORDER = 2
+NR = 1 << ORDER
+PFN = 0x200
+
+
+# -- the smallest world the engine accepts: a few numbers
+
+
+class Cells:
+    """Named numbers."""
+
+    def __init__(self, **cells: int) -> None:
+        self.cells = cells
+
+    def branch(self) -> Cells:
+        return Cells(**self.cells)
+
+    def key(self) -> Any:
+        return tuple(self.cells.items())
+
+
+@atomic
+def nop(world: Any, me: str) -> None:
+    """Changes nothing."""
+
+
+@atomic
+def load(world: Cells, me: str, cell: str) -> int:
+    return world.cells[cell]
+
+
+@atomic
+def store(world: Cells, me: str, cell: str, value: int) -> None:
+    world.cells[cell] = value
+
+
+def cells(*paths: Any, merge: bool = False, **start: int) -> Scenario:
+    """A scenario over cells; actors are called a, b, c ... in the order of `paths`."""
+    actors = tuple(Actor("abcdefgh"[i], path) for i, path in enumerate(paths))
+    return Scenario("cells", Cells(**start), actors, merge=merge)
+
+
+# -- memory
+
+
+def folio(name: str = "A", order: int = ORDER, **fields: Any) -> Folio:
+    """A folio mapped once, with the reference count that its holders add up to."""
+    fields.setdefault("pmd_maps" if order else "pte_maps", 1)
+    made = Folio(name, name, 0, order, **fields)
+    refs = made.cache_refs + made.mapcount + sum(n for _, n in made.held)
+    return made._replace(refcount=refs)
+
+
+def isolated(name: str = "A", order: int = ORDER, **fields: Any) -> Folio:
+    """The same, taken off its LRU by whoever is going to move or split it."""
+    held = tuple(sorted([*fields.pop("held", ()), (ISOLATION, 1)]))
+    return folio(name, order, held=held, lru=False, **fields)
+
+
+def memory(*folios: Folio, in_cma: bool = True, **env: Any) -> World:
+    """Folios in a row from PFN on, each aligned, all of them in CMA or none."""
+    world = World(Environment(**env))
+    pfn = PFN
+    for each in folios:
+        pfn = -(-pfn // each.nr_pages) * each.nr_pages
+        world.add(pfn, each)
+        if in_cma:
+            world.pageblocks[pfn >> HPAGE_PMD_ORDER] = MIGRATE_CMA
+        pfn += each.nr_pages
+    world.check()
+    return world
+
+
+def do(world: World, op: Op, me: str = "test", outcome: str = "") -> Any:
+    """Take one step outside of any path."""
+    if op.kind.guard is not None:
+        assert op.kind.guard(world, me, *op.args) is None
+    if op.kind.outcomes is not None:
+        outcome = outcome or op.kind.outcomes(world, me, *op.args)[0]
+        return op.kind.run(world, me, outcome, *op.args)
+    return op.kind.run(world, me, *op.args)
+
+
+# -- an enumerator that shares no code with the explorer
+
+
+def all_runs(scenario: Scenario) -> list[tuple[tuple[Any, ...], Any]]:
+    """Every maximal schedule and the state it ends in, by trying them one after another."""
+    runs, todo = [], [((), scenario.initial())]
+    while todo:
+        moves, state = todo.pop()
+        free = scenario.moves(state)
+        if not free:
+            runs.append((moves, state))
+        for move in free:
+            todo.append(((*moves, move), scenario.step(state, move)[0]))
+    return runs
+
+
+def outcome_of(scenario: Scenario, state: Any) -> tuple[Any, ...]:
+    """What a person would call the outcome: the world, and what everybody returned."""
+    return (state.world.key(), tuple(sorted(scenario.results(state).items())))
+
+
+def bits(n: int) -> list[tuple[bool, ...]]:
+    """All rows of a truth table."""
+    return list(itertools.product((False, True), repeat=n))

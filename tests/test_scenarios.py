@@ -1,0 +1,123 @@
+"""Situations: knobs reach the run, outcomes have names, bad settings get a sentence."""
+
+from __future__ import annotations
+
+import pytest
+
+from mmsim.knobs import KnobError, settle
+from mmsim.mm.versions import VERSIONS
+from mmsim.scenarios import SCENARIOS, make, vfio_map
+
+
+def counters(situation):
+    return {name: n for name, n in situation.run().last.world.vmstat.items() if n}
+
+
+def test_base_gives_the_reported_pair_and_the_pin_fails():
+    situation = vfio_map("base")
+    trace = situation.run()
+    moved = counters(situation)
+    assert (moved["thp_migration_fail"], moved["thp_split_page_failed"]) == (1, 1)
+    assert moved["pgmigrate_fail"] == 512
+    assert situation.result(trace.last) == "-ENOMEM"
+    assert situation.outcome(trace.last) == "failed: a huge page could not be split"
+
+
+@pytest.mark.parametrize(
+    ("version", "fails", "refused"),
+    [("v1", 11, 10), ("v2", 11, 10), ("v3", 11, 10), ("v3fix", 1, 10), ("2/2-only", 11, 10)],
+)
+def test_a_reference_that_never_goes_is_refused_ten_times(version, fails, refused):
+    moved = counters(vfio_map(version))
+    assert (moved["thp_migration_fail"], moved["thp_split_page_failed"]) == (fails, refused)
+
+
+@pytest.mark.parametrize("passes", range(1, 11))
+def test_a_stranger_who_leaves_before_the_last_pass_is_survived(passes):
+    late = vfio_map("v3", passes=passes, released="9")
+    in_time = vfio_map("v3", passes=passes, released=str(max(passes - 1, 1)))
+    assert (late.run().results["pin"] == 512) is (passes == 10)
+    assert (in_time.run().results["pin"] == 512) is (passes > 1)
+
+
+@pytest.mark.parametrize(
+    ("knobs", "outcome"),
+    [
+        ({"stranger": 0}, "failed although everything moved"),
+        ({"targets": "available"}, "failed: a huge page could not be moved"),
+        ({"targets": "available", "stranger": 0}, "pinned"),
+        ({"trouble": "truncated", "stranger": 0}, "failed: a huge page could not be split"),
+        ({"trouble": "writeback", "stranger": 0}, "failed: a huge page could not be moved"),
+        ({"reason": "syscall"}, "failed: a huge page could not be split"),
+        ({"reason": "syscall", "stranger": 0, "targets": "available"}, "migrated"),
+    ],
+)
+def test_each_fate_has_its_name(knobs, outcome):
+    situation = vfio_map("base", **knobs)
+    assert outcome == situation.outcome(situation.run().last)
+
+
+def test_a_piece_that_misses_its_one_pass_is_found_by_the_search():
+    found = vfio_map("v3", order=1, passes=2, released="1").explore()
+    ends = {found.scenario.outcome(found.found[end]) for end in found.ends}
+    assert ends == {
+        "pinned",
+        "failed: a huge page could not be split",
+        "failed: a piece missed its one pass",
+    }
+
+
+def test_the_recorded_run_can_be_replayed_from_its_own_schedule():
+    from mmsim.engine.schedule import render
+
+    situation = vfio_map("v2", released="2")
+    trace = situation.run()
+    again = vfio_map("v2", released="2").replay(render(trace.moves))
+    assert again.last.world.key() == trace.last.world.key()
+    assert again.results == trace.results
+
+
+def test_every_step_of_every_version_leaves_a_consistent_world():
+    for version in VERSIONS:
+        for knobs in ({}, {"taken": "0.site2", "released": "4"}, {"thps": 3, "stranger": 2}):
+            trace = vfio_map(version, order=2, **knobs).run()
+            for position in range(len(trace) + 1):
+                trace.state(position).world.check()
+
+
+@pytest.mark.parametrize(
+    ("knobs", "says"),
+    [
+        ({"thps": 9}, "thps must be 1-8, not 9"),
+        ({"thps": "two"}, "thps must be a whole number"),
+        ({"thps": True}, "thps must be a whole number"),
+        ({"targets": "sometimes"}, "targets can't be 'sometimes'"),
+        ({"taken": "0.site3"}, "did you mean 'site"),
+        ({"taken": "10"}, "taken must be start, PASS"),
+        ({"released": "soon"}, "released must be never, PASS"),
+        ({"thp": 2}, "did you mean 'thps'"),
+        ({"stranger": 2}, "there are only 1 huge pages"),
+        ({"taken": "3", "released": "2"}, "released (2) must come after taken (3)"),
+    ],
+)
+def test_a_wrong_knob_is_told_what_it_can_be(knobs, says):
+    with pytest.raises(ValueError, match=r"^[^\n]*$") as error:
+        vfio_map("base", **knobs)
+    assert says in str(error.value)
+
+
+def test_unknown_names_get_the_nearest_match():
+    with pytest.raises(ValueError, match="did you mean 'vfio_map'"):
+        make("vfio_mop")
+    with pytest.raises(ValueError, match="did you mean 'v3fix'"):
+        vfio_map("v3fixx")
+
+
+def test_every_default_is_a_value_the_knob_accepts():
+    for spec in SCENARIOS.values():
+        assert settle(spec.name, spec.knobs, {}) == {k.name: k.default for k in spec.knobs}
+
+
+def test_settle_refuses_unknown_knobs():
+    with pytest.raises(KnobError, match="has no knob 'x'"):
+        settle("s", (), {"x": 1})
