@@ -17,6 +17,7 @@ _HOME = {
     "align": "mmsim.ftrace",
     "check": "mmsim.checks",
     "console": "mmsim.widgets",
+    "counters_of": "mmsim.lessons",
     "counters_by_version": "mmsim.views.tables",
     "decision_table": "mmsim.views.tables",
     "diff": "mmsim.mm.versions",
@@ -35,7 +36,9 @@ _HOME = {
     "show_table": "mmsim.widgets",
     "show_trace": "mmsim.widgets",
     "stepper": "mmsim.widgets",
-    "suspects_table": "mmsim.views.tables",
+    "suspect": "mmsim.tasks_00",
+    "suspects": "mmsim.views.suspects",
+    "suspects_tried": "mmsim.views.suspects",
     "vfio_map": "mmsim.scenarios",
 }
 

@@ -1,0 +1,124 @@
+"""From a key on a slider to the new picture, in JupyterLab in a real browser.
+
+Beside the stepper stand a bare HTML widget that only shows a number, and a matplotlib figure of
+the same size with nothing in it, drawn anew for every value.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+import nbformat
+
+from benchmarks.measure import Result
+from mmsim.doctor import find_browser
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "browser"))
+
+KEYS = 15
+CELLS = {
+    "bare": """
+import ipywidgets as w
+slider, view = w.IntSlider(max=21), w.HTML("<b id=bare>0</b>")
+slider.observe(lambda change: setattr(view, "value", f"<b id=bare>{change['new']}</b>"), "value")
+w.VBox([slider, view])""",
+    "figure": """
+import io
+import matplotlib
+matplotlib.use("agg")
+import matplotlib.pyplot as plt
+slider2, image = w.IntSlider(max=21), w.Image(format="png")
+def draw(change):
+    figure, _ = plt.subplots(figsize=(11.2, 6))
+    out = io.BytesIO()
+    figure.savefig(out, dpi=100)
+    plt.close(figure)
+    image.value = out.getvalue()
+draw(None)
+slider2.observe(draw, "value")
+w.VBox([slider2, image])""",
+    "stepper": """
+from mmsim import stepper, vfio_map
+stepper(vfio_map())""",
+}
+# What has changed once the new picture is there: its text, or the address of the decoded image.
+SEEN = {
+    "bare": "root => root.querySelector('#bare')?.textContent",
+    "figure": "root => { const i = root.querySelector('img'); return i && i.complete && i.src; }",
+    "stepper": "root => root.querySelector('svg[role=img] desc')?.textContent"
+    " + root.querySelector('svg[role=img]')?.textContent",
+}
+PRESS = """
+async ([root, seen]) => {
+  const look = eval(seen), before = look(root), start = performance.now();
+  const handle = root.querySelector('[role=slider]');
+  const key = {key: 'ArrowRight', code: 'ArrowRight', keyCode: 39, which: 39, bubbles: true};
+  handle.dispatchEvent(new KeyboardEvent('keydown', key));
+  for (;;) {
+    const now = look(root);
+    if (now && now !== before) break;
+    if (performance.now() - start > 20000) return -1;
+    await new Promise(done => setTimeout(done, 1));
+  }
+  await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
+  return performance.now() - start;
+}"""
+
+
+def results() -> list[Result]:
+    """Median of fifteen keys for each; empty, with a note, without a browser."""
+    browser = find_browser()
+    if browser is None:
+        print("browser: no browser on this machine, nothing measured")
+        return []
+    medians = _measure(browser)
+    value = medians["stepper"]
+    return [
+        Result(
+            "slider to picture: stepper",
+            value,
+            "ms",
+            medians["figure"],
+            "of an empty matplotlib figure of the same size",
+            "1.5 x the empty figure",
+        ),
+        Result("slider to picture: stepper", value, "ms", medians["bare"], "of a bare HTML widget"),
+    ]
+
+
+def _measure(browser: str) -> dict[str, float]:
+    from lab import BROWSER_FLAGS, Lab, Server
+    from playwright.sync_api import sync_playwright
+
+    with tempfile.TemporaryDirectory() as folder:
+        root, work = Path(folder), Path(folder) / "work"
+        work.mkdir()
+        cells = [nbformat.v4.new_code_cell(code.strip()) for code in CELLS.values()]
+        nbformat.write(nbformat.v4.new_notebook(cells=cells), work / "bench.ipynb")
+        server = Server(root, work, "JupyterLab Light")
+        try:
+            with sync_playwright() as playwright:
+                page = playwright.chromium.launch(
+                    executable_path=browser, args=BROWSER_FLAGS
+                ).new_page(viewport={"width": 1400, "height": 2200})
+                lab = Lab(page, server)
+                lab.open("bench.ipynb")
+                lab.run_all()
+                page.get_by_role("slider").nth(2).wait_for(timeout=60000)
+                return {name: _median(page, number, name) for number, name in enumerate(CELLS)}
+        finally:
+            server.stop()
+
+
+def _median(page: object, number: int, name: str) -> float:
+    handle = page.get_by_role("slider").nth(number)  # type: ignore[attr-defined]
+    root = handle.locator("xpath=ancestor::div[contains(@class,'jp-OutputArea ')][1]")
+    times = [
+        root.evaluate(f"(root, seen) => ({PRESS})([root, seen])", SEEN[name]) for _ in range(KEYS)
+    ]
+    if min(times) < 0:
+        raise RuntimeError(f"{name}: a key was never answered")
+    return statistics.median(times)

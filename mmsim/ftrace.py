@@ -1,0 +1,236 @@
+"""A pin that a real kernel traced, beside the same pin in the model, line by line.
+
+Floor 5.  Interface: read, real_trace, situation, vmstat_delta, align, RealTrace, Row
+
+`align` looks for every line of a real trace in a run of the model (see `mmsim.probe`).  Times and
+page frame numbers are not compared; a pfn only says which huge page is meant.
+"""
+
+from __future__ import annotations
+
+from difflib import SequenceMatcher
+from typing import NamedTuple
+
+from mmsim import errno
+from mmsim.compare import VERSION_OF
+from mmsim.engine.trace import Trace
+from mmsim.ftracefile import RealTrace, read, real_trace
+from mmsim.hints import nearest
+from mmsim.mm.page_alloc import AVAILABLE, NONE
+from mmsim.mm.versions import get
+from mmsim.mm.world import World
+from mmsim.probe import COUNTS, Fields, marks, names, region
+from mmsim.scenarios import SCENARIOS, Situation, make
+
+__all__ = ["RealTrace", "Row", "align", "read", "real_trace", "situation", "vmstat_delta"]
+
+# What the measuring program set up, by the name of the measured scenario.
+SET_UP: dict[str, dict[str, int | str]] = {
+    "S1": {"stranger": 0, "targets": AVAILABLE},
+    "S2": {"stranger": 0, "targets": NONE},
+    "S2_noretfix": {"stranger": 0, "targets": NONE},
+    "S2_real": {"stranger": 0, "targets": NONE},
+    "S3_held": {"stranger": 1, "targets": NONE},
+    "S3_held_4": {"stranger": 1, "targets": NONE},
+    "S3_held_order9ok": {"stranger": 1, "targets": AVAILABLE},
+    "S3_real_held": {"stranger": 1, "targets": NONE},
+}
+
+
+class Row(NamedTuple):
+    """One thing that was measured, and the same thing in the model; "—" if there is no such thing.
+
+    `position`: the position of the model's run at which it can be seen, -1 if it is not there.
+    """
+
+    what: str
+    measured: int | str
+    model: int | str
+    position: int
+    agrees: bool
+
+
+def vmstat_delta(real: RealTrace) -> dict[str, int]:
+    """What the pin (and whoever ran meanwhile) added to each counter of /proc/vmstat."""
+    return real.delta
+
+
+def situation(real: RealTrace) -> Situation:
+    """The same set-up in the model, for the kernel that was measured.
+
+    All measured variants decide by the same return-value rule whether the pin goes on, v1 too; what
+    v1 itself did about that, in gup.c, was not in the measured kernel.
+    """
+    if real.scenario not in SET_UP:
+        raise ValueError(f"no set-up for {real.scenario!r}{nearest(real.scenario, SET_UP)}")
+    knobs: dict[str, object] = {"thps": len(real.units_before), **SET_UP[real.scenario]}
+    made = make("vfio_map", real.version, knobs)
+    rule = get(VERSION_OF[real.code, "base", real.retfix])
+    version = made.version._replace(final_rc=rule.final_rc, gup_fails=rule.gup_fails)
+    return SCENARIOS[made.name].build(version, made.knobs, False)
+
+
+# -- aligning
+
+
+Entry = tuple[str, Fields]
+# Lines with values that are worth a row each: (kind of the row, its values).
+_PARTS = {
+    "split": (("ref", ("ref",)), ("map", ("map",)), ("ret", ("ret",))),
+    "mm_migrate_pages": (("counted", COUNTS), ("called", ("mode", "reason"))),
+}
+
+
+def _parts(kind: str, fields: Fields) -> list[Entry]:
+    if kind not in _PARTS:
+        return [(kind, fields)]
+    return [(part, {key: fields[key] for key in keys}) for part, keys in _PARTS[kind]]
+
+
+def _measured(real: RealTrace) -> list[Entry]:
+    """The lines in the terms of `probe.marks`: rounds count from 1, a unit instead of a pfn."""
+    units = {unit.pfn: number for number, unit in enumerate(real.units_before)}
+    entries: list[Entry] = []
+    for line in real.lines:
+        fields = dict(line.fields)
+        if line.kind == "mm_page_alloc":
+            fields["found"] = int(fields.pop("pfn") != 0)
+        elif "pfn" in fields:
+            fields["unit"] = units.get(int(fields.pop("pfn")), -1)
+        if "round" in fields:
+            fields["round"] = int(fields["round"]) + 1
+        entries += _parts("return" if line.kind == "migrate_pages" else line.kind, fields)
+    return entries
+
+
+def _modelled(trace: Trace, failed_allocations: bool) -> list[tuple[Entry, str, int]]:
+    """The model's lines: what, what it is about in words, where."""
+    entries = []
+    for mark in marks(trace):
+        if mark.kind == "mm_page_alloc" and not (mark.fields["found"] or failed_allocations):
+            continue
+        for kind, fields in _parts(mark.kind, mark.fields):
+            what = describe(kind, {**mark.fields, **fields}, mark.huge)
+            entries.append(((kind, fields), what, mark.position))
+    return entries
+
+
+def align(real: RealTrace, trace: Trace) -> list[Row]:
+    """Every line of the real trace with the model's line, then what was there afterwards.
+
+    A line without a counterpart makes a row that does not agree.  Raises ValueError for a file
+    whose trace was cut off: nobody knows what was in the rest.
+    """
+    if real.cut:
+        raise ValueError(
+            f"the trace of {real.scenario} {real.variant} can't be aligned: "
+            f"its last {real.cut} lines were left out of the file"
+        )
+    measured = _measured(real)
+    # An injected failure returns before the kernel's tracepoint is reached.
+    failed = any(kind == "mm_page_alloc" and not fields["found"] for kind, fields in measured)
+    model = _modelled(trace, failed)
+    kinds = [kind for kind, _ in measured], [entry[0] for entry, _, _ in model]
+    rows = _units(real, trace, 0)
+    for tag, i1, i2, j1, j2 in SequenceMatcher(None, *kinds, autojunk=False).get_opcodes():
+        if tag == "equal":
+            for there, (here, what, at) in zip(measured[i1:i2], model[j1:j2], strict=True):
+                rows.append(Row(what, say(*there), say(*here), at, there == here))
+            continue
+        for there in measured[i1:i2]:
+            rows.append(Row(describe(*there, ""), say(*there), "—", -1, False))
+        for here, what, at in model[j1:j2]:
+            rows.append(Row(what, "—", say(*here), at, False))
+    return rows + _afterwards(real, trace)
+
+
+def _afterwards(real: RealTrace, trace: Trace) -> list[Row]:
+    result = trace.results.get(trace.scenario.actors[0].name)
+    failed = min(result, 0) if result is not None else None
+    agrees = failed == real.pin_errno
+    model = "not finished" if failed is None else errno.name(failed)
+    rows = [Row("what the program saw", errno.name(real.pin_errno), model, len(trace), agrees)]
+    before, after = trace.state(0).world.vmstat, trace.last.world.vmstat
+    for name, value in vmstat_delta(real).items():
+        if name in after:
+            grown = after[name] - before[name]
+            rows.append(Row(name, value, grown, len(trace), value == grown))
+    return rows + _units(real, trace, len(trace))
+
+
+def _units(real: RealTrace, trace: Trace, position: int) -> list[Row]:
+    """The range before the pin or after it, one row for 2 MiB."""
+    world: World = trace.state(position).world
+    named = names(trace.state(0).world)
+    when, units = ("after", real.units_after) if position else ("before", real.units_before)
+    rows = []
+    for number in range(max(len(units), len(named))):
+        measured = units[number].fields if number < len(units) else {}
+        model = region(world, named[number]) if number < len(named) else {}
+        same = bool(measured) and all(model.get(key) == value for key, value in measured.items())
+        name = named[number] if number < len(named) else str(number)
+        said = say(when, measured) if measured else "—", say(when, model) if model else "—"
+        rows.append(Row(f"{when} the pin: {name}", *said, position, same))
+    return rows
+
+
+# -- in words
+
+
+def describe(kind: str, fields: Fields, huge: str) -> str:
+    """What a line is about."""
+    page = f"huge page {huge}" if huge else "a huge page"
+    where = f"round {fields.get('round')}, pass {fields.get('pass')}: "
+    expected = f" ({fields['expected']} expected)" if "expected" in fields else ""
+    return {
+        "mm_migrate_pages_start": "migrate_pages() begins",
+        "mm_page_alloc": f"{page}: memory for the whole of it",
+        "thp": f"{where}unmap_and_move() of {page}",
+        "split_ret": f"{page}: split_huge_page_to_list() returns",
+        "ref": f"{huge or page}: references before the split{expected}",
+        "map": f"{huge or page}: mappings before the split",
+        "ret": f"{huge or page}: the split as the loop sees it",
+        "loop": f"{where}end of the pass",
+        "counted": "migrate_pages() has counted",
+        "called": "migrate_pages() was asked for",
+        "return": "migrate_pages() at its end",
+        "migrate_ret": "migrate_pages() returns to the pin",
+        "gup_longterm": "one round of the pin",
+        "pin_ret": "the pin returns",
+    }[kind]
+
+
+def say(kind: str, fields: Fields) -> int | str:
+    """What a line says, in at most 50 characters."""
+
+    def code(key: str) -> str:
+        return errno.name(int(fields[key]))
+
+    if kind in ("ref", "map"):
+        return fields[kind]
+    if kind in ("mm_migrate_pages_start", "called"):
+        return f"{fields['mode']}, {fields['reason']}"
+    if kind == "mm_page_alloc":
+        return f"order {fields['order']}: {'found' if fields['found'] else 'none'}"
+    if kind == "thp":
+        return f"unit {fields['unit']}: {code('rc')}"
+    if kind == "pin_ret" and int(fields["ret"]) > 0:
+        return f"{fields['ret']} pages"
+    if kind in ("ret", "split_ret", "migrate_ret", "pin_ret"):
+        return code("ret")
+    if kind == "loop" and "rc" in fields:
+        return f"{fields['seen']} seen; leaves with {code('rc')}"
+    if kind == "loop":
+        again = f"retry {fields['thp_retry']} THP, {fields['retry']} small"
+        return f"{fields['seen']} seen, {fields['ok']} moved; {again} ({fields['retry_pages']})"
+    if kind == "counted":
+        pages, failed, huge, huge_failed, split = (fields[key] for key in COUNTS)
+        return f"{pages} ok, {failed} failed; THP {huge} ok, {huge_failed} failed, {split} split"
+    if kind == "return":
+        return f"reason {fields['reason']}, returns {code('return')}"
+    if kind == "gup_longterm":
+        return f"{fields['pinned']} pinned, check: {code('check_and_migrate')}"
+    huge = "huge" if fields["thp"] else "split"
+    if kind == "before":
+        return f"{huge}, {'in CMA' if fields['cma'] else 'not in CMA'}, mappings {fields['map']}"
+    return f"{huge}, {fields['pages_in_cma']} pages in CMA"

@@ -1,0 +1,86 @@
+"""The tasks of lesson 00."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from mmsim.checks import Verdict, failed, passed, task
+from mmsim.lessons import counters_of
+from mmsim.scenarios import Situation, make
+
+
+class Suspect(NamedTuple):
+    """Something that can keep a huge page from being split, and how to set it up."""
+
+    what: str
+    knobs: dict[str, object]
+
+
+SUSPECTS = {
+    "reference": Suspect("somebody else holds a reference on the huge page", {}),
+    "truncated": Suspect(
+        "the huge page has just been cut out of its file",
+        {"stranger": 0, "trouble": "truncated"},
+    ),
+    "nomem": Suspect(
+        "there is no memory for the page-cache nodes that a split needs",
+        {"stranger": 0, "trouble": "nomem"},
+    ),
+    "writeback": Suspect(
+        "the huge page is being written back",
+        {"stranger": 0, "trouble": "writeback"},
+    ),
+}
+
+# Concept questions: asked before the lessons, answered by what the model does in lesson 04.
+QUESTIONS = {
+    "users": "A reference count of 514 means that 514 users hold the page.",
+    "pinned": "If a huge page can't be split, somebody has pinned it.",
+    "free": "If more than 2 MiB are free, a huge page can be had.",
+    "ten": "Trying ten times makes success ten times as likely.",
+    "errno": "-EBUSY and -EAGAIN are the same to whoever called.",
+    "counter": "A higher failure counter means that more pages failed.",
+}
+
+
+def suspect(name: str) -> Situation:
+    """The situation in which one suspect alone is to blame: base, no free huge page."""
+    return make("vfio_map", "base", SUSPECTS[name].knobs)
+
+
+@task("00.ranking", "a list of the four suspects' names, the likeliest first")
+def ranking(answer: list[str]) -> Verdict:
+    """A bet; it can't be wrong, only incomplete."""
+    if sorted(answer) != sorted(SUSPECTS):
+        return failed(f"name each of {', '.join(SUSPECTS)} exactly once")
+    return passed("your bet is noted; the next cells show which of them the counters allow")
+
+
+@task(
+    "00.ruled_out",
+    "a dict: suspect -> True if the two counters rule it out",
+    "thp_split_page_failed counts only attempts that get past the first two looks at the page.",
+    "Which of the four is noticed before the split has really begun?",
+    "A page under writeback is turned away at the door: no split event is counted.",
+)
+def ruled_out(answer: dict[str, bool]) -> Verdict:
+    """Judged by running each suspect in the model."""
+    for name in SUSPECTS:
+        found = counters_of(suspect(name).run())
+        impossible = set(found.values()) != {1}
+        if answer[name] is not impossible:
+            told = ", ".join(f"{counter} {n}" for counter, n in found.items())
+            fits = "does not fit" if impossible else "fits"
+            return failed(f"with {name!r} the model counts {told}, which {fits} the report")
+    return passed(
+        "one suspect is out, three are left, and these two counters can't tell them apart"
+    )
+
+
+@task("00.pretest", "a dict: question -> True or False")
+def pretest(answer: dict[str, bool]) -> Verdict:
+    """Noted, not judged."""
+    missing = [name for name in QUESTIONS if not isinstance(answer[name], bool)]
+    if missing:
+        return failed(f"{missing[0]!r} needs True or False")
+    return passed(f"{len(QUESTIONS)} answers noted; lesson 04 comes back to them")

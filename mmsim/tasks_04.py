@@ -1,0 +1,204 @@
+"""The tasks of lesson 04."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmsim import errno
+from mmsim.checks import Verdict, failed, passed, task
+from mmsim.engine.trace import Trace
+from mmsim.lessons import counters_of
+from mmsim.scenarios import Situation, vfio_map
+from mmsim.tasks_00 import QUESTIONS
+
+SPLIT_STEPS = ("lock", "look", "unmap", "freeze", "cut", "unlock")
+DISTRACTORS = ("pin", "wait")
+# What the steps of the exercise are called in the model's run.
+_OPS = {
+    "folio_lock": "lock",
+    "can_split_folio": "look",
+    "unmap_folio": "unmap",
+    "folio_ref_freeze": "freeze",
+    "__split_huge_page": "cut",
+    "folio_unlock": "unlock",
+}
+
+
+def _moved(trace: Trace) -> dict[str, int]:
+    return {name: n for name, n in trace.last.world.vmstat.items() if n}
+
+
+def _told(situation: Situation, trace: Trace) -> str:
+    counters = ", ".join(f"{name} {n}" for name, n in _moved(trace).items() if "foll" not in name)
+    return f"that run ends with {situation.result(trace.last)} and {counters or 'no counter moved'}"
+
+
+def split_order() -> list[str]:
+    """The steps of a split that succeeds, in the order of the model's run."""
+    return [
+        _OPS[event.op.kind.name]
+        for event in vfio_map(stranger=0).run().events
+        if event.op.kind.name in _OPS
+        and any(frame.function == "try_split_thp" for frame in event.where)
+    ]
+
+
+@task(
+    "04.pair",
+    "a situation: vfio_map(...) with knobs of your choice",
+    "Base gives up after one refused split. Who has to hold the page, and when?",
+    "No free huge page (targets), and a stranger who is there at the first look.",
+    'vfio_map("base", targets="none", stranger=1, taken="start", released="never")',
+)
+def pair(answer: Situation) -> Verdict:
+    """The reported counters, both of them, by a run in which the pin fails."""
+    trace = answer.run()
+    if set(counters_of(trace).values()) == {1} and answer.result(trace.last).startswith("-"):
+        return passed(_told(answer, trace))
+    return failed(_told(answer, trace))
+
+
+@task(
+    "04.equation",
+    "a dict with the numbers expected and actual",
+    "Who has a reference on a huge page in the page cache, mapped once, isolated by the caller?",
+    "512 of the page cache, 1 of the mapping, 1 of the isolation; and the stranger's.",
+    "expected is 512 + 1 + 1.",
+)
+def equation(answer: dict[str, int]) -> Verdict:
+    """The two sides at the first look."""
+    trace = vfio_map().run()
+    position = next(
+        i for i, event in enumerate(trace.events) if event.op.kind.name == "can_split_folio"
+    )
+    folio = next(iter(trace.state(position).world.folios.values()))
+    actual, expected = folio.refcount, folio.cache_refs + folio.mapcount + 1
+    if answer["expected"] != expected:
+        return failed(
+            f"expected: cache {folio.cache_refs}, mappings {folio.mapcount}, "
+            "the caller's isolation 1"
+        )
+    if answer["actual"] != actual:
+        who = ", ".join(f"{name} {n}" for name, n in folio.held)
+        return failed(f"actual: cache {folio.cache_refs}, mappings {folio.mapcount}, held: {who}")
+    return passed(f"{actual} is one more than {expected}: the split is refused")
+
+
+@task(
+    "04.second",
+    "a dict with mapcount after a refusal at the first look and at the freeze",
+    "Between the two looks the kernel removes the mappings.",
+    "A refusal at the freeze comes after the mappings have gone.",
+    "For memory of a file nobody puts them back.",
+)
+def second(answer: dict[str, int]) -> Verdict:
+    """What each kind of refusal leaves behind."""
+    for name, taken in (("first look", "start"), ("freeze", "0.site2")):
+        trace = vfio_map(taken=taken).run()
+        mapcount = next(iter(trace.last.world.folios.values())).mapcount
+        if answer[name] != mapcount:
+            return failed(f"after a refusal at the {name} the page has {mapcount} mappings")
+    return passed("a refusal at the freeze leaves the page unmapped: the guest has to fault it in")
+
+
+@task(
+    "04.order",
+    "a list of step names in order",
+    "Six of the eight steps happen. Which two would make things worse?",
+    "Nobody may touch the page while it is cut: the mappings go, then all references at once.",
+    "lock, look, unmap, freeze, cut, unlock",
+)
+def order(answer: list[str]) -> Verdict:
+    """A Parsons problem with two distractors."""
+    right = split_order()
+    unknown = [step for step in answer if step not in SPLIT_STEPS + DISTRACTORS]
+    if unknown:
+        return failed(f"there is no step {unknown[0]!r}")
+    for number, step in enumerate(answer):
+        if step in DISTRACTORS:
+            return failed(f"{step!r} is not part of a split: {_WHY_NOT[step]}")
+        if number >= len(right) or step != right[number]:
+            done = ", ".join(right[:number]) or "nothing"
+            return failed(f"step {number + 1} is not {step!r}; done so far in the model: {done}")
+    if len(answer) < len(right):
+        return failed(f"{len(right) - len(answer)} steps are missing at the end")
+    return passed("this is the order of the model's run")
+
+
+_WHY_NOT = {
+    "pin": "a pin is one more reference, and would make the split impossible",
+    "wait": "none of the versions waits for a reference to go; they look again at once or give up",
+}
+
+
+@task(
+    "04.eleven",
+    "a dict: version -> thp_migration_fail when the reference never goes",
+    "Base tries once. The patched versions try in each of ten passes.",
+    "Each refused attempt counts one failure before it is decided to try again.",
+    "After the last pass what is still waiting for a retry is counted once more.",
+)
+def eleven(answer: dict[str, int]) -> Verdict:
+    """Judged by running each version."""
+    for version, given in answer.items():
+        situation = vfio_map(version)
+        trace = situation.run()
+        found = trace.last.world.vmstat["thp_migration_fail"]
+        if given != found:
+            refused = trace.last.world.vmstat["thp_split_page_failed"]
+            return failed(f"{version} counts {found} failures for {refused} refused splits")
+    return passed("ten refusals are counted as they happen, and the last one again at the end")
+
+
+@task(
+    "04.table",
+    "a dict: (version, split result, reason) -> the return code as text",
+    "v1 keeps the result of the split where migrate_pages() keeps its own.",
+    "Only a long-term pin whose split said -EAGAIN is tried again.",
+    "For every other reason v1 returns what the split returned.",
+)
+def table(answer: dict[tuple[str, str, str], str]) -> Verdict:
+    """Cells of the decision table, each judged by a run."""
+    knobs: dict[str, dict[str, Any]] = {
+        "refused": {},
+        "truncated": {"stranger": 0, "trouble": "truncated"},
+    }
+    for (version, split, reason), given in answer.items():
+        situation = vfio_map(version, reason=reason, **knobs[split])
+        found = migrate_pages_returns(situation.run())
+        if given != found:
+            return failed(f"{version}, {split}, {reason}: migrate_pages() returns {found}")
+    return passed("v1 changed what callers see who never asked for a retry")
+
+
+def migrate_pages_returns(trace: Trace) -> str:
+    """What the last migrate_pages() of a run returned, for people."""
+    version = trace.scenario.version  # type: ignore[attr-defined]
+    for event in reversed(trace.events):
+        if event.op.kind.name == "trace_mm_migrate_pages":
+            rc = event.local.variable("_leave", "rc")
+            stats = event.local.variable("_leave", "stats")
+            left = event.local.variable("_leave", "from_")
+            return errno.name(version.final_rc(rc, stats.nr_thp_split, not left))
+    return "not called"
+
+
+# What lesson 04 has to say to each question of lesson 00's pre-test.
+ANSWERS = {
+    "users": (False, "512 of them are the page cache's, one for each small page"),
+    "pinned": (False, "any reference will do, held for any length of time"),
+    "free": (False, "the pin needs 2 MiB in one piece outside CMA (lesson 03 will show it)"),
+    "ten": (False, "ten tries in a row all meet somebody who stays longer than they take"),
+    "errno": (False, "v2 looks again after -EAGAIN and gives up on -EBUSY"),
+    "counter": (False, "one page that failed ten times is counted eleven times"),
+}
+
+
+@task("04.posttest", "a dict: question -> True or False")
+def posttest(answer: dict[str, bool]) -> Verdict:
+    """The six questions again, now with reasons."""
+    wrong = [name for name in QUESTIONS if answer[name] is not ANSWERS[name][0]]
+    if wrong:
+        name = wrong[0]
+        return failed(f"“{QUESTIONS[name]}” {ANSWERS[name][0]}: {ANSWERS[name][1]}")
+    return passed("all six, and for each there was a run or a table in this lesson")

@@ -1,0 +1,263 @@
+"""The one visual language: colours with patterns, sizes, and a small SVG builder.
+
+Interface: Svg, Fill, FILLS, ACTOR_FILLS, MIGRATETYPES, TEXT_PAIRS, INK, MUTED, PAPER, PANEL, LINE,
+text_width, clip, wrap, number
+
+A picture has its own background, so that it reads the same in a light and in a dark notebook.
+Every fill that means something has a pattern or a label: colour is never the only cue.  The colours
+are those of Okabe and Ito, which people with any kind of colour vision can tell apart.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import NamedTuple
+from xml.sax.saxutils import escape, quoteattr
+
+from mmsim.flags import MIGRATE_CMA, MIGRATE_MOVABLE
+
+BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
+YELLOW, BLUE, VERMILION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
+
+PAPER, PANEL, LINE = "#FCFBF8", "#FFFFFF", "#CFCABF"
+INK, MUTED = "#1F2328", "#57606A"
+BAD, GOOD, WAITS = "#A33D00", "#00664A", "#6B5200"
+MARKED, SEAM, CHANGED = "#FFF3BF", "#F1EAF4", "#FFF8DC"
+
+SANS = "'Helvetica Neue', Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
+MONO = "'DejaVu Sans Mono', 'Liberation Mono', Menlo, Consolas, monospace"
+TITLE, BODY, SMALL, CODE, CODE_MIN = 17.0, 13.0, 12.0, 12.0, 10.0
+
+
+class Fill(NamedTuple):
+    """A colour with its second cue: the pattern drawn over it in `mark`."""
+
+    name: str
+    ground: str
+    mark: str
+    pattern: str
+
+
+FILLS = {
+    fill.name: fill
+    for fill in (
+        Fill("MOVABLE", "#BBDCF0", BLUE, "plain"),
+        Fill("UNMOVABLE", "#F8D9C6", VERMILION, "diagonal"),
+        Fill("RECLAIMABLE", "#FAF4B8", "#8A7F00", "horizontal"),
+        Fill("CMA", "#CDEBE1", GREEN, "dots"),
+        Fill("ISOLATE", "#DDDDDD", "#777777", "crossed"),
+        Fill("counted on", "#E4EEF5", BLUE, "plain"),
+        Fill("not counted on", "#FBE5D8", VERMILION, "diagonal"),
+        Fill("actor 1", "#BFE1F6", BLUE, "plain"),
+        Fill("actor 2", "#F9DDA4", "#A86F00", "diagonal"),
+        Fill("actor 3", "#F0D3E2", "#9B4A76", "dots"),
+        Fill("actor 4", "#DDDDDD", "#777777", "crossed"),
+        Fill("actor 5", "#FAF4B8", "#8A7F00", "horizontal"),
+    )
+}
+MIGRATETYPES = {
+    MIGRATE_MOVABLE: FILLS["MOVABLE"],
+    MIGRATE_CMA: FILLS["CMA"],
+    **{name: FILLS[name] for name in ("UNMOVABLE", "RECLAIMABLE", "ISOLATE")},
+}
+ACTOR_FILLS = tuple(fill for name, fill in FILLS.items() if name.startswith("actor"))
+
+# Every pair of text colour and ground that a picture uses; a test computes their contrast.
+TEXT_PAIRS = (
+    *((ink, ground) for ink in (INK, MUTED, BAD, GOOD, WAITS) for ground in (PAPER, PANEL)),
+    *((INK, ground) for ground in (MARKED, SEAM, CHANGED)),
+    *((MUTED, ground) for ground in (MARKED, SEAM)),
+    *((INK, fill.ground) for fill in FILLS.values()),
+    (MUTED, FILLS["counted on"].ground),
+)
+
+# What stands in the middle of a cell that is too small for the pattern.
+_SIGNS = {
+    "plain": "",
+    "dots": '<circle cx="{x}" cy="{y}" r="1.3" fill="{c}"/>',
+    "diagonal": '<path d="M1 {y}L{x} 1" stroke="{c}" stroke-width="1"/>',
+    "horizontal": '<path d="M1 {y}H{x}" stroke="{c}" stroke-width="1"/>',
+    "crossed": '<path d="M1 1L{x} {y}M{x} 1L1 {y}" stroke="{c}" stroke-width="0.8"/>',
+}
+_PATTERNS = {
+    "dots": (
+        6,
+        '<circle cx="1.5" cy="1.5" r="1.1" fill="{c}"/>'
+        '<circle cx="4.5" cy="4.5" r="1.1" fill="{c}"/>',
+    ),
+    "diagonal": (
+        7,
+        '<path d="M-1 8L8 -1M-1 1L1 -1M6 8L8 6" stroke="{c}" stroke-opacity="0.55"/>',
+    ),
+    "horizontal": (6, '<path d="M0 3H6" stroke="{c}" stroke-width="1.2"/>'),
+    "crossed": (7, '<path d="M0 0L7 7M7 0L0 7" stroke="{c}" stroke-width="0.8"/>'),
+}
+
+
+# -- how wide text is
+
+_NARROW, _SLIM, _WIDE = "iljI|!.,:;'` ", 'ft()[]{}/\\r-"*', "mwMW@%→≠…"
+_SAFETY = 1.14  # fonts differ; DejaVu Sans is about this much wider than Helvetica
+
+
+def text_width(text: str, size: float, *, mono: bool = False, bold: bool = False) -> float:
+    """About how wide a text is drawn; rather too wide than too narrow."""
+    if mono:
+        return len(text) * size * 0.605
+    ems = 0.0
+    for char in text:
+        if char in _NARROW:
+            ems += 0.28
+        elif char in _SLIM:
+            ems += 0.35
+        elif char in _WIDE or ord(char) > 0x2FF:
+            ems += 0.9
+        elif char.isupper():
+            ems += 0.7
+        else:
+            ems += 0.556
+    return ems * size * _SAFETY * (1.13 if bold else 1)
+
+
+def clip(text: str, width: float, size: float, *, mono: bool = False, bold: bool = False) -> str:
+    """The text, cut with an ellipsis if it is too wide."""
+    if text_width(text, size, mono=mono, bold=bold) <= width:
+        return text
+    while text and text_width(text + "…", size, mono=mono, bold=bold) > width:
+        text = text[:-1]
+    return text.rstrip() + "…"
+
+
+def wrap(text: str, width: float, size: float, lines_max: int, *, bold: bool = False) -> list[str]:
+    """The text in lines no wider than `width`; the last one is cut if there is more."""
+    lines: list[str] = []
+    words = text.split()
+    while words and len(lines) < lines_max - 1:
+        line = words.pop(0)
+        while words and text_width(f"{line} {words[0]}", size, bold=bold) <= width:
+            line += " " + words.pop(0)
+        lines.append(clip(line, width, size, bold=bold))
+    if words:
+        lines.append(clip(" ".join(words), width, size, bold=bold))
+    return lines
+
+
+def number(value: float) -> str:
+    """A coordinate with at most two decimals and no trailing zeros."""
+    return f"{value:.2f}".rstrip("0").rstrip(".") or "0"
+
+
+# -- the builder
+
+
+def _attributes(**values: float | str) -> str:
+    return "".join(
+        f" {name.rstrip('_').replace('_', '-')}="
+        + quoteattr(value if isinstance(value, str) else number(value))
+        for name, value in values.items()
+    )
+
+
+Box = tuple[float, float, float, float]
+
+
+class Svg:
+    """One picture, drawn from the back to the front."""
+
+    def __init__(self, width: float, height: float, title: str, desc: str):
+        self.width, self.height = width, height
+        self._title, self._desc = title, desc
+        self._parts: list[str] = []
+        self._used: list[Fill] = []
+        self._tiles: dict[str, str] = {}
+        self.rect(0, 0, width, height, fill=PAPER)
+
+    def add(self, markup: str) -> None:
+        """Put ready markup in front."""
+        self._parts.append(markup)
+
+    def rect(self, x: float, y: float, w: float, h: float, **style: float | str) -> None:
+        """A rectangle."""
+        self.add(f"<rect{_attributes(x=x, y=y, width=w, height=h, **style)}/>")
+
+    def line(self, x1: float, y1: float, x2: float, y2: float, **style: float | str) -> None:
+        """A straight line."""
+        self.path(f"M{number(x1)} {number(y1)}L{number(x2)} {number(y2)}", **style)
+
+    def path(self, d: str, **style: float | str) -> None:
+        """A line along a path."""
+        drawn: dict[str, float | str] = {"fill": "none", "stroke": INK, **style}
+        self.add(f"<path{_attributes(d=d, **drawn)}/>")
+
+    def filled(
+        self, x: float, y: float, w: float, h: float, fill: Fill, **style: float | str
+    ) -> None:
+        """A rectangle in a colour and its pattern."""
+        self.rect(x, y, w, h, fill=fill.ground, **style)
+        if fill.pattern != "plain":
+            if fill not in self._used:
+                self._used.append(fill)
+            self.rect(
+                x, y, w, h, fill=f"url(#@{fill.name.replace(' ', '-')})", rx=style.get("rx", 0)
+            )
+
+    def cells(self, box: Box, origin: Box, fill: Fill) -> None:
+        """Cells of the size of `origin` over `box`, each with an edge and its sign inside."""
+        x, y, w, h = origin
+        name = f"cell-{fill.name}-{number(w)}-{number(x)}"
+        grid = _attributes(x=x, y=y, width=w, height=h)
+        inside = _attributes(x=0.5, y=0.5, width=w - 1, height=h - 1, fill=fill.ground)
+        sign = _SIGNS[fill.pattern].format(c=fill.mark, x=number(w / 2), y=number(h / 2))
+        self._tiles[name] = (
+            f'<pattern id="@{name}"{grid} patternUnits="userSpaceOnUse">'
+            f"<rect{_attributes(width=w, height=h, fill=fill.mark)}/>"
+            f"<rect{inside}/>{sign}</pattern>"
+        )
+        left, top, wide, high = box
+        self.rect(left, top, wide, high, fill=f"url(#@{name})")
+
+    def text(
+        self,
+        x: float,
+        y: float,
+        text: str,
+        width: float,
+        *,
+        size: float = BODY,
+        fill: str = INK,
+        bold: bool = False,
+        mono: bool = False,
+        anchor: str = "start",
+    ) -> None:
+        """One line of text with its baseline at `y`, cut if it is wider than `width`."""
+        shown = clip(text, width, size, mono=mono, bold=bold)
+        style = _attributes(x=x, y=y, fill=fill, font_size=size, data_w=width)
+        style += _attributes(font_family=MONO) if mono else ""
+        style += ' font-weight="700"' if bold else ""
+        style += f' text-anchor="{anchor}"' if anchor != "start" else ""
+        if shown != shown.strip() or "  " in shown:
+            style += ' xml:space="preserve" style="white-space:pre"'
+        self.add(f"<text{style}>{escape(shown)}</text>")
+
+    def render(self) -> str:
+        """The finished picture.  Names of patterns are made from its content, so pictures that
+        stand on one page never share or shadow each other's."""
+        body = "\n".join(self._parts)
+        prefix = f"p{zlib.crc32(body.encode()):08x}-"
+        defs = "".join([*map(_pattern, self._used), *self._tiles.values()])
+        head = (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {number(self.width)} '
+            f'{number(self.height)}" width="100%" role="img" '
+            f'style="max-width:{number(self.width)}px"{_attributes(font_family=SANS)}>'
+        )
+        inside = f"<title>{escape(self._title)}</title>\n<desc>{escape(self._desc)}</desc>\n"
+        text = f"{head}\n{inside}<defs>{defs}</defs>\n{body}\n</svg>\n"
+        return text.replace("url(#@", f"url(#{prefix}").replace('id="@', f'id="{prefix}')
+
+
+def _pattern(fill: Fill) -> str:
+    size, markup = _PATTERNS[fill.pattern]
+    return (
+        f'<pattern id="@{fill.name.replace(" ", "-")}" width="{size}" height="{size}" '
+        f'patternUnits="userSpaceOnUse">{markup.format(c=fill.mark)}</pattern>'
+    )

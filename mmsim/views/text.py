@@ -1,0 +1,81 @@
+"""A run in words.
+
+Interface: sentence, changes, Change, step_table, counters, summary
+"""
+
+from __future__ import annotations
+
+from mmsim.engine.trace import Trace
+from mmsim.mm.world import World
+from mmsim.views.changes import Change, changes, counters, pieces
+from mmsim.views.names import main_actor, place, plural, result_words
+from mmsim.views.sentences import sentence
+from mmsim.views.table import step_table
+
+__all__ = ["Change", "changes", "counters", "sentence", "step_table", "summary"]
+
+
+def _regions(world: World) -> list[str]:
+    return list(dict.fromkeys(folio.region for folio in world.folios.values() if folio.name))
+
+
+def where_words(world: World, region: str) -> str:
+    """Where the pages of a region are: one sentence."""
+    folios = [(pfn, f) for pfn, f in world.folios.items() if f.name and f.region == region]
+    if len(folios) == 1:
+        pfn, folio = folios[0]
+        kind = "Huge page" if folio.is_thp else "Page"
+        return f"{kind} {region} is whole and lies in {place(world, pfn)}."
+    inside, outside, _ = pieces(world, region)
+    if not inside or not outside:
+        all_ = "CMA" if inside else "ordinary memory"
+        return f"{region} has been split; all of its {inside + outside} pieces lie in {all_}."
+    return (
+        f"{region} has been split; {inside} of its pieces lie in CMA, {outside} in ordinary memory."
+    )
+
+
+def _meaning(trace: Trace) -> str:
+    """What the result means for whoever asked."""
+    actor = main_actor(trace.scenario)
+    local = trace.scenario.local(trace.last, actor)
+    if not local.finished:
+        return "The run stops before it is decided."
+    rc = local.result
+    if not isinstance(rc, int):
+        return ""
+    if actor == "pin":
+        if rc > 0:
+            return "The memory is pinned outside CMA, so the virtual machine can start."
+        moved = not any(_in_cma(trace.last.world))
+        but = ", although every page has been moved" if moved else ""
+        return f"The pin fails{but}, so the virtual machine does not start."
+    if rc == 0:
+        return "Everything on the list was moved."
+    if rc > 0:
+        return "Some of it could not be moved: a positive number counts failures."
+    return "The migration gave up with an error."
+
+
+def _in_cma(world: World) -> list[bool]:
+    return [world.in_cma(pfn) for pfn, folio in world.folios.items() if folio.name]
+
+
+def summary(trace: Trace) -> str:
+    """The result, the counters that moved, where the pages are now, and what that means."""
+    actor = main_actor(trace.scenario)
+    state = trace.last
+    if trace.scenario.local(state, actor).finished:
+        lines = [
+            f"Result: {actor} returns {result_words(trace.scenario, state, actor)} "
+            f"after {plural(len(trace), 'step')}."
+        ]
+    else:
+        lines = [f"Result: {actor} has not finished after {plural(len(trace), 'step')}."]
+    moved = counters(trace)
+    size = max((len(name) for name, _ in moved), default=0)
+    lines.append("Counters that moved:" if moved else "No counter moved.")
+    lines += [f"  {name:<{size}}  {delta:+d}" for name, delta in moved]
+    lines += [where_words(state.world, region) for region in sorted(_regions(state.world))]
+    meaning = _meaning(trace)
+    return "\n".join([*lines, meaning] if meaning else lines) + "\n"

@@ -1,0 +1,29 @@
+"""What a lesson shows: interactive skins over the views, and their static twins.
+
+Interface: stepper, console, show_state, show_trace, show_flow, show_chart, show_table, show_diff,
+show_story
+"""
+
+from mmsim.widgets.console import console
+from mmsim.widgets.display import (
+    show_chart,
+    show_diff,
+    show_flow,
+    show_state,
+    show_story,
+    show_table,
+    show_trace,
+)
+from mmsim.widgets.stepper import stepper
+
+__all__ = [
+    "console",
+    "show_chart",
+    "show_diff",
+    "show_flow",
+    "show_state",
+    "show_story",
+    "show_table",
+    "show_trace",
+    "stepper",
+]

@@ -1,0 +1,112 @@
+"""Knobs of a situation beside the decisions its run takes.
+
+Interface: console, Console
+
+The controls are built from the scenario's knobs, which are data; the picture is the flow chart of
+`views.flow`, as in the static twin.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+import ipywidgets as w
+
+from mmsim.engine import schedule
+from mmsim.knobs import Knob
+from mmsim.lessons import Prediction
+from mmsim.mm.versions import VERSIONS
+from mmsim.scenarios import SCENARIOS, Situation
+from mmsim.units import MIGRATE_PASSES
+from mmsim.views import flow, text
+
+LOCKED = "Locked: store your prediction first."
+
+
+def _choices(knob: Knob) -> list[str]:
+    """The values a drop-down offers: words, or the moments a lesson speaks of."""
+    if knob.name == "taken":
+        return [*knob.allowed, "0.site2"]
+    if knob.is_moment:
+        return [*knob.allowed, *map(str, range(1, MIGRATE_PASSES))]
+    return list(knob.allowed)
+
+
+class Console(w.VBox):
+    """The widget.  `boxes` maps knob names, and "version", to their controls."""
+
+    def __init__(
+        self, situation: Situation, knobs: tuple[str, ...], prediction: Prediction | None
+    ) -> None:
+        self.situation = situation
+        self.boxes: dict[str, Any] = {
+            "version": w.Dropdown(options=list(VERSIONS), value=situation.version.name)
+        }
+        for knob in SCENARIOS[situation.name].knobs:
+            if knob.name in knobs:
+                self.boxes[knob.name] = self._box(knob)
+        for name, box in self.boxes.items():
+            box.description = name
+            box.layout = w.Layout(width="240px")
+            box.observe(lambda _: self._draw(), "value")
+        self.reset = w.Button(description="Reset", tooltip="back to the first settings")
+        self.reset.on_click(lambda _: self._reset())
+        self.view = w.HTML()
+        self.said = w.HTML()
+        self._quiet = False
+        self._first = {name: box.value for name, box in self.boxes.items()}
+        layout = w.Layout(flex_flow="row wrap")
+        super().__init__(
+            [w.HBox([*self.boxes.values(), self.reset], layout=layout), self.view, self.said]
+        )
+        self.locked = prediction is not None and prediction.stored is None
+        self._lock()
+        if prediction is not None:
+            prediction.when_stored(self._unlock)
+        self._draw()
+
+    def _box(self, knob: Knob) -> Any:
+        value = self.situation.knobs[knob.name]
+        if knob.allowed:
+            return w.Dropdown(options=_choices(knob), value=str(value), tooltip=knob.what)
+        return w.IntSlider(min=knob.low, max=knob.high, value=int(value), tooltip=knob.what)
+
+    def _lock(self) -> None:
+        for box in (*self.boxes.values(), self.reset):
+            box.disabled = self.locked
+
+    def _unlock(self) -> None:
+        self.locked = False
+        self._lock()
+        self._draw()
+
+    def _reset(self) -> None:
+        self._quiet = True  # one picture for all of them, not one each
+        for name, value in self._first.items():
+            self.boxes[name].value = value
+        self._quiet = False
+        self._draw()
+
+    def _draw(self) -> None:
+        if self.locked or self._quiet:
+            self.view.value = f"<p><i>{LOCKED}</i></p>" if self.locked else self.view.value
+            return
+        values = {name: box.value for name, box in self.boxes.items()}
+        version = values.pop("version")
+        try:
+            trace = self.situation.with_(version=version, **values).run()
+        except ValueError as error:
+            self.said.value = f"These settings contradict each other: {escape(str(error))}"
+            return
+        self.view.value = flow.flow_svg(trace)
+        told = [escape(line) for line in text.summary(trace).splitlines()]
+        moves = escape(schedule.render(trace.moves))
+        self.said.value = "<br>".join(told) + f"<br><code>{moves}</code>"
+
+
+def console(
+    situation: Situation, *, knobs: tuple[str, ...], unlock: Prediction | None = None
+) -> Console:
+    """A widget to turn some knobs of a situation and see which way its run goes."""
+    return Console(situation, knobs, unlock)

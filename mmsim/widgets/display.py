@@ -1,0 +1,136 @@
+"""Static twins: a picture, a small table and a sentence as ordinary output of a cell.
+
+Interface: show_state, show_trace, show_flow, show_chart, show_table, show_diff, show_story
+
+What a widget shows is gone without a kernel (on GitHub, in print, for a screen reader); what these
+functions show is stored in the notebook.  With `after`, a prediction, nothing is shown before an
+answer is stored.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+from IPython.display import Image, display
+
+from mmsim.engine.trace import Trace
+from mmsim.lessons import Prediction
+from mmsim.mm import versions
+from mmsim.views import charts, flow, picture, story, text
+from mmsim.views.fold import fold_once
+
+LOCKED = "Shown once your prediction is stored; then run this cell again."
+
+
+class Picture:
+    """An SVG with a text that stands for it where pictures can't be shown."""
+
+    def __init__(self, svg: str, words: str):
+        self.svg = svg
+        self.words = words
+
+    def __repr__(self) -> str:
+        return self.words
+
+    def _repr_svg_(self) -> str:
+        return self.svg
+
+
+class Table:
+    """A pandas table: text on the left, whole, each heading in a cell of its own."""
+
+    def __init__(self, frame: Any):
+        self.frame = frame
+
+    def __repr__(self) -> str:
+        return str(self.frame.to_string())
+
+    def _repr_html_(self) -> str:
+        import pandas as pd
+
+        left = 'style="text-align:left;white-space:nowrap;padding:0.3em 0.8em"'
+        flat = self.frame.reset_index()
+        if isinstance(flat.columns, pd.MultiIndex):
+            flat.columns = [" ".join(filter(None, map(str, name))) for name in flat.columns]
+        keys = self.frame.index.nlevels
+        head = "".join(f'<th scope="col" {left}>{escape(str(name))}</th>' for name in flat.columns)
+        rows = [f"<thead><tr>{head}</tr></thead>"]
+        for row in flat.itertuples(index=False):
+            tags = ['th scope="row"'] * keys + ["td"] * (len(row) - keys)
+            cells = (
+                f"<{t} {left}>{escape(str(c))}</{t[:2]}>" for t, c in zip(tags, row, strict=True)
+            )
+            rows.append(f"<tr>{''.join(cells)}</tr>")
+        return f"<table>{''.join(rows)}</table>"
+
+
+def _locked(after: Prediction | None) -> bool:
+    if after is None or after.stored is not None:
+        return False
+    print(LOCKED)
+    return True
+
+
+def show_state(
+    trace: Trace, row: int = -1, *, region: str = "A", after: Prediction | None = None
+) -> None:
+    """The state after a row of the run (negative: from the end), as the stepper shows it."""
+    if _locked(after):
+        return
+    rows = fold_once(trace)
+    row = row if row >= 0 else len(rows) + 1 + row
+    position = rows[row - 1].end if row else 0
+    svg = picture.state_svg(trace, position, region=region)
+    display(Picture(svg, text.sentence(trace, position)))
+    show_table(_two_columns(picture.state_table(trace, position)))
+
+
+def _two_columns(rows: list[tuple[str, str]]) -> Any:
+    import pandas as pd
+
+    index = pd.Index([name for name, _ in rows], name="what")
+    return pd.DataFrame({"value": [value for _, value in rows]}, index=index)
+
+
+def show_trace(trace: Trace, *, width: int = 100, after: Prediction | None = None) -> None:
+    """The whole run as text: every step, then what came of it."""
+    if not _locked(after):
+        print(text.step_table(trace, width=width))
+        print()
+        print(text.summary(trace))
+
+
+def show_flow(trace: Trace, *, after: Prediction | None = None) -> None:
+    """The decisions this run took, as a flow chart and a sentence."""
+    if not _locked(after):
+        display(Picture(flow.flow_svg(trace), flow.flow_sentence(trace)))
+        print(flow.flow_sentence(trace))
+
+
+def show_chart(chart: charts.Chart, *, after: Prediction | None = None) -> None:
+    """A chart, its sentence and its table."""
+    if not _locked(after):
+        display(Image(chart.png(), alt=chart.sentence))
+        print(chart.sentence)
+        show_table(chart.table)
+
+
+def show_table(table: Any, *, after: Prediction | None = None) -> None:
+    """A pandas table, or the sentence that stands for it while it is locked."""
+    if _locked(after):
+        return
+    if isinstance(table, str):
+        print(table)
+    else:
+        display(Table(table))
+
+
+def show_diff(before: str, after: str) -> None:
+    """What differs between two versions, as a unified diff of the model's seams."""
+    print(versions.diff(before, after) or f"{before} and {after} behave alike.")
+
+
+def show_story() -> None:
+    """The report as a row of pictures."""
+    display(Picture(story.story_svg(), story.story_sentence()))

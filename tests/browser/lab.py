@@ -1,0 +1,148 @@
+"""A JupyterLab server over a copy of the lessons, and a page of a real browser in front of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+BROWSER_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SECONDS_MAX = 90
+# Generous: a test of what happens, not of how quickly.
+expect.set_options(timeout=30_000)
+OWN_FOLDERS = (
+    "JUPYTER_CONFIG_DIR",
+    "JUPYTER_DATA_DIR",
+    "JUPYTER_RUNTIME_DIR",
+    "JUPYTERLAB_SETTINGS_DIR",
+    "JUPYTERLAB_WORKSPACES_DIR",
+    "IPYTHONDIR",
+)
+
+
+class Server:
+    """JupyterLab on a free port of this machine, with folders of its own and a token."""
+
+    def __init__(self, root: Path, work: Path, theme: str):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.token = secrets.token_hex(16)
+        env = dict(os.environ, JUPYTER_TOKEN=self.token)  # not on the command line
+        for name in OWN_FOLDERS:
+            folder = root / name.lower()
+            folder.mkdir()
+            env[name] = str(folder)
+        settings = {
+            # No pop-up may cover the lesson.
+            "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+            "apputils-extension/themes": {"theme": theme},
+            # Cells out of sight are part of the page too.
+            "notebook-extension/tracker": {"windowingMode": "none"},
+        }
+        for name, content in settings.items():
+            path = Path(
+                env["JUPYTERLAB_SETTINGS_DIR"], "@jupyterlab", f"{name}.jupyterlab-settings"
+            )
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(content))
+        words = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ServerApp.ip=127.0.0.1"]
+        words += [f"--ServerApp.port={self.port}", "--ServerApp.port_retries=0"]
+        words += [f"--ServerApp.root_dir={work}", "--LabApp.extension_manager=readonly"]
+        if hasattr(os, "geteuid") and os.geteuid() == 0:
+            words.append("--allow-root")
+        self._log = (root / "server.log").open("wb")
+        self._process = subprocess.Popen(words, stdout=self._log, stderr=self._log, env=env)
+        self._wait(root)
+
+    def _wait(self, root: Path) -> None:
+        url = f"http://127.0.0.1:{self.port}/api/status?token={self.token}"
+        until = time.monotonic() + SECONDS_MAX
+        while time.monotonic() < until and self._process.poll() is None:
+            try:
+                with urllib.request.urlopen(url, timeout=2):
+                    return
+            except OSError:
+                time.sleep(0.2)
+        self.stop()
+        raise RuntimeError("JupyterLab did not start: " + (root / "server.log").read_text()[-2000:])
+
+    def stop(self) -> None:
+        """End the server; it ends its kernels."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(20)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        self._log.close()
+
+
+class Lab:
+    """A page with one lesson open."""
+
+    def __init__(self, page: Page, server: Server):
+        self.page = page
+        self.server = server
+        self.asked_outside: list[str] = []
+        self.errors: list[str] = []
+        page.route("**/*", self._only_here)
+        page.on("pageerror", lambda error: self.errors.append(str(error)[:300]))
+
+    def _only_here(self, route) -> None:
+        url = route.request.url
+        if url.startswith((f"http://127.0.0.1:{self.server.port}/", "data:", "blob:")):
+            route.continue_()
+        else:
+            self.asked_outside.append(url)
+            route.abort()
+
+    def open(self, lesson: str) -> None:
+        """Open a lesson and wait for its kernel."""
+        url = f"http://127.0.0.1:{self.server.port}/lab/tree/{lesson}"
+        self.page.goto(f"{url}?reset&token={self.server.token}")
+        self.page.locator(".jp-NotebookPanel .jp-Notebook").wait_for(timeout=SECONDS_MAX * 1000)
+        self.idle()
+
+    def idle(self) -> None:
+        """Wait until the kernel is idle.  Only the status bar tells the truth about that."""
+        status = self.page.locator("#jp-main-statusbar")
+        expect(status).to_contain_text("| Idle", timeout=SECONDS_MAX * 1000)
+
+    def menu(self, *path: str) -> None:
+        """Click through a menu."""
+        self.page.locator(".lm-MenuBar-item", has_text=path[0]).first.click()
+        for label in path[1:]:
+            self.page.locator(".lm-Menu-item:visible", has_text=label).first.click()
+
+    def run_all(self) -> None:
+        """Clear what was stored, so that everything seen is fresh, and run every cell."""
+        self.menu("Edit", "Clear Outputs of All Cells")
+        self.menu("Run", "Run All Cells")
+        self.page.wait_for_timeout(500)
+        self.idle()
+
+    def shot(self, name: str) -> None:
+        """Keep a screenshot if MMSIM_SHOTS names a folder."""
+        folder = os.environ.get("MMSIM_SHOTS")
+        if folder:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            self.page.screenshot(path=str(Path(folder) / f"{name}.png"))

@@ -1,0 +1,83 @@
+"""Lesson 04 as a learner meets it: run all, predict, move the slider twice, go back twice."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from lab import BROWSER_FLAGS, Lab, Server
+from playwright.sync_api import expect, sync_playwright
+
+pytestmark = pytest.mark.browser
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+LESSON = "04_migrate_or_split.ipynb"
+
+
+@pytest.fixture(params=["JupyterLab Light", "JupyterLab Dark"])
+def lab(request, tmp_path, chromium):
+    work = tmp_path / "work"
+    work.mkdir()
+    shutil.copy(NOTEBOOKS / LESSON, work)
+    server = Server(tmp_path, work, request.param)
+    try:
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=chromium, args=BROWSER_FLAGS)
+            page = browser.new_page(viewport={"width": 1400, "height": 1000})
+            lab = Lab(page, server)
+            lab.theme = request.param.split()[-1].lower()
+            lab.open(LESSON)
+            yield lab
+            browser.close()
+    finally:
+        server.stop()
+
+
+def predict(widget, answers):
+    """Choose an answer in each drop-down of a widget and store them."""
+    boxes = widget.locator("select")
+    for number, answer in enumerate(answers):
+        boxes.nth(number).select_option(answer)
+    widget.get_by_role("button", name="Store prediction").click()
+
+
+def test_predict_step_and_go_back(lab):
+    page = lab.page
+    lab.run_all()
+    widget = page.locator(".jp-OutputArea", has=page.get_by_text("how many times")).first
+    picture = widget.locator("svg[role=img]")
+    expect(widget.get_by_text("Locked")).to_be_visible()
+    assert picture.count() == 0
+    lab.shot(f"{lab.theme}-locked")
+
+    predict(widget, ["1", "10"])
+    expect(picture).to_be_visible()
+    expect(picture).to_contain_text("step 0 of 21")
+    lab.shot(f"{lab.theme}-stored")
+
+    handle = widget.get_by_role("slider")
+    handle.press("ArrowRight")
+    expect(picture).to_contain_text("step 1 of 21")
+    handle.press("ArrowRight")
+    expect(picture).to_contain_text("step 2 of 21")
+    expect(picture).to_contain_text("1026")
+    lab.shot(f"{lab.theme}-second")
+
+    back = widget.get_by_role("button", name="Back")
+    back.click()
+    expect(picture).to_contain_text("step 1 of 21")
+    back.click()
+    expect(picture).to_contain_text("step 0 of 21")
+    expect(back).to_be_disabled()
+
+    handle.press("End")
+    expect(picture).to_contain_text("step 21 of 21")
+    expect(widget.get_by_text("does not start")).to_be_visible()
+    lab.shot(f"{lab.theme}-end")
+    # In a dark theme a picture without a ground of its own would be unreadable.
+    assert re.fullmatch("#F[0-9A-F]{5}", picture.locator("rect").first.get_attribute("fill"))
+    light = page.evaluate("document.body.dataset.jpThemeLight")
+    assert light == ("true" if lab.theme == "light" else "false")
+    assert lab.errors == []
+    assert lab.asked_outside == []

@@ -1,0 +1,157 @@
+"""The lessons as files: in step with their sources, thin, with outputs, and no loose numbers."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+HERE = Path(__file__).resolve().parents[2] / "notebooks"
+SOURCES = sorted((HERE / "source").glob("[0-9]*.py"))
+EDITIONS = ("student", "solution")
+CODE_LINES_MAX = 12
+
+spec = importlib.util.spec_from_file_location("build", HERE / "build.py")
+build = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(build)
+
+
+def stored(source, which):
+    path = build.EDITIONS[which] / f"{source.stem}.ipynb"
+    return nbformat.read(path, as_version=4)
+
+
+def tags(cell):
+    return cell.metadata.get("tags", [])
+
+
+def code_cells(source, which):
+    return [cell for cell in stored(source, which).cells if cell.cell_type == "code"]
+
+
+each_lesson = pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+each_edition = pytest.mark.parametrize("which", EDITIONS)
+
+
+def test_there_are_lessons_and_nothing_else():
+    assert [path.stem[:2] for path in SOURCES] == ["00", "04"]
+    for folder in build.EDITIONS.values():
+        assert sorted(p.stem for p in folder.glob("*.ipynb")) == [p.stem for p in SOURCES]
+
+
+@each_lesson
+@each_edition
+def test_an_edition_is_what_its_source_makes(source, which):
+    """Run `make notebooks` after changing a source."""
+    made, found = build.edition(source, which), stored(source, which)
+    assert made.metadata == found.metadata
+    assert [(c.cell_type, c.source, c.metadata, c.id) for c in made.cells] == [
+        (c.cell_type, c.source, c.metadata, c.id) for c in found.cells
+    ]
+
+
+@each_lesson
+@each_edition
+def test_every_cell_was_run_in_order_and_outputs_are_kept(source, which):
+    cells = code_cells(source, which)
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    for cell in cells:
+        for output in cell.outputs:
+            assert output.output_type != "error"
+            assert output.get("name") != "stderr"
+        if "nbval-ignore-output" in tags(cell):
+            assert cell.outputs == []
+
+
+@each_lesson
+@each_edition
+def test_outputs_are_small_and_name_no_machine(source, which):
+    path = build.EDITIONS[which] / f"{source.stem}.ipynb"
+    text = path.read_text(encoding="utf-8")
+    assert len(text) < 1_000_000
+    assert not re.search(r"/home/|/root/|/tmp/|0x7f[0-9a-f]{6,}", text)
+
+
+@each_lesson
+def test_cells_are_thin(source):
+    for which in EDITIONS:
+        for cell in code_cells(source, which):
+            lines = [line for line in cell.source.splitlines() if line.strip()]
+            assert len(lines) <= CODE_LINES_MAX, cell.source
+            kinds = {type(node).__name__ for node in ast.walk(ast.parse(cell.source))}
+            assert not kinds & {"ClassDef", "With", "Try", "While", "FunctionDef"}, cell.source
+            assert "ipywidgets" not in cell.source
+
+
+@each_lesson
+def test_the_first_code_cell_only_imports_mmsim(source):
+    body = ast.parse(code_cells(source, "student")[0].source).body
+    imports = [node for node in body if isinstance(node, ast.ImportFrom)]
+    assert imports
+    assert all(node.module == "mmsim" for node in imports)
+    assert len(body) - len(imports) == 1  # and says that all is well
+
+
+@each_lesson
+def test_a_widget_is_followed_by_a_twin_without_one(source):
+    cells = code_cells(source, "solution")
+    for number, cell in enumerate(cells):
+        if "nbval-ignore-output" in tags(cell):
+            after = "\n".join(cell.source for cell in cells[number + 1 : number + 5])
+            assert re.search(r"\bshow_(state|flow|table|chart)\(", after), cell.source
+
+
+@each_lesson
+def test_editions_differ_only_in_their_tagged_cells(source):
+    def common(which):
+        return [c.source for c in stored(source, which).cells if not {*tags(c)} & {*EDITIONS}]
+
+    assert common("student") == common("solution")
+    marked = {
+        which: sum(which in tags(c) for c in stored(source, which).cells) for which in EDITIONS
+    }
+    assert marked["student"] == marked["solution"] > 3
+
+
+@each_lesson
+def test_student_tasks_are_open_and_solutions_pass(source):
+    def said(which):
+        outputs = [o for cell in code_cells(source, which) for o in cell.outputs]
+        return "".join(o.get("text", "") for o in outputs)
+
+    tasks = set(re.findall(r'check\("([\d.\w]+)"', source.read_text(encoding="utf-8")))
+    assert said("student").count("○ not attempted") == len(tasks)
+    assert said("solution").count("✔ passed") == len(tasks)
+    assert "✘" not in said("solution").replace("✘ not yet", "?") or "not yet" not in said(
+        "solution"
+    )
+
+
+@each_lesson
+def test_the_answers_are_not_in_the_student_edition(source):
+    """A picture that would give a prediction away is locked until it is stored."""
+    shown = [
+        output
+        for cell in code_cells(source, "student")
+        for output in cell.outputs
+        if "after=" in cell.source
+    ]
+    text = "".join(output.get("text", "") for output in shown)
+    assert all("image/svg+xml" not in output.get("data", {}) for output in shown)
+    assert "once your prediction is stored" in text
+
+
+@each_lesson
+def test_figures_have_words(source):
+    for cell in code_cells(source, "solution"):
+        for output in cell.outputs:
+            data = output.get("data", {})
+            if "image/svg+xml" in data:
+                assert 'role="img"' in data["image/svg+xml"]
+                assert len(data["text/plain"]) > 30
+            if "image/png" in data:
+                assert len(output.metadata.get("image/png", {}).get("alt", "")) > 30

@@ -1,0 +1,110 @@
+"""The pictures and tables that people have looked at, byte for byte.
+
+After a change that is meant, look at the new pictures and store them with
+
+    PYTHONPATH=. python tests/views/test_views_golden.py
+
+The pictures show the model's own source, so a change of a shown function changes them as well.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+
+from view_states import STATES, run, state  # noqa: E402
+
+from mmsim.views.balance import ledger_svg  # noqa: E402
+from mmsim.views.ledger import JUST, ledger  # noqa: E402
+from mmsim.views.picture import state_svg, state_table  # noqa: E402
+from mmsim.views.text import sentence, step_table, summary  # noqa: E402
+
+GOLDEN = HERE / "golden"
+
+
+def _table(name: str) -> str:
+    return "".join(f"{left}: {right}\n" for left, right in state_table(*state(name)))
+
+
+def _made() -> dict[str, str]:
+    made = {}
+    for name in STATES:
+        made[f"{name}.svg"] = state_svg(*state(name))
+        made[f"{name}.txt"] = _table(name)
+    for name, trace in (
+        ("run_base", run("base")),
+        ("run_v2", run("v2")),
+        ("run_v2_released", run("v2", released="1")),
+    ):
+        made[f"{name}.txt"] = step_table(trace) + "\n" + summary(trace)
+    trace, position = state("base_refused_at_the_check")
+    book = ledger(trace.state(position).world, "A")
+    assert book is not None
+    made["ledger.svg"] = ledger_svg(book, JUST)
+    return made
+
+
+@pytest.fixture(scope="module")
+def made() -> dict[str, str]:
+    return _made()
+
+
+def test_every_golden_file_is_made_and_every_made_one_is_stored(made: dict[str, str]) -> None:
+    assert sorted(made) == sorted(path.name for path in GOLDEN.iterdir())
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in GOLDEN.iterdir()))
+def test_golden(name: str, made: dict[str, str]) -> None:
+    stored = (GOLDEN / name).read_text(encoding="utf-8")
+    assert made[name] == stored, "look at it; if it is meant, store it (see above)"
+
+
+_CHILD = """
+import hashlib, sys
+sys.path[:0] = sys.argv[1:]
+from test_views_golden import _made
+for name, text in sorted(_made().items()):
+    print(name, hashlib.sha256(text.encode()).hexdigest())
+"""
+
+
+def test_another_process_makes_the_same_bytes() -> None:
+    root = HERE.parents[1]
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", _CHILD, str(root), str(HERE)],
+            env={"PYTHONHASHSEED": seed, "PATH": "", "SYSTEMROOT": ""},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "4242")
+    }
+    assert len(said) == 1
+
+
+def test_no_picture_names_a_place_on_this_machine(made: dict[str, str]) -> None:
+    root = str(HERE.parents[1])
+    for name, text in made.items():
+        assert root not in text, name
+        assert "site-packages" not in text, name
+
+
+def test_the_claim_is_the_title(made: dict[str, str]) -> None:
+    for name in STATES:
+        assert f"<title>{sentence(*state(name))}</title>" in made[f"{name}.svg"]
+
+
+if __name__ == "__main__":
+    GOLDEN.mkdir(exist_ok=True)
+    for path in GOLDEN.iterdir():
+        path.unlink()
+    for file, text in _made().items():
+        (GOLDEN / file).write_text(text, encoding="utf-8", newline="\n")
+        print("stored", file)

@@ -1,0 +1,66 @@
+"""The console without a browser: every knob at every value, with callbacks live."""
+
+from __future__ import annotations
+
+from mmsim.lessons import Prediction
+from mmsim.scenarios import SCENARIOS, vfio_map
+from mmsim.widgets import console
+
+KNOBS = ("targets", "stranger", "taken", "released", "reason", "passes", "thps")
+
+
+def values(box):
+    return list(box.options) if hasattr(box, "options") else [box.min, box.max, box.value]
+
+
+def test_every_control_at_every_value_draws_or_says_why_not():
+    widget = console(vfio_map(order=3), knobs=KNOBS)
+    assert set(widget.boxes) == {"version", *KNOBS}
+    for box in widget.boxes.values():
+        first = box.value
+        for value in values(box):
+            box.value = value
+            assert "<svg" in widget.view.value
+            assert widget.said.value
+        box.value = first
+
+
+def test_contradicting_knobs_get_a_sentence():
+    widget = console(vfio_map(), knobs=KNOBS)
+    widget.boxes["stranger"].value = 3
+    assert "there are only 1 huge pages" in widget.said.value
+
+
+def test_the_picture_follows_the_last_value():
+    widget = console(vfio_map(), knobs=KNOBS)
+    before = widget.view.value
+    widget.boxes["version"].value = "v2"
+    assert widget.view.value != before
+    assert "10" in widget.said.value
+
+
+def test_reset_goes_back():
+    widget = console(vfio_map(), knobs=KNOBS)
+    before = widget.view.value, widget.said.value
+    widget.boxes["targets"].value = "available"
+    widget.boxes["version"].value = "v3"
+    widget.reset.click()
+    assert (widget.view.value, widget.said.value) == before
+
+
+def test_the_console_is_locked_until_the_prediction_is_stored():
+    guess = Prediction("?", {"a": (1, 2)})
+    widget = console(vfio_map(), knobs=KNOBS, unlock=guess)
+    assert all(box.disabled for box in widget.boxes.values())
+    assert "<svg" not in widget.view.value
+    guess.set({"a": 1})
+    assert not any(box.disabled for box in widget.boxes.values())
+    assert "<svg" in widget.view.value
+
+
+def test_drop_downs_offer_only_what_the_knob_accepts():
+    knobs = {knob.name: knob for knob in SCENARIOS["vfio_map"].knobs}
+    widget = console(vfio_map(), knobs=KNOBS)
+    for name, box in widget.boxes.items():
+        for value in values(box) if name != "version" else ():
+            assert knobs[name].read(value) == value
