@@ -107,7 +107,7 @@ def read(text: str) -> RealTrace:
     head, mark, tail = text.partition("==== trace\n")
     lines = list(enumerate(head.splitlines(), start=1))
     if not mark:
-        raise ValueError(f"line {len(lines)}: the file ends without '==== trace'")
+        raise ValueError(f"after {len(lines)} lines the file ends without '==== trace'")
 
     def expect(pattern: re.Pattern[str], what: str) -> re.Match[str]:
         number, line = lines[0] if lines else (text[: len(head)].count("\n") + 1, mark.strip())

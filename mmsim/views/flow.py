@@ -29,6 +29,7 @@ from mmsim.views.style import (
 __all__ = ["flow_sentence", "flow_svg"]
 
 WIDTH, HEIGHT = 1100, 560
+PASSES = f"at most {MIGRATE_PASSES} passes"
 Point = tuple[float, float]
 
 
@@ -53,6 +54,7 @@ class Arrow(NamedTuple):
     anchor: str = "start"
 
 
+PALE: dict[str, float | str] = {"fill": PANEL, "stroke": LINE, "stroke_width": 1}
 H = 46.0  # height of every box
 TOP, Q1, ROW2, ROW3, ROW4, ROW5, ROW6 = 48.0, 112.0, 184.0, 256.0, 328.0, 400.0, 472.0
 LEFT, MID, RIGHT = 34.0, 380.0, 770.0
@@ -64,27 +66,29 @@ def _boxes(t: Taken) -> list[Box]:
     half = (W_LEFT - 14) / 2
     third = (W_MID - 14) / 2
 
-    def box(place: tuple[float, float], y: float, times: int, *lines: str, ask: bool = False) -> Box:
-        return Box(place[0], y, place[1], lines, times, ask)
+    def box(at: tuple[float, float], y: float, times: int, first: str, second: str) -> Box:
+        return Box(at[0], y, at[1], (first, second), times, first.endswith("?"))
 
-    passes = f"at most {MIGRATE_PASSES} passes"
+    busy, done = (LEFT, half), (MID, third)
+    moved, missed = (LEFT + half + 14, half), (MID + third + 14, third)
     busy_end, stay_end = t.busy - t.busy_again, t.stayed - t.stayed_again
+    asked = t.whole + t.no_target
+    split = f"split: {t.pieces:,} pieces" if t.split else "split into pieces"
     return [
-        box(mid, TOP, t.visits, "migrate_pages() turns to a huge page", passes),
-        box(mid, Q1, t.whole + t.no_target, "Memory for the whole page?", "alloc_migration_target()", ask=True),
-        box(left, ROW2, t.whole, "Lock, unmap: are all references ours?", "folio_ref_freeze()", ask=True),
-        box((LEFT, half), ROW3, t.busy, "stays for", "the next pass"),
-        box((LEFT + half + 14, half), ROW3, t.moved, "moved whole", "not split"),
-        box((LEFT, half), ROW4, busy_end, "no pass left:", "given up"),
-        box(mid, ROW2, t.no_target, "Does the reason allow a split?", "try_split_thp()", ask=True),
-        box(mid, ROW3, t.tried, "Site 1: a look. All references known?", "can_split_folio()", ask=True),
-        box(mid, ROW4, t.look_ok, "Site 2: unmapped. Still so?", "folio_ref_freeze()", ask=True),
-        box(mid, ROW5, t.split, f"split: {t.pieces:,} pieces" if t.split else "split into pieces",
-            "moved one by one, in one pass only"),
-        box((MID, third), ROW6, t.pieces_moved, "pieces", "moved"),
-        box((MID + third + 14, third), ROW6, t.missed, "pieces that missed", "their one pass"),
+        box(mid, TOP, t.visits, "migrate_pages() turns to a huge page", PASSES),
+        box(mid, Q1, asked, "Memory for the whole page?", "alloc_migration_target()"),
+        box(left, ROW2, t.whole, "Lock, unmap: are all references ours?", "folio_ref_freeze()"),
+        box(busy, ROW3, t.busy, "stays for", "the next pass"),
+        box(moved, ROW3, t.moved, "moved whole", "not split"),
+        box(busy, ROW4, busy_end, "no pass left:", "given up"),
+        box(mid, ROW2, t.no_target, "Does the reason allow a split?", "try_split_thp()"),
+        box(mid, ROW3, t.tried, "Site 1: are all references known?", "can_split_folio(): a look"),
+        box(mid, ROW4, t.look_ok, "Site 2: unmapped, and still so?", "folio_ref_freeze()"),
+        box(mid, ROW5, t.split, split, "moved one by one, in one pass only"),
+        box(done, ROW6, t.pieces_moved, "pieces", "moved"),
+        box(missed, ROW6, t.missed, "pieces that missed", "their one pass"),
         box(right, ROW2, t.left, "leave at once", "with an error code"),
-        box(right, ROW3, t.refused, "Refused. Does this version try again?", _refusals(t), ask=True),
+        box(right, ROW3, t.refused, "Refused: does the version retry?", _refusals(t)),
         box(right, ROW4, t.stayed, "stays for the next pass", "the page stays on the list"),
         box(right, ROW5, stay_end, "no pass left:", "given up"),
     ]
@@ -111,25 +115,25 @@ def _arrows(t: Taken) -> list[Arrow]:
         anchor, shift = ("start", 8) if out < WIDTH / 2 else ("end", -8)
         return Arrow("again", times, points, (out + shift, TOP + half - 7), anchor)
 
-    bend = edge + 34
+    def aside(y: float, times: int, *points: Point) -> Arrow:
+        return Arrow("no", times, ((edge, y), *points), (edge + 8, y - 7))
+
+    bend, below = edge + 62, ROW3 + H - 9
+    whole = ((MID, Q1 + half), (left, Q1 + half), (left, ROW2))
     return [
         down(mid, TOP, Q1, t.whole + t.no_target),
-        Arrow("yes", t.whole, ((MID, Q1 + half), (left, Q1 + half), (left, ROW2)),
-              (MID - 10, Q1 + half - 7), "end"),
+        Arrow("yes", t.whole, whole, (MID - 10, Q1 + half - 7), "end"),
         down(mid, Q1, ROW2, t.no_target, "no"),
         down(quarter, ROW2, ROW3, t.busy, "no"),
         down(moved, ROW2, ROW3, t.moved, "yes"),
         down(quarter, ROW3, ROW4, t.busy - t.busy_again),
         back(LEFT, 14, ROW3, MID, t.busy_again),
         down(mid, ROW2, ROW3, t.tried, "yes"),
-        Arrow("no", forbidden, ((edge, ROW2 + half), (RIGHT, ROW2 + half)), (edge + 8, ROW2 + half - 7)),
+        aside(ROW2 + half, forbidden, (RIGHT, ROW2 + half)),
         down(mid, ROW3, ROW4, t.look_ok, "yes"),
-        Arrow("no", refused_at_look, ((edge, ROW3 + half), (RIGHT, ROW3 + half)),
-              (edge + 8, ROW3 + half - 7)),
+        aside(ROW3 + half, refused_at_look, (RIGHT, ROW3 + half)),
         down(mid, ROW4, ROW5, t.split, "yes"),
-        Arrow("no", t.at_site2,
-              ((edge, ROW4 + half), (bend, ROW4 + half), (bend, ROW3 + H - 9), (RIGHT, ROW3 + H - 9)),
-              (edge + 8, ROW4 + half - 7)),
+        aside(ROW4 + half, t.at_site2, (bend, ROW4 + half), (bend, below), (RIGHT, below)),
         down(done, ROW5, ROW6, t.pieces_moved),
         down(missed, ROW5, ROW6, t.missed),
         Arrow("no", t.left - forbidden, ((right, ROW3), (right, ROW2 + H)), (right + 8, ROW3 - 9)),
@@ -148,7 +152,8 @@ def _draw_arrow(svg: Svg, arrow: Arrow) -> None:
     (x0, y0), (x, y) = arrow.points[-2:]
     dx, dy = (x > x0) - (x < x0), (y > y0) - (y < y0)
     size = 9.0 if lit else 6.0
-    wings = [(x - size * dx + s * dy * size / 2, y - size * dy + s * dx * size / 2) for s in (1, -1)]
+    wide = size / 2
+    wings = [(x - size * dx + s * dy * wide, y - size * dy + s * dx * wide) for s in (1, -1)]
     tip = "L".join(f"{number(a)} {number(b)}" for a, b in [(x, y), *wings])
     svg.path(f"M{tip}Z", fill=ink, stroke=ink, stroke_width=1)
     if arrow.label:
@@ -158,8 +163,8 @@ def _draw_arrow(svg: Svg, arrow: Arrow) -> None:
 
 def _draw_box(svg: Svg, box: Box) -> None:
     lit = box.times > 0
-    style: dict[str, float | str] = {"fill": MARKED if lit else PANEL, "stroke": INK if lit else LINE}
-    style |= {"stroke_width": 3 if lit else 1, "rx": 4 if box.question else H / 2}
+    style: dict[str, float | str] = {"rx": 4 if box.question else H / 2}
+    style |= {"fill": MARKED, "stroke": INK, "stroke_width": 3} if lit else PALE
     svg.rect(box.x, box.y, box.w, H, **style)
     middle, ink, room = box.x + box.w / 2, INK if lit else MUTED, box.w - 16
     first, second = box.lines
@@ -179,7 +184,8 @@ def flow_svg(trace: Trace) -> str:
     title = "Migrate, or split and migrate: which way did this run go?"
     svg = Svg(WIDTH, HEIGHT, title, flow_sentence(trace))
     version = getattr(getattr(trace.scenario, "version", None), "name", "")
-    svg.text(16, 30, f"{title}  (version {version})" if version else title, 900, size=TITLE, bold=True)
+    shown = f"{title}  (version {version})" if version else title
+    svg.text(16, 30, shown, 840, size=TITLE, bold=True)
     svg.text(WIDTH - 16, 30, "bold ×n: taken, n times", 240, size=SMALL, fill=MUTED, anchor="end")
     # What was taken lies in front of what was not.
     for arrow in sorted(_arrows(t), key=lambda a: a.times > 0):

@@ -1,0 +1,79 @@
+"""The flow chart follows the run it is given; charts draw what is in data/."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+import pytest
+
+from mmsim.scenarios import vfio_map
+from mmsim.views import charts
+from mmsim.views.flow import flow_sentence, flow_svg
+
+RUNS = {
+    "refused at the look": {},
+    "refused at the freeze": {"taken": "0.site2"},
+    "split": {"stranger": 0},
+    "moved whole": {"stranger": 0, "targets": "available"},
+    "busy": {"targets": "available"},
+    "writeback": {"stranger": 0, "trouble": "writeback"},
+    "nomem": {"stranger": 0, "trouble": "nomem"},
+    "numa": {"reason": "numa_misplaced"},
+    "syscall": {"reason": "syscall"},
+}
+
+
+def texts(svg):
+    return [element.text for element in ElementTree.fromstring(svg).iter() if element.text]
+
+
+@pytest.mark.parametrize("version", ["base", "v2", "v3fix"])
+@pytest.mark.parametrize("name", RUNS)
+def test_every_way_can_be_drawn_twice_the_same(name, version):
+    first = flow_svg(vfio_map(version, **RUNS[name]).run())
+    assert first == flow_svg(vfio_map(version, **RUNS[name]).run())
+    assert 'role="img"' in first
+    assert flow_sentence(vfio_map(version, **RUNS[name]).run()) in texts(first)
+
+
+def test_different_fates_are_different_pictures():
+    pictures = {name: flow_svg(vfio_map("base", **knobs).run()) for name, knobs in RUNS.items()}
+    assert len({*pictures.values()}) >= 7
+
+
+def test_counts_are_the_runs():
+    drawn = " ".join(texts(flow_svg(vfio_map("v2").run())))
+    assert "no ×10" in drawn
+    assert "site 1 ×10" in drawn
+    assert "×10" not in " ".join(texts(flow_svg(vfio_map("base").run())))
+
+
+def test_a_sentence_says_how_it_ended():
+    assert "the pin returned -ENOMEM" in flow_sentence(vfio_map("base").run())
+    assert "-ENOMEM" not in flow_sentence(vfio_map("v3", stranger=0).run()).rpartition("pin")[2]
+
+
+def test_measured_counters_are_read_from_the_data_and_predicted_by_the_model():
+    chart = charts.measured_counters()
+    for version, pair in {"base": (1, 1), "v1": (11, 10), "v2": (11, 10)}.items():
+        assert chart.pair(version, "measured") == pair
+        assert chart.pair(version, "model") == pair
+    assert "11" in chart.sentence
+    assert chart.png().startswith(b"\x89PNG")
+
+
+def test_refused_splits_count_every_row():
+    chart = charts.refused_splits()
+    ends = {end: chart.table.xs(end, axis=1, level=1).astype(int) for end in ("pinned", "failed")}
+    assert ends["failed"].sum().tolist() == [229, 195, 190]
+    assert (ends["failed"] + ends["pinned"]).sum().tolist() == [336, 336, 336]
+    assert chart.png().startswith(b"\x89PNG")
+    assert len(chart.sentence) > 60
+
+
+def test_no_figure_stays_open():
+    import matplotlib.pyplot as plt
+
+    before = plt.get_fignums()
+    charts.measured_counters().png()
+    assert plt.get_fignums() == before
