@@ -6,7 +6,6 @@ Interface: build_world, Names, build_script, SetupError
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 from mmsim.engine.actor import Actor
@@ -182,14 +181,16 @@ def build_script(script: dict[str, Any], names: Names) -> tuple[Script, tuple[Ac
 
 def _each(
     script: dict[str, Any], field: str, names: Names
-) -> Iterator[tuple[str, str, dict[str, Any]]]:
+) -> list[tuple[str, str, dict[str, Any]]]:
     """(a name for an actor, the folio, the entry); a bare counted name stands for all of them."""
+    found: list[tuple[str, str, dict[str, Any]]] = []
     for number, entry in enumerate(script.get(field, ()), start=1):
         names.check(entry["folio"])
         folios = [entry["folio"]] if "[" in entry["folio"] else names.expand(entry["folio"])
         for folio in folios:
             more = f"_{folio.partition('#')[2]}" if len(folios) > 1 else ""
-            yield f"{field.removesuffix('s')}{number}{more}", folio, entry
+            found.append((f"{field.removesuffix('s')}{number}{more}", folio, entry))
+    return found
 
 
 def _faults(script: dict[str, Any], names: Names) -> Faults:
