@@ -13,7 +13,7 @@ _STEPS = (
     ("mmap(MAP_POPULATE)", "the kernel fills it at once, with huge pages of 2 MiB"),
     ("some land in CMA", "memory that is only lent: it may not stay there for good"),
     ("VFIO_IOMMU_MAP_DMA", "a device gets access: every page must be pinned, and leave CMA first"),
-    ("-ENOMEM", "sometimes one huge page can neither be moved nor split"),
+    ("-ENOMEM", "the fourth step fails if one huge page can neither be moved nor split"),
 )
 
 
@@ -30,7 +30,7 @@ def story_svg() -> str:
     svg.text(
         24,
         36,
-        "Four steps go well; the fifth is not always reached",
+        "Four steps lead to a running guest; sometimes the fourth fails",
         WIDTH - 48,
         size=TITLE,
         bold=True,

@@ -88,8 +88,9 @@ check("00.ranking", ranking)
 # ## Step through it once
 #
 # The model runs the kernel's own path, one indivisible step at a time. Press *Forward*, or drag the
-# slider; both columns of the picture follow. But first: what will the two counters say at the end, if
-# the suspect is `reference`?
+# slider; both columns of the picture follow. `vfio_map()` is the situation of the report, `base` the
+# kernel before the patch. But first: what will the two counters say at the end, if the suspect is
+# `reference`?
 
 # %%
 guess = Prediction(

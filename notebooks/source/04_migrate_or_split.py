@@ -151,7 +151,8 @@ check("04.equation", sides)
 #
 # The first look (`can_split_folio()`) takes no lock on the count; it may be out of date at once. So after
 # removing the mappings the kernel *freezes* the count: it sets it to 0, but only if it is exactly what
-# it should be. A reference that arrives between the two is caught there. What is different afterwards?
+# it should be. A reference that arrives between the two is caught there. (The flow chart calls the two
+# places site 1 and site 2.) How many mappings does the page have after each kind of refusal?
 
 # %% tags=["student"]
 mapcount = {"first look": None, "freeze": None}
@@ -160,6 +161,9 @@ check("04.second", mapcount)
 # %% tags=["solution"]
 mapcount = {"first look": 1, "freeze": 0}
 check("04.second", mapcount)
+
+# %% [markdown]
+# In the next run the stranger comes late: `"0.site2"` is the moment before the freeze in pass 0.
 
 # %%
 at_freeze = vfio_map(taken="0.site2").run()
@@ -251,7 +255,8 @@ cells = {
 check("04.table", cells)
 
 # %% [markdown]
-# The table has every case of one huge page without a destination. A cell with ≠ differs from `base`.
+# The table has every case of one huge page without a destination. A cell with ≠ differs from `base`;
+# "other errno" is a refusal for another reason than references, here the truncated page.
 
 # %%
 show_table(decision_table(("base", "v1", "v2")), after=refused)
@@ -330,11 +335,34 @@ check("04.posttest", posttest)
 #
 # ## More to try
 #
-# 1. `counters_by_version(vfio_map(thps=4), ("base", "v2"))`: four huge pages, the first one held. How many
-#    leave CMA in each version, and why does the pin fail in both?
-# 2. Find a situation in which `v2` moves everything and the pin fails all the same (hint: let the huge
-#    page become available later; the knob `targets` can be `"either"`, and then a schedule decides).
-# 3. Turn `passes` down to 3 and find the last pass before which the stranger must leave.
+# 1. Four huge pages, the first one held: how many leave CMA in `base` and in `v2`, and why does the pin fail
+#    in both? The cell below counts; explain it in two sentences.
+# 2. Turn `passes` down to 3 (`vfio_map("v2", passes=3, released=...)`). Before which pass must the stranger
+#    leave at the latest?
+# 3. In `v2` there is a run in which the whole page moves and the pin fails all the same. Let a huge page
+#    become free only after the first refusal: with `targets="either"` a schedule decides, and
+#    `.replay("stranger pin*7 pin:fail ...")` plays it.
 
 # %%
 show_table(counters_by_version(vfio_map(thps=4), ("base", "v2")), after=refused)
+
+# %% [markdown] tags=["solution"]
+# **Model answers.**
+#
+# 1. `base` leaves at once after the first refusal, so none of the four moves. `v2` keeps the held page on the
+#    list, splits the other three and moves their 1,536 pieces. The pin fails in both, because a page that is
+#    left on the list is a page that may not be pinned.
+# 2. Before pass 2: passes are counted from 0, and the last chance is the third.
+# 3. The next cell: refused once, then a free huge page is found. `migrate_pages()` returns 1, because the
+#    first refusal stays counted, and `v2` returns 0 only if something was split. `v3` dropped that condition.
+
+# %% tags=["solution"]
+moves = "stranger pin*7 pin:fail pin*4 pin:released pin:ok pin*3 stranger pin pin:ok pin*4 pin:ok"
+for version, rest in {"v2": "pin*10", "v3": "pin*12"}.items():
+    run = vfio_map(version, targets="either", released="1").replay(f"{moves} {rest}")
+    print(version, "moved", run.last.world.vmstat["pgmigrate_success"], "pin", run.results["pin"])
+
+# %% tags=["check"]
+assert vfio_map("v2", passes=3, released="2").run().results["pin"] == 512
+assert vfio_map("v2", passes=3, released="3").run().results["pin"] == -12
+assert vfio_map("v2", thps=4).run().last.world.vmstat["pgmigrate_success"] == 1536

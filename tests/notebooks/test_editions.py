@@ -114,7 +114,7 @@ def test_editions_differ_only_in_their_tagged_cells(source):
     marked = {
         which: sum(which in tags(c) for c in stored(source, which).cells) for which in EDITIONS
     }
-    assert marked["student"] == marked["solution"] > 3
+    assert marked["solution"] >= marked["student"] > 3
 
 
 @each_lesson
