@@ -28,8 +28,8 @@ ready()
 # one. On either way the kernel must know that nobody else is looking at the page: it compares the
 # reference count with the number it can explain.
 #
-# So there are four situations: a free huge page or none, a stranger with a reference or nobody. Say for
-# each what `thp_migration_fail` counts at the end, in the kernel before the patch (`base`).
+# So there are four situations: a free huge page or none, a stranger with a reference (who never lets go) or
+# nobody. Say for each what `thp_migration_fail` counts at the end, in the kernel before the patch (`base`).
 
 # %%
 guess = Prediction(
@@ -51,11 +51,21 @@ console(vfio_map(), knobs=knobs, unlock=guess)
 # and `stranger`. Without a widget, store your four numbers here; the cells below have the same pictures.
 
 # %% tags=["student"]
-four = dict.fromkeys(guess.choices)
+four = {
+    "free huge page, nobody": None,
+    "free huge page, stranger": None,
+    "none free, nobody": None,
+    "none free, stranger": None,
+}
 guess.store(**four)
 
 # %% tags=["solution"]
-four = dict(zip(guess.choices, (0, 1, 1, 1), strict=True))
+four = {
+    "free huge page, nobody": 0,
+    "free huge page, stranger": 1,
+    "none free, nobody": 1,
+    "none free, stranger": 1,
+}
 guess.store(**four)
 
 # %%
@@ -99,7 +109,8 @@ hint("04.pair", 1)
 # ## One stray reference is enough
 #
 # Step through that run. The ledger names who has each reference; the equation underneath is the one the
-# kernel checks at that moment. Switch to `v2` at the top and watch the same page being tried again.
+# kernel checks at that moment. Switch to `v2`, the second version of the patch, and watch the same page being
+# tried again; what the patch changes comes further down.
 
 # %%
 refused = Prediction(
@@ -111,7 +122,7 @@ refused = Prediction(
 stepper(vfio_map(), unlock=refused)
 
 # %% tags=["student"]
-tries = dict.fromkeys(refused.choices)
+tries = {"base tries": None, "v2 tries": None}
 refused.store(**tries)
 
 # %% tags=["solution"]
@@ -186,7 +197,8 @@ check("04.order", order)
 #
 # The patch says: if the split was refused *because of references*, and if this is a long-term pin, leave
 # the huge page on the list and try in the next pass. There are ten passes, one right after the other;
-# nothing waits. For that, the refusal needs a code of its own: `-EAGAIN` instead of `-EBUSY`.
+# nothing waits. For that, the refusal needs a code of its own: `-EAGAIN` ("not now") instead of `-EBUSY`
+# ("no, somebody is using it"). A missing destination is `-ENOMEM` ("no memory").
 #
 # Here is that difference in the model. A version is a handful of small functions, so the patch is a diff.
 
@@ -207,6 +219,8 @@ check("04.eleven", eleven)
 
 # %% [markdown]
 # Now the whole table. The stranger leaves before pass *k*; passes are counted from 0, as in the kernel.
+# `migrate_pages()` returns 0, a negative error code, or a positive *count* of what failed: +11 is not an
+# error code.
 
 # %%
 table = retry_table(("base", "v2", "v3fix"), released=(0, 1, 2, 3, 9, 10))
@@ -232,7 +246,9 @@ assert vfio_map("2/2-only", stranger=0).run().results["pin"] == -12
 #
 # ## Version 1 told everybody
 #
-# Version 1 kept the result of the split in the variable that `migrate_pages()` returns. Who notices?
+# Version 1 kept the result of the split in the variable that `migrate_pages()` returns. Who notices? Pages
+# are migrated for other reasons too: `contig_range` means that the owner of the CMA memory wants it back,
+# `numa_misplaced` that a page should move nearer to the processor that uses it.
 #
 # **Task.** What does `migrate_pages()` return to a caller who is *not* a long-term pin (here
 # `contig_range`) when the split is refused because of a reference, and when the page was truncated? Write
@@ -265,8 +281,10 @@ show_table(decision_table(("base", "v1", "v2")), after=refused)
 show_diff("v1", "v2")
 
 # %% [markdown]
-# A reviewer noticed it: for other reasons the return value changes, so use a variable of its own. That is
-# all that version 2 changes in this patch.
+# A reviewer noticed it: for other reasons the return value changes, so use a variable of its own. That is the
+# first difference, and all that version 2 changes in the patch you have been reading. The other two belong to
+# its companion, which mends the return value: version 1 did that where the pin looks at it, version 2 does it
+# in `migrate_pages()` itself, for every caller.
 #
 # ## Does a real kernel do this?
 #
