@@ -150,6 +150,30 @@ def eleven(answer: dict[str, int]) -> Verdict:
     return passed("ten refusals are counted as they happen, and the last one again at the end")
 
 
+# The conformance vectors C4 to C8: when the stranger leaves ("" : there is none).
+RESCUES = {"C4": "", "C5": "1", "C6": "3", "C7": "9", "C8": "never"}
+
+
+@task(
+    "04.rescues",
+    "a dict: case -> thp_migration_fail in v2 at the end",
+    "A split that succeeds counts one failed migration, as in C4.",
+    "Each refused attempt before it counts one more.",
+    "C6: refused in passes 0, 1 and 2, split in pass 3.",
+)
+def rescues(answer: dict[str, int]) -> Verdict:
+    """Judged by running v2 on each case."""
+    for case, released in RESCUES.items():
+        knobs = {"released": released} if released else {"stranger": 0}
+        found = counters_of(vfio_map("v2", **knobs).run())
+        if answer[case] != found["thp_migration_fail"]:
+            refused = found["thp_split_page_failed"]
+            return failed(
+                f"{case}: {refused} refused splits, and v2 counts {found['thp_migration_fail']}"
+            )
+    return passed("one for each refused attempt and one for the split, or for giving up")
+
+
 @task(
     "04.table",
     "a dict: (version, split result, reason) -> the return code as text",

@@ -19,6 +19,7 @@ RIGHT = {
     "04.second": {"first look": 1, "freeze": 0},
     "04.order": ["lock", "look", "unmap", "freeze", "cut", "unlock"],
     "04.eleven": {"base": 1, "v1": 11, "v2": 11, "v3fix": 1},
+    "04.rescues": {"C4": 1, "C5": 2, "C6": 4, "C7": 10, "C8": 11},
     "04.table": {
         ("v1", "refused", "contig_range"): "-EAGAIN",
         ("v2", "refused", "contig_range"): "-ENOMEM",
@@ -34,6 +35,7 @@ WRONG = {
     "04.second": {"first look": 0, "freeze": 0},
     "04.order": ["lock", "freeze", "look", "unmap", "cut", "unlock"],
     "04.eleven": {"base": 1, "v1": 10},
+    "04.rescues": {"C4": 0, "C5": 1, "C6": 3, "C7": 9, "C8": 10},
     "04.table": {("v1", "refused", "contig_range"): "-ENOMEM"},
     "04.posttest": dict.fromkeys(("users", "pinned", "free", "ten", "errno", "counter"), True),
 }

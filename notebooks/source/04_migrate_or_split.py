@@ -218,6 +218,18 @@ eleven = {"base": 1, "v1": 11, "v2": 11, "v3fix": 1}
 check("04.eleven", eleven)
 
 # %% [markdown]
+# And in `v2`, if the stranger leaves in time? Five cases, named like the conformance vectors they are: in C4
+# there is no stranger, in C5 it leaves before pass 1, in C6 before pass 3, in C7 before pass 9, in C8 never.
+
+# %% tags=["student"]
+rescues = {"C4": None, "C5": None, "C6": None, "C7": None, "C8": None}
+check("04.rescues", rescues)
+
+# %% tags=["solution"]
+rescues = {"C4": 1, "C5": 2, "C6": 4, "C7": 10, "C8": 11}
+check("04.rescues", rescues)
+
+# %% [markdown]
 # Now the whole table. The stranger leaves before pass *k*; passes are counted from 0, as in the kernel.
 # `migrate_pages()` returns 0, a negative error code, or a positive *count* of what failed: +11 is not an
 # error code.
