@@ -77,7 +77,7 @@ def _boxes(t: Taken) -> list[Box]:
     return [
         box(mid, TOP, t.visits, "migrate_pages() turns to a huge page", PASSES),
         box(mid, Q1, asked, "Memory for the whole page?", "alloc_migration_target()"),
-        box(left, ROW2, t.whole, "Lock, unmap: are all references ours?", "folio_ref_freeze()"),
+        box(left, ROW2, t.whole, "Unmapped: all references ours?", "folio_ref_freeze()"),
         box(busy, ROW3, t.busy, "stays for", "the next pass"),
         box(moved, ROW3, t.moved, "moved whole", "not split"),
         box(busy, ROW4, busy_end, "no pass left:", "given up"),
@@ -119,12 +119,15 @@ def _arrows(t: Taken) -> list[Arrow]:
         return Arrow("no", times, ((edge, y), *points), (edge + 8, y - 7))
 
     bend, below = edge + 62, ROW3 + H - 9
+    # Left of its line: the badge of the narrow box below stands on the right.
+    no_left = down(quarter, ROW2, ROW3, t.busy, "no")
+    no_left = no_left._replace(at=(quarter - 8, no_left.at[1]), anchor="end")
     whole = ((MID, Q1 + half), (left, Q1 + half), (left, ROW2))
     return [
         down(mid, TOP, Q1, t.whole + t.no_target),
         Arrow("yes", t.whole, whole, (MID - 10, Q1 + half - 7), "end"),
         down(mid, Q1, ROW2, t.no_target, "no"),
-        down(quarter, ROW2, ROW3, t.busy, "no"),
+        no_left,
         down(moved, ROW2, ROW3, t.moved, "yes"),
         down(quarter, ROW3, ROW4, t.busy - t.busy_again),
         back(LEFT, 14, ROW3, MID, t.busy_again),
