@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from mmsim import errno
+from mmsim.conformance.metrics import run_metrics
 from mmsim.conformance.setup import Names, SetupError, build_script, build_world
 from mmsim.conformance.states import final_folios, observed, pages_in_cma
 from mmsim.conformance.steps import steps_path
@@ -247,4 +248,5 @@ OPERATIONS: dict[str, Callable[[Vector, Version, Expected], Found]] = {
     "split": run_split,
     "migrate_pages": run_migrate_pages,
     "gup": run_gup,
+    "metrics": run_metrics,
 }

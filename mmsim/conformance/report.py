@@ -87,6 +87,13 @@ def _compare(field: str, expected: Any, found: Any) -> list[tuple[str, Any, Any]
         return [(f"counters.{n}", expected.get(n, 0), found.get(n, 0)) for n in names]
     if field == "subpages":
         return [] if _sorted(expected) == _sorted(found) else [(field, expected, found)]
+    if field == "indices" and len(expected) == len(found):
+        return [
+            (f"indices[{number}].{name}", value, there.get(name))
+            for number, (asked, there) in enumerate(zip(expected, found, strict=True))
+            for name, value in asked.items()
+            if there.get(name) != value
+        ]
     if field.startswith("folios.") and isinstance(found, dict):
         names = [n for n in {**expected, **found} if expected.get(n) != found.get(n)]
         observed = "on_lru" in found  # group refcount: only what is asked counts

@@ -244,3 +244,20 @@ def test_part_of_a_huge_page_in_cma_is_pinned(tmp_path):
             },
         },
     )
+
+
+def test_a_wrong_index_is_named_by_itself(tmp_path):
+    vector = vector_of("metrics", "H105")
+    vector["expect"] = [{**vector["expect"][0], "versions": ["v2"]}]
+    vector["expect"][0]["indices"][2]["extfrag_index"] = 865
+    (mismatch,) = check_file(written(tmp_path, "metrics", vector)).mismatches
+    assert mismatch[1:] == ("H105", "v2", "indices[2].extfrag_index", 865, 864)
+
+
+def test_fewer_indices_than_orders_are_a_mismatch(tmp_path):
+    vector = vector_of("metrics", "H105")
+    vector["expect"] = [{**vector["expect"][0], "versions": ["v2"]}]
+    del vector["expect"][0]["indices"][2]
+    (mismatch,) = check_file(written(tmp_path, "metrics", vector)).mismatches
+    assert mismatch.field == "indices"
+    assert len(mismatch.found) == 4
