@@ -28,7 +28,17 @@ REASONS = (
 
 SHMEM, ANON, HUGE_ZERO = "shmem", "anon", "huge_zero"
 
-MIGRATE_MOVABLE, MIGRATE_CMA = "MOVABLE", "CMA"
+MIGRATE_UNMOVABLE, MIGRATE_MOVABLE, MIGRATE_RECLAIMABLE = "UNMOVABLE", "MOVABLE", "RECLAIMABLE"
+MIGRATE_HIGHATOMIC, MIGRATE_CMA, MIGRATE_ISOLATE = "HIGHATOMIC", "CMA", "ISOLATE"
+MIGRATETYPES = (
+    MIGRATE_UNMOVABLE,
+    MIGRATE_MOVABLE,
+    MIGRATE_RECLAIMABLE,
+    MIGRATE_HIGHATOMIC,
+    MIGRATE_CMA,
+    MIGRATE_ISOLATE,
+)
+PCP_TYPES = MIGRATETYPES[:3]
 
 LRU_ADD, DEACTIVATE_FILE, ACTIVATE = "lru_add", "deactivate_file", "activate"
 
@@ -46,4 +56,14 @@ SPLIT_COUNTERS = (
     "thp_deferred_split_page",
 )
 PIN_COUNTERS = ("nr_foll_pin_acquired", "nr_foll_pin_released")
-VMSTAT = (*MIGRATE_COUNTERS, *SPLIT_COUNTERS, *PIN_COUNTERS)
+ALLOC_COUNTERS = (
+    "thp_file_alloc",
+    "thp_file_fallback",
+    "thp_file_mapped",
+    "compact_stall",
+    "compact_success",
+    "compact_fail",
+    "cma_alloc_success",
+    "cma_alloc_fail",
+)
+VMSTAT = (*MIGRATE_COUNTERS, *SPLIT_COUNTERS, *PIN_COUNTERS, *ALLOC_COUNTERS)

@@ -16,7 +16,7 @@ from mmsim.compare import VERSION_OF
 from mmsim.engine.trace import Trace
 from mmsim.ftracefile import RealTrace, read, real_trace
 from mmsim.hints import nearest
-from mmsim.mm.page_alloc import AVAILABLE, NONE
+from mmsim.mm.migration_target import AVAILABLE, NONE
 from mmsim.mm.versions import get
 from mmsim.mm.world import World
 from mmsim.probe import COUNTS, Fields, marks, names, region

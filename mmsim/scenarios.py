@@ -25,7 +25,7 @@ from mmsim.knobs import Knob, Value, moment, number, one_of, read_moment, settle
 from mmsim.mm.folio import Folio, Page
 from mmsim.mm.gup import Extent, pin_user_pages_remote
 from mmsim.mm.migrate import migrate_pages, putback_movable_pages
-from mmsim.mm.page_alloc import AVAILABLE, EITHER, NONE
+from mmsim.mm.migration_target import AVAILABLE, EITHER, NONE
 from mmsim.mm.swap import folio_isolate_lru
 from mmsim.mm.versions import Version, get
 from mmsim.mm.world import Environment, World

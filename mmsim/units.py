@@ -3,6 +3,9 @@
 PAGE_SIZE = 4096
 HPAGE_PMD_ORDER = 9
 HPAGE_PMD_NR = 1 << HPAGE_PMD_ORDER
+MAX_ORDER = 11
+"""Exclusive: the largest block the buddy allocator keeps has order 10."""
+PAGEBLOCK_ORDER = 9
 PAGEVEC_SIZE = 15
 GUP_PIN_COUNTING_BIAS = 1024
 MIGRATE_PASSES = 10

@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from mmsim import errno
+from mmsim.conformance.allocator import run_allocator
 from mmsim.conformance.metrics import run_metrics
 from mmsim.conformance.setup import Names, SetupError, build_script, build_world
 from mmsim.conformance.states import final_folios, observed, pages_in_cma
@@ -249,4 +250,5 @@ OPERATIONS: dict[str, Callable[[Vector, Version, Expected], Found]] = {
     "migrate_pages": run_migrate_pages,
     "gup": run_gup,
     "metrics": run_metrics,
+    "allocator": run_allocator,
 }

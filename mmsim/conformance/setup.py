@@ -12,7 +12,7 @@ from mmsim.engine.actor import Actor
 from mmsim.flags import ANON, MIGRATE_CMA, SHMEM
 from mmsim.hints import nearest
 from mmsim.mm.folio import ISOLATION, Folio
-from mmsim.mm.page_alloc import EITHER
+from mmsim.mm.migration_target import EITHER
 from mmsim.mm.world import Environment, World
 from mmsim.script import (
     Attempts,

@@ -77,7 +77,8 @@ def __split_huge_page(world: World, me: str, pfn: int) -> tuple[Page, ...]:
     whole = world.folio(pfn)
     if whole.refcount or dict(whole.held) != {ISOLATION: 1}:
         raise ModelError(f"{whole.name} is split with references {whole.held}")
-    world.remove(pfn)
+    world.detach(pfn)
+    world.cut(pfn)
     pmd, pte = whole.migration_entries
     maps_each, maps_more = divmod(pte, whole.nr_pages)
     end = whole.pages_inside_file or whole.nr_pages

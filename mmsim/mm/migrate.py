@@ -17,7 +17,7 @@ from typing import Any
 from mmsim import errno
 from mmsim.engine.op import Op, atomic, choice
 from mmsim.errno import EAGAIN, EBUSY, ENOMEM, ENOSYS
-from mmsim.flags import MIGRATE_ASYNC, MIGRATE_COUNTERS, MIGRATE_SYNC, MR_NUMA_MISPLACED
+from mmsim.flags import MIGRATE_ASYNC, MIGRATE_COUNTERS, MIGRATE_SYNC, MR_NUMA_MISPLACED, REASONS
 from mmsim.mm.filemap import (
     folio_lock,
     folio_test_writeback,
@@ -27,7 +27,7 @@ from mmsim.mm.filemap import (
 )
 from mmsim.mm.folio import ISOLATION, NEW_PAGE, Page, expected_refs, replace
 from mmsim.mm.huge_memory import split_huge_page_to_list
-from mmsim.mm.page_alloc import alloc_migration_target
+from mmsim.mm.migration_target import alloc_migration_target
 from mmsim.mm.page_ref import folio_put, folio_ref_count, folio_ref_freeze
 from mmsim.mm.rmap import folio_mapped, remove_migration_ptes, try_to_migrate
 from mmsim.mm.swap import folio_add_lru, lru_add_drain, putback_lru_page
@@ -64,7 +64,7 @@ def folio_migrate_mapping(world: World, me: str, src: int, dst: int) -> None:
     Kernel: the part of folio_migrate_mapping() that follows the freeze, and folio_migrate_copy().
     The source is left with the isolation reference alone."""
     old, new = world.folio(src), world.folio(dst)
-    world.remove(src)
+    world.detach(src)
     world.folios[src] = replace(
         old, name="", region="", index=0, refcount=1, mapping=False, cached=False, pincount=0
     )
@@ -143,7 +143,7 @@ def __unmap_and_move(src: int, dst: int, force: bool, mode: int) -> Generator[Op
 
 
 def unmap_and_move(
-    page: Page, from_: list[Page], ret_pages: list[Page], force: bool, mode: int
+    page: Page, from_: list[Page], ret_pages: list[Page], force: bool, mode: int, reason: int
 ) -> Generator[Op, Any, int]:
     """Move one folio and take it off the list if that is the end of it.
 
@@ -153,7 +153,7 @@ def unmap_and_move(
     if count == 1:  # freed under us: only the isolation's reference is left
         rc = 0
     else:
-        newpage = yield alloc_migration_target(page.pfn)
+        newpage = yield alloc_migration_target(page.pfn, REASONS[reason])
         if newpage is None:
             return -ENOMEM
         rc = yield from __unmap_and_move(page.pfn, newpage, force, mode)
@@ -232,7 +232,7 @@ def migrate_pages(
             todo = tuple(from_)
             for index, page in enumerate(todo):
                 force = pass_ >= FORCE_LOCK_FROM_PASS
-                rc = yield from unmap_and_move(page, from_, ret_pages, force, mode)
+                rc = yield from unmap_and_move(page, from_, ret_pages, force, mode, reason)
                 if rc == -ENOMEM:
                     rc = yield from _no_destination(
                         page, from_, split_pages, stats, round_, reason, version

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 from mmsim.engine.op import ModelError
 from mmsim.flags import MIGRATE_CMA, MIGRATE_MOVABLE, VMSTAT
 from mmsim.mm.folio import ISOLATION, Folio, replace
+from mmsim.mm.page_alloc import free_pages, split_page
+from mmsim.mm.zone import Zone
 from mmsim.units import HPAGE_PMD_ORDER
 
 FIRST_TARGET_PFN = 0x100000
@@ -25,13 +27,15 @@ class Environment(NamedTuple):
     """What surrounds the paths and is not theirs to decide.
 
     `targets_huge`, `targets_base`: may a destination be had? "available", "none", or "either",
-    which makes it a choice of whoever schedules.  `faults`: may allocations and callbacks fail on
-    request? `target_pfns`: where the destination of a named folio lies, if that matters."""
+    which makes it a choice of whoever schedules; "zone": the world's zone decides.  `faults`: may
+    allocations and callbacks fail on request?  `target_pfns`: where the destination of a named
+    folio lies, if that matters.  `compaction`: may a request to the zone compact it first?"""
 
     targets_huge: str = "available"
     targets_base: str = "available"
     faults: bool = False
     target_pfns: tuple[tuple[str, int], ...] = ()
+    compaction: bool = False
 
 
 class World:
@@ -39,15 +43,30 @@ class World:
 
     folios: first pfn -> Folio.  where: (region, index) -> pfn of the folio that holds this page now
     (page cache and page tables agree on it).  batches: (cpu, kind) -> pfns waiting in that per-CPU
-    batch.  vmstat: counters named as in /proc/vmstat.  pageblocks: block number -> migratetype,
-    where it is not MOVABLE.
+    batch.  vmstat: counters named as in /proc/vmstat.  zone: the allocator's side of the memory, or
+    None where only a few folios matter; pageblocks: block number -> migratetype of memory outside
+    the zone, where it is not MOVABLE.
 
-    Left out: zones, NUMA nodes, memcg, page tables below the number of mappings.
+    Left out: NUMA nodes, memcg, page tables below the number of mappings.
     """
 
-    __slots__ = ("batches", "env", "folios", "pageblocks", "target_pfn", "vmstat", "where")
+    __slots__ = (
+        "batches",
+        "env",
+        "folios",
+        "pageblocks",
+        "target_pfn",
+        "vmstat",
+        "where",
+        "zone",
+        "zone_is_ours",
+    )
 
-    def __init__(self, env: Environment = Environment()) -> None:  # noqa: B008 (immutable)
+    def __init__(
+        self,
+        env: Environment = Environment(),  # noqa: B008 (immutable)
+        zone: Zone | None = None,
+    ) -> None:
         self.folios: dict[int, Folio] = {}
         self.where: dict[tuple[str, int], int] = {}
         self.batches: dict[tuple[str, str], tuple[int, ...]] = {}
@@ -55,6 +74,8 @@ class World:
         self.pageblocks: dict[int, str] = {}
         self.env = env
         self.target_pfn = FIRST_TARGET_PFN
+        self.zone = zone
+        self.zone_is_ours = False
 
     def branch(self) -> World:
         """A copy that can be changed on its own; the values inside are shared."""
@@ -66,13 +87,17 @@ class World:
         new.pageblocks = self.pageblocks
         new.env = self.env
         new.target_pfn = self.target_pfn
+        new.zone = self.zone
+        # From now on neither may change the zone without copying it: most steps don't touch it.
+        new.zone_is_ours = self.zone_is_ours = False
         return new
 
     def key(self) -> Hashable:
         """Equal for equal worlds.  `where` follows from `folios`; the rest never changes."""
         batches = frozenset(item for item in self.batches.items() if item[1])
         counters = tuple(self.vmstat.values())
-        return (frozenset(self.folios.items()), batches, counters, self.target_pfn)
+        zone = self.zone.key() if self.zone else None
+        return (frozenset(self.folios.items()), batches, counters, self.target_pfn, zone)
 
     # -- reading
 
@@ -85,7 +110,13 @@ class World:
 
     def pageblock_type(self, pfn: int) -> str:
         """Migratetype of the pageblock around this pfn."""
+        if self.zone is not None and self.in_zone(pfn):
+            return self.zone.pageblock_type(pfn)
         return self.pageblocks.get(pfn >> HPAGE_PMD_ORDER, MIGRATE_MOVABLE)
+
+    def in_zone(self, pfn: int) -> bool:
+        """Did this memory come from the world's zone?"""
+        return self.zone is not None and self.zone.start <= pfn < self.zone.end
 
     def in_cma(self, pfn: int) -> bool:
         """Does this pfn lie in a CMA pageblock?"""
@@ -101,6 +132,14 @@ class World:
         return pfn
 
     # -- writing: for atomic operations only
+
+    def own_zone(self) -> Zone:
+        """The zone, to be changed; raises ModelError in a world without one."""
+        if self.zone is None:
+            raise ModelError("this world has no zone")
+        if not self.zone_is_ours:
+            self.zone, self.zone_is_ours = self.zone.branch(), True
+        return self.zone
 
     def update(self, pfn: int, **changes: Any) -> None:
         """Replace fields of the folio at this pfn."""
@@ -145,11 +184,23 @@ class World:
                 folio, refcount=folio.refcount - n, held=tuple(sorted(held.items()))
             )
 
-    def remove(self, pfn: int) -> None:
-        """The folio is freed: nothing refers to it any more."""
+    def detach(self, pfn: int) -> Folio:
+        """Nothing refers to this folio any more; its memory stays allocated."""
         folio = self.folios.pop(pfn)
         if self.where.get((folio.region, folio.index)) == pfn:
             del self.where[folio.region, folio.index]
+        return folio
+
+    def remove(self, pfn: int) -> None:
+        """The folio is freed, and its memory goes back to the zone it came from."""
+        folio = self.detach(pfn)
+        if self.in_zone(pfn):
+            free_pages(self.own_zone(), pfn, folio.order)
+
+    def cut(self, pfn: int) -> None:
+        """The memory of a folio becomes single pages, as far as the allocator is concerned."""
+        if self.in_zone(pfn):
+            split_page(self.own_zone(), pfn)
 
     # -- checking
 
@@ -164,6 +215,8 @@ class World:
                 waiting[pfn] = waiting.get(pfn, 0) + 1
         for pfn, folio in self.folios.items():
             self._check_folio(pfn, folio, waiting.pop(pfn, 0))
+        if self.zone is not None:
+            self.zone.check()
         if waiting:
             raise ModelError(f"a batch holds freed folios: {sorted(waiting)}")
         for (region, index), pfn in self.where.items():
@@ -186,5 +239,9 @@ class World:
             raise ModelError(f"{name}: batches and their references disagree")
         if folio.lru and ISOLATION in dict(folio.held):
             raise ModelError(f"{name}: isolated, and on an LRU all the same")
+        if self.zone is not None and self.in_zone(pfn):
+            held = self.zone.held.get(pfn)
+            if held is None or held.order != folio.order:
+                raise ModelError(f"{name}: the zone does not have order {folio.order} held here")
         if pfn % folio.nr_pages:
             raise ModelError(f"{name}: pfn {pfn:#x} is not aligned to order {folio.order}")

@@ -16,7 +16,7 @@ from mmsim.engine.scenario import State
 from mmsim.engine.trace import Trace
 from mmsim.ftrace import Row
 from mmsim.ftracefile import RealTrace
-from mmsim.mm.page_alloc import NONE
+from mmsim.mm.migration_target import NONE
 from mmsim.probe import Stop, returned, stops
 from mmsim.scenarios import Situation, vfio_map
 from mmsim.script import Scripted

@@ -4,7 +4,7 @@ import pytest
 from small import NR, PFN, do, folio, memory
 
 from mmsim.mm.folio import NEW_PAGE
-from mmsim.mm.page_alloc import alloc_migration_target
+from mmsim.mm.migration_target import alloc_migration_target
 
 
 @pytest.mark.parametrize(
@@ -18,14 +18,17 @@ from mmsim.mm.page_alloc import alloc_migration_target
 )
 def test_the_environment_decides_by_size(env, huge, base):
     world = memory(folio(), folio("P", 0), **env)
-    outcomes = alloc_migration_target(PFN).kind.outcomes
-    assert outcomes(world, "me", PFN) == huge
-    assert outcomes(world, "me", PFN + NR) == base
+    outcomes = alloc_migration_target(PFN, "longterm_pin").kind.outcomes
+    assert outcomes(world, "me", PFN, "longterm_pin") == huge
+    assert outcomes(world, "me", PFN + NR, "longterm_pin") == base
 
 
 def test_destinations_are_aligned_distinct_and_outside_cma():
     world = memory(folio("P", 0), folio("A"), folio("B"))
-    got = [do(world, alloc_migration_target(pfn)) for pfn in (PFN, PFN + NR, PFN + 2 * NR)]
+    got = [
+        do(world, alloc_migration_target(pfn, "longterm_pin"))
+        for pfn in (PFN, PFN + NR, PFN + 2 * NR)
+    ]
     assert len(set(got)) == 3
     assert [pfn % NR for pfn in got[1:]] == [0, 0]
     assert not any(world.in_cma(pfn) for pfn in got)
@@ -36,10 +39,10 @@ def test_destinations_are_aligned_distinct_and_outside_cma():
 def test_a_refusal_changes_nothing():
     world = memory(folio(), targets_huge="either")
     before = world.key()
-    assert do(world, alloc_migration_target(PFN), outcome="fail") is None
+    assert do(world, alloc_migration_target(PFN, "longterm_pin"), outcome="fail") is None
     assert world.key() == before
 
 
 def test_a_destination_can_be_prescribed():
     world = memory(folio(), target_pfns=(("A", 0x900),))
-    assert do(world, alloc_migration_target(PFN)) == 0x900
+    assert do(world, alloc_migration_target(PFN, "longterm_pin")) == 0x900

@@ -1,0 +1,252 @@
+"""A zone: which memory is free, in which blocks, and what kind each pageblock is.
+
+Floor 1.  Mirrors struct zone and struct free_area (include/linux/mmzone.h), 6.1-rc1.
+
+Interface: Zone, ZoneError
+
+Memory that nobody touched is a few `Run`s (untouched.py).  A stretch leaves its run when it is
+asked for, so a zone costs what was done with it, not what it holds.  Nothing here decides anything:
+the rules are in page_alloc.py and fallback.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator
+
+from mmsim.engine.op import ModelError
+from mmsim.flags import MIGRATE_CMA, MIGRATE_ISOLATE, MIGRATETYPES
+from mmsim.mm.untouched import ORDERS, Held, Run, pages
+from mmsim.units import PAGEBLOCK_ORDER
+
+
+class ZoneError(ValueError):
+    """A request that no zone can make sense of; the message says what to do about it."""
+
+
+class Zone:
+    """Free lists, pageblock types and counters of one zone.
+
+    free_area: migratetype -> one dict of first pfns per order; the LAST key is the head of the list
+    (the kernel takes from the head and frees to the head; a dict does both at its end).
+    untouched: migratetype -> Runs; they stand behind the listed blocks of the same type.
+    layout: (first pfn, end, migratetype) as set up; types: pageblock number -> migratetype, where
+    that has changed.  held: first pfn -> Held.  nr_free, nr_free_cma: pages; an ISOLATE block
+    counts in neither.
+
+    `nr_pages` and `start` in pages, multiples of a pageblock; `watermarks` (min, low, high) in
+    pages.  Left out: NUMA, the zone list, highatomic reserves, watermark boost, lowmem reserves.
+    """
+
+    __slots__ = (
+        "deferred",
+        "deferred_shift",
+        "end",
+        "free_area",
+        "held",
+        "layout",
+        "nr_free",
+        "nr_free_cma",
+        "pageblock_order",
+        "start",
+        "types",
+        "untouched",
+        "watermarks",
+    )
+
+    def __init__(
+        self,
+        nr_pages: int,
+        *,
+        start: int = 0,
+        pageblock_order: int = PAGEBLOCK_ORDER,
+        watermarks: tuple[int, int, int] = (0, 0, 0),
+    ) -> None:
+        block = 1 << pageblock_order
+        if nr_pages <= 0:
+            raise ZoneError(
+                f"a zone of {nr_pages} pages: it needs at least one pageblock ({block})"
+            )
+        if nr_pages % block or start % block:
+            raise ZoneError(
+                f"a zone of {nr_pages} pages from {start}: "
+                f"both must be multiples of a pageblock, {block} pages"
+            )
+        self.start, self.end = start, start + nr_pages
+        self.pageblock_order = pageblock_order
+        self.watermarks = watermarks
+        self.free_area: dict[str, list[dict[int, None]]] = {
+            migratetype: [{} for _ in ORDERS] for migratetype in MIGRATETYPES
+        }
+        self.untouched: dict[str, tuple[Run, ...]] = {}
+        self.layout: tuple[tuple[int, int, str], ...] = ()
+        self.types: dict[int, str] = {}
+        self.held: dict[int, Held] = {}
+        self.nr_free = self.nr_free_cma = 0
+        self.deferred = self.deferred_shift = 0
+
+    def branch(self) -> Zone:
+        """A copy that can be changed on its own."""
+        new = Zone.__new__(Zone)
+        for name in Zone.__slots__:
+            setattr(new, name, getattr(self, name))
+        new.free_area = {mt: [d.copy() for d in lists] for mt, lists in self.free_area.items()}
+        new.untouched = self.untouched.copy()
+        new.types = self.types.copy()
+        new.held = self.held.copy()
+        return new
+
+    def key(self) -> Hashable:
+        """Equal for zones that will answer every request alike."""
+        lists = tuple(tuple(map(tuple, lists)) for lists in self.free_area.values())
+        runs = tuple((mt, self.untouched[mt]) for mt in sorted(self.untouched))
+        types = frozenset(self.types.items())
+        return (
+            lists,
+            runs,
+            types,
+            frozenset(self.held.items()),
+            self.deferred_shift,
+            self.deferred,
+        )
+
+    # -- reading
+
+    @property
+    def nr_pages(self) -> int:
+        """Pages in the zone."""
+        return self.end - self.start
+
+    def pageblock_type(self, pfn: int) -> str:
+        """Migratetype of the pageblock around this pfn; raises ZoneError outside the zone."""
+        found = self.types.get(pfn >> self.pageblock_order)
+        if found is not None:
+            return found
+        for first, end, migratetype in self.layout:
+            if first <= pfn < end:
+                return migratetype
+        raise ZoneError(f"pfn {pfn:#x} is not in this zone ({self.start:#x}-{self.end:#x})")
+
+    def run_at(self, pfn: int) -> Run | None:
+        """The untouched run around this pfn."""
+        for runs in self.untouched.values():
+            for run in runs:
+                if run.pfn <= pfn < run.end:
+                    return run
+        return None
+
+    def free_blocks(self, migratetype: str) -> tuple[int, ...]:
+        """Free blocks of each order on the lists of one type, untouched memory included."""
+        total = [len(blocks) for blocks in self.free_area[migratetype]]
+        for run in self.untouched.get(migratetype, ()):
+            total = [a + b for a, b in zip(total, run.free(), strict=True)]
+        return tuple(total)
+
+    def blocks_by_type(self) -> dict[str, tuple[int, ...]]:
+        """Free blocks of each order for every type that has any."""
+        found = {mt: self.free_blocks(mt) for mt in MIGRATETYPES}
+        return {mt: blocks for mt, blocks in found.items() if any(blocks)}
+
+    def list_of(self, pfn: int, order: int) -> str | None:
+        """On which type's list this block stands, if it is free, listed, and of this order."""
+        for migratetype, lists in self.free_area.items():
+            if pfn in lists[order]:
+                return migratetype
+        return None
+
+    # -- writing: for page_alloc.py and its neighbours only
+
+    def account(self, migratetype: str, nr: int) -> None:
+        """`nr` pages more (or less) are free on the lists of this type."""
+        if migratetype != MIGRATE_ISOLATE:
+            self.nr_free += nr
+            if migratetype == MIGRATE_CMA:
+                self.nr_free_cma += nr
+
+    def add_to_tail(self, migratetype: str, order: int, blocks: Iterable[int]) -> None:
+        """Put blocks behind all others of their list (and before untouched memory), in order."""
+        lists = self.free_area[migratetype]
+        lists[order] = {**dict.fromkeys(reversed(tuple(blocks))), **lists[order]}
+
+    def extend(self, run: Run) -> None:
+        """Add an untouched run; used while a zone is set up."""
+        if run.pfn < self.start or run.end > self.end:
+            raise ZoneError(f"{run.pfn:#x}-{run.end:#x} is not inside the zone")
+        self.untouched[run.migratetype] = (*self.untouched.get(run.migratetype, ()), run)
+        self.layout = (*self.layout, (run.pfn, run.end, run.migratetype))
+        self.account(run.migratetype, pages(run.free()))
+
+    def touch(self, pfn: int) -> None:
+        """Take the stretch around this pfn out of its run and list its blocks one by one."""
+        run = self.run_at(pfn)
+        if run is not None:
+            self._list(run, pfn >> run.order << run.order)
+
+    def touch_next(self, migratetype: str, order: int) -> bool:
+        """List untouched memory of this type until a block of this order is there; False: none."""
+        lists = self.free_area[migratetype]
+        while not lists[order]:
+            for run in self.untouched.get(migratetype, ()):
+                if run.has(order):
+                    self._list(run, run.end - (1 << run.order) if run.downwards else run.pfn)
+                    break
+            else:
+                return False
+        return True
+
+    def _list(self, run: Run, first: int) -> None:
+        pfn, count, migratetype, patterns, downwards = run
+        order = run.order
+        below = first - pfn >> order
+        parts = [
+            Run(at, n, migratetype, patterns, downwards)
+            for at, n in ((pfn, below), (first + (1 << order), count - below - 1))
+            if n
+        ]
+        runs = self.untouched.pop(migratetype)
+        at = runs.index(run)
+        runs = (*runs[:at], *(reversed(parts) if downwards else parts), *runs[at + 1 :])
+        if runs:
+            self.untouched[migratetype] = runs
+        free: dict[int, list[int]] = {}
+        for offset, size, held in patterns[(first >> order) % len(patterns)].blocks:
+            if held is None:
+                free.setdefault(size, []).append(first + offset)
+            else:
+                self.held[first + offset] = held
+        for size, pfns in free.items():
+            self.add_to_tail(migratetype, size, pfns)
+
+    # -- checking
+
+    def intervals(self) -> Iterator[tuple[int, int, str]]:
+        """(first pfn, pages, what) of every run, free block and held block."""
+        for runs in self.untouched.values():
+            for run in runs:
+                yield run.pfn, run.stretches << run.order, "untouched"
+        for migratetype, lists in self.free_area.items():
+            for order, blocks in enumerate(lists):
+                for pfn in blocks:
+                    yield pfn, 1 << order, f"free {migratetype}"
+        for pfn, held in self.held.items():
+            yield pfn, 1 << held.order, "held"
+
+    def check(self) -> None:
+        """Raise ModelError unless runs, free blocks and held blocks partition the zone, every block
+        is aligned, and both counters are right."""
+        at = self.start
+        for pfn, nr, what in sorted(self.intervals()):
+            if pfn != at:
+                wrong = "belongs to nobody" if pfn > at else "belongs to two"
+                raise ModelError(f"pfn {min(pfn, at):#x} {wrong} (next: {what} at {pfn:#x})")
+            if what != "untouched" and pfn % nr:
+                raise ModelError(f"a {what} block of {nr} pages at {pfn:#x} is not aligned")
+            at = pfn + nr
+        if at != self.end:
+            raise ModelError(f"the last block ends at {at:#x}, the zone at {self.end:#x}")
+        by_type = {mt: pages(blocks) for mt, blocks in self.blocks_by_type().items()}
+        counted = sum(nr for mt, nr in by_type.items() if mt != MIGRATE_ISOLATE)
+        if (self.nr_free, self.nr_free_cma) != (counted, by_type.get(MIGRATE_CMA, 0)):
+            raise ModelError(
+                f"counters say {self.nr_free} free, {self.nr_free_cma} of them CMA; "
+                f"the lists say {counted} and {by_type.get(MIGRATE_CMA, 0)}"
+            )
