@@ -13,6 +13,7 @@ from typing import Any
 
 from mmsim import errno
 from mmsim.conformance.allocator import run_allocator
+from mmsim.conformance.contig import run_cma_alloc
 from mmsim.conformance.metrics import run_metrics
 from mmsim.conformance.setup import Names, SetupError, build_script, build_world
 from mmsim.conformance.states import final_folios, observed, pages_in_cma
@@ -251,4 +252,5 @@ OPERATIONS: dict[str, Callable[[Vector, Version, Expected], Found]] = {
     "gup": run_gup,
     "metrics": run_metrics,
     "allocator": run_allocator,
+    "cma_alloc": run_cma_alloc,
 }

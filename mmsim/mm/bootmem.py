@@ -27,6 +27,7 @@ def boot(
     nr_pages: int,
     cma_pages: int = 0,
     *,
+    start: int = 0,
     used: float = 0.0,
     scattered: float = 0.0,
     seed: int = 0,
@@ -34,7 +35,7 @@ def boot(
     pageblock_order: int = PAGEBLOCK_ORDER,
     watermarks: tuple[int, int, int] = (0, 0, 0),
 ) -> Zone:
-    """A zone of `nr_pages` with an area of `cma_pages` at its upper end.
+    """A zone of `nr_pages` from pfn `start` on, with an area of `cma_pages` at its upper end.
 
     `used`: which share of the ordinary memory somebody holds already.  `scattered`: which share of
     its free memory lies in pageblocks that are partly used; 0: what is free is free in whole
@@ -49,16 +50,17 @@ def boot(
     for name, share in (("used", used), ("scattered", scattered)):
         if not 0 <= share <= 1:
             raise ZoneError(f"{name} is {share}: it is a share, from 0 to 1")
-    zone = Zone(nr_pages, pageblock_order=pageblock_order, watermarks=watermarks)
+    zone = Zone(nr_pages, start=start, pageblock_order=pageblock_order, watermarks=watermarks)
     ordinary = nr_pages - cma_pages
     # An aged stretch has the size of the largest block; what is left over stays as it was.
-    stretches = ordinary >> LARGEST if used else 0
+    stretches = ordinary >> LARGEST if used and not start % (1 << LARGEST) else 0
     if stretches:
         kinds = min(stretches, STRETCHES_MAX)
         patterns = age(kinds, pageblock_order, used, scattered, seed, movable)
-        zone.extend(Run(0, stretches, MIGRATE_MOVABLE, patterns))
-    _virgin(zone, stretches << LARGEST, ordinary, MIGRATE_MOVABLE, downwards=False)
-    _virgin(zone, ordinary, nr_pages, MIGRATE_CMA, downwards=True)
+        zone.extend(Run(start, stretches, MIGRATE_MOVABLE, patterns))
+    border = start + ordinary
+    _virgin(zone, start + (stretches << LARGEST), border, MIGRATE_MOVABLE, downwards=False)
+    _virgin(zone, border, zone.end, MIGRATE_CMA, downwards=True)
     return zone
 
 

@@ -2,7 +2,7 @@
 
 Floor 1.  Mirrors mm/page_alloc.c, 6.1-rc6; each function names the one it mirrors.
 
-Interface: rmqueue_fallback, look_at_pageblock, move_freepages, free_order
+Interface: rmqueue_fallback, look_at_pageblock, move_freepages
 
 Never from CMA, ISOLATE or HIGHATOMIC.  A block of at least a pageblock takes the pageblock's type
 with it, for good: this is how a long-term pin makes MOVABLE memory UNMOVABLE.
@@ -110,27 +110,10 @@ def steal_suitable_fallback(
 def look_at_pageblock(zone: Zone, pfn: int) -> tuple[list[tuple[int, int]], int]:
     """Free blocks (pfn, order) of the pageblock around this pfn, and how many allocated pages in
     it look movable.  Kernel: move_freepages_block() counts the same."""
-    at = pfn >> zone.pageblock_order << zone.pageblock_order
-    end = at + (1 << zone.pageblock_order)
-    free: list[tuple[int, int]] = []
-    movable = 0
-    while at < end:
-        held = zone.held.get(at)
-        if held is not None:
-            movable += held.movable << held.order
-            at += 1 << held.order
-            continue
-        order = free_order(zone, at)
-        if order is None:
-            raise ModelError(f"nothing begins at pfn {at:#x}, in the pageblock of {pfn:#x}")
-        free.append((at, order))
-        at += 1 << order
-    return free, movable
-
-
-def free_order(zone: Zone, pfn: int) -> int | None:
-    """Order of the free block that begins here, if one does."""
-    return next((n for n in range(MAX_ORDER) if zone.list_of(pfn, n)), None)
+    start = pfn >> zone.pageblock_order << zone.pageblock_order
+    blocks = zone.blocks(start, start + (1 << zone.pageblock_order))
+    free = [(at, order) for at, order, held in blocks if held is None]
+    return free, sum(held.movable << held.order for _, _, held in blocks if held)
 
 
 def move_freepages(zone: Zone, blocks: Sequence[tuple[int, int]], migratetype: str) -> None:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from mmsim.engine.op import Op, atomic, blocking
 from mmsim.errno import EAGAIN, ENOMEM
-from mmsim.flags import MIGRATE_SYNC, MR_LONGTERM_PIN
+from mmsim.flags import MIGRATE_CMA, MIGRATE_ISOLATE, MIGRATE_SYNC, MR_LONGTERM_PIN
 from mmsim.mm.folio import Page
 from mmsim.mm.migrate import migrate_pages, putback_movable_pages
 from mmsim.mm.rmap import handle_mm_fault
@@ -96,12 +96,13 @@ def gup_put_folio(world: World, me: str, pfn: int, pins: int) -> None:
 
 @atomic
 def is_longterm_pinnable_page(world: World, me: str, pfn: int) -> bool:
-    """May this folio stay where it is under a long-term pin?  Not in CMA.
+    """May this folio stay where it is under a long-term pin?  Not in CMA, and not in a pageblock
+    that somebody is emptying.
 
-    Kernel: include/linux/mm.h, is_longterm_pinnable_page().  Left out: ISOLATE pageblocks, the zero
-    page, device memory, ZONE_MOVABLE.
+    Kernel: include/linux/mm.h, is_longterm_pinnable_page().  Left out: the zero page, device
+    memory, ZONE_MOVABLE.
     """
-    return not world.in_cma(pfn)
+    return world.pageblock_type(pfn) not in (MIGRATE_CMA, MIGRATE_ISOLATE)
 
 
 def __get_user_pages(vma: tuple[Extent, ...], pinned: list[Pin]) -> Generator[Op, Any, int]:

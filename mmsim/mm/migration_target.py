@@ -2,7 +2,7 @@
 
 Floor 2: atomic operations.  Mirrors mm/migrate.c, alloc_migration_target(), 6.1-rc1.
 
-Interface: alloc_migration_target, AVAILABLE, NONE, EITHER, ZONE
+Interface: alloc_migration_target, from_zone, AVAILABLE, NONE, EITHER, ZONE
 
 Who decides whether a destination can be had is part of the world (`World.env`): it can always be
 had, never, either way, or the world's zone is asked.  For a long-term pin it never lies in CMA: the
@@ -42,7 +42,8 @@ def alloc_migration_target(
         return None
     source = world.folio(pfn)
     if _policy(world, pfn) == ZONE:
-        target = _from_zone(world, source.order, reason)
+        pin_scope = reason == REASONS[MR_LONGTERM_PIN]
+        target = from_zone(world, source.order, pin_scope=pin_scope)
         if target is None:
             return None
     else:
@@ -65,10 +66,12 @@ def alloc_migration_target(
     return target
 
 
-def _from_zone(world: World, order: int, reason: str) -> int | None:
-    """What the allocator finds; a long-term pin asks in pin scope (memalloc_pin_save())."""
+def from_zone(world: World, order: int, *, pin_scope: bool) -> int | None:
+    """What the allocator finds for a request of user memory, after compaction if that is on.
+
+    Kernel: __alloc_pages() with its slow path."""
     zone = world.own_zone()
-    want = request(order, MIGRATE_MOVABLE, pin_scope=reason == REASONS[MR_LONGTERM_PIN])
+    want = request(order, MIGRATE_MOVABLE, pin_scope=pin_scope)
     pfn = alloc_pages(zone, want)
     if pfn is None and world.env.compaction:
         for counter in try_to_compact_pages(zone, want, keep=world.folios.keys()):

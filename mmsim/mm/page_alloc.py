@@ -2,8 +2,8 @@
 
 Floor 1.  Mirrors mm/page_alloc.c, 6.1-rc6; each function names the one it mirrors.
 
-Interface: Request, request, alloc_pages, free_pages, split_page, take, rmqueue, watermark_usable,
-block_for
+Interface: Request, request, alloc_pages, free_pages, split_page, take, split_free,
+rmqueue, watermark_usable, block_for
 
 `rmqueue` asks in this order: CMA first if more than half of the free memory is CMA; the request's
 own type; CMA again; then a block of another type is taken over.  Left out: per-CPU lists,
@@ -21,7 +21,7 @@ from mmsim.flags import (
     PCP_TYPES,
 )
 from mmsim.hints import nearest
-from mmsim.mm.fallback import free_order, rmqueue_fallback
+from mmsim.mm.fallback import rmqueue_fallback
 from mmsim.mm.untouched import HELD, Held
 from mmsim.mm.zone import Zone, ZoneError
 from mmsim.units import MAX_ORDER
@@ -144,7 +144,7 @@ def _not_held(zone: Zone, pfn: int, order: int, held: Held | None) -> str:
         return f"{what} the zone has pfns {zone.start:#x} to {zone.end - 1:#x}"
     if held is not None:
         return f"{what} it was allocated with order {held.order}; free it with that order"
-    if free_order(zone, pfn) is not None:
+    if zone.free_order(pfn) is not None:
         return f"{what} it is free already (a double free)"
     return f"{what} no allocation begins there; free what alloc returned"
 
@@ -202,3 +202,18 @@ def take(zone: Zone, pfn: int, order: int, *, movable: bool = True) -> None:
         zone.held[pfn] = HELD[movable][order]
         return
     raise ZoneError(f"pfn {pfn:#x}, order {order}: not free in one block")
+
+
+def split_free(zone: Zone, pfn: int) -> None:
+    """Cut a free block that reaches beyond the pageblock at `pfn`, so that its part stands alone.
+
+    Kernel: mm/page_alloc.c, split_free_page().
+    """
+    zone.touch(pfn)
+    for order in range(MAX_ORDER - 1, zone.pageblock_order, -1):
+        head = pfn >> order << order
+        on = zone.list_of(head, order)
+        if on is not None:
+            del zone.free_area[on][order][head]
+            for half in (head + (1 << order - 1), head):
+                zone.free_area[on][order - 1][half] = None

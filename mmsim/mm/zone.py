@@ -153,6 +153,10 @@ class Zone:
                 return migratetype
         return None
 
+    def free_order(self, pfn: int) -> int | None:
+        """Order of the listed free block that begins here, if one does."""
+        return next((order for order in ORDERS if self.list_of(pfn, order)), None)
+
     # -- writing: for page_alloc.py and its neighbours only
 
     def account(self, migratetype: str, nr: int) -> None:
@@ -215,6 +219,22 @@ class Zone:
                 self.held[first + offset] = held
         for size, pfns in free.items():
             self.add_to_tail(migratetype, size, pfns)
+
+    def blocks(self, start: int, end: int) -> list[tuple[int, int, Held | None]]:
+        """(first pfn, order, Held or None) of every block that begins in a range; touches it all.
+
+        Raises ModelError if no block begins at `start`."""
+        for pfn in range(start, end, 1 << self.pageblock_order):
+            self.touch(pfn)
+        found: list[tuple[int, int, Held | None]] = []
+        while start < end:
+            held = self.held.get(start)
+            order = held.order if held else self.free_order(start)
+            if order is None:
+                raise ModelError(f"no block begins at pfn {start:#x}")
+            found.append((start, order, held))
+            start += 1 << order
+        return found
 
     # -- checking
 
