@@ -211,7 +211,7 @@ def _print_comparison(comparison: FileComparison) -> None:
         f"{len(explained)} explained, {len(disagree)} disagree ({comparison.numbers} numbers)"
     )
     read_off = sorted({name for row in comparison.rows for name in row.read_off})
-    predicted = next((list(row.predicted) for row in agree), [])
+    predicted = dict.fromkeys(name for row in agree for name in row.predicted)
     print(f"  read off the row: {', '.join(read_off) or 'nothing'}")
     print(f"  predicted: {', '.join(predicted)}")
     skipped = comparison.having("skipped")

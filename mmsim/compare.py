@@ -13,7 +13,7 @@ import functools
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mmsim import datafiles
+from mmsim import compare_indices, datafiles
 from mmsim.conformance.operations import run_gup
 from mmsim.mm.versions import VERSIONS
 from mmsim.units import HPAGE_PMD_NR, MIGRATE_PASSES, PAGE_SIZE
@@ -57,13 +57,13 @@ COMPARED = (
     "s5_order0_pages.csv",
     "s7_pin_clean_dirty.csv",
     "s10_s2_real_fragmentation_pins.csv",
+    "s10_extfrag.csv",
 )
 NOT_COMPARED = {
     "s4_dropcaches_trials.csv": "depends on when drop_caches meets the pin; not deterministic",
     "s7_dropcaches_clean_dirty.csv": "drop_caches is not in the model yet",
     "s9_cma_fallback.csv": "the page allocator is not in the model yet",
-    "s10_pagetypeinfo.csv": "the page allocator is not in the model yet",
-    "s10_extfrag.csv": "the page allocator is not in the model yet",
+    "s10_pagetypeinfo.csv": "what the indices of s10_extfrag.csv are recomputed from",
     "s11_cma_alloc_return_value.csv": "cma_alloc is not in the model yet",
 }
 
@@ -217,12 +217,32 @@ def _compare_row(number: int, row: Row) -> RowComparison:
     return result._replace(verdict="disagree")
 
 
+def _compare_indices(rows: list[Row], path: Path) -> list[RowComparison]:
+    """Rows of fragmentation indices, in thousandths; no version changes how they are computed."""
+    compared = []
+    for value in compare_indices.recomputed(rows, path.parent):
+        agrees = value.predicted == value.measured
+        predicted, measured = {value.metric: value.predicted}, {value.metric: value.measured}
+        verdict = "agree" if agrees else "explained" if value.why else "disagree"
+        compared.append(
+            RowComparison(value.line, "every version", verdict, {}, predicted, measured, value.why)
+        )
+    return compared
+
+
 def compare_file(name: str) -> FileComparison:
     """Compare a file of data/kernel-runs, or any of that form; ValueError for others."""
     if name in NOT_COMPARED:
         raise ValueError(f"{name} can't be compared: {NOT_COMPARED[name]}")
     path = Path(name)
-    rows = datafiles.read_csv(path) if path.exists() else datafiles.load_csv(f"kernel-runs/{name}")
+    if not path.exists():
+        path = datafiles.path(f"kernel-runs/{name}")
+    rows = datafiles.read_csv(path)
+    if rows and rows[0].keys() >= set(compare_indices.COLUMNS):
+        try:
+            return FileComparison(path.name, _compare_indices(rows, path))
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
     needed = {"code", "variant"}
     if (
         not rows
