@@ -23,7 +23,7 @@ BUDDYINFO, PAGETYPEINFO, ZONEINFO = "/proc/buddyinfo", "/proc/pagetypeinfo", "/p
 ORDERS_MIN, ORDERS_MAX = 8, 32
 """Fewer columns count as cut off: ordinary kernels have 9 (large pages) to 14."""
 
-ZONE = re.compile(r"Node ([0-9]{1,6}), zone ([\w.-]+)(?:, type ([\w.-]+))?(?: (.*))?")
+ZONE = re.compile(r"Node ([0-9]{1,6}), zone ([\w.-]{1,32})(?:, type ([\w.-]{1,32}))?(?: (.*))?")
 """Groups: node, zone, migratetype or None, the rest or None."""
 
 Key = tuple[int, str]

@@ -232,3 +232,7 @@ def test_a_zone_that_is_not_there(zone, node, says):
     with pytest.raises(PasteError) as caught:
         zone_of((SMALL, LARGE, LARGE._replace(node=1)), zone, node)
     assert str(caught.value).startswith(says)
+
+
+def test_a_long_name_is_not_repeated_at_length():
+    assert len(refused(TEXT.replace("Normal", "x" * 5000))) < 200
