@@ -5,12 +5,13 @@ SHELL = /bin/sh
 LAB = .venv
 TEST = .venv-test
 LOCK = .venv-lock
+NODE = .node-test
 UV_COMPILE = $(LOCK)/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --custom-compile-command "make lock" $(UPGRADE)
 
 .DEFAULT_GOAL = help
 .PHONY: help lab test lint types unit notebooks-test notebooks bench wheel lock doctor format \
-	clean venv venv-test
+	clean venv venv-test node
 
 help: ## list what can be made
 	@echo "usage: make TARGET [PORT=8890] [BROWSER=none] [PYTHON=python3.12]"
@@ -19,7 +20,7 @@ help: ## list what can be made
 lab: venv ## open JupyterLab on the first lesson (PORT= and BROWSER=none are honoured)
 	@$(LAB)/bin/mmsim lab --here notebooks $(if $(PORT),--port $(PORT))
 
-test: venv-test ## everything: style, types, tests with a real browser, both editions of the lessons
+test: venv-test node ## everything: style, types, tests with a real browser, both editions of the lessons
 	@tests/run.sh $(TEST) lint format types unit notebooks
 
 lint: venv-test ## only ruff: style and layout
@@ -28,7 +29,7 @@ lint: venv-test ## only ruff: style and layout
 types: venv-test ## only mypy --strict
 	@tests/run.sh $(TEST) types
 
-unit: venv-test ## only the tests in tests/, with those that need a browser
+unit: venv-test node ## only the tests in tests/, with those that need a browser, SPIN or node
 	@tests/run.sh $(TEST) unit
 
 notebooks-test: venv-test ## only the lessons: run each and compare with its stored outputs
@@ -54,13 +55,15 @@ wheel: venv-test ## build dist/: the sdist, and the wheel from that sdist
 		--no-build-isolation --no-deps --wheel-dir dist dist/*.tar.gz
 	@ls dist
 
-lock: ## resolve requirements/*.txt anew (UPGRADE=--upgrade for newer versions)
+lock: ## resolve requirements/*.txt and package-lock.json anew (UPGRADE=--upgrade for newer versions)
 	@test -x $(LOCK)/bin/uv || { "$$(tools/find-python)" -m venv $(LOCK) && \
 		$(LOCK)/bin/pip install --quiet --disable-pip-version-check uv; }
 	@$(UV_COMPILE) pyproject.toml requirements/build.in --extra notebook --extra test \
 		-o requirements/test.txt
 	@$(UV_COMPILE) pyproject.toml requirements/build.in --extra notebook \
 		-c requirements/test.txt -o requirements/lab.txt
+	@npm install --prefix tests/pyodide --package-lock-only --omit-lockfile-registry-resolved \
+		--loglevel=error
 
 venv:
 	@tools/make-venv $(LAB) requirements/lab.txt
@@ -68,7 +71,10 @@ venv:
 venv-test:
 	@tools/make-venv $(TEST) requirements/test.txt
 
+node:
+	@tools/make-node $(NODE)
+
 clean: ## remove what make made: environments, dist, caches
-	rm -rf $(LAB) $(TEST) $(LOCK) dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(LAB) $(TEST) $(LOCK) $(NODE) dist .mypy_cache .ruff_cache .pytest_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	find . -name .ipynb_checkpoints -type d -prune -exec rm -rf {} +

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from collections.abc import Iterable
@@ -164,3 +165,42 @@ def test_both_lock_files_pin_the_same_versions() -> None:
         for name in LOCKS
     )
     assert lab - test == set()
+
+
+# --- npm's lock file ----------------------------------------------------------------------
+
+
+def npm_problems(lock: dict, wanted: dict[str, str]) -> list[str]:
+    """What is wrong with npm's lock file, given the exact versions that package.json names."""
+    packages = {name: entry for name, entry in lock["packages"].items() if name}
+    found = [f"address: {name}" for name, entry in packages.items() if "resolved" in entry]
+    found += [f"no hash: {name}" for name, entry in packages.items() if not entry.get("integrity")]
+    for name, version in wanted.items():
+        locked = packages.get(f"node_modules/{name}", {}).get("version")
+        if locked != version:
+            found.append(f"{name}: {version} is wanted, {locked} is locked")
+    return found
+
+
+def npm_file(name: str) -> dict:
+    return json.loads((ROOT / "tests" / "pyodide" / name).read_text())
+
+
+def test_npm_lock_file_is_hashed_and_names_no_address() -> None:
+    assert (
+        npm_problems(npm_file("package-lock.json"), npm_file("package.json")["dependencies"]) == []
+    )
+    assert "://" not in (ROOT / "tests" / "pyodide" / "package-lock.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("entry", "problem"),
+    [
+        ({"version": "1.0", "integrity": "x", "resolved": "y"}, "address: node_modules/pyodide"),
+        ({"version": "1.0"}, "no hash: node_modules/pyodide"),
+        ({"version": "1.1", "integrity": "x"}, "pyodide: 1.0 is wanted, 1.1 is locked"),
+    ],
+)
+def test_the_npm_check_can_fail(entry: dict, problem: str) -> None:
+    lock = {"packages": {"": {}, "node_modules/pyodide": entry}}
+    assert npm_problems(lock, {"pyodide": "1.0"}) == [problem]

@@ -143,6 +143,60 @@ def test_a_failed_update_is_done_again_even_if_the_change_is_taken_back(checkout
     assert checkout.make() != []
 
 
+# --- tools/make-node: a stand-in for npm notes how it is called --------------------------------
+
+
+@pytest.fixture
+def node(tmp_path: Path):
+    """A folder with what make-node reads. `node()` gives the calls of npm, and what was said."""
+    shutil.copytree(ROOT / "tools", tmp_path / "tools")
+    shutil.copytree(ROOT / "tests" / "pyodide", tmp_path / "tests" / "pyodide")
+    npm, calls = tmp_path / "bin" / "npm", tmp_path / "calls"
+
+    def make(npm_says: str | None = "exit 0") -> tuple[list[str], str]:
+        calls.write_text("")
+        npm.unlink(missing_ok=True)
+        if npm_says is not None:
+            script(npm, f'echo "$*" >>"{calls}"; {npm_says}')
+        path = f"{npm.parent}{os.pathsep}/bin" if npm_says else bare(tmp_path)
+        done = subprocess.run(
+            ["/bin/sh", "tools/make-node", ".node"],
+            cwd=tmp_path, env={"PATH": path}, capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+        assert done.returncode == 0
+        return calls.read_text().splitlines(), done.stderr
+
+    return make
+
+
+def bare(folder: Path) -> str:
+    """A PATH with what the script needs and without npm."""
+    (folder / "bare").mkdir()
+    for name in ("cat", "cksum"):
+        (folder / "bare" / name).symlink_to(shutil.which(name) or name)
+    return str(folder / "bare")
+
+
+def test_node_packages_are_installed_once(node, tmp_path: Path) -> None:
+    (call,), _ = node()
+    assert call.startswith("ci --prefix .node --ignore-scripts")
+    assert (tmp_path / ".node" / "package-lock.json").is_file()
+    assert node() == ([], "")
+    (tmp_path / "tests" / "pyodide" / "package-lock.json").write_text("{}")
+    assert len(node()[0]) == 1
+
+
+def test_an_install_that_failed_is_said_and_done_again(node) -> None:
+    calls, said = node("exit 1")
+    assert len(calls) == 1
+    assert "the Pyodide test will be skipped" in said
+    assert len(node()[0]) == 1
+
+
+def test_without_npm_the_rest_goes_on(node) -> None:
+    assert node(None) == ([], "npm was not found: the Pyodide test will be skipped.\n")
+
+
 # --- tests/run.sh: the stages run stand-ins for ruff, mypy and pytest -----------------------
 
 

@@ -1,0 +1,119 @@
+"""A test that needs a tool pip cannot bring is never left out in silence.
+
+The tools are a browser, SPIN, and Pyodide in node; a test says by a mark which it needs. Without
+the tool the test is skipped, and the last lines of the output name it and say what to install.
+With CI=true the same is a failure: a machine that is there to test must not report success for
+what it did not run. `test_tool_rule.py` tests this file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from mmsim.doctor import find_browser
+
+ROOT = Path(__file__).parent.parent
+NODE_MODULES = ROOT / ".node-test" / "node_modules"
+
+
+class Tool(NamedTuple):
+    """What a mark stands for.  `missing` says in a line what is not there; None if all is."""
+
+    name: str
+    missing: Callable[[], str | None]
+    advice: str
+
+
+def _no_browser() -> str | None:
+    if find_browser():
+        return None
+    named = os.environ.get("MMSIM_CHROMIUM")
+    if named:
+        return f"MMSIM_CHROMIUM={named} is not a program that can be run."
+    return "There is no Chromium on this machine."
+
+
+def _not_found(*programs: str) -> str | None:
+    absent = [program for program in programs if not shutil.which(program)]
+    return f"Not found: {', '.join(absent)}." if absent else None
+
+
+def no_spin() -> str | None:
+    """What is missing for SPIN; it writes C and uses the C preprocessor."""
+    return _not_found("spin", "gcc")
+
+
+def no_pyodide() -> str | None:
+    """What is missing for Pyodide: node, or the package in the version that is asked for."""
+    wanted = json.loads((ROOT / "tests" / "pyodide" / "package.json").read_text())["dependencies"]
+    try:
+        found = json.loads((NODE_MODULES / "pyodide" / "package.json").read_text())["version"]
+    except FileNotFoundError:
+        found = "not there"
+    if found != wanted["pyodide"]:
+        return f"Pyodide {wanted['pyodide']} is needed in {NODE_MODULES}; it is {found}."
+    return _not_found("node")
+
+
+TOOLS = {
+    "browser": Tool(
+        "browser",
+        _no_browser,
+        "Install one (Debian: apt-get install chromium; macOS: Google Chrome),"
+        " or set MMSIM_CHROMIUM to its path.",
+    ),
+    "spin": Tool("SPIN", no_spin, "Debian: apt-get install spin gcc libc6-dev."),
+    "pyodide": Tool(
+        "Pyodide",
+        no_pyodide,
+        "Install node 18 or newer with npm (Debian: apt-get install nodejs npm), then `make node`.",
+    ),
+}
+SKIPPED = pytest.StashKey[dict[str, list[str]]]()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of the browser to drive."""
+    found = find_browser()
+    if found is None:
+        pytest.fail("a test that asks for the browser must be marked `browser`")
+    return found
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for mark, tool in TOOLS.items():
+        if item.get_closest_marker(mark) is not None and tool.missing() is not None:
+            skipped = item.config.stash.setdefault(SKIPPED, {})
+            skipped.setdefault(mark, []).append(item.nodeid)
+            pytest.skip(f"no {tool.name}")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    skipped = session.config.stash.get(SKIPPED, {})
+    if skipped and os.environ.get("CI") == "true" and session.exitstatus == 0:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    failing = os.environ.get("CI") == "true"
+    colour = {"red": True} if failing else {"yellow": True}
+    for mark, nodeids in config.stash.get(SKIPPED, {}).items():
+        tool = TOOLS[mark]
+        terminalreporter.section(f"NOT TESTED: no {tool.name}", sep="!", bold=True, **colour)
+        for nodeid in nodeids:
+            terminalreporter.line(f"skipped: {nodeid}")
+        terminalreporter.line(tool.missing() or "")
+        terminalreporter.line(tool.advice)
+        if failing:
+            terminalreporter.line("CI=true: this counts as a failure.")
