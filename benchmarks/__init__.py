@@ -1,6 +1,6 @@
 """How quick mmsim is, as ratios to a named baseline that is measured in the same run.
 
-usage: python -m benchmarks [NAME ...]      names: imports engine lessons browser
+usage: python -m benchmarks [NAME ...]      names: imports engine lessons browser spin
 
 Nothing here is a test: machines differ, and the same machine differs from minute to minute.
 """

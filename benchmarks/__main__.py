@@ -7,7 +7,7 @@ import sys
 
 from benchmarks.measure import Result
 
-NAMES = ("imports", "engine", "lessons", "browser")
+NAMES = ("imports", "engine", "lessons", "browser", "spin")
 
 
 def show(results: list[Result]) -> None:
