@@ -1,0 +1,55 @@
+"""The pure-Python core under Pyodide, which is CPython compiled to WebAssembly, in node.
+
+Same searches, same pictures to the byte, as from the Python that runs these tests. That is what a
+page with the lessons in it would need; the widgets, pandas and matplotlib are not looked at.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import core
+import pytest
+from tool_rule import NODE_MODULES, ROOT
+
+pytestmark = pytest.mark.pyodide
+HERE = Path(__file__).parent
+SEARCHES = [f"search {version}" for version in core.VERSIONS]
+PICTURES = ("flow.svg", "ledger.svg", "steps.txt", "0.svg", "16.svg")
+
+
+@pytest.fixture(scope="module")
+def here() -> dict[str, object]:
+    return json.loads(json.dumps(core.made()))
+
+
+@pytest.fixture(scope="module")
+def there() -> dict[str, object]:
+    words = ["node", HERE / "in_node.mjs", NODE_MODULES / "pyodide", ROOT, HERE]
+    done = subprocess.run(words, capture_output=True, text=True, encoding="utf-8", timeout=300)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_it_was_pyodide(here, there) -> None:
+    assert (here["platform"], there["platform"]) == (sys.platform, "emscripten")
+    assert sorted(there) == sorted(here)
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+def test_the_search_finds_the_same(name, here, there) -> None:
+    assert there[name] == here[name]
+    assert here[name]["complete"]
+    assert len(here[name]["outcomes"]) > 1
+
+
+@pytest.mark.parametrize("version", core.RUNS)
+def test_the_pictures_are_the_same_bytes(version, here, there) -> None:
+    names = [name for name in here if name.startswith(f"{version} ")]
+    assert {f"{version} {picture}" for picture in PICTURES} < set(names)
+    for name in names:
+        assert there[name].encode() == here[name].encode(), name
+        assert here[name].startswith("<svg") == name.endswith(".svg")
