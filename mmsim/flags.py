@@ -41,6 +41,7 @@ MIGRATETYPES = (
 PCP_TYPES = MIGRATETYPES[:3]
 
 LRU_ADD, DEACTIVATE_FILE, ACTIVATE = "lru_add", "deactivate_file", "activate"
+MOVING = "moving"
 
 MIGRATE_COUNTERS = (
     "pgmigrate_success",
@@ -66,4 +67,11 @@ ALLOC_COUNTERS = (
     "cma_alloc_success",
     "cma_alloc_fail",
 )
-VMSTAT = (*MIGRATE_COUNTERS, *SPLIT_COUNTERS, *PIN_COUNTERS, *ALLOC_COUNTERS)
+DROP_COUNTERS = ("drop_pagecache", "drop_slab")
+VMSTAT = (
+    *MIGRATE_COUNTERS,
+    *SPLIT_COUNTERS,
+    *PIN_COUNTERS,
+    *ALLOC_COUNTERS,
+    *DROP_COUNTERS,
+)

@@ -275,13 +275,15 @@ class Scripted:
         if op.kind.outcomes is None:
             return ""
         name = op.kind.name
-        folio = world.folio(op.args[0])
-        attempt = self._attempts.get((folio.name, name), 0)
-        self._attempts[folio.name, name] = attempt + 1
-        faults = self.script.faults.get((folio.name, name), ())
+        folio = world.folios.get(op.args[0]) if op.args else None
+        about = folio.name if folio else ""
+        attempt = self._attempts.get((about, name), 0)
+        self._attempts[about, name] = attempt + 1
+        faults = self.script.faults.get((about, name), ())
         if name == "alloc_migration_target":
-            default = None if folio.is_thp and self.script.huge_targets_none else frozenset[int]()
-            faults = ((self.script.targets.get(folio.name, default), "fail"),)
+            huge = folio is not None and folio.is_thp
+            default = None if huge and self.script.huge_targets_none else frozenset[int]()
+            faults = ((self.script.targets.get(about, default), "fail"),)
         allowed = op.kind.outcomes(world, self.main, *op.args)
         for attempts, outcome in faults:
             if (attempts is None or attempt in attempts) and outcome in allowed:

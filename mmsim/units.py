@@ -7,6 +7,7 @@ MAX_ORDER = 11
 """Exclusive: the largest block the buddy allocator keeps has order 10."""
 PAGEBLOCK_ORDER = 9
 PAGEVEC_SIZE = 15
+VFIO_BATCH = 512
 GUP_PIN_COUNTING_BIAS = 1024
 MIGRATE_PASSES = 10
 FORCE_LOCK_FROM_PASS = 3

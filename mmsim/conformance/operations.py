@@ -14,10 +14,12 @@ from typing import Any
 from mmsim import errno
 from mmsim.conformance.allocator import run_allocator
 from mmsim.conformance.contig import run_cma_alloc
+from mmsim.conformance.drop_caches import run_drop_caches
 from mmsim.conformance.metrics import run_metrics
-from mmsim.conformance.setup import Names, SetupError, build_script, build_world
+from mmsim.conformance.setup import Names, SetupError, build_script, build_world, extents
 from mmsim.conformance.states import final_folios, observed, pages_in_cma
 from mmsim.conformance.steps import steps_path
+from mmsim.conformance.vfio import run_vfio
 from mmsim.engine.actor import Actor
 from mmsim.engine.op import Op
 from mmsim.engine.scenario import Event, Scenario
@@ -32,7 +34,7 @@ from mmsim.flags import (
     SPLIT_COUNTERS,
 )
 from mmsim.mm.folio import Page
-from mmsim.mm.gup import Extent, pin_user_pages_remote
+from mmsim.mm.gup import pin_user_pages_remote
 from mmsim.mm.migrate import migrate_pages, try_split_thp
 from mmsim.mm.swap import drain_cpu, isolate
 from mmsim.mm.versions import Version
@@ -171,7 +173,7 @@ def run_gup(vector: Vector, version: Version, expected: Expected) -> Found:
     names, script, others, world = _prepare(vector)
     options = vector["setup"].get("options", {})
     version = version._replace(isolate_inverted=options.get("isolate_inverted", False))
-    vma = _range(vector["operation"]["range"], names)
+    vma = extents(vector["operation"]["range"], names)
     max_calls = vector["operation"].get("max_calls", 1)
 
     def path() -> Generator[Op, Any, list[int]]:
@@ -233,18 +235,6 @@ def _count_refusal(refused: dict[str, int], event: Event, world: World) -> None:
         refused["move of a page"] += 1
 
 
-def _range(entries: list[Any], names: Names) -> tuple[Extent, ...]:
-    extents: list[Extent] = []
-    for entry in entries:
-        name = entry["folio"] if isinstance(entry, dict) else entry
-        for region in names.expand(name):
-            pages = 1 << names.order[region]
-            if isinstance(entry, dict):
-                pages = entry.get("pages", pages)
-            extents.append(Extent(region, pages))
-    return tuple(extents)
-
-
 OPERATIONS: dict[str, Callable[[Vector, Version, Expected], Found]] = {
     "refcount": run_refcount,
     "split": run_split,
@@ -253,4 +243,6 @@ OPERATIONS: dict[str, Callable[[Vector, Version, Expected], Found]] = {
     "metrics": run_metrics,
     "allocator": run_allocator,
     "cma_alloc": run_cma_alloc,
+    "vfio": run_vfio,
+    "drop_caches": run_drop_caches,
 }

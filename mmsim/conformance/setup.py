@@ -1,6 +1,6 @@
 """A vector as a world, strangers and a script.
 
-Interface: build_world, Names, build_script, SetupError
+Interface: build_world, Names, extents, build_script, SetupError
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 from mmsim.engine.actor import Actor
 from mmsim.flags import ANON, MIGRATE_CMA, SHMEM
 from mmsim.hints import nearest
-from mmsim.mm.folio import ISOLATION, Folio
+from mmsim.mm.folio import ISOLATION, Extent, Folio
 from mmsim.mm.migration_target import EITHER
 from mmsim.mm.world import Environment, World
 from mmsim.script import (
@@ -78,10 +78,29 @@ class Names:
         return region, index
 
 
-def build_world(entries: list[dict[str, Any]], script: dict[str, Any]) -> World:
-    """The world at the beginning of a vector."""
+def extents(entries: list[Any], names: Names) -> tuple[Extent, ...]:
+    """A range, or a file: names of folios, or a folio with a number of pages."""
+    found: list[Extent] = []
+    for entry in entries:
+        name = entry["folio"] if isinstance(entry, dict) else entry
+        for region in names.expand(name):
+            pages = 1 << names.order[region]
+            if isinstance(entry, dict):
+                pages = entry.get("pages", pages)
+            found.append(Extent(region, pages))
+    return tuple(found)
+
+
+def build_world(
+    entries: list[dict[str, Any]], script: dict[str, Any], cpu: str = OTHER_CPU
+) -> World:
+    """The world at the beginning of a vector; what sits in a batch sits in that of `cpu`."""
     pfns = tuple((t["folio"], t["pfn"]) for t in script.get("targets", ()) if "pfn" in t)
     world = World(Environment(EITHER, EITHER, faults="faults" in script, target_pfns=pfns))
+    named = _named_blocks(entries, pfns)
+    if named:
+        # A block's distance: what nobody placed is not to become anybody's neighbour.
+        world.target_pfn = max(world.target_pfn, (max(named) + 2) * HPAGE_PMD_NR)
     free = {True: CMA_PFN, False: ORDINARY_PFN}
     for entry in entries:
         count = entry.get("count")
@@ -92,17 +111,30 @@ def build_world(entries: list[dict[str, Any]], script: dict[str, Any]) -> World:
             pfn = entry.get("pfn")
             if pfn is None:
                 pfn = -(-free[in_cma] // nr) * nr
+                while pfn // HPAGE_PMD_NR in named:
+                    pfn = (pfn // HPAGE_PMD_NR + 1) * HPAGE_PMD_NR
                 free[in_cma] = pfn + nr
             else:
                 pfn += i * nr
             if in_cma:
                 world.pageblocks[pfn // HPAGE_PMD_NR] = MIGRATE_CMA
-            _add_folio(world, pfn, name, entry)
+            _add_folio(world, pfn, name, entry, cpu)
     world.check()
     return world
 
 
-def _add_folio(world: World, pfn: int, name: str, entry: dict[str, Any]) -> None:
+def _named_blocks(entries: list[dict[str, Any]], pfns: tuple[tuple[str, int], ...]) -> set[int]:
+    """Numbers of the pageblocks that a vector puts something into."""
+    blocks = {pfn // HPAGE_PMD_NR for _, pfn in pfns}
+    for entry in entries:
+        if "pfn" in entry:
+            pages = entry.get("count", 1) << entry["order"]
+            last = entry["pfn"] + pages - 1
+            blocks.update(range(entry["pfn"] // HPAGE_PMD_NR, last // HPAGE_PMD_NR + 1))
+    return blocks
+
+
+def _add_folio(world: World, pfn: int, name: str, entry: dict[str, Any], cpu: str) -> None:
     order, kind = entry["order"], entry.get("kind", SHMEM)
     in_cache = entry.get("in_page_cache", kind == SHMEM)
     cached = in_cache or entry.get("swap_cache", False)
@@ -117,7 +149,7 @@ def _add_folio(world: World, pfn: int, name: str, entry: dict[str, Any]) -> None
         held["earlier owner (pin)"] = pins if order else pins * GUP_PIN_COUNTING_BIAS
     if batch:
         held[f"{batch} batch"] = 1
-        world.batches[OTHER_CPU, batch] = (*world.batches.get((OTHER_CPU, batch), ()), pfn)
+        world.batches[cpu, batch] = (*world.batches.get((cpu, batch), ()), pfn)
     folio = Folio(
         name=name,
         region=name,

@@ -99,8 +99,8 @@ def _final(
 def pages_in_cma(world: World, vma: tuple[Extent, ...]) -> int:
     """Base pages of a range that still lie in CMA."""
     count = 0
-    for region, pages in vma:
-        for index in range(pages):
+    for region, pages, first in vma:
+        for index in range(first, first + pages):
             pfn = world.find(region, index)
             count += pfn is not None and world.in_cma(pfn)
     return count

@@ -1,16 +1,34 @@
 """The page cache and the folio lock.
 
-Floor 2: atomic operations.  Mirrors mm/filemap.c, mm/truncate.c, include/linux/pagemap.h, 6.1-rc1.
+Floor 2: atomic operations.  Mirrors mm/filemap.c, mm/truncate.c, mm/vmscan.c (__remove_mapping()),
+include/linux/pagemap.h, 6.1-rc1.
 
 Interface: folio_trylock, folio_lock, folio_unlock, folio_lock_by_name, folio_test_writeback,
-folio_wait_writeback, folio_mapping, filemap_release_folio, truncate_inode_folio
+folio_wait_writeback, folio_test_dirty, folio_mark_dirty, folio_mapping, mapping_empty,
+mapping_get_entry, find_get_entry, Entry, filemap_release_folio, filemap_remove_folio,
+truncate_inode_folio
+
+A file is a tuple of `Extent`s, one after the other; a place in it is (which extent, which page).
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from mmsim.engine.op import ModelError, atomic, blocking, choice
+from mmsim.flags import SHMEM
+from mmsim.mm.folio import Extent, Page
 from mmsim.mm.page_ref import frozen
 from mmsim.mm.world import World
+
+Place = tuple[int, int]
+
+
+class Entry(NamedTuple):
+    """What the page cache has at a place of a file: a folio, and where it begins."""
+
+    page: Page
+    at: Place
 
 
 def _locked(world: World, me: str, pfn: int) -> str | None:
@@ -76,9 +94,86 @@ def folio_wait_writeback(world: World, me: str, pfn: int) -> None:
 
 
 @atomic
+def folio_test_dirty(world: World, me: str, pfn: int) -> bool:
+    """Was the folio written to?  Kernel: PG_dirty.  Left out: dirty bits of page tables."""
+    return world.folio(pfn).dirty
+
+
+@atomic
+def folio_mark_dirty(world: World, me: str, pfn: int) -> None:
+    """Somebody wrote to the folio.  Kernel: folio_mark_dirty()."""
+    world.update(pfn, dirty=True)
+
+
+@atomic
 def folio_mapping(world: World, me: str, pfn: int) -> bool:
     """Does the folio still belong to its file?  Kernel: folio->mapping; NULL once truncated."""
     return world.folio(pfn).mapping
+
+
+def _next_entry(world: World, file: tuple[Extent, ...], start: Place) -> Entry | None:
+    """The first folio of the file at or after `start`."""
+    for number in range(start[0], len(file)):
+        region, pages, first = file[number]
+        index = max(start[1], first) if number == start[0] else first
+        while index < first + pages:
+            pfn = world.find(region, index)
+            if pfn is not None:
+                folio = world.folio(pfn)
+                if folio.cached and folio.kind == SHMEM:
+                    return Entry(Page(pfn, folio.nr_pages), (number, folio.index))
+            index += 1
+    return None
+
+
+@atomic
+def mapping_empty(world: World, me: str, file: tuple[Extent, ...]) -> bool:
+    """Does the file have no page in the page cache?  Kernel: mapping_empty()."""
+    return _next_entry(world, file, (0, 0)) is None
+
+
+def _entry_frozen(world: World, me: str, file: tuple[Extent, ...], start: Place) -> str | None:
+    entry = _next_entry(world, file, start)
+    if entry is not None and world.folio(entry.page.pfn).refcount == 0:
+        return f"{world.folio(entry.page.pfn).name} is frozen: its count is 0"
+    return None
+
+
+@blocking(_entry_frozen)
+def find_get_entry(world: World, me: str, file: tuple[Extent, ...], start: Place) -> Entry | None:
+    """Find the next folio of a file and take a reference on it; None at the end of the file.
+
+    Kernel: mm/filemap.c, find_get_entry().  folio_try_get_rcu() fails while the folio is frozen,
+    and the lookup is made again: a blocked step here.  Left out: the look whether the page cache
+    still has this folio, because lookup and reference are one step."""
+    entry = _next_entry(world, file, start)
+    if entry is not None:
+        world.hold(entry.page.pfn, me)
+    return entry
+
+
+@blocking(frozen)
+def mapping_get_entry(world: World, me: str, region: str, index: int) -> int | None:
+    """Find the folio of a page and take a reference on it; answers its pfn, None if there is none.
+
+    Kernel: mm/filemap.c, mapping_get_entry(), which tries again while the folio is frozen.
+    """
+    pfn = world.find(region, index)
+    if pfn is not None:
+        world.hold(pfn, me)
+    return pfn
+
+
+@atomic
+def filemap_remove_folio(world: World, me: str, pfn: int) -> None:
+    """A frozen folio leaves the page cache; the references left are those of its holders.
+
+    Kernel: the part of mm/vmscan.c, __remove_mapping() that follows the freeze, and
+    folio_ref_unfreeze() in remove_mapping()."""
+    folio = world.folio(pfn)
+    del world.where[folio.region, folio.index]
+    refs = sum(n for _, n in folio.held)
+    world.update(pfn, refcount=refs, cached=False, mapping=False)
 
 
 def _release_outcomes(world: World, me: str, pfn: int) -> tuple[str, ...]:

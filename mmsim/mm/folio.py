@@ -1,6 +1,6 @@
 """A folio: one page, or one huge page, with everything that can keep it from moving.
 
-Interface: Folio, replace, Page, expected_refs, extra_pins, ISOLATION, NEW_PAGE
+Interface: Folio, replace, Page, Extent, expected_refs, extra_pins, ISOLATION, NEW_PAGE
 
 Mirrors struct folio (include/linux/mm_types.h).  `refcount` is the number the kernel sees.  `held`
 is what the kernel does not keep: who has each reference that is neither the page cache's nor a
@@ -29,6 +29,14 @@ class Page(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.pfn:#x}+{self.nr}"
+
+
+class Extent(NamedTuple):
+    """A stretch of user memory, or of a file: `pages` pages of a region, from `first` on."""
+
+    region: str
+    pages: int
+    first: int = 0
 
 
 class Folio(NamedTuple):

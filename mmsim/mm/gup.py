@@ -2,7 +2,8 @@
 
 Floor 3: kernel paths and the atomic steps that belong to them.  Mirrors mm/gup.c, 6.1-rc1.
 
-Interface: pin_user_pages_remote, follow_page_mask, gup_put_folio, pin, Extent
+Interface: pin_user_pages_remote, unpin_user_pages_dirty_lock, follow_page_mask, gup_put_folio, pin,
+unpin, Pin, Extent, stretch
 
 A long-term pin must not stay in CMA.  So the loop is: pin what is there, look for pages that may
 not stay, let go of everything, move those pages, and start again."""
@@ -15,6 +16,8 @@ from typing import Any, NamedTuple
 from mmsim.engine.op import Op, atomic, blocking
 from mmsim.errno import EAGAIN, ENOMEM
 from mmsim.flags import MIGRATE_CMA, MIGRATE_ISOLATE, MIGRATE_SYNC, MR_LONGTERM_PIN
+from mmsim.mm.filemap import folio_lock, folio_mark_dirty, folio_test_dirty, folio_unlock
+from mmsim.mm.folio import Extent as Extent
 from mmsim.mm.folio import Page
 from mmsim.mm.migrate import migrate_pages, putback_movable_pages
 from mmsim.mm.rmap import handle_mm_fault
@@ -29,18 +32,28 @@ from mmsim.mm.world import World
 from mmsim.units import GUP_PIN_COUNTING_BIAS
 
 
-class Extent(NamedTuple):
-    """A stretch of user memory: the first `pages` pages of a region."""
-
-    region: str
-    pages: int
-
-
 class Pin(NamedTuple):
-    """Pages of one folio that were pinned together."""
+    """Pages of one folio that were pinned together: `pins` of them, from its page `first` on."""
 
     page: Page
     pins: int
+    first: int = 0
+
+    @property
+    def pfn(self) -> int:
+        """Of the first of them."""
+        return self.page.pfn + self.first
+
+
+def stretch(vma: tuple[Extent, ...], start: int, pages: int) -> tuple[Extent, ...]:
+    """Pages `start` to `start + pages` of a range.  What lies behind its end is a hole."""
+    found: list[Extent] = []
+    for region, length, first in vma:
+        here = min(max(length - start, 0), pages)
+        if here:
+            found.append(Extent(region, here, first + start))
+        start, pages = max(start - length, 0), pages - here
+    return (*found, Extent("", pages)) if pages else tuple(found)
 
 
 def pin(world: World, pfn: int, who: str, pins: int) -> None:
@@ -57,7 +70,7 @@ def unpin(world: World, pfn: int, who: str, pins: int) -> None:
     world.drop(pfn, f"{who} (pin)", pins if folio.is_thp else pins * GUP_PIN_COUNTING_BIAS)
 
 
-def _entry_waits(world: World, me: str, region: str, index: int, nr: int) -> str | None:
+def _entry_waits(world: World, me: str, region: str, index: int, *_: object) -> str | None:
     pfn = world.find(region, index)
     if pfn is not None and any(world.folio(pfn).migration_entries):
         return f"waiting for the migration of {world.folio(pfn).name} to end"
@@ -65,26 +78,30 @@ def _entry_waits(world: World, me: str, region: str, index: int, nr: int) -> str
 
 
 @blocking(_entry_waits)
-def follow_page_mask(world: World, me: str, region: str, index: int, nr: int) -> Pin | None:
+def follow_page_mask(
+    world: World, me: str, region: str, index: int, nr: int, write: bool = True
+) -> Pin | None:
     """Pin what a user address is mapped to, up to `nr` pages of one folio; None if it is not
     mapped.
 
-    Kernel: mm/gup.c, follow_page_mask() and try_grab_page() with FOLL_PIN | FOLL_TOUCH |
-    FOLL_WRITE, under the page-table lock.  A page mapped by a PTE is marked dirty and accessed, a
-    PMD is only touched.  Left out: the kernel pins the pages of a huge page one after the other."""
+    Kernel: mm/gup.c, follow_page_mask() and try_grab_page() with FOLL_PIN | FOLL_TOUCH, and
+    FOLL_WRITE if `write`, under the page-table lock.  A page mapped by a PTE is marked accessed,
+    and dirty for a write; a PMD is only touched.  Left out: the kernel pins the pages of a huge
+    page one after the other."""
     pfn = world.find(region, index)
     if pfn is None or world.folio(pfn).mapcount == 0:
         return None
     folio = world.folio(pfn)
-    pins = min(folio.nr_pages, nr)
+    first = index - folio.index
+    pins = min(folio.nr_pages - first, nr)
     pin(world, pfn, me, pins)
     world.count("nr_foll_pin_acquired", pins)
     if folio.pmd_maps == 0:
-        world.update(pfn, dirty=True)
+        world.update(pfn, dirty=folio.dirty or write)
         # One touch for each page of a huge page; after four of them nothing changes any more.
         for _ in range(min(pins, 4)):
             folio_mark_accessed(world, me, pfn)
-    return Pin(Page(pfn, folio.nr_pages), pins)
+    return Pin(Page(pfn, folio.nr_pages), pins, first)
 
 
 @atomic
@@ -105,16 +122,19 @@ def is_longterm_pinnable_page(world: World, me: str, pfn: int) -> bool:
     return world.pageblock_type(pfn) not in (MIGRATE_CMA, MIGRATE_ISOLATE)
 
 
-def __get_user_pages(vma: tuple[Extent, ...], pinned: list[Pin]) -> Generator[Op, Any, int]:
+def __get_user_pages(
+    vma: tuple[Extent, ...], pinned: list[Pin], write: bool
+) -> Generator[Op, Any, int]:
     """Fault in and pin every page; returns how many, or a negative errno if not even one.
 
     Kernel: mm/gup.c, __get_user_pages().  Left out: signals, follow_hugetlb_page().
     """
     nr = 0
     for number, extent in enumerate(vma):
-        index = 0
-        while index < extent.pages:
-            found = yield follow_page_mask(extent.region, index, extent.pages - index)
+        index = extent.first
+        end = extent.first + extent.pages
+        while index < end:
+            found = yield follow_page_mask(extent.region, index, end - index, write)
             if found is None:
                 rc = yield handle_mm_fault(extent.region, index)
                 if rc:
@@ -181,17 +201,40 @@ def check_and_migrate_movable_pages(pinned: list[Pin], version: Version) -> Gene
     return rc
 
 
-def pin_user_pages_remote(vma: tuple[Extent, ...], version: Version) -> Generator[Op, Any, int]:
-    """Pin user memory with FOLL_LONGTERM | FOLL_WRITE; returns pages pinned, or a negative errno.
+def pin_user_pages_remote(
+    vma: tuple[Extent, ...],
+    version: Version,
+    pages: list[Pin] | None = None,
+    write: bool = True,
+) -> Generator[Op, Any, int]:
+    """Pin user memory with FOLL_LONGTERM; returns pages pinned, or a negative errno.
 
-    Kernel: mm/gup.c, pin_user_pages_remote() down to __gup_longterm_locked().  The number of rounds
-    has no limit, as in the kernel.
-    """
+    `pages`, if given, gets what was pinned; nothing is added to it after a failure.  `write` adds
+    FOLL_WRITE.  Kernel: mm/gup.c, pin_user_pages_remote() down to __gup_longterm_locked().  The
+    number of rounds has no limit, as in the kernel."""
     while True:
         pinned: list[Pin] = []
-        nr = yield from __get_user_pages(vma, pinned)
+        nr = yield from __get_user_pages(vma, pinned, write)
         if nr <= 0:
             return nr
         rc = yield from check_and_migrate_movable_pages(pinned, version)
         if rc != -EAGAIN:
+            if rc == 0 and pages is not None:
+                pages += pinned
             return rc or nr
+
+
+def unpin_user_pages_dirty_lock(found: Pin, make_dirty: bool) -> Generator[Op, Any, None]:
+    """Let go of pinned pages that a device may have written to.
+
+    Kernel: mm/gup.c, unpin_user_pages_dirty_lock().  Left out: the pages of a huge page go one
+    after the other.
+    """
+    pfn = found.page.pfn
+    if make_dirty:
+        dirty = yield folio_test_dirty(pfn)
+        if not dirty:
+            yield folio_lock(pfn)
+            yield folio_mark_dirty(pfn)
+            yield folio_unlock(pfn)
+    yield gup_put_folio(pfn, found.pins)

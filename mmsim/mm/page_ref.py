@@ -2,13 +2,15 @@
 
 Floor 2: atomic operations.  Mirrors include/linux/page_ref.h and include/linux/mm.h, 6.1-rc1.
 
-Interface: folio_ref_count, folio_ref_freeze, folio_get, folio_put, frozen
+Interface: folio_ref_count, folio_ref_freeze, folio_ref_unfreeze, folio_get, folio_put, ME, frozen
 """
 
 from __future__ import annotations
 
 from mmsim.engine.op import atomic, blocking
 from mmsim.mm.world import World
+
+ME = ""
 
 
 @atomic
@@ -28,6 +30,14 @@ def folio_ref_freeze(world: World, me: str, pfn: int, expected: int) -> bool:
         return False
     world.update(pfn, refcount=0)
     return True
+
+
+@atomic
+def folio_ref_unfreeze(world: World, me: str, pfn: int) -> None:
+    """Give a claimed count back to its owners.  Kernel: folio_ref_unfreeze()."""
+    folio = world.folio(pfn)
+    owned = folio.cache_refs + folio.mapcount + sum(n for _, n in folio.held)
+    world.update(pfn, refcount=owned)
 
 
 def frozen(world: World, me: str, region: str, index: int, *args: object) -> str | None:
@@ -59,5 +69,8 @@ def folio_get(world: World, me: str, region: str, index: int, refs: int) -> int:
 
 @atomic
 def folio_put(world: World, me: str, pfn: int, who: str, refs: int) -> None:
-    """Drop references that are held in the name of `who`.  Kernel: folio_put_refs()."""
-    world.drop(pfn, who, refs)
+    """Drop references that are held in the name of `who`, ME for one's own.
+
+    Kernel: folio_put_refs().
+    """
+    world.drop(pfn, who or me, refs)

@@ -113,6 +113,8 @@ def handle_mm_fault(world: World, me: str, region: str, index: int) -> int:
     if pfn is None or not world.folio(pfn).mapping:
         return -EFAULT
     folio = world.folio(pfn)
+    if folio.mapcount:
+        return 0  # another thread was quicker
     if folio.is_thp:
         world.update(pfn, refcount=folio.refcount + 1, pmd_maps=folio.pmd_maps + 1)
     else:

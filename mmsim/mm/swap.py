@@ -4,15 +4,19 @@ Floor 2: atomic operations.  Mirrors mm/swap.c, mm/vmscan.c (folio_isolate_lru()
 folio_putback_lru()), 6.1-rc1.
 
 Interface: folio_add_lru, lru_add_drain, lru_add_drain_all, folio_test_lru, folio_isolate_lru,
-putback_lru_page, folio_mark_accessed
+putback_lru_page, folio_mark_accessed, folio_batch_add, folio_test_clear_lru,
+lru_deactivate_file_fn, folios_put
 
 A batch belongs to a CPU and holds one reference on each folio in it.  In the model every actor has
-a CPU of its own.  Left out: which list a folio is on, lazyfree and mlock batches."""
+a CPU of its own.  Most steps move a batch to the lists in one go; drop_caches does it step by step
+(`folio_batch_add` to `folios_put`), and until it is through, its batch is MOVING and the others'
+lru_add_drain_all() waits.  Left out: which list a folio is on, PG_reclaim, unevictable folios,
+lazyfree and mlock batches."""
 
 from __future__ import annotations
 
-from mmsim.engine.op import atomic
-from mmsim.flags import ACTIVATE, DEACTIVATE_FILE, LRU_ADD
+from mmsim.engine.op import atomic, blocking
+from mmsim.flags import ACTIVATE, DEACTIVATE_FILE, LRU_ADD, MOVING
 from mmsim.mm.folio import ISOLATION
 from mmsim.mm.world import World
 from mmsim.units import PAGEVEC_SIZE
@@ -38,8 +42,13 @@ def _batch_move(world: World, cpu: str, kind: str) -> None:
         elif folio.lru and kind == ACTIVATE:
             world.update(pfn, active=True)
         elif folio.lru and kind == DEACTIVATE_FILE:
-            world.update(pfn, active=False, referenced=False)
+            _deactivate_file(world, pfn)
         world.drop(pfn, f"{kind} batch")
+
+
+def _deactivate_file(world: World, pfn: int) -> None:
+    if not world.folio(pfn).mapcount:  # what somebody maps is in use and stays where it is
+        world.update(pfn, active=False, referenced=False)
 
 
 def drain_cpu(world: World, cpu: str) -> None:
@@ -60,7 +69,12 @@ def lru_add_drain(world: World, me: str) -> None:
     drain_cpu(world, me)
 
 
-@atomic
+def _moving(world: World, me: str) -> str | None:
+    cpus = [cpu for cpu, kind in world.batches if kind == MOVING]
+    return f"waiting for {cpus[0]} to be through with its batch" if cpus else None
+
+
+@blocking(_moving)
 def lru_add_drain_all(world: World, me: str) -> None:
     """Empty every CPU's batches.  Kernel: lru_add_drain_all()."""
     for cpu in sorted({cpu for cpu, _ in world.batches}):
@@ -86,6 +100,44 @@ def isolate(world: World, pfn: int) -> bool:
 def folio_isolate_lru(world: World, me: str, pfn: int) -> bool:
     """Isolate a folio.  Kernel: mm/vmscan.c, folio_isolate_lru()."""
     return isolate(world, pfn)
+
+
+@atomic
+def folio_batch_add(world: World, me: str, kind: str, pfn: int) -> tuple[int, ...]:
+    """Take a reference for this CPU's batch and queue the folio.
+
+    Answers the folios that the caller has to move to the lists now: all of the batch if it is full
+    or the folio is large, none otherwise.  Kernel: mm/swap.c, folio_batch_add_and_move()."""
+    world.hold(pfn, f"{kind} batch")
+    waiting = (*world.batches.get((me, kind), ()), pfn)
+    if len(waiting) < PAGEVEC_SIZE and not world.folio(pfn).is_thp:
+        world.batches[me, kind] = waiting
+        return ()
+    world.batches.pop((me, kind), None)
+    world.batches[me, MOVING] = waiting
+    return waiting
+
+
+@atomic
+def folio_test_clear_lru(world: World, me: str, pfn: int) -> bool:
+    """Claim a folio that is on a list; nobody can isolate it then.  Kernel: mm/swap.c."""
+    lru = world.folio(pfn).lru
+    world.update(pfn, lru=False)
+    return lru
+
+
+@atomic
+def lru_deactivate_file_fn(world: World, me: str, pfn: int) -> None:
+    """To the inactive list unless somebody maps it; PG_lru is set again.  Kernel: mm/swap.c."""
+    _deactivate_file(world, pfn)
+    world.update(pfn, lru=True)
+
+
+@atomic
+def folios_put(world: World, me: str, kind: str) -> None:
+    """The batch that was moved drops its references.  Kernel: folios_put()."""
+    for pfn in world.batches.pop((me, MOVING)):
+        world.drop(pfn, f"{kind} batch")
 
 
 @atomic

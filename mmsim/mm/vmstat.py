@@ -2,12 +2,16 @@
 
 Floor 2: atomic operations.  Mirrors mm/vmstat.c and include/trace/events/migrate.h, 6.1-rc1.
 
-Interface: count_vm_events, trace_mm_migrate_pages_start, trace_mm_migrate_pages
+Interface: count_vm_events, trace_mm_migrate_pages_start, trace_mm_migrate_pages,
+nr_shmem_hugepages, nr_shmem, allocated_pages
+
+Events are counted as they happen.  How much there is of something follows from the world.
 """
 
 from __future__ import annotations
 
 from mmsim.engine.op import atomic
+from mmsim.flags import SHMEM
 from mmsim.mm.world import World
 
 
@@ -36,3 +40,18 @@ def trace_mm_migrate_pages(
     reason: int,
 ) -> None:
     """Tracepoint migrate:mm_migrate_pages."""
+
+
+def nr_shmem_hugepages(world: World) -> int:
+    """Huge pages in the page cache of memfds and tmpfs.  Kernel: NR_SHMEM_THPS."""
+    return sum(f.is_thp and f.cached and f.kind == SHMEM for f in world.folios.values())
+
+
+def nr_shmem(world: World) -> int:
+    """Pages in the page cache of memfds and tmpfs.  Kernel: NR_SHMEM."""
+    return sum(f.cache_refs for f in world.folios.values() if f.kind == SHMEM)
+
+
+def allocated_pages(world: World) -> int:
+    """Pages of all folios: what nr_free_pages lacks."""
+    return sum(folio.nr_pages for folio in world.folios.values())

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from mmsim.engine.op import ModelError
 from mmsim.flags import MIGRATE_CMA, MIGRATE_MOVABLE, VMSTAT
+from mmsim.mm.container import Container, Limits
 from mmsim.mm.folio import ISOLATION, Folio, replace
 from mmsim.mm.page_alloc import free_pages, split_page
 from mmsim.mm.zone import Zone
@@ -29,13 +30,15 @@ class Environment(NamedTuple):
     `targets_huge`, `targets_base`: may a destination be had? "available", "none", or "either",
     which makes it a choice of whoever schedules; "zone": the world's zone decides.  `faults`: may
     allocations and callbacks fail on request?  `target_pfns`: where the destination of a named
-    folio lies, if that matters.  `compaction`: may a request to the zone compact it first?"""
+    folio lies, if that matters.  `compaction`: may a request to the zone compact it first?
+    `vfio`: what a guest may map for a device."""
 
     targets_huge: str = "available"
     targets_base: str = "available"
     faults: bool = False
     target_pfns: tuple[tuple[str, int], ...] = ()
     compaction: bool = False
+    vfio: Limits = Limits()
 
 
 class World:
@@ -45,13 +48,14 @@ class World:
     (page cache and page tables agree on it).  batches: (cpu, kind) -> pfns waiting in that per-CPU
     batch.  vmstat: counters named as in /proc/vmstat.  zone: the allocator's side of the memory, or
     None where only a few folios matter; pageblocks: block number -> migratetype of memory outside
-    the zone, where it is not MOVABLE.
+    the zone, where it is not MOVABLE.  container: what a device can reach.
 
     Left out: NUMA nodes, memcg, page tables below the number of mappings.
     """
 
     __slots__ = (
         "batches",
+        "container",
         "env",
         "folios",
         "pageblocks",
@@ -72,6 +76,7 @@ class World:
         self.batches: dict[tuple[str, str], tuple[int, ...]] = {}
         self.vmstat: dict[str, int] = dict.fromkeys(VMSTAT, 0)
         self.pageblocks: dict[int, str] = {}
+        self.container = Container()
         self.env = env
         self.target_pfn = FIRST_TARGET_PFN
         self.zone = zone
@@ -85,6 +90,7 @@ class World:
         new.batches = self.batches.copy()
         new.vmstat = self.vmstat.copy()
         new.pageblocks = self.pageblocks
+        new.container = self.container
         new.env = self.env
         new.target_pfn = self.target_pfn
         new.zone = self.zone
@@ -97,7 +103,8 @@ class World:
         batches = frozenset(item for item in self.batches.items() if item[1])
         counters = tuple(self.vmstat.values())
         zone = self.zone.key() if self.zone else None
-        return (frozenset(self.folios.items()), batches, counters, self.target_pfn, zone)
+        rest = (self.target_pfn, self.container, zone)
+        return (frozenset(self.folios.items()), batches, counters, rest)
 
     # -- reading
 
@@ -130,6 +137,26 @@ class World:
             if pfn is not None and self.folios[pfn].nr_pages <= index:
                 return None
         return pfn
+
+    def head(self, pfn: int) -> int | None:
+        """Where the folio begins that this page belongs to; None if the page is free."""
+        for order in range(HPAGE_PMD_ORDER + 1):
+            head = pfn >> order << order
+            if head in self.folios and self.folios[head].nr_pages > pfn - head:
+                return head
+        return None
+
+    def pieces(self, pfn: int, pages: int) -> list[tuple[int, int, int]]:
+        """`pages` pages from `pfn` on by folio: (its pfn, first page in it, pages of it)."""
+        found: list[tuple[int, int, int]] = []
+        while pages:
+            head = self.head(pfn)
+            if head is None:
+                raise ModelError(f"no folio holds pfn {pfn:#x}: it was freed or never allocated")
+            here = min(head + self.folios[head].nr_pages - pfn, pages)
+            found.append((head, pfn - head, here))
+            pfn, pages = pfn + here, pages - here
+        return found
 
     # -- writing: for atomic operations only
 
@@ -219,11 +246,24 @@ class World:
             self.zone.check()
         if waiting:
             raise ModelError(f"a batch holds freed folios: {sorted(waiting)}")
+        self._check_container()
         for (region, index), pfn in self.where.items():
             folio = self.folio(pfn)
             if (folio.region, folio.index) != (region, index):
                 raise ModelError(
                     f"{region}[{index}] is looked for at {pfn:#x}, which has {folio.name}"
+                )
+
+    def _check_container(self) -> None:
+        reached: dict[int, int] = {}
+        for _, start, pages in self.container.maps:
+            for pfn, _, n in self.pieces(start, pages):
+                reached[pfn] = reached.get(pfn, 0) + n
+        for pfn, n in reached.items():
+            folio = self.folio(pfn)
+            if folio.pincount < n:
+                raise ModelError(
+                    f"{folio.name}: a device reaches {n} of its pages, {folio.pincount} are pinned"
                 )
 
     def _check_folio(self, pfn: int, folio: Folio, batched: int) -> None:

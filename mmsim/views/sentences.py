@@ -14,6 +14,7 @@ from mmsim.engine.trace import Trace
 from mmsim.flags import REASONS
 from mmsim.views import steps
 from mmsim.views.names import page_words, place, plural, result_words, subject
+from mmsim.views.sentences_others import OTHERS
 from mmsim.views.steps import Step
 
 SENTENCES: dict[str, Callable[[Step], str]] = {
@@ -132,6 +133,7 @@ SENTENCES: dict[str, Callable[[Step], str]] = {
         f"{s.who} ends its pin of {s.it()} with unpin_user_page(): {s.refs()}"
     ),
     "isolate_by_name": steps.isolate_by_name,
+    **OTHERS,
 }
 
 

@@ -77,6 +77,15 @@ def put(s: Step) -> str:
     return f"{s.who} drops {words} on {s.it()} with folio_put(): {end}"
 
 
+def found(s: Step) -> str:
+    """find_get_entry, mapping_get_entry: a look-up that takes a reference, or finds nothing."""
+    name = "find_get_entry()" if isinstance(s.a[0], tuple) else "mapping_get_entry()"
+    if s.answer is None:
+        return f"{s.who} looks for a page in the page cache: {name} finds no more"
+    pfn = s.answer if isinstance(s.answer, int) else s.answer.page.pfn
+    return f"{s.who} finds {folio_name(s.after, pfn)} with {name}: {s.refs(pfn)}"
+
+
 def get(s: Step) -> str:
     """folio_get."""
     name = folio_name(s.before, s.answer)

@@ -11,6 +11,7 @@ from typing import Any
 from mmsim import errno
 from mmsim.engine.scenario import Event
 from mmsim.engine.trace import Trace
+from mmsim.mm.page_ref import ME
 from mmsim.mm.world import World
 from mmsim.views.changes import Change, changes
 from mmsim.views.fold import Row, arguments, fold
@@ -50,7 +51,8 @@ def _called(event: Event, before: World, after: World) -> str:
     shown = [
         _argument(what, value, before, after)
         for what, value in given.items()
-        if not (what == "refs" and value == 1) and not (what == "who" and value == event.actor)
+        if not (what == "refs" and value == 1)
+        and not (what == "who" and value in (ME, event.actor))
     ]
     return f"{name}({', '.join(shown)})"
 

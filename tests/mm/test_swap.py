@@ -69,13 +69,20 @@ def test_drain_all_empties_the_batches_of_every_cpu():
 
 
 def test_what_each_batch_does_when_it_is_moved():
-    world = pages(3, active=True, referenced=True)
-    world.update(PFN + 2, active=False)
-    for i, kind in enumerate((LRU_ADD, DEACTIVATE_FILE, ACTIVATE)):
+    mapped = {"active": True, "referenced": True}
+    world = memory(
+        folio("P0", 0, **mapped),
+        folio("P1", 0, **mapped, pte_maps=0),
+        folio("P2", 0, **{**mapped, "active": False}),
+        folio("P3", 0, **mapped),
+    )
+    kinds = (LRU_ADD, DEACTIVATE_FILE, ACTIVATE, DEACTIVATE_FILE)
+    for i, kind in enumerate(kinds):
         batch_add(world, "cpu", kind, PFN + i)
     do(world, lru_add_drain(), "cpu")
     flags = [(made.active, made.referenced) for made in world.folios.values()]
-    assert flags == [(True, True), (False, False), (True, True)]
+    # The last is mapped: somebody uses it, so it is not deactivated.
+    assert flags == [(True, True), (False, False), (True, True), (True, True)]
 
 
 def test_isolation_takes_the_flag_and_a_reference_once():

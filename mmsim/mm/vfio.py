@@ -1,0 +1,228 @@
+"""Mapping a guest's memory for a device: VFIO_IOMMU_MAP_DMA.
+
+Floor 3: kernel paths.  Mirrors drivers/vfio/vfio_iommu_type1.c, 6.1-rc1.
+
+Interface: MapDma, vfio_dma_do_map, VFIO_DMA_MAP_FLAG_READ, VFIO_DMA_MAP_FLAG_WRITE
+
+The device may use its addresses at any time, so every page is pinned before it is mapped, and
+either all of the range is mapped or nothing of it: what fails half-way is taken back.  A huge page
+that the pin has moved or split on the way stays moved or split."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Generator
+from typing import Any, NamedTuple
+
+from mmsim.engine.op import Op
+from mmsim.errno import EEXIST, EINVAL, ENOMEM, ENOSPC
+from mmsim.mm.folio import Extent, Page
+from mmsim.mm.gup import Pin, pin_user_pages_remote, stretch, unpin_user_pages_dirty_lock
+from mmsim.mm.iommu import (
+    iommu_map,
+    iommu_mutex_lock,
+    iommu_mutex_unlock,
+    iommu_unmap,
+    memlock_allows,
+    pfn_to_folios,
+    vfio_batch_init,
+    vfio_dma_avail,
+    vfio_dma_grow,
+    vfio_find_dma,
+    vfio_iommu_iova_dma_valid,
+    vfio_link_dma,
+    vfio_lock_acct,
+    vfio_unlink_dma,
+)
+from mmsim.mm.versions import Version
+from mmsim.units import PAGE_SIZE
+
+VFIO_DMA_MAP_FLAG_READ, VFIO_DMA_MAP_FLAG_WRITE = 1, 2
+_FLAGS = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE
+_WORD = 1 << 64
+
+
+class MapDma(NamedTuple):
+    """The argument of the ioctl, in bytes.  `vma` is the memory that lies at `vaddr`.
+
+    Where `vma` is shorter than `size`, there is a hole.  `flags` are the device's: it may read or
+    write."""
+
+    vma: tuple[Extent, ...]
+    size: int
+    iova: int = 0
+    vaddr: int = 0x7F00_0000_0000
+    flags: int = _FLAGS
+
+    @property
+    def write(self) -> bool:
+        """Will the device write to this memory?"""
+        return bool(self.flags & VFIO_DMA_MAP_FLAG_WRITE)
+
+
+@dataclasses.dataclass
+class Batch:
+    """Pages that are pinned and not yet part of a run.  `fresh`: none of them was taken yet."""
+
+    capacity: int
+    pins: list[Pin]
+    fresh: bool = True
+
+
+def vfio_dma_do_map(map_: MapDma, version: Version) -> Generator[Op, Any, int]:
+    """Pin and map a range.  Returns 0; or -EINVAL, -EEXIST, -ENOSPC, -ENOMEM or what gup says.
+
+    Kernel: vfio_iommu_type1_map_dma(), vfio_dma_do_map().  Left out: VFIO_DMA_MAP_FLAG_VADDR (an
+    unknown flag here), containers without an IOMMU, dirty tracking, copying the argument."""
+    if any(not 0 <= field < _WORD for field in (map_.size, map_.iova, map_.vaddr)):
+        return -EINVAL
+    if not map_.flags or map_.flags & ~_FLAGS:
+        return -EINVAL
+    yield iommu_mutex_lock()
+    ret = yield from _do_map_locked(map_, version)
+    yield iommu_mutex_unlock()
+    return ret
+
+
+def _do_map_locked(map_: MapDma, version: Version) -> Generator[Op, Any, int]:
+    """The part of vfio_dma_do_map() under its lock; the order of the checks is the kernel's."""
+    if not map_.size or (map_.size | map_.iova | map_.vaddr) % PAGE_SIZE:
+        return -EINVAL
+    if map_.iova + map_.size > _WORD or map_.vaddr + map_.size > _WORD:
+        return -EINVAL
+    iova, pages = map_.iova // PAGE_SIZE, map_.size // PAGE_SIZE
+    found = yield vfio_find_dma(iova, pages)
+    if found:
+        return -EEXIST
+    available = yield vfio_dma_avail()
+    if not available:
+        return -ENOSPC
+    valid = yield vfio_iommu_iova_dma_valid(iova, iova + pages - 1)
+    if not valid:
+        return -EINVAL
+    linked = yield vfio_link_dma(iova)
+    if not linked:
+        return -ENOMEM
+    ret = yield from vfio_pin_map_dma(map_, iova, pages, version)
+    return ret
+
+
+def vfio_pin_map_dma(
+    map_: MapDma, iova: int, pages: int, version: Version
+) -> Generator[Op, Any, int]:
+    """Pin and map run by run; after a failure nothing of it is left.  Returns 0 or a negative
+    errno.
+
+    Kernel: vfio_pin_map_dma()."""
+    capacity = yield vfio_batch_init()
+    batch = Batch(capacity, [])
+    size = ret = 0
+    while size < pages:
+        run: list[Pin] = []
+        rest = stretch(map_.vma, size, pages - size)
+        ret = yield from vfio_pin_pages_remote(rest, map_.write, batch, run, version)
+        if ret < 0:
+            break
+        npage = ret
+        ret = yield iommu_map(run[0].pfn, iova + size, npage)
+        if ret:
+            yield from vfio_unpin_pages_remote(run[0].pfn, npage, map_.write)
+            yield vfio_lock_acct(-npage)
+            yield from vfio_batch_unpin(batch, map_.write)
+            break
+        yield vfio_dma_grow(iova, npage)
+        size += npage
+    if ret:
+        yield from vfio_remove_dma(iova, size, map_.write)
+    return ret
+
+
+def vfio_pin_pages_remote(
+    vma: tuple[Extent, ...], write: bool, batch: Batch, run: list[Pin], version: Version
+) -> Generator[Op, Any, int]:
+    """Pin from the start of `vma` on for as long as the pages are neighbours in memory.
+
+    `run` gets them, `batch` what was pinned already and is no neighbour any more.  Returns how many
+    pages, or a negative errno, and then nothing of this run or of the batch is pinned.
+
+    Kernel: vfio_pin_pages_remote().  Left out: reserved pages, pages pinned through a mediated
+    device, disable_hugepages."""
+    ret = yield from _collect_run(vma, write, batch, run, version)
+    npage = sum(found.pins for found in run)
+    if ret == 0:
+        ret = yield vfio_lock_acct(npage)
+    if batch.fresh and sum(found.pins for found in batch.pins) == 1:
+        # It might be a page without a struct page, which a batch can't keep: pinned again later.
+        yield from vfio_batch_unpin(batch, write)
+    if ret:
+        todo = tuple(run)
+        for index, found in enumerate(todo):
+            yield from unpin_user_pages_dirty_lock(found, write)
+        yield from vfio_batch_unpin(batch, write)
+        return ret
+    return npage
+
+
+def _collect_run(
+    vma: tuple[Extent, ...], write: bool, batch: Batch, run: list[Pin], version: Version
+) -> Generator[Op, Any, int]:
+    """The loop of vfio_pin_pages_remote(): 0 at the end of a run or of the range, or an errno."""
+    pinned, npage = 0, sum(extent.pages for extent in vma)
+    while pinned < npage:
+        if not batch.pins:
+            batch.fresh = True
+            request = stretch(vma, pinned, min(npage - pinned, batch.capacity))
+            ret = yield from vaddr_get_pfns(request, write, batch, version)
+            if ret < 0:
+                return ret
+        while batch.pins:
+            found = batch.pins[0]
+            if run and found.pfn != run[0].pfn + pinned:
+                return 0
+            allowed = yield memlock_allows(pinned + found.pins)
+            if not allowed:
+                return -ENOMEM
+            run.append(batch.pins.pop(0))
+            batch.fresh = False
+            pinned += found.pins
+    return 0
+
+
+def vaddr_get_pfns(
+    vma: tuple[Extent, ...], write: bool, batch: Batch, version: Version
+) -> Generator[Op, Any, int]:
+    """Fill the batch.  Returns the number of pages, or what the pin failed with, unchanged.
+
+    Kernel: vaddr_get_pfns().  Left out: the mmap lock, memory without struct pages."""
+    ret = yield from pin_user_pages_remote(vma, version, batch.pins, write)
+    return ret
+
+
+def vfio_batch_unpin(batch: Batch, write: bool) -> Generator[Op, Any, None]:
+    """Let go of what the batch still has.  Kernel: vfio_batch_unpin()."""
+    todo = tuple(batch.pins)
+    batch.pins.clear()
+    for index, found in enumerate(todo):
+        yield from unpin_user_pages_dirty_lock(found, write)
+
+
+def vfio_unpin_pages_remote(pfn: int, npage: int, write: bool) -> Generator[Op, Any, None]:
+    """Let go of a run of pages.  Kernel: vfio_unpin_pages_remote(), put_pfn()."""
+    folios = yield pfn_to_folios(pfn, npage)
+    for index, (head, nr, first, pins) in enumerate(folios):
+        yield from unpin_user_pages_dirty_lock(Pin(Page(head, nr), pins, first), write)
+
+
+def vfio_remove_dma(iova: int, size: int, write: bool) -> Generator[Op, Any, None]:
+    """Take a mapping back: IOMMU, pins, locked memory, list.
+
+    Kernel: vfio_remove_dma(), vfio_unmap_unpin().  Left out: unmapping several runs before the
+    IOMMU's cache is flushed."""
+    unmapped = 0
+    while unmapped < size:
+        run = yield iommu_unmap(iova + unmapped)
+        yield from vfio_unpin_pages_remote(run.pfn, run.pages, write)
+        unmapped += run.pages
+    if size:
+        yield vfio_lock_acct(-size)
+    yield vfio_unlink_dma(iova)

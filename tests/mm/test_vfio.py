@@ -1,0 +1,483 @@
+"""VFIO_IOMMU_MAP_DMA: runs, batches, the limit on locked memory; a failure leaves nothing."""
+
+import itertools
+import random
+
+import pytest
+from small import NR, PFN, folio, memory
+
+from mmsim.engine.actor import Actor
+from mmsim.engine.explore import explore
+from mmsim.engine.op import ModelError
+from mmsim.engine.scenario import Scenario
+from mmsim.engine.schedule import coin
+from mmsim.engine.trace import record, run_to_end
+from mmsim.errno import EEXIST, EFAULT, EINVAL, ENOMEM, ENOSPC
+from mmsim.flags import MIGRATE_CMA
+from mmsim.mm.container import Container, Dma, IommuMap, Limits
+from mmsim.mm.folio import Extent
+from mmsim.mm.gup import stretch
+from mmsim.mm.holders import direct_io, fault, gup_fast, permanent_pin, undrained_batch
+from mmsim.mm.versions import VERSIONS
+from mmsim.mm.vfio import MapDma, vfio_dma_do_map
+from mmsim.mm.world import Environment, World
+from mmsim.script import Cue, Script, Scripted, isolator, locker, pinner, stranger
+from mmsim.units import HPAGE_PMD_ORDER, PAGE_SIZE
+
+ALL = tuple(VERSIONS)
+ACQUIRED, RELEASED = "nr_foll_pin_acquired", "nr_foll_pin_released"
+
+
+def vma(world):
+    """All of the world's memory, in the order in which it was made."""
+    return tuple(Extent(f.region, f.nr_pages) for f in world.folios.values())
+
+
+def request(world, **fields):
+    extents = vma(world)
+    fields.setdefault("size", sum(e.pages for e in extents) * PAGE_SIZE)
+    return MapDma(extents, **fields)
+
+
+def map_dma(world, *requests, version="v3", cast=(), **script):
+    """Map; answer the results, the world, and the trace."""
+    requests = requests or (request(world),)
+    row = VERSIONS[version]
+
+    def path():
+        results = []
+        for _index, each in enumerate(requests):
+            result = yield from vfio_dma_do_map(each, row)
+            results.append(result)
+        return tuple(results)
+
+    cues = tuple(cue for _, cues in cast for cue in cues)
+    scenario = Scenario("map", world, (Actor("vfio", path), *(actor for actor, _ in cast)))
+    trace = record(scenario, Scripted("vfio", Script(cues, **script)))
+    for position in range(len(trace) + 1):
+        trace.state(position).world.check()
+    return trace.results["vfio"], trace.last.world, trace
+
+
+def runs(trace):
+    """Every iommu_map that worked: (first page, pages)."""
+    return [e.op.args[1:] for e in trace.events if e.op.kind.name == "iommu_map" and e.answer == 0]
+
+
+def nothing_left(world, who="vfio"):
+    assert world.container == Container()
+    held = [name for f in world.folios.values() for name, _ in f.held]
+    assert f"{who} (pin)" not in held
+
+
+def flow(world):
+    return world.vmstat[ACQUIRED], world.vmstat[RELEASED]
+
+
+def at(*places, in_cma=False, **env):
+    """Huge pages of four pages at PFN + place; place None starts a single page."""
+    world = World(Environment(**env))
+    for place, name in zip(places, "ABCDEFGH", strict=False):
+        world.add(PFN + place, folio(name))
+        if in_cma:
+            world.pageblocks[PFN + place >> HPAGE_PMD_ORDER] = MIGRATE_CMA
+    return world
+
+
+# -- runs and batches
+
+
+@pytest.mark.parametrize(
+    ("places", "expected"),
+    [
+        ((0,), [(0, 4)]),
+        ((0, 4), [(0, 8)]),
+        ((0, 8), [(0, 4), (4, 4)]),
+        ((4, 0), [(0, 4), (4, 4)]),
+        ((0, 4, 16), [(0, 8), (8, 4)]),
+        ((0, 8, 12, 16, 32), [(0, 4), (4, 12), (16, 4)]),
+    ],
+)
+@pytest.mark.parametrize("batch", [1, 3, 4, 8, 512])
+def test_a_run_is_as_long_as_the_pages_are_neighbours(places, expected, batch):
+    """Whatever the batches are: they only say how many pages are pinned at once."""
+    world = at(*places, vfio=Limits(batch=batch))
+    results, after, trace = map_dma(world)
+    assert results == (0,)
+    assert runs(trace) == expected
+    assert after.container.dmas == (Dma(0, 4 * len(places)),)
+    assert after.container.locked_vm == 4 * len(places)
+    assert {f.pincount for f in after.folios.values()} == {4}
+    maps = [(run.iova, run.pfn - PFN) for run in after.container.maps]
+    assert [places[iova // 4] for iova, _ in maps] == [place for _, place in maps]
+
+
+@pytest.mark.parametrize(("batch", "asked"), [(512, [12]), (8, [8, 4]), (5, [5, 5, 2])])
+def test_a_batch_is_one_call_of_the_pin(batch, asked):
+    """`asked`: pages pinned in each call; a call ends with looking for pages that may not stay."""
+    _, after, trace = map_dma(at(0, 4, 8, vfio=Limits(batch=batch)))
+    names = [(e.op.kind.name, e.answer) for e in trace.events]
+    calls = [0]
+    for (name, answer), (following, _) in itertools.pairwise(names):
+        calls[-1] += answer.pins if name == "follow_page_mask" else 0
+        if name == "is_longterm_pinnable_page" and following == "memlock_allows":
+            calls.append(0)
+    assert calls == [*asked, 0]
+    assert flow(after) == (12, 0)
+
+
+def test_a_single_page_that_ends_a_run_is_pinned_twice():
+    """A batch cannot keep a lone page that may have no struct page; the kernel asks again."""
+    world = at(0)
+    world.add(PFN + 64, folio("P", 0))
+    results, after, trace = map_dma(world)
+    assert (results, runs(trace)) == ((0,), [(0, 4), (4, 1)])
+    assert flow(after) == (5, 0)  # one batch: the page came together with the others
+    world = at(0, vfio=Limits(batch=4))
+    world.add(PFN + 64, folio("P", 0))
+    results, after, trace = map_dma(world)
+    assert (results, runs(trace)) == ((0,), [(0, 4), (4, 1)])
+    assert flow(after) == (6, 1)
+
+
+def test_a_batch_may_end_inside_a_huge_page():
+    world = memory(folio("P", 0), folio("A"), in_cma=False, vfio=Limits(batch=3))
+    results, after, trace = map_dma(world)
+    assert results == (0,)
+    assert runs(trace) == [(0, 1), (1, 4)]
+    assert after.folio(PFN + 4).pincount == 4
+
+
+@pytest.mark.parametrize(
+    ("start", "pages", "expected"),
+    [
+        (0, 5, (("A", 4, 0), ("B", 1, 0))),
+        (2, 4, (("A", 2, 2), ("B", 2, 0))),
+        (4, 4, (("B", 4, 0),)),
+        (7, 3, (("B", 1, 3), ("", 2, 0))),
+        (9, 2, (("", 2, 0),)),
+        (0, 0, ()),
+    ],
+)
+def test_a_stretch_of_a_range(start, pages, expected):
+    assert stretch((Extent("A", 4), Extent("B", 4)), start, pages) == expected
+
+
+@pytest.mark.parametrize("version", ALL)
+def test_huge_pages_in_cma_are_moved_on_the_way(version):
+    world = at(0, 4, in_cma=True)
+    results, after, _ = map_dma(world, version=version)
+    assert results == (0,)
+    assert not any(after.in_cma(pfn) for pfn in after.folios)
+    assert flow(after) == (16, 8)
+
+
+# -- the limit on locked memory
+
+
+@pytest.mark.parametrize("limit", range(14))
+def test_the_limit_is_counted_by_the_page(limit):
+    world = at(0, 4, 16, vfio=Limits(memlock=limit))
+    results, after, trace = map_dma(world)
+    if limit >= 12:
+        assert results == (0,)
+        assert after.container.locked_vm == 12
+    else:
+        assert results == (-ENOMEM,)
+        assert flow(after)[0] == flow(after)[1]
+        assert runs(trace) == ([(0, 8)] if limit >= 8 else [])
+        nothing_left(after)
+
+
+def test_the_limit_counts_what_was_mapped_before():
+    world = at(0, 4, vfio=Limits(memlock=6))
+    half = Extent("A", NR), Extent("B", NR)
+    first, second = (MapDma((half[i],), NR * PAGE_SIZE, iova=i * NR * PAGE_SIZE) for i in range(2))
+    results, after, _ = map_dma(world, first, second)
+    assert results == (0, -ENOMEM)
+    assert after.container.locked_vm == NR
+    assert after.container.maps == (IommuMap(0, PFN, NR),)
+    assert [f.pincount for f in after.folios.values()] == [NR, 0]
+
+
+def test_with_cap_ipc_lock_there_is_no_limit():
+    results, after, _ = map_dma(at(0, 4, vfio=Limits(memlock=None)))
+    assert results == (0,)
+    assert after.container.locked_vm == 8
+
+
+# -- arguments
+
+
+PAGE = PAGE_SIZE
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"size": 0}, -EINVAL),
+        ({"size": PAGE + 1}, -EINVAL),
+        ({"size": PAGE - 1}, -EINVAL),
+        ({"size": PAGE, "iova": 1}, -EINVAL),
+        ({"size": PAGE, "vaddr": 17}, -EINVAL),
+        ({"size": PAGE, "flags": 0}, -EINVAL),
+        ({"size": PAGE, "flags": 4}, -EINVAL),
+        ({"size": PAGE, "flags": 3 | 8}, -EINVAL),
+        ({"size": -PAGE}, -EINVAL),
+        ({"size": 1 << 64}, -EINVAL),
+        ({"size": PAGE, "iova": 1 << 64}, -EINVAL),
+        ({"size": 2 * PAGE, "iova": (1 << 64) - PAGE}, -EINVAL),
+        ({"size": 2 * PAGE, "vaddr": (1 << 64) - PAGE}, -EINVAL),
+        ({"size": PAGE, "iova": 0xFEE00000}, -EINVAL),
+        ({"size": 2 * PAGE, "iova": 0xFEDFF000}, -EINVAL),
+        ({"size": PAGE, "iova": 1 << 48}, -EINVAL),
+        ({"size": PAGE, "iova": 0xFEDFF000}, 0),
+        ({"size": PAGE, "iova": 0xFEF00000}, 0),
+        ({"size": PAGE, "iova": (1 << 48) - PAGE}, 0),
+        ({"size": PAGE, "vaddr": (1 << 64) - PAGE}, 0),
+        ({"size": PAGE, "flags": 1}, 0),
+        ({"size": PAGE, "flags": 2}, 0),
+    ],
+    ids=str,
+)
+def test_arguments(fields, expected):
+    world = at(0)
+    results, after, _ = map_dma(world, request(world, **fields))
+    assert results == (expected,)
+    if expected:
+        nothing_left(after)
+        assert flow(after) == (0, 0)
+    else:
+        assert sum(run.pages for run in after.container.maps) == 1
+
+
+@pytest.mark.parametrize(
+    ("iova", "pages", "expected"),
+    [(0, 2, 0), (2, 1, -EEXIST), (3, 1, -EEXIST), (5, 1, -EEXIST), (6, 1, 0), (1, 8, -EEXIST)],
+)
+def test_a_range_is_mapped_once(iova, pages, expected):
+    world = at(0, 4, 8)
+    first = MapDma((Extent("A", 4),), 4 * PAGE, iova=2 * PAGE)
+    second = MapDma((Extent("B", 4), Extent("C", 4)), pages * PAGE, iova=iova * PAGE)
+    results, after, _ = map_dma(world, first, second)
+    assert results == (0, expected)
+    assert len(after.container.dmas) == (1 if expected else 2)
+    assert after.folio(PFN).pincount == 4
+
+
+def test_there_may_be_so_many_mappings():
+    world = at(0, 4, vfio=Limits(dma_entries=1))
+    requests = [MapDma((Extent(n, 4),), 4 * PAGE, iova=i << 20) for i, n in enumerate("AB")]
+    results, after, _ = map_dma(world, *requests)
+    assert results == (0, -ENOSPC)
+    assert after.folio(PFN + 4).pincount == 0
+
+
+def test_the_checks_have_an_order():
+    """Overlap, then the number of mappings, then the IOMMU's ranges."""
+    world = at(0, vfio=Limits(dma_entries=1, iova_ranges=((0, 0),)))
+    first = request(world, size=PAGE)
+    again, elsewhere = request(world, size=PAGE), request(world, size=PAGE, iova=1 << 20)
+    results, _, _ = map_dma(world, first, again, elsewhere)
+    assert results == (0, -EEXIST, -ENOSPC)
+    results, _, _ = map_dma(at(0, vfio=Limits(iova_ranges=((0, 0),))), elsewhere)
+    assert results == (-EINVAL,)
+
+
+def test_a_hole_in_the_range():
+    world = at(0)
+    results, after, trace = map_dma(world, request(world, size=6 * PAGE))
+    assert results == (-EFAULT,)
+    assert runs(trace) == []  # the refill that failed belongs to the run of A
+    assert flow(after) == (4, 4)
+    nothing_left(after)
+
+
+# -- what a failure takes back
+
+
+@pytest.mark.parametrize("version", ALL)
+def test_a_folio_that_cannot_be_moved_takes_the_run_before_it_along(version):
+    world = at(0, vfio=Limits(batch=4))
+    world.add(PFN + 0x400, folio("B"))
+    world.pageblocks[PFN + 0x400 >> HPAGE_PMD_ORDER] = MIGRATE_CMA
+    cast = [(stranger("s", "B", 0, leaves=False), [Cue("s", "B")])]
+    results, after, trace = map_dma(world, version=version, cast=cast)
+    assert results == (-ENOMEM,)
+    assert runs(trace) == []
+    assert flow(after) == (8, 8)
+    nothing_left(after)
+
+
+def test_what_was_mapped_before_is_unmapped_and_unpinned():
+    """A and B are mapped, as they are no neighbours; then C fails."""
+    world = at(0, 8, vfio=Limits(batch=4))
+    world.add(PFN + 16, folio("D"))
+    world.add(PFN + 0x400, folio("C"))
+    world.pageblocks[PFN + 0x400 >> HPAGE_PMD_ORDER] = MIGRATE_CMA
+    cast = [(stranger("s", "C", 0, leaves=False), [Cue("s", "C")])]
+    results, after, trace = map_dma(world, cast=cast)
+    assert (results, runs(trace)) == ((-ENOMEM,), [(0, 4), (4, 4)])
+    order = [e.op.kind.name for e in trace.events]
+    assert order.count("iommu_unmap") == 2
+    assert order[-2:] == ["vfio_unlink_dma", "iommu_mutex_unlock"]
+    nothing_left(after)
+
+
+@pytest.mark.parametrize("flags", [1, 3])
+def test_a_device_that_may_write_leaves_dirty_pages(flags):
+    world = memory(folio(dirty=False), in_cma=False, vfio=Limits(memlock=3))
+    results, after, trace = map_dma(world, request(world, flags=flags))
+    assert results == (-ENOMEM,)
+    assert after.folio(PFN).dirty is (flags == 3)
+    locks = [e for e in trace.events if e.op.kind.name == "folio_lock"]
+    assert len(locks) == (flags == 3)
+
+
+def test_a_pte_mapped_page_gets_dirty_by_the_pin_only_for_a_write():
+    for flags in (1, 3):
+        world = memory(folio("P", 0, dirty=False), in_cma=False)
+        _, after, _ = map_dma(world, request(world, flags=flags))
+        assert after.folio(PFN).dirty is (flags == 3)
+        assert after.folio(PFN).referenced
+
+
+@pytest.mark.parametrize("step", ["vfio_link_dma", "iommu_map", "vfio_batch_init"])
+def test_memory_that_cannot_be_had(step):
+    world = at(0, 8, faults=True)
+    faults = {("", step): ((None, "nomem"),), ("B", step): ((None, "nomem"),)}
+    results, after, trace = map_dma(world, faults=faults)
+    if step == "vfio_batch_init":  # one page pointer is enough, it only takes longer
+        assert results == (0,)
+        assert sum(e.op.kind.name == "follow_page_mask" for e in trace.events) > 8
+        return
+    assert results == (-ENOMEM,)
+    assert runs(trace) == ([(0, 4)] if step == "iommu_map" else [])
+    nothing_left(after)
+
+
+def test_pieces_of_a_split_stay_split_after_the_failure():
+    world = memory(folio(), targets_huge="none")
+    results, after, _ = map_dma(world, version="base")
+    assert results == (-ENOMEM,)
+    assert all(f.order == 0 for f in after.folios.values())
+    nothing_left(after)
+
+
+# -- together with others
+
+
+def test_two_ioctls_take_turns():
+    world = at(0, 8)
+    actors = []
+    for i, name in enumerate("AB"):
+        map_ = MapDma((Extent(name, 4),), 4 * PAGE, iova=i << 20)
+        actors.append(Actor(name, lambda map_=map_: vfio_dma_do_map(map_, VERSIONS["v3"])))
+    found = explore(Scenario("two", world, tuple(actors), merge=True))
+    assert found.complete
+    assert found.deadlocks == []
+    for state in found.found:
+        state.world.check()
+        inside = [local for local in state.locals if local.op and len(local.where) > 1]
+        assert len(inside) <= 1
+    for end in found.ends:
+        assert [local.result for local in found.found[end].locals] == [0, 0]
+
+
+def test_a_device_that_reaches_a_page_without_a_pin_is_noticed():
+    world = at(0)
+    world.container = Container(maps=(IommuMap(0, PFN, 1),))
+    with pytest.raises(ModelError, match="A: a device reaches 1 of its pages, 0 are pinned"):
+        world.check()
+    world.container = Container(maps=(IommuMap(0, PFN + 64, 1),))
+    with pytest.raises(ModelError, match="no folio holds pfn"):
+        world.check()
+
+
+@pytest.mark.parametrize("version", ["base", "v2", "v3"])
+@pytest.mark.parametrize(("targets", "memlock"), [("none", None), ("either", 6)])
+def test_no_order_of_steps_leaves_anything_after_a_failure(version, targets, memlock):
+    """Every order of a map and a stranger: a device never reaches what is not pinned."""
+    row = VERSIONS[version]._replace(passes=2)
+    world = memory(folio("A"), targets_huge=targets, vfio=Limits(memlock=memlock))
+    world.add(PFN + 0x400, folio("B"))
+    map_ = request(world)
+    actors = (Actor("vfio", lambda: vfio_dma_do_map(map_, row)), stranger("s", "A", 0))
+    found = explore(Scenario("map", world, actors, merge=True))
+    assert found.complete
+    assert found.deadlocks == []
+    for state in found.found:
+        state.world.check()
+    results = set()
+    for end in found.ends:
+        state = found.found[end]
+        results.add(state.locals[0].result)
+        if state.locals[0].result:
+            nothing_left(state.world)
+    assert -ENOMEM in results
+    assert (0 in results) is (memlock is None and version != "base")
+
+
+# -- at random
+
+
+def random_world(rng):
+    faults = rng.random() < 0.3
+    limit = rng.choice([None, None, None, rng.randrange(20)])
+    targets = rng.choice(["available", "none", "either"])
+    batch = rng.choice([1, 3, 4, 8, 512])
+    world = World(
+        Environment(
+            targets, rng.choice(["available", "either"]), faults, vfio=Limits(limit, batch=batch)
+        )
+    )
+    pfn = PFN
+    for name in "ABCD"[: rng.randint(1, 4)]:
+        order = rng.choice([2, 2, 0])
+        pfn = (-(-pfn >> order) + rng.randrange(2)) << order
+        if rng.random() < 0.4:  # into a CMA block of its own
+            pfn = (pfn // 512 + 1) * 512
+            world.pageblocks[pfn // 512] = MIGRATE_CMA
+            world.add(pfn, folio(name, order))
+            pfn += 512
+        else:
+            world.add(pfn, folio(name, order, dirty=rng.random() < 0.5))
+            pfn += 1 << order
+    return world
+
+
+OTHERS = (stranger, pinner, locker, isolator, direct_io, permanent_pin, gup_fast, fault)
+
+
+@pytest.mark.parametrize("block", range(10))
+def test_after_a_failure_no_pin_and_no_mapping_is_left(block):
+    """100 random situations each, with others at work and memory that runs out."""
+    failed = 0
+    for seed in range(100 * block, 100 * block + 100):
+        rng = random.Random(seed)
+        world = random_world(rng)
+        map_ = request(world)
+        row = VERSIONS[rng.choice(ALL)]._replace(passes=rng.randint(1, 4))
+        names = [f.region for f in world.folios.values()]
+        others = [
+            rng.choice((*OTHERS, undrained_batch))(f"other{i}", rng.choice(names), 0)
+            for i in range(rng.randrange(3))
+        ]
+        vfio = Actor("vfio", lambda map_=map_, row=row: vfio_dma_do_map(map_, row))
+        scenario = Scenario("random", world, (vfio, *others))
+        state = run_to_end(scenario, coin(seed))
+        state.world.check()
+        assert scenario.finished(state), seed
+        result = scenario.results(state)["vfio"]
+        pages = map_.size // PAGE_SIZE
+        container = state.world.container
+        assert sum(run.pages for run in container.maps) == (0 if result else pages), seed
+        held = sum(f.pincount for f in state.world.folios.values() if "vfio (pin)" in dict(f.held))
+        if result:
+            failed += 1
+            nothing_left(state.world)
+            assert held == 0, seed
+        else:
+            assert container.locked_vm == pages
+            assert held >= pages, seed
+    assert 20 <= failed <= 80  # both ways it can end are common
