@@ -56,12 +56,12 @@ COMPARED = (
     "s3_timed_release.csv",
     "s5_order0_pages.csv",
     "s7_pin_clean_dirty.csv",
+    "s7_dropcaches_clean_dirty.csv",
     "s10_s2_real_fragmentation_pins.csv",
     "s10_extfrag.csv",
 )
 NOT_COMPARED = {
     "s4_dropcaches_trials.csv": "depends on when drop_caches meets the pin; not deterministic",
-    "s7_dropcaches_clean_dirty.csv": "drop_caches is not in the model yet",
     "s9_cma_fallback.csv": "the page allocator is not in the model yet",
     "s10_pagetypeinfo.csv": "what the indices of s10_extfrag.csv are recomputed from",
     "s11_cma_alloc_return_value.csv": "cma_alloc is not in the model yet",
@@ -232,28 +232,31 @@ def _compare_indices(rows: list[Row], path: Path) -> list[RowComparison]:
 
 def compare_file(name: str) -> FileComparison:
     """Compare a file of data/kernel-runs, or any of that form; ValueError for others."""
+    # Built on this module, so it can't be imported before this module is there.
+    from mmsim.compare_drop_caches import compare_drop_row, is_drop_row
+
     if name in NOT_COMPARED:
         raise ValueError(f"{name} can't be compared: {NOT_COMPARED[name]}")
     path = Path(name)
     if not path.exists():
         path = datafiles.path(f"kernel-runs/{name}")
     rows = datafiles.read_csv(path)
-    if rows and rows[0].keys() >= set(compare_indices.COLUMNS):
+    columns = rows[0].keys() if rows else set[str]()
+    if columns >= set(compare_indices.COLUMNS):
         try:
             return FileComparison(path.name, _compare_indices(rows, path))
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from None
-    needed = {"code", "variant"}
-    if (
-        not rows
-        or not needed <= rows[0].keys()
-        or not {"pin_errno", "bytes_pinned"} & rows[0].keys()
-    ):
+    if is_drop_row(columns):
+        compare = compare_drop_row
+    elif {"code", "variant"} <= columns and {"pin_errno", "bytes_pinned"} & columns:
+        compare = _compare_row
+    else:
         raise ValueError(f"{name} is not a table of pins: no column code, variant or pin_errno")
     compared: list[RowComparison] = []
     for number, row in enumerate(rows, start=2):  # line 1 is the header
         try:
-            compared.append(_compare_row(number, row))
+            compared.append(compare(number, row))
         except (ValueError, KeyError) as error:
-            raise ValueError(f"{name}, line {number}: can't be read as a pin: {error}") from None
+            raise ValueError(f"{name}, line {number}: can't be read: {error}") from None
     return FileComparison(path.name, compared)

@@ -31,6 +31,7 @@ def verdicts(comparison):
         ("s3_guptest_crosscheck.csv", 8, 0, 4),
         ("s5_order0_pages.csv", 563, 0, 283),
         ("s7_pin_clean_dirty.csv", 8, 0, 4),
+        ("s7_dropcaches_clean_dirty.csv", 12, 2, 0),
         ("s10_s2_real_fragmentation_pins.csv", 707, 2, 476),
         ("s3_timed_release.csv", 1344, 0, 672),
     ],
@@ -62,11 +63,11 @@ def test_rows_of_the_later_loop_are_never_called_base():
     assert {row.why for row in skipped} == {OTHER_LOOP}
 
 
-def changed_copy(tmp_path, column, value, where=lambda row: True):
-    source = datafiles.path("kernel-runs/s3_held_reference.csv")
+def changed_copy(tmp_path, column, value, name="s3_held_reference.csv", where=None):
+    source = datafiles.path(f"kernel-runs/{name}")
     with source.open(newline="") as lines:
         rows = list(csv.DictReader(lines))
-    changed = next(row for row in rows if row["code"] == "oct22" and where(row))
+    changed = next(row for row in rows if (where or (lambda r: r["code"] == "oct22"))(row))
     changed[column] = value
     target = tmp_path / "changed.csv"
     with target.open("w", newline="") as lines:
@@ -90,6 +91,42 @@ def test_a_surplus_without_compaction_is_not_explained_away(tmp_path):
     found = compare_file(str(changed_copy(tmp_path, "d_pgmigrate_success", "9")))
     assert len(found.having("disagree")) == 1
     assert not found.having("explained")
+
+
+DROPS = "s7_dropcaches_clean_dirty.csv"
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("kpageflags_dirty_before", "1"),
+        ("pages_in_cache_after_drop1", "1023"),
+        ("d_drop_pagecache", "2"),
+        ("nr_shmem_after", "1754"),
+    ],
+)
+def test_one_changed_number_of_a_drop_is_one_disagreement(tmp_path, column, value):
+    copy = changed_copy(tmp_path, column, value, DROPS, lambda row: True)
+    (row,) = compare_file(str(copy)).having("disagree")
+    assert (row.number, row.differing) == (2, [column])
+
+
+@pytest.mark.parametrize(("late", "verdict"), [(125, "explained"), (126, "disagree")])
+def test_shmem_may_be_counted_late_but_not_by_any_number(tmp_path, late, verdict):
+    def single(row):
+        return row["case"] == "readfault_unmapped" and row["backing"] == "base"
+
+    copy = changed_copy(tmp_path, "nr_shmem_after", str(1755 - 1024 + late), DROPS, single)
+    found = {row.number: row.verdict for row in compare_file(str(copy)).rows}
+    assert found[11] == verdict
+
+
+def test_what_is_dropped_follows_from_the_setting(tmp_path):
+    """Another setting with the same measurements is wrong: nothing is read off the row."""
+    for column, value in (("mapped", "0"), ("backing", "base"), ("written", "1")):
+        copy = changed_copy(tmp_path, column, value, DROPS, lambda row: True)
+        disagree = len(compare_file(str(copy)).having("disagree"))
+        assert disagree == (column == "mapped"), column
 
 
 def test_bad_files_get_one_sentence(tmp_path):

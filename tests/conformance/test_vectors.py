@@ -261,3 +261,169 @@ def test_fewer_indices_than_orders_are_a_mismatch(tmp_path):
     (mismatch,) = check_file(written(tmp_path, "metrics", vector)).mismatches
     assert mismatch.field == "indices"
     assert len(mismatch.found) == 4
+
+
+# -- groups vfio and drop_caches
+
+
+def test_the_groups_of_the_device_and_of_the_walk_are_there():
+    assert {"vfio", "drop_caches"} <= set(OPERATIONS)
+
+
+def dropped(tmp_path, folios, expect, value=1, script=None, **setup):
+    vector = {
+        "id": "X2",
+        "title": "of our own",
+        "certainty": "certain",
+        "source": "kernel source 6.1-rc6",
+        "setup": {"folios": folios, **setup},
+        "operation": {"op": "drop_caches", "value": value},
+        "expect": [{"versions": ["base"], **expect}],
+        **({"script": script} if script else {}),
+    }
+    report = check_file(written(tmp_path, "drop_caches", vector))
+    return [(m.field, m.expected, m.found) for m in report.mismatches]
+
+
+def kept(batches, peak=2, left=0, **more):
+    return {
+        "batches": batches,
+        "folios_freed": 0,
+        "counters": {"drop_pagecache": 1},
+        "extra_refs_left": left,
+        "peak_extra_refs": peak,
+        **more,
+    }
+
+
+@pytest.mark.parametrize(
+    ("prefill", "n", "left"), [(0, 20, 5), (5, 10, 0), (5, 25, 10), (14, 16, 1), (14, 1, 0)]
+)
+def test_what_is_in_the_batch_already_counts(tmp_path, prefill, n, left):
+    """Full after 15; the first release, at the latest after 15 folios, empties it once more."""
+    sizes = [15] * (n // 15) + [n % 15] * (n % 15 > 0)
+    refs = {"P": [2, 3] if left else [2]}
+    expect = kept([sizes], left=left, refs_after=refs)
+    setup = {"local_deactivate_batch_prefill": prefill}
+    assert dropped(tmp_path, [folio("P", 0, count=n)], expect, **setup) == []
+
+
+def test_files_have_batches_of_their_own(tmp_path):
+    expect = kept([[15, 3], [], [2]], refs_after={"P": [2], "Q": [2], "A": [1]}, left=0)
+    folios = [folio("P", 0, count=18), folio("A", kind="anon"), folio("Q", 0, count=2)]
+    assert dropped(tmp_path, folios, expect, files=[["P"], ["A"], ["Q"]]) == []
+
+
+def test_a_locked_folio_is_skipped_once_however_often_it_is_looked_at(tmp_path):
+    expect = kept([[1]], skipped=1, refs_after={"P": [2], "L": [2]})
+    script = {"locks": [{"folio": "L", "until": "waited_for"}]}
+    assert dropped(tmp_path, [folio("P", 0), folio("L", 0)], expect, script=script) == []
+
+
+def test_a_batch_of_the_set_up_is_this_cpus_own(tmp_path):
+    """There is one CPU: the release of the first batch drains its lru_add batch, too."""
+    expect = kept([[3]], refs_after={"P": [2], "N": [2]})
+    folios = [folio("P", 0, count=2), folio("N", 0, batch="lru_add")]
+    assert dropped(tmp_path, folios, expect) == []
+
+
+def test_a_wrong_expectation_of_a_walk_is_found(tmp_path):
+    expect = kept([[14]], peak=1, left=1, refs_after={"P": [3]})
+    assert dropped(tmp_path, [folio("P", 0, count=15)], expect) == [
+        ("batches", [[14]], [[15]]),
+        ("extra_refs_left", 1, 0),
+        ("peak_extra_refs", 1, 2),
+        ("refs_after", {"P": [3]}, {"P": [2]}),
+    ]
+
+
+def mapped(tmp_path, folios, expect, script=None, write=True, names=("A", "B", "C"), **setup):
+    vector = {
+        "id": "X3",
+        "title": "of our own",
+        "certainty": "certain",
+        "source": "kernel source 6.1-rc6",
+        "setup": {"folios": folios, **setup},
+        "operation": {"op": "map_dma", "range": list(names), "write": write},
+        "expect": [{"versions": "all", "folios": {}, **expect}],
+        **({"script": script} if script else {}),
+    }
+    report = check_file(written(tmp_path, "vfio", vector))
+    assert [str(mismatch) for mismatch in report.mismatches] == []
+
+
+def runs(*pairs):
+    return [{"first_page": first, "pages": pages} for first, pages in pairs]
+
+
+@pytest.mark.parametrize("write", [True, False])
+@pytest.mark.parametrize(
+    ("pfns", "expected"),
+    [
+        ((0x100000, 0x100200, 0x100400), runs((0, 1536))),
+        ((0x100000, 0x100200, 0x200000), runs((0, 1024), (1024, 512))),
+        ((0x100200, 0x100000, 0x100400), runs((0, 512), (512, 512), (1024, 512))),
+        ((0x30000, 0x80000, 0x80200), runs((0, 512), (512, 1024))),
+    ],
+)
+def test_runs_of_neighbours(tmp_path, pfns, expected, write):
+    folios = [folio(n, pfn=pfn, in_cma=False) for n, pfn in zip("ABC", pfns, strict=True)]
+    acquired = {"nr_foll_pin_acquired": 1536}
+    expect = {"result": 0, "iommu_pages_after": 1536, "iommu_maps": expected, "counters": acquired}
+    mapped(tmp_path, folios, expect, write=write)
+
+
+def test_a_destination_joins_its_neighbours(tmp_path):
+    """B is moved from CMA to the place right behind A."""
+    folios = [folio("A", pfn=0x100000, in_cma=False), folio("B", pfn=0x200000)]
+    expect = {
+        "result": 0,
+        "iommu_pages_after": 1024,
+        "iommu_maps": runs((0, 1024)),
+        "counters": {
+            "nr_foll_pin_acquired": 1536,
+            "nr_foll_pin_released": 512,
+            "pgmigrate_success": 512,
+            "thp_migration_success": 1,
+        },
+    }
+    script = {"targets": [{"folio": "B", "fail_attempts": [], "pfn": 0x100200}]}
+    mapped(tmp_path, folios, expect, script, names=("A", "B"))
+
+
+def test_runs_that_were_mapped_before_the_failure_are_told_too(tmp_path):
+    folios = [
+        folio("A", pfn=0x100000, in_cma=False),
+        folio("B", pfn=0x180000, in_cma=False),
+        folio("C", pfn=0x200000),
+    ]
+    expect = {
+        "result": "ENOMEM",
+        "iommu_pages_after": 0,
+        "iommu_maps": runs((0, 512)),
+        "counters": {
+            "nr_foll_pin_acquired": 1536,
+            "nr_foll_pin_released": 1536,
+            "pgmigrate_fail": 512,
+            "thp_migration_fail": 1,
+        },
+        "folios": {
+            "A": {"split": False, "ref": 513, "mapcount": 1, "in_cma": False},
+            "C": {"split": False, "ref": 514, "mapcount": 1, "in_cma": True},
+        },
+    }
+    mapped(tmp_path, folios, expect, {"strangers": [{"folio": "C"}]})
+
+
+def test_the_inverted_test_is_an_option_of_a_map_too(tmp_path):
+    expect = {
+        "result": 0,
+        "iommu_pages_after": 512,
+        "counters": {
+            "nr_foll_pin_acquired": 1536,
+            "nr_foll_pin_released": 1024,
+            "pgmigrate_success": 512,
+            "thp_migration_success": 1,
+        },
+    }
+    mapped(tmp_path, [folio()], expect, names=("A",), options={"isolate_inverted": True})

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Callable
 
 import pytest
+from small import NR, ORDER, folio, memory
 from view_states import run
 
 import mmsim.mm
@@ -14,8 +16,23 @@ from mmsim.engine.actor import Actor
 from mmsim.engine.scenario import Scenario
 from mmsim.engine.schedule import one_after_another
 from mmsim.engine.trace import record
+from mmsim.mm.container import Limits
+from mmsim.mm.drop_caches import drop_caches
+from mmsim.mm.folio import Extent
+from mmsim.mm.holders import (
+    direct_io,
+    fault,
+    fault_around,
+    gup_fast,
+    lookup,
+    undrained_batch,
+)
+from mmsim.mm.versions import VERSIONS
+from mmsim.mm.vfio import MapDma, vfio_dma_do_map
+from mmsim.mm.world import World
 from mmsim.scenarios import vfio_map
 from mmsim.script import isolator, locker, pinner, stranger, truncater
+from mmsim.units import PAGE_SIZE
 from mmsim.views.fold import fold
 from mmsim.views.sentences import SENTENCES
 from mmsim.views.text import changes, counters, sentence, step_table, summary
@@ -83,6 +100,56 @@ def test_other_actors_have_sentences_too(other: Actor) -> None:
         assert sentence(trace, position).startswith("The other ")
     assert step_table(trace)
     assert summary(trace).startswith("Result: other returns done")
+
+
+def _device(memlock: int | None = None, **fields: object) -> tuple[World, Actor]:
+    world = memory(folio(**fields), folio("B"), in_cma=False, vfio=Limits(memlock))
+    map_ = MapDma((Extent("A", NR), Extent("B", NR)), 2 * NR * PAGE_SIZE)
+    return world, Actor("other", lambda: vfio_dma_do_map(map_, VERSIONS["v3"]))
+
+
+def _walk(order: int = ORDER, **fields: object) -> tuple[World, Actor]:
+    world = memory(*[folio(name, order, **fields) for name in "ABC"])
+    file = tuple(Extent(name, 1 << order) for name in "ABC")
+    return world, Actor("other", lambda: drop_caches((file, (Extent("D", 1),)), 3))
+
+
+def _alone(holder: Callable[..., Actor], **fields: object) -> tuple[World, Actor]:
+    return memory(folio(**fields)), holder("other", "A")
+
+
+OTHERS: dict[str, tuple[World, Actor]] = {
+    "walk over dirty": _walk(),
+    "walk over clean": _walk(dirty=False, pmd_maps=0),
+    "walk over single pages": _walk(0),
+    "walk over locked": _walk(locked_by="somebody"),
+    "walk over isolated": _walk(lru=False, held=(("isolation", 1),)),
+    "map": _device(),
+    "map beyond the limit": _device(6, dirty=False),
+    "no access": _alone(fault),
+    **{f.__name__: _alone(f) for f in (direct_io, gup_fast, fault_around, lookup)},
+    "fault": _alone(fault, pmd_maps=0),
+    "fault around a locked page": _alone(fault_around, locked_by="somebody"),
+    "gup_fast without a mapping": _alone(gup_fast, pmd_maps=0),
+    "undrained": _alone(undrained_batch),
+    "nothing there": (memory(folio("B")), lookup("other", "A")),
+    "I/O": (memory(folio()), direct_io("other", "A", steps=2)),
+}
+
+
+@pytest.mark.parametrize(("world", "other"), OTHERS.values(), ids=OTHERS.keys())
+def test_everyone_else_has_sentences(world: World, other: Actor) -> None:
+    trace = record(Scenario("alone", world, (other,)), one_after_another)
+    assert len(trace) > 0
+    for position in range(1, len(trace) + 1):
+        said = sentence(trace, position)
+        assert said.startswith("The other ")
+        assert said.endswith(".")
+        assert said.count("()") <= 1, said
+        assert "None" not in said
+        assert "  " not in said
+    assert max(map(len, step_table(trace, width=100).splitlines())) <= 100
+    assert summary(trace).startswith("Result: other returns")
 
 
 def test_what_a_step_changed() -> None:
