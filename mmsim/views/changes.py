@@ -150,6 +150,20 @@ def moved_counters(before: World, after: World) -> list[tuple[str, int, int]]:
     ]
 
 
+def _of_container(before: World, after: World) -> list[Change]:
+    def facts(world: World) -> dict[str, str]:
+        container = world.container
+        return {
+            "VFIO's lock": container.locked_by or "free",
+            "mappings of VFIO": str(len(container.dmas)),
+            "pages the device reaches": str(sum(run.pages for run in container.maps)),
+            "locked memory in pages": str(container.locked_vm),
+        }
+
+    was, now = facts(before), facts(after)
+    return [Change(what, was[what], now[what]) for what in was if was[what] != now[what]]
+
+
 def counters(trace: Trace) -> list[tuple[str, int]]:
     """Counters that moved over the whole run, and by how much."""
     return [
@@ -168,6 +182,7 @@ def changes(trace: Trace, position: int, *, since: int | None = None) -> list[Ch
     many = len(set(old) | set(new)) > FOLIOS_MAX
     found = _in_sums(before, after) if many else _of_folios(before, after, old, new)
     found += [Change(name, str(was), str(now)) for name, was, now in moved_counters(before, after)]
+    found += _of_container(before, after)
     if many:
         return found
     for cpu, kind in dict.fromkeys([*before.batches, *after.batches]):

@@ -11,6 +11,7 @@ from typing import Any
 from mmsim import errno
 from mmsim.engine.scenario import Event
 from mmsim.engine.trace import Trace
+from mmsim.mm.filemap import Entry
 from mmsim.mm.page_ref import ME
 from mmsim.mm.world import World
 from mmsim.views.changes import Change, changes
@@ -24,6 +25,9 @@ MARGIN = 31
 _GAP = "  "
 _KEEP = "\u00a0"
 _PFNS = ("pfn", "src", "dst", "old", "new")
+_NOT_SHOWN = ("file", "start")  # a whole file and a place in it: the answer says what was found
+_FINDING = ("follow_page_mask", "find_get_entry", "mapping_get_entry")
+_COUNTING = ("folio_ref_count", "vfio_batch_init")  # answers that are numbers, not pfns
 _YES_NO = {True: "yes", False: "no"}
 
 
@@ -51,7 +55,8 @@ def _called(event: Event, before: World, after: World) -> str:
     shown = [
         _argument(what, value, before, after)
         for what, value in given.items()
-        if not (what == "refs" and value == 1)
+        if what not in _NOT_SHOWN
+        and not (what == "refs" and value == 1)
         and not (what == "who" and value in (ME, event.actor))
     ]
     return f"{name}({', '.join(shown)})"
@@ -62,14 +67,16 @@ def _answered(event: Event, before: World, after: World) -> str:
     if event.op.kind.name == "can_split_folio":
         return "no" if answer is None else "yes"
     if answer is None:
-        return "none" if event.outcome or event.op.kind.name == "follow_page_mask" else ""
+        return "none" if event.outcome or event.op.kind.name in _FINDING else ""
     if isinstance(answer, bool):
         return _YES_NO[answer]
     if isinstance(answer, int):
-        if answer in after.folios and event.op.kind.name != "folio_ref_count":
+        if answer in after.folios and event.op.kind.name not in _COUNTING:
             label = short_name(after, answer)
             return "" if "region" in arguments(event.op) else label.removesuffix(" page")
         return errno.name(answer) if answer < 0 else str(answer)
+    if isinstance(answer, Entry):
+        return short_name(after, answer.page.pfn)
     if hasattr(answer, "pins"):
         return f"{answer.pins} pinned"
     if event.op.kind.name == "__split_huge_page":

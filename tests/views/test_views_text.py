@@ -148,8 +148,18 @@ def test_everyone_else_has_sentences(world: World, other: Actor) -> None:
         assert said.count("()") <= 1, said
         assert "None" not in said
         assert "  " not in said
-    assert max(map(len, step_table(trace, width=100).splitlines())) <= 100
+    table = step_table(trace, width=100)
+    assert max(map(len, table.splitlines())) <= 100
+    assert "Extent(" not in table
     assert summary(trace).startswith("Result: other returns")
+
+
+def test_what_the_device_reaches_is_a_change() -> None:
+    world, other = _device()
+    trace = record(Scenario("alone", world, (other,)), one_after_another)
+    at = trace.find("iommu_map")
+    assert [str(change) for change in changes(trace, at)] == ["pages the device reaches 0 → 8"]
+    assert [str(change) for change in changes(trace, 1)] == ["VFIO's lock free → other"]
 
 
 def test_what_a_step_changed() -> None:
