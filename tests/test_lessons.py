@@ -5,15 +5,37 @@ from __future__ import annotations
 import pytest
 
 from mmsim import checks
+from mmsim.cases import cases, expected_and_actual, folios
 from mmsim.checks import TASKS, check, hint, judge
+from mmsim.holders import leak_hunt, workbench
 from mmsim.lessons import Prediction, PredictionError
 from mmsim.scenarios import vfio_map
 
 ODD = [1, "x", [], {}, object(), {"a": object()}, ["x", 1], float("nan"), b"x", {1: 2}, check]
+FADED = {"page cache": 512, "mappings": 3, "caller": 1, "expected": 516, "others": 1, "actual": 517}
+STAYS = {
+    **dict.fromkeys(("page cache", "mapping", "VFIO pin"), "long-term"),
+    **dict.fromkeys(("drop_caches", "direct I/O pin", "isolation"), "temporary"),
+}
+PAGES = {"a": (515, 517), "b": (3, 6), "c": (5, 6), "d": (5, 1029), "e": (513, 515)}
+
+
+def expected_refs(folio):
+    return 1 + folio.nr_pages * folio.cached + folio.mapcount
+
+
 RIGHT = {
     "00.ranking": ["writeback", "nomem", "truncated", "reference"],
     "00.ruled_out": {"reference": False, "truncated": False, "nomem": False, "writeback": True},
     "00.pretest": dict.fromkeys(("users", "pinned", "free", "ten", "errno", "counter"), True),
+    "01.recall": {"call": "b", "leave": "c", "out": "d"},
+    "01.faded": FADED,
+    "01.equation": {"seed": 3, **PAGES},
+    "01.vote": "d",
+    "01.same": workbench(mappings=0, holders=1),
+    "01.kinds": STAYS,
+    "01.leak": {"seed": 9, "holder": "fault", "step": 14},
+    "01.expected_refs": expected_refs,
     "04.pair": vfio_map("base"),
     "04.equation": {"expected": 514, "actual": 515},
     "04.second": {"first look": 1, "freeze": 0},
@@ -30,6 +52,14 @@ RIGHT = {
 WRONG = {
     "00.ranking": ["reference", "reference", "nomem", "writeback"],
     "00.ruled_out": {"reference": True, "truncated": False, "nomem": False, "writeback": True},
+    "01.recall": {"call": "b", "leave": "c", "out": "a"},
+    "01.faded": {**FADED, "expected": 515},
+    "01.equation": {"seed": 3, **PAGES, "d": (5, 6)},
+    "01.vote": "a",
+    "01.same": workbench(mappings=2, isolated="no"),
+    "01.kinds": {**STAYS, "direct I/O pin": "long-term"},
+    "01.leak": {"seed": 9, "holder": "move_pages", "step": 6},
+    "01.expected_refs": lambda folio: folio.refcount,
     "04.pair": vfio_map("v2"),
     "04.equation": {"expected": 513, "actual": 515},
     "04.second": {"first look": 0, "freeze": 0},
@@ -132,3 +162,98 @@ def test_prediction_and_outcome_stand_side_by_side(capsys):
 def test_set_refuses_incomplete_answers():
     with pytest.raises(PredictionError, match="pears: choose one of none, some"):
         prediction().set({"apples": 1})
+
+
+# -- lesson 01
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ({"seed": 9, "holder": "guest", "step": 1}, "its allocation's reference is the mapping's"),
+        ({"seed": 9, "holder": "nobody", "step": 1}, "there is no 'nobody' in this run"),
+        ({"seed": 9, "holder": "mincore", "step": 7}, "drops in steps [9, 20]: it balances"),
+        ({"seed": 9, "holder": "fault", "step": 8}, "takes in step 8 it drops in step 12"),
+        ({"seed": 9, "holder": "fault", "step": 12}, "it takes nothing in step 12"),
+        ({"seed": -1, "holder": "fault", "step": 8}, "a seed is a whole number from 0 on"),
+    ],
+)
+def test_a_wrong_leak_is_answered_from_the_run(answer, told):
+    verdict = judge("01.leak", answer)
+    assert verdict.state == "failed"
+    assert told in verdict.why
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_every_seed_has_one_leak_that_can_be_found(seed):
+    """Found here by pairing takes and drops; the judge looks at what the model has left."""
+    trace = leak_hunt(seed).run()
+    taken = {}
+    for step, event in enumerate(trace.events, start=1):
+        if event.op.kind.name == "folio_get":
+            taken[event.actor] = step
+        elif event.op.kind.name == "folio_put":
+            del taken[event.actor]
+    [(holder, step)] = taken.items()
+    assert judge("01.leak", {"seed": seed, "holder": holder, "step": step}).state == "passed"
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_every_seed_of_the_practice_can_be_added_up(seed):
+    drawn = cases(seed)
+    answers = {"seed": seed}
+    for name, bench in drawn.items():
+        k = bench.knobs
+        nr = 512 if k["order"] == "9" else 1
+        expected = nr * (k["cached"] == "yes") + k["mappings"] + 1
+        pin = (1 if nr > 1 else 1024) * (k["pin"] == "yes")
+        answers[name] = (expected, expected + k["holders"] + pin)
+        assert answers[name] == expected_and_actual(bench)
+    assert judge("01.equation", answers).state == "passed"
+    assert len({tuple(bench.knobs.items()) for bench in drawn.values()}) == len(drawn)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (lambda folio: folio.refcount, "others: drop_caches"),
+        (lambda folio: 513 + folio.mapcount, "a single page of a memfd, mapped by nobody"),
+        (lambda folio: 1 + folio.nr_pages + folio.mapcount, "of no file, mapped by guest,"),
+        (lambda folio: 1 + folio.nr_pages * folio.cached, "mapped by guest,"),
+        (lambda folio: folio.nosuch, "for a single page of a memfd, mapped by nobody"),
+        (lambda: 1, "for a single page of a memfd, mapped by nobody"),
+        (lambda folio: "many", "for a single page of a memfd, mapped by nobody"),
+    ],
+)
+def test_a_wrong_function_is_shown_the_plainest_page_that_contradicts_it(wrong, told):
+    verdict = judge("01.expected_refs", wrong)
+    assert verdict.state == "failed"
+    assert told in verdict.detail
+
+
+def test_a_function_that_returns_nothing_is_not_attempted():
+    assert judge("01.expected_refs", lambda folio: None).state == "not attempted"
+
+
+def test_pages_to_try_come_in_an_order_from_plain_to_odd():
+    strangers = [bench.knobs["holders"] + 2 * (bench.knobs["pin"] == "yes") for bench in folios()]
+    assert strangers == sorted(strangers)
+    assert len({tuple(bench.knobs.items()) for bench in folios()}) == len(folios()) > 50
+
+
+@pytest.mark.parametrize("letter", "abc")
+def test_a_wrong_vote_meets_a_page_that_contradicts_it(letter):
+    verdict = judge("01.vote", letter)
+    assert verdict.state == "failed"
+    assert "refcount" in verdict.why or "514" in verdict.why
+    assert judge("01.same", workbench(mappings=0, holders=1)).state == "passed"
+
+
+def test_the_judges_of_lesson_01_run_the_model(monkeypatch):
+    """A model in which the cache took one reference for a huge page would change the answers."""
+    from mmsim.mm import folio
+
+    monkeypatch.setattr(folio.Folio, "nr_pages", property(lambda self: 1))
+    assert judge("01.faded", FADED).state == "failed"
+    assert judge("01.equation", RIGHT["01.equation"]).state == "failed"
+    assert judge("01.same", RIGHT["01.same"]).state == "failed"

@@ -50,6 +50,8 @@ def layout(world: World, region: str) -> Layout:
 def _title(shown: Layout, world: World) -> str:
     if shown.whole:
         return f"Huge page {shown.region}: {len(shown.types)} pages in one folio"
+    if not any(shown.types):
+        return f"{shown.region}: no memory yet"
     pfn = world.find(shown.region, 0)
     if len(shown.types) == 1 and pfn is not None:
         words = page_words(world.folio(pfn))

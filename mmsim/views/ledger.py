@@ -1,7 +1,10 @@
 """The refcount ledger: every reference has a holder, and the kernel's check is a sum over them.
 
 Interface: Ledger, Entry, Check, ledger, check_at, as_text, CHECKS, PRE_CHECK, SPLIT_FREEZE,
-MOVE_FREEZE, JUST, NEXT, IF
+MOVE_FREEZE, KNOWN, JUST, NEXT, IF
+
+Three checks are the kernel's.  The fourth, KNOWN, is can_split_folio() solved for the count, and
+holds for a single page too: what the count should be while the page is still mapped.
 """
 
 from __future__ import annotations
@@ -14,11 +17,13 @@ from mmsim.mm.world import World
 from mmsim.views.names import page_words, plural
 
 PRE_CHECK, SPLIT_FREEZE, MOVE_FREEZE = "split pre-check", "split freeze", "move freeze"
-CHECKS = (PRE_CHECK, SPLIT_FREEZE, MOVE_FREEZE)
+KNOWN = "known holders"
+CHECKS = (PRE_CHECK, SPLIT_FREEZE, MOVE_FREEZE, KNOWN)
 FUNCTIONS = {
     PRE_CHECK: "can_split_folio()",
     SPLIT_FREEZE: "folio_ref_freeze() in the split",
     MOVE_FREEZE: "folio_ref_freeze() in the move",
+    KNOWN: "The count and its known holders",
 }
 
 
@@ -80,6 +85,16 @@ def _check(folio: Folio, name: str, refcount: int) -> Check:
             f"{folio.mapcount} == {refcount} - {pins} - 1",
             folio.mapcount + pins + 1,
         )
+    if name == KNOWN:
+        expected = folio.cache_refs + folio.mapcount + 1
+        return Check(
+            name,
+            "refcount == cache + mapcount + 1",
+            refcount,
+            expected,
+            f"{refcount} == {folio.cache_refs} + {folio.mapcount} + 1",
+            expected,
+        )
     if name == SPLIT_FREEZE:
         pins = extra_pins(folio)
         formula, expected, numbers = "refcount == 1 + extra_pins", 1 + pins, f"1 + {pins}"
@@ -109,9 +124,8 @@ def _rows(folio: Folio, check: str) -> tuple[Entry, ...]:
     for n, kind in ((folio.pmd_maps, "PMD"), (folio.pte_maps, "PTE")):
         if n:
             why = "maps it as a whole" if kind == "PMD" and folio.is_thp else "maps single pages"
-            rows.append(
-                Entry(f"{kind} {'mapping' if n == 1 else 'mappings'}", n, why, check == PRE_CHECK)
-            )
+            counted = check in (PRE_CHECK, KNOWN)
+            rows.append(Entry(f"{kind} {'mapping' if n == 1 else 'mappings'}", n, why, counted))
     held = [_held_row(who, n) for who, n in folio.held]
     return (*rows, *(row for _, row in sorted(held, key=lambda item: (item[0], item[1].holder))))
 
@@ -128,7 +142,7 @@ def ledger(world: World, region: str, index: int = 0, *, check: str = "") -> Led
     if pfn is None:
         return None
     folio = world.folio(pfn)
-    if not folio.is_thp:
+    if not folio.is_thp and check != KNOWN:
         check = MOVE_FREEZE
     elif not check:
         waiting = not folio.mapcount and folio.cached and folio.locked_by

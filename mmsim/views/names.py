@@ -12,7 +12,13 @@ from mmsim.engine.scenario import Scenario, State
 from mmsim.mm.folio import ISOLATION, Folio
 from mmsim.mm.world import World, page_name
 
-_SUBJECTS = {"migrate": "the migration"}
+_SUBJECTS = {
+    "migrate": "the migration",
+    "drop_caches": "the drop_caches walk",
+    "mincore": "the mincore call",
+    "move_pages": "the move_pages call",
+    "direct_io": "the direct I/O",
+}
 _AREAS = {"CMA": "CMA", "MOVABLE": "ordinary memory"}
 
 

@@ -53,6 +53,15 @@ SENTENCES: dict[str, Callable[[Step], str]] = {
     ),
     "truncate_inode_folio": steps.truncate,
     "handle_mm_fault": steps.fault,
+    "shmem_alloc_and_acct_folio": steps.allocated,
+    "shmem_add_to_page_cache": lambda s: (
+        f"{s.who} puts {s.it()} into its file with shmem_add_to_page_cache(): {s.refs()}"
+    ),
+    "finish_fault": lambda s: (
+        f"{s.who} maps {s.it()} with finish_fault(): the reference of its allocation is the "
+        "mapping's from now on, so the count stays the same"
+    ),
+    "do_anonymous_page": steps.anonymous,
     "folio_isolate_lru": steps.isolate,
     "folio_test_lru": lambda s: steps.yes(
         s,

@@ -153,8 +153,28 @@ def fault(s: Step) -> str:
             f"{s.who} touches page {s.a[1]} of {s.a[0]}: handle_mm_fault() answers "
             f"{errno.name(s.answer)}, because the file has no such page"
         )
+    pfn = s.before.find(s.a[0], s.a[1])
+    if pfn is not None and s.before.folios[pfn].mapcount:
+        how = f"maps {s.named()} too: handle_mm_fault() finds it in its file"
+        return f"{s.who} {how}; one more mapping, {s.refs(pfn)}"
     return (
         f"{s.who} faults {s.named()} in again: handle_mm_fault() maps it, which takes one reference"
+    )
+
+
+def allocated(s: Step) -> str:
+    """shmem_alloc_and_acct_folio."""
+    return (
+        f"{s.who} touches {s.a[0]} for the first time: shmem_alloc_and_acct_folio() allocates "
+        f"{folio_name(s.after, s.answer)}, with one reference"
+    )
+
+
+def anonymous(s: Step) -> str:
+    """do_anonymous_page."""
+    return (
+        f"{s.who} touches {s.a[0]} for the first time: do_anonymous_page() allocates and maps "
+        f"{folio_name(s.after, s.answer)}; the one reference is the mapping's"
     )
 
 

@@ -66,10 +66,9 @@ def summary(trace: Trace) -> str:
     actor = main_actor(trace.scenario)
     state = trace.last
     if trace.scenario.local(state, actor).finished:
-        lines = [
-            f"Result: {actor} returns {result_words(trace.scenario, state, actor)} "
-            f"after {plural(len(trace), 'step')}."
-        ]
+        words = result_words(trace.scenario, state, actor)
+        said = "is done" if words == "done" else f"returns {words}"
+        lines = [f"Result: {actor} {said} after {plural(len(trace), 'step')}."]
     else:
         lines = [f"Result: {actor} has not finished after {plural(len(trace), 'step')}."]
     moved = counters(trace)

@@ -1,14 +1,16 @@
 """What a lesson shows: interactive skins over the views, and their static twins.
 
-Interface: stepper, console, show_state, show_trace, show_flow, show_chart, show_table, show_diff,
-show_story
+Interface: stepper, console, bench, show_state, show_ledger, show_trace, show_flow, show_chart,
+show_table, show_diff, show_story
 """
 
+from mmsim.widgets.bench import bench
 from mmsim.widgets.console import console
 from mmsim.widgets.display import (
     show_chart,
     show_diff,
     show_flow,
+    show_ledger,
     show_state,
     show_story,
     show_table,
@@ -17,10 +19,12 @@ from mmsim.widgets.display import (
 from mmsim.widgets.stepper import stepper
 
 __all__ = [
+    "bench",
     "console",
     "show_chart",
     "show_diff",
     "show_flow",
+    "show_ledger",
     "show_state",
     "show_story",
     "show_table",

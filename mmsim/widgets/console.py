@@ -14,6 +14,7 @@ from typing import Any
 import ipywidgets as w
 
 from mmsim.engine import schedule
+from mmsim.engine.trace import Trace
 from mmsim.knobs import Knob
 from mmsim.lessons import Prediction
 from mmsim.mm.versions import VERSIONS
@@ -40,12 +41,7 @@ class Console(w.VBox):
         self, situation: Situation, knobs: tuple[str, ...], prediction: Prediction | None
     ) -> None:
         self.situation = situation
-        self.boxes: dict[str, Any] = {
-            "version": w.Dropdown(options=list(VERSIONS), value=situation.version.name)
-        }
-        for knob in SCENARIOS[situation.name].knobs:
-            if knob.name in knobs:
-                self.boxes[knob.name] = self._box(knob)
+        self.boxes = self._offered(knobs)
         for name, box in self.boxes.items():
             box.description = name
             box.layout = w.Layout(width="240px")
@@ -65,6 +61,19 @@ class Console(w.VBox):
         if prediction is not None:
             prediction.when_stored(self._unlock)
         self._draw()
+
+    def _offered(self, knobs: tuple[str, ...]) -> dict[str, Any]:
+        """Name -> control, in the order they are shown."""
+        known = SCENARIOS[self.situation.name].knobs
+        version = w.Dropdown(options=list(VERSIONS), value=self.situation.version.name)
+        return {"version": version, **{k.name: self._box(k) for k in known if k.name in knobs}}
+
+    def _show(self, trace: Trace) -> None:
+        """Draw a run and say what came of it."""
+        self.view.value = flow.flow_svg(trace)
+        told = [escape(line) for line in text.summary(trace).splitlines()]
+        moves = escape(schedule.render(trace.moves))
+        self.said.value = "<br>".join(told) + f"<br><code>{moves}</code>"
 
     def _box(self, knob: Knob) -> Any:
         value = self.situation.knobs[knob.name]
@@ -93,16 +102,12 @@ class Console(w.VBox):
             self.view.value = f"<p><i>{LOCKED}</i></p>" if self.locked else self.view.value
             return
         values = {name: box.value for name, box in self.boxes.items()}
-        version = values.pop("version")
         try:
-            trace = self.situation.with_(version=version, **values).run()
+            trace = self.situation.with_(**values).run()
         except ValueError as error:
             self.said.value = f"These settings contradict each other: {escape(str(error))}"
             return
-        self.view.value = flow.flow_svg(trace)
-        told = [escape(line) for line in text.summary(trace).splitlines()]
-        moves = escape(schedule.render(trace.moves))
-        self.said.value = "<br>".join(told) + f"<br><code>{moves}</code>"
+        self._show(trace)
 
 
 def console(

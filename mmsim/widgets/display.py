@@ -1,6 +1,7 @@
 """Static twins: a picture, a small table and a sentence as ordinary output of a cell.
 
-Interface: show_state, show_trace, show_flow, show_chart, show_table, show_diff, show_story
+Interface: show_state, show_ledger, show_trace, show_flow, show_chart, show_table, show_diff,
+show_story
 
 What a widget shows is gone without a kernel (on GitHub, in print, for a screen reader); what these
 functions show is stored in the notebook.  With `after`, a prediction, nothing is shown before an
@@ -15,10 +16,12 @@ from typing import Any
 from IPython.display import Image, display
 
 from mmsim.engine.trace import Trace
+from mmsim.holders import Bench
 from mmsim.lessons import Prediction
 from mmsim.mm import versions
-from mmsim.views import charts, flow, picture, story, text
+from mmsim.views import account, charts, flow, picture, story, text
 from mmsim.views.fold import fold_once
+from mmsim.views.practice import worked
 
 LOCKED = "Shown once your prediction is stored; then run this cell again."
 
@@ -84,6 +87,16 @@ def show_state(
     svg = picture.state_svg(trace, position, region=region)
     display(Picture(svg, text.sentence(trace, position)))
     show_table(_two_columns(picture.state_table(trace, position)))
+
+
+def show_ledger(bench: Bench, *, after: Prediction | None = None) -> None:
+    """Who refers to a page: its ledger as a picture, a sentence and a table."""
+    if _locked(after):
+        return
+    trace = bench.run()
+    display(Picture(account.account_svg(trace), account.account_sentence(trace)))
+    print(account.account_sentence(trace))
+    show_table(worked(bench))
 
 
 def _two_columns(rows: list[tuple[str, str]]) -> Any:

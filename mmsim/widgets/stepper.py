@@ -7,27 +7,38 @@ controls stay locked until an answer is stored; then prediction and outcome stan
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from html import escape
 from typing import Any
 
 import ipywidgets as w
 
-from mmsim.lessons import Prediction, PredictionError
+from mmsim.engine.trace import Trace
+from mmsim.lessons import Answer, Prediction
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import Situation
 from mmsim.views import picture, text
+from mmsim.widgets.question import Question
 from mmsim.widgets.session import Session
 
 LOCKED = "Locked: store your prediction first."
+Happened = Callable[[Trace], Mapping[str, Answer]]
 
 
 class Stepper(w.VBox):
     """The widget.  Its parts are attributes, so that a test can press them."""
 
-    def __init__(self, session: Session, prediction: Prediction | None, region: str) -> None:
+    def __init__(
+        self,
+        session: Session,
+        prediction: Prediction | None,
+        region: str,
+        happened: Happened | None = None,
+    ) -> None:
         self.session = session
         self.prediction = prediction
         self.region = region
+        self.happened = happened
         self.version = w.Dropdown(
             options=list(session.versions),
             value=session.version,
@@ -51,28 +62,16 @@ class Stepper(w.VBox):
         self.controls = w.HBox([self.version, self.back, self.slider, self.forward])
         parts: list[Any] = [self.controls, self.view, self.verdict]
         if prediction is not None:
-            parts.insert(0, self._question(prediction))
+            self.question = Question(prediction, "Now step through the run.")
+            self.choices, self.store = self.question.choices, self.question.store
+            self.said = self.question.said
+            parts.insert(0, self.question)
         super().__init__(parts)
         self._connect()
         self._lock(prediction is not None and prediction.stored is None)
         if prediction is not None:
             prediction.when_stored(self._unlock)
         self._draw()
-
-    def _question(self, prediction: Prediction) -> Any:
-        self.choices = {
-            name: w.Dropdown(
-                options=[("choose …", None), *((str(c), c) for c in choices)],
-                description=name,
-                style={"description_width": "initial"},
-            )
-            for name, choices in prediction.choices.items()
-        }
-        self.store = w.Button(description="Store prediction", button_style="primary")
-        self.store.on_click(self._store)
-        self.said = w.HTML()
-        question = w.HTML(f"<b>Predict first.</b> {escape(prediction.question)}")
-        return w.VBox([question, w.HBox([*self.choices.values(), self.store]), self.said])
 
     def _connect(self) -> None:
         self.slider.observe(lambda change: self._go(change["new"]), "value")
@@ -89,24 +88,13 @@ class Stepper(w.VBox):
         self.slider.max = len(self.session.rows)
         self._draw()
 
-    def _store(self, _: Any) -> None:
-        assert self.prediction is not None
-        answers = {n: box.value for n, box in self.choices.items() if box.value is not None}
-        try:
-            self.prediction.set(answers)
-        except PredictionError as error:
-            self.said.value = f"Not stored: {escape(str(error))}."
-
     def _lock(self, locked: bool) -> None:
         for part in (self.version, self.back, self.slider, self.forward):
             part.disabled = locked
 
     def _unlock(self) -> None:
-        assert self.prediction is not None
         self._lock(False)
-        for name, box in self.choices.items():
-            box.value = (self.prediction.stored or {})[name]
-        self.said.value = f"Stored: {escape(self.prediction.told())}. Now step through the run."
+        self.question.stored()
         self._draw()
 
     def _draw(self) -> None:
@@ -124,12 +112,18 @@ class Stepper(w.VBox):
         """Prediction beside outcome, once the end of the run has been reached."""
         lines = [escape(line) for line in text.summary(self.session.trace).splitlines()]
         if self.prediction is not None:
-            outcome = dict(text.counters(self.session.trace))
-            outcome = {name: outcome.get(name, 0) for name in self.prediction.choices}
-            for name, predicted, happened, same in self.prediction.against(outcome):
+            for name, predicted, happened, same in self.prediction.against(self._outcome()):
                 sign = "✔ as predicted" if same else f"✘ you predicted {predicted}"
                 lines.append(f"{escape(name)} {happened}: {sign}")
         return "<br>".join(lines)
+
+    def _outcome(self) -> Mapping[str, Answer]:
+        """What the parts of the prediction came to: counters, if nothing else was asked about."""
+        if self.happened is not None:
+            return self.happened(self.session.trace)
+        assert self.prediction is not None
+        moved = dict(text.counters(self.session.trace))
+        return {name: moved.get(name, 0) for name in self.prediction.choices}
 
 
 def stepper(
@@ -138,9 +132,11 @@ def stepper(
     unlock: Prediction | None = None,
     versions: tuple[str, ...] = tuple(VERSIONS),
     region: str = "A",
+    happened: Happened | None = None,
 ) -> Stepper:
     """A widget to step through the run of a situation.
 
-    `unlock`: a prediction about counters that has to be stored before anything moves.
+    `unlock`: a prediction that has to be stored before anything moves; about counters, or about
+    what `happened` finds in the run.
     """
-    return Stepper(Session(situation, versions), unlock, region)
+    return Stepper(Session(situation, versions), unlock, region, happened)

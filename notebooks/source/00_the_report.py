@@ -212,5 +212,4 @@ check("00.pretest", pretest)
 # the mail with the counters `c163ba0e-80d9-6362-b4f0-c5a2a12deec5@linux.alibaba.com` (18 October 2022).
 # Message-ids can be looked up in any archive of the kernel's mailing lists.
 #
-# **Next:** lesson 04, *Migrate, or split and migrate*, which brings what it needs. Lessons 01 to 03 are
-# not written yet.
+# **Next:** lesson 01, *Who holds this page?*

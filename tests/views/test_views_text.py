@@ -99,7 +99,7 @@ def test_other_actors_have_sentences_too(other: Actor) -> None:
     for position in range(1, len(trace) + 1):
         assert sentence(trace, position).startswith("The other ")
     assert step_table(trace)
-    assert summary(trace).startswith("Result: other returns done")
+    assert summary(trace).startswith("Result: other is done")
 
 
 def _device(memlock: int | None = None, **fields: object) -> tuple[World, Actor]:

@@ -1,0 +1,116 @@
+"""First touches: how a folio of a memfd, or of no file at all, comes to be and who refers to it.
+
+Floor 3: kernel paths and the atomic steps that belong to them.  Mirrors mm/shmem.c
+(shmem_get_folio_gfp(), shmem_fallocate()) and mm/memory.c (do_read_fault(), do_anonymous_page()),
+6.1-rc1.
+
+Interface: populate, do_read_fault, do_anonymous_page, shmem_fallocate, shmem_get_folio_gfp,
+finish_fault, shmem_alloc_and_acct_folio, shmem_add_to_page_cache
+
+Left out: whether a huge page may be had, the folio lock that is held meanwhile, fault-around, page
+tables.  A new folio has its name from the beginning, so that a reader can follow it; whoever
+schedules a lookup before it is in the page cache builds a run that no kernel has."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+from mmsim.engine.op import Op, atomic
+from mmsim.flags import ANON, SHMEM
+from mmsim.mm.folio import NEW_PAGE, Folio
+from mmsim.mm.page_ref import folio_put
+from mmsim.mm.swap import folio_add_lru, lru_add_drain
+from mmsim.mm.world import World
+
+
+def _new(world: World, region: str, index: int, order: int, kind: str) -> int:
+    """A folio with the one reference of its allocation, on no list; answers its pfn."""
+    nr = 1 << order
+    pfn = -(-world.target_pfn // nr) * nr
+    world.target_pfn = pfn + nr
+    folio = Folio(region, region, index, order, kind, mapping=False, cached=False, lru=False)
+    world.add(pfn, folio._replace(held=((NEW_PAGE, 1),), dirty=False))
+    return pfn
+
+
+def _map(world: World, pfn: int) -> None:
+    """One more mapping, a huge page by a PMD; the reference of the lookup becomes the mapping's."""
+    folio = world.folio(pfn)
+    maps = {"pmd_maps": folio.pmd_maps + 1} if folio.is_thp else {"pte_maps": folio.pte_maps + 1}
+    world.update(pfn, refcount=folio.refcount + 1, **maps)
+    world.drop(pfn, NEW_PAGE)
+
+
+@atomic
+def shmem_alloc_and_acct_folio(world: World, me: str, region: str, index: int, order: int) -> int:
+    """Allocate a folio for a page of a memfd; answers its pfn.  Its only reference is the caller's.
+
+    Kernel: mm/shmem.c, shmem_alloc_and_acct_folio().
+    """
+    return _new(world, region, index, order, SHMEM)
+
+
+@atomic
+def shmem_add_to_page_cache(world: World, me: str, pfn: int) -> None:
+    """The file has the folio now, with one reference for each base page in it.
+
+    Kernel: mm/shmem.c, shmem_add_to_page_cache().
+    """
+    folio = world.folio(pfn)
+    world.update(pfn, refcount=folio.refcount + folio.nr_pages, mapping=True, cached=True)
+
+
+@atomic
+def finish_fault(world: World, me: str, pfn: int) -> None:
+    """Map the folio that the fault has found; the fault's reference becomes the mapping's.
+
+    Kernel: mm/memory.c, finish_fault().
+    """
+    _map(world, pfn)
+
+
+@atomic
+def do_anonymous_page(world: World, me: str, region: str, index: int, order: int) -> int:
+    """A folio that belongs to no file: allocated and mapped; answers its pfn.
+
+    Kernel: mm/memory.c, do_anonymous_page(); a huge page: do_huge_pmd_anonymous_page().
+    """
+    pfn = _new(world, region, index, order, ANON)
+    world.update(pfn, mapping=True)
+    _map(world, pfn)
+    return pfn
+
+
+def shmem_get_folio_gfp(region: str, order: int) -> Generator[Op, Any, int]:
+    """A new folio in the page cache; answers its pfn, with one reference for the caller.
+
+    Left out: looking whether there is one already."""
+    pfn = yield shmem_alloc_and_acct_folio(region, 0, order)
+    yield shmem_add_to_page_cache(pfn)
+    yield folio_add_lru(pfn)
+    return int(pfn)
+
+
+def do_read_fault(region: str, order: int) -> Generator[Op, Any, None]:
+    """The first touch of a page of a memfd, as MAP_POPULATE makes it."""
+    pfn = yield from shmem_get_folio_gfp(region, order)
+    yield finish_fault(pfn)
+
+
+def shmem_fallocate(region: str, order: int) -> Generator[Op, Any, None]:
+    """Memory for a file that nobody maps yet."""
+    pfn = yield from shmem_get_folio_gfp(region, order)
+    yield folio_put(pfn, NEW_PAGE, 1)
+
+
+def populate(region: str, order: int, kind: str, mapped: bool) -> Generator[Op, Any, None]:
+    """Fill one page, or one huge page, of a region; kernel: mm/gup.c, populate_vma_page_range()."""
+    if kind == ANON:
+        pfn = yield do_anonymous_page(region, 0, order)
+        yield folio_add_lru(pfn)
+    elif mapped:
+        yield from do_read_fault(region, order)
+    else:
+        yield from shmem_fallocate(region, order)
+    yield lru_add_drain()

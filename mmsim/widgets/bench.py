@@ -1,0 +1,53 @@
+"""Knobs of one folio beside its ledger.
+
+Interface: bench, BenchConsole
+
+The controls are built from the bench's knobs, which are data; the picture is that of
+`views.account`, as in the static twin.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+import ipywidgets as w
+
+from mmsim.engine.trace import Trace
+from mmsim.holders import WORKBENCH_KNOBS, Bench
+from mmsim.lessons import Prediction
+from mmsim.views.account import account_sentence, account_svg
+from mmsim.widgets.console import Console
+from mmsim.widgets.question import Question
+
+
+class BenchConsole(Console):
+    """The widget.  `boxes` maps knob names to their controls."""
+
+    def __init__(self, situation: Bench, prediction: Prediction | None) -> None:
+        self.question = (
+            Question(prediction, "Now change the page.") if prediction is not None else None
+        )
+        names = tuple(knob.name for knob in WORKBENCH_KNOBS)
+        super().__init__(situation, names, prediction)
+
+    def _offered(self, knobs: tuple[str, ...]) -> dict[str, Any]:
+        return {knob.name: self._box(knob) for knob in WORKBENCH_KNOBS if knob.name in knobs}
+
+    def _unlock(self) -> None:
+        if self.question is not None:
+            self.question.stored()
+        super()._unlock()
+
+    def _show(self, trace: Trace) -> None:
+        self.view.value = account_svg(trace)
+        self.said.value = escape(account_sentence(trace))
+
+
+def bench(situation: Bench, *, unlock: Prediction | None = None) -> w.VBox:
+    """A widget to change who refers to a page and see its ledger.
+
+    `unlock`: a prediction that has to be stored before anything moves.
+    """
+    console = BenchConsole(situation, unlock)
+    return w.VBox([console.question, console]) if console.question is not None else console
