@@ -131,8 +131,8 @@ def same(answer: Bench) -> Verdict:
 
 VOTES = {
     "a": "514 users would be 514 rows in the ledger; here {rows} rows add up to 514",
-    "b": "this page has refcount 514 and is mapped {maps} times",
-    "c": "a pin is one way to get a reference; this page has 514 and pincount {pins}",
+    "b": "this page has refcount 514 too, and mapcount {maps}",
+    "c": "a pin is one way to get a reference; this page has refcount 514 too, and pincount {pins}",
 }
 
 
@@ -141,10 +141,11 @@ def vote(answer: str) -> Verdict:
     """The peer question; a wrong answer meets a page that contradicts it."""
     if answer == "d":
         return passed("the count has no names: the same 514 stands for very different holders")
-    folio = workbench(mappings=0, holders=1).folio()
-    rows = len(folio.held) + 1
+    bench = workbench()
+    folio = bench.folio()
+    rows = 1 + (folio.mapcount > 0) + len(folio.held)  # the first is the page cache's
     why = VOTES[answer].format(rows=rows, maps=folio.mapcount, pins=folio.pincount)
-    return failed(why, f"workbench(mappings=0, holders=1): {_sum(folio)}")
+    return failed(why, f"{in_words(bench)}: {_sum(folio)}")
 
 
 # -- how long

@@ -58,8 +58,8 @@ SENTENCES: dict[str, Callable[[Step], str]] = {
         f"{s.who} puts {s.it()} into its file with shmem_add_to_page_cache(): {s.refs()}"
     ),
     "finish_fault": lambda s: (
-        f"{s.who} maps {s.it()} with finish_fault(): the reference of its allocation is the "
-        "mapping's from now on, so the count stays the same"
+        f"{s.who} maps {s.it()} with finish_fault(): "
+        "the allocation's reference is the mapping's now"
     ),
     "do_anonymous_page": steps.anonymous,
     "folio_isolate_lru": steps.isolate,

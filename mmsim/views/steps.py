@@ -155,8 +155,7 @@ def fault(s: Step) -> str:
         )
     pfn = s.before.find(s.a[0], s.a[1])
     if pfn is not None and s.before.folios[pfn].mapcount:
-        how = f"maps {s.named()} too: handle_mm_fault() finds it in its file"
-        return f"{s.who} {how}; one more mapping, {s.refs(pfn)}"
+        return f"{s.who} maps {s.named()} too with handle_mm_fault(): {s.refs(pfn)}"
     return (
         f"{s.who} faults {s.named()} in again: handle_mm_fault() maps it, which takes one reference"
     )

@@ -67,9 +67,10 @@ check("01.recall", recall)
 #
 # 1. the page is put *in the page cache*: the file remembers "these 2 MiB of me are there";
 # 2. it is *mapped*: one entry in the guest's page table (a PMD, which stands for all 2 MiB) points to it;
-# 3. it is *mapped again*: a second process, the backend of a device, maps the same memfd;
-# 4. it is *isolated*: a caller who wants to move it takes it off the kernel's lists, so that nobody else
-#    moves it meanwhile;
+# 3. it is *mapped again*: a second process, one that plays a device for the guest (its *backend*), maps the
+#    same memfd;
+# 4. it is *isolated*: a caller who wants to move it takes it off its LRU list, so that nobody else moves it
+#    meanwhile (LRU lists order pages by how recently they were used);
 # 5. *drop_caches looks* at it: somebody has asked the kernel to drop the page cache, and the walk over all
 #    files has come to this page.
 #
@@ -92,7 +93,9 @@ stepper(page_life(), unlock=guess, versions=("base",), happened=refcounts_of)
 
 # %% [markdown]
 # Drag the slider. The *ledger* on the left has a row for everybody who refers to the page; the code on the
-# right is the model's own, and each marked line is one indivisible step.
+# right is the model's own, and each marked line is one indivisible step. Under the ledger stands a
+# comparison that you will meet further down. (The hourglass: nobody has made it yet; this is what it would
+# find.)
 #
 # No widget to be seen? Write your five numbers here instead; the cells below show the same run.
 
@@ -132,25 +135,24 @@ assert life.state(1).world.folio(next(iter(life.last.world.folios))).refcount ==
 assert folio_on(life).refcount == 515 and folio_on(life).cache_refs == 512
 
 # %% [markdown]
-# Two of these surprise most people.
-#
-# - **The page cache takes 512**, one for each small page inside, although it keeps a single entry.
-# - **The first mapping takes none.** The fault that found the page already had a reference, the one from the
-#   allocation. It hands that reference over to the mapping.
-#
-# Three things in the run leave no trace. Being *on* one of the kernel's LRU lists (they order pages by how
-# recently they were used) holds no reference. A huge page passes through the per-CPU batch in front of
-# these lists at once; a single page may wait there, and is held by the batch until then. And `drop_caches`
-# goes again: it could not drop the page, because a mapped page is in use, so the count is what it was. But
-# for a moment it was one too high.
-#
-# **Explain** in one sentence, before you read on: why is 513 after "mapped" not 514?
+# **Explain** in one sentence, before you read on: why is the count after "mapped" still 513, and not 514?
 
 # %% [markdown] tags=["solution"]
 # **Model answer.** A reference was there already, from the allocation; the fault gives it to the mapping
 # instead of dropping it and taking a new one.
 
 # %% [markdown]
+# Two of the five surprise most people.
+#
+# - **The page cache takes 512**, one for each small page inside, although it keeps a single entry.
+# - **The first mapping takes none.** The fault that found the page already had a reference, the one from the
+#   allocation. It hands that reference over to the mapping.
+#
+# Three things in the run leave no trace. Being *on* an LRU list holds no reference. In front of the lists each
+# processor has a short queue, a *batch*, which does hold one: a huge page passes through it at once, a single
+# page may wait there. And `drop_caches` goes again. It did not drop the page, because a page that is mapped
+# is in use. So the count is what it was; but for a moment it was one too high.
+#
 # ## Expected and actual
 #
 # The caller who has isolated a page knows three kinds of holders: the page cache, the mappings, and itself.
@@ -162,7 +164,8 @@ assert folio_on(life).refcount == 515 and folio_on(life).cache_refs == 512
 #
 # If the actual count is the same, nobody else is there. If it is higher, somebody is, and the kernel leaves
 # the page alone. `can_split_folio()` makes this comparison for a huge page while it is still mapped. (It
-# subtracts instead of adding, as you saw under the ledger: `mapcount == refcount - extra_pins - 1`.) For a
+# subtracts instead of adding, as you saw under the ledger: `mapcount == refcount - extra_pins - 1`.
+# `mapcount` is the number of mappings, `extra_pins` its name for the references of the page cache.) For a
 # move, the mappings are taken away first, and what is left is compared: the cache and the caller.
 #
 # Take a huge page of a memfd, mapped once and isolated: 512 + 1 + 1 = 514 on both sides. Now one thing is
@@ -186,8 +189,18 @@ sides = Prediction(
 bench(workbench(), unlock=sides)
 
 # %% [markdown]
-# On this bench you decide who refers to the page; the model carries the steps out and counts. Without a
-# widget, write your four answers here: `"equal"` or `"not equal"`.
+# On this bench you decide who refers to the page; the model carries the steps out and counts.
+#
+# | knob | values | meaning |
+# | --- | --- | --- |
+# | `order` | 9, 0 | a huge page (2⁹ = 512 small ones), or a single page |
+# | `cached` | yes, no | memory of a memfd, or of no file |
+# | `mappings` | 0 to 4 | processes that map it: guest, backend, monitor, backup |
+# | `isolated` | yes, no | has the caller taken it off its LRU list? |
+# | `holders` | 0 to 3 | who has looked it up just now: `drop_caches`, a page fault, `mincore()` |
+# | `pin` | yes, no | does a direct I/O pin one small page of it? |
+#
+# Without a widget, write your four answers here: `"equal"` or `"not equal"`.
 
 # %% tags=["student"]
 answers = {"second mapping": None, "no file": None, "one more holder": None, "a pin": None}
@@ -235,7 +248,8 @@ assert workbench(order=0, pin="yes").folio().refcount == 3 + 1024
 # | --- | --- | --- |
 # | allocated | 1 | 1 |
 # | put into the page cache | +1 | +512 |
-# | mapped for the first time | 0 | 0 |
+# | queued for its LRU list | +1, until the batch is emptied | 0: the batch is emptied at once |
+# | mapped for the first time | 0: takes over the one of the allocation | 0: the same |
 # | mapped by one more process | +1 | +1 (as a whole, by a PMD) |
 # | isolated | +1 | +1 |
 # | looked up (`folio_try_get()`) | +1 | +1 |
@@ -282,8 +296,9 @@ lines = {
 check("01.faded", lines)
 
 # %% [markdown]
-# **Five more, without the lines.** Every page in the table is isolated. Give (expected, actual) for each. The
-# table is drawn from a seed; with another seed, in both cells, you get five others, as often as you like.
+# **Five more, without the lines.** Every page in the table is isolated. Give (expected, actual) for each. (Memory of
+# no file can have several mappings too: after a `fork()` parent and child share it.) The table is drawn from
+# a seed; with another seed, in both cells, you get five others, as often as you like.
 
 # %%
 show_table(practice(seed=3))
@@ -336,6 +351,22 @@ check("01.vote", vote)
 # > **A common mistake:** "refcount 514 means 514 users". The page cache alone has 512 of them, and the cache is
 # > not a user: nobody need ever look at these 2 MiB again.
 #
+# Four huge pages with one and the same count:
+
+# %%
+alike = {
+    "mapped twice": workbench(mappings=2, isolated="no"),
+    "mapped, isolated": workbench(),
+    "mapped, looked at": workbench(isolated="no", holders=1),
+    "mapped, pinned": workbench(isolated="no", pin="yes"),
+}
+show_table(same_count(alike), after=sides)
+
+# %% tags=["check"]
+assert {page.folio().refcount for page in alike.values()} == {514}
+assert len({page.folio().held for page in alike.values()}) == len(alike) == 4
+
+# %% [markdown]
 # ## Mapping or reference?
 #
 # A **mapping** is an entry in a page table. It has a reference, and it is also counted in a second number,
@@ -343,8 +374,8 @@ check("01.vote", vote)
 # nothing but +1. It can't be found, and nobody can take it away but whoever has it.
 # So every mapping is a reference, but a reference need not be a mapping.
 #
-# **Task.** Build a page with refcount 514 that *nobody maps*. The knobs are `order`, `cached`, `mappings`,
-# `isolated`, `holders` and `pin`, as on the bench.
+# **Task.** All four pages above are mapped. Build one with refcount 514 that *nobody maps*. The knobs are those
+# of the bench.
 
 # %% tags=["student"]
 mine = None  # for instance workbench(mappings=2, holders=0)
@@ -353,23 +384,6 @@ check("01.same", mine)
 # %% tags=["solution"]
 mine = workbench(mappings=0, holders=1)
 check("01.same", mine)
-
-# %% [markdown]
-# Five huge pages with one and the same count:
-
-# %%
-alike = {
-    "mapped twice": workbench(mappings=2, isolated="no"),
-    "mapped, isolated": workbench(),
-    "mapped, looked at": workbench(isolated="no", holders=1),
-    "mapped, pinned": workbench(isolated="no", pin="yes"),
-    "not mapped at all": workbench(mappings=0, holders=1),
-}
-show_table(same_count(alike), after=sides)
-
-# %% tags=["check"]
-assert {page.folio().refcount for page in alike.values()} == {514}
-assert len({page.folio().held for page in alike.values()}) > 3
 
 # %% [markdown]
 # ## For a moment, or for good?
@@ -434,6 +448,11 @@ found = {"seed": 9, "holder": "fault", "step": 14}
 check("01.leak", found)
 
 # %% tags=["check"]
+from mmsim.units import HPAGE_PMD_NR, PAGE_SIZE, PAGEVEC_SIZE
+
+assert PAGEVEC_SIZE == 15 and HPAGE_PMD_NR == 512 and PAGE_SIZE == 4 * 1024
+assert HPAGE_PMD_NR * PAGE_SIZE == 2 * 1024 * 1024
+assert workbench(isolated="no").folio().refcount == 513
 assert folio_on(leak_hunt(seed=9).run()).refcount == 514
 assert all(folio_on(leak_hunt(seed).run()).refcount == 514 for seed in range(20))
 
@@ -498,11 +517,11 @@ check("01.expected_refs", expected_refs)
 # | --- | --- |
 # | reference | "I am using this folio, don't free it": +1 in its count, and nothing else |
 # | mapping | an entry in a page table that points to the folio; one reference, and one in `mapcount` |
-# | page cache | where a file finds its pages in memory; for a memfd it is the only place they are |
+# | page cache | where a file finds its pages in memory |
 # | memfd, shmem | a file that exists in memory only, and the part of the kernel that makes it |
 # | anonymous memory | memory that belongs to no file |
 # | isolate | take a folio off its LRU list in order to move it; one reference |
-# | LRU list, batch | pages by how recently they were used, and the short per-CPU queue in front |
+# | LRU list, batch | pages by how recently they were used; the short queue in front, one per processor |
 # | pin | a reference that asks for the page to stay where it is (`FOLL_PIN`) |
 # | PMD, PTE | an entry of a page table for 2 MiB, and one for 4 KiB |
 # | leak | a reference that nobody is going to drop |
