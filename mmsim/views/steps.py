@@ -164,7 +164,7 @@ def fault(s: Step) -> str:
 def allocated(s: Step) -> str:
     """shmem_alloc_and_acct_folio."""
     return (
-        f"{s.who} touches {s.a[0]} for the first time: shmem_alloc_and_acct_folio() allocates "
+        f"{s.who} touches {s.a[0]} first: shmem_alloc_and_acct_folio() allocates "
         f"{folio_name(s.after, s.answer)}, with one reference"
     )
 

@@ -62,8 +62,8 @@ check("01.recall", recall)
 #
 # ## The life of one huge page
 #
-# A guest touches its memory, a memfd, for the first time. The kernel allocates a huge page; its count is 1,
-# held by the code that asked for it. Then five things happen:
+# A guest touches its memory, a memfd, for the first time. The kernel allocates a huge page (the
+# pictures call it A); its count is 1, held by the code that asked for it. Then five things happen:
 #
 # 1. the page is put *in the page cache*: the file remembers "these 2 MiB of me are there";
 # 2. it is *mapped*: one entry in the guest's page table (a PMD, which stands for all 2 MiB) points to it;
@@ -174,8 +174,8 @@ assert folio_on(life).refcount == 515 and folio_on(life).cache_refs == 512
 # - *second mapping*: one more process maps it;
 # - *no file*: it is ordinary memory of the guest instead, which belongs to no file (*anonymous* memory);
 # - *one more holder*: somebody has just looked it up and still has a reference;
-# - *a pin*: a direct I/O (a transfer between disk and user memory without a copy) has pinned one of its
-#   small pages.
+# - *a pin*: a direct I/O (a transfer between disk and user memory that goes around the page cache) has
+#   pinned one of its small pages.
 
 # %%
 sides = Prediction(
@@ -388,22 +388,10 @@ check("01.same", mine)
 # %% [markdown]
 # ## For a moment, or for good?
 #
-# A reference has no name, and no duration either. Some end by themselves:
+# A reference has no name, and no duration either. Yet some end by themselves, soon, and others stay.
 #
-# | who | until |
-# | --- | --- |
-# | the walk of `drop_caches` | it is through with its batch of at most 15 entries; microseconds, mostly |
-# | a page fault by another thread | it gets the lock of the page |
-# | a look-up by `mincore()` or `move_pages()` | at once; microseconds |
-# | a direct I/O (a pin) | the transfer is over; milliseconds |
-# | the isolation | the page has been moved, or put back |
-#
-# Others stay: the page cache as long as the file has the page, a mapping until the process goes or the
-# kernel takes it away, the pin of a device (`VFIO_IOMMU_MAP_DMA`) as long as the device is handed to the
-# guest. For the first kind it is worth looking again later. For the second it is not, unless the kernel can
-# take the reference away itself.
-#
-# **Task.** Which is which: `"temporary"` or `"long-term"`?
+# **Task.** Which is which: `"temporary"` or `"long-term"`? (The *VFIO pin* is the one that lets a device work in the
+# guest's memory.)
 
 # %% tags=["student"]
 stays = {
@@ -428,6 +416,21 @@ stays = {
 check("01.kinds", stays)
 
 # %% [markdown]
+# These end by themselves:
+#
+# | who | until |
+# | --- | --- |
+# | the walk of `drop_caches` | it is through with its batch of at most 15 entries; microseconds, mostly |
+# | a page fault by another thread | it gets the lock of the page |
+# | a look-up by `mincore()` or `move_pages()` | at once; microseconds |
+# | a direct I/O (a pin) | the transfer is over; milliseconds |
+# | the isolation | the page has been moved, or put back |
+#
+# Others stay: the page cache as long as the file has the page, a mapping until the process goes or the
+# kernel takes it away, the pin of a device (`VFIO_IOMMU_MAP_DMA`) as long as the device is handed to the
+# guest. For the first kind it is worth looking again later. For the second it is not, unless the kernel can
+# take the reference away itself.
+#
 # ## Somebody forgot to let go
 #
 # A reference that is taken and never dropped is a *leak*. The page can't be freed any more, nor moved, nor
@@ -457,8 +460,7 @@ assert folio_on(leak_hunt(seed=9).run()).refcount == 514
 assert all(folio_on(leak_hunt(seed).run()).refcount == 514 for seed in range(20))
 
 # %% [markdown]
-# With the whole list of steps it took you a minute. A kernel in daily use keeps no
-# such list; it has the 514.
+# With the list of steps it can be found in a minute. A kernel in daily use keeps no such list; it has the 514.
 #
 # ## Write `expected_refs()`
 #
