@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from itertools import product
 from typing import Any
 
-from mmsim.holders import HOLDERS, MAPPERS, PINNER, Bench, check_seed, workbench
+from mmsim.benches import HOLDERS, MAPPERS, PINNER, Bench, check_seed, workbench
 
 # Case -> what is not left to chance: every seed has something of everything.
 KINDS: dict[str, dict[str, object]] = {

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from mmsim import errno
+from mmsim.benches import Bench, folio_on, leak_hunt, workbench
 from mmsim.cases import cases, expected_and_actual, folios, in_words
 from mmsim.checks import Verdict, failed, passed, task
 from mmsim.engine.trace import Trace
-from mmsim.holders import Bench, folio_on, leak_hunt, workbench
 from mmsim.mm.folio import ISOLATION, Folio
 from mmsim.scenarios import vfio_map
 from mmsim.tasks_00 import ruled_out

@@ -55,7 +55,7 @@ FLOORS = {
     "script.py": 4,
     "knobs.py": 4,
     "scenarios.py": 4,
-    "holders.py": 4,
+    "benches.py": 4,
     "cases.py": 4,
     "conformance/": 5,
     "schema.py": 5,

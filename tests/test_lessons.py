@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from mmsim import checks
+from mmsim.benches import leak_hunt, workbench
 from mmsim.cases import cases, expected_and_actual, folios
 from mmsim.checks import TASKS, check, hint, judge
-from mmsim.holders import leak_hunt, workbench
 from mmsim.lessons import Prediction, PredictionError
 from mmsim.scenarios import vfio_map
 

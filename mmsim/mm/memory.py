@@ -5,7 +5,7 @@ Floor 3: kernel paths and the atomic steps that belong to them.  Mirrors mm/shme
 6.1-rc1.
 
 Interface: populate, do_read_fault, do_anonymous_page, shmem_fallocate, shmem_get_folio_gfp,
-finish_fault, shmem_alloc_and_acct_folio, shmem_add_to_page_cache
+finish_fault, map_in_another_process, shmem_alloc_and_acct_folio, shmem_add_to_page_cache
 
 Left out: whether a huge page may be had, the folio lock that is held meanwhile, fault-around, page
 tables.  A new folio has its name from the beginning, so that a reader can follow it; whoever
@@ -16,20 +16,30 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
-from mmsim.engine.op import Op, atomic
+from mmsim.engine.op import ModelError, Op, atomic
+from mmsim.errno import ENOMEM
 from mmsim.flags import ANON, SHMEM
 from mmsim.mm.folio import NEW_PAGE, Folio
+from mmsim.mm.migration_target import from_zone
 from mmsim.mm.page_ref import folio_put
 from mmsim.mm.swap import folio_add_lru, lru_add_drain
-from mmsim.mm.world import World
+from mmsim.mm.world import World, page_name
 
 
-def _new(world: World, region: str, index: int, order: int, kind: str) -> int:
-    """A folio with the one reference of its allocation, on no list; answers its pfn."""
+def _new(world: World, region: str, index: int, order: int, kind: str) -> int | None:
+    """A folio with the one reference of its allocation, on no list; answers its pfn.
+
+    In a world with a zone the allocator decides, and None means that it has no such block."""
     nr = 1 << order
-    pfn = -(-world.target_pfn // nr) * nr
-    world.target_pfn = pfn + nr
-    folio = Folio(region, region, index, order, kind, mapping=False, cached=False, lru=False)
+    if world.zone is not None:
+        pfn = from_zone(world, order, pin_scope=False)
+        if pfn is None:
+            return None
+    else:
+        pfn = -(-world.target_pfn // nr) * nr
+        world.target_pfn = pfn + nr
+    name = page_name(region, index) if index else region
+    folio = Folio(name, region, index, order, kind, mapping=False, cached=False, lru=False)
     world.add(pfn, folio._replace(held=((NEW_PAGE, 1),), dirty=False))
     return pfn
 
@@ -43,8 +53,11 @@ def _map(world: World, pfn: int) -> None:
 
 
 @atomic
-def shmem_alloc_and_acct_folio(world: World, me: str, region: str, index: int, order: int) -> int:
-    """Allocate a folio for a page of a memfd; answers its pfn.  Its only reference is the caller's.
+def shmem_alloc_and_acct_folio(
+    world: World, me: str, region: str, index: int, order: int
+) -> int | None:
+    """Allocate a folio for a page of a memfd; answers its pfn, or None.  Its only reference is the
+    caller's.
 
     Kernel: mm/shmem.c, shmem_alloc_and_acct_folio().
     """
@@ -62,55 +75,85 @@ def shmem_add_to_page_cache(world: World, me: str, pfn: int) -> None:
 
 
 @atomic
-def finish_fault(world: World, me: str, pfn: int) -> None:
+def finish_fault(world: World, me: str, pfn: int) -> bool:
     """Map the folio that the fault has found; the fault's reference becomes the mapping's.
 
     Kernel: mm/memory.c, finish_fault().
     """
     _map(world, pfn)
+    return True
 
 
 @atomic
-def do_anonymous_page(world: World, me: str, region: str, index: int, order: int) -> int:
-    """A folio that belongs to no file: allocated and mapped; answers its pfn.
+def map_in_another_process(world: World, me: str, region: str, index: int) -> None:
+    """A process that has the file mapped as well touches the page: one mapping more.
+
+    Kernel: mm/memory.c, do_read_fault() with the folio already in the page cache; its lookup's
+    reference becomes the mapping's, and the folio lock in between is left out."""
+    pfn = world.find(region, index)
+    if pfn is None:
+        raise ModelError(f"{region} has no page {index} to map")
+    world.hold(pfn, NEW_PAGE)
+    _map(world, pfn)
+
+
+@atomic
+def do_anonymous_page(world: World, me: str, region: str, index: int, order: int) -> int | None:
+    """A folio that belongs to no file: allocated and mapped; answers its pfn, or None.
 
     Kernel: mm/memory.c, do_anonymous_page(); a huge page: do_huge_pmd_anonymous_page().
     """
     pfn = _new(world, region, index, order, ANON)
+    if pfn is None:
+        return None
     world.update(pfn, mapping=True)
     _map(world, pfn)
     return pfn
 
 
-def shmem_get_folio_gfp(region: str, order: int) -> Generator[Op, Any, int]:
-    """A new folio in the page cache; answers its pfn, with one reference for the caller.
+def shmem_get_folio_gfp(region: str, order: int, index: int = 0) -> Generator[Op, Any, int | None]:
+    """A new folio in the page cache; answers its pfn, with one reference for the caller, or None.
 
     Left out: looking whether there is one already."""
-    pfn = yield shmem_alloc_and_acct_folio(region, 0, order)
+    pfn = yield shmem_alloc_and_acct_folio(region, index, order)
+    if pfn is None:
+        return None
     yield shmem_add_to_page_cache(pfn)
     yield folio_add_lru(pfn)
     return int(pfn)
 
 
-def do_read_fault(region: str, order: int) -> Generator[Op, Any, None]:
-    """The first touch of a page of a memfd, as MAP_POPULATE makes it."""
-    pfn = yield from shmem_get_folio_gfp(region, order)
+def do_read_fault(region: str, order: int, index: int = 0) -> Generator[Op, Any, int]:
+    """The first touch of a page of a memfd, as MAP_POPULATE makes it; returns 0 or -ENOMEM."""
+    pfn = yield from shmem_get_folio_gfp(region, order, index)
+    if pfn is None:
+        return -ENOMEM
     yield finish_fault(pfn)
+    return 0
 
 
-def shmem_fallocate(region: str, order: int) -> Generator[Op, Any, None]:
-    """Memory for a file that nobody maps yet."""
+def shmem_fallocate(region: str, order: int) -> Generator[Op, Any, int]:
+    """Memory for a file that nobody maps yet; returns 0 or -ENOMEM."""
     pfn = yield from shmem_get_folio_gfp(region, order)
+    if pfn is None:
+        return -ENOMEM
     yield folio_put(pfn, NEW_PAGE, 1)
+    return 0
 
 
-def populate(region: str, order: int, kind: str, mapped: bool) -> Generator[Op, Any, None]:
-    """Fill one page, or one huge page, of a region; kernel: mm/gup.c, populate_vma_page_range()."""
+def populate(region: str, order: int, kind: str, mapped: bool) -> Generator[Op, Any, int]:
+    """Fill one page, or one huge page, of a region; returns 0 or -ENOMEM.
+
+    Kernel: mm/gup.c, populate_vma_page_range()."""
+    rc = 0
     if kind == ANON:
         pfn = yield do_anonymous_page(region, 0, order)
+        if pfn is None:
+            return -ENOMEM
         yield folio_add_lru(pfn)
     elif mapped:
-        yield from do_read_fault(region, order)
+        rc = yield from do_read_fault(region, order)
     else:
-        yield from shmem_fallocate(region, order)
+        rc = yield from shmem_fallocate(region, order)
     yield lru_add_drain()
+    return rc

@@ -57,10 +57,7 @@ SENTENCES: dict[str, Callable[[Step], str]] = {
     "shmem_add_to_page_cache": lambda s: (
         f"{s.who} puts {s.it()} into its file with shmem_add_to_page_cache(): {s.refs()}"
     ),
-    "finish_fault": lambda s: (
-        f"{s.who} maps {s.it()} with finish_fault(): "
-        "the allocation's reference is the mapping's now"
-    ),
+    "map_in_another_process": steps.mapped_too,
     "do_anonymous_page": steps.anonymous,
     "folio_isolate_lru": steps.isolate,
     "folio_test_lru": lambda s: steps.yes(

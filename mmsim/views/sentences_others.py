@@ -147,4 +147,29 @@ HOLDERS: dict[str, Callable[[Step], str]] = {
     ),
 }
 
-OTHERS = {**WALK, **MAP, **HOLDERS}
+OWNER: dict[str, Callable[[Step], str]] = {
+    "start_isolate_page_range": lambda s: (
+        f"{s.who} wants {plural(s.a[1] - s.a[0], 'page')} from {s.a[0]:#x} on: "
+        "start_isolate_page_range() sees to it that nobody gets memory there any more"
+    ),
+    "undo_isolate_page_range": lambda s: (
+        f"{s.who} makes the pageblocks from {s.a[0]:#x} on CMA again: undo_isolate_page_range()"
+    ),
+    "next_migratable": lambda s: (
+        f"{s.who} finds nothing more to move in isolate_migratepages_range()"
+        if s.answer is None
+        else f"{s.who} comes to {folio_name(s.after, s.answer.pfn)}, which has to move: "
+        "isolate_migratepages_range()"
+    ),
+    "test_pages_isolated": lambda s: steps.yes(
+        s,
+        "whether the range is free now",
+        "test_pages_isolated() says yes",
+        "test_pages_isolated() says no, so the owner can't have it",
+    ),
+    "isolate_freepages_range": lambda s: (
+        f"{s.who} takes {plural(s.a[1] - s.a[0], 'page')} with isolate_freepages_range()"
+    ),
+}
+
+OTHERS = {**WALK, **MAP, **HOLDERS, **OWNER}

@@ -153,16 +153,20 @@ def fault(s: Step) -> str:
             f"{s.who} touches page {s.a[1]} of {s.a[0]}: handle_mm_fault() answers "
             f"{errno.name(s.answer)}, because the file has no such page"
         )
-    pfn = s.before.find(s.a[0], s.a[1])
-    if pfn is not None and s.before.folios[pfn].mapcount:
-        return f"{s.who} maps {s.named()} too with handle_mm_fault(): {s.refs(pfn)}"
     return (
         f"{s.who} faults {s.named()} in again: handle_mm_fault() maps it, which takes one reference"
     )
 
 
+def mapped_too(s: Step) -> str:
+    """map_in_another_process."""
+    return f"{s.who} maps {s.named()} too with do_read_fault(): {s.refs(s.after.find(*s.a))}"
+
+
 def allocated(s: Step) -> str:
     """shmem_alloc_and_acct_folio."""
+    if s.answer is None:
+        return f"{s.who} touches {s.a[0]}: shmem_alloc_and_acct_folio() finds no memory for it"
     return (
         f"{s.who} touches {s.a[0]} first: shmem_alloc_and_acct_folio() allocates "
         f"{folio_name(s.after, s.answer)}, with one reference"

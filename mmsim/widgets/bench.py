@@ -13,8 +13,8 @@ from typing import Any
 
 import ipywidgets as w
 
+from mmsim.benches import WORKBENCH_KNOBS, Bench
 from mmsim.engine.trace import Trace
-from mmsim.holders import WORKBENCH_KNOBS, Bench
 from mmsim.lessons import Prediction
 from mmsim.views.account import account_sentence, account_svg
 from mmsim.widgets.console import Console

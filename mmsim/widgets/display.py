@@ -15,8 +15,8 @@ from typing import Any
 
 from IPython.display import Image, display
 
+from mmsim.benches import Bench
 from mmsim.engine.trace import Trace
-from mmsim.holders import Bench
 from mmsim.lessons import Prediction
 from mmsim.mm import versions
 from mmsim.views import account, charts, flow, picture, story, text

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 
+from mmsim.benches import WORKBENCH_KNOBS, page_life, refcounts_of, workbench
 from mmsim.cases import folios
-from mmsim.holders import WORKBENCH_KNOBS, page_life, refcounts_of, workbench
 from mmsim.lessons import Prediction
 from mmsim.views.account import HEIGHT, WIDTH, account_svg
 from mmsim.views.style import text_width

@@ -21,9 +21,8 @@ from mmsim.engine.trace import Trace, record
 from mmsim.flags import ANON, SHMEM
 from mmsim.knobs import Value, number, one_of, settle
 from mmsim.mm.folio import Folio
-from mmsim.mm.memory import populate
+from mmsim.mm.memory import map_in_another_process, populate
 from mmsim.mm.page_ref import folio_get, folio_put
-from mmsim.mm.rmap import handle_mm_fault
 from mmsim.mm.versions import BASE
 from mmsim.mm.world import World
 from mmsim.scenarios import Situation
@@ -97,7 +96,7 @@ def _guest(order: int, kind: str, mapped: bool) -> Actor:
 
 def _mapper(name: str) -> Actor:
     def path() -> Generator[Op, Any, None]:
-        yield handle_mm_fault(REGION, 0)
+        yield map_in_another_process(REGION, 0)
 
     return Actor(name, path)
 
@@ -191,7 +190,7 @@ def leak_hunt(seed: int = 1) -> Bench:
 MOMENTS: Mapping[str, str] = {
     "in the page cache": "shmem_add_to_page_cache",
     "mapped": "finish_fault",
-    "mapped again": "handle_mm_fault",
+    "mapped again": "map_in_another_process",
     "isolated": "isolate_by_name",
     "drop_caches looks": "folio_get",
 }

@@ -7,8 +7,7 @@ from itertools import product
 
 import pytest
 
-from mmsim.engine.lint import lint_module
-from mmsim.holders import (
+from mmsim.benches import (
     HOLDERS,
     MAPPERS,
     MOMENTS,
@@ -18,6 +17,7 @@ from mmsim.holders import (
     refcounts_of,
     workbench,
 )
+from mmsim.engine.lint import lint_module
 from mmsim.knobs import KnobError
 from mmsim.mm.folio import ISOLATION, NEW_PAGE
 from mmsim.views.balance import describe
@@ -33,7 +33,7 @@ POSSIBLE = [
 
 
 def test_paths_can_be_told_apart_by_their_frames():
-    for name in ("mmsim.holders", "mmsim.mm.memory"):
+    for name in ("mmsim.benches", "mmsim.mm.memory"):
         assert lint_module(importlib.import_module(name)) == []
 
 
