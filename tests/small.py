@@ -30,7 +30,7 @@ class Cells:
     def branch(self) -> Cells:
         return Cells(**self.cells)
 
-    def key(self) -> Any:
+    def key(self, pool: Any = None) -> Any:
         return tuple(self.cells.items())
 
 

@@ -1,9 +1,9 @@
 """An actor's generator, turned into values that can be stored, compared and branched from.
 
-Interface: Actor, Program, Local, Frame, Path
+Interface: Actor, Program, Local, Frame, Path, picture
 
 A Python generator can't be copied, so an actor is unfolded lazily into a graph: a `Local` is one
-place where the generator can be suspended, its `edges` lead on by the answer that was sent.  Only
+place where the generator can be suspended, and leads on by the answer that is sent.  Only
 the newest Local of a line holds the live generator; an older one that is asked to go another way is
 rebuilt by sending the same answers to a fresh generator.
 
@@ -14,15 +14,14 @@ that led to it: slower, and right without any condition.  A test compares the tw
 
 from __future__ import annotations
 
-import dataclasses
 import functools
-from collections.abc import Callable, Generator, Hashable, Iterator
-from types import CodeType, FrameType
+from collections.abc import Callable, Hashable
+from types import CodeType
 from typing import Any, NamedTuple
 
 from mmsim.engine.op import ModelError, Op
-
-Path = Generator[Op, Any, Any]
+from mmsim.engine.pictures import Path as Path
+from mmsim.engine.pictures import Pictures, chain, freeze
 
 
 class Actor(NamedTuple):
@@ -49,41 +48,28 @@ def _frame(code: CodeType, lasti: int) -> Frame:
     return Frame(code.co_name, code.co_filename, line)
 
 
-def _chain(gen: Path) -> Iterator[FrameType]:
-    """The frames of a suspended generator, outermost first."""
-    inner: Any = gen
-    while inner is not None and getattr(inner, "gi_frame", None) is not None:
-        yield inner.gi_frame
-        inner = inner.gi_yieldfrom
-
-
-def freeze(value: Any) -> Hashable:
-    """A hashable picture of a local variable; raises ModelError for what can't be pictured."""
-    kind = type(value)
-    if kind in (int, str, bool, type(None)):
-        return value  # type: ignore[no-any-return]
-    if isinstance(value, (tuple, list)):
-        return (kind, *map(freeze, value))
-    if isinstance(value, dict):
-        return (kind, *((key, freeze(item)) for key, item in value.items()))
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return (kind, *(freeze(getattr(value, f.name)) for f in dataclasses.fields(value)))
-    try:
-        hash(value)
-    except TypeError:
-        raise ModelError(f"a local variable of type {kind.__name__} can't be compared") from None
-    return value  # type: ignore[no-any-return]
+def picture(local: Local) -> Hashable:
+    """What a debugger would show of a suspended actor, as plain values; equal wherever it runs."""
+    if local.op is None:
+        return ("finished", freeze(local.result))
+    frames = [
+        (id(frame.f_code), frame.f_lasti, *[(k, freeze(v)) for k, v in frame.f_locals.items()])
+        for frame in chain(local.generator())
+    ]
+    return (local.op.kind.name, freeze(local.op.args), *frames)
 
 
 class Local:
     """One place where an actor can be suspended: `op` is its next step, or it has `finished`."""
 
     __slots__ = (
+        "_after",
+        "_after_others",
         "_gen",
         "_program",
         "answer",
-        "edges",
         "finished",
+        "number",
         "op",
         "parent",
         "result",
@@ -94,9 +80,12 @@ class Local:
         self._program = program
         self.parent = parent
         self.answer = answer
-        self.edges: dict[Hashable, Local] | None = None
+        # Most places are left by one answer only, and a dict for each would cost too much.
+        self._after: tuple[Hashable, Local] | None = None
+        self._after_others: dict[Hashable, Local] | None = None
         self.op: Op | None = None
         self.finished = False
+        self.number = 0
         self.result: Any = None
         self.where: tuple[tuple[CodeType, int], ...] = ()
         self._gen: Path | None = None
@@ -106,13 +95,17 @@ class Local:
 
         `remember=False` spares the edge when nobody will come back to this Local.
         """
-        found = self.edges.get(answer) if self.edges is not None else None
+        first, others = self._after, self._after_others
+        if first is not None and first[0] == answer:
+            return first[1]
+        found = others.get(answer) if others is not None else None
         if found is None:
             found = self._program.advance(self, answer)
-            if remember:
-                if self.edges is None:
-                    self.edges = {}
-                self.edges[answer] = found
+            if remember and first is None:
+                self._after = (answer, found)
+            elif remember:
+                others = self._after_others = others or {}
+                others[answer] = found
         return found
 
     def frames(self) -> tuple[Frame, ...]:
@@ -121,7 +114,7 @@ class Local:
 
     def variable(self, function: str, name: str) -> Any:
         """The value of a local variable of a function on the stack, or None if there is none."""
-        for frame in _chain(self.generator()):
+        for frame in chain(self.generator()):
             if frame.f_code.co_name == function and name in frame.f_locals:
                 return frame.f_locals[name]
         return None
@@ -154,7 +147,10 @@ class Program:
     def __init__(self, actor: Actor, *, merge: bool) -> None:
         self.actor = actor
         self.merge = merge
+        self.size = 0
         self._known: dict[Hashable, Local] = {}
+        self._wheres: dict[tuple[int, ...], tuple[tuple[CodeType, int], ...]] = {}
+        self._pictures = Pictures()
         root = Local(self, None, None)
         gen = actor.start()
         try:
@@ -180,19 +176,20 @@ class Program:
     def _settle(self, node: Local, gen: Path) -> None:
         if not isinstance(node.op, Op):
             raise ModelError(f"{self.actor.name!r} yielded {node.op!r} instead of an atomic step")
-        node.where = tuple([(frame.f_code, frame.f_lasti) for frame in _chain(gen)])
+        at = [(frame.f_code, frame.f_lasti) for frame in chain(gen)]
+        known = tuple([number for code, lasti in at for number in (id(code), lasti)])
+        node.where = self._wheres.setdefault(known, tuple(at))
         node._gen = gen
 
     def _same_as_known(self, node: Local, gen: Path) -> Local:
-        if not self.merge:
-            return node
-        if node.finished:
-            key: Hashable = ("finished", freeze(node.result))
-        else:
-            assert node.op is not None
-            locals_ = tuple(
-                tuple((name, freeze(value)) for name, value in frame.f_locals.items())
-                for frame in _chain(gen)
-            )
-            key = (node.where, node.op.kind.name, freeze(node.op.args), locals_)
-        return self._known.setdefault(key, node)
+        if self.merge:
+            if node.op is None:
+                key = self._pictures.result(node.result)
+            else:
+                key = self._pictures.place(node.op, gen)
+            known = self._known.setdefault(key, node)
+            if known is not node:
+                return known
+        node.number = self.size
+        self.size += 1
+        return node

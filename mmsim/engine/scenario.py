@@ -13,17 +13,22 @@ from typing import Any, NamedTuple, Protocol, Self
 
 from mmsim.engine.actor import Actor, Frame, Local, Program
 from mmsim.engine.op import ModelError, Op
+from mmsim.engine.pool import Pool
 
 
 class World(Protocol):
-    """What the engine asks of a world: a cheap copy, and a key that equal worlds share."""
+    """What the engine asks of a world: a cheap copy, and a key that equal worlds share.
+
+    With a pool the key may be small: equal as far as this pool goes."""
 
     def branch(self) -> Self: ...
-    def key(self) -> Hashable: ...
+    def key(self, pool: Pool | None = None) -> Hashable: ...
 
 
 class Move(NamedTuple):
-    """One choice of a scheduler: who takes the next step, and how the environment answers."""
+    """One choice of a scheduler: who takes the next step, and how the environment answers.
+
+    No outcome stands for the only one there is."""
 
     actor: str
     outcome: str = ""
@@ -73,6 +78,7 @@ class Scenario:
         self.actors = actors
         self.index = {actor.name: i for i, actor in enumerate(actors)}
         self._world = world
+        self._plain = tuple(Move(actor.name) for actor in actors)
         self._programs = tuple(Program(actor, merge=merge) for actor in actors)
 
     def initial(self) -> State:
@@ -99,36 +105,67 @@ class Scenario:
         return op.kind.outcomes(state.world, actor, *op.args)
 
     def moves(self, state: State) -> list[Move]:
-        """Every move that can be made now, in the order of the actors."""
-        return [
-            Move(actor.name, outcome)
-            for actor in self.actors
-            if self.blocked(state, actor.name) is None
-            for outcome in self.outcomes(state, actor.name)
-        ]
+        """Every move that can be made now, in the order of the actors.
+
+        An outcome is named where the environment has a choice, and only there."""
+        world = state.world
+        found: list[Move] = []
+        for plain, local in zip(self._plain, state.locals, strict=True):
+            op = local.op
+            if op is None:
+                continue
+            kind, args = op
+            name = plain.actor
+            if kind.guard is not None and kind.guard(world, name, *args) is not None:
+                continue
+            allowed = kind.outcomes(world, name, *args) if kind.outcomes is not None else ()
+            if len(allowed) > 1:
+                found += [Move(name, outcome) for outcome in allowed]
+            else:
+                found.append(plain)
+        return found
 
     def step(self, state: State, move: Move, *, keep: bool = True) -> tuple[State, Event]:
         """Make one move.
 
         `keep=False` gives up the old state: its world is changed in place and the way back
         forgotten. Raises ModelError if the move is not possible here."""
-        i = self.index[move.actor]
+        local = state.locals[self.index[move.actor]]
+        after, outcome, answer = self.advance(state, move, keep=keep)
+        assert local.op is not None
+        return after, Event(move.actor, local.op, outcome, answer, local)
+
+    def advance(
+        self, state: State, move: Move, *, keep: bool = True
+    ) -> tuple[State, str, Hashable]:
+        """`step` without the event, for whoever makes many: the state, the outcome, the answer."""
+        name, outcome = move
+        i = self.index[name]
         local = state.locals[i]
         op = local.op
         if op is None:
-            raise ModelError(f"{move.actor!r} has finished and can't move")
+            raise ModelError(f"{name!r} has finished and can't move")
         kind, args = op
-        if kind.guard is not None and (why := kind.guard(state.world, move.actor, *args)):
-            raise ModelError(f"{move.actor!r} can't move: {why}")
+        if kind.guard is not None and (why := kind.guard(state.world, name, *args)):
+            raise ModelError(f"{name!r} can't move: {why}")
         world = state.world.branch() if keep else state.world
         if kind.outcomes is None:
-            answer = kind.run(world, move.actor, *args)
+            answer = kind.run(world, name, *args)
         else:
-            answer = kind.run(world, move.actor, move.outcome, *args)
+            outcome = outcome or self._only(kind.outcomes(world, name, *args), move)
+            answer = kind.run(world, name, outcome, *args)
         after = local.after(answer, remember=keep)
-        locals_ = (*state.locals[:i], after, *state.locals[i + 1 :])
-        event = Event(move.actor, op, move.outcome, answer, local)
-        return State(world, locals_), event
+        return State(world, (*state.locals[:i], after, *state.locals[i + 1 :])), outcome, answer
+
+    @staticmethod
+    def _only(allowed: tuple[str, ...], move: Move) -> str:
+        if len(allowed) != 1:
+            raise ModelError(f"{move.actor!r} moves without an outcome; there are {allowed}")
+        return allowed[0]
+
+    def plain(self, state: State, move: Move) -> Move:
+        """The move without its outcome if there is only one: how schedules are written."""
+        return Move(move.actor) if len(self.outcomes(state, move.actor)) == 1 else move
 
     def finished(self, state: State) -> bool:
         """True once every actor has returned."""

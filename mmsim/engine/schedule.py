@@ -63,9 +63,7 @@ def replaying(moves: Sequence[Move]) -> Scheduler:
                 f"move {number}: {move.actor!r} can't move ({why}); who can: {free}"
             )
         allowed = scenario.outcomes(state, move.actor)
-        if not move.outcome and len(allowed) == 1:
-            return Move(move.actor, allowed[0])
-        if move.outcome not in allowed:
+        if move.outcome not in allowed and (move.outcome or len(allowed) > 1):
             named = ", ".join(f"{move.actor}:{o}" if o else move.actor for o in allowed)
             raise ScheduleError(f"move {number}: write one of {named} instead of {move}")
         return move

@@ -35,6 +35,7 @@ class Trace:
 
     def append(self, move: Move) -> Event:
         """Take one more step at the end of the run."""
+        move = self.scenario.plain(self._last, move)
         self._last, event = self.scenario.step(self._last, move)
         self.moves.append(move)
         self.events.append(event)

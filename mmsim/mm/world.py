@@ -9,6 +9,7 @@ from collections.abc import Hashable
 from typing import Any, NamedTuple
 
 from mmsim.engine.op import ModelError
+from mmsim.engine.pool import Pool
 from mmsim.flags import MIGRATE_CMA, MIGRATE_MOVABLE, VMSTAT
 from mmsim.mm.container import Container, Limits
 from mmsim.mm.folio import ISOLATION, Folio, replace
@@ -98,13 +99,17 @@ class World:
         new.zone_is_ours = self.zone_is_ours = False
         return new
 
-    def key(self) -> Hashable:
-        """Equal for equal worlds.  `where` follows from `folios`; the rest never changes."""
-        batches = frozenset(item for item in self.batches.items() if item[1])
+    def key(self, pool: Pool | None = None) -> Hashable:
+        """Equal for equal worlds.  `where` follows from `folios`; the rest never changes.
+
+        With a pool it is small, and equal folios become one object."""
+        batches = frozenset([item for item in self.batches.items() if item[1]])
         counters = tuple(self.vmstat.values())
         zone = self.zone.key() if self.zone else None
-        rest = (self.target_pfn, self.container, zone)
-        return (frozenset(self.folios.items()), batches, counters, rest)
+        rest = (batches, counters, self.target_pfn, self.container, zone)
+        if pool is None:
+            return (frozenset(self.folios.items()), rest)
+        return pool.number(rest), pool.table(self.folios)
 
     # -- reading
 

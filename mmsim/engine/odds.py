@@ -1,0 +1,215 @@
+"""How many schedules there are, and how likely each way to go is.  Whole numbers and fractions.
+
+Interface: Graph, Weights, Flow, chances, components, ways, flow, check_weights
+
+The rule of the odds: at every step a coin with as many sides as there are actors that can move says
+who does.  If the environment has a choice in that actor's step, a second coin says which.  Weights
+make a side more likely: `{"pin": 3}` lets `pin` move three times as often as another actor that
+could move too, `{"pin:fail": 3}` makes the outcome `fail` three times as likely as another one.
+
+A schedule that has more places where somebody else could have moved is less likely than one with
+fewer, so odds are not shares of the number of schedules.
+
+Where states lie on a cycle, what flows around it is summed up exactly by taking its states out one
+by one, as one solves a system of linear equations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from fractions import Fraction
+from itertools import groupby
+from typing import NamedTuple, Protocol
+
+from mmsim.engine.samestate import SearchError
+from mmsim.engine.scenario import Move
+from mmsim.hints import nearest
+
+CYCLE_MAX = 400
+FOR_EVER = -1
+
+Weights = Mapping[str, int | Fraction]
+
+
+class Graph(Protocol):
+    """States numbered from 0, all of them reachable from state 0."""
+
+    @property
+    def states(self) -> int: ...
+    def targets_of(self, number: int) -> Sequence[int]: ...
+    def edges_of(self, number: int) -> list[tuple[Move, int]]: ...
+
+
+class Flow(NamedTuple):
+    """`reach[n]` is the probability to come to state `n`, for states that are on no cycle.
+
+    `for_ever` is the probability to get into a cycle that can't be left."""
+
+    reach: list[Fraction]
+    for_ever: Fraction
+
+
+def check_weights(weights: Weights, actors: Sequence[str]) -> None:
+    """Raise SearchError unless every weight belongs to an actor and is a positive exact number."""
+    for name, weight in weights.items():
+        actor = name.partition(":")[0]
+        if actor not in actors:
+            raise SearchError(f"no actor {actor!r} to give a weight to{nearest(actor, actors)}")
+        exact = isinstance(weight, Fraction) or type(weight) is int
+        if not exact or weight <= 0:
+            raise SearchError(
+                f"the weight of {name!r} must be a whole number or a Fraction above 0, "
+                f"not {weight!r}"
+            )
+
+
+def chances(moves: Sequence[Move], weights: Weights) -> list[Fraction]:
+    """The probability of each move; those of one actor stand side by side, as in Scenario.moves."""
+    groups = [list(group) for _, group in groupby(moves, key=lambda move: move.actor)]
+    # A step without a choice has one move, and any weight of a lone outcome cancels out.
+    of_actor = [Fraction(weights.get(group[0].actor, 1)) for group in groups]
+    found: list[Fraction] = []
+    for group, weight in zip(groups, of_actor, strict=True):
+        of_outcome = [Fraction(weights.get(str(move), 1)) for move in group]
+        found += [weight * each / sum(of_actor) / sum(of_outcome) for each in of_outcome]
+    return found
+
+
+def components(graph: Graph) -> list[list[int]]:
+    """States that can reach one another, together; no move leads back to an earlier component.
+
+    Tarjan's algorithm, without recursion: a graph may be tens of thousands of steps deep."""
+    order = [0] * graph.states  # 1, 2, 3 ... when first seen
+    low = [0] * graph.states
+    open_, is_open = [0], bytearray(graph.states)
+    seen = 1
+    order[0] = low[0] = is_open[0] = 1
+    path: list[tuple[int, Iterator[int]]] = [(0, iter(graph.targets_of(0)))]
+    found: list[list[int]] = []
+    while path:
+        here, targets = path[-1]
+        for target in targets:
+            if not order[target]:
+                seen += 1
+                order[target] = low[target] = seen
+                open_.append(target)
+                is_open[target] = 1
+                path.append((target, iter(graph.targets_of(target))))
+                break
+            if is_open[target]:
+                low[here] = min(low[here], order[target])
+        else:
+            path.pop()
+            if path:
+                low[path[-1][0]] = min(low[path[-1][0]], low[here])
+            if low[here] == order[here]:
+                component: list[int] = []
+                while here not in component[-1:]:
+                    component.append(open_.pop())
+                    is_open[component[-1]] = 0
+                found.append(component)
+    return found[::-1]
+
+
+def is_cycle(graph: Graph, component: Sequence[int]) -> bool:
+    """Can one come back to these states?"""
+    return len(component) > 1 or component[0] in graph.targets_of(component[0])
+
+
+def ways(graph: Graph, order: Sequence[Sequence[int]]) -> list[int | None]:
+    """For each state the number of schedules that lead to it; None if there is no limit."""
+    found: list[int | None] = [0] * graph.states
+    found[0] = 1
+    for component in order:
+        if is_cycle(graph, component):
+            for member in component:
+                found[member] = None
+        for member in component:
+            here = found[member]
+            for target in graph.targets_of(member):
+                there = found[target]
+                found[target] = None if here is None or there is None else there + here
+    return found
+
+
+def flow(
+    graph: Graph,
+    order: Sequence[Sequence[int]],
+    weights: Weights,
+    stop: Collection[int] = (),
+) -> Flow:
+    """Let a probability of 1 run from state 0 along the moves; it stays in the states of `stop`.
+
+    Raises SearchError for a cycle of more than `CYCLE_MAX` states."""
+    reach = [Fraction(0)] * graph.states
+    reach[0] = Fraction(1)
+    for_ever = Fraction(0)
+    split: dict[tuple[Move, ...], list[Fraction]] = {}
+
+    def parts(number: int) -> list[tuple[int, Fraction]]:
+        if number in stop:
+            return []
+        edges = graph.edges_of(number)
+        moves = tuple([move for move, _ in edges])
+        if moves not in split:
+            split[moves] = chances(moves, weights)
+        return [(target, part) for (_, target), part in zip(edges, split[moves], strict=True)]
+
+    for component in order:
+        if is_cycle(graph, component):
+            for_ever += _through_cycle(component, parts, reach)
+            continue
+        here = component[0]
+        for target, part in parts(here) if reach[here] else ():
+            reach[target] += reach[here] * part
+    return Flow(reach, for_ever)
+
+
+def _through_cycle(
+    component: Sequence[int],
+    parts: Callable[[int], list[tuple[int, Fraction]]],
+    reach: list[Fraction],
+) -> Fraction:
+    """Pass on what flows into a cycle; returns what never leaves it.
+
+    A state is taken out by sending what would come to it on to where it leads, in proportion; what
+    it would send to itself goes round again, which makes the other parts larger.  A state of `stop`
+    inside the cycle keeps what comes to it."""
+    if len(component) > CYCLE_MAX:
+        raise SearchError(
+            f"the odds need a system of {len(component)} equations, because that many states lie "
+            f"on one cycle; the limit is {CYCLE_MAX}"
+        )
+    rows = {member: _added(parts(member)) for member in component}
+    sources: dict[int, set[int]] = {member: set() for member in component}
+    for member, row in rows.items():
+        for target in row.keys() & sources.keys():
+            sources[target].add(member)
+    for_ever = Fraction(0)
+    for member in component:
+        if not rows[member]:
+            continue  # a state of `stop`
+        row = rows.pop(member)
+        again = row.pop(member, Fraction(0))
+        out = {target: part / (1 - again) for target, part in row.items()} or {
+            FOR_EVER: Fraction(1)
+        }
+        for source in sources[member] & rows.keys():
+            share = rows[source].pop(member)
+            for target, part in out.items():
+                rows[source][target] = rows[source].get(target, 0) + share * part
+                if target in sources:
+                    sources[target].add(source)
+        for target, part in out.items():
+            if target == FOR_EVER:
+                for_ever += reach[member] * part
+            else:
+                reach[target] += reach[member] * part
+    return for_ever
+
+
+def _added(parts: Sequence[tuple[int, Fraction]]) -> dict[int, Fraction]:
+    found: dict[int, Fraction] = {}
+    for target, part in parts:
+        found[target] = found.get(target, Fraction(0)) + part
+    return found
