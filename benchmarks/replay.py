@@ -43,11 +43,11 @@ def _replay(scenario: Scenario, moves: tuple[tuple[int, str], ...]) -> Any:
     return world, generators, pending, results
 
 
-def count_states(scenario: Scenario) -> int:
-    """Number of different states, found by replaying a prefix for every edge."""
+def count_states(scenario: Scenario, states_max: int) -> int:
+    """Number of different states, found by replaying a prefix for every edge; at most so many."""
     seen: set[Hashable] = set()
     todo: deque[tuple[tuple[int, str], ...]] = deque([()])
-    while todo:
+    while todo and len(seen) < states_max:
         moves = todo.popleft()
         world, generators, pending, results = _replay(scenario, moves)
         key = (world.key(), tuple(map(_key, generators)), freeze(results))

@@ -178,7 +178,10 @@ class Program:
             raise ModelError(f"{self.actor.name!r} yielded {node.op!r} instead of an atomic step")
         at = [(frame.f_code, frame.f_lasti) for frame in chain(gen)]
         known = tuple([number for code, lasti in at for number in (id(code), lasti)])
-        node.where = self._wheres.setdefault(known, tuple(at))
+        where = self._wheres.get(known)
+        if where is None:
+            where = self._wheres[known] = tuple(at)
+        node.where = where
         node._gen = gen
 
     def _same_as_known(self, node: Local, gen: Path) -> Local:
