@@ -11,7 +11,7 @@ the rules are in page_alloc.py and fallback.py.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable
 
 from mmsim.engine.op import ModelError
 from mmsim.flags import MIGRATE_CMA, MIGRATE_ISOLATE, MIGRATETYPES
@@ -238,23 +238,27 @@ class Zone:
 
     # -- checking
 
-    def intervals(self) -> Iterator[tuple[int, int, str]]:
-        """(first pfn, pages, what) of every run, free block and held block."""
-        for runs in self.untouched.values():
-            for run in runs:
-                yield run.pfn, run.stretches << run.order, "untouched"
-        for migratetype, lists in self.free_area.items():
-            for order, blocks in enumerate(lists):
-                for pfn in blocks:
-                    yield pfn, 1 << order, f"free {migratetype}"
-        for pfn, held in self.held.items():
-            yield pfn, 1 << held.order, "held"
+    def intervals(self) -> list[tuple[int, int, str]]:
+        """(first pfn, pages, what) of every run, free block and held block, by pfn."""
+        runs = [
+            (run.pfn, run.stretches << run.order, "untouched")
+            for runs in self.untouched.values()
+            for run in runs
+        ]
+        free = [
+            (pfn, 1 << order, f"free {migratetype}")
+            for migratetype, lists in self.free_area.items()
+            for order, blocks in enumerate(lists)
+            for pfn in blocks
+        ]
+        held = [(pfn, 1 << held.order, "held") for pfn, held in self.held.items()]
+        return sorted(runs + free + held)
 
     def check(self) -> None:
         """Raise ModelError unless runs, free blocks and held blocks partition the zone, every block
         is aligned, and both counters are right."""
         at = self.start
-        for pfn, nr, what in sorted(self.intervals()):
+        for pfn, nr, what in self.intervals():
             if pfn != at:
                 wrong = "belongs to nobody" if pfn > at else "belongs to two"
                 raise ModelError(f"pfn {min(pfn, at):#x} {wrong} (next: {what} at {pfn:#x})")
