@@ -60,7 +60,7 @@ class Bench(Situation):
         make: Callable[..., Bench],
         then: Callable[[], Scheduler] = lambda: schedule.one_after_another,
     ):
-        super().__init__(name, BASE, knobs, World(), actors, Script())
+        super().__init__(name, BASE, knobs, World(), actors, Script(), self._again)
         self._make = make
         self._then = then
 
@@ -74,6 +74,9 @@ class Bench(Situation):
             return then(scenario, state)
 
         return record(self, choose)
+
+    def _again(self, version: str, knobs: dict[str, Value], merge: bool = False) -> Bench:
+        return self._make(**knobs)
 
     def with_(self, version: str | None = None, **knobs: object) -> Bench:
         """The same bench with other knobs; what it shows is the same in every version."""

@@ -20,7 +20,7 @@ from mmsim.mm.migration_target import AVAILABLE, NONE
 from mmsim.mm.versions import get
 from mmsim.mm.world import World
 from mmsim.probe import COUNTS, Fields, marks, names, region
-from mmsim.scenarios import SCENARIOS, Situation, make
+from mmsim.scenarios import SCENARIOS, Situation
 
 __all__ = ["RealTrace", "Row", "align", "read", "real_trace", "situation", "vmstat_delta"]
 
@@ -64,10 +64,9 @@ def situation(real: RealTrace) -> Situation:
     if real.scenario not in SET_UP:
         raise ValueError(f"no set-up for {real.scenario!r}{nearest(real.scenario, SET_UP)}")
     knobs: dict[str, object] = {"thps": len(real.units_before), **SET_UP[real.scenario]}
-    made = make("vfio_map", real.version, knobs)
     rule = get(VERSION_OF[real.code, "base", real.retfix])
-    version = made.version._replace(final_rc=rule.final_rc, gup_fails=rule.gup_fails)
-    return SCENARIOS[made.name].build(version, made.knobs, False)
+    version = get(real.version)._replace(final_rc=rule.final_rc, gup_fails=rule.gup_fails)
+    return SCENARIOS["vfio_map"].make(version, knobs)
 
 
 # -- aligning

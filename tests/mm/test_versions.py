@@ -120,7 +120,7 @@ MAY_NAME = {
     "lessons.py": (NAMES, "a lesson says which versions it compares"),
     "ftrace.py": (("base",), "a variant of the measured tables, which use the same word"),
     "views/charts.py": (("base", "v1", "v2"), "variants, as the measured tables call them"),
-    "scenarios.py": (("base",), DEFAULT),
+    "scenarios/__init__.py": (("base",), DEFAULT),
     "cli.py": (("base",), DEFAULT),
 }
 

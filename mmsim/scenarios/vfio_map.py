@@ -1,0 +1,122 @@
+"""The report's situation: a guest's huge pages in CMA are pinned while somebody refers to one.
+
+Floor 4.  Interface: VFIO_MAP, CMA_PFN, NAMES
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+from mmsim.engine.actor import Actor
+from mmsim.engine.op import Op
+from mmsim.flags import MIGRATE_CMA, MIGRATE_SYNC, REASONS
+from mmsim.knobs import Value, moment, number, one_of, read_moment
+from mmsim.mm.folio import Folio, Page
+from mmsim.mm.gup import Extent, pin_user_pages_remote
+from mmsim.mm.migrate import migrate_pages, putback_movable_pages
+from mmsim.mm.migration_target import AVAILABLE, EITHER, NONE
+from mmsim.mm.swap import folio_isolate_lru
+from mmsim.mm.versions import Version
+from mmsim.mm.world import Environment, World
+from mmsim.scenarios.situation import Situation, Spec
+from mmsim.script import Cue, Faults, Position, Script, stranger, truncater
+from mmsim.units import HPAGE_PMD_NR, HPAGE_PMD_ORDER, MIGRATE_PASSES
+
+# Where the measured kernel had its first huge page; the next ones follow below.
+CMA_PFN = 0x3F800
+NAMES = "ABCDEFGH"
+
+TROUBLES = ("none", "writeback", "truncated", "nomem")
+
+VFIO_MAP_KNOBS = (
+    number("thps", 1, 1, len(NAMES), "huge pages in the guest's memory, all in CMA"),
+    number("stranger", 1, 0, len(NAMES), "which of them somebody else refers to; 0: none"),
+    number("refs", 1, 1, 8, "how many references the stranger takes"),
+    moment("taken", "start", ["start"], "when the stranger takes them"),
+    moment("released", "never", ["never"], "when the stranger drops them"),
+    one_of("trouble", "none", TROUBLES, "what else is the matter with huge page A"),
+    one_of("targets", NONE, [AVAILABLE, NONE, EITHER], "may a free huge page be had?"),
+    one_of("reason", "longterm_pin", REASONS, "why migrate_pages() is called"),
+    number("passes", MIGRATE_PASSES, 1, MIGRATE_PASSES, "passes of migrate_pages()"),
+    number("order", HPAGE_PMD_ORDER, 1, HPAGE_PMD_ORDER, "size of a huge page; 9: 512 pages"),
+)
+
+
+def _isolate_and_migrate(
+    pages: tuple[Page, ...], reason: int, version: Version
+) -> Generator[Op, Any, int]:
+    """What callers other than a long-term pin do: isolate, migrate, put back what is left."""
+    list_: list[Page] = []
+    for index, page in enumerate(pages):
+        isolated = yield folio_isolate_lru(page.pfn)
+        if isolated:
+            list_.append(page)
+    rc = yield from migrate_pages(list_, MIGRATE_SYNC, reason, version)
+    yield from putback_movable_pages(list_)
+    return rc
+
+
+def _vfio_map(spec: Spec, version: Version, knobs: dict[str, Value], merge: bool) -> Situation:
+    """A guest's memory lies in CMA; it is pinned for device access while somebody looks at it.
+
+    Left out: the ioctl around the pin (its 512-page chunks, the IOMMU, the limit on locked memory).
+    With another `reason`, somebody else migrates the same pages and no pin is involved.
+    """
+    order = int(knobs["order"])
+    thps, which = int(knobs["thps"]), int(knobs["stranger"])
+    if which > thps:
+        raise ValueError(f"stranger is {which}, but there are only {thps} huge pages (thps)")
+    trouble = knobs["trouble"]
+    world = World(Environment(targets_huge=str(knobs["targets"]), faults=trouble == "nomem"))
+    pages: list[Page] = []
+    for number_, name in enumerate(NAMES[:thps]):
+        pfn = CMA_PFN - number_ * HPAGE_PMD_NR
+        world.pageblocks[pfn // HPAGE_PMD_NR] = MIGRATE_CMA
+        world.add(pfn, Folio(name, name, 0, order, refcount=(1 << order) + 1, pmd_maps=1))
+        pages.append(Page(pfn, 1 << order))
+    version = version._replace(passes=int(knobs["passes"]))
+    reason = REASONS.index(str(knobs["reason"]))
+    vma = tuple(Extent(name, 1 << order) for name in NAMES[:thps])
+    if knobs["reason"] == "longterm_pin":
+        main = Actor("pin", lambda: pin_user_pages_remote(vma, version))
+    else:
+        main = Actor("migrate", lambda: _isolate_and_migrate(tuple(pages), reason, version))
+    others: list[Actor] = []
+    cues: tuple[Cue, ...] = ()
+    if which:
+        name = NAMES[which - 1]
+        leaves = knobs["released"] != "never"
+        others.append(stranger("stranger", name, 0, int(knobs["refs"]), leaves=leaves))
+        cues = _cues(name, str(knobs["taken"]), str(knobs["released"]))
+    if trouble == "writeback":
+        world.update(CMA_PFN, writeback=True)
+    if trouble == "truncated":
+        others.append(truncater("truncater", NAMES[0], 0))
+        cues += (Cue("truncater", NAMES[0], Position.at("split_lock", 0)),)
+    faults: Faults = {}
+    if trouble == "nomem":
+        faults[NAMES[0], "xas_split_alloc"] = ((None, "nomem"),)
+    script = Script(cues, faults=faults)
+    return Situation(
+        spec.name, version, knobs, world, (main, *others), script, spec.make, merge=merge
+    )
+
+
+def _cues(folio: str, taken: str, released: str) -> tuple[Cue, ...]:
+    knob = {knob.name: knob for knob in VFIO_MAP_KNOBS}
+    start = None if taken == "start" else read_moment(taken, knob["taken"])
+    if released == "never":
+        return (Cue("stranger", folio, start),)
+    end = read_moment(released, knob["released"])
+    if start is not None and end <= start:
+        raise ValueError(f"released ({released}) must come after taken ({taken})")
+    return (Cue("stranger", folio, start), Cue("stranger", folio, end))
+
+
+VFIO_MAP = Spec(
+    "vfio_map",
+    "A guest's huge pages in CMA are pinned for a device while somebody else refers to one",
+    VFIO_MAP_KNOBS,
+    _vfio_map,
+)
