@@ -1,7 +1,7 @@
 """Self-checks of the lessons: `check("04.pair", answer)` says passed, failed because, or not
 attempted.
 
-Interface: check, hint, task, Verdict, TASKS
+Interface: check, hint, task, Verdict, TASKS, ANSWERED
 
 A check never raises: a learner's wrong type gets a hint.  A task is a function from an answer to a
 `Verdict`, registered with its hints; the tasks themselves stand in `mmsim.tasks_NN`, one file a
@@ -40,6 +40,7 @@ class Task(NamedTuple):
 
 
 TASKS: dict[str, Task] = {}
+ANSWERED: set[str] = set()  # tasks that an answer was handed in for, right or wrong
 
 
 def passed(why: str, detail: str = "") -> Verdict:
@@ -94,8 +95,11 @@ def judge(name: str, answer: Any) -> Verdict:
 
 
 def check(name: str, answer: Any = None) -> None:
-    """Judge an answer and print the verdict."""
-    print(judge(name, answer))
+    """Judge an answer, print the verdict, and unlock what waited for an answer."""
+    verdict = judge(name, answer)
+    if verdict.state != "not attempted" and _find(name):
+        ANSWERED.add(name)
+    print(verdict)
 
 
 def hint(name: str, number: int = 1) -> None:

@@ -23,11 +23,11 @@ SUSPECTS = {
         {"stranger": 0, "trouble": "truncated"},
     ),
     "nomem": Suspect(
-        "there is no memory for the page-cache nodes that a split needs",
+        "a split needs a larger index of the file's pages, and there is no memory for it",
         {"stranger": 0, "trouble": "nomem"},
     ),
     "writeback": Suspect(
-        "the huge page is being written back",
+        "the huge page is being written to disk or swap",
         {"stranger": 0, "trouble": "writeback"},
     ),
 }
@@ -38,8 +38,8 @@ QUESTIONS = {
     "pinned": "If a huge page can't be split, somebody has pinned it.",
     "free": "If more than 2 MiB are free, a huge page can be had.",
     "ten": "Trying ten times makes success ten times as likely.",
-    "errno": "-EBUSY and -EAGAIN are the same to whoever called.",
-    "counter": "A higher failure counter means that more pages failed.",
+    "errno": "It can matter to a caller whether an error is -EBUSY or -EAGAIN.",
+    "counter": "A failure counter can go up by more than one for a single page.",
 }
 
 
@@ -59,9 +59,9 @@ def ranking(answer: list[str]) -> Verdict:
 @task(
     "00.ruled_out",
     "a dict: suspect -> True if the two counters rule it out",
-    "thp_split_page_failed counts only attempts that get past the first two looks at the page.",
-    "Which of the four is noticed before the split has really begun?",
-    "A page under writeback is turned away at the door: no split event is counted.",
+    "thp_split_page_failed counts refused attempts, but not those refused at the very entry.",
+    "Which of the four is looked at before the split has really begun?",
+    "A page under writeback is turned away at the entry: no split event is counted.",
 )
 def ruled_out(answer: dict[str, bool]) -> Verdict:
     """Judged by running each suspect in the model."""

@@ -46,16 +46,19 @@ def split_order() -> list[str]:
 @task(
     "04.pair",
     "a situation: vfio_map(...) with knobs of your choice",
-    "Base gives up after one refused split. Who has to hold the page, and when?",
-    "No free huge page (targets), and a stranger who is there at the first look.",
-    'vfio_map("base", targets="none", stranger=1, taken="start", released="never")',
+    "Lesson 00 had suspects who need no stranger.",
+    "stranger=0, and something else is the matter with the page: the knob trouble.",
+    "trouble can be truncated, nomem or writeback; one of them is not counted as a refused split.",
 )
 def pair(answer: Situation) -> Verdict:
-    """The reported counters, both of them, by a run in which the pin fails."""
+    """The reported counters, both of them, by a failing pin that met no stranger."""
     trace = answer.run()
-    if set(counters_of(trace).values()) == {1} and answer.result(trace.last).startswith("-"):
-        return passed(_told(answer, trace))
-    return failed(_told(answer, trace))
+    told = _told(answer, trace)
+    if set(counters_of(trace).values()) != {1} or not answer.result(trace.last).startswith("-"):
+        return failed(told)
+    if answer.knobs["stranger"]:
+        return failed(f"{told}: the pair, but with a stranger; find one without")
+    return passed(f"{told}, and nobody held a reference")
 
 
 @task(
@@ -66,7 +69,7 @@ def pair(answer: Situation) -> Verdict:
     "expected is 512 + 1 + 1.",
 )
 def equation(answer: dict[str, int]) -> Verdict:
-    """The two sides at the first look."""
+    """The two sides at the reference check."""
     trace = vfio_map().run()
     position = next(
         i for i, event in enumerate(trace.events) if event.op.kind.name == "can_split_folio"
@@ -86,19 +89,22 @@ def equation(answer: dict[str, int]) -> Verdict:
 
 @task(
     "04.second",
-    "a dict with mapcount after a refusal at the first look and at the freeze",
-    "Between the two looks the kernel removes the mappings.",
+    "a dict: where the split was refused -> how many mappings the page has afterwards",
+    "Between the two places the kernel removes the mappings.",
     "A refusal at the freeze comes after the mappings have gone.",
     "For memory of a file nobody puts them back.",
 )
 def second(answer: dict[str, int]) -> Verdict:
     """What each kind of refusal leaves behind."""
-    for name, taken in (("first look", "start"), ("freeze", "0.site2")):
+    for name, taken in (("reference check", "start"), ("freeze", "0.site2")):
         trace = vfio_map(taken=taken).run()
         mapcount = next(iter(trace.last.world.folios.values())).mapcount
         if answer[name] != mapcount:
             return failed(f"after a refusal at the {name} the page has {mapcount} mappings")
-    return passed("a refusal at the freeze leaves the page unmapped: the guest has to fault it in")
+    return passed(
+        "the check comes before the mappings are removed, the freeze after it",
+        "This page belongs to a file, so nobody maps it again; the guest has to fault it in.",
+    )
 
 
 @task(
@@ -122,9 +128,17 @@ def order(answer: list[str]) -> Verdict:
             return failed(f"step {number + 1} is not {step!r}; done so far in the model: {done}")
     if len(answer) < len(right):
         return failed(f"{len(right) - len(answer)} steps are missing at the end")
-    return passed("this is the order of the model's run")
+    return passed("this is the order of the model's run", "\n".join(_WHY))
 
 
+_WHY = (
+    "lock: nobody else may move, cut or truncate the page meanwhile",
+    "look: cheap, and nothing has been changed yet if the answer is no",
+    "unmap: a mapping is a reference, and nobody may use the page while it is cut",
+    "freeze: from here on nobody can take a reference, so the count can't change any more",
+    "cut: only now is it safe to give each piece a count of its own",
+    "unlock: the pieces can be moved",
+)
 _WHY_NOT = {
     "pin": "a pin is one more reference, and would make the split impossible",
     "wait": "none of the versions waits for a reference to go; they look again at once or give up",
@@ -132,13 +146,13 @@ _WHY_NOT = {
 
 
 @task(
-    "04.eleven",
+    "04.stays",
     "a dict: version -> thp_migration_fail when the reference never goes",
     "Base tries once. The patched versions try in each of ten passes.",
     "Each refused attempt counts one failure before it is decided to try again.",
     "After the last pass what is still waiting for a retry is counted once more.",
 )
-def eleven(answer: dict[str, int]) -> Verdict:
+def stays(answer: dict[str, int]) -> Verdict:
     """Judged by running each version."""
     for version, given in answer.items():
         situation = vfio_map(version)
@@ -150,26 +164,31 @@ def eleven(answer: dict[str, int]) -> Verdict:
     return passed("ten refusals are counted as they happen, and the last one again at the end")
 
 
-# The conformance vectors C4 to C8: when the stranger leaves ("" : there is none).
-RESCUES = {"C4": "", "C5": "1", "C6": "3", "C7": "9", "C8": "never"}
+# When the stranger leaves: the conformance vectors C4 to C8.
+RESCUES: dict[str, dict[str, Any]] = {
+    "no stranger": {"stranger": 0},
+    "before pass 1": {"released": 1},
+    "before pass 3": {"released": 3},
+    "before pass 9": {"released": 9},
+    "never": {"released": "never"},
+}
 
 
 @task(
     "04.rescues",
     "a dict: case -> thp_migration_fail in v2 at the end",
-    "A split that succeeds counts one failed migration, as in C4.",
+    "A split that succeeds counts one failed migration too.",
     "Each refused attempt before it counts one more.",
-    "C6: refused in passes 0, 1 and 2, split in pass 3.",
+    "Before pass 3: refused in passes 0, 1 and 2, split in pass 3.",
 )
 def rescues(answer: dict[str, int]) -> Verdict:
     """Judged by running v2 on each case."""
-    for case, released in RESCUES.items():
-        knobs = {"released": released} if released else {"stranger": 0}
+    for case, knobs in RESCUES.items():
         found = counters_of(vfio_map("v2", **knobs).run())
         if answer[case] != found["thp_migration_fail"]:
             refused = found["thp_split_page_failed"]
             return failed(
-                f"{case}: {refused} refused splits, and v2 counts {found['thp_migration_fail']}"
+                f"{case}: {refused} refused splits, so v2 counts {found['thp_migration_fail']}"
             )
     return passed("one for each refused attempt and one for the split, or for giving up")
 
@@ -210,11 +229,11 @@ def migrate_pages_returns(trace: Trace) -> str:
 # What lesson 04 has to say to each question of lesson 00's pre-test.
 ANSWERS = {
     "users": (False, "512 of them are the page cache's, one for each small page"),
-    "pinned": (False, "any reference will do, held for any length of time"),
-    "free": (False, "the pin needs 2 MiB in one piece outside CMA (lesson 03 will show it)"),
-    "ten": (False, "ten tries in a row all meet somebody who stays longer than they take"),
-    "errno": (False, "v2 looks again after -EAGAIN and gives up on -EBUSY"),
-    "counter": (False, "one page that failed ten times is counted eleven times"),
+    "pinned": (False, "any reference will do, and a page can be refused without one"),
+    "free": (False, "2 MiB in one piece outside CMA are needed; lesson 03 will show it"),
+    "ten": (False, "the tries follow at once, so who stays longer than all ten is met ten times"),
+    "errno": (True, "v2 tries again after -EAGAIN and gives up on -EBUSY"),
+    "counter": (True, "in v2 a single page refused in ten passes is counted eleven times"),
 }
 
 
@@ -225,4 +244,5 @@ def posttest(answer: dict[str, bool]) -> Verdict:
     if wrong:
         name = wrong[0]
         return failed(f"“{QUESTIONS[name]}” {ANSWERS[name][0]}: {ANSWERS[name][1]}")
-    return passed("all six, and for each there was a run or a table in this lesson")
+    reasons = (f"{name}: {ANSWERS[name][0]}; {ANSWERS[name][1]}" for name in QUESTIONS)
+    return passed("all six; the reasons stand below", "\n".join(reasons))

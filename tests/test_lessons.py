@@ -10,6 +10,9 @@ from mmsim.cases import cases, expected_and_actual, folios
 from mmsim.checks import TASKS, check, hint, judge
 from mmsim.lessons import Prediction, PredictionError
 from mmsim.scenarios import vfio_map
+from mmsim.tasks_00 import QUESTIONS
+from mmsim.tasks_04 import ANSWERS, RESCUES
+from mmsim.widgets import show_table
 
 ODD = [1, "x", [], {}, object(), {"a": object()}, ["x", 1], float("nan"), b"x", {1: 2}, check]
 FADED = {"page cache": 512, "mappings": 3, "caller": 1, "expected": 516, "others": 1, "actual": 517}
@@ -27,7 +30,6 @@ def expected_refs(folio):
 RIGHT = {
     "00.ranking": ["writeback", "nomem", "truncated", "reference"],
     "00.ruled_out": {"reference": False, "truncated": False, "nomem": False, "writeback": True},
-    "00.pretest": dict.fromkeys(("users", "pinned", "free", "ten", "errno", "counter"), True),
     "01.recall": {"call": "b", "leave": "c", "out": "d"},
     "01.faded": FADED,
     "01.equation": {"seed": 3, **PAGES},
@@ -36,18 +38,19 @@ RIGHT = {
     "01.kinds": STAYS,
     "01.leak": {"seed": 9, "holder": "fault", "step": 14},
     "01.expected_refs": expected_refs,
-    "04.pair": vfio_map("base"),
+    "00.pretest": dict.fromkeys(QUESTIONS, True),
+    "04.pair": vfio_map("base", stranger=0, trouble="nomem"),
     "04.equation": {"expected": 514, "actual": 515},
-    "04.second": {"first look": 1, "freeze": 0},
+    "04.second": {"reference check": 1, "freeze": 0},
     "04.order": ["lock", "look", "unmap", "freeze", "cut", "unlock"],
-    "04.eleven": {"base": 1, "v1": 11, "v2": 11, "v3fix": 1},
-    "04.rescues": {"C4": 1, "C5": 2, "C6": 4, "C7": 10, "C8": 11},
+    "04.stays": {"base": 1, "v1": 11, "v2": 11, "v3fix": 1},
+    "04.rescues": dict(zip(RESCUES, (1, 2, 4, 10, 11), strict=True)),
     "04.table": {
         ("v1", "refused", "contig_range"): "-EAGAIN",
         ("v2", "refused", "contig_range"): "-ENOMEM",
         ("v1", "truncated", "contig_range"): "-EBUSY",
     },
-    "04.posttest": dict.fromkeys(("users", "pinned", "free", "ten", "errno", "counter"), False),
+    "04.posttest": {name: name in ("errno", "counter") for name in QUESTIONS},
 }
 WRONG = {
     "00.ranking": ["reference", "reference", "nomem", "writeback"],
@@ -60,14 +63,14 @@ WRONG = {
     "01.kinds": {**STAYS, "direct I/O pin": "long-term"},
     "01.leak": {"seed": 9, "holder": "move_pages", "step": 6},
     "01.expected_refs": lambda folio: folio.refcount,
-    "04.pair": vfio_map("v2"),
+    "04.pair": vfio_map("base"),
     "04.equation": {"expected": 513, "actual": 515},
-    "04.second": {"first look": 0, "freeze": 0},
+    "04.second": {"reference check": 0, "freeze": 0},
     "04.order": ["lock", "freeze", "look", "unmap", "cut", "unlock"],
-    "04.eleven": {"base": 1, "v1": 10},
-    "04.rescues": {"C4": 0, "C5": 1, "C6": 3, "C7": 9, "C8": 10},
+    "04.stays": {"base": 1, "v1": 10},
+    "04.rescues": dict(zip(RESCUES, (0, 1, 3, 9, 10), strict=True)),
     "04.table": {("v1", "refused", "contig_range"): "-ENOMEM"},
-    "04.posttest": dict.fromkeys(("users", "pinned", "free", "ten", "errno", "counter"), True),
+    "04.posttest": dict.fromkeys(QUESTIONS, False),
 }
 
 
@@ -105,6 +108,29 @@ def test_nothing_handed_in_is_not_attempted(name, empty):
     assert judge(name, empty).state == "not attempted"
 
 
+def test_one_guess_does_not_answer_the_post_test():
+    assert {said for said, _ in ANSWERS.values()} == {True, False}
+    told = judge("04.posttest", RIGHT["04.posttest"]).detail
+    assert all(why in told for _, why in ANSWERS.values())
+
+
+def test_the_pair_with_a_stranger_is_not_what_was_asked_for():
+    assert "without" in judge("04.pair", vfio_map("base")).why
+    assert "without" not in judge("04.pair", vfio_map("v2")).why
+
+
+def test_a_table_waits_for_the_task_that_it_answers(capsys):
+    checks.ANSWERED.discard("04.stays")
+    show_table("a secret", after="04.stays")
+    check("04.stays", {"base": None})
+    check("04.no_such_task", {"base": 1})
+    show_table("a secret", after="04.stays")
+    assert "a secret" not in capsys.readouterr().out
+    check("04.stays", {"base": 7})
+    show_table("a secret", after="04.stays")
+    assert capsys.readouterr().out.endswith("a secret\n")
+
+
 def test_unknown_tasks_get_the_nearest_match(capsys):
     check("04.piar", 1)
     assert "did you mean '04.pair'" in capsys.readouterr().out
@@ -126,7 +152,7 @@ def test_judges_run_the_model(monkeypatch):
     from mmsim import tasks_04
 
     monkeypatch.setattr(tasks_04, "vfio_map", lambda *a, **k: vfio_map("v3fix"))
-    assert checks.judge("04.eleven", RIGHT["04.eleven"]).state == "failed"
+    assert checks.judge("04.stays", RIGHT["04.stays"]).state == "failed"
 
 
 def test_a_prediction_is_stored_once_it_is_complete(capsys):

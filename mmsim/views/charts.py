@@ -128,7 +128,7 @@ def measured_counters() -> Chart:
     table = pd.DataFrame(
         cells,
         index=pd.Index(list(VARIANTS), name="variant", dtype=object),
-        columns=pd.MultiIndex.from_tuples([*columns, ("rows", ""), ("model's version", "")]),
+        columns=pd.MultiIndex.from_tuples([*columns, ("runs", ""), ("model's version", "")]),
         dtype=object,
     )
     pairs = {v: " / ".join(str(_span(measured[c][v])) for c in COUNTERS) for v in VARIANTS}
@@ -137,10 +137,12 @@ def measured_counters() -> Chart:
     what = f"{' / '.join(COUNTERS)} after one pin that met a held reference"
     sentence = f"{what}, measured: {said}; {verdict}."
     counts = _span([len(rows[v]) for v in VARIANTS])
-    note = f"data/kernel-runs/{file}: S3_held, loop {LOOP}, one huge page, {counts} rows each"
+    spread = any(isinstance(_span(seen), str) for c in COUNTERS for seen in measured[c].values())
+    same = "" if spread else ", all equal"
+    note = f"data/kernel-runs/{file}: S3_held, loop {LOOP}, one huge page, {counts} runs each{same}"
     title = f"A reference that is never dropped: {said}"
     with matplotlib.rc_context(_RC):
-        figure = _counters_figure(measured, model, title, note)
+        figure = _counters_figure(measured, model, title, note, spread)
     alt = f"Two panels of bars with points on them. {sentence}"
     return Chart(figure, sentence, table, alt)
 
@@ -150,6 +152,7 @@ def _counters_figure(
     model: dict[str, dict[str, list[int]]],
     title: str,
     note: str,
+    spread: bool,
 ) -> Any:
     figure, panels = _figure(len(COUNTERS), title, note)
     bars = points = None
@@ -166,7 +169,8 @@ def _counters_figure(
         above = [max(values) - m for m, values in zip(middle, seen, strict=True)]
         points = panel.errorbar(
             places, middle, [below, above], fmt="D", color=VERMILION, ecolor=INK, capsize=9,
-            capthick=1.4, markersize=8, markeredgecolor=INK, label="measured: mean, least to most",
+            capthick=1.4, markersize=8, markeredgecolor=INK,
+            label="measured: mean, least to most" if spread else "measured",
         )  # fmt: skip
         for place, values in zip(places, seen, strict=True):
             where = {"xytext": (0, 10), "textcoords": "offset points", "ha": "center"}

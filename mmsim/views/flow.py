@@ -82,11 +82,13 @@ def _boxes(t: Taken) -> list[Box]:
         box(moved, ROW3, t.moved, "moved whole", "not split"),
         box(busy, ROW4, busy_end, "no pass left:", "given up"),
         box(mid, ROW2, t.no_target, "Does the reason allow a split?", "try_split_thp()"),
-        box(mid, ROW3, t.tried, "Site 1: are all references known?", "can_split_folio(): a look"),
-        box(mid, ROW4, t.look_ok, "Site 2: unmapped, and still so?", "folio_ref_freeze()"),
-        box(mid, ROW5, t.split, split, "moved one by one, in one pass only"),
+        box(
+            mid, ROW3, t.tried, "Site 1: are all references known?", "can_split_folio() only reads"
+        ),
+        box(mid, ROW4, t.look_ok, "Site 2: unmapped, is the count right?", "folio_ref_freeze()"),
+        box(mid, ROW5, t.split, split, "moved one by one, one attempt each"),
         box(done, ROW6, t.pieces_moved, "pieces", "moved"),
-        box(missed, ROW6, t.missed, "pieces that missed", "their one pass"),
+        box(missed, ROW6, t.missed, "pieces not moved", "in one attempt"),
         box(right, ROW2, t.left, "leave at once", "with an error code"),
         box(right, ROW3, t.refused, "Refused: does the version retry?", _refusals(t)),
         box(right, ROW4, t.stayed, "stays for the next pass", "the page stays on the list"),

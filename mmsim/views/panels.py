@@ -8,6 +8,7 @@ from __future__ import annotations
 from itertools import groupby
 
 from mmsim.engine.trace import Trace
+from mmsim.mm.world import World
 from mmsim.views.changes import moved_counters
 from mmsim.views.code import Listing
 from mmsim.views.fold import Row, fold_once
@@ -81,7 +82,7 @@ def standing(trace: Trace, position: int, actor: str) -> str:
     local = trace.scenario.local(state, actor)
     if local.op is None:
         words = result_words(trace.scenario, state, actor)
-        return "has finished" if words == "done" else f"has finished: {words}"
+        return _at_the_end(state.world, actor) if words == "done" else f"has finished: {words}"
     why = trace.scenario.blocked(state, actor)
     if why is not None:
         return f"blocked: {why}"
@@ -89,6 +90,14 @@ def standing(trace: Trace, position: int, actor: str) -> str:
     where = frames[-1].function if frames else ""
     inside = "" if where in ("", "path") else f", in {where}"
     return f"next: {local.op.kind.name}(){inside}"
+
+
+def _at_the_end(world: World, actor: str) -> str:
+    """How an actor that returned nothing is left: references may outlive its last step."""
+    refs = sum(n for folio in world.folios.values() for who, n in folio.held if who == actor)
+    if not refs:
+        return "has finished"
+    return f"no further step; keeps its {'reference' if refs == 1 else f'{refs:,} references'}"
 
 
 def draw_next(svg: Svg, x: float, y: float, w: float, trace: Trace, position: int) -> None:

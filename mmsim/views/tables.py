@@ -37,7 +37,7 @@ RETURNS, PIN = "migrate_pages returns", "pin returns"
 TROUBLES: tuple[dict[str, object], ...] = (
     {"stranger": 0},
     {"stranger": 1},
-    {"stranger": 0, "trouble": "writeback"},
+    {"stranger": 0, "trouble": "truncated"},
 )
 REASONS = {
     "longterm_pin": "longterm_pin",

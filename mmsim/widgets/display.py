@@ -4,8 +4,8 @@ Interface: show_state, show_ledger, show_trace, show_flow, show_chart, show_tabl
 show_story
 
 What a widget shows is gone without a kernel (on GitHub, in print, for a screen reader); what these
-functions show is stored in the notebook.  With `after`, a prediction, nothing is shown before an
-answer is stored.
+functions show is stored in the notebook.  With `after`, a prediction or the name of a task, nothing
+is shown before there is an answer, right or wrong.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 from IPython.display import Image, display
 
 from mmsim.benches import Bench
+from mmsim.checks import ANSWERED
 from mmsim.engine.trace import Trace
 from mmsim.lessons import Prediction
 from mmsim.mm import versions
@@ -23,7 +24,8 @@ from mmsim.views import account, charts, flow, picture, story, text
 from mmsim.views.fold import fold_once
 from mmsim.views.practice import worked
 
-LOCKED = "Shown once your prediction is stored; then run this cell again."
+LOCKED = "Shown once {what}; then run this cell again."
+After = Prediction | str | None
 
 
 class Picture:
@@ -68,16 +70,17 @@ class Table:
         return f"<table>{''.join(rows)}</table>"
 
 
-def _locked(after: Prediction | None) -> bool:
-    if after is None or after.stored is not None:
-        return False
-    print(LOCKED)
-    return True
+def _locked(after: After) -> bool:
+    if isinstance(after, str):
+        answered, what = after in ANSWERED, f"you have answered {after}"
+    else:
+        answered, what = after is None or after.stored is not None, "your prediction is stored"
+    if not answered:
+        print(LOCKED.format(what=what))
+    return not answered
 
 
-def show_state(
-    trace: Trace, row: int = -1, *, region: str = "A", after: Prediction | None = None
-) -> None:
+def show_state(trace: Trace, row: int = -1, *, region: str = "A", after: After = None) -> None:
     """The state after a row of the run (negative: from the end), as the stepper shows it."""
     if _locked(after):
         return
@@ -89,7 +92,7 @@ def show_state(
     show_table(_two_columns(picture.state_table(trace, position)))
 
 
-def show_ledger(bench: Bench, *, after: Prediction | None = None) -> None:
+def show_ledger(bench: Bench, *, after: After = None) -> None:
     """Who refers to a page: its ledger as a picture, a sentence and a table."""
     if _locked(after):
         return
@@ -106,7 +109,7 @@ def _two_columns(rows: list[tuple[str, str]]) -> Any:
     return pd.DataFrame({"value": [value for _, value in rows]}, index=index)
 
 
-def show_trace(trace: Trace, *, width: int = 100, after: Prediction | None = None) -> None:
+def show_trace(trace: Trace, *, width: int = 100, after: After = None) -> None:
     """The whole run as text: every step, then what came of it."""
     if not _locked(after):
         print(text.step_table(trace, width=width))
@@ -114,14 +117,14 @@ def show_trace(trace: Trace, *, width: int = 100, after: Prediction | None = Non
         print(text.summary(trace))
 
 
-def show_flow(trace: Trace, *, after: Prediction | None = None) -> None:
+def show_flow(trace: Trace, *, after: After = None) -> None:
     """The decisions this run took, as a flow chart and a sentence."""
     if not _locked(after):
         display(Picture(flow.flow_svg(trace), flow.flow_sentence(trace)))
         print(flow.flow_sentence(trace))
 
 
-def show_chart(chart: charts.Chart, *, after: Prediction | None = None) -> None:
+def show_chart(chart: charts.Chart, *, after: After = None) -> None:
     """A chart, its sentence and its table."""
     if not _locked(after):
         display(Image(chart.png(), alt=chart.sentence))
@@ -129,7 +132,7 @@ def show_chart(chart: charts.Chart, *, after: Prediction | None = None) -> None:
         show_table(chart.table)
 
 
-def show_table(table: Any, *, after: Prediction | None = None) -> None:
+def show_table(table: Any, *, after: After = None) -> None:
     """A pandas table, or the sentence that stands for it while it is locked."""
     if _locked(after):
         return

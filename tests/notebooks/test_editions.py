@@ -10,6 +10,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from mmsim.tasks_00 import QUESTIONS
+
 HERE = Path(__file__).resolve().parents[2] / "notebooks"
 SOURCES = sorted((HERE / "source").glob("[0-9]*.py"))
 EDITIONS = ("student", "solution")
@@ -145,6 +147,23 @@ def test_the_answers_are_not_in_the_student_edition(source):
     text = "".join(output.get("text", "") for output in shown)
     assert all("image/svg+xml" not in output.get("data", {}) for output in shown)
     assert "once your prediction is stored" in text
+
+
+@each_lesson
+def test_what_is_locked_has_its_key_further_up(source):
+    """A picture that waits for a task stands after it, and the solution edition shows it."""
+    text = source.read_text(encoding="utf-8")
+    for key in re.finditer(r'after="([\d.\w]+)"', text):
+        assert f'check("{key[1]}"' in text[: key.start()]
+    said = [o.get("text", "") for c in code_cells(source, "solution") for o in c.outputs]
+    assert "Shown once" not in "".join(said)
+
+
+@pytest.mark.parametrize("lesson", ["00_the_report", "04_migrate_or_split"])
+def test_the_statements_are_the_ones_that_are_judged(lesson):
+    text = (HERE / "source" / f"{lesson}.py").read_text(encoding="utf-8")
+    for name, statement in QUESTIONS.items():
+        assert text.count(f"# | `{name}` | {statement} |") == 1
 
 
 @each_lesson

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
+import matplotlib.text
 import pytest
 
 from mmsim.scenarios import vfio_map
@@ -59,6 +60,9 @@ def test_measured_counters_are_read_from_the_data_and_predicted_by_the_model():
         assert chart.pair(version, "measured") == pair
         assert chart.pair(version, "model") == pair
     assert "11" in chart.sentence
+    drawn = {text.get_text() for text in chart.figure.findobj(matplotlib.text.Text)}
+    assert "measured" in drawn  # equal runs have no least and most
+    assert any(text.endswith("3 runs each, all equal") for text in drawn)
     assert chart.png().startswith(b"\x89PNG")
 
 

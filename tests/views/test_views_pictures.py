@@ -14,6 +14,7 @@ from mmsim.views import style
 from mmsim.views.bar import layout
 from mmsim.views.fold import fold
 from mmsim.views.marks import OUTCOMES, initials
+from mmsim.views.panels import standing
 from mmsim.views.picture import state_svg, state_table
 from mmsim.views.style import ACTOR_FILLS, FILLS, TEXT_PAIRS, Svg, text_width, wrap
 
@@ -151,3 +152,17 @@ def test_wrapping_and_clipping() -> None:
     svg = Svg(100, 20, "t", "d")
     svg.text(0, 10, "a < b & c", 100)
     assert "a &lt; b &amp; c" in svg.render()
+
+
+@pytest.mark.parametrize(
+    ("knobs", "said"),
+    [
+        ({}, "no further step; keeps its reference"),
+        ({"refs": 3}, "no further step; keeps its 3 references"),
+        ({"released": 1}, "has finished"),
+    ],
+)
+def test_who_keeps_a_reference_has_not_just_finished(knobs: dict[str, object], said: str) -> None:
+    trace = run("v2", **knobs)
+    assert standing(trace, len(trace), "stranger") == said
+    assert standing(trace, len(trace), "pin").startswith("has finished: ")
