@@ -10,12 +10,12 @@ lesson."""
 from __future__ import annotations
 
 import importlib
+import pkgutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from mmsim.hints import nearest
-
-LESSONS = ("00", "01", "04")
 
 
 class Verdict(NamedTuple):
@@ -66,8 +66,9 @@ def task(
 
 
 def _find(name: object) -> Task | None:
-    for lesson in LESSONS:
-        importlib.import_module(f"mmsim.tasks_{lesson}")
+    for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
+        if module.name.startswith("tasks_"):
+            importlib.import_module(f"mmsim.{module.name}")
     return TASKS.get(name) if isinstance(name, str) else None
 
 

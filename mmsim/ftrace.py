@@ -12,7 +12,7 @@ from difflib import SequenceMatcher
 from typing import NamedTuple
 
 from mmsim import errno
-from mmsim.compare import VERSION_OF
+from mmsim.compare.pins import VERSION_OF
 from mmsim.engine.trace import Trace
 from mmsim.ftracefile import RealTrace, read, real_trace
 from mmsim.hints import nearest

@@ -11,7 +11,7 @@ import re
 from typing import Any, NamedTuple
 
 from mmsim import datafiles
-from mmsim.compare import VERSION_OF
+from mmsim.compare.pins import VERSION_OF
 from mmsim.hints import nearest
 from mmsim.probe import COUNTS, Fields
 

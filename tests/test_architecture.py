@@ -60,7 +60,7 @@ FLOORS = {
     "conformance/": 5,
     "schema.py": 5,
     "datafiles.py": 5,
-    "compare*.py": 5,
+    "compare/": 5,
     "diagnose.py": 5,
     "trace.py": 5,
     "ftrace*.py": 5,
@@ -73,7 +73,7 @@ FLOORS = {
     "lab.py": 6,
     "lessonfolder.py": 6,
     "doctor.py": 6,
-    "cli.py": 7,
+    "cli/": 7,
     "__main__.py": 7,
     "__init__.py": 6,
 }

@@ -13,7 +13,7 @@ import dataclasses
 import io
 from typing import TYPE_CHECKING, Any
 
-from mmsim.compare import VERSION_OF, Case, predict
+from mmsim.compare.pins import VERSION_OF, Case, predict
 from mmsim.datafiles import load_csv
 from mmsim.units import MIGRATE_PASSES
 from mmsim.views.style import BLUE, FILLS, INK, LINE, MUTED, PANEL, PAPER, VERMILION

@@ -7,15 +7,8 @@ import csv
 import pytest
 
 from mmsim import datafiles
-from mmsim.compare import (
-    COMPARED,
-    NOT_COMPARED,
-    OTHER_LOOP,
-    VERSION_OF,
-    Case,
-    compare_file,
-    predict,
-)
+from mmsim.compare import COMPARED, NOT_COMPARED, compare_file
+from mmsim.compare.pins import OTHER_LOOP, VERSION_OF, Case, predict
 
 
 def verdicts(comparison):

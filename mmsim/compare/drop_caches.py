@@ -2,7 +2,7 @@
 
 Interface: is_drop_row, compare_drop_row
 
-Part of `mmsim.compare`.  A row says how a memfd of 1,024 pages was filled and whether it was still
+A row says how a memfd of 1,024 pages was filled and whether it was still
 mapped or referred to when 1 was written to drop_caches.  From that follow PG_dirty, and with the
 model's run what stays in the page cache."""
 
@@ -12,7 +12,7 @@ import functools
 from collections.abc import Set
 from typing import Any, NamedTuple
 
-from mmsim.compare import Row, RowComparison
+from mmsim.compare.rows import Row, RowComparison
 from mmsim.conformance.drop_caches import run_drop_caches
 from mmsim.mm.versions import BASE
 from mmsim.units import HPAGE_PMD_ORDER

@@ -10,7 +10,7 @@ import pytest
 
 from mmsim import datafiles
 from mmsim.compare import compare_file
-from mmsim.compare_indices import COUNTERS, LISTS, exist
+from mmsim.compare.indices import COUNTERS, LISTS, exist
 from mmsim.fragmentation import extfrag_index, pin_scope, summed, unusable_index
 
 INDICES = "s10_extfrag.csv"

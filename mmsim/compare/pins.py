@@ -1,24 +1,22 @@
-"""Measured rows against the model, number by number.
+"""Measured long-term pins against the model.
 
-Interface: compare_file, FileComparison, RowComparison, COMPARED, NOT_COMPARED
+Interface: is_pin_row, compare_pin_row, predict, Case, VERSION_OF
 
-A row of data/kernel-runs says what was set up and what a real kernel did.  The set-up becomes a
-conformance vector, the model runs it, and every number that the row measured is predicted.  Two
-things depend on timing and are read off the row instead: how many splits were refused before a
-timed reference went away, and, with single pages, whether it was still there."""
+A row says what was set up and what a real kernel did.  The set-up becomes a conformance vector, the
+model runs it, and every number that the row measured is predicted.  Two things depend on timing and
+are read off the row instead: how many splits were refused before a timed reference went away, and,
+with single pages, whether it was still there."""
 
 from __future__ import annotations
 
 import functools
-from pathlib import Path
+from collections.abc import Set
 from typing import Any, NamedTuple
 
-from mmsim import compare_indices, datafiles
+from mmsim.compare.rows import Row, RowComparison
 from mmsim.conformance.operations import run_gup
 from mmsim.mm.versions import VERSIONS
 from mmsim.units import HPAGE_PMD_NR, MIGRATE_PASSES, PAGE_SIZE
-
-Row = dict[str, str]
 
 # (loop in the measured kernel, variant, return-value fix) -> the version with the same behaviour
 # here.
@@ -48,57 +46,10 @@ COUNTERS = (
 )
 REFUSALS = "d_thp_split_page_failed"
 
-COMPARED = (
-    "s1_order9_available.csv",
-    "s2_order9_alloc_fails.csv",
-    "s3_held_reference.csv",
-    "s3_guptest_crosscheck.csv",
-    "s3_timed_release.csv",
-    "s5_order0_pages.csv",
-    "s7_pin_clean_dirty.csv",
-    "s7_dropcaches_clean_dirty.csv",
-    "s10_s2_real_fragmentation_pins.csv",
-    "s10_extfrag.csv",
-)
-NOT_COMPARED = {
-    "s4_dropcaches_trials.csv": "depends on when drop_caches meets the pin; not deterministic",
-    "s9_cma_fallback.csv": "the page allocator is not in the model yet",
-    "s10_pagetypeinfo.csv": "what the indices of s10_extfrag.csv are recomputed from",
-    "s11_cma_alloc_return_value.csv": "cma_alloc is not in the model yet",
-}
 
-
-class RowComparison(NamedTuple):
-    """One row.  `verdict`: agree, explained, disagree or skipped; `why` explains it."""
-
-    number: int
-    version: str
-    verdict: str
-    read_off: dict[str, int]
-    predicted: dict[str, int]
-    measured: dict[str, int]
-    why: str
-
-    @property
-    def differing(self) -> list[str]:
-        """Columns whose numbers are not the same."""
-        return [name for name, value in self.predicted.items() if self.measured[name] != value]
-
-
-class FileComparison(NamedTuple):
-    """All rows of one file."""
-
-    file: str
-    rows: list[RowComparison]
-
-    def having(self, verdict: str) -> list[RowComparison]:
-        """The rows with this verdict."""
-        return [row for row in self.rows if row.verdict == verdict]
-
-    @property
-    def numbers(self) -> int:
-        """How many single numbers were compared."""
-        return sum(len(row.predicted) for row in self.rows)
+def is_pin_row(columns: Set[str]) -> bool:
+    """Are these the columns of a table of pins?"""
+    return {"code", "variant"} <= columns and bool({"pin_errno", "bytes_pinned"} & columns)
 
 
 class Case(NamedTuple):
@@ -184,7 +135,8 @@ def _skip(row: Row, version: str | None) -> str:
     return ""
 
 
-def _compare_row(number: int, row: Row) -> RowComparison:
+def compare_pin_row(number: int, row: Row) -> RowComparison:
+    """Compare one row; ValueError or KeyError if it can't be read."""
     version = VERSION_OF.get((row["code"], row["variant"], row.get("retfix", "1")))
     if "bytes_pinned" in row:  # the cross-check with another pinning program has columns of its own
         row = {
@@ -215,48 +167,3 @@ def _compare_row(number: int, row: Row) -> RowComparison:
         why = "compaction ran meanwhile and moved pages of others, which vmstat counts too"
         return result._replace(verdict="explained", why=why)
     return result._replace(verdict="disagree")
-
-
-def _compare_indices(rows: list[Row], path: Path) -> list[RowComparison]:
-    """Rows of fragmentation indices, in thousandths; no version changes how they are computed."""
-    compared = []
-    for value in compare_indices.recomputed(rows, path.parent):
-        agrees = value.predicted == value.measured
-        predicted, measured = {value.metric: value.predicted}, {value.metric: value.measured}
-        verdict = "agree" if agrees else "explained" if value.why else "disagree"
-        compared.append(
-            RowComparison(value.line, "every version", verdict, {}, predicted, measured, value.why)
-        )
-    return compared
-
-
-def compare_file(name: str) -> FileComparison:
-    """Compare a file of data/kernel-runs, or any of that form; ValueError for others."""
-    # Built on this module, so it can't be imported before this module is there.
-    from mmsim.compare_drop_caches import compare_drop_row, is_drop_row
-
-    if name in NOT_COMPARED:
-        raise ValueError(f"{name} can't be compared: {NOT_COMPARED[name]}")
-    path = Path(name)
-    if not path.exists():
-        path = datafiles.path(f"kernel-runs/{name}")
-    rows = datafiles.read_csv(path)
-    columns = rows[0].keys() if rows else set[str]()
-    if columns >= set(compare_indices.COLUMNS):
-        try:
-            return FileComparison(path.name, _compare_indices(rows, path))
-        except ValueError as error:
-            raise ValueError(f"{name}: {error}") from None
-    if is_drop_row(columns):
-        compare = compare_drop_row
-    elif {"code", "variant"} <= columns and {"pin_errno", "bytes_pinned"} & columns:
-        compare = _compare_row
-    else:
-        raise ValueError(f"{name} is not a table of pins: no column code, variant or pin_errno")
-    compared: list[RowComparison] = []
-    for number, row in enumerate(rows, start=2):  # line 1 is the header
-        try:
-            compared.append(compare(number, row))
-        except (ValueError, KeyError) as error:
-            raise ValueError(f"{name}, line {number}: can't be read: {error}") from None
-    return FileComparison(path.name, compared)

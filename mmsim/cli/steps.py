@@ -1,0 +1,101 @@
+"""`mmsim run` and `mmsim replay`: one run of a scenario, step by step.
+
+Interface: scenario_arguments, replay_arguments, situation_of, run, replay
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from mmsim.cli.usage import UsageError
+from mmsim.engine import schedule
+from mmsim.engine.trace import Trace
+from mmsim.mm.versions import VERSIONS
+from mmsim.scenarios import SCENARIOS, Situation, make
+
+
+def scenario_arguments(parser: argparse.ArgumentParser) -> None:
+    """What names a scenario: its name, --version, --set, --json."""
+    knobs = "\n".join(
+        f"  {knob.name}={knob.default}: {knob.what}; {knob.values}"
+        for spec in SCENARIOS.values()
+        for knob in spec.knobs
+    )
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = (
+        f"scenarios: {', '.join(SCENARIOS)}\nversions: {', '.join(VERSIONS)}\nknobs:\n{knobs}"
+    )
+    parser.add_argument("scenario", metavar="SCENARIO")
+    parser.add_argument(
+        "--version", dest="kernel", default="base", metavar="V", help="patch version"
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KNOB=VALUE", help="turn a knob; repeatable"
+    )
+    parser.add_argument("--json", action="store_true", help="print the same as JSON")
+
+
+def replay_arguments(parser: argparse.ArgumentParser) -> None:
+    """The same, and a schedule."""
+    scenario_arguments(parser)
+    parser.add_argument("schedule", metavar="SCHEDULE", help='who moves: "pin*9 stranger pin*3"')
+
+
+def situation_of(args: argparse.Namespace) -> Situation:
+    """The scenario that the command line names; raises ValueError."""
+    knobs: dict[str, str] = {}
+    for word in args.set:
+        name, equals, value = word.partition("=")
+        if not equals:
+            raise UsageError(f"write --set KNOB=VALUE instead of --set {word}")
+        knobs[name.strip()] = value
+    return make(args.scenario, args.kernel, knobs)
+
+
+def run(args: argparse.Namespace) -> int:
+    """`mmsim run`; returns the exit status."""
+    situation = situation_of(args)
+    return _print_trace(situation, situation.run(), as_json=args.json)
+
+
+def replay(args: argparse.Namespace) -> int:
+    """`mmsim replay`; returns the exit status."""
+    situation = situation_of(args)
+    return _print_trace(situation, situation.replay(args.schedule), as_json=args.json)
+
+
+def _print_trace(situation: Situation, trace: Trace, *, as_json: bool) -> int:
+    from mmsim.views import text
+
+    told = schedule.render(trace.moves)
+    if as_json:
+        content = {
+            "scenario": situation.name,
+            "version": situation.version.name,
+            "knobs": situation.knobs,
+            "schedule": told,
+            "result": situation.result(trace.last),
+            "outcome": situation.outcome(trace.last),
+            "counters": dict(text.counters(trace)),
+            "steps": [
+                {
+                    "actor": event.actor,
+                    "step": event.op.kind.name,
+                    "arguments": [str(argument) for argument in event.op.args],
+                    "outcome": event.outcome,
+                    "answer": str(event.answer),
+                    "in": event.where[-1].function,
+                }
+                for event in trace.events
+            ],
+        }
+        print(json.dumps(content, indent=1))
+        return 0
+    turned = " ".join(f"{name}={value}" for name, value in situation.knobs.items())
+    print(f"{situation.name}  version {situation.version.name} ({situation.version.title})")
+    print(f"knobs     {turned}\nschedule  {told}\n")
+    print(text.step_table(trace))
+    print()
+    print(text.summary(trace))
+    return 0
