@@ -54,6 +54,7 @@ FLOORS = {
     "mm/holders.py": 3,
     "script.py": 4,
     "knobs.py": 4,
+    "policy.py": 4,
     "scenarios/": 4,
     "benches.py": 4,
     "cases.py": 4,

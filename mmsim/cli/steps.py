@@ -11,7 +11,7 @@ import json
 from mmsim.cli.usage import UsageError
 from mmsim.engine import schedule
 from mmsim.engine.trace import Trace
-from mmsim.mm.versions import VERSIONS
+from mmsim.mm.versions import POLICIES, VERSIONS
 from mmsim.scenarios import SCENARIOS, Situation, make
 
 
@@ -24,11 +24,12 @@ def scenario_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = (
-        f"scenarios: {', '.join(SCENARIOS)}\nversions: {', '.join(VERSIONS)}\nknobs:\n{knobs}"
+        f"scenarios: {', '.join(SCENARIOS)}\nversions: {', '.join(VERSIONS)}\n"
+        f"policies (in no kernel of the time): {', '.join(POLICIES)}\nknobs:\n{knobs}"
     )
     parser.add_argument("scenario", metavar="SCENARIO")
     parser.add_argument(
-        "--version", dest="kernel", default="base", metavar="V", help="patch version"
+        "--version", dest="kernel", default="base", metavar="V", help="version or policy"
     )
     parser.add_argument(
         "--set", action="append", default=[], metavar="KNOB=VALUE", help="turn a knob; repeatable"

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from mmsim.hints import nearest
+from mmsim.mm.versions import Version
 from mmsim.scenarios.situation import Situation, Spec
 from mmsim.scenarios.vfio_map import CMA_PFN, VFIO_MAP
 
@@ -19,20 +20,21 @@ SCENARIOS: dict[str, Spec] = {spec.name: spec for spec in (VFIO_MAP,)}
 
 def make(
     name: str,
-    version: str = "base",
+    version: str | Version = "base",
     knobs: Mapping[str, object] = MappingProxyType({}),
     *,
     merge: bool = False,
 ) -> Situation:
     """A situation by name; raises ValueError with the nearest match for whatever is unknown.
 
-    `merge` prepares it for the exhaustive search.
+    `version`: a name, or a row of seams such as `own_policy` makes.  `merge` prepares it for the
+    exhaustive search.
     """
     if name not in SCENARIOS:
         raise ValueError(f"no scenario {name!r}{nearest(name, SCENARIOS)}")
     return SCENARIOS[name].make(version, knobs, merge=merge)
 
 
-def vfio_map(version: str = "base", **knobs: object) -> Situation:
+def vfio_map(version: str | Version = "base", **knobs: object) -> Situation:
     """`make("vfio_map", ...)`: the report's situation."""
     return make("vfio_map", version, knobs)
