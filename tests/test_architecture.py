@@ -22,6 +22,7 @@ FLOORS = {
     "flags.py": 0,
     "units.py": 0,
     "hints.py": 0,
+    "stats.py": 0,
     "fragmentation.py": 1,
     "procfs/": 1,
     "engine/": 1,
