@@ -23,6 +23,7 @@ FLOORS = {
     "units.py": 0,
     "hints.py": 0,
     "stats.py": 0,
+    "retrylaw.py": 0,
     "fragmentation.py": 1,
     "procfs/": 1,
     "engine/": 1,
