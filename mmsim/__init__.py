@@ -30,6 +30,7 @@ _HOME = {
     "measured_counters": "mmsim.views.charts",
     "moments": "mmsim.views.practice",
     "outcomes": "mmsim.cases",
+    "own_policy": "mmsim.policy",
     "page_life": "mmsim.benches",
     "practice": "mmsim.views.practice",
     "ready": "mmsim.doctor",
