@@ -16,7 +16,7 @@ from mmsim.fragmentation import (
     pin_scope,
     printed,
     read_printed,
-    suitable_blocks,
+    suitable,
     summed,
     unusable_index,
 )
@@ -51,7 +51,7 @@ def test_worked_values_for_order_9(free, extfrag, unusable, percent):
 
 def test_a_larger_block_gives_several():
     free = lists(o8=9, o9=1, o10=2)
-    assert [suitable_blocks(free, order) for order in (10, 9, 8)] == [2, 1 + 2 * 2, 9 + 2 + 2 * 4]
+    assert [suitable(free, order) for order in (10, 9, 8)] == [2, 1 + 2 * 2, 9 + 2 + 2 * 4]
 
 
 # -- a slow definition: every block by itself, exact fractions, division as C does it

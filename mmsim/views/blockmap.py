@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from mmsim.flags import MIGRATE_CMA, MIGRATETYPES
-from mmsim.fragmentation import suitable_blocks, summed
+from mmsim.fragmentation import suitable, summed
 from mmsim.mm.occupancy import Cell, occupancy
 from mmsim.mm.untouched import pages
 from mmsim.mm.zone import Zone
@@ -86,10 +86,10 @@ def claim(free_by_type: Mapping[str, Sequence[int]], order: int, nr_pages: int |
     else:
         start = f"{size_words(amount)} is free"
     size = size_words(1 << order)
-    blocks = suitable_blocks(free, order) if free else 0
+    blocks = suitable(free, order) if free else 0
     if not blocks:
         return f"{start}, but not one block of {size}"
-    lent = suitable_blocks(free_by_type[MIGRATE_CMA], order) if MIGRATE_CMA in free_by_type else 0
+    lent = suitable(free_by_type[MIGRATE_CMA], order) if MIGRATE_CMA in free_by_type else 0
     where = "" if not lent else f", {'all' if lent == blocks else f'{lent:,}'} of them in CMA"
     return f"{start}: {plural(blocks, 'block')} of {size}{where}"
 
@@ -199,6 +199,7 @@ def _diamond(x: float, y: float) -> str:
 
 
 def _outline(svg: Svg, x: float, y: float, w: float, h: float) -> None:
+    svg.rect(x, y, w, h, fill="none", stroke=PANEL, stroke_width=3.4)
     svg.rect(x, y, w, h, fill="none", stroke=INK, stroke_width=1.6)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from mmsim.fragmentation import suitable_blocks
+from mmsim.fragmentation import suitable
 from mmsim.mm.untouched import pages
 from mmsim.mm.zone import Zone
 from mmsim.units import HPAGE_PMD_ORDER
@@ -75,9 +75,7 @@ def memory_table(zone: Zone, order: int = HPAGE_PMD_ORDER) -> pd.DataFrame:
     rows = []
     for free in zone.blocks_by_type().values():
         largest = max(at for at, blocks in enumerate(free) if blocks)
-        rows.append(
-            (size_words(pages(free)), size_words(1 << largest), suitable_blocks(free, order))
-        )
+        rows.append((size_words(pages(free)), size_words(1 << largest), suitable(free, order)))
     index = pd.Index(list(zone.blocks_by_type()), name="free lists", dtype=object)
     columns = ["free", "largest block", f"blocks of {size}"]
     return pd.DataFrame(rows, index=index, columns=columns, dtype=object)
