@@ -1,7 +1,7 @@
 """Static twins: a picture, a small table and a sentence as ordinary output of a cell.
 
-Interface: show_state, show_ledger, show_trace, show_flow, show_chart, show_table, show_diff,
-show_story
+Interface: show_state, show_ledger, show_zone, show_trace, show_flow, show_chart, show_table,
+show_diff, show_story
 
 What a widget shows is gone without a kernel (on GitHub, in print, for a screen reader); what these
 functions show is stored in the notebook.  With `after`, a prediction or the name of a task, nothing
@@ -11,6 +11,7 @@ is shown before there is an answer, right or wrong.
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterable
 from html import escape
 from typing import Any
 
@@ -21,7 +22,9 @@ from mmsim.checks import ANSWERED
 from mmsim.engine.trace import Trace
 from mmsim.lessons import Prediction
 from mmsim.mm import versions
-from mmsim.views import account, charts, flow, picture, story, text
+from mmsim.mm.zone import Zone
+from mmsim.units import HPAGE_PMD_ORDER
+from mmsim.views import account, charts, flow, memory, picture, story, text
 from mmsim.views.fold import fold_once
 from mmsim.views.practice import worked
 
@@ -119,6 +122,26 @@ def show_ledger(bench: Bench, *, after: After = None) -> None:
     display(Picture(account.account_svg(trace), account.account_sentence(trace)))
     _say(account.account_sentence(trace))
     show_table(worked(bench))
+
+
+def show_zone(
+    zone: Zone,
+    order: int = HPAGE_PMD_ORDER,
+    *,
+    marked: Iterable[tuple[int, int]] = (),
+    marked_as: str = "the guest's",
+    after: After = None,
+) -> None:
+    """A zone: map of its pageblocks and free memory by size of block, a sentence and a table.
+
+    `order`: the order asked about; `marked`: blocks (pfn, order) to outline, `marked_as` whose."""
+    if _locked(after):
+        return
+    said = memory.memory_sentence(zone, order)
+    svg = memory.memory_svg(zone, order, marked=marked, marked_as=marked_as)
+    display(Picture(svg, said))
+    print(said)
+    show_table(memory.memory_table(zone, order))
 
 
 def _two_columns(rows: list[tuple[str, str]]) -> Any:
