@@ -16,6 +16,7 @@ _HOME = {
     "alignment": "mmsim.views.tables",
     "align": "mmsim.ftrace",
     "bench": "mmsim.widgets",
+    "boot_guest": "mmsim.scenarios",
     "check": "mmsim.checks",
     "console": "mmsim.widgets",
     "counters_of": "mmsim.lessons",

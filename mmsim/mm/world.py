@@ -138,8 +138,9 @@ class World:
         """pfn of the folio that holds this page, None if no folio does."""
         pfn = self.where.get((region, index))
         if pfn is None:
-            pfn = self.where.get((region, 0))
-            if pfn is not None and self.folios[pfn].nr_pages <= index:
+            head = index >> HPAGE_PMD_ORDER << HPAGE_PMD_ORDER  # where its huge page would begin
+            pfn = self.where.get((region, head))
+            if pfn is not None and self.folios[pfn].nr_pages <= index - head:
                 return None
         return pfn
 
