@@ -44,7 +44,7 @@ def memory_svg(
 ) -> str:
     """The picture; see `block_map` for `marked`."""
     shown = block_map(zone, order, marked=marked, marked_as=marked_as)
-    free = zone.blocks_by_type()
+    free = zone.lists()
     wide, high = map_size(shown, _MAP, _HIGH)
     high = max(high, 340.0)
     title = claim(free, order, zone.nr_pages)
@@ -60,7 +60,7 @@ def memory_svg(
 
 def memory_sentence(zone: Zone, order: int = HPAGE_PMD_ORDER) -> str:
     """Both halves in words."""
-    return _words(zone.blocks_by_type(), block_map(zone, order))
+    return _words(zone.lists(), block_map(zone, order))
 
 
 def _words(free_by_type: FreeByType, shown: BlockMap) -> str:
@@ -77,5 +77,5 @@ def memory_table(zone: Zone, order: int = HPAGE_PMD_ORDER) -> pd.DataFrame:
         largest = max(at for at, blocks in enumerate(free) if blocks)
         rows.append((size_words(pages(free)), size_words(1 << largest), suitable(free, order)))
     index = pd.Index(list(zone.blocks_by_type()), name="free lists", dtype=object)
-    columns = ["free", "largest block", f"blocks of {size}"]
+    columns = ["free", "largest block", f"blocks of {size} to be had"]
     return pd.DataFrame(rows, index=index, columns=columns, dtype=object)

@@ -140,7 +140,7 @@ def show_zone(
     said = memory.memory_sentence(zone, order)
     svg = memory.memory_svg(zone, order, marked=marked, marked_as=marked_as)
     display(Picture(svg, said))
-    print(said)
+    _say(said)
     show_table(memory.memory_table(zone, order))
 
 
