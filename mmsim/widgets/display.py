@@ -1,7 +1,7 @@
 """Static twins: a picture, a small table and a sentence as ordinary output of a cell.
 
-Interface: show_state, show_ledger, show_zone, show_trace, show_flow, show_chart, show_table,
-show_diff, show_story
+Interface: show_state, show_ledger, show_zone, show_memory, show_trace, show_flow, show_chart,
+show_table, show_diff, show_story
 
 What a widget shows is gone without a kernel (on GitHub, in print, for a screen reader); what these
 functions show is stored in the notebook.  With `after`, a prediction or the name of a task, nothing
@@ -26,6 +26,7 @@ from mmsim.mm.zone import Zone
 from mmsim.units import HPAGE_PMD_ORDER
 from mmsim.views import account, charts, flow, memory, picture, story, text
 from mmsim.views.fold import fold_once
+from mmsim.views.pasted import machine
 from mmsim.views.practice import worked
 
 LOCKED = "Shown once {what}; then run this cell again."
@@ -142,6 +143,31 @@ def show_zone(
     display(Picture(svg, said))
     _say(said)
     show_table(memory.memory_table(zone, order))
+
+
+def show_memory(
+    text: str,
+    zone: str | None = None,
+    node: int | None = None,
+    order: int | None = None,
+    *,
+    after: After = None,
+) -> None:
+    """A pasted /proc/buddyinfo, /proc/pagetypeinfo or /proc/zoneinfo: picture, words, tables.
+
+    `zone`, `node`: which zone, by default the one with most free memory; `order`: the order asked
+    about.  What can't be read is answered by one sentence."""
+    if _locked(after):
+        return
+    try:
+        seen = machine(text, zone, node, order)
+    except ValueError as error:
+        print(f"Can't be read: {error}")
+        return
+    display(Picture(seen.svg, seen.sentence))
+    _say(seen.sentence)
+    show_table(seen.table)
+    show_table(seen.zones)
 
 
 def _two_columns(rows: list[tuple[str, str]]) -> Any:
