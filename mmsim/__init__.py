@@ -20,6 +20,7 @@ _HOME = {
     "console": "mmsim.widgets",
     "counters_of": "mmsim.lessons",
     "counters_by_version": "mmsim.views.tables",
+    "counters_of_runs": "mmsim.views.tables",
     "decision_table": "mmsim.views.tables",
     "diff": "mmsim.mm.versions",
     "hint": "mmsim.checks",
