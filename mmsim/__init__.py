@@ -21,6 +21,7 @@ _HOME = {
     "console": "mmsim.widgets",
     "counters_by_version": "mmsim.views.tables",
     "counters_of": "mmsim.lessons",
+    "counters_of_runs": "mmsim.views.tables",
     "decision_table": "mmsim.views.tables",
     "diff": "mmsim.mm.versions",
     "fates": "mmsim.hosts",

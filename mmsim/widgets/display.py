@@ -67,7 +67,7 @@ class Table:
 
         flat = self.frame.reset_index()
         if isinstance(flat.columns, pd.MultiIndex):
-            flat.columns = [" ".join(filter(None, map(str, name))) for name in flat.columns]
+            flat.columns = [" · ".join(filter(None, map(str, name))) for name in flat.columns]
         keys = self.frame.index.nlevels
         head = "".join(_cell('th scope="col"', name) for name in flat.columns)
         rows = [f"<thead><tr>{head}</tr></thead>"]
@@ -200,19 +200,19 @@ def show_chart(chart: charts.Chart, *, after: After = None) -> None:
         show_table(chart.table)
 
 
-def show_table(table: Any, *, after: After = None) -> None:
-    """A pandas table, or the sentence that stands for it while it is locked."""
+def show_table(table: Any, *, folded: str = "", after: After = None) -> None:
+    """A pandas table, or a sentence.  `folded`: a line that opens a long one."""
     if _locked(after):
         return
     if isinstance(table, str):
         print(table)
     else:
-        display(Table(table))
+        display(Table(table, folded))
 
 
-def show_diff(before: str, after: str) -> None:
-    """What differs between two versions, as a unified diff of the model's seams."""
-    print(versions.diff(before, after) or f"{before} and {after} behave alike.")
+def show_diff(before: str, after: str, *seams: str) -> None:
+    """What differs between two versions, as a unified diff of the model's seams, or of a few."""
+    print(versions.diff(before, after, *seams) or f"{before} and {after} behave alike.")
 
 
 def show_story() -> None:
