@@ -58,6 +58,26 @@ class Knob(NamedTuple):
             raise KnobError(f"{self.name} must be {self.values}, not {text}")
         return int(text)
 
+    def number(self, value: Value) -> int:
+        """Which of its values this is, counted from 0."""
+        text = str(value)
+        if text in self.allowed:
+            return self.allowed.index(text)
+        if not self.is_moment:
+            return int(value) - self.low
+        pass_, _, site = text.partition(".")
+        which = SITES.index(site) + 1 if site else 0
+        return len(self.allowed) + int(pass_) * (len(SITES) + 1) + which
+
+    def value(self, number: int) -> Value:
+        """The value with this number; raises KnobError if there is none."""
+        if number < len(self.allowed):
+            return self.allowed[number]
+        if not self.is_moment:
+            return self.read("" if self.allowed else self.low + number)
+        pass_, which = divmod(number - len(self.allowed), len(SITES) + 1)
+        return self.read(f"{pass_}.{SITES[which - 1]}" if which else pass_)
+
 
 def number(name: str, default: int, low: int, high: int, what: str) -> Knob:
     """A knob with a whole number."""
