@@ -53,6 +53,7 @@ FLOORS = {
     "mm/vfio.py": 3,
     "mm/holders.py": 3,
     "script.py": 4,
+    "clock.py": 4,
     "knobs.py": 4,
     "scenarios/": 4,
     "benches.py": 4,

@@ -1,6 +1,7 @@
 """Named situations: a world, actors, and knobs to change them.
 
-Floor 4.  Interface: make, vfio_map, pin_versus, drop_caches_only, Situation, SCENARIOS, SMALL
+Floor 4.  Interface: make, vfio_map, pin_versus, drop_caches_only, timed_hold,
+Situation, SCENARIOS, SMALL
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from mmsim.scenarios.drop_caches_only import DROP_CACHES_ONLY
 from mmsim.scenarios.guest import CMA_PFN
 from mmsim.scenarios.pin_versus import PIN_VERSUS, SMALL
 from mmsim.scenarios.situation import Situation, Spec
+from mmsim.scenarios.timed_hold import TIMED_HOLD
 from mmsim.scenarios.vfio_map import VFIO_MAP
 
 __all__ = [
@@ -23,10 +25,13 @@ __all__ = [
     "drop_caches_only",
     "make",
     "pin_versus",
+    "timed_hold",
     "vfio_map",
 ]
 
-SCENARIOS: dict[str, Spec] = {spec.name: spec for spec in (VFIO_MAP, PIN_VERSUS, DROP_CACHES_ONLY)}
+SCENARIOS: dict[str, Spec] = {
+    spec.name: spec for spec in (VFIO_MAP, PIN_VERSUS, DROP_CACHES_ONLY, TIMED_HOLD)
+}
 
 
 def make(
@@ -58,3 +63,8 @@ def pin_versus(version: str = "base", **knobs: object) -> Situation:
 def drop_caches_only(**knobs: object) -> Situation:
     """`make("drop_caches_only", ...)`: one write to drop_caches, nobody else."""
     return make("drop_caches_only", "base", knobs)
+
+
+def timed_hold(version: str = "base", **knobs: object) -> Situation:
+    """`make("timed_hold", ...)`: a reference that lasts a given time against the retry loop."""
+    return make("timed_hold", version, knobs)
