@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import bisect
 import functools
-import math
 import statistics
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -22,6 +21,7 @@ from mmsim.compare.pins import VERSION_OF
 from mmsim.datafiles import load_csv
 from mmsim.scenarios import timed_hold
 from mmsim.scenarios.timed_hold import HOLD_MAX, attempts
+from mmsim.stats import wilson
 
 ALLOCATIONS = {
     "inject": ("s3_timed_release.csv", "injected"),
@@ -35,7 +35,6 @@ BIN_US = 100
 LATEST_US = 1_500
 """Later releases are few, and every version has given up by then."""
 HUNDREDTHS = range(20, 151)
-Z95 = statistics.NormalDist().inv_cdf(0.975)
 
 
 class Trial(NamedTuple):
@@ -91,13 +90,6 @@ def bins(found: Sequence[Trial], width: int = BIN_US, latest: float = LATEST_US)
         if trial.released < latest:
             groups.setdefault(int(trial.released // width) * width, []).append(trial.failed)
     return [Bin(at, len(g), sum(g), *wilson(sum(g), len(g))) for at, g in sorted(groups.items())]
-
-
-def wilson(hits: int, n: int, z: float = Z95) -> tuple[float, float]:
-    """Wilson's interval for a share of `hits` out of `n`."""
-    middle = (hits + z * z / 2) / (n + z * z)
-    half = z / (n + z * z) * math.sqrt(hits * (n - hits) / n + z * z / 4)
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 @functools.cache
