@@ -20,7 +20,8 @@ from mmsim.checks import ANSWERED
 from mmsim.engine.trace import Trace
 from mmsim.lessons import Prediction
 from mmsim.mm import versions
-from mmsim.views import account, charts, flow, picture, story, text
+from mmsim.views import account, flow, picture, story, text
+from mmsim.views.figures import Chart
 from mmsim.views.fold import fold_once
 from mmsim.views.practice import worked
 
@@ -124,7 +125,7 @@ def show_flow(trace: Trace, *, after: After = None) -> None:
         print(flow.flow_sentence(trace))
 
 
-def show_chart(chart: charts.Chart, *, after: After = None) -> None:
+def show_chart(chart: Chart, *, after: After = None) -> None:
     """A chart, its sentence and its table."""
     if not _locked(after):
         display(Image(chart.png(), alt=chart.sentence))
