@@ -12,11 +12,12 @@ from typing import Any
 
 from mmsim.compare.pins import VERSION_OF, Case, predict
 from mmsim.datafiles import load_csv
+from mmsim.measured import VARIANTS
 from mmsim.units import MIGRATE_PASSES
 from mmsim.views.figures import HATCHES, STYLE, Chart, legend, panelled, span
 from mmsim.views.style import BLUE, FILLS, INK, LINE, VERMILION
 
-LOOP, VARIANTS, RETFIX = "oct22", ("base", "v1", "v2"), "1"
+LOOP, RETFIX = "oct22", "1"
 COUNTERS = ("thp_migration_fail", "thp_split_page_failed")
 REFUSED = "d_thp_split_page_failed"
 GOOD, BAD = FILLS["MOVABLE"], FILLS["UNMOVABLE"]
