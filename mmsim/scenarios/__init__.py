@@ -2,6 +2,8 @@
 
 Floor 4.  Interface: make, vfio_map, pin_versus, drop_caches_only, boot_guest, Situation, SCENARIOS,
 SMALL
+Floor 4.  Interface: make, vfio_map, pin_versus, drop_caches_only, timed_hold,
+Situation, SCENARIOS, SMALL
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from mmsim.scenarios.drop_caches_only import DROP_CACHES_ONLY
 from mmsim.scenarios.guest import CMA_PFN
 from mmsim.scenarios.pin_versus import PIN_VERSUS, SMALL
 from mmsim.scenarios.situation import Situation, Spec
+from mmsim.scenarios.timed_hold import TIMED_HOLD
 from mmsim.scenarios.vfio_map import VFIO_MAP
 
 __all__ = [
@@ -27,11 +30,13 @@ __all__ = [
     "drop_caches_only",
     "make",
     "pin_versus",
+    "timed_hold",
     "vfio_map",
 ]
 
 SCENARIOS: dict[str, Spec] = {
     spec.name: spec for spec in (VFIO_MAP, PIN_VERSUS, DROP_CACHES_ONLY, BOOT_GUEST)
+    spec.name: spec for spec in (VFIO_MAP, PIN_VERSUS, DROP_CACHES_ONLY, TIMED_HOLD)
 }
 
 
@@ -72,3 +77,6 @@ def boot_guest(version: str | Version = "base", **knobs: object) -> BootGuest:
     situation = make("boot_guest", version, knobs)
     assert isinstance(situation, BootGuest)
     return situation
+def timed_hold(version: str = "base", **knobs: object) -> Situation:
+    """`make("timed_hold", ...)`: a reference that lasts a given time against the retry loop."""
+    return make("timed_hold", version, knobs)
