@@ -1,9 +1,6 @@
 """Named situations: a world, actors, and knobs to change them.
 
-Floor 4.  Interface: make, vfio_map, pin_versus, drop_caches_only, boot_guest, Situation, SCENARIOS,
-SMALL
-Floor 4.  Interface: make, vfio_map, pin_versus, drop_caches_only, timed_hold,
-Situation, SCENARIOS, SMALL
+Floor 4.  Interface: make, SCENARIOS, Situation, SMALL, CMA_PFN, and a function for each scenario
 """
 
 from __future__ import annotations
@@ -34,10 +31,14 @@ __all__ = [
     "vfio_map",
 ]
 
-SCENARIOS: dict[str, Spec] = {
-    spec.name: spec for spec in (VFIO_MAP, PIN_VERSUS, DROP_CACHES_ONLY, BOOT_GUEST)
-    spec.name: spec for spec in (VFIO_MAP, PIN_VERSUS, DROP_CACHES_ONLY, TIMED_HOLD)
-}
+_SPECS = (
+    VFIO_MAP,
+    PIN_VERSUS,
+    DROP_CACHES_ONLY,
+    TIMED_HOLD,
+    BOOT_GUEST,
+)
+SCENARIOS: dict[str, Spec] = {spec.name: spec for spec in _SPECS}
 
 
 def make(
@@ -77,6 +78,8 @@ def boot_guest(version: str | Version = "base", **knobs: object) -> BootGuest:
     situation = make("boot_guest", version, knobs)
     assert isinstance(situation, BootGuest)
     return situation
+
+
 def timed_hold(version: str = "base", **knobs: object) -> Situation:
     """`make("timed_hold", ...)`: a reference that lasts a given time against the retry loop."""
     return make("timed_hold", version, knobs)
