@@ -1,6 +1,6 @@
 """Everything that a step can see or change, as shallow dicts of immutable values.
 
-Interface: World, Environment, page_name, ScriptedTargets
+Interface: World, Environment, page_name
 """
 
 from __future__ import annotations
@@ -284,9 +284,7 @@ class World:
         name = folio.name or hex(pfn)
         owned = folio.cache_refs + folio.mapcount + sum(n for _, n in folio.held)
         if folio.refcount not in (0, owned):
-            raise ModelError(
-                f"{name}: refcount {folio.refcount}, but its holders add up to {owned}"
-            )
+            raise ModelError(f"{name}: refcount {folio.refcount}, its holders add up to {owned}")
         if folio.refcount < 0 or folio.pincount < 0 or folio.mapcount < 0:
             raise ModelError(f"{name}: a count is negative: {folio}")
         if batched != sum(n for who, n in folio.held if who.endswith(" batch")):
