@@ -58,6 +58,7 @@ _HOME = {
     "show_story": "mmsim.widgets",
     "show_table": "mmsim.widgets",
     "show_trace": "mmsim.widgets",
+    "show_zone": "mmsim.widgets",
     "stepper": "mmsim.widgets",
     "suspect": "mmsim.tasks_00",
     "suspects": "mmsim.views.suspects",

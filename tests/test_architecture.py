@@ -36,6 +36,7 @@ FLOORS = {
     "mm/fallback.py": 1,
     "mm/page_alloc.py": 1,
     "mm/bootmem.py": 1,
+    "mm/occupancy.py": 1,
     "mm/compaction.py": 1,
     "mm/page_ref.py": 2,
     "mm/filemap.py": 2,
