@@ -1,7 +1,7 @@
 """What a lesson shows: interactive skins over the views, and their static twins.
 
 Interface: stepper, console, bench, show_state, show_ledger, show_trace, show_flow, show_chart,
-show_table, show_diff, show_story
+show_table, show_diff, show_side_by_side, show_story
 """
 
 from mmsim.widgets.bench import bench
@@ -11,6 +11,7 @@ from mmsim.widgets.display import (
     show_diff,
     show_flow,
     show_ledger,
+    show_side_by_side,
     show_state,
     show_story,
     show_table,
@@ -25,6 +26,7 @@ __all__ = [
     "show_diff",
     "show_flow",
     "show_ledger",
+    "show_side_by_side",
     "show_state",
     "show_story",
     "show_table",

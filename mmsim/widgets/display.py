@@ -1,7 +1,7 @@
 """Static twins: a picture, a small table and a sentence as ordinary output of a cell.
 
 Interface: show_state, show_ledger, show_trace, show_flow, show_chart, show_table, show_diff,
-show_story
+show_side_by_side, show_story
 
 What a widget shows is gone without a kernel (on GitHub, in print, for a screen reader); what these
 functions show is stored in the notebook.  With `after`, a prediction or the name of a task, nothing
@@ -20,10 +20,11 @@ from mmsim.checks import ANSWERED
 from mmsim.engine.trace import Trace
 from mmsim.lessons import Prediction
 from mmsim.mm import versions
-from mmsim.views import account, charts, flow, picture, story, text
+from mmsim.views import account, charts, flow, picture, side_by_side, story, text
 from mmsim.views.fold import fold_once
 from mmsim.views.practice import worked
 
+LINE_MAX = 60
 LOCKED = "Shown once {what}; then run this cell again."
 After = Prediction | str | None
 
@@ -43,7 +44,9 @@ class Picture:
 
 
 class Table:
-    """A pandas table: text on the left, whole, each heading in a cell of its own."""
+    """A pandas table: text on the left, whole, each heading in a cell of its own.
+
+    A column with sentences in it is wrapped."""
 
     def __init__(self, frame: Any):
         self.frame = frame
@@ -55,16 +58,21 @@ class Table:
         import pandas as pd
 
         left = 'style="text-align:left;white-space:nowrap;padding:0.3em 0.8em"'
+        wrapped = left.replace("nowrap", "normal;min-width:15em")
         flat = self.frame.reset_index()
         if isinstance(flat.columns, pd.MultiIndex):
             flat.columns = [" ".join(filter(None, map(str, name))) for name in flat.columns]
         keys = self.frame.index.nlevels
         head = "".join(f'<th scope="col" {left}>{escape(str(name))}</th>' for name in flat.columns)
         rows = [f"<thead><tr>{head}</tr></thead>"]
-        for row in flat.itertuples(index=False):
+        body = list(flat.itertuples(index=False))
+        long = [max(len(str(cell)) for cell in column) for column in zip(*body, strict=True)]
+        styles = [wrapped if width > LINE_MAX else left for width in long]
+        for row in body:
             tags = ['th scope="row"'] * keys + ["td"] * (len(row) - keys)
             cells = (
-                f"<{t} {left}>{escape(str(c))}</{t[:2]}>" for t, c in zip(tags, row, strict=True)
+                f"<{t} {style}>{escape(str(c))}</{t[:2]}>"
+                for t, style, c in zip(tags, styles, row, strict=True)
             )
             rows.append(f"<tr>{''.join(cells)}</tr>")
         return f"<table>{''.join(rows)}</table>"
@@ -145,6 +153,14 @@ def show_table(table: Any, *, after: After = None) -> None:
 def show_diff(before: str, after: str) -> None:
     """What differs between two versions, as a unified diff of the model's seams."""
     print(versions.diff(before, after) or f"{before} and {after} behave alike.")
+
+
+def show_side_by_side(old: str, new: str, *, after: After = None) -> None:
+    """Two versions or policies of the model, place by place, and a sentence."""
+    if not _locked(after):
+        words = side_by_side.side_by_side_sentence(old, new)
+        display(Picture(side_by_side.side_by_side_svg(old, new), words))
+        print(words)
 
 
 def show_story() -> None:
