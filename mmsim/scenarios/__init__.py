@@ -1,6 +1,6 @@
 """Named situations: a world, actors, and knobs to change them.
 
-Floor 4.  Interface: make, vfio_map, Situation, SCENARIOS
+Floor 4.  Interface: make, vfio_map, pin_versus, drop_caches_only, Situation, SCENARIOS, SMALL
 """
 
 from __future__ import annotations
@@ -10,12 +10,24 @@ from types import MappingProxyType
 
 from mmsim.hints import nearest
 from mmsim.mm.versions import Version
+from mmsim.scenarios.drop_caches_only import DROP_CACHES_ONLY
+from mmsim.scenarios.guest import CMA_PFN
+from mmsim.scenarios.pin_versus import PIN_VERSUS, SMALL
 from mmsim.scenarios.situation import Situation, Spec
-from mmsim.scenarios.vfio_map import CMA_PFN, VFIO_MAP
+from mmsim.scenarios.vfio_map import VFIO_MAP
 
-__all__ = ["CMA_PFN", "SCENARIOS", "Situation", "make", "vfio_map"]
+__all__ = [
+    "CMA_PFN",
+    "SCENARIOS",
+    "SMALL",
+    "Situation",
+    "drop_caches_only",
+    "make",
+    "pin_versus",
+    "vfio_map",
+]
 
-SCENARIOS: dict[str, Spec] = {spec.name: spec for spec in (VFIO_MAP,)}
+SCENARIOS: dict[str, Spec] = {spec.name: spec for spec in (VFIO_MAP, PIN_VERSUS, DROP_CACHES_ONLY)}
 
 
 def make(
@@ -38,3 +50,13 @@ def make(
 def vfio_map(version: str | Version = "base", **knobs: object) -> Situation:
     """`make("vfio_map", ...)`: the report's situation."""
     return make("vfio_map", version, knobs)
+
+
+def pin_versus(version: str | Version = "base", **knobs: object) -> Situation:
+    """`make("pin_versus", ...)`: a map by VFIO against drop_caches or others."""
+    return make("pin_versus", version, knobs)
+
+
+def drop_caches_only(**knobs: object) -> Situation:
+    """`make("drop_caches_only", ...)`: one write to drop_caches, nobody else."""
+    return make("drop_caches_only", "base", knobs)

@@ -17,7 +17,6 @@ from mmsim.engine.trace import Trace, record
 from mmsim.mm.migration_target import EITHER, NONE
 from mmsim.probe import Stop, stops
 from mmsim.scenarios import Situation, vfio_map
-from mmsim.script import Scripted
 from mmsim.units import MIGRATE_PASSES
 from mmsim.views.tables import DIFFERS, PIN, RETURNS, SPLIT_PAIR, ended, frame, labels
 
@@ -47,7 +46,7 @@ REASONS = {
 
 def _beginning(run: Situation) -> Trace:
     """The run up to its third visit of a folio: by then the first has been decided about."""
-    scheduler, visits = Scripted(run.main, run.script), 0
+    scheduler, visits = run.usual(), 0
 
     def choose(scenario: Scenario, state: State) -> Move:
         nonlocal visits
