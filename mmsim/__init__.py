@@ -18,6 +18,7 @@ _HOME = {
     "bench": "mmsim.widgets",
     "changes_table": "mmsim.views.side_by_side",
     "check": "mmsim.checks",
+    "cma_alloc": "mmsim.scenarios",
     "console": "mmsim.widgets",
     "counters_of": "mmsim.lessons",
     "course": "mmsim.views.decision_tables",

@@ -1,6 +1,7 @@
 """Named situations: a world, actors, and knobs to change them.
 
-Floor 4.  Interface: make, vfio_map, pin_versus, drop_caches_only, Situation, SCENARIOS, SMALL
+Floor 4.  Interface: make, vfio_map, pin_versus, drop_caches_only, cma_alloc, Situation, SCENARIOS,
+SMALL
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from types import MappingProxyType
 
 from mmsim.hints import nearest
 from mmsim.mm.versions import Version
+from mmsim.scenarios.cma_alloc import CMA_ALLOC
 from mmsim.scenarios.drop_caches_only import DROP_CACHES_ONLY
 from mmsim.scenarios.guest import CMA_PFN
 from mmsim.scenarios.pin_versus import PIN_VERSUS, SMALL
@@ -21,13 +23,16 @@ __all__ = [
     "SCENARIOS",
     "SMALL",
     "Situation",
+    "cma_alloc",
     "drop_caches_only",
     "make",
     "pin_versus",
     "vfio_map",
 ]
 
-SCENARIOS: dict[str, Spec] = {spec.name: spec for spec in (VFIO_MAP, PIN_VERSUS, DROP_CACHES_ONLY)}
+SCENARIOS: dict[str, Spec] = {
+    spec.name: spec for spec in (VFIO_MAP, PIN_VERSUS, DROP_CACHES_ONLY, CMA_ALLOC)
+}
 
 
 def make(
@@ -60,3 +65,8 @@ def pin_versus(version: str | Version = "base", **knobs: object) -> Situation:
 def drop_caches_only(**knobs: object) -> Situation:
     """`make("drop_caches_only", ...)`: one write to drop_caches, nobody else."""
     return make("drop_caches_only", "base", knobs)
+
+
+def cma_alloc(version: str | Version = "base", **knobs: object) -> Situation:
+    """`make("cma_alloc", ...)`: the owner of the area takes memory back."""
+    return make("cma_alloc", version, knobs)

@@ -14,6 +14,7 @@ from mmsim.mm.world import World, page_name
 
 _SUBJECTS = {
     "migrate": "the migration",
+    "owner": "the owner of the area",
     "drop_caches": "the drop_caches walk",
     "mincore": "the mincore call",
     "move_pages": "the move_pages call",

@@ -10,6 +10,7 @@ Where cells are compared, a difference has a sign of its own, never a colour alo
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from mmsim import errno
@@ -32,6 +33,7 @@ AGREES, DIFFERS = "✓", "≠"
 SPLIT_PAIR = ("thp_migration_fail", "thp_split_page_failed")
 CHANGES_MAX = 3
 RETURNS, PIN = "migrate_pages returns", "pin returns"
+RESULTS = {"pin": PIN, "owner": "owner gets"}
 
 
 def frame(rows: Sequence[Sequence[object]], index: Any, columns: Any) -> pd.DataFrame:
@@ -55,10 +57,16 @@ def ended(run: Situation) -> tuple[State, str]:
         try:
             move = scheduler(run, state)
         except StopIteration:
-            return state, ", ".join(codes) or "not called"
+            return state, _in_a_row(codes) or "not called"
         state, event = run.step(state, move, keep=False)
         if event.op.kind.name == "trace_mm_migrate_pages":
             codes.append(errno.name(returned(event, "migrate_pages")))
+
+
+def _in_a_row(codes: Sequence[str]) -> str:
+    """ "0, 0", but "-EAGAIN ×5" for more than two of one kind in a row."""
+    runs = [(code, len(list(group))) for code, group in groupby(codes)]
+    return ", ".join(f"{code} ×{n}" if n > 2 else ", ".join([code] * n) for code, n in runs)
 
 
 def counters_by_version(situation: Situation, versions: Sequence[str]) -> pd.DataFrame:
@@ -71,8 +79,10 @@ def counters_by_version(situation: Situation, versions: Sequence[str]) -> pd.Dat
         if any(grown):
             moved[counter] = list(grown)
     moved[RETURNS] = [codes for _, codes in ends]
-    if situation.main == "pin":
-        moved[PIN] = [run.result(state) for run, (state, _) in zip(runs, ends, strict=True)]
+    if situation.main in RESULTS:
+        moved[RESULTS[situation.main]] = [
+            run.result(state) for run, (state, _) in zip(runs, ends, strict=True)
+        ]
     return frame(list(moved.values()), labels(moved, "counter"), labels(versions, "version"))
 
 
