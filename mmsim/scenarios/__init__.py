@@ -11,6 +11,7 @@ from types import MappingProxyType
 from mmsim.hints import nearest
 from mmsim.mm.versions import Version
 from mmsim.scenarios.boot_guest import BOOT_GUEST, BootGuest
+from mmsim.scenarios.cma_alloc import CMA_ALLOC
 from mmsim.scenarios.drop_caches_only import DROP_CACHES_ONLY
 from mmsim.scenarios.guest import CMA_PFN
 from mmsim.scenarios.pin_versus import PIN_VERSUS, SMALL
@@ -24,6 +25,7 @@ __all__ = [
     "SMALL",
     "Situation",
     "boot_guest",
+    "cma_alloc",
     "drop_caches_only",
     "make",
     "pin_versus",
@@ -37,6 +39,7 @@ _SPECS = (
     DROP_CACHES_ONLY,
     TIMED_HOLD,
     BOOT_GUEST,
+    CMA_ALLOC,
 )
 SCENARIOS: dict[str, Spec] = {spec.name: spec for spec in _SPECS}
 
@@ -83,3 +86,8 @@ def boot_guest(version: str | Version = "base", **knobs: object) -> BootGuest:
 def timed_hold(version: str = "base", **knobs: object) -> Situation:
     """`make("timed_hold", ...)`: a reference that lasts a given time against the retry loop."""
     return make("timed_hold", version, knobs)
+
+
+def cma_alloc(version: str | Version = "base", **knobs: object) -> Situation:
+    """`make("cma_alloc", ...)`: the owner of the area takes memory back."""
+    return make("cma_alloc", version, knobs)

@@ -1,6 +1,6 @@
 """How a run ended, in a few words that stay the same for the same fate.
 
-Floor 4.  Interface: Aim, PINNED, MAPPED, MIGRATED, DROPPED, why_failed, and the names of failures
+Floor 4.  Interface: Aim, PINNED, MAPPED, MIGRATED, DROPPED, TAKEN, why_failed, names of failures
 
 A failure is told from the world that it leaves behind, not from how it came about: what still lies
 in CMA, and what the counters say was refused.  If several things went wrong, this order counts:
@@ -53,6 +53,7 @@ def _pages(rc: int, what: str) -> str:
 PINNED = Aim("pinned", lambda rc: rc > 0, lambda rc: _pages(rc, "pinned"))
 MAPPED = Aim("mapped", lambda rc: rc == 0, lambda rc: "mapped for the device")
 MIGRATED = Aim("migrated", lambda rc: rc == 0, errno.name)
+TAKEN = Aim("taken back", lambda rc: rc >= 0, lambda rc: f"pfn {rc:#x}")
 DROPPED = Aim("done", lambda rc: rc >= 0, lambda rc: _pages(rc, "dropped"))
 
 
