@@ -1,6 +1,6 @@
 """A situation: a scenario that knows its knobs and its usual schedule, and says how a run ended.
 
-Floor 4.  Interface: Spec, Situation
+Floor 4.  Interface: Spec, Situation, TAKEN, RELEASED, visit
 """
 
 from __future__ import annotations
@@ -14,10 +14,25 @@ from mmsim.engine.actor import Actor
 from mmsim.engine.explore import STATES_MAX, Exploration, explore
 from mmsim.engine.scenario import Scenario, State
 from mmsim.engine.trace import Trace, record
-from mmsim.knobs import Knob, Value, settle
+from mmsim.knobs import Knob, Value, moment, read_moment, settle
 from mmsim.mm.versions import Version, get
 from mmsim.mm.world import World
-from mmsim.script import Script, Scripted
+from mmsim.script import Cue, Script, Scripted
+
+TAKEN = moment("taken", "start", ["start"], "when the stranger takes them")
+RELEASED = moment("released", "never", ["never"], "when the stranger drops them")
+
+
+def visit(actor: str, folio: str, knobs: Mapping[str, Value]) -> tuple[Cue, ...]:
+    """When a stranger comes and goes by its knobs `taken` and `released`; raises ValueError."""
+    taken, released = str(knobs["taken"]), str(knobs["released"])
+    start = None if taken == "start" else read_moment(taken, TAKEN)
+    if released == "never":
+        return (Cue(actor, folio, start),)
+    end = read_moment(released, RELEASED)
+    if start is not None and end <= start:
+        raise ValueError(f"released ({released}) must come after taken ({taken})")
+    return (Cue(actor, folio, start), Cue(actor, folio, end))
 
 
 class Spec(NamedTuple):

@@ -11,7 +11,7 @@ from typing import Any
 from mmsim.engine.actor import Actor
 from mmsim.engine.op import Op
 from mmsim.flags import MIGRATE_CMA, MIGRATE_SYNC, REASONS
-from mmsim.knobs import Value, moment, number, one_of, read_moment
+from mmsim.knobs import Value, number, one_of
 from mmsim.mm.folio import Folio, Page
 from mmsim.mm.gup import Extent, pin_user_pages_remote
 from mmsim.mm.migrate import migrate_pages, putback_movable_pages
@@ -19,7 +19,7 @@ from mmsim.mm.migration_target import AVAILABLE, EITHER, NONE
 from mmsim.mm.swap import folio_isolate_lru
 from mmsim.mm.versions import Version
 from mmsim.mm.world import Environment, World
-from mmsim.scenarios.situation import Situation, Spec
+from mmsim.scenarios.situation import RELEASED, TAKEN, Situation, Spec, visit
 from mmsim.script import Cue, Faults, Position, Script, stranger, truncater
 from mmsim.units import HPAGE_PMD_NR, HPAGE_PMD_ORDER, MIGRATE_PASSES
 
@@ -33,8 +33,8 @@ VFIO_MAP_KNOBS = (
     number("thps", 1, 1, len(NAMES), "huge pages in the guest's memory, all in CMA"),
     number("stranger", 1, 0, len(NAMES), "which of them somebody else refers to; 0: none"),
     number("refs", 1, 1, 8, "how many references the stranger takes"),
-    moment("taken", "start", ["start"], "when the stranger takes them"),
-    moment("released", "never", ["never"], "when the stranger drops them"),
+    TAKEN,
+    RELEASED,
     one_of("trouble", "none", TROUBLES, "what else is the matter with huge page A"),
     one_of("targets", NONE, [AVAILABLE, NONE, EITHER], "may a free huge page be had?"),
     one_of("reason", "longterm_pin", REASONS, "why migrate_pages() is called"),
@@ -88,7 +88,7 @@ def _vfio_map(spec: Spec, version: Version, knobs: dict[str, Value], merge: bool
         name = NAMES[which - 1]
         leaves = knobs["released"] != "never"
         others.append(stranger("stranger", name, 0, int(knobs["refs"]), leaves=leaves))
-        cues = _cues(name, str(knobs["taken"]), str(knobs["released"]))
+        cues = visit("stranger", name, knobs)
     if trouble == "writeback":
         world.update(CMA_PFN, writeback=True)
     if trouble == "truncated":
@@ -101,17 +101,6 @@ def _vfio_map(spec: Spec, version: Version, knobs: dict[str, Value], merge: bool
     return Situation(
         spec.name, version, knobs, world, (main, *others), script, spec.make, merge=merge
     )
-
-
-def _cues(folio: str, taken: str, released: str) -> tuple[Cue, ...]:
-    knob = {knob.name: knob for knob in VFIO_MAP_KNOBS}
-    start = None if taken == "start" else read_moment(taken, knob["taken"])
-    if released == "never":
-        return (Cue("stranger", folio, start),)
-    end = read_moment(released, knob["released"])
-    if start is not None and end <= start:
-        raise ValueError(f"released ({released}) must come after taken ({taken})")
-    return (Cue("stranger", folio, start), Cue("stranger", folio, end))
 
 
 VFIO_MAP = Spec(

@@ -50,6 +50,8 @@ def _meaning(trace: Trace) -> str:
         moved = not any(_in_cma(trace.last.world))
         but = ", although every page has been moved" if moved else ""
         return f"The pin fails{but}, so the virtual machine does not start."
+    if actor == "split":
+        return "The huge page could not be split." if rc else "The huge page has been split."
     if rc == 0:
         return "Everything on the list was moved."
     if rc > 0:

@@ -1,7 +1,7 @@
 """What a lesson shows: interactive skins over the views, and their static twins.
 
-Interface: stepper, console, bench, show_state, show_ledger, show_trace, show_flow, show_chart,
-show_table, show_diff, show_story
+Interface: stepper, scheduler, console, bench, show_state, show_ledger, show_trace, show_flow,
+show_chart, show_table, show_diff, show_story
 """
 
 from mmsim.widgets.bench import bench
@@ -16,11 +16,13 @@ from mmsim.widgets.display import (
     show_table,
     show_trace,
 )
+from mmsim.widgets.scheduler import scheduler
 from mmsim.widgets.stepper import stepper
 
 __all__ = [
     "bench",
     "console",
+    "scheduler",
     "show_chart",
     "show_diff",
     "show_flow",
