@@ -1,6 +1,6 @@
 """The learner is the scheduler: levels, what can be done next, and the kinds of failure found.
 
-Floor 5.  Interface: Level, level, names, Choice, Stand, stands, press, GRAINS, fails, kind, kinds,
+Floor 5.  Interface: Level, level, names, Choice, Stand, stands, press, GRAINS, kinds,
 refused_at
 
 A level is data: a situation, a goal in words, and a test of the run.  What can be pressed, why not,
@@ -16,10 +16,10 @@ from typing import NamedTuple
 from mmsim.engine.scenario import Move, Scenario, State
 from mmsim.engine.trace import Trace
 from mmsim.hints import nearest
-from mmsim.mm.world import World
 from mmsim.scenarios import Situation, split_race, vfio_map
+from mmsim.scenarios.fates import fails
 from mmsim.views.intents import answer_words, intent
-from mmsim.views.names import plural, result_words
+from mmsim.views.names import result_words
 
 STEP, FUNCTION, ALL = "one step", "one function", "as far as it goes"
 GRAINS = (STEP, FUNCTION, ALL)
@@ -91,30 +91,6 @@ def _functions(trace: Trace, actor: str) -> tuple[object, ...]:
 # -- kinds of failure
 
 
-def fails(outcome: str) -> bool:
-    """Is this the name of a failure?"""
-    return outcome.startswith("failed")
-
-
-def kind(situation: Situation, state: State) -> str:
-    """Which kind of failure a state is in, by what is left behind; "" if it is none."""
-    outcome = situation.outcome(state)
-    if not fails(outcome):
-        return ""
-    left = _left(state.world)
-    return f"{outcome}, {left}" if left and left not in outcome else outcome
-
-
-def _left(world: World) -> str:
-    inside = [folio for pfn, folio in world.folios.items() if folio.name and world.in_cma(pfn)]
-    pieces = sum(not folio.is_thp for folio in inside)
-    if pieces:
-        return f"{plural(pieces, 'piece')} left behind"
-    if inside:
-        return "still mapped" if all(folio.mapcount for folio in inside) else "left unmapped"
-    return ""
-
-
 @cache
 def kinds(situation: Situation) -> tuple[list[str], bool]:
     """Every kind of failure that some schedule leads to, and whether the search was finished.
@@ -122,8 +98,8 @@ def kinds(situation: Situation) -> tuple[list[str], bool]:
     The one with the shortest schedule comes first."""
     found = situation.explore(states_max=KINDS_STATES_MAX)
     ends = set(found.ends)
-    said = [kind(situation, state) for number, state in enumerate(found.found) if number in ends]
-    return list(dict.fromkeys(filter(None, said))), found.complete
+    said = [situation.fate(state) for number, state in enumerate(found.found) if number in ends]
+    return list(dict.fromkeys(filter(fails, said))), found.complete
 
 
 # -- levels

@@ -1,7 +1,7 @@
 """Strangers who come and go at named moments of a migration, and the scheduler that makes them.
 
-Floor 4.  Interface: Position, SITES, Cue, Script, Scripted, stranger, pinner, locker, isolator,
-truncater
+Floor 4.  Interface: Position, SITES, Cue, visit, Script, Scripted, stranger, pinner, locker,
+isolator, truncater
 
 A moment is a `Position`: which call of migrate_pages(), which round and pass, and which *site* of
 the visit of a folio.  A position is read off the path's own stack (the variables `round_` and
@@ -145,6 +145,12 @@ class Cue(NamedTuple):
     when_waited_for: bool = False
 
 
+def visit(actor: str, folio: str, start: Position | None, end: Position | None) -> tuple[Cue, ...]:
+    """Somebody comes at `start` (None: at once) and goes at `end` (None: never)."""
+    came = Cue(actor, folio, start)
+    return (came, Cue(actor, folio, end)) if end else (came,)
+
+
 Attempts = frozenset[int] | None
 Faults = dict[tuple[str, str], tuple[tuple[Attempts, str], ...]]
 
@@ -256,13 +262,16 @@ class Scripted:
                 return cue
         for cue in self._pending:
             assert cue.at is not None
-            reached = self._reached_by_all is not None and cue.at <= self._reached_by_all
-            if self._now is not None and cue.folio == self._now[0]:
-                reached = reached or cue.at <= self._now[1]
-            if reached and self._possible(scenario, state, cue):
+            if self._reached(cue.folio, cue.at) and self._possible(scenario, state, cue):
                 self._pending.remove(cue)
                 return cue
         return None
+
+    def _reached(self, folio: str, at: Position) -> bool:
+        """Have the visits of this folio come so far?"""
+        if self._reached_by_all is not None and at <= self._reached_by_all:
+            return True
+        return self._now is not None and folio == self._now[0] and at <= self._now[1]
 
     def _possible(self, scenario: Scenario, state: State, cue: Cue) -> bool:
         if scenario.local(state, self.main).finished and cue.at is None:

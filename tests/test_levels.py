@@ -11,6 +11,7 @@ from mmsim.engine.scenario import Move
 from mmsim.engine.schedule import parse, render, replaying
 from mmsim.engine.trace import Trace, record
 from mmsim.scenarios import split_race, vfio_map
+from mmsim.scenarios.fates import fails
 
 # One schedule that reaches the goal of each level.
 WINS = {
@@ -54,14 +55,14 @@ def test_a_level_can_be_lost(name):
 def test_the_kinds_of_failure_are_the_ones_that_brute_force_finds():
     situation = split_race("base", released="1")
     found, complete = levels.kinds(situation)
-    ends = {levels.kind(situation, state) for _, state in all_runs(situation)} - {""}
+    ends = {situation.fate(state) for _, state in all_runs(situation)} - {"split"}
     assert complete
     assert (
         set(found)
         == ends
         == {
-            "failed: not split, still mapped",
-            "failed: not split, left unmapped",
+            "failed: a huge page could not be split, still mapped",
+            "failed: a huge page could not be split, left unmapped",
         }
     )
 
@@ -71,11 +72,12 @@ def test_the_kind_is_known_as_soon_as_the_main_actor_has_returned():
     for name in levels.names():
         situation = levels.level(name).situation
         found = explore(situation)
-        kinds = {"": 0}
-        for state in found.found:
-            if situation.local(state, situation.main).finished:
-                kinds.setdefault(levels.kind(situation, state), 0)
-        assert {*kinds} - {""} == {*levels.kinds(situation)[0]}
+        fates = {
+            situation.fate(state)
+            for state in found.found
+            if situation.local(state, situation.main).finished
+        }
+        assert set(filter(fails, fates)) == {*levels.kinds(situation)[0]}
 
 
 def test_stands_name_the_next_step_or_say_why_not():

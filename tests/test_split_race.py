@@ -16,17 +16,17 @@ GOLDEN = {
     ("base", 1, 1): (
         55,
         {
-            "failed: not split, still mapped": (21, Fraction(7, 256)),
+            "failed: a huge page could not be split, still mapped": (21, Fraction(7, 256)),
             "split": (40, Fraction(1989, 2048)),
-            "failed: not split, left unmapped": (12, Fraction(3, 2048)),
+            "failed: a huge page could not be split, left unmapped": (12, Fraction(3, 2048)),
         },
     ),
     ("v2", 1, 2): (
         99,
         {
             "split": (133, Fraction(2097037, 2097152)),
-            "failed: not split, still mapped": (21, Fraction(7, 131072)),
-            "failed: not split, left unmapped": (9, Fraction(3, 2097152)),
+            "failed: a huge page could not be split, still mapped": (21, Fraction(7, 131072)),
+            "failed: a huge page could not be split, left unmapped": (9, Fraction(3, 2097152)),
         },
     ),
 }
@@ -40,13 +40,13 @@ def test_golden_counts(key):
     states, outcomes = GOLDEN[key]
     assert found.complete
     assert found.states == states
-    assert {o.name: (o.schedules, o.odds) for o in found.outcomes(race.outcome)} == outcomes
+    assert {o.name: (o.schedules, o.odds) for o in found.outcomes(race.fate)} == outcomes
 
 
 def test_every_schedule_tried_one_after_another_gives_the_same_counts():
     race = split_race(**LEAVES)
     runs = all_runs(race)
-    named = [race.outcome(state) for _, state in runs]
+    named = [race.fate(state) for _, state in runs]
     assert {name: named.count(name) for name in named} == {
         name: schedules for name, (schedules, _) in GOLDEN["base", 1, 1][1].items()
     }
@@ -59,7 +59,7 @@ def test_where_it_was_refused_shows_in_the_mappings():
         while not race.local(trace.last, "split").finished:
             trace.append(race.moves(trace.last)[0])
         left = "still mapped" if refused == "check" else "left unmapped"
-        assert race.outcome(trace.last) == f"failed: not split, {left}"
+        assert race.fate(trace.last) == f"failed: a huge page could not be split, {left}"
 
 
 def test_size_and_version_make_no_difference_to_a_single_try():
@@ -72,10 +72,10 @@ def test_size_and_version_make_no_difference_to_a_single_try():
 
 def test_the_usual_run_meets_the_stranger():
     race = split_race()
-    assert race.outcome(race.run().last) == "failed: not split, still mapped"
+    assert race.fate(race.run().last) == "failed: a huge page could not be split, still mapped"
     assert race.result(race.run().last) == "-EBUSY"
     late = split_race("v3", taken="0.site2")
-    assert late.outcome(late.run().last) == "failed: not split, left unmapped"
+    assert late.fate(late.run().last) == "failed: a huge page could not be split, left unmapped"
     gone = split_race("v3", released="1", passes=2)
     assert gone.outcome(gone.run().last) == "split"
     assert gone.outcome(gone.initial()) == gone.result(gone.initial()) == "not finished"

@@ -1,6 +1,7 @@
 """Named situations: a world, actors, and knobs to change them.
 
-Floor 4.  Interface: make, vfio_map, split_race, Situation, SCENARIOS
+Floor 4.  Interface: make, vfio_map, split_race, pin_versus, drop_caches_only, Situation,
+SCENARIOS, SMALL
 """
 
 from __future__ import annotations
@@ -9,13 +10,28 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from mmsim.hints import nearest
+from mmsim.scenarios.drop_caches_only import DROP_CACHES_ONLY
+from mmsim.scenarios.guest import CMA_PFN
+from mmsim.scenarios.pin_versus import PIN_VERSUS, SMALL
 from mmsim.scenarios.situation import Situation, Spec
 from mmsim.scenarios.split_race import SPLIT_RACE
-from mmsim.scenarios.vfio_map import CMA_PFN, VFIO_MAP
+from mmsim.scenarios.vfio_map import VFIO_MAP
 
-__all__ = ["CMA_PFN", "SCENARIOS", "Situation", "make", "split_race", "vfio_map"]
+__all__ = [
+    "CMA_PFN",
+    "SCENARIOS",
+    "SMALL",
+    "Situation",
+    "drop_caches_only",
+    "make",
+    "pin_versus",
+    "split_race",
+    "vfio_map",
+]
 
-SCENARIOS: dict[str, Spec] = {spec.name: spec for spec in (VFIO_MAP, SPLIT_RACE)}
+SCENARIOS: dict[str, Spec] = {
+    spec.name: spec for spec in (VFIO_MAP, SPLIT_RACE, PIN_VERSUS, DROP_CACHES_ONLY)
+}
 
 
 def make(
@@ -42,3 +58,13 @@ def vfio_map(version: str = "base", **knobs: object) -> Situation:
 def split_race(version: str = "base", **knobs: object) -> Situation:
     """`make("split_race", ...)`: the smallest race."""
     return make("split_race", version, knobs)
+
+
+def pin_versus(version: str = "base", **knobs: object) -> Situation:
+    """`make("pin_versus", ...)`: a map by VFIO against drop_caches or others."""
+    return make("pin_versus", version, knobs)
+
+
+def drop_caches_only(**knobs: object) -> Situation:
+    """`make("drop_caches_only", ...)`: one write to drop_caches, nobody else."""
+    return make("drop_caches_only", "base", knobs)

@@ -8,28 +8,26 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
-from mmsim import errno
 from mmsim.engine.actor import Actor
 from mmsim.engine.op import Op
-from mmsim.engine.scenario import State
-from mmsim.flags import MIGRATE_CMA
-from mmsim.knobs import Value, number
-from mmsim.mm.folio import ISOLATION, Folio, Page
+from mmsim.knobs import Value, moment, number, read_span
+from mmsim.mm.folio import Page
 from mmsim.mm.migrate import try_split_thp
+from mmsim.mm.swap import isolate
 from mmsim.mm.versions import Version
 from mmsim.mm.world import World
-from mmsim.scenarios.situation import RELEASED, TAKEN, Situation, Spec, visit
-from mmsim.scenarios.vfio_map import CMA_PFN
-from mmsim.script import Script, stranger
-from mmsim.units import HPAGE_PMD_NR, HPAGE_PMD_ORDER, MIGRATE_PASSES
+from mmsim.scenarios.fates import SPLIT
+from mmsim.scenarios.guest import CMA_PFN, NAMES, guest_memory
+from mmsim.scenarios.situation import Situation, Spec
+from mmsim.script import Script, stranger, visit
+from mmsim.units import HPAGE_PMD_ORDER, MIGRATE_PASSES
 
-NAME = "A"
 STRANGERS_MAX = 3
 
 SPLIT_RACE_KNOBS = (
     number("strangers", 1, 0, STRANGERS_MAX, "how many others take a reference"),
-    TAKEN,
-    RELEASED,
+    moment("taken", "start", ["start"], "when they take it"),
+    moment("released", "never", ["never"], "when they drop it"),
     number("passes", 1, 1, MIGRATE_PASSES, "how often the split is tried"),
     number("order", HPAGE_PMD_ORDER, 1, HPAGE_PMD_ORDER, "size of the huge page; 9: 512 pages"),
 )
@@ -50,25 +48,6 @@ def repeated_split(
     return results, pieces
 
 
-class SplitRace(Situation):
-    """Ends with the page split or not; and if not, mapped as before or with its mappings gone."""
-
-    def outcome(self, state: State) -> str:
-        """One try: refused at the check leaves it mapped, refused at the freeze does not."""
-        local = self.local(state, self.main)
-        if not local.finished:
-            return "not finished"
-        if local.result == 0:
-            return "split"
-        mapped = any(folio.mapcount for folio in state.world.folios.values())
-        return f"failed: not split, {'still mapped' if mapped else 'left unmapped'}"
-
-    def result(self, state: State) -> str:
-        """What the last try returned, for people."""
-        local = self.local(state, self.main)
-        return errno.name(local.result) if local.finished else "not finished"
-
-
 def _split_race(spec: Spec, version: Version, knobs: dict[str, Value], merge: bool) -> Situation:
     """A huge page in CMA, mapped once, isolated by whoever is going to split it.
 
@@ -76,36 +55,27 @@ def _split_race(spec: Spec, version: Version, knobs: dict[str, Value], merge: bo
     """
     order, passes = int(knobs["order"]), int(knobs["passes"])
     world = World()
-    world.pageblocks[CMA_PFN // HPAGE_PMD_NR] = MIGRATE_CMA
-    folio = Folio(
-        NAME,
-        NAME,
-        0,
-        order,
-        refcount=(1 << order) + 2,
-        held=((ISOLATION, 1),),
-        pmd_maps=1,
-        lru=False,
-    )
-    world.add(CMA_PFN, folio)
+    guest_memory(world, 1, order)
+    isolate(world, CMA_PFN)
 
     def split() -> Generator[Op, Any, int]:
         results, _ = yield from repeated_split(Page(CMA_PFN, 1 << order), passes, version)
         return results[-1]
 
-    names = [f"stranger{n or ''}" for n in (0, 2, 3)][: int(knobs["strangers"])]
+    names = ("stranger", "stranger2", "stranger3")[: int(knobs["strangers"])]
     leaves = knobs["released"] != "never"
-    others = [stranger(name, NAME, 0, leaves=leaves) for name in names]
-    script = Script(tuple(cue for name in names for cue in visit(name, NAME, knobs)))
-    return SplitRace(
+    others = [stranger(name, NAMES[0], 0, leaves=leaves) for name in names]
+    span = read_span(SPLIT_RACE_KNOBS, knobs["taken"], knobs["released"])
+    return Situation(
         spec.name,
         version,
         knobs,
         world,
         (Actor("split", split), *others),
-        script,
+        Script(tuple(cue for name in names for cue in visit(name, NAMES[0], *span))),
         spec.make,
         merge=merge,
+        aim=SPLIT,
     )
 
 

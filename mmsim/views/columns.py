@@ -145,7 +145,7 @@ def _draw_next(
 def _draw_outcome(svg: Svg, x: float, y: float, w: float, trace: Trace) -> None:
     """How the run stands, in a situation that knows what its ends are called."""
     if isinstance(trace.scenario, Situation):
-        said = trace.scenario.outcome(trace.last)
+        said = trace.scenario.fate(trace.last)
         svg.line(x, y - 20, x + w, y - 20, stroke=LINE)
         outcome_mark(svg, x + 8, y, outcome_sign(said), said, w - 8)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mmsim.scenarios.fates import fails
 from mmsim.views.style import (
     ACTOR_FILLS,
     BAD,
@@ -47,7 +48,7 @@ def outcome_sign(outcome: str) -> str:
     """Which of OUTCOMES stands for an outcome that a situation names."""
     if outcome == "not finished":
         return outcome
-    return "failure" if outcome.startswith("failed") else "success"
+    return "failure" if fails(outcome) else "success"
 
 
 def initials(names: Sequence[str]) -> dict[str, str]:

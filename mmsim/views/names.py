@@ -80,6 +80,7 @@ def result_words(scenario: Scenario, state: State, actor: str) -> str:
         return "done"
     if isinstance(result, bool) or not isinstance(result, int):
         return str(result)
-    if actor == "pin" and result > 0:
-        return plural(result, "page") + " pinned"
+    aim = getattr(scenario, "aim", None)
+    if aim is not None and actor == main_actor(scenario) and aim.reached(result):
+        return str(aim.words(result))
     return errno.name(result)

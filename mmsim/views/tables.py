@@ -19,7 +19,6 @@ from mmsim.ftracefile import RealTrace
 from mmsim.mm.migration_target import NONE
 from mmsim.probe import Stop, returned, stops
 from mmsim.scenarios import Situation, vfio_map
-from mmsim.script import Scripted
 from mmsim.units import HPAGE_PMD_ORDER, MIGRATE_PASSES
 from mmsim.views.changes import changes
 from mmsim.views.fold import fold
@@ -60,7 +59,7 @@ def _names(names: Iterable[str], title: str) -> pd.Index[Any]:
 
 def _outcome(run: Situation) -> tuple[State, str]:
     """The end of a run, and what each migrate_pages() of it returned; keeps no way back."""
-    scheduler, state, codes = Scripted(run.main, run.script), run.initial(), list[str]()
+    scheduler, state, codes = run.usual(), run.initial(), list[str]()
     while True:
         try:
             move = scheduler(run, state)

@@ -144,7 +144,7 @@ class Scheduler(w.VBox):
         at_least = "" if complete else "at least "
         kinds = plural(there_are, "kind") + " of failing schedule"
         told = f"You found {len(found)} of {at_least}{kinds}"
-        told += f": {'; '.join(found)}." if found else "."
+        told += f": {'; '.join(each.removeprefix('failed: ') for each in found)}." if found else "."
         if session.won:
             told = f"✔ <b>Won.</b> {escape(session.played.told)} {escape(told)}"
         return told

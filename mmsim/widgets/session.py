@@ -16,6 +16,7 @@ from mmsim.engine import schedule
 from mmsim.engine.scenario import Move
 from mmsim.engine.trace import Trace, record
 from mmsim.scenarios import Situation
+from mmsim.scenarios.fates import fails
 from mmsim.views.fold import Row, fold_once
 
 
@@ -128,9 +129,9 @@ class Play(traitlets.HasTraits):
 
     def _moved(self) -> None:
         found, _, _ = self.kinds
-        kind = levels.kind(self.played.situation, self.trace.last)
-        if kind and kind not in found:
-            found.append(kind)
+        fate = self.played.situation.fate(self.trace.last)
+        if fails(fate) and fate not in found:
+            found.append(fate)
         self.moves = tuple(self.trace.moves)
 
     @traitlets.observe("level")
