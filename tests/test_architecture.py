@@ -57,6 +57,7 @@ FLOORS = {
     "scenarios/": 4,
     "benches.py": 4,
     "cases.py": 4,
+    "sharecode.py": 4,
     "conformance/": 5,
     "schema.py": 5,
     "datafiles.py": 5,

@@ -5,14 +5,14 @@ Interface: World, Environment, page_name, ScriptedTargets
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from typing import Any, NamedTuple
 
 from mmsim.engine.op import ModelError
 from mmsim.engine.pool import Pool
 from mmsim.flags import MIGRATE_CMA, MIGRATE_MOVABLE, VMSTAT
 from mmsim.mm.container import Container, Limits
-from mmsim.mm.folio import ISOLATION, Folio, replace
+from mmsim.mm.folio import ISOLATION, Folio, renamed, replace
 from mmsim.mm.page_alloc import free_pages, split_page
 from mmsim.mm.zone import Zone
 from mmsim.units import HPAGE_PMD_ORDER
@@ -110,6 +110,14 @@ class World:
         if pool is None:
             return (frozenset(self.folios.items()), rest)
         return pool.number(rest), pool.table(self.folios)
+
+    def renamed(self, names: Mapping[str, str]) -> World:
+        """This world if its actors had other names; a search asks for it."""
+        new = self.branch()
+        new.folios = {pfn: renamed(folio, names) for pfn, folio in self.folios.items()}
+        new.batches = {(names.get(cpu, cpu), kind): b for (cpu, kind), b in self.batches.items()}
+        new.container = self.container.renamed(names)
+        return new
 
     # -- reading
 
