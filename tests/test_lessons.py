@@ -108,6 +108,45 @@ def test_nothing_handed_in_is_not_attempted(name, empty):
     assert judge(name, empty).state == "not attempted"
 
 
+@pytest.mark.parametrize(
+    ("name", "answer", "told"),
+    [
+        (
+            "01.recall",
+            {"call": "B", "leave": "c", "out": "d"},
+            "call can be 'a', 'b', 'c', not 'B'",
+        ),
+        ("01.vote", "e", "the answer can be 'a', 'b', 'c', 'd', not 'e'"),
+        ("01.faded", {**FADED, "mappings": "3"}, "mappings should be a whole number, not '3'"),
+        ("01.faded", {**FADED, "mappings": True}, "mappings should be a whole number, not True"),
+        ("01.kinds", {**STAYS, "mapping": "long"}, "mapping can be 'temporary', 'long-term', not"),
+        ("00.ruled_out", {"reference": "no"}, "missing: truncated, nomem, writeback"),
+        ("00.ruled_out", {"wirteback": True}, "did you mean 'writeback'"),
+        ("00.ruled_out", [True], "write a dict with the parts reference,"),
+        ("00.pretest", {**dict.fromkeys(QUESTIONS, True), "ten": 1}, "ten should be True or False"),
+    ],
+)
+def test_a_wrong_form_is_not_called_a_wrong_answer(name, answer, told):
+    verdict = judge(name, answer)
+    assert verdict.state == "failed"
+    assert told in verdict.why
+
+
+def test_what_is_still_open_is_named():
+    told = judge("01.faded", {**FADED, "expected": None, "actual": None})
+    assert told.state == "not attempted"
+    assert told.why == "still open: expected, actual"
+
+
+def test_the_whole_ledger_is_told_at_the_second_wrong_answer(capsys):
+    checks.ANSWERED.discard("01.faded")
+    wrong = {**FADED, "mappings": 4}
+    check("01.faded", wrong)
+    assert "ledger: page cache" not in capsys.readouterr().out
+    check("01.faded", wrong)
+    assert "mappings: the model has 3\nwhole ledger: page cache 512" in capsys.readouterr().out
+
+
 def test_one_guess_does_not_answer_the_post_test():
     assert {said for said, _ in ANSWERS.values()} == {True, False}
     told = judge("04.posttest", RIGHT["04.posttest"]).detail
@@ -183,6 +222,16 @@ def test_prediction_and_outcome_stand_side_by_side(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].split() == ["apples", "1", "2", "✘"]
     assert lines[2].split() == ["pears", "none", "none", "✔"]
+
+
+def test_the_first_prediction_is_not_forgotten(capsys):
+    guess = prediction()
+    guess.set({"apples": 1, "pears": "none"})
+    guess.show_against({"apples": 2})
+    assert "At first" not in capsys.readouterr().out
+    guess.set({"apples": 2, "pears": "none"})
+    guess.show_against({"apples": 2})
+    assert "At first you had said: apples 1, pears none." in capsys.readouterr().out
 
 
 def test_set_refuses_incomplete_answers():

@@ -11,13 +11,17 @@ import json
 from mmsim.cli.usage import UsageError
 from mmsim.engine import schedule
 from mmsim.engine.trace import Trace
-from mmsim.mm.versions import VERSIONS
+from mmsim.mm.versions import POLICIES, VERSIONS
 from mmsim.scenarios import SCENARIOS, Situation, make
 
 
 def scenario_arguments(parser: argparse.ArgumentParser) -> None:
     """What names a scenario: its name, --version, --set, --json."""
-    lines = [f"versions: {', '.join(VERSIONS)}", "scenarios and their knobs:"]
+    lines = [
+        f"versions: {', '.join(VERSIONS)}",
+        f"policies (in no kernel of the time): {', '.join(POLICIES)}",
+        "scenarios and their knobs:",
+    ]
     for spec in SCENARIOS.values():
         lines += ["", f"{spec.name}: {spec.title}"]
         lines += [
@@ -27,7 +31,7 @@ def scenario_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "\n".join(lines)
     parser.add_argument("scenario", metavar="SCENARIO")
     parser.add_argument(
-        "--version", dest="kernel", default="base", metavar="V", help="patch version"
+        "--version", dest="kernel", default="base", metavar="V", help="version or policy"
     )
     parser.add_argument(
         "--set", action="append", default=[], metavar="KNOB=VALUE", help="turn a knob; repeatable"

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from mmsim.hints import nearest
+from mmsim.mm.versions import Version
 from mmsim.scenarios.drop_caches_only import DROP_CACHES_ONLY
 from mmsim.scenarios.guest import CMA_PFN
 from mmsim.scenarios.pin_versus import PIN_VERSUS, SMALL
@@ -36,31 +37,32 @@ SCENARIOS: dict[str, Spec] = {
 
 def make(
     name: str,
-    version: str = "base",
+    version: str | Version = "base",
     knobs: Mapping[str, object] = MappingProxyType({}),
     *,
     merge: bool = False,
 ) -> Situation:
     """A situation by name; raises ValueError with the nearest match for whatever is unknown.
 
-    `merge` prepares it for the exhaustive search.
+    `version`: a name, or a row of seams such as `own_policy` makes.  `merge` prepares it for the
+    exhaustive search.
     """
     if name not in SCENARIOS:
         raise ValueError(f"no scenario {name!r}{nearest(name, SCENARIOS)}")
     return SCENARIOS[name].make(version, knobs, merge=merge)
 
 
-def vfio_map(version: str = "base", **knobs: object) -> Situation:
+def vfio_map(version: str | Version = "base", **knobs: object) -> Situation:
     """`make("vfio_map", ...)`: the report's situation."""
     return make("vfio_map", version, knobs)
 
 
-def split_race(version: str = "base", **knobs: object) -> Situation:
+def split_race(version: str | Version = "base", **knobs: object) -> Situation:
     """`make("split_race", ...)`: the smallest race."""
     return make("split_race", version, knobs)
 
 
-def pin_versus(version: str = "base", **knobs: object) -> Situation:
+def pin_versus(version: str | Version = "base", **knobs: object) -> Situation:
     """`make("pin_versus", ...)`: a map by VFIO against drop_caches or others."""
     return make("pin_versus", version, knobs)
 

@@ -96,7 +96,7 @@ class Situation(Scenario):
         merged = self._rebuild(self.version, self.knobs, merge=True)
         return explore(merged, states_max=states_max)
 
-    def with_(self, version: str | None = None, **knobs: object) -> Situation:
+    def with_(self, version: str | Version | None = None, **knobs: object) -> Situation:
         """The same situation with another version or other knobs."""
         return self._rebuild(version or self.version, {**self.knobs, **knobs})
 

@@ -1,7 +1,7 @@
 """What a lesson shows: interactive skins over the views, and their static twins.
 
-Interface: stepper, scheduler, console, bench, show_state, show_ledger, show_trace, show_flow,
-show_chart, show_table, show_diff, show_story
+Interface: stepper, scheduler, console, bench, show_state, show_ledger, show_zone, show_trace,
+show_flow, show_chart, show_table, show_diff, show_story
 """
 
 from mmsim.widgets.bench import bench
@@ -15,6 +15,7 @@ from mmsim.widgets.display import (
     show_story,
     show_table,
     show_trace,
+    show_zone,
 )
 from mmsim.widgets.scheduler import scheduler
 from mmsim.widgets.stepper import stepper
@@ -31,5 +32,6 @@ __all__ = [
     "show_story",
     "show_table",
     "show_trace",
+    "show_zone",
     "stepper",
 ]

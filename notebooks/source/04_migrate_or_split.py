@@ -139,9 +139,6 @@ check("04.pair", mine)
 mine = vfio_map("base", stranger=0, trouble="truncated")  # or "nomem"
 check("04.pair", mine)
 
-# %%
-hint("04.pair", 1)
-
 # %% [markdown]
 # ## One stray reference is enough
 #
@@ -452,7 +449,7 @@ for version, pair in {"base": (1, 1), "v1": (11, 10), "v2": (11, 10)}.items():
 # | `free` | If more than 2 MiB are free, a huge page can be had. |
 # | `ten` | Trying ten times makes success ten times as likely. |
 # | `errno` | It can matter to a caller whether an error is -EBUSY or -EAGAIN. |
-# | `counter` | A failure counter can go up by more than one for a single page. |
+# | `counter` | A failure counter can go up by more than one for a single huge page. |
 
 # %% tags=["student"]
 posttest = dict(users=None, pinned=None, free=None, ten=None, errno=None, counter=None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from pictures import readable, texts
+from svg_rules import readable, words
 from test_views_text import _atomic_steps
 
 from mmsim.engine.schedule import coin
@@ -81,8 +81,8 @@ def test_too_many_rows_are_folded_and_every_step_belongs_to_one():
 
 
 def test_a_blocked_actor_says_for_whom_it_waits():
-    shown = texts(columns_svg(split_race(released="1").replay("split*10")))
+    shown = words(columns_svg(split_race(released="1").replay("split*10")))
     assert "blocked: A is frozen:" in shown
     assert "not finished" in shown
-    ended = texts(columns_svg(split_race(released="1").replay("split*6 stranger split*3")))
+    ended = words(columns_svg(split_race(released="1").replay("split*6 stranger split*3")))
     assert any(text.startswith("failed: a huge page could not be split, still") for text in ended)
