@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from typing import NamedTuple
 
 from mmsim.hints import nearest
@@ -82,11 +83,11 @@ class Knob(NamedTuple):
         return ",".join(sorted(words, key=self.allowed.index))
 
     def number(self, value: Value) -> int:
-        """Which of its values this is, counted from 0."""
+        """Which of its values this is, counted from 0; what a share code keeps of it."""
         text = str(value)
-        if self.each_max:  # one digit for each word: how often it is there
-            counts = [text.split(",").count(word) for word in self.allowed]
-            return sum(n * (self.each_max + 1) ** at for at, n in enumerate(counts))
+        if self.each_max:
+            counts = [words_of(value).count(word) for word in reversed(self.allowed)]
+            return reduce(lambda number, count: number * (self.each_max + 1) + count, counts, 0)
         if text in self.allowed:
             return self.allowed.index(text)
         if not self.is_moment:
@@ -100,10 +101,10 @@ class Knob(NamedTuple):
         if self.each_max:
             words: list[str] = []
             for word in self.allowed:
-                number, n = divmod(number, self.each_max + 1)
-                words += [word] * n
+                number, count = divmod(number, self.each_max + 1)
+                words += [word] * count
             if number:
-                raise KnobError(f"{self.name} has no value with so high a number")
+                raise KnobError(f"{self.name} must be {self.values}")
             return self.read(words)
         if number < len(self.allowed):
             return self.allowed[number]

@@ -15,11 +15,20 @@ from mmsim.scenarios import SCENARIOS, make
 from mmsim.sharecode import ALPHABET, STARTS, ShareError, decode, encode
 
 SMALL = {"order": 2, "released": "1"}
+TINY = {"order": 1, "passes": 2}
 # Written down for good: people have them on paper.  If one of these changes, FORMAT has to go up.
 GOLDEN = {
-    "22222-28E88": ("vfio_map", "base", {}, "stranger pin*20"),
-    "2AFTQ-6WMY8": ("vfio_map", "v2", SMALL, "stranger pin*4"),
-    "2D9X3-S7NAZ": ("vfio_map", "v2", SMALL, "stranger pin stranger pin*86"),
+    "22222-2AJAA": ("vfio_map", "base", {}, "stranger pin*20"),
+    "22222-2N9C2": ("vfio_map", "v2", SMALL, "stranger pin*4"),
+    "22222-2UNJ8": ("vfio_map", "v2", SMALL, "stranger pin stranger pin*86"),
+    "22224-26JMM": ("pin_versus", "base", TINY, "drop_caches*8 pin*28 drop_caches*9"),
+    "2CQYV-TPKQA": (
+        "pin_versus",
+        "v3",
+        TINY,
+        "pin*26 drop_caches*3 pin*7 drop_caches*2 pin drop_caches pin*19 drop_caches*3",
+    ),
+    "222CC-ZTGR6": ("pin_versus", "v3", {}, "drop_caches*8 pin*23 drop_caches*8 pin*10258"),
 }
 
 
@@ -80,8 +89,8 @@ def test_every_single_typing_error_is_noticed(code):
 
 
 def test_how_it_is_typed_does_not_matter():
-    code = "2D9X3-S7NAZ"
-    for typed in (code.lower(), " 2d9x3 s7naz\n", "2D9X3S7NAZ", "2-D9-X3S7-NAZ"):
+    code = "2CQYV-TPKQA"
+    for typed in (code.lower(), " 2cqyv tpkqa\n", "2CQYVTPKQA", "2-CQ-YVTP-KQA"):
         assert decode(typed) == decode(code)
 
 
@@ -89,14 +98,14 @@ def test_how_it_is_typed_does_not_matter():
     ("code", "says"),
     [
         ("", "has 0 characters; a code has 10, or 5 more, up to 40"),
-        ("2D9X3-S7NA", "has 9 characters"),
-        ("2D9X3-S7NAZ-2", "has 11 characters"),
+        ("2CQYV-TPKQ", "has 9 characters"),
+        ("2CQYV-TPKQA-2", "has 11 characters"),
         ("2" * 45, "has 45 characters"),
-        ("2D9X3-S7NA0", "a code has no '0': it is made of 2 to 9 and A to Z without I, L and O"),
-        ("2D9X3-S7NAO", "a code has no 'O'"),
-        ("2D9X3-S7NAß", "a code has no 'ß'"),
+        ("2CQYV-TPKQ0", "a code has no '0': it is made of 2 to 9 and A to Z without I, L and O"),
+        ("2CQYV-TPKQO", "a code has no 'O'"),
+        ("2CQYV-TPKQß", "a code has no 'ß'"),
         ("__import__('os')", "a code has no '_'"),
-        ("2D9X3-S7NZA", "has a typing error: compare it again"),
+        ("2CQYV-TPKAQ", "has a typing error: compare it again"),
         ("x" * 10**5, "has 100000 characters"),
     ],
 )
@@ -130,7 +139,7 @@ def test_a_code_of_another_format_is_refused():
     from mmsim.sharecode import _number, _spelled
 
     with pytest.raises(ShareError, match="made by an mmsim that counts differently"):
-        decode(_spelled(_number("2D9X3-S7NAZ") + 1))
+        decode(_spelled(_number("2CQYV-TPKQA") + 1))
 
 
 def test_a_run_with_too_many_choices_says_so():
