@@ -45,7 +45,7 @@ INTENTS: dict[str, str] = {
     "can_split_folio": "check: are all references to {it} known?",
     "unmap_folio": "remove the mappings of {it}",
     "remap_page": "give {it} its mappings back",
-    "references_explained": "wait until all references to {it} are known",
+    "references_explained": "look once more: are all references to {it} known?",
     "__split_huge_page": "cut {it} into pieces",
     # moving
     "alloc_migration_target": "find a new place for {it}",

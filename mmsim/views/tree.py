@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 WIDTH = 1120.0
 ROWS_MAX = 22
-_ROW, _HEAD, _EDGE, _INDENT = 26.0, 108.0, 16.0, 20.0
-_COLUMN = 104.0
+_ROW, _HEAD, _EDGE, _INDENT = 26.0, 122.0, 16.0, 20.0
+_COLUMN = 108.0
 _TOTAL = 76.0
 
 
@@ -52,8 +52,8 @@ def _places(stop: Stop) -> str:
     low, high = stop.places
     if high == 1:
         return f"before {stop.first}()"
-    many = f"{low} steps" if low == high else f"{low} to {high} steps"
-    return f"before one of {many}, {stop.first}() … {stop.last}()"
+    many = f"{low}" if low == high else f"{low} to {high}"
+    return f"at {many} places, before {stop.first}() … {stop.last}()"
 
 
 def words(row: Row) -> tuple[str, str]:
@@ -64,14 +64,12 @@ def words(row: Row) -> tuple[str, str]:
         choice = not row.along
         return f"{move.actor}: {row.side.step}(){answer}", "" if choice else _places(row.stop)
     if row.along:
-        end = " to its end" if len(row.fold.counts) == 1 else ""
-        return f"{row.along} goes on{end}", "nobody comes between"
+        return f"{row.along} gets past these places first", ""
     return "all schedules", ""
 
 
 def tree_sentence(root: Fold) -> str:
     """How many schedules there are, and how many of them end how."""
-    parts = [f"{n:,} {short(name)}" for name, n in root.counts]
     parts = [f"{dict(root.counts)[name]:,}: {short(name)}" for name in outcomes_of(root)]
     return f"{plural(root.schedules, 'schedule')} in all. {'; '.join(parts)}."
 
@@ -98,7 +96,7 @@ def tree_svg(root: Fold, title: str = "") -> str:
 
 def _draw_head(svg: Svg, x: float, name: str) -> None:
     outcome_mark(svg, x + 12, 56, outcome_sign(name), "", _COLUMN)
-    for i, part in enumerate(wrap(short(name), _COLUMN - 8, 11, 3)):
+    for i, part in enumerate(wrap(short(name), _COLUMN - 8, 11, 4)):
         svg.text(x + 4, 78 + i * 12, part, _COLUMN - 8, size=11)
 
 
