@@ -1,7 +1,5 @@
 """Named situations: a world, actors, and knobs to change them.
 
-Floor 4.  Interface: make, vfio_map, split_race, pin_versus, drop_caches_only, Situation,
-SCENARIOS, SMALL
 Floor 4.  Interface: make, SCENARIOS, Situation, SMALL, CMA_PFN, and a function for each scenario
 """
 
@@ -31,18 +29,13 @@ __all__ = [
     "make",
     "pin_versus",
     "split_race",
-    "vfio_map",
-]
-
-SCENARIOS: dict[str, Spec] = {
-    spec.name: spec for spec in (VFIO_MAP, SPLIT_RACE, PIN_VERSUS, DROP_CACHES_ONLY)
-}
     "timed_hold",
     "vfio_map",
 ]
 
 _SPECS = (
     VFIO_MAP,
+    SPLIT_RACE,
     PIN_VERSUS,
     DROP_CACHES_ONLY,
     TIMED_HOLD,
