@@ -16,6 +16,7 @@ from mmsim.scenarios.drop_caches_only import DROP_CACHES_ONLY
 from mmsim.scenarios.guest import CMA_PFN
 from mmsim.scenarios.pin_versus import PIN_VERSUS, SMALL
 from mmsim.scenarios.situation import Situation, Spec
+from mmsim.scenarios.split_race import SPLIT_RACE
 from mmsim.scenarios.timed_hold import TIMED_HOLD
 from mmsim.scenarios.vfio_map import VFIO_MAP
 
@@ -29,6 +30,7 @@ __all__ = [
     "drop_caches_only",
     "make",
     "pin_versus",
+    "split_race",
     "timed_hold",
     "vfio_map",
 ]
@@ -40,6 +42,7 @@ _SPECS = (
     TIMED_HOLD,
     BOOT_GUEST,
     CMA_ALLOC,
+    SPLIT_RACE,
 )
 SCENARIOS: dict[str, Spec] = {spec.name: spec for spec in _SPECS}
 
@@ -64,6 +67,11 @@ def make(
 def vfio_map(version: str | Version = "base", **knobs: object) -> Situation:
     """`make("vfio_map", ...)`: the report's situation."""
     return make("vfio_map", version, knobs)
+
+
+def split_race(version: str | Version = "base", **knobs: object) -> Situation:
+    """`make("split_race", ...)`: the smallest race."""
+    return make("split_race", version, knobs)
 
 
 def pin_versus(version: str | Version = "base", **knobs: object) -> Situation:

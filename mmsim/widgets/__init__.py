@@ -21,6 +21,7 @@ from mmsim.widgets.display import (
 from mmsim.widgets.hostconsole import host_console
 from mmsim.widgets.paste import paste
 from mmsim.widgets.retry import retry_sliders
+from mmsim.widgets.scheduler import scheduler
 from mmsim.widgets.stepper import stepper
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "host_console",
     "paste",
     "retry_sliders",
+    "scheduler",
     "show_chart",
     "show_diff",
     "show_flow",
