@@ -59,6 +59,7 @@ FLOORS = {
     "knobs.py": 4,
     "policy.py": 4,
     "books.py": 4,
+    "trials.py": 4,
     "scenarios/": 4,
     "benches.py": 4,
     "cases.py": 4,

@@ -12,6 +12,7 @@ from mmsim.hints import nearest
 from mmsim.mm.versions import Version
 from mmsim.scenarios.drop_caches_only import DROP_CACHES_ONLY
 from mmsim.scenarios.guest import CMA_PFN
+from mmsim.scenarios.lru_batch import LRU_BATCH
 from mmsim.scenarios.pin_versus import PIN_VERSUS, SMALL
 from mmsim.scenarios.situation import Situation, Spec
 from mmsim.scenarios.vfio_map import VFIO_MAP
@@ -22,12 +23,15 @@ __all__ = [
     "SMALL",
     "Situation",
     "drop_caches_only",
+    "lru_batch",
     "make",
     "pin_versus",
     "vfio_map",
 ]
 
-SCENARIOS: dict[str, Spec] = {spec.name: spec for spec in (VFIO_MAP, PIN_VERSUS, DROP_CACHES_ONLY)}
+SCENARIOS: dict[str, Spec] = {
+    spec.name: spec for spec in (VFIO_MAP, PIN_VERSUS, DROP_CACHES_ONLY, LRU_BATCH)
+}
 
 
 def make(
@@ -60,3 +64,8 @@ def pin_versus(version: str | Version = "base", **knobs: object) -> Situation:
 def drop_caches_only(**knobs: object) -> Situation:
     """`make("drop_caches_only", ...)`: one write to drop_caches, nobody else."""
     return make("drop_caches_only", "base", knobs)
+
+
+def lru_batch(version: str | Version = "base", **knobs: object) -> Situation:
+    """`make("lru_batch", ...)`: single pages, one of them in another CPU's batch."""
+    return make("lru_batch", version, knobs)
