@@ -38,6 +38,7 @@ STARTS: tuple[tuple[str, Mapping[str, Value]], ...] = (
     ("pin_versus", {"order": 1, "passes": 2}),
     ("timed_hold", {}),
     ("boot_guest", {}),
+    ("lru_batch", {}),
 )
 
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
