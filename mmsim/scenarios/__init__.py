@@ -90,6 +90,8 @@ def drop_caches_only(**knobs: object) -> Situation:
 def lru_batch(version: str | Version = "base", **knobs: object) -> Situation:
     """`make("lru_batch", ...)`: single pages, one of them in another CPU's batch."""
     return make("lru_batch", version, knobs)
+
+
 def boot_guest(version: str | Version = "base", **knobs: object) -> BootGuest:
     """`make("boot_guest", ...)`: a guest's memory is found in a zone, then pinned."""
     situation = make("boot_guest", version, knobs)
