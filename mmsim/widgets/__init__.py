@@ -1,7 +1,7 @@
 """What a lesson shows: interactive skins over the views, and their static twins.
 
 Interface: stepper, console, bench, show_state, show_ledger, show_zone, show_trace, show_flow,
-show_chart, show_table, show_diff, show_story
+show_chart, show_table, show_diff, show_story, show_windows
 """
 
 from mmsim.widgets.bench import bench
@@ -15,6 +15,7 @@ from mmsim.widgets.display import (
     show_story,
     show_table,
     show_trace,
+    show_windows,
     show_zone,
 )
 from mmsim.widgets.stepper import stepper
@@ -30,6 +31,7 @@ __all__ = [
     "show_story",
     "show_table",
     "show_trace",
+    "show_windows",
     "show_zone",
     "stepper",
 ]
