@@ -8,6 +8,7 @@ counted together unless said: they differ in how failures are counted, not in wh
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -21,18 +22,25 @@ RETRY = "v2, pieces tried again"
 RELEASES = "s3_timed_release_by_actual_release.csv"
 TIMED = {"injected": "s3_timed_release.csv", "fragmented": "s10_s2_real_fragmentation_pins.csv"}
 DISTURBED = "s4_dropcaches_trials.csv"
-_BIN = "actual_release_bin_start_us(width=50)"
+BIN_US = 50
+_BIN = f"actual_release_bin_start_us(width={BIN_US})"
 
 # What runs beside the pin; all with huge pages in CMA and no free huge page.
 SCENARIOS = {
     "S4_loop_n32": "tight loop, 32 huge pages",
     "S4_loop": "tight loop, 8",
     "S4_loop_gap20ms": "every 20 ms, 8",
-    "S4_loop3_gap20ms": "3 written every 20 ms, 8",
+    "S4_loop3_gap20ms": "value 3: 20 ms, 8",
     "S4_loop_gap100ms": "every 100 ms, 8",
     "S4_once_n8": "once, 8",
     "S4_once_n1": "once, 1",
 }
+
+
+@functools.cache
+def _rows(file: str) -> tuple[dict[str, str], ...]:
+    """The rows of a table; nobody changes them."""
+    return tuple(load_csv(f"kernel-runs/{file}"))
 
 
 class Share(NamedTuple):
@@ -59,16 +67,16 @@ def releases(variant: str, edges: Iterable[int]) -> list[tuple[float, Share]]:
     """Pins that went through, by the time at which a reference was dropped.
 
     `edges`: where groups of 50-microsecond bins begin, in microseconds after the pin began; the
-    last group has no end.  Answers (mean of the bins' beginnings, weighted by their trials; share)
-    for every group that has trials."""
+    last group has no end.  Answers (mean of the bins' middles, weighted by their trials; share) for
+    every group that has trials."""
     groups = {edge: [0, 0, 0] for edge in sorted(edges)}
-    for row in load_csv(f"kernel-runs/{RELEASES}"):
+    for row in _rows(RELEASES):
         begin, trials = int(row[_BIN]), int(row["n_trials"])
         if row["variant"] == variant and begin >= min(groups):
             group = groups[max(edge for edge in groups if edge <= begin)]
             group[0] += trials - int(row["n_pin_failed"])
             group[1] += trials
-            group[2] += trials * begin
+            group[2] += trials * (begin + BIN_US // 2)
     return [(sum_ / n, Share(ok, n)) for ok, n, sum_ in groups.values() if n]
 
 
@@ -78,9 +86,7 @@ def rescued(variant: str, how: str) -> Share:
     `how`: "injected", the allocation of a huge page was made to fail, or "fragmented", there really
     was none, so that each attempt first compacts memory and the passes lie further apart."""
     rows = [
-        row
-        for row in load_csv(f"kernel-runs/{TIMED[how]}")
-        if row["ref_kind"] == "timed" and row["variant"] == variant
+        row for row in _rows(TIMED[how]) if row["ref_kind"] == "timed" and row["variant"] == variant
     ]
     met = [row for row in rows if int(row["d_thp_split_page_failed"]) > 0]
     return Share(sum(row["pin_errno"] == "0" for row in met), len(met))
@@ -114,7 +120,7 @@ def disturbed(kind: str, scenario: str = "") -> Pins:
     wanted = {"variant": variant, "subpage_retry_knob": knob}
     rows = [
         row
-        for row in load_csv(f"kernel-runs/{DISTURBED}")
+        for row in _rows(DISTURBED)
         if wanted.items() <= row.items()
         and row["scenario"] in SCENARIOS
         and scenario in ("", row["scenario"])
