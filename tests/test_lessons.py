@@ -51,6 +51,15 @@ RIGHT = {
     "04.order": ["lock", "look", "unmap", "freeze", "cut", "unlock"],
     "04.stays": {"base": 1, "v2": 11, "v3fix": 1},
     "04.rescues": dict(zip(RESCUES, (1, 2, 4, 10, 11), strict=True)),
+    "04.window": 8,
+    "04.left": {
+        ("base", "not split"): True,
+        ("base", "piece missed"): True,
+        ("base", "mapped"): False,
+        ("v2", "not split"): True,
+        ("v2", "piece missed"): True,
+        ("v2", "mapped"): True,
+    },
     "04.table": {
         ("v1", "refused", "contig_range"): "-EAGAIN",
         ("v2", "refused", "contig_range"): "-ENOMEM",
@@ -83,6 +92,12 @@ WRONG = {
     "04.order": ["lock", "freeze", "look", "unmap", "cut", "unlock"],
     "04.stays": {"base": 1, "v2": 10, "v3fix": 1},
     "04.rescues": dict(zip(RESCUES, (0, 1, 3, 9, 10), strict=True)),
+    "04.window": 5,
+    "04.left": {
+        (version, end): (version, end) != ("v2", "not split")
+        for version in ("base", "v2")
+        for end in ("not split", "piece missed", "mapped")
+    },
     "04.table": {
         ("v1", "refused", "contig_range"): "-EAGAIN",
         ("v2", "refused", "contig_range"): "-EAGAIN",

@@ -54,7 +54,7 @@ def _pages(rc: int, what: str) -> str:
 
 
 PINNED = Aim("pinned", lambda rc: rc > 0, lambda rc: _pages(rc, "pinned"))
-MAPPED = Aim("mapped", lambda rc: rc == 0, lambda rc: "mapped for the device")
+MAPPED = Aim("mapped", lambda rc: rc == 0, lambda rc: "0 (mapped for the device)")
 MIGRATED = Aim("migrated", lambda rc: rc == 0, errno.name)
 TAKEN = Aim("taken back", lambda rc: rc >= 0, lambda rc: f"pfn {rc:#x}")
 SPLIT = Aim("split", lambda rc: rc == 0, errno.name)

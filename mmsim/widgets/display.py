@@ -1,7 +1,7 @@
 """Static twins: a picture, a small table and a sentence as ordinary output of a cell.
 
 Interface: show_state, show_ledger, show_zone, show_memory, show_trace, show_flow, show_chart,
-show_table, show_diff, show_side_by_side, show_story
+show_table, show_diff, show_side_by_side, show_story, show_windows
 
 What a widget shows is gone without a kernel (on GitHub, in print, for a screen reader); what these
 functions show is stored in the notebook.  With `after`, a prediction or the name of a task, nothing
@@ -24,7 +24,7 @@ from mmsim.lessons import Prediction
 from mmsim.mm import versions
 from mmsim.mm.zone import Zone
 from mmsim.units import HPAGE_PMD_ORDER
-from mmsim.views import account, flow, memory, picture, side_by_side, story, text
+from mmsim.views import account, flow, memory, picture, side_by_side, story, text, windows
 from mmsim.views.figures import Chart
 from mmsim.views.fold import fold_once
 from mmsim.views.pasted import machine
@@ -214,6 +214,15 @@ def show_table(table: Any, *, folded: str = "", after: After = None) -> None:
 def show_diff(before: str, after: str, *seams: str) -> None:
     """What differs between two versions, as a unified diff of the model's seams, or of a few."""
     print(versions.diff(before, after, *seams) or f"{before} and {after} behave alike.")
+
+
+def show_windows(trace: Trace, actor: str = "drop_caches", *, after: After = None) -> None:
+    """When a walk over the page cache has each folio locked, and when only referenced."""
+    if not _locked(after):
+        said = windows.windows_sentence(trace, actor)
+        display(Picture(windows.windows_svg(trace, actor), said))
+        _say(said)
+        display(Table(windows.windows_table(trace, actor), "The picture as a table"))
 
 
 def show_side_by_side(old: str, new: str, *, after: After = None) -> None:
