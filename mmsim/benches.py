@@ -23,7 +23,7 @@ from mmsim.knobs import Value, number, one_of, settle
 from mmsim.mm.folio import Folio
 from mmsim.mm.memory import map_in_another_process, populate
 from mmsim.mm.page_ref import folio_get, folio_put
-from mmsim.mm.versions import BASE
+from mmsim.mm.versions import BASE, Version
 from mmsim.mm.world import World
 from mmsim.scenarios import Situation
 from mmsim.script import Script, isolate_by_name, pinner, stranger
@@ -78,7 +78,7 @@ class Bench(Situation):
     def _again(self, version: str, knobs: dict[str, Value], merge: bool = False) -> Bench:
         return self._make(**knobs)
 
-    def with_(self, version: str | None = None, **knobs: object) -> Bench:
+    def with_(self, version: str | Version | None = None, **knobs: object) -> Bench:
         """The same bench with other knobs; what it shows is the same in every version."""
         return self._make(**{**self.knobs, **knobs})
 

@@ -1,6 +1,7 @@
 """Knobs of a scenario: what can be set, to which values, and what a wrong value is told.
 
-Interface: Knob, KnobError, number, one_of, moment, settle
+Interface: Knob, KnobError, number, one_of, some_of, words_of, moment,
+read_span, settle
 
 Knobs are data, so that the command line, the sliders of a lesson and the help text are all made
 from the same list."""
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from typing import NamedTuple
 
 from mmsim.hints import nearest
@@ -22,8 +24,13 @@ class KnobError(ValueError):
     """A knob that does not exist or can't have this value; the message says what it can."""
 
 
+NOBODY = "nobody"
+
+
 class Knob(NamedTuple):
-    """One thing to set.  `allowed` lists words; otherwise it is a number from `low` to `high`."""
+    """One thing to set.  `allowed` lists words; otherwise it is a number from `low` to `high`.
+
+    With `each_max` it is a list of words, separated by commas, each at most so often."""
 
     name: str
     default: Value
@@ -32,6 +39,7 @@ class Knob(NamedTuple):
     high: int = 0
     allowed: tuple[str, ...] = ()
     is_moment: bool = False
+    each_max: int = 0
 
     @property
     def values(self) -> str:
@@ -39,6 +47,8 @@ class Knob(NamedTuple):
         if self.is_moment:
             words = " or ".join(self.allowed)
             return f"{words}, PASS (0-{MIGRATE_PASSES - 1}) or PASS.SITE ({', '.join(SITES)})"
+        if self.each_max:
+            return f"{NOBODY}, or some of {', '.join(self.allowed)}, with commas between"
         return ", ".join(self.allowed) if self.allowed else f"{self.low}-{self.high}"
 
     def read(self, given: object) -> Value:
@@ -48,6 +58,8 @@ class Knob(NamedTuple):
             if text not in self.allowed:
                 read_moment(text, self)
             return text
+        if self.each_max:
+            return self._some(given if isinstance(given, (list, tuple)) else text.split(","))
         if self.allowed:
             if text not in self.allowed:
                 raise KnobError(f"{self.name} can't be {text!r}{nearest(text, self.allowed)}")
@@ -58,6 +70,49 @@ class Knob(NamedTuple):
             raise KnobError(f"{self.name} must be {self.values}, not {text}")
         return int(text)
 
+    def _some(self, given: Sequence[object]) -> str:
+        """The words in the order of `allowed`, with commas between: equal sets, equal text."""
+        words = [str(word).strip() for word in given]
+        if words == [NOBODY] or not any(words):
+            return NOBODY
+        for word in words:
+            if word not in self.allowed:
+                raise KnobError(f"{self.name} can't have {word!r}{nearest(word, self.allowed)}")
+            if words.count(word) > self.each_max:
+                raise KnobError(f"{self.name} has {word!r} more than {self.each_max} times")
+        return ",".join(sorted(words, key=self.allowed.index))
+
+    def number(self, value: Value) -> int:
+        """Which of its values this is, counted from 0; what a share code keeps of it."""
+        text = str(value)
+        if self.each_max:
+            counts = [words_of(value).count(word) for word in reversed(self.allowed)]
+            return reduce(lambda number, count: number * (self.each_max + 1) + count, counts, 0)
+        if text in self.allowed:
+            return self.allowed.index(text)
+        if not self.is_moment:
+            return int(value) - self.low
+        pass_, _, site = text.partition(".")
+        which = SITES.index(site) + 1 if site else 0
+        return len(self.allowed) + int(pass_) * (len(SITES) + 1) + which
+
+    def value(self, number: int) -> Value:
+        """The value with this number; raises KnobError if there is none."""
+        if self.each_max:
+            words: list[str] = []
+            for word in self.allowed:
+                number, count = divmod(number, self.each_max + 1)
+                words += [word] * count
+            if number:
+                raise KnobError(f"{self.name} must be {self.values}")
+            return self.read(words)
+        if number < len(self.allowed):
+            return self.allowed[number]
+        if not self.is_moment:
+            return self.read("" if self.allowed else self.low + number)
+        pass_, which = divmod(number - len(self.allowed), len(SITES) + 1)
+        return self.read(f"{pass_}.{SITES[which - 1]}" if which else pass_)
+
 
 def number(name: str, default: int, low: int, high: int, what: str) -> Knob:
     """A knob with a whole number."""
@@ -67,6 +122,18 @@ def number(name: str, default: int, low: int, high: int, what: str) -> Knob:
 def one_of(name: str, default: str, allowed: Sequence[str], what: str) -> Knob:
     """A knob with a choice of words."""
     return Knob(name, default, what, allowed=tuple(allowed))
+
+
+def some_of(
+    name: str, default: str, allowed: Sequence[str], what: str, *, each_max: int = 1
+) -> Knob:
+    """A knob with a list of words, each at most `each_max` times."""
+    return Knob(name, default, what, allowed=tuple(allowed), each_max=each_max)
+
+
+def words_of(value: Value) -> list[str]:
+    """The words of a knob made by `some_of`."""
+    return [] if value == NOBODY else str(value).split(",")
 
 
 def moment(name: str, default: str, words: Sequence[str], what: str) -> Knob:
@@ -83,6 +150,18 @@ def read_moment(text: str, knob: Knob) -> Position:
     if site not in SITES:
         raise KnobError(f"{knob.name} names no site {site!r}{nearest(site, SITES)}")
     return Position.at(site, int(pass_))
+
+
+def read_span(
+    knobs: Sequence[Knob], taken: Value, released: Value
+) -> tuple[Position | None, Position | None]:
+    """When somebody comes (None: at the start) and goes (None: never), from the two knobs."""
+    knob = {knob.name: knob for knob in knobs}
+    start = None if taken == "start" else read_moment(str(taken), knob["taken"])
+    end = None if released == "never" else read_moment(str(released), knob["released"])
+    if start is not None and end is not None and end <= start:
+        raise KnobError(f"released ({released}) must come after taken ({taken})")
+    return start, end
 
 
 def settle(scenario: str, knobs: Sequence[Knob], given: Mapping[str, object]) -> dict[str, Value]:

@@ -256,13 +256,16 @@ class Scripted:
                 return cue
         for cue in self._pending:
             assert cue.at is not None
-            reached = self._reached_by_all is not None and cue.at <= self._reached_by_all
-            if self._now is not None and cue.folio == self._now[0]:
-                reached = reached or cue.at <= self._now[1]
-            if reached and self._possible(scenario, state, cue):
+            if self._reached(cue.folio, cue.at) and self._possible(scenario, state, cue):
                 self._pending.remove(cue)
                 return cue
         return None
+
+    def _reached(self, folio: str, at: Position) -> bool:
+        """Have the visits of this folio come so far?"""
+        if self._reached_by_all is not None and at <= self._reached_by_all:
+            return True
+        return self._now is not None and folio == self._now[0] and at <= self._now[1]
 
     def _possible(self, scenario: Scenario, state: State, cue: Cue) -> bool:
         if scenario.local(state, self.main).finished and cue.at is None:

@@ -40,10 +40,10 @@ RIGHT = {
     "01.expected_refs": expected_refs,
     "00.pretest": dict.fromkeys(QUESTIONS, True),
     "04.pair": vfio_map("base", stranger=0, trouble="nomem"),
-    "04.equation": {"expected": 514, "actual": 515},
+    "04.recall": {"count": "b", "ends": "c", "failed": "b"},
     "04.second": {"reference check": 1, "freeze": 0},
     "04.order": ["lock", "look", "unmap", "freeze", "cut", "unlock"],
-    "04.stays": {"base": 1, "v1": 11, "v2": 11, "v3fix": 1},
+    "04.stays": {"base": 1, "v2": 11, "v3fix": 1},
     "04.rescues": dict(zip(RESCUES, (1, 2, 4, 10, 11), strict=True)),
     "04.table": {
         ("v1", "refused", "contig_range"): "-EAGAIN",
@@ -64,12 +64,16 @@ WRONG = {
     "01.leak": {"seed": 9, "holder": "move_pages", "step": 6},
     "01.expected_refs": lambda folio: folio.refcount,
     "04.pair": vfio_map("base"),
-    "04.equation": {"expected": 513, "actual": 515},
+    "04.recall": {"count": "b", "ends": "c", "failed": "a"},
     "04.second": {"reference check": 0, "freeze": 0},
     "04.order": ["lock", "freeze", "look", "unmap", "cut", "unlock"],
-    "04.stays": {"base": 1, "v1": 10},
+    "04.stays": {"base": 1, "v2": 10, "v3fix": 1},
     "04.rescues": dict(zip(RESCUES, (0, 1, 3, 9, 10), strict=True)),
-    "04.table": {("v1", "refused", "contig_range"): "-ENOMEM"},
+    "04.table": {
+        ("v1", "refused", "contig_range"): "-EAGAIN",
+        ("v2", "refused", "contig_range"): "-EAGAIN",
+        ("v1", "truncated", "contig_range"): "-EBUSY",
+    },
     "04.posttest": dict.fromkeys(QUESTIONS, False),
 }
 
@@ -108,6 +112,45 @@ def test_nothing_handed_in_is_not_attempted(name, empty):
     assert judge(name, empty).state == "not attempted"
 
 
+@pytest.mark.parametrize(
+    ("name", "answer", "told"),
+    [
+        (
+            "01.recall",
+            {"call": "B", "leave": "c", "out": "d"},
+            "call can be 'a', 'b', 'c', not 'B'",
+        ),
+        ("01.vote", "e", "the answer can be 'a', 'b', 'c', 'd', not 'e'"),
+        ("01.faded", {**FADED, "mappings": "3"}, "mappings should be a whole number, not '3'"),
+        ("01.faded", {**FADED, "mappings": True}, "mappings should be a whole number, not True"),
+        ("01.kinds", {**STAYS, "mapping": "long"}, "mapping can be 'temporary', 'long-term', not"),
+        ("00.ruled_out", {"reference": "no"}, "missing: truncated, nomem, writeback"),
+        ("00.ruled_out", {"wirteback": True}, "did you mean 'writeback'"),
+        ("00.ruled_out", [True], "write a dict with the parts reference,"),
+        ("00.pretest", {**dict.fromkeys(QUESTIONS, True), "ten": 1}, "ten should be True or False"),
+    ],
+)
+def test_a_wrong_form_is_not_called_a_wrong_answer(name, answer, told):
+    verdict = judge(name, answer)
+    assert verdict.state == "failed"
+    assert told in verdict.why
+
+
+def test_what_is_still_open_is_named():
+    told = judge("01.faded", {**FADED, "expected": None, "actual": None})
+    assert told.state == "not attempted"
+    assert told.why == "still open: expected, actual"
+
+
+def test_the_whole_ledger_is_told_at_the_second_wrong_answer(capsys):
+    checks.ANSWERED.discard("01.faded")
+    wrong = {**FADED, "mappings": 4}
+    check("01.faded", wrong)
+    assert "ledger: page cache" not in capsys.readouterr().out
+    check("01.faded", wrong)
+    assert "mappings: the model has 3\nwhole ledger: page cache 512" in capsys.readouterr().out
+
+
 def test_one_guess_does_not_answer_the_post_test():
     assert {said for said, _ in ANSWERS.values()} == {True, False}
     told = judge("04.posttest", RIGHT["04.posttest"]).detail
@@ -126,7 +169,7 @@ def test_a_table_waits_for_the_task_that_it_answers(capsys):
     check("04.no_such_task", {"base": 1})
     show_table("a secret", after="04.stays")
     assert "a secret" not in capsys.readouterr().out
-    check("04.stays", {"base": 7})
+    check("04.stays", {"base": 7, "v2": 7, "v3fix": 7})
     show_table("a secret", after="04.stays")
     assert capsys.readouterr().out.endswith("a secret\n")
 
@@ -183,6 +226,16 @@ def test_prediction_and_outcome_stand_side_by_side(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].split() == ["apples", "1", "2", "✘"]
     assert lines[2].split() == ["pears", "none", "none", "✔"]
+
+
+def test_the_first_prediction_is_not_forgotten(capsys):
+    guess = prediction()
+    guess.set({"apples": 1, "pears": "none"})
+    guess.show_against({"apples": 2})
+    assert "At first" not in capsys.readouterr().out
+    guess.set({"apples": 2, "pears": "none"})
+    guess.show_against({"apples": 2})
+    assert "At first you had said: apples 1, pears none." in capsys.readouterr().out
 
 
 def test_set_refuses_incomplete_answers():

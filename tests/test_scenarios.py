@@ -47,8 +47,13 @@ def test_a_stranger_who_leaves_before_the_last_pass_is_survived(passes):
         ({"targets": "available"}, "failed: a huge page could not be moved"),
         ({"targets": "available", "stranger": 0}, "pinned"),
         ({"trouble": "truncated", "stranger": 0}, "failed: a huge page could not be split"),
-        ({"trouble": "writeback", "stranger": 0}, "failed: a huge page could not be moved"),
+        ({"trouble": "writeback", "stranger": 0}, "failed: a huge page could not be split"),
         ({"reason": "syscall"}, "failed: a huge page could not be split"),
+        ({"reason": "numa_misplaced"}, "failed: no memory to move it to"),
+        (
+            {"reason": "numa_misplaced", "targets": "available"},
+            "failed: a huge page could not be moved",
+        ),
         ({"reason": "syscall", "stranger": 0, "targets": "available"}, "migrated"),
     ],
 )

@@ -11,24 +11,27 @@ import json
 from mmsim.cli.usage import UsageError
 from mmsim.engine import schedule
 from mmsim.engine.trace import Trace
-from mmsim.mm.versions import VERSIONS
+from mmsim.mm.versions import POLICIES, VERSIONS
 from mmsim.scenarios import SCENARIOS, Situation, make
 
 
 def scenario_arguments(parser: argparse.ArgumentParser) -> None:
     """What names a scenario: its name, --version, --set, --json."""
-    knobs = "\n".join(
-        f"  {knob.name}={knob.default}: {knob.what}; {knob.values}"
-        for spec in SCENARIOS.values()
-        for knob in spec.knobs
-    )
+    lines = [
+        f"versions: {', '.join(VERSIONS)}",
+        f"policies (in no kernel of the time): {', '.join(POLICIES)}",
+        "scenarios and their knobs:",
+    ]
+    for spec in SCENARIOS.values():
+        lines += ["", f"{spec.name}: {spec.title}"]
+        lines += [
+            f"  {knob.name}={knob.default}: {knob.what}; {knob.values}" for knob in spec.knobs
+        ]
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = (
-        f"scenarios: {', '.join(SCENARIOS)}\nversions: {', '.join(VERSIONS)}\nknobs:\n{knobs}"
-    )
+    parser.epilog = "\n".join(lines)
     parser.add_argument("scenario", metavar="SCENARIO")
     parser.add_argument(
-        "--version", dest="kernel", default="base", metavar="V", help="patch version"
+        "--version", dest="kernel", default="base", metavar="V", help="version or policy"
     )
     parser.add_argument(
         "--set", action="append", default=[], metavar="KNOB=VALUE", help="turn a knob; repeatable"

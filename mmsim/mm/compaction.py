@@ -110,6 +110,8 @@ def _free_page(zone: Zone, block: int) -> int | None:
     if zone.pageblock_type(block) not in (MIGRATE_MOVABLE, MIGRATE_CMA):
         return None
     zone.touch(block)
+    if block not in zone.held and zone.free_order(block) is None:
+        return None  # the middle of a larger block
     free, _ = look_at_pageblock(zone, block)
     if not free or free[0][1] >= zone.pageblock_order:
         return None

@@ -28,10 +28,26 @@ from mmsim.mm.filemap import (
 from mmsim.mm.folio import ISOLATION, NEW_PAGE, Page, expected_refs, replace
 from mmsim.mm.huge_memory import split_huge_page_to_list
 from mmsim.mm.migration_target import alloc_migration_target
-from mmsim.mm.page_ref import folio_put, folio_ref_count, folio_ref_freeze
+from mmsim.mm.page_ref import (
+    folio_put,
+    folio_ref_count,
+    folio_ref_freeze,
+    references_explained,
+)
 from mmsim.mm.rmap import folio_mapped, remove_migration_ptes, try_to_migrate
-from mmsim.mm.swap import folio_add_lru, lru_add_drain, putback_lru_page
-from mmsim.mm.versions import Version
+from mmsim.mm.swap import folio_add_lru, lru_add_drain, lru_add_drain_all, putback_lru_page
+from mmsim.mm.versions import (
+    DRAIN,
+    GIVE_UP,
+    HUGE_PAGE,
+    PIECE,
+    SINGLE_PAGE,
+    TRY_AGAIN,
+    WAIT,
+    WAIT_LOOKS,
+    Attempt,
+    Version,
+)
 from mmsim.mm.vmstat import (
     count_vm_events,
     trace_mm_migrate_pages,
@@ -235,7 +251,7 @@ def migrate_pages(
                 rc = yield from unmap_and_move(page, from_, ret_pages, force, mode, reason)
                 if rc == -ENOMEM:
                     rc = yield from _no_destination(
-                        page, from_, split_pages, stats, round_, reason, version
+                        page, from_, split_pages, stats, round_, pass_, reason, version
                     )
                     if rc:
                         # Give up at once.  Pieces that wait for round 2 go back untried.
@@ -247,12 +263,7 @@ def migrate_pages(
                         page, from_, ret_pages, split_pages, stats, round_, version
                     )
                 elif rc == -EAGAIN:
-                    # A busy piece (round 2) does not ask for another pass: it has only this one.
-                    if page.is_thp:
-                        stats.thp_retry += 1
-                    elif round_ == 1:
-                        stats.retry += 1
-                    stats.nr_retry_pages += page.nr
+                    yield from _busy(page, stats, round_, pass_, reason, version)
                 elif rc == 0:
                     stats.nr_succeeded += page.nr
                     stats.nr_thp_succeeded += page.is_thp
@@ -272,12 +283,49 @@ def migrate_pages(
     return rc
 
 
+def _try_again(
+    page: Page, rc: int, usual: bool, round_: int, pass_: int, reason: int, version: Version
+) -> Generator[Op, Any, bool]:
+    """Does this folio ask for another pass?  Whatever a policy wants done before it is done here.
+
+    Kernel: no such function.  Without a policy the answer is `usual`, and nothing is done."""
+    what = HUGE_PAGE if page.is_thp else PIECE if round_ > 1 else SINGLE_PAGE
+    said = TRY_AGAIN if usual else GIVE_UP
+    decision = version.policy(Attempt(what, errno.name(rc), REASONS[reason], pass_ + 1, said))
+    if decision == DRAIN:
+        yield lru_add_drain_all()
+    if decision == WAIT:
+        for look in range(WAIT_LOOKS):
+            explained = yield references_explained(page.pfn)
+            if explained:
+                break
+    return decision != GIVE_UP
+
+
+def _busy(
+    page: Page, stats: MigrateStats, round_: int, pass_: int, reason: int, version: Version
+) -> Generator[Op, Any, None]:
+    """Somebody has the lock of this folio or a reference on it.
+
+    Kernel: mm/migrate.c, migrate_pages(), case -EAGAIN.
+    """
+    # A busy piece (round 2) does not ask for another pass: it has only this one.
+    usual = page.is_thp or round_ == 1
+    again = yield from _try_again(page, -EAGAIN, usual, round_, pass_, reason, version)
+    if page.is_thp:
+        stats.thp_retry += again
+    else:
+        stats.retry += again
+    stats.nr_retry_pages += page.nr
+
+
 def _no_destination(
     page: Page,
     from_: list[Page],
     split_pages: list[Page],
     stats: MigrateStats,
     round_: int,
+    pass_: int,
     reason: int,
     version: Version,
 ) -> Generator[Op, Any, int]:
@@ -293,7 +341,9 @@ def _no_destination(
         if ret == 0:
             stats.nr_thp_split += 1
             return 0
-        if version.retry_split(reason, ret):
+        usual = version.retry_split(reason, ret)
+        again = yield from _try_again(page, ret, usual, round_, pass_, reason, version)
+        if again:
             # Counted above, and again after the last pass: that is how ten refusals become 11.
             stats.thp_retry += 1
             stats.nr_retry_pages += page.nr

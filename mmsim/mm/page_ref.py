@@ -2,7 +2,8 @@
 
 Floor 2: atomic operations.  Mirrors include/linux/page_ref.h and include/linux/mm.h, 6.1-rc1.
 
-Interface: folio_ref_count, folio_ref_freeze, folio_ref_unfreeze, folio_get, folio_put, ME, frozen
+Interface: folio_ref_count, references_explained, folio_ref_freeze, folio_ref_unfreeze, folio_get,
+folio_put, ME, frozen
 """
 
 from __future__ import annotations
@@ -17,6 +18,15 @@ ME = ""
 def folio_ref_count(world: World, me: str, pfn: int) -> int:
     """Read the reference count.  Kernel: folio_ref_count()."""
     return world.folio(pfn).refcount
+
+
+@atomic
+def references_explained(world: World, me: str, pfn: int) -> bool:
+    """Has an isolated folio no reference but the cache's, the mappings' and its isolation's?
+
+    Kernel: the comparison with folio_expected_ref_count(), which came in 2025 for another use."""
+    folio = world.folio(pfn)
+    return folio.refcount == folio.cache_refs + folio.mapcount + 1
 
 
 @atomic

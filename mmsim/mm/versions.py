@@ -1,10 +1,13 @@
 """Everything that differs between the versions of the patch series, and nothing else.
 
-Interface: Version, VERSIONS, get, diff, SEAMS
+Interface: Version, VERSIONS, POLICIES, LATEST, Attempt, DECISIONS, get, diff, seams, SEAMS
 
 A version is a row of seams: small functions and constants that the paths ask at the places where
 the kernel's source differs.  The patch is the difference of two rows: `diff("base", "v2")`.  No
 other module names a version.
+
+POLICIES are rows of a table of their own.  They go further than the patch, and no kernel of the
+time contains one of them: they answer "what if".
 
 Kernel: mm/migrate.c migrate_pages(), mm/huge_memory.c split_huge_page_to_list(), mm/gup.c
 check_and_migrate_movable_pages(), October 2022 to April 2023.
@@ -19,7 +22,7 @@ from typing import NamedTuple
 
 from mmsim import errno
 from mmsim.errno import EAGAIN, EBUSY
-from mmsim.flags import MR_LONGTERM_PIN
+from mmsim.flags import MR_LONGTERM_PIN, REASONS
 from mmsim.hints import nearest
 from mmsim.units import MIGRATE_PASSES
 
@@ -72,6 +75,53 @@ def gup_fails_if_negative_or_left(rc: int, list_empty: bool) -> bool:
     return rc < 0 or not list_empty
 
 
+# -- policy: a folio was busy, or could not be split.  What before the next pass?
+
+GIVE_UP, TRY_AGAIN, DRAIN, WAIT = "give up", "try again", "drain", "wait"
+DECISIONS = (GIVE_UP, TRY_AGAIN, DRAIN, WAIT)
+HUGE_PAGE, SINGLE_PAGE, PIECE = "huge page", "single page", "piece"
+WAIT_LOOKS = 10
+"""A wait ends when no reference is left that nobody can explain, at the latest after so many looks
+at the count.  Each look is one step, like any step of whoever holds the reference."""
+
+
+class Attempt(NamedTuple):
+    """What a policy is told about a folio that could not be moved now, in words and one number.
+
+    `what`: "huge page", "single page", or "piece" of a huge page that this call has split.
+    `code`: "-EAGAIN" for a busy folio or a split refused because of references; a refused split has
+    other codes too.  `reason`: why pages are migrated, "longterm_pin" for instance.  `tries`: how
+    often this folio was tried, now included, counted anew after a split.  `usual`: what the
+    version decides without a policy, "try again" or "give up"."""
+
+    what: str
+    code: str
+    reason: str
+    tries: int
+    usual: str
+
+    @property
+    def pin_is_busy(self) -> bool:
+        """References are in the way of a long-term pin: what the patch is about."""
+        return self.reason == REASONS[MR_LONGTERM_PIN] and self.code == "-EAGAIN"
+
+
+def as_usual(attempt: Attempt) -> str:
+    return attempt.usual
+
+
+def pieces_try_again(attempt: Attempt) -> str:
+    return TRY_AGAIN if attempt.what == PIECE else attempt.usual
+
+
+def drain_after_the_first_try(attempt: Attempt) -> str:
+    return DRAIN if attempt.pin_is_busy and attempt.tries == 1 else attempt.usual
+
+
+def wait_for_the_references(attempt: Attempt) -> str:
+    return WAIT if attempt.pin_is_busy else attempt.usual
+
+
 class Version(NamedTuple):
     """One row of seams.
 
@@ -92,6 +142,7 @@ class Version(NamedTuple):
     had_inverted_test: bool
     passes: int = MIGRATE_PASSES
     isolate_inverted: bool = False
+    policy: Callable[[Attempt], str] = as_usual
 
 
 BASE = Version(
@@ -144,6 +195,31 @@ _ROWS = (
 )
 VERSIONS = {row.name: row for row in _ROWS}
 
+LATEST = VERSIONS["v3fix"]
+"""What policies are added to."""
+
+_WHAT_IF = f"counterfactual, in no kernel: {LATEST.name}, and "
+POLICIES = {
+    row.name: row
+    for row in (
+        LATEST._replace(
+            name="subpage_retry",
+            title=f"{_WHAT_IF}a busy piece of a split huge page is tried in every pass",
+            policy=pieces_try_again,
+        ),
+        LATEST._replace(
+            name="drain",
+            title=f"{_WHAT_IF}all per-CPU batches are drained after a pin's first busy try",
+            policy=drain_after_the_first_try,
+        ),
+        LATEST._replace(
+            name="wait",
+            title=f"{_WHAT_IF}a pin waits, within a bound, until references have gone",
+            policy=wait_for_the_references,
+        ),
+    )
+}
+
 SEAMS = {
     "ref_errno": "what a split refused because of references returns",
     "retry_split": "keep a huge page that could not be split on the list, for the next pass?",
@@ -152,14 +228,21 @@ SEAMS = {
     "final_rc": "the last word of migrate_pages()",
     "gup_fails": "does the long-term pin give up after this migration?",
 }
+POLICY = {"policy": "what to do about a folio that could not be moved now"}
 
 
 def get(name: str) -> Version:
-    """The version of this name; raises ValueError with the nearest match for an unknown one."""
+    """The version or policy of this name; raises ValueError with the nearest match for others."""
+    known = VERSIONS | POLICIES
     try:
-        return VERSIONS[name]
+        return known[name]
     except KeyError:
-        raise ValueError(f"no version {name!r}{nearest(name, VERSIONS)}") from None
+        raise ValueError(f"no version {name!r}{nearest(name, known)}") from None
+
+
+def seams(version: Version) -> dict[str, str]:
+    """Name -> what it is about, of every seam that this row has; only policies have a policy."""
+    return SEAMS if version.policy is as_usual else SEAMS | POLICY
 
 
 def seam_source(version: Version, seam: str) -> str:
@@ -170,15 +253,17 @@ def seam_source(version: Version, seam: str) -> str:
     return inspect.getsource(value).replace(f"def {value.__name__}(", f"def {seam}(")
 
 
-def source(name: str) -> str:
-    """All seams of a version as text."""
+def source(name: str, *chosen: str) -> str:
+    """The seams of a version as text: all of them, or the `chosen` ones."""
     version = get(name)
-    return "\n".join(f"# {what}\n{seam_source(version, seam)}" for seam, what in SEAMS.items())
+    for seam in chosen:
+        if seam not in SEAMS:
+            raise ValueError(f"no seam {seam!r}{nearest(seam, SEAMS)}")
+    shown = [(seam, what) for seam, what in seams(version).items() if seam in (chosen or SEAMS)]
+    return "\n".join(f"# {what}\n{seam_source(version, seam)}" for seam, what in shown)
 
 
-def diff(before: str, after: str) -> str:
-    """Unified diff of the seams of two versions; empty if they behave alike."""
-    lines = difflib.unified_diff(
-        source(before).splitlines(), source(after).splitlines(), before, after, "", "", 2, ""
-    )
-    return "\n".join(lines)
+def diff(before: str, after: str, *chosen: str) -> str:
+    """Unified diff of the seams of two versions, or of the `chosen` ones; empty if they agree."""
+    old, new = source(before, *chosen).splitlines(), source(after, *chosen).splitlines()
+    return "\n".join(difflib.unified_diff(old, new, before, after, "", "", 2, ""))

@@ -1,6 +1,6 @@
 """Named situations: a world, actors, and knobs to change them.
 
-Floor 4.  Interface: make, vfio_map, boot_guest, Situation, SCENARIOS
+Floor 4.  Interface: make, SCENARIOS, Situation, SMALL, CMA_PFN, and a function for each scenario
 """
 
 from __future__ import annotations
@@ -9,38 +9,77 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from mmsim.hints import nearest
+from mmsim.mm.versions import Version
 from mmsim.scenarios.boot_guest import BOOT_GUEST, BootGuest
+from mmsim.scenarios.drop_caches_only import DROP_CACHES_ONLY
+from mmsim.scenarios.guest import CMA_PFN
+from mmsim.scenarios.pin_versus import PIN_VERSUS, SMALL
 from mmsim.scenarios.situation import Situation, Spec
-from mmsim.scenarios.vfio_map import CMA_PFN, VFIO_MAP
+from mmsim.scenarios.timed_hold import TIMED_HOLD
+from mmsim.scenarios.vfio_map import VFIO_MAP
 
-__all__ = ["CMA_PFN", "SCENARIOS", "Situation", "boot_guest", "make", "vfio_map"]
+__all__ = [
+    "CMA_PFN",
+    "SCENARIOS",
+    "SMALL",
+    "Situation",
+    "boot_guest",
+    "drop_caches_only",
+    "make",
+    "pin_versus",
+    "timed_hold",
+    "vfio_map",
+]
 
-SCENARIOS: dict[str, Spec] = {spec.name: spec for spec in (VFIO_MAP, BOOT_GUEST)}
+_SPECS = (
+    VFIO_MAP,
+    PIN_VERSUS,
+    DROP_CACHES_ONLY,
+    TIMED_HOLD,
+    BOOT_GUEST,
+)
+SCENARIOS: dict[str, Spec] = {spec.name: spec for spec in _SPECS}
 
 
 def make(
     name: str,
-    version: str = "base",
+    version: str | Version = "base",
     knobs: Mapping[str, object] = MappingProxyType({}),
     *,
     merge: bool = False,
 ) -> Situation:
     """A situation by name; raises ValueError with the nearest match for whatever is unknown.
 
-    `merge` prepares it for the exhaustive search.
+    `version`: a name, or a row of seams such as `own_policy` makes.  `merge` prepares it for the
+    exhaustive search.
     """
     if name not in SCENARIOS:
         raise ValueError(f"no scenario {name!r}{nearest(name, SCENARIOS)}")
     return SCENARIOS[name].make(version, knobs, merge=merge)
 
 
-def vfio_map(version: str = "base", **knobs: object) -> Situation:
+def vfio_map(version: str | Version = "base", **knobs: object) -> Situation:
     """`make("vfio_map", ...)`: the report's situation."""
     return make("vfio_map", version, knobs)
 
 
-def boot_guest(version: str = "base", **knobs: object) -> BootGuest:
+def pin_versus(version: str | Version = "base", **knobs: object) -> Situation:
+    """`make("pin_versus", ...)`: a map by VFIO against drop_caches or others."""
+    return make("pin_versus", version, knobs)
+
+
+def drop_caches_only(**knobs: object) -> Situation:
+    """`make("drop_caches_only", ...)`: one write to drop_caches, nobody else."""
+    return make("drop_caches_only", "base", knobs)
+
+
+def boot_guest(version: str | Version = "base", **knobs: object) -> BootGuest:
     """`make("boot_guest", ...)`: a guest's memory is found in a zone, then pinned."""
     situation = make("boot_guest", version, knobs)
     assert isinstance(situation, BootGuest)
     return situation
+
+
+def timed_hold(version: str = "base", **knobs: object) -> Situation:
+    """`make("timed_hold", ...)`: a reference that lasts a given time against the retry loop."""
+    return make("timed_hold", version, knobs)

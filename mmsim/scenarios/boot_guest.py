@@ -15,8 +15,8 @@ from mmsim.engine.op import Op
 from mmsim.engine.scenario import Move, Scenario, State
 from mmsim.engine.trace import Trace, run_to_end
 from mmsim.fragmentation import suitable, summed
+from mmsim.hosts import HOST_KNOBS, MIB, check_mib, host_zone
 from mmsim.knobs import Value, number, one_of
-from mmsim.mm.bootmem import boot, zone_watermarks
 from mmsim.mm.folio import Extent
 from mmsim.mm.migration_target import ZONE
 from mmsim.mm.page_alloc import alloc_pages, request
@@ -30,19 +30,11 @@ from mmsim.script import Script
 from mmsim.units import HPAGE_PMD_NR, HPAGE_PMD_ORDER, PAGE_SIZE
 
 GUEST = "guest"
-# Where x86-64 has ZONE_NORMAL begin: at 4 GiB.
-START_PFN = 1 << 20
-MIB = (1 << 20) // PAGE_SIZE
-BLOCK_MIB = HPAGE_PMD_NR // MIB
-HOST_MIB_MAX, GUEST_MIB_MAX = 1 << 20, 1 << 12
+GUEST_MIB_MAX = 1 << 12
 SINGLE_PAGES_MAX = 256 * MIB
 
 BOOT_GUEST_KNOBS = (
-    number("host", 1024, 16, HOST_MIB_MAX, "the host's memory in MiB, a multiple of 2"),
-    number("cma", 60, 0, 100, "percent of it that a CMA area has"),
-    number("used", 50, 0, 100, "percent of the memory outside CMA that is in use already"),
-    number("scattered", 100, 0, 100, "percent of what is free there that lies in small pieces"),
-    number("seed", 1, 0, 999_999, "where the pages in use lie"),
+    *HOST_KNOBS,
     number("guest", 8, 2, GUEST_MIB_MAX, "the guest's memory in MiB, a multiple of 2"),
     one_of("shmem_enabled", "always", SHMEM_ENABLED, "when a memfd gets huge pages"),
     one_of("pin", "vfio", ["vfio", "none"], "is the guest's memory mapped for a device?"),
@@ -193,31 +185,6 @@ def _start_guest(pages: int, policy: str, pin: bool, version: Version) -> Genera
     return rc
 
 
-def _host(knobs: dict[str, Value]) -> Zone:
-    """The host's memory as the knobs describe it; raises ValueError for sizes that make none."""
-    host = int(knobs["host"])
-    for what in ("host", "guest"):
-        mib = int(knobs[what])
-        if mib % BLOCK_MIB:
-            raise ValueError(
-                f"{what} is {mib} MiB: memory comes in pageblocks of {BLOCK_MIB} MiB; "
-                f"take {mib - 1} or {mib + 1}"
-            )
-    if int(knobs["guest"]) > host:
-        raise ValueError(f"guest is {knobs['guest']} MiB, but the host has only {host} MiB")
-    cma = host // BLOCK_MIB * int(knobs["cma"]) // 100
-    return boot(
-        host * MIB,
-        cma * HPAGE_PMD_NR,
-        start=START_PFN,
-        used=int(knobs["used"]) / 100,
-        scattered=int(knobs["scattered"]) / 100,
-        seed=int(knobs["seed"]),
-        movable=True,
-        watermarks=zone_watermarks(host * MIB),
-    )
-
-
 def _check_single_pages(zone: Zone, pages: int, policy: str) -> None:
     """Raise ValueError for a guest of more single pages than the model can follow."""
     huge = shmem_is_huge(policy, 0, pages, advised=False)
@@ -233,7 +200,12 @@ def _check_single_pages(zone: Zone, pages: int, policy: str) -> None:
 
 def _boot_guest(spec: Spec, version: Version, knobs: dict[str, Value], merge: bool) -> Situation:
     """A guest is started on a host whose memory was in use before."""
-    zone = _host(knobs)
+    check_mib("guest", int(knobs["guest"]))
+    zone = host_zone(knobs)
+    if int(knobs["guest"]) > int(knobs["host"]):
+        raise ValueError(
+            f"guest is {knobs['guest']} MiB, but the host has only {knobs['host']} MiB"
+        )
     pages, policy = int(knobs["guest"]) * MIB, str(knobs["shmem_enabled"])
     _check_single_pages(zone, pages, policy)
     world = World(Environment(ZONE, ZONE, compaction=knobs["compaction"] == "on"), zone)

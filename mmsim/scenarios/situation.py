@@ -12,11 +12,12 @@ from mmsim import errno
 from mmsim.engine import schedule
 from mmsim.engine.actor import Actor
 from mmsim.engine.explore import STATES_MAX, Exploration, explore
-from mmsim.engine.scenario import Scenario, State
+from mmsim.engine.scenario import Scenario, Scheduler, State
 from mmsim.engine.trace import Trace, record
 from mmsim.knobs import Knob, Value, settle
 from mmsim.mm.versions import Version, get
 from mmsim.mm.world import World
+from mmsim.scenarios.fates import MIGRATED, NOT_FINISHED, Aim, Chunks, why_failed
 from mmsim.script import Script, Scripted
 
 
@@ -39,7 +40,10 @@ class Spec(NamedTuple):
 class Situation(Scenario):
     """A scenario with its knobs.  `main` is the actor whose result matters.
 
-    `rebuild(version, knobs, merge=False)` makes it again with others, as `Spec.make` does."""
+    `rebuild(version, knobs, merge=False)` makes it again with others, as `Spec.make` does.  `aim`
+    and `chunks` say what success is, and where to look after a failure (`scenarios.fates`).
+    `usual` makes the scheduler of the run that the knobs describe; without it the main actor runs
+    and the others move on their cues in `script`."""
 
     def __init__(
         self,
@@ -52,17 +56,27 @@ class Situation(Scenario):
         rebuild: Callable[..., Situation],
         *,
         merge: bool = False,
+        aim: Aim = MIGRATED,
+        chunks: Chunks = (),
+        usual: Callable[[], Scheduler] | None = None,
     ):
         super().__init__(name, world, actors, merge=merge)
         self.version = version
         self.knobs = knobs
         self.main = actors[0].name
         self.script = script
+        self.aim = aim
+        self.chunks = chunks
         self._rebuild = rebuild
+        self._usual = usual
+
+    def usual(self) -> Scheduler:
+        """The scheduler of the run that the knobs describe, to be used once."""
+        return self._usual() if self._usual else Scripted(self.main, self.script)
 
     def run(self) -> Trace:
         """The run that the knobs describe."""
-        return record(self, Scripted(self.main, self.script))
+        return record(self, self.usual())
 
     def replay(self, text: str) -> Trace:
         """The run of a schedule such as `"pin*9 stranger pin*3"`; raises ScheduleError."""
@@ -74,36 +88,28 @@ class Situation(Scenario):
         merged = self._rebuild(self.version, self.knobs, merge=True)
         return explore(merged, states_max=states_max)
 
-    def with_(self, version: str | None = None, **knobs: object) -> Situation:
+    def with_(self, version: str | Version | None = None, **knobs: object) -> Situation:
         """The same situation with another version or other knobs."""
         return self._rebuild(version or self.version, {**self.knobs, **knobs})
+
+    def succeeded(self, state: State) -> bool:
+        """Has the main actor returned what it was started for?"""
+        local = self.local(state, self.main)
+        return bool(local.finished and self.aim.reached(local.result))
 
     def outcome(self, state: State) -> str:
         """How the main actor fared, in a few words that stay the same for the same fate."""
         local = self.local(state, self.main)
         if not local.finished:
-            return "not finished"
-        rc: int = local.result
-        if self.main == "pin" and rc > 0:
-            return "pinned"
-        if self.main != "pin" and rc == 0:
-            return "migrated"
-        world: World = state.world
-        inside = [folio for pfn, folio in world.folios.items() if world.in_cma(pfn) and folio.name]
-        if any(not folio.is_thp for folio in inside):
-            return "failed: a piece missed its one pass"
-        if not world.vmstat["pgmigrate_fail"]:
-            return "failed although everything moved"
-        if world.vmstat["thp_split_page_failed"]:
-            return "failed: a huge page could not be split"
-        return "failed: a huge page could not be moved"
+            return NOT_FINISHED
+        if self.aim.reached(local.result):
+            return self.aim.word
+        return why_failed(state.world, local.result, self.aim, self.chunks)
 
     def result(self, state: State) -> str:
         """What the main actor returned, for people."""
         local = self.local(state, self.main)
         if not local.finished:
-            return "not finished"
+            return NOT_FINISHED
         rc: int = local.result
-        if rc > 0 and self.main == "pin":
-            return f"{rc} pages pinned"
-        return errno.name(rc)
+        return self.aim.words(rc) if self.aim.reached(rc) else errno.name(rc)

@@ -1,6 +1,6 @@
 """The report's situation: a guest's huge pages in CMA are pinned while somebody refers to one.
 
-Floor 4.  Interface: VFIO_MAP, CMA_PFN, NAMES
+Floor 4.  Interface: VFIO_MAP
 """
 
 from __future__ import annotations
@@ -10,22 +10,20 @@ from typing import Any
 
 from mmsim.engine.actor import Actor
 from mmsim.engine.op import Op
-from mmsim.flags import MIGRATE_CMA, MIGRATE_SYNC, REASONS
-from mmsim.knobs import Value, moment, number, one_of, read_moment
-from mmsim.mm.folio import Folio, Page
-from mmsim.mm.gup import Extent, pin_user_pages_remote
+from mmsim.flags import MIGRATE_SYNC, REASONS
+from mmsim.knobs import Value, moment, number, one_of, read_span
+from mmsim.mm.folio import Page
+from mmsim.mm.gup import pin_user_pages_remote
 from mmsim.mm.migrate import migrate_pages, putback_movable_pages
 from mmsim.mm.migration_target import AVAILABLE, EITHER, NONE
 from mmsim.mm.swap import folio_isolate_lru
 from mmsim.mm.versions import Version
 from mmsim.mm.world import Environment, World
+from mmsim.scenarios.fates import MIGRATED, PINNED
+from mmsim.scenarios.guest import CMA_PFN, NAMES, guest_memory
 from mmsim.scenarios.situation import Situation, Spec
 from mmsim.script import Cue, Faults, Position, Script, stranger, truncater
-from mmsim.units import HPAGE_PMD_NR, HPAGE_PMD_ORDER, MIGRATE_PASSES
-
-# Where the measured kernel had its first huge page; the next ones follow below.
-CMA_PFN = 0x3F800
-NAMES = "ABCDEFGH"
+from mmsim.units import HPAGE_PMD_ORDER, MIGRATE_PASSES
 
 TROUBLES = ("none", "writeback", "truncated", "nomem")
 
@@ -69,26 +67,22 @@ def _vfio_map(spec: Spec, version: Version, knobs: dict[str, Value], merge: bool
         raise ValueError(f"stranger is {which}, but there are only {thps} huge pages (thps)")
     trouble = knobs["trouble"]
     world = World(Environment(targets_huge=str(knobs["targets"]), faults=trouble == "nomem"))
-    pages: list[Page] = []
-    for number_, name in enumerate(NAMES[:thps]):
-        pfn = CMA_PFN - number_ * HPAGE_PMD_NR
-        world.pageblocks[pfn // HPAGE_PMD_NR] = MIGRATE_CMA
-        world.add(pfn, Folio(name, name, 0, order, refcount=(1 << order) + 1, pmd_maps=1))
-        pages.append(Page(pfn, 1 << order))
+    vma = guest_memory(world, thps, order)
+    pages = tuple(Page(pfn, folio.nr_pages) for pfn, folio in world.folios.items())
     version = version._replace(passes=int(knobs["passes"]))
     reason = REASONS.index(str(knobs["reason"]))
-    vma = tuple(Extent(name, 1 << order) for name in NAMES[:thps])
     if knobs["reason"] == "longterm_pin":
-        main = Actor("pin", lambda: pin_user_pages_remote(vma, version))
+        main, aim = Actor("pin", lambda: pin_user_pages_remote(vma, version)), PINNED
     else:
-        main = Actor("migrate", lambda: _isolate_and_migrate(tuple(pages), reason, version))
+        main = Actor("migrate", lambda: _isolate_and_migrate(pages, reason, version))
+        aim = MIGRATED
     others: list[Actor] = []
     cues: tuple[Cue, ...] = ()
     if which:
         name = NAMES[which - 1]
         leaves = knobs["released"] != "never"
         others.append(stranger("stranger", name, 0, int(knobs["refs"]), leaves=leaves))
-        cues = _cues(name, str(knobs["taken"]), str(knobs["released"]))
+        cues = _cues(name, knobs["taken"], knobs["released"])
     if trouble == "writeback":
         world.update(CMA_PFN, writeback=True)
     if trouble == "truncated":
@@ -99,19 +93,14 @@ def _vfio_map(spec: Spec, version: Version, knobs: dict[str, Value], merge: bool
         faults[NAMES[0], "xas_split_alloc"] = ((None, "nomem"),)
     script = Script(cues, faults=faults)
     return Situation(
-        spec.name, version, knobs, world, (main, *others), script, spec.make, merge=merge
+        spec.name, version, knobs, world, (main, *others), script, spec.make, merge=merge, aim=aim
     )
 
 
-def _cues(folio: str, taken: str, released: str) -> tuple[Cue, ...]:
-    knob = {knob.name: knob for knob in VFIO_MAP_KNOBS}
-    start = None if taken == "start" else read_moment(taken, knob["taken"])
-    if released == "never":
-        return (Cue("stranger", folio, start),)
-    end = read_moment(released, knob["released"])
-    if start is not None and end <= start:
-        raise ValueError(f"released ({released}) must come after taken ({taken})")
-    return (Cue("stranger", folio, start), Cue("stranger", folio, end))
+def _cues(folio: str, taken: Value, released: Value) -> tuple[Cue, ...]:
+    start, end = read_span(VFIO_MAP_KNOBS, taken, released)
+    came = Cue("stranger", folio, start)
+    return (came, Cue("stranger", folio, end)) if end else (came,)
 
 
 VFIO_MAP = Spec(

@@ -1,6 +1,7 @@
 """What people call things: folios, actors, return codes.
 
-Interface: folio_name, short_name, page_words, subject, plural, place, main_actor, result_words
+Interface: folio_name, short_name, page_words, subject, plural, size_words, place, main_actor,
+result_words
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from mmsim import errno
 from mmsim.engine.scenario import Scenario, State
 from mmsim.mm.folio import ISOLATION, Folio
 from mmsim.mm.world import World, page_name
+from mmsim.units import PAGE_SIZE
 
 _SUBJECTS = {
     "migrate": "the migration",
@@ -19,6 +21,7 @@ _SUBJECTS = {
     "move_pages": "the move_pages call",
     "direct_io": "the direct I/O",
 }
+_UNITS = ("KiB", "MiB", "GiB", "TiB")
 _AREAS = {"CMA": "CMA", "MOVABLE": "ordinary memory"}
 
 
@@ -67,6 +70,14 @@ def plural(n: int, one: str, many: str = "") -> str:
     return f"{n:,} {one if n == 1 else many or one + 's'}"
 
 
+def size_words(pages: int) -> str:
+    """So many pages as a size: "4 KiB", "2 MiB", "1.5 GiB"."""
+    size, unit = pages * PAGE_SIZE / 1024, 0
+    while size >= 1024 and unit < len(_UNITS) - 1:
+        size, unit = size / 1024, unit + 1
+    return f"{size:.2f}".rstrip("0").rstrip(".") + f" {_UNITS[unit]}"
+
+
 def main_actor(scenario: Scenario) -> str:
     """The actor whose result matters: the situation's own choice, or the first."""
     name: str = getattr(scenario, "main", scenario.actors[0].name)
@@ -80,6 +91,7 @@ def result_words(scenario: Scenario, state: State, actor: str) -> str:
         return "done"
     if isinstance(result, bool) or not isinstance(result, int):
         return str(result)
-    if actor == "pin" and result > 0:
-        return plural(result, "page") + " pinned"
+    aim = getattr(scenario, "aim", None)
+    if aim is not None and actor == main_actor(scenario) and aim.reached(result):
+        return str(aim.words(result))
     return errno.name(result)

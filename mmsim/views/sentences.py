@@ -21,6 +21,7 @@ SENTENCES: dict[str, Callable[[Step], str]] = {
     "folio_get": steps.get,
     "folio_put": steps.put,
     "folio_ref_count": steps.ref_count,
+    "references_explained": steps.explained,
     "folio_ref_freeze": steps.freeze,
     "folio_trylock": steps.trylock,
     "folio_lock": lambda s: (

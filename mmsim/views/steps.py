@@ -59,6 +59,14 @@ def ref_count(s: Step) -> str:
     )
 
 
+def explained(s: Step) -> str:
+    """references_explained: one look of a policy that waits."""
+    folio = s.old()
+    known = folio.cache_refs + folio.mapcount + 1
+    found = "they are all explained, so it goes on" if s.answer else f"{known} are explained"
+    return f"{s.who} waits and looks at {s.it()}: {plural(folio.refcount, 'reference')}, {found}"
+
+
 def freeze(s: Step) -> str:
     """folio_ref_freeze: both sides of the comparison."""
     found, expected = s.old().refcount, s.a[1]

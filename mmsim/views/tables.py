@@ -1,6 +1,7 @@
 """Small tables, made by running the model.
 
-Interface: counters_by_version, retry_table, decision_table, alignment, measured_table, steps
+Interface: counters_by_version, counters_of_runs, retry_table, decision_table, alignment,
+measured_table, steps
 
 Every function answers a pandas DataFrame with a named index; pandas is imported when one is called.
 Where cells are compared, a difference has a sign of its own, never a colour alone.
@@ -8,7 +9,7 @@ Where cells are compared, a difference has a sign of its own, never a colour alo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mmsim import errno
@@ -19,7 +20,6 @@ from mmsim.ftracefile import RealTrace
 from mmsim.mm.migration_target import NONE
 from mmsim.probe import Stop, returned, stops
 from mmsim.scenarios import Situation, vfio_map
-from mmsim.script import Scripted
 from mmsim.units import HPAGE_PMD_ORDER, MIGRATE_PASSES
 from mmsim.views.changes import changes
 from mmsim.views.fold import fold
@@ -60,7 +60,7 @@ def _names(names: Iterable[str], title: str) -> pd.Index[Any]:
 
 def _outcome(run: Situation) -> tuple[State, str]:
     """The end of a run, and what each migrate_pages() of it returned; keeps no way back."""
-    scheduler, state, codes = Scripted(run.main, run.script), run.initial(), list[str]()
+    scheduler, state, codes = run.usual(), run.initial(), list[str]()
     while True:
         try:
             move = scheduler(run, state)
@@ -84,6 +84,15 @@ def counters_by_version(situation: Situation, versions: Sequence[str]) -> pd.Dat
     if situation.main == "pin":
         moved[PIN] = [run.result(state) for run, (state, _) in zip(runs, ends, strict=True)]
     return _frame(list(moved.values()), _names(moved, "counter"), _names(versions, "version"))
+
+
+def counters_of_runs(runs: Mapping[str, Trace]) -> pd.DataFrame:
+    """The two counters of the report and the result, for runs that have names."""
+    rows = []
+    for trace in runs.values():
+        counted = [trace.last.world.vmstat[name] for name in SPLIT_PAIR]
+        rows.append([*counted, trace.scenario.result(trace.last)])  # type: ignore[attr-defined]
+    return _frame(rows, _names(runs, "situation"), [*SPLIT_PAIR, PIN])
 
 
 def retry_table(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from mmsim.engine.trace import Trace
 from mmsim.mm.world import World
+from mmsim.scenarios.fates import DROPPED, MAPPED, PINNED
 from mmsim.views.changes import Change, changes, counters, pieces
 from mmsim.views.names import main_actor, place, plural, result_words
 from mmsim.views.sentences import sentence
@@ -37,19 +38,21 @@ def where_words(world: World, region: str) -> str:
 
 def _meaning(trace: Trace) -> str:
     """What the result means for whoever asked."""
-    actor = main_actor(trace.scenario)
-    local = trace.scenario.local(trace.last, actor)
+    scenario = trace.scenario
+    local = scenario.local(trace.last, main_actor(scenario))
     if not local.finished:
         return "The run stops before it is decided."
-    rc = local.result
-    if not isinstance(rc, int):
+    rc, aim = local.result, getattr(scenario, "aim", None)
+    if not isinstance(rc, int) or aim is None:
         return ""
-    if actor == "pin":
-        if rc > 0:
+    if aim in (PINNED, MAPPED):
+        if aim.reached(rc):
             return "The memory is pinned outside CMA, so the virtual machine can start."
         moved = not any(_in_cma(trace.last.world))
         but = ", although every page has been moved" if moved else ""
         return f"The pin fails{but}, so the virtual machine does not start."
+    if aim is DROPPED:
+        return "Nothing could be dropped." if rc == 0 else "What nobody needed was dropped."
     if rc == 0:
         return "Everything on the list was moved."
     if rc > 0:

@@ -1,7 +1,7 @@
 """Static twins: a picture, a small table and a sentence as ordinary output of a cell.
 
-Interface: show_state, show_ledger, show_trace, show_flow, show_chart, show_table, show_diff,
-show_story
+Interface: show_state, show_ledger, show_zone, show_memory, show_trace, show_flow, show_chart,
+show_table, show_diff, show_story
 
 What a widget shows is gone without a kernel (on GitHub, in print, for a screen reader); what these
 functions show is stored in the notebook.  With `after`, a prediction or the name of a task, nothing
@@ -10,6 +10,8 @@ is shown before there is an answer, right or wrong.
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Iterable
 from html import escape
 from typing import Any
 
@@ -20,12 +22,18 @@ from mmsim.checks import ANSWERED
 from mmsim.engine.trace import Trace
 from mmsim.lessons import Prediction
 from mmsim.mm import versions
-from mmsim.views import account, charts, flow, picture, story, text
+from mmsim.mm.zone import Zone
+from mmsim.units import HPAGE_PMD_ORDER
+from mmsim.views import account, flow, memory, picture, story, text
+from mmsim.views.figures import Chart
 from mmsim.views.fold import fold_once
+from mmsim.views.pasted import machine
 from mmsim.views.practice import worked
 
 LOCKED = "Shown once {what}; then run this cell again."
 After = Prediction | str | None
+# A cell of a table is not broken up to so many characters; a printed line has at most so many.
+UNBROKEN_MAX, LINE_MAX = 40, 96
 
 
 class Picture:
@@ -43,10 +51,14 @@ class Picture:
 
 
 class Table:
-    """A pandas table: text on the left, whole, each heading in a cell of its own."""
+    """A pandas table: text on the left, whole, each heading in a cell of its own.
 
-    def __init__(self, frame: Any):
+    `folded`: a line that opens the table, for one that says in words what a picture above shows.
+    """
+
+    def __init__(self, frame: Any, folded: str = ""):
         self.frame = frame
+        self.folded = folded
 
     def __repr__(self) -> str:
         return str(self.frame.to_string())
@@ -54,20 +66,27 @@ class Table:
     def _repr_html_(self) -> str:
         import pandas as pd
 
-        left = 'style="text-align:left;white-space:nowrap;padding:0.3em 0.8em"'
         flat = self.frame.reset_index()
         if isinstance(flat.columns, pd.MultiIndex):
-            flat.columns = [" ".join(filter(None, map(str, name))) for name in flat.columns]
+            flat.columns = [" · ".join(filter(None, map(str, name))) for name in flat.columns]
         keys = self.frame.index.nlevels
-        head = "".join(f'<th scope="col" {left}>{escape(str(name))}</th>' for name in flat.columns)
+        head = "".join(_cell('th scope="col"', name) for name in flat.columns)
         rows = [f"<thead><tr>{head}</tr></thead>"]
         for row in flat.itertuples(index=False):
             tags = ['th scope="row"'] * keys + ["td"] * (len(row) - keys)
-            cells = (
-                f"<{t} {left}>{escape(str(c))}</{t[:2]}>" for t, c in zip(tags, row, strict=True)
-            )
-            rows.append(f"<tr>{''.join(cells)}</tr>")
-        return f"<table>{''.join(rows)}</table>"
+            rows.append(f"<tr>{''.join(map(_cell, tags, row))}</tr>")
+        table = f"<table>{''.join(rows)}</table>"
+        if not self.folded:
+            return table
+        return f"<details><summary>{escape(self.folded)}</summary>{table}</details>"
+
+
+def _cell(tag: str, content: object) -> str:
+    """One cell: a name or a number stays on its line, a sentence may take several."""
+    words = str(content)
+    wrap = "normal" if len(words) > UNBROKEN_MAX else "nowrap"
+    style = f"text-align:left;white-space:{wrap};padding:0.3em 0.8em"
+    return f'<{tag} style="{style}">{escape(words)}</{tag[:2]}>'
 
 
 def _locked(after: After) -> bool:
@@ -80,6 +99,11 @@ def _locked(after: After) -> bool:
     return not answered
 
 
+def _say(sentence: str) -> None:
+    """Print a sentence; a notebook would break a longer line in the middle of a word."""
+    print(textwrap.fill(sentence, LINE_MAX, break_long_words=False, break_on_hyphens=False))
+
+
 def show_state(trace: Trace, row: int = -1, *, region: str = "A", after: After = None) -> None:
     """The state after a row of the run (negative: from the end), as the stepper shows it."""
     if _locked(after):
@@ -89,7 +113,7 @@ def show_state(trace: Trace, row: int = -1, *, region: str = "A", after: After =
     position = rows[row - 1].end if row else 0
     svg = picture.state_svg(trace, position, region=region)
     display(Picture(svg, text.sentence(trace, position)))
-    show_table(_two_columns(picture.state_table(trace, position)))
+    display(Table(_two_columns(picture.state_table(trace, position)), "The picture as a table"))
 
 
 def show_ledger(bench: Bench, *, after: After = None) -> None:
@@ -98,8 +122,53 @@ def show_ledger(bench: Bench, *, after: After = None) -> None:
         return
     trace = bench.run()
     display(Picture(account.account_svg(trace), account.account_sentence(trace)))
-    print(account.account_sentence(trace))
+    _say(account.account_sentence(trace))
     show_table(worked(bench))
+
+
+def show_zone(
+    zone: Zone,
+    order: int = HPAGE_PMD_ORDER,
+    *,
+    marked: Iterable[tuple[int, int]] = (),
+    marked_as: str = "the guest's",
+    after: After = None,
+) -> None:
+    """A zone: map of its pageblocks and free memory by size of block, a sentence and a table.
+
+    `order`: the order asked about; `marked`: blocks (pfn, order) to outline, `marked_as` whose."""
+    if _locked(after):
+        return
+    said = memory.memory_sentence(zone, order)
+    svg = memory.memory_svg(zone, order, marked=marked, marked_as=marked_as)
+    display(Picture(svg, said))
+    _say(said)
+    show_table(memory.memory_table(zone, order))
+
+
+def show_memory(
+    text: str,
+    zone: str | None = None,
+    node: int | None = None,
+    order: int | None = None,
+    *,
+    after: After = None,
+) -> None:
+    """A pasted /proc/buddyinfo, /proc/pagetypeinfo or /proc/zoneinfo: picture, words, tables.
+
+    `zone`, `node`: which zone, by default the one with most free memory; `order`: the order asked
+    about.  What can't be read is answered by one sentence."""
+    if _locked(after):
+        return
+    try:
+        seen = machine(text, zone, node, order)
+    except ValueError as error:
+        print(f"Can't be read: {error}")
+        return
+    display(Picture(seen.svg, seen.sentence))
+    _say(seen.sentence)
+    show_table(seen.table)
+    show_table(seen.zones)
 
 
 def _two_columns(rows: list[tuple[str, str]]) -> Any:
@@ -121,30 +190,30 @@ def show_flow(trace: Trace, *, after: After = None) -> None:
     """The decisions this run took, as a flow chart and a sentence."""
     if not _locked(after):
         display(Picture(flow.flow_svg(trace), flow.flow_sentence(trace)))
-        print(flow.flow_sentence(trace))
+        _say(flow.flow_sentence(trace))
 
 
-def show_chart(chart: charts.Chart, *, after: After = None) -> None:
+def show_chart(chart: Chart, *, after: After = None) -> None:
     """A chart, its sentence and its table."""
     if not _locked(after):
         display(Image(chart.png(), alt=chart.sentence))
-        print(chart.sentence)
+        _say(chart.sentence)
         show_table(chart.table)
 
 
-def show_table(table: Any, *, after: After = None) -> None:
-    """A pandas table, or the sentence that stands for it while it is locked."""
+def show_table(table: Any, *, folded: str = "", after: After = None) -> None:
+    """A pandas table, or a sentence.  `folded`: a line that opens a long one."""
     if _locked(after):
         return
     if isinstance(table, str):
         print(table)
     else:
-        display(Table(table))
+        display(Table(table, folded))
 
 
-def show_diff(before: str, after: str) -> None:
-    """What differs between two versions, as a unified diff of the model's seams."""
-    print(versions.diff(before, after) or f"{before} and {after} behave alike.")
+def show_diff(before: str, after: str, *seams: str) -> None:
+    """What differs between two versions, as a unified diff of the model's seams, or of a few."""
+    print(versions.diff(before, after, *seams) or f"{before} and {after} behave alike.")
 
 
 def show_story() -> None:

@@ -13,8 +13,13 @@ import mmsim.engine.lint as lint
 from mmsim.engine.explore import explore
 
 PACKAGE = Path(lint.__file__).parent.parent
+FOLDERS = ("mm", "conformance", "scenarios")
 PATHS = sorted(
-    [*(PACKAGE / "mm").glob("*.py"), *(PACKAGE / "conformance").glob("*.py"), PACKAGE / "script.py"]
+    [
+        *(file for folder in FOLDERS for file in (PACKAGE / folder).glob("*.py")),
+        PACKAGE / "script.py",
+        PACKAGE / "benches.py",
+    ]
 )
 
 BAD = {

@@ -116,12 +116,12 @@ def test_the_patch_proper():
 DEFAULT = "the default: the kernel before the patch"
 MAY_NAME = {
     "mm/versions.py": (NAMES, "the rows themselves"),
-    "compare.py": (NAMES, "says which row a measured kernel is"),
+    "compare/pins.py": (NAMES, "says which row a measured kernel is"),
     "lessons.py": (NAMES, "a lesson says which versions it compares"),
     "ftrace.py": (("base",), "a variant of the measured tables, which use the same word"),
-    "views/charts.py": (("base", "v1", "v2"), "variants, as the measured tables call them"),
+    "measured.py": (("base", "v1", "v2"), "variants, as the measured tables call them"),
     "scenarios/__init__.py": (("base",), DEFAULT),
-    "cli.py": (("base",), DEFAULT),
+    "cli/steps.py": (("base",), DEFAULT),
 }
 
 

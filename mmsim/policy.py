@@ -1,0 +1,112 @@
+"""A policy of one's own: a plain Python function in the place of the last seam.
+
+Floor 4.  Interface: own_policy, limited, PolicyError, LINES_MAX
+
+The function gets an `Attempt` (`mmsim.mm.versions`) and answers one of its DECISIONS.  It is asked
+once for each different attempt and the answer is kept, so it can't make the model forget what it
+did before.  It may run LINES_MAX lines; then it is stopped.  Left out: a single line that never
+ends, and a loop that catches every exception, are not stopped."""
+
+from __future__ import annotations
+
+import linecache
+import sys
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Any
+
+from mmsim.hints import nearest
+from mmsim.mm.versions import DECISIONS, LATEST, Attempt, Version
+
+LINES_MAX = 10_000
+
+
+class PolicyError(ValueError):
+    """A policy that can't be used; the message is one sentence that says what and where."""
+
+
+class _TooLong(BaseException):
+    """Raised inside the function that is stopped; no `except Exception` of its own catches it."""
+
+
+def own_policy(decide: Callable[[Attempt], str], name: str = "own") -> Version:
+    """The newest version with this function as its policy; raises PolicyError if it is none.
+
+    Whatever goes wrong in the function later is a PolicyError of the run that asks it."""
+    if not callable(decide):
+        raise PolicyError(f"a policy is a function of an attempt, not {type(decide).__name__}")
+    known: dict[Attempt, str] = {}
+
+    def policy(attempt: Attempt) -> str:
+        if attempt not in known:
+            known[attempt] = _answer(decide, attempt)
+        return known[attempt]
+
+    title = f"{LATEST.name}, and a policy of your own"
+    return LATEST._replace(name=name, title=title, policy=policy)
+
+
+def _answer(decide: Callable[[Attempt], str], attempt: Attempt) -> str:
+    answer = limited("policy", decide, attempt)
+    if isinstance(answer, str) and answer in DECISIONS:
+        return answer
+    if not isinstance(answer, str):
+        given = "nothing" if answer is None else f"{answer!r:.40}"
+        allowed = ", ".join(map(repr, DECISIONS))
+        raise PolicyError(f"the policy must return one of {allowed}, and returned {given}")
+    raise PolicyError(f"the policy returned {answer[:40]!r}{nearest(answer, DECISIONS)}")
+
+
+def limited(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a learner's function; whatever goes wrong in it is one sentence, a PolicyError.
+
+    `what`: what the function is called in that sentence."""
+    limit = _Limit()
+    try:
+        return limit.call(function, *arguments)
+    except _TooLong:
+        raise PolicyError(
+            f"the {what} was stopped after {LINES_MAX:,} lines{limit.where()}: does a loop end?"
+        ) from None
+    except (Exception, SystemExit) as error:
+        limit.at(error.__traceback__)
+        said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        raise PolicyError(f"the {what} raised {said}{limit.where()}") from None
+
+
+class _Limit:
+    """Counts the lines that a call runs, and remembers the last one."""
+
+    def __init__(self) -> None:
+        self.lines = 0
+        self.last: tuple[str, int] | None = None
+
+    def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        before = sys.gettrace()
+        sys.settrace(self._see)
+        try:
+            return function(*arguments)
+        finally:
+            sys.settrace(before)
+
+    def _see(self, frame: FrameType, event: str, arg: object) -> Any:
+        if event == "line":
+            self.lines += 1
+            self.last = (frame.f_code.co_filename, frame.f_lineno)
+            if self.lines > LINES_MAX:
+                raise _TooLong
+        return self._see
+
+    def at(self, traceback: TracebackType | None) -> None:
+        """The innermost place of an exception that lies outside this file."""
+        while traceback is not None:
+            if traceback.tb_frame.f_code.co_filename != __file__:
+                self.last = (traceback.tb_frame.f_code.co_filename, traceback.tb_lineno)
+            traceback = traceback.tb_next
+
+    def where(self) -> str:
+        """The line, with its text where that is known."""
+        if self.last is None:
+            return ""
+        text = linecache.getline(*self.last).strip()
+        return f" in line {self.last[1]}" + (f" ({text[:60]})" if text else "")

@@ -1,0 +1,49 @@
+"""A guest's memory: huge pages of a memfd that lie in CMA, in a world without or with a zone.
+
+Floor 4.  Interface: guest_memory, host_with_zone, CMA_PFN, NAMES, ZONES
+"""
+
+from __future__ import annotations
+
+from mmsim.engine.op import ModelError
+from mmsim.flags import MIGRATE_CMA
+from mmsim.mm.bootmem import boot
+from mmsim.mm.folio import Extent, Folio
+from mmsim.mm.migration_target import from_zone
+from mmsim.mm.world import Environment, World
+from mmsim.units import HPAGE_PMD_NR
+
+# Where the measured kernel had its first huge page; the next ones follow below.
+CMA_PFN = 0x3F800
+NAMES = "ABCDEFGH"
+
+HOST_PAGES, HOST_CMA_PAGES = 1 << 16, 3 << 14
+"""256 MiB, of which 192 MiB are a CMA area: more than half, so that a guest is put there."""
+ZONES = {
+    "pinned": {"used": 0.5, "scattered": 1.0},
+    "movable": {"used": 0.5, "scattered": 1.0, "movable": True},
+    "whole": {"used": 0.5},
+}
+"""What is free outside CMA: single pages among others that can't or can move, or whole blocks."""
+
+
+def host_with_zone(env: Environment, kind: str) -> World:
+    """A world whose allocator is a zone; `kind` is one of ZONES."""
+    return World(env, boot(HOST_PAGES, HOST_CMA_PAGES, **ZONES[kind]))  # type: ignore[arg-type]
+
+
+def guest_memory(world: World, thps: int, order: int, **fields: object) -> tuple[Extent, ...]:
+    """Put huge pages into CMA, each mapped once; returns the memory as a user sees it.
+
+    `fields` of the folios that are not as a guest leaves them; the count follows."""
+    for number, name in enumerate(NAMES[:thps]):
+        if world.zone is None:
+            pfn: int | None = CMA_PFN - number * HPAGE_PMD_NR
+            world.pageblocks[CMA_PFN // HPAGE_PMD_NR - number] = MIGRATE_CMA
+        else:
+            pfn = from_zone(world, order, pin_scope=False)
+        if pfn is None or not world.in_cma(pfn):
+            raise ModelError(f"the host puts huge page {name} outside CMA")
+        folio = Folio(name, name, 0, order, pmd_maps=1)._replace(**fields)  # type: ignore[arg-type]
+        world.add(pfn, folio._replace(refcount=folio.cache_refs + folio.mapcount))
+    return tuple(Extent(name, 1 << order) for name in NAMES[:thps])

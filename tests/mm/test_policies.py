@@ -1,0 +1,169 @@
+"""Policies: rows beside the versions, what they change and what they leave alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from mmsim.conformance.operations import run_gup
+from mmsim.engine.scenario import Move
+from mmsim.engine.schedule import render
+from mmsim.flags import REASONS
+from mmsim.mm.versions import (
+    DECISIONS,
+    DRAIN,
+    GIVE_UP,
+    LATEST,
+    POLICIES,
+    SEAMS,
+    TRY_AGAIN,
+    VERSIONS,
+    WAIT,
+    WAIT_LOOKS,
+    Attempt,
+    diff,
+    get,
+    seams,
+    source,
+)
+from mmsim.scenarios import vfio_map
+
+NAMES = ("subpage_retry", "drain", "wait")
+HUGE = {"folios": [{"name": "A", "order": 9}]}
+SINGLE = {"folios": [{"name": "P", "order": 0, "batch": "deactivate_file"}]}
+
+
+def attempts():
+    for what in ("huge page", "single page", "piece"):
+        for code in ("-EAGAIN", "-EBUSY", "-ENOMEM"):
+            for reason in REASONS:
+                for tries in (1, 2, 10):
+                    for usual in (TRY_AGAIN, GIVE_UP):
+                        yield Attempt(what, code, reason, tries, usual)
+
+
+def pin(version, setup, script, pages):
+    operation = {"op": "pin_longterm", "range": pages, "write": True}
+    vector = {"setup": setup, "script": script, "operation": operation}
+    return run_gup(vector, get(version), {"folios": {}})
+
+
+def piece_held(until):
+    """Piece 5 of A is referred to from the beginning of round 2; until which pass of it."""
+    moment = {"round": 2, "site": "alloc"}
+    stranger = {"folio": "A[5]", "from": {**moment, "pass": 0}}
+    if until is not None:
+        stranger["to"] = {**moment, "pass": until}
+    return {"order9_targets": "none", "strangers": [stranger]}
+
+
+def test_policies_are_no_versions_and_say_so():
+    assert tuple(POLICIES) == NAMES
+    assert not set(POLICIES) & set(VERSIONS)
+    assert all(row.title.startswith("counterfactual, in no kernel") for row in POLICIES.values())
+    assert all(get(name) is row for name, row in POLICIES.items())
+    with pytest.raises(ValueError, match="did you mean 'drain'"):
+        get("drian")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_policy_differs_from_the_newest_version_in_its_policy_alone(name):
+    row = POLICIES[name]
+    assert row == LATEST._replace(name=name, title=row.title, policy=row.policy)
+    assert set(seams(row)) == {*SEAMS, "policy"}
+    added = [line for line in diff(LATEST.name, name).splitlines() if line[:1] in "+-"]
+    assert added[2].startswith("+")
+    assert not [line for line in added[2:] if line.startswith("-")]
+    assert source(name).count("def policy(") == 1
+
+
+@pytest.mark.parametrize("name", list(VERSIONS))
+def test_a_version_decides_as_usual(name):
+    assert all(VERSIONS[name].policy(each) == each.usual for each in attempts())
+    assert "policy" not in source(name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_policy_decides(name):
+    for each in attempts():
+        decision = POLICIES[name].policy(each)
+        busy_pin = each.reason == "longterm_pin" and each.code == "-EAGAIN"
+        wanted = {
+            "subpage_retry": TRY_AGAIN if each.what == "piece" else each.usual,
+            "drain": DRAIN if busy_pin and each.tries == 1 else each.usual,
+            "wait": WAIT if busy_pin else each.usual,
+        }
+        assert decision in DECISIONS
+        assert decision == wanted[name]
+
+
+@pytest.mark.parametrize(
+    ("version", "until", "pinned", "passes"),
+    [
+        ("v3fix", 1, False, 1),
+        ("subpage_retry", 1, True, 2),
+        ("subpage_retry", 9, True, 10),
+        ("subpage_retry", None, False, 10),
+        ("drain", 1, True, 2),
+        ("drain", 2, False, 2),
+        ("wait", 9, True, 10),
+        ("wait", None, False, 10),
+    ],
+)
+def test_a_busy_piece(version, until, pinned, passes):
+    """The round that the patch does not touch: a piece has one pass, with a policy it has more."""
+    found = pin(version, HUGE, piece_held(until), ["A"])
+    assert found["calls"][0]["result"] == (512 if pinned else "ENOMEM")
+    assert found["pages_in_cma_after"] == (0 if pinned else 1)
+    assert found["refused"]["move of a page"] == passes - pinned
+
+
+@pytest.mark.parametrize(
+    ("version", "pinned", "drains"),
+    [("v3fix", False, 0), ("subpage_retry", False, 0), ("wait", False, 0), ("drain", True, 1)],
+)
+def test_a_page_in_a_batch_that_nobody_drains(version, pinned, drains):
+    """PG_lru is set, so the pin sees no reason to drain; only the policy does."""
+    found = pin(version, SINGLE, {}, ["P"])
+    assert found["calls"][0]["result"] == (1 if pinned else "ENOMEM")
+    assert found["calls"][0]["lru_drains"] == drains
+
+
+def looks(trace):
+    return [event.op.kind.name for event in trace.events].count("references_explained")
+
+
+def test_a_wait_is_bounded():
+    trace = vfio_map("wait", order=2).run()
+    assert looks(trace) == 10 * WAIT_LOOKS
+    assert trace.results["pin"] == -12
+    assert trace.last.world.vmstat["thp_split_page_failed"] == 10
+
+
+def test_a_wait_ends_when_the_reference_has_gone():
+    situation = vfio_map("wait", order=2, released=9)
+    second = situation.run().find("references_explained") + 1
+    trace = situation.replay(f"{render(situation.run().moves[:second])} stranger")
+    while situation.moves(trace.last):
+        trace.append(Move("pin"))
+    assert looks(trace) == 3
+    assert trace.results["pin"] == 4
+    assert trace.last.world.vmstat["thp_split_page_failed"] == 1
+
+
+@pytest.mark.parametrize("reason", ["contig_range", "numa_misplaced", "compaction"])
+@pytest.mark.parametrize("name", ["drain", "wait"])
+def test_other_reasons_see_no_difference(name, reason):
+    ends = [vfio_map(version, reason=reason).run().last for version in (LATEST.name, name)]
+    assert ends[0].world.key() == ends[1].world.key()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_policy_holds_no_reference_back(name):
+    """Every order of steps of a pin and a stranger: nothing leaks, and something is rescued."""
+    found = vfio_map(name, order=1, passes=2, released=1).explore()
+    assert found.complete
+    for state in found.found:
+        state.world.check()
+    ends = [found.found[number] for number in found.ends]
+    results = {found.scenario.results(state)["pin"] for state in ends}
+    assert results == {2, -12}

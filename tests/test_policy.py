@@ -1,0 +1,103 @@
+"""A policy of one's own: what a learner may hand in, and what is said of it."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from mmsim.mm.versions import LATEST, Attempt
+from mmsim.policy import LINES_MAX, PolicyError, own_policy
+from mmsim.scenarios import make, vfio_map
+
+ATTEMPT = Attempt("piece", "-EAGAIN", "longterm_pin", 1, "give up")
+
+
+def loops(attempt):
+    number = 0
+    while True:
+        try:
+            number += 1
+        except Exception:
+            return "give up"
+
+
+def raises(attempt):
+    return attempt.tires
+
+
+def recurses(attempt):
+    return recurses(attempt)
+
+
+def runs(decide):
+    return vfio_map(own_policy(decide), order=2, released=3).run()
+
+
+def test_a_function_takes_the_place_of_the_seam():
+    tried = runs(lambda attempt: "try again" if attempt.tries < 2 else "give up")
+    assert tried.results["pin"] == -12
+    assert tried.last.world.vmstat["thp_split_page_failed"] == 2
+    assert runs(lambda attempt: "try again").results["pin"] == 4
+    row = own_policy(lambda attempt: attempt.usual)
+    assert row == LATEST._replace(name="own", title=row.title, policy=row.policy)
+    assert make("vfio_map", row).version == row
+
+
+@pytest.mark.parametrize(
+    ("decide", "says"),
+    [
+        (loops, f"stopped after {LINES_MAX:,} lines in line "),
+        (raises, "the policy raised AttributeError"),
+        (raises, "(return attempt.tires)"),
+        (recurses, "the policy raised RecursionError"),
+        (lambda attempt: sys.exit(3), "the policy raised SystemExit: 3"),
+        (lambda: "give up", "the policy raised TypeError"),
+        (lambda attempt: None, "must return one of 'give up', 'try again', 'drain', 'wait'"),
+        (lambda attempt: True, "and returned True"),
+        (lambda attempt: ["drain"], "and returned ['drain']"),
+        (lambda attempt: "retry", "returned 'retry'; there are: give up, try again"),
+        (lambda attempt: "try_again", "did you mean 'try again'"),
+        (lambda attempt: "x" * 1000, "the policy returned 'xxxx"),
+    ],
+)
+def test_what_goes_wrong_is_one_sentence(decide, says):
+    before = sys.gettrace()
+    with pytest.raises(PolicyError) as told:
+        runs(decide)
+    assert says in str(told.value)
+    assert "\n" not in str(told.value)
+    assert len(str(told.value)) < 250
+    assert sys.gettrace() is before
+
+
+def test_the_line_is_the_one_in_the_function():
+    with pytest.raises(PolicyError, match=r"in line (2[6-9]) \(") as told:
+        runs(raises)
+    assert "return attempt.tires" in str(told.value)
+
+
+@pytest.mark.parametrize("odd", [None, "wait", 3, ["wait"], ATTEMPT])
+def test_something_that_is_no_function(odd):
+    with pytest.raises(PolicyError, match="a policy is a function of an attempt, not "):
+        own_policy(odd)
+
+
+def test_a_policy_that_changes_its_mind_is_asked_once():
+    asked = []
+
+    def fickle(attempt):
+        asked.append(attempt)
+        return "wait" if len(asked) % 2 else "drain"
+
+    policy = own_policy(fickle).policy
+    assert {policy(ATTEMPT) for _ in range(5)} == {"wait"}
+    assert asked == [ATTEMPT]
+
+
+def test_it_is_searched_like_any_version():
+    row = own_policy(lambda attempt: "try again")
+    found = vfio_map(row, order=1, passes=2, released=1).explore()
+    named = vfio_map(LATEST, order=1, passes=2, released=1).explore()
+    assert found.complete
+    assert found.states > named.states
