@@ -77,6 +77,8 @@ FLOORS = {
     "probe.py": 5,
     "tasks_*.py": 5,
     "lessons.py": 5,
+    "series.py": 5,
+    "levels.py": 5,
     "checks.py": 5,
     "views/": 5,
     "widgets/": 6,

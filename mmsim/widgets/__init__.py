@@ -1,9 +1,6 @@
 """What a lesson shows: interactive skins over the views, and their static twins.
 
-Interface: stepper, console, bench, host_console, paste, show_state, show_ledger, show_zone,
-show_memory, show_trace, show_flow, show_chart, show_table, show_diff, show_story
-Interface: stepper, console, bench, retry_sliders, show_state, show_ledger, show_zone, show_trace,
-show_flow, show_chart, show_table, show_diff, show_story
+Interface: the names in `__all__`; one widget a file, the `show_` functions in `display`.
 """
 
 from mmsim.widgets.bench import bench
@@ -14,6 +11,7 @@ from mmsim.widgets.display import (
     show_flow,
     show_ledger,
     show_memory,
+    show_side_by_side,
     show_state,
     show_story,
     show_table,
@@ -23,6 +21,7 @@ from mmsim.widgets.display import (
 from mmsim.widgets.hostconsole import host_console
 from mmsim.widgets.paste import paste
 from mmsim.widgets.retry import retry_sliders
+from mmsim.widgets.scheduler import scheduler
 from mmsim.widgets.stepper import stepper
 
 __all__ = [
@@ -31,11 +30,13 @@ __all__ = [
     "host_console",
     "paste",
     "retry_sliders",
+    "scheduler",
     "show_chart",
     "show_diff",
     "show_flow",
     "show_ledger",
     "show_memory",
+    "show_side_by_side",
     "show_state",
     "show_story",
     "show_table",
