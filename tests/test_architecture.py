@@ -67,6 +67,7 @@ FLOORS = {
     "schema.py": 5,
     "datafiles.py": 5,
     "compare/": 5,
+    "measured.py": 5,
     "diagnose.py": 5,
     "trace.py": 5,
     "ftrace*.py": 5,

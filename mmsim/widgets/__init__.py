@@ -1,7 +1,7 @@
 """What a lesson shows: interactive skins over the views, and their static twins.
 
-Interface: stepper, console, bench, host_console, paste, show_state, show_ledger, show_zone,
-show_memory, show_trace, show_flow, show_chart, show_table, show_diff, show_story
+Interface: stepper, console, bench, host_console, paste, retry_sliders, show_state, show_ledger,
+show_zone, show_memory, show_trace, show_flow, show_chart, show_table, show_diff, show_story
 """
 
 from mmsim.widgets.bench import bench
@@ -20,6 +20,7 @@ from mmsim.widgets.display import (
 )
 from mmsim.widgets.hostconsole import host_console
 from mmsim.widgets.paste import paste
+from mmsim.widgets.retry import retry_sliders
 from mmsim.widgets.stepper import stepper
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "console",
     "host_console",
     "paste",
+    "retry_sliders",
     "show_chart",
     "show_diff",
     "show_flow",

@@ -24,7 +24,8 @@ from mmsim.lessons import Prediction
 from mmsim.mm import versions
 from mmsim.mm.zone import Zone
 from mmsim.units import HPAGE_PMD_ORDER
-from mmsim.views import account, charts, flow, memory, picture, story, text
+from mmsim.views import account, flow, memory, picture, story, text
+from mmsim.views.figures import Chart
 from mmsim.views.fold import fold_once
 from mmsim.views.pasted import machine
 from mmsim.views.practice import worked
@@ -192,7 +193,7 @@ def show_flow(trace: Trace, *, after: After = None) -> None:
         _say(flow.flow_sentence(trace))
 
 
-def show_chart(chart: charts.Chart, *, after: After = None) -> None:
+def show_chart(chart: Chart, *, after: After = None) -> None:
     """A chart, its sentence and its table."""
     if not _locked(after):
         display(Image(chart.png(), alt=chart.sentence))
