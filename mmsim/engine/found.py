@@ -12,15 +12,13 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from fractions import Fraction
-from types import MappingProxyType
 from typing import NamedTuple, overload
 
 from mmsim.engine.claims import Finding, Property, Test, Verdict
-from mmsim.engine.odds import Flow, Weights, check_weights, components, flow, ways
+from mmsim.engine.odds import EVEN, Flow, Weights, check_weights, components, flow, ways
 from mmsim.engine.samestate import SearchError
 from mmsim.engine.scenario import Move, Scenario, State
 
-EVEN: Weights = MappingProxyType({})
 DEADLOCK, FOR_EVER = "deadlock", "goes on for ever"
 
 

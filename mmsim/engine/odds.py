@@ -1,6 +1,6 @@
 """How many schedules there are, and how likely each way to go is.  Whole numbers and fractions.
 
-Interface: Graph, Weights, Flow, chances, components, ways, flow, check_weights
+Interface: Graph, Weights, EVEN, Flow, by_actor, chances, components, ways, flow, check_weights
 
 The rule of the odds: at every step a coin with as many sides as there are actors that can move says
 who does.  If the environment has a choice in that actor's step, a second coin says which.  Weights
@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import groupby
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from mmsim.engine.samestate import SearchError
@@ -29,6 +30,7 @@ CYCLE_MAX = 400
 FOR_EVER = -1
 
 Weights = Mapping[str, int | Fraction]
+EVEN: Weights = MappingProxyType({})
 
 
 class Graph(Protocol):
@@ -63,9 +65,14 @@ def check_weights(weights: Weights, actors: Sequence[str]) -> None:
             )
 
 
+def by_actor(moves: Sequence[Move]) -> list[list[Move]]:
+    """The moves of each actor; they stand side by side, as in Scenario.moves."""
+    return [list(group) for _, group in groupby(moves, key=lambda move: move.actor)]
+
+
 def chances(moves: Sequence[Move], weights: Weights) -> list[Fraction]:
-    """The probability of each move; those of one actor stand side by side, as in Scenario.moves."""
-    groups = [list(group) for _, group in groupby(moves, key=lambda move: move.actor)]
+    """The probability of each move."""
+    groups = by_actor(moves)
     # A step without a choice has one move, and any weight of a lone outcome cancels out.
     of_actor = [Fraction(weights.get(group[0].actor, 1)) for group in groups]
     found: list[Fraction] = []

@@ -1,19 +1,29 @@
 """Who moves next: schedules as text, and schedulers as functions `(scenario, state) -> move`.
 
-Interface: parse, render, replaying, in_turn, one_after_another, coin, ScheduleError
+Interface: parse, render, replaying, one_after_another, in_turn, coin, random_priorities,
+ScheduleError
 
 A schedule is a line such as `pin*12 stranger pin:fail*3`: an actor, an outcome after a colon where
-the environment has a say, and how often.  It is read, never evaluated."""
+the environment has a say, and how often.  It is read, never evaluated.
+
+A scheduler raises StopIteration when nobody can move.  Most remember something: make a new one for
+each run.  The random ones are made from a seed, and the same seed makes the same run."""
 
 from __future__ import annotations
 
 import random
 import re
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from fractions import Fraction
+from itertools import accumulate, groupby
+from math import lcm
+from typing import TypeVar
 
+from mmsim.engine.odds import EVEN, Weights, by_actor, check_weights
 from mmsim.engine.scenario import Move, Scenario, Scheduler, State
 from mmsim.hints import nearest
+
+T = TypeVar("T")
 
 MOVES_MAX = 1_000_000
 _TOKEN = re.compile(
@@ -71,6 +81,9 @@ def replaying(moves: Sequence[Move]) -> Scheduler:
     return choose
 
 
+# -- schedulers
+
+
 def one_after_another(scenario: Scenario, state: State) -> Move:
     """The first actor that can move goes on until it finishes or blocks; first outcomes only."""
     for move in scenario.moves(state):
@@ -79,31 +92,77 @@ def one_after_another(scenario: Scenario, state: State) -> Move:
 
 
 def in_turn() -> Scheduler:
-    """Round robin: one step each, skipping whoever is blocked."""
+    """Round robin: one step each, skipping whoever is blocked; first outcomes only."""
     last = [-1]
 
     def choose(scenario: Scenario, state: State) -> Move:
+        first = {scenario.index[group[0].actor]: group[0] for group in _groups(scenario, state)}
         n = len(scenario.actors)
-        for offset in range(1, n + 1):
-            i = (last[0] + offset) % n
-            name = scenario.actors[i].name
-            if scenario.blocked(state, name) is None:
-                last[0] = i
-                return Move(name, scenario.outcomes(state, name)[0])
-        raise StopIteration
+        last[0] = next(i % n for i in range(last[0] + 1, last[0] + 1 + n) if i % n in first)
+        return first[last[0]]
 
     return choose
 
 
-def coin(seed: int) -> Scheduler:
-    """Toss a fair coin among the actors that can move, then among the outcomes."""
+def coin(seed: int, weights: Weights = EVEN) -> Scheduler:
+    """Toss a coin among the actors that can move, then one among the outcomes.
+
+    `weights` load it, as in `engine.odds`: the odds of a search are those of this scheduler.
+    Raises SearchError at the first step for weights of nobody, or weights that are no weights."""
     rng = random.Random(seed)
+    unchecked = [weights]
 
     def choose(scenario: Scenario, state: State) -> Move:
-        free = [a.name for a in scenario.actors if scenario.blocked(state, a.name) is None]
-        if not free:
-            raise StopIteration
-        name = rng.choice(free)
-        return Move(name, rng.choice(scenario.outcomes(state, name)))
+        if unchecked:
+            check_weights(unchecked.pop(), [actor.name for actor in scenario.actors])
+        groups = _groups(scenario, state)
+        group = _draw(rng, groups, [weights.get(moves[0].actor, 1) for moves in groups])
+        return _draw(rng, group, [weights.get(str(move), 1) for move in group])
 
     return choose
+
+
+def random_priorities(seed: int, *, depth: int, steps: int) -> Scheduler:
+    """Priorities instead of coins: whoever has the highest goes on until it blocks or finishes.
+
+    Everybody gets a random priority at the beginning; at `depth - 1` random steps among the first
+    `steps`, whoever has just moved falls below all others.  A failure that needs only a few orders
+    to be right (its depth) is met more often than by a coin: at least once in n * steps ** (depth -
+    1) runs, for n actors whose runs are `steps` long at most.  Outcomes are drawn by a fair coin.
+
+    The idea: Burckhardt, Kothari, Musuvathi and Nagarakatti, ASPLOS 2010 (PCT).  Left out: steps
+    that touch nothing shared count like others."""
+    if depth < 1 or steps < 1:
+        raise ValueError(f"depth and steps must be at least 1, not {depth} and {steps}")
+    rng = random.Random(seed)
+    falls = [rng.randrange(steps) for _ in range(depth - 1)]
+    ranks: dict[str, int] = {}
+    taken = [0]
+
+    def choose(scenario: Scenario, state: State) -> Move:
+        if not ranks:
+            names = [actor.name for actor in scenario.actors]
+            ranks.update(zip(names, rng.sample(range(len(names)), len(names)), strict=True))
+        group = max(_groups(scenario, state), key=lambda moves: ranks[moves[0].actor])
+        for _ in range(falls.count(taken[0])):
+            ranks[group[0].actor] = min(ranks.values()) - 1
+        taken[0] += 1
+        return _draw(rng, group, [1] * len(group))
+
+    return choose
+
+
+def _groups(scenario: Scenario, state: State) -> list[list[Move]]:
+    """The moves of each actor that can move; raises StopIteration if nobody can."""
+    groups = by_actor(scenario.moves(state))
+    if not groups:
+        raise StopIteration
+    return groups
+
+
+def _draw(rng: random.Random, items: Sequence[T], weights: Sequence[int | Fraction]) -> T:
+    """One of the items, by whole numbers: a float would round the weights."""
+    unit = lcm(*[Fraction(weight).denominator for weight in weights])
+    upto = list(accumulate(int(weight * unit) for weight in weights))
+    drawn = rng.randrange(upto[-1])
+    return next(item for item, end in zip(items, upto, strict=True) if drawn < end)

@@ -85,8 +85,12 @@ def test_pages_isolated(world: World, me: str, start: int, end: int) -> bool:
 
 @atomic
 def isolate_freepages_range(world: World, me: str, start: int, end: int) -> None:
-    """Take a free range off the lists; it belongs to the caller.  Kernel: mm/compaction.c."""
+    """Take a free range off the lists; it belongs to the caller.  Kernel: mm/compaction.c.
+
+    A free block larger than a pageblock is cut first: a kernel hands out single pages anyway."""
     zone = world.own_zone()
+    for block in range(start, end, 1 << zone.pageblock_order):
+        split_free(zone, block)
     for pfn, order, _ in zone.blocks(start, end):
         take(zone, pfn, order, movable=False)
 

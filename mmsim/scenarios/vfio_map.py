@@ -22,7 +22,7 @@ from mmsim.mm.world import Environment, World
 from mmsim.scenarios.fates import MIGRATED, PINNED
 from mmsim.scenarios.guest import CMA_PFN, NAMES, guest_memory
 from mmsim.scenarios.situation import Situation, Spec
-from mmsim.script import Cue, Faults, Position, Script, stranger, truncater
+from mmsim.script import Cue, Faults, Position, Script, stranger, truncater, visit
 from mmsim.units import HPAGE_PMD_ORDER, MIGRATE_PASSES
 
 TROUBLES = ("none", "writeback", "truncated", "nomem")
@@ -82,7 +82,8 @@ def _vfio_map(spec: Spec, version: Version, knobs: dict[str, Value], merge: bool
         name = NAMES[which - 1]
         leaves = knobs["released"] != "never"
         others.append(stranger("stranger", name, 0, int(knobs["refs"]), leaves=leaves))
-        cues = _cues(name, knobs["taken"], knobs["released"])
+        span = read_span(VFIO_MAP_KNOBS, knobs["taken"], knobs["released"])
+        cues = visit("stranger", name, *span)
     if trouble == "writeback":
         world.update(CMA_PFN, writeback=True)
     if trouble == "truncated":
@@ -95,12 +96,6 @@ def _vfio_map(spec: Spec, version: Version, knobs: dict[str, Value], merge: bool
     return Situation(
         spec.name, version, knobs, world, (main, *others), script, spec.make, merge=merge, aim=aim
     )
-
-
-def _cues(folio: str, taken: Value, released: Value) -> tuple[Cue, ...]:
-    start, end = read_span(VFIO_MAP_KNOBS, taken, released)
-    came = Cue("stranger", folio, start)
-    return (came, Cue("stranger", folio, end)) if end else (came,)
 
 
 VFIO_MAP = Spec(

@@ -2,6 +2,7 @@
 
 Interface: stepper, console, bench, host_console, paste, retry_sliders, show_state, show_ledger,
 show_zone, show_memory, show_trace, show_flow, show_chart, show_table, show_diff, show_story
+Interface: the names in `__all__`; one widget a file, the `show_` functions in `display`.
 """
 
 from mmsim.widgets.bench import bench
@@ -12,6 +13,7 @@ from mmsim.widgets.display import (
     show_flow,
     show_ledger,
     show_memory,
+    show_side_by_side,
     show_state,
     show_story,
     show_table,
@@ -21,6 +23,7 @@ from mmsim.widgets.display import (
 from mmsim.widgets.hostconsole import host_console
 from mmsim.widgets.paste import paste
 from mmsim.widgets.retry import retry_sliders
+from mmsim.widgets.scheduler import scheduler
 from mmsim.widgets.stepper import stepper
 
 __all__ = [
@@ -29,11 +32,13 @@ __all__ = [
     "host_console",
     "paste",
     "retry_sliders",
+    "scheduler",
     "show_chart",
     "show_diff",
     "show_flow",
     "show_ledger",
     "show_memory",
+    "show_side_by_side",
     "show_state",
     "show_story",
     "show_table",

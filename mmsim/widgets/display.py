@@ -1,7 +1,7 @@
 """Static twins: a picture, a small table and a sentence as ordinary output of a cell.
 
 Interface: show_state, show_ledger, show_zone, show_memory, show_trace, show_flow, show_chart,
-show_table, show_diff, show_story
+show_table, show_diff, show_side_by_side, show_story
 
 What a widget shows is gone without a kernel (on GitHub, in print, for a screen reader); what these
 functions show is stored in the notebook.  With `after`, a prediction or the name of a task, nothing
@@ -24,7 +24,7 @@ from mmsim.lessons import Prediction
 from mmsim.mm import versions
 from mmsim.mm.zone import Zone
 from mmsim.units import HPAGE_PMD_ORDER
-from mmsim.views import account, flow, memory, picture, story, text
+from mmsim.views import account, flow, memory, picture, side_by_side, story, text
 from mmsim.views.figures import Chart
 from mmsim.views.fold import fold_once
 from mmsim.views.pasted import machine
@@ -84,7 +84,7 @@ class Table:
 def _cell(tag: str, content: object) -> str:
     """One cell: a name or a number stays on its line, a sentence may take several."""
     words = str(content)
-    wrap = "normal" if len(words) > UNBROKEN_MAX else "nowrap"
+    wrap = "normal;min-width:15em" if len(words) > UNBROKEN_MAX else "nowrap"
     style = f"text-align:left;white-space:{wrap};padding:0.3em 0.8em"
     return f'<{tag} style="{style}">{escape(words)}</{tag[:2]}>'
 
@@ -214,6 +214,14 @@ def show_table(table: Any, *, folded: str = "", after: After = None) -> None:
 def show_diff(before: str, after: str, *seams: str) -> None:
     """What differs between two versions, as a unified diff of the model's seams, or of a few."""
     print(versions.diff(before, after, *seams) or f"{before} and {after} behave alike.")
+
+
+def show_side_by_side(old: str, new: str, *, after: After = None) -> None:
+    """Two versions or policies of the model, place by place, and a sentence."""
+    if not _locked(after):
+        words = side_by_side.side_by_side_sentence(old, new)
+        display(Picture(side_by_side.side_by_side_svg(old, new), words))
+        print(words)
 
 
 def show_story() -> None:

@@ -1,6 +1,6 @@
-"""Where a learner is: which situation, which version, which row of the run.
+"""Where a learner is: which situation, which version, which row; or which moves were made so far.
 
-Interface: Session
+Interface: Session, Play
 
 Traits that a widget can observe; no rules of the model.  Runs are made once per version and kept.
 """
@@ -11,8 +11,12 @@ from typing import Any
 
 import traitlets
 
-from mmsim.engine.trace import Trace
+from mmsim import levels
+from mmsim.engine import schedule
+from mmsim.engine.scenario import Move
+from mmsim.engine.trace import Trace, record
 from mmsim.scenarios import Situation
+from mmsim.scenarios.fates import fails
 from mmsim.views.fold import Row, fold_once
 
 
@@ -61,3 +65,76 @@ class Session(traitlets.HasTraits):
     def _start_again(self, change: Any) -> None:
         # Rows of two versions are not the same steps: keep the number only if it exists there.
         self.row = min(self.row, len(self.rows))
+
+
+class Play(traitlets.HasTraits):
+    """A level, the moves made in it, and the kinds of failure found in it so far.
+
+    `moves` changes with every press.  Undo takes back a whole press, however many steps it was."""
+
+    level = traitlets.Unicode()
+    grain = traitlets.Unicode(levels.STEP)
+    moves = traitlets.Tuple()
+
+    def __init__(self, level: str) -> None:
+        super().__init__()
+        self._found: dict[Situation, list[str]] = {}
+        self._presses: list[int] = []
+        self.level = level
+
+    @property
+    def played(self) -> levels.Level:
+        """The level."""
+        return levels.level(self.level)
+
+    @property
+    def won(self) -> bool:
+        """Has the goal been reached?"""
+        return self.played.won(self.trace)
+
+    @property
+    def kinds(self) -> tuple[list[str], int, bool]:
+        """The kinds found, how many there are, and whether that is all."""
+        situation = self.played.situation
+        all_, complete = levels.kinds(situation)
+        return self._found.setdefault(situation, []), len(all_), complete
+
+    def press(self, move: Move) -> None:
+        """Make a move."""
+        self._presses.append(len(self.trace))
+        levels.press(self.trace, move, self.grain)
+        self._moved()
+
+    def undo(self) -> None:
+        """Take the last press back."""
+        if self._presses:
+            self._replay(self.trace.moves[: self._presses.pop()])
+
+    def reset(self) -> None:
+        """Back to the beginning."""
+        self._presses.clear()
+        self._replay([])
+
+    def load(self, text: str) -> None:
+        """Play a schedule from the beginning; raises ValueError if it can't be played."""
+        situation = self.played.situation
+        trace = situation.replay(text)
+        self.trace = trace
+        self._presses = list(range(len(trace)))
+        self._moved()
+
+    def _replay(self, moves: list[Move]) -> None:
+        self.trace = record(self.played.situation, schedule.replaying(moves))
+        self._moved()
+
+    def _moved(self) -> None:
+        found, _, _ = self.kinds
+        fate = self.played.situation.fate(self.trace.last)
+        if fails(fate) and fate not in found:
+            found.append(fate)
+        self.moves = tuple(self.trace.moves)
+
+    @traitlets.observe("level")
+    def _start(self, change: Any) -> None:
+        self._presses.clear()
+        self._replay([])

@@ -117,6 +117,7 @@ DEFAULT = "the default: the kernel before the patch"
 MAY_NAME = {
     "mm/versions.py": (NAMES, "the rows themselves"),
     "compare/pins.py": (NAMES, "says which row a measured kernel is"),
+    "series.py": (NAMES, "says which version has which change of the kernel"),
     "lessons.py": (NAMES, "a lesson says which versions it compares"),
     "ftrace.py": (("base",), "a variant of the measured tables, which use the same word"),
     "measured.py": (("base", "v1", "v2"), "variants, as the measured tables call them"),
