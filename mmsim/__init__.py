@@ -12,6 +12,8 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOME = {
+    "Prediction": "mmsim.lessons",
+    "Retrying": "mmsim.retrylaw",
     "align": "mmsim.ftrace",
     "alignment": "mmsim.views.tables",
     "bench": "mmsim.widgets",

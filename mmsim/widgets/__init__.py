@@ -6,6 +6,8 @@ Interface: stepper, console, bench, host_console, paste, show_state, show_ledger
 show_memory, show_trace, show_flow, show_chart, show_table, show_diff, show_story
 Interface: stepper, console, bench, retry_sliders, show_state, show_ledger, show_zone, show_trace,
 show_flow, show_chart, show_table, show_diff, show_story
+Interface: stepper, console, bench, host_console, paste, retry_sliders, show_state, show_ledger,
+show_zone, show_memory, show_trace, show_flow, show_chart, show_table, show_diff, show_story
 Interface: the names in `__all__`; one widget a file, the `show_` functions in `display`.
 """
 
