@@ -12,8 +12,6 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOME = {
-    "Prediction": "mmsim.lessons",
-    "Retrying": "mmsim.retrylaw",
     "align": "mmsim.ftrace",
     "alignment": "mmsim.views.tables",
     "bench": "mmsim.widgets",

@@ -1,13 +1,5 @@
 """What a lesson shows: interactive skins over the views, and their static twins.
 
-Interface: stepper, console, bench, show_state, show_ledger, show_zone, show_trace, show_flow,
-show_chart, show_table, show_diff, show_story, show_windows
-Interface: stepper, console, bench, host_console, paste, show_state, show_ledger, show_zone,
-show_memory, show_trace, show_flow, show_chart, show_table, show_diff, show_story
-Interface: stepper, console, bench, retry_sliders, show_state, show_ledger, show_zone, show_trace,
-show_flow, show_chart, show_table, show_diff, show_story
-Interface: stepper, console, bench, host_console, paste, retry_sliders, show_state, show_ledger,
-show_zone, show_memory, show_trace, show_flow, show_chart, show_table, show_diff, show_story
 Interface: the names in `__all__`; one widget a file, the `show_` functions in `display`.
 """
 
