@@ -36,6 +36,8 @@ STARTS: tuple[tuple[str, Mapping[str, Value]], ...] = (
     ("drop_caches_only", {}),
     ("vfio_map", {"order": 2, "released": "1"}),
     ("pin_versus", {"order": 1, "passes": 2}),
+    ("timed_hold", {}),
+    ("boot_guest", {}),
 )
 
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"

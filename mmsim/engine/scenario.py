@@ -125,18 +125,21 @@ class Scenario:
                 found.append(plain)
         return found
 
-    def step(self, state: State, move: Move, *, keep: bool = True) -> tuple[State, Event]:
+    def step(
+        self, state: State, move: Move, *, keep: bool = True, remember: bool | None = None
+    ) -> tuple[State, Event]:
         """Make one move.
 
-        `keep=False` gives up the old state: its world is changed in place and the way back
-        forgotten. Raises ModelError if the move is not possible here."""
+        `keep=False` gives up the old state: its world is changed in place, and unless `remember`
+        says otherwise the way back is forgotten. Raises ModelError if the move is not possible
+        here."""
         local = state.locals[self.index[move.actor]]
-        after, outcome, answer = self.advance(state, move, keep=keep)
+        after, outcome, answer = self.advance(state, move, keep=keep, remember=remember)
         assert local.op is not None
         return after, Event(move.actor, local.op, outcome, answer, local)
 
     def advance(
-        self, state: State, move: Move, *, keep: bool = True
+        self, state: State, move: Move, *, keep: bool = True, remember: bool | None = None
     ) -> tuple[State, str, Hashable]:
         """`step` without the event, for whoever makes many: the state, the outcome, the answer."""
         name, outcome = move
@@ -154,7 +157,7 @@ class Scenario:
         else:
             outcome = outcome or self._only(kind.outcomes(world, name, *args), move)
             answer = kind.run(world, name, outcome, *args)
-        after = local.after(answer, remember=keep)
+        after = local.after(answer, remember=keep if remember is None else remember)
         return State(world, (*state.locals[:i], after, *state.locals[i + 1 :])), outcome, answer
 
     @staticmethod

@@ -1,6 +1,6 @@
 """Everything that a step can see or change, as shallow dicts of immutable values.
 
-Interface: World, Environment, page_name, ScriptedTargets
+Interface: World, Environment, page_name
 """
 
 from __future__ import annotations
@@ -146,8 +146,9 @@ class World:
         """pfn of the folio that holds this page, None if no folio does."""
         pfn = self.where.get((region, index))
         if pfn is None:
-            pfn = self.where.get((region, 0))
-            if pfn is not None and self.folios[pfn].nr_pages <= index:
+            head = index >> HPAGE_PMD_ORDER << HPAGE_PMD_ORDER  # where its huge page would begin
+            pfn = self.where.get((region, head))
+            if pfn is not None and self.folios[pfn].nr_pages <= index - head:
                 return None
         return pfn
 
@@ -283,9 +284,7 @@ class World:
         name = folio.name or hex(pfn)
         owned = folio.cache_refs + folio.mapcount + sum(n for _, n in folio.held)
         if folio.refcount not in (0, owned):
-            raise ModelError(
-                f"{name}: refcount {folio.refcount}, but its holders add up to {owned}"
-            )
+            raise ModelError(f"{name}: refcount {folio.refcount}, its holders add up to {owned}")
         if folio.refcount < 0 or folio.pincount < 0 or folio.mapcount < 0:
             raise ModelError(f"{name}: a count is negative: {folio}")
         if batched != sum(n for who, n in folio.held if who.endswith(" batch")):

@@ -141,10 +141,13 @@ class Zone:
             total = [a + b for a, b in zip(total, run.free(), strict=True)]
         return tuple(total)
 
+    def lists(self) -> dict[str, tuple[int, ...]]:
+        """Free blocks of each order for every type, as in /proc/pagetypeinfo."""
+        return {mt: self.free_blocks(mt) for mt in MIGRATETYPES}
+
     def blocks_by_type(self) -> dict[str, tuple[int, ...]]:
-        """Free blocks of each order for every type that has any."""
-        found = {mt: self.free_blocks(mt) for mt in MIGRATETYPES}
-        return {mt: blocks for mt, blocks in found.items() if any(blocks)}
+        """The lists of those types that have any free block."""
+        return {mt: blocks for mt, blocks in self.lists().items() if any(blocks)}
 
     def list_of(self, pfn: int, order: int) -> str | None:
         """On which type's list this block stands, if it is free, listed, and of this order."""

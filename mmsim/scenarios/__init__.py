@@ -1,6 +1,6 @@
 """Named situations: a world, actors, and knobs to change them.
 
-Floor 4.  Interface: make, vfio_map, pin_versus, drop_caches_only, Situation, SCENARIOS, SMALL
+Floor 4.  Interface: make, SCENARIOS, Situation, SMALL, CMA_PFN, and a function for each scenario
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ from types import MappingProxyType
 
 from mmsim.hints import nearest
 from mmsim.mm.versions import Version
+from mmsim.scenarios.boot_guest import BOOT_GUEST, BootGuest
 from mmsim.scenarios.drop_caches_only import DROP_CACHES_ONLY
 from mmsim.scenarios.guest import CMA_PFN
 from mmsim.scenarios.pin_versus import PIN_VERSUS, SMALL
 from mmsim.scenarios.situation import Situation, Spec
+from mmsim.scenarios.timed_hold import TIMED_HOLD
 from mmsim.scenarios.vfio_map import VFIO_MAP
 
 __all__ = [
@@ -21,13 +23,22 @@ __all__ = [
     "SCENARIOS",
     "SMALL",
     "Situation",
+    "boot_guest",
     "drop_caches_only",
     "make",
     "pin_versus",
+    "timed_hold",
     "vfio_map",
 ]
 
-SCENARIOS: dict[str, Spec] = {spec.name: spec for spec in (VFIO_MAP, PIN_VERSUS, DROP_CACHES_ONLY)}
+_SPECS = (
+    VFIO_MAP,
+    PIN_VERSUS,
+    DROP_CACHES_ONLY,
+    TIMED_HOLD,
+    BOOT_GUEST,
+)
+SCENARIOS: dict[str, Spec] = {spec.name: spec for spec in _SPECS}
 
 
 def make(
@@ -60,3 +71,15 @@ def pin_versus(version: str | Version = "base", **knobs: object) -> Situation:
 def drop_caches_only(**knobs: object) -> Situation:
     """`make("drop_caches_only", ...)`: one write to drop_caches, nobody else."""
     return make("drop_caches_only", "base", knobs)
+
+
+def boot_guest(version: str | Version = "base", **knobs: object) -> BootGuest:
+    """`make("boot_guest", ...)`: a guest's memory is found in a zone, then pinned."""
+    situation = make("boot_guest", version, knobs)
+    assert isinstance(situation, BootGuest)
+    return situation
+
+
+def timed_hold(version: str = "base", **knobs: object) -> Situation:
+    """`make("timed_hold", ...)`: a reference that lasts a given time against the retry loop."""
+    return make("timed_hold", version, knobs)

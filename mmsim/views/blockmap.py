@@ -86,7 +86,7 @@ def claim(free_by_type: Mapping[str, Sequence[int]], order: int, nr_pages: int |
     else:
         start = f"{size_words(amount)} is free"
     size = size_words(1 << order)
-    blocks = suitable(free, order) if free else 0
+    blocks = suitable(free, order)
     if not blocks:
         return f"{start}, but not one block of {size}"
     lent = suitable(free_by_type[MIGRATE_CMA], order) if MIGRATE_CMA in free_by_type else 0
@@ -232,7 +232,7 @@ def block_map_svg(zone: Zone, shown: BlockMap | None = None) -> str:
     """The map as a picture of its own."""
     shown = shown or block_map(zone)
     wide, high = map_size(shown, 844, 456)
-    title = claim(zone.blocks_by_type(), shown.order, zone.nr_pages)
+    title = claim(zone.lists(), shown.order, zone.nr_pages)
     svg = Svg(880, high + 80, title, f"{title}. {map_sentence(shown)}")
     svg.text(18, 32, title, 844, size=TITLE, bold=True)
     panel(svg, 8, 48, 864, high + 24)

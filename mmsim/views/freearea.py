@@ -9,7 +9,7 @@ page look as large as 4 MiB.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mmsim.flags import MIGRATE_CMA, MIGRATETYPES
@@ -18,7 +18,7 @@ from mmsim.mm.untouched import pages
 from mmsim.units import HPAGE_PMD_ORDER
 from mmsim.views import style
 from mmsim.views.blockmap import claim
-from mmsim.views.marks import LEGEND_ROW, heading, legend, panel
+from mmsim.views.marks import LEGEND_ROW, heading, legend, panel, swatch
 from mmsim.views.names import size_words
 from mmsim.views.style import FILLS, INK, LINE, MUTED, SMALL, TITLE, Fill, Svg
 
@@ -70,14 +70,8 @@ def draw_free_area(
             edge = at + high
             svg.line(x, edge, x + w, edge, stroke=INK, stroke_width=1.4, stroke_dasharray="5 3")
     svg.line(x + _LABEL, top, x + _LABEL, top + len(free) * high, stroke=LINE)
-    _legend(svg, x, top + len(free) * high + 8, w, types)
-
-
-def _legend(svg: Svg, x: float, y: float, w: float, types: Sequence[str]) -> None:
-    def swatch(fill: Fill) -> Callable[[float, float], None]:
-        return lambda x, y: svg.filled(x, y, 16, 12, fill, stroke=fill.mark, stroke_width=0.8)
-
-    legend(svg, x, y, w, [(swatch(_fill(name)), 16, name) for name in types])
+    signs = [swatch(svg, _fill(name), name) for name in types]
+    legend(svg, x, top + len(free) * high + 8, w, signs)
 
 
 def free_area_sentence(free_by_type: FreeByType, order: int) -> str:

@@ -1,6 +1,7 @@
 """Drawn signs that every picture shares: outcomes, actors, brackets.
 
-Interface: outcome_mark, badge, initials, actor_fill, bracket, panel, heading, legend, OUTCOMES
+Interface: outcome_mark, badge, initials, actor_fill, bracket, panel, heading, legend, swatch,
+OUTCOMES
 """
 
 from __future__ import annotations
@@ -93,6 +94,11 @@ def heading(svg: Svg, x: float, y: float, text: str, width: float, note: str = "
 LEGEND_ROW = 19.0
 Sign = tuple[Callable[[float, float], None], float, str]
 """What draws a sign with its top left corner at (x, y), 12 high; its width; what it means."""
+
+
+def swatch(svg: Svg, fill: Fill, meaning: str) -> Sign:
+    """A piece of a colour and its pattern."""
+    return lambda x, y: svg.filled(x, y, 16, 12, fill, stroke=fill.mark), 16, meaning
 
 
 def legend(svg: Svg, x: float, y: float, w: float, signs: Iterable[Sign]) -> None:

@@ -1,6 +1,6 @@
 """A zone: map of its pageblocks and free memory by size of block, side by side.
 
-Interface: memory_svg, memory_sentence, memory_table
+Interface: memory_svg, memory_sentence, memory_table, fates_table
 
 Both pictures ask about the same order: a diamond on the map and the rows above the dashed line are
 the same free blocks.
@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from mmsim.fragmentation import suitable
+from mmsim.hosts import fates
 from mmsim.mm.untouched import pages
 from mmsim.mm.zone import Zone
 from mmsim.units import HPAGE_PMD_ORDER
@@ -44,7 +45,7 @@ def memory_svg(
 ) -> str:
     """The picture; see `block_map` for `marked`."""
     shown = block_map(zone, order, marked=marked, marked_as=marked_as)
-    free = zone.blocks_by_type()
+    free = zone.lists()
     wide, high = map_size(shown, _MAP, _HIGH)
     high = max(high, 340.0)
     title = claim(free, order, zone.nr_pages)
@@ -60,7 +61,7 @@ def memory_svg(
 
 def memory_sentence(zone: Zone, order: int = HPAGE_PMD_ORDER) -> str:
     """Both halves in words."""
-    return _words(zone.blocks_by_type(), block_map(zone, order))
+    return _words(zone.lists(), block_map(zone, order))
 
 
 def _words(free_by_type: FreeByType, shown: BlockMap) -> str:
@@ -77,5 +78,13 @@ def memory_table(zone: Zone, order: int = HPAGE_PMD_ORDER) -> pd.DataFrame:
         largest = max(at for at, blocks in enumerate(free) if blocks)
         rows.append((size_words(pages(free)), size_words(1 << largest), suitable(free, order)))
     index = pd.Index(list(zone.blocks_by_type()), name="free lists", dtype=object)
-    columns = ["free", "largest block", f"blocks of {size}"]
+    columns = ["free", "largest block", f"blocks of {size} to be had"]
     return pd.DataFrame(rows, index=index, columns=columns, dtype=object)
+
+
+def fates_table(zone: Zone) -> pd.DataFrame:
+    """Three requests, and where each of them alone would get its memory from."""
+    import pandas as pd
+
+    index = pd.Index(list(fates(zone)), name="request", dtype=object)
+    return pd.DataFrame({"gets it from": list(fates(zone).values())}, index=index, dtype=object)

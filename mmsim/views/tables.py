@@ -1,6 +1,7 @@
 """Small tables, made by running the model.
 
-Interface: counters_by_version, retry_table, decision_table, alignment, measured_table, steps
+Interface: counters_by_version, counters_of_runs, retry_table, decision_table, alignment,
+measured_table, steps
 
 Every function answers a pandas DataFrame with a named index; pandas is imported when one is called.
 Where cells are compared, a difference has a sign of its own, never a colour alone.
@@ -8,7 +9,7 @@ Where cells are compared, a difference has a sign of its own, never a colour alo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mmsim import errno
@@ -83,6 +84,15 @@ def counters_by_version(situation: Situation, versions: Sequence[str]) -> pd.Dat
     if situation.main == "pin":
         moved[PIN] = [run.result(state) for run, (state, _) in zip(runs, ends, strict=True)]
     return _frame(list(moved.values()), _names(moved, "counter"), _names(versions, "version"))
+
+
+def counters_of_runs(runs: Mapping[str, Trace]) -> pd.DataFrame:
+    """The two counters of the report and the result, for runs that have names."""
+    rows = []
+    for trace in runs.values():
+        counted = [trace.last.world.vmstat[name] for name in SPLIT_PAIR]
+        rows.append([*counted, trace.scenario.result(trace.last)])  # type: ignore[attr-defined]
+    return _frame(rows, _names(runs, "situation"), [*SPLIT_PAIR, PIN])
 
 
 def retry_table(

@@ -78,6 +78,9 @@ def summary(trace: Trace) -> str:
     size = max((len(name) for name, _ in moved), default=0)
     lines.append("Counters that moved:" if moved else "No counter moved.")
     lines += [f"  {name:<{size}}  {delta:+d}" for name, delta in moved]
+    told = getattr(trace.scenario, "told", None)
+    if told is not None:  # a situation with a story of its own
+        return "\n".join([*lines, *told(trace)]) + "\n"
     lines += [where_words(state.world, region) for region in sorted(_regions(state.world))]
     meaning = _meaning(trace)
     return "\n".join([*lines, meaning] if meaning else lines) + "\n"

@@ -1,7 +1,7 @@
 """Static twins: a picture, a small table and a sentence as ordinary output of a cell.
 
-Interface: show_state, show_ledger, show_zone, show_trace, show_flow, show_chart, show_table,
-show_diff, show_story
+Interface: show_state, show_ledger, show_zone, show_memory, show_trace, show_flow, show_chart,
+show_table, show_diff, show_story
 
 What a widget shows is gone without a kernel (on GitHub, in print, for a screen reader); what these
 functions show is stored in the notebook.  With `after`, a prediction or the name of a task, nothing
@@ -24,8 +24,10 @@ from mmsim.lessons import Prediction
 from mmsim.mm import versions
 from mmsim.mm.zone import Zone
 from mmsim.units import HPAGE_PMD_ORDER
-from mmsim.views import account, charts, flow, memory, picture, story, text
+from mmsim.views import account, flow, memory, picture, story, text
+from mmsim.views.figures import Chart
 from mmsim.views.fold import fold_once
+from mmsim.views.pasted import machine
 from mmsim.views.practice import worked
 
 LOCKED = "Shown once {what}; then run this cell again."
@@ -66,7 +68,7 @@ class Table:
 
         flat = self.frame.reset_index()
         if isinstance(flat.columns, pd.MultiIndex):
-            flat.columns = [" ".join(filter(None, map(str, name))) for name in flat.columns]
+            flat.columns = [" · ".join(filter(None, map(str, name))) for name in flat.columns]
         keys = self.frame.index.nlevels
         head = "".join(_cell('th scope="col"', name) for name in flat.columns)
         rows = [f"<thead><tr>{head}</tr></thead>"]
@@ -140,8 +142,33 @@ def show_zone(
     said = memory.memory_sentence(zone, order)
     svg = memory.memory_svg(zone, order, marked=marked, marked_as=marked_as)
     display(Picture(svg, said))
-    print(said)
+    _say(said)
     show_table(memory.memory_table(zone, order))
+
+
+def show_memory(
+    text: str,
+    zone: str | None = None,
+    node: int | None = None,
+    order: int | None = None,
+    *,
+    after: After = None,
+) -> None:
+    """A pasted /proc/buddyinfo, /proc/pagetypeinfo or /proc/zoneinfo: picture, words, tables.
+
+    `zone`, `node`: which zone, by default the one with most free memory; `order`: the order asked
+    about.  What can't be read is answered by one sentence."""
+    if _locked(after):
+        return
+    try:
+        seen = machine(text, zone, node, order)
+    except ValueError as error:
+        print(f"Can't be read: {error}")
+        return
+    display(Picture(seen.svg, seen.sentence))
+    _say(seen.sentence)
+    show_table(seen.table)
+    show_table(seen.zones)
 
 
 def _two_columns(rows: list[tuple[str, str]]) -> Any:
@@ -166,7 +193,7 @@ def show_flow(trace: Trace, *, after: After = None) -> None:
         _say(flow.flow_sentence(trace))
 
 
-def show_chart(chart: charts.Chart, *, after: After = None) -> None:
+def show_chart(chart: Chart, *, after: After = None) -> None:
     """A chart, its sentence and its table."""
     if not _locked(after):
         display(Image(chart.png(), alt=chart.sentence))
@@ -174,19 +201,19 @@ def show_chart(chart: charts.Chart, *, after: After = None) -> None:
         show_table(chart.table)
 
 
-def show_table(table: Any, *, after: After = None) -> None:
-    """A pandas table, or the sentence that stands for it while it is locked."""
+def show_table(table: Any, *, folded: str = "", after: After = None) -> None:
+    """A pandas table, or a sentence.  `folded`: a line that opens a long one."""
     if _locked(after):
         return
     if isinstance(table, str):
         print(table)
     else:
-        display(Table(table))
+        display(Table(table, folded))
 
 
-def show_diff(before: str, after: str) -> None:
-    """What differs between two versions, as a unified diff of the model's seams."""
-    print(versions.diff(before, after) or f"{before} and {after} behave alike.")
+def show_diff(before: str, after: str, *seams: str) -> None:
+    """What differs between two versions, as a unified diff of the model's seams, or of a few."""
+    print(versions.diff(before, after, *seams) or f"{before} and {after} behave alike.")
 
 
 def show_story() -> None:

@@ -119,7 +119,7 @@ MAY_NAME = {
     "compare/pins.py": (NAMES, "says which row a measured kernel is"),
     "lessons.py": (NAMES, "a lesson says which versions it compares"),
     "ftrace.py": (("base",), "a variant of the measured tables, which use the same word"),
-    "views/charts.py": (("base", "v1", "v2"), "variants, as the measured tables call them"),
+    "measured.py": (("base", "v1", "v2"), "variants, as the measured tables call them"),
     "scenarios/__init__.py": (("base",), DEFAULT),
     "cli/steps.py": (("base",), DEFAULT),
 }

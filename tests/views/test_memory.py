@@ -47,7 +47,7 @@ def test_pictures_keep_the_rules_at_every_size(name, order):
     zone = ZONES[name]
     rules(memory_svg(zone, order))
     rules(block_map_svg(zone, block_map(zone, order, marked=[(zone.start, 9)])))
-    rules(free_area_svg(zone.blocks_by_type(), order, zone.nr_pages))
+    rules(free_area_svg(zone.lists(), order, zone.nr_pages))
     assert len(block_map(zone).cells) <= CELLS_MAX
 
 
@@ -59,6 +59,11 @@ def test_other_kernels_have_other_orders_and_types(orders):
     assert {"UNMOVABLE", "MADE<UP>"} < set(words)
     assert "HIGHATOMIC" not in words
     assert list(free_area_table(free)["pages"]) == [2**orders - 1, 3 * (2**orders - 1)]
+
+
+def test_a_full_zone_has_all_its_orders():
+    root = rules(memory_svg(ZONES["100 MiB, full"]))
+    assert [text.text for text in root.iter(f"{NS}text")].count("none") == 11
 
 
 def mixed() -> Zone:
@@ -96,7 +101,7 @@ def test_the_scale_is_stated():
 def test_the_title_is_the_claim(zone, said):
     title = ET.fromstring(memory_svg(zone))[0].text
     assert title.startswith(said)
-    assert title == claim(zone.blocks_by_type(), 9, zone.nr_pages)
+    assert title == claim(zone.lists(), 9, zone.nr_pages)
 
 
 def test_words_and_table_say_what_the_picture_says():
@@ -106,7 +111,7 @@ def test_words_and_table_say_what_the_picture_says():
     assert "256 MiB of that in CMA" in said
     assert "384 pageblocks MOVABLE, 39.8 % free; 128 pageblocks CMA, 100.0 % free" in said
     assert memory_table(zone).loc["CMA"].tolist() == ["256 MiB", "4 MiB", 128]
-    assert memory_table(zone).loc["MOVABLE", "blocks of 2 MiB"] == 43
+    assert memory_table(zone).loc["MOVABLE", "blocks of 2 MiB to be had"] == 43
     assert free_area_sentence({"MOVABLE": (0,) * 11}, 9) == "Nothing is free."
 
 
