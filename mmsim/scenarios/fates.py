@@ -35,6 +35,7 @@ NOT_MOVED = "failed: a huge page could not be moved"
 MISSED = "failed: a piece missed its one pass"
 NO_MEMORY = "failed: no memory to move it to"
 ALL_MOVED = "failed although everything moved"
+FAILURES = (NOT_SPLIT, NOT_MOVED, MISSED, NO_MEMORY, ALL_MOVED)
 
 Chunks = tuple[tuple[str, ...], ...]
 
