@@ -114,12 +114,14 @@ def all_runs(scenario: Scenario) -> list[tuple[tuple[Any, ...], Any]]:
     return runs
 
 
-def odds_by_hand(scenario: Scenario, weights: Any = MappingProxyType({})) -> dict[Any, Any]:
-    """(number of schedules, odds) of each end, by following every schedule to its end.
+def odds_by_hand(
+    scenario: Scenario, weights: Any = MappingProxyType({}), start: Any = None
+) -> dict[Any, Any]:
+    """(number of schedules, odds) of each end, by following every schedule from `start` to its end.
 
     An end is the world and what everybody returned; if somebody has not, it is a deadlock."""
     found: dict[Any, tuple[int, Fraction]] = {}
-    todo = [(scenario.initial(), Fraction(1))]
+    todo = [(start or scenario.initial(), Fraction(1))]
     while todo:
         state, odds = todo.pop()
         sides = {}
