@@ -26,6 +26,7 @@ _HOME = {
     "diff": "mmsim.mm.versions",
     "fates": "mmsim.hosts",
     "fates_table": "mmsim.views.memory",
+    "failure_table": "mmsim.views.waystofail",
     "folio_on": "mmsim.benches",
     "hint": "mmsim.checks",
     "host": "mmsim.hosts",
