@@ -154,9 +154,9 @@ def random_priorities(seed: int, *, depth: int, steps: int) -> Scheduler:
     """Priorities instead of coins: whoever has the highest goes on until it blocks or finishes.
 
     Everybody gets a random priority at the beginning; at `depth - 1` random steps among the first
-    `steps`, whoever has just moved falls below all others.  A failure that needs only a few orders
-    to be right (its depth) is met more often than by a coin: on average once in n * steps ** (depth -
-    1) runs, for n actors whose runs are `steps` long at most.  Outcomes are drawn by a fair coin.
+    `steps`, whoever has just moved falls below all others.  A failure that needs d orders to be
+    right (its depth) is met on average in at least 1 of n * steps ** (d - 1) runs of that depth, for
+    n actors and runs of at most `steps` steps.  Outcomes are drawn by a fair coin.
 
     The idea: Burckhardt, Kothari, Musuvathi and Nagarakatte, ASPLOS 2010 (PCT).  Left out: steps
     that touch nothing shared count like others."""
