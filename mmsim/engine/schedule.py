@@ -155,8 +155,8 @@ def random_priorities(seed: int, *, depth: int, steps: int) -> Scheduler:
 
     Everybody gets a random priority at the beginning; at `depth - 1` random steps among the first
     `steps`, whoever has just moved falls below all others.  A failure that needs d orders to be
-    right (its depth) is met on average in at least 1 of n * steps ** (d - 1) runs of that depth, for
-    n actors and runs of at most `steps` steps.  Outcomes are drawn by a fair coin.
+    right (its depth) is met on average in at least 1 of n * steps ** (d - 1) runs of that depth,
+    for n actors and runs of at most `steps` steps.  Outcomes are drawn by a fair coin.
 
     The idea: Burckhardt, Kothari, Musuvathi and Nagarakatte, ASPLOS 2010 (PCT).  Left out: steps
     that touch nothing shared count like others."""
