@@ -32,6 +32,7 @@ _HOME = {
     "explorer": "mmsim.widgets",
     "fates": "mmsim.hosts",
     "fates_table": "mmsim.views.memory",
+    "failure_table": "mmsim.views.waystofail",
     "folio_on": "mmsim.benches",
     "hint": "mmsim.checks",
     "host": "mmsim.hosts",
