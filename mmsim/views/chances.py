@@ -190,7 +190,7 @@ def crossroads_table(situation: Situation, schedules: Sequence[str]) -> pd.DataF
         chances_ = along(situation, parse(text, [actor.name for actor in situation.actors]))
         crossroads = sum(part < 1 for part in chances_)
         end = situation.fate(situation.replay(text).last)
-        cells.append([len(chances_), crossroads, fraction(prod(chances_)), end])
+        cells.append([len(chances_), crossroads, fraction(Fraction(prod(chances_))), end])
     index = pd.Index(list(schedules), name="schedule", dtype=object)
     columns = ["steps", "crossroads", "odds", "ends"]
     return pd.DataFrame(cells, index=index, columns=columns, dtype=object)
