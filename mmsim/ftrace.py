@@ -12,7 +12,7 @@ from difflib import SequenceMatcher
 from typing import NamedTuple
 
 from mmsim import errno
-from mmsim.compare.pins import VERSION_OF
+from mmsim.compare.pins import measured_version
 from mmsim.engine.trace import Trace
 from mmsim.ftracefile import RealTrace, read, real_trace
 from mmsim.hints import nearest
@@ -56,16 +56,11 @@ def vmstat_delta(real: RealTrace) -> dict[str, int]:
 
 
 def situation(real: RealTrace) -> Situation:
-    """The same set-up in the model, for the kernel that was measured.
-
-    All measured variants decide by the same return-value rule whether the pin goes on, v1 too; what
-    v1 itself did about that, in gup.c, was not in the measured kernel.
-    """
+    """The same set-up in the model, for the kernel that was measured."""
     if real.scenario not in SET_UP:
         raise ValueError(f"no set-up for {real.scenario!r}{nearest(real.scenario, SET_UP)}")
     knobs: dict[str, object] = {"thps": len(real.units_before), **SET_UP[real.scenario]}
-    rule = get(VERSION_OF[real.code, "base", real.retfix])
-    version = get(real.version)._replace(final_rc=rule.final_rc, gup_fails=rule.gup_fails)
+    version = measured_version(real.code, real.variant, real.retfix) or get(real.version)
     return SCENARIOS["vfio_map"].make(version, knobs)
 
 

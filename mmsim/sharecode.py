@@ -38,6 +38,10 @@ STARTS: tuple[tuple[str, Mapping[str, Value]], ...] = (
     ("pin_versus", {"order": 1, "passes": 2}),
     ("timed_hold", {}),
     ("boot_guest", {}),
+    ("split_race", {}),
+    ("split_race", {"released": "1"}),
+    ("cma_alloc", {}),
+    ("lru_batch", {}),
 )
 
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"

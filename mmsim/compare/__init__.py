@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mmsim import datafiles
 from mmsim.compare import indices
+from mmsim.compare.contig import compare_contig_row, is_contig_row
 from mmsim.compare.drop_caches import compare_drop_row, is_drop_row
 from mmsim.compare.pins import compare_pin_row, is_pin_row
 from mmsim.compare.rows import FileComparison as FileComparison
@@ -27,13 +28,13 @@ COMPARED = (
     "s7_pin_clean_dirty.csv",
     "s7_dropcaches_clean_dirty.csv",
     "s10_s2_real_fragmentation_pins.csv",
+    "s11_cma_alloc_return_value.csv",
     "s10_extfrag.csv",
 )
 NOT_COMPARED = {
     "s4_dropcaches_trials.csv": "depends on when drop_caches meets the pin; not deterministic",
     "s9_cma_fallback.csv": "the page allocator is not in the model yet",
     "s10_pagetypeinfo.csv": "what the indices of s10_extfrag.csv are recomputed from",
-    "s11_cma_alloc_return_value.csv": "cma_alloc is not in the model yet",
 }
 
 
@@ -66,6 +67,8 @@ def compare_file(name: str) -> FileComparison:
             raise ValueError(f"{name}: {error}") from None
     if is_drop_row(columns):
         compare = compare_drop_row
+    elif is_contig_row(columns):
+        compare = compare_contig_row
     elif is_pin_row(columns):
         compare = compare_pin_row
     else:

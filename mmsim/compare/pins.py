@@ -1,6 +1,6 @@
 """Measured long-term pins against the model.
 
-Interface: is_pin_row, compare_pin_row, predict, Case, VERSION_OF
+Interface: is_pin_row, compare_pin_row, predict, Case, VERSION_OF, measured_version
 
 A row says what was set up and what a real kernel did.  The set-up becomes a conformance vector, the
 model runs it, and every number that the row measured is predicted.  Two things depend on timing and
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from mmsim.compare.rows import Row, RowComparison
 from mmsim.conformance.operations import run_gup
-from mmsim.mm.versions import VERSIONS
+from mmsim.mm.versions import VERSIONS, Version, get
 from mmsim.units import HPAGE_PMD_NR, MIGRATE_PASSES, PAGE_SIZE
 
 # (loop in the measured kernel, variant, return-value fix) -> the version with the same behaviour
@@ -31,6 +31,20 @@ VERSION_OF = {
     ("oct22", "v2", "0"): "2/2-only",
     ("6.1.192", "v2", "1"): "v3fix",
 }
+
+
+def measured_version(code: str, variant: str, retfix: str) -> Version | None:
+    """The row of seams that behaves like a measured kernel; None if there is none.
+
+    All measured variants decide by the same return-value rule whether a pin goes on, v1 too: what
+    v1 itself did about that, in gup.c, was not in the measured kernel."""
+    name = VERSION_OF.get((code, variant, retfix))
+    if name is None:
+        return None
+    rule = get(VERSION_OF["oct22", "base", retfix])
+    return get(name)._replace(final_rc=rule.final_rc, gup_fails=rule.gup_fails)
+
+
 OTHER_LOOP = "the later loop without the patch or its return-value rule: no version of the model"
 NOT_IN_CMA = "the range was not entirely in CMA at the start"
 COMPACTION = "whether compaction finds a huge page is not modelled"

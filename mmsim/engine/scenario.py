@@ -67,8 +67,11 @@ class Scenario:
     """A world, the actors that share it, and the rules by which they move.
 
     `merge` chooses how Locals are compared (see `engine.actor`): merged for the search, exact for
-    everything else, where comparing them would only cost time.
+    everything else, where comparing them would only cost time.  `as_one`: steps, by function and
+    name, that nobody can come before: they follow the one before them as if both were one.
     """
+
+    as_one: frozenset[tuple[str, str]] = frozenset()
 
     def __init__(self, name: str, world: World, actors: tuple[Actor, ...], *, merge: bool = False):
         names = [actor.name for actor in actors]
@@ -94,8 +97,23 @@ class Scenario:
         local = self.local(state, actor)
         if local.op is None:
             return "finished"
-        kind, args = local.op
-        return kind.guard(state.world, actor, *args) if kind.guard else None
+        alone = self._alone(state) if self.as_one else None
+        if alone not in (None, actor):
+            return f"{alone} is in the middle of what counts as one step"
+        return self._waits(state, actor, local.op)
+
+    @staticmethod
+    def _waits(state: State, actor: str, op: Op) -> str | None:
+        return op.kind.guard(state.world, actor, *op.args) if op.kind.guard else None
+
+    def _alone(self, state: State) -> str | None:
+        """Who can't be interrupted now: the first actor in front of a step of `as_one`."""
+        for actor, local in zip(self.actors, state.locals, strict=True):
+            if local.op is None or self._waits(state, actor.name, local.op) is not None:
+                continue
+            if (local.where[-1][0].co_name, local.op.kind.name) in self.as_one:
+                return actor.name
+        return None
 
     def outcomes(self, state: State, actor: str) -> tuple[str, ...]:
         """What the environment may answer to this actor's next step; `("",)` if it has no say."""
@@ -110,6 +128,7 @@ class Scenario:
         An outcome is named where the environment has a choice, and only there."""
         world = state.world
         found: list[Move] = []
+        alone = self._alone(state) if self.as_one else None
         for plain, local in zip(self._plain, state.locals, strict=True):
             op = local.op
             if op is None:
@@ -117,6 +136,8 @@ class Scenario:
             kind, args = op
             name = plain.actor
             if kind.guard is not None and kind.guard(world, name, *args) is not None:
+                continue
+            if alone not in (None, name):
                 continue
             allowed = kind.outcomes(world, name, *args) if kind.outcomes is not None else ()
             if len(allowed) > 1:

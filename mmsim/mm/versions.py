@@ -115,7 +115,8 @@ def pieces_try_again(attempt: Attempt) -> str:
 
 
 def drain_after_the_first_try(attempt: Attempt) -> str:
-    return DRAIN if attempt.pin_is_busy and attempt.tries == 1 else attempt.usual
+    first = attempt.pin_is_busy and attempt.tries == 1
+    return DRAIN if first else attempt.usual
 
 
 def wait_for_the_references(attempt: Attempt) -> str:
@@ -198,23 +199,23 @@ VERSIONS = {row.name: row for row in _ROWS}
 LATEST = VERSIONS["v3fix"]
 """What policies are added to."""
 
-_WHAT_IF = f"counterfactual, in no kernel: {LATEST.name}, and "
+_WHAT_IF = "counterfactual, in no kernel: "
 POLICIES = {
     row.name: row
     for row in (
         LATEST._replace(
             name="subpage_retry",
-            title=f"{_WHAT_IF}a busy piece of a split huge page is tried in every pass",
+            title=f"{_WHAT_IF}pieces get every pass",
             policy=pieces_try_again,
         ),
         LATEST._replace(
             name="drain",
-            title=f"{_WHAT_IF}all per-CPU batches are drained after a pin's first busy try",
+            title=f"{_WHAT_IF}a busy try drains all batches",
             policy=drain_after_the_first_try,
         ),
         LATEST._replace(
             name="wait",
-            title=f"{_WHAT_IF}a pin waits, within a bound, until references have gone",
+            title=f"{_WHAT_IF}a pin waits for references",
             policy=wait_for_the_references,
         ),
     )
@@ -256,10 +257,11 @@ def seam_source(version: Version, seam: str) -> str:
 def source(name: str, *chosen: str) -> str:
     """The seams of a version as text: all of them, or the `chosen` ones."""
     version = get(name)
+    known = seams(version)
     for seam in chosen:
-        if seam not in SEAMS:
-            raise ValueError(f"no seam {seam!r}{nearest(seam, SEAMS)}")
-    shown = [(seam, what) for seam, what in seams(version).items() if seam in (chosen or SEAMS)]
+        if seam not in known:
+            raise ValueError(f"no seam {seam!r}{nearest(seam, known)}")
+    shown = [(seam, known[seam]) for seam in chosen or known]
     return "\n".join(f"# {what}\n{seam_source(version, seam)}" for seam, what in shown)
 
 

@@ -11,10 +11,13 @@ from types import MappingProxyType
 from mmsim.hints import nearest
 from mmsim.mm.versions import Version
 from mmsim.scenarios.boot_guest import BOOT_GUEST, BootGuest
+from mmsim.scenarios.cma_alloc import CMA_ALLOC
 from mmsim.scenarios.drop_caches_only import DROP_CACHES_ONLY
 from mmsim.scenarios.guest import CMA_PFN
+from mmsim.scenarios.lru_batch import LRU_BATCH
 from mmsim.scenarios.pin_versus import PIN_VERSUS, SMALL
 from mmsim.scenarios.situation import Situation, Spec
+from mmsim.scenarios.split_race import SPLIT_RACE
 from mmsim.scenarios.timed_hold import TIMED_HOLD
 from mmsim.scenarios.vfio_map import VFIO_MAP
 
@@ -24,9 +27,12 @@ __all__ = [
     "SMALL",
     "Situation",
     "boot_guest",
+    "cma_alloc",
     "drop_caches_only",
+    "lru_batch",
     "make",
     "pin_versus",
+    "split_race",
     "timed_hold",
     "vfio_map",
 ]
@@ -37,6 +43,9 @@ _SPECS = (
     DROP_CACHES_ONLY,
     TIMED_HOLD,
     BOOT_GUEST,
+    CMA_ALLOC,
+    LRU_BATCH,
+    SPLIT_RACE,
 )
 SCENARIOS: dict[str, Spec] = {spec.name: spec for spec in _SPECS}
 
@@ -63,6 +72,11 @@ def vfio_map(version: str | Version = "base", **knobs: object) -> Situation:
     return make("vfio_map", version, knobs)
 
 
+def split_race(version: str | Version = "base", **knobs: object) -> Situation:
+    """`make("split_race", ...)`: the smallest race."""
+    return make("split_race", version, knobs)
+
+
 def pin_versus(version: str | Version = "base", **knobs: object) -> Situation:
     """`make("pin_versus", ...)`: a map by VFIO against drop_caches or others."""
     return make("pin_versus", version, knobs)
@@ -71,6 +85,11 @@ def pin_versus(version: str | Version = "base", **knobs: object) -> Situation:
 def drop_caches_only(**knobs: object) -> Situation:
     """`make("drop_caches_only", ...)`: one write to drop_caches, nobody else."""
     return make("drop_caches_only", "base", knobs)
+
+
+def lru_batch(version: str | Version = "base", **knobs: object) -> Situation:
+    """`make("lru_batch", ...)`: single pages, one of them in another CPU's batch."""
+    return make("lru_batch", version, knobs)
 
 
 def boot_guest(version: str | Version = "base", **knobs: object) -> BootGuest:
@@ -83,3 +102,8 @@ def boot_guest(version: str | Version = "base", **knobs: object) -> BootGuest:
 def timed_hold(version: str = "base", **knobs: object) -> Situation:
     """`make("timed_hold", ...)`: a reference that lasts a given time against the retry loop."""
     return make("timed_hold", version, knobs)
+
+
+def cma_alloc(version: str | Version = "base", **knobs: object) -> Situation:
+    """`make("cma_alloc", ...)`: the owner of the area takes memory back."""
+    return make("cma_alloc", version, knobs)

@@ -1,6 +1,6 @@
 """A guest's memory: huge pages of a memfd that lie in CMA, in a world without or with a zone.
 
-Floor 4.  Interface: guest_memory, host_with_zone, CMA_PFN, NAMES, ZONES
+Floor 4.  Interface: guest_memory, huge_page, host_with_zone, CMA_PFN, NAMES, ZONES
 """
 
 from __future__ import annotations
@@ -32,10 +32,16 @@ def host_with_zone(env: Environment, kind: str) -> World:
     return World(env, boot(HOST_PAGES, HOST_CMA_PAGES, **ZONES[kind]))  # type: ignore[arg-type]
 
 
+def huge_page(name: str, order: int, **fields: object) -> Folio:
+    """A huge page as a guest leaves it, mapped once, but for these fields; the count follows."""
+    folio = Folio(name, name, 0, order, pmd_maps=1)._replace(**fields)  # type: ignore[arg-type]
+    return folio._replace(refcount=folio.cache_refs + folio.mapcount)
+
+
 def guest_memory(world: World, thps: int, order: int, **fields: object) -> tuple[Extent, ...]:
     """Put huge pages into CMA, each mapped once; returns the memory as a user sees it.
 
-    `fields` of the folios that are not as a guest leaves them; the count follows."""
+    `fields` of the folios that are not as a guest leaves them."""
     for number, name in enumerate(NAMES[:thps]):
         if world.zone is None:
             pfn: int | None = CMA_PFN - number * HPAGE_PMD_NR
@@ -44,6 +50,5 @@ def guest_memory(world: World, thps: int, order: int, **fields: object) -> tuple
             pfn = from_zone(world, order, pin_scope=False)
         if pfn is None or not world.in_cma(pfn):
             raise ModelError(f"the host puts huge page {name} outside CMA")
-        folio = Folio(name, name, 0, order, pmd_maps=1)._replace(**fields)  # type: ignore[arg-type]
-        world.add(pfn, folio._replace(refcount=folio.cache_refs + folio.mapcount))
+        world.add(pfn, huge_page(name, order, **fields))
     return tuple(Extent(name, 1 << order) for name in NAMES[:thps])

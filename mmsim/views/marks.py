@@ -1,13 +1,14 @@
 """Drawn signs that every picture shares: outcomes, actors, brackets.
 
-Interface: outcome_mark, badge, initials, actor_fill, bracket, panel, heading, legend, swatch,
-OUTCOMES
+Interface: outcome_mark, outcome_sign, badge, initials, actor_fill, bracket, panel, heading,
+legend, swatch, OUTCOMES
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from mmsim.scenarios.fates import fails
 from mmsim.views.style import (
     ACTOR_FILLS,
     BAD,
@@ -41,6 +42,13 @@ def outcome_mark(svg: Svg, x: float, y: float, outcome: str, label: str, width: 
     svg.path(sign, stroke=colour, stroke_width=2, stroke_linecap="round", stroke_linejoin="round")
     svg.add("</g>")
     svg.text(x + 15, y + 4.5, label, width - 15, bold=True, fill=colour)
+
+
+def outcome_sign(outcome: str) -> str:
+    """Which of OUTCOMES stands for an outcome that a situation names."""
+    if outcome == "not finished":
+        return outcome
+    return "failure" if fails(outcome) else "success"
 
 
 def initials(names: Sequence[str]) -> dict[str, str]:

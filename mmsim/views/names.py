@@ -16,6 +16,7 @@ from mmsim.units import PAGE_SIZE
 
 _SUBJECTS = {
     "migrate": "the migration",
+    "owner": "the owner of the area",
     "drop_caches": "the drop_caches walk",
     "mincore": "the mincore call",
     "move_pages": "the move_pages call",

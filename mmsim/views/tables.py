@@ -1,7 +1,7 @@
 """Small tables, made by running the model.
 
-Interface: counters_by_version, counters_of_runs, retry_table, decision_table, alignment,
-measured_table, steps
+Interface: counters_by_version, counters_of_runs, retry_table, alignment, measured_table, steps,
+frame, labels, ended, RETURNS, PIN, DIFFERS
 
 Every function answers a pandas DataFrame with a named index; pandas is imported when one is called.
 Where cells are compared, a difference has a sign of its own, never a colour alone.
@@ -10,6 +10,7 @@ Where cells are compared, a difference has a sign of its own, never a colour alo
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from mmsim import errno
@@ -18,7 +19,7 @@ from mmsim.engine.trace import Trace
 from mmsim.ftrace import Row
 from mmsim.ftracefile import RealTrace
 from mmsim.mm.migration_target import NONE
-from mmsim.probe import Stop, returned, stops
+from mmsim.probe import returned
 from mmsim.scenarios import Situation, vfio_map
 from mmsim.units import HPAGE_PMD_ORDER, MIGRATE_PASSES
 from mmsim.views.changes import changes
@@ -32,58 +33,57 @@ AGREES, DIFFERS = "✓", "≠"
 SPLIT_PAIR = ("thp_migration_fail", "thp_split_page_failed")
 CHANGES_MAX = 3
 RETURNS, PIN = "migrate_pages returns", "pin returns"
-
-# What can be the matter with the huge page: nothing, one reference too many, something else.
-TROUBLES: tuple[dict[str, object], ...] = (
-    {"stranger": 0},
-    {"stranger": 1},
-    {"stranger": 0, "trouble": "truncated"},
-)
-REASONS = {
-    "longterm_pin": "longterm_pin",
-    "contig_range": "other",
-    "numa_misplaced": "numa_misplaced",
-}
+RESULTS = {"pin": PIN, "owner": "owner gets"}
 
 
-def _frame(rows: Sequence[Sequence[object]], index: Any, columns: Any) -> pd.DataFrame:
+def frame(rows: Sequence[Sequence[object]], index: Any, columns: Any) -> pd.DataFrame:
+    """A table of these rows."""
     import pandas as pd
 
     return pd.DataFrame(list(rows), index=index, columns=columns, dtype=object)
 
 
-def _names(names: Iterable[str], title: str) -> pd.Index[Any]:
+def labels(words: Iterable[str], title: str) -> pd.Index[Any]:
+    """The words of one side of a table, and what they are about."""
     import pandas as pd
 
-    return pd.Index(list(names), name=title, dtype=object)
+    return pd.Index(list(words), name=title, dtype=object)
 
 
-def _outcome(run: Situation) -> tuple[State, str]:
+def ended(run: Situation) -> tuple[State, str]:
     """The end of a run, and what each migrate_pages() of it returned; keeps no way back."""
     scheduler, state, codes = run.usual(), run.initial(), list[str]()
     while True:
         try:
             move = scheduler(run, state)
         except StopIteration:
-            return state, ", ".join(codes) or "not called"
+            return state, _in_a_row(codes) or "not called"
         state, event = run.step(state, move, keep=False)
         if event.op.kind.name == "trace_mm_migrate_pages":
             codes.append(errno.name(returned(event, "migrate_pages")))
 
 
+def _in_a_row(codes: Sequence[str]) -> str:
+    """ "0, 0", but "-EAGAIN ×5" for more than two of one kind in a row."""
+    runs = [(code, len(list(group))) for code, group in groupby(codes)]
+    return ", ".join(f"{code} ×{n}" if n > 2 else ", ".join([code] * n) for code, n in runs)
+
+
 def counters_by_version(situation: Situation, versions: Sequence[str]) -> pd.DataFrame:
     """What moved in the same situation with each version, and what was returned."""
     runs = [situation.with_(name) for name in versions]
-    ends = [_outcome(run) for run in runs]
+    ends = [ended(run) for run in runs]
     moved: dict[str, list[object]] = {}
     for counter, before in situation.initial().world.vmstat.items():
         grown = [state.world.vmstat[counter] - before for state, _ in ends]
         if any(grown):
             moved[counter] = list(grown)
     moved[RETURNS] = [codes for _, codes in ends]
-    if situation.main == "pin":
-        moved[PIN] = [run.result(state) for run, (state, _) in zip(runs, ends, strict=True)]
-    return _frame(list(moved.values()), _names(moved, "counter"), _names(versions, "version"))
+    if situation.main in RESULTS:
+        moved[RESULTS[situation.main]] = [
+            run.result(state) for run, (state, _) in zip(runs, ends, strict=True)
+        ]
+    return frame(list(moved.values()), labels(moved, "counter"), labels(versions, "version"))
 
 
 def counters_of_runs(runs: Mapping[str, Trace]) -> pd.DataFrame:
@@ -92,7 +92,7 @@ def counters_of_runs(runs: Mapping[str, Trace]) -> pd.DataFrame:
     for trace in runs.values():
         counted = [trace.last.world.vmstat[name] for name in SPLIT_PAIR]
         rows.append([*counted, trace.scenario.result(trace.last)])  # type: ignore[attr-defined]
-    return _frame(rows, _names(runs, "situation"), [*SPLIT_PAIR, PIN])
+    return frame(rows, labels(runs, "situation"), [*SPLIT_PAIR, PIN])
 
 
 def retry_table(
@@ -120,7 +120,7 @@ def retry_table(
         cells: dict[str, list[object]] = {name: [] for name in (RETURNS, PIN, *SPLIT_PAIR)}
         for version in versions:
             run = vfio_map(version, **knobs)
-            state, codes = _outcome(run)
+            state, codes = ended(run)
             result = run.local(state, run.main).result
             cells[RETURNS].append(codes)
             cells[PIN].append(errno.name(result) if result < 0 else "pinned")
@@ -128,74 +128,8 @@ def retry_table(
                 cells[name].append(state.world.vmstat[name])
         rows.append([cell for group in cells.values() for cell in group])
     words = {0: "no reference", MIGRATE_PASSES: "never"}
-    index = _names([words.get(k, f"before pass {k}") for k in times], "reference dropped")
-    return _frame(rows, index, columns)
-
-
-# -- what migrate_pages() decides about one huge page
-
-
-def _first_decision(trace: Trace, *, counts: bool) -> tuple[str, str]:
-    """How the first split went, and what migrate_pages() did next."""
-    split, tried = "not attempted", False
-    for stop in stops(trace):
-        if stop.op == "folio_unlock" and stop.inside("try_split_thp"):
-            ret = stop.variable("try_split_thp", "ret")
-            refused = "refcount failure" if _counted(trace, stop) else "other errno"
-            split = refused if ret else "0"
-        left = stop.op == "count_vm_events" and stop.inside("_leave")
-        again = tried and stop.op == "folio_ref_count" and stop.inside("unmap_and_move")
-        if left or again:
-            return split, _decided(stop, left) + (_counts(stop) if counts else "")
-        tried = tried or stop.op == "alloc_migration_target"
-    return split, "not finished"
-
-
-def _counted(trace: Trace, unlock: Stop) -> bool:
-    """Was it a count of references that refused the split?"""
-    for event in reversed(trace.events[: unlock.position]):
-        if event.op.kind.name in ("can_split_folio", "folio_ref_freeze"):
-            return event.answer is None or event.answer is False
-        if event.op.kind.name == "folio_lock":
-            return False
-    return False
-
-
-def _decided(stop: Stop, left: bool) -> str:
-    if left:
-        return f"exit {errno.name(stop.variable('_leave', 'rc'))}"
-    if stop.variable("migrate_pages", "round_") > 1:
-        return "goes on"
-    return "stays for the next pass"
-
-
-def _counts(stop: Stop) -> str:
-    stats = stop.variable("migrate_pages", "stats")
-    failed = f"{stats.nr_thp_failed} failed, {stats.nr_failed_pages} pages"
-    return f"; {failed}, {stats.nr_thp_split} split"
-
-
-def decision_table(versions: Sequence[str], *, counts: bool = False) -> pd.DataFrame:
-    """One huge page whose destination can't be had: what happens after the first try to split it.
-
-    A cell that says something else than the first column begins with "≠".  `counts` adds what has
-    been counted by then: huge pages failed, base pages failed, huge pages split.
-    """
-    import pandas as pd
-
-    found: dict[tuple[str, str], list[str]] = {}
-    for reason, word in REASONS.items():
-        for knobs in TROUBLES:
-            cells, splits = [], []
-            for version in versions:
-                trace = vfio_map(version, targets=NONE, reason=reason, **knobs).run()
-                split, decided = _first_decision(trace, counts=counts)
-                cells.append(decided)
-                splits.append(split)
-            row = [cells[0], *(c if c == cells[0] else f"{DIFFERS} {c}" for c in cells[1:])]
-            found[word, "; ".join(dict.fromkeys(splits))] = row
-    index = pd.MultiIndex.from_tuples(list(found), names=["reason", "split result"])
-    return _frame(list(found.values()), index, _names(versions, "version"))
+    index = labels([words.get(k, f"before pass {k}") for k in times], "reference dropped")
+    return frame(rows, index, columns)
 
 
 # -- measured
@@ -212,7 +146,7 @@ def measured_table(real: RealTrace) -> pd.DataFrame:
     }
     said = f"{real.pin_result} ({errno.name(real.pin_result)})" if real.pin_result else "0"
     moved[PIN] = [said]
-    return _frame(list(moved.values()), _names(moved, "counter"), ["measured"])
+    return frame(list(moved.values()), labels(moved, "counter"), ["measured"])
 
 
 def alignment(rows: Sequence[Row]) -> pd.DataFrame:
@@ -221,7 +155,7 @@ def alignment(rows: Sequence[Row]) -> pd.DataFrame:
 
     cells = [(r.what, r.measured, r.model, AGREES if r.agrees else DIFFERS) for r in rows]
     index = pd.Index(range(1, len(rows) + 1), name="line")
-    return _frame(cells, index, ["what", "measured", "model", "agrees"])
+    return frame(cells, index, ["what", "measured", "model", "agrees"])
 
 
 def steps(trace: Trace) -> pd.DataFrame:
@@ -239,4 +173,4 @@ def steps(trace: Trace) -> pd.DataFrame:
         cells.append([*(said if name == mover else "" for name in actors), what])
         numbers.append(f"{row.start + 1}–{row.end}" if row.folded else str(row.end))
     index = pd.Index(numbers, name="step", dtype=object)
-    return _frame(cells, index, [*actors, "what changed"])
+    return frame(cells, index, [*actors, "what changed"])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from mmsim.engine.trace import Trace
 from mmsim.mm.world import World
-from mmsim.scenarios.fates import DROPPED, MAPPED, PINNED
+from mmsim.scenarios.fates import DROPPED, MAPPED, PINNED, SPLIT, TAKEN
 from mmsim.views.changes import Change, changes, counters, pieces
 from mmsim.views.names import main_actor, place, plural, result_words
 from mmsim.views.sentences import sentence
@@ -51,6 +51,10 @@ def _meaning(trace: Trace) -> str:
         moved = not any(_in_cma(trace.last.world))
         but = ", although every page has been moved" if moved else ""
         return f"The pin fails{but}, so the virtual machine does not start."
+    if aim is TAKEN:
+        return "The owner has its memory." if rc >= 0 else "The owner gets no memory."
+    if aim is SPLIT:
+        return "The huge page could not be split." if rc else "The huge page has been split."
     if aim is DROPPED:
         return "Nothing could be dropped." if rc == 0 else "What nobody needed was dropped."
     if rc == 0:

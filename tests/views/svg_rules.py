@@ -51,3 +51,26 @@ def references_are_defined(root: ET.Element) -> None:
     ids = {element.get("id") for element in root.iter() if element.get("id")}
     used = set(re.findall(r"url\(#([^)]+)\)", ET.tostring(root, encoding="unicode")))
     assert used == ids
+
+
+def words(svg: str) -> list[str]:
+    """Every text of a picture, in the order in which it is drawn."""
+    return [text.text or "" for text in ET.fromstring(svg).iter(f"{NS}text")]
+
+
+def readable(svg: str) -> None:
+    """All of the above, on a ground of its own, described, and no larger than a projector."""
+    root = ET.fromstring(svg)
+    width, height = map(float, root.get("viewBox", "").split()[2:])
+    assert width <= 1280
+    assert height <= 720
+    assert root.get("role") == "img"
+    title, desc = root[0].text or "", root[1].text or ""
+    assert title
+    assert desc.startswith(title)
+    ground = root.find(f"{NS}rect")
+    assert ground is not None
+    assert re.fullmatch("#F[0-9A-F]{5}", ground.get("fill", ""))
+    texts_fit(root)
+    texts_stand_apart(root)
+    references_are_defined(root)

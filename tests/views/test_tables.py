@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import vfio_map
+from mmsim.views.decision_tables import decision_table
 from mmsim.views.suspects import suspects, suspects_tried
-from mmsim.views.tables import counters_by_version, decision_table, measured_table, retry_table
+from mmsim.views.tables import counters_by_version, measured_table, retry_table
 
 OUT = "exit -ENOMEM"
 # reason, split result -> what migrate_pages() does in base, v1, v2
