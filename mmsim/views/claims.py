@@ -28,16 +28,6 @@ def claims_table(
 
     The schedule is a shortest one: a counterexample of what should always be true, an example of
     what should sometimes be."""
-
-
-def claims_table(
-    situation: Situation,
-    claims: Mapping[str, Property] = CLAIMS,
-    *,
-    states_max: int = STATES_MAX,
-) -> pd.DataFrame:
-    """A row for each claim, those about the smallest race if no others are given.  The schedule is a shortest one: a counterexample of what should always
-    be true, an example of what should sometimes be."""
     import pandas as pd
 
     found = situation.explore(states_max=states_max, properties=list(claims.values()))
