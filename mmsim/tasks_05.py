@@ -15,7 +15,10 @@ from mmsim.engine.sample import along
 from mmsim.engine.scenario import Move, State
 from mmsim.engine.schedule import parse, render, replaying
 from mmsim.engine.trace import Trace, record
-from mmsim.scenarios import SMALL, Situation, pin_versus, split_race
+from mmsim.mm.versions import LATEST
+from mmsim.mutants import CONTRADICTION, deaths
+from mmsim.mutants import make as mutated
+from mmsim.scenarios import SMALL, Situation, make, pin_versus, split_race
 from mmsim.scenarios.fates import MISSED, NOT_SPLIT, fails
 from mmsim.scenarios.split_race import CLAIMS
 from mmsim.views.table import step_table
@@ -325,6 +328,51 @@ def bridge(answer: dict[str, str]) -> Verdict:
         if answer[what] != right:
             return failed(f"{what}: {float(old):.2g} in 6.1.0, {float(new):.2g} in v3")
     return passed("the patch tries the split again; a piece still has its single attempt")
+
+
+# -- mutations
+
+DEATHS = {
+    "a": "the pin can succeed after a refused split",
+    "b": "at the end no page is locked",
+    "c": "the first look can refuse a split",
+    "d": CONTRADICTION,
+}
+MUTANTS = (
+    "no first look",
+    "freeze without comparing",
+    "never again",
+    "no unlock after the split",
+)
+
+
+@task(
+    "05.mutants",
+    "a dict: mutation -> one letter",
+    "Which step would have noticed, and does a later one notice too?",
+    "The freeze compares. Without a first look it still does.",
+    "c, d, a, b in the order of the table.",
+    parts=dict.fromkeys(MUTANTS, tuple(DEATHS)),
+)
+def mutants(answer: dict[str, str]) -> Verdict:
+    """Against the search in the mutated model; a wrong letter gets the shortest run."""
+    for name in MUTANTS:
+        death = deaths(name)[0]
+        if DEATHS[answer[name]] == death.property:
+            continue
+        lab = death.lab
+        if death.lost:
+            situation = make(lab.scenario, LATEST.name, lab.knobs)
+            why = f"{name}: this run of the sound model has no like any more"
+        else:
+            situation = mutated(name, lab.scenario, lab.knobs)
+            why = f"{name}: look at what this run of the changed model leaves behind"
+        moves = list(death.schedule)
+        # The last move of a contradiction can't be made.
+        shown = moves[:-1] if death.property == CONTRADICTION else moves
+        why += f" ({death.why})" if death.why else ""
+        return failed(why, _steps(situation, shown))
+    return passed("as the search through all orders of steps says")
 
 
 # -- practice

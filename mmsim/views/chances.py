@@ -1,6 +1,7 @@
 """Three numbers that people take for one: share of schedules, odds, and how often it happened.
 
-Interface: Chances, chances, chances_svg, chances_table, chances_sentence, crossroads_table
+Interface: Chances, chances, failures, chances_svg, chances_table, chances_sentence,
+chances_claim, crossroads_table
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
 from mmsim.engine.found import Outcome
+from mmsim.engine.odds import EVEN, Weights
 from mmsim.engine.sample import along
 from mmsim.engine.schedule import parse
 from mmsim.scenarios import Situation
@@ -79,6 +81,16 @@ def chances(
     return [*good, *bad]
 
 
+def failures(situation: Situation, weights: Weights = EVEN) -> Chances:
+    """All failures of a situation together: how many schedules, and how likely by a coin."""
+    outcomes = situation.explore().outcomes(situation.fate, weights)
+    bad = [row for row in chances(outcomes) if fails(row.name)]
+    if not bad:
+        schedules = sum(each.schedules or 0 for each in outcomes)
+        return Chances(ALL_FAILURES, 0, schedules, Fraction(0))
+    return bad[0]._replace(name=ALL_FAILURES)
+
+
 def _said(row: Chances) -> list[tuple[str, str]]:
     """Each of the three numbers: what it is, and in words."""
     lines = [
@@ -106,7 +118,8 @@ def chances_sentence(rows: Sequence[Chances]) -> str:
     return f"{'. '.join(parts)}.{note}"
 
 
-def _claim(rows: Sequence[Chances]) -> str:
+def chances_claim(rows: Sequence[Chances]) -> str:
+    """What the picture says first."""
     bad = next((row for row in rows if fails(row.name)), None)
     if bad is None:
         return "No schedule fails"
@@ -119,7 +132,7 @@ def chances_svg(rows: Sequence[Chances], title: str = "") -> str:
     lines = len(_said(rows[0]))
     high = _HEAD + lines * _ROW + 10
     shown = rows[:OUTCOMES_MAX]
-    claim = title or _claim(rows)
+    claim = title or chances_claim(rows)
     svg = Svg(WIDTH, _TOP + high * len(shown) + 40, claim, f"{claim}. {chances_sentence(rows)}")
     svg.text(_EDGE + 2, 32, claim, WIDTH - 2 * _EDGE, size=TITLE, bold=True)
     for i, row in enumerate(shown):

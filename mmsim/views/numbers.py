@@ -10,7 +10,7 @@ from math import log10
 
 EXACT_MAX = 10**12
 RARE = Fraction(1, 1000)
-WRITTEN_MAX = 22
+WRITTEN_MAX = 30
 
 
 def count(number: int | None) -> str:
