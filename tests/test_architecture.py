@@ -62,6 +62,7 @@ FLOORS = {
     "policy.py": 4,
     "hosts.py": 4,
     "books.py": 4,
+    "trials.py": 4,
     "scenarios/": 4,
     "benches.py": 4,
     "cases.py": 4,

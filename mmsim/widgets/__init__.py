@@ -16,21 +16,27 @@ from mmsim.widgets.display import (
     show_story,
     show_table,
     show_trace,
+    show_windows,
     show_zone,
 )
+from mmsim.widgets.explorer import explorer
 from mmsim.widgets.hostconsole import host_console
 from mmsim.widgets.paste import paste
 from mmsim.widgets.retry import retry_sliders
 from mmsim.widgets.scheduler import scheduler
+from mmsim.widgets.schedules import play, show_chances, show_tree
 from mmsim.widgets.stepper import stepper
 
 __all__ = [
     "bench",
     "console",
+    "explorer",
     "host_console",
     "paste",
+    "play",
     "retry_sliders",
     "scheduler",
+    "show_chances",
     "show_chart",
     "show_diff",
     "show_flow",
@@ -41,6 +47,8 @@ __all__ = [
     "show_story",
     "show_table",
     "show_trace",
+    "show_tree",
+    "show_windows",
     "show_zone",
     "stepper",
 ]

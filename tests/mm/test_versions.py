@@ -119,6 +119,7 @@ MAY_NAME = {
     "compare/pins.py": (NAMES, "says which row a measured kernel is"),
     "series.py": (NAMES, "says which version has which change of the kernel"),
     "lessons.py": (NAMES, "a lesson says which versions it compares"),
+    "levels.py": (NAMES, "a level of lesson 05 says which version it is played with"),
     "ftrace.py": (("base",), "a variant of the measured tables, which use the same word"),
     "measured.py": (("base", "v1", "v2"), "variants, as the measured tables call them"),
     "scenarios/__init__.py": (("base",), DEFAULT),
