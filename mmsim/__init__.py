@@ -33,6 +33,7 @@ _HOME = {
     "disturbed": "mmsim.measured",
     "drop_caches_only": "mmsim.scenarios",
     "explorer": "mmsim.widgets",
+    "failure_table": "mmsim.views.waystofail",
     "fates": "mmsim.hosts",
     "fates_table": "mmsim.views.memory",
     "failure_table": "mmsim.views.waystofail",
