@@ -9,9 +9,12 @@ from mmsim.benches import leak_hunt, workbench
 from mmsim.cases import cases, expected_and_actual, folios
 from mmsim.checks import TASKS, check, hint, judge
 from mmsim.lessons import Prediction, PredictionError
-from mmsim.scenarios import lru_batch, vfio_map
+from mmsim.scenarios import lru_batch, split_race, vfio_map
+from mmsim.scenarios.split_race import CLAIMS
+from mmsim.sharecode import encode
 from mmsim.tasks_00 import QUESTIONS
 from mmsim.tasks_04 import ANSWERS, RESCUES
+from mmsim.tasks_05_search import MUTANTS
 from mmsim.widgets import show_table
 
 ODD = [1, "x", [], {}, object(), {"a": object()}, ["x", 1], float("nan"), b"x", {1: 2}, check]
@@ -67,6 +70,28 @@ RIGHT = {
         ("v1", "truncated", "contig_range"): "-EBUSY",
     },
     "04.posttest": {name: name in ("errno", "counter") for name in QUESTIONS},
+    "05.recall": {"unmapped": "b", "again": "b", "pieces": "b"},
+    "05.check": "split*6 stranger split*3",
+    "05.freeze": "split*8 stranger split*5 stranger",
+    "05.shortest": "split*4 stranger split*5",
+    "05.piece": "pin*21 stranger pin*48",
+    "05.rescue": "pin*5 stranger pin*15 stranger pin*78",
+    "05.claims": {**dict.fromkeys(CLAIMS, "holds"), "checked": "broken", "mapped": "broken"},
+    "05.verdicts": {
+        "always holds": False,
+        "always broken": True,
+        "sometimes holds": True,
+        "sometimes broken": False,
+    },
+    "05.odds": {"stranger*2 split*13": "1/4", "split*6 stranger split*3 stranger": "1/1024"},
+    "05.sliders": {"pace": "9 : 1", "interruptions": 2},
+    "05.together": {
+        "at the freeze": ("can_split_folio", "folio_ref_freeze"),
+        "at all": ("folio_get", "folio_put"),
+    },
+    "05.bridge": {"huge page": "smaller", "piece": "same"},
+    "05.mutants": dict(zip(MUTANTS, "cdab", strict=True)),
+    "05.seeded": {"seed": 3, "schedule": "stranger split*18"},
     "07.recall": {"eleven": "c", "negative": "b", "others": "a"},
     "07.count": lambda c: c.thp_migration_success + c.thp_migration_fail <= c.huge_pages,
     "07.hole": {"6.1.0": "-ENOMEM", "v1": "pinned", "v2": "-ENOMEM", "v3": "pinned"},
@@ -106,6 +131,25 @@ WRONG = {
         ("v1", "truncated", "contig_range"): "-EBUSY",
     },
     "04.posttest": dict.fromkeys(QUESTIONS, False),
+    "05.recall": {"unmapped": "b", "again": "a", "pieces": "b"},
+    "05.check": "split*8 stranger split*5 stranger",
+    "05.freeze": "split*6 stranger split*3",
+    "05.shortest": "split*8 stranger split*5",
+    "05.piece": "pin*5 stranger pin*15 stranger pin*78",
+    "05.rescue": "pin*21 stranger pin*48",
+    "05.claims": {**dict.fromkeys(CLAIMS, "holds"), "mapped": "broken"},
+    "05.verdicts": dict.fromkeys(
+        ("always holds", "always broken", "sometimes holds", "sometimes broken"), True
+    ),
+    "05.odds": {"stranger*2 split*13": "1/4", "split*6 stranger split*3 stranger": "1/2048"},
+    "05.sliders": {"pace": "9 : 1", "interruptions": 1},
+    "05.together": {
+        "at the freeze": ("unmap_folio", "folio_ref_freeze"),
+        "at all": ("folio_get", "folio_put"),
+    },
+    "05.bridge": {"huge page": "smaller", "piece": "smaller"},
+    "05.mutants": dict(zip(MUTANTS, "ddab", strict=True)),
+    "05.seeded": {"seed": 3, "schedule": "split*13 stranger"},
     "07.recall": {"eleven": "a", "negative": "b", "others": "a"},
     "07.count": lambda c: c.thp_migration_fail <= 4,
     "07.hole": {"6.1.0": "-ENOMEM", "v1": "pinned", "v2": "pinned", "v3": "pinned"},
@@ -438,3 +482,77 @@ def test_the_judges_of_lesson_07_run_the_model(monkeypatch):
     assert judge("07.batch", RIGHT["07.batch"]).state == "failed"
     monkeypatch.setattr(tasks_07, "vfio_map", lambda *a, **k: vfio_map("v3"))
     assert judge("07.hole", RIGHT["07.hole"]).state == "failed"
+
+
+# -- lesson 05
+
+
+@pytest.mark.parametrize(
+    ("claim", "told"),
+    [("checked", "split*7 stranger"), ("mapped", "split*9 stranger split*3")],
+)
+def test_a_wrong_holds_is_answered_with_a_shortest_run(claim, told):
+    verdict = judge("05.claims", {**RIGHT["05.claims"], claim: "holds"})
+    assert f"{claim}: after" in verdict.why
+    assert verdict.detail.startswith(f"schedule {told}\n")
+    assert "folio_get(A)" in verdict.detail
+
+
+@pytest.mark.parametrize(("claim", "told"), [("alone", "none of all 55"), ("piece", "it is so")])
+def test_a_wrong_broken_is_told_what_speaks_against_it(claim, told):
+    assert told in judge("05.claims", {**RIGHT["05.claims"], claim: "broken"}).why
+
+
+def test_a_share_code_is_as_good_as_a_schedule():
+    race = split_race(released="1")
+    moves = race.replay(RIGHT["05.check"]).moves
+    assert judge("05.check", encode(race, moves)).state == "passed"
+    other = encode(vfio_map("v3"), vfio_map("v3").replay("pin*3").moves)
+    assert "another situation" in judge("05.check", other).why
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ("split*99", "can't move (finished)"),
+        ("splitt*3", "no actor 'splitt'"),
+        ("split*6 stranger", "not finished"),
+        ("split*13 stranger*2", "after this schedule: split"),
+        ("AAAAA-AAAAA", "code"),
+    ],
+)
+def test_a_schedule_that_does_not_do_is_told_why(answer, told):
+    assert told in judge("05.check", answer).why
+
+
+def test_a_pair_that_leaves_a_failure_is_answered_with_one():
+    verdict = judge("05.together", WRONG["05.together"])
+    assert "left unmapped" in verdict.why
+    assert "split*7 stranger" in verdict.detail
+    both = {"at the freeze": ("folio_get", "folio_put"), "at all": ("folio_get", "folio_put")}
+    assert "two steps of the split" in judge("05.together", both).why
+    unknown = {**RIGHT["05.together"], "at all": ("folio_got", "folio_put")}
+    assert "did you mean 'folio_get'" in judge("05.together", unknown).why
+
+
+def test_more_interruptions_than_needed_are_noticed():
+    assert (
+        "2 interruptions are enough"
+        in judge("05.sliders", {"pace": "9 : 1", "interruptions": 4}).why
+    )
+    assert "27.58 %" in judge("05.sliders", {"pace": "3 : 1", "interruptions": 2}).why
+
+
+@pytest.mark.parametrize("letters", ["bdab", "cbab", "cdbb", "cdaa"])
+def test_a_wrong_mutant_is_answered_with_a_run(letters):
+    verdict = judge("05.mutants", dict(zip(MUTANTS, letters, strict=True)))
+    assert verdict.state == "failed"
+    assert verdict.detail.startswith("schedule pin*")
+
+
+def test_the_judges_of_lesson_05_run_the_model(monkeypatch):
+    from mmsim import tasks_05_search
+
+    monkeypatch.setattr(tasks_05_search, "RACE", split_race(released="never"))
+    for name in ("05.odds", "05.sliders", "05.together"):
+        assert judge(name, RIGHT[name]).state == "failed", name
