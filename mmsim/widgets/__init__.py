@@ -24,7 +24,7 @@ from mmsim.widgets.hostconsole import host_console
 from mmsim.widgets.paste import paste
 from mmsim.widgets.retry import retry_sliders
 from mmsim.widgets.scheduler import scheduler
-from mmsim.widgets.schedules import play, show_chances, show_tree
+from mmsim.widgets.schedules import play, show_chances, show_mutation, show_tree
 from mmsim.widgets.stepper import stepper
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "show_flow",
     "show_ledger",
     "show_memory",
+    "show_mutation",
     "show_side_by_side",
     "show_state",
     "show_story",
