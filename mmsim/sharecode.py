@@ -41,6 +41,7 @@ STARTS: tuple[tuple[str, Mapping[str, Value]], ...] = (
     ("split_race", {}),
     ("split_race", {"released": "1"}),
     ("cma_alloc", {}),
+    ("lru_batch", {}),
 )
 
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"

@@ -9,7 +9,7 @@ from mmsim.benches import leak_hunt, workbench
 from mmsim.cases import cases, expected_and_actual, folios
 from mmsim.checks import TASKS, check, hint, judge
 from mmsim.lessons import Prediction, PredictionError
-from mmsim.scenarios import vfio_map
+from mmsim.scenarios import lru_batch, vfio_map
 from mmsim.tasks_00 import QUESTIONS
 from mmsim.tasks_04 import ANSWERS, RESCUES
 from mmsim.widgets import show_table
@@ -25,6 +25,12 @@ PAGES = {"a": (515, 517), "b": (3, 6), "c": (5, 6), "d": (5, 1029), "e": (513, 5
 
 def expected_refs(folio):
     return 1 + folio.nr_pages * folio.cached + folio.mapcount
+
+
+def drain_then_wait(attempt):
+    if not attempt.pin_is_busy:
+        return attempt.usual
+    return "drain" if attempt.tries == 1 else "wait"
 
 
 RIGHT = {
@@ -61,6 +67,14 @@ RIGHT = {
         ("v1", "truncated", "contig_range"): "-EBUSY",
     },
     "04.posttest": {name: name in ("errno", "counter") for name in QUESTIONS},
+    "07.recall": {"eleven": "c", "negative": "b", "others": "a"},
+    "07.count": lambda c: c.thp_migration_success + c.thp_migration_fail <= c.huge_pages,
+    "07.hole": {"6.1.0": "-ENOMEM", "v1": "pinned", "v2": "-ENOMEM", "v3": "pinned"},
+    "07.moved": lambda c: c.pinned or c.pages_in_cma > 0,
+    "07.law": "81/256",
+    "07.batch": {"v2": False, "subpage_retry": False, "wait": False, "drain": True},
+    "07.flag": "c",
+    "07.policy": drain_then_wait,
 }
 WRONG = {
     "00.ranking": ["reference", "reference", "nomem", "writeback"],
@@ -92,6 +106,14 @@ WRONG = {
         ("v1", "truncated", "contig_range"): "-EBUSY",
     },
     "04.posttest": dict.fromkeys(QUESTIONS, False),
+    "07.recall": {"eleven": "a", "negative": "b", "others": "a"},
+    "07.count": lambda c: c.thp_migration_fail <= 4,
+    "07.hole": {"6.1.0": "-ENOMEM", "v1": "pinned", "v2": "pinned", "v3": "pinned"},
+    "07.moved": lambda c: c.pinned,
+    "07.law": "175/256",
+    "07.batch": {"v2": False, "subpage_retry": False, "wait": True, "drain": True},
+    "07.flag": "a",
+    "07.policy": lambda attempt: "try again",
 }
 
 
@@ -353,3 +375,66 @@ def test_the_judges_of_lesson_01_run_the_model(monkeypatch):
     assert judge("01.faded", FADED).state == "failed"
     assert judge("01.equation", RIGHT["01.equation"]).state == "failed"
     assert judge("01.same", RIGHT["01.same"]).state == "failed"
+
+
+# -- lesson 07
+
+
+@pytest.mark.parametrize(
+    ("name", "claim", "told"),
+    [
+        ("07.count", lambda c: c.thp_migration_fail <= c.huge_pages, "passed"),
+        ("07.count", lambda c: True, "v2 keeps it too, in all "),
+        ("07.count", lambda c: c.pinned, "not even v3fix keeps it: pin*"),
+        ("07.count", lambda c: c.nosuch, "the claim raised AttributeError"),
+        ("07.count", lambda c: c.thp_migration_fail == 1, "not even v3fix keeps it"),
+        ("07.moved", lambda c: True, "v2 keeps it too"),
+        ("07.moved", lambda c: not c.pages_in_cma, "not even v3 keeps it"),
+    ],
+)
+def test_a_claim_is_answered_with_a_run(name, claim, told):
+    verdict = judge(name, claim)
+    assert told in f"{verdict.state} {verdict.why}"
+
+
+def test_a_counterexample_can_be_replayed():
+    told = judge("07.moved", RIGHT["07.moved"]).detail
+    schedule = told.split("with ")[1].splitlines()[0]
+    run = vfio_map("v2", order=1, targets="either", released=1).replay(schedule)
+    assert run.results["pin"] == -12
+    assert run.last.world.vmstat["pgmigrate_success"] == 2
+
+
+@pytest.mark.parametrize("text", ["0.31640625", "81/256", " 81/256 "])
+def test_a_fraction_can_be_written_in_several_ways(text):
+    assert judge("07.law", text).state == "passed"
+
+
+@pytest.mark.parametrize("text", ["a third", "1/0", "", "9/64"])
+def test_other_texts_are_no_fraction(text):
+    assert judge("07.law", text).state == "failed"
+
+
+@pytest.mark.parametrize(
+    ("decide", "told"),
+    [
+        (lambda a: a.usual, "visit (somebody refers"),
+        (lambda a: "wait" if a.pin_is_busy else a.usual, "batch (a single page"),
+        (lambda a: "drain", "callers who pin nothing notice it: compaction"),
+        (lambda a: a.nosuch, "the policy raised AttributeError"),
+        (lambda a: "retry", "the policy returned 'retry'"),
+    ],
+)
+def test_a_policy_is_told_where_it_falls_short(decide, told):
+    verdict = judge("07.policy", decide)
+    assert verdict.state == "failed"
+    assert told in verdict.why
+
+
+def test_the_judges_of_lesson_07_run_the_model(monkeypatch):
+    from mmsim import tasks_07
+
+    monkeypatch.setattr(tasks_07, "lru_batch", lambda *a, **k: lru_batch("v2"))
+    assert judge("07.batch", RIGHT["07.batch"]).state == "failed"
+    monkeypatch.setattr(tasks_07, "vfio_map", lambda *a, **k: vfio_map("v3"))
+    assert judge("07.hole", RIGHT["07.hole"]).state == "failed"

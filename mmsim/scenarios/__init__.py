@@ -14,6 +14,7 @@ from mmsim.scenarios.boot_guest import BOOT_GUEST, BootGuest
 from mmsim.scenarios.cma_alloc import CMA_ALLOC
 from mmsim.scenarios.drop_caches_only import DROP_CACHES_ONLY
 from mmsim.scenarios.guest import CMA_PFN
+from mmsim.scenarios.lru_batch import LRU_BATCH
 from mmsim.scenarios.pin_versus import PIN_VERSUS, SMALL
 from mmsim.scenarios.situation import Situation, Spec
 from mmsim.scenarios.split_race import SPLIT_RACE
@@ -28,6 +29,7 @@ __all__ = [
     "boot_guest",
     "cma_alloc",
     "drop_caches_only",
+    "lru_batch",
     "make",
     "pin_versus",
     "split_race",
@@ -42,6 +44,7 @@ _SPECS = (
     TIMED_HOLD,
     BOOT_GUEST,
     CMA_ALLOC,
+    LRU_BATCH,
     SPLIT_RACE,
 )
 SCENARIOS: dict[str, Spec] = {spec.name: spec for spec in _SPECS}
@@ -82,6 +85,11 @@ def pin_versus(version: str | Version = "base", **knobs: object) -> Situation:
 def drop_caches_only(**knobs: object) -> Situation:
     """`make("drop_caches_only", ...)`: one write to drop_caches, nobody else."""
     return make("drop_caches_only", "base", knobs)
+
+
+def lru_batch(version: str | Version = "base", **knobs: object) -> Situation:
+    """`make("lru_batch", ...)`: single pages, one of them in another CPU's batch."""
+    return make("lru_batch", version, knobs)
 
 
 def boot_guest(version: str | Version = "base", **knobs: object) -> BootGuest:

@@ -19,6 +19,7 @@ from mmsim.knobs import Knob, Value, settle
 from mmsim.mm.versions import Version, get
 from mmsim.mm.world import World
 from mmsim.scenarios.fates import (
+    FAILURES,
     MIGRATED,
     NOT_FINISHED,
     Aim,
@@ -133,6 +134,11 @@ class Situation(Scenario):
         """Has the main actor returned what it was started for?"""
         local = self.local(state, self.main)
         return bool(local.finished and self.aim.reached(local.result))
+
+    @property
+    def outcomes_known(self) -> tuple[str, ...]:
+        """Every name that `outcome` can give to an end; the first one is success."""
+        return (self.aim.word, *FAILURES)
 
     def outcome(self, state: State) -> str:
         """How the main actor fared, in a few words that stay the same for the same fate."""

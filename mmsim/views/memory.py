@@ -1,6 +1,6 @@
 """A zone: map of its pageblocks and free memory by size of block, side by side.
 
-Interface: memory_svg, memory_sentence, memory_table, fates_table
+Interface: memory_svg, memory_sentence, memory_table, fates_table, supply, SUPPLY
 
 Both pictures ask about the same order: a diamond on the map and the rows above the dashed line are
 the same free blocks.
@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from mmsim.fragmentation import suitable
-from mmsim.hosts import fates
+from mmsim.fragmentation import suitable, summed
+from mmsim.hosts import fate, fates
+from mmsim.mm.page_alloc import request
 from mmsim.mm.untouched import pages
 from mmsim.mm.zone import Zone
 from mmsim.units import HPAGE_PMD_ORDER
@@ -88,3 +89,19 @@ def fates_table(zone: Zone) -> pd.DataFrame:
 
     index = pd.Index(list(fates(zone)), name="request", dtype=object)
     return pd.DataFrame({"gets it from": list(fates(zone).values())}, index=index, dtype=object)
+
+
+SUPPLY = ("blocks of 2 MiB", "largest free block", "a huge page")
+
+
+def supply(zone: Zone) -> dict[str, int | str]:
+    """What a prediction about a zone is compared with: each of SUPPLY."""
+    free = summed(zone.lists())
+    largest = max((order for order, blocks in enumerate(free) if blocks), default=None)
+    huge = fate(zone, request(HPAGE_PMD_ORDER))
+    found = (
+        suitable(free, HPAGE_PMD_ORDER),
+        "none" if largest is None else size_words(1 << largest),
+        huge if huge.startswith("-") else "granted",
+    )
+    return dict(zip(SUPPLY, found, strict=True))

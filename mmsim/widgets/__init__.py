@@ -1,11 +1,5 @@
 """What a lesson shows: interactive skins over the views, and their static twins.
 
-Interface: stepper, console, bench, show_state, show_ledger, show_zone, show_trace, show_flow,
-show_chart, show_table, show_diff, show_story, show_windows
-Interface: stepper, console, bench, host_console, paste, show_state, show_ledger, show_zone,
-show_memory, show_trace, show_flow, show_chart, show_table, show_diff, show_story
-Interface: stepper, console, bench, retry_sliders, show_state, show_ledger, show_zone, show_trace,
-show_flow, show_chart, show_table, show_diff, show_story
 Interface: the names in `__all__`; one widget a file, the `show_` functions in `display`.
 """
 
@@ -25,19 +19,24 @@ from mmsim.widgets.display import (
     show_windows,
     show_zone,
 )
+from mmsim.widgets.explorer import explorer
 from mmsim.widgets.hostconsole import host_console
 from mmsim.widgets.paste import paste
 from mmsim.widgets.retry import retry_sliders
 from mmsim.widgets.scheduler import scheduler
+from mmsim.widgets.schedules import play, show_chances, show_tree
 from mmsim.widgets.stepper import stepper
 
 __all__ = [
     "bench",
     "console",
+    "explorer",
     "host_console",
     "paste",
+    "play",
     "retry_sliders",
     "scheduler",
+    "show_chances",
     "show_chart",
     "show_diff",
     "show_flow",
@@ -48,6 +47,7 @@ __all__ = [
     "show_story",
     "show_table",
     "show_trace",
+    "show_tree",
     "show_windows",
     "show_zone",
     "stepper",
