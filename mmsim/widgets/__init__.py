@@ -10,6 +10,7 @@ from mmsim.widgets.display import (
     show_diff,
     show_flow,
     show_ledger,
+    show_lending,
     show_memory,
     show_side_by_side,
     show_state,
@@ -21,6 +22,7 @@ from mmsim.widgets.display import (
 )
 from mmsim.widgets.explorer import explorer
 from mmsim.widgets.hostconsole import host_console
+from mmsim.widgets.lendingconsole import lending_console
 from mmsim.widgets.paste import paste
 from mmsim.widgets.retry import retry_sliders
 from mmsim.widgets.scheduler import scheduler
@@ -32,6 +34,7 @@ __all__ = [
     "console",
     "explorer",
     "host_console",
+    "lending_console",
     "paste",
     "play",
     "retry_sliders",
@@ -41,6 +44,7 @@ __all__ = [
     "show_diff",
     "show_flow",
     "show_ledger",
+    "show_lending",
     "show_memory",
     "show_mutation",
     "show_side_by_side",

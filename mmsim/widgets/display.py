@@ -20,10 +20,11 @@ from mmsim.benches import Bench
 from mmsim.checks import ANSWERED
 from mmsim.engine.trace import Trace
 from mmsim.lessons import Prediction
+from mmsim.loans import Lending
 from mmsim.mm import versions
 from mmsim.mm.zone import Zone
 from mmsim.units import HPAGE_PMD_ORDER
-from mmsim.views import account, flow, memory, picture, side_by_side, story, text, windows
+from mmsim.views import account, flow, lending, memory, picture, side_by_side, story, text, windows
 from mmsim.views.figures import Chart
 from mmsim.views.fold import fold_once
 from mmsim.views.pasted import machine
@@ -144,6 +145,16 @@ def show_zone(
     display(Picture(svg, said))
     say(said)
     show_table(memory.memory_table(zone, order))
+
+
+def show_lending(made: Lending, *, after: After = None) -> None:
+    """Eight allocations and the half line: a picture, a sentence and a table."""
+    if locked(after):
+        return
+    said = lending.lending_sentence(made)
+    display(Picture(lending.lending_svg(made), said))
+    say(said)
+    show_table(lending.lending_table(made))
 
 
 def show_memory(

@@ -18,24 +18,19 @@ from mmsim.lessons import Prediction
 from mmsim.mm.zone import Zone
 from mmsim.units import HPAGE_PMD_ORDER, MAX_ORDER
 from mmsim.views.memory import fates_table, memory_sentence, memory_svg
-from mmsim.widgets.console import Console
+from mmsim.widgets.asking import AskingConsole
 from mmsim.widgets.display import Table
-from mmsim.widgets.question import Question
 
 SIZES = {"16 MiB": 16, "64 MiB": 64, "1 GiB": 1024, "4 GiB": 4096, "1 TiB": 1 << 20}
 ORDER = "order"
 SEED_MAX = 99
 
 
-class HostConsole(Console):
+class HostConsole(AskingConsole):
     """The widget.  `boxes` maps knob names, and "order", to their controls."""
 
-    def __init__(self, host: Host, prediction: Prediction | None) -> None:
-        self.question = (
-            Question(prediction, "Now change the host.") if prediction is not None else None
-        )
-        self.order = HPAGE_PMD_ORDER
-        super().__init__(host, tuple(knob.name for knob in HOST_KNOBS), prediction)
+    then = "Now change the host."
+    order = HPAGE_PMD_ORDER
 
     def _offered(self, knobs: tuple[str, ...]) -> dict[str, Any]:
         found = {knob.name: self._box(knob) for knob in HOST_KNOBS if knob.name in knobs}
@@ -45,11 +40,6 @@ class HostConsole(Console):
         found["seed"].max = max(SEED_MAX, found["seed"].value)
         found[ORDER] = w.IntSlider(min=0, max=MAX_ORDER - 1, value=HPAGE_PMD_ORDER)
         return found
-
-    def _unlock(self) -> None:
-        if self.question is not None:
-            self.question.stored()
-        super()._unlock()
 
     def _run(self, values: dict[str, Any]) -> Zone:
         self.order = values.pop(ORDER)
@@ -67,5 +57,4 @@ def host_console(host: Host, *, unlock: Prediction | None = None) -> w.VBox:
 
     `unlock`: a prediction that has to be stored before anything moves.
     """
-    console = HostConsole(host, unlock)
-    return w.VBox([console.question, console]) if console.question is not None else console
+    return HostConsole(host, tuple(knob.name for knob in HOST_KNOBS), unlock).asked()
