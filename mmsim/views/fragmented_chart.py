@@ -157,9 +157,9 @@ def _draw(stages: Mapping[str, Stage], title: str, note: str) -> Any:
 # -- pins on such a machine
 
 _KINDS = {
-    "pages between can't move": ((PINNED,), "S2_real"),
-    "the same, and the first huge page is held": ((PINNED,), "S3_real_held"),
-    "pages between can move": (MOVABLE, "S2_real"),
+    "can't be moved": ((PINNED,), "S2_real"),
+    "can't be moved; the huge page is held": ((PINNED,), "S3_real_held"),
+    "can be moved": (MOVABLE, "S2_real"),
 }
 
 
@@ -177,5 +177,5 @@ def fragmented_pins() -> pd.DataFrame:
         failed = sum(r["pin_errno"] != "0" for r in pins)
         rows.append((len(pins), huge, inside, whole, split, failed))
     columns = ["pins", "huge pages", "of them in CMA", "moved whole", "split", "failed pins"]
-    index = pd.Index(list(_KINDS), name="every other page is in use;", dtype=object)
+    index = pd.Index(list(_KINDS), name="the pages in between", dtype=object)
     return pd.DataFrame(rows, index=index, columns=columns, dtype=object)

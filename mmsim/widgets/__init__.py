@@ -1,7 +1,5 @@
 """What a lesson shows: interactive skins over the views, and their static twins.
 
-Interface: stepper, console, bench, host_console, paste, retry_sliders, show_state, show_ledger,
-show_zone, show_memory, show_trace, show_flow, show_chart, show_table, show_diff, show_story
 Interface: the names in `__all__`; one widget a file, the `show_` functions in `display`.
 """
 
@@ -13,6 +11,7 @@ from mmsim.widgets.display import (
     show_flow,
     show_ledger,
     show_memory,
+    show_result,
     show_side_by_side,
     show_state,
     show_story,
@@ -38,6 +37,7 @@ __all__ = [
     "show_flow",
     "show_ledger",
     "show_memory",
+    "show_result",
     "show_side_by_side",
     "show_state",
     "show_story",

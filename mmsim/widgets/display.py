@@ -1,7 +1,7 @@
 """Static twins: a picture, a small table and a sentence as ordinary output of a cell.
 
-Interface: show_state, show_ledger, show_zone, show_memory, show_trace, show_flow, show_chart,
-show_table, show_diff, show_side_by_side, show_story
+Interface: show_state, show_ledger, show_zone, show_memory, show_trace, show_result, show_flow,
+show_chart, show_table, show_diff, show_side_by_side, show_story
 
 What a widget shows is gone without a kernel (on GitHub, in print, for a screen reader); what these
 functions show is stored in the notebook.  With `after`, a prediction or the name of a task, nothing
@@ -184,6 +184,13 @@ def show_trace(trace: Trace, *, width: int = 100, after: After = None) -> None:
         print(text.step_table(trace, width=width))
         print()
         print(text.summary(trace))
+
+
+def show_result(trace: Trace, *, after: After = None) -> None:
+    """What came of a run, without its steps."""
+    if not _locked(after):
+        for line in text.summary(trace).splitlines():
+            _say(line)
 
 
 def show_flow(trace: Trace, *, after: After = None) -> None:
