@@ -31,7 +31,7 @@ STAGES = {
     "3_odd_pfns_freed_even_held": "every other\npage freed",
     "4_order9_outside_cma_used_up": "last order 9\nused up",
 }
-BLOCKS = "blocks of 2 MiB "
+BLOCKS = "2 MiB "
 OUTSIDE, INSIDE = f"{BLOCKS}outside CMA", f"{BLOCKS}in CMA"
 UNUSABLE, EXTFRAG = "unusable_index", "extfrag_index"
 
@@ -121,7 +121,7 @@ def _moved(before: int, after: int) -> str:
 
 def _draw(stages: Mapping[str, Stage], title: str, note: str) -> Any:
     figure, (left, right) = panelled(2, title, note, same_y=False)
-    figure.subplots_adjust(wspace=0.16)
+    figure.subplots_adjust(wspace=0.22)
     places = range(len(stages))
     handles: list[Any] = []
     for shift, name, fill in ((-0.2, OUTSIDE, FILLS["MOVABLE"]), (0.2, INSIDE, FILLS["CMA"])):

@@ -139,10 +139,9 @@ def show_zone(
     `order`: the order asked about; `marked`: blocks (pfn, order) to outline, `marked_as` whose."""
     if _locked(after):
         return
-    said = memory.memory_sentence(zone, order)
-    svg = memory.memory_svg(zone, order, marked=marked, marked_as=marked_as)
-    display(Picture(svg, said))
-    _say(said)
+    seen = memory.memory(zone, order, marked=marked, marked_as=marked_as)
+    display(Picture(seen.svg, seen.sentence))
+    _say(seen.sentence)
     show_table(memory.memory_table(zone, order))
 
 

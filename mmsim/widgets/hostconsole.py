@@ -17,7 +17,7 @@ from mmsim.hosts import HOST_KNOBS, Host
 from mmsim.lessons import Prediction
 from mmsim.mm.zone import Zone
 from mmsim.units import HPAGE_PMD_ORDER, MAX_ORDER
-from mmsim.views.memory import fates_table, memory_sentence, memory_svg
+from mmsim.views.memory import fates_table, memory
 from mmsim.widgets.console import Console
 from mmsim.widgets.display import Table
 from mmsim.widgets.question import Question
@@ -36,6 +36,8 @@ class HostConsole(Console):
         )
         self.order = HPAGE_PMD_ORDER
         super().__init__(host, tuple(knob.name for knob in HOST_KNOBS), prediction)
+        for box in self.boxes.values():
+            box.layout.width = "320px"  # a slider from 0 to 100 needs room
 
     def _offered(self, knobs: tuple[str, ...]) -> dict[str, Any]:
         found = {knob.name: self._box(knob) for knob in HOST_KNOBS if knob.name in knobs}
@@ -57,9 +59,9 @@ class HostConsole(Console):
         return zone
 
     def _show(self, zone: Zone) -> None:  # type: ignore[override]
-        self.view.value = memory_svg(zone, self.order)
-        table = Table(fates_table(zone))._repr_html_()
-        self.said.value = f"<p>{escape(memory_sentence(zone, self.order))}</p>{table}"
+        seen = memory(zone, self.order)
+        self.view.value = seen.svg
+        self.said.value = f"<p>{escape(seen.sentence)}</p>{Table(fates_table(zone))._repr_html_()}"
 
 
 def host_console(host: Host, *, unlock: Prediction | None = None) -> w.VBox:

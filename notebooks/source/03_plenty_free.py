@@ -127,7 +127,8 @@ guess = Prediction(
 host_console(host(cma=0, used=60), unlock=guess)
 
 # %% [markdown]
-# On the left, each cell of the map is a **pageblock**, 2 MiB, light as far as it is free. On the right, the
+# On the left, each cell of the map is a **pageblock**, 2 MiB, light as far as it is free. The kernel keeps pages of one
+# *type* together in a pageblock; here all are MOVABLE, which is for pages that can be moved. On the right, the
 # same free memory by the size of its blocks: the bar says how much, the number how many. Both ask about one
 # order: a diamond on the map, and the rows above the dashed line, are blocks that are large enough for it.
 #
@@ -186,7 +187,7 @@ assert worn.zone.nr_free > 100_000
 #
 # ## One page is enough
 #
-# **Task.** A zone of 16 MiB has 4,096 pages, numbered from 0, all of them free. Which pages do you hold so that no
+# **Task.** 16 MiB of memory have 4,096 pages, numbered from 0, all of them free. Which pages do you hold so that no
 # huge page can be had, and as few as possible? The model holds them and asks for a huge page.
 
 # %% tags=["student"]
@@ -260,9 +261,9 @@ assert enough((40, 75, 90, 99)) == "99 %"
 #
 # </details>
 #
-# Two things keep real memory from looking as if drawn by lot. The kernel keeps like with like: each pageblock has a
-# type, so that pages that can't be moved stay together. And *compaction* moves pages to make room. Where a few
-# pages in each pageblock can't be moved, neither of them helps.
+# Two things keep real memory from looking as if drawn by lot. Pages that can't be moved are kept together, in
+# pageblocks of another type. And *compaction* moves pages to make room. Where a few pages in each pageblock can't
+# be moved, neither of them helps.
 #
 # ## Who gets what
 #
@@ -317,8 +318,8 @@ assert supply(lent.zone)["blocks of 2 MiB"] == 128
 #
 # | number | what it says | where |
 # | --- | --- | --- |
-# | `unusable_index` | the share of free memory that lies in blocks too small for an order: 0.000 none, 1.000 all of it | debugfs, `extfrag/` |
-# | `extfrag_index` | why a request would fail: near 0 for want of memory, near 1 because it is in pieces; -1.000: it would not fail | debugfs, `extfrag/` |
+# | `unusable_index` | the share of free memory that lies in blocks too small for an order: 0.000 none, 1.000 all of it | a file in `/sys/kernel/debug/extfrag/` |
+# | `extfrag_index` | why a request would fail: near 0 for want of memory, near 1 because it is in pieces; -1.000: it would not fail | the same |
 # | `extfrag_for_order` | the first one in percent | inside the kernel, for proactive compaction |
 #
 # For the host without CMA they say what you have seen. (The last column is no number of the kernel; it counts only the
@@ -378,16 +379,14 @@ measured = fragmented().table
 before, after = measured.loc["just booted"], measured.loc["last order 9 used up"]
 assert list(before[["unusable_index", "extfrag_index"]]) == ["0.008", "-1.000"]
 assert list(after[["unusable_index", "extfrag_index"]]) == ["0.583", "-1.000"]
-assert before["blocks of 2 MiB outside CMA"] == 356 and after["blocks of 2 MiB outside CMA"] == 0
-assert (
-    after["blocks of 2 MiB in CMA"] == 126 and after["free pages"] - after["free in CMA"] == 89757
-)
+assert before["2 MiB outside CMA"] == 356 and after["2 MiB outside CMA"] == 0
+assert after["2 MiB in CMA"] == 126 and after["free pages"] - after["free in CMA"] == 89757
 assert round(89757 * 4 / 1024) == 351
 
 # %% [markdown]
 # At the end 351 MiB are free outside CMA, and none of it in a block of 2 MiB. `unusable_index` has gone from 0.008 to
-# 0.583; `extfrag_index` is -1.000 all the time. Then guests were started and their memory was pinned. (These
-# kernels have the repair of the return value that lesson 04 tells about.)
+# 0.583; `extfrag_index` is -1.000 all the time. Then memory of a memfd was filled, as for a guest, and
+# pinned. (These kernels have a repair of a return value that lesson 04 tells about.)
 
 # %%
 show_table(fragmented_pins(), after="03.healthy")
@@ -405,8 +404,8 @@ assert list(pins["failed pins"]) == [0, 6, 0] and list(pins["pins"]) == [36, 6, 
 #
 # ## The pin fails although plenty is free
 #
-# The same in the model: a guest of 8 MiB on the host with CMA, in the kernel before the patch. Nobody holds a foreign
-# reference here.
+# The same in the model: a guest of 8 MiB on the host with CMA, before the patch (`base`) and without that repair. Nobody
+# holds a foreign reference here.
 
 # %%
 run = boot_guest("base", host=1024, cma=25, used=60, guest=8).run()
