@@ -8,8 +8,8 @@ cells and with what was done to the zone, not with its size.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from itertools import accumulate
+from collections.abc import Callable, Iterable
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 from mmsim.mm.untouched import Pattern
@@ -63,12 +63,10 @@ def occupancy(zone: Zone, per_cell: int = 1, order: int = HPAGE_PMD_ORDER) -> li
     return [{mt: Part(*found) for mt, found in cell.items() if found[0]} for cell in sums]
 
 
-def _by_cell(at: int, end: int, first: int, per_cell: int) -> Iterator[tuple[int, int]]:
+def _by_cell(at: int, end: int, first: int, per_cell: int) -> list[tuple[int, int]]:
     """A range of pageblocks, cut where a cell ends; the first cell begins at `first`."""
-    while at < end:
-        to = min(at + per_cell - (at - first) % per_cell, end)
-        yield at, to
-        at = to
+    cuts = [at, *range(at + per_cell - (at - first) % per_cell, end, per_cell), end]
+    return list(pairwise(cuts)) if at < end else []
 
 
 def _laid_out(zone: Zone, pfn: int) -> str:
@@ -76,12 +74,14 @@ def _laid_out(zone: Zone, pfn: int) -> str:
     return next(migratetype for first, end, migratetype in zone.layout if first <= pfn < end)
 
 
-def _listed(zone: Zone) -> Iterator[tuple[int, int]]:
+def _listed(zone: Zone) -> list[tuple[int, int]]:
     """(pfn, order) of every free block that stands on a list by itself."""
-    for lists in zone.free_area.values():
-        for size, blocks in enumerate(lists):
-            for pfn in blocks:
-                yield pfn, size
+    return [
+        (pfn, size)
+        for lists in zone.free_area.values()
+        for size, blocks in enumerate(lists)
+        for pfn in blocks
+    ]
 
 
 def _by_pageblock(

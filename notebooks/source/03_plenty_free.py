@@ -15,7 +15,7 @@
 # | --- | --- |
 # | Recall; free memory comes in blocks | 8 |
 # | Forty percent free | 7 |
-# | One page is enough; how likely is a free block? | 6 |
+# | How little is enough; how likely is a free block? | 6 |
 # | Who gets what; the kernel's three numbers | 5 |
 # | A real kernel; the pin fails; your own machine | 4 |
 
@@ -173,7 +173,7 @@ assert supply(worn.with_(used=1).zone)["blocks of 2 MiB"] == 0
 assert worn.zone.nr_free > 100_000
 
 # %% [markdown]
-# <details><summary><b>Four hundred megabytes, and not one huge page.</b> Open when you have predicted.</summary>
+# <details><summary><b>How much, and in what pieces?</b> Open when you have predicted.</summary>
 #
 # More than 100,000 pages are free, and there is not one block of 2 MiB; not even with `used` at 1. With the same
 # 40 % and `scattered` at 0 there are 198 of them, and a huge page is no problem. How much is free, and in what
@@ -185,7 +185,7 @@ assert worn.zone.nr_free > 100_000
 #
 # </details>
 #
-# ## One page is enough
+# ## How little is enough?
 #
 # **Task.** 16 MiB of memory have 4,096 pages, numbered from 0, all of them free. Which pages do you hold so that no
 # huge page can be had, and as few as possible? The model holds them and asks for a huge page.
@@ -255,9 +255,9 @@ assert list(chances) == ["4.4e-202", "1.8e-21", "0.016", "0.467", "0.951"]
 assert enough((40, 75, 90, 99)) == "99 %"
 
 # %% [markdown]
-# <details><summary><b>Waiting for luck is no plan.</b> Open when you have predicted.</summary>
+# <details><summary><b>Can one wait for luck?</b> Open when you have predicted.</summary>
 #
-# The even chance comes a little above 98.7 %. At 40 % the chance has 201 zeros behind the point.
+# No. The even chance comes a little above 98.7 %. At 40 % the chance has 201 zeros behind the point.
 #
 # </details>
 #
@@ -299,15 +299,15 @@ assert free_cma * 2 < free and round(100 * free_cma / free) == 46
 assert supply(lent.zone)["blocks of 2 MiB"] == 128
 
 # %% [markdown]
-# **Explain** in one sentence, before you read on: CMA is less than half of what is free, so the half rule of lesson 02
-# sends nobody there. Why does the process's huge page come from CMA all the same?
+# **Explain** in one sentence, once you know all three: does the half rule of lesson 02 decide the first answer? (CMA is
+# less than half of what is free.) If not, what does?
 
 # %% [markdown]
-# <details><summary><b>A second road into CMA.</b> Open when you have your sentence.</summary>
+# <details><summary><b>What decides?</b> Open when you have your sentence.</summary>
 #
-# CMA is only 46 % of what is free. But `__rmqueue()` (Linux 6.1) looks into CMA as soon as the lists of the request's
-# own type have no block that is large enough, and before it takes one from another type. So when ordinary memory is
-# in pieces, *all* huge pages of guests land in CMA.
+# No: CMA is only 46 % of what is free. But `__rmqueue()` (Linux 6.1) looks into CMA as soon as the lists of the
+# request's own type have no block that is large enough, and before it takes one from another type. This is a second
+# road into CMA: when ordinary memory is in pieces, *all* huge pages of guests land there.
 #
 # And then they can't leave it. A guest whose memory is pinned for a device has to go to free huge pages outside CMA, and
 # there are none: that is why it lies in CMA.
