@@ -51,6 +51,7 @@ RIGHT = {
     "04.order": ["lock", "look", "unmap", "freeze", "cut", "unlock"],
     "04.stays": {"base": 1, "v2": 11, "v3fix": 1},
     "04.rescues": dict(zip(RESCUES, (1, 2, 4, 10, 11), strict=True)),
+    "04.longer": "later",
     "04.window": 8,
     "04.left": {
         ("base", "not split"): True,
@@ -92,6 +93,7 @@ WRONG = {
     "04.order": ["lock", "freeze", "look", "unmap", "cut", "unlock"],
     "04.stays": {"base": 1, "v2": 10, "v3fix": 1},
     "04.rescues": dict(zip(RESCUES, (0, 1, 3, 9, 10), strict=True)),
+    "04.longer": "same",
     "04.window": 5,
     "04.left": {
         (version, end): (version, end) != ("v2", "not split")
