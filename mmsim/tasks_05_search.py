@@ -19,7 +19,7 @@ from mmsim.mutants import make as mutated
 from mmsim.scenarios import Situation, make, split_race
 from mmsim.scenarios.fates import MISSED, NOT_SPLIT, fails
 from mmsim.scenarios.split_race import CLAIMS
-from mmsim.views.chances import failures
+from mmsim.views.chances import all_failures
 from mmsim.views.numbers import chance
 from mmsim.views.table import step_table
 from mmsim.views.waystofail import ANY_STEP, failure_odds
@@ -124,7 +124,7 @@ def sliders(answer: dict[str, Any]) -> Verdict:
     likely = {}
     for text in PACES:
         pace = Fraction(*map(int, text.split(" : ")))
-        likely[text] = failures(RACE, {RACE.main: pace}).odds or Fraction(0)
+        likely[text] = all_failures(RACE, {RACE.main: pace}).odds or Fraction(0)
     best = max(likely, key=likely.__getitem__)
     if answer["pace"] != best:
         given = chance(likely[answer["pace"]])

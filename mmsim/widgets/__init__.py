@@ -10,7 +10,9 @@ from mmsim.widgets.display import (
     show_diff,
     show_flow,
     show_ledger,
+    show_lending,
     show_memory,
+    show_result,
     show_side_by_side,
     show_state,
     show_story,
@@ -21,6 +23,7 @@ from mmsim.widgets.display import (
 )
 from mmsim.widgets.explorer import explorer
 from mmsim.widgets.hostconsole import host_console
+from mmsim.widgets.lendingconsole import lending_console
 from mmsim.widgets.paste import paste
 from mmsim.widgets.retry import retry_sliders
 from mmsim.widgets.scheduler import scheduler
@@ -32,6 +35,7 @@ __all__ = [
     "console",
     "explorer",
     "host_console",
+    "lending_console",
     "paste",
     "play",
     "retry_sliders",
@@ -41,8 +45,10 @@ __all__ = [
     "show_diff",
     "show_flow",
     "show_ledger",
+    "show_lending",
     "show_memory",
     "show_mutation",
+    "show_result",
     "show_side_by_side",
     "show_state",
     "show_story",

@@ -24,7 +24,7 @@
 
 # %%
 from mmsim import Prediction, check, claims_table, crossroads_table, dare, explorer, failure_table
-from mmsim import failures, hint, mutants_table, play, ready, scheduler
+from mmsim import all_failures, hint, mutants_table, play, ready, scheduler
 from mmsim import show_chances, show_mutation, show_table, show_tree, split_race, vfio_map
 
 ready()
@@ -152,11 +152,11 @@ share.store(**{"schedules that fail": None})
 share.store(**{"schedules that fail": 33})
 
 # %%
-share.show_against({"schedules that fail": failures(race).schedules})
+share.show_against({"schedules that fail": all_failures(race).schedules})
 
 # %% tags=["solution", "check"]
-assert failures(race).schedules == 33
-assert race.explore().schedules() == failures(race).of == 73
+assert all_failures(race).schedules == 33
+assert race.explore().schedules() == all_failures(race).of == 73
 
 # %% [markdown]
 # Here they are, as a tree. A schedule begins at the top and takes a branch wherever it decides who moves. What ends
@@ -278,7 +278,7 @@ often.store(**{"failing runs of 10,000": None})
 often.store(**{"failing runs of 10,000": 288})
 
 # %%
-often.show_against({"failing runs of 10,000": round(10_000 * failures(race).odds)})
+often.show_against({"failing runs of 10,000": round(10_000 * all_failures(race).odds)})
 
 # %% [markdown]
 # **Task.** How likely are these two schedules? Write fractions as text, such as `"1/8"`.
@@ -308,7 +308,7 @@ show_table(crossroads_table(race, some), after="05.odds")
 show_chances(split_race(released=1, order=1), runs=10_000, after=often)
 
 # %% tags=["check"]
-odds = failures(race).odds
+odds = all_failures(race).odds
 assert str(odds) == "59/2048" and round(10_000 * odds) == 288 and round(10_000 * 33 / 73) == 4521
 assert split_race(released=1, order=1).explore().schedules() == 73
 
@@ -351,8 +351,8 @@ check("05.sliders", sliders)
 
 # %% tags=["check"]
 tried = {n: split_race("v3", released=1, passes=n) for n in (1, 2, 3, 10)}
-assert (failures(tried[10]).schedules, failures(tried[10]).of) == (30, 883)
-fair, slow = ({n: failures(q, w).odds for n, q in tried.items()} for w in ({}, {"split": 27}))
+assert (all_failures(tried[10]).schedules, all_failures(tried[10]).of) == (30, 883)
+fair, slow = ({n: all_failures(q, w).odds for n, q in tried.items()} for w in ({}, {"split": 27}))
 assert all(fair[n] > 100 * fair[n + 1] and slow[n + 1] > slow[n] * 2 / 3 for n in (1, 2))
 
 # %% [markdown]

@@ -19,7 +19,7 @@ HERE = Path(__file__).resolve().parents[2] / "notebooks"
 SOURCES = sorted((HERE / "source").glob("[0-9]*.py"))
 EDITIONS = ("student", "solution")
 CODE_LINES_MAX = 12
-TWINS = r"\b(play|show_(state|ledger|flow|table|chart|chances|tree))\("
+TWINS = r"\b(play|show_(state|ledger|zone|memory|flow|table|chart|chances|tree))\("
 
 spec = importlib.util.spec_from_file_location("build", HERE / "build.py")
 build = importlib.util.module_from_spec(spec)
@@ -44,7 +44,7 @@ each_edition = pytest.mark.parametrize("which", EDITIONS)
 
 
 def test_there_are_lessons_and_nothing_else():
-    assert [path.stem[:2] for path in SOURCES] == ["00", "01", "04", "05"]
+    assert [path.stem[:2] for path in SOURCES] == ["00", "01", "03", "04", "05", "07"]
     for folder in build.EDITIONS.values():
         assert sorted(p.stem for p in folder.glob("*.ipynb")) == [p.stem for p in SOURCES]
 
@@ -110,9 +110,7 @@ def test_a_widget_is_followed_by_a_twin_without_one(source):
     for number, cell in enumerate(cells):
         if "nbval-ignore-output" in tags(cell):
             after = "\n".join(cell.source for cell in cells[number + 1 : number + 5])
-            assert re.search(
-                r"\b(play|show_(state|ledger|flow|table|chart|chances|tree))\(", after
-            ), cell.source
+            assert re.search(TWINS, after), cell.source
 
 
 @each_lesson
