@@ -53,6 +53,16 @@ def test_from_half_on_the_two_kinds_of_memory_take_turns():
     assert there.thps_in_cma - there.thps_outside in (surplus, surplus + 1)
 
 
+def test_one_is_one_and_two_are_two():
+    def landed(**knobs):
+        return str(boot_guest(cma=0, used=0, **knobs).landed())
+
+    assert landed(guest=2) == "nothing in CMA, 1 huge page (in 1 pageblock) outside"
+    assert landed(guest=4) == "nothing in CMA, 2 huge pages (in 2 pageblocks) outside"
+    single = landed(guest=2, shmem_enabled="never")
+    assert single == "nothing in CMA, 512 single pages (in 1 pageblock) outside"
+
+
 @pytest.mark.parametrize(
     ("version", "knobs", "outcome"),
     [

@@ -91,7 +91,7 @@ def _amount(pages: int, thps: int, blocks: int) -> str:
     kinds = [f"{thps:,} huge"] if thps else []
     single = pages - thps * HPAGE_PMD_NR
     kinds += [f"{single:,} single"] if single else []
-    plural = "s" if pages > 1 else ""
+    plural = "s" if thps + single > 1 else ""
     return f"{' and '.join(kinds)} page{plural} (in {blocks:,} pageblock{'s'[: blocks != 1]})"
 
 
