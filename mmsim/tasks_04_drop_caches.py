@@ -1,8 +1,9 @@
-"""The tasks of lesson 04 about drop_caches."""
+"""The tasks of lesson 04 about drop_caches, and about time."""
 
 from __future__ import annotations
 
 from mmsim.checks import Verdict, failed, passed, task
+from mmsim.compare import timed
 from mmsim.engine.schedule import render
 from mmsim.scenarios import SMALL, pin_versus
 from mmsim.scenarios.fates import MISSED, NOT_SPLIT
@@ -63,3 +64,19 @@ def left(answer: dict[tuple[str, str], bool]) -> Verdict:
     return passed(
         "the patch makes one failure rarer; it takes none away, and one it does not touch"
     )
+
+
+@task(
+    "04.longer",
+    "one of earlier, same, later",
+    "The patch waits for nothing. Where does time pass between two attempts?",
+    "An attempt asks for a huge page first, and compaction is part of that.",
+    "Ten attempts that last longer end later.",
+    parts=("earlier", "same", "later"),
+)
+def longer(answer: str) -> Verdict:
+    """Judged by the clock: until when does a reference have to go?"""
+    short, long = (timed.closeness("v2", how).model for how in ("injected", "fragmented"))
+    right = "later" if long > short else "earlier" if long < short else "same"
+    told = f"{long:.0f} µs with compaction, {short:.0f} µs without, in the middle of all draws"
+    return passed(told) if answer == right else failed(told)

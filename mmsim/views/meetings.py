@@ -9,12 +9,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mmsim.engine.scenario import Move, State
+from mmsim.engine.trace import Trace
 from mmsim.scenarios import Situation, pin_versus
 
 if TYPE_CHECKING:
     import pandas as pd
 
-LOCK, REFERENCE = "while it has the lock", "later, with the reference alone"
+LOCK, REFERENCE = "while drop_caches has the lock", "later, with its reference alone"
 MOMENTS: Mapping[str, str] = {LOCK: "folio_test_dirty", REFERENCE: "folio_batch_add"}
 """Which step of drop_caches comes next at that moment."""
 WAITS, FAILS, MAPPED = "it waits", "it fails", "it goes on"
@@ -39,8 +40,10 @@ def meets(version: str, steps: int) -> tuple[Situation, State, str]:
     return situation, state, MAPPED if situation.succeeded(state) else FAILS
 
 
-def met(version: str) -> dict[str, str]:
-    """The fate of a pin for each of MOMENTS, if drop_caches then stands still."""
+def met(by: str | Trace) -> dict[str, str]:
+    """The fate of a pin, of a version or of the version of a run, for each of MOMENTS, if
+    drop_caches then stands still."""
+    version = by if isinstance(by, str) else by.scenario.version.name  # type: ignore[attr-defined]
     walk = pin_versus(version, order=1)
     found, state, steps = dict[str, str](), walk.initial(), 0
     while len(found) < len(MOMENTS):

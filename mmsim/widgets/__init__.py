@@ -12,6 +12,7 @@ from mmsim.widgets.display import (
     show_ledger,
     show_lending,
     show_memory,
+    show_result,
     show_side_by_side,
     show_state,
     show_story,
@@ -26,7 +27,7 @@ from mmsim.widgets.lendingconsole import lending_console
 from mmsim.widgets.paste import paste
 from mmsim.widgets.retry import retry_sliders
 from mmsim.widgets.scheduler import scheduler
-from mmsim.widgets.schedules import play, show_chances, show_tree
+from mmsim.widgets.schedules import play, show_chances, show_mutation, show_tree
 from mmsim.widgets.stepper import stepper
 
 __all__ = [
@@ -46,6 +47,8 @@ __all__ = [
     "show_ledger",
     "show_lending",
     "show_memory",
+    "show_mutation",
+    "show_result",
     "show_side_by_side",
     "show_state",
     "show_story",

@@ -140,10 +140,9 @@ def show_zone(
     `order`: the order asked about; `marked`: blocks (pfn, order) to outline, `marked_as` whose."""
     if locked(after):
         return
-    said = memory.memory_sentence(zone, order)
-    svg = memory.memory_svg(zone, order, marked=marked, marked_as=marked_as)
-    display(Picture(svg, said))
-    say(said)
+    seen = memory.memory(zone, order, marked=marked, marked_as=marked_as)
+    display(Picture(seen.svg, seen.sentence))
+    say(seen.sentence)
     show_table(memory.memory_table(zone, order))
 
 
@@ -195,6 +194,13 @@ def show_trace(trace: Trace, *, width: int = 100, after: After = None) -> None:
         print(text.step_table(trace, width=width))
         print()
         print(text.summary(trace))
+
+
+def show_result(trace: Trace, *, after: After = None) -> None:
+    """What came of a run, without its steps."""
+    if not locked(after):
+        for line in text.summary(trace).splitlines():
+            say(line)
 
 
 def show_flow(trace: Trace, *, after: After = None) -> None:

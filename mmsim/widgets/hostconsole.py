@@ -17,7 +17,7 @@ from mmsim.hosts import HOST_KNOBS, Host
 from mmsim.lessons import Prediction
 from mmsim.mm.zone import Zone
 from mmsim.units import HPAGE_PMD_ORDER, MAX_ORDER
-from mmsim.views.memory import fates_table, memory_sentence, memory_svg
+from mmsim.views.memory import fates_table, memory
 from mmsim.widgets.asking import AskingConsole
 from mmsim.widgets.display import Table
 
@@ -31,6 +31,7 @@ class HostConsole(AskingConsole):
 
     then = "Now change the host."
     order = HPAGE_PMD_ORDER
+    box_width = "320px"  # a slider from 0 to 100 needs room
 
     def _offered(self, knobs: tuple[str, ...]) -> dict[str, Any]:
         found = {knob.name: self._box(knob) for knob in HOST_KNOBS if knob.name in knobs}
@@ -47,9 +48,9 @@ class HostConsole(AskingConsole):
         return zone
 
     def _show(self, zone: Zone) -> None:  # type: ignore[override]
-        self.view.value = memory_svg(zone, self.order)
-        table = Table(fates_table(zone))._repr_html_()
-        self.said.value = f"<p>{escape(memory_sentence(zone, self.order))}</p>{table}"
+        seen = memory(zone, self.order)
+        self.view.value = seen.svg
+        self.said.value = f"<p>{escape(seen.sentence)}</p>{Table(fates_table(zone))._repr_html_()}"
 
 
 def host_console(host: Host, *, unlock: Prediction | None = None) -> w.VBox:

@@ -117,6 +117,7 @@ DEFAULT = "the default: the kernel before the patch"
 MAY_NAME = {
     "mm/versions.py": (NAMES, "the rows themselves"),
     "compare/pins.py": (NAMES, "says which row a measured kernel is"),
+    "views/waystofail.py": (NAMES, "says which measured variant stands for a version"),
     "series.py": (NAMES, "says which version has which change of the kernel"),
     "lessons.py": (NAMES, "a lesson says which versions it compares"),
     "levels.py": (NAMES, "a level of lesson 05 says which version it is played with"),
