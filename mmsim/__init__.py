@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 _HOME = {
     "align": "mmsim.ftrace",
     "alignment": "mmsim.views.tables",
+    "all_failures": "mmsim.views.chances",
     "bench": "mmsim.widgets",
     "boot_guest": "mmsim.scenarios",
     "chance_by_share": "mmsim.views.freed",
@@ -61,7 +62,6 @@ _HOME = {
     "met": "mmsim.views.meetings",
     "moments": "mmsim.views.practice",
     "mutants_table": "mmsim.views.mutated",
-    "odds_by_version": "mmsim.views.bridge",
     "outcomes": "mmsim.cases",
     "own_policy": "mmsim.policy",
     "page_life": "mmsim.benches",
