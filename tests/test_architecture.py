@@ -62,7 +62,7 @@ FLOORS = {
     "schema.py": 5,
     "datafiles.py": 5,
     "compare/": 5,
-    "diagnose.py": 5,
+    "diagnose/": 5,
     "trace.py": 5,
     "ftrace*.py": 5,
     "probe.py": 5,

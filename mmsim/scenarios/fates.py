@@ -10,7 +10,8 @@ in CMA, and what the counters say was refused.  If several things went wrong, th
    least once: it *could not be split*.  No split was ever refused: there was room for it, but it
    *could not be moved*; or, for a caller that never splits, there was *no memory*.  This comes
    before whatever happened to pieces, for they alone would not have saved the pin.
-3. Only pieces are left: a page for each could be had, so one *missed its one pass*.
+3. Only pieces are left: a page for each could be had, so one *missed its one pass*.  A single page
+   that was never part of a huge one has all passes; it *could not be moved*.
 
 Where the pin gave up: memory is pinned in `chunks`, one after the other, and one that is through
 has left CMA.  So it is the first that has something there; those behind it were never tried.  One
@@ -32,6 +33,7 @@ NOT_FINISHED = "not finished"
 NOT_SPLIT = "failed: a huge page could not be split"
 NOT_MOVED = "failed: a huge page could not be moved"
 MISSED = "failed: a piece missed its one pass"
+SINGLE = "failed: a single page could not be moved"
 NO_MEMORY = "failed: no memory to move it to"
 ALL_MOVED = "failed although everything moved"
 
@@ -64,7 +66,9 @@ def why_failed(world: World, rc: int, aim: Aim, chunks: Chunks) -> str:
     left = _left_behind(world, chunks)
     huge = [folio for folio in left if folio.is_thp]
     if left and not huge:
-        return NO_MEMORY if _memory_is_full(world) else MISSED
+        if _memory_is_full(world):
+            return NO_MEMORY
+        return SINGLE if all(folio.name == folio.region for folio in left) else MISSED
     if world.vmstat["thp_split_page_failed"] or any(folio.writeback for folio in huge):
         return NOT_SPLIT
     return NO_MEMORY if aim is MIGRATED and rc == -ENOMEM else NOT_MOVED

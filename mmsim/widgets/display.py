@@ -1,7 +1,7 @@
 """Static twins: a picture, a small table and a sentence as ordinary output of a cell.
 
 Interface: show_state, show_ledger, show_trace, show_flow, show_chart, show_table, show_diff,
-show_side_by_side, show_story
+show_side_by_side, show_diagnosis, show_story
 
 What a widget shows is gone without a kernel (on GitHub, in print, for a screen reader); what these
 functions show is stored in the notebook.  With `after`, a prediction or the name of a task, nothing
@@ -17,10 +17,11 @@ from IPython.display import Image, display
 
 from mmsim.benches import Bench
 from mmsim.checks import ANSWERED
+from mmsim.diagnose import diagnose
 from mmsim.engine.trace import Trace
 from mmsim.lessons import Prediction
 from mmsim.mm import versions
-from mmsim.views import account, charts, flow, picture, side_by_side, story, text
+from mmsim.views import account, charts, diagnosis, flow, picture, side_by_side, story, text
 from mmsim.views.fold import fold_once
 from mmsim.views.practice import worked
 
@@ -161,6 +162,20 @@ def show_side_by_side(old: str, new: str, *, after: After = None) -> None:
         words = side_by_side.side_by_side_sentence(old, new)
         display(Picture(side_by_side.side_by_side_svg(old, new), words))
         print(words)
+
+
+def show_diagnosis(
+    before: str, after: str | None = None, *, kernel: str | None = None, unlock: After = None
+) -> None:
+    """Which paths explain what moved between two texts of /proc/vmstat, or a list of counters.
+
+    What can't be used is told in one sentence.  `unlock`: see `after` of the others."""
+    if _locked(unlock):
+        return
+    try:
+        print(diagnosis.report(diagnose(before, after, kernel), width=100), end="")
+    except ValueError as error:
+        print(f"Can't be diagnosed: {error}.")
 
 
 def show_story() -> None:
