@@ -166,8 +166,8 @@ def _between(before: dict[str, int], after: dict[str, int], names: tuple[str, st
         )
     if back:
         raise DiagnoseError(
-            f"the texts are from different boots: {len(back)} counters went back "
-            f"({_went(back[0], before, after)})"
+            "the texts are from different boots: counters went back, for instance "
+            f"{_went(back[0], before, after)}"
         )
     return _sorted(moved)
 
