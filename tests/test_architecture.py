@@ -55,6 +55,7 @@ FLOORS = {
     "script.py": 4,
     "knobs.py": 4,
     "policy.py": 4,
+    "trials.py": 4,
     "scenarios/": 4,
     "benches.py": 4,
     "cases.py": 4,

@@ -1,7 +1,8 @@
 """What a lesson shows: interactive skins over the views, and their static twins.
 
 Interface: stepper, console, bench, show_state, show_ledger, show_trace, show_flow, show_chart,
-show_table, show_diff, show_side_by_side, show_diagnosis, show_story, diagnosis_console
+show_table, show_diff, show_side_by_side, show_diagnosis, show_policies, show_story,
+diagnosis_console
 """
 
 from mmsim.widgets.bench import bench
@@ -13,6 +14,7 @@ from mmsim.widgets.display import (
     show_diff,
     show_flow,
     show_ledger,
+    show_policies,
     show_side_by_side,
     show_state,
     show_story,
@@ -30,6 +32,7 @@ __all__ = [
     "show_diff",
     "show_flow",
     "show_ledger",
+    "show_policies",
     "show_side_by_side",
     "show_state",
     "show_story",

@@ -1,7 +1,7 @@
 """Static twins: a picture, a small table and a sentence as ordinary output of a cell.
 
 Interface: show_state, show_ledger, show_trace, show_flow, show_chart, show_table, show_diff,
-show_side_by_side, show_diagnosis, show_story
+show_side_by_side, show_diagnosis, show_policies, show_story
 
 What a widget shows is gone without a kernel (on GitHub, in print, for a screen reader); what these
 functions show is stored in the notebook.  With `after`, a prediction or the name of a task, nothing
@@ -10,6 +10,7 @@ is shown before there is an answer, right or wrong.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
 
@@ -21,9 +22,11 @@ from mmsim.diagnose import diagnose
 from mmsim.engine.trace import Trace
 from mmsim.lessons import Prediction
 from mmsim.mm import versions
+from mmsim.trials import TRIALS
 from mmsim.views import account, charts, diagnosis, flow, picture, side_by_side, story, text
 from mmsim.views.fold import fold_once
 from mmsim.views.practice import worked
+from mmsim.views.trials import Policy, policy_table
 
 LINE_MAX = 60
 LOCKED = "Shown once {what}; then run this cell again."
@@ -176,6 +179,20 @@ def show_diagnosis(
         print(diagnosis.report(diagnose(before, after, kernel), width=100), end="")
     except ValueError as error:
         print(f"Can't be diagnosed: {error}.")
+
+
+def show_policies(
+    policies: Mapping[str, Policy], trials: Iterable[str] = tuple(TRIALS), *, after: After = None
+) -> None:
+    """Versions, policies, or functions of one's own: how likely a pin gets through with each.
+
+    A function that loops, raises or answers nonsense is told in one sentence."""
+    if _locked(after):
+        return
+    try:
+        show_table(policy_table(policies, trials))
+    except ValueError as error:
+        print(f"Can't be judged: {error}.")
 
 
 def show_story() -> None:
