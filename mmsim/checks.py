@@ -4,14 +4,15 @@ attempted.
 Interface: check, hint, task, Verdict, TASKS, ANSWERED
 
 A check never raises: a learner's wrong type gets a hint.  A task is a function from an answer to a
-`Verdict`, registered with its hints; the tasks themselves stand in `mmsim.tasks_NN`, one file a
-lesson."""
+`Verdict`, registered with its hints and with what its answers are made of, so that a misspelt name
+or a number written as text is told before anything is judged.  The tasks themselves stand in
+`mmsim.tasks_NN`, one file a lesson."""
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,12 +32,18 @@ class Verdict(NamedTuple):
         return f"{first}\n{self.detail}" if self.detail else first
 
 
+Allowed = type | tuple[Hashable, ...]
+Parts = Mapping[Any, Allowed]
+"""What an answer is made of: each part's name, and its type or the values it can have."""
+
+
 class Task(NamedTuple):
     """One task: what a right answer looks like, how it is judged, up to three hints."""
 
     form: str
     judge: Callable[[Any], Verdict]
     hints: tuple[str, ...]
+    parts: Parts | Allowed | None = None
 
 
 TASKS: dict[str, Task] = {}
@@ -54,12 +61,15 @@ def failed(why: str, detail: str = "") -> Verdict:
 
 
 def task(
-    name: str, form: str, *hints: str
+    name: str, form: str, *hints: str, parts: Parts | Allowed | None = None
 ) -> Callable[[Callable[[Any], Verdict]], Callable[[Any], Verdict]]:
-    """Register a judge under a name; `form` says what an answer looks like."""
+    """Register a judge under a name; `form` says what an answer looks like.
+
+    `parts`: names and values of an answer that is a dict, or what a single answer can be.
+    """
 
     def register(judge: Callable[[Any], Verdict]) -> Callable[[Any], Verdict]:
-        TASKS[name] = Task(form, judge, hints)
+        TASKS[name] = Task(form, judge, hints, parts)
         return judge
 
     return register
@@ -80,13 +90,59 @@ def _unanswered(answer: Any) -> bool:
     return answer is None or answer is ...
 
 
+def _open(answer: Any) -> str:
+    """Which parts of a dict are not answered yet, if others are; empty if none or all are."""
+    if not isinstance(answer, dict):
+        return ""
+    left = [_named(part) for part, value in answer.items() if _unanswered(value)]
+    return ", ".join(left) if len(left) < len(answer) else ""
+
+
+def _named(part: object) -> str:
+    return ", ".join(map(str, part)) if isinstance(part, tuple) else str(part)
+
+
+def _misfit(answer: Any, parts: Parts | Allowed) -> str:
+    """What is wrong with the form of an answer, in a sentence; empty if it can be judged."""
+    if not isinstance(parts, Mapping):
+        return _unfit("the answer", answer, parts)
+    if not isinstance(answer, dict):
+        what = type(answer).__name__
+        return f"write a dict with the parts {', '.join(map(_named, parts))}, not a {what}"
+    for part in answer:
+        if part not in parts:
+            known = {_named(name): name for name in parts}
+            return f"there is no part {_named(part)!r}{nearest(_named(part), known)}"
+    missing = [_named(part) for part in parts if part not in answer]
+    if missing:
+        return f"missing: {', '.join(missing)}"
+    told = (_unfit(_named(part), answer[part], allowed) for part, allowed in parts.items())
+    return next(filter(None, told), "")
+
+
+def _unfit(name: str, value: Any, allowed: Allowed) -> str:
+    if isinstance(allowed, tuple):
+        same = any(value == one and type(value) is type(one) for one in allowed)
+        return "" if same else f"{name} can be {', '.join(map(repr, allowed))}, not {value!r}"
+    if isinstance(value, allowed) and (allowed is bool or not isinstance(value, bool)):
+        return ""
+    wanted = {int: "a whole number", bool: "True or False", str: "a text in quotes"}
+    return f"{name} should be {wanted.get(allowed, allowed.__name__)}, not {value!r}"
+
+
 def judge(name: str, answer: Any) -> Verdict:
     """The verdict on an answer; never raises."""
     found = _find(name)
     if found is None:
         return failed(f"there is no task {name!r}{nearest(str(name), TASKS)}")
     if _unanswered(answer):
-        return Verdict("not attempted", f"the answer is {found.form}")
+        left = _open(answer)
+        return Verdict(
+            "not attempted", f"still open: {left}" if left else f"the answer is {found.form}"
+        )
+    misfit = _misfit(answer, found.parts) if found.parts is not None else ""
+    if misfit:
+        return failed(misfit)
     try:
         return found.judge(answer)
     except Exception as error:
@@ -108,6 +164,8 @@ def hint(name: str, number: int = 1) -> None:
     found = _find(name)
     if found is None:
         print(f"There is no task {name!r}{nearest(str(name), TASKS)}")
+    elif not found.hints:
+        print(f"There are no hints for {name}.")
     elif not 1 <= number <= len(found.hints):
         print(f"{name} has hints 1 to {len(found.hints)}.")
     else:

@@ -2,8 +2,8 @@
 
 Floor 1.  Mirrors mm/vmstat.c, 6.1-rc1.
 
-Interface: unusable_index, extfrag_index, extfrag_for_order, printed, read_printed, summed,
-pin_scope, PinScope, PIN_SCOPE_TYPES
+Interface: unusable_index, extfrag_index, extfrag_for_order, suitable, printed, read_printed,
+summed, pin_scope, PinScope, PIN_SCOPE_TYPES
 
 `free` is always a sequence: free[i] is the number of free blocks of order i (2**i pages each),
 summed over **all** migratetypes, as in /proc/buddyinfo.  All functions are pure; a wrong count or
@@ -85,6 +85,11 @@ def _sums(free: Sequence[int], order: int) -> _Sums:
         pages=sum(n << i for i, n in enumerate(free)),
         suitable=sum(n << (i - order) for i, n in enumerate(free) if i >= order),
     )
+
+
+def suitable(free: Sequence[int], order: int) -> int:
+    """Blocks of `order` that could be cut from the free ones."""
+    return _sums(free, order).suitable
 
 
 def printed(index: int) -> str:

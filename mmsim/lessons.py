@@ -30,12 +30,13 @@ class Prediction:
     """A question with named parts, each with its choices.
 
     `choices` maps what is asked to the answers that can be chosen.  `stored` is None until all
-    parts have been answered."""
+    parts have been answered; `first` stays what was stored first, whatever is stored later."""
 
     def __init__(self, question: str, choices: Mapping[str, Sequence[Answer]]):
         self.question = question
         self.choices = {name: tuple(answers) for name, answers in choices.items()}
         self.stored: dict[str, Answer] | None = None
+        self.first: dict[str, Answer] | None = None
         self._waiting: list[Callable[[], None]] = []
 
     def when_stored(self, react: Callable[[], None]) -> None:
@@ -54,6 +55,7 @@ class Prediction:
                 allowed = ", ".join(map(str, choices))
                 raise PredictionError(f"{name}: choose one of {allowed}")
         self.stored = dict(answers)
+        self.first = self.first or self.stored
         for react in self._waiting:
             react()
 
@@ -66,7 +68,7 @@ class Prediction:
         if len(given) < len(answers) or not answers:
             if self.stored is None:
                 print(
-                    "Not predicted yet: choose above and press Store, or write your numbers here."
+                    "Not predicted yet: choose above and press Store, or write your answers here."
                 )
             else:
                 print(f"Prediction stored: {self.told()}.")
@@ -78,9 +80,9 @@ class Prediction:
         else:
             print(f"Prediction stored: {self.told()}.")
 
-    def told(self) -> str:
-        """The stored answer in a line."""
-        return ", ".join(f"{name} {value}" for name, value in (self.stored or {}).items())
+    def told(self, answers: Mapping[str, Answer] | None = None) -> str:
+        """An answer in a line: the stored one, if no other is given."""
+        return ", ".join(f"{n} {value}" for n, value in (answers or self.stored or {}).items())
 
     def against(self, outcome: Mapping[str, Answer]) -> list[tuple[str, Answer, Answer, bool]]:
         """(what, predicted, happened, same) for each part; empty while nothing is stored."""
@@ -102,3 +104,5 @@ class Prediction:
         print(f"{'':{width}}  predicted  happened")
         for name, predicted, happened, same in rows:
             print(f"{name:{width}}  {predicted!s:>9}  {happened!s:>8}  {'✔' if same else '✘'}")
+        if self.first != self.stored:
+            print(f"At first you had said: {self.told(self.first)}.")

@@ -1,6 +1,6 @@
 """A policy of one's own: a plain Python function in the place of the last seam.
 
-Floor 4.  Interface: own_policy, PolicyError, STEPS_MAX
+Floor 4.  Interface: own_policy, limited, PolicyError, STEPS_MAX
 
 The function gets an `Attempt` (`mmsim.mm.versions`) and answers one of its DECISIONS.  It is asked
 once for each different attempt and the answer is kept, so it can't make the model forget what it
@@ -47,17 +47,7 @@ def own_policy(decide: Callable[[Attempt], str], name: str = "own") -> Version:
 
 
 def _answer(decide: Callable[[Attempt], str], attempt: Attempt) -> str:
-    limit = _Limit()
-    try:
-        answer = limit.call(decide, attempt)
-    except _TooLong:
-        raise PolicyError(
-            f"the policy was stopped after {STEPS_MAX:,} steps{limit.where()}: does a loop end?"
-        ) from None
-    except (Exception, SystemExit) as error:
-        limit.at(error.__traceback__)
-        what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        raise PolicyError(f"the policy raised {what}{limit.where()}") from None
+    answer = limited("policy", decide, attempt)
     if isinstance(answer, str) and answer in DECISIONS:
         return answer
     if not isinstance(answer, str):
@@ -67,6 +57,23 @@ def _answer(decide: Callable[[Attempt], str], attempt: Attempt) -> str:
     raise PolicyError(f"the policy returned {answer[:40]!r}{nearest(answer, DECISIONS)}")
 
 
+def limited(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a learner's function; whatever goes wrong in it is one sentence, a PolicyError.
+
+    `what`: what the function is called in that sentence."""
+    limit = _Limit()
+    try:
+        return limit.call(function, *arguments)
+    except _TooLong:
+        raise PolicyError(
+            f"the {what} was stopped after {STEPS_MAX:,} steps{limit.where()}: does a loop end?"
+        ) from None
+    except (Exception, SystemExit) as error:
+        limit.at(error.__traceback__)
+        said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        raise PolicyError(f"the {what} raised {said}{limit.where()}") from None
+
+
 class _Limit:
     """Counts the steps that a call takes, and remembers the last line."""
 
@@ -74,11 +81,11 @@ class _Limit:
         self.steps = 0
         self.last: tuple[str, int] | None = None
 
-    def call(self, decide: Callable[[Attempt], str], attempt: Attempt) -> Any:
+    def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         before = sys.gettrace()
         sys.settrace(self._see)
         try:
-            return decide(attempt)
+            return function(*arguments)
         finally:
             sys.settrace(before)
 

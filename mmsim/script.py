@@ -1,7 +1,7 @@
 """Strangers who come and go at named moments of a migration, and the scheduler that makes them.
 
-Floor 4.  Interface: Position, SITES, Cue, Script, Scripted, stranger, pinner, locker, isolator,
-truncater
+Floor 4.  Interface: Position, SITES, Cue, visit, Script, Scripted, stranger, pinner, locker,
+isolator, truncater
 
 A moment is a `Position`: which call of migrate_pages(), which round and pass, and which *site* of
 the visit of a folio.  A position is read off the path's own stack (the variables `round_` and
@@ -143,6 +143,12 @@ class Cue(NamedTuple):
     at: Position | None = None
     round_: int = 0
     when_waited_for: bool = False
+
+
+def visit(actor: str, folio: str, start: Position | None, end: Position | None) -> tuple[Cue, ...]:
+    """Somebody comes at `start` (None: at once) and goes at `end` (None: never)."""
+    came = Cue(actor, folio, start)
+    return (came, Cue(actor, folio, end)) if end else (came,)
 
 
 Attempts = frozenset[int] | None

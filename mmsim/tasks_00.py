@@ -19,11 +19,11 @@ class Suspect(NamedTuple):
 SUSPECTS = {
     "reference": Suspect("somebody else holds a reference on the huge page", {}),
     "truncated": Suspect(
-        "the huge page has just been cut out of its file",
+        "the file was shortened just now, and the huge page no longer belongs to it",
         {"stranger": 0, "trouble": "truncated"},
     ),
     "nomem": Suspect(
-        "a split needs a larger index of the file's pages, and there is no memory for it",
+        "512 small pages need more room in the file's list of pages, and there is no memory for it",
         {"stranger": 0, "trouble": "nomem"},
     ),
     "writeback": Suspect(
@@ -39,7 +39,7 @@ QUESTIONS = {
     "free": "If more than 2 MiB are free, a huge page can be had.",
     "ten": "Trying ten times makes success ten times as likely.",
     "errno": "It can matter to a caller whether an error is -EBUSY or -EAGAIN.",
-    "counter": "A failure counter can go up by more than one for a single page.",
+    "counter": "A failure counter can go up by more than one for a single huge page.",
 }
 
 
@@ -53,7 +53,7 @@ def ranking(answer: list[str]) -> Verdict:
     """A bet; it can't be wrong, only incomplete."""
     if sorted(answer) != sorted(SUSPECTS):
         return failed(f"name each of {', '.join(SUSPECTS)} exactly once")
-    return passed("your bet is noted; the next cells show which of them the counters allow")
+    return passed("your bet is noted; further down you will see which of them the counters allow")
 
 
 @task(
@@ -62,6 +62,7 @@ def ranking(answer: list[str]) -> Verdict:
     "thp_split_page_failed counts refused attempts, but not those refused at the very entry.",
     "Which of the four is looked at before the split has really begun?",
     "A page under writeback is turned away at the entry: no split event is counted.",
+    parts=dict.fromkeys(SUSPECTS, bool),
 )
 def ruled_out(answer: dict[str, bool]) -> Verdict:
     """Judged by running each suspect in the model."""
@@ -77,10 +78,7 @@ def ruled_out(answer: dict[str, bool]) -> Verdict:
     )
 
 
-@task("00.pretest", "a dict: question -> True or False")
+@task("00.pretest", "a dict: question -> True or False", parts=dict.fromkeys(QUESTIONS, bool))
 def pretest(answer: dict[str, bool]) -> Verdict:
     """Noted, not judged."""
-    missing = [name for name in QUESTIONS if not isinstance(answer[name], bool)]
-    if missing:
-        return failed(f"{missing[0]!r} needs True or False")
     return passed(f"{len(QUESTIONS)} answers noted; lesson 04 comes back to them")

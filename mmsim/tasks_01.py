@@ -8,11 +8,13 @@ from typing import Any, NamedTuple
 from mmsim import errno
 from mmsim.benches import Bench, folio_on, leak_hunt, workbench
 from mmsim.cases import cases, expected_and_actual, folios, in_words
-from mmsim.checks import Verdict, failed, passed, task
+from mmsim.checks import ANSWERED, Verdict, failed, passed, task
 from mmsim.engine.trace import Trace
 from mmsim.mm.folio import ISOLATION, Folio
 from mmsim.scenarios import vfio_map
 from mmsim.tasks_00 import ruled_out
+
+AGAIN = "Count once more; a second wrong answer is told the whole ledger."
 
 
 def _sum(folio: Folio) -> str:
@@ -37,6 +39,7 @@ SUSPECT_LETTERS = {"a": "reference", "b": "truncated", "c": "nomem", "d": "write
     "All three are in lesson 00.",
     "call: the last step of the story. leave: what lent means. out: one suspect was turned away.",
     "call b, leave c, and out is the last of the four.",
+    parts={"call": ("a", "b", "c"), "leave": ("a", "b", "c"), "out": ("a", "b", "c", "d")},
 )
 def recall(answer: dict[str, str]) -> Verdict:
     """Three questions about lesson 00."""
@@ -60,6 +63,7 @@ WORKED = {"order": "9", "mappings": 3, "holders": 1}
     "Take the worked example line by line; only two lines are other numbers.",
     "Every mapping has one reference, and so has everybody who looks the page up.",
     "page cache 512, mappings 3, caller 1, others 1.",
+    parts=dict.fromkeys(("page cache", "mappings", "caller", "expected", "others", "actual"), int),
 )
 def faded(answer: dict[str, int]) -> Verdict:
     """The worked example with other numbers and fewer lines."""
@@ -78,6 +82,8 @@ def faded(answer: dict[str, int]) -> Verdict:
     }
     for name, number in right.items():
         if answer[name] != number:
+            if "01.faded" not in ANSWERED:
+                return failed(f"{name}: not {answer[name]}; whose references are these?", AGAIN)
             return failed(f"{name}: the model has {number}", f"whole ledger: {_sum(folio)}")
     return passed(f"{actual} where {expected} were expected: {plural_of(actual - expected)}")
 
@@ -93,6 +99,7 @@ def plural_of(surplus: int) -> str:
     "Expected: the page cache, the mappings, and 1 for the caller who has isolated the page.",
     "The page cache has one reference for each small page inside; a page of no file none.",
     "Actual is expected plus the others: 1 each, but a pin of a single page is 1,024.",
+    parts={"seed": int, **dict.fromkeys("abcde", tuple)},
 )
 def equation(answer: dict[str, Any]) -> Verdict:
     """Both sides of every case of a seed."""
@@ -102,9 +109,10 @@ def equation(answer: dict[str, Any]) -> Verdict:
         if given != right:
             folio = bench.folio()
             side, n = ("expected", 0) if given[0] != right[0] else ("actual", 1)
-            strangers = "" if n else " without strangers"
+            if "01.equation" not in ANSWERED:
+                return failed(f"case {name} ({in_words(bench)}), {side}: not {given[n]}", AGAIN)
             return failed(
-                f"case {name}, {side}: the model has {right[n]}{strangers}, you have {given[n]}",
+                f"case {name}, {side}: the model has {right[n]}, you have {given[n]}",
                 f"{in_words(bench)}: {_sum(folio)}",
             )
     return passed("all five; another seed gives five others")
@@ -123,7 +131,7 @@ def equation(answer: dict[str, Any]) -> Verdict:
 def same(answer: Bench) -> Verdict:
     """Refcount 514 and no user at all."""
     folio = answer.folio()
-    told = f"that page has refcount {folio.refcount} and {folio.mapcount} mappings: {_sum(folio)}"
+    told = f"that page has refcount {folio.refcount} and mapcount {folio.mapcount}: {_sum(folio)}"
     if folio.refcount == 514 and folio.mapcount == 0:
         return passed(told)
     return failed(told)
@@ -136,7 +144,7 @@ VOTES = {
 }
 
 
-@task("01.vote", "one letter, a to d")
+@task("01.vote", "one letter, a to d", parts=("a", "b", "c", "d"))
 def vote(answer: str) -> Verdict:
     """The peer question; a wrong answer meets a page that contradicts it."""
     if answer == "d":
@@ -174,6 +182,7 @@ STAYS = {
     "Ask what has to happen before the reference is dropped.",
     "Three of the six end by themselves, soon. Is every pin for long?",
     "A direct I/O pins a page only while its data are transferred.",
+    parts=dict.fromkeys(STAYS, ("temporary", "long-term")),
 )
 def kinds(answer: dict[str, str]) -> Verdict:
     """Who goes by itself."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mmsim import errno
+from mmsim.benches import workbench
 from mmsim.checks import Verdict, failed, passed, task
 from mmsim.engine.trace import Trace
 from mmsim.lessons import counters_of
@@ -43,6 +44,30 @@ def split_order() -> list[str]:
     ]
 
 
+# Lessons 00 and 01 in three questions: the answer, and why.
+RECALL = {
+    "count": ("b", "512 of the page cache, 1 mapping, 1 isolation: {refs}"),
+    "ends": ("c", "drop_caches lets go at the end of its batch; the other two stay"),
+    "failed": ("b", "it counts splits that were begun and refused"),
+}
+
+
+@task(
+    "04.recall",
+    "a dict: question -> one letter",
+    "count: the page cache has one reference for each small page.",
+    "ends: which of the three does nobody have to end? failed: what does begun mean?",
+    "count is 512 + 1 + 1.",
+    parts=dict.fromkeys(RECALL, ("a", "b", "c")),
+)
+def recall(answer: dict[str, str]) -> Verdict:
+    """Three questions about what came before."""
+    for name, (letter, why) in RECALL.items():
+        if answer[name] != letter:
+            return failed(f"{name}: {why.format(refs=workbench().folio().refcount)}")
+    return passed("all three are still there")
+
+
 @task(
     "04.pair",
     "a situation: vfio_map(...) with knobs of your choice",
@@ -61,30 +86,11 @@ def pair(answer: Situation) -> Verdict:
     return passed(f"{told}, and nobody held a reference")
 
 
-@task(
-    "04.equation",
-    "a dict with the numbers expected and actual",
-    "Who has a reference on a huge page in the page cache, mapped once, isolated by the caller?",
-    "512 of the page cache, 1 of the mapping, 1 of the isolation; and the stranger's.",
-    "expected is 512 + 1 + 1.",
-)
-def equation(answer: dict[str, int]) -> Verdict:
-    """The two sides at the reference check."""
-    trace = vfio_map().run()
-    position = next(
-        i for i, event in enumerate(trace.events) if event.op.kind.name == "can_split_folio"
-    )
-    folio = next(iter(trace.state(position).world.folios.values()))
-    actual, expected = folio.refcount, folio.cache_refs + folio.mapcount + 1
-    if answer["expected"] != expected:
-        return failed(
-            f"expected: cache {folio.cache_refs}, mappings {folio.mapcount}, "
-            "the caller's isolation 1"
-        )
-    if answer["actual"] != actual:
-        who = ", ".join(f"{name} {n}" for name, n in folio.held)
-        return failed(f"actual: cache {folio.cache_refs}, mappings {folio.mapcount}, held: {who}")
-    return passed(f"{actual} is one more than {expected}: the split is refused")
+# What each kind of refusal leaves behind, and why.
+LEFT = {
+    "reference check": "it only looks, before anything is changed",
+    "freeze": "the mappings are gone by then, and for a page of a file nobody puts them back",
+}
 
 
 @task(
@@ -93,6 +99,7 @@ def equation(answer: dict[str, int]) -> Verdict:
     "Between the two places the kernel removes the mappings.",
     "A refusal at the freeze comes after the mappings have gone.",
     "For memory of a file nobody puts them back.",
+    parts={"reference check": int, "freeze": int},
 )
 def second(answer: dict[str, int]) -> Verdict:
     """What each kind of refusal leaves behind."""
@@ -100,7 +107,7 @@ def second(answer: dict[str, int]) -> Verdict:
         trace = vfio_map(taken=taken).run()
         mapcount = next(iter(trace.last.world.folios.values())).mapcount
         if answer[name] != mapcount:
-            return failed(f"after a refusal at the {name} the page has {mapcount} mappings")
+            return failed(f"after a refusal at the {name} the mapcount is {mapcount}: {LEFT[name]}")
     return passed(
         "the check comes before the mappings are removed, the freeze after it",
         "This page belongs to a file, so nobody maps it again; the guest has to fault it in.",
@@ -124,24 +131,35 @@ def order(answer: list[str]) -> Verdict:
         if step in DISTRACTORS:
             return failed(f"{step!r} is not part of a split: {_WHY_NOT[step]}")
         if number >= len(right) or step != right[number]:
+            if number >= len(right):
+                return failed(f"after {right[-1]!r} the split is over")
             done = ", ".join(right[:number]) or "nothing"
-            return failed(f"step {number + 1} is not {step!r}; done so far in the model: {done}")
+            why = f"what belongs there comes first: {_WHY[right[number]]}"
+            return failed(f"step {number + 1} is not {step!r}; {why}", f"done so far: {done}")
     if len(answer) < len(right):
-        return failed(f"{len(right) - len(answer)} steps are missing at the end")
-    return passed("this is the order of the model's run", "\n".join(_WHY))
+        return failed(f"still to come: {_WHY[right[len(answer)]]}")
+    reasons = "\n".join(f"{step}: {_WHY[step]}" for step in right)
+    return passed("this is the order of the model's run", reasons)
 
 
-_WHY = (
-    "lock: nobody else may move, cut or truncate the page meanwhile",
-    "look: cheap, and nothing has been changed yet if the answer is no",
-    "unmap: a mapping is a reference, and nobody may use the page while it is cut",
-    "freeze: from here on nobody can take a reference, so the count can't change any more",
-    "cut: only now is it safe to give each piece a count of its own",
-    "unlock: the pieces can be moved",
-)
+_WHY = {
+    "lock": "nobody else may move, cut or truncate the page meanwhile",
+    "look": "cheap, and nothing has been changed yet if the answer is no",
+    "unmap": "a mapping is a reference, and nobody may use the page while it is cut",
+    "freeze": "from here on nobody can take a reference, so the count can't change any more",
+    "cut": "only now is it safe to give each piece a count of its own",
+    "unlock": "the pieces can be moved",
+}
 _WHY_NOT = {
     "pin": "a pin is one more reference, and would make the split impossible",
     "wait": "none of the versions waits for a reference to go; they look again at once or give up",
+}
+
+
+STAYS = {
+    "base": "it gives up after the first",
+    "v2": "each is counted, and what waits after the last pass once more",
+    "v3fix": "each count is taken back; what waits after the last pass is counted once",
 }
 
 
@@ -151,6 +169,7 @@ _WHY_NOT = {
     "Base tries once. The patched versions try in each of ten passes.",
     "Each refused attempt counts one failure before it is decided to try again.",
     "After the last pass what is still waiting for a retry is counted once more.",
+    parts=dict.fromkeys(STAYS, int),
 )
 def stays(answer: dict[str, int]) -> Verdict:
     """Judged by running each version."""
@@ -160,7 +179,7 @@ def stays(answer: dict[str, int]) -> Verdict:
         found = trace.last.world.vmstat["thp_migration_fail"]
         if given != found:
             refused = trace.last.world.vmstat["thp_split_page_failed"]
-            return failed(f"{version} counts {found} failures for {refused} refused splits")
+            return failed(f"{version}: {found} for {refused} refused splits; {STAYS[version]}")
     return passed("ten refusals are counted as they happen, and the last one again at the end")
 
 
@@ -180,6 +199,7 @@ RESCUES: dict[str, dict[str, Any]] = {
     "A split that succeeds counts one failed migration too.",
     "Each refused attempt before it counts one more.",
     "Before pass 3: refused in passes 0, 1 and 2, split in pass 3.",
+    parts=dict.fromkeys(RESCUES, int),
 )
 def rescues(answer: dict[str, int]) -> Verdict:
     """Judged by running v2 on each case."""
@@ -193,12 +213,20 @@ def rescues(answer: dict[str, int]) -> Verdict:
     return passed("one for each refused attempt and one for the split, or for giving up")
 
 
+CELLS = (
+    ("v1", "refused", "contig_range"),
+    ("v2", "refused", "contig_range"),
+    ("v1", "truncated", "contig_range"),
+)
+
+
 @task(
     "04.table",
     "a dict: (version, split result, reason) -> the return code as text",
     "v1 keeps the result of the split where migrate_pages() keeps its own.",
     "Only a long-term pin whose split said -EAGAIN is tried again.",
     "For every other reason v1 returns what the split returned.",
+    parts=dict.fromkeys(CELLS, str),
 )
 def table(answer: dict[tuple[str, str, str], str]) -> Verdict:
     """Cells of the decision table, each judged by a run."""
@@ -210,7 +238,10 @@ def table(answer: dict[tuple[str, str, str], str]) -> Verdict:
         situation = vfio_map(version, reason=reason, **knobs[split])
         found = migrate_pages_returns(situation.run())
         if given != found:
-            return failed(f"{version}, {split}, {reason}: migrate_pages() returns {found}")
+            row = situation.version
+            kept = row.rc_after_split(-errno.ENOMEM, -errno.EBUSY) == -errno.ENOMEM
+            why = "what it was about to return stays" if kept else "it is what the split returned"
+            return failed(f"{version}, {split}, {reason}: it returns {found}: {why}")
     return passed("v1 changed what callers see who never asked for a retry")
 
 
@@ -230,14 +261,14 @@ def migrate_pages_returns(trace: Trace) -> str:
 ANSWERS = {
     "users": (False, "512 of them are the page cache's, one for each small page"),
     "pinned": (False, "any reference will do, and a page can be refused without one"),
-    "free": (False, "2 MiB in one piece outside CMA are needed; lesson 03 will show it"),
+    "free": (False, "2 MiB in one piece outside CMA are needed; lesson 03 shows it"),
     "ten": (False, "the tries follow at once, so who stays longer than all ten is met ten times"),
     "errno": (True, "v2 tries again after -EAGAIN and gives up on -EBUSY"),
-    "counter": (True, "in v2 a single page refused in ten passes is counted eleven times"),
+    "counter": (True, "in v2 a huge page refused in ten passes is counted eleven times"),
 }
 
 
-@task("04.posttest", "a dict: question -> True or False")
+@task("04.posttest", "a dict: question -> True or False", parts=dict.fromkeys(QUESTIONS, bool))
 def posttest(answer: dict[str, bool]) -> Verdict:
     """The six questions again, now with reasons."""
     wrong = [name for name in QUESTIONS if answer[name] is not ANSWERS[name][0]]

@@ -4,8 +4,10 @@ usage: python notebooks/build.py [NAME ...]      (default: every lesson)
 
 A source is a py:percent file in notebooks/source.  Tags of its cells: `solution` cells stand in the
 solution edition only, `student` cells in the student edition only, `check` cells assert the numbers
-of the text, `nbval-ignore-output` marks a widget.  Both editions are executed from top to bottom;
-what is stored is the same on every machine."""
+of the text, `nbval-ignore-output` marks a widget.  The source of a `check` cell is collapsed in
+JupyterLab: a learner may skip it.  What the text folds (`<details>`), because it answers a question
+above it, stands open in the solution edition.  Both editions are executed from top to bottom; what
+is stored is the same on every machine."""
 
 from __future__ import annotations
 
@@ -38,6 +40,10 @@ def edition(source: Path, which: str) -> Any:
             nbformat.v4.new_code_cell if cell.cell_type == "code" else nbformat.v4.new_markdown_cell
         )
         new = made(cell.source, metadata={"tags": tags} if tags else {})
+        if "check" in tags:
+            new.metadata["jupyter"] = {"source_hidden": True}
+        if cell.cell_type == "markdown" and which == "solution":
+            new.source = new.source.replace("<details>", "<details open>")
         new["id"] = f"{which}-{len(cells):03}"
         cells.append(new)
     metadata = {

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from fractions import Fraction
+from types import MappingProxyType
 from typing import Any
 
 from mmsim.engine.actor import Actor
 from mmsim.engine.op import Op, atomic
-from mmsim.engine.scenario import Scenario
+from mmsim.engine.scenario import Move, Scenario
 from mmsim.flags import MIGRATE_CMA
 from mmsim.mm.folio import ISOLATION, Folio
 from mmsim.mm.world import Environment, World
@@ -110,6 +112,64 @@ def all_runs(scenario: Scenario) -> list[tuple[tuple[Any, ...], Any]]:
         for move in free:
             todo.append(((*moves, move), scenario.step(state, move)[0]))
     return runs
+
+
+def odds_by_hand(
+    scenario: Scenario, weights: Any = MappingProxyType({}), start: Any = None
+) -> dict[Any, Any]:
+    """(number of schedules, odds) of each end, by following every schedule from `start` to its end.
+
+    An end is the world and what everybody returned; if somebody has not, it is a deadlock."""
+    found: dict[Any, tuple[int, Fraction]] = {}
+    todo = [(start or scenario.initial(), Fraction(1))]
+    while todo:
+        state, odds = todo.pop()
+        sides = {}
+        for actor in scenario.actors:
+            if scenario.blocked(state, actor.name) is None:
+                sides[actor.name] = Fraction(weights.get(actor.name, 1))
+        if not sides:
+            end = outcome_of(scenario, state)
+            count, before = found.get(end, (0, Fraction(0)))
+            found[end] = count + 1, before + odds
+        for name, side in sides.items():
+            here = odds * side / sum(sides.values())
+            allowed = scenario.outcomes(state, name)
+            shares = [Fraction(weights.get(f"{name}:{each}", 1)) for each in allowed]
+            for each, share in zip(allowed, shares, strict=True):
+                after, _ = scenario.step(state, Move(name, each))
+                todo.append((after, here * share / sum(shares)))
+    return found
+
+
+def odds_by_layers(
+    scenario: Scenario, name: Any, weights: Any = MappingProxyType({})
+) -> dict[str, tuple[int, Fraction]]:
+    """(number of schedules, odds) of each end by name; weights are of actors.
+
+    One step at a time: what can be after n steps, each state known by its world and by everything
+    that its actors have been answered.  No schedule is left out, and none is followed alone."""
+    nobody = ((),) * len(scenario.actors)
+    start = scenario.initial()
+    layer = {(start.world.key(), nobody): (1, Fraction(1), start)}
+    ends: dict[str, tuple[int, Fraction]] = {}
+    while layer:
+        after: dict[Any, tuple[int, Fraction, Any]] = {}
+        for (_, answers), (count, odds, state) in layer.items():
+            moves = scenario.moves(state)
+            if not moves:
+                known = ends.get(name(state), (0, Fraction(0)))
+                ends[name(state)] = (known[0] + count, known[1] + odds)
+            sides = [Fraction(weights.get(move.actor, 1)) for move in moves]
+            for move, side in zip(moves, sides, strict=True):
+                then, event = scenario.step(state, move)
+                i = scenario.index[move.actor]
+                told = (*answers[:i], (*answers[i], event.answer), *answers[i + 1 :])
+                key = (then.world.key(), told)
+                more, likely, _ = after.get(key, (0, Fraction(0), then))
+                after[key] = (more + count, likely + odds * side / sum(sides), then)
+        layer = after
+    return ends
 
 
 def outcome_of(scenario: Scenario, state: Any) -> tuple[Any, ...]:

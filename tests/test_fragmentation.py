@@ -16,6 +16,7 @@ from mmsim.fragmentation import (
     pin_scope,
     printed,
     read_printed,
+    suitable,
     summed,
     unusable_index,
 )
@@ -46,6 +47,11 @@ def test_worked_values_for_order_9(free, extfrag, unusable, percent):
     assert extfrag_index(free, 9) == extfrag
     assert unusable_index(free, 9) == unusable
     assert extfrag_for_order(free, 9) == percent
+
+
+def test_a_larger_block_gives_several():
+    free = lists(o8=9, o9=1, o10=2)
+    assert [suitable(free, order) for order in (10, 9, 8)] == [2, 1 + 2 * 2, 9 + 2 + 2 * 4]
 
 
 # -- a slow definition: every block by itself, exact fractions, division as C does it

@@ -9,7 +9,7 @@ from mmsim.benches import leak_hunt, workbench
 from mmsim.cases import cases, expected_and_actual, folios
 from mmsim.checks import TASKS, check, hint, judge
 from mmsim.lessons import Prediction, PredictionError
-from mmsim.scenarios import vfio_map
+from mmsim.scenarios import lru_batch, vfio_map
 from mmsim.tasks_00 import QUESTIONS
 from mmsim.tasks_04 import ANSWERS, RESCUES
 from mmsim.widgets import show_table
@@ -27,6 +27,12 @@ def expected_refs(folio):
     return 1 + folio.nr_pages * folio.cached + folio.mapcount
 
 
+def drain_then_wait(attempt):
+    if not attempt.pin_is_busy:
+        return attempt.usual
+    return "drain" if attempt.tries == 1 else "wait"
+
+
 RIGHT = {
     "00.ranking": ["writeback", "nomem", "truncated", "reference"],
     "00.ruled_out": {"reference": False, "truncated": False, "nomem": False, "writeback": True},
@@ -40,17 +46,35 @@ RIGHT = {
     "01.expected_refs": expected_refs,
     "00.pretest": dict.fromkeys(QUESTIONS, True),
     "04.pair": vfio_map("base", stranger=0, trouble="nomem"),
-    "04.equation": {"expected": 514, "actual": 515},
+    "04.recall": {"count": "b", "ends": "c", "failed": "b"},
     "04.second": {"reference check": 1, "freeze": 0},
     "04.order": ["lock", "look", "unmap", "freeze", "cut", "unlock"],
-    "04.stays": {"base": 1, "v1": 11, "v2": 11, "v3fix": 1},
+    "04.stays": {"base": 1, "v2": 11, "v3fix": 1},
     "04.rescues": dict(zip(RESCUES, (1, 2, 4, 10, 11), strict=True)),
+    "04.longer": "later",
+    "04.window": 8,
+    "04.left": {
+        ("base", "not split"): True,
+        ("base", "piece missed"): True,
+        ("base", "mapped"): False,
+        ("v2", "not split"): True,
+        ("v2", "piece missed"): True,
+        ("v2", "mapped"): True,
+    },
     "04.table": {
         ("v1", "refused", "contig_range"): "-EAGAIN",
         ("v2", "refused", "contig_range"): "-ENOMEM",
         ("v1", "truncated", "contig_range"): "-EBUSY",
     },
     "04.posttest": {name: name in ("errno", "counter") for name in QUESTIONS},
+    "07.recall": {"eleven": "c", "negative": "b", "others": "a"},
+    "07.count": lambda c: c.thp_migration_success + c.thp_migration_fail <= c.huge_pages,
+    "07.hole": {"6.1.0": "-ENOMEM", "v1": "pinned", "v2": "-ENOMEM", "v3": "pinned"},
+    "07.moved": lambda c: c.pinned or c.pages_in_cma > 0,
+    "07.law": "81/256",
+    "07.batch": {"v2": False, "subpage_retry": False, "wait": False, "drain": True},
+    "07.flag": "c",
+    "07.policy": drain_then_wait,
 }
 WRONG = {
     "00.ranking": ["reference", "reference", "nomem", "writeback"],
@@ -64,13 +88,32 @@ WRONG = {
     "01.leak": {"seed": 9, "holder": "move_pages", "step": 6},
     "01.expected_refs": lambda folio: folio.refcount,
     "04.pair": vfio_map("base"),
-    "04.equation": {"expected": 513, "actual": 515},
+    "04.recall": {"count": "b", "ends": "c", "failed": "a"},
     "04.second": {"reference check": 0, "freeze": 0},
     "04.order": ["lock", "freeze", "look", "unmap", "cut", "unlock"],
-    "04.stays": {"base": 1, "v1": 10},
+    "04.stays": {"base": 1, "v2": 10, "v3fix": 1},
     "04.rescues": dict(zip(RESCUES, (0, 1, 3, 9, 10), strict=True)),
-    "04.table": {("v1", "refused", "contig_range"): "-ENOMEM"},
+    "04.longer": "same",
+    "04.window": 5,
+    "04.left": {
+        (version, end): (version, end) != ("v2", "not split")
+        for version in ("base", "v2")
+        for end in ("not split", "piece missed", "mapped")
+    },
+    "04.table": {
+        ("v1", "refused", "contig_range"): "-EAGAIN",
+        ("v2", "refused", "contig_range"): "-EAGAIN",
+        ("v1", "truncated", "contig_range"): "-EBUSY",
+    },
     "04.posttest": dict.fromkeys(QUESTIONS, False),
+    "07.recall": {"eleven": "a", "negative": "b", "others": "a"},
+    "07.count": lambda c: c.thp_migration_fail <= 4,
+    "07.hole": {"6.1.0": "-ENOMEM", "v1": "pinned", "v2": "pinned", "v3": "pinned"},
+    "07.moved": lambda c: c.pinned,
+    "07.law": "175/256",
+    "07.batch": {"v2": False, "subpage_retry": False, "wait": True, "drain": True},
+    "07.flag": "a",
+    "07.policy": lambda attempt: "try again",
 }
 
 
@@ -108,6 +151,45 @@ def test_nothing_handed_in_is_not_attempted(name, empty):
     assert judge(name, empty).state == "not attempted"
 
 
+@pytest.mark.parametrize(
+    ("name", "answer", "told"),
+    [
+        (
+            "01.recall",
+            {"call": "B", "leave": "c", "out": "d"},
+            "call can be 'a', 'b', 'c', not 'B'",
+        ),
+        ("01.vote", "e", "the answer can be 'a', 'b', 'c', 'd', not 'e'"),
+        ("01.faded", {**FADED, "mappings": "3"}, "mappings should be a whole number, not '3'"),
+        ("01.faded", {**FADED, "mappings": True}, "mappings should be a whole number, not True"),
+        ("01.kinds", {**STAYS, "mapping": "long"}, "mapping can be 'temporary', 'long-term', not"),
+        ("00.ruled_out", {"reference": "no"}, "missing: truncated, nomem, writeback"),
+        ("00.ruled_out", {"wirteback": True}, "did you mean 'writeback'"),
+        ("00.ruled_out", [True], "write a dict with the parts reference,"),
+        ("00.pretest", {**dict.fromkeys(QUESTIONS, True), "ten": 1}, "ten should be True or False"),
+    ],
+)
+def test_a_wrong_form_is_not_called_a_wrong_answer(name, answer, told):
+    verdict = judge(name, answer)
+    assert verdict.state == "failed"
+    assert told in verdict.why
+
+
+def test_what_is_still_open_is_named():
+    told = judge("01.faded", {**FADED, "expected": None, "actual": None})
+    assert told.state == "not attempted"
+    assert told.why == "still open: expected, actual"
+
+
+def test_the_whole_ledger_is_told_at_the_second_wrong_answer(capsys):
+    checks.ANSWERED.discard("01.faded")
+    wrong = {**FADED, "mappings": 4}
+    check("01.faded", wrong)
+    assert "ledger: page cache" not in capsys.readouterr().out
+    check("01.faded", wrong)
+    assert "mappings: the model has 3\nwhole ledger: page cache 512" in capsys.readouterr().out
+
+
 def test_one_guess_does_not_answer_the_post_test():
     assert {said for said, _ in ANSWERS.values()} == {True, False}
     told = judge("04.posttest", RIGHT["04.posttest"]).detail
@@ -126,7 +208,7 @@ def test_a_table_waits_for_the_task_that_it_answers(capsys):
     check("04.no_such_task", {"base": 1})
     show_table("a secret", after="04.stays")
     assert "a secret" not in capsys.readouterr().out
-    check("04.stays", {"base": 7})
+    check("04.stays", {"base": 7, "v2": 7, "v3fix": 7})
     show_table("a secret", after="04.stays")
     assert capsys.readouterr().out.endswith("a secret\n")
 
@@ -183,6 +265,16 @@ def test_prediction_and_outcome_stand_side_by_side(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].split() == ["apples", "1", "2", "✘"]
     assert lines[2].split() == ["pears", "none", "none", "✔"]
+
+
+def test_the_first_prediction_is_not_forgotten(capsys):
+    guess = prediction()
+    guess.set({"apples": 1, "pears": "none"})
+    guess.show_against({"apples": 2})
+    assert "At first" not in capsys.readouterr().out
+    guess.set({"apples": 2, "pears": "none"})
+    guess.show_against({"apples": 2})
+    assert "At first you had said: apples 1, pears none." in capsys.readouterr().out
 
 
 def test_set_refuses_incomplete_answers():
@@ -283,3 +375,66 @@ def test_the_judges_of_lesson_01_run_the_model(monkeypatch):
     assert judge("01.faded", FADED).state == "failed"
     assert judge("01.equation", RIGHT["01.equation"]).state == "failed"
     assert judge("01.same", RIGHT["01.same"]).state == "failed"
+
+
+# -- lesson 07
+
+
+@pytest.mark.parametrize(
+    ("name", "claim", "told"),
+    [
+        ("07.count", lambda c: c.thp_migration_fail <= c.huge_pages, "passed"),
+        ("07.count", lambda c: True, "v2 keeps it too, in all "),
+        ("07.count", lambda c: c.pinned, "not even v3fix keeps it: pin*"),
+        ("07.count", lambda c: c.nosuch, "the claim raised AttributeError"),
+        ("07.count", lambda c: c.thp_migration_fail == 1, "not even v3fix keeps it"),
+        ("07.moved", lambda c: True, "v2 keeps it too"),
+        ("07.moved", lambda c: not c.pages_in_cma, "not even v3 keeps it"),
+    ],
+)
+def test_a_claim_is_answered_with_a_run(name, claim, told):
+    verdict = judge(name, claim)
+    assert told in f"{verdict.state} {verdict.why}"
+
+
+def test_a_counterexample_can_be_replayed():
+    told = judge("07.moved", RIGHT["07.moved"]).detail
+    schedule = told.split("with ")[1].splitlines()[0]
+    run = vfio_map("v2", order=1, targets="either", released=1).replay(schedule)
+    assert run.results["pin"] == -12
+    assert run.last.world.vmstat["pgmigrate_success"] == 2
+
+
+@pytest.mark.parametrize("text", ["0.31640625", "81/256", " 81/256 "])
+def test_a_fraction_can_be_written_in_several_ways(text):
+    assert judge("07.law", text).state == "passed"
+
+
+@pytest.mark.parametrize("text", ["a third", "1/0", "", "9/64"])
+def test_other_texts_are_no_fraction(text):
+    assert judge("07.law", text).state == "failed"
+
+
+@pytest.mark.parametrize(
+    ("decide", "told"),
+    [
+        (lambda a: a.usual, "visit (somebody refers"),
+        (lambda a: "wait" if a.pin_is_busy else a.usual, "batch (a single page"),
+        (lambda a: "drain", "callers who pin nothing notice it: compaction"),
+        (lambda a: a.nosuch, "the policy raised AttributeError"),
+        (lambda a: "retry", "the policy returned 'retry'"),
+    ],
+)
+def test_a_policy_is_told_where_it_falls_short(decide, told):
+    verdict = judge("07.policy", decide)
+    assert verdict.state == "failed"
+    assert told in verdict.why
+
+
+def test_the_judges_of_lesson_07_run_the_model(monkeypatch):
+    from mmsim import tasks_07
+
+    monkeypatch.setattr(tasks_07, "lru_batch", lambda *a, **k: lru_batch("v2"))
+    assert judge("07.batch", RIGHT["07.batch"]).state == "failed"
+    monkeypatch.setattr(tasks_07, "vfio_map", lambda *a, **k: vfio_map("v3"))
+    assert judge("07.hole", RIGHT["07.hole"]).state == "failed"

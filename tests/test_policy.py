@@ -9,9 +9,6 @@ import pytest
 from mmsim.mm.versions import LATEST, Attempt
 from mmsim.policy import STEPS_MAX, PolicyError, own_policy
 from mmsim.scenarios import make, vfio_map
-from mmsim.trials import TRIALS, tried
-from mmsim.views.trials import policy_table
-from mmsim.widgets import show_policies
 
 ATTEMPT = Attempt("piece", "-EAGAIN", "longterm_pin", 1, "give up")
 
@@ -114,36 +111,3 @@ def test_it_is_searched_like_any_version():
     named = vfio_map(LATEST, order=1, passes=2, released=1).explore()
     assert found.complete
     assert found.states > named.states
-
-
-# -- on trial
-
-
-def test_the_odds_on_trial_are_exact_and_ordered():
-    """Golden: what every order of steps gives, weighted."""
-    chances = {name: tried(name, TRIALS["a look-up"]) for name in ("base", "v3fix", "wait")}
-    assert chances["base"] == 0
-    assert chances["base"] < chances["v3fix"] < chances["wait"] < 1
-    for trial in ("a batch that nobody drains", "direct I/O"):
-        assert tried("v3fix", TRIALS[trial]) < tried("drain", TRIALS[trial])
-    stays = {tried(name, TRIALS["a pin that stays"]) for name in ("v3fix", "drain", "wait")}
-    assert len(stays) == 1
-
-
-def test_a_policy_of_ones_own_is_judged_like_one_of_the_list():
-    table = policy_table({"drain": "drain", "mine": drain_like_the_list}, ["a look-up"])
-    assert len(set(table.iloc[0])) == 1
-
-
-def drain_like_the_list(attempt):
-    first = attempt.tries == 1 and attempt.code == "-EAGAIN"
-    return "drain" if first and attempt.reason == "longterm_pin" else attempt.usual
-
-
-def test_the_table_is_a_sentence_where_a_policy_can_not_be_used(capsys):
-    for decide, says in ((loops, "stopped after"), (raises, "AttributeError"), (3, "not int")):
-        show_policies({"mine": decide}, ["a look-up"])
-        said = capsys.readouterr().out
-        assert said.startswith("Can't be judged: ")
-        assert says in said
-        assert said.count("\n") == 1

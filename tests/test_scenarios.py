@@ -126,3 +126,13 @@ def test_every_default_is_a_value_the_knob_accepts():
 def test_settle_refuses_unknown_knobs():
     with pytest.raises(KnobError, match="has no knob 'x'"):
         settle("s", (), {"x": 1})
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_huge_page_that_is_free_late(version):
+    """Refused in the first pass; from the second request on a free huge page is there."""
+    run = vfio_map(version, targets="late", released=1).run()
+    again = version not in ("base", "6.1.0")
+    assert run.last.world.vmstat["pgmigrate_success"] == 512 * again
+    assert run.last.world.vmstat["thp_split_page_failed"] == 1
+    assert (run.results["pin"] > 0) == (version in ("v1", "v3", "v3fix"))

@@ -35,10 +35,11 @@ from mmsim.flags import (
 )
 from mmsim.mm.folio import Page
 from mmsim.mm.gup import pin_user_pages_remote
-from mmsim.mm.migrate import migrate_pages, try_split_thp
+from mmsim.mm.migrate import migrate_pages
 from mmsim.mm.swap import drain_cpu, isolate
 from mmsim.mm.versions import Version
 from mmsim.mm.world import World
+from mmsim.scenarios.split_race import repeated_split
 from mmsim.script import Script, Scripted
 
 Found = dict[str, Any]
@@ -67,21 +68,6 @@ def run_refcount(vector: Vector, version: Version, expected: Expected) -> Found:
     state.world.check()
     found = {n: observed(state.world, *names.page(n)) for n in vector["operation"]["observe"]}
     return {"folios": found}
-
-
-def repeated_split(
-    page: Page, times: int, version: Version
-) -> Generator[Op, Any, tuple[list[int], list[Page]]]:
-    """Try to split one huge page up to `times` times; answers the results and the pieces."""
-    results: list[int] = []
-    pieces: list[Page] = []
-    pass_ = 0
-    while pass_ < times and 0 not in results:
-        from_ = [page]
-        ret = yield from try_split_thp(page, from_, pieces, version)
-        results.append(ret)
-        pass_ += 1
-    return results, pieces
 
 
 def run_split(vector: Vector, version: Version, expected: Expected) -> Found:

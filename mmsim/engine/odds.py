@@ -1,6 +1,7 @@
 """How many schedules there are, and how likely each way to go is.  Whole numbers and fractions.
 
-Interface: Graph, Weights, Flow, chances, components, ways, flow, check_weights
+Interface: Graph, Weights, EVEN, AT_THE_START, Flow, by_actor, chances, components, ways, flow,
+check_weights
 
 The rule of the odds: at every step a coin with as many sides as there are actors that can move says
 who does.  If the environment has a choice in that actor's step, a second coin says which.  Weights
@@ -19,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import groupby
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from mmsim.engine.samestate import SearchError
@@ -29,6 +31,8 @@ CYCLE_MAX = 400
 FOR_EVER = -1
 
 Weights = Mapping[str, int | Fraction]
+EVEN: Weights = MappingProxyType({})
+AT_THE_START: Mapping[int, Fraction] = MappingProxyType({0: Fraction(1)})
 
 
 class Graph(Protocol):
@@ -63,9 +67,14 @@ def check_weights(weights: Weights, actors: Sequence[str]) -> None:
             )
 
 
+def by_actor(moves: Sequence[Move]) -> list[list[Move]]:
+    """The moves of each actor; they stand side by side, as in Scenario.moves."""
+    return [list(group) for _, group in groupby(moves, key=lambda move: move.actor)]
+
+
 def chances(moves: Sequence[Move], weights: Weights) -> list[Fraction]:
-    """The probability of each move; those of one actor stand side by side, as in Scenario.moves."""
-    groups = [list(group) for _, group in groupby(moves, key=lambda move: move.actor)]
+    """The probability of each move."""
+    groups = by_actor(moves)
     # A step without a choice has one move, and any weight of a lone outcome cancels out.
     of_actor = [Fraction(weights.get(group[0].actor, 1)) for group in groups]
     found: list[Fraction] = []
@@ -137,12 +146,15 @@ def flow(
     order: Sequence[Sequence[int]],
     weights: Weights,
     stop: Collection[int] = (),
+    begin: Mapping[int, Fraction] = AT_THE_START,
 ) -> Flow:
-    """Let a probability of 1 run from state 0 along the moves; it stays in the states of `stop`.
+    """Let a probability of 1, which lies in the states of `begin`, run along the moves; it stays in
+    the states of `stop`.
 
     Raises SearchError for a cycle of more than `CYCLE_MAX` states."""
     reach = [Fraction(0)] * graph.states
-    reach[0] = Fraction(1)
+    for number, part in begin.items():
+        reach[number] = part
     for_ever = Fraction(0)
     split: dict[tuple[Move, ...], list[Fraction]] = {}
 

@@ -1,6 +1,6 @@
 """One atomic step: what a kernel path yields, and the only code that may change the world.
 
-Interface: Op, Atomic, atomic, blocking, choice, ModelError
+Interface: Op, Atomic, atomic, blocking, choice, at_once, ModelError
 
 A kernel path calls `folio_trylock(pfn)` and yields what that returns: an `Op`, a description of the
 step.  Nothing has happened yet.  The engine runs the function behind it at the moment a scheduler
@@ -9,7 +9,7 @@ chooses, and sends the answer back into the generator.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Generator, Hashable
 from typing import Any, Concatenate, NamedTuple, ParamSpec
 
 P = ParamSpec("P")
@@ -81,3 +81,21 @@ def choice(
         return _maker(Atomic(run.__name__, run, outcomes=outcomes), run)
 
     return mark
+
+
+def at_once(world: Any, me: str, path: Generator[Op, Any, Any]) -> Any:
+    """Take every step of a path as a part of one atomic step; answers what the path returns.
+
+    For stretches of a run in which nobody else has a say.  Raises ModelError if a step would have
+    to wait or if the environment had a choice: then there is somebody else."""
+    answer: Any = None
+    while True:
+        try:
+            kind, args = path.send(answer)
+        except StopIteration as stop:
+            return stop.value
+        why = kind.guard(world, me, *args) if kind.guard else None
+        allowed = kind.outcomes(world, me, *args) if kind.outcomes else ()
+        if why or len(allowed) > 1:
+            raise ModelError(f"{kind.name} can't be a part of a larger step: {why or allowed}")
+        answer = kind.run(world, me, *allowed, *args)

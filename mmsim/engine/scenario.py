@@ -67,8 +67,11 @@ class Scenario:
     """A world, the actors that share it, and the rules by which they move.
 
     `merge` chooses how Locals are compared (see `engine.actor`): merged for the search, exact for
-    everything else, where comparing them would only cost time.
+    everything else, where comparing them would only cost time.  `as_one`: steps, by function and
+    name, that nobody can come before: they follow the one before them as if both were one.
     """
+
+    as_one: frozenset[tuple[str, str]] = frozenset()
 
     def __init__(self, name: str, world: World, actors: tuple[Actor, ...], *, merge: bool = False):
         names = [actor.name for actor in actors]
@@ -94,8 +97,23 @@ class Scenario:
         local = self.local(state, actor)
         if local.op is None:
             return "finished"
-        kind, args = local.op
-        return kind.guard(state.world, actor, *args) if kind.guard else None
+        alone = self._alone(state) if self.as_one else None
+        if alone not in (None, actor):
+            return f"{alone} is in the middle of what counts as one step"
+        return self._waits(state, actor, local.op)
+
+    @staticmethod
+    def _waits(state: State, actor: str, op: Op) -> str | None:
+        return op.kind.guard(state.world, actor, *op.args) if op.kind.guard else None
+
+    def _alone(self, state: State) -> str | None:
+        """Who can't be interrupted now: the first actor in front of a step of `as_one`."""
+        for actor, local in zip(self.actors, state.locals, strict=True):
+            if local.op is None or self._waits(state, actor.name, local.op) is not None:
+                continue
+            if (local.where[-1][0].co_name, local.op.kind.name) in self.as_one:
+                return actor.name
+        return None
 
     def outcomes(self, state: State, actor: str) -> tuple[str, ...]:
         """What the environment may answer to this actor's next step; `("",)` if it has no say."""
@@ -110,6 +128,7 @@ class Scenario:
         An outcome is named where the environment has a choice, and only there."""
         world = state.world
         found: list[Move] = []
+        alone = self._alone(state) if self.as_one else None
         for plain, local in zip(self._plain, state.locals, strict=True):
             op = local.op
             if op is None:
@@ -118,6 +137,8 @@ class Scenario:
             name = plain.actor
             if kind.guard is not None and kind.guard(world, name, *args) is not None:
                 continue
+            if alone not in (None, name):
+                continue
             allowed = kind.outcomes(world, name, *args) if kind.outcomes is not None else ()
             if len(allowed) > 1:
                 found += [Move(name, outcome) for outcome in allowed]
@@ -125,18 +146,21 @@ class Scenario:
                 found.append(plain)
         return found
 
-    def step(self, state: State, move: Move, *, keep: bool = True) -> tuple[State, Event]:
+    def step(
+        self, state: State, move: Move, *, keep: bool = True, remember: bool | None = None
+    ) -> tuple[State, Event]:
         """Make one move.
 
-        `keep=False` gives up the old state: its world is changed in place and the way back
-        forgotten. Raises ModelError if the move is not possible here."""
+        `keep=False` gives up the old state: its world is changed in place, and unless `remember`
+        says otherwise the way back is forgotten. Raises ModelError if the move is not possible
+        here."""
         local = state.locals[self.index[move.actor]]
-        after, outcome, answer = self.advance(state, move, keep=keep)
+        after, outcome, answer = self.advance(state, move, keep=keep, remember=remember)
         assert local.op is not None
         return after, Event(move.actor, local.op, outcome, answer, local)
 
     def advance(
-        self, state: State, move: Move, *, keep: bool = True
+        self, state: State, move: Move, *, keep: bool = True, remember: bool | None = None
     ) -> tuple[State, str, Hashable]:
         """`step` without the event, for whoever makes many: the state, the outcome, the answer."""
         name, outcome = move
@@ -154,7 +178,7 @@ class Scenario:
         else:
             outcome = outcome or self._only(kind.outcomes(world, name, *args), move)
             answer = kind.run(world, name, outcome, *args)
-        after = local.after(answer, remember=keep)
+        after = local.after(answer, remember=keep if remember is None else remember)
         return State(world, (*state.locals[:i], after, *state.locals[i + 1 :])), outcome, answer
 
     @staticmethod

@@ -1,19 +1,30 @@
 """Who moves next: schedules as text, and schedulers as functions `(scenario, state) -> move`.
 
-Interface: parse, render, replaying, in_turn, one_after_another, coin, ScheduleError
+Interface: parse, render, replaying, one_after_another, in_turn, coin, random_priorities,
+ScheduleError
 
 A schedule is a line such as `pin*12 stranger pin:fail*3`: an actor, an outcome after a colon where
-the environment has a say, and how often.  It is read, never evaluated."""
+the environment has a say, and how often.  It is read, never evaluated.
+
+A scheduler raises StopIteration when nobody can move.  Most remember something: make a new one for
+each run.  The random ones are made from a seed, and the same seed makes the same run."""
 
 from __future__ import annotations
 
 import random
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from fractions import Fraction
+from itertools import accumulate, groupby
+from math import lcm
+from typing import Generic, TypeVar
 
+from mmsim.engine.odds import EVEN, Weights, by_actor, check_weights
 from mmsim.engine.scenario import Move, Scenario, Scheduler, State
 from mmsim.hints import nearest
+
+T = TypeVar("T")
 
 MOVES_MAX = 1_000_000
 _TOKEN = re.compile(
@@ -71,6 +82,9 @@ def replaying(moves: Sequence[Move]) -> Scheduler:
     return choose
 
 
+# -- schedulers
+
+
 def one_after_another(scenario: Scenario, state: State) -> Move:
     """The first actor that can move goes on until it finishes or blocks; first outcomes only."""
     for move in scenario.moves(state):
@@ -79,31 +93,91 @@ def one_after_another(scenario: Scenario, state: State) -> Move:
 
 
 def in_turn() -> Scheduler:
-    """Round robin: one step each, skipping whoever is blocked."""
+    """Round robin: one step each, skipping whoever is blocked; first outcomes only."""
     last = [-1]
 
     def choose(scenario: Scenario, state: State) -> Move:
+        groups = by_actor(scenario.moves(state))
+        if not groups:
+            raise StopIteration
+        first = {scenario.index[group[0].actor]: group[0] for group in groups}
         n = len(scenario.actors)
-        for offset in range(1, n + 1):
-            i = (last[0] + offset) % n
-            name = scenario.actors[i].name
-            if scenario.blocked(state, name) is None:
-                last[0] = i
-                return Move(name, scenario.outcomes(state, name)[0])
-        raise StopIteration
+        last[0] = next(i % n for i in range(last[0] + 1, last[0] + 1 + n) if i % n in first)
+        return first[last[0]]
 
     return choose
 
 
-def coin(seed: int) -> Scheduler:
-    """Toss a fair coin among the actors that can move, then among the outcomes."""
+def coin(seed: int, weights: Weights = EVEN) -> Scheduler:
+    """Toss a coin among the actors that can move, then one among the outcomes.
+
+    `weights` load it, as in `engine.odds`: the odds of a search are those of this scheduler.
+    The run raises SearchError for weights of nobody, and for weights that are no weights."""
     rng = random.Random(seed)
+    known: dict[tuple[Move, ...], _Coin[_Coin[Move]]] = {}
 
     def choose(scenario: Scenario, state: State) -> Move:
-        free = [a.name for a in scenario.actors if scenario.blocked(state, a.name) is None]
-        if not free:
+        moves = tuple(scenario.moves(state))
+        if moves not in known:
+            check_weights(weights, [actor.name for actor in scenario.actors])
+            known[moves] = _coins(by_actor(moves), weights)
+        return known[moves].toss(rng).toss(rng)
+
+    return choose
+
+
+class _Coin(Generic[T]):
+    """A loaded coin with any number of sides, by whole numbers: a float would round the weights."""
+
+    def __init__(self, sides: Sequence[T], weights: Sequence[int | Fraction]):
+        unit = lcm(*[Fraction(weight).denominator for weight in weights])
+        self.sides = sides
+        self.upto = list(accumulate(int(weight * unit) for weight in weights))
+
+    def toss(self, rng: random.Random) -> T:
+        """One side; StopIteration if there is none."""
+        if not self.sides:
             raise StopIteration
-        name = rng.choice(free)
-        return Move(name, rng.choice(scenario.outcomes(state, name)))
+        return self.sides[bisect_right(self.upto, rng.randrange(self.upto[-1]))]
+
+
+def _coins(groups: Sequence[Sequence[Move]], weights: Weights) -> _Coin[_Coin[Move]]:
+    """A coin among actors, whose sides are coins among the outcomes of each."""
+    outcomes = [
+        _Coin(moves, [weights.get(str(move), 1) if move.outcome else 1 for move in moves])
+        for moves in groups
+    ]
+    return _Coin(outcomes, [weights.get(moves[0].actor, 1) for moves in groups])
+
+
+def random_priorities(seed: int, *, depth: int, steps: int) -> Scheduler:
+    """Priorities instead of coins: whoever has the highest goes on until it blocks or finishes.
+
+    Everybody gets a random priority at the beginning; at `depth - 1` random steps among the first
+    `steps`, whoever has just moved falls below all others.  A failure that needs d orders to be
+    right (its depth) is met on average in at least 1 of n * steps ** (d - 1) runs of that depth,
+    for n actors and runs of at most `steps` steps.  Outcomes are drawn by a fair coin.
+
+    The idea: Burckhardt, Kothari, Musuvathi and Nagarakatte, ASPLOS 2010 (PCT).  Left out: steps
+    that touch nothing shared count like others."""
+    if depth < 1 or steps < 1:
+        raise ValueError(f"depth and steps must be at least 1, not {depth} and {steps}")
+    rng = random.Random(seed)
+    falls = [rng.randrange(steps) for _ in range(depth - 1)]
+    ranks: dict[str, int] = {}
+    taken = [0]
+
+    def choose(scenario: Scenario, state: State) -> Move:
+        if not ranks:
+            names = [actor.name for actor in scenario.actors]
+            ranks.update(zip(names, rng.sample(range(len(names)), len(names)), strict=True))
+        groups = by_actor(scenario.moves(state))
+        if not groups:
+            raise StopIteration
+        group = max(groups, key=lambda moves: ranks[moves[0].actor])
+        for _ in range(falls.count(taken[0])):
+            ranks[group[0].actor] = min(ranks.values()) - 1
+        taken[0] += 1
+        return rng.choice(group)
 
     return choose

@@ -1,10 +1,11 @@
 """A recorded run: every event, and every state when somebody asks for it.
 
-Interface: Trace, record, run_to_end
+Interface: Trace, record, run_to_end, STRIDE, KEPT_MAX
 
-States are kept every `STRIDE` steps; the ones between are made again by `Scenario.step` from the
-nearest kept one.  A run that splits a huge page has thousands of steps over hundreds of folios, and
-a reader of a trace looks at a few dozen of them.
+States are kept every `STRIDE` steps, in a long run more rarely, so that there are never more than
+KEPT_MAX; the ones between are made again by `Scenario.step` from the nearest kept one.  A run that
+splits a huge page has thousands of steps over hundreds of folios, and a reader of a trace looks at
+a few dozen of them.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from mmsim.engine.scenario import Event, Move, Scenario, Scheduler, State
 from mmsim.hints import nearest
 
 STRIDE = 32
+KEPT_MAX = 256
 STEPS_MAX = 1_000_000
 
 
@@ -26,6 +28,7 @@ class Trace:
         self.scenario = scenario
         self.moves: list[Move] = []
         self.events: list[Event] = []
+        self._stride = STRIDE
         self._last = scenario.initial()
         self._kept: dict[int, State] = {0: self._last}
         self._recent: tuple[int, State] = (0, self._last)
@@ -36,27 +39,37 @@ class Trace:
     def append(self, move: Move) -> Event:
         """Take one more step at the end of the run."""
         move = self.scenario.plain(self._last, move)
-        self._last, event = self.scenario.step(self._last, move)
+        # Nobody has a state that is not kept, so its world may be changed in place.
+        kept = len(self) in self._kept
+        self._last, event = self.scenario.step(self._last, move, keep=kept, remember=True)
         self.moves.append(move)
         self.events.append(event)
-        if len(self.events) % STRIDE == 0:
-            self._kept[len(self.events)] = self._last
+        if len(self) % self._stride == 0:
+            self._keep(len(self))
         return event
+
+    def _keep(self, position: int) -> None:
+        self._kept[position] = self._last
+        if len(self._kept) > KEPT_MAX:
+            self._stride *= 2
+            for position in [p for p in self._kept if p % self._stride and p != len(self)]:
+                del self._kept[position]
 
     def state(self, position: int) -> State:
         """The state after `position` steps; raises IndexError outside 0..len(trace)."""
         if not 0 <= position <= len(self):
             raise IndexError(f"position {position} is outside 0..{len(self)}")
-        if position == len(self):
-            self._kept[position] = self._last
+        if position == len(self) and position not in self._kept:
+            self._keep(position)
         if position in self._kept:
             return self._kept[position]
-        start = position - position % STRIDE
+        start = position - position % self._stride
         state = self._kept[start]
         if start <= self._recent[0] <= position:
             start, state = self._recent
         for i in range(start, position):
-            state, _ = self.scenario.step(state, self.moves[i])
+            # The first step leaves its state, which others may have, as it is.
+            state, _ = self.scenario.step(state, self.moves[i], keep=i == start, remember=True)
         self._recent = (position, state)
         return state
 

@@ -8,6 +8,7 @@ guests, several IOMMU domains, the permissions of an entry."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from mmsim.units import VFIO_BATCH
@@ -49,3 +50,7 @@ class Container(NamedTuple):
     dmas: tuple[Dma, ...] = ()
     maps: tuple[IommuMap, ...] = ()
     locked_vm: int = 0
+
+    def renamed(self, names: Mapping[str, str]) -> Container:
+        """The same if actors had other names: old name -> new name."""
+        return self._replace(locked_by=names.get(self.locked_by, self.locked_by))

@@ -87,8 +87,8 @@ def __split_huge_page(world: World, me: str, pfn: int) -> tuple[Page, ...]:
         maps = pmd + maps_each + (index < maps_more)
         piece = replace(
             whole,
-            name=page_name(whole.region, index),
-            index=index,
+            name=page_name(whole.region, whole.index + index),
+            index=whole.index + index,
             order=0,
             refcount=1 + (whole.cached and inside) + maps,
             mapping=inside,

@@ -263,7 +263,7 @@ def migrate_pages(
                         page, from_, ret_pages, split_pages, stats, round_, version
                     )
                 elif rc == -EAGAIN:
-                    yield from _busy(page, stats, round_, pass_, reason, version)
+                    yield from _busy(page, from_, ret_pages, stats, round_, pass_, reason, version)
                 elif rc == 0:
                     stats.nr_succeeded += page.nr
                     stats.nr_thp_succeeded += page.is_thp
@@ -303,15 +303,28 @@ def _try_again(
 
 
 def _busy(
-    page: Page, stats: MigrateStats, round_: int, pass_: int, reason: int, version: Version
+    page: Page,
+    from_: list[Page],
+    ret_pages: list[Page],
+    stats: MigrateStats,
+    round_: int,
+    pass_: int,
+    reason: int,
+    version: Version,
 ) -> Generator[Op, Any, None]:
     """Somebody has the lock of this folio or a reference on it.
 
-    Kernel: mm/migrate.c, migrate_pages(), case -EAGAIN.
+    Kernel: mm/migrate.c, migrate_pages(), case -EAGAIN; giving up is a policy's own.
     """
     # A busy piece (round 2) does not ask for another pass: it has only this one.
     usual = page.is_thp or round_ == 1
     again = yield from _try_again(page, -EAGAIN, usual, round_, pass_, reason, version)
+    if usual and not again:
+        stats.count_failed(page, round_)
+        stats.nr_failed_pages += page.nr
+        from_.remove(page)
+        ret_pages.append(page)
+        return
     if page.is_thp:
         stats.thp_retry += again
     else:

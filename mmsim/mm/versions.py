@@ -254,16 +254,18 @@ def seam_source(version: Version, seam: str) -> str:
     return inspect.getsource(value).replace(f"def {value.__name__}(", f"def {seam}(")
 
 
-def source(name: str) -> str:
-    """All seams of a version as text."""
+def source(name: str, *chosen: str) -> str:
+    """The seams of a version as text: all of them, or the `chosen` ones."""
     version = get(name)
-    shown = seams(version).items()
+    known = seams(version)
+    for seam in chosen:
+        if seam not in known:
+            raise ValueError(f"no seam {seam!r}{nearest(seam, known)}")
+    shown = [(seam, known[seam]) for seam in chosen or known]
     return "\n".join(f"# {what}\n{seam_source(version, seam)}" for seam, what in shown)
 
 
-def diff(before: str, after: str) -> str:
-    """Unified diff of the seams of two versions; empty if they behave alike."""
-    lines = difflib.unified_diff(
-        source(before).splitlines(), source(after).splitlines(), before, after, "", "", 2, ""
-    )
-    return "\n".join(lines)
+def diff(before: str, after: str, *chosen: str) -> str:
+    """Unified diff of the seams of two versions, or of the `chosen` ones; empty if they agree."""
+    old, new = source(before, *chosen).splitlines(), source(after, *chosen).splitlines()
+    return "\n".join(difflib.unified_diff(old, new, before, after, "", "", 2, ""))

@@ -1,18 +1,18 @@
 """Everything that a step can see or change, as shallow dicts of immutable values.
 
-Interface: World, Environment, page_name, ScriptedTargets
+Interface: World, Environment, page_name
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from typing import Any, NamedTuple
 
 from mmsim.engine.op import ModelError
 from mmsim.engine.pool import Pool
 from mmsim.flags import MIGRATE_CMA, MIGRATE_MOVABLE, VMSTAT
 from mmsim.mm.container import Container, Limits
-from mmsim.mm.folio import ISOLATION, Folio, replace
+from mmsim.mm.folio import ISOLATION, Folio, renamed, replace
 from mmsim.mm.page_alloc import free_pages, split_page
 from mmsim.mm.zone import Zone
 from mmsim.units import HPAGE_PMD_ORDER
@@ -111,6 +111,14 @@ class World:
             return (frozenset(self.folios.items()), rest)
         return pool.number(rest), pool.table(self.folios)
 
+    def renamed(self, names: Mapping[str, str]) -> World:
+        """This world if its actors had other names; a search asks for it."""
+        new = self.branch()
+        new.folios = {pfn: renamed(folio, names) for pfn, folio in self.folios.items()}
+        new.batches = {(names.get(cpu, cpu), kind): b for (cpu, kind), b in self.batches.items()}
+        new.container = self.container.renamed(names)
+        return new
+
     # -- reading
 
     def folio(self, pfn: int) -> Folio:
@@ -138,8 +146,9 @@ class World:
         """pfn of the folio that holds this page, None if no folio does."""
         pfn = self.where.get((region, index))
         if pfn is None:
-            pfn = self.where.get((region, 0))
-            if pfn is not None and self.folios[pfn].nr_pages <= index:
+            head = index >> HPAGE_PMD_ORDER << HPAGE_PMD_ORDER  # where its huge page would begin
+            pfn = self.where.get((region, head))
+            if pfn is not None and self.folios[pfn].nr_pages <= index - head:
                 return None
         return pfn
 
@@ -275,9 +284,7 @@ class World:
         name = folio.name or hex(pfn)
         owned = folio.cache_refs + folio.mapcount + sum(n for _, n in folio.held)
         if folio.refcount not in (0, owned):
-            raise ModelError(
-                f"{name}: refcount {folio.refcount}, but its holders add up to {owned}"
-            )
+            raise ModelError(f"{name}: refcount {folio.refcount}, its holders add up to {owned}")
         if folio.refcount < 0 or folio.pincount < 0 or folio.mapcount < 0:
             raise ModelError(f"{name}: a count is negative: {folio}")
         if batched != sum(n for who, n in folio.held if who.endswith(" batch")):

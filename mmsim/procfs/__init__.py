@@ -1,7 +1,7 @@
 """Text of /proc/buddyinfo, /proc/pagetypeinfo and /proc/zoneinfo, pasted by somebody, as values.
 
-Floor 1.  Interface: parse_buddyinfo, parse_pagetypeinfo, parse_zoneinfo, zone_of, BuddyZone,
-PageTypeZone, ZoneInfo, PasteError
+Floor 1.  Interface: parse_buddyinfo, parse_pagetypeinfo, parse_zoneinfo, read_memory, Pasted,
+zone_of, BuddyZone, PageTypeZone, ZoneInfo, PasteError
 
 The text is that of mm/vmstat.c, 6.1-rc1; other kernels are understood as long as they print the
 same kind of line: any number of orders, more migratetypes, fewer or more numbers.  Each parser
@@ -13,6 +13,7 @@ many counts that a kernel with large pages might have no more.
 
 from mmsim.procfs.buddyinfo import BuddyZone, parse_buddyinfo
 from mmsim.procfs.pagetypeinfo import PageTypeZone, parse_pagetypeinfo
+from mmsim.procfs.pasted import Pasted, read_memory
 from mmsim.procfs.text import PasteError
 from mmsim.procfs.zoneinfo import ZoneInfo, parse_zoneinfo
 from mmsim.procfs.zones import zone_of
@@ -21,9 +22,11 @@ __all__ = [
     "BuddyZone",
     "PageTypeZone",
     "PasteError",
+    "Pasted",
     "ZoneInfo",
     "parse_buddyinfo",
     "parse_pagetypeinfo",
     "parse_zoneinfo",
+    "read_memory",
     "zone_of",
 ]

@@ -1,6 +1,7 @@
 """Text that somebody pasted: its lines, its numbers, and one sentence when it can't be read.
 
-Floor 1.  Interface: PasteError, Line, lines_of, count, refuse; ZONE, Key, key_of, check_orders
+Floor 1.  Interface: PasteError, Line, file_of, lines_of, count, refuse; ZONE, Key, key_of,
+check_orders
 
 A paste comes from a terminal, a mail or a web page: Windows line ends, blank lines, indentation, a
 shell prompt before or after it do no harm.
@@ -73,6 +74,16 @@ def lines_of(text: str, file: str) -> list[Line]:
     if not lines:
         raise PasteError(f"line 1: there is no text here: paste what 'cat {file}' prints")
     return lines
+
+
+def file_of(text: str) -> str:
+    """Which of the three files this text is, /proc/buddyinfo if nothing speaks for another one."""
+    ours = (ZONEINFO, PAGETYPEINFO, BUDDYINFO)
+    for line in lines_of(text, BUDDYINFO):
+        for file in ours:
+            if _LOOKS_LIKE[file].fullmatch(line.text):
+                return file
+    return next((file for file in ours if file in text), BUDDYINFO)
 
 
 def count(line: Line, word: str, what: str) -> int:

@@ -1,7 +1,6 @@
 """Named situations: a world, actors, and knobs to change them.
 
-Floor 4.  Interface: make, vfio_map, pin_versus, drop_caches_only, cma_alloc, Situation, SCENARIOS,
-SMALL
+Floor 4.  Interface: make, SCENARIOS, Situation, SMALL, CMA_PFN, and a function for each scenario
 """
 
 from __future__ import annotations
@@ -11,11 +10,15 @@ from types import MappingProxyType
 
 from mmsim.hints import nearest
 from mmsim.mm.versions import Version
+from mmsim.scenarios.boot_guest import BOOT_GUEST, BootGuest
 from mmsim.scenarios.cma_alloc import CMA_ALLOC
 from mmsim.scenarios.drop_caches_only import DROP_CACHES_ONLY
 from mmsim.scenarios.guest import CMA_PFN
+from mmsim.scenarios.lru_batch import LRU_BATCH
 from mmsim.scenarios.pin_versus import PIN_VERSUS, SMALL
 from mmsim.scenarios.situation import Situation, Spec
+from mmsim.scenarios.split_race import SPLIT_RACE
+from mmsim.scenarios.timed_hold import TIMED_HOLD
 from mmsim.scenarios.vfio_map import VFIO_MAP
 
 __all__ = [
@@ -23,16 +26,28 @@ __all__ = [
     "SCENARIOS",
     "SMALL",
     "Situation",
+    "boot_guest",
     "cma_alloc",
     "drop_caches_only",
+    "lru_batch",
     "make",
     "pin_versus",
+    "split_race",
+    "timed_hold",
     "vfio_map",
 ]
 
-SCENARIOS: dict[str, Spec] = {
-    spec.name: spec for spec in (VFIO_MAP, PIN_VERSUS, DROP_CACHES_ONLY, CMA_ALLOC)
-}
+_SPECS = (
+    VFIO_MAP,
+    PIN_VERSUS,
+    DROP_CACHES_ONLY,
+    TIMED_HOLD,
+    BOOT_GUEST,
+    CMA_ALLOC,
+    LRU_BATCH,
+    SPLIT_RACE,
+)
+SCENARIOS: dict[str, Spec] = {spec.name: spec for spec in _SPECS}
 
 
 def make(
@@ -57,6 +72,11 @@ def vfio_map(version: str | Version = "base", **knobs: object) -> Situation:
     return make("vfio_map", version, knobs)
 
 
+def split_race(version: str | Version = "base", **knobs: object) -> Situation:
+    """`make("split_race", ...)`: the smallest race."""
+    return make("split_race", version, knobs)
+
+
 def pin_versus(version: str | Version = "base", **knobs: object) -> Situation:
     """`make("pin_versus", ...)`: a map by VFIO against drop_caches or others."""
     return make("pin_versus", version, knobs)
@@ -65,6 +85,23 @@ def pin_versus(version: str | Version = "base", **knobs: object) -> Situation:
 def drop_caches_only(**knobs: object) -> Situation:
     """`make("drop_caches_only", ...)`: one write to drop_caches, nobody else."""
     return make("drop_caches_only", "base", knobs)
+
+
+def lru_batch(version: str | Version = "base", **knobs: object) -> Situation:
+    """`make("lru_batch", ...)`: single pages, one of them in another CPU's batch."""
+    return make("lru_batch", version, knobs)
+
+
+def boot_guest(version: str | Version = "base", **knobs: object) -> BootGuest:
+    """`make("boot_guest", ...)`: a guest's memory is found in a zone, then pinned."""
+    situation = make("boot_guest", version, knobs)
+    assert isinstance(situation, BootGuest)
+    return situation
+
+
+def timed_hold(version: str = "base", **knobs: object) -> Situation:
+    """`make("timed_hold", ...)`: a reference that lasts a given time against the retry loop."""
+    return make("timed_hold", version, knobs)
 
 
 def cma_alloc(version: str | Version = "base", **knobs: object) -> Situation:

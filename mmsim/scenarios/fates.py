@@ -1,6 +1,7 @@
 """How a run ended, in a few words that stay the same for the same fate.
 
-Floor 4.  Interface: Aim, PINNED, MAPPED, MIGRATED, DROPPED, TAKEN, why_failed, names of failures
+Floor 4.  Interface: Aim, PINNED, MAPPED, MIGRATED, DROPPED, SPLIT, TAKEN, why_failed, left_behind,
+fails, and the names of failures
 
 A failure is told from the world that it leaves behind, not from how it came about: what still lies
 in CMA, and what the counters say was refused.  If several things went wrong, this order counts:
@@ -36,6 +37,7 @@ MISSED = "failed: a piece missed its one pass"
 SINGLE = "failed: a single page could not be moved"
 NO_MEMORY = "failed: no memory to move it to"
 ALL_MOVED = "failed although everything moved"
+FAILURES = (NOT_SPLIT, NOT_MOVED, MISSED, NO_MEMORY, ALL_MOVED)
 
 Chunks = tuple[tuple[str, ...], ...]
 
@@ -53,14 +55,17 @@ def _pages(rc: int, what: str) -> str:
 
 
 PINNED = Aim("pinned", lambda rc: rc > 0, lambda rc: _pages(rc, "pinned"))
-MAPPED = Aim("mapped", lambda rc: rc == 0, lambda rc: "mapped for the device")
+MAPPED = Aim("mapped", lambda rc: rc == 0, lambda rc: "0 (mapped for the device)")
 MIGRATED = Aim("migrated", lambda rc: rc == 0, errno.name)
 TAKEN = Aim("taken back", lambda rc: rc >= 0, lambda rc: f"pfn {rc:#x}")
+SPLIT = Aim("split", lambda rc: rc == 0, errno.name)
 DROPPED = Aim("done", lambda rc: rc >= 0, lambda rc: _pages(rc, "dropped"))
 
 
 def why_failed(world: World, rc: int, aim: Aim, chunks: Chunks) -> str:
     """The name of a failure; see above for what counts."""
+    if aim is SPLIT:
+        return NOT_SPLIT
     if not world.vmstat["pgmigrate_fail"]:
         return ALL_MOVED
     left = _left_behind(world, chunks)
@@ -89,3 +94,19 @@ def _memory_is_full(world: World) -> bool:
     if world.env.targets_base == ZONE and world.zone is not None:
         return world.zone.nr_free <= world.zone.nr_free_cma
     return world.env.targets_base == NONE
+
+
+def fails(outcome: str) -> bool:
+    """Is this the name of a failure?"""
+    return outcome.startswith("failed")
+
+
+def left_behind(world: World) -> str:
+    """What a failure has left in CMA, in a few words."""
+    inside = [folio for pfn, folio in world.folios.items() if folio.name and world.in_cma(pfn)]
+    pieces = sum(not folio.is_thp for folio in inside)
+    if pieces:
+        return f"{pieces} {'piece' if pieces == 1 else 'pieces'} left behind"
+    if inside:
+        return "still mapped" if all(folio.mapcount for folio in inside) else "left unmapped"
+    return ""

@@ -5,19 +5,29 @@ Floor 4.  Interface: Spec, Situation
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from mmsim import errno
 from mmsim.engine import schedule
 from mmsim.engine.actor import Actor
 from mmsim.engine.explore import STATES_MAX, Exploration, explore
-from mmsim.engine.scenario import Scenario, Scheduler, State
+from mmsim.engine.scenario import Event, Scenario, Scheduler, State
 from mmsim.engine.trace import Trace, record
+from mmsim.hints import nearest
 from mmsim.knobs import Knob, Value, settle
 from mmsim.mm.versions import Version, get
 from mmsim.mm.world import World
-from mmsim.scenarios.fates import MIGRATED, NOT_FINISHED, Aim, Chunks, why_failed
+from mmsim.scenarios.fates import (
+    FAILURES,
+    MIGRATED,
+    NOT_FINISHED,
+    Aim,
+    Chunks,
+    fails,
+    left_behind,
+    why_failed,
+)
 from mmsim.script import Script, Scripted
 
 
@@ -85,17 +95,50 @@ class Situation(Scenario):
 
     def explore(self, *, states_max: int = STATES_MAX) -> Exploration:
         """Every order of the actors' steps, whatever the knobs say about when."""
-        merged = self._rebuild(self.version, self.knobs, merge=True)
-        return explore(merged, states_max=states_max)
+        return explore(self.merged(), states_max=states_max)
+
+    def merged(self) -> Situation:
+        """The same situation, prepared for a search."""
+        return self._made(self.version, self.knobs, merge=True)
 
     def with_(self, version: str | Version | None = None, **knobs: object) -> Situation:
         """The same situation with another version or other knobs."""
-        return self._rebuild(version or self.version, {**self.knobs, **knobs})
+        return self._made(version or self.version, {**self.knobs, **knobs})
+
+    def _made(
+        self, version: str | Version, knobs: Mapping[str, object], *, merge: bool = False
+    ) -> Situation:
+        made = self._rebuild(version, knobs, merge=merge)
+        made.as_one = self.as_one
+        return made
+
+    def together(self, first: str, last: str) -> Situation:
+        """The same situation, but nobody can come between these two steps of one function.
+
+        Raises ValueError if nobody takes the first and then, in the same function, the last; looked
+        up in the run of all actors one after the other."""
+        events = record(self, schedule.one_after_another).events
+        inside = _behind(events, first, last)
+        if not inside:
+            names = dict.fromkeys(event.op.kind.name for event in events)
+            for name in (first, last):
+                if name not in names:
+                    raise ValueError(f"nobody takes a step {name!r} here{nearest(name, names)}")
+            raise ValueError(f"no function takes the step {first!r} and later {last!r}")
+        made = self.with_()
+        steps = {(event.where[-1].function, event.op.kind.name) for event in inside}
+        made.as_one = self.as_one | steps
+        return made
 
     def succeeded(self, state: State) -> bool:
         """Has the main actor returned what it was started for?"""
         local = self.local(state, self.main)
         return bool(local.finished and self.aim.reached(local.result))
+
+    @property
+    def outcomes_known(self) -> tuple[str, ...]:
+        """Every name that `outcome` can give to an end; the first one is success."""
+        return (self.aim.word, *FAILURES)
 
     def outcome(self, state: State) -> str:
         """How the main actor fared, in a few words that stay the same for the same fate."""
@@ -106,6 +149,12 @@ class Situation(Scenario):
             return self.aim.word
         return why_failed(state.world, local.result, self.aim, self.chunks)
 
+    def fate(self, state: State) -> str:
+        """The outcome, and after a failure what is left behind."""
+        outcome = self.outcome(state)
+        left = left_behind(state.world) if fails(outcome) else ""
+        return f"{outcome}, {left}" if left else outcome
+
     def result(self, state: State) -> str:
         """What the main actor returned, for people."""
         local = self.local(state, self.main)
@@ -113,3 +162,18 @@ class Situation(Scenario):
             return NOT_FINISHED
         rc: int = local.result
         return self.aim.words(rc) if self.aim.reached(rc) else errno.name(rc)
+
+
+def _behind(events: Sequence[Event], first: str, last: str) -> list[Event]:
+    """The steps behind the first step of one name up to the next of another, in one function."""
+    for start, event in enumerate(events, start=1):
+        if event.op.kind.name == first:
+            here = (event.actor, event.where[-1].function)
+            names = []
+            for later in events[start:]:
+                if (later.actor, later.where[-1].function) != here:
+                    break
+                names.append(later)
+                if later.op.kind.name == last:
+                    return names
+    return []

@@ -22,9 +22,11 @@ from mmsim.mm.world import Environment, World
 from mmsim.scenarios.fates import MIGRATED, PINNED
 from mmsim.scenarios.guest import CMA_PFN, NAMES, guest_memory
 from mmsim.scenarios.situation import Situation, Spec
-from mmsim.script import Cue, Faults, Position, Script, stranger, truncater
+from mmsim.script import Attempts, Cue, Faults, Position, Script, stranger, truncater, visit
 from mmsim.units import HPAGE_PMD_ORDER, MIGRATE_PASSES
 
+LATE = "late"
+"""No free huge page for the first request of each, one for every later one."""
 TROUBLES = ("none", "writeback", "truncated", "nomem")
 
 VFIO_MAP_KNOBS = (
@@ -34,7 +36,7 @@ VFIO_MAP_KNOBS = (
     moment("taken", "start", ["start"], "when the stranger takes them"),
     moment("released", "never", ["never"], "when the stranger drops them"),
     one_of("trouble", "none", TROUBLES, "what else is the matter with huge page A"),
-    one_of("targets", NONE, [AVAILABLE, NONE, EITHER], "may a free huge page be had?"),
+    one_of("targets", NONE, [AVAILABLE, NONE, EITHER, LATE], "may a free huge page be had?"),
     one_of("reason", "longterm_pin", REASONS, "why migrate_pages() is called"),
     number("passes", MIGRATE_PASSES, 1, MIGRATE_PASSES, "passes of migrate_pages()"),
     number("order", HPAGE_PMD_ORDER, 0, HPAGE_PMD_ORDER, "9: huge pages of 512; 0: single pages"),
@@ -66,7 +68,8 @@ def _vfio_map(spec: Spec, version: Version, knobs: dict[str, Value], merge: bool
     if which > thps:
         raise ValueError(f"stranger is {which}, but there are only {thps} huge pages (thps)")
     trouble = knobs["trouble"]
-    world = World(Environment(targets_huge=str(knobs["targets"]), faults=trouble == "nomem"))
+    targets = EITHER if knobs["targets"] == LATE else str(knobs["targets"])
+    world = World(Environment(targets_huge=targets, faults=trouble == "nomem"))
     vma = guest_memory(world, thps, order)
     pages = tuple(Page(pfn, folio.nr_pages) for pfn, folio in world.folios.items())
     version = version._replace(passes=int(knobs["passes"]))
@@ -82,7 +85,8 @@ def _vfio_map(spec: Spec, version: Version, knobs: dict[str, Value], merge: bool
         name = NAMES[which - 1]
         leaves = knobs["released"] != "never"
         others.append(stranger("stranger", name, 0, int(knobs["refs"]), leaves=leaves))
-        cues = _cues(name, knobs["taken"], knobs["released"])
+        span = read_span(VFIO_MAP_KNOBS, knobs["taken"], knobs["released"])
+        cues = visit("stranger", name, *span)
     if trouble == "writeback":
         world.update(CMA_PFN, writeback=True)
     if trouble == "truncated":
@@ -91,16 +95,13 @@ def _vfio_map(spec: Spec, version: Version, knobs: dict[str, Value], merge: bool
     faults: Faults = {}
     if trouble == "nomem":
         faults[NAMES[0], "xas_split_alloc"] = ((None, "nomem"),)
-    script = Script(cues, faults=faults)
+    late: dict[str, Attempts] = {}
+    if knobs["targets"] == LATE:
+        late = dict.fromkeys(NAMES, frozenset({0}))
+    script = Script(cues, late, faults=faults)
     return Situation(
         spec.name, version, knobs, world, (main, *others), script, spec.make, merge=merge, aim=aim
     )
-
-
-def _cues(folio: str, taken: Value, released: Value) -> tuple[Cue, ...]:
-    start, end = read_span(VFIO_MAP_KNOBS, taken, released)
-    came = Cue("stranger", folio, start)
-    return (came, Cue("stranger", folio, end)) if end else (came,)
 
 
 VFIO_MAP = Spec(

@@ -1,90 +1,27 @@
 """Charts of what was measured, beside what the model says.
 
-Interface: Chart, measured_counters, refused_splits
+Interface: measured_counters, refused_splits
 
 Measured numbers are points with an interval or filled bars, the model's are outlines or a line of
-signs.  Colours come with a hatch, a shape or a word, and a figure has its own light background.
-matplotlib and pandas are imported when a chart is drawn; a figure belongs to nobody but its Chart.
+signs.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import io
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mmsim.compare.pins import VERSION_OF, Case, predict
 from mmsim.datafiles import load_csv
+from mmsim.measured import VARIANTS
 from mmsim.units import MIGRATE_PASSES
-from mmsim.views.style import BLUE, FILLS, INK, LINE, MUTED, PANEL, PAPER, VERMILION
+from mmsim.views.figures import HATCHES, STYLE, Chart, legend, panelled, span
+from mmsim.views.style import BLUE, FILLS, INK, LINE, VERMILION
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-INCHES = (9.0, 4.2)
-DPI = 110
-LOOP, VARIANTS, RETFIX = "oct22", ("base", "v1", "v2"), "1"
+LOOP, RETFIX = "oct22", "1"
 COUNTERS = ("thp_migration_fail", "thp_split_page_failed")
 REFUSED = "d_thp_split_page_failed"
 GOOD, BAD = FILLS["MOVABLE"], FILLS["UNMOVABLE"]
-_HATCH = {"plain": "", "diagonal": "///"}
-_RC: Any = {
-    "font.family": "DejaVu Sans",
-    "font.size": 10,
-    "hatch.linewidth": 0.8,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.linewidth": 0.6,
-    "axes.edgecolor": MUTED,
-    "figure.facecolor": PAPER,
-    **dict.fromkeys(("text.color", "axes.labelcolor", "xtick.color", "ytick.color"), INK),
-    **dict.fromkeys(("axes.facecolor", "legend.facecolor"), PANEL),
-    **dict.fromkeys(("grid.color", "legend.edgecolor"), LINE),
-}
-
 Measured = dict[str, str]
-
-
-@dataclasses.dataclass(frozen=True)
-class Chart:
-    """A figure with everything that says the same without it."""
-
-    figure: Any
-    sentence: str
-    table: pd.DataFrame
-    alt: str
-
-    def png(self) -> bytes:
-        """The figure as a PNG of always the same size."""
-        import matplotlib
-
-        with matplotlib.rc_context(_RC), io.BytesIO() as file:
-            self.figure.savefig(file, format="png", dpi=DPI, metadata={"Software": None})
-            return file.getvalue()
-
-    def pair(self, variant: str, column: str) -> tuple[Any, ...]:
-        """The two counters of a variant, `column` "measured" or "model"."""
-        return tuple(self.table.loc[variant, (counter, column)] for counter in COUNTERS)
-
-
-def _figure(columns: int, title: str, note: str) -> tuple[Any, Any]:
-    """Panels side by side with a common y axis, a title that says the claim, a note underneath."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=INCHES, dpi=DPI)
-    panels = figure.subplots(1, columns, sharey=True)
-    figure.subplots_adjust(left=0.075, right=0.985, top=0.80, bottom=0.25, wspace=0.08)
-    figure.text(0.012, 0.945, title, fontsize=13, fontweight="bold", va="center")
-    figure.text(0.012, 0.03, note, fontsize=8.5, color=MUTED, va="center")
-    for panel in panels:
-        panel.grid(visible=False, axis="x")
-        panel.spines[["top", "right"]].set_visible(False)
-    return figure, panels
-
-
-def _legend(figure: Any, handles: list[Any]) -> None:
-    place = {"loc": "lower center", "bbox_to_anchor": (0.5, 0.06), "ncols": len(handles)}
-    figure.legend(handles=handles, fontsize=9.5, handlelength=2.2, **place)
 
 
 def _version(variant: str) -> str:
@@ -105,11 +42,6 @@ def _held_for_ever(variant: str, row: Measured) -> dict[str, int]:
     return dict(predict(Case(_version(variant), True, 1, False, int(row["n_refs"]), -1)))
 
 
-def _span(values: list[int]) -> int | str:
-    low, high = min(values), max(values)
-    return low if low == high else f"{low}–{high}"
-
-
 def measured_counters() -> Chart:
     """The reported pair of counters for base, v1 and v2, measured and in the model."""
     import matplotlib
@@ -120,7 +52,7 @@ def measured_counters() -> Chart:
     said_by = {v: [_held_for_ever(v, r) for r in rows[v]] for v in VARIANTS}
     model = {c: {v: [found[f"d_{c}"] for found in said_by[v]] for v in VARIANTS} for c in COUNTERS}
     cells = [
-        [_span(side[c][v]) for c in COUNTERS for side in (measured, model)]
+        [span(side[c][v]) for c in COUNTERS for side in (measured, model)]
         + [len(rows[v]), _version(v)]
         for v in VARIANTS
     ]
@@ -131,17 +63,17 @@ def measured_counters() -> Chart:
         columns=pd.MultiIndex.from_tuples([*columns, ("runs", ""), ("model's version", "")]),
         dtype=object,
     )
-    pairs = {v: " / ".join(str(_span(measured[c][v])) for c in COUNTERS) for v in VARIANTS}
+    pairs = {v: " / ".join(str(span(measured[c][v])) for c in COUNTERS) for v in VARIANTS}
     said = "; ".join(f"{v} {pair}" for v, pair in pairs.items())
     verdict = "the model says the same" if measured == model else "the model differs, see the table"
     what = f"{' / '.join(COUNTERS)} after one pin that met a held reference"
     sentence = f"{what}, measured: {said}; {verdict}."
-    counts = _span([len(rows[v]) for v in VARIANTS])
-    spread = any(isinstance(_span(seen), str) for c in COUNTERS for seen in measured[c].values())
+    counts = span([len(rows[v]) for v in VARIANTS])
+    spread = any(isinstance(span(seen), str) for c in COUNTERS for seen in measured[c].values())
     same = "" if spread else ", all equal"
     note = f"data/kernel-runs/{file}: S3_held, loop {LOOP}, one huge page, {counts} runs each{same}"
     title = f"A reference that is never dropped: {said}"
-    with matplotlib.rc_context(_RC):
+    with matplotlib.rc_context(STYLE):
         figure = _counters_figure(measured, model, title, note, spread)
     alt = f"Two panels of bars with points on them. {sentence}"
     return Chart(figure, sentence, table, alt)
@@ -154,7 +86,7 @@ def _counters_figure(
     note: str,
     spread: bool,
 ) -> Any:
-    figure, panels = _figure(len(COUNTERS), title, note)
+    figure, panels = panelled(len(COUNTERS), title, note)
     bars = points = None
     for panel, counter in zip(panels, COUNTERS, strict=True):
         places = range(len(VARIANTS))
@@ -174,14 +106,14 @@ def _counters_figure(
         )  # fmt: skip
         for place, values in zip(places, seen, strict=True):
             where = {"xytext": (0, 10), "textcoords": "offset points", "ha": "center"}
-            panel.annotate(str(_span(values)), (place, max(values)), fontweight="bold", **where)
+            panel.annotate(str(span(values)), (place, max(values)), fontweight="bold", **where)
         panel.set_title(counter, fontsize=11, loc="left")
         panel.set_xticks(places, [f"{v}\n(model: {_version(v)})" for v in VARIANTS])
         panel.set_xlim(-0.6, len(VARIANTS) - 0.4)
     highest = max(max(values) for c in COUNTERS for values in measured[c].values())
     panels[0].set_ylim(0, highest * 1.22)
     panels[0].set_ylabel("increase during one pin")
-    _legend(figure, [bars, points])
+    legend(figure, [bars, points])
     return figure
 
 
@@ -239,12 +171,12 @@ def refused_splits() -> Chart:
     )
     note = (
         f"data/kernel-runs/{file}: loop {LOOP}, one huge page, order-9 failure injected, "
-        f"{_span(list(totals.values()))} rows each"
+        f"{span(list(totals.values()))} rows each"
     )
     last = {v: max((k for k, ok in fates[v] if ok), default=0) for v in VARIANTS}
     most = ", ".join(f"{last[v]} ({v})" for v in VARIANTS)
     title = f"Refused splits that a pin survived: at most {most}"
-    with matplotlib.rc_context(_RC):
+    with matplotlib.rc_context(STYLE):
         figure = _fates_figure(fates, model, title, note)
     alt = f"A panel of bars for each variant, over 0 to {MIGRATE_PASSES} refused splits. {sentence}"
     return Chart(figure, sentence, table, alt)
@@ -268,7 +200,7 @@ def _fates_figure(
 ) -> Any:
     from matplotlib.lines import Line2D
 
-    figure, panels = _figure(len(VARIANTS), title, note)
+    figure, panels = panelled(len(VARIANTS), title, note)
     highest = max(n for v in VARIANTS for n in fates[v].values())
     handles: list[Any] = []
     for panel, variant in zip(panels, VARIANTS, strict=True):
@@ -277,7 +209,7 @@ def _fates_figure(
             bars = {k: n for (k, fate), n in fates[variant].items() if fate is ok}
             drawn = panel.bar(
                 bars.keys(), bars.values(), 0.8, facecolor=fill.ground, edgecolor=fill.mark,
-                hatch=_HATCH[fill.pattern], label=f"measured: {word}",
+                hatch=HATCHES[fill.pattern], label=f"measured: {word}",
             )  # fmt: skip
             handles.append(drawn)
             for k, n in bars.items():
@@ -295,5 +227,5 @@ def _fates_figure(
         panel.set_xlabel("refused splits", labelpad=1)
     panels[0].set_ylim(0, highest * 1.24)
     panels[0].set_ylabel("pins")
-    _legend(figure, handles)
+    legend(figure, handles)
     return figure

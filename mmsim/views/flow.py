@@ -90,7 +90,7 @@ def _boxes(t: Taken) -> list[Box]:
         box(done, ROW6, t.pieces_moved, "pieces", "moved"),
         box(missed, ROW6, t.missed, "pieces not moved", "in one attempt"),
         box(right, ROW2, t.left, "leave at once", "with an error code"),
-        box(right, ROW3, t.refused, "Refused: does the version retry?", _refusals(t)),
+        box(right, ROW3, t.refused, "Refused: is it tried again?", _refusals(t)),
         box(right, ROW4, t.stayed, "stays for the next pass", "the page stays on the list"),
         box(right, ROW5, stay_end, "no pass left:", "given up"),
     ]
@@ -98,7 +98,7 @@ def _boxes(t: Taken) -> list[Box]:
 
 def _refusals(t: Taken) -> str:
     parts = (("site 1", t.at_site1), ("site 2", t.at_site2), ("other", t.other_refusals))
-    return ", ".join(f"{name} ×{n}" for name, n in parts if n) or "retry_split"
+    return ", ".join(f"{name} ×{n}" for name, n in parts if n) or "version and reason decide"
 
 
 def _arrows(t: Taken) -> list[Arrow]:
@@ -121,9 +121,7 @@ def _arrows(t: Taken) -> list[Arrow]:
         return Arrow("no", times, ((edge, y), *points), (edge + 8, y - 7))
 
     bend, below = edge + 62, ROW3 + H - 9
-    # Left of its line: the badge of the narrow box below stands on the right.
     no_left = down(quarter, ROW2, ROW3, t.busy, "no")
-    no_left = no_left._replace(at=(quarter - 8, no_left.at[1]), anchor="end")
     whole = ((MID, Q1 + half), (left, Q1 + half), (left, ROW2))
     return [
         down(mid, TOP, Q1, t.whole + t.no_target),
@@ -178,8 +176,9 @@ def _draw_box(svg: Svg, box: Box) -> None:
     if lit:
         badge = f"×{box.times:,}"
         wide = text_width(badge, SMALL, bold=True) + 10
-        svg.rect(box.x + box.w - wide - 6, box.y - 10, wide, 18, fill=INK, rx=9)
-        svg.text(box.x + box.w - 6 - wide / 2, box.y + 3.5, badge, wide, size=SMALL, fill=PANEL,
+        # The left corner: labels of arrows stand right of their lines.
+        svg.rect(box.x - 10, box.y - 10, wide, 18, fill=INK, rx=9)
+        svg.text(box.x - 10 + wide / 2, box.y + 3.5, badge, wide, size=SMALL, fill=PANEL,
                  bold=True, anchor="middle")  # fmt: skip
 
 

@@ -30,7 +30,15 @@ CANDIDATES = 4
 
 # Arguments and fields that say where, not what.  Numbers of one kind are compared with each other.
 _FIELDS = {"pfn": "pfn", "index": "index"}
-_ARGUMENTS = {**_FIELDS, "nr": "nr", "src": "pfn", "dst": "pfn", "old": "pfn", "new": "pfn"}
+_ARGUMENTS = {
+    **_FIELDS,
+    "nr": "nr",
+    "iova": "iova",
+    "src": "pfn",
+    "dst": "pfn",
+    "old": "pfn",
+    "new": "pfn",
+}
 
 
 class Row(NamedTuple):

@@ -1,12 +1,14 @@
 """Drawn signs that every picture shares: outcomes, actors, brackets.
 
-Interface: outcome_mark, badge, initials, actor_fill, bracket, panel, heading, OUTCOMES
+Interface: outcome_mark, outcome_sign, badge, initials, actor_fill, bracket, panel, heading,
+legend, swatch, OUTCOMES
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
+from mmsim.scenarios.fates import fails
 from mmsim.views.style import (
     ACTOR_FILLS,
     BAD,
@@ -40,6 +42,13 @@ def outcome_mark(svg: Svg, x: float, y: float, outcome: str, label: str, width: 
     svg.path(sign, stroke=colour, stroke_width=2, stroke_linecap="round", stroke_linejoin="round")
     svg.add("</g>")
     svg.text(x + 15, y + 4.5, label, width - 15, bold=True, fill=colour)
+
+
+def outcome_sign(outcome: str) -> str:
+    """Which of OUTCOMES stands for an outcome that a situation names."""
+    if outcome == "not finished":
+        return outcome
+    return "failure" if fails(outcome) else "success"
 
 
 def initials(names: Sequence[str]) -> dict[str, str]:
@@ -88,3 +97,25 @@ def heading(svg: Svg, x: float, y: float, text: str, width: float, note: str = "
     if note:
         left = text_width(text, BODY, bold=True) + 14
         svg.text(x + width, y, note, width - left, size=SMALL, fill=MUTED, anchor="end")
+
+
+LEGEND_ROW = 19.0
+Sign = tuple[Callable[[float, float], None], float, str]
+"""What draws a sign with its top left corner at (x, y), 12 high; its width; what it means."""
+
+
+def swatch(svg: Svg, fill: Fill, meaning: str) -> Sign:
+    """A piece of a colour and its pattern."""
+    return lambda x, y: svg.filled(x, y, 16, 12, fill, stroke=fill.mark), 16, meaning
+
+
+def legend(svg: Svg, x: float, y: float, w: float, signs: Iterable[Sign]) -> None:
+    """Signs and their meanings, in as many lines as they need."""
+    at = x
+    for draw, wide, meaning in signs:
+        size = wide + 6 + text_width(meaning, SMALL)
+        if at > x and at + size > x + w:
+            at, y = x, y + LEGEND_ROW
+        draw(at, y)
+        svg.text(at + wide + 6, y + 10.5, meaning, x + w - at - wide - 6, size=SMALL, fill=MUTED)
+        at += size + 16

@@ -1,6 +1,7 @@
 """What people call things: folios, actors, return codes.
 
-Interface: folio_name, short_name, page_words, subject, plural, place, main_actor, result_words
+Interface: folio_name, short_name, page_words, subject, plural, size_words, place, main_actor,
+result_words
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from mmsim import errno
 from mmsim.engine.scenario import Scenario, State
 from mmsim.mm.folio import ISOLATION, Folio
 from mmsim.mm.world import World, page_name
+from mmsim.units import PAGE_SIZE
 
 _SUBJECTS = {
     "migrate": "the migration",
@@ -20,6 +22,7 @@ _SUBJECTS = {
     "move_pages": "the move_pages call",
     "direct_io": "the direct I/O",
 }
+_UNITS = ("KiB", "MiB", "GiB", "TiB")
 _AREAS = {"CMA": "CMA", "MOVABLE": "ordinary memory"}
 
 
@@ -66,6 +69,14 @@ def subject(actor: str) -> str:
 def plural(n: int, one: str, many: str = "") -> str:
     """ "1 reference", "2 references"."""
     return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+def size_words(pages: int) -> str:
+    """So many pages as a size: "4 KiB", "2 MiB", "1.5 GiB"."""
+    size, unit = pages * PAGE_SIZE / 1024, 0
+    while size >= 1024 and unit < len(_UNITS) - 1:
+        size, unit = size / 1024, unit + 1
+    return f"{size:.2f}".rstrip("0").rstrip(".") + f" {_UNITS[unit]}"
 
 
 def main_actor(scenario: Scenario) -> str:

@@ -1,6 +1,6 @@
 """The state picture: everything about one position of a run, in one place.
 
-Interface: state_svg, state_table, WIDTH, HEIGHT
+Interface: state_svg, state_table, book_at, touched, WIDTH, HEIGHT
 
 The stepper and its static twin draw the same picture.
 """
@@ -34,7 +34,7 @@ _BACK_MAX = 64
 _PFNS = ("pfn", "src", "old", "new", "dst")
 
 
-def _touched(trace: Trace, i: int) -> tuple[str, int] | None:
+def touched(trace: Trace, i: int) -> tuple[str, int] | None:
     """Region and index of the page that step `i` (from 0) is about, if it is about one."""
     event = trace.events[i]
     given = arguments(event.op)
@@ -53,7 +53,7 @@ def focus(trace: Trace, position: int, region: str) -> tuple[int, bool]:
     """The page of the region that this step, or the last one that touched one, is about; and is it
     this step's?"""
     for i in range(position - 1, max(position - 1 - _BACK_MAX, -1), -1):
-        found = _touched(trace, i)
+        found = touched(trace, i)
         if found is not None:
             if found[0] == region:
                 return found[1], True
@@ -61,7 +61,8 @@ def focus(trace: Trace, position: int, region: str) -> tuple[int, bool]:
     return 0, position > 0
 
 
-def _book(trace: Trace, position: int, region: str) -> tuple[Ledger | None, str, int]:
+def book_at(trace: Trace, position: int, region: str) -> tuple[Ledger | None, str, int]:
+    """The ledger of the page in focus, whether its check is due (views.ledger), and its index."""
     index, here = focus(trace, position, region)
     check, when = check_at(trace, position) if here else ("", IF)
     book = ledger(trace.state(position).world, region, index, check=check)
@@ -99,7 +100,7 @@ def state_svg(trace: Trace, position: int, *, region: str = "A") -> str:
     """The picture of one position; 0 is before the first step."""
     claim = sentence(trace, position)
     state = trace.state(position)
-    book, when, index = _book(trace, position, region)
+    book, when, index = book_at(trace, position, region)
     desc = claim + (f" {describe(book, when)}" if book is not None else "")
     svg = Svg(WIDTH, HEIGHT, claim, desc)
     x, right = _EDGE, _EDGE + _LEFT + 14
@@ -135,7 +136,7 @@ def state_svg(trace: Trace, position: int, *, region: str = "A") -> str:
 def state_table(trace: Trace, position: int, *, region: str = "A") -> list[tuple[str, str]]:
     """The picture's facts as a small table."""
     state = trace.state(position)
-    book, when, _ = _book(trace, position, region)
+    book, when, _ = book_at(trace, position, region)
     actor, code = _code(trace, position)
     rows = [("step", f"{position} of {len(trace)}"), ("what happened", sentence(trace, position))]
     rows.append(("what changed", "; ".join(map(str, changes(trace, position))) or "nothing"))

@@ -147,6 +147,8 @@ HOLDERS: dict[str, Callable[[Step], str]] = {
     ),
 }
 
+FIRST_TOUCH: dict[str, Callable[[Step], str]] = {"populate_range": steps.populated}
+
 OWNER: dict[str, Callable[[Step], str]] = {
     "start_isolate_page_range": lambda s: (
         f"{s.who} wants {plural(s.a[1] - s.a[0], 'page')} from {s.a[0]:#x} on: "
@@ -172,4 +174,4 @@ OWNER: dict[str, Callable[[Step], str]] = {
     ),
 }
 
-OTHERS = {**WALK, **MAP, **HOLDERS, **OWNER}
+OTHERS = {**WALK, **MAP, **HOLDERS, **FIRST_TOUCH, **OWNER}

@@ -270,3 +270,26 @@ def trylock(s: Step) -> str:
     no = f"no, {subject(s.old().locked_by)} has it" if s.old().locked_by else "no"
     answer = "yes" if s.answer else no
     return f"{s.who} tries to take the lock of {s.it()}: folio_trylock() says {answer}"
+
+
+def populated(s: Step) -> str:
+    """populate_range: how many pages, how large, and where."""
+    region, first, pages = s.a[:3]
+    new = [
+        (pfn, s.after.folio(pfn))
+        for pfn in (s.after.where.get((region, i)) for i in range(first, first + pages))
+        if pfn is not None
+    ]
+    places = dict.fromkeys((folio.is_thp, place(s.after, pfn)) for pfn, folio in new)
+    count = {
+        key: sum((folio.is_thp, place(s.after, pfn)) == key for pfn, folio in new) for key in places
+    }
+    said = [
+        f"{plural(n, 'huge page' if huge else 'single page')}, in {where}"
+        for (huge, where), n in count.items()
+    ]
+    short = "" if s.answer > 0 else "; then there is no free page any more"
+    return (
+        f"{s.who} touches {plural(pages, 'page')} of its memory for the first time with "
+        f"populate_vma_page_range(): {'; '.join(said) or 'none of them can be had'}{short}"
+    )

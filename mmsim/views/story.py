@@ -13,7 +13,7 @@ _STEPS = (
     ("mmap(MAP_POPULATE)", "the kernel fills it at once, with huge pages of 2 MiB"),
     ("some land in CMA", "memory that is only lent: it may not stay there for good"),
     ("VFIO_IOMMU_MAP_DMA", "a device gets access: every page must be pinned, and leave CMA first"),
-    ("-ENOMEM", "the fourth step fails if one huge page can neither be moved nor split"),
+    ("-ENOMEM", "step 4 fails if one huge page can neither be moved nor split"),
 )
 
 
@@ -30,7 +30,7 @@ def story_svg() -> str:
     svg.text(
         24,
         36,
-        "Four steps lead to a running guest; sometimes the fourth fails",
+        "What happens before a guest starts; sometimes the fourth step fails",
         WIDTH - 48,
         size=TITLE,
         bold=True,
@@ -58,7 +58,7 @@ def story_svg() -> str:
     svg.text(
         24,
         236,
-        "In the model, steps 1 to 3 are given; lessons take 4 and 5 apart.",
+        "Lesson 02 is about step 3; the others take 4 and 5 apart.",
         WIDTH - 48,
         size=SMALL,
         fill=MUTED,

@@ -1,7 +1,7 @@
 """The one visual language: colours with patterns, sizes, and a small SVG builder.
 
-Interface: Svg, Fill, FILLS, ACTOR_FILLS, MIGRATETYPES, TEXT_PAIRS, INK, MUTED, PAPER, PANEL, LINE,
-text_width, clip, wrap, number
+Interface: Svg, Fill, FILLS, ACTOR_FILLS, MIGRATETYPES, HELD, TEXT_PAIRS, INK, MUTED, PAPER, PANEL,
+LINE, text_width, clip, wrap, number
 
 A picture has its own background, so that it reads the same in a light and in a dark notebook.
 Every fill that means something has a pattern or a label: colour is never the only cue.  The colours
@@ -46,6 +46,8 @@ FILLS = {
         Fill("RECLAIMABLE", "#FAF4B8", "#8A7F00", "horizontal"),
         Fill("CMA", "#CDEBE1", GREEN, "dots"),
         Fill("ISOLATE", "#DDDDDD", "#777777", "crossed"),
+        Fill("HIGHATOMIC", "#F0D3E2", "#9B4A76", "vertical"),
+        Fill("other", "#E6E2D8", "#6B6F76", "plain"),
         Fill("counted on", "#E4EEF5", BLUE, "plain"),
         Fill("not counted on", "#FBE5D8", VERMILION, "diagonal"),
         Fill("actor 1", "#BFE1F6", BLUE, "plain"),
@@ -58,7 +60,12 @@ FILLS = {
 MIGRATETYPES = {
     MIGRATE_MOVABLE: FILLS["MOVABLE"],
     MIGRATE_CMA: FILLS["CMA"],
-    **{name: FILLS[name] for name in ("UNMOVABLE", "RECLAIMABLE", "ISOLATE")},
+    **{name: FILLS[name] for name in ("UNMOVABLE", "RECLAIMABLE", "HIGHATOMIC", "ISOLATE")},
+}
+# The same memory in somebody's hands: the colours change places, so the pattern stays.
+HELD = {
+    name: Fill(f"{name} held", ground=fill.mark, mark=fill.ground, pattern=fill.pattern)
+    for name, fill in (*MIGRATETYPES.items(), ("other", FILLS["other"]))
 }
 ACTOR_FILLS = tuple(fill for name, fill in FILLS.items() if name.startswith("actor"))
 
@@ -77,6 +84,7 @@ _SIGNS = {
     "dots": '<circle cx="{x}" cy="{y}" r="1.3" fill="{c}"/>',
     "diagonal": '<path d="M1 {y}L{x} 1" stroke="{c}" stroke-width="1"/>',
     "horizontal": '<path d="M1 {y}H{x}" stroke="{c}" stroke-width="1"/>',
+    "vertical": '<path d="M{x} 1V{y}" stroke="{c}" stroke-width="1"/>',
     "crossed": '<path d="M1 1L{x} {y}M{x} 1L1 {y}" stroke="{c}" stroke-width="0.8"/>',
 }
 _PATTERNS = {
@@ -90,6 +98,7 @@ _PATTERNS = {
         '<path d="M-1 8L8 -1M-1 1L1 -1M6 8L8 6" stroke="{c}" stroke-opacity="0.55"/>',
     ),
     "horizontal": (6, '<path d="M0 3H6" stroke="{c}" stroke-width="1.2"/>'),
+    "vertical": (6, '<path d="M3 0V6" stroke="{c}" stroke-width="1.2"/>'),
     "crossed": (7, '<path d="M0 0L7 7M7 0L0 7" stroke="{c}" stroke-width="0.8"/>'),
 }
 
@@ -195,23 +204,34 @@ class Svg:
         """A rectangle in a colour and its pattern."""
         self.rect(x, y, w, h, fill=fill.ground, **style)
         if fill.pattern != "plain":
-            if fill not in self._used:
-                self._used.append(fill)
-            self.rect(
-                x, y, w, h, fill=f"url(#@{fill.name.replace(' ', '-')})", rx=style.get("rx", 0)
-            )
+            self.rect(x, y, w, h, fill=self._tiled(fill), rx=style.get("rx", 0))
+
+    def area(self, d: str, fill: Fill, **style: float | str) -> None:
+        """What a path encloses, in a colour and its pattern."""
+        self.path(d, stroke="none", fill=fill.ground, **style)
+        if fill.pattern != "plain":
+            self.path(d, stroke="none", fill=self._tiled(fill))
+
+    def _tiled(self, fill: Fill) -> str:
+        if fill not in self._used:
+            self._used.append(fill)
+        return f"url(#@{fill.name.replace(' ', '-')})"
 
     def cells(self, box: Box, origin: Box, fill: Fill) -> None:
         """Cells of the size of `origin` over `box`, each with an edge and its sign inside."""
-        x, y, w, h = origin
-        name = f"cell-{fill.name}-{number(w)}-{number(x)}"
-        grid = _attributes(x=x, y=y, width=w, height=h)
+        x, _, w, h = origin
+        edge = _attributes(width=w, height=h, fill=fill.mark)
         inside = _attributes(x=0.5, y=0.5, width=w - 1, height=h - 1, fill=fill.ground)
         sign = _SIGNS[fill.pattern].format(c=fill.mark, x=number(w / 2), y=number(h / 2))
+        name = f"cell-{fill.name}-{number(w)}-{number(x)}"
+        self.tiles(box, origin, name, f"<rect{edge}/><rect{inside}/>{sign}")
+
+    def tiles(self, box: Box, origin: Box, name: str, markup: str) -> None:
+        """`markup` in every field of a grid, as far as it lies in `box`; `origin` is one field."""
+        x, y, w, h = origin
+        grid = _attributes(x=x, y=y, width=w, height=h)
         self._tiles[name] = (
-            f'<pattern id="@{name}"{grid} patternUnits="userSpaceOnUse">'
-            f"<rect{_attributes(width=w, height=h, fill=fill.mark)}/>"
-            f"<rect{inside}/>{sign}</pattern>"
+            f'<pattern id="@{name}"{grid} patternUnits="userSpaceOnUse">{markup}</pattern>'
         )
         left, top, wide, high = box
         self.rect(left, top, wide, high, fill=f"url(#@{name})")

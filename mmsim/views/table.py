@@ -20,6 +20,8 @@ from mmsim.views.names import result_words, short_name
 
 WIDTH = 100
 SHORT = 40
+ROWS_MAX = 400
+"""A longer table shows its first rows and its last ones, three to one."""
 CHANGES_MAX = 3
 MARGIN = 31
 _GAP = "  "
@@ -81,6 +83,10 @@ def _answered(event: Event, before: World, after: World) -> str:
         return f"{answer.pins} pinned"
     if event.op.kind.name == "__split_huge_page":
         return f"{len(answer)} pieces"
+    if event.op.kind.name == "folio_batch_add":
+        return (
+            f"moves {', '.join(short_name(after, pfn) for pfn in answer)}" if answer else "queued"
+        )
     if event.op.kind.name == "begin_move":
         return errno.name(answer[0]) if answer[0] else f"expect {answer[1]}"
     return str(answer)
@@ -140,9 +146,19 @@ def _numbers(row: Row) -> str:
     return f"{row.start + 1}-{row.end}" if row.folded else str(row.end)
 
 
+def _shortened(rows: list[Row]) -> tuple[list[Row], int]:
+    """At most ROWS_MAX rows, and the number of the first one after the gap (0: there is none)."""
+    head = ROWS_MAX * 3 // 4
+    if len(rows) <= ROWS_MAX:
+        return rows, 0
+    return [*rows[:head], *rows[head - ROWS_MAX :]], head
+
+
 def step_table(trace: Trace, *, width: int = WIDTH, short: int = SHORT) -> str:
-    """The run as text: one row per step, repeated blocks folded; no colours."""
-    rows = fold(trace, short=short)
+    """The run as text: one row per step, repeated blocks folded; no colours.
+
+    A table of more than ROWS_MAX rows says what it leaves out of its middle."""
+    rows, gap = _shortened(fold(trace, short=short))
     numbers, columns, margin = _widths(trace, rows, width)
     head = ["step".rjust(numbers), *(name.ljust(columns[name]) for name in columns), "what changed"]
     rule = ["-" * numbers, *("-" * columns[name] for name in columns), "-" * margin]
@@ -151,7 +167,10 @@ def step_table(trace: Trace, *, width: int = WIDTH, short: int = SHORT) -> str:
         name: min((len(e.where) for e in trace.events if e.actor == name), default=0)
         for name in columns
     }
-    for row in rows:
+    for number, row in enumerate(rows):
+        if gap and number == gap:
+            first, last = rows[number - 1].end + 1, row.start
+            out.append(f"{'':{numbers}}{_GAP}[steps {first} to {last} are left out]")
         event = trace.events[row.end - 1]
         text = f"... {row.words()}" if row.folded else cell(trace, row.end)
         indent = "" if row.folded else _indent(event, shallow[event.actor])

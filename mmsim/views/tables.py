@@ -1,7 +1,7 @@
 """Small tables, made by running the model.
 
-Interface: counters_by_version, retry_table, alignment, measured_table, steps, frame, labels, ended,
-in_a_row, RETURNS, PIN, DIFFERS
+Interface: counters_by_version, counters_of_runs, retry_table, alignment, measured_table, steps,
+frame, labels, ended, in_a_row, RETURNS, PIN, DIFFERS
 
 Every function answers a pandas DataFrame with a named index; pandas is imported when one is called.
 Where cells are compared, a difference has a sign of its own, never a colour alone.
@@ -9,7 +9,7 @@ Where cells are compared, a difference has a sign of its own, never a colour alo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -84,6 +84,15 @@ def counters_by_version(situation: Situation, versions: Sequence[str]) -> pd.Dat
             run.result(state) for run, (state, _) in zip(runs, ends, strict=True)
         ]
     return frame(list(moved.values()), labels(moved, "counter"), labels(versions, "version"))
+
+
+def counters_of_runs(runs: Mapping[str, Trace]) -> pd.DataFrame:
+    """The two counters of the report and the result, for runs that have names."""
+    rows = []
+    for trace in runs.values():
+        counted = [trace.last.world.vmstat[name] for name in SPLIT_PAIR]
+        rows.append([*counted, trace.scenario.result(trace.last)])  # type: ignore[attr-defined]
+    return frame(rows, labels(runs, "situation"), [*SPLIT_PAIR, PIN])
 
 
 def retry_table(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from mmsim.engine.trace import Trace
 from mmsim.mm.world import World
-from mmsim.scenarios.fates import DROPPED, MAPPED, PINNED, TAKEN
+from mmsim.scenarios.fates import DROPPED, MAPPED, PINNED, SPLIT, TAKEN
 from mmsim.views.changes import Change, changes, counters, pieces
 from mmsim.views.names import main_actor, place, plural, result_words
 from mmsim.views.sentences import sentence
@@ -53,6 +53,8 @@ def _meaning(trace: Trace) -> str:
         return f"The pin fails{but}, so the virtual machine does not start."
     if aim is TAKEN:
         return "The owner has its memory." if rc >= 0 else "The owner gets no memory."
+    if aim is SPLIT:
+        return "The huge page could not be split." if rc else "The huge page has been split."
     if aim is DROPPED:
         return "Nothing could be dropped." if rc == 0 else "What nobody needed was dropped."
     if rc == 0:
@@ -80,6 +82,9 @@ def summary(trace: Trace) -> str:
     size = max((len(name) for name, _ in moved), default=0)
     lines.append("Counters that moved:" if moved else "No counter moved.")
     lines += [f"  {name:<{size}}  {delta:+d}" for name, delta in moved]
+    told = getattr(trace.scenario, "told", None)
+    if told is not None:  # a situation with a story of its own
+        return "\n".join([*lines, *told(trace)]) + "\n"
     lines += [where_words(state.world, region) for region in sorted(_regions(state.world))]
     meaning = _meaning(trace)
     return "\n".join([*lines, meaning] if meaning else lines) + "\n"

@@ -1,42 +1,57 @@
 """What a lesson shows: interactive skins over the views, and their static twins.
 
-Interface: stepper, console, bench, show_state, show_ledger, show_trace, show_flow, show_chart,
-show_table, show_diff, show_side_by_side, show_diagnosis, show_policies, show_story,
-diagnosis_console
+Interface: the names in `__all__`; one widget a file, the `show_` functions in `display`.
 """
 
 from mmsim.widgets.bench import bench
 from mmsim.widgets.console import console
-from mmsim.widgets.diagnosis import diagnosis_console
+from mmsim.widgets.diagnosis import diagnosis_console, show_diagnosis
 from mmsim.widgets.display import (
     show_chart,
-    show_diagnosis,
     show_diff,
     show_flow,
     show_ledger,
-    show_policies,
+    show_memory,
     show_side_by_side,
     show_state,
     show_story,
     show_table,
     show_trace,
+    show_windows,
+    show_zone,
 )
+from mmsim.widgets.explorer import explorer
+from mmsim.widgets.hostconsole import host_console
+from mmsim.widgets.paste import paste
+from mmsim.widgets.retry import retry_sliders
+from mmsim.widgets.scheduler import scheduler
+from mmsim.widgets.schedules import play, show_chances, show_tree
 from mmsim.widgets.stepper import stepper
 
 __all__ = [
     "bench",
     "console",
     "diagnosis_console",
+    "explorer",
+    "host_console",
+    "paste",
+    "play",
+    "retry_sliders",
+    "scheduler",
+    "show_chances",
     "show_chart",
     "show_diagnosis",
     "show_diff",
     "show_flow",
     "show_ledger",
-    "show_policies",
+    "show_memory",
     "show_side_by_side",
     "show_state",
     "show_story",
     "show_table",
     "show_trace",
+    "show_tree",
+    "show_windows",
+    "show_zone",
     "stepper",
 ]

@@ -1,6 +1,6 @@
 """Knobs of a situation beside the decisions its run takes.
 
-Interface: console, Console
+Interface: console, Console, Turnable
 
 The controls are built from the scenario's knobs, which are data; the picture is the flow chart of
 `views.flow`, as in the static twin.
@@ -8,14 +8,15 @@ The controls are built from the scenario's knobs, which are data; the picture is
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
-from typing import Any
+from typing import Any, Protocol
 
 import ipywidgets as w
 
 from mmsim.engine import schedule
 from mmsim.engine.trace import Trace
-from mmsim.knobs import Knob
+from mmsim.knobs import Knob, Value
 from mmsim.lessons import Prediction
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import SCENARIOS, Situation
@@ -23,6 +24,14 @@ from mmsim.units import MIGRATE_PASSES
 from mmsim.views import flow, text
 
 LOCKED = "Locked: store your prediction first."
+
+
+class Turnable(Protocol):
+    """What has knobs, and another one of its kind for other values."""
+
+    @property
+    def knobs(self) -> Mapping[str, Value]: ...
+    def with_(self, **knobs: Any) -> Any: ...
 
 
 def _choices(knob: Knob) -> list[str]:
@@ -38,7 +47,7 @@ class Console(w.VBox):
     """The widget.  `boxes` maps knob names, and "version", to their controls."""
 
     def __init__(
-        self, situation: Situation, knobs: tuple[str, ...], prediction: Prediction | None
+        self, situation: Turnable, knobs: tuple[str, ...], prediction: Prediction | None
     ) -> None:
         self.situation = situation
         self.boxes = self._offered(knobs)
@@ -64,9 +73,14 @@ class Console(w.VBox):
 
     def _offered(self, knobs: tuple[str, ...]) -> dict[str, Any]:
         """Name -> control, in the order they are shown."""
+        assert isinstance(self.situation, Situation)
         known = SCENARIOS[self.situation.name].knobs
         version = w.Dropdown(options=list(VERSIONS), value=self.situation.version.name)
         return {"version": version, **{k.name: self._box(k) for k in known if k.name in knobs}}
+
+    def _run(self, values: dict[str, Any]) -> Any:
+        """What these settings make; raises ValueError if they contradict each other."""
+        return self.situation.with_(**values).run()
 
     def _show(self, trace: Trace) -> None:
         """Draw a run and say what came of it."""
@@ -103,11 +117,11 @@ class Console(w.VBox):
             return
         values = {name: box.value for name, box in self.boxes.items()}
         try:
-            trace = self.situation.with_(**values).run()
+            made = self._run(values)
         except ValueError as error:
             self.said.value = f"These settings contradict each other: {escape(str(error))}"
             return
-        self._show(trace)
+        self._show(made)
 
 
 def console(

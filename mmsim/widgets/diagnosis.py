@@ -1,6 +1,6 @@
 """Two texts to paste, and what explains the counters that moved between them.
 
-Interface: diagnosis_console, DiagnosisConsole
+Interface: diagnosis_console, DiagnosisConsole, show_diagnosis
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from mmsim.diagnose import diagnose
 from mmsim.mm.versions import POLICIES, VERSIONS
 from mmsim.views.diagnosis import report
 from mmsim.views.style import INK, LINE, MONO, PAPER
+from mmsim.widgets.display import LINE_MAX, After, locked
 
 ANY = "any version"
 _BEFORE = "/proc/vmstat before; or alone: lines such as  thp_migration_fail +1"
@@ -52,3 +53,17 @@ class DiagnosisConsole(w.VBox):
 def diagnosis_console(before: str = "", after: str = "") -> DiagnosisConsole:
     """A widget to paste what moved and see which paths of the model explain it."""
     return DiagnosisConsole(before, after)
+
+
+def show_diagnosis(
+    before: str, after: str | None = None, *, kernel: str | None = None, unlock: After = None
+) -> None:
+    """The same as text, in a cell: `before` alone may be a list of counters that moved.
+
+    What can't be used is told in one sentence.  `unlock`: as `after` of the other pictures."""
+    if locked(unlock):
+        return
+    try:
+        print(report(diagnose(before, after, kernel), width=LINE_MAX), end="")
+    except ValueError as error:
+        print(f"Can't be diagnosed: {error}.")

@@ -1,7 +1,6 @@
 """Static twins: a picture, a small table and a sentence as ordinary output of a cell.
 
-Interface: show_state, show_ledger, show_trace, show_flow, show_chart, show_table, show_diff,
-show_side_by_side, show_diagnosis, show_policies, show_story
+Interface: Picture, Table, locked, say, After, and the `show_` functions
 
 What a widget shows is gone without a kernel (on GitHub, in print, for a screen reader); what these
 functions show is stored in the notebook.  With `after`, a prediction or the name of a task, nothing
@@ -10,7 +9,8 @@ is shown before there is an answer, right or wrong.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import textwrap
+from collections.abc import Iterable
 from html import escape
 from typing import Any
 
@@ -18,19 +18,21 @@ from IPython.display import Image, display
 
 from mmsim.benches import Bench
 from mmsim.checks import ANSWERED
-from mmsim.diagnose import diagnose
 from mmsim.engine.trace import Trace
 from mmsim.lessons import Prediction
 from mmsim.mm import versions
-from mmsim.trials import TRIALS
-from mmsim.views import account, charts, diagnosis, flow, picture, side_by_side, story, text
+from mmsim.mm.zone import Zone
+from mmsim.units import HPAGE_PMD_ORDER
+from mmsim.views import account, flow, memory, picture, side_by_side, story, text, windows
+from mmsim.views.figures import Chart
 from mmsim.views.fold import fold_once
+from mmsim.views.pasted import machine
 from mmsim.views.practice import worked
-from mmsim.views.trials import Policy, policy_table
 
-LINE_MAX = 60
 LOCKED = "Shown once {what}; then run this cell again."
 After = Prediction | str | None
+# A cell of a table is not broken up to so many characters; a printed line has at most so many.
+UNBROKEN_MAX, LINE_MAX = 40, 96
 
 
 class Picture:
@@ -50,10 +52,12 @@ class Picture:
 class Table:
     """A pandas table: text on the left, whole, each heading in a cell of its own.
 
-    A column with sentences in it is wrapped."""
+    `folded`: a line that opens the table, for one that says in words what a picture above shows.
+    """
 
-    def __init__(self, frame: Any):
+    def __init__(self, frame: Any, folded: str = ""):
         self.frame = frame
+        self.folded = folded
 
     def __repr__(self) -> str:
         return str(self.frame.to_string())
@@ -61,28 +65,31 @@ class Table:
     def _repr_html_(self) -> str:
         import pandas as pd
 
-        left = 'style="text-align:left;white-space:nowrap;padding:0.3em 0.8em"'
-        wrapped = left.replace("nowrap", "normal;min-width:15em")
         flat = self.frame.reset_index()
         if isinstance(flat.columns, pd.MultiIndex):
-            flat.columns = [" ".join(filter(None, map(str, name))) for name in flat.columns]
+            flat.columns = [" · ".join(filter(None, map(str, name))) for name in flat.columns]
         keys = self.frame.index.nlevels
-        head = "".join(f'<th scope="col" {left}>{escape(str(name))}</th>' for name in flat.columns)
+        head = "".join(_cell('th scope="col"', name) for name in flat.columns)
         rows = [f"<thead><tr>{head}</tr></thead>"]
-        body = list(flat.itertuples(index=False))
-        long = [max(len(str(cell)) for cell in column) for column in zip(*body, strict=True)]
-        styles = [wrapped if width > LINE_MAX else left for width in long]
-        for row in body:
+        for row in flat.itertuples(index=False):
             tags = ['th scope="row"'] * keys + ["td"] * (len(row) - keys)
-            cells = (
-                f"<{t} {style}>{escape(str(c))}</{t[:2]}>"
-                for t, style, c in zip(tags, styles, row, strict=True)
-            )
-            rows.append(f"<tr>{''.join(cells)}</tr>")
-        return f"<table>{''.join(rows)}</table>"
+            rows.append(f"<tr>{''.join(map(_cell, tags, row))}</tr>")
+        table = f"<table>{''.join(rows)}</table>"
+        if not self.folded:
+            return table
+        return f"<details><summary>{escape(self.folded)}</summary>{table}</details>"
 
 
-def _locked(after: After) -> bool:
+def _cell(tag: str, content: object) -> str:
+    """One cell: a name or a number stays on its line, a sentence may take several."""
+    words = str(content)
+    wrap = "normal;min-width:15em" if len(words) > UNBROKEN_MAX else "nowrap"
+    style = f"text-align:left;white-space:{wrap};padding:0.3em 0.8em"
+    return f'<{tag} style="{style}">{escape(words)}</{tag[:2]}>'
+
+
+def locked(after: After) -> bool:
+    """Is there no answer yet?  Then say what has to be answered."""
     if isinstance(after, str):
         answered, what = after in ANSWERED, f"you have answered {after}"
     else:
@@ -92,26 +99,76 @@ def _locked(after: After) -> bool:
     return not answered
 
 
+def say(sentence: str) -> None:
+    """Print a sentence; a notebook would break a longer line in the middle of a word."""
+    print(textwrap.fill(sentence, LINE_MAX, break_long_words=False, break_on_hyphens=False))
+
+
 def show_state(trace: Trace, row: int = -1, *, region: str = "A", after: After = None) -> None:
     """The state after a row of the run (negative: from the end), as the stepper shows it."""
-    if _locked(after):
+    if locked(after):
         return
     rows = fold_once(trace)
     row = row if row >= 0 else len(rows) + 1 + row
     position = rows[row - 1].end if row else 0
     svg = picture.state_svg(trace, position, region=region)
     display(Picture(svg, text.sentence(trace, position)))
-    show_table(_two_columns(picture.state_table(trace, position)))
+    display(Table(_two_columns(picture.state_table(trace, position)), "The picture as a table"))
 
 
 def show_ledger(bench: Bench, *, after: After = None) -> None:
     """Who refers to a page: its ledger as a picture, a sentence and a table."""
-    if _locked(after):
+    if locked(after):
         return
     trace = bench.run()
     display(Picture(account.account_svg(trace), account.account_sentence(trace)))
-    print(account.account_sentence(trace))
+    say(account.account_sentence(trace))
     show_table(worked(bench))
+
+
+def show_zone(
+    zone: Zone,
+    order: int = HPAGE_PMD_ORDER,
+    *,
+    marked: Iterable[tuple[int, int]] = (),
+    marked_as: str = "the guest's",
+    after: After = None,
+) -> None:
+    """A zone: map of its pageblocks and free memory by size of block, a sentence and a table.
+
+    `order`: the order asked about; `marked`: blocks (pfn, order) to outline, `marked_as` whose."""
+    if locked(after):
+        return
+    said = memory.memory_sentence(zone, order)
+    svg = memory.memory_svg(zone, order, marked=marked, marked_as=marked_as)
+    display(Picture(svg, said))
+    say(said)
+    show_table(memory.memory_table(zone, order))
+
+
+def show_memory(
+    text: str,
+    zone: str | None = None,
+    node: int | None = None,
+    order: int | None = None,
+    *,
+    after: After = None,
+) -> None:
+    """A pasted /proc/buddyinfo, /proc/pagetypeinfo or /proc/zoneinfo: picture, words, tables.
+
+    `zone`, `node`: which zone, by default the one with most free memory; `order`: the order asked
+    about.  What can't be read is answered by one sentence."""
+    if locked(after):
+        return
+    try:
+        seen = machine(text, zone, node, order)
+    except ValueError as error:
+        print(f"Can't be read: {error}")
+        return
+    display(Picture(seen.svg, seen.sentence))
+    say(seen.sentence)
+    show_table(seen.table)
+    show_table(seen.zones)
 
 
 def _two_columns(rows: list[tuple[str, str]]) -> Any:
@@ -123,7 +180,7 @@ def _two_columns(rows: list[tuple[str, str]]) -> Any:
 
 def show_trace(trace: Trace, *, width: int = 100, after: After = None) -> None:
     """The whole run as text: every step, then what came of it."""
-    if not _locked(after):
+    if not locked(after):
         print(text.step_table(trace, width=width))
         print()
         print(text.summary(trace))
@@ -131,68 +188,49 @@ def show_trace(trace: Trace, *, width: int = 100, after: After = None) -> None:
 
 def show_flow(trace: Trace, *, after: After = None) -> None:
     """The decisions this run took, as a flow chart and a sentence."""
-    if not _locked(after):
+    if not locked(after):
         display(Picture(flow.flow_svg(trace), flow.flow_sentence(trace)))
-        print(flow.flow_sentence(trace))
+        say(flow.flow_sentence(trace))
 
 
-def show_chart(chart: charts.Chart, *, after: After = None) -> None:
+def show_chart(chart: Chart, *, after: After = None) -> None:
     """A chart, its sentence and its table."""
-    if not _locked(after):
+    if not locked(after):
         display(Image(chart.png(), alt=chart.sentence))
-        print(chart.sentence)
+        say(chart.sentence)
         show_table(chart.table)
 
 
-def show_table(table: Any, *, after: After = None) -> None:
-    """A pandas table, or the sentence that stands for it while it is locked."""
-    if _locked(after):
+def show_table(table: Any, *, folded: str = "", after: After = None) -> None:
+    """A pandas table, or a sentence.  `folded`: a line that opens a long one."""
+    if locked(after):
         return
     if isinstance(table, str):
         print(table)
     else:
-        display(Table(table))
+        display(Table(table, folded))
 
 
-def show_diff(before: str, after: str) -> None:
-    """What differs between two versions, as a unified diff of the model's seams."""
-    print(versions.diff(before, after) or f"{before} and {after} behave alike.")
+def show_diff(before: str, after: str, *seams: str) -> None:
+    """What differs between two versions, as a unified diff of the model's seams, or of a few."""
+    print(versions.diff(before, after, *seams) or f"{before} and {after} behave alike.")
+
+
+def show_windows(trace: Trace, actor: str = "drop_caches", *, after: After = None) -> None:
+    """When a walk over the page cache has each folio locked, and when only referenced."""
+    if not locked(after):
+        said = windows.windows_sentence(trace, actor)
+        display(Picture(windows.windows_svg(trace, actor), said))
+        say(said)
+        display(Table(windows.windows_table(trace, actor), "The picture as a table"))
 
 
 def show_side_by_side(old: str, new: str, *, after: After = None) -> None:
     """Two versions or policies of the model, place by place, and a sentence."""
-    if not _locked(after):
+    if not locked(after):
         words = side_by_side.side_by_side_sentence(old, new)
         display(Picture(side_by_side.side_by_side_svg(old, new), words))
         print(words)
-
-
-def show_diagnosis(
-    before: str, after: str | None = None, *, kernel: str | None = None, unlock: After = None
-) -> None:
-    """Which paths explain what moved between two texts of /proc/vmstat, or a list of counters.
-
-    What can't be used is told in one sentence.  `unlock`: see `after` of the others."""
-    if _locked(unlock):
-        return
-    try:
-        print(diagnosis.report(diagnose(before, after, kernel), width=100), end="")
-    except ValueError as error:
-        print(f"Can't be diagnosed: {error}.")
-
-
-def show_policies(
-    policies: Mapping[str, Policy], trials: Iterable[str] = tuple(TRIALS), *, after: After = None
-) -> None:
-    """Versions, policies, or functions of one's own: how likely a pin gets through with each.
-
-    A function that loops, raises or answers nonsense is told in one sentence."""
-    if _locked(after):
-        return
-    try:
-        show_table(policy_table(policies, trials))
-    except ValueError as error:
-        print(f"Can't be judged: {error}.")
 
 
 def show_story() -> None:

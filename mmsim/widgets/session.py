@@ -1,6 +1,6 @@
-"""Where a learner is: which situation, which version, which row of the run.
+"""Where a learner is: which situation, which version, which row; or which moves were made so far.
 
-Interface: Session
+Interface: Session, Play
 
 Traits that a widget can observe; no rules of the model.  Runs are made once per version and kept.
 """
@@ -11,8 +11,13 @@ from typing import Any
 
 import traitlets
 
-from mmsim.engine.trace import Trace
+from mmsim import levels
+from mmsim.engine import schedule
+from mmsim.engine.scenario import Move
+from mmsim.engine.trace import Trace, record
 from mmsim.scenarios import Situation
+from mmsim.scenarios.fates import fails
+from mmsim.sharecode import ShareError, encode
 from mmsim.views.fold import Row, fold_once
 
 
@@ -61,3 +66,102 @@ class Session(traitlets.HasTraits):
     def _start_again(self, change: Any) -> None:
         # Rows of two versions are not the same steps: keep the number only if it exists there.
         self.row = min(self.row, len(self.rows))
+
+
+class Play(traitlets.HasTraits):
+    """A level, the moves made in it, and the kinds of failure found in it so far.
+
+    `moves` changes with every press.  Undo takes back a whole press, however many steps it was."""
+
+    level = traitlets.Unicode()
+    grain = traitlets.Unicode(levels.STEP)
+    moves = traitlets.Tuple()
+
+    def __init__(self, offered: tuple[levels.Level, ...]) -> None:
+        super().__init__()
+        self.offered = {level.name: level for level in offered}
+        self._found: list[tuple[Situation, list[str]]] = []
+        self._presses: list[int] = []
+        self.trace = Trace(offered[0].situation)
+        self.level = offered[0].name
+
+    @property
+    def played(self) -> levels.Level:
+        """The level."""
+        return self.offered[self.level]
+
+    @property
+    def won(self) -> bool:
+        """Has the goal been reached?"""
+        return self.played.won(self.trace)
+
+    @property
+    def code(self) -> str:
+        """The share code of what was played so far; "" if there is none."""
+        try:
+            return encode(self.played.situation, self.trace.moves)
+        except ShareError:
+            return ""
+
+    @property
+    def kinds(self) -> tuple[list[str], int, bool]:
+        """The kinds found, how many there are, and whether that is all."""
+        all_, complete = levels.kinds(self.played.situation)
+        return self._kinds_found(), len(all_), complete
+
+    def _kinds_found(self) -> list[str]:
+        for situation, found in self._found:
+            if levels.same(situation, self.played.situation):
+                return found
+        self._found.append((self.played.situation, []))
+        return self._found[-1][1]
+
+    def press(self, move: Move) -> None:
+        """Make a move."""
+        self._presses.append(len(self.trace))
+        levels.press(self.trace, move, self.grain)
+        self._moved()
+
+    def undo(self) -> None:
+        """Take the last press back."""
+        if self._presses:
+            self._replay(self.trace.moves[: self._presses.pop()])
+
+    def reset(self) -> None:
+        """Back to the beginning."""
+        self._presses.clear()
+        self._replay([])
+
+    def load(self, text: str) -> None:
+        """Play a schedule, or a share code, from the beginning; raises ValueError if it can't be.
+
+        The code of another situation changes the level, to free play if no level has it."""
+        situation, moves = levels.read(text, self.played.situation)
+        trace = record(situation, schedule.replaying(moves))
+        if not levels.same(situation, self.played.situation):
+            self.level = self._level_of(situation)
+        self.trace = trace
+        self._presses = list(range(len(trace)))
+        self._moved()
+
+    def _level_of(self, situation: Situation) -> str:
+        for level in self.offered.values():
+            if levels.same(level.situation, situation):
+                return level.name
+        self.offered[levels.FREE] = levels.free_play(situation)
+        return levels.FREE
+
+    def _replay(self, moves: list[Move]) -> None:
+        self.trace = record(self.played.situation, schedule.replaying(moves))
+        self._moved()
+
+    def _moved(self) -> None:
+        found, fate = self._kinds_found(), self.played.situation.fate(self.trace.last)
+        if fails(fate) and fate not in found:
+            found.append(fate)
+        self.moves = tuple(self.trace.moves)
+
+    @traitlets.observe("level")
+    def _start(self, change: Any) -> None:
+        self._presses.clear()
+        self._replay([])

@@ -11,27 +11,13 @@
 # - read a kernel counter for what it counts, not for what its name suggests.
 #
 # **How a lesson works.** Run the cells from top to bottom (Shift-Enter). Before you see what happens,
-# you say what you expect; a picture stays locked until you have. Every task ends in `check(...)`, which
-# tells you where you stand and never breaks the notebook. `hint("00.ruled_out")` helps when you are
-# stuck. The same lesson with all answers is in the folder `solutions`.
+# you say what you expect; a picture stays locked until you have. What answers a question is folded away
+# under it; open it when you have answered. Every task ends in `check(...)`, which tells you where you stand
+# and never breaks the notebook. Stuck? Run `hint("00.ruled_out")` in a cell of your own. Cells that are
+# collapsed only assert that the numbers in the text are right; run them and read on. The same lesson with
+# all answers is in the folder `solutions`.
 #
-# **Words**, to come back to:
-#
-# | word | meaning |
-# | --- | --- |
-# | folio | one page, or one huge page, as the kernel handles it |
-# | huge page, THP | 512 pages of 4 KiB in one piece, 2 MiB (*transparent huge page*) |
-# | reference | "I am using this folio, don't free it"; counted in one number per folio |
-# | ledger | our list of who holds which reference; the kernel knows only the number |
-# | stranger | somebody who holds a reference that the kernel can't explain |
-# | mapping, mapcount | an entry in somebody's page table, and how many there are; each is also one reference |
-# | PMD | the kind of entry that maps a whole huge page at once: one mapping for all 2 MiB |
-# | LRU list | the kernel's lists of pages, by how lately they were used |
-# | isolate | take a folio off its LRU list so that nobody else moves it meanwhile; one more reference |
-# | pin | a reference that asks for the page to stay where it is |
-# | CMA | contiguous memory allocator: memory lent out until a device needs it in one piece |
-# | pass | the kernel goes over the list of pages to be moved up to ten times; each time is a pass |
-# | freeze | claim all references of a folio at once; works only if there are exactly as many as expected |
+# A word you don't know? They are all in a table at the end.
 
 # %%
 from mmsim import Prediction, check, counters_of, hint, ready, real_trace, show_state, show_story
@@ -47,7 +33,8 @@ ready()
 # in memory only, and lets the kernel fill it at once, with huge pages where possible. Then a device is
 # handed to the guest. A device reads and writes memory by itself, so the kernel must promise that no
 # page of it will move for as long as the guest lives. That promise is a *long-term pin*, and
-# `VFIO_IOMMU_MAP_DMA` is the call that asks for it.
+# `VFIO_IOMMU_MAP_DMA` is the call that asks for it. (VFIO is the part of the kernel that hands devices to
+# guests; the IOMMU translates a device's addresses.)
 #
 # Sometimes that call returned `-ENOMEM`, "Cannot allocate memory", and the machine did not start.
 
@@ -68,7 +55,8 @@ show_story()
 #
 # ## Four suspects
 #
-# Here are four of the things that can keep a huge page from being split.
+# Here are four of the things that can keep a huge page from being split. (A file in memory, like any other,
+# has a list of its pages: the *page cache*.)
 
 # %%
 show_table(suspects())
@@ -88,11 +76,13 @@ check("00.ranking", ranking)
 # %% [markdown]
 # ## Step through it once
 #
-# The model is the kernel's path rewritten in Python, one indivisible step at a time. Press *Forward*, or drag
-# the slider; both columns of the picture follow. `vfio_map()` is one situation that fits the report: a
-# stranger holds one reference on one huge page, and no huge page is free elsewhere. `base` is the kernel
-# before the patch. But first a prediction, about two counters that the report does not name:
-# `pgmigrate_fail`, pages that could not be moved, and `nr_foll_pin_acquired`, pages that were pinned.
+# The model is the kernel's path rewritten in Python, one indivisible step at a time. `vfio_map()` is one
+# situation that fits the report: a *stranger*, somebody the kernel can't name, holds one reference on one huge
+# page, and no huge page is free elsewhere. `base` is the kernel as it was when the report was written.
+#
+# First a prediction, about two counters that the report does not name: `pgmigrate_fail`, pages that could
+# not be moved, and `nr_foll_pin_acquired`, pins that were taken. You can't know them yet. Commit to a guess all
+# the same: you will look more closely.
 
 # %%
 guess = Prediction(
@@ -104,8 +94,11 @@ guess = Prediction(
 stepper(vfio_map(), unlock=guess, versions=("base",))
 
 # %% [markdown]
-# No widget to be seen? Write your two numbers here instead; the next cell shows the decisive step as
-# a still picture. (If you used the widget, just run these two cells.)
+# Press *Forward*, or drag the slider; both columns follow. Look at the left one: who refers to the page, and
+# the counters. The equation in the middle is what lesson 01 is about.
+#
+# No widget to be seen? Write your two numbers here instead; the next cell shows the end of the run as a still
+# picture. (If you used the widget, just run these two cells.)
 
 # %% tags=["student"]
 guess.store(pgmigrate_fail=None, nr_foll_pin_acquired=None)
@@ -115,7 +108,7 @@ guess.store(pgmigrate_fail=512, nr_foll_pin_acquired=512)
 
 # %%
 run = vfio_map().run()
-show_state(run, run.find("can_split_folio"), after=guess)
+show_state(run, after=guess)
 guess.show_against(run.last.world.vmstat)
 
 # %% tags=["solution", "check"]
@@ -124,9 +117,13 @@ assert vmstat["pgmigrate_fail"] == vmstat["nr_foll_pin_acquired"] == 512
 assert vmstat["nr_foll_pin_released"] == 512 and run.results["pin"] == -12
 
 # %% [markdown]
+# <details><summary><b>Why these numbers?</b> Open when you have predicted.</summary>
+#
 # Both say 512. `pgmigrate_fail` counts small pages, the 512 of one huge page, while the `thp_` counters
 # count in huge pages. And the kernel pins first: it pins all 512, sees that the page lies in CMA, lets go of
 # them again (`nr_foll_pin_released`), migrates, and would then pin anew. Here it did not get that far.
+#
+# </details>
 #
 # ## The same on a real kernel
 #
@@ -147,14 +144,22 @@ assert vfio_map().knobs["passes"] == 10 and 2 ** vfio_map().knobs["order"] == 51
 # %% [markdown]
 # The reported pair is there, each 1, as in the model, and the pin returned -12, which is `-ENOMEM`. (From
 # `data/kernel-runs/traces/`, one pin; how it was made stands in `data/kernel-runs/README.md`. The counters
-# of pins were not recorded.) This shows that a held reference *gives* these counters. It does not show that
-# a held reference is what the reporter had.
+# of pins were not recorded.) The code says little, by the way: whatever goes wrong with the migration, the pin
+# returns `-ENOMEM` (`check_and_migrate_movable_pages()`, Linux 6.1).
+#
+# This shows that a held reference *gives* these counters. It does not show that a held reference is what the
+# reporter had.
 #
 # ## Which suspect do the counters rule out?
 #
-# `thp_migration_fail` goes up when a huge page could not be moved as it is; `thp_split_page_failed` when a
-# split was begun and refused. *Truncated* means that the page was cut out of its file. *Writeback* means
-# that it is being written to disk or swap; the kernel looks at that before anything else.
+# `thp_migration_fail` goes up when a huge page could not be moved as it is. That is so for all four suspects,
+# so only the other counter can tell them apart: `thp_split_page_failed` goes up when a split was *begun* and
+# refused.
+#
+# A split has an entry and an inside. Two questions are asked at the entry: is this the special page of zeros
+# that everybody shares, and is it under *writeback*, just being written to disk or swap? Whoever is sent away
+# there has not begun. Inside, the kernel looks for the file the page belongs to (a *truncated* page has lost
+# its file), gets memory for the file's longer list of pages, and counts the references.
 #
 # Each suspect can be tried alone in the model. Before you look: for which of them would the two counters
 # *not* both be 1? Write `True` for a suspect that the counters rule out, `False` for one that fits.
@@ -167,9 +172,6 @@ check("00.ruled_out", ruled_out)
 ruled_out = {"reference": False, "truncated": False, "nomem": False, "writeback": True}
 check("00.ruled_out", ruled_out)
 
-# %%
-hint("00.ruled_out", 1)
-
 # %% [markdown]
 # The next cell tries all four in the model.
 
@@ -177,15 +179,19 @@ hint("00.ruled_out", 1)
 show_table(suspects_tried(ruled_out))
 
 # %% [markdown]
+# <details><summary><b>Who is left?</b> Open when you have judged all four.</summary>
+#
 # Three suspects are left. A page under writeback is turned away before the split has begun, and that is
 # not counted as a failed split (`split_huge_page_to_list()`, Linux 6.1). Between the other three the pair
 # of counters can't choose. (They are not the only ones: a file system that won't let go of its private
 # data, for instance, is counted the same.)
 #
+# </details>
+#
 # The reporter thought of a temporary reference, because `drop_caches` had been seen on that system: to look
 # at a page, it takes a reference for a short while. He wrote *probably*, and nobody in the discussion
-# proved it. Keep that word in mind: the patch that followed (its second version is called `v2` here) tries
-# again only if a reference was in the way. With the other two the pin still fails.
+# proved it. Keep that word in mind. A patch followed (its second version is called `v2` here). It tries
+# again, but only if a reference was in the way; with the other two the pin still fails.
 
 # %% tags=["check"]
 fits = {name: counters_of(suspect(name).run()) for name in suspects().index}
@@ -197,7 +203,8 @@ assert fits["writeback"] == {"thp_migration_fail": 1, "thp_split_page_failed": 0
 # %% [markdown]
 # ## Six statements, before you go on
 #
-# True or false? Nothing is judged here; lesson 04 comes back to all six.
+# True or false? You can't know all of this yet, and nothing is judged here; lesson 04 comes back to all six.
+# (`-EBUSY`, "busy", and `-EAGAIN`, "not now, try again", are two of the kernel's error codes.)
 #
 # | name | statement |
 # | --- | --- |
@@ -206,7 +213,7 @@ assert fits["writeback"] == {"thp_migration_fail": 1, "thp_split_page_failed": 0
 # | `free` | If more than 2 MiB are free, a huge page can be had. |
 # | `ten` | Trying ten times makes success ten times as likely. |
 # | `errno` | It can matter to a caller whether an error is -EBUSY or -EAGAIN. |
-# | `counter` | A failure counter can go up by more than one for a single page. |
+# | `counter` | A failure counter can go up by more than one for a single huge page. |
 
 # %% tags=["student"]
 pretest = dict(users=None, pinned=None, free=None, ten=None, errno=None, counter=None)
@@ -222,17 +229,40 @@ check("00.pretest", pretest)
 #
 # - The failing call was a long-term pin; the failing step was moving one huge page out of CMA.
 # - Two counters fit at least three causes. Evidence narrows things down; it seldom points.
-# - `thp_split_page_failed` counts *attempts*, not pages: those refused after two entry checks (is it the
-#   huge zero page, is it under writeback?). A refusal at those two is not counted.
+# - Ask of a counter what it counts: `pgmigrate_fail` small pages, `thp_migration_fail` huge ones;
+#   `thp_split_page_failed` splits that were begun and refused, not those sent away at the entry.
+# - The kernel pins first and looks afterwards; what may not stay is let go of, moved, and pinned anew.
 #
 # ## What this model leaves out
 #
 # | left out | why it does not matter here |
 # | --- | --- |
 # | the page allocator: whether a huge page is free is a knob | we infer from the split attempt that none was to be had; the counters do not show why |
-# | how the guest's pages came to lie in CMA | in either case they lie there when the pin comes (lesson 02 will be about the how) |
+# | how the guest's pages came to lie in CMA | in either case they lie there when the pin comes (lesson 02 is about the how) |
 # | the ioctl around the pin, and the IOMMU | any failure of the pin makes the ioctl fail |
 # | time: a step has no duration | order is what decides in this lesson |
+#
+# ## Words
+#
+# For this lesson and those that follow.
+#
+# | word | meaning |
+# | --- | --- |
+# | folio | one page, or one huge page, as the kernel handles it |
+# | huge page, THP | 512 pages of 4 KiB in one piece, 2 MiB (*transparent huge page*) |
+# | page cache | where a file finds its pages in memory |
+# | memfd | a file that exists in memory only; a guest's memory can be one |
+# | reference | "I am using this folio, don't free it"; counted in one number per folio |
+# | ledger | our list of who holds which reference; the kernel knows only the number |
+# | stranger | somebody who holds a reference that the kernel can't explain |
+# | mapping, mapcount | an entry in somebody's page table, and how many there are; each is also one reference |
+# | PMD | the kind of entry that maps a whole huge page at once: one mapping for all 2 MiB |
+# | LRU list | the kernel's lists of pages, by how lately they were used |
+# | isolate | take a folio off its LRU list so that nobody else moves it meanwhile; one more reference |
+# | pin | a reference that asks for the page to stay where it is |
+# | CMA | contiguous memory allocator: memory lent out until a device needs it in one piece |
+# | pass | the kernel goes over the list of pages to be moved up to ten times; each time is a pass |
+# | freeze | claim all references of a folio at once; works only if there are exactly as many as expected |
 #
 # ## Further reading
 #

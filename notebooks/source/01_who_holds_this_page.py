@@ -12,11 +12,11 @@
 #
 # | part | minutes |
 # | --- | --- |
-# | recall | 3 |
-# | the life of one huge page | 10 |
-# | expected and actual | 12 |
-# | the same count, other holders | 8 |
-# | a leak, and a function of your own | 7 |
+# | Recall; One number, and no names | 5 |
+# | The life of one huge page | 10 |
+# | Expected and actual; worked example | 12 |
+# | The same count; mapping or reference; for a moment or for good | 8 |
+# | Somebody forgot to let go; write `expected_refs()` | 7 |
 
 # %%
 from mmsim import Prediction, bench, check, folio_on, hint, leak_hunt, leak_table, moments, outcomes
@@ -93,9 +93,9 @@ stepper(page_life(), unlock=guess, versions=("base",), happened=refcounts_of)
 
 # %% [markdown]
 # Drag the slider. The *ledger* on the left has a row for everybody who refers to the page; the code on the
-# right is the model's own, and each marked line is one indivisible step. Under the ledger stands a
-# comparison that you will meet further down. (The hourglass: nobody has made it yet; this is what it would
-# find.)
+# right is the model's own, and each marked line, a `yield`, is one indivisible step (`pfn` is the number of a page
+# in memory). Under the ledger stands a comparison that you will meet further down. (The hourglass: nobody has
+# made it yet; this is what it would find.)
 #
 # No widget to be seen? Write your five numbers here instead; the cells below show the same run.
 
@@ -135,23 +135,21 @@ assert life.state(1).world.folio(next(iter(life.last.world.folios))).refcount ==
 assert folio_on(life).refcount == 515 and folio_on(life).cache_refs == 512
 
 # %% [markdown]
-# **Explain** in one sentence, before you read on: why is the count after "mapped" still 513, and not 514?
-
-# %% [markdown] tags=["solution"]
-# **Model answer.** A reference was there already, from the allocation; the fault gives it to the mapping
-# instead of dropping it and taking a new one.
-
-# %% [markdown]
-# Two of the five surprise most people.
+# **Explain.** Once your prediction is stored, the table names the step that leaves the count as it was. Why does
+# *mapped* add nothing? Write one sentence for yourself, then open the answer.
+#
+# <details><summary><b>Two of the five surprise most people.</b> Open when you have your sentence.</summary>
 #
 # - **The page cache takes 512**, one for each small page inside, although it keeps a single entry.
-# - **The first mapping takes none.** The fault that found the page already had a reference, the one from the
-#   allocation. It hands that reference over to the mapping.
+# - **The first mapping takes no new one.** The fault that found the page already had a reference, the one from the
+#   allocation. It hands that reference over to the mapping instead of dropping it and taking another. So now the
+#   mapping has one and the allocation none. (If nobody maps the page, that reference is dropped.)
 #
-# Three things in the run leave no trace. Being *on* an LRU list holds no reference. In front of the lists each
-# processor has a short queue, a *batch*, which does hold one: a huge page passes through it at once, a single
-# page may wait there. And `drop_caches` goes again. It did not drop the page, because a page that is mapped
-# is in use. So the count is what it was; but for a moment it was one too high.
+# Whoever looks at the page in passing leaves no trace: `drop_caches` goes again. It did not drop the page, because
+# a page that is mapped is in use. So the count is what it was; but for a moment it was one too high. Being *on* an
+# LRU list holds no reference.
+#
+# </details>
 #
 # ## Expected and actual
 #
@@ -159,14 +157,14 @@ assert folio_on(life).refcount == 515 and folio_on(life).cache_refs == 512
 #
 # > **expected = pages in the cache + mappings + 1**
 #
-# The first term is 512 for a huge page of a file, 1 for a single page of a file, and 0 for a page of no file. The
-# 1 at the end is the caller's own.
+# The first term is 512 for a huge page of a file, 1 for a single page of a file, and 0 for a page of no file. Every
+# mapping counts 1, the first one too: the reference it was handed is its own now. The 1 at the end is the caller's.
 #
 # If the actual count is the same, nobody else is there. If it is higher, somebody is, and the kernel leaves
 # the page alone. `can_split_folio()` makes this comparison for a huge page while it is still mapped. (It
-# subtracts instead of adding, as you saw under the ledger: `mapcount == refcount - extra_pins - 1`.
-# `mapcount` is the number of mappings, `extra_pins` its name for the references of the page cache.) For a
-# move, the mappings are taken away first, and what is left is compared: the cache and the caller.
+# subtracts instead of adding, as you saw under the ledger: `mapcount == refcount - extra_pins - 1`, which is the
+# same. `mapcount` is the number of mappings; `extra_pins` is its name for the references of the page cache, and has
+# nothing to do with a pin.)
 #
 # Take a huge page of a memfd, mapped once and isolated: 512 + 1 + 1 = 514 on both sides. Now one thing is
 # different. Are the two sides still equal?
@@ -195,9 +193,9 @@ bench(workbench(), unlock=sides)
 # | --- | --- | --- |
 # | `order` | 9, 0 | a huge page (2⁹ = 512 small ones), or a single page |
 # | `cached` | yes, no | memory of a memfd, or of no file |
-# | `mappings` | 0 to 4 | processes that map it: guest, backend, monitor, backup |
+# | `mappings` | 0 to 4 | processes that map it: the guest, its backend, and two more (*monitor*, *backup*) |
 # | `isolated` | yes, no | has the caller taken it off its LRU list? |
-# | `holders` | 0 to 3 | who has looked it up just now: `drop_caches`, a page fault, `mincore()` |
+# | `holders` | 0 to 3 | who has looked it up just now: `drop_caches`, a page fault, `mincore()` (is it in memory?) |
 # | `pin` | yes, no | does a direct I/O pin one small page of it? |
 #
 # Without a widget, write your four answers here: `"equal"` or `"not equal"`.
@@ -236,8 +234,12 @@ assert workbench(order=0).folio().refcount == 3
 assert workbench(order=0, pin="yes").folio().refcount == 3 + 1024
 
 # %% [markdown]
+# <details><summary><b>Which change both sides?</b> Open when you have predicted.</summary>
+#
 # A mapping changes both sides, because the kernel counts mappings as well (`mapcount`). Leaving the file
 # changes both sides: without a cache, 2 is all there is to expect. A holder or a pin changes one side only.
+#
+# </details>
 #
 # Turn `order` to 0 for a single page. The cache has 1 instead of 512, so an isolated page that is mapped
 # once has 3. And a pin is something else there: it adds **1,024** at once. A single page has no counter for
@@ -248,7 +250,7 @@ assert workbench(order=0, pin="yes").folio().refcount == 3 + 1024
 # | --- | --- | --- |
 # | allocated | 1 | 1 |
 # | put into the page cache | +1 | +512 |
-# | queued for its LRU list | +1, until the batch is emptied | 0: the batch is emptied at once |
+# | queued for its LRU list | +1, while it waits in its processor's queue (the *batch*) | 0: it does not wait |
 # | mapped for the first time | 0: takes over the one of the allocation | 0: the same |
 # | mapped by one more process | +1 | +1 (as a whole, by a PMD) |
 # | isolated | +1 | +1 |
@@ -325,9 +327,6 @@ pages = {
 }
 check("01.equation", pages)
 
-# %%
-hint("01.equation", 1)
-
 # %% [markdown]
 # ## The same count, other holders
 #
@@ -337,7 +336,7 @@ hint("01.equation", 1)
 # - **a** 514 users hold it.
 # - **b** Two processes map it.
 # - **c** Somebody has pinned it.
-# - **d** Not who, and not even whether anybody maps it.
+# - **d** None of the three follows.
 
 # %% tags=["student"]
 vote = None
@@ -348,8 +347,12 @@ vote = "d"
 check("01.vote", vote)
 
 # %% [markdown]
-# > **A common mistake:** "refcount 514 means 514 users". The page cache alone has 512 of them, and the cache is
-# > not a user: nobody need ever look at these 2 MiB again.
+# <details><summary><b>A common mistake.</b> Open when you have voted.</summary>
+#
+# "Refcount 514 means 514 users." The page cache alone has 512 of them, and the cache is not a user: nobody need
+# ever look at these 2 MiB again.
+#
+# </details>
 #
 # Four huge pages with one and the same count:
 
@@ -416,11 +419,13 @@ stays = {
 check("01.kinds", stays)
 
 # %% [markdown]
+# <details><summary><b>Who stays, and until when?</b> Open when you have sorted the six.</summary>
+#
 # These end by themselves:
 #
 # | who | until |
 # | --- | --- |
-# | the walk of `drop_caches` | it is through with its batch of at most 15 entries; microseconds, mostly |
+# | the walk of `drop_caches` | it is through with the pages, at most 15, that it has collected; microseconds, mostly |
 # | a page fault by another thread | it gets the lock of the page |
 # | a look-up by `mincore()` or `move_pages()` | at once; microseconds |
 # | a direct I/O (a pin) | the transfer is over; milliseconds |
@@ -430,6 +435,8 @@ check("01.kinds", stays)
 # kernel takes it away, the pin of a device (`VFIO_IOMMU_MAP_DMA`) as long as the device is handed to the
 # guest. For the first kind it is worth looking again later. For the second it is not, unless the kernel can
 # take the reference away itself.
+#
+# </details>
 #
 # ## Somebody forgot to let go
 #
@@ -537,5 +544,5 @@ check("01.expected_refs", expected_refs)
 # (`can_split_folio()`), `mm/migrate.c` (`folio_expected_refs()`), `mm/filemap.c` (`find_lock_entries()`, where
 # `drop_caches` takes its reference), and `Documentation/core-api/pin_user_pages.rst` about pins.
 #
-# **Next:** lesson 04, *Migrate, or split and migrate*: what the kernel does with a count that is one too high.
-# Lessons 02 and 03 are not written yet.
+# **Next:** lesson 02, *CMA: borrowed land*: how a guest's memory comes to lie where it may not stay. In a hurry? Lesson
+# 04, *Migrate, or split and migrate*, is what the kernel does with a count that is one too high.

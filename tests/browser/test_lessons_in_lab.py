@@ -79,5 +79,24 @@ def test_predict_step_and_go_back(lab):
     assert re.fullmatch("#F[0-9A-F]{5}", picture.locator("rect").first.get_attribute("fill"))
     light = page.evaluate("document.body.dataset.jpThemeLight")
     assert light == ("true" if lab.theme == "light" else "false")
+    meets_drop_caches(lab)
     assert lab.errors == []
     assert lab.asked_outside == []
+
+
+def meets_drop_caches(lab):
+    """The second stepper: two questions, a run with two actors, another version."""
+    widget = lab.page.locator(
+        ".jp-OutputArea", has=lab.page.get_by_text("drop_caches stands still")
+    ).first
+    predict(widget, ["it waits", "it goes on"])
+    picture = widget.locator("svg[role=img]")
+    handle = widget.get_by_role("slider")
+    handle.press("End")
+    expect(picture).to_contain_text("step 45 of 45")
+    expect(widget.get_by_text("it waits: ✔ as predicted")).to_be_visible()
+    expect(widget.get_by_text("it fails: ✘ you predicted it goes on")).to_be_visible()
+    lab.shot(f"{lab.theme}-drop-caches")
+    widget.locator("select").last.select_option("v2")
+    expect(picture).to_contain_text("version v2")
+    lab.shot(f"{lab.theme}-drop-caches-v2")

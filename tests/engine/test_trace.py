@@ -3,6 +3,7 @@
 import pytest
 from small import cells, load, nop, store
 
+from mmsim.engine import trace as trace_module
 from mmsim.engine.op import ModelError
 from mmsim.engine.schedule import in_turn, one_after_another, replaying
 from mmsim.engine.trace import STRIDE, record, run_to_end
@@ -28,6 +29,28 @@ def test_every_position_has_the_state_it_had():
         assert trace.state(position).world.cells == {"x": position}
     assert trace.last.world.cells == {"x": STEPS}
     assert trace.results == {"a": "done"}
+
+
+def test_states_that_were_handed_out_stay_as_they_were():
+    scenario = cells(counter, x=0)
+    trace = record(scenario, replaying(scenario.moves(scenario.initial())))
+    held = {}
+    for position in range(1, STEPS):
+        held[position] = trace.state(position)
+        trace.append(trace.moves[0])
+        held.setdefault(position - position % 7, trace.state(position - position % 7))
+    assert {position: state.world.cells["x"] for position, state in held.items()} == {
+        position: position for position in held
+    }
+
+
+def test_a_long_run_keeps_few_states(monkeypatch):
+    monkeypatch.setattr(trace_module, "KEPT_MAX", 4)
+    monkeypatch.setattr(trace_module, "STRIDE", 2)
+    trace = record(cells(counter, x=0), one_after_another)
+    for position in [*range(STEPS + 1), 7, 40, 39, STEPS, 0]:
+        assert trace.state(position).world.cells == {"x": position}
+    assert len(trace._kept) <= 5
 
 
 def test_positions_outside_the_run_are_refused():

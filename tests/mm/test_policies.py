@@ -167,3 +167,16 @@ def test_a_policy_holds_no_reference_back(name):
     ends = [found.found[number] for number in found.ends]
     results = {found.scenario.results(state)["pin"] for state in ends}
     assert results == {2, -12}
+
+
+@pytest.mark.parametrize(("setup", "pages"), [(HUGE, ["A"]), (SINGLE, ["P"])])
+def test_giving_up_a_busy_page_is_a_failure(setup, pages):
+    """It used to be forgotten: migrate_pages() returned 0 with the page still on its list."""
+    row = LATEST._replace(name="own", policy=lambda attempt: GIVE_UP)
+    script = {"strangers": [{"folio": pages[0]}]}
+    operation = {"op": "pin_longterm", "range": pages, "write": True}
+    found = run_gup({"setup": setup, "script": script, "operation": operation}, row, {"folios": {}})
+    (call,) = found["calls"]
+    assert call["result"] == "ENOMEM"
+    assert found["counters"]["pgmigrate_fail"] == (512 if setup is HUGE else 1)
+    assert found["counters"]["thp_migration_fail"] == (1 if setup is HUGE else 0)

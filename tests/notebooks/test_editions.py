@@ -112,7 +112,8 @@ def test_a_widget_is_followed_by_a_twin_without_one(source):
 @each_lesson
 def test_editions_differ_only_in_their_tagged_cells(source):
     def common(which):
-        return [c.source for c in stored(source, which).cells if not {*tags(c)} & {*EDITIONS}]
+        shared = [c for c in stored(source, which).cells if not {*tags(c)} & {*EDITIONS}]
+        return [c.source.replace("<details open>", "<details>") for c in shared]
 
     assert common("student") == common("solution")
     marked = {
@@ -133,6 +134,25 @@ def test_student_tasks_are_open_and_solutions_pass(source):
     assert "✘" not in said("solution").replace("✘ not yet", "?") or "not yet" not in said(
         "solution"
     )
+
+
+@each_lesson
+def test_what_answers_a_question_is_folded_until_it_is_opened(source):
+    """Closed in the student edition, open in the solutions; and every fold is a whole one."""
+    for which, opened in (("student", 0), ("solution", 1)):
+        text = "\n".join(c.source for c in stored(source, which).cells if c.cell_type == "markdown")
+        folds = len(re.findall(r"^<details(?: open)?><summary>.+</summary>$", text, re.MULTILINE))
+        assert folds == text.count("<details") == text.count("</details>")
+        assert text.count("<details open>") == folds * opened
+
+
+@each_lesson
+def test_cells_that_only_assert_are_collapsed_and_hints_wait_to_be_asked_for(source):
+    for which in EDITIONS:
+        for cell in code_cells(source, which):
+            collapsed = cell.metadata.get("jupyter", {}).get("source_hidden", False)
+            assert collapsed == ("check" in tags(cell))
+            assert not re.search(r"^hint\(", cell.source, re.MULTILINE)
 
 
 @each_lesson

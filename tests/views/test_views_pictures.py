@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 
 import pytest
+from svg_rules import NS, references_are_defined, texts_fit, texts_stand_apart
 from view_states import STATES, run, state
 
 from mmsim.engine.trace import Trace
@@ -16,9 +17,7 @@ from mmsim.views.fold import fold
 from mmsim.views.marks import OUTCOMES, initials
 from mmsim.views.panels import standing
 from mmsim.views.picture import state_svg, state_table
-from mmsim.views.style import ACTOR_FILLS, FILLS, TEXT_PAIRS, Svg, text_width, wrap
-
-NS = "{http://www.w3.org/2000/svg}"
+from mmsim.views.style import ACTOR_FILLS, FILLS, HELD, MIGRATETYPES, TEXT_PAIRS, Svg, wrap
 
 
 def _pictures() -> Iterator[tuple[Trace, int, str]]:
@@ -52,41 +51,17 @@ def test_well_formed_with_title_and_description(roots: list[ET.Element]) -> None
 
 def test_every_text_fits_its_box_and_the_picture(roots: list[ET.Element]) -> None:
     for root in roots:
-        for text in root.iter(f"{NS}text"):
-            size = float(text.get("font-size", "0"))
-            mono, bold = "font-family" in text.attrib, text.get("font-weight") == "700"
-            wide = text_width(text.text or "", size, mono=mono, bold=bold)
-            assert wide <= float(text.get("data-w", "0")) + 0.01, text.text
-            left = float(text.get("x", "0"))
-            left -= {"start": 0, "middle": wide / 2, "end": wide}[text.get("text-anchor", "start")]
-            if "translate" not in str(text.attrib):
-                assert left >= 0, text.text
-                assert left + wide <= 1120, text.text
-            assert size >= style.CODE_MIN
+        texts_fit(root)
 
 
 def test_no_two_texts_overlap(roots: list[ET.Element]) -> None:
     for root in roots:
-        boxes: list[tuple[float, float, float, float, str]] = []
-        for text in root.iter(f"{NS}text"):
-            size = float(text.get("font-size", "0"))
-            mono, bold = "font-family" in text.attrib, text.get("font-weight") == "700"
-            wide = text_width(text.text or "", size, mono=mono, bold=bold) / style._SAFETY
-            left = float(text.get("x", "0"))
-            left -= {"start": 0, "middle": wide / 2, "end": wide}[text.get("text-anchor", "start")]
-            base = float(text.get("y", "0"))
-            box = (left, base - size * 0.72, left + wide, base + size * 0.1, text.text or "")
-            for other in boxes:
-                apart = box[0] >= other[2] or other[0] >= box[2]
-                assert apart or box[1] >= other[3] or other[1] >= box[3], (box, other)
-            boxes.append(box)
+        texts_stand_apart(root)
 
 
 def test_every_reference_in_a_picture_is_defined_in_it(roots: list[ET.Element]) -> None:
     for root in roots:
-        ids = {element.get("id") for element in root.iter() if element.get("id")}
-        used = set(re.findall(r"url\(#([^)]+)\)", ET.tostring(root, encoding="unicode")))
-        assert used == ids
+        references_are_defined(root)
 
 
 def test_two_pictures_on_one_page_do_not_share_names() -> None:
@@ -115,7 +90,8 @@ def test_text_colours_in_pictures_are_the_checked_ones(roots: list[ET.Element]) 
 
 def test_no_two_fills_of_a_kind_differ_by_colour_alone() -> None:
     kinds = [
-        [FILLS[n] for n in ("MOVABLE", "UNMOVABLE", "RECLAIMABLE", "CMA", "ISOLATE")],
+        list(MIGRATETYPES.values()),
+        list(HELD.values())[:-1],
         [FILLS["counted on"], FILLS["not counted on"]],
         list(ACTOR_FILLS),
     ]

@@ -1,0 +1,71 @@
+"""The retry law: how likely several passes are to outlast whoever holds a reference.  Exact.
+
+Interface: Retrying, success, still_there, LawError
+
+Somebody holds a reference and lets go with the same chance in every tick of time.  The first pass
+has met it.  A later pass meets it too if it was kept through every tick in between, so that n
+passes, d ticks apart, all meet it with the probability (1 - r) ** (d * (n - 1)).  The passes add up
+to a window of d * (n - 1) ticks; nothing else about them matters.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import NamedTuple
+
+Share = Fraction | int
+
+
+class LawError(ValueError):
+    """A setting that makes no sense; the message is one sentence that says what would."""
+
+
+class Retrying(NamedTuple):
+    """How often one tries, how far apart, and whom one meets.
+
+    `gap`: ticks from one pass to the next.  `permanent`: the share of references that are never
+    dropped.  `parked`: the share that lie in a per-CPU batch, which nobody empties by himself.
+    `drain`: all batches are emptied once, after the first pass.  What is left of the references, a
+    share of 1 - permanent - parked, is let go with the same chance in every tick.
+
+    Left out: time that a drain takes; somebody else who comes meanwhile; references that are held
+    for a time which is not random."""
+
+    passes: int = 10
+    gap: int = 1
+    permanent: Share = 0
+    parked: Share = 0
+    drain: bool = False
+
+    @property
+    def window(self) -> int:
+        """Ticks from the first pass to the last."""
+        return self.gap * (self.passes - 1)
+
+
+def still_there(chance: Share, ticks: int) -> Fraction:
+    """The probability that a reference is kept through so many ticks.
+
+    `chance`: of its being dropped in one of them, 0 to 1."""
+    if not 0 <= chance <= 1:
+        raise LawError(f"the chance of letting go in a tick lies between 0 and 1, not at {chance}")
+    return (1 - Fraction(chance)) ** ticks
+
+
+def success(setting: Retrying, hold: int) -> Fraction:
+    """The probability that a later pass finds the reference gone, given that the first met it.
+
+    `hold`: how many ticks a reference is held on average, at least 1; its chance of being dropped
+    in a tick is then 1 / hold.  Raises LawError for a setting that makes no sense."""
+    for name in ("passes", "gap"):
+        number = getattr(setting, name)
+        if not isinstance(number, int) or number < 1:
+            raise LawError(f"{name} must be a whole number from 1 on, not {number!r}")
+    if hold < 1:
+        raise LawError(f"a reference is held for 1 tick or more, not for {hold}")
+    stays, parked = Fraction(setting.permanent), Fraction(setting.parked)
+    if min(stays, parked) < 0 or stays + parked > 1:
+        raise LawError(f"permanent {stays} and parked {parked} are shares of one whole")
+    if not setting.drain or setting.passes == 1:
+        stays, parked = stays + parked, Fraction(0)
+    return parked + (1 - stays - parked) * (1 - still_there(Fraction(1, hold), setting.window))

@@ -1,0 +1,206 @@
+"""Three numbers that people take for one: share of schedules, odds, and how often it happened.
+
+Interface: Chances, chances, chances_svg, chances_table, chances_sentence, percent, one_in, fraction
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Context, Decimal
+from fractions import Fraction
+from typing import TYPE_CHECKING, NamedTuple
+
+from mmsim.engine.found import Outcome
+from mmsim.scenarios.fates import fails
+from mmsim.stats import wilson
+from mmsim.views.marks import outcome_mark, outcome_sign, panel
+from mmsim.views.style import FILLS, INK, LINE, MUTED, PANEL, SMALL, TITLE, Svg, number
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+WIDTH = 1120.0
+OUTCOMES_MAX = 6
+CONFIDENCE = 0.99
+ALL_FAILURES = "failed, in whatever way"
+_TOP, _EDGE, _ROW, _HEAD = 52.0, 16.0, 21.0, 30.0
+_AXIS, _AXIS_WIDE = 214.0, 420.0
+_SHARE, _ODDS = FILLS["actor 1"], FILLS["actor 2"]
+DIGITS_MAX = 22
+
+
+# -- numbers for people
+
+
+def percent(part: Fraction) -> str:
+    """Rounded to a tenth; never 0 or 100 for what is not."""
+    tenths = (2000 * part.numerator + part.denominator) // (2 * part.denominator)
+    if tenths == 0 and part:
+        return "under 0.1 %"
+    if tenths == 1000 and part != 1:
+        return "over 99.9 %"
+    return f"{tenths // 10}.{tenths % 10} %"
+
+
+def one_in(part: Fraction) -> str:
+    """ "1 in 35", for what is rare."""
+    times = Decimal(part.denominator) / Decimal(part.numerator)
+    if times < 10_000:
+        return f"1 in {int(times.to_integral_value()):,}"
+    rounded = Context(prec=2).create_decimal(times)
+    if times < 10**9:
+        return f"1 in {int(rounded):,}"
+    digits = "".join(map(str, rounded.as_tuple().digits))
+    return f"1 in {digits[0]}.{digits[1:]} × 10^{rounded.adjusted()}"
+
+
+def fraction(part: Fraction) -> str:
+    """Written out, if that can be read."""
+    said = str(part)
+    return said if len(said) <= DIGITS_MAX else f"a fraction of {len(said) - 1} digits"
+
+
+# -- what is shown
+
+
+class Chances(NamedTuple):
+    """One way to end: how many of all schedules, how likely, how many of all runs.
+
+    `odds` None: nobody asked, or there are none, because a search was bounded.  `runs` 0: none."""
+
+    name: str
+    schedules: int
+    of: int
+    odds: Fraction | None = None
+    hits: int = 0
+    runs: int = 0
+
+    @property
+    def share(self) -> Fraction:
+        """Of the schedules."""
+        return Fraction(self.schedules, self.of)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """In which the runs say that the odds lie."""
+        return wilson(self.hits, self.runs, CONFIDENCE)
+
+
+def chances(
+    outcomes: Sequence[Outcome], runs: Mapping[str, int] | None = None, *, odds: bool = True
+) -> list[Chances]:
+    """The three numbers of each outcome, successes first; several failures are also added up.
+
+    `runs` is what `engine.sample` found.  Raises ValueError if there is no number of schedules."""
+    counts = [outcome.schedules for outcome in outcomes]
+    if None in counts:
+        raise ValueError("some schedules can go on for ever, so there is no number of them")
+    of, all_, hits = sum(n or 0 for n in counts), sum((runs or {}).values()), runs or {}
+    good: list[Chances] = []
+    bad: list[Chances] = []
+    for each in outcomes:
+        likely = each.odds if odds else None
+        row = Chances(each.name, each.schedules or 0, of, likely, hits.get(each.name, 0), all_)
+        (bad if fails(each.name) else good).append(row)
+    if len(bad) > 1:
+        likely = sum((row.odds or Fraction(0) for row in bad), Fraction(0)) if odds else None
+        schedules = sum(row.schedules for row in bad)
+        hit = sum(row.hits for row in bad)
+        good.append(Chances(ALL_FAILURES, schedules, of, likely, hit, all_))
+    return [*good, *bad]
+
+
+def _said(row: Chances) -> list[tuple[str, str]]:
+    """Each of the three numbers: what it is, and in words."""
+    lines = [("share of schedules", f"{row.schedules:,} of {row.of:,} = {percent(row.share)}")]
+    if row.odds is not None:
+        rare = f", {one_in(row.odds)}" if 0 < row.odds < Fraction(1, 10) else ""
+        lines.append(("odds", f"{fraction(row.odds)} = {percent(row.odds)}{rare}"))
+    if row.runs:
+        part = percent(Fraction(row.hits, row.runs))
+        low, high = (f"{100 * end:.2f} %" for end in row.interval)
+        lines.append(("runs by a coin", f"{row.hits:,} of {row.runs:,} = {part}; {low} to {high}"))
+    return lines
+
+
+def chances_sentence(rows: Sequence[Chances]) -> str:
+    """The three numbers of every outcome in words."""
+    parts = []
+    for row in rows:
+        said = ", ".join(f"{what} {words}" for what, words in _said(row))
+        parts.append(f"{row.name}: {said}")
+    note = f" Intervals have {100 * CONFIDENCE:.0f} % confidence." if rows[0].runs else ""
+    return f"{'. '.join(parts)}.{note}"
+
+
+def _claim(rows: Sequence[Chances]) -> str:
+    bad = next((row for row in rows if fails(row.name)), None)
+    if bad is None:
+        return "No schedule fails"
+    said = f"{percent(bad.share)} of the schedules fail"
+    return said if bad.odds is None else f"{said}; the odds of a failure are {percent(bad.odds)}"
+
+
+def chances_svg(rows: Sequence[Chances], title: str = "") -> str:
+    """The bars as the text of an SVG."""
+    lines = len(_said(rows[0]))
+    high = _HEAD + lines * _ROW + 10
+    shown = rows[:OUTCOMES_MAX]
+    claim = title or _claim(rows)
+    svg = Svg(WIDTH, _TOP + high * len(shown) + 40, claim, f"{claim}. {chances_sentence(rows)}")
+    svg.text(_EDGE + 2, 32, claim, WIDTH - 2 * _EDGE, size=TITLE, bold=True)
+    for i, row in enumerate(shown):
+        _draw_outcome(svg, _TOP + i * high, high - 8, row)
+    at = _EDGE + _AXIS
+    below = _TOP + high * len(shown) + 8
+    for share in range(0, 101, 25):
+        x = at + _AXIS_WIDE * share / 100
+        svg.text(x, below + 12, f"{share} %", 60, size=SMALL, fill=MUTED, anchor="middle")
+    if len(rows) > len(shown):
+        more = f"and {len(rows) - len(shown)} more ways to end"
+        svg.text(WIDTH - _EDGE, below + 12, more, 300, size=SMALL, fill=MUTED, anchor="end")
+    return svg.render()
+
+
+def _draw_outcome(svg: Svg, y: float, high: float, row: Chances) -> None:
+    panel(svg, _EDGE, y, WIDTH - 2 * _EDGE, high)
+    outcome_mark(svg, _EDGE + 20, y + 16, outcome_sign(row.name), row.name, WIDTH - 100)
+    at = _EDGE + _AXIS
+    for share in range(0, 101, 25):
+        x = at + _AXIS_WIDE * share / 100
+        svg.line(x, y + _HEAD, x, y + high - 6, stroke=LINE)
+    bars = {"share of schedules": (row.share, _SHARE), "odds": (row.odds, _ODDS)}
+    for i, (what, words) in enumerate(_said(row)):
+        base = y + _HEAD + i * _ROW
+        svg.text(at - 12, base + 14, what, _AXIS - 20, size=SMALL, anchor="end")
+        svg.text(at + _AXIS_WIDE + 14, base + 14, words, WIDTH - at - _AXIS_WIDE - 46, size=SMALL,
+                 bold=i < 2)  # fmt: skip
+        part, fill = bars.get(what, (None, _ODDS))
+        if part is None:
+            _draw_interval(svg, at, base + _ROW / 2, row)
+        else:
+            wide = max(_AXIS_WIDE * float(part), 1.5 if part else 0)
+            svg.filled(at, base + 3, wide, _ROW - 6, fill, stroke=fill.mark, stroke_width=1)
+
+
+def _draw_interval(svg: Svg, x: float, y: float, row: Chances) -> None:
+    low, high = (x + _AXIS_WIDE * end for end in row.interval)
+    svg.path(
+        f"M{number(low)} {number(y - 5)}v10M{number(high)} {number(y - 5)}v10"
+        f"M{number(low)} {number(y)}H{number(high)}",
+        stroke=INK,
+        stroke_width=1.6,
+    )
+    middle = x + _AXIS_WIDE * row.hits / row.runs
+    svg.add(f'<circle cx="{number(middle)}" cy="{number(y)}" r="3.5" fill="{PANEL}" '
+            f'stroke="{INK}" stroke-width="1.6"/>')  # fmt: skip
+
+
+def chances_table(rows: Sequence[Chances]) -> pd.DataFrame:
+    """The same as a table."""
+    import pandas as pd
+
+    cells = [dict(_said(row)) for row in rows]
+    return pd.DataFrame(
+        cells, index=pd.Index([row.name for row in rows], name="outcome"), dtype=object
+    )

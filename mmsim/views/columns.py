@@ -1,0 +1,185 @@
+"""A run as columns: one for each actor, time downwards, one row per atomic step.
+
+Interface: columns_svg, rows_of, Line, WIDTH, HEIGHT
+
+A step that changed something is bold, with the old and the new value in the margin; the last row
+says what each actor does next, or for whom it waits.  When there are too many rows, steps of one
+actor that changed nothing are drawn together, the oldest first.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from mmsim.engine.trace import Trace
+from mmsim.scenarios import Situation
+from mmsim.views.balance import LEDGER_HIGH, describe, draw_ledger
+from mmsim.views.changes import changes
+from mmsim.views.marks import actor_fill, badge, outcome_mark, outcome_sign, panel
+from mmsim.views.names import plural
+from mmsim.views.panels import draw_counters, standing
+from mmsim.views.picture import book_at, touched
+from mmsim.views.sentences import sentence
+from mmsim.views.style import INK, LINE, MUTED, SMALL, TITLE, Svg, text_width, wrap
+from mmsim.views.table import cell
+
+WIDTH, HEIGHT = 1120.0, 536.0
+ROW, ROWS_MAX, KEPT = 16.0, 22, 4
+_CELL, _EDGE, _GAP = 11.0, 16.0, 14.0
+_RIGHT = 452.0
+_NUMBERS, _MARGIN, _COLUMN_MIN = 54.0, 142.0, 84.0
+_TOP = 78.0
+
+
+class Line(NamedTuple):
+    """A row: the steps `start`..`end` (from 0), who took them, what they say, what changed.
+
+    No actor: steps of several."""
+
+    start: int
+    end: int
+    actor: str
+    text: str
+    changed: str = ""
+    bold: bool = False
+
+    @property
+    def numbers(self) -> str:
+        """Which steps, counted from 1."""
+        return str(self.end) if self.end == self.start + 1 else f"{self.start + 1}–{self.end}"
+
+
+def _line(trace: Trace, i: int) -> Line:
+    found = changes(trace, i + 1)
+    # Counters have a panel of their own, and who holds a reference follows from the step.
+    told = [c for c in found if " " in c.name and " held by " not in c.name]
+    changed = f"{told[0]}{', …' if len(told) > 1 else ''}" if told else ""
+    return Line(i, i + 1, trace.events[i].actor, cell(trace, i + 1), changed, bool(found))
+
+
+def _quiet_runs(lines: list[Line]) -> list[tuple[int, int]]:
+    """Where three or more steps of one actor changed nothing, before the last few rows."""
+    runs, start = [], 0
+    for i in range(len(lines) - KEPT + 1):
+        goes_on = (
+            i < len(lines) - KEPT and not lines[i].bold and lines[i].actor == lines[start].actor
+        )
+        if goes_on and not lines[start].bold:
+            continue
+        if i - start >= 3 and not lines[start].bold:
+            runs.append((start, i))
+        start = i
+    return runs
+
+
+def rows_of(trace: Trace, rows_max: int = ROWS_MAX) -> list[Line]:
+    """The rows of a run, at most so many."""
+    lines = [_line(trace, i) for i in range(len(trace))]
+    while len(lines) > rows_max and (runs := _quiet_runs(lines)):
+        start, end = runs[0]
+        first, last = lines[start], lines[end - 1]
+        text = f"… {last.end - first.start} steps up to {last.text}"
+        lines[start:end] = [Line(first.start, last.end, first.actor, text)]
+    if len(lines) > rows_max:
+        cut = len(lines) - rows_max + 1
+        n = lines[cut - 1].end
+        lines[:cut] = [Line(0, n, "", f"… {plural(n, 'earlier step')}")]
+    return lines
+
+
+def _columns(lines: list[Line], names: list[str], wide: float) -> dict[str, tuple[float, float]]:
+    """Left edge and width of each actor's column, by what its rows need."""
+    need = {}
+    for name in names:
+        texts = [line.text for line in lines if line.actor == name]
+        longest = max((text_width(text, _CELL, mono=True) for text in texts), default=0.0)
+        need[name] = max(longest + 14, text_width(name, 13, bold=True) + 40, _COLUMN_MIN)
+    room = wide - _GAP * (len(names) - 1) * 0.5
+    scale = room / sum(need.values())
+    found, x = {}, 0.0
+    for name in names:
+        found[name] = (x, need[name] * scale)
+        x += need[name] * scale + _GAP * 0.5
+    return found
+
+
+def _draw_rows(svg: Svg, x: float, y: float, w: float, trace: Trace) -> None:
+    names = [actor.name for actor in trace.scenario.actors]
+    lines = rows_of(trace)
+    columns = _columns(lines, names, w - _NUMBERS - _MARGIN)
+    left = x + _NUMBERS
+    for name, (at, wide) in columns.items():
+        badge(svg, left + at, y, names, name)
+        svg.text(left + at + 30, y + 13.4, name, wide - 32, bold=True)
+        svg.rect(left + at - 2, y + 24, wide, ROW * ROWS_MAX + 4, rx=3, fill="none", stroke=LINE)
+    margin = x + w - _MARGIN + 8
+    svg.text(margin, y + 13.4, "what changed", _MARGIN - 8, size=SMALL, fill=MUTED)
+    for i, line in enumerate(lines):
+        base = y + 26 + i * ROW
+        svg.text(x + _NUMBERS - 8, base + 12, line.numbers, _NUMBERS - 8, size=_CELL,
+                 fill=MUTED, anchor="end")  # fmt: skip
+        if not line.actor:
+            svg.text(left + 4, base + 12, line.text, w - _NUMBERS - _MARGIN, size=_CELL, fill=MUTED)
+            continue
+        at, wide = columns[line.actor]
+        fill = actor_fill(names, line.actor)
+        svg.rect(left + at, base + 1, wide - 4, ROW - 2, rx=2, fill=fill.ground)
+        svg.rect(left + at, base + 1, 3, ROW - 2, fill=fill.mark)
+        svg.text(left + at + 7, base + 12, line.text, wide - 13, size=_CELL, mono=True,
+                 bold=line.bold)  # fmt: skip
+        if line.changed:
+            svg.text(margin, base + 12, line.changed, _MARGIN - 8, size=_CELL)
+    _draw_next(svg, y + ROW * ROWS_MAX + 46, trace, columns, left)
+
+
+def _draw_next(
+    svg: Svg, y: float, trace: Trace, columns: dict[str, tuple[float, float]], left: float
+) -> None:
+    """Under each column, what its actor does next, why it can't, or how it ended."""
+    for name, (at, wide) in columns.items():
+        said = standing(trace, len(trace), name).partition(", in ")[0]
+        for i, part in enumerate(wrap(said, wide - 4, _CELL, 3)):
+            svg.text(left + at, y + i * 14, part, wide - 4, size=_CELL, fill=INK)
+
+
+def _draw_outcome(svg: Svg, x: float, y: float, w: float, trace: Trace) -> None:
+    """How the run stands, in a situation that knows what its ends are called."""
+    if isinstance(trace.scenario, Situation):
+        said = trace.scenario.fate(trace.last)
+        svg.line(x, y - 20, x + w, y - 20, stroke=LINE)
+        outcome_mark(svg, x + 8, y, outcome_sign(said), said, w - 8)
+
+
+def _region(trace: Trace) -> str:
+    """The region of the page that was last touched, or the first there is."""
+    for i in range(len(trace) - 1, -1, -1):
+        found = touched(trace, i)
+        if found is not None:
+            return found[0]
+    named = (folio.region for folio in trace.last.world.folios.values() if folio.name)
+    return next(named, "")
+
+
+def columns_svg(trace: Trace) -> str:
+    """The run so far, as the text of an SVG: columns on the left, the ledger on the right."""
+    position = len(trace)
+    claim = sentence(trace, position)
+    book, when, index = book_at(trace, position, _region(trace))
+    desc = claim + (f" {describe(book, when)}" if book is not None else "")
+    svg = Svg(WIDTH, HEIGHT, claim, desc)
+    for i, line in enumerate(wrap(claim, WIDTH - 2 * _EDGE - 4, TITLE, 2, bold=True)):
+        svg.text(_EDGE + 2, 30 + i * 22, line, WIDTH - 2 * _EDGE - 4, size=TITLE, bold=True)
+    left = WIDTH - 2 * _EDGE - _GAP - _RIGHT
+    panel(svg, _EDGE, _TOP - 12, left, HEIGHT - _TOP - 4)
+    _draw_rows(svg, _EDGE + 10, _TOP - 4, left - 20, trace)
+    x, wide = _EDGE + left + _GAP, _RIGHT
+    panel(svg, x, _TOP - 12, wide, LEDGER_HIGH + 14)
+    if book is not None:
+        draw_ledger(svg, x + 14, _TOP - 4, wide - 28, book, when)
+    else:
+        svg.text(x + 14, _TOP + 16, f"Nobody holds page {index}.", wide - 28, fill=MUTED)
+    below = _TOP - 12 + LEDGER_HIGH + 22
+    panel(svg, x, below, wide, HEIGHT - 16 - below)
+    draw_counters(svg, x + 14, below + 7, wide - 28, trace, position)
+    _draw_outcome(svg, x + 14, HEIGHT - 16 - 22, wide - 28, trace)
+    return svg.render()

@@ -1,0 +1,101 @@
+"""A text area for what a machine says of its memory, and what there is to see in it.
+
+Interface: paste, Paste
+
+The text is read by this notebook's own kernel and sent nowhere else.  The picture is that of
+`views.pasted`, as in the plain call `show_memory(text)`.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+import ipywidgets as w
+
+from mmsim.hosts import host, proc_text
+from mmsim.units import HPAGE_PMD_ORDER, MAX_ORDER
+from mmsim.views.pasted import machine
+from mmsim.widgets.display import Table
+
+HELP = (
+    "Paste what <code>cat /proc/buddyinfo</code>, <code>sudo cat /proc/pagetypeinfo</code> or "
+    "<code>cat /proc/zoneinfo</code> prints. It is read by this notebook's own kernel and sent "
+    "nowhere else."
+)
+LARGEST = "the one with most free memory"
+
+
+class Paste(w.VBox):
+    """The widget.  Its parts are attributes, so that a test can press them."""
+
+    def __init__(self, example: str) -> None:
+        self.text = w.Textarea(
+            placeholder="Node 0, zone   Normal ...",
+            description="text",
+            rows=6,
+            layout=w.Layout(width="98%"),
+        )
+        self.zone = w.Dropdown(options=[LARGEST], description="zone")
+        self.order = w.IntSlider(
+            min=0, max=MAX_ORDER - 1, value=HPAGE_PMD_ORDER, description="order"
+        )
+        self.example = w.Button(
+            description="An example", tooltip="what a host of the model would print"
+        )
+        self.view = w.HTML()
+        self._example = example
+        self._quiet = False
+        row = w.HBox([self.zone, self.order, self.example], layout=w.Layout(flex_flow="row wrap"))
+        super().__init__([w.HTML(HELP), self.text, row, self.view])
+        self.text.observe(lambda _: self._pasted(), "value")
+        self.zone.observe(lambda _: self._draw(), "value")
+        self.order.observe(lambda _: self._draw(), "value")
+        self.example.on_click(lambda _: self._show_example())
+
+    def _show_example(self) -> None:
+        self.text.value = self._example
+
+    def _pasted(self) -> None:
+        """Another text: begin with its largest zone and its usual order."""
+        self._quiet = True
+        self.zone.options = [LARGEST]
+        self.order.max = MAX_ORDER - 1
+        self.order.value = HPAGE_PMD_ORDER
+        self._quiet = False
+        self._draw()
+
+    def _draw(self) -> None:
+        if self._quiet:
+            return
+        if not self.text.value.strip():
+            self.view.value = ""
+            return
+        chosen: dict[str, Any] = {}
+        if self.zone.value != LARGEST:
+            node, _, name = self.zone.value.partition(" ")
+            chosen = {"node": int(node), "zone": name}
+        first = len(self.zone.options) == 1
+        try:
+            seen = machine(self.text.value, order=None if first else self.order.value, **chosen)
+        except ValueError as error:
+            self.view.value = f"<p><b>Can't be read:</b> {escape(str(error))}</p>"
+            return
+        if first:
+            self._offer(seen.names, seen.orders)
+        tables = "".join(Table(table)._repr_html_() for table in (seen.table, seen.zones))
+        self.view.value = f"{seen.svg}<p>{escape(seen.sentence)}</p>{tables}"
+
+    def _offer(self, names: tuple[str, ...], orders: int) -> None:
+        """The zones and the orders of this text."""
+        self._quiet = True
+        self.zone.options = [LARGEST, *names]
+        self.order.disabled = not orders
+        if orders:
+            self.order.max = orders - 1
+        self._quiet = False
+
+
+def paste() -> Paste:
+    """A widget that draws a pasted /proc/buddyinfo, /proc/pagetypeinfo or /proc/zoneinfo."""
+    return Paste(proc_text(host(cma=25, used=60).zone))

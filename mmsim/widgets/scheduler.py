@@ -1,0 +1,170 @@
+"""You are the scheduler: a button for everything that can happen next, and a goal to reach.
+
+Interface: scheduler, Scheduler
+
+The picture is the one of `views.columns`, as in the static twin (`play`).  What can be pressed,
+what is won and what was found comes from `mmsim.levels`; the session holds where the learner is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from html import escape
+from typing import Any
+
+import ipywidgets as w
+
+from mmsim import levels
+from mmsim.engine import schedule
+from mmsim.engine.scenario import Move
+from mmsim.scenarios import Situation
+from mmsim.views.columns import columns_svg
+from mmsim.views.names import plural
+from mmsim.widgets.session import Play
+
+_WIDE = w.Layout(width="auto", max_width="560px")
+
+
+class ActorRow(w.HBox):
+    """One actor: its name, a button for each choice, or why it has none.
+
+    Buttons are kept and renamed, so that the keyboard stays where it is after a press."""
+
+    def __init__(self, actor: str, press: Callable[[Move], None]) -> None:
+        self.actor = actor
+        self.buttons: list[w.Button] = []
+        self.said = w.HTML()
+        self._press = press
+        self._moves: list[Move] = []
+        super().__init__([self.said], layout=w.Layout(flex_flow="row wrap", align_items="center"))
+        self._grow(1)
+
+    def show(self, stand: levels.Stand) -> None:
+        """What this actor can do now."""
+        self._moves = [choice.move for choice in stand.choices]
+        self._grow(len(self._moves))
+        for number, button in enumerate(self.buttons):
+            known = number < len(stand.choices)
+            button.disabled = not known
+            button.layout.display = None if known or number == 0 else "none"
+            words = stand.choices[number].words if known else "can't move"
+            button.description = f"{self.actor}: {words}"
+            button.tooltip = stand.choices[number].step if known else stand.why
+        step = stand.choices[0].step if stand.choices else ""
+        self.said.value = f"<code>{escape(step)}</code>" if step else f"<i>{escape(stand.why)}</i>"
+
+    def _grow(self, wanted: int) -> None:
+        while len(self.buttons) < wanted:
+            button = w.Button(layout=_WIDE)
+            button.on_click(self._pressed)
+            self.buttons.append(button)
+            self.children = (*self.buttons, self.said)
+
+    def _pressed(self, button: Any) -> None:
+        self._press(self._moves[self.buttons.index(button)])
+
+
+class Scheduler(w.VBox):
+    """The widget.  Its parts are attributes, so that a test can press them."""
+
+    def __init__(self, session: Play) -> None:
+        self.session = session
+        self.level = w.Dropdown(description="level", **self._titles())
+        self.grain = w.Dropdown(
+            options=levels.GRAINS,
+            value=session.grain,
+            description="a press is",
+            tooltip="an atomic step, or several at once",
+        )
+        self.undo = w.Button(description="Undo", tooltip="take the last press back")
+        self.reset = w.Button(description="Reset", tooltip="back to the beginning")
+        self.text = w.Text(description="schedule", continuous_update=False)
+        self.text.layout = w.Layout(width="560px")
+        self.load = w.Button(
+            description="Play it", tooltip="play the schedule or share code in the box"
+        )
+        self.code = w.HTML()
+        self.goal, self.told, self.said = w.HTML(), w.HTML(), w.HTML()
+        self.view = w.HTML()
+        self.rows: dict[str, ActorRow] = {}
+        self.actors = w.VBox()
+        super().__init__(
+            [
+                w.HBox([self.level, self.grain, self.undo, self.reset]),
+                self.goal,
+                self.actors,
+                self.told,
+                self.view,
+                w.HBox([self.text, self.load, self.code]),
+                self.said,
+            ]
+        )
+        self._connect()
+        self._draw()
+
+    def _titles(self) -> dict[str, Any]:
+        offered = enumerate(self.session.offered.values(), start=1)
+        titles = [(f"{number}. {level.title}", level.name) for number, level in offered]
+        return {"options": titles, "value": self.session.level}
+
+    def _connect(self) -> None:
+        session = self.session
+        self.level.observe(lambda change: self._play(change["new"]), "value")
+        self.grain.observe(lambda change: setattr(session, "grain", change["new"]), "value")
+        self.undo.on_click(lambda _: session.undo())
+        self.reset.on_click(lambda _: session.reset())
+        self.load.on_click(lambda _: self._load())
+        session.observe(lambda _: self._draw(), "moves")
+
+    def _play(self, level: str) -> None:
+        if level != self.session.level:
+            self.session.level = level
+            self._draw()
+
+    def _load(self) -> None:
+        try:
+            self.session.load(self.text.value)
+        except ValueError as error:
+            self.said.value = f"Not played: {escape(str(error))}."
+        else:
+            self._draw()
+
+    def _draw(self) -> None:
+        session = self.session
+        trace = session.trace
+        if len(self.level.options) != len(session.offered):
+            self.level.options = self._titles()["options"]
+        self.level.value = session.level
+        self.goal.value = f"<b>Goal.</b> {escape(session.played.goal)}"
+        found = levels.stands(trace.scenario, trace.last)
+        for stand in found:
+            if stand.actor not in self.rows:
+                self.rows[stand.actor] = ActorRow(stand.actor, session.press)
+            self.rows[stand.actor].show(stand)
+        shown = tuple(self.rows[stand.actor] for stand in found)
+        if self.actors.children != shown:
+            self.actors.children = shown
+        self.undo.disabled = self.reset.disabled = not len(trace)
+        self.view.value = columns_svg(trace)
+        self.told.value = self._verdict()
+        self.text.value = schedule.render(trace.moves)
+        self.code.value = f"share code <code>{session.code}</code>" if session.code else ""
+        self.said.value = ""
+
+    def _verdict(self) -> str:
+        session = self.session
+        found, there_are, complete = session.kinds
+        at_least = "" if complete else "at least "
+        kinds = plural(there_are, "kind") + " of failing schedule"
+        told = f"You found {len(found)} of {at_least}{kinds}"
+        told += f": {'; '.join(each.removeprefix('failed: ') for each in found)}." if found else "."
+        if session.won:
+            told = f"✔ <b>Won.</b> {escape(session.played.told)} {escape(told)}"
+        return told
+
+
+def scheduler(*offered: str | Situation) -> Scheduler:
+    """A widget to play these levels, the first one first; without a name, all of them.
+
+    A situation instead of a name can be played without a goal."""
+    chosen = offered or tuple(levels.names())
+    return Scheduler(Play(tuple(map(levels.level, chosen))))

@@ -1,0 +1,283 @@
+"""Odds and numbers of schedules: every schedule followed, closed forms, runs of a coin."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import comb
+
+import pytest
+from small import cells, load, nop, odds_by_hand, outcome_of, store
+
+from mmsim.engine.explore import SearchError, Verdict, explore
+from mmsim.engine.op import blocking, choice
+from mmsim.engine.schedule import coin, render
+from mmsim.engine.trace import run_to_end
+
+
+@choice(lambda world, me: ("ok", "fail"))
+def ask(world, me, outcome):
+    return outcome == "ok"
+
+
+@choice(lambda world, me, at, top: ("up", "down"))
+def drift(world, me, outcome, at, top):
+    return 1 if outcome == "up" else -1
+
+
+@blocking(lambda world, me: None if world.cells["x"] else "x is 0")
+def wait_for_x(world, me):
+    return None
+
+
+@blocking(lambda world, me, name: f"{name} is taken" if world.cells[name] else None)
+def lock(world, me, name):
+    world.cells[name] = 1
+
+
+def steps(k):
+    def path():
+        for _ in range(k):
+            yield nop()
+
+    return path
+
+
+def increment():
+    value = yield load("x")
+    yield store("x", value + 1)
+
+
+def asker():
+    good = yield ask()
+    again = yield ask()
+    yield store("x", good + again)
+    return good
+
+
+def waiter():
+    yield wait_for_x()
+    value = yield load("x")
+    return value
+
+
+def locks(*names):
+    def path():
+        for _index, name in enumerate(names):
+            yield lock(name)
+        for _index, name in enumerate(names):
+            yield store(name, 0)
+
+    return path
+
+
+SCENARIOS = {
+    "lost update": lambda merge: cells(increment, increment, steps(2), x=0, merge=merge),
+    "choices": lambda merge: cells(asker, steps(3), x=0, merge=merge),
+    "waiting": lambda merge: cells(asker, waiter, steps(2), x=0, merge=merge),
+    "deadlock": lambda merge: cells(locks("p", "q"), locks("q", "p"), p=0, q=0, merge=merge),
+}
+WEIGHTS = {
+    "fair": {},
+    "loaded": {"a": 3, "b": Fraction(1, 2), "a:fail": 5},
+}
+
+
+def key(scenario):
+    return lambda state: outcome_of(scenario, state)
+
+
+@pytest.mark.parametrize("merge", [False, True])
+@pytest.mark.parametrize("weights", WEIGHTS.values(), ids=WEIGHTS)
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_against_following_every_schedule(name, weights, merge):
+    scenario = SCENARIOS[name](merge)
+    by_hand = odds_by_hand(SCENARIOS[name](False), weights)
+    found = explore(scenario)
+    stuck = [outcome_of(scenario, found.found[number]) for number in found.deadlocks]
+    outcomes = {each.name: each for each in found.outcomes(key(scenario), weights)}
+    expected = {end: both for end, both in by_hand.items() if end not in stuck}
+    if stuck:
+        expected["deadlock"] = tuple(map(sum, zip(*(by_hand[end] for end in stuck), strict=True)))
+    assert {end: (each.schedules, each.odds) for end, each in outcomes.items()} == expected
+    assert sum(each.odds for each in outcomes.values()) == 1
+    assert found.schedules() == sum(count for count, _ in by_hand.values())
+    assert (name in ("deadlock", "waiting")) == bool(stuck)
+
+
+def test_the_shortest_schedule_of_an_outcome_is_one_that_ends_there():
+    for name, make in SCENARIOS.items():
+        scenario = make(True)
+        for outcome in explore(scenario).outcomes(key(scenario)):
+            state = scenario.initial()
+            for move in outcome.shortest:
+                state, _ = scenario.step(state, move)
+            assert scenario.moves(state) == [], name
+            if outcome.name != "deadlock":
+                assert outcome_of(scenario, state) == outcome.name
+    outcomes = explore(SCENARIOS["deadlock"](True)).outcomes(lambda state: "end")
+    assert [(each.name, render(each.shortest)) for each in outcomes] == [
+        ("deadlock", "a b"),
+        ("end", "a*4 b*4"),
+    ]
+
+
+@pytest.mark.parametrize(("n", "k"), [(1, 1), (4, 2), (5, 5), (2, 7)])
+@pytest.mark.parametrize("weight", [1, 3, Fraction(2, 5)])
+def test_who_is_through_first(n, k, weight):
+    """a has n steps, b has k.  a is through first if it gets n sides of the coin before b gets k:
+    the sum over j < k of comb(n - 1 + j, j) p^n q^j."""
+    found = explore(cells(steps(n), steps(k), merge=True))
+    p = Fraction(weight) / (Fraction(weight) + 1)
+    first = sum(comb(n - 1 + j, j) * p**n * (1 - p) ** j for j in range(k))
+    is_first = found.odds(
+        lambda s: s.locals[0].finished and not s.locals[1].finished, {"a": weight}
+    )
+    assert is_first == first
+    assert found.odds(lambda s: s.locals[0].finished) == 1
+    assert found.odds(lambda s: False) == 0
+
+
+def walk(start, top):
+    """A random walk between 0 and `top`, which both end it."""
+
+    def path():
+        at = start
+        while 0 < at < top:
+            by = yield drift(at, top)
+            at += by
+            by = None
+        return at
+
+    return path
+
+
+@pytest.mark.parametrize(("start", "top"), [(1, 3), (1, 5), (3, 5), (6, 7)])
+def test_the_ruin_of_a_gambler(start, top):
+    """States on a cycle.  A fair walk gets to the top with odds start/top, one that goes up r times
+    as often as down with (1 - r^-start) / (1 - r^-top)."""
+    found = explore(cells(walk(start, top), merge=True))
+    assert found.schedules() is None
+    at_top = lambda state: state.locals[0].result == top  # noqa: E731
+    assert found.odds(at_top) == Fraction(start, top)
+    r = Fraction(3, 2)
+    expected = (1 - r**-start) / (1 - r**-top)
+    assert found.odds(at_top, {"a:up": 3, "a:down": 2}) == expected
+    outcomes = found.outcomes(lambda state: str(state.locals[0].result), {"a:up": r})
+    assert {each.name: each.odds for each in outcomes} == {str(top): expected, "0": 1 - expected}
+    assert {each.schedules for each in outcomes} == {None}
+
+
+def test_odds_of_a_state_in_the_middle_of_a_cycle():
+    """To be at 3 of 0..5 at some time, from 1: 1/3; that the walk goes on there changes nothing."""
+    found = explore(cells(walk(1, 5), merge=True))
+    at_3 = lambda state: state.locals[0].op is not None and state.locals[0].op.args[0] == 3  # noqa: E731
+    assert found.odds(at_3) == Fraction(1, 3)
+
+
+def test_what_goes_on_for_ever_is_an_outcome():
+    """One time out of four, asked twice, the answer is yes both times; else it spins."""
+
+    def path():
+        first = yield ask()
+        second = yield ask()
+        while not (first and second):
+            yield nop()
+        return 1
+
+    found = explore(cells(path, merge=True))
+    outcomes = found.outcomes(lambda state: "returned")
+    assert [(each.name, each.odds, each.schedules) for each in outcomes] == [
+        ("returned", Fraction(1, 4), 1),
+        ("goes on for ever", Fraction(3, 4), None),
+    ]
+    assert outcomes[1].shortest is None
+
+
+def test_a_cycle_may_be_too_large():
+    def path():
+        number = 0
+        while True:
+            yield nop()
+            number = (number + 1) % 500
+
+    found = explore(cells(path, merge=True))
+    with pytest.raises(SearchError, match="a system of 500 equations"):
+        found.outcomes(lambda state: "end")
+
+
+def test_a_stopped_search_knows_a_part():
+    """Wherever it stops: numbers are those so far, never more than the truth."""
+    scenario = SCENARIOS["waiting"](True)
+    whole = explore(scenario)
+    truth = {each.name: each for each in whole.outcomes(key(scenario))}
+    parts = 0
+    for states_max in range(1, whole.states):
+        found = explore(scenario, states_max=states_max)
+        assert not found.complete
+        assert found.stopped == f"more than {states_max} states"
+        so_far = found.outcomes(key(scenario))
+        for each in so_far:
+            assert each.odds <= truth[each.name].odds
+            assert each.schedules <= truth[each.name].schedules
+            assert each.shortest == truth[each.name].shortest
+        assert sum(each.odds for each in so_far) < 1
+        parts += bool(so_far)
+    assert parts > 2
+
+
+@pytest.mark.parametrize("weights", WEIGHTS.values(), ids=WEIGHTS)
+def test_a_coin_meets_the_odds(weights):
+    """4,000 runs with seeds 0, 1, 2 ...; 3.3 standard deviations are 99.9 %."""
+    scenario = SCENARIOS["waiting"](False)
+    exact = {e.name: e.odds for e in explore(scenario).outcomes(key(scenario), weights)}
+    runs, met = 4000, dict.fromkeys(exact, 0)
+    for seed in range(runs):
+        end = run_to_end(scenario, coin(seed, weights))
+        met[outcome_of(scenario, end) if scenario.finished(end) else "deadlock"] += 1
+    for end, odds in exact.items():
+        assert abs(met[end] - runs * odds) <= 3.3 * float(runs * odds * (1 - odds)) ** 0.5
+    assert len(exact) > 2
+
+
+def test_weights_are_checked():
+    found = explore(cells(steps(1), steps(1)))
+    for weights in ({"z": 1}, {"a": 0}, {"a": -1}, {"a": 1.5}):
+        with pytest.raises(SearchError):
+            found.outcomes(str, weights)
+
+
+def test_a_verdict_needs_no_odds():
+    assert explore(SCENARIOS["choices"](True)).always(lambda state: True) is Verdict.HOLDS
+
+
+def test_odds_of_a_run_that_begins_later():
+    """From each place in the middle, by following every schedule from there: the mean of all."""
+    scenario = SCENARIOS["waiting"](False)
+    found = explore(scenario)
+    moves = {each.actor: each for each in scenario.moves(scenario.initial())}
+    starts = [[], [moves["c"]], [moves["c"], moves["c"]]]
+    for weights in WEIGHTS.values():
+        by_start = [odds_from_by_hand(scenario, start, weights) for start in starts]
+        expected = {end: sum(each.get(end, 0) for each in by_start) / 3 for end in {*by_start[0]}}
+        assert found.odds_from(end_of(scenario), starts, weights) == expected
+        whole = {each.name: each.odds for each in found.outcomes(end_of(scenario), weights)}
+        assert found.odds_from(end_of(scenario), [[]], weights) == whole
+        assert found.odds_from(end_of(scenario), [[], []], weights) == whole
+    with pytest.raises(SearchError, match="move 3, c, was not made in this search"):
+        found.odds_from(end_of(scenario), [[moves["c"]] * 3])
+
+
+def end_of(scenario):
+    return lambda state: str(outcome_of(scenario, state))
+
+
+def odds_from_by_hand(scenario, start, weights):
+    """`odds_by_hand` after these moves; whoever is stuck counts as a deadlock."""
+    state = scenario.initial()
+    for move in start:
+        state, _ = scenario.step(state, move)
+    found = {}
+    for end, (_, odds) in odds_by_hand(scenario, weights, state).items():
+        name = str(end) if len(end[1]) == len(scenario.actors) else "deadlock"
+        found[name] = found.get(name, 0) + odds
+    return found

@@ -1,0 +1,273 @@
+"""The search's own switches: bounds, actors that are alike, properties, progress, a stop."""
+
+from __future__ import annotations
+
+from math import comb, factorial
+
+import pytest
+from small import Cells, all_runs, cells, load, nop, outcome_of, store
+
+from mmsim.engine.actor import Actor
+from mmsim.engine.explore import SearchError, Verdict, always, explore, search, sometimes
+from mmsim.engine.op import ModelError, atomic, blocking
+from mmsim.engine.scenario import Scenario
+from mmsim.engine.schedule import render
+
+
+def steps(k):
+    def path():
+        for _ in range(k):
+            yield nop()
+
+    return path
+
+
+def increment():
+    value = yield load("x")
+    yield store("x", value + 1)
+
+
+@blocking(lambda world, me: None if world.cells["x"] else "x is 0")
+def wait_for_x(world, me):
+    return None
+
+
+def waiter():
+    yield nop()
+    yield wait_for_x()
+
+
+# -- preemptions
+
+
+def preemptions(scenario, moves):
+    """How often somebody moved although whoever moved before could have gone on."""
+    state, last, count = scenario.initial(), "", 0
+    for move in moves:
+        could = any(each.actor == last for each in scenario.moves(state))
+        count += could and move.actor != last
+        state, _ = scenario.step(state, move)
+        last = move.actor
+    return count
+
+
+@pytest.mark.parametrize("merge", [False, True])
+@pytest.mark.parametrize("bound", range(5))
+@pytest.mark.parametrize(
+    "paths", [(increment, increment), (steps(2), steps(3)), (waiter, increment, steps(1))]
+)
+def test_a_bound_leaves_the_schedules_with_few_preemptions(paths, bound, merge):
+    """Against all schedules, counted one by one."""
+    within = [
+        (moves, outcome_of(scenario, end))
+        for scenario in [cells(*paths, x=0)]
+        for moves, end in all_runs(scenario)
+        if preemptions(scenario, moves) <= bound
+    ]
+    scenario = cells(*paths, x=0, merge=merge)
+    found = explore(scenario, preemptions_max=bound)
+    assert found.complete
+    assert found.schedules() == len(within)
+    outcomes = found.outcomes(lambda state: outcome_of(scenario, state))
+    assert {each.name: each.schedules for each in outcomes} == {
+        end: sum(other == end for _, other in within) for _, end in within
+    }
+    assert all(preemptions(scenario, each.shortest) <= bound for each in outcomes)
+
+
+def test_a_lost_update_needs_one_preemption():
+    def lost(state):
+        return all(local.finished for local in state.locals) and state.world.cells["x"] == 1
+
+    assert explore(cells(increment, increment, x=0), preemptions_max=0).shortest(lost) is None
+    found = explore(cells(increment, increment, x=0), preemptions_max=1)
+    assert render(found.shortest(lost)) == "a b*2 a"
+
+
+def test_no_preemptions_leave_the_orders_of_the_actors():
+    for n in (1, 2, 3, 4):
+        found = explore(cells(*[steps(3)] * n), preemptions_max=0)
+        assert found.schedules() == factorial(n)
+
+
+# -- actors that are alike
+
+
+class Named(Cells):
+    """Cells that know who wrote them, and can be told that the actors have other names."""
+
+    def branch(self):
+        return Named(**self.cells)
+
+    def renamed(self, names):
+        return Named(**{key: names.get(value, value) for key, value in self.cells.items()})
+
+
+@atomic
+def sign(world, me, cell):
+    world.cells[cell] = me
+
+
+def signer(k):
+    def path():
+        for _ in range(k):
+            yield nop()
+        yield sign("last")
+
+    return path
+
+
+def signers(n, k, merge=True, others=()):
+    paths = [*[signer(k)] * n, *others]
+    actors = tuple(Actor("abcdefgh"[i], path) for i, path in enumerate(paths))
+    return Scenario("signers", Named(last=""), actors, merge=merge)
+
+
+@pytest.mark.parametrize(("n", "k"), [(2, 1), (2, 4), (3, 1), (3, 2), (4, 1)])
+def test_alike_actors_make_fewer_states_and_the_same_schedules(n, k):
+    """n signers with k steps and a signature.  Without names, a state is how many actors have
+    taken how many steps; and, if anybody is through, whether the last is one of those: always."""
+    names = "abcdefgh"[:n]
+    whole, folded = explore(signers(n, k)), explore(signers(n, k), alike=[names])
+    assert folded.complete
+    assert (
+        folded.schedules() == whole.schedules() == factorial(n * (k + 1)) // factorial(k + 1) ** n
+    )
+    assert folded.states == comb(n + k + 1, n)  # multisets of n places out of k + 2
+    assert len(folded.ends) == 1
+    assert len(whole.ends) == n
+    shares = whole.outcomes(lambda state: state.world.cells["last"])
+    assert sum(each.odds for each in shares) == 1
+    assert {each.odds for each in shares} == {shares[0].odds}
+
+
+@pytest.mark.parametrize("bound", [None, 0, 1, 2])
+def test_alike_actors_beside_another_one(bound):
+    """Two alike and one that is not: outcomes and odds as in the whole search, bounded or not."""
+    whole = explore(signers(2, 2, others=[steps(2)]), preemptions_max=bound)
+    folded = explore(signers(2, 2, others=[steps(2)]), preemptions_max=bound, alike=["ab"])
+
+    def name(state):
+        return "c is through" if state.locals[2].finished else ""
+
+    assert folded.states < whole.states
+    assert folded.schedules() == whole.schedules()
+    for weights in ({}, {"c": 5}, {"a": 2, "b": 2}):
+        mine, theirs = (found.outcomes(name, weights) for found in (folded, whole))
+        assert [each._replace(states=0) for each in mine] == [
+            each._replace(states=0, shortest=mine[i].shortest) for i, each in enumerate(theirs)
+        ]
+        early = [
+            found.odds(
+                lambda s: (
+                    s.locals[2].finished and not s.locals[0].finished and not s.locals[1].finished
+                ),
+                weights,
+            )
+            for found in (folded, whole)
+        ]
+        assert early[0] == early[1]
+
+
+def test_who_is_alike_is_checked():
+    place = lambda: signers(2, 1, others=[steps(1)])  # noqa: E731
+    with pytest.raises(SearchError, match="'z' must be one of a, b, c, named once"):
+        explore(place(), alike=["az"])
+    with pytest.raises(SearchError, match="'a' must be one of"):
+        explore(place(), alike=["ab", "ac"])
+    with pytest.raises(SearchError, match="are not alike: changing places changes the start"):
+        explore(place(), alike=["bc"])
+    with pytest.raises(SearchError, match="can't rename actors"):
+        explore(cells(steps(1), steps(1)), alike=["ab"])
+    with pytest.raises(SearchError, match="a, b are alike and need the same weight"):
+        explore(signers(2, 1), alike=["ab"]).outcomes(str, {"a": 2})
+
+
+# -- properties
+
+
+def test_properties_have_names_verdicts_and_schedules():
+    claims = [
+        always("x stays small", lambda state: state.world.cells["x"] <= 2),
+        always("x is never 1", lambda state: state.world.cells["x"] != 1),
+        sometimes("x gets 2", lambda state: state.world.cells["x"] == 2),
+        sometimes("x gets 3", lambda state: state.world.cells["x"] == 3),
+    ]
+    findings = explore(cells(increment, increment, x=0), properties=claims).findings
+    assert [(each.name, each.verdict) for each in findings] == [
+        ("x stays small", Verdict.HOLDS),
+        ("x is never 1", Verdict.BROKEN),
+        ("x gets 2", Verdict.HOLDS),
+        ("x gets 3", Verdict.BROKEN),
+    ]
+    assert [each.schedule and render(each.schedule) for each in findings] == [
+        None,
+        "a*2",
+        "a*2 b*2",
+        None,
+    ]
+    stopped = explore(cells(increment, increment, x=0), properties=claims, states_max=5).findings
+    assert [each.verdict for each in stopped] == [
+        Verdict.NOT_FINISHED,
+        Verdict.BROKEN,
+        Verdict.NOT_FINISHED,
+        Verdict.NOT_FINISHED,
+    ]
+
+
+# -- progress and a stop
+
+
+def test_progress_is_told_and_can_stop_the_search():
+    seen = []
+
+    def three_times(found):
+        seen.append((found.expanded, found.complete, found.stopped))
+        return len(seen) < 3
+
+    found = explore(cells(*[steps(6)] * 3), progress=three_times, every=50)
+    assert seen == [
+        (50, False, "interrupted"),
+        (100, False, "interrupted"),
+        (150, False, "interrupted"),
+    ]
+    assert not found.complete
+    assert found.stopped == "interrupted"
+    assert found.expanded == 150 < found.states < 7**3
+    assert found.always(lambda state: True) is Verdict.NOT_FINISHED
+    assert found.edges == sum(len(found.targets_of(number)) for number in range(found.states))
+
+
+def test_progress_that_says_nothing_goes_on():
+    calls = []
+    found = explore(cells(*[steps(6)] * 3), progress=calls.append, every=50)
+    assert found.complete
+    assert found.states == 7**3
+    assert len(calls) == 7  # after 50, 100 ... 300 of 343 states, and at the end
+
+
+def test_a_search_can_be_left_and_taken_up_again():
+    """Somebody who shows it bit by bit: the same result grows, also for questions in between."""
+    bits = search(cells(*[steps(4)] * 2), every=10)
+    first = next(bits)
+    assert (first.expanded, first.schedules()) == (10, 0)
+    for found in bits:
+        assert found is first
+    assert found.complete
+    assert found.stopped == ""
+    assert found.schedules() == comb(8, 4)
+
+
+def test_a_bug_of_the_model_comes_with_its_schedule():
+    @atomic
+    def explode(world, me):
+        if world.cells["x"]:
+            raise ModelError("both at once")
+        world.cells["x"] = 1
+
+    def path():
+        yield nop()
+        yield explode()
+
+    with pytest.raises(ModelError, match=r"both at once; schedule: a\*2 b\*2"):
+        explore(cells(path, path, x=0, merge=True))

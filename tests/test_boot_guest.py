@@ -1,0 +1,183 @@
+"""The guest in a zone: where it lands, what a pin then needs, and what a wrong knob is told."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from mmsim.engine.trace import run_to_end
+from mmsim.mm.shmem import SHMEM_ENABLED
+from mmsim.scenarios import boot_guest, make
+from mmsim.scenarios.boot_guest import MIB, Landing, landing
+from mmsim.script import Scripted
+from mmsim.units import HPAGE_PMD_NR
+from mmsim.views.text import step_table, summary
+
+
+def end(situation):
+    state = run_to_end(situation, Scripted(situation.main, situation.script))
+    state.world.check()
+    return state
+
+
+def fate(version="base", **knobs):
+    situation = boot_guest(version, **knobs)
+    return situation.outcome(end(situation))
+
+
+def test_more_than_half_of_free_memory_is_cma_so_the_guest_lands_there():
+    there = boot_guest(host=1024, cma=60, used=0, guest=64).landed()
+    assert there == Landing(32, 0, 32 * HPAGE_PMD_NR, 0, 32, 0, 32)
+    elsewhere = boot_guest(host=1024, cma=40, used=0, guest=64).landed()
+    assert (elsewhere.pages_in_cma, elsewhere.thps_outside) == (0, 32)
+
+
+def test_the_second_road_no_large_block_outside_cma():
+    """CMA is far from half of the free memory, and still gets every huge page."""
+    situation = boot_guest(host=1024, cma=25, used=30, scattered=100, guest=64)
+    zone = situation.initial().world.zone
+    assert zone.nr_free_cma < zone.nr_free // 2 - 10_000
+    assert situation.landed().thps_in_cma == 32
+    single = boot_guest(
+        host=1024, cma=25, used=30, scattered=100, guest=64, shmem_enabled="never"
+    ).landed()
+    assert (single.pages_in_cma, single.pages_outside) == (0, 64 * MIB)
+
+
+def test_from_half_on_the_two_kinds_of_memory_take_turns():
+    there = boot_guest(host=1024, cma=52, used=0, guest=512).landed()
+    assert 0 < there.thps_in_cma - there.thps_outside <= 22  # 52 - 48 percent of 512 blocks, or so
+    zone = boot_guest(host=1024, cma=52, used=0).initial().world.zone
+    surplus = (2 * zone.nr_free_cma - zone.nr_free) // HPAGE_PMD_NR
+    assert there.thps_in_cma - there.thps_outside in (surplus, surplus + 1)
+
+
+@pytest.mark.parametrize(
+    ("version", "knobs", "outcome"),
+    [
+        ("base", {}, "failed although everything moved"),
+        ("v3", {"guest": 4}, "pinned"),
+        ("base", {"scattered": 0}, "pinned"),
+        ("base", {"cma": 0, "used": 0}, "pinned"),
+        ("base", {"pin": "none"}, "populated"),
+        ("base", {"host": 16, "cma": 0, "guest": 16, "used": 50}, "failed: the guest does not fit"),
+        ("v3", {"host": 16, "cma": 80, "used": 100, "guest": 4}, "failed: no room outside CMA"),
+        ("base", {"shmem_enabled": "never", "guest": 2}, "pinned"),
+    ],
+)
+def test_each_fate_has_its_name_and_its_sentence(version, knobs, outcome):
+    situation = boot_guest(version, **knobs)
+    trace = situation.run()
+    trace.last.world.check()
+    assert situation.outcome(trace.last) == outcome
+    told = situation.told(trace)
+    assert told[0].startswith("The guest's memory landed: ")
+    assert all(line.endswith(".") and "{" not in line for line in told)
+    assert ("does not start" in told[-1]) == outcome.startswith("failed")
+
+
+def test_a_huge_page_is_wanted_outside_cma_and_the_free_ones_are_counted():
+    situation = boot_guest(host=512, scattered=96)
+    there = situation.landed()
+    assert (there.thps_in_cma, there.targets) == (4, 2)
+    trace = situation.run()
+    assert "out of CMA: 4; free blocks for them outside: 2." in summary(trace)
+    assert trace.last.world.vmstat["thp_migration_success"] == there.targets
+    assert trace.last.world.vmstat["thp_split_page"] == 1
+    assert landing(trace.last.world).targets == 0
+
+
+def test_what_the_guest_asks_for_depends_on_the_policy():
+    huge = {p: boot_guest(shmem_enabled=p).landed().thps_in_cma > 0 for p in SHMEM_ENABLED}
+    assert [policy for policy, got in huge.items() if got] == ["always", "within_size", "force"]
+
+
+def test_compaction_makes_room_where_pages_can_be_moved():
+    """The guest's huge pages are made outside CMA, because a movable request may compact."""
+    assert fate(cma=0, compaction="on") == "pinned"
+    made = end(boot_guest(cma=0, compaction="on", pin="none")).world.vmstat
+    assert made["thp_file_alloc"] == 4
+    assert made["compact_success"] > 0
+    assert end(boot_guest(cma=0, pin="none")).world.vmstat["thp_file_fallback"] == 4
+
+
+@pytest.mark.parametrize(
+    ("host", "targets", "outcome"),
+    [
+        (16, 1, "failed: no room outside CMA"),  # what is left is needed to stay above a watermark
+        (1024, 4, "pinned"),
+        (1 << 20, 4, "pinned"),
+    ],
+)
+def test_hosts_of_any_size(host, targets, outcome):
+    there = boot_guest(host=host, cma=75, used=0, guest=8).landed()
+    assert (there.thps_in_cma, there.targets) == (4, targets)
+    assert fate(host=host, cma=75, used=0, guest=8) == outcome
+
+
+def test_a_seed_is_a_place_and_the_same_seed_the_same_place():
+    first = end(boot_guest(seed=5)).world.key()
+    assert first == end(boot_guest(seed=5)).world.key()
+    assert first != end(boot_guest(seed=6)).world.key()
+
+
+def test_a_run_of_thousands_of_steps_is_told_in_a_few_pages(monkeypatch):
+    monkeypatch.setattr("mmsim.views.table.ROWS_MAX", 100)
+    trace = boot_guest("v3", guest=4).run()
+    assert len(trace) > 10_000
+    table = step_table(trace).splitlines()
+    assert len(table) < 250
+    (left_out,) = (line.strip() for line in table if "left out" in line)
+    first, last = map(int, re.findall(r"[0-9]+", left_out))
+    numbers = [int(n) for line in table for n in re.findall(r"^ *(?:[0-9]+-)?([0-9]+) ", line)]
+    at = table.index(next(line for line in table if "left out" in line))
+    assert table[at + 1].split()[0] == str(last + 1)
+    assert first - 1 in numbers
+    assert numbers[-1] == len(trace)
+    quick = boot_guest(guest=512, pin="none").run()
+    assert len(step_table(quick).splitlines()) < 25
+
+
+def test_the_populate_step_says_what_it_did():
+    from mmsim.views.text import sentence
+
+    said = sentence(boot_guest(pin="none").run(), 1)
+    assert said == (
+        "The guest touches 512 pages of its memory for the first time with "
+        "populate_vma_page_range(): 1 huge page, in CMA."
+    )
+    mixed = sentence(boot_guest(pin="none", shmem_enabled="never", cma=58, used=0).run(), 1)
+    assert mixed.endswith("512 single pages, in CMA.")
+
+
+@pytest.mark.parametrize(
+    ("knobs", "says"),
+    [
+        ({"host": 0}, "host must be 16-1048576, not 0"),
+        ({"host": -4}, "host must be 16-1048576, not -4"),
+        ({"host": 17}, "host is 17 MiB: memory comes in pageblocks of 2 MiB; take 16 or 18"),
+        ({"guest": 3}, "guest is 3 MiB: memory comes in pageblocks of 2 MiB; take 2 or 4"),
+        ({"host": 1 << 21}, "host must be 16-1048576"),
+        ({"cma": 101}, "cma must be 0-100"),
+        ({"used": -1}, "used must be 0-100"),
+        ({"guest": 2048}, "guest is 2048 MiB, but the host has only 1024 MiB"),
+        ({"host": 4096, "guest": 4098}, "guest must be 2-4096"),
+        ({"shmem_enabled": "alway"}, "did you mean 'always'"),
+        ({"pin": "yes"}, "pin can't be 'yes'"),
+        ({"gest": 2}, "did you mean 'guest'"),
+        (
+            {"host": 4096, "guest": 1024, "shmem_enabled": "never"},
+            "it gets no huge pages: 262,144 single pages would be left, and the model follows at "
+            "most 65,536; take a smaller guest",
+        ),
+        (
+            {"host": 4096, "guest": 1024, "cma": 0},
+            "there are only 0 free huge pages: 262,144 single pages",
+        ),
+    ],
+)
+def test_a_wrong_knob_is_told_what_it_can_be(knobs, says):
+    with pytest.raises(ValueError, match=r"^[^\n]*$") as error:
+        make("boot_guest", "base", knobs)
+    assert says in str(error.value)

@@ -1,0 +1,143 @@
+"""The clock: whose step comes next when every actor has a CPU of its own."""
+
+from itertools import pairwise
+
+import pytest
+from small import NR, PFN, cells, folio, load, memory, nop, store
+
+from mmsim.clock import COMPACTION, IN_VAIN, Clock
+from mmsim.engine.actor import Actor
+from mmsim.engine.scenario import Scenario
+from mmsim.engine.trace import record
+from mmsim.errno import ENOMEM
+from mmsim.mm.filemap import folio_lock, folio_unlock
+from mmsim.mm.folio import Extent
+from mmsim.mm.gup import pin_user_pages_remote
+from mmsim.mm.versions import VERSIONS
+from mmsim.scenarios import timed_hold
+from mmsim.scenarios.timed_hold import HOLD_MAX, attempts
+
+
+def nops(n):
+    def path():
+        for _index in range(n):
+            yield nop()
+
+    return path
+
+
+def rows(scenario, clock):
+    """(time, actor, step) of a run."""
+    trace = record(scenario, clock)
+    steps = [(event.actor, event.op.kind.name) for event in trace.events]
+    return [(time, *step) for time, step in zip(clock.times, steps, strict=True)]
+
+
+def test_two_cpus_run_side_by_side():
+    found = rows(cells(nops(3), nops(2)), Clock(at={("b", "nop"): 0.5}))
+    assert [(time, who) for time, who, _ in found] == [
+        (0, "a"),
+        (0.5, "b"),
+        (1, "a"),
+        (1.5, "b"),
+        (2, "a"),
+    ]
+
+
+def test_a_step_that_must_not_begin_before_its_time():
+    def path():
+        yield load("x")
+        yield store("x", 1)
+        yield nop()
+
+    found = rows(cells(path, x=0), Clock(at={("a", "store"): 7.25}))
+    assert found == [(0, "a", "load"), (7.25, "a", "store"), (8.25, "a", "nop")]
+
+
+def test_who_waits_goes_on_when_it_can():
+    def holds():
+        yield folio_lock(PFN)
+        yield nop()
+        yield nop()
+        yield folio_unlock(PFN)
+
+    def waits():
+        yield nop()
+        yield folio_lock(PFN)
+        yield folio_unlock(PFN)
+
+    scenario = Scenario("lock", memory(folio()), (Actor("a", holds), Actor("b", waits)))
+    found = rows(scenario, Clock())
+    assert (3, "a", "folio_unlock") in found
+    assert found[-2:] == [(3, "b", "folio_lock"), (4, "b", "folio_unlock")]
+
+
+def pin_alone(order_pages=NR, **clock):
+    row = VERSIONS["v3"]._replace(passes=2)
+    pin = Actor("pin", lambda: pin_user_pages_remote((Extent("A", order_pages),), row))
+    return rows(Scenario("pin", memory(folio(), targets_huge="none"), (pin,)), Clock(**clock))
+
+
+def starts(found, step):
+    return [time for time, _, name in found if name == step]
+
+
+def test_what_is_done_for_every_page_lasts_longer():
+    found = pin_alone()
+    first, after = found[0][0], found[1][0]
+    assert (found[0][2], after - first) == ("follow_page_mask", 1 + NR)
+    weighted = pin_alone(page_weight=128)
+    assert weighted[1][0] == 1 + 128 * NR
+    # A huge page without a destination takes the allocator's slow path, a piece does not.
+    asked, locked = (starts(found, name)[0] for name in ("alloc_migration_target", "folio_lock"))
+    assert locked - asked == IN_VAIN
+    piece = starts(found, "alloc_migration_target")[1]
+    assert starts(found, "folio_trylock")[0] - piece == 1
+
+
+def test_draws_depend_on_the_seed_and_on_nobody_else():
+    assert pin_alone(seed=3) == pin_alone(seed=3)
+    assert pin_alone(seed=3) != pin_alone(seed=4)
+    plain, drawn = ([time for time, *_ in pin_alone(seed=seed)] for seed in (None, 3))
+    for a, b, c, d in (p + d for p, d in zip(pairwise(plain), pairwise(drawn), strict=True)):
+        assert 0.5 * (b - a) <= d - c <= 1.5 * (b - a)
+    # The times of the pin are the same whether somebody else is there or not.
+    held = attempts(timed_hold("v3", hold=HOLD_MAX, order=1, seed=5))
+    assert held == attempts(timed_hold("v3", hold=HOLD_MAX - 1, order=1, seed=5))
+
+
+@pytest.mark.parametrize("allocation", ["injected", "fragmented"])
+def test_an_attempt_lasts_as_long_as_its_steps(allocation):
+    looks = attempts(timed_hold("v3", hold=HOLD_MAX, allocation=allocation))
+    assert len(looks) == 10
+    lengths = {b - a for a, b in pairwise(looks)}
+    assert lengths == {10 + IN_VAIN + (COMPACTION if allocation == "fragmented" else 0)}
+    assert looks == attempts(timed_hold("v3", hold=HOLD_MAX, allocation=allocation, order=1))
+    assert attempts(timed_hold("base", hold=HOLD_MAX, allocation=allocation)) == looks[:1]
+
+
+@pytest.mark.parametrize("version", ["6.1.0", "v1", "v2", "v3"])
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_pin_fails_if_the_reference_outlives_the_last_look(version, seed):
+    looks = attempts(timed_hold(version, hold=HOLD_MAX, order=1, seed=seed))
+    for look in (looks[0], looks[-1]):
+        for hold, late in ((int(look) - 1, False), (int(look) + 1, True)):
+            situation = timed_hold(version, hold=hold, order=1, seed=seed)
+            trace = situation.run()
+            refused = sum(look < hold for look in looks)
+            assert trace.last.world.vmstat["thp_split_page_failed"] == refused
+            assert (trace.results["pin"] == -ENOMEM) is (late and look == looks[-1])
+            assert situation.succeeded(trace.last) is not (late and look == looks[-1])
+
+
+def test_longer_attempts_outlast_what_shorter_ones_do_not():
+    """Ten attempts are over after some time; if each lasts longer, the same hold is survived."""
+    ends = {
+        allocation: timed_hold("v3", hold=1_200, allocation=allocation, order=1)
+        for allocation in ("injected", "fragmented")
+    }
+    said = {name: run.outcome(run.run().last) for name, run in ends.items()}
+    assert said == {
+        "injected": "failed: a huge page could not be split",
+        "fragmented": "pinned",
+    }

@@ -1,0 +1,148 @@
+"""Levels: every one can be won and lost, and what a press does is what the model does."""
+
+from __future__ import annotations
+
+import pytest
+from small import all_runs
+
+from mmsim import levels
+from mmsim.engine.explore import explore
+from mmsim.engine.scenario import Move
+from mmsim.engine.schedule import parse, render, replaying
+from mmsim.engine.trace import Trace, record
+from mmsim.scenarios import split_race, vfio_map
+from mmsim.scenarios.fates import fails
+
+# One schedule that reaches the goal of each level.
+WINS = {
+    "check": "split*6 stranger split*3",
+    "freeze": "split*8 stranger split*5",
+    "piece": "pin*21 stranger pin*50",
+    "rescue": "pin*5 stranger pin*15 stranger pin*99",
+}
+
+
+def test_every_level_has_a_winning_schedule_here():
+    assert list(WINS) == levels.names()
+
+
+@pytest.mark.parametrize("name", WINS)
+def test_a_level_is_not_won_from_the_start_and_can_be_won(name):
+    level = levels.level(name)
+    moves = parse(WINS[name], [actor.name for actor in level.situation.actors])
+    trace = Trace(level.situation)
+    won = [level.won(trace)]
+    for move in moves:
+        if level.situation.blocked(trace.last, move.actor) is None:
+            trace.append(move)
+            won.append(level.won(trace))
+    assert not won[0]
+    assert won[-1]
+    assert not level.won(level.situation.replay(""))
+
+
+@pytest.mark.parametrize("name", WINS)
+def test_a_level_can_be_lost(name):
+    """Whoever goes last wins nothing: the main actor alone meets nobody."""
+    level = levels.level(name)
+    main = level.situation.main
+    trace = Trace(level.situation)
+    levels.press(trace, Move(main), levels.ALL)
+    assert level.situation.local(trace.last, main).finished
+    assert not level.won(trace)
+
+
+def test_the_kinds_of_failure_are_the_ones_that_brute_force_finds():
+    situation = split_race("base", released="1")
+    found, complete = levels.kinds(situation)
+    ends = {situation.fate(state) for _, state in all_runs(situation)} - {"split"}
+    assert complete
+    assert (
+        set(found)
+        == ends
+        == {
+            "failed: a huge page could not be split, still mapped",
+            "failed: a huge page could not be split, left unmapped",
+        }
+    )
+
+
+def test_the_kind_is_known_as_soon_as_the_main_actor_has_returned():
+    """Nothing that the others still do changes it, so a game need not be played to its end."""
+    for name in levels.names():
+        situation = levels.level(name).situation
+        found = explore(situation)
+        fates = {
+            situation.fate(state)
+            for state in found.found
+            if situation.local(state, situation.main).finished
+        }
+        assert set(filter(fails, fates)) == {*levels.kinds(situation)[0]}
+
+
+def test_stands_name_the_next_step_or_say_why_not():
+    situation = split_race("base", released="1")
+    trace = situation.replay("split*6 stranger")
+    split, stranger = levels.stands(situation, trace.last)
+    assert [(c.move, c.step) for c in split.choices] == [(Move("split"), "can_split_folio()")]
+    assert split.choices[0].words == "check: are all references to huge page A known?"
+    assert stranger.choices[0].words == "drop a reference to huge page A"
+    frozen = situation.replay("split*10")
+    _, stranger = levels.stands(situation, frozen.last)
+    assert stranger.choices == ()
+    assert stranger.why == "waits to folio_get(): A is frozen: its count is 0"
+    ended = situation.replay("split*6 stranger split*3 stranger")
+    assert [stand.why for stand in levels.stands(situation, ended.last)] == [
+        "has returned -EBUSY",
+        "has no further step",
+    ]
+
+
+def test_each_outcome_of_the_environment_is_a_choice_of_its_own():
+    situation = vfio_map("v3", targets="either", order=1)
+    trace = situation.replay("pin*7")
+    pin, _ = levels.stands(situation, trace.last)
+    assert [str(choice.move) for choice in pin.choices] == ["pin:ok", "pin:fail"]
+    assert pin.choices[0].words.endswith(": there is one")
+
+
+def test_what_a_press_does():
+    situation = split_race("base", released="1")
+
+    def pressed(grain, start=""):
+        trace = situation.replay(start)
+        levels.press(trace, Move("split"), grain)
+        return render(trace.moves)
+
+    assert pressed(levels.STEP) == "split"
+    # folio_lock() is try_split_thp()'s own; what follows is split_huge_page_to_list()'s.
+    assert pressed(levels.FUNCTION) == "split"
+    assert pressed(levels.FUNCTION, "split*3") == "split*11"
+    assert pressed(levels.ALL) == "split*13"
+    assert pressed(levels.ALL, "split*6 stranger") == "split*6 stranger split*3"
+
+
+def test_a_coarse_press_stops_at_a_choice_and_at_a_blocked_step():
+    situation = vfio_map("v3", targets="either", order=1)
+    trace = Trace(situation)
+    levels.press(trace, Move("pin"), levels.ALL)
+    assert render(trace.moves) == "pin*7"
+    race = split_race("base", released="1")
+    held = race.replay("split*10")
+    with pytest.raises(Exception, match="frozen"):
+        levels.press(held, Move("stranger"), levels.ALL)
+
+
+def test_an_unknown_level_gets_the_nearest():
+    with pytest.raises(ValueError, match="did you mean 'freeze'"):
+        levels.level("freez")
+
+
+def test_a_refusal_counts_where_it_happened():
+    race = split_race("base", released="1", passes=2)
+    twice = record(
+        race, replaying(parse("split*6 stranger split*3 stranger split*13", ["split", "stranger"]))
+    )
+    assert levels.refused_at(twice, "can_split_folio")
+    assert not levels.refused_at(twice, "folio_ref_freeze")
+    assert race.outcome(twice.last) == "split"

@@ -1,0 +1,110 @@
+"""The retry law against sums over all ways to go, a walk tick by tick, and runs of the model."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import product
+
+import pytest
+
+from mmsim.retrylaw import LawError, Retrying, still_there, success
+from mmsim.scenarios import vfio_map
+from mmsim.units import MIGRATE_PASSES
+
+HOLDS = (1, 2, 3, 10, 100)
+
+
+def dropped_in_tick(hold, tick):
+    """The chance that a reference is dropped in this tick and not before."""
+    return Fraction(1, hold) * Fraction(hold - 1, hold) ** (tick - 1)
+
+
+def test_the_figures_of_the_plan():
+    r = Fraction(1, 100)
+    assert float(still_there(r, 9)) == pytest.approx(0.91, abs=0.005)
+    assert float(still_there(r, 50 * 9)) == pytest.approx(0.01, abs=0.002)
+    assert success(Retrying(10, 50), 100) == 1 - still_there(r, 450)
+
+
+@pytest.mark.parametrize(("hold", "passes", "gap"), list(product(HOLDS, (1, 2, 4), (1, 3))))
+def test_it_is_the_sum_over_the_tick_of_the_drop(hold, passes, gap):
+    last = gap * (passes - 1)
+    rescued = sum((dropped_in_tick(hold, t) for t in range(1, last + 1)), Fraction(0))
+    assert success(Retrying(passes, gap), hold) == rescued
+
+
+@pytest.mark.parametrize("passes", [1, 2, 3, 5])
+@pytest.mark.parametrize(("drops", "gap"), [((0, 0, 1), 1), ((0, 1), 2)])
+def test_every_way_of_the_coins(passes, drops, gap):
+    """Each tick a coin of `drops`: 1, the reference goes.  All sequences are equally likely."""
+    ticks = gap * (passes - 1)
+    ways = list(product(drops, repeat=ticks))
+    rescued = sum(any(way) for way in ways)
+    chance = Fraction(sum(drops), len(drops))
+    assert 1 - still_there(chance, ticks) == Fraction(rescued, len(ways))
+
+
+@pytest.mark.parametrize("version", ["base", "v2"])
+def test_the_model_rescues_what_the_law_says(version):
+    """Run the model for each pass before which the reference can go, and weigh the results."""
+    hold, gap = 7, 3
+    total = Fraction(0)
+    for k in range(1, MIGRATE_PASSES):
+        ticks = range(gap * (k - 1) + 1, gap * k + 1)
+        chance = sum((dropped_in_tick(hold, tick) for tick in ticks), Fraction(0))
+        total += chance * (vfio_map(version, order=1, released=k).run().results["pin"] > 0)
+    tried = MIGRATE_PASSES if version == "v2" else 1
+    assert total == success(Retrying(tried, gap), hold)
+
+
+def test_only_the_window_counts():
+    assert (
+        success(Retrying(10, 1), 50) == success(Retrying(4, 3), 50) == success(Retrying(2, 9), 50)
+    )
+    assert success(Retrying(1, 1000), 50) == 0
+
+
+@pytest.mark.parametrize("hold", HOLDS)
+def test_more_passes_and_longer_gaps_never_hurt(hold):
+    curve = [success(Retrying(n), hold) for n in range(1, 12)]
+    assert curve == sorted(curve)
+    curve = [success(Retrying(10, d), hold) for d in range(1, 12)]
+    assert curve == sorted(curve)
+
+
+def test_who_never_lets_go_is_the_ceiling():
+    assert success(Retrying(10, 10**4, permanent=Fraction(1, 5)), 2) < Fraction(4, 5)
+    assert success(Retrying(10, permanent=1), 1) == 0
+    assert success(Retrying(10, permanent=Fraction(1, 5)), 1) == Fraction(4, 5)
+
+
+def test_a_drain_frees_what_is_parked_and_nothing_else():
+    parked = Retrying(10, parked=Fraction(1, 2), permanent=Fraction(1, 4))
+    without, with_ = success(parked, 3), success(parked._replace(drain=True), 3)
+    assert with_ - without == Fraction(1, 2)
+    assert success(parked._replace(drain=True, passes=1), 3) == 0
+    alone = Retrying(10, permanent=Fraction(1, 4))
+    assert success(alone, 3) == success(alone._replace(drain=True), 3)
+
+
+@pytest.mark.parametrize(
+    ("setting", "hold", "says"),
+    [
+        (Retrying(0), 5, "passes must be a whole number from 1 on, not 0"),
+        (Retrying(2.5), 5, "passes must be a whole number"),
+        (Retrying(gap=0), 5, "gap must be a whole number from 1 on"),
+        (Retrying(), 0, "held for 1 tick or more, not for 0"),
+        (Retrying(permanent=Fraction(3, 2)), 5, "shares of one whole"),
+        (Retrying(permanent=Fraction(2, 3), parked=Fraction(2, 3)), 5, "shares of one whole"),
+        (Retrying(parked=-1), 5, "shares of one whole"),
+    ],
+)
+def test_settings_that_make_no_sense(setting, hold, says):
+    with pytest.raises(LawError, match=says):
+        success(setting, hold)
+
+
+@pytest.mark.parametrize("chance", [-1, 2, Fraction(3, 2)])
+def test_chances_that_make_no_sense(chance):
+    with pytest.raises(LawError, match="between 0 and 1"):
+        still_there(chance, 3)

@@ -1,0 +1,76 @@
+"""Two steps as one: what would be impossible if nobody could come between them."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+from small import all_runs
+
+from mmsim.engine.schedule import ScheduleError
+from mmsim.scenarios import split_race, vfio_map
+
+RACE = split_race(released="1")
+CHECK_TO_FREEZE = ("can_split_folio", "folio_ref_freeze")
+
+
+def fates(situation):
+    return {o.name: (o.schedules, o.odds) for o in situation.explore().outcomes(situation.fate)}
+
+
+def test_nobody_between_check_and_freeze_means_no_refusal_at_the_freeze():
+    assert fates(RACE.together(*CHECK_TO_FREEZE)) == {
+        "failed: a huge page could not be split, still mapped": (21, Fraction(7, 256)),
+        "split": (34, Fraction(249, 256)),
+    }
+
+
+def test_a_stranger_who_comes_and_goes_in_one_step_meets_nobody():
+    assert fates(RACE.together("folio_get", "folio_put")) == {"split": (13, 1)}
+
+
+def test_the_search_and_trying_every_schedule_agree():
+    for pair in (CHECK_TO_FREEZE, ("folio_get", "folio_put"), ("folio_mapping", "can_split_folio")):
+        situation = RACE.together(*pair)
+        named = [situation.fate(state) for _, state in all_runs(situation)]
+        assert {name: named.count(name) for name in named} == {
+            name: n for name, (n, _) in fates(situation).items()
+        }
+
+
+def test_the_others_are_told_why_they_wait():
+    situation = RACE.together(*CHECK_TO_FREEZE)
+    state = situation.replay("split*7").last
+    assert [str(move) for move in situation.moves(state)] == ["split"]
+    assert situation.blocked(state, "stranger") == (
+        "split is in the middle of what counts as one step"
+    )
+    assert situation.blocked(state, "split") is None
+    with pytest.raises(ScheduleError, match="in the middle"):
+        situation.replay("split*8 stranger")
+
+
+def test_the_original_is_not_touched_and_copies_keep_it():
+    joined = RACE.together(*CHECK_TO_FREEZE)
+    assert RACE.as_one == frozenset()
+    assert joined.with_("v3").as_one == joined.merged().as_one == joined.as_one
+    both = joined.together("folio_get", "folio_put")
+    assert both.as_one > joined.as_one
+    assert set(fates(both)) == {"split"}
+
+
+def test_only_the_function_that_was_meant():
+    """A piece is frozen by the same step, but in another function."""
+    pin = vfio_map("v3", order=1, released="1", passes=2)
+    joined = fates(pin.together(*CHECK_TO_FREEZE))
+    assert "failed: a piece missed its one pass, 1 piece left behind" in joined
+    assert not any("left unmapped" in name for name in joined)
+
+
+def test_steps_that_do_not_follow_each_other_are_named():
+    with pytest.raises(ValueError, match="did you mean 'can_split_folio'"):
+        RACE.together("can_split", "folio_ref_freeze")
+    with pytest.raises(ValueError, match="no function takes the step 'folio_lock' and later"):
+        RACE.together("folio_lock", "can_split_folio")
+    with pytest.raises(ValueError, match="no function takes"):
+        RACE.together("folio_ref_freeze", "can_split_folio")

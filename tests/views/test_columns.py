@@ -1,0 +1,88 @@
+"""A run as columns: one row per atomic step, what changed in bold, folded when it is long."""
+
+from __future__ import annotations
+
+import pytest
+from svg_rules import readable, words
+from test_views_text import _atomic_steps
+
+from mmsim.engine.schedule import coin
+from mmsim.engine.trace import Trace, record
+from mmsim.scenarios import split_race, vfio_map
+from mmsim.views.columns import ROWS_MAX, columns_svg, rows_of
+from mmsim.views.intents import INTENTS, intent
+
+SMALL = {"order": 2, "released": "1"}
+
+
+def test_every_step_has_an_intent():
+    assert not _atomic_steps() - set(INTENTS), "write what it is about to do in views/intents.py"
+    assert not set(INTENTS) - _atomic_steps()
+
+
+def test_intents_are_short_and_name_the_page():
+    for situation in (split_race(**{"released": "1"}), vfio_map("v3", **SMALL)):
+        trace = situation.run()
+        for i, event in enumerate(trace.events):
+            said = intent(trace.state(i).world, event.op)
+            assert 0 < len(said) <= 64
+            assert "{" not in said
+            assert event.op.kind.name not in said
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_pictures_are_readable_at_every_position(seed):
+    for situation in (
+        split_race(released="1"),
+        split_race(released="1", strangers=3, passes=2),
+        vfio_map("v3", **SMALL),
+        vfio_map("v3", thps=2, targets="either", **SMALL),
+    ):
+        whole = record(situation, coin(seed))
+        trace = Trace(situation)
+        readable(columns_svg(trace))
+        for number, move in enumerate(whole.moves):
+            trace.append(move)
+            if number % 3 == seed % 3 or number + 1 == len(whole):
+                readable(columns_svg(trace))
+
+
+def test_one_row_per_step_in_the_column_of_its_actor():
+    lines = rows_of(split_race(released="1").replay("split*8 stranger split*3"))
+    assert [line.numbers for line in lines] == [str(n) for n in range(1, 13)]
+    assert [line.actor for line in lines] == ["split"] * 8 + ["stranger"] + ["split"] * 3
+    assert lines[6].text == "can_split_folio(A) = yes"
+    assert (lines[6].bold, lines[6].changed) == (False, "")
+    assert (lines[7].bold, lines[7].changed) == (True, "A refs 514 → 513, …")
+    assert (lines[8].bold, lines[8].changed) == (True, "A refs 513 → 514")
+
+
+def test_counters_are_bold_too_but_stand_elsewhere():
+    (line,) = rows_of(split_race(released="1").replay("split*6 stranger split*2"))[-1:]
+    assert line.text == "count_vm_events(thp_split_page_failed +1)"
+    assert (line.bold, line.changed) == (True, "")
+
+
+def test_too_many_rows_are_folded_and_every_step_belongs_to_one():
+    trace = vfio_map("v3", **SMALL).replay("pin*31 stranger pin*30")
+    for most in (8, 12, ROWS_MAX, 40, 80):
+        lines = rows_of(trace, most)
+        assert len(lines) <= most
+        assert [line.start for line in lines[1:]] == [line.end for line in lines[:-1]]
+        assert (lines[0].start, lines[-1].end) == (0, len(trace))
+        assert lines[-1].text == "folio_add_lru(A[0])" or lines[-1].end == len(trace)
+    whole = rows_of(trace, len(trace))
+    assert len(whole) == len(trace)
+    folded = [line for line in rows_of(trace, 40) if line.end - line.start > 1]
+    assert folded
+    for line in folded:
+        assert line.text.startswith("… ")
+        assert not any(whole[i].bold for i in range(line.start, line.end)) or not line.actor
+
+
+def test_a_blocked_actor_says_for_whom_it_waits():
+    shown = words(columns_svg(split_race(released="1").replay("split*10")))
+    assert "blocked: A is frozen:" in shown
+    assert "not finished" in shown
+    ended = words(columns_svg(split_race(released="1").replay("split*6 stranger split*3")))
+    assert any(text.startswith("failed: a huge page could not be split, still") for text in ended)

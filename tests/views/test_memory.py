@@ -1,0 +1,138 @@
+"""The pictures of a zone: map of pageblocks, free memory by size of block."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+
+import pytest
+from svg_rules import NS, references_are_defined, texts_fit, texts_stand_apart
+
+from mmsim.mm import page_alloc
+from mmsim.mm.bootmem import boot
+from mmsim.mm.zone import Zone
+from mmsim.views.blockmap import CELLS_MAX, block_map, block_map_svg, claim
+from mmsim.views.freearea import free_area_sentence, free_area_svg, free_area_table
+from mmsim.views.memory import memory_sentence, memory_svg, memory_table
+
+MIB = 256
+ZONES = {
+    "2 MiB": boot(2 * MIB),
+    "16 MiB": boot(16 * MIB, used=0.6, scattered=1, seed=1),
+    "6 MiB, from 2 MiB": boot(6 * MIB, 2 * MIB, start=2 * MIB),
+    "100 MiB, full": boot(100 * MIB, used=1),
+    "1 GiB": boot(1024 * MIB, 256 * MIB, used=0.6, scattered=0.7, seed=1),
+    "4 GiB": boot(4096 * MIB, 1024 * MIB, used=0.5, scattered=0.9, seed=2),
+    "1000 GiB": boot(1000 * 1024 * MIB, 256 * MIB),
+    "1 TiB": boot(1024 * 1024 * MIB, 1024 * MIB, used=0.999, scattered=1, seed=3),
+}
+
+
+def rules(text: str) -> ET.Element:
+    root = ET.fromstring(text)
+    assert root.get("role") == "img"
+    assert root[1].text.startswith(root[0].text)
+    texts_fit(root)
+    texts_stand_apart(root)
+    references_are_defined(root)
+    assert "…" not in "".join(text.text for text in root.iter(f"{NS}text"))
+    wide, high = map(float, root.get("viewBox").split()[2:])
+    assert wide <= 1120
+    assert high <= 560
+    return root
+
+
+@pytest.mark.parametrize("order", [0, 9, 10])
+@pytest.mark.parametrize("name", ZONES)
+def test_pictures_keep_the_rules_at_every_size(name, order):
+    zone = ZONES[name]
+    rules(memory_svg(zone, order))
+    rules(block_map_svg(zone, block_map(zone, order, marked=[(zone.start, 9)])))
+    rules(free_area_svg(zone.lists(), order, zone.nr_pages))
+    assert len(block_map(zone).cells) <= CELLS_MAX
+
+
+@pytest.mark.parametrize("orders", [8, 14, 32])
+def test_other_kernels_have_other_orders_and_types(orders):
+    free = {"UNMOVABLE": (1,) * orders, "MADE<UP>": (3,) * orders, "HIGHATOMIC": (0,) * orders}
+    root = rules(free_area_svg(free, 5))
+    words = [text.text for text in root.iter(f"{NS}text")]
+    assert {"UNMOVABLE", "MADE<UP>"} < set(words)
+    assert "HIGHATOMIC" not in words
+    assert list(free_area_table(free)["pages"]) == [2**orders - 1, 3 * (2**orders - 1)]
+
+
+def test_a_full_zone_has_all_its_orders():
+    root = rules(memory_svg(ZONES["100 MiB, full"]))
+    assert [text.text for text in root.iter(f"{NS}text")].count("none") == 11
+
+
+def mixed() -> Zone:
+    """Every type that the kernel has."""
+    zone = boot(64 * MIB, 16 * MIB)
+    for at, name in enumerate(("UNMOVABLE", "RECLAIMABLE")):
+        page_alloc.alloc_pages(zone, page_alloc.request(9, name))
+        zone.types[at + 8] = "HIGHATOMIC" if at else "ISOLATE"
+    return zone
+
+
+def test_every_type_has_a_name_in_the_legend():
+    words = [text.text for text in rules(memory_svg(mixed())).iter(f"{NS}text")]
+    for name in ("UNMOVABLE", "MOVABLE", "RECLAIMABLE", "HIGHATOMIC", "CMA", "ISOLATE"):
+        assert name in words
+
+
+def test_the_scale_is_stated():
+    words = " ".join(t.text for t in rules(memory_svg(ZONES["1 TiB"])).iter(f"{NS}text"))
+    assert "a cell: 256 pageblocks, 512 MiB; a row: 32 GiB" in words
+    words = " ".join(t.text for t in rules(memory_svg(ZONES["1 GiB"])).iter(f"{NS}text"))
+    assert "a cell: one pageblock, 2 MiB; a row: 64 MiB" in words
+
+
+@pytest.mark.parametrize(
+    ("zone", "said"),
+    [
+        (boot(16 * MIB, used=0.6, scattered=1), "40.0 % of 16 MiB is free, but not one block"),
+        (boot(16 * MIB), "100.0 % of 16 MiB is free: 8 blocks of 2 MiB"),
+        (boot(16 * MIB, 4 * MIB), "100.0 % of 16 MiB is free: 8 blocks of 2 MiB, 2 of them in"),
+        (boot(16 * MIB, 4 * MIB, used=1), "25.0 % of 16 MiB is free: 2 blocks of 2 MiB, all of"),
+        (boot(2 * MIB), "100.0 % of 2 MiB is free: 1 block of 2 MiB"),
+    ],
+)
+def test_the_title_is_the_claim(zone, said):
+    title = ET.fromstring(memory_svg(zone))[0].text
+    assert title.startswith(said)
+    assert title == claim(zone.lists(), 9, zone.nr_pages)
+
+
+def test_words_and_table_say_what_the_picture_says():
+    zone = ZONES["1 GiB"]
+    said = memory_sentence(zone)
+    assert "342 MiB of the 561.54 MiB of free memory is in blocks of 2 MiB or more" in said
+    assert "256 MiB of that in CMA" in said
+    assert "384 pageblocks MOVABLE, 39.8 % free; 128 pageblocks CMA, 100.0 % free" in said
+    assert memory_table(zone).loc["CMA"].tolist() == ["256 MiB", "4 MiB", 128]
+    assert memory_table(zone).loc["MOVABLE", "blocks of 2 MiB to be had"] == 43
+    assert free_area_sentence({"MOVABLE": (0,) * 11}, 9) == "Nothing is free."
+
+
+def paths(zone: Zone, **more) -> int:
+    return memory_svg(zone, **more).count('stroke-width="1.6"')
+
+
+def test_marked_blocks_are_outlined():
+    zone = boot(16 * MIB)
+    assert paths(zone) == 0
+    marked = [(0, 9), (1, 0), (1024, 10)]  # two pages of one cell, and a block over two cells
+    assert paths(zone, marked=marked) == 3 + 1  # and the sign in the legend
+    assert "the guest's" in memory_svg(zone, marked=marked)
+    assert "mine" in memory_svg(zone, marked=marked, marked_as="mine")
+
+
+def test_a_single_page_shows():
+    """One page of 512 would be 0.1 px high; held or free, it must be seen."""
+    zone = boot(16 * MIB)
+    empty = memory_svg(zone)
+    page_alloc.take(zone, 700, 0)
+    one = memory_svg(zone)
+    assert one != empty
+    assert "v1.5h" in one

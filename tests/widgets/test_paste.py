@@ -1,0 +1,120 @@
+"""Pasting a machine's own text, without a browser."""
+
+from __future__ import annotations
+
+import pytest
+from proctext import buddyinfo, pagetypeinfo, zoneinfo
+
+from mmsim.hosts import host, proc_text
+from mmsim.views.pasted import machine
+from mmsim.widgets import paste, show_memory
+from mmsim.widgets.paste import LARGEST
+
+SMALL, LARGE = (0, "DMA", (1,) * 11), (1, "Normal", (0,) * 8 + (4, 5, 6))
+TEXT = buddyinfo([SMALL, LARGE])
+SIZES = {"min": 1, "low": 2, "high": 3, "spanned": 90, "present": 80, "managed": 70}
+ZONEINFO = zoneinfo([(0, "Normal", {**SIZES, "free": 60, "nr_free_cma": 40, "start_pfn": 1})])
+
+
+def test_a_text_is_drawn_and_its_zones_are_offered():
+    widget = paste()
+    assert widget.view.value == ""
+    widget.text.value = TEXT
+    assert widget.view.value.startswith(machine(TEXT).svg)
+    assert widget.zone.options == (LARGEST, "0 DMA", "1 Normal")
+    widget.zone.value = "0 DMA"
+    assert widget.view.value.startswith(machine(TEXT, "DMA", 0).svg)
+    widget.zone.value = "1 Normal"
+    widget.order.value = 10
+    assert widget.view.value.startswith(machine(TEXT, "Normal", 1, 10).svg)
+    widget.order.value = 0
+    assert widget.view.value.startswith(machine(TEXT, "Normal", 1, 0).svg)
+
+
+def test_another_text_begins_anew():
+    widget = paste()
+    widget.text.value = TEXT
+    widget.zone.value = "0 DMA"
+    widget.order.value = 2
+    other = buddyinfo([(0, "DMA32", (2,) * 8)])
+    widget.text.value = other
+    assert widget.zone.options == (LARGEST, "0 DMA32")
+    assert (widget.order.value, widget.order.max) == (7, 7)
+    assert widget.view.value.startswith(machine(other).svg)
+    widget.text.value = buddyinfo([(0, "Normal", (2,) * 14)])
+    assert (widget.order.value, widget.order.max) == (9, 13)
+    widget.text.value = ""
+    assert widget.view.value == ""
+
+
+def test_every_order_of_every_zone_draws():
+    widget = paste()
+    widget.text.value = TEXT
+    for name in widget.zone.options:
+        widget.zone.value = name
+        for order in range(widget.order.max + 1):
+            widget.order.value = order
+            assert widget.view.value.startswith("<svg")
+
+
+def test_zoneinfo_has_no_orders_to_choose():
+    widget = paste()
+    widget.text.value = ZONEINFO
+    assert "more than half, so movable requests go to CMA first" in widget.view.value
+    assert widget.order.disabled
+    widget.text.value = TEXT
+    assert not widget.order.disabled
+
+
+def test_the_example_is_a_host_of_the_model():
+    widget = paste()
+    widget.example.click()
+    text = proc_text(host(cma=25, used=60).zone)
+    assert widget.text.value == text
+    assert widget.view.value.startswith(machine(text).svg)
+
+
+@pytest.mark.parametrize("text", ["hello", "MemTotal: 1 kB", TEXT[:-30] + "x", ZONEINFO[:200]])
+def test_a_text_that_can_not_be_read_gets_one_sentence(text):
+    widget = paste()
+    widget.text.value = TEXT
+    widget.text.value = text
+    assert widget.view.value.startswith("<p><b>Can't be read:</b> ")
+    assert "<svg" not in widget.view.value
+    widget.text.value = TEXT
+    assert widget.view.value.startswith("<svg")
+
+
+@pytest.mark.parametrize("text", ["<script>alert(1)</script>", "Node 0, zone <b>x</b> 1 2 3"])
+def test_markup_stays_text(text):
+    widget = paste()
+    widget.text.value = text
+    assert "<script" not in widget.view.value
+    assert "<b>x" not in widget.view.value
+    assert "&lt;" in widget.view.value
+
+
+def test_types_and_zones_with_odd_names_stay_text():
+    """The parsers let no markup through; if one ever did, the picture and the tables hold it."""
+    free = {"a.b-c": (1,) * 11}
+    widget = paste()
+    widget.text.value = pagetypeinfo([(0, "x_y", free, {"a.b-c": 1})])
+    assert "A.B-C" in widget.view.value
+
+
+def test_windows_line_ends():
+    widget = paste()
+    widget.text.value = TEXT.replace("\n", "\r\n")
+    assert widget.view.value.startswith(machine(TEXT).svg)
+
+
+def test_the_plain_call_says_the_same(capsys):
+    show_memory(TEXT, "DMA")
+    said = " ".join(capsys.readouterr().out.split())
+    assert machine(TEXT, "DMA").sentence in said
+    show_memory("hello")
+    assert capsys.readouterr().out.startswith("Can't be read: line 1: 'hello' is no line of")
+    show_memory(TEXT, "Nrmal")
+    assert "did you mean 'Normal'" in capsys.readouterr().out
+    show_memory(TEXT, order=11)
+    assert capsys.readouterr().out.startswith("Can't be read: order 11")

@@ -1,0 +1,41 @@
+"""The sliders of the retry law without a browser: every control at every value."""
+
+from __future__ import annotations
+
+from mmsim.views.retry_chart import ASKED, retry_question
+from mmsim.widgets import retry_sliders
+
+
+def values(box):
+    return [value for _, value in box.options][::3] if hasattr(box, "options") else [1, 7, 100]
+
+
+def test_every_slider_changes_what_is_said():
+    widget = retry_sliders()
+    widget.parked.value = widget.parked.options[3][1]
+    for name, box in widget.boxes.items():
+        first, said = box.value, set()
+        for value in values(box):
+            box.value = value
+            assert bytes(widget.view.value).startswith(b"\x89PNG")
+            said.add(widget.said.value)
+        assert len(said) == len(values(box)), name
+        box.value = first
+    before = widget.said.value
+    widget.drain.value = True
+    assert widget.said.value != before
+
+
+def test_it_is_locked_until_the_prediction_is_stored():
+    guess = retry_question()
+    widget = retry_sliders(unlock=guess)
+    assert widget.hold.disabled
+    assert widget.drain.disabled
+    assert not widget.view.value
+    assert "Locked" in widget.said.value
+    for box, percent in zip(widget.question.choices.values(), (90, 60, 10), strict=True):
+        box.value = percent
+    widget.question.store.click()
+    assert guess.stored == dict(zip(ASKED, (90, 60, 10), strict=True))
+    assert not widget.hold.disabled
+    assert bytes(widget.view.value).startswith(b"\x89PNG")

@@ -1,0 +1,130 @@
+"""The game without a browser: every button, with its callbacks live."""
+
+from __future__ import annotations
+
+import pytest
+
+from mmsim import levels
+from mmsim.engine.schedule import parse
+from mmsim.views.columns import columns_svg
+from mmsim.widgets.scheduler import scheduler
+
+
+def press(widget, schedule):
+    """Click through a schedule, as a learner would."""
+    for move in parse(schedule, list(widget.rows)):
+        row = widget.rows[move.actor]
+        row.buttons[row._moves.index(move)].click()
+
+
+def labels(widget):
+    return {name: row.buttons[0].description for name, row in widget.rows.items()}
+
+
+def test_the_learner_wins_level_1_by_clicking():
+    widget = scheduler()
+    assert "reference check" in widget.goal.value
+    assert labels(widget) == {
+        "split": "split: lock huge page A, waiting if need be",
+        "stranger": "stranger: take a reference to huge page A",
+    }
+    press(widget, "split*6 stranger split*3")
+    assert "Won." in widget.told.value
+    assert "You found 1 of 2 kinds" in widget.told.value
+    assert widget.text.value == "split*6 stranger split*3"
+    assert widget.rows["split"].buttons[0].disabled
+    assert "has returned -EBUSY" in widget.rows["split"].said.value
+    assert widget.view.value == columns_svg(widget.session.trace)
+
+
+def test_undo_takes_back_a_press_however_many_steps_it_was():
+    widget = scheduler("check")
+    assert widget.undo.disabled
+    first = widget.view.value
+    press(widget, "split")
+    second = widget.view.value
+    widget.grain.value = levels.ALL
+    press(widget, "split")
+    assert widget.text.value == "split*13"
+    widget.undo.click()
+    assert (widget.view.value, widget.text.value) == (second, "split")
+    widget.undo.click()
+    assert (widget.view.value, widget.text.value) == (first, "")
+    assert widget.undo.disabled
+    widget.undo.click()
+    press(widget, "stranger")
+    widget.reset.click()
+    assert (widget.view.value, widget.undo.disabled) == (first, True)
+
+
+def test_kinds_are_counted_once_and_kept_over_a_reset_and_a_level():
+    widget = scheduler("check", "freeze")
+    for _ in range(2):
+        press(widget, "split*6 stranger split*3")
+        widget.reset.click()
+    assert "You found 1 of 2 kinds" in widget.told.value
+    widget.level.value = "freeze"
+    assert "the check finds nothing" in widget.goal.value
+    assert "You found 1 of 2 kinds" in widget.told.value  # it is the same situation
+    press(widget, "split*8 stranger split*5")
+    assert "Won." in widget.told.value
+    assert "You found 2 of 2 kinds" in widget.told.value
+
+
+def test_every_level_can_be_chosen_at_any_time_and_shows_its_own_actors():
+    widget = scheduler()
+    for name in (*levels.names(), *levels.names()[-2::-1]):
+        widget.level.value = name
+        assert widget.text.value == ""
+        assert [row.actor for row in widget.actors.children] == [
+            actor.name for actor in levels.level(name).situation.actors
+        ]
+        for grain in levels.GRAINS:
+            widget.grain.value = grain
+            widget.actors.children[0].buttons[0].click()
+            assert "<svg" in widget.view.value
+
+
+def test_a_typed_schedule_is_played_and_a_wrong_one_gets_a_sentence():
+    widget = scheduler("check")
+    widget.text.value = "split*6 stranger split*3"
+    widget.load.click()
+    assert "Won." in widget.told.value
+    before = widget.view.value
+    for wrong, said in (
+        ("split*6 strenger", "did you mean &#x27;stranger&#x27;"),
+        ("split*99", "can&#x27;t move (finished)"),
+        ("split:fail", "write one of split"),
+        ("__import__('os')", "can&#x27;t read"),
+    ):
+        widget.text.value = wrong
+        widget.load.click()
+        assert said in widget.said.value
+        assert widget.view.value == before
+    widget.undo.click()
+    assert widget.text.value == "split*6 stranger split*2"
+
+
+def test_buttons_are_renamed_and_not_made_anew():
+    """So the keyboard's focus stays on the button that was pressed."""
+    widget = scheduler("check")
+    button = widget.rows["split"].buttons[0]
+    rows = widget.actors.children
+    press(widget, "split*3 stranger split")
+    assert widget.rows["split"].buttons == [button]
+    assert widget.actors.children is rows
+    assert button.description == "split: may the file's private data of huge page A go?"
+
+
+def test_controls_have_names():
+    widget = scheduler("piece")
+    for part in (widget.level, widget.grain, widget.text):
+        assert part.description
+    for part in (widget.undo, widget.reset, widget.load, *widget.rows["pin"].buttons):
+        assert part.description
+        assert part.tooltip
+
+
+def test_a_level_that_does_not_exist_is_named():
+    with pytest.raises(ValueError, match="no level 'chek'"):
+        scheduler("chek")
