@@ -62,6 +62,7 @@ FLOORS = {
     "knobs.py": 4,
     "policy.py": 4,
     "hosts.py": 4,
+    "loans.py": 4,
     "books.py": 4,
     "trials.py": 4,
     "scenarios/": 4,

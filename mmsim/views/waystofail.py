@@ -13,10 +13,12 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from mmsim.compare.pins import VERSION_OF
 from mmsim.engine.odds import EVEN, Weights
 from mmsim.engine.scenario import Move
 from mmsim.knobs import Value
 from mmsim.measured import Share, disturbed
+from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import SMALL, Situation, make
 from mmsim.scenarios.fates import ALL_MOVED, MISSED, NO_MEMORY, NOT_SPLIT
 from mmsim.units import MIGRATE_PASSES
@@ -29,9 +31,11 @@ TOGETHER = "both begin at the same time"
 ANY_STEP = "drop_caches begins at any step of the pin"
 WAYS = (NOT_SPLIT, MISSED, NO_MEMORY, ALL_MOVED)
 
-# Which measured variant stands for a version: all of them had the companion patch 1/2.
-_MEASURED = {"6.1.0": "base", "v1": "v1", "v3": "v2"}
-_ONCE, _LOOP = "S4_once_n1", "oct22"
+# Version -> the measured loop and variant that behave like it; all had the companion patch 1/2.
+_MEASURED = {
+    version: (loop, variant) for (loop, variant, fix), version in VERSION_OF.items() if fix == "1"
+}
+_ONCE = "S4_once_n1"
 _LEFT = {NOT_SPLIT: "huge_page_left", MISSED: "only_pieces_left"}
 
 
@@ -71,14 +75,12 @@ def _alone(situation: Situation) -> list[list[Move]]:
     return beginnings
 
 
-def failure_table(
-    versions: Sequence[str] = ("base", "6.1.0", "v1", "v2", "v3"), *, order: int = 1
-) -> pd.DataFrame:
+def failure_table(versions: Sequence[str] = tuple(VERSIONS), *, order: int = 1) -> pd.DataFrame:
     """Odds of every way to fail, version by version, and what was measured.
 
-    Measured are pins by the loop of October 2022: one huge page beside one drop_caches, then all
-    seven set-ups together; a huge page left whole in CMA stands for the first way, single pieces
-    for the second.  "—": not measured."""
+    Measured are one huge page beside one drop_caches, then all seven set-ups together; a huge page
+    left whole in CMA stands for the first way, single pieces for the second.  "—": this version was
+    not measured."""
     import pandas as pd
 
     odds = {version: failure_odds(version, order=order) for version in versions}
@@ -91,16 +93,17 @@ def failure_table(
     for what, scenario in (("one drop_caches, one huge page", _ONCE), ("all set-ups", "")):
         for way, field in _LEFT.items():
             rows[f"measured: {what}", way] = [
-                _measured(_MEASURED.get(version), scenario, field) for version in versions
+                _measured(version, scenario, field) for version in versions
             ]
     index = pd.MultiIndex.from_tuples(list(rows), names=["", "way to fail"])
     columns = pd.Index(list(versions), name="version")
     return pd.DataFrame(list(rows.values()), index, columns, dtype=object)
 
 
-def _measured(variant: str | None, scenario: str, field: str) -> str:
-    if variant is None:
+def _measured(version: str, scenario: str, field: str) -> str:
+    if version not in _MEASURED:
         return "—"
-    pins = disturbed(variant, scenario, loop=_LOOP)
+    loop, variant = _MEASURED[version]
+    pins = disturbed(variant, scenario, loop=loop)
     share = Share(getattr(pins, field), pins.failed.trials)
     return f"{share} ({100 * share.part:.1f} %)"

@@ -11,7 +11,9 @@ from mmsim.widgets.display import (
     show_diff,
     show_flow,
     show_ledger,
+    show_lending,
     show_memory,
+    show_result,
     show_side_by_side,
     show_state,
     show_story,
@@ -22,10 +24,11 @@ from mmsim.widgets.display import (
 )
 from mmsim.widgets.explorer import explorer
 from mmsim.widgets.hostconsole import host_console
+from mmsim.widgets.lendingconsole import lending_console
 from mmsim.widgets.paste import paste
 from mmsim.widgets.retry import retry_sliders
 from mmsim.widgets.scheduler import scheduler
-from mmsim.widgets.schedules import play, show_chances, show_tree
+from mmsim.widgets.schedules import play, show_chances, show_mutation, show_tree
 from mmsim.widgets.stepper import stepper
 
 __all__ = [
@@ -34,6 +37,7 @@ __all__ = [
     "diagnosis_console",
     "explorer",
     "host_console",
+    "lending_console",
     "paste",
     "play",
     "retry_sliders",
@@ -44,7 +48,10 @@ __all__ = [
     "show_diff",
     "show_flow",
     "show_ledger",
+    "show_lending",
     "show_memory",
+    "show_mutation",
+    "show_result",
     "show_side_by_side",
     "show_state",
     "show_story",

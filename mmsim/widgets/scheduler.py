@@ -162,7 +162,7 @@ class Scheduler(w.VBox):
         return told
 
 
-def scheduler(*offered: str | Situation) -> Scheduler:
+def scheduler(*offered: str | Situation | levels.Level) -> Scheduler:
     """A widget to play these levels, the first one first; without a name, all of them.
 
     A situation instead of a name can be played without a goal."""

@@ -1,6 +1,6 @@
 """Static twins of what lesson 05 shows: a game as played, the tree of schedules, the chances.
 
-Interface: play, show_tree, show_chances
+Interface: play, show_tree, show_chances, show_mutation
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from mmsim.engine.odds import EVEN, Weights
 from mmsim.engine.sample import sample
 from mmsim.engine.schedule import render, replaying
 from mmsim.engine.trace import record
+from mmsim.mm import mutations
 from mmsim.scenarios import Situation
 from mmsim.sharecode import ShareError, encode
 from mmsim.views import chances, tree
@@ -25,7 +26,7 @@ from mmsim.widgets.display import After, Picture, locked, say, show_table
 SEED = 0
 
 
-def play(level: str | Situation, moves: str = "", *, after: After = None) -> None:
+def play(level: str | Situation | levels.Level, moves: str = "", *, after: After = None) -> None:
     """A game without buttons: play a schedule or a share code, and see what can be done next."""
     if locked(after):
         return
@@ -43,7 +44,7 @@ def play(level: str | Situation, moves: str = "", *, after: After = None) -> Non
     say(said)
     show_table(_next(chosen, trace))
     print(f"Goal: {chosen.goal}")
-    print(f"Won. {chosen.told}" if chosen.won(trace) else f"Not won: {situation.fate(trace.last)}.")
+    print(f"Won. {chosen.told}" if chosen.won(trace) else f"So far: {situation.fate(trace.last)}.")
     print(f"Schedule: {render(trace.moves) or '(empty)'}{_code(situation, trace.moves)}")
 
 
@@ -90,5 +91,12 @@ def show_chances(
     tossed = sample(situation.merged(), situation.fate, runs, SEED, weights) if runs else None
     rows = chances.chances(outcomes, tossed)
     display(Picture(chances.chances_svg(rows), chances.chances_sentence(rows)))
-    say(chances.chances_sentence(rows))
+    say(f"{chances.chances_claim(rows)}.")
     show_table(chances.chances_table(rows), folded="the bars as a table")
+
+
+def show_mutation(name: str) -> None:
+    """What a mutation changes, as a diff of the model's file."""
+    mutation = mutations.get(name)
+    say(mutation.what)
+    print(mutations.diff(mutation))
