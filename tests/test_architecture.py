@@ -72,6 +72,8 @@ FLOORS = {
     "datafiles.py": 5,
     "compare/": 5,
     "measured.py": 5,
+    "stalls.py": 5,
+    "unnamed.py": 5,
     "diagnose.py": 5,
     "trace.py": 5,
     "ftrace*.py": 5,

@@ -23,6 +23,7 @@ from mmsim.widgets.paste import paste
 from mmsim.widgets.retry import retry_sliders
 from mmsim.widgets.scheduler import scheduler
 from mmsim.widgets.stepper import stepper
+from mmsim.widgets.tracepicker import trace_picker
 
 __all__ = [
     "bench",
@@ -43,4 +44,5 @@ __all__ = [
     "show_trace",
     "show_zone",
     "stepper",
+    "trace_picker",
 ]
