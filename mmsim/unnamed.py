@@ -55,6 +55,7 @@ def label(line: Line) -> str:
 
 
 def in_words(line: Line) -> str:
+    """What a line says, for people."""
     if line.kind == "split":
         fields: Fields = {"ref": line.fields["ref"]}
         return f"{describe('ref', fields, '')}: {line.fields['ref']}; returned {line.fields['ret']}"
