@@ -1,6 +1,6 @@
 """How likely a free block is when pages are freed at random: counted, and tried.
 
-Floor 0.  Interface: chance, tries, ChanceError
+Floor 0.  Interface: chance, ways, tries, ChanceError
 
 `pages` pages, of which `free` are free, every choice of them equally likely; a block of `order` is
 free if it is aligned and all of its pages are free.
@@ -8,6 +8,7 @@ free if it is aligned and all of its pages are free.
 
 from __future__ import annotations
 
+import functools
 import math
 import random
 from fractions import Fraction
@@ -31,20 +32,26 @@ def _check(pages: int, free: int, order: int) -> int:
     return block
 
 
-def chance(pages: int, free: int, order: int) -> Fraction:
-    """The chance of at least one free block, exactly.
+@functools.lru_cache(maxsize=64)
+def ways(pages: int, free: int, order: int) -> tuple[int, int]:
+    """In how many choices there is a free block, and how many choices there are.
 
     Counted by inclusion and exclusion: add the choices in which one given block is free, subtract
     those in which two are, because they were added twice, and so on."""
     block = _check(pages, free, order)
-    total = ways = math.comb(pages, free)
+    total = left = math.comb(pages, free)
     blocks, found = pages // block, 0
     for number in range(1, min(blocks, free // block) + 1):
         # With `number` given blocks free: choose the remaining free pages among the remaining ones.
-        ways = ways * math.perm(free, block) // math.perm(pages, block)
+        left = left * math.perm(free, block) // math.perm(pages, block)
         pages, free = pages - block, free - block
-        found -= (-1) ** number * math.comb(blocks, number) * ways
-    return Fraction(found, total)
+        found -= (-1) ** number * math.comb(blocks, number) * left
+    return found, total
+
+
+def chance(pages: int, free: int, order: int) -> Fraction:
+    """The chance of at least one free block, exactly."""
+    return Fraction(*ways(pages, free, order))
 
 
 def tries(pages: int, free: int, order: int, times: int, seed: int) -> int:

@@ -1,7 +1,7 @@
 """The learner is the scheduler: levels, what can be done next, and the kinds of failure found.
 
-Floor 5.  Interface: Level, level, names, Choice, Stand, stands, press, GRAINS, kinds,
-refused_at
+Floor 5.  Interface: Level, level, names, free_play, dare, read, same, Choice, Stand, stands, press,
+GRAINS, kinds, refused_at
 
 A level is data: a situation, a goal in words, and a test of the run.  What can be pressed, why not,
 and what has been reached is read off the run; the rules are the model's alone.
@@ -9,15 +9,20 @@ and what has been reached is read off the run; the rules are the model's alone.
 
 from __future__ import annotations
 
+import random
+import re
 from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
 from mmsim.engine.scenario import Move, Scenario, State
+from mmsim.engine.schedule import parse
 from mmsim.engine.trace import Trace
 from mmsim.hints import nearest
-from mmsim.scenarios import Situation, split_race, vfio_map
+from mmsim.knobs import Value
+from mmsim.scenarios import SMALL, Situation, make, pin_versus, split_race, vfio_map
 from mmsim.scenarios.fates import fails
+from mmsim.sharecode import decode
 from mmsim.views.intents import answer_words, intent
 from mmsim.views.names import result_words
 
@@ -25,8 +30,11 @@ STEP, FUNCTION, ALL = "one step", "one function", "as far as it goes"
 GRAINS = (STEP, FUNCTION, ALL)
 """What one press does: an atomic step, the rest of a function's own steps, or all that is possible
 without another actor or a choice."""
+FREE = "free"
+_CODE = re.compile(r"[A-Za-z0-9]{5}([ -]?[A-Za-z0-9]{5})+")
 PRESS_STEPS_MAX = 2_000
 KINDS_STATES_MAX = 20_000
+SEEDS_MAX = 999_999
 
 
 # -- what can be done next
@@ -98,7 +106,7 @@ def kinds(situation: Situation) -> tuple[list[str], bool]:
     The one with the shortest schedule comes first."""
     found = situation.explore(states_max=KINDS_STATES_MAX)
     ends = set(found.ends)
-    said = [situation.fate(state) for number, state in enumerate(found.found) if number in ends]
+    said = [situation.fate(state) for number, state in found.walk(ends) if number in ends]
     return list(dict.fromkeys(filter(fails, said))), found.complete
 
 
@@ -192,12 +200,24 @@ def _levels() -> dict[str, Level]:
             _rescued,
             "Without the retry this pin would have failed at the first refusal.",
         ),
+        Level(
+            "walk",
+            "drop_caches in person",
+            "Make a single write to drop_caches fail the pin.",
+            pin_versus("v3", **SMALL),
+            lambda trace: fails(_ended(trace)),
+            "A walk over the page cache is enough, patch or no patch.",
+        ),
     )
     return {each.name: each for each in found}
 
 
-def level(name: str) -> Level:
-    """A level by name; raises ValueError with the nearest match."""
+def level(name: str | Situation | Level) -> Level:
+    """A level by name, or free play of a situation; raises ValueError with the nearest match."""
+    if isinstance(name, Level):
+        return name
+    if isinstance(name, Situation):
+        return free_play(name)
     if name not in _levels():
         raise ValueError(f"no level {name!r}{nearest(name, _levels())}")
     return _levels()[name]
@@ -206,3 +226,56 @@ def level(name: str) -> Level:
 def names() -> list[str]:
     """The names of all levels, easiest first."""
     return list(_levels())
+
+
+def free_play(situation: Situation) -> Level:
+    """Any situation as a level that has no goal."""
+    goal = "There is none: bring about whatever you like."
+    return Level(FREE, "Free play", goal, situation, lambda trace: False, "")
+
+
+# What a dare is drawn from: scenario, versions, knobs with their values.
+_DARES: tuple[tuple[str, tuple[str, ...], dict[str, tuple[Value, ...]]], ...] = (
+    ("split_race", ("base",), {"strangers": (1, 2), "passes": (1, 2), "released": ("1", "never")}),
+    ("vfio_map", ("6.1.0", "v3"), {"order": (1, 2), "passes": (1, 2, 3), "released": ("1",)}),
+    ("vfio_map", ("6.1.0", "v3"), {"order": (1,), "passes": (2,), "targets": ("either",)}),
+)
+
+
+def dare(seed: int) -> Level:
+    """A level drawn from a seed: some situation, and one of the ends that it can come to.
+
+    Raises ValueError for a seed that is no whole number from 0 to SEEDS_MAX."""
+    if type(seed) is not int or not 0 <= seed <= SEEDS_MAX:
+        raise ValueError(f"a seed is a whole number from 0 to {SEEDS_MAX:,}, not {seed!r}")
+    rng = random.Random(seed)
+    scenario, versions, knobs = rng.choice(_DARES)
+    drawn = {name: rng.choice(values) for name, values in knobs.items()}
+    situation = make(scenario, rng.choice(versions), drawn)
+    wanted = rng.choice(kinds(situation)[0])
+    return Level(
+        f"seed {seed}",
+        f"Drawn from seed {seed}",
+        f"Make the {situation.main} end like this: {wanted.removeprefix('failed: ')}.",
+        situation,
+        lambda trace: situation.fate(trace.last) == wanted,
+        "One of the ends that the search had found.",
+    )
+
+
+def same(a: Situation, b: Situation) -> bool:
+    """Are these the same situation, perhaps made twice?"""
+    return (a.name, a.version, a.knobs, a.as_one) == (b.name, b.version, b.knobs, b.as_one)
+
+
+def read(text: str, situation: Situation) -> tuple[Situation, list[Move]]:
+    """What somebody typed: a schedule of this situation, or the share code of any.
+
+    Raises ScheduleError or ShareError, in one sentence."""
+    names = [actor.name for actor in situation.actors]
+    word = re.split(r"[\s:*]", text.strip(), maxsplit=1)[0]
+    if word not in names and _CODE.fullmatch(text.strip()):
+        shared = decode(text)
+        meant = shared.situation()
+        return meant, parse(shared.schedule, [actor.name for actor in meant.actors])
+    return situation, parse(text, names)

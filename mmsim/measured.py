@@ -116,8 +116,10 @@ class Pins(NamedTuple):
     """how often a piece could not be moved because of a reference"""
 
 
-def disturbed(kind: str, scenario: str = "") -> Pins:
+def disturbed(kind: str, scenario: str = "", loop: str = "") -> Pins:
     """The pins of a variant, or of RETRY, in one scenario of SCENARIOS or in all of them.
+
+    `loop`: only those of one of the two measured loops, "oct22" or "6.1.192".
 
     Raises ValueError for a kind that was not measured."""
     if kind not in (*VARIANTS, RETRY):
@@ -130,6 +132,7 @@ def disturbed(kind: str, scenario: str = "") -> Pins:
         if wanted.items() <= row.items()
         and row["scenario"] in SCENARIOS
         and scenario in ("", row["scenario"])
+        and loop in ("", row["code"])
     ]
     failed = [row for row in rows if row["pin_errno"] != "0"]
     pieces = [row for row in failed if row["thp_after"] == "0"]

@@ -120,11 +120,11 @@ def isolator(name: str, region: str, index: int) -> Actor:
     return Actor(name, path)
 
 
-def truncater(name: str, region: str, index: int) -> Actor:
-    """Takes the folio out of its file."""
+def truncater(name: str, region: str, index: int, *, waits: bool = False) -> Actor:
+    """Takes the folio out of its file; `waits`: for whoever has locked it, as the kernel does."""
 
     def path() -> Generator[Op, Any, None]:
-        yield truncate_inode_folio(region, index)
+        yield truncate_inode_folio(region, index, waits)
 
     return Actor(name, path)
 

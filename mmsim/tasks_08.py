@@ -231,7 +231,7 @@ def _supported() -> dict[str, tuple[bool, str]]:
         "same": (inside, f"base {base.failed}, v2 {v2.failed}: {100 * apart:.1f} points apart"),
         "useless": (False, f"with one reference, dropped in time, v2 rescued {helped}, base none"),
         "rate": (False, "the rates depend on how fast this machine is, and how often it was asked"),
-        "reporter": (False, "nobody measured the reporter's machine; he wrote probably"),
+        "reporter": (False, "his counters show a refused split, and nobody measured his machine"),
         "second": (
             v2.only_pieces_left > 0.95 * v2.failed.hits,
             f"after {v2.only_pieces_left} of {v2.failed.hits} every huge page had been split",

@@ -114,12 +114,14 @@ def all_runs(scenario: Scenario) -> list[tuple[tuple[Any, ...], Any]]:
     return runs
 
 
-def odds_by_hand(scenario: Scenario, weights: Any = MappingProxyType({})) -> dict[Any, Any]:
-    """(number of schedules, odds) of each end, by following every schedule to its end.
+def odds_by_hand(
+    scenario: Scenario, weights: Any = MappingProxyType({}), start: Any = None
+) -> dict[Any, Any]:
+    """(number of schedules, odds) of each end, by following every schedule from `start` to its end.
 
     An end is the world and what everybody returned; if somebody has not, it is a deadlock."""
     found: dict[Any, tuple[int, Fraction]] = {}
-    todo = [(scenario.initial(), Fraction(1))]
+    todo = [(start or scenario.initial(), Fraction(1))]
     while todo:
         state, odds = todo.pop()
         sides = {}
@@ -138,6 +140,36 @@ def odds_by_hand(scenario: Scenario, weights: Any = MappingProxyType({})) -> dic
                 after, _ = scenario.step(state, Move(name, each))
                 todo.append((after, here * share / sum(shares)))
     return found
+
+
+def odds_by_layers(
+    scenario: Scenario, name: Any, weights: Any = MappingProxyType({})
+) -> dict[str, tuple[int, Fraction]]:
+    """(number of schedules, odds) of each end by name; weights are of actors.
+
+    One step at a time: what can be after n steps, each state known by its world and by everything
+    that its actors have been answered.  No schedule is left out, and none is followed alone."""
+    nobody = ((),) * len(scenario.actors)
+    start = scenario.initial()
+    layer = {(start.world.key(), nobody): (1, Fraction(1), start)}
+    ends: dict[str, tuple[int, Fraction]] = {}
+    while layer:
+        after: dict[Any, tuple[int, Fraction, Any]] = {}
+        for (_, answers), (count, odds, state) in layer.items():
+            moves = scenario.moves(state)
+            if not moves:
+                known = ends.get(name(state), (0, Fraction(0)))
+                ends[name(state)] = (known[0] + count, known[1] + odds)
+            sides = [Fraction(weights.get(move.actor, 1)) for move in moves]
+            for move, side in zip(moves, sides, strict=True):
+                then, event = scenario.step(state, move)
+                i = scenario.index[move.actor]
+                told = (*answers[:i], (*answers[i], event.answer), *answers[i + 1 :])
+                key = (then.world.key(), told)
+                more, likely, _ = after.get(key, (0, Fraction(0), then))
+                after[key] = (more + count, likely + odds * side / sum(sides), then)
+        layer = after
+    return ends
 
 
 def outcome_of(scenario: Scenario, state: Any) -> tuple[Any, ...]:

@@ -106,12 +106,12 @@ def test_draws_depend_on_the_seed_and_on_nobody_else():
     assert held == attempts(timed_hold("v3", hold=HOLD_MAX - 1, order=1, seed=5))
 
 
-@pytest.mark.parametrize("allocation", ["injected", "compaction"])
+@pytest.mark.parametrize("allocation", ["injected", "fragmented"])
 def test_an_attempt_lasts_as_long_as_its_steps(allocation):
     looks = attempts(timed_hold("v3", hold=HOLD_MAX, allocation=allocation))
     assert len(looks) == 10
     lengths = {b - a for a, b in pairwise(looks)}
-    assert lengths == {10 + IN_VAIN + (COMPACTION if allocation == "compaction" else 0)}
+    assert lengths == {10 + IN_VAIN + (COMPACTION if allocation == "fragmented" else 0)}
     assert looks == attempts(timed_hold("v3", hold=HOLD_MAX, allocation=allocation, order=1))
     assert attempts(timed_hold("base", hold=HOLD_MAX, allocation=allocation)) == looks[:1]
 
@@ -134,10 +134,10 @@ def test_longer_attempts_outlast_what_shorter_ones_do_not():
     """Ten attempts are over after some time; if each lasts longer, the same hold is survived."""
     ends = {
         allocation: timed_hold("v3", hold=1_200, allocation=allocation, order=1)
-        for allocation in ("injected", "compaction")
+        for allocation in ("injected", "fragmented")
     }
     said = {name: run.outcome(run.run().last) for name, run in ends.items()}
     assert said == {
         "injected": "failed: a huge page could not be split",
-        "compaction": "pinned",
+        "fragmented": "pinned",
     }

@@ -8,6 +8,7 @@ from mmsim import checks
 from mmsim.benches import leak_hunt, workbench
 from mmsim.cases import cases, expected_and_actual, folios
 from mmsim.checks import TASKS, check, hint, judge
+from mmsim.hosts import fates, host
 from mmsim.lessons import Prediction, PredictionError
 from mmsim.measured import disturbed
 from mmsim.scenarios import lru_batch, vfio_map
@@ -16,6 +17,8 @@ from mmsim.tasks_04 import ANSWERS, RESCUES
 from mmsim.tasks_08 import CHANGES, GAPS, RUNS, SUPPORT
 from mmsim.unnamed import LABELS
 from mmsim.views.effect_chart import race
+from mmsim.views.strips import cases as cases_03
+from mmsim.views.strips import free_blocks
 from mmsim.widgets import show_table
 
 ODD = [1, "x", [], {}, object(), {"a": object()}, ["x", 1], float("nan"), b"x", {1: 2}, check]
@@ -23,6 +26,12 @@ FADED = {"page cache": 512, "mappings": 3, "caller": 1, "expected": 516, "others
 STAYS = {
     **dict.fromkeys(("page cache", "mapping", "VFIO pin"), "long-term"),
     **dict.fromkeys(("drop_caches", "direct I/O pin", "isolation"), "temporary"),
+}
+STRIPS = {"a": (1, 2, 0, 1, 0), "b": (4, 2, 1, 0, 0), "c": (2, 2, 1, 0, 0)}
+GETS = {
+    "huge page, for a process": "CMA",
+    "huge page, for a long-term pin": "-ENOMEM",
+    "single page, for a long-term pin": "ordinary memory",
 }
 PAGES = {"a": (515, 517), "b": (3, 6), "c": (5, 6), "d": (5, 1029), "e": (513, 515)}
 
@@ -49,12 +58,28 @@ RIGHT = {
     "01.leak": {"seed": 9, "holder": "fault", "step": 14},
     "01.expected_refs": expected_refs,
     "00.pretest": dict.fromkeys(QUESTIONS, True),
+    "03.recall": {"cache": "c", "cma": "b", "half": "b"},
+    "03.blocks": {"seed": 1, **STRIPS},
+    "03.least": list(range(0, 4096, 512)),
+    "03.chance": "1/35",
+    "03.requests": GETS,
+    "03.healthy": host(cma=1, used=1),
     "04.pair": vfio_map("base", stranger=0, trouble="nomem"),
     "04.recall": {"count": "b", "ends": "c", "failed": "b"},
     "04.second": {"reference check": 1, "freeze": 0},
     "04.order": ["lock", "look", "unmap", "freeze", "cut", "unlock"],
     "04.stays": {"base": 1, "v2": 11, "v3fix": 1},
     "04.rescues": dict(zip(RESCUES, (1, 2, 4, 10, 11), strict=True)),
+    "04.longer": "later",
+    "04.window": 8,
+    "04.left": {
+        ("base", "not split"): True,
+        ("base", "piece missed"): True,
+        ("base", "mapped"): False,
+        ("v2", "not split"): True,
+        ("v2", "piece missed"): True,
+        ("v2", "mapped"): True,
+    },
     "04.table": {
         ("v1", "refused", "contig_range"): "-EAGAIN",
         ("v2", "refused", "contig_range"): "-ENOMEM",
@@ -89,12 +114,25 @@ WRONG = {
     "01.kinds": {**STAYS, "direct I/O pin": "long-term"},
     "01.leak": {"seed": 9, "holder": "move_pages", "step": 6},
     "01.expected_refs": lambda folio: folio.refcount,
+    "03.recall": {"cache": "c", "cma": "a", "half": "b"},
+    "03.blocks": {"seed": 1, **STRIPS, "b": (4, 4, 0, 0, 0)},
+    "03.least": [0, 700, 3000],
+    "03.chance": "1/16",
+    "03.requests": {**GETS, "huge page, for a long-term pin": "CMA"},
+    "03.healthy": host(cma=0, used=1),
     "04.pair": vfio_map("base"),
     "04.recall": {"count": "b", "ends": "c", "failed": "a"},
     "04.second": {"reference check": 0, "freeze": 0},
     "04.order": ["lock", "freeze", "look", "unmap", "cut", "unlock"],
     "04.stays": {"base": 1, "v2": 10, "v3fix": 1},
     "04.rescues": dict(zip(RESCUES, (0, 1, 3, 9, 10), strict=True)),
+    "04.longer": "same",
+    "04.window": 5,
+    "04.left": {
+        (version, end): (version, end) != ("v2", "not split")
+        for version in ("base", "v2")
+        for end in ("not split", "piece missed", "mapped")
+    },
     "04.table": {
         ("v1", "refused", "contig_range"): "-EAGAIN",
         ("v2", "refused", "contig_range"): "-EAGAIN",
@@ -483,3 +521,60 @@ def test_the_judges_of_lesson_08_look_at_rows_and_runs(monkeypatch):
     assert judge("08.which", "b").state == "failed"
     monkeypatch.setattr(tasks_08, "race", lambda version, passes: race("v3", 2))
     assert judge("08.columns", RIGHT["08.columns"]).state == "failed"
+
+
+# -- lesson 03
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "told"),
+    [
+        ("03.blocks", {"seed": 1, **STRIPS, "a": (1, 2, 1, 0, 0)}, "a, order 2: the model has 0"),
+        ("03.blocks", {"seed": 1, **STRIPS, "c": (2, 2, 1)}, "give five numbers"),
+        ("03.blocks", {"seed": -1, **STRIPS}, "a seed is a whole number from 0 on"),
+        ("03.least", [5], "and pages 512 to 1023 are a huge page"),
+        ("03.least", list(range(0, 4096, 256)), "it can be done with fewer"),
+        ("03.least", [4096], "there is no page 4096"),
+        ("03.least", [-1], "there is no page -1"),
+        ("03.least", ["x"], "there is no page 'x'"),
+        ("03.chance", "2/70", "2 of the 70 ways: 1/35"),
+        ("03.chance", "0.03", "3/100 is not what counting all ways gives"),
+        ("03.chance", "half", "a fraction as text"),
+        ("03.requests", {**GETS, "huge page, for a process": "cma"}, "can be 'CMA'"),
+        ("03.healthy", host(cma=60, used=50), "80.0 % free"),
+        ("03.healthy", host(cma=0, used=0), "the pin should get nothing"),
+        ("03.healthy", host(cma=0, used=1), "the index should say"),
+        ("03.healthy", 7, "the answer should be a host"),
+    ],
+)
+def test_lesson_03_answers_from_the_model(name, answer, told):
+    assert told in judge(name, answer).why
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_every_seed_has_strips_that_can_be_counted(seed):
+    """Counted here by hand: at each order, aligned blocks that are free and in no larger one."""
+    for held in cases_03(seed).values():
+        found, taken = [], set(held)
+        for order in (4, 3, 2, 1, 0):
+            size, count = 1 << order, 0
+            for at in range(0, 16, size):
+                block = set(range(at, at + size))
+                if not block & taken:
+                    taken |= block
+                    count += 1
+            found.insert(0, count)
+        assert free_blocks(held) == tuple(found)
+
+
+def test_the_least_that_spoils_all_is_any_page_of_each_pageblock():
+    assert judge("03.least", [511, 512, 1500, 2000, 2049, 3000, 3500, 4095]).state == "passed"
+    for left_out in range(8):
+        pages = [at for at in range(0, 4096, 512) if at != left_out * 512]
+        assert judge("03.least", pages).state == "failed"
+
+
+def test_recall_of_lesson_03_is_what_the_model_does():
+    assert fates(host(cma=51, used=0).zone)["huge page, for a process"] == "CMA"
+    assert fates(host(cma=50, used=0).zone)["huge page, for a process"] == "ordinary memory"
+    assert fates(host(cma=60, used=0).zone)["huge page, for a long-term pin"] == "ordinary memory"

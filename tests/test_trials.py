@@ -45,7 +45,7 @@ def test_a_drain_is_what_helps():
 @pytest.mark.parametrize("pages", range(1, 9))
 def test_what_is_drained_or_not_holds_together(pages):
     for version in ("v2", "drain"):
-        for state in lru_batch(version, pages=pages, passes=2).explore().walk():
+        for _, state in lru_batch(version, pages=pages, passes=2).explore().walk():
             state.world.check()
 
 

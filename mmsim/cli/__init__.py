@@ -1,10 +1,10 @@
-"""The command line: `mmsim run | replay | compare | conformance | lab | doctor`.
+"""The command line: `mmsim run | replay | explore | compare | conformance | lab | doctor`.
 
 Interface: main
 
 Exit status: 0 all is well; 1 the model and what it was held against differ (conformance, compare),
 or the doctor found a problem; 2 the words, a file or a schedule could not be used, which is said in
-one sentence."""
+one sentence; 130 it was interrupted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from mmsim import __version__
-from mmsim.cli import held_against, steps, workplace
+from mmsim.cli import explore, held_against, steps, workplace
 from mmsim.cli.usage import Parser, UsageError
 from mmsim.hints import nearest
 
@@ -52,6 +52,11 @@ def _parser() -> argparse.ArgumentParser:
 COMMANDS = {
     "run": (steps.run, "run a scenario and print every step", steps.scenario_arguments),
     "replay": (steps.replay, "run a scenario by a schedule of your own", steps.replay_arguments),
+    "explore": (
+        explore.explore,
+        "every order of the steps of a scenario: outcomes, counts, odds",
+        explore.explore_arguments,
+    ),
     "conformance": (
         held_against.conformance,
         "hold the model against vectors",

@@ -81,6 +81,12 @@ def _print_comparison(comparison: FileComparison) -> None:
     skipped = comparison.having("skipped")
     for why in sorted({row.why for row in skipped}):
         print(f"  not compared: {sum(row.why == why for row in skipped)} rows; {why}")
+    for note in comparison.notes:
+        print(f"  {note}")
+    if len(explained) > SHOWN_MAX:  # what is alike is told once
+        for why in sorted({row.why for row in explained}):
+            print(f"  explained: {sum(row.why == why for row in explained)} rows; {why}")
+        explained = []
     for row in (explained + disagree)[:SHOWN_MAX]:
         numbers = ", ".join(
             f"{name} predicted {row.predicted[name]}, measured {row.measured[name]}"
@@ -97,5 +103,6 @@ def _comparison_json(comparison: FileComparison) -> dict[str, Any]:
         "file": comparison.file,
         "numbers": comparison.numbers,
         **{v: len(comparison.having(v)) for v in ("agree", "explained", "disagree", "skipped")},
+        "notes": comparison.notes,
         "rows": [{**row._asdict(), "differing": row.differing} for row in comparison.rows],
     }

@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mmsim import datafiles
-from mmsim.compare import indices
+from mmsim.compare import cma_fallback, indices
 from mmsim.compare.contig import compare_contig_row, is_contig_row
 from mmsim.compare.drop_caches import compare_drop_row, is_drop_row
 from mmsim.compare.pins import compare_pin_row, is_pin_row
@@ -27,13 +27,13 @@ COMPARED = (
     "s5_order0_pages.csv",
     "s7_pin_clean_dirty.csv",
     "s7_dropcaches_clean_dirty.csv",
+    "s9_cma_fallback.csv",
     "s10_s2_real_fragmentation_pins.csv",
     "s11_cma_alloc_return_value.csv",
     "s10_extfrag.csv",
 )
 NOT_COMPARED = {
     "s4_dropcaches_trials.csv": "depends on when drop_caches meets the pin; not deterministic",
-    "s9_cma_fallback.csv": "the page allocator is not in the model yet",
     "s10_pagetypeinfo.csv": "what the indices of s10_extfrag.csv are recomputed from",
 }
 
@@ -60,11 +60,13 @@ def compare_file(name: str) -> FileComparison:
         path = datafiles.path(f"kernel-runs/{name}")
     rows = datafiles.read_csv(path)
     columns = rows[0].keys() if rows else set[str]()
-    if columns >= set(indices.COLUMNS):
-        try:
+    try:
+        if columns >= set(indices.COLUMNS):
             return FileComparison(path.name, _compare_indices(rows, path))
-        except ValueError as error:
-            raise ValueError(f"{name}: {error}") from None
+        if columns >= set(cma_fallback.COLUMNS):
+            return cma_fallback.compare_steps(path.name, rows)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
     if is_drop_row(columns):
         compare = compare_drop_row
     elif is_contig_row(columns):

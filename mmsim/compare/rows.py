@@ -28,10 +28,11 @@ class RowComparison(NamedTuple):
 
 
 class FileComparison(NamedTuple):
-    """All rows of one file."""
+    """All rows of one file.  `notes`: what can be said of them together."""
 
     file: str
     rows: list[RowComparison]
+    notes: tuple[str, ...] = ()
 
     def having(self, verdict: str) -> list[RowComparison]:
         """The rows with this verdict."""

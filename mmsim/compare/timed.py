@@ -1,13 +1,13 @@
 """Measured pins that met a reference with an end, against the clock: who was quicker?
 
-Interface: ALLOCATIONS, VARIANTS, Trial, Bin, Closeness, trials, bins, last_looks, share_failed,
+Interface: LATEST_US, Trial, Closeness, trials, bins, last_looks, share_failed,
 microseconds_per_unit, closeness
 
 The pin fails if the reference outlives the last look that an attempt at a split takes at the count.
 When that look comes is drawn with the clock of `mmsim.clock`, many times; a release time then has a
 share of pins that fail.  One number is fitted to the measurements, once: how many microseconds a
-unit of the clock is, on the pins whose failing allocation was injected.  The others, where
-compaction runs in vain, are drawn with the same number."""
+unit of the clock is, on the pins whose failing allocation was "injected".  Those of "fragmented"
+memory, where compaction runs in vain, are drawn with the same number."""
 
 from __future__ import annotations
 
@@ -19,17 +19,11 @@ from typing import NamedTuple
 
 from mmsim.compare.pins import VERSION_OF
 from mmsim.datafiles import load_csv
+from mmsim.measured import TIMED, VARIANTS, Share
 from mmsim.scenarios import timed_hold
 from mmsim.scenarios.timed_hold import HOLD_MAX, attempts
-from mmsim.stats import wilson
 
-ALLOCATIONS = {
-    "inject": ("s3_timed_release.csv", "injected"),
-    "frag_pinned": ("s10_s2_real_fragmentation_pins.csv", "compaction"),
-}
-"""alloc_mode of the rows -> the file that has them, and the knob `allocation` of the model."""
 LOOP, RETFIX = "oct22", "1"
-VARIANTS = tuple(variant for loop, variant, fix in VERSION_OF if (loop, fix) == (LOOP, RETFIX))
 DRAWS = 200
 BIN_US = 100
 LATEST_US = 1_500
@@ -42,21 +36,6 @@ class Trial(NamedTuple):
 
     released: float
     failed: bool
-
-
-class Bin(NamedTuple):
-    """Pins whose reference went in the same stretch of time; `low` to `high`: Wilson's interval."""
-
-    start: int
-    pins: int
-    failed: int
-    low: float
-    high: float
-
-    @property
-    def share(self) -> float:
-        """Of pins that failed."""
-        return self.failed / self.pins
 
 
 class Closeness(NamedTuple):
@@ -72,65 +51,57 @@ class Closeness(NamedTuple):
     model: float
 
 
+def version_of(variant: str) -> str:
+    """The version of the model that behaves like a measured variant."""
+    return VERSION_OF[LOOP, variant, RETFIX]
+
+
 @functools.cache
-def trials(mode: str, variant: str) -> tuple[Trial, ...]:
-    """The measured pins of one huge page of this variant; raises DataFileError without data."""
-    file, _ = ALLOCATIONS[mode]
-    wanted = {"code": LOOP, "retfix": RETFIX, "variant": variant, "alloc_mode": mode}
-    wanted |= {"ref_kind": "timed", "n_units_2mib": "1"}
-    rows = [row for row in load_csv(f"kernel-runs/{file}") if wanted.items() <= row.items()]
+def trials(how: str, variant: str) -> tuple[Trial, ...]:
+    """The measured pins of this variant, by release time; `how`: one of measured.TIMED."""
+    wanted = {"code": LOOP, "retfix": RETFIX, "variant": variant, "ref_kind": "timed"}
+    rows = [row for row in load_csv(f"kernel-runs/{TIMED[how]}") if wanted.items() <= row.items()]
     found = [Trial(float(row["actual_release_us"]), row["pin_errno"] != "0") for row in rows]
     return tuple(sorted(found))
 
 
-def bins(found: Sequence[Trial], width: int = BIN_US, latest: float = LATEST_US) -> list[Bin]:
-    """Trials put together by release time, in stretches of `width` microseconds."""
-    groups: dict[int, list[bool]] = {}
+def _binned(found: Sequence[Trial], width: int, latest: float) -> dict[int, list[Trial]]:
+    groups: dict[int, list[Trial]] = {}
     for trial in found:
         if trial.released < latest:
-            groups.setdefault(int(trial.released // width) * width, []).append(trial.failed)
-    return [Bin(at, len(g), sum(g), *wilson(sum(g), len(g))) for at, g in sorted(groups.items())]
+            groups.setdefault(int(trial.released // width) * width, []).append(trial)
+    return groups
+
+
+def bins(
+    found: Sequence[Trial], width: int = BIN_US, latest: float = LATEST_US
+) -> dict[int, Share]:
+    """The share of pins that failed, by where a stretch of release times begins."""
+    groups = _binned(found, width, latest)
+    return {at: Share(sum(t.failed for t in group), len(group)) for at, group in groups.items()}
 
 
 @functools.cache
-def last_looks(variant: str, mode: str) -> tuple[float, ...]:
+def last_looks(variant: str, how: str) -> tuple[float, ...]:
     """When the last attempt looks at the count, in units of the clock; DRAWS of it, sorted."""
-    _, allocation = ALLOCATIONS[mode]
-    runs = (
-        timed_hold(
-            VERSION_OF[LOOP, variant, RETFIX],
-            hold=HOLD_MAX,
-            allocation=allocation,
-            order=1,
-            seed=seed,
-        )
-        for seed in range(1, DRAWS + 1)
-    )
+    knobs: dict[str, object] = {"hold": HOLD_MAX, "allocation": how, "order": 1}
+    runs = (timed_hold(version_of(variant), seed=seed, **knobs) for seed in range(1, DRAWS + 1))
     return tuple(sorted(attempts(run)[-1] for run in runs))
 
 
-def share_failed(variant: str, mode: str, released: float, unit: float) -> float:
+def share_failed(variant: str, how: str, released: float, unit: float) -> float:
     """Of the model's pins, with a reference that goes at this time; `unit` in microseconds."""
-    looks = last_looks(variant, mode)
+    looks = last_looks(variant, how)
     return bisect.bisect_left(looks, released / unit) / len(looks)
 
 
-def _of_model(found: Sequence[Trial], variant: str, mode: str, unit: float) -> float:
-    shares = [share_failed(variant, mode, trial.released, unit) for trial in found]
-    return statistics.fmean(shares)
-
-
-def _apart(variant: str, mode: str, unit: float, power: int) -> float:
+def _apart(variant: str, how: str, unit: float, power: int) -> float:
     """Sum over the pins: how far apart the shares of their bin are, to this power."""
-    groups: dict[int, list[Trial]] = {}
-    for trial in trials(mode, variant):
-        if trial.released < LATEST_US:
-            groups.setdefault(int(trial.released // BIN_US), []).append(trial)
     total = 0.0
-    for group in groups.values():
+    for group in _binned(trials(how, variant), BIN_US, LATEST_US).values():
         measured = statistics.fmean(trial.failed for trial in group)
-        difference = abs(measured - _of_model(group, variant, mode, unit))
-        total += len(group) * difference**power
+        model = statistics.fmean(share_failed(variant, how, t.released, unit) for t in group)
+        total += len(group) * abs(measured - model) ** power
     return total
 
 
@@ -139,17 +110,17 @@ def microseconds_per_unit() -> float:
     """The one number that is fitted: least squares over the injected failures, to a hundredth."""
     return min(
         (hundredths / 100 for hundredths in HUNDREDTHS),
-        key=lambda unit: sum(_apart(variant, "inject", unit, 2) for variant in VARIANTS),
+        key=lambda unit: sum(_apart(variant, "injected", unit, 2) for variant in VARIANTS),
     )
 
 
-def closeness(variant: str, mode: str) -> Closeness:
+def closeness(variant: str, how: str) -> Closeness:
     """Measured against model, after the fit."""
     unit = microseconds_per_unit()
-    pins = [trial for trial in trials(mode, variant) if trial.released < LATEST_US]
-    apart = _apart(variant, mode, unit, 1) / len(pins)
-    model = statistics.median(last_looks(variant, mode)) * unit
-    return Closeness(len(pins), apart, _best_split(trials(mode, variant)), model)
+    pins = [trial for trial in trials(how, variant) if trial.released < LATEST_US]
+    apart = _apart(variant, how, unit, 1) / len(pins)
+    model = statistics.median(last_looks(variant, how)) * unit
+    return Closeness(len(pins), apart, _best_split(trials(how, variant)), model)
 
 
 def _best_split(found: Sequence[Trial]) -> float:

@@ -1,6 +1,7 @@
 """Every order in which the actors can move, breadth first, each state once.
 
-Interface: explore, search, always, sometimes, Exploration, Finding, Outcome, Property, Verdict
+Interface: explore, search, always, sometimes, Exploration, Finding, Outcome, Property, Verdict,
+Contradiction
 
 While a search runs, only the states that wait for their turn are kept (`engine.found`).  It can be
 bounded (`preemptions_max`), and it can take actors that are alike for one another (`alike`); both
@@ -21,6 +22,7 @@ from mmsim.engine.schedule import render
 
 __all__ = [
     "STATES_MAX",
+    "Contradiction",
     "Exploration",
     "Finding",
     "Outcome",
@@ -47,6 +49,16 @@ class Memory(NamedTuple):
 
 
 NOBODY = Memory("", 0)
+
+
+class Contradiction(ModelError):
+    """A step that the model can't take, which is a bug in it: `what` it says, and a shortest
+    `schedule` that leads there."""
+
+    def __init__(self, what: str, schedule: Sequence[Move]):
+        super().__init__(f"{what}; schedule: {render(schedule)}")
+        self.what = what
+        self.schedule = tuple(schedule)
 
 
 class _Search:
@@ -113,8 +125,7 @@ class _Search:
             try:
                 after, _, _ = scenario.advance(state, move)
             except ModelError as error:
-                schedule = render([*found.schedule_to(here), move])
-                raise ModelError(f"{error}; schedule: {schedule}") from error
+                raise Contradiction(str(error), [*found.schedule_to(here), move]) from error
             name = found._number_of(move)
             memory_after = self._after(moves, move, memory) if bounded else NOBODY
             targets.append(self.take(after, memory_after, here, name))

@@ -1,23 +1,27 @@
-"""What a search found: a graph of states, and what can be asked about it.
+"""What a search found, and what can be asked about it.
 
-Interface: Exploration, Outcome
-
-A state is a world and the place where each actor stands.  Of a state that had its turn there are a
-number, its moves, and the move by which it was first reached.  Whoever wants to look at the states
-walks along these moves once more (`Exploration.walk`); that costs one step for each state."""
+Interface: Exploration, Outcome"""
 
 from __future__ import annotations
 
-from array import array
-from collections import deque
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from fractions import Fraction
-from typing import NamedTuple, overload
+from typing import NamedTuple
 
 from mmsim.engine.claims import Finding, Property, Test, Verdict
-from mmsim.engine.odds import EVEN, Flow, Weights, check_weights, components, flow, ways
+from mmsim.engine.odds import (
+    AT_THE_START,
+    EVEN,
+    Flow,
+    Weights,
+    check_weights,
+    components,
+    flow,
+    ways,
+)
 from mmsim.engine.samestate import SearchError
 from mmsim.engine.scenario import Move, Scenario, State
+from mmsim.engine.stategraph import StateGraph
 
 DEADLOCK, FOR_EVER = "deadlock", "goes on for ever"
 
@@ -35,36 +39,8 @@ class Outcome(NamedTuple):
     shortest: tuple[Move, ...] | None
 
 
-class States(Sequence[State]):
-    """The states of a search by number.  Each is made again when it is asked for."""
-
-    def __init__(self, found: Exploration):
-        self._found = found
-
-    def __len__(self) -> int:
-        return self._found.states
-
-    @overload
-    def __getitem__(self, number: int) -> State: ...
-    @overload
-    def __getitem__(self, number: slice) -> list[State]: ...
-    def __getitem__(self, number: int | slice) -> State | list[State]:
-        if isinstance(number, slice):
-            return [self[i] for i in range(*number.indices(len(self)))]
-        if not -len(self) <= number < len(self):
-            raise IndexError(f"no state {number}; there are {len(self)}")
-        scenario = self._found.scenario
-        state = scenario.initial()
-        for move in self._found.schedule_to(number % len(self)):
-            state, _, _ = scenario.advance(state, move, keep=False)
-        return state
-
-    def __iter__(self) -> Iterator[State]:
-        return self._found.walk()
-
-
-class Exploration:
-    """A graph: states are numbered in the order in which they were found, 0 is the initial one.
+class Exploration(StateGraph):
+    """The graph, as far as it was searched.
 
     `ends` are the states in which every actor has returned, `deadlocks` those in which nobody can
     move although somebody has not.  `complete` is False as long as states wait for their turn;
@@ -77,92 +53,21 @@ class Exploration:
         properties: Sequence[Property] = (),
         alike: Sequence[Sequence[str]] = (),
     ):
-        self.scenario = scenario
+        super().__init__(scenario)
         self.alike = tuple(map(tuple, alike))
-        self.found = States(self)
         self.ends: list[int] = []
         self.deadlocks: list[int] = []
         self.complete = False
         self.stopped = ""
-        self._first = (array("l"), array("H"))  # of each state: source, move
-        self._begin = array("l", [0])  # of each expanded state: where its edges begin
-        self._targets = array("l")
-        self._moves = array("H")
-        self._move_numbers: dict[Move, int] = {}
-        self._move_names: list[Move] = []
         self._order: tuple[int, list[list[int]]] | None = None
         self._decided: dict[Property, int] = {}
         self._properties = tuple(properties)
-
-    # -- the graph
-
-    @property
-    def states(self) -> int:
-        """Number of different states."""
-        return len(self._first[0])
-
-    @property
-    def edges(self) -> int:
-        """Number of (state, move) pairs."""
-        return len(self._targets)
-
-    @property
-    def expanded(self) -> int:
-        """How many states had their turn: those with the numbers below this one."""
-        return len(self._begin) - 1
-
-    @property
-    def waiting(self) -> int:
-        """How many states wait for their turn."""
-        return self.states - self.expanded
-
-    @property
-    def successors(self) -> Sequence[Sequence[int]]:
-        """For each state the states that its moves lead to, in the order of the moves."""
-        return [[target for _, target in self.edges_of(i)] for i in range(self.states)]
-
-    def edges_of(self, number: int) -> list[tuple[Move, int]]:
-        """The moves that were made in a state, each with the state it leads to."""
-        if number >= self.expanded:
-            return []
-        names, moves, targets = self._move_names, self._moves, self._targets
-        span = range(self._begin[number], self._begin[number + 1])
-        return [(names[moves[i]], targets[i]) for i in span]
-
-    def targets_of(self, number: int) -> Sequence[int]:
-        """The states that the moves of a state lead to, one for each move."""
-        if number >= self.expanded:
-            return ()
-        return self._targets[self._begin[number] : self._begin[number + 1]]
-
-    def schedule_to(self, number: int) -> list[Move]:
-        """A shortest schedule to the state with this number."""
-        sources, first = self._first
-        moves: list[Move] = []
-        while number > 0:
-            moves.append(self._move_names[first[number]])
-            number = sources[number]
-        return moves[::-1]
-
-    def walk(self) -> Iterator[State]:
-        """Every state in the order of the numbers, made again by one step from an earlier one."""
-        sources, first = self._first
-        advance, names = self.scenario.advance, self._move_names
-        state = self.scenario.initial()
-        kept = deque([(0, state)])
-        yield state
-        for number in range(1, self.states):
-            while kept[0][0] < sources[number]:
-                kept.popleft()
-            state, _, _ = advance(kept[0][1], names[first[number]])
-            kept.append((number, state))
-            yield state
 
     # -- questions
 
     def shortest(self, goal: Test) -> list[Move] | None:
         """A shortest schedule to a state where `goal` is true; None if none was found."""
-        for number, state in enumerate(self.walk()):
+        for number, state in self.walk():
             if goal(state):
                 return self.schedule_to(number)
         return None
@@ -205,7 +110,7 @@ class Exploration:
 
     def odds(self, goal: Test, weights: Weights = EVEN) -> Fraction:
         """The probability to come to a state where `goal` is true, now or later (`engine.odds`)."""
-        there = {number for number, state in enumerate(self.walk()) if goal(state)}
+        there = {number for number, state in self.walk() if goal(state)}
         running = self._flow(weights, there)
         return sum((running.reach[number] for number in there), Fraction(0))
 
@@ -215,13 +120,7 @@ class Exploration:
         `name` is asked about ends; a deadlock is called "deadlock", and if there is a part of the
         graph that can't be left and has no end, that counts as an outcome too.  In a search that
         was stopped, schedules and odds are those that are known so far."""
-        named: dict[str, list[int]] = {}
-        ends, deadlocks = set(self.ends), set(self.deadlocks)
-        for number, state in enumerate(self.walk()):
-            if number in ends:
-                named.setdefault(name(state), []).append(number)
-            elif number in deadlocks:
-                named.setdefault(DEADLOCK, []).append(number)
+        named = self._named(name)
         to, running = self._ways(), self._flow(weights)
         found = []
         for word, numbers in named.items():
@@ -234,6 +133,37 @@ class Exploration:
             found.append(Outcome(FOR_EVER, 0, None, running.for_ever, None))
         return found
 
+    def odds_from(
+        self,
+        name: Callable[[State], str],
+        starts: Sequence[Sequence[Move]],
+        weights: Weights = EVEN,
+    ) -> dict[str, Fraction]:
+        """The odds of every outcome for a run that begins after one of these schedules.
+
+        Each is as likely as any other, and what it takes to get there is not counted."""
+        begin: dict[int, Fraction] = {}
+        for start in starts:
+            number = self.number_after(start)
+            begin[number] = begin.get(number, Fraction(0)) + Fraction(1, len(starts))
+        running = self._flow(weights, begin=begin)
+        found = {
+            word: sum((running.reach[number] for number in numbers), Fraction(0))
+            for word, numbers in self._named(name).items()
+        }
+        return found | ({FOR_EVER: running.for_ever} if running.for_ever else {})
+
+    def _named(self, name: Callable[[State], str]) -> dict[str, list[int]]:
+        """Where runs end, by the name of the end; the nearest first."""
+        named: dict[str, list[int]] = {}
+        ends, deadlocks = set(self.ends), set(self.deadlocks)
+        for number, state in self.walk(ends | deadlocks):
+            if number in ends:
+                named.setdefault(name(state), []).append(number)
+            elif number in deadlocks:
+                named.setdefault(DEADLOCK, []).append(number)
+        return named
+
     def _ordered(self) -> list[list[int]]:
         if self._order is None or self._order[0] != self.expanded:
             self._order = (self.expanded, components(self))
@@ -242,31 +172,19 @@ class Exploration:
     def _ways(self) -> list[int | None]:
         return ways(self, self._ordered())
 
-    def _flow(self, weights: Weights, stop: Collection[int] = ()) -> Flow:
+    def _flow(
+        self,
+        weights: Weights,
+        stop: Collection[int] = (),
+        begin: Mapping[int, Fraction] = AT_THE_START,
+    ) -> Flow:
         check_weights(weights, [actor.name for actor in self.scenario.actors])
         for group in self.alike:
             if len({weights.get(name, 1) for name in group}) > 1:
                 raise SearchError(f"{', '.join(group)} are alike and need the same weight")
-        return flow(self, self._ordered(), weights, stop)
+        return flow(self, self._ordered(), weights, stop, begin)
 
     # -- for the search alone
-
-    def _add(self, source: int, move: int) -> None:
-        sources, moves = self._first
-        sources.append(source)
-        moves.append(move)
-
-    def _expanded(self, targets: list[int], moves: list[int]) -> None:
-        self._targets.extend(targets)
-        self._moves.extend(moves)
-        self._begin.append(len(self._targets))
-
-    def _number_of(self, move: Move) -> int:
-        found = self._move_numbers.get(move)
-        if found is None:
-            found = self._move_numbers[move] = len(self._move_names)
-            self._move_names.append(move)
-        return found
 
     def _look_at(self, state: State, number: int) -> None:
         for each in self._properties:

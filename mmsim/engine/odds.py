@@ -1,6 +1,7 @@
 """How many schedules there are, and how likely each way to go is.  Whole numbers and fractions.
 
-Interface: Graph, Weights, EVEN, Flow, by_actor, chances, components, ways, flow, check_weights
+Interface: Graph, Weights, EVEN, AT_THE_START, Flow, by_actor, chances, components, ways, flow,
+check_weights
 
 The rule of the odds: at every step a coin with as many sides as there are actors that can move says
 who does.  If the environment has a choice in that actor's step, a second coin says which.  Weights
@@ -31,6 +32,7 @@ FOR_EVER = -1
 
 Weights = Mapping[str, int | Fraction]
 EVEN: Weights = MappingProxyType({})
+AT_THE_START: Mapping[int, Fraction] = MappingProxyType({0: Fraction(1)})
 
 
 class Graph(Protocol):
@@ -144,12 +146,15 @@ def flow(
     order: Sequence[Sequence[int]],
     weights: Weights,
     stop: Collection[int] = (),
+    begin: Mapping[int, Fraction] = AT_THE_START,
 ) -> Flow:
-    """Let a probability of 1 run from state 0 along the moves; it stays in the states of `stop`.
+    """Let a probability of 1, which lies in the states of `begin`, run along the moves; it stays in
+    the states of `stop`.
 
     Raises SearchError for a cycle of more than `CYCLE_MAX` states."""
     reach = [Fraction(0)] * graph.states
-    reach[0] = Fraction(1)
+    for number, part in begin.items():
+        reach[number] = part
     for_ever = Fraction(0)
     split: dict[tuple[Move, ...], list[Fraction]] = {}
 

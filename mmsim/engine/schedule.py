@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import random
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import accumulate, groupby
 from math import lcm
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from mmsim.engine.odds import EVEN, Weights, by_actor, check_weights
 from mmsim.engine.scenario import Move, Scenario, Scheduler, State
@@ -96,7 +97,10 @@ def in_turn() -> Scheduler:
     last = [-1]
 
     def choose(scenario: Scenario, state: State) -> Move:
-        first = {scenario.index[group[0].actor]: group[0] for group in _groups(scenario, state)}
+        groups = by_actor(scenario.moves(state))
+        if not groups:
+            raise StopIteration
+        first = {scenario.index[group[0].actor]: group[0] for group in groups}
         n = len(scenario.actors)
         last[0] = next(i % n for i in range(last[0] + 1, last[0] + 1 + n) if i % n in first)
         return first[last[0]]
@@ -108,29 +112,53 @@ def coin(seed: int, weights: Weights = EVEN) -> Scheduler:
     """Toss a coin among the actors that can move, then one among the outcomes.
 
     `weights` load it, as in `engine.odds`: the odds of a search are those of this scheduler.
-    Raises SearchError at the first step for weights of nobody, or weights that are no weights."""
+    The run raises SearchError for weights of nobody, and for weights that are no weights."""
     rng = random.Random(seed)
-    unchecked = [weights]
+    known: dict[tuple[Move, ...], _Coin[_Coin[Move]]] = {}
 
     def choose(scenario: Scenario, state: State) -> Move:
-        if unchecked:
-            check_weights(unchecked.pop(), [actor.name for actor in scenario.actors])
-        groups = _groups(scenario, state)
-        group = _draw(rng, groups, [weights.get(moves[0].actor, 1) for moves in groups])
-        return _draw(rng, group, [weights.get(str(move), 1) for move in group])
+        moves = tuple(scenario.moves(state))
+        if moves not in known:
+            check_weights(weights, [actor.name for actor in scenario.actors])
+            known[moves] = _coins(by_actor(moves), weights)
+        return known[moves].toss(rng).toss(rng)
 
     return choose
+
+
+class _Coin(Generic[T]):
+    """A loaded coin with any number of sides, by whole numbers: a float would round the weights."""
+
+    def __init__(self, sides: Sequence[T], weights: Sequence[int | Fraction]):
+        unit = lcm(*[Fraction(weight).denominator for weight in weights])
+        self.sides = sides
+        self.upto = list(accumulate(int(weight * unit) for weight in weights))
+
+    def toss(self, rng: random.Random) -> T:
+        """One side; StopIteration if there is none."""
+        if not self.sides:
+            raise StopIteration
+        return self.sides[bisect_right(self.upto, rng.randrange(self.upto[-1]))]
+
+
+def _coins(groups: Sequence[Sequence[Move]], weights: Weights) -> _Coin[_Coin[Move]]:
+    """A coin among actors, whose sides are coins among the outcomes of each."""
+    outcomes = [
+        _Coin(moves, [weights.get(str(move), 1) if move.outcome else 1 for move in moves])
+        for moves in groups
+    ]
+    return _Coin(outcomes, [weights.get(moves[0].actor, 1) for moves in groups])
 
 
 def random_priorities(seed: int, *, depth: int, steps: int) -> Scheduler:
     """Priorities instead of coins: whoever has the highest goes on until it blocks or finishes.
 
     Everybody gets a random priority at the beginning; at `depth - 1` random steps among the first
-    `steps`, whoever has just moved falls below all others.  A failure that needs only a few orders
-    to be right (its depth) is met more often than by a coin: at least once in n * steps ** (depth -
-    1) runs, for n actors whose runs are `steps` long at most.  Outcomes are drawn by a fair coin.
+    `steps`, whoever has just moved falls below all others.  A failure that needs d orders to be
+    right (its depth) is met on average in at least 1 of n * steps ** (d - 1) runs of that depth,
+    for n actors and runs of at most `steps` steps.  Outcomes are drawn by a fair coin.
 
-    The idea: Burckhardt, Kothari, Musuvathi and Nagarakatti, ASPLOS 2010 (PCT).  Left out: steps
+    The idea: Burckhardt, Kothari, Musuvathi and Nagarakatte, ASPLOS 2010 (PCT).  Left out: steps
     that touch nothing shared count like others."""
     if depth < 1 or steps < 1:
         raise ValueError(f"depth and steps must be at least 1, not {depth} and {steps}")
@@ -143,26 +171,13 @@ def random_priorities(seed: int, *, depth: int, steps: int) -> Scheduler:
         if not ranks:
             names = [actor.name for actor in scenario.actors]
             ranks.update(zip(names, rng.sample(range(len(names)), len(names)), strict=True))
-        group = max(_groups(scenario, state), key=lambda moves: ranks[moves[0].actor])
+        groups = by_actor(scenario.moves(state))
+        if not groups:
+            raise StopIteration
+        group = max(groups, key=lambda moves: ranks[moves[0].actor])
         for _ in range(falls.count(taken[0])):
             ranks[group[0].actor] = min(ranks.values()) - 1
         taken[0] += 1
-        return _draw(rng, group, [1] * len(group))
+        return rng.choice(group)
 
     return choose
-
-
-def _groups(scenario: Scenario, state: State) -> list[list[Move]]:
-    """The moves of each actor that can move; raises StopIteration if nobody can."""
-    groups = by_actor(scenario.moves(state))
-    if not groups:
-        raise StopIteration
-    return groups
-
-
-def _draw(rng: random.Random, items: Sequence[T], weights: Sequence[int | Fraction]) -> T:
-    """One of the items, by whole numbers: a float would round the weights."""
-    unit = lcm(*[Fraction(weight).denominator for weight in weights])
-    upto = list(accumulate(int(weight * unit) for weight in weights))
-    drawn = rng.randrange(upto[-1])
-    return next(item for item, end in zip(items, upto, strict=True) if drawn < end)

@@ -36,6 +36,7 @@ def boot(
     movable: bool = False,
     pageblock_order: int = PAGEBLOCK_ORDER,
     watermarks: tuple[int, int, int] = (0, 0, 0),
+    shared_thp_pcp: bool = False,
 ) -> Zone:
     """A zone of `nr_pages` from pfn `start` on, with an area of `cma_pages` at its upper end.
 
@@ -52,7 +53,13 @@ def boot(
     for name, share in (("used", used), ("scattered", scattered)):
         if not 0 <= share <= 1:
             raise ZoneError(f"{name} is {share}: it is a share, from 0 to 1")
-    zone = Zone(nr_pages, start=start, pageblock_order=pageblock_order, watermarks=watermarks)
+    zone = Zone(
+        nr_pages,
+        start=start,
+        pageblock_order=pageblock_order,
+        watermarks=watermarks,
+        shared_thp_pcp=shared_thp_pcp,
+    )
 
     def aged(stretches: int, order: int) -> tuple[Pattern, ...]:
         kinds = min(stretches, STRETCHES_MAX)

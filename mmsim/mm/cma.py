@@ -20,7 +20,7 @@ from mmsim.flags import ANON, MIGRATE_CMA, MIGRATE_ISOLATE, MIGRATE_SYNC, MR_CON
 from mmsim.mm.fallback import look_at_pageblock, move_freepages
 from mmsim.mm.folio import Page
 from mmsim.mm.migrate import migrate_pages, putback_movable_pages
-from mmsim.mm.page_alloc import split_free, take
+from mmsim.mm.page_alloc import drain_pcp, split_free, take
 from mmsim.mm.swap import folio_isolate_lru, lru_add_drain_all
 from mmsim.mm.versions import Version
 from mmsim.mm.vmstat import count_vm_events
@@ -52,9 +52,11 @@ def _set_type(zone: Zone, start: int, end: int, migratetype: str) -> None:
 def start_isolate_page_range(world: World, me: str, start: int, end: int) -> None:
     """Nothing more is handed out from these pageblocks.  Kernel: mm/page_isolation.c.
 
-    CMA pageblocks are always accepted; others are not asked for here.
+    CMA pageblocks are always accepted; others are not asked for here.  Per-CPU lists are emptied:
+    alloc_contig_range() calls drain_all_pages() for that.
     """
     _set_type(world.own_zone(), start, end, MIGRATE_ISOLATE)
+    drain_pcp(world.own_zone())
 
 
 @atomic

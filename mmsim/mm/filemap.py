@@ -189,12 +189,21 @@ def filemap_release_folio(world: World, me: str, outcome: str, pfn: int) -> bool
     return outcome == "released"
 
 
-@blocking(frozen)
-def truncate_inode_folio(world: World, me: str, region: str, index: int) -> None:
+def _not_yet(world: World, me: str, region: str, index: int, waits: bool = False) -> str | None:
+    pfn = world.find(region, index)
+    locked = _locked(world, me, pfn) if waits and pfn is not None else None
+    return locked or frozen(world, me, region, index)
+
+
+@blocking(_not_yet)
+def truncate_inode_folio(
+    world: World, me: str, region: str, index: int, waits: bool = False
+) -> None:
     """The folio leaves its file: no page-cache references, no mappings.  Kernel: mm/truncate.c.
 
-    Left out: the folio lock that the kernel holds here; whoever schedules this step between two
-    steps of a lock holder builds a run that no kernel has."""
+    The kernel holds the folio lock here.  `waits` is for whoever has it; without that, a script can
+    have this step between two steps of a lock holder, which builds a run that no kernel has.  Left
+    out: taking and giving back the lock are no steps of their own."""
     pfn = world.find(region, index)
     if pfn is None:
         return

@@ -3,11 +3,12 @@
 Floor 1.  Mirrors mm/page_alloc.c, 6.1-rc6; each function names the one it mirrors.
 
 Interface: Request, request, alloc_pages, free_pages, split_page, take, split_free,
-rmqueue, watermark_usable, block_for
+rmqueue, drain_pcp, watermark_usable, block_for
 
 `rmqueue` asks in this order: CMA first if more than half of the free memory is CMA; the request's
-own type; CMA again; then a block of another type is taken over.  Left out: per-CPU lists,
-highatomic reserves, the watermark boost, NUMA, reclaim, the OOM killer."""
+own type; CMA again; then a block of another type is taken over.  Left out: per-CPU lists, but for
+that of huge pages if the zone has one; highatomic reserves, the watermark boost, NUMA, reclaim, the
+OOM killer."""
 
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ from typing import NamedTuple
 
 from mmsim.flags import (
     MIGRATE_CMA,
+    MIGRATE_ISOLATE,
     MIGRATE_MOVABLE,
     MIGRATE_UNMOVABLE,
     PCP_TYPES,
@@ -24,7 +26,10 @@ from mmsim.hints import nearest
 from mmsim.mm.fallback import rmqueue_fallback
 from mmsim.mm.untouched import HELD, Held
 from mmsim.mm.zone import Zone, ZoneError
-from mmsim.units import MAX_ORDER
+from mmsim.units import HPAGE_PMD_ORDER, MAX_ORDER
+
+# Huge pages that a per-CPU list is filled with at a time: max(63 >> 9, 2).
+THP_BATCH = 2
 
 
 class Request(NamedTuple):
@@ -73,16 +78,46 @@ def alloc_pages(zone: Zone, want: Request, *, movable: bool = True) -> int | Non
     """First pfn of a block of `1 << want.order` pages, now held, or None.
 
     `movable`: will its pages look movable, as pages of processes do?  Kernel:
-    get_page_from_freelist(), with the LOW watermark first and then the MIN one.
+    get_page_from_freelist(), rmqueue().  The kernel asks with the LOW watermark first and then with
+    the MIN one, which is what counts.
     """
-    low, least = zone.watermarks[1], zone.watermarks[0]
-    usable = watermark_usable(want, zone.nr_free, zone.nr_free_cma)
-    if usable <= low and usable <= least:
+    if watermark_usable(want, zone.nr_free, zone.nr_free_cma) <= zone.watermarks[0]:
         return None
-    pfn = rmqueue(zone, want)
+    # What is on the list may lie in CMA: not for movable requests that may not have that.
+    listed = zone.thp_pcp is not None and want.order == HPAGE_PMD_ORDER
+    if listed and (want.alloc_cma or want.migratetype != MIGRATE_MOVABLE):
+        pfn = _rmqueue_pcplist(zone, want)
+    else:
+        pfn = rmqueue(zone, want)
     if pfn is not None:
         zone.held[pfn] = HELD[movable][want.order]
     return pfn
+
+
+def _rmqueue_pcplist(zone: Zone, want: Request) -> int | None:
+    """The head of the per-CPU list of huge pages, which is filled first if it is empty.
+
+    All types share the list, so what a movable request has brought from CMA may go to a pin-scope
+    request next.  Kernel: __rmqueue_pcplist(), rmqueue_bulk(), order_to_pindex() until 6.10."""
+    if not zone.thp_pcp:
+        found = [pfn for _ in range(THP_BATCH) if (pfn := rmqueue(zone, want)) is not None]
+        zone.held.update(dict.fromkeys(found, HELD[False][want.order]))
+        zone.thp_pcp = tuple(found)
+    if not zone.thp_pcp:
+        return None
+    pfn, *rest = zone.thp_pcp
+    zone.thp_pcp = tuple(rest)
+    return pfn
+
+
+def drain_pcp(zone: Zone, keep: int = 0) -> None:
+    """Give back all but `keep` huge pages of the per-CPU list.  Kernel: free_pcppages_bulk()."""
+    listed = zone.thp_pcp or ()
+    for pfn in reversed(listed[keep:]):
+        del zone.held[pfn]
+        free_one_page(zone, pfn, HPAGE_PMD_ORDER)
+    if listed:
+        zone.thp_pcp = listed[:keep]
 
 
 def rmqueue(zone: Zone, want: Request) -> int | None:
@@ -127,13 +162,21 @@ def rmqueue_smallest(zone: Zone, order: int, migratetype: str) -> int | None:
 def free_pages(zone: Zone, pfn: int, order: int) -> None:
     """Give a block back; it merges with its buddy as long as that is free and of a fitting type.
 
-    Kernel: __free_one_page().  Raises ZoneError for a block that is not held like this."""
+    A huge page stays on the per-CPU list, if there is one, until it has more than a batch.  Kernel:
+    __free_one_page(), free_unref_page().  Raises ZoneError for a block that is not held like this.
+    """
     held = zone.held.get(pfn)
     if held is None and zone.run_at(pfn):
         zone.touch(pfn)
         held = zone.held.get(pfn)
-    if held is None or held.order != order:
+    if held is None or held.order != order or (zone.thp_pcp and pfn in zone.thp_pcp):
         raise ZoneError(_not_held(zone, pfn, order, held))
+    isolated = zone.pageblock_type(pfn) == MIGRATE_ISOLATE
+    if zone.thp_pcp is not None and order == HPAGE_PMD_ORDER and not isolated:
+        zone.held[pfn] = HELD[False][order]
+        zone.thp_pcp = (pfn, *zone.thp_pcp)
+        drain_pcp(zone, THP_BATCH)
+        return
     del zone.held[pfn]
     free_one_page(zone, pfn, order)
 
@@ -142,9 +185,9 @@ def _not_held(zone: Zone, pfn: int, order: int, held: Held | None) -> str:
     what = f"free of pfn {pfn:#x}, order {order}:"
     if not zone.start <= pfn < zone.end:
         return f"{what} the zone has pfns {zone.start:#x} to {zone.end - 1:#x}"
-    if held is not None:
+    if held is not None and held.order != order:
         return f"{what} it was allocated with order {held.order}; free it with that order"
-    if zone.free_order(pfn) is not None:
+    if held is not None or zone.free_order(pfn) is not None:
         return f"{what} it is free already (a double free)"
     return f"{what} no allocation begins there; free what alloc returned"
 

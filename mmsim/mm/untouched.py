@@ -105,9 +105,16 @@ class Run(NamedTuple):
         """First pfn behind it."""
         return self.pfn + (self.stretches << self.order)
 
-    def has(self, order: int) -> bool:
-        """Could a stretch have a free block of this order?"""
-        return any(looks.free[order] for looks in self.patterns)
+    def first_with(self, order: int) -> int | None:
+        """First pfn of the first stretch that has a free block of this order, if one has."""
+        kinds = len(self.patterns)
+        step = -1 if self.downwards else 1
+        at = self.end - (1 << self.order) if self.downwards else self.pfn
+        for _ in range(min(self.stretches, kinds)):
+            if self.patterns[(at >> self.order) % kinds].free[order]:
+                return at
+            at += step << self.order
+        return None
 
     def free(self) -> tuple[int, ...]:
         """Free blocks of each order in the whole run, without looking at each stretch."""

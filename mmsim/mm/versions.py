@@ -257,10 +257,11 @@ def seam_source(version: Version, seam: str) -> str:
 def source(name: str, *chosen: str) -> str:
     """The seams of a version as text: all of them, or the `chosen` ones."""
     version = get(name)
+    known = seams(version)
     for seam in chosen:
-        if seam not in SEAMS:
-            raise ValueError(f"no seam {seam!r}{nearest(seam, SEAMS)}")
-    shown = [(seam, what) for seam, what in seams(version).items() if seam in (chosen or SEAMS)]
+        if seam not in known:
+            raise ValueError(f"no seam {seam!r}{nearest(seam, known)}")
+    shown = [(seam, known[seam]) for seam in chosen or known]
     return "\n".join(f"# {what}\n{seam_source(version, seam)}" for seam, what in shown)
 
 

@@ -11,12 +11,19 @@ the rules are in page_alloc.py and fallback.py.
 
 from __future__ import annotations
 
+from collections import OrderedDict, defaultdict
 from collections.abc import Hashable, Iterable
 
 from mmsim.engine.op import ModelError
 from mmsim.flags import MIGRATE_CMA, MIGRATE_ISOLATE, MIGRATETYPES
 from mmsim.mm.untouched import ORDERS, Held, Run, pages
 from mmsim.units import PAGEBLOCK_ORDER
+
+FreeLists = list[OrderedDict[int, None]]
+
+
+def _empty() -> FreeLists:
+    return [OrderedDict() for _ in ORDERS]
 
 
 class ZoneError(ValueError):
@@ -27,8 +34,10 @@ class Zone:
     """Free lists, pageblock types and counters of one zone.
 
     free_area: migratetype -> one dict of first pfns per order; the LAST key is the head of the list
-    (the kernel takes from the head and frees to the head; a dict does both at its end).
-    untouched: migratetype -> Runs; they stand behind the listed blocks of the same type.
+    (the kernel takes from the head and frees to the head; a dict does both at its end).  A type has
+    lists once somebody asks for them.
+    untouched: migratetype -> Runs; they stand behind the listed blocks of the same type.  passed:
+    (migratetype, order) -> no stretch below this pfn has such a block.
     layout: (first pfn, end, migratetype) as set up; types: pageblock number -> migratetype, where
     that has changed.  held: first pfn -> Held.  nr_free, nr_free_cma: pages; an ISOLATE block
     counts in neither.
@@ -47,7 +56,9 @@ class Zone:
         "nr_free",
         "nr_free_cma",
         "pageblock_order",
+        "passed",
         "start",
+        "thp_pcp",
         "types",
         "untouched",
         "watermarks",
@@ -60,6 +71,7 @@ class Zone:
         start: int = 0,
         pageblock_order: int = PAGEBLOCK_ORDER,
         watermarks: tuple[int, int, int] = (0, 0, 0),
+        shared_thp_pcp: bool = False,
     ) -> None:
         block = 1 << pageblock_order
         if nr_pages <= 0:
@@ -74,40 +86,38 @@ class Zone:
         self.start, self.end = start, start + nr_pages
         self.pageblock_order = pageblock_order
         self.watermarks = watermarks
-        self.free_area: dict[str, list[dict[int, None]]] = {
-            migratetype: [{} for _ in ORDERS] for migratetype in MIGRATETYPES
-        }
+        self.free_area: defaultdict[str, FreeLists] = defaultdict(_empty)
         self.untouched: dict[str, tuple[Run, ...]] = {}
+        self.passed: dict[tuple[str, int], int] = {}
         self.layout: tuple[tuple[int, int, str], ...] = ()
         self.types: dict[int, str] = {}
         self.held: dict[int, Held] = {}
         self.nr_free = self.nr_free_cma = 0
         self.deferred = self.deferred_shift = 0
+        self.thp_pcp: tuple[int, ...] | None = () if shared_thp_pcp else None
 
     def branch(self) -> Zone:
         """A copy that can be changed on its own."""
         new = Zone.__new__(Zone)
         for name in Zone.__slots__:
             setattr(new, name, getattr(self, name))
-        new.free_area = {mt: [d.copy() for d in lists] for mt, lists in self.free_area.items()}
+        new.free_area = self.free_area.copy()
+        for migratetype, lists in self.free_area.items():
+            new.free_area[migratetype] = [blocks.copy() for blocks in lists]
         new.untouched = self.untouched.copy()
+        new.passed = self.passed.copy()
         new.types = self.types.copy()
         new.held = self.held.copy()
         return new
 
     def key(self) -> Hashable:
         """Equal for zones that will answer every request alike."""
-        lists = tuple(tuple(map(tuple, lists)) for lists in self.free_area.values())
-        runs = tuple((mt, self.untouched[mt]) for mt in sorted(self.untouched))
-        types = frozenset(self.types.items())
-        return (
-            lists,
-            runs,
-            types,
-            frozenset(self.held.items()),
-            self.deferred_shift,
-            self.deferred,
+        lists = tuple(
+            (mt, *map(tuple, self.free_area[mt])) for mt in MIGRATETYPES if self._listed(mt)
         )
+        runs = tuple((mt, self.untouched[mt]) for mt in sorted(self.untouched))
+        tables = frozenset(self.types.items()), frozenset(self.held.items())
+        return lists, runs, tables, self.thp_pcp, self.deferred_shift, self.deferred
 
     # -- reading
 
@@ -134,9 +144,13 @@ class Zone:
                     return run
         return None
 
+    def _listed(self, migratetype: str) -> bool:
+        return any(self.free_area.get(migratetype, ()))
+
     def free_blocks(self, migratetype: str) -> tuple[int, ...]:
         """Free blocks of each order on the lists of one type, untouched memory included."""
-        total = [len(blocks) for blocks in self.free_area[migratetype]]
+        listed = self._listed(migratetype)
+        total = [len(self.free_area[migratetype][order]) if listed else 0 for order in ORDERS]
         for run in self.untouched.get(migratetype, ()):
             total = [a + b for a, b in zip(total, run.free(), strict=True)]
         return tuple(total)
@@ -171,8 +185,10 @@ class Zone:
 
     def add_to_tail(self, migratetype: str, order: int, blocks: Iterable[int]) -> None:
         """Put blocks behind all others of their list (and before untouched memory), in order."""
-        lists = self.free_area[migratetype]
-        lists[order] = {**dict.fromkeys(reversed(tuple(blocks))), **lists[order]}
+        listed = self.free_area[migratetype][order]
+        for pfn in blocks:
+            listed[pfn] = None
+            listed.move_to_end(pfn, last=False)
 
     def extend(self, run: Run) -> None:
         """Add an untouched run; used while a zone is set up."""
@@ -189,16 +205,18 @@ class Zone:
             self._list(run, pfn >> run.order << run.order)
 
     def touch_next(self, migratetype: str, order: int) -> bool:
-        """List untouched memory of this type until a block of this order is there; False: none."""
-        lists = self.free_area[migratetype]
-        while not lists[order]:
-            for run in self.untouched.get(migratetype, ()):
-                if run.has(order):
-                    self._list(run, run.end - (1 << run.order) if run.downwards else run.pfn)
-                    break
-            else:
-                return False
-        return True
+        """List the first untouched stretch that has a block of this order; False: none has."""
+        if self.free_area[migratetype][order]:
+            return True
+        passed = self.passed.get((migratetype, order), self.start)
+        for run in self.untouched.get(migratetype, ()):
+            first = run.first_with(order) if run.end > passed else None
+            if first is not None:
+                self._list(run, first)
+                if not run.downwards:
+                    self.passed[migratetype, order] = first
+                return True
+        return False
 
     def _list(self, run: Run, first: int) -> None:
         pfn, count, migratetype, patterns, downwards = run

@@ -43,8 +43,8 @@ _SPECS = (
     DROP_CACHES_ONLY,
     TIMED_HOLD,
     BOOT_GUEST,
-    LRU_BATCH,
     CMA_ALLOC,
+    LRU_BATCH,
     SPLIT_RACE,
 )
 SCENARIOS: dict[str, Spec] = {spec.name: spec for spec in _SPECS}

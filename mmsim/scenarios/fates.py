@@ -37,6 +37,7 @@ MISSED = "failed: a piece missed its one pass"
 SINGLE = "failed: a single page could not be moved"
 NO_MEMORY = "failed: no memory to move it to"
 ALL_MOVED = "failed although everything moved"
+FAILURES = (NOT_SPLIT, NOT_MOVED, MISSED, NO_MEMORY, ALL_MOVED)
 
 Chunks = tuple[tuple[str, ...], ...]
 
@@ -54,7 +55,7 @@ def _pages(rc: int, what: str) -> str:
 
 
 PINNED = Aim("pinned", lambda rc: rc > 0, lambda rc: _pages(rc, "pinned"))
-MAPPED = Aim("mapped", lambda rc: rc == 0, lambda rc: "mapped for the device")
+MAPPED = Aim("mapped", lambda rc: rc == 0, lambda rc: "0 (mapped for the device)")
 MIGRATED = Aim("migrated", lambda rc: rc == 0, errno.name)
 TAKEN = Aim("taken back", lambda rc: rc >= 0, lambda rc: f"pfn {rc:#x}")
 SPLIT = Aim("split", lambda rc: rc == 0, errno.name)

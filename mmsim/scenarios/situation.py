@@ -11,7 +11,7 @@ from typing import NamedTuple
 from mmsim import errno
 from mmsim.engine import schedule
 from mmsim.engine.actor import Actor
-from mmsim.engine.explore import STATES_MAX, Exploration, explore
+from mmsim.engine.explore import STATES_MAX, Exploration, Property, explore
 from mmsim.engine.scenario import Event, Scenario, Scheduler, State
 from mmsim.engine.trace import Trace, record
 from mmsim.hints import nearest
@@ -19,6 +19,7 @@ from mmsim.knobs import Knob, Value, settle
 from mmsim.mm.versions import Version, get
 from mmsim.mm.world import World
 from mmsim.scenarios.fates import (
+    FAILURES,
     MIGRATED,
     NOT_FINISHED,
     Aim,
@@ -92,9 +93,11 @@ class Situation(Scenario):
         moves = schedule.parse(text, [actor.name for actor in self.actors])
         return record(self, schedule.replaying(moves))
 
-    def explore(self, *, states_max: int = STATES_MAX) -> Exploration:
+    def explore(
+        self, *, states_max: int = STATES_MAX, properties: Sequence[Property] = ()
+    ) -> Exploration:
         """Every order of the actors' steps, whatever the knobs say about when."""
-        return explore(self.merged(), states_max=states_max)
+        return explore(self.merged(), states_max=states_max, properties=properties)
 
     def merged(self) -> Situation:
         """The same situation, prepared for a search."""
@@ -133,6 +136,11 @@ class Situation(Scenario):
         """Has the main actor returned what it was started for?"""
         local = self.local(state, self.main)
         return bool(local.finished and self.aim.reached(local.result))
+
+    @property
+    def outcomes_known(self) -> tuple[str, ...]:
+        """Every name that `outcome` can give to an end; the first one is success."""
+        return (self.aim.word, *FAILURES)
 
     def outcome(self, state: State) -> str:
         """How the main actor fared, in a few words that stay the same for the same fate."""

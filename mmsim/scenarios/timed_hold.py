@@ -20,11 +20,11 @@ from mmsim.units import HPAGE_PMD_ORDER, MIGRATE_PASSES
 
 HOLD_MAX = 100_000
 SEEDS_MAX = 1_000_000
-ALLOCATION = {"injected": IN_VAIN, "compaction": IN_VAIN + COMPACTION}
+ALLOCATION = {"injected": IN_VAIN, "fragmented": IN_VAIN + COMPACTION}
 
 KNOBS = (
     number("hold", 1_000, 0, HOLD_MAX, "units of time from the start of the pin to the release"),
-    one_of("allocation", "injected", tuple(ALLOCATION), "what the failing allocation does"),
+    one_of("allocation", "injected", tuple(ALLOCATION), "why no huge page is to be had"),
     number("seed", 0, 0, SEEDS_MAX, "0: every step takes its time; else how times are drawn"),
     number("passes", MIGRATE_PASSES, 1, MIGRATE_PASSES, "passes of migrate_pages()"),
     number("order", HPAGE_PMD_ORDER, 1, HPAGE_PMD_ORDER, "size of a huge page; 9: 512 pages"),
@@ -35,9 +35,9 @@ def _timed_hold(spec: Spec, version: Version, knobs: dict[str, Value], merge: bo
     """A pin of one huge page in CMA; somebody has a reference on it from the start on.
 
     The run goes by the clock (mmsim.clock): the pin and the holder each have a CPU of their own.
-    The allocation of a huge page fails: at once, as when a test injects the failure, or after
-    compaction in vain.  With a smaller `order` each page stands for several, so that what is done
-    for a whole huge page lasts as long.
+    No huge page is to be had: the failure is injected by a test, or memory really is fragmented,
+    and compaction runs in vain.  With a smaller `order` each page stands for several, so that what
+    is done for a whole huge page lasts as long.
 
     Left out: VFIO around the pin, everything that mmsim.clock leaves out."""
     order = int(knobs["order"])

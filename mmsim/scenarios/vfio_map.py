@@ -90,7 +90,7 @@ def _vfio_map(spec: Spec, version: Version, knobs: dict[str, Value], merge: bool
     if trouble == "writeback":
         world.update(CMA_PFN, writeback=True)
     if trouble == "truncated":
-        others.append(truncater("truncater", NAMES[0], 0))
+        others.append(truncater("truncater", NAMES[0], 0, waits=True))
         cues += (Cue("truncater", NAMES[0], Position.at("split_lock", 0)),)
     faults: Faults = {}
     if trouble == "nomem":

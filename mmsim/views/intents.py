@@ -83,6 +83,7 @@ INTENTS: dict[str, str] = {
     "shmem_alloc_and_acct_folio": "allocate a page for the file",
     "shmem_add_to_page_cache": "put {it} into its file",
     "do_anonymous_page": "allocate and map a page of no file",
+    "populate_range": "fill a stretch of the guest's memory",
     "io_in_flight": "wait for the device",
     "pfn_to_folios": "find the pages behind the pins",
     # counters

@@ -83,6 +83,10 @@ def _answered(event: Event, before: World, after: World) -> str:
         return f"{answer.pins} pinned"
     if event.op.kind.name == "__split_huge_page":
         return f"{len(answer)} pieces"
+    if event.op.kind.name == "folio_batch_add":
+        return (
+            f"moves {', '.join(short_name(after, pfn) for pfn in answer)}" if answer else "queued"
+        )
     if event.op.kind.name == "begin_move":
         return errno.name(answer[0]) if answer[0] else f"expect {answer[1]}"
     return str(answer)

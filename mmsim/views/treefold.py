@@ -100,7 +100,7 @@ class _Folder:
         self.names: dict[int, str] = dict.fromkeys(found.deadlocks, DEADLOCK)
         self.steps: list[tuple[str, ...]] = []
         ends = set(found.ends)
-        for number, state in enumerate(found.walk()):
+        for number, state in found.walk():
             if number in ends:
                 self.names[number] = name(state)
             ops = [local.op for local in state.locals]

@@ -1,7 +1,6 @@
 """Static twins: a picture, a small table and a sentence as ordinary output of a cell.
 
-Interface: show_state, show_ledger, show_zone, show_memory, show_trace, show_flow, show_chart,
-show_table, show_diff, show_side_by_side, show_story
+Interface: Picture, Table, locked, say, After, and the `show_` functions
 
 What a widget shows is gone without a kernel (on GitHub, in print, for a screen reader); what these
 functions show is stored in the notebook.  With `after`, a prediction or the name of a task, nothing
@@ -21,10 +20,11 @@ from mmsim.benches import Bench
 from mmsim.checks import ANSWERED
 from mmsim.engine.trace import Trace
 from mmsim.lessons import Prediction
+from mmsim.loans import Lending
 from mmsim.mm import versions
 from mmsim.mm.zone import Zone
 from mmsim.units import HPAGE_PMD_ORDER
-from mmsim.views import account, flow, memory, picture, side_by_side, story, text
+from mmsim.views import account, flow, lending, memory, picture, side_by_side, story, text, windows
 from mmsim.views.figures import Chart
 from mmsim.views.fold import fold_once
 from mmsim.views.pasted import machine
@@ -89,7 +89,8 @@ def _cell(tag: str, content: object) -> str:
     return f'<{tag} style="{style}">{escape(words)}</{tag[:2]}>'
 
 
-def _locked(after: After) -> bool:
+def locked(after: After) -> bool:
+    """Is there no answer yet?  Then say what has to be answered."""
     if isinstance(after, str):
         answered, what = after in ANSWERED, f"you have answered {after}"
     else:
@@ -99,14 +100,14 @@ def _locked(after: After) -> bool:
     return not answered
 
 
-def _say(sentence: str) -> None:
+def say(sentence: str) -> None:
     """Print a sentence; a notebook would break a longer line in the middle of a word."""
     print(textwrap.fill(sentence, LINE_MAX, break_long_words=False, break_on_hyphens=False))
 
 
 def show_state(trace: Trace, row: int = -1, *, region: str = "A", after: After = None) -> None:
     """The state after a row of the run (negative: from the end), as the stepper shows it."""
-    if _locked(after):
+    if locked(after):
         return
     rows = fold_once(trace)
     row = row if row >= 0 else len(rows) + 1 + row
@@ -118,11 +119,11 @@ def show_state(trace: Trace, row: int = -1, *, region: str = "A", after: After =
 
 def show_ledger(bench: Bench, *, after: After = None) -> None:
     """Who refers to a page: its ledger as a picture, a sentence and a table."""
-    if _locked(after):
+    if locked(after):
         return
     trace = bench.run()
     display(Picture(account.account_svg(trace), account.account_sentence(trace)))
-    _say(account.account_sentence(trace))
+    say(account.account_sentence(trace))
     show_table(worked(bench))
 
 
@@ -137,13 +138,22 @@ def show_zone(
     """A zone: map of its pageblocks and free memory by size of block, a sentence and a table.
 
     `order`: the order asked about; `marked`: blocks (pfn, order) to outline, `marked_as` whose."""
-    if _locked(after):
+    if locked(after):
         return
-    said = memory.memory_sentence(zone, order)
-    svg = memory.memory_svg(zone, order, marked=marked, marked_as=marked_as)
-    display(Picture(svg, said))
-    _say(said)
+    seen = memory.memory(zone, order, marked=marked, marked_as=marked_as)
+    display(Picture(seen.svg, seen.sentence))
+    say(seen.sentence)
     show_table(memory.memory_table(zone, order))
+
+
+def show_lending(made: Lending, *, after: After = None) -> None:
+    """Eight allocations and the half line: a picture, a sentence and a table."""
+    if locked(after):
+        return
+    said = lending.lending_sentence(made)
+    display(Picture(lending.lending_svg(made), said))
+    say(said)
+    show_table(lending.lending_table(made))
 
 
 def show_memory(
@@ -158,7 +168,7 @@ def show_memory(
 
     `zone`, `node`: which zone, by default the one with most free memory; `order`: the order asked
     about.  What can't be read is answered by one sentence."""
-    if _locked(after):
+    if locked(after):
         return
     try:
         seen = machine(text, zone, node, order)
@@ -166,7 +176,7 @@ def show_memory(
         print(f"Can't be read: {error}")
         return
     display(Picture(seen.svg, seen.sentence))
-    _say(seen.sentence)
+    say(seen.sentence)
     show_table(seen.table)
     show_table(seen.zones)
 
@@ -180,30 +190,37 @@ def _two_columns(rows: list[tuple[str, str]]) -> Any:
 
 def show_trace(trace: Trace, *, width: int = 100, after: After = None) -> None:
     """The whole run as text: every step, then what came of it."""
-    if not _locked(after):
+    if not locked(after):
         print(text.step_table(trace, width=width))
         print()
         print(text.summary(trace))
 
 
+def show_result(trace: Trace, *, after: After = None) -> None:
+    """What came of a run, without its steps."""
+    if not locked(after):
+        for line in text.summary(trace).splitlines():
+            say(line)
+
+
 def show_flow(trace: Trace, *, after: After = None) -> None:
     """The decisions this run took, as a flow chart and a sentence."""
-    if not _locked(after):
+    if not locked(after):
         display(Picture(flow.flow_svg(trace), flow.flow_sentence(trace)))
-        _say(flow.flow_sentence(trace))
+        say(flow.flow_sentence(trace))
 
 
 def show_chart(chart: Chart, *, after: After = None) -> None:
     """A chart, its sentence and its table."""
-    if not _locked(after):
+    if not locked(after):
         display(Image(chart.png(), alt=chart.sentence))
-        _say(chart.sentence)
+        say(chart.sentence)
         show_table(chart.table)
 
 
 def show_table(table: Any, *, folded: str = "", after: After = None) -> None:
     """A pandas table, or a sentence.  `folded`: a line that opens a long one."""
-    if _locked(after):
+    if locked(after):
         return
     if isinstance(table, str):
         print(table)
@@ -216,9 +233,18 @@ def show_diff(before: str, after: str, *seams: str) -> None:
     print(versions.diff(before, after, *seams) or f"{before} and {after} behave alike.")
 
 
+def show_windows(trace: Trace, actor: str = "drop_caches", *, after: After = None) -> None:
+    """When a walk over the page cache has each folio locked, and when only referenced."""
+    if not locked(after):
+        said = windows.windows_sentence(trace, actor)
+        display(Picture(windows.windows_svg(trace, actor), said))
+        say(said)
+        display(Table(windows.windows_table(trace, actor), "The picture as a table"))
+
+
 def show_side_by_side(old: str, new: str, *, after: After = None) -> None:
     """Two versions or policies of the model, place by place, and a sentence."""
-    if not _locked(after):
+    if not locked(after):
         words = side_by_side.side_by_side_sentence(old, new)
         display(Picture(side_by_side.side_by_side_svg(old, new), words))
         print(words)

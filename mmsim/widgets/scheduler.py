@@ -16,6 +16,7 @@ import ipywidgets as w
 from mmsim import levels
 from mmsim.engine import schedule
 from mmsim.engine.scenario import Move
+from mmsim.scenarios import Situation
 from mmsim.views.columns import columns_svg
 from mmsim.views.names import plural
 from mmsim.widgets.session import Play
@@ -65,13 +66,9 @@ class ActorRow(w.HBox):
 class Scheduler(w.VBox):
     """The widget.  Its parts are attributes, so that a test can press them."""
 
-    def __init__(self, session: Play, offered: tuple[str, ...]) -> None:
+    def __init__(self, session: Play) -> None:
         self.session = session
-        titles = [
-            (f"{number}. {levels.level(name).title}", name)
-            for number, name in enumerate(offered, start=1)
-        ]
-        self.level = w.Dropdown(options=titles, value=session.level, description="level")
+        self.level = w.Dropdown(description="level", **self._titles())
         self.grain = w.Dropdown(
             options=levels.GRAINS,
             value=session.grain,
@@ -81,8 +78,11 @@ class Scheduler(w.VBox):
         self.undo = w.Button(description="Undo", tooltip="take the last press back")
         self.reset = w.Button(description="Reset", tooltip="back to the beginning")
         self.text = w.Text(description="schedule", continuous_update=False)
-        self.text.layout = w.Layout(width="620px")
-        self.load = w.Button(description="Play it", tooltip="play this schedule or share code")
+        self.text.layout = w.Layout(width="560px")
+        self.load = w.Button(
+            description="Play it", tooltip="play the schedule or share code in the box"
+        )
+        self.code = w.HTML()
         self.goal, self.told, self.said = w.HTML(), w.HTML(), w.HTML()
         self.view = w.HTML()
         self.rows: dict[str, ActorRow] = {}
@@ -94,12 +94,17 @@ class Scheduler(w.VBox):
                 self.actors,
                 self.told,
                 self.view,
-                w.HBox([self.text, self.load]),
+                w.HBox([self.text, self.load, self.code]),
                 self.said,
             ]
         )
         self._connect()
         self._draw()
+
+    def _titles(self) -> dict[str, Any]:
+        offered = enumerate(self.session.offered.values(), start=1)
+        titles = [(f"{number}. {level.title}", level.name) for number, level in offered]
+        return {"options": titles, "value": self.session.level}
 
     def _connect(self) -> None:
         session = self.session
@@ -111,18 +116,24 @@ class Scheduler(w.VBox):
         session.observe(lambda _: self._draw(), "moves")
 
     def _play(self, level: str) -> None:
-        self.session.level = level
-        self._draw()
+        if level != self.session.level:
+            self.session.level = level
+            self._draw()
 
     def _load(self) -> None:
         try:
             self.session.load(self.text.value)
         except ValueError as error:
             self.said.value = f"Not played: {escape(str(error))}."
+        else:
+            self._draw()
 
     def _draw(self) -> None:
         session = self.session
         trace = session.trace
+        if len(self.level.options) != len(session.offered):
+            self.level.options = self._titles()["options"]
+        self.level.value = session.level
         self.goal.value = f"<b>Goal.</b> {escape(session.played.goal)}"
         found = levels.stands(trace.scenario, trace.last)
         for stand in found:
@@ -136,6 +147,7 @@ class Scheduler(w.VBox):
         self.view.value = columns_svg(trace)
         self.told.value = self._verdict()
         self.text.value = schedule.render(trace.moves)
+        self.code.value = f"share code <code>{session.code}</code>" if session.code else ""
         self.said.value = ""
 
     def _verdict(self) -> str:
@@ -150,7 +162,9 @@ class Scheduler(w.VBox):
         return told
 
 
-def scheduler(*names: str) -> Scheduler:
-    """A widget to play these levels, the first one first; without a name, all of them."""
-    offered = names or tuple(levels.names())
-    return Scheduler(Play(offered[0]), offered)
+def scheduler(*offered: str | Situation | levels.Level) -> Scheduler:
+    """A widget to play these levels, the first one first; without a name, all of them.
+
+    A situation instead of a name can be played without a goal."""
+    chosen = offered or tuple(levels.names())
+    return Scheduler(Play(tuple(map(levels.level, chosen))))

@@ -17,6 +17,7 @@ from mmsim.engine.scenario import Move
 from mmsim.engine.trace import Trace, record
 from mmsim.scenarios import Situation
 from mmsim.scenarios.fates import fails
+from mmsim.sharecode import ShareError, encode
 from mmsim.views.fold import Row, fold_once
 
 
@@ -76,16 +77,18 @@ class Play(traitlets.HasTraits):
     grain = traitlets.Unicode(levels.STEP)
     moves = traitlets.Tuple()
 
-    def __init__(self, level: str) -> None:
+    def __init__(self, offered: tuple[levels.Level, ...]) -> None:
         super().__init__()
-        self._found: dict[Situation, list[str]] = {}
+        self.offered = {level.name: level for level in offered}
+        self._found: list[tuple[Situation, list[str]]] = []
         self._presses: list[int] = []
-        self.level = level
+        self.trace = Trace(offered[0].situation)
+        self.level = offered[0].name
 
     @property
     def played(self) -> levels.Level:
         """The level."""
-        return levels.level(self.level)
+        return self.offered[self.level]
 
     @property
     def won(self) -> bool:
@@ -93,11 +96,25 @@ class Play(traitlets.HasTraits):
         return self.played.won(self.trace)
 
     @property
+    def code(self) -> str:
+        """The share code of what was played so far; "" if there is none."""
+        try:
+            return encode(self.played.situation, self.trace.moves)
+        except ShareError:
+            return ""
+
+    @property
     def kinds(self) -> tuple[list[str], int, bool]:
         """The kinds found, how many there are, and whether that is all."""
-        situation = self.played.situation
-        all_, complete = levels.kinds(situation)
-        return self._found.setdefault(situation, []), len(all_), complete
+        all_, complete = levels.kinds(self.played.situation)
+        return self._kinds_found(), len(all_), complete
+
+    def _kinds_found(self) -> list[str]:
+        for situation, found in self._found:
+            if levels.same(situation, self.played.situation):
+                return found
+        self._found.append((self.played.situation, []))
+        return self._found[-1][1]
 
     def press(self, move: Move) -> None:
         """Make a move."""
@@ -116,20 +133,30 @@ class Play(traitlets.HasTraits):
         self._replay([])
 
     def load(self, text: str) -> None:
-        """Play a schedule from the beginning; raises ValueError if it can't be played."""
-        situation = self.played.situation
-        trace = situation.replay(text)
+        """Play a schedule, or a share code, from the beginning; raises ValueError if it can't be.
+
+        The code of another situation changes the level, to free play if no level has it."""
+        situation, moves = levels.read(text, self.played.situation)
+        trace = record(situation, schedule.replaying(moves))
+        if not levels.same(situation, self.played.situation):
+            self.level = self._level_of(situation)
         self.trace = trace
         self._presses = list(range(len(trace)))
         self._moved()
+
+    def _level_of(self, situation: Situation) -> str:
+        for level in self.offered.values():
+            if levels.same(level.situation, situation):
+                return level.name
+        self.offered[levels.FREE] = levels.free_play(situation)
+        return levels.FREE
 
     def _replay(self, moves: list[Move]) -> None:
         self.trace = record(self.played.situation, schedule.replaying(moves))
         self._moved()
 
     def _moved(self) -> None:
-        found, _, _ = self.kinds
-        fate = self.played.situation.fate(self.trace.last)
+        found, fate = self._kinds_found(), self.played.situation.fate(self.trace.last)
         if fails(fate) and fate not in found:
             found.append(fate)
         self.moves = tuple(self.trace.moves)

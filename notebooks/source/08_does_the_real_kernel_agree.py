@@ -225,12 +225,12 @@ assert fixed.first_wrong[1] == 2 * 4 + 1 and movable.first_wrong[1] == 6
 # So far one reference was held on purpose. Now the real thing: `drop_caches` runs while memory is pinned. The kernels
 # take turns; huge pages lie in CMA, and the allocation of a free huge page is made to fail, so that every huge page
 # has to be split. Seven scenarios: `drop_caches` in a tight loop, or every 20 or 100 ms, or once at a random moment;
-# one, 8 or 32 huge pages. 1,020 pins for each kernel.
+# one, 8 or 32 huge pages. (*Value 3*: other caches are dropped as well.) 1,020 pins for each kernel.
 #
 # There was a fourth kernel: v2 with a switch that existed in no kernel of 2022. With it a *piece* of a split huge page
 # that is busy asks for another pass, as a huge page does.
 #
-# How many of 1,020 pins fail? You will be surprised; so say it first, and be honest.
+# How many of 1,020 pins fail? Say it first.
 
 # %%
 effect = Prediction(
@@ -332,9 +332,16 @@ assert missed["6.1.0"] == missed["v3"] != missed["subpage_retry"]
 assert split["6.1.0"] != split["v3"] == split["subpage_retry"]
 
 # %% [markdown]
-# The odds depend on how often the pin moves; that the patch leaves the third column *exactly* as it was does not. Here
-# is a shortest run in which a piece misses its pass, at the step where it happens: the freeze finds one reference too
-# many, for just this moment.
+# <details><summary><b>What the search says.</b> Open when you have answered.</summary>
+#
+# The patch helps against a split that is refused, and leaves *a piece missed its pass* exactly as likely as it was;
+# retrying pieces does the opposite. The odds themselves depend on how often the pin moves. That the one change does not
+# touch the other failure does not depend on it.
+#
+# Below is a shortest run in which a piece misses its pass, at the step where it happens: the freeze finds one reference
+# too many, for just this moment.
+#
+# </details>
 
 # %%
 run = missed_piece("v3")

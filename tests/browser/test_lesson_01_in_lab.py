@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
-
 import pytest
-from lab import BROWSER_FLAGS, Lab, Server
-from playwright.sync_api import expect, sync_playwright
+from lab import opened
+from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
-NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 LESSON = "01_who_holds_this_page.ipynb"
 
 
 @pytest.fixture
 def lab(tmp_path, chromium):
-    work = tmp_path / "work"
-    work.mkdir()
-    shutil.copy(NOTEBOOKS / LESSON, work)
-    server = Server(tmp_path, work, "JupyterLab Light")
-    try:
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=chromium, args=BROWSER_FLAGS)
-            lab = Lab(browser.new_page(viewport={"width": 1400, "height": 1000}), server)
-            lab.open(LESSON)
-            yield lab
-            browser.close()
-    finally:
-        server.stop()
+    with opened(LESSON, tmp_path, chromium) as lab:
+        yield lab
 
 
 def locked(lab, words, answers):

@@ -3,35 +3,19 @@
 from __future__ import annotations
 
 import re
-import shutil
-from pathlib import Path
 
 import pytest
-from lab import BROWSER_FLAGS, Lab, Server
-from playwright.sync_api import expect, sync_playwright
+from lab import THEMES, opened
+from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
-NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 LESSON = "04_migrate_or_split.ipynb"
 
 
-@pytest.fixture(params=["JupyterLab Light", "JupyterLab Dark"])
+@pytest.fixture(params=THEMES)
 def lab(request, tmp_path, chromium):
-    work = tmp_path / "work"
-    work.mkdir()
-    shutil.copy(NOTEBOOKS / LESSON, work)
-    server = Server(tmp_path, work, request.param)
-    try:
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=chromium, args=BROWSER_FLAGS)
-            page = browser.new_page(viewport={"width": 1400, "height": 1000})
-            lab = Lab(page, server)
-            lab.theme = request.param.split()[-1].lower()
-            lab.open(LESSON)
-            yield lab
-            browser.close()
-    finally:
-        server.stop()
+    with opened(LESSON, tmp_path, chromium, request.param) as lab:
+        yield lab
 
 
 def predict(widget, answers):
@@ -79,5 +63,24 @@ def test_predict_step_and_go_back(lab):
     assert re.fullmatch("#F[0-9A-F]{5}", picture.locator("rect").first.get_attribute("fill"))
     light = page.evaluate("document.body.dataset.jpThemeLight")
     assert light == ("true" if lab.theme == "light" else "false")
+    meets_drop_caches(lab)
     assert lab.errors == []
     assert lab.asked_outside == []
+
+
+def meets_drop_caches(lab):
+    """The second stepper: two questions, a run with two actors, another version."""
+    widget = lab.page.locator(
+        ".jp-OutputArea", has=lab.page.get_by_text("drop_caches stands still")
+    ).first
+    predict(widget, ["it waits", "it goes on"])
+    picture = widget.locator("svg[role=img]")
+    handle = widget.get_by_role("slider")
+    handle.press("End")
+    expect(picture).to_contain_text("step 45 of 45")
+    expect(widget.get_by_text("it waits: ✔ as predicted")).to_be_visible()
+    expect(widget.get_by_text("it fails: ✘ you predicted it goes on")).to_be_visible()
+    lab.shot(f"{lab.theme}-drop-caches")
+    widget.locator("select").last.select_option("v2")
+    expect(picture).to_contain_text("version v2")
+    lab.shot(f"{lab.theme}-drop-caches-v2")

@@ -7,33 +7,36 @@ import pytest
 from mmsim.compare import timed
 from mmsim.datafiles import load_csv
 from mmsim.engine.trace import record
+from mmsim.measured import TIMED, VARIANTS
 from mmsim.scenarios import timed_hold
 
-PAIRS = [(mode, variant) for mode in timed.ALLOCATIONS for variant in timed.VARIANTS]
+PAIRS = [(how, variant) for how in TIMED for variant in VARIANTS]
 
 
-def test_variants_are_those_that_were_measured_with_the_return_value_fix():
-    assert timed.VARIANTS == ("base", "v1", "v2")
+def test_every_row_is_read():
     sizes = {pair: len(timed.trials(*pair)) for pair in PAIRS}
-    assert sizes == {(mode, v): 336 if mode == "inject" else 168 for mode, v in PAIRS}
+    assert sizes == {(how, v): 336 if how == "injected" else 168 for how, v in PAIRS}
 
 
-@pytest.mark.parametrize("variant", timed.VARIANTS)
-def test_bins_and_intervals_are_those_of_the_measured_file(variant):
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_bins_are_those_of_the_measured_file(variant):
     wanted = {"code": timed.LOOP, "variant": variant}
     rows = load_csv("kernel-runs/s3_timed_release_by_actual_release.csv")
     rows = [row for row in rows if wanted.items() <= row.items()]
-    found = timed.bins(timed.trials("inject", variant), width=50, latest=1e9)
-    assert len(found) == len(rows) > 50
-    for row, made in zip(rows, found, strict=True):
-        assert made.start == int(row["actual_release_bin_start_us(width=50)"])
-        assert (made.pins, made.failed) == (int(row["n_trials"]), int(row["n_pin_failed"]))
-        assert made.low == pytest.approx(float(row["wilson95_low"]), abs=1e-4)
-        assert made.high == pytest.approx(float(row["wilson95_high"]), abs=1e-4)
+    found = timed.bins(timed.trials("injected", variant), width=50, latest=1e9)
+    assert len(rows) > 50
+    assert {at: (share.hits, share.trials) for at, share in found.items()} == {
+        int(row["actual_release_bin_start_us(width=50)"]): (
+            int(row["n_pin_failed"]),
+            int(row["n_trials"]),
+        )
+        for row in rows
+    }
 
 
-@pytest.mark.parametrize(("mode", "variant"), PAIRS)
-def test_thresholds_are_those_of_the_measured_file(mode, variant):
+@pytest.mark.parametrize(("how", "variant"), PAIRS)
+def test_thresholds_are_those_of_the_measured_file(how, variant):
+    mode = {"injected": "inject", "fragmented": "frag_pinned"}[how]
     wanted = {"code": timed.LOOP, "variant": variant, "alloc_mode": mode}
     (row,) = (
         row
@@ -41,46 +44,46 @@ def test_thresholds_are_those_of_the_measured_file(mode, variant):
         if wanted.items() <= row.items()
     )
     column = "threshold_release_us(best split of fail/success)"
-    found = timed.closeness(variant, mode).measured
+    found = timed.closeness(variant, how).measured
     assert found == pytest.approx(float(row[column]), abs=0.1)
 
 
 # Golden: difference of the shares in thousandths, the model's threshold in microseconds.
 GOLDEN = {
-    ("inject", "base"): (30, 466),
-    ("inject", "v1"): (44, 624),
-    ("inject", "v2"): (82, 624),
-    ("frag_pinned", "base"): (77, 490),
-    ("frag_pinned", "v1"): (117, 870),
-    ("frag_pinned", "v2"): (83, 870),
+    ("injected", "base"): (30, 466),
+    ("injected", "v1"): (44, 624),
+    ("injected", "v2"): (82, 624),
+    ("fragmented", "base"): (77, 490),
+    ("fragmented", "v1"): (117, 870),
+    ("fragmented", "v2"): (83, 870),
 }
 
 
 def test_one_number_is_fitted():
     assert timed.microseconds_per_unit() == 0.59
     found = {
-        (mode, v): (round(1000 * c.apart), round(c.model))
-        for mode, v in PAIRS
-        for c in [timed.closeness(v, mode)]
+        (how, v): (round(1000 * c.apart), round(c.model))
+        for how, v in PAIRS
+        for c in [timed.closeness(v, how)]
     }
     assert found == GOLDEN
 
 
-@pytest.mark.parametrize(("mode", "variant"), PAIRS)
-def test_a_curve_rises_from_nobody_to_everybody(mode, variant):
+@pytest.mark.parametrize(("how", "variant"), PAIRS)
+def test_a_curve_rises_from_nobody_to_everybody(how, variant):
     unit = timed.microseconds_per_unit()
-    curve = [timed.share_failed(variant, mode, t, unit) for t in range(0, 1_501, 50)]
+    curve = [timed.share_failed(variant, how, t, unit) for t in range(0, 1_501, 50)]
     assert curve == sorted(curve)
     assert (curve[0], curve[-1]) == (0, 1)
 
 
 def test_the_patch_moves_the_curve_and_compaction_moves_it_further():
-    def middle(variant, mode):
-        return timed.closeness(variant, mode).model
+    def middle(variant, how):
+        return timed.closeness(variant, how).model
 
-    assert middle("base", "inject") < middle("v1", "inject") == middle("v2", "inject")
-    gain = {mode: middle("v2", mode) - middle("base", mode) for mode in timed.ALLOCATIONS}
-    assert gain["frag_pinned"] > 2 * gain["inject"]
+    assert middle("base", "injected") < middle("v1", "injected") == middle("v2", "injected")
+    gain = {how: middle("v2", how) - middle("base", how) for how in TIMED}
+    assert gain["fragmented"] > 2 * gain["injected"]
 
 
 @pytest.mark.parametrize("released", [600, 1_000, 1_400])

@@ -248,3 +248,36 @@ def test_weights_are_checked():
 
 def test_a_verdict_needs_no_odds():
     assert explore(SCENARIOS["choices"](True)).always(lambda state: True) is Verdict.HOLDS
+
+
+def test_odds_of_a_run_that_begins_later():
+    """From each place in the middle, by following every schedule from there: the mean of all."""
+    scenario = SCENARIOS["waiting"](False)
+    found = explore(scenario)
+    moves = {each.actor: each for each in scenario.moves(scenario.initial())}
+    starts = [[], [moves["c"]], [moves["c"], moves["c"]]]
+    for weights in WEIGHTS.values():
+        by_start = [odds_from_by_hand(scenario, start, weights) for start in starts]
+        expected = {end: sum(each.get(end, 0) for each in by_start) / 3 for end in {*by_start[0]}}
+        assert found.odds_from(end_of(scenario), starts, weights) == expected
+        whole = {each.name: each.odds for each in found.outcomes(end_of(scenario), weights)}
+        assert found.odds_from(end_of(scenario), [[]], weights) == whole
+        assert found.odds_from(end_of(scenario), [[], []], weights) == whole
+    with pytest.raises(SearchError, match="move 3, c, was not made in this search"):
+        found.odds_from(end_of(scenario), [[moves["c"]] * 3])
+
+
+def end_of(scenario):
+    return lambda state: str(outcome_of(scenario, state))
+
+
+def odds_from_by_hand(scenario, start, weights):
+    """`odds_by_hand` after these moves; whoever is stuck counts as a deadlock."""
+    state = scenario.initial()
+    for move in start:
+        state, _ = scenario.step(state, move)
+    found = {}
+    for end, (_, odds) in odds_by_hand(scenario, weights, state).items():
+        name = str(end) if len(end[1]) == len(scenario.actors) else "deadlock"
+        found[name] = found.get(name, 0) + odds
+    return found

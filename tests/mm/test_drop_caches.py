@@ -411,7 +411,7 @@ def test_the_tail_is_the_window_in_which_the_check_fails():
         if local.op is None or local.op.kind.name != "can_split_folio":
             continue
         made = state.world.folio(PFN)
-        if ME in dict(made.held) and found.successors[here]:
+        if ME in dict(made.held) and found.targets_of(here):
             windows.add(state.locals[1].op.kind.name)
     assert windows >= {"folio_batch_add", "lru_add_drain", "folio_put"}
     # While drop_caches has the lock, the split waits for it and can't be at its check.

@@ -17,6 +17,9 @@ from mmsim.mm.filemap import (
 )
 from mmsim.mm.page_ref import folio_ref_freeze
 from mmsim.mm.rmap import remove_migration_ptes, try_to_migrate
+from mmsim.scenarios import make
+
+TRUNCATED = {"order": 1, "passes": 2, "released": "1", "trouble": "truncated"}
 
 
 def guard(world, op, me="me"):
@@ -85,6 +88,19 @@ def test_truncation_takes_the_entries_of_a_migration_too():
     do(world, remove_migration_ptes(PFN, PFN))
     world.check()
     assert (world.folio(PFN).refcount, world.folio(PFN).mapcount) == (1, 0)
+
+
+def test_truncation_waits_for_the_lock_if_it_is_told_to():
+    """As in the kernel.  Otherwise the search would truncate a page in the middle of its move: its
+    references would add up again, and whoever held one would lose it."""
+    world = memory(folio(locked_by="somebody"))
+    why = "waiting for the lock of A, held by somebody"
+    assert guard(world, truncate_inode_folio("A", 0, True)) == why
+    assert guard(world, truncate_inode_folio("A", 0)) is None
+    found = make("vfio_map", "v3", TRUNCATED, merge=True).explore()
+    assert found.complete
+    for state in found.found:
+        state.world.check()
 
 
 def test_truncation_waits_for_a_frozen_folio():

@@ -40,7 +40,7 @@ each_edition = pytest.mark.parametrize("which", EDITIONS)
 
 
 def test_there_are_lessons_and_nothing_else():
-    assert [path.stem[:2] for path in SOURCES] == ["00", "01", "04", "07", "08"]
+    assert [path.stem[:2] for path in SOURCES] == ["00", "01", "03", "04", "07", "08"]
     for folder in build.EDITIONS.values():
         assert sorted(p.stem for p in folder.glob("*.ipynb")) == [p.stem for p in SOURCES]
 
@@ -106,7 +106,9 @@ def test_a_widget_is_followed_by_a_twin_without_one(source):
     for number, cell in enumerate(cells):
         if "nbval-ignore-output" in tags(cell):
             after = "\n".join(cell.source for cell in cells[number + 1 : number + 5])
-            assert re.search(r"\bshow_(state|ledger|flow|table|chart)\(", after), cell.source
+            assert re.search(r"\bshow_(state|ledger|zone|memory|flow|table|chart)\(", after), (
+                cell.source
+            )
 
 
 @each_lesson

@@ -1,0 +1,82 @@
+"""The tasks of lesson 04 about drop_caches, and about time."""
+
+from __future__ import annotations
+
+from mmsim.checks import Verdict, failed, passed, task
+from mmsim.compare import timed
+from mmsim.engine.schedule import render
+from mmsim.scenarios import SMALL, pin_versus
+from mmsim.scenarios.fates import MISSED, NOT_SPLIT
+from mmsim.scenarios.windows import unlocked_and_referenced
+from mmsim.views.meetings import FAILS, WAITS, meets
+
+
+@task(
+    "04.window",
+    "a whole number: steps that drop_caches has taken when the pin comes",
+    "The lock only makes the pin wait. Which steps come after folio_unlock()?",
+    "folio_put() ends the window: the reference is gone.",
+    "Count the lines of the walk up to folio_unlock().",
+    parts=int,
+)
+def window(answer: int) -> Verdict:
+    """Judged by a run: drop_caches takes so many steps, and then the pin runs alone."""
+    situation, state, fate = meets("v2", answer)
+    walked = situation.local(state, "drop_caches")
+    if fate == WAITS:
+        return failed(f"after {answer} steps the pin is {situation.blocked(state, 'pin')}")
+    if fate != FAILS:
+        who = "drop_caches is done with the page" if walked.finished else "nobody is in the way"
+        return failed(f"after {answer} steps the pin goes through: {who}")
+    if not unlocked_and_referenced(situation, state, "drop_caches"):
+        return failed(f"after {answer} steps it fails, but drop_caches has yet to lock the page")
+    refused = state.world.vmstat["thp_split_page_failed"]
+    return passed(
+        f"after {answer} steps the page is unlocked and has one reference too many",
+        f"As long as drop_caches stands still here, v2 tries in every pass: {refused} refusals.",
+    )
+
+
+_ENDS = {"not split": NOT_SPLIT, "piece missed": MISSED, "mapped": "mapped"}
+
+
+@task(
+    "04.left",
+    "a dict: (version, how it ends) -> True if some order of the steps ends so",
+    "Base counts a split as a failure, whatever becomes of the pieces.",
+    "drop_caches can stand still for as long as ten passes take.",
+    "The pieces have a round of their own, with one pass, in every version.",
+    parts={(version, end): bool for version in ("base", "v2") for end in _ENDS},
+)
+def left(answer: dict[tuple[str, str], bool]) -> Verdict:
+    """Judged by every order of the steps of a small pin and one drop_caches."""
+    for version in dict.fromkeys(version for version, _ in answer):
+        found = pin_versus(version, **SMALL).explore()
+        name = found.scenario.outcome  # type: ignore[attr-defined]
+        ends = {outcome.name: outcome.shortest for outcome in found.outcomes(name)}
+        for short, end in _ENDS.items():
+            schedule = ends.get(end)
+            if answer[version, short] is bool(schedule):
+                continue
+            if schedule:
+                return failed(f"{version} can end so ({end}): {render(schedule)}")
+            return failed(f"{version} never ends so ({end}), in any of {found.states:,} states")
+    return passed(
+        "the patch makes one failure rarer; it takes none away, and one it does not touch"
+    )
+
+
+@task(
+    "04.longer",
+    "one of earlier, same, later",
+    "The patch waits for nothing. Where does time pass between two attempts?",
+    "An attempt asks for a huge page first, and compaction is part of that.",
+    "Ten attempts that last longer end later.",
+    parts=("earlier", "same", "later"),
+)
+def longer(answer: str) -> Verdict:
+    """Judged by the clock: until when does a reference have to go?"""
+    short, long = (timed.closeness("v2", how).model for how in ("injected", "fragmented"))
+    right = "later" if long > short else "earlier" if long < short else "same"
+    told = f"{long:.0f} µs with compaction, {short:.0f} µs without, in the middle of all draws"
+    return passed(told) if answer == right else failed(told)

@@ -1,0 +1,66 @@
+"""A zone as booted or after long use: the shares are what was asked for, and a seed is a place."""
+
+from __future__ import annotations
+
+import pytest
+
+from mmsim.flags import MIGRATE_CMA, MIGRATE_MOVABLE
+from mmsim.mm.bootmem import boot
+from mmsim.mm.page_alloc import alloc_pages, request
+from mmsim.mm.untouched import pages
+
+MIB = 256
+
+
+@pytest.mark.parametrize("host", [16, 30, 62, 1024, 1 << 20])
+@pytest.mark.parametrize("used", [0.25, 0.5, 1.0])
+@pytest.mark.parametrize("scattered", [0.0, 0.5, 1.0])
+def test_the_shares_of_used_and_scattered_memory(host, used, scattered):
+    """A zone longer than the pattern of 62 pageblocks ends within it, and is off by that much."""
+    zone = boot(host * MIB, used=used, scattered=scattered, seed=2)
+    zone.check()
+    free = zone.free_blocks(MIGRATE_MOVABLE)
+    wanted = (1 - used) * zone.nr_pages
+    period = 62 * 512
+    slack = 512 if zone.nr_pages <= period else min(period, zone.nr_pages % period + 512)
+    assert abs(pages(free) - wanted) <= slack
+    whole = sum(n << order for order, n in enumerate(free) if order >= 9)
+    odd = 512 * (zone.nr_pages // period + 1)  # what does not come out even in each period
+    assert abs(whole - wanted * (1 - scattered)) <= slack + odd
+    if scattered == 1.0:
+        assert whole == 0
+
+
+def test_ordinary_memory_is_handed_out_from_the_bottom_and_an_area_from_the_top():
+    zone = boot(64 * MIB, 32 * MIB, start=1 << 20)
+    ordinary = alloc_pages(zone, request(9, pin_scope=True))
+    assert ordinary == 1 << 20
+    alloc_pages(zone, request(0, pin_scope=True))
+    lent = alloc_pages(zone, request(9))
+    assert lent == zone.end - 1024
+    assert zone.pageblock_type(lent) == MIGRATE_CMA
+
+
+def test_pageblocks_that_stick_out_are_there_and_have_aged_as_well():
+    zone = boot(30 * MIB, 2 * MIB, start=512, used=0.5, scattered=1.0)
+    zone.check()
+    assert zone.nr_pages == 30 * MIB
+    for first in (512, zone.end - 1024):  # below the first order-10 stretch, and above the last
+        blocks = zone.blocks(first, first + 512)
+        assert {held is None for _, _, held in blocks} == {True, False}
+    assert zone.pageblock_type(zone.end - 1) == MIGRATE_CMA
+
+
+def test_the_same_seed_gives_the_same_zone_and_another_one_another():
+    def made(seed):
+        return boot(1024 * MIB, 256 * MIB, used=0.5, scattered=0.5, seed=seed)
+
+    assert made(1).key() == made(1).key()
+    assert made(1).key() != made(2).key()
+
+
+@pytest.mark.parametrize("movable", [False, True])
+def test_pages_in_use_look_as_asked(movable):
+    zone = boot(8 * MIB, used=0.5, scattered=1.0, movable=movable)
+    held = [held for _, _, held in zone.blocks(0, zone.end) if held]
+    assert {one.movable for one in held} == {movable}

@@ -1,0 +1,132 @@
+"""Populating a memfd: which faults get huge pages, what is counted, and what a refusal leaves."""
+
+from __future__ import annotations
+
+import pytest
+
+from mmsim.engine.actor import Actor
+from mmsim.engine.op import ModelError, at_once, blocking, choice
+from mmsim.engine.scenario import Scenario
+from mmsim.engine.schedule import one_after_another
+from mmsim.engine.trace import record
+from mmsim.errno import ENOMEM
+from mmsim.mm.bootmem import boot
+from mmsim.mm.migration_target import ZONE
+from mmsim.mm.page_alloc import alloc_pages, request, take
+from mmsim.mm.shmem import fault_in, shmem_is_huge, shmem_populate
+from mmsim.mm.swap import lru_add_drain
+from mmsim.mm.world import Environment, World
+
+NR = 512
+
+
+def populate(zone, pages, policy="always", path=shmem_populate):
+    world = World(Environment(ZONE, ZONE), zone)
+    scenario = Scenario("populate", world, (Actor("guest", lambda: path("G", pages, policy)),))
+    trace = record(scenario, one_after_another)
+    trace.last.world.check()
+    return trace.results["guest"], trace.last.world
+
+
+@pytest.mark.parametrize(
+    ("policy", "advised", "first", "tail"),
+    [
+        ("always", False, True, True),
+        ("within_size", False, True, False),
+        ("within_size", True, True, True),
+        ("advise", False, False, False),
+        ("advise", True, True, True),
+        ("never", True, False, False),
+        ("deny", True, False, False),
+        ("force", False, True, True),
+    ],
+)
+def test_the_policy_decides_page_by_page(policy, advised, first, tail):
+    """A file of 700 pages: its second huge page would reach beyond its end."""
+    assert shmem_is_huge(policy, 0, 700, advised=advised) is first
+    assert shmem_is_huge(policy, 600, 700, advised=advised) is tail
+
+
+def test_huge_pages_are_counted_mapped_and_clean():
+    rc, world = populate(boot(8 * NR), 3 * NR)
+    assert rc == 3 * NR
+    assert world.vmstat["thp_file_alloc"] == world.vmstat["thp_file_mapped"] == 3
+    assert [f.refcount for f in world.folios.values()] == [NR + 1] * 3
+    assert not any(folio.dirty for folio in world.folios.values())
+    assert sorted(folio.index for folio in world.folios.values()) == [0, NR, 2 * NR]
+    assert world.find("G", NR + 7) == world.find("G", NR) != world.find("G", 0)
+    assert world.find("G", 3 * NR) is None
+
+
+def test_without_a_huge_page_the_pages_come_one_by_one():
+    zone = boot(4 * NR, used=0.5, scattered=1.0)
+    rc, world = populate(zone, NR)
+    assert rc == NR
+    assert world.vmstat["thp_file_fallback"] == 1
+    assert world.vmstat["thp_file_alloc"] == 0
+    assert {folio.order for folio in world.folios.values()} == {0}
+    assert [folio.refcount for folio in world.folios.values()] == [2] * NR
+
+
+def test_a_tail_shorter_than_a_huge_page_gets_single_pages():
+    rc, world = populate(boot(8 * NR), NR + 5)
+    assert rc == NR + 5
+    assert sorted(folio.nr_pages for folio in world.folios.values()) == [1] * 5 + [NR]
+
+
+def test_who_runs_out_keeps_what_is_mapped():
+    zone = boot(4 * NR, watermarks=(NR + 100, NR + 100, NR + 100))
+    rc, world = populate(zone, 4 * NR)
+    assert rc == -ENOMEM
+    mapped = sum(folio.nr_pages for folio in world.folios.values())
+    assert mapped == 3 * NR - 100
+    assert world.zone.nr_free == NR + 100
+
+
+def step_by_step(region, pages, policy):
+    rc = yield from fault_in(region, 0, pages, policy == "always", 9)
+    yield lru_add_drain()
+    return rc
+
+
+@pytest.mark.parametrize("scattered", [0.0, 1.0])
+def test_one_step_does_what_its_steps_do(scattered):
+    def zone():
+        return boot(8 * NR, 4 * NR * (not scattered), used=0.5, scattered=scattered, seed=1)
+
+    one, many = populate(zone(), NR), populate(zone(), NR, path=step_by_step)
+    assert one[0] == many[0] == NR
+    assert one[1].key() == many[1].key()
+
+
+def test_the_guest_shares_the_zone_with_everybody_else():
+    zone = boot(4 * NR)
+    take(zone, 0, 0)
+    assert alloc_pages(zone, request(9)) == NR
+    rc, world = populate(zone, NR)
+    assert rc == NR
+    assert NR * 2 in world.folios
+
+
+# -- steps taken at once
+
+
+@blocking(lambda world, me: "somebody else is here")
+def waits(world, me):
+    """Never possible."""
+
+
+@choice(lambda world, me: ("heads", "tails"))
+def tosses(world, me, outcome):
+    """The environment decides."""
+
+
+@pytest.mark.parametrize(
+    ("op", "says"), [(waits, "waits can't be a part .* somebody else"), (tosses, "'heads'")]
+)
+def test_only_what_nobody_else_has_a_say_in_can_be_one_step(op, says):
+    def path():
+        yield op()
+
+    with pytest.raises(ModelError, match=says):
+        at_once(World(), "me", path())

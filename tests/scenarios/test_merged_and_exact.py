@@ -1,0 +1,68 @@
+"""The merged search against the exact one, on every scenario and version that is small enough.
+
+The exact search takes two places of an actor for the same only if it was answered the same from the
+beginning on.  It is right in any case, and slower.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from mmsim.engine.explore import explore
+from mmsim.mm.versions import POLICIES, VERSIONS
+from mmsim.scenarios import SCENARIOS, make
+
+ONE = {"order": 1, "passes": 2, "released": "1"}
+SMALL_ENOUGH = {
+    "vfio_map": [
+        ONE,
+        {**ONE, "targets": "either"},
+        {**ONE, "thps": 2, "stranger": 2, "refs": 2},
+        {**ONE, "trouble": "truncated"},
+        {**ONE, "reason": "compaction"},
+    ],
+    "pin_versus": [
+        {"order": 1, "passes": 2, "against": "lookup"},
+        {"order": 1, "passes": 1, "against": "direct_io", "io_steps": 1, "thps": 2, "on": 2},
+        {"order": 1, "passes": 1, "against": "fault,gup_fast"},
+    ],
+    "drop_caches_only": [{"folios": 2, "order": 1}, {"folios": 2, "order": 1, "dirty": "no"}],
+    "timed_hold": [{"order": 1, "passes": 2}],
+    "lru_batch": [{}],
+    "split_race": [{"strangers": 2, "passes": 2, "order": 1, "released": "1"}],
+}
+TOO_LARGE = {
+    "boot_guest": "one actor, in a zone of thousands of blocks",
+    "cma_alloc": "a huge page of 512 pieces: 13,000 states and more",
+}
+CASES = [(name, knobs) for name, each in SMALL_ENOUGH.items() for knobs in each]
+
+
+def test_every_scenario_is_here_or_too_large():
+    assert set(SMALL_ENOUGH) | set(TOO_LARGE) == set(SCENARIOS)
+    assert not set(SMALL_ENOUGH) & set(TOO_LARGE)
+
+
+@pytest.mark.parametrize("version", [*VERSIONS, *POLICIES])
+@pytest.mark.parametrize(("scenario", "knobs"), CASES, ids=str)
+def test_merged_and_exact_search_agree(scenario, knobs, version):
+    merged, exact = (
+        explore(make(scenario, version, knobs, merge=merge)) for merge in (True, False)
+    )
+    assert merged.complete
+    assert exact.complete
+    assert merged.states <= exact.states
+    assert merged.schedules() == exact.schedules()
+    assert bool(merged.deadlocks) == bool(exact.deadlocks)
+    assert {key(state) for state in merged.found} == {key(state) for state in exact.found}
+    mine, theirs = (
+        {(each.name, each.schedules, each.odds) for each in found.outcomes(found.scenario.outcome)}
+        for found in (merged, exact)
+    )
+    assert mine == theirs
+
+
+def key(state):
+    """A world, and what each actor has returned or is about to do."""
+    pending = [str(local.result if local.op is None else local.op) for local in state.locals]
+    return state.world.key(), tuple(pending)
