@@ -77,6 +77,8 @@ FLOORS = {
     "compare/": 5,
     "diagnose/": 5,
     "measured.py": 5,
+    "stalls.py": 5,
+    "unnamed.py": 5,
     "diagnose.py": 5,
     "trace.py": 5,
     "ftrace*.py": 5,

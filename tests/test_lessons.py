@@ -11,11 +11,15 @@ from mmsim.checks import TASKS, check, hint, judge
 from mmsim.hosts import fates, host
 from mmsim.lessons import Prediction, PredictionError
 from mmsim.loans import lending
+from mmsim.measured import disturbed
 from mmsim.scenarios import lru_batch, vfio_map
 from mmsim.scenarios.split_race import CLAIMS
 from mmsim.tasks_00 import QUESTIONS
 from mmsim.tasks_04 import ANSWERS, RESCUES
 from mmsim.tasks_05_search import MUTANTS
+from mmsim.tasks_08 import CHANGES, GAPS, RUNS, SUPPORT
+from mmsim.unnamed import LABELS
+from mmsim.views.effect_chart import race
 from mmsim.views.strips import cases as cases_03
 from mmsim.views.strips import free_blocks
 from mmsim.widgets import show_table
@@ -129,6 +133,14 @@ RIGHT = {
     "07.batch": {"v2": False, "subpage_retry": False, "wait": False, "drain": True},
     "07.flag": "c",
     "07.policy": drain_then_wait,
+    "08.recall": {"window": "b", "pieces": "c", "proved": "a"},
+    "08.which": "b",
+    "08.labels": dict(zip("ABCDEF", LABELS, strict=False)),
+    "08.gaps": {name: number < 3 for number, name in enumerate(GAPS)},
+    "08.rule": lambda pin: 2 * (pin.thp_split_page + pin.thp_split_page_failed),
+    "08.left": "none",
+    "08.columns": dict(zip(CHANGES, (True, False, False, True), strict=True)),
+    "08.support": {name: name in ("same", "second", "pieces") for name in SUPPORT},
 }
 WRONG = {
     "00.ranking": ["reference", "reference", "nomem", "writeback"],
@@ -201,6 +213,14 @@ WRONG = {
     "07.batch": {"v2": False, "subpage_retry": False, "wait": True, "drain": True},
     "07.flag": "a",
     "07.policy": lambda attempt: "try again",
+    "08.recall": {"window": "c", "pieces": "c", "proved": "a"},
+    "08.which": "d",
+    "08.labels": dict.fromkeys("ABCDEF", LABELS[0]),
+    "08.gaps": dict.fromkeys(GAPS, True),
+    "08.rule": lambda pin: 2 * pin.thp_split_page_failed,
+    "08.left": "most",
+    "08.columns": dict.fromkeys(CHANGES, True),
+    "08.support": dict.fromkeys(SUPPORT, True),
 }
 
 
@@ -461,7 +481,9 @@ def test_a_wrong_function_is_shown_the_plainest_page_that_contradicts_it(wrong, 
     assert told in verdict.detail
 
 
-@pytest.mark.parametrize("name", ["01.expected_refs", "07.count", "07.moved", "07.policy"])
+@pytest.mark.parametrize(
+    "name", ["01.expected_refs", "07.count", "07.moved", "07.policy", "08.rule"]
+)
 def test_a_function_that_returns_nothing_is_not_attempted(name):
     assert judge(name, lambda _: None).state == "not attempted"
 
@@ -551,6 +573,45 @@ def test_the_judges_of_lesson_07_run_the_model(monkeypatch):
     assert judge("07.batch", RIGHT["07.batch"]).state == "failed"
     monkeypatch.setattr(tasks_07, "vfio_map", lambda *a, **k: vfio_map("v3"))
     assert judge("07.hole", RIGHT["07.hole"]).state == "failed"
+
+
+# -- lesson 08
+
+
+@pytest.mark.parametrize("letter", [letter for letter in RUNS if letter != "b"])
+def test_a_run_that_is_not_the_measured_one_is_told_a_counter(letter):
+    assert "was measured" in judge("08.which", letter).why
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        (lambda pin: 0, "frag_pinned, 0 of 1,059 pins; one with"),
+        (lambda pin: 2 * pin.thp_migration_fail, "had 9 stalls"),
+        (lambda pin: pin.nosuch, "the rule raised AttributeError"),
+        (lambda: 2, "the rule raised TypeError"),
+    ],
+)
+def test_a_rule_is_told_a_pin_that_contradicts_it(rule, told):
+    verdict = judge("08.rule", rule)
+    assert verdict.state == "failed"
+    assert told in verdict.why
+
+
+def test_a_wrong_label_is_told_what_its_line_says():
+    told = judge("08.labels", {**RIGHT["08.labels"], "B": "a split has worked"}).why
+    assert told == "B says: a huge page: references before the split: 515; returned -11"
+
+
+def test_the_judges_of_lesson_08_look_at_rows_and_runs(monkeypatch):
+    from mmsim import tasks_08
+
+    monkeypatch.setattr(tasks_08, "disturbed", lambda kind: disturbed("v2, pieces tried again"))
+    assert judge("08.support", RIGHT["08.support"]).state == "failed"
+    monkeypatch.setattr(tasks_08, "vfio_map", lambda *a, **k: vfio_map("base"))
+    assert judge("08.which", "b").state == "failed"
+    monkeypatch.setattr(tasks_08, "race", lambda version, passes: race("v3", 2))
+    assert judge("08.columns", RIGHT["08.columns"]).state == "failed"
 
 
 # -- lesson 03
