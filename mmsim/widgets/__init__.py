@@ -5,6 +5,7 @@ Interface: the names in `__all__`; one widget a file, the `show_` functions in `
 
 from mmsim.widgets.bench import bench
 from mmsim.widgets.console import console
+from mmsim.widgets.diagnosis import diagnosis_console, show_diagnosis
 from mmsim.widgets.display import (
     show_chart,
     show_diff,
@@ -29,10 +30,12 @@ from mmsim.widgets.retry import retry_sliders
 from mmsim.widgets.scheduler import scheduler
 from mmsim.widgets.schedules import play, show_chances, show_mutation, show_tree
 from mmsim.widgets.stepper import stepper
+from mmsim.widgets.tracepicker import trace_picker
 
 __all__ = [
     "bench",
     "console",
+    "diagnosis_console",
     "explorer",
     "host_console",
     "lending_console",
@@ -42,6 +45,7 @@ __all__ = [
     "scheduler",
     "show_chances",
     "show_chart",
+    "show_diagnosis",
     "show_diff",
     "show_flow",
     "show_ledger",
@@ -58,4 +62,5 @@ __all__ = [
     "show_windows",
     "show_zone",
     "stepper",
+    "trace_picker",
 ]

@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 
 from mmsim.engine.sample import sample
+from mmsim.hosts import host
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import make, split_race, vfio_map
 from mmsim.views.balance import ledger_svg
@@ -13,6 +14,7 @@ from mmsim.views.chances import chances, chances_svg
 from mmsim.views.columns import columns_svg
 from mmsim.views.flow import flow_svg
 from mmsim.views.ledger import JUST, ledger
+from mmsim.views.memory import memory
 from mmsim.views.picture import state_svg
 from mmsim.views.text import step_table
 from mmsim.views.tree import tree_svg
@@ -41,7 +43,8 @@ def searches() -> dict[str, object]:
 
 
 def pictures() -> dict[str, str]:
-    """Of each run: pictures at the beginning, in the middle and at the end, flow, ledger, table."""
+    """Of each run: pictures at the beginning, in the middle and at the end, flow, ledger, table;
+    and a host's memory."""
     made = {}
     for version, knobs in RUNS.items():
         trace = vfio_map(version, **knobs).run()
@@ -52,6 +55,7 @@ def pictures() -> dict[str, str]:
         assert book is not None
         made[f"{version} ledger.svg"] = ledger_svg(book, JUST)
         made[f"{version} steps.txt"] = step_table(trace)
+    made["host.svg"], made["host.txt"] = memory(host(host=64, cma=25, used=60, scattered=80).zone)
     return made
 
 
