@@ -12,6 +12,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOME = {
+    "all_failures": "mmsim.views.chances",
     "align": "mmsim.ftrace",
     "alignment": "mmsim.views.tables",
     "bench": "mmsim.widgets",
@@ -38,9 +39,9 @@ _HOME = {
     "enough": "mmsim.views.freed",
     "explorer": "mmsim.widgets",
     "failure_table": "mmsim.views.waystofail",
-    "failures": "mmsim.views.chances",
     "fates": "mmsim.hosts",
     "fates_table": "mmsim.views.memory",
+    "failures": "mmsim.views.chances",
     "folio_on": "mmsim.benches",
     "fragmented": "mmsim.views.fragmented_chart",
     "fragmented_pins": "mmsim.views.fragmented_chart",
@@ -61,7 +62,6 @@ _HOME = {
     "met": "mmsim.views.meetings",
     "moments": "mmsim.views.practice",
     "mutants_table": "mmsim.views.mutated",
-    "odds_by_version": "mmsim.views.bridge",
     "outcomes": "mmsim.cases",
     "own_policy": "mmsim.policy",
     "page_life": "mmsim.benches",

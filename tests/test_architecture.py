@@ -85,6 +85,7 @@ FLOORS = {
     "tasks_*.py": 5,
     "lessons.py": 5,
     "series.py": 5,
+    "game.py": 5,
     "levels.py": 5,
     "checks.py": 5,
     "views/": 5,

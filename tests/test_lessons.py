@@ -12,8 +12,10 @@ from mmsim.hosts import fates, host
 from mmsim.lessons import Prediction, PredictionError
 from mmsim.measured import disturbed
 from mmsim.scenarios import lru_batch, vfio_map
+from mmsim.scenarios.split_race import CLAIMS
 from mmsim.tasks_00 import QUESTIONS
 from mmsim.tasks_04 import ANSWERS, RESCUES
+from mmsim.tasks_05_search import MUTANTS
 from mmsim.tasks_08 import CHANGES, GAPS, RUNS, SUPPORT
 from mmsim.unnamed import LABELS
 from mmsim.views.effect_chart import race
@@ -86,6 +88,28 @@ RIGHT = {
         ("v1", "truncated", "contig_range"): "-EBUSY",
     },
     "04.posttest": {name: name in ("errno", "counter") for name in QUESTIONS},
+    "05.recall": {"unmapped": "b", "again": "b", "pieces": "b"},
+    "05.check": "split*6 stranger split*3",
+    "05.freeze": "split*8 stranger split*5 stranger",
+    "05.shortest": "split*4 stranger split*5",
+    "05.piece": "pin*21 stranger pin*48",
+    "05.rescue": "pin*5 stranger pin*15 stranger pin*78",
+    "05.claims": {**dict.fromkeys(CLAIMS, "holds"), "checked": "broken", "mapped": "broken"},
+    "05.verdicts": {
+        "always holds": False,
+        "always broken": True,
+        "sometimes holds": True,
+        "sometimes broken": False,
+    },
+    "05.odds": {"stranger*2 split*13": "1/4", "split*6 stranger split*3 stranger": "1/1024"},
+    "05.sliders": {"pace": "9 : 1", "interruptions": 2},
+    "05.together": {
+        "at the freeze": ("can_split_folio", "folio_ref_freeze"),
+        "at all": ("folio_get", "folio_put"),
+    },
+    "05.bridge": {"huge page": "smaller", "piece": "same"},
+    "05.mutants": dict(zip(MUTANTS, "cdab", strict=True)),
+    "05.seeded": {"seed": 3, "schedule": "stranger split*18"},
     "07.recall": {"eleven": "c", "negative": "b", "others": "a"},
     "07.count": lambda c: c.thp_migration_success + c.thp_migration_fail <= c.huge_pages,
     "07.hole": {"6.1.0": "-ENOMEM", "v1": "pinned", "v2": "-ENOMEM", "v3": "pinned"},
@@ -139,6 +163,25 @@ WRONG = {
         ("v1", "truncated", "contig_range"): "-EBUSY",
     },
     "04.posttest": dict.fromkeys(QUESTIONS, False),
+    "05.recall": {"unmapped": "b", "again": "a", "pieces": "b"},
+    "05.check": "split*8 stranger split*5 stranger",
+    "05.freeze": "split*6 stranger split*3",
+    "05.shortest": "split*8 stranger split*5",
+    "05.piece": "pin*5 stranger pin*15 stranger pin*78",
+    "05.rescue": "pin*21 stranger pin*48",
+    "05.claims": {**dict.fromkeys(CLAIMS, "holds"), "mapped": "broken"},
+    "05.verdicts": dict.fromkeys(
+        ("always holds", "always broken", "sometimes holds", "sometimes broken"), True
+    ),
+    "05.odds": {"stranger*2 split*13": "1/4", "split*6 stranger split*3 stranger": "1/2048"},
+    "05.sliders": {"pace": "9 : 1", "interruptions": 1},
+    "05.together": {
+        "at the freeze": ("unmap_folio", "folio_ref_freeze"),
+        "at all": ("folio_get", "folio_put"),
+    },
+    "05.bridge": {"huge page": "smaller", "piece": "smaller"},
+    "05.mutants": dict(zip(MUTANTS, "ddab", strict=True)),
+    "05.seeded": {"seed": 3, "schedule": "split*13 stranger"},
     "07.recall": {"eleven": "a", "negative": "b", "others": "a"},
     "07.count": lambda c: c.thp_migration_fail <= 4,
     "07.hole": {"6.1.0": "-ENOMEM", "v1": "pinned", "v2": "pinned", "v3": "pinned"},
