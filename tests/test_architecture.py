@@ -75,6 +75,7 @@ FLOORS = {
     "schema.py": 5,
     "datafiles.py": 5,
     "compare/": 5,
+    "diagnose/": 5,
     "measured.py": 5,
     "stalls.py": 5,
     "unnamed.py": 5,

@@ -10,6 +10,7 @@ from mmsim.cases import cases, expected_and_actual, folios
 from mmsim.checks import TASKS, check, hint, judge
 from mmsim.hosts import fates, host
 from mmsim.lessons import Prediction, PredictionError
+from mmsim.loans import lending
 from mmsim.measured import disturbed
 from mmsim.scenarios import lru_batch, vfio_map
 from mmsim.scenarios.split_race import CLAIMS
@@ -38,6 +39,12 @@ GETS = {
 PAGES = {"a": (515, 517), "b": (3, 6), "c": (5, 6), "d": (5, 1029), "e": (513, 515)}
 
 
+BORROWERS = {
+    **dict.fromkeys(("guest memory", "process memory"), "yes"),
+    **dict.fromkeys(("page table", "inode", "new place for a pin"), "no"),
+}
+
+
 def expected_refs(folio):
     return 1 + folio.nr_pages * folio.cached + folio.mapcount
 
@@ -60,6 +67,14 @@ RIGHT = {
     "01.leak": {"seed": 9, "holder": "fault", "step": 14},
     "01.expected_refs": expected_refs,
     "00.pretest": dict.fromkeys(QUESTIONS, True),
+    "02.recall": {"error": "a", "count": "b", "stays": "c"},
+    "02.borrowers": BORROWERS,
+    "02.half": {"a": "CMA", "b": "ordinary", "c": "CMA", "d": "ordinary"},
+    "02.one": lending(cma=42),
+    "02.first": 465,
+    "02.second": "b",
+    "02.order": ["pin", "look", "let go", "move", "pin again", "map"],
+    "02.owner": {"nobody": "memory", "for good": "-EBUSY"},
     "03.recall": {"cache": "c", "cma": "b", "half": "b"},
     "03.blocks": {"seed": 1, **STRIPS},
     "03.least": list(range(0, 4096, 512)),
@@ -138,6 +153,14 @@ WRONG = {
     "01.kinds": {**STAYS, "direct I/O pin": "long-term"},
     "01.leak": {"seed": 9, "holder": "move_pages", "step": 6},
     "01.expected_refs": lambda folio: folio.refcount,
+    "02.recall": {"error": "a", "count": "c", "stays": "c"},
+    "02.borrowers": {**BORROWERS, "new place for a pin": "yes"},
+    "02.half": {"a": "CMA", "b": "CMA", "c": "CMA", "d": "ordinary"},
+    "02.one": lending(),
+    "02.first": 256,
+    "02.second": "a",
+    "02.order": ["look", "pin", "move", "let go", "pin again", "map"],
+    "02.owner": {"nobody": "memory", "for good": "memory"},
     "03.recall": {"cache": "c", "cma": "a", "half": "b"},
     "03.blocks": {"seed": 1, **STRIPS, "b": (4, 4, 0, 0, 0)},
     "03.least": [0, 700, 3000],
@@ -283,6 +306,31 @@ def test_one_guess_does_not_answer_the_post_test():
 def test_the_pair_with_a_stranger_is_not_what_was_asked_for():
     assert "without" in judge("04.pair", vfio_map("base")).why
     assert "without" not in judge("04.pair", vfio_map("v2")).why
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (lending(cma=0), "there 0 of the eight lie in CMA"),
+        (lending(cma=8, free=0), "not all of the eight were granted"),
+        (lending(cma=80), "there 8 of the eight"),
+    ],
+)
+def test_exactly_one_block_means_one_of_eight_that_were_granted(answer, told):
+    verdict = judge("02.one", answer)
+    assert told in verdict.why
+    assert verdict.detail.startswith("8 allocations of 2 MiB")
+
+
+def test_a_guess_about_the_first_page_from_cma_meets_what_would_be_free():
+    assert "with 256 MiB populated, 721 MiB would be free" in judge("02.first", 256).why
+    assert "long since" in judge("02.first", 700).why
+    assert judge("02.first", 468).state == judge("02.first", 464.9).state == "passed"
+
+
+@pytest.mark.parametrize("letter", "acd")
+def test_a_wrong_road_meets_the_run(letter):
+    assert "32 huge pages (in 32 pageblocks) in CMA" in judge("02.second", letter).detail
 
 
 def test_a_table_waits_for_the_task_that_it_answers(capsys):

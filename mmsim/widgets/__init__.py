@@ -5,6 +5,7 @@ Interface: the names in `__all__`; one widget a file, the `show_` functions in `
 
 from mmsim.widgets.bench import bench
 from mmsim.widgets.console import console
+from mmsim.widgets.diagnosis import diagnosis_console, show_diagnosis
 from mmsim.widgets.display import (
     show_chart,
     show_diff,
@@ -34,6 +35,7 @@ from mmsim.widgets.tracepicker import trace_picker
 __all__ = [
     "bench",
     "console",
+    "diagnosis_console",
     "explorer",
     "host_console",
     "lending_console",
@@ -43,6 +45,7 @@ __all__ = [
     "scheduler",
     "show_chances",
     "show_chart",
+    "show_diagnosis",
     "show_diff",
     "show_flow",
     "show_ledger",

@@ -19,7 +19,7 @@ HERE = Path(__file__).resolve().parents[2] / "notebooks"
 SOURCES = sorted((HERE / "source").glob("[0-9]*.py"))
 EDITIONS = ("student", "solution")
 CODE_LINES_MAX = 12
-TWINS = r"\b(play|show_(state|ledger|zone|memory|flow|table|chart|chances|tree))\("
+TWINS = r"\b(play|show_(state|ledger|lending|zone|memory|flow|table|chart|chances|tree))\("
 
 spec = importlib.util.spec_from_file_location("build", HERE / "build.py")
 build = importlib.util.module_from_spec(spec)
@@ -44,7 +44,7 @@ each_edition = pytest.mark.parametrize("which", EDITIONS)
 
 
 def test_there_are_lessons_and_nothing_else():
-    assert [path.stem[:2] for path in SOURCES] == ["00", "01", "03", "04", "05", "07", "08"]
+    assert [path.stem[:2] for path in SOURCES] == ["00", "01", "02", "03", "04", "05", "07", "08"]
     for folder in build.EDITIONS.values():
         assert sorted(p.stem for p in folder.glob("*.ipynb")) == [p.stem for p in SOURCES]
 
