@@ -5,6 +5,7 @@ Floor 4.  Interface: lending, Lending, Grant, LENDING_KNOBS, GRANTS, CMA, ORDINA
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -50,7 +51,8 @@ class Grant(NamedTuple):
         return self.free_cma > self.half
 
 
-class Lending(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Lending:
     """The knobs, the request that was made eight times, what came of each, and what is left."""
 
     knobs: Mapping[str, Value]

@@ -1,6 +1,6 @@
 """Three numbers that people take for one: share of schedules, odds, and how often it happened.
 
-Interface: Chances, chances, failures, chances_svg, chances_table, chances_sentence,
+Interface: Chances, chances, all_failures, chances_svg, chances_table, chances_sentence,
 chances_claim, crossroads_table
 """
 
@@ -81,7 +81,7 @@ def chances(
     return [*good, *bad]
 
 
-def failures(situation: Situation, weights: Weights = EVEN) -> Chances:
+def all_failures(situation: Situation, weights: Weights = EVEN) -> Chances:
     """All failures of a situation together: how many schedules, and how likely by a coin."""
     outcomes = situation.explore().outcomes(situation.fate, weights)
     bad = [row for row in chances(outcomes) if fails(row.name)]

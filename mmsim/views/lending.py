@@ -49,11 +49,11 @@ def lending_sentence(made: Lending) -> str:
         said.append(f"{numbers} {where}")
         at += len(grants)
     first = made.grants[0]
-    share = f", {100 * first.free_cma / first.free:.1f} %" if first.free else ""
+    share = f" ({100 * first.free_cma / first.free:.1f} %)" if first.free else ""
     return (
         f"{_claim(made)}. In turn: {'; '.join(said)}. "
         f"Before the first, {size_words(first.free)} of {HOST_MIB} MiB are free, "
-        f"{size_words(first.free_cma)} of them CMA{share}."
+        f"{size_words(first.free_cma)} of them{share} CMA."
     )
 
 

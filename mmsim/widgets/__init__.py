@@ -30,6 +30,7 @@ from mmsim.widgets.retry import retry_sliders
 from mmsim.widgets.scheduler import scheduler
 from mmsim.widgets.schedules import play, show_chances, show_mutation, show_tree
 from mmsim.widgets.stepper import stepper
+from mmsim.widgets.tracepicker import trace_picker
 
 __all__ = [
     "bench",
@@ -61,4 +62,5 @@ __all__ = [
     "show_windows",
     "show_zone",
     "stepper",
+    "trace_picker",
 ]

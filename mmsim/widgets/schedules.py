@@ -9,14 +9,13 @@ from typing import Any
 
 from IPython.display import display
 
-from mmsim import levels
+from mmsim import game, levels
 from mmsim.engine.odds import EVEN, Weights
 from mmsim.engine.sample import sample
 from mmsim.engine.schedule import render, replaying
 from mmsim.engine.trace import record
 from mmsim.mm import mutations
 from mmsim.scenarios import Situation
-from mmsim.sharecode import ShareError, encode
 from mmsim.views import chances, tree
 from mmsim.views.columns import columns_svg
 from mmsim.views.sentences import sentence
@@ -32,12 +31,12 @@ def play(level: str | Situation | levels.Level, moves: str = "", *, after: After
         return
     chosen = levels.level(level)
     try:
-        situation, made = levels.read(moves, chosen.situation)
+        situation, made = game.read(moves, chosen.situation)
         trace = record(situation, replaying(made))
     except ValueError as error:
         print(f"Not played: {error}.")
         return
-    if not levels.same(situation, chosen.situation):
+    if not game.same(situation, chosen.situation):
         chosen = levels.free_play(situation)
     said = sentence(trace, len(trace))
     display(Picture(columns_svg(trace), said))
@@ -45,14 +44,9 @@ def play(level: str | Situation | levels.Level, moves: str = "", *, after: After
     show_table(_next(chosen, trace))
     print(f"Goal: {chosen.goal}")
     print(f"Won. {chosen.told}" if chosen.won(trace) else f"So far: {situation.fate(trace.last)}.")
-    print(f"Schedule: {render(trace.moves) or '(empty)'}{_code(situation, trace.moves)}")
-
-
-def _code(situation: Situation, moves: Any) -> str:
-    try:
-        return f"   share code: {encode(situation, moves)}"
-    except ShareError:
-        return ""
+    code = game.code_of(situation, trace.moves)
+    shared = f"   share code: {code}" if code else ""
+    print(f"Schedule: {render(trace.moves) or '(empty)'}{shared}")
 
 
 def _next(level: levels.Level, trace: Any) -> Any:
@@ -60,7 +54,7 @@ def _next(level: levels.Level, trace: Any) -> Any:
     import pandas as pd
 
     rows = []
-    for stand in levels.stands(trace.scenario, trace.last):
+    for stand in game.stands(trace.scenario, trace.last):
         rows += [(stand.actor, c.words, c.step, str(c.move)) for c in stand.choices] or [
             (stand.actor, stand.why, "", "")
         ]

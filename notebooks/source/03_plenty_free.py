@@ -127,8 +127,8 @@ guess = Prediction(
 host_console(host(cma=0, used=60), unlock=guess)
 
 # %% [markdown]
-# On the left, each cell of the map is a **pageblock**, 2 MiB, light as far as it is free. The kernel keeps pages of one
-# *type* together in a pageblock; here all are MOVABLE, which is for pages that can be moved. On the right, the
+# On the left, each cell of the map is a **pageblock**, 2 MiB, light as far as it is free. Here all of them are
+# MOVABLE, ordinary memory for pages that can be moved. On the right, the
 # same free memory by the size of its blocks: the bar says how much, the number how many. Both ask about one
 # order: a diamond on the map, and the rows above the dashed line, are blocks that are large enough for it.
 #
@@ -306,8 +306,8 @@ assert supply(lent.zone)["blocks of 2 MiB"] == 128
 # <details><summary><b>What decides?</b> Open when you have your sentence.</summary>
 #
 # No: CMA is only 46 % of what is free. But `__rmqueue()` (Linux 6.1) looks into CMA as soon as the lists of the
-# request's own type have no block that is large enough, and before it takes one from another type. This is a second
-# road into CMA: when ordinary memory is in pieces, *all* huge pages of guests land there.
+# request's own type have no block that is large enough, and before it takes one from another type. This is the second
+# road of lesson 02: when ordinary memory is in pieces, *all* huge pages of guests land in CMA.
 #
 # And then they can't leave it. A guest whose memory is pinned for a device has to go to free huge pages outside CMA, and
 # there are none: that is why it lies in CMA.
@@ -398,7 +398,7 @@ assert list(pins["moved whole"]) == [0, 0, 288] and list(pins["split"]) == [144,
 assert list(pins["failed pins"]) == [0, 6, 0] and list(pins["pins"]) == [36, 6, 72]
 
 # %% [markdown]
-# All of the huge pages lay in CMA: the second road. Where the pages in between could not be moved, no huge page moved
+# All of the huge pages lay in CMA: the second road again. Where the pages in between could not be moved, no huge page moved
 # whole. All 144 were split, and their pieces found room. One foreign reference on a page that has to be split, and
 # the pin fails (6 of 6). Where the pages in between could be moved, compaction made room, and nothing was split.
 #

@@ -12,11 +12,11 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 BROWSER_FLAGS = [
     "--no-sandbox",
@@ -152,6 +152,18 @@ class Lab:
         if folder:
             Path(folder).mkdir(parents=True, exist_ok=True)
             self.page.screenshot(path=str(Path(folder) / f"{name}.png"))
+
+    def unlock(self, words: str, answers: Sequence[str]) -> tuple[Locator, Locator]:
+        """The widget that asks with these words, its answers stored, and its picture."""
+        widget = self.page.locator(".jp-OutputArea", has=self.page.get_by_text(words)).first
+        picture = widget.locator("svg[role=img]")
+        expect(widget.get_by_text("Locked")).to_be_visible()
+        assert picture.count() == 0
+        for number, answer in enumerate(answers):
+            widget.locator("select").nth(number).select_option(answer)
+        widget.get_by_role("button", name="Store prediction").click()
+        expect(picture).to_be_visible()
+        return widget, picture
 
 
 @contextmanager

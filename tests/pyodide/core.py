@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 from collections import Counter
 
+from mmsim.hosts import host
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import make, vfio_map
 from mmsim.views.balance import ledger_svg
 from mmsim.views.flow import flow_svg
 from mmsim.views.ledger import JUST, ledger
+from mmsim.views.memory import memory
 from mmsim.views.picture import state_svg
 from mmsim.views.text import step_table
 
@@ -36,7 +38,8 @@ def searches() -> dict[str, object]:
 
 
 def pictures() -> dict[str, str]:
-    """Of each run: pictures at the beginning, in the middle and at the end, flow, ledger, table."""
+    """Of each run: pictures at the beginning, in the middle and at the end, flow, ledger, table;
+    and a host's memory."""
     made = {}
     for version, knobs in RUNS.items():
         trace = vfio_map(version, **knobs).run()
@@ -47,6 +50,7 @@ def pictures() -> dict[str, str]:
         assert book is not None
         made[f"{version} ledger.svg"] = ledger_svg(book, JUST)
         made[f"{version} steps.txt"] = step_table(trace)
+    made["host.svg"], made["host.txt"] = memory(host(host=64, cma=25, used=60, scattered=80).zone)
     return made
 
 
