@@ -6,7 +6,7 @@ Interface: check, hint, task, Verdict, TASKS, ANSWERED
 A check never raises: a learner's wrong type gets a hint.  A task is a function from an answer to a
 `Verdict`, registered with its hints and with what its answers are made of, so that a misspelt name
 or a number written as text is told before anything is judged.  The tasks themselves stand in
-`mmsim.tasks_NN`, one file a lesson."""
+`mmsim.tasks_NN`, a file or two for each lesson."""
 
 from __future__ import annotations
 

@@ -1,113 +1,25 @@
-"""The learner is the scheduler: levels, what can be done next, and the kinds of failure found.
+"""Levels: situations with something to bring about.
 
-Floor 5.  Interface: Level, level, names, free_play, read, Choice, Stand, stands, press, GRAINS,
-kinds, refused_at
+Floor 5.  Interface: Level, level, names, free_play, dare, refused_at
 
-A level is data: a situation, a goal in words, and a test of the run.  What can be pressed, why not,
-and what has been reached is read off the run; the rules are the model's alone.
-"""
+A level is data: a situation, a goal in words, and a test of the run."""
 
 from __future__ import annotations
 
-import re
+import random
 from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
-from mmsim.engine.scenario import Move, Scenario, State
-from mmsim.engine.schedule import parse
 from mmsim.engine.trace import Trace
+from mmsim.game import kinds
 from mmsim.hints import nearest
-from mmsim.scenarios import Situation, split_race, vfio_map
+from mmsim.knobs import Value
+from mmsim.scenarios import SMALL, Situation, make, pin_versus, split_race, vfio_map
 from mmsim.scenarios.fates import fails
-from mmsim.sharecode import decode
-from mmsim.views.intents import answer_words, intent
-from mmsim.views.names import result_words
 
-STEP, FUNCTION, ALL = "one step", "one function", "as far as it goes"
-GRAINS = (STEP, FUNCTION, ALL)
-"""What one press does: an atomic step, the rest of a function's own steps, or all that is possible
-without another actor or a choice."""
 FREE = "free"
-_CODE = re.compile(r"[A-Za-z0-9]{5}([ -]?[A-Za-z0-9]{5})+")
-PRESS_STEPS_MAX = 2_000
-KINDS_STATES_MAX = 20_000
-
-
-# -- what can be done next
-
-
-class Choice(NamedTuple):
-    """A move that can be made now: in plain words, and by the kernel's name."""
-
-    move: Move
-    words: str
-    step: str
-
-
-class Stand(NamedTuple):
-    """Where an actor stands: its choices, or why it has none."""
-
-    actor: str
-    choices: tuple[Choice, ...]
-    why: str
-
-
-def _stand(scenario: Scenario, state: State, actor: str) -> Stand:
-    op = scenario.local(state, actor).op
-    if op is None:
-        words = result_words(scenario, state, actor)
-        said = "has no further step" if words == "done" else f"has returned {words}"
-        return Stand(actor, (), said)
-    words, step = intent(state.world, op), f"{op.kind.name}()"
-    why = scenario.blocked(state, actor)
-    if why is not None:
-        return Stand(actor, (), f"waits to {step}: {why}")
-    moves = [move for move in scenario.moves(state) if move.actor == actor]
-    ends = [f": {answer_words(op, move.outcome)}" if move.outcome else "" for move in moves]
-    choices = (Choice(move, words + end, step) for move, end in zip(moves, ends, strict=True))
-    return Stand(actor, tuple(choices), "")
-
-
-def stands(scenario: Scenario, state: State) -> list[Stand]:
-    """Every actor, in their order."""
-    return [_stand(scenario, state, actor.name) for actor in scenario.actors]
-
-
-def press(trace: Trace, move: Move, grain: str = STEP) -> None:
-    """Make a move, and with a coarse grain what follows from it without a further decision."""
-    scenario = trace.scenario
-    functions = _functions(trace, move.actor)
-    trace.append(move)
-    for _ in range(PRESS_STEPS_MAX):
-        going_on = [other for other in scenario.moves(trace.last) if other.actor == move.actor]
-        if grain == STEP or len(going_on) != 1:
-            return
-        if grain == FUNCTION and _functions(trace, move.actor) != functions:
-            return
-        trace.append(going_on[0])
-
-
-def _functions(trace: Trace, actor: str) -> tuple[object, ...]:
-    """The functions that an actor stands in, outermost first."""
-    return tuple(code for code, _ in trace.scenario.local(trace.last, actor).where)
-
-
-# -- kinds of failure
-
-
-@cache
-def kinds(situation: Situation) -> tuple[list[str], bool]:
-    """Every kind of failure that some schedule leads to, and whether the search was finished.
-
-    The one with the shortest schedule comes first."""
-    found = situation.explore(states_max=KINDS_STATES_MAX)
-    ends = set(found.ends)
-    said = [situation.fate(state) for number, state in found.walk(ends) if number in ends]
-    return list(dict.fromkeys(filter(fails, said))), found.complete
-
-
-# -- levels
+SEEDS_MAX = 999_999
 
 Won = Callable[[Trace], bool]
 
@@ -197,12 +109,22 @@ def _levels() -> dict[str, Level]:
             _rescued,
             "Without the retry this pin would have failed at the first refusal.",
         ),
+        Level(
+            "walk",
+            "drop_caches in person",
+            "Make a single write to drop_caches fail the pin.",
+            pin_versus("v3", **SMALL),
+            lambda trace: fails(_ended(trace)),
+            "A walk over the page cache is enough, patch or no patch.",
+        ),
     )
     return {each.name: each for each in found}
 
 
-def level(name: str | Situation) -> Level:
+def level(name: str | Situation | Level) -> Level:
     """A level by name, or free play of a situation; raises ValueError with the nearest match."""
+    if isinstance(name, Level):
+        return name
     if isinstance(name, Situation):
         return free_play(name)
     if name not in _levels():
@@ -221,19 +143,30 @@ def free_play(situation: Situation) -> Level:
     return Level(FREE, "Free play", goal, situation, lambda trace: False, "")
 
 
-def same(a: Situation, b: Situation) -> bool:
-    """Are these the same situation, perhaps made twice?"""
-    return (a.name, a.version, a.knobs, a.as_one) == (b.name, b.version, b.knobs, b.as_one)
+# What a dare is drawn from: scenario, versions, knobs with their values.
+_DARES: tuple[tuple[str, tuple[str, ...], dict[str, tuple[Value, ...]]], ...] = (
+    ("split_race", ("base",), {"strangers": (1, 2), "passes": (1, 2), "released": ("1", "never")}),
+    ("vfio_map", ("6.1.0", "v3"), {"order": (1, 2), "passes": (1, 2, 3), "released": ("1",)}),
+    ("vfio_map", ("6.1.0", "v3"), {"order": (1,), "passes": (2,), "targets": ("either",)}),
+)
 
 
-def read(text: str, situation: Situation) -> tuple[Situation, list[Move]]:
-    """What somebody typed: a schedule of this situation, or the share code of any.
+def dare(seed: int) -> Level:
+    """A level drawn from a seed: some situation, and one of the ends that it can come to.
 
-    Raises ScheduleError or ShareError, in one sentence."""
-    names = [actor.name for actor in situation.actors]
-    word = re.split(r"[\s:*]", text.strip(), maxsplit=1)[0]
-    if word not in names and _CODE.fullmatch(text.strip()):
-        shared = decode(text)
-        meant = shared.situation()
-        return meant, parse(shared.schedule, [actor.name for actor in meant.actors])
-    return situation, parse(text, names)
+    Raises ValueError for a seed that is no whole number from 0 to SEEDS_MAX."""
+    if type(seed) is not int or not 0 <= seed <= SEEDS_MAX:
+        raise ValueError(f"a seed is a whole number from 0 to {SEEDS_MAX:,}, not {seed!r}")
+    rng = random.Random(seed)
+    scenario, versions, knobs = rng.choice(_DARES)
+    drawn = {name: rng.choice(values) for name, values in knobs.items()}
+    situation = make(scenario, rng.choice(versions), drawn)
+    wanted = rng.choice(kinds(situation)[0])
+    return Level(
+        f"seed {seed}",
+        f"Drawn from seed {seed}",
+        f"Make the {situation.main} end like this: {wanted.removeprefix('failed: ')}.",
+        situation,
+        lambda trace: situation.fate(trace.last) == wanted,
+        "One of the ends that the search had found.",
+    )

@@ -80,15 +80,21 @@ def releases(variant: str, edges: Iterable[int]) -> list[tuple[float, Share]]:
     return [(sum_ / n, Share(ok, n)) for ok, n, sum_ in groups.values() if n]
 
 
-def rescued(variant: str, how: str) -> Share:
+def rescued(variant: str, how: str, dropped_by: float = float("inf")) -> Share:
     """Of the pins whose first split was refused by a timed reference: how many went through?
 
     `how`: "injected", the allocation of a huge page was made to fail, or "fragmented", there really
-    was none, so that each attempt first compacts memory and the passes lie further apart."""
-    rows = [
-        row for row in _rows(TIMED[how]) if row["ref_kind"] == "timed" and row["variant"] == variant
+    was none, so that each attempt first compacts memory and the passes lie further apart.
+    `dropped_by`: only pins whose reference was dropped so early, in microseconds after the pin
+    began; drops come later than intended, and not equally late in the two."""
+    met = [
+        row
+        for row in _rows(TIMED[how])
+        if row["ref_kind"] == "timed"
+        and row["variant"] == variant
+        and int(row["d_thp_split_page_failed"]) > 0
+        and float(row["actual_release_us"]) < dropped_by
     ]
-    met = [row for row in rows if int(row["d_thp_split_page_failed"]) > 0]
     return Share(sum(row["pin_errno"] == "0" for row in met), len(met))
 
 

@@ -1,11 +1,11 @@
 """A policy of one's own: a plain Python function in the place of the last seam.
 
-Floor 4.  Interface: own_policy, limited, PolicyError, LINES_MAX
+Floor 4.  Interface: own_policy, limited, PolicyError, STEPS_MAX
 
 The function gets an `Attempt` (`mmsim.mm.versions`) and answers one of its DECISIONS.  It is asked
 once for each different attempt and the answer is kept, so it can't make the model forget what it
-did before.  It may run LINES_MAX lines; then it is stopped.  Left out: a single line that never
-ends, and a loop that catches every exception, are not stopped."""
+did before.  It may take STEPS_MAX steps of the interpreter; then it is stopped.  Left out: one call
+of the library that never ends, or a loop that catches every exception, is not stopped."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from typing import Any
 from mmsim.hints import nearest
 from mmsim.mm.versions import DECISIONS, LATEST, Attempt, Version
 
-LINES_MAX = 10_000
+STEPS_MAX = 100_000
 
 
 class PolicyError(ValueError):
@@ -66,7 +66,7 @@ def limited(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
         return limit.call(function, *arguments)
     except _TooLong:
         raise PolicyError(
-            f"the {what} was stopped after {LINES_MAX:,} lines{limit.where()}: does a loop end?"
+            f"the {what} was stopped after {STEPS_MAX:,} steps{limit.where()}: does a loop end?"
         ) from None
     except (Exception, SystemExit) as error:
         limit.at(error.__traceback__)
@@ -75,10 +75,10 @@ def limited(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 class _Limit:
-    """Counts the lines that a call runs, and remembers the last one."""
+    """Counts the steps that a call takes, and remembers the last line."""
 
     def __init__(self) -> None:
-        self.lines = 0
+        self.steps = 0
         self.last: tuple[str, int] | None = None
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -90,11 +90,11 @@ class _Limit:
             sys.settrace(before)
 
     def _see(self, frame: FrameType, event: str, arg: object) -> Any:
-        if event == "line":
-            self.lines += 1
-            self.last = (frame.f_code.co_filename, frame.f_lineno)
-            if self.lines > LINES_MAX:
-                raise _TooLong
+        frame.f_trace_opcodes = True  # a loop on one line runs no new line
+        self.steps += 1
+        self.last = (frame.f_code.co_filename, frame.f_lineno)
+        if self.steps > STEPS_MAX:
+            raise _TooLong
         return self._see
 
     def at(self, traceback: TracebackType | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable
 from fractions import Fraction
 
@@ -9,7 +10,7 @@ from mmsim import errno
 from mmsim.books import Books, Claim, judged
 from mmsim.checks import Verdict, failed, passed, task
 from mmsim.mm.versions import LATEST, Attempt
-from mmsim.policy import PolicyError, own_policy
+from mmsim.policy import PolicyError, limited, own_policy
 from mmsim.retrylaw import Retrying, still_there
 from mmsim.scenarios import lru_batch, vfio_map
 from mmsim.tasks_04 import migrate_pages_returns
@@ -39,18 +40,31 @@ def recall(answer: dict[str, str]) -> Verdict:
     return passed("all three are still there")
 
 
+LINE_MAX = 90
+UNTOUCHED = Verdict("not attempted", "the function returns nothing yet")
+
 # -- claims about the books
 
 
-def _claimed(claim: Claim, keeps: str, breaks: str) -> tuple[str, str]:
-    """("", how the search breaks it) for a claim that tells the two versions apart, or (why not,
-    "")."""
-    right, wrong = judged(claim, keeps), judged(claim, breaks)
+def _claimed(claim: Claim, keeps: str, breaks: str) -> Verdict:
+    """Does a claim tell two versions apart?"""
+    said = []
+
+    def noted(found: Books) -> object:
+        said.append(claim(found))
+        return said[-1]
+
+    right, wrong = judged(noted, keeps), judged(noted, breaks)
+    if set(said) == {None}:
+        return UNTOUCHED
     if right.books is not None:
-        return f"not even {keeps} keeps it: {right.schedule} ends with {right.books}", ""
+        return failed(f"not even {keeps} keeps it: {right.schedule} ends with {right.books}")
     if wrong.books is None:
-        return f"{breaks} keeps it too, in all {wrong.ends} different ways its books can end", ""
-    return "", f"{breaks} breaks it with {wrong.schedule}\nand these books: {wrong.books}"
+        ends = f"in all {wrong.ends} different ways its books can end"
+        return failed(f"{breaks} keeps it too, {ends}")
+    told = (f"{breaks} breaks it with {wrong.schedule}", f"and these books: {wrong.books}")
+    lines = "\n".join(textwrap.fill(line, LINE_MAX, subsequent_indent="  ") for line in told)
+    return passed(f"{keeps} keeps your claim, {breaks} does not", lines)
 
 
 @task(
@@ -62,8 +76,7 @@ def _claimed(claim: Claim, keeps: str, breaks: str) -> tuple[str, str]:
 )
 def count(claim: Callable[[Books], object]) -> Verdict:
     """A claim that v2 breaks and the repaired version keeps."""
-    why, how = _claimed(claim, LATEST.name, "v2")
-    return failed(why) if why else passed(f"{LATEST.name} keeps your claim, v2 does not", how)
+    return _claimed(claim, LATEST.name, "v2")
 
 
 @task(
@@ -75,8 +88,7 @@ def count(claim: Callable[[Books], object]) -> Verdict:
 )
 def moved(claim: Callable[[Books], object]) -> Verdict:
     """A claim that v2 breaks and the merged version keeps."""
-    why, how = _claimed(claim, "v3", "v2")
-    return failed(why) if why else passed("v3 keeps your claim, v2 does not", how)
+    return _claimed(claim, "v3", "v2")
 
 
 # -- the hole of the second version
@@ -189,6 +201,9 @@ def flag(answer: str) -> Verdict:
 # -- a policy of one's own
 
 
+FIRST = Attempt("huge page", "-EAGAIN", "longterm_pin", 1, "try again")
+
+
 @task(
     "07.policy",
     "a function of an attempt that returns one of the four decisions",
@@ -201,6 +216,8 @@ def policy(decide: Callable[[Attempt], str]) -> Verdict:
     """Better than the newest version where something can be won, and no burden elsewhere."""
     try:
         row = own_policy(decide)
+        if limited("policy", decide, FIRST) is None:
+            return UNTOUCHED
         if notice := others_notice(row):
             return failed(f"callers who pin nothing notice it: {', '.join(notice)}")
         for name, case in CASES.items():

@@ -53,17 +53,27 @@ def test_from_half_on_the_two_kinds_of_memory_take_turns():
     assert there.thps_in_cma - there.thps_outside in (surplus, surplus + 1)
 
 
+def test_one_is_one_and_two_are_two():
+    def landed(**knobs):
+        return str(boot_guest(cma=0, used=0, **knobs).landed())
+
+    assert landed(guest=2) == "nothing in CMA, 1 huge page (in 1 pageblock) outside"
+    assert landed(guest=4) == "nothing in CMA, 2 huge pages (in 2 pageblocks) outside"
+    single = landed(guest=2, shmem_enabled="never")
+    assert single == "nothing in CMA, 512 single pages (in 1 pageblock) outside"
+
+
 @pytest.mark.parametrize(
     ("version", "knobs", "outcome"),
     [
         ("base", {}, "failed although everything moved"),
-        ("v3", {"guest": 4}, "pinned"),
-        ("base", {"scattered": 0}, "pinned"),
-        ("base", {"cma": 0, "used": 0}, "pinned"),
+        ("v3", {"guest": 4}, "mapped"),
+        ("base", {"scattered": 0}, "mapped"),
+        ("base", {"cma": 0, "used": 0}, "mapped"),
         ("base", {"pin": "none"}, "populated"),
         ("base", {"host": 16, "cma": 0, "guest": 16, "used": 50}, "failed: the guest does not fit"),
-        ("v3", {"host": 16, "cma": 80, "used": 100, "guest": 4}, "failed: no room outside CMA"),
-        ("base", {"shmem_enabled": "never", "guest": 2}, "pinned"),
+        ("v3", {"host": 16, "cma": 80, "used": 100, "guest": 4}, "failed: no memory to move it to"),
+        ("base", {"shmem_enabled": "never", "guest": 2}, "mapped"),
     ],
 )
 def test_each_fate_has_its_name_and_its_sentence(version, knobs, outcome):
@@ -95,7 +105,7 @@ def test_what_the_guest_asks_for_depends_on_the_policy():
 
 def test_compaction_makes_room_where_pages_can_be_moved():
     """The guest's huge pages are made outside CMA, because a movable request may compact."""
-    assert fate(cma=0, compaction="on") == "pinned"
+    assert fate(cma=0, compaction="on") == "mapped"
     made = end(boot_guest(cma=0, compaction="on", pin="none")).world.vmstat
     assert made["thp_file_alloc"] == 4
     assert made["compact_success"] > 0
@@ -105,9 +115,13 @@ def test_compaction_makes_room_where_pages_can_be_moved():
 @pytest.mark.parametrize(
     ("host", "targets", "outcome"),
     [
-        (16, 1, "failed: no room outside CMA"),  # what is left is needed to stay above a watermark
-        (1024, 4, "pinned"),
-        (1 << 20, 4, "pinned"),
+        (
+            16,
+            1,
+            "failed: no memory to move it to",
+        ),  # what is left is needed to stay above a watermark
+        (1024, 4, "mapped"),
+        (1 << 20, 4, "mapped"),
     ],
 )
 def test_hosts_of_any_size(host, targets, outcome):

@@ -8,10 +8,20 @@ from mmsim import checks
 from mmsim.benches import leak_hunt, workbench
 from mmsim.cases import cases, expected_and_actual, folios
 from mmsim.checks import TASKS, check, hint, judge
+from mmsim.hosts import fates, host
 from mmsim.lessons import Prediction, PredictionError
+from mmsim.loans import lending
+from mmsim.measured import disturbed
 from mmsim.scenarios import lru_batch, vfio_map
+from mmsim.scenarios.split_race import CLAIMS
 from mmsim.tasks_00 import QUESTIONS
 from mmsim.tasks_04 import ANSWERS, RESCUES
+from mmsim.tasks_05_search import MUTANTS
+from mmsim.tasks_08 import CHANGES, GAPS, RUNS, SUPPORT
+from mmsim.unnamed import LABELS
+from mmsim.views.effect_chart import race
+from mmsim.views.strips import cases as cases_03
+from mmsim.views.strips import free_blocks
 from mmsim.widgets import show_table
 
 ODD = [1, "x", [], {}, object(), {"a": object()}, ["x", 1], float("nan"), b"x", {1: 2}, check]
@@ -20,7 +30,19 @@ STAYS = {
     **dict.fromkeys(("page cache", "mapping", "VFIO pin"), "long-term"),
     **dict.fromkeys(("drop_caches", "direct I/O pin", "isolation"), "temporary"),
 }
+STRIPS = {"a": (1, 2, 0, 1, 0), "b": (4, 2, 1, 0, 0), "c": (2, 2, 1, 0, 0)}
+GETS = {
+    "huge page, for a process": "CMA",
+    "huge page, for a long-term pin": "-ENOMEM",
+    "single page, for a long-term pin": "ordinary memory",
+}
 PAGES = {"a": (515, 517), "b": (3, 6), "c": (5, 6), "d": (5, 1029), "e": (513, 515)}
+
+
+BORROWERS = {
+    **dict.fromkeys(("guest memory", "process memory"), "yes"),
+    **dict.fromkeys(("page table", "inode", "new place for a pin"), "no"),
+}
 
 
 def expected_refs(folio):
@@ -45,6 +67,20 @@ RIGHT = {
     "01.leak": {"seed": 9, "holder": "fault", "step": 14},
     "01.expected_refs": expected_refs,
     "00.pretest": dict.fromkeys(QUESTIONS, True),
+    "02.recall": {"error": "a", "count": "b", "stays": "c"},
+    "02.borrowers": BORROWERS,
+    "02.half": {"a": "CMA", "b": "ordinary", "c": "CMA", "d": "ordinary"},
+    "02.one": lending(cma=42),
+    "02.first": 465,
+    "02.second": "b",
+    "02.order": ["pin", "look", "let go", "move", "pin again", "map"],
+    "02.owner": {"nobody": "memory", "for good": "-EBUSY"},
+    "03.recall": {"cache": "c", "cma": "b", "half": "b"},
+    "03.blocks": {"seed": 1, **STRIPS},
+    "03.least": list(range(0, 4096, 512)),
+    "03.chance": "1/35",
+    "03.requests": GETS,
+    "03.healthy": host(cma=1, used=1),
     "04.pair": vfio_map("base", stranger=0, trouble="nomem"),
     "04.recall": {"count": "b", "ends": "c", "failed": "b"},
     "04.second": {"reference check": 1, "freeze": 0},
@@ -67,6 +103,28 @@ RIGHT = {
         ("v1", "truncated", "contig_range"): "-EBUSY",
     },
     "04.posttest": {name: name in ("errno", "counter") for name in QUESTIONS},
+    "05.recall": {"unmapped": "b", "again": "b", "pieces": "b"},
+    "05.check": "split*6 stranger split*3",
+    "05.freeze": "split*8 stranger split*5 stranger",
+    "05.shortest": "split*4 stranger split*5",
+    "05.piece": "pin*21 stranger pin*48",
+    "05.rescue": "pin*5 stranger pin*15 stranger pin*78",
+    "05.claims": {**dict.fromkeys(CLAIMS, "holds"), "checked": "broken", "mapped": "broken"},
+    "05.verdicts": {
+        "always holds": False,
+        "always broken": True,
+        "sometimes holds": True,
+        "sometimes broken": False,
+    },
+    "05.odds": {"stranger*2 split*13": "1/4", "split*6 stranger split*3 stranger": "1/1024"},
+    "05.sliders": {"pace": "9 : 1", "interruptions": 2},
+    "05.together": {
+        "at the freeze": ("can_split_folio", "folio_ref_freeze"),
+        "at all": ("folio_get", "folio_put"),
+    },
+    "05.bridge": {"huge page": "smaller", "piece": "same"},
+    "05.mutants": dict(zip(MUTANTS, "cdab", strict=True)),
+    "05.seeded": {"seed": 3, "schedule": "stranger split*18"},
     "07.recall": {"eleven": "c", "negative": "b", "others": "a"},
     "07.count": lambda c: c.thp_migration_success + c.thp_migration_fail <= c.huge_pages,
     "07.hole": {"6.1.0": "-ENOMEM", "v1": "pinned", "v2": "-ENOMEM", "v3": "pinned"},
@@ -75,6 +133,14 @@ RIGHT = {
     "07.batch": {"v2": False, "subpage_retry": False, "wait": False, "drain": True},
     "07.flag": "c",
     "07.policy": drain_then_wait,
+    "08.recall": {"window": "b", "pieces": "c", "proved": "a"},
+    "08.which": "b",
+    "08.labels": dict(zip("ABCDEF", LABELS, strict=False)),
+    "08.gaps": {name: number < 3 for number, name in enumerate(GAPS)},
+    "08.rule": lambda pin: 2 * (pin.thp_split_page + pin.thp_split_page_failed),
+    "08.left": "none",
+    "08.columns": dict(zip(CHANGES, (True, False, False, True), strict=True)),
+    "08.support": {name: name in ("same", "second", "pieces") for name in SUPPORT},
 }
 WRONG = {
     "00.ranking": ["reference", "reference", "nomem", "writeback"],
@@ -87,6 +153,20 @@ WRONG = {
     "01.kinds": {**STAYS, "direct I/O pin": "long-term"},
     "01.leak": {"seed": 9, "holder": "move_pages", "step": 6},
     "01.expected_refs": lambda folio: folio.refcount,
+    "02.recall": {"error": "a", "count": "c", "stays": "c"},
+    "02.borrowers": {**BORROWERS, "new place for a pin": "yes"},
+    "02.half": {"a": "CMA", "b": "CMA", "c": "CMA", "d": "ordinary"},
+    "02.one": lending(),
+    "02.first": 256,
+    "02.second": "a",
+    "02.order": ["look", "pin", "move", "let go", "pin again", "map"],
+    "02.owner": {"nobody": "memory", "for good": "memory"},
+    "03.recall": {"cache": "c", "cma": "a", "half": "b"},
+    "03.blocks": {"seed": 1, **STRIPS, "b": (4, 4, 0, 0, 0)},
+    "03.least": [0, 700, 3000],
+    "03.chance": "1/16",
+    "03.requests": {**GETS, "huge page, for a long-term pin": "CMA"},
+    "03.healthy": host(cma=0, used=1),
     "04.pair": vfio_map("base"),
     "04.recall": {"count": "b", "ends": "c", "failed": "a"},
     "04.second": {"reference check": 0, "freeze": 0},
@@ -106,6 +186,25 @@ WRONG = {
         ("v1", "truncated", "contig_range"): "-EBUSY",
     },
     "04.posttest": dict.fromkeys(QUESTIONS, False),
+    "05.recall": {"unmapped": "b", "again": "a", "pieces": "b"},
+    "05.check": "split*8 stranger split*5 stranger",
+    "05.freeze": "split*6 stranger split*3",
+    "05.shortest": "split*8 stranger split*5",
+    "05.piece": "pin*5 stranger pin*15 stranger pin*78",
+    "05.rescue": "pin*21 stranger pin*48",
+    "05.claims": {**dict.fromkeys(CLAIMS, "holds"), "mapped": "broken"},
+    "05.verdicts": dict.fromkeys(
+        ("always holds", "always broken", "sometimes holds", "sometimes broken"), True
+    ),
+    "05.odds": {"stranger*2 split*13": "1/4", "split*6 stranger split*3 stranger": "1/2048"},
+    "05.sliders": {"pace": "9 : 1", "interruptions": 1},
+    "05.together": {
+        "at the freeze": ("unmap_folio", "folio_ref_freeze"),
+        "at all": ("folio_get", "folio_put"),
+    },
+    "05.bridge": {"huge page": "smaller", "piece": "smaller"},
+    "05.mutants": dict(zip(MUTANTS, "ddab", strict=True)),
+    "05.seeded": {"seed": 3, "schedule": "split*13 stranger"},
     "07.recall": {"eleven": "a", "negative": "b", "others": "a"},
     "07.count": lambda c: c.thp_migration_fail <= 4,
     "07.hole": {"6.1.0": "-ENOMEM", "v1": "pinned", "v2": "pinned", "v3": "pinned"},
@@ -114,6 +213,14 @@ WRONG = {
     "07.batch": {"v2": False, "subpage_retry": False, "wait": True, "drain": True},
     "07.flag": "a",
     "07.policy": lambda attempt: "try again",
+    "08.recall": {"window": "c", "pieces": "c", "proved": "a"},
+    "08.which": "d",
+    "08.labels": dict.fromkeys("ABCDEF", LABELS[0]),
+    "08.gaps": dict.fromkeys(GAPS, True),
+    "08.rule": lambda pin: 2 * pin.thp_split_page_failed,
+    "08.left": "most",
+    "08.columns": dict.fromkeys(CHANGES, True),
+    "08.support": dict.fromkeys(SUPPORT, True),
 }
 
 
@@ -199,6 +306,31 @@ def test_one_guess_does_not_answer_the_post_test():
 def test_the_pair_with_a_stranger_is_not_what_was_asked_for():
     assert "without" in judge("04.pair", vfio_map("base")).why
     assert "without" not in judge("04.pair", vfio_map("v2")).why
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (lending(cma=0), "there 0 of the eight lie in CMA"),
+        (lending(cma=8, free=0), "not all of the eight were granted"),
+        (lending(cma=80), "there 8 of the eight"),
+    ],
+)
+def test_exactly_one_block_means_one_of_eight_that_were_granted(answer, told):
+    verdict = judge("02.one", answer)
+    assert told in verdict.why
+    assert verdict.detail.startswith("8 allocations of 2 MiB")
+
+
+def test_a_guess_about_the_first_page_from_cma_meets_what_would_be_free():
+    assert "with 256 MiB populated, 721 MiB would be free" in judge("02.first", 256).why
+    assert "long since" in judge("02.first", 700).why
+    assert judge("02.first", 468).state == judge("02.first", 464.9).state == "passed"
+
+
+@pytest.mark.parametrize("letter", "acd")
+def test_a_wrong_road_meets_the_run(letter):
+    assert "32 huge pages (in 32 pageblocks) in CMA" in judge("02.second", letter).detail
 
 
 def test_a_table_waits_for_the_task_that_it_answers(capsys):
@@ -349,8 +481,11 @@ def test_a_wrong_function_is_shown_the_plainest_page_that_contradicts_it(wrong, 
     assert told in verdict.detail
 
 
-def test_a_function_that_returns_nothing_is_not_attempted():
-    assert judge("01.expected_refs", lambda folio: None).state == "not attempted"
+@pytest.mark.parametrize(
+    "name", ["01.expected_refs", "07.count", "07.moved", "07.policy", "08.rule"]
+)
+def test_a_function_that_returns_nothing_is_not_attempted(name):
+    assert judge(name, lambda _: None).state == "not attempted"
 
 
 def test_pages_to_try_come_in_an_order_from_plain_to_odd():
@@ -438,3 +573,99 @@ def test_the_judges_of_lesson_07_run_the_model(monkeypatch):
     assert judge("07.batch", RIGHT["07.batch"]).state == "failed"
     monkeypatch.setattr(tasks_07, "vfio_map", lambda *a, **k: vfio_map("v3"))
     assert judge("07.hole", RIGHT["07.hole"]).state == "failed"
+
+
+# -- lesson 08
+
+
+@pytest.mark.parametrize("letter", [letter for letter in RUNS if letter != "b"])
+def test_a_run_that_is_not_the_measured_one_is_told_a_counter(letter):
+    assert "was measured" in judge("08.which", letter).why
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        (lambda pin: 0, "frag_pinned, 0 of 1,059 pins; one with"),
+        (lambda pin: 2 * pin.thp_migration_fail, "had 9 stalls"),
+        (lambda pin: pin.nosuch, "the rule raised AttributeError"),
+        (lambda: 2, "the rule raised TypeError"),
+    ],
+)
+def test_a_rule_is_told_a_pin_that_contradicts_it(rule, told):
+    verdict = judge("08.rule", rule)
+    assert verdict.state == "failed"
+    assert told in verdict.why
+
+
+def test_a_wrong_label_is_told_what_its_line_says():
+    told = judge("08.labels", {**RIGHT["08.labels"], "B": "a split has worked"}).why
+    assert told == "B says: a huge page: references before the split: 515; returned -11"
+
+
+def test_the_judges_of_lesson_08_look_at_rows_and_runs(monkeypatch):
+    from mmsim import tasks_08
+
+    monkeypatch.setattr(tasks_08, "disturbed", lambda kind: disturbed("v2, pieces tried again"))
+    assert judge("08.support", RIGHT["08.support"]).state == "failed"
+    monkeypatch.setattr(tasks_08, "vfio_map", lambda *a, **k: vfio_map("base"))
+    assert judge("08.which", "b").state == "failed"
+    monkeypatch.setattr(tasks_08, "race", lambda version, passes: race("v3", 2))
+    assert judge("08.columns", RIGHT["08.columns"]).state == "failed"
+
+
+# -- lesson 03
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "told"),
+    [
+        ("03.blocks", {"seed": 1, **STRIPS, "a": (1, 2, 1, 0, 0)}, "a, order 2: the model has 0"),
+        ("03.blocks", {"seed": 1, **STRIPS, "c": (2, 2, 1)}, "give five numbers"),
+        ("03.blocks", {"seed": -1, **STRIPS}, "a seed is a whole number from 0 on"),
+        ("03.least", [5], "and pages 512 to 1023 are a huge page"),
+        ("03.least", list(range(0, 4096, 256)), "it can be done with fewer"),
+        ("03.least", [4096], "there is no page 4096"),
+        ("03.least", [-1], "there is no page -1"),
+        ("03.least", ["x"], "there is no page 'x'"),
+        ("03.chance", "2/70", "2 of the 70 ways: 1/35"),
+        ("03.chance", "0.03", "3/100 is not what counting all ways gives"),
+        ("03.chance", "half", "a fraction as text"),
+        ("03.requests", {**GETS, "huge page, for a process": "cma"}, "can be 'CMA'"),
+        ("03.healthy", host(cma=60, used=50), "80.0 % free"),
+        ("03.healthy", host(cma=0, used=0), "the pin should get nothing"),
+        ("03.healthy", host(cma=0, used=1), "the index should say"),
+        ("03.healthy", 7, "the answer should be a host"),
+    ],
+)
+def test_lesson_03_answers_from_the_model(name, answer, told):
+    assert told in judge(name, answer).why
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_every_seed_has_strips_that_can_be_counted(seed):
+    """Counted here by hand: at each order, aligned blocks that are free and in no larger one."""
+    for held in cases_03(seed).values():
+        found, taken = [], set(held)
+        for order in (4, 3, 2, 1, 0):
+            size, count = 1 << order, 0
+            for at in range(0, 16, size):
+                block = set(range(at, at + size))
+                if not block & taken:
+                    taken |= block
+                    count += 1
+            found.insert(0, count)
+        assert free_blocks(held) == tuple(found)
+
+
+def test_the_least_that_spoils_all_is_any_page_of_each_pageblock():
+    assert judge("03.least", [511, 512, 1500, 2000, 2049, 3000, 3500, 4095]).state == "passed"
+    for left_out in range(8):
+        pages = [at for at in range(0, 4096, 512) if at != left_out * 512]
+        assert judge("03.least", pages).state == "failed"
+
+
+def test_recall_of_lesson_03_is_what_the_model_does():
+    assert fates(host(cma=51, used=0).zone)["huge page, for a process"] == "CMA"
+    assert fates(host(cma=50, used=0).zone)["huge page, for a process"] == "ordinary memory"
+    assert fates(host(cma=60, used=0).zone)["huge page, for a long-term pin"] == "ordinary memory"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 from small import all_runs
 
-from mmsim import levels
+from mmsim import game, levels
 from mmsim.engine.explore import explore
 from mmsim.engine.scenario import Move
 from mmsim.engine.schedule import parse, render, replaying
 from mmsim.engine.trace import Trace, record
 from mmsim.scenarios import split_race, vfio_map
 from mmsim.scenarios.fates import fails
+from mmsim.sharecode import encode
 
 # One schedule that reaches the goal of each level.
 WINS = {
@@ -19,6 +20,7 @@ WINS = {
     "freeze": "split*8 stranger split*5",
     "piece": "pin*21 stranger pin*50",
     "rescue": "pin*5 stranger pin*15 stranger pin*99",
+    "walk": "pin*20 drop_caches*2 pin*13 drop_caches pin*6",
 }
 
 
@@ -47,14 +49,14 @@ def test_a_level_can_be_lost(name):
     level = levels.level(name)
     main = level.situation.main
     trace = Trace(level.situation)
-    levels.press(trace, Move(main), levels.ALL)
+    game.press(trace, Move(main), game.ALL)
     assert level.situation.local(trace.last, main).finished
     assert not level.won(trace)
 
 
 def test_the_kinds_of_failure_are_the_ones_that_brute_force_finds():
     situation = split_race("base", released="1")
-    found, complete = levels.kinds(situation)
+    found, complete = game.kinds(situation)
     ends = {situation.fate(state) for _, state in all_runs(situation)} - {"split"}
     assert complete
     assert (
@@ -77,22 +79,22 @@ def test_the_kind_is_known_as_soon_as_the_main_actor_has_returned():
             for state in found.found
             if situation.local(state, situation.main).finished
         }
-        assert set(filter(fails, fates)) == {*levels.kinds(situation)[0]}
+        assert set(filter(fails, fates)) == {*game.kinds(situation)[0]}
 
 
 def test_stands_name_the_next_step_or_say_why_not():
     situation = split_race("base", released="1")
     trace = situation.replay("split*6 stranger")
-    split, stranger = levels.stands(situation, trace.last)
+    split, stranger = game.stands(situation, trace.last)
     assert [(c.move, c.step) for c in split.choices] == [(Move("split"), "can_split_folio()")]
     assert split.choices[0].words == "check: are all references to huge page A known?"
     assert stranger.choices[0].words == "drop a reference to huge page A"
     frozen = situation.replay("split*10")
-    _, stranger = levels.stands(situation, frozen.last)
+    _, stranger = game.stands(situation, frozen.last)
     assert stranger.choices == ()
     assert stranger.why == "waits to folio_get(): A is frozen: its count is 0"
     ended = situation.replay("split*6 stranger split*3 stranger")
-    assert [stand.why for stand in levels.stands(situation, ended.last)] == [
+    assert [stand.why for stand in game.stands(situation, ended.last)] == [
         "has returned -EBUSY",
         "has no further step",
     ]
@@ -101,7 +103,7 @@ def test_stands_name_the_next_step_or_say_why_not():
 def test_each_outcome_of_the_environment_is_a_choice_of_its_own():
     situation = vfio_map("v3", targets="either", order=1)
     trace = situation.replay("pin*7")
-    pin, _ = levels.stands(situation, trace.last)
+    pin, _ = game.stands(situation, trace.last)
     assert [str(choice.move) for choice in pin.choices] == ["pin:ok", "pin:fail"]
     assert pin.choices[0].words.endswith(": there is one")
 
@@ -111,26 +113,26 @@ def test_what_a_press_does():
 
     def pressed(grain, start=""):
         trace = situation.replay(start)
-        levels.press(trace, Move("split"), grain)
+        game.press(trace, Move("split"), grain)
         return render(trace.moves)
 
-    assert pressed(levels.STEP) == "split"
+    assert pressed(game.STEP) == "split"
     # folio_lock() is try_split_thp()'s own; what follows is split_huge_page_to_list()'s.
-    assert pressed(levels.FUNCTION) == "split"
-    assert pressed(levels.FUNCTION, "split*3") == "split*11"
-    assert pressed(levels.ALL) == "split*13"
-    assert pressed(levels.ALL, "split*6 stranger") == "split*6 stranger split*3"
+    assert pressed(game.FUNCTION) == "split"
+    assert pressed(game.FUNCTION, "split*3") == "split*11"
+    assert pressed(game.ALL) == "split*13"
+    assert pressed(game.ALL, "split*6 stranger") == "split*6 stranger split*3"
 
 
 def test_a_coarse_press_stops_at_a_choice_and_at_a_blocked_step():
     situation = vfio_map("v3", targets="either", order=1)
     trace = Trace(situation)
-    levels.press(trace, Move("pin"), levels.ALL)
+    game.press(trace, Move("pin"), game.ALL)
     assert render(trace.moves) == "pin*7"
     race = split_race("base", released="1")
     held = race.replay("split*10")
     with pytest.raises(Exception, match="frozen"):
-        levels.press(held, Move("stranger"), levels.ALL)
+        game.press(held, Move("stranger"), game.ALL)
 
 
 def test_an_unknown_level_gets_the_nearest():
@@ -146,3 +148,56 @@ def test_a_refusal_counts_where_it_happened():
     assert levels.refused_at(twice, "can_split_folio")
     assert not levels.refused_at(twice, "folio_ref_freeze")
     assert race.outcome(twice.last) == "split"
+
+
+@pytest.mark.parametrize("seed", [*range(40), levels.SEEDS_MAX])
+def test_every_dare_can_be_won_and_is_the_same_again(seed):
+    level, again = levels.dare(seed), levels.dare(seed)
+    assert level[:3] == again[:3]
+    assert game.same(level.situation, again.situation)
+    found = level.situation.explore()
+    ends = set(found.ends)
+    wanted = [
+        number
+        for number, state in found.walk(ends)
+        if number in ends
+        and level.goal.endswith(f"this: {level.situation.fate(state).removeprefix('failed: ')}.")
+    ]
+    trace = record(level.situation, replaying(found.schedule_to(wanted[0])))
+    assert level.won(trace)
+    assert not level.won(Trace(level.situation))
+
+
+@pytest.mark.parametrize("seed", [-1, levels.SEEDS_MAX + 1, "3", True, None, 2.0])
+def test_other_seeds_get_a_sentence(seed):
+    with pytest.raises(ValueError, match="a seed is a whole number from 0 to 999,999, not"):
+        levels.dare(seed)
+
+
+def test_seeds_draw_different_dares():
+    assert len({levels.dare(seed).goal for seed in range(40)}) > 3
+    assert len({levels.dare(seed).situation.name for seed in range(40)}) == 2
+
+
+def test_what_somebody_types_is_a_schedule_or_a_code():
+    race, pin = split_race("base", released="1"), vfio_map("v3", order=2, released="1")
+    moves = race.replay("split*6 stranger split*3").moves
+    for text in ("split*6 stranger split*3", encode(race, moves), encode(race, moves).lower()):
+        situation, read = game.read(f" {text} ", race)
+        assert game.same(situation, race)
+        assert read == moves
+    # The code of another situation is read wherever it is typed.
+    situation, read = game.read(encode(race, moves), pin)
+    assert situation.name == "split_race"
+    assert read == moves
+    assert game.read("", race)[1] == []
+    for wrong in ("splitt*3", "22222-22223", "pin*3", "stranger pin", "__import__('os')"):
+        with pytest.raises(ValueError, match=r"splitt|code|actor|read"):
+            game.read(wrong, race)
+
+
+def test_any_situation_can_be_played_without_a_goal():
+    level = levels.level(vfio_map("v2"))
+    assert level.name == levels.FREE
+    assert not level.won(level.situation.run())
+    assert levels.level(level) is level

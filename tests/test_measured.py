@@ -78,6 +78,8 @@ def test_base_rescues_nobody():
         assert rescued("v2", how).hits > 50
     assert rescued("v2", "injected") == Share(67, 454)
     assert rescued("v2", "fragmented") == Share(65, 137)
+    assert rescued("v2", "injected", 1000) == Share(64, 179)
+    assert rescued("v2", "fragmented", 1000) == Share(63, 96)
 
 
 def test_a_share_knows_its_interval():

@@ -1,10 +1,10 @@
-"""The command line: `mmsim run | replay | explore | compare | conformance | lab | doctor`.
+"""The command line: `mmsim run | replay | explore | compare | conformance | diagnose | ...`.
 
 Interface: main
 
 Exit status: 0 all is well; 1 the model and what it was held against differ (conformance, compare),
-or the doctor found a problem; 2 the words, a file or a schedule could not be used, which is said in
-one sentence; 130 it was interrupted."""
+no path of the model explains the counters (diagnose), or the doctor found a problem; 2 the words, a
+file or a schedule could not be used, which is said in one sentence; 130 it was interrupted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from mmsim import __version__
-from mmsim.cli import explore, held_against, steps, workplace
+from mmsim.cli import diagnose, explore, held_against, steps, workplace
 from mmsim.cli.usage import Parser, UsageError
 from mmsim.hints import nearest
 
@@ -66,6 +66,11 @@ COMMANDS = {
         held_against.compare,
         "hold the model against measured kernels",
         held_against.compare_arguments,
+    ),
+    "diagnose": (
+        diagnose.diagnose,
+        "explain counters of /proc/vmstat that moved",
+        diagnose.diagnose_arguments,
     ),
     "lab": (workplace.lab, "put the lessons into a folder and open them", workplace.lab_arguments),
     "doctor": (workplace.doctor, "check this installation", lambda parser: None),

@@ -1,15 +1,16 @@
-"""Many runs by a coin, and how often each way to end came up.
+"""Runs by a coin: how likely a schedule is, and how often each way to end comes up in many.
 
-Interface: sample
+Interface: sample, along
 
 This asks no search: every run goes step by step through the scenario, as a kernel would."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from fractions import Fraction
 
-from mmsim.engine.odds import EVEN, Weights
-from mmsim.engine.scenario import Scenario, State
+from mmsim.engine.odds import EVEN, Weights, chances
+from mmsim.engine.scenario import Move, Scenario, State
 from mmsim.engine.schedule import coin
 
 STEPS_MAX = 100_000
@@ -31,6 +32,22 @@ def sample(
     for number in range(runs):
         said = _one(scenario, name, seed + number, weights)
         found[said] = found.get(said, 0) + 1
+    return found
+
+
+def along(scenario: Scenario, moves: Sequence[Move], weights: Weights = EVEN) -> list[Fraction]:
+    """The probability of each move of a schedule, given those before it: 1 where nobody else could
+    move.  Their product is the probability of the schedule.
+
+    Raises ValueError for a move that can't be made."""
+    found, state = [], scenario.initial()
+    for number, move in enumerate(moves, start=1):
+        free = scenario.moves(state)
+        if move not in free:
+            there = ", ".join(map(str, free)) or "none"
+            raise ValueError(f"move {number}, {move}, can't be made; those that can: {there}")
+        found.append(chances(free, weights)[free.index(move)])
+        state, _, _ = scenario.advance(state, move)
     return found
 
 

@@ -73,11 +73,16 @@ class Trace:
         self._recent = (position, state)
         return state
 
-    def find(self, step: str) -> int:
-        """The position right after the first step of this name; ValueError if it never came."""
-        for number, event in enumerate(self.events, start=1):
+    def find(self, step: str, number: int = 1) -> int:
+        """The position right after the `number`-th step of this name; ValueError without one."""
+        found = 0
+        for position, event in enumerate(self.events, start=1):
             if event.op.kind.name == step:
-                return number
+                found += 1
+                if found == number:
+                    return position
+        if found:
+            raise ValueError(f"{step!r} comes {found} times in this run, not {number}")
         names = dict.fromkeys(event.op.kind.name for event in self.events)
         raise ValueError(f"no step {step!r} in this run{nearest(step, names)}")
 

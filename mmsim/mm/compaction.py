@@ -32,12 +32,16 @@ def try_to_compact_pages(zone: Zone, want: Request, keep: Container[int]) -> tup
     """Compact asynchronously, then sync-light, until a block for this request is free.
 
     `keep`: pfns of pages that must not be moved.  Answers the events to count in vmstat:
-    compact_stall with compact_success or compact_fail for each run.  Kernel:
-    __alloc_pages_direct_compact(), try_to_compact_pages(), compact_zone().
+    compact_stall with compact_success or compact_fail for each run, also for one that is put off
+    (deferred), but not for one that is skipped.  Kernel: __alloc_pages_direct_compact(),
+    try_to_compact_pages(), compact_zone().
     """
     events: list[str] = []
     for sync in (False, True):
-        if not compaction_suitable(zone, want) or compaction_deferred(zone):
+        if compaction_deferred(zone):
+            events += ["compact_stall", "compact_fail"]
+            continue
+        if not compaction_suitable(zone, want):
             continue
         compact_zone(zone, want, sync, keep)
         done = block_for(want, zone.blocks_by_type())

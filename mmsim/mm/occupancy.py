@@ -26,10 +26,6 @@ class Part(NamedTuple):
     fitting: int = 0
     """Pageblocks that have, or lie in, a free block of at least the asked order."""
 
-    def plus(self, other: Part) -> Part:
-        """Both together."""
-        return Part(*(a + b for a, b in zip(self, other, strict=True)))
-
 
 Cell = dict[str, Part]
 """Migratetype of the pageblock -> what is there."""
@@ -38,29 +34,33 @@ Cell = dict[str, Part]
 def occupancy(zone: Zone, per_cell: int = 1, order: int = HPAGE_PMD_ORDER) -> list[Cell]:
     """The zone as cells of `per_cell` neighbouring pageblocks; the last one may have fewer."""
     first, shift = zone.start >> zone.pageblock_order, zone.pageblock_order
-    cells: list[Cell] = [{} for _ in range(-(-(zone.nr_pages >> shift) // per_cell))]
+    sums: list[dict[str, list[int]]] = [{} for _ in range(-(-(zone.nr_pages >> shift) // per_cell))]
 
-    def add(number: int, migratetype: str, more: Part) -> None:
-        cell = cells[(number - first) // per_cell]
-        cell[migratetype] = cell.get(migratetype, Part()).plus(more)
+    def add(
+        number: int, migratetype: str, pageblocks: int, free: int = 0, fitting: int = 0
+    ) -> None:
+        found = sums[(number - first) // per_cell].setdefault(migratetype, [0, 0, 0])
+        found[0] += pageblocks
+        found[1] += free
+        found[2] += fitting
 
     for start, end, migratetype in zone.layout:
         for at, to in _by_cell(start >> shift, end >> shift, first, per_cell):
-            add(at, migratetype, Part(to - at))
+            add(at, migratetype, to - at)
     for number, migratetype in zone.types.items():
-        add(number, _laid_out(zone, number << shift), Part(-1))
-        add(number, migratetype, Part(1))
+        add(number, _laid_out(zone, number << shift), -1)
+        add(number, migratetype, 1)
     looked: dict[int, Callable[[int], tuple[int, int]]] = {}  # runs share their patterns
     for runs in zone.untouched.values():
         for run in runs:
             below = looked.get(id(run.patterns)) or _below(run.patterns, shift, order)
             looked[id(run.patterns)] = below
             for at, to in _by_cell(run.pfn >> shift, run.end >> shift, first, per_cell):
-                free, fitting = (b - a for a, b in zip(below(at), below(to), strict=True))
-                add(at, run.migratetype, Part(0, free, fitting))
+                (free, fits), (freed, fitted) = below(at), below(to)
+                add(at, run.migratetype, 0, freed - free, fitted - fits)
     for number, (free, fits) in _by_pageblock(_listed(zone), shift, order).items():
-        add(number, zone.pageblock_type(number << shift), Part(0, free, int(fits)))
-    return [{mt: part for mt, part in cell.items() if part.pageblocks} for cell in cells]
+        add(number, zone.pageblock_type(number << shift), 0, free, int(fits))
+    return [{mt: Part(*found) for mt, found in cell.items() if found[0]} for cell in sums]
 
 
 def _by_cell(at: int, end: int, first: int, per_cell: int) -> list[tuple[int, int]]:

@@ -25,6 +25,7 @@ from mmsim.mm.versions import Version
 from mmsim.mm.vfio import MapDma, vfio_dma_do_map
 from mmsim.mm.world import Environment, World
 from mmsim.mm.zone import Zone
+from mmsim.scenarios.fates import ALL_MOVED, MAPPED, NO_MEMORY, NOT_FINISHED, Aim
 from mmsim.scenarios.situation import Situation, Spec
 from mmsim.script import Script
 from mmsim.units import HPAGE_PMD_NR, HPAGE_PMD_ORDER, PAGE_SIZE
@@ -42,18 +43,18 @@ BOOT_GUEST_KNOBS = (
 )
 
 
+POPULATED = Aim("populated", lambda rc: rc > 0, lambda rc: f"{rc:,} pages populated")
+NO_ROOM = "failed: the guest does not fit"
 VERDICTS = {
-    "not finished": "The run stops before it is decided.",
-    "populated": "Nobody has asked for a pin.",
-    "pinned": "All of it is pinned outside CMA, so the virtual machine can start.",
-    "failed: the guest does not fit": (
-        "The virtual machine does not start: there is not enough free memory for it."
-    ),
-    "failed although everything moved": (
+    NOT_FINISHED: "The run stops before it is decided.",
+    POPULATED.word: "Nobody has asked for a pin.",
+    MAPPED.word: "All of it is pinned outside CMA, so the virtual machine can start.",
+    NO_ROOM: "The virtual machine does not start: there is not enough free memory for it.",
+    ALL_MOVED: (
         "The virtual machine does not start: huge pages split for want of a free block: {split}; "
         "every piece was moved, but this version counts the split one as a failure."
     ),
-    "failed: no room outside CMA": (
+    NO_MEMORY: (
         "The virtual machine does not start: huge pages split for want of a free block: {split}; "
         "then there was no free page outside CMA any more."
     ),
@@ -91,7 +92,7 @@ def _amount(pages: int, thps: int, blocks: int) -> str:
     kinds = [f"{thps:,} huge"] if thps else []
     single = pages - thps * HPAGE_PMD_NR
     kinds += [f"{single:,} single"] if single else []
-    plural = "s" if pages > 1 else ""
+    plural = "s" if thps + single > 1 else ""
     return f"{' and '.join(kinds)} page{plural} (in {blocks:,} pageblock{'s'[: blocks != 1]})"
 
 
@@ -145,18 +146,17 @@ class BootGuest(Situation):
         return trace.state(next(steps, len(trace)))
 
     def outcome(self, state: State) -> str:
-        """How the guest fared, in a few words that stay the same for the same fate."""
+        """How the guest fared, in a few words that stay the same for the same fate.
+
+        Nobody else refers to its memory, so a pin can fail only for want of room."""
         local = self.local(state, self.main)
         if not local.finished:
-            return "not finished"
-        world: World = state.world
-        if landing(world).pages < int(self.knobs["guest"]) * MIB:
-            return "failed: the guest does not fit"
-        if local.result >= 0:
-            return "pinned" if self.knobs["pin"] == "vfio" else "populated"
-        if not world.vmstat["pgmigrate_fail"]:
-            return "failed although everything moved"
-        return "failed: no room outside CMA"
+            return NOT_FINISHED
+        if self.succeeded(state):
+            return self.aim.word
+        if landing(state.world).pages < int(self.knobs["guest"]) * MIB:
+            return NO_ROOM
+        return NO_MEMORY if state.world.vmstat["pgmigrate_fail"] else ALL_MOVED
 
     def told(self, trace: Trace) -> list[str]:
         """Where the guest is, whether it can be pinned, and why not: one sentence each."""
@@ -209,8 +209,19 @@ def _boot_guest(spec: Spec, version: Version, knobs: dict[str, Value], merge: bo
     pages, policy = int(knobs["guest"]) * MIB, str(knobs["shmem_enabled"])
     _check_single_pages(zone, pages, policy)
     world = World(Environment(ZONE, ZONE, compaction=knobs["compaction"] == "on"), zone)
-    guest = Actor(GUEST, lambda: _start_guest(pages, policy, knobs["pin"] == "vfio", version))
-    return BootGuest(spec.name, version, knobs, world, (guest,), Script(), spec.make, merge=merge)
+    pin = knobs["pin"] == "vfio"
+    guest = Actor(GUEST, lambda: _start_guest(pages, policy, pin, version))
+    return BootGuest(
+        spec.name,
+        version,
+        knobs,
+        world,
+        (guest,),
+        Script(),
+        spec.make,
+        merge=merge,
+        aim=MAPPED if pin else POPULATED,
+    )
 
 
 BOOT_GUEST = Spec(

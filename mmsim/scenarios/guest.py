@@ -33,8 +33,11 @@ def host_with_zone(env: Environment, kind: str) -> World:
 
 
 def huge_page(name: str, order: int, **fields: object) -> Folio:
-    """A huge page as a guest leaves it, mapped once, but for these fields; the count follows."""
-    folio = Folio(name, name, 0, order, pmd_maps=1)._replace(**fields)  # type: ignore[arg-type]
+    """A huge page, or with order 0 a single one, as a guest leaves it: mapped once.
+
+    `fields` that are not as a guest leaves them; the count follows."""
+    folio = Folio(name, name, 0, order, pmd_maps=int(order > 0), pte_maps=int(order == 0))
+    folio = folio._replace(**fields)  # type: ignore[arg-type]
     return folio._replace(refcount=folio.cache_refs + folio.mapcount)
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from mmsim import errno
 from mmsim.engine import schedule
 from mmsim.engine.actor import Actor
-from mmsim.engine.explore import STATES_MAX, Exploration, explore
+from mmsim.engine.explore import STATES_MAX, Exploration, Property, explore
 from mmsim.engine.scenario import Event, Scenario, Scheduler, State
 from mmsim.engine.trace import Trace, record
 from mmsim.hints import nearest
@@ -93,9 +93,11 @@ class Situation(Scenario):
         moves = schedule.parse(text, [actor.name for actor in self.actors])
         return record(self, schedule.replaying(moves))
 
-    def explore(self, *, states_max: int = STATES_MAX) -> Exploration:
+    def explore(
+        self, *, states_max: int = STATES_MAX, properties: Sequence[Property] = ()
+    ) -> Exploration:
         """Every order of the actors' steps, whatever the knobs say about when."""
-        return explore(self.merged(), states_max=states_max)
+        return explore(self.merged(), states_max=states_max, properties=properties)
 
     def merged(self) -> Situation:
         """The same situation, prepared for a search."""

@@ -1,6 +1,6 @@
 """The smallest race: one huge page is split while others take a reference and let go.
 
-Floor 4.  Interface: SPLIT_RACE, repeated_split
+Floor 4.  Interface: SPLIT_RACE, CLAIMS, repeated_split
 """
 
 from __future__ import annotations
@@ -9,9 +9,11 @@ from collections.abc import Generator
 from typing import Any
 
 from mmsim.engine.actor import Actor
+from mmsim.engine.claims import Property, always, sometimes
 from mmsim.engine.op import Op
+from mmsim.engine.scenario import State
 from mmsim.knobs import Value, moment, number, read_span
-from mmsim.mm.folio import Page
+from mmsim.mm.folio import ISOLATION, Folio, Page
 from mmsim.mm.migrate import try_split_thp
 from mmsim.mm.swap import isolate
 from mmsim.mm.versions import Version
@@ -77,6 +79,59 @@ def _split_race(spec: Spec, version: Version, knobs: dict[str, Value], merge: bo
         merge=merge,
         aim=SPLIT,
     )
+
+
+def _page(state: State) -> Folio:
+    """The folio at the beginning of A, whole or not."""
+    world: World = state.world
+    return world.folio(CMA_PFN)
+
+
+def _others(state: State) -> int:
+    """References on it of anybody but the split, the page cache and the mappings."""
+    return sum(refs for who, refs in _page(state).held if who != ISOLATION)
+
+
+def _next(state: State) -> str:
+    """The step that the split takes next; "" once it has returned."""
+    op = state.locals[0].op
+    return op.kind.name if op else ""
+
+
+def _frozen(state: State) -> bool:
+    return _page(state).refcount == 0
+
+
+def _explained(state: State) -> bool:
+    folio = _page(state)
+    held = sum(refs for _, refs in folio.held)
+    return _frozen(state) or folio.refcount == folio.cache_refs + folio.mapcount + held
+
+
+CLAIMS: dict[str, Property] = {
+    "alone": always(
+        "While the count is frozen, nobody but the split has a reference.",
+        lambda s: not (_frozen(s) and _others(s)),
+    ),
+    "checked": always(
+        "Right after the check has found nothing, nobody else has a reference.",
+        lambda s: not (_next(s) == "unmap_folio" and _others(s)),
+    ),
+    "mapped": always(
+        "Whenever a split has been refused, the page is still mapped.",
+        lambda s: not s.world.vmstat["thp_split_page_failed"] or _page(s).mapcount > 0,
+    ),
+    "cut": always(
+        "Once the count is frozen, the next thing the split does is to cut the page.",
+        lambda s: not _frozen(s) or _next(s) == "__split_huge_page",
+    ),
+    "explained": always("Every reference has somebody who holds it.", _explained),
+    "piece": sometimes(
+        "It can happen that the page has been split and the stranger has a reference.",
+        lambda s: not _page(s).is_thp and _others(s) > 0,
+    ),
+}
+"""What can be said of every state of this race, or of some; not all of it is true."""
 
 
 SPLIT_RACE = Spec(

@@ -1,19 +1,25 @@
 """Three numbers that people take for one: share of schedules, odds, and how often it happened.
 
-Interface: Chances, chances, chances_svg, chances_table, chances_sentence, percent, one_in, fraction
+Interface: Chances, chances, all_failures, chances_svg, chances_table, chances_sentence,
+chances_claim, crossroads_table
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Context, Decimal
 from fractions import Fraction
+from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
 from mmsim.engine.found import Outcome
+from mmsim.engine.odds import EVEN, Weights
+from mmsim.engine.sample import along
+from mmsim.engine.schedule import parse
+from mmsim.scenarios import Situation
 from mmsim.scenarios.fates import fails
 from mmsim.stats import wilson
 from mmsim.views.marks import outcome_mark, outcome_sign, panel
+from mmsim.views.numbers import RARE, chance, count, fraction
 from mmsim.views.style import FILLS, INK, LINE, MUTED, PANEL, SMALL, TITLE, Svg, number
 
 if TYPE_CHECKING:
@@ -26,41 +32,6 @@ ALL_FAILURES = "failed, in whatever way"
 _TOP, _EDGE, _ROW, _HEAD = 52.0, 16.0, 21.0, 30.0
 _AXIS, _AXIS_WIDE = 214.0, 420.0
 _SHARE, _ODDS = FILLS["actor 1"], FILLS["actor 2"]
-DIGITS_MAX = 22
-
-
-# -- numbers for people
-
-
-def percent(part: Fraction) -> str:
-    """Rounded to a tenth; never 0 or 100 for what is not."""
-    tenths = (2000 * part.numerator + part.denominator) // (2 * part.denominator)
-    if tenths == 0 and part:
-        return "under 0.1 %"
-    if tenths == 1000 and part != 1:
-        return "over 99.9 %"
-    return f"{tenths // 10}.{tenths % 10} %"
-
-
-def one_in(part: Fraction) -> str:
-    """ "1 in 35", for what is rare."""
-    times = Decimal(part.denominator) / Decimal(part.numerator)
-    if times < 10_000:
-        return f"1 in {int(times.to_integral_value()):,}"
-    rounded = Context(prec=2).create_decimal(times)
-    if times < 10**9:
-        return f"1 in {int(rounded):,}"
-    digits = "".join(map(str, rounded.as_tuple().digits))
-    return f"1 in {digits[0]}.{digits[1:]} × 10^{rounded.adjusted()}"
-
-
-def fraction(part: Fraction) -> str:
-    """Written out, if that can be read."""
-    said = str(part)
-    return said if len(said) <= DIGITS_MAX else f"a fraction of {len(said) - 1} digits"
-
-
-# -- what is shown
 
 
 class Chances(NamedTuple):
@@ -110,14 +81,28 @@ def chances(
     return [*good, *bad]
 
 
+def all_failures(situation: Situation, weights: Weights = EVEN) -> Chances:
+    """All failures of a situation together: how many schedules, and how likely by a coin."""
+    outcomes = situation.explore().outcomes(situation.fate, weights)
+    bad = [row for row in chances(outcomes) if fails(row.name)]
+    if not bad:
+        schedules = sum(each.schedules or 0 for each in outcomes)
+        return Chances(ALL_FAILURES, 0, schedules, Fraction(0))
+    return bad[0]._replace(name=ALL_FAILURES)
+
+
 def _said(row: Chances) -> list[tuple[str, str]]:
     """Each of the three numbers: what it is, and in words."""
-    lines = [("share of schedules", f"{row.schedules:,} of {row.of:,} = {percent(row.share)}")]
+    lines = [
+        ("share of schedules", f"{count(row.schedules)} of {count(row.of)} = {chance(row.share)}")
+    ]
     if row.odds is not None:
-        rare = f", {one_in(row.odds)}" if 0 < row.odds < Fraction(1, 10) else ""
-        lines.append(("odds", f"{fraction(row.odds)} = {percent(row.odds)}{rare}"))
+        # From "1 in 1,001" on, `chance` says so itself.
+        seldom = RARE <= row.odds < Fraction(1, 10)
+        rare = f", 1 in {count(round(1 / row.odds))}" if seldom else ""
+        lines.append(("odds", f"{fraction(row.odds)} = {chance(row.odds)}{rare}"))
     if row.runs:
-        part = percent(Fraction(row.hits, row.runs))
+        part = chance(Fraction(row.hits, row.runs))
         low, high = (f"{100 * end:.2f} %" for end in row.interval)
         lines.append(("runs by a coin", f"{row.hits:,} of {row.runs:,} = {part}; {low} to {high}"))
     return lines
@@ -133,12 +118,13 @@ def chances_sentence(rows: Sequence[Chances]) -> str:
     return f"{'. '.join(parts)}.{note}"
 
 
-def _claim(rows: Sequence[Chances]) -> str:
+def chances_claim(rows: Sequence[Chances]) -> str:
+    """What the picture says first."""
     bad = next((row for row in rows if fails(row.name)), None)
     if bad is None:
         return "No schedule fails"
-    said = f"{percent(bad.share)} of the schedules fail"
-    return said if bad.odds is None else f"{said}; the odds of a failure are {percent(bad.odds)}"
+    said = f"{chance(bad.share)} of the schedules fail"
+    return said if bad.odds is None else f"{said}; the odds of a failure are {chance(bad.odds)}"
 
 
 def chances_svg(rows: Sequence[Chances], title: str = "") -> str:
@@ -146,7 +132,7 @@ def chances_svg(rows: Sequence[Chances], title: str = "") -> str:
     lines = len(_said(rows[0]))
     high = _HEAD + lines * _ROW + 10
     shown = rows[:OUTCOMES_MAX]
-    claim = title or _claim(rows)
+    claim = title or chances_claim(rows)
     svg = Svg(WIDTH, _TOP + high * len(shown) + 40, claim, f"{claim}. {chances_sentence(rows)}")
     svg.text(_EDGE + 2, 32, claim, WIDTH - 2 * _EDGE, size=TITLE, bold=True)
     for i, row in enumerate(shown):
@@ -204,3 +190,20 @@ def chances_table(rows: Sequence[Chances]) -> pd.DataFrame:
     return pd.DataFrame(
         cells, index=pd.Index([row.name for row in rows], name="outcome"), dtype=object
     )
+
+
+def crossroads_table(situation: Situation, schedules: Sequence[str]) -> pd.DataFrame:
+    """How likely single schedules are: a half for each step at which somebody else could move.
+
+    Crossroads are steps at which more than one actor could move, or the environment had a say."""
+    import pandas as pd
+
+    cells = []
+    for text in schedules:
+        chances_ = along(situation, parse(text, [actor.name for actor in situation.actors]))
+        crossroads = sum(part < 1 for part in chances_)
+        end = situation.fate(situation.replay(text).last)
+        cells.append([len(chances_), crossroads, fraction(Fraction(prod(chances_))), end])
+    index = pd.Index(list(schedules), name="schedule", dtype=object)
+    columns = ["steps", "crossroads", "odds", "ends"]
+    return pd.DataFrame(cells, index=index, columns=columns, dtype=object)

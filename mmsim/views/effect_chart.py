@@ -1,17 +1,21 @@
 """What the patch bought: pins of a real kernel while drop_caches ran, and what they left behind.
 
-Interface: pins_beside_drop_caches, left_behind, ways_to_fail
+Interface: pins_beside_drop_caches, left_behind, ways_to_fail, race, odds_of_ends, missed_piece,
+PIN_WEIGHT
 
 The first two are counted from the measured rows, the third is a search through the model.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from mmsim.engine.found import Outcome
+from mmsim.engine.schedule import render
+from mmsim.engine.trace import Trace
 from mmsim.measured import DISTURBED, RETRY, SCENARIOS, VARIANTS, Pins, disturbed
 from mmsim.scenarios import SMALL, Situation, pin_versus
 from mmsim.scenarios.fates import MAPPED, MISSED, NOT_SPLIT
@@ -143,11 +147,25 @@ def left_behind() -> Chart:
 # -- the same in the model
 
 
-def _odds(situation: Situation, weights: Mapping[str, int]) -> tuple[int, dict[str, Any]]:
+def race(version: str, passes: int) -> Situation:
+    """VFIO maps a huge page of two pieces while drop_caches walks over it once."""
+    return pin_versus(version, **{**SMALL, "passes": passes})
+
+
+def odds_of_ends(situation: Situation, pin_weight: int) -> tuple[int, dict[str, Outcome]]:
+    """How many states a race has, and its ends by name."""
     found = situation.explore()
     if not found.complete:
         raise ValueError(f"the search was not finished: {found.stopped}")
-    return found.states, {each.name: each for each in found.outcomes(situation.outcome, weights)}
+    ends = found.outcomes(situation.outcome, {situation.main: pin_weight})
+    return found.states, {end.name: end for end in ends}
+
+
+def missed_piece(version: str) -> Trace:
+    """A shortest run in which a huge page is split, and one of its pieces misses its one pass."""
+    situation = race(version, passes=2)
+    _, ends = odds_of_ends(situation, 1)
+    return situation.replay(render(ends[MISSED].shortest or ()))
 
 
 def ways_to_fail(
@@ -161,8 +179,7 @@ def ways_to_fail(
 
     rows: list[list[object]] = []
     for version in versions:
-        situation = pin_versus(version, **{**SMALL, "passes": passes})
-        states, ends = _odds(situation, {situation.main: pin_weight})
+        states, ends = odds_of_ends(race(version, passes), pin_weight)
         odds = [ends[name].odds if name in ends else Fraction(0) for name in NAMES]
         shortest = ends[MISSED].shortest if MISSED in ends else None
         steps = len(shortest) if shortest else "—"

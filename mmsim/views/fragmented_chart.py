@@ -31,7 +31,7 @@ STAGES = {
     "3_odd_pfns_freed_even_held": "every other\npage freed",
     "4_order9_outside_cma_used_up": "last order 9\nused up",
 }
-BLOCKS = "blocks of 2 MiB "
+BLOCKS = "2 MiB "
 OUTSIDE, INSIDE = f"{BLOCKS}outside CMA", f"{BLOCKS}in CMA"
 UNUSABLE, EXTFRAG = "unusable_index", "extfrag_index"
 
@@ -121,7 +121,7 @@ def _moved(before: int, after: int) -> str:
 
 def _draw(stages: Mapping[str, Stage], title: str, note: str) -> Any:
     figure, (left, right) = panelled(2, title, note, same_y=False)
-    figure.subplots_adjust(wspace=0.16)
+    figure.subplots_adjust(wspace=0.22)
     places = range(len(stages))
     handles: list[Any] = []
     for shift, name, fill in ((-0.2, OUTSIDE, FILLS["MOVABLE"]), (0.2, INSIDE, FILLS["CMA"])):
@@ -157,9 +157,9 @@ def _draw(stages: Mapping[str, Stage], title: str, note: str) -> Any:
 # -- pins on such a machine
 
 _KINDS = {
-    "pages between can't move": ((PINNED,), "S2_real"),
-    "the same, and the first huge page is held": ((PINNED,), "S3_real_held"),
-    "pages between can move": (MOVABLE, "S2_real"),
+    "can't be moved": ((PINNED,), "S2_real"),
+    "can't be moved; the huge page is held": ((PINNED,), "S3_real_held"),
+    "can be moved": (MOVABLE, "S2_real"),
 }
 
 
@@ -177,5 +177,5 @@ def fragmented_pins() -> pd.DataFrame:
         failed = sum(r["pin_errno"] != "0" for r in pins)
         rows.append((len(pins), huge, inside, whole, split, failed))
     columns = ["pins", "huge pages", "of them in CMA", "moved whole", "split", "failed pins"]
-    index = pd.Index(list(_KINDS), name="every other page is in use;", dtype=object)
+    index = pd.Index(list(_KINDS), name="the pages in between", dtype=object)
     return pd.DataFrame(rows, index=index, columns=columns, dtype=object)

@@ -1,6 +1,6 @@
 """A zone: map of its pageblocks and free memory by size of block, side by side.
 
-Interface: memory_svg, memory_sentence, memory_table, fates_table, supply, SUPPLY
+Interface: memory, Memory, memory_table, fates_table, supply, SUPPLY
 
 Both pictures ask about the same order: a diamond on the map and the rows above the dashed line are
 the same free blocks.
@@ -9,7 +9,7 @@ the same free blocks.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mmsim.fragmentation import suitable, summed
 from mmsim.hosts import fate, fates
@@ -18,14 +18,13 @@ from mmsim.mm.untouched import pages
 from mmsim.mm.zone import Zone
 from mmsim.units import HPAGE_PMD_ORDER
 from mmsim.views.blockmap import (
-    BlockMap,
     block_map,
     claim,
     draw_block_map,
     map_sentence,
     map_size,
 )
-from mmsim.views.freearea import FreeByType, draw_free_area, free_area_sentence
+from mmsim.views.freearea import draw_free_area, free_area_sentence
 from mmsim.views.marks import panel
 from mmsim.views.names import size_words
 from mmsim.views.style import TITLE, Svg
@@ -37,36 +36,35 @@ WIDTH = 1120.0
 _MAP, _HIGH = 720.0, 424.0
 
 
-def memory_svg(
+class Memory(NamedTuple):
+    """A zone as a picture and in words."""
+
+    svg: str
+    sentence: str
+
+
+def memory(
     zone: Zone,
     order: int = HPAGE_PMD_ORDER,
     *,
     marked: Iterable[tuple[int, int]] = (),
     marked_as: str = "the guest's",
-) -> str:
-    """The picture; see `block_map` for `marked`."""
+) -> Memory:
+    """Both halves, seen once; see `block_map` for `marked`."""
     shown = block_map(zone, order, marked=marked, marked_as=marked_as)
     free = zone.lists()
+    sentence = f"{free_area_sentence(free, order)} {map_sentence(shown)}"
     wide, high = map_size(shown, _MAP, _HIGH)
     high = max(high, 340.0)
     title = claim(free, order, zone.nr_pages)
-    svg = Svg(WIDTH, high + 78, title, f"{title}. {_words(free, shown)}")
+    svg = Svg(WIDTH, high + 78, title, f"{title}. {sentence}")
     svg.text(18, 32, title, WIDTH - 36, size=TITLE, bold=True)
     panel(svg, 8, 48, _MAP + 16, high + 22)
     draw_block_map(svg, 18, 58, max(wide, 640), high, shown)
     right = _MAP + 34
     panel(svg, right, 48, WIDTH - 8 - right, high + 22)
     draw_free_area(svg, right + 12, 58, WIDTH - 32 - right, high, free, order)
-    return svg.render()
-
-
-def memory_sentence(zone: Zone, order: int = HPAGE_PMD_ORDER) -> str:
-    """Both halves in words."""
-    return _words(zone.lists(), block_map(zone, order))
-
-
-def _words(free_by_type: FreeByType, shown: BlockMap) -> str:
-    return f"{free_area_sentence(free_by_type, shown.order)} {map_sentence(shown)}"
+    return Memory(svg.render(), sentence)
 
 
 def memory_table(zone: Zone, order: int = HPAGE_PMD_ORDER) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """Large counts and small odds, as people say them.
 
-Interface: count, chance
+Interface: count, chance, fraction
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from math import log10
 
 EXACT_MAX = 10**12
 RARE = Fraction(1, 1000)
+WRITTEN_MAX = 30
 
 
 def count(number: int | None) -> str:
@@ -34,3 +35,9 @@ def chance(odds: Fraction) -> str:
     if 1 - odds < RARE:
         return f"all but 1 in {count(round(1 / (1 - odds)))}"
     return f"{float(odds * 100):.2f} %"
+
+
+def fraction(odds: Fraction) -> str:
+    """`59/2048`, or how long it would be, if nobody could read it."""
+    said = str(odds)
+    return said if len(said) <= WRITTEN_MAX else f"a fraction of {len(said) - 1} digits"

@@ -107,11 +107,11 @@ def populate_chart() -> Chart:
                 ]
             )
     columns = [
-        "first page from CMA by, MiB: measured",
-        "model",
-        "pages from CMA: measured",
+        "first CMA page by, MiB",
         "in the model",
-        "free CMA at most apart, pages",
+        "pages from CMA",
+        "in the model's run",
+        "most pages apart",
     ]
     table = pd.DataFrame(
         cells, index=pd.Index(index, name="CMA and guest", dtype=object), columns=columns

@@ -19,8 +19,8 @@ from mmsim.views.style import BLUE, INK, MUTED, ORANGE, VERMILION
 
 ASKED = {"held 10 ticks": 10, "held 100 ticks": 100, "held 1,000 ticks": 1000}
 PERCENT = (1, 5, 10, 25, 40, 60, 75, 90, 99)
-HOLDS = tuple(sorted({round(10 ** (i / 20)) for i in range(101)}))
-"""1 to 100,000 ticks, evenly on a logarithmic axis."""
+HOLDS = tuple(sorted({round(10 ** (i / 20)) for i in range(88)}))
+"""1 to 22,387 ticks, evenly on a logarithmic axis."""
 # Where groups of measured 50-microsecond bins begin: narrow where something happens.
 EDGES = (0, 150, 250, 350, 450, 550, 650, 750, 850, 950, 1250, 2000, 3000, 4500)
 SHOWN = {VARIANTS[0]: ("o", BLUE), VARIANTS[-1]: ("D", VERMILION)}
@@ -114,7 +114,7 @@ def _draw(setting: Retrying, predicted: Any, hold: int | None) -> Any:
     handles += _draw_measured(measured, found)
     law.set_ylim(-0.03, 1.05)
     law.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "25 %", "50 %", "75 %", "100 %"])
-    figure.subplots_adjust(left=0.085)
+    figure.subplots_adjust(left=0.085, right=0.98)
     law.set_ylabel("gone in time")
     legend(figure, handles)
     return figure
@@ -167,7 +167,7 @@ def _draw_measured(panel: Any, found: dict[str, list[tuple[float, Share]]]) -> l
             label=f"measured, {variant}",
         )  # fmt: skip
         handles.append(drawn)
-    _powers(panel, 50, 10_000)
+    _powers(panel, 50, 15_000)
     panel.set_xlabel("reference dropped, µs after the pin began", labelpad=1)
     panel.set_title("Measured: dropped at a set time", fontsize=11, loc="left")
     return handles

@@ -1,7 +1,7 @@
 """Small tables, made by running the model.
 
 Interface: counters_by_version, counters_of_runs, retry_table, alignment, measured_table, steps,
-frame, labels, ended, RETURNS, PIN, DIFFERS
+frame, labels, ended, in_a_row, RETURNS, PIN, DIFFERS
 
 Every function answers a pandas DataFrame with a named index; pandas is imported when one is called.
 Where cells are compared, a difference has a sign of its own, never a colour alone.
@@ -57,13 +57,13 @@ def ended(run: Situation) -> tuple[State, str]:
         try:
             move = scheduler(run, state)
         except StopIteration:
-            return state, _in_a_row(codes) or "not called"
+            return state, in_a_row(codes) or "not called"
         state, event = run.step(state, move, keep=False)
         if event.op.kind.name == "trace_mm_migrate_pages":
             codes.append(errno.name(returned(event, "migrate_pages")))
 
 
-def _in_a_row(codes: Sequence[str]) -> str:
+def in_a_row(codes: Sequence[str]) -> str:
     """ "0, 0", but "-EAGAIN ×5" for more than two of one kind in a row."""
     runs = [(code, len(list(group))) for code, group in groupby(codes)]
     return ", ".join(f"{code} ×{n}" if n > 2 else ", ".join([code] * n) for code, n in runs)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from mmsim.scenarios.fates import fails
 from mmsim.views.marks import outcome_mark, outcome_sign
-from mmsim.views.names import plural
+from mmsim.views.numbers import count
 from mmsim.views.style import (
     FILLS,
     INK,
@@ -70,8 +70,8 @@ def words(row: Row) -> tuple[str, str]:
 
 def tree_sentence(root: Fold) -> str:
     """How many schedules there are, and how many of them end how."""
-    parts = [f"{dict(root.counts)[name]:,}: {short(name)}" for name in outcomes_of(root)]
-    return f"{plural(root.schedules, 'schedule')} in all. {'; '.join(parts)}."
+    parts = [f"{count(dict(root.counts)[name])}: {short(name)}" for name in outcomes_of(root)]
+    return f"{count(root.schedules)} schedules in all. {'; '.join(parts)}."
 
 
 def tree_svg(root: Fold, title: str = "") -> str:
@@ -79,7 +79,7 @@ def tree_svg(root: Fold, title: str = "") -> str:
     lines = rows(root, ROWS_MAX)
     names = outcomes_of(root)
     bad = sum(n for name, n in root.counts if fails(name))
-    claim = title or f"{bad:,} of {root.schedules:,} schedules fail"
+    claim = title or f"{count(bad)} of {count(root.schedules)} schedules fail"
     svg = Svg(WIDTH, _HEAD + _ROW * len(lines) + 16, claim, f"{claim}. {tree_sentence(root)}")
     svg.text(_EDGE + 2, 32, claim, WIDTH - 2 * _EDGE, size=TITLE, bold=True)
     left = WIDTH - _EDGE - _COLUMN * len(names)
@@ -123,7 +123,7 @@ def _draw_row(svg: Svg, y: float, left: float, line: Row, names: list[str]) -> N
     wide = text_width(what, 13, bold=True) + 10
     if where and room - wide > 30:
         svg.text(x + wide, y + 17, where, room - wide, size=SMALL, fill=MUTED)
-    svg.text(left - 14, y + 17, f"{line.fold.schedules:,}", _TOTAL, anchor="end")
+    svg.text(left - 14, y + 17, count(line.fold.schedules), _TOTAL, anchor="end")
     counts = dict(line.fold.counts)
     for i, name in enumerate(names):
         n = counts.get(name, 0)
@@ -132,7 +132,7 @@ def _draw_row(svg: Svg, y: float, left: float, line: Row, names: list[str]) -> N
         at = left + i * _COLUMN
         fill = FILLS["not counted on" if fails(name) else "counted on"]
         svg.filled(at + 2, y + 2, _COLUMN - 8, _ROW - 4, fill, rx=3, stroke=fill.mark)
-        said = f"{n:,}"
+        said = count(n)
         size = text_width(said, 13, bold=True) + 10
         svg.rect(at + _COLUMN / 2 - size / 2 - 2, y + 4, size, _ROW - 8, rx=2, fill=fill.ground)
         leaf = len(counts) == 1

@@ -5,12 +5,15 @@ Interface: the names in `__all__`; one widget a file, the `show_` functions in `
 
 from mmsim.widgets.bench import bench
 from mmsim.widgets.console import console
+from mmsim.widgets.diagnosis import diagnosis_console, show_diagnosis
 from mmsim.widgets.display import (
     show_chart,
     show_diff,
     show_flow,
     show_ledger,
+    show_lending,
     show_memory,
+    show_result,
     show_side_by_side,
     show_state,
     show_story,
@@ -21,27 +24,35 @@ from mmsim.widgets.display import (
 )
 from mmsim.widgets.explorer import explorer
 from mmsim.widgets.hostconsole import host_console
+from mmsim.widgets.lendingconsole import lending_console
 from mmsim.widgets.paste import paste
 from mmsim.widgets.retry import retry_sliders
 from mmsim.widgets.scheduler import scheduler
-from mmsim.widgets.schedules import play, show_chances, show_tree
+from mmsim.widgets.schedules import play, show_chances, show_mutation, show_tree
 from mmsim.widgets.stepper import stepper
+from mmsim.widgets.tracepicker import trace_picker
 
 __all__ = [
     "bench",
     "console",
+    "diagnosis_console",
     "explorer",
     "host_console",
+    "lending_console",
     "paste",
     "play",
     "retry_sliders",
     "scheduler",
     "show_chances",
     "show_chart",
+    "show_diagnosis",
     "show_diff",
     "show_flow",
     "show_ledger",
+    "show_lending",
     "show_memory",
+    "show_mutation",
+    "show_result",
     "show_side_by_side",
     "show_state",
     "show_story",
@@ -51,4 +62,5 @@ __all__ = [
     "show_windows",
     "show_zone",
     "stepper",
+    "trace_picker",
 ]

@@ -17,27 +17,16 @@ from mmsim.benches import WORKBENCH_KNOBS, Bench
 from mmsim.engine.trace import Trace
 from mmsim.lessons import Prediction
 from mmsim.views.account import account_sentence, account_svg
-from mmsim.widgets.console import Console
-from mmsim.widgets.question import Question
+from mmsim.widgets.asking import AskingConsole
 
 
-class BenchConsole(Console):
+class BenchConsole(AskingConsole):
     """The widget.  `boxes` maps knob names to their controls."""
 
-    def __init__(self, situation: Bench, prediction: Prediction | None) -> None:
-        self.question = (
-            Question(prediction, "Now change the page.") if prediction is not None else None
-        )
-        names = tuple(knob.name for knob in WORKBENCH_KNOBS)
-        super().__init__(situation, names, prediction)
+    then = "Now change the page."
 
     def _offered(self, knobs: tuple[str, ...]) -> dict[str, Any]:
         return {knob.name: self._box(knob) for knob in WORKBENCH_KNOBS if knob.name in knobs}
-
-    def _unlock(self) -> None:
-        if self.question is not None:
-            self.question.stored()
-        super()._unlock()
 
     def _show(self, trace: Trace) -> None:
         self.view.value = account_svg(trace)
@@ -49,5 +38,5 @@ def bench(situation: Bench, *, unlock: Prediction | None = None) -> w.VBox:
 
     `unlock`: a prediction that has to be stored before anything moves.
     """
-    console = BenchConsole(situation, unlock)
-    return w.VBox([console.question, console]) if console.question is not None else console
+    names = tuple(knob.name for knob in WORKBENCH_KNOBS)
+    return BenchConsole(situation, names, unlock).asked()

@@ -46,6 +46,8 @@ def _choices(knob: Knob) -> list[str]:
 class Console(w.VBox):
     """The widget.  `boxes` maps knob names, and "version", to their controls."""
 
+    box_width = "240px"
+
     def __init__(
         self, situation: Turnable, knobs: tuple[str, ...], prediction: Prediction | None
     ) -> None:
@@ -53,7 +55,7 @@ class Console(w.VBox):
         self.boxes = self._offered(knobs)
         for name, box in self.boxes.items():
             box.description = name
-            box.layout = w.Layout(width="240px")
+            box.layout = w.Layout(width=self.box_width)
             box.observe(lambda _: self._draw(), "value")
         self.reset = w.Button(description="Reset", tooltip="back to the first settings")
         self.reset.on_click(lambda _: self._reset())

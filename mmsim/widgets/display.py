@@ -20,10 +20,11 @@ from mmsim.benches import Bench
 from mmsim.checks import ANSWERED
 from mmsim.engine.trace import Trace
 from mmsim.lessons import Prediction
+from mmsim.loans import Lending
 from mmsim.mm import versions
 from mmsim.mm.zone import Zone
 from mmsim.units import HPAGE_PMD_ORDER
-from mmsim.views import account, flow, memory, picture, side_by_side, story, text, windows
+from mmsim.views import account, flow, lending, memory, picture, side_by_side, story, text, windows
 from mmsim.views.figures import Chart
 from mmsim.views.fold import fold_once
 from mmsim.views.pasted import machine
@@ -139,11 +140,20 @@ def show_zone(
     `order`: the order asked about; `marked`: blocks (pfn, order) to outline, `marked_as` whose."""
     if locked(after):
         return
-    said = memory.memory_sentence(zone, order)
-    svg = memory.memory_svg(zone, order, marked=marked, marked_as=marked_as)
-    display(Picture(svg, said))
-    say(said)
+    seen = memory.memory(zone, order, marked=marked, marked_as=marked_as)
+    display(Picture(seen.svg, seen.sentence))
+    say(seen.sentence)
     show_table(memory.memory_table(zone, order))
+
+
+def show_lending(made: Lending, *, after: After = None) -> None:
+    """Eight allocations and the half line: a picture, a sentence and a table."""
+    if locked(after):
+        return
+    said = lending.lending_sentence(made)
+    display(Picture(lending.lending_svg(made), said))
+    say(said)
+    show_table(lending.lending_table(made))
 
 
 def show_memory(
@@ -184,6 +194,13 @@ def show_trace(trace: Trace, *, width: int = 100, after: After = None) -> None:
         print(text.step_table(trace, width=width))
         print()
         print(text.summary(trace))
+
+
+def show_result(trace: Trace, *, after: After = None) -> None:
+    """What came of a run, without its steps."""
+    if not locked(after):
+        for line in text.summary(trace).splitlines():
+            say(line)
 
 
 def show_flow(trace: Trace, *, after: After = None) -> None:

@@ -17,25 +17,21 @@ from mmsim.hosts import HOST_KNOBS, Host
 from mmsim.lessons import Prediction
 from mmsim.mm.zone import Zone
 from mmsim.units import HPAGE_PMD_ORDER, MAX_ORDER
-from mmsim.views.memory import fates_table, memory_sentence, memory_svg
-from mmsim.widgets.console import Console
+from mmsim.views.memory import fates_table, memory
+from mmsim.widgets.asking import AskingConsole
 from mmsim.widgets.display import Table
-from mmsim.widgets.question import Question
 
 SIZES = {"16 MiB": 16, "64 MiB": 64, "1 GiB": 1024, "4 GiB": 4096, "1 TiB": 1 << 20}
 ORDER = "order"
 SEED_MAX = 99
 
 
-class HostConsole(Console):
+class HostConsole(AskingConsole):
     """The widget.  `boxes` maps knob names, and "order", to their controls."""
 
-    def __init__(self, host: Host, prediction: Prediction | None) -> None:
-        self.question = (
-            Question(prediction, "Now change the host.") if prediction is not None else None
-        )
-        self.order = HPAGE_PMD_ORDER
-        super().__init__(host, tuple(knob.name for knob in HOST_KNOBS), prediction)
+    then = "Now change the host."
+    order = HPAGE_PMD_ORDER
+    box_width = "320px"  # a slider from 0 to 100 needs room
 
     def _offered(self, knobs: tuple[str, ...]) -> dict[str, Any]:
         found = {knob.name: self._box(knob) for knob in HOST_KNOBS if knob.name in knobs}
@@ -46,20 +42,15 @@ class HostConsole(Console):
         found[ORDER] = w.IntSlider(min=0, max=MAX_ORDER - 1, value=HPAGE_PMD_ORDER)
         return found
 
-    def _unlock(self) -> None:
-        if self.question is not None:
-            self.question.stored()
-        super()._unlock()
-
     def _run(self, values: dict[str, Any]) -> Zone:
         self.order = values.pop(ORDER)
         zone: Zone = self.situation.with_(**values).zone
         return zone
 
     def _show(self, zone: Zone) -> None:  # type: ignore[override]
-        self.view.value = memory_svg(zone, self.order)
-        table = Table(fates_table(zone))._repr_html_()
-        self.said.value = f"<p>{escape(memory_sentence(zone, self.order))}</p>{table}"
+        seen = memory(zone, self.order)
+        self.view.value = seen.svg
+        self.said.value = f"<p>{escape(seen.sentence)}</p>{Table(fates_table(zone))._repr_html_()}"
 
 
 def host_console(host: Host, *, unlock: Prediction | None = None) -> w.VBox:
@@ -67,5 +58,4 @@ def host_console(host: Host, *, unlock: Prediction | None = None) -> w.VBox:
 
     `unlock`: a prediction that has to be stored before anything moves.
     """
-    console = HostConsole(host, unlock)
-    return w.VBox([console.question, console]) if console.question is not None else console
+    return HostConsole(host, tuple(knob.name for knob in HOST_KNOBS), unlock).asked()

@@ -17,7 +17,7 @@ from mmsim.views.retry_chart import retry_law
 from mmsim.widgets.question import Question
 
 LOCKED = "Locked: store your prediction first."
-HOLDS = tuple(digit * 10**power for power in range(5) for digit in (1, 2, 5))
+HOLDS = tuple(digit * 10**power for power in range(4) for digit in (1, 2, 5))
 PARTS = tuple((f"{n} %", Fraction(n, 100)) for n in (0, 1, 5, 10, 20, 30, 40, 50))
 
 

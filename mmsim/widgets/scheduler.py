@@ -2,8 +2,8 @@
 
 Interface: scheduler, Scheduler
 
-The picture is the one of `views.columns`, as in the static twin (`play`).  What can be pressed,
-what is won and what was found comes from `mmsim.levels`; the session holds where the learner is."""
+The picture is the one of `views.columns`, as in the static twin (`play`).  What can be pressed and
+what was found is asked of `mmsim.game`; the session holds where the learner is."""
 
 from __future__ import annotations
 
@@ -13,15 +13,13 @@ from typing import Any
 
 import ipywidgets as w
 
-from mmsim import levels
+from mmsim import game, levels
 from mmsim.engine import schedule
 from mmsim.engine.scenario import Move
 from mmsim.scenarios import Situation
 from mmsim.views.columns import columns_svg
 from mmsim.views.names import plural
 from mmsim.widgets.session import Play
-
-_WIDE = w.Layout(width="auto", max_width="560px")
 
 
 class ActorRow(w.HBox):
@@ -38,7 +36,7 @@ class ActorRow(w.HBox):
         super().__init__([self.said], layout=w.Layout(flex_flow="row wrap", align_items="center"))
         self._grow(1)
 
-    def show(self, stand: levels.Stand) -> None:
+    def show(self, stand: game.Stand) -> None:
         """What this actor can do now."""
         self._moves = [choice.move for choice in stand.choices]
         self._grow(len(self._moves))
@@ -54,7 +52,7 @@ class ActorRow(w.HBox):
 
     def _grow(self, wanted: int) -> None:
         while len(self.buttons) < wanted:
-            button = w.Button(layout=_WIDE)
+            button = w.Button(layout=w.Layout(width="auto", max_width="560px"))
             button.on_click(self._pressed)
             self.buttons.append(button)
             self.children = (*self.buttons, self.said)
@@ -70,7 +68,7 @@ class Scheduler(w.VBox):
         self.session = session
         self.level = w.Dropdown(description="level", **self._titles())
         self.grain = w.Dropdown(
-            options=levels.GRAINS,
+            options=game.GRAINS,
             value=session.grain,
             description="a press is",
             tooltip="an atomic step, or several at once",
@@ -135,7 +133,7 @@ class Scheduler(w.VBox):
             self.level.options = self._titles()["options"]
         self.level.value = session.level
         self.goal.value = f"<b>Goal.</b> {escape(session.played.goal)}"
-        found = levels.stands(trace.scenario, trace.last)
+        found = game.stands(trace.scenario, trace.last)
         for stand in found:
             if stand.actor not in self.rows:
                 self.rows[stand.actor] = ActorRow(stand.actor, session.press)
@@ -162,7 +160,7 @@ class Scheduler(w.VBox):
         return told
 
 
-def scheduler(*offered: str | Situation) -> Scheduler:
+def scheduler(*offered: str | Situation | levels.Level) -> Scheduler:
     """A widget to play these levels, the first one first; without a name, all of them.
 
     A situation instead of a name can be played without a goal."""

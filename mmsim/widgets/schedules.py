@@ -1,6 +1,6 @@
 """Static twins of what lesson 05 shows: a game as played, the tree of schedules, the chances.
 
-Interface: play, show_tree, show_chances
+Interface: play, show_tree, show_chances, show_mutation
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from typing import Any
 
 from IPython.display import display
 
-from mmsim import levels
+from mmsim import game, levels
 from mmsim.engine.odds import EVEN, Weights
 from mmsim.engine.sample import sample
 from mmsim.engine.schedule import render, replaying
 from mmsim.engine.trace import record
+from mmsim.mm import mutations
 from mmsim.scenarios import Situation
-from mmsim.sharecode import ShareError, encode
 from mmsim.views import chances, tree
 from mmsim.views.columns import columns_svg
 from mmsim.views.sentences import sentence
@@ -25,33 +25,28 @@ from mmsim.widgets.display import After, Picture, locked, say, show_table
 SEED = 0
 
 
-def play(level: str | Situation, moves: str = "", *, after: After = None) -> None:
+def play(level: str | Situation | levels.Level, moves: str = "", *, after: After = None) -> None:
     """A game without buttons: play a schedule or a share code, and see what can be done next."""
     if locked(after):
         return
     chosen = levels.level(level)
     try:
-        situation, made = levels.read(moves, chosen.situation)
+        situation, made = game.read(moves, chosen.situation)
         trace = record(situation, replaying(made))
     except ValueError as error:
         print(f"Not played: {error}.")
         return
-    if not levels.same(situation, chosen.situation):
+    if not game.same(situation, chosen.situation):
         chosen = levels.free_play(situation)
     said = sentence(trace, len(trace))
     display(Picture(columns_svg(trace), said))
     say(said)
     show_table(_next(chosen, trace))
     print(f"Goal: {chosen.goal}")
-    print(f"Won. {chosen.told}" if chosen.won(trace) else f"Not won: {situation.fate(trace.last)}.")
-    print(f"Schedule: {render(trace.moves) or '(empty)'}{_code(situation, trace.moves)}")
-
-
-def _code(situation: Situation, moves: Any) -> str:
-    try:
-        return f"   share code: {encode(situation, moves)}"
-    except ShareError:
-        return ""
+    print(f"Won. {chosen.told}" if chosen.won(trace) else f"So far: {situation.fate(trace.last)}.")
+    code = game.code_of(situation, trace.moves)
+    shared = f"   share code: {code}" if code else ""
+    print(f"Schedule: {render(trace.moves) or '(empty)'}{shared}")
 
 
 def _next(level: levels.Level, trace: Any) -> Any:
@@ -59,7 +54,7 @@ def _next(level: levels.Level, trace: Any) -> Any:
     import pandas as pd
 
     rows = []
-    for stand in levels.stands(trace.scenario, trace.last):
+    for stand in game.stands(trace.scenario, trace.last):
         rows += [(stand.actor, c.words, c.step, str(c.move)) for c in stand.choices] or [
             (stand.actor, stand.why, "", "")
         ]
@@ -90,5 +85,12 @@ def show_chances(
     tossed = sample(situation.merged(), situation.fate, runs, SEED, weights) if runs else None
     rows = chances.chances(outcomes, tossed)
     display(Picture(chances.chances_svg(rows), chances.chances_sentence(rows)))
-    say(chances.chances_sentence(rows))
+    say(f"{chances.chances_claim(rows)}.")
     show_table(chances.chances_table(rows), folded="the bars as a table")
+
+
+def show_mutation(name: str) -> None:
+    """What a mutation changes, as a diff of the model's file."""
+    mutation = mutations.get(name)
+    say(mutation.what)
+    print(mutations.diff(mutation))

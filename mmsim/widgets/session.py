@@ -11,13 +11,12 @@ from typing import Any
 
 import traitlets
 
-from mmsim import levels
+from mmsim import game, levels
 from mmsim.engine import schedule
 from mmsim.engine.scenario import Move
 from mmsim.engine.trace import Trace, record
 from mmsim.scenarios import Situation
 from mmsim.scenarios.fates import fails
-from mmsim.sharecode import ShareError, encode
 from mmsim.views.fold import Row, fold_once
 
 
@@ -74,7 +73,7 @@ class Play(traitlets.HasTraits):
     `moves` changes with every press.  Undo takes back a whole press, however many steps it was."""
 
     level = traitlets.Unicode()
-    grain = traitlets.Unicode(levels.STEP)
+    grain = traitlets.Unicode(game.STEP)
     moves = traitlets.Tuple()
 
     def __init__(self, offered: tuple[levels.Level, ...]) -> None:
@@ -98,20 +97,17 @@ class Play(traitlets.HasTraits):
     @property
     def code(self) -> str:
         """The share code of what was played so far; "" if there is none."""
-        try:
-            return encode(self.played.situation, self.trace.moves)
-        except ShareError:
-            return ""
+        return game.code_of(self.played.situation, self.trace.moves)
 
     @property
     def kinds(self) -> tuple[list[str], int, bool]:
         """The kinds found, how many there are, and whether that is all."""
-        all_, complete = levels.kinds(self.played.situation)
+        all_, complete = game.kinds(self.played.situation)
         return self._kinds_found(), len(all_), complete
 
     def _kinds_found(self) -> list[str]:
         for situation, found in self._found:
-            if levels.same(situation, self.played.situation):
+            if game.same(situation, self.played.situation):
                 return found
         self._found.append((self.played.situation, []))
         return self._found[-1][1]
@@ -119,7 +115,7 @@ class Play(traitlets.HasTraits):
     def press(self, move: Move) -> None:
         """Make a move."""
         self._presses.append(len(self.trace))
-        levels.press(self.trace, move, self.grain)
+        game.press(self.trace, move, self.grain)
         self._moved()
 
     def undo(self) -> None:
@@ -136,9 +132,9 @@ class Play(traitlets.HasTraits):
         """Play a schedule, or a share code, from the beginning; raises ValueError if it can't be.
 
         The code of another situation changes the level, to free play if no level has it."""
-        situation, moves = levels.read(text, self.played.situation)
+        situation, moves = game.read(text, self.played.situation)
         trace = record(situation, schedule.replaying(moves))
-        if not levels.same(situation, self.played.situation):
+        if not game.same(situation, self.played.situation):
             self.level = self._level_of(situation)
         self.trace = trace
         self._presses = list(range(len(trace)))
@@ -146,7 +142,7 @@ class Play(traitlets.HasTraits):
 
     def _level_of(self, situation: Situation) -> str:
         for level in self.offered.values():
-            if levels.same(level.situation, situation):
+            if game.same(level.situation, situation):
                 return level.name
         self.offered[levels.FREE] = levels.free_play(situation)
         return levels.FREE

@@ -637,9 +637,13 @@ check("04.longer", goes)
 show_chart(timed_release(), after="04.longer")
 
 # %% [markdown]
-# One number was fitted to the measured pins, and only to those with an injected failure: how many microseconds a unit
-# is. The points rise more slowly than the lines, because times in an emulated machine are noisy. What the patch gains
-# is the time that its attempts happen to take.
+# <details><summary><b>What the chart says.</b> Open when you have answered.</summary>
+#
+# What the patch gains is the time that its attempts happen to take. One number was fitted to the measured pins, and
+# only to those with an injected failure: how many microseconds a unit is. The points rise more slowly than the lines;
+# times in an emulated machine are noisy.
+#
+# </details>
 #
 # ## What has not been shown
 #

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 BROWSER_FLAGS = [
     "--no-sandbox",
@@ -24,6 +27,8 @@ BROWSER_FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+THEMES = ("JupyterLab Light", "JupyterLab Dark")
 SECONDS_MAX = 90
 # Generous: a test of what happens, not of how quickly.
 expect.set_options(timeout=30_000)
@@ -102,6 +107,7 @@ class Lab:
     def __init__(self, page: Page, server: Server):
         self.page = page
         self.server = server
+        self.theme = "light"
         self.asked_outside: list[str] = []
         self.errors: list[str] = []
         page.route("**/*", self._only_here)
@@ -146,3 +152,34 @@ class Lab:
         if folder:
             Path(folder).mkdir(parents=True, exist_ok=True)
             self.page.screenshot(path=str(Path(folder) / f"{name}.png"))
+
+    def unlock(self, words: str, answers: Sequence[str]) -> tuple[Locator, Locator]:
+        """The widget that asks with these words, its answers stored, and its picture."""
+        widget = self.page.locator(".jp-OutputArea", has=self.page.get_by_text(words)).first
+        picture = widget.locator("svg[role=img]")
+        expect(widget.get_by_text("Locked")).to_be_visible()
+        assert picture.count() == 0
+        for number, answer in enumerate(answers):
+            widget.locator("select").nth(number).select_option(answer)
+        widget.get_by_role("button", name="Store prediction").click()
+        expect(picture).to_be_visible()
+        return widget, picture
+
+
+@contextmanager
+def opened(lesson: str, folder: Path, chromium: str, theme: str = THEMES[0]) -> Iterator[Lab]:
+    """A copy of a lesson in `folder`, open in a browser."""
+    work = folder / "work"
+    work.mkdir()
+    shutil.copy(NOTEBOOKS / lesson, work)
+    server = Server(folder, work, theme)
+    try:
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=chromium, args=BROWSER_FLAGS)
+            lab = Lab(browser.new_page(viewport={"width": 1400, "height": 1000}), server)
+            lab.theme = theme.split()[-1].lower()
+            lab.open(lesson)
+            yield lab
+            browser.close()
+    finally:
+        server.stop()

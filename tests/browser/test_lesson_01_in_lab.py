@@ -2,51 +2,23 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
-
 import pytest
-from lab import BROWSER_FLAGS, Lab, Server
-from playwright.sync_api import expect, sync_playwright
+from lab import opened
+from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
-NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 LESSON = "01_who_holds_this_page.ipynb"
 
 
 @pytest.fixture
 def lab(tmp_path, chromium):
-    work = tmp_path / "work"
-    work.mkdir()
-    shutil.copy(NOTEBOOKS / LESSON, work)
-    server = Server(tmp_path, work, "JupyterLab Light")
-    try:
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=chromium, args=BROWSER_FLAGS)
-            lab = Lab(browser.new_page(viewport={"width": 1400, "height": 1000}), server)
-            lab.open(LESSON)
-            yield lab
-            browser.close()
-    finally:
-        server.stop()
-
-
-def locked(lab, words, answers):
-    """The widget that asks with these words, its answers stored, and its picture."""
-    widget = lab.page.locator(".jp-OutputArea", has=lab.page.get_by_text(words)).first
-    picture = widget.locator("svg[role=img]")
-    expect(widget.get_by_text("Locked")).to_be_visible()
-    assert picture.count() == 0
-    for number, answer in enumerate(answers):
-        widget.locator("select").nth(number).select_option(answer)
-    widget.get_by_role("button", name="Store prediction").click()
-    expect(picture).to_be_visible()
-    return widget, picture
+    with opened(LESSON, tmp_path, chromium) as lab:
+        yield lab
 
 
 def test_predict_scrub_and_change_the_page(lab):
     lab.run_all()
-    widget, picture = locked(lab, "right after each", ["513", "514", "514", "515", "516"])
+    widget, picture = lab.unlock("right after each", ["513", "514", "514", "515", "516"])
     handle = widget.get_by_role("slider")
     handle.press("ArrowRight")
     expect(picture).to_contain_text("step 1 of 9")
@@ -56,7 +28,7 @@ def test_predict_scrub_and_change_the_page(lab):
     expect(widget.get_by_text("mapped 513: ✘ you predicted 514")).to_be_visible()
 
     answers = ["equal", "equal", "not equal", "not equal"]
-    widget, picture = locked(lab, "two sides still equal", answers)
+    widget, picture = lab.unlock("two sides still equal", answers)
     expect(picture).to_contain_text("514 references, all of them expected")
     holders = widget.get_by_role("slider").nth(1)
     holders.press("ArrowRight")

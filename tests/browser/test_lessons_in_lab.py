@@ -3,35 +3,19 @@
 from __future__ import annotations
 
 import re
-import shutil
-from pathlib import Path
 
 import pytest
-from lab import BROWSER_FLAGS, Lab, Server
-from playwright.sync_api import expect, sync_playwright
+from lab import THEMES, opened
+from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
-NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 LESSON = "04_migrate_or_split.ipynb"
 
 
-@pytest.fixture(params=["JupyterLab Light", "JupyterLab Dark"])
+@pytest.fixture(params=THEMES)
 def lab(request, tmp_path, chromium):
-    work = tmp_path / "work"
-    work.mkdir()
-    shutil.copy(NOTEBOOKS / LESSON, work)
-    server = Server(tmp_path, work, request.param)
-    try:
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=chromium, args=BROWSER_FLAGS)
-            page = browser.new_page(viewport={"width": 1400, "height": 1000})
-            lab = Lab(page, server)
-            lab.theme = request.param.split()[-1].lower()
-            lab.open(LESSON)
-            yield lab
-            browser.close()
-    finally:
-        server.stop()
+    with opened(LESSON, tmp_path, chromium, request.param) as lab:
+        yield lab
 
 
 def predict(widget, answers):

@@ -88,3 +88,16 @@ def test_running_to_the_end_gives_the_state_that_recording_gives():
     assert kept.world.cells == passed.world.cells
     assert scenario.results(kept) == scenario.results(passed)
     assert scenario.initial().world.cells == {"x": 0, "y": 0}
+
+
+def test_a_step_can_be_found_by_its_number():
+    trace = record(cells(counter, counter, x=0), one_after_another)
+    positions = [n for n, event in enumerate(trace.events, 1) if event.op.kind.name == "store"]
+    assert len(positions) > 1
+    for number, position in enumerate(positions, start=1):
+        assert trace.find("store", number) == position
+    last = len(positions)
+    with pytest.raises(ValueError, match=f"'store' comes {last} times in this run, not {last + 1}"):
+        trace.find("store", last + 1)
+    with pytest.raises(ValueError, match="no step 'stoer'"):
+        trace.find("stoer", 2)

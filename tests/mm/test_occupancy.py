@@ -46,7 +46,8 @@ def merged(cells: list[dict[str, Part]], per_cell: int) -> list[dict[str, Part]]
         found.append({})
         for cell in cells[at : at + per_cell]:
             for name, part in cell.items():
-                found[-1][name] = found[-1].get(name, Part()).plus(part)
+                before = found[-1].get(name, Part())
+                found[-1][name] = Part(*(a + b for a, b in zip(before, part, strict=True)))
     return found
 
 

@@ -10,12 +10,16 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from mmsim.mutants import CONTRADICTION
+from mmsim.scenarios.split_race import CLAIMS
 from mmsim.tasks_00 import QUESTIONS
+from mmsim.tasks_05_search import DEATHS
 
 HERE = Path(__file__).resolve().parents[2] / "notebooks"
 SOURCES = sorted((HERE / "source").glob("[0-9]*.py"))
 EDITIONS = ("student", "solution")
 CODE_LINES_MAX = 12
+TWINS = r"\b(play|show_(state|ledger|lending|zone|memory|flow|table|chart|chances|tree))\("
 
 spec = importlib.util.spec_from_file_location("build", HERE / "build.py")
 build = importlib.util.module_from_spec(spec)
@@ -40,7 +44,7 @@ each_edition = pytest.mark.parametrize("which", EDITIONS)
 
 
 def test_there_are_lessons_and_nothing_else():
-    assert [path.stem[:2] for path in SOURCES] == ["00", "01", "04"]
+    assert [path.stem[:2] for path in SOURCES] == ["00", "01", "02", "03", "04", "05", "07", "08"]
     for folder in build.EDITIONS.values():
         assert sorted(p.stem for p in folder.glob("*.ipynb")) == [p.stem for p in SOURCES]
 
@@ -106,7 +110,7 @@ def test_a_widget_is_followed_by_a_twin_without_one(source):
     for number, cell in enumerate(cells):
         if "nbval-ignore-output" in tags(cell):
             after = "\n".join(cell.source for cell in cells[number + 1 : number + 5])
-            assert re.search(r"\bshow_(state|ledger|flow|table|chart)\(", after), cell.source
+            assert re.search(TWINS, after), cell.source
 
 
 @each_lesson
@@ -196,3 +200,13 @@ def test_figures_have_words(source):
                 assert len(data["text/plain"]) > 30
             if "image/png" in data:
                 assert len(output.metadata.get("image/png", {}).get("alt", "")) > 30
+
+
+def test_the_claims_of_lesson_05_are_the_ones_that_are_judged():
+    text = (HERE / "source" / "05_you_are_the_scheduler.py").read_text(encoding="utf-8")
+    for name, claim in CLAIMS.items():
+        kind = "always" if claim.always else "sometimes"
+        assert text.count(f"# | `{name}` | {kind} | {claim.name} |") == 1
+    for letter, death in DEATHS.items():
+        words = "a step meets what can't be" if death == CONTRADICTION else f'"{death}"'
+        assert f"**{letter}** {words}" in " ".join(text.replace("\n# ", " ").split())

@@ -6,6 +6,7 @@ import sys
 
 from mmsim.engine.explore import explore
 from mmsim.engine.schedule import render
+from mmsim.hosts import host
 from mmsim.mm.versions import VERSIONS
 from mmsim.mutants import deaths
 from mmsim.scenarios import SMALL, make
@@ -13,6 +14,7 @@ from mmsim.sharecode import decode, encode
 from mmsim.views.balance import ledger_svg
 from mmsim.views.flow import flow_svg
 from mmsim.views.ledger import JUST, ledger
+from mmsim.views.memory import memory
 from mmsim.views.picture import state_svg
 from mmsim.views.text import step_table
 
@@ -53,7 +55,8 @@ def searches() -> dict[str, object]:
 
 
 def pictures() -> dict[str, str]:
-    """Of each run: pictures at the beginning, in the middle and at the end, flow, ledger, table."""
+    """Of each run: pictures at the beginning, in the middle and at the end, flow, ledger, table;
+    and a host's memory."""
     made = {}
     for version, (scenario, row, knobs) in RUNS.items():
         trace = make(scenario, row, knobs).run()
@@ -64,6 +67,7 @@ def pictures() -> dict[str, str]:
         assert book is not None
         made[f"{version} ledger.svg"] = ledger_svg(book, JUST)
         made[f"{version} steps.txt"] = step_table(trace)
+    made["host.svg"], made["host.txt"] = memory(host(host=64, cma=25, used=60, scattered=80).zone)
     return made
 
 

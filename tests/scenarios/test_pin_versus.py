@@ -186,6 +186,34 @@ def test_every_order_of_the_small_variant(version):
         state.world.check()
 
 
+@pytest.mark.parametrize(
+    ("version", "knobs", "bound", "states"),
+    [
+        ("base", {}, 1, 1_619),
+        ("v3", {}, 1, 2_120),
+        ("base", {"against": "lookup"}, None, 239),
+        ("v3", {"against": "lookup"}, None, 381),
+        ("v3", {"passes": 10}, None, 14_866),
+    ],
+)
+def test_smaller_and_larger_searches(version, knobs, bound, states):
+    situation = make("pin_versus", version, {**SMALL, **knobs}, merge=True)
+    found = explore(situation, preemptions_max=bound)
+    assert found.complete
+    assert found.states == states
+
+
+@pytest.mark.parametrize("against", ["lookup", "direct_io"])
+def test_two_of_a_kind_can_be_taken_for_one_another(against):
+    knobs = {**SMALL, "against": f"{against},{against}", "io_steps": 0}
+    all_, fewer = (
+        explore(make("pin_versus", "v3", knobs, merge=True), alike=alike)
+        for alike in ((), [[against, f"{against}_2"]])
+    )
+    assert fewer.states < 0.7 * all_.states
+    assert fewer.schedules() == all_.schedules()
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("against", ["drop_caches", "lookup,direct_io"])
 def test_merged_and_exact_search_agree(version, against):

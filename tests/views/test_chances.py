@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from math import prod
 
 import pytest
-from small import cells, nop
+from small import all_runs, cells, nop
 from svg_rules import readable, words
 
 from mmsim.engine.explore import explore
-from mmsim.engine.sample import UNFINISHED, sample
+from mmsim.engine.sample import UNFINISHED, along, sample
+from mmsim.engine.scenario import Move
 from mmsim.scenarios import split_race, vfio_map
 from mmsim.views import chances as view
-from mmsim.views.chances import chances, chances_sentence, chances_svg, chances_table
+from mmsim.views.chances import (
+    chances,
+    chances_sentence,
+    chances_svg,
+    chances_table,
+    crossroads_table,
+)
+from mmsim.views.numbers import count, fraction
 
 RACE = split_race(released="1", order=1)
 RUNS = 2_000
@@ -80,7 +89,7 @@ def test_pictures_are_readable_with_and_without_runs(outcomes, runs):
         svg = chances_svg(rows)
         readable(svg)
         for row in rows[: view.OUTCOMES_MAX]:
-            assert any(f"of {row.of:,} = " in text for text in words(svg))
+            assert any(f"of {count(row.of)} = " in text for text in words(svg))
         assert chances_sentence(rows) in svg
         assert len(chances_table(rows)) == len(rows)
     assert "odds" not in words(chances_svg(chances(outcomes, odds=False)))
@@ -96,34 +105,26 @@ def test_without_a_number_of_schedules_there_is_no_share():
         chances(found.outcomes(lambda state: "done"))
 
 
-@pytest.mark.parametrize(
-    ("part", "said"),
-    [
-        (Fraction(0), "0.0 %"),
-        (Fraction(1), "100.0 %"),
-        (Fraction(1, 10**9), "under 0.1 %"),
-        (1 - Fraction(1, 10**9), "over 99.9 %"),
-        (Fraction(33, 73), "45.2 %"),
-        (Fraction(1, 2000), "0.1 %"),
-    ],
-)
-def test_percent(part, said):
-    assert view.percent(part) == said
-
-
-@pytest.mark.parametrize(
-    ("part", "said"),
-    [
-        (Fraction(59, 2048), "1 in 35"),
-        (Fraction(7, 131072), "1 in 19,000"),
-        (Fraction(7, 618970019642690137449562112), "1 in 8.8 × 10^25"),
-        (Fraction(1, 10**400), "1 in 1.0 × 10^400"),
-    ],
-)
-def test_one_in(part, said):
-    assert view.one_in(part) == said
-
-
 def test_a_fraction_is_written_out_while_it_can_be_read():
-    assert view.fraction(Fraction(59, 2048)) == "59/2048"
-    assert view.fraction(Fraction(1, 3**100)) == "a fraction of 49 digits"
+    assert fraction(Fraction(59, 2048)) == "59/2048"
+    assert fraction(Fraction(1, 3**100)) == "a fraction of 49 digits"
+
+
+def test_a_schedule_is_a_half_for_each_crossroads():
+    table = crossroads_table(RACE, ["stranger*2 split*13", "split*6 stranger split*3 stranger"])
+    assert list(table["crossroads"]) == [2, 10]
+    assert list(table["odds"]) == ["1/4", "1/1024"]
+    assert list(table["ends"])[1].startswith("failed")
+
+
+def test_the_odds_of_all_schedules_add_up_to_those_of_their_ends():
+    found = {}
+    for moves, state in all_runs(RACE):
+        name = RACE.fate(state)
+        found[name] = found.get(name, 0) + prod(along(RACE, moves))
+    assert found == {o.name: o.odds for o in RACE.explore().outcomes(RACE.fate)}
+
+
+def test_a_schedule_that_can_not_be_has_no_odds():
+    with pytest.raises(ValueError, match="move 1, stranger:ok, can't be made; those that can: spl"):
+        along(RACE, [Move("stranger", "ok")])

@@ -12,7 +12,7 @@ from mmsim.mm.bootmem import boot
 from mmsim.mm.zone import Zone
 from mmsim.views.blockmap import CELLS_MAX, block_map, block_map_svg, claim
 from mmsim.views.freearea import free_area_sentence, free_area_svg, free_area_table
-from mmsim.views.memory import memory_sentence, memory_svg, memory_table
+from mmsim.views.memory import memory, memory_table
 
 MIB = 256
 ZONES = {
@@ -25,6 +25,10 @@ ZONES = {
     "1000 GiB": boot(1000 * 1024 * MIB, 256 * MIB),
     "1 TiB": boot(1024 * 1024 * MIB, 1024 * MIB, used=0.999, scattered=1, seed=3),
 }
+
+
+def memory_svg(zone: Zone, *args, **more) -> str:
+    return memory(zone, *args, **more).svg
 
 
 def rules(text: str) -> ET.Element:
@@ -106,7 +110,7 @@ def test_the_title_is_the_claim(zone, said):
 
 def test_words_and_table_say_what_the_picture_says():
     zone = ZONES["1 GiB"]
-    said = memory_sentence(zone)
+    said = memory(zone).sentence
     assert "342 MiB of the 561.54 MiB of free memory is in blocks of 2 MiB or more" in said
     assert "256 MiB of that in CMA" in said
     assert "384 pageblocks MOVABLE, 39.8 % free; 128 pageblocks CMA, 100.0 % free" in said

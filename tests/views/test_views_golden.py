@@ -20,8 +20,10 @@ sys.path.insert(0, str(HERE))
 
 from view_states import STATES, run, state  # noqa: E402
 
+from mmsim.hosts import host  # noqa: E402
 from mmsim.views.balance import ledger_svg  # noqa: E402
 from mmsim.views.ledger import JUST, ledger  # noqa: E402
+from mmsim.views.memory import memory  # noqa: E402
 from mmsim.views.picture import state_svg, state_table  # noqa: E402
 from mmsim.views.text import sentence, step_table, summary  # noqa: E402
 
@@ -47,6 +49,7 @@ def _made() -> dict[str, str]:
     book = ledger(trace.state(position).world, "A")
     assert book is not None
     made["ledger.svg"] = ledger_svg(book, JUST)
+    made["host.svg"], made["host.txt"] = memory(host(host=64, cma=25, used=60, scattered=80).zone)
     return made
 
 

@@ -6,9 +6,13 @@ import xml.etree.ElementTree as ET
 
 from mmsim.hosts import HOST_KNOBS, host
 from mmsim.lessons import Prediction
-from mmsim.views.memory import memory_svg
+from mmsim.views.memory import memory
 from mmsim.widgets import host_console
 from mmsim.widgets.hostconsole import HostConsole
+
+
+def twin(order=9, **knobs):
+    return memory(host(host=64, cma=0, **knobs).zone, order).svg
 
 
 def drawn(widget) -> ET.Element:
@@ -37,13 +41,13 @@ def test_every_control_at_its_ends_draws():
 def test_the_picture_is_the_one_of_the_static_twin():
     widget = host_console(host(host=64, cma=0, used=60))
     widget.boxes["used"].value = 70
-    assert widget.view.value == memory_svg(host(host=64, cma=0, used=70).zone)
+    assert widget.view.value == twin(used=70)
     widget.boxes["used"].value = 80
-    assert widget.view.value == memory_svg(host(host=64, cma=0, used=80).zone)
+    assert widget.view.value == twin(used=80)
     widget.boxes["order"].value = 3
-    assert widget.view.value == memory_svg(host(host=64, cma=0, used=80).zone, 3)
+    assert widget.view.value == twin(3, used=80)
     widget.reset.click()
-    assert widget.view.value == memory_svg(host(host=64, cma=0, used=60).zone)
+    assert widget.view.value == twin(used=60)
 
 
 def test_a_host_of_any_size_and_seed_can_be_shown():

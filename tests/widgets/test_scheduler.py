@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from mmsim import levels
+from mmsim import game, levels
 from mmsim.engine.schedule import parse
+from mmsim.scenarios import split_race, vfio_map
+from mmsim.sharecode import encode
 from mmsim.views.columns import columns_svg
 from mmsim.widgets.scheduler import scheduler
 
@@ -43,7 +45,7 @@ def test_undo_takes_back_a_press_however_many_steps_it_was():
     first = widget.view.value
     press(widget, "split")
     second = widget.view.value
-    widget.grain.value = levels.ALL
+    widget.grain.value = game.ALL
     press(widget, "split")
     assert widget.text.value == "split*13"
     widget.undo.click()
@@ -79,7 +81,7 @@ def test_every_level_can_be_chosen_at_any_time_and_shows_its_own_actors():
         assert [row.actor for row in widget.actors.children] == [
             actor.name for actor in levels.level(name).situation.actors
         ]
-        for grain in levels.GRAINS:
+        for grain in game.GRAINS:
             widget.grain.value = grain
             widget.actors.children[0].buttons[0].click()
             assert "<svg" in widget.view.value
@@ -103,6 +105,64 @@ def test_a_typed_schedule_is_played_and_a_wrong_one_gets_a_sentence():
         assert widget.view.value == before
     widget.undo.click()
     assert widget.text.value == "split*6 stranger split*2"
+
+
+def test_a_share_code_is_shown_and_gives_the_same_picture_elsewhere():
+    first, second = scheduler(), scheduler("piece", "check")
+    press(first, "split*6 stranger split*3")
+    code = first.session.code
+    assert f"<code>{code}</code>" in first.code.value
+    second.text.value = code
+    second.load.click()
+    assert second.level.value == "check"
+    assert second.view.value == first.view.value
+    assert second.text.value == first.text.value == "split*6 stranger split*3"
+    assert "Won." in second.told.value
+    second.undo.click()
+    assert second.text.value == "split*6 stranger split*2"
+
+
+def test_the_code_of_another_situation_is_played_without_a_goal():
+    situation = vfio_map("v2")
+    widget = scheduler("check")
+    widget.text.value = encode(situation, situation.replay("stranger pin*3").moves)
+    widget.load.click()
+    assert widget.level.value == levels.FREE
+    assert [title for title, _ in widget.level.options] == [
+        "1. Refused at the check",
+        "2. Free play",
+    ]
+    assert [row.actor for row in widget.actors.children] == ["pin", "stranger"]
+    widget.level.value = "check"
+    assert [row.actor for row in widget.actors.children] == ["split", "stranger"]
+
+
+def test_a_run_without_a_code_has_none():
+    situation = split_race(released="1").together("folio_get", "folio_put")
+    widget = scheduler(situation)
+    press(widget, "split stranger*2")
+    assert widget.text.value == "split stranger*2"
+    assert widget.code.value == ""
+
+
+def test_a_drawn_level_can_be_played():
+    widget = scheduler(levels.dare(3))
+    press(widget, "stranger split*18")
+    assert "Won." in widget.told.value
+
+
+def test_each_outcome_of_the_environment_has_its_button():
+    widget = scheduler(vfio_map("v3", order=1, targets="either"))
+    press(widget, "pin*7")
+    said = [b.description for b in widget.rows["pin"].buttons if b.layout.display != "none"]
+    assert said == [
+        "pin: find a new place for huge page A: there is one",
+        "pin: find a new place for huge page A: there is none",
+    ]
+    press(widget, "pin:fail pin")
+    shown = [b for b in widget.rows["pin"].buttons if b.layout.display != "none"]
+    assert len(shown) == 1
+    assert widget.text.value == "pin*7 pin:fail pin"
 
 
 def test_buttons_are_renamed_and_not_made_anew():

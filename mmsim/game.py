@@ -1,0 +1,133 @@
+"""Playing a situation by hand: what can be done next, what a press does, what was typed.
+
+Floor 5.  Interface: Choice, Stand, stands, press, GRAINS, kinds, read, code_of, same
+
+What can be pressed, why not, and what has been reached is read off the run; the rules are the
+model's alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from mmsim.engine.scenario import Move, Scenario, State
+from mmsim.engine.schedule import parse
+from mmsim.engine.trace import Trace
+from mmsim.scenarios import Situation
+from mmsim.scenarios.fates import fails
+from mmsim.sharecode import ShareError, decode, encode
+from mmsim.views.intents import answer_words, intent
+from mmsim.views.names import result_words
+
+STEP, FUNCTION, ALL = "one step", "one function", "as far as it goes"
+GRAINS = (STEP, FUNCTION, ALL)
+"""What one press does: an atomic step, the rest of a function's own steps, or all that is possible
+without another actor or a choice."""
+PRESS_STEPS_MAX = 2_000
+KINDS_STATES_MAX = 20_000
+_CODE = re.compile(r"[A-Za-z0-9]{5}([ -]?[A-Za-z0-9]{5})+")
+
+
+# -- what can be done next
+
+
+class Choice(NamedTuple):
+    """A move that can be made now: in plain words, and by the kernel's name."""
+
+    move: Move
+    words: str
+    step: str
+
+
+class Stand(NamedTuple):
+    """Where an actor stands: its choices, or why it has none."""
+
+    actor: str
+    choices: tuple[Choice, ...]
+    why: str
+
+
+def _stand(scenario: Scenario, state: State, actor: str) -> Stand:
+    op = scenario.local(state, actor).op
+    if op is None:
+        words = result_words(scenario, state, actor)
+        said = "has no further step" if words == "done" else f"has returned {words}"
+        return Stand(actor, (), said)
+    words, step = intent(state.world, op), f"{op.kind.name}()"
+    why = scenario.blocked(state, actor)
+    if why is not None:
+        return Stand(actor, (), f"waits to {step}: {why}")
+    moves = [move for move in scenario.moves(state) if move.actor == actor]
+    ends = [f": {answer_words(op, move.outcome)}" if move.outcome else "" for move in moves]
+    choices = (Choice(move, words + end, step) for move, end in zip(moves, ends, strict=True))
+    return Stand(actor, tuple(choices), "")
+
+
+def stands(scenario: Scenario, state: State) -> list[Stand]:
+    """Every actor, in their order."""
+    return [_stand(scenario, state, actor.name) for actor in scenario.actors]
+
+
+def press(trace: Trace, move: Move, grain: str = STEP) -> None:
+    """Make a move, and with a coarse grain what follows from it without a further decision."""
+    scenario = trace.scenario
+    functions = _functions(trace, move.actor)
+    trace.append(move)
+    for _ in range(PRESS_STEPS_MAX):
+        going_on = [other for other in scenario.moves(trace.last) if other.actor == move.actor]
+        if grain == STEP or len(going_on) != 1:
+            return
+        if grain == FUNCTION and _functions(trace, move.actor) != functions:
+            return
+        trace.append(going_on[0])
+
+
+def _functions(trace: Trace, actor: str) -> tuple[object, ...]:
+    """The functions that an actor stands in, outermost first."""
+    return tuple(code for code, _ in trace.scenario.local(trace.last, actor).where)
+
+
+# -- kinds of failure
+
+
+@lru_cache(maxsize=32)
+def kinds(situation: Situation) -> tuple[list[str], bool]:
+    """Every kind of failure that some schedule leads to, and whether the search was finished.
+
+    The one with the shortest schedule comes first."""
+    found = situation.explore(states_max=KINDS_STATES_MAX)
+    ends = set(found.ends)
+    said = [situation.fate(state) for number, state in found.walk(ends) if number in ends]
+    return list(dict.fromkeys(filter(fails, said))), found.complete
+
+
+# -- what somebody types
+
+
+def same(a: Situation, b: Situation) -> bool:
+    """Are these the same situation, perhaps made twice?"""
+    return (a.name, a.version, a.knobs, a.as_one) == (b.name, b.version, b.knobs, b.as_one)
+
+
+def code_of(situation: Situation, moves: Sequence[Move]) -> str:
+    """The share code of a run; "" if it has none, as with steps that count as one."""
+    try:
+        return "" if situation.as_one else encode(situation, moves)
+    except ShareError:
+        return ""
+
+
+def read(text: str, situation: Situation) -> tuple[Situation, list[Move]]:
+    """What somebody typed: a schedule of this situation, or the share code of any.
+
+    Raises ScheduleError or ShareError, in one sentence."""
+    names = [actor.name for actor in situation.actors]
+    word = re.split(r"[\s:*]", text.strip(), maxsplit=1)[0]
+    if word not in names and _CODE.fullmatch(text.strip()):
+        shared = decode(text)
+        meant = shared.situation()
+        return meant, parse(shared.schedule, [actor.name for actor in meant.actors])
+    return situation, parse(text, names)

@@ -1,0 +1,155 @@
+"""Traces of real kernels beside runs of the model: all of them in a table, one as a list.
+
+Interface: TRACES, trace_names, aligned, agreements, differing,
+recheck, lines_html, raw_lines
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+from mmsim import datafiles
+from mmsim.engine.trace import Trace
+from mmsim.ftrace import Row, align, situation
+from mmsim.ftracefile import RealTrace, real_trace
+from mmsim.policy import PolicyError, limited
+from mmsim.stalls import MOVABLE, PINNED_DOWN, Rule, checked, of_trace
+from mmsim.views.style import BAD, INK, LINE, MARKED, MUTED, PANEL
+from mmsim.views.tables import AGREES, DIFFERS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FOLDER = "kernel-runs/traces/"
+LINES_AROUND = 4
+# What the measuring program had set up, by the beginning of a file's name.
+TRACES = {
+    "S1": "a huge page is free, nobody there",
+    "S2": "none free, nobody there",
+    "S2_noretfix": "none free, nobody there, return value not repaired",
+    "S2_real": "none free, real fragmentation",
+    "S3_held": "none free, one reference for ever",
+    "S3_held_4": "the same, four huge pages, the first one held",
+    "S3_held_order9ok": "a huge page is free, one reference for ever",
+    "S3_real_held": "real fragmentation, one reference for ever",
+}
+
+
+@functools.cache
+def _read(name: str) -> RealTrace:
+    return real_trace(name)
+
+
+@functools.cache
+def trace_names() -> tuple[str, ...]:
+    """The files of data/kernel-runs/traces/."""
+    return tuple(n.removeprefix(FOLDER) for n in datafiles.names() if n.startswith(FOLDER))
+
+
+@functools.lru_cache(maxsize=64)
+def aligned(name: str, version: str = "") -> tuple[Trace, list[Row]]:
+    """A run of the model with the set-up of a real trace, and every line of the two side by side.
+
+    `version`: of the model; usually the one that behaves like the measured kernel.  Raises
+    ValueError for a trace that was cut off."""
+    real = _read(name)
+    run = (situation(real).with_(version) if version else situation(real)).run()
+    return run, align(real, run)
+
+
+def agreements(beginning: str = "") -> pd.DataFrame:
+    """Traces whose names begin so: what was set up, which lines agree, what differs."""
+    import pandas as pd
+
+    rows = []
+    names = [name for name in trace_names() if name.startswith(beginning)]
+    for name in names:
+        real = _read(name)
+        kernel = [TRACES[real.scenario], real.variant, real.version]
+        if real.cut:
+            rows.append([*kernel, "—", f"{real.cut} lines were cut off"])
+            continue
+        _, lines = aligned(name)
+        differ = [f"{row.what}: {row.measured}, not {row.model}" for row in lines if not row.agrees]
+        agree = sum(row.agrees for row in lines)
+        rows.append([*kernel, f"{agree} of {len(lines)}", "; ".join(differ) or "nothing"])
+    columns = ["set-up", "kernel", "model", "lines that agree", "what differs"]
+    index = pd.Index([name.removesuffix(".txt") for name in names], name="file")
+    return pd.DataFrame(rows, index=index, columns=columns, dtype=object)
+
+
+def differing(table: pd.DataFrame, besides: str = " ") -> int:
+    """How many traces of `agreements` have a line that differs, `besides` those that begin so."""
+    found = 0
+    for what in table["what differs"]:
+        lines = [line for line in what.split("; ") if ", not " in line]
+        found += any(not line.startswith(besides) for line in lines)
+    return found
+
+
+def recheck(rule: Rule) -> pd.DataFrame | str:
+    """A rule for compact_stall against the traces that the model got wrong, and against all pins.
+
+    A rule that goes wrong gives a sentence instead of a table."""
+    import pandas as pd
+
+    def asked(pin: object) -> object:
+        return limited("rule", rule, pin)
+
+    rows: list[list[object]] = []
+    names = []
+    try:
+        for name in trace_names():
+            pin, measured = of_trace(_read(name))
+            if "real" in name:
+                said = asked(pin)
+                rows.append([0, said, measured, AGREES if said == measured else DIFFERS])
+                names.append(name.removesuffix(".txt"))
+        for mode, what in ((PINNED_DOWN, "all pins, pages fixed"), (MOVABLE, "pages movable")):
+            found = checked(asked, mode)  # type: ignore[arg-type]
+            rows.append(["", "", "", f"{found.right:,} of {found.rows:,}"])
+            names.append(what)
+    except PolicyError as error:
+        return f"{str(error)[0].upper()}{str(error)[1:]}."
+    columns = ["model", "your rule", "measured", "agrees"]
+    return pd.DataFrame(rows, pd.Index(names, name="file"), columns, dtype=object)
+
+
+# -- one trace, a few lines at a time
+
+
+def lines_html(rows: Sequence[Row], at: int) -> str:
+    """The lines around number `at` (from 0) as a table; the current one is marked."""
+    first = min(max(at - LINES_AROUND, 0), max(len(rows) - 2 * LINES_AROUND - 1, 0))
+    cell = f"padding:0.2em 0.7em;text-align:left;border-bottom:1px solid {LINE};color:{INK}"
+    head = "".join(
+        f'<th scope="col" style="{cell};color:{MUTED}">{name}</th>'
+        for name in ("", "line", "what", "measured", "model", "")
+    )
+    body = []
+    for number in range(first, min(first + 2 * LINES_AROUND + 1, len(rows))):
+        row = rows[number]
+        here = number == at
+        ground = MARKED if here else PANEL
+        sign = AGREES if row.agrees else DIFFERS
+        colour = "" if row.agrees else f";color:{BAD};font-weight:bold"
+        cells = ["▶" if here else "", number + 1, row.what, row.measured, row.model]
+        tds = "".join(f'<td style="{cell}">{escape(str(value))}</td>' for value in cells)
+        tds += f'<td style="{cell}{colour}">{sign}</td>'
+        body.append(f'<tr style="background:{ground}">{tds}</tr>')
+    agree = sum(row.agrees for row in rows)
+    said = f"{agree} of {len(rows)} lines agree."
+    return (
+        f'<div style="background:{PANEL};color:{INK};padding:0.5em"><table '
+        f'style="border-collapse:collapse;background:{PANEL}"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{''.join(body)}</tbody></table><p>{said}</p></div>"
+    )
+
+
+def raw_lines(name: str, numbers: Sequence[int]) -> list[str]:
+    """Lines of a trace file as the kernel wrote them, without process, processor and time."""
+    text = datafiles.path(f"{FOLDER}{name}").read_text(encoding="utf-8").splitlines()
+    return [text[number - 1].split(": ", 1)[1].strip() for number in numbers]

@@ -1,0 +1,150 @@
+"""What a person reads: the report, its commands, JSON, the widget and its twin."""
+
+from __future__ import annotations
+
+import json
+import shlex
+
+import pytest
+
+from mmsim.cli import main
+from mmsim.diagnose import diagnose
+from mmsim.diagnose.explain import Path
+from mmsim.diagnose.family import EVIDENCE, UNITS, fates
+from mmsim.views.diagnosis import NO_PATH, command, explanations, path_words, report
+from mmsim.widgets import diagnosis_console, show_diagnosis
+
+PAIR = "thp_migration_fail +1\nthp_split_page_failed +1\n"
+ELEVEN = "thp_migration_fail +11\nthp_split_page_failed +10\n"
+
+
+def run(capsys, *words):
+    status = main(words)
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+@pytest.fixture
+def file(tmp_path):
+    def write(text):
+        path = tmp_path / "moved.txt"
+        path.write_text(text)
+        return str(path)
+
+    return write
+
+
+def test_the_command_says_what_explains_the_pair(capsys, file):
+    status, out, _ = run(capsys, "diagnose", file(PAIR), "--kernel", "base")
+    assert status == 0
+    for words in (
+        "Not given, so not known: pgmigrate_success",
+        "paths that counters can't tell apart; it also moves pgmigrate_fail +512",
+        "a) base: a long-term pin; no huge page is free; the split is refused once at the ref",
+        "mmsim replay vfio_map --version base",
+        "thp_split_pmd: 0 in 1, 3; 1 in 2",
+        "return probe on split_huge_page_to_list(): -EBUSY in 1a, 1b, 1d; -ENOMEM in 1c",
+    ):
+        assert words in out
+
+
+def test_no_path_is_said_aloud_with_status_1(capsys, file):
+    status, out, _ = run(capsys, "diagnose", file(PAIR.replace("+1", "+7", 1)), "--kernel", "v2")
+    assert status == 1
+    assert NO_PATH in out
+    assert "Nearest, in v2:" in out
+    assert "thp_migration_fail would be" in out
+
+
+def test_what_is_ignored_is_listed(capsys, file):
+    _, out, _ = run(capsys, "diagnose", file(PAIR + "pgfault 3\ndrop_pagecache 1\n"))
+    assert "Ignored: pgfault, drop_pagecache." in out
+    assert "drop_pagecache moved by 1: drop_caches ran" in out
+
+
+def test_json_says_the_same(capsys, file):
+    status, out, _ = run(capsys, "diagnose", file(ELEVEN), "--json")
+    found = json.loads(out)
+    assert status == 0
+    assert found["explained"] is True
+    assert found["given"] == {"thp_migration_fail": 11, "thp_split_page_failed": 10}
+    path = found["groups"][0]["paths"][0]
+    assert path["versions"] == ["v1", "v2", "v3", "2/2-only"]
+    assert path["schedule"].startswith("pin*")
+    assert found["groups"][0]["counters"]["pgmigrate_fail"] == 512
+    assert found["next_counters"]["thp_split_pmd"] == [0, 1]
+
+
+def test_bad_words_are_one_sentence_and_status_2(capsys, file):
+    for words, says in (
+        (("diagnose", file(PAIR), "--kernel", "v22"), "did you mean 'v2'"),
+        (("diagnose",), "BEFORE"),
+        (("diagnos", "x"), "did you mean 'diagnose'"),
+        (("diagnose", file(PAIR), file(PAIR)), "has no counter"),
+    ):
+        status, out, err = run(capsys, *words)
+        assert (status, out, err.count("\n")) == (2, "", 1)
+        assert says in err or "is no name and number" in err
+
+
+@pytest.mark.parametrize("text", [PAIR, ELEVEN, "thp_migration_fail 2\nthp_split_page_failed 1"])
+def test_every_command_runs_and_moves_what_it_is_said_to(text, capsys):
+    for group in diagnose(text).groups:
+        for path in group.paths:
+            words = shlex.split(command(path))
+            assert words[0] == "mmsim"
+            status, out, _ = run(capsys, *words[1:], "--json")
+            assert status == 0
+            moved = json.loads(out)["counters"]
+            names = UNITS if path.fate.units["thp_migration_split"] else EVIDENCE
+            for name in names:
+                assert path.times * moved.get(name, 0) == group.counters[name]
+
+
+@pytest.mark.parametrize("version", ["base", "v1", "v3fix"])
+def test_every_path_has_words(version):
+    for fate in fates(version, 1):
+        words = path_words(Path((version,), fate))
+        assert "returns" in words
+        assert words[0].islower()
+        assert "None" not in words
+
+
+def test_the_report_can_be_wrapped_and_its_commands_are_not():
+    text = report(diagnose(PAIR, kernel="base"), width=80)
+    for line in text.splitlines():
+        assert len(line) <= 80 or line.lstrip().startswith("mmsim ")
+    assert report(diagnose("thp_migration_fail 0")).endswith("has moved.\n")
+
+
+def test_the_table_has_a_row_for_each_path():
+    table = explanations(diagnose(PAIR, kernel="base"))
+    assert list(table.index)[:5] == ["1a", "1b", "1c", "1d", "2a"]
+    assert explanations(diagnose("thp_migration_fail 9\nthp_split_page_failed 1")) == NO_PATH
+
+
+def test_the_twin_prints_the_report_or_one_sentence(capsys):
+    show_diagnosis(PAIR, kernel="base")
+    assert "1. 4 paths" in capsys.readouterr().out
+    show_diagnosis("nonsense", kernel="base")
+    said = capsys.readouterr().out
+    assert said.startswith("Can't be diagnosed: BEFORE, line 1")
+    assert said.count("\n") == 1
+    show_diagnosis(PAIR, kernel="v9")
+    assert "no version 'v9'" in capsys.readouterr().out
+
+
+def test_the_widget_answers_and_survives_nonsense():
+    console = diagnosis_console()
+    console.before.value = PAIR
+    console.kernel.value = "base"
+    console.button.click()
+    assert "a long-term pin" in console.view.value
+    console.before.value = "<b>nonsense"
+    console.button.click()
+    assert "Can&#x27;t be diagnosed" in console.view.value
+    assert "<b>" not in console.view.value
+    for kernel in console.kernel.options:
+        console.before.value, console.kernel.value = ELEVEN, kernel
+        console.button.click()
+        assert "Moved: thp_migration_fail +11" in console.view.value

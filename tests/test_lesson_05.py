@@ -1,0 +1,82 @@
+"""What the tasks of lesson 05 say to answers that are nearly right, or far from it."""
+
+from __future__ import annotations
+
+import pytest
+from test_lessons import RIGHT, WRONG
+
+from mmsim.checks import judge
+from mmsim.scenarios import split_race, vfio_map
+from mmsim.sharecode import encode
+from mmsim.tasks_05_search import MUTANTS
+
+
+@pytest.mark.parametrize(
+    ("claim", "told"),
+    [("checked", "split*7 stranger"), ("mapped", "split*9 stranger split*3")],
+)
+def test_a_wrong_holds_is_answered_with_a_shortest_run(claim, told):
+    verdict = judge("05.claims", {**RIGHT["05.claims"], claim: "holds"})
+    assert f"{claim}: after" in verdict.why
+    assert verdict.detail.startswith(f"schedule {told}\n")
+    assert "folio_get(A)" in verdict.detail
+
+
+@pytest.mark.parametrize(("claim", "told"), [("alone", "none of all 55"), ("piece", "it is so")])
+def test_a_wrong_broken_is_told_what_speaks_against_it(claim, told):
+    assert told in judge("05.claims", {**RIGHT["05.claims"], claim: "broken"}).why
+
+
+def test_a_share_code_is_as_good_as_a_schedule():
+    race = split_race(released="1")
+    moves = race.replay(RIGHT["05.check"]).moves
+    assert judge("05.check", encode(race, moves)).state == "passed"
+    other = encode(vfio_map("v3"), vfio_map("v3").replay("pin*3").moves)
+    assert "another situation" in judge("05.check", other).why
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ("split*99", "can't move (finished)"),
+        ("splitt*3", "no actor 'splitt'"),
+        ("split*6 stranger", "not finished"),
+        ("split*13 stranger*2", "after this schedule: split"),
+        ("AAAAA-AAAAA", "code"),
+    ],
+)
+def test_a_schedule_that_does_not_do_is_told_why(answer, told):
+    assert told in judge("05.check", answer).why
+
+
+def test_a_pair_that_leaves_a_failure_is_answered_with_one():
+    verdict = judge("05.together", WRONG["05.together"])
+    assert "left unmapped" in verdict.why
+    assert "split*7 stranger" in verdict.detail
+    both = {"at the freeze": ("folio_get", "folio_put"), "at all": ("folio_get", "folio_put")}
+    assert "two steps of the split" in judge("05.together", both).why
+    unknown = {**RIGHT["05.together"], "at all": ("folio_got", "folio_put")}
+    assert "did you mean 'folio_get'" in judge("05.together", unknown).why
+
+
+def test_more_interruptions_than_needed_are_noticed():
+    assert (
+        "2 interruptions are enough"
+        in judge("05.sliders", {"pace": "9 : 1", "interruptions": 4}).why
+    )
+    assert "27.58 %" in judge("05.sliders", {"pace": "3 : 1", "interruptions": 2}).why
+
+
+@pytest.mark.parametrize("letters", ["bdab", "cbab", "cdbb", "cdaa"])
+def test_a_wrong_mutant_is_answered_with_a_run(letters):
+    verdict = judge("05.mutants", dict(zip(MUTANTS, letters, strict=True)))
+    assert verdict.state == "failed"
+    assert verdict.detail.startswith("schedule pin*")
+
+
+def test_the_judges_of_lesson_05_run_the_model(monkeypatch):
+    from mmsim import tasks_05_search
+
+    monkeypatch.setattr(tasks_05_search, "RACE", split_race(released="never"))
+    for name in ("05.odds", "05.sliders", "05.together"):
+        assert judge(name, RIGHT[name]).state == "failed", name
