@@ -40,7 +40,14 @@ LETTERS_MIN = 20
 # What the list spoke of -> words by which a remark on it can be known.
 SUBJECTS = {
     "is the explanation right?": ("explain", "explanation", "why does", "positive", "true that"),
-    "other callers of migrate_pages()": ("caller", "move_pages", "other reason", "cma", "compact"),
+    "other callers of migrate_pages()": (
+        "caller",
+        "else call",
+        "move_pages",
+        "other reason",
+        "cma",
+        "compact",
+    ),
     "the value that is returned": ("return", "rc", "errno", "error code", "-ebusy", "-enomem"),
     "evidence that it helps": ("test", "data", "measure", "reproduce", "numbers", "how often"),
 }

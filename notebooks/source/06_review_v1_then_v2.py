@@ -375,11 +375,10 @@ def regression(version):
 
 check("06.regression", regression)
 
-# %%
-hint("06.regression", 1)
-
 # %% [markdown]
-# Your test would have stopped version 1 before a person had to. It looks at one cell of the decision table, and the table
+# Stuck? `hint("06.regression")`, up to `hint("06.regression", 3)`.
+#
+# A test like this would have stopped version 1 before a person had to. It looks at one cell of the decision table, and the table
 # has more: which other cells would you test, if you had five more lines?
 #
 # ## What version 2 promises
