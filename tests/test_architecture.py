@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import mmsim
 import mmsim.engine as engine
 
 PACKAGE = Path(engine.__file__).parent.parent
@@ -342,3 +343,7 @@ def test_every_mirrored_function_says_what_it_mirrors(name):
         or not (mirrors or "Kernel:" in (ast.get_docstring(node) or ""))
     ]
     assert silent == []
+
+
+def test_every_exported_name_is_there():
+    assert [name for name in mmsim.__all__ if not hasattr(mmsim, name)] == []
