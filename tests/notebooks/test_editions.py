@@ -44,7 +44,17 @@ each_edition = pytest.mark.parametrize("which", EDITIONS)
 
 
 def test_there_are_lessons_and_nothing_else():
-    assert [path.stem[:2] for path in SOURCES] == ["00", "01", "02", "03", "04", "05", "07", "08"]
+    assert [path.stem[:2] for path in SOURCES] == [
+        "00",
+        "01",
+        "02",
+        "03",
+        "04",
+        "05",
+        "06",
+        "07",
+        "08",
+    ]
     for folder in build.EDITIONS.values():
         assert sorted(p.stem for p in folder.glob("*.ipynb")) == [p.stem for p in SOURCES]
 

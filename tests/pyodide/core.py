@@ -5,18 +5,23 @@ from __future__ import annotations
 import sys
 
 from mmsim.engine.explore import explore
+from mmsim.engine.sample import sample
 from mmsim.engine.schedule import render
 from mmsim.hosts import host
 from mmsim.mm.versions import VERSIONS
 from mmsim.mutants import deaths
-from mmsim.scenarios import SMALL, make
+from mmsim.scenarios import SMALL, make, split_race
 from mmsim.sharecode import decode, encode
 from mmsim.views.balance import ledger_svg
+from mmsim.views.chances import chances, chances_svg
+from mmsim.views.columns import columns_svg
 from mmsim.views.flow import flow_svg
 from mmsim.views.ledger import JUST, ledger
 from mmsim.views.memory import memory
 from mmsim.views.picture import state_svg
 from mmsim.views.text import step_table
+from mmsim.views.tree import tree_svg
+from mmsim.views.treefold import fold
 
 # Huge pages of four pages; a stranger who comes and goes at any moment.
 STRANGER = {"order": 2, "released": "1", "passes": 3}
@@ -71,6 +76,19 @@ def pictures() -> dict[str, str]:
     return made
 
 
+def schedules() -> dict[str, str]:
+    """Every schedule of the smallest race: tree, chances with runs by a coin, columns."""
+    race = split_race(released="1", order=1)
+    found = race.explore()
+    tossed = sample(race.merged(), race.fate, 200, 0)
+    rows = chances(found.outcomes(race.fate), tossed)
+    return {
+        "race tree.svg": tree_svg(fold(found, race.fate)),
+        "race chances.svg": chances_svg(rows),
+        "race columns.svg": columns_svg(race.replay("split*8 stranger split*3")),
+    }
+
+
 def others() -> dict[str, object]:
     """A share code, there and back; what a mutation kills."""
     situation = make("pin_versus", "v3", SMALL)
@@ -83,4 +101,8 @@ def others() -> dict[str, object]:
 
 def made() -> dict[str, object]:
     """Everything, and which Python made it."""
-    return {"platform": sys.platform, **searches(), **pictures(), **others()}
+    pieces = (searches(), pictures(), schedules(), others())
+    return {
+        "platform": sys.platform,
+        **{key: each for piece in pieces for key, each in piece.items()},
+    }

@@ -60,3 +60,10 @@ def test_the_pictures_are_the_same_bytes(version, here, there) -> None:
     for name in names:
         assert there[name].encode() == here[name].encode(), name
         assert here[name].startswith("<svg") == name.endswith(".svg")
+
+
+@pytest.mark.parametrize("name", core.schedules())
+def test_pictures_of_schedules_are_the_same_bytes(name, here, there) -> None:
+    """The coins too: a seed tosses the same in both."""
+    assert there[name].encode() == here[name].encode()
+    assert here[name].startswith("<svg")
