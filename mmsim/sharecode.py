@@ -73,6 +73,8 @@ def encode(situation: Situation, moves: Sequence[Move]) -> str:
     names = [*VERSIONS]
     if situation.version.name not in names:
         raise ShareError(f"version {situation.version.name!r} has no code; only {_or(names)} have")
+    if situation.as_one:
+        raise ShareError("a run in which steps are taken as one has no code")
     start, turned = _nearest_start(situation)
     choices = choices_of(situation.with_(), moves)
     number = _Number()

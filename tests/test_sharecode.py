@@ -157,6 +157,13 @@ def test_a_version_of_ones_own_has_no_code():
         encode(situation, [])
 
 
+def test_a_run_in_which_steps_are_one_has_no_code():
+    """It would be read back as a run of the scenario in which they are two."""
+    situation = make("vfio_map", "v3", SMALL).together("can_split_folio", "folio_ref_freeze")
+    with pytest.raises(ShareError, match="steps are taken as one"):
+        encode(situation, [])
+
+
 def test_an_impossible_schedule_has_no_code():
     situation = make("vfio_map", "base", SMALL)
     with pytest.raises(ScheduleError, match="move 3: 'stranger' can't move"):
