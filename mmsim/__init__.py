@@ -77,6 +77,7 @@ _HOME = {
     "pin_versus": "mmsim.scenarios",
     "pins_beside_drop_caches": "mmsim.views.effect_chart",
     "places": "mmsim.loans",
+    "pace_table": "mmsim.views.chances",
     "play": "mmsim.widgets",
     "policy_scores": "mmsim.views.scores",
     "populate_chart": "mmsim.views.populate_chart",

@@ -127,6 +127,8 @@ def test_the_table_of_ways_to_fail():
 def test_an_unfinished_search_is_no_table(monkeypatch):
     from mmsim.scenarios import situation
 
-    monkeypatch.setattr(situation.Situation.explore, "__kwdefaults__", {"states_max": 100})
+    search = situation.Situation.explore
+    defaults = {**search.__kwdefaults__, "states_max": 100}
+    monkeypatch.setattr(search, "__kwdefaults__", defaults)
     with pytest.raises(ValueError, match="not finished"):
         ways_to_fail(("v3",), passes=2)
