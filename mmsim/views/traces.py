@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FOLDER = "kernel-runs/traces/"
-LINES_AROUND = 4
+LINES_AROUND = 3
 # What the measuring program had set up, by the beginning of a file's name.
 TRACES = {
     "S1": "a huge page is free, nobody there",
@@ -124,7 +124,7 @@ def recheck(rule: Rule) -> pd.DataFrame | str:
 def lines_html(rows: Sequence[Row], at: int) -> str:
     """The lines around number `at` (from 0) as a table; the current one is marked."""
     first = min(max(at - LINES_AROUND, 0), max(len(rows) - 2 * LINES_AROUND - 1, 0))
-    cell = f"padding:0.2em 0.7em;text-align:left;border-bottom:1px solid {LINE};color:{INK}"
+    cell = f"padding:0.1em 0.7em;text-align:left;border-bottom:1px solid {LINE};color:{INK}"
     head = "".join(
         f'<th scope="col" style="{cell};color:{MUTED}">{name}</th>'
         for name in ("", "line", "what", "measured", "model", "")

@@ -111,8 +111,8 @@ check("08.labels", labels)
 
 # %%
 guess = Prediction(
-    "Of twelve traces, in how many ...",
-    {"does a line differ": (0, 1, 3, 6, 12), "does such a line differ": (0, 1, 3, 6, 12)},
+    "Of twelve traces, in how many does a line differ: any line, or one of a kind?",
+    {"any line": (0, 1, 3, 6, 12), "about references, splits, returns": (0, 1, 3, 6, 12)},
 )
 
 # %% tags=["nbval-ignore-output"]
@@ -123,22 +123,22 @@ trace_picker(unlock=guess)
 # *model* you see what a wrong guess looks like. Without a widget, store your two numbers here.
 
 # %% tags=["student"]
-guess.store(**{"does a line differ": None, "does such a line differ": None})
+guess.store(**{"any line": None, "about references, splits, returns": None})
 
 # %% tags=["solution"]
-guess.store(**{"does a line differ": 3, "does such a line differ": 0})
+guess.store(**{"any line": 3, "about references, splits, returns": 0})
 
 # %%
 twelve = agreements("S3_")
-happened = {"does a line differ": differing(twelve)}
-happened |= {"does such a line differ": differing(twelve, besides="compact")}
+happened = {"any line": differing(twelve)}
+happened |= {"about references, splits, returns": differing(twelve, besides="compact")}
 guess.show_against(happened)
 
 # %%
 show_table(twelve[["set-up", "kernel", "lines that agree", "what differs"]], after=guess)
 
 # %% tags=["check"]
-assert len(twelve) == 12 and happened == {"does a line differ": 3, "does such a line differ": 0}
+assert len(twelve) == 12 and happened == {"any line": 3, "about references, splits, returns": 0}
 
 # %% [markdown]
 # **Task.** Six things that were measured. For which of them has the model's run *nothing* to compare with: a gap?

@@ -49,7 +49,7 @@ def test_the_current_line_is_in_sight_and_marked(at):
     _, rows = aligned("S3_held_v2_retfix1.txt")
     html = lines_html(rows, at)
     assert html.count("▶") == 1
-    assert html.count("<tr") == 9 + 1
+    assert html.count("<tr") == 7 + 1
     assert "<td style" in html
     assert f">{at + 1}</td>" in html
     assert "85 of 85 lines agree" in html
