@@ -10,7 +10,7 @@ UV_COMPILE = $(LOCK)/bin/uv pip compile --quiet --universal --python-version 3.1
 	--generate-hashes --no-emit-index-url --custom-compile-command "make lock" $(UPGRADE)
 
 .DEFAULT_GOAL = help
-.PHONY: help lab test lint types unit notebooks-test notebooks bench wheel lock doctor format \
+.PHONY: help lab test lint types unit notebooks-test notebooks bench growth wheel lock doctor format \
 	clean venv venv-test node
 
 help: ## list what can be made
@@ -40,6 +40,9 @@ notebooks: venv-test ## write the lessons from their text sources, with outputs
 
 bench: venv-test ## measure against the budgets, as ratios to a baseline of the same run
 	@$(TEST)/bin/python -m benchmarks
+
+growth: venv-test ## search for some minutes; write docs/growth.csv and docs/growth.svg
+	@$(TEST)/bin/python -m benchmarks.growth
 
 format: venv-test ## let ruff mend layout and imports
 	@$(TEST)/bin/ruff format .

@@ -4,21 +4,24 @@ Floor 4.  Interface: own_policy, limited, PolicyError, STEPS_MAX
 
 The function gets an `Attempt` (`mmsim.mm.versions`) and answers one of its DECISIONS.  It is asked
 once for each different attempt and the answer is kept, so it can't make the model forget what it
-did before.  It may take STEPS_MAX steps of the interpreter; then it is stopped.  Left out: one call
-of the library that never ends, or a loop that catches every exception, is not stopped."""
+did before.  It may take STEPS_MAX steps of the interpreter, a call into the model counting as
+CALL_STEPS of them; then it is stopped.  Left out: one call of the library that never ends, or a
+loop that catches every exception, is not stopped."""
 
 from __future__ import annotations
 
 import linecache
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
 from mmsim.hints import nearest
 from mmsim.mm.versions import DECISIONS, LATEST, Attempt, Version
 
-STEPS_MAX = 100_000
+STEPS_MAX, CALL_STEPS = 100_000, 1_000
+PACKAGE = str(Path(__file__).parent)
 
 
 class PolicyError(ValueError):
@@ -90,12 +93,22 @@ class _Limit:
             sys.settrace(before)
 
     def _see(self, frame: FrameType, event: str, arg: object) -> Any:
+        if frame.f_code.co_filename.startswith(PACKAGE):
+            return self._into_the_model(frame)
         frame.f_trace_opcodes = True  # a loop on one line runs no new line
         self.steps += 1
         self.last = (frame.f_code.co_filename, frame.f_lineno)
         if self.steps > STEPS_MAX:
             raise _TooLong
         return self._see
+
+    def _into_the_model(self, frame: FrameType) -> None:
+        """A function of the model is called; what it does is not looked at."""
+        caller = frame.f_back
+        if caller is not None and not caller.f_code.co_filename.startswith(PACKAGE):
+            self.steps += CALL_STEPS
+            if self.steps > STEPS_MAX:
+                raise _TooLong
 
     def at(self, traceback: TracebackType | None) -> None:
         """The innermost place of an exception that lies outside this file."""

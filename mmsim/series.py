@@ -1,9 +1,10 @@
 """What the patch series and its repairs changed where in the kernel, in our own words.
 
-Floor 5.  Interface: Change, SERIES
+Floor 5.  Interface: Change, SERIES, Remark, REMARKS
 
-Each row names the seam of the model that stands for it.  A test compares the rows with the seams:
-no version differs from another in a place that is not in this table.
+Each row of SERIES names the seam of the model that stands for it.  A test compares the rows with
+the seams: no version differs from another in a place that is not in this table.  REMARKS is what
+reviewers of the first version said on the list in October 2022, again in our own words.
 """
 
 from __future__ import annotations
@@ -110,5 +111,51 @@ SERIES = (
         "6.2",
         "had_inverted_test",
         ("v3fix",),
+    ),
+)
+
+
+class Remark(NamedTuple):
+    """What a reviewer said about one patch of the first version, and what became of it."""
+
+    on: str
+    who: str
+    said: str
+    became: str
+    message_id: str
+
+
+REMARKS = (
+    Remark(
+        "1/2",
+        "Huang Ying",
+        "The explanation is not right: tries that succeed in the end return 0. A positive number "
+        "and an empty list come from a huge page that was split. Why must the error be -ENOMEM?",
+        "1/2 was written anew",
+        "87r0z2nc6j.fsf@yhuang6-desk2.ccr.corp.intel.com",
+    ),
+    Remark(
+        "1/2",
+        "Alistair Popple",
+        "Then mend migrate_pages() itself: move_pages() sees the same false failure. -ENOMEM is "
+        "right for the pin, because -EAGAIN would tell its caller to pin again.",
+        "from v2 on 1/2 is in migrate_pages()",
+        "87o7u6soip.fsf@nvidia.com",
+    ),
+    Remark(
+        "2/2",
+        "Huang Ying",
+        "For reasons other than a long-term pin the patch changes what migrate_pages() returns: "
+        "use a variable of its own. And does it solve your problem?",
+        "v2 has the variable; the problem is hard to reproduce, and would be tested",
+        "87mt9qnbrf.fsf@...",
+    ),
+    Remark(
+        "2/2",
+        "Yang Shi",
+        "Count migrations by reason on machines with the patch and without it: that would show "
+        "what it is good for.",
+        "no such numbers came with v2 or v3",
+        "CAHbLzkppCJ+Jpjkv6CE=fzufL+-=L=29W_oZc6X=MV9gmu85hA@mail.gmail.com",
     ),
 )

@@ -153,6 +153,15 @@ def test_a_run_of_thousands_of_steps_is_told_in_a_few_pages(monkeypatch):
     assert len(step_table(quick).splitlines()) < 25
 
 
+def test_a_run_that_nobody_could_look_at_is_refused_with_a_sentence():
+    long = boot_guest("v3", guest=256)
+    assert long.landed().thps_in_cma == 128
+    with pytest.raises(ValueError, match=r"^version v3 would split 128 huge pages .* pin=none"):
+        long.run()
+    assert boot_guest("v3", guest=256, pin="none").run().results == {"guest": 256 * MIB}
+    assert len(boot_guest("base", guest=256).run()) < 8_000  # base gives up at the first
+
+
 def test_the_populate_step_says_what_it_did():
     from mmsim.views.text import sentence
 

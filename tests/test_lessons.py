@@ -12,11 +12,12 @@ from mmsim.hosts import fates, host
 from mmsim.lessons import Prediction, PredictionError
 from mmsim.loans import lending
 from mmsim.measured import disturbed
-from mmsim.scenarios import lru_batch, vfio_map
+from mmsim.scenarios import cma_alloc, lru_batch, vfio_map
 from mmsim.scenarios.split_race import CLAIMS
 from mmsim.tasks_00 import QUESTIONS
 from mmsim.tasks_04 import ANSWERS, RESCUES
 from mmsim.tasks_05_search import MUTANTS
+from mmsim.tasks_06 import CALLERS, ENDS, PROMISES, always_again, promise_holds
 from mmsim.tasks_08 import CHANGES, GAPS, RUNS, SUPPORT
 from mmsim.tasks_09 import POSTTEST
 from mmsim.unnamed import LABELS
@@ -44,6 +45,13 @@ BORROWERS = {
     **dict.fromkeys(("guest memory", "process memory"), "yes"),
     **dict.fromkeys(("page table", "inode", "new place for a pin"), "no"),
 }
+
+
+REVIEW = ["Is the explanation right?", "Who else calls this function?", "The value of rc is lost."]
+
+
+def keeps_the_code(version):
+    return vfio_map(version, reason="syscall").run().results["migrate"] == -12
 
 
 def expected_refs(folio):
@@ -126,6 +134,17 @@ RIGHT = {
     "05.bridge": {"huge page": "smaller", "piece": "same"},
     "05.mutants": dict(zip(MUTANTS, "cdab", strict=True)),
     "05.seeded": {"seed": 3, "schedule": "stranger split*18"},
+    "06.recall": {"renamed": "b", "first": "a", "two": "b"},
+    "06.review": [
+        "Is the explanation right?",
+        "Who else calls this function?",
+        "The value of rc is lost.",
+    ],
+    "06.explain": dict(zip(ENDS, (0, 1, 3, 11), strict=True)),
+    "06.callers": dict(zip(CALLERS, (False, True, True, False), strict=True)),
+    "06.code": {"refused": 10, "pin": "-ENOMEM"},
+    "06.regression": keeps_the_code,
+    "06.promises": {name: holds for name, (holds, _) in PROMISES.items()},
     "07.recall": {"eleven": "c", "negative": "b", "others": "a"},
     "07.count": lambda c: c.thp_migration_success + c.thp_migration_fail <= c.huge_pages,
     "07.hole": {"6.1.0": "-ENOMEM", "v1": "pinned", "v2": "-ENOMEM", "v3": "pinned"},
@@ -211,6 +230,13 @@ WRONG = {
     "05.bridge": {"huge page": "smaller", "piece": "smaller"},
     "05.mutants": dict(zip(MUTANTS, "ddab", strict=True)),
     "05.seeded": {"seed": 3, "schedule": "split*13 stranger"},
+    "06.recall": {"renamed": "a", "first": "a", "two": "b"},
+    "06.review": ["ok", "fine", "looks good to me"],
+    "06.explain": dict(zip(ENDS, (3, 1, 3, 11), strict=True)),
+    "06.callers": dict.fromkeys(CALLERS, True),
+    "06.code": {"refused": 1, "pin": "-ENOMEM"},
+    "06.regression": lambda version: vfio_map(version).run().results["pin"] == -12,
+    "06.promises": dict.fromkeys(PROMISES, True),
     "07.recall": {"eleven": "a", "negative": "b", "others": "a"},
     "07.count": lambda c: c.thp_migration_fail <= 4,
     "07.hole": {"6.1.0": "-ENOMEM", "v1": "pinned", "v2": "pinned", "v3": "pinned"},
@@ -681,3 +707,61 @@ def test_recall_of_lesson_03_is_what_the_model_does():
     assert fates(host(cma=51, used=0).zone)["huge page, for a process"] == "CMA"
     assert fates(host(cma=50, used=0).zone)["huge page, for a process"] == "ordinary memory"
     assert fates(host(cma=60, used=0).zone)["huge page, for a long-term pin"] == "ordinary memory"
+
+
+# -- lesson 06
+
+
+def counts_refusals(version):
+    return cma_alloc(version).run().last.world.vmstat["thp_split_page_failed"] == 1
+
+
+def loops(version):
+    while True:
+        vfio_map(version, reason="syscall")
+
+
+def raises(version):
+    return vfio_map(version).run().result
+
+
+@pytest.mark.parametrize(
+    ("test", "state", "says"),
+    [
+        (counts_refusals, "passed", "v1 fails, base and v2 pass, and every later version, too"),
+        (lambda version: version.name != "v1", "failed", "v1 passes it, too"),
+        (lambda version: True, "failed", "v1 passes it, too"),
+        (lambda version: False, "failed", "base does not pass it, and should"),
+        (lambda version: version.ref_errno == -16, "failed", "v2 does not pass it"),
+        (lambda version: version.taken_back == 0, "failed", "v1 passes it, too"),
+        (lambda version: 1, "failed", "with base it returns 1, not True or False"),
+        (lambda version: None, "not attempted", "returns nothing yet"),
+        (loops, "failed", "the test was stopped after"),
+        (raises, "failed", "AttributeError"),
+        (lambda: True, "failed", "TypeError"),
+        ("v1", "failed", "hand in the function itself"),
+    ],
+)
+def test_a_regression_test_is_judged_by_what_it_tells_apart(test, state, says):
+    verdict = judge("06.regression", test)
+    assert verdict.state == state
+    assert says in verdict.why
+
+
+def test_what_is_said_of_a_promise_is_what_the_model_does():
+    assert {name: promise_holds(name) for name in PROMISES} == {
+        name: holds for name, (holds, _) in PROMISES.items()
+    }
+
+
+def test_remarks_are_sorted_by_their_words():
+    told = judge("06.review", RIGHT["06.review"])
+    assert "is the explanation right?" in told.detail
+    assert "other callers" in told.detail
+    assert "evidence" not in told.detail
+    assert judge("06.review", "a text").state == "failed"
+
+
+def test_always_trying_again_ends_in_a_fault_where_the_page_has_left_its_file():
+    assert always_again("truncated").run().results["pin"] == -14
+    assert always_again().run().last.world.vmstat["thp_split_page_failed"] == 10

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 from mmsim.engine.op import ModelError, Op
 from mmsim.engine.pictures import Path as Path
-from mmsim.engine.pictures import Pictures, chain, freeze
+from mmsim.engine.pictures import Pictures, chain, freeze, variables
 
 
 class Actor(NamedTuple):
@@ -53,7 +53,7 @@ def picture(local: Local) -> Hashable:
     if local.op is None:
         return ("finished", freeze(local.result))
     frames = [
-        (id(frame.f_code), frame.f_lasti, *[(k, freeze(v)) for k, v in frame.f_locals.items()])
+        (id(frame.f_code), frame.f_lasti, *[(k, freeze(v)) for k, v in variables(frame).items()])
         for frame in chain(local.generator())
     ]
     return (local.op.kind.name, freeze(local.op.args), *frames)

@@ -1,6 +1,6 @@
 """What a debugger would show of a suspended generator, as something that can be compared.
 
-Interface: Path, chain, freeze, Pictures
+Interface: Path, chain, variables, freeze, Pictures
 
 Two places of an actor count as the same if their pictures are equal (`engine.actor`)."""
 
@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import operator
 from collections.abc import Callable, Generator, Hashable, Iterable, Iterator
-from types import FrameType, FunctionType
+from types import CodeType, FrameType, FunctionType
 from typing import Any
 
 from mmsim.engine.op import ModelError, Op
@@ -33,6 +33,19 @@ def generators(gen: Path) -> Iterator[Any]:
 def chain(gen: Path) -> Iterator[FrameType]:
     """The frames of a suspended generator, outermost first."""
     return (inner.gi_frame for inner in generators(gen))
+
+
+def variables(frame: FrameType) -> dict[str, Any]:
+    """The local variables of a frame that are bound, in the order of the code.
+
+    Before Python 3.13 the order of `f_locals` depends on who has looked at the frame before."""
+    found = frame.f_locals
+    return {name: found[name] for name in _names(frame.f_code) if name in found}
+
+
+@functools.cache
+def _names(code: CodeType) -> tuple[str, ...]:
+    return (*code.co_varnames, *code.co_cellvars, *code.co_freevars)
 
 
 def freeze(value: Any) -> Hashable:
@@ -131,9 +144,9 @@ class Pictures:
             _, fixed, changing = known
         else:
             frame = gen.gi_frame
-            variables = frame.f_locals
-            pictures, changing = self._apart(variables.values())
-            fixed = self._same((id(frame.f_code), frame.f_lasti, *variables, *pictures))
+            bound = variables(frame)
+            pictures, changing = self._apart(bound.values())
+            fixed = self._same((id(frame.f_code), frame.f_lasti, *bound, *pictures))
             # A cell can be rebound by somebody else while the frame waits.
             if inner is not None and not frame.f_code.co_cellvars and not frame.f_code.co_freevars:
                 if len(self._waiting) >= WAITING_MAX:

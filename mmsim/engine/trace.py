@@ -17,7 +17,7 @@ from mmsim.engine.scenario import Event, Move, Scenario, Scheduler, State
 from mmsim.hints import nearest
 
 STRIDE = 32
-KEPT_MAX = 256
+KEPT_MAX = 64
 STEPS_MAX = 1_000_000
 
 

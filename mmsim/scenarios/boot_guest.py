@@ -33,6 +33,8 @@ from mmsim.units import HPAGE_PMD_NR, HPAGE_PMD_ORDER, PAGE_SIZE
 GUEST = "guest"
 GUEST_MIB_MAX = 1 << 12
 SINGLE_PAGES_MAX = 256 * MIB
+SPLITS_MAX = 32
+"""Each of them takes some ten thousand steps to move."""
 
 BOOT_GUEST_KNOBS = (
     *HOST_KNOBS,
@@ -139,6 +141,19 @@ class BootGuest(Situation):
             return Move(self.main)
 
         return landing(run_to_end(self, choose).world)
+
+    def run(self) -> Trace:
+        """The run that the knobs describe; ValueError if it would be too long to be looked at."""
+        there = self.landed() if self.aim is MAPPED else None
+        split = there.thps_in_cma - there.targets if there else 0
+        goes_on = not self.version.gup_fails(self.version.final_rc(1, 1, True), True)
+        if split > SPLITS_MAX and goes_on:
+            raise ValueError(
+                f"version {self.version.name} would split {split:,} huge pages here and move the "
+                f"pieces one by one, and a run shows at most {SPLITS_MAX} of that; take a smaller "
+                "guest, or pin=none to see where it lands"
+            )
+        return super().run()
 
     def populated(self, trace: Trace) -> State:
         """The state of a run right before the pin."""

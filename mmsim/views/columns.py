@@ -20,14 +20,25 @@ from mmsim.views.names import plural
 from mmsim.views.panels import draw_counters, standing
 from mmsim.views.picture import book_at, touched
 from mmsim.views.sentences import sentence
-from mmsim.views.style import INK, LINE, MUTED, SMALL, TITLE, Svg, text_width, wrap
+from mmsim.views.style import (
+    CODE_MIN,
+    INK,
+    LINE,
+    MUTED,
+    SMALL,
+    TITLE,
+    Svg,
+    clip,
+    text_width,
+    wrap,
+)
 from mmsim.views.table import cell
 
 WIDTH, HEIGHT = 1120.0, 536.0
 ROW, ROWS_MAX, KEPT = 16.0, 22, 4
 _CELL, _EDGE, _GAP = 11.0, 16.0, 14.0
 _RIGHT = 452.0
-_NUMBERS, _MARGIN, _COLUMN_MIN = 54.0, 142.0, 84.0
+_NUMBERS, _NUMBERS_MIN, _MARGIN, _BETWEEN = 54.0, 36.0, 142.0, 7.0
 _TOP = 78.0
 
 
@@ -87,59 +98,87 @@ def rows_of(trace: Trace, rows_max: int = ROWS_MAX) -> list[Line]:
     return lines
 
 
-def _columns(lines: list[Line], names: list[str], wide: float) -> dict[str, tuple[float, float]]:
-    """Left edge and width of each actor's column, by what its rows need."""
-    need = {}
+class _Layout(NamedTuple):
+    """Where the columns begin and how wide they are, and the size of their text."""
+
+    columns: dict[str, tuple[float, float]]
+    numbers: float
+    size: float
+
+
+def _layout(lines: list[Line], names: list[str], wide: float) -> _Layout:
+    """Each actor's column by what its rows need; smaller text before anything is cut."""
+    folded = any(len(line.numbers) > 4 for line in lines)
+    numbers = _NUMBERS if folded else _NUMBERS_MIN
+    room = wide - numbers - _MARGIN - _BETWEEN * (len(names) - 1)
+    fair = 0.7 * room / len(names)
+    least = {name: min(text_width(name, 13, bold=True) + 36, fair) for name in names}
+    for size in (_CELL, CODE_MIN):
+        need = {}
+        for name in names:
+            texts = [line.text for line in lines if line.actor == name]
+            longest = max((text_width(text, size, mono=True) for text in texts), default=0.0)
+            need[name] = max(longest + 16, least[name])
+        if sum(need.values()) <= room:
+            break
+    # What there is beyond the names goes to the columns by what they would like to have.
+    spare = room - sum(least.values())
+    wanted = sum(need.values()) - sum(least.values())
+    found, x = {}, numbers
     for name in names:
-        texts = [line.text for line in lines if line.actor == name]
-        longest = max((text_width(text, _CELL, mono=True) for text in texts), default=0.0)
-        need[name] = max(longest + 14, text_width(name, 13, bold=True) + 40, _COLUMN_MIN)
-    room = wide - _GAP * (len(names) - 1) * 0.5
-    scale = room / sum(need.values())
-    found, x = {}, 0.0
-    for name in names:
-        found[name] = (x, need[name] * scale)
-        x += need[name] * scale + _GAP * 0.5
-    return found
+        share = (need[name] - least[name]) / wanted if wanted else 1 / len(names)
+        width = least[name] + spare * share
+        found[name] = (x, width)
+        x += width + _BETWEEN
+    return _Layout(found, numbers, size)
+
+
+def _cut(text: str, width: float, size: float) -> str:
+    """The text, shortened before its answer if it is too wide: the answer is what decides."""
+    call, equals, answer = text.rpartition(" = ")
+    end = f"{equals}{answer}"
+    if not call or text_width(text, size, mono=True) <= width:
+        return text
+    return clip(call, width - text_width(end, size, mono=True), size, mono=True) + end
 
 
 def _draw_rows(svg: Svg, x: float, y: float, w: float, trace: Trace) -> None:
     names = [actor.name for actor in trace.scenario.actors]
     lines = rows_of(trace)
-    columns = _columns(lines, names, w - _NUMBERS - _MARGIN)
-    left = x + _NUMBERS
+    columns, numbers, size = _layout(lines, names, w)
     for name, (at, wide) in columns.items():
-        badge(svg, left + at, y, names, name)
-        svg.text(left + at + 30, y + 13.4, name, wide - 32, bold=True)
-        svg.rect(left + at - 2, y + 24, wide, ROW * ROWS_MAX + 4, rx=3, fill="none", stroke=LINE)
+        badge(svg, x + at, y, names, name)
+        svg.text(x + at + 30, y + 13.4, name, wide - 32, bold=True)
+        svg.rect(x + at - 2, y + 24, wide, ROW * ROWS_MAX + 4, rx=3, fill="none", stroke=LINE)
     margin = x + w - _MARGIN + 8
     svg.text(margin, y + 13.4, "what changed", _MARGIN - 8, size=SMALL, fill=MUTED)
     for i, line in enumerate(lines):
         base = y + 26 + i * ROW
-        svg.text(x + _NUMBERS - 8, base + 12, line.numbers, _NUMBERS - 8, size=_CELL,
+        svg.text(x + numbers - 8, base + 12, line.numbers, numbers - 8, size=_CELL,
                  fill=MUTED, anchor="end")  # fmt: skip
         if not line.actor:
-            svg.text(left + 4, base + 12, line.text, w - _NUMBERS - _MARGIN, size=_CELL, fill=MUTED)
+            room = w - numbers - _MARGIN
+            svg.text(x + numbers + 4, base + 12, line.text, room, size=_CELL, fill=MUTED)
             continue
         at, wide = columns[line.actor]
         fill = actor_fill(names, line.actor)
-        svg.rect(left + at, base + 1, wide - 4, ROW - 2, rx=2, fill=fill.ground)
-        svg.rect(left + at, base + 1, 3, ROW - 2, fill=fill.mark)
-        svg.text(left + at + 7, base + 12, line.text, wide - 13, size=_CELL, mono=True,
-                 bold=line.bold)  # fmt: skip
+        svg.rect(x + at, base + 1, wide - 4, ROW - 2, rx=2, fill=fill.ground)
+        svg.rect(x + at, base + 1, 3, ROW - 2, fill=fill.mark)
+        svg.text(x + at + 7, base + 12, _cut(line.text, wide - 13, size), wide - 13, size=size,
+                 mono=True, bold=line.bold)  # fmt: skip
         if line.changed:
             svg.text(margin, base + 12, line.changed, _MARGIN - 8, size=_CELL)
-    _draw_next(svg, y + ROW * ROWS_MAX + 46, trace, columns, left)
+    _draw_next(svg, x, y + ROW * ROWS_MAX + 46, trace, columns)
 
 
 def _draw_next(
-    svg: Svg, y: float, trace: Trace, columns: dict[str, tuple[float, float]], left: float
+    svg: Svg, x: float, y: float, trace: Trace, columns: dict[str, tuple[float, float]]
 ) -> None:
     """Under each column, what its actor does next, why it can't, or how it ended."""
     for name, (at, wide) in columns.items():
         said = standing(trace, len(trace), name).partition(", in ")[0]
         for i, part in enumerate(wrap(said, wide - 4, _CELL, 3)):
-            svg.text(left + at, y + i * 14, part, wide - 4, size=_CELL, fill=INK)
+            svg.text(x + at, y + i * 14, part, wide - 4, size=_CELL, fill=INK)
 
 
 def _draw_outcome(svg: Svg, x: float, y: float, w: float, trace: Trace) -> None:

@@ -1,6 +1,6 @@
 """The seams of two versions beside each other, and where in the kernel they are.
 
-Interface: side_by_side_svg, side_by_side_sentence, changes_table
+Interface: side_by_side_svg, side_by_side_sentence, changes_table, unbroken
 
 A seam that differs is shown whole, on either side; a line that only one side has carries a "−" or a
 "+", and what is the same is only named.
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 WIDTH, MARGIN, GAP = 1100.0, 24.0, 16.0
 SIDE = (WIDTH - 2 * MARGIN - GAP) / 2
 ROW = 18.0
+HYPHEN = "\N{NON-BREAKING HYPHEN}"
 REMOVED, ADDED, SAME, DIFFERENT = "−", "+", "=", "≠"
 
 
@@ -130,14 +131,24 @@ def _draw(svg: Svg, seam: Seam, y: float) -> None:
             svg.text(x + 30, top + 13, line, SIDE - 36, size=size, mono=True, fill=INK)
 
 
-def changes_table(versions: Sequence[str] = ()) -> pd.DataFrame:
+def changes_table(versions: Sequence[str] = (), *, posted: bool = False) -> pd.DataFrame:
     """What changed where in the kernel: one row for each place, in our own words.
 
-    `versions`: only rows that one of them has; none means every row."""
+    `versions`: only rows that one of them has; none means every row.  `posted`: as it was known on
+    the day, without what became of it."""
     for name in versions:
         get(name)
     rows = [row for row in SERIES if not versions or set(versions) & set(row.versions)]
-    index = labels([row.patch for row in rows], "patch")
-    cells = [(f"{r.file} {r.function}", r.before, r.after, r.release, r.seam) for r in rows]
+    index = labels([row.patch.partition(" ")[0] if posted else row.patch for row in rows], "patch")
+    cells = [
+        (f"{r.file} {r.function}", unbroken(r.before), unbroken(r.after), r.release, r.seam)
+        for r in rows
+    ]
     columns = ["where", "before", "after", "in release", "in the model"]
-    return frame(cells, index, columns)
+    table = frame(cells, index, columns)
+    return table.drop(columns="in release") if posted else table
+
+
+def unbroken(text: str) -> str:
+    """The same text, with error codes that are not broken behind their sign."""
+    return text.replace("-E", f"{HYPHEN}E")

@@ -76,7 +76,7 @@ class Scheduler(w.VBox):
         self.undo = w.Button(description="Undo", tooltip="take the last press back")
         self.reset = w.Button(description="Reset", tooltip="back to the beginning")
         self.text = w.Text(description="schedule", continuous_update=False)
-        self.text.layout = w.Layout(width="560px")
+        self.text.layout = w.Layout(width="520px")
         self.load = w.Button(
             description="Play it", tooltip="play the schedule or share code in the box"
         )
@@ -145,7 +145,8 @@ class Scheduler(w.VBox):
         self.view.value = columns_svg(trace)
         self.told.value = self._verdict()
         self.text.value = schedule.render(trace.moves)
-        self.code.value = f"share code <code>{session.code}</code>" if session.code else ""
+        shared = f'<span style="white-space:nowrap">share code <code>{session.code}</code></span>'
+        self.code.value = shared if session.code else ""
         self.said.value = ""
 
     def _verdict(self) -> str:

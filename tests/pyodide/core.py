@@ -3,37 +3,59 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 
+from mmsim.engine.explore import explore
+from mmsim.engine.sample import sample
+from mmsim.engine.schedule import render
 from mmsim.hosts import host
 from mmsim.mm.versions import VERSIONS
-from mmsim.scenarios import make, vfio_map
+from mmsim.mutants import deaths
+from mmsim.scenarios import SMALL, make, split_race
+from mmsim.sharecode import decode, encode
 from mmsim.views.balance import ledger_svg
+from mmsim.views.chances import chances, chances_svg
+from mmsim.views.columns import columns_svg
 from mmsim.views.flow import flow_svg
 from mmsim.views.ledger import JUST, ledger
 from mmsim.views.memory import memory
 from mmsim.views.picture import state_svg
 from mmsim.views.text import step_table
+from mmsim.views.tree import tree_svg
+from mmsim.views.treefold import fold
 
 # Huge pages of four pages; a stranger who comes and goes at any moment.
-SEARCH = {"order": 2, "released": "1", "passes": 3}
-# The report's own situation, with 512 pages: refused at base, split and moved at v3.
-RUNS = {"base": {}, "v3": {"released": "1"}}
+STRANGER = {"order": 2, "released": "1", "passes": 3}
+# What is searched: a name, scenario, knobs, versions.
+SEARCHES = (
+    ("search", "vfio_map", STRANGER, tuple(VERSIONS)),
+    ("drop_caches", "pin_versus", SMALL, ("base", "v2", "v3")),
+)
+# The report's own situation, with 512 pages: refused at base, split and moved at v3; and the same
+# huge page mapped by VFIO, with drop_caches on it.
+RUNS = {
+    "base": ("vfio_map", "base", {}),
+    "v3": ("vfio_map", "v3", {"released": "1"}),
+    "map": ("pin_versus", "base", {}),
+}
 
 
 def searches() -> dict[str, object]:
-    """For each version: states, edges, schedules, and how often the pin ends in which way."""
+    """States, edges, schedules, and of each way to end: how many ends, how many schedules, odds."""
     made = {}
-    for version in VERSIONS:
-        found = make("vfio_map", version, SEARCH, merge=True).explore()
-        ends = [found.found[end] for end in found.ends]
-        made[f"search {version}"] = {
-            "complete": found.complete,
-            "states": found.states,
-            "edges": found.edges,
-            "schedules": found.schedules(),
-            "outcomes": dict(Counter(found.scenario.outcome(end) for end in ends)),
-        }
+    for name, scenario, knobs, versions in SEARCHES:
+        for version in versions:
+            situation = make(scenario, version, knobs, merge=True)
+            found = explore(situation)
+            made[f"{name} {version}"] = {
+                "complete": found.complete,
+                "states": found.states,
+                "edges": found.edges,
+                "schedules": str(found.schedules()),
+                "outcomes": {
+                    each.name: (each.states, str(each.schedules), str(each.odds))
+                    for each in found.outcomes(situation.outcome)
+                },
+            }
     return made
 
 
@@ -41,8 +63,8 @@ def pictures() -> dict[str, str]:
     """Of each run: pictures at the beginning, in the middle and at the end, flow, ledger, table;
     and a host's memory."""
     made = {}
-    for version, knobs in RUNS.items():
-        trace = vfio_map(version, **knobs).run()
+    for version, (scenario, row, knobs) in RUNS.items():
+        trace = make(scenario, row, knobs).run()
         for position in (0, 16, len(trace) // 2, len(trace)):
             made[f"{version} {position}.svg"] = state_svg(trace, position)
         made[f"{version} flow.svg"] = flow_svg(trace)
@@ -54,6 +76,33 @@ def pictures() -> dict[str, str]:
     return made
 
 
+def schedules() -> dict[str, str]:
+    """Every schedule of the smallest race: tree, chances with runs by a coin, columns."""
+    race = split_race(released="1", order=1)
+    found = race.explore()
+    tossed = sample(race.merged(), race.fate, 200, 0)
+    rows = chances(found.outcomes(race.fate), tossed)
+    return {
+        "race tree.svg": tree_svg(fold(found, race.fate)),
+        "race chances.svg": chances_svg(rows),
+        "race columns.svg": columns_svg(race.replay("split*8 stranger split*3")),
+    }
+
+
+def others() -> dict[str, object]:
+    """A share code, there and back; what a mutation kills."""
+    situation = make("pin_versus", "v3", SMALL)
+    code = encode(situation, situation.run().moves)
+    return {
+        "code": [code, decode(code).schedule],
+        "deaths": [(each.property, render(each.schedule)) for each in deaths("no putback")],
+    }
+
+
 def made() -> dict[str, object]:
     """Everything, and which Python made it."""
-    return {"platform": sys.platform, **searches(), **pictures()}
+    pieces = (searches(), pictures(), schedules(), others())
+    return {
+        "platform": sys.platform,
+        **{key: each for piece in pieces for key, each in piece.items()},
+    }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import core
@@ -17,7 +18,7 @@ from tool_rule import NODE_MODULES, ROOT
 
 pytestmark = pytest.mark.pyodide
 HERE = Path(__file__).parent
-SEARCHES = [f"search {version}" for version in core.VERSIONS]
+SEARCHES = [f"{name} {version}" for name, _, _, versions in core.SEARCHES for version in versions]
 PICTURES = ("flow.svg", "ledger.svg", "steps.txt", "0.svg", "16.svg")
 
 
@@ -44,6 +45,12 @@ def test_the_search_finds_the_same(name, here, there) -> None:
     assert there[name] == here[name]
     assert here[name]["complete"]
     assert len(here[name]["outcomes"]) > 1
+    assert sum(Fraction(odds) for _, _, odds in here[name]["outcomes"].values()) == 1
+
+
+@pytest.mark.parametrize("name", ["code", "deaths"])
+def test_codes_and_mutants_are_the_same(name, here, there) -> None:
+    assert there[name] == here[name] != []
 
 
 @pytest.mark.parametrize("version", core.RUNS)
@@ -53,3 +60,10 @@ def test_the_pictures_are_the_same_bytes(version, here, there) -> None:
     for name in names:
         assert there[name].encode() == here[name].encode(), name
         assert here[name].startswith("<svg") == name.endswith(".svg")
+
+
+@pytest.mark.parametrize("name", core.schedules())
+def test_pictures_of_schedules_are_the_same_bytes(name, here, there) -> None:
+    """The coins too: a seed tosses the same in both."""
+    assert there[name].encode() == here[name].encode()
+    assert here[name].startswith("<svg")

@@ -8,7 +8,7 @@ from test_views_text import _atomic_steps
 
 from mmsim.engine.schedule import coin
 from mmsim.engine.trace import Trace, record
-from mmsim.scenarios import split_race, vfio_map
+from mmsim.scenarios import pin_versus, split_race, vfio_map
 from mmsim.views.columns import ROWS_MAX, columns_svg, rows_of
 from mmsim.views.intents import INTENTS, intent
 
@@ -37,6 +37,7 @@ def test_pictures_are_readable_at_every_position(seed):
         split_race(released="1", strangers=3, passes=2),
         vfio_map("v3", **SMALL),
         vfio_map("v3", thps=2, targets="either", **SMALL),
+        pin_versus("v3", order=1, passes=2, against="drop_caches,lookup,direct_io"),
     ):
         whole = record(situation, coin(seed))
         trace = Trace(situation)
@@ -82,7 +83,15 @@ def test_too_many_rows_are_folded_and_every_step_belongs_to_one():
 
 def test_a_blocked_actor_says_for_whom_it_waits():
     shown = words(columns_svg(split_race(released="1").replay("split*10")))
-    assert "blocked: A is frozen:" in shown
+    assert "blocked: A is frozen: its" in " ".join(shown)
     assert "not finished" in shown
     ended = words(columns_svg(split_race(released="1").replay("split*6 stranger split*3")))
     assert any(text.startswith("failed: a huge page could not be split, still") for text in ended)
+
+
+def test_a_row_that_is_too_wide_keeps_its_answer():
+    walk = pin_versus("v3", order=1, passes=2, against="drop_caches,lookup,direct_io")
+    shown = words(columns_svg(walk.replay("pin*14 drop_caches*4 lookup direct_io*2")))
+    cut = [text.rpartition("… = ")[2] for text in shown if "… = " in text]
+    assert len(cut) > 3
+    assert set(cut) <= {"yes", "no", "none", "A", "2", "4", "1 pinned", "2 pinned"}
