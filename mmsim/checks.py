@@ -1,7 +1,7 @@
 """Self-checks of the lessons: `check("04.pair", answer)` says passed, failed because, or not
 attempted.
 
-Interface: check, hint, task, Verdict, TASKS, ANSWERED
+Interface: check, hint, task, passed, failed, recalled, Verdict, TASKS, ANSWERED
 
 A check never raises: a learner's wrong type gets a hint.  A task is a function from an answer to a
 `Verdict`, registered with its hints and with what its answers are made of, so that a misspelt name
@@ -58,6 +58,14 @@ def passed(why: str, detail: str = "") -> Verdict:
 def failed(why: str, detail: str = "") -> Verdict:
     """The answer is wrong; `why` says what speaks against it."""
     return Verdict("failed", why, detail)
+
+
+def recalled(answer: Mapping[str, str], right: Mapping[str, tuple[str, str]]) -> Verdict:
+    """Questions about earlier lessons; `right`: question -> its letter, and why."""
+    for name, (letter, why) in right.items():
+        if answer[name] != letter:
+            return failed(f"{name} is not {answer[name]!r}: {why}")
+    return passed("all three are still there")
 
 
 def task(

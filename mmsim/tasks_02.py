@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-from mmsim.checks import Verdict, failed, passed, task
+from mmsim.checks import Verdict, failed, passed, recalled, task
 from mmsim.compare.cma_fallback import FREE, FREE_CMA, curves, zone_with
 from mmsim.datafiles import load_csv
 from mmsim.loans import CMA, ORDINARY, Lending
@@ -33,10 +33,7 @@ RECALL = {
 )
 def recall(answer: dict[str, str]) -> Verdict:
     """Three questions about lessons 00 and 01."""
-    for name, (letter, why) in RECALL.items():
-        if answer[name] != letter:
-            return failed(f"{name} is not {answer[name]!r}: {why}")
-    return passed("all three are still there")
+    return recalled(answer, RECALL)
 
 
 # -- who may borrow

@@ -8,7 +8,7 @@ from itertools import combinations
 from typing import Any
 
 from mmsim.chance import chance
-from mmsim.checks import Verdict, failed, passed, task
+from mmsim.checks import Verdict, failed, passed, recalled, task
 from mmsim.fragmentation import extfrag_index, printed, summed
 from mmsim.hosts import REQUESTS, Host, fates, host
 from mmsim.mm.bootmem import boot
@@ -36,10 +36,7 @@ RECALL = {
 )
 def recall(answer: dict[str, str]) -> Verdict:
     """Three questions about lessons 01 and 02."""
-    for name, (letter, why) in RECALL.items():
-        if answer[name] != letter:
-            return failed(f"{name} is not {answer[name]!r}: {why}")
-    return passed("all three are still there")
+    return recalled(answer, RECALL)
 
 
 # -- blocks

@@ -79,6 +79,8 @@ FLOORS = {
     "measured.py": 5,
     "stalls.py": 5,
     "unnamed.py": 5,
+    "capstone.py": 5,
+    "recall.py": 5,
     "diagnose.py": 5,
     "trace.py": 5,
     "ftrace*.py": 5,

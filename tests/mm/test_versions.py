@@ -122,6 +122,8 @@ MAY_NAME = {
     "lessons.py": (NAMES, "a lesson says which versions it compares"),
     "levels.py": (NAMES, "a level of lesson 05 says which version it is played with"),
     "ftrace.py": (("base",), "a variant of the measured tables, which use the same word"),
+    "capstone.py": (NAMES, "says which kernels a case can be about"),
+    "recall.py": (NAMES, "asks about the versions that the lessons compare"),
     "measured.py": (("base", "v1", "v2"), "variants, as the measured tables call them"),
     "scenarios/__init__.py": (("base",), DEFAULT),
     "cli/steps.py": (("base",), DEFAULT),
