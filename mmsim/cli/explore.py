@@ -228,7 +228,8 @@ def _print_for_people(
     schedules = found.schedules() if found.complete else None
     if found.complete:
         which = words.bound or " there are"
-        print(f"searched  {numbers}, {count(schedules)} schedules: all{which}\n")
+        ways = f"{count(schedules)} schedule{'s' * (schedules != 1)}"
+        print(f"searched  {numbers}, {ways}: all{which}\n")
     else:
         print(f"searched  {numbers}; {count(found.waiting)} states had no turn ({found.stopped})\n")
     if answer.outcomes:

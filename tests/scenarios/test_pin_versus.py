@@ -11,7 +11,7 @@ from small import outcome_of
 from mmsim.engine.explore import explore
 from mmsim.engine.schedule import render
 from mmsim.mm.versions import VERSIONS
-from mmsim.scenarios import SMALL, make, pin_versus
+from mmsim.scenarios import SMALL, fates, make, pin_versus
 from mmsim.scenarios.fates import ALL_MOVED, MISSED, NO_MEMORY, NOT_MOVED, NOT_SPLIT, why_failed
 from mmsim.scenarios.pin_versus import AGAINST
 
@@ -157,6 +157,16 @@ def test_what_counts_when_several_things_went_wrong():
     none = left(pin_versus("v3", order=1), A=1)
     none.env = none.env._replace(targets_base="none")
     assert says(none) == NO_MEMORY
+
+
+def test_every_name_of_a_failure_can_be_asked_for():
+    """`mmsim explore --goal` looks for its text among these."""
+    names = {
+        value
+        for word, value in vars(fates).items()
+        if word.isupper() and str(value).startswith("failed")
+    }
+    assert names == set(fates.FAILURES) < set(pin_versus().outcomes_known)
 
 
 # -- every order of the steps
