@@ -234,6 +234,8 @@ def _print_for_people(
         print(f"searched  {numbers}; {count(found.waiting)} states had no turn ({found.stopped})\n")
     if answer.outcomes:
         print(outcome_table(answer.outcomes, schedules))
+        if words.bound:
+            print("      with a bound the coin is tossed among those who may still move")
     else:
         print("No run has come to an end yet.")
     for each in answer.outcomes:
