@@ -129,4 +129,5 @@ PIN_VERSUS = Spec(
     "VFIO maps a guest's huge pages while drop_caches and others touch them",
     KNOBS,
     _pin_versus,
+    searched={"order": 1},
 )
