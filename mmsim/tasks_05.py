@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from mmsim import game, levels
-from mmsim.checks import Verdict, failed, passed, task
+from mmsim.checks import Verdict, failed, passed, recalled, task
 from mmsim.engine.scenario import State
 from mmsim.engine.schedule import replaying
 from mmsim.engine.trace import Trace, record
@@ -40,10 +40,7 @@ RECALL = {
 )
 def recall(answer: dict[str, str]) -> Verdict:
     """Three questions about lesson 04."""
-    for name, (letter, why) in RECALL.items():
-        if answer[name] != letter:
-            return failed(f"{name} is not {answer[name]!r}: {why}")
-    return passed("all three are still there")
+    return recalled(answer, RECALL)
 
 
 # -- schedules built by hand

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mmsim.checks import Verdict, failed, passed, task
+from mmsim.checks import Verdict, failed, passed, recalled, task
 from mmsim.mm.versions import TRY_AGAIN, VERSIONS, get
 from mmsim.policy import PolicyError, limited, own_policy
 from mmsim.scenarios import Situation, cma_alloc, vfio_map
@@ -27,10 +27,7 @@ RECALL = {
 )
 def recall(answer: dict[str, str]) -> Verdict:
     """Three questions about lesson 04."""
-    for name, (letter, why) in RECALL.items():
-        if answer[name] != letter:
-            return failed(f"{name} is not {answer[name]!r}: {why}")
-    return passed("all three are still there")
+    return recalled(answer, RECALL)
 
 
 # -- the reviewer
