@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mmsim.checks import Verdict, failed, passed, task
+from mmsim.checks import Verdict, failed, letters, passed, task
 from mmsim.mm.versions import TRY_AGAIN, VERSIONS, get
 from mmsim.policy import PolicyError, limited, own_policy
 from mmsim.scenarios import Situation, cma_alloc, vfio_map
@@ -19,18 +19,11 @@ RECALL = {
 }
 
 
-@task(
+letters(
     "06.recall",
-    "a dict: question -> one letter",
+    RECALL,
     "All three are in lesson 04.",
-    parts=dict.fromkeys(RECALL, ("a", "b", "c")),
 )
-def recall(answer: dict[str, str]) -> Verdict:
-    """Three questions about lesson 04."""
-    for name, (letter, why) in RECALL.items():
-        if answer[name] != letter:
-            return failed(f"{name} is not {answer[name]!r}: {why}")
-    return passed("all three are still there")
 
 
 # -- the reviewer

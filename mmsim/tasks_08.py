@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mmsim.checks import Verdict, failed, passed, recalled, task
+from mmsim.checks import Verdict, failed, letters, passed, task
 from mmsim.ftracefile import RealTrace
 from mmsim.measured import RETRY, disturbed, rescued
 from mmsim.policy import PolicyError, limited
@@ -24,15 +24,11 @@ RECALL = {
 }
 
 
-@task(
+letters(
     "08.recall",
-    "a dict: question -> one letter",
+    RECALL,
     "They are in lessons 07, 04 and 00.",
-    parts=dict.fromkeys(RECALL, ("a", "b", "c")),
 )
-def recall(answer: dict[str, str]) -> Verdict:
-    """Three questions about earlier lessons."""
-    return recalled(answer, RECALL)
 
 
 # -- which run was it?

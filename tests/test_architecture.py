@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import mmsim
 import mmsim.engine as engine
 
 PACKAGE = Path(engine.__file__).parent.parent
@@ -344,3 +345,8 @@ def test_every_mirrored_function_says_what_it_mirrors(name):
         or not (mirrors or "Kernel:" in (ast.get_docstring(node) or ""))
     ]
     assert silent == []
+
+
+def test_every_name_for_notebooks_can_be_had():
+    for name in mmsim.__all__:
+        assert getattr(mmsim, name) is not None

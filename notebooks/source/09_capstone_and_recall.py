@@ -179,13 +179,10 @@ assert held["thp_split_page_failed"] == 10 and held["pgmigrate_success"] == 512
 show_diagnosis(case.text, kernel=case.kernel, unlock=verdict)
 
 # %% [markdown]
-# Your sheet, and the way your run went:
+# Your sheet:
 
 # %%
 show_table(hand_in(seed, fate=fate, run=mine, fitting=fitting, look=look))
-
-# %%
-show_flow((mine or vfio_map(case.kernel)).run(), after="09.run")
 
 # %% [markdown]
 # > **A common mistake:** to stop at the first run that fits. The counters of this case fit more than one cause, as those of

@@ -120,6 +120,7 @@ MAY_NAME = {
     "views/waystofail.py": (NAMES, "says which measured variant stands for a version"),
     "series.py": (NAMES, "says which version has which change of the kernel"),
     "lessons.py": (NAMES, "a lesson says which versions it compares"),
+    "views/review.py": (NAMES, "lesson 06 puts these versions beside each other"),
     "levels.py": (NAMES, "a level of lesson 05 says which version it is played with"),
     "ftrace.py": (("base",), "a variant of the measured tables, which use the same word"),
     "capstone.py": (NAMES, "says which kernels a case can be about"),

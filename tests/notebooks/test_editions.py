@@ -161,6 +161,21 @@ def test_cells_that_only_assert_are_collapsed_and_hints_wait_to_be_asked_for(sou
 
 
 @each_lesson
+def test_cells_that_only_assert_print_nothing(source):
+    for which in EDITIONS:
+        assert all(c.outputs == [] for c in code_cells(source, which) if "check" in tags(c))
+
+
+@pytest.mark.parametrize("source", SOURCES[2:4], ids=lambda path: path.stem)
+def test_what_is_asserted_does_not_answer_the_task_above_it(source):
+    """An export shows these cells too: none stands between a task and the next paragraph."""
+    below_a_task = False
+    for cell in stored(source, "student").cells:
+        assert "check" not in tags(cell) or not below_a_task, cell.source
+        below_a_task = cell.cell_type == "code" and (below_a_task or "student" in tags(cell))
+
+
+@each_lesson
 def test_the_answers_are_not_in_the_student_edition(source):
     """A picture that would give a prediction away is locked until it is stored."""
     shown = [
