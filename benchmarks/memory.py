@@ -7,14 +7,14 @@ from itertools import count
 
 from benchmarks.measure import Result, median_ms
 from mmsim.hosts import host
-from mmsim.widgets.hostconsole import HostConsole
+from mmsim.widgets import host_console
 
 SIZES = {"4 GiB": 4096, "1 TiB": 1 << 20}
 
 
 def _moves(mib: int) -> float:
     """Every move asks for a host that was not made before."""
-    console = HostConsole(host(host=mib, cma=25, used=60), None)
+    console = host_console(host(host=mib, cma=25, used=60))
     seeds = count(2)
 
     def move() -> None:

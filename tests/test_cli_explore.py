@@ -100,7 +100,7 @@ def test_a_bound_on_preemptions(capsys):
 def test_people_get_a_table_schedules_codes_and_a_verdict(capsys):
     status, out, err = run(capsys, "explore", "pin_versus", "--version", "v3", *KNOBS)
     assert (status, err) == (0, "")
-    assert "7,882 states, 14,915 edges, 1.68e19 schedules: all there are" in out
+    assert "7,773 states, 14,702 edges, 1.68e19 schedules: all there are" in out
     row = "could not be split    1.44e12     1 in 11,633,468          1 in 2,698     45"
     assert row in out
     assert "Claim: every order ends in 'mapped'.  Verdict: broken." in out

@@ -31,7 +31,7 @@ class HostConsole(AskingConsole):
 
     then = "Now change the host."
     order = HPAGE_PMD_ORDER
-    box_width = "320px"  # a slider from 0 to 100 needs room
+    box_width = "285px"  # a slider from 0 to 100 needs room
 
     def _offered(self, knobs: tuple[str, ...]) -> dict[str, Any]:
         found = {knob.name: self._box(knob) for knob in HOST_KNOBS if knob.name in knobs}

@@ -272,7 +272,7 @@ check("02.second", letter)
 # %%
 show_lending(lending(cma=25, free=60, scattered="yes"), after="02.second")
 
-# %% tags=["check"]
+# %% tags=["solution", "check"]
 old = boot_guest(host=1024, cma=25, used=30, scattered=100, guest=64, pin="none")
 there, zone = old.landed(), old.initial().world.zone
 assert (there.thps_in_cma, there.thps_outside) == (32, 0)

@@ -52,7 +52,7 @@ check("03.recall", recall)
 # The kernel's **buddy allocator** keeps free memory in blocks of 1, 2, 4, … pages. A block of 2ⁿ pages has
 # **order** n, and it begins at a page number that is a multiple of 2ⁿ: it is *aligned*. When two
 # neighbours, *buddies*, are both free and together make an aligned block of twice the size, they are merged;
-# so every free page is in the largest free block that it can be in. The largest order is 10 (4 MiB). A huge
+# so every free page is in the largest free block that it can be in. The largest order is 10 (4 MiB, Linux 6.1). A huge
 # page needs order 9: 512 pages, 2 MiB, aligned.
 #
 # Sixteen pages; `#` is in use, `.` is free:
