@@ -47,7 +47,6 @@ _HOME = {
     "explorer": "mmsim.widgets",
     "failure_table": "mmsim.views.waystofail",
     "fates": "mmsim.hosts",
-    "fates_table": "mmsim.views.memory",
     "folio_on": "mmsim.benches",
     "fragmented": "mmsim.views.fragmented_chart",
     "fragmented_pins": "mmsim.views.fragmented_chart",

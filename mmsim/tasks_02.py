@@ -240,4 +240,4 @@ def owner(answer: dict[str, str]) -> Verdict:
             why = f"the page is tried {times} times ten passes and never comes free"
         if answer[name] != right:
             return failed(f"{name}: {right}; {why}")
-    return passed(why)
+    return passed(f"{name}: {why}")

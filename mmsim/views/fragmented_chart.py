@@ -26,10 +26,10 @@ PINNED, MOVABLE = "b8_s10_pinned", ("b9_s10_movable_second", "b9_s10_movable_thi
 # snapshot -> what had been done by then
 STAGES = {
     "0_start": "just\nbooted",
-    "1_filled_with_4k_anon": "filled with\n4 KiB\npages",
-    "2_cma_given_back": "all of\nCMA\nfreed",
-    "3_odd_pfns_freed_even_held": "every\nother page\nfreed",
-    "4_order9_outside_cma_used_up": "last\norder 9\nused up",
+    "1_filled_with_4k_anon": "filled with\n4 KiB pages",
+    "2_cma_given_back": "CMA\nfreed",
+    "3_odd_pfns_freed_even_held": "every other\npage freed",
+    "4_order9_outside_cma_used_up": "order 9\nused up",
 }
 BLOCKS = "2 MiB "
 OUTSIDE, INSIDE = f"{BLOCKS}outside CMA", f"{BLOCKS}in CMA"
@@ -148,7 +148,7 @@ def _draw(stages: Mapping[str, Stage], title: str, note: str) -> Any:
     right.set_ylabel("as the kernel prints it")
     right.axhline(0, color=INK, linewidth=0.8)
     for panel in (left, right):
-        panel.set_xticks(places, STAGES.values(), fontsize=8.5)
+        panel.set_xticks(places, STAGES.values(), fontsize=8)
         panel.set_xlim(-0.6, len(stages) - 0.4)
     legend(figure, handles)
     return figure

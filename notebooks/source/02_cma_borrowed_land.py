@@ -21,17 +21,9 @@
 # | The pin, and the promise | 8 |
 
 # %%
-from mmsim import (
-    Prediction,
-    boot_guest,
-    check,
-    cma_alloc,
-    hint,
-    lending,
-    lending_console,
-    pin_steps,
-)
-from mmsim import places, populate_chart, ready, show_chart, show_lending, show_result, show_table
+from mmsim import Prediction, boot_guest, check, cma_alloc, hint, lending, lending_console
+from mmsim import pin_steps, places, populate_chart, ready, show_chart, show_lending
+from mmsim import show_result, show_table
 
 ready()
 
