@@ -1,7 +1,7 @@
 """Self-checks of the lessons: `check("04.pair", answer)` says passed, failed because, or not
 attempted.
 
-Interface: check, hint, task, Verdict, TASKS, ANSWERED
+Interface: check, hint, task, letters, passed, failed, Verdict, TASKS, ANSWERED
 
 A check never raises: a learner's wrong type gets a hint.  A task is a function from an answer to a
 `Verdict`, registered with its hints and with what its answers are made of, so that a misspelt name
@@ -48,6 +48,7 @@ class Task(NamedTuple):
 
 TASKS: dict[str, Task] = {}
 ANSWERED: set[str] = set()  # tasks that an answer was handed in for, right or wrong
+HINTED: dict[str, int] = {}  # task -> the number of the hint that was shown last
 
 
 def passed(why: str, detail: str = "") -> Verdict:
@@ -73,6 +74,32 @@ def task(
         return judge
 
     return register
+
+
+def letters(
+    name: str,
+    key: Mapping[str, tuple[str, str]],
+    *hints: str,
+    choices: str = "abc",
+    facts: Callable[[], Mapping[str, object]] = dict,
+) -> None:
+    """Register questions that are answered by a letter each, such as a lesson's recall.
+
+    `key`: question -> its letter, and why.  What stands in braces in a reason is filled in from
+    `facts`, which is asked only when a reason is told."""
+
+    @task(
+        name,
+        "a dict: question -> one letter",
+        *hints,
+        parts=dict.fromkeys(key, tuple(choices)),
+    )
+    def judged(answer: dict[str, str]) -> Verdict:
+        for question, (letter, why) in key.items():
+            if answer[question] != letter:
+                told = why.format_map(facts())
+                return failed(f"{question} is not {answer[question]!r}: {told}")
+        return passed("all are still there")
 
 
 def _find(name: object) -> Task | None:
@@ -102,10 +129,10 @@ def _named(part: object) -> str:
     return ", ".join(map(str, part)) if isinstance(part, tuple) else str(part)
 
 
-def _misfit(answer: Any, parts: Parts | Allowed) -> str:
+def _misfit(answer: Any, parts: Parts | Allowed, form: str) -> str:
     """What is wrong with the form of an answer, in a sentence; empty if it can be judged."""
     if not isinstance(parts, Mapping):
-        return _unfit("the answer", answer, parts)
+        return _unfit("the answer", answer, parts, form)
     if not isinstance(answer, dict):
         what = type(answer).__name__
         return f"write a dict with the parts {', '.join(map(_named, parts))}, not a {what}"
@@ -120,14 +147,14 @@ def _misfit(answer: Any, parts: Parts | Allowed) -> str:
     return next(filter(None, told), "")
 
 
-def _unfit(name: str, value: Any, allowed: Allowed) -> str:
+def _unfit(name: str, value: Any, allowed: Allowed, form: str = "") -> str:
     if isinstance(allowed, tuple):
         same = any(value == one and type(value) is type(one) for one in allowed)
         return "" if same else f"{name} can be {', '.join(map(repr, allowed))}, not {value!r}"
     if isinstance(value, allowed) and (allowed is bool or not isinstance(value, bool)):
         return ""
     wanted = {int: "a whole number", bool: "True or False", str: "a text in quotes"}
-    return f"{name} should be {wanted.get(allowed, allowed.__name__)}, not {value!r}"
+    return f"{name} should be {wanted.get(allowed, form or allowed.__name__)}, not {value!r}"
 
 
 def judge(name: str, answer: Any) -> Verdict:
@@ -140,7 +167,7 @@ def judge(name: str, answer: Any) -> Verdict:
         return Verdict(
             "not attempted", f"still open: {left}" if left else f"the answer is {found.form}"
         )
-    misfit = _misfit(answer, found.parts) if found.parts is not None else ""
+    misfit = _misfit(answer, found.parts, found.form) if found.parts is not None else ""
     if misfit:
         return failed(misfit)
     try:
@@ -159,14 +186,21 @@ def check(name: str, answer: Any = None) -> None:
     print(verdict)
 
 
-def hint(name: str, number: int = 1) -> None:
-    """Print a hint for a task: 1 is gentle, 3 nearly gives it away."""
+def hint(name: str, number: int | None = None) -> None:
+    """Print a hint for a task: at each call the next one, or the one with this number.
+
+    1 is gentle, 3 nearly gives it away; after the last one comes the last one again."""
     found = _find(name)
     if found is None:
         print(f"There is no task {name!r}{nearest(str(name), TASKS)}")
-    elif not found.hints:
+        return
+    last = len(found.hints)
+    if number is None:
+        number = min(HINTED.get(name, 0) + 1, last)
+    if not last:
         print(f"There are no hints for {name}.")
-    elif not 1 <= number <= len(found.hints):
-        print(f"{name} has hints 1 to {len(found.hints)}.")
+    elif not 1 <= number <= last:
+        print(f"{name} has hints 1 to {last}.")
     else:
-        print(f"Hint {number} of {len(found.hints)}: {found.hints[number - 1]}")
+        HINTED[name] = number
+        print(f"Hint {number} of {last}: {found.hints[number - 1]}")

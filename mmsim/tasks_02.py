@@ -5,14 +5,15 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-from mmsim.checks import Verdict, failed, passed, task
+from mmsim.checks import Verdict, failed, letters, passed, task
 from mmsim.compare.cma_fallback import FREE, FREE_CMA, curves, zone_with
 from mmsim.datafiles import load_csv
 from mmsim.loans import CMA, ORDINARY, Lending
 from mmsim.mm.page_alloc import Request, alloc_pages, request
 from mmsim.scenarios import boot_guest, make
-from mmsim.units import PAGE_SIZE
+from mmsim.units import HPAGE_PMD_NR, PAGE_SIZE
 from mmsim.views.lending import lending_sentence
+from mmsim.views.pinsteps import STEPS, places_of
 
 PER_MIB = (1 << 20) // PAGE_SIZE
 
@@ -23,20 +24,13 @@ RECALL = {
 }
 
 
-@task(
+letters(
     "02.recall",
-    "a dict: question -> one letter",
+    RECALL,
     "All three are in lessons 00 and 01.",
     "count: the page cache has one reference for each small page inside.",
     "error a, count b, and stays is the one that no transfer ends.",
-    parts=dict.fromkeys(RECALL, ("a", "b", "c")),
 )
-def recall(answer: dict[str, str]) -> Verdict:
-    """Three questions about lessons 00 and 01."""
-    for name, (letter, why) in RECALL.items():
-        if answer[name] != letter:
-            return failed(f"{name} is not {answer[name]!r}: {why}")
-    return passed("all three are still there")
 
 
 # -- who may borrow
@@ -51,8 +45,8 @@ BORROWERS: dict[str, Request] = {
 _WHY = {
     "guest memory": "a guest's memory can be moved: its page tables are changed to follow",
     "process memory": "a process's memory can be moved, page by page",
-    "page table": "the kernel has addresses of its page tables everywhere; they can't be moved",
-    "inode": "an inode can be given up when memory is short, but it can't be moved",
+    "page table": "other tables hold its physical address and would not find it elsewhere",
+    "inode": "thrown away is not moved: who has its address would not find the copy",
     "new place for a pin": "it is about to be pinned, so it will not be movable",
 }
 
@@ -82,7 +76,7 @@ MOMENTS = {"a": (2000, 1001), "b": (2000, 1000), "c": (2001, 1001), "d": (2001, 
 @task(
     "02.half",
     'a dict: moment -> "CMA" or "ordinary"',
-    "Halve the first number; forget what is behind the comma.",
+    "Halve the first number; drop the fraction.",
     "Exactly half is not more than half.",
     "Half is 1,000 in all four.",
     parts=dict.fromkeys(MOMENTS, (CMA, ORDINARY)),
@@ -103,7 +97,7 @@ def half(answer: dict[str, str]) -> Verdict:
 
 @task(
     "02.one",
-    "lending(...) with settings of your choice",
+    "lending(cma=..., free=...), with settings of your choice",
     "With equally many pageblocks on both sides every other allocation goes to CMA.",
     "CMA must be behind at first, and become more than half with the seventh or the eighth.",
     "lending(cma=42): 13 pageblocks of CMA beside 19 others.",
@@ -188,15 +182,14 @@ def second(answer: str) -> Verdict:
 
 # -- the pin
 
-STEPS = {
-    "pin": "follow_page_mask",
-    "look": "is_longterm_pinnable_page",
-    "let go": "gup_put_folio",
-    "move": "folio_migrate_mapping",
-    "pin again": "follow_page_mask",
-    "map": "iommu_map",
-}
 PIN: dict[str, Any] = {"guest": 2, "scattered": 0}
+_FIRST = {
+    "pin": "the kernel pins first, to hold the page while it looks",
+    "look": "what is done about a page depends on what the look has found",
+    "let go": "a pinned page can't be moved, so the pin is given back before",
+    "move": "the second pin is one on the page in its new place",
+    "pin again": "the device gets access only to a page that is pinned where it may stay",
+}
 
 
 @task(
@@ -212,16 +205,11 @@ def order(answer: list[str]) -> Verdict:
         return failed("nobody waits: there is nobody to wait for")
     if sorted(answer) != sorted(STEPS):
         return failed(f"six of the seven are needed, each once: {', '.join(STEPS)} or wait")
-    names = [event.op.kind.name for event in boot_guest(**PIN).run().events]
-    at: dict[str, int] = {}
-    for name, step in STEPS.items():
-        at[name] = names.index(step, at["pin"] + 1 if name == "pin again" else 0)
+    at = places_of(boot_guest(**PIN).run())
     for before, after in pairwise(answer):
         if at[before] > at[after]:
-            return failed(
-                f"{after!r} comes before {before!r}: steps {at[after] + 1} and {at[before] + 1}"
-            )
-    return passed(f"in the model these are steps {', '.join(str(at[name] + 1) for name in answer)}")
+            return failed(f"{after!r} comes before {before!r}: {_FIRST[after]}")
+    return passed(f"in the model these are steps {', '.join(str(at[name]) for name in answer)}")
 
 
 OWNERS: dict[str, dict[str, object]] = {
@@ -242,14 +230,14 @@ def owner(answer: dict[str, str]) -> Verdict:
     """Judged by the run of cma_alloc()."""
     for name, knobs in OWNERS.items():
         run = make("cma_alloc", "base", knobs)
-        trace = run.run()
-        result = run.result(trace.last)
-        right = "memory" if run.succeeded(trace.last) else result
+        last = run.run().last
+        if run.succeeded(last):
+            right = "memory"
+            why = "the page is moved away, or split and moved in pieces, and the range is free"
+        else:
+            right = run.result(last)
+            times = last.world.vmstat["pgmigrate_fail"] // HPAGE_PMD_NR
+            why = f"the page is tried {times} times ten passes and never comes free"
         if answer[name] != right:
-            got = "gets its memory" if right == "memory" else f"gets {result}"
-            return failed(f"{name}: the owner {got} after {len(trace):,} steps")
-    tried = make("cma_alloc", "base", OWNERS["for good"]).run().last.world.vmstat
-    return passed(
-        f"the page is tried {tried['pgmigrate_fail'] // 512} times ten passes, then cma_alloc() "
-        "gives up"
-    )
+            return failed(f"{name}: {right}; {why}")
+    return passed(f"{name}: {why}")

@@ -8,7 +8,7 @@ from itertools import combinations
 from typing import Any
 
 from mmsim.chance import chance
-from mmsim.checks import Verdict, failed, passed, task
+from mmsim.checks import Verdict, failed, letters, passed, task
 from mmsim.fragmentation import extfrag_index, printed, summed
 from mmsim.hosts import REQUESTS, Host, fates, host
 from mmsim.mm.bootmem import boot
@@ -26,20 +26,13 @@ RECALL = {
 }
 
 
-@task(
+letters(
     "03.recall",
-    "a dict: question -> one letter",
+    RECALL,
     "cache is from lesson 01, the other two are from lesson 02.",
     "cma: the owner wants its memory back. half: there is a comparison with a half.",
     "cache c, and the other two have the same letter.",
-    parts=dict.fromkeys(RECALL, ("a", "b", "c")),
 )
-def recall(answer: dict[str, str]) -> Verdict:
-    """Three questions about lessons 01 and 02."""
-    for name, (letter, why) in RECALL.items():
-        if answer[name] != letter:
-            return failed(f"{name} is not {answer[name]!r}: {why}")
-    return passed("all three are still there")
 
 
 # -- blocks
@@ -113,7 +106,10 @@ def least(answer: Collection[int]) -> Verdict:
 )
 def small_chance(answer: str) -> Verdict:
     """The chance for 8 pages, 4 of them free, and a block of 4."""
-    given, right = Fraction(answer), chance(8, 4, 2)
+    try:
+        given, right = Fraction(answer), chance(8, 4, 2)
+    except (ValueError, ZeroDivisionError):
+        return failed(f'write a fraction as text, such as "1/2", not {answer!r}')
     if given == right:
         return passed(f"2 of the {len(list(combinations(range(8), 4)))} ways: {right}")
     return failed(
@@ -126,6 +122,14 @@ def small_chance(answer: str) -> Verdict:
 
 PIECES = {"cma": 25, "used": 60}
 """The host of the second half of the lesson: scattered, with a CMA area that is free."""
+
+_WHY = {
+    "huge page, for a process": "no list outside CMA has a block of 2 MiB, and it may borrow",
+    "huge page, for a long-term pin": "no list outside CMA has a block of 2 MiB, and what a pin "
+    "asks for may not borrow",
+    "single page, for a long-term pin": "what a pin asks for may not borrow, but single pages are "
+    "free outside CMA",
+}
 
 
 @task(
@@ -141,16 +145,17 @@ def requests(answer: dict[str, str]) -> Verdict:
     found = fates(host(**PIECES).zone)
     for what, fate in found.items():
         if answer[what] != fate:
-            return failed(f"{what}: the model says {fate}")
+            return failed(f"{what}: {fate}; {_WHY[what]}")
     return passed("a huge page can be had, but only where a pin may not leave it")
 
 
 @task(
     "03.healthy",
-    "a host: host(...) with knobs of your choice",
+    "host(cma=..., used=...), with knobs of your choice",
     "The index counts all free lists, those of CMA too.",
     "Scatter everything outside CMA, and leave some CMA: scattered=100 and a small cma.",
     "host(cma=1, used=1): 10 MiB of CMA, and 1 % in use outside it.",
+    parts=Host,
 )
 def healthy(answer: Host) -> Verdict:
     """Nearly everything free, extfrag_index healthy, and no huge page for a pin."""

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from mmsim import game, levels
-from mmsim.checks import Verdict, failed, passed, task
+from mmsim.checks import Verdict, failed, letters, passed, task
 from mmsim.engine.scenario import State
 from mmsim.engine.schedule import replaying
 from mmsim.engine.trace import Trace, record
@@ -30,20 +30,13 @@ RECALL = {
 }
 
 
-@task(
+letters(
     "05.recall",
-    "a dict: question -> one letter",
+    RECALL,
     "All three are in lesson 04.",
     "unmapped: what lies between the check and the freeze? again: does anybody sleep?",
     "b three times.",
-    parts=dict.fromkeys(RECALL, ("a", "b", "c")),
 )
-def recall(answer: dict[str, str]) -> Verdict:
-    """Three questions about lesson 04."""
-    for name, (letter, why) in RECALL.items():
-        if answer[name] != letter:
-            return failed(f"{name} is not {answer[name]!r}: {why}")
-    return passed("all three are still there")
 
 
 # -- schedules built by hand

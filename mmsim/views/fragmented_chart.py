@@ -27,9 +27,9 @@ PINNED, MOVABLE = "b8_s10_pinned", ("b9_s10_movable_second", "b9_s10_movable_thi
 STAGES = {
     "0_start": "just\nbooted",
     "1_filled_with_4k_anon": "filled with\n4 KiB pages",
-    "2_cma_given_back": "all of CMA\nfreed",
+    "2_cma_given_back": "CMA\nfreed",
     "3_odd_pfns_freed_even_held": "every other\npage freed",
-    "4_order9_outside_cma_used_up": "last order 9\nused up",
+    "4_order9_outside_cma_used_up": "order 9\nused up",
 }
 BLOCKS = "2 MiB "
 OUTSIDE, INSIDE = f"{BLOCKS}outside CMA", f"{BLOCKS}in CMA"
@@ -148,7 +148,7 @@ def _draw(stages: Mapping[str, Stage], title: str, note: str) -> Any:
     right.set_ylabel("as the kernel prints it")
     right.axhline(0, color=INK, linewidth=0.8)
     for panel in (left, right):
-        panel.set_xticks(places, STAGES.values(), fontsize=8.5)
+        panel.set_xticks(places, STAGES.values(), fontsize=8)
         panel.set_xlim(-0.6, len(stages) - 0.4)
     legend(figure, handles)
     return figure
@@ -158,7 +158,7 @@ def _draw(stages: Mapping[str, Stage], title: str, note: str) -> Any:
 
 _KINDS = {
     "can't be moved": ((PINNED,), "S2_real"),
-    "can't be moved; the huge page is held": ((PINNED,), "S3_real_held"),
+    "can't be moved; a foreign reference on the huge page": ((PINNED,), "S3_real_held"),
     "can be moved": (MOVABLE, "S2_real"),
 }
 

@@ -6,6 +6,7 @@ Interface: chance_table, chance_by_share, enough
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from mmsim.chance import chance, tries, ways
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 SMALL = ((8, 4, 2), (16, 8, 2), (32, 16, 2), (64, 32, 2), (16, 8, 3), (64, 32, 3))
 CONFIDENCE = 0.99
 GIBIBYTE = 1 << 18
+READABLE_MAX = 9999
 
 
 def chance_table(seed: int = 1, times: int = 2000) -> pd.DataFrame:
@@ -34,9 +36,15 @@ def chance_table(seed: int = 1, times: int = 2000) -> pd.DataFrame:
         inside = "yes" if low <= exact <= high else "no"
         part = f"{hits:,} of {times:,}"
         names.append(f"{pages} pages, {free} free, block of {1 << order}")
-        rows.append((str(exact), _decimal(float(exact)), part, f"{low:.3f} to {high:.3f}", inside))
-    columns = ["exact", "that is", "tried", f"{CONFIDENCE:.0%} interval", "exact is inside"]
+        rows.append((_chance(exact), part, f"{low:.3f} to {high:.3f}", inside))
+    columns = ["chance", "tried", f"{CONFIDENCE:.0%} interval", "chance is inside"]
     return pd.DataFrame(rows, index=pd.Index(names, name="question"), columns=columns)
+
+
+def _chance(exact: Fraction) -> str:
+    """As a fraction too, if that can be read."""
+    said = _decimal(float(exact))
+    return f"{exact} = {said}" if exact.denominator <= READABLE_MAX else said
 
 
 def _decimal(number: float) -> str:

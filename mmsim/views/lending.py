@@ -94,10 +94,12 @@ def _bars(svg: Svg, x: float, y: float, w: float, made: Lending) -> None:
         (lambda x, y: svg.line(x + 4, y - 1, x + 4, y + 13, stroke=INK, stroke_width=2), 8, "half"),
     ]
     legend(svg, x, top + len(made.grants) * _ROW + 8, w, signs)
-    if made.want.alloc_cma:
-        rule = "Where CMA reaches beyond the half line, CMA is asked first."
-    else:
+    if not made.want.alloc_cma:
         rule = "What can't be moved later gets no CMA, wherever the line is."
+    elif any(grant.place == CMA and not grant.over for grant in made.grants):
+        rule = "CMA short of the half line: nothing else of this size was free."
+    else:
+        rule = "Where CMA reaches beyond the half line, CMA is asked first."
     base = top + len(made.grants) * _ROW + 14 + 2 * LEGEND_ROW
     svg.text(x, base, rule, w, size=SMALL, fill=MUTED)
 

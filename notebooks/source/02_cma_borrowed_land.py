@@ -1,28 +1,29 @@
 # %% [markdown]
 # # 02 · CMA: borrowed land
 #
-# *35 minutes. You have done lessons 00 and 01, or know what a huge page, a reference count and a long-term pin
+# *40 minutes. You have done lessons 00 and 01, or know what a huge page, a reference count and a long-term pin
 # are.*
 #
 # After this lesson you can
 #
-# - say when ordinary memory, a guest's for instance, lands in CMA: there are two roads;
+# - say when a guest's memory lands in CMA, though ordinary memory is free;
 # - work out for one allocation, from two numbers, whether it lands there;
 # - say why a long-term pin may not stay in CMA, and what the kernel does instead;
 # - compare the rule with what a real kernel did, step by step.
 #
 # | part | minutes |
 # | --- | --- |
-# | Recall; land that is lent | 6 |
-# | More than half | 10 |
+# | Recall; land that is lent | 8 |
+# | Eight huge pages | 11 |
 # | Exactly one | 4 |
 # | A real kernel | 5 |
-# | The second road | 4 |
-# | The pin, and the promise | 6 |
+# | An old host | 4 |
+# | The pin, and the promise | 8 |
 
 # %%
-from mmsim import Prediction, boot_guest, check, cma_alloc, hint, lending, lending_console, places
-from mmsim import populate_chart, ready, show_chart, show_lending, show_trace
+from mmsim import Prediction, boot_guest, check, cma_alloc, hint, lending, lending_console
+from mmsim import pin_steps, places, populate_chart, ready, show_chart, show_lending
+from mmsim import show_result, show_table
 
 ready()
 
@@ -54,8 +55,8 @@ check("02.recall", recall)
 # driver: the *contiguous memory allocator*, **CMA**. The driver is the area's *owner*.
 #
 # The owner needs its memory now and then. It would be a pity if it lay idle the rest of the time, so it is lent, on one
-# condition: *whoever borrows must be able to move out*. When the owner comes, everybody in the way is moved to
-# another place.
+# condition: *whoever borrows must be able to move out*. When the owner comes, everybody in the way is copied to
+# another place, and all who use it must find it there.
 #
 # The kernel divides all memory into **pageblocks** of 2 MiB, 512 pages each, and gives each one a **type**. Two
 # matter here: CMA, and MOVABLE, which this lesson calls *ordinary* memory. Free memory is kept on lists, and
@@ -67,8 +68,8 @@ check("02.recall", recall)
 # | --- | --- |
 # | `guest memory` | memory of a virtual machine, a memfd |
 # | `process memory` | the heap of an ordinary process |
-# | `page table` | a page table, which belongs to the kernel itself |
-# | `inode` | what the kernel knows about a file; it can be thrown away and read again |
+# | `page table` | a page table; other tables hold its physical address |
+# | `inode` | what the kernel knows about a file; others hold its address; it can be thrown away and read again |
 # | `new place for a pin` | the place to which a page is moved in order to be pinned for a long time |
 
 # %% tags=["student"]
@@ -92,7 +93,7 @@ borrowers = {
 check("02.borrowers", borrowers)
 
 # %% [markdown]
-# ## More than half
+# ## Eight huge pages
 #
 # A small host has 64 MiB, all free. 38 MiB of it are CMA, 26 MiB ordinary. Eight huge pages are allocated, one after
 # the other, for something that may borrow. But *does* it borrow, while ordinary memory is free as well?
@@ -111,20 +112,7 @@ guess = Prediction(
 lending_console(lending(), unlock=guess)
 
 # %% [markdown]
-# On the left, each cell of the map is a pageblock, light where it is free and dark where it is held; the
-# outlined ones are the eight allocations. On the right, a bar for each allocation says what was free right
-# before it: CMA from the left, the rest behind it. The short line stands at half of the bar.
-#
-# | knob | values | meaning |
-# | --- | --- | --- |
-# | `cma` | 0 to 80 | percent of the host's memory that is CMA |
-# | `free` | 0 to 100 | percent of the *rest* that is free |
-# | `order` | 0 to 10 | an allocation has 2 to the power of `order` pages: 0 is one page, 9 a huge page |
-# | `movable` | yes, no | can its pages be moved later? |
-# | `scattered` | no, yes | does the rest's free memory lie in small pieces? |
-#
-# Drag `cma` from 80 down to 20 and watch the line. Without a widget, write your eight answers here, as
-# `"CMA"` or `"ordinary"`.
+# Without a widget, write your eight answers here, as `"CMA"` or `"ordinary"`.
 
 # %% tags=["student"]
 answers = dict.fromkeys(numbers, None)
@@ -144,17 +132,15 @@ show_lending(lending(), after=guess)
 assert list(places(lending()).values()) == ["CMA"] * 6 + ["ordinary", "CMA"]
 seventh = lending().grants[6]
 assert (seventh.free, seventh.free_cma, seventh.half) == (13312, 6656, 6656)
-
-# %% tags=["check"]
 first = lending().grants[0]
 assert first.free == 64 * 256 and first.free_cma == 38 * 256
 
 # %% [markdown]
+# On the left, each cell of the map is a pageblock, light where it is free and dark where it is held; the
+# outlined ones are the eight allocations. On the right, a bar for each allocation says what was free right
+# before it: CMA from the left, the rest behind it. The short line stands at half of the bar.
+#
 # **Explain** in one sentence: what decides where an allocation lands?
-
-# %% [markdown] tags=["solution"]
-# **Model answer.** More than half of the free memory must be CMA; before the seventh it is exactly half, and half is
-# not more than half.
 
 # %% [markdown]
 # <details><summary><b>The rule.</b> Open when you have your sentence.</summary>
@@ -162,6 +148,8 @@ assert first.free == 64 * 256 and first.free_cma == 38 * 256
 # It stands in `__rmqueue()` in `mm/page_alloc.c` (Linux 6.1):
 #
 # > **If the request may borrow, and more than half of the free pages are CMA, CMA is asked first.**
+#
+# Before the seventh it is exactly half, and half is not more than half. This is the *first road* into CMA.
 #
 # Otherwise CMA is not asked as long as the request's own lists have something. So neither kind of memory is used up
 # while the other lies idle. That matters, because the kernel's own data can't borrow: without ordinary memory
@@ -172,9 +160,6 @@ assert first.free == 64 * 256 and first.free_cma == 38 * 256
 # > the same.
 #
 # </details>
-#
-# Turn `movable` to no: now the line means nothing. Turn `order` to 0: eight single pages hardly move the bars,
-# and all of them land on the same side. For this rule the size of a request does not matter.
 #
 # **Your turn.** Four other moments; a request for one movable page comes. Where does it land?
 #
@@ -196,12 +181,25 @@ check("02.half", moments)
 # %% [markdown]
 # ## Exactly one
 #
+# The host has knobs, in the widget and as `lending(cma=50)`:
+#
+# | knob | values | at first | meaning |
+# | --- | --- | --- | --- |
+# | `cma` | 0 to 80 | 60 | percent of the host's memory that is CMA |
+# | `free` | 0 to 100 | 100 | percent of the *rest* that is free |
+# | `order` | 0 to 10 | 9 | an allocation has 2 to the power of `order` pages: 0 is one page, 9 a huge page |
+# | `movable` | yes, no | yes | can its pages be moved later? |
+# | `scattered` | no, yes | no | does the rest's free memory lie in small pieces? |
+#
+# Drag `cma` from 80 down to 20 and watch the line. Turn `movable` to no: now the line means nothing. Turn `order` to
+# 0: eight single pages hardly move the bars, and all of them land on the same side.
+#
 # **Task.** Find settings so that exactly *one* of the eight allocations lands in CMA, and the other seven in
-# ordinary memory. Use the widget, or try values here. (Stuck? Run `hint("02.one")` in a cell of your own; every task
-# has hints.)
+# ordinary memory. (Stuck? Run `hint("02.one")` in a cell of your own; every task has hints, and each call gives the
+# next one.)
 
 # %% tags=["student"]
-mine = None  # for instance lending(cma=50, free=100)
+mine = None  # for instance lending(cma=50)
 check("02.one", mine)
 
 # %% tags=["solution"]
@@ -227,7 +225,7 @@ check("02.first", mib)
 # %%
 show_chart(populate_chart(), after="02.first")
 
-# %% tags=["check"]
+# %% tags=["solution", "check"]
 from mmsim.compare import compare_file
 from mmsim.compare.cma_fallback import BATCH
 from mmsim.datafiles import load_csv
@@ -243,14 +241,14 @@ assert (start["nr_free_pages"], start["nr_free_cma"]) == ("250078", "65536")
 # %% [markdown]
 # Points are measured, lines are the model's. Free memory falls; free CMA stays as it is until it is half of what is free;
 # from then on every other page comes from there, and free CMA follows the half line. With 512 MiB of CMA it is more
-# than half from the beginning.
+# than half from the beginning, so at first every page comes from there.
 #
 # `mmsim compare s9_cma_fallback.csv` asks at each of 2,108 measured steps: given the two numbers before the step,
 # does the next page come from CMA? The model's answer is the kernel's in all of them. How *many* pages of a step
 # come from there differs in 731 steps. In 730 of them it is by fewer than 63 pages: each processor takes single
 # pages off the lists 63 at a time and hands them out later. The model leaves that out.
 #
-# ## The second road
+# ## An old host
 #
 # Another host: 1 GiB, 25 % of it CMA. It has been running for weeks, and what is free of its ordinary memory lies in
 # pieces smaller than 2 MiB. CMA is a third of the free memory: far from more than half. A guest with 32 huge
@@ -269,6 +267,9 @@ check("02.second", letter)
 letter = "b"
 check("02.second", letter)
 
+# %% [markdown]
+# The picture has the small host again, in the same state: 25 % CMA, and the rest's free memory in small pieces.
+
 # %%
 show_lending(lending(cma=25, free=60, scattered="yes"), after="02.second")
 
@@ -279,7 +280,7 @@ assert (there.thps_in_cma, there.thps_outside) == (32, 0)
 assert round(100 * zone.nr_free_cma / zone.nr_free) == 32
 assert list(places(lending(cma=25, free=60, scattered="yes")).values()) == ["CMA"] * 8
 
-# %% tags=["check"]
+# %% tags=["solution", "check"]
 pins = load_csv("kernel-runs/s10_s2_real_fragmentation_pins.csv")
 pins = [row for row in pins if row["alloc_mode"] == "frag_pinned"]
 assert len(pins) == 1059
@@ -292,8 +293,8 @@ assert shares == {41, 42}
 #
 # When its own lists have no block of the wanted size, a request that may borrow asks CMA *before* it takes a
 # block of another type, and before anything is moved together to make room. This is the second road: no
-# comparison with half, only "nothing of this size here". The picture shows it on the small host: no bar reaches the
-# line, and all eight land in CMA. Turn `order` down in the widget (with `scattered` on) and they come back.
+# comparison with half, only "nothing of this size here". In the picture no bar's CMA reaches the line, and all eight
+# land in CMA. With smaller allocations, `order=0` say, they come back.
 #
 # The measured kernel does the same. In 1,059 trials no block of 2 MiB was free outside CMA, and CMA was 41 to 42 %
 # of free memory; each time all huge pages of a new memfd lay in CMA. Which of the two roads the machine of the
@@ -303,8 +304,8 @@ assert shares == {41, 42}
 #
 # ## The pin
 #
-# Now the guest's memory is in CMA, and a device is to work in it: VFIO asks for a long-term pin. Such a page could not be
-# moved for days. So the kernel does not leave it there.
+# Now the guest's memory is in CMA, and a device is to work in it: VFIO asks for a long-term pin. A page with such a
+# pin can't be moved for days, so it must not lie in CMA. What does the kernel do, and in which order?
 #
 # **Task.** Bring six of the seven into the order in which they happen to a huge page in CMA. One does not belong.
 #
@@ -327,20 +328,20 @@ steps = ["pin", "look", "let go", "move", "pin again", "map"]
 check("02.order", steps)
 
 # %%
-show_trace(boot_guest(guest=2, scattered=0).run(), after="02.order")
+show_table(pin_steps(boot_guest(guest=2, scattered=0).run()), after="02.order")
 
 # %% tags=["solution", "check"]
 pinned = boot_guest(guest=2, scattered=0).run()
 assert [e.op.kind.name for e in pinned.events].count("follow_page_mask") == 2
-assert pinned.last.world.vmstat["pgmigrate_success"] == 512
+assert len(pinned) == 38 and pinned.last.world.vmstat["pgmigrate_success"] == 512
 
 # %% [markdown]
 # <details><summary><b>Why twice?</b> Open when you have the order.</summary>
 #
 # The first pin is there only to hold the page while the kernel looks. `is_longterm_pinnable_page()` says no, the pin is
-# given back, `migrate_pages()` moves the page, and everything begins again. Look at the new page: it lies in a
-# pageblock of the type UNMOVABLE. Inside a long-term pin a request counts as not movable, so it can't borrow,
-# and the pageblock it takes is relabelled. All this needs one thing: *a free block of 2 MiB outside CMA*.
+# given back, `migrate_pages()` moves the page, and everything begins again. The new page lies in a pageblock of a
+# third type, UNMOVABLE, for what can't be moved. Inside a long-term pin a request counts as not movable, so it
+# can't borrow, and the pageblock it takes is relabelled. All this needs one thing: *a free block of 2 MiB outside CMA*.
 # Lesson 03 is about that, lesson 04 about what happens when there is none.
 #
 # </details>
@@ -349,7 +350,8 @@ assert pinned.last.world.vmstat["pgmigrate_success"] == 512
 #
 # The owner comes and asks for its memory: `cma_alloc()`. One huge page of a guest lies there. Two cases: *nobody*
 # else refers to it; or somebody has a reference on it *for good*, as a long-term pin would. What does the
-# owner get: its `"memory"`, `"-EBUSY"` or `"-ENOMEM"`?
+# owner get: its `"memory"`, `"-EBUSY"` (what lies there can't be moved away) or `"-ENOMEM"` (no memory is free to
+# move it to)?
 
 # %% tags=["student"]
 owner = {"nobody": None, "for good": None}
@@ -358,6 +360,9 @@ check("02.owner", owner)
 # %% tags=["solution"]
 owner = {"nobody": "memory", "for good": "-EBUSY"}
 check("02.owner", owner)
+
+# %%
+show_result(cma_alloc(blocks=1, stranger=1, targets="available").run(), after="02.owner")
 
 # %% tags=["solution", "check"]
 free = cma_alloc(blocks=1, stranger=0)
@@ -369,15 +374,17 @@ assert held.run().last.world.vmstat["cma_alloc_fail"] == 1
 # **A question to think about.** A colleague proposes: "Moving the page first is slow, and it can fail, as the report
 # shows. Let's just pin it where it is." What breaks, for whom, and when will they notice? Two or three
 # sentences; there is no check.
-
-# %% [markdown] tags=["solution"]
-# **Model answer.** The owner's promise breaks: the memory was lent on the condition that it can be cleared, and a
+#
+# <details><summary><b>One possible answer.</b> Open when you have yours.</summary>
+#
+# The owner's promise breaks: the memory was lent on the condition that it can be cleared, and a
 # pinned page can't be moved for as long as the device uses it, which may be days. Nobody notices when the guest
 # starts; much later the driver asks for its area, `cma_alloc()` tries every range around the page and fails, and
 # the camera does not work. One pinned page is enough to spoil every range that contains it, so the error is moved from
 # the guest, which could have been told at once, to somebody who can do nothing about it.
-
-# %% [markdown]
+#
+# </details>
+#
 # ## What to keep
 #
 # - CMA memory belongs to an owner and is lent to what can be moved.
@@ -426,6 +433,8 @@ assert held.run().last.world.vmstat["cma_alloc_fail"] == 1
 #    allocations land in CMA. Which road is it?
 # 3. Write a guest of 512 MiB on a host of 1 GiB with 52 % CMA: `boot_guest(host=1024, cma=52, used=0, guest=512,
 #    pin="none").landed()`. How many huge pages more in CMA than outside, and why so few?
+# 4. `from mmsim import show_trace`, then `show_trace(boot_guest(guest=2, scattered=0).run())`: all 38 steps of the
+#    pin. Where are your six?
 
 # %% [markdown] tags=["solution"]
 # ## More to try
@@ -434,6 +443,7 @@ assert held.run().last.world.vmstat["cma_alloc_fail"] == 1
 #    each allocation makes its own side the smaller one.
 # 2. The second road: no two free neighbours make a block of 4 MiB. (CMA is less than half of what is free.)
 # 3. The surplus of CMA is used up first; then they take turns. The next cell counts.
+# 4. The table under the task has their numbers.
 
 # %% tags=["solution"]
 half_full = boot_guest(host=1024, cma=52, used=0, guest=512, pin="none").landed()

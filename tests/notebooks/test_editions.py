@@ -14,6 +14,7 @@ from mmsim.mutants import CONTRADICTION
 from mmsim.scenarios.split_race import CLAIMS
 from mmsim.tasks_00 import QUESTIONS
 from mmsim.tasks_05_search import DEATHS
+from mmsim.tasks_09 import POSTTEST
 
 HERE = Path(__file__).resolve().parents[2] / "notebooks"
 SOURCES = sorted((HERE / "source").glob("[0-9]*.py"))
@@ -44,17 +45,7 @@ each_edition = pytest.mark.parametrize("which", EDITIONS)
 
 
 def test_there_are_lessons_and_nothing_else():
-    assert [path.stem[:2] for path in SOURCES] == [
-        "00",
-        "01",
-        "02",
-        "03",
-        "04",
-        "05",
-        "06",
-        "07",
-        "08",
-    ]
+    assert [path.stem[:2] for path in SOURCES] == [f"{number:02}" for number in range(10)]
     for folder in build.EDITIONS.values():
         assert sorted(p.stem for p in folder.glob("*.ipynb")) == [p.stem for p in SOURCES]
 
@@ -170,6 +161,21 @@ def test_cells_that_only_assert_are_collapsed_and_hints_wait_to_be_asked_for(sou
 
 
 @each_lesson
+def test_cells_that_only_assert_print_nothing(source):
+    for which in EDITIONS:
+        assert all(c.outputs == [] for c in code_cells(source, which) if "check" in tags(c))
+
+
+@pytest.mark.parametrize("source", SOURCES[2:4], ids=lambda path: path.stem)
+def test_what_is_asserted_does_not_answer_the_task_above_it(source):
+    """An export shows these cells too: none stands between a task and the next paragraph."""
+    below_a_task = False
+    for cell in stored(source, "student").cells:
+        assert "check" not in tags(cell) or not below_a_task, cell.source
+        below_a_task = cell.cell_type == "code" and (below_a_task or "student" in tags(cell))
+
+
+@each_lesson
 def test_the_answers_are_not_in_the_student_edition(source):
     """A picture that would give a prediction away is locked until it is stored."""
     shown = [
@@ -197,6 +203,12 @@ def test_what_is_locked_has_its_key_further_up(source):
 def test_the_statements_are_the_ones_that_are_judged(lesson):
     text = (HERE / "source" / f"{lesson}.py").read_text(encoding="utf-8")
     for name, statement in QUESTIONS.items():
+        assert text.count(f"# | `{name}` | {statement} |") == 1
+
+
+def test_the_statements_of_the_post_test_are_the_ones_that_are_judged():
+    text = (HERE / "source" / "09_capstone_and_recall.py").read_text(encoding="utf-8")
+    for name, statement in POSTTEST.items():
         assert text.count(f"# | `{name}` | {statement} |") == 1
 
 

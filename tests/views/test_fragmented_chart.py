@@ -22,7 +22,7 @@ def chart():
 def test_the_table_is_what_was_read_off_the_kernel(chart):
     table = chart.table
     assert table.loc["just booted"].tolist() == [249833, 65536, 356, 128, "0.008", "-1.000"]
-    last = table.loc["last order 9 used up"]
+    last = table.loc["order 9 used up"]
     assert last.tolist() == [155031, 65274, 0, 126, "0.583", "-1.000"]
     assert last[INSIDE] == 62 * 2 + 2  # 62 blocks of order 10 and 2 of order 9
     assert set(table[EXTFRAG]) == {"-1.000"}

@@ -30,3 +30,15 @@ def test_pictures_can_be_read_at_every_setting(movable, scattered):
         assert words.count("refused") == sum(place == "-ENOMEM" for place in landed)
         assert len(lending_table(made)) == 8
         assert lending_sentence(made).startswith("8 allocations of")
+
+
+@pytest.mark.parametrize(
+    ("knobs", "rule"),
+    [
+        ({}, "Where CMA reaches beyond the half line"),
+        ({"cma": 25, "free": 60, "scattered": "yes"}, "nothing else of this size was free"),
+        ({"movable": "no"}, "gets no CMA"),
+    ],
+)
+def test_the_rule_under_the_bars_is_the_one_that_decided(knobs, rule):
+    assert rule in lending_svg(lending(**knobs))
