@@ -347,6 +347,10 @@ def test_every_mirrored_function_says_what_it_mirrors(name):
     assert silent == []
 
 
+def test_every_exported_name_is_there():
+    assert [name for name in mmsim.__all__ if not hasattr(mmsim, name)] == []
+
+
 def test_every_name_for_notebooks_can_be_had():
     for name in mmsim.__all__:
         assert getattr(mmsim, name) is not None
