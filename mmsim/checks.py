@@ -1,7 +1,7 @@
 """Self-checks of the lessons: `check("04.pair", answer)` says passed, failed because, or not
 attempted.
 
-Interface: check, hint, task, letters, Verdict, TASKS, ANSWERED
+Interface: check, hint, task, letters, passed, failed, Verdict, TASKS, ANSWERED
 
 A check never raises: a learner's wrong type gets a hint.  A task is a function from an answer to a
 `Verdict`, registered with its hints and with what its answers are made of, so that a misspelt name

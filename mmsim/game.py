@@ -27,7 +27,7 @@ GRAINS = (STEP, FUNCTION, ALL)
 """What one press does: an atomic step, the rest of a function's own steps, or all that is possible
 without another actor or a choice."""
 PRESS_STEPS_MAX = 2_000
-KINDS_STATES_MAX = 20_000
+KINDS_STATES_MAX = 10_000
 _CODE = re.compile(r"[A-Za-z0-9]{5}([ -]?[A-Za-z0-9]{5})+")
 
 

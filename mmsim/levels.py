@@ -168,5 +168,5 @@ def dare(seed: int) -> Level:
         f"Make the {situation.main} end like this: {wanted.removeprefix('failed: ')}.",
         situation,
         lambda trace: situation.fate(trace.last) == wanted,
-        "One of the ends that the search had found.",
+        "One of the ends that the search had found; another seed gives another level.",
     )

@@ -42,6 +42,7 @@ STARTS: tuple[tuple[str, Mapping[str, Value]], ...] = (
     ("split_race", {"released": "1"}),
     ("cma_alloc", {}),
     ("lru_batch", {}),
+    ("pin_versus", {"order": 1}),
 )
 
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
@@ -73,19 +74,14 @@ def encode(situation: Situation, moves: Sequence[Move]) -> str:
     names = [*VERSIONS]
     if situation.version.name not in names:
         raise ShareError(f"version {situation.version.name!r} has no code; only {_or(names)} have")
-    start, turned = _nearest_start(situation)
+    if situation.as_one:
+        raise ShareError("a run in which steps are taken as one has no code")
     choices = choices_of(situation.with_(), moves)
-    number = _Number()
-    number.add(FORMAT, 2)
-    number.add(start, 8)
-    number.add(names.index(situation.version.name), 8)
-    number.add(len(turned), 4)
-    for knob, value in turned:
-        number.add_any(knob)
-        number.add_any(value)
-    number.add_any(choices.stop)
-    number.add(len(choices.taken), 8)
-    code = _spelled(number.below(rank(choices.taken)))
+    starts = [start for start, (name, _) in enumerate(STARTS) if name == situation.name]
+    if not starts:
+        raise ShareError(f"scenario {situation.name!r} has no codes")
+    nearest = min(starts, key=lambda start: len(_turned(situation, start)))
+    code = _code(situation, choices, nearest)
     if len(_letters(code)) > LENGTH_MAX:
         raise ShareError(
             f"this run makes {len(choices.taken)} choices, too many for a code that somebody "
@@ -94,15 +90,43 @@ def encode(situation: Situation, moves: Sequence[Move]) -> str:
     return code
 
 
+def _code(situation: Situation, choices: Choices, start: int) -> str:
+    """The parts of a code in their order, from a starting point on."""
+    turned = _turned(situation, start)
+    number = _Number()
+    number.add(FORMAT, 2)
+    number.add(start, 8)
+    number.add([*VERSIONS].index(situation.version.name), 8)
+    number.add(len(turned), 4)
+    for knob, value in turned:
+        number.add_any(knob)
+        number.add_any(value)
+    number.add_any(choices.stop)
+    number.add(len(choices.taken), 8)
+    return _spelled(number.below(rank(choices.taken)))
+
+
+def _turned(situation: Situation, start: int) -> list[tuple[int, int]]:
+    """The knobs that differ from those of a starting point: (which knob, which value)."""
+    first = STARTS[start][1]
+    return [
+        (i, knob.number(situation.knobs[knob.name]))
+        for i, knob in enumerate(SCENARIOS[situation.name].knobs)
+        if situation.knobs[knob.name] != first.get(knob.name, knob.default)
+    ]
+
+
 def decode(code: str) -> Shared:
     """What a code stands for; raises ShareError, in one sentence, for anything that is no code."""
     number = _Number(_number(code))
     if number.take(2) != FORMAT:
         raise ShareError(f"code {_shown(code)} was made by an mmsim that counts differently")
     try:
-        situation, choices = _read(number)
+        start, situation, choices = _read(number)
         moves = moves_of(situation, choices, moves_max=MOVES_MAX)
-        same = encode(situation, moves) == _spaced(_letters(code))
+        # Whoever spells the same parts again has to come to the same letters.
+        again = _code(situation, choices_of(situation.with_(), moves), start)
+        same = again == _spaced(_letters(code))
     except (ValueError, IndexError):
         same = False
     if not same:
@@ -110,31 +134,17 @@ def decode(code: str) -> Shared:
     return Shared(situation.name, situation.version.name, situation.knobs, schedule.render(moves))
 
 
-def _read(number: _Number) -> tuple[Situation, Choices]:
+def _read(number: _Number) -> tuple[int, Situation, Choices]:
     """The parts in their order; raises ValueError or IndexError for numbers that mean nothing."""
-    scenario, knobs = STARTS[number.take(8)]
+    start = number.take(8)
+    scenario, knobs = STARTS[start]
     version = [*VERSIONS][number.take(8)]
     spec, turned = SCENARIOS[scenario], dict(knobs)
     for _ in range(number.take(4)):
         knob = spec.knobs[number.take_any()]
         turned[knob.name] = knob.value(number.take_any())
     stop, size = number.take_any(), number.take(8)
-    return spec.make(version, turned), Choices(unrank(number.rest, size), stop)
-
-
-def _nearest_start(situation: Situation) -> tuple[int, list[tuple[int, int]]]:
-    """The starting point with the fewest knobs to turn, and these: (which knob, which value)."""
-    found: list[tuple[int, list[tuple[int, int]]]] = []
-    knobs = SCENARIOS[situation.name].knobs
-    for start, (name, turned) in enumerate(STARTS):
-        if name == situation.name:
-            differ = [
-                (i, knob.number(situation.knobs[knob.name]))
-                for i, knob in enumerate(knobs)
-                if situation.knobs[knob.name] != turned.get(knob.name, knob.default)
-            ]
-            found.append((start, differ))
-    return min(found, key=lambda each: len(each[1]))
+    return start, spec.make(version, turned), Choices(unrank(number.rest, size), stop)
 
 
 # -- the number, part by part

@@ -204,12 +204,14 @@ RESCUES: dict[str, dict[str, Any]] = {
 def rescues(answer: dict[str, int]) -> Verdict:
     """Judged by running v2 on each case."""
     for case, knobs in RESCUES.items():
-        found = counters_of(vfio_map("v2", **knobs).run())
+        trace = vfio_map("v2", **knobs).run()
+        found = counters_of(trace)
         if answer[case] != found["thp_migration_fail"]:
             refused = found["thp_split_page_failed"]
-            return failed(
-                f"{case}: {refused} refused splits, so v2 counts {found['thp_migration_fail']}"
-            )
+            split = trace.last.world.vmstat["thp_split_page"]
+            last = "the page that was split instead of moved whole" if split else "giving up"
+            told = f"{refused} for refused splits and 1 for {last}"
+            return failed(f"{case}: v2 counts {found['thp_migration_fail']}, {told}")
     return passed("one for each refused attempt and one for the split, or for giving up")
 
 
@@ -237,6 +239,8 @@ def table(answer: dict[tuple[str, str, str], str]) -> Verdict:
     for (version, split, reason), given in answer.items():
         situation = vfio_map(version, reason=reason, **knobs[split])
         found = migrate_pages_returns(situation.run())
+        if given in errno.NUMBERS:
+            return failed(f"{version}, {split}, {reason}: with the minus sign, as in '-{given}'")
         if given != found:
             row = situation.version
             kept = row.rc_after_split(-errno.ENOMEM, -errno.EBUSY) == -errno.ENOMEM

@@ -19,7 +19,7 @@ from mmsim.mutants import make as mutated
 from mmsim.scenarios import Situation, make, split_race
 from mmsim.scenarios.fates import MISSED, NOT_SPLIT, fails
 from mmsim.scenarios.split_race import CLAIMS
-from mmsim.views.chances import all_failures
+from mmsim.views.chances import PACES, all_failures, pace_words
 from mmsim.views.numbers import chance
 from mmsim.views.table import step_table
 from mmsim.views.waystofail import ANY_STEP, failure_odds
@@ -89,7 +89,6 @@ def verdicts(answer: dict[str, bool]) -> Verdict:
 
 # -- odds
 
-PACES = ("1 : 9", "1 : 3", "1 : 1", "3 : 1", "9 : 1", "27 : 1")
 LIKELY = ("stranger*2 split*13", "split*6 stranger split*3 stranger")
 
 
@@ -117,14 +116,14 @@ def odds(answer: dict[str, Any]) -> Verdict:
     "Move one slider at a time, and read the bar of all failures together.",
     "The stranger must be there when the split looks, and still be there when it has looked.",
     "pace 9 : 1; two interruptions.",
-    parts={"pace": PACES, "interruptions": int},
+    parts={"pace": tuple(map(pace_words, PACES)), "interruptions": int},
 )
 def sliders(answer: dict[str, Any]) -> Verdict:
     """Both by the search."""
-    likely = {}
-    for text in PACES:
-        pace = Fraction(*map(int, text.split(" : ")))
-        likely[text] = all_failures(RACE, {RACE.main: pace}).odds or Fraction(0)
+    likely = {
+        pace_words(pace): all_failures(RACE, {RACE.main: pace}).odds or Fraction(0)
+        for pace in PACES
+    }
     best = max(likely, key=likely.__getitem__)
     if answer["pace"] != best:
         given = chance(likely[answer["pace"]])

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mmsim import errno
-from mmsim.checks import Verdict, failed, passed, task
+from mmsim.checks import Verdict, failed, letters, passed, task
 from mmsim.mm.versions import TRY_AGAIN, VERSIONS, get
 from mmsim.policy import PolicyError, limited, own_policy
 from mmsim.scenarios import Situation, cma_alloc, vfio_map
@@ -20,18 +19,11 @@ RECALL = {
 }
 
 
-@task(
+letters(
     "06.recall",
-    "a dict: question -> one letter",
+    RECALL,
     "All three are in lesson 04.",
-    parts=dict.fromkeys(RECALL, ("a", "b", "c")),
 )
-def recall(answer: dict[str, str]) -> Verdict:
-    """Three questions about lesson 04."""
-    for name, (letter, why) in RECALL.items():
-        if answer[name] != letter:
-            return failed(f"{name} is not {answer[name]!r}: {why}")
-    return passed("all three are still there")
 
 
 # -- the reviewer
@@ -215,7 +207,7 @@ PROMISES: dict[str, tuple[bool, str]] = {
     "longer": (False, "nobody waits: ten refusals follow at once, and the pin fails as before"),
     "pieces": (False, "a piece has one pass in every version; one held piece fails the pin"),
     "alone": (False, "without its companion even a rescued split returns a positive number"),
-    "others": (True, "v2 returns to them what base returns; v1 did not"),
+    "truncated": (True, "its split is refused with -EBUSY, and only -EAGAIN is tried again"),
     "proof": (False, "the author said it would be tested; no success rate was published"),
 }
 
@@ -234,12 +226,9 @@ def promise_holds(name: str) -> bool:
         return pinned(taken="0.move_freeze")
     if name == "alone":
         return pinned("2/2-only", released="3", order=1)
-    if name == "others":
-        codes = [
-            vfio_map(version, reason="syscall").run().results["migrate"]
-            for version in ("base", NEW)
-        ]
-        return codes == [-errno.ENOMEM, -errno.ENOMEM]
+    if name == "truncated":
+        trace = vfio_map(NEW, stranger=0, trouble="truncated").run()
+        return bool(trace.last.world.vmstat["thp_split_page_failed"] == 1)
     return False
 
 
@@ -248,7 +237,7 @@ def promise_holds(name: str) -> bool:
     "a dict: statement -> True or False",
     "Two of the six are true.",
     "How many attempts does a piece get? What did the author answer when he was asked?",
-    "soon and others are true",
+    "soon and truncated are true",
     parts=dict.fromkeys(PROMISES, bool),
 )
 def promises(answer: dict[str, bool]) -> Verdict:

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from mmsim import errno
 from mmsim.books import Books, Claim, judged
-from mmsim.checks import Verdict, failed, passed, task
+from mmsim.checks import Verdict, failed, letters, passed, task
 from mmsim.mm.versions import LATEST, Attempt
 from mmsim.policy import PolicyError, limited, own_policy
 from mmsim.retrylaw import Retrying, still_there
@@ -25,19 +25,12 @@ RECALL = {
 }
 
 
-@task(
+letters(
     "07.recall",
-    "a dict: question -> one letter",
+    RECALL,
     "All three are in lesson 04.",
     "Ten passes; what still waits after the last one; what migrate_pages() returns.",
-    parts=dict.fromkeys(RECALL, ("a", "b", "c")),
 )
-def recall(answer: dict[str, str]) -> Verdict:
-    """Three questions about lesson 04."""
-    for name, (letter, why) in RECALL.items():
-        if answer[name] != letter:
-            return failed(f"{name} is not {answer[name]!r}: {why}")
-    return passed("all three are still there")
 
 
 LINE_MAX = 90

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mmsim.checks import Verdict, failed, passed, task
+from mmsim.checks import Verdict, failed, letters, passed, task
 from mmsim.ftracefile import RealTrace
 from mmsim.measured import RETRY, disturbed, rescued
 from mmsim.policy import PolicyError, limited
@@ -13,7 +13,7 @@ from mmsim.scenarios.fates import MISSED, NOT_SPLIT
 from mmsim.stalls import MOVABLE, PINNED_DOWN, Pinned, Rule, checked
 from mmsim.tasks_07 import UNTOUCHED
 from mmsim.unnamed import EVENTS, LABELS, in_words, label, unnamed_trace
-from mmsim.views.effect_chart import PIN_WEIGHT, odds_of_ends, race
+from mmsim.views.effect_chart import odds_beside_drop_caches
 
 # -- recall
 
@@ -24,18 +24,11 @@ RECALL = {
 }
 
 
-@task(
+letters(
     "08.recall",
-    "a dict: question -> one letter",
+    RECALL,
     "They are in lessons 07, 04 and 00.",
-    parts=dict.fromkeys(RECALL, ("a", "b", "c")),
 )
-def recall(answer: dict[str, str]) -> Verdict:
-    """Three questions about earlier lessons."""
-    for name, (letter, why) in RECALL.items():
-        if answer[name] != letter:
-            return failed(f"{name} is not {answer[name]!r}: {why}")
-    return passed("all three are still there")
 
 
 # -- which run was it?
@@ -207,12 +200,13 @@ PASSES = 2
 def columns(answer: dict[str, bool]) -> Verdict:
     """Judged by exact odds, over every order of steps."""
     versions = {version for before, after, _ in CHANGES.values() for version in (before, after)}
-    ends = {v: odds_of_ends(race(v, PASSES), PIN_WEIGHT)[1] for v in versions}
+    odds = {version: odds_beside_drop_caches(version, PASSES) for version in versions}
     for name, (before, after, fate) in CHANGES.items():
-        was, now = (float(100 * ends[version][fate].odds) for version in (before, after))
-        if answer[name] is not (ends[after][fate].odds < ends[before][fate].odds):
-            return failed(f"{name}: {was:.2f} % in {before}, {now:.2f} % in {after}")
-    same = ends["6.1.0"][MISSED].odds
+        was, now = odds[before][fate], odds[after][fate]
+        if answer[name] is not (now < was):
+            percent = [f"{float(100 * each):.2f} %" for each in (was, now)]
+            return failed(f"{name}: {percent[0]} in {before}, {percent[1]} in {after}")
+    same = odds["6.1.0"][MISSED]
     return passed(
         "each change helps against one way to fail, and leaves the other exactly as it was",
         f"a piece misses its pass with the same odds before and after: {float(100 * same):.4f} %",

@@ -15,9 +15,12 @@ run_stage() {
     lint) "$bin/ruff" check . ;;
     format) "$bin/ruff" format --check . ;;
     types) "$bin/mypy" --strict mmsim ;;
-    unit) "$bin/pytest" tests ;;
+    unit) "$bin/pytest" -n auto --dist worksteal tests ;;
     # nbval asks the cell's kernel, so a warning inside pytest itself is not the lesson's
-    notebooks) "$bin/pytest" -o filterwarnings=default --nbval --nbval-cell-timeout=120 notebooks ;;
+    notebooks)
+        "$bin/pytest" -n auto --dist loadfile -o filterwarnings=default \
+            --nbval --nbval-cell-timeout=120 notebooks
+        ;;
     *)
         echo "tests/run.sh: no stage '$1'; there are: lint format types unit notebooks" >&2
         return 2

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from mmsim.engine.actor import Actor
-from mmsim.engine.op import Op, atomic
+from mmsim.engine.op import Op, atomic, blocking
 from mmsim.engine.scenario import Move, Scenario
 from mmsim.flags import MIGRATE_CMA
 from mmsim.mm.folio import ISOLATION, Folio
@@ -55,6 +55,39 @@ def cells(*paths: Any, merge: bool = False, **start: int) -> Scenario:
     """A scenario over cells; actors are called a, b, c ... in the order of `paths`."""
     actors = tuple(Actor("abcdefgh"[i], path) for i, path in enumerate(paths))
     return Scenario("cells", Cells(**start), actors, merge=merge)
+
+
+def steps(k: int) -> Any:
+    """A path of k steps that nobody notices."""
+
+    def path() -> Any:
+        for _ in range(k):
+            yield nop()
+
+    return path
+
+
+def increment() -> Any:
+    """Load x, store x + 1: two of these at once lose an update."""
+    value = yield load("x")
+    yield store("x", value + 1)
+
+
+@blocking(lambda world, me, name: f"{name} is taken" if world.cells[name] else None)
+def lock(world: Cells, me: str, name: str) -> None:
+    world.cells[name] = 1
+
+
+def locks(*names: str) -> Any:
+    """A path that takes locks, cells of these names, and gives them back."""
+
+    def path() -> Any:
+        for _index, name in enumerate(names):
+            yield lock(name)
+        for _index, name in enumerate(names):
+            yield store(name, 0)
+
+    return path
 
 
 # -- memory

@@ -19,8 +19,9 @@ from mmsim.tasks_04 import ANSWERS, RESCUES
 from mmsim.tasks_05_search import MUTANTS
 from mmsim.tasks_06 import CALLERS, ENDS, PROMISES, always_again, promise_holds
 from mmsim.tasks_08 import CHANGES, GAPS, RUNS, SUPPORT
+from mmsim.tasks_09 import POSTTEST
 from mmsim.unnamed import LABELS
-from mmsim.views.effect_chart import race
+from mmsim.views.effect_chart import odds_beside_drop_caches
 from mmsim.views.strips import cases as cases_03
 from mmsim.views.strips import free_blocks
 from mmsim.widgets import show_table
@@ -160,6 +161,11 @@ RIGHT = {
     "08.left": "none",
     "08.columns": dict(zip(CHANGES, (True, False, False, True), strict=True)),
     "08.support": {name: name in ("same", "second", "pieces") for name in SUPPORT},
+    "09.fate": {"seed": 1, "fate": "could not be split"},
+    "09.run": {"seed": 1, "run": vfio_map("v3fix", thps=2, stranger=0, trouble="nomem")},
+    "09.fitting": {"seed": 1, "fitting": ["nomem", "truncated"]},
+    "09.look": {"seed": 1, "look": ["split returns"]},
+    "09.posttest": {name: name in ("window", "code") for name in POSTTEST},
 }
 WRONG = {
     "00.ranking": ["reference", "reference", "nomem", "writeback"],
@@ -247,6 +253,11 @@ WRONG = {
     "08.left": "most",
     "08.columns": dict.fromkeys(CHANGES, True),
     "08.support": dict.fromkeys(SUPPORT, True),
+    "09.fate": {"seed": 1, "fate": "a piece was left"},
+    "09.run": {"seed": 1, "run": vfio_map("v3fix", thps=2)},
+    "09.fitting": {"seed": 1, "fitting": ["reference"]},
+    "09.look": {"seed": 1, "look": ["migrate returns"]},
+    "09.posttest": dict.fromkeys(POSTTEST, True),
 }
 
 
@@ -669,7 +680,8 @@ def test_the_judges_of_lesson_08_look_at_rows_and_runs(monkeypatch):
     assert judge("08.support", RIGHT["08.support"]).state == "failed"
     monkeypatch.setattr(tasks_08, "vfio_map", lambda *a, **k: vfio_map("base"))
     assert judge("08.which", "b").state == "failed"
-    monkeypatch.setattr(tasks_08, "race", lambda version, passes: race("v3", 2))
+    same = odds_beside_drop_caches("v3", 2)
+    monkeypatch.setattr(tasks_08, "odds_beside_drop_caches", lambda version, passes: same)
     assert judge("08.columns", RIGHT["08.columns"]).state == "failed"
 
 

@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import pytest
 
+from mmsim import sharecode
 from mmsim.engine.scenario import Move
 from mmsim.engine.schedule import ScheduleError, coin, render
 from mmsim.engine.trace import record
@@ -157,6 +158,13 @@ def test_a_version_of_ones_own_has_no_code():
         encode(situation, [])
 
 
+def test_a_run_in_which_steps_are_one_has_no_code():
+    """It would be read back as a run of the scenario in which they are two."""
+    situation = make("vfio_map", "v3", SMALL).together("can_split_folio", "folio_ref_freeze")
+    with pytest.raises(ShareError, match="steps are taken as one"):
+        encode(situation, [])
+
+
 def test_an_impossible_schedule_has_no_code():
     situation = make("vfio_map", "base", SMALL)
     with pytest.raises(ScheduleError, match="move 3: 'stranger' can't move"):
@@ -182,6 +190,45 @@ def test_every_scenario_version_and_knob_value_has_a_number(scenario):
     for version in VERSIONS:
         situation = spec.make(version, {})
         assert decode(encode(situation, [])).version == version
+
+
+def test_a_new_starting_point_leaves_older_codes_alone(monkeypatch):
+    """It lies nearer, so new codes begin there; those on paper still mean what they meant."""
+    situation = make("pin_versus", "v3", {"order": 1, "thps": 2})
+    moves = situation.run().moves[:50]
+    new = encode(situation, moves)
+    monkeypatch.setattr(sharecode, "STARTS", STARTS[:2])
+    old = encode(situation, moves)
+    assert old != new
+    assert decode(old).knobs == situation.knobs
+    monkeypatch.undo()
+    assert decode(old) == decode(new)
+    assert decode(old).situation().knobs == situation.knobs
+
+
+# A code tells a knob by its place.  New ones go to the end; these stay where they are.
+PLACES = {
+    "vfio_map": "thps stranger refs taken released trouble targets reason passes order",
+    "pin_versus": "thps against on taken released drops io_steps targets zone passes order",
+    "drop_caches_only": "folios order dirty mapped held locked",
+    "timed_hold": "hold allocation seed passes order",
+    "split_race": "strangers taken released passes order",
+}
+
+
+@pytest.mark.parametrize("scenario", PLACES)
+def test_knobs_and_versions_keep_their_places(scenario):
+    names = [knob.name for knob in SCENARIOS[scenario].knobs]
+    first = PLACES[scenario].split()
+    assert names[: len(first)] == first
+    rows = ["base", "6.1.0", "v1", "v2", "v3", "v3fix", "2/2-only"]
+    assert [*VERSIONS][: len(rows)] == rows
+
+
+def test_a_scenario_without_a_starting_point_has_no_code(monkeypatch):
+    monkeypatch.setattr(sharecode, "STARTS", STARTS[:1])
+    with pytest.raises(ShareError, match="scenario 'pin_versus' has no codes"):
+        encode(make("pin_versus"), [])
 
 
 def test_starting_points_are_what_they_say():

@@ -75,6 +75,13 @@ def test_without_a_browser_the_skip_is_loud(run) -> None:
 
 
 @needs_absence
+def test_tests_that_run_in_several_processes_are_skipped_as_loudly(run) -> None:
+    status, output = run("-n", "2", CI="true")
+    assert status == 1
+    assert "test_tiny.py::test_in_a_browser" in output[output.index("NOT TESTED: no browser") :]
+
+
+@needs_absence
 def test_on_a_test_machine_the_skip_is_a_failure(run) -> None:
     status, output = run(CI="true")
     assert status == 1

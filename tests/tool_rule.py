@@ -76,7 +76,7 @@ TOOLS = {
         "Install node 18 or newer with npm (Debian: apt-get install nodejs npm), then `make node`.",
     ),
 }
-SKIPPED = pytest.StashKey[dict[str, list[str]]]()
+REASON = "without the tool: "
 
 
 @pytest.fixture(scope="session")
@@ -91,14 +91,24 @@ def chromium() -> str:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for mark, tool in TOOLS.items():
         if item.get_closest_marker(mark) is not None and tool.missing() is not None:
-            skipped = item.config.stash.setdefault(SKIPPED, {})
-            skipped.setdefault(mark, []).append(item.nodeid)
-            pytest.skip(f"no {tool.name}")
+            pytest.skip(f"{REASON}{mark}")
+
+
+def _skipped(config: pytest.Config) -> dict[str, list[str]]:
+    """Mark -> tests that were left out for want of its tool, wherever they were to run."""
+    found: dict[str, list[str]] = {}
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    for report in reporter.stats.get("skipped", []) if reporter else []:
+        why = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
+        _, is_ours, mark = why.partition(REASON)
+        if is_ours:
+            found.setdefault(mark, []).append(report.nodeid)
+    return found
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    skipped = session.config.stash.get(SKIPPED, {})
+    skipped = _skipped(session.config)
     if skipped and os.environ.get("CI") == "true" and session.exitstatus == 0:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -108,7 +118,7 @@ def pytest_terminal_summary(
 ) -> None:
     failing = os.environ.get("CI") == "true"
     colour = {"red": True} if failing else {"yellow": True}
-    for mark, nodeids in config.stash.get(SKIPPED, {}).items():
+    for mark, nodeids in _skipped(config).items():
         tool = TOOLS[mark]
         terminalreporter.section(f"NOT TESTED: no {tool.name}", sep="!", bold=True, **colour)
         for nodeid in nodeids:

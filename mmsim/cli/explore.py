@@ -22,10 +22,12 @@ from mmsim.engine.claims import Verdict
 from mmsim.engine.explore import STATES_MAX, Exploration, Outcome, search
 from mmsim.engine.found import DEADLOCK, FOR_EVER
 from mmsim.hints import nearest
-from mmsim.scenarios import Situation
+from mmsim.scenarios import SCENARIOS, Situation
+from mmsim.scenarios.situation import Spec
 from mmsim.sharecode import ShareError, encode
 
 REDRAW_SECONDS = 0.2
+EVERY = 50  # states from one look at the clock, and at Ctrl-C, to the next
 INTERRUPTED = 130
 
 
@@ -43,6 +45,9 @@ class Answer(NamedTuple):
 def explore_arguments(parser: argparse.ArgumentParser) -> None:
     """A scenario, limits, a goal."""
     scenario_arguments(parser)
+    for spec in SCENARIOS.values():
+        if spec.searched:
+            parser.epilog = f"{parser.epilog}\n\n{_begins(spec)}"
     parser.add_argument(
         "--states-max",
         type=_at_least(1),
@@ -61,6 +66,12 @@ def explore_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _begins(spec: Spec) -> str:
+    """What a search of this scenario begins with."""
+    knobs = " ".join(f"{name}={value}" for name, value in spec.searched.items())
+    return f"a search of {spec.name} begins with {knobs}; --set turns that, too"
+
+
 def _at_least(low: int) -> type[int]:
     def number(text: str) -> int:
         if not text.isascii() or not text.isdigit() or int(text) < low:
@@ -72,7 +83,7 @@ def _at_least(low: int) -> type[int]:
 
 def explore(args: argparse.Namespace) -> int:
     """`mmsim explore`; returns the exit status."""
-    situation = situation_of(args, merge=True)
+    situation = situation_of(args, search=True)
     goal = _goal(situation, args.goal) if args.goal is not None else None
     with _interruptible() as stopped:
         found = _search(situation, args, stopped)
@@ -80,7 +91,9 @@ def explore(args: argparse.Namespace) -> int:
     if args.json:
         _print_json(found, answer)
     else:
-        _print_for_people(situation, found, answer, _Words(goal, args.preemptions_max))
+        _print_for_people(
+            situation, found, answer, _Words(goal, args.preemptions_max, bool(args.set))
+        )
     if stopped.is_set():
         print("mmsim: interrupted, search not finished", file=sys.stderr)
         return INTERRUPTED
@@ -121,7 +134,12 @@ def _search(
     """Search until the end, a limit or Ctrl-C; on a terminal, say how far it is."""
     show = sys.stderr.isatty()
     begin = shown = time.monotonic()
-    bits = search(situation, states_max=args.states_max, preemptions_max=args.preemptions_max)
+    bits = search(
+        situation,
+        states_max=args.states_max,
+        preemptions_max=args.preemptions_max,
+        every=EVERY,
+    )
     for found in bits:
         if stopped.is_set():
             break
@@ -182,6 +200,7 @@ class _Words(NamedTuple):
 
     goal: str | None
     preemptions_max: int | None
+    turned: bool
 
     @property
     def bound(self) -> str:
@@ -203,15 +222,20 @@ def _print_for_people(
     from mmsim.views.outcomes import outcome_table
 
     print(heading(situation))
+    if SCENARIOS[situation.name].searched and not words.turned:
+        print(f"          {_begins(SCENARIOS[situation.name])}")
     numbers = f"{count(found.states)} states, {count(found.edges)} edges"
     schedules = found.schedules() if found.complete else None
     if found.complete:
         which = words.bound or " there are"
-        print(f"searched  {numbers}, {count(schedules)} schedules: all{which}\n")
+        ways = f"{count(schedules)} schedule{'s' * (schedules != 1)}"
+        print(f"searched  {numbers}, {ways}: all{which}\n")
     else:
         print(f"searched  {numbers}; {count(found.waiting)} states had no turn ({found.stopped})\n")
     if answer.outcomes:
         print(outcome_table(answer.outcomes, schedules))
+        if words.bound:
+            print("      with a bound the coin is tossed among those who may still move")
     else:
         print("No run has come to an end yet.")
     for each in answer.outcomes:

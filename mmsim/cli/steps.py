@@ -76,17 +76,18 @@ def replay_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def situation_of(args: argparse.Namespace, *, merge: bool = False) -> Situation:
-    """The scenario that the command line names; `merge` prepares it for the search.
+def situation_of(args: argparse.Namespace, *, search: bool = False) -> Situation:
+    """The scenario that the command line names; for a `search`, it begins with smaller knobs.
 
     Raises ValueError."""
-    knobs: dict[str, str] = {}
+    spec = SCENARIOS.get(args.scenario)
+    knobs: dict[str, object] = {**spec.searched} if search and spec else {}
     for word in args.set:
         name, equals, value = word.partition("=")
         if not equals:
             raise UsageError(f"write --set KNOB=VALUE instead of --set {word}")
         knobs[name.strip()] = value
-    return make(args.scenario, args.kernel or BASE.name, knobs, merge=merge)
+    return make(args.scenario, args.kernel or BASE.name, knobs, merge=search)
 
 
 def heading(situation: Situation) -> str:

@@ -21,6 +21,7 @@ from mmsim.scenarios.fates import MISSED, PINNED
 from mmsim.units import HPAGE_PMD_NR
 
 TIMES_MAX = 50
+"""Every number of times up to this is tried; beyond, only the largest that is possible."""
 Counters = Mapping[str, int]
 
 
@@ -117,8 +118,9 @@ def _plain(version: str) -> _Plain:
 def _fit(fate: Fate, given: Counters) -> Path | None:
     """This fate, as few times as possible, with plain things beside it, if that moves exactly what
     is given."""
-    known = [n // fate.units[name] for name, n in given.items() if fate.units.get(name, 0) > 0]
-    for times in range(1, min(TIMES_MAX, *known, TIMES_MAX) + 1):
+    moves = fate.units if fate.is_huge else fate.counters
+    most = min((n // moves[name] for name, n in given.items() if moves.get(name)), default=1)
+    for times in (*range(1, min(most, TIMES_MAX) + 1), *([most] if most > TIMES_MAX else [])):
         path = _beside(fate, times, given)
         if path is not None:
             return path

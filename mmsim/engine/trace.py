@@ -89,7 +89,7 @@ class Trace:
     @property
     def last(self) -> State:
         """The state at the end."""
-        return self.state(len(self))
+        return self._last
 
     @property
     def results(self) -> dict[str, Any]:

@@ -37,7 +37,7 @@ MISSED = "failed: a piece missed its one pass"
 SINGLE = "failed: a single page could not be moved"
 NO_MEMORY = "failed: no memory to move it to"
 ALL_MOVED = "failed although everything moved"
-FAILURES = (NOT_SPLIT, NOT_MOVED, MISSED, NO_MEMORY, ALL_MOVED)
+FAILURES = (NOT_SPLIT, NOT_MOVED, MISSED, SINGLE, NO_MEMORY, ALL_MOVED)
 
 Chunks = tuple[tuple[str, ...], ...]
 

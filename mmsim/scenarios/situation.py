@@ -6,6 +6,7 @@ Floor 4.  Interface: Spec, Situation
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from mmsim import errno
@@ -32,12 +33,16 @@ from mmsim.script import Script, Scripted
 
 
 class Spec(NamedTuple):
-    """A scenario's entry in the list."""
+    """A scenario's entry in the list.
+
+    `searched`: what its knobs are at the command line of a search, where the defaults make too many
+    states."""
 
     name: str
     title: str
     knobs: tuple[Knob, ...]
     build: Callable[[Spec, Version, dict[str, Value], bool], Situation]
+    searched: Mapping[str, Value] = MappingProxyType({})
 
     def make(
         self, version: str | Version, knobs: Mapping[str, object], *, merge: bool = False

@@ -1,7 +1,7 @@
 """Three numbers that people take for one: share of schedules, odds, and how often it happened.
 
 Interface: Chances, chances, all_failures, chances_svg, chances_table, chances_sentence,
-chances_claim, crossroads_table
+chances_claim, crossroads_table, pace_table, pace_words, PACES
 """
 
 from __future__ import annotations
@@ -207,3 +207,26 @@ def crossroads_table(situation: Situation, schedules: Sequence[str]) -> pd.DataF
     index = pd.Index(list(schedules), name="schedule", dtype=object)
     columns = ["steps", "crossroads", "odds", "ends"]
     return pd.DataFrame(cells, index=index, columns=columns, dtype=object)
+
+
+# How many steps the main actor takes for one of another, if both can move.
+PACES = (Fraction(1, 9), Fraction(1, 3), Fraction(1), Fraction(3), Fraction(9), Fraction(27))
+
+
+def pace_words(pace: Fraction) -> str:
+    """`9 : 1`."""
+    return f"{pace.numerator} : {pace.denominator}"
+
+
+def pace_table(situation: Situation, passes: Sequence[int]) -> pd.DataFrame:
+    """The odds of all failures together, by who is how quick and how often is tried."""
+    import pandas as pd
+
+    columns = {}
+    for n in passes:
+        tried = situation.with_(passes=n)
+        odds = [all_failures(tried, {tried.main: pace}).odds or Fraction(0) for pace in PACES]
+        columns[f"{n} {'pass' if n == 1 else 'passes'}"] = list(map(chance, odds))
+    name = f"pace, {situation.main} : others"
+    index = pd.Index([pace_words(pace) for pace in PACES], name=name, dtype=object)
+    return pd.DataFrame(columns, index=index, dtype=object)

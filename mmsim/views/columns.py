@@ -35,7 +35,7 @@ from mmsim.views.style import (
 from mmsim.views.table import cell
 
 WIDTH, HEIGHT = 1120.0, 536.0
-ROW, ROWS_MAX, KEPT = 16.0, 22, 4
+ROW, ROWS_MAX, KEPT, LOOKED_AT = 16.0, 22, 4, 120
 _CELL, _EDGE, _GAP = 11.0, 16.0, 14.0
 _RIGHT = 452.0
 _NUMBERS, _NUMBERS_MIN, _MARGIN, _BETWEEN = 54.0, 36.0, 142.0, 7.0
@@ -84,15 +84,17 @@ def _quiet_runs(lines: list[Line]) -> list[tuple[int, int]]:
 
 
 def rows_of(trace: Trace, rows_max: int = ROWS_MAX) -> list[Line]:
-    """The rows of a run, at most so many."""
-    lines = [_line(trace, i) for i in range(len(trace))]
+    """The rows of a run, at most so many; of a long one, only the last steps are looked at."""
+    begin = max(0, len(trace) - max(LOOKED_AT, rows_max))
+    lines = [Line(0, begin, "", "")] if begin else []
+    lines += [_line(trace, i) for i in range(begin, len(trace))]
     while len(lines) > rows_max and (runs := _quiet_runs(lines)):
         start, end = runs[0]
         first, last = lines[start], lines[end - 1]
         text = f"… {last.end - first.start} steps up to {last.text}"
         lines[start:end] = [Line(first.start, last.end, first.actor, text)]
-    if len(lines) > rows_max:
-        cut = len(lines) - rows_max + 1
+    cut = max(len(lines) - rows_max + 1, 1)
+    if len(lines) > rows_max or begin:
         n = lines[cut - 1].end
         lines[:cut] = [Line(0, n, "", f"… {plural(n, 'earlier step')}")]
     return lines

@@ -196,7 +196,8 @@ def _no_path(diagnosis: Diagnosis, versions: str) -> list[str]:
 
 def _group(number: int, group: Group, diagnosis: Diagnosis) -> list[str]:
     missing = {n: group.counters[n] for n in diagnosis.delta.unknown if group.counters[n]}
-    also = f"; it also moves {_signed(missing)}" if missing else ""
+    each = "each also moves" if len(group.paths) > 1 else "it also moves"
+    also = f"; {each} {_signed(missing)}" if missing else ""
     paths = plural(len(group.paths), "path")
     apart = " that counters can't tell apart" if len(group.paths) > 1 else ""
     lines = [f"{number}. {paths}{apart}{also}"]

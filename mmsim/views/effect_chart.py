@@ -1,7 +1,6 @@
 """What the patch bought: pins of a real kernel while drop_caches ran, and what they left behind.
 
-Interface: pins_beside_drop_caches, left_behind, ways_to_fail, race, odds_of_ends, missed_piece,
-PIN_WEIGHT
+Interface: pins_beside_drop_caches, left_behind, ways_to_fail, odds_beside_drop_caches, missed_piece
 
 The first two are counted from the measured rows, the third is a search through the model.
 """
@@ -13,14 +12,15 @@ from fractions import Fraction
 from statistics import median
 from typing import TYPE_CHECKING
 
-from mmsim.engine.found import Outcome
 from mmsim.engine.schedule import render
 from mmsim.engine.trace import Trace
 from mmsim.measured import DISTURBED, RETRY, SCENARIOS, VARIANTS, Pins, disturbed
-from mmsim.scenarios import SMALL, Situation, pin_versus
+from mmsim.scenarios import SMALL, pin_versus
 from mmsim.scenarios.fates import MAPPED, MISSED, NOT_SPLIT
 from mmsim.views.figures import HATCHES, STYLE, Chart, legend, panelled
 from mmsim.views.style import BLUE, FILLS, GREEN, INK, ORANGE, VERMILION
+from mmsim.views.tables import frame, labels
+from mmsim.views.waystofail import TOGETHER, failure_odds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +29,7 @@ KINDS = (*VARIANTS, RETRY)
 _SIGNS = dict(zip(KINDS, (("o", BLUE), ("s", ORANGE), ("D", VERMILION), ("^", GREEN)), strict=True))
 HUGE, PIECES = "huge page left", "only pieces left"
 _FILLS = {HUGE: FILLS["MOVABLE"], PIECES: FILLS["UNMOVABLE"]}
-PIN_WEIGHT = 8
+PIN, PIN_WEIGHT = "pin", 8
 """How much oftener the pin moves than drop_caches: at even weights, drop_caches is through before
 the pin comes to the pieces."""
 
@@ -147,45 +147,30 @@ def left_behind() -> Chart:
 # -- the same in the model
 
 
-def race(version: str, passes: int) -> Situation:
-    """VFIO maps a huge page of two pieces while drop_caches walks over it once."""
-    return pin_versus(version, **{**SMALL, "passes": passes})
-
-
-def odds_of_ends(situation: Situation, pin_weight: int) -> tuple[int, dict[str, Outcome]]:
-    """How many states a race has, and its ends by name."""
-    found = situation.explore()
-    if not found.complete:
-        raise ValueError(f"the search was not finished: {found.stopped}")
-    ends = found.outcomes(situation.outcome, {situation.main: pin_weight})
-    return found.states, {end.name: end for end in ends}
+def odds_beside_drop_caches(version: str, passes: int) -> dict[str, Fraction]:
+    """How likely each end of a pin is beside one drop_caches: a huge page of two pieces."""
+    weights = {PIN: PIN_WEIGHT}
+    return failure_odds(version, passes=passes, weights=weights, starts=[TOGETHER])[TOGETHER]
 
 
 def missed_piece(version: str) -> Trace:
     """A shortest run in which a huge page is split, and one of its pieces misses its one pass."""
-    situation = race(version, passes=2)
-    _, ends = odds_of_ends(situation, 1)
-    return situation.replay(render(ends[MISSED].shortest or ()))
+    situation = pin_versus(version, **SMALL)
+    ends = situation.explore().outcomes(situation.outcome)
+    (end,) = (end for end in ends if end.name == MISSED)
+    return situation.replay(render(end.shortest or ()))
 
 
-def ways_to_fail(
-    versions: Sequence[str], *, passes: int = 8, pin_weight: int = PIN_WEIGHT
-) -> pd.DataFrame:
+def ways_to_fail(versions: Sequence[str], *, passes: int = 8) -> pd.DataFrame:
     """Every order of a pin's steps and one drop_caches': how likely each end is, exactly.
 
-    A huge page has two pieces here.  `pin_weight`: so many times as often as drop_caches the pin
-    is the one who moves.  The numbers depend on it; which of them a version changes does not."""
-    import pandas as pd
-
-    rows: list[list[object]] = []
+    The pin moves PIN_WEIGHT times as often as drop_caches.  The numbers depend on that; which of
+    them a version changes does not."""
+    rows = []
     for version in versions:
-        states, ends = odds_of_ends(race(version, passes), pin_weight)
-        odds = [ends[name].odds if name in ends else Fraction(0) for name in NAMES]
-        shortest = ends[MISSED].shortest if MISSED in ends else None
-        steps = len(shortest) if shortest else "—"
-        rows.append([f"{states:,}", *(f"{float(100 * part):.2f} %" for part in odds), steps])
-    columns = ["states", *NAMES.values(), "steps to a missed piece"]
-    return pd.DataFrame(rows, pd.Index(versions, name="version"), columns, dtype=object)
+        odds = odds_beside_drop_caches(version, passes)
+        rows.append([f"{float(100 * odds.get(end, Fraction(0))):.2f} %" for end in ENDS])
+    return frame(rows, labels(versions, "version"), [*ENDS.values()])
 
 
-NAMES = {MAPPED.word: "mapped", NOT_SPLIT: "could not be split", MISSED: "a piece missed its pass"}
+ENDS = {MAPPED.word: "mapped", NOT_SPLIT: "could not be split", MISSED: "a piece missed its pass"}

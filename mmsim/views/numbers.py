@@ -14,7 +14,7 @@ WRITTEN_MAX = 30
 
 
 def count(number: int | None) -> str:
-    """`7,882`, `1.68e19`; None is a number without limit."""
+    """`7,773`, `1.68e19`; None is a number without limit."""
     if number is None:
         return "no limit"
     if number < EXACT_MAX:

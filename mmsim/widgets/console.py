@@ -37,7 +37,7 @@ class Turnable(Protocol):
 def _choices(knob: Knob) -> list[str]:
     """The values a drop-down offers: words, or the moments a lesson speaks of."""
     if knob.name == "taken":
-        return [*knob.allowed, "0.site2"]
+        return [*knob.allowed, "0.site2", "0.move_freeze"]
     if knob.is_moment:
         return [*knob.allowed, *map(str, range(1, MIGRATE_PASSES))]
     return list(knob.allowed)

@@ -16,6 +16,7 @@ from mmsim.views.style import INK, LINE, MONO, PAPER
 from mmsim.widgets.display import LINE_MAX, After, locked
 
 ANY = "any version"
+WIDTH = 110
 _BEFORE = "/proc/vmstat before; or alone: lines such as  thp_migration_fail +1"
 
 
@@ -42,7 +43,7 @@ class DiagnosisConsole(w.VBox):
         after = self.after.value if self.after.value.strip() else None
         kernel = None if self.kernel.value == ANY else str(self.kernel.value)
         try:
-            said = report(diagnose(self.before.value, after, kernel))
+            said = report(diagnose(self.before.value, after, kernel), width=WIDTH)
         except ValueError as error:
             said = f"Can't be diagnosed: {error}."
         style = f"background:{PAPER};color:{INK};border:1px solid {LINE};font-family:{MONO};"

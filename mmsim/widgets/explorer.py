@@ -22,6 +22,7 @@ from mmsim.knobs import Value
 from mmsim.lessons import Prediction
 from mmsim.scenarios import SCENARIOS, Situation
 from mmsim.views import chances, tree
+from mmsim.views.chances import PACES, pace_words
 from mmsim.views.names import plural
 from mmsim.views.treefold import fold
 from mmsim.widgets.question import Question
@@ -34,13 +35,7 @@ UNFINISHED = (
 LOCKED = "Locked: store your prediction first."
 NO_BOUND = "any"
 PREEMPTIONS = (NO_BOUND, 0, 1, 2, 3, 4)
-# How many steps the main actor takes for one of another, if both can move.
-PACES = (Fraction(1, 9), Fraction(1, 3), Fraction(1), Fraction(3), Fraction(9), Fraction(27))
 BARS, TREE = "bars", "tree"
-
-
-def _pace(pace: Fraction) -> str:
-    return f"{pace.numerator} : {pace.denominator}"
 
 
 def _so_far(outcomes: list[Outcome]) -> str:
@@ -66,7 +61,7 @@ class Explorer(w.VBox):
         main = situation.main
         wide = {"description_width": "initial"}
         self.pace = w.SelectionSlider(
-            options=[(_pace(pace), pace) for pace in PACES],
+            options=[(pace_words(pace), pace) for pace in PACES],
             value=Fraction(1),
             description=f"pace, {main} : others",
             style=wide,

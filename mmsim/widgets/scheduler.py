@@ -149,13 +149,19 @@ class Scheduler(w.VBox):
         self.code.value = shared if session.code else ""
         self.said.value = ""
 
+    def _of_all(self) -> str:
+        """Of how many kinds; nobody has counted those of a situation without a goal."""
+        level = self.session.played
+        if level.name == levels.FREE:
+            return " kind" if len(self.session.kinds) == 1 else " kinds"
+        all_, complete = game.kinds(level.situation)
+        return f" of {'' if complete else 'at least '}{plural(len(all_), 'kind')}"
+
     def _verdict(self) -> str:
         session = self.session
-        found, there_are, complete = session.kinds
-        at_least = "" if complete else "at least "
-        kinds = plural(there_are, "kind") + " of failing schedule"
-        told = f"You found {len(found)} of {at_least}{kinds}"
-        told += f": {'; '.join(each.removeprefix('failed: ') for each in found)}." if found else "."
+        found = [each.removeprefix("failed: ") for each in session.kinds]
+        told = f"You found {len(found)}{self._of_all()} of failing schedule"
+        told += f": {'; '.join(found)}." if found else "."
         if session.won:
             told = f"✔ <b>Won.</b> {escape(session.played.told)} {escape(told)}"
         return told

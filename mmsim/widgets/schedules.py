@@ -5,6 +5,7 @@ Interface: play, show_tree, show_chances, show_mutation
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from IPython.display import display
@@ -76,10 +77,22 @@ def show_tree(situation: Situation, *, after: After = None) -> None:
 
 
 def show_chances(
-    situation: Situation, *, runs: int = 0, weights: Weights = EVEN, after: After = None
+    situation: Situation,
+    *,
+    runs: int = 0,
+    weights: Weights = EVEN,
+    together: Sequence[str] = (),
+    after: After = None,
 ) -> None:
-    """Share of schedules, exact odds, and with `runs` as many runs by a coin, from seed 0 on."""
+    """Share of schedules, exact odds, and with `runs` as many runs by a coin, from seed 0 on.
+
+    `together`: two steps that nobody can come between (`Situation.together`)."""
     if locked(after):
+        return
+    try:
+        situation = situation.together(*together) if together else situation
+    except (ValueError, TypeError) as error:
+        print(f"Not shown: {error}.")
         return
     outcomes = situation.explore().outcomes(situation.fate, weights)
     tossed = sample(situation.merged(), situation.fate, runs, SEED, weights) if runs else None

@@ -100,12 +100,8 @@ class Play(traitlets.HasTraits):
         return game.code_of(self.played.situation, self.trace.moves)
 
     @property
-    def kinds(self) -> tuple[list[str], int, bool]:
-        """The kinds found, how many there are, and whether that is all."""
-        all_, complete = game.kinds(self.played.situation)
-        return self._kinds_found(), len(all_), complete
-
-    def _kinds_found(self) -> list[str]:
+    def kinds(self) -> list[str]:
+        """The kinds of failure found so far in this situation."""
         for situation, found in self._found:
             if game.same(situation, self.played.situation):
                 return found
@@ -152,7 +148,7 @@ class Play(traitlets.HasTraits):
         self._moved()
 
     def _moved(self) -> None:
-        found, fate = self._kinds_found(), self.played.situation.fate(self.trace.last)
+        found, fate = self.kinds, self.played.situation.fate(self.trace.last)
         if fails(fate) and fate not in found:
             found.append(fate)
         self.moves = tuple(self.trace.moves)

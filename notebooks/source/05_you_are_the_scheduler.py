@@ -24,7 +24,7 @@
 
 # %%
 from mmsim import Prediction, check, claims_table, crossroads_table, dare, explorer, failure_table
-from mmsim import all_failures, hint, mutants_table, play, ready, scheduler
+from mmsim import all_failures, hint, mutants_table, pace_table, play, ready, scheduler
 from mmsim import show_chances, show_mutation, show_table, show_tree, split_race, vfio_map
 
 ready()
@@ -77,7 +77,7 @@ check("05.recall", recall)
 # %%
 race = split_race(released=1)
 
-# %% tags=["check"]
+# %% tags=["solution", "check"]
 alone = race.replay("split*13")
 assert race.outcome(alone.last) == "split" and len(race.replay("split*13 stranger*2")) == 15
 assert [event.op.kind.name for event in alone.events][6:11:4] == [
@@ -251,7 +251,7 @@ check("05.verdicts", may_say)
 # %%
 show_table(claims_table(race, states_max=40), after="05.verdicts")
 
-# %% tags=["check"]
+# %% tags=["solution", "check"]
 early = list(claims_table(race, states_max=40)["verdict"])
 assert early == ["search not finished", "broken", *["search not finished"] * 3, "holds"]
 
@@ -307,7 +307,7 @@ show_table(crossroads_table(race, some), after="05.odds")
 # %%
 show_chances(split_race(released=1, order=1), runs=10_000, after=often)
 
-# %% tags=["check"]
+# %% tags=["solution", "check"]
 odds = all_failures(race).odds
 assert str(odds) == "59/2048" and round(10_000 * odds) == 288 and round(10_000 * 33 / 73) == 4521
 assert split_race(released=1, order=1).explore().schedules() == 73
@@ -340,13 +340,16 @@ check("05.sliders", sliders)
 sliders = {"pace": "9 : 1", "interruptions": 2}
 check("05.sliders", sliders)
 
+# %%
+show_table(pace_table(split_race("v3", released=1), passes=(1, 2, 3, 10)), after="05.sliders")
+
 # %% [markdown]
 # A stranger who is as quick as the split has gone again before the split looks. One who is very slow comes when
 # it is over. Worst is a stranger whose stay is about as long as the split. And few interruptions are enough for
 # most failures, which is why tools that look for races begin with schedules that have few.
 #
-# Now turn *passes* to 10. Of 883 schedules 30 still fail. At pace 1 : 1 each pass makes a failure hundreds of times
-# rarer; at 27 : 1 it takes away less than a third. A stranger who is slow is met again and again: how much trying again buys
+# Now look along a row: *passes*. Of the 883 schedules with ten passes 30 still fail. At pace 1 : 1 each pass makes a
+# failure hundreds of times rarer; at 27 : 1 it takes away less than a third. A stranger who is slow is met again and again: how much trying again buys
 # depends on how long the stranger stays.
 
 # %% tags=["check"]
@@ -374,10 +377,10 @@ as_one = {
 check("05.together", as_one)
 
 # %%
-merged = race.together("can_split_folio", "folio_ref_freeze")
-show_chances(merged, after="05.together")
+show_chances(race, together=as_one["at the freeze"], after="05.together")
 
-# %% tags=["check"]
+# %% tags=["solution", "check"]
+merged = race.together("can_split_folio", "folio_ref_freeze")
 names = {end.name for end in merged.explore().outcomes(merged.fate)}
 assert names == {"split", "failed: a huge page could not be split, still mapped"}
 

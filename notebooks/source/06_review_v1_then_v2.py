@@ -16,9 +16,9 @@
 # | Recall | 3 |
 # | You are the reviewer | 8 |
 # | What the list said | 7 |
-# | Who notices | 12 |
+# | Every cell; who notices | 12 |
 # | Why a code of its own, why only for pins | 5 |
-# | Version 2, and a test that stays | 10 |
+# | Version 2, what it promises, a test that stays | 10 |
 
 # %%
 from mmsim import Prediction, cells_happened, cells_question, changes_table, check, cma_alloc
@@ -141,43 +141,42 @@ check("06.explain", returned)
 # ## Every cell of the decision
 #
 # Now the third remark. A huge page has no destination, and its split is tried. What `migrate_pages()` does next
-# depends on three things: for whom it works (the *reason*), how the split went, and the version. Predict six cells.
-# *stays*: the page stays on the list for the next pass; otherwise `migrate_pages()` ends at once and returns the
-# code.
+# depends on three things: for whom it works (the *reason*), how the split went, and the version. Predict six cells: a
+# pin or any other reason; a split refused because of a *reference*, or because the page was *truncated*; `v1` and
+# `v2`. Each is one of `"stays"` (the page stays on the list for the next pass), `"-ENOMEM"`, `"-EAGAIN"`, `"-EBUSY"`
+# (`migrate_pages()` ends at once and returns the code).
 
 # %%
 cells = cells_question()
 
+# %% tags=["student"]
+six = {
+    "v1, pin, reference": None,
+    "v2, pin, reference": None,
+    "v1, pin, truncated": None,
+    "v2, pin, truncated": None,
+    "v1, other, reference": None,
+    "v2, other, reference": None,
+}
+cells.store(**six)
+
+# %% tags=["solution"]
+six = {
+    "v1, pin, reference": "stays",
+    "v2, pin, reference": "stays",
+    "v1, pin, truncated": "-EBUSY",
+    "v2, pin, truncated": "-ENOMEM",
+    "v1, other, reference": "-EAGAIN",
+    "v2, other, reference": "-ENOMEM",
+}
+cells.store(**six)
+
 # %% [markdown]
-# Turn the knobs: `reason` (any that is not `longterm_pin` stands for *other*; `numa_misplaced` is a case of its own)
-# and `trouble` (`truncated`, or a `stranger` with a reference).
+# Now turn the knobs: `reason` (any but `longterm_pin` stands for *other*; `numa_misplaced` is a case of its own),
+# `stranger` (0: nobody has a reference) and `trouble` (`truncated`).
 
 # %% tags=["nbval-ignore-output"]
 console(vfio_map("v1"), knobs=("reason", "stranger", "trouble"), unlock=cells)
-
-# %% tags=["student"]
-cells.store(
-    **{
-        "v1, pin, reference": None,
-        "v2, pin, reference": None,
-        "v1, pin, truncated": None,
-        "v2, pin, truncated": None,
-        "v1, other, reference": None,
-        "v2, other, reference": None,
-    }
-)
-
-# %% tags=["solution"]
-cells.store(
-    **{
-        "v1, pin, reference": "stays",
-        "v2, pin, reference": "stays",
-        "v1, pin, truncated": "-EBUSY",
-        "v2, pin, truncated": "-ENOMEM",
-        "v1, other, reference": "-EAGAIN",
-        "v2, other, reference": "-ENOMEM",
-    }
-)
 
 # %%
 cells.show_against(cells_happened())
@@ -191,7 +190,7 @@ show_flow(vfio_map("v1", reason="contig_range").run(), after=cells)
 # %%
 show_table(decision_table(("base", "v1", "v2"), detailed=True), after=cells)
 
-# %% tags=["check"]
+# %% tags=["solution", "check"]
 table = decision_table(("base", "v1", "v2"), detailed=True)
 v1, v2 = table["v1"], table["v2"]
 assert v1["longterm_pin", "reference"] == v2["longterm_pin", "reference"]
@@ -199,6 +198,7 @@ assert v1["longterm_pin", "reference"] == "≠ stays for the next pass"
 assert v1["other", "reference"] == "≠ exit -EAGAIN" and v2["other", "reference"] == "exit -ENOMEM"
 assert v1["longterm_pin", "truncated"] == "≠ exit -EBUSY" == v1["other", "truncated"]
 assert [cell for cell in v2 if "≠" in cell] == ["≠ stays for the next pass"]
+assert sum("≠" in cell for cell in v1) == 1 + 5
 
 # %% [markdown]
 # One cell of the column `v2` differs from `base`: the one that the patch is about. In `v1` five more do. Nobody asked
@@ -229,8 +229,9 @@ differs = {
 check("06.callers", differs)
 
 # %% [markdown]
-# The owner of CMA memory notices most. It has lent its area out, and now it wants some of it back, in one piece:
-# `cma_alloc()`. For each *range* that would do, the pages in it have to be migrated away. The kernel (6.1,
+# ## The owner of CMA memory, from near by
+#
+# Take one of the four. The owner has lent its area out, and now it wants some of it back, in one piece: `cma_alloc()`. For each *range* that would do, the pages in it have to be migrated away. The kernel (6.1,
 # `__alloc_contig_migrate_range()`) calls `migrate_pages()` up to five times for a range, and `cma_alloc()` goes on to the
 # next range. But after `-ENOMEM` both stop at once: with no memory to move to, why go on?
 #
@@ -259,7 +260,7 @@ owner.store(**answer)
 # %%
 show_table(counters_by_version(cma_alloc(), ("base", "v1", "v2")), after=owner)
 
-# %% tags=["check"]
+# %% tags=["solution", "check"]
 ends = {version: cma_alloc(version).run() for version in ("base", "v1", "v2")}
 calls = {
     version: [event.op.kind.name for event in run.events].count("trace_mm_migrate_pages")
@@ -328,9 +329,9 @@ check("06.code", always)
 # moment. So the split says which of the two it is, at both places where it looks at references, and the caller decides.
 #
 # And why only for long-term pins? The patch says no more than that it wants to make *their* failure less likely. What can
-# be said for it: to a pin a failure is final, the virtual machine does not start. NUMA balancing never splits, and others
-# have something else to try, as the owner of CMA memory has the next range. Each more attempt costs them time, and
-# none of them had asked. One thing is certain: every caller that is left out keeps the promise that it had.
+# be said for it: to a pin a failure is final, the virtual machine does not start. NUMA balancing never splits, and a
+# system call that failed can be made again. Each more attempt costs them time, and none of them had asked. One thing is
+# certain: every caller that is left out keeps the promise that it had.
 #
 # </details>
 #
@@ -349,6 +350,28 @@ show_table(changes_table(("v2",)))
 # variable of its own, so `rc` stays what it was. A third version followed on 24 October; it changes the condition in
 # `final_rc` once more (lesson 07), and it is the one that was merged, for Linux 6.2.
 #
+# ## What version 2 promises
+#
+# **Task.** True or false, for `v2`?
+#
+# | name | statement |
+# | --- | --- |
+# | `soon` | A reference on the huge page that is gone before the tenth attempt does not make the pin fail. |
+# | `longer` | A reference that stays longer than ten attempts is waited for. |
+# | `pieces` | Once the page is split, its pieces are tried again as well. |
+# | `alone` | Patch 2/2 helps the pin without 1/2, too. |
+# | `truncated` | A page that has been truncated is not tried again. |
+# | `proof` | The author showed with numbers that the reported failure is gone. |
+
+# %% tags=["student"]
+promises = dict(soon=None, longer=None, pieces=None, alone=None, truncated=None, proof=None)
+check("06.promises", promises)
+
+# %% tags=["solution"]
+promises = dict(soon=True, longer=False, pieces=False, alone=False, truncated=True, proof=False)
+check("06.promises", promises)
+
+# %% [markdown]
 # ## A test that stays
 #
 # A remark is forgotten; a test is not. **Task.** Write a *regression test*: a function that takes a version, runs the
@@ -378,29 +401,8 @@ check("06.regression", regression)
 # %% [markdown]
 # Stuck? `hint("06.regression")`, up to `hint("06.regression", 3)`.
 #
-# A test like this would have stopped version 1 before a person had to. It looks at one cell of the decision table, and the table
-# has more: which other cells would you test, if you had five more lines?
-#
-# ## What version 2 promises
-#
-# **Task.** True or false, for `v2`?
-#
-# | name | statement |
-# | --- | --- |
-# | `soon` | A reference on the huge page that is gone before the tenth attempt does not make the pin fail. |
-# | `longer` | A reference that stays longer than ten attempts is waited for. |
-# | `pieces` | Once the page is split, its pieces are tried again as well. |
-# | `alone` | Patch 2/2 helps the pin without 1/2, too. |
-# | `others` | Callers that pin nothing get the same error codes as from `base`. |
-# | `proof` | The author showed with numbers that the reported failure is gone. |
-
-# %% tags=["student"]
-promises = dict(soon=None, longer=None, pieces=None, alone=None, others=None, proof=None)
-check("06.promises", promises)
-
-# %% tags=["solution"]
-promises = dict(soon=True, longer=False, pieces=False, alone=False, others=True, proof=False)
-check("06.promises", promises)
+# A test like this would have stopped version 1 before a person had to. It looks at one cell of the decision table, and
+# the table has more: which other cells would you test, if you had five more lines?
 
 # %% [markdown]
 # ## What to keep
@@ -429,7 +431,7 @@ check("06.promises", promises)
 # 2. Your regression test looks at one caller. Write one with `cma_alloc(version)` that counts refused splits.
 # 3. The version that always tries again, and a *truncated* page: `always_again("truncated").run()` with
 #    `from mmsim.tasks_06 import always_again`. What does the pin return now, and why is that no surprise?
-# 4. Give the owner an area of four pageblocks with two held pages in front (`cma_alloc("v1", blocks=4, thps=2)`; the
+# 4. Give the owner an area of four pageblocks with two huge pages in front (`cma_alloc("v1", blocks=4, thps=2)`; the
 #    stranger refers to the first). How often does `v1` call `migrate_pages()`, and what for?
 
 # %%

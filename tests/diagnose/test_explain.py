@@ -202,6 +202,12 @@ def test_a_single_page_among_five_hundred():
     assert (path.fate.outcome, path.singles, path.times) == (SINGLE, 511, 1)
 
 
+def test_seven_single_pages_that_were_busy():
+    found = diagnose("pgmigrate_success 505\npgmigrate_fail 7\nthp_migration_fail 0", kernel="v3")
+    path = first(found)
+    assert (path.fate.outcome, path.singles, path.times) == (SINGLE, 505, 7)
+
+
 def test_three_attempts_are_three_times_the_pair():
     found = diagnose(
         "thp_migration_fail 3\nthp_split_page_failed 3\npgmigrate_fail 1536", kernel="base"

@@ -39,7 +39,7 @@ def test_the_command_says_what_explains_the_pair(capsys, file):
     assert status == 0
     for words in (
         "Not given, so not known: pgmigrate_success",
-        "paths that counters can't tell apart; it also moves pgmigrate_fail +512",
+        "paths that counters can't tell apart; each also moves pgmigrate_fail +512",
         "a) base: a long-term pin; no huge page is free; the split is refused once at the ref",
         "mmsim replay vfio_map --version base",
         "thp_split_pmd: 0 in 1, 3; 1 in 2",

@@ -6,7 +6,7 @@ import pytest
 from small import Cells, cells, load, nop, store
 
 from mmsim.engine.actor import Actor, Program, freeze
-from mmsim.engine.op import ModelError
+from mmsim.engine.op import ModelError, choice
 
 
 def inner(cell):
@@ -150,3 +150,34 @@ def test_a_scenario_keeps_two_actors_with_one_function_apart():
     a, b = (scenario.local(scenario.initial(), name) for name in "ab")
     assert a is not b
     assert scenario.initial().world.cells == Cells(x=0).cells
+
+
+@choice(lambda world, me: ("one", "other"))
+def ask(world, me, outcome):
+    return outcome
+
+
+def test_the_order_in_which_variables_were_bound_makes_no_difference():
+    """Two ways to the same place, on which two variables get their values in opposite orders.
+
+    Before Python 3.13 `f_locals` keeps the order in which it saw them first."""
+
+    def path():
+        answer = yield ask()
+        if answer == "one":
+            first = 1
+            yield nop()
+            second = 2
+        else:
+            second = 2
+            yield nop()
+            first = 1
+        answer = None
+        yield store("x", first + second)
+
+    start = program(path, merge=True).root
+    ways = [start.after(answer).after(None) for answer in ("one", "other")]
+    assert [str(way.op) for way in ways] == ["store(x, 3)"] * 2
+    assert ways[0] is ways[1]
+    exact = program(path).root
+    assert exact.after("one").after(None) is not exact.after("other").after(None)

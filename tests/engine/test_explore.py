@@ -3,20 +3,12 @@
 from math import factorial
 
 import pytest
-from small import all_runs, cells, load, nop, store
+from small import all_runs, cells, increment, locks, nop, steps
 
 from mmsim.engine.explore import Verdict, explore
-from mmsim.engine.op import blocking, choice
+from mmsim.engine.op import choice
 from mmsim.engine.schedule import render, replaying
 from mmsim.engine.trace import record
-
-
-def steps(k):
-    def path():
-        for _ in range(k):
-            yield nop()
-
-    return path
 
 
 @pytest.mark.parametrize("merge", [False, True])
@@ -33,11 +25,6 @@ def test_independent_actors_make_a_grid(n, k, merge):
     assert len(found.ends) == 1
     assert found.deadlocks == []
     assert len(found.schedule_to(found.ends[0])) == n * k
-
-
-def increment():
-    value = yield load("x")
-    yield store("x", value + 1)
 
 
 @pytest.mark.parametrize(("merge", "states", "ends"), [(True, 12, 2), (False, 13, 3)])
@@ -102,25 +89,6 @@ def test_a_shortest_schedule_is_minimal():
     shortest = found.shortest(lambda state: state.world.cells["x"] == 1)
     assert len(shortest) == min(lengths) == 2
     assert lost(record(scenario, replaying(found.shortest(lost))).last)
-
-
-def _taken(world, me, lock):
-    return f"{lock} is taken" if world.cells[lock] else None
-
-
-@blocking(_taken)
-def lock(world, me, name):
-    world.cells[name] = 1
-
-
-def locks(*names):
-    def path():
-        for _index, name in enumerate(names):
-            yield lock(name)
-        for _index, name in enumerate(names):
-            yield store(name, 0)
-
-    return path
 
 
 def test_a_deadlock_is_not_an_end():

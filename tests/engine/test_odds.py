@@ -6,7 +6,7 @@ from fractions import Fraction
 from math import comb
 
 import pytest
-from small import cells, load, nop, odds_by_hand, outcome_of, store
+from small import cells, increment, load, locks, nop, odds_by_hand, outcome_of, steps, store
 
 from mmsim.engine.explore import SearchError, Verdict, explore
 from mmsim.engine.op import blocking, choice
@@ -29,24 +29,6 @@ def wait_for_x(world, me):
     return None
 
 
-@blocking(lambda world, me, name: f"{name} is taken" if world.cells[name] else None)
-def lock(world, me, name):
-    world.cells[name] = 1
-
-
-def steps(k):
-    def path():
-        for _ in range(k):
-            yield nop()
-
-    return path
-
-
-def increment():
-    value = yield load("x")
-    yield store("x", value + 1)
-
-
 def asker():
     good = yield ask()
     again = yield ask()
@@ -58,16 +40,6 @@ def waiter():
     yield wait_for_x()
     value = yield load("x")
     return value
-
-
-def locks(*names):
-    def path():
-        for _index, name in enumerate(names):
-            yield lock(name)
-        for _index, name in enumerate(names):
-            yield store(name, 0)
-
-    return path
 
 
 SCENARIOS = {

@@ -4,7 +4,7 @@ import random
 from fractions import Fraction
 
 import pytest
-from small import cells, load, nop, store
+from small import cells, load, nop, steps, store
 
 from mmsim.engine.explore import SearchError
 from mmsim.engine.op import blocking, choice
@@ -187,14 +187,6 @@ def test_weights_can_be_fractions_of_any_size():
 def test_what_is_no_weight_is_told(weights, says):
     with pytest.raises(SearchError, match=says):
         moves_of(cells(two_steps, two_steps), coin(1, weights))
-
-
-def steps(k):
-    def path():
-        for _ in range(k):
-            yield nop()
-
-    return path
 
 
 def test_priorities_without_a_change_run_one_after_another():

@@ -5,26 +5,13 @@ from __future__ import annotations
 from math import comb, factorial
 
 import pytest
-from small import Cells, all_runs, cells, load, nop, outcome_of, store
+from small import Cells, all_runs, cells, increment, nop, outcome_of, steps
 
 from mmsim.engine.actor import Actor
 from mmsim.engine.explore import SearchError, Verdict, always, explore, search, sometimes
 from mmsim.engine.op import ModelError, atomic, blocking
 from mmsim.engine.scenario import Scenario
 from mmsim.engine.schedule import render
-
-
-def steps(k):
-    def path():
-        for _ in range(k):
-            yield nop()
-
-    return path
-
-
-def increment():
-    value = yield load("x")
-    yield store("x", value + 1)
 
 
 @blocking(lambda world, me: None if world.cells["x"] else "x is 0")

@@ -14,8 +14,8 @@ from mmsim.engine.trace import run_to_end
 from mmsim.errno import EAGAIN, EBUSY, ENOMEM
 from mmsim.flags import ANON, HUGE_ZERO, SPLIT_COUNTERS
 from mmsim.mm.folio import Page
-from mmsim.mm.migrate import try_split_thp
 from mmsim.mm.versions import VERSIONS
+from mmsim.scenarios.split_race import repeated_split
 from mmsim.script import Cue, Position, Script, Scripted, stranger, truncater
 
 SPLIT = "thp_split_page"
@@ -23,23 +23,11 @@ FAILED = "thp_split_page_failed"
 PMD = "thp_split_pmd"
 
 
-def repeated_split(page, version, times):
-    """The name is the one the script looks for to learn the number of the attempt."""
-    results, pieces = [], []
-    pass_ = 0
-    while pass_ < times and 0 not in results:
-        from_ = [page]
-        ret = yield from try_split_thp(page, from_, pieces, version)
-        results.append(ret)
-        pass_ += 1
-    return results, pieces
-
-
 def split(folio, version, *, others=(), cues=(), faults=None, times=1):
     """Run the path; answer results, events that counted, the world, and the pieces."""
     world = memory(folio, faults=bool(faults))
     page = Page(PFN, NR)
-    main = Actor("split", lambda: repeated_split(page, VERSIONS[version], times))
+    main = Actor("split", lambda: repeated_split(page, times, VERSIONS[version]))
     scenario = Scenario("split", world, (main, *others))
     script = Script(tuple(cues), faults=faults or {})
     state = run_to_end(scenario, Scripted("split", script))

@@ -14,6 +14,7 @@ from mmsim.mutants import CONTRADICTION
 from mmsim.scenarios.split_race import CLAIMS
 from mmsim.tasks_00 import QUESTIONS
 from mmsim.tasks_05_search import DEATHS
+from mmsim.tasks_09 import POSTTEST
 
 HERE = Path(__file__).resolve().parents[2] / "notebooks"
 SOURCES = sorted((HERE / "source").glob("[0-9]*.py"))
@@ -44,17 +45,7 @@ each_edition = pytest.mark.parametrize("which", EDITIONS)
 
 
 def test_there_are_lessons_and_nothing_else():
-    assert [path.stem[:2] for path in SOURCES] == [
-        "00",
-        "01",
-        "02",
-        "03",
-        "04",
-        "05",
-        "06",
-        "07",
-        "08",
-    ]
+    assert [path.stem[:2] for path in SOURCES] == [f"{number:02}" for number in range(10)]
     for folder in build.EDITIONS.values():
         assert sorted(p.stem for p in folder.glob("*.ipynb")) == [p.stem for p in SOURCES]
 
@@ -212,6 +203,12 @@ def test_what_is_locked_has_its_key_further_up(source):
 def test_the_statements_are_the_ones_that_are_judged(lesson):
     text = (HERE / "source" / f"{lesson}.py").read_text(encoding="utf-8")
     for name, statement in QUESTIONS.items():
+        assert text.count(f"# | `{name}` | {statement} |") == 1
+
+
+def test_the_statements_of_the_post_test_are_the_ones_that_are_judged():
+    text = (HERE / "source" / "09_capstone_and_recall.py").read_text(encoding="utf-8")
+    for name, statement in POSTTEST.items():
         assert text.count(f"# | `{name}` | {statement} |") == 1
 
 

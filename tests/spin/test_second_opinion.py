@@ -5,19 +5,11 @@ from __future__ import annotations
 import promela
 import pytest
 from race import ALWAYS, seen, split_race
-from small import NR, cells, nop
+from small import NR, cells, steps
 
 from mmsim.engine.explore import Verdict, explore
 
 pytestmark = pytest.mark.spin
-
-
-def steps(k):
-    def path():
-        for _ in range(k):
-            yield nop()
-
-    return path
 
 
 @pytest.mark.parametrize(("n", "k"), [(1, 7), (2, 1), (2, 6), (3, 4), (5, 2)])

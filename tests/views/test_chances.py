@@ -128,3 +128,16 @@ def test_the_odds_of_all_schedules_add_up_to_those_of_their_ends():
 def test_a_schedule_that_can_not_be_has_no_odds():
     with pytest.raises(ValueError, match="move 1, stranger:ok, can't be made; those that can: spl"):
         along(RACE, [Move("stranger", "ok")])
+
+
+def test_the_paces_are_those_of_the_odds():
+    table = view.pace_table(RACE, (1, 2))
+    assert list(table.columns) == ["1 pass", "2 passes"]
+    assert table.loc["1 : 1", "1 pass"] == "2.88 %"
+    assert table.loc["9 : 1", "1 pass"] == "43.94 %"
+    assert list(table.index) == ["1 : 9", "1 : 3", "1 : 1", "3 : 1", "9 : 1", "27 : 1"]
+
+
+def test_all_failures_of_what_never_fails():
+    none = view.all_failures(RACE.together("folio_get", "folio_put"))
+    assert (none.schedules, none.of, none.odds) == (0, 13, 0)

@@ -9,6 +9,7 @@ from test_views_text import _atomic_steps
 from mmsim.engine.schedule import coin
 from mmsim.engine.trace import Trace, record
 from mmsim.scenarios import pin_versus, split_race, vfio_map
+from mmsim.views import columns
 from mmsim.views.columns import ROWS_MAX, columns_svg, rows_of
 from mmsim.views.intents import INTENTS, intent
 
@@ -95,3 +96,15 @@ def test_a_row_that_is_too_wide_keeps_its_answer():
     cut = [text.rpartition("… = ")[2] for text in shown if "… = " in text]
     assert len(cut) > 3
     assert set(cut) <= {"yes", "no", "none", "A", "2", "4", "1 pinned", "2 pinned"}
+
+
+def test_of_a_long_run_only_the_end_is_looked_at(monkeypatch):
+    trace = vfio_map("v3", order=6, released="1").run()
+    seen = []
+    monkeypatch.setattr(columns, "cell", lambda trace, position: seen.append(position) or "x")
+    lines = rows_of(trace)
+    assert len(seen) == columns.LOOKED_AT < len(trace)
+    assert len(lines) <= ROWS_MAX
+    assert (lines[0].start, lines[0].actor, lines[-1].end) == (0, "", len(trace))
+    assert lines[0].text == f"… {lines[0].end:,} earlier steps"
+    assert [line.start for line in lines[1:]] == [line.end for line in lines[:-1]]

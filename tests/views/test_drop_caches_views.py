@@ -87,8 +87,11 @@ def test_ends_by_version():
 def test_the_chart_of_timed_releases():
     chart = timed_release()
     assert len(chart.table) == len(VARIANTS) * len(TIMED)
-    for (variant, _), row in chart.table.iterrows():
-        assert row["model's version"] == timed.version_of(variant)
+    for (variant, how), row in chart.table.iterrows():
+        code = next(code for code in TIMED if code in how)
+        turns = timed.closeness(variant, code)
+        assert row["turns at, measured (µs)"] == round(turns.measured)
+        assert row["turns at, model (µs)"] == round(turns.model)
     assert f"{timed.microseconds_per_unit()} µs per unit" in chart.sentence
     panels = chart.figure.axes
     assert [panel.get_title(loc="left").split()[0] for panel in panels] == list(VARIANTS)

@@ -15,6 +15,7 @@ from mmsim.views.effect_chart import (
     KINDS,
     PIN_WEIGHT,
     left_behind,
+    missed_piece,
     pins_beside_drop_caches,
     ways_to_fail,
 )
@@ -121,12 +122,11 @@ def test_the_table_of_ways_to_fail():
     table = ways_to_fail(("6.1.0", "v3", "subpage_retry"), passes=2)
     missed = "a piece missed its pass"
     assert table.loc["6.1.0", missed] == table.loc["v3", missed] == "17.84 %"
-    assert table["steps to a missed piece"].tolist() == [62, 62, 69]
+    assert table.loc["v3", "could not be split"] == table.loc["subpage_retry", "could not be split"]
 
 
-def test_an_unfinished_search_is_no_table(monkeypatch):
-    from mmsim.scenarios import situation
-
-    monkeypatch.setattr(situation.Situation.explore, "__kwdefaults__", {"states_max": 100})
-    with pytest.raises(ValueError, match="not finished"):
-        ways_to_fail(("v3",), passes=2)
+def test_a_piece_misses_its_pass():
+    run = missed_piece("v3")
+    assert len(run) == 62
+    assert run.scenario.outcome(run.last) == MISSED
+    assert run.last.world.vmstat["thp_split_page"] == 1

@@ -8,11 +8,11 @@ import pytest
 
 from mmsim.lessons import Prediction
 from mmsim.scenarios import pin_versus, split_race
-from mmsim.views.chances import chances, chances_svg
+from mmsim.views.chances import PACES, chances, chances_svg
 from mmsim.views.tree import tree_svg
 from mmsim.views.treefold import fold
 from mmsim.widgets import explorer
-from mmsim.widgets.explorer import BARS, NO_BOUND, PACES, PREEMPTIONS, STATES_MAX, TREE
+from mmsim.widgets.explorer import BARS, NO_BOUND, PREEMPTIONS, STATES_MAX, TREE
 
 RACE = split_race("v3", released="1")
 

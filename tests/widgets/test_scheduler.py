@@ -133,6 +133,7 @@ def test_the_code_of_another_situation_is_played_without_a_goal():
         "2. Free play",
     ]
     assert [row.actor for row in widget.actors.children] == ["pin", "stranger"]
+    assert "You found 0 kinds of failing schedule." in widget.told.value
     widget.level.value = "check"
     assert [row.actor for row in widget.actors.children] == ["split", "stranger"]
 
