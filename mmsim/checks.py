@@ -151,7 +151,7 @@ def _unfit(name: str, value: Any, allowed: Allowed, form: str = "") -> str:
     if isinstance(allowed, tuple):
         same = any(value == one and type(value) is type(one) for one in allowed)
         return "" if same else f"{name} can be {', '.join(map(repr, allowed))}, not {value!r}"
-    if isinstance(value, allowed) and (allowed is bool or not isinstance(value, bool)):
+    if isinstance(value, allowed) and (allowed in (bool, object) or not isinstance(value, bool)):
         return ""
     wanted = {int: "a whole number", bool: "True or False", str: "a text in quotes"}
     return f"{name} should be {wanted.get(allowed, form or allowed.__name__)}, not {value!r}"

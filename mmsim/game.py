@@ -1,6 +1,6 @@
 """Playing a situation by hand: what can be done next, what a press does, what was typed.
 
-Floor 5.  Interface: Choice, Stand, stands, press, GRAINS, kinds, read, code_of, same
+Floor 5.  Interface: Choice, Stand, stands, coming, press, GRAINS, kinds, played, code_of, same
 
 What can be pressed, why not, and what has been reached is read off the run; the rules are the
 model's alone.
@@ -14,8 +14,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from mmsim.engine.scenario import Move, Scenario, State
-from mmsim.engine.schedule import parse
-from mmsim.engine.trace import Trace
+from mmsim.engine.schedule import parse, replaying
+from mmsim.engine.trace import Trace, record
 from mmsim.scenarios import Situation
 from mmsim.scenarios.fates import fails
 from mmsim.sharecode import ShareError, decode, encode
@@ -71,6 +71,18 @@ def stands(scenario: Scenario, state: State) -> list[Stand]:
     return [_stand(scenario, state, actor.name) for actor in scenario.actors]
 
 
+def coming(scenario: Scenario, state: State) -> str:
+    """A line for each actor: what it would do next, or why it can't go on."""
+    return "\n".join(
+        f"{stand.actor} {stand.why}" if stand.why else f"{stand.actor} can go on: {_next(stand)}"
+        for stand in stands(scenario, state)
+    )
+
+
+def _next(stand: Stand) -> str:
+    return " or ".join(f"{choice.words} ({choice.step})" for choice in stand.choices)
+
+
 def press(trace: Trace, move: Move, grain: str = STEP) -> None:
     """Make a move, and with a coarse grain what follows from it without a further decision."""
     scenario = trace.scenario
@@ -120,10 +132,16 @@ def code_of(situation: Situation, moves: Sequence[Move]) -> str:
         return ""
 
 
-def read(text: str, situation: Situation) -> tuple[Situation, list[Move]]:
-    """What somebody typed: a schedule of this situation, or the share code of any.
+def played(text: str, situation: Situation) -> tuple[Situation, Trace]:
+    """The run of what somebody typed: a schedule of this situation, or the share code of any.
 
-    Raises ScheduleError or ShareError, in one sentence."""
+    Whoever has finished is left alone, so `pin*99` plays the pin to its end.  Raises ScheduleError
+    or ShareError, in one sentence."""
+    meant, moves = _read(text, situation)
+    return meant, record(meant, replaying(moves, past_ends=True))
+
+
+def _read(text: str, situation: Situation) -> tuple[Situation, list[Move]]:
     names = [actor.name for actor in situation.actors]
     word = re.split(r"[\s:*]", text.strip(), maxsplit=1)[0]
     if word not in names and _CODE.fullmatch(text.strip()):

@@ -17,6 +17,7 @@ from mmsim.hints import nearest
 from mmsim.knobs import Value
 from mmsim.scenarios import SMALL, Situation, make, pin_versus, split_race, vfio_map
 from mmsim.scenarios.fates import fails
+from mmsim.views.names import plural
 
 FREE = "free"
 SEEDS_MAX = 999_999
@@ -151,6 +152,23 @@ _DARES: tuple[tuple[str, tuple[str, ...], dict[str, tuple[Value, ...]]], ...] = 
 )
 
 
+def _given(situation: Situation) -> str:
+    """What there is to know of a drawn situation, in words."""
+    knobs = situation.knobs
+    tries, strangers = int(knobs["passes"]), int(knobs.get("strangers", 1))
+    who = plural(strangers, "stranger")
+    if knobs["released"] == "never":
+        who += " who never " + ("lets go" if strangers == 1 else "let go")
+    else:
+        who += " who " + ("lets go again" if strangers == 1 else "let go again")
+    if situation.name == "split_race":
+        return f"the split has {plural(tries, 'try', 'tries')}; {who}"
+    given = f"version {situation.version.name}, {plural(tries, 'pass', 'passes')}; {who}"
+    if knobs["targets"] == "either":
+        given += "; whether a huge page is free is up to you (pin:ok, pin:fail)"
+    return given
+
+
 def dare(seed: int) -> Level:
     """A level drawn from a seed: some situation, and one of the ends that it can come to.
 
@@ -162,10 +180,11 @@ def dare(seed: int) -> Level:
     drawn = {name: rng.choice(values) for name, values in knobs.items()}
     situation = make(scenario, rng.choice(versions), drawn)
     wanted = rng.choice(kinds(situation)[0])
+    goal = f"Make the {situation.main} end like this: {wanted.removeprefix('failed: ')}."
     return Level(
         f"seed {seed}",
         f"Drawn from seed {seed}",
-        f"Make the {situation.main} end like this: {wanted.removeprefix('failed: ')}.",
+        f"{goal} Given: {_given(situation)}.",
         situation,
         lambda trace: situation.fate(trace.last) == wanted,
         "One of the ends that the search had found; another seed gives another level.",

@@ -8,10 +8,9 @@ from typing import Any
 from mmsim import game, levels
 from mmsim.checks import Verdict, failed, letters, passed, task
 from mmsim.engine.scenario import State
-from mmsim.engine.schedule import replaying
-from mmsim.engine.trace import Trace, record
-from mmsim.scenarios import split_race
-from mmsim.scenarios.fates import fails
+from mmsim.engine.trace import Trace
+from mmsim.scenarios import Situation, split_race
+from mmsim.scenarios.fates import NOT_FINISHED, fails
 
 RACE = split_race("base", released="1")
 _SO_FAR = "after this schedule: "
@@ -42,8 +41,7 @@ letters(
 def _run(answer: str, level: levels.Level) -> Trace | Verdict:
     """The run of a schedule or share code, or what is wrong with it."""
     try:
-        situation, moves = game.read(answer, level.situation)
-        trace = record(situation, replaying(moves))
+        situation, trace = game.played(answer, level.situation)
     except ValueError as error:
         return failed(str(error))
     if not game.same(situation, level.situation):
@@ -57,7 +55,16 @@ def _won(level: levels.Level, answer: str) -> Verdict:
         return trace
     if level.won(trace):
         return passed(level.told)
-    return failed(f"{_SO_FAR}{level.situation.fate(trace.last)}", f"The goal: {level.goal}")
+    return _not_yet(trace, f"The goal: {level.goal}")
+
+
+def _not_yet(trace: Trace, *told: str) -> Verdict:
+    """What the run has come to; of one that is too short, what can come next."""
+    situation = trace.scenario
+    assert isinstance(situation, Situation)
+    fate = situation.fate(trace.last)
+    coming = [game.coming(situation, trace.last)] if fate == NOT_FINISHED else []
+    return failed(f"{_SO_FAR}{fate}", "\n".join([*coming, *told]))
 
 
 # For each level: how its schedules look, and hints.
@@ -78,13 +85,13 @@ _LEVELS = {
         "pin*3 stranger pin*2",
         "The split has to succeed: stay away until the huge page has been cut.",
         "The stranger refers to piece 0, and the pieces are moved from the last one to the first.",
-        "pin*21 stranger, and then the pin to its end.",
+        "pin*21 stranger, and then the pin to its end: pin*99.",
     ),
     "rescue": (
         "pin*3 stranger pin*2",
         "Have the first attempt refused as in level 1, then let go.",
         "The stranger must let go before the check of the next pass.",
-        "pin*5 stranger pin*15 stranger, and then the pin to its end.",
+        "pin*5 stranger pin*15 stranger, and then the pin to its end: pin*99.",
     ),
 }
 FORM = "a schedule such as {!r}, or a share code"
@@ -106,7 +113,7 @@ def shortest(answer: str) -> Verdict:
     if isinstance(trace, Verdict):
         return trace
     if not _failed(trace.last):
-        return failed(f"{_SO_FAR}{RACE.fate(trace.last)}")
+        return _not_yet(trace)
     best = RACE.explore().shortest(_failed) or []
     if len(trace) > len(best):
         return failed(f"the split fails after {len(trace)} steps; there is a way with fewer")
@@ -119,8 +126,9 @@ def shortest(answer: str) -> Verdict:
 @task(
     "05.seeded",
     "a dict with the seed and a schedule",
-    "Play it with scheduler(dare(seed)).",
     "Where must the stranger be when the main actor looks?",
+    "A split that is tried again must be refused each time.",
+    "Play it with scheduler(dare(seed)), or play(dare(seed), schedule), until the goal is reached.",
     parts={"seed": int, "schedule": str},
 )
 def seeded(answer: dict[str, Any]) -> Verdict:

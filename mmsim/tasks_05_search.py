@@ -27,9 +27,15 @@ from mmsim.views.waystofail import ANY_STEP, failure_odds
 RACE = split_race("base", released="1")
 
 
-def _steps(situation: Situation, moves: list[Move]) -> str:
-    """A run as a table, to stand under a verdict."""
-    table = step_table(record(situation, replaying(moves)))
+LAST = 12
+
+
+def _steps(situation: Situation, moves: list[Move], last: int = 0) -> str:
+    """A run as a table, to stand under a verdict; `last`: only so many of its lines."""
+    head, rule, *lines = step_table(record(situation, replaying(moves))).splitlines()
+    if last and len(lines) > last:
+        lines = ["   …  (what comes before is as usual)", *lines[-last:]]
+    table = "\n".join([head, rule, *lines])
     return f"schedule {render(moves)}\n\n{table}"
 
 
@@ -116,7 +122,7 @@ def odds(answer: dict[str, Any]) -> Verdict:
     "Move one slider at a time, and read the bar of all failures together.",
     "The stranger must be there when the split looks, and still be there when it has looked.",
     "pace 9 : 1; two interruptions.",
-    parts={"pace": tuple(map(pace_words, PACES)), "interruptions": int},
+    parts={"pace": object, "interruptions": int},
 )
 def sliders(answer: dict[str, Any]) -> Verdict:
     """Both by the search."""
@@ -125,9 +131,12 @@ def sliders(answer: dict[str, Any]) -> Verdict:
         for pace in PACES
     }
     best = max(likely, key=likely.__getitem__)
-    if answer["pace"] != best:
-        given = chance(likely[answer["pace"]])
-        return failed(f"at {answer['pace']} the split fails in {given} of the runs; there is worse")
+    pace = _pace(answer["pace"])
+    if pace not in likely:
+        return failed(f"pace can be {', '.join(map(repr, likely))}, not {answer['pace']!r}")
+    if pace != best:
+        given = chance(likely[pace])
+        return failed(f"at {pace} the split fails in {given} of the runs; there is worse")
     for bound in range(answer["interruptions"] + 1):
         bounded = explore(RACE.merged(), preemptions_max=bound)
         if any("unmapped" in end.name for end in bounded.outcomes(RACE.fate)):
@@ -136,6 +145,12 @@ def sliders(answer: dict[str, Any]) -> Verdict:
             worst = chance(likely[best])
             return passed(f"at {best} it fails in {worst} of the runs; {bound} interruptions")
     return failed(f"with {answer['interruptions']} interruptions no split is refused at the freeze")
+
+
+def _pace(given: object) -> str:
+    """`9 : 1`, however it was written: with or without blanks, or 9 alone."""
+    main, _, others = str(given).partition(":")
+    return f"{main.strip()} : {others.strip() or 1}"
 
 
 # -- two steps as one
@@ -147,11 +162,18 @@ def sliders(answer: dict[str, Any]) -> Verdict:
     "At the freeze: which step found nothing, and which one did?",
     "At all: what if the stranger came and went in one step?",
     "can_split_folio and folio_ref_freeze; folio_get and folio_put.",
+    parts={"at the freeze": object, "at all": object},
 )
-def together(answer: dict[str, tuple[str, str]]) -> Verdict:
+def together(answer: dict[str, object]) -> Verdict:
     """A wrong pair is answered with a schedule that still fails."""
     for what, word in (("at the freeze", "unmapped"), ("at all", "failed")):
-        situation = RACE.together(*answer[what])
+        pair = answer[what]
+        if not isinstance(pair, tuple | list) or [*map(type, pair)] != [str, str]:
+            return failed(f'{what}: write two names in brackets, such as ("one", "other")')
+        try:
+            situation = RACE.together(*pair)
+        except ValueError as error:
+            return failed(f"{what}: {error}")
         ends = situation.explore().outcomes(situation.fate)
         bad = [end for end in ends if word in end.name]
         if bad:
@@ -219,13 +241,14 @@ def mutants(answer: dict[str, str]) -> Verdict:
         lab = death.lab
         if death.lost:
             situation = make(lab.scenario, LATEST.name, lab.knobs)
-            why = f"{name}: this run of the sound model has no like any more"
+            why = f"{name}: this run, of the unchanged model, can't happen any more"
         else:
             situation = mutated(name, lab.scenario, lab.knobs)
-            why = f"{name}: look at what this run of the changed model leaves behind"
+            why = f"{name}: look at what this run of the changed model does"
+            why += "; one more step and " if death.why else ", and leaves behind"
         moves = list(death.schedule)
         # The last move of a contradiction can't be made.
         shown = moves[:-1] if death.property == CONTRADICTION else moves
-        why += f" ({death.why})" if death.why else ""
-        return failed(why, _steps(situation, shown))
+        why += death.why
+        return failed(why, _steps(situation, shown, LAST))
     return passed("as the search through all orders of steps says")

@@ -10,7 +10,7 @@ from mmsim.engine.explore import explore
 from mmsim.engine.scenario import Move
 from mmsim.engine.schedule import parse, render, replaying
 from mmsim.engine.trace import Trace, record
-from mmsim.scenarios import split_race, vfio_map
+from mmsim.scenarios import SMALL, pin_versus, split_race, vfio_map
 from mmsim.scenarios.fates import fails
 from mmsim.sharecode import encode
 
@@ -161,7 +161,7 @@ def test_every_dare_can_be_won_and_is_the_same_again(seed):
         number
         for number, state in found.walk(ends)
         if number in ends
-        and level.goal.endswith(f"this: {level.situation.fate(state).removeprefix('failed: ')}.")
+        and f"this: {level.situation.fate(state).removeprefix('failed: ')}. Given: " in level.goal
     ]
     trace = record(level.situation, replaying(found.schedule_to(wanted[0])))
     assert level.won(trace)
@@ -183,17 +183,73 @@ def test_what_somebody_types_is_a_schedule_or_a_code():
     race, pin = split_race("base", released="1"), vfio_map("v3", order=2, released="1")
     moves = race.replay("split*6 stranger split*3").moves
     for text in ("split*6 stranger split*3", encode(race, moves), encode(race, moves).lower()):
-        situation, read = game.read(f" {text} ", race)
+        situation, trace = game.played(f" {text} ", race)
         assert game.same(situation, race)
-        assert read == moves
+        assert trace.moves == moves
     # The code of another situation is read wherever it is typed.
-    situation, read = game.read(encode(race, moves), pin)
+    situation, trace = game.played(encode(race, moves), pin)
     assert situation.name == "split_race"
-    assert read == moves
-    assert game.read("", race)[1] == []
-    for wrong in ("splitt*3", "22222-22223", "pin*3", "stranger pin", "__import__('os')"):
-        with pytest.raises(ValueError, match=r"splitt|code|actor|read"):
-            game.read(wrong, race)
+    assert trace.moves == moves
+    assert game.played("", race)[1].moves == []
+    for wrong in (
+        "splitt*3",
+        "22222-22223",
+        "pin*3",
+        "stranger pin",
+        "stranger:ok",
+        "__import__('os')",
+    ):
+        with pytest.raises(ValueError, match=r"splitt|code|actor|read|write"):
+            game.played(wrong, race)
+
+
+@pytest.mark.parametrize(
+    ("typed", "moves"),
+    [
+        ("split*99", "split*13"),
+        ("stranger*9 split*99", "stranger*2 split*13"),
+        ("split*6 stranger split*13 stranger*13", "split*6 stranger split*3 stranger"),
+    ],
+)
+def test_who_has_finished_is_left_alone(typed, moves):
+    race = split_race("base", released="1")
+    assert game.played(typed, race)[1].moves == race.replay(moves).moves
+    with pytest.raises(ValueError, match="finished"):
+        race.replay(typed)
+
+
+def test_who_waits_is_not_left_alone():
+    """Nobody can tell what was meant by a step that can't be made yet."""
+    pin = pin_versus("v3", **SMALL)
+    with pytest.raises(ValueError, match="can't move"):
+        game.played("drop_caches*4 pin*99 drop_caches*99", pin)
+
+
+def test_what_can_come_is_said_of_everybody():
+    race = split_race("base", released="1")
+    assert game.coming(race, race.replay("split*6 stranger").last).splitlines() == [
+        "split can go on: check: are all references to huge page A known? (can_split_folio())",
+        "stranger can go on: drop a reference to huge page A (folio_put())",
+    ]
+    assert "split has returned -EBUSY" in game.coming(race, level_1(race).last)
+
+
+def level_1(race):
+    return race.replay("split*6 stranger split*3")
+
+
+@pytest.mark.parametrize(
+    ("seed", "told"),
+    [
+        (3, "Given: the split has 2 tries; 1 stranger who never lets go."),
+        (2, "Given: the split has 1 try; 1 stranger who never lets go."),
+        (4, "Given: the split has 1 try; 2 strangers who never let go."),
+        (9, "Given: version 6.1.0, 2 passes; 1 stranger who lets go again."),
+        (5, "whether a huge page is free is up to you (pin:ok, pin:fail)."),
+    ],
+)
+def test_a_dare_says_what_is_given(seed, told):
+    assert levels.dare(seed).goal.endswith(told)
 
 
 def test_any_situation_can_be_played_without_a_goal():

@@ -61,12 +61,16 @@ def render(moves: Sequence[Move]) -> str:
     return " ".join(f"{move}*{n}" if n > 1 else str(move) for move, n in runs)
 
 
-def replaying(moves: Sequence[Move]) -> Scheduler:
-    """Exactly these moves, then stop.  A move that is impossible raises ScheduleError."""
+def replaying(moves: Sequence[Move], *, past_ends: bool = False) -> Scheduler:
+    """Exactly these moves, then stop.  A move that is impossible raises ScheduleError.
+
+    `past_ends`: moves of an actor that has finished are left out."""
     left: Iterator[tuple[int, Move]] = iter(enumerate(moves, start=1))
 
     def choose(scenario: Scenario, state: State) -> Move:
         number, move = next(left)  # StopIteration ends the run
+        while past_ends and scenario.local(state, move.actor).finished:
+            number, move = next(left)
         why = scenario.blocked(state, move.actor)
         if why is not None:
             free = ", ".join(sorted({m.actor for m in scenario.moves(state)})) or "nobody"

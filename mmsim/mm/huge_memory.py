@@ -76,7 +76,8 @@ def __split_huge_page(world: World, me: str, pfn: int) -> tuple[Page, ...]:
     cache."""
     whole = world.folio(pfn)
     if whole.refcount or dict(whole.held) != {ISOLATION: 1}:
-        raise ModelError(f"{whole.name} is split with references {whole.held}")
+        held = " and ".join(name for name, n in whole.held if n and name != ISOLATION)
+        raise ModelError(f"{whole.name} is cut, but is referred to by {held or 'nobody'}")
     world.detach(pfn)
     world.cut(pfn)
     pmd, pte = whole.migration_entries

@@ -123,7 +123,8 @@ class Situation(Scenario):
         """The same situation, but nobody can come between these two steps of one function.
 
         Raises ValueError if nobody takes the first and then, in the same function, the last; looked
-        up in the run of all actors one after the other."""
+        up in the run of all actors one after the other.  Names may have brackets: `folio_get()`."""
+        first, last = (str(name).removesuffix("()") for name in (first, last))
         events = record(self, schedule.one_after_another).events
         inside = _behind(events, first, last)
         if not inside:
@@ -131,7 +132,10 @@ class Situation(Scenario):
             for name in (first, last):
                 if name not in names:
                     raise ValueError(f"nobody takes a step {name!r} here{nearest(name, names)}")
-            raise ValueError(f"no function takes the step {first!r} and later {last!r}")
+            raise ValueError(
+                f"no function takes the step {first!r} and later {last!r} "
+                "with only its own steps between them"
+            )
         made = self.with_()
         steps = {(event.where[-1].function, event.op.kind.name) for event in inside}
         made.as_one = self.as_one | steps

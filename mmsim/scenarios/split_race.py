@@ -114,7 +114,7 @@ CLAIMS: dict[str, Property] = {
         lambda s: not (_frozen(s) and _others(s)),
     ),
     "checked": always(
-        "Right after the check has found nothing, nobody else has a reference.",
+        "Between the check, which found nothing, and the split's next step nobody else has one.",
         lambda s: not (_next(s) == "unmap_folio" and _others(s)),
     ),
     "mapped": always(

@@ -51,16 +51,12 @@ def measured_counters() -> Chart:
     measured = {c: {v: [int(r[f"d_{c}"]) for r in rows[v]] for v in VARIANTS} for c in COUNTERS}
     said_by = {v: [_held_for_ever(v, r) for r in rows[v]] for v in VARIANTS}
     model = {c: {v: [found[f"d_{c}"] for found in said_by[v]] for v in VARIANTS} for c in COUNTERS}
-    cells = [
-        [span(side[c][v]) for c in COUNTERS for side in (measured, model)]
-        + [len(rows[v]), _version(v)]
-        for v in VARIANTS
-    ]
+    cells = [[span(side[c][v]) for c in COUNTERS for side in (measured, model)] for v in VARIANTS]
     columns = [(c, side) for c in COUNTERS for side in ("measured", "model")]
     table = pd.DataFrame(
         cells,
         index=pd.Index(list(VARIANTS), name="variant", dtype=object),
-        columns=pd.MultiIndex.from_tuples([*columns, ("runs", ""), ("model's version", "")]),
+        columns=pd.MultiIndex.from_tuples(columns),
         dtype=object,
     )
     pairs = {v: " / ".join(str(span(measured[c][v])) for c in COUNTERS) for v in VARIANTS}

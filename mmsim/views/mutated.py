@@ -31,8 +31,8 @@ def mutants_table(names: Iterable[str]) -> pd.DataFrame:
             rows.append((UNHARMED, "", "", ""))
             continue
         first = found[0]
-        how = "never happens any more" if first.lost else "broken"
-        what = f"{first.property}: {first.why}" if first.why else first.property
+        how = "never happens any more" if first.lost else "happens" if first.why else "broken"
+        what = f"a step meets what can't be: {first.why}" if first.why else first.property
         rows.append((what, how, first.lab.what, render(first.schedule)))
     index = pd.Index(list(names), name="mutation", dtype=object)
     return pd.DataFrame(rows, index=index, columns=["dies", "how", "where", "run"], dtype=object)

@@ -13,8 +13,7 @@ from IPython.display import display
 from mmsim import game, levels
 from mmsim.engine.odds import EVEN, Weights
 from mmsim.engine.sample import sample
-from mmsim.engine.schedule import render, replaying
-from mmsim.engine.trace import record
+from mmsim.engine.schedule import render
 from mmsim.mm import mutations
 from mmsim.scenarios import Situation
 from mmsim.views import chances, tree
@@ -32,8 +31,7 @@ def play(level: str | Situation | levels.Level, moves: str = "", *, after: After
         return
     chosen = levels.level(level)
     try:
-        situation, made = game.read(moves, chosen.situation)
-        trace = record(situation, replaying(made))
+        situation, trace = game.played(moves, chosen.situation)
     except ValueError as error:
         print(f"Not played: {error}.")
         return

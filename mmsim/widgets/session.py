@@ -128,8 +128,7 @@ class Play(traitlets.HasTraits):
         """Play a schedule, or a share code, from the beginning; raises ValueError if it can't be.
 
         The code of another situation changes the level, to free play if no level has it."""
-        situation, moves = game.read(text, self.played.situation)
-        trace = record(situation, schedule.replaying(moves))
+        situation, trace = game.played(text, self.played.situation)
         if not game.same(situation, self.played.situation):
             self.level = self._level_of(situation)
         self.trace = trace

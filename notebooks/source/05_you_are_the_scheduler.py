@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 05 · You are the scheduler
 #
-# *60 minutes, and 10 more for the mutation lab. You have done lesson 04, or know what a reference count is and
+# *80 minutes, and 15 more for practice and the mutation lab. You have done lesson 04, or know what a reference count is and
 # where the split of a huge page can be refused.*
 #
 # After this lesson you can
@@ -14,13 +14,15 @@
 # | part | minutes |
 # | --- | --- |
 # | recall | 3 |
-# | by hand: two failures of your own making | 15 |
-# | all schedules at once | 8 |
-# | what is true in every state | 9 |
-# | how likely is it? | 12 |
-# | make it impossible | 4 |
-# | the whole pin, and what the patch changed | 9 |
-# | mutation lab | 10 more |
+# | by hand: two failures of your own making | 17 |
+# | all schedules at once | 10 |
+# | what is true in every state | 12 |
+# | how likely is it? | 16 |
+# | make it impossible | 7 |
+# | the whole pin, and what the patch changed | 15 |
+# | practice, mutation lab | 15 more |
+#
+# In a hurry? Stop after "How likely is it?" and come back.
 
 # %%
 from mmsim import Prediction, check, claims_table, crossroads_table, dare, explorer, failure_table
@@ -71,8 +73,9 @@ check("05.recall", recall)
 # | `split` | up to 13 | lock, look around, **check**, unmap, **freeze**, cut, count, unlock |
 # | `stranger` | 2 | take a reference (`folio_get()`), drop it (`folio_put()`) |
 #
-# A schedule is written as who moves, and how often: `split*6 stranger split*3` is six steps of the split, one of
-# the stranger, three of the split. (`released=1`: the stranger lets go again.)
+# A schedule is written as who moves, and how often: `stranger*2 split*4` is two steps of the stranger and four of the
+# split. Whoever has finished is left alone, so `split*99` plays the split to its end. (`released=1`: the stranger lets
+# go again.)
 
 # %%
 race = split_race(released=1)
@@ -86,19 +89,19 @@ assert [event.op.kind.name for event in alone.events][6:11:4] == [
 ]
 
 # %% [markdown]
-# Each button makes the next step of an actor. Its label says what the step is about to do, the name behind it is
-# the kernel's. The picture has a column for each actor, time goes downwards; a bold step changed something, and
-# what it changed stands on the right. The ledger is the one of lesson 01.
-#
-# Win level 1, then choose level 2. *Undo* takes a press back, *a press is* makes several steps at once, and the
-# share code under the picture stands for what you have played: somebody else can type it into the box.
+# Win level 1, then choose level 2.
 
 # %% tags=["nbval-ignore-output"]
 scheduler()
 
 # %% [markdown]
+# Each button makes the next step of an actor. Its label says what the step is about to do, the name behind it is
+# the kernel's. *Undo* takes a press back, *a press is* makes several steps at once, and the share code under the
+# picture stands for what you have played: somebody else can type it into the box.
+#
 # Without a widget, `play` does the same with a schedule that you write. After every change run the cell again;
-# the table says what can come next.
+# the table says what can come next. The picture has a column for each actor, time goes downwards; a bold step changed
+# something, and what it changed stands on the right. The ledger is the one of lesson 01.
 
 # %%
 play("check", "split*3 stranger")
@@ -127,13 +130,16 @@ level_2 = "split*8 stranger split*5 stranger"
 check("05.freeze", level_2)
 
 # %% [markdown]
-# **Explain** in one sentence: with *a press is: one function*, level 1 can be won and level 2 can't. Why?
-
-# %% [markdown] tags=["solution"]
-# **Model answer.** Check and freeze are steps of the same function, `_split()`: who takes a function for one
-# step leaves no place between them. That is also how most people read code, and why such a failure is not seen by reading.
-
-# %% [markdown]
+# **Explain** in one sentence: suppose that the split does a whole function at a time (*a press is: one function*). Then
+# level 1 can be won and level 2 can't. Why?
+#
+# <details><summary><b>A possible answer.</b> Open when you have one.</summary>
+#
+# Check and freeze are steps of the same function, `_split()`: who takes a function for one step leaves no place between
+# them. That is also how most people read code, and why such a failure is not seen by reading.
+#
+# </details>
+#
 # ## All schedules at once
 #
 # You have found two schedules that fail. How many are there? With 13 steps and 2 the model can try all of them: at
@@ -195,7 +201,7 @@ check("05.shortest", shortest)
 # | claim | kind | what it says |
 # | --- | --- | --- |
 # | `alone` | always | While the count is frozen, nobody but the split has a reference. |
-# | `checked` | always | Right after the check has found nothing, nobody else has a reference. |
+# | `checked` | always | Between the check, which found nothing, and the split's next step nobody else has one. |
 # | `mapped` | always | Whenever a split has been refused, the page is still mapped. |
 # | `cut` | always | Once the count is frozen, the next thing the split does is to cut the page. |
 # | `explained` | always | Every reference has somebody who holds it. |
@@ -217,15 +223,25 @@ check("05.claims", claims)
 show_table(claims_table(race), after="05.claims")
 
 # %% [markdown]
-# `checked` is the whole story in one line. A check says what *was* so when it looked. Nothing keeps it so. What
-# the freeze finds, it keeps: from then on nobody can take a reference.
+# <details><summary><b>The claim that is the whole story in one line.</b> Open when you have answered.</summary>
+#
+# It is `checked`. A check says what *was* so when it looked. Nothing keeps it so. What the freeze finds, it keeps: from
+# then on nobody can take a reference.
+#
+# </details>
 #
 # **A search that stops early.** A larger situation can have more states than anybody wants to wait for. Then the
 # search stops at a limit, and what it may say is less. There is a third verdict: *search not finished*.
 #
 # **Task.** A search has stopped before it had seen all states. Which of these can it say and be right? True or
-# False for each: that an `always` claim holds, that one is broken, that a `sometimes` claim holds, that one is
-# broken.
+# False for each.
+#
+# | name | the search says |
+# | --- | --- |
+# | `always holds` | this `always` claim is true in every state |
+# | `always broken` | this `always` claim is not true in some state |
+# | `sometimes holds` | this `sometimes` claim is true in some state |
+# | `sometimes broken` | this `sometimes` claim is true in no state |
 
 # %% tags=["student"]
 may_say = {
@@ -319,7 +335,8 @@ assert split_race(released=1, order=1).explore().schedules() == 73
 #
 # Nobody knows the coin of a real machine. So turn it: *pace* is how many steps the split takes for one of the
 # stranger, as long as both can move. *passes* lets the split try again at once. *interruptions* leaves only
-# schedules in which an actor that could have gone on is interrupted at most so often.
+# schedules in which it happens at most so often, in the whole schedule, that somebody who could have gone on is
+# interrupted by the other.
 
 # %% tags=["nbval-ignore-output"]
 explorer(race, unlock=often)
@@ -328,9 +345,9 @@ explorer(race, unlock=often)
 show_chances(race, weights={"split": 3}, after=often)
 
 # %% [markdown]
-# **Task.** With one pass: at which pace does the split fail most often? And how many interruptions does a
-# schedule need at least to be refused at the freeze? (Without widgets: the cell above is pace 3 : 1; change
-# its number. The second needs no machine.)
+# **Task.** With one pass: at which pace does the split fail most often, 1 : 9, 1 : 3, 1 : 1, 3 : 1, 9 : 1 or 27 : 1? And
+# how many interruptions does a schedule need at least to be refused at the freeze? (Without widgets: the cell above is
+# pace 3 : 1; change its number; for 1 : 3 write `{"split": 1, "stranger": 3}`. The second question needs no machine.)
 
 # %% tags=["student"]
 sliders = {"pace": None, "interruptions": None}  # for instance "3 : 1" and 4
@@ -344,15 +361,20 @@ check("05.sliders", sliders)
 show_table(pace_table(split_race("v3", released=1), passes=(1, 2, 3, 10)), after="05.sliders")
 
 # %% [markdown]
+# <details><summary><b>What pace and passes do.</b> Open when you have answered.</summary>
+#
 # A stranger who is as quick as the split has gone again before the split looks. One who is very slow comes when
 # it is over. Worst is a stranger whose stay is about as long as the split. And few interruptions are enough for
 # most failures, which is why tools that look for races begin with schedules that have few.
 #
-# Now look along a row: *passes*. Of the 883 schedules with ten passes 30 still fail. At pace 1 : 1 each pass makes a
-# failure hundreds of times rarer; at 27 : 1 it takes away less than a third. A stranger who is slow is met again and again: how much trying again buys
-# depends on how long the stranger stays.
+# Now look along a row of the table: *passes*. Of the 883 schedules with ten passes 30 still fail. At pace 1 : 1 each pass
+# makes a failure hundreds of times rarer; at 27 : 1 it takes away less than a third. A stranger who is slow is met again
+# and again: how much trying again buys depends on how long the stranger stays. (`1 in 1.59e15` and the like are as good
+# as never.)
+#
+# </details>
 
-# %% tags=["check"]
+# %% tags=["solution", "check"]
 tried = {n: split_race("v3", released=1, passes=n) for n in (1, 2, 3, 10)}
 assert (all_failures(tried[10]).schedules, all_failures(tried[10]).of) == (30, 883)
 fair, slow = ({n: all_failures(q, w).odds for n, q in tried.items()} for w in ({}, {"split": 27}))
@@ -363,10 +385,10 @@ assert all(fair[n] > 100 * fair[n + 1] and slow[n + 1] > slow[n] * 2 / 3 for n i
 #
 # Suppose that two steps of one function could be one, so that nobody can come between them. **Task.** Which two
 # would have to be one so that no split is *ever* refused at the freeze? And which two so that none is refused
-# *at all*? Give the kernel's names, as they stand on the buttons.
+# *at all*? Give the kernel's names, as they stand on the buttons or in the column *step* of `play`.
 
 # %% tags=["student"]
-as_one = {"at the freeze": (None, None), "at all": (None, None)}
+as_one = {"at the freeze": (None, None), "at all": (None, None)}  # pairs of names in quotes
 check("05.together", as_one)
 
 # %% tags=["solution"]
@@ -386,20 +408,23 @@ assert names == {"split", "failed: a huge page could not be split, still mapped"
 
 # %% [markdown]
 # **Explain:** why can't the kernel do that? Answer for both pairs.
-
-# %% [markdown] tags=["solution"]
-# **Model answer.** Between check and freeze, `unmap_folio()` (Linux 6.1) removes every mapping: it has to find all
+#
+# <details><summary><b>A possible answer.</b> Open when you have one.</summary>
+#
+# Between check and freeze, `unmap_folio()` (Linux 6.1) removes every mapping: it has to find all
 # page tables that refer to the page, and to make other processors forget what they remember of them. That can't be
 # one instruction. And no lock would keep a stranger away, because references are taken without one. The
 # freeze does claim all references in one instruction; but while the page is mapped some of them belong to the
 # mappings, and whoever uses the memory may add to these or give them up. As to the second pair: the stranger
 # holds its reference *because* it does something with the page between the two steps.
-
-# %% [markdown]
+#
+# </details>
+#
 # ## The whole pin, and what the patch changed
 #
 # Levels 3 and 4 are a whole long-term pin in `v3`, against the same stranger, with a huge page of only 4 pages.
-# There the split is a small part of 87 steps. Press *as far as it goes* to get over the rest.
+# Undisturbed it takes 87 steps, and the split is a small part of them. Press *as far as it goes* to get over the rest, or write
+# `pin*99` for the pin to its end.
 
 # %% tags=["check"]
 assert len(vfio_map("v3", order=2, stranger=0).run()) == 87
@@ -415,7 +440,7 @@ level_3 = None
 check("05.piece", level_3)
 
 # %% tags=["solution"]
-level_3 = "pin*21 stranger pin*48"
+level_3 = "pin*21 stranger pin*99"
 check("05.piece", level_3)
 
 # %% [markdown]
@@ -426,12 +451,12 @@ level_4 = None
 check("05.rescue", level_4)
 
 # %% tags=["solution"]
-level_4 = "pin*5 stranger pin*15 stranger pin*78"
+level_4 = "pin*5 stranger pin*15 stranger pin*99"
 check("05.rescue", level_4)
 
 # %% [markdown]
 # Now the real suspect instead of a stranger: VFIO maps the page, and on another processor somebody writes once to
-# `/proc/sys/vm/drop_caches` (level 5). The walk over the page cache takes a reference to the page and its lock, and
+# `/proc/sys/vm/drop_caches`. The walk over the page cache takes a reference to the page and its lock, and
 # lets go of both; if the page has been split meanwhile, it comes to the pieces.
 #
 # There are two ways to fail: the **huge page** can't be split, or a **piece** misses its one pass. Compare `6.1.0`, which
@@ -449,7 +474,8 @@ patch = {"huge page": "smaller", "piece": "same"}
 check("05.bridge", patch)
 
 # %%
-show_table(failure_table(("6.1.0", "v1", "v3")), after="05.bridge")
+table = failure_table(("6.1.0", "v1", "v3"))
+show_table(table[(table != "never").any(axis=1)], after="05.bridge")
 
 # %% tags=["solution", "check"]
 table = failure_table(("6.1.0", "v3"))
@@ -458,8 +484,8 @@ assert list(table["6.1.0"])[8:10] == ["3 of 200 (1.5 %)", "66 of 200 (33.0 %)"]
 
 # %% [markdown]
 # Read the *model* rows first. They are exact odds of a coin, for a huge page of only two pages, so that all orders can be
-# searched. In the first four rows both begin at the same time; in the next four `drop_caches` begins at any step
-# of the pin, each as likely as another. (*No memory* never happens here: a free single page can always be had.)
+# searched. In the first two rows both begin at the same time; in the next two `drop_caches` begins at any step
+# of the pin, each as likely as another. (`1 in 1.31e27` is as good as never.)
 #
 # Then the *measured* rows: shares of pins on a kernel in an emulated machine
 # (`data/kernel-runs/s4_dropcaches_trials.csv`), where no free huge page could be had and `drop_caches` was written to. Its
@@ -467,16 +493,23 @@ assert list(table["6.1.0"])[8:10] == ["3 of 200 (1.5 %)", "66 of 200 (33.0 %)"]
 # 08 draws them.
 #
 # Odds and shares are different things, so don't compare their sizes: a coin is not a machine, and two pieces are not 512.
-# Compare what the patch changes. Both say the same: it takes away nearly all failures of the first kind, and none
-# of the second. In the measurement most failures were of the second kind, so there the patch hardly made a
-# difference to how often a pin failed.
+# Compare what the patch changes.
+#
+# <details><summary><b>What the patch changes.</b> Open when you have answered.</summary>
+#
+# In the model it takes away nearly all failures of the first kind, and none of the second. In the measurement 5 of 510
+# of the first kind became none, too few to say how many it takes away; and those of the second kind are no fewer. Most
+# failures there were of the second kind, so the patch hardly made a difference to how often a pin failed.
+#
+# </details>
 #
 # And in the report? Its counters say that a huge page could not be split, the first kind. That `drop_caches` had
 # taken the reference is *probable*, no more; nobody has shown it, nor that the patch cured the failure.
 #
 # ## Practice
 #
-# A situation and an end, drawn from a seed; another number in both cells is another one. (`scheduler(dare(3))` has buttons.)
+# A situation and an end, drawn from a seed; another number in both cells is another one. The goal under the table says
+# what is given. (`scheduler(dare(3))` has buttons.)
 
 # %%
 play(dare(3))
@@ -533,9 +566,13 @@ check("05.mutants", dies)
 show_table(mutants_table(dies), after="05.mutants")
 
 # %% [markdown]
+# <details><summary><b>What the first look is for.</b> Open when you have answered.</summary>
+#
 # Without the first look *nothing* breaks that should hold. It is there to save work: who finds a stranger before the
 # mappings are gone has nothing to put back. What keeps the page whole while somebody refers to it is the
 # comparison in the freeze alone.
+#
+# </details>
 #
 # ## What to keep
 #
@@ -554,9 +591,23 @@ show_table(mutants_table(dies), after="05.mutants")
 # | what `split` and `stranger` do besides | a real stranger takes many steps between its two |
 # | 512 pieces in levels 3 to 5 | a page of 4 or 2 has the same ways to fail, in fewer places |
 #
+# ## Words
+#
+# | word | meaning |
+# | --- | --- |
+# | atomic step | what nobody can interrupt |
+# | schedule, interleaving | an order in which the steps of everybody follow one another |
+# | state | the memory, and where everybody stands in the code |
+# | invariant | a claim that is true in every state |
+# | crossroads | a step at which more than one could move |
+# | pace | how many steps one takes for one of the other, if both can move |
+# | interruption | somebody who could go on is not the next to move |
+#
+# **Next:** lesson 06, in which the two versions of the patch are reviewed.
+#
 # ## More to try
 #
-# 1. Level 5 of the game: make a single write to `drop_caches` fail the pin. How many of its kinds of failure do you find?
+# 1. Level 5 of the game, `scheduler("walk")` or `play("walk")`: make a single write to `drop_caches` fail the pin. How many of its kinds of failure do you find?
 # 2. `race.together("unmap_folio", "folio_ref_freeze")`: what is left of the failures at the freeze, and why?
 # 3. On a terminal: `mmsim explore pin_versus --version v3 --set order=1 --set passes=2`.
 # 4. Look at another mutation: `show_mutation("failure not taken back")`. What dies, and in which lesson have you

@@ -235,5 +235,5 @@ def test_splitting_a_folio_that_somebody_holds_is_a_bug_of_the_model():
 
     world = memory(shmem(held=(("x", 1),)))
     world.update(PFN, refcount=0)
-    with pytest.raises(ModelError, match="A is split with references"):
+    with pytest.raises(ModelError, match="A is cut, but is referred to by x"):
         do(world, module["__split_huge_page"](PFN))

@@ -95,7 +95,6 @@ def test_a_typed_schedule_is_played_and_a_wrong_one_gets_a_sentence():
     before = widget.view.value
     for wrong, said in (
         ("split*6 strenger", "did you mean &#x27;stranger&#x27;"),
-        ("split*99", "can&#x27;t move (finished)"),
         ("split:fail", "write one of split"),
         ("__import__('os')", "can&#x27;t read"),
     ):
