@@ -22,19 +22,16 @@ def _failed(state: State) -> bool:
 
 # -- recall
 
-RECALL = {
-    "unmapped": ("b", "a refusal at the freeze comes after the mappings have been removed"),
-    "again": ("b", "the patched versions try in the next pass, without a pause"),
-    "pieces": ("b", "once a page has been split, each piece gets a single attempt"),
-}
-
-
 letters(
     "05.recall",
-    RECALL,
+    {
+        "unmapped": ("b", "a refusal at the freeze comes after the mappings have been removed"),
+        "again": ("c", "the patched versions try in the next pass, without a pause"),
+        "pieces": ("a", "once a page has been split, each piece gets a single attempt"),
+    },
     "All three are in lesson 04.",
     "unmapped: what lies between the check and the freeze? again: does anybody sleep?",
-    "b three times.",
+    "unmapped b, again c, pieces a.",
 )
 
 

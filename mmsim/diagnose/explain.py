@@ -132,7 +132,7 @@ def _beside(fate: Fate, times: int, given: Counters) -> Path | None:
     plain = _plain(fate.version)
     rest = {name: n - times * fate.units[name] for name, n in given.items() if name in UNITS}
     split, whole = rest.get("thp_migration_split", 0), rest.get("thp_migration_success", 0)
-    if split < 0 or whole < 0 or (not fate.is_huge and (split or whole)):
+    if not fate.is_huge and (split or whole):
         return None
     if any(n != split * plain.split[c] + whole * plain.whole[c] for c, n in rest.items()):
         return None

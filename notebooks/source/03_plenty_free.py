@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 03 · Plenty free, nothing big
 #
-# *40 minutes. You have done lessons 00 to 02. (Lesson 02 is about CMA; here it is only needed to know that CMA memory
-# is lent out and that a long-term pin may not lie in it.)*
+# *40 minutes. You have done lessons 00 to 02, or know that CMA memory is lent out and that a long-term pin may not lie
+# in it.*
 #
 # After this lesson you can
 #
@@ -176,13 +176,13 @@ assert worn.zone.nr_free > 100_000 and worn.zone.lists()["MOVABLE"][3:] == (59,)
 #
 # | knob | values | at first | meaning |
 # | --- | --- | --- | --- |
-# | `host` | 16 to 1048576 | 1024 | the host's memory in MiB |
-# | `cma` | 0 to 100 | 60 | percent of it that a CMA area has; 0 above |
-# | `used` | 0 to 100 | 50 | percent of the memory outside CMA that is in use; 60 above |
-# | `scattered` | 0 to 100 | 100 | of the free memory outside CMA, how many percent lie in partly used pageblocks |
+# | `host` | 16 to 1048576 | 1024 | memory in MiB |
+# | `cma` | 0 to 100 | 60 | percent of it that a CMA area has |
+# | `used` | 0 to 100 | 50 | percent of the rest that is in use |
+# | `scattered` | 0 to 100 | 100 | percent of the rest's free memory that lies in partly used pageblocks |
 # | `seed` | 0 to 999999 | 1 | where the pages in use lie |
 #
-# In the widget, turn `used`, then `scattered`, and see when the first block of 2 MiB appears. Without it:
+# Turn `used`, then `scattered`: when does the first block of 2 MiB appear? Without a widget:
 # `show_zone(host(cma=0, used=60, scattered=50).zone)`.
 #
 # ## How little is enough?
@@ -260,9 +260,8 @@ assert enough((40, 75, 90, 99)) == "99 %"
 #
 # </details>
 #
-# Two things keep real memory from looking as if drawn by lot. Pages that can't be moved are kept together, in
-# pageblocks of another type. And *compaction* moves pages to make room. Where a few pages in each pageblock can't
-# be moved, neither of them helps.
+# Real memory does not look as if drawn by lot: pages that can't be moved are kept together, in pageblocks of another
+# type, and *compaction* moves pages to make room. Where a few pages in each pageblock can't be moved, neither helps.
 #
 # ## Who gets what
 #
@@ -295,8 +294,7 @@ assert free_cma * 2 < free and round(100 * free_cma / free) == 46
 assert supply(lent.zone)["blocks of 2 MiB"] == 128
 
 # %% [markdown]
-# **Explain** in one sentence, once you know all three: does the half rule of lesson 02 decide the first answer? (CMA is
-# less than half of what is free.) If not, what does?
+# **Explain** in one sentence: does the half rule of lesson 02 decide the first answer? If not, what does?
 
 # %% [markdown]
 # <details><summary><b>What decides?</b> Open when you have your sentence.</summary>
@@ -305,8 +303,8 @@ assert supply(lent.zone)["blocks of 2 MiB"] == 128
 # request's own type have no block that is large enough, and before it takes one from another type. This is the second
 # road of lesson 02: when ordinary memory is in pieces, *all* huge pages of guests land in CMA.
 #
-# And then they can't leave it. A guest whose memory is pinned for a device has to go to free huge pages outside CMA, and
-# there are none: that is why it lies in CMA.
+# And then they can't leave it: a pin has to move them to free huge pages outside CMA, and there are none. That is why
+# they lie in CMA.
 #
 # </details>
 #
@@ -328,8 +326,8 @@ numbers = indices_table(worn.zone.lists(), 9)
 assert list(numbers.iloc[:, 0]) == list(numbers.iloc[:, 1]) == [0, "1.000", "0.998", "100 %"]
 
 # %% [markdown]
-# The column on the right is no number of the kernel but an extension of this model. It counts only the lists that a
-# request *in pin scope*, made while memory is being pinned for long, may take from. Without CMA it says the same.
+# The column on the right is an extension of this model, no number of the kernel. It counts only the lists that a
+# request *in pin scope*, made while memory is being pinned for long, may take from.
 #
 # **Task.** Build a host of which at least 90 % is free, whose `extfrag_index` for order 9 is -1.000 (a request would
 # succeed), and where a huge page for a long-term pin can't be had. The knobs are those of the table further up.
@@ -469,9 +467,8 @@ assert together.landed()[:2] == (0, 4) and together.run().results["guest"] == 0
 # 3. A huge page is spoiled by one page. Is order 4 (64 KiB) as easily spoiled? Set `order` to 4 and turn
 #    `used`; without a widget, `show_zone(host(cma=0, used=30).zone, order=4)`.
 # 4. Your own machine. On Linux, paste what `cat /proc/buddyinfo` or `sudo cat /proc/pagetypeinfo` prints; on another
-#    system, press *An example*. Which is your largest zone, what is its largest free block, and does it have CMA?
-#    Without a widget: `show_memory("""...""")` with the text between the quotes. The host with CMA of this lesson
-#    would print `proc_text(lent.zone)`; the picture below shows what there is to see in it.
+#    system, press *An example*. What is the largest free block of your largest zone, and does it have CMA?
+#    Without a widget: `show_memory("""...""")`. The host with CMA would print `proc_text(lent.zone)`; here it is drawn.
 
 # %% tags=["nbval-ignore-output"]
 paste()

@@ -39,8 +39,8 @@ ready()
 # - `unmapped`: which refusal of a split leaves a page of a file without its mappings? **a** the one at the
 #   reference check, **b** the one at the freeze, **c** both.
 # - `again`: a split was refused because of a reference, and the patch tries again. When? **a** after a pause,
-#   **b** in the next pass, at once, **c** when the reference has gone.
-# - `pieces`: once a huge page has been split, how many attempts does each piece get? **a** ten, **b** one,
+#   **b** when the reference has gone, **c** in the next pass, at once.
+# - `pieces`: once a huge page has been split, how many attempts does each piece get? **a** one, **b** ten,
 #   **c** as many as there are passes left.
 
 # %% tags=["student"]
@@ -48,7 +48,7 @@ recall = {"unmapped": None, "again": None, "pieces": None}
 check("05.recall", recall)
 
 # %% tags=["solution"]
-recall = {"unmapped": "b", "again": "b", "pieces": "b"}
+recall = {"unmapped": "b", "again": "c", "pieces": "a"}
 check("05.recall", recall)
 
 # %% [markdown]
