@@ -41,7 +41,7 @@ def play(level: str | Situation | levels.Level, moves: str = "", *, after: After
     display(Picture(columns_svg(trace), said))
     say(said)
     show_table(_next(chosen, trace))
-    print(f"Goal: {chosen.goal}")
+    say(f"Goal: {chosen.goal}")
     print(f"Won. {chosen.told}" if chosen.won(trace) else f"So far: {situation.fate(trace.last)}.")
     code = game.code_of(situation, trace.moves)
     shared = f"   share code: {code}" if code else ""

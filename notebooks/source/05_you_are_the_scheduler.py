@@ -474,11 +474,10 @@ patch = {"huge page": "smaller", "piece": "same"}
 check("05.bridge", patch)
 
 # %%
-table = failure_table(("6.1.0", "v1", "v3"))
+table = failure_table(("6.1.0", "v3"))
 show_table(table[(table != "never").any(axis=1)], after="05.bridge")
 
 # %% tags=["solution", "check"]
-table = failure_table(("6.1.0", "v3"))
 assert list(table["6.1.0"])[4:6] == ["7.89 %", "21.16 %"] and table["v3"].iloc[5] == "21.16 %"
 assert list(table["6.1.0"])[8:10] == ["3 of 200 (1.5 %)", "66 of 200 (33.0 %)"]
 
@@ -489,8 +488,7 @@ assert list(table["6.1.0"])[8:10] == ["3 of 200 (1.5 %)", "66 of 200 (33.0 %)"]
 #
 # Then the *measured* rows: shares of pins on a kernel in an emulated machine
 # (`data/kernel-runs/s4_dropcaches_trials.csv`), where no free huge page could be had and `drop_caches` was written to. Its
-# variants base, v1 and v2 stand in the columns `6.1.0`, `v1` and `v3`. An interval belongs to every share; lesson
-# 08 draws them.
+# variants base and v2 stand in the columns `6.1.0` and `v3`. An interval belongs to every share; lesson 08 draws them.
 #
 # Odds and shares are different things, so don't compare their sizes: a coin is not a machine, and two pieces are not 512.
 # Compare what the patch changes.
@@ -508,8 +506,8 @@ assert list(table["6.1.0"])[8:10] == ["3 of 200 (1.5 %)", "66 of 200 (33.0 %)"]
 #
 # ## Practice
 #
-# A situation and an end, drawn from a seed; another number in both cells is another one. The goal under the table says
-# what is given. (`scheduler(dare(3))` has buttons.)
+# A situation and an end, drawn from a seed; another number in both cells is another one. The goal says what is
+# given. (`scheduler(dare(3))` has buttons.)
 
 # %%
 play(dare(3))
@@ -616,9 +614,11 @@ show_table(mutants_table(dies), after="05.mutants")
 # %% [markdown] tags=["solution"]
 # **Model answers.**
 #
-# 1. There are four kinds: not split and still mapped, not split and left unmapped, one piece left behind, both.
-# 2. 4 of the 12 schedules are left: the stranger can still come between the check and the unmapping.
-# 4. "No huge page is counted as failed twice" dies: it is the counter that said 11 in lesson 04.
+# To 1: there are four kinds: not split and still mapped, not split and left unmapped, one piece left behind, both.
+#
+# To 2: 4 of the 12 schedules are left: the stranger can still come between the check and the unmapping.
+#
+# To 4: "No huge page is counted as failed twice" dies: it is the counter that said 11 in lesson 04.
 
 # %% tags=["solution", "check"]
 rest = race.together("unmap_folio", "folio_ref_freeze")
