@@ -119,6 +119,8 @@ def test_a_level_won_by_clicking_is_shared_by_its_code(lab):
     other.get_by_role("button", name="Play it").click()
     expect(other.get_by_text("Won.")).to_be_visible()
     assert drawn(copy) == won
+    # The box shows what was played; a person waits for that before typing anew.
+    expect(other.get_by_label("schedule")).to_have_value(re.compile("^split"))
     other.get_by_label("schedule").fill(code[:-1] + ("2" if code[-1] != "2" else "3"))
     other.get_by_role("button", name="Play it").click()
     expect(other.get_by_text("has a typing error")).to_be_visible()
