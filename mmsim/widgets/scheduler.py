@@ -75,12 +75,14 @@ class Scheduler(w.VBox):
         )
         self.undo = w.Button(description="Undo", tooltip="take the last press back")
         self.reset = w.Button(description="Reset", tooltip="back to the beginning")
-        self.text = w.Text(description="schedule", continuous_update=False)
-        self.text.layout = w.Layout(width="520px")
+        # What was played is shown beside the box and not in it: a picture that arrives late would
+        # otherwise write over what somebody is typing.
+        self.text = w.Text(placeholder="a schedule or a share code", description="play")
+        self.text.layout = w.Layout(width="420px")
         self.load = w.Button(
             description="Play it", tooltip="play the schedule or share code in the box"
         )
-        self.code = w.HTML()
+        self.moves = w.HTML()
         self.goal, self.told, self.said = w.HTML(), w.HTML(), w.HTML()
         self.view = w.HTML()
         self.rows: dict[str, ActorRow] = {}
@@ -92,7 +94,8 @@ class Scheduler(w.VBox):
                 self.actors,
                 self.told,
                 self.view,
-                w.HBox([self.text, self.load, self.code]),
+                self.moves,
+                w.HBox([self.text, self.load]),
                 self.said,
             ]
         )
@@ -144,10 +147,14 @@ class Scheduler(w.VBox):
         self.undo.disabled = self.reset.disabled = not len(trace)
         self.view.value = columns_svg(trace)
         self.told.value = self._verdict()
-        self.text.value = schedule.render(trace.moves)
-        shared = f'<span style="white-space:nowrap">share code <code>{session.code}</code></span>'
-        self.code.value = shared if session.code else ""
+        self.moves.value = self._played()
         self.said.value = ""
+
+    def _played(self) -> str:
+        """The schedule so far and its share code, to be passed on."""
+        moves, code = schedule.render(self.session.trace.moves), self.session.code
+        shared = f"; share code <code>{code}</code>" if code else ""
+        return f"Schedule: <code>{escape(moves) or '(empty)'}</code>{shared}"
 
     def _of_all(self) -> str:
         """Of how many kinds; nobody has counted those of a situation without a goal."""
