@@ -108,7 +108,7 @@ play("check", "split*3 stranger")
 
 # %% [markdown]
 # **Task, level 1.** A schedule (or the share code) of a split that is refused at the reference check. (Stuck?
-# `hint("05.check", 1)` in a cell of your own is the first of three hints. Every task has some.)
+# `hint("05.check")` in a cell of your own gives a hint, and the next one at each call. Every task has some.)
 
 # %% tags=["student"]
 level_1 = None  # for instance "split*3 stranger split*2"

@@ -399,7 +399,7 @@ def regression(version):
 check("06.regression", regression)
 
 # %% [markdown]
-# Stuck? `hint("06.regression")`, up to `hint("06.regression", 3)`.
+# Stuck? `hint("06.regression")` gives the next hint at each call.
 #
 # A test like this would have stopped version 1 before a person had to. It looks at one cell of the decision table, and
 # the table has more: which other cells would you test, if you had five more lines?

@@ -124,7 +124,7 @@ def claim(c):
 check("07.count", claim)
 
 # %% [markdown]
-# Stuck? `hint("07.count")`, up to `hint("07.count", 3)`.
+# Stuck? `hint("07.count")` gives the next hint at each call.
 
 # %% [markdown]
 # <details><summary><b>What the shortest counterexample shows.</b> Open when your claim has passed.</summary>

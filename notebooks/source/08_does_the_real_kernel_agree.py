@@ -191,7 +191,7 @@ def stalls(pin):
 check("08.rule", stalls)
 
 # %% [markdown]
-# Stuck? `hint("08.rule")`, up to `hint("08.rule", 3)`. With your rule the traces can be checked again:
+# Stuck? `hint("08.rule")` gives the next hint at each call. With your rule the traces can be checked again:
 
 # %%
 show_table(recheck(stalls), after="08.rule")

@@ -144,7 +144,7 @@ look = ["split returns"]
 check("09.look", {"seed": seed, "look": look})
 
 # %% [markdown]
-# Stuck? `hint("09.fate")`, and so on; each has up to three.
+# Stuck? `hint("09.fate")`, and so on; each call gives the next one.
 #
 # **The argument.** Three sentences: what the counters show; which causes are left and why the others are out; what you
 # would trace, and what you would conclude from what you see. Mark it, or let somebody mark it:
