@@ -23,13 +23,7 @@ def lab(request, tmp_path, chromium):
 def test_predict_change_the_host_and_paste(lab):
     page = lab.page
     lab.run_all()
-    widget = page.locator(".jp-OutputArea", has=page.get_by_text("What is there to be had")).first
-    picture = widget.locator("svg[role=img]")
-    expect(widget.get_by_text("Locked")).to_be_visible()
-    assert picture.count() == 0
-    for number, answer in enumerate(["102", "granted"]):
-        widget.locator("select").nth(number).select_option(answer)
-    widget.get_by_role("button", name="Store prediction").click()
+    widget, picture = lab.unlock("What is there to be had", ["102", "granted"])
     expect(picture).to_contain_text("40.0 % of 1 GiB is free, but not one block of 2 MiB")
     picture.scroll_into_view_if_needed()
     lab.shot(f"lesson-03-{lab.theme}-host")

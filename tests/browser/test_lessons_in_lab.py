@@ -18,25 +18,9 @@ def lab(request, tmp_path, chromium):
         yield lab
 
 
-def predict(widget, answers):
-    """Choose an answer in each drop-down of a widget and store them."""
-    boxes = widget.locator("select")
-    for number, answer in enumerate(answers):
-        boxes.nth(number).select_option(answer)
-    widget.get_by_role("button", name="Store prediction").click()
-
-
 def test_predict_step_and_go_back(lab):
-    page = lab.page
     lab.run_all()
-    widget = page.locator(".jp-OutputArea", has=page.get_by_text("how many times")).first
-    picture = widget.locator("svg[role=img]")
-    expect(widget.get_by_text("Locked")).to_be_visible()
-    assert picture.count() == 0
-    lab.shot(f"{lab.theme}-locked")
-
-    predict(widget, ["1", "10"])
-    expect(picture).to_be_visible()
+    widget, picture = lab.unlock("how many times", ["1", "10"])
     expect(picture).to_contain_text("step 0 of 21")
     lab.shot(f"{lab.theme}-stored")
 
@@ -61,7 +45,7 @@ def test_predict_step_and_go_back(lab):
     lab.shot(f"{lab.theme}-end")
     # In a dark theme a picture without a ground of its own would be unreadable.
     assert re.fullmatch("#F[0-9A-F]{5}", picture.locator("rect").first.get_attribute("fill"))
-    light = page.evaluate("document.body.dataset.jpThemeLight")
+    light = lab.page.evaluate("document.body.dataset.jpThemeLight")
     assert light == ("true" if lab.theme == "light" else "false")
     meets_drop_caches(lab)
     assert lab.errors == []
@@ -70,11 +54,8 @@ def test_predict_step_and_go_back(lab):
 
 def meets_drop_caches(lab):
     """The second stepper: two questions, a run with two actors, another version."""
-    widget = lab.page.locator(
-        ".jp-OutputArea", has=lab.page.get_by_text("drop_caches stands still")
-    ).first
-    predict(widget, ["it waits", "it goes on"])
-    picture = widget.locator("svg[role=img]")
+    # A slider that is pressed before it is unlocked stays where it is: unlock() waits.
+    widget, picture = lab.unlock("drop_caches stands still", ["it waits", "it goes on"])
     handle = widget.get_by_role("slider")
     handle.press("End")
     expect(picture).to_contain_text("step 45 of 45")
