@@ -6,7 +6,7 @@ Interface: check, hint, task, letters, passed, failed, Verdict, TASKS, ANSWERED
 A check never raises: a learner's wrong type gets a hint.  A task is a function from an answer to a
 `Verdict`, registered with its hints and with what its answers are made of, so that a misspelt name
 or a number written as text is told before anything is judged.  The tasks themselves stand in
-`mmsim.tasks_NN`, a file or two for each lesson."""
+the package `mmsim.tasks`, a file or two for each lesson."""
 
 from __future__ import annotations
 
@@ -103,9 +103,8 @@ def letters(
 
 
 def _find(name: object) -> Task | None:
-    for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
-        if module.name.startswith("tasks_"):
-            importlib.import_module(f"mmsim.{module.name}")
+    for module in pkgutil.iter_modules([str(Path(__file__).parent / "tasks")]):
+        importlib.import_module(f"mmsim.tasks.{module.name}")
     return TASKS.get(name) if isinstance(name, str) else None
 
 

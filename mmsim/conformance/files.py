@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from mmsim import datafiles
+from mmsim.conformance.schema import problems
 from mmsim.mm.versions import VERSIONS
-from mmsim.schema import problems
 
 FILE_BYTES_MAX = 50_000_000
 SHOWN_MAX = 3

@@ -2,9 +2,9 @@
 
 Interface: Mutation, MUTATIONS, get, source, diff
 
-A mutation names a line of a kernel path and what stands there instead.  `mmsim.mutants` runs the
-model that it makes, and says which property dies.  Unlike the seams (`mmsim.mm.versions`) no kernel
-ever had these; each is a mistake that somebody could make, or a check that looks needless.
+A mutation names a line of a kernel path and what stands there instead.  `mmsim.practice.mutants`
+runs the model that it makes, and says which property dies.  Unlike the seams (`mmsim.mm.versions`)
+no kernel ever had these: each is a mistake that can be made, or a check that looks needless.
 """
 
 from __future__ import annotations

@@ -15,7 +15,6 @@ from mmsim.engine.op import Op
 from mmsim.engine.scenario import Move, Scenario, State
 from mmsim.engine.trace import Trace, run_to_end
 from mmsim.fragmentation import suitable, summed
-from mmsim.hosts import HOST_KNOBS, MIB, check_mib, host_zone
 from mmsim.knobs import Value, number, one_of
 from mmsim.mm.folio import Extent
 from mmsim.mm.migration_target import ZONE
@@ -26,6 +25,7 @@ from mmsim.mm.vfio import MapDma, vfio_dma_do_map
 from mmsim.mm.world import Environment, World
 from mmsim.mm.zone import Zone
 from mmsim.scenarios.fates import ALL_MOVED, MAPPED, NO_MEMORY, NOT_FINISHED, Aim
+from mmsim.scenarios.hosts import HOST_KNOBS, MIB, check_mib, host_zone
 from mmsim.scenarios.situation import Situation, Spec
 from mmsim.script import Script
 from mmsim.units import HPAGE_PMD_NR, HPAGE_PMD_ORDER, PAGE_SIZE

@@ -5,8 +5,8 @@ Interface: account_svg, account_sentence
 
 from __future__ import annotations
 
-from mmsim.benches import REGION
 from mmsim.engine.trace import Trace
+from mmsim.practice.benches import REGION
 from mmsim.views.balance import describe, draw_ledger, is_due
 from mmsim.views.ledger import IF, KNOWN, Ledger, ledger
 from mmsim.views.marks import heading, panel

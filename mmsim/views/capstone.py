@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mmsim.capstone import WORDS, Case
 from mmsim.checks import judge
-from mmsim.recall import cards
+from mmsim.practice.capstone import WORDS, Case
+from mmsim.practice.recall import cards
 from mmsim.scenarios import Situation
 from mmsim.views.tables import frame, labels
 

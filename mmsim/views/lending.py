@@ -8,7 +8,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from mmsim.loans import CMA, HOST_MIB, ORDINARY, Grant, Lending
+from mmsim.practice.loans import CMA, HOST_MIB, ORDINARY, Grant, Lending
 from mmsim.views.blockmap import block_map, draw_block_map, map_sentence, map_size
 from mmsim.views.marks import LEGEND_ROW, Sign, heading, legend, panel, swatch
 from mmsim.views.names import size_words

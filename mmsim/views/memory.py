@@ -12,10 +12,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from mmsim.fragmentation import suitable, summed
-from mmsim.hosts import fate, fates
 from mmsim.mm.page_alloc import request
 from mmsim.mm.untouched import pages
 from mmsim.mm.zone import Zone
+from mmsim.scenarios.hosts import fate, fates
 from mmsim.units import HPAGE_PMD_ORDER
 from mmsim.views.blockmap import (
     block_map,

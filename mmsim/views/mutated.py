@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from mmsim.engine.schedule import render
-from mmsim.mutants import deaths
+from mmsim.practice.mutants import deaths
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from mmsim import errno
 from mmsim.lessons import REPORTED, counters_of
 from mmsim.scenarios import vfio_map
-from mmsim.tasks_04 import migrate_pages_returns
+from mmsim.tasks.lesson_04 import migrate_pages_returns
 
 if TYPE_CHECKING:
     import pandas as pd

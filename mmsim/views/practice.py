@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from mmsim.benches import REGION, Bench
-from mmsim.cases import cases, described
 from mmsim.engine.trace import Trace
+from mmsim.practice.benches import REGION, Bench
+from mmsim.practice.cases import cases, described
 from mmsim.views.ledger import KNOWN, ledger
 from mmsim.views.sentences import sentence
 from mmsim.views.table import cell

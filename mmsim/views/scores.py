@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mmsim.mm.versions import LATEST, POLICIES, Attempt, Version
 from mmsim.policy import PolicyError, own_policy
-from mmsim.trials import CASES, others_notice, score
+from mmsim.practice.trials import CASES, others_notice, score
 
 if TYPE_CHECKING:
     import pandas as pd

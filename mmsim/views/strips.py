@@ -8,8 +8,8 @@ from __future__ import annotations
 import random
 from collections.abc import Collection
 
-from mmsim.benches import check_seed
 from mmsim.mm.untouched import Pattern, pattern
+from mmsim.practice.benches import check_seed
 
 ORDER = 4
 PAGES = 1 << ORDER

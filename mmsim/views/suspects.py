@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from mmsim.lessons import REPORTED, counters_of
-from mmsim.tasks_00 import SUSPECTS, suspect
+from mmsim.tasks.lesson_00 import SUSPECTS, suspect
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,7 +16,7 @@ from mmsim.engine.trace import Trace
 from mmsim.ftrace import Row, align, situation
 from mmsim.ftracefile import RealTrace, real_trace
 from mmsim.policy import PolicyError, limited
-from mmsim.stalls import MOVABLE, PINNED_DOWN, Rule, checked, of_trace
+from mmsim.practice.stalls import MOVABLE, PINNED_DOWN, Rule, checked, of_trace
 from mmsim.views.style import BAD, INK, LINE, MARKED, MUTED, PANEL
 from mmsim.views.tables import AGREES, DIFFERS
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import ipywidgets as w
 
-from mmsim.benches import WORKBENCH_KNOBS, Bench
 from mmsim.engine.trace import Trace
 from mmsim.lessons import Prediction
+from mmsim.practice.benches import WORKBENCH_KNOBS, Bench
 from mmsim.views.account import account_sentence, account_svg
 from mmsim.widgets.asking import AskingConsole
 

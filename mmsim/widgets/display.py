@@ -16,13 +16,13 @@ from typing import Any
 
 from IPython.display import Image, display
 
-from mmsim.benches import Bench
 from mmsim.checks import ANSWERED
 from mmsim.engine.trace import Trace
 from mmsim.lessons import Prediction
-from mmsim.loans import Lending
 from mmsim.mm import versions
 from mmsim.mm.zone import Zone
+from mmsim.practice.benches import Bench
+from mmsim.practice.loans import Lending
 from mmsim.units import HPAGE_PMD_ORDER
 from mmsim.views import account, flow, lending, memory, picture, side_by_side, story, text, windows
 from mmsim.views.figures import Chart

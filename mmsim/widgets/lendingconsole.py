@@ -14,7 +14,7 @@ from typing import Any
 import ipywidgets as w
 
 from mmsim.lessons import Prediction
-from mmsim.loans import LENDING_KNOBS, Lending
+from mmsim.practice.loans import LENDING_KNOBS, Lending
 from mmsim.views.lending import lending_sentence, lending_svg
 from mmsim.widgets.asking import AskingConsole
 

@@ -3,7 +3,7 @@
 Interface: scheduler, Scheduler
 
 The picture is the one of `views.columns`, as in the static twin (`play`).  What can be pressed and
-what was found is asked of `mmsim.game`; the session holds where the learner is."""
+what was found is asked of `mmsim.practice.game`; the session holds where the learner is."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import Any
 
 import ipywidgets as w
 
-from mmsim import game, levels
 from mmsim.engine import schedule
 from mmsim.engine.scenario import Move
+from mmsim.practice import game, levels
 from mmsim.scenarios import Situation
 from mmsim.views.columns import columns_svg
 from mmsim.views.names import plural

@@ -10,11 +10,11 @@ from typing import Any
 
 from IPython.display import display
 
-from mmsim import game, levels
 from mmsim.engine.odds import EVEN, Weights
 from mmsim.engine.sample import sample
 from mmsim.engine.schedule import render
 from mmsim.mm import mutations
+from mmsim.practice import game, levels
 from mmsim.scenarios import Situation
 from mmsim.views import chances, tree
 from mmsim.views.columns import columns_svg

@@ -11,10 +11,10 @@ from typing import Any
 
 import traitlets
 
-from mmsim import game, levels
 from mmsim.engine import schedule
 from mmsim.engine.scenario import Move
 from mmsim.engine.trace import Trace, record
+from mmsim.practice import game, levels
 from mmsim.scenarios import Situation
 from mmsim.scenarios.fates import fails
 from mmsim.views.fold import Row, fold_once

@@ -430,7 +430,7 @@ check("06.regression", regression)
 #    not? Then try 1 and 10. (At the command line: `mmsim diagnose`, also with two texts of `/proc/vmstat`.)
 # 2. Your regression test looks at one caller. Write one with `cma_alloc(version)` that counts refused splits.
 # 3. The version that always tries again, and a *truncated* page: `always_again("truncated").run()` with
-#    `from mmsim.tasks_06 import always_again`. What does the pin return now, and why is that no surprise?
+#    `from mmsim.tasks.lesson_06 import always_again`. What does the pin return now, and why is that no surprise?
 # 4. Give the owner an area of four pageblocks with two huge pages in front (`cma_alloc("v1", blocks=4, thps=2)`; the
 #    stranger refers to the first). How often does `v1` call `migrate_pages()`, and what for?
 
@@ -450,7 +450,7 @@ show_diagnosis("thp_migration_fail +11\nthp_split_page_failed +10", unlock=cells
 
 # %% tags=["solution", "check"]
 from mmsim.diagnose import diagnose
-from mmsim.tasks_06 import always_again
+from mmsim.tasks.lesson_06 import always_again
 
 found = diagnose("thp_migration_fail 11\nthp_split_page_failed 10")
 assert found.groups[0].paths[0].versions == ("v1", "v2", "v3", "2/2-only")

@@ -448,7 +448,7 @@ show_table(policy_scores(policy), after="07.policy")
 
 # %% tags=["check"]
 from mmsim.mm.versions import WAIT_LOOKS
-from mmsim.trials import CASES, OFTENER, STEPS_MAX
+from mmsim.practice.trials import CASES, OFTENER, STEPS_MAX
 
 assert (WAIT_LOOKS, STEPS_MAX, OFTENER["pin"], len(CASES)) == (10, 240, 8, 4)
 assert [CASES[name].knobs.get("order", 1) for name in CASES] == [1, 1, 1, 1]

@@ -211,7 +211,7 @@ show_table(recheck(stalls), after="08.rule")
 # </details>
 
 # %% tags=["check"]
-from mmsim.stalls import MOVABLE, PINNED_DOWN, checked
+from mmsim.practice.stalls import MOVABLE, PINNED_DOWN, checked
 
 twice = lambda pin: 2 * (pin.thp_split_page + pin.thp_split_page_failed)  # noqa: E731
 fixed, movable = checked(twice, PINNED_DOWN), checked(twice, MOVABLE)

@@ -10,11 +10,11 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from mmsim.mutants import CONTRADICTION
+from mmsim.practice.mutants import CONTRADICTION
 from mmsim.scenarios.split_race import CLAIMS
-from mmsim.tasks_00 import QUESTIONS
-from mmsim.tasks_05_search import DEATHS
-from mmsim.tasks_09 import POSTTEST
+from mmsim.tasks.lesson_00 import QUESTIONS
+from mmsim.tasks.lesson_05_search import DEATHS
+from mmsim.tasks.lesson_09 import POSTTEST
 
 HERE = Path(__file__).resolve().parents[2] / "notebooks"
 SOURCES = sorted((HERE / "source").glob("[0-9]*.py"))

@@ -7,10 +7,10 @@ import sys
 from mmsim.engine.explore import explore
 from mmsim.engine.sample import sample
 from mmsim.engine.schedule import render
-from mmsim.hosts import host
 from mmsim.mm.versions import VERSIONS
-from mmsim.mutants import deaths
+from mmsim.practice.mutants import deaths
 from mmsim.scenarios import SMALL, make, split_race
+from mmsim.scenarios.hosts import host
 from mmsim.sharecode import decode, encode
 from mmsim.views.balance import ledger_svg
 from mmsim.views.chances import chances, chances_svg

@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ET
 import pytest
 from svg_rules import NS, references_are_defined, texts_fit, texts_stand_apart
 
-from mmsim.loans import lending
+from mmsim.practice.loans import lending
 from mmsim.views.lending import HEIGHT, WIDTH, lending_sentence, lending_svg, lending_table
 
 

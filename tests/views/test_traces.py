@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mmsim.stalls import MOVABLE, PINNED_DOWN, Pinned, checked, of_trace
+from mmsim.practice.stalls import MOVABLE, PINNED_DOWN, Pinned, checked, of_trace
 from mmsim.views.traces import (
     TRACES,
     _read,

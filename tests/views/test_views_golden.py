@@ -20,7 +20,7 @@ sys.path.insert(0, str(HERE))
 
 from view_states import STATES, run, state  # noqa: E402
 
-from mmsim.hosts import host  # noqa: E402
+from mmsim.scenarios.hosts import host  # noqa: E402
 from mmsim.views.balance import ledger_svg  # noqa: E402
 from mmsim.views.ledger import JUST, ledger  # noqa: E402
 from mmsim.views.memory import memory  # noqa: E402

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 
-from mmsim.benches import WORKBENCH_KNOBS, page_life, refcounts_of, workbench
-from mmsim.cases import folios
 from mmsim.lessons import Prediction
+from mmsim.practice.benches import WORKBENCH_KNOBS, page_life, refcounts_of, workbench
+from mmsim.practice.cases import folios
 from mmsim.views.account import HEIGHT, WIDTH, account_svg
 from mmsim.views.style import text_width
 from mmsim.widgets import bench, stepper

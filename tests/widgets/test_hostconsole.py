@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 
-from mmsim.hosts import HOST_KNOBS, host
 from mmsim.lessons import Prediction
+from mmsim.scenarios.hosts import HOST_KNOBS, host
 from mmsim.views.memory import memory
 from mmsim.widgets import host_console
 from mmsim.widgets.hostconsole import HostConsole

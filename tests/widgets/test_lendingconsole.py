@@ -5,7 +5,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 
 from mmsim.lessons import Prediction
-from mmsim.loans import LENDING_KNOBS, lending
+from mmsim.practice.loans import LENDING_KNOBS, lending
 from mmsim.views.lending import lending_svg
 from mmsim.widgets import lending_console
 from mmsim.widgets.lendingconsole import LendingConsole

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mmsim import game, levels
 from mmsim.engine.schedule import parse, render
+from mmsim.practice import game, levels
 from mmsim.scenarios import split_race, vfio_map
 from mmsim.sharecode import encode
 from mmsim.views.columns import columns_svg

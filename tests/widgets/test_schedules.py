@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from mmsim import checks, levels
+from mmsim import checks
 from mmsim.lessons import Prediction
+from mmsim.practice import levels
 from mmsim.scenarios import split_race, vfio_map
 from mmsim.sharecode import encode
 from mmsim.widgets import play, show_chances, show_mutation, show_tree

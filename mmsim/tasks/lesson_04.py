@@ -1,0 +1,283 @@
+"""The tasks of lesson 04."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmsim import errno
+from mmsim.checks import Verdict, failed, passed, task
+from mmsim.engine.trace import Trace
+from mmsim.lessons import counters_of
+from mmsim.practice.benches import workbench
+from mmsim.scenarios import Situation, vfio_map
+from mmsim.tasks.lesson_00 import QUESTIONS
+
+SPLIT_STEPS = ("lock", "look", "unmap", "freeze", "cut", "unlock")
+DISTRACTORS = ("pin", "wait")
+# What the steps of the exercise are called in the model's run.
+_OPS = {
+    "folio_lock": "lock",
+    "can_split_folio": "look",
+    "unmap_folio": "unmap",
+    "folio_ref_freeze": "freeze",
+    "__split_huge_page": "cut",
+    "folio_unlock": "unlock",
+}
+
+
+def _moved(trace: Trace) -> dict[str, int]:
+    return {name: n for name, n in trace.last.world.vmstat.items() if n}
+
+
+def _told(situation: Situation, trace: Trace) -> str:
+    counters = ", ".join(f"{name} {n}" for name, n in _moved(trace).items() if "foll" not in name)
+    return f"that run ends with {situation.result(trace.last)} and {counters or 'no counter moved'}"
+
+
+def split_order() -> list[str]:
+    """The steps of a split that succeeds, in the order of the model's run."""
+    return [
+        _OPS[event.op.kind.name]
+        for event in vfio_map(stranger=0).run().events
+        if event.op.kind.name in _OPS
+        and any(frame.function == "try_split_thp" for frame in event.where)
+    ]
+
+
+# Lessons 00 and 01 in three questions: the answer, and why.
+RECALL = {
+    "count": ("b", "512 of the page cache, 1 mapping, 1 isolation: {refs}"),
+    "ends": ("c", "drop_caches lets go at the end of its batch; the other two stay"),
+    "failed": ("b", "it counts splits that were begun and refused"),
+}
+
+
+@task(
+    "04.recall",
+    "a dict: question -> one letter",
+    "count: the page cache has one reference for each small page.",
+    "ends: which of the three does nobody have to end? failed: what does begun mean?",
+    "count is 512 + 1 + 1.",
+    parts=dict.fromkeys(RECALL, ("a", "b", "c")),
+)
+def recall(answer: dict[str, str]) -> Verdict:
+    """Three questions about what came before."""
+    for name, (letter, why) in RECALL.items():
+        if answer[name] != letter:
+            return failed(f"{name}: {why.format(refs=workbench().folio().refcount)}")
+    return passed("all three are still there")
+
+
+@task(
+    "04.pair",
+    "a situation: vfio_map(...) with knobs of your choice",
+    "Lesson 00 had suspects who need no stranger.",
+    "stranger=0, and something else is the matter with the page: the knob trouble.",
+    "trouble can be truncated, nomem or writeback; one of them is not counted as a refused split.",
+)
+def pair(answer: Situation) -> Verdict:
+    """The reported counters, both of them, by a failing pin that met no stranger."""
+    trace = answer.run()
+    told = _told(answer, trace)
+    if set(counters_of(trace).values()) != {1} or not answer.result(trace.last).startswith("-"):
+        return failed(told)
+    if answer.knobs["stranger"]:
+        return failed(f"{told}: the pair, but with a stranger; find one without")
+    return passed(f"{told}, and nobody held a reference")
+
+
+# What each kind of refusal leaves behind, and why.
+LEFT = {
+    "reference check": "it only looks, before anything is changed",
+    "freeze": "the mappings are gone by then, and for a page of a file nobody puts them back",
+}
+
+
+@task(
+    "04.second",
+    "a dict: where the split was refused -> how many mappings the page has afterwards",
+    "Between the two places the kernel removes the mappings.",
+    "A refusal at the freeze comes after the mappings have gone.",
+    "For memory of a file nobody puts them back.",
+    parts={"reference check": int, "freeze": int},
+)
+def second(answer: dict[str, int]) -> Verdict:
+    """What each kind of refusal leaves behind."""
+    for name, taken in (("reference check", "start"), ("freeze", "0.site2")):
+        trace = vfio_map(taken=taken).run()
+        mapcount = next(iter(trace.last.world.folios.values())).mapcount
+        if answer[name] != mapcount:
+            return failed(f"after a refusal at the {name} the mapcount is {mapcount}: {LEFT[name]}")
+    return passed(
+        "the check comes before the mappings are removed, the freeze after it",
+        "This page belongs to a file, so nobody maps it again; the guest has to fault it in.",
+    )
+
+
+@task(
+    "04.order",
+    "a list of step names in order",
+    "Six of the eight steps happen. Which two would make things worse?",
+    "Nobody may touch the page while it is cut: the mappings go, then all references at once.",
+    "lock, look, unmap, freeze, cut, unlock",
+)
+def order(answer: list[str]) -> Verdict:
+    """A Parsons problem with two distractors."""
+    right = split_order()
+    unknown = [step for step in answer if step not in SPLIT_STEPS + DISTRACTORS]
+    if unknown:
+        return failed(f"there is no step {unknown[0]!r}")
+    for number, step in enumerate(answer):
+        if step in DISTRACTORS:
+            return failed(f"{step!r} is not part of a split: {_WHY_NOT[step]}")
+        if number >= len(right) or step != right[number]:
+            if number >= len(right):
+                return failed(f"after {right[-1]!r} the split is over")
+            done = ", ".join(right[:number]) or "nothing"
+            why = f"what belongs there comes first: {_WHY[right[number]]}"
+            return failed(f"step {number + 1} is not {step!r}; {why}", f"done so far: {done}")
+    if len(answer) < len(right):
+        return failed(f"still to come: {_WHY[right[len(answer)]]}")
+    reasons = "\n".join(f"{step}: {_WHY[step]}" for step in right)
+    return passed("this is the order of the model's run", reasons)
+
+
+_WHY = {
+    "lock": "nobody else may move, cut or truncate the page meanwhile",
+    "look": "cheap, and nothing has been changed yet if the answer is no",
+    "unmap": "a mapping is a reference, and nobody may use the page while it is cut",
+    "freeze": "from here on nobody can take a reference, so the count can't change any more",
+    "cut": "only now is it safe to give each piece a count of its own",
+    "unlock": "the pieces can be moved",
+}
+_WHY_NOT = {
+    "pin": "a pin is one more reference, and would make the split impossible",
+    "wait": "none of the versions waits for a reference to go; they look again at once or give up",
+}
+
+
+STAYS = {
+    "base": "it gives up after the first",
+    "v2": "each is counted, and what waits after the last pass once more",
+    "v3fix": "each count is taken back; what waits after the last pass is counted once",
+}
+
+
+@task(
+    "04.stays",
+    "a dict: version -> thp_migration_fail when the reference never goes",
+    "Base tries once. The patched versions try in each of ten passes.",
+    "Each refused attempt counts one failure before it is decided to try again.",
+    "After the last pass what is still waiting for a retry is counted once more.",
+    parts=dict.fromkeys(STAYS, int),
+)
+def stays(answer: dict[str, int]) -> Verdict:
+    """Judged by running each version."""
+    for version, given in answer.items():
+        situation = vfio_map(version)
+        trace = situation.run()
+        found = trace.last.world.vmstat["thp_migration_fail"]
+        if given != found:
+            refused = trace.last.world.vmstat["thp_split_page_failed"]
+            return failed(f"{version}: {found} for {refused} refused splits; {STAYS[version]}")
+    return passed("ten refusals are counted as they happen, and the last one again at the end")
+
+
+# When the stranger leaves: the conformance vectors C4 to C8.
+RESCUES: dict[str, dict[str, Any]] = {
+    "no stranger": {"stranger": 0},
+    "before pass 1": {"released": 1},
+    "before pass 3": {"released": 3},
+    "before pass 9": {"released": 9},
+    "never": {"released": "never"},
+}
+
+
+@task(
+    "04.rescues",
+    "a dict: case -> thp_migration_fail in v2 at the end",
+    "A split that succeeds counts one failed migration too.",
+    "Each refused attempt before it counts one more.",
+    "Before pass 3: refused in passes 0, 1 and 2, split in pass 3.",
+    parts=dict.fromkeys(RESCUES, int),
+)
+def rescues(answer: dict[str, int]) -> Verdict:
+    """Judged by running v2 on each case."""
+    for case, knobs in RESCUES.items():
+        trace = vfio_map("v2", **knobs).run()
+        found = counters_of(trace)
+        if answer[case] != found["thp_migration_fail"]:
+            refused = found["thp_split_page_failed"]
+            split = trace.last.world.vmstat["thp_split_page"]
+            last = "the page that was split instead of moved whole" if split else "giving up"
+            told = f"{refused} for refused splits and 1 for {last}"
+            return failed(f"{case}: v2 counts {found['thp_migration_fail']}, {told}")
+    return passed("one for each refused attempt and one for the split, or for giving up")
+
+
+CELLS = (
+    ("v1", "refused", "contig_range"),
+    ("v2", "refused", "contig_range"),
+    ("v1", "truncated", "contig_range"),
+)
+
+
+@task(
+    "04.table",
+    "a dict: (version, split result, reason) -> the return code as text",
+    "v1 keeps the result of the split where migrate_pages() keeps its own.",
+    "Only a long-term pin whose split said -EAGAIN is tried again.",
+    "For every other reason v1 returns what the split returned.",
+    parts=dict.fromkeys(CELLS, str),
+)
+def table(answer: dict[tuple[str, str, str], str]) -> Verdict:
+    """Cells of the decision table, each judged by a run."""
+    knobs: dict[str, dict[str, Any]] = {
+        "refused": {},
+        "truncated": {"stranger": 0, "trouble": "truncated"},
+    }
+    for (version, split, reason), given in answer.items():
+        situation = vfio_map(version, reason=reason, **knobs[split])
+        found = migrate_pages_returns(situation.run())
+        if given in errno.NUMBERS:
+            return failed(f"{version}, {split}, {reason}: with the minus sign, as in '-{given}'")
+        if given != found:
+            row = situation.version
+            kept = row.rc_after_split(-errno.ENOMEM, -errno.EBUSY) == -errno.ENOMEM
+            why = "what it was about to return stays" if kept else "it is what the split returned"
+            return failed(f"{version}, {split}, {reason}: it returns {found}: {why}")
+    return passed("v1 changed what callers see who never asked for a retry")
+
+
+def migrate_pages_returns(trace: Trace) -> str:
+    """What the last migrate_pages() of a run returned, for people."""
+    version = trace.scenario.version  # type: ignore[attr-defined]
+    for event in reversed(trace.events):
+        if event.op.kind.name == "trace_mm_migrate_pages":
+            rc = event.local.variable("_leave", "rc")
+            stats = event.local.variable("_leave", "stats")
+            left = event.local.variable("_leave", "from_")
+            return errno.name(version.final_rc(rc, stats.nr_thp_split, not left))
+    return "not called"
+
+
+# What lesson 04 has to say to each question of lesson 00's pre-test.
+ANSWERS = {
+    "users": (False, "512 of them are the page cache's, one for each small page"),
+    "pinned": (False, "any reference will do, and a page can be refused without one"),
+    "free": (False, "2 MiB in one piece outside CMA are needed; lesson 03 shows it"),
+    "ten": (False, "the tries follow at once, so who stays longer than all ten is met ten times"),
+    "errno": (True, "v2 tries again after -EAGAIN and gives up on -EBUSY"),
+    "counter": (True, "in v2 a huge page refused in ten passes is counted eleven times"),
+}
+
+
+@task("04.posttest", "a dict: question -> True or False", parts=dict.fromkeys(QUESTIONS, bool))
+def posttest(answer: dict[str, bool]) -> Verdict:
+    """The six questions again, now with reasons."""
+    wrong = [name for name in QUESTIONS if answer[name] is not ANSWERS[name][0]]
+    if wrong:
+        name = wrong[0]
+        return failed(f"“{QUESTIONS[name]}” {ANSWERS[name][0]}: {ANSWERS[name][1]}")
+    reasons = (f"{name}: {ANSWERS[name][0]}; {ANSWERS[name][1]}" for name in QUESTIONS)
+    return passed("all six; the reasons stand below", "\n".join(reasons))

@@ -1,0 +1,77 @@
+"""What the tasks of lesson 04 say to every answer of a small range, and to nearly right ones."""
+
+from __future__ import annotations
+
+import pytest
+from answers import RIGHT
+
+from mmsim.checks import judge
+from mmsim.scenarios import vfio_map
+from mmsim.tasks.lesson_04 import ANSWERS, RESCUES
+
+
+@pytest.mark.parametrize("steps", range(19))
+def test_every_place_of_the_second_window_is_right(steps):
+    """From folio_unlock(), step 8, to folio_put(), step 14."""
+    assert (judge("04.window", steps).state == "passed") is (8 <= steps < 14)
+
+
+def test_the_place_where_the_page_can_not_be_isolated_is_explained():
+    told = judge("04.window", 10)
+    assert "off its LRU list" in told.detail
+    assert "10 refusals" in judge("04.window", 9).detail
+    assert "waiting for the lock" in judge("04.window", 5).why
+    assert "yet to lock" in judge("04.window", 2).why
+    assert "nobody is in the way" in judge("04.window", 0).why
+    assert "done with the page" in judge("04.window", 17).why
+
+
+def test_the_waiting_pin_is_refused_once_the_batch_is_through():
+    from mmsim.engine.scenario import Move
+    from mmsim.views.meetings import WAITS, meets
+
+    situation, state, fate = meets("v2", 10)
+    assert fate == WAITS
+    for _ in range(11, 13):
+        assert "batch" in str(situation.blocked(state, "pin"))
+        state, _ = situation.step(state, Move("drop_caches"))
+    while situation.blocked(state, "pin") is None:
+        state, _ = situation.step(state, Move("pin"))
+    assert "could not be split" in situation.fate(state)
+
+
+@pytest.mark.parametrize(
+    ("case", "told"),
+    [
+        ("no stranger", "v2 counts 1, 0 for refused splits and 1 for the page that was split"),
+        ("before pass 3", "v2 counts 4, 3 for refused splits and 1 for the page that was split"),
+        ("never", "v2 counts 11, 10 for refused splits and 1 for giving up"),
+    ],
+)
+def test_what_a_rescue_costs_is_added_up(case, told):
+    assert case in RESCUES
+    assert told in judge("04.rescues", {**RIGHT["04.rescues"], case: 7}).why
+
+
+def test_an_error_code_without_its_sign_is_not_answered():
+    cell = ("v1", "refused", "contig_range")
+    told = judge("04.table", {**RIGHT["04.table"], cell: "EAGAIN"}).why
+    assert told == "v1, refused, contig_range: with the minus sign, as in '-EAGAIN'"
+
+
+@pytest.mark.parametrize("wrong", ["earlier", "same"])
+def test_why_ten_attempts_reach_later_is_said(wrong):
+    told = judge("04.longer", wrong).why
+    assert told.startswith("later: an attempt that compacts lasts longer")
+    assert "870 µs instead of 624" in told
+
+
+def test_one_guess_does_not_answer_the_post_test():
+    assert {said for said, _ in ANSWERS.values()} == {True, False}
+    told = judge("04.posttest", RIGHT["04.posttest"]).detail
+    assert all(why in told for _, why in ANSWERS.values())
+
+
+def test_the_pair_with_a_stranger_is_not_what_was_asked_for():
+    assert "without" in judge("04.pair", vfio_map("base")).why
+    assert "without" not in judge("04.pair", vfio_map("v2")).why

@@ -1,0 +1,67 @@
+"""What the tasks of lesson 06 say to answers that are nearly right, or far from it."""
+
+from __future__ import annotations
+
+import pytest
+from answers import (
+    RIGHT,
+)
+
+from mmsim.checks import judge
+from mmsim.scenarios import cma_alloc, vfio_map
+from mmsim.tasks.lesson_06 import PROMISES, always_again, promise_holds
+
+
+def counts_refusals(version):
+    return cma_alloc(version).run().last.world.vmstat["thp_split_page_failed"] == 1
+
+
+def loops(version):
+    while True:
+        vfio_map(version, reason="syscall")
+
+
+def raises(version):
+    return vfio_map(version).run().result
+
+
+@pytest.mark.parametrize(
+    ("test", "state", "says"),
+    [
+        (counts_refusals, "passed", "v1 fails, base and v2 pass, and every later version, too"),
+        (lambda version: version.name != "v1", "failed", "v1 passes it, too"),
+        (lambda version: True, "failed", "v1 passes it, too"),
+        (lambda version: False, "failed", "base does not pass it, and should"),
+        (lambda version: version.ref_errno == -16, "failed", "v2 does not pass it"),
+        (lambda version: version.taken_back == 0, "failed", "v1 passes it, too"),
+        (lambda version: 1, "failed", "with base it returns 1, not True or False"),
+        (lambda version: None, "not attempted", "returns nothing yet"),
+        (loops, "failed", "the test was stopped after"),
+        (raises, "failed", "AttributeError"),
+        (lambda: True, "failed", "TypeError"),
+        ("v1", "failed", "hand in the function itself"),
+    ],
+)
+def test_a_regression_test_is_judged_by_what_it_tells_apart(test, state, says):
+    verdict = judge("06.regression", test)
+    assert verdict.state == state
+    assert says in verdict.why
+
+
+def test_what_is_said_of_a_promise_is_what_the_model_does():
+    assert {name: promise_holds(name) for name in PROMISES} == {
+        name: holds for name, (holds, _) in PROMISES.items()
+    }
+
+
+def test_remarks_are_sorted_by_their_words():
+    told = judge("06.review", RIGHT["06.review"])
+    assert "is the explanation right?" in told.detail
+    assert "other callers" in told.detail
+    assert "evidence" not in told.detail
+    assert judge("06.review", "a text").state == "failed"
+
+
+def test_always_trying_again_ends_in_a_fault_where_the_page_has_left_its_file():
+    assert always_again("truncated").run().results["pin"] == -14
+    assert always_again().run().last.world.vmstat["thp_split_page_failed"] == 10
