@@ -53,6 +53,11 @@ class Taken:
         return self.at_site1 + self.at_site2 + self.other_refusals
 
     @property
+    def looked(self) -> int:
+        """Splits that came as far as the check of the references, site 1."""
+        return self.tried - self.other_refusals
+
+    @property
     def missed(self) -> int:
         """Pieces that were not moved, tried or not."""
         return self.pieces - self.pieces_moved
@@ -212,5 +217,5 @@ def _times(n: int) -> str:
 
 
 def _where(t: Taken) -> str:
-    places = (t.at_site1, "site 1"), (t.at_site2, "site 2"), (t.other_refusals, "another reason")
+    places = (t.at_site1, "site 1"), (t.at_site2, "site 2"), (t.other_refusals, "before site 1")
     return ", ".join(f"{place} ×{n}" for n, place in places if n)

@@ -83,7 +83,7 @@ def _boxes(t: Taken) -> list[Box]:
         box(busy, ROW4, busy_end, "no pass left:", "given up"),
         box(mid, ROW2, t.no_target, "Does the reason allow a split?", "try_split_thp()"),
         box(
-            mid, ROW3, t.tried, "Site 1: are all references known?", "can_split_folio() only reads"
+            mid, ROW3, t.looked, "Site 1: are all references known?", "can_split_folio() only reads"
         ),
         box(mid, ROW4, t.look_ok, "Site 2: unmapped, is the count right?", "folio_ref_freeze()"),
         box(mid, ROW5, t.split, split, "moved one by one, one attempt each"),
@@ -97,7 +97,7 @@ def _boxes(t: Taken) -> list[Box]:
 
 
 def _refusals(t: Taken) -> str:
-    parts = (("site 1", t.at_site1), ("site 2", t.at_site2), ("other", t.other_refusals))
+    parts = (("site 1", t.at_site1), ("site 2", t.at_site2), ("before site 1", t.other_refusals))
     return ", ".join(f"{name} ×{n}" for name, n in parts if n) or "version and reason decide"
 
 
@@ -106,7 +106,6 @@ def _arrows(t: Taken) -> list[Arrow]:
     quarter, edge = LEFT + W_LEFT / 4 - 3.5, MID + W_MID
     moved, half = LEFT + 3 * W_LEFT / 4 + 3.5, H / 2
     done, missed = MID + W_MID / 4 - 3.5, MID + 3 * W_MID / 4 + 3.5
-    refused_at_look = t.at_site1 + t.other_refusals
     forbidden = t.no_target - t.tried
 
     def down(x: float, y: float, to: float, times: int, label: str = "") -> Arrow:
@@ -121,6 +120,8 @@ def _arrows(t: Taken) -> list[Arrow]:
         return Arrow("no", times, ((edge, y), *points), (edge + 8, y - 7))
 
     bend, below = edge + 62, ROW3 + H - 9
+    early, above = ROW2 + H - 8, ROW3 + 11
+    before_site1 = ((edge, early), (bend, early), (bend, above), (RIGHT, above))
     no_left = down(quarter, ROW2, ROW3, t.busy, "no")
     whole = ((MID, Q1 + half), (left, Q1 + half), (left, ROW2))
     return [
@@ -131,10 +132,11 @@ def _arrows(t: Taken) -> list[Arrow]:
         down(moved, ROW2, ROW3, t.moved, "yes"),
         down(quarter, ROW3, ROW4, t.busy - t.busy_again),
         back(LEFT, 14, ROW3, MID, t.busy_again),
-        down(mid, ROW2, ROW3, t.tried, "yes"),
+        down(mid, ROW2, ROW3, t.looked, "yes"),
+        Arrow("yes", t.other_refusals, before_site1, (edge + 8, early + 14)),
         aside(ROW2 + half, forbidden, (RIGHT, ROW2 + half)),
         down(mid, ROW3, ROW4, t.look_ok, "yes"),
-        aside(ROW3 + half, refused_at_look, (RIGHT, ROW3 + half)),
+        aside(ROW3 + half, t.at_site1, (RIGHT, ROW3 + half)),
         down(mid, ROW4, ROW5, t.split, "yes"),
         aside(ROW4 + half, t.at_site2, (bend, ROW4 + half), (bend, below), (RIGHT, below)),
         down(done, ROW5, ROW6, t.pieces_moved),

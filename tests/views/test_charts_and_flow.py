@@ -49,6 +49,17 @@ def test_counts_are_the_runs():
     assert "×10" not in " ".join(texts(flow_svg(vfio_map("base").run())))
 
 
+@pytest.mark.parametrize("trouble", ["writeback", "nomem", "truncated"])
+def test_a_split_that_is_refused_early_never_comes_to_the_check_of_references(trouble):
+    run = vfio_map("base", stranger=0, trouble=trouble).run()
+    assert "before site 1 ×1" in texts(flow_svg(run))
+    assert "refused once (before site 1 ×1)" in flow_sentence(run)
+    drawn = ElementTree.fromstring(flow_svg(run))
+    bold = [e.text for e in drawn.iter() if e.get("font-weight") == "700"]
+    assert "Does the reason allow a split?" in bold
+    assert "Site 1: are all references known?" not in bold
+
+
 def test_a_sentence_says_how_it_ended():
     assert "the pin returned -ENOMEM" in flow_sentence(vfio_map("base").run())
     assert "-ENOMEM" not in flow_sentence(vfio_map("v3", stranger=0).run()).rpartition("pin")[2]
