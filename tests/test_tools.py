@@ -91,7 +91,8 @@ class Checkout:
         calls = self.root / "calls"
         calls.write_text("")
         env = os.environ | {"PYTHON": str(self.python), "CALLS": str(calls), "FAIL": fail}
-        subprocess.run(["tools/make-venv", ".venv", "lock.txt"], cwd=self.root, env=env, timeout=300)
+        words = ["tools/make-venv", ".venv", "lock.txt"]
+        subprocess.run(words, cwd=self.root, env=env, timeout=300)
         return [line for line in calls.read_text().splitlines() if line.startswith("-m")]
 
 
