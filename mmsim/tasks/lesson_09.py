@@ -89,7 +89,8 @@ def run_(case: Case, answer: Any) -> Verdict:
     """Judged by running it: kernel, number of huge pages, a pin that fails, counters."""
     trace = answer.run() if isinstance(answer, Situation) else answer
     if not isinstance(trace, Trace) or not isinstance(trace.scenario, Situation):
-        return failed(f"run should be a situation such as vfio_map(...), not {answer!r:.40}")
+        kind = type(answer).__name__
+        return failed(f"run should be a situation such as vfio_map(...), not of type {kind}")
     version, pages = trace.scenario.version.name, len(names(trace.state(0).world))
     if version != case.kernel:
         return failed(f"it is about {case.kernel}, your run about {version}")

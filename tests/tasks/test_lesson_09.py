@@ -91,7 +91,7 @@ def test_what_can_be_told_by_none_is_said():
         (vfio_map("v3fix", thps=2), "ends with pgmigrate_success 512, the case with 0"),
         (vfio_map("v3fix", thps=2).run(), "ends with pgmigrate_success 512, the case with 0"),
         (pin_versus("v3fix", thps=2), "your run ends with"),
-        (7, "run should be a situation such as vfio_map(...), not 7"),
+        (7, "run should be a situation such as vfio_map(...), not of type int"),
     ],
 )
 def test_a_run_that_does_something_else_is_told_what(run, told):
