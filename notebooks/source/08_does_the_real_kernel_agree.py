@@ -55,8 +55,8 @@ check("08.recall", recall)
 # switches for *base*, *v1* and *v2*, so that the three can take turns in one boot. The return value is repaired in all
 # of them, so in the model *base* is called `6.1.0`, and *v2* is called `v3`.
 #
-# These counters moved during one long-term pin. (`pgmigrate_…` counts small pages, `thp_…` huge ones;
-# `thp_migration_split`: split because it could not be moved whole.)
+# These counters moved during one long-term pin. (`pgmigrate_…` counts small pages, `thp_…` huge ones; `thp_migration_split`
+# those that were split because they could not be moved whole.)
 
 # %%
 unnamed = unnamed_trace()
@@ -82,9 +82,8 @@ check("08.which", which)
 # %% [markdown]
 # ## Line by line
 #
-# Counters are sums; a *trace* says what happened in which order. Six lines of the same pin, as the kernel wrote them
-# (a *note* is a line that was added for the measurement; `gup` is what the pin does, `ref` and `map` count references
-# and mappings; -12 is -ENOMEM, -11 is -EAGAIN):
+# A *trace* says what happened in which order. Six lines of the same pin, as the kernel wrote them (a *note* was added
+# for the measurement; `gup` is the pin, `ref` and `map` count references and mappings; -12 is -ENOMEM, -11 is -EAGAIN):
 
 # %%
 unnamed_lines()
@@ -108,9 +107,9 @@ labels |= dict(D="a pass ends", E="the call adds up its counters", F="the pin gi
 check("08.labels", labels)
 
 # %% [markdown]
-# The model can be asked for the same lines, and the two can be put side by side. There are twelve traces of pins that
-# met a reference held for ever: base, v1 and v2, in four set-ups. In how many of the twelve does at least one line
-# differ? And in how many does a line about *references, splits or return values* differ?
+# The model can be asked for the same lines. There are twelve traces of pins that met a reference held for ever: base, v1
+# and v2, in four set-ups. In how many of the twelve does at least one line differ from the model's? And in how many
+# does a line about *references, splits or return values* differ?
 
 # %%
 guess = Prediction(
@@ -170,10 +169,9 @@ check("08.gaps", gaps)
 # %% [markdown]
 # ## A missing rule
 #
-# In `vfio_map` a knob says whether a huge page is free. A real kernel first *looks*: if there is none, it **compacts**
-# memory, it moves pages together until a huge page is free or nothing can be done. `compact_stall` counts how often a
-# request had to wait for that (a *stall*), `compact_fail` how often in vain. The model's run says 0, the real ones did
-# not. Here are pins of six kinds, among those that were measured under real fragmentation:
+# In `vfio_map` a knob says whether a huge page is free. A real kernel that has none first **compacts** memory: it moves
+# pages together until a huge page is free or nothing can be done. `compact_stall` counts how often a request had to
+# wait for that (a *stall*), `compact_fail` how often in vain. Pins that were measured under real fragmentation:
 
 # %%
 show_table(stall_examples())
@@ -203,8 +201,7 @@ def stalls(pin):
 check("08.rule", stalls)
 
 # %% [markdown]
-# With your rule the traces can be checked again: six under real fragmentation, three of them with a reference that is
-# held for ever, three with nobody there and four huge pages; then all pins.
+# Your rule on the six traces under real fragmentation (three with nobody there and four huge pages), and on all pins:
 
 # %%
 show_table(recheck(stalls), after="08.rule")
@@ -218,8 +215,8 @@ show_table(recheck(stalls), after="08.rule")
 # that finds no huge page ends in a split, done or refused, so the two split counters add up to their number.
 #
 # Of the 1,059 pins among pages that can't be moved, one has a stall more; of the 126 among pages that can, two have
-# six without a split. A rule that explains 1,182 of 1,185 rows is a good rule. It is not a proof, and the three
-# others are the place where the next thing would be learned.
+# six without a split. A rule that explains 1,182 of 1,185 rows is a good rule, and the three others are the place
+# where the next thing would be learned.
 #
 # </details>
 
@@ -236,17 +233,16 @@ assert (movable.wrong.said, movable.wrong.measured) == (0, 6)
 # %% [markdown]
 # ## What the patch bought
 #
-# So far one reference was held on purpose. Now the real thing: `drop_caches` runs while memory is pinned. The kernels
-# take turns; huge pages lie in CMA, and the allocation of a free huge page is made to fail, so that every huge page
-# has to be split. Seven scenarios: `drop_caches` in a tight loop, or every 20 or 100 ms, or once at a random moment;
-# one, 8 or 32 huge pages. (*Value 3*: other caches are dropped as well.) 1,020 pins for each kernel: 510 with the loop
-# of October 2022, and 510 with the later loop that 6.1.192 itself has.
+# So far one reference was held on purpose. Now the real thing: `drop_caches` runs while memory is pinned. Huge pages
+# lie in CMA, and the allocation of a free one is made to fail, so that each has to be split. Seven scenarios:
+# `drop_caches` in a tight loop, or every 20 or 100 ms, or once at a random moment; one, 8 or 32 huge pages. (*Value
+# 3*: other caches are dropped as well.) 1,020 pins for each kernel: 510 with the loop of October 2022, and 510 with the
+# later one of 6.1.192 itself.
 #
 # There was a fourth kernel: v2 with a switch that existed in no kernel of 2022. With it a *piece* of a split huge page
 # that is busy asks for another pass, as a huge page does.
 #
-# How many of 1,020 pins fail: about 0, 100, 250, 500, 750 or 1,000? Say it first. (What happened is then rounded to a
-# hundred as well; the exact numbers are in the chart below it.)
+# About how many of 1,020 pins fail: 0, 100, 250, 500, 750 or 1,000? (What happened is rounded to hundreds, too.)
 
 # %%
 effect = Prediction(
@@ -282,8 +278,8 @@ assert len(ends) == 7 and all(max(e)[0] < min(high for _, high in e) for e in en
 # <details><summary><b>No difference can be seen.</b> Open when you have predicted.</summary>
 #
 # base 501, v1 500, v2 503 of 1,020. In every scenario the intervals of the three overlap: if the patch changes how often
-# a pin fails *here*, it is too little to be seen in so many pins. And a switch nobody had asked for takes nearly all
-# failures away: 4 of 1,020.
+# a pin fails *here*, it is too little to be seen. And a switch nobody had asked for takes nearly all failures away: 4 of
+# 1,020.
 #
 # </details>
 
@@ -325,10 +321,9 @@ assert (disturbed("base").huge_page_left, disturbed("v1").huge_page_left) == (6,
 #
 # ### The same in the model, by search
 #
-# Another scenario of the model, `pin_versus`, has both: a pin that goes through VFIO, and a walk of `drop_caches`. A
-# search goes through every order of their steps and gives the exact odds of each end. (A huge page of two pieces, eight
-# passes, where lesson 07 had two; the pin moves eight times as often as `drop_caches`, or the walk would be over before
-# a piece's turn comes.)
+# Another scenario, `pin_versus`, has both: a pin and a walk of `drop_caches`. A search goes through every order of
+# their steps and gives the exact odds of each end. (A huge page of two pieces; eight passes, where lesson 07 had two;
+# the pin moves eight times as often as `drop_caches`, or the walk would be over before a piece's turn comes.)
 #
 # **Task.** What becomes *less likely*: from `6.1.0` to `v3`, and from `v3` to `subpage_retry`?
 
@@ -358,11 +353,10 @@ assert float(split["6.1.0"][:-1]) > 50 > float(missed["6.1.0"][:-1])
 # The patch helps against a split that is refused, and leaves *a piece missed its pass* exactly as likely as it was;
 # retrying pieces does the opposite.
 #
-# **The order is the other way round** than in the measurement: in the model's `6.1.0` most pins fail because the huge
-# page could not be split; measured, nearly all failed because of pieces. How often each happens depends on the pace, and
-# on how many pieces there are: two here, 512 there. So these odds do not carry over. What a change *touches* does: the
-# patch's passes act before the split, when there is no piece yet, and trying pieces again acts after it. That
-# order is the same in both.
+# **The order is reversed**: in the model's `6.1.0` most pins fail because the huge page could not be split; measured,
+# nearly all failed because of pieces. The odds depend on the pace and on how many pieces there are, two here and 512
+# there, so they do not carry over. What a change *touches* does: the patch's passes act before the split, when there is
+# no piece yet, and trying pieces again acts after it, here as there.
 #
 # Below is a shortest run in which a piece misses its pass, at the step where it happens: the freeze finds one reference
 # too many, for just this moment.
@@ -410,14 +404,14 @@ check("08.support", says)
 #   how long each takes. Read ratios between kernels, not rates.
 # - The missing huge page was *made* to be missing, before any compaction; a real search takes time, and time helps the
 #   patch (lesson 07).
-# - `drop_caches` in a loop is nothing that a host does all day, and the machine had few files. With many files a walk
-#   comes to the guest's pages seldom, and stays for longer elsewhere.
+# - `drop_caches` in a loop is nothing that a host does all day, and the machine had few files. With many, a walk comes to
+#   the guest's pages seldom.
 # - The reporter's counters show a refused *split*. Pieces left behind give other counters: `thp_split_page_failed` stays
 #   at 0. So the failure that he reported was not this one; what refused the split, nobody has measured.
 #
-# **What evidence would change the conclusion?** The same rows from a machine with hardware support; pins counted by
-# what they left behind, on hosts where virtual machines start; the reporter's failure with a trace. In 2022 a
-# reviewer suggested numbers from before and after. None came up in the discussion.
+# **What evidence would change the conclusion?** The same rows from a machine with hardware support; failed pins of real
+# hosts, counted by what they left behind; the reporter's failure with a trace. In 2022 a reviewer suggested numbers
+# from before and after. None came up in the discussion.
 #
 # </details>
 

@@ -30,9 +30,7 @@ ready()
 # ## An unseen report
 #
 # A virtual machine did not start. You are told which kernel ran (as the model calls it), how many huge pages of the
-# guest lay in CMA, and what the counters say. That is all.
-#
-# The case is drawn from a number, the *seed*. Begin with 1.
+# guest lay in CMA, and what the counters say. The case is drawn from a number, the *seed*; begin with 1.
 
 # %%
 seed = 1
@@ -41,9 +39,8 @@ show_table(case_table(case))
 show_table(counter_table(), folded="What each counter counts")
 
 # %% [markdown]
-# What may have happened? These eight things; in some kernels some of them don't make a pin fail, and then they can't be
-# it. The knobs set each of them up (`0.move_freeze`: just before a piece of a split page is moved; *late*: a huge page
-# is free from the second request on).
+# What may have happened? These eight things; a cause that makes no pin fail in this kernel can't be it. (The knob
+# `0.move_freeze`: just before a piece of a split page is moved; `late`: a huge page is free from the second request on.)
 
 # %%
 show_table(cause_table())
@@ -70,8 +67,8 @@ knobs = ("targets", "stranger", "taken", "released", "trouble")
 console(vfio_map(case.kernel, thps=case.huge_pages), knobs=knobs, unlock=verdict)
 
 # %% [markdown]
-# The console is your bench: the kernel and the number of huge pages are set as in the report. Without a widget, store
-# your verdict here: one of the four fates, and "50 %", "70 %", "90 %" or "99 %".
+# The console is your bench, set as in the report. Without a widget, store your verdict here: one of the four fates, and
+# "50 %", "70 %", "90 %" or "99 %".
 
 # %% tags=["student"]
 verdict.store(verdict=None, sure=None)
@@ -80,8 +77,8 @@ verdict.store(verdict=None, sure=None)
 verdict.store(verdict="could not be split", sure="90 %")
 
 # %% [markdown]
-# Without a widget this cell is your bench: write a run of your own, and see the way it goes and its counters beside those
-# of the case. To begin with, one that goes well: a huge page is free, and nobody is in the way.
+# In this cell you see which way a run of your own goes, and its counters beside those of the case. To begin with, one that
+# goes well: a huge page is free, and nobody is in the way.
 
 # %%
 trial = vfio_map(case.kernel, thps=case.huge_pages, stranger=0, targets="available")
@@ -109,7 +106,7 @@ check("09.fate", {"seed": 1, "fate": "could not be split"})
 show_table(verdicts(), after="09.fate")
 
 # %% [markdown]
-# **2. A run that does the same**: a situation, in the kernel of the report, that ends with the same counters.
+# **2. A run that does the same**: in the kernel of the report, with the same counters at its end.
 
 # %% tags=["student"]
 mine = None  # such as vfio_map(case.kernel, thps=case.huge_pages, ...)
@@ -130,9 +127,8 @@ check("09.fitting", {"seed": 1, "fitting": None})
 check("09.fitting", {"seed": 1, "fitting": ["truncated", "nomem"]})
 
 # %% [markdown]
-# **4. What to look at next**, the next time it happens. Name the *fewest* of these observations that tell the causes
-# that fit apart, as far as any of the four can; if several choices are equally few, any of them. (`["nothing"]`, if only
-# one cause fits.)
+# **4. What to look at next.** The *fewest* of these observations that tell the causes that fit apart, as far as all four
+# together can; any choice of so few will do. (`["nothing"]`, if only one cause fits.)
 #
 # | name | what would be traced |
 # | --- | --- |
@@ -173,9 +169,9 @@ assert held["thp_split_page_failed"] == 10 and held["pgmigrate_success"] == 512
 # %% [markdown]
 # ## What the machine says
 #
-# `mmsim diagnose` does the same by search: it looks through small situations in a version and says which paths end with
-# such counters. It knows no more than you: the counters, and the model. Compare its paths with your causes; it also
-# thinks of callers who pin nothing, and `late` and `reference` can be one path of it.
+# `mmsim diagnose` looks through small situations and says which paths end with such counters. It knows no more than
+# you. Compare its paths with your causes; it also thinks of callers who pin nothing, and `late` and `reference` can be
+# one path of it.
 
 # %%
 show_diagnosis(case.text, kernel=case.kernel, unlock=f"09.fitting of case {seed}")
@@ -190,8 +186,7 @@ show_table(hand_in(seed))
 # > **A common mistake:** to stop at the first run that fits. The counters of the report of 2022 fit more than one cause;
 # > ask it of every case. A diagnosis says what is left, and what would decide.
 #
-# If you have the time, change `seed` above to 2, 4, 9 or 24, run the cells below it, and do it again. Each is of
-# another kind.
+# If you have the time, change `seed` above to 2, 4, 9 or 24 and do it again. Each is of another kind.
 #
 # ## Six statements
 #
@@ -218,7 +213,7 @@ check("09.posttest", posttest)
 # ## Cards for day 2 and day 7
 #
 # What you recall from memory stays; what you read again fades. Put two dates into your calendar, in two days and in a
-# week. On each, answer the questions aloud or on paper *before* you open the answers.
+# week, and answer the questions on paper *before* you open the answers.
 
 # %%
 show_table(recall_cards(2))
