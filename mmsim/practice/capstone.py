@@ -1,6 +1,7 @@
 """Unseen cases: counters of a pin that failed, and everything that can be asked about them.
 
-Floor 5.  Interface: unseen, Case, CAUSES, WORDS, LOOKS, FATES, seen, outcome, tells_apart
+Floor 5.  Interface: unseen, Case, CAUSES, WORDS, LOOKS, FATES, seen, outcome, tells_apart,
+looks_needed, verdict_question, VERDICTS, SURE
 
 A case is drawn from a seed.  What is told of it is the kernel, the number of huge pages and what
 its counters say; the cause is not, because several may fit.  Nothing is written down: whoever asks
@@ -16,6 +17,7 @@ from typing import NamedTuple
 
 from mmsim.diagnose.family import EVIDENCE
 from mmsim.engine.trace import Trace
+from mmsim.lessons import Prediction
 from mmsim.mm.world import World
 from mmsim.probe import marks
 from mmsim.scenarios import Situation, vfio_map
@@ -34,7 +36,7 @@ CAUSES: dict[str, Mapping[str, object]] = {
     "busy": {"targets": "available"},
     "piece": {"taken": "0.move_freeze"},
     "late": {"targets": "late", "released": 1},
-    "nothing": {"stranger": 0},
+    "nobody": {"stranger": 0},
 }
 WORDS = {
     "reference": "no huge page is free; somebody has a reference on it and never lets go",
@@ -43,8 +45,8 @@ WORDS = {
     "writeback": "no huge page is free; it is being written to disk or swap",
     "busy": "a huge page is free; somebody has a reference on it and never lets go",
     "piece": "no huge page is free; it is split, and one piece is busy when its turn comes",
-    "late": "somebody has a reference until pass 1; from then on a huge page is free",
-    "nothing": "no huge page is free; nobody is in the way",
+    "late": "no huge page is free, somebody has a reference; both are over when pass 1 begins",
+    "nobody": "no huge page is free; nobody is in the way",
 }
 FATES = {
     "could not be split": NOT_SPLIT,
@@ -85,6 +87,11 @@ class Case(NamedTuple):
         told = self.counters
         return [c for c in failing(self.kernel) if seen(c, self.kernel, self.huge_pages) == told]
 
+    @property
+    def fates(self) -> set[str]:
+        """What can have become of the pin, as the counters have it."""
+        return {outcome(cause, self.kernel, self.huge_pages) for cause in self.fitting}
+
 
 @functools.cache
 def _run(cause: str, kernel: str, huge_pages: int) -> Trace:
@@ -123,6 +130,22 @@ def outcome(cause: str, kernel: str, huge_pages: int) -> str:
     return next(word for word, name in FATES.items() if name == found)
 
 
+# -- a verdict, and how sure one is
+
+SURE = (50, 70, 90, 99)
+VERDICTS: dict[int, Prediction] = {}
+"""Seed -> the question about its case, with the answer if there is one; there is no second try."""
+
+
+def verdict_question(case: Case) -> Prediction:
+    """What became of the pin, and how sure is the learner?  The same object for the same case."""
+    if case.seed not in VERDICTS:
+        choices = {"verdict": (*FATES,), "sure": tuple(f"{percent} %" for percent in SURE)}
+        question = f"What became of the pin of case {case.seed}, and how sure are you?"
+        VERDICTS[case.seed] = Prediction(question, choices)
+    return VERDICTS[case.seed]
+
+
 # -- what to look at
 
 
@@ -156,3 +179,13 @@ def tells_apart(looks: Iterable[str], case: Case) -> set[frozenset[str]]:
         for pair in combinations(runs, 2)
         if any(LOOKS[name](runs[pair[0]]) != LOOKS[name](runs[pair[1]]) for name in looks)
     }
+
+
+def looks_needed(case: Case) -> int:
+    """How many observations tell as much as all four; 0 if one cause fits."""
+    everything = tells_apart(LOOKS, case)
+    return next(
+        number
+        for number in range(len(LOOKS) + 1)
+        if any(tells_apart(looks, case) == everything for looks in combinations(LOOKS, number))
+    )

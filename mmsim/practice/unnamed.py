@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import textwrap
 
-from mmsim.ftrace import describe, say
+from mmsim import errno
 from mmsim.ftracefile import Line, RealTrace, real_trace
-from mmsim.probe import Fields
 from mmsim.views.traces import raw_lines
 
 UNNAMED = "S3_held_4_v2_retfix1.txt"
@@ -29,6 +28,15 @@ LABELS = (
     "the stranger lets go",
     "memory is compacted",
 )
+
+SAID = {
+    "thp": "one huge page was tried, and unmap_and_move() returned {rc}",
+    "split": "a split found {ref} references, and returned {ret}",
+    "loop": "pass {pass} has seen {seen} pages, and would like to try {thp_retry} of them again",
+    "mm_migrate_pages": "{nr_succeeded} pages have moved in all, and {nr_failed} have failed",
+    "gup_longterm": "{pinned} pages were found; moving them out of CMA gave {check_and_migrate}",
+}
+CODES = ("rc", "ret", "check_and_migrate")
 
 
 def unnamed_trace() -> RealTrace:
@@ -56,9 +64,8 @@ def label(line: Line) -> str:
 
 def in_words(line: Line) -> str:
     """What a line says, for people."""
-    if line.kind == "split":
-        fields: Fields = {"ref": line.fields["ref"]}
-        return f"{describe('ref', fields, '')}: {line.fields['ref']}; returned {line.fields['ret']}"
-    kind = "counted" if line.kind == "mm_migrate_pages" else line.kind
-    fields = {**line.fields, "unit": 0}
-    return f"{describe(kind, fields, '')}: {say(kind, fields)}"
+    fields = {
+        name: errno.name(int(value)) if name in CODES else value
+        for name, value in line.fields.items()
+    }
+    return SAID[line.kind].format_map(fields)

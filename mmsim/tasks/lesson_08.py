@@ -18,7 +18,10 @@ from mmsim.views.effect_chart import odds_beside_drop_caches
 # -- recall
 
 RECALL = {
-    "window": ("b", "the window is passes times gap; who keeps a reference longer mostly wins"),
+    "window": (
+        "b",
+        "the window is (passes - 1) times the gap; a holder who stays longer mostly wins",
+    ),
     "pieces": ("c", "a piece that is busy does not ask for another pass, in any version"),
     "proved": ("a", "he wrote probably, and nobody in the discussion proved it"),
 }
@@ -100,7 +103,7 @@ GAPS = {
     "machine": (True, "the counter is the whole machine's, and the model has one pin in it"),
     "references": (False, "515 and the 514 expected are in the model's run, too"),
     "passes": (False, "the model's run has the same passes, with the same pages seen"),
-    "return": (False, "what migrate_pages() returned is compared line by line"),
+    "returned": (False, "what migrate_pages() returned is compared line by line"),
 }
 
 
@@ -122,6 +125,8 @@ def gaps(answer: dict[str, bool]) -> Verdict:
 
 # -- a missing rule
 
+AMONG = {PINNED_DOWN: "among pages that can't move", MOVABLE: "among pages that can"}
+
 
 @task(
     "08.rule",
@@ -139,21 +144,26 @@ def rule(answer: Rule) -> Verdict:
         return said[-1]  # type: ignore[no-any-return]
 
     try:
-        found = {mode: checked(asked, mode) for mode in (PINNED_DOWN, MOVABLE)}
+        found = {mode: checked(asked, mode) for mode in AMONG}
     except PolicyError as error:
         return failed(str(error))
     if set(said) == {None}:
         return UNTOUCHED
+    odd = next((number for number in said if not isinstance(number, int | float)), None)
+    if odd is not None:
+        return failed(f"your rule should return a whole number, and it returned {odd!r:.40}")
     for mode, each in found.items():
-        if each.right < 0.98 * each.rows and each.first_wrong:
-            pin, measured = each.first_wrong
-            counts = (
-                ", ".join(f"{name} {n}" for name, n in pin._asdict().items() if n) or "no count"
+        if each.right < 0.98 * each.rows and each.wrong:
+            moved = (f"{name} {n}" for name, n in each.wrong.pin._asdict().items() if n)
+            return failed(
+                f"{each} {AMONG[mode]}; with {', '.join(moved) or 'no count'} your rule gives "
+                f"{each.wrong.said}, and {each.wrong.measured} was measured"
             )
-            return failed(f"{mode}, {each}; one with {counts} had {measured} stalls")
     fixed, movable = found[PINNED_DOWN], found[MOVABLE]
     left = fixed.rows - fixed.right + movable.rows - movable.right
-    return passed(f"{fixed}, and with movable pages {movable}; {left} pins need another reason")
+    return passed(
+        f"{fixed} {AMONG[PINNED_DOWN]}, {movable} {AMONG[MOVABLE]}; {left} need another reason"
+    )
 
 
 # -- what is left behind
@@ -162,8 +172,8 @@ def rule(answer: Rule) -> Verdict:
 @task(
     "08.left",
     "one of the words none, a third, most, all",
-    "Which would the patch help against?",
-    "Look at thp_after in the rows, or think of how long 512 moves take.",
+    "Ten passes help a huge page whose split is refused. Did more of the v2 pins succeed?",
+    "What gets one pass only, also in v2? See `pieces` in the recall.",
     parts=("none", "a third", "most", "all"),
 )
 def left(answer: str) -> Verdict:
@@ -173,9 +183,8 @@ def left(answer: str) -> Verdict:
     part = pins.huge_page_left / pins.failed.hits
     nearest = min(parts, key=lambda word: abs(parts[word] - part))
     if answer != nearest:
-        return failed(
-            f"a huge page was left whole after {pins.huge_page_left} of {pins.failed.hits}"
-        )
+        less = part < parts[answer]
+        return failed(f"{answer} of them would be too {'many' if less else 'few'}")
     return passed(f"{pins.huge_page_left} of {pins.failed.hits} failed pins left a huge page whole")
 
 
@@ -187,7 +196,6 @@ CHANGES = {
     "subpage_retry, could not be split": ("v3", "subpage_retry", NOT_SPLIT),
     "subpage_retry, a piece missed its pass": ("v3", "subpage_retry", MISSED),
 }
-PASSES = 2
 
 
 @task(
@@ -200,7 +208,7 @@ PASSES = 2
 def columns(answer: dict[str, bool]) -> Verdict:
     """Judged by exact odds, over every order of steps."""
     versions = {version for before, after, _ in CHANGES.values() for version in (before, after)}
-    odds = {version: odds_beside_drop_caches(version, PASSES) for version in versions}
+    odds = {version: odds_beside_drop_caches(version) for version in versions}
     for name, (before, after, fate) in CHANGES.items():
         was, now = odds[before][fate], odds[after][fate]
         if answer[name] is not (now < was):
@@ -215,15 +223,22 @@ def columns(answer: dict[str, bool]) -> Verdict:
 
 # -- what the data support
 
+MILLISECOND_US = 1000
+
 
 def _supported() -> dict[str, tuple[bool, str]]:
     base, v2, retried = (disturbed(kind) for kind in ("base", "v2", RETRY))
     apart = abs(base.failed.part - v2.failed.part)
     inside = base.failed.interval[0] < v2.failed.part < base.failed.interval[1]
     helped = rescued("v2", "injected")
+    early = rescued("v2", "injected", MILLISECOND_US)
     return {
         "same": (inside, f"base {base.failed}, v2 {v2.failed}: {100 * apart:.1f} points apart"),
-        "useless": (False, f"with one reference, dropped in time, v2 rescued {helped}, base none"),
+        "useless": (
+            False,
+            f"with one reference, dropped at any time, v2 rescued {helped}, base none "
+            f"(dropped within a millisecond: {early})",
+        ),
         "rate": (False, "the rates depend on how fast this machine is, and how often it was asked"),
         "reporter": (False, "his counters show a refused split, and nobody measured his machine"),
         "second": (

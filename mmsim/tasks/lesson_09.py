@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 from mmsim import errno
-from mmsim.checks import Verdict, failed, passed, task
+from mmsim.checks import ANSWERED, Verdict, failed, passed, task
+from mmsim.engine.trace import Trace
 from mmsim.lessons import counters_of
 from mmsim.practice.benches import workbench
 from mmsim.practice.capstone import (
@@ -13,16 +16,46 @@ from mmsim.practice.capstone import (
     COUNTERS,
     FATES,
     LOOKS,
-    outcome,
+    Case,
+    looks_needed,
     seen,
     tells_apart,
     unseen,
 )
+from mmsim.probe import names
 from mmsim.retrylaw import Retrying, success
 from mmsim.scenarios import Situation, vfio_map
 from mmsim.scenarios.hosts import fates, host
 
 # -- the four artefacts
+
+HANDED: dict[int, dict[str, Any]] = {}
+"""Seed -> what was handed in for its case, the last of each kind."""
+NOTHING = ["nothing"]
+
+
+def answered(part: str, seed: int) -> str:
+    """The name under which `after=` finds that this part was handed in for this case."""
+    return f"09.{part} of case {seed}"
+
+
+def about_a_case(
+    part: str,
+) -> Callable[[Callable[[Case, Any], Verdict]], Callable[[dict[str, Any]], Verdict]]:
+    """A judge of one part of a case: what is handed in is kept, and the reply names the case."""
+
+    def wrapped(judge: Callable[[Case, Any], Verdict]) -> Callable[[dict[str, Any]], Verdict]:
+        @functools.wraps(judge)
+        def judged(answer: dict[str, Any]) -> Verdict:
+            case = unseen(answer["seed"])
+            HANDED.setdefault(case.seed, {})[part] = answer[part]
+            verdict = judge(case, answer[part])
+            ANSWERED.add(answered(part, case.seed))
+            return verdict._replace(why=f"case {case.seed}: {verdict.why}")
+
+        return judged
+
+    return wrapped
 
 
 @task(
@@ -32,63 +65,71 @@ from mmsim.scenarios.hosts import fates, host
     "thp_split_page_failed: refused. pgmigrate_fail below 512: single pieces. 0: everything moved.",
     parts={"seed": int, "fate": tuple(FATES)},
 )
-def fate(answer: dict[str, Any]) -> Verdict:
+@about_a_case("fate")
+def fate(case: Case, answer: str) -> Verdict:
     """Judged by running every cause that fits the counters."""
-    case = unseen(answer["seed"])
-    possible = {outcome(cause, case.kernel, case.huge_pages) for cause in case.fitting}
-    if answer["fate"] not in possible:
+    if answer not in case.fates:
         said = ", ".join(f"{name} {n}" for name, n in case.counters.items() if n)
         return failed(f"no run of {case.kernel} that ends like this counts {said}")
-    others = possible - {answer["fate"]}
+    others = case.fates - {answer}
     also = f"; the counters allow {', '.join(sorted(others))}, too" if others else ""
-    return passed(f"{answer['fate']}{also}")
+    return passed(f"{answer}{also}")
 
 
 @task(
     "09.run",
     "a dict: seed, and run: a situation such as vfio_map(...)",
     "Same kernel, same number of huge pages (thps).",
-    "Turn targets, stranger, trouble, taken, released until the counters are the same.",
-    "Each cause of the table is a setting of these knobs.",
-    parts={"seed": int, "run": Situation},
+    "Try the knobs of one cause after the other, and compare the counters.",
+    "case_table(case, vfio_map(...)) has the counters of the case and of your run side by side.",
+    parts={"seed": int, "run": object},
 )
-def run_(answer: dict[str, Any]) -> Verdict:
-    """Judged by running it: the same kernel, the same counters, a pin that fails."""
-    case, situation = unseen(answer["seed"]), answer["run"]
-    if situation.version.name != case.kernel:
-        return failed(f"the case is about {case.kernel}, your run about {situation.version.name}")
-    end = situation.run().last
+@about_a_case("run")
+def run_(case: Case, answer: Any) -> Verdict:
+    """Judged by running it: kernel, number of huge pages, a pin that fails, counters."""
+    trace = answer.run() if isinstance(answer, Situation) else answer
+    if not isinstance(trace, Trace) or not isinstance(trace.scenario, Situation):
+        kind = type(answer).__name__
+        return failed(f"run should be a situation such as vfio_map(...), not of type {kind}")
+    version, pages = trace.scenario.version.name, len(names(trace.state(0).world))
+    if version != case.kernel:
+        return failed(f"it is about {case.kernel}, your run about {version}")
+    if pages != case.huge_pages:
+        return failed(f"{case.huge_pages} huge pages lay in CMA, in your run {pages}: set thps")
+    if "pin" not in trace.results:
+        return failed("your run has no pin that ends: leave reason and schedule as they are")
     for name in COUNTERS:
-        if end.world.vmstat[name] != case.counters[name]:
-            found = end.world.vmstat[name]
+        if (found := trace.last.world.vmstat[name]) != case.counters[name]:
             return failed(f"your run ends with {name} {found}, the case with {case.counters[name]}")
-    return passed(f"the same counters, and {situation.result(end)}")
+    if trace.results["pin"] >= 0:
+        return failed("the same counters, but in your run the pin succeeds")
+    return passed(f"the same counters, and {trace.scenario.result(trace.last)}")
 
 
 @task(
     "09.fitting",
     "a dict: seed, and fitting: a list of causes",
-    "Try each cause in the kernel of the case: vfio_map(kernel, thps=..., ...).",
-    "Whoever is tried again leaves more than one refusal behind.",
+    "Try each cause in the kernel of the case: case_table(case, vfio_map(...)).",
+    "From v2 on a reference is tried again, and leaves more than one refusal behind; base and "
+    "6.1.0 leave at the first one.",
     parts={"seed": int, "fitting": list},
 )
-def fitting(answer: dict[str, Any]) -> Verdict:
+@about_a_case("fitting")
+def fitting(case: Case, answer: list[str]) -> Verdict:
     """Judged by running each cause."""
-    case = unseen(answer["seed"])
-    unknown = [cause for cause in answer["fitting"] if cause not in CAUSES]
+    unknown = [cause for cause in answer if cause not in CAUSES]
     if unknown:
         return failed(f"there is no cause {unknown[0]!r}; there are: {', '.join(CAUSES)}")
-    for cause in answer["fitting"]:
+    for cause in answer:
         if cause not in case.fitting:
-            return failed(f"{cause} does not fit: {_why_not(cause, case.seed)}")
-    missing = [cause for cause in case.fitting if cause not in answer["fitting"]]
+            return failed(f"{cause} does not fit: {_why_not(cause, case)}")
+    missing = [cause for cause in case.fitting if cause not in answer]
     if missing:
         return failed(f"{len(missing)} more would leave the same counters")
     return passed(f"in {case.kernel} these leave the same counters: {', '.join(case.fitting)}")
 
 
-def _why_not(cause: str, seed: int) -> str:
-    case = unseen(seed)
+def _why_not(cause: str, case: Case) -> str:
     found = seen(cause, case.kernel, case.huge_pages)
     for name in COUNTERS:
         if found[name] != case.counters[name]:
@@ -99,31 +140,34 @@ def _why_not(cause: str, seed: int) -> str:
 @task(
     "09.look",
     'a dict: seed, and look: a list of observations, ["nothing"] if nothing is to be told apart',
-    "What differs between the causes that fit? Run two of them and compare.",
-    "A split refused for want of memory returns -ENOMEM; one of a truncated page -EBUSY.",
+    "For each cause that fits: what would be seen? show_trace(vfio_map(...).run()) has every step.",
+    "A split that lacks memory returns -ENOMEM; one of a page that was cut out, -EBUSY. It is not "
+    "called at all if a huge page is free.",
+    "A holder adds a reference to the expected ones; a page that was cut out has lost those of its "
+    "file; a lack of memory changes none.",
     parts={"seed": int, "look": list},
 )
-def look(answer: dict[str, Any]) -> Verdict:
+@about_a_case("look")
+def look(case: Case, answer: list[str]) -> Verdict:
     """Judged by what each observation would show of each cause that fits."""
-    case = unseen(answer["seed"])
-    looks = [] if answer["look"] == ["nothing"] else answer["look"]
+    looks = [] if answer == NOTHING else answer
     unknown = [name for name in looks if name not in LOOKS]
     if unknown:
         return failed(f"there is no observation {unknown[0]!r}; there are: {', '.join(LOOKS)}")
     all_, mine = tells_apart(LOOKS, case), tells_apart(looks, case)
     if mine != all_:
+        why = f"{', '.join(looks) or 'nothing'} does not tell apart what others would"
+        if answered("fitting", case.seed) not in ANSWERED:
+            return failed(f"{why}; hand in 3. first, and you will be told which causes")
         left = ", ".join(" and ".join(sorted(pair)) for pair in sorted(all_ - mine, key=sorted))
-        return failed(f"{', '.join(looks) or 'nothing'} does not tell apart: {left}")
-    pairs = len(case.fitting) * (len(case.fitting) - 1) // 2
-    if not pairs:
+        return failed(f"{why}: {left}")
+    if len(set(looks)) > looks_needed(case):
+        return failed("as much can be told with fewer: which are really needed?")
+    if not looks:
         return passed("one cause fits, so there is nothing to tell apart")
-    rest = (
-        f"; {pairs - len(all_)} can't be told apart by any of the four" if pairs > len(all_) else ""
-    )
+    pairs = len(case.fitting) * (len(case.fitting) - 1) // 2
+    rest = f"; {pairs - len(all_)} by none of the four" if pairs > len(all_) else ""
     return passed(f"{len(all_)} of {pairs} pairs of causes are told apart{rest}")
-
-
-# `parts` can't say it: an empty list is an answer here.
 
 
 # -- the post-test
@@ -160,7 +204,7 @@ def _posttest() -> dict[str, tuple[bool, str]]:
         ),
         "room": (
             not pin.startswith("-"),
-            f"{blocks} such blocks can be free and all be CMA; then the pin gets {pin}",
+            f"on host(cma=60, used=50) {blocks} such blocks are free, all CMA; the pin gets {pin}",
         ),
         "window": (equal, "both span 18 ticks, and only that counts"),
         "code": (
@@ -169,7 +213,7 @@ def _posttest() -> dict[str, tuple[bool, str]]:
         ),
         "books": (
             count != 4,
-            f"one page, refused 3 times and then split, counts {count}; {moved} moved",
+            f"in v2 one page, refused 3 times and then split, counts {count}, and {moved} moved",
         ),
     }
 
@@ -177,14 +221,18 @@ def _posttest() -> dict[str, tuple[bool, str]]:
 @task(
     "09.posttest",
     "a dict: statement -> True or False",
+    "They are about lessons 01, 04, 03, 07, 06 and 07, in this order.",
+    "Look for one counterexample: who else refers to a page, what else refuses a split, what else "
+    "can a free block be, how often is one page counted?",
+    "Two of the six are true.",
     parts=dict.fromkeys(POSTTEST, bool),
 )
 def posttest(answer: dict[str, bool]) -> Verdict:
     """Six statements, parallel to those of lesson 00; judged by the model."""
     found = _posttest()
-    reasons = "\n".join(f"{name}: {true}; {why}" for name, (true, why) in found.items())
     wrong = [name for name, (true, _) in found.items() if answer[name] is not true]
     if wrong:
         right = len(POSTTEST) - len(wrong)
-        return failed(f"{right} of {len(POSTTEST)}; look at {', '.join(wrong)}", reasons)
+        return failed(f"{wrong[0]}: {found[wrong[0]][1]} ({right} of {len(POSTTEST)} are right)")
+    reasons = "\n".join(f"{name}: {true}; {why}" for name, (true, why) in found.items())
     return passed("all six; the reasons stand below", reasons)

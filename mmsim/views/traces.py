@@ -1,6 +1,6 @@
 """Traces of real kernels beside runs of the model: all of them in a table, one as a list.
 
-Interface: TRACES, trace_names, aligned, agreements, differing,
+Interface: TRACES, trace_names, aligned, agreements, differing, trace_lines, stall_examples,
 recheck, lines_html, raw_lines
 """
 
@@ -16,9 +16,9 @@ from mmsim.engine.trace import Trace
 from mmsim.ftrace import Row, align, situation
 from mmsim.ftracefile import RealTrace, real_trace
 from mmsim.policy import PolicyError, limited
-from mmsim.practice.stalls import MOVABLE, PINNED_DOWN, Rule, checked, of_trace
+from mmsim.practice.stalls import MOVABLE, PINNED_DOWN, Pinned, Rule, checked, examples, of_trace
 from mmsim.views.style import BAD, INK, LINE, MARKED, MUTED, PANEL
-from mmsim.views.tables import AGREES, DIFFERS
+from mmsim.views.tables import AGREES, DIFFERS, alignment, frame, labels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +32,7 @@ TRACES = {
     "S2_noretfix": "none free, nobody there, return value not repaired",
     "S2_real": "none free, real fragmentation",
     "S3_held": "none free, one reference for ever",
-    "S3_held_4": "the same, four huge pages, the first one held",
+    "S3_held_4": "none free, four huge pages, the first one held",
     "S3_held_order9ok": "a huge page is free, one reference for ever",
     "S3_real_held": "real fragmentation, one reference for ever",
 }
@@ -62,13 +62,12 @@ def aligned(name: str, version: str = "") -> tuple[Trace, list[Row]]:
 
 def agreements(beginning: str = "") -> pd.DataFrame:
     """Traces whose names begin so: what was set up, which lines agree, what differs."""
-    import pandas as pd
-
     rows = []
     names = [name for name in trace_names() if name.startswith(beginning)]
+    names.sort(key=lambda name: [*TRACES].index(_read(name).scenario))
     for name in names:
         real = _read(name)
-        kernel = [TRACES[real.scenario], real.variant, real.version]
+        kernel = [real.variant, real.version]
         if real.cut:
             rows.append([*kernel, "—", f"{real.cut} lines were cut off"])
             continue
@@ -76,9 +75,8 @@ def agreements(beginning: str = "") -> pd.DataFrame:
         differ = [f"{row.what}: {row.measured}, not {row.model}" for row in lines if not row.agrees]
         agree = sum(row.agrees for row in lines)
         rows.append([*kernel, f"{agree} of {len(lines)}", "; ".join(differ) or "nothing"])
-    columns = ["set-up", "kernel", "model", "lines that agree", "what differs"]
-    index = pd.Index([name.removesuffix(".txt") for name in names], name="file")
-    return pd.DataFrame(rows, index=index, columns=columns, dtype=object)
+    columns = ["kernel", "model", "lines that agree", "what differs"]
+    return frame(rows, labels([TRACES[_read(name).scenario] for name in names], "set-up"), columns)
 
 
 def differing(table: pd.DataFrame, besides: str = " ") -> int:
@@ -90,11 +88,25 @@ def differing(table: pd.DataFrame, besides: str = " ") -> int:
     return found
 
 
+def trace_lines(name: str, version: str = "") -> pd.DataFrame:
+    """Every line of a trace beside the model's; `version` as for `aligned`."""
+    return alignment(aligned(name, version)[1])
+
+
+# -- how often memory was compacted
+
+
+def stall_examples() -> pd.DataFrame:
+    """A few measured pins: what their counters said, and how often memory was compacted."""
+    rows = [[*pin, stalls, times] for pin, stalls, times in examples()]
+    columns = [*Pinned._fields, "stalls", "pins like this"]
+    return frame(rows, labels(map(str, range(1, len(rows) + 1)), "example"), columns)
+
+
 def recheck(rule: Rule) -> pd.DataFrame | str:
-    """A rule for compact_stall against the traces that the model got wrong, and against all pins.
+    """A rule for compact_stall against the traces under real fragmentation, and against all pins.
 
     A rule that goes wrong gives a sentence instead of a table."""
-    import pandas as pd
 
     def asked(pin: object) -> object:
         return limited("rule", rule, pin)
@@ -107,15 +119,14 @@ def recheck(rule: Rule) -> pd.DataFrame | str:
             if "real" in name:
                 said = asked(pin)
                 rows.append([0, said, measured, AGREES if said == measured else DIFFERS])
-                names.append(name.removesuffix(".txt"))
-        for mode, what in ((PINNED_DOWN, "all pins, pages fixed"), (MOVABLE, "pages movable")):
+                names.append(f"{TRACES[_read(name).scenario]} · {_read(name).variant}")
+        for mode, what in ((PINNED_DOWN, "can't be moved"), (MOVABLE, "can be moved")):
             found = checked(asked, mode)  # type: ignore[arg-type]
             rows.append(["", "", "", f"{found.right:,} of {found.rows:,}"])
-            names.append(what)
+            names.append(f"all pins, among pages that {what}")
     except PolicyError as error:
         return f"{str(error)[0].upper()}{str(error)[1:]}."
-    columns = ["model", "your rule", "measured", "agrees"]
-    return pd.DataFrame(rows, pd.Index(names, name="file"), columns, dtype=object)
+    return frame(rows, labels(names, "pin"), ["model", "your rule", "measured", "agrees"])
 
 
 # -- one trace, a few lines at a time

@@ -1,7 +1,8 @@
 # %% [markdown]
 # # 09 · Capstone and recall
 #
-# *45 minutes. You have done lessons 00, 01 and 04; 05 to 07 help.*
+# *45 minutes with the first case, 10 more for each further one. You have done lessons 00, 01 and 04; the six statements
+# and the cards also ask about the others.*
 #
 # After this lesson you can
 #
@@ -19,9 +20,9 @@
 # | Cards for day 2 and day 7 | 5 |
 
 # %%
-from mmsim import Prediction, case_table, cause_table, check, console, hand_in, hint, ready
+from mmsim import case_table, cause_table, check, console, counter_table, hand_in, hint, ready
 from mmsim import recall_answers, recall_cards, show_diagnosis, show_flow, show_table, unseen
-from mmsim import vfio_map
+from mmsim import verdict_question, verdicts, vfio_map
 
 ready()
 
@@ -29,19 +30,17 @@ ready()
 # ## An unseen report
 #
 # A virtual machine did not start. You are told which kernel ran (as the model calls it), how many huge pages of the
-# guest lay in CMA, and what the counters say. That is all.
-#
-# The case is drawn from a number, the *seed*. Yours is 1, unless somebody who marks you has given you another. Every
-# cell below takes the case from here.
+# guest lay in CMA, and what the counters say. The case is drawn from a number, the *seed*; begin with 1.
 
 # %%
 seed = 1
 case = unseen(seed)
 show_table(case_table(case))
+show_table(counter_table(), folded="What each counter counts")
 
 # %% [markdown]
-# What may have happened? These eight things; in some kernels some of them don't make a pin fail, and then they can't be
-# it.
+# What may have happened? These eight things; a cause that makes no pin fail in this kernel can't be it. (The knob
+# `0.move_freeze`: just before a piece of a split page is moved; `late`: a huge page is free from the second request on.)
 
 # %%
 show_table(cause_table())
@@ -49,31 +48,27 @@ show_table(cause_table())
 # %% [markdown]
 # ## Your verdict
 #
-# Say before you try anything: what became of the pin? And how sure are you? (Of ten verdicts with "90 %", nine
-# should be right. Keep count over several seeds, and you know what your *sure* is worth.)
+# Say before you try anything: what became of the pin?
+#
+# | fate | in the end |
+# | --- | --- |
+# | could not be split | no huge page was free, and the split was refused, if only at its entry |
+# | could not be moved | a huge page was free, but the page to be moved stayed busy |
+# | a piece was left | a huge page was split, and a piece of it is still in CMA |
+# | everything moved | nothing is left in CMA, and the pin failed all the same |
+#
+# And how sure are you? (If your "90 %" means what it says, nine of ten such verdicts are right. The first one counts.)
 
 # %%
-verdict = Prediction(
-    "What became of the pin, and how sure are you?",
-    {
-        "verdict": (
-            "could not be split",
-            "could not be moved",
-            "a piece was left",
-            "everything moved",
-        ),
-        "sure": ("50 %", "70 %", "90 %", "99 %"),
-    },
-)
+verdict = verdict_question(case)
 
 # %% tags=["nbval-ignore-output"]
 knobs = ("targets", "stranger", "taken", "released", "trouble")
 console(vfio_map(case.kernel, thps=case.huge_pages), knobs=knobs, unlock=verdict)
 
 # %% [markdown]
-# The console is your bench: the kernel and the number of huge pages are set as in the report. `taken` "0.move_freeze" is
-# the moment before a piece of a split page is moved; `targets` "late" means that a huge page is free from the second
-# request on. Without a widget, store your verdict here.
+# The console is your bench, set as in the report. Without a widget, store your verdict here: one of the four fates, and
+# "50 %", "70 %", "90 %" or "99 %".
 
 # %% tags=["student"]
 verdict.store(verdict=None, sure=None)
@@ -82,70 +77,73 @@ verdict.store(verdict=None, sure=None)
 verdict.store(verdict="could not be split", sure="90 %")
 
 # %% [markdown]
-# One run to begin with: in the kernel of the report somebody has a reference and never lets go.
+# In this cell you see which way a run of your own goes, and its counters beside those of the case. To begin with, one that
+# goes well: a huge page is free, and nobody is in the way.
 
 # %%
-show_flow(vfio_map(case.kernel, thps=case.huge_pages).run(), after=verdict)
+trial = vfio_map(case.kernel, thps=case.huge_pages, stranger=0, targets="available")
+show_flow(trial.run(), after=verdict)
+show_table(case_table(case, trial), after=verdict)
 
 # %% [markdown]
 # ## Four things to hand in
 #
-# **1. What became of it**: `"could not be split"`, `"could not be moved"`, `"a piece was left"`, or `"everything moved"`
-# (and the pin failed all the same).
+# Each answer names the case that it is for: change the seed in it when you go on to another case. Stuck?
+# `hint("09.fate")`, and so on; each call gives the next one.
+#
+# **1. What became of it**: `"could not be split"`, `"could not be moved"`, `"a piece was left"` or `"everything moved"`.
 
 # %% tags=["student"]
-fate = None
-check("09.fate", {"seed": seed, "fate": fate})
+check("09.fate", {"seed": 1, "fate": None})
 
 # %% tags=["solution"]
-fate = "could not be split"
-check("09.fate", {"seed": seed, "fate": fate})
+check("09.fate", {"seed": 1, "fate": "could not be split"})
 
 # %% [markdown]
-# **2. A run that does the same**: a situation, in the kernel of the report, that ends with the same counters.
+# Your verdict beside it, and those of all cases in this session:
+
+# %%
+show_table(verdicts(), after="09.fate")
+
+# %% [markdown]
+# **2. A run that does the same**: in the kernel of the report, with the same counters at its end.
 
 # %% tags=["student"]
-mine = None  # for instance vfio_map(case.kernel, thps=case.huge_pages)
-check("09.run", {"seed": seed, "run": mine})
+mine = None  # such as vfio_map(case.kernel, thps=case.huge_pages, ...)
+check("09.run", {"seed": 1, "run": mine})
 
 # %% tags=["solution"]
 mine = vfio_map(case.kernel, thps=case.huge_pages, stranger=0, trouble="nomem")
-check("09.run", {"seed": seed, "run": mine})
+check("09.run", {"seed": 1, "run": mine})
 
 # %% [markdown]
 # **3. Every cause that fits.** One run that fits is not a diagnosis; others may leave the same counters. Which of the
-# eight do?
+# eight do? (A list of names, such as `["piece", "late"]`.)
 
 # %% tags=["student"]
-fitting = None  # a list of names, for instance ["reference", "nomem"]
-check("09.fitting", {"seed": seed, "fitting": fitting})
+check("09.fitting", {"seed": 1, "fitting": None})
 
 # %% tags=["solution"]
-fitting = ["truncated", "nomem"]
-check("09.fitting", {"seed": seed, "fitting": fitting})
+check("09.fitting", {"seed": 1, "fitting": ["truncated", "nomem"]})
 
 # %% [markdown]
-# **4. What to look at next**, the next time it happens: which of these observations, alone or together, tell the causes
-# that fit apart, as far as they can be told apart at all? (`["nothing"]`, if only one fits.)
+# **4. What to look at next.** The *fewest* of these observations that tell the causes that fit apart, as far as all four
+# together can; any choice of so few will do. (`["nothing"]`, if only one cause fits.)
 #
 # | name | what would be traced |
 # | --- | --- |
 # | `"split returns"` | what `split_huge_page_to_list()` returns, each time |
 # | `"references"` | the references that a split found, and those it expected |
 # | `"migrate returns"` | what `migrate_pages()` returns |
-# | `"left in CMA"` | huge pages and single pages that are left there afterwards |
+# | `"left in CMA"` | how many huge pages and single pages are left there afterwards |
 
 # %% tags=["student"]
-look = None
-check("09.look", {"seed": seed, "look": look})
+check("09.look", {"seed": 1, "look": None})
 
 # %% tags=["solution"]
-look = ["split returns"]
-check("09.look", {"seed": seed, "look": look})
+check("09.look", {"seed": 1, "look": ["split returns"]})
 
 # %% [markdown]
-# Stuck? `hint("09.fate")`, and so on; each call gives the next one.
-#
 # **The argument.** Three sentences: what the counters show; which causes are left and why the others are out; what you
 # would trace, and what you would conclude from what you see. Mark it, or let somebody mark it:
 #
@@ -171,24 +169,24 @@ assert held["thp_split_page_failed"] == 10 and held["pgmigrate_success"] == 512
 # %% [markdown]
 # ## What the machine says
 #
-# `mmsim diagnose` does the same by search: it looks through small situations in a version and says which paths end with
-# such counters. It knows no more than you: the counters, and the model. Compare its causes with yours; it also thinks
-# of callers who pin nothing.
+# `mmsim diagnose` looks through small situations and says which paths end with such counters. It knows no more than
+# you. Compare its paths with your causes; it also thinks of callers who pin nothing, and `late` and `reference` can be
+# one path of it.
 
 # %%
-show_diagnosis(case.text, kernel=case.kernel, unlock=verdict)
+show_diagnosis(case.text, kernel=case.kernel, unlock=f"09.fitting of case {seed}")
 
 # %% [markdown]
 # Your sheet:
 
 # %%
-show_table(hand_in(seed, fate=fate, run=mine, fitting=fitting, look=look))
+show_table(hand_in(seed))
 
 # %% [markdown]
-# > **A common mistake:** to stop at the first run that fits. The counters of this case fit more than one cause, as those of
-# > the report of 2022 did. A diagnosis says what is left, and what would decide.
+# > **A common mistake:** to stop at the first run that fits. The counters of the report of 2022 fit more than one cause;
+# > ask it of every case. A diagnosis says what is left, and what would decide.
 #
-# Now change `seed` above to 2, 4, 9 or 24 and do it again. Each is of another kind.
+# If you have the time, change `seed` above to 2, 4, 9 or 24 and do it again. Each is of another kind.
 #
 # ## Six statements
 #
@@ -215,7 +213,7 @@ check("09.posttest", posttest)
 # ## Cards for day 2 and day 7
 #
 # What you recall from memory stays; what you read again fades. Put two dates into your calendar, in two days and in a
-# week. On each, answer the questions aloud or on paper *before* you open the answers.
+# week, and answer the questions on paper *before* you open the answers.
 
 # %%
 show_table(recall_cards(2))
@@ -243,7 +241,7 @@ show_table(recall_answers(7), folded="Answers of day 7: open on day 7, when you 
 #
 # ## More to try
 #
-# 1. Seeds 2, 4 and 9: in which of them can the causes not be told apart at all, by none of the four observations?
+# 1. Seeds 2, 4 and 9: in which of them is there a pair of causes that none of the four observations tells apart?
 # 2. Write a report of your own: `vfio_map(...)` with knobs of your choice, its counters on paper. Let a neighbour
 #    diagnose it.
 # 3. Paste the counters of your own machine, before and after some work, into `diagnosis_console()`

@@ -14,6 +14,8 @@ from mmsim.views.traces import (
     lines_html,
     raw_lines,
     recheck,
+    stall_examples,
+    trace_lines,
     trace_names,
 )
 
@@ -33,15 +35,21 @@ def test_only_compaction_differs():
     assert differing(table) == 5
     assert differing(table, besides="compact") == 0
     assert table["what differs"].str.contains("cut off").sum() == 1
-    for name, row in table.iterrows():
-        assert ("compact_stall" in row["what differs"]) == (("real" in name and "base" not in name)
-            or name == "S3_real_held_base_retfix1")  # fmt: skip
+    stalls = table[table["what differs"].str.contains("compact_stall")]
+    both = ["none free, real fragmentation"] * 2 + [
+        "real fragmentation, one reference for ever"
+    ] * 3
+    assert stalls.index.tolist() == both
+    assert stalls["kernel"].tolist() == ["v1", "v2", "base", "v1", "v2"]
+    assert [*table.index.unique()] == [*TRACES.values()]
 
 
 def test_another_version_does_not_agree():
     _, rows = aligned("S3_held_v2_retfix1.txt", "base")
     assert not all(row.agrees for row in rows)
     assert all(row.agrees for row in aligned("S3_held_v2_retfix1.txt")[1])
+    assert set(trace_lines("S3_held_v2_retfix1.txt")["agrees"]) == {"✓"}
+    assert "≠" in set(trace_lines("S3_held_v2_retfix1.txt", "base")["agrees"])
 
 
 @pytest.mark.parametrize("at", [0, 5, 40, 84])
@@ -64,9 +72,27 @@ def test_a_line_as_the_kernel_wrote_it():
 def test_a_rule_is_held_against_every_pin():
     assert str(checked(twice, PINNED_DOWN)) == "1,058 of 1,059 pins"
     assert str(checked(twice, MOVABLE)) == "124 of 126 pins"
-    pin, measured = checked(twice, PINNED_DOWN).first_wrong
-    assert (twice(pin), measured) == (8, 9)
+    pin, said, measured = checked(twice, PINNED_DOWN).wrong
+    assert (twice(pin), said, measured) == (8, 8, 9)
     assert checked(lambda pin: -1, MOVABLE).right == 0
+    assert checked(lambda pin: -1, MOVABLE).wrong.pin == Pinned(4, 0, 0, 0)
+
+
+def test_what_is_told_of_a_wrong_rule_is_a_pin_that_the_right_one_explains():
+    """A rare row that no rule explains would lead the learner astray."""
+    for wrong in (
+        lambda pin: 2 * pin.thp_migration_fail,
+        lambda pin: 2 * (pin.thp_split_page + pin.thp_migration_success),
+        lambda pin: pin.thp_split_page + pin.thp_split_page_failed,
+    ):
+        pin, said, measured = checked(wrong, PINNED_DOWN).wrong
+        assert twice(pin) == measured != said == wrong(pin)
+
+
+def test_examples_show_each_counter_and_agree_with_the_rule():
+    table = stall_examples()
+    assert [twice(row) for row in table.itertuples()] == table["stalls"].tolist()
+    assert (table[[*Pinned._fields]] > 0).any().all()
 
 
 def test_what_is_known_of_a_traced_pin():
@@ -78,5 +104,5 @@ def test_what_is_known_of_a_traced_pin():
 def test_a_rule_repairs_the_traces_but_one():
     table = recheck(twice)
     assert table["agrees"].tolist()[:6].count("✓") == 5
-    assert table.loc["S2_real_v1_retfix1", "agrees"] == "≠"
+    assert table.loc["none free, real fragmentation · v1", "agrees"] == "≠"
     assert recheck(lambda pin: pin.nosuch).startswith("The rule raised AttributeError")
