@@ -48,8 +48,12 @@ def suspect(name: str) -> Situation:
     return make("vfio_map", "base", SUSPECTS[name].knobs)
 
 
-@task("00.ranking", "a list of the four suspects' names, the likeliest first")
-def ranking(answer: list[str]) -> Verdict:
+@task(
+    "00.ranking",
+    "a list of the four suspects' names, the likeliest first",
+    parts=tuple[str, ...],
+)
+def ranking(answer: tuple[str, ...]) -> Verdict:
     """A bet; it can't be wrong, only incomplete."""
     if sorted(answer) != sorted(SUSPECTS):
         return failed(f"name each of {', '.join(SUSPECTS)} exactly once")

@@ -99,13 +99,13 @@ def plural_of(surplus: int) -> str:
     "Expected: the page cache, the mappings, and 1 for the caller who has isolated the page.",
     "The page cache has one reference for each small page inside; a page of no file none.",
     "Actual is expected plus the others: 1 each, but a pin of a single page is 1,024.",
-    parts={"seed": int, **dict.fromkeys("abcde", tuple)},
+    parts={"seed": int, **dict.fromkeys("abcde", tuple[int, int])},
 )
 def equation(answer: dict[str, Any]) -> Verdict:
     """Both sides of every case of a seed."""
     for name, bench in cases(answer["seed"]).items():
         right = expected_and_actual(bench)
-        given = tuple(answer[name])
+        given = answer[name]
         if given != right:
             folio = bench.folio()
             side, n = ("expected", 0) if given[0] != right[0] else ("actual", 1)
@@ -210,6 +210,7 @@ def _balance(trace: Trace, who: str) -> tuple[list[int], list[int]]:
     "Everybody comes twice. For each name, count folio_get and folio_put.",
     "One name has one folio_put fewer. Which of its folio_get is not answered?",
     "It comes, goes, and comes again: the step is its second folio_get.",
+    parts={"seed": int, "holder": str, "step": int},
 )
 def leak(answer: dict[str, Any]) -> Verdict:
     """Judged by the references that are left at the end of the run."""

@@ -120,8 +120,9 @@ def second(answer: dict[str, int]) -> Verdict:
     "Six of the eight steps happen. Which two would make things worse?",
     "Nobody may touch the page while it is cut: the mappings go, then all references at once.",
     "lock, look, unmap, freeze, cut, unlock",
+    parts=tuple[str, ...],
 )
-def order(answer: list[str]) -> Verdict:
+def order(answer: tuple[str, ...]) -> Verdict:
     """A Parsons problem with two distractors."""
     right = split_order()
     unknown = [step for step in answer if step not in SPLIT_STEPS + DISTRACTORS]

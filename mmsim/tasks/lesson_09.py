@@ -70,7 +70,7 @@ def run_(answer: dict[str, Any]) -> Verdict:
     "a dict: seed, and fitting: a list of causes",
     "Try each cause in the kernel of the case: vfio_map(kernel, thps=..., ...).",
     "Whoever is tried again leaves more than one refusal behind.",
-    parts={"seed": int, "fitting": list},
+    parts={"seed": int, "fitting": list[str]},
 )
 def fitting(answer: dict[str, Any]) -> Verdict:
     """Judged by running each cause."""
@@ -101,7 +101,7 @@ def _why_not(cause: str, seed: int) -> str:
     'a dict: seed, and look: a list of observations, ["nothing"] if nothing is to be told apart',
     "What differs between the causes that fit? Run two of them and compare.",
     "A split refused for want of memory returns -ENOMEM; one of a truncated page -EBUSY.",
-    parts={"seed": int, "look": list},
+    parts={"seed": int, "look": list[str]},
 )
 def look(answer: dict[str, Any]) -> Verdict:
     """Judged by what each observation would show of each cause that fits."""

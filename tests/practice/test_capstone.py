@@ -100,7 +100,7 @@ def test_what_no_observation_can_tell():
             {"seed": 1, "run": vfio_map("v3fix")},
             "ends with thp_split_page_failed",
         ),
-        ("09.run", {"seed": 1, "run": 7}, "run should be Situation, not 7"),
+        ("09.run", {"seed": 1, "run": 7}, "run should be a Situation, not 7"),
         ("09.fitting", {"seed": 1, "fitting": ["nomem"]}, "1 more would leave the same counters"),
         ("09.fitting", {"seed": 1, "fitting": ["ghost"]}, "there is no cause 'ghost'"),
         ("09.fitting", {"seed": 1, "fitting": ["nothing"]}, "nothing does not fit"),
