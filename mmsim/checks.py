@@ -21,11 +21,14 @@ from mmsim.hints import nearest
 
 
 class Verdict(NamedTuple):
-    """What became of an answer.  `state`: passed, failed or not attempted."""
+    """What became of an answer.  `state`: passed, failed or not attempted.
+
+    `judged`: False if its form was wrong, so that it is no answer yet."""
 
     state: str
     why: str
     detail: str = ""
+    judged: bool = True
 
     def __str__(self) -> str:
         sign = {"passed": "✔ passed", "failed": "✘ not yet", "not attempted": "○ not attempted"}
@@ -55,7 +58,7 @@ class Task(NamedTuple):
 
 
 TASKS: dict[str, Task] = {}
-ANSWERED: set[str] = set()  # tasks that an answer was handed in for, right or wrong
+ANSWERED: set[str] = set()  # tasks that an answer was judged for, right or wrong
 HINTED: dict[str, int] = {}  # task -> the number of the hint that was shown last
 
 
@@ -133,7 +136,7 @@ def _open(answer: Any) -> str:
 
 
 def _named(part: object) -> str:
-    return ", ".join(map(str, part)) if isinstance(part, tuple) else str(part)
+    return repr(part) if isinstance(part, tuple) else str(part)
 
 
 def _read(answer: Any, parts: Parts | Allowed, form: str) -> Any:
@@ -186,7 +189,8 @@ def _members(name: str, value: Any, allowed: GenericAlias, form: str) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    return value.strip().casefold() if isinstance(value, str) else value
+    """A word without what is not meant: case, blanks around it, a hyphen for a blank."""
+    return value.strip().casefold().replace("-", " ") if isinstance(value, str) else value
 
 
 def _with_article(word: str) -> str:
@@ -207,7 +211,7 @@ def judge(name: str, answer: Any) -> Verdict:
         read = answer if found.parts is None else _read(answer, found.parts, found.form)
         return found.judge(read)
     except FormError as error:
-        return failed(str(error))
+        return Verdict("failed", str(error), judged=False)
     except Exception as error:
         # Whatever a learner hands in: say what was expected instead of showing a traceback.
         what = type(answer).__name__
@@ -217,7 +221,7 @@ def judge(name: str, answer: Any) -> Verdict:
 def check(name: str, answer: Any = None) -> None:
     """Judge an answer, print the verdict, and unlock what waited for an answer."""
     verdict = judge(name, answer)
-    if verdict.state != "not attempted" and _find(name):
+    if verdict.state != "not attempted" and verdict.judged and _find(name):
         ANSWERED.add(name)
     print(verdict)
 
