@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-# Steps of a pin that fails because of one foreign reference, in words that need no lesson.
+# Steps of a pin that fails because of one foreign reference, in words that need no lesson.  A step
+# that only counts goes by its first counter.
 TOLD = {
     "folio_get": "the stranger takes a reference on the huge page",
     "follow_page_mask": "the pin takes hold of its 512 small pages",
@@ -24,7 +25,8 @@ TOLD = {
     "gup_put_folio": "it lets go of all 512, so that they can be moved",
     "alloc_migration_target": "it looks for a free huge page elsewhere, and finds none",
     "can_split_folio": "so it begins to split the page, and finds one reference too many",
-    "count_vm_events": "what failed is counted",
+    "thp_split_page_failed": "the split is counted as refused",
+    "pgmigrate_fail": "and the page as not moved",
     "putback_lru_page": "the page stays where it was, and the pin returns -ENOMEM",
 }
 
@@ -35,10 +37,11 @@ def failed_pin(trace: Trace) -> pd.DataFrame:
 
     rows = {}
     for step, event in enumerate(trace.events, start=1):
-        if event.op.kind.name in TOLD:
-            before, after = (trace.state(at).world.vmstat for at in (step - 1, step))
-            moved = [f"{name} +{n - before[name]}" for name, n in after.items() if n > before[name]]
-            rows[step] = (TOLD[event.op.kind.name], ", ".join(moved))
+        before, after = (trace.state(at).world.vmstat for at in (step - 1, step))
+        moved = {name: n - before[name] for name, n in after.items() if n != before[name]}
+        words = next((TOLD[name] for name in (event.op.kind.name, *moved) if name in TOLD), "")
+        if words:
+            rows[step] = (words, ", ".join(f"{name} +{n}" for name, n in moved.items()))
     index = pd.Index(rows, name=f"step, of {len(trace)}")
     return pd.DataFrame(list(rows.values()), index=index, columns=["what happens", "counted"])
 

@@ -110,6 +110,8 @@ guess.store(pgmigrate_fail=512, nr_foll_pin_acquired=512)
 # %%
 run = vfio_map().run()
 guess.show_against(run.last.world.vmstat)
+
+# %%
 show_table(failed_pin(run), after=guess)
 
 # %%

@@ -357,7 +357,11 @@ easy.store(**{"2/2-only": "no", "v2": "yes"})
 returns = retry_table(("base", "2/2-only", "v2"), released=(0, 3, 10))
 first_row = returns["pin returns"].iloc[0]
 easy.show_against({name: "yes" if end == "pinned" else "no" for name, end in first_row.items()})
+
+# %%
 show_table(returns[["pin returns"]], after=easy)
+
+# %%
 show_table(returns[["migrate_pages returns"]], after=easy)
 
 # %% [markdown]
