@@ -14,17 +14,21 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from types import GenericAlias
+from typing import Any, NamedTuple, get_args, get_origin
 
 from mmsim.hints import nearest
 
 
 class Verdict(NamedTuple):
-    """What became of an answer.  `state`: passed, failed or not attempted."""
+    """What became of an answer.  `state`: passed, failed or not attempted.
+
+    `judged`: False if its form was wrong, so that it is no answer yet."""
 
     state: str
     why: str
     detail: str = ""
+    judged: bool = True
 
     def __str__(self) -> str:
         sign = {"passed": "✔ passed", "failed": "✘ not yet", "not attempted": "○ not attempted"}
@@ -32,9 +36,16 @@ class Verdict(NamedTuple):
         return f"{first}\n{self.detail}" if self.detail else first
 
 
-Allowed = type | tuple[Hashable, ...]
+Allowed = type | GenericAlias | tuple[Hashable, ...]
 Parts = Mapping[Any, Allowed]
-"""What an answer is made of: each part's name, and its type or the values it can have."""
+"""What an answer is made of: each part's name, and its type or the values it can have.
+
+`tuple[int, int]` and `tuple[str, ...]` are members in order, and a list will do; `list[str]` are
+members in any order, and a tuple or a set will do."""
+
+
+class FormError(ValueError):
+    """An answer that can't be judged; the message says what it should look like."""
 
 
 class Task(NamedTuple):
@@ -47,7 +58,7 @@ class Task(NamedTuple):
 
 
 TASKS: dict[str, Task] = {}
-ANSWERED: set[str] = set()  # tasks that an answer was handed in for, right or wrong
+ANSWERED: set[str] = set()  # tasks that an answer was judged for, right or wrong
 HINTED: dict[str, int] = {}  # task -> the number of the hint that was shown last
 
 
@@ -111,7 +122,7 @@ def _find(name: object) -> Task | None:
 def _unanswered(answer: Any) -> bool:
     if isinstance(answer, dict):
         return not answer or any(map(_unanswered, answer.values()))
-    if isinstance(answer, list | tuple):
+    if isinstance(answer, list | tuple | set):
         return not answer or any(map(_unanswered, answer))
     return answer is None or answer is ...
 
@@ -125,35 +136,65 @@ def _open(answer: Any) -> str:
 
 
 def _named(part: object) -> str:
-    return ", ".join(map(str, part)) if isinstance(part, tuple) else str(part)
+    return repr(part) if isinstance(part, tuple) else str(part)
 
 
-def _misfit(answer: Any, parts: Parts | Allowed, form: str) -> str:
-    """What is wrong with the form of an answer, in a sentence; empty if it can be judged."""
+def _read(answer: Any, parts: Parts | Allowed, form: str) -> Any:
+    """The answer as its judge expects it; raises FormError."""
     if not isinstance(parts, Mapping):
-        return _unfit("the answer", answer, parts, form)
+        return _fitted("the answer", answer, parts, form)
     if not isinstance(answer, dict):
-        what = type(answer).__name__
-        return f"write a dict with the parts {', '.join(map(_named, parts))}, not a {what}"
+        what = _with_article(type(answer).__name__)
+        raise FormError(f"write a dict with the parts {', '.join(map(_named, parts))}, not {what}")
     for part in answer:
         if part not in parts:
             known = {_named(name): name for name in parts}
-            return f"there is no part {_named(part)!r}{nearest(_named(part), known)}"
+            raise FormError(f"there is no part {_named(part)!r}{nearest(_named(part), known)}")
     missing = [_named(part) for part in parts if part not in answer]
     if missing:
-        return f"missing: {', '.join(missing)}"
-    told = (_unfit(_named(part), answer[part], allowed) for part, allowed in parts.items())
-    return next(filter(None, told), "")
+        raise FormError(f"missing: {', '.join(missing)}")
+    return {part: _fitted(_named(part), answer[part], allowed) for part, allowed in parts.items()}
 
 
-def _unfit(name: str, value: Any, allowed: Allowed, form: str = "") -> str:
+def _fitted(name: str, value: Any, allowed: Allowed, form: str = "") -> Any:
+    """A value as it is meant: a word whatever its case, a pair whatever its brackets."""
     if isinstance(allowed, tuple):
-        same = any(value == one and type(value) is type(one) for one in allowed)
-        return "" if same else f"{name} can be {', '.join(map(repr, allowed))}, not {value!r}"
+        for one in allowed:
+            if type(value) is type(one) and _plain(value) == _plain(one):
+                return one
+        raise FormError(f"{name} can be {', '.join(map(repr, allowed))}, not {value!r}")
+    if isinstance(allowed, GenericAlias):
+        return _members(name, value, allowed, form)
     if isinstance(value, allowed) and (allowed in (bool, object) or not isinstance(value, bool)):
-        return ""
-    wanted = {int: "a whole number", bool: "True or False", str: "a text in quotes"}
-    return f"{name} should be {wanted.get(allowed, form or allowed.__name__)}, not {value!r}"
+        return value
+    wanted = _KINDS.get(allowed) or form or _with_article(allowed.__name__)
+    raise FormError(f"{name} should be {wanted}, not {value!r}")
+
+
+_KINDS = {int: "a whole number", bool: "True or False", str: "a text in quotes"}
+
+
+def _members(name: str, value: Any, allowed: GenericAlias, form: str) -> Any:
+    """A list or tuple as it is meant, each member fitted."""
+    brackets, kinds = get_origin(allowed), get_args(allowed)
+    ordered = brackets is tuple
+    if isinstance(value, list | tuple) or (isinstance(value, set) and not ordered):
+        given = sorted(value, key=repr) if isinstance(value, set) else value
+        if not ordered or kinds[-1] is ...:
+            kinds = kinds[:1] * len(given)
+        if len(given) == len(kinds):
+            return brackets(map(_fitted, [f"each of {name}"] * len(given), given, kinds))
+    many = "" if not ordered or kinds[-1] is ... else f" of {len(kinds)}"
+    raise FormError(f"{name} should be {form or f'a list{many}'}, not {value!r}")
+
+
+def _plain(value: Any) -> Any:
+    """A word without what is not meant: case, blanks around it, a hyphen for a blank."""
+    return value.strip().casefold().replace("-", " ") if isinstance(value, str) else value
+
+
+def _with_article(word: str) -> str:
+    return f"{'an' if word[0] in 'aeiou' else 'a'} {word}"
 
 
 def judge(name: str, answer: Any) -> Verdict:
@@ -166,11 +207,11 @@ def judge(name: str, answer: Any) -> Verdict:
         return Verdict(
             "not attempted", f"still open: {left}" if left else f"the answer is {found.form}"
         )
-    misfit = _misfit(answer, found.parts, found.form) if found.parts is not None else ""
-    if misfit:
-        return failed(misfit)
     try:
-        return found.judge(answer)
+        read = answer if found.parts is None else _read(answer, found.parts, found.form)
+        return found.judge(read)
+    except FormError as error:
+        return Verdict("failed", str(error), judged=False)
     except Exception as error:
         # Whatever a learner hands in: say what was expected instead of showing a traceback.
         what = type(answer).__name__
@@ -180,7 +221,7 @@ def judge(name: str, answer: Any) -> Verdict:
 def check(name: str, answer: Any = None) -> None:
     """Judge an answer, print the verdict, and unlock what waited for an answer."""
     verdict = judge(name, answer)
-    if verdict.state != "not attempted" and _find(name):
+    if verdict.state != "not attempted" and verdict.judged and _find(name):
         ANSWERED.add(name)
     print(verdict)
 

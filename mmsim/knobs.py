@@ -23,6 +23,10 @@ Value = int | str
 class KnobError(ValueError):
     """A knob that does not exist or can't have this value; the message says what it can."""
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: the sentence.  Where in this package it arose helps nobody."""
+        return [str(self)]
+
 
 NOBODY = "nobody"
 

@@ -78,7 +78,6 @@ RIGHT = {
     "04.recall": {"count": "b", "ends": "c", "failed": "b"},
     "04.second": {"reference check": 1, "freeze": 0},
     "04.order": ["lock", "look", "unmap", "freeze", "cut", "unlock"],
-    "04.stays": {"base": 1, "v2": 11, "v3fix": 1},
     "04.rescues": dict(zip(RESCUES, (1, 2, 4, 10, 11), strict=True)),
     "04.longer": "later",
     "04.window": 8,
@@ -89,11 +88,6 @@ RIGHT = {
         ("v2", "not split"): True,
         ("v2", "piece missed"): True,
         ("v2", "mapped"): True,
-    },
-    "04.table": {
-        ("v1", "refused", "contig_range"): "-EAGAIN",
-        ("v2", "refused", "contig_range"): "-ENOMEM",
-        ("v1", "truncated", "contig_range"): "-EBUSY",
     },
     "04.posttest": {name: name in ("errno", "counter") for name in QUESTIONS},
     "05.recall": {"unmapped": "b", "again": "c", "pieces": "a"},
@@ -180,7 +174,6 @@ WRONG = {
     "04.recall": {"count": "b", "ends": "c", "failed": "a"},
     "04.second": {"reference check": 0, "freeze": 0},
     "04.order": ["lock", "freeze", "look", "unmap", "cut", "unlock"],
-    "04.stays": {"base": 1, "v2": 10, "v3fix": 1},
     "04.rescues": dict(zip(RESCUES, (0, 1, 3, 9, 10), strict=True)),
     "04.longer": "same",
     "04.window": 5,
@@ -188,11 +181,6 @@ WRONG = {
         (version, end): (version, end) != ("v2", "not split")
         for version in ("base", "v2")
         for end in ("not split", "piece missed", "mapped")
-    },
-    "04.table": {
-        ("v1", "refused", "contig_range"): "-EAGAIN",
-        ("v2", "refused", "contig_range"): "-EAGAIN",
-        ("v1", "truncated", "contig_range"): "-EBUSY",
     },
     "04.posttest": dict.fromkeys(QUESTIONS, False),
     "05.recall": {"unmapped": "b", "again": "b", "pieces": "a"},

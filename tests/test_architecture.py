@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import pkgutil
 import subprocess
 import sys
 from fnmatch import fnmatch
@@ -338,3 +339,9 @@ def test_every_exported_name_is_there():
 def test_every_name_for_notebooks_can_be_had():
     for name in mmsim.__all__:
         assert getattr(mmsim, name) is not None
+
+
+def test_no_name_for_notebooks_is_the_name_of_a_module():
+    """Python puts a module there as soon as it is imported, and the notebook gets that."""
+    modules = {module.name for module in pkgutil.iter_modules(mmsim.__path__)}
+    assert modules & {*mmsim.__all__} == set()

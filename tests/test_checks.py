@@ -16,6 +16,11 @@ from mmsim.scenarios import vfio_map
 from mmsim.tasks.lesson_00 import QUESTIONS
 from mmsim.widgets import show_table
 
+
+def case_a(a):
+    return {**RIGHT["01.equation"], "a": a}
+
+
 ODD = [1, "x", [], {}, object(), {"a": object()}, ["x", 1], float("nan"), b"x", {1: 2}, check]
 
 
@@ -44,7 +49,7 @@ def test_a_check_never_raises(name, odd, capsys):
 
 
 @pytest.mark.parametrize("name", RIGHT)
-@pytest.mark.parametrize("empty", [None, ..., [None, None], {"a": None}, [], {}])
+@pytest.mark.parametrize("empty", [None, ..., [None, None], {"a": None}, [], {}, set(), {None}])
 def test_nothing_handed_in_is_not_attempted(name, empty):
     assert judge(name, empty).state == "not attempted"
 
@@ -54,8 +59,8 @@ def test_nothing_handed_in_is_not_attempted(name, empty):
     [
         (
             "01.recall",
-            {"call": "B", "leave": "c", "out": "d"},
-            "call can be 'a', 'b', 'c', not 'B'",
+            {"call": "bc", "leave": "c", "out": "d"},
+            "call can be 'a', 'b', 'c'",
         ),
         ("01.vote", "e", "the answer can be 'a', 'b', 'c', 'd', not 'e'"),
         ("01.faded", {**FADED, "mappings": "3"}, "mappings should be a whole number, not '3'"),
@@ -63,8 +68,22 @@ def test_nothing_handed_in_is_not_attempted(name, empty):
         ("01.kinds", {**STAYS, "mapping": "long"}, "mapping can be 'temporary', 'long-term', not"),
         ("00.ruled_out", {"reference": "no"}, "missing: truncated, nomem, writeback"),
         ("00.ruled_out", {"wirteback": True}, "did you mean 'writeback'"),
+        ("04.left", {("base", "mapped"): True}, "missing: ('base', 'not split'), ('base', 'piece"),
         ("00.ruled_out", [True], "write a dict with the parts reference,"),
         ("00.pretest", {**dict.fromkeys(QUESTIONS, True), "ten": 1}, "ten should be True or False"),
+        ("01.vote", 5, "the answer can be 'a', 'b', 'c', 'd', not 5"),
+        ("00.ruled_out", 5, "write a dict with the parts reference, truncated, nomem, writeback, "),
+        ("00.ruled_out", 5, "not an int"),
+        ("00.ranking", "nomem", "the answer should be a list of the four suspects' names"),
+        ("00.ranking", set(RIGHT["00.ranking"]), "a list of the four suspects' names"),
+        ("04.order", "lock look", "the answer should be a list of step names in order, not"),
+        ("01.leak", {"seed": 9, "holder": "fault", "step": "14"}, "step should be a whole number"),
+        ("01.leak", {"seed": 9, "holder": "fault", "step": "14"}, "not '14'"),
+        ("01.leak", {"seed": 9, "holder": 3, "step": 14}, "holder should be a text in quotes"),
+        ("01.equation", case_a("515"), "a should be a list of 2, not '515'"),
+        ("01.equation", case_a((515, 517, 2)), "a should be a list of 2, not (515, 517, 2)"),
+        ("01.equation", case_a(("515", 517)), "each of a should be a whole number, not '515'"),
+        ("09.fitting", {"seed": 1, "fitting": "nomem"}, "fitting should be a list, not 'nomem'"),
         ("02.one", 50, "the answer should be lending(cma=..., free=...)"),
         ("02.one", {"cma": 50}, "the answer should be lending(cma=..., free=...)"),
         ("03.healthy", 50, "the answer should be host(cma=..., used=...)"),
@@ -76,6 +95,24 @@ def test_a_wrong_form_is_not_called_a_wrong_answer(name, answer, told):
     assert told in verdict.why
 
 
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [
+        ("01.recall", {"call": "B", "leave": " c", "out": "D "}),
+        ("01.vote", "D"),
+        ("01.kinds", {name: stays.title() for name, stays in STAYS.items()}),
+        ("01.kinds", {name: stays.replace("-", " ") for name, stays in STAYS.items()}),
+        ("00.ranking", tuple(RIGHT["00.ranking"])),
+        ("04.order", tuple(RIGHT["04.order"])),
+        ("01.equation", case_a([515, 517])),
+        ("09.fitting", {"seed": 1, "fitting": ("truncated", "nomem")}),
+        ("09.fitting", {"seed": 1, "fitting": {"truncated", "nomem"}}),
+    ],
+)
+def test_a_right_answer_passes_in_every_form_in_which_it_can_be_meant(name, answer):
+    assert judge(name, answer).state == "passed"
+
+
 def test_what_is_still_open_is_named():
     told = judge("01.faded", {**FADED, "expected": None, "actual": None})
     assert told.state == "not attempted"
@@ -83,14 +120,17 @@ def test_what_is_still_open_is_named():
 
 
 def test_a_table_waits_for_the_task_that_it_answers(capsys):
-    checks.ANSWERED.discard("04.stays")
-    show_table("a secret", after="04.stays")
-    check("04.stays", {"base": None})
+    checks.ANSWERED.discard("04.rescues")
+    show_table("a secret", after="04.rescues")
+    check("04.rescues", {"never": None})
     check("04.no_such_task", {"base": 1})
-    show_table("a secret", after="04.stays")
+    show_table("a secret", after="04.rescues")
     assert "a secret" not in capsys.readouterr().out
-    check("04.stays", {"base": 7, "v2": 7, "v3fix": 7})
-    show_table("a secret", after="04.stays")
+    check("04.rescues", {**RIGHT["04.rescues"], "never": "11"})
+    show_table("a secret", after="04.rescues")
+    assert "a secret" not in capsys.readouterr().out
+    check("04.rescues", {**RIGHT["04.rescues"], "never": 7})
+    show_table("a secret", after="04.rescues")
     assert capsys.readouterr().out.endswith("a secret\n")
 
 
@@ -145,7 +185,7 @@ def test_judges_run_the_model(monkeypatch):
     from mmsim.tasks import lesson_04
 
     monkeypatch.setattr(lesson_04, "vfio_map", lambda *a, **k: vfio_map("v3fix"))
-    assert checks.judge("04.stays", RIGHT["04.stays"]).state == "failed"
+    assert checks.judge("04.rescues", RIGHT["04.rescues"]).state == "failed"
 
 
 @pytest.mark.parametrize(

@@ -254,18 +254,33 @@ def seam_source(version: Version, seam: str) -> str:
     return inspect.getsource(value).replace(f"def {value.__name__}(", f"def {seam}(")
 
 
-def source(name: str, *chosen: str) -> str:
-    """The seams of a version as text: all of them, or the `chosen` ones."""
+def _texts(name: str, chosen: tuple[str, ...]) -> dict[str, str]:
+    """Seam -> its text in this version, for all of them or for the `chosen` ones."""
     version = get(name)
     known = seams(version)
     for seam in chosen:
         if seam not in known:
             raise ValueError(f"no seam {seam!r}{nearest(seam, known)}")
-    shown = [(seam, known[seam]) for seam in chosen or known]
-    return "\n".join(f"# {what}\n{seam_source(version, seam)}" for seam, what in shown)
+    return {
+        seam: f"# {known[seam]}\n{seam_source(version, seam)}"
+        for seam in known
+        if seam in (chosen or known)
+    }
+
+
+def source(name: str, *chosen: str) -> str:
+    """The seams of a version as text: all of them, or the `chosen` ones."""
+    return "\n".join(_texts(name, chosen).values())
 
 
 def diff(before: str, after: str, *chosen: str) -> str:
-    """Unified diff of the seams of two versions, or of the `chosen` ones; empty if they agree."""
-    old, new = source(before, *chosen).splitlines(), source(after, *chosen).splitlines()
-    return "\n".join(difflib.unified_diff(old, new, before, after, "", "", 2, ""))
+    """Unified diff of the seams of two versions, or of the `chosen` ones; empty if they agree.
+
+    A seam that is the same in both is left out whole, so that it does not trail after a change."""
+    old, new = _texts(before, chosen), _texts(after, chosen)
+    same = {seam for seam, text in old.items() if new.get(seam) == text}
+    one, other = (
+        "\n".join(text for seam, text in texts.items() if seam not in same).splitlines()
+        for texts in (old, new)
+    )
+    return "\n".join(difflib.unified_diff(one, other, before, after, "", "", 2, ""))

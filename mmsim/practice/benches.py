@@ -1,7 +1,7 @@
 """One folio on the bench: who refers to it, chosen with knobs, and made by the kernel's own steps.
 
-Floor 4.  Interface: workbench, page_life, leak_hunt, refcounts_of, folio_on, check_seed, Bench,
-WORKBENCH_KNOBS, MAPPERS, HOLDERS, VISITORS, MOMENTS
+Floor 4.  Interface: workbench, page_life, leak_hunt, refs_added, folio_on, folio_at, check_seed,
+Bench, WORKBENCH_KNOBS, MAPPERS, HOLDERS, VISITORS, MOMENTS
 
 Nothing here knows a reference count.  A bench is a run that starts with no folio at all and ends
 with the wanted one, so every number that a lesson shows is what the model counted.
@@ -19,7 +19,7 @@ from mmsim.engine.op import Op
 from mmsim.engine.scenario import Move, Scenario, Scheduler, State
 from mmsim.engine.trace import Trace, record
 from mmsim.flags import ANON, SHMEM
-from mmsim.knobs import Value, number, one_of, settle
+from mmsim.knobs import KnobError, Value, number, one_of, settle
 from mmsim.mm.folio import Folio
 from mmsim.mm.memory import map_in_another_process, populate
 from mmsim.mm.page_ref import folio_get, folio_put
@@ -89,7 +89,12 @@ class Bench(Situation):
 
 def folio_on(trace: Trace) -> Folio:
     """The bench's folio at the end of a run."""
-    found: Folio = next(iter(trace.last.world.folios.values()))
+    return folio_at(trace, len(trace))
+
+
+def folio_at(trace: Trace, position: int) -> Folio:
+    """The bench's folio after so many steps of a run."""
+    found: Folio = next(iter(trace.state(position).world.folios.values()))
     return found
 
 
@@ -114,16 +119,16 @@ def _caller() -> Actor:
 def workbench(**given: object) -> Bench:
     """A folio with the holders that the knobs (WORKBENCH_KNOBS) ask for.
 
-    Raises ValueError for knobs that contradict each other, KnobError for a wrong value.
+    Raises KnobError for a wrong value, and for knobs that contradict each other.
     """
     knobs = settle("workbench", WORKBENCH_KNOBS, given)
     mappings, kind = int(knobs["mappings"]), SHMEM if knobs["cached"] == "yes" else ANON
     if kind == ANON and not mappings:
-        raise ValueError(
+        raise KnobError(
             "with cached='no' and mappings=0 nobody needs the page, and the kernel frees it"
         )
     if knobs["pin"] == "yes" and not mappings:
-        raise ValueError("with mappings=0 nobody can pin the page: a pin goes by a mapping")
+        raise KnobError("with mappings=0 nobody can pin the page: a pin goes by a mapping")
     actors = [_guest(int(knobs["order"]), kind, mappings > 0)]
     actors += [_mapper(name) for name in MAPPERS[1:mappings]]
     if knobs["isolated"] == "yes":
@@ -199,10 +204,11 @@ MOMENTS: Mapping[str, str] = {
 }
 
 
-def refcounts_of(trace: Trace) -> dict[str, int]:
-    """The reference count right after each moment of `page_life`."""
+def refs_added(trace: Trace) -> dict[str, int]:
+    """How many references each moment of `page_life` adds to the count."""
     found = {}
     for moment, step in MOMENTS.items():
-        folios = trace.state(trace.find(step)).world.folios
-        found[moment] = next(iter(folios.values())).refcount
+        after = trace.find(step)
+        counts = [folio_at(trace, position).refcount for position in (after - 1, after)]
+        found[moment] = counts[1] - counts[0]
     return found

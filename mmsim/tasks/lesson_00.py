@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from mmsim.checks import Verdict, failed, passed, task
+from mmsim.checks import ANSWERED, Verdict, failed, passed, task
 from mmsim.lessons import counters_of
 from mmsim.scenarios import Situation, make
 
@@ -43,13 +43,20 @@ QUESTIONS = {
 }
 
 
+AGAIN = "Judge once more; a second wrong answer is told what the model counts."
+
+
 def suspect(name: str) -> Situation:
     """The situation in which one suspect alone is to blame: base, no free huge page."""
     return make("vfio_map", "base", SUSPECTS[name].knobs)
 
 
-@task("00.ranking", "a list of the four suspects' names, the likeliest first")
-def ranking(answer: list[str]) -> Verdict:
+@task(
+    "00.ranking",
+    "a list of the four suspects' names, the likeliest first",
+    parts=tuple[str, ...],
+)
+def ranking(answer: tuple[str, ...]) -> Verdict:
     """A bet; it can't be wrong, only incomplete."""
     if sorted(answer) != sorted(SUSPECTS):
         return failed(f"name each of {', '.join(SUSPECTS)} exactly once")
@@ -70,6 +77,8 @@ def ruled_out(answer: dict[str, bool]) -> Verdict:
         found = counters_of(suspect(name).run())
         impossible = set(found.values()) != {1}
         if answer[name] is not impossible:
+            if "00.ruled_out" not in ANSWERED:
+                return failed(f"{name}: would it be turned away at the entry, or inside?", AGAIN)
             told = ", ".join(f"{counter} {n}" for counter, n in found.items())
             fits = "does not fit" if impossible else "fits"
             return failed(f"with {name!r} the model counts {told}, which {fits} the report")

@@ -6,13 +6,12 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from mmsim import errno
-from mmsim.checks import ANSWERED, Verdict, failed, passed, task
+from mmsim.checks import ANSWERED, Verdict, failed, letters, passed, task
 from mmsim.engine.trace import Trace
 from mmsim.mm.folio import ISOLATION, Folio
 from mmsim.practice.benches import Bench, folio_on, leak_hunt, workbench
 from mmsim.practice.cases import cases, expected_and_actual, folios, in_words
 from mmsim.scenarios import vfio_map
-from mmsim.tasks.lesson_00 import ruled_out
 
 AGAIN = "Count once more; a second wrong answer is told the whole ledger."
 
@@ -24,32 +23,19 @@ def _sum(folio: Folio) -> str:
 
 # -- recall
 
-# What lesson 00 has said: the answer, and why.
-RECALL = {
-    "call": ("b", "it was VFIO_IOMMU_MAP_DMA that returned {pin}"),
-    "leave": ("c", "CMA memory is only lent, and a pinned page can't be moved away"),
-    "out": ("d", "a page under writeback is turned away before the split is counted"),
-}
-SUSPECT_LETTERS = {"a": "reference", "b": "truncated", "c": "nomem", "d": "writeback"}
-
-
-@task(
+letters(
     "01.recall",
-    "a dict: question -> one letter",
+    {
+        "call": ("b", "it was VFIO_IOMMU_MAP_DMA that returned {pin}"),
+        "leave": ("c", "CMA memory is only lent, and a pinned page can't be moved away"),
+        "out": ("d", "a page under writeback is turned away before the split is counted"),
+    },
     "All three are in lesson 00.",
     "call: the last step of the story. leave: what lent means. out: one suspect was turned away.",
     "call b, leave c, and out is the last of the four.",
-    parts={"call": ("a", "b", "c"), "leave": ("a", "b", "c"), "out": ("a", "b", "c", "d")},
+    choices="abcd",
+    facts=lambda: {"pin": errno.name(vfio_map().run().results["pin"])},
 )
-def recall(answer: dict[str, str]) -> Verdict:
-    """Three questions about lesson 00."""
-    for name, (letter, why) in RECALL.items():
-        if answer[name] != letter:
-            pin = errno.name(vfio_map().run().results["pin"])
-            return failed(f"{name} is not {answer[name]!r}: {why.format(pin=pin)}")
-    only = {suspect: letter == answer["out"] for letter, suspect in SUSPECT_LETTERS.items()}
-    found = ruled_out(only)
-    return passed("all three are still there") if found.state == "passed" else found
 
 
 # -- the equation
@@ -99,13 +85,13 @@ def plural_of(surplus: int) -> str:
     "Expected: the page cache, the mappings, and 1 for the caller who has isolated the page.",
     "The page cache has one reference for each small page inside; a page of no file none.",
     "Actual is expected plus the others: 1 each, but a pin of a single page is 1,024.",
-    parts={"seed": int, **dict.fromkeys("abcde", tuple)},
+    parts={"seed": int, **dict.fromkeys("abcde", tuple[int, int])},
 )
 def equation(answer: dict[str, Any]) -> Verdict:
     """Both sides of every case of a seed."""
     for name, bench in cases(answer["seed"]).items():
         right = expected_and_actual(bench)
-        given = tuple(answer[name])
+        given = answer[name]
         if given != right:
             folio = bench.folio()
             side, n = ("expected", 0) if given[0] != right[0] else ("actual", 1)
@@ -210,6 +196,7 @@ def _balance(trace: Trace, who: str) -> tuple[list[int], list[int]]:
     "Everybody comes twice. For each name, count folio_get and folio_put.",
     "One name has one folio_put fewer. Which of its folio_get is not answered?",
     "It comes, goes, and comes again: the step is its second folio_get.",
+    parts={"seed": int, "holder": str, "step": int},
 )
 def leak(answer: dict[str, Any]) -> Verdict:
     """Judged by the references that are left at the end of the run."""

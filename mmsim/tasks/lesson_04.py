@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from mmsim import errno
-from mmsim.checks import Verdict, failed, passed, task
+from mmsim.checks import Verdict, failed, letters, passed, task
 from mmsim.engine.trace import Trace
 from mmsim.lessons import counters_of
+from mmsim.mm.migration_target import AVAILABLE
 from mmsim.practice.benches import workbench
 from mmsim.scenarios import Situation, vfio_map
 from mmsim.tasks.lesson_00 import QUESTIONS
@@ -44,28 +45,18 @@ def split_order() -> list[str]:
     ]
 
 
-# Lessons 00 and 01 in three questions: the answer, and why.
-RECALL = {
-    "count": ("b", "512 of the page cache, 1 mapping, 1 isolation: {refs}"),
-    "ends": ("c", "drop_caches lets go at the end of its batch; the other two stay"),
-    "failed": ("b", "it counts splits that were begun and refused"),
-}
-
-
-@task(
+letters(
     "04.recall",
-    "a dict: question -> one letter",
+    {
+        "count": ("b", "512 of the page cache, 1 mapping, 1 isolation: {refs}"),
+        "ends": ("c", "drop_caches lets go at the end of its batch; the other two stay"),
+        "failed": ("b", "it counts splits that were begun and refused"),
+    },
     "count: the page cache has one reference for each small page.",
     "ends: which of the three does nobody have to end? failed: what does begun mean?",
     "count is 512 + 1 + 1.",
-    parts=dict.fromkeys(RECALL, ("a", "b", "c")),
+    facts=lambda: {"refs": workbench().folio().refcount},
 )
-def recall(answer: dict[str, str]) -> Verdict:
-    """Three questions about what came before."""
-    for name, (letter, why) in RECALL.items():
-        if answer[name] != letter:
-            return failed(f"{name}: {why.format(refs=workbench().folio().refcount)}")
-    return passed("all three are still there")
 
 
 @task(
@@ -79,6 +70,8 @@ def pair(answer: Situation) -> Verdict:
     """The reported counters, both of them, by a failing pin that met no stranger."""
     trace = answer.run()
     told = _told(answer, trace)
+    if answer.knobs["targets"] == AVAILABLE:
+        return failed(f"{told}: with a free huge page elsewhere no split is tried")
     if set(counters_of(trace).values()) != {1} or not answer.result(trace.last).startswith("-"):
         return failed(told)
     if answer.knobs["stranger"]:
@@ -120,8 +113,9 @@ def second(answer: dict[str, int]) -> Verdict:
     "Six of the eight steps happen. Which two would make things worse?",
     "Nobody may touch the page while it is cut: the mappings go, then all references at once.",
     "lock, look, unmap, freeze, cut, unlock",
+    parts=tuple[str, ...],
 )
-def order(answer: list[str]) -> Verdict:
+def order(answer: tuple[str, ...]) -> Verdict:
     """A Parsons problem with two distractors."""
     right = split_order()
     unknown = [step for step in answer if step not in SPLIT_STEPS + DISTRACTORS]
@@ -156,33 +150,6 @@ _WHY_NOT = {
 }
 
 
-STAYS = {
-    "base": "it gives up after the first",
-    "v2": "each is counted, and what waits after the last pass once more",
-    "v3fix": "each count is taken back; what waits after the last pass is counted once",
-}
-
-
-@task(
-    "04.stays",
-    "a dict: version -> thp_migration_fail when the reference never goes",
-    "Base tries once. The patched versions try in each of ten passes.",
-    "Each refused attempt counts one failure before it is decided to try again.",
-    "After the last pass what is still waiting for a retry is counted once more.",
-    parts=dict.fromkeys(STAYS, int),
-)
-def stays(answer: dict[str, int]) -> Verdict:
-    """Judged by running each version."""
-    for version, given in answer.items():
-        situation = vfio_map(version)
-        trace = situation.run()
-        found = trace.last.world.vmstat["thp_migration_fail"]
-        if given != found:
-            refused = trace.last.world.vmstat["thp_split_page_failed"]
-            return failed(f"{version}: {found} for {refused} refused splits; {STAYS[version]}")
-    return passed("ten refusals are counted as they happen, and the last one again at the end")
-
-
 # When the stranger leaves: the conformance vectors C4 to C8.
 RESCUES: dict[str, dict[str, Any]] = {
     "no stranger": {"stranger": 0},
@@ -213,40 +180,6 @@ def rescues(answer: dict[str, int]) -> Verdict:
             told = f"{refused} for refused splits and 1 for {last}"
             return failed(f"{case}: v2 counts {found['thp_migration_fail']}, {told}")
     return passed("one for each refused attempt and one for the split, or for giving up")
-
-
-CELLS = (
-    ("v1", "refused", "contig_range"),
-    ("v2", "refused", "contig_range"),
-    ("v1", "truncated", "contig_range"),
-)
-
-
-@task(
-    "04.table",
-    "a dict: (version, split result, reason) -> the return code as text",
-    "v1 keeps the result of the split where migrate_pages() keeps its own.",
-    "Only a long-term pin whose split said -EAGAIN is tried again.",
-    "For every other reason v1 returns what the split returned.",
-    parts=dict.fromkeys(CELLS, str),
-)
-def table(answer: dict[tuple[str, str, str], str]) -> Verdict:
-    """Cells of the decision table, each judged by a run."""
-    knobs: dict[str, dict[str, Any]] = {
-        "refused": {},
-        "truncated": {"stranger": 0, "trouble": "truncated"},
-    }
-    for (version, split, reason), given in answer.items():
-        situation = vfio_map(version, reason=reason, **knobs[split])
-        found = migrate_pages_returns(situation.run())
-        if given in errno.NUMBERS:
-            return failed(f"{version}, {split}, {reason}: with the minus sign, as in '-{given}'")
-        if given != found:
-            row = situation.version
-            kept = row.rc_after_split(-errno.ENOMEM, -errno.EBUSY) == -errno.ENOMEM
-            why = "what it was about to return stays" if kept else "it is what the split returned"
-            return failed(f"{version}, {split}, {reason}: it returns {found}: {why}")
-    return passed("v1 changed what callers see who never asked for a retry")
 
 
 def migrate_pages_returns(trace: Trace) -> str:

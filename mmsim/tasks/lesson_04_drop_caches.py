@@ -5,7 +5,7 @@ from __future__ import annotations
 from mmsim.checks import Verdict, failed, passed, task
 from mmsim.compare import timed
 from mmsim.engine.schedule import render
-from mmsim.scenarios import SMALL, pin_versus
+from mmsim.scenarios import SMALL, drop_caches_only, pin_versus
 from mmsim.scenarios.fates import MISSED, NOT_SPLIT
 from mmsim.scenarios.windows import unlocked_and_referenced
 from mmsim.views.meetings import FAILS, WAITS, meets
@@ -21,6 +21,9 @@ from mmsim.views.meetings import FAILS, WAITS, meets
 )
 def window(answer: int) -> Verdict:
     """Judged by a run: drop_caches takes so many steps, and then the pin runs alone."""
+    walk = len(drop_caches_only(folios=1).run())
+    if answer not in range(walk + 1):
+        return failed(f"drop_caches takes {walk} steps in all: write a number from 0 to {walk}")
     situation, state, fate = meets("v2", answer)
     if unlocked_and_referenced(situation, state, "drop_caches"):
         return passed(

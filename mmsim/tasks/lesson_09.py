@@ -112,7 +112,7 @@ def run_(case: Case, answer: Any) -> Verdict:
     "Try each cause in the kernel of the case: case_table(case, vfio_map(...)).",
     "From v2 on a reference is tried again, and leaves more than one refusal behind; base and "
     "6.1.0 leave at the first one.",
-    parts={"seed": int, "fitting": list},
+    parts={"seed": int, "fitting": list[str]},
 )
 @about_a_case("fitting")
 def fitting(case: Case, answer: list[str]) -> Verdict:
@@ -145,7 +145,7 @@ def _why_not(cause: str, case: Case) -> str:
     "called at all if a huge page is free.",
     "A holder adds a reference to the expected ones; a page that was cut out has lost those of its "
     "file; a lack of memory changes none.",
-    parts={"seed": int, "look": list},
+    parts={"seed": int, "look": list[str]},
 )
 @about_a_case("look")
 def look(case: Case, answer: list[str]) -> Verdict:

@@ -1,6 +1,6 @@
 """The pages of lesson 01 as tables: worked, to practise on, and with a reference too many.
 
-Interface: practice, worked, moments, leak_table, same_count
+Interface: drawn_pages, worked, moments, leak_table, same_count
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from mmsim.engine.trace import Trace
-from mmsim.practice.benches import REGION, Bench
+from mmsim.practice.benches import REGION, Bench, folio_at
 from mmsim.practice.cases import cases, described
 from mmsim.views.ledger import KNOWN, ledger
 from mmsim.views.sentences import sentence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def practice(seed: int = 1) -> pd.DataFrame:
+def drawn_pages(seed: int = 1) -> pd.DataFrame:
     """Five pages drawn from a seed: who refers to them, but not how often."""
     import pandas as pd
 
@@ -46,15 +46,17 @@ def worked(bench: Bench) -> pd.DataFrame:
 
 
 def moments(trace: Trace) -> pd.DataFrame:
-    """A run with one folio: each step in a sentence, and the count after it."""
+    """A run with one folio: each step that changes it in a sentence, and the count after it."""
     import pandas as pd
 
-    rows = []
+    rows: dict[int, tuple[int, int, str]] = {}
     for position in range(1, len(trace) + 1):
-        folio = next(iter(trace.state(position).world.folios.values()))
-        rows.append((folio.refcount, folio.mapcount, sentence(trace, position)))
-    index = pd.RangeIndex(1, len(rows) + 1, name="step")
-    return pd.DataFrame(rows, index=index, columns=["refcount", "mapcount", "what has happened"])
+        folio = folio_at(trace, position)
+        if position == 1 or folio != folio_at(trace, position - 1):
+            rows[position] = (folio.refcount, folio.mapcount, sentence(trace, position))
+    index = pd.Index(rows, name="step")
+    columns = ["refcount", "mapcount", "what has happened"]
+    return pd.DataFrame(list(rows.values()), index=index, columns=columns)
 
 
 def leak_table(trace: Trace) -> pd.DataFrame:
@@ -63,8 +65,8 @@ def leak_table(trace: Trace) -> pd.DataFrame:
 
     rows = []
     for position in range(1, len(trace) + 1):
-        folio = next(iter(trace.state(position).world.folios.values()))
-        rows.append((trace.events[position - 1].actor, cell(trace, position), folio.refcount))
+        refs = folio_at(trace, position).refcount
+        rows.append((trace.events[position - 1].actor, cell(trace, position), refs))
     index = pd.RangeIndex(1, len(rows) + 1, name="step")
     return pd.DataFrame(rows, index=index, columns=["who", "does", "refcount"])
 

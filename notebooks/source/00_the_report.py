@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 00 · A virtual machine that sometimes will not start
 #
-# *20 minutes. You read Python, and you know what virtual memory and a system call are. Nothing
+# *25 minutes. You read Python, and you know what virtual memory and a system call are. Nothing
 # else is assumed.*
 #
 # After this lesson you can
@@ -17,11 +17,11 @@
 # collapsed only assert that the numbers in the text are right; run them and read on. The same lesson with
 # all answers is in the folder `solutions`.
 #
-# A word you don't know? They are all in a table at the end.
+# The words that come back stand in a table at the end.
 
 # %%
-from mmsim import Prediction, check, counters_of, hint, ready, real_trace, show_state, show_story
-from mmsim import show_table, stepper, suspect, suspects, suspects_tried, vfio_map
+from mmsim import Prediction, check, counters_of, failed_pin, hint, ready, real_trace, show_state
+from mmsim import show_story, show_table, stepper, suspect, suspects, suspects_tried, vfio_map
 
 ready()
 
@@ -95,10 +95,11 @@ stepper(vfio_map(), unlock=guess, versions=("base",))
 
 # %% [markdown]
 # Press *Forward*, or drag the slider; both columns follow. Look at the left one: who refers to the page, and
-# the counters. The equation in the middle is what lesson 01 is about.
+# the counters. (The equation under the references is what lesson 01 is about. On the right is the model's own code: a
+# line with `yield` is one step.)
 #
-# No widget to be seen? Write your two numbers here instead; the next cell shows the end of the run as a still
-# picture. (If you used the widget, just run these two cells.)
+# No widget to be seen? Write your two numbers here instead; the next cells show the run as a table, and one step as a
+# still picture. (If you used the widget, just run these cells.)
 
 # %% tags=["student"]
 guess.store(pgmigrate_fail=None, nr_foll_pin_acquired=None)
@@ -108,8 +109,13 @@ guess.store(pgmigrate_fail=512, nr_foll_pin_acquired=512)
 
 # %%
 run = vfio_map().run()
-show_state(run, after=guess)
 guess.show_against(run.last.world.vmstat)
+
+# %%
+show_table(failed_pin(run), after=guess)
+
+# %%
+show_state(run, run.find("can_split_folio"), after=guess)
 
 # %% tags=["solution", "check"]
 vmstat = run.last.world.vmstat
@@ -143,7 +149,7 @@ assert vfio_map().knobs["passes"] == 10 and 2 ** vfio_map().knobs["order"] == 51
 
 # %% [markdown]
 # The reported pair is there, each 1, as in the model, and the pin returned -12, which is `-ENOMEM`. (From
-# `data/kernel-runs/traces/`, one pin; how it was made stands in `data/kernel-runs/README.md`. The counters
+# `data/kernel-runs/traces/`, one pin; how it was made is described in `data/kernel-runs/README.md`. The counters
 # of pins were not recorded.) The code says little, by the way: whatever goes wrong with the migration, the pin
 # returns `-ENOMEM` (`check_and_migrate_movable_pages()`, Linux 6.1).
 #
@@ -173,10 +179,10 @@ ruled_out = {"reference": False, "truncated": False, "nomem": False, "writeback"
 check("00.ruled_out", ruled_out)
 
 # %% [markdown]
-# The next cell tries all four in the model.
+# The next cell tries all four in the model, and puts your bet beside them.
 
 # %%
-show_table(suspects_tried(ruled_out))
+show_table(suspects_tried(ruled_out, ranking))
 
 # %% [markdown]
 # <details><summary><b>Who is left?</b> Open when you have judged all four.</summary>
@@ -257,9 +263,12 @@ check("00.pretest", pretest)
 # | stranger | somebody who holds a reference that the kernel can't explain |
 # | mapping, mapcount | an entry in somebody's page table, and how many there are; each is also one reference |
 # | PMD | the kind of entry that maps a whole huge page at once: one mapping for all 2 MiB |
+# | migrate, split | move a page to another place; cut a huge page into its 512 small ones |
 # | LRU list | the kernel's lists of pages, by how lately they were used |
 # | isolate | take a folio off its LRU list so that nobody else moves it meanwhile; one more reference |
 # | pin | a reference that asks for the page to stay where it is |
+# | writeback, truncated | being written to disk or swap just now; cut off from its file |
+# | `drop_caches` | a switch that makes the kernel look at all pages of all files, and free what it can |
 # | CMA | contiguous memory allocator: memory lent out until a device needs it in one piece |
 # | pass | the kernel goes over the list of pages to be moved up to ten times; each time is a pass |
 # | freeze | claim all references of a folio at once; works only if there are exactly as many as expected |

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 01 · Who holds this page?
 #
-# *40 minutes. You have done lesson 00, or know what a huge page, CMA and a long-term pin are.*
+# *45 minutes. You have done lesson 00, or know what a huge page, CMA and a long-term pin are.*
 #
 # After this lesson you can
 #
@@ -14,14 +14,14 @@
 # | --- | --- |
 # | Recall; One number, and no names | 5 |
 # | The life of one huge page | 10 |
-# | Expected and actual; worked example | 12 |
-# | The same count; mapping or reference; for a moment or for good | 8 |
-# | Somebody forgot to let go; write `expected_refs()` | 7 |
+# | Expected and actual; worked example | 13 |
+# | The same count; mapping or reference; for a moment or for good | 9 |
+# | Somebody forgot to let go; write `expected_refs()` | 8 |
 
 # %%
-from mmsim import Prediction, bench, check, folio_on, hint, leak_hunt, leak_table, moments, outcomes
-from mmsim import page_life, practice, ready, refcounts_of, same_count, show_ledger, show_state
-from mmsim import show_table, stepper, workbench, worked
+from mmsim import Prediction, bench, check, drawn_pages, folio_on, hint, leak_hunt, leak_table
+from mmsim import moments, outcomes, page_life, ready, refs_added, same_count, show_ledger
+from mmsim import show_state, show_table, stepper, workbench, worked
 
 ready()
 
@@ -50,8 +50,8 @@ check("01.recall", recall)
 #
 # To move a page, the kernel must be sure that nobody is using it just then. It does not have a list of
 # users. It has one number for each page, the **reference count**: whoever starts to use the page adds one,
-# whoever is done takes one away, and when the count gets to 0 the page is freed. In lesson 00 a huge page
-# could not be split because *somebody* had one reference too many. Nobody could say who.
+# whoever is done takes one away, and when the count gets to 0 the page is freed. In the model of lesson 00 a
+# huge page could not be split because a *stranger* had one reference. The number does not say who.
 #
 # The kernel calls a page, or a huge page, that is handled in one piece a *folio*. A huge page is 512 small
 # pages of 4 KiB, but it is one folio and has one count. (This lesson says *page* where the size does not
@@ -74,22 +74,22 @@ check("01.recall", recall)
 # 5. *drop_caches looks* at it: somebody has asked the kernel to drop the page cache, and the walk over all
 #    files has come to this page.
 #
-# What is the count after each of the five?
+# By how much does the count grow with each of the five?
 
 # %%
 guess = Prediction(
-    "After the allocation the count is 1. What is it right after each of these?",
+    "After the allocation the count is 1. How much does each of these add to the count?",
     {
-        "in the page cache": (1, 2, 512, 513, 514, 1024),
-        "mapped": (2, 3, 513, 514, 1025),
-        "mapped again": (3, 4, 514, 515, 1026),
-        "isolated": (4, 5, 514, 515, 516, 1027),
-        "drop_caches looks": (5, 6, 515, 516, 517, 1028),
+        "in the page cache": (0, 1, 2, 511, 512),
+        "mapped": (0, 1, 2, 511, 512),
+        "mapped again": (0, 1, 2, 511, 512),
+        "isolated": (0, 1, 2, 511, 512),
+        "drop_caches looks": (0, 1, 2, 511, 512),
     },
 )
 
 # %% tags=["nbval-ignore-output"]
-stepper(page_life(), unlock=guess, versions=("base",), happened=refcounts_of)
+stepper(page_life(), unlock=guess, versions=("base",), happened=refs_added)
 
 # %% [markdown]
 # Drag the slider. The *ledger* on the left has a row for everybody who refers to the page; the code on the
@@ -111,17 +111,17 @@ guess.store(**counts)
 
 # %% tags=["solution"]
 counts = {
-    "in the page cache": 513,
-    "mapped": 513,
-    "mapped again": 514,
-    "isolated": 515,
-    "drop_caches looks": 516,
+    "in the page cache": 512,
+    "mapped": 0,
+    "mapped again": 1,
+    "isolated": 1,
+    "drop_caches looks": 1,
 }
 guess.store(**counts)
 
 # %%
 life = page_life().run()
-guess.show_against(refcounts_of(life))
+guess.show_against(refs_added(life))
 
 # %%
 show_table(moments(life), after=guess)
@@ -129,13 +129,13 @@ show_table(moments(life), after=guess)
 # %%
 show_state(life, life.find("folio_get"), after=guess)
 
-# %% tags=["check"]
-assert list(refcounts_of(life).values()) == [513, 513, 514, 515, 516]
+# %% tags=["solution", "check"]
+assert list(refs_added(life).values()) == [512, 0, 1, 1, 1]
 assert life.state(1).world.folio(next(iter(life.last.world.folios))).refcount == 1
 assert folio_on(life).refcount == 515 and folio_on(life).cache_refs == 512
 
 # %% [markdown]
-# **Explain.** Once your prediction is stored, the table names the step that leaves the count as it was. Why does
+# **Explain.** Once your prediction is stored, the table has every step that changes the page. Why does
 # *mapped* add nothing? Write one sentence for yourself, then open the answer.
 #
 # <details><summary><b>Two of the five surprise most people.</b> Open when you have your sentence.</summary>
@@ -192,11 +192,11 @@ bench(workbench(), unlock=sides)
 # | knob | values | meaning |
 # | --- | --- | --- |
 # | `order` | 9, 0 | a huge page (2⁹ = 512 small ones), or a single page |
-# | `cached` | yes, no | memory of a memfd, or of no file |
+# | `cached` | yes, no | memory of a memfd, or of no file (which is freed if nobody maps it) |
 # | `mappings` | 0 to 4 | processes that map it: the guest, its backend, and two more (*monitor*, *backup*) |
 # | `isolated` | yes, no | has the caller taken it off its LRU list? |
 # | `holders` | 0 to 3 | who has looked it up just now: `drop_caches`, a page fault, `mincore()` (is it in memory?) |
-# | `pin` | yes, no | does a direct I/O pin one small page of it? |
+# | `pin` | yes, no | does a direct I/O pin one small page of it? (a pin goes by a mapping: at least one) |
 #
 # Without a widget, write your four answers here: `"equal"` or `"not equal"`.
 
@@ -225,7 +225,7 @@ sides.show_against(outcomes(changed))
 # %%
 show_ledger(workbench(holders=1), after=sides)
 
-# %% tags=["check"]
+# %% tags=["solution", "check"]
 assert workbench().folio().refcount == 514
 assert list(outcomes(changed).values()) == ["equal", "equal", "not equal", "not equal"]
 assert workbench(cached="no").folio().refcount == 2
@@ -250,7 +250,7 @@ assert workbench(order=0, pin="yes").folio().refcount == 3 + 1024
 # | --- | --- | --- |
 # | allocated | 1 | 1 |
 # | put into the page cache | +1 | +512 |
-# | queued for its LRU list | +1, while it waits in its processor's queue (the *batch*) | 0: it does not wait |
+# | queued for its LRU list | +1, while it waits in its processor's queue (the *batch*), so not once isolated | 0: it does not wait |
 # | mapped for the first time | 0: takes over the one of the allocation | 0: the same |
 # | mapped by one more process | +1 | +1 (as a whole, by a PMD) |
 # | isolated | +1 | +1 |
@@ -303,7 +303,7 @@ check("01.faded", lines)
 # a seed; with another seed, in both cells, you get five others, as often as you like.
 
 # %%
-show_table(practice(seed=3))
+show_table(drawn_pages(seed=3))
 
 # %% tags=["student"]
 pages = {
@@ -442,9 +442,9 @@ check("01.kinds", stays)
 #
 # A reference that is taken and never dropped is a *leak*. The page can't be freed any more, nor moved, nor
 # split, until the machine is started again. Here is a run with one. (Made up: no such bug is known in these
-# four.) The guest fills its memory; then four visitors come twice each. `folio_get` takes a reference,
-# `folio_put` drops one. At the end 513 would be right, but it is 514. Who was it, and in which step did it
-# take the reference that is still there?
+# four.) The guest fills its memory; then four visitors come twice each: `drop_caches`, a page fault, and two look-ups,
+# `mincore()` and `move_pages()`. `folio_get` takes a reference, `folio_put` drops one. At the end 513 would be right, but
+# it is 514. Who was it, and in which step did it take the reference that is still there?
 
 # %%
 show_table(leak_table(leak_hunt(seed=9).run()))
@@ -457,7 +457,7 @@ check("01.leak", found)
 found = {"seed": 9, "holder": "fault", "step": 14}
 check("01.leak", found)
 
-# %% tags=["check"]
+# %% tags=["solution", "check"]
 from mmsim.units import HPAGE_PMD_NR, PAGE_SIZE, PAGEVEC_SIZE
 
 assert PAGEVEC_SIZE == 15 and HPAGE_PMD_NR == 512 and PAGE_SIZE == 4 * 1024

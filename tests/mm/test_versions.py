@@ -112,6 +112,13 @@ def test_the_patch_proper():
     assert "final_rc" not in text.replace("@@", "")
 
 
+def test_a_difference_does_not_end_in_the_heading_of_a_place_that_is_the_same():
+    for before in NAMES:
+        for after in NAMES:
+            last = diff(before, after).rpartition("\n")[2]
+            assert before == after or last.startswith("+")
+
+
 # Who else may say a version's name: which names, and why.
 DEFAULT = "the default: the kernel before the patch"
 MAY_NAME = {

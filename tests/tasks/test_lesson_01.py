@@ -87,6 +87,18 @@ def test_a_wrong_function_is_shown_the_plainest_page_that_contradicts_it(wrong, 
     assert told in verdict.detail
 
 
+def test_a_wrong_form_is_not_the_first_wrong_answer(capsys):
+    """A list for a pair is an answer; a text is none yet."""
+    checks.ANSWERED.discard("01.equation")
+    right = RIGHT["01.equation"]
+    check("01.equation", {**right, "a": "515, 517"})
+    check("01.equation", {**right, "a": [515, 518]})
+    said = capsys.readouterr().out
+    assert "a should be a list of 2" in said
+    assert "actual: not 518" in said
+    assert "the model has" not in said
+
+
 def test_pages_to_try_come_in_an_order_from_plain_to_odd():
     strangers = [bench.knobs["holders"] + 2 * (bench.knobs["pin"] == "yes") for bench in folios()]
     assert strangers == sorted(strangers)

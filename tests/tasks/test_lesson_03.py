@@ -28,7 +28,7 @@ from mmsim.views.strips import free_blocks
         ("03.chance", "2/70", "2 of the 70 ways: 1/35"),
         ("03.chance", "0.03", "3/100 is not what counting all ways gives"),
         ("03.chance", "half", "a fraction as text"),
-        ("03.requests", {**GETS, "huge page, for a process": "cma"}, "can be 'CMA'"),
+        ("03.requests", {**GETS, "huge page, for a process": "ours"}, "can be 'CMA'"),
         ("03.healthy", host(cma=60, used=50), "80.0 % free"),
         ("03.healthy", host(cma=0, used=0), "the pin should get nothing"),
         ("03.healthy", host(cma=0, used=1), "the index should say"),

@@ -10,7 +10,7 @@ from mmsim.scenarios import vfio_map
 from mmsim.tasks.lesson_04 import ANSWERS, RESCUES
 
 
-@pytest.mark.parametrize("steps", range(19))
+@pytest.mark.parametrize("steps", range(18))
 def test_every_place_of_the_second_window_is_right(steps):
     """From folio_unlock(), step 8, to folio_put(), step 14."""
     assert (judge("04.window", steps).state == "passed") is (8 <= steps < 14)
@@ -53,10 +53,9 @@ def test_what_a_rescue_costs_is_added_up(case, told):
     assert told in judge("04.rescues", {**RIGHT["04.rescues"], case: 7}).why
 
 
-def test_an_error_code_without_its_sign_is_not_answered():
-    cell = ("v1", "refused", "contig_range")
-    told = judge("04.table", {**RIGHT["04.table"], cell: "EAGAIN"}).why
-    assert told == "v1, refused, contig_range: with the minus sign, as in '-EAGAIN'"
+@pytest.mark.parametrize("steps", [-1, 18, 10**9])
+def test_a_place_outside_the_walk_is_no_place(steps):
+    assert "a number from 0 to 17" in judge("04.window", steps).why
 
 
 @pytest.mark.parametrize("wrong", ["earlier", "same"])
@@ -75,3 +74,8 @@ def test_one_guess_does_not_answer_the_post_test():
 def test_the_pair_with_a_stranger_is_not_what_was_asked_for():
     assert "without" in judge("04.pair", vfio_map("base")).why
     assert "without" not in judge("04.pair", vfio_map("v2")).why
+
+
+def test_a_page_that_moves_whole_is_not_split():
+    told = judge("04.pair", vfio_map(targets="available", stranger=0, trouble="truncated")).why
+    assert "with a free huge page elsewhere no split is tried" in told

@@ -6,7 +6,7 @@ import re
 import xml.etree.ElementTree as ET
 
 from mmsim.lessons import Prediction
-from mmsim.practice.benches import WORKBENCH_KNOBS, page_life, refcounts_of, workbench
+from mmsim.practice.benches import WORKBENCH_KNOBS, page_life, refs_added, workbench
 from mmsim.practice.cases import folios
 from mmsim.views.account import HEIGHT, WIDTH, account_svg
 from mmsim.views.style import text_width
@@ -77,13 +77,13 @@ def test_the_bench_is_locked_until_the_prediction_is_stored():
     assert not open_.boxes["pin"].disabled
 
 
-def test_a_stepper_can_ask_about_counts():
-    prediction = Prediction("?", dict.fromkeys(refcounts_of(page_life().run()), (513, 516)))
-    widget = stepper(page_life(), unlock=prediction, versions=("base",), happened=refcounts_of)
-    prediction.set(dict.fromkeys(prediction.choices, 513))
+def test_a_stepper_can_ask_how_a_count_grows():
+    prediction = Prediction("?", dict.fromkeys(refs_added(page_life().run()), (0, 1)))
+    widget = stepper(page_life(), unlock=prediction, versions=("base",), happened=refs_added)
+    prediction.set(dict.fromkeys(prediction.choices, 0))
     widget.slider.value = widget.slider.max
-    assert "mapped 513: ✔ as predicted" in widget.verdict.value
-    assert "drop_caches looks 516: ✘ you predicted 513" in widget.verdict.value
+    assert "mapped 0: ✔ as predicted" in widget.verdict.value
+    assert "drop_caches looks 1: ✘ you predicted 0" in widget.verdict.value
     for row in range(widget.slider.max + 1):
         widget.slider.value = row
         assert "<svg" in widget.view.value
