@@ -30,6 +30,9 @@ def play(level: str | Situation | levels.Level, moves: str = "", *, after: After
     if locked(after):
         return
     chosen = levels.level(level)
+    if not isinstance(moves, str):
+        print(f"Not played: write a schedule as a text in quotes, not {moves!r}.")
+        return
     try:
         situation, trace = game.played(moves, chosen.situation)
     except ValueError as error:
