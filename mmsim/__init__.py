@@ -22,6 +22,8 @@ _HOME = {
     "cause_table": "mmsim.views.capstone",
     "cells_happened": "mmsim.views.review",
     "cells_question": "mmsim.views.review",
+    "owner_happened": "mmsim.views.review",
+    "owner_question": "mmsim.views.review",
     "chance_by_share": "mmsim.views.freed",
     "chance_table": "mmsim.views.freed",
     "changes_table": "mmsim.views.side_by_side",

@@ -124,7 +124,7 @@ RIGHT = {
         "The value of rc is lost.",
     ],
     "06.explain": dict(zip(ENDS, (0, 1, 3, 11), strict=True)),
-    "06.callers": dict(zip(CALLERS, (False, True, True, False), strict=True)),
+    "06.callers": dict(zip(CALLERS, (False, True, False), strict=True)),
     "06.code": {"refused": 10, "pin": "-ENOMEM"},
     "06.regression": keeps_the_code,
     "06.promises": {name: holds for name, (holds, _) in PROMISES.items()},

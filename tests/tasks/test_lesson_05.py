@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from answers import RIGHT, WRONG
 
-from mmsim import checks
 from mmsim.checks import judge
 from mmsim.scenarios import pin_versus, split_race, vfio_map
 from mmsim.sharecode import encode
+from mmsim.tasks import lesson_05_search
 from mmsim.tasks.lesson_05_search import MUTANTS
 
 
@@ -76,8 +76,6 @@ def test_a_wrong_mutant_is_answered_with_a_run(letters):
 
 
 def test_the_judges_of_lesson_05_run_the_model(monkeypatch):
-    from mmsim.tasks import lesson_05_search
-
     monkeypatch.setattr(lesson_05_search, "RACE", split_race(released="never"))
     for name in ("05.odds", "05.sliders", "05.together"):
         assert judge(name, RIGHT[name]).state == "failed", name
@@ -132,11 +130,11 @@ def test_what_is_no_fraction_is_told_so(text):
     assert told.endswith(f'write a fraction as text, such as "1/8", not {str(text)!r}')
 
 
-def test_a_wrong_first_guess_of_what_the_patch_changed_gets_a_reason_then_the_odds():
+def test_a_wrong_first_guess_of_what_the_patch_changed_gets_a_reason_then_the_odds(monkeypatch):
     wrong = {"huge page": "smaller", "piece": "larger"}
-    checks.ANSWERED.discard("05.bridge")
+    monkeypatch.setattr(lesson_05_search, "ANSWERED", set())
     assert judge("05.bridge", wrong).why.startswith("piece: not larger; one walk comes to")
-    checks.ANSWERED.add("05.bridge")
+    lesson_05_search.ANSWERED.add("05.bridge")
     assert judge("05.bridge", wrong).why == "piece: 21.16 % in 6.1.0, 21.16 % in v3"
 
 
