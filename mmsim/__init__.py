@@ -98,7 +98,6 @@ _HOME = {
     "refused_splits": "mmsim.views.charts",
     "rescued": "mmsim.measured",
     "retry_law": "mmsim.views.retry_chart",
-    "retry_percent": "mmsim.views.retry_chart",
     "retry_question": "mmsim.views.retry_chart",
     "retry_sliders": "mmsim.widgets",
     "retry_table": "mmsim.views.tables",

@@ -45,7 +45,7 @@ def expected_refs(folio):
 def drain_then_wait(attempt):
     if not attempt.pin_is_busy:
         return attempt.usual
-    return "drain" if attempt.tries == 1 else "wait"
+    return "drain" if attempt.tries == 1 else "wait" if attempt.tries < 4 else attempt.usual
 
 
 RIGHT = {

@@ -104,7 +104,7 @@ def explain(answer: dict[str, int]) -> Verdict:
 
 
 def _refused(run: Trace) -> int:
-    return run.last.world.vmstat["thp_split_page_failed"]
+    return int(run.last.world.vmstat["thp_split_page_failed"])
 
 
 # -- who can notice

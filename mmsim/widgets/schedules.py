@@ -25,7 +25,7 @@ from mmsim.widgets.display import After, Picture, locked, say, show_table
 SEED = 0
 
 
-def play(level: str | Situation | levels.Level, moves: str = "", *, after: After = None) -> None:
+def play(level: str | Situation | levels.Level, moves: Any = "", *, after: After = None) -> None:
     """A game without buttons: play a schedule or a share code, and see what can be done next."""
     if locked(after):
         return
