@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 05 · You are the scheduler
 #
-# *80 minutes, and 15 more for practice and the mutation lab. You have done lesson 04, or know what a reference count is and
+# *90 minutes, and 15 more for practice and the mutation lab. You have done lesson 04, or know what a reference count is and
 # where the split of a huge page can be refused.*
 #
 # After this lesson you can
@@ -14,12 +14,12 @@
 # | part | minutes |
 # | --- | --- |
 # | recall | 3 |
-# | by hand: two failures of your own making | 17 |
-# | all schedules at once | 10 |
-# | what is true in every state | 12 |
-# | how likely is it? | 16 |
-# | make it impossible | 7 |
-# | the whole pin, and what the patch changed | 15 |
+# | by hand: two failures of your own making | 19 |
+# | all schedules at once | 9 |
+# | what is true in every state | 13 |
+# | how likely is it? | 18 |
+# | make it impossible | 8 |
+# | the whole pin, and what the patch changed | 20 |
 # | practice, mutation lab | 15 more |
 #
 # In a hurry? Stop after "How likely is it?" and come back.
