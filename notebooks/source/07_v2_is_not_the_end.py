@@ -153,9 +153,9 @@ show_diff("v3", "v3fix")
 # %% [markdown]
 # ## Version 2 has a hole
 #
-# The run in which one page is counted as moved and as failed is worth a second look. Here it is in full size: a stranger is there, no
+# The run that the check has told you last is worth a second look. Here it is in full size: a stranger is there, no
 # huge page is free, the split is refused. The stranger leaves. In the next pass a huge page *is* free
-# (`targets="late"`), and the page moves whole. Nothing is left in CMA. What does the pin come to?
+# (`targets="late"`), and the page moves whole. Nothing is left in CMA.
 #
 # Here is all that version 3 changed (`rc`: what `migrate_pages()` is about to return; `nr_thp_split`: huge pages that
 # were split; `list_empty`: nothing is left on its list). In all versions but one the pin looks at the return value, and

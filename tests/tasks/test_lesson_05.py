@@ -130,14 +130,6 @@ def test_what_is_no_fraction_is_told_so(text):
     assert told.endswith(f'write a fraction as text, such as "1/8", not {str(text)!r}')
 
 
-def test_a_wrong_first_guess_of_what_the_patch_changed_gets_a_reason_then_the_odds(monkeypatch):
-    wrong = {"huge page": "smaller", "piece": "larger"}
-    monkeypatch.setattr(lesson_05_search, "ANSWERED", set())
-    assert judge("05.bridge", wrong).why.startswith("piece: not larger; one walk comes to")
-    lesson_05_search.ANSWERED.add("05.bridge")
-    assert judge("05.bridge", wrong).why == "piece: 21.16 % in 6.1.0, 21.16 % in v3"
-
-
 @pytest.mark.parametrize(("drops", "met"), [(1, False), (2, True)])
 def test_a_walk_that_refused_a_split_does_not_come_to_the_pieces_another_one_may(drops, met):
     walks = pin_versus("v3", order=1, passes=2, drops=drops)

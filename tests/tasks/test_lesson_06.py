@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from answers import RIGHT, WRONG
+from answers import RIGHT
 
 from mmsim.checks import judge
 from mmsim.policy import CALL_STEPS, STEPS_MAX
 from mmsim.scenarios import cma_alloc, vfio_map
-from mmsim.tasks import lesson_06
 from mmsim.tasks.lesson_06 import PROMISES, always_again, promise_holds
 
 
@@ -66,47 +65,3 @@ def test_always_trying_again_ends_in_a_fault_where_the_page_has_left_its_file():
     gone = vfio_map(always_again().version, stranger=0, trouble="truncated").run()
     assert gone.results["pin"] == -14
     assert always_again().run().last.world.vmstat["thp_split_page_failed"] == 10
-
-
-@pytest.mark.parametrize(
-    ("name", "wrong", "reason", "told"),
-    [
-        (
-            "06.explain",
-            {**RIGHT["06.explain"], "refused twice, then split": 2},
-            "not 2; what counts at a refusal",
-            "returns 3: 2 for refused splits, 1 for the huge page that was split",
-        ),
-        (
-            "06.explain",
-            {**RIGHT["06.explain"], "refused in every pass": 10},
-            "not 10; what counts at a refusal",
-            "returns 11: 10 for refused splits, 1 for giving up",
-        ),
-        (
-            "06.explain",
-            WRONG["06.explain"],
-            "not 3; what counts at a refusal",
-            "returns 0: a page that was busy and has moved in the end leaves no count",
-        ),
-        (
-            "06.callers",
-            {**RIGHT["06.callers"], "NUMA balancing": True},
-            "NUMA balancing: what does v1 return to it",
-            "NUMA balancing: base gives -ENOMEM, v1 gives -ENOMEM",
-        ),
-        (
-            "06.code",
-            WRONG["06.code"],
-            "not so: what has changed when the split is tried again",
-            "the split is refused 10 times",
-        ),
-    ],
-)
-def test_a_first_wrong_answer_gets_a_reason_and_a_second_one_the_outcome(
-    name, wrong, reason, told, monkeypatch
-):
-    monkeypatch.setattr(lesson_06, "ANSWERED", set())
-    assert reason in judge(name, wrong).why
-    lesson_06.ANSWERED.add(name)
-    assert told in judge(name, wrong).why

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from answers import RIGHT, WRONG
+from answers import RIGHT
 
 from mmsim.checks import judge
 from mmsim.scenarios import lru_batch, vfio_map
@@ -63,35 +63,6 @@ def test_the_run_that_the_lesson_speaks_of_is_told_when_the_claim_met_another_on
     own = told_run(RIGHT["07.count"])
     assert len(own) == 1
     assert schedule in own[0]
-
-
-@pytest.mark.parametrize(
-    ("name", "wrong", "reason", "told"),
-    [
-        (
-            "07.hole",
-            {**RIGHT["07.hole"], "v1": "-ENOMEM"},
-            "v1: not '-ENOMEM'; what does its pin look at",
-            "v1: 512 pages have moved, migrate_pages() returns +1, and the pin comes to pinned",
-        ),
-        ("07.hole", WRONG["07.hole"], "v2: not 'pinned'; the refusal", "the pin comes to -ENOMEM"),
-        ("07.law", "27/64", "not 27/64; how many ticks", "each survived with 3/4"),
-        (
-            "07.batch",
-            {**RIGHT["07.batch"], "v2": True},
-            "v2: what has to happen before the batch lets go",
-            "v2: 10 tries for the page in the batch, and -ENOMEM",
-        ),
-    ],
-)
-def test_a_first_wrong_answer_gets_a_reason_and_a_second_one_the_outcome(
-    name, wrong, reason, told, monkeypatch
-):
-    monkeypatch.setattr(lesson_07, "ANSWERED", set())
-    assert reason in judge(name, wrong).why
-    assert told not in str(judge(name, wrong))
-    lesson_07.ANSWERED.add(name)
-    assert told in judge(name, wrong).why
 
 
 def test_wrong_reasons_for_the_flag_are_answered_by_the_model():
