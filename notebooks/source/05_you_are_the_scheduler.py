@@ -144,7 +144,7 @@ check("05.freeze", level_2)
 # ## All schedules at once
 #
 # You have found two schedules that fail. How many are there? With at most 13 steps and 2 the model can try all of them: at
-# every step it goes each way that is possible. (A refused split ends sooner.) There are 73 schedules.
+# every step it goes each way that is possible. There are 73 schedules.
 
 # %%
 share = Prediction(

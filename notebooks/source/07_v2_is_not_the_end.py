@@ -131,9 +131,9 @@ check("07.count", claim)
 #
 # No huge page can be moved more than once, nor fail more than once, nor both: moved and failed together are at
 # most as many as there are. `v2` breaks this long before the tenth refusal. In the shortest such run, which the check
-# has told you, the page is refused *once*, then a free huge page turns up and it moves whole. (A claim about
-# `thp_migration_fail` alone is broken by a longer run.) One page is now counted as moved **and** as failed. So it is not the exit after ten passes that is wrong: a refusal that is tried again should not be
-# counted at all, and that is what the repair does.
+# has told you, the page is refused *once*, then a free huge page turns up and it moves whole. One page is now counted as
+# moved **and** as failed. So it is not the exit after ten passes that is wrong: a refusal that is tried again should not
+# be counted at all, and that is what the repair does.
 #
 # (A schedule is read like this: `pin*7` seven steps of the pin, `pin:fail` a step that finds nothing, `pin:ok`
 # one that works, `stranger` one step of the stranger.)
