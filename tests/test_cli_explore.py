@@ -219,7 +219,7 @@ def test_ctrl_c_prints_what_is_known_so_far(as_json):
     try:
         seen = until(ours, rb"[\d,]+ states, [\d,]+ of them wait, [\d,]+ a second")
         process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=60)
+        out, _ = process.communicate(timeout=300)
         seen += until(ours, b"interrupted, search not finished")
     finally:
         process.kill()

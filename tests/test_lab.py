@@ -157,4 +157,4 @@ def test_ctrl_c_is_the_servers_business_and_term_ends_both(waiting) -> None:
     time.sleep(0.5)
     assert waiting.poll() is None
     waiting.send_signal(signal.SIGTERM)
-    assert waiting.wait(timeout=20) == 7
+    assert waiting.wait(timeout=120) == 7

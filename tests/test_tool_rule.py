@@ -41,7 +41,7 @@ def run(tmp_path: Path):
             env=keep | paths | env,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
         )
         return done.returncode, done.stdout + done.stderr
 

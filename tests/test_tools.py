@@ -91,7 +91,8 @@ class Checkout:
         calls = self.root / "calls"
         calls.write_text("")
         env = os.environ | {"PYTHON": str(self.python), "CALLS": str(calls), "FAIL": fail}
-        subprocess.run(["tools/make-venv", ".venv", "lock.txt"], cwd=self.root, env=env, timeout=60)
+        words = ["tools/make-venv", ".venv", "lock.txt"]
+        subprocess.run(words, cwd=self.root, env=env, timeout=300)
         return [line for line in calls.read_text().splitlines() if line.startswith("-m")]
 
 
@@ -161,7 +162,7 @@ def node(tmp_path: Path):
         path = f"{npm.parent}{os.pathsep}/bin" if npm_says else bare(tmp_path)
         done = subprocess.run(
             ["/bin/sh", "tools/make-node", ".node"],
-            cwd=tmp_path, env={"PATH": path}, capture_output=True, text=True, timeout=60,
+            cwd=tmp_path, env={"PATH": path}, capture_output=True, text=True, timeout=300,
         )  # fmt: skip
         assert done.returncode == 0
         return calls.read_text().splitlines(), done.stderr
@@ -223,7 +224,7 @@ def test_all_stages_pass(venv: Path) -> None:
         [stage, "passed"] for stage in ("lint", "format", "types", "unit", "notebooks")
     ]
     assert "mypy --strict mmsim" in done.stdout
-    assert "--nbval --nbval-cell-timeout=120" in done.stdout
+    assert "--nbval --nbval-cell-timeout=300" in done.stdout
 
 
 def test_the_first_failure_stops_the_rest(venv: Path) -> None:

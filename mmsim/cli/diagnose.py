@@ -22,6 +22,7 @@ def diagnose_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("after", metavar="AFTER", nargs="?", help="/proc/vmstat afterwards")
     known = ", ".join((*VERSIONS, *POLICIES))
     parser.add_argument("--kernel", metavar="V", help=f"only this version: {known}")
+    parser.add_argument("--all", action="store_true", help="rarer situations, too, and every path")
     parser.add_argument("--json", action="store_true", help="print the same as JSON")
 
 
@@ -33,11 +34,12 @@ def diagnose(args: argparse.Namespace) -> int:
     texts = [load(name) for name in (args.before, args.after) if name is not None]
     names = (_told(args.before), _told(args.after or ""))
     delta = read(texts[0], texts[1] if len(texts) > 1 else None, names)
-    found = explain(delta, args.kernel)
+    found = explain(delta, args.kernel, rarer=args.all)
     if args.json:
         print(json.dumps(diagnosis.as_json(found), indent=1))
     else:
-        print(diagnosis.report(found), end="")
+        groups_max = len(found.groups) if args.all else diagnosis.GROUPS_MAX
+        print(diagnosis.report(found, groups_max=groups_max), end="")
     return int(not found.explained)
 
 

@@ -77,12 +77,14 @@ class Group(NamedTuple):
 class Diagnosis(NamedTuple):
     """The answer.  `groups`, likeliest first; none: no path of the model explains what moved.
 
-    `nearest`, if there are none: the path that comes nearest, with what it gets wrong."""
+    `nearest`, if there are none: the path that comes nearest, with what it gets wrong.
+    `complete`: rarer situations were searched, too."""
 
     delta: Delta
     versions: tuple[str, ...]
     groups: tuple[Group, ...]
     nearest: tuple[Path, dict[str, tuple[int, int]]] | None
+    complete: bool
 
     @property
     def explained(self) -> bool:
@@ -163,25 +165,24 @@ def _fits(fate: Fate, given: Counters) -> list[Path]:
 # -- all of them
 
 
-def explain(
-    delta: Delta, version: str | None = None, *, stages: Sequence[int] | None = None
-) -> Diagnosis:
+def explain(delta: Delta, version: str | None = None, *, rarer: bool = False) -> Diagnosis:
     """Which paths explain this; raises ValueError for a version that does not exist.
 
     Without a version every version is tried.  The settings of the family are searched in stages:
-    later ones only if no earlier one explains everything."""
+    later ones only if no earlier one explains everything, or if `rarer` situations are asked for.
+    """
     names = tuple(VERSIONS) if version is None else (get(version).name,)
     found: list[Path] = []
-    for stage in stages if stages is not None else STAGES:
+    for stage in STAGES:
         for name in names:
             for fate in fates(name, stage):
                 if fate.is_for(delta.reason):
                     found += _fits(fate, delta.given)
-        if found and stages is None:
+        if found and not rarer:
             break
     groups = _grouped(found) if delta.moved else ()
     nearest = None if groups or not delta.moved else _nearest(delta.given, names)
-    return Diagnosis(delta, names, groups, nearest)
+    return Diagnosis(delta, names, groups, nearest, stage == STAGES[-1])
 
 
 def _grouped(found: Sequence[Path]) -> tuple[Group, ...]:

@@ -1,6 +1,6 @@
 """A diagnosis in words: what explains the counters, how to see it happen, what to look at next.
 
-Interface: report, as_json, path_words, command, explanations
+Interface: report, as_json, path_words, command, explanations, GROUPS_MAX, GROUPS_FEW
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ from mmsim.views.tables import frame, in_a_row, labels
 if TYPE_CHECKING:
     import pandas as pd
 
-GROUPS_MAX = 4
+GROUPS_MAX, GROUPS_FEW = 4, 2
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 IGNORED_MAX = 8
 NO_PATH = "No path of the model explains this."
+RARER = "Rarer situations were not searched, as these explain everything (mmsim diagnose --all)."
 
 
 # -- a path
@@ -149,9 +150,10 @@ def _signed(counters: dict[str, int]) -> str:
     return ", ".join(f"{name} {n:+d}" for name, n in counters.items() if n) or "none"
 
 
-def report(diagnosis: Diagnosis, width: int = 0) -> str:
-    """The whole answer as text; sentences are wrapped at `width`, commands are not."""
-    return _wrapped(_report(diagnosis), width) if width else _report(diagnosis)
+def report(diagnosis: Diagnosis, width: int = 0, groups_max: int = GROUPS_MAX) -> str:
+    """The answer as text; sentences are wrapped at `width`, commands are not."""
+    text = _report(diagnosis, groups_max)
+    return _wrapped(text, width) if width else text
 
 
 def _wrapped(text: str, width: int) -> str:
@@ -163,7 +165,7 @@ def _wrapped(text: str, width: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _report(diagnosis: Diagnosis) -> str:
+def _report(diagnosis: Diagnosis, groups_max: int) -> str:
     delta = diagnosis.delta
     lines = [f"Moved: {_signed(delta.given)}."]
     if delta.unknown:
@@ -177,12 +179,18 @@ def _report(diagnosis: Diagnosis) -> str:
     versions = ", ".join(diagnosis.versions)
     if not diagnosis.groups:
         return "\n".join([*lines, "", *_no_path(diagnosis, versions)]) + "\n"
-    shown = diagnosis.groups[:GROUPS_MAX]
+    shown = diagnosis.groups[:groups_max]
+    first = shown[0].paths[0]
+    lines += ["", f"Likeliest, in {_versions(first)}: {path_words(first)}."]
     for number, group in enumerate(shown, start=1):
         lines += ["", *_group(number, group, diagnosis)]
     if len(diagnosis.groups) > len(shown):
-        lines.append(f"\nand {len(diagnosis.groups) - len(shown)} more, less likely")
-    return "\n".join([*lines, "", *_next(diagnosis, shown)]).rstrip() + "\n"
+        more = plural(len(diagnosis.groups) - len(shown), "more group")
+        lines += ["", f"And {more} of paths, less likely."]
+    lines += ["", *_next(diagnosis, shown)]
+    if not diagnosis.complete:
+        lines += ["", RARER]
+    return "\n".join(lines).rstrip() + "\n"
 
 
 def _no_path(diagnosis: Diagnosis, versions: str) -> list[str]:
@@ -253,6 +261,7 @@ def as_json(diagnosis: Diagnosis) -> dict[str, Any]:
         "ignored": delta.others,
         "versions": list(diagnosis.versions),
         "explained": diagnosis.explained,
+        "complete": diagnosis.complete,
         "groups": [
             {
                 "counters": group.counters,

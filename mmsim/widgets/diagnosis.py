@@ -11,7 +11,7 @@ import ipywidgets as w
 
 from mmsim.diagnose import diagnose
 from mmsim.mm.versions import POLICIES, VERSIONS
-from mmsim.views.diagnosis import report
+from mmsim.views.diagnosis import GROUPS_FEW, report
 from mmsim.views.style import INK, LINE, MONO, PAPER
 from mmsim.widgets.display import LINE_MAX, After, locked
 
@@ -43,7 +43,9 @@ class DiagnosisConsole(w.VBox):
         after = self.after.value if self.after.value.strip() else None
         kernel = None if self.kernel.value == ANY else str(self.kernel.value)
         try:
-            said = report(diagnose(self.before.value, after, kernel), width=WIDTH)
+            said = report(
+                diagnose(self.before.value, after, kernel), width=WIDTH, groups_max=GROUPS_FEW
+            )
         except ValueError as error:
             said = f"Can't be diagnosed: {error}."
         style = f"background:{PAPER};color:{INK};border:1px solid {LINE};font-family:{MONO};"
@@ -65,6 +67,7 @@ def show_diagnosis(
     if locked(unlock):
         return
     try:
-        print(report(diagnose(before, after, kernel), width=LINE_MAX), end="")
+        found = diagnose(before, after, kernel)
+        print(report(found, width=LINE_MAX, groups_max=GROUPS_FEW), end="")
     except ValueError as error:
         print(f"Can't be diagnosed: {error}.")

@@ -29,9 +29,9 @@ BROWSER_FLAGS = [
 ]
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 THEMES = ("JupyterLab Light", "JupyterLab Dark")
-SECONDS_MAX = 90
+SECONDS_MAX = 180
 # Generous: a test of what happens, not of how quickly.
-expect.set_options(timeout=30_000)
+expect.set_options(timeout=60_000)
 OWN_FOLDERS = (
     "JUPYTER_CONFIG_DIR",
     "JUPYTER_DATA_DIR",

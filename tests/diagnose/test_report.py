@@ -11,7 +11,7 @@ from mmsim.cli import main
 from mmsim.diagnose import diagnose
 from mmsim.diagnose.explain import Path
 from mmsim.diagnose.family import EVIDENCE, UNITS, fates
-from mmsim.views.diagnosis import NO_PATH, command, explanations, path_words, report
+from mmsim.views.diagnosis import NO_PATH, RARER, command, explanations, path_words, report
 from mmsim.widgets import diagnosis_console, show_diagnosis
 
 PAIR = "thp_migration_fail +1\nthp_split_page_failed +1\n"
@@ -54,6 +54,29 @@ def test_no_path_is_said_aloud_with_status_1(capsys, file):
     assert NO_PATH in out
     assert "Nearest, in v2:" in out
     assert "thp_migration_fail would be" in out
+
+
+def test_the_likeliest_is_said_first_and_a_cell_shows_few(capsys, file):
+    found = diagnose(PAIR)
+    assert f"Likeliest, in base, 6.1.0: {path_words(found.groups[0].paths[0])}." in report(found)
+    show_diagnosis(PAIR)
+    said = capsys.readouterr().out
+    assert f"And {len(found.groups) - 2} more groups of paths, less likely." in said
+    assert "\n3. " not in said
+
+
+def test_rarer_situations_are_searched_when_asked_for(capsys, file):
+    """The hole of v2: whole pages were moved, and a split was refused in the end."""
+    hole = "a huge page is moved whole; no huge page is free; the split is refused once"
+    _, out, _ = run(capsys, "diagnose", file(PAIR), "--kernel", "v2")
+    assert hole not in out
+    assert out.endswith(f"{RARER}\n")
+    _, out, _ = run(capsys, "diagnose", file(PAIR), "--kernel", "v2", "--all")
+    assert hole in out
+    assert RARER not in out
+    assert "more group" not in out
+    _, out, _ = run(capsys, "diagnose", file(PAIR), "--all", "--json")
+    assert json.loads(out)["complete"] is True
 
 
 def test_what_is_ignored_is_listed(capsys, file):

@@ -121,10 +121,10 @@ MAY_NAME = {
     "series.py": (NAMES, "says which version has which change of the kernel"),
     "lessons.py": (NAMES, "a lesson says which versions it compares"),
     "views/review.py": (NAMES, "lesson 06 puts these versions beside each other"),
-    "levels.py": (NAMES, "a level of lesson 05 says which version it is played with"),
+    "practice/levels.py": (NAMES, "a level of lesson 05 says which version it is played with"),
     "ftrace.py": (("base",), "a variant of the measured tables, which use the same word"),
-    "capstone.py": (NAMES, "says which kernels a case can be about"),
-    "recall.py": (NAMES, "asks about the versions that the lessons compare"),
+    "practice/capstone.py": (NAMES, "says which kernels a case can be about"),
+    "practice/recall.py": (NAMES, "asks about the versions that the lessons compare"),
     "measured.py": (("base", "v1", "v2"), "variants, as the measured tables call them"),
     "scenarios/__init__.py": (("base",), DEFAULT),
     "cli/steps.py": (("base",), DEFAULT),
@@ -138,7 +138,7 @@ MAY_NAME = {
 )
 def test_no_other_module_names_a_version(file):
     inside = file.relative_to(PACKAGE).as_posix()
-    lesson = "lessons.py" if inside.startswith("tasks_") else inside
+    lesson = "lessons.py" if inside.startswith("tasks/") else inside
     allowed, _why = MAY_NAME.get(lesson, ((), ""))
     found = [
         f"{inside}:{node.lineno}: {node.value!r}"

@@ -45,7 +45,7 @@ class Model:
     def run(self, *words: str) -> str:
         """What a program printed; raises with it if the program failed."""
         done = subprocess.run(
-            words, cwd=self.folder, capture_output=True, text=True, timeout=120, check=False
+            words, cwd=self.folder, capture_output=True, text=True, timeout=300, check=False
         )
         if done.returncode != 0:
             raise RuntimeError(f"{' '.join(words)}: {done.stdout}{done.stderr}")
