@@ -62,16 +62,16 @@ def cells_happened() -> dict[str, str]:
 
 
 CALLS = (1, 5, 10, 50)
-GETS, NOTHING = "gets memory", "gets nothing"
+MEMORY, NOTHING = "memory", "nothing"
 
 
 def owner_question() -> Prediction:
     """What becomes of a request of CMA's owner for the memory that a held huge page lies in."""
     choices: dict[str, tuple[Answer, ...]] = {
         **dict.fromkeys(("calls in base", "calls in v1"), CALLS),
-        **dict.fromkeys(("base", "v1"), (GETS, NOTHING)),
+        **dict.fromkeys(("base", "v1"), (MEMORY, NOTHING)),
     }
-    question = "The owner asks for 2 MiB: how many calls of migrate_pages(), and does it get them?"
+    question = "The owner asks for 2 MiB: how many calls of migrate_pages(), and what does it get?"
     return Prediction(question, choices)
 
 
@@ -82,7 +82,7 @@ def owner_happened() -> dict[str, Answer]:
         run = cma_alloc(version).run()
         calls = [event.op.kind.name for event in run.events].count("trace_mm_migrate_pages")
         found[f"calls in {version}"] = calls
-        found[version] = GETS if run.results["owner"] >= 0 else NOTHING
+        found[version] = MEMORY if run.results["owner"] >= 0 else NOTHING
     return found
 
 

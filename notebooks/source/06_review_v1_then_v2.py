@@ -224,10 +224,10 @@ owner = owner_question()
 
 # %% tags=["student"]
 answer = {"calls in base": None, "calls in v1": None, "base": None, "v1": None}
-owner.store(**answer)  # numbers; for base and v1 "gets memory" or "gets nothing"
+owner.store(**answer)  # numbers; what the owner gets: "memory" or "nothing"
 
 # %% tags=["solution"]
-answer = {"calls in base": 1, "calls in v1": 5, "base": "gets nothing", "v1": "gets memory"}
+answer = {"calls in base": 1, "calls in v1": 5, "base": "nothing", "v1": "memory"}
 owner.store(**answer)
 
 # %%
@@ -343,7 +343,8 @@ show_table(changes_table(("v2",)))
 # %% [markdown]
 # The change in `gup_fails` is undone, and `final_rc` mends the return value for every caller. The split's result has a
 # variable of its own, so `rc` stays what it was. A third version followed on 24 October; it changes the condition in
-# `final_rc` once more (lesson 07), and it is the one that was merged, for Linux 6.2.
+# `final_rc` once more (lesson 07), and it is the one that was merged, for Linux 6.2. (6.1.116: from there on the older 6.1
+# has it, too.)
 #
 # ## What version 2 promises
 #

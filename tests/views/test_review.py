@@ -40,9 +40,9 @@ def test_the_owner_gets_what_can_be_chosen_and_what_the_model_gives():
     } == dict.fromkeys(happened, True)
     assert happened == {
         "calls in base": 1,
-        "base": "gets nothing",
+        "base": "nothing",
         "calls in v1": 5,
-        "v1": "gets memory",
+        "v1": "memory",
     }
 
 
