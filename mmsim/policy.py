@@ -55,8 +55,9 @@ def _answer(decide: Callable[[Attempt], str], attempt: Attempt) -> str:
         return answer
     if not isinstance(answer, str):
         given = "nothing" if answer is None else f"{answer!r:.40}"
+        asked = f"for a {attempt.what}, {attempt.code}, at try {attempt.tries}"
         allowed = ", ".join(map(repr, DECISIONS))
-        raise PolicyError(f"the policy must return one of {allowed}, and returned {given}")
+        raise PolicyError(f"the policy must return one of {allowed}, and returned {given} {asked}")
     raise PolicyError(f"the policy returned {answer[:40]!r}{nearest(answer, DECISIONS)}")
 
 

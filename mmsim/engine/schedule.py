@@ -44,7 +44,7 @@ def parse(text: str, actors: Sequence[str]) -> list[Move]:
         if match is None:
             raise ScheduleError(
                 f"can't read {token!r} in the schedule: "
-                "write ACTOR, ACTOR*TIMES or ACTOR:OUTCOME*TIMES"
+                "write ACTOR, ACTOR*TIMES or ACTOR:OUTCOME*TIMES, with blanks between them"
             )
         actor = match["actor"]
         if actor not in actors:

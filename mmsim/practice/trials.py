@@ -19,7 +19,7 @@ PIN = "pin"
 OFTENER = {PIN: 8}
 """The pin moves 8 times as often as the others, so that they are still there when it retries."""
 DRAIN_ALL = "lru_add_drain_all"
-STEPS_MAX = 240
+STEPS_MAX = 200
 """A policy that takes more steps than this to give up costs everybody who can't be helped."""
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from fractions import Fraction
 from itertools import combinations
 from typing import Any
 
@@ -14,6 +13,7 @@ from mmsim.mm.bootmem import boot
 from mmsim.mm.page_alloc import alloc_pages, request, take
 from mmsim.scenarios.hosts import REQUESTS, Host, fates, host
 from mmsim.units import HPAGE_PMD_NR, HPAGE_PMD_ORDER
+from mmsim.views.numbers import read_fraction
 from mmsim.views.strips import ORDER, blocks_in_words, cases, free_blocks
 
 # -- recall
@@ -106,10 +106,11 @@ def least(answer: Collection[int]) -> Verdict:
 )
 def small_chance(answer: str) -> Verdict:
     """The chance for 8 pages, 4 of them free, and a block of 4."""
+    right = chance(8, 4, 2)
     try:
-        given, right = Fraction(answer), chance(8, 4, 2)
-    except (ValueError, ZeroDivisionError):
-        return failed(f'write a fraction as text, such as "1/2", not {answer!r}')
+        given = read_fraction(answer)
+    except ValueError as error:
+        return failed(str(error))
     if given == right:
         return passed(f"2 of the {len(list(combinations(range(8), 4)))} ways: {right}")
     return failed(

@@ -6,18 +6,12 @@ from functools import partial
 from typing import Any
 
 from mmsim.checks import Verdict, failed, letters, passed, task
-from mmsim.engine.scenario import State
 from mmsim.engine.trace import Trace
 from mmsim.practice import game, levels
-from mmsim.scenarios import Situation, split_race
-from mmsim.scenarios.fates import NOT_FINISHED, fails
+from mmsim.scenarios import Situation
+from mmsim.scenarios.fates import NOT_FINISHED
 
-RACE = split_race("base", released="1")
 _SO_FAR = "after this schedule: "
-
-
-def _failed(state: State) -> bool:
-    return fails(RACE.outcome(state))
 
 
 # -- recall
@@ -85,39 +79,18 @@ _LEVELS = {
         "pin*3 stranger pin*2",
         "The split has to succeed: stay away until the huge page has been cut.",
         "The stranger refers to piece 0, and the pieces are moved from the last one to the first.",
-        "pin*21 stranger, and then the pin to its end: pin*99.",
+        "pin*21 stranger, and then the pin to its end: pin*999.",
     ),
     "rescue": (
         "pin*3 stranger pin*2",
         "Have the first attempt refused as in level 1, then let go.",
         "The stranger must let go before the check of the next pass.",
-        "pin*5 stranger pin*15 stranger, and then the pin to its end: pin*99.",
+        "pin*5 stranger pin*15 stranger, and then the pin to its end: pin*999.",
     ),
 }
 FORM = "a schedule such as {!r}, or a share code"
 for _name, (_like, *_hints) in _LEVELS.items():
     task(f"05.{_name}", FORM.format(_like), *_hints, parts=str)(partial(_won, levels.level(_name)))
-
-
-@task(
-    "05.shortest",
-    FORM.format("split*3 stranger split*2"),
-    "Once the split has returned, nothing needs to follow.",
-    "A split that is refused at the check ends sooner than one that is refused at the freeze.",
-    "The stranger need not let go: one step of its own is enough.",
-    parts=str,
-)
-def shortest(answer: str) -> Verdict:
-    """Against the breadth-first search."""
-    trace = _run(answer, levels.level("check"))
-    if isinstance(trace, Verdict):
-        return trace
-    if not _failed(trace.last):
-        return _not_yet(trace)
-    best = RACE.explore().shortest(_failed) or []
-    if len(trace) > len(best):
-        return failed(f"the split fails after {len(trace)} steps; there is a way with fewer")
-    return passed(f"{len(best)} steps; the search goes through all by length and finds none sooner")
 
 
 # -- practice

@@ -6,7 +6,7 @@ from fractions import Fraction
 from math import prod
 from typing import Any
 
-from mmsim.checks import Verdict, failed, passed, task
+from mmsim.checks import ANSWERED, Verdict, failed, passed, task
 from mmsim.engine.claims import Verdict as Said
 from mmsim.engine.explore import explore
 from mmsim.engine.sample import along
@@ -20,7 +20,7 @@ from mmsim.scenarios import Situation, make, split_race
 from mmsim.scenarios.fates import MISSED, NOT_SPLIT, fails
 from mmsim.scenarios.split_race import CLAIMS
 from mmsim.views.chances import PACES, all_failures, pace_words
-from mmsim.views.numbers import chance
+from mmsim.views.numbers import chance, read_fraction
 from mmsim.views.table import step_table
 from mmsim.views.waystofail import ANY_STEP, failure_odds
 
@@ -109,8 +109,11 @@ def odds(answer: dict[str, Any]) -> Verdict:
     """The product of the coins."""
     for text in LIKELY:
         parts = along(RACE, parse(text, [actor.name for actor in RACE.actors]))
-        right = Fraction(prod(parts))
-        if Fraction(str(answer[text])) != right:
+        try:
+            given = read_fraction(str(answer[text]))
+        except ValueError as error:
+            return failed(f"{text}: {error}")
+        if given != prod(parts):
             crossroads = sum(part < 1 for part in parts)
             return failed(f"{text}: both could move at {crossroads} of its {len(parts)} steps")
     return passed("a half for each step at which both could have moved")
@@ -189,11 +192,18 @@ def together(answer: dict[str, object]) -> Verdict:
 # -- what the patch changed
 
 
+WALKED = {
+    "huge page": "what does the patch do after a refusal, and will the walk still be there?",
+    "piece": "one walk comes to each page once. Who was in the way of a refused split: before the "
+    "pieces there are, or behind them?",
+}
+
+
 @task(
     "05.bridge",
     "a dict: way to fail -> 'smaller', 'same' or 'larger'",
     "What does the patch try again, and what not?",
-    "Level 3 was played in v3.",
+    "A pin that was rescued has pieces now. Will the same walk come to them?",
     "The huge page: smaller. The piece: same.",
     parts=dict.fromkeys(("huge page", "piece"), ("smaller", "same", "larger")),
 )
@@ -203,9 +213,14 @@ def bridge(answer: dict[str, str]) -> Verdict:
     for what, name in (("huge page", NOT_SPLIT), ("piece", MISSED)):
         old, new = before[name], after[name]
         right = "same" if old == new else "smaller" if new < old else "larger"
+        if answer[what] != right and "05.bridge" not in ANSWERED:
+            return failed(f"{what}: not {answer[what]}; {WALKED[what]}")
         if answer[what] != right:
-            return failed(f"{what}: {float(old):.2g} in 6.1.0, {float(new):.2g} in v3")
-    return passed("the patch tries the split again; a piece still has its single attempt")
+            return failed(f"{what}: {chance(old)} in 6.1.0, {chance(new)} in v3")
+    return passed(
+        "the patch tries the split again; a piece still has its single attempt, and the walk that "
+        "refused the split does not come to the pieces"
+    )
 
 
 # -- mutations

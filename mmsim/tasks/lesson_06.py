@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from mmsim.checks import Verdict, failed, letters, passed, task
+from mmsim.checks import ANSWERED, Verdict, failed, letters, passed, task
+from mmsim.engine.trace import Trace
 from mmsim.mm.versions import TRY_AGAIN, VERSIONS, get
 from mmsim.policy import PolicyError, limited, own_policy
-from mmsim.scenarios import Situation, cma_alloc, vfio_map
+from mmsim.scenarios import Situation, vfio_map
 from mmsim.tasks.lesson_04 import migrate_pages_returns
 
 # -- recall
@@ -58,7 +59,8 @@ def review(answer: Any) -> Verdict:
         return failed("write a list of texts: ['...', '...', '...']")
     remarks = [text for text in answer if isinstance(text, str) and len(text) >= LETTERS_MIN]
     if len(remarks) < 3:
-        return failed(f"three remarks of a sentence each are asked for; these are {len(remarks)}")
+        told = f"of a sentence ({LETTERS_MIN} letters or more) each"
+        return failed(f"three remarks {told} are asked for; these are {len(remarks)}")
     said = " ".join(remarks).casefold()
     met = [subject for subject, words in SUBJECTS.items() if any(word in said for word in words)]
     found = f"By their words they touch on: {'; '.join(met)}." if met else ""
@@ -67,6 +69,7 @@ def review(answer: Any) -> Verdict:
 
 # -- the first patch's explanation
 
+NO_COUNT = "a page that was busy and has moved in the end leaves no count"
 ENDS: dict[str, dict[str, Any]] = {
     "busy twice, then moved whole": {"targets": "available", "released": "2"},
     "split at once": {"stranger": 0},
@@ -86,12 +89,22 @@ ENDS: dict[str, dict[str, Any]] = {
 def explain(answer: dict[str, int]) -> Verdict:
     """Judged by running v1."""
     for end, knobs in ENDS.items():
-        found = migrate_pages_returns(vfio_map("v1", **knobs).run())
-        if answer[end] != int(found):
-            return failed(f"{end}: in v1 migrate_pages() returns {found}")
+        run = vfio_map("v1", **knobs).run()
+        found, refused = int(migrate_pages_returns(run)), _refused(run)
+        if answer[end] == found:
+            continue
+        if "06.explain" not in ANSWERED:
+            return failed(f"{end}: not {answer[end]}; what counts at a refusal, what at the end?")
+        rest = "giving up" if _refused(run) > 9 else "the huge page that was split"
+        why = f"{refused} for refused splits, {found - refused} for {rest}" if found else NO_COUNT
+        return failed(f"{end}: in v1 migrate_pages() returns {found}: {why}")
     return passed(
         "tries alone leave nothing behind: a positive number comes from a split, or from giving up"
     )
+
+
+def _refused(run: Trace) -> int:
+    return int(run.last.world.vmstat["thp_split_page_failed"])
 
 
 # -- who can notice
@@ -99,10 +112,7 @@ def explain(answer: dict[str, int]) -> Verdict:
 
 def what_it_gets(caller: str, version: str) -> str:
     """What a caller is told when a split is refused because of a reference that stays."""
-    if caller == "the owner of CMA memory":
-        situation = cma_alloc(version)
-    else:
-        situation = vfio_map(version, reason=CALLERS[caller])
+    situation = vfio_map(version, reason=CALLERS[caller])
     trace = situation.run()
     return situation.result(trace.last)
 
@@ -110,7 +120,6 @@ def what_it_gets(caller: str, version: str) -> str:
 CALLERS = {
     "a long-term pin": "longterm_pin",
     "move_pages(), the system call": "syscall",
-    "the owner of CMA memory": "contig_range",
     "NUMA balancing": "numa_misplaced",
 }
 
@@ -118,8 +127,8 @@ CALLERS = {
 @task(
     "06.callers",
     "a dict: caller -> True if it gets something else from v1 than from base",
-    "What becomes of the error in check_and_migrate_movable_pages()?",
-    "One of the four never tries a split.",
+    "Which cell of the decision table does each one meet? And does it pass the code on?",
+    "v1 changed the code for refused splits only.",
     "The pin makes -ENOMEM of every failure; NUMA balancing never splits.",
     parts=dict.fromkeys(CALLERS, bool),
 )
@@ -127,17 +136,19 @@ def callers(answer: dict[str, bool]) -> Verdict:
     """Judged by running base and v1 for each caller."""
     for caller in CALLERS:
         base, v1 = what_it_gets(caller, "base"), what_it_gets(caller, "v1")
+        if answer[caller] != (base != v1) and "06.callers" not in ANSWERED:
+            return failed(f"{caller}: what does v1 return to it, and what does it make of that?")
         if answer[caller] != (base != v1):
             return failed(f"{caller}: base gives {base}, v1 gives {v1}")
-    return passed("two of four get something else, and neither of them asked for anything")
+    return passed("move_pages() is told something else, like the owner; neither had asked for it")
 
 
 # -- why a code of its own
 
 
-def always_again(trouble: str = "nomem") -> Situation:
-    """A split that fails, under a version that tries again after every refusal."""
-    return vfio_map(own_policy(lambda attempt: TRY_AGAIN), stranger=0, trouble=trouble)
+def always_again() -> Situation:
+    """A split without memory for it, under a version that tries again after every refusal."""
+    return vfio_map(own_policy(lambda attempt: TRY_AGAIN), stranger=0, trouble="nomem")
 
 
 @task(
@@ -152,8 +163,11 @@ def code(answer: dict[str, Any]) -> Verdict:
     """Judged by a run of a policy that always tries again."""
     situation = always_again()
     trace = situation.run()
-    refused = trace.last.world.vmstat["thp_split_page_failed"]
-    result = situation.result(trace.last)
+    refused, result = _refused(trace), situation.result(trace.last)
+    if "06.code" not in ANSWERED and (answer["refused"], answer["pin"]) != (refused, result):
+        return failed(
+            "not so: what has changed when the split is tried again, and when is the end?"
+        )
     if answer["refused"] != refused:
         return failed(f"the split is refused {refused} times: nothing changes between two passes")
     if answer["pin"] != result:

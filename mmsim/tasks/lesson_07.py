@@ -7,14 +7,16 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from mmsim import errno
-from mmsim.checks import Verdict, failed, letters, passed, task
-from mmsim.mm.versions import LATEST, Attempt
+from mmsim.checks import ANSWERED, Verdict, failed, letters, passed, task
+from mmsim.engine.trace import Trace
+from mmsim.mm.versions import HUGE_PAGE, LATEST, PIECE, SINGLE_PAGE, Attempt
 from mmsim.policy import PolicyError, limited, own_policy
 from mmsim.practice.books import Books, Claim, judged
 from mmsim.practice.trials import CASES, STEPS_MAX, others_notice, score
 from mmsim.retrylaw import Retrying, still_there
 from mmsim.scenarios import lru_batch, vfio_map
 from mmsim.tasks.lesson_04 import migrate_pages_returns
+from mmsim.views.numbers import read_fraction
 
 # -- recall
 
@@ -39,23 +41,35 @@ UNTOUCHED = Verdict("not attempted", "the function returns nothing yet")
 # -- claims about the books
 
 
-def _claimed(claim: Claim, keeps: str, breaks: str) -> Verdict:
-    """Does a claim tell two versions apart?"""
-    said = []
+def counted_once(found: Books) -> bool:
+    """What the search of lesson 07 is about: no huge page is counted as moved and as failed."""
+    return found.thp_migration_success + found.thp_migration_fail <= found.huge_pages
+
+
+def _claimed(claim: Claim, keeps: str, breaks: str, known: Claim | None = None) -> Verdict:
+    """Does a claim tell two versions apart?  `known`: also tell the shortest run that breaks it."""
+    said: dict[Books, object] = {}
 
     def noted(found: Books) -> object:
-        said.append(claim(found))
-        return said[-1]
+        said[found] = claim(found)
+        return said[found] is None or said[found]  # go on: perhaps it answers for others
 
     right, wrong = judged(noted, keeps), judged(noted, breaks)
-    if set(said) == {None}:
+    if set(said.values()) == {None}:
         return UNTOUCHED
+    for found, answer in said.items():
+        if not isinstance(answer, bool):
+            return failed(f"your claim returns {answer!r:.40}, not True or False, for {found}")
     if right.books is not None:
         return failed(f"not even {keeps} keeps it: {right.schedule} ends with {right.books}")
     if wrong.books is None:
         ends = f"in all {wrong.ends} different ways its books can end"
         return failed(f"{breaks} keeps it too, {ends}")
-    told = (f"{breaks} breaks it with {wrong.schedule}", f"and these books: {wrong.books}")
+    told = [f"{breaks} breaks it with {wrong.schedule}", f"and these books: {wrong.books}"]
+    shortest = judged(known, breaks) if known is not None else wrong
+    if shortest.schedule != wrong.schedule:
+        told.append(f"the shortest run with one page as moved and as failed: {shortest.schedule}")
+        told.append(f"and these books: {shortest.books}")
     lines = "\n".join(textwrap.fill(line, LINE_MAX, subsequent_indent="  ") for line in told)
     return passed(f"{keeps} keeps your claim, {breaks} does not", lines)
 
@@ -69,7 +83,7 @@ def _claimed(claim: Claim, keeps: str, breaks: str) -> Verdict:
 )
 def count(claim: Callable[[Books], object]) -> Verdict:
     """A claim that v2 breaks and the repaired version keeps."""
-    return _claimed(claim, LATEST.name, "v2")
+    return _claimed(claim, LATEST.name, "v2", counted_once)
 
 
 @task(
@@ -88,6 +102,13 @@ def moved(claim: Callable[[Books], object]) -> Verdict:
 
 PINNED = "pinned"
 HOLE_VERSIONS = ("6.1.0", "v1", "v2", "v3")
+_NOT_ZERO = "the refusal was counted. Does anything make the count 0 before it is returned?"
+HOLE_ASKS = {
+    "6.1.0": "does it come to a second try?",
+    "v1": "what does its pin look at: a number, or what is left on the list?",
+    "v2": _NOT_ZERO,
+    "v3": _NOT_ZERO,
+}
 
 
 def pin_in_words(result: int) -> str:
@@ -109,6 +130,8 @@ def hole(answer: dict[str, str]) -> Verdict:
     for version in HOLE_VERSIONS:
         run = vfio_map(version, targets="late", released=1).run()
         found = pin_in_words(run.results["pin"])
+        if answer[version] != found and "07.hole" not in ANSWERED:
+            return failed(f"{version}: not {answer[version]!r}; {HOLE_ASKS[version]}")
         if answer[version] != found:
             moved_ = run.last.world.vmstat["pgmigrate_success"]
             rc = migrate_pages_returns(run)
@@ -122,6 +145,7 @@ def hole(answer: dict[str, str]) -> Verdict:
 # -- the retry law
 
 LAW_HOLD, LAW = 4, Retrying(passes=3, gap=2)
+IN_ONE = "And how likely is it that the reference is kept through one of them?"
 
 
 @task(
@@ -135,9 +159,14 @@ LAW_HOLD, LAW = 4, Retrying(passes=3, gap=2)
 def law(answer: str) -> Verdict:
     """How likely is it that all three passes meet the holder, given that the first did?"""
     exact = still_there(Fraction(1, LAW_HOLD), LAW.window)
-    given = Fraction(answer)
+    try:
+        given = read_fraction(answer)
+    except ValueError as error:
+        return failed(str(error))
     if given == 1 - exact:
         return failed(f"{given} is the chance that a later pass finds it gone; asked for the other")
+    if given != exact and "07.law" not in ANSWERED:
+        return failed(f"not {given}; how many ticks is it from the first pass to the last?", IN_ONE)
     if given != exact:
         ticks = f"{LAW.passes} passes, {LAW.gap} ticks apart, span {LAW.window} ticks"
         return failed(f"{given} is {float(given):.3f}; {ticks}, each survived with 3/4")
@@ -147,6 +176,12 @@ def law(answer: str) -> Verdict:
 # -- another holder
 
 REMEDIES = ("v2", "subpage_retry", "wait", "drain")
+
+
+def tries_to_move(run: Trace) -> int:
+    """How often a run of `lru_batch` tries to move the page that is in the batch, its first."""
+    pfn = min(run.state(0).world.folios)
+    return sum(e.op.kind.name == "begin_move" and e.op.args[0] == pfn for e in run.events)
 
 
 @task(
@@ -161,10 +196,11 @@ def batch(answer: dict[str, bool]) -> Verdict:
     for name in REMEDIES:
         run = lru_batch(name).run()
         helps = run.results["pin"] > 0
+        if answer[name] is not helps and "07.batch" not in ANSWERED:
+            return failed(f"{name}: what has to happen before the batch lets go, and does it here?")
         if answer[name] is not helps:
-            tries = sum(event.op.kind.name == "begin_move" for event in run.events)
-            result = pin_in_words(run.results["pin"])
-            return failed(f"{name}: after {tries} tries to move a page the pin comes to {result}")
+            tries, result = tries_to_move(run), pin_in_words(run.results["pin"])
+            return failed(f"{name}: {tries} tries for the page in the batch, and {result}")
     return passed("nobody lets go of it by himself; somebody has to empty the batch")
 
 
@@ -177,24 +213,25 @@ def batch(answer: dict[str, bool]) -> Verdict:
 )
 def flag(answer: str) -> Verdict:
     """Why the pin empties the batches in one run and not in the other."""
-    runs = {name: lru_batch(batch=name).run() for name in ("lru_add", "deactivate_file")}
-    drained = [
-        name
-        for name, run in runs.items()
-        if any(event.op.kind.name == "lru_add_drain_all" for event in run.events)
-    ]
     if answer == "a":
-        return failed(f"it does, with the page in {', '.join(drained)}")
+        result = pin_in_words(lru_batch("drain").run().results["pin"])
+        return failed(
+            f"with `drain` the same page comes to {result!r}: a drain empties every batch"
+        )
     if answer == "b":
-        pages = {len(run.state(0).world.folios) for run in runs.values()}
-        return failed(f"there are {pages.pop()} pages in both runs")
+        world = lru_batch().initial().world
+        holders = ", ".join(who for who, _ in world.folios[min(world.folios)].held)
+        return failed(f"before the first step the {holders} already refers to the page")
     return passed("PG_lru is all that a pin of Linux 6.1 looks at before it drains")
 
 
 # -- a policy of one's own
 
 
-FIRST = Attempt("huge page", "-EAGAIN", "longterm_pin", 1, "try again")
+FIRST = [
+    Attempt(what, "-EAGAIN", "longterm_pin", 1, "try again")
+    for what in (HUGE_PAGE, PIECE, SINGLE_PAGE)
+]
 
 
 @task(
@@ -209,7 +246,7 @@ def policy(decide: Callable[[Attempt], str]) -> Verdict:
     """Better than the newest version where something can be won, and no burden elsewhere."""
     try:
         row = own_policy(decide)
-        if limited("policy", decide, FIRST) is None:
+        if all(limited("policy", decide, attempt) is None for attempt in FIRST):
             return UNTOUCHED
         if notice := others_notice(row):
             return failed(f"callers who pin nothing notice it: {', '.join(notice)}")
@@ -218,10 +255,10 @@ def policy(decide: Callable[[Attempt], str]) -> Verdict:
             if not case.winnable and mine.steps > STEPS_MAX:
                 return failed(f"{name}: {mine.steps} steps until it gives up; at most {STEPS_MAX}")
             if case.winnable and mine.odds <= without.odds:
-                percent = (
-                    f"{float(100 * mine.odds):.1f} %, without it {float(100 * without.odds):.1f} %"
-                )
-                return failed(f"{name} ({case.what}): {percent}")
+                yours, usual = (f"{float(100 * each.odds):.1f} %" for each in (mine, without))
+                told = "worse" if mine.odds < without.odds else "not better yet"
+                told = f"yours {yours}, {LATEST.name} {usual}: {told}"
+                return failed(f"{name} ({case.what}): {told}")
     except PolicyError as error:
         return failed(str(error))
     return passed("better in every case that can be won, and nobody else notices")

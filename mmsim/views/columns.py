@@ -37,7 +37,7 @@ from mmsim.views.table import cell
 WIDTH, HEIGHT = 1120.0, 536.0
 ROW, ROWS_MAX, KEPT, LOOKED_AT = 16.0, 22, 4, 120
 _CELL, _EDGE, _GAP = 11.0, 16.0, 14.0
-_RIGHT = 452.0
+_RIGHT = 462.0
 _NUMBERS, _NUMBERS_MIN, _MARGIN, _BETWEEN = 54.0, 36.0, 142.0, 7.0
 _TOP = 78.0
 

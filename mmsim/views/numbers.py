@@ -1,6 +1,6 @@
 """Large counts and small odds, as people say them.
 
-Interface: count, chance, fraction
+Interface: count, chance, fraction, read_fraction
 """
 
 from __future__ import annotations
@@ -41,3 +41,11 @@ def fraction(odds: Fraction) -> str:
     """`59/2048`, or how long it would be, if nobody could read it."""
     said = str(odds)
     return said if len(said) <= WRITTEN_MAX else f"a fraction of {len(said) - 1} digits"
+
+
+def read_fraction(text: str) -> Fraction:
+    """The other way round; raises ValueError, in one sentence, for what is no fraction."""
+    try:
+        return Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        raise ValueError(f'write a fraction as text, such as "1/8", not {text!r}') from None

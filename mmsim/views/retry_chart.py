@@ -1,6 +1,6 @@
 """The retry law as a curve, the learner's guess on it, and what was measured beside it.
 
-Interface: retry_law, retry_question, retry_percent, ASKED
+Interface: retry_law, retry_question, ASKED
 
 Left: the exact law over the time for which a reference is held.  Right: shares of measured pins, as
 points with intervals, over the time at which a reference was dropped.  The two have the y axis in
@@ -34,12 +34,6 @@ def retry_question() -> Prediction:
         "In how many of 100 cases does a later one find it gone?"
     )
     return Prediction(question, dict.fromkeys(ASKED, PERCENT))
-
-
-def retry_percent(setting: Retrying = _USUAL) -> dict[str, int]:
-    """What comes of it, as the nearest of the answers that could be chosen."""
-    exact = {name: 100 * success(setting, hold) for name, hold in ASKED.items()}
-    return {name: min(PERCENT, key=lambda p: (abs(p - e), p)) for name, e in exact.items()}
 
 
 def _tried(setting: Retrying) -> str:
@@ -107,8 +101,10 @@ def _draw(setting: Retrying, predicted: Any, hold: int | None) -> Any:
     counts = ", ".join(
         f"{sum(share.trials for _, share in points)} {variant}" for variant, points in found.items()
     )
-    title = f"{_tried(setting)}: who keeps it much longer than {setting.window:,} ticks wins"
-    note = f"right: data/kernel-runs/{RELEASES}, pins: {counts}; both loops; 95 % intervals"
+    title = (
+        f"{_tried(setting)}: who keeps it much longer than {setting.window:,} ticks still has it"
+    )
+    note = f"right: data/kernel-runs/{RELEASES}, pins: {counts}; 95 % intervals"
     figure, (law, measured) = panelled(2, title, note)
     handles = _draw_law(law, setting, predicted, hold)
     handles += _draw_measured(measured, found)
@@ -116,6 +112,7 @@ def _draw(setting: Retrying, predicted: Any, hold: int | None) -> Any:
     law.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "25 %", "50 %", "75 %", "100 %"])
     figure.subplots_adjust(left=0.085, right=0.98)
     law.set_ylabel("gone in time")
+    measured.set_ylabel("pin succeeded")
     legend(figure, handles)
     return figure
 

@@ -1,6 +1,7 @@
-"""A review: what the list said, six cells to predict, what a measured kernel did to CMA's owner.
+"""A review: what the list said, six cells to predict, what CMA's owner gets, also when measured.
 
-Interface: list_said, cells_question, cells_happened, measured_requests
+Interface: list_said, cells_question, cells_happened, owner_question, owner_happened,
+measured_requests
 """
 
 from __future__ import annotations
@@ -8,10 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mmsim import errno
+from mmsim.compare.contig import AREA_PAGES
 from mmsim.datafiles import load_csv
-from mmsim.lessons import Prediction
+from mmsim.lessons import Answer, Prediction
+from mmsim.scenarios import cma_alloc
 from mmsim.series import REMARKS
 from mmsim.views.decision_tables import decision_table
+from mmsim.views.names import size_words
 from mmsim.views.side_by_side import unbroken
 from mmsim.views.tables import DIFFERS, frame, labels
 
@@ -57,6 +61,31 @@ def cells_happened() -> dict[str, str]:
     return found
 
 
+CALLS = (1, 5, 10, 50)
+MEMORY, NOTHING = "memory", "nothing"
+
+
+def owner_question() -> Prediction:
+    """What becomes of a request of CMA's owner for the memory that a held huge page lies in."""
+    choices: dict[str, tuple[Answer, ...]] = {
+        **dict.fromkeys(("calls in base", "calls in v1"), CALLS),
+        **dict.fromkeys(("base", "v1"), (MEMORY, NOTHING)),
+    }
+    question = "The owner asks for 2 MiB: how many calls of migrate_pages(), and what does it get?"
+    return Prediction(question, choices)
+
+
+def owner_happened() -> dict[str, Answer]:
+    """The same, by running the model."""
+    found: dict[str, Answer] = {}
+    for version in ("base", "v1"):
+        run = cma_alloc(version).run()
+        calls = [event.op.kind.name for event in run.events].count("trace_mm_migrate_pages")
+        found[f"calls in {version}"] = calls
+        found[version] = MEMORY if run.results["owner"] >= 0 else NOTHING
+    return found
+
+
 def measured_requests() -> pd.DataFrame:
     """Measured requests for memory of a CMA area in which a huge page is held, with no free huge
     page elsewhere: refused splits and result, for a smaller and a larger request.
@@ -69,7 +98,8 @@ def measured_requests() -> pd.DataFrame:
         for row in load_csv(f"kernel-runs/{FILE}")
         if (row["code"], row["alloc_mode"], row["held_ref"]) == ("oct22", "inject", "1")
     ]
-    for pages, what in (("7168", "part of the area"), ("63488", "nearly all of it")):
+    for pages in ("7168", "63488"):
+        what = f"{size_words(int(pages))} of {size_words(AREA_PAGES)}"
         refused, results = [], []
         for variant in VARIANTS:
             here = [r for r in rows if (r["variant"], r["cma_alloc_pages"]) == (variant, pages)]

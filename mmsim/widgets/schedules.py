@@ -25,11 +25,14 @@ from mmsim.widgets.display import After, Picture, locked, say, show_table
 SEED = 0
 
 
-def play(level: str | Situation | levels.Level, moves: str = "", *, after: After = None) -> None:
+def play(level: str | Situation | levels.Level, moves: Any = "", *, after: After = None) -> None:
     """A game without buttons: play a schedule or a share code, and see what can be done next."""
     if locked(after):
         return
     chosen = levels.level(level)
+    if not isinstance(moves, str):
+        print(f"Not played: write a schedule as a text in quotes, not {moves!r}.")
+        return
     try:
         situation, trace = game.played(moves, chosen.situation)
     except ValueError as error:

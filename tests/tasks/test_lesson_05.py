@@ -6,8 +6,9 @@ import pytest
 from answers import RIGHT, WRONG
 
 from mmsim.checks import judge
-from mmsim.scenarios import split_race, vfio_map
+from mmsim.scenarios import pin_versus, split_race, vfio_map
 from mmsim.sharecode import encode
+from mmsim.tasks import lesson_05_search
 from mmsim.tasks.lesson_05_search import MUTANTS
 
 
@@ -75,8 +76,6 @@ def test_a_wrong_mutant_is_answered_with_a_run(letters):
 
 
 def test_the_judges_of_lesson_05_run_the_model(monkeypatch):
-    from mmsim.tasks import lesson_05_search
-
     monkeypatch.setattr(lesson_05_search, "RACE", split_race(released="never"))
     for name in ("05.odds", "05.sliders", "05.together"):
         assert judge(name, RIGHT[name]).state == "failed", name
@@ -97,10 +96,9 @@ def test_a_schedule_that_runs_past_an_end_is_played_to_it(name, schedule):
 
 
 def test_a_schedule_that_is_too_short_is_told_what_can_come():
-    for name in ("05.check", "05.shortest"):
-        verdict = judge(name, "split*6 stranger")
-        assert verdict.why == "after this schedule: not finished"
-        assert "split can go on: check: are all references" in verdict.detail
+    verdict = judge("05.check", "split*6 stranger")
+    assert verdict.why == "after this schedule: not finished"
+    assert "split can go on: check: are all references" in verdict.detail
     assert "stranger can go on: drop" in judge("05.piece", "pin*22 stranger").detail
     verdict = judge("05.seeded", {"seed": 3, "schedule": "split*6 stranger split*3"})
     assert "split can go on: " in verdict.detail
@@ -123,6 +121,23 @@ def test_other_paces_are_told_which_there_are(pace):
 def test_names_of_steps_may_have_the_brackets_of_the_buttons():
     dressed = {what: tuple(f"{n}()" for n in pair) for what, pair in RIGHT["05.together"].items()}
     assert judge("05.together", dressed).state == "passed"
+
+
+@pytest.mark.parametrize("text", ["25%", "2^-10", "1/0", 0.25j])
+def test_what_is_no_fraction_is_told_so(text):
+    likely = {**RIGHT["05.odds"], "stranger*2 split*13": text}
+    told = judge("05.odds", likely).why
+    assert told.endswith(f'write a fraction as text, such as "1/8", not {str(text)!r}')
+
+
+@pytest.mark.parametrize(("drops", "met"), [(1, False), (2, True)])
+def test_a_walk_that_refused_a_split_does_not_come_to_the_pieces_another_one_may(drops, met):
+    walks = pin_versus("v3", order=1, passes=2, drops=drops)
+    found = walks.explore()
+    ends = [state for number, state in found.walk(set(found.ends)) if number in found.ends]
+    missed = [state for state in ends if "piece missed" in walks.fate(state)]
+    assert missed
+    assert any(state.world.vmstat["thp_split_page_failed"] for state in missed) is met
 
 
 @pytest.mark.parametrize("pair", ["can_split_folio", ("folio_get",), 5, ("a", 3)])

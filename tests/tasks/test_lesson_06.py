@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from answers import (
-    RIGHT,
-)
+from answers import RIGHT
 
 from mmsim.checks import judge
 from mmsim.policy import CALL_STEPS, STEPS_MAX
@@ -64,5 +62,6 @@ def test_remarks_are_sorted_by_their_words():
 
 
 def test_always_trying_again_ends_in_a_fault_where_the_page_has_left_its_file():
-    assert always_again("truncated").run().results["pin"] == -14
+    gone = vfio_map(always_again().version, stranger=0, trouble="truncated").run()
+    assert gone.results["pin"] == -14
     assert always_again().run().last.world.vmstat["thp_split_page_failed"] == 10

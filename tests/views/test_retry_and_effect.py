@@ -19,7 +19,7 @@ from mmsim.views.effect_chart import (
     pins_beside_drop_caches,
     ways_to_fail,
 )
-from mmsim.views.retry_chart import ASKED, PERCENT, retry_law, retry_percent, retry_question
+from mmsim.views.retry_chart import ASKED, retry_law, retry_question
 
 SETTINGS = [
     Retrying(),
@@ -62,13 +62,6 @@ def test_the_guess_is_drawn_on_it():
     assert chart.table["predicted"].tolist() == ["90 %", "60 %", "10 %"]
     (points,) = (line for line in chart.figure.axes[0].lines if line.get_label() == "your guess")
     assert [round(100 * y) for y in points.get_ydata()] == [*answer.values()]
-
-
-def test_what_comes_of_it_is_a_choice():
-    for setting in SETTINGS:
-        assert set(retry_percent(setting)) == set(retry_question().choices)
-        assert set(retry_percent(setting).values()) <= set(PERCENT)
-    assert retry_percent() == dict(zip(ASKED, (60, 10, 1), strict=True))
 
 
 def test_measured_points_have_their_file_and_number():

@@ -46,7 +46,7 @@ def test_play_reads_a_code_of_any_situation(shown, capsys):
     assert "Schedule: (empty)" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("wrong", ["split:ok*2", "splitt", "22222-22223", "split:fail"])
+@pytest.mark.parametrize("wrong", ["split:ok*2", "splitt", "22222-22223", "split:fail", 5])
 def test_play_answers_a_wrong_schedule_in_a_sentence(shown, capsys, wrong):
     play("check", wrong)
     said = capsys.readouterr().out
