@@ -4,14 +4,15 @@ Floor 4.  Interface: own_policy, limited, PolicyError, STEPS_MAX
 
 The function gets an `Attempt` (`mmsim.mm.versions`) and answers one of its DECISIONS.  It is asked
 once for each different attempt and the answer is kept, so it can't make the model forget what it
-did before.  It may take STEPS_MAX steps of the interpreter, a call into the model counting as
-CALL_STEPS of them; then it is stopped.  Left out: one call of the library that never ends, or a
-loop that catches every exception, is not stopped."""
+did before.  It may begin STEPS_MAX lines, a call into the model counting as CALL_STEPS of them;
+then it is stopped.  Left out: one call of the library that never ends, or a loop that catches every
+exception, is not stopped."""
 
 from __future__ import annotations
 
 import linecache
 import sys
+import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -22,6 +23,7 @@ from mmsim.mm.versions import DECISIONS, LATEST, Attempt, Version
 
 STEPS_MAX, CALL_STEPS = 100_000, 1_000
 PACKAGE = str(Path(__file__).parent)
+LIBRARY = ("<frozen ", *{sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")})
 
 
 class PolicyError(ValueError):
@@ -79,37 +81,63 @@ def limited(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 class _Limit:
-    """Counts the steps that a call takes, and remembers the last line."""
+    """Counts the steps that a call takes, and remembers the last line.
+
+    It stops a function where a line of its own begins, and nowhere else: an exception that comes
+    out of the model, or between two instructions of one expression, would leave things half done.
+    """
 
     def __init__(self) -> None:
         self.steps = 0
         self.last: tuple[str, int] | None = None
+        self.model: FrameType | None = None  # where the model was entered, while in there
+        self.at_instruction: tuple[FrameType, int] | None = None
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         before = sys.gettrace()
-        sys.settrace(self._see)
+        sys.settrace(self._enter)
         try:
             return function(*arguments)
         finally:
             sys.settrace(before)
+            self.model = self.at_instruction = None
 
-    def _see(self, frame: FrameType, event: str, arg: object) -> Any:
-        if frame.f_code.co_filename.startswith(PACKAGE):
+    def _enter(self, frame: FrameType, event: str, arg: object) -> Any:
+        """A function begins, or a generator goes on: whose is it?"""
+        file = frame.f_code.co_filename
+        if file.startswith(PACKAGE):
             return self._into_the_model(frame)
-        frame.f_trace_opcodes = True  # a loop on one line runs no new line
-        self.steps += 1
-        self.last = (frame.f_code.co_filename, frame.f_lineno)
-        if self.steps > STEPS_MAX:
-            raise _TooLong
+        if file.startswith(LIBRARY) or (self.model is not None and file.startswith("<")):
+            self.steps += self.model is None
+            return None
+        # A loop that is one instruction, `while True: pass`, begins no line in Python 3.11.
+        frame.f_trace_opcodes = True
         return self._see
 
-    def _into_the_model(self, frame: FrameType) -> None:
-        """A function of the model is called; what it does is not looked at."""
-        caller = frame.f_back
-        if caller is not None and not caller.f_code.co_filename.startswith(PACKAGE):
-            self.steps += CALL_STEPS
+    def _see(self, frame: FrameType, event: str, arg: object) -> Any:
+        here = (frame, frame.f_lasti)
+        again = event == "opcode" and here == self.at_instruction
+        self.at_instruction = here
+        if event == "line" or again:
+            self.steps += 1
+            self.last = (frame.f_code.co_filename, frame.f_lineno)
             if self.steps > STEPS_MAX:
                 raise _TooLong
+        return self._see
+
+    def _into_the_model(self, frame: FrameType) -> Any:
+        """A function of the model is called; what it does is not looked at."""
+        if self.model is not None:
+            return None
+        self.steps += CALL_STEPS
+        self.model = frame
+        frame.f_trace_lines = False
+        return self._leave
+
+    def _leave(self, frame: FrameType, event: str, arg: object) -> Any:
+        if event == "return":  # or an exception goes through
+            self.model = None
+        return self._leave
 
     def at(self, traceback: TracebackType | None) -> None:
         """The innermost place of an exception that lies outside this file."""

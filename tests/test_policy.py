@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from mmsim.mm.versions import LATEST, Attempt
-from mmsim.policy import STEPS_MAX, PolicyError, own_policy
+from mmsim.policy import STEPS_MAX, PolicyError, limited, own_policy
 from mmsim.scenarios import make, vfio_map
 
 ATTEMPT = Attempt("piece", "-EAGAIN", "longterm_pin", 1, "give up")
@@ -83,6 +83,60 @@ def test_what_goes_wrong_is_one_sentence(decide, says):
     assert "\n" not in str(told.value)
     assert len(str(told.value)) < 250
     assert sys.gettrace() is before
+
+
+def one_instruction():
+    while True: pass  # fmt: skip # noqa: E701
+
+
+def the_model_on_one_line():
+    return [vfio_map("base") for _ in iter(int, 1)]
+
+
+def the_model_from_the_library():
+    return all(map(vfio_map, iter(lambda: "base", 1)))
+
+
+def generators_of_its_own():
+    yield None
+    yield from generators_of_its_own()
+
+
+def a_tower():
+    for _ in generators_of_its_own():
+        vfio_map("base")
+
+
+@pytest.mark.parametrize(
+    "endless", [one_instruction, the_model_on_one_line, the_model_from_the_library, a_tower]
+)
+def test_a_loop_without_an_end_is_stopped_in_whatever_shape(endless):
+    with pytest.raises(PolicyError, match=f"the thing was stopped after {STEPS_MAX:,} steps"):
+        limited("thing", endless)
+
+
+@pytest.mark.parametrize("before", range(4))
+def test_no_exception_comes_out_of_a_path_that_is_thrown_away(before, monkeypatch):
+    """A path that has begun is closed when nobody needs it any more: that is no call."""
+    ignored = []
+    monkeypatch.setattr(sys, "unraisablehook", ignored.append)
+    path = vfio_map("base").actors[0].start
+
+    def throws_away():
+        for _ in range(before):
+            path()
+        for _ in LONG:
+            next(path())
+
+    with pytest.raises(PolicyError, match="was stopped after"):
+        limited("thing", throws_away)
+    assert ignored == []
+
+
+def test_what_the_model_does_inside_a_call_is_not_counted():
+    limited("thing", lambda: vfio_map("v2", released=3).run())  # far more lines than STEPS_MAX
+    with pytest.raises(PolicyError, match=r"in line \d+ \(return \[vfio_map"):
+        limited("thing", the_model_on_one_line)
 
 
 def test_the_line_is_the_one_in_the_function():
