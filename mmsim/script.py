@@ -1,7 +1,6 @@
-"""Strangers who come and go at named moments of a migration, and the scheduler that makes them.
+"""Named moments of a migration, and the scheduler that makes strangers come and go at them.
 
-Floor 4.  Interface: Position, SITES, Cue, visit, Script, Scripted, stranger, pinner, locker,
-isolator, truncater
+Floor 4.  Interface: Position, SITES, Cue, visit, Script, Scripted, ROUNDS_MAX
 
 A moment is a `Position`: which call of migrate_pages(), which round and pass, and which *site* of
 the visit of a folio.  A position is read off the path's own stack (the variables `round_` and
@@ -10,16 +9,11 @@ the visit of a folio.  A position is read off the path's own stack (the variable
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Generator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from mmsim.engine.actor import Actor, Local
-from mmsim.engine.op import Op, atomic, blocking
+from mmsim.engine.actor import Local
+from mmsim.engine.op import ModelError, Op
 from mmsim.engine.scenario import Move, Scenario, State
-from mmsim.mm.filemap import folio_lock_by_name, folio_unlock, truncate_inode_folio
-from mmsim.mm.gup import pin, unpin
-from mmsim.mm.page_ref import folio_get, folio_put, frozen
-from mmsim.mm.swap import isolate, putback_lru_page
 from mmsim.mm.world import World
 
 SITES = ("alloc", "split_lock", "site1", "unmap", "site2", "move_freeze", "between_passes")
@@ -36,6 +30,8 @@ _SITE_OF = {
     ("move_to_new_folio", "folio_ref_freeze"): "move_freeze",
 }
 _WATCHED = {op for _, op in _SITE_OF}
+ROUNDS_MAX = 1_000
+"""The kernel would go round for ever with a page that nobody can isolate."""
 
 
 class Position(NamedTuple):
@@ -52,88 +48,15 @@ class Position(NamedTuple):
         return cls(call, round_, pass_, SITES.index(site))
 
 
-# -- the strangers
-
-
-def stranger(name: str, region: str, index: int, refs: int = 1, *, leaves: bool = True) -> Actor:
-    """Takes plain references on the folio of a page; drops them later, unless it stays for ever."""
-
-    def path() -> Generator[Op, Any, None]:
-        pfn = yield folio_get(region, index, refs)
-        if leaves:
-            yield folio_put(pfn, name, refs)
-
-    return Actor(name, path)
-
-
-@blocking(frozen)
-def pin_by_name(world: World, me: str, region: str, index: int, pins: int) -> int | None:
-    """Somebody else's FOLL_PIN, a direct I/O for instance; answers the pfn."""
-    pfn = world.find(region, index)
-    if pfn is not None:
-        pin(world, pfn, me, pins)
-    return pfn
-
-
-@atomic
-def unpin_by_pfn(world: World, me: str, pfn: int, pins: int) -> None:
-    """The end of somebody else's pin."""
-    unpin(world, pfn, me, pins)
-
-
-def pinner(name: str, region: str, index: int, pins: int = 1, *, leaves: bool = True) -> Actor:
-    """Like `stranger`, but with FOLL_PINs."""
-
-    def path() -> Generator[Op, Any, None]:
-        pfn = yield pin_by_name(region, index, pins)
-        if pfn is not None and leaves:
-            yield unpin_by_pfn(pfn, pins)
-
-    return Actor(name, path)
-
-
-def locker(name: str, region: str, index: int) -> Actor:
-    """Holds the folio lock for a while."""
-
-    def path() -> Generator[Op, Any, None]:
-        pfn = yield folio_lock_by_name(region, index)
-        yield folio_unlock(pfn)
-
-    return Actor(name, path)
-
-
-@atomic
-def isolate_by_name(world: World, me: str, region: str, index: int) -> int | None:
-    """Reclaim or compaction takes the folio off its LRU; answers the pfn, None if it could not."""
-    pfn = world.find(region, index)
-    return pfn if pfn is not None and isolate(world, pfn) else None
-
-
-def isolator(name: str, region: str, index: int) -> Actor:
-    """Isolates the folio for a while."""
-
-    def path() -> Generator[Op, Any, None]:
-        pfn = yield isolate_by_name(region, index)
-        if pfn is not None:
-            yield putback_lru_page(pfn)
-
-    return Actor(name, path)
-
-
-def truncater(name: str, region: str, index: int, *, waits: bool = False) -> Actor:
-    """Takes the folio out of its file; `waits`: for whoever has locked it, as the kernel does."""
-
-    def path() -> Generator[Op, Any, None]:
-        yield truncate_inode_folio(region, index, waits)
-
-    return Actor(name, path)
-
-
-# -- the script
+def _is_there(world: World, name: str) -> bool:
+    """Is this folio there yet?  A piece of a huge page is not, before the split."""
+    region, piece, index = name.partition("[")
+    pfn = world.find(region, int(index[:-1])) if piece else None
+    return not piece or (pfn is not None and world.folio(pfn).name == name)
 
 
 class Cue(NamedTuple):
-    """One move of `actor`, when the visits of `folio` reach `at`.
+    """One move of `actor`, when the visits of `folio` reach `at`, and not before there is one.
 
     `at` None: at the beginning, as soon as it is possible.  `round_` instead: before this round of
     the pin loop, from 1.  `when_waited_for`: once the main actor waits for it."""
@@ -221,6 +144,8 @@ class Scripted:
         name = local.op.kind.name
         in_gup = local.where[-1][0].co_name == "__get_user_pages"
         self.rounds += in_gup and not self._in_gup
+        if self.rounds > ROUNDS_MAX:
+            raise ModelError(f"{self.main!r} does not end: {ROUNDS_MAX:,} rounds of its loop")
         self._in_gup = in_gup
         self.calls += name == "trace_mm_migrate_pages_start"
         self.drains += name == "lru_add_drain_all"
@@ -275,6 +200,8 @@ class Scripted:
 
     def _possible(self, scenario: Scenario, state: State, cue: Cue) -> bool:
         if scenario.local(state, self.main).finished and cue.at is None:
+            return False
+        if not _is_there(state.world, cue.folio):
             return False
         return scenario.blocked(state, cue.actor) is None
 

@@ -13,19 +13,8 @@ from mmsim.mm.folio import Page
 from mmsim.mm.migrate import migrate_pages
 from mmsim.mm.page_ref import folio_ref_freeze
 from mmsim.mm.versions import VERSIONS
-from mmsim.script import (
-    SITES,
-    Cue,
-    Position,
-    Script,
-    Scripted,
-    isolator,
-    locker,
-    pin_by_name,
-    pinner,
-    stranger,
-    truncater,
-)
+from mmsim.script import SITES, Cue, Position, Script, Scripted
+from mmsim.strangers import isolator, locker, pin_by_name, pinner, stranger, truncater
 
 
 def run(*cast, names=("A",), version="v3", **script):

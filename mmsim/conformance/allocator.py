@@ -5,6 +5,7 @@ Interface: run_allocator
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from mmsim.conformance.setup import SetupError
@@ -31,7 +32,7 @@ def run_allocator(vector: dict[str, Any], version: Version, expected: dict[str, 
     if operation["op"] == "watermark_check":
         return _watermark(operation)
     try:
-        zone = build_zone(vector["setup"])
+        zone = build_zone(vector["setup"], operation["steps"])
         results = [_step(zone, step) for step in operation["steps"]]
     except ZoneError as error:
         raise SetupError(str(error)) from None
@@ -63,8 +64,10 @@ def _watermark(operation: dict[str, Any]) -> Found:
     return {"usable": usable, "ok": enough and (want.order == 0 or block_for(want, free))}
 
 
-def build_zone(setup: dict[str, Any]) -> Zone:
-    """A zone from pfn 0 with exactly these free blocks; the rest is held, page by page."""
+def build_zone(setup: dict[str, Any], steps: Sequence[dict[str, Any]] = ()) -> Zone:
+    """A zone from pfn 0 with exactly these free blocks; the rest is held, page by page.
+
+    A vector says how many pages look movable, not which: none that a step frees, if possible."""
     size = 1 << PAGEBLOCK_ORDER
     zone = Zone(len(setup.get("pageblocks", ())) * size)
     zone.types.update(enumerate(setup.get("pageblocks", ())))
@@ -79,13 +82,16 @@ def build_zone(setup: dict[str, Any]) -> Zone:
         zone.add_to_tail(migratetype, order, [pfn])
         zone.account(migratetype, 1 << order)
     movable = {int(block): n for block, n in setup.get("movable_pages", {}).items()}
-    for pfn in range(zone.end):
-        if pfn in free:
-            continue
+    gone = {pfn for step in steps if step["do"] == "free" for pfn in _pages(step)}
+    for pfn in sorted(set(range(zone.end)) - free, key=lambda pfn: (pfn in gone, pfn)):
         left = movable.get(pfn // size, 0)
         movable[pfn // size] = left - 1
         zone.held[pfn] = HELD[left > 0][0]
     return zone
+
+
+def _pages(block: dict[str, Any]) -> range:
+    return range(block["pfn"], block["pfn"] + (1 << block["order"]))
 
 
 def _step(zone: Zone, step: dict[str, Any]) -> int | str | None:
@@ -97,7 +103,8 @@ def _step(zone: Zone, step: dict[str, Any]) -> int | str | None:
     want = want._replace(
         alloc_cma=step.get("alloc_cma", want.alloc_cma), nofragment=step.get("nofragment", False)
     )
-    pfn = alloc_pages(zone, want)
+    # What has just been allocated is on no LRU list yet, so it does not look movable.
+    pfn = alloc_pages(zone, want, movable=False)
     return "fail" if pfn is None else pfn
 
 

@@ -14,6 +14,9 @@ from mmsim.conformance.setup import SetupError
 from mmsim.engine.op import ModelError
 from mmsim.mm.versions import VERSIONS
 
+UNORDERED = ("subpages", "free_after", "folios_with_extra_ref")
+"""Fields whose lists are sets."""
+
 
 class Mismatch(NamedTuple):
     """One field of one vector for one version that is not as expected."""
@@ -85,8 +88,8 @@ def _compare(field: str, expected: Any, found: Any) -> list[tuple[str, Any, Any]
     if field == "counters":
         names = [n for n in {**expected, **found} if expected.get(n, 0) != found.get(n, 0)]
         return [(f"counters.{n}", expected.get(n, 0), found.get(n, 0)) for n in names]
-    if field == "subpages":
-        return [] if _sorted(expected) == _sorted(found) else [(field, expected, found)]
+    if field in UNORDERED:
+        return [] if _as_set(expected) == _as_set(found) else [(field, expected, found)]
     if field == "indices" and len(expected) == len(found):
         return [
             (f"indices[{number}].{name}", value, there.get(name))
@@ -111,7 +114,10 @@ def _compare(field: str, expected: Any, found: Any) -> list[tuple[str, Any, Any]
     return [] if expected == found and type(expected) is type(found) else [(field, expected, found)]
 
 
-def _sorted(subpages: Any) -> Any:
-    return (
-        sorted(map(sorted, map(dict.items, subpages))) if isinstance(subpages, list) else subpages
-    )
+def _as_set(value: Any) -> Any:
+    """The same whatever the order of lists, at every depth; 1, True and 1.0 stay apart."""
+    if isinstance(value, dict):
+        return sorted((name, _as_set(inner)) for name, inner in value.items())
+    if isinstance(value, list):
+        return sorted(map(_as_set, value), key=repr)
+    return repr(value)

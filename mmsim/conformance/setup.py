@@ -14,18 +14,8 @@ from mmsim.hints import nearest
 from mmsim.mm.folio import ISOLATION, Extent, Folio
 from mmsim.mm.migration_target import EITHER
 from mmsim.mm.world import Environment, World
-from mmsim.script import (
-    Attempts,
-    Cue,
-    Faults,
-    Position,
-    Script,
-    isolator,
-    locker,
-    pinner,
-    stranger,
-    truncater,
-)
+from mmsim.script import Attempts, Cue, Faults, Position, Script
+from mmsim.strangers import isolator, locker, pinner, stranger, truncater
 from mmsim.units import GUP_PIN_COUNTING_BIAS, HPAGE_PMD_NR
 
 # Far enough apart that no list of folios runs into the next range.
@@ -79,14 +69,17 @@ class Names:
 
 
 def extents(entries: list[Any], names: Names) -> tuple[Extent, ...]:
-    """A range, or a file: names of folios, or a folio with a number of pages."""
+    """A range, or a file: names of folios, or a folio with the number of its first pages."""
     found: list[Extent] = []
     for entry in entries:
         name = entry["folio"] if isinstance(entry, dict) else entry
+        if "[" in name:
+            raise SetupError(f"a range begins at a folio, and {name} is a piece of one")
         for region in names.expand(name):
-            pages = 1 << names.order[region]
-            if isinstance(entry, dict):
-                pages = entry.get("pages", pages)
+            all_pages = 1 << names.order[region]
+            pages = entry.get("pages", all_pages) if isinstance(entry, dict) else all_pages
+            if pages > all_pages:
+                raise SetupError(f"{region} has no page {pages - 1}")
             found.append(Extent(region, pages))
     return tuple(found)
 

@@ -26,7 +26,8 @@ from mmsim.mm.page_ref import folio_get, folio_put
 from mmsim.mm.versions import BASE, Version
 from mmsim.mm.world import World
 from mmsim.scenarios import Situation
-from mmsim.script import Script, isolate_by_name, pinner, stranger
+from mmsim.script import Script
+from mmsim.strangers import isolate_by_name, pinner, stranger
 
 REGION = "A"
 MAPPERS = ("guest", "backend", "monitor", "backup")

@@ -20,7 +20,8 @@ from mmsim.mm.world import Environment, World
 from mmsim.scenarios.fates import TAKEN
 from mmsim.scenarios.guest import CMA_PFN, NAMES, huge_page
 from mmsim.scenarios.situation import Situation, Spec
-from mmsim.script import Cue, Script, stranger
+from mmsim.script import Cue, Script
+from mmsim.strangers import stranger
 from mmsim.units import HPAGE_PMD_NR, HPAGE_PMD_ORDER, MIGRATE_PASSES
 
 BLOCKS_MAX = 64

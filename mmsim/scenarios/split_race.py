@@ -21,7 +21,8 @@ from mmsim.mm.world import World
 from mmsim.scenarios.fates import SPLIT
 from mmsim.scenarios.guest import CMA_PFN, NAMES, guest_memory
 from mmsim.scenarios.situation import Situation, Spec
-from mmsim.script import Script, stranger, visit
+from mmsim.script import Script, visit
+from mmsim.strangers import stranger
 from mmsim.units import HPAGE_PMD_ORDER, MIGRATE_PASSES
 
 STRANGERS_MAX = 3

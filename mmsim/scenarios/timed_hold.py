@@ -15,7 +15,8 @@ from mmsim.mm.world import Environment, World
 from mmsim.scenarios.fates import PINNED
 from mmsim.scenarios.guest import NAMES, guest_memory
 from mmsim.scenarios.situation import Situation, Spec
-from mmsim.script import Script, stranger
+from mmsim.script import Script
+from mmsim.strangers import stranger
 from mmsim.units import HPAGE_PMD_ORDER, MIGRATE_PASSES
 
 HOLD_MAX = 100_000

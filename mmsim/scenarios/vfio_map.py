@@ -22,7 +22,8 @@ from mmsim.mm.world import Environment, World
 from mmsim.scenarios.fates import MIGRATED, PINNED
 from mmsim.scenarios.guest import CMA_PFN, NAMES, guest_memory
 from mmsim.scenarios.situation import Situation, Spec
-from mmsim.script import Attempts, Cue, Faults, Position, Script, stranger, truncater, visit
+from mmsim.script import Attempts, Cue, Faults, Position, Script, visit
+from mmsim.strangers import stranger, truncater
 from mmsim.units import HPAGE_PMD_ORDER, MIGRATE_PASSES
 
 LATE = "late"

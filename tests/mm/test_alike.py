@@ -11,7 +11,7 @@ from mmsim.engine.scenario import Scenario
 from mmsim.mm.gup import Extent, pin_user_pages_remote
 from mmsim.mm.holders import direct_io, fault, lookup, undrained_batch
 from mmsim.mm.versions import get
-from mmsim.script import locker, pinner, stranger
+from mmsim.strangers import locker, pinner, stranger
 
 OTHERS = {
     "stranger": stranger,

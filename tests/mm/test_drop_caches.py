@@ -16,7 +16,7 @@ from mmsim.mm.folio import Extent
 from mmsim.mm.gup import pin_user_pages_remote
 from mmsim.mm.swap import batch_add, folio_isolate_lru, lru_add_drain_all
 from mmsim.mm.versions import VERSIONS
-from mmsim.script import locker, stranger, truncater
+from mmsim.strangers import locker, stranger, truncater
 from mmsim.units import PAGEVEC_SIZE
 
 ME = "drop_caches"

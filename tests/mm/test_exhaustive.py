@@ -12,7 +12,7 @@ from mmsim.engine.scenario import Scenario
 from mmsim.errno import ENOMEM
 from mmsim.mm.gup import Extent, pin_user_pages_remote
 from mmsim.mm.versions import VERSIONS
-from mmsim.script import locker, pinner, stranger, truncater
+from mmsim.strangers import locker, pinner, stranger, truncater
 
 
 def pin_against(other, version, targets_huge, passes, *, merge=True):

@@ -11,7 +11,8 @@ from mmsim.flags import ACTIVATE, DEACTIVATE_FILE, LRU_ADD
 from mmsim.mm.gup import Extent, pin_user_pages_remote
 from mmsim.mm.swap import batch_add
 from mmsim.mm.versions import VERSIONS
-from mmsim.script import Cue, Position, Script, Scripted, isolator, stranger
+from mmsim.script import Cue, Position, Script, Scripted
+from mmsim.strangers import isolator, stranger
 from mmsim.units import GUP_PIN_COUNTING_BIAS
 
 ALL = tuple(VERSIONS)

@@ -23,7 +23,7 @@ from mmsim.mm.holders import (
 )
 from mmsim.mm.rmap import try_to_migrate
 from mmsim.mm.versions import VERSIONS
-from mmsim.script import truncater
+from mmsim.strangers import truncater
 from mmsim.units import GUP_PIN_COUNTING_BIAS
 
 LEAVING = [direct_io, gup_fast, fault, fault_around, lookup]

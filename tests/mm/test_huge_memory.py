@@ -16,7 +16,8 @@ from mmsim.flags import ANON, HUGE_ZERO, SPLIT_COUNTERS
 from mmsim.mm.folio import Page
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios.split_race import repeated_split
-from mmsim.script import Cue, Position, Script, Scripted, stranger, truncater
+from mmsim.script import Cue, Position, Script, Scripted
+from mmsim.strangers import stranger, truncater
 
 SPLIT = "thp_split_page"
 FAILED = "thp_split_page_failed"

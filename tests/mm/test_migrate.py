@@ -24,7 +24,8 @@ from mmsim.flags import (
 from mmsim.mm.folio import Page
 from mmsim.mm.migrate import migrate_pages, putback_movable_pages
 from mmsim.mm.versions import VERSIONS
-from mmsim.script import Cue, Position, Script, Scripted, locker, stranger, truncater
+from mmsim.script import Cue, Position, Script, Scripted
+from mmsim.strangers import locker, stranger, truncater
 
 ALL = tuple(VERSIONS)
 S, F = "pgmigrate_success", "pgmigrate_fail"

@@ -21,7 +21,8 @@ from mmsim.mm.holders import direct_io, fault, gup_fast, permanent_pin, undraine
 from mmsim.mm.versions import VERSIONS
 from mmsim.mm.vfio import MapDma, vfio_dma_do_map
 from mmsim.mm.world import Environment, World
-from mmsim.script import Cue, Script, Scripted, isolator, locker, pinner, stranger
+from mmsim.script import Cue, Script, Scripted
+from mmsim.strangers import isolator, locker, pinner, stranger
 from mmsim.units import HPAGE_PMD_ORDER, PAGE_SIZE
 
 ALL = tuple(VERSIONS)

@@ -13,7 +13,7 @@ from mmsim.mm.gup import Extent, pin_user_pages_remote
 from mmsim.mm.migrate import migrate_pages, putback_movable_pages
 from mmsim.mm.versions import VERSIONS
 from mmsim.mm.world import World
-from mmsim.script import isolator, locker, pinner, stranger
+from mmsim.strangers import isolator, locker, pinner, stranger
 
 
 def plant(**changes):

@@ -14,7 +14,7 @@ from mmsim.flags import ANON, SHMEM
 from mmsim.mm.folio import ISOLATION, Page
 from mmsim.mm.huge_memory import split_huge_page_to_list
 from mmsim.mm.versions import Version, get
-from mmsim.script import stranger
+from mmsim.strangers import stranger
 
 
 def attempts(passes: int, version: Version) -> Generator[Op, Any, int]:

@@ -11,7 +11,7 @@ from small import NR, ORDER, folio, memory
 from view_states import run
 
 import mmsim.mm
-import mmsim.script
+import mmsim.strangers
 from mmsim.engine.actor import Actor
 from mmsim.engine.scenario import Scenario
 from mmsim.engine.schedule import one_after_another
@@ -31,7 +31,7 @@ from mmsim.mm.versions import VERSIONS
 from mmsim.mm.vfio import MapDma, vfio_dma_do_map
 from mmsim.mm.world import World
 from mmsim.scenarios import vfio_map
-from mmsim.script import isolator, locker, pinner, stranger, truncater
+from mmsim.strangers import isolator, locker, pinner, stranger, truncater
 from mmsim.units import PAGE_SIZE
 from mmsim.views.fold import fold
 from mmsim.views.sentences import SENTENCES
@@ -45,7 +45,7 @@ def _atomic_steps() -> set[str]:
     ]
     return {
         kind.name
-        for module in (*modules, mmsim.script)
+        for module in (*modules, mmsim.strangers)
         for value in vars(module).values()
         if (kind := getattr(value, "atomic", None)) is not None
     }
