@@ -20,6 +20,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "boolean": (bool,),
     "null": (type(None),),
 }
+SHOWN_MAX = 3
 _IGNORED = {"$schema", "title", "description", "$defs", "then"}
 
 Schema = dict[str, Any]
@@ -141,8 +142,10 @@ def _one_of(v: Any, rule: list[Schema], place: str, defs: Schema, schema: Schema
     found = [list(_walk(v, inner, place, defs)) for inner in rule]
     fitting = sum(not complaints for complaints in found)
     if fitting == 0:
-        # The alternative that came closest explains best.
-        yield min(found, key=len)[0]
+        # The alternatives that came closest explain best.
+        least = min(map(len, found))
+        close = dict.fromkeys(complaints[0] for complaints in found if len(complaints) == least)
+        yield "; or ".join([*close][:SHOWN_MAX])
     elif fitting > 1:
         yield f"{place} fits {fitting} alternatives, not one"
 

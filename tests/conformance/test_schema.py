@@ -156,3 +156,14 @@ def test_a_problem_names_its_place():
     assert any(
         "vectors[2]" in problem and "'colour'" in problem for problem in problems(content, SCHEMA)
     )
+
+
+def test_alternatives_that_come_equally_close_are_all_told():
+    all_or_some = {"oneOf": [{"const": "all"}, {"type": "array", "items": {"enum": ["v1", "v2"]}}]}
+    [told] = problems(["v4"], all_or_some)
+    assert told == (
+        "the file must be 'all', not ['v4']; or the file[0] must be one of ['v1', 'v2'], not 'v4'"
+    )
+    kinds = [{"type": "object", "required": [name]} for name in "abcde"]
+    [told] = problems({}, {"oneOf": kinds})
+    assert told.count("; or ") == 2
