@@ -115,8 +115,10 @@ def odds(answer: dict[str, Any]) -> Verdict:
             return failed(f"{text}: {error}")
         if given != prod(parts):
             if "05.odds" not in ANSWERED:
-                how = f'play("check", "{text}") plays it: at the end, who can still move?'
-                return failed(f"{text}: not {answer[text]}; {how}")
+                why = (
+                    "at which steps could both have moved? Play it: who can still move at the end?"
+                )
+                return failed(f"{text}: not {answer[text]}; {why}")
             crossroads = sum(part < 1 for part in parts)
             return failed(f"{text}: both could move at {crossroads} of its {len(parts)} steps")
     return passed("a half for each step at which both could have moved")

@@ -162,9 +162,9 @@ assert folio_on(life).refcount == 515 and folio_on(life).cache_refs == 512
 #
 # If the actual count is the same, nobody else is there. If it is higher, somebody is, and the kernel leaves
 # the page alone. `can_split_folio()` makes this comparison for a huge page while it is still mapped. (It
-# subtracts instead of adding, as you saw under the ledger; the bench below adds: `mapcount == refcount - extra_pins - 1`, which is the
-# same. `mapcount` is the number of mappings; `extra_pins` is its name for the references of the page cache, and has
-# nothing to do with a pin.)
+# subtracts instead of adding, as you saw under the ledger: `mapcount == refcount - extra_pins - 1`, which is the
+# same; the bench below adds. `mapcount` is the number of mappings; `extra_pins` is its name for the references of the
+# page cache, and has nothing to do with a pin.)
 #
 # Take a huge page of a memfd, mapped once and isolated: 512 + 1 + 1 = 514 on both sides. Now one thing is
 # different. Are the two sides still equal?

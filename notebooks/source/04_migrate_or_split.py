@@ -465,8 +465,8 @@ check("04.window", steps)
 show_table(counters_by_version(pin_versus(), ("base", "v2")), after="04.window")
 
 # %% [markdown]
-# The table is the run above, in which `drop_caches` goes on before pass 1. The patch gets past this
-# window by trying again: `base` fails with the reported pair, and `v2` is refused once.
+# The table is the run above, in which `drop_caches` goes on before pass 1. The patch gets past this window
+# by trying again: `base` fails with the reported pair, and `v2` is refused once.
 #
 # ## What the patch does not reach
 #
@@ -510,7 +510,8 @@ show_table(reached(pin_versus(**SMALL), ("base", "v2")), after="04.left")
 # length of a shortest schedule. The end that was not asked about, *although everything moved*, is the return value that
 # you met above: it is why `base` never succeeds, and what the companion mends. Of the other two failures the patch takes
 # none away: `drop_caches` can still be held up for longer than the passes last, and the same shortest way leads to a
-# missed piece in both versions. How *likely* each end is, is another question; lesson 05 asks it, and lesson 08 what a real kernel did.
+# missed piece in both versions. How *likely* each end is, is another question; lesson 05 asks it, and lesson 08 what a
+# real kernel did.
 #
 # </details>
 

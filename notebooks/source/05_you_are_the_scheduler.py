@@ -289,8 +289,8 @@ often.store(**{"failing runs of 10,000": 288})
 often.show_against({"failing runs of 10,000": round(10_000 * all_failures(race).odds)})
 
 # %% [markdown]
-# **Task.** How likely are these two schedules? Write fractions as text, such as `"1/8"`. (Play them: who can still
-# move at the end?)
+# **Task.** How likely are these two schedules? Write fractions as text, such as `"1/8"`. (Play them: who can still move
+# at the end?)
 
 # %% tags=["student"]
 likely = {"stranger*2 split*13": None, "split*6 stranger split*3 stranger": None}
