@@ -1,6 +1,6 @@
 """What a lesson asks before it shows: predictions.
 
-Interface: Prediction, PredictionError, REPORTED, counters_of
+Interface: Prediction, PredictionError, REPORTED, counters_of, ran
 
 A prediction is stored before the outcome is drawn, in a widget or by a plain call, so a lesson
 works without widgets too.  Nothing is judged here; `show_against` only puts the two beside each
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from mmsim.engine.trace import Trace
+from mmsim.scenarios import Situation
 
 Answer = int | str
 
@@ -20,6 +21,14 @@ REPORTED = ("thp_migration_fail", "thp_split_page_failed")
 def counters_of(trace: Trace) -> dict[str, int]:
     """The two counters of the report at the end of a run."""
     return {name: trace.last.world.vmstat[name] for name in REPORTED}
+
+
+def ran(answer: object) -> tuple[Situation, Trace] | None:
+    """A situation and its run, also if the run itself was handed in; None if it is neither."""
+    trace = answer.run() if isinstance(answer, Situation) else answer
+    if isinstance(trace, Trace) and isinstance(trace.scenario, Situation):
+        return trace.scenario, trace
+    return None
 
 
 class PredictionError(ValueError):

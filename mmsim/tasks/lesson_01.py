@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from mmsim import errno
-from mmsim.checks import ANSWERED, Verdict, failed, letters, passed, task
+from mmsim.checks import ANSWERED, FormError, Verdict, failed, letters, passed, task
 from mmsim.engine.trace import Trace
+from mmsim.lessons import ran
 from mmsim.mm.folio import ISOLATION, Folio
 from mmsim.practice.benches import Bench, folio_on, leak_hunt, workbench
 from mmsim.practice.cases import cases, expected_and_actual, folios, in_words
@@ -114,9 +115,12 @@ def equation(answer: dict[str, Any]) -> Verdict:
     "With mappings=0 the cache has 512. Who can have the other two?",
     "workbench(mappings=0, holders=1), and the caller's isolation is the second.",
 )
-def same(answer: Bench) -> Verdict:
+def same(answer: object) -> Verdict:
     """Refcount 514 and no user at all."""
-    folio = answer.folio()
+    mine = ran(answer)
+    if mine is None or not isinstance(mine[0], Bench):
+        raise FormError("the answer should be a page: workbench(...) with knobs of your choice")
+    folio = folio_on(mine[1])
     told = f"that page has refcount {folio.refcount} and mapcount {folio.mapcount}: {_sum(folio)}"
     if folio.refcount == 514 and folio.mapcount == 0:
         return passed(told)

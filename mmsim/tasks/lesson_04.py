@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from mmsim import errno
-from mmsim.checks import Verdict, failed, letters, passed, task
+from mmsim.checks import FormError, Verdict, failed, letters, passed, task
 from mmsim.engine.trace import Trace
-from mmsim.lessons import counters_of
+from mmsim.lessons import counters_of, ran
 from mmsim.mm.migration_target import AVAILABLE
 from mmsim.practice.benches import workbench
 from mmsim.scenarios import Situation, vfio_map
@@ -66,15 +66,18 @@ letters(
     "stranger=0, and something else is the matter with the page: the knob trouble.",
     "trouble can be truncated, nomem or writeback; one of them is not counted as a refused split.",
 )
-def pair(answer: Situation) -> Verdict:
+def pair(answer: object) -> Verdict:
     """The reported counters, both of them, by a failing pin that met no stranger."""
-    trace = answer.run()
-    told = _told(answer, trace)
-    if answer.knobs["targets"] == AVAILABLE:
-        return failed(f"{told}: with a free huge page elsewhere no split is tried")
-    if set(counters_of(trace).values()) != {1} or not answer.result(trace.last).startswith("-"):
+    mine = ran(answer)
+    if mine is None:
+        raise FormError("the answer should be a situation: vfio_map(...) with knobs of your choice")
+    situation, trace = mine
+    if situation.knobs["targets"] == AVAILABLE:
+        return failed("with a free huge page elsewhere no split is tried")
+    told = _told(situation, trace)
+    if set(counters_of(trace).values()) != {1} or not situation.result(trace.last).startswith("-"):
         return failed(told)
-    if answer.knobs["stranger"]:
+    if situation.knobs["stranger"]:
         return failed(f"{told}: the pair, but with a stranger; find one without")
     return passed(f"{told}, and nobody held a reference")
 

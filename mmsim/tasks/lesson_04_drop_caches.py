@@ -31,12 +31,12 @@ def window(answer: int) -> Verdict:
             _OFF if fate == WAITS else _TRIED.format(state.world.vmstat["thp_split_page_failed"]),
         )
     if fate == WAITS:
-        return failed(f"after {answer} steps the pin is {situation.blocked(state, 'pin')}")
+        return failed(f"after {answer} steps drop_caches has the lock of the page: the pin waits")
     if fate == FAILS:
         return failed(f"after {answer} steps it fails, but drop_caches has yet to lock the page")
     walked = situation.local(state, "drop_caches")
     who = "drop_caches is done with the page" if walked.finished else "nobody is in the way"
-    return failed(f"after {answer} steps the pin goes through: {who}")
+    return failed(f"after {answer} steps the split goes through: {who}")
 
 
 _TRIED = "As long as drop_caches stands still here, v2 tries in every pass: {} refusals."
@@ -68,11 +68,15 @@ def left(answer: dict[tuple[str, str], bool]) -> Verdict:
             if answer[version, short] is bool(schedule):
                 continue
             if schedule:
-                shown = f"a shortest order of steps: {render(schedule)}"
+                shown = (
+                    "a shortest order of steps (pin*9 means nine steps of the pin): "
+                    f"{render(schedule)}"
+                )
                 return failed(f"{version} can end so ({end})", shown)
             return failed(f"{version} never ends so ({end}), in any order of the steps")
     return passed(
-        "the patch makes one failure rarer; it takes none away, and one it does not touch"
+        "of these two failures the patch takes none away: it makes one rarer, and the other it "
+        "does not touch"
     )
 
 

@@ -114,6 +114,11 @@ def odds(answer: dict[str, Any]) -> Verdict:
         except ValueError as error:
             return failed(f"{text}: {error}")
         if given != prod(parts):
+            if "05.odds" not in ANSWERED:
+                why = (
+                    "at which steps could both have moved? Play it: who can still move at the end?"
+                )
+                return failed(f"{text}: not {answer[text]}; {why}")
             crossroads = sum(part < 1 for part in parts)
             return failed(f"{text}: both could move at {crossroads} of its {len(parts)} steps")
     return passed("a half for each step at which both could have moved")
@@ -198,6 +203,12 @@ WALKED = {
     "pieces there are, or behind them?",
 }
 
+BECAUSE = {
+    "huge page": "the patch tries the split again",
+    "piece": "a piece still has its single attempt, and the walk that refused the split does not "
+    "come to the pieces",
+}
+
 
 @task(
     "05.bridge",
@@ -216,11 +227,9 @@ def bridge(answer: dict[str, str]) -> Verdict:
         if answer[what] != right and "05.bridge" not in ANSWERED:
             return failed(f"{what}: not {answer[what]}; {WALKED[what]}")
         if answer[what] != right:
-            return failed(f"{what}: {chance(old)} in 6.1.0, {chance(new)} in v3")
-    return passed(
-        "the patch tries the split again; a piece still has its single attempt, and the walk that "
-        "refused the split does not come to the pieces"
-    )
+            told = f"{chance(old)} in 6.1.0, {chance(new)} in v3"
+            return failed(f"{what}: {told}; {BECAUSE[what]}")
+    return passed("; ".join(BECAUSE.values()))
 
 
 # -- mutations

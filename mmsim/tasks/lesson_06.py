@@ -57,11 +57,12 @@ def review(answer: Any) -> Verdict:
     """Open: nothing is right or wrong, but three remarks are asked for."""
     if not isinstance(answer, list | tuple):
         return failed("write a list of texts: ['...', '...', '...']")
-    remarks = [text for text in answer if isinstance(text, str) and len(text) >= LETTERS_MIN]
+    texts = [" ".join(text.casefold().split()) for text in answer if isinstance(text, str)]
+    remarks = {text for text in texts if len(text) >= LETTERS_MIN}
     if len(remarks) < 3:
         told = f"of a sentence ({LETTERS_MIN} letters or more) each"
-        return failed(f"three remarks {told} are asked for; these are {len(remarks)}")
-    said = " ".join(remarks).casefold()
+        return failed(f"three different remarks {told} are asked for; these are {len(remarks)}")
+    said = " ".join(remarks)
     met = [subject for subject, words in SUBJECTS.items() if any(word in said for word in words)]
     found = f"By their words they touch on: {'; '.join(met)}." if met else ""
     return passed("noted. Now compare with what the list said", found)
@@ -164,13 +165,14 @@ def code(answer: dict[str, Any]) -> Verdict:
     situation = always_again()
     trace = situation.run()
     refused, result = _refused(trace), situation.result(trace.last)
-    if "06.code" not in ANSWERED and (answer["refused"], answer["pin"]) != (refused, result):
+    pin = f"-{answer['pin'].strip().upper().removeprefix('-')}"
+    if "06.code" not in ANSWERED and (answer["refused"], pin) != (refused, result):
         return failed(
             "not so: what has changed when the split is tried again, and when is the end?"
         )
     if answer["refused"] != refused:
         return failed(f"the split is refused {refused} times: nothing changes between two passes")
-    if answer["pin"] != result:
+    if pin != result:
         return failed(f"after {refused} refusals the pin comes to {result}")
     return passed(f"{refused} refusals, and {result} all the same: trying again can't help here")
 

@@ -8,8 +8,7 @@ from typing import Any
 
 from mmsim import errno
 from mmsim.checks import ANSWERED, Verdict, failed, passed, task
-from mmsim.engine.trace import Trace
-from mmsim.lessons import counters_of
+from mmsim.lessons import counters_of, ran
 from mmsim.practice.benches import workbench
 from mmsim.practice.capstone import (
     CAUSES,
@@ -24,7 +23,7 @@ from mmsim.practice.capstone import (
 )
 from mmsim.probe import names
 from mmsim.retrylaw import Retrying, success
-from mmsim.scenarios import Situation, vfio_map
+from mmsim.scenarios import vfio_map
 from mmsim.scenarios.hosts import fates, host
 
 # -- the four artefacts
@@ -87,11 +86,12 @@ def fate(case: Case, answer: str) -> Verdict:
 @about_a_case("run")
 def run_(case: Case, answer: Any) -> Verdict:
     """Judged by running it: kernel, number of huge pages, a pin that fails, counters."""
-    trace = answer.run() if isinstance(answer, Situation) else answer
-    if not isinstance(trace, Trace) or not isinstance(trace.scenario, Situation):
+    mine = ran(answer)
+    if mine is None:
         kind = type(answer).__name__
         return failed(f"run should be a situation such as vfio_map(...), not of type {kind}")
-    version, pages = trace.scenario.version.name, len(names(trace.state(0).world))
+    situation, trace = mine
+    version, pages = situation.version.name, len(names(trace.state(0).world))
     if version != case.kernel:
         return failed(f"it is about {case.kernel}, your run about {version}")
     if pages != case.huge_pages:
@@ -103,7 +103,7 @@ def run_(case: Case, answer: Any) -> Verdict:
             return failed(f"your run ends with {name} {found}, the case with {case.counters[name]}")
     if trace.results["pin"] >= 0:
         return failed("the same counters, but in your run the pin succeeds")
-    return passed(f"the same counters, and {trace.scenario.result(trace.last)}")
+    return passed(f"the same counters, and {situation.result(trace.last)}")
 
 
 @task(

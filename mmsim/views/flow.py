@@ -29,6 +29,7 @@ from mmsim.views.style import (
 __all__ = ["flow_sentence", "flow_svg"]
 
 WIDTH, HEIGHT = 1100, 560
+BEFORE_SITE1 = "before site 1"
 PASSES = f"at most {MIGRATE_PASSES} passes"
 Point = tuple[float, float]
 
@@ -97,7 +98,7 @@ def _boxes(t: Taken) -> list[Box]:
 
 
 def _refusals(t: Taken) -> str:
-    parts = (("site 1", t.at_site1), ("site 2", t.at_site2), ("before site 1", t.other_refusals))
+    parts = (("site 1", t.at_site1), ("site 2", t.at_site2), (BEFORE_SITE1, t.other_refusals))
     return ", ".join(f"{name} ×{n}" for name, n in parts if n) or "version and reason decide"
 
 
@@ -133,7 +134,7 @@ def _arrows(t: Taken) -> list[Arrow]:
         down(quarter, ROW3, ROW4, t.busy - t.busy_again),
         back(LEFT, 14, ROW3, MID, t.busy_again),
         down(mid, ROW2, ROW3, t.looked, "yes"),
-        Arrow("yes", t.other_refusals, before_site1, (edge + 8, early + 14)),
+        Arrow(BEFORE_SITE1, t.other_refusals, before_site1, (bend + 6, ROW2 + H + 12)),
         aside(ROW2 + half, forbidden, (RIGHT, ROW2 + half)),
         down(mid, ROW3, ROW4, t.look_ok, "yes"),
         aside(ROW3 + half, t.at_site1, (RIGHT, ROW3 + half)),
@@ -163,7 +164,7 @@ def _draw_arrow(svg: Svg, arrow: Arrow) -> None:
     svg.path(f"M{tip}Z", fill=ink, stroke=ink, stroke_width=1)
     if arrow.label:
         text = f"{arrow.label} ×{arrow.times:,}" if lit else arrow.label
-        svg.text(*arrow.at, text, 90, size=SMALL, fill=ink, bold=lit, anchor=arrow.anchor)
+        svg.text(*arrow.at, text, 125, size=SMALL, fill=ink, bold=lit, anchor=arrow.anchor)
 
 
 def _draw_box(svg: Svg, box: Box) -> None:

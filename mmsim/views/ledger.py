@@ -113,7 +113,7 @@ def _held_row(who: str, refs: int) -> tuple[int, Entry]:
         return 2, Entry(who, refs, "waits for its LRU list", False)
     if who.endswith(" (pin)"):
         return 3, Entry(f"pinned by {who.removesuffix(' (pin)')}", refs, "by FOLL_PIN", False)
-    return 4, Entry(who, refs, "looks at it for a while", False)
+    return 4, Entry(who, refs, "has looked it up", False)
 
 
 def _rows(folio: Folio, check: str) -> tuple[Entry, ...]:

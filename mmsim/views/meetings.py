@@ -15,7 +15,7 @@ from mmsim.scenarios import Situation, pin_versus
 if TYPE_CHECKING:
     import pandas as pd
 
-LOCK, REFERENCE = "while drop_caches has the lock", "later, with its reference alone"
+LOCK, REFERENCE = "while drop_caches has the lock", "later, with only its reference left"
 MOMENTS: Mapping[str, str] = {LOCK: "folio_test_dirty", REFERENCE: "folio_batch_add"}
 """Which step of drop_caches comes next at that moment."""
 WAITS, FAILS, MAPPED = "it waits", "it fails", "it goes on"

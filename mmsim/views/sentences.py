@@ -73,7 +73,11 @@ SENTENCES: dict[str, Callable[[Step], str]] = {
     "lru_add_drain": lambda s: steps.drained(s, "the batches of its own CPU", "lru_add_drain"),
     "folio_add_lru": lambda s: (
         f"{s.who} queues {s.it()} for an LRU list with folio_add_lru(): "
-        "a batch may hold it for a while"
+        + (
+            "it goes straight there"
+            if s.after.folios[s.a[0]].lru
+            else "a batch may hold it for a while"
+        )
     ),
     "putback_lru_page": lambda s: (
         f"{s.who} puts {s.it()} back with putback_lru_page(): the isolation ends, "

@@ -135,10 +135,12 @@ def changes_table(versions: Sequence[str] = (), *, posted: bool = False) -> pd.D
     """What changed where in the kernel: one row for each place, in our own words.
 
     `versions`: only rows that one of them has; none means every row.  `posted`: as it was known on
-    the day, without what became of it."""
+    the day, without what became of it, and in the order of the series."""
     for name in versions:
         get(name)
     rows = [row for row in SERIES if not versions or set(versions) & set(row.versions)]
+    if posted:
+        rows = sorted(rows, key=lambda row: row.patch)
     index = labels([row.patch.partition(" ")[0] if posted else row.patch for row in rows], "patch")
     cells = [
         (f"{r.file} {r.function}", unbroken(r.before), unbroken(r.after), r.release, r.seam)

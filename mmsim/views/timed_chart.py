@@ -42,7 +42,7 @@ def timed_release() -> Chart:
         dtype=object,
     )
     base, last = VARIANTS[0], VARIANTS[-1]
-    gains = {how: round(found[last, how].model - found[base, how].model) for how in TIMED}
+    gains = {how: round(found[last, how].model) - round(found[base, how].model) for how in TIMED}
     said = " and ".join(f"{gains[how]} µs ({WORDS[how]})" for how in TIMED)
     apart = [c.apart for c in found.values()]
     sentence = (

@@ -190,14 +190,14 @@ show_table(suspects_tried(ruled_out, ranking))
 # Three suspects are left. A page under writeback is turned away before the split has begun, and that is
 # not counted as a failed split (`split_huge_page_to_list()`, Linux 6.1). Between the other three the pair
 # of counters can't choose. (They are not the only ones: a file system that won't let go of its private
-# data, for instance, is counted the same.)
+# data, for instance, is counted the same.) The patch that followed (its second version is called `v2` here) tries
+# again, but only if a reference was in the way; with the other two the pin still fails.
 #
 # </details>
 #
 # The reporter thought of a temporary reference, because `drop_caches` had been seen on that system: to look
 # at a page, it takes a reference for a short while. He wrote *probably*, and nobody in the discussion
-# proved it. Keep that word in mind. A patch followed (its second version is called `v2` here). It tries
-# again, but only if a reference was in the way; with the other two the pin still fails.
+# proved it. Keep that word in mind.
 
 # %% tags=["check"]
 fits = {name: counters_of(suspect(name).run()) for name in suspects().index}

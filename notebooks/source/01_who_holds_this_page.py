@@ -163,8 +163,8 @@ assert folio_on(life).refcount == 515 and folio_on(life).cache_refs == 512
 # If the actual count is the same, nobody else is there. If it is higher, somebody is, and the kernel leaves
 # the page alone. `can_split_folio()` makes this comparison for a huge page while it is still mapped. (It
 # subtracts instead of adding, as you saw under the ledger: `mapcount == refcount - extra_pins - 1`, which is the
-# same. `mapcount` is the number of mappings; `extra_pins` is its name for the references of the page cache, and has
-# nothing to do with a pin.)
+# same; the bench below adds. `mapcount` is the number of mappings; `extra_pins` is its name for the references of the
+# page cache, and has nothing to do with a pin.)
 #
 # Take a huge page of a memfd, mapped once and isolated: 512 + 1 + 1 = 514 on both sides. Now one thing is
 # different. Are the two sides still equal?
@@ -443,7 +443,8 @@ check("01.kinds", stays)
 # A reference that is taken and never dropped is a *leak*. The page can't be freed any more, nor moved, nor
 # split, until the machine is started again. Here is a run with one. (Made up: no such bug is known in these
 # four.) The guest fills its memory; then four visitors come twice each: `drop_caches`, a page fault, and two look-ups,
-# `mincore()` and `move_pages()`. `folio_get` takes a reference, `folio_put` drops one. At the end 513 would be right, but
+# `mincore()` and `move_pages()`. `folio_get` takes a reference, `folio_put` drops one (`= yes` is what a step
+# answered: the page could be mapped). At the end 513 would be right, but
 # it is 514. Who was it, and in which step did it take the reference that is still there?
 
 # %%

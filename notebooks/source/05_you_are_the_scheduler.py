@@ -289,7 +289,8 @@ often.store(**{"failing runs of 10,000": 288})
 often.show_against({"failing runs of 10,000": round(10_000 * all_failures(race).odds)})
 
 # %% [markdown]
-# **Task.** How likely are these two schedules? Write fractions as text, such as `"1/8"`.
+# **Task.** How likely are these two schedules? Write fractions as text, such as `"1/8"`. (Play them: who can still move
+# at the end?)
 
 # %% tags=["student"]
 likely = {"stranger*2 split*13": None, "split*6 stranger split*3 stranger": None}
@@ -394,9 +395,12 @@ show_chances(race, together=as_one["at the freeze"], after="05.together")
 # %% tags=["solution", "check"]
 merged = race.together("can_split_folio", "folio_ref_freeze")
 names = {end.name for end in merged.explore().outcomes(merged.fate)}
+assert merged.explore().schedules() == race.explore().states == 55
 assert names == {"split", "failed: a huge page could not be split, still mapped"}
 
 # %% [markdown]
+# (With two steps as one there are 55 *schedules*; that the race has 55 *states* is chance.)
+#
 # **Explain:** why can't the kernel do that? Answer for both pairs.
 #
 # <details><summary><b>A possible answer.</b> Open when you have one.</summary>
@@ -606,7 +610,8 @@ show_table(mutants_table(dies), after="05.mutants")
 # ## More to try
 #
 # 1. Level 5 of the game, `scheduler("walk")` or `play("walk")`: make a single write to `drop_caches` fail the pin. How many of its kinds of failure do you find?
-# 2. `race.together("unmap_folio", "folio_ref_freeze")`: what is left of the failures at the freeze, and why?
+# 2. `show_chances(race, together=("unmap_folio", "folio_ref_freeze"))`: what is left of the failures at the freeze, and
+#    why?
 # 3. On a terminal: `mmsim explore pin_versus --version v3 --set order=1 --set passes=2`.
 # 4. Look at another mutation: `show_mutation("failure not taken back")`. What dies, and in which lesson have you
 #    met it?

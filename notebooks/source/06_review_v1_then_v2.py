@@ -266,7 +266,7 @@ assert 30725 == 5 * 6145 and 10245 == 5 * 2049 and 2049 == (256 - 248) * 256 + 1
 # <details><summary><b>A model answer.</b></summary>
 #
 # Perhaps, for this owner. But nobody decided it. `-ENOMEM` meant "stop" to this caller; now it is told something else, and
-# splits are refused ten thousand times on the way. If `cma_alloc()` should go on after a missing destination, then that
+# splits are refused 30,725 times on the way. If `cma_alloc()` should go on after a missing destination, then that
 # is a patch of its own, with a reason, for the people who know `cma_alloc()`. A return value is a promise: change it
 # for those who asked, and tell the others.
 #
@@ -326,16 +326,19 @@ check("06.code", always)
 # And why only for long-term pins? The patch says no more than that it wants to make *their* failure less likely. What can
 # be said for it: to a pin a failure is final, the virtual machine does not start. NUMA balancing never splits, and a
 # system call that failed can be made again. Each more attempt costs them time, and none of them had asked. One thing is
-# certain: every caller that is left out keeps the promise that it had.
+# certain: in version 2 every caller that is left out keeps the error code that it had.
 #
 # </details>
 #
 # ## Version 2, a day later
 #
-# 21 October 2022. Two patches again, and each has changed.
+# 21 October 2022. Two patches again, and each has changed. First version 2 beside version 1:
 
 # %%
 show_side_by_side("v1", "v2")
+
+# %% [markdown]
+# And version 2 as a whole, against `base` (*before*):
 
 # %%
 show_table(changes_table(("v2",)))
@@ -407,8 +410,8 @@ check("06.regression", regression)
 # - Review the explanation as well as the code: a wrong one mends the wrong place.
 # - Ask of every changed value who reads it last. Version 1 changed an error code for callers who had asked for nothing.
 # - An error code tells the caller what may help. That is why references got one of their own.
-# - Version 2 tries ten times, at once, for long-term pins only, and keeps its word to everybody else. It waits for nobody,
-#   and it does nothing for the pieces.
+# - Version 2 tries ten times, at once, for long-term pins only; it waits for nobody, and does nothing for the pieces.
+#   Everybody else keeps the error codes that they had; only the mended count is new to them.
 # - Nobody showed that the reported failure was cured. A reviewer asked; it would be tested.
 #
 # ## What this model leaves out
@@ -418,7 +421,7 @@ check("06.regression", regression)
 # | the text of the patches | you review what they change, not how they are written |
 # | compaction and memory failure as callers | they see what `contig_range` sees; compaction never has huge pages on its list |
 # | `cma_alloc()` page by page | the model goes from pageblock to pageblock: few ranges instead of thousands |
-# | the time that an attempt takes | ten thousand refusals are a number here; in a kernel they are a delay |
+# | the time that an attempt takes | thousands of refusals are a number here; in a kernel they are a delay |
 #
 # ## Words
 #
@@ -451,8 +454,8 @@ check("06.regression", regression)
 #    that explain them. A host has counted 11 failures and 10 refused splits: which versions can it be, and which
 #    not? Then try 1 and 10. (At the command line: `mmsim diagnose`, also with two texts of `/proc/vmstat`.)
 # 2. Your regression test looks at one caller. Write one with `cma_alloc(version)` that counts refused splits.
-# 3. Give the owner an area of four pageblocks with two huge pages in front (`cma_alloc("v1", blocks=4, thps=2)`; the
-#    stranger refers to the first). How often does `v1` call `migrate_pages()`, and what for?
+# 3. Give the owner an area of four pageblocks with two huge pages in front; the stranger refers to the first:
+#    `counters_by_version(cma_alloc(blocks=4, thps=2), ("v1",))`. How often does `v1` call `migrate_pages()`, and what for?
 
 # %%
 show_diagnosis("thp_migration_fail +11\nthp_split_page_failed +10", unlock=cells)

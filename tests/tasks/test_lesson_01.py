@@ -12,6 +12,7 @@ from mmsim import checks
 from mmsim.checks import check, judge
 from mmsim.practice.benches import leak_hunt, workbench
 from mmsim.practice.cases import cases, expected_and_actual, folios
+from mmsim.scenarios import vfio_map
 
 
 def test_the_whole_ledger_is_told_at_the_second_wrong_answer(capsys):
@@ -111,6 +112,13 @@ def test_a_wrong_vote_meets_a_page_that_contradicts_it(letter):
     assert verdict.state == "failed"
     assert "refcount" in verdict.why or "514" in verdict.why
     assert judge("01.same", workbench(mappings=0, holders=1)).state == "passed"
+
+
+def test_a_run_is_as_good_as_its_bench():
+    assert judge("01.same", RIGHT["01.same"].run()).state == "passed"
+    assert "refcount 514 and mapcount 1" in judge("01.same", workbench().run()).why
+    for other in (vfio_map(), vfio_map().run(), 514):
+        assert judge("01.same", other).why.startswith("the answer should be a page: workbench(")
 
 
 def test_the_judges_of_lesson_01_run_the_model(monkeypatch):

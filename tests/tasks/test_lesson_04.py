@@ -20,7 +20,7 @@ def test_the_place_where_the_page_can_not_be_isolated_is_explained():
     told = judge("04.window", 10)
     assert "off its LRU list" in told.detail
     assert "10 refusals" in judge("04.window", 9).detail
-    assert "waiting for the lock" in judge("04.window", 5).why
+    assert "drop_caches has the lock of the page" in judge("04.window", 5).why
     assert "yet to lock" in judge("04.window", 2).why
     assert "nobody is in the way" in judge("04.window", 0).why
     assert "done with the page" in judge("04.window", 17).why
@@ -78,4 +78,35 @@ def test_the_pair_with_a_stranger_is_not_what_was_asked_for():
 
 def test_a_page_that_moves_whole_is_not_split():
     told = judge("04.pair", vfio_map(targets="available", stranger=0, trouble="truncated")).why
-    assert "with a free huge page elsewhere no split is tried" in told
+    assert told == "with a free huge page elsewhere no split is tried"
+
+
+def test_a_run_is_as_good_as_its_situation():
+    assert judge("04.pair", RIGHT["04.pair"].run()).state == "passed"
+    assert "without" in judge("04.pair", vfio_map("base").run()).why
+    assert "a situation: vfio_map(...)" in judge("04.pair", vfio_map("base").run().last).why
+
+
+@pytest.mark.parametrize("steps", [0, 14])
+def test_outside_the_windows_the_split_goes_through_although_the_pin_of_base_fails(steps):
+    from mmsim.views.meetings import FAILS, meets
+
+    assert "the split goes through" in judge("04.window", steps).why
+    _, state, fate = meets("base", steps)
+    assert fate == FAILS
+    assert state.world.vmstat["thp_split_page"] == 1
+    assert not state.world.vmstat["thp_split_page_failed"]
+
+
+@pytest.mark.parametrize("steps", range(3, 8))
+def test_whenever_the_pin_is_told_to_wait_for_the_lock_it_does(steps):
+    from mmsim.views.meetings import meets
+
+    situation, state, _ = meets("v2", steps)
+    assert "lock of A, held by drop_caches" in str(situation.blocked(state, "pin"))
+    assert "the lock of the page: the pin waits" in judge("04.window", steps).why
+
+
+def test_a_schedule_in_a_reply_is_explained():
+    told = judge("04.left", {**RIGHT["04.left"], ("v2", "not split"): False}).detail
+    assert told.startswith("a shortest order of steps (pin*9 means nine steps of the pin): ")

@@ -61,6 +61,20 @@ def test_remarks_are_sorted_by_their_words():
     assert judge("06.review", "a text").state == "failed"
 
 
+def test_the_same_remark_three_times_is_one():
+    told = judge(
+        "06.review", ["Who else calls this function?", "who else  calls this function?"] * 2
+    )
+    assert told.state == "failed"
+    assert told.why.endswith("these are 1")
+
+
+@pytest.mark.parametrize("pin", ["ENOMEM", " -enomem"])
+def test_an_error_code_may_be_written_without_its_sign(pin):
+    assert judge("06.code", {"refused": 10, "pin": pin}).state == "passed"
+    assert judge("06.code", {"refused": 10, "pin": "EBUSY"}).state == "failed"
+
+
 def test_always_trying_again_ends_in_a_fault_where_the_page_has_left_its_file():
     gone = vfio_map(always_again().version, stranger=0, trouble="truncated").run()
     assert gone.results["pin"] == -14

@@ -60,6 +60,14 @@ def test_a_split_that_is_refused_early_never_comes_to_the_check_of_references(tr
     assert "Site 1: are all references known?" not in bold
 
 
+@pytest.mark.parametrize("knobs", [{"stranger": 0, "trouble": "writeback"}, {}])
+def test_the_way_past_site_1_has_a_name_of_its_own(knobs):
+    """Two ways leave the question for the reason, and only one of them is the plain yes."""
+    drawn = texts(flow_svg(vfio_map("base", **knobs).run()))
+    name = "before site 1 ×1" if knobs else "before site 1"
+    assert drawn.count(name) == (2 if knobs else 1)  # lit, the box says it, too
+
+
 def test_a_sentence_says_how_it_ended():
     assert "the pin returned -ENOMEM" in flow_sentence(vfio_map("base").run())
     assert "-ENOMEM" not in flow_sentence(vfio_map("v3", stranger=0).run()).rpartition("pin")[2]

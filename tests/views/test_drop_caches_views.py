@@ -93,6 +93,9 @@ def test_the_chart_of_timed_releases():
         assert row["turns at, measured (µs)"] == round(turns.measured)
         assert row["turns at, model (µs)"] == round(turns.model)
     assert f"{timed.microseconds_per_unit()} µs per unit" in chart.sentence
+    turns_at = chart.table["turns at, model (µs)"].unstack()
+    for how, gain in (turns_at.loc["v2"] - turns_at.loc["base"]).items():
+        assert f"{gain} µs ({how})" in chart.sentence  # what a reader gets who subtracts
     panels = chart.figure.axes
     assert [panel.get_title(loc="left").split()[0] for panel in panels] == list(VARIANTS)
     for panel in panels:

@@ -30,6 +30,7 @@ from mmsim.mm.holders import (
 from mmsim.mm.versions import VERSIONS
 from mmsim.mm.vfio import MapDma, vfio_dma_do_map
 from mmsim.mm.world import World
+from mmsim.practice.benches import workbench
 from mmsim.scenarios import vfio_map
 from mmsim.strangers import isolator, locker, pinner, stranger, truncater
 from mmsim.units import PAGE_SIZE
@@ -80,6 +81,12 @@ def test_sentences_are_sentences(version: str, knobs: dict[str, object]) -> None
         assert "  " not in said
         assert said.count("()") <= 1, said
         assert "None" not in said
+
+
+@pytest.mark.parametrize(("order", "told"), [(9, "straight there"), (0, "a batch may hold it")])
+def test_only_a_single_page_waits_for_its_list(order: int, told: str) -> None:
+    trace = workbench(order=str(order)).run()
+    assert told in sentence(trace, trace.find("folio_add_lru"))
 
 
 @pytest.mark.parametrize(
