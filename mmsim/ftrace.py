@@ -8,6 +8,7 @@ page frame numbers are not compared; a pfn only says which huge page is meant.
 
 from __future__ import annotations
 
+from collections import Counter
 from difflib import SequenceMatcher
 from typing import NamedTuple
 
@@ -73,6 +74,7 @@ _PARTS = {
     "split": (("ref", ("ref",)), ("map", ("map",)), ("ret", ("ret",))),
     "mm_migrate_pages": (("counted", COUNTS), ("called", ("mode", "reason"))),
 }
+_OF_A_PASS = ("mm_page_alloc", "thp", "split_ret", "ref", "map", "ret", "loop")
 
 
 def _parts(kind: str, fields: Fields) -> list[Entry]:
@@ -109,10 +111,25 @@ def _modelled(trace: Trace, failed_allocations: bool) -> list[tuple[Entry, str, 
     return entries
 
 
+def _numbered(entries: list[Entry]) -> list[tuple[str, object, int]]:
+    """Each line as the n-th of its kind in its pass: no other line may stand beside it."""
+    passes, pass_ = list[object](), None
+    for kind, fields in reversed(entries):
+        pass_ = (fields["round"], fields["pass"]) if "pass" in fields else pass_
+        passes.append(pass_ if kind in _OF_A_PASS else None)
+    found = Counter[tuple[str, object]]()
+    numbered = []
+    for (kind, _), where in zip(entries, reversed(passes), strict=True):
+        found[kind, where] += 1
+        numbered.append((kind, where, found[kind, where]))
+    return numbered
+
+
 def align(real: RealTrace, trace: Trace) -> list[Row]:
     """Every line of the real trace with the model's line, then what was there afterwards.
 
-    A line without a counterpart makes a row that does not agree.  Raises ValueError for a file
+    A line stands beside the same line of the same pass; one without such a counterpart makes a row
+    that does not agree.  Raises ValueError for a file
     whose trace was cut off: nobody knows what was in the rest.
     """
     if real.cut:
@@ -124,9 +141,9 @@ def align(real: RealTrace, trace: Trace) -> list[Row]:
     # An injected failure returns before the kernel's tracepoint is reached.
     failed = any(kind == "mm_page_alloc" and not fields["found"] for kind, fields in measured)
     model = _modelled(trace, failed)
-    kinds = [kind for kind, _ in measured], [entry[0] for entry, _, _ in model]
+    lines = _numbered(measured), _numbered([entry for entry, _, _ in model])
     rows = _units(real, trace, 0)
-    for tag, i1, i2, j1, j2 in SequenceMatcher(None, *kinds, autojunk=False).get_opcodes():
+    for tag, i1, i2, j1, j2 in SequenceMatcher(None, *lines, autojunk=False).get_opcodes():
         if tag == "equal":
             for there, (here, what, at) in zip(measured[i1:i2], model[j1:j2], strict=True):
                 rows.append(Row(what, say(*there), say(*here), at, there == here))

@@ -61,6 +61,28 @@ def test_the_wrong_version_disagrees():
     assert not all(row.agrees for row in ftrace.align(real, trace))
 
 
+def test_fewer_passes_are_laid_beside_the_first_ones():
+    """Ten passes were measured, and base leaves after one: that one stands beside the first."""
+    real = read(text_of("S3_real_held_v2_retfix1.txt"))
+    rows = ftrace.align(real, ftrace.situation(real).with_(version="base").run())
+    first = next(row for row in rows if not row.agrees)
+    assert first.what == "huge page A: split_huge_page_to_list() returns"
+    assert (first.measured, first.model) == ("-EAGAIN", "-EBUSY")
+    ends = [row for row in rows if row.what.endswith("end of the pass")]
+    assert [row.what.split(":")[0] for row in ends] == [f"round 1, pass {n}" for n in range(10)]
+    assert [row.model == "—" for row in ends] == [False] + 9 * [True]
+
+
+@pytest.mark.parametrize("version", ["base", "v3"])
+@pytest.mark.parametrize("name", NAMES)
+def test_what_does_not_agree_can_be_seen(name, version):
+    real = read(text_of(name))
+    if real.cut:
+        return
+    rows = ftrace.align(real, ftrace.situation(real).with_(version=version).run())
+    assert not [row for row in rows if not row.agrees and row.measured == row.model]
+
+
 def test_vmstat_is_read_as_a_difference():
     real = ftrace.real_trace("S3_held_v2_retfix1.txt")
     moved = {name: n for name, n in ftrace.vmstat_delta(real).items() if name.startswith("thp")}

@@ -1,4 +1,4 @@
-"""Which paths of which versions explain counters that moved, the likeliest first.
+"""Which paths of which versions explain counters that moved, the simplest first.
 
 Interface: explain, Diagnosis, Group, Path
 
@@ -60,7 +60,7 @@ class Path(NamedTuple):
 
     @property
     def rank(self) -> tuple[int, int, int]:
-        """Smaller is likelier: fewer things that had to happen, then the simpler situation."""
+        """Smaller is simpler: fewer things that had to happen, then the plainer situation."""
         fails = self.split > 0 and not _plain(self.fate.version).split_pins
         odd = (self.singles > 0) + (self.pieces > 0) + (self.owners > 0) + fails
         odd += 2 * (self.times > 1)
@@ -75,7 +75,7 @@ class Group(NamedTuple):
 
 
 class Diagnosis(NamedTuple):
-    """The answer.  `groups`, likeliest first; none: no path of the model explains what moved.
+    """The answer.  `groups`, simplest first; none: no path of the model explains what moved.
 
     `nearest`, if there are none: the path that comes nearest, with what it gets wrong.
     `complete`: rarer situations were searched, too."""
@@ -186,7 +186,7 @@ def explain(delta: Delta, version: str | None = None, *, rarer: bool = False) ->
 
 
 def _grouped(found: Sequence[Path]) -> tuple[Group, ...]:
-    """By their counters; of each kind of fate the likeliest path, in every version that has it and
+    """By their counters; of each kind of fate the simplest path, in every version that has it and
     returns the same."""
     groups: dict[tuple[int, ...], dict[tuple[object, ...], Path]] = {}
     for path in sorted(found, key=lambda path: path.rank):

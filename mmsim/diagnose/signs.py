@@ -59,7 +59,7 @@ def _seen(path: Path) -> dict[str, str]:
 
 
 def hints(diagnosis: Diagnosis) -> list[str]:
-    """Sentences about the likeliest group: where to look, and what ran at the same time."""
+    """Sentences about the simplest group: where to look, and what ran at the same time."""
     if not diagnosis.groups:
         return []
     first = diagnosis.groups[0].paths[0]

@@ -59,7 +59,8 @@ def _v1() -> str:
 def _window() -> str:
     windows = Retrying(10, 2), Retrying(3, 9)
     parts = [f"{float(100 * success(each, 18)):.0f} %" for each in windows]
-    return f"neither: both span {windows[0].window} ticks ({parts[0]} and {parts[1]} for 18 ticks)"
+    outlast = f"{parts[0]} and {parts[1]} of those who hold for 18"
+    return f"neither: both span {windows[0].window} ticks ({outlast})"
 
 
 def _hole() -> str:
@@ -132,7 +133,12 @@ CARDS = (
         7, "07", "Refused once, then the huge page moves whole. What does the pin come to?", _hole
     ),
     Card(7, "07", "A single page lies in a batch: v2, wait or drain?", _batch),
-    Card(7, "08", "How often did pins fail beside drop_caches on a real kernel, and why?", _effect),
+    Card(
+        7,
+        "08",
+        "About how often did pins fail beside drop_caches on a real kernel, and why?",
+        _effect,
+    ),
 )
 
 

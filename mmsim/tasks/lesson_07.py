@@ -7,7 +7,7 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from mmsim import errno
-from mmsim.checks import ANSWERED, Verdict, failed, letters, passed, task
+from mmsim.checks import ANSWERED, FormError, Verdict, failed, letters, passed, task
 from mmsim.engine.trace import Trace
 from mmsim.mm.versions import HUGE_PAGE, LATEST, PIECE, SINGLE_PAGE, Attempt
 from mmsim.policy import PolicyError, limited, own_policy
@@ -162,7 +162,7 @@ def law(answer: str) -> Verdict:
     try:
         given = read_fraction(answer)
     except ValueError as error:
-        return failed(str(error))
+        raise FormError(str(error)) from None
     if given == 1 - exact:
         return failed(f"{given} is the chance that a later pass finds it gone; asked for the other")
     if given != exact and "07.law" not in ANSWERED:

@@ -29,13 +29,18 @@ from mmsim.scenarios.hosts import fates, host
 # -- the four artefacts
 
 HANDED: dict[int, dict[str, Any]] = {}
-"""Seed -> what was handed in for its case, the last of each kind."""
+"""Seed -> what was handed in for its case: of each kind the last that was right, or the last."""
+RIGHT: set[tuple[int, str]] = set()
+"""Seed and part: a right answer was handed in."""
+WRONG: dict[tuple[int, str], list[Any]] = {}
+"""Seed and part -> the different answers that were wrong."""
+TRIES = 3
 NOTHING = ["nothing"]
 
 
-def answered(part: str, seed: int) -> str:
-    """The name under which `after=` finds that this part was handed in for this case."""
-    return f"09.{part} of case {seed}"
+def settled(part: str, seed: int) -> str:
+    """The name under which `after=` finds that nothing about this part is given away any more."""
+    return f"09.{part} of case {seed}, rightly or three times"
 
 
 def about_a_case(
@@ -47,9 +52,17 @@ def about_a_case(
         @functools.wraps(judge)
         def judged(answer: dict[str, Any]) -> Verdict:
             case = unseen(answer["seed"])
-            HANDED.setdefault(case.seed, {})[part] = answer[part]
             verdict = judge(case, answer[part])
-            ANSWERED.add(answered(part, case.seed))
+            about = case.seed, part
+            wrong = WRONG.setdefault(about, [])
+            if verdict.state == "passed":
+                RIGHT.add(about)
+            elif answer[part] not in wrong:
+                wrong.append(answer[part])
+            if verdict.state == "passed" or about not in RIGHT:
+                HANDED.setdefault(case.seed, {})[part] = answer[part]
+            if about in RIGHT or len(wrong) >= TRIES:
+                ANSWERED.add(settled(part, case.seed))
             return verdict._replace(why=f"case {case.seed}: {verdict.why}")
 
         return judged
@@ -61,7 +74,8 @@ def about_a_case(
     "09.fate",
     "a dict: seed, and fate: what became of the pin",
     "Were splits refused? Were huge pages split? What is left of pgmigrate_fail?",
-    "thp_split_page_failed: refused. pgmigrate_fail below 512: single pieces. 0: everything moved.",
+    "thp_split_page_failed: refused. It stays at 0 if a split is turned away at its entry, or "
+    "none is tried. pgmigrate_fail below 512: single pieces. 0: everything moved.",
     parts={"seed": int, "fate": tuple(FATES)},
 )
 @about_a_case("fate")
@@ -110,7 +124,7 @@ def run_(case: Case, answer: Any) -> Verdict:
     "09.fitting",
     "a dict: seed, and fitting: a list of causes",
     "Try each cause in the kernel of the case: case_table(case, vfio_map(...)).",
-    "From v2 on a reference is tried again, and leaves more than one refusal behind; base and "
+    "From v1 on a reference is tried again, and leaves more than one refusal behind; base and "
     "6.1.0 leave at the first one.",
     parts={"seed": int, "fitting": list[str]},
 )
@@ -140,11 +154,12 @@ def _why_not(cause: str, case: Case) -> str:
 @task(
     "09.look",
     'a dict: seed, and look: a list of observations, ["nothing"] if nothing is to be told apart',
-    "For each cause that fits: what would be seen? show_trace(vfio_map(...).run()) has every step.",
+    "For each cause that fits: what would be seen? from mmsim import show_trace; "
+    "show_trace(vfio_map(...).run()) has every step.",
     "A split that lacks memory returns -ENOMEM; one of a page that was cut out, -EBUSY. It is not "
     "called at all if a huge page is free.",
     "A holder adds a reference to the expected ones; a page that was cut out has lost those of its "
-    "file; a lack of memory changes none.",
+    "file, and is freed in the end; a lack of memory changes none.",
     parts={"seed": int, "look": list[str]},
 )
 @about_a_case("look")
@@ -157,8 +172,8 @@ def look(case: Case, answer: list[str]) -> Verdict:
     all_, mine = tells_apart(LOOKS, case), tells_apart(looks, case)
     if mine != all_:
         why = f"{', '.join(looks) or 'nothing'} does not tell apart what others would"
-        if answered("fitting", case.seed) not in ANSWERED:
-            return failed(f"{why}; hand in 3. first, and you will be told which causes")
+        if settled("fitting", case.seed) not in ANSWERED:
+            return failed(f"{why}; solve 3. first, or try it three times, to be told which causes")
         left = ", ".join(" and ".join(sorted(pair)) for pair in sorted(all_ - mine, key=sorted))
         return failed(f"{why}: {left}")
     if len(set(looks)) > looks_needed(case):

@@ -58,7 +58,7 @@ def cause_table() -> pd.DataFrame:
     rows = []
     for cause, words in WORDS.items():
         knobs = ", ".join(f"{name}={value!r}" for name, value in CAUSES[cause].items())
-        rows.append([words, knobs or "none"])
+        rows.append([words, knobs or "no knob: as it is"])
     return frame(
         rows, labels(WORDS, "cause"), ["what happens to the first huge page", "knobs of vfio_map"]
     )

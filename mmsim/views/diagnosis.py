@@ -84,7 +84,7 @@ def _course(t: Taken, path: Path) -> list[str]:
         said.append(f"{plural(t.split, 'huge page')} split")
     if t.split and not t.pieces_visited:
         said.append("the pieces are never tried")
-    elif t.missed:
+    elif t.split and t.missed:
         said.append(f"{plural(t.missed, 'piece')} busy in the one pass that pieces have")
     if not path.fate.is_huge:
         moved = path.fate.counters["pgmigrate_success"]
@@ -180,17 +180,23 @@ def _report(diagnosis: Diagnosis, groups_max: int) -> str:
     if not diagnosis.groups:
         return "\n".join([*lines, "", *_no_path(diagnosis, versions)]) + "\n"
     shown = diagnosis.groups[:groups_max]
-    first = shown[0].paths[0]
-    lines += ["", f"Likeliest, in {_versions(first)}: {path_words(first)}."]
+    lines += ["", _simplest(diagnosis)]
     for number, group in enumerate(shown, start=1):
         lines += ["", *_group(number, group, diagnosis)]
     if len(diagnosis.groups) > len(shown):
         more = plural(len(diagnosis.groups) - len(shown), "more group")
-        lines += ["", f"And {more} of paths, less likely."]
+        lines += ["", f"And {more} of paths, less simple."]
     lines += ["", *_next(diagnosis, shown)]
     if not diagnosis.complete:
         lines += ["", RARER]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _simplest(diagnosis: Diagnosis) -> str:
+    first = diagnosis.groups[0].paths[0]
+    number = sum(len(group.paths) for group in diagnosis.groups)
+    which = f"One of {number:,} paths that fit; the simplest" if number > 1 else "One path fits"
+    return f"{which}, in {_versions(first)}: {path_words(first)}."
 
 
 def _no_path(diagnosis: Diagnosis, versions: str) -> list[str]:

@@ -55,7 +55,9 @@ def _met(setting: Retrying) -> str:
 
 
 def _percent(part: Any) -> str:
-    return f"{float(100 * part):.1f} %"
+    """What is not certain does not look so by being rounded."""
+    said = f"{float(100 * part):.1f} %"
+    return "over 99.9 %" if said == "100.0 %" and part < 1 else said
 
 
 def _sentence(setting: Retrying, hold: int | None) -> str:

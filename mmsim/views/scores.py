@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from mmsim.mm.versions import LATEST, POLICIES, Attempt, Version
 from mmsim.policy import PolicyError, own_policy
 from mmsim.practice.trials import CASES, others_notice, score
+from mmsim.views.names import plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +23,9 @@ def _column(version: Version) -> list[str]:
     cells = []
     for name, case in CASES.items():
         found = score(version, name)
-        steps = f"{found.steps} steps" + (f", {found.drains} drain" if found.drains else "")
+        steps = f"{found.steps} steps" + (
+            f", {plural(found.drains, 'drain')}" if found.drains else ""
+        )
         cells.append(f"{float(100 * found.odds):.1f} %" if case.winnable else steps)
     return [*cells, ", ".join(others_notice(version)) or "nobody"]
 

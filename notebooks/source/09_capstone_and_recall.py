@@ -39,8 +39,9 @@ show_table(case_table(case))
 show_table(counter_table(), folded="What each counter counts")
 
 # %% [markdown]
-# What may have happened? These eight things; a cause that makes no pin fail in this kernel can't be it. (The knob
-# `0.move_freeze`: just before a piece of a split page is moved; `late`: a huge page is free from the second request on.)
+# What may have happened? These eight things; a cause that makes no pin fail in this kernel can't be it. (For
+# `taken`, `"0.move_freeze"` is just before a piece of a split page is moved; for `targets`, `"late"`
+# is a huge page that is free from the second request on.)
 
 # %%
 show_table(cause_table())
@@ -77,7 +78,7 @@ verdict.store(verdict=None, sure=None)
 verdict.store(verdict="could not be split", sure="90 %")
 
 # %% [markdown]
-# In this cell you see which way a run of your own goes, and its counters beside those of the case. To begin with, one that
+# In the next cell you see which way a run of your own goes, and its counters beside those of the case. To begin with, one that
 # goes well: a huge page is free, and nobody is in the way.
 
 # %%
@@ -171,10 +172,12 @@ assert held["thp_split_page_failed"] == 10 and held["pgmigrate_success"] == 512
 #
 # `mmsim diagnose` looks through small situations and says which paths end with such counters. It knows no more than
 # you. Compare its paths with your causes; it also thinks of callers who pin nothing, and `late` and `reference` can be
-# one path of it.
+# one path of it. *Beside it* adds up several pins or pages: it does not know that there was one pin, and that it failed.
 
 # %%
-show_diagnosis(case.text, kernel=case.kernel, unlock=f"09.fitting of case {seed}")
+show_diagnosis(
+    case.text, kernel=case.kernel, unlock=f"09.fitting of case {seed}, rightly or three times"
+)
 
 # %% [markdown]
 # Your sheet:
@@ -250,6 +253,7 @@ show_table(recall_answers(7), folded="Answers of day 7: open on day 7, when you 
 # %% [markdown] tags=["solution"]
 # **Model answer.** 1. In seed 4 (`base`): a reference that never goes and one that would have gone before pass 1 leave the
 # same traces, because base leaves at the first refusal. Nobody can say how long it would have been held.
+# 3. Whatever no step of the model moves: it speaks neither for a path nor against one.
 
 # %% tags=["solution", "check"]
 from mmsim.checks import judge

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 
 import pytest
@@ -56,12 +57,15 @@ def test_no_path_is_said_aloud_with_status_1(capsys, file):
     assert "thp_migration_fail would be" in out
 
 
-def test_the_likeliest_is_said_first_and_a_cell_shows_few(capsys, file):
+def test_the_simplest_is_said_first_and_a_cell_shows_few(capsys):
     found = diagnose(PAIR)
-    assert f"Likeliest, in base, 6.1.0: {path_words(found.groups[0].paths[0])}." in report(found)
+    number = sum(len(group.paths) for group in found.groups)
+    assert number > len(found.groups[0].paths) > 1
+    simplest = f"the simplest, in base, 6.1.0: {path_words(found.groups[0].paths[0])}."
+    assert f"\nOne of {number} paths that fit; {simplest}\n" in report(found)
     show_diagnosis(PAIR)
     said = capsys.readouterr().out
-    assert f"And {len(found.groups) - 2} more groups of paths, less likely." in said
+    assert f"And {len(found.groups) - 2} more groups of paths, less simple." in said
     assert "\n3. " not in said
 
 
@@ -131,6 +135,12 @@ def test_every_path_has_words(version):
         assert "returns" in words
         assert words[0].islower()
         assert "None" not in words
+        assert not re.search(r"-\d", words)  # nothing happens less than never
+
+
+def test_a_single_page_is_no_piece():
+    found = diagnose("pgmigrate_success 1\npgmigrate_fail 0\ncma_alloc_success 1", kernel="v3")
+    assert "One path fits, in v3: a long-term pin; a single page is moved;" in report(found)
 
 
 def test_the_report_can_be_wrapped_and_its_commands_are_not():

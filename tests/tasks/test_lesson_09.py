@@ -23,7 +23,8 @@ ROOM = "could not be moved"
 def nothing_handed_in(monkeypatch):
     monkeypatch.setattr(checks, "ANSWERED", set())
     monkeypatch.setattr(lesson_09, "ANSWERED", checks.ANSWERED)
-    lesson_09.HANDED.clear()
+    for kept in (lesson_09.HANDED, lesson_09.RIGHT, lesson_09.WRONG):
+        kept.clear()
     capstone.VERDICTS.clear()
 
 
@@ -65,11 +66,13 @@ def test_order_and_repetition_of_observations_do_not_count():
 
 def test_observations_do_not_give_the_causes_away():
     first = said("look", 1, ["migrate returns"]).why
-    assert "hand in 3. first" in first
+    assert "solve 3. first, or try it three times" in first
     assert not any(cause in first for cause in unseen(1).fitting)
     said("fitting", 3, ["nomem"])
     assert said("look", 1, ["migrate returns"]).why == first
-    said("fitting", 1, ["busy"])
+    for wrong in (["busy"], ["busy"], ["nomem"], ["late"]):
+        assert said("look", 1, ["migrate returns"]).why == first
+        said("fitting", 1, wrong)
     assert "nomem and truncated" in said("look", 1, ["migrate returns"]).why
 
 
@@ -133,8 +136,27 @@ def test_an_answer_belongs_to_the_case_that_it_names():
         "passed",
     ]
     assert hand_in(5).loc["fate", "state"] == "failed"
-    assert lesson_09.answered("fate", 5) in checks.ANSWERED
-    assert lesson_09.answered("fitting", 5) not in checks.ANSWERED
+
+
+def test_the_diagnosis_opens_after_a_right_answer_or_three_different_wrong_ones():
+    opens = "09.fitting of case 1, rightly or three times"
+    for wrong in (["busy"], ["busy"], ["nomem"]):
+        said("fitting", 1, wrong)
+    assert opens not in checks.ANSWERED
+    said("fitting", 1, ["late"])
+    assert opens in checks.ANSWERED
+    said("fitting", 4, unseen(4).fitting)
+    assert opens.replace("1", "4") in checks.ANSWERED
+
+
+def test_a_right_answer_stays_on_the_sheet():
+    said("fitting", 1, ["busy"])
+    said("fitting", 1, ["nomem", "truncated"])
+    said("fitting", 1, ["nomem"])
+    assert hand_in(1).loc["fitting", ["handed in", "state"]].tolist() == [
+        "nomem, truncated",
+        "passed",
+    ]
 
 
 def test_a_sheet_without_anything_on_it():

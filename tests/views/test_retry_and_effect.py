@@ -30,6 +30,11 @@ SETTINGS = [
 ]
 
 
+def test_what_is_not_certain_is_not_said_to_be():
+    assert "over 99.9 % for 10 ticks" in retry_law(Retrying(100)).sentence
+    assert "0.0 % for 10 ticks" in retry_law(Retrying(permanent=1)).sentence
+
+
 def written(chart):
     return " ".join(text.get_text() for text in chart.figure.findobj(matplotlib.text.Text))
 
@@ -47,7 +52,8 @@ def test_the_curve_is_the_law(setting):
     for hold, part in drawn.items():
         assert part == pytest.approx(float(success(setting, int(hold))))
     assert chart.png().startswith(b"\x89PNG")
-    assert f"{float(100 * success(setting, 50)):.1f} %" in chart.sentence
+    said = f"{float(100 * success(setting, 50)):.1f} %"
+    assert ("over 99.9 %" if said == "100.0 %" else said) in chart.sentence
     for name, hold in ASKED.items():
         assert f"for {hold:,} ticks" in chart.sentence, name
 

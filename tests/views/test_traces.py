@@ -33,7 +33,7 @@ def test_only_compaction_differs():
     table = agreements()
     assert len(table) == 24
     assert differing(table) == 5
-    assert differing(table, besides="compact") == 0
+    assert differing(table, of_the_pin=True) == 0
     assert table["what differs"].str.contains("cut off").sum() == 1
     stalls = table[table["what differs"].str.contains("compact_stall")]
     both = ["none free, real fragmentation"] * 2 + [
