@@ -8,7 +8,7 @@ A file says what was there before, what the kernel traced, and what was there af
 from __future__ import annotations
 
 import re
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mmsim import datafiles
 from mmsim.compare.pins import VERSION_OF
@@ -91,12 +91,6 @@ class RealTrace(NamedTuple):
         """What each counter of /proc/vmstat grew by; the whole machine's, not only the pin's."""
         after = self.vmstat_after
         return {n: after[n] - value for n, value in self.vmstat_before.items() if n in after}
-
-    def table(self) -> Any:
-        """The counters that moved, and the result, as a pandas table."""
-        from mmsim.views.tables import measured_table
-
-        return measured_table(self)
 
 
 # -- reading

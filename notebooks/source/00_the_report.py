@@ -20,8 +20,9 @@
 # The words that come back stand in a table at the end.
 
 # %%
-from mmsim import Prediction, check, counters_of, failed_pin, hint, ready, real_trace, show_state
-from mmsim import show_story, show_table, stepper, suspect, suspects, suspects_tried, vfio_map
+from mmsim import Prediction, check, counters_of, failed_pin, hint, measured_table, ready
+from mmsim import real_trace, show_state, show_story, show_table, stepper, suspect, suspects
+from mmsim import suspects_tried, vfio_map
 
 ready()
 
@@ -139,7 +140,7 @@ assert vmstat["nr_foll_pin_released"] == 512 and run.results["pin"] == -12
 
 # %%
 measured = real_trace("S3_held_base_retfix1.txt")
-show_table(measured.table(), after=guess)
+show_table(measured_table(measured), after=guess)
 
 # %% tags=["check"]
 assert measured.delta["thp_migration_fail"] == measured.delta["thp_split_page_failed"] == 1

@@ -21,7 +21,7 @@
 
 # %%
 from mmsim import Prediction, agreements, check, differing, disturbed, hint, left_behind
-from mmsim import missed_piece, pins_beside_drop_caches, ready, recheck, show_chart
+from mmsim import measured_table, missed_piece, pins_beside_drop_caches, ready, recheck, show_chart
 from mmsim import show_state, show_table, stall_examples, trace_lines, trace_picker
 from mmsim import unnamed_lines, unnamed_trace, ways_to_fail
 
@@ -60,7 +60,7 @@ check("08.recall", recall)
 
 # %%
 unnamed = unnamed_trace()
-show_table(unnamed.table())
+show_table(measured_table(unnamed))
 
 # %% [markdown]
 # **Task.** Which run of the model counts the same? (A stranger who never lets go holds the first huge page, if nothing
