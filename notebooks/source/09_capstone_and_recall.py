@@ -101,7 +101,7 @@ check("09.fate", {"seed": 1, "fate": None})
 check("09.fate", {"seed": 1, "fate": "could not be split"})
 
 # %% [markdown]
-# Your verdict beside it, and those of all cases in this session:
+# Your verdict beside it, and those of all cases since this notebook was started:
 
 # %%
 show_table(verdicts(), after="09.fate")
