@@ -1,7 +1,7 @@
 """The page allocator: a terabyte at rest, huge pages, single pages, and what each of them costs.
 
 Baselines of the same run: a naive allocator that looks at page after page, and how many events a
-second simpy gets through, if it is installed (it is nobody's dependency: `pip install simpy`).
+second simpy gets through (only the tests' environment has it).
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import statistics
 import time
 import tracemalloc
 from collections.abc import Callable
+
+import simpy
 
 from benchmarks.measure import Result
 from benchmarks.naive import NaiveZone
@@ -84,12 +86,8 @@ def _naive(nr_pages: int, pairs: int) -> float:
     return _timed(lambda: _churn(lambda: zone.alloc(0), lambda pfn: zone.free(pfn, 0), pairs, HELD))
 
 
-def _simpy_events(n: int) -> float | None:
-    """Seconds for n time-outs of one process; None without simpy."""
-    try:
-        import simpy
-    except ImportError:
-        return None
+def _simpy_events(n: int) -> float:
+    """Seconds for n time-outs of one process."""
     env = simpy.Environment()
 
     def process():  # type: ignore[no-untyped-def]
@@ -147,12 +145,8 @@ def _pairs() -> list[Result]:
             f"of the naive allocator with {HELD} pages held",
         )
     ]
-    events = _simpy_events(4 * PAIRS)
-    if events is None:
-        print("alloc: simpy is not installed, so its event rate is left out.")
-    else:
-        found.append(Result("the same", ours, "pairs/s", 4 * PAIRS / events, "of simpy's events"))
-    return found
+    events = 4 * PAIRS / _simpy_events(4 * PAIRS)
+    return [*found, Result("the same", ours, "pairs/s", events, "of simpy's events")]
 
 
 def _memory() -> list[Result]:
