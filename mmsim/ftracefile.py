@@ -1,6 +1,6 @@
 """Reading the files of data/kernel-runs/traces/: what a real kernel traced while it pinned.
 
-Floor 5.  Interface: read, real_trace, RealTrace, Line, Unit
+Floor 5.  Interface: read, real_trace, raw_lines, FOLDER, RealTrace, Line, Unit
 
 A file says what was there before, what the kernel traced, and what was there afterwards.
 """
@@ -8,6 +8,7 @@ A file says what was there before, what the kernel traced, and what was there af
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from mmsim import datafiles
@@ -15,6 +16,7 @@ from mmsim.compare.pins import VERSION_OF
 from mmsim.hints import nearest
 from mmsim.probe import COUNTS, Fields
 
+FOLDER = "kernel-runs/traces/"
 _HEADING = re.compile(r"-- (\w+) ([\w.]+)/(\w+) retfix=([01]) gup=\d+: units before.*")
 _UNIT = r"unit (\d+) pfn (0x[0-9a-f]+) "
 _UNIT_BEFORE = re.compile(_UNIT + r"cma ([01]) thp ([01]) dirty [01] map (\d+) .*")
@@ -193,8 +195,14 @@ def _value(key: str, text: str) -> int | str:
 
 def real_trace(name: str) -> RealTrace:
     """Read a file of data/kernel-runs/traces/, for instance "S3_held_base_retfix1.txt"."""
-    path = datafiles.path(f"kernel-runs/traces/{name}")
+    path = datafiles.path(f"{FOLDER}{name}")
     try:
         return read(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{name}, {error}") from None
+
+
+def raw_lines(name: str, numbers: Sequence[int]) -> list[str]:
+    """Lines of a trace file as the kernel wrote them, without process, processor and time."""
+    text = datafiles.path(f"{FOLDER}{name}").read_text(encoding="utf-8").splitlines()
+    return [text[number - 1].split(": ", 1)[1].strip() for number in numbers]

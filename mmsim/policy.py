@@ -14,6 +14,7 @@ import linecache
 import sys
 import sysconfig
 from collections.abc import Callable
+from inspect import CO_GENERATOR
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
@@ -83,8 +84,9 @@ def limited(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
 class _Limit:
     """Counts the steps that a call takes, and remembers the last line.
 
-    It stops a function where a line of its own begins, and nowhere else: an exception that comes
-    out of the model, or between two instructions of one expression, would leave things half done.
+    It stops a function where a line of its own begins, or a call into the model, and nowhere else:
+    an exception inside the model, or between two instructions of one expression, would leave things
+    half done.
     """
 
     def __init__(self) -> None:
@@ -130,6 +132,9 @@ class _Limit:
         if self.model is not None:
             return None
         self.steps += CALL_STEPS
+        # A path of the model that is thrown away goes on once more, to be closed: that is no call.
+        if self.steps > STEPS_MAX and not frame.f_code.co_flags & CO_GENERATOR:
+            raise _TooLong
         self.model = frame
         frame.f_trace_lines = False
         return self._leave

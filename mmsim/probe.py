@@ -1,6 +1,7 @@
 """What a tracer would print about a run of the model: tracepoints, return probes, local variables.
 
-Floor 5.  Interface: marks, Mark, stops, Stop, returned, names, region
+Floor 5.  Interface: marks, Mark, stops, Stop, returned, migrate_returns, names,
+region
 
 A recorded run keeps the steps of every actor, not the local variables between them.  They are had
 by sending the recorded answers to the actor's path once more and looking at its suspended frames
@@ -98,6 +99,12 @@ def returned(event: Event, function: str) -> Any:
     except StopIteration as stop:
         return stop.value
     return None
+
+
+def migrate_returns(trace: Trace) -> tuple[int, ...]:
+    """What each migrate_pages() of a run returned, in order."""
+    ends = (event for event in trace.events if event.op.kind.name == "trace_mm_migrate_pages")
+    return tuple(returned(event, "migrate_pages") for event in ends)
 
 
 def names(world: World) -> list[str]:

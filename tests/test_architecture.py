@@ -161,6 +161,12 @@ def test_nobody_imports_in_circles():
         done.update(free)
 
 
+@pytest.mark.parametrize("name", [n for n in NAMES if not n.startswith("tasks/")])
+def test_nobody_leans_on_the_judges(name):
+    """Tasks are found by their names (`checks`); what others need of them stands lower."""
+    assert [f"{name}:{line}: {t}" for line, t in inside(name) if t.startswith("tasks/")] == []
+
+
 @pytest.mark.parametrize("name", [n for n in NAMES if n.startswith("engine/")])
 def test_the_engine_has_never_heard_of_memory(name):
     allowed = [t for _, t in inside(name) if not t.startswith("engine/") and t != "hints.py"]

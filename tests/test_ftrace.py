@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mmsim import datafiles, ftrace
-from mmsim.ftracefile import NOT_READ, read
+from mmsim.ftracefile import NOT_READ, raw_lines, read
 
 NAMES = [
     name.rpartition("/")[2] for name in datafiles.names() if name.startswith("kernel-runs/traces/")
@@ -112,3 +112,9 @@ def test_an_unknown_trace_gets_the_nearest_match():
 
 def test_what_is_not_read_is_named():
     assert NOT_READ
+
+
+def test_a_line_as_the_kernel_wrote_it():
+    (line,) = raw_lines("S3_held_base_retfix1.txt", [10])
+    assert line.startswith("mm_migrate_pages_start: mode=MIGRATE_SYNC")
+    assert "[000]" not in line

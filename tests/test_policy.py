@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 
 import pytest
@@ -90,11 +91,11 @@ def one_instruction():
 
 
 def the_model_on_one_line():
-    return [vfio_map("base") for _ in iter(int, 1)]
+    return [vfio_map("base") for _ in LONG]
 
 
 def the_model_from_the_library():
-    return all(map(vfio_map, iter(lambda: "base", 1)))
+    return all(map(vfio_map, itertools.repeat("base", len(LONG))))
 
 
 def generators_of_its_own():

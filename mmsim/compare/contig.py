@@ -20,7 +20,7 @@ from mmsim.errno import EBUSY, ENOMEM
 from mmsim.mm.cma import ALLOC_CONTIG_TRIES
 from mmsim.mm.migration_target import AVAILABLE, NONE
 from mmsim.mm.versions import Version
-from mmsim.probe import returned
+from mmsim.probe import migrate_returns
 from mmsim.scenarios import cma_alloc
 
 AREA_PAGES = 65_536
@@ -45,14 +45,9 @@ def _range(version: Version, thps: int, held: bool, targets: str) -> Range:
     """The model's run of a request for exactly the memory that the huge pages are in."""
     knobs = {"blocks": thps, "wanted": thps, "thps": thps, "stranger": int(held)}
     trace = cma_alloc(version, **knobs, targets=targets).run()
-    codes = [
-        returned(event, "migrate_pages")
-        for event in trace.events
-        if event.op.kind.name == "trace_mm_migrate_pages"
-    ]
     moved = trace.last.world.vmstat
     result = min(trace.results["owner"], 0)
-    return Range(result, codes[0], tuple((name, moved[name]) for name in COUNTERS))
+    return Range(result, migrate_returns(trace)[0], tuple((name, moved[name]) for name in COUNTERS))
 
 
 def compare_contig_row(number: int, row: Row) -> RowComparison:

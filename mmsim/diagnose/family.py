@@ -25,7 +25,7 @@ from mmsim.flags import (
 )
 from mmsim.mm.migration_target import AVAILABLE, EITHER, NONE
 from mmsim.mm.versions import get
-from mmsim.probe import returned
+from mmsim.probe import migrate_returns
 from mmsim.scenarios import SCENARIOS, Situation
 from mmsim.units import HPAGE_PMD_ORDER
 
@@ -162,9 +162,7 @@ class Fate:
     @functools.cached_property
     def returns(self) -> tuple[int, ...]:
         """What each call of migrate_pages() returned."""
-        events = self.trace().events
-        ends = [event for event in events if event.op.kind.name == "trace_mm_migrate_pages"]
-        return tuple(returned(event, "migrate_pages") for event in ends)
+        return migrate_returns(self.trace())
 
     def situation(self, order: int = SMALL) -> Situation:
         """The situation that the schedule is for, with huge pages of this order."""

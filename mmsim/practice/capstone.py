@@ -1,7 +1,7 @@
 """Unseen cases: counters of a pin that failed, and everything that can be asked about them.
 
 Floor 5.  Interface: unseen, Case, CAUSES, WORDS, LOOKS, FATES, seen, outcome, tells_apart,
-looks_needed, verdict_question, VERDICTS, SURE
+looks_needed, verdict_question, HANDED, VERDICTS, SURE
 
 A case is drawn from a seed.  What is told of it is the kernel, the number of huge pages and what
 its counters say; the cause is not, because several may fit.  Nothing is written down: whoever asks
@@ -133,6 +133,8 @@ def outcome(cause: str, kernel: str, huge_pages: int) -> str:
 # -- a verdict, and how sure one is
 
 SURE = (50, 70, 90, 99)
+HANDED: dict[int, dict[str, object]] = {}
+"""Seed -> what was handed in for its case: of each kind the last that was right, or the last."""
 VERDICTS: dict[int, Prediction] = {}
 """Seed -> the question about its case, with the answer if there is one; there is no second try."""
 

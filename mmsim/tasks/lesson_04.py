@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from mmsim import errno
 from mmsim.checks import FormError, Verdict, failed, letters, passed, task
 from mmsim.engine.trace import Trace
 from mmsim.lessons import counters_of, ran
@@ -183,18 +182,6 @@ def rescues(answer: dict[str, int]) -> Verdict:
             told = f"{refused} for refused splits and 1 for {last}"
             return failed(f"{case}: v2 counts {found['thp_migration_fail']}, {told}")
     return passed("one for each refused attempt and one for the split, or for giving up")
-
-
-def migrate_pages_returns(trace: Trace) -> str:
-    """What the last migrate_pages() of a run returned, for people."""
-    version = trace.scenario.version  # type: ignore[attr-defined]
-    for event in reversed(trace.events):
-        if event.op.kind.name == "trace_mm_migrate_pages":
-            rc = event.local.variable("_leave", "rc")
-            stats = event.local.variable("_leave", "stats")
-            left = event.local.variable("_leave", "from_")
-            return errno.name(version.final_rc(rc, stats.nr_thp_split, not left))
-    return "not called"
 
 
 # What lesson 04 has to say to each question of lesson 00's pre-test.

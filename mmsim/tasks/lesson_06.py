@@ -8,8 +8,8 @@ from mmsim.checks import ANSWERED, Verdict, failed, letters, passed, task
 from mmsim.engine.trace import Trace
 from mmsim.mm.versions import TRY_AGAIN, VERSIONS, get
 from mmsim.policy import PolicyError, limited, own_policy
+from mmsim.probe import migrate_returns
 from mmsim.scenarios import Situation, vfio_map
-from mmsim.tasks.lesson_04 import migrate_pages_returns
 
 # -- recall
 
@@ -91,7 +91,7 @@ def explain(answer: dict[str, int]) -> Verdict:
     """Judged by running v1."""
     for end, knobs in ENDS.items():
         run = vfio_map("v1", **knobs).run()
-        found, refused = int(migrate_pages_returns(run)), _refused(run)
+        found, refused = migrate_returns(run)[-1], _refused(run)
         if answer[end] == found:
             continue
         if "06.explain" not in ANSWERED:

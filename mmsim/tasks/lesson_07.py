@@ -13,9 +13,9 @@ from mmsim.mm.versions import HUGE_PAGE, LATEST, PIECE, SINGLE_PAGE, Attempt
 from mmsim.policy import PolicyError, limited, own_policy
 from mmsim.practice.books import Books, Claim, judged
 from mmsim.practice.trials import CASES, STEPS_MAX, others_notice, score
+from mmsim.probe import migrate_returns
 from mmsim.retrylaw import Retrying, still_there
 from mmsim.scenarios import lru_batch, vfio_map
-from mmsim.tasks.lesson_04 import migrate_pages_returns
 from mmsim.views.numbers import read_fraction
 
 # -- recall
@@ -134,7 +134,7 @@ def hole(answer: dict[str, str]) -> Verdict:
             return failed(f"{version}: not {answer[version]!r}; {HOLE_ASKS[version]}")
         if answer[version] != found:
             moved_ = run.last.world.vmstat["pgmigrate_success"]
-            rc = migrate_pages_returns(run)
+            rc = errno.name(migrate_returns(run)[-1])
             return failed(
                 f"{version}: {moved_} pages have moved, migrate_pages() returns {rc}, and the pin "
                 f"comes to {found}"

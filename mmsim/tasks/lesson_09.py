@@ -14,6 +14,7 @@ from mmsim.practice.capstone import (
     CAUSES,
     COUNTERS,
     FATES,
+    HANDED,
     LOOKS,
     Case,
     looks_needed,
@@ -28,8 +29,6 @@ from mmsim.scenarios.hosts import fates, host
 
 # -- the four artefacts
 
-HANDED: dict[int, dict[str, Any]] = {}
-"""Seed -> what was handed in for its case: of each kind the last that was right, or the last."""
 RIGHT: set[tuple[int, str]] = set()
 """Seed and part: a right answer was handed in."""
 WRONG: dict[tuple[int, str], list[Any]] = {}

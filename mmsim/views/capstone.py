@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from mmsim.checks import judge
 from mmsim.engine.trace import Trace
-from mmsim.practice.capstone import CAUSES, VERDICTS, WORDS, Case, unseen
+from mmsim.practice.capstone import CAUSES, HANDED, VERDICTS, WORDS, Case, unseen
 from mmsim.practice.recall import cards
 from mmsim.scenarios import Situation
-from mmsim.tasks.lesson_09 import HANDED
 from mmsim.views.tables import PIN, frame, labels
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from mmsim import errno
 from mmsim.engine.scenario import Event
 from mmsim.engine.trace import Trace
-from mmsim.probe import returned
+from mmsim.probe import migrate_returns
 from mmsim.views.names import main_actor, result_words
 
 WIDTH, HEIGHT = 1100, 560
@@ -129,9 +129,7 @@ def taken(trace: Trace) -> Taken:
             waiting |= {} if moved else {visit.pfn: "busy"}
         else:
             found.freed += 1
-    for event in trace.events:
-        if event.op.kind.name == "trace_mm_migrate_pages":
-            found.returns += (errno.name(returned(event, "migrate_pages")),)
+    found.returns = tuple(map(errno.name, migrate_returns(trace)))
     found.ends = _ends(trace)
     return found
 

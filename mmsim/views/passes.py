@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from mmsim import errno
 from mmsim.lessons import REPORTED, counters_of
+from mmsim.probe import migrate_returns
 from mmsim.scenarios import vfio_map
-from mmsim.tasks.lesson_04 import migrate_pages_returns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +26,7 @@ def count_by_passes(versions: Sequence[str], passes: Iterable[int]) -> pd.DataFr
     for number in numbers:
         runs = [vfio_map(version, passes=number).run() for version in versions]
         ends = [counters_of(run) for run in runs]
-        codes = [migrate_pages_returns(run) for run in runs]
+        codes = [errno.name(migrate_returns(run)[-1]) for run in runs]
         assert {errno.name(run.results["pin"]) for run in runs} == {"-ENOMEM"}
         rows.append([*(end[name] for name in REPORTED for end in ends), *codes])
     columns = pd.MultiIndex.from_product([(*REPORTED, "migrate_pages returns"), versions])

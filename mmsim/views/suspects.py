@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mmsim.engine.trace import Trace
 from mmsim.lessons import REPORTED, counters_of
-from mmsim.tasks.lesson_00 import SUSPECTS, suspect
+from mmsim.practice.suspects import SUSPECTS, suspect
 
 if TYPE_CHECKING:
     import pandas as pd

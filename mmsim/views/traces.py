@@ -1,7 +1,7 @@
 """Traces of real kernels beside runs of the model: all of them in a table, one as a list.
 
 Interface: TRACES, trace_names, aligned, agreements, differing, trace_lines, stall_examples,
-recheck, lines_html, raw_lines
+recheck, lines_html
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from mmsim import datafiles
 from mmsim.engine.trace import Trace
 from mmsim.ftrace import Row, align, situation
-from mmsim.ftracefile import RealTrace, real_trace
+from mmsim.ftracefile import FOLDER, RealTrace, real_trace
 from mmsim.policy import PolicyError, limited
 from mmsim.practice.stalls import MOVABLE, PINNED_DOWN, Pinned, Rule, checked, examples, of_trace
 from mmsim.views.style import BAD, INK, LINE, MARKED, MUTED, PANEL
@@ -23,7 +23,6 @@ from mmsim.views.tables import AGREES, DIFFERS, alignment, frame, labels
 if TYPE_CHECKING:
     import pandas as pd
 
-FOLDER = "kernel-runs/traces/"
 LINES_AROUND = 3
 COMPACTION = "compact_"
 # What the measuring program had set up, by the beginning of a file's name.
@@ -161,9 +160,3 @@ def lines_html(rows: Sequence[Row], at: int) -> str:
         f'style="border-collapse:collapse;background:{PANEL}"><thead><tr>{head}</tr></thead>'
         f"<tbody>{''.join(body)}</tbody></table><p>{said}</p></div>"
     )
-
-
-def raw_lines(name: str, numbers: Sequence[int]) -> list[str]:
-    """Lines of a trace file as the kernel wrote them, without process, processor and time."""
-    text = datafiles.path(f"{FOLDER}{name}").read_text(encoding="utf-8").splitlines()
-    return [text[number - 1].split(": ", 1)[1].strip() for number in numbers]

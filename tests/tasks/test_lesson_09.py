@@ -23,7 +23,7 @@ ROOM = "could not be moved"
 def nothing_handed_in(monkeypatch):
     monkeypatch.setattr(checks, "ANSWERED", set())
     monkeypatch.setattr(lesson_09, "ANSWERED", checks.ANSWERED)
-    for kept in (lesson_09.HANDED, lesson_09.RIGHT, lesson_09.WRONG):
+    for kept in (capstone.HANDED, lesson_09.RIGHT, lesson_09.WRONG):
         kept.clear()
     capstone.VERDICTS.clear()
 

@@ -12,7 +12,6 @@ from mmsim.views.traces import (
     aligned,
     differing,
     lines_html,
-    raw_lines,
     recheck,
     stall_examples,
     trace_lines,
@@ -61,12 +60,6 @@ def test_the_current_line_is_in_sight_and_marked(at):
     assert "<td style" in html
     assert f">{at + 1}</td>" in html
     assert "85 of 85 lines agree" in html
-
-
-def test_a_line_as_the_kernel_wrote_it():
-    (line,) = raw_lines("S3_held_base_retfix1.txt", [10])
-    assert line.startswith("mm_migrate_pages_start: mode=MIGRATE_SYNC")
-    assert "[000]" not in line
 
 
 def test_a_rule_is_held_against_every_pin():
