@@ -130,6 +130,7 @@ MAY_NAME = {
     "views/review.py": (NAMES, "lesson 06 puts these versions beside each other"),
     "practice/levels.py": (NAMES, "a level of lesson 05 says which version it is played with"),
     "ftrace.py": (("base",), "a variant of the measured tables, which use the same word"),
+    "practice/suspects.py": (("base",), "the report is about the kernel as it was"),
     "practice/capstone.py": (NAMES, "says which kernels a case can be about"),
     "practice/recall.py": (NAMES, "asks about the versions that the lessons compare"),
     "measured.py": (("base", "v1", "v2"), "variants, as the measured tables call them"),
