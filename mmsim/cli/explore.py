@@ -218,8 +218,8 @@ class _Words(NamedTuple):
 def _print_for_people(
     situation: Situation, found: Exploration, answer: Answer, words: _Words
 ) -> None:
-    from mmsim.views.numbers import count
     from mmsim.views.outcomes import outcome_table
+    from mmsim.views.words import count
 
     print(heading(situation))
     if SCENARIOS[situation.name].searched and not words.turned:

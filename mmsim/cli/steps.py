@@ -116,7 +116,7 @@ def replay(args: argparse.Namespace) -> int:
 
 
 def _print_trace(situation: Situation, trace: Trace, *, as_json: bool) -> int:
-    from mmsim.views import text
+    from mmsim.views import run as views
 
     told = schedule.render(trace.moves)
     code, no_code = _code(situation, trace)
@@ -129,7 +129,7 @@ def _print_trace(situation: Situation, trace: Trace, *, as_json: bool) -> int:
             "code": code,
             "result": situation.result(trace.last),
             "outcome": situation.outcome(trace.last),
-            "counters": dict(text.counters(trace)),
+            "counters": dict(views.counters(trace)),
             "steps": [
                 {
                     "actor": event.actor,
@@ -145,9 +145,9 @@ def _print_trace(situation: Situation, trace: Trace, *, as_json: bool) -> int:
         print(json.dumps(content, indent=1))
         return 0
     print(f"{heading(situation)}\nschedule  {told}\ncode      {code or no_code}\n")
-    print(text.step_table(trace))
+    print(views.step_table(trace))
     print()
-    print(text.summary(trace))
+    print(views.summary(trace))
     return 0
 
 

@@ -15,7 +15,7 @@ from mmsim.flags import MIGRATE_CMA
 from mmsim.fragmentation import PIN_SCOPE_TYPES, printed, read_printed, suitable, summed
 from mmsim.units import HPAGE_PMD_ORDER
 from mmsim.views.figures import HATCHES, STYLE, Chart, legend, panelled
-from mmsim.views.style import BLUE, FILLS, INK, VERMILION
+from mmsim.views.svg import BLUE, FILLS, INK, VERMILION
 
 if TYPE_CHECKING:
     import pandas as pd

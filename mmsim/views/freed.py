@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from mmsim.chance import chance, tries, ways
 from mmsim.stats import wilson
 from mmsim.units import HPAGE_PMD_ORDER
-from mmsim.views.names import size_words
+from mmsim.views.words import size_words
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mmsim.mm.versions import Version, get, seam_source, seams
 from mmsim.series import SERIES
-from mmsim.views.style import (
+from mmsim.views.svg import (
     BAD,
     BODY,
     CHANGED,

@@ -5,7 +5,7 @@ Interface: story_svg, story_sentence
 
 from __future__ import annotations
 
-from mmsim.views.style import BAD, BODY, INK, MUTED, PANEL, SMALL, TITLE, Svg, text_width, wrap
+from mmsim.views.svg import BAD, BODY, INK, MUTED, PANEL, SMALL, TITLE, Svg, text_width, wrap
 
 WIDTH, HEIGHT = 1100, 250
 _STEPS = (

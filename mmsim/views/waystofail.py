@@ -22,7 +22,7 @@ from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import SMALL, Situation, make
 from mmsim.scenarios.fates import ALL_MOVED, MISSED, NO_MEMORY, NOT_SPLIT
 from mmsim.units import MIGRATE_PASSES
-from mmsim.views.numbers import chance
+from mmsim.views.words import chance
 
 if TYPE_CHECKING:
     import pandas as pd

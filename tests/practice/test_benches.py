@@ -23,8 +23,7 @@ from mmsim.practice.benches import (
     refs_added,
     workbench,
 )
-from mmsim.views.balance import describe
-from mmsim.views.ledger import KNOWN, PRE_CHECK, ledger
+from mmsim.views.ledger import KNOWN, PRE_CHECK, describe, ledger
 
 POSSIBLE = [
     {"order": o, "cached": c, "mappings": m, "isolated": i, "holders": h, "pin": p}

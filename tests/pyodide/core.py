@@ -12,14 +12,13 @@ from mmsim.practice.mutants import deaths
 from mmsim.scenarios import SMALL, make, split_race
 from mmsim.scenarios.hosts import host
 from mmsim.sharecode import decode, encode
-from mmsim.views.balance import ledger_svg
 from mmsim.views.chances import chances, chances_svg
 from mmsim.views.columns import columns_svg
 from mmsim.views.flow import flow_svg
-from mmsim.views.ledger import JUST, ledger
+from mmsim.views.ledger import JUST, ledger, ledger_svg
 from mmsim.views.memory import memory
-from mmsim.views.picture import state_svg
-from mmsim.views.text import step_table
+from mmsim.views.run import step_table
+from mmsim.views.state import state_svg
 from mmsim.views.tree import tree_svg
 from mmsim.views.treefold import fold
 

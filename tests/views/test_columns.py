@@ -11,7 +11,7 @@ from mmsim.engine.trace import Trace, record
 from mmsim.scenarios import pin_versus, split_race, vfio_map
 from mmsim.views import columns
 from mmsim.views.columns import ROWS_MAX, columns_svg, rows_of
-from mmsim.views.intents import INTENTS, intent
+from mmsim.views.words import INTENTS, intent
 
 SMALL = {"order": 2, "released": "1"}
 

@@ -9,10 +9,9 @@ from view_states import run
 
 import mmsim
 from mmsim.scenarios import vfio_map
-from mmsim.views.balance import describe, ledger_svg
-from mmsim.views.code import LINES_MAX, breadcrumb, code_lines, listing
-from mmsim.views.fold import _shape, fold
-from mmsim.views.ledger import CHECKS, JUST, NEXT, check_at, ledger
+from mmsim.views.ledger import CHECKS, JUST, NEXT, check_at, describe, ledger, ledger_svg
+from mmsim.views.run import _shape, fold
+from mmsim.views.state import LINES_MAX, breadcrumb, code_lines, listing
 
 LONG = [("v2", {"released": "1"}), ("base", {"stranger": 0}), ("v2", {}), ("base", {"thps": 3})]
 

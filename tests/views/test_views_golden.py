@@ -21,11 +21,14 @@ sys.path.insert(0, str(HERE))
 from view_states import STATES, run, state  # noqa: E402
 
 from mmsim.scenarios.hosts import host  # noqa: E402
-from mmsim.views.balance import ledger_svg  # noqa: E402
-from mmsim.views.ledger import JUST, ledger  # noqa: E402
+from mmsim.views.ledger import (  # noqa: E402
+    JUST,
+    ledger,
+    ledger_svg,
+)
 from mmsim.views.memory import memory  # noqa: E402
-from mmsim.views.picture import state_svg, state_table  # noqa: E402
-from mmsim.views.text import sentence, step_table, summary  # noqa: E402
+from mmsim.views.run import sentence, step_table, summary  # noqa: E402
+from mmsim.views.state import state_svg, state_table  # noqa: E402
 
 GOLDEN = HERE / "golden"
 

@@ -11,13 +11,20 @@ from svg_rules import NS, references_are_defined, texts_fit, texts_stand_apart
 from view_states import STATES, run, state
 
 from mmsim.engine.trace import Trace
-from mmsim.views import style
-from mmsim.views.bar import layout
-from mmsim.views.fold import fold
-from mmsim.views.marks import OUTCOMES, initials
-from mmsim.views.panels import standing
-from mmsim.views.picture import state_svg, state_table
-from mmsim.views.style import ACTOR_FILLS, FILLS, HELD, MIGRATETYPES, TEXT_PAIRS, Svg, wrap
+from mmsim.views import svg as style
+from mmsim.views.run import fold
+from mmsim.views.state import layout, standing, state_svg, state_table
+from mmsim.views.svg import (
+    ACTOR_FILLS,
+    FILLS,
+    HELD,
+    MIGRATETYPES,
+    OUTCOMES,
+    TEXT_PAIRS,
+    Svg,
+    initials,
+    wrap,
+)
 
 
 def _pictures() -> Iterator[tuple[Trace, int, str]]:

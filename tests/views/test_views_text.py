@@ -34,9 +34,8 @@ from mmsim.practice.benches import workbench
 from mmsim.scenarios import vfio_map
 from mmsim.strangers import isolator, locker, pinner, stranger, truncater
 from mmsim.units import PAGE_SIZE
-from mmsim.views.fold import fold
-from mmsim.views.sentences import SENTENCES
-from mmsim.views.text import changes, counters, sentence, step_table, summary
+from mmsim.views.run import changes, counters, fold, sentence, step_table, summary
+from mmsim.views.words import SENTENCES
 
 
 def _atomic_steps() -> set[str]:
