@@ -8,7 +8,7 @@ runner all call it.  A `State` is a value: the world and the place where each ac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, NamedTuple, Protocol, Self
 
 from mmsim.engine.actor import Actor, Frame, Local, Program
@@ -53,6 +53,16 @@ class Event(NamedTuple):
     answer: Hashable
     local: Local
     """Where the actor stood when it took the step."""
+
+    @property
+    def site(self) -> str:
+        """Where in the algorithm the step was taken, if its path says so."""
+        return self.op.site
+
+    @property
+    def told(self) -> Mapping[str, Any]:
+        """What the path told about itself at this step."""
+        return self.op.told
 
     @property
     def where(self) -> tuple[Frame, ...]:
@@ -133,7 +143,7 @@ class Scenario:
             op = local.op
             if op is None:
                 continue
-            kind, args = op
+            kind, args = op.kind, op.args
             name = plain.actor
             if kind.guard is not None and kind.guard(world, name, *args) is not None:
                 continue
@@ -169,7 +179,7 @@ class Scenario:
         op = local.op
         if op is None:
             raise ModelError(f"{name!r} has finished and can't move")
-        kind, args = op
+        kind, args = op.kind, op.args
         if kind.guard is not None and (why := kind.guard(state.world, name, *args)):
             raise ModelError(f"{name!r} can't move: {why}")
         world = state.world.branch() if keep else state.world
