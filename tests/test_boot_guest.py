@@ -163,14 +163,14 @@ def test_a_run_that_nobody_could_look_at_is_refused_with_a_sentence():
 
 
 def test_the_populate_step_says_what_it_did():
-    from mmsim.views.run import sentence
+    from mmsim.views.words import sentence
 
-    said = sentence(boot_guest(pin="none").run(), 1)
+    said = sentence(boot_guest(pin="none").run().at(1))
     assert said == (
         "The guest touches 512 pages of its memory for the first time with "
         "populate_vma_page_range(): 1 huge page, in CMA."
     )
-    mixed = sentence(boot_guest(pin="none", shmem_enabled="never", cma=58, used=0).run(), 1)
+    mixed = sentence(boot_guest(pin="none", shmem_enabled="never", cma=58, used=0).run().at(1))
     assert mixed.endswith("512 single pages, in CMA.")
 
 

@@ -18,15 +18,7 @@ from mmsim.engine.trace import Moment, Trace
 from mmsim.mm.folio import ISOLATION, Folio
 from mmsim.mm.world import FIRST_TARGET_PFN, World
 from mmsim.scenarios.fates import DROPPED, MAPPED, PINNED, SPLIT, TAKEN
-from mmsim.views.words import (
-    arguments,
-    call,
-    main_actor,
-    place,
-    plural,
-    result_words,
-    short_name,
-)
+from mmsim.views.words import arguments, call, main_actor, place, plural, result_words, short_name
 
 # -- what changed
 

@@ -91,10 +91,7 @@ _PATTERNS = {
         '<circle cx="1.5" cy="1.5" r="1.1" fill="{c}"/>'
         '<circle cx="4.5" cy="4.5" r="1.1" fill="{c}"/>',
     ),
-    "diagonal": (
-        7,
-        '<path d="M-1 8L8 -1M-1 1L1 -1M6 8L8 6" stroke="{c}" stroke-opacity="0.55"/>',
-    ),
+    "diagonal": (7, '<path d="M-1 8L8 -1M-1 1L1 -1M6 8L8 6" stroke="{c}" stroke-opacity="0.55"/>'),
     "horizontal": (6, '<path d="M0 3H6" stroke="{c}" stroke-width="1.2"/>'),
     "vertical": (6, '<path d="M3 0V6" stroke="{c}" stroke-width="1.2"/>'),
     "crossed": (7, '<path d="M0 0L7 7M7 0L0 7" stroke="{c}" stroke-width="0.8"/>'),

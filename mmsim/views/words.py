@@ -184,17 +184,17 @@ class Step:
     """One step with the worlds on both sides of it; a row of OPS may name its attributes."""
 
     def __init__(self, op: Op, before: World, after: World, answer: Any = None, outcome: str = ""):
-        given = arguments(op)
-        self.a, self.given, self.answer, self.outcome = op.args, given, answer, outcome
+        self.a, self.given, self.answer, self.outcome = op.args, arguments(op), answer, outcome
         self.before, self.after = before, after
-        self.pfn: int | None = next((given[name] for name in _PFNS if name in given), None)
-        self.page = "the page"
-        if "region" in given and "index" in given:
-            region, index = given["region"], given["index"]
-            self.pfn = before.find(region, index) or after.find(region, index)
-            self.page = f"page {index} of {region}"
         entry = getattr(answer, "page", answer)
         self.found: Any = getattr(entry, "pfn", entry)  # the page frame that an answer names
+        self.page, region = "the page", self.given.get("region")
+        if region is not None:
+            index = self.given["index"]
+            self.pfn = before.find(region, index) or after.find(region, index)
+            self.page = f"page {index} of {region}"
+        else:
+            self.pfn = next((self.given[name] for name in _PFNS if name in self.given), self.found)
 
     def __getitem__(self, name: str) -> Any:
         return getattr(self, name)
@@ -205,31 +205,23 @@ class Step:
 
     @property
     def it(self) -> str:
-        """What people call that folio."""
-        if self.pfn is None or (self.page != "the page" and self.pfn not in self.before.folios):
-            return self.page
-        return folio_name(self.before if self.pfn in self.before.folios else self.after, self.pfn)
+        """What people call that folio; a page that is not there yet has only a place."""
+        if self.pfn in self.before.folios:
+            return folio_name(self.before, self.pfn)
+        return self.page if "region" in self.given else folio_name(self.after, self.pfn or 0)
 
     @property
     def got(self) -> str:
         """The folio that the step found or allocated."""
         return folio_name(self.after, self.found)
 
-    def _moved(self, pfn: int | None) -> str:
-        old, new = (world.folios.get(pfn or 0) for world in (self.before, self.after))
-        if old is None or new is None:
-            return ""
-        return f"its count goes from {old.refcount} to {new.refcount}"
-
     @property
     def count(self) -> str:
-        """How the count of the folio moved."""
-        return self._moved(self.pfn)
-
-    @property
-    def got_count(self) -> str:
-        """How the count of the folio that was found moved."""
-        return self._moved(self.found)
+        """How the count of the folio moved, if it did."""
+        old, new = (world.folios.get(self.pfn or 0) for world in (self.before, self.after))
+        if old is None or new is None or old.refcount == new.refcount:
+            return ""
+        return f"its count goes from {old.refcount} to {new.refcount}"
 
     @property
     def pages(self) -> str:
@@ -254,17 +246,6 @@ class Step:
         """The memory that the folio lies in, or its new place does."""
         return place(self.after, self.given.get("dst", self.pfn or 0))
 
-    @property
-    def fails(self) -> str:
-        """The error, if there is one."""
-        return f"it fails with {errno.name(self.answer)}" if self.answer else ""
-
-    @property
-    def drained(self) -> str:
-        """How many pages left a batch."""
-        n = sum(map(len, self.before.batches.values())) - sum(map(len, self.after.batches.values()))
-        return f"{plural(n, 'page')} left a batch"
-
 
 Telling = str | Callable[[Step], str]
 
@@ -272,7 +253,8 @@ Telling = str | Callable[[Step], str]
 class Row(NamedTuple):
     """What a step does, as a command or as a question; the sentence about it is made from that.
 
-    `then`: what came of it; `no`: the same if the answer is no, nothing or 0.  `function`: the
+    `then`: what came of it, if that is not how the count moved; `no`: the same if the answer is no,
+    nothing or 0.  `function`: the
     kernel's, where the step has another name; None if there is none.  `reads`: how the answer
     reads in a table, where that is not plain.  `may`: what the environment may answer."""
 
@@ -312,6 +294,15 @@ def _accepted(s: Step) -> str:
     return f"it fails with {errno.name(rc)}" if rc else f"it will accept exactly {expected}"
 
 
+def _fails(s: Step) -> str:
+    return f"it fails with {errno.name(s.answer)}" if s.answer else ""
+
+
+def _drained(s: Step) -> str:
+    n = sum(map(len, s.before.batches.values())) - sum(map(len, s.after.batches.values()))
+    return f"{plural(n, 'page')} left a batch"
+
+
 def _events(s: Step) -> str:
     return ", ".join(f"{n:+d} {name}" for name, n in s.a if n) or "nothing to add"
 
@@ -339,7 +330,7 @@ def _batched(s: Step) -> str:
 ENDS = ", so the split ends here"
 OPS: dict[str, Row] = {
     # references
-    "folio_get": Row("take {some} to {it}", "{count}"),
+    "folio_get": Row("take {some} to {it}"),
     "folio_put": Row(
         "drop {some} to {it}", lambda s: s.count or "that was the last one, and the page is freed"
     ),
@@ -356,7 +347,7 @@ OPS: dict[str, Row] = {
     "folio_ref_unfreeze": Row("give the frozen references to {it} back"),
     "folio_try_get": Row(
         "try to take a reference to whatever is there now",
-        "it gets one to {got}, {got_count}",
+        "it gets one to {got}, {count}",
         "it fails, because the count is 0",
     ),
     # locks and the page cache
@@ -381,15 +372,15 @@ OPS: dict[str, Row] = {
     "mapping_empty": Row("is the page cache of the file empty?"),
     "find_get_entry": Row(
         "ask for a reference to the next page of the file",
-        "it is {got}, {got_count}",
+        "it is {got}, {count}",
         "there is no more",
         reads=_none,
     ),
     "mapping_get_entry": Row(
-        "ask for a reference to {it}", "{got_count}", "there is no such page", reads=_none
+        "ask for a reference to {it}", "", "there is no such page", reads=_none
     ),
     "next_uptodate_page": Row(
-        "ask for a reference to {it}", "{got_count}", "it is locked, so it is passed over"
+        "ask for a reference to {it}", "", "it is locked, so it is passed over"
     ),
     "folio_test_dirty": Row("has {it} been written to?"),
     "folio_mark_dirty": Row("mark {it} as written to"),
@@ -415,14 +406,10 @@ OPS: dict[str, Row] = {
         _refused,
         reads=lambda s: "no" if s.answer is None else "yes",
     ),
-    "unmap_folio": Row("remove the mappings of {it}", "{count}"),
+    "unmap_folio": Row("remove the mappings of {it}"),
     "remap_page": Row(
         "give {it} its mappings back",
-        lambda s: (
-            s.count
-            if s.folio().refcount != s.after.folios[s.a[0]].refcount
-            else "nothing to do, mappings of a file stay away"
-        ),
+        lambda s: s.count or "nothing to do, mappings of a file stay away",
     ),
     "references_explained": Row("wait and look at the count of {it}", _waited, _waited, None),
     "__split_huge_page": Row(
@@ -438,7 +425,7 @@ OPS: dict[str, Row] = {
         may={"ok": "there is one", "fail": "there is none"},
     ),
     "folio_mapped": Row("is {it} mapped?"),
-    "try_to_migrate": Row("replace the mappings of {it} by migration entries", "{count}"),
+    "try_to_migrate": Row("replace the mappings of {it} by migration entries"),
     "begin_move": Row(
         "ask how many references {it} may have",
         _accepted,
@@ -450,7 +437,7 @@ OPS: dict[str, Row] = {
         "let the new page take the place of {it}",
         "it lies in {area} and has the name, the page-cache references and the contents now",
     ),
-    "remove_migration_ptes": Row("map {it} again", "{count}"),
+    "remove_migration_ptes": Row("map {it} again"),
     "putback_lru_page": Row("put {it} back on its LRU list", "the isolation ends"),
     "next_migratable": Row(
         "look for the next page to move",
@@ -459,9 +446,9 @@ OPS: dict[str, Row] = {
         "isolate_migratepages_range",
     ),
     # LRU lists and batches
-    "folio_isolate_lru": Row("isolate {it} from its LRU list", "{count}", "it was on none"),
+    "folio_isolate_lru": Row("isolate {it} from its LRU list", "", "it was on none"),
     "isolate_by_name": Row(
-        "isolate {it} from its LRU list", "{count}", "it was on none", "folio_isolate_lru"
+        "isolate {it} from its LRU list", "", "it was on none", "folio_isolate_lru"
     ),
     "folio_test_lru": Row("is {it} on an LRU list?"),
     "folio_test_clear_lru": Row(
@@ -485,18 +472,18 @@ OPS: dict[str, Row] = {
         _batched,
     ),
     "folios_put": Row("drop the references of the batch"),
-    "lru_add_drain": Row("empty the batches of this CPU", "{drained}"),
-    "lru_add_drain_all": Row("empty the batches of every CPU", "{drained}"),
+    "lru_add_drain": Row("empty the batches of this CPU", _drained),
+    "lru_add_drain_all": Row("empty the batches of every CPU", _drained),
     "lru_deactivate_file_fn": Row("move {it} to the inactive list", "unless it is mapped"),
     "cond_resched": Row("offer the CPU to others"),
     # pinning and mapping
     "follow_page_mask": Row(
         "try to pin {it}",
-        lambda s: f"it pins {plural(s.answer.pins, 'page')} of {s.got}, {s.got_count}",
+        lambda s: f"it pins {plural(s.answer.pins, 'page')}, {s.count}",
         "it is mapped nowhere",
         reads=_none,
     ),
-    "gup_put_folio": Row("unpin {pages} of {it}", "{count}"),
+    "gup_put_folio": Row("unpin {pages} of {it}"),
     "gup_read_entry": Row(
         "read the page-table entry of {page}", "it names a page", "there is none", None
     ),
@@ -505,25 +492,23 @@ OPS: dict[str, Row] = {
         no=", so the reference was wrong",
         function=None,
     ),
-    "pin_by_name": Row("pin {it}", "{count}", "there is no such page", "pin_user_pages"),
-    "unpin_by_pfn": Row("unpin {it}", "{count}", function="unpin_user_page"),
+    "pin_by_name": Row("pin {it}", "", "there is no such page", "pin_user_pages"),
+    "unpin_by_pfn": Row("unpin {it}", "", function="unpin_user_page"),
     "is_longterm_pinnable_page": Row("may {it} stay where it is?", no=", it lies in {area}"),
     "handle_mm_fault": Row(
         "map {it} by a page fault",
-        lambda s: f"{s.fails}, because the file has no such page",
+        lambda s: f"{_fails(s)}, because the file has no such page",
         "that takes one reference",
     ),
     "touch": Row("use {page}", "it is mapped, no fault", "it is not mapped: a page fault", None),
     "finish_fault": Row(
         "map {it}", "its reference is the mapping's now", "it need not be mapped, or is gone"
     ),
-    "map_in_another_process": Row(
-        "map {it} in one more process", "{count}", function="do_read_fault"
-    ),
+    "map_in_another_process": Row("map {it} in one more process", "", function="do_read_fault"),
     "shmem_alloc_and_acct_folio": Row(
         "allocate a page for the file", "{got}, with one reference", "there is no memory for it"
     ),
-    "shmem_add_to_page_cache": Row("put {it} into its file", "{count}"),
+    "shmem_add_to_page_cache": Row("put {it} into its file"),
     "do_anonymous_page": Row(
         "allocate and map a page of no file", "{got}; the one reference is the mapping's"
     ),
@@ -560,10 +545,10 @@ OPS: dict[str, Row] = {
     "vfio_link_dma": Row("put a new mapping on VFIO's list", "", "there is no memory for it"),
     "vfio_unlink_dma": Row("take its mapping off VFIO's list", "nothing is left of it"),
     "vfio_batch_init": Row("get room for a batch of pages", "{answer} pages", reads=_number),
-    "vfio_lock_acct": Row("count {a[0]:+d} pages as locked memory", "{fails}"),
+    "vfio_lock_acct": Row("count {a[0]:+d} pages as locked memory", _fails),
     "vfio_dma_grow": Row("note that its mapping has {pages} more", function=None),
     "memlock_allows": Row("may it lock {pages} more?", function=None),
-    "iommu_map": Row("let the device reach {pages}", "{fails}"),
+    "iommu_map": Row("let the device reach {pages}", _fails),
     "iommu_unmap": Row(
         "take the pages away from the device", lambda s: plural(s.answer.pages, "page")
     ),
@@ -613,7 +598,7 @@ def _did(name: str, s: Step) -> str:
     answer = row.reads(s) if asks and row.reads else _YES_NO[bool(s.answer)]
     refused = answer == "no" if asks else not s.answer
     told = row.no if row.no and refused else row.then
-    then = told(s) if callable(told) else told.format_map(s)
+    then = (told(s) if callable(told) else told.format_map(s)) or ("" if asks else s.count)
     if asks:
         return f"asks: {does} {function + ' says ' if function else 'The answer is '}{answer}{then}"
     # The verbs of a command stand first, and after its "and".

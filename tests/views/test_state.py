@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from svg_rules import NS, references_are_defined, texts_fit, texts_stand_apart
 from view_states import STATES, run, state
 
+import mmsim
 from mmsim.engine.trace import Trace
 from mmsim.views import svg as style
+from mmsim.views.ledger import CHECKS, JUST, NEXT, check_at, describe, ledger, ledger_svg
 from mmsim.views.run import fold
-from mmsim.views.state import layout, standing, state_svg, state_table
+from mmsim.views.state import CODE_LINES, layout, listing, standing, state_svg, state_table
 from mmsim.views.svg import (
     ACTOR_FILLS,
     FILLS,
@@ -37,12 +40,13 @@ def _pictures() -> Iterator[tuple[Trace, int, str]]:
             for region in {f.region: 0 for f in trace.state(0).world.folios.values()}:
                 yield trace, row.end, region
     for name in STATES:
-        yield *state(name), "A"
+        moment = state(name)
+        yield moment.run, moment.position, "A"
 
 
 @pytest.fixture(scope="module")
 def roots() -> list[ET.Element]:
-    return [ET.fromstring(state_svg(t, p, region=r)) for t, p, r in _pictures()]
+    return [ET.fromstring(state_svg(t.at(p), region=r)) for t, p, r in _pictures()]
 
 
 def test_well_formed_with_title_and_description(roots: list[ET.Element]) -> None:
@@ -73,7 +77,7 @@ def test_every_reference_in_a_picture_is_defined_in_it(roots: list[ET.Element]) 
 
 def test_two_pictures_on_one_page_do_not_share_names() -> None:
     trace = run("base")
-    names = [set(re.findall(r'id="([^"]+)"', state_svg(trace, p))) for p in (15, 16)]
+    names = [set(re.findall(r'id="([^"]+)"', state_svg(trace.at(p)))) for p in (15, 16)]
     assert not names[0] & names[1]
 
 
@@ -122,8 +126,8 @@ def test_initials_are_unique() -> None:
 
 
 def test_the_table_says_what_the_picture_says() -> None:
-    facts = dict(state_table(*state("base_refused_at_the_check")))
-    assert facts["split pre-check, checked just now"].endswith("1 == 515 - 512 - 1 is not equal")
+    facts = dict(state_table(state("base_refused_at_the_check")))
+    assert facts["split check, checked just now"].endswith("1 == 515 - 512 - 1 is not equal")
     assert "stranger: 1 reference" in facts["references on huge page A"]
     assert facts["step"] == "16 of 21"
 
@@ -147,5 +151,80 @@ def test_wrapping_and_clipping() -> None:
 )
 def test_who_keeps_a_reference_has_not_just_finished(knobs: dict[str, object], said: str) -> None:
     trace = run("v2", **knobs)
-    assert standing(trace, len(trace), "stranger") == said
-    assert standing(trace, len(trace), "pin").startswith("has finished: ")
+    assert standing(trace.at(), "stranger") == said
+    assert standing(trace.at(), "pin").startswith("has finished: ")
+
+
+# -- the ledger
+
+
+@pytest.mark.parametrize(("version", "knobs"), [("base", {}), ("base", {"taken": "0.site2"})])
+def test_the_ledger_adds_up(version: str, knobs: dict[str, object]) -> None:
+    trace = run(version, **knobs)
+    for position in range(len(trace) + 1):
+        for check in ("", *CHECKS):
+            book = ledger(trace.state(position).world, "A", check=check)
+            assert book is not None
+            assert book.frozen or book.held == book.refcount
+            assert book.check.equal == (book.check.expected == book.held)
+            assert book.check.numbers in describe(book) or not book.due
+
+
+def test_the_report_in_one_line() -> None:
+    book = ledger(run("base").state(16).world, "A")
+    assert book is not None
+    assert [(row.holder, row.refs, row.counted_on) for row in book.rows] == [
+        ("page cache", 512, True),
+        ("PMD mapping", 1, True),
+        ("isolation", 1, True),
+        ("stranger", 1, False),
+    ]
+    assert book.check.numbers == "1 == 515 - 512 - 1"
+    assert book.check.verdict == "not equal"
+    assert (book.check.expected, book.refcount) == (514, 515)
+
+
+def test_a_frozen_folio_is_shown_as_such() -> None:
+    trace = run("v2", released="1")
+    moment = trace.at("folio_ref_freeze")
+    check, when = check_at(moment)
+    book = ledger(moment.world, "A", check=check, when=when)
+    assert book is not None
+    assert book.frozen
+    assert book.refcount == 0
+    assert book.check.equal
+    assert book.when == JUST
+    assert check_at(trace.at(moment.position - 1)) == (check, NEXT)
+    assert "frozen" in ledger_svg(book)
+
+
+def test_a_wrong_check_is_named() -> None:
+    with pytest.raises(ValueError, match="split check, split freeze, move freeze"):
+        ledger(run("base").state(0).world, "A", check="freeze")
+    assert ledger(run("base").state(0).world, "Z") is None
+
+
+def test_the_code_is_the_models_own() -> None:
+    trace = run("base")
+    shown = listing(trace.at(16), "pin")
+    assert shown.file == "mm/huge_memory.py"
+    assert shown.past
+    assert shown.chain[-2:] == ("split_huge_page_to_list", "_split")
+    (current,) = [line for line in shown.lines if line.current]
+    source = (Path(mmsim.__file__).parent / shown.file).read_text().splitlines()
+    assert source[current.number - 1].strip() == current.text.strip()
+    assert "can_split_folio" in current.text
+    (seam,) = [line for line in shown.lines if line.seam]
+    assert "version.ref_errno" in seam.text
+
+
+@pytest.mark.parametrize(("version", "knobs"), [("v2", {}), ("base", {"thps": 3})])
+def test_every_position_has_code(version: str, knobs: dict[str, object]) -> None:
+    trace = run(version, **knobs)
+    for row in fold(trace, short=20):
+        for actor in ("pin", "stranger"):
+            shown = listing(trace.at(row.end), actor)
+            assert len(shown.lines) <= CODE_LINES
+            assert any(line.current for line in shown.lines) == bool(shown.chain)
+            assert not any('"""' in line.text for line in shown.lines)
+            assert not any("/" in name for name in shown.chain)
