@@ -27,7 +27,6 @@ from mmsim.views.svg import (
     heading,
     number,
     outcome_mark,
-    panel,
     text_width,
 )
 from mmsim.views.words import arguments, page_words, plural
@@ -323,14 +322,3 @@ def draw_ledger(svg: Svg, x: float, y: float, w: float, book: Ledger) -> None:
         _block(svg, x, top + i * ROW, w - _BRACKETS, row, book.due)
     _sums(svg, x + w - _BRACKETS, top, rows, book)
     _verdict(svg, x, y + 30 + ROW * ROWS_MAX, w, book)
-
-
-def ledger_svg(book: Ledger) -> str:
-    """The ledger as a picture of its own."""
-    claim = f"{book.words}: {book.held} references"
-    if book.due:
-        claim += f", {book.check.expected} expected"
-    svg = Svg(520, LEDGER_HIGH + 28, claim, describe(book))
-    panel(svg, 8, 8, 504, LEDGER_HIGH + 12)
-    draw_ledger(svg, 24, 18, 472, book)
-    return svg.render()

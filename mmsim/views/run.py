@@ -17,7 +17,7 @@ from mmsim.engine.scenario import Event
 from mmsim.engine.trace import Moment, Trace
 from mmsim.mm.folio import ISOLATION, Folio
 from mmsim.mm.world import FIRST_TARGET_PFN, World
-from mmsim.scenarios.fates import DROPPED, MAPPED, PINNED, SPLIT, TAKEN
+from mmsim.scenarios.fates import DROPPED, MAPPED, MIGRATED, PINNED, SPLIT, TAKEN
 from mmsim.views.words import arguments, call, main_actor, place, plural, result_words, short_name
 
 # -- what changed
@@ -427,8 +427,18 @@ def where_words(world: World, region: str) -> str:
     return f"{region} has been split; {where}."
 
 
+# What a result means for whoever asked: what it was started for, or not.
+_MEANINGS = {
+    TAKEN: ("The owner has its memory.", "The owner gets no memory."),
+    SPLIT: ("The huge page has been split.", "The huge page could not be split."),
+    MIGRATED: (
+        "Everything on the list was moved.",
+        "Some of it could not be moved: a positive number counts failures.",
+    ),
+}
+
+
 def _meaning(trace: Trace) -> str:
-    """What the result means for whoever asked."""
     local = trace.scenario.local(trace.last, main_actor(trace.scenario))
     if not local.finished:
         return "The run stops before it is decided."
@@ -442,17 +452,11 @@ def _meaning(trace: Trace) -> str:
         inside = any(world.in_cma(pfn) for pfn, _ in _named(world))
         but = "" if inside else ", although every page has been moved"
         return f"The pin fails{but}, so the virtual machine does not start."
-    if aim is TAKEN:
-        return "The owner has its memory." if rc >= 0 else "The owner gets no memory."
-    if aim is SPLIT:
-        return "The huge page could not be split." if rc else "The huge page has been split."
     if aim is DROPPED:
-        return "Nothing could be dropped." if rc == 0 else "What nobody needed was dropped."
-    if rc == 0:
-        return "Everything on the list was moved."
-    if rc > 0:
-        return "Some of it could not be moved: a positive number counts failures."
-    return "The migration gave up with an error."
+        return "What nobody needed was dropped." if rc else "Nothing could be dropped."
+    if aim is MIGRATED and rc < 0:
+        return "The migration gave up with an error."
+    return _MEANINGS[aim][not aim.reached(rc)]
 
 
 def summary(trace: Trace) -> str:

@@ -67,15 +67,6 @@ HELD = {
 }
 ACTOR_FILLS = tuple(fill for name, fill in FILLS.items() if name.startswith("actor"))
 
-# Every pair of text colour and ground that a picture uses; a test computes their contrast.
-TEXT_PAIRS = (
-    *((ink, ground) for ink in (INK, MUTED, BAD, GOOD, WAITS) for ground in (PAPER, PANEL)),
-    *((INK, ground) for ground in (MARKED, SEAM, CHANGED)),
-    *((MUTED, ground) for ground in (MARKED, SEAM)),
-    *((INK, fill.ground) for fill in FILLS.values()),
-    (MUTED, FILLS["counted on"].ground),
-)
-
 # What stands in the middle of a cell that is too small for the pattern.
 _SIGNS = {
     "plain": "",

@@ -15,7 +15,6 @@ from mmsim.sharecode import decode, encode
 from mmsim.views.chances import chances, chances_svg
 from mmsim.views.columns import columns_svg
 from mmsim.views.flow import flow_svg
-from mmsim.views.ledger import ledger, ledger_svg
 from mmsim.views.memory import memory
 from mmsim.views.run import step_table
 from mmsim.views.state import state_svg
@@ -67,9 +66,6 @@ def pictures() -> dict[str, str]:
         for position in (0, 16, len(trace) // 2, len(trace)):
             made[f"{version} {position}.svg"] = state_svg(trace.at(position))
         made[f"{version} flow.svg"] = flow_svg(trace)
-        book = ledger(trace.state(16).world, "A")
-        assert book is not None
-        made[f"{version} ledger.svg"] = ledger_svg(book)
         made[f"{version} steps.txt"] = step_table(trace)
     made["host.svg"], made["host.txt"] = memory(host(host=64, cma=25, used=60, scattered=80).zone)
     return made
