@@ -167,7 +167,7 @@ def test_the_populate_step_says_what_it_did():
 
     said = sentence(boot_guest(pin="none").run().at(1))
     assert said == (
-        "The guest touches 512 pages of its memory for the first time with "
+        "The guest touches 512 pages of the guest's memory with "
         "populate_vma_page_range(): 1 huge page, in CMA."
     )
     mixed = sentence(boot_guest(pin="none", shmem_enabled="never", cma=58, used=0).run().at(1))

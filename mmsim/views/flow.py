@@ -65,7 +65,7 @@ class Taken:
 
     @property
     def looked(self) -> int:
-        """Splits that came as far as the check of the references, the check."""
+        """Splits that came as far as the check of the references."""
         return self.tried - self.before_check
 
     @property
@@ -361,7 +361,7 @@ def _draw_arrow(svg: Svg, arrow: Arrow) -> None:
     svg.path(f"M{tip}Z", fill=ink, stroke=ink, stroke_width=1)
     if arrow.label:
         text = f"{arrow.label} ×{arrow.times:,}" if lit else arrow.label
-        svg.text(*arrow.at, text, 125, size=SMALL, fill=ink, bold=lit, anchor=arrow.anchor)
+        svg.text(*arrow.at, text, 150, size=SMALL, fill=ink, bold=lit, anchor=arrow.anchor)
 
 
 def _draw_box(svg: Svg, box: Box) -> None:

@@ -513,7 +513,7 @@ OPS: dict[str, Row] = {
         "allocate and map a page of no file", "{got}; the one reference is the mapping's"
     ),
     "populate_range": Row(
-        "fill {pages} of the guest's memory", _populated, _populated, "populate_vma_page_range"
+        "touch {pages} of the guest's memory", _populated, _populated, "populate_vma_page_range"
     ),
     "io_in_flight": Row("wait for the device", "nothing changes", function=None),
     "pfn_to_folios": Row(

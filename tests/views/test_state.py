@@ -211,3 +211,11 @@ def test_every_position_has_code(version: str, knobs: dict[str, object]) -> None
             assert any(line.current for line in shown.lines) == bool(shown.chain)
             assert not any('"""' in line.text for line in shown.lines)
             assert not any("/" in name for name in shown.chain)
+
+
+def test_only_one_file_of_the_views_reads_the_frames_of_a_path() -> None:
+    """Where a step stands in the algorithm its op declares; what does not yet is in `sites`."""
+    for path in (Path(mmsim.__file__).parent / "views").glob("*.py"):
+        if path.name in ("state.py", "ledger.py", "flow.py", "run.py", "columns.py", "words.py"):
+            for forbidden in (".variable(", "co_name", '"migrate_pages"', '"_split"'):
+                assert forbidden not in path.read_text(encoding="utf-8"), (path.name, forbidden)
