@@ -51,7 +51,7 @@ check("02.recall", recall)
 # ## Land that is lent
 #
 # Some devices can only work with memory that lies in one piece: a camera may want 16 MiB in a row. After a few
-# hours of use no such piece is left. So when the machine boots, an **area** is set aside for the device's
+# hours of use there may be no such piece. So when the machine boots, an **area** is set aside for the device's
 # driver: the *contiguous memory allocator*, **CMA**. The driver is the area's *owner*.
 #
 # The owner needs its memory now and then. It would be a pity if it lay idle the rest of the time, so it is lent, on one
@@ -346,8 +346,9 @@ assert len(pinned) == 38 and pinned.last.world.vmstat["pgmigrate_success"] == 51
 #
 # In Linux 6.1-rc1 the same page is pinned *three* times. A test in `collect_longterm_unpinnable_pages()`, whether a page
 # could be isolated, is the wrong way round in the trees of `base`, `6.1.0`, `v1`, `v2` and `v3`. So the first round moves
-# nothing, and pins are acquired 1,536 times and released 1,024 times. The model has the test as it was meant: 1,024
-# and 512. Lesson 07 tells of the bug.
+# nothing, and before the second one moves the page, queues of pages that each processor keeps are emptied. Pins are
+# acquired 1,536 times and released 1,024 times. The model has the test as it was meant: 1,024 and 512, and no queue is
+# emptied. Lesson 07 tells of the bug.
 #
 # </details>
 #
@@ -402,7 +403,7 @@ assert held.run().last.world.vmstat["cma_alloc_fail"] == 1
 #
 # | left out | consequence |
 # | --- | --- |
-# | lists of each processor | a step of the measured kernel differs by fewer than 63 pages; and before 6.10 such a list mixed huge pages of all types, so that a pin could get a new place in CMA after all |
+# | lists of each processor | a step of the measured kernel differs by fewer than 63 pages; and until a repair of June 2024 (bf14ed81f571) such a list mixed huge pages of all types, so that a pin could get a new place in CMA after all |
 # | several zones and nodes | a large machine makes the comparison for each zone by itself |
 # | reclaim and swap | what does not fit is refused here; a kernel would free something first |
 # | other owners in the same area | the area is the owner's alone |
