@@ -122,6 +122,11 @@ show_state(run, run.find("can_split_folio"), after=guess)
 vmstat = run.last.world.vmstat
 assert vmstat["pgmigrate_fail"] == vmstat["nr_foll_pin_acquired"] == 512
 assert vmstat["nr_foll_pin_released"] == 512 and run.results["pin"] == -12
+of_the_time = vfio_map(isolation="inverted").run()
+pins = of_the_time.last.world.vmstat
+assert pins["nr_foll_pin_acquired"] == pins["nr_foll_pin_released"] == 1024
+assert [e.op.kind.name for e in of_the_time.events].count("lru_add_drain_all") == 1
+assert pins["pgmigrate_fail"] == 512 and of_the_time.results["pin"] == -12
 
 # %% [markdown]
 # <details><summary><b>Why these numbers?</b> Open when you have predicted.</summary>

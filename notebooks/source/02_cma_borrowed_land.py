@@ -334,6 +334,13 @@ show_table(pin_steps(boot_guest(guest=2, scattered=0).run()), after="02.order")
 pinned = boot_guest(guest=2, scattered=0).run()
 assert [e.op.kind.name for e in pinned.events].count("follow_page_mask") == 2
 assert len(pinned) == 38 and pinned.last.world.vmstat["pgmigrate_success"] == 512
+of_the_time = boot_guest(guest=2, scattered=0, isolation="inverted").run()
+names = [e.op.kind.name for e in of_the_time.events]
+assert names.count("follow_page_mask") == 3 and names.count("lru_add_drain_all") == 1
+for there, acquired, released in ((pinned, 1024, 512), (of_the_time, 1536, 1024)):
+    counters = there.last.world.vmstat
+    assert counters["nr_foll_pin_acquired"] == acquired
+    assert counters["nr_foll_pin_released"] == released
 
 # %% [markdown]
 # <details><summary><b>Why twice?</b> Open when you have the order.</summary>

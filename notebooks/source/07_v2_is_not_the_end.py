@@ -20,8 +20,8 @@
 # | Your policy | 12 |
 
 # %%
-from mmsim import Prediction, Retrying, check, count_by_passes, counters_of, hint, judged, lru_batch
-from mmsim import policy_scores, ready, rescued, retry_law, retry_question
+from mmsim import Prediction, Retrying, check, count_by_passes, counters_of, counters_of_runs, hint
+from mmsim import judged, lru_batch, policy_scores, ready, rescued, retry_law, retry_question
 from mmsim import retry_sliders, show_chart, show_diff, show_flow, show_table, success, vfio_map
 
 ready()
@@ -431,8 +431,27 @@ assert lru_batch("v2").run().last.world.vmstat["pgmigrate_fail"] == 1 and PAGEVE
 # Two things follow. For one huge page whose split is refused, Linux 6.1-rc1 acquires 1,024 pins, releases 1,024, and
 # drains once. The model's `base` has 512, 512 and no drain. The other counters are the same. And the drain happens by
 # accident, but it is a drain: it rescues the very pin that was graded as failing above, the one with a page in
-# the batch `deactivate_file`. That the accident hid such batches in 2022 is our inference. Reports of them are known
-# from 2024 on, after the repair.
+# the batch `deactivate_file`. That the accident hid such batches in 2022 is our inference. The reports that we
+# know are from 2024 on, after the repair. The knob `isolation="inverted"` has the test as it was:
+
+# %%
+tests = {
+    "as it was meant": lru_batch("v2").run(),
+    "inverted": lru_batch("v2", isolation="inverted").run(),
+}
+show_table(counters_of_runs(tests), after="07.flag")
+
+# %% tags=["solution", "check"]
+assert [run.results["pin"] for run in tests.values()] == [-12, 2]
+meant, inverted = (vfio_map("base", isolation=test).run() for test in ("meant", "inverted"))
+drains = [e.op.kind.name for e in inverted.events].count("lru_add_drain_all")
+assert drains == 1 and "lru_add_drain_all" not in [e.op.kind.name for e in meant.events]
+counted = [run.last.world.vmstat for run in (meant, inverted)]
+for name in ("nr_foll_pin_acquired", "nr_foll_pin_released"):
+    assert [each[name] for each in counted] == [512, 1024]
+assert {n for n in counted[0] if counted[0][n] != counted[1][n]} == {
+    "nr_foll_pin_acquired", "nr_foll_pin_released"
+}  # fmt: skip
 
 # %% [markdown]
 # ## What became of the loop
@@ -441,8 +460,8 @@ assert lru_batch("v2").run().last.world.vmstat["pgmigrate_fail"] == 1 and PAGEVE
 #
 # - From 6.3 on `migrate_pages()` works in batches of at most 512 pages. For a caller that may wait, such as a pin, each
 #   batch has 3 asynchronous passes; then what is left has 7 synchronous passes, page by page. An asynchronous pass does
-#   not wait for writeback or for the lock of a page to be moved. Pieces of a split page have one asynchronous pass. The repair came into this loop,
-#   with 6.4 (851ae6424697).
+#   not wait for writeback or for the lock of a page to be moved. Pieces of a split page have one asynchronous pass. The
+#   repair came into this loop, with 6.4 (851ae6424697).
 # - 6.1.116 (November 2024) has the patch, the repair and batches of at most 512 pages. It has ten passes, not 3 and 7.
 # - Later kernels split a huge page *before* they try to move it, if it is on the list of deferred splits. (In 6.12: if
 #   some of its pages are no longer mapped.) So "only a missing destination leads to a split" is a sentence about 6.1.
@@ -524,8 +543,8 @@ assert not any("passes" in CASES[name].knobs for name in ("batch", "never"))
 
 # %% [markdown] tags=["solution"]
 # **Model answer.** "My policy drains once and then waits in two tries, so it helps against pages in batches and
-# against visitors who leave soon; it does not help against a permanent reference. It costs one piece of work on every
-# processor with pages in a batch and at most twenty looks for each busy page, only for long-term pins, so nobody else pays. I would drop it
+# against visitors who leave soon; it does not help against a permanent reference. It costs work on every processor
+# with pages in a batch, and at most twenty looks for each busy page. Only long-term pins cause it. I would drop it
 # if on production machines pins that fail after it still had a page in a batch, or if the drains showed up in the
 # latency of others."
 
