@@ -1,6 +1,6 @@
 """A pin that a real kernel traced, beside the same pin in the model, line by line.
 
-Floor 5.  Interface: read, real_trace, situation, vmstat_delta, align, RealTrace, Row
+Interface: read, real_trace, situation, vmstat_delta, align, RealTrace, Row
 
 `align` looks for every line of a real trace in a run of the model (see `mmsim.probe`).  Times and
 page frame numbers are not compared; a pfn only says which huge page is meant.

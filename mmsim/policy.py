@@ -1,6 +1,6 @@
 """A policy of one's own: a plain Python function in the place of the last seam.
 
-Floor 4.  Interface: own_policy, limited, PolicyError, STEPS_MAX
+Interface: own_policy, limited, PolicyError, STEPS_MAX
 
 The function gets an `Attempt` (`mmsim.mm.versions`) and answers one of its DECISIONS.  It is asked
 once for each different attempt and the answer is kept, so it can't make the model forget what it

@@ -1,6 +1,6 @@
 """What a tracer would print about a run of the model: tracepoints, return probes, local variables.
 
-Floor 5.  Interface: marks, Mark, stops, Stop, returned, migrate_returns, names,
+Interface: marks, Mark, stops, Stop, returned, migrate_returns, names,
 region
 
 A recorded run keeps the steps of every actor, not the local variables between them.  They are had

@@ -1,6 +1,6 @@
 """Measured steps of a guest that is populated, against the allocator's rule about CMA.
 
-Floor 5.  Interface: compare_steps, populate, Steps, curves, Curve, COLUMNS, PAGEBLOCK_ORDER, BATCH
+Interface: compare_steps, populate, Steps, curves, Curve, COLUMNS, PAGEBLOCK_ORDER, BATCH
 
 A row says how many free pages the zone had after a step of 4 MiB, how many of them were CMA, and
 how many pages of the step came from there.  Read off the row before: the two counts.  Predicted:

@@ -1,6 +1,6 @@
 """The indices a kernel printed, recomputed from the free lists that it printed beside them.
 
-Floor 5.  Interface: recomputed, Recomputed, COLUMNS
+Interface: recomputed, Recomputed, COLUMNS
 
 A kernel shows its lists (pagetypeinfo), its indices (extfrag) and its counters (vmstat) in files of
 their own, which are read one after the other.  When they were read while pages came and went, lists

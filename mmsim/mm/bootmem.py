@@ -1,6 +1,6 @@
 """A zone as a machine has it after booting, or after long use.
 
-Floor 1.  Interface: boot, age, zone_watermarks
+Interface: boot, age, zone_watermarks
 
 Mirrors what memblock_free_all() and cma_init_reserved_areas() leave behind: ordinary memory is
 handed out from the bottom, an area from its top, because its blocks were freed in rising order and

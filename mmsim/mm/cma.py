@@ -1,6 +1,6 @@
 """The owner of a CMA area takes memory back.
 
-Floor 3: kernel paths and the atomic steps that belong to them.  Mirrors mm/cma.c, and from
+Mirrors mm/cma.c, and from
 mm/page_alloc.c, mm/page_isolation.c and mm/compaction.c what alloc_contig_range() needs, 6.1-rc6.
 
 Interface: cma_alloc, alloc_contig_range, Area

@@ -1,6 +1,6 @@
 """Direct compaction: moving pages together, so that a large block becomes free.
 
-Floor 1.  A simple model of mm/compaction.c, 6.1-rc6; off by default.
+A simple model of mm/compaction.c, 6.1-rc6; off by default.
 
 Interface: try_to_compact_pages
 

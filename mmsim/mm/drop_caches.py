@@ -1,6 +1,6 @@
 """Writing to /proc/sys/vm/drop_caches: a walk that touches every page of every file.
 
-Floor 3: kernel paths.  Mirrors fs/drop_caches.c, mm/truncate.c, mm/swap.c, mm/vmscan.c
+Mirrors fs/drop_caches.c, mm/truncate.c, mm/swap.c, mm/vmscan.c
 (remove_mapping()), 6.1-rc1.
 
 Interface: drop_caches, invalidate_mapping_pages

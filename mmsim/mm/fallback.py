@@ -1,6 +1,6 @@
 """What a request does when its own lists are empty: it takes over a block of another type.
 
-Floor 1.  Mirrors mm/page_alloc.c, 6.1-rc6; each function names the one it mirrors.
+Mirrors mm/page_alloc.c, 6.1-rc6; each function names the one it mirrors.
 
 Interface: rmqueue_fallback, look_at_pageblock, move_freepages
 

@@ -1,6 +1,6 @@
 """Pinning user pages for a long time.
 
-Floor 3: kernel paths and the atomic steps that belong to them.  Mirrors mm/gup.c, 6.1-rc1.
+Mirrors mm/gup.c, 6.1-rc1.
 
 Interface: pin_user_pages_remote, unpin_user_pages_dirty_lock, follow_page_mask, gup_put_folio, pin,
 unpin, Pin, Extent, stretch

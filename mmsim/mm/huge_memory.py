@@ -1,6 +1,6 @@
 """Splitting a huge page into single pages.
 
-Floor 3: a kernel path and the two atomic steps that belong to it.  Mirrors mm/huge_memory.c,
+Mirrors mm/huge_memory.c,
 6.1-rc1.
 
 Interface: split_huge_page_to_list, can_split_folio

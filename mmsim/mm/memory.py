@@ -1,6 +1,6 @@
 """First touches: how a folio of a memfd, or of no file at all, comes to be and who refers to it.
 
-Floor 3: kernel paths and the atomic steps that belong to them.  Mirrors mm/shmem.c
+Mirrors mm/shmem.c
 (shmem_get_folio_gfp(), shmem_fallocate()) and mm/memory.c (do_read_fault(), do_anonymous_page()),
 6.1-rc1.
 

@@ -1,6 +1,6 @@
 """Moving folios to other pages.
 
-Floor 3: kernel paths and the two atomic steps that belong to them.  Mirrors mm/migrate.c, 6.1-rc1.
+Mirrors mm/migrate.c, 6.1-rc1.
 
 Interface: migrate_pages, unmap_and_move, try_split_thp, putback_movable_pages
 

@@ -1,6 +1,6 @@
 """Destinations for migration.
 
-Floor 2: atomic operations.  Mirrors mm/migrate.c, alloc_migration_target(), 6.1-rc1.
+Mirrors mm/migrate.c, alloc_migration_target(), 6.1-rc1.
 
 Interface: alloc_migration_target, from_zone, AVAILABLE, NONE, EITHER, ZONE
 

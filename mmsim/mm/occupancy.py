@@ -1,6 +1,6 @@
 """Where in a zone memory is free: pageblock by pageblock, or in larger cells.
 
-Floor 1.  Interface: occupancy, Cell, Part
+Interface: occupancy, Cell, Part
 
 Untouched memory is counted by its patterns and never listed, so the cost grows with the number of
 cells and with what was done to the zone, not with its size.

@@ -1,6 +1,6 @@
 """The buddy allocator: which block a request gets, and where a freed block goes.
 
-Floor 1.  Mirrors mm/page_alloc.c, 6.1-rc6; each function names the one it mirrors.
+Mirrors mm/page_alloc.c, 6.1-rc6; each function names the one it mirrors.
 
 Interface: Request, request, alloc_pages, free_pages, split_page, take, split_free,
 rmqueue, drain_pcp, watermark_usable, block_for

@@ -1,7 +1,7 @@
 """Mappings: removing them, replacing them by migration entries, putting them back, faulting them
 in.
 
-Floor 2: atomic operations.  Mirrors mm/rmap.c (try_to_unmap(), try_to_migrate()), the reverse walk
+Mirrors mm/rmap.c (try_to_unmap(), try_to_migrate()), the reverse walk
 of mm/migrate.c (remove_migration_ptes()) and mm/memory.c (handle_mm_fault()), 6.1-rc1.
 
 Interface: folio_mapped, try_to_migrate, remove_migration_ptes, unmap_folio, remap_page,

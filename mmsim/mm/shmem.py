@@ -1,6 +1,6 @@
 """Memory of a memfd: faulted in from the zone, by huge pages or single ones.
 
-Floor 3: kernel paths and the atomic step that belongs to them.  Mirrors mm/shmem.c and, for
+Mirrors mm/shmem.c and, for
 MAP_POPULATE, mm/gup.c, 6.1-rc6.
 
 Interface: shmem_populate, populate_range, fault_in, shmem_is_huge, SHMEM_ENABLED

@@ -1,6 +1,6 @@
 """LRU lists and the per-CPU batches in front of them.
 
-Floor 2: atomic operations.  Mirrors mm/swap.c, mm/vmscan.c (folio_isolate_lru(),
+Mirrors mm/swap.c, mm/vmscan.c (folio_isolate_lru(),
 folio_putback_lru()), 6.1-rc1.
 
 Interface: folio_add_lru, lru_add_drain, lru_add_drain_all, folio_test_lru, folio_isolate_lru,

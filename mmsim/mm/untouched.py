@@ -1,6 +1,6 @@
 """Memory that nobody touched, described instead of listed.
 
-Floor 1.  Interface: Run, Pattern, Block, Held, HELD, whole, pattern, pages, ORDERS
+Interface: Run, Pattern, Block, Held, HELD, whole, pattern, pages, ORDERS
 
 A `Run` says "from this pfn on, so many stretches, and they look like this".  However long it is, it
 costs the same."""

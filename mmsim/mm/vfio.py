@@ -1,6 +1,6 @@
 """Mapping a guest's memory for a device: VFIO_IOMMU_MAP_DMA.
 
-Floor 3: kernel paths.  Mirrors drivers/vfio/vfio_iommu_type1.c, 6.1-rc1.
+Mirrors drivers/vfio/vfio_iommu_type1.c, 6.1-rc1.
 
 Interface: MapDma, vfio_dma_do_map, VFIO_DMA_MAP_FLAG_READ, VFIO_DMA_MAP_FLAG_WRITE
 

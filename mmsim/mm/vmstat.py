@@ -1,6 +1,6 @@
 """Counters and tracepoints: what a kernel tells the outside about itself.
 
-Floor 2: atomic operations.  Mirrors mm/vmstat.c and include/trace/events/migrate.h, 6.1-rc1.
+Mirrors mm/vmstat.c and include/trace/events/migrate.h, 6.1-rc1.
 
 Interface: count_vm_events, trace_mm_migrate_pages_start, trace_mm_migrate_pages,
 nr_shmem_hugepages, nr_shmem, allocated_pages

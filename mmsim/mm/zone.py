@@ -1,6 +1,6 @@
 """A zone: which memory is free, in which blocks, and what kind each pageblock is.
 
-Floor 1.  Mirrors struct zone and struct free_area (include/linux/mmzone.h), 6.1-rc1.
+Mirrors struct zone and struct free_area (include/linux/mmzone.h), 6.1-rc1.
 
 Interface: Zone, ZoneError
 

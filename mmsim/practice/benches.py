@@ -1,6 +1,6 @@
 """One folio on the bench: who refers to it, chosen with knobs, and made by the kernel's own steps.
 
-Floor 4.  Interface: workbench, page_life, leak_hunt, refs_added, folio_on, folio_at, check_seed,
+Interface: workbench, page_life, leak_hunt, refs_added, folio_on, folio_at, check_seed,
 Bench, WORKBENCH_KNOBS, MAPPERS, HOLDERS, VISITORS, MOMENTS
 
 Nothing here knows a reference count.  A bench is a run that starts with no folio at all and ends

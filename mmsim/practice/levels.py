@@ -1,6 +1,6 @@
 """Levels: situations with something to bring about.
 
-Floor 5.  Interface: Level, level, names, free_play, dare, refused_at
+Interface: Level, level, names, free_play, dare, refused_at
 
 A level is data: a situation, a goal in words, and a test of the run."""
 

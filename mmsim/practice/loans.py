@@ -1,6 +1,6 @@
 """A few allocations on a small host with a CMA area: which of them are lent CMA memory.
 
-Floor 4.  Interface: lending, Lending, Grant, LENDING_KNOBS, GRANTS, CMA, ORDINARY, places, ordinal
+Interface: lending, Lending, Grant, LENDING_KNOBS, GRANTS, CMA, ORDINARY, places, ordinal
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The mutated model at work: which property dies, and the shortest run that shows it.
 
-Floor 4.  Interface: LABS, Lab, Death, deaths, make, holds
+Interface: LABS, Lab, Death, deaths, make, holds
 
 The kernel paths are loaded once more with one line of them changed (`mmsim.mm.mutations`); worlds,
 engine and everything that reads a run stay the same.  What a mutation kills is found by searching

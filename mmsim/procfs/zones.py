@@ -1,6 +1,6 @@
 """Picking one zone of several.
 
-Floor 1.  Interface: zone_of
+Interface: zone_of
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Named situations: a world, actors, and knobs to change them.
 
-Floor 4.  Interface: make, SCENARIOS, Situation, SMALL, CMA_PFN, and a function for each scenario
+Interface: make, SCENARIOS, Situation, SMALL, CMA_PFN, and a function for each scenario
 """
 
 from __future__ import annotations

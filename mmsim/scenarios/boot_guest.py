@@ -1,6 +1,6 @@
 """A host that has been up for a while starts a guest: where its memory lands, and whether it pins.
 
-Floor 4.  Interface: BOOT_GUEST, BootGuest, Landing, landing
+Interface: BOOT_GUEST, BootGuest, Landing, landing
 
 The guest's memory is a memfd.  It is populated one huge page's worth in a step, then mapped for a
 device in the same zone, step by step.  Left out: everything else that runs on the host."""

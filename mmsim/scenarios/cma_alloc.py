@@ -1,6 +1,6 @@
 """The owner of a CMA area takes memory back while somebody refers to a huge page in it.
 
-Floor 4.  Interface: CMA_ALLOC
+Interface: CMA_ALLOC
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """One write to drop_caches over one file: what is visited, locked, referenced, dropped.
 
-Floor 4.  Interface: DROP_CACHES_ONLY
+Interface: DROP_CACHES_ONLY
 """
 
 from __future__ import annotations

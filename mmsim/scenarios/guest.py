@@ -1,6 +1,6 @@
 """A guest's memory: huge pages of a memfd that lie in CMA, in a world without or with a zone.
 
-Floor 4.  Interface: guest_memory, huge_page, host_with_zone, CMA_PFN, NAMES, ZONES
+Interface: guest_memory, huge_page, host_with_zone, CMA_PFN, NAMES, ZONES
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A host's memory after long use, chosen with knobs, and what a request would get from it.
 
-Floor 4.  Interface: host, Host, host_zone, check_mib, HOST_KNOBS, REQUESTS, fate, fates, proc_text
+Interface: host, Host, host_zone, check_mib, HOST_KNOBS, REQUESTS, fate, fates, proc_text
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Single pages of a guest in CMA, one of them in a per-CPU batch that nobody empties.
 
-Floor 4.  Interface: LRU_BATCH
+Interface: LRU_BATCH
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A guest's memory is mapped for a device while others touch the same pages.
 
-Floor 4.  Interface: PIN_VERSUS, SMALL, AGAINST
+Interface: PIN_VERSUS, SMALL, AGAINST
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A situation: a scenario that knows its knobs and its usual schedule, and says how a run ended.
 
-Floor 4.  Interface: Spec, Situation
+Interface: Spec, Situation
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The smallest race: one huge page is split while others take a reference and let go.
 
-Floor 4.  Interface: SPLIT_RACE, CLAIMS, repeated_split
+Interface: SPLIT_RACE, CLAIMS, repeated_split
 """
 
 from __future__ import annotations

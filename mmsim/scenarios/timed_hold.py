@@ -1,6 +1,6 @@
 """One reference that lasts a given time: the time it is held against the length of the retry loop.
 
-Floor 4.  Interface: TIMED_HOLD, attempts
+Interface: TIMED_HOLD, attempts
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The report's situation: a guest's huge pages in CMA are pinned while somebody refers to one.
 
-Floor 4.  Interface: VFIO_MAP
+Interface: VFIO_MAP
 """
 
 from __future__ import annotations
