@@ -32,8 +32,8 @@ NOT_MOVED = {
     "words": ["stats.py", "retrylaw.py", "chance.py"],
     "mm": ["fragmentation.py", "procfs/"],
     "scenarios": ["script.py", "strangers.py", "clock.py", "knobs.py", "policy.py", "sharecode.py"],
-    "evidence": ["conformance/", "compare/", "diagnose/", "practice/", "measured.py", "ftrace.py"],
-    "views": ["checks.py", "tasks/"],
+    "evidence": ["conformance/", "compare/", "diagnose/", "measured.py", "ftrace.py"],
+    "views": ["practice/", "checks.py", "tasks/"],
 }
 NOT_MOVED["evidence"] += ["ftracefile.py", "probe.py", "series.py", "lessons.py"]
 CORE = ("words", "engine", "mm", "scenarios", "evidence", "views")
