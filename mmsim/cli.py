@@ -30,13 +30,18 @@ from mmsim.engine.found import DEADLOCK, FOR_EVER
 from mmsim.engine.trace import Trace
 from mmsim.errors import UserError
 from mmsim.hints import nearest
-from mmsim.mm.versions import BASE, POLICIES, VERSIONS
+from mmsim.mm.versions import BASE, INVERTED, POLICIES, VERSIONS
 from mmsim.scenarios import SCENARIOS, Situation, make
+from mmsim.scenarios.situation import ISOLATION
 from mmsim.views import diagnosis, text
 from mmsim.views.numbers import count
 from mmsim.views.outcomes import outcome_table
 
 INTERRUPTED = 130
+ISOLATION_HELP = (
+    '"isolation as meant": the tree of that version has the isolation test of a pin inverted;\n'
+    f"  {ISOLATION.name}={INVERTED} does the same and adds a round and a drain to each pin from CMA"
+)
 Run = Callable[[argparse.Namespace], int]
 
 
@@ -143,7 +148,9 @@ def _parser() -> tuple[Parser, list[str]]:
 def scenario_arguments(parser: Parser) -> None:
     """What names a scenario: its name, --version, --set; and a list of all that there are."""
     lines = [
-        f"versions: {', '.join(VERSIONS)}",
+        "versions:",
+        *(f"  {row.name}: {row.full_title}" for row in VERSIONS.values()),
+        f"  {ISOLATION_HELP}",
         f"policies (in no kernel of the time): {', '.join(POLICIES)}",
         "scenarios and their knobs:",
     ]
@@ -176,10 +183,13 @@ def situation_of(args: argparse.Namespace, *, search: bool = False) -> Situation
 
 
 def heading(situation: Situation) -> str:
-    """Which scenario this is: two lines."""
+    """Which scenario this is, and which isolation test its pin has: two or three lines."""
     version = situation.version
     turned = " ".join(f"{name}={value}" for name, value in situation.knobs.items())
-    return f"{situation.name}  version {version.name} ({version.title})\nknobs     {turned}"
+    lines = [f"{situation.name}  version {version.name} ({version.title})", f"knobs     {turned}"]
+    if situation.isolation_told:
+        lines.append(f"isolation {situation.isolation_told}")
+    return "\n".join(lines)
 
 
 # -- run, replay
@@ -415,6 +425,7 @@ def compare(args: argparse.Namespace) -> int:
                 "numbers": each.numbers,
                 **{v: len(each.having(v)) for v in ("agree", "explained", "disagree", "skipped")},
                 "notes": each.notes,
+                "not_used": dict(each.not_used),
                 "rows": [{**row._asdict(), "differing": row.differing} for row in each.rows],
             }
             for each in comparisons
@@ -440,6 +451,7 @@ def _print_comparison(comparison: FileComparison, shown_max: int = 20) -> None:
     predicted = dict.fromkeys(name for row in agree for name in row.predicted)
     print(f"  read off the row: {', '.join(read_off) or 'nothing'}")
     print(f"  predicted: {', '.join(predicted)}")
+    print(f"  not used: {_not_used(comparison) or 'nothing'}")
     skipped = comparison.having("skipped")
     for why in sorted({row.why for row in skipped}):
         print(f"  not compared: {sum(row.why == why for row in skipped)} rows; {why}")
@@ -458,6 +470,14 @@ def _print_comparison(comparison: FileComparison, shown_max: int = 20) -> None:
             f"  line {row.number} ({row.version}): {row.verdict}: {numbers}"
             + (f"; {row.why}" if row.why else "")
         )
+
+
+def _not_used(comparison: FileComparison) -> str:
+    """Columns with the reason, those with the same reason together."""
+    columns: dict[str, list[str]] = {}
+    for name, why in comparison.not_used:
+        columns.setdefault(why, []).append(name if name.isprintable() else repr(name))
+    return "; ".join(f"{', '.join(names)} ({why})" for why, names in columns.items())
 
 
 # -- diagnose, lab
