@@ -6,7 +6,8 @@ The area has 256 MiB; one or two huge pages lie in it, and somebody may refer to
 happens in one range follows from the set-up.  A kernel slides from one range to the next page by
 page: if every range fails, their number follows from the sizes; if one succeeds in the end, how
 many failed before depends on where the huge page lies, which the table does not say: that number
-is read off the row (five calls of migrate_pages() each)."""
+is read off the row.  In each of them the huge page that can't be moved takes five calls of
+migrate_pages(), as does every lot of up to 32 single pages."""
 
 from __future__ import annotations
 

@@ -36,6 +36,7 @@ VERSION_OF = {
     ("oct22", "v1", "0"): "2/2-only",
     ("oct22", "v2", "1"): "v3",
     ("oct22", "v2", "0"): "2/2-only",
+    # That loop works in batches of at most 512 pages.  For these lists its numbers are the same.
     ("6.1.192", "v2", "1"): "v3fix",
 }
 

@@ -130,7 +130,7 @@ CALLERS = {
     "a dict: caller -> True if it gets something else from v1 than from base",
     "Which cell of the decision table does each one meet? And does it pass the code on?",
     "v1 changed the code for refused splits only.",
-    "The pin makes -ENOMEM of every failure; NUMA balancing never splits.",
+    "The pin makes -ENOMEM of any failure of migrate_pages(); NUMA balancing never splits.",
     parts=dict.fromkeys(CALLERS, bool),
 )
 def callers(answer: dict[str, bool]) -> Verdict:
