@@ -28,8 +28,7 @@ from mmsim.engine.claims import Verdict
 from mmsim.engine.explore import STATES_MAX, Exploration, Outcome, search
 from mmsim.engine.found import DEADLOCK, FOR_EVER
 from mmsim.engine.trace import Trace
-from mmsim.errors import UserError
-from mmsim.hints import nearest
+from mmsim.errors import UserError, nearest
 from mmsim.mm.versions import BASE, INVERTED, POLICIES, VERSIONS
 from mmsim.scenarios import SCENARIOS, Situation, make
 from mmsim.scenarios.situation import ISOLATION

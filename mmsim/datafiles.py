@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-from mmsim import hints
+from mmsim.errors import nearest
 
 PACKAGE = Path(__file__).resolve().parent
 
@@ -44,7 +44,7 @@ def path(name: str, share: Path | None = None) -> Path:
     found = data / name
     if found.exists() and found.resolve().is_relative_to(data.resolve()):
         return found
-    raise DataFileError(f"no data file {name!r}{hints.nearest(name, names(share))}")
+    raise DataFileError(f"no data file {name!r}{nearest(name, names(share))}")
 
 
 def names(share: Path | None = None) -> list[str]:

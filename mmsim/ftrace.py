@@ -15,8 +15,8 @@ from typing import NamedTuple
 from mmsim import errno
 from mmsim.compare.pins import measured_version
 from mmsim.engine.trace import Trace
+from mmsim.errors import nearest
 from mmsim.ftracefile import RealTrace, read, real_trace
-from mmsim.hints import nearest
 from mmsim.mm.migration_target import AVAILABLE, NONE
 from mmsim.mm.versions import get
 from mmsim.mm.world import World

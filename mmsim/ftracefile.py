@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from mmsim import datafiles
 from mmsim.compare.pins import VERSION_OF
-from mmsim.hints import nearest
+from mmsim.errors import nearest
 from mmsim.probe import COUNTS, Fields
 
 FOLDER = "kernel-runs/traces/"

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from functools import reduce
 from typing import NamedTuple
 
-from mmsim.hints import nearest
+from mmsim.errors import nearest
 from mmsim.script import SITES, Position
 from mmsim.units import MIGRATE_PASSES
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
-from mmsim.hints import nearest
+from mmsim.errors import nearest
 from mmsim.mm.versions import DECISIONS, LATEST, Attempt, Version
 
 STEPS_MAX, CALL_STEPS = 100_000, 1_000

@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 from mmsim import datafiles
 from mmsim.compare.rows import Row, check_columns, whole
+from mmsim.errors import nearest
 from mmsim.fragmentation import extfrag_index, read_printed, summed, unusable_index
-from mmsim.hints import nearest
 
 COLUMNS = ("boot", "snapshot", "zone", "index", "order", "value")
 LIST_COLUMNS = ("boot", "snapshot", "zone", "migratetype", "order", "free_blocks")

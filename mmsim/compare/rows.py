@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection
 from typing import NamedTuple
 
-from mmsim.hints import nearest
+from mmsim.errors import nearest
 
 Row = dict[str, str]
 

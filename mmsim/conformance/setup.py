@@ -9,8 +9,8 @@ import re
 from typing import Any
 
 from mmsim.engine.actor import Actor
+from mmsim.errors import nearest
 from mmsim.flags import ANON, MIGRATE_CMA, SHMEM
-from mmsim.hints import nearest
 from mmsim.mm.folio import ISOLATION, Extent, Folio
 from mmsim.mm.migration_target import EITHER
 from mmsim.mm.world import Environment, World

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from mmsim import ftracefile
 from mmsim.diagnose.family import EVIDENCE, PIN
+from mmsim.errors import nearest
 from mmsim.flags import MIGRATE_COUNTERS
-from mmsim.hints import nearest
 from mmsim.lessons import REPORTED
 from mmsim.probe import COUNTS
 

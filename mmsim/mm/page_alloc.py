@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from mmsim.errors import nearest
 from mmsim.flags import (
     MIGRATE_CMA,
     MIGRATE_ISOLATE,
@@ -22,7 +23,6 @@ from mmsim.flags import (
     MIGRATE_UNMOVABLE,
     PCP_TYPES,
 )
-from mmsim.hints import nearest
 from mmsim.mm.fallback import rmqueue_fallback
 from mmsim.mm.untouched import HELD, Held
 from mmsim.mm.zone import Zone, ZoneError

@@ -23,7 +23,7 @@ from mmsim import scenarios
 from mmsim.engine.claims import Finding, Verdict
 from mmsim.engine.explore import Contradiction, explore
 from mmsim.engine.scenario import Move
-from mmsim.hints import nearest
+from mmsim.errors import nearest
 from mmsim.mm import mutations, versions
 from mmsim.mm.mutations import Mutation
 from mmsim.practice.properties import properties

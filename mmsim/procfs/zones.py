@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol, TypeVar
 
-from mmsim.hints import nearest
+from mmsim.errors import nearest
 from mmsim.procfs.text import PasteError
 
 
