@@ -13,10 +13,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from mmsim.constants import MODES, REASONS
 from mmsim.engine.actor import Path
 from mmsim.engine.scenario import Event
 from mmsim.engine.trace import Trace
-from mmsim.flags import MODES, REASONS
 from mmsim.mm.folio import extra_pins
 from mmsim.mm.world import World
 

@@ -15,10 +15,9 @@ import math
 import random
 from collections.abc import Callable
 
-from mmsim.flags import MIGRATE_CMA, MIGRATE_MOVABLE
+from mmsim.constants import MAX_ORDER, MIGRATE_CMA, MIGRATE_MOVABLE, PAGEBLOCK_ORDER
 from mmsim.mm.untouched import Pattern, Run, pattern, whole
 from mmsim.mm.zone import Zone, ZoneError
-from mmsim.units import MAX_ORDER, PAGEBLOCK_ORDER
 
 LARGEST = MAX_ORDER - 1
 # Stretches of two pageblocks each that look different before the pattern repeats.

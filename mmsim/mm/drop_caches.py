@@ -15,9 +15,9 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
+from mmsim.constants import DEACTIVATE_FILE, PAGEVEC_SIZE
 from mmsim.engine.op import Op, atomic
 from mmsim.errno import EINVAL
-from mmsim.flags import DEACTIVATE_FILE
 from mmsim.mm.filemap import (
     Entry,
     Place,
@@ -47,7 +47,6 @@ from mmsim.mm.swap import (
 )
 from mmsim.mm.vmstat import count_vm_events
 from mmsim.mm.world import World
-from mmsim.units import PAGEVEC_SIZE
 
 File = tuple[Extent, ...]
 

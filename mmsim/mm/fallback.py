@@ -12,15 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mmsim.engine.op import ModelError
-from mmsim.flags import (
+from mmsim.constants import (
+    MAX_ORDER,
     MIGRATE_HIGHATOMIC,
     MIGRATE_MOVABLE,
     MIGRATE_RECLAIMABLE,
     MIGRATE_UNMOVABLE,
 )
+from mmsim.engine.op import ModelError
 from mmsim.mm.zone import Zone
-from mmsim.units import MAX_ORDER
 
 # Where a request looks when its own lists are empty: fallbacks[] in mm/page_alloc.c.
 FALLBACKS = {

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from mmsim.constants import SHMEM
 from mmsim.engine.op import ModelError, atomic, blocking, choice
-from mmsim.flags import SHMEM
 from mmsim.mm.folio import Extent, Page
 from mmsim.mm.page_ref import frozen
 from mmsim.mm.world import World

@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
+from mmsim.constants import ANON, HUGE_ZERO
 from mmsim.engine.op import ModelError, Op, atomic, choice
 from mmsim.errno import EBUSY, ENOMEM
-from mmsim.flags import ANON, HUGE_ZERO
 from mmsim.mm.filemap import filemap_release_folio, folio_mapping, folio_test_writeback
 from mmsim.mm.folio import ISOLATION, Page, extra_pins, replace
 from mmsim.mm.page_ref import folio_ref_freeze

@@ -16,9 +16,9 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
+from mmsim.constants import ANON, SHMEM
 from mmsim.engine.op import ModelError, Op, atomic
 from mmsim.errno import ENOMEM
-from mmsim.flags import ANON, SHMEM
 from mmsim.mm.folio import NEW_PAGE, Folio
 from mmsim.mm.migration_target import from_zone
 from mmsim.mm.page_ref import folio_put

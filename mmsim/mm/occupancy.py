@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
+from mmsim.constants import HPAGE_PMD_ORDER
 from mmsim.mm.untouched import Pattern
 from mmsim.mm.zone import Zone
-from mmsim.units import HPAGE_PMD_ORDER
 
 
 class Part(NamedTuple):

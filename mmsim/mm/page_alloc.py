@@ -15,18 +15,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from mmsim.errors import nearest
-from mmsim.flags import (
+from mmsim.constants import (
+    HPAGE_PMD_ORDER,
+    MAX_ORDER,
     MIGRATE_CMA,
     MIGRATE_ISOLATE,
     MIGRATE_MOVABLE,
     MIGRATE_UNMOVABLE,
     PCP_TYPES,
 )
+from mmsim.errors import nearest
 from mmsim.mm.fallback import rmqueue_fallback
 from mmsim.mm.untouched import HELD, Held
 from mmsim.mm.zone import Zone, ZoneError
-from mmsim.units import HPAGE_PMD_ORDER, MAX_ORDER
 
 # Huge pages that a per-CPU list is filled with at a time: max(63 >> 9, 2).
 THP_BATCH = 2

@@ -12,9 +12,9 @@ Left out: page tables.  A mapping is one of `pmd_maps` or `pte_maps` of the foli
 
 from __future__ import annotations
 
+from mmsim.constants import ANON
 from mmsim.engine.op import atomic, blocking
 from mmsim.errno import EFAULT
-from mmsim.flags import ANON
 from mmsim.mm.world import World
 
 

@@ -14,12 +14,12 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
+from mmsim.constants import HPAGE_PMD_ORDER
 from mmsim.engine.op import Op, at_once, atomic
 from mmsim.mm.memory import do_read_fault
 from mmsim.mm.swap import lru_add_drain
 from mmsim.mm.vmstat import count_vm_events
 from mmsim.mm.world import World
-from mmsim.units import HPAGE_PMD_ORDER
 
 SHMEM_ENABLED = ("always", "within_size", "advise", "never", "deny", "force")
 

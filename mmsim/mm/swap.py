@@ -15,11 +15,10 @@ lazyfree and mlock batches."""
 
 from __future__ import annotations
 
+from mmsim.constants import ACTIVATE, DEACTIVATE_FILE, LRU_ADD, MOVING, PAGEVEC_SIZE
 from mmsim.engine.op import atomic, blocking
-from mmsim.flags import ACTIVATE, DEACTIVATE_FILE, LRU_ADD, MOVING
 from mmsim.mm.folio import ISOLATION
 from mmsim.mm.world import World
-from mmsim.units import PAGEVEC_SIZE
 
 
 def batch_add(world: World, cpu: str, kind: str, pfn: int) -> None:

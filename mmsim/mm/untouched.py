@@ -11,7 +11,7 @@ import functools
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from mmsim.units import MAX_ORDER
+from mmsim.constants import MAX_ORDER
 
 ORDERS = range(MAX_ORDER)
 

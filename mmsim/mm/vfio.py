@@ -14,6 +14,7 @@ import dataclasses
 from collections.abc import Generator
 from typing import Any, NamedTuple
 
+from mmsim.constants import PAGE_SIZE
 from mmsim.engine.op import Op
 from mmsim.errno import EEXIST, EINVAL, ENOMEM, ENOSPC
 from mmsim.mm.folio import Extent, Page
@@ -35,7 +36,6 @@ from mmsim.mm.iommu import (
     vfio_unlink_dma,
 )
 from mmsim.mm.versions import Version
-from mmsim.units import PAGE_SIZE
 
 VFIO_DMA_MAP_FLAG_READ, VFIO_DMA_MAP_FLAG_WRITE = 1, 2
 _FLAGS = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE

@@ -10,8 +10,8 @@ Events are counted as they happen.  How much there is of something follows from 
 
 from __future__ import annotations
 
+from mmsim.constants import SHMEM
 from mmsim.engine.op import atomic
-from mmsim.flags import SHMEM
 from mmsim.mm.world import World
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import NamedTuple
 
-from mmsim.flags import MR_LONGTERM_PIN, REASONS
+from mmsim.constants import MR_LONGTERM_PIN, REASONS
 from mmsim.mm.versions import LATEST, Version
 from mmsim.scenarios import SMALL, Situation, make
 
