@@ -94,8 +94,8 @@ CARDS = (
     Card(
         2,
         "04",
-        "What leads to a split: a busy page, or a missing destination?",
-        "in 6.1 a missing destination; a busy page alone never does",
+        "What leads to a split in 6.1: a busy page, or a missing destination?",
+        "a missing destination; a busy page alone never does",
     ),
     Card(
         2,

@@ -219,8 +219,8 @@ def regression(test: Any) -> Verdict:
 # -- what v2 promises
 
 PROMISES: dict[str, tuple[bool, str]] = {
-    "soon": (True, "ten passes look ten times; a reference that is gone by the tenth is survived"),
-    "longer": (False, "nobody waits: ten refusals follow at once, and the pin fails as before"),
+    "soon": (True, "ten passes look ten times; the first that finds it gone splits the page"),
+    "longer": (False, "no reference is waited for: ten refusals at once, and the pin fails"),
     "pieces": (False, "a piece has one pass in every version; one held piece fails the pin"),
     "alone": (False, "without its companion even a rescued split returns a positive number"),
     "truncated": (True, "its split is refused with -EBUSY, and only -EAGAIN is tried again"),
