@@ -92,7 +92,7 @@ _HOME = {
     "Prediction": "mmsim.lessons",
     "proc_text": "mmsim.scenarios.hosts",
     "reached": "mmsim.views.meetings",
-    "ready": "mmsim.doctor",
+    "ready": "mmsim.lab",
     "real_trace": "mmsim.ftrace",
     "recall_answers": "mmsim.views.capstone",
     "recall_cards": "mmsim.views.capstone",

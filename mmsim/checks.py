@@ -17,7 +17,7 @@ from pathlib import Path
 from types import GenericAlias
 from typing import Any, NamedTuple, get_args, get_origin
 
-from mmsim.hints import nearest
+from mmsim.errors import nearest
 
 
 class Verdict(NamedTuple):

@@ -1,6 +1,6 @@
 """Time: how long each step takes, and who moves next when every actor has a CPU of its own.
 
-Floor 4.  Interface: Clock, Cost, COSTS, IN_VAIN, COMPACTION
+Interface: Clock, Cost, COSTS, IN_VAIN, COMPACTION
 
 A teaching assumption, not a measurement: one unit is one simple step, such as testing a flag, and a
 few steps are longer because they do something for every page.  The ratios are rounded so that three

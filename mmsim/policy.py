@@ -1,6 +1,6 @@
 """A policy of one's own: a plain Python function in the place of the last seam.
 
-Floor 4.  Interface: own_policy, limited, PolicyError, STEPS_MAX
+Interface: own_policy, limited, PolicyError, STEPS_MAX
 
 The function gets an `Attempt` (`mmsim.mm.versions`) and answers one of its DECISIONS.  It is asked
 once for each different attempt and the answer is kept, so it can't make the model forget what it
@@ -19,7 +19,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
-from mmsim.hints import nearest
+from mmsim.errors import nearest
 from mmsim.mm.versions import DECISIONS, LATEST, Attempt, Version
 
 STEPS_MAX, CALL_STEPS = 100_000, 1_000

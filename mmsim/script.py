@@ -1,6 +1,6 @@
 """Named moments of a migration, and the scheduler that makes strangers come and go at them.
 
-Floor 4.  Interface: Position, SITES, Cue, visit, Script, Scripted, ROUNDS_MAX
+Interface: Position, SITES, Cue, visit, Script, Scripted, ROUNDS_MAX
 
 A moment is a `Position`: which call of migrate_pages(), which round and pass, and which *site* of
 the visit of a folio.  A position is read off the path's own stack (the variables `round_` and

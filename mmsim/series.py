@@ -1,6 +1,6 @@
 """What the patch series and its repairs changed where in the kernel, in our own words.
 
-Floor 5.  Interface: Change, SERIES, Later, LATER, Remark, REMARKS
+Interface: Change, SERIES, Later, LATER, Remark, REMARKS
 
 Each row of SERIES names the seam of the model that stands for it.  A test compares the rows with
 the seams: no version differs from another in a place that is not in this table.  LATER is what

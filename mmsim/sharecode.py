@@ -1,6 +1,6 @@
 """Ten characters that stand for a run: scenario, version, knobs, schedule.  To be typed elsewhere.
 
-Floor 4.  Interface: encode, decode, Shared, ShareError
+Interface: encode, decode, Shared, ShareError
 
 A code is one whole number, written with 31 digits and letters that nobody takes for another, and a
 check character behind it.  The number says everything: nobody looks it up in a table of runs, and

@@ -1,6 +1,6 @@
 """Strangers: each does one thing to one folio, and takes it back later.
 
-Floor 4.  Interface: stranger, pinner, locker, isolator, truncater
+Interface: stranger, pinner, locker, isolator, truncater
 
 When they move is for a schedule to say, a script (`mmsim.script`) or a search."""
 

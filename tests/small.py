@@ -7,13 +7,12 @@ from fractions import Fraction
 from types import MappingProxyType
 from typing import Any
 
+from mmsim.constants import HPAGE_PMD_ORDER, MIGRATE_CMA
 from mmsim.engine.actor import Actor
 from mmsim.engine.op import Op, atomic, blocking
 from mmsim.engine.scenario import Move, Scenario
-from mmsim.flags import MIGRATE_CMA
 from mmsim.mm.folio import ISOLATION, Folio
 from mmsim.mm.world import Environment, World
-from mmsim.units import HPAGE_PMD_ORDER
 
 ORDER = 2
 NR = 1 << ORDER

@@ -1,6 +1,6 @@
 """Measured rows against the model, number by number.
 
-Floor 5.  Interface: compare_file, FileComparison, RowComparison, COMPARED, NOT_COMPARED
+Interface: compare_file, FileComparison, RowComparison, COMPARED, NOT_COMPARED
 
 A row of data/kernel-runs says what was set up and what a real kernel did.  What follows from the
 set-up is predicted by the model; what depends on timing is read off the row, and said.

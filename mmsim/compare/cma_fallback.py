@@ -1,6 +1,6 @@
 """Measured steps of a guest that is populated, against the allocator's rule about CMA.
 
-Floor 5.  Interface: compare_steps, populate, Steps, curves, Curve, NEEDED, PAGEBLOCK_ORDER, BATCH
+Interface: compare_steps, populate, Steps, curves, Curve, NEEDED, PAGEBLOCK_ORDER, BATCH
 
 A row says how many free pages the zone had after a step of 4 MiB, how many of them were CMA, and
 how many pages of the step came from there.  Read off the row before: the two counts.  Predicted:
@@ -18,11 +18,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from mmsim.compare.rows import FileComparison, Row, RowComparison, one_of, whole
-from mmsim.flags import MIGRATE_CMA
+from mmsim.constants import HPAGE_PMD_ORDER, MIGRATE_CMA
 from mmsim.mm.bootmem import boot
 from mmsim.mm.page_alloc import alloc_pages, request, take
 from mmsim.mm.zone import Zone
-from mmsim.units import HPAGE_PMD_ORDER
 
 RULE, FROM_CMA = "rule_cma_over_half_before_step", "pages_from_cma_in_step"
 FREE, FREE_CMA = "nr_free_pages", "nr_free_cma"

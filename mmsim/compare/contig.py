@@ -16,13 +16,13 @@ from typing import NamedTuple
 
 from mmsim.compare.pins import COUNTERS, measured_version, version_of_row
 from mmsim.compare.rows import Row, RowComparison, one_of, whole
+from mmsim.constants import HPAGE_PMD_NR
 from mmsim.errno import EBUSY, ENOMEM
 from mmsim.mm.cma import ALLOC_CONTIG_TRIES
 from mmsim.mm.migration_target import AVAILABLE, NONE
 from mmsim.mm.versions import Version
 from mmsim.probe import migrate_returns
 from mmsim.scenarios import cma_alloc
-from mmsim.units import HPAGE_PMD_NR
 
 AREA_PAGES = 65_536
 OTHERS_MOVED = "vmstat counts the whole machine: probably a page of somebody else lay in the range"

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 from mmsim.compare.pins import BACKINGS
 from mmsim.compare.rows import Row, RowComparison, one_of, whole
 from mmsim.conformance.drop_caches import run_drop_caches
+from mmsim.constants import HPAGE_PMD_ORDER
 from mmsim.mm.versions import BASE
-from mmsim.units import HPAGE_PMD_ORDER
 
 PAGES = 1024
 # A CPU keeps up to so many pages to itself before it adds them to /proc/vmstat (STAT_THRESHOLD).

@@ -1,6 +1,6 @@
 """The indices a kernel printed, recomputed from the free lists that it printed beside them.
 
-Floor 5.  Interface: recomputed, Recomputed, COLUMNS
+Interface: recomputed, Recomputed, COLUMNS
 
 A kernel shows its lists (pagetypeinfo), its indices (extfrag) and its counters (vmstat) in files of
 their own, which are read one after the other.  When they were read while pages came and went, lists
@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 from mmsim import datafiles
 from mmsim.compare.rows import Row, check_columns, whole
+from mmsim.errors import nearest
 from mmsim.fragmentation import extfrag_index, read_printed, summed, unusable_index
-from mmsim.hints import nearest
 
 COLUMNS = ("boot", "snapshot", "zone", "index", "order", "value")
 LIST_COLUMNS = ("boot", "snapshot", "zone", "migratetype", "order", "free_blocks")

@@ -20,8 +20,8 @@ from typing import Any, NamedTuple
 
 from mmsim.compare.rows import Row, RowComparison, one_of, whole
 from mmsim.conformance.operations import run_gup
+from mmsim.constants import HPAGE_PMD_NR, MIGRATE_PASSES, PAGE_SIZE
 from mmsim.mm.versions import VERSIONS, Version, get, pieces_try_again
-from mmsim.units import HPAGE_PMD_NR, MIGRATE_PASSES, PAGE_SIZE
 
 # (loop in the measured kernel, variant, return-value fix) -> the version with the same behaviour
 # here.  The trees of base to v3 had an inverted test in collect_longterm_unpinnable_pages(): they

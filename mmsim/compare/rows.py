@@ -1,6 +1,6 @@
 """What a comparison answers: rows, each with its verdict.
 
-Floor 5.  Interface: Row, Reading, check_columns, whole, one_of, RowComparison, FileComparison
+Interface: Row, Reading, check_columns, whole, one_of, RowComparison, FileComparison
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection
 from typing import NamedTuple
 
-from mmsim.hints import nearest
+from mmsim.errors import nearest
 
 Row = dict[str, str]
 

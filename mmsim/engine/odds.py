@@ -25,7 +25,7 @@ from typing import NamedTuple, Protocol
 
 from mmsim.engine.samestate import SearchError
 from mmsim.engine.scenario import Move
-from mmsim.hints import nearest
+from mmsim.errors import nearest
 
 CYCLE_MAX = 400
 FOR_EVER = -1

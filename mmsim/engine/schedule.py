@@ -22,7 +22,7 @@ from typing import Generic, TypeVar
 
 from mmsim.engine.odds import EVEN, Weights, by_actor, check_weights
 from mmsim.engine.scenario import Move, Scenario, Scheduler, State
-from mmsim.hints import nearest
+from mmsim.errors import nearest
 
 T = TypeVar("T")
 

@@ -1,6 +1,6 @@
 """The owner of a CMA area takes memory back.
 
-Floor 3: kernel paths and the atomic steps that belong to them.  Mirrors mm/cma.c, and from
+Mirrors mm/cma.c, and from
 mm/page_alloc.c, mm/page_isolation.c and mm/compaction.c what alloc_contig_range() needs, 6.1-rc6.
 
 Interface: cma_alloc, alloc_contig_range, Area
@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any, NamedTuple
 
+from mmsim.constants import ANON, MIGRATE_CMA, MIGRATE_ISOLATE, MIGRATE_SYNC, MR_CONTIG_RANGE
 from mmsim.engine.op import Op, atomic
 from mmsim.errno import EBUSY, ENOMEM
-from mmsim.flags import ANON, MIGRATE_CMA, MIGRATE_ISOLATE, MIGRATE_SYNC, MR_CONTIG_RANGE
 from mmsim.mm.fallback import look_at_pageblock, move_freepages
 from mmsim.mm.folio import Page
 from mmsim.mm.migrate import migrate_pages, putback_movable_pages

@@ -1,6 +1,6 @@
 """Writing to /proc/sys/vm/drop_caches: a walk that touches every page of every file.
 
-Floor 3: kernel paths.  Mirrors fs/drop_caches.c, mm/truncate.c, mm/swap.c, mm/vmscan.c
+Mirrors fs/drop_caches.c, mm/truncate.c, mm/swap.c, mm/vmscan.c
 (remove_mapping()), 6.1-rc1.
 
 Interface: drop_caches, invalidate_mapping_pages
@@ -15,9 +15,9 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
+from mmsim.constants import DEACTIVATE_FILE, PAGEVEC_SIZE
 from mmsim.engine.op import Op, atomic
 from mmsim.errno import EINVAL
-from mmsim.flags import DEACTIVATE_FILE
 from mmsim.mm.filemap import (
     Entry,
     Place,
@@ -47,7 +47,6 @@ from mmsim.mm.swap import (
 )
 from mmsim.mm.vmstat import count_vm_events
 from mmsim.mm.world import World
-from mmsim.units import PAGEVEC_SIZE
 
 File = tuple[Extent, ...]
 

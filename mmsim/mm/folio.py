@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from mmsim.flags import ANON, SHMEM
+from mmsim.constants import ANON, SHMEM
 
 ISOLATION = "isolation"
 NEW_PAGE = "new page"

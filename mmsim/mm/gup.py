@@ -1,6 +1,6 @@
 """Pinning user pages for a long time.
 
-Floor 3: kernel paths and the atomic steps that belong to them.  Mirrors mm/gup.c, 6.1-rc1.
+Mirrors mm/gup.c, 6.1-rc1.
 
 Interface: pin_user_pages_remote, unpin_user_pages_dirty_lock, follow_page_mask, gup_put_folio, pin,
 unpin, Pin, Extent, stretch
@@ -13,9 +13,15 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any, NamedTuple
 
+from mmsim.constants import (
+    GUP_PIN_COUNTING_BIAS,
+    MIGRATE_CMA,
+    MIGRATE_ISOLATE,
+    MIGRATE_SYNC,
+    MR_LONGTERM_PIN,
+)
 from mmsim.engine.op import Op, atomic, blocking
 from mmsim.errno import EAGAIN, ENOMEM
-from mmsim.flags import MIGRATE_CMA, MIGRATE_ISOLATE, MIGRATE_SYNC, MR_LONGTERM_PIN
 from mmsim.mm.filemap import folio_lock, folio_mark_dirty, folio_test_dirty, folio_unlock
 from mmsim.mm.folio import Extent as Extent
 from mmsim.mm.folio import Page
@@ -29,7 +35,6 @@ from mmsim.mm.swap import (
 )
 from mmsim.mm.versions import Version
 from mmsim.mm.world import World
-from mmsim.units import GUP_PIN_COUNTING_BIAS
 
 
 class Pin(NamedTuple):

@@ -1,6 +1,6 @@
 """Who else takes a reference on a folio: other holders, each an actor to put beside a pin.
 
-Floor 3: kernel paths.  Mirrors mm/gup.c, mm/shmem.c, mm/memory.c, mm/filemap.c, mm/swap.c, 6.1-rc1.
+Mirrors mm/gup.c, mm/shmem.c, mm/memory.c, mm/filemap.c, mm/swap.c, 6.1-rc1.
 
 Interface: direct_io, permanent_pin, gup_fast, fault, fault_around, undrained_batch, lookup
 

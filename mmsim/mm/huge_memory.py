@@ -1,6 +1,6 @@
 """Splitting a huge page into single pages.
 
-Floor 3: a kernel path and the two atomic steps that belong to it.  Mirrors mm/huge_memory.c,
+Mirrors mm/huge_memory.c,
 6.1-rc1.
 
 Interface: split_huge_page_to_list, can_split_folio
@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
+from mmsim.constants import ANON, HUGE_ZERO
 from mmsim.engine.op import ModelError, Op, atomic, choice
 from mmsim.errno import EBUSY, ENOMEM
-from mmsim.flags import ANON, HUGE_ZERO
 from mmsim.mm.filemap import filemap_release_folio, folio_mapping, folio_test_writeback
 from mmsim.mm.folio import ISOLATION, Page, extra_pins, replace
 from mmsim.mm.page_ref import folio_ref_freeze

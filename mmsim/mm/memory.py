@@ -1,6 +1,6 @@
 """First touches: how a folio of a memfd, or of no file at all, comes to be and who refers to it.
 
-Floor 3: kernel paths and the atomic steps that belong to them.  Mirrors mm/shmem.c
+Mirrors mm/shmem.c
 (shmem_get_folio_gfp(), shmem_fallocate()) and mm/memory.c (do_read_fault(), do_anonymous_page()),
 6.1-rc1.
 
@@ -16,9 +16,9 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
+from mmsim.constants import ANON, SHMEM
 from mmsim.engine.op import ModelError, Op, atomic, blocking
 from mmsim.errno import ENOMEM
-from mmsim.flags import ANON, SHMEM
 from mmsim.mm.folio import NEW_PAGE, Folio
 from mmsim.mm.migration_target import from_zone
 from mmsim.mm.page_ref import ME, folio_put

@@ -1,6 +1,6 @@
 """Moving folios to other pages.
 
-Floor 3: kernel paths and the two atomic steps that belong to them.  Mirrors mm/migrate.c, 6.1-rc1.
+Mirrors mm/migrate.c, 6.1-rc1.
 
 Interface: migrate_pages, unmap_and_move, try_split_thp, putback_movable_pages
 
@@ -15,9 +15,16 @@ from collections.abc import Generator
 from typing import Any
 
 from mmsim import errno
+from mmsim.constants import (
+    FORCE_LOCK_FROM_PASS,
+    MIGRATE_ASYNC,
+    MIGRATE_COUNTERS,
+    MIGRATE_SYNC,
+    MR_NUMA_MISPLACED,
+    REASONS,
+)
 from mmsim.engine.op import Op, atomic, choice
 from mmsim.errno import EAGAIN, EBUSY, ENOMEM, ENOSYS
-from mmsim.flags import MIGRATE_ASYNC, MIGRATE_COUNTERS, MIGRATE_SYNC, MR_NUMA_MISPLACED, REASONS
 from mmsim.mm.filemap import (
     folio_lock,
     folio_test_writeback,
@@ -54,7 +61,6 @@ from mmsim.mm.vmstat import (
     trace_mm_migrate_pages_start,
 )
 from mmsim.mm.world import World
-from mmsim.units import FORCE_LOCK_FROM_PASS
 
 
 def _callback_outcomes(world: World, me: str, pfn: int) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """Mappings: removing them, replacing them by migration entries, putting them back, faulting them
 in.
 
-Floor 2: atomic operations.  Mirrors mm/rmap.c (try_to_unmap(), try_to_migrate()), the reverse walk
+Mirrors mm/rmap.c (try_to_unmap(), try_to_migrate()), the reverse walk
 of mm/migrate.c (remove_migration_ptes()) and mm/memory.c (handle_mm_fault()), 6.1-rc1.
 
 Interface: folio_mapped, page_mapcount, try_to_migrate, remove_migration_ptes, unmap_folio,
@@ -12,9 +12,9 @@ Mappings of other processes than the guest are counted once more, in `other_maps
 
 from __future__ import annotations
 
+from mmsim.constants import ANON
 from mmsim.engine.op import atomic, blocking
 from mmsim.errno import EFAULT
-from mmsim.flags import ANON
 from mmsim.mm.folio import Folio
 from mmsim.mm.world import World
 

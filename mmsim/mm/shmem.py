@@ -1,6 +1,6 @@
 """Memory of a memfd: faulted in from the zone, by huge pages or single ones.
 
-Floor 3: kernel paths and the atomic step that belongs to them.  Mirrors mm/shmem.c and, for
+Mirrors mm/shmem.c and, for
 MAP_POPULATE, mm/gup.c, 6.1-rc6.
 
 Interface: shmem_populate, populate_range, fault_in, shmem_is_huge, SHMEM_ENABLED
@@ -14,12 +14,12 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
+from mmsim.constants import HPAGE_PMD_ORDER
 from mmsim.engine.op import Op, at_once, atomic
 from mmsim.mm.memory import do_read_fault
 from mmsim.mm.swap import lru_add_drain
 from mmsim.mm.vmstat import count_vm_events
 from mmsim.mm.world import World
-from mmsim.units import HPAGE_PMD_ORDER
 
 SHMEM_ENABLED = ("always", "within_size", "advise", "never", "deny", "force")
 

@@ -1,6 +1,6 @@
 """LRU lists and the per-CPU batches in front of them.
 
-Floor 2: atomic operations.  Mirrors mm/swap.c, mm/vmscan.c (folio_isolate_lru(),
+Mirrors mm/swap.c, mm/vmscan.c (folio_isolate_lru(),
 folio_putback_lru()), 6.1-rc1.
 
 Interface: folio_add_lru, lru_add_drain, lru_add_drain_all, lru_cache_disable, lru_cache_enable,
@@ -15,11 +15,10 @@ lazyfree and mlock batches."""
 
 from __future__ import annotations
 
+from mmsim.constants import ACTIVATE, DEACTIVATE_FILE, LRU_ADD, MOVING, PAGEVEC_SIZE
 from mmsim.engine.op import atomic, blocking
-from mmsim.flags import ACTIVATE, DEACTIVATE_FILE, LRU_ADD, MOVING
 from mmsim.mm.folio import ISOLATION
 from mmsim.mm.world import World
-from mmsim.units import PAGEVEC_SIZE
 
 
 def _goes_on_at_once(world: World, pfn: int) -> bool:

@@ -28,10 +28,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from mmsim import errno
+from mmsim.constants import MIGRATE_PASSES, MR_LONGTERM_PIN, REASONS
 from mmsim.errno import EAGAIN, EBUSY
-from mmsim.flags import MR_LONGTERM_PIN, REASONS
-from mmsim.hints import nearest
-from mmsim.units import MIGRATE_PASSES
+from mmsim.errors import nearest
 
 # -- retry_split: the destination could not be had and the split failed with `ret`.  Try again
 # later?

@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from typing import Any, NamedTuple
 
+from mmsim.constants import HPAGE_PMD_ORDER, MIGRATE_CMA, MIGRATE_MOVABLE, VMSTAT
 from mmsim.engine.op import ModelError
 from mmsim.engine.pool import Pool
-from mmsim.flags import MIGRATE_CMA, MIGRATE_MOVABLE, VMSTAT
 from mmsim.mm.container import Container, Limits
 from mmsim.mm.folio import ISOLATION, Folio, renamed, replace
 from mmsim.mm.page_alloc import free_pages, split_page
 from mmsim.mm.zone import Zone
-from mmsim.units import HPAGE_PMD_ORDER
 
 FIRST_TARGET_PFN = 0x100000
 

@@ -1,6 +1,6 @@
 """Unseen cases: counters of a pin that failed, and everything that can be asked about them.
 
-Floor 5.  Interface: unseen, Case, CAUSES, WORDS, LOOKS, FATES, seen, outcome, tells_apart,
+Interface: unseen, Case, CAUSES, WORDS, LOOKS, FATES, seen, outcome, tells_apart,
 looks_needed, verdict_question, HANDED, VERDICTS, SURE
 
 A case is drawn from a seed.  What is told of it is the kernel, the number of huge pages and what

@@ -1,6 +1,6 @@
 """Playing a situation by hand: what can be done next, what a press does, what was typed.
 
-Floor 5.  Interface: Choice, Stand, stands, coming, press, GRAINS, kinds, played, code_of, same
+Interface: Choice, Stand, stands, coming, press, GRAINS, kinds, played, code_of, same
 
 What can be pressed, why not, and what has been reached is read off the run; the rules are the
 model's alone.

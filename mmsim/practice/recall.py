@@ -1,6 +1,6 @@
 """Questions for day 2 and day 7: what the lessons said, asked again when it has begun to fade.
 
-Floor 5.  Interface: cards, CARDS, DAYS
+Interface: cards, CARDS, DAYS
 
 Every answer with a number in it is worked out by the model when it is asked for.
 """

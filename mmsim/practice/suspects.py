@@ -1,6 +1,6 @@
 """Four suspects of the report: what each of them is, and the situation in which it is to blame.
 
-Floor 5.  Interface: SUSPECTS, Suspect, suspect
+Interface: SUSPECTS, Suspect, suspect
 """
 
 from __future__ import annotations

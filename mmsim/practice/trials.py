@@ -1,6 +1,6 @@
 """Trying a policy out: the same few cases for every policy, each searched through.
 
-Floor 4.  Interface: CASES, Case, Score, score, others_notice, STEPS_MAX
+Interface: CASES, Case, Score, score, others_notice, STEPS_MAX
 
 Three cases can be won; the fourth can't, and there it counts how soon a policy gives up.
 """
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import NamedTuple
 
-from mmsim.flags import MR_LONGTERM_PIN, REASONS
+from mmsim.constants import MR_LONGTERM_PIN, REASONS
 from mmsim.mm.versions import LATEST, Version
 from mmsim.scenarios import SMALL, Situation, make
 

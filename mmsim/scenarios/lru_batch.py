@@ -1,12 +1,12 @@
 """Single pages of a guest in CMA, one of them in a per-CPU batch that nobody empties.
 
-Floor 4.  Interface: LRU_BATCH
+Interface: LRU_BATCH
 """
 
 from __future__ import annotations
 
+from mmsim.constants import DEACTIVATE_FILE, HPAGE_PMD_NR, LRU_ADD, MIGRATE_CMA, MIGRATE_PASSES
 from mmsim.engine.actor import Actor
-from mmsim.flags import DEACTIVATE_FILE, LRU_ADD, MIGRATE_CMA
 from mmsim.knobs import Value, number, one_of
 from mmsim.mm.folio import Extent, Folio
 from mmsim.mm.gup import pin_user_pages_remote
@@ -17,7 +17,6 @@ from mmsim.scenarios.fates import PINNED
 from mmsim.scenarios.guest import CMA_PFN
 from mmsim.scenarios.situation import ISOLATION, Situation, Spec
 from mmsim.script import Script
-from mmsim.units import HPAGE_PMD_NR, MIGRATE_PASSES
 
 PIN, ANOTHER_CPU = "pin", "cpu 1"
 PAGES_MAX = 8

@@ -1,6 +1,6 @@
 """A guest's memory is mapped for a device while others touch the same pages.
 
-Floor 4.  Interface: PIN_VERSUS, SMALL, AGAINST
+Interface: PIN_VERSUS, SMALL, AGAINST
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import Any
 
+from mmsim.constants import HPAGE_PMD_ORDER, MIGRATE_PASSES, PAGE_SIZE
 from mmsim.engine.actor import Actor
 from mmsim.engine.op import Op
 from mmsim.knobs import Value, moment, number, one_of, read_span, some_of, words_of
@@ -24,7 +25,6 @@ from mmsim.scenarios.guest import NAMES, ZONES, guest_memory, host_with_zone
 from mmsim.scenarios.situation import ISOLATION, Situation, Spec
 from mmsim.scenarios.visits import Visits
 from mmsim.script import Script
-from mmsim.units import HPAGE_PMD_ORDER, MIGRATE_PASSES, PAGE_SIZE
 
 PIN, DROP_CACHES = "pin", "drop_caches"
 SMALL: dict[str, Value] = {"order": 1, "passes": 2}

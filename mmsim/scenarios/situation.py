@@ -1,6 +1,6 @@
 """A situation: a scenario that knows its knobs and its usual schedule, and says how a run ended.
 
-Floor 4.  Interface: Spec, Situation, ISOLATION
+Interface: Spec, Situation, ISOLATION
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from mmsim.engine.actor import Actor
 from mmsim.engine.explore import STATES_MAX, Exploration, Property, explore
 from mmsim.engine.scenario import Event, Scenario, Scheduler, State
 from mmsim.engine.trace import Trace, record
-from mmsim.hints import nearest
+from mmsim.errors import nearest
 from mmsim.knobs import Knob, Value, one_of, settle
 from mmsim.mm.versions import INVERTED, ISOLATIONS, MEANT, Version, get, with_isolation
 from mmsim.mm.world import World

@@ -1,6 +1,6 @@
 """The smallest race: one huge page is split while others take a reference and let go.
 
-Floor 4.  Interface: SPLIT_RACE, CLAIMS, repeated_split
+Interface: SPLIT_RACE, CLAIMS, repeated_split
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
+from mmsim.constants import HPAGE_PMD_ORDER, MIGRATE_PASSES
 from mmsim.engine.actor import Actor
 from mmsim.engine.claims import Property, always, sometimes
 from mmsim.engine.op import Op
@@ -23,7 +24,6 @@ from mmsim.scenarios.guest import CMA_PFN, NAMES, guest_memory
 from mmsim.scenarios.situation import Situation, Spec
 from mmsim.script import Script, visit
 from mmsim.strangers import stranger
-from mmsim.units import HPAGE_PMD_ORDER, MIGRATE_PASSES
 
 STRANGERS_MAX = 3
 

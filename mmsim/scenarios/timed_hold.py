@@ -1,11 +1,12 @@
 """One reference that lasts a given time: the time it is held against the length of the retry loop.
 
-Floor 4.  Interface: TIMED_HOLD, attempts
+Interface: TIMED_HOLD, attempts
 """
 
 from __future__ import annotations
 
 from mmsim.clock import COMPACTION, IN_VAIN, Clock
+from mmsim.constants import HPAGE_PMD_ORDER, MIGRATE_PASSES
 from mmsim.engine.actor import Actor
 from mmsim.knobs import Value, number, one_of
 from mmsim.mm.gup import pin_user_pages_remote
@@ -17,7 +18,6 @@ from mmsim.scenarios.guest import NAMES, guest_memory
 from mmsim.scenarios.situation import ISOLATION, Situation, Spec
 from mmsim.script import Script
 from mmsim.strangers import stranger
-from mmsim.units import HPAGE_PMD_ORDER, MIGRATE_PASSES
 
 HOLD_MAX = 100_000
 SEEDS_MAX = 1_000_000

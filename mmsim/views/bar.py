@@ -8,8 +8,8 @@ from __future__ import annotations
 from itertools import groupby
 from typing import NamedTuple
 
+from mmsim.constants import HPAGE_PMD_NR
 from mmsim.mm.world import World
-from mmsim.units import HPAGE_PMD_NR
 from mmsim.views.marks import heading
 from mmsim.views.names import page_words, place
 from mmsim.views.style import BAD, INK, MIGRATETYPES, MUTED, PANEL, SMALL, Svg, number, text_width

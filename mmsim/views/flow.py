@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from mmsim.constants import MIGRATE_PASSES
 from mmsim.engine.trace import Trace
-from mmsim.units import MIGRATE_PASSES
 from mmsim.views.decisions import Taken, flow_sentence, outcome, taken
 from mmsim.views.style import (
     BODY,

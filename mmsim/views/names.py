@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from mmsim import errno
+from mmsim.constants import PAGE_SIZE
 from mmsim.engine.scenario import Scenario, State
 from mmsim.mm.folio import ISOLATION, Folio
 from mmsim.mm.world import World, page_name
-from mmsim.units import PAGE_SIZE
 
 _SUBJECTS = {
     "migrate": "the migration",

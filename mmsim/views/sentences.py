@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from mmsim.constants import REASONS
 from mmsim.engine.trace import Trace
-from mmsim.flags import REASONS
 from mmsim.views import steps
 from mmsim.views.names import page_words, place, plural, result_words, subject
 from mmsim.views.sentences_others import OTHERS

@@ -17,13 +17,13 @@ from typing import Any
 from IPython.display import Image, display
 
 from mmsim.checks import ANSWERED
+from mmsim.constants import HPAGE_PMD_ORDER
 from mmsim.engine.trace import Trace
 from mmsim.lessons import Prediction
 from mmsim.mm import versions
 from mmsim.mm.zone import Zone
 from mmsim.practice.benches import Bench
 from mmsim.practice.loans import Lending
-from mmsim.units import HPAGE_PMD_ORDER
 from mmsim.views import account, flow, lending, memory, picture, side_by_side, story, text, windows
 from mmsim.views.figures import Chart
 from mmsim.views.fold import fold_once

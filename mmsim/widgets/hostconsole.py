@@ -13,10 +13,10 @@ from typing import Any
 
 import ipywidgets as w
 
+from mmsim.constants import HPAGE_PMD_ORDER, MAX_ORDER
 from mmsim.lessons import Prediction
 from mmsim.mm.zone import Zone
 from mmsim.scenarios.hosts import HOST_KNOBS, Host
-from mmsim.units import HPAGE_PMD_ORDER, MAX_ORDER
 from mmsim.views.memory import fates_table, memory
 from mmsim.widgets.asking import AskingConsole
 from mmsim.widgets.display import Table

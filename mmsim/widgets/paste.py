@@ -13,8 +13,8 @@ from typing import Any
 
 import ipywidgets as w
 
+from mmsim.constants import HPAGE_PMD_ORDER, MAX_ORDER
 from mmsim.scenarios.hosts import host, proc_text
-from mmsim.units import HPAGE_PMD_ORDER, MAX_ORDER
 from mmsim.views.pasted import machine
 from mmsim.widgets.display import Table
 

@@ -461,7 +461,7 @@ found = {"seed": 9, "holder": "fault", "step": 14}
 check("01.leak", found)
 
 # %% tags=["solution", "check"]
-from mmsim.units import HPAGE_PMD_NR, PAGE_SIZE, PAGEVEC_SIZE
+from mmsim.constants import HPAGE_PMD_NR, PAGE_SIZE, PAGEVEC_SIZE
 
 assert PAGEVEC_SIZE == 15 and HPAGE_PMD_NR == 512 and PAGE_SIZE == 4 * 1024
 assert HPAGE_PMD_NR * PAGE_SIZE == 2 * 1024 * 1024

@@ -402,7 +402,7 @@ check("07.flag", why)
 # </details>
 
 # %% tags=["solution", "check"]
-from mmsim.units import PAGEVEC_SIZE
+from mmsim.constants import PAGEVEC_SIZE
 
 assert lru_batch("base", batch="lru_add").run().results["pin"] == 2
 assert (

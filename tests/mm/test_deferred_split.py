@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from small import NR, PFN, do, isolated, memory
 
-from mmsim.flags import ANON, SHMEM
+from mmsim.constants import ANON, SHMEM
 from mmsim.mm.migrate import folio_migrate_mapping
 from mmsim.mm.migration_target import alloc_migration_target
 from mmsim.mm.rmap import remap_page, remove_migration_ptes, try_to_migrate, unmap_folio

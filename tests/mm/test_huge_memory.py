@@ -7,12 +7,12 @@ the specification of the kernel's behaviour (section 3.3).
 import pytest
 from small import NR, PFN, isolated, memory
 
+from mmsim.constants import ANON, HUGE_ZERO, SPLIT_COUNTERS
 from mmsim.engine.actor import Actor
 from mmsim.engine.op import ModelError
 from mmsim.engine.scenario import Scenario
 from mmsim.engine.trace import run_to_end
 from mmsim.errno import EAGAIN, EBUSY, ENOMEM
-from mmsim.flags import ANON, HUGE_ZERO, SPLIT_COUNTERS
 from mmsim.mm.folio import Page
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios.split_race import repeated_split

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from small import NR, ORDER, PFN, do, folio, isolated, memory
 
+from mmsim.constants import ANON
 from mmsim.engine.actor import Actor
 from mmsim.engine.op import ModelError
 from mmsim.engine.scenario import Scenario
 from mmsim.engine.schedule import one_after_another
 from mmsim.engine.trace import run_to_end
-from mmsim.flags import ANON
 from mmsim.mm.filemap import truncate_inode_folio
 from mmsim.mm.folio import Extent, Page
 from mmsim.mm.gup import follow_page_mask, is_longterm_pinnable_page, pin_user_pages_remote

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 import mmsim.mm.versions as versions
+from mmsim.constants import MR_LONGTERM_PIN, REASONS
 from mmsim.errno import EAGAIN, EBUSY, ENOMEM
-from mmsim.flags import MR_LONGTERM_PIN, REASONS
 from mmsim.mm.versions import SEAMS, VERSIONS, diff, get, source
 
 PACKAGE = Path(versions.__file__).parent.parent
