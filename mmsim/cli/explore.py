@@ -18,9 +18,15 @@ from typing import NamedTuple
 from mmsim.cli.steps import heading, scenario_arguments, situation_of
 from mmsim.cli.usage import UsageError
 from mmsim.engine import schedule
-from mmsim.engine.claims import Verdict
-from mmsim.engine.explore import STATES_MAX, Exploration, Outcome, search
-from mmsim.engine.found import DEADLOCK, FOR_EVER
+from mmsim.engine.explore import (
+    DEADLOCK,
+    FOR_EVER,
+    STATES_MAX,
+    Exploration,
+    Outcome,
+    Verdict,
+    search,
+)
 from mmsim.hints import nearest
 from mmsim.scenarios import SCENARIOS, Situation
 from mmsim.scenarios.situation import Spec

@@ -39,7 +39,7 @@ def choices_of(scenario: Scenario, moves: Sequence[Move]) -> Choices:
         passed += len(instead) - 1
         tail += 1
         last = move.actor
-        state, _, _ = scenario.advance(state, move, keep=False)
+        state, _ = scenario.step(state, move, keep=False)
     return Choices(tuple(taken), tail + 1 if scenario.moves(state) else 0)
 
 
@@ -59,7 +59,7 @@ def moves_of(scenario: Scenario, choices: Choices, *, moves_max: int = MOVES_MAX
         tail += 1
         moves.append(instead[which])
         last = moves[-1].actor
-        state, _, _ = scenario.advance(state, moves[-1], keep=False)
+        state, _ = scenario.step(state, moves[-1], keep=False)
     if ahead or instead or choices.stop:
         raise ScheduleError("no run offers these choices")
     return moves

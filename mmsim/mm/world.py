@@ -9,7 +9,7 @@ from collections.abc import Hashable, Mapping
 from typing import Any, NamedTuple
 
 from mmsim.engine.op import ModelError
-from mmsim.engine.pool import Pool
+from mmsim.engine.scenario import Pool
 from mmsim.flags import MIGRATE_CMA, MIGRATE_MOVABLE, VMSTAT
 from mmsim.mm.container import Container, Limits
 from mmsim.mm.folio import ISOLATION, Folio, renamed, replace

@@ -9,7 +9,7 @@ from collections.abc import Generator
 from typing import Any
 
 from mmsim.engine.actor import Actor
-from mmsim.engine.claims import Property, always, sometimes
+from mmsim.engine.explore import Property, always, sometimes
 from mmsim.engine.op import Op
 from mmsim.engine.scenario import State
 from mmsim.knobs import Value, moment, number, read_span

@@ -11,8 +11,7 @@ from typing import Any
 from IPython.display import display
 
 from mmsim.engine.odds import EVEN, Weights
-from mmsim.engine.sample import sample
-from mmsim.engine.schedule import render
+from mmsim.engine.schedule import render, sample
 from mmsim.mm import mutations
 from mmsim.practice import game, levels
 from mmsim.scenarios import Situation

@@ -4,7 +4,7 @@ import random
 from fractions import Fraction
 
 import pytest
-from small import cells, load, nop, steps, store
+from small import cells, load, nop, store
 
 from mmsim.engine.explore import SearchError
 from mmsim.engine.op import blocking, choice
@@ -13,10 +13,8 @@ from mmsim.engine.schedule import (
     MOVES_MAX,
     ScheduleError,
     coin,
-    in_turn,
     one_after_another,
     parse,
-    random_priorities,
     render,
     replaying,
 )
@@ -122,11 +120,6 @@ def test_one_after_another():
     assert moves_of(cells(asker), one_after_another) == "a:ok*4"
 
 
-def test_in_turn_skips_whoever_is_blocked():
-    assert moves_of(cells(two_steps, two_steps), in_turn()) == "a b a b"
-    assert moves_of(cells(waiter, setter, x=0), in_turn()) == "b*2 a"
-
-
 def test_a_coin_is_its_seed():
     scenario = cells(asker, two_steps, two_steps)
     runs = [moves_of(scenario, coin(seed)) for seed in range(20)]
@@ -187,50 +180,3 @@ def test_weights_can_be_fractions_of_any_size():
 def test_what_is_no_weight_is_told(weights, says):
     with pytest.raises(SearchError, match=says):
         moves_of(cells(two_steps, two_steps), coin(1, weights))
-
-
-def test_priorities_without_a_change_run_one_after_another():
-    scenario = cells(steps(3), steps(3), steps(3))
-    orders = {moves_of(scenario, random_priorities(seed, depth=1, steps=9)) for seed in range(60)}
-    assert orders == {
-        f"{x}*3 {y}*3 {z}*3" for x in "abc" for y in "abc" for z in "abc" if len({x, y, z}) == 3
-    }
-
-
-def test_priorities_change_at_most_so_often():
-    """With depth d somebody is interrupted at most d - 1 times, and every such schedule comes."""
-    scenario = cells(steps(3), steps(3))
-    seen = {moves_of(scenario, random_priorities(seed, depth=2, steps=6)) for seed in range(300)}
-    cut = {f"{x}*{n} {y}*3 {x}*{3 - n}".replace("*1", "") for x, y in ("ab", "ba") for n in (1, 2)}
-    assert seen == {"a*3 b*3", "b*3 a*3", *cut}
-
-
-def test_priorities_keep_their_promise():
-    """A bug of depth 2 in at least 1 of n * k ** (2 - 1) runs: here n = 2 actors, k = 4 steps."""
-
-    def increment():
-        value = yield load("x")
-        yield store("x", value + 1)
-
-    scenario = cells(increment, increment, x=0)
-    runs = [record(scenario, random_priorities(seed, depth=2, steps=4)) for seed in range(800)]
-    lost = sum(run.last.world.cells["x"] == 1 for run in runs)
-    assert lost / len(runs) > 1 / (2 * 4)
-
-
-def test_priorities_are_their_seed_and_pass_over_whoever_is_blocked():
-    scenario = cells(waiter, setter, x=0)
-    for seed in range(20):
-        assert moves_of(scenario, random_priorities(seed, depth=2, steps=3)) == "b*2 a"
-    scenario = cells(asker, two_steps)
-    runs = [moves_of(scenario, random_priorities(seed, depth=3, steps=6)) for seed in range(20)]
-    assert runs == [
-        moves_of(scenario, random_priorities(seed, depth=3, steps=6)) for seed in range(20)
-    ]
-    assert len(set(runs)) > 10
-
-
-@pytest.mark.parametrize(("depth", "steps"), [(0, 5), (2, 0)])
-def test_a_depth_is_at_least_one(depth, steps):
-    with pytest.raises(ValueError, match="must be at least 1"):
-        random_priorities(1, depth=depth, steps=steps)

@@ -202,47 +202,23 @@ def test_properties_have_names_verdicts_and_schedules():
     ]
 
 
-# -- progress and a stop
+# -- bit by bit, and a stop
 
 
-def test_progress_is_told_and_can_stop_the_search():
-    seen = []
-
-    def three_times(found):
-        seen.append((found.expanded, found.complete, found.stopped))
-        return len(seen) < 3
-
-    found = explore(cells(*[steps(6)] * 3), progress=three_times, every=50)
-    assert seen == [
-        (50, False, "interrupted"),
-        (100, False, "interrupted"),
-        (150, False, "interrupted"),
-    ]
-    assert not found.complete
-    assert found.stopped == "interrupted"
-    assert found.expanded == 150 < found.states < 7**3
-    assert found.always(lambda state: True) is Verdict.NOT_FINISHED
-    assert found.edges == sum(len(found.targets_of(number)) for number in range(found.states))
-
-
-def test_progress_that_says_nothing_goes_on():
-    calls = []
-    found = explore(cells(*[steps(6)] * 3), progress=calls.append, every=50)
-    assert found.complete
-    assert found.states == 7**3
-    assert len(calls) == 7  # after 50, 100 ... 300 of 343 states, and at the end
-
-
-def test_a_search_can_be_left_and_taken_up_again():
-    """Somebody who shows it bit by bit: the same result grows, also for questions in between."""
-    bits = search(cells(*[steps(4)] * 2), every=10)
-    first = next(bits)
-    assert (first.expanded, first.schedules()) == (10, 0)
+def test_a_search_can_be_left_asked_and_taken_up_again():
+    """The same result grows; what is asked in between is about the part that was searched."""
+    bits, seen = search(cells(*[steps(6)] * 3), every=50), []
     for found in bits:
-        assert found is first
-    assert found.complete
-    assert found.stopped == ""
-    assert found.schedules() == comb(8, 4)
+        seen.append((found.expanded, found.complete, found.stopped))
+        if found.expanded == 50:
+            first = found
+            assert found.expanded < found.states < 7**3
+            assert found.schedules() == 0
+            assert found.always(lambda state: True) is Verdict.NOT_FINISHED
+            assert found.edges == sum(len(found.targets_of(n)) for n in range(found.states))
+    assert seen == [(n, False, "interrupted") for n in range(50, 343, 50)] + [(343, True, "")]
+    assert found is first
+    assert found.schedules() == factorial(18) // factorial(6) ** 3
 
 
 def test_a_bug_of_the_model_comes_with_its_schedule():

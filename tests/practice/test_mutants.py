@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import importlib
 
+import lint
 import pytest
 
 from mmsim import scenarios
-from mmsim.engine import lint
-from mmsim.engine.claims import Verdict
-from mmsim.engine.explore import explore
+from mmsim.engine.explore import Verdict, explore
 from mmsim.engine.op import ModelError
 from mmsim.engine.schedule import render
 from mmsim.mm import mutations

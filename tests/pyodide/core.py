@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 
 from mmsim.engine.explore import explore
-from mmsim.engine.sample import sample
-from mmsim.engine.schedule import render
+from mmsim.engine.schedule import render, sample
 from mmsim.mm.versions import VERSIONS
 from mmsim.practice.mutants import deaths
 from mmsim.scenarios import SMALL, make, split_race
