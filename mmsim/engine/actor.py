@@ -337,7 +337,7 @@ class Pictures:
                 if len(self._waiting) >= WAITING_MAX:
                     self._waiting.clear()
                 self._waiting[id(gen)] = (inner, fixed, changing)
-        return self._same((fixed, *self._all(changing)))
+        return self._same((fixed, *self._all(changing))) if changing else fixed
 
     def _apart(self, values: Iterable[Any]) -> tuple[list[Hashable], list[Any]]:
         """Pictures of what can't change, and what can; each of these leaves a mark in its place."""
