@@ -126,8 +126,8 @@ class Scenario:
     """A world, the actors that share it, and the rules by which they move.
 
     `merge` chooses how Locals are compared (see `engine.actor`): merged for the search, exact for
-    everything else, where comparing them would only cost time.  `as_one`: steps, by function and
-    name, that nobody can come before: they follow the one before them as if both were one.
+    everything else, where comparing them would only cost time.  `as_one`: steps, by site and name,
+    that nobody can come before: they follow the one before them as if both were one.
     """
 
     as_one: frozenset[tuple[str, str]] = frozenset()
@@ -170,7 +170,7 @@ class Scenario:
         for actor, local in zip(self.actors, state.locals, strict=True):
             if local.op is None or self._waits(state, actor.name, local.op) is not None:
                 continue
-            if (local.where[-1][0].co_name, local.op.kind.name) in self.as_one:
+            if (local.op.site, local.op.kind.name) in self.as_one:
                 return actor.name
         return None
 

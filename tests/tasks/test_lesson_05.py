@@ -146,9 +146,9 @@ def test_what_is_no_pair_of_names_is_told_so(pair):
     assert told == 'at the freeze: write two names in brackets, such as ("one", "other")'
 
 
-def test_steps_of_different_functions_are_told_so():
+def test_steps_that_can_not_be_one_are_told_so():
     apart = {**RIGHT["05.together"], "at all": ("folio_lock", "folio_unlock")}
-    assert "only its own steps between them" in judge("05.together", apart).why
+    assert "that say where they stand" in judge("05.together", apart).why
 
 
 def test_a_wrong_mutant_is_told_in_words_with_the_end_of_the_run():
