@@ -65,7 +65,6 @@ FLOORS = {
     "knobs.py": 4,
     "policy.py": 4,
     "scenarios/": 4,
-    "sharecode.py": 4,
     "conformance/": 5,
     "datafiles.py": 5,
     "compare/": 5,

@@ -1,4 +1,4 @@
-"""`mmsim explore` as a person and as a program meet it, and share codes at the command line."""
+"""`mmsim explore` as a person and as a program meet it, and schedules at the command line."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 import re
 import select
+import shlex
 import signal
 import subprocess
 import sys
@@ -97,7 +98,7 @@ def test_a_bound_on_preemptions(capsys):
     assert "Claim: some order with at most 2 preemptions ends in 'missed'.  Verdict: holds." in out
 
 
-def test_people_get_a_table_schedules_codes_and_a_verdict(capsys):
+def test_people_get_a_table_commands_and_a_verdict(capsys):
     status, out, err = run(capsys, "explore", "pin_versus", "--version", "v3", *KNOBS)
     assert (status, err) == (0, "")
     assert "7,773 states, 14,702 edges, 1.68e19 schedules: all there are" in out
@@ -105,9 +106,9 @@ def test_people_get_a_table_schedules_codes_and_a_verdict(capsys):
     assert row in out
     assert "Claim: every order ends in 'mapped'.  Verdict: broken." in out
     assert "not finished" not in out
-    codes = re.findall(r"mmsim replay --code (\S+)", out)
-    assert len(codes) == 3
-    _, replayed, _ = run(capsys, "replay", "--code", codes[0], "--json")
+    commands = re.findall(r"  mmsim (replay .*)\n", out)
+    assert len(commands) == 3
+    _, replayed, _ = run(capsys, *shlex.split(commands[0]), "--json")
     assert json.loads(replayed)["outcome"] == "failed: a huge page could not be split"
 
 
@@ -156,9 +157,6 @@ def test_numbers_of_thousands_of_digits_are_printed(capsys, monkeypatch):
         ),
         (["explore", "vfio_map", "--goal", ""], "no outcome is called ''"),
         (["explore", "vfio_map", "--set", "order"], "write --set KNOB=VALUE"),
-        (["replay", "--code", "22224-26JMN"], "has a typing error"),
-        (["replay", "vfio_map", "--code", "22224-26JMM"], "write it alone"),
-        (["replay", "--code", "22224-26JMM", "--version", "v3"], "write it alone"),
         (["replay", "vfio_map"], "the following arguments are required: SCHEDULE"),
         (["replay"], "the following arguments are required: SCENARIO, SCHEDULE"),
     ],
@@ -170,26 +168,17 @@ def test_bad_input_is_one_sentence_and_status_2(capsys, words, says):
     assert err.count("\n") == 1
 
 
-# -- share codes
+# -- schedules
 
 
-def test_a_run_carries_its_code_and_the_code_the_run(capsys):
-    words = ["run", "pin_versus", "--version", "v2", *KNOBS, "--json"]
-    _, out, _ = run(capsys, *words)
+def test_a_run_carries_its_schedule_and_the_schedule_the_run(capsys):
+    words = ["pin_versus", "--version", "v2", *KNOBS, "--json"]
+    _, out, _ = run(capsys, "run", *words)
     first = json.loads(out)
-    assert re.fullmatch(r"[2-9A-Z]{5}-[2-9A-Z]{5}", first["code"])
-    _, out, _ = run(capsys, "replay", "--code", first["code"].lower(), "--json")
+    _, out, _ = run(capsys, "replay", *words, first["schedule"])
     assert json.loads(out) == first
-    _, out, _ = run(capsys, *words[:-1])
-    assert f"\ncode      {first['code']}\n" in out
-
-
-def test_a_run_without_a_code_says_why(capsys):
-    words = ["run", "vfio_map", "--version", "drain", "--set=order=1"]
-    _, out, _ = run(capsys, *words)
-    assert "\ncode      none: version 'drain' has no code; only base" in out
-    _, out, _ = run(capsys, *words, "--json")
-    assert json.loads(out)["code"] is None
+    _, out, _ = run(capsys, "run", *words[:-1])
+    assert f"\nschedule  {first['schedule']}\n\n" in out
 
 
 # -- a real terminal, a real Ctrl-C

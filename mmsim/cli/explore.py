@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -27,10 +27,10 @@ from mmsim.engine.explore import (
     Verdict,
     search,
 )
+from mmsim.engine.scenario import Move
 from mmsim.hints import nearest
 from mmsim.scenarios import SCENARIOS, Situation
 from mmsim.scenarios.situation import Spec
-from mmsim.sharecode import ShareError, encode
 
 REDRAW_SECONDS = 0.2
 EVERY = 50  # states from one look at the clock, and at Ctrl-C, to the next
@@ -247,16 +247,19 @@ def _print_for_people(
     for each in answer.outcomes:
         if each.shortest is not None:
             print(f"\n{each.name}: shortest schedule, {len(each.shortest)} steps")
-            print(f"  {schedule.render(each.shortest)}")
-            print(f"  {_how_to_replay(situation, each)}")
+            print(f"  {_how_to_replay(situation, each.shortest)}")
     print(f"\nClaim: {words.claim(situation)}.  Verdict: {answer.verdict.value}.")
     if not found.complete:
         print("search not finished: the numbers above are those so far")
 
 
-def _how_to_replay(situation: Situation, outcome: Outcome) -> str:
-    assert outcome.shortest is not None
-    try:
-        return f"mmsim replay --code {encode(situation, outcome.shortest)}"
-    except ShareError as error:
-        return f"no share code: {error}"
+def _how_to_replay(situation: Situation, moves: Sequence[Move]) -> str:
+    """A command that runs this schedule, on this machine or on a neighbour's."""
+    knobs = SCENARIOS[situation.name].knobs
+    turned = [
+        f"--set {knob.name}={situation.knobs[knob.name]}"
+        for knob in knobs
+        if situation.knobs[knob.name] != knob.default
+    ]
+    words = [situation.name, "--version", situation.version.name, *turned]
+    return f'mmsim replay {" ".join(words)} "{schedule.render(moves)}"'

@@ -7,10 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
-from typing import Any
 
-from mmsim import sharecode
 from mmsim.cli.usage import UsageError
 from mmsim.engine import schedule
 from mmsim.engine.trace import Trace
@@ -18,8 +15,8 @@ from mmsim.mm.versions import BASE, POLICIES, VERSIONS
 from mmsim.scenarios import SCENARIOS, Situation, make
 
 
-def scenario_arguments(parser: argparse.ArgumentParser) -> argparse.Action:
-    """What names a scenario: its name, --version, --set, --json.  Returns the first."""
+def scenario_arguments(parser: argparse.ArgumentParser) -> None:
+    """What names a scenario: its name, --version, --set, --json."""
     lines = [
         f"versions: {', '.join(VERSIONS)}",
         f"policies (in no kernel of the time): {', '.join(POLICIES)}",
@@ -32,7 +29,7 @@ def scenario_arguments(parser: argparse.ArgumentParser) -> argparse.Action:
         ]
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = "\n".join(lines)
-    scenario = parser.add_argument("scenario", metavar="SCENARIO")
+    parser.add_argument("scenario", metavar="SCENARIO")
     parser.add_argument(
         "--version", dest="kernel", metavar="V", help=f"version or policy (default {BASE.name})"
     )
@@ -40,40 +37,12 @@ def scenario_arguments(parser: argparse.ArgumentParser) -> argparse.Action:
         "--set", action="append", default=[], metavar="KNOB=VALUE", help="turn a knob; repeatable"
     )
     parser.add_argument("--json", action="store_true", help="print the same as JSON")
-    return scenario
-
-
-class _Instead(argparse.Action):
-    """An option that makes positional arguments unnecessary."""
-
-    def __init__(self, *args: Any, unneeded: Sequence[argparse.Action], **more: Any) -> None:
-        super().__init__(*args, **more)
-        self.unneeded = unneeded
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: object,
-        option_string: str | None = None,
-    ) -> None:
-        setattr(namespace, self.dest, values)
-        for argument in self.unneeded:
-            argument.required = False
 
 
 def replay_arguments(parser: argparse.ArgumentParser) -> None:
-    """The same and a schedule, or a share code that says all of it."""
-    scenario = scenario_arguments(parser)
-    told = parser.add_argument(
-        "schedule", metavar="SCHEDULE", help='who moves: "pin*9 stranger pin*3"'
-    )
-    parser.add_argument(
-        "--code",
-        action=_Instead,
-        unneeded=(scenario, told),
-        help="a share code, which says all the rest: mmsim replay --code CODE",
-    )
+    """The same and a schedule."""
+    scenario_arguments(parser)
+    parser.add_argument("schedule", metavar="SCHEDULE", help='who moves: "pin*9 stranger pin*3"')
 
 
 def situation_of(args: argparse.Namespace, *, search: bool = False) -> Situation:
@@ -105,28 +74,20 @@ def run(args: argparse.Namespace) -> int:
 
 def replay(args: argparse.Namespace) -> int:
     """`mmsim replay`; returns the exit status."""
-    if args.code is not None:
-        if args.scenario is not None or args.kernel is not None or args.set:
-            raise UsageError("a code says scenario, version, knobs and schedule: write it alone")
-        shared = sharecode.decode(args.code)
-        situation, told = shared.situation(), shared.schedule
-    else:
-        situation, told = situation_of(args), args.schedule
-    return _print_trace(situation, situation.replay(told), as_json=args.json)
+    situation = situation_of(args)
+    return _print_trace(situation, situation.replay(args.schedule), as_json=args.json)
 
 
 def _print_trace(situation: Situation, trace: Trace, *, as_json: bool) -> int:
     from mmsim.views import text
 
     told = schedule.render(trace.moves)
-    code, no_code = _code(situation, trace)
     if as_json:
         content = {
             "scenario": situation.name,
             "version": situation.version.name,
             "knobs": situation.knobs,
             "schedule": told,
-            "code": code,
             "result": situation.result(trace.last),
             "outcome": situation.outcome(trace.last),
             "counters": dict(text.counters(trace)),
@@ -144,16 +105,8 @@ def _print_trace(situation: Situation, trace: Trace, *, as_json: bool) -> int:
         }
         print(json.dumps(content, indent=1))
         return 0
-    print(f"{heading(situation)}\nschedule  {told}\ncode      {code or no_code}\n")
+    print(f"{heading(situation)}\nschedule  {told}\n")
     print(text.step_table(trace))
     print()
     print(text.summary(trace))
     return 0
-
-
-def _code(situation: Situation, trace: Trace) -> tuple[str | None, str]:
-    """The share code of a run; or None, and why it has none."""
-    try:
-        return sharecode.encode(situation, trace.moves), ""
-    except sharecode.ShareError as error:
-        return None, f"none: {error}"
