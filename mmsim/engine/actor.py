@@ -146,45 +146,31 @@ class Program:
         self._known: dict[Hashable, Local] = {}
         self._wheres: dict[tuple[int, ...], tuple[tuple[CodeType, int], ...]] = {}
         self._pictures = Pictures()
-        root = Local(self, None, None)
-        gen = actor.start()
-        try:
-            root.op = next(gen)
-        except StopIteration as stop:
-            root.finished, root.result = True, stop.value
-        else:
-            self._settle(root, gen)
-        self.root = self._same_as_known(root, gen)
+        self.root = self._place(Local(self, None, None), actor.start(), None)
 
     def advance(self, node: Local, answer: Hashable) -> Local:
         """Send `answer` to the generator suspended at `node`."""
-        gen = node.release()
-        new = Local(self, node, answer)
+        return self._place(Local(self, node, answer), node.release(), answer)
+
+    def _place(self, node: Local, gen: Path, answer: Hashable) -> Local:
+        """Send `answer`, and fill in where the actor stands then; a known place takes its place."""
         try:
-            new.op = gen.send(answer)
+            op = node.op = gen.send(answer)
         except StopIteration as stop:
-            new.finished, new.result = True, stop.value
+            op, node.finished, node.result = None, True, stop.value
         else:
-            self._settle(new, gen)
-        return self._same_as_known(new, gen)
-
-    def _settle(self, node: Local, gen: Path) -> None:
-        if not isinstance(node.op, Op):
-            raise ModelError(f"{self.actor.name!r} yielded {node.op!r} instead of an atomic step")
-        at = [(frame.f_code, frame.f_lasti) for frame in chain(gen)]
-        known = tuple([number for code, lasti in at for number in (id(code), lasti)])
-        where = self._wheres.get(known)
-        if where is None:
-            where = self._wheres[known] = tuple(at)
-        node.where = where
-        node._gen = gen
-
-    def _same_as_known(self, node: Local, gen: Path) -> Local:
+            if not isinstance(op, Op):
+                raise ModelError(f"{self.actor.name!r} yielded {op!r} instead of an atomic step")
+            at = [(frame.f_code, frame.f_lasti) for frame in chain(gen)]
+            seen = tuple([number for code, lasti in at for number in (id(code), lasti)])
+            where = self._wheres.get(seen)
+            if where is None:
+                where = self._wheres[seen] = tuple(at)
+            node.where = where
+            node._gen = gen
         if self.merge:
-            if node.op is None:
-                key = self._pictures.result(node.result)
-            else:
-                key = self._pictures.place(node.op, gen)
+            pictures = self._pictures
+            key = pictures.result(node.result) if op is None else pictures.place(op, gen)
             known = self._known.setdefault(key, node)
             if known is not node:
                 return known

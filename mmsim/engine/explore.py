@@ -453,9 +453,6 @@ class Memory(NamedTuple):
     preemptions: int
 
 
-NOBODY = Memory("", 0)
-
-
 class _Search:
     """The work of one search: states that wait for their turn, and the numbers of all."""
 
@@ -467,15 +464,15 @@ class _Search:
         self.states_max = states_max
         self.preemptions_max = preemptions_max
         self.numbers: dict[int, int] = {}
-        self.waiting: deque[tuple[State, Memory]] = deque()
-        bounded = preemptions_max is not None
-        self.take(found.scenario.initial(), Memory("", 0) if bounded else NOBODY, -1, 0)
+        self.waiting: deque[tuple[State, Memory | None]] = deque()
+        memory = None if preemptions_max is None else Memory("", 0)
+        self.take(found.scenario.initial(), memory, -1, 0)
 
-    def take(self, state: State, memory: Memory, source: int, move: int) -> int:
+    def take(self, state: State, memory: Memory | None, source: int, move: int) -> int:
         """The number of this state; a new one has to wait for its turn."""
         numbers = self.numbers
         key = self.keys.key(state)
-        if memory is not NOBODY:
+        if memory is not None:
             key = self._with_memory(key, memory)
         number = numbers.get(key)
         if number is None and self.found.alike:
@@ -486,10 +483,10 @@ class _Search:
             self.waiting.append((state, memory))
         return number
 
-    def _alike(self, state: State, memory: Memory) -> int | None:
+    def _alike(self, state: State, memory: Memory | None) -> int | None:
         """The number of a state that a renaming makes out of this one, if it is known."""
         for key, names in self.keys.others(state):
-            if memory is not NOBODY:
+            if memory is not None:
                 last = names.get(memory.last, memory.last)
                 key = self._with_memory(key, Memory(last, memory.preemptions))
             if key in self.numbers:
@@ -510,8 +507,7 @@ class _Search:
         moves = scenario.moves(state)
         if not moves:
             (found.ends if scenario.finished(state) else found.deadlocks).append(here)
-        bounded = self.preemptions_max is not None
-        if bounded:
+        if memory is not None:
             moves = self._allowed(moves, memory)
         targets, names = [], []
         for move in moves:
@@ -520,7 +516,7 @@ class _Search:
             except ModelError as error:
                 raise Contradiction(str(error), [*found.schedule_to(here), move]) from error
             name = found.number_of(move)
-            memory_after = self._after(moves, move, memory) if bounded else NOBODY
+            memory_after = None if memory is None else self._after(moves, move, memory)
             targets.append(self.take(after, memory_after, here, name))
             names.append(name)
             if found.states > self.states_max:

@@ -226,17 +226,15 @@ class Scenario:
         if kind.outcomes is None:
             answer = kind.run(world, name, *args)
         else:
-            outcome = outcome or self._only(kind.outcomes(world, name, *args), move)
+            if not outcome:
+                allowed = kind.outcomes(world, name, *args)
+                if len(allowed) != 1:
+                    raise ModelError(f"{name!r} moves without an outcome; there are {allowed}")
+                outcome = allowed[0]
             answer = kind.run(world, name, outcome, *args)
         after = local.after(answer, remember=keep if remember is None else remember)
         locals_ = (*state.locals[:i], after, *state.locals[i + 1 :])
         return State(world, locals_), Event(name, op, outcome, answer, local)
-
-    @staticmethod
-    def _only(allowed: tuple[str, ...], move: Move) -> str:
-        if len(allowed) != 1:
-            raise ModelError(f"{move.actor!r} moves without an outcome; there are {allowed}")
-        return allowed[0]
 
     def plain(self, state: State, move: Move) -> Move:
         """The move without its outcome if there is only one: how schedules are written."""

@@ -17,13 +17,10 @@ from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from itertools import accumulate, groupby
 from math import lcm
-from typing import Generic, TypeVar
 
 from mmsim.engine.odds import EVEN, Weights, by_actor, chances, check_weights
 from mmsim.engine.scenario import Move, Scenario, Scheduler, State
 from mmsim.hints import nearest
-
-T = TypeVar("T")
 
 MOVES_MAX = 1_000_000
 STEPS_MAX = 100_000
@@ -103,40 +100,34 @@ def coin(seed: int, weights: Weights = EVEN) -> Scheduler:
     `weights` load it, as in `engine.odds`: the odds of a search are those of this scheduler.
     The run raises SearchError for weights of nobody, and for weights that are no weights."""
     rng = random.Random(seed)
-    known: dict[tuple[Move, ...], _Coin[_Coin[Move]]] = {}
+    known: dict[tuple[Move, ...], tuple[list[int], list[tuple[list[int], list[Move]]]]] = {}
+
+    def toss(upto: list[int]) -> int:
+        return bisect_right(upto, rng.randrange(upto[-1]))
 
     def choose(scenario: Scenario, state: State) -> Move:
         moves = tuple(scenario.moves(state))
+        if not moves:
+            raise StopIteration
         if moves not in known:
             check_weights(weights, [actor.name for actor in scenario.actors])
-            known[moves] = _coins(by_actor(moves), weights)
-        return known[moves].toss(rng).toss(rng)
+            groups = by_actor(moves)
+            outcomes = [
+                (_loaded([weights.get(str(m), 1) if m.outcome else 1 for m in group]), group)
+                for group in groups
+            ]
+            known[moves] = _loaded([weights.get(g[0].actor, 1) for g in groups]), outcomes
+        actors, outcomes = known[moves]
+        upto, group = outcomes[toss(actors)]
+        return group[toss(upto)]
 
     return choose
 
 
-class _Coin(Generic[T]):
-    """A loaded coin with any number of sides, by whole numbers: a float would round the weights."""
-
-    def __init__(self, sides: Sequence[T], weights: Sequence[int | Fraction]):
-        unit = lcm(*[Fraction(weight).denominator for weight in weights])
-        self.sides = sides
-        self.upto = list(accumulate(int(weight * unit) for weight in weights))
-
-    def toss(self, rng: random.Random) -> T:
-        """One side; StopIteration if there is none."""
-        if not self.sides:
-            raise StopIteration
-        return self.sides[bisect_right(self.upto, rng.randrange(self.upto[-1]))]
-
-
-def _coins(groups: Sequence[Sequence[Move]], weights: Weights) -> _Coin[_Coin[Move]]:
-    """A coin among actors, whose sides are coins among the outcomes of each."""
-    outcomes = [
-        _Coin(moves, [weights.get(str(move), 1) if move.outcome else 1 for move in moves])
-        for moves in groups
-    ]
-    return _Coin(outcomes, [weights.get(moves[0].actor, 1) for moves in groups])
+def _loaded(weights: Sequence[int | Fraction]) -> list[int]:
+    """The sides of a coin, as the sums of their weights: whole numbers, which round nothing."""
+    unit = lcm(*[Fraction(weight).denominator for weight in weights])
+    return list(accumulate(int(weight * unit) for weight in weights))
 
 
 def sample(
