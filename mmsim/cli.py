@@ -24,9 +24,15 @@ from mmsim.compare import COMPARED, NOT_COMPARED, FileComparison, compare_file
 from mmsim.conformance import check_file
 from mmsim.diagnose import explain, load, read
 from mmsim.engine import schedule
-from mmsim.engine.claims import Verdict
-from mmsim.engine.explore import STATES_MAX, Exploration, Outcome, search
-from mmsim.engine.found import DEADLOCK, FOR_EVER
+from mmsim.engine.explore import (
+    DEADLOCK,
+    FOR_EVER,
+    STATES_MAX,
+    Exploration,
+    Outcome,
+    Verdict,
+    search,
+)
 from mmsim.engine.trace import Trace
 from mmsim.errors import UserError, nearest
 from mmsim.mm.versions import BASE, INVERTED, POLICIES, VERSIONS

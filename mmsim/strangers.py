@@ -22,9 +22,9 @@ def stranger(name: str, region: str, index: int, refs: int = 1, *, leaves: bool 
     """Takes plain references on the folio of a page; drops them later, unless it stays for ever."""
 
     def path() -> Generator[Op, Any, None]:
-        pfn = yield folio_get(region, index, refs)
+        pfn = yield folio_get(region, index, refs, site="holder.get")
         if leaves:
-            yield folio_put(pfn, name, refs)
+            yield folio_put(pfn, name, refs, site="holder.put")
 
     return Actor(name, path)
 

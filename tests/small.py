@@ -9,7 +9,7 @@ from typing import Any
 
 from mmsim.constants import HPAGE_PMD_ORDER, MIGRATE_CMA
 from mmsim.engine.actor import Actor
-from mmsim.engine.op import Op, atomic, blocking
+from mmsim.engine.op import Op, atomic, blocking, choice
 from mmsim.engine.scenario import Move, Scenario
 from mmsim.mm.folio import ISOLATION, Folio
 from mmsim.mm.world import Environment, World
@@ -38,6 +38,17 @@ class Cells:
 @atomic
 def nop(world: Any, me: str) -> None:
     """Changes nothing."""
+
+
+@choice(lambda world, me: ("ok", "fail"))
+def ask(world: Any, me: str, outcome: str) -> bool:
+    """The environment says yes or no."""
+    return outcome == "ok"
+
+
+@blocking(lambda world, me: None if world.cells["x"] else "x is 0")
+def wait_for_x(world: Cells, me: str) -> None:
+    """Can be taken once x is set."""
 
 
 @atomic

@@ -31,7 +31,7 @@ ROOMS = {
 NOT_MOVED = {
     "words": ["stats.py", "retrylaw.py", "chance.py"],
     "mm": ["fragmentation.py", "procfs/"],
-    "scenarios": ["script.py", "strangers.py", "clock.py", "knobs.py", "policy.py", "sharecode.py"],
+    "scenarios": ["script.py", "strangers.py", "clock.py", "knobs.py", "policy.py"],
     "evidence": ["conformance/", "compare/", "diagnose/", "measured.py", "ftrace.py"],
     "views": ["practice/", "checks.py", "tasks/"],
 }

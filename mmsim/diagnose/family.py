@@ -200,6 +200,6 @@ def _ends(version: str, setting: Setting) -> list[tuple[tuple[Move, ...], State,
         moves = tuple(explored.schedule_to(number))
         state = situation.initial()
         for move in moves:
-            state, _, _ = situation.advance(state, move)
+            state, _ = situation.step(state, move)
         ends.append((moves, state, situation.outcome(state)))
     return ends

@@ -23,7 +23,7 @@ from itertools import groupby
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
-from mmsim.engine.samestate import SearchError
+from mmsim.engine.op import SearchError
 from mmsim.engine.scenario import Move
 from mmsim.errors import nearest
 

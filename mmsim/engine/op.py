@@ -1,6 +1,6 @@
 """One atomic step: what a kernel path yields, and the only code that may change the world.
 
-Interface: Op, Atomic, atomic, blocking, choice, at_once, ModelError
+Interface: Op, Atomic, Maker, atomic, blocking, choice, at_once, ModelError, SearchError
 
 A kernel path calls `folio_trylock(pfn)` and yields what that returns: an `Op`, a description of the
 step.  Nothing has happened yet.  The engine runs the function behind it at the moment a scheduler
@@ -9,17 +9,24 @@ chooses, and sends the answer back into the generator.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Hashable
-from typing import Any, Concatenate, NamedTuple, ParamSpec
+import inspect
+from collections.abc import Callable, Generator, Hashable, Mapping
+from types import MappingProxyType
+from typing import Any, Concatenate, NamedTuple, ParamSpec, Protocol, overload
 
 P = ParamSpec("P")
 
 Guard = Callable[..., str | None]
 Outcomes = Callable[..., tuple[str, ...]]
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class ModelError(Exception):
     """The model contradicts itself: a bug in mmsim, never something a kernel could do."""
+
+
+class SearchError(ValueError):
+    """A search that can't be made, or a question it can't answer; the message says why."""
 
 
 class Atomic(NamedTuple):
@@ -32,53 +39,83 @@ class Atomic(NamedTuple):
 
 
 class Op(NamedTuple):
-    """One atomic step that is about to happen: which, and on what."""
+    """One atomic step that is about to happen: which, and on what.
+
+    `site` says where in the algorithm it is taken, `told` what the path tells about itself there.
+    Both are for readers of a run: the step does the same without them, and the search, which
+    compares the variables of the path anyway, does not look at them."""
 
     kind: Atomic
     args: tuple[Any, ...]
+    site: str = ""
+    told: Mapping[str, Any] = NOTHING
+
+    def __hash__(self) -> int:
+        return hash((self.kind, self.args))
 
     def __str__(self) -> str:
         return f"{self.kind.name}({', '.join(map(str, self.args))})"
 
 
-def _maker(kind: Atomic, run: Callable[..., Hashable]) -> Callable[..., Op]:
-    def make(*args: Any) -> Op:
-        return Op(kind, args)
+class Maker(Protocol[P]):
+    """What a path calls to make an op; `site=` and what it tells are given by keyword."""
+
+    atomic: Atomic
+    __name__: str
+
+    @overload
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Op: ...
+    @overload
+    def __call__(self, *args: Any, site: str, **told: Any) -> Op: ...
+
+
+def _maker(kind: Atomic) -> Any:
+    parameters = frozenset(inspect.signature(kind.run).parameters)
+
+    def make(*args: Any, site: str = "", **told: Any) -> Op:
+        if not told:
+            return Op(kind, args, site)
+        if not parameters.isdisjoint(told):
+            raise TypeError(f"{kind.name}() takes its arguments by position, not by name")
+        return Op(kind, args, site, MappingProxyType(told))
 
     make.__name__ = make.__qualname__ = kind.name
-    make.__doc__ = run.__doc__
-    make.__module__ = run.__module__
+    make.__doc__ = kind.run.__doc__
+    make.__module__ = kind.run.__module__
     make.atomic = kind  # type: ignore[attr-defined]
     return make
 
 
-def atomic(run: Callable[Concatenate[Any, str, P], Hashable]) -> Callable[P, Op]:
+def atomic(run: Callable[Concatenate[Any, str, P], Hashable]) -> Maker[P]:
     """Mark `run(world, me, *args) -> answer` as one indivisible step; `me` names the actor."""
-    return _maker(Atomic(run.__name__, run), run)
+    made: Maker[P] = _maker(Atomic(run.__name__, run))
+    return made
 
 
 def blocking(
     guard: Guard,
-) -> Callable[[Callable[Concatenate[Any, str, P], Hashable]], Callable[P, Op]]:
+) -> Callable[[Callable[Concatenate[Any, str, P], Hashable]], Maker[P]]:
     """Like `atomic`, but the step can't be taken while `guard(world, me, *args)` gives a reason."""
 
-    def mark(run: Callable[Concatenate[Any, str, P], Hashable]) -> Callable[P, Op]:
-        return _maker(Atomic(run.__name__, run, guard=guard), run)
+    def mark(run: Callable[Concatenate[Any, str, P], Hashable]) -> Maker[P]:
+        made: Maker[P] = _maker(Atomic(run.__name__, run, guard=guard))
+        return made
 
     return mark
 
 
 def choice(
     outcomes: Outcomes,
-) -> Callable[[Callable[Concatenate[Any, str, str, P], Hashable]], Callable[P, Op]]:
+) -> Callable[[Callable[Concatenate[Any, str, str, P], Hashable]], Maker[P]]:
     """Like `atomic`, but the environment decides among `outcomes(world, me, *args)`.
 
     The outcome is an argument (`run(world, me, outcome, *args)`) and part of the move: nothing is
     drawn inside the model, so the same moves give the same run.
     """
 
-    def mark(run: Callable[Concatenate[Any, str, str, P], Hashable]) -> Callable[P, Op]:
-        return _maker(Atomic(run.__name__, run, outcomes=outcomes), run)
+    def mark(run: Callable[Concatenate[Any, str, str, P], Hashable]) -> Maker[P]:
+        made: Maker[P] = _maker(Atomic(run.__name__, run, outcomes=outcomes))
+        return made
 
     return mark
 
@@ -91,9 +128,10 @@ def at_once(world: Any, me: str, path: Generator[Op, Any, Any]) -> Any:
     answer: Any = None
     while True:
         try:
-            kind, args = path.send(answer)
+            op = path.send(answer)
         except StopIteration as stop:
             return stop.value
+        kind, args = op.kind, op.args
         why = kind.guard(world, me, *args) if kind.guard else None
         allowed = kind.outcomes(world, me, *args) if kind.outcomes else ()
         if why or len(allowed) > 1:

@@ -134,31 +134,31 @@ def _split(page: Page, list_: list[Page], version: Version, anon: bool) -> Gener
         if not anon_vma:
             return -EBUSY
     else:
-        mapping = yield folio_mapping(page.pfn)
+        mapping = yield folio_mapping(page.pfn, site="split.prepare")
         if not mapping:
             return -EBUSY
-        released = yield filemap_release_folio(page.pfn)
+        released = yield filemap_release_folio(page.pfn, site="split.prepare")
         if not released:
             return -EBUSY
-        nodes = yield xas_split_alloc(page.pfn)
+        nodes = yield xas_split_alloc(page.pfn, site="split.prepare")
         if not nodes:
             return -ENOMEM
 
-    pins = yield can_split_folio(page.pfn)
+    pins = yield can_split_folio(page.pfn, site="split.check")
     if pins is None:
         return version.ref_errno
-    yield unmap_folio(page.pfn)
+    yield unmap_folio(page.pfn, site="split.unmap")
 
     # Interrupts are off and the page cache is locked from here to the end of the freeze.
     same = True
     if not anon:
-        same = yield xas_load(page.pfn)
+        same = yield xas_load(page.pfn, site="split.entry")
     frozen = False
     if same:
-        frozen = yield folio_ref_freeze(page.pfn, 1 + pins)
+        frozen = yield folio_ref_freeze(page.pfn, 1 + pins, site="split.freeze")
     if not frozen:
         yield remap_page(page.pfn)
         return version.ref_errno
-    pieces = yield __split_huge_page(page.pfn)
+    pieces = yield __split_huge_page(page.pfn, site="split.cut")
     list_ += pieces
     return 0

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from mmsim.constants import HPAGE_PMD_ORDER, MIGRATE_CMA, MIGRATE_MOVABLE, VMSTAT
 from mmsim.engine.op import ModelError
-from mmsim.engine.pool import Pool
+from mmsim.engine.scenario import Pool
 from mmsim.mm.container import Container, Limits
 from mmsim.mm.folio import ISOLATION, Folio, renamed, replace
 from mmsim.mm.page_alloc import free_pages, split_page

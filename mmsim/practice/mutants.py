@@ -20,8 +20,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any, NamedTuple
 
 from mmsim import scenarios
-from mmsim.engine.claims import Finding, Verdict
-from mmsim.engine.explore import Contradiction, explore
+from mmsim.engine.explore import Contradiction, Finding, Verdict, explore
 from mmsim.engine.scenario import Move
 from mmsim.errors import nearest
 from mmsim.mm import mutations, versions

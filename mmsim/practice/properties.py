@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mmsim.constants import MR_LONGTERM_PIN, REASONS
-from mmsim.engine.claims import Property, always, sometimes
+from mmsim.engine.explore import Property, always, sometimes
 from mmsim.engine.op import ModelError
 from mmsim.engine.scenario import State
 from mmsim.errno import ENOMEM

@@ -132,25 +132,25 @@ class Situation(Scenario):
         return made
 
     def together(self, first: str, last: str) -> Situation:
-        """The same situation, but nobody can come between these two steps of one function.
+        """The same situation, but nobody can come between these two steps of one actor.
 
-        Raises ValueError if nobody takes the first and then, in the same function, the last; looked
-        up in the run of all actors one after the other.  Names may have brackets: `folio_get()`."""
+        All steps behind the first up to the last need a site.  They are looked up in the run of all
+        actors one after the other; ValueError if there are none.  Names may have brackets:
+        `folio_get()`."""
         first, last = (str(name).removesuffix("()") for name in (first, last))
         events = record(self, schedule.one_after_another).events
-        inside = _behind(events, first, last)
-        if not inside:
+        behind = _behind(events, first, last)
+        if not behind:
             names = dict.fromkeys(event.op.kind.name for event in events)
             for name in (first, last):
                 if name not in names:
                     raise ValueError(f"nobody takes a step {name!r} here{nearest(name, names)}")
             raise ValueError(
-                f"no function takes the step {first!r} and later {last!r} "
-                "with only its own steps between them"
+                f"nobody takes the step {first!r} and later {last!r} with only steps between them "
+                "that say where they stand"
             )
         made = self.with_()
-        steps = {(event.where[-1].function, event.op.kind.name) for event in inside}
-        made.as_one = self.as_one | steps
+        made.as_one = self.as_one | {(event.site, event.op.kind.name) for event in behind}
         return made
 
     def succeeded(self, state: State) -> bool:
@@ -202,15 +202,14 @@ class Situation(Scenario):
 
 
 def _behind(events: Sequence[Event], first: str, last: str) -> list[Event]:
-    """The steps behind the first step of one name up to the next of another, in one function."""
+    """The steps behind the first step of one name up to the next of another, all with a site."""
     for start, event in enumerate(events, start=1):
         if event.op.kind.name == first:
-            here = (event.actor, event.where[-1].function)
-            names = []
+            behind = []
             for later in events[start:]:
-                if (later.actor, later.where[-1].function) != here:
+                if later.actor != event.actor or not later.site:
                     break
-                names.append(later)
+                behind.append(later)
                 if later.op.kind.name == last:
-                    return names
+                    return behind
     return []

@@ -10,7 +10,7 @@ from typing import Any
 
 from mmsim.constants import HPAGE_PMD_ORDER, MIGRATE_PASSES
 from mmsim.engine.actor import Actor
-from mmsim.engine.claims import Property, always, sometimes
+from mmsim.engine.explore import Property, always, sometimes
 from mmsim.engine.op import Op
 from mmsim.engine.scenario import State
 from mmsim.knobs import Value, moment, number, read_span

@@ -68,7 +68,7 @@ def _alone(situation: Situation) -> list[list[Move]]:
     beginnings = [moves]
     while not situation.local(state, situation.main).finished:
         move = situation.moves(state)[0]
-        state, _, _ = situation.advance(state, move)
+        state, _ = situation.step(state, move)
         moves = [*moves, move]
         beginnings.append(moves)
     return beginnings

@@ -1,8 +1,16 @@
 """An op is a description: calling one does nothing until somebody runs it."""
 
-from small import Cells, load, store
+import doctest
+import itertools
 
-from mmsim.engine.op import Op, atomic, blocking, choice
+import pytest
+from small import Cells, cells, load, store
+
+from mmsim import engine
+from mmsim.engine.explore import explore
+from mmsim.engine.op import NOTHING, Op, atomic, blocking, choice
+from mmsim.engine.schedule import one_after_another
+from mmsim.engine.trace import record
 
 
 @atomic
@@ -73,3 +81,53 @@ def test_equal_calls_are_equal_values():
     assert hash(add("x", 1)) == hash(add("x", 1))
     assert add("x", 1) != add("x", 2)
     assert add("x", 1) != store("x", 1)
+
+
+def test_a_path_says_where_it_is_and_what_it_decided():
+    plain, said = add("x", 2), add("x", 2, site="sum.second", round_=3, left=("y",))
+    assert (plain.site, plain.told) == ("", NOTHING)
+    assert (said.kind, said.args, said.site) == (plain.kind, plain.args, "sum.second")
+    assert said.told == {"round_": 3, "left": ("y",)}
+    assert str(said) == str(plain) == "add(x, 2)"
+    assert said != plain
+    assert said == add("x", 2, site="sum.second", left=("y",), round_=3)
+    assert hash(said) == hash(plain)
+    for made in (plain, said):
+        with pytest.raises(TypeError):
+            made.told["round_"] = 4
+    for maker in (take, toss):
+        assert maker("x", site="here", why="so").told == {"why": "so"}
+
+
+def test_an_argument_by_name_is_no_remark():
+    for call in (lambda: add("x", n=2), lambda: add(cell="x", n=2), lambda: toss(cell="x")):
+        with pytest.raises(TypeError, match="takes its arguments by position"):
+            call()
+
+
+def _path(talks):
+    """Add 1, then 2; one that talks says what no variable of it shows."""
+    for i in range(2):
+        yield add("x", i + 1, **({"site": "sum", "age": next(_AGE)} if talks else {}))
+
+
+_AGE = itertools.count()
+
+
+def test_readers_find_it_at_the_event_and_the_search_does_not_look_at_it():
+    talking, quiet = (
+        cells(lambda t=t: _path(t), lambda t=t: _path(t), x=0, merge=True) for t in (True, False)
+    )
+    first, *_ = record(talking, one_after_another).events
+    assert (first.site, list(first.told)) == ("sum", ["age"])
+    first, *_ = record(quiet, one_after_another).events
+    assert (first.site, first.told) == ("", NOTHING)
+    found = [explore(each) for each in (talking, quiet)]
+    assert found[0].states == found[1].states
+    assert found[0].edges == found[1].edges
+
+
+def test_the_page_that_shows_the_engine_says_what_happens():
+    result = doctest.testmod(engine)
+    assert result.attempted >= 15
+    assert result.failed == 0
