@@ -226,18 +226,24 @@ class Card:
             return [self._waits()] if self.needs else []
         lines = self._compared() if self.outcome and self.unlocked else []
         verdict = self.verdict
-        if self.judge is None and self.asks and not self.outcome:
+        if self.asks and not self.outcome and verdict == passed(""):
             lines.append(f"Noted: {self._told(self.stored)}.")
         elif verdict.state == "failed":
             why = verdict.second if self.unlocked and verdict.second else verdict.why
-            lines += [f"✘ not yet: {why}", *filter(None, [verdict.detail])]
+            lines += [f"✘ Not yet: {why}", *filter(None, [verdict.detail])]
             lines += [] if self.unlocked else [AGAIN]
         elif verdict.why:
-            lines += [f"✔ {verdict.why}", *filter(None, [verdict.detail])]
+            lines += [f"✔ Right: {verdict.why}", *filter(None, [verdict.detail])]
         if self.first != self.stored:
             lines.append(f"At first you had said: {self._told(self.first)}.")
-        why = self.why if isinstance(self.why, str) else self.why() if self.unlocked else ""
-        return lines + [line for line in why.split("\n\n") if line and self.unlocked]
+        return lines
+
+    def reason(self) -> list[str]:
+        """Why it is so; empty while that is locked."""
+        if not self.unlocked:
+            return []
+        why = self.why if isinstance(self.why, str) else self.why()
+        return [line for line in why.split("\n\n") if line]
 
     def _compared(self) -> list[str]:
         assert self.outcome is not None
@@ -281,14 +287,15 @@ class Card:
         sign = "●" if self.settled else "○"
         asked = [] if self.settled else [*self.text.split("\n\n"), *self.choices(), *self.ways()]
         lines = [f"{sign} {self.headline}", *filter(None, asked), *self.reply()]
-        plain = [re.sub(r"\*+([^*]+)\*+", r"\1", " ".join(line.split())) for line in lines]
+        plain = map(_bare, lines)
         given = self.given()
         shown = given if isinstance(given, list | tuple) else [given]
-        return "\n".join(map(as_text, [*plain, *shown]))
+        return "\n".join(map(as_text, [*plain, *shown, *map(_bare, self.reason())]))
 
     def _repr_html_(self) -> str:
         asked = "" if self.settled else _listed(self.choices()) + marked(self.ways())
-        return self.question_html() + asked + self.reply_html() + as_html(self.given())
+        told = marked(self.reply()) + as_html(self.given()) + marked(self.reason())
+        return self.question_html() + asked + told
 
     def question_html(self) -> str:
         """The question; folded to a line once it is settled."""
@@ -297,10 +304,6 @@ class Card:
         if rest and self.settled:
             return f"<details><summary>{line}</summary>{rest}</details>"
         return f"<p>{line}</p>{rest}"
-
-    def reply_html(self) -> str:
-        """What became of the answer."""
-        return marked(self.reply())
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         bundle = {"text/plain": repr(self), "text/html": self._repr_html_()}
@@ -354,6 +357,11 @@ def marked_line(line: str) -> str:
 def marked(lines: Sequence[str]) -> str:
     """Lines as HTML paragraphs."""
     return "".join(f"<p>{marked_line(line)}</p>" for line in lines if line.strip())
+
+
+def _bare(line: str) -> str:
+    """A line as plain text: stress is not marked."""
+    return re.sub(r"\*+([^*]+)\*+", r"\1", " ".join(line.split()))
 
 
 def _listed(lines: Sequence[str]) -> str:

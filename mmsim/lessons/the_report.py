@@ -128,7 +128,7 @@ def each_once(answer: dict[str, str]) -> Verdict:
     """A bet can't be wrong, only incomplete."""
     if sorted(answer.values()) != sorted(SUSPECTS):
         raise FormError(f"name each of {', '.join(SUSPECTS)} exactly once")
-    return passed("Your bet is noted. Further down you see which of them the counters allow.")
+    return passed("")
 
 
 ranking = Card(
@@ -137,6 +137,7 @@ ranking = Card(
     "Rank them, the likeliest first. Nothing is judged.",
     dict.fromkeys(PLACES, tuple(SUSPECTS)),
     judge=each_once,
+    why="Further down you see which of them the counters allow.",
     solution=["reference", "nomem", "truncated", "writeback"],
 )
 
@@ -263,7 +264,7 @@ ruled_out = Card(
     outcome=lambda: {name: said_of(name) for name in SUSPECTS},
     judge=judged,
     hints=(
-        "thp_split_page_failed counts refused attempts, but not those refused at the very entry.",
+        "`thp_split_page_failed` counts refused attempts, but not those refused at the very entry.",
         "Which of the four is looked at before the split has really begun?",
         "A page under writeback is turned away at the entry: no split event is counted.",
     ),

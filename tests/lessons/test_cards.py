@@ -154,7 +154,9 @@ def test_an_answered_card_is_complete_without_a_widget(card):
     for image in re.findall(r"<img [^>]*>", card._repr_html_()):
         assert len(re.search(r'alt="([^"]*)"', image)[1]) > 30
     if card.still is not None:
-        assert len(repr(card)) > len("\n".join(card.reply())) + len(card.headline) + 20
+        assert (
+            len(repr(card)) > len("\n".join(card.reply() + card.reason())) + len(card.headline) + 20
+        )
     if card.why:
         why = card.why if isinstance(card.why, str) else card.why()
         assert plain(why) in plain(repr(card))
@@ -233,8 +235,8 @@ def test_a_prediction_is_shown_beside_the_outcome():
     assert card.reply() == [
         "✘ `apples`: you said 1 · it was 512",
         "`ripe`: you said true · not decided",
-        "There is a tree.",
     ]
+    assert card.reason() == ["There is a tree."]
     card.answer({"apples": "512", "ripe": [False]})
     assert card.reply()[0] == "✔ `apples`: you said 512 · it was 512"
     assert "At first you had said: apples 1, ripe true." in card.reply()
@@ -277,9 +279,24 @@ def test_a_check_gives_a_reason_first_and_the_outcome_second():
     assert "the picture" in said
     assert not card.settled
     said = repr(card.answer(3))
-    assert "✔ so it is" in said
+    assert "✔ Right: so it is" in said
     assert "Because." in said
     assert card.settled
+
+
+@pytest.mark.parametrize(
+    ("allowed", "written", "read"),
+    [(int, "3", 3), (str, "3", "3"), (list[str], "['a', 'b']", ["a", "b"]), (int, "many", None)],
+)
+def test_what_is_written_into_a_field_is_read_as_it_is_meant(allowed, written, read):
+    card = Card("count", "How many?", allowed)
+    box = CardBox(card)
+    box.store.click()
+    assert "Choose first" in box.said.value
+    box.choices[ONLY].value = written
+    box.store.click()
+    assert card.stored == read
+    assert read is not None or "should be a whole number" in box.said.value
 
 
 def test_a_reveal_opens_with_what_it_waits_for_and_in_place():
