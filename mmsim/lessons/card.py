@@ -35,10 +35,11 @@ from mmsim.lessons.form import (
     unanswered,
 )
 from mmsim.views.shown import as_html, as_text
+from mmsim.views.style import GREEN, VERMILION
 
 ONLY = "answer"  # the name of the part of a card that has a single one
 AGAIN = "Try once more; after a second wrong answer the card says how it is."
-GOOD, BAD = "#00664A", "#A33D00"
+GOOD, BAD = GREEN, VERMILION  # seen well on a light and on a dark page
 
 Words = str | Callable[[], str]
 

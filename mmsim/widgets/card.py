@@ -32,7 +32,7 @@ class CardBox(w.VBox):
         self.rows = w.VBox([self._row(part) for part in card.parts])
         self.store = w.Button(description="Store", button_style="primary")
         self.hint = w.Button(description="Hint")
-        self.change = w.Button(description="Change my answer", layout=w.Layout(width="auto"))
+        self.change = w.Button(description="Change my answer", layout={"align_self": "flex-start"})
         self.buttons = w.HBox([self.store, self.hint])
         self.play = w.VBox()
         self.changing = False
