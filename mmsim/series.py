@@ -65,7 +65,7 @@ SERIES = (
     Change(
         "1/2 of v1",
         GUP,
-        "check_and_migrate_movable_pages()",
+        "migrate_longterm_unpinnable_pages()",
         "any result but 0 ends the pin",
         "a negative result ends it, or a page that is left on the list",
         NEVER,
@@ -108,7 +108,7 @@ SERIES = (
         "collect_longterm_unpinnable_pages()",
         "a page that was isolated is left off the list, one that was not is put on it",
         "the other way round, as it was meant",
-        "6.2",
+        "6.2; 6.1.y",
         "had_inverted_test",
         ("v3fix",),
     ),

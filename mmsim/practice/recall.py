@@ -93,7 +93,7 @@ CARDS = (
     Card(
         2,
         "04",
-        "What leads to a split: a busy page, or a missing destination?",
+        "What leads to a split in 6.1: a busy page, or a missing destination?",
         "a missing destination; a busy page alone never does",
     ),
     Card(

@@ -83,7 +83,7 @@ def left(answer: dict[tuple[str, str], bool]) -> Verdict:
 @task(
     "04.longer",
     "one of earlier, same, later",
-    "The patch waits for nothing. Where does time pass between two attempts?",
+    "The patch makes no pause. Where does time pass between two attempts?",
     "An attempt asks for a huge page first, and compaction is part of that.",
     "Ten attempts that last longer end later.",
     parts=("earlier", "same", "later"),

@@ -24,6 +24,16 @@ def test_both_guessed_counters_count_small_pages_and_all_pins_are_let_go_of():
     assert (lesson.PAGES, lesson.PASSES) == (512, 10)
 
 
+def test_what_a_kernel_of_the_time_counts():
+    trace = lesson.run_of_the_time()
+    counted = trace.last.world.vmstat
+    assert counted["nr_foll_pin_acquired"] == counted["nr_foll_pin_released"] == 1024
+    assert [event.op.kind.name for event in trace.events].count("lru_add_drain_all") == 1
+    assert (counted["pgmigrate_fail"], trace.results["pin"]) == (512, -12)
+    assert counters_of(trace) == ONE_EACH
+    assert "1,024 pins and releases 1,024" in lesson.guess.why()
+
+
 def test_three_suspects_can_not_be_told_apart_and_one_is_out():
     assert [lesson.tried(name) for name in lesson.SUSPECTS][:3] == [ONE_EACH] * 3
     assert lesson.tried("writeback") == {"thp_migration_fail": 1, "thp_split_page_failed": 0}
