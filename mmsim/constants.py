@@ -92,3 +92,6 @@ VMSTAT = (
     *ALLOC_COUNTERS,
     *DROP_COUNTERS,
 )
+
+REPORTED = ("thp_migration_fail", "thp_split_page_failed")
+"""The two counters of the report."""
