@@ -10,7 +10,7 @@ UV_COMPILE = $(LOCK)/bin/uv pip compile --quiet --universal --python-version 3.1
 	--generate-hashes --no-emit-index-url --custom-compile-command "make lock" $(UPGRADE)
 
 .DEFAULT_GOAL = help
-.PHONY: help lab test lint types unit notebooks-test notebooks bench growth wheel lock doctor format \
+.PHONY: help lab test check lint types unit notebooks-test notebooks bench growth wheel lock doctor format \
 	clean venv venv-test node
 
 help: ## list what can be made
@@ -22,6 +22,9 @@ lab: venv ## open JupyterLab on the first lesson (PORT= and BROWSER=none are hon
 
 test: venv-test node ## everything: style, types, tests with a real browser, both editions of the lessons
 	@tests/run.sh $(TEST) lint format types unit notebooks
+
+check: venv-test ## the quick part: style, types, tests that need no browser, SPIN or node, the vectors
+	@tests/run.sh $(TEST) lint format types quick
 
 lint: venv-test ## only ruff: style and layout
 	@tests/run.sh $(TEST) lint format
@@ -36,7 +39,7 @@ notebooks-test: venv-test ## only the lessons: run each and compare with its sto
 	@tests/run.sh $(TEST) notebooks
 
 notebooks: venv-test ## write the lessons from their text sources, with outputs
-	@$(TEST)/bin/python notebooks/build.py
+	@$(TEST)/bin/python tools/build_lessons.py
 
 bench: venv-test ## measure against the budgets, as ratios to a baseline of the same run
 	@$(TEST)/bin/python -m benchmarks

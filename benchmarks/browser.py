@@ -15,9 +15,9 @@ from pathlib import Path
 import nbformat
 
 from benchmarks.measure import Result
-from mmsim.doctor import find_browser
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "browser"))
+TESTS = Path(__file__).resolve().parents[1] / "tests"
+sys.path[:0] = [str(TESTS), str(TESTS / "browser")]
 
 KEYS = 15
 FIGURE = """
@@ -85,6 +85,8 @@ async ([root, seen]) => {
 
 def results() -> list[Result]:
     """Median of fifteen keys for each; empty, with a note, without a browser."""
+    from tool_rule import find_browser
+
     browser = find_browser()
     if browser is None:
         print("browser: no browser on this machine, nothing measured")

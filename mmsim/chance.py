@@ -1,6 +1,6 @@
 """How likely a free block is when pages are freed at random: counted, and tried.
 
-Floor 0.  Interface: chance, ways, tries, ChanceError
+Interface: chance, ways, tries, ChanceError
 
 `pages` pages, of which `free` are free, every choice of them equally likely; a block of `order` is
 free if it is aligned and all of its pages are free.

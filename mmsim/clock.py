@@ -1,6 +1,6 @@
 """Time: how long each step takes, and who moves next when every actor has a CPU of its own.
 
-Floor 4.  Interface: Clock, Cost, COSTS, IN_VAIN, COMPACTION
+Interface: Clock, Cost, COSTS, IN_VAIN, COMPACTION
 
 A teaching assumption, not a measurement: one unit is one simple step, such as testing a flag, and a
 few steps are longer because they do something for every page.  The ratios are rounded so that three
@@ -10,7 +10,8 @@ compaction, and moving 512 pieces.  What a unit is in microseconds, nobody knows
 `mmsim.compare.timed` fits it for that one.
 
 Nothing in the engine knows of this: a clock is a scheduler like any other.  Left out: caches,
-interrupts, a CPU shared by two actors, the time that waking up a sleeper takes."""
+interrupts, cond_resched() after each page, writeback, a CPU shared by two actors, the time that
+waking up a sleeper takes."""
 
 from __future__ import annotations
 

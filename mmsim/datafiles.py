@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-from mmsim import hints
+from mmsim.errors import nearest
 
 PACKAGE = Path(__file__).resolve().parent
 
@@ -25,13 +25,13 @@ def share_dir(package: Path = PACKAGE) -> Path:
 
     Raises DataFileError when there is neither, as in a broken installation.
     """
-    if _is_checkout(package.parent):
+    if is_checkout(package.parent):
         return package.parent
     if (package / "_share" / "data").is_dir():
         return package / "_share"
     raise DataFileError(
         f"mmsim's lessons and data are not beside {package} nor in it: "
-        'install it again with pip install --force-reinstall "mmsim[notebook]"'
+        "install it again from its wheel, or from a checkout"
     )
 
 
@@ -44,7 +44,7 @@ def path(name: str, share: Path | None = None) -> Path:
     found = data / name
     if found.exists() and found.resolve().is_relative_to(data.resolve()):
         return found
-    raise DataFileError(f"no data file {name!r}{hints.nearest(name, names(share))}")
+    raise DataFileError(f"no data file {name!r}{nearest(name, names(share))}")
 
 
 def names(share: Path | None = None) -> list[str]:
@@ -94,11 +94,11 @@ def _rows(file: Path, reader: Iterator[list[str]]) -> list[dict[str, str]]:
     return rows
 
 
-def _is_checkout(folder: Path) -> bool:
+def is_checkout(folder: Path) -> bool:
     """Whether `folder` is this project's own source tree, and not merely above the package."""
     try:
         project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
     named = project.get("project", {}).get("name")
-    return named == "mmsim" and (folder / "data").is_dir()
+    return named == "mmsim-lessons" and (folder / "data").is_dir()

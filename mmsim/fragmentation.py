@@ -1,6 +1,6 @@
 """How fragmented free memory is: the kernel's three numbers, and one of our own.
 
-Floor 1.  Mirrors mm/vmstat.c, 6.1-rc1.
+Mirrors mm/vmstat.c, 6.1-rc1.
 
 Interface: unusable_index, extfrag_index, extfrag_for_order, suitable, printed, read_printed,
 summed, pin_scope, PinScope, PIN_SCOPE_TYPES

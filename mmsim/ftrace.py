@@ -1,6 +1,6 @@
 """A pin that a real kernel traced, beside the same pin in the model, line by line.
 
-Floor 5.  Interface: read, real_trace, situation, vmstat_delta, align, RealTrace, Row
+Interface: read, real_trace, situation, vmstat_delta, align, RealTrace, Row
 
 `align` looks for every line of a real trace in a run of the model (see `mmsim.probe`).  Times and
 page frame numbers are not compared; a pfn only says which huge page is meant.
@@ -15,8 +15,8 @@ from typing import NamedTuple
 from mmsim import errno
 from mmsim.compare.pins import measured_version
 from mmsim.engine.trace import Trace
+from mmsim.errors import nearest
 from mmsim.ftracefile import RealTrace, read, real_trace
-from mmsim.hints import nearest
 from mmsim.mm.migration_target import AVAILABLE, NONE
 from mmsim.mm.versions import get
 from mmsim.mm.world import World

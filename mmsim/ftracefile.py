@@ -1,6 +1,6 @@
 """Reading the files of data/kernel-runs/traces/: what a real kernel traced while it pinned.
 
-Floor 5.  Interface: read, real_trace, raw_lines, FOLDER, RealTrace, Line, Unit
+Interface: read, real_trace, raw_lines, FOLDER, RealTrace, Line, Unit
 
 A file says what was there before, what the kernel traced, and what was there afterwards.
 """
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from mmsim import datafiles
 from mmsim.compare.pins import VERSION_OF
-from mmsim.hints import nearest
+from mmsim.errors import nearest
 from mmsim.probe import COUNTS, Fields
 
 FOLDER = "kernel-runs/traces/"

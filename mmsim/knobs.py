@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import reduce
 from typing import NamedTuple
 
-from mmsim.hints import nearest
+from mmsim.constants import MIGRATE_PASSES
+from mmsim.errors import nearest
 from mmsim.script import SITES, Position
-from mmsim.units import MIGRATE_PASSES
 
 Value = int | str
 
@@ -85,37 +84,6 @@ class Knob(NamedTuple):
             if words.count(word) > self.each_max:
                 raise KnobError(f"{self.name} has {word!r} more than {self.each_max} times")
         return ",".join(sorted(words, key=self.allowed.index))
-
-    def number(self, value: Value) -> int:
-        """Which of its values this is, counted from 0; what a share code keeps of it."""
-        text = str(value)
-        if self.each_max:
-            counts = [words_of(value).count(word) for word in reversed(self.allowed)]
-            return reduce(lambda number, count: number * (self.each_max + 1) + count, counts, 0)
-        if text in self.allowed:
-            return self.allowed.index(text)
-        if not self.is_moment:
-            return int(value) - self.low
-        pass_, _, site = text.partition(".")
-        which = SITES.index(site) + 1 if site else 0
-        return len(self.allowed) + int(pass_) * (len(SITES) + 1) + which
-
-    def value(self, number: int) -> Value:
-        """The value with this number; raises KnobError if there is none."""
-        if self.each_max:
-            words: list[str] = []
-            for word in self.allowed:
-                number, count = divmod(number, self.each_max + 1)
-                words += [word] * count
-            if number:
-                raise KnobError(f"{self.name} must be {self.values}")
-            return self.read(words)
-        if number < len(self.allowed):
-            return self.allowed[number]
-        if not self.is_moment:
-            return self.read("" if self.allowed else self.low + number)
-        pass_, which = divmod(number - len(self.allowed), len(SITES) + 1)
-        return self.read(f"{pass_}.{SITES[which - 1]}" if which else pass_)
 
 
 def number(name: str, default: int, low: int, high: int, what: str) -> Knob:

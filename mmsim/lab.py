@@ -1,74 +1,86 @@
-"""`mmsim lab`: put fresh lessons into a folder and open JupyterLab on the first one."""
+"""`mmsim lab` and `mmsim doctor`: the learner's folder, JupyterLab, and what the lessons need.
+
+`mmsim lab` never writes over anybody's work.  A manifest in the learner's folder holds the SHA-256
+of every file that was put there.  A file that still has that sum may be replaced.  Any other
+belongs to the learner, and the fresh one goes beside it."""
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
+import json
 import os
+import platform
+import shlex
 import signal
+import site
 import subprocess
 import sys
+import tomllib
 import urllib.parse
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping
+from importlib import metadata
+from pathlib import Path, PurePosixPath
 from types import FrameType
+from typing import Literal, NamedTuple
 
 from mmsim import datafiles
-from mmsim.lessonfolder import LabError, Step, put_lessons
+from mmsim.errors import UserError
 
-FOLDER_DEFAULT = Path("mmsim-lessons")
+DISTRIBUTION = "mmsim-lessons"
+MANIFEST = ".mmsim-lessons.json"
+MANIFEST_FORMAT = 1
+FRESH_MAX = 100  # differing fresh copies beside one edited file, before giving up
+WIDGETS_EXTENSION = "share/jupyter/labextensions/@jupyter-widgets/jupyterlab-manager/package.json"
+
+
+# -- mmsim lab
 
 
 def lab(folder: Path | None, *, port: int | None, browser: bool, here: Path | None) -> int:
     """Open JupyterLab on the first lesson; give its exit status.
 
-    `folder` receives the lessons first (default: mmsim-lessons). With `here`, a notebook or a
-    folder of notebooks, nothing is copied and that one is opened where it is. Without
-    `browser`, or with BROWSER=none in the environment, the address is only printed. A user's
-    mistake or a missing package is one sentence on stderr and status 2.
-    """
-    try:
-        if importlib.util.find_spec("jupyterlab") is None:
-            raise LabError('JupyterLab is not installed: pip install "mmsim[notebook]" brings it.')
-        if here is not None:
-            root, lesson = place(here)
-        else:
-            root = folder or FOLDER_DEFAULT
-            report(put_lessons(datafiles.share_dir(), root), root)
-            lesson = first_lesson(root / "notebooks")
-        quiet = not browser or os.environ.get("BROWSER") == "none"
-        return serve(command(root, lesson, port=port, browser=not quiet))
-    except (LabError, datafiles.DataFileError) as error:
-        print(f"mmsim lab: {error}", file=sys.stderr)
-        return 2
+    `folder` receives the lessons first (default: mmsim-lessons).  With `here`, a notebook or a
+    folder of notebooks, nothing is copied and that one is opened where it is.  Without `browser`,
+    or with BROWSER=none in the environment, the address is only printed.  Raises UserError and
+    DataFileError."""
+    if importlib.util.find_spec("jupyterlab") is None:
+        raise UserError(f"JupyterLab is not installed: {_install(_wanted())}")
+    if here is not None:
+        root, lesson = place(here)
+    else:
+        root = folder or Path("mmsim-lessons")
+        report(put_lessons(datafiles.share_dir(), root), root)
+        lesson = first_lesson(root / "notebooks")
+    quiet = not browser or os.environ.get("BROWSER") == "none"
+    return serve(command(root, lesson, port=port, browser=not quiet))
 
 
 def place(here: Path) -> tuple[Path, Path]:
     """For `here`, a notebook or a folder of them: the folder to serve, the lesson to open.
 
-    Inside mmsim's own checkout the whole checkout is served, so that data/ can be looked at too.
-    """
+    Inside mmsim's own checkout the whole checkout is served, so that data/ can be looked at too."""
     if not here.exists():
-        raise LabError(f"there is no {here} to open.")
+        raise UserError(f"there is no {here} to open.")
     lesson = first_lesson(here) if here.is_dir() else here
     if lesson.suffix != ".ipynb":
-        raise LabError(f"{here} is not a notebook (.ipynb).")
+        raise UserError(f"{here} is not a notebook (.ipynb).")
     share = datafiles.share_dir()
-    if lesson.resolve().is_relative_to(share):
-        return share, lesson
-    return lesson.parent, lesson
+    return (share if lesson.resolve().is_relative_to(share) else lesson.parent), lesson
 
 
 def first_lesson(folder: Path) -> Path:
-    """The notebook in `folder` whose name sorts first; raises LabError if there is none."""
+    """The notebook in `folder` whose name sorts first."""
     lessons = sorted(folder.glob("[!.]*.ipynb"))
     if not lessons:
-        raise LabError(f"there is no lesson (.ipynb) in {folder}.")
+        raise UserError(f"there is no lesson (.ipynb) in {folder}.")
     return lessons[0]
 
 
 def command(root: Path, lesson: Path, *, port: int | None, browser: bool) -> list[str]:
     """The command line that serves `root` and opens `lesson`, a file below it."""
     if port is not None and not 1 <= port <= 65535:
-        raise LabError(f"port {port} is not possible: choose one from 1 to 65535.")
+        raise UserError(f"port {port} is not possible: choose one from 1 to 65535.")
     relative = lesson.resolve().relative_to(root.resolve()).as_posix()
     words = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={root.resolve()}"]
     words.append(f"--LabApp.default_url=/lab/tree/{urllib.parse.quote(relative)}")
@@ -86,19 +98,45 @@ def command(root: Path, lesson: Path, *, port: int | None, browser: bool) -> lis
 def serve(words: list[str]) -> int:
     """Run JupyterLab until it ends and give its exit status.
 
-    Ctrl-C goes to the whole terminal: JupyterLab asks whether to stop, so waiting goes on.
-    """
-    with subprocess.Popen(words) as process:
+    A request to end is handed on to JupyterLab.  Ctrl-C goes to the whole terminal anyway, and
+    JupyterLab asks whether to stop, so this process waits on.  The handlers are there before the
+    child is, so a request that comes while it is being started is not lost."""
+    process: subprocess.Popen[bytes] | None = None
+    ending = False
 
-        def stop(number: int, frame: FrameType | None) -> None:
+    def end(number: int, frame: FrameType | None) -> None:
+        nonlocal ending
+        ending = True
+        if process is not None:
             process.terminate()
 
-        signal.signal(signal.SIGTERM, stop)
-        while True:
-            try:
-                return process.wait()
-            except KeyboardInterrupt:
-                continue
+    signal.signal(signal.SIGTERM, end)
+    # not SIG_IGN, which the child would inherit
+    signal.signal(signal.SIGINT, lambda number, frame: None)
+    process = subprocess.Popen(words)
+    if ending:
+        process.terminate()
+    return process.wait()
+
+
+# -- the learner's folder
+
+
+class Step(NamedTuple):
+    """What is done about one file of the release.
+
+    `name` is its path below the folder and `target` where it goes: the same, or a `.fresh` name
+    beside a file that was edited.  `kind`: new (written), update (replaced), same (nothing to do).
+    """
+
+    name: str
+    target: str
+    kind: Literal["new", "update", "same"]
+
+    @property
+    def edited(self) -> bool:
+        """Whether the learner's own file stands at `name`."""
+        return self.target != self.name
 
 
 def report(steps: list[Step], folder: Path) -> None:
@@ -109,3 +147,230 @@ def report(steps: list[Step], folder: Path) -> None:
         if step.edited:
             print(f"  {step.name} was edited and is left alone; a fresh one is {step.target}")
     sys.stdout.flush()  # before the server's own lines, also when this goes into a file
+
+
+def put_lessons(share: Path, folder: Path) -> list[Step]:
+    """Put the release's lessons and data under `folder`; tell what was done about each file.
+
+    Raises UserError if `folder` is a file, if a file stands where a folder must be, or if
+    nothing can be written there."""
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder} is a file; name a folder for the lessons.")
+    try:
+        fresh = {name: file.read_bytes() for name, file in _files(share, "*.ipynb").items()}
+        present = {name: _sum(file.read_bytes()) for name, file in _files(folder, "*").items()}
+        written = _read_manifest(folder)
+        steps = [_step(name, _sum(fresh[name]), present, written) for name in sorted(fresh)]
+        for step in steps:
+            if step.kind != "same":
+                write_whole(folder / step.target, fresh[step.name])
+            written[step.target] = _sum(fresh[step.name])
+        manifest = {"format": MANIFEST_FORMAT, "files": dict(sorted(written.items()))}
+        write_whole(folder / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
+    except OSError as error:
+        where = error.filename or folder
+        raise UserError(f"{where} cannot be read or written: {error.strerror}.") from error
+    return steps
+
+
+def _step(name: str, new: str, present: Mapping[str, str], written: Mapping[str, str]) -> Step:
+    """Where a file of the release goes: `04.ipynb`, else `04.fresh.ipynb`, `04.fresh-2.ipynb` ...
+
+    `new` is its sum; `present` has those in the folder now, `written` those of what was put there.
+    Nothing that was edited is ever a target."""
+    path = PurePosixPath(name)
+    beside = [".fresh", *(f".fresh-{n}" for n in range(2, FRESH_MAX + 1))]
+    for target in (name, *(str(path.with_stem(f"{path.stem}{word}")) for word in beside)):
+        now = present.get(target)
+        if now is None:
+            return Step(name, target, "new")
+        if now == new:
+            return Step(name, target, "same")
+        if now == written.get(target):
+            return Step(name, target, "update")
+    raise UserError(f"{name} has over {FRESH_MAX} edited copies; move some out of its folder.")
+
+
+def _files(root: Path, lessons: str) -> dict[str, Path]:
+    """The files below notebooks/ that `lessons` fits, and all below data/; hidden ones left out."""
+    found = [*(root / "notebooks").rglob(lessons), *(root / "data").rglob("*")]
+    relative = ((file, file.relative_to(root)) for file in found if file.is_file())
+    return {
+        name.as_posix(): file
+        for file, name in relative
+        if not any(part.startswith(".") for part in name.parts)
+    }
+
+
+def _sum(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _read_manifest(folder: Path) -> dict[str, str]:
+    """What was put into `folder` earlier; empty if that is not known: then all counts as edited."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(manifest, dict) or manifest.get("format") != MANIFEST_FORMAT:
+        return {}
+    files = manifest.get("files")
+    return {str(n): str(s) for n, s in files.items()} if isinstance(files, dict) else {}
+
+
+def write_whole(target: Path, content: bytes) -> None:
+    """Write under a temporary name, then rename: no reader ever sees half a file."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        unfinished.write_bytes(content)
+        os.replace(unfinished, target)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+# -- mmsim doctor
+
+
+class Check(NamedTuple):
+    """One thing that was looked at.  A problem always comes with what to do (`advice`).
+
+    A note is something that only some people need, so it never changes the exit status."""
+
+    sign: Literal["ok", "problem", "note"]
+    text: str
+    advice: str = ""
+
+
+def doctor() -> int:
+    """Print one line for each check; exit status 0 if nothing is a problem, else 1."""
+    found = checks()
+    for check in found:
+        print(f"{check.sign:<8} {check.text}")
+        if check.advice:
+            print(f"{'':8} -> {check.advice}")
+    problems = sum(check.sign == "problem" for check in found)
+    print(f"{problems} problem(s)" if problems else "Everything the lessons need is here.")
+    return 1 if problems else 0
+
+
+def ready() -> None:
+    """The first cell of a lesson: one line, the same on every machine where all is well."""
+    problems = [check for check in checks() if check.sign == "problem"]
+    for check in problems:
+        print(f"{check.sign}: {check.text} -> {check.advice}")
+    if not problems:
+        print("Ready: the model, its data and the widgets are here.")
+
+
+def checks() -> list[Check]:
+    """Everything `mmsim doctor` looks at, in the order in which it is worth mending."""
+    found = [Check("ok", f"Python {platform.python_version()} ({sys.executable})")]
+    version = installed(DISTRIBUTION)
+    if version is None:
+        words = f"mmsim is loaded from {datafiles.PACKAGE}, but it is not installed"
+        advice = f"pip install --editable {shlex.quote(str(datafiles.PACKAGE.parent))}"
+        found.append(Check("note", words, f"{advice} makes `mmsim` a command"))
+    else:  # the usual surprise is a second copy
+        found.append(Check("ok", f"mmsim {version} from {datafiles.PACKAGE}"))
+    found += check_packages(_wanted(), installed)
+    found.append(check_widgets_extension([sys.prefix, site.getuserbase()]))
+    try:
+        share = datafiles.share_dir()
+    except datafiles.DataFileError as error:
+        return [*found, Check("problem", "no lessons and no data", str(error))]
+    return [*found, *check_files(share)]
+
+
+def installed(name: str) -> str | None:
+    """The version of an installed distribution, or None."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _wanted() -> list[str]:
+    """What the extra `notebook` asks for: by pyproject.toml in a checkout, else by the metadata."""
+    project = datafiles.PACKAGE.parent / "pyproject.toml"
+    if datafiles.is_checkout(project.parent):
+        extras = tomllib.loads(project.read_text(encoding="utf-8"))["project"]
+        return list(extras["optional-dependencies"]["notebook"])
+    try:
+        pairs = [words.partition(";") for words in metadata.requires(DISTRIBUTION) or []]
+    except metadata.PackageNotFoundError:
+        return []
+    return [name.strip() for name, _, marker in pairs if "notebook" in marker]
+
+
+def _install(requirements: Iterable[str]) -> str:
+    return "pip install " + " ".join(f'"{words}"' for words in requirements)
+
+
+def check_packages(wanted: Iterable[str], version_of: Callable[[str], str | None]) -> list[Check]:
+    """One check for each package that the lessons need."""
+    try:
+        from packaging.requirements import Requirement
+    except ImportError:  # it comes with JupyterLab
+        text = "the packages of the lessons are not installed, JupyterLab among them"
+        return [Check("problem", text, _install(wanted))]
+    found = []
+    for needed in map(Requirement, wanted):
+        version = version_of(needed.name)
+        if version is not None and needed.specifier.contains(version, prereleases=True):
+            found.append(Check("ok", f"{needed.name} {version}"))
+        else:
+            text = f"{needed.name} {version or 'is not installed'}"
+            bound = str(needed.specifier) or "any version"
+            advice = _install([str(needed)])
+            found.append(Check("problem", f"{text} ({bound} is needed)", advice))
+    return found
+
+
+def check_widgets_extension(prefixes: Iterable[str]) -> Check:
+    """Whether JupyterLab has the part of ipywidgets that draws sliders in the page."""
+    if any((Path(prefix) / WIDGETS_EXTENSION).is_file() for prefix in prefixes):
+        return Check("ok", "JupyterLab can show widgets (jupyterlab_widgets)")
+    return Check(
+        "problem",
+        "JupyterLab would show text in place of sliders: its widget extension is missing",
+        "pip install --force-reinstall jupyterlab_widgets",
+    )
+
+
+def check_files(share: Path) -> list[Check]:
+    """Whether every table, every vector and every lesson is there and can be read."""
+    files = [share / "data" / name for name in datafiles.names(share)]
+    tables = [file for file in files if file.suffix == ".csv"]
+    vectors = [file for file in files if file.suffix == ".json"]
+    lessons = sorted((share / "notebooks").glob("*.ipynb"))
+    what = f"{len(tables)} tables and {len(vectors)} JSON files"
+    return [
+        _check_whole(what, share / "data", tables, vectors),
+        _check_whole(f"{len(lessons)} lessons", share / "notebooks", lessons),
+    ]
+
+
+def _check_whole(what: str, folder: Path, *kinds: list[Path]) -> Check:
+    advice = (
+        "git restore data notebooks in a checkout; otherwise install mmsim again from its wheel"
+    )
+    try:
+        for files in kinds:
+            if not files:
+                raise UserError(f"files are missing in {folder}")
+            for file in files:
+                if file.suffix == ".csv":
+                    datafiles.read_csv(file)
+                else:
+                    _read_json(file)
+    except (OSError, ValueError) as error:
+        return Check("problem", str(error), advice)
+    return Check("ok", f"{what} in {folder}")
+
+
+def _read_json(file: Path) -> None:
+    try:
+        json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{file} is not JSON: {error}") from error

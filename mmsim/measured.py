@@ -1,6 +1,6 @@
 """Shares that were measured on a real kernel: how many pins of a kind went through.
 
-Floor 5.  Interface: Share, VARIANTS, RETRY, releases, rescued, disturbed, Pins, SCENARIOS
+Interface: Share, VARIANTS, RETRY, releases, rescued, disturbed, Pins, SCENARIOS
 
 Every number is counted from the rows of data/kernel-runs/.  Both loops of the measured kernel are
 counted together unless said: they differ in how failures are counted, not in what fails.

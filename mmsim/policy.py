@@ -1,6 +1,6 @@
 """A policy of one's own: a plain Python function in the place of the last seam.
 
-Floor 4.  Interface: own_policy, limited, PolicyError, STEPS_MAX
+Interface: own_policy, limited, PolicyError, STEPS_MAX
 
 The function gets an `Attempt` (`mmsim.mm.versions`) and answers one of its DECISIONS.  It is asked
 once for each different attempt and the answer is kept, so it can't make the model forget what it
@@ -19,7 +19,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
-from mmsim.hints import nearest
+from mmsim.errors import nearest
 from mmsim.mm.versions import DECISIONS, LATEST, Attempt, Version
 
 STEPS_MAX, CALL_STEPS = 100_000, 1_000
@@ -36,7 +36,7 @@ class _TooLong(BaseException):
 
 
 def own_policy(decide: Callable[[Attempt], str], name: str = "own") -> Version:
-    """The newest version with this function as its policy; raises PolicyError if it is none.
+    """The last version with this function as its policy; raises PolicyError if it is none.
 
     Whatever goes wrong in the function later is a PolicyError of the run that asks it."""
     if not callable(decide):

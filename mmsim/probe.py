@@ -1,6 +1,6 @@
 """What a tracer would print about a run of the model: tracepoints, return probes, local variables.
 
-Floor 5.  Interface: marks, Mark, stops, Stop, returned, migrate_returns, names,
+Interface: marks, Mark, stops, Stop, returned, migrate_returns, names,
 region
 
 A recorded run keeps the steps of every actor, not the local variables between them.  They are had
@@ -13,10 +13,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from mmsim.constants import MODES, REASONS
 from mmsim.engine.actor import Path
 from mmsim.engine.scenario import Event
 from mmsim.engine.trace import Trace
-from mmsim.flags import MODES, REASONS
 from mmsim.mm.folio import extra_pins
 from mmsim.mm.world import World
 

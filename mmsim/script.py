@@ -1,6 +1,6 @@
 """Named moments of a migration, and the scheduler that makes strangers come and go at them.
 
-Floor 4.  Interface: Position, SITES, Cue, visit, Script, Scripted, ROUNDS_MAX
+Interface: Position, SITES, Cue, visit, Script, Scripted, ROUNDS_MAX
 
 A moment is a `Position`: which call of migrate_pages(), which round and pass, and which *site* of
 the visit of a folio.  A position is read off the path's own stack (the variables `round_` and
@@ -107,6 +107,7 @@ class Scripted:
         self.rounds = 0
         self.drains = 0
         self.passes: dict[tuple[int, int], int] = {}
+        self._empty_passes: dict[int, int] = {}
         self._pending = sorted(
             (cue for cue in script.cues if cue.at), key=lambda cue: cue.at or (0,)
         )
@@ -152,8 +153,19 @@ class Scripted:
         inner = local.where[-1][0].co_name
         if name in _WATCHED and (inner, name) in _SITE_OF:
             self._at_site(local, world, _SITE_OF[inner, name])
-        elif inner == "_leave" and local.variable("_leave", "rc") >= 0 and self._last_pass:
-            self._reached_by_all = self._last_pass._replace(site=SITES.index("between_passes"))
+        elif inner == "_leave":
+            self._count_empty_passes(local)
+            if local.variable("_leave", "rc") >= 0 and self._last_pass:
+                self._reached_by_all = self._last_pass._replace(site=SITES.index("between_passes"))
+
+    def _count_empty_passes(self, local: Local) -> None:
+        """A pass over an empty list visits nobody: only the call itself knows of it."""
+        stats = local.variable("migrate_pages", "stats")
+        call = self.calls - 1
+        new = stats.empty_passes - self._empty_passes.get(call, 0)
+        if new:
+            self._empty_passes[call] = stats.empty_passes
+            self.passes[call, 1] = self.passes.get((call, 1), 0) + new
 
     @property
     def _last_pass(self) -> Position | None:
@@ -168,6 +180,8 @@ class Scripted:
         pass_ = local.variable(outer, "pass_")
         round_ = local.variable(outer, "round_") or 1
         call = max(self.calls - 1, 0)
+        if self.calls:
+            self._count_empty_passes(local)
         before = self._last_pass
         if before and (call, round_, pass_) > before[:3] and call == before.call:
             self._reached_by_all = before._replace(site=SITES.index("between_passes"))

@@ -1,6 +1,6 @@
 """Strangers: each does one thing to one folio, and takes it back later.
 
-Floor 4.  Interface: stranger, pinner, locker, isolator, truncater
+Interface: stranger, pinner, locker, isolator, truncater
 
 When they move is for a schedule to say, a script (`mmsim.script`) or a search."""
 
@@ -22,9 +22,9 @@ def stranger(name: str, region: str, index: int, refs: int = 1, *, leaves: bool 
     """Takes plain references on the folio of a page; drops them later, unless it stays for ever."""
 
     def path() -> Generator[Op, Any, None]:
-        pfn = yield folio_get(region, index, refs)
+        pfn = yield folio_get(region, index, refs, site="holder.get")
         if leaves:
-            yield folio_put(pfn, name, refs)
+            yield folio_put(pfn, name, refs, site="holder.put")
 
     return Actor(name, path)
 

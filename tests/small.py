@@ -7,13 +7,12 @@ from fractions import Fraction
 from types import MappingProxyType
 from typing import Any
 
+from mmsim.constants import HPAGE_PMD_ORDER, MIGRATE_CMA
 from mmsim.engine.actor import Actor
-from mmsim.engine.op import Op, atomic, blocking
+from mmsim.engine.op import Op, atomic, blocking, choice
 from mmsim.engine.scenario import Move, Scenario
-from mmsim.flags import MIGRATE_CMA
 from mmsim.mm.folio import ISOLATION, Folio
 from mmsim.mm.world import Environment, World
-from mmsim.units import HPAGE_PMD_ORDER
 
 ORDER = 2
 NR = 1 << ORDER
@@ -39,6 +38,17 @@ class Cells:
 @atomic
 def nop(world: Any, me: str) -> None:
     """Changes nothing."""
+
+
+@choice(lambda world, me: ("ok", "fail"))
+def ask(world: Any, me: str, outcome: str) -> bool:
+    """The environment says yes or no."""
+    return outcome == "ok"
+
+
+@blocking(lambda world, me: None if world.cells["x"] else "x is 0")
+def wait_for_x(world: Cells, me: str) -> None:
+    """Can be taken once x is set."""
 
 
 @atomic

@@ -6,12 +6,12 @@ import re
 
 import pytest
 
+from mmsim.constants import HPAGE_PMD_NR
 from mmsim.engine.trace import run_to_end
 from mmsim.mm.shmem import SHMEM_ENABLED
 from mmsim.scenarios import boot_guest, make
 from mmsim.scenarios.boot_guest import MIB, Landing, landing
 from mmsim.script import Scripted
-from mmsim.units import HPAGE_PMD_NR
 from mmsim.views.run import step_table, summary
 
 

@@ -1,23 +1,38 @@
-"""The command line as a person meets it: what is printed, and the exit status."""
+"""The command line as a person and as a program meet it: what is printed, and the exit status."""
 
 from __future__ import annotations
 
 import json
+import os
+import re
+import select
+import signal
 import subprocess
 import sys
+import time
+from fractions import Fraction
+from pathlib import Path
 
 import pytest
 
 from mmsim.cli import main
 from mmsim.conformance.operations import OPERATIONS
+from mmsim.engine.explore import Exploration
+from mmsim.engine.schedule import render
+from mmsim.scenarios import SCENARIOS, SMALL, make
 
-HELD = "pin*7 pin:fail"
+KNOBS = [f"--set={name}={value}" for name, value in SMALL.items()]
+TINY = ["explore", "vfio_map", "--set=order=1", "--set=released=1", "--set=passes=2"]
+KEYS = ["states", "edges", "schedules", "verdict", "complete", "outcomes"]
 
 
 def run(capsys, *words):
     status = main(words)
     captured = capsys.readouterr()
     return status, captured.out, captured.err
+
+
+# -- run, replay
 
 
 def test_run_prints_steps_counters_and_what_it_means(capsys):
@@ -37,18 +52,31 @@ def test_run_json_has_the_schedule_that_replays_it(capsys):
     assert first["result"] == "512 pages pinned"
 
 
-def test_conformance_counts_pairs(capsys):
+def test_the_module_can_be_run_and_a_closed_pipe_is_no_error():
+    words = f"{sys.executable} -m mmsim run vfio_map --version v2 | head -1"
+    done = subprocess.run(["sh", "-c", words], capture_output=True, text=True, check=False)
+    assert done.stdout.startswith("vfio_map  version v2")
+    assert "Traceback" not in done.stderr
+
+
+def test_help_lists_every_knob(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["run", "--help"])
+    assert stop.value.code == 0
+    out = capsys.readouterr().out
+    for knob in SCENARIOS["vfio_map"].knobs:
+        assert f"{knob.name}={knob.default}:" in out
+
+
+# -- conformance, compare
+
+
+def test_conformance_counts_pairs_and_a_mismatch_is_one_line_and_status_1(capsys, tmp_path):
     status, out, _ = run(capsys, "conformance", "data/conformance/split.json")
     assert status == 0
     assert "15 vectors, 105 (vector, version) pairs, 0 mismatches" in out
-
-
-def test_a_mismatch_is_one_line_and_status_1(capsys, tmp_path):
-    from pathlib import Path
-
-    text = Path("data/conformance/split.json").read_text()
     changed = tmp_path / "changed.json"
-    content = json.loads(text)
+    content = json.loads(Path("data/conformance/split.json").read_text())
     content["vectors"][0]["expect"][0]["counters"]["thp_split_pmd"] = 5
     changed.write_text(json.dumps(content))
     status, out, _ = run(capsys, "conformance", str(changed))
@@ -74,6 +102,9 @@ def test_a_group_that_the_model_does_not_have(capsys, monkeypatch):
     assert "does not have group 'vfio' yet" in err
 
 
+# -- mistakes
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
@@ -85,14 +116,21 @@ def test_a_group_that_the_model_does_not_have(capsys, monkeypatch):
         (("run", "vfio_map", "--set", "thps"), "write --set KNOB=VALUE"),
         (("run", "vfio_map", "--set", "thps=0"), "thps must be 1-8, not 0"),
         (("run", "vfio_map", "--sett", "thps=1"), "--sett"),
+        (("replay", "vfio_map"), "the following arguments are required: SCHEDULE"),
         (("replay", "vfio_map", "pin*3 stanger"), "did you mean 'stranger'"),
         (("replay", "vfio_map", "pin**3"), "can't read 'pin**3'"),
         (("replay", "vfio_map", "stranger stranger stranger"), "'stranger' can't move"),
         (("replay", "vfio_map", "pin*7 pin:ok"), "instead of pin:ok"),
+        (("explore", "vfio_map", "--states-max", "0"), "write a whole number from 1 on, not '0'"),
+        (("explore", "vfio_map", "--states-max", "1e5"), "not '1e5'"),
+        (("explore", "vfio_map", "--preemptions-max", "-1"), "from 0 on, not '-1'"),
+        (("explore", "vfio_map", "--goal", "pind"), "no outcome is called 'pind'; did you mean"),
+        (("explore", "vfio_map", "--goal", ""), "no outcome is called ''"),
         (("conformance", "nowhere.json"), "nowhere.json: can't be read"),
         (("conformance", "README.md"), "not JSON"),
         (("compare", "s4_dropcaches_trials.csv"), "not deterministic"),
         (("compare", "s3_hold_reference.csv"), "s3_held_reference.csv"),
+        (("diagnose", "nowhere.txt"), "nowhere.txt"),
     ],
 )
 def test_bad_input_is_one_sentence_and_status_2(capsys, words, says):
@@ -104,19 +142,158 @@ def test_bad_input_is_one_sentence_and_status_2(capsys, words, says):
     assert err.startswith("mmsim: ")
 
 
-def test_the_module_can_be_run_and_a_closed_pipe_is_no_error():
-    words = f"{sys.executable} -m mmsim run vfio_map --version v2 | head -1"
-    done = subprocess.run(["sh", "-c", words], capture_output=True, text=True, check=False)
-    assert done.stdout.startswith("vfio_map  version v2")
-    assert "Traceback" not in done.stderr
+# -- explore
 
 
-def test_help_lists_every_knob(capsys):
-    from mmsim.scenarios import SCENARIOS
+def explored(capsys, *words):
+    status, out, err = run(capsys, *words, "--json")
+    assert (status, err) == (0, "")
+    said = json.loads(out)
+    assert list(said) == KEYS
+    return said
 
-    with pytest.raises(SystemExit) as stop:
-        main(["run", "--help"])
-    assert stop.value.code == 0
-    out = capsys.readouterr().out
-    for knob in SCENARIOS["vfio_map"].knobs:
-        assert f"{knob.name}={knob.default}:" in out
+
+def test_the_json_says_what_the_search_says(capsys):
+    said = explored(capsys, "explore", "pin_versus", "--version", "v3", *KNOBS)
+    found = make("pin_versus", "v3", SMALL).explore()
+    assert (said["states"], said["edges"]) == (found.states, found.edges)
+    assert said["schedules"] == found.schedules() == sum(o["schedules"] for o in said["outcomes"])
+    assert (said["complete"], said["verdict"]) == (True, "broken")
+    assert said["outcomes"] == [
+        {
+            "name": each.name,
+            "schedules": each.schedules,
+            "odds": f"{each.odds.numerator}/{each.odds.denominator}",
+            "shortest": render(each.shortest),
+        }
+        for each in found.outcomes(found.scenario.outcome)
+    ]
+    assert sum(Fraction(o["odds"]) for o in said["outcomes"]) == 1
+
+
+def test_verdicts(capsys):
+    nobody = ["explore", "vfio_map", "--set=order=1", "--set=stranger=0", "--version=v3"]
+    assert explored(capsys, *nobody)["verdict"] == "holds"
+    assert explored(capsys, *TINY)["verdict"] == "broken"
+    assert explored(capsys, *TINY, "--states-max=9")["verdict"] == "search not finished"
+    # A counterexample counts, finished or not.
+    said = explored(capsys, *TINY, "--states-max=180")
+    assert (said["verdict"], said["complete"]) == ("broken", False)
+
+
+def test_a_goal_is_a_claim_that_something_can_happen(capsys):
+    assert explored(capsys, *TINY, "--goal=missed")["verdict"] == "holds"
+    assert explored(capsys, *TINY, "--goal=deadlock")["verdict"] == "broken"
+    stopped = explored(capsys, *TINY, "--goal=pinned", "--states-max=9")
+    assert stopped["verdict"] == "search not finished"
+    _, out, _ = run(capsys, *TINY, "--goal=missed")
+    assert "Claim: some order ends in 'missed'.  Verdict: holds." in out
+
+
+def test_a_bound_on_preemptions(capsys):
+    schedules = [
+        explored(capsys, *TINY, f"--preemptions-max={bound}")["schedules"] for bound in range(4)
+    ]
+    assert schedules == sorted(set(schedules))
+    assert schedules[0] == 2  # either goes first, and goes on to its end
+    assert schedules[-1] == explored(capsys, *TINY)["schedules"]  # nobody can do more
+    bound = ["--preemptions-max=1", "--goal=missed"]
+    assert explored(capsys, *TINY, *bound)["verdict"] == "broken"  # pin, stranger, pin: two
+    _, out, _ = run(capsys, *TINY, "--preemptions-max=2", "--goal=missed")
+    assert " schedules: all with at most 2 preemptions\n" in out
+    assert "Claim: some order with at most 2 preemptions ends in 'missed'.  Verdict: holds." in out
+
+
+def test_every_schedule_that_is_printed_comes_with_the_command_that_replays_it(capsys):
+    """What else is printed stands in docs/search.md, which a test holds against the program."""
+    _, out, _ = run(capsys, "explore", "pin_versus", "--version", "v3", *KNOBS)
+    outcomes = re.findall(r"^(.*): shortest schedule, \d+ steps\n  mmsim (.*)", out, re.MULTILINE)
+    assert len(outcomes) == 3
+    for name, command in outcomes:
+        words, schedule = re.fullmatch(r'(.*) "(.*)"', command).groups()
+        _, replayed, _ = run(capsys, *words.split(), schedule, "--json")
+        assert json.loads(replayed)["outcome"] == name
+
+
+def test_a_search_begins_with_small_huge_pages_where_it_must(capsys):
+    """`mmsim explore pin_versus` is finished; with the 512 pages of a run it would not be."""
+    said = explored(capsys, "explore", "pin_versus", "--version", "v3")
+    assert said["complete"]
+    _, out, _ = run(capsys, "explore", "pin_versus", "--version", "v3")
+    assert "a search of pin_versus begins with order=1; --set turns that, too" in out
+    _, out, _ = run(capsys, "explore", "pin_versus", "--set=order=9", "--states-max=50")
+    assert " order=9 isolation=meant\n" in out
+    assert "begins with" not in out
+
+
+def test_a_search_that_hit_its_limit_says_so(capsys):
+    _, out, _ = run(capsys, *TINY, "--states-max=9")
+    assert "more than 9 states" in out
+    assert "No run has come to an end yet." in out
+    assert "search not finished: the numbers above are those so far" in out
+    assert "Verdict: search not finished.\n" in out
+
+
+def test_numbers_of_thousands_of_digits_are_printed(capsys, monkeypatch):
+    """Python refuses to write such numbers unless it is told to."""
+    digits = 5_000
+    monkeypatch.setattr(Exploration, "schedules", lambda found: 10**digits)
+    status, out, _ = run(capsys, *TINY, "--json")
+    assert status == 0
+    assert f'"schedules": 1{"0" * digits},' in out
+    _, out, _ = run(capsys, *TINY)
+    assert f" 1.00e{digits} schedules" in out
+
+
+# -- a real terminal, a real Ctrl-C
+
+LONG = [sys.executable, "-m", "mmsim", "explore", "pin_versus", "--states-max", "3000000"]
+LONG += ["--set", "order=9"]
+
+
+def test_nothing_is_drawn_when_nobody_looks():
+    words = [sys.executable, "-m", "mmsim", *TINY]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert "\x1b" not in done.stdout
+    assert "\r" not in done.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
+@pytest.mark.parametrize("as_json", [False, True])
+def test_ctrl_c_prints_what_is_known_so_far(as_json):
+    """Standard error is a terminal: progress appears on it, then Ctrl-C is pressed."""
+    import pty
+
+    ours, theirs = pty.openpty()
+    words = [*LONG, "--json"] if as_json else LONG
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=theirs, text=True)
+    os.close(theirs)
+    try:
+        seen = until(ours, rb"[\d,]+ states, [\d,]+ of them wait, [\d,]+ a second")
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=300)
+        seen += until(ours, b"interrupted, search not finished")
+    finally:
+        process.kill()
+        os.close(ours)
+    assert b"\r" in seen
+    assert process.returncode == 130
+    if as_json:
+        said = json.loads(out)
+        assert list(said) == KEYS
+        assert said["complete"] is False
+        assert said["verdict"] in ("broken", "search not finished")
+    else:
+        assert re.search(r"searched  [\d,]+ states, [\d,]+ edges; .* \(interrupted\)", out)
+        assert "search not finished: the numbers above are those so far" in out
+
+
+def until(terminal, pattern):
+    """What appears on a terminal until the pattern does."""
+    seen, deadline = b"", time.monotonic() + 60
+    while not re.search(pattern, seen):
+        ready, _, _ = select.select([terminal], [], [], deadline - time.monotonic())
+        assert ready, f"nothing like {pattern!r} in {seen!r}"
+        seen += os.read(terminal, 4096)
+    return seen

@@ -24,7 +24,7 @@ def one_sentence(message: str) -> bool:
 
 
 def test_a_checkout_is_used_before_an_installed_copy(tmp_path: Path) -> None:
-    make(tmp_path / "pyproject.toml", '[project]\nname = "mmsim"\n')
+    make(tmp_path / "pyproject.toml", '[project]\nname = "mmsim-lessons"\n')
     make(tmp_path / "data" / "a.csv")
     make(tmp_path / "mmsim" / "_share" / "data" / "a.csv")
     assert datafiles.share_dir(tmp_path / "mmsim") == tmp_path

@@ -1,33 +1,36 @@
-"""mmsim lab: what is served, what is opened, and what is said when it cannot be."""
+"""`mmsim lab` and `mmsim doctor`: nobody's work is overwritten; a problem says what to do."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
-import time
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tool_rule import ROOT
 
 from mmsim import datafiles
 from mmsim import lab as lab_module
-from mmsim.lab import command, lab, place, report
-from mmsim.lessonfolder import LabError, Step
+from mmsim.cli import main
+from mmsim.errors import UserError
+from mmsim.lab import MANIFEST, Check, Step, checks, command, place, put_lessons, write_whole
 
-
-@pytest.fixture
-def share(tmp_path: Path) -> Path:
-    """A release with two lessons and one table."""
-    names = ("notebooks/00_start.ipynb", "notebooks/04_split.ipynb", "data/a.csv")
-    return write(tmp_path / "share", dict.fromkeys(names, "x"))
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "my lessons"
+LESSON = "notebooks/04_split.ipynb"
+FRESH = "notebooks/04_split.fresh.ipynb"
+RELEASE = {
+    "notebooks/00_start.ipynb": "zero",
+    LESSON: "four",
+    "notebooks/solutions/04_split.ipynb": "four, solved",
+    "data/runs/a.csv": "a\n1\n",
+}
+NOT_FOR_LEARNERS = ("notebooks/build.py", "notebooks/.ipynb_checkpoints/04.ipynb", "data/.x")
 
 
 def write(root: Path, files: dict[str, str]) -> Path:
@@ -37,36 +40,142 @@ def write(root: Path, files: dict[str, str]) -> Path:
     return root
 
 
-# --- mistakes, each one sentence --------------------------------------------------------
+@pytest.fixture
+def share(tmp_path: Path) -> Path:
+    """A release: lessons, data, and things that are not for learners."""
+    return write(tmp_path / "share", RELEASE | dict.fromkeys(NOT_FOR_LEARNERS, "x"))
 
 
-def test_without_jupyterlab(monkeypatch: pytest.MonkeyPatch, capsys, folder: Path) -> None:
-    monkeypatch.setattr(lab_module.importlib.util, "find_spec", lambda name: None)
-    assert lab(folder, port=None, browser=False, here=None) == 2
-    message = capsys.readouterr().err
-    assert message.count("\n") == 1
-    assert 'pip install "mmsim[notebook]"' in message
-    assert not folder.exists()
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "my lessons"
+
+
+def held(folder: Path) -> dict[str, str]:
+    """Every file in the folder but the manifest: name -> text."""
+    files = (file for file in folder.rglob("*") if file.is_file() and file.name != MANIFEST)
+    return {file.relative_to(folder).as_posix(): file.read_text() for file in files}
+
+
+def kinds(steps: list[Step]) -> set[str]:
+    return {step.kind for step in steps}
+
+
+# -- the learner's folder
+
+
+def test_a_fresh_folder_gets_lessons_and_data_only(share: Path, folder: Path) -> None:
+    assert kinds(put_lessons(share, folder)) == {"new"}
+    assert held(folder) == RELEASE
+    manifest = json.loads((folder / MANIFEST).read_text())
+    assert manifest["files"].keys() == RELEASE.keys()
+    before = {file: file.stat().st_mtime_ns for file in folder.rglob("*.ipynb")}
+    assert kinds(put_lessons(share, folder)) == {"same"}
+    assert {file: file.stat().st_mtime_ns for file in folder.rglob("*.ipynb")} == before
+
+
+def test_an_edited_file_is_kept_and_so_is_an_edited_fresh_copy(share: Path, folder: Path) -> None:
+    put_lessons(share, folder)
+    write(folder, {LESSON: "my answers"})
+    edited = [step for step in put_lessons(share, folder) if step.edited]
+    assert edited == [Step(LESSON, FRESH, "new")]
+    assert held(folder) == RELEASE | {LESSON: "my answers", FRESH: "four"}
+    write(folder, {FRESH: "my second answers"})
+    put_lessons(share, folder)
+    second = "notebooks/04_split.fresh-2.ipynb"
+    mine = {LESSON: "my answers", FRESH: "my second answers", second: "four"}
+    assert held(folder) == RELEASE | mine
+    assert kinds(put_lessons(share, folder)) == {"same"}
+
+
+def test_a_new_release_replaces_what_was_not_edited(share: Path, folder: Path) -> None:
+    put_lessons(share, folder)
+    write(folder, {"notebooks/00_start.ipynb": "my zero"})
+    put_lessons(share, folder)
+    write(share, {LESSON: "four, better", "notebooks/00_start.ipynb": "zero, better"})
+    (folder / "data/runs/a.csv").unlink()  # what is missing comes back
+    (share / "notebooks/solutions/04_split.ipynb").unlink()  # what the release lacks stays
+    put_lessons(share, folder)
+    assert held(folder) == RELEASE | {
+        LESSON: "four, better",
+        "notebooks/00_start.ipynb": "my zero",
+        "notebooks/00_start.fresh.ipynb": "zero, better",
+    }
+
+
+def test_a_file_from_elsewhere_counts_as_edited(share: Path, folder: Path) -> None:
+    write(folder, {LESSON: "somebody's own"})
+    put_lessons(share, folder)
+    assert held(folder) == RELEASE | {LESSON: "somebody's own", FRESH: "four"}
+
+
+FOUR = hashlib.sha256(b"four").hexdigest()
+UNREADABLE = ["{", "[]", '{"format": 1}', '{"format": 1, "files": []}', "\udcff"]
+UNREADABLE += [f'{{"format": 2, "files": {{"{LESSON}": "{FOUR}"}}}}']
+
+
+@pytest.mark.parametrize("manifest", UNREADABLE)
+def test_without_a_readable_manifest_nothing_is_overwritten(
+    share: Path, folder: Path, manifest: str
+) -> None:
+    put_lessons(share, folder)
+    (folder / MANIFEST).write_bytes(manifest.encode(errors="surrogateescape"))
+    write(share, {LESSON: "four, better"})
+    put_lessons(share, folder)
+    assert held(folder) == RELEASE | {FRESH: "four, better"}
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(source: Path, target: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    write(tmp_path, {"a": "old"})
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match="No space"):
+        write_whole(tmp_path / "a", b"new")
+    assert held(tmp_path) == {"a": "old"}
+
+
+def test_a_folder_that_cannot_be_filled(share: Path, folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="taken is a file; name a folder"):
+        put_lessons(share, write(tmp_path, {"taken": ""}) / "taken")
+    with pytest.raises(UserError, match="cannot be read or written"):
+        put_lessons(share, write(folder, {"notebooks": "a file"}))
+    (tmp_path / "other" / LESSON).mkdir(parents=True)
+    with pytest.raises(UserError, match="cannot be read or written"):
+        put_lessons(share, tmp_path / "other")
+
+
+# -- what is started
 
 
 @pytest.mark.parametrize(
-    ("here", "says"), [("nowhere", "there is no"), ("data", "no lesson"), ("data/a.csv", "not a")]
+    ("words", "says"),
+    [
+        (["--here", "nowhere"], "there is no nowhere"),
+        (["--here", "data"], "no lesson"),
+        (["--here", "README.md"], "not a notebook"),
+        (["--here", "notebooks", "--port", "65536"], "choose one from 1 to 65535"),
+        (["--port", "x"], "invalid int value: 'x'"),
+    ],
 )
-def test_nothing_to_open(tmp_path: Path, capsys, here: str, says: str) -> None:
-    write(tmp_path, {"data/a.csv": ""})
-    assert lab(None, port=None, browser=False, here=tmp_path / here) == 2
+def test_a_mistake_is_one_sentence_and_status_2(capsys, monkeypatch, words, says) -> None:
+    monkeypatch.chdir(ROOT)
+    assert main(["lab", *words]) == 2
     message = capsys.readouterr().err
     assert says in message
     assert message.count("\n") == 1
 
 
-@pytest.mark.parametrize("port", [0, -1, 65536])
-def test_an_impossible_port(tmp_path: Path, port: int) -> None:
-    with pytest.raises(LabError, match="choose one from 1 to 65535"):
-        command(tmp_path, tmp_path / "a.ipynb", port=port, browser=True)
-
-
-# --- what is started --------------------------------------------------------------------
+def test_without_jupyterlab(monkeypatch: pytest.MonkeyPatch, capsys, folder: Path) -> None:
+    monkeypatch.setattr(lab_module.importlib.util, "find_spec", lambda name: None)
+    assert main(["lab", str(folder)]) == 2
+    message = capsys.readouterr().err
+    assert message.startswith('mmsim: JupyterLab is not installed: pip install "jupyterlab>=')
+    assert message.count("\n") == 1
+    assert not folder.exists()
 
 
 def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,11 +185,6 @@ def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         *[sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={tmp_path.resolve()}"],
         "--LabApp.default_url=/lab/tree/notebooks/0%20a.ipynb",
     ]
-
-
-def test_command_with_port_without_browser_as_root(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0, raising=False)
     words = command(tmp_path, tmp_path / "a.ipynb", port=8890, browser=False)
     assert words[5:] == [
@@ -90,71 +194,196 @@ def test_command_with_port_without_browser_as_root(
 
 
 @pytest.mark.parametrize(
-    ("browser", "variable", "opens"),
-    [(True, None, True), (True, "firefox", True), (True, "none", False), (False, None, False)],
+    ("words", "variable", "opens"),
+    [([], "", True), ([], "firefox", True), ([], "none", False), (["--no-browser"], "", False)],
 )
-def test_browser_none_opens_no_browser(
-    share: Path, folder: Path, monkeypatch, browser: bool, variable: str | None, opens: bool
+def test_what_is_opened_and_what_is_said(
+    share, folder, monkeypatch, capsys, words, variable, opens
 ) -> None:
     started: list[list[str]] = []
     monkeypatch.setattr(lab_module, "serve", lambda words: started.append(words) or 0)
     monkeypatch.setattr(datafiles, "share_dir", lambda: share)
-    monkeypatch.delenv("BROWSER", raising=False)
-    if variable:
-        monkeypatch.setenv("BROWSER", variable)
-    assert lab(folder, port=None, browser=browser, here=None) == 0
+    monkeypatch.setenv("BROWSER", variable)
+    write(folder, {LESSON: "my answers"})
+    assert main(["lab", str(folder), *words]) == 0
     assert ("--no-browser" not in started[0]) is opens
     assert "--LabApp.default_url=/lab/tree/notebooks/00_start.ipynb" in started[0]
+    assert capsys.readouterr().out.splitlines() == [
+        f"{folder}: 4 files written, 0 already up to date.",
+        f"  {LESSON} was edited and is left alone; a fresh one is {FRESH}",
+    ]
 
 
-def test_place_serves_the_whole_checkout(share: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_whole_checkout_is_served_or_the_folder_of_another_notebook(
+    share: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(datafiles, "share_dir", lambda: share)
     assert place(share / "notebooks") == (share, share / "notebooks" / "00_start.ipynb")
-    assert place(share / "notebooks" / "04_split.ipynb") == (
-        share,
-        share / "notebooks" / "04_split.ipynb",
-    )
-
-
-def test_place_serves_the_folder_of_any_other_notebook(tmp_path: Path) -> None:
+    assert place(share / LESSON) == (share, share / LESSON)
     mine = write(tmp_path, {"mine.ipynb": ""}) / "mine.ipynb"
     assert place(mine) == (tmp_path, mine)
 
 
-def test_report_names_what_was_edited(capsys) -> None:
-    steps = [Step("a", "a.fresh", "same"), Step("b", "b", "new"), Step("c", "c", "same")]
-    report(steps, Path("my"))
-    assert capsys.readouterr().out.splitlines() == [
-        "my: 1 files written, 2 already up to date.",
-        "  a was edited and is left alone; a fresh one is a.fresh",
-    ]
+# -- signals: serve() in a process of its own, around a child that says what happens to it
+
+CHILD = """
+import signal, sys
+signal.signal(signal.SIGINT, lambda *_: print("asked", flush=True))
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
+print("ready", flush=True)
+while True:
+    signal.pause()
+"""
+SERVE = f"""
+import os, signal, subprocess, sys
+from mmsim import lab
+start = subprocess.Popen
+def first_a_signal(words):
+    os.kill(os.getpid(), signal.SIGTERM)
+    return start(words)
+if "early" in sys.argv:
+    subprocess.Popen = first_a_signal
+print("ended", lab.serve([sys.executable, "-c", {CHILD!r}]), flush=True)
+"""
 
 
 @pytest.fixture
-def waiting(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """`serve()` in a process of its own, around a child that says when it is ready."""
-    child = (
-        "import signal, sys, time\n"
-        "signal.signal(signal.SIGINT, lambda *_: print('asked', flush=True))\n"
-        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))\n"
-        "print('ready', flush=True)\n"
-        "for _ in range(300): time.sleep(0.1)\n"
-    )
-    parent = (
-        "import sys\nfrom mmsim.lab import serve\n"
-        f"sys.exit(serve([sys.executable, '-c', {child!r}]))"
-    )
-    words = [sys.executable, "-c", parent]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=tmp_path) as process:
-        yield process
-        process.kill()
+def serving() -> Iterator[list[subprocess.Popen[str]]]:
+    """To be filled with a process; its whole group is killed in the end."""
+    started: list[subprocess.Popen[str]] = []
+    yield started
+    for process in started:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
 
 
-@pytest.mark.skipif(os.name == "nt", reason="signals as on POSIX")
-def test_ctrl_c_is_the_servers_business_and_term_ends_both(waiting) -> None:
-    assert waiting.stdout.readline() == "ready\n"
-    waiting.send_signal(signal.SIGINT)
-    time.sleep(0.5)
-    assert waiting.poll() is None
-    waiting.send_signal(signal.SIGTERM)
-    assert waiting.wait(timeout=120) == 7
+def serve(serving: list[subprocess.Popen[str]], *words: str) -> subprocess.Popen[str]:
+    words = (sys.executable, "-c", SERVE, *words)
+    serving.append(
+        subprocess.Popen(words, stdout=subprocess.PIPE, text=True, start_new_session=True, cwd=ROOT)
+    )
+    return serving[0]
+
+
+posix = pytest.mark.skipif(os.name == "nt", reason="signals as on POSIX")
+
+
+@posix
+def test_ctrl_c_is_the_servers_business_and_term_ends_both(serving) -> None:
+    process = serve(serving)
+    assert process.stdout.readline() == "ready\n"
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
+    assert process.stdout.readline() == "asked\n"
+    process.send_signal(signal.SIGTERM)
+    assert process.stdout.readline() == "ended 7\n"
+
+
+@posix
+def test_a_request_to_end_while_the_child_is_started_is_not_lost(serving) -> None:
+    said = serve(serving, "early").stdout.read()  # to the end: no child is left that could write
+    assert said.splitlines()[-1] in ("ended 7", f"ended {-signal.SIGTERM}")
+
+
+# -- doctor
+
+WANTED = ["jupyterlab>=4.2", "pandas<4,>=2.2"]
+
+
+@pytest.mark.parametrize(
+    ("version", "sign", "text"),
+    [
+        ("3.1.1", "ok", "pandas 3.1.1"),
+        ("2.10rc1", "ok", "pandas 2.10rc1"),
+        (None, "problem", "pandas is not installed (<4,>=2.2 is needed)"),
+        ("2.1.9", "problem", "pandas 2.1.9 (<4,>=2.2 is needed)"),
+        ("4.0", "problem", "pandas 4.0 (<4,>=2.2 is needed)"),
+    ],
+)
+def test_a_package_of_the_lessons(version, sign, text) -> None:
+    versions = {"jupyterlab": "4.6.6", "pandas": version}
+    jupyterlab, pandas = lab_module.check_packages(WANTED, versions.get)
+    assert jupyterlab == Check("ok", "jupyterlab 4.6.6")
+    assert pandas == Check(sign, text, "" if sign == "ok" else 'pip install "pandas<4,>=2.2"')
+
+
+def test_without_any_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "packaging.requirements", None)
+    (check,) = lab_module.check_packages(WANTED, lambda name: None)
+    assert check.sign == "problem"
+    assert check.advice == 'pip install "jupyterlab>=4.2" "pandas<4,>=2.2"'
+
+
+def test_what_is_wanted_is_the_same_in_a_checkout_and_in_a_wheel(monkeypatch) -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = extras["optional-dependencies"]
+    assert lab_module._wanted() == extras["notebook"]
+    written = [f'{words}; extra == "{extra}"' for extra in extras for words in extras[extra]]
+    monkeypatch.setattr(datafiles, "is_checkout", lambda folder: False)
+    monkeypatch.setattr(lab_module.metadata, "requires", lambda name: written)
+    assert lab_module._wanted() == extras["notebook"]
+
+
+def test_the_widgets_extension(tmp_path: Path) -> None:
+    check = lab_module.check_widgets_extension([str(tmp_path)])
+    assert (check.sign, "jupyterlab_widgets" in check.advice) == ("problem", True)
+    write(tmp_path, {lab_module.WIDGETS_EXTENSION: "{}"})
+    assert lab_module.check_widgets_extension(["/nowhere", str(tmp_path)]).sign == "ok"
+
+
+GOOD = {"data/runs/a.csv": "a,b\n1,2\n", "data/v.json": "{}", "notebooks/00_start.ipynb": "{}"}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("data/runs/a.csv", "a,b\n1\n", "row 1 has 1 fields"),
+        ("data/runs/a.csv", None, "files are missing in"),
+        ("data/v.json", "{", "v.json is not JSON"),
+        ("data/v.json", None, "files are missing in"),
+        ("notebooks/00_start.ipynb", "{", "00_start.ipynb is not JSON"),
+        ("notebooks/00_start.ipynb", None, "files are missing in"),
+    ],
+)
+def test_broken_files(tmp_path: Path, name: str, content: str | None, says: str) -> None:
+    share = write(tmp_path, GOOD)
+    assert [check.text for check in lab_module.check_files(share)] == [
+        f"1 tables and 1 JSON files in {share / 'data'}",
+        f"1 lessons in {share / 'notebooks'}",
+    ]
+    (share / name).unlink()
+    if content is not None:
+        write(share, {name: content})
+    (check,) = [check for check in lab_module.check_files(share) if check.sign == "problem"]
+    assert says in check.text
+    assert check.advice
+
+
+def test_every_problem_says_what_to_do(monkeypatch, capsys, tmp_path: Path) -> None:
+    monkeypatch.setattr(lab_module, "installed", lambda name: None)
+    monkeypatch.setattr(datafiles, "share_dir", lambda: tmp_path)
+    problems = [check for check in checks() if check.sign == "problem"]
+    assert len(problems) >= 6
+    assert all(check.advice for check in problems)
+    assert main(["doctor"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert f"problem  {problems[0].text}" in lines
+    assert lines[-1] == f"{len(problems)} problem(s)"
+
+
+def test_all_is_well_and_a_note_changes_nothing(monkeypatch, capsys) -> None:
+    found = [Check("ok", "a"), Check("note", "b", "c")]
+    monkeypatch.setattr(lab_module, "checks", lambda: found)
+    assert main(["doctor"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        *["ok       a", "note     b", "         -> c", "Everything the lessons need is here."]
+    ]
+
+
+def test_nobody_is_sent_to_a_package_of_that_name_which_is_not_ours() -> None:
+    """Nothing is published yet, and on the package index `mmsim` belongs to another project."""
+    advice = re.compile(r"pip install[^\n]*?[ \"']mmsim(-lessons)?(\[|[\"'\s]|$)")
+    assert advice.search('pip install "mmsim[notebook]"')
+    files = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *(ROOT / "mmsim").rglob("*.py")]
+    files += (ROOT / "notebooks").rglob("*.ipynb")
+    wrong = [str(file) for file in files if advice.search(file.read_text(encoding="utf-8"))]
+    assert wrong == []

@@ -7,9 +7,9 @@ from itertools import product
 
 import pytest
 
+from mmsim.constants import MIGRATE_PASSES
 from mmsim.retrylaw import LawError, Retrying, still_there, success
 from mmsim.scenarios import vfio_map
-from mmsim.units import MIGRATE_PASSES
 
 HOLDS = (1, 2, 3, 10, 100)
 

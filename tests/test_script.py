@@ -5,10 +5,10 @@ import random
 import pytest
 from small import NR, PFN, do, folio, isolated, memory
 
+from mmsim.constants import MIGRATE_SYNC, MR_LONGTERM_PIN
 from mmsim.engine.actor import Actor
 from mmsim.engine.scenario import Scenario
 from mmsim.engine.trace import record
-from mmsim.flags import MIGRATE_SYNC, MR_LONGTERM_PIN
 from mmsim.mm.folio import Page
 from mmsim.mm.migrate import migrate_pages
 from mmsim.mm.page_ref import folio_ref_freeze

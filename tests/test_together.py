@@ -59,8 +59,8 @@ def test_the_original_is_not_touched_and_copies_keep_it():
     assert set(fates(both)) == {"split"}
 
 
-def test_only_the_function_that_was_meant():
-    """A piece is frozen by the same step, but in another function."""
+def test_only_the_site_that_was_meant():
+    """A piece is frozen by the same step, but for its move."""
     pin = vfio_map("v3", order=1, released="1", passes=2)
     joined = fates(pin.together(*CHECK_TO_FREEZE))
     assert "failed: a piece missed its one pass, 1 piece left behind" in joined
@@ -70,9 +70,9 @@ def test_only_the_function_that_was_meant():
 def test_steps_that_do_not_follow_each_other_are_named():
     with pytest.raises(ValueError, match="did you mean 'can_split_folio'"):
         RACE.together("can_split", "folio_ref_freeze")
-    with pytest.raises(ValueError, match="no function takes the step 'folio_lock' and later"):
+    with pytest.raises(ValueError, match="nobody takes the step 'folio_lock' and later"):
         RACE.together("folio_lock", "can_split_folio")
-    with pytest.raises(ValueError, match="no function takes"):
+    with pytest.raises(ValueError, match="that say where they stand"):
         RACE.together("folio_ref_freeze", "can_split_folio")
 
 

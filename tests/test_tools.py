@@ -101,25 +101,16 @@ def checkout(tmp_path: Path) -> Checkout:
     return Checkout(tmp_path / "checkout")
 
 
-def test_from_nothing_then_at_once(checkout: Checkout) -> None:
+def test_from_nothing_then_at_once_then_only_what_has_changed(checkout: Checkout) -> None:
     venv, lock, editable = checkout.make()
     assert venv == "-m venv .venv"
     assert lock.endswith("--require-hashes --requirement lock.txt")
     assert editable.endswith("--no-build-isolation --no-deps --editable .")
     assert checkout.make() == []
-
-
-def test_a_changed_lock_file_installs_anew(checkout: Checkout) -> None:
-    checkout.make()
+    (checkout.root / "pyproject.toml").write_text("version = 2")
+    assert checkout.make() == [editable]
     (checkout.root / "lock.txt").write_text("a==2")
     assert len(checkout.make()) == 3
-
-
-def test_a_changed_project_is_only_installed_again_itself(checkout: Checkout) -> None:
-    checkout.make()
-    (checkout.root / "pyproject.toml").write_text("version = 2")
-    (call,) = checkout.make()
-    assert call.endswith("--editable .")
 
 
 def test_a_moved_checkout_installs_anew(checkout: Checkout, tmp_path: Path) -> None:
@@ -133,69 +124,41 @@ def test_an_interrupted_run_is_done_again(checkout: Checkout) -> None:
     assert len(checkout.make(fail="--require-hashes")) == 2
     assert len(checkout.make(fail="--editable")) == 3
     assert len(checkout.make()) == 3
-    assert checkout.make() == []
-
-
-def test_a_failed_update_is_done_again_even_if_the_change_is_taken_back(checkout: Checkout) -> None:
-    checkout.make()
     (checkout.root / "pyproject.toml").write_text("version = 2")
     checkout.make(fail="--editable")
-    (checkout.root / "pyproject.toml").write_text("")
+    (checkout.root / "pyproject.toml").write_text("")  # the change is taken back
     assert checkout.make() != []
 
 
-# --- tools/make-node: a stand-in for npm notes how it is called --------------------------------
+# --- tools/make-node: a stand-in for npm notes how it is called -----------------------------
 
 
-@pytest.fixture
-def node(tmp_path: Path):
-    """A folder with what make-node reads. `node()` gives the calls of npm, and what was said."""
+def test_node_packages_are_installed_once_and_a_failure_is_only_said(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "tools", tmp_path / "tools")
     shutil.copytree(ROOT / "tests" / "pyodide", tmp_path / "tests" / "pyodide")
-    npm, calls = tmp_path / "bin" / "npm", tmp_path / "calls"
+    npm = script(tmp_path / "bin" / "npm", 'echo "$*" >>calls; [ ! -e fail ]')
 
-    def make(npm_says: str | None = "exit 0") -> tuple[list[str], str]:
-        calls.write_text("")
-        npm.unlink(missing_ok=True)
-        if npm_says is not None:
-            script(npm, f'echo "$*" >>"{calls}"; {npm_says}')
-        path = f"{npm.parent}{os.pathsep}/bin" if npm_says else bare(tmp_path)
-        done = subprocess.run(
-            ["/bin/sh", "tools/make-node", ".node"],
-            cwd=tmp_path, env={"PATH": path}, capture_output=True, text=True, timeout=300,
-        )  # fmt: skip
+    def make(path: str = f"{npm.parent}{os.pathsep}/bin") -> tuple[list[str], str]:
+        (tmp_path / "calls").write_text("")
+        words = ["/bin/sh", "tools/make-node", ".node"]
+        env = {"PATH": path}
+        done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True)
         assert done.returncode == 0
-        return calls.read_text().splitlines(), done.stderr
+        return (tmp_path / "calls").read_text().splitlines(), done.stderr
 
-    return make
-
-
-def bare(folder: Path) -> str:
-    """A PATH with what the script needs and without npm."""
-    (folder / "bare").mkdir()
-    for name in ("cat", "cksum"):
-        (folder / "bare" / name).symlink_to(shutil.which(name) or name)
-    return str(folder / "bare")
-
-
-def test_node_packages_are_installed_once(node, tmp_path: Path) -> None:
-    (call,), _ = node()
-    assert call.startswith("ci --prefix .node --ignore-scripts")
-    assert (tmp_path / ".node" / "package-lock.json").is_file()
-    assert node() == ([], "")
+    for name in ("cat", "cksum"):  # what the script needs, without npm
+        (tmp_path / "bare").mkdir(exist_ok=True)
+        (tmp_path / "bare" / name).symlink_to(shutil.which(name) or name)
+    skipped = "npm was not found: the Pyodide test will be skipped.\n"
+    assert make(str(tmp_path / "bare")) == ([], skipped)
+    (tmp_path / "fail").touch()
+    assert "the Pyodide test will be skipped" in make()[1]
+    (tmp_path / "fail").unlink()
+    (installing,) = make()[0]
+    assert installing.startswith("ci --prefix .node --ignore-scripts")
+    assert make() == ([], "")
     (tmp_path / "tests" / "pyodide" / "package-lock.json").write_text("{}")
-    assert len(node()[0]) == 1
-
-
-def test_an_install_that_failed_is_said_and_done_again(node) -> None:
-    calls, said = node("exit 1")
-    assert len(calls) == 1
-    assert "the Pyodide test will be skipped" in said
-    assert len(node()[0]) == 1
-
-
-def test_without_npm_the_rest_goes_on(node) -> None:
-    assert node(None) == ([], "npm was not found: the Pyodide test will be skipped.\n")
+    assert len(make()[0]) == 1
 
 
 # --- tests/run.sh: the stages run stand-ins for ruff, mypy and pytest -----------------------
@@ -208,36 +171,24 @@ def venv(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(venv: Path, *stages: str) -> subprocess.CompletedProcess[str]:
-    return call(ROOT / "tests" / "run.sh", venv, *stages, PATH=os.environ["PATH"])
+def run(venv: Path, *stages: str) -> tuple[int, list[list[str]], str]:
+    """The exit status, the summary (stage and word), and all that was said."""
+    done = call(ROOT / "tests" / "run.sh", venv, *stages, PATH=os.environ["PATH"])
+    lines = done.stdout.partition("== summary\n")[2].splitlines()
+    return done.returncode, [line.split()[:2] for line in lines], done.stdout + done.stderr
 
 
-def words(output: str) -> list[list[str]]:
-    """The summary, one list of words for each stage."""
-    return [line.split() for line in output.partition("== summary\n")[2].splitlines()]
-
-
-def test_all_stages_pass(venv: Path) -> None:
-    done = run(venv, "lint", "format", "types", "unit", "notebooks")
-    assert done.returncode == 0
-    assert [line[:2] for line in words(done.stdout)] == [
-        [stage, "passed"] for stage in ("lint", "format", "types", "unit", "notebooks")
-    ]
-    assert "mypy --strict mmsim" in done.stdout
-    assert "--nbval --nbval-cell-timeout=300" in done.stdout
-
-
-def test_the_first_failure_stops_the_rest(venv: Path) -> None:
+def test_every_stage_is_run_and_the_summary_says_which_failed(venv: Path) -> None:
+    stages = ["lint", "format", "types", "quick", "unit", "notebooks"]
+    assert run(venv, *stages)[:2] == (0, [[stage, "passed"] for stage in stages])
     script(venv / "bin" / "mypy", "exit 3")
-    done = run(venv, "lint", "types", "unit")
-    assert done.returncode == 3
-    summary = words(done.stdout)
-    assert [line[:2] for line in summary[:2]] == [["lint", "passed"], ["types", "FAILED"]]
-    assert summary[2] == ["unit", "not", "run"]
-    assert "pytest" not in done.stdout
+    status, summary, said = run(venv, "lint", "types", "unit")
+    assert status == 3
+    assert summary == [["lint", "passed"], ["types", "FAILED"], ["unit", "passed"]]
+    assert "pytest -n auto" in said
 
 
 def test_an_unknown_stage_is_named(venv: Path) -> None:
-    done = run(venv, "typos")
-    assert done.returncode == 2
-    assert "no stage 'typos'" in done.stderr
+    status, summary, said = run(venv, "typos", "lint")
+    assert (status, summary) == (2, [["typos", "FAILED"], ["lint", "passed"]])
+    assert "no stage 'typos'" in said

@@ -17,8 +17,12 @@ from typing import NamedTuple
 
 import pytest
 
-from mmsim.doctor import find_browser
-
+BROWSERS = (
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+)
 ROOT = Path(__file__).parent.parent
 NODE_MODULES = ROOT / ".node-test" / "node_modules"
 
@@ -29,6 +33,13 @@ class Tool(NamedTuple):
     name: str
     missing: Callable[[], str | None]
     advice: str
+
+
+def find_browser() -> str | None:
+    """The path of a Chromium-like browser: MMSIM_CHROMIUM alone if it is set, else a usual name."""
+    named = os.environ.get("MMSIM_CHROMIUM")
+    paths = (shutil.which(name) for name in ([named] if named else BROWSERS))
+    return next((path for path in paths if path), None)
 
 
 def _no_browser() -> str | None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mmsim.conformance.setup import SetupError
+from mmsim.constants import PAGEBLOCK_ORDER
 from mmsim.mm.page_alloc import (
     Request,
     alloc_pages,
@@ -21,7 +22,6 @@ from mmsim.mm.page_alloc import (
 from mmsim.mm.untouched import HELD, ORDERS
 from mmsim.mm.versions import Version
 from mmsim.mm.zone import Zone, ZoneError
-from mmsim.units import PAGEBLOCK_ORDER
 
 Found = dict[str, Any]
 

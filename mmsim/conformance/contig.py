@@ -10,11 +10,11 @@ from typing import Any
 
 from mmsim import errno
 from mmsim.conformance.setup import Names, SetupError, build_script, build_world
+from mmsim.constants import HPAGE_PMD_NR, MIGRATE_COUNTERS, SPLIT_COUNTERS
 from mmsim.engine.actor import Actor
 from mmsim.engine.op import Op
 from mmsim.engine.scenario import Scenario
 from mmsim.engine.trace import run_to_end
-from mmsim.flags import MIGRATE_COUNTERS, SPLIT_COUNTERS
 from mmsim.mm.bootmem import boot
 from mmsim.mm.cma import Area, cma_alloc
 from mmsim.mm.page_alloc import take
@@ -22,7 +22,6 @@ from mmsim.mm.versions import Version
 from mmsim.mm.world import World
 from mmsim.mm.zone import ZoneError
 from mmsim.script import Scripted
-from mmsim.units import HPAGE_PMD_NR
 
 AREA_PFN = 0x10000
 COUNTERS = (*MIGRATE_COUNTERS, *SPLIT_COUNTERS, "cma_alloc_success", "cma_alloc_fail")

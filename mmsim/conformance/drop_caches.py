@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from mmsim.conformance.setup import ORDINARY_PFN, Names, build_script, build_world, extents
+from mmsim.constants import DEACTIVATE_FILE, DROP_COUNTERS
 from mmsim.engine.actor import Actor
 from mmsim.engine.scenario import Event, Scenario
-from mmsim.flags import DEACTIVATE_FILE, DROP_COUNTERS
 from mmsim.mm.drop_caches import drop_caches
 from mmsim.mm.folio import Folio
 from mmsim.mm.swap import batch_add

@@ -20,12 +20,7 @@ from mmsim.conformance.setup import Names, SetupError, build_script, build_world
 from mmsim.conformance.states import final_folios, observed, pages_in_cma
 from mmsim.conformance.steps import steps_path
 from mmsim.conformance.vfio import run_vfio
-from mmsim.engine.actor import Actor
-from mmsim.engine.op import Op
-from mmsim.engine.scenario import Event, Scenario
-from mmsim.engine.schedule import one_after_another
-from mmsim.engine.trace import run_to_end
-from mmsim.flags import (
+from mmsim.constants import (
     LRU_ADD,
     MIGRATE_COUNTERS,
     MIGRATE_SYNC,
@@ -33,6 +28,11 @@ from mmsim.flags import (
     REASONS,
     SPLIT_COUNTERS,
 )
+from mmsim.engine.actor import Actor
+from mmsim.engine.op import Op
+from mmsim.engine.scenario import Event, Scenario
+from mmsim.engine.schedule import one_after_another
+from mmsim.engine.trace import run_to_end
 from mmsim.mm.folio import Page
 from mmsim.mm.gup import pin_user_pages_remote
 from mmsim.mm.migrate import migrate_pages

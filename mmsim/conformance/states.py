@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from mmsim.conformance.setup import Names
+from mmsim.constants import GUP_PIN_COUNTING_BIAS
 from mmsim.mm.folio import Folio, expected_refs, extra_pins
 from mmsim.mm.gup import Extent
 from mmsim.mm.world import World
-from mmsim.units import GUP_PIN_COUNTING_BIAS
 
 
 def observed(world: World, region: str, index: int) -> dict[str, Any]:

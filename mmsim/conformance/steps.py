@@ -9,8 +9,8 @@ from collections.abc import Generator
 from typing import Any
 
 from mmsim.conformance.setup import ORDINARY_PFN, SetupError
+from mmsim.constants import LRU_ADD, SHMEM
 from mmsim.engine.op import Op, atomic
-from mmsim.flags import LRU_ADD, SHMEM
 from mmsim.mm.filemap import folio_lock, folio_unlock
 from mmsim.mm.folio import Folio, Page
 from mmsim.mm.gup import pin, unpin

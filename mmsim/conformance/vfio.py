@@ -10,9 +10,9 @@ from typing import Any
 from mmsim import errno
 from mmsim.conformance.setup import Names, build_script, build_world, extents
 from mmsim.conformance.states import final_folios
+from mmsim.constants import MIGRATE_COUNTERS, PAGE_SIZE, PIN_COUNTERS, SPLIT_COUNTERS
 from mmsim.engine.actor import Actor
 from mmsim.engine.scenario import Scenario
-from mmsim.flags import MIGRATE_COUNTERS, PIN_COUNTERS, SPLIT_COUNTERS
 from mmsim.mm.versions import Version
 from mmsim.mm.vfio import (
     VFIO_DMA_MAP_FLAG_READ,
@@ -21,7 +21,6 @@ from mmsim.mm.vfio import (
     vfio_dma_do_map,
 )
 from mmsim.script import Scripted
-from mmsim.units import PAGE_SIZE
 
 
 def run_vfio(vector: dict[str, Any], version: Version, expected: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """From counters that moved back to what may have happened.
 
-Floor 5.  Interface: diagnose, explain, read, load, delta, Delta, Diagnosis, DiagnoseError
+Interface: diagnose, explain, read, load, delta, Delta, Diagnosis, DiagnoseError
 
 The answers are not written down anywhere: small situations are searched in every version, and each
 way to end is compared with what is given.

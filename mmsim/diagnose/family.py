@@ -13,21 +13,21 @@ import functools
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from mmsim.diagnose.resize import resized
-from mmsim.engine.scenario import Move, State
-from mmsim.engine.trace import Trace
-from mmsim.flags import (
+from mmsim.constants import (
+    HPAGE_PMD_ORDER,
     MIGRATE_COUNTERS,
     MR_CONTIG_RANGE,
     MR_LONGTERM_PIN,
     MR_NUMA_MISPLACED,
     REASONS,
 )
+from mmsim.diagnose.resize import resized
+from mmsim.engine.scenario import Move, State
+from mmsim.engine.trace import Trace
 from mmsim.mm.migration_target import AVAILABLE, EITHER, NONE
 from mmsim.mm.versions import get
 from mmsim.probe import migrate_returns
 from mmsim.scenarios import SCENARIOS, Situation
-from mmsim.units import HPAGE_PMD_ORDER
 
 NOTHING, ROOM, ALONE = 0, 1, 2
 """Numbers of the settings in which nothing is the matter: no destination for the whole page, a
@@ -200,6 +200,6 @@ def _ends(version: str, setting: Setting) -> list[tuple[tuple[Move, ...], State,
         moves = tuple(explored.schedule_to(number))
         state = situation.initial()
         for move in moves:
-            state, _, _ = situation.advance(state, move)
+            state, _ = situation.step(state, move)
         ends.append((moves, state, situation.outcome(state)))
     return ends

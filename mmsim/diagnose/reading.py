@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mmsim import ftracefile
+from mmsim.constants import MIGRATE_COUNTERS, REPORTED
 from mmsim.diagnose.family import EVIDENCE, PIN
-from mmsim.flags import MIGRATE_COUNTERS
-from mmsim.hints import nearest
-from mmsim.lessons import REPORTED
+from mmsim.errors import nearest
 from mmsim.probe import COUNTS
 
 BYTES_MAX = 1_000_000

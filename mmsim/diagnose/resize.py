@@ -14,8 +14,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable
 
-from mmsim.engine.actor import Local
-from mmsim.engine.pictures import chain
+from mmsim.engine.actor import Local, chain
 from mmsim.engine.scenario import Move, Scenario, State
 from mmsim.engine.trace import Trace, record
 from mmsim.scenarios import Situation

@@ -1,6 +1,80 @@
 """A small machine for interleavings.  It has never heard of memory.
 
-Files, bottom up: op (one atomic step), actor (a suspended generator as a value), scenario (the only
-transition function), trace (a recorded run), schedule (who moves next), explore (every order), lint
-(the shape a generator must have for all this to be sound).
+An *actor* is a generator.  It yields *ops*, atomic steps that are about to happen, and is sent
+their answers.  A *state* is a world and the place where each actor is suspended; it is a value, so
+one can go on from it in several ways.  `Scenario.moves(state)` says who can take the next step,
+`Scenario.step(state, move)` takes it: everything else is made of these two.  Two actors that add 1:
+
+>>> class Counter:  # a world: a cheap copy, and a key that equal worlds share
+...     x = 0
+...     def branch(self):
+...         other = Counter()
+...         other.x = self.x
+...         return other
+...     def key(self, pool=None):
+...         return self.x
+>>> @atomic
+... def load(world, me):
+...     return world.x
+>>> @atomic
+... def store(world, me, x):
+...     world.x = x
+>>> def increment():
+...     x = yield load()
+...     yield store(x + 1, site="increment.store", was=x)
+>>> race = Scenario(
+...     "race", Counter(), (Actor("a", increment), Actor("b", increment)), merge=True
+... )
+
+By hand, move by move; then as a recorded run; then in every order:
+
+>>> state = race.initial()
+>>> [str(move) for move in race.moves(state)]
+['a', 'b']
+>>> state, event = race.step(state, Move("b"))
+>>> print(event.actor, event.op, event.answer)
+b load() 0
+>>> trace = record(race, replaying(parse("b a*2 b", ["a", "b"])))
+>>> [f"{event.actor} {event.op}" for event in trace.events]
+['b load()', 'a load()', 'a store(1)', 'b store(1)']
+>>> trace.last.world.x, trace.events[3].site, trace.events[3].told["was"]
+(1, 'increment.store', 0)
+>>> found = explore(race)
+>>> found.states, found.edges, found.schedules()
+(12, 14, 6)
+>>> for outcome in found.outcomes(lambda end: f"x is {end.world.x}"):
+...     print(outcome.name, outcome.schedules, outcome.odds, render(outcome.shortest))
+x is 2 2 1/2 a*2 b*2
+x is 1 4 1/2 a b a b
+
+Files, bottom up: `op` (one atomic step), `actor` (a suspended generator as a value), `scenario`
+(the only transition), `trace` (a recorded run), `odds` (counts and probabilities), `schedule` (who
+moves next), `explore` (every order).
 """
+
+from mmsim.engine.actor import Actor
+from mmsim.engine.explore import Exploration, explore
+from mmsim.engine.op import ModelError, Op, atomic, blocking, choice
+from mmsim.engine.scenario import Event, Move, Scenario, State
+from mmsim.engine.schedule import parse, render, replaying
+from mmsim.engine.trace import Trace, record
+
+__all__ = [
+    "Actor",
+    "Event",
+    "Exploration",
+    "ModelError",
+    "Move",
+    "Op",
+    "Scenario",
+    "State",
+    "Trace",
+    "atomic",
+    "blocking",
+    "choice",
+    "explore",
+    "parse",
+    "record",
+    "render",
+    "replaying",
+]

@@ -1,6 +1,6 @@
 """An actor's generator, turned into values that can be stored, compared and branched from.
 
-Interface: Actor, Program, Local, Frame, Path, picture
+Interface: Actor, Path, Local, Program, Frame, picture, freeze, chain
 
 A Python generator can't be copied, so an actor is unfolded lazily into a graph: a `Local` is one
 place where the generator can be suspended, and leads on by the answer that is sent.  Only
@@ -9,19 +9,25 @@ rebuilt by sending the same answers to a fresh generator.
 
 With `merge=True` two Locals are one if a debugger would show the same at both: the same frames at
 the same instructions with the same local variables.  That is sound as long as nothing hides on the
-evaluation stack, which `engine.lint` checks.  With `merge=False` a Local is the list of answers
-that led to it: slower, and right without any condition.  A test compares the two."""
+evaluation stack, which a lint of the tests checks.  With `merge=False` a Local is the list of
+answers that led to it: slower, and right without any condition.  A test compares the two."""
 
 from __future__ import annotations
 
+import dataclasses
 import functools
-from collections.abc import Callable, Hashable
-from types import CodeType
+import operator
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator
+from types import CodeType, FrameType, FunctionType
 from typing import Any, NamedTuple
 
 from mmsim.engine.op import ModelError, Op
-from mmsim.engine.pictures import Path as Path
-from mmsim.engine.pictures import Pictures, chain, freeze, variables
+
+Path = Generator[Op, Any, Any]
+
+PLAIN = frozenset({int, str, bool, type(None)})
+WAITING_MAX = 1024
+_CHANGING = object()
 
 
 class Actor(NamedTuple):
@@ -46,17 +52,6 @@ def _frame(code: CodeType, lasti: int) -> Frame:
         if start <= lasti < end and number is not None:
             line = number
     return Frame(code.co_name, code.co_filename, line)
-
-
-def picture(local: Local) -> Hashable:
-    """What a debugger would show of a suspended actor, as plain values; equal wherever it runs."""
-    if local.op is None:
-        return ("finished", freeze(local.result))
-    frames = [
-        (id(frame.f_code), frame.f_lasti, *[(k, freeze(v)) for k, v in variables(frame).items()])
-        for frame in chain(local.generator())
-    ]
-    return (local.op.kind.name, freeze(local.op.args), *frames)
 
 
 class Local:
@@ -151,48 +146,195 @@ class Program:
         self._known: dict[Hashable, Local] = {}
         self._wheres: dict[tuple[int, ...], tuple[tuple[CodeType, int], ...]] = {}
         self._pictures = Pictures()
-        root = Local(self, None, None)
-        gen = actor.start()
-        try:
-            root.op = next(gen)
-        except StopIteration as stop:
-            root.finished, root.result = True, stop.value
-        else:
-            self._settle(root, gen)
-        self.root = self._same_as_known(root, gen)
+        self.root = self._place(Local(self, None, None), actor.start(), None)
 
     def advance(self, node: Local, answer: Hashable) -> Local:
         """Send `answer` to the generator suspended at `node`."""
-        gen = node.release()
-        new = Local(self, node, answer)
+        return self._place(Local(self, node, answer), node.release(), answer)
+
+    def _place(self, node: Local, gen: Path, answer: Hashable) -> Local:
+        """Send `answer`, and fill in where the actor stands then; a known place takes its place."""
         try:
-            new.op = gen.send(answer)
+            op = node.op = gen.send(answer)
         except StopIteration as stop:
-            new.finished, new.result = True, stop.value
+            op, node.finished, node.result = None, True, stop.value
         else:
-            self._settle(new, gen)
-        return self._same_as_known(new, gen)
-
-    def _settle(self, node: Local, gen: Path) -> None:
-        if not isinstance(node.op, Op):
-            raise ModelError(f"{self.actor.name!r} yielded {node.op!r} instead of an atomic step")
-        at = [(frame.f_code, frame.f_lasti) for frame in chain(gen)]
-        known = tuple([number for code, lasti in at for number in (id(code), lasti)])
-        where = self._wheres.get(known)
-        if where is None:
-            where = self._wheres[known] = tuple(at)
-        node.where = where
-        node._gen = gen
-
-    def _same_as_known(self, node: Local, gen: Path) -> Local:
+            if not isinstance(op, Op):
+                raise ModelError(f"{self.actor.name!r} yielded {op!r} instead of an atomic step")
+            at = [(frame.f_code, frame.f_lasti) for frame in chain(gen)]
+            seen = tuple([number for code, lasti in at for number in (id(code), lasti)])
+            where = self._wheres.get(seen)
+            if where is None:
+                where = self._wheres[seen] = tuple(at)
+            node.where = where
+            node._gen = gen
         if self.merge:
-            if node.op is None:
-                key = self._pictures.result(node.result)
-            else:
-                key = self._pictures.place(node.op, gen)
+            pictures = self._pictures
+            key = pictures.result(node.result) if op is None else pictures.place(op, gen)
             known = self._known.setdefault(key, node)
             if known is not node:
                 return known
         node.number = self.size
         self.size += 1
         return node
+
+
+# -- what a debugger would show of a suspended generator, as something that can be compared
+
+
+def generators(gen: Path) -> Iterator[Any]:
+    """A suspended generator, the one it delegates to, and so on."""
+    inner: Any = gen
+    while inner is not None and getattr(inner, "gi_frame", None) is not None:
+        yield inner
+        inner = inner.gi_yieldfrom
+
+
+def chain(gen: Path) -> Iterator[FrameType]:
+    """The frames of a suspended generator, outermost first."""
+    return (inner.gi_frame for inner in generators(gen))
+
+
+def variables(frame: FrameType) -> dict[str, Any]:
+    """The local variables of a frame that are bound, in the order of the code.
+
+    Before Python 3.13 the order of `f_locals` depends on who has looked at the frame before."""
+    found = frame.f_locals
+    return {name: found[name] for name in _names(frame.f_code) if name in found}
+
+
+@functools.cache
+def _names(code: CodeType) -> tuple[str, ...]:
+    return (*code.co_varnames, *code.co_cellvars, *code.co_freevars)
+
+
+def freeze(value: Any) -> Hashable:
+    """A hashable picture of a local variable; raises ModelError for what can't be pictured."""
+    kind = type(value)
+    if kind in PLAIN:
+        return value  # type: ignore[no-any-return]
+    if isinstance(value, (tuple, list)):
+        return (kind, *map(freeze, value))
+    if isinstance(value, dict):
+        return (kind, *((key, freeze(item)) for key, item in value.items()))
+    if dataclasses.is_dataclass(kind):
+        return (kind, *map(freeze, _values(kind)(value)))
+    try:
+        hash(value)
+    except TypeError:
+        raise ModelError(f"a local variable of type {kind.__name__} can't be compared") from None
+    return value  # type: ignore[no-any-return]
+
+
+@functools.cache
+def _values(kind: Any) -> Callable[[Any], tuple[Any, ...]]:
+    """A function that reads all fields of a dataclass."""
+    names = [field.name for field in dataclasses.fields(kind)]
+    if len(names) < 2:  # attrgetter answers no tuple then
+        return lambda value: tuple(getattr(value, name) for name in names)
+    return operator.attrgetter(*names)
+
+
+def _is_value(value: Any) -> bool:
+    """Can it never change?  Functions are compared by identity, so they count."""
+    if isinstance(value, tuple):
+        return all(map(_is_value, value))
+    return type(value) in PLAIN or isinstance(value, FunctionType)
+
+
+def picture(local: Local) -> Hashable:
+    """What a debugger would show of a suspended actor, as plain values; equal wherever it runs."""
+    if local.op is None:
+        return ("finished", freeze(local.result))
+    frames = [
+        (id(frame.f_code), frame.f_lasti, *[(k, freeze(v)) for k, v in variables(frame).items()])
+        for frame in chain(local.generator())
+    ]
+    return (local.op.kind.name, freeze(local.op.args), *frames)
+
+
+class Pictures:
+    """`freeze` for many looks at the same things: equal pictures are one object.
+
+    Whatever can't change is pictured once and recognized by its identity from then on: tuples of
+    plain values, and the variables of a frame that only waits for the generator it delegates to."""
+
+    def __init__(self) -> None:
+        self._pictures: dict[Hashable, object] = {}
+        self._fixed: dict[int, tuple[Any, object]] = {}
+        self._waiting: dict[int, tuple[Any, object, list[Any]]] = {}
+        self._now: dict[int, object] = {}
+
+    def place(self, op: Op, gen: Path) -> Hashable:
+        """The picture of an actor suspended before `op`."""
+        self._now.clear()
+        return (op.kind.name, *self._all(op.args), *map(self._frame, generators(gen)))
+
+    def result(self, value: Any) -> Hashable:
+        """The picture of an actor that has returned."""
+        self._now.clear()
+        return ("finished", self.of(value))
+
+    def of(self, value: Any) -> Hashable:
+        """The picture of one value: itself if it is plain, else an object that stands for it."""
+        kind = type(value)
+        if kind in PLAIN:
+            return value  # type: ignore[no-any-return]
+        fixed = self._fixed.get(id(value))
+        if fixed is not None:
+            return fixed[1]
+        now = self._now.get(id(value))
+        if now is not None:
+            return now
+        if _is_value(value):
+            picture = self._same(freeze(value))
+            self._fixed[id(value)] = (value, picture)
+            return picture
+        if kind is list:
+            picture = self._same((list, *self._all(value)))
+        elif dataclasses.is_dataclass(kind):
+            picture = self._same((kind, *self._all(_values(kind)(value))))
+        else:
+            picture = self._same(freeze(value))
+        self._now[id(value)] = picture
+        return picture
+
+    def _all(self, values: Iterable[Any]) -> list[Hashable]:
+        return [value if type(value) in PLAIN else self.of(value) for value in values]
+
+    def _same(self, inside: Hashable) -> object:
+        found = self._pictures.get(inside)
+        if found is None:
+            found = self._pictures[inside] = object()
+        return found
+
+    def _frame(self, gen: Any) -> object:
+        inner = gen.gi_yieldfrom
+        known = self._waiting.get(id(gen))
+        if known is not None and known[0] is inner:
+            _, fixed, changing = known
+        else:
+            frame = gen.gi_frame
+            bound = variables(frame)
+            pictures, changing = self._apart(bound.values())
+            fixed = self._same((id(frame.f_code), frame.f_lasti, *bound, *pictures))
+            # A cell can be rebound by somebody else while the frame waits.
+            if inner is not None and not frame.f_code.co_cellvars and not frame.f_code.co_freevars:
+                if len(self._waiting) >= WAITING_MAX:
+                    self._waiting.clear()
+                self._waiting[id(gen)] = (inner, fixed, changing)
+        return self._same((fixed, *self._all(changing))) if changing else fixed
+
+    def _apart(self, values: Iterable[Any]) -> tuple[list[Hashable], list[Any]]:
+        """Pictures of what can't change, and what can; each of these leaves a mark in its place."""
+        pictures: list[Hashable] = []
+        changing = []
+        for value in values:
+            if type(value) in PLAIN:
+                pictures.append(value)
+            elif id(value) in self._fixed or _is_value(value):
+                pictures.append(self.of(value))
+            else:
+                pictures.append(_CHANGING)
+                changing.append(value)
+        return pictures, changing

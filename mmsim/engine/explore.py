@@ -1,54 +1,102 @@
 """Every order in which the actors can move, breadth first, each state once.
 
-Interface: explore, search, always, sometimes, Exploration, Finding, Outcome, Property, Verdict,
-Contradiction
+Interface: explore, search, Exploration, Outcome, always, sometimes, Property, Finding, Verdict,
+SearchError, Contradiction
 
-While a search runs, only the states that wait for their turn are kept (`engine.found`).  It can be
-bounded (`preemptions_max`), and it can take actors that are alike for one another (`alike`); both
-only choose what counts as the same state and which moves are tried."""
+Of a state that had its turn there are a number, its moves, and the move by which it was first
+reached: a few bytes.  Whole states are kept only while they wait for their turn.  Whoever wants to
+look at the states walks along these moves once more (`Exploration.walk`); that costs one step for
+each state.
+
+A search can be bounded (`preemptions_max`), and it can take actors that are alike for one another
+(`alike`); both only choose what counts as the same state and which moves are tried."""
 
 from __future__ import annotations
 
+import enum
+from array import array
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from fractions import Fraction
+from itertools import permutations, product
+from typing import Any, NamedTuple
 
-from mmsim.engine.claims import Finding, Property, Verdict, always, sometimes
-from mmsim.engine.found import Exploration, Outcome
+from mmsim.engine.actor import Local, picture
+from mmsim.engine.odds import (
+    AT_THE_START,
+    EVEN,
+    Flow,
+    Weights,
+    check_weights,
+    components,
+    flow,
+    ways,
+)
 from mmsim.engine.op import ModelError
-from mmsim.engine.samestate import AlikeKeys, Keys, SearchError
-from mmsim.engine.scenario import Move, Scenario, State
+from mmsim.engine.op import SearchError as SearchError
+from mmsim.engine.scenario import Move, Pool, Scenario, State
 from mmsim.engine.schedule import render
-
-__all__ = [
-    "STATES_MAX",
-    "Contradiction",
-    "Exploration",
-    "Finding",
-    "Outcome",
-    "Property",
-    "SearchError",
-    "Verdict",
-    "always",
-    "explore",
-    "search",
-    "sometimes",
-]
 
 STATES_MAX = 80_000
 EVERY = 500
+RENAMINGS_MAX = 720
+BITS = 32
+DEADLOCK, FOR_EVER = "deadlock", "goes on for ever"
 
-Progress = Callable[[Exploration], bool | None]
-
-
-class Memory(NamedTuple):
-    """What a bounded search remembers beside the state: who moved last, how many interruptions."""
-
-    last: str
-    preemptions: int
+Test = Callable[[State], bool]
 
 
-NOBODY = Memory("", 0)
+# -- what can be claimed, and what a search says of it
+
+
+class Verdict(enum.Enum):
+    """What a search can honestly say."""
+
+    HOLDS = "holds"
+    BROKEN = "broken"
+    NOT_FINISHED = "search not finished"
+
+
+class Property(NamedTuple):
+    """A claim with a name: `test` is true in every state (`always`), or in at least one."""
+
+    name: str
+    test: Test
+    always: bool = True
+
+
+def always(name: str, test: Test) -> Property:
+    """The claim that `test` is true in every state."""
+    return Property(name, test)
+
+
+def sometimes(name: str, test: Test) -> Property:
+    """The claim that `test` is true in some state: without one, an `always` proves little."""
+    return Property(name, test, always=False)
+
+
+class Finding(NamedTuple):
+    """What a search says of a property.
+
+    `schedule` is a shortest one to a state that decides it: a counterexample of an `always`, an
+    example of a `sometimes`; None if there is none."""
+
+    name: str
+    verdict: Verdict
+    schedule: tuple[Move, ...] | None
+
+
+class Outcome(NamedTuple):
+    """Ends that go by one name.
+
+    `schedules`: how many lead there, None if there is no limit.  `odds`: how likely it is to get
+    there.  `shortest`: a shortest schedule that does, None for what never ends."""
+
+    name: str
+    states: int
+    schedules: int | None
+    odds: Fraction
+    shortest: tuple[Move, ...] | None
 
 
 class Contradiction(ModelError):
@@ -61,88 +109,289 @@ class Contradiction(ModelError):
         self.schedule = tuple(schedule)
 
 
-class _Search:
-    """The work of one search: states that wait for their turn, and the numbers of all."""
+# -- the result: a graph of states, and questions about it
+
+
+class States:
+    """The states of a search by number.  Each is made again when it is asked for."""
+
+    def __init__(self, graph: Exploration):
+        self._graph = graph
+
+    def __len__(self) -> int:
+        return self._graph.states
+
+    def __getitem__(self, number: int) -> State:
+        if not 0 <= number < len(self):
+            raise IndexError(f"no state {number}; there are {len(self)}")
+        scenario = self._graph.scenario
+        state = scenario.initial()
+        for move in self._graph.schedule_to(number):
+            state, _ = scenario.step(state, move, keep=False)
+        return state
+
+    def __iter__(self) -> Iterator[State]:
+        return (state for _, state in self._graph.walk())
+
+
+class Exploration:
+    """The graph, as far as it was searched.
+
+    States are numbered in the order in which they were found, 0 is the initial one.  `ends` are the
+    states in which every actor has returned, `deadlocks` those in which nobody can move although
+    somebody has not.  `complete` is False as long as states wait for their turn; `stopped` says why
+    in that case.  Whatever is asked then is about the part that was searched."""
 
     def __init__(
-        self, found: Exploration, keys: Keys, states_max: int, preemptions_max: int | None
+        self,
+        scenario: Scenario,
+        properties: Sequence[Property] = (),
+        alike: Sequence[Sequence[str]] = (),
     ):
-        self.found = found
-        self.keys = keys
-        self.states_max = states_max
-        self.preemptions_max = preemptions_max
-        self.numbers: dict[int, int] = {}
-        self.waiting: deque[tuple[State, Memory]] = deque()
-        bounded = preemptions_max is not None
-        self.take(found.scenario.initial(), Memory("", 0) if bounded else NOBODY, -1, 0)
+        self.scenario = scenario
+        self.alike = tuple(map(tuple, alike))
+        self.found = States(self)
+        self.ends: list[int] = []
+        self.deadlocks: list[int] = []
+        self.complete = False
+        self.stopped = ""
+        self._properties = tuple(properties)
+        self._decided: dict[Property, int] = {}
+        self._first = (array("l"), array("H"))  # of each state: source, move
+        self._begin = array("l", [0])  # of each expanded state: where its edges begin
+        self._targets = array("l")
+        self._moves = array("H")
+        self._move_numbers: dict[Move, int] = {}
+        self._move_names: list[Move] = []
+        self._order: tuple[int, list[list[int]]] | None = None
 
-    def take(self, state: State, memory: Memory, source: int, move: int) -> int:
-        """The number of this state; a new one has to wait for its turn."""
-        numbers = self.numbers
-        key = self.keys.key(state)
-        if memory is not NOBODY:
-            key = self._with_memory(key, memory)
-        number = numbers.get(key)
-        if number is None and self.found.alike:
-            number = self._alike(state, memory)
-        if number is None:
-            number = numbers[key] = len(numbers)
-            self.found._add(source, move)
-            if self.found._properties:
-                self.found._look_at(state, number)
-            self.waiting.append((state, memory))
+    # -- for the search: the graph grows
+
+    def add(self, state: State, source: int, move: int) -> None:
+        """One more state, reached from the state `source` by the move with this number."""
+        sources, moves = self._first
+        number = len(sources)
+        sources.append(source)
+        moves.append(move)
+        for each in self._properties:
+            if each not in self._decided and bool(each.test(state)) is not each.always:
+                self._decided[each] = number
+
+    def expand(self, targets: list[int], moves: list[int]) -> None:
+        """The next state had its turn: these moves lead to these states."""
+        self._targets.extend(targets)
+        self._moves.extend(moves)
+        self._begin.append(len(self._targets))
+
+    def number_of(self, move: Move) -> int:
+        """The number under which a move is kept."""
+        found = self._move_numbers.get(move)
+        if found is None:
+            found = self._move_numbers[move] = len(self._move_names)
+            self._move_names.append(move)
+        return found
+
+    # -- the graph
+
+    @property
+    def states(self) -> int:
+        """Number of different states."""
+        return len(self._first[0])
+
+    @property
+    def edges(self) -> int:
+        """Number of (state, move) pairs."""
+        return len(self._targets)
+
+    @property
+    def expanded(self) -> int:
+        """How many states had their turn: those with the numbers below this one."""
+        return len(self._begin) - 1
+
+    @property
+    def waiting(self) -> int:
+        """How many states wait for their turn."""
+        return self.states - self.expanded
+
+    def edges_of(self, number: int) -> list[tuple[Move, int]]:
+        """The moves that were made in a state, each with the state it leads to."""
+        if number >= self.expanded:
+            return []
+        names, moves, targets = self._move_names, self._moves, self._targets
+        span = range(self._begin[number], self._begin[number + 1])
+        return [(names[moves[i]], targets[i]) for i in span]
+
+    def targets_of(self, number: int) -> Sequence[int]:
+        """The states that the moves of a state lead to, one for each move."""
+        if number >= self.expanded:
+            return ()
+        return self._targets[self._begin[number] : self._begin[number + 1]]
+
+    def schedule_to(self, number: int) -> list[Move]:
+        """A shortest schedule to the state with this number."""
+        sources, first = self._first
+        moves: list[Move] = []
+        while number > 0:
+            moves.append(self._move_names[first[number]])
+            number = sources[number]
+        return moves[::-1]
+
+    def number_after(self, schedule: Sequence[Move]) -> int:
+        """The number of the state that a schedule leads to; raises SearchError if it has none."""
+        number = 0
+        for step, move in enumerate(schedule, start=1):
+            to = dict(self.edges_of(number)).get(move)
+            if to is None:
+                raise SearchError(f"move {step}, {move}, was not made in this search")
+            number = to
         return number
 
-    def _alike(self, state: State, memory: Memory) -> int | None:
-        """The number of a state that a renaming makes out of this one, if it is known."""
-        for key, names in self.keys.others(state):
-            if memory is not NOBODY:
-                last = names.get(memory.last, memory.last)
-                key = self._with_memory(key, Memory(last, memory.preemptions))
-            if key in self.numbers:
-                return self.numbers[key]
+    def walk(self, to: Collection[int] | None = None) -> Iterator[tuple[int, State]]:
+        """Every state with its number, in the order of the numbers; each is made again by one step
+        from an earlier one.  With `to`, only these and what lies on the way to them."""
+        sources, first = self._first
+        step, names = self.scenario.step, self._move_names
+        wanted = None if to is None else self._on_the_way(to)
+        state = self.scenario.initial()
+        kept = deque([(0, state)])
+        yield 0, state
+        for number in range(1, self.states):
+            if wanted is not None and not wanted[number]:
+                continue
+            while kept[0][0] < sources[number]:
+                kept.popleft()
+            state, _ = step(kept[0][1], names[first[number]])
+            kept.append((number, state))
+            yield number, state
+
+    def _on_the_way(self, to: Collection[int]) -> bytearray:
+        """Marks on states: those of `to`, and by which they were first reached."""
+        marks = bytearray(self.states)
+        for number in to:
+            while number >= 0 and not marks[number]:
+                marks[number] = 1
+                number = self._first[0][number]
+        return marks
+
+    # -- questions
+
+    def shortest(self, goal: Test) -> list[Move] | None:
+        """A shortest schedule to a state where `goal` is true; None if none was found."""
+        for number, state in self.walk():
+            if goal(state):
+                return self.schedule_to(number)
         return None
 
-    def _with_memory(self, key: int, memory: Memory) -> int:
-        assert self.preemptions_max is not None
-        index = self.found.scenario.index
-        last = index[memory.last] + 1 if memory.last else 0
-        return (key * (len(index) + 1) + last) * (self.preemptions_max + 1) + memory.preemptions
+    def always(self, safe: Test) -> Verdict:
+        """Is `safe` true in every state?"""
+        return self._verdict(True, self.shortest(lambda state: not safe(state)) is not None)
 
-    def expand(self) -> None:
-        """Make every move of the state whose turn it is; with too many states it stays its turn."""
-        found, scenario = self.found, self.found.scenario
-        here = found.expanded
-        state, memory = self.waiting[0]
-        moves = scenario.moves(state)
-        if not moves:
-            (found.ends if scenario.finished(state) else found.deadlocks).append(here)
-        bounded = self.preemptions_max is not None
-        if bounded:
-            moves = self._allowed(moves, memory)
-        targets, names = [], []
-        for move in moves:
-            try:
-                after, _, _ = scenario.advance(state, move)
-            except ModelError as error:
-                raise Contradiction(str(error), [*found.schedule_to(here), move]) from error
-            name = found._number_of(move)
-            memory_after = self._after(moves, move, memory) if bounded else NOBODY
-            targets.append(self.take(after, memory_after, here, name))
-            names.append(name)
-            if found.states > self.states_max:
-                return
-        found._expanded(targets, names)
-        self.waiting.popleft()
+    def sometimes(self, goal: Test) -> Verdict:
+        """Is `goal` true in at least one state?  Safety without it proves little."""
+        return self._verdict(False, self.shortest(goal) is not None)
 
-    def _allowed(self, moves: list[Move], memory: Memory) -> list[Move]:
-        """Without a preemption left, whoever moved last goes on as long as it can."""
-        going_on = [move for move in moves if move.actor == memory.last]
-        return going_on if going_on and memory.preemptions == self.preemptions_max else moves
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What the search says of each property that it was given, in their order."""
+        found = []
+        for each in self._properties:
+            at = self._decided.get(each)
+            schedule = None if at is None else tuple(self.schedule_to(at))
+            found.append(Finding(each.name, self._verdict(each.always, at is not None), schedule))
+        return tuple(found)
 
-    def _after(self, moves: list[Move], move: Move, memory: Memory) -> Memory:
-        could = any(other.actor == memory.last for other in moves)
-        return Memory(move.actor, memory.preemptions + (could and move.actor != memory.last))
+    def _verdict(self, always: bool, decided: bool) -> Verdict:
+        if decided:
+            return Verdict.BROKEN if always else Verdict.HOLDS
+        if not self.complete:
+            return Verdict.NOT_FINISHED
+        return Verdict.HOLDS if always else Verdict.BROKEN
+
+    # -- numbers
+
+    def schedules(self) -> int | None:
+        """Number of maximal schedules; None if some schedule can go on for ever.
+
+        Maximal: to an end or a deadlock, where nobody can move any more."""
+        to = ways(self, self._ordered())
+        if None in to:
+            return None
+        return sum(to[number] or 0 for number in (*self.ends, *self.deadlocks))
+
+    def odds(self, goal: Test, weights: Weights = EVEN) -> Fraction:
+        """The probability to come to a state where `goal` is true, now or later (`engine.odds`)."""
+        there = {number for number, state in self.walk() if goal(state)}
+        return _sum(self._flow(weights, there), there)
+
+    def outcomes(self, name: Callable[[State], str], weights: Weights = EVEN) -> list[Outcome]:
+        """Every way to end, by name; the one with the shortest schedule first.
+
+        `name` is asked about ends; a deadlock is called "deadlock", and if there is a part of the
+        graph that can't be left and has no end, that counts as an outcome too.  In a search that
+        was stopped, schedules and odds are those that are known so far."""
+        named = self._named(name)
+        to, running = ways(self, self._ordered()), self._flow(weights)
+        found = []
+        for word, numbers in named.items():
+            counts = [to[number] for number in numbers]
+            schedules = None if None in counts else sum(count or 0 for count in counts)
+            shortest = tuple(self.schedule_to(numbers[0]))
+            found.append(Outcome(word, len(numbers), schedules, _sum(running, numbers), shortest))
+        if running.for_ever:
+            found.append(Outcome(FOR_EVER, 0, None, running.for_ever, None))
+        return found
+
+    def odds_from(
+        self,
+        name: Callable[[State], str],
+        starts: Sequence[Sequence[Move]],
+        weights: Weights = EVEN,
+    ) -> dict[str, Fraction]:
+        """The odds of every outcome for a run that begins after one of these schedules.
+
+        Each is as likely as any other, and what it takes to get there is not counted."""
+        begin: dict[int, Fraction] = {}
+        for start in starts:
+            number = self.number_after(start)
+            begin[number] = begin.get(number, Fraction(0)) + Fraction(1, len(starts))
+        running = self._flow(weights, begin=begin)
+        found = {word: _sum(running, numbers) for word, numbers in self._named(name).items()}
+        return found | ({FOR_EVER: running.for_ever} if running.for_ever else {})
+
+    def _named(self, name: Callable[[State], str]) -> dict[str, list[int]]:
+        """Where runs end, by the name of the end; the nearest first."""
+        named: dict[str, list[int]] = {}
+        ends, deadlocks = set(self.ends), set(self.deadlocks)
+        for number, state in self.walk(ends | deadlocks):
+            if number in ends:
+                named.setdefault(name(state), []).append(number)
+            elif number in deadlocks:
+                named.setdefault(DEADLOCK, []).append(number)
+        return named
+
+    def _ordered(self) -> list[list[int]]:
+        if self._order is None or self._order[0] != self.expanded:
+            self._order = (self.expanded, components(self))
+        return self._order[1]
+
+    def _flow(
+        self,
+        weights: Weights,
+        stop: Collection[int] = (),
+        begin: Mapping[int, Fraction] = AT_THE_START,
+    ) -> Flow:
+        check_weights(weights, [actor.name for actor in self.scenario.actors])
+        for group in self.alike:
+            if len({weights.get(name, 1) for name in group}) > 1:
+                raise SearchError(f"{', '.join(group)} are alike and need the same weight")
+        return flow(self, self._ordered(), weights, stop, begin)
+
+
+def _sum(running: Flow, numbers: Collection[int]) -> Fraction:
+    return sum((running.reach[number] for number in numbers), Fraction(0))
+
+
+# -- the search
 
 
 def search(
@@ -179,24 +428,206 @@ def explore(
     properties: Sequence[Property] = (),
     preemptions_max: int | None = None,
     alike: Sequence[Sequence[str]] = (),
-    progress: Progress | None = None,
-    every: int = EVERY,
 ) -> Exploration:
     """Search breadth first from the initial state.
 
-    The search ends early, with `complete=False`, once there are more than `states_max` states, or
-    if `progress`, which is called with the result so far after every `every` states, returns False.
+    The search ends early, with `complete=False`, once there are more than `states_max` states.
     `preemptions_max`: schedules in which an actor that could go on is interrupted at most so often;
     a state then includes who moved last and how often that happened.  `alike`: groups of names of
     actors that run the same code; the world needs a method `renamed(names)`."""
-    for found in search(
+    (found,) = search(
         scenario,
         states_max=states_max,
         properties=properties,
         preemptions_max=preemptions_max,
         alike=alike,
-        every=every,
-    ):
-        if progress is not None and progress(found) is False:
-            break
+        every=states_max + 1,
+    )
     return found
+
+
+class Memory(NamedTuple):
+    """What a bounded search remembers beside the state: who moved last, how many interruptions."""
+
+    last: str
+    preemptions: int
+
+
+class _Search:
+    """The work of one search: states that wait for their turn, and the numbers of all."""
+
+    def __init__(
+        self, found: Exploration, keys: Keys, states_max: int, preemptions_max: int | None
+    ):
+        self.found = found
+        self.keys = keys
+        self.states_max = states_max
+        self.preemptions_max = preemptions_max
+        self.numbers: dict[int, int] = {}
+        self.waiting: deque[tuple[State, Memory | None]] = deque()
+        memory = None if preemptions_max is None else Memory("", 0)
+        self.take(found.scenario.initial(), memory, -1, 0)
+
+    def take(self, state: State, memory: Memory | None, source: int, move: int) -> int:
+        """The number of this state; a new one has to wait for its turn."""
+        numbers = self.numbers
+        key = self.keys.key(state)
+        if memory is not None:
+            key = self._with_memory(key, memory)
+        number = numbers.get(key)
+        if number is None and self.found.alike:
+            number = self._alike(state, memory)
+        if number is None:
+            number = numbers[key] = len(numbers)
+            self.found.add(state, source, move)
+            self.waiting.append((state, memory))
+        return number
+
+    def _alike(self, state: State, memory: Memory | None) -> int | None:
+        """The number of a state that a renaming makes out of this one, if it is known."""
+        for key, names in self.keys.others(state):
+            if memory is not None:
+                last = names.get(memory.last, memory.last)
+                key = self._with_memory(key, Memory(last, memory.preemptions))
+            if key in self.numbers:
+                return self.numbers[key]
+        return None
+
+    def _with_memory(self, key: int, memory: Memory) -> int:
+        assert self.preemptions_max is not None
+        index = self.found.scenario.index
+        last = index[memory.last] + 1 if memory.last else 0
+        return (key * (len(index) + 1) + last) * (self.preemptions_max + 1) + memory.preemptions
+
+    def expand(self) -> None:
+        """Make every move of the state whose turn it is; with too many states it stays its turn."""
+        found, scenario = self.found, self.found.scenario
+        here = found.expanded
+        state, memory = self.waiting[0]
+        moves = scenario.moves(state)
+        if not moves:
+            (found.ends if scenario.finished(state) else found.deadlocks).append(here)
+        if memory is not None:
+            moves = self._allowed(moves, memory)
+        targets, names = [], []
+        for move in moves:
+            try:
+                after, _ = scenario.step(state, move)
+            except ModelError as error:
+                raise Contradiction(str(error), [*found.schedule_to(here), move]) from error
+            name = found.number_of(move)
+            memory_after = None if memory is None else self._after(moves, move, memory)
+            targets.append(self.take(after, memory_after, here, name))
+            names.append(name)
+            if found.states > self.states_max:
+                return
+        found.expand(targets, names)
+        self.waiting.popleft()
+
+    def _allowed(self, moves: list[Move], memory: Memory) -> list[Move]:
+        """Without a preemption left, whoever moved last goes on as long as it can."""
+        going_on = [move for move in moves if move.actor == memory.last]
+        return going_on if going_on and memory.preemptions == self.preemptions_max else moves
+
+    def _after(self, moves: list[Move], move: Move, memory: Memory) -> Memory:
+        could = any(other.actor == memory.last for other in moves)
+        return Memory(move.actor, memory.preemptions + (could and move.actor != memory.last))
+
+
+# -- when two states count as the same
+
+
+class Keys:
+    """A small number that equal states share: equal worlds, and every actor at the same place."""
+
+    def __init__(self, scenario: Scenario):
+        self.scenario = scenario
+        self._pool = Pool()
+        self._worlds: dict[Hashable, int] = {}
+
+    def world(self, world: Any) -> int:
+        """The number of a world."""
+        worlds = self._worlds
+        return worlds.setdefault(world.key(self._pool), len(worlds))
+
+    def key(self, state: State) -> int:
+        """The number of the world and of the place of each actor, side by side."""
+        key = self.world(state.world)
+        for local in state.locals:
+            key = key << BITS | local.number
+        return key
+
+    def others(self, state: State) -> Iterator[tuple[int, Mapping[str, str]]]:
+        """Keys of states that count as the same, each with the renaming that leads there."""
+        return iter(())
+
+
+class AlikeKeys(Keys):
+    """Keys for groups of actors that run the same code and may change places.
+
+    Two states are the same if renaming the actors turns one into the other.  Only the states are
+    fewer; every schedule still counts, so numbers and odds stay right."""
+
+    def __init__(self, scenario: Scenario, alike: Sequence[Sequence[str]]):
+        super().__init__(scenario)
+        self._names = [actor.name for actor in scenario.actors]
+        self._renamings = _renamings(alike, self._names)
+        self._places: dict[tuple[int, int, int], int] = {}
+        self._pictures: dict[Hashable, int] = {}
+        start = scenario.initial()
+        if not hasattr(start.world, "renamed"):
+            raise SearchError("this world can't rename actors, so none can be taken for another")
+        home = self.key(start)
+        for key, names in self.others(start):
+            if key != home:
+                changed = ", ".join(f"{old!r}" for old, new in names.items() if old != new)
+                raise SearchError(f"{changed} are not alike: changing places changes the start")
+
+    def key(self, state: State) -> int:
+        """The key without any renaming; unlike in `Keys`, places of two actors are comparable."""
+        return self._renamed(state, 0)
+
+    def others(self, state: State) -> Iterator[tuple[int, Mapping[str, str]]]:
+        for number in range(1, len(self._renamings)):
+            yield self._renamed(state, number), self._renamings[number]
+
+    def _renamed(self, state: State, renaming: int) -> int:
+        names = self._renamings[renaming]
+        key = self.world(state.world.renamed(names) if renaming else state.world)
+        came_from = {new: old for old, new in names.items()}
+        for name in self._names:
+            i = self.scenario.index[came_from.get(name, name)]
+            key = key << BITS | self._place(i, state.locals[i], renaming)
+        return key
+
+    def _place(self, actor: int, local: Local, renaming: int) -> int:
+        """The number of a place as it looks after a renaming."""
+        found = self._places.get((actor, local.number, renaming))
+        if found is None:
+            seen = _rename(picture(local), self._renamings[renaming])
+            found = self._pictures.setdefault(seen, len(self._pictures))
+            self._places[actor, local.number, renaming] = found
+        return found
+
+
+def _renamings(alike: Sequence[Sequence[str]], names: Sequence[str]) -> list[dict[str, str]]:
+    """Every way in which the actors of the groups can change places; the first changes nothing."""
+    members = [name for group in alike for name in group]
+    for name in members:
+        if name not in names or members.count(name) > 1:
+            raise SearchError(f"alike: {name!r} must be one of {', '.join(names)}, named once")
+    ways = [permutations(group) for group in alike]
+    found = []
+    for chosen in product(*ways):
+        found.append(dict(zip(members, [name for group in chosen for name in group], strict=True)))
+        if len(found) > RENAMINGS_MAX:
+            raise SearchError(f"alike: more than {RENAMINGS_MAX} ways to change places")
+    return found
+
+
+def _rename(value: Hashable, names: Mapping[str, str]) -> Hashable:
+    if isinstance(value, str):
+        return names.get(value, value)
+    if type(value) is tuple:
+        return tuple([_rename(item, names) for item in value])
+    return value

@@ -23,9 +23,9 @@ from itertools import groupby
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
-from mmsim.engine.samestate import SearchError
+from mmsim.engine.op import SearchError
 from mmsim.engine.scenario import Move
-from mmsim.hints import nearest
+from mmsim.errors import nearest
 
 CYCLE_MAX = 400
 FOR_EVER = -1

@@ -1,6 +1,6 @@
 """One atomic step: what a kernel path yields, and the only code that may change the world.
 
-Interface: Op, Atomic, atomic, blocking, choice, at_once, ModelError
+Interface: Op, Atomic, Maker, atomic, blocking, choice, at_once, ModelError, SearchError
 
 A kernel path calls `folio_trylock(pfn)` and yields what that returns: an `Op`, a description of the
 step.  Nothing has happened yet.  The engine runs the function behind it at the moment a scheduler
@@ -23,6 +23,10 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 class ModelError(Exception):
     """The model contradicts itself: a bug in mmsim, never something a kernel could do."""
+
+
+class SearchError(ValueError):
+    """A search that can't be made, or a question it can't answer; the message says why."""
 
 
 class Atomic(NamedTuple):

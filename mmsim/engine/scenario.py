@@ -1,6 +1,6 @@
 """The only transition function: `Scenario.step(state, move) -> (state, event)`.
 
-Interface: World, Move, State, Event, Scenario, Scheduler
+Interface: World, Pool, Move, State, Event, Scenario, Scheduler
 
 Stepping by hand, replaying a schedule, a random run, the exhaustive search and the conformance
 runner all call it.  A `State` is a value: the world and the place where each actor is suspended.
@@ -8,12 +8,12 @@ runner all call it.  A `State` is a value: the world and the place where each ac
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any, NamedTuple, Protocol, Self
 
 from mmsim.engine.actor import Actor, Frame, Local, Program
 from mmsim.engine.op import ModelError, Op
-from mmsim.engine.pool import Pool
 
 
 class World(Protocol):
@@ -23,6 +23,55 @@ class World(Protocol):
 
     def branch(self) -> Self: ...
     def key(self, pool: Pool | None = None) -> Hashable: ...
+
+
+class Pool:
+    """Equal values become one object with one number: what keeps a search small and quick.
+
+    A search meets the same folio, the same list of counters in thousands of states.  The first of
+    several equal values stays; a later one is recognized by its hash once, and from then on by its
+    identity, which is several times quicker for a value with many fields.  Values are immutable.
+    `values[n]` is the value with number `n`."""
+
+    __slots__ = ("_at", "_numbers", "values")
+
+    def __init__(self) -> None:
+        self.values: list[Any] = []
+        self._numbers: dict[Hashable, int] = {}
+        self._at: dict[int, int] = {}  # id of a pooled value, which is alive as long as the pool
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def number(self, value: Hashable) -> int:
+        """The number of this value, 0, 1, 2 ... in the order in which they were first seen."""
+        found = self._at.get(id(value))
+        if found is None:
+            found = self._numbers.get(value)
+            if found is None:
+                found = self._numbers[value] = self._at[id(value)] = len(self.values)
+                self.values.append(value)
+        return found
+
+    def same(self, value: Hashable) -> Any:
+        """The pooled object that equals this one."""
+        return self.values[self.number(value)]
+
+    def table(self, table: dict[int, Any]) -> bytes:
+        """A key of a whole table from small numbers (below 2**32) to values, 8 bytes an entry.
+
+        Equal values are replaced by the pooled object, in the table itself, so that the next look
+        at them is quick."""
+        at, values = self._at, self.values
+        entries = []
+        for key, value in table.items():
+            number = at.get(id(value))
+            if number is None:
+                number = self.number(value)
+                table[key] = values[number]
+            entries.append(key << 32 | number)
+        entries.sort()
+        return array("Q", entries).tobytes()
 
 
 class Move(NamedTuple):
@@ -77,8 +126,8 @@ class Scenario:
     """A world, the actors that share it, and the rules by which they move.
 
     `merge` chooses how Locals are compared (see `engine.actor`): merged for the search, exact for
-    everything else, where comparing them would only cost time.  `as_one`: steps, by function and
-    name, that nobody can come before: they follow the one before them as if both were one.
+    everything else, where comparing them would only cost time.  `as_one`: steps, by site and name,
+    that nobody can come before: they follow the one before them as if both were one.
     """
 
     as_one: frozenset[tuple[str, str]] = frozenset()
@@ -121,7 +170,7 @@ class Scenario:
         for actor, local in zip(self.actors, state.locals, strict=True):
             if local.op is None or self._waits(state, actor.name, local.op) is not None:
                 continue
-            if (local.where[-1][0].co_name, local.op.kind.name) in self.as_one:
+            if (local.op.site, local.op.kind.name) in self.as_one:
                 return actor.name
         return None
 
@@ -164,15 +213,6 @@ class Scenario:
         `keep=False` gives up the old state: its world is changed in place, and unless `remember`
         says otherwise the way back is forgotten. Raises ModelError if the move is not possible
         here."""
-        local = state.locals[self.index[move.actor]]
-        after, outcome, answer = self.advance(state, move, keep=keep, remember=remember)
-        assert local.op is not None
-        return after, Event(move.actor, local.op, outcome, answer, local)
-
-    def advance(
-        self, state: State, move: Move, *, keep: bool = True, remember: bool | None = None
-    ) -> tuple[State, str, Hashable]:
-        """`step` without the event, for whoever makes many: the state, the outcome, the answer."""
         name, outcome = move
         i = self.index[name]
         local = state.locals[i]
@@ -186,16 +226,15 @@ class Scenario:
         if kind.outcomes is None:
             answer = kind.run(world, name, *args)
         else:
-            outcome = outcome or self._only(kind.outcomes(world, name, *args), move)
+            if not outcome:
+                allowed = kind.outcomes(world, name, *args)
+                if len(allowed) != 1:
+                    raise ModelError(f"{name!r} moves without an outcome; there are {allowed}")
+                outcome = allowed[0]
             answer = kind.run(world, name, outcome, *args)
         after = local.after(answer, remember=keep if remember is None else remember)
-        return State(world, (*state.locals[:i], after, *state.locals[i + 1 :])), outcome, answer
-
-    @staticmethod
-    def _only(allowed: tuple[str, ...], move: Move) -> str:
-        if len(allowed) != 1:
-            raise ModelError(f"{move.actor!r} moves without an outcome; there are {allowed}")
-        return allowed[0]
+        locals_ = (*state.locals[:i], after, *state.locals[i + 1 :])
+        return State(world, locals_), Event(name, op, outcome, answer, local)
 
     def plain(self, state: State, move: Move) -> Move:
         """The move without its outcome if there is only one: how schedules are written."""

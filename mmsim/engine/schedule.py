@@ -1,7 +1,6 @@
 """Who moves next: schedules as text, and schedulers as functions `(scenario, state) -> move`.
 
-Interface: parse, render, replaying, one_after_another, in_turn, coin, random_priorities,
-ScheduleError
+Interface: parse, render, replaying, one_after_another, coin, sample, along, ScheduleError
 
 A schedule is a line such as `pin*12 stranger pin:fail*3`: an actor, an outcome after a colon where
 the environment has a say, and how often.  It is read, never evaluated.
@@ -14,19 +13,18 @@ from __future__ import annotations
 import random
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from itertools import accumulate, groupby
 from math import lcm
-from typing import Generic, TypeVar
 
-from mmsim.engine.odds import EVEN, Weights, by_actor, check_weights
+from mmsim.engine.odds import EVEN, Weights, by_actor, chances, check_weights
 from mmsim.engine.scenario import Move, Scenario, Scheduler, State
-from mmsim.hints import nearest
-
-T = TypeVar("T")
+from mmsim.errors import nearest
 
 MOVES_MAX = 1_000_000
+STEPS_MAX = 100_000
+UNFINISHED = "not finished"
 _TOKEN = re.compile(
     r"(?P<actor>[A-Za-z_]\w*)(:(?P<outcome>[A-Za-z]\w*))?(\*(?P<times>[1-9]\d{0,6}))?"
 )
@@ -96,92 +94,78 @@ def one_after_another(scenario: Scenario, state: State) -> Move:
     raise StopIteration
 
 
-def in_turn() -> Scheduler:
-    """Round robin: one step each, skipping whoever is blocked; first outcomes only."""
-    last = [-1]
-
-    def choose(scenario: Scenario, state: State) -> Move:
-        groups = by_actor(scenario.moves(state))
-        if not groups:
-            raise StopIteration
-        first = {scenario.index[group[0].actor]: group[0] for group in groups}
-        n = len(scenario.actors)
-        last[0] = next(i % n for i in range(last[0] + 1, last[0] + 1 + n) if i % n in first)
-        return first[last[0]]
-
-    return choose
-
-
 def coin(seed: int, weights: Weights = EVEN) -> Scheduler:
     """Toss a coin among the actors that can move, then one among the outcomes.
 
     `weights` load it, as in `engine.odds`: the odds of a search are those of this scheduler.
     The run raises SearchError for weights of nobody, and for weights that are no weights."""
     rng = random.Random(seed)
-    known: dict[tuple[Move, ...], _Coin[_Coin[Move]]] = {}
+    known: dict[tuple[Move, ...], tuple[list[int], list[tuple[list[int], list[Move]]]]] = {}
+
+    def toss(upto: list[int]) -> int:
+        return bisect_right(upto, rng.randrange(upto[-1]))
 
     def choose(scenario: Scenario, state: State) -> Move:
         moves = tuple(scenario.moves(state))
+        if not moves:
+            raise StopIteration
         if moves not in known:
             check_weights(weights, [actor.name for actor in scenario.actors])
-            known[moves] = _coins(by_actor(moves), weights)
-        return known[moves].toss(rng).toss(rng)
+            groups = by_actor(moves)
+            outcomes = [
+                (_loaded([weights.get(str(m), 1) if m.outcome else 1 for m in group]), group)
+                for group in groups
+            ]
+            known[moves] = _loaded([weights.get(g[0].actor, 1) for g in groups]), outcomes
+        actors, outcomes = known[moves]
+        upto, group = outcomes[toss(actors)]
+        return group[toss(upto)]
 
     return choose
 
 
-class _Coin(Generic[T]):
-    """A loaded coin with any number of sides, by whole numbers: a float would round the weights."""
-
-    def __init__(self, sides: Sequence[T], weights: Sequence[int | Fraction]):
-        unit = lcm(*[Fraction(weight).denominator for weight in weights])
-        self.sides = sides
-        self.upto = list(accumulate(int(weight * unit) for weight in weights))
-
-    def toss(self, rng: random.Random) -> T:
-        """One side; StopIteration if there is none."""
-        if not self.sides:
-            raise StopIteration
-        return self.sides[bisect_right(self.upto, rng.randrange(self.upto[-1]))]
+def _loaded(weights: Sequence[int | Fraction]) -> list[int]:
+    """The sides of a coin, as the sums of their weights: whole numbers, which round nothing."""
+    unit = lcm(*[Fraction(weight).denominator for weight in weights])
+    return list(accumulate(int(weight * unit) for weight in weights))
 
 
-def _coins(groups: Sequence[Sequence[Move]], weights: Weights) -> _Coin[_Coin[Move]]:
-    """A coin among actors, whose sides are coins among the outcomes of each."""
-    outcomes = [
-        _Coin(moves, [weights.get(str(move), 1) if move.outcome else 1 for move in moves])
-        for moves in groups
-    ]
-    return _Coin(outcomes, [weights.get(moves[0].actor, 1) for moves in groups])
+def sample(
+    scenario: Scenario,
+    name: Callable[[State], str],
+    runs: int,
+    seed: int,
+    weights: Weights = EVEN,
+) -> dict[str, int]:
+    """How many of `runs` runs end how, by `name`; run number i tosses the coin of seed + i.
+
+    A run that is still going after STEPS_MAX steps counts as "not finished".  A merged scenario is
+    quickest: it remembers where its actors can stand."""
+    found: dict[str, int] = {}
+    for number in range(runs):
+        state, choose, said = scenario.initial(), coin(seed + number, weights), UNFINISHED
+        for _ in range(STEPS_MAX):
+            try:
+                move = choose(scenario, state)
+            except StopIteration:
+                said = name(state)
+                break
+            state, _event = scenario.step(state, move)
+        found[said] = found.get(said, 0) + 1
+    return found
 
 
-def random_priorities(seed: int, *, depth: int, steps: int) -> Scheduler:
-    """Priorities instead of coins: whoever has the highest goes on until it blocks or finishes.
+def along(scenario: Scenario, moves: Sequence[Move], weights: Weights = EVEN) -> list[Fraction]:
+    """The probability of each move of a schedule, given those before it: 1 where nobody else could
+    move.  Their product is the probability of the schedule.
 
-    Everybody gets a random priority at the beginning; at `depth - 1` random steps among the first
-    `steps`, whoever has just moved falls below all others.  A failure that needs d orders to be
-    right (its depth) is met on average in at least 1 of n * steps ** (d - 1) runs of that depth,
-    for n actors and runs of at most `steps` steps.  Outcomes are drawn by a fair coin.
-
-    The idea: Burckhardt, Kothari, Musuvathi and Nagarakatte, ASPLOS 2010 (PCT).  Left out: steps
-    that touch nothing shared count like others."""
-    if depth < 1 or steps < 1:
-        raise ValueError(f"depth and steps must be at least 1, not {depth} and {steps}")
-    rng = random.Random(seed)
-    falls = [rng.randrange(steps) for _ in range(depth - 1)]
-    ranks: dict[str, int] = {}
-    taken = [0]
-
-    def choose(scenario: Scenario, state: State) -> Move:
-        if not ranks:
-            names = [actor.name for actor in scenario.actors]
-            ranks.update(zip(names, rng.sample(range(len(names)), len(names)), strict=True))
-        groups = by_actor(scenario.moves(state))
-        if not groups:
-            raise StopIteration
-        group = max(groups, key=lambda moves: ranks[moves[0].actor])
-        for _ in range(falls.count(taken[0])):
-            ranks[group[0].actor] = min(ranks.values()) - 1
-        taken[0] += 1
-        return rng.choice(group)
-
-    return choose
+    Raises ValueError for a move that can't be made."""
+    found, state = [], scenario.initial()
+    for number, move in enumerate(moves, start=1):
+        free = scenario.moves(state)
+        if move not in free:
+            there = ", ".join(map(str, free)) or "none"
+            raise ValueError(f"move {number}, {move}, can't be made; those that can: {there}")
+        found.append(chances(free, weights)[free.index(move)])
+        state, _ = scenario.step(state, move)
+    return found

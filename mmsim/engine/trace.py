@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from mmsim.engine.actor import Local
 from mmsim.engine.op import ModelError
 from mmsim.engine.scenario import Event, Move, Scenario, Scheduler, State
-from mmsim.hints import nearest
+from mmsim.errors import nearest
 
 STRIDE = 32
 KEPT_MAX = 64

@@ -1,6 +1,6 @@
 """A zone as a machine has it after booting, or after long use.
 
-Floor 1.  Interface: boot, age, zone_watermarks
+Interface: boot, age, zone_watermarks
 
 Mirrors what memblock_free_all() and cma_init_reserved_areas() leave behind: ordinary memory is
 handed out from the bottom, an area from its top, because its blocks were freed in rising order and
@@ -15,10 +15,9 @@ import math
 import random
 from collections.abc import Callable
 
-from mmsim.flags import MIGRATE_CMA, MIGRATE_MOVABLE
+from mmsim.constants import MAX_ORDER, MIGRATE_CMA, MIGRATE_MOVABLE, PAGEBLOCK_ORDER
 from mmsim.mm.untouched import Pattern, Run, pattern, whole
 from mmsim.mm.zone import Zone, ZoneError
-from mmsim.units import MAX_ORDER, PAGEBLOCK_ORDER
 
 LARGEST = MAX_ORDER - 1
 # Stretches of two pageblocks each that look different before the pattern repeats.

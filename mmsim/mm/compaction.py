@@ -1,6 +1,6 @@
 """Direct compaction: moving pages together, so that a large block becomes free.
 
-Floor 1.  A simple model of mm/compaction.c, 6.1-rc6; off by default.
+A simple model of mm/compaction.c, 6.1-rc6; off by default.
 
 Interface: try_to_compact_pages
 
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Container
 
-from mmsim.flags import MIGRATE_CMA, MIGRATE_MOVABLE
+from mmsim.constants import MIGRATE_CMA, MIGRATE_MOVABLE
 from mmsim.fragmentation import extfrag_index, summed
 from mmsim.mm.fallback import look_at_pageblock
 from mmsim.mm.page_alloc import Request, block_for, free_pages, take

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from mmsim.units import VFIO_BATCH
+from mmsim.constants import VFIO_BATCH
 
 
 class Limits(NamedTuple):

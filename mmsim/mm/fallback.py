@@ -1,6 +1,6 @@
 """What a request does when its own lists are empty: it takes over a block of another type.
 
-Floor 1.  Mirrors mm/page_alloc.c, 6.1-rc6; each function names the one it mirrors.
+Mirrors mm/page_alloc.c, 6.1-rc6; each function names the one it mirrors.
 
 Interface: rmqueue_fallback, look_at_pageblock, move_freepages
 
@@ -12,15 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mmsim.engine.op import ModelError
-from mmsim.flags import (
+from mmsim.constants import (
+    MAX_ORDER,
     MIGRATE_HIGHATOMIC,
     MIGRATE_MOVABLE,
     MIGRATE_RECLAIMABLE,
     MIGRATE_UNMOVABLE,
 )
+from mmsim.engine.op import ModelError
 from mmsim.mm.zone import Zone
-from mmsim.units import MAX_ORDER
 
 # Where a request looks when its own lists are empty: fallbacks[] in mm/page_alloc.c.
 FALLBACKS = {

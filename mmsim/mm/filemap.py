@@ -1,6 +1,6 @@
 """The page cache and the folio lock.
 
-Floor 2: atomic operations.  Mirrors mm/filemap.c, mm/truncate.c, mm/vmscan.c (__remove_mapping()),
+Mirrors mm/filemap.c, mm/truncate.c, mm/vmscan.c (__remove_mapping()),
 include/linux/pagemap.h, 6.1-rc1.
 
 Interface: folio_trylock, folio_lock, folio_unlock, folio_lock_by_name, folio_test_writeback,
@@ -15,8 +15,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from mmsim.constants import SHMEM
 from mmsim.engine.op import ModelError, atomic, blocking, choice
-from mmsim.flags import SHMEM
 from mmsim.mm.folio import Extent, Page
 from mmsim.mm.page_ref import frozen
 from mmsim.mm.world import World
@@ -221,4 +221,5 @@ def truncate_inode_folio(
             pmd_maps=0,
             pte_maps=0,
             migration_entries=(0, 0),
+            other_maps=(0, 0),
         )

@@ -1,6 +1,6 @@
 """Pinning user pages for a long time.
 
-Floor 3: kernel paths and the atomic steps that belong to them.  Mirrors mm/gup.c, 6.1-rc1.
+Mirrors mm/gup.c, 6.1-rc1.
 
 Interface: pin_user_pages_remote, unpin_user_pages_dirty_lock, follow_page_mask, gup_put_folio, pin,
 unpin, Pin, Extent, stretch
@@ -13,9 +13,15 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any, NamedTuple
 
+from mmsim.constants import (
+    GUP_PIN_COUNTING_BIAS,
+    MIGRATE_CMA,
+    MIGRATE_ISOLATE,
+    MIGRATE_SYNC,
+    MR_LONGTERM_PIN,
+)
 from mmsim.engine.op import Op, atomic, blocking
 from mmsim.errno import EAGAIN, ENOMEM
-from mmsim.flags import MIGRATE_CMA, MIGRATE_ISOLATE, MIGRATE_SYNC, MR_LONGTERM_PIN
 from mmsim.mm.filemap import folio_lock, folio_mark_dirty, folio_test_dirty, folio_unlock
 from mmsim.mm.folio import Extent as Extent
 from mmsim.mm.folio import Page
@@ -29,7 +35,6 @@ from mmsim.mm.swap import (
 )
 from mmsim.mm.versions import Version
 from mmsim.mm.world import World
-from mmsim.units import GUP_PIN_COUNTING_BIAS
 
 
 class Pin(NamedTuple):
@@ -72,7 +77,7 @@ def unpin(world: World, pfn: int, who: str, pins: int) -> None:
 
 def _entry_waits(world: World, me: str, region: str, index: int, *_: object) -> str | None:
     pfn = world.find(region, index)
-    if pfn is not None and any(world.folio(pfn).migration_entries):
+    if pfn is not None and world.folio(pfn).guest_waits:
         return f"waiting for the migration of {world.folio(pfn).name} to end"
     return None
 
@@ -89,14 +94,14 @@ def follow_page_mask(
     and dirty for a write; a PMD is only touched.  Left out: the kernel pins the pages of a huge
     page one after the other."""
     pfn = world.find(region, index)
-    if pfn is None or world.folio(pfn).mapcount == 0:
+    if pfn is None or not world.folio(pfn).mapped_by_guest:
         return None
     folio = world.folio(pfn)
     first = index - folio.index
     pins = min(folio.nr_pages - first, nr)
     pin(world, pfn, me, pins)
     world.count("nr_foll_pin_acquired", pins)
-    if folio.pmd_maps == 0:
+    if folio.pmd_maps == folio.other_maps[0]:
         world.update(pfn, dirty=folio.dirty or write)
         # One touch for each page of a huge page; after four of them nothing changes any more.
         for _ in range(min(pins, 4)):
@@ -113,13 +118,15 @@ def gup_put_folio(world: World, me: str, pfn: int, pins: int) -> None:
 
 @atomic
 def is_longterm_pinnable_page(world: World, me: str, pfn: int) -> bool:
-    """May this folio stay where it is under a long-term pin?  Not in CMA, and not in a pageblock
-    that somebody is emptying.
+    """May this folio stay where it is under a long-term pin?  Not in CMA, not in a pageblock that
+    somebody is emptying, and not in ZONE_MOVABLE.
 
     Kernel: include/linux/mm.h, is_longterm_pinnable_page().  Left out: the zero page, device
-    memory, ZONE_MOVABLE.
+    memory.
     """
-    return world.pageblock_type(pfn) not in (MIGRATE_CMA, MIGRATE_ISOLATE)
+    if world.pageblock_type(pfn) in (MIGRATE_CMA, MIGRATE_ISOLATE):
+        return False
+    return pfn not in world.zone_movable
 
 
 def __get_user_pages(
@@ -136,7 +143,7 @@ def __get_user_pages(
         while index < end:
             found = yield follow_page_mask(extent.region, index, end - index, write)
             if found is None:
-                rc = yield handle_mm_fault(extent.region, index)
+                rc = yield handle_mm_fault(extent.region, index, write)
                 if rc:
                     return nr or int(rc)
                 continue
@@ -151,7 +158,8 @@ def collect_longterm_unpinnable_pages(
 ) -> Generator[Op, Any, int]:
     """Isolate the folios that may not stay; returns how many there are, isolated or not.
 
-    Kernel: mm/gup.c, collect_longterm_unpinnable_pages().
+    Kernel: mm/gup.c, collect_longterm_unpinnable_pages().  From 6.1-rc1 until aa1e6a932ca6 its
+    test of folio_isolate_lru() was inverted.  `version` says which of the two this run has.
     """
     collected = 0
     drain_allow = True
@@ -178,17 +186,15 @@ def collect_longterm_unpinnable_pages(
     return collected
 
 
-def check_and_migrate_movable_pages(pinned: list[Pin], version: Version) -> Generator[Op, Any, int]:
-    """0: everything may stay.  -EAGAIN: moved, pin again.  -ENOMEM: could not be moved.
+def migrate_longterm_unpinnable_pages(
+    pinned: list[Pin], list_: list[Page], version: Version
+) -> Generator[Op, Any, int]:
+    """Let go of everything and move the list.  -EAGAIN: pin again.  -ENOMEM: could not be moved.
 
-    Kernel: mm/gup.c, check_and_migrate_movable_pages().  Whatever went wrong becomes -ENOMEM,
-    because
-    -EAGAIN means "pin again" to the caller.
+    Kernel: mm/gup.c, migrate_longterm_unpinnable_pages().  Whatever migrate_pages() returns for a
+    failure becomes -ENOMEM, because -EAGAIN means "pin again" to the caller.  Left out:
+    device-coherent pages; if one of them can't be moved, the kernel returns -EBUSY.
     """
-    list_: list[Page] = []
-    collected = yield from collect_longterm_unpinnable_pages(pinned, list_, version)
-    if collected == 0:
-        return 0
     todo = tuple(pinned)
     for index, found in enumerate(todo):
         yield gup_put_folio(found.page.pfn, found.pins)
@@ -198,6 +204,19 @@ def check_and_migrate_movable_pages(pinned: list[Pin], version: Version) -> Gene
         if version.gup_fails(ret, not list_):
             rc = -ENOMEM
     yield from putback_movable_pages(list_)
+    return rc
+
+
+def check_and_migrate_movable_pages(pinned: list[Pin], version: Version) -> Generator[Op, Any, int]:
+    """0: everything may stay.  Otherwise what migrate_longterm_unpinnable_pages() returns.
+
+    Kernel: mm/gup.c, check_and_migrate_movable_pages().
+    """
+    list_: list[Page] = []
+    collected = yield from collect_longterm_unpinnable_pages(pinned, list_, version)
+    if collected == 0:
+        return 0
+    rc = yield from migrate_longterm_unpinnable_pages(pinned, list_, version)
     return rc
 
 

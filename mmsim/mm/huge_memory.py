@@ -1,6 +1,6 @@
 """Splitting a huge page into single pages.
 
-Floor 3: a kernel path and the two atomic steps that belong to it.  Mirrors mm/huge_memory.c,
+Mirrors mm/huge_memory.c,
 6.1-rc1.
 
 Interface: split_huge_page_to_list, can_split_folio
@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
+from mmsim.constants import ANON, HUGE_ZERO
 from mmsim.engine.op import ModelError, Op, atomic, choice
 from mmsim.errno import EBUSY, ENOMEM
-from mmsim.flags import ANON, HUGE_ZERO
 from mmsim.mm.filemap import filemap_release_folio, folio_mapping, folio_test_writeback
 from mmsim.mm.folio import ISOLATION, Page, extra_pins, replace
 from mmsim.mm.page_ref import folio_ref_freeze
@@ -71,9 +71,9 @@ def xas_load(world: World, me: str, pfn: int) -> bool:
 def __split_huge_page(world: World, me: str, pfn: int) -> tuple[Page, ...]:
     """Cut a frozen folio into order-0 folios; answers them in the order of the list they go to.
 
-    Kernel: __split_huge_page() and remap_page().  Each piece has the caller's reference, the
-    cache's, and for anonymous memory its mappings.  Pieces beyond the end of the file leave the
-    cache."""
+    Kernel: __split_huge_page() and remap_page(), and before them the end of the folio's time on
+    the deferred split queue.  Each piece has the caller's reference, the cache's, and for anonymous
+    memory its mappings.  Pieces beyond the end of the file leave the cache."""
     whole = world.folio(pfn)
     if whole.refcount or dict(whole.held) != {ISOLATION: 1}:
         held = " and ".join(name for name, n in whole.held if n and name != ISOLATION)
@@ -82,6 +82,8 @@ def __split_huge_page(world: World, me: str, pfn: int) -> tuple[Page, ...]:
     world.cut(pfn)
     pmd, pte = whole.migration_entries
     maps_each, maps_more = divmod(pte, whole.nr_pages)
+    other_pmd, other_pte = whole.other_maps
+    others_each, others_more = divmod(other_pte, whole.nr_pages)
     end = whole.pages_inside_file or whole.nr_pages
     for index in range(whole.nr_pages):
         inside = index < end
@@ -96,6 +98,8 @@ def __split_huge_page(world: World, me: str, pfn: int) -> tuple[Page, ...]:
             cached=whole.cached and inside,
             pte_maps=maps,
             migration_entries=(0, 0),
+            other_maps=(0, other_pmd + others_each + (index < others_more)),
+            deferred_split=False,
             locked_by=whole.locked_by if index == 0 else "",
             pages_inside_file=0,
         )
@@ -108,8 +112,8 @@ def split_huge_page_to_list(
 ) -> Generator[Op, Any, int]:
     """Split a huge page and append the pieces to `list_`.  Returns 0 or a negative errno.
 
-    Kernel: mm/huge_memory.c, split_huge_page_to_list().  Left out: the deferred split queue,
-    NR_SHMEM_THPS, the i_mmap and anon_vma locks (nothing in the model contends for them).
+    Kernel: mm/huge_memory.c, split_huge_page_to_list().  Left out: NR_SHMEM_THPS, the
+    i_mmap and anon_vma locks (nothing in the model contends for them).
     """
     kind = yield folio_kind(page.pfn)
     if kind == HUGE_ZERO:
@@ -130,31 +134,31 @@ def _split(page: Page, list_: list[Page], version: Version, anon: bool) -> Gener
         if not anon_vma:
             return -EBUSY
     else:
-        mapping = yield folio_mapping(page.pfn)
+        mapping = yield folio_mapping(page.pfn, site="split.prepare")
         if not mapping:
             return -EBUSY
-        released = yield filemap_release_folio(page.pfn)
+        released = yield filemap_release_folio(page.pfn, site="split.prepare")
         if not released:
             return -EBUSY
-        nodes = yield xas_split_alloc(page.pfn)
+        nodes = yield xas_split_alloc(page.pfn, site="split.prepare")
         if not nodes:
             return -ENOMEM
 
-    pins = yield can_split_folio(page.pfn)
+    pins = yield can_split_folio(page.pfn, site="split.check")
     if pins is None:
         return version.ref_errno
-    yield unmap_folio(page.pfn)
+    yield unmap_folio(page.pfn, site="split.unmap")
 
     # Interrupts are off and the page cache is locked from here to the end of the freeze.
     same = True
     if not anon:
-        same = yield xas_load(page.pfn)
+        same = yield xas_load(page.pfn, site="split.entry")
     frozen = False
     if same:
-        frozen = yield folio_ref_freeze(page.pfn, 1 + pins)
+        frozen = yield folio_ref_freeze(page.pfn, 1 + pins, site="split.freeze")
     if not frozen:
         yield remap_page(page.pfn)
         return version.ref_errno
-    pieces = yield __split_huge_page(page.pfn)
+    pieces = yield __split_huge_page(page.pfn, site="split.cut")
     list_ += pieces
     return 0

@@ -1,6 +1,6 @@
 """The IOMMU's table, and what VFIO keeps besides: its lock, its list of mappings, locked memory.
 
-Floor 2: atomic operations.  Mirrors drivers/vfio/vfio_iommu_type1.c and drivers/iommu/iommu.c,
+Mirrors drivers/vfio/vfio_iommu_type1.c and drivers/iommu/iommu.c,
 6.1-rc1.  Addresses and sizes are in pages.
 
 Interface: iommu_mutex_lock, iommu_mutex_unlock, vfio_find_dma, vfio_dma_avail,

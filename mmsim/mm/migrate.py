@@ -1,6 +1,6 @@
 """Moving folios to other pages.
 
-Floor 3: kernel paths and the two atomic steps that belong to them.  Mirrors mm/migrate.c, 6.1-rc1.
+Mirrors mm/migrate.c, 6.1-rc1.
 
 Interface: migrate_pages, unmap_and_move, try_split_thp, putback_movable_pages
 
@@ -15,9 +15,16 @@ from collections.abc import Generator
 from typing import Any
 
 from mmsim import errno
+from mmsim.constants import (
+    FORCE_LOCK_FROM_PASS,
+    MIGRATE_ASYNC,
+    MIGRATE_COUNTERS,
+    MIGRATE_SYNC,
+    MR_NUMA_MISPLACED,
+    REASONS,
+)
 from mmsim.engine.op import Op, atomic, choice
 from mmsim.errno import EAGAIN, EBUSY, ENOMEM, ENOSYS
-from mmsim.flags import MIGRATE_ASYNC, MIGRATE_COUNTERS, MIGRATE_SYNC, MR_NUMA_MISPLACED, REASONS
 from mmsim.mm.filemap import (
     folio_lock,
     folio_test_writeback,
@@ -54,7 +61,6 @@ from mmsim.mm.vmstat import (
     trace_mm_migrate_pages_start,
 )
 from mmsim.mm.world import World
-from mmsim.units import FORCE_LOCK_FROM_PASS
 
 
 def _callback_outcomes(world: World, me: str, pfn: int) -> tuple[str, ...]:
@@ -78,7 +84,8 @@ def folio_migrate_mapping(world: World, me: str, src: int, dst: int) -> None:
     """The destination takes over: place in the file, cache references, flags, contents.
 
     Kernel: the part of folio_migrate_mapping() that follows the freeze, and folio_migrate_copy().
-    The source is left with the isolation reference alone."""
+    The source is left with the isolation reference alone.  Its place on the deferred split queue
+    ends with it; the destination is on none."""
     old, new = world.folio(src), world.folio(dst)
     world.detach(src)
     world.folios[src] = replace(
@@ -163,6 +170,9 @@ def unmap_and_move(
 ) -> Generator[Op, Any, int]:
     """Move one folio and take it off the list if that is the end of it.
 
+    A folio without a destination stays on `from_`, like one that is busy.  Any other failure, also
+    an -ENOMEM of the file's callback, puts it on `ret_pages`: no later pass sees it.
+
     Kernel: mm/migrate.c, unmap_and_move().  Left out: -ENOSYS for huge pages that can't migrate
     (never on x86-64), NR_ISOLATED counters."""
     count = yield folio_ref_count(page.pfn)
@@ -178,24 +188,28 @@ def unmap_and_move(
     if rc == 0:
         from_.remove(page)
         yield folio_put(page.pfn, ISOLATION, 1)
-    elif rc not in (-EAGAIN, -ENOMEM, -ENOSYS):
+    elif rc != -EAGAIN:
         from_.remove(page)
         ret_pages.append(page)
     return rc
 
 
 def try_split_thp(
-    page: Page, from_: list[Page], split_pages: list[Page], version: Version
+    page: Page,
+    from_: list[Page],
+    ret_pages: list[Page],
+    split_pages: list[Page],
+    version: Version,
 ) -> Generator[Op, Any, int]:
     """Split a huge page, sleeping for its lock; on success its pieces replace it, on another list.
 
-    Kernel: mm/migrate.c, try_split_thp().
-    """
+    It stands on `from_`, or on `ret_pages` if its callback failed.  Kernel: mm/migrate.c,
+    try_split_thp()."""
     yield folio_lock(page.pfn)
     ret = yield from split_huge_page_to_list(page, split_pages, version)
     yield folio_unlock(page.pfn)
     if ret == 0:
-        from_.remove(page)
+        (from_ if page in from_ else ret_pages).remove(page)
     return ret
 
 
@@ -212,6 +226,8 @@ class MigrateStats:
     retry: int = 1
     thp_retry: int = 1
     nr_retry_pages: int = 0
+    empty_passes: int = 0
+    """Passes over an empty list.  The kernel does not count them; a script's positions need it."""
 
     def count_retries_as_failed(self) -> None:
         """After the last pass, what still waits for a retry has failed."""
@@ -246,12 +262,21 @@ def migrate_pages(
         while pass_ < version.passes and (stats.retry or stats.thp_retry):
             stats.retry = stats.thp_retry = stats.nr_retry_pages = 0
             todo = tuple(from_)
+            stats.empty_passes += not todo
             for index, page in enumerate(todo):
                 force = pass_ >= FORCE_LOCK_FROM_PASS
                 rc = yield from unmap_and_move(page, from_, ret_pages, force, mode, reason)
                 if rc == -ENOMEM:
                     rc = yield from _no_destination(
-                        page, from_, split_pages, stats, round_, pass_, reason, version
+                        page,
+                        from_,
+                        ret_pages,
+                        split_pages,
+                        stats,
+                        round_,
+                        pass_,
+                        reason,
+                        version,
                     )
                     if rc:
                         # Give up at once.  Pieces that wait for round 2 go back untried.
@@ -335,6 +360,7 @@ def _busy(
 def _no_destination(
     page: Page,
     from_: list[Page],
+    ret_pages: list[Page],
     split_pages: list[Page],
     stats: MigrateStats,
     round_: int,
@@ -342,14 +368,15 @@ def _no_destination(
     reason: int,
     version: Version,
 ) -> Generator[Op, Any, int]:
-    """No destination for this page.  Returns 0 to go on, or the errno to leave with.
+    """No destination for this page, or its callback says -ENOMEM.  Returns 0 to go on, or the errno
+    to leave with.
 
     Kernel: mm/migrate.c, migrate_pages(), case -ENOMEM: the place that the patch changes.
     """
     rc = -ENOMEM
     stats.count_failed(page, round_)
     if page.is_thp and reason != MR_NUMA_MISPLACED:
-        ret = yield from try_split_thp(page, from_, split_pages, version)
+        ret = yield from try_split_thp(page, from_, ret_pages, split_pages, version)
         rc = version.rc_after_split(rc, ret)
         if ret == 0:
             stats.nr_thp_split += 1
@@ -378,17 +405,14 @@ def _no_migration(
 ) -> Generator[Op, Any, None]:
     """This kind of page can't be migrated whole: split it, or fail it without another try.
 
-    Kernel: mm/migrate.c, migrate_pages(), case -ENOSYS.
-    """
+    It stands on `ret_pages` already.  Kernel: mm/migrate.c, migrate_pages(), case -ENOSYS."""
     stats.count_failed(page, round_)
     if page.is_thp:
-        ret = yield from try_split_thp(page, from_, split_pages, version)
+        ret = yield from try_split_thp(page, from_, ret_pages, split_pages, version)
         if ret == 0:
             stats.nr_thp_split += 1
             return
     stats.nr_failed_pages += page.nr
-    from_.remove(page)
-    ret_pages.append(page)
 
 
 def _leave(

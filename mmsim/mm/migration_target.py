@@ -1,6 +1,6 @@
 """Destinations for migration.
 
-Floor 2: atomic operations.  Mirrors mm/migrate.c, alloc_migration_target(), 6.1-rc1.
+Mirrors mm/migrate.c, alloc_migration_target(), 6.1-rc1.
 
 Interface: alloc_migration_target, from_zone, AVAILABLE, NONE, EITHER, ZONE
 
@@ -10,8 +10,8 @@ request is made in pin scope and is UNMOVABLE.  Left out: reclaim; the OOM kille
 
 from __future__ import annotations
 
+from mmsim.constants import MIGRATE_MOVABLE, MR_LONGTERM_PIN, REASONS
 from mmsim.engine.op import choice
-from mmsim.flags import MIGRATE_MOVABLE, MR_LONGTERM_PIN, REASONS
 from mmsim.mm.compaction import try_to_compact_pages
 from mmsim.mm.folio import NEW_PAGE, Folio
 from mmsim.mm.page_alloc import alloc_pages, request
@@ -36,7 +36,7 @@ def alloc_migration_target(
 ) -> int | None:
     """Ask for a folio as large as the one at `pfn`; answers the pfn of a new one, or None.
 
-    `reason`: one of flags.REASONS; a long-term pin asks in pin scope.
+    `reason`: one of REASONS; a long-term pin asks in pin scope.
     """
     if outcome == "fail":
         return None

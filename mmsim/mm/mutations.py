@@ -15,7 +15,7 @@ import inspect
 from typing import NamedTuple
 
 from mmsim.engine.op import ModelError
-from mmsim.hints import nearest
+from mmsim.errors import nearest
 
 
 class Mutation(NamedTuple):

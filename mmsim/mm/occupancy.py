@@ -1,6 +1,6 @@
 """Where in a zone memory is free: pageblock by pageblock, or in larger cells.
 
-Floor 1.  Interface: occupancy, Cell, Part
+Interface: occupancy, Cell, Part
 
 Untouched memory is counted by its patterns and never listed, so the cost grows with the number of
 cells and with what was done to the zone, not with its size.
@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
+from mmsim.constants import HPAGE_PMD_ORDER
 from mmsim.mm.untouched import Pattern
 from mmsim.mm.zone import Zone
-from mmsim.units import HPAGE_PMD_ORDER
 
 
 class Part(NamedTuple):

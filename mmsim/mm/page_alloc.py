@@ -1,6 +1,6 @@
 """The buddy allocator: which block a request gets, and where a freed block goes.
 
-Floor 1.  Mirrors mm/page_alloc.c, 6.1-rc6; each function names the one it mirrors.
+Mirrors mm/page_alloc.c, 6.1-rc6; each function names the one it mirrors.
 
 Interface: Request, request, alloc_pages, free_pages, split_page, take, split_free,
 rmqueue, drain_pcp, watermark_usable, block_for
@@ -15,18 +15,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from mmsim.flags import (
+from mmsim.constants import (
+    HPAGE_PMD_ORDER,
+    MAX_ORDER,
     MIGRATE_CMA,
     MIGRATE_ISOLATE,
     MIGRATE_MOVABLE,
     MIGRATE_UNMOVABLE,
     PCP_TYPES,
 )
-from mmsim.hints import nearest
+from mmsim.errors import nearest
 from mmsim.mm.fallback import rmqueue_fallback
 from mmsim.mm.untouched import HELD, Held
 from mmsim.mm.zone import Zone, ZoneError
-from mmsim.units import HPAGE_PMD_ORDER, MAX_ORDER
 
 # Huge pages that a per-CPU list is filled with at a time: max(63 >> 9, 2).
 THP_BATCH = 2

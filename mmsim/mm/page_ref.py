@@ -1,6 +1,6 @@
 """References: taking them, dropping them, claiming all of them at once.
 
-Floor 2: atomic operations.  Mirrors include/linux/page_ref.h and include/linux/mm.h, 6.1-rc1.
+Mirrors include/linux/page_ref.h and include/linux/mm.h, 6.1-rc1.
 
 Interface: folio_ref_count, references_explained, folio_ref_freeze, folio_ref_unfreeze, folio_get,
 folio_put, ME, frozen

@@ -1,6 +1,6 @@
 """Memory of a memfd: faulted in from the zone, by huge pages or single ones.
 
-Floor 3: kernel paths and the atomic step that belongs to them.  Mirrors mm/shmem.c and, for
+Mirrors mm/shmem.c and, for
 MAP_POPULATE, mm/gup.c, 6.1-rc6.
 
 Interface: shmem_populate, populate_range, fault_in, shmem_is_huge, SHMEM_ENABLED
@@ -14,12 +14,12 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
+from mmsim.constants import HPAGE_PMD_ORDER
 from mmsim.engine.op import Op, at_once, atomic
 from mmsim.mm.memory import do_read_fault
 from mmsim.mm.swap import lru_add_drain
 from mmsim.mm.vmstat import count_vm_events
 from mmsim.mm.world import World
-from mmsim.units import HPAGE_PMD_ORDER
 
 SHMEM_ENABLED = ("always", "within_size", "advise", "never", "deny", "force")
 
@@ -47,7 +47,6 @@ def shmem_fault(region: str, index: int, huge: bool, order: int) -> Generator[Op
         rc = yield from do_read_fault(region, order, index)
         yield count_vm_events(("thp_file_fallback" if rc else "thp_file_alloc", 1))
         if rc == 0:
-            yield count_vm_events(("thp_file_mapped", 1))
             return 1 << order
     rc = yield from do_read_fault(region, 0, index)
     return rc or 1

@@ -1,6 +1,6 @@
 """Memory that nobody touched, described instead of listed.
 
-Floor 1.  Interface: Run, Pattern, Block, Held, HELD, whole, pattern, pages, ORDERS
+Interface: Run, Pattern, Block, Held, HELD, whole, pattern, pages, ORDERS
 
 A `Run` says "from this pfn on, so many stretches, and they look like this".  However long it is, it
 costs the same."""
@@ -11,7 +11,7 @@ import functools
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from mmsim.units import MAX_ORDER
+from mmsim.constants import MAX_ORDER
 
 ORDERS = range(MAX_ORDER)
 

@@ -1,6 +1,6 @@
 """Mapping a guest's memory for a device: VFIO_IOMMU_MAP_DMA.
 
-Floor 3: kernel paths.  Mirrors drivers/vfio/vfio_iommu_type1.c, 6.1-rc1.
+Mirrors drivers/vfio/vfio_iommu_type1.c, 6.1-rc1.
 
 Interface: MapDma, vfio_dma_do_map, VFIO_DMA_MAP_FLAG_READ, VFIO_DMA_MAP_FLAG_WRITE
 
@@ -14,6 +14,7 @@ import dataclasses
 from collections.abc import Generator
 from typing import Any, NamedTuple
 
+from mmsim.constants import PAGE_SIZE
 from mmsim.engine.op import Op
 from mmsim.errno import EEXIST, EINVAL, ENOMEM, ENOSPC
 from mmsim.mm.folio import Extent, Page
@@ -35,7 +36,6 @@ from mmsim.mm.iommu import (
     vfio_unlink_dma,
 )
 from mmsim.mm.versions import Version
-from mmsim.units import PAGE_SIZE
 
 VFIO_DMA_MAP_FLAG_READ, VFIO_DMA_MAP_FLAG_WRITE = 1, 2
 _FLAGS = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE

@@ -1,6 +1,6 @@
 """Counters and tracepoints: what a kernel tells the outside about itself.
 
-Floor 2: atomic operations.  Mirrors mm/vmstat.c and include/trace/events/migrate.h, 6.1-rc1.
+Mirrors mm/vmstat.c and include/trace/events/migrate.h, 6.1-rc1.
 
 Interface: count_vm_events, trace_mm_migrate_pages_start, trace_mm_migrate_pages,
 nr_shmem_hugepages, nr_shmem, allocated_pages
@@ -10,8 +10,8 @@ Events are counted as they happen.  How much there is of something follows from 
 
 from __future__ import annotations
 
+from mmsim.constants import SHMEM
 from mmsim.engine.op import atomic
-from mmsim.flags import SHMEM
 from mmsim.mm.world import World
 
 

@@ -1,6 +1,6 @@
 """A zone: which memory is free, in which blocks, and what kind each pageblock is.
 
-Floor 1.  Mirrors struct zone and struct free_area (include/linux/mmzone.h), 6.1-rc1.
+Mirrors struct zone and struct free_area (include/linux/mmzone.h), 6.1-rc1.
 
 Interface: Zone, ZoneError
 
@@ -14,10 +14,9 @@ from __future__ import annotations
 from collections import OrderedDict, defaultdict
 from collections.abc import Hashable, Iterable
 
+from mmsim.constants import MIGRATE_CMA, MIGRATE_ISOLATE, MIGRATETYPES, PAGEBLOCK_ORDER
 from mmsim.engine.op import ModelError
-from mmsim.flags import MIGRATE_CMA, MIGRATE_ISOLATE, MIGRATETYPES
 from mmsim.mm.untouched import ORDERS, Held, Run, pages
-from mmsim.units import PAGEBLOCK_ORDER
 
 FreeLists = list[OrderedDict[int, None]]
 

@@ -1,6 +1,6 @@
 """One folio on the bench: who refers to it, chosen with knobs, and made by the kernel's own steps.
 
-Floor 4.  Interface: workbench, page_life, leak_hunt, refs_added, folio_on, folio_at, check_seed,
+Interface: workbench, page_life, leak_hunt, refs_added, folio_on, folio_at, check_seed,
 Bench, WORKBENCH_KNOBS, MAPPERS, HOLDERS, VISITORS, MOMENTS
 
 Nothing here knows a reference count.  A bench is a run that starts with no folio at all and ends
@@ -13,12 +13,12 @@ import random
 from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
+from mmsim.constants import ANON, SHMEM
 from mmsim.engine import schedule
 from mmsim.engine.actor import Actor
 from mmsim.engine.op import Op
 from mmsim.engine.scenario import Move, Scenario, Scheduler, State
 from mmsim.engine.trace import Trace, record
-from mmsim.flags import ANON, SHMEM
 from mmsim.knobs import KnobError, Value, number, one_of, settle
 from mmsim.mm.folio import Folio
 from mmsim.mm.memory import map_in_another_process, populate

@@ -1,6 +1,6 @@
 """The books of a pin: what its counters say at the end, and claims about them.
 
-Floor 4.  Interface: Books, Claim, Judged, books, judged
+Interface: Books, Claim, Judged, books, judged
 
 A claim is a function of the books that is true or false.  Whoever suspects that something is
 counted wrongly writes down what has to be true of right books; the search then looks for a run that

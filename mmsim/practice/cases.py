@@ -1,6 +1,6 @@
 """Pages to practise on: described in words, and what is expected of each.
 
-Floor 4.  Interface: cases, folios, described, in_words, expected_and_actual, outcomes, KINDS
+Interface: cases, folios, described, in_words, expected_and_actual, outcomes, KINDS
 
 The answers are not here either: `expected_and_actual` counts them in runs of the model.
 """

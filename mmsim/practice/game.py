@@ -1,6 +1,6 @@
 """Playing a situation by hand: what can be done next, what a press does, what was typed.
 
-Floor 5.  Interface: Choice, Stand, stands, coming, press, GRAINS, kinds, played, code_of, same
+Interface: Choice, Stand, stands, coming, press, GRAINS, kinds, played, same
 
 What can be pressed, why not, and what has been reached is read off the run; the rules are the
 model's alone.
@@ -8,8 +8,6 @@ model's alone.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -18,7 +16,6 @@ from mmsim.engine.schedule import parse, replaying
 from mmsim.engine.trace import Trace, record
 from mmsim.scenarios import Situation
 from mmsim.scenarios.fates import fails
-from mmsim.sharecode import ShareError, decode, encode
 from mmsim.views.words import answer_words, intent, result_words
 
 STEP, FUNCTION, ALL = "one step", "one function", "as far as it goes"
@@ -27,7 +24,6 @@ GRAINS = (STEP, FUNCTION, ALL)
 without another actor or a choice."""
 PRESS_STEPS_MAX = 2_000
 KINDS_STATES_MAX = 10_000
-_CODE = re.compile(r"[A-Za-z0-9]{5}([ -]?[A-Za-z0-9]{5})+")
 
 
 # -- what can be done next
@@ -123,28 +119,10 @@ def same(a: Situation, b: Situation) -> bool:
     return (a.name, a.version, a.knobs, a.as_one) == (b.name, b.version, b.knobs, b.as_one)
 
 
-def code_of(situation: Situation, moves: Sequence[Move]) -> str:
-    """The share code of a run; "" if it has none, as with steps that count as one."""
-    try:
-        return "" if situation.as_one else encode(situation, moves)
-    except ShareError:
-        return ""
+def played(text: str, situation: Situation) -> Trace:
+    """The run of a schedule that somebody typed.
 
-
-def played(text: str, situation: Situation) -> tuple[Situation, Trace]:
-    """The run of what somebody typed: a schedule of this situation, or the share code of any.
-
-    Whoever has finished is left alone, so `pin*99` plays the pin to its end.  Raises ScheduleError
-    or ShareError, in one sentence."""
-    meant, moves = _read(text, situation)
-    return meant, record(meant, replaying(moves, past_ends=True))
-
-
-def _read(text: str, situation: Situation) -> tuple[Situation, list[Move]]:
-    names = [actor.name for actor in situation.actors]
-    word = re.split(r"[\s:*]", text.strip(), maxsplit=1)[0]
-    if word not in names and _CODE.fullmatch(text.strip()):
-        shared = decode(text)
-        meant = shared.situation()
-        return meant, parse(shared.schedule, [actor.name for actor in meant.actors])
-    return situation, parse(text, names)
+    Whoever has finished is left alone, so `pin*99` plays the pin to its end.  Raises ScheduleError,
+    in one sentence."""
+    moves = parse(text, [actor.name for actor in situation.actors])
+    return record(situation, replaying(moves, past_ends=True))

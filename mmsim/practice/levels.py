@@ -1,6 +1,6 @@
 """Levels: situations with something to bring about.
 
-Floor 5.  Interface: Level, level, names, free_play, dare, refused_at
+Interface: Level, level, names, free_play, dare, refused_at
 
 A level is data: a situation, a goal in words, and a test of the run."""
 
@@ -12,7 +12,7 @@ from functools import cache
 from typing import NamedTuple
 
 from mmsim.engine.trace import Trace
-from mmsim.hints import nearest
+from mmsim.errors import nearest
 from mmsim.knobs import Value
 from mmsim.practice.game import kinds
 from mmsim.scenarios import SMALL, Situation, make, pin_versus, split_race, vfio_map

@@ -1,6 +1,6 @@
 """A few allocations on a small host with a CMA area: which of them are lent CMA memory.
 
-Floor 4.  Interface: lending, Lending, Grant, LENDING_KNOBS, GRANTS, CMA, ORDINARY, places, ordinal
+Interface: lending, Lending, Grant, LENDING_KNOBS, GRANTS, CMA, ORDINARY, places, ordinal
 """
 
 from __future__ import annotations
@@ -9,13 +9,18 @@ import dataclasses
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from mmsim.constants import (
+    HPAGE_PMD_ORDER,
+    MAX_ORDER,
+    MIGRATE_CMA,
+    MIGRATE_MOVABLE,
+    MIGRATE_UNMOVABLE,
+)
 from mmsim.errno import ENOMEM, name
-from mmsim.flags import MIGRATE_CMA, MIGRATE_MOVABLE, MIGRATE_UNMOVABLE
 from mmsim.knobs import Value, number, one_of, settle
 from mmsim.mm.page_alloc import Request, alloc_pages, request
 from mmsim.mm.zone import Zone
 from mmsim.scenarios.hosts import host
-from mmsim.units import HPAGE_PMD_ORDER, MAX_ORDER
 
 HOST_MIB = 64
 GRANTS = 8

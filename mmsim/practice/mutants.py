@@ -1,6 +1,6 @@
 """The mutated model at work: which property dies, and the shortest run that shows it.
 
-Floor 4.  Interface: LABS, Lab, Death, deaths, make, holds
+Interface: LABS, Lab, Death, deaths, make, holds
 
 The kernel paths are loaded once more with one line of them changed (`mmsim.mm.mutations`); worlds,
 engine and everything that reads a run stay the same.  What a mutation kills is found by searching
@@ -20,10 +20,9 @@ from types import ModuleType, SimpleNamespace
 from typing import Any, NamedTuple
 
 from mmsim import scenarios
-from mmsim.engine.claims import Finding, Verdict
-from mmsim.engine.explore import Contradiction, explore
+from mmsim.engine.explore import Contradiction, Finding, Verdict, explore
 from mmsim.engine.scenario import Move
-from mmsim.hints import nearest
+from mmsim.errors import nearest
 from mmsim.mm import mutations, versions
 from mmsim.mm.mutations import Mutation
 from mmsim.practice.properties import properties

@@ -1,6 +1,6 @@
 """What is claimed of every run of a pin, and what at least one run has to show.
 
-Floor 4.  Interface: properties, always_properties, sometimes_properties
+Interface: properties, always_properties, sometimes_properties
 
 An `always` without a `sometimes` beside it proves little: a pin that never begins breaks nothing.
 """
@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mmsim.engine.claims import Property, always, sometimes
+from mmsim.constants import MR_LONGTERM_PIN, REASONS
+from mmsim.engine.explore import Property, always, sometimes
 from mmsim.engine.op import ModelError
 from mmsim.engine.scenario import State
 from mmsim.errno import ENOMEM
-from mmsim.flags import MR_LONGTERM_PIN, REASONS
 from mmsim.mm.container import Container
 from mmsim.mm.folio import ISOLATION, Folio
 from mmsim.mm.world import World

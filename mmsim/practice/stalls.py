@@ -1,6 +1,6 @@
 """A rule that the report's situation lacks: how often a pin has memory compacted.
 
-Floor 5.  Interface: Pinned, Checked, Rule, checked, of_trace, examples, FILE, PINNED_DOWN, MOVABLE
+Interface: Pinned, Checked, Rule, checked, of_trace, examples, FILE, PINNED_DOWN, MOVABLE
 
 `vfio_map` says whether a huge page is free, and nothing of how the kernel looks for one.  A rule is
 a function of what is known of a finished pin; it is held against every measured pin under real

@@ -1,6 +1,6 @@
 """Trying a policy out: the same few cases for every policy, each searched through.
 
-Floor 4.  Interface: CASES, Case, Score, score, others_notice, STEPS_MAX
+Interface: CASES, Case, Score, score, others_notice, STEPS_MAX
 
 Three cases can be won; the fourth can't, and there it counts how soon a policy gives up.
 """
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import NamedTuple
 
-from mmsim.flags import MR_LONGTERM_PIN, REASONS
+from mmsim.constants import MR_LONGTERM_PIN, REASONS
 from mmsim.mm.versions import LATEST, Version
 from mmsim.scenarios import SMALL, Situation, make
 
@@ -53,7 +53,7 @@ class Score(NamedTuple):
     """How a policy fared in a case.
 
     `odds`: of success, over every order of steps; in a case that can't be won, in the run that its
-    knobs describe.  `steps`, `drains`: of the pin in that run; a drain interrupts every CPU."""
+    knobs describe.  `steps`, `drains`: of the pin in that run; a drain is work for other CPUs."""
 
     odds: Fraction
     steps: int

@@ -1,6 +1,6 @@
 """A trace whose set-up is not told: its counters, six of its lines, and what happens in them.
 
-Floor 5.  Interface: unnamed_trace, unnamed_lines, EVENTS, LABELS, label, in_words
+Interface: unnamed_trace, unnamed_lines, EVENTS, LABELS, label, in_words
 """
 
 from __future__ import annotations

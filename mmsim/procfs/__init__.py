@@ -1,6 +1,6 @@
 """Text of /proc/buddyinfo, /proc/pagetypeinfo and /proc/zoneinfo, pasted by somebody, as values.
 
-Floor 1.  Interface: parse_buddyinfo, parse_pagetypeinfo, parse_zoneinfo, read_memory, Pasted,
+Interface: parse_buddyinfo, parse_pagetypeinfo, parse_zoneinfo, read_memory, Pasted,
 zone_of, BuddyZone, PageTypeZone, ZoneInfo, PasteError
 
 The text is that of mm/vmstat.c, 6.1-rc1; other kernels are understood as long as they print the

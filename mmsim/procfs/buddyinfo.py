@@ -1,6 +1,6 @@
 """/proc/buddyinfo as values: free blocks of each order.
 
-Floor 1.  Mirrors mm/vmstat.c, frag_show(), 6.1-rc1.
+Mirrors mm/vmstat.c, frag_show(), 6.1-rc1.
 
 Interface: parse_buddyinfo, BuddyZone
 """

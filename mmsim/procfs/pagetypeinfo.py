@@ -1,6 +1,6 @@
 """/proc/pagetypeinfo as values: free blocks for each migratetype, and what the pageblocks are for.
 
-Floor 1.  Mirrors mm/vmstat.c, pagetypeinfo_show(), 6.1-rc1.
+Mirrors mm/vmstat.c, pagetypeinfo_show(), 6.1-rc1.
 
 Interface: parse_pagetypeinfo, PageTypeZone
 """

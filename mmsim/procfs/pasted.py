@@ -1,6 +1,6 @@
 """Text of one of the three files, whichever it is.
 
-Floor 1.  Interface: read_memory, Pasted
+Interface: read_memory, Pasted
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Zones as /proc/buddyinfo and /proc/pagetypeinfo print them; what the parsers read back.
 
-Floor 1.  Mirrors mm/vmstat.c, frag_show() and pagetypeinfo_show(), 6.1-rc1.
+Mirrors mm/vmstat.c, frag_show() and pagetypeinfo_show(), 6.1-rc1.
 
 Interface: print_buddyinfo, print_pagetypeinfo
 

@@ -1,6 +1,6 @@
 """Text that somebody pasted: its lines, its numbers, and one sentence when it can't be read.
 
-Floor 1.  Interface: PasteError, Line, file_of, lines_of, count, refuse; ZONE, Key, key_of,
+Interface: PasteError, Line, file_of, lines_of, count, refuse; ZONE, Key, key_of,
 check_orders
 
 A paste comes from a terminal, a mail or a web page: Windows line ends, blank lines, indentation, a

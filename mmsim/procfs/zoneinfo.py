@@ -1,6 +1,6 @@
 """/proc/zoneinfo as values: size and watermarks of each zone.
 
-Floor 1.  Mirrors mm/vmstat.c, zoneinfo_show(), 6.1-rc1.
+Mirrors mm/vmstat.c, zoneinfo_show(), 6.1-rc1.
 
 Interface: parse_zoneinfo, ZoneInfo
 """

@@ -1,6 +1,6 @@
 """Picking one zone of several.
 
-Floor 1.  Interface: zone_of
+Interface: zone_of
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol, TypeVar
 
-from mmsim.hints import nearest
+from mmsim.errors import nearest
 from mmsim.procfs.text import PasteError
 
 

@@ -1,6 +1,6 @@
 """Named situations: a world, actors, and knobs to change them.
 
-Floor 4.  Interface: make, SCENARIOS, Situation, SMALL, CMA_PFN, and a function for each scenario
+Interface: make, SCENARIOS, Situation, SMALL, CMA_PFN, and a function for each scenario
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from mmsim.hints import nearest
+from mmsim.errors import nearest
 from mmsim.mm.versions import Version
 from mmsim.scenarios.boot_guest import BOOT_GUEST, BootGuest
 from mmsim.scenarios.cma_alloc import CMA_ALLOC

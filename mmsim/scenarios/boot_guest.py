@@ -1,6 +1,6 @@
 """A host that has been up for a while starts a guest: where its memory lands, and whether it pins.
 
-Floor 4.  Interface: BOOT_GUEST, BootGuest, Landing, landing
+Interface: BOOT_GUEST, BootGuest, Landing, landing
 
 The guest's memory is a memfd.  It is populated one huge page's worth in a step, then mapped for a
 device in the same zone, step by step.  Left out: everything else that runs on the host."""
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any, NamedTuple
 
+from mmsim.constants import HPAGE_PMD_NR, HPAGE_PMD_ORDER, PAGE_SIZE
 from mmsim.engine.actor import Actor
 from mmsim.engine.op import Op
 from mmsim.engine.scenario import Move, Scenario, State
@@ -26,9 +27,8 @@ from mmsim.mm.world import Environment, World
 from mmsim.mm.zone import Zone
 from mmsim.scenarios.fates import ALL_MOVED, MAPPED, NO_MEMORY, NOT_FINISHED, Aim
 from mmsim.scenarios.hosts import HOST_KNOBS, MIB, check_mib, host_zone
-from mmsim.scenarios.situation import Situation, Spec
+from mmsim.scenarios.situation import ISOLATION, Situation, Spec
 from mmsim.script import Script
-from mmsim.units import HPAGE_PMD_NR, HPAGE_PMD_ORDER, PAGE_SIZE
 
 GUEST = "guest"
 GUEST_MIB_MAX = 1 << 12
@@ -42,6 +42,7 @@ BOOT_GUEST_KNOBS = (
     one_of("shmem_enabled", "always", SHMEM_ENABLED, "when a memfd gets huge pages"),
     one_of("pin", "vfio", ["vfio", "none"], "is the guest's memory mapped for a device?"),
     one_of("compaction", "off", ["off", "on"], "may a request compact the zone first?"),
+    ISOLATION,
 )
 
 

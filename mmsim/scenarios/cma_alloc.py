@@ -1,6 +1,6 @@
 """The owner of a CMA area takes memory back while somebody refers to a huge page in it.
 
-Floor 4.  Interface: CMA_ALLOC
+Interface: CMA_ALLOC
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
+from mmsim.constants import HPAGE_PMD_NR, HPAGE_PMD_ORDER, MIGRATE_PASSES
 from mmsim.engine.actor import Actor
 from mmsim.engine.op import Op
 from mmsim.knobs import Value, moment, number, one_of, read_span
@@ -22,7 +23,6 @@ from mmsim.scenarios.guest import CMA_PFN, NAMES, huge_page
 from mmsim.scenarios.situation import Situation, Spec
 from mmsim.script import Cue, Script
 from mmsim.strangers import stranger
-from mmsim.units import HPAGE_PMD_NR, HPAGE_PMD_ORDER, MIGRATE_PASSES
 
 BLOCKS_MAX = 64
 

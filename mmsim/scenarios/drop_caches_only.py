@@ -1,6 +1,6 @@
 """One write to drop_caches over one file: what is visited, locked, referenced, dropped.
 
-Floor 4.  Interface: DROP_CACHES_ONLY
+Interface: DROP_CACHES_ONLY
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
+from mmsim.constants import HPAGE_PMD_NR, HPAGE_PMD_ORDER
 from mmsim.engine.actor import Actor
 from mmsim.engine.op import Op
 from mmsim.knobs import Value, number, one_of
@@ -18,7 +19,6 @@ from mmsim.mm.world import World
 from mmsim.scenarios.fates import DROPPED
 from mmsim.scenarios.situation import Situation, Spec
 from mmsim.script import Script
-from mmsim.units import HPAGE_PMD_NR, HPAGE_PMD_ORDER
 
 FOLIOS_MAX = 40
 FIRST_PFN = 0x20000

@@ -1,6 +1,6 @@
 """How a run ended, in a few words that stay the same for the same fate.
 
-Floor 4.  Interface: Aim, PINNED, MAPPED, MIGRATED, DROPPED, SPLIT, TAKEN, why_failed, left_behind,
+Interface: Aim, PINNED, MAPPED, MIGRATED, DROPPED, SPLIT, TAKEN, why_failed, left_behind,
 fails, and the names of failures
 
 A failure is told from the world that it leaves behind, not from how it came about: what still lies

@@ -1,17 +1,16 @@
 """A guest's memory: huge pages of a memfd that lie in CMA, in a world without or with a zone.
 
-Floor 4.  Interface: guest_memory, huge_page, host_with_zone, CMA_PFN, NAMES, ZONES
+Interface: guest_memory, huge_page, host_with_zone, CMA_PFN, NAMES, ZONES
 """
 
 from __future__ import annotations
 
+from mmsim.constants import HPAGE_PMD_NR, MIGRATE_CMA
 from mmsim.engine.op import ModelError
-from mmsim.flags import MIGRATE_CMA
 from mmsim.mm.bootmem import boot
 from mmsim.mm.folio import Extent, Folio
 from mmsim.mm.migration_target import from_zone
 from mmsim.mm.world import Environment, World
-from mmsim.units import HPAGE_PMD_NR
 
 # Where the measured kernel had its first huge page; the next ones follow below.
 CMA_PFN = 0x3F800

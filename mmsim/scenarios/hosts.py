@@ -1,6 +1,6 @@
 """A host's memory after long use, chosen with knobs, and what a request would get from it.
 
-Floor 4.  Interface: host, Host, host_zone, check_mib, HOST_KNOBS, REQUESTS, fate, fates, proc_text
+Interface: host, Host, host_zone, check_mib, HOST_KNOBS, REQUESTS, fate, fates, proc_text
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from mmsim.constants import HPAGE_PMD_NR, HPAGE_PMD_ORDER, MIGRATE_CMA, PAGE_SIZE
 from mmsim.errno import ENOMEM, name
-from mmsim.flags import MIGRATE_CMA
 from mmsim.knobs import Value, number, settle
 from mmsim.mm.bootmem import boot, zone_watermarks
 from mmsim.mm.occupancy import occupancy
@@ -17,7 +17,6 @@ from mmsim.mm.page_alloc import Request, alloc_pages, request
 from mmsim.mm.zone import Zone
 from mmsim.procfs import PageTypeZone
 from mmsim.procfs.printing import print_pagetypeinfo
-from mmsim.units import HPAGE_PMD_NR, HPAGE_PMD_ORDER, PAGE_SIZE
 
 MIB = (1 << 20) // PAGE_SIZE
 BLOCK_MIB = HPAGE_PMD_NR // MIB

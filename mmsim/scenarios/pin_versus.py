@@ -1,6 +1,6 @@
 """A guest's memory is mapped for a device while others touch the same pages.
 
-Floor 4.  Interface: PIN_VERSUS, SMALL, AGAINST
+Interface: PIN_VERSUS, SMALL, AGAINST
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import Any
 
+from mmsim.constants import HPAGE_PMD_ORDER, MIGRATE_PASSES, PAGE_SIZE
 from mmsim.engine.actor import Actor
 from mmsim.engine.op import Op
 from mmsim.knobs import Value, moment, number, one_of, read_span, some_of, words_of
@@ -21,10 +22,9 @@ from mmsim.mm.vfio import MapDma, vfio_dma_do_map
 from mmsim.mm.world import Environment, World
 from mmsim.scenarios.fates import MAPPED
 from mmsim.scenarios.guest import NAMES, ZONES, guest_memory, host_with_zone
-from mmsim.scenarios.situation import Situation, Spec
+from mmsim.scenarios.situation import ISOLATION, Situation, Spec
 from mmsim.scenarios.visits import Visits
 from mmsim.script import Script
-from mmsim.units import HPAGE_PMD_ORDER, MIGRATE_PASSES, PAGE_SIZE
 
 PIN, DROP_CACHES = "pin", "drop_caches"
 SMALL: dict[str, Value] = {"order": 1, "passes": 2}
@@ -57,6 +57,7 @@ KNOBS = (
     one_of("zone", "pinned", tuple(ZONES), "targets=zone: what is free outside CMA"),
     number("passes", MIGRATE_PASSES, 1, MIGRATE_PASSES, "passes of migrate_pages()"),
     number("order", HPAGE_PMD_ORDER, 1, HPAGE_PMD_ORDER, "size of a huge page; 9: 512 pages"),
+    ISOLATION,
 )
 
 

@@ -1,6 +1,6 @@
 """The smallest race: one huge page is split while others take a reference and let go.
 
-Floor 4.  Interface: SPLIT_RACE, CLAIMS, repeated_split
+Interface: SPLIT_RACE, CLAIMS, repeated_split
 """
 
 from __future__ import annotations
@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
+from mmsim.constants import HPAGE_PMD_ORDER, MIGRATE_PASSES
 from mmsim.engine.actor import Actor
-from mmsim.engine.claims import Property, always, sometimes
+from mmsim.engine.explore import Property, always, sometimes
 from mmsim.engine.op import Op
 from mmsim.engine.scenario import State
 from mmsim.knobs import Value, moment, number, read_span
@@ -23,7 +24,6 @@ from mmsim.scenarios.guest import CMA_PFN, NAMES, guest_memory
 from mmsim.scenarios.situation import Situation, Spec
 from mmsim.script import Script, visit
 from mmsim.strangers import stranger
-from mmsim.units import HPAGE_PMD_ORDER, MIGRATE_PASSES
 
 STRANGERS_MAX = 3
 
@@ -45,7 +45,7 @@ def repeated_split(
     pass_ = 0
     while pass_ < times and 0 not in results:
         from_ = [page]
-        ret = yield from try_split_thp(page, from_, pieces, version)
+        ret = yield from try_split_thp(page, from_, [], pieces, version)
         results.append(ret)
         pass_ += 1
     return results, pieces

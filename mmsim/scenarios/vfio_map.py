@@ -1,6 +1,6 @@
 """The report's situation: a guest's huge pages in CMA are pinned while somebody refers to one.
 
-Floor 4.  Interface: VFIO_MAP
+Interface: VFIO_MAP
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
+from mmsim.constants import HPAGE_PMD_ORDER, MIGRATE_PASSES, MIGRATE_SYNC, REASONS
 from mmsim.engine.actor import Actor
 from mmsim.engine.op import Op
-from mmsim.flags import MIGRATE_SYNC, REASONS
 from mmsim.knobs import Value, moment, number, one_of, read_span
 from mmsim.mm.folio import Page
 from mmsim.mm.gup import pin_user_pages_remote
@@ -21,10 +21,9 @@ from mmsim.mm.versions import Version
 from mmsim.mm.world import Environment, World
 from mmsim.scenarios.fates import MIGRATED, PINNED
 from mmsim.scenarios.guest import CMA_PFN, NAMES, guest_memory
-from mmsim.scenarios.situation import Situation, Spec
+from mmsim.scenarios.situation import ISOLATION, Situation, Spec
 from mmsim.script import Attempts, Cue, Faults, Position, Script, visit
 from mmsim.strangers import stranger, truncater
-from mmsim.units import HPAGE_PMD_ORDER, MIGRATE_PASSES
 
 LATE = "late"
 """No free huge page for the first request of each, one for every later one."""
@@ -41,6 +40,7 @@ VFIO_MAP_KNOBS = (
     one_of("reason", "longterm_pin", REASONS, "why migrate_pages() is called"),
     number("passes", MIGRATE_PASSES, 1, MIGRATE_PASSES, "passes of migrate_pages()"),
     number("order", HPAGE_PMD_ORDER, 0, HPAGE_PMD_ORDER, "9: huge pages of 512; 0: single pages"),
+    ISOLATION,
 )
 
 

@@ -1,6 +1,6 @@
 """The usual schedule of a pin with visitors: they come at one moment and leave at another.
 
-Floor 4.  Interface: Visits
+Interface: Visits
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The two windows of a walk over the page cache: while a folio is locked, while it is referenced.
 
-Floor 4.  Interface: Window, windows, unlocked_and_referenced
+Interface: Window, windows, unlocked_and_referenced
 """
 
 from __future__ import annotations

@@ -7,11 +7,11 @@ from typing import Any
 
 from mmsim.checks import Verdict, failed, letters, passed, task
 from mmsim.compare.cma_fallback import FREE, FREE_CMA, curves, zone_with
+from mmsim.constants import HPAGE_PMD_NR, PAGE_SIZE
 from mmsim.datafiles import load_csv
 from mmsim.mm.page_alloc import Request, alloc_pages, request
 from mmsim.practice.loans import CMA, ORDINARY, Lending
 from mmsim.scenarios import boot_guest, make
-from mmsim.units import HPAGE_PMD_NR, PAGE_SIZE
 from mmsim.views.lending import lending_sentence
 from mmsim.views.pinsteps import STEPS, places_of
 

@@ -33,14 +33,11 @@ letters(
 
 
 def _run(answer: str, level: levels.Level) -> Trace | Verdict:
-    """The run of a schedule or share code, or what is wrong with it."""
+    """The run of a schedule, or what is wrong with it."""
     try:
-        situation, trace = game.played(answer, level.situation)
+        return game.played(answer, level.situation)
     except ValueError as error:
         return failed(str(error))
-    if not game.same(situation, level.situation):
-        return failed(f"that code belongs to another situation: {situation.name}")
-    return trace
 
 
 def _won(level: levels.Level, answer: str) -> Verdict:
@@ -88,7 +85,7 @@ _LEVELS = {
         "pin*5 stranger pin*15 stranger, and then the pin to its end: pin*999.",
     ),
 }
-FORM = "a schedule such as {!r}, or a share code"
+FORM = "a schedule such as {!r}"
 for _name, (_like, *_hints) in _LEVELS.items():
     task(f"05.{_name}", FORM.format(_like), *_hints, parts=str)(partial(_won, levels.level(_name)))
 

@@ -7,11 +7,10 @@ from math import prod
 from typing import Any
 
 from mmsim.checks import ANSWERED, Verdict, failed, passed, task
-from mmsim.engine.claims import Verdict as Said
+from mmsim.engine.explore import Verdict as Said
 from mmsim.engine.explore import explore
-from mmsim.engine.sample import along
 from mmsim.engine.scenario import Move
-from mmsim.engine.schedule import parse, render, replaying
+from mmsim.engine.schedule import along, parse, render, replaying
 from mmsim.engine.trace import record
 from mmsim.mm.versions import LATEST
 from mmsim.practice.mutants import CONTRADICTION, deaths

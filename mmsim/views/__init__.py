@@ -1,4 +1,4 @@
 """What people look at: text and pictures, pure functions of a recorded run.
 
-Floor 5.  Standard library only.  The same run gives the same bytes on every machine.
+Standard library only.  The same run gives the same bytes on every machine.
 """

@@ -11,12 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from mmsim.flags import MIGRATE_CMA, MIGRATETYPES
+from mmsim.constants import HPAGE_PMD_ORDER, MIGRATE_CMA, MIGRATETYPES
 from mmsim.fragmentation import suitable, summed
 from mmsim.mm.occupancy import Cell, occupancy
 from mmsim.mm.untouched import pages
 from mmsim.mm.zone import Zone
-from mmsim.units import HPAGE_PMD_ORDER
 from mmsim.views import svg as style
 from mmsim.views.svg import (
     HELD,

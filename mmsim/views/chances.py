@@ -11,10 +11,9 @@ from fractions import Fraction
 from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
-from mmsim.engine.found import Outcome
+from mmsim.engine.explore import Outcome
 from mmsim.engine.odds import EVEN, Weights
-from mmsim.engine.sample import along
-from mmsim.engine.schedule import parse
+from mmsim.engine.schedule import along, parse
 from mmsim.scenarios import Situation
 from mmsim.scenarios.fates import fails
 from mmsim.stats import wilson
@@ -73,7 +72,7 @@ def chances(
 ) -> list[Chances]:
     """The three numbers of each outcome, successes first; several failures are also added up.
 
-    `runs` is what `engine.sample` found.  Raises ValueError if there is no number of schedules."""
+    `runs` is what `sample` found.  Raises ValueError if there is no number of schedules."""
     counts = [outcome.schedules for outcome in outcomes]
     if None in counts:
         raise ValueError("some schedules can go on for ever, so there is no number of them")

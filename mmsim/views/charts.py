@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import Any
 
 from mmsim.compare.pins import VERSION_OF, Case, predict
+from mmsim.constants import MIGRATE_PASSES
 from mmsim.datafiles import load_csv
 from mmsim.measured import VARIANTS
-from mmsim.units import MIGRATE_PASSES
 from mmsim.views.figures import HATCHES, STYLE, Chart, legend, panelled, span
 from mmsim.views.svg import BLUE, FILLS, INK, LINE, VERMILION
 

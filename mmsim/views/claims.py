@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from mmsim.engine.claims import Property
-from mmsim.engine.explore import STATES_MAX
+from mmsim.engine.explore import STATES_MAX, Property
 from mmsim.engine.schedule import render
 from mmsim.scenarios import Situation
 from mmsim.scenarios.split_race import CLAIMS

@@ -12,12 +12,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mmsim import errno
+from mmsim.constants import MIGRATE_PASSES
 from mmsim.engine.scenario import Move, Scenario, State
 from mmsim.engine.trace import Trace, record
 from mmsim.mm.migration_target import EITHER, NONE
 from mmsim.probe import Stop, stops
 from mmsim.scenarios import Situation, vfio_map
-from mmsim.units import MIGRATE_PASSES
 from mmsim.views.tables import DIFFERS, PIN, RETURNS, SPLIT_PAIR, ended, frame, labels
 
 if TYPE_CHECKING:

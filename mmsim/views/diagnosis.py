@@ -9,6 +9,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 from mmsim import errno
+from mmsim.constants import HPAGE_PMD_ORDER
 from mmsim.diagnose import Diagnosis
 from mmsim.diagnose.explain import Group, Path
 from mmsim.diagnose.family import NEVER_SPLITS, OTHER, PIN
@@ -16,7 +17,6 @@ from mmsim.diagnose.signs import hints, next_counters, signs
 from mmsim.engine.schedule import render
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import SCENARIOS
-from mmsim.units import HPAGE_PMD_ORDER
 from mmsim.views.flow import Taken, taken
 from mmsim.views.tables import frame, in_a_row, labels
 from mmsim.views.words import plural

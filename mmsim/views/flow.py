@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from mmsim import errno
+from mmsim.constants import MIGRATE_PASSES
 from mmsim.engine.scenario import Event
 from mmsim.engine.trace import Trace
 from mmsim.probe import migrate_returns
-from mmsim.units import MIGRATE_PASSES
 from mmsim.views import sites
 from mmsim.views.svg import (
     BODY,

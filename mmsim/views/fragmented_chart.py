@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mmsim.constants import HPAGE_PMD_ORDER, MIGRATE_CMA
 from mmsim.datafiles import load_csv
-from mmsim.flags import MIGRATE_CMA
 from mmsim.fragmentation import PIN_SCOPE_TYPES, printed, read_printed, suitable, summed
-from mmsim.units import HPAGE_PMD_ORDER
 from mmsim.views.figures import HATCHES, STYLE, Chart, legend, panelled
 from mmsim.views.svg import BLUE, FILLS, INK, VERMILION
 

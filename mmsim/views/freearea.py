@@ -12,10 +12,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from mmsim.flags import MIGRATE_CMA, MIGRATETYPES
+from mmsim.constants import HPAGE_PMD_ORDER, MIGRATE_CMA, MIGRATETYPES
 from mmsim.fragmentation import summed
 from mmsim.mm.untouched import pages
-from mmsim.units import HPAGE_PMD_ORDER
 from mmsim.views import svg as style
 from mmsim.views.blockmap import claim
 from mmsim.views.svg import (

@@ -10,8 +10,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from mmsim.chance import chance, tries, ways
+from mmsim.constants import HPAGE_PMD_ORDER
 from mmsim.stats import wilson
-from mmsim.units import HPAGE_PMD_ORDER
 from mmsim.views.words import size_words
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from mmsim.engine.found import Outcome
+from mmsim.engine.explore import Outcome
 from mmsim.views.words import chance, count
 
 HEADS = ("outcome", "schedules", "share", "odds", "steps")

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from mmsim import errno
-from mmsim.lessons import REPORTED, counters_of
+from mmsim.constants import REPORTED
+from mmsim.lessons import counters_of
 from mmsim.probe import migrate_returns
 from mmsim.scenarios import vfio_map
 

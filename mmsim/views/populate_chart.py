@@ -12,8 +12,8 @@ import functools
 from typing import Any, NamedTuple
 
 from mmsim.compare.cma_fallback import FREE, FREE_CMA, FROM_CMA, Steps, curves, populate, zone_with
+from mmsim.constants import PAGE_SIZE
 from mmsim.datafiles import load_csv
-from mmsim.units import PAGE_SIZE
 from mmsim.views.figures import STYLE, Chart, legend, panelled
 from mmsim.views.svg import BLUE, GREEN, INK, VERMILION
 

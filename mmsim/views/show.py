@@ -7,82 +7,17 @@ object shows it.  The engine knows nothing of this.
 from __future__ import annotations
 
 import sys
-import textwrap
 from functools import singledispatch
-from html import escape
 from typing import Any, NamedTuple
 
 from mmsim.engine.trace import Moment, Trace
 from mmsim.scenarios import Situation
 from mmsim.views.columns import columns_svg
 from mmsim.views.run import summary
+from mmsim.views.shown import Picture, Table, as_text, two_columns
 from mmsim.views.state import state_svg, state_table
 from mmsim.views.tables import steps
 from mmsim.views.words import sentence
-
-# A cell of a table is not broken up to so many characters; a printed line has at most so many.
-UNBROKEN_MAX, LINE_MAX = 40, 96
-
-
-class Picture:
-    """An SVG with a text that stands for it where pictures can't be shown."""
-
-    def __init__(self, svg: str, words: str):
-        self.svg = svg
-        self.words = words
-
-    def __repr__(self) -> str:
-        return self.words
-
-    def _repr_svg_(self) -> str:
-        return self.svg
-
-
-class Table:
-    """A pandas table: text on the left, whole, each heading in a cell of its own.
-
-    `folded`: a line that opens the table, for one that says in words what a picture above shows.
-    """
-
-    def __init__(self, frame: Any, folded: str = ""):
-        self.frame = frame
-        self.folded = folded
-
-    def __repr__(self) -> str:
-        return str(self.frame.to_string())
-
-    def _repr_html_(self) -> str:
-        import pandas as pd
-
-        flat = self.frame.reset_index()
-        if isinstance(flat.columns, pd.MultiIndex):
-            flat.columns = [" · ".join(filter(None, map(str, name))) for name in flat.columns]
-        keys = self.frame.index.nlevels
-        head = "".join(_cell('th scope="col"', name) for name in flat.columns)
-        rows = [f"<thead><tr>{head}</tr></thead>"]
-        for row in flat.itertuples(index=False):
-            tags = ['th scope="row"'] * keys + ["td"] * (len(row) - keys)
-            rows.append(f"<tr>{''.join(map(_cell, tags, row))}</tr>")
-        table = f"<table>{''.join(rows)}</table>"
-        if not self.folded:
-            return table
-        return f"<details><summary>{escape(self.folded)}</summary>{table}</details>"
-
-
-def _cell(tag: str, content: object) -> str:
-    """One cell: a name or a number stays on its line, a sentence may take several."""
-    words = str(content)
-    wrap = "normal;min-width:15em" if len(words) > UNBROKEN_MAX else "nowrap"
-    style = f"text-align:left;white-space:{wrap};padding:0.3em 0.8em"
-    return f'<{tag} style="{style}">{escape(words)}</{tag[:2]}>'
-
-
-def two_columns(rows: list[tuple[str, str]]) -> Any:
-    """Facts and their values as a table."""
-    import pandas as pd
-
-    index = pd.Index([name for name, _ in rows], name="what")
-    return pd.DataFrame({"value": [value for _, value in rows]}, index=index)
 
 
 class Parts(NamedTuple):
@@ -124,7 +59,7 @@ def show(value: Any, **how: Any) -> None:
     svg, words, table = parts(value, **how)
     display(Picture(svg, words))
     for line in words.splitlines():
-        print(textwrap.fill(line, LINE_MAX, break_long_words=False, break_on_hyphens=False))
+        print(as_text(line))
     display(Table(table, "The same as a table"))
 
 

@@ -17,9 +17,9 @@ from pathlib import PurePath
 from types import CodeType
 from typing import NamedTuple
 
+from mmsim.constants import HPAGE_PMD_NR
 from mmsim.engine.trace import Moment
 from mmsim.mm.world import World
-from mmsim.units import HPAGE_PMD_NR
 from mmsim.views import sites
 from mmsim.views.ledger import LEDGER_HIGH, as_text, describe, draw_ledger, ledger_at
 from mmsim.views.run import Row, changes, fold, moved_counters

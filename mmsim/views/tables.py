@@ -14,6 +14,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from mmsim import errno
+from mmsim.constants import HPAGE_PMD_ORDER, MIGRATE_PASSES
 from mmsim.engine.scenario import State
 from mmsim.engine.trace import Trace
 from mmsim.ftrace import Row
@@ -21,7 +22,6 @@ from mmsim.ftracefile import RealTrace
 from mmsim.mm.migration_target import NONE
 from mmsim.probe import returned
 from mmsim.scenarios import Situation, vfio_map
-from mmsim.units import HPAGE_PMD_ORDER, MIGRATE_PASSES
 from mmsim.views.run import changes, fold
 from mmsim.views.words import call
 

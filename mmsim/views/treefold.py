@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from heapq import heapify, heappop, heappush
 from typing import NamedTuple
 
-from mmsim.engine.found import DEADLOCK, FOR_EVER, Exploration
+from mmsim.engine.explore import DEADLOCK, FOR_EVER, Exploration
 from mmsim.engine.odds import components, is_cycle
 from mmsim.engine.scenario import Move, State
 

@@ -14,6 +14,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from mmsim.compare.pins import VERSION_OF
+from mmsim.constants import MIGRATE_PASSES
 from mmsim.engine.odds import EVEN, Weights
 from mmsim.engine.scenario import Move
 from mmsim.knobs import Value
@@ -21,7 +22,6 @@ from mmsim.measured import Share, disturbed
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import SMALL, Situation, make
 from mmsim.scenarios.fates import ALL_MOVED, MISSED, NO_MEMORY, NOT_SPLIT
-from mmsim.units import MIGRATE_PASSES
 from mmsim.views.words import chance
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def _alone(situation: Situation) -> list[list[Move]]:
     beginnings = [moves]
     while not situation.local(state, situation.main).finished:
         move = situation.moves(state)[0]
-        state, _, _ = situation.advance(state, move)
+        state, _ = situation.step(state, move)
         moves = [*moves, move]
         beginnings.append(moves)
     return beginnings

@@ -16,15 +16,14 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from mmsim import errno
+from mmsim.constants import PAGE_SIZE, REASONS
 from mmsim.engine.op import Op
 from mmsim.engine.scenario import Event, Scenario, State
 from mmsim.engine.trace import Moment
-from mmsim.flags import REASONS
 from mmsim.mm.folio import ISOLATION, NEW_PAGE, Folio
 from mmsim.mm.page_ref import ME
 from mmsim.mm.world import World, page_name
 from mmsim.scenarios.fates import fails
-from mmsim.units import PAGE_SIZE
 
 # -- numbers
 
@@ -303,6 +302,11 @@ def _drained(s: Step) -> str:
     return f"{plural(n, 'page')} left a batch"
 
 
+def _mapped_where(s: Step) -> str:
+    elsewhere = s.pfn is not None and s.after.folio(s.pfn).mapcount > 0
+    return f"it is mapped {'only in other processes' if elsewhere else 'nowhere'}"
+
+
 def _events(s: Step) -> str:
     return ", ".join(f"{n:+d} {name}" for name, n in s.a if n) or "nothing to add"
 
@@ -474,13 +478,15 @@ OPS: dict[str, Row] = {
     "folios_put": Row("drop the references of the batch"),
     "lru_add_drain": Row("empty the batches of this CPU", _drained),
     "lru_add_drain_all": Row("empty the batches of every CPU", _drained),
+    "lru_cache_disable": Row("empty the batches of every CPU and use none for now", _drained),
+    "lru_cache_enable": Row("use batches again"),
     "lru_deactivate_file_fn": Row("move {it} to the inactive list", "unless it is mapped"),
     "cond_resched": Row("offer the CPU to others"),
     # pinning and mapping
     "follow_page_mask": Row(
         "try to pin {it}",
         lambda s: f"it pins {plural(s.answer.pins, 'page')}, {s.count}",
-        "it is mapped nowhere",
+        _mapped_where,
         reads=_none,
     ),
     "gup_put_folio": Row("unpin {pages} of {it}"),

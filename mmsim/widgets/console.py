@@ -14,13 +14,13 @@ from typing import Any, Protocol
 
 import ipywidgets as w
 
+from mmsim.constants import MIGRATE_PASSES
 from mmsim.engine import schedule
 from mmsim.engine.trace import Trace
 from mmsim.knobs import Knob, Value
 from mmsim.lessons import Prediction
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import SCENARIOS, Situation
-from mmsim.units import MIGRATE_PASSES
 from mmsim.views import flow, run
 
 LOCKED = "Locked: store your prediction first."

@@ -16,22 +16,23 @@ from typing import Any
 from IPython.display import Image, display
 
 from mmsim.checks import ANSWERED
+from mmsim.constants import HPAGE_PMD_ORDER
 from mmsim.engine.trace import Trace
 from mmsim.lessons import Prediction
 from mmsim.mm import versions
 from mmsim.mm.zone import Zone
 from mmsim.practice.benches import Bench
 from mmsim.practice.loans import Lending
-from mmsim.units import HPAGE_PMD_ORDER
-from mmsim.views import account, flow, lending, memory, side_by_side, story, windows
+from mmsim.views import account, flow, lending, memory, side_by_side, windows
 from mmsim.views.figures import Chart
 from mmsim.views.pasted import machine
 from mmsim.views.practice import worked
 from mmsim.views.run import fold, step_table, summary
-from mmsim.views.show import LINE_MAX, Picture, Table, parts
+from mmsim.views.shown import Picture, Table, moment
 
 LOCKED = "Shown once {what}; then run this cell again."
 After = Prediction | str | None
+LINE_MAX = 96
 
 
 def locked(after: After) -> bool:
@@ -56,10 +57,8 @@ def show_state(trace: Trace, row: int = -1, *, region: str = "A", after: After =
         return
     rows = fold(trace)
     row = row if row >= 0 else len(rows) + 1 + row
-    moment = trace.at(rows[row - 1].end if row else 0)
-    svg, words, table = parts(moment, region=region)
-    display(Picture(svg, words))
-    display(Table(table, "The picture as a table"))
+    for shown in moment(trace, row, region=region):
+        display(shown)
 
 
 def show_ledger(bench: Bench, *, after: After = None) -> None:
@@ -186,8 +185,3 @@ def show_side_by_side(old: str, new: str, *, after: After = None) -> None:
         words = side_by_side.side_by_side_sentence(old, new)
         display(Picture(side_by_side.side_by_side_svg(old, new), words))
         print(words)
-
-
-def show_story() -> None:
-    """The report as a row of pictures."""
-    display(Picture(story.story_svg(), story.story_sentence()))

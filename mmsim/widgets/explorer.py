@@ -17,7 +17,7 @@ import ipywidgets as w
 
 from mmsim.engine.explore import Exploration, Outcome, explore, search
 from mmsim.engine.schedule import render
-from mmsim.hints import nearest
+from mmsim.errors import nearest
 from mmsim.knobs import Value
 from mmsim.lessons import Prediction
 from mmsim.scenarios import SCENARIOS, Situation

@@ -13,12 +13,12 @@ from typing import Any
 
 import ipywidgets as w
 
+from mmsim.constants import HPAGE_PMD_ORDER, MAX_ORDER
 from mmsim.lessons import Prediction
 from mmsim.mm.zone import Zone
 from mmsim.scenarios.hosts import HOST_KNOBS, Host
-from mmsim.units import HPAGE_PMD_ORDER, MAX_ORDER
 from mmsim.views.memory import fates_table, memory
-from mmsim.views.show import Table
+from mmsim.views.shown import Table
 from mmsim.widgets.asking import AskingConsole
 
 SIZES = {"16 MiB": 16, "64 MiB": 64, "1 GiB": 1024, "4 GiB": 4096, "1 TiB": 1 << 20}

@@ -13,10 +13,10 @@ from typing import Any
 
 import ipywidgets as w
 
+from mmsim.constants import HPAGE_PMD_ORDER, MAX_ORDER
 from mmsim.scenarios.hosts import host, proc_text
-from mmsim.units import HPAGE_PMD_ORDER, MAX_ORDER
 from mmsim.views.pasted import machine
-from mmsim.views.show import Table
+from mmsim.views.shown import Table
 
 HELP = (
     "Paste what <code>cat /proc/buddyinfo</code>, <code>sudo cat /proc/pagetypeinfo</code> or "

@@ -77,11 +77,9 @@ class Scheduler(w.VBox):
         self.reset = w.Button(description="Reset", tooltip="back to the beginning")
         # What was played is shown beside the box and not in it: a picture that arrives late would
         # otherwise write over what somebody is typing.
-        self.text = w.Text(placeholder="a schedule or a share code", description="play")
+        self.text = w.Text(placeholder="a schedule", description="play")
         self.text.layout = w.Layout(width="420px")
-        self.load = w.Button(
-            description="Play it", tooltip="play the schedule or share code in the box"
-        )
+        self.load = w.Button(description="Play it", tooltip="play the schedule in the box")
         self.moves = w.HTML()
         self.goal, self.told, self.said = w.HTML(), w.HTML(), w.HTML()
         self.view = w.HTML()
@@ -132,8 +130,6 @@ class Scheduler(w.VBox):
     def _draw(self) -> None:
         session = self.session
         trace = session.trace
-        if len(self.level.options) != len(session.offered):
-            self.level.options = self._titles()["options"]
         self.level.value = session.level
         self.goal.value = f"<b>Goal.</b> {escape(session.played.goal)}"
         found = game.stands(trace.scenario, trace.last)
@@ -151,10 +147,9 @@ class Scheduler(w.VBox):
         self.said.value = ""
 
     def _played(self) -> str:
-        """The schedule so far and its share code, to be passed on."""
-        moves, code = schedule.render(self.session.trace.moves), self.session.code
-        shared = f"; share code <code>{code}</code>" if code else ""
-        return f"Schedule: <code>{escape(moves) or '(empty)'}</code>{shared}"
+        """The schedule so far, to be copied and passed on."""
+        moves = schedule.render(self.session.trace.moves)
+        return f"Schedule: <code>{escape(moves) or '(empty)'}</code>"
 
     def _of_all(self) -> str:
         """Of how many kinds; nobody has counted those of a situation without a goal."""

@@ -11,14 +11,13 @@ from typing import Any
 from IPython.display import display
 
 from mmsim.engine.odds import EVEN, Weights
-from mmsim.engine.sample import sample
-from mmsim.engine.schedule import render
+from mmsim.engine.schedule import render, sample
 from mmsim.mm import mutations
 from mmsim.practice import game, levels
 from mmsim.scenarios import Situation
 from mmsim.views import chances, tree
 from mmsim.views.columns import columns_svg
-from mmsim.views.show import Picture
+from mmsim.views.shown import Picture
 from mmsim.views.treefold import fold
 from mmsim.views.words import sentence
 from mmsim.widgets.display import After, locked, say, show_table
@@ -27,7 +26,7 @@ SEED = 0
 
 
 def play(level: str | Situation | levels.Level, moves: Any = "", *, after: After = None) -> None:
-    """A game without buttons: play a schedule or a share code, and see what can be done next."""
+    """A game without buttons: play a schedule, and see what can be done next."""
     if locked(after):
         return
     chosen = levels.level(level)
@@ -35,21 +34,18 @@ def play(level: str | Situation | levels.Level, moves: Any = "", *, after: After
         print(f"Not played: write a schedule as a text in quotes, not {moves!r}.")
         return
     try:
-        situation, trace = game.played(moves, chosen.situation)
+        trace = game.played(moves, chosen.situation)
     except ValueError as error:
         print(f"Not played: {error}.")
         return
-    if not game.same(situation, chosen.situation):
-        chosen = levels.free_play(situation)
     said = sentence(trace.at())
     display(Picture(columns_svg(trace), said))
     say(said)
     show_table(_next(chosen, trace))
     say(f"Goal: {chosen.goal}")
-    print(f"Won. {chosen.told}" if chosen.won(trace) else f"So far: {situation.fate(trace.last)}.")
-    code = game.code_of(situation, trace.moves)
-    shared = f"   share code: {code}" if code else ""
-    print(f"Schedule: {render(trace.moves) or '(empty)'}{shared}")
+    fate = chosen.situation.fate(trace.last)
+    print(f"Won. {chosen.told}" if chosen.won(trace) else f"So far: {fate}.")
+    print(f"Schedule: {render(trace.moves) or '(empty)'}")
 
 
 def _next(level: levels.Level, trace: Any) -> Any:

@@ -91,11 +91,6 @@ class Play(traitlets.HasTraits):
         return self.played.won(self.trace)
 
     @property
-    def code(self) -> str:
-        """The share code of what was played so far; "" if there is none."""
-        return game.code_of(self.played.situation, self.trace.moves)
-
-    @property
     def kinds(self) -> list[str]:
         """The kinds of failure found so far in this situation."""
         for situation, found in self._found:
@@ -121,22 +116,10 @@ class Play(traitlets.HasTraits):
         self._replay([])
 
     def load(self, text: str) -> None:
-        """Play a schedule, or a share code, from the beginning; raises ValueError if it can't be.
-
-        The code of another situation changes the level, to free play if no level has it."""
-        situation, trace = game.played(text, self.played.situation)
-        if not game.same(situation, self.played.situation):
-            self.level = self._level_of(situation)
-        self.trace = trace
-        self._presses = list(range(len(trace)))
+        """Play a schedule from the beginning; raises ValueError if it can't be."""
+        self.trace = game.played(text, self.played.situation)
+        self._presses = list(range(len(self.trace)))
         self._moved()
-
-    def _level_of(self, situation: Situation) -> str:
-        for level in self.offered.values():
-            if game.same(level.situation, situation):
-                return level.name
-        self.offered[levels.FREE] = levels.free_play(situation)
-        return levels.FREE
 
     def _replay(self, moves: list[Move]) -> None:
         self.trace = record(self.played.situation, schedule.replaying(moves))

@@ -96,8 +96,8 @@ scheduler()
 
 # %% [markdown]
 # Each button makes the next step of an actor. Its label says what the step is about to do, the name behind it is
-# the kernel's. *Undo* takes a press back, *a press is* makes several steps at once, and the share code under the
-# picture stands for what you have played: somebody else can type it into the box.
+# the kernel's. *Undo* takes a press back, *a press is* makes several steps at once. The line under the picture is the
+# schedule that you have played. Copy it, and somebody else can paste it into the box.
 #
 # Without a widget, `play` does the same with a schedule that you write. After every change run the cell again;
 # the table says what can come next. `play("check", "split*99")` lists all 13 steps of a split that nobody disturbs, by
@@ -108,7 +108,7 @@ scheduler()
 play("check", "split*3 stranger")
 
 # %% [markdown]
-# **Task, level 1.** A schedule (or the share code) of a split that is refused at the reference check. (Stuck?
+# **Task, level 1.** A schedule of a split that is refused at the reference check. (Stuck?
 # `hint("05.check")` in a cell of your own gives a hint, and the next one at each call. Every task has some.)
 
 # %% tags=["student"]
@@ -374,7 +374,7 @@ assert all(fair[n] > 100 * fair[n + 1] and slow[n + 1] > slow[n] * 2 / 3 for n i
 # %% [markdown]
 # ## Make it impossible
 #
-# Suppose that two steps of one function could be one, so that nobody can come between them. **Task.** Which two
+# Suppose that two steps of one actor could be one, so that nobody can come between them. **Task.** Which two
 # would have to be one so that no split is *ever* refused at the freeze? And which two so that none is refused
 # *at all*? Give the kernel's names, as they stand on the buttons and in the picture of `play("check", "split*99")`.
 

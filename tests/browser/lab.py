@@ -167,7 +167,13 @@ class Lab:
 
 
 @contextmanager
-def opened(lesson: str, folder: Path, chromium: str, theme: str = THEMES[0]) -> Iterator[Lab]:
+def opened(
+    lesson: str,
+    folder: Path,
+    chromium: str,
+    theme: str = THEMES[0],
+    size: tuple[int, int] = (1400, 1000),
+) -> Iterator[Lab]:
     """A copy of a lesson in `folder`, open in a browser."""
     work = folder / "work"
     work.mkdir()
@@ -176,7 +182,7 @@ def opened(lesson: str, folder: Path, chromium: str, theme: str = THEMES[0]) -> 
     try:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium, args=BROWSER_FLAGS)
-            lab = Lab(browser.new_page(viewport={"width": 1400, "height": 1000}), server)
+            lab = Lab(browser.new_page(viewport={"width": size[0], "height": size[1]}), server)
             lab.theme = theme.split()[-1].lower()
             lab.open(lesson)
             yield lab

@@ -6,13 +6,14 @@ import importlib
 import textwrap
 from pathlib import Path
 
+import lint
 import pytest
 from small import cells, load, nop, store
 
-import mmsim.engine.lint as lint
+import mmsim
 from mmsim.engine.explore import explore
 
-PACKAGE = Path(lint.__file__).parent.parent
+PACKAGE = Path(mmsim.__file__).parent
 # Whoever has a path of an actor says so in its type.
 PATHS = sorted(file for file in PACKAGE.rglob("*.py") if "Generator[Op" in file.read_text("utf-8"))
 

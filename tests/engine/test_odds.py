@@ -6,27 +6,29 @@ from fractions import Fraction
 from math import comb
 
 import pytest
-from small import cells, increment, load, locks, nop, odds_by_hand, outcome_of, steps, store
+from small import (
+    ask,
+    cells,
+    increment,
+    load,
+    locks,
+    nop,
+    odds_by_hand,
+    outcome_of,
+    steps,
+    store,
+    wait_for_x,
+)
 
-from mmsim.engine.explore import SearchError, Verdict, explore
-from mmsim.engine.op import blocking, choice
+from mmsim.engine.explore import SearchError, explore
+from mmsim.engine.op import choice
 from mmsim.engine.schedule import coin, render
 from mmsim.engine.trace import run_to_end
-
-
-@choice(lambda world, me: ("ok", "fail"))
-def ask(world, me, outcome):
-    return outcome == "ok"
 
 
 @choice(lambda world, me, at, top: ("up", "down"))
 def drift(world, me, outcome, at, top):
     return 1 if outcome == "up" else -1
-
-
-@blocking(lambda world, me: None if world.cells["x"] else "x is 0")
-def wait_for_x(world, me):
-    return None
 
 
 def asker():
@@ -54,7 +56,7 @@ WEIGHTS = {
 }
 
 
-def key(scenario):
+def end_of(scenario):
     return lambda state: outcome_of(scenario, state)
 
 
@@ -66,7 +68,7 @@ def test_against_following_every_schedule(name, weights, merge):
     by_hand = odds_by_hand(SCENARIOS[name](False), weights)
     found = explore(scenario)
     stuck = [outcome_of(scenario, found.found[number]) for number in found.deadlocks]
-    outcomes = {each.name: each for each in found.outcomes(key(scenario), weights)}
+    outcomes = {each.name: each for each in found.outcomes(end_of(scenario), weights)}
     expected = {end: both for end, both in by_hand.items() if end not in stuck}
     if stuck:
         expected["deadlock"] = tuple(map(sum, zip(*(by_hand[end] for end in stuck), strict=True)))
@@ -79,7 +81,7 @@ def test_against_following_every_schedule(name, weights, merge):
 def test_the_shortest_schedule_of_an_outcome_is_one_that_ends_there():
     for name, make in SCENARIOS.items():
         scenario = make(True)
-        for outcome in explore(scenario).outcomes(key(scenario)):
+        for outcome in explore(scenario).outcomes(end_of(scenario)):
             state = scenario.initial()
             for move in outcome.shortest:
                 state, _ = scenario.step(state, move)
@@ -137,13 +139,10 @@ def test_the_ruin_of_a_gambler(start, top):
     outcomes = found.outcomes(lambda state: str(state.locals[0].result), {"a:up": r})
     assert {each.name: each.odds for each in outcomes} == {str(top): expected, "0": 1 - expected}
     assert {each.schedules for each in outcomes} == {None}
-
-
-def test_odds_of_a_state_in_the_middle_of_a_cycle():
-    """To be at 3 of 0..5 at some time, from 1: 1/3; that the walk goes on there changes nothing."""
-    found = explore(cells(walk(1, 5), merge=True))
-    at_3 = lambda state: state.locals[0].op is not None and state.locals[0].op.args[0] == 3  # noqa: E731
-    assert found.odds(at_3) == Fraction(1, 3)
+    # That the walk goes on from a state in the middle changes nothing for coming there.
+    for at in range(start + 1, top):
+        there = lambda s, at=at: s.locals[0].op is not None and s.locals[0].op.args[0] == at  # noqa: E731
+        assert found.odds(there) == Fraction(start, at)
 
 
 def test_what_goes_on_for_ever_is_an_outcome():
@@ -181,13 +180,13 @@ def test_a_stopped_search_knows_a_part():
     """Wherever it stops: numbers are those so far, never more than the truth."""
     scenario = SCENARIOS["waiting"](True)
     whole = explore(scenario)
-    truth = {each.name: each for each in whole.outcomes(key(scenario))}
+    truth = {each.name: each for each in whole.outcomes(end_of(scenario))}
     parts = 0
     for states_max in range(1, whole.states):
         found = explore(scenario, states_max=states_max)
         assert not found.complete
         assert found.stopped == f"more than {states_max} states"
-        so_far = found.outcomes(key(scenario))
+        so_far = found.outcomes(end_of(scenario))
         for each in so_far:
             assert each.odds <= truth[each.name].odds
             assert each.schedules <= truth[each.name].schedules
@@ -201,7 +200,7 @@ def test_a_stopped_search_knows_a_part():
 def test_a_coin_meets_the_odds(weights):
     """4,000 runs with seeds 0, 1, 2 ...; 3.3 standard deviations are 99.9 %."""
     scenario = SCENARIOS["waiting"](False)
-    exact = {e.name: e.odds for e in explore(scenario).outcomes(key(scenario), weights)}
+    exact = {e.name: e.odds for e in explore(scenario).outcomes(end_of(scenario), weights)}
     runs, met = 4000, dict.fromkeys(exact, 0)
     for seed in range(runs):
         end = run_to_end(scenario, coin(seed, weights))
@@ -209,17 +208,6 @@ def test_a_coin_meets_the_odds(weights):
     for end, odds in exact.items():
         assert abs(met[end] - runs * odds) <= 3.3 * float(runs * odds * (1 - odds)) ** 0.5
     assert len(exact) > 2
-
-
-def test_weights_are_checked():
-    found = explore(cells(steps(1), steps(1)))
-    for weights in ({"z": 1}, {"a": 0}, {"a": -1}, {"a": 1.5}):
-        with pytest.raises(SearchError):
-            found.outcomes(str, weights)
-
-
-def test_a_verdict_needs_no_odds():
-    assert explore(SCENARIOS["choices"](True)).always(lambda state: True) is Verdict.HOLDS
 
 
 def test_odds_of_a_run_that_begins_later():
@@ -239,10 +227,6 @@ def test_odds_of_a_run_that_begins_later():
         found.odds_from(end_of(scenario), [[moves["c"]] * 3])
 
 
-def end_of(scenario):
-    return lambda state: str(outcome_of(scenario, state))
-
-
 def odds_from_by_hand(scenario, start, weights):
     """`odds_by_hand` after these moves; whoever is stuck counts as a deadlock."""
     state = scenario.initial()
@@ -250,6 +234,25 @@ def odds_from_by_hand(scenario, start, weights):
         state, _ = scenario.step(state, move)
     found = {}
     for end, (_, odds) in odds_by_hand(scenario, weights, state).items():
-        name = str(end) if len(end[1]) == len(scenario.actors) else "deadlock"
+        name = end if len(end[1]) == len(scenario.actors) else "deadlock"
         found[name] = found.get(name, 0) + odds
     return found
+
+
+@pytest.mark.parametrize(
+    ("weights", "says"),
+    [
+        ({"c": 2}, "no actor 'c' to give a weight to"),
+        ({"a": 0}, "weight of 'a' must be a whole number or a Fraction above 0, not 0"),
+        ({"a": -1}, "not -1"),
+        ({"a": 0.5}, "not 0.5"),
+        ({"a": True}, "not True"),
+    ],
+)
+def test_what_is_no_weight_is_told(weights, says):
+    """By the odds and by the coin."""
+    scenario = cells(steps(1), steps(1))
+    with pytest.raises(SearchError, match=says):
+        explore(scenario).outcomes(str, weights)
+    with pytest.raises(SearchError, match=says):
+        run_to_end(scenario, coin(1, weights))

@@ -1,10 +1,12 @@
 """An op is a description: calling one does nothing until somebody runs it."""
 
+import doctest
 import itertools
 
 import pytest
 from small import Cells, cells, load, store
 
+from mmsim import engine
 from mmsim.engine.explore import explore
 from mmsim.engine.op import NOTHING, Op, atomic, blocking, choice
 from mmsim.engine.schedule import one_after_another
@@ -123,3 +125,9 @@ def test_readers_find_it_at_the_event_and_the_search_does_not_look_at_it():
     found = [explore(each) for each in (talking, quiet)]
     assert found[0].states == found[1].states
     assert found[0].edges == found[1].edges
+
+
+def test_the_page_that_shows_the_engine_says_what_happens():
+    result = doctest.testmod(engine)
+    assert result.attempted >= 15
+    assert result.failed == 0

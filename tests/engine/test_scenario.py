@@ -1,30 +1,11 @@
 """The only transition: what it returns, what it refuses, what it leaves alone."""
 
 import pytest
-from small import Cells, cells, load, nop, store
+from small import Cells, ask, cells, increment, store, wait_for_x
 
 from mmsim.engine.actor import Actor
-from mmsim.engine.op import ModelError, blocking, choice
+from mmsim.engine.op import ModelError
 from mmsim.engine.scenario import Move, Scenario
-
-
-def _closed(world, me, cell):
-    return None if world.cells[cell] else f"{cell} is closed"
-
-
-@blocking(_closed)
-def enter(world, me, cell):
-    world.cells[cell] = 0
-
-
-@choice(lambda world, me: ("ok", "fail"))
-def ask(world, me, outcome):
-    return outcome == "ok"
-
-
-def increment():
-    value = yield load("x")
-    yield store("x", value + 1)
 
 
 def asker():
@@ -32,12 +13,12 @@ def asker():
     return answer
 
 
-def enterer():
-    yield enter("door")
+def waiter():
+    yield wait_for_x()
 
 
 def opener():
-    yield store("door", 1)
+    yield store("x", 1)
 
 
 def test_a_step_answers_the_new_state_and_an_event():
@@ -66,26 +47,26 @@ def test_every_earlier_state_stays_as_it_was():
 
 
 def test_giving_up_the_old_state_changes_it_in_place():
-    scenario = cells(opener, door=0)
+    scenario = cells(opener, x=0)
     start = scenario.initial()
     after, _ = scenario.step(start, Move("a"), keep=False)
     assert after.world is start.world
-    assert scenario.initial().world.cells == {"door": 0}
+    assert scenario.initial().world.cells == {"x": 0}
 
 
 def test_a_blocked_actor_says_why_and_is_no_move():
-    scenario = cells(enterer, opener, door=0)
+    scenario = cells(waiter, opener, x=0)
     state = scenario.initial()
-    assert scenario.blocked(state, "a") == "door is closed"
+    assert scenario.blocked(state, "a") == "x is 0"
     assert scenario.moves(state) == [Move("b")]
-    with pytest.raises(ModelError, match="'a' can't move: door is closed"):
+    with pytest.raises(ModelError, match="'a' can't move: x is 0"):
         scenario.step(state, Move("a"))
     state, _ = scenario.step(state, Move("b"))
     assert scenario.moves(state) == [Move("a")]
 
 
 def test_an_actor_that_has_finished_can_not_move():
-    scenario = cells(opener, door=0)
+    scenario = cells(opener, x=0)
     state, _ = scenario.step(scenario.initial(), Move("a"))
     assert scenario.moves(state) == []
     assert scenario.blocked(state, "a") == "finished"
@@ -94,36 +75,17 @@ def test_an_actor_that_has_finished_can_not_move():
 
 
 def test_the_environment_decides_by_the_move():
-    scenario = cells(asker)
+    """Moves come in the order of the actors and print as schedules write them."""
+    scenario = cells(opener, asker, opener, x=0)
     state = scenario.initial()
-    assert scenario.moves(state) == [Move("a", "ok"), Move("a", "fail")]
-    assert scenario.results(scenario.step(state, Move("a", "ok"))[0]) == {"a": True}
-    assert scenario.results(scenario.step(state, Move("a", "fail"))[0]) == {"a": False}
-
-
-def test_results_name_only_who_has_finished():
-    scenario = cells(opener, increment, door=0, x=0)
-    state, _ = scenario.step(scenario.initial(), Move("a"))
-    assert scenario.results(state) == {"a": None}
-
-
-def test_moves_come_in_the_order_of_the_actors():
-    def path():
-        yield nop()
-
-    assert cells(path, asker, path).moves(cells(path, asker, path).initial()) == [
-        Move("a"),
-        Move("b", "ok"),
-        Move("b", "fail"),
-        Move("c"),
-    ]
+    assert [str(move) for move in scenario.moves(state)] == ["a", "b:ok", "b:fail", "c"]
+    assert scenario.results(state) == {}
+    for outcome, answer in (("ok", True), ("fail", False)):
+        assert scenario.results(scenario.step(state, Move("b", outcome))[0]) == {"b": answer}
+    with pytest.raises(ModelError, match="'b' moves without an outcome"):
+        scenario.step(state, Move("b"))
 
 
 def test_two_actors_can_not_share_a_name():
     with pytest.raises(ModelError, match="two actors share a name"):
         Scenario("twins", Cells(), (Actor("a", opener), Actor("a", opener)))
-
-
-def test_a_move_prints_as_a_schedule_writes_it():
-    assert str(Move("a")) == "a"
-    assert str(Move("a", "fail")) == "a:fail"

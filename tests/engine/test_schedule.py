@@ -4,38 +4,19 @@ import random
 from fractions import Fraction
 
 import pytest
-from small import cells, load, nop, steps, store
+from small import ask, cells, load, steps, store, wait_for_x
 
-from mmsim.engine.explore import SearchError
-from mmsim.engine.op import blocking, choice
 from mmsim.engine.scenario import Move
 from mmsim.engine.schedule import (
     MOVES_MAX,
     ScheduleError,
     coin,
-    in_turn,
     one_after_another,
     parse,
-    random_priorities,
     render,
     replaying,
 )
 from mmsim.engine.trace import record
-
-
-@choice(lambda world, me: ("ok", "fail"))
-def ask(world, me, outcome):
-    return outcome
-
-
-@blocking(lambda world, me: None if world.cells["x"] else "x is 0")
-def wait_for_x(world, me):
-    return None
-
-
-def two_steps():
-    yield nop()
-    yield nop()
 
 
 def asker():
@@ -95,12 +76,6 @@ def test_a_schedule_has_a_longest_length():
         parse("a*999999 a*2", ["a"])
 
 
-def test_replaying_stops_after_the_last_move():
-    scenario = cells(two_steps, two_steps)
-    trace = record(scenario, replaying(parse("b a", ["a", "b"])))
-    assert render(trace.moves) == "b a"
-
-
 def test_replaying_an_impossible_move_says_who_could_move():
     scenario = cells(waiter, setter, x=0)
     with pytest.raises(ScheduleError, match=r"move 2: 'a' can't move \(x is 0\); who can: b"):
@@ -113,59 +88,34 @@ def test_replaying_wants_an_outcome_only_where_there_is_a_choice():
     with pytest.raises(ScheduleError, match="move 1: write one of a:ok, a:fail instead of a"):
         record(cells(asker), replaying(parse("a", ["a"])))
     with pytest.raises(ScheduleError, match="move 1: write one of a instead of a:ok"):
-        record(cells(two_steps), replaying(parse("a:ok", ["a"])))
+        record(cells(steps(2)), replaying(parse("a:ok", ["a"])))
 
 
 def test_one_after_another():
-    assert moves_of(cells(two_steps, two_steps), one_after_another) == "a*2 b*2"
+    assert moves_of(cells(steps(2), steps(2)), one_after_another) == "a*2 b*2"
     assert moves_of(cells(waiter, setter, x=0), one_after_another) == "b*2 a"
     assert moves_of(cells(asker), one_after_another) == "a:ok*4"
 
 
-def test_in_turn_skips_whoever_is_blocked():
-    assert moves_of(cells(two_steps, two_steps), in_turn()) == "a b a b"
-    assert moves_of(cells(waiter, setter, x=0), in_turn()) == "b*2 a"
-
-
 def test_a_coin_is_its_seed():
-    scenario = cells(asker, two_steps, two_steps)
+    scenario = cells(asker, steps(2), steps(2))
     runs = [moves_of(scenario, coin(seed)) for seed in range(20)]
     assert runs == [moves_of(scenario, coin(seed)) for seed in range(20)]
     assert len(set(runs)) > 10
     assert any("fail" in run for run in runs)
 
 
-def test_a_coin_tosses_for_actors_first_then_for_outcomes():
-    """One actor with two outcomes against one with none: each begins about half of the runs."""
-    scenario = cells(asker, two_steps)
-    first = [record(scenario, coin(seed)).moves[0].actor for seed in range(200)]
-    assert 70 < first.count("a") < 130
-
-
 def test_the_runs_of_a_coin_stay_what_they_are():
     """A seed is a name that people write down: the same one has to mean the same run for good."""
-    scenario = cells(asker, two_steps)
+    scenario = cells(asker, steps(2))
     assert moves_of(scenario, coin(0)) == "b a:fail b a:fail a:ok a:fail"
     assert moves_of(scenario, coin(1)) == "a:ok b*2 a:fail a:ok*2"
     loaded = coin(0, {"a": 3, "a:ok": Fraction(1, 2)})
     assert moves_of(scenario, loaded) == "b a:fail b a:fail*3"
 
 
-def share(scenario, move, runs, weights):
-    first = [record(scenario, coin(seed, weights)).moves[0] for seed in range(runs)]
-    return sum(str(each) == move for each in first) / runs
-
-
-def test_weights_load_the_coin():
-    """Against the odds of the same step, by arithmetic: 3/(3+1), and 1/(1+4) of that."""
-    scenario, weights = cells(asker, two_steps), {"a": 3, "a:fail": 4}
-    assert abs(share(scenario, "b", 2000, weights) - 1 / 4) < 0.04
-    assert abs(share(scenario, "a:ok", 2000, weights) - 3 / 4 * 1 / 5) < 0.04
-    assert abs(share(scenario, "a:fail", 2000, weights) - 3 / 4 * 4 / 5) < 0.04
-
-
 def test_weights_can_be_fractions_of_any_size():
-    scenario = cells(two_steps, two_steps)
+    scenario = cells(steps(2), steps(2))
     never = {"a": Fraction(1, 10**30)}
     assert all(moves_of(scenario, coin(seed, never)) == "b*2 a*2" for seed in range(50))
     same = [
@@ -173,64 +123,3 @@ def test_weights_can_be_fractions_of_any_size():
         for seed in range(50)
     ]
     assert same == [moves_of(scenario, coin(seed)) for seed in range(50)]
-
-
-@pytest.mark.parametrize(
-    ("weights", "says"),
-    [
-        ({"c": 2}, "no actor 'c' to give a weight to"),
-        ({"a": 0}, "weight of 'a' must be a whole number or a Fraction above 0, not 0"),
-        ({"a": 0.5}, "not 0.5"),
-        ({"a": True}, "not True"),
-    ],
-)
-def test_what_is_no_weight_is_told(weights, says):
-    with pytest.raises(SearchError, match=says):
-        moves_of(cells(two_steps, two_steps), coin(1, weights))
-
-
-def test_priorities_without_a_change_run_one_after_another():
-    scenario = cells(steps(3), steps(3), steps(3))
-    orders = {moves_of(scenario, random_priorities(seed, depth=1, steps=9)) for seed in range(60)}
-    assert orders == {
-        f"{x}*3 {y}*3 {z}*3" for x in "abc" for y in "abc" for z in "abc" if len({x, y, z}) == 3
-    }
-
-
-def test_priorities_change_at_most_so_often():
-    """With depth d somebody is interrupted at most d - 1 times, and every such schedule comes."""
-    scenario = cells(steps(3), steps(3))
-    seen = {moves_of(scenario, random_priorities(seed, depth=2, steps=6)) for seed in range(300)}
-    cut = {f"{x}*{n} {y}*3 {x}*{3 - n}".replace("*1", "") for x, y in ("ab", "ba") for n in (1, 2)}
-    assert seen == {"a*3 b*3", "b*3 a*3", *cut}
-
-
-def test_priorities_keep_their_promise():
-    """A bug of depth 2 in at least 1 of n * k ** (2 - 1) runs: here n = 2 actors, k = 4 steps."""
-
-    def increment():
-        value = yield load("x")
-        yield store("x", value + 1)
-
-    scenario = cells(increment, increment, x=0)
-    runs = [record(scenario, random_priorities(seed, depth=2, steps=4)) for seed in range(800)]
-    lost = sum(run.last.world.cells["x"] == 1 for run in runs)
-    assert lost / len(runs) > 1 / (2 * 4)
-
-
-def test_priorities_are_their_seed_and_pass_over_whoever_is_blocked():
-    scenario = cells(waiter, setter, x=0)
-    for seed in range(20):
-        assert moves_of(scenario, random_priorities(seed, depth=2, steps=3)) == "b*2 a"
-    scenario = cells(asker, two_steps)
-    runs = [moves_of(scenario, random_priorities(seed, depth=3, steps=6)) for seed in range(20)]
-    assert runs == [
-        moves_of(scenario, random_priorities(seed, depth=3, steps=6)) for seed in range(20)
-    ]
-    assert len(set(runs)) > 10
-
-
-@pytest.mark.parametrize(("depth", "steps"), [(0, 5), (2, 0)])
-def test_a_depth_is_at_least_one(depth, steps):
-    with pytest.raises(ValueError, match="must be at least 1"):
-        random_priorities(1, depth=depth, steps=steps)

@@ -5,18 +5,13 @@ from __future__ import annotations
 from math import comb, factorial
 
 import pytest
-from small import Cells, all_runs, cells, increment, nop, outcome_of, steps
+from small import Cells, all_runs, cells, increment, nop, outcome_of, steps, wait_for_x
 
 from mmsim.engine.actor import Actor
 from mmsim.engine.explore import SearchError, Verdict, always, explore, search, sometimes
-from mmsim.engine.op import ModelError, atomic, blocking
+from mmsim.engine.op import ModelError, atomic
 from mmsim.engine.scenario import Scenario
 from mmsim.engine.schedule import render
-
-
-@blocking(lambda world, me: None if world.cells["x"] else "x is 0")
-def wait_for_x(world, me):
-    return None
 
 
 def waiter():
@@ -60,21 +55,6 @@ def test_a_bound_leaves_the_schedules_with_few_preemptions(paths, bound, merge):
         end: sum(other == end for _, other in within) for _, end in within
     }
     assert all(preemptions(scenario, each.shortest) <= bound for each in outcomes)
-
-
-def test_a_lost_update_needs_one_preemption():
-    def lost(state):
-        return all(local.finished for local in state.locals) and state.world.cells["x"] == 1
-
-    assert explore(cells(increment, increment, x=0), preemptions_max=0).shortest(lost) is None
-    found = explore(cells(increment, increment, x=0), preemptions_max=1)
-    assert render(found.shortest(lost)) == "a b*2 a"
-
-
-def test_no_preemptions_leave_the_orders_of_the_actors():
-    for n in (1, 2, 3, 4):
-        found = explore(cells(*[steps(3)] * n), preemptions_max=0)
-        assert found.schedules() == factorial(n)
 
 
 # -- actors that are alike
@@ -178,71 +158,39 @@ def test_properties_have_names_verdicts_and_schedules():
         always("x stays small", lambda state: state.world.cells["x"] <= 2),
         always("x is never 1", lambda state: state.world.cells["x"] != 1),
         sometimes("x gets 2", lambda state: state.world.cells["x"] == 2),
+        sometimes("x gets 1", lambda state: state.world.cells["x"] == 1),
         sometimes("x gets 3", lambda state: state.world.cells["x"] == 3),
     ]
-    findings = explore(cells(increment, increment, x=0), properties=claims).findings
-    assert [(each.name, each.verdict) for each in findings] == [
-        ("x stays small", Verdict.HOLDS),
-        ("x is never 1", Verdict.BROKEN),
-        ("x gets 2", Verdict.HOLDS),
-        ("x gets 3", Verdict.BROKEN),
-    ]
-    assert [each.schedule and render(each.schedule) for each in findings] == [
-        None,
-        "a*2",
-        "a*2 b*2",
-        None,
-    ]
-    stopped = explore(cells(increment, increment, x=0), properties=claims, states_max=5).findings
-    assert [each.verdict for each in stopped] == [
-        Verdict.NOT_FINISHED,
-        Verdict.BROKEN,
-        Verdict.NOT_FINISHED,
-        Verdict.NOT_FINISHED,
-    ]
+    H, B, N = Verdict.HOLDS, Verdict.BROKEN, Verdict.NOT_FINISHED
+    for states_max, verdicts in ((99, [H, B, H, H, B]), (5, [N, B, N, H, N])):
+        found = explore(cells(increment, increment, x=0), properties=claims, states_max=states_max)
+        assert [each.name for each in found.findings] == [each.name for each in claims]
+        assert [each.verdict for each in found.findings] == verdicts
+        ask = [found.always if each.always else found.sometimes for each in claims]
+        assert [do(each.test) for do, each in zip(ask, claims, strict=True)] == verdicts
+        schedules = [each.schedule and render(each.schedule) for each in found.findings]
+        assert schedules == [None, "a*2", "a*2 b*2" if found.complete else None, "a*2", None]
+        assert found.shortest(claims[4].test) is None
+    assert N.value == "search not finished"
 
 
-# -- progress and a stop
+# -- bit by bit, and a stop
 
 
-def test_progress_is_told_and_can_stop_the_search():
-    seen = []
-
-    def three_times(found):
-        seen.append((found.expanded, found.complete, found.stopped))
-        return len(seen) < 3
-
-    found = explore(cells(*[steps(6)] * 3), progress=three_times, every=50)
-    assert seen == [
-        (50, False, "interrupted"),
-        (100, False, "interrupted"),
-        (150, False, "interrupted"),
-    ]
-    assert not found.complete
-    assert found.stopped == "interrupted"
-    assert found.expanded == 150 < found.states < 7**3
-    assert found.always(lambda state: True) is Verdict.NOT_FINISHED
-    assert found.edges == sum(len(found.targets_of(number)) for number in range(found.states))
-
-
-def test_progress_that_says_nothing_goes_on():
-    calls = []
-    found = explore(cells(*[steps(6)] * 3), progress=calls.append, every=50)
-    assert found.complete
-    assert found.states == 7**3
-    assert len(calls) == 7  # after 50, 100 ... 300 of 343 states, and at the end
-
-
-def test_a_search_can_be_left_and_taken_up_again():
-    """Somebody who shows it bit by bit: the same result grows, also for questions in between."""
-    bits = search(cells(*[steps(4)] * 2), every=10)
-    first = next(bits)
-    assert (first.expanded, first.schedules()) == (10, 0)
+def test_a_search_can_be_left_asked_and_taken_up_again():
+    """The same result grows; what is asked in between is about the part that was searched."""
+    bits, seen = search(cells(*[steps(6)] * 3), every=50), []
     for found in bits:
-        assert found is first
-    assert found.complete
-    assert found.stopped == ""
-    assert found.schedules() == comb(8, 4)
+        seen.append((found.expanded, found.complete, found.stopped))
+        if found.expanded == 50:
+            first = found
+            assert found.expanded < found.states < 7**3
+            assert found.schedules() == 0
+            assert found.always(lambda state: True) is Verdict.NOT_FINISHED
+            assert found.edges == sum(len(found.targets_of(n)) for n in range(found.states))
+    assert seen == [(n, False, "interrupted") for n in range(50, 343, 50)] + [(343, True, "")]
+    assert found is first
+    assert found.schedules() == factorial(18) // factorial(6) ** 3
 
 
 def test_a_bug_of_the_model_comes_with_its_schedule():

@@ -5,7 +5,7 @@ from small import cells, load, nop, store
 
 from mmsim.engine import trace as trace_module
 from mmsim.engine.op import ModelError
-from mmsim.engine.schedule import in_turn, one_after_another, replaying
+from mmsim.engine.schedule import coin, one_after_another, replaying
 from mmsim.engine.trace import STRIDE, record, run_to_end
 
 STEPS = 3 * STRIDE + 5
@@ -84,7 +84,7 @@ def test_running_to_the_end_gives_the_state_that_recording_gives():
         yield store("y", value)
 
     scenario = cells(counter, other, x=0, y=0)
-    kept, passed = record(scenario, in_turn()).last, run_to_end(scenario, in_turn())
+    kept, passed = record(scenario, coin(1)).last, run_to_end(scenario, coin(1))
     assert kept.world.cells == passed.world.cells
     assert scenario.results(kept) == scenario.results(passed)
     assert scenario.initial().world.cells == {"x": 0, "y": 0}

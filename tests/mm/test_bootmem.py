@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mmsim.flags import MIGRATE_CMA, MIGRATE_MOVABLE
+from mmsim.constants import MIGRATE_CMA, MIGRATE_MOVABLE
 from mmsim.mm.bootmem import boot
 from mmsim.mm.page_alloc import alloc_pages, request
 from mmsim.mm.untouched import pages

@@ -3,13 +3,13 @@
 import pytest
 from small import NR, ORDER, PFN, do, folio, isolated, memory, outcome_of
 
+from mmsim.constants import DEACTIVATE_FILE, LRU_ADD, PAGEVEC_SIZE
 from mmsim.engine.actor import Actor
 from mmsim.engine.explore import Verdict, explore
 from mmsim.engine.scenario import Scenario
 from mmsim.engine.schedule import one_after_another, parse, replaying
 from mmsim.engine.trace import record
 from mmsim.errno import EINVAL, ENOMEM
-from mmsim.flags import DEACTIVATE_FILE, LRU_ADD
 from mmsim.mm.drop_caches import drop_caches
 from mmsim.mm.filemap import find_get_entry
 from mmsim.mm.folio import Extent
@@ -17,7 +17,6 @@ from mmsim.mm.gup import pin_user_pages_remote
 from mmsim.mm.swap import batch_add, folio_isolate_lru, lru_add_drain_all
 from mmsim.mm.versions import VERSIONS
 from mmsim.strangers import locker, stranger, truncater
-from mmsim.units import PAGEVEC_SIZE
 
 ME = "drop_caches"
 

@@ -3,9 +3,8 @@
 import pytest
 from small import NR, folio, isolated
 
-from mmsim.flags import ANON
+from mmsim.constants import ANON, HPAGE_PMD_ORDER
 from mmsim.mm.folio import Folio, Page, expected_refs, extra_pins, replace
-from mmsim.units import HPAGE_PMD_ORDER
 
 
 @pytest.mark.parametrize(

@@ -3,17 +3,16 @@
 import pytest
 from small import NR, PFN, folio, memory
 
+from mmsim.constants import ACTIVATE, DEACTIVATE_FILE, GUP_PIN_COUNTING_BIAS, LRU_ADD
 from mmsim.engine.actor import Actor
 from mmsim.engine.scenario import Scenario
 from mmsim.engine.trace import run_to_end
 from mmsim.errno import EFAULT, ENOMEM
-from mmsim.flags import ACTIVATE, DEACTIVATE_FILE, LRU_ADD
 from mmsim.mm.gup import Extent, pin_user_pages_remote
 from mmsim.mm.swap import batch_add
 from mmsim.mm.versions import VERSIONS
 from mmsim.script import Cue, Position, Script, Scripted
 from mmsim.strangers import isolator, stranger
-from mmsim.units import GUP_PIN_COUNTING_BIAS
 
 ALL = tuple(VERSIONS)
 ACQUIRED, RELEASED = "nr_foll_pin_acquired", "nr_foll_pin_released"

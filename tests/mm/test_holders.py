@@ -3,13 +3,13 @@
 import pytest
 from small import NR, PFN, do, folio, memory, outcome_of
 
+from mmsim.constants import DEACTIVATE_FILE, GUP_PIN_COUNTING_BIAS
 from mmsim.engine.actor import Actor
 from mmsim.engine.explore import Verdict, explore
 from mmsim.engine.scenario import Scenario
 from mmsim.engine.schedule import one_after_another, parse, replaying
 from mmsim.engine.trace import record
 from mmsim.errno import EFAULT, ENOMEM
-from mmsim.flags import DEACTIVATE_FILE
 from mmsim.mm.folio import Extent
 from mmsim.mm.gup import pin_user_pages_remote
 from mmsim.mm.holders import (
@@ -24,7 +24,6 @@ from mmsim.mm.holders import (
 from mmsim.mm.rmap import try_to_migrate
 from mmsim.mm.versions import VERSIONS
 from mmsim.strangers import truncater
-from mmsim.units import GUP_PIN_COUNTING_BIAS
 
 LEAVING = [direct_io, gup_fast, fault, fault_around, lookup]
 STAYING = [permanent_pin, undrained_batch]

@@ -9,11 +9,7 @@ from typing import NamedTuple
 import pytest
 from small import NR, PFN, isolated, memory
 
-from mmsim.engine.actor import Actor
-from mmsim.engine.scenario import Scenario
-from mmsim.engine.trace import run_to_end
-from mmsim.errno import EAGAIN, EBUSY, ENOMEM
-from mmsim.flags import (
+from mmsim.constants import (
     MIGRATE_ASYNC,
     MIGRATE_SYNC,
     MR_CONTIG_RANGE,
@@ -21,6 +17,10 @@ from mmsim.flags import (
     MR_NUMA_MISPLACED,
     MR_SYSCALL,
 )
+from mmsim.engine.actor import Actor
+from mmsim.engine.scenario import Scenario
+from mmsim.engine.trace import run_to_end
+from mmsim.errno import EAGAIN, EBUSY, ENOMEM
 from mmsim.mm.folio import Page
 from mmsim.mm.migrate import migrate_pages, putback_movable_pages
 from mmsim.mm.versions import VERSIONS

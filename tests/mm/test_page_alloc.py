@@ -7,7 +7,7 @@ import random
 import pytest
 from plain_zone import PlainZone
 
-from mmsim.flags import (
+from mmsim.constants import (
     MIGRATE_CMA,
     MIGRATE_ISOLATE,
     MIGRATE_MOVABLE,

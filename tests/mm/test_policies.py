@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from mmsim.conformance.operations import run_gup
+from mmsim.constants import REASONS
 from mmsim.engine.scenario import Move
 from mmsim.engine.schedule import render
-from mmsim.flags import REASONS
 from mmsim.mm.versions import (
     DECISIONS,
     DRAIN,

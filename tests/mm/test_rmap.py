@@ -3,8 +3,8 @@
 import pytest
 from small import NR, PFN, do, folio, isolated, memory
 
+from mmsim.constants import ANON
 from mmsim.errno import EFAULT
-from mmsim.flags import ANON
 from mmsim.mm.filemap import folio_lock
 from mmsim.mm.rmap import (
     folio_mapped,

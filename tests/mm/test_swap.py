@@ -3,7 +3,7 @@
 import pytest
 from small import PFN, do, folio, isolated, memory
 
-from mmsim.flags import ACTIVATE, DEACTIVATE_FILE, LRU_ADD
+from mmsim.constants import ACTIVATE, DEACTIVATE_FILE, LRU_ADD, PAGEVEC_SIZE
 from mmsim.mm.folio import ISOLATION
 from mmsim.mm.swap import (
     batch_add,
@@ -15,7 +15,6 @@ from mmsim.mm.swap import (
     lru_add_drain_all,
     putback_lru_page,
 )
-from mmsim.units import PAGEVEC_SIZE
 
 
 def pages(n, **fields):

@@ -6,6 +6,7 @@ import random
 import pytest
 from small import NR, PFN, folio, memory
 
+from mmsim.constants import HPAGE_PMD_ORDER, MIGRATE_CMA, PAGE_SIZE
 from mmsim.engine.actor import Actor
 from mmsim.engine.explore import explore
 from mmsim.engine.op import ModelError
@@ -13,7 +14,6 @@ from mmsim.engine.scenario import Scenario
 from mmsim.engine.schedule import coin
 from mmsim.engine.trace import record, run_to_end
 from mmsim.errno import EEXIST, EFAULT, EINVAL, ENOMEM, ENOSPC
-from mmsim.flags import MIGRATE_CMA
 from mmsim.mm.container import Container, Dma, IommuMap, Limits
 from mmsim.mm.folio import Extent
 from mmsim.mm.gup import stretch
@@ -23,7 +23,6 @@ from mmsim.mm.vfio import MapDma, vfio_dma_do_map
 from mmsim.mm.world import Environment, World
 from mmsim.script import Cue, Script, Scripted
 from mmsim.strangers import isolator, locker, pinner, stranger
-from mmsim.units import HPAGE_PMD_ORDER, PAGE_SIZE
 
 ALL = tuple(VERSIONS)
 ACQUIRED, RELEASED = "nr_foll_pin_acquired", "nr_foll_pin_released"

@@ -3,11 +3,11 @@
 import pytest
 from small import NR, PFN, folio, isolated, memory
 
+from mmsim.constants import MIGRATE_SYNC, MR_LONGTERM_PIN
 from mmsim.engine.actor import Actor
 from mmsim.engine.op import ModelError
 from mmsim.engine.scenario import Scenario
 from mmsim.engine.schedule import coin
-from mmsim.flags import MIGRATE_SYNC, MR_LONGTERM_PIN
 from mmsim.mm.folio import ISOLATION, Page
 from mmsim.mm.gup import Extent, pin_user_pages_remote
 from mmsim.mm.migrate import migrate_pages, putback_movable_pages

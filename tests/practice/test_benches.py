@@ -9,8 +9,8 @@ import sys
 from itertools import product
 
 import pytest
+from lint import lint_module
 
-from mmsim.engine.lint import lint_module
 from mmsim.knobs import KnobError
 from mmsim.mm.folio import ISOLATION, NEW_PAGE
 from mmsim.practice.benches import (

@@ -5,13 +5,11 @@ from __future__ import annotations
 import sys
 
 from mmsim.engine.explore import explore
-from mmsim.engine.sample import sample
-from mmsim.engine.schedule import render
+from mmsim.engine.schedule import render, sample
 from mmsim.mm.versions import VERSIONS
 from mmsim.practice.mutants import deaths
 from mmsim.scenarios import SMALL, make, split_race
 from mmsim.scenarios.hosts import host
-from mmsim.sharecode import decode, encode
 from mmsim.views.chances import chances, chances_svg
 from mmsim.views.columns import columns_svg
 from mmsim.views.flow import flow_svg
@@ -85,11 +83,9 @@ def schedules() -> dict[str, str]:
 
 
 def others() -> dict[str, object]:
-    """A share code, there and back; what a mutation kills."""
-    situation = make("pin_versus", "v3", SMALL)
-    code = encode(situation, situation.run().moves)
+    """The schedule of the usual run; what a mutation kills."""
     return {
-        "code": [code, decode(code).schedule],
+        "usual": render(make("pin_versus", "v3", SMALL).run().moves),
         "deaths": [(each.property, render(each.schedule)) for each in deaths("no putback")],
     }
 

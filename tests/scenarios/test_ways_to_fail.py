@@ -35,7 +35,7 @@ def runs_by_a_coin(version, weights):
     for seed in range(RUNS):
         state, choose = situation.initial(), coin(seed, weights)
         while situation.moves(state):
-            state, _, _ = situation.advance(state, choose(situation, state))
+            state, _ = situation.step(state, choose(situation, state))
         outcome = situation.outcome(state)
         met[outcome] = met.get(outcome, 0) + 1
     return met

@@ -7,10 +7,10 @@ from typing import Any
 
 from small import NR, PFN, isolated, memory
 
+from mmsim.constants import ANON, SHMEM
 from mmsim.engine.actor import Actor
 from mmsim.engine.op import Op
 from mmsim.engine.scenario import Scenario, State
-from mmsim.flags import ANON, SHMEM
 from mmsim.mm.folio import ISOLATION, Page
 from mmsim.mm.huge_memory import split_huge_page_to_list
 from mmsim.mm.versions import Version, get

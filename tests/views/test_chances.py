@@ -10,8 +10,8 @@ from small import all_runs, cells, nop
 from svg_rules import readable, words
 
 from mmsim.engine.explore import explore
-from mmsim.engine.sample import UNFINISHED, along, sample
 from mmsim.engine.scenario import Move
+from mmsim.engine.schedule import UNFINISHED, along, sample
 from mmsim.scenarios import split_race, vfio_map
 from mmsim.views import chances as view
 from mmsim.views.chances import (
@@ -65,7 +65,7 @@ def test_a_run_that_does_not_end_is_counted_as_such(monkeypatch):
         while True:
             yield nop()
 
-    monkeypatch.setattr("mmsim.engine.sample.STEPS_MAX", 50)
+    monkeypatch.setattr("mmsim.engine.schedule.STEPS_MAX", 50)
     assert sample(cells(forever), lambda state: "done", 3, 0) == {UNFINISHED: 3}
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from mmsim.conformance.operations import OPERATIONS
-from mmsim.flags import REASONS
+from mmsim.constants import REASONS
 from mmsim.mm.versions import VERSIONS, get
 from mmsim.views.decision_tables import SPLITS, course_table, decision_table
 

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from mmsim.engine.found import Outcome
+from mmsim.engine.explore import Outcome
 from mmsim.engine.scenario import Move
 from mmsim.views.outcomes import outcome_table
 from mmsim.views.words import chance, count

@@ -12,6 +12,7 @@ from view_states import run
 
 import mmsim.mm
 import mmsim.strangers
+from mmsim.constants import PAGE_SIZE
 from mmsim.engine.actor import Actor
 from mmsim.engine.scenario import Scenario
 from mmsim.engine.schedule import one_after_another
@@ -33,7 +34,6 @@ from mmsim.mm.world import World
 from mmsim.practice.benches import workbench
 from mmsim.scenarios import split_race, vfio_map
 from mmsim.strangers import isolator, locker, pinner, stranger, truncater
-from mmsim.units import PAGE_SIZE
 from mmsim.views.run import fold, step_table, summary
 from mmsim.views.words import OPS, intent, sentence
 

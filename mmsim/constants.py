@@ -1,4 +1,21 @@
-"""Names the kernel gives to its choices: reasons and modes of migration, memory, counters."""
+"""Numbers and names that the kernel compiles in (x86-64, 4 KiB pages, 6.1-rc1).
+
+Sizes first; then the kernel's names for its choices: modes and reasons of migration, kinds of
+memory, migratetypes, per-CPU batches, counters of /proc/vmstat.
+"""
+
+PAGE_SIZE = 4096
+HPAGE_PMD_ORDER = 9
+HPAGE_PMD_NR = 1 << HPAGE_PMD_ORDER
+MAX_ORDER = 11
+"""Exclusive: the largest block the buddy allocator keeps has order 10."""
+PAGEBLOCK_ORDER = 9
+PAGEVEC_SIZE = 15
+"""Folios in a batch; 31 from 6.9 on."""
+VFIO_BATCH = 512
+GUP_PIN_COUNTING_BIAS = 1024
+MIGRATE_PASSES = 10
+FORCE_LOCK_FROM_PASS = 3
 
 MIGRATE_ASYNC, MIGRATE_SYNC_LIGHT, MIGRATE_SYNC = 0, 1, 2
 MODES = ("MIGRATE_ASYNC", "MIGRATE_SYNC_LIGHT", "MIGRATE_SYNC")
@@ -75,3 +92,6 @@ VMSTAT = (
     *ALLOC_COUNTERS,
     *DROP_COUNTERS,
 )
+
+REPORTED = ("thp_migration_fail", "thp_split_page_failed")
+"""The two counters of the report."""

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from mmsim.constants import REPORTED
 from mmsim.engine.trace import Trace
 from mmsim.scenarios import Situation
 
 Answer = int | str
-
-REPORTED = ("thp_migration_fail", "thp_split_page_failed")
 
 
 def counters_of(trace: Trace) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""The second half of an error message: what was probably meant, and what there is."""
+"""What a user did wrong, in one sentence: what is wrong, where, what was probably meant."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import difflib
 from collections.abc import Iterable
 
 LISTED_MAX = 12
+
+
+class UserError(ValueError):
+    """Something the user can mend.  The message is the one sentence that says how."""
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str:

@@ -1,0 +1,510 @@
+"""The command line: `mmsim run`, and the other commands that `mmsim --help` lists.
+
+Exit status: 0 all is well; 1 the model and what it was held against differ (conformance, compare),
+no path of the model explains the counters (diagnose), or the doctor found a problem; 2 the words, a
+file or a schedule could not be used, which is said in one sentence; 130 it was interrupted."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event
+from types import FrameType
+from typing import NoReturn
+
+from mmsim import __version__
+from mmsim import lab as workplace
+from mmsim.compare import COMPARED, NOT_COMPARED, FileComparison, compare_file
+from mmsim.conformance import check_file
+from mmsim.diagnose import explain, load, read
+from mmsim.engine import schedule
+from mmsim.engine.explore import (
+    DEADLOCK,
+    FOR_EVER,
+    STATES_MAX,
+    Exploration,
+    Outcome,
+    Verdict,
+    search,
+)
+from mmsim.engine.trace import Trace
+from mmsim.errors import UserError, nearest
+from mmsim.mm.versions import BASE, INVERTED, POLICIES, VERSIONS
+from mmsim.scenarios import SCENARIOS, Situation, make
+from mmsim.scenarios.situation import ISOLATION
+from mmsim.views import diagnosis
+from mmsim.views import run as views
+from mmsim.views.outcomes import outcome_table
+from mmsim.views.words import count
+
+INTERRUPTED = 130
+ISOLATION_HELP = (
+    '"isolation as meant": the tree of that version has the isolation test of a pin inverted;\n'
+    f"  {ISOLATION.name}={INVERTED} does the same and adds a round and a drain to each pin from CMA"
+)
+Run = Callable[[argparse.Namespace], int]
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, with one sentence instead of a usage text when something is wrong."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message} (see {self.prog} --help)")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        parser, commands = _parser()
+        if words and not words[0].startswith("-") and words[0] not in commands:
+            raise UserError(f"no command {words[0]!r}{nearest(words[0], commands)}")
+        args = parser.parse_args(words)
+        if args.command is None:
+            raise UserError(f"name a command: {', '.join(commands)}")
+        run: Run = args.run_command
+        return run(args)
+    except ValueError as error:
+        print(f"mmsim: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # `mmsim run ... | head` is a fair use
+        sys.stderr.close()
+        return 0
+    except KeyboardInterrupt:
+        print("mmsim: interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _parser() -> tuple[Parser, list[str]]:
+    """The parser of the whole command line, and the names of its commands."""
+    parser = Parser(prog="mmsim", description="Take one real Linux kernel bug apart.")
+    parser.add_argument("--version", action="version", version=f"mmsim {__version__}")
+    commands = parser.add_subparsers(dest="command", parser_class=Parser)
+
+    def command(name: str, run: Run, what: str, *, as_json: bool = True) -> Parser:
+        found = commands.add_parser(name, help=what, description=what)
+        found.set_defaults(run_command=run)
+        if as_json:
+            found.add_argument("--json", action="store_true", help="print the same as JSON")
+        return found
+
+    scenario_arguments(command("run", run, "run a scenario and print every step"))
+
+    found = command("replay", replay, "run a scenario by a schedule of your own")
+    scenario_arguments(found)
+    found.add_argument("schedule", metavar="SCHEDULE", help='who moves: "pin*9 stranger pin*3"')
+
+    what = "every order of the steps of a scenario: outcomes, counts, odds"
+    found = command("explore", explore, what)
+    scenario_arguments(found)
+    for spec in SCENARIOS.values():
+        if spec.searched:
+            found.epilog = f"{found.epilog}\n\n{_search_begins(spec.name)}"
+    found.add_argument(
+        "--states-max",
+        type=_number_from(1),
+        default=STATES_MAX,
+        metavar="N",
+        help=f"stop after so many states (default {STATES_MAX:,})",
+    )
+    found.add_argument(
+        "--preemptions-max",
+        type=_number_from(0),
+        metavar="N",
+        help="only schedules in which an actor that could go on is interrupted at most N times",
+    )
+    found.add_argument(
+        "--goal", metavar="NAME", help="is there an outcome with this in its name, and how soon?"
+    )
+
+    found = command("conformance", conformance, "hold the model against vectors")
+    found.add_argument("files", nargs="+", metavar="FILE", type=Path, help="vector files")
+
+    found = command("compare", compare, "hold the model against measured kernels")
+    found.add_argument("files", nargs="*", metavar="FILE", help=f"default: {' '.join(COMPARED)}")
+
+    found = command("diagnose", diagnose, "explain counters of /proc/vmstat that moved")
+    found.add_argument(
+        "before",
+        metavar="BEFORE",
+        help="/proc/vmstat before; or alone: lines such as 'thp_migration_fail +1', "
+        "or a trace with lines of mm_migrate_pages; - reads standard input",
+    )
+    found.add_argument("after", metavar="AFTER", nargs="?", help="/proc/vmstat afterwards")
+    known = ", ".join((*VERSIONS, *POLICIES))
+    found.add_argument("--kernel", metavar="V", help=f"only this version: {known}")
+    found.add_argument("--all", action="store_true", help="rarer situations, too, and every path")
+
+    found = command("lab", lab, "put the lessons into a folder and open them", as_json=False)
+    found.add_argument("folder", nargs="?", type=Path, metavar="FOLDER", help="for the lessons")
+    found.add_argument("--here", type=Path, metavar="NOTEBOOK", help="open this one, copy nothing")
+    found.add_argument("--port", type=int, help="port of the server")
+    found.add_argument("--no-browser", action="store_true", help="only print the address")
+
+    command("doctor", lambda args: workplace.doctor(), "check this installation", as_json=False)
+    return parser, list(commands.choices)
+
+
+def scenario_arguments(parser: Parser) -> None:
+    """What names a scenario: its name, --version, --set; and a list of all that there are."""
+    lines = [
+        "versions:",
+        *(f"  {row.name}: {row.full_title}" for row in VERSIONS.values()),
+        f"  {ISOLATION_HELP}",
+        f"policies (in no kernel of the time): {', '.join(POLICIES)}",
+        "scenarios and their knobs:",
+    ]
+    for spec in SCENARIOS.values():
+        lines += ["", f"{spec.name}: {spec.title}"]
+        lines += [
+            f"  {knob.name}={knob.default}: {knob.what}; {knob.values}" for knob in spec.knobs
+        ]
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = "\n".join(lines)
+    parser.add_argument("scenario", metavar="SCENARIO")
+    parser.add_argument(
+        "--version", dest="kernel", metavar="V", help=f"version or policy (default {BASE.name})"
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KNOB=VALUE", help="turn a knob; repeatable"
+    )
+
+
+def situation_of(args: argparse.Namespace, *, search: bool = False) -> Situation:
+    """The scenario that the command line names.  A `search` begins with smaller knobs."""
+    spec = SCENARIOS.get(args.scenario)
+    knobs: dict[str, object] = {**spec.searched} if search and spec else {}
+    for word in args.set:
+        name, equals, value = word.partition("=")
+        if not equals:
+            raise UserError(f"write --set KNOB=VALUE instead of --set {word}")
+        knobs[name.strip()] = value
+    return make(args.scenario, args.kernel or BASE.name, knobs, merge=search)
+
+
+def heading(situation: Situation) -> str:
+    """Which scenario this is, and which isolation test its pin has: two or three lines."""
+    version = situation.version
+    turned = " ".join(f"{name}={value}" for name, value in situation.knobs.items())
+    lines = [f"{situation.name}  version {version.name} ({version.title})", f"knobs     {turned}"]
+    if situation.isolation_told:
+        lines.append(f"isolation {situation.isolation_told}")
+    return "\n".join(lines)
+
+
+# -- run, replay
+
+
+def run(args: argparse.Namespace) -> int:
+    """`mmsim run`: a scenario as it goes by itself."""
+    situation = situation_of(args)
+    return _print_trace(situation, situation.run(), as_json=args.json)
+
+
+def replay(args: argparse.Namespace) -> int:
+    """`mmsim replay`: a scenario by a given schedule."""
+    situation = situation_of(args)
+    return _print_trace(situation, situation.replay(args.schedule), as_json=args.json)
+
+
+def _print_trace(situation: Situation, trace: Trace, *, as_json: bool) -> int:
+    told = schedule.render(trace.moves)
+    if as_json:
+        content = {
+            "scenario": situation.name,
+            "version": situation.version.name,
+            "knobs": situation.knobs,
+            "schedule": told,
+            "result": situation.result(trace.last),
+            "outcome": situation.outcome(trace.last),
+            "counters": dict(views.counters(trace)),
+            "steps": [
+                {
+                    "actor": event.actor,
+                    "step": event.op.kind.name,
+                    "arguments": [str(argument) for argument in event.op.args],
+                    "outcome": event.outcome,
+                    "answer": str(event.answer),
+                    "in": event.where[-1].function,
+                }
+                for event in trace.events
+            ],
+        }
+        print(json.dumps(content, indent=1))
+    else:
+        print(f"{heading(situation)}\nschedule  {told}\n")
+        print(f"{views.step_table(trace)}\n\n{views.summary(trace)}")
+    return 0
+
+
+# -- explore
+
+
+def explore(args: argparse.Namespace) -> int:
+    """`mmsim explore`: every order of the steps.
+
+    With --goal the claim is that some outcome has that name, else that every outcome is the aim of
+    the scenario.  Ctrl-C ends the search and prints what has been found so far."""
+    situation = situation_of(args, search=True)
+    if args.goal is not None:
+        known = (*situation.outcomes_known, DEADLOCK, FOR_EVER)
+        if not args.goal or not any(args.goal in name for name in known):
+            raise UserError(f"no outcome is called {args.goal!r}{nearest(args.goal, known)}")
+    with _first_ctrl_c() as pressed:
+        found = _search(situation, args, pressed)
+    outcomes = found.outcomes(situation.outcome)
+    if args.goal is not None:
+        asked = any(args.goal in each.name for each in outcomes)
+        verdict = Verdict.HOLDS if asked else Verdict.BROKEN
+    else:
+        asked = any(each.name != situation.aim.word for each in outcomes)
+        verdict = Verdict.BROKEN if asked else Verdict.HOLDS
+    if not asked and not found.complete:
+        verdict = Verdict.NOT_FINISHED
+    if args.json:
+        content = {
+            "states": found.states,
+            "edges": found.edges,
+            "schedules": found.schedules(),
+            "verdict": verdict.value,
+            "complete": found.complete,
+            "outcomes": [
+                {
+                    "name": each.name,
+                    "schedules": each.schedules,
+                    "odds": f"{each.odds.numerator}/{each.odds.denominator}",
+                    "shortest": None if each.shortest is None else schedule.render(each.shortest),
+                }
+                for each in outcomes
+            ],
+        }
+        sys.set_int_max_str_digits(0)  # exact numbers of a long run may have thousands of digits
+        print(json.dumps(content, indent=1))
+    else:
+        _print_found(situation, args, found, outcomes, verdict)
+    if pressed.is_set():
+        print("mmsim: interrupted, search not finished", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+def _search_begins(scenario: str) -> str:
+    knobs = " ".join(f"{name}={value}" for name, value in SCENARIOS[scenario].searched.items())
+    return f"a search of {scenario} begins with {knobs}; --set turns that, too"
+
+
+def _number_from(low: int) -> Callable[[str], int]:
+    def number(written: str) -> int:
+        if not written.isascii() or not written.isdigit() or int(written) < low:
+            raise argparse.ArgumentTypeError(f"write a whole number from {low} on, not {written!r}")
+        return int(written)
+
+    return number
+
+
+@contextmanager
+def _first_ctrl_c() -> Iterator[Event]:
+    """An event that the first Ctrl-C sets; the second one interrupts as usual."""
+    pressed = Event()
+    before = signal.getsignal(signal.SIGINT)
+
+    def press(number: int, frame: FrameType | None) -> None:
+        pressed.set()
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, press)
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _search(situation: Situation, args: argparse.Namespace, pressed: Event) -> Exploration:
+    """Search until the end, a limit or Ctrl-C; on a terminal, say how far it is."""
+    show = sys.stderr.isatty()
+    begin = shown = time.monotonic()
+    for found in search(
+        situation,
+        states_max=args.states_max,
+        preemptions_max=args.preemptions_max,
+        every=50,
+    ):
+        if pressed.is_set():
+            break
+        now = time.monotonic()
+        if show and now - shown > 0.2:
+            shown = now
+            rate = found.states / (now - begin)
+            told = f"{found.states:,} states, {found.waiting:,} of them wait, {rate:,.0f} a second"
+            print(f"\r\x1b[K{told}", end="", file=sys.stderr, flush=True)
+    if show:
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+    return found
+
+
+def _print_found(
+    situation: Situation,
+    args: argparse.Namespace,
+    found: Exploration,
+    outcomes: list[Outcome],
+    verdict: Verdict,
+) -> None:
+    print(heading(situation))
+    if SCENARIOS[situation.name].searched and not args.set:
+        print(f"          {_search_begins(situation.name)}")
+    n = args.preemptions_max
+    bound = "" if n is None else f" with at most {n} preemption{'s' * (n != 1)}"
+    numbers = f"{count(found.states)} states, {count(found.edges)} edges"
+    schedules = found.schedules() if found.complete else None
+    if found.complete:
+        ways = f"{count(schedules)} schedule{'s' * (schedules != 1)}"
+        print(f"searched  {numbers}, {ways}: all{bound or ' there are'}\n")
+    else:
+        print(f"searched  {numbers}; {count(found.waiting)} states had no turn ({found.stopped})\n")
+    if outcomes:
+        print(outcome_table(outcomes, schedules))
+        if bound:
+            print("      with a bound the coin is tossed among those who may still move")
+    else:
+        print("No run has come to an end yet.")
+    for each in outcomes:
+        if each.shortest is not None:
+            print(f"\n{each.name}: shortest schedule, {len(each.shortest)} steps")
+            print(f'  {_replay_words(situation)} "{schedule.render(each.shortest)}"')
+    claim = f"every order{bound} ends in {situation.aim.word!r}"
+    if args.goal is not None:
+        claim = f"some order{bound} ends in {args.goal!r}"
+    print(f"\nClaim: {claim}.  Verdict: {verdict.value}.")
+    if not found.complete:
+        print("search not finished: the numbers above are those so far")
+
+
+def _replay_words(situation: Situation) -> str:
+    """The command that replays a schedule of this situation; the schedule comes after it."""
+    words = ["mmsim replay", situation.name]
+    if situation.version.name != BASE.name:
+        words.append(f"--version {situation.version.name}")
+    for knob in SCENARIOS[situation.name].knobs:
+        if situation.knobs[knob.name] != knob.default:
+            words.append(f"--set {knob.name}={situation.knobs[knob.name]}")
+    return " ".join(words)
+
+
+# -- conformance, compare: the model against what it did not make
+
+
+def conformance(args: argparse.Namespace) -> int:
+    """`mmsim conformance`: status 1 if a vector gives another outcome than it says."""
+    reports = [check_file(file) for file in args.files]
+    wrong = sum(len(report.mismatches) for report in reports)
+    if args.json:
+        files = [
+            {**report._asdict(), "mismatches": [each._asdict() for each in report.mismatches]}
+            for report in reports
+        ]
+        print(json.dumps({"files": files, "mismatches": wrong}, indent=1))
+    else:
+        for report in reports:
+            for mismatch in report.mismatches:
+                print(mismatch)
+        for report in reports:
+            print(
+                f"{report.file}: {report.vectors} vectors, {report.pairs} (vector, version) pairs, "
+                f"{len(report.mismatches)} mismatches"
+            )
+    return int(wrong > 0)
+
+
+def compare(args: argparse.Namespace) -> int:
+    """`mmsim compare`: status 1 if a number that was predicted is not what was measured."""
+    comparisons = [compare_file(name) for name in args.files or COMPARED]
+    if args.json:
+        content = [
+            {
+                "file": each.file,
+                "numbers": each.numbers,
+                **{v: len(each.having(v)) for v in ("agree", "explained", "disagree", "skipped")},
+                "notes": each.notes,
+                "not_used": dict(each.not_used),
+                "rows": [{**row._asdict(), "differing": row.differing} for row in each.rows],
+            }
+            for each in comparisons
+        ]
+        print(json.dumps(content, indent=1))
+    else:
+        for comparison in comparisons:
+            _print_comparison(comparison)
+        if not args.files:
+            print("not compared:")
+            for name, why in NOT_COMPARED.items():
+                print(f"  {name}: {why}")
+    return int(any(comparison.having("disagree") for comparison in comparisons))
+
+
+def _print_comparison(comparison: FileComparison, shown_max: int = 20) -> None:
+    agree, explained, disagree = map(comparison.having, ("agree", "explained", "disagree"))
+    print(
+        f"{comparison.file}: {len(comparison.rows)} rows; {len(agree)} agree, "
+        f"{len(explained)} explained, {len(disagree)} disagree ({comparison.numbers} numbers)"
+    )
+    read_off = sorted({name for row in comparison.rows for name in row.read_off})
+    predicted = dict.fromkeys(name for row in agree for name in row.predicted)
+    print(f"  read off the row: {', '.join(read_off) or 'nothing'}")
+    print(f"  predicted: {', '.join(predicted)}")
+    print(f"  not used: {_not_used(comparison) or 'nothing'}")
+    skipped = comparison.having("skipped")
+    for why in sorted({row.why for row in skipped}):
+        print(f"  not compared: {sum(row.why == why for row in skipped)} rows; {why}")
+    for note in comparison.notes:
+        print(f"  {note}")
+    if len(explained) > shown_max:  # what is alike is told once
+        for why in sorted({row.why for row in explained}):
+            print(f"  explained: {sum(row.why == why for row in explained)} rows; {why}")
+        explained = []
+    for row in (explained + disagree)[:shown_max]:
+        numbers = ", ".join(
+            f"{name} predicted {row.predicted[name]}, measured {row.measured[name]}"
+            for name in row.differing
+        )
+        print(
+            f"  line {row.number} ({row.version}): {row.verdict}: {numbers}"
+            + (f"; {row.why}" if row.why else "")
+        )
+
+
+def _not_used(comparison: FileComparison) -> str:
+    """Columns with the reason, those with the same reason together."""
+    columns: dict[str, list[str]] = {}
+    for name, why in comparison.not_used:
+        columns.setdefault(why, []).append(name if name.isprintable() else repr(name))
+    return "; ".join(f"{', '.join(names)} ({why})" for why, names in columns.items())
+
+
+# -- diagnose, lab
+
+
+def diagnose(args: argparse.Namespace) -> int:
+    """`mmsim diagnose`: status 1 if no path of the model explains what moved."""
+    names = [name for name in (args.before, args.after) if name is not None]
+    texts = [load(name) for name in names]
+    before, after = ["standard input" if name == "-" else name for name in (*names, "")][:2]
+    delta = read(texts[0], texts[1] if len(texts) > 1 else None, (before, after))
+    found = explain(delta, args.kernel, rarer=args.all)
+    if args.json:
+        print(json.dumps(diagnosis.as_json(found), indent=1))
+    else:
+        groups_max = len(found.groups) if args.all else diagnosis.GROUPS_MAX
+        print(diagnosis.report(found, groups_max=groups_max), end="")
+    return int(not found.explained)
+
+
+def lab(args: argparse.Namespace) -> int:
+    """`mmsim lab`: the lessons in JupyterLab; its exit status."""
+    browser = not args.no_browser
+    return workplace.lab(args.folder, port=args.port, browser=browser, here=args.here)
