@@ -37,11 +37,12 @@ def code_returned(local: Local) -> int:
 def round_and_pass(moment: Moment, actor: str) -> tuple[int, int] | None:
     """The round and the pass of migrate_pages() that an actor is in; None if it is in none."""
     local = moment.local(actor)
-    steps = [local.op, *(e.op for e in reversed(moment.events) if e.actor == actor)]
-    for op in steps:
-        if op is not None and "pass_" in op.told:
+    if local.op is None:
+        return None
+    for op in (local.op, *(e.op for e in reversed(moment.events) if e.actor == actor)):
+        if "pass_" in op.told:
             return op.told["round_"], op.told["pass_"]
-        if op is None or op.site == END:
+        if op.site == END:
             break
     pass_ = local.variable("migrate_pages", "pass_")
     return None if pass_ is None else (local.variable("migrate_pages", "round_") or 1, pass_)
