@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from mmsim.engine.explore import explore
 from mmsim.scenarios import make
-from mmsim.views.style import BLUE, BODY, INK, LINE, MUTED, SMALL, TITLE, VERMILION, Svg
+from mmsim.views.svg import BLUE, BODY, INK, LINE, MUTED, SMALL, TITLE, VERMILION, Svg
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 TABLE, PICTURE = DOCS / "growth.csv", DOCS / "growth.svg"

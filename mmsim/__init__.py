@@ -7,6 +7,7 @@ itself needs the standard library only and is quick.
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import Any
 
 __version__ = "0.1.0"
@@ -151,6 +152,8 @@ __all__ = [*_HOME]
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'mmsim' has no attribute {name!r}")
+    if "IPython" in sys.modules:
+        importlib.import_module("mmsim.views.show").install()
     value = getattr(importlib.import_module(_HOME[name]), name)
     globals()[name] = value
     return value

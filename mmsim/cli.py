@@ -38,9 +38,10 @@ from mmsim.errors import UserError, nearest
 from mmsim.mm.versions import BASE, INVERTED, POLICIES, VERSIONS
 from mmsim.scenarios import SCENARIOS, Situation, make
 from mmsim.scenarios.situation import ISOLATION
-from mmsim.views import diagnosis, text
-from mmsim.views.numbers import count
+from mmsim.views import diagnosis
+from mmsim.views import run as text
 from mmsim.views.outcomes import outcome_table
+from mmsim.views.words import count
 
 INTERRUPTED = 130
 ISOLATION_HELP = (

@@ -12,7 +12,7 @@ from mmsim.mm.shmem import SHMEM_ENABLED
 from mmsim.scenarios import boot_guest, make
 from mmsim.scenarios.boot_guest import MIB, Landing, landing
 from mmsim.script import Scripted
-from mmsim.views.text import step_table, summary
+from mmsim.views.run import step_table, summary
 
 
 def end(situation):
@@ -137,7 +137,7 @@ def test_a_seed_is_a_place_and_the_same_seed_the_same_place():
 
 
 def test_a_run_of_thousands_of_steps_is_told_in_a_few_pages(monkeypatch):
-    monkeypatch.setattr("mmsim.views.table.ROWS_MAX", 100)
+    monkeypatch.setattr("mmsim.views.run.ROWS_MAX", 100)
     trace = boot_guest("v3", guest=4).run()
     assert len(trace) > 10_000
     table = step_table(trace).splitlines()
@@ -163,14 +163,14 @@ def test_a_run_that_nobody_could_look_at_is_refused_with_a_sentence():
 
 
 def test_the_populate_step_says_what_it_did():
-    from mmsim.views.text import sentence
+    from mmsim.views.words import sentence
 
-    said = sentence(boot_guest(pin="none").run(), 1)
+    said = sentence(boot_guest(pin="none").run().at(1))
     assert said == (
-        "The guest touches 512 pages of its memory for the first time with "
+        "The guest touches 512 pages of the guest's memory with "
         "populate_vma_page_range(): 1 huge page, in CMA."
     )
-    mixed = sentence(boot_guest(pin="none", shmem_enabled="never", cma=58, used=0).run(), 1)
+    mixed = sentence(boot_guest(pin="none", shmem_enabled="never", cma=58, used=0).run().at(1))
     assert mixed.endswith("512 single pages, in CMA.")
 
 

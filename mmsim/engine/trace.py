@@ -1,6 +1,6 @@
 """A recorded run: every event, and every state when somebody asks for it.
 
-Interface: Trace, record, run_to_end, STRIDE, KEPT_MAX
+Interface: Trace, Moment, record, run_to_end, STRIDE, KEPT_MAX
 
 States are kept every `STRIDE` steps, in a long run more rarely, so that there are never more than
 KEPT_MAX; the ones between are made again by `Scenario.step` from the nearest kept one.  A run that
@@ -10,8 +10,9 @@ a few dozen of them.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
+from mmsim.engine.actor import Local
 from mmsim.engine.op import ModelError
 from mmsim.engine.scenario import Event, Move, Scenario, Scheduler, State
 from mmsim.errors import nearest
@@ -86,6 +87,16 @@ class Trace:
         names = dict.fromkeys(event.op.kind.name for event in self.events)
         raise ValueError(f"no step {step!r} in this run{nearest(step, names)}")
 
+    def at(self, where: int | str = -1, number: int = 1, *, since: int | None = None) -> Moment:
+        """One moment: after so many steps (negative: from the end), or after the `number`-th step
+        of this name.  `since`: what happened from there on counts as one step."""
+        position = self.find(where, number) if isinstance(where, str) else where
+        position += len(self) + 1 if position < 0 else 0
+        after = self.state(position)
+        since = max(position - 1, 0) if since is None else since
+        event = self.events[position - 1] if position else None
+        return Moment(self, position, event, self.state(0), self.state(since), after)
+
     @property
     def last(self) -> State:
         """The state at the end."""
@@ -95,6 +106,34 @@ class Trace:
     def results(self) -> dict[str, Any]:
         """What each actor that finished returned."""
         return self.scenario.results(self._last)
+
+
+class Moment(NamedTuple):
+    """One place in a run, with all that a reader may ask about it; `Trace.at` makes it.
+
+    `event`: the step that led here, None before the first one.  `before`: the state in front of
+    it.  `start`: the state before anybody moved."""
+
+    run: Trace
+    position: int
+    event: Event | None
+    start: State
+    before: State
+    after: State
+
+    @property
+    def scenario(self) -> Scenario:
+        """What is run."""
+        return self.run.scenario
+
+    @property
+    def world(self) -> Any:
+        """The world as it is now."""
+        return self.after.world
+
+    def local(self, actor: str) -> Local:
+        """Where an actor stands now."""
+        return self.scenario.local(self.after, actor)
 
 
 def record(scenario: Scenario, scheduler: Scheduler, *, steps_max: int = STEPS_MAX) -> Trace:

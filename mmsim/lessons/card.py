@@ -34,8 +34,8 @@ from mmsim.lessons.form import (
     still_open,
     unanswered,
 )
-from mmsim.views.shown import as_html, as_text
-from mmsim.views.style import GREEN, VERMILION
+from mmsim.views.show import as_html, as_text
+from mmsim.views.svg import GREEN, VERMILION
 
 ONLY = "answer"  # the name of the part of a card that has a single one
 AGAIN = "Try once more; after a second wrong answer the card says how it is."

@@ -16,8 +16,7 @@ from mmsim.engine.schedule import parse, replaying
 from mmsim.engine.trace import Trace, record
 from mmsim.scenarios import Situation
 from mmsim.scenarios.fates import fails
-from mmsim.views.intents import answer_words, intent
-from mmsim.views.names import result_words
+from mmsim.views.words import answer_words, intent, result_words
 
 STEP, FUNCTION, ALL = "one step", "one function", "as far as it goes"
 GRAINS = (STEP, FUNCTION, ALL)

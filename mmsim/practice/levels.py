@@ -17,7 +17,7 @@ from mmsim.knobs import Value
 from mmsim.practice.game import kinds
 from mmsim.scenarios import SMALL, Situation, make, pin_versus, split_race, vfio_map
 from mmsim.scenarios.fates import fails
-from mmsim.views.names import plural
+from mmsim.views.words import plural
 
 FREE = "free"
 SEEDS_MAX = 999_999

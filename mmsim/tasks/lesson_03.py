@@ -13,8 +13,8 @@ from mmsim.fragmentation import extfrag_index, printed, summed
 from mmsim.mm.bootmem import boot
 from mmsim.mm.page_alloc import alloc_pages, request, take
 from mmsim.scenarios.hosts import REQUESTS, Host, fates, host
-from mmsim.views.numbers import read_fraction
 from mmsim.views.strips import ORDER, blocks_in_words, cases, free_blocks
+from mmsim.views.words import read_fraction
 
 # -- recall
 

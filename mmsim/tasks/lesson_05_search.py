@@ -19,9 +19,9 @@ from mmsim.scenarios import Situation, make, split_race
 from mmsim.scenarios.fates import MISSED, NOT_SPLIT, fails
 from mmsim.scenarios.split_race import CLAIMS
 from mmsim.views.chances import PACES, all_failures, pace_words
-from mmsim.views.numbers import chance, read_fraction
-from mmsim.views.table import step_table
+from mmsim.views.run import step_table
 from mmsim.views.waystofail import ANY_STEP, failure_odds
+from mmsim.views.words import chance, read_fraction
 
 RACE = split_race("base", released="1")
 

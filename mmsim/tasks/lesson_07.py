@@ -16,7 +16,7 @@ from mmsim.practice.trials import CASES, STEPS_MAX, others_notice, score
 from mmsim.probe import migrate_returns
 from mmsim.retrylaw import Retrying, still_there
 from mmsim.scenarios import lru_batch, vfio_map
-from mmsim.views.numbers import read_fraction
+from mmsim.views.words import read_fraction
 
 # -- recall
 

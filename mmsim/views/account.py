@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from mmsim.engine.trace import Trace
 from mmsim.practice.benches import REGION
-from mmsim.views.balance import describe, draw_ledger, is_due
-from mmsim.views.ledger import IF, KNOWN, Ledger, ledger
-from mmsim.views.marks import heading, panel
-from mmsim.views.style import INK, MUTED, SMALL, TITLE, Svg
+from mmsim.views.ledger import KNOWN, Ledger, describe, draw_ledger, ledger
+from mmsim.views.svg import INK, MUTED, SMALL, TITLE, Svg, heading, panel
 
 WIDTH, HEIGHT = 1120.0, 348.0
 # Steps that find their page by its name; the kernel's function behind each.
@@ -30,7 +28,7 @@ def account_sentence(trace: Trace) -> str:
 
 
 def _claim(book: Ledger) -> str:
-    if not is_due(book, IF):
+    if not book.due:
         return f"{book.held} references; nobody compares the count"
     surplus = book.held - book.check.expected
     if surplus:

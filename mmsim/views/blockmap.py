@@ -16,10 +16,23 @@ from mmsim.fragmentation import suitable, summed
 from mmsim.mm.occupancy import Cell, occupancy
 from mmsim.mm.untouched import pages
 from mmsim.mm.zone import Zone
-from mmsim.views import style
-from mmsim.views.marks import LEGEND_ROW, Sign, heading, legend, panel
-from mmsim.views.names import plural, size_words
-from mmsim.views.style import HELD, INK, MUTED, PANEL, SMALL, TITLE, Svg, number
+from mmsim.views import svg as style
+from mmsim.views.svg import (
+    HELD,
+    INK,
+    LEGEND_ROW,
+    MUTED,
+    PANEL,
+    SMALL,
+    TITLE,
+    Sign,
+    Svg,
+    heading,
+    legend,
+    number,
+    panel,
+)
+from mmsim.views.words import plural, size_words
 
 CELLS_MAX, COLUMNS_MAX, CELL_MAX = 2048, 64, 80
 _LABEL, _HEAD = 66.0, 26.0

@@ -17,9 +17,20 @@ from mmsim.engine.schedule import along, parse
 from mmsim.scenarios import Situation
 from mmsim.scenarios.fates import fails
 from mmsim.stats import wilson
-from mmsim.views.marks import outcome_mark, outcome_sign, panel
-from mmsim.views.numbers import RARE, chance, count, fraction
-from mmsim.views.style import FILLS, INK, LINE, MUTED, PANEL, SMALL, TITLE, Svg, number
+from mmsim.views.svg import (
+    FILLS,
+    INK,
+    LINE,
+    MUTED,
+    PANEL,
+    SMALL,
+    TITLE,
+    Svg,
+    number,
+    outcome_mark,
+    panel,
+)
+from mmsim.views.words import RARE, chance, count, fraction, outcome_sign
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,7 +15,7 @@ from mmsim.constants import MIGRATE_PASSES
 from mmsim.datafiles import load_csv
 from mmsim.measured import VARIANTS
 from mmsim.views.figures import HATCHES, STYLE, Chart, legend, panelled, span
-from mmsim.views.style import BLUE, FILLS, INK, LINE, VERMILION
+from mmsim.views.svg import BLUE, FILLS, INK, LINE, VERMILION
 
 LOOP, RETFIX = "oct22", "1"
 COUNTERS = ("thp_migration_fail", "thp_split_page_failed")

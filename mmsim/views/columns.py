@@ -1,7 +1,5 @@
 """A run as columns: one for each actor, time downwards, one row per atomic step.
 
-Interface: columns_svg, rows_of, Line, WIDTH, HEIGHT
-
 A step that changed something is bold, with the old and the new value in the margin; the last row
 says what each actor does next, or for whom it waits.  When there are too many rows, steps of one
 actor that changed nothing are drawn together, the oldest first.
@@ -11,28 +9,27 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from mmsim.engine.trace import Trace
+from mmsim.engine.trace import Moment, Trace
 from mmsim.scenarios import Situation
-from mmsim.views.balance import LEDGER_HIGH, describe, draw_ledger
-from mmsim.views.changes import changes
-from mmsim.views.marks import actor_fill, badge, outcome_mark, outcome_sign, panel
-from mmsim.views.names import plural
-from mmsim.views.panels import draw_counters, standing
-from mmsim.views.picture import book_at, touched
-from mmsim.views.sentences import sentence
-from mmsim.views.style import (
+from mmsim.views.ledger import LEDGER_HIGH, describe, draw_ledger, ledger_at, touched
+from mmsim.views.run import changes
+from mmsim.views.state import draw_counters, standing
+from mmsim.views.svg import (
     CODE_MIN,
-    INK,
     LINE,
     MUTED,
     SMALL,
     TITLE,
     Svg,
+    actor_fill,
+    badge,
     clip,
+    outcome_mark,
+    panel,
     text_width,
     wrap,
 )
-from mmsim.views.table import cell
+from mmsim.views.words import call, outcome_sign, plural, sentence
 
 WIDTH, HEIGHT = 1120.0, 536.0
 ROW, ROWS_MAX, KEPT, LOOKED_AT = 16.0, 22, 4, 120
@@ -61,11 +58,12 @@ class Line(NamedTuple):
 
 
 def _line(trace: Trace, i: int) -> Line:
-    found = changes(trace, i + 1)
-    # Counters have a panel of their own, and who holds a reference follows from the step.
-    told = [c for c in found if " " in c.name and " held by " not in c.name]
+    moment = trace.at(i + 1)
+    found = changes(moment)
+    # Counters have a panel of their own.
+    told = [change for change in found if " " in change.name and " held by " not in change.name]
     changed = f"{told[0]}{', …' if len(told) > 1 else ''}" if told else ""
-    return Line(i, i + 1, trace.events[i].actor, cell(trace, i + 1), changed, bool(found))
+    return Line(i, i + 1, trace.events[i].actor, call(moment), changed, bool(found))
 
 
 def _quiet_runs(lines: list[Line]) -> list[tuple[int, int]]:
@@ -144,14 +142,17 @@ def _cut(text: str, width: float, size: float) -> str:
     return clip(call, width - text_width(end, size, mono=True), size, mono=True) + end
 
 
-def _draw_rows(svg: Svg, x: float, y: float, w: float, trace: Trace) -> None:
-    names = [actor.name for actor in trace.scenario.actors]
-    lines = rows_of(trace)
+def _draw_rows(svg: Svg, x: float, y: float, w: float, moment: Moment) -> None:
+    names = [actor.name for actor in moment.scenario.actors]
+    lines = rows_of(moment.run)
     columns, numbers, size = _layout(lines, names, w)
     for name, (at, wide) in columns.items():
         badge(svg, x + at, y, names, name)
         svg.text(x + at + 30, y + 13.4, name, wide - 32, bold=True)
         svg.rect(x + at - 2, y + 24, wide, ROW * ROWS_MAX + 4, rx=3, fill="none", stroke=LINE)
+        said = standing(moment, name).partition(", in ")[0]
+        for i, part in enumerate(wrap(said, wide - 4, _CELL, 3)):
+            svg.text(x + at, y + ROW * ROWS_MAX + 46 + i * 14, part, wide - 4, size=_CELL)
     margin = x + w - _MARGIN + 8
     svg.text(margin, y + 13.4, "what changed", _MARGIN - 8, size=SMALL, fill=MUTED)
     for i, line in enumerate(lines):
@@ -170,57 +171,40 @@ def _draw_rows(svg: Svg, x: float, y: float, w: float, trace: Trace) -> None:
                  mono=True, bold=line.bold)  # fmt: skip
         if line.changed:
             svg.text(margin, base + 12, line.changed, _MARGIN - 8, size=_CELL)
-    _draw_next(svg, x, y + ROW * ROWS_MAX + 46, trace, columns)
 
 
-def _draw_next(
-    svg: Svg, x: float, y: float, trace: Trace, columns: dict[str, tuple[float, float]]
-) -> None:
-    """Under each column, what its actor does next, why it can't, or how it ended."""
-    for name, (at, wide) in columns.items():
-        said = standing(trace, len(trace), name).partition(", in ")[0]
-        for i, part in enumerate(wrap(said, wide - 4, _CELL, 3)):
-            svg.text(x + at, y + i * 14, part, wide - 4, size=_CELL, fill=INK)
-
-
-def _draw_outcome(svg: Svg, x: float, y: float, w: float, trace: Trace) -> None:
-    """How the run stands, in a situation that knows what its ends are called."""
-    if isinstance(trace.scenario, Situation):
-        said = trace.scenario.fate(trace.last)
-        svg.line(x, y - 20, x + w, y - 20, stroke=LINE)
-        outcome_mark(svg, x + 8, y, outcome_sign(said), said, w - 8)
-
-
-def _region(trace: Trace) -> str:
+def _region(moment: Moment) -> str:
     """The region of the page that was last touched, or the first there is."""
-    for i in range(len(trace) - 1, -1, -1):
-        found = touched(trace, i)
+    for event in reversed(moment.run.events):
+        found = touched(moment, event)
         if found is not None:
             return found[0]
-    named = (folio.region for folio in trace.last.world.folios.values() if folio.name)
+    named = (folio.region for folio in moment.world.folios.values() if folio.name)
     return next(named, "")
 
 
 def columns_svg(trace: Trace) -> str:
     """The run so far, as the text of an SVG: columns on the left, the ledger on the right."""
-    position = len(trace)
-    claim = sentence(trace, position)
-    book, when, index = book_at(trace, position, _region(trace))
-    desc = claim + (f" {describe(book, when)}" if book is not None else "")
-    svg = Svg(WIDTH, HEIGHT, claim, desc)
+    moment = trace.at()
+    claim = sentence(moment)
+    book, index = ledger_at(moment, _region(moment))
+    svg = Svg(WIDTH, HEIGHT, claim, claim + (f" {describe(book)}" if book is not None else ""))
     for i, line in enumerate(wrap(claim, WIDTH - 2 * _EDGE - 4, TITLE, 2, bold=True)):
         svg.text(_EDGE + 2, 30 + i * 22, line, WIDTH - 2 * _EDGE - 4, size=TITLE, bold=True)
     left = WIDTH - 2 * _EDGE - _GAP - _RIGHT
     panel(svg, _EDGE, _TOP - 12, left, HEIGHT - _TOP - 4)
-    _draw_rows(svg, _EDGE + 10, _TOP - 4, left - 20, trace)
-    x, wide = _EDGE + left + _GAP, _RIGHT
-    panel(svg, x, _TOP - 12, wide, LEDGER_HIGH + 14)
+    _draw_rows(svg, _EDGE + 10, _TOP - 4, left - 20, moment)
+    x, inside = _EDGE + left + _GAP, _RIGHT - 28
+    panel(svg, x, _TOP - 12, _RIGHT, LEDGER_HIGH + 14)
     if book is not None:
-        draw_ledger(svg, x + 14, _TOP - 4, wide - 28, book, when)
+        draw_ledger(svg, x + 14, _TOP - 4, inside, book)
     else:
-        svg.text(x + 14, _TOP + 16, f"Nobody holds page {index}.", wide - 28, fill=MUTED)
+        svg.text(x + 14, _TOP + 16, f"Nobody holds page {index}.", inside, fill=MUTED)
     below = _TOP - 12 + LEDGER_HIGH + 22
-    panel(svg, x, below, wide, HEIGHT - 16 - below)
-    draw_counters(svg, x + 14, below + 7, wide - 28, trace, position)
-    _draw_outcome(svg, x + 14, HEIGHT - 16 - 22, wide - 28, trace)
+    panel(svg, x, below, _RIGHT, HEIGHT - 16 - below)
+    draw_counters(svg, x + 14, below + 7, inside, moment)
+    if isinstance(trace.scenario, Situation):  # it knows what its ends are called
+        said = trace.scenario.fate(moment.after)
+        svg.line(x + 14, HEIGHT - 58, x + 14 + inside, HEIGHT - 58, stroke=LINE)
+        outcome_mark(svg, x + 22, HEIGHT - 38, outcome_sign(said), said, inside - 8)
     return svg.render()

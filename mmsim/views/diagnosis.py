@@ -17,12 +17,13 @@ from mmsim.diagnose.signs import hints, next_counters, signs
 from mmsim.engine.schedule import render
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import SCENARIOS
-from mmsim.views.decisions import Taken, taken
-from mmsim.views.names import plural
+from mmsim.views.flow import Taken, taken
 from mmsim.views.tables import frame, in_a_row, labels
+from mmsim.views.words import plural
 
 if TYPE_CHECKING:
     import pandas as pd
+
 
 GROUPS_MAX, GROUPS_FEW = 4, 2
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -78,8 +79,8 @@ def _course(t: Taken, path: Path) -> list[str]:
     if t.no_target > t.tried:
         said.append("this caller never splits")
     said += _refused(t)
-    if t.other_refusals:
-        said.append(f"the split is refused {_times(t.other_refusals)} ({_TROUBLES[str(trouble)]})")
+    if t.before_check:
+        said.append(f"the split is refused {_times(t.before_check)} ({_TROUBLES[str(trouble)]})")
     if t.split:
         said.append(f"{plural(t.split, 'huge page')} split")
     if t.split and not t.pieces_visited:
@@ -95,10 +96,10 @@ def _course(t: Taken, path: Path) -> list[str]:
 def _refused(t: Taken) -> list[str]:
     """Where references refused a split.  Once the page is split, nothing tells the two places
     apart: its mappings are gone either way."""
-    if t.split and (t.at_site1 or t.at_site2):
-        times = _times(t.at_site1 + t.at_site2)
+    if t.split and (t.at_check or t.at_freeze):
+        times = _times(t.at_check + t.at_freeze)
         return [f"the split is refused {times}, at the reference check or at the freeze"]
-    places = ((t.at_site1, "reference check"), (t.at_site2, "freeze"))
+    places = ((t.at_check, "reference check"), (t.at_freeze, "freeze"))
     return [f"the split is refused {_times(n)} at the {place}" for n, place in places if n]
 
 

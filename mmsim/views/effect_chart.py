@@ -19,7 +19,7 @@ from mmsim.measured import DISTURBED, RETRY, SCENARIOS, VARIANTS, Pins, disturbe
 from mmsim.scenarios import SMALL, pin_versus
 from mmsim.scenarios.fates import MAPPED, MISSED, NOT_SPLIT
 from mmsim.views.figures import HATCHES, STYLE, Chart, legend, panelled
-from mmsim.views.style import BLUE, FILLS, GREEN, INK, ORANGE, VERMILION
+from mmsim.views.svg import BLUE, FILLS, GREEN, INK, ORANGE, VERMILION
 from mmsim.views.tables import frame, labels
 from mmsim.views.waystofail import TOGETHER, failure_odds
 

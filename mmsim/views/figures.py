@@ -12,7 +12,7 @@ import dataclasses
 import io
 from typing import TYPE_CHECKING, Any
 
-from mmsim.views.style import INK, LINE, MUTED, PANEL, PAPER
+from mmsim.views.svg import INK, LINE, MUTED, PANEL, PAPER
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,18 +1,23 @@
 """One decision as a flow chart: migrate a huge page whole, or split it and migrate the pieces.
 
-Interface: flow_svg, flow_sentence
-
-The way that a run took is drawn bold, with the number of times; the rest stays pale and dashed.
+The ways are counted from the steps of the run: which were made, and what was answered.  In the
+chart the way that a run took is drawn bold, with the number of times; the rest stays pale and
+dashed.
 """
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterator
 from typing import NamedTuple
 
+from mmsim import errno
 from mmsim.constants import MIGRATE_PASSES
+from mmsim.engine.scenario import Event
 from mmsim.engine.trace import Trace
-from mmsim.views.decisions import Taken, flow_sentence, outcome, taken
-from mmsim.views.style import (
+from mmsim.probe import migrate_returns
+from mmsim.views import sites
+from mmsim.views.svg import (
     BODY,
     INK,
     LINE,
@@ -25,11 +30,207 @@ from mmsim.views.style import (
     number,
     text_width,
 )
+from mmsim.views.words import main_actor, result_words
 
-__all__ = ["flow_sentence", "flow_svg"]
+
+@dataclasses.dataclass
+class Taken:
+    """How often a run went where.  Visits of huge pages, except for the pieces."""
+
+    visits: int = 0
+    whole: int = 0
+    moved: int = 0
+    busy: int = 0
+    busy_again: int = 0
+    no_target: int = 0
+    tried: int = 0
+    look_ok: int = 0
+    split: int = 0
+    at_check: int = 0
+    at_freeze: int = 0
+    before_check: int = 0
+    left: int = 0
+    stayed: int = 0
+    stayed_again: int = 0
+    pieces: int = 0
+    pieces_visited: int = 0
+    pieces_moved: int = 0
+    returns: tuple[str, ...] = ()
+    ends: str = ""
+
+    @property
+    def refused(self) -> int:
+        """Splits that were tried and refused."""
+        return self.at_check + self.at_freeze + self.before_check
+
+    @property
+    def looked(self) -> int:
+        """Splits that came as far as the check of the references."""
+        return self.tried - self.before_check
+
+    @property
+    def missed(self) -> int:
+        """Pieces that were not moved, tried or not."""
+        return self.pieces - self.pieces_moved
+
+
+class _Visit(NamedTuple):
+    """The steps of one turn of the loop in migrate_pages(); `leaves`: it ended the call early."""
+
+    pfn: int
+    huge: bool
+    steps: list[Event]
+    leaves: bool
+
+    def answer(self, step: str) -> tuple[object, ...]:
+        """What this step answered, as a tuple of none or one."""
+        return tuple(event.answer for event in self.steps if event.op.kind.name == step)
+
+
+def _visits(trace: Trace) -> Iterator[_Visit]:
+    """Every turn, in order.  Which pfns are huge pages follows from the splits and allocations."""
+    huge = {pfn for pfn, folio in trace.state(0).world.folios.items() if folio.is_thp}
+    actor = main_actor(trace.scenario)
+    now: _Visit | None = None
+    for event in trace.events:
+        if event.actor != actor:
+            continue
+        name, site = event.op.kind.name, sites.site(event.local)
+        if site == sites.VISIT:
+            if now is not None:
+                yield now
+            pfn = event.op.args[0]
+            now = _Visit(pfn, pfn in huge, [event], False)
+        elif site == sites.LEAVE and now is not None:
+            yield now._replace(leaves=sites.told(event.local, "rc") < 0)
+            now = None
+        elif now is not None:
+            now.steps.append(event)
+        if name == "alloc_migration_target" and isinstance(event.answer, int):
+            huge |= {event.answer} if event.op.args[0] in huge else set()
+        if name == "__split_huge_page":
+            huge.discard(event.op.args[0])
+    if now is not None:
+        yield now
+
+
+def taken(trace: Trace) -> Taken:
+    """Count the ways of a run."""
+    found = Taken()
+    waiting: dict[int, str] = {}  # pfn -> why it is on the list for another pass
+    for visit in _visits(trace):
+        moved = bool(visit.answer("folio_migrate_mapping"))
+        if not visit.huge:
+            freed = visit.steps[0].answer == 1  # only the isolation was left
+            found.pieces_visited += 1
+            found.pieces_moved += moved or freed
+            continue
+        found.visits += 1
+        why = waiting.pop(visit.pfn, "")
+        found.busy_again += why == "busy"
+        found.stayed_again += why == "refused"
+        target = visit.answer("alloc_migration_target")
+        if target == (None,):
+            _without_target(visit, found, waiting)
+        elif target:
+            found.whole += 1
+            found.moved += moved
+            found.busy += not moved
+            waiting |= {} if moved else {visit.pfn: "busy"}
+    found.returns = tuple(map(errno.name, migrate_returns(trace)))
+    found.ends = _ends(trace)
+    return found
+
+
+def _without_target(visit: _Visit, found: Taken, waiting: dict[int, str]) -> None:
+    found.no_target += 1
+    if sites.SPLIT_LOCK not in (sites.site(event.local) for event in visit.steps):
+        found.left += visit.leaves
+        return
+    found.tried += 1
+    looked, pieces = visit.answer("can_split_folio"), visit.answer("__split_huge_page")
+    passed = bool(looked) and looked != (None,)
+    found.look_ok += passed
+    if pieces and isinstance(pieces[0], tuple):
+        found.split += 1
+        found.pieces += len(pieces[0])
+        return
+    found.at_check += looked == (None,)
+    found.at_freeze += passed
+    found.before_check += not looked
+    if visit.leaves:
+        found.left += 1
+    else:
+        found.stayed += 1
+        waiting[visit.pfn] = "refused"
+
+
+def _ends(trace: Trace) -> str:
+    """What became of the pin; nothing to add if somebody else called migrate_pages()."""
+    actor = main_actor(trace.scenario)
+    local = trace.scenario.local(trace.last, actor)
+    if not local.finished:
+        return f"the {actor} has not finished"
+    if actor != "pin":
+        return ""
+    words = result_words(trace.scenario, trace.last, actor)
+    return f"the pin succeeded ({words})" if local.result > 0 else f"the pin returned {words}"
+
+
+# -- in words
+
+
+def flow_sentence(trace: Trace) -> str:
+    """The way that the run took, in one sentence."""
+    t = taken(trace)
+    parts = []
+    if t.whole:
+        parts.append(f"a destination for the whole page was found {_times(t.whole)}")
+        if t.busy:
+            after = f", tried again {_times(t.busy_again)}" if t.busy_again else ""
+            parts.append(f"it could not be moved {_times(t.busy)}{after}")
+        if t.moved:
+            parts.append(f"it was moved whole {_times(t.moved)}")
+    if t.no_target:
+        parts.append(f"a destination for the whole page was missing {_times(t.no_target)}")
+        if t.no_target > t.tried:
+            parts.append("the reason forbids a split")
+    if t.refused:
+        parts.append(f"the split was refused {_times(t.refused)} ({_where(t)})")
+        if t.stayed:
+            parts.append(
+                f"the page stayed for another pass and was tried again {_times(t.stayed_again)}"
+            )
+    if t.left:
+        parts.append("the call was left at once")
+    if t.split:
+        pieces = (
+            f"split {_times(t.split)}, and {t.pieces_moved:,} of {t.pieces:,} pieces were moved"
+        )
+        parts.append(f"it was {pieces}")
+    said = "; ".join(parts) or "no huge page was on the list"
+    return f"{said[0].upper()}{said[1:]}; {outcome(t)}."
+
+
+def outcome(t: Taken) -> str:
+    """What came back."""
+    returned_ = f"migrate_pages() returned {', '.join(t.returns)}" if t.returns else ""
+    return " and ".join(filter(None, (returned_, t.ends)))
+
+
+def _times(n: int) -> str:
+    return {1: "once", 2: "twice"}.get(n, f"{n:,} times")
+
+
+def _where(t: Taken) -> str:
+    places = ("at the check", t.at_check), ("at the freeze", t.at_freeze)
+    return ", ".join(f"{at} ×{n}" for at, n in (*places, (BEFORE_CHECK, t.before_check)) if n)
+
+
+# -- the chart
 
 WIDTH, HEIGHT = 1100, 560
-BEFORE_SITE1 = "before site 1"
+BEFORE_CHECK = "before the check"
 PASSES = f"at most {MIGRATE_PASSES} passes"
 Point = tuple[float, float]
 
@@ -74,6 +275,7 @@ def _boxes(t: Taken) -> list[Box]:
     moved, missed = (LEFT + half + 14, half), (MID + third + 14, third)
     busy_end, stay_end = t.busy - t.busy_again, t.stayed - t.stayed_again
     asked = t.whole + t.no_target
+    refused = _where(t) or "version and reason decide"
     split = f"split: {t.pieces:,} pieces" if t.split else "split into pieces"
     return [
         box(mid, TOP, t.visits, "migrate_pages() turns to a huge page", PASSES),
@@ -84,22 +286,17 @@ def _boxes(t: Taken) -> list[Box]:
         box(busy, ROW4, busy_end, "no pass left:", "given up"),
         box(mid, ROW2, t.no_target, "Does the reason allow a split?", "try_split_thp()"),
         box(
-            mid, ROW3, t.looked, "Site 1: are all references known?", "can_split_folio() only reads"
+            mid, ROW3, t.looked, "Check: are all references known?", "can_split_folio() only reads"
         ),
-        box(mid, ROW4, t.look_ok, "Site 2: unmapped, is the count right?", "folio_ref_freeze()"),
+        box(mid, ROW4, t.look_ok, "Freeze: unmapped, is the count right?", "folio_ref_freeze()"),
         box(mid, ROW5, t.split, split, "moved one by one, one attempt each"),
         box(done, ROW6, t.pieces_moved, "pieces", "moved"),
         box(missed, ROW6, t.missed, "pieces not moved", "in one attempt"),
         box(right, ROW2, t.left, "leave at once", "with an error code"),
-        box(right, ROW3, t.refused, "Refused: is it tried again?", _refusals(t)),
+        box(right, ROW3, t.refused, "Refused: is it tried again?", refused),
         box(right, ROW4, t.stayed, "stays for the next pass", "the page stays on the list"),
         box(right, ROW5, stay_end, "no pass left:", "given up"),
     ]
-
-
-def _refusals(t: Taken) -> str:
-    parts = (("site 1", t.at_site1), ("site 2", t.at_site2), (BEFORE_SITE1, t.other_refusals))
-    return ", ".join(f"{name} ×{n}" for name, n in parts if n) or "version and reason decide"
 
 
 def _arrows(t: Taken) -> list[Arrow]:
@@ -122,7 +319,7 @@ def _arrows(t: Taken) -> list[Arrow]:
 
     bend, below = edge + 62, ROW3 + H - 9
     early, above = ROW2 + H - 8, ROW3 + 11
-    before_site1 = ((edge, early), (bend, early), (bend, above), (RIGHT, above))
+    early_way = ((edge, early), (bend, early), (bend, above), (RIGHT, above))
     no_left = down(quarter, ROW2, ROW3, t.busy, "no")
     whole = ((MID, Q1 + half), (left, Q1 + half), (left, ROW2))
     return [
@@ -134,12 +331,12 @@ def _arrows(t: Taken) -> list[Arrow]:
         down(quarter, ROW3, ROW4, t.busy - t.busy_again),
         back(LEFT, 14, ROW3, MID, t.busy_again),
         down(mid, ROW2, ROW3, t.looked, "yes"),
-        Arrow(BEFORE_SITE1, t.other_refusals, before_site1, (bend + 6, ROW2 + H + 12)),
+        Arrow(BEFORE_CHECK, t.before_check, early_way, (bend + 6, ROW2 + H + 12)),
         aside(ROW2 + half, forbidden, (RIGHT, ROW2 + half)),
         down(mid, ROW3, ROW4, t.look_ok, "yes"),
-        aside(ROW3 + half, t.at_site1, (RIGHT, ROW3 + half)),
+        aside(ROW3 + half, t.at_check, (RIGHT, ROW3 + half)),
         down(mid, ROW4, ROW5, t.split, "yes"),
-        aside(ROW4 + half, t.at_site2, (bend, ROW4 + half), (bend, below), (RIGHT, below)),
+        aside(ROW4 + half, t.at_freeze, (bend, ROW4 + half), (bend, below), (RIGHT, below)),
         down(done, ROW5, ROW6, t.pieces_moved),
         down(missed, ROW5, ROW6, t.missed),
         Arrow("no", t.left - forbidden, ((right, ROW3), (right, ROW2 + H)), (right + 8, ROW3 - 9)),
@@ -164,7 +361,7 @@ def _draw_arrow(svg: Svg, arrow: Arrow) -> None:
     svg.path(f"M{tip}Z", fill=ink, stroke=ink, stroke_width=1)
     if arrow.label:
         text = f"{arrow.label} ×{arrow.times:,}" if lit else arrow.label
-        svg.text(*arrow.at, text, 125, size=SMALL, fill=ink, bold=lit, anchor=arrow.anchor)
+        svg.text(*arrow.at, text, 150, size=SMALL, fill=ink, bold=lit, anchor=arrow.anchor)
 
 
 def _draw_box(svg: Svg, box: Box) -> None:

@@ -15,14 +15,28 @@ from typing import TYPE_CHECKING
 from mmsim.constants import HPAGE_PMD_ORDER, MIGRATE_CMA, MIGRATETYPES
 from mmsim.fragmentation import summed
 from mmsim.mm.untouched import pages
-from mmsim.views import style
+from mmsim.views import svg as style
 from mmsim.views.blockmap import claim
-from mmsim.views.marks import LEGEND_ROW, heading, legend, panel, swatch
-from mmsim.views.names import size_words
-from mmsim.views.style import FILLS, INK, LINE, MUTED, SMALL, TITLE, Fill, Svg
+from mmsim.views.svg import (
+    FILLS,
+    INK,
+    LEGEND_ROW,
+    LINE,
+    MUTED,
+    SMALL,
+    TITLE,
+    Fill,
+    Svg,
+    heading,
+    legend,
+    panel,
+    swatch,
+)
+from mmsim.views.words import size_words
 
 if TYPE_CHECKING:
     import pandas as pd
+
 
 FreeByType = Mapping[str, Sequence[int]]
 

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 from mmsim.chance import chance, tries, ways
 from mmsim.constants import HPAGE_PMD_ORDER
 from mmsim.stats import wilson
-from mmsim.views.names import size_words
+from mmsim.views.words import size_words
 
 if TYPE_CHECKING:
     import pandas as pd
+
 
 # Pages, how many of them are free, order of the block: small enough to count.
 SMALL = ((8, 4, 2), (16, 8, 2), (32, 16, 2), (64, 32, 2), (16, 8, 3), (64, 32, 3))

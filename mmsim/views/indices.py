@@ -18,7 +18,7 @@ from mmsim.fragmentation import (
     unusable_index,
 )
 from mmsim.views.freearea import ALL_TYPES, FreeByType
-from mmsim.views.names import plural, size_words
+from mmsim.views.words import plural, size_words
 
 if TYPE_CHECKING:
     import pandas as pd

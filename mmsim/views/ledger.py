@@ -1,30 +1,46 @@
-"""The refcount ledger: every reference has a holder, and the kernel's check is a sum over them.
-
-Interface: Ledger, Entry, Check, ledger, check_at, as_text, CHECKS, PRE_CHECK, SPLIT_FREEZE,
-MOVE_FREEZE, KNOWN, JUST, NEXT, IF
+"""The ledger: every reference has a holder, and the kernel's check is a sum over them.
 
 Three checks are the kernel's.  The fourth, KNOWN, is can_split_folio() solved for the count, and
-holds for a single page too: what the count should be while the page is still mapped.
+holds for a single page too: what the count should be while the page is still mapped.  In the
+picture each holder is a block; "expected" stands against "actual", the check underneath.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from mmsim.engine.trace import Trace
+from mmsim.engine.scenario import Event
+from mmsim.engine.trace import Moment
 from mmsim.mm.folio import ISOLATION, NEW_PAGE, Folio, expected_refs, extra_pins
 from mmsim.mm.world import World
-from mmsim.views.names import page_words, plural
+from mmsim.views import sites
+from mmsim.views.svg import (
+    BAD,
+    FILLS,
+    INK,
+    LINE,
+    MUTED,
+    PANEL,
+    SMALL,
+    Svg,
+    clip,
+    heading,
+    number,
+    outcome_mark,
+    text_width,
+)
+from mmsim.views.words import arguments, page_words, plural
 
-PRE_CHECK, SPLIT_FREEZE, MOVE_FREEZE = "split pre-check", "split freeze", "move freeze"
+SPLIT_CHECK, SPLIT_FREEZE, MOVE_FREEZE = "split check", "split freeze", "move freeze"
 KNOWN = "known holders"
-CHECKS = (PRE_CHECK, SPLIT_FREEZE, MOVE_FREEZE, KNOWN)
-FUNCTIONS = {
-    PRE_CHECK: "can_split_folio()",
+CHECKS = (SPLIT_CHECK, SPLIT_FREEZE, MOVE_FREEZE, KNOWN)
+_FUNCTIONS = {
+    SPLIT_CHECK: "can_split_folio()",
     SPLIT_FREEZE: "folio_ref_freeze() in the split",
     MOVE_FREEZE: "folio_ref_freeze() in the move",
     KNOWN: "The count and its known holders",
 }
+JUST, NEXT, IF = "checked just now", "checked next", "if it were checked now"
 
 
 class Entry(NamedTuple):
@@ -58,7 +74,7 @@ class Check(NamedTuple):
 
 
 class Ledger(NamedTuple):
-    """The references on one folio, and the check that would be applied to it now."""
+    """The references on one folio, the check for it, and when that is made: JUST, NEXT or IF."""
 
     name: str
     words: str
@@ -67,44 +83,35 @@ class Ledger(NamedTuple):
     mapcount: int
     frozen: bool
     check: Check
+    when: str = IF
 
     @property
     def held(self) -> int:
         """What the holders add up to: the count, unless it is frozen."""
         return sum(row.refs for row in self.rows)
 
-
-def _check(folio: Folio, name: str, refcount: int) -> Check:
-    if name == PRE_CHECK:
-        pins = extra_pins(folio)
-        return Check(
-            name,
-            "mapcount == refcount - extra_pins - 1",
-            folio.mapcount,
-            refcount - pins - 1,
-            f"{folio.mapcount} == {refcount} - {pins} - 1",
-            folio.mapcount + pins + 1,
-        )
-    if name == KNOWN:
-        expected = folio.cache_refs + folio.mapcount + 1
-        return Check(
-            name,
-            "refcount == cache + mapcount + 1",
-            refcount,
-            expected,
-            f"{refcount} == {folio.cache_refs} + {folio.mapcount} + 1",
-            expected,
-        )
-    if name == SPLIT_FREEZE:
-        pins = extra_pins(folio)
-        formula, expected, numbers = "refcount == 1 + extra_pins", 1 + pins, f"1 + {pins}"
-    else:
-        expected = expected_refs(folio)
-        formula, numbers = "refcount == 1 + pages in cache", f"1 + {folio.cache_refs}"
-    return Check(name, formula, refcount, expected, f"{refcount} == {numbers}", expected)
+    @property
+    def due(self) -> bool:
+        """Does a check mean anything?  Only once somebody has isolated the folio to move it."""
+        return self.when != IF or any(row.holder == ISOLATION for row in self.rows)
 
 
-def _held_row(who: str, refs: int) -> tuple[int, Entry]:
+def _check(folio: Folio, name: str, refs: int) -> Check:
+    pins, maps, cache = extra_pins(folio), folio.mapcount, folio.cache_refs
+    if name == SPLIT_CHECK:
+        numbers = f"{maps} == {refs} - {pins} - 1"
+        formula = "mapcount == refcount - extra_pins - 1"
+        return Check(name, formula, maps, refs - pins - 1, numbers, maps + pins + 1)
+    formula, expected, numbers = {
+        KNOWN: ("cache + mapcount + 1", cache + maps + 1, f"{cache} + {maps} + 1"),
+        SPLIT_FREEZE: ("1 + extra_pins", 1 + pins, f"1 + {pins}"),
+        MOVE_FREEZE: ("1 + pages in cache", expected_refs(folio), f"1 + {cache}"),
+    }[name]
+    return Check(name, f"refcount == {formula}", refs, expected, f"{refs} == {numbers}", expected)
+
+
+def _held(who: str, refs: int) -> tuple[int, Entry]:
+    """The entry of a reference with a holder, and its place among them."""
     if who == ISOLATION:
         return 0, Entry("isolation", refs, "by whoever moves it", True)
     if who == NEW_PAGE:
@@ -124,13 +131,15 @@ def _rows(folio: Folio, check: str) -> tuple[Entry, ...]:
     for n, kind in ((folio.pmd_maps, "PMD"), (folio.pte_maps, "PTE")):
         if n:
             why = "maps it as a whole" if kind == "PMD" and folio.is_thp else "maps single pages"
-            counted = check in (PRE_CHECK, KNOWN)
+            counted = check in (SPLIT_CHECK, KNOWN)
             rows.append(Entry(f"{kind} {'mapping' if n == 1 else 'mappings'}", n, why, counted))
-    held = [_held_row(who, n) for who, n in folio.held]
-    return (*rows, *(row for _, row in sorted(held, key=lambda item: (item[0], item[1].holder))))
+    held = sorted((_held(*item) for item in folio.held), key=lambda item: (item[0], item[1].holder))
+    return (*rows, *(row for _, row in held))
 
 
-def ledger(world: World, region: str, index: int = 0, *, check: str = "") -> Ledger | None:
+def ledger(
+    world: World, region: str, index: int = 0, *, check: str = "", when: str = IF
+) -> Ledger | None:
     """The ledger of the folio that holds this page; None if no folio does.
 
     `check` is one of CHECKS; without it the one that fits: a single page can only be moved, a huge
@@ -141,49 +150,175 @@ def ledger(world: World, region: str, index: int = 0, *, check: str = "") -> Led
     pfn = world.find(region, index)
     if pfn is None:
         return None
-    folio = world.folio(pfn)
+    folio, asked = world.folio(pfn), check
     if not folio.is_thp and check != KNOWN:
         check = MOVE_FREEZE
     elif not check:
         waiting = not folio.mapcount and folio.cached and folio.locked_by
-        check = SPLIT_FREEZE if waiting else PRE_CHECK
+        check = SPLIT_FREEZE if waiting else SPLIT_CHECK
     rows = _rows(folio, check)
     frozen = folio.refcount == 0
     # A frozen folio keeps its holders; the check that froze it saw their sum.
     seen = sum(row.refs for row in rows) if frozen else folio.refcount
-    return Ledger(
-        folio.name,
-        page_words(folio),
-        rows,
-        folio.refcount,
-        folio.mapcount,
-        frozen,
-        _check(folio, check, seen),
-    )
+    counts, made = (folio.refcount, folio.mapcount, frozen), _check(folio, check, seen)
+    when = when if check == asked else IF
+    return Ledger(folio.name, page_words(folio), rows, *counts, made, when)
 
 
-JUST, NEXT, IF = "checked just now", "checked next", "if it were checked now"
+# -- the ledger of a moment
+
+_BACK_MAX = 64
+_PFNS = ("pfn", "src", "old", "new", "dst")
 
 
-def check_at(trace: Trace, position: int) -> tuple[str, str]:
+def check_at(moment: Moment) -> tuple[str, str]:
     """The check that this step made or its actor makes next, and which of the two; or "", IF."""
-    if not position:
+    if moment.event is None:
         return "", IF
-    event = trace.events[position - 1]
-    after = trace.scenario.local(trace.state(position), event.actor)
-    for local, when in ((event.local, JUST), (after, NEXT)):
-        inside = [frame.function for frame in local.frames()]
-        op = local.op.kind.name if local.op else ""
-        if op == "can_split_folio":
-            return PRE_CHECK, when
-        if op == "folio_ref_freeze":
-            return (MOVE_FREEZE if "move_to_new_folio" in inside else SPLIT_FREEZE), when
+    for local, when in ((moment.event.local, JUST), (moment.local(moment.event.actor), NEXT)):
+        name = local.op.kind.name if local.op else ""
+        if name == "can_split_folio":
+            return SPLIT_CHECK, when
+        if name == "folio_ref_freeze":
+            move = sites.site(local) == sites.MOVE_FREEZE
+            return (MOVE_FREEZE if move else SPLIT_FREEZE), when
     return "", IF
 
 
+def touched(moment: Moment, event: Event) -> tuple[str, int] | None:
+    """Region and index of the page that a step is about, if it is about one that has a name."""
+    given = arguments(event.op)
+    if "region" in given and "index" in given:
+        return str(given["region"]), int(given["index"])
+    for name in _PFNS:
+        for world in (moment.before.world, moment.world):
+            folio = world.folios.get(given.get(name, -1))
+            if folio is not None and folio.name:
+                return folio.region, folio.index
+    return None
+
+
+def ledger_at(moment: Moment, region: str) -> tuple[Ledger | None, int]:
+    """The ledger of the page of the region that this step is about, and the page's index; if the
+    step is about none, the last one that was."""
+    recent = moment.run.events[max(moment.position - _BACK_MAX, 0) : moment.position]
+    found = next(filter(None, (touched(moment, event) for event in reversed(recent))), (region, 0))
+    if found[0] != region:
+        return ledger(moment.world, region), 0
+    check, when = check_at(moment)
+    return ledger(moment.world, region, found[1], check=check, when=when), found[1]
+
+
+# -- in words
+
+
 def as_text(book: Ledger) -> list[str]:
-    """The ledger in lines of text."""
+    """The ledger in lines of text; the last one is the check."""
     rows = [f"{row.holder}: {plural(row.refs, 'reference')}, {row.why}" for row in book.rows]
     check = book.check
     count = f"refcount 0 (frozen; held {book.held})" if book.frozen else f"refcount {book.refcount}"
     return [*rows, count, f"{check.formula}: {check.numbers} is {check.verdict}"]
+
+
+def describe(book: Ledger) -> str:
+    """The ledger in one sentence."""
+    held = ", ".join(f"{row.holder} {row.refs}" for row in book.rows)
+    check = book.check
+    if not book.due:
+        return f"References on {book.words}: {held}; {book.held} in all."
+    frozen = " It is frozen at refcount 0." if book.frozen else ""
+    return (
+        f"References on {book.words}: {held}; {check.expected} expected, {book.held} actual."
+        f"{frozen} {_FUNCTIONS[check.name]}: {check.numbers} is {check.verdict}."
+    )
+
+
+# -- the picture
+
+ROW, ROWS_MAX = 34.0, 5
+LEDGER_HIGH = 30 + ROW * ROWS_MAX + 54
+_BRACKETS, _APART = 142.0, 74.0
+
+
+def _shown(book: Ledger) -> list[Entry]:
+    """Rows the check counts on first; what it counts on and nobody holds yet stands among them."""
+    expected = [row for row in book.rows if row.counted_on and book.due]
+    if book.due and book.check.expected > sum(row.refs for row in expected):
+        expected.append(Entry(ISOLATION, 0, "not taken yet", True))
+    others = [row for row in book.rows if row not in expected]
+    room = ROWS_MAX - len(expected)
+    if len(others) > room:
+        rest = others[room - 1 :]
+        more = Entry(f"{len(rest)} more holders", sum(row.refs for row in rest), "", False)
+        others = [*others[: room - 1], more]
+    return expected + others
+
+
+def _block(svg: Svg, x: float, y: float, w: float, row: Entry, due: bool) -> None:
+    fill = FILLS["counted on" if row.counted_on or not due else "not counted on"]
+    if row.refs:
+        svg.filled(x, y, w, ROW - 5, fill, rx=3, stroke=fill.mark, stroke_width=1)
+    else:
+        svg.rect(x, y, w, ROW - 5, rx=3, fill=PANEL, stroke=MUTED, stroke_width=1,
+                 stroke_dasharray="4 3")  # fmt: skip
+    count = str(row.refs)
+    number_wide = text_width(count, 15, bold=True)
+    room = w - 28 - number_wide
+    holder = clip(row.holder, room, 13, bold=True)
+    wide = text_width(holder, 13, bold=True)
+    if fill.pattern != "plain":
+        # A quiet ground behind the words, so that the hatch does not run through them.
+        why = text_width(clip(row.why, room - wide - 13, SMALL), SMALL) if row.why else 0
+        for left, size in (
+            (x + 5, wide + 8 + (why + 9 if why else 0)),
+            (x + w - 17 - number_wide, number_wide + 12),
+        ):
+            svg.rect(left, y + 5, size, ROW - 15, rx=2, fill=fill.ground)
+    svg.text(x + 9, y + 19.5, holder, room, bold=True)
+    if row.why and room - wide - 13 > 40:
+        svg.text(x + 9 + wide + 9, y + 19.5, row.why, room - wide - 13, size=SMALL)
+    svg.text(x + w - 9, y + 20, count, w, size=15, bold=True, anchor="end")
+
+
+def _sums(svg: Svg, x: float, y: float, rows: list[Entry], book: Ledger) -> None:
+    """The two brackets, side by side, with their sums."""
+    check, counted = book.check, sum(row.counted_on for row in rows)
+    colour = INK if check.equal or book.when == IF else BAD
+    sums = [("expected", counted, check.expected)] if book.due else []
+    for i, (word, n, value) in enumerate((*sums, ("actual", len(rows), book.held))):
+        at, bottom = x + 8 + i * _APART, y + max(n, 1) * ROW - 5
+        d = f"M{number(at - 5)} {number(y)}H{number(at)}V{number(bottom)}H{number(at - 5)}"
+        svg.path(d, stroke=colour, stroke_width=1.6)
+        middle = (y + bottom) / 2
+        svg.text(at + 6, middle - 1, word, _APART - 12, size=SMALL, fill=MUTED)
+        svg.text(at + 6, middle + 15, str(value), _APART - 12, size=15, bold=True)
+
+
+def _verdict(svg: Svg, x: float, y: float, w: float, book: Ledger) -> None:
+    """The equation as the kernel has it, with numbers, and whether it holds."""
+    check = book.check
+    svg.line(x, y, x + w, y, stroke=LINE)
+    if not book.due:
+        words = "Nobody has isolated it, so nobody compares its count."
+        svg.text(x, y + 30, words, w, size=SMALL, fill=MUTED)
+        return
+    svg.text(x, y + 20, check.formula, w * 0.64, size=SMALL, mono=True, fill=MUTED)
+    svg.text(x, y + 41, check.numbers, w * 0.45, size=15, mono=True, bold=True)
+    half = x + w * 0.48
+    words = f"{check.left} {'=' if check.equal else '≠'} {check.right}: {check.verdict}"
+    decided = "success" if check.equal else "failure"
+    sign = decided if book.when == JUST else "not finished"
+    outcome_mark(svg, half, y + 36, sign, words, x + w - half)
+    svg.text(x + w, y + 20, book.when, w * 0.35, size=SMALL, fill=MUTED, anchor="end")
+
+
+def draw_ledger(svg: Svg, x: float, y: float, w: float, book: Ledger) -> None:
+    """The ledger in a box `LEDGER_HIGH` high."""
+    counts = f"refcount {book.refcount}, mapcount {book.mapcount}"
+    note = f"refcount 0: frozen, {book.held} held" if book.frozen else counts
+    heading(svg, x, y + 13, f"Who holds {book.words}", w, note)
+    rows, top = _shown(book), y + 24
+    for i, row in enumerate(rows):
+        _block(svg, x, top + i * ROW, w - _BRACKETS, row, book.due)
+    _sums(svg, x + w - _BRACKETS, top, rows, book)
+    _verdict(svg, x, y + 30 + ROW * ROWS_MAX, w, book)

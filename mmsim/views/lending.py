@@ -10,9 +10,23 @@ from typing import TYPE_CHECKING
 
 from mmsim.practice.loans import CMA, HOST_MIB, ORDINARY, Grant, Lending
 from mmsim.views.blockmap import block_map, draw_block_map, map_sentence, map_size
-from mmsim.views.marks import LEGEND_ROW, Sign, heading, legend, panel, swatch
-from mmsim.views.names import size_words
-from mmsim.views.style import BAD, FILLS, INK, LINE, MUTED, SMALL, TITLE, Svg
+from mmsim.views.svg import (
+    BAD,
+    FILLS,
+    INK,
+    LEGEND_ROW,
+    LINE,
+    MUTED,
+    SMALL,
+    TITLE,
+    Sign,
+    Svg,
+    heading,
+    legend,
+    panel,
+    swatch,
+)
+from mmsim.views.words import size_words
 
 if TYPE_CHECKING:
     import pandas as pd

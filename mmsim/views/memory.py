@@ -25,9 +25,8 @@ from mmsim.views.blockmap import (
     map_size,
 )
 from mmsim.views.freearea import draw_free_area, free_area_sentence
-from mmsim.views.marks import panel
-from mmsim.views.names import size_words
-from mmsim.views.style import TITLE, Svg
+from mmsim.views.svg import TITLE, Svg, panel
+from mmsim.views.words import size_words
 
 if TYPE_CHECKING:
     import pandas as pd

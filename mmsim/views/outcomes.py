@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from mmsim.engine.explore import Outcome
-from mmsim.views.numbers import chance, count
+from mmsim.views.words import chance, count
 
 HEADS = ("outcome", "schedules", "share", "odds", "steps")
 NOTE = "share: of all schedules; odds: a fair coin says who moves; steps: of a shortest schedule"

@@ -13,15 +13,15 @@ from mmsim.constants import HPAGE_PMD_ORDER, MIGRATE_CMA, MIGRATE_MOVABLE
 from mmsim.fragmentation import suitable
 from mmsim.mm.untouched import pages
 from mmsim.procfs import BuddyZone, PageTypeZone, ZoneInfo, read_memory, zone_of
-from mmsim.views import style
+from mmsim.views import svg as style
 from mmsim.views.freearea import ALL_TYPES, FreeByType, free_area_sentence, free_area_svg
 from mmsim.views.indices import indices_sentence, indices_table
-from mmsim.views.marks import Sign, legend, panel, swatch
-from mmsim.views.names import size_words
-from mmsim.views.style import INK, SMALL, TITLE, Svg
+from mmsim.views.svg import INK, SMALL, TITLE, Sign, Svg, legend, panel, swatch
+from mmsim.views.words import size_words
 
 if TYPE_CHECKING:
     import pandas as pd
+
 
 NOTE = "Sizes are for pages of 4 KiB."
 _AnyZone = BuddyZone | PageTypeZone | ZoneInfo

@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mmsim.engine.trace import Trace
-from mmsim.views.changes import changes
-from mmsim.views.table import cell
+from mmsim.views.run import changes
+from mmsim.views.words import call
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,7 +43,8 @@ def pin_steps(trace: Trace) -> pd.DataFrame:
 
     rows = []
     for name, position in places_of(trace).items():
-        changed = next(iter(changes(trace, position)), "")
-        rows.append((name, position, cell(trace, position), str(changed)))
+        moment = trace.at(position)
+        changed = next(iter(changes(moment)), "")
+        rows.append((name, position, call(moment), str(changed)))
     columns = ["what happens", "step", "in the model", "what changed"]
     return pd.DataFrame(rows, columns=columns, dtype=object).set_index(columns[0])

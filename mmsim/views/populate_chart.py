@@ -15,7 +15,7 @@ from mmsim.compare.cma_fallback import FREE, FREE_CMA, FROM_CMA, Steps, curves, 
 from mmsim.constants import PAGE_SIZE
 from mmsim.datafiles import load_csv
 from mmsim.views.figures import STYLE, Chart, legend, panelled
-from mmsim.views.style import BLUE, GREEN, INK, VERMILION
+from mmsim.views.svg import BLUE, GREEN, INK, VERMILION
 
 FILE = "s9_cma_fallback.csv"
 CMA_MIB = (64, 256, 512)

@@ -12,8 +12,7 @@ from mmsim.engine.trace import Trace
 from mmsim.practice.benches import REGION, Bench, folio_at
 from mmsim.practice.cases import cases, described
 from mmsim.views.ledger import KNOWN, ledger
-from mmsim.views.sentences import sentence
-from mmsim.views.table import cell
+from mmsim.views.words import call, sentence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,7 +52,7 @@ def moments(trace: Trace) -> pd.DataFrame:
     for position in range(1, len(trace) + 1):
         folio = folio_at(trace, position)
         if position == 1 or folio != folio_at(trace, position - 1):
-            rows[position] = (folio.refcount, folio.mapcount, sentence(trace, position))
+            rows[position] = (folio.refcount, folio.mapcount, sentence(trace.at(position)))
     index = pd.Index(rows, name="step")
     columns = ["refcount", "mapcount", "what has happened"]
     return pd.DataFrame(list(rows.values()), index=index, columns=columns)
@@ -66,7 +65,7 @@ def leak_table(trace: Trace) -> pd.DataFrame:
     rows = []
     for position in range(1, len(trace) + 1):
         refs = folio_at(trace, position).refcount
-        rows.append((trace.events[position - 1].actor, cell(trace, position), refs))
+        rows.append((trace.events[position - 1].actor, call(trace.at(position)), refs))
     index = pd.RangeIndex(1, len(rows) + 1, name="step")
     return pd.DataFrame(rows, index=index, columns=["who", "does", "refcount"])
 

@@ -15,7 +15,7 @@ from mmsim.lessons import Prediction
 from mmsim.measured import RELEASES, VARIANTS, Share, releases
 from mmsim.retrylaw import Retrying, success
 from mmsim.views.figures import STYLE, Chart, legend, panelled
-from mmsim.views.style import BLUE, INK, MUTED, ORANGE, VERMILION
+from mmsim.views.svg import BLUE, INK, MUTED, ORANGE, VERMILION
 
 ASKED = {"held 10 ticks": 10, "held 100 ticks": 100, "held 1,000 ticks": 1000}
 PERCENT = (1, 5, 10, 25, 40, 60, 75, 90, 99)

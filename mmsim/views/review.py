@@ -15,9 +15,9 @@ from mmsim.lessons import Answer, Prediction
 from mmsim.scenarios import cma_alloc
 from mmsim.series import REMARKS
 from mmsim.views.decision_tables import decision_table
-from mmsim.views.names import size_words
 from mmsim.views.side_by_side import unbroken
 from mmsim.views.tables import DIFFERS, frame, labels
+from mmsim.views.words import size_words
 
 if TYPE_CHECKING:
     import pandas as pd

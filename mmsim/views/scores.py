@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from mmsim.mm.versions import LATEST, POLICIES, Attempt, Version
 from mmsim.policy import PolicyError, own_policy
 from mmsim.practice.trials import CASES, others_notice, score
-from mmsim.views.names import plural
+from mmsim.views.words import plural
 
 if TYPE_CHECKING:
     import pandas as pd

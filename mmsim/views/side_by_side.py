@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mmsim.mm.versions import Version, get, seam_source, seams
 from mmsim.series import LATER, SERIES
-from mmsim.views.style import (
+from mmsim.views.svg import (
     BAD,
     BODY,
     CHANGED,
@@ -34,6 +34,7 @@ from mmsim.views.tables import frame, labels
 
 if TYPE_CHECKING:
     import pandas as pd
+
 
 WIDTH, MARGIN, GAP = 1100.0, 24.0, 16.0
 SIDE = (WIDTH - 2 * MARGIN - GAP) / 2

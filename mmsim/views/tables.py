@@ -22,12 +22,12 @@ from mmsim.ftracefile import RealTrace
 from mmsim.mm.migration_target import NONE
 from mmsim.probe import returned
 from mmsim.scenarios import Situation, vfio_map
-from mmsim.views.changes import changes
-from mmsim.views.fold import fold
-from mmsim.views.table import cell
+from mmsim.views.run import changes, fold
+from mmsim.views.words import call
 
 if TYPE_CHECKING:
     import pandas as pd
+
 
 AGREES, DIFFERS = "✓", "≠"
 SPLIT_PAIR = ("thp_migration_fail", "thp_split_page_failed")
@@ -165,9 +165,10 @@ def steps(trace: Trace) -> pd.DataFrame:
     actors = [actor.name for actor in trace.scenario.actors]
     cells, numbers = [], []
     for row in fold(trace):
-        said = f"… {row.words()}" if row.folded else cell(trace, row.end)
+        moment = row.at(trace)
+        said = f"… {row.words()}" if row.folded else call(moment)
         mover = trace.events[row.end - 1].actor
-        found = changes(trace, row.end, since=row.start)
+        found = changes(moment)
         more = [f"and {len(found) - CHANGES_MAX} more"] if len(found) > CHANGES_MAX else []
         what = "; ".join([*map(str, found[:CHANGES_MAX]), *more])
         cells.append([*(said if name == mover else "" for name in actors), what])

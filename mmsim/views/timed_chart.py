@@ -10,7 +10,7 @@ from typing import Any
 from mmsim.compare import timed
 from mmsim.measured import TIMED, VARIANTS
 from mmsim.views.figures import STYLE, Chart, legend, panelled
-from mmsim.views.style import BLUE, INK, ORANGE, PAPER, VERMILION
+from mmsim.views.svg import BLUE, INK, ORANGE, PAPER, VERMILION
 
 WORDS = {"injected": "failure injected", "fragmented": "really fragmented"}
 # Each with a shape and a kind of line besides its colour, and a little beside the other's points.

@@ -17,7 +17,7 @@ from mmsim.ftrace import Row, align, situation
 from mmsim.ftracefile import FOLDER, RealTrace, real_trace
 from mmsim.policy import PolicyError, limited
 from mmsim.practice.stalls import MOVABLE, PINNED_DOWN, Pinned, Rule, checked, examples, of_trace
-from mmsim.views.style import BAD, INK, LINE, MARKED, MUTED, PANEL
+from mmsim.views.svg import BAD, INK, LINE, MARKED, MUTED, PANEL
 from mmsim.views.tables import AGREES, DIFFERS, alignment, frame, labels
 
 if TYPE_CHECKING:

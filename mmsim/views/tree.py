@@ -11,9 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mmsim.scenarios.fates import fails
-from mmsim.views.marks import outcome_mark, outcome_sign
-from mmsim.views.numbers import count
-from mmsim.views.style import (
+from mmsim.views.svg import (
     FILLS,
     INK,
     LINE,
@@ -23,10 +21,12 @@ from mmsim.views.style import (
     TITLE,
     Svg,
     number,
+    outcome_mark,
     text_width,
     wrap,
 )
 from mmsim.views.treefold import Fold, Row, Stop, rows
+from mmsim.views.words import count, outcome_sign
 
 if TYPE_CHECKING:
     import pandas as pd

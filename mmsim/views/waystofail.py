@@ -22,10 +22,11 @@ from mmsim.measured import Share, disturbed
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import SMALL, Situation, make
 from mmsim.scenarios.fates import ALL_MOVED, MISSED, NO_MEMORY, NOT_SPLIT
-from mmsim.views.numbers import chance
+from mmsim.views.words import chance
 
 if TYPE_CHECKING:
     import pandas as pd
+
 
 TOGETHER = "both begin at the same time"
 ANY_STEP = "drop_caches begins at any step of the pin"

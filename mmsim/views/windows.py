@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 
 from mmsim.engine.trace import Trace
 from mmsim.scenarios.windows import Window, windows
-from mmsim.views.marks import legend
-from mmsim.views.names import plural, subject
-from mmsim.views.style import FILLS, INK, LINE, MUTED, SMALL, TITLE, Fill, Svg
+from mmsim.views.svg import FILLS, INK, LINE, MUTED, SMALL, TITLE, Fill, Svg, legend
+from mmsim.views.words import plural, subject
 
 if TYPE_CHECKING:
     import pandas as pd

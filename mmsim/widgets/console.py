@@ -21,7 +21,7 @@ from mmsim.knobs import Knob, Value
 from mmsim.lessons import Prediction
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import SCENARIOS, Situation
-from mmsim.views import flow, text
+from mmsim.views import flow, run
 
 LOCKED = "Locked: store your prediction first."
 
@@ -87,7 +87,7 @@ class Console(w.VBox):
     def _show(self, trace: Trace) -> None:
         """Draw a run and say what came of it."""
         self.view.value = flow.flow_svg(trace)
-        told = [escape(line) for line in text.summary(trace).splitlines()]
+        told = [escape(line) for line in run.summary(trace).splitlines()]
         moves = escape(schedule.render(trace.moves))
         self.said.value = "<br>".join(told) + f"<br><code>{moves}</code>"
 

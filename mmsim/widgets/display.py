@@ -23,16 +23,15 @@ from mmsim.mm import versions
 from mmsim.mm.zone import Zone
 from mmsim.practice.benches import Bench
 from mmsim.practice.loans import Lending
-from mmsim.views import account, flow, lending, memory, side_by_side, text, windows
+from mmsim.views import account, flow, lending, memory, side_by_side, windows
 from mmsim.views.figures import Chart
-from mmsim.views.fold import fold_once
 from mmsim.views.pasted import machine
 from mmsim.views.practice import worked
-from mmsim.views.shown import Picture, Table, moment
+from mmsim.views.run import fold, step_table, summary
+from mmsim.views.show import LINE_MAX, Picture, Table, moment
 
 LOCKED = "Shown once {what}; then run this cell again."
 After = Prediction | str | None
-LINE_MAX = 96
 
 
 def locked(after: After) -> bool:
@@ -55,8 +54,7 @@ def show_state(trace: Trace, row: int = -1, *, region: str = "A", after: After =
     """The state after a row of the run (negative: from the end), as the stepper shows it."""
     if locked(after):
         return
-    rows = fold_once(trace)
-    row = row if row >= 0 else len(rows) + 1 + row
+    row = row if row >= 0 else len(fold(trace)) + 1 + row
     for shown in moment(trace, row, region=region):
         display(shown)
 
@@ -128,15 +126,15 @@ def show_memory(
 def show_trace(trace: Trace, *, width: int = 100, after: After = None) -> None:
     """The whole run as text: every step, then what came of it."""
     if not locked(after):
-        print(text.step_table(trace, width=width))
+        print(step_table(trace, width=width))
         print()
-        print(text.summary(trace))
+        print(summary(trace))
 
 
 def show_result(trace: Trace, *, after: After = None) -> None:
     """What came of a run, without its steps."""
     if not locked(after):
-        for line in text.summary(trace).splitlines():
+        for line in summary(trace).splitlines():
             say(line)
 
 

@@ -23,8 +23,8 @@ from mmsim.lessons import Prediction
 from mmsim.scenarios import SCENARIOS, Situation
 from mmsim.views import chances, tree
 from mmsim.views.chances import PACES, pace_words
-from mmsim.views.names import plural
 from mmsim.views.treefold import fold
+from mmsim.views.words import plural
 from mmsim.widgets.question import Question
 
 STATES_MAX, BUTTON_STATES_MAX, EVERY = 5_000, 80_000, 500

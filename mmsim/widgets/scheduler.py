@@ -18,7 +18,7 @@ from mmsim.engine.scenario import Move
 from mmsim.practice import game, levels
 from mmsim.scenarios import Situation
 from mmsim.views.columns import columns_svg
-from mmsim.views.names import plural
+from mmsim.views.words import plural
 from mmsim.widgets.session import Play
 
 

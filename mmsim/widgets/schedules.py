@@ -17,9 +17,9 @@ from mmsim.practice import game, levels
 from mmsim.scenarios import Situation
 from mmsim.views import chances, tree
 from mmsim.views.columns import columns_svg
-from mmsim.views.sentences import sentence
-from mmsim.views.shown import Picture
+from mmsim.views.show import Picture
 from mmsim.views.treefold import fold
+from mmsim.views.words import sentence
 from mmsim.widgets.display import After, locked, say, show_table
 
 SEED = 0
@@ -38,7 +38,7 @@ def play(level: str | Situation | levels.Level, moves: Any = "", *, after: After
     except ValueError as error:
         print(f"Not played: {error}.")
         return
-    said = sentence(trace, len(trace))
+    said = sentence(trace.at())
     display(Picture(columns_svg(trace), said))
     say(said)
     show_table(_next(chosen, trace))

@@ -13,11 +13,11 @@ import traitlets
 
 from mmsim.engine import schedule
 from mmsim.engine.scenario import Move
-from mmsim.engine.trace import Trace, record
+from mmsim.engine.trace import Moment, Trace, record
 from mmsim.practice import game, levels
 from mmsim.scenarios import Situation
 from mmsim.scenarios.fates import fails
-from mmsim.views.fold import Row, fold_once
+from mmsim.views.run import Row, fold
 
 
 class Session(traitlets.HasTraits):
@@ -33,29 +33,25 @@ class Session(traitlets.HasTraits):
         super().__init__()
         self.situation = situation
         self.versions = versions
-        self._runs: dict[str, tuple[Trace, list[Row]]] = {}
+        self._runs: dict[str, Trace] = {}
         self.version = situation.version.name
-
-    def _run(self) -> tuple[Trace, list[Row]]:
-        if self.version not in self._runs:
-            trace = self.situation.with_(version=self.version).run()
-            self._runs[self.version] = (trace, fold_once(trace))
-        return self._runs[self.version]
 
     @property
     def trace(self) -> Trace:
         """The run of the chosen version."""
-        return self._run()[0]
+        if self.version not in self._runs:
+            self._runs[self.version] = self.situation.with_(version=self.version).run()
+        return self._runs[self.version]
 
     @property
     def rows(self) -> list[Row]:
         """Its rows."""
-        return self._run()[1]
+        return fold(self.trace)
 
     @property
-    def position(self) -> int:
-        """The trace position of the chosen row."""
-        return self.rows[self.row - 1].end if self.row else 0
+    def moment(self) -> Moment:
+        """The moment that the chosen row leads to."""
+        return self.trace.at(self.rows[self.row - 1].end if self.row else 0)
 
     @traitlets.validate("row")
     def _within(self, proposal: Any) -> int:

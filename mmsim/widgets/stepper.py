@@ -2,7 +2,7 @@
 
 Interface: stepper, Stepper
 
-The picture is the one `views.picture` makes for the static twin too.  With a prediction the
+The picture is the one `views.state` makes for the static twin too.  With a prediction the
 controls stay locked until an answer is stored; then prediction and outcome stand side by side."""
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from mmsim.engine.trace import Trace
 from mmsim.lessons import Answer, Prediction
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import Situation
-from mmsim.views import picture, text
+from mmsim.views.run import counters, summary
+from mmsim.views.state import state_svg
 from mmsim.widgets.question import Question
 from mmsim.widgets.session import Session
 
@@ -105,12 +106,12 @@ class Stepper(w.VBox):
         self.slider.value = session.row
         self.back.disabled = session.row == 0
         self.forward.disabled = session.row == len(session.rows)
-        self.view.value = picture.state_svg(session.trace, session.position, region=self.region)
+        self.view.value = state_svg(session.moment, region=self.region)
         self.verdict.value = self._compared() if self.forward.disabled else ""
 
     def _compared(self) -> str:
         """Prediction beside outcome, once the end of the run has been reached."""
-        lines = [escape(line) for line in text.summary(self.session.trace).splitlines()]
+        lines = [escape(line) for line in summary(self.session.trace).splitlines()]
         if self.prediction is not None:
             for name, predicted, happened, same in self.prediction.against(self._outcome()):
                 sign = "✔ as predicted" if same else f"✘ you predicted {predicted}"
@@ -122,7 +123,7 @@ class Stepper(w.VBox):
         if self.happened is not None:
             return self.happened(self.session.trace)
         assert self.prediction is not None
-        moved = dict(text.counters(self.session.trace))
+        moved = dict(counters(self.session.trace))
         return {name: moved.get(name, 0) for name in self.prediction.choices}
 
 

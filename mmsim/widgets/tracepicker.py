@@ -12,7 +12,7 @@ import ipywidgets as w
 from mmsim.ftracefile import real_trace
 from mmsim.lessons import Prediction
 from mmsim.mm.versions import VERSIONS
-from mmsim.views.picture import state_svg
+from mmsim.views.state import state_svg
 from mmsim.views.traces import TRACES, aligned, lines_html, trace_names
 from mmsim.widgets.question import Question
 
@@ -96,7 +96,7 @@ class TracePicker(w.VBox):
         nowhere = "The model's run has no such line."
         self.said.value = f"<b>Line {self.line.value}</b>: {escape(row.what)}"
         shown = min(max(row.position, 0), len(trace))
-        self.view.value = state_svg(trace, shown) if row.position >= 0 else f"<p>{nowhere}</p>"
+        self.view.value = state_svg(trace.at(shown)) if row.position >= 0 else f"<p>{nowhere}</p>"
 
 
 def _said(name: str) -> str:

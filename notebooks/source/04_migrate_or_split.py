@@ -106,8 +106,8 @@ console(vfio_map(), knobs=knobs, unlock=guess)
 
 # %% [markdown]
 # Without a widget, store your four numbers here; the cells below show two of the charts. With one, turn `targets`
-# and `stranger`. The chart shows which way the run goes: bold where it passed, with the number of times. (*Site 1* and
-# *site 2* are the two places where a split can be refused. They come further down.)
+# and `stranger`. The chart shows which way the run goes: bold where it passed, with the number of times. (*Check* and
+# *Freeze* are the two places where a split can be refused. They come further down.)
 
 # %% tags=["student"]
 four = {
@@ -229,8 +229,8 @@ assert page.refcount == page.cache_refs + page.mapcount + 1 == 512 + 1 + 1 == 51
 # %% [markdown]
 # ## A split can be refused in two places
 #
-# The reference check (`can_split_folio()`, *site 1* in the flow chart) only reads the count; nothing stops
-# it from changing afterwards. So after removing the mappings the kernel *freezes* the count (*site 2*): it
+# The reference check (`can_split_folio()`, *Check* in the flow chart) only reads the count; nothing stops
+# it from changing afterwards. So after removing the mappings the kernel *freezes* the count (*Freeze*): it
 # sets it to 0, but only if it is exactly what it should be. A reference that arrives between the two is
 # caught there. (From the look to the end the kernel holds the page's own *lock*. Whoever wants to move, cut or
 # truncate the page needs it; who only takes a reference does not.)
@@ -698,8 +698,8 @@ show_chart(timed_release(), after="04.longer")
 # | pass, round | one time over the list of pages; up to ten of them are a round. The pieces have a round of one |
 # | destination | the free page that a page moves to; for a huge page 2 MiB in one piece |
 # | isolation | the page is off its LRU list, and whoever took it off has a reference |
-# | reference check, site 1 | `can_split_folio()` reads the count, and can refuse |
-# | freeze, site 2 | `folio_ref_freeze()` sets the count to 0 if it is as expected, and can refuse |
+# | reference check | `can_split_folio()` reads the count, and can refuse |
+# | freeze | `folio_ref_freeze()` sets the count to 0 if it is as expected, and can refuse |
 # | errno | an error as a negative number: -EAGAIN, -EBUSY, -ENOMEM |
 # | companion | the smaller patch of the two: it mends what `migrate_pages()` returns |
 # | batch | up to 15 pages (Linux 6.1) that `drop_caches` locks and looks at together |

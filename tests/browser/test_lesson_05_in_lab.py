@@ -86,7 +86,7 @@ def test_a_level_won_by_clicking_is_shared_by_its_schedule(lab):
     for number in range(1, 7):
         split.click()
         expect(picture.locator("text", has_text=re.compile(f"^{number}$")).first).to_be_visible()
-    expect(split).to_have_text("split: check: are all references to huge page A known?")
+    expect(split).to_have_text("split: are all references to huge page A known?")
     before = drawn(picture)
     split.click()
     expect(picture).to_contain_text("can_split_folio(A) = yes")

@@ -14,7 +14,7 @@ from mmsim.diagnose.signs import next_counters, signs
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import make, vfio_map
 from mmsim.scenarios.fates import NOT_SPLIT, SINGLE
-from mmsim.views.decisions import taken
+from mmsim.views.flow import taken
 
 PAIR = "thp_migration_fail +1\nthp_split_page_failed +1\n"
 ELEVEN = "thp_migration_fail +11\nthp_split_page_failed +10\n"
@@ -27,7 +27,7 @@ def first(found):
 
 
 def refused(path):
-    return taken(path.fate.trace()).at_site1
+    return taken(path.fate.trace()).at_check
 
 
 @pytest.mark.parametrize("version", ONCE)
@@ -106,8 +106,8 @@ def way(t):
 
     Where a split was refused leaves no trace once the page is split."""
     missed = t.missed if t.pieces_visited else 0
-    check, freeze = (t.at_site1 + t.at_site2, 0) if t.split else (t.at_site1, t.at_site2)
-    return (t.moved, t.no_target, t.tried, check, freeze, t.other_refusals, t.split, missed)
+    check, freeze = (t.at_check + t.at_freeze, 0) if t.split else (t.at_check, t.at_freeze)
+    return (t.moved, t.no_target, t.tried, check, freeze, t.before_check, t.split, missed)
 
 
 def total(path):

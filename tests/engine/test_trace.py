@@ -101,3 +101,17 @@ def test_a_step_can_be_found_by_its_number():
         trace.find("store", last + 1)
     with pytest.raises(ValueError, match="no step 'stoer'"):
         trace.find("stoer", 2)
+
+
+def test_a_moment_has_the_states_on_both_sides_of_its_step():
+    trace = record(cells(counter, x=0), one_after_another)
+    for moment in (trace.at(40), trace.at("store", 40), trace.at(40 - STEPS - 1)):
+        assert (moment.position, moment.event) == (40, trace.events[39])
+        cells_of = [state.world.cells["x"] for state in (moment.start, moment.before, moment.after)]
+        assert cells_of == [0, 39, 40]
+    assert trace.at(40, since=10).before.world.cells == {"x": 10}
+    first = trace.at(0)
+    assert first.event is None
+    assert first.before == first.after == first.start
+    assert trace.at().position == STEPS
+    assert trace.at().local("a").result == "done"

@@ -23,8 +23,7 @@ from mmsim.practice.benches import (
     refs_added,
     workbench,
 )
-from mmsim.views.balance import describe
-from mmsim.views.ledger import KNOWN, PRE_CHECK, ledger
+from mmsim.views.ledger import KNOWN, SPLIT_CHECK, describe, ledger
 
 POSSIBLE = [
     {"order": o, "cached": c, "mappings": m, "isolated": i, "holders": h, "pin": p}
@@ -89,7 +88,7 @@ def test_known_holders_agree_with_the_kernels_own_check_of_a_huge_page():
     for knobs in POSSIBLE:
         if knobs["order"] == "9" and knobs["isolated"] == "yes":
             world = workbench(**knobs).run().last.world
-            mine, kernels = (ledger(world, "A", check=name).check for name in (KNOWN, PRE_CHECK))
+            mine, kernels = (ledger(world, "A", check=name).check for name in (KNOWN, SPLIT_CHECK))
             assert mine.expected == kernels.expected
             assert mine.equal == kernels.equal == (not knobs["holders"] and knobs["pin"] == "no")
 

@@ -86,7 +86,7 @@ def test_stands_name_the_next_step_or_say_why_not():
     trace = situation.replay("split*6 stranger")
     split, stranger = game.stands(situation, trace.last)
     assert [(c.move, c.step) for c in split.choices] == [(Move("split"), "can_split_folio()")]
-    assert split.choices[0].words == "check: are all references to huge page A known?"
+    assert split.choices[0].words == "are all references to huge page A known?"
     assert stranger.choices[0].words == "drop a reference to huge page A"
     frozen = situation.replay("split*10")
     _, stranger = game.stands(situation, frozen.last)
@@ -213,7 +213,7 @@ def test_who_waits_is_not_left_alone():
 def test_what_can_come_is_said_of_everybody():
     race = split_race("base", released="1")
     assert game.coming(race, race.replay("split*6 stranger").last).splitlines() == [
-        "split can go on: check: are all references to huge page A known? (can_split_folio())",
+        "split can go on: are all references to huge page A known? (can_split_folio())",
         "stranger can go on: drop a reference to huge page A (folio_put())",
     ]
     assert "split has returned -EBUSY" in game.coming(race, level_1(race).last)

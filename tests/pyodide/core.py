@@ -10,14 +10,12 @@ from mmsim.mm.versions import VERSIONS
 from mmsim.practice.mutants import deaths
 from mmsim.scenarios import SMALL, make, split_race
 from mmsim.scenarios.hosts import host
-from mmsim.views.balance import ledger_svg
 from mmsim.views.chances import chances, chances_svg
 from mmsim.views.columns import columns_svg
 from mmsim.views.flow import flow_svg
-from mmsim.views.ledger import JUST, ledger
 from mmsim.views.memory import memory
-from mmsim.views.picture import state_svg
-from mmsim.views.text import step_table
+from mmsim.views.run import step_table
+from mmsim.views.state import state_svg
 from mmsim.views.tree import tree_svg
 from mmsim.views.treefold import fold
 
@@ -64,11 +62,8 @@ def pictures() -> dict[str, str]:
     for version, (scenario, row, knobs) in RUNS.items():
         trace = make(scenario, row, knobs).run()
         for position in (0, 16, len(trace) // 2, len(trace)):
-            made[f"{version} {position}.svg"] = state_svg(trace, position)
+            made[f"{version} {position}.svg"] = state_svg(trace.at(position))
         made[f"{version} flow.svg"] = flow_svg(trace)
-        book = ledger(trace.state(16).world, "A")
-        assert book is not None
-        made[f"{version} ledger.svg"] = ledger_svg(book, JUST)
         made[f"{version} steps.txt"] = step_table(trace)
     made["host.svg"], made["host.txt"] = memory(host(host=64, cma=25, used=60, scattered=80).zone)
     return made

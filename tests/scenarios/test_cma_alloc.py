@@ -6,8 +6,8 @@ import pytest
 
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import CMA_PFN, cma_alloc
+from mmsim.views.run import summary
 from mmsim.views.tables import counters_by_version
-from mmsim.views.text import summary
 
 
 @pytest.mark.parametrize("version", VERSIONS)

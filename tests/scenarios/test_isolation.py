@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import pytest
+from mmsim.sharecode import decode, encode
 
 from mmsim.cli import main
 from mmsim.mm.versions import POLICIES, VERSIONS, get
 from mmsim.scenarios import SCENARIOS, make
 from mmsim.scenarios.fates import MAPPED, NOT_SPLIT, PINNED, SINGLE
-from mmsim.sharecode import decode, encode
 
 HAD = ("base", "6.1.0", "v1", "v2", "v3", "2/2-only")
 NEVER = ("v3fix", "subpage_retry", "drain", "wait")

@@ -6,8 +6,8 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 
-from mmsim.views import style
-from mmsim.views.style import text_width
+from mmsim.views import svg as style
+from mmsim.views.svg import text_width
 
 NS = "{http://www.w3.org/2000/svg}"
 

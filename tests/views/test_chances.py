@@ -21,7 +21,7 @@ from mmsim.views.chances import (
     chances_table,
     crossroads_table,
 )
-from mmsim.views.numbers import count, fraction
+from mmsim.views.words import count, fraction
 
 RACE = split_race(released="1", order=1)
 RUNS = 2_000

@@ -45,26 +45,26 @@ def test_different_fates_are_different_pictures():
 def test_counts_are_the_runs():
     drawn = " ".join(texts(flow_svg(vfio_map("v2").run())))
     assert "no ×10" in drawn
-    assert "site 1 ×10" in drawn
+    assert "at the check ×10" in drawn
     assert "×10" not in " ".join(texts(flow_svg(vfio_map("base").run())))
 
 
 @pytest.mark.parametrize("trouble", ["writeback", "nomem", "truncated"])
 def test_a_split_that_is_refused_early_never_comes_to_the_check_of_references(trouble):
     run = vfio_map("base", stranger=0, trouble=trouble).run()
-    assert "before site 1 ×1" in texts(flow_svg(run))
-    assert "refused once (before site 1 ×1)" in flow_sentence(run)
+    assert "before the check ×1" in texts(flow_svg(run))
+    assert "refused once (before the check ×1)" in flow_sentence(run)
     drawn = ElementTree.fromstring(flow_svg(run))
     bold = [e.text for e in drawn.iter() if e.get("font-weight") == "700"]
     assert "Does the reason allow a split?" in bold
-    assert "Site 1: are all references known?" not in bold
+    assert "Check: are all references known?" not in bold
 
 
 @pytest.mark.parametrize("knobs", [{"stranger": 0, "trouble": "writeback"}, {}])
-def test_the_way_past_site_1_has_a_name_of_its_own(knobs):
+def test_the_way_past_the_check_has_a_name_of_its_own(knobs):
     """Two ways leave the question for the reason, and only one of them is the plain yes."""
     drawn = texts(flow_svg(vfio_map("base", **knobs).run()))
-    name = "before site 1 ×1" if knobs else "before site 1"
+    name = "before the check ×1" if knobs else "before the check"
     assert drawn.count(name) == (2 if knobs else 1)  # lit, the box says it, too
 
 

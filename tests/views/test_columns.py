@@ -4,31 +4,14 @@ from __future__ import annotations
 
 import pytest
 from svg_rules import readable, words
-from test_views_text import _atomic_steps
 
 from mmsim.engine.schedule import coin
 from mmsim.engine.trace import Trace, record
 from mmsim.scenarios import pin_versus, split_race, vfio_map
 from mmsim.views import columns
 from mmsim.views.columns import ROWS_MAX, columns_svg, rows_of
-from mmsim.views.intents import INTENTS, intent
 
 SMALL = {"order": 2, "released": "1"}
-
-
-def test_every_step_has_an_intent():
-    assert not _atomic_steps() - set(INTENTS), "write what it is about to do in views/intents.py"
-    assert not set(INTENTS) - _atomic_steps()
-
-
-def test_intents_are_short_and_name_the_page():
-    for situation in (split_race(**{"released": "1"}), vfio_map("v3", **SMALL)):
-        trace = situation.run()
-        for i, event in enumerate(trace.events):
-            said = intent(trace.state(i).world, event.op)
-            assert 0 < len(said) <= 64
-            assert "{" not in said
-            assert event.op.kind.name not in said
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -101,7 +84,7 @@ def test_a_row_that_is_too_wide_keeps_its_answer():
 def test_of_a_long_run_only_the_end_is_looked_at(monkeypatch):
     trace = vfio_map("v3", order=6, released="1").run()
     seen = []
-    monkeypatch.setattr(columns, "cell", lambda trace, position: seen.append(position) or "x")
+    monkeypatch.setattr(columns, "call", lambda moment: seen.append(moment) or "x")
     lines = rows_of(trace)
     assert len(seen) == columns.LOOKED_AT < len(trace)
     assert len(lines) <= ROWS_MAX

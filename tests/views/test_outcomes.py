@@ -8,8 +8,8 @@ import pytest
 
 from mmsim.engine.explore import Outcome
 from mmsim.engine.scenario import Move
-from mmsim.views.numbers import chance, count
 from mmsim.views.outcomes import outcome_table
+from mmsim.views.words import chance, count
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from mmsim.mm.versions import POLICIES, VERSIONS, get, seam_source, seams
 from mmsim.series import SERIES
 from mmsim.views.side_by_side import changes_table, side_by_side_sentence, side_by_side_svg
-from mmsim.views.style import text_width
+from mmsim.views.svg import text_width
 
 NS = "{http://www.w3.org/2000/svg}"
 EVERY = (*VERSIONS, *POLICIES)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from mmsim.engine.trace import Trace
+from mmsim.engine.trace import Moment, Trace
 from mmsim.scenarios import vfio_map
 
 # name -> version, knobs, position (-1: the end)
@@ -27,7 +27,6 @@ def run(version: str, **knobs: object) -> Trace:
     return _run(version, tuple(sorted(knobs.items())))
 
 
-def state(name: str) -> tuple[Trace, int]:
+def state(name: str) -> Moment:
     version, knobs, position = STATES[name]
-    trace = run(version, **knobs)
-    return trace, len(trace) if position < 0 else position
+    return run(version, **knobs).at(position)

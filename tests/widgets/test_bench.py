@@ -9,7 +9,7 @@ from mmsim.lessons import Prediction
 from mmsim.practice.benches import WORKBENCH_KNOBS, page_life, refs_added, workbench
 from mmsim.practice.cases import folios
 from mmsim.views.account import HEIGHT, WIDTH, account_svg
-from mmsim.views.style import text_width
+from mmsim.views.svg import text_width
 from mmsim.widgets import bench, stepper
 from mmsim.widgets.bench import BenchConsole
 

@@ -35,7 +35,7 @@ def test_the_learner_wins_level_1_by_clicking():
     widget = scheduler()
     assert "reference check" in widget.goal.value
     assert labels(widget) == {
-        "split": "split: lock huge page A, waiting if need be",
+        "split": "split: lock huge page A as soon as it is free",
         "stranger": "stranger: take a reference to huge page A",
     }
     press(widget, "split*6 stranger split*3")
@@ -145,8 +145,8 @@ def test_each_outcome_of_the_environment_has_its_button():
     press(widget, "pin*7")
     said = [b.description for b in widget.rows["pin"].buttons if b.layout.display != "none"]
     assert said == [
-        "pin: find a new place for huge page A: there is one",
-        "pin: find a new place for huge page A: there is none",
+        "pin: ask for a new place for huge page A: there is one",
+        "pin: ask for a new place for huge page A: there is none",
     ]
     press(widget, "pin:fail pin")
     shown = [b for b in widget.rows["pin"].buttons if b.layout.display != "none"]

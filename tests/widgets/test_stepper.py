@@ -6,7 +6,7 @@ import pytest
 
 from mmsim.lessons import Prediction
 from mmsim.scenarios import vfio_map
-from mmsim.views import picture
+from mmsim.views.state import state_svg
 from mmsim.widgets import stepper
 
 ASKED = {"thp_migration_fail": range(0, 12), "thp_split_page_failed": range(0, 12)}
@@ -48,8 +48,7 @@ def test_the_picture_is_the_one_of_the_static_twin():
     situation = vfio_map()
     widget = stepper(situation)
     widget.slider.value = 16
-    trace = situation.run()
-    assert widget.view.value == picture.state_svg(trace, widget.session.position, region="A")
+    assert widget.view.value == state_svg(situation.run().at(16))
 
 
 @pytest.mark.parametrize("version", ["base", "6.1.0", "v1", "v2", "v3", "v3fix", "2/2-only"])
@@ -69,7 +68,7 @@ def test_a_run_of_thousands_of_steps_has_a_slider_of_dozens():
     assert len(widget.session.trace) > 5000
     assert widget.slider.max < 400
     widget.slider.value = widget.slider.max
-    assert widget.session.position == len(widget.session.trace)
+    assert widget.session.moment.position == len(widget.session.trace)
 
 
 def test_everything_is_locked_until_the_prediction_is_stored():

@@ -1,22 +1,29 @@
-"""Values that show themselves: a picture, a table, a sentence, each as HTML and as text.
+"""Values that show themselves: as a picture, a text and a table, in HTML and in plain text.
 
-Interface: Picture, Table, Shown, moment, as_html, as_text
+Interface: Picture, Table, Shown, moment, parts, show, install, as_html, as_text
 
 What stands here is shown in a cell's output, inside a card, in print and on a page without a
-kernel.  A picture goes into HTML as an image with words for it: that is shown everywhere."""
+kernel.  `parts` says of what a moment, a run or a situation is made; `install` tells IPython, so
+that a cell that ends with one shows it.  The engine knows nothing of this."""
 
 from __future__ import annotations
 
+import sys
 import textwrap
 from base64 import b64encode
 from collections.abc import Callable, Iterable
+from functools import singledispatch
 from html import escape
-from typing import Any
+from typing import Any, NamedTuple
 
-from mmsim.engine.trace import Trace
-from mmsim.views import picture, text
+from mmsim.engine.trace import Moment, Trace
+from mmsim.scenarios import Situation
+from mmsim.views.columns import columns_svg
 from mmsim.views.figures import Chart
-from mmsim.views.fold import fold_once
+from mmsim.views.run import fold, summary
+from mmsim.views.state import state_svg, state_table
+from mmsim.views.tables import steps
+from mmsim.views.words import sentence
 
 # A cell of a table is not broken up to so many characters; a line of text has at most so many.
 UNBROKEN_MAX, LINE_MAX = 40, 96
@@ -98,18 +105,71 @@ class Shown:
         return as_html(self.make())
 
 
-def moment(trace: Trace, row: int, *, region: str = "A") -> list[Picture | Table]:
-    """The state after a row of the run as the stepper shows it, and as a folded table."""
+def two_columns(rows: list[tuple[str, str]]) -> Any:
+    """Facts and their values as a table."""
     import pandas as pd
 
-    rows = fold_once(trace)
-    position = rows[row - 1].end if row else 0
-    facts = picture.state_table(trace, position, region=region)
-    index = pd.Index([name for name, _ in facts], name="what")
-    table = pd.DataFrame({"value": [value for _, value in facts]}, index=index)
-    svg = picture.state_svg(trace, position, region=region)
-    drawn = Picture(svg, text.sentence(trace, position))
-    return [drawn, Table(table, "The picture as a table")]
+    index = pd.Index([name for name, _ in rows], name="what")
+    return pd.DataFrame({"value": [value for _, value in rows]}, index=index)
+
+
+class Parts(NamedTuple):
+    """What there is to see of an object: an SVG, lines of text, a table."""
+
+    svg: str
+    words: str
+    table: Any
+
+
+@singledispatch
+def parts(value: Any, **how: Any) -> Parts:
+    """The picture, the text and the table of an object."""
+    raise TypeError(f"there is no picture of {value!r}")
+
+
+@parts.register
+def _(moment: Moment, *, region: str = "A") -> Parts:
+    facts = two_columns(state_table(moment, region=region))
+    return Parts(state_svg(moment, region=region), sentence(moment), facts)
+
+
+@parts.register
+def _(trace: Trace) -> Parts:
+    return Parts(columns_svg(trace), summary(trace), steps(trace))
+
+
+@parts.register
+def _(situation: Situation) -> Parts:
+    start = Trace(situation).at(0)
+    words = f"{situation.name}, version {situation.version.name}. {sentence(start)}"
+    knobs = [(name, str(value)) for name, value in situation.knobs.items()]
+    return Parts(state_svg(start), words, two_columns(knobs))
+
+
+def show(value: Any, **how: Any) -> None:
+    """Display an object in a notebook."""
+    display = sys.modules["IPython.display"].display
+    svg, words, table = parts(value, **how)
+    display(Picture(svg, words))
+    for line in words.splitlines():
+        print(textwrap.fill(line, LINE_MAX, break_long_words=False, break_on_hyphens=False))
+    display(Table(table, "The same as a table"))
+
+
+def install() -> None:
+    """Let the IPython that runs this show such objects by itself; without one, do nothing."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    if shell is not None:
+        for kind in (Moment, Trace, Situation):
+            shell.display_formatter.ipython_display_formatter.for_type(kind, show)
+
+
+def moment(trace: Trace, row: int, *, region: str = "A") -> list[Picture | Table]:
+    """The state after a row of the run as the stepper shows it, and as a folded table."""
+    rows = fold(trace)
+    svg, words, table = parts(trace.at(rows[row - 1].end if row else 0), region=region)
+    return [Picture(svg, words), Table(table, "The picture as a table")]
 
 
 def as_html(shown: Any) -> str:

@@ -1,4 +1,4 @@
-"""Sentences, changes, tables and summaries."""
+"""Every step has its row in the table of words, and what is made of it can be read."""
 
 from __future__ import annotations
 
@@ -20,23 +20,15 @@ from mmsim.engine.trace import record
 from mmsim.mm.container import Limits
 from mmsim.mm.drop_caches import drop_caches
 from mmsim.mm.folio import Extent
-from mmsim.mm.holders import (
-    direct_io,
-    fault,
-    fault_around,
-    gup_fast,
-    lookup,
-    undrained_batch,
-)
+from mmsim.mm.holders import direct_io, fault, fault_around, gup_fast, lookup, undrained_batch
 from mmsim.mm.versions import VERSIONS
 from mmsim.mm.vfio import MapDma, vfio_dma_do_map
 from mmsim.mm.world import World
 from mmsim.practice.benches import workbench
-from mmsim.scenarios import vfio_map
+from mmsim.scenarios import split_race, vfio_map
 from mmsim.strangers import isolator, locker, pinner, stranger, truncater
-from mmsim.views.fold import fold
-from mmsim.views.sentences import SENTENCES
-from mmsim.views.text import changes, counters, sentence, step_table, summary
+from mmsim.views.run import fold, step_table, summary
+from mmsim.views.words import OPS, intent, sentence
 
 
 def _atomic_steps() -> set[str]:
@@ -52,10 +44,8 @@ def _atomic_steps() -> set[str]:
     }
 
 
-def test_every_step_has_a_sentence() -> None:
-    missing = _atomic_steps() - set(SENTENCES)
-    assert not missing, f"write a sentence for {sorted(missing)} in mmsim/views/sentences.py"
-    assert not set(SENTENCES) - _atomic_steps()
+def test_every_step_has_a_row_and_every_row_a_step() -> None:
+    assert set(OPS) == _atomic_steps()
 
 
 RUNS = [
@@ -69,24 +59,48 @@ RUNS = [
 ]
 
 
+def _is_a_sentence(said: str) -> None:
+    assert said.endswith(".")
+    assert said[0].isupper()
+    assert said.count("()") <= 1, said
+    for wrong in ("\n", "  ", "None", "{", ", with "):
+        assert wrong not in said, said
+
+
 @pytest.mark.parametrize(("version", "knobs"), RUNS)
 def test_sentences_are_sentences(version: str, knobs: dict[str, object]) -> None:
     trace = run(version, **knobs)
-    positions = [0, *(row.end for row in fold(trace))]
-    for position in positions:
-        said = sentence(trace, position)
-        assert said.endswith(".")
-        assert said[0].isupper()
-        assert "\n" not in said
-        assert "  " not in said
-        assert said.count("()") <= 1, said
-        assert "None" not in said
+    for row in fold(trace):
+        _is_a_sentence(sentence(trace.at(row.end)))
+    assert sentence(trace.at(0)).startswith("Before the first step: huge page")
+
+
+def test_what_will_be_done_is_short_and_names_the_page() -> None:
+    for situation in (split_race(released="1"), vfio_map("v3", order=2, released="1")):
+        trace = situation.run()
+        for i, event in enumerate(trace.events):
+            said = intent(trace.state(i).world, event.op)
+            assert 0 < len(said) <= 64
+            assert "{" not in said
+            assert event.op.kind.name not in said
+
+
+def test_a_question_says_its_answer_and_a_command_what_came_of_it() -> None:
+    trace = run("base")
+    assert sentence(trace.at("can_split_folio")) == (
+        "The pin asks: are all references to huge page A known? can_split_folio() says no, "
+        "1 reference too many, so the split is refused."
+    )
+    assert sentence(trace.at("folio_get")) == (
+        "The stranger takes a reference to huge page A with folio_get(): "
+        "its count goes from 513 to 514."
+    )
 
 
 @pytest.mark.parametrize(("order", "told"), [(9, "straight there"), (0, "a batch may hold it")])
 def test_only_a_single_page_waits_for_its_list(order: int, told: str) -> None:
     trace = workbench(order=str(order)).run()
-    assert told in sentence(trace, trace.find("folio_add_lru"))
+    assert told in sentence(trace.at("folio_add_lru"))
 
 
 @pytest.mark.parametrize(
@@ -104,7 +118,7 @@ def test_other_actors_have_sentences_too(other: Actor) -> None:
     situation = vfio_map("base", stranger=0)
     trace = record(Scenario("alone", situation.initial().world, (other,)), one_after_another)
     for position in range(1, len(trace) + 1):
-        assert sentence(trace, position).startswith("The other ")
+        assert sentence(trace.at(position)).startswith("The other ")
     assert step_table(trace)
     assert summary(trace).startswith("Result: other is done")
 
@@ -149,60 +163,10 @@ def test_everyone_else_has_sentences(world: World, other: Actor) -> None:
     trace = record(Scenario("alone", world, (other,)), one_after_another)
     assert len(trace) > 0
     for position in range(1, len(trace) + 1):
-        said = sentence(trace, position)
+        said = sentence(trace.at(position))
         assert said.startswith("The other ")
-        assert said.endswith(".")
-        assert said.count("()") <= 1, said
-        assert "None" not in said
-        assert "  " not in said
+        _is_a_sentence(said)
     table = step_table(trace, width=100)
     assert max(map(len, table.splitlines())) <= 100
     assert "Extent(" not in table
     assert summary(trace).startswith(("Result: other returns", "Result: other is done"))
-
-
-def test_what_the_device_reaches_is_a_change() -> None:
-    world, other = _device()
-    trace = record(Scenario("alone", world, (other,)), one_after_another)
-    at = trace.find("iommu_map")
-    assert [str(change) for change in changes(trace, at)] == ["pages the device reaches 0 → 8"]
-    assert [str(change) for change in changes(trace, 1)] == ["VFIO's lock free → other"]
-
-
-def test_what_a_step_changed() -> None:
-    trace = run("base")
-    assert [str(change) for change in changes(trace, 1)] == [
-        "A refs 513 → 514",
-        "A held by stranger 0 → 1",
-    ]
-    assert changes(trace, 0) == []
-    assert changes(trace, 16) == []
-    assert [str(change) for change in changes(trace, 17)] == ["thp_split_page_failed 0 → 1"]
-
-
-def test_counters_are_the_reported_pair() -> None:
-    moved = dict(counters(run("base")))
-    assert moved["thp_migration_fail"] == 1
-    assert moved["thp_split_page_failed"] == 1
-    moved = dict(counters(run("v2")))
-    assert (moved["thp_migration_fail"], moved["thp_split_page_failed"]) == (11, 10)
-
-
-@pytest.mark.parametrize("width", [80, 100, 140])
-@pytest.mark.parametrize(("version", "knobs"), RUNS[:4])
-def test_the_table_fits(version: str, knobs: dict[str, object], width: int) -> None:
-    table = step_table(run(version, **knobs), width=width)
-    assert max(map(len, table.splitlines())) <= width
-    assert "\x1b" not in table
-    assert all(line == line.rstrip() for line in table.splitlines())
-
-
-def test_the_summary_says_what_it_means() -> None:
-    said = summary(run("base"))
-    assert "pin returns -ENOMEM" in said
-    assert "the virtual machine does not start" in said
-    assert "Huge page A is whole and lies in CMA." in said
-    said = summary(run("v2", released="1"))
-    assert "all of its 512 pieces lie in ordinary memory" in said
-    assert "can start" in said
-    assert "although every page has been moved" in summary(run("base", stranger=0))

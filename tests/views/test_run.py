@@ -1,0 +1,99 @@
+"""A run as text: folding is exact, changes are all there, the table fits, the summary explains."""
+
+from __future__ import annotations
+
+import pytest
+from view_states import run
+
+from mmsim.scenarios import vfio_map
+from mmsim.views.run import _shape, changes, counters, fold, step_table, summary
+
+LONG = [("v2", {"released": "1"}), ("base", {"stranger": 0}), ("v2", {}), ("base", {"thps": 3})]
+
+
+@pytest.mark.parametrize(("version", "knobs"), LONG)
+def test_unfolding_is_exact(version: str, knobs: dict[str, object]) -> None:
+    trace = run(version, **knobs)
+    rows = fold(trace, short=20)
+    assert sum(row.end - row.start for row in rows) == len(trace)
+    at = 0
+    for row in rows:
+        assert row.start == at
+        assert row.end - row.start == row.block * row.times
+        at = row.end
+        if row.folded:
+            first = [_shape(e)[0] for e in trace.events[row.start - row.block : row.start]]
+            for start in range(row.start, row.end + row.block, row.block):
+                block = trace.events[start : start + row.block]
+                assert [_shape(e)[0] for e in block] == first
+                assert len({e.actor for e in block}) == 1
+
+
+def test_the_pieces_of_a_huge_page_are_one_row() -> None:
+    rows = fold(run("v2", released="1"))
+    assert len(rows) < 100
+    assert [row.words() for row in rows if row.folded] == [
+        "the same 12 steps for 510 further pieces",
+        "the same 3 steps for 510 further pieces",
+        "the same step for 510 further pieces",
+    ]
+
+
+def test_repeated_passes_are_told_as_such() -> None:
+    (row,) = [row for row in fold(run("v2"), short=20) if row.folded]
+    assert row.words() == "the same 11 steps 8 more times"
+
+
+def test_short_runs_are_not_folded() -> None:
+    trace = run("v2")
+    assert [row.end for row in fold(trace)] == list(range(1, len(trace) + 1))
+
+
+def test_a_piece_that_fares_differently_stays_visible() -> None:
+    situation = vfio_map("base", stranger=0)
+    trace = situation.run()
+    middle = next(i for i, e in enumerate(trace.events) if i > 3000 and e.outcome == "ok")
+    broken = trace.events[middle]._replace(outcome="fail")
+    trace.events[middle] = broken
+    rows = fold(trace)
+    assert any(not row.folded and row.start == middle for row in rows)
+    assert sum(row.end - row.start for row in rows) == len(trace)
+
+
+def test_what_a_step_changed() -> None:
+    trace = run("base")
+    assert [str(change) for change in changes(trace.at(1))] == [
+        "A refs 513 → 514",
+        "A held by stranger 0 → 1",
+    ]
+    assert changes(trace.at(0)) == []
+    assert changes(trace.at(16)) == []
+    assert [str(change) for change in changes(trace.at(17))] == ["thp_split_page_failed 0 → 1"]
+
+
+def test_counters_are_the_reported_pair() -> None:
+    moved = dict(counters(run("base")))
+    assert moved["thp_migration_fail"] == 1
+    assert moved["thp_split_page_failed"] == 1
+    moved = dict(counters(run("v2")))
+    assert (moved["thp_migration_fail"], moved["thp_split_page_failed"]) == (11, 10)
+
+
+@pytest.mark.parametrize("width", [80, 100, 140])
+@pytest.mark.parametrize(("version", "knobs"), LONG)
+def test_the_table_fits(version: str, knobs: dict[str, object], width: int) -> None:
+    table = step_table(run(version, **knobs), width=width)
+    assert max(map(len, table.splitlines())) <= width
+    assert "\x1b" not in table
+    assert all(line == line.rstrip() for line in table.splitlines())
+
+
+def test_the_summary_says_what_it_means() -> None:
+    said = summary(run("base"))
+    assert "pin returns -ENOMEM" in said
+    assert "the virtual machine does not start" in said
+    assert "Huge page A is whole and lies in CMA." in said
+    said = summary(run("v2", released="1"))
+    assert "all of its 512 pieces lie in ordinary memory" in said
+    assert "can start" in said
+    assert "although every page has been moved" in summary(run("base", stranger=0))

@@ -1,0 +1,221 @@
+"""Every picture is well formed, readable, and says nothing by colour alone."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+
+import pytest
+from svg_rules import NS, readable, words
+from view_states import STATES, run, state
+
+import mmsim
+from mmsim.engine.trace import Trace
+from mmsim.views.ledger import CHECKS, JUST, NEXT, check_at, describe, ledger
+from mmsim.views.run import fold
+from mmsim.views.state import CODE_LINES, layout, listing, standing, state_svg, state_table
+from mmsim.views.svg import (
+    ACTOR_FILLS,
+    BAD,
+    CHANGED,
+    FILLS,
+    GOOD,
+    HELD,
+    INK,
+    MARKED,
+    MIGRATETYPES,
+    MUTED,
+    OUTCOMES,
+    PANEL,
+    PAPER,
+    SEAM,
+    WAITS,
+    Svg,
+    initials,
+    wrap,
+)
+
+# Every pair of text colour and ground that a picture uses.
+TEXT_PAIRS = [
+    *product((INK, MUTED, BAD, GOOD, WAITS), (PAPER, PANEL)),
+    *product((INK, MUTED), (MARKED, SEAM)),
+    *product((INK,), (CHANGED, *(fill.ground for fill in FILLS.values()))),
+    (MUTED, FILLS["counted on"].ground),
+]
+
+
+def _pictures() -> Iterator[tuple[Trace, int, str]]:
+    """Every position of two short runs, every row of a long one, and the golden states."""
+    for trace in (run("base"), run("base", taken="0.site2"), run("v1", targets="available")):
+        for position in range(0, len(trace) + 1):
+            yield trace, position, "A"
+    for trace in (run("v2", released="1"), run("base", thps=2, stranger=2)):
+        for row in fold(trace):
+            for region in {f.region: 0 for f in trace.state(0).world.folios.values()}:
+                yield trace, row.end, region
+    for name in STATES:
+        moment = state(name)
+        yield moment.run, moment.position, "A"
+
+
+def test_every_picture_keeps_the_rules() -> None:
+    for trace, position, region in _pictures():
+        svg = state_svg(trace.at(position), region=region)
+        readable(svg)
+        drawn = words(svg)
+        for kind, n in layout(trace.state(position).world, region).counts():
+            assert f"{n} in {'CMA' if kind == 'CMA' else 'ordinary memory'}" in drawn
+        assert {actor.name for actor in trace.scenario.actors} <= set(drawn)
+        inks = {text.get("fill") for text in ET.fromstring(svg).iter(f"{NS}text")}
+        assert inks <= {ink for ink, _ in TEXT_PAIRS} | {PANEL}  # the word "head", white on ink
+
+
+def test_two_pictures_on_one_page_do_not_share_names() -> None:
+    trace = run("base")
+    names = [set(re.findall(r'id="([^"]+)"', state_svg(trace.at(p)))) for p in (15, 16)]
+    assert not names[0] & names[1]
+
+
+def _luminance(colour: str) -> float:
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize(("text", "ground"), TEXT_PAIRS)
+def test_text_stands_out(text: str, ground: str) -> None:
+    light, dark = sorted((_luminance(text), _luminance(ground)), reverse=True)
+    assert (light + 0.05) / (dark + 0.05) >= 4.5
+
+
+def test_no_two_fills_of_a_kind_differ_by_colour_alone() -> None:
+    kinds = [
+        list(MIGRATETYPES.values()),
+        list(HELD.values())[:-1],
+        [FILLS["counted on"], FILLS["not counted on"]],
+        list(ACTOR_FILLS),
+    ]
+    for fills in kinds:
+        assert len({fill.pattern for fill in fills}) == len(fills)
+    assert len({sign for _, sign in OUTCOMES.values()}) == len(OUTCOMES)
+
+
+def test_initials_are_unique() -> None:
+    names = ["pin", "putter", "stranger", "s2", "reader"]
+    assert list(initials(names).values()) == ["P", "P2", "S", "S2", "R"]
+
+
+def test_the_table_says_what_the_picture_says() -> None:
+    facts = dict(state_table(state("base_refused_at_the_check")))
+    assert facts["split check, checked just now"].endswith("1 == 515 - 512 - 1 is not equal")
+    assert "stranger: 1 reference" in facts["references on huge page A"]
+    assert facts["step"] == "16 of 21"
+
+
+def test_wrapping_and_clipping() -> None:
+    lines = wrap("one two three four five six seven", 60, 13, 2)
+    assert len(lines) == 2
+    assert lines[-1].endswith("…")
+    svg = Svg(100, 20, "t", "d")
+    svg.text(0, 10, "a < b & c", 100)
+    assert "a &lt; b &amp; c" in svg.render()
+
+
+@pytest.mark.parametrize(
+    ("knobs", "said"),
+    [
+        ({}, "no further step; keeps its reference"),
+        ({"refs": 3}, "no further step; keeps its 3 references"),
+        ({"released": 1}, "has finished"),
+    ],
+)
+def test_who_keeps_a_reference_has_not_just_finished(knobs: dict[str, object], said: str) -> None:
+    trace = run("v2", **knobs)
+    assert standing(trace.at(), "stranger") == said
+    assert standing(trace.at(), "pin").startswith("has finished: ")
+
+
+# -- the ledger
+
+
+@pytest.mark.parametrize(("version", "knobs"), [("base", {}), ("base", {"taken": "0.site2"})])
+def test_the_ledger_adds_up(version: str, knobs: dict[str, object]) -> None:
+    trace = run(version, **knobs)
+    for position in range(len(trace) + 1):
+        for check in ("", *CHECKS):
+            book = ledger(trace.state(position).world, "A", check=check)
+            assert book is not None
+            assert book.frozen or book.held == book.refcount
+            assert book.check.equal == (book.check.expected == book.held)
+            assert book.check.numbers in describe(book) or not book.due
+
+
+def test_the_report_in_one_line() -> None:
+    book = ledger(run("base").state(16).world, "A")
+    assert book is not None
+    assert [(row.holder, row.refs, row.counted_on) for row in book.rows] == [
+        ("page cache", 512, True),
+        ("PMD mapping", 1, True),
+        ("isolation", 1, True),
+        ("stranger", 1, False),
+    ]
+    assert book.check.numbers == "1 == 515 - 512 - 1"
+    assert book.check.verdict == "not equal"
+    assert (book.check.expected, book.refcount) == (514, 515)
+
+
+def test_a_frozen_folio_is_shown_as_such() -> None:
+    trace = run("v2", released="1")
+    moment = trace.at("folio_ref_freeze")
+    check, when = check_at(moment)
+    book = ledger(moment.world, "A", check=check, when=when)
+    assert book is not None
+    assert book.frozen
+    assert book.refcount == 0
+    assert book.check.equal
+    assert book.when == JUST
+    assert check_at(trace.at(moment.position - 1)) == (check, NEXT)
+    assert "frozen" in describe(book)
+
+
+def test_a_wrong_check_is_named() -> None:
+    with pytest.raises(ValueError, match="split check, split freeze, move freeze"):
+        ledger(run("base").state(0).world, "A", check="freeze")
+    assert ledger(run("base").state(0).world, "Z") is None
+
+
+def test_the_code_is_the_models_own() -> None:
+    trace = run("base")
+    shown = listing(trace.at(16), "pin")
+    assert shown.file == "mm/huge_memory.py"
+    assert shown.past
+    assert shown.chain[-2:] == ("split_huge_page_to_list", "_split")
+    (current,) = [line for line in shown.lines if line.current]
+    source = (Path(mmsim.__file__).parent / shown.file).read_text().splitlines()
+    assert source[current.number - 1].strip() == current.text.strip()
+    assert "can_split_folio" in current.text
+    (seam,) = [line for line in shown.lines if line.seam]
+    assert "version.ref_errno" in seam.text
+
+
+@pytest.mark.parametrize(("version", "knobs"), [("v2", {}), ("base", {"thps": 3})])
+def test_every_position_has_code(version: str, knobs: dict[str, object]) -> None:
+    trace = run(version, **knobs)
+    for row in fold(trace, short=20):
+        for actor in ("pin", "stranger"):
+            shown = listing(trace.at(row.end), actor)
+            assert len(shown.lines) <= CODE_LINES
+            assert any(line.current for line in shown.lines) == bool(shown.chain)
+            assert not any('"""' in line.text for line in shown.lines)
+            assert not any("/" in name for name in shown.chain)
+
+
+def test_only_one_file_of_the_views_reads_the_frames_of_a_path() -> None:
+    """Where a step stands in the algorithm its op declares; what does not yet is in `sites`."""
+    for path in (Path(mmsim.__file__).parent / "views").glob("*.py"):
+        if path.name in ("state.py", "ledger.py", "flow.py", "run.py", "columns.py", "words.py"):
+            for forbidden in (".variable(", "co_name", '"migrate_pages"', '"_split"'):
+                assert forbidden not in path.read_text(encoding="utf-8"), (path.name, forbidden)
