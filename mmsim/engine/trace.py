@@ -131,6 +131,11 @@ class Moment(NamedTuple):
         """The world as it is now."""
         return self.after.world
 
+    @property
+    def events(self) -> list[Event]:
+        """The steps so far."""
+        return self.run.events[: self.position]
+
     def local(self, actor: str) -> Local:
         """Where an actor stands now."""
         return self.scenario.local(self.after, actor)

@@ -24,7 +24,6 @@ from mmsim.views.words import plural
 if TYPE_CHECKING:
     import pandas as pd
 
-
 GROUPS_MAX, GROUPS_FEW = 4, 2
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 IGNORED_MAX = 8

@@ -101,8 +101,8 @@ def _visits(trace: Trace) -> Iterator[_Visit]:
                 yield now
             pfn = event.op.args[0]
             now = _Visit(pfn, pfn in huge, [event], False)
-        elif site == sites.LEAVE and now is not None:
-            yield now._replace(leaves=sites.told(event.local, "rc") < 0)
+        elif site == sites.OUT and now is not None:
+            yield now._replace(leaves=sites.code_returned(event.local) < 0)
             now = None
         elif now is not None:
             now.steps.append(event)

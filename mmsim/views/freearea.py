@@ -37,7 +37,6 @@ from mmsim.views.words import size_words
 if TYPE_CHECKING:
     import pandas as pd
 
-
 FreeByType = Mapping[str, Sequence[int]]
 
 ALL_TYPES = "all types"

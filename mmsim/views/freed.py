@@ -17,7 +17,6 @@ from mmsim.views.words import size_words
 if TYPE_CHECKING:
     import pandas as pd
 
-
 # Pages, how many of them are free, order of the block: small enough to count.
 SMALL = ((8, 4, 2), (16, 8, 2), (32, 16, 2), (64, 32, 2), (16, 8, 3), (64, 32, 3))
 CONFIDENCE = 0.99

@@ -201,7 +201,7 @@ def touched(moment: Moment, event: Event) -> tuple[str, int] | None:
 def ledger_at(moment: Moment, region: str) -> tuple[Ledger | None, int]:
     """The ledger of the page of the region that this step is about, and the page's index; if the
     step is about none, the last one that was."""
-    recent = moment.run.events[max(moment.position - _BACK_MAX, 0) : moment.position]
+    recent = moment.events[-_BACK_MAX:]
     found = next(filter(None, (touched(moment, event) for event in reversed(recent))), (region, 0))
     if found[0] != region:
         return ledger(moment.world, region), 0

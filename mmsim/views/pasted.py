@@ -22,7 +22,6 @@ from mmsim.views.words import size_words
 if TYPE_CHECKING:
     import pandas as pd
 
-
 NOTE = "Sizes are for pages of 4 KiB."
 _AnyZone = BuddyZone | PageTypeZone | ZoneInfo
 

@@ -456,7 +456,8 @@ def _meaning(trace: Trace) -> str:
         return "What nobody needed was dropped." if rc else "Nothing could be dropped."
     if aim is MIGRATED and rc < 0:
         return "The migration gave up with an error."
-    return _MEANINGS[aim][not aim.reached(rc)]
+    good, bad = _MEANINGS.get(aim, ("", ""))
+    return good if aim.reached(rc) else bad
 
 
 def summary(trace: Trace) -> str:

@@ -35,7 +35,6 @@ from mmsim.views.tables import frame, labels
 if TYPE_CHECKING:
     import pandas as pd
 
-
 WIDTH, MARGIN, GAP = 1100.0, 24.0, 16.0
 SIDE = (WIDTH - 2 * MARGIN - GAP) / 2
 ROW = 18.0

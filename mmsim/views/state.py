@@ -430,10 +430,9 @@ def _note(moment: Moment) -> str:
     scenario = moment.scenario
     version = getattr(scenario, "version", None)
     words = [scenario.name] + ([f"version {version.name}"] if version is not None else [])
-    local = moment.local(main_actor(scenario))
-    pass_ = sites.told(local, "pass_")
-    if pass_ is not None:
-        words.append(f"round {sites.told(local, 'round_') or 1}, pass {pass_}")
+    found = sites.round_and_pass(moment, main_actor(scenario))
+    if found is not None:
+        words.append("round {}, pass {}".format(*found))
     return "  ·  ".join(words)
 
 

@@ -28,7 +28,6 @@ from mmsim.views.words import call
 if TYPE_CHECKING:
     import pandas as pd
 
-
 AGREES, DIFFERS = "✓", "≠"
 SPLIT_PAIR = ("thp_migration_fail", "thp_split_page_failed")
 CHANGES_MAX = 3

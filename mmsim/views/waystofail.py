@@ -27,7 +27,6 @@ from mmsim.views.words import chance
 if TYPE_CHECKING:
     import pandas as pd
 
-
 TOGETHER = "both begin at the same time"
 ANY_STEP = "drop_caches begins at any step of the pin"
 WAYS = (NOT_SPLIT, MISSED, NO_MEMORY, ALL_MOVED)

@@ -302,6 +302,11 @@ def _drained(s: Step) -> str:
     return f"{plural(n, 'page')} left a batch"
 
 
+def _mapped_where(s: Step) -> str:
+    elsewhere = s.pfn is not None and s.after.folio(s.pfn).mapcount > 0
+    return f"it is mapped {'only in other processes' if elsewhere else 'nowhere'}"
+
+
 def _events(s: Step) -> str:
     return ", ".join(f"{n:+d} {name}" for name, n in s.a if n) or "nothing to add"
 
@@ -327,14 +332,6 @@ def _batched(s: Step) -> str:
 
 
 ENDS = ", so the split ends here"
-
-
-def _elsewhere(s: Step) -> str:
-    pfn = s.after.find(*s.a[:2])
-    mapped = pfn is not None and s.after.folio(pfn).mapcount > 0
-    return "only in other processes" if mapped else "nowhere"
-
-
 OPS: dict[str, Row] = {
     # references
     "folio_get": Row("take {some} to {it}"),
@@ -481,7 +478,7 @@ OPS: dict[str, Row] = {
     "folios_put": Row("drop the references of the batch"),
     "lru_add_drain": Row("empty the batches of this CPU", _drained),
     "lru_add_drain_all": Row("empty the batches of every CPU", _drained),
-    "lru_cache_disable": Row("empty the batches of every CPU, and use none for now", _drained),
+    "lru_cache_disable": Row("empty the batches of every CPU and use none for now", _drained),
     "lru_cache_enable": Row("use batches again"),
     "lru_deactivate_file_fn": Row("move {it} to the inactive list", "unless it is mapped"),
     "cond_resched": Row("offer the CPU to others"),
@@ -489,7 +486,7 @@ OPS: dict[str, Row] = {
     "follow_page_mask": Row(
         "try to pin {it}",
         lambda s: f"it pins {plural(s.answer.pins, 'page')}, {s.count}",
-        lambda s: f"it is mapped {_elsewhere(s)}",
+        _mapped_where,
         reads=_none,
     ),
     "gup_put_folio": Row("unpin {pages} of {it}"),

@@ -20,7 +20,14 @@ from mmsim.engine.trace import record
 from mmsim.mm.container import Limits
 from mmsim.mm.drop_caches import drop_caches
 from mmsim.mm.folio import Extent
-from mmsim.mm.holders import direct_io, fault, fault_around, gup_fast, lookup, undrained_batch
+from mmsim.mm.holders import (
+    direct_io,
+    fault,
+    fault_around,
+    gup_fast,
+    lookup,
+    undrained_batch,
+)
 from mmsim.mm.versions import VERSIONS
 from mmsim.mm.vfio import MapDma, vfio_dma_do_map
 from mmsim.mm.world import World
