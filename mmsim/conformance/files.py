@@ -57,6 +57,7 @@ def _beyond_schema(content: dict[str, Any]) -> list[str]:
     """Rules of the format that its schema can't express."""
     found: list[str] = []
     seen: set[str] = set()
+    unknown: dict[str, None] = {}
     for vector in content["vectors"]:
         if vector["id"] in seen:
             found.append(f"the id {vector['id']} stands twice")
@@ -65,7 +66,11 @@ def _beyond_schema(content: dict[str, Any]) -> list[str]:
         for expectation in vector["expect"]:
             versions = expectation["versions"]
             names += VERSIONS if versions == "all" else versions
+        unknown.update(dict.fromkeys(name for name in names if name not in VERSIONS))
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             found.append(f"{vector['id']} expects {', '.join(twice)} twice")
+    if unknown:
+        has = ", ".join(VERSIONS)
+        found.append(f"the model does not have version {', '.join(unknown)}; it has {has}")
     return found

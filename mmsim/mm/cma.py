@@ -21,7 +21,8 @@ from mmsim.mm.fallback import look_at_pageblock, move_freepages
 from mmsim.mm.folio import Page
 from mmsim.mm.migrate import migrate_pages, putback_movable_pages
 from mmsim.mm.page_alloc import drain_pcp, split_free, take
-from mmsim.mm.swap import folio_isolate_lru, lru_add_drain_all
+from mmsim.mm.rmap import page_mapcount
+from mmsim.mm.swap import folio_isolate_lru, lru_cache_disable, lru_cache_enable
 from mmsim.mm.versions import Version
 from mmsim.mm.vmstat import count_vm_events
 from mmsim.mm.world import World
@@ -69,12 +70,15 @@ def undo_isolate_page_range(world: World, me: str, start: int, end: int) -> None
 def next_migratable(world: World, me: str, pfn: int, end: int) -> Page | None:
     """The next folio from `pfn` on that isolate_migratepages_range() would isolate.
 
-    Not on an LRU: passed over.  Anonymous and with more references than mappings: as well, because
-    its migration would fail.  Kernel: mm/compaction.c, isolate_migratepages_block()."""
+    Not on an LRU: passed over.  In no file and no swap cache, and with more references than its
+    first page has mappings: as well.  That means to spare pinned pages, whose migration would fail,
+    and spares anonymous huge pages that are mapped by PTEs, too.  Kernel: mm/compaction.c,
+    isolate_migratepages_block()."""
     for at in sorted(at for at in world.folios if pfn <= at < end):
         folio = world.folio(at)
-        pinned = folio.kind == ANON and not folio.cached and folio.refcount > folio.mapcount
-        if folio.lru and not pinned:
+        page_mapping = folio.cached if folio.kind == ANON else folio.mapping
+        looks_pinned = not page_mapping and folio.refcount > page_mapcount(folio)
+        if folio.lru and not looks_pinned:
             return Page(at, folio.nr_pages)
     return None
 
@@ -100,7 +104,8 @@ def isolate_freepages_range(world: World, me: str, start: int, end: int) -> None
 def isolate_migratepages_range(pfn: int, end: int, list_: list[Page]) -> Generator[Op, Any, int]:
     """Isolate up to 32 pages, or one huge page; returns where to go on.
 
-    Kernel: mm/compaction.c, isolate_migratepages_range()."""
+    What is found last stands first on the list.  Kernel: mm/compaction.c,
+    isolate_migratepages_range()."""
     taken = 0
     while taken < COMPACT_CLUSTER_MAX:
         page = yield next_migratable(pfn, end)
@@ -109,7 +114,7 @@ def isolate_migratepages_range(pfn: int, end: int, list_: list[Page]) -> Generat
         isolated = yield folio_isolate_lru(page.pfn)
         pfn = page.pfn + page.nr
         if isolated:
-            list_.append(page)
+            list_.insert(0, page)
             taken += page.nr
     return pfn
 
@@ -123,7 +128,7 @@ def __alloc_contig_migrate_range(start: int, end: int, version: Version) -> Gene
     """
     list_: list[Page] = []
     pfn, tries, rc = start, 0, 0
-    yield lru_add_drain_all()
+    yield lru_cache_disable()
     while pfn < end or list_:
         if not list_:
             pfn = yield from isolate_migratepages_range(pfn, end, list_)
@@ -133,10 +138,11 @@ def __alloc_contig_migrate_range(start: int, end: int, version: Version) -> Gene
         if tries == ALLOC_CONTIG_TRIES:
             rc = -EBUSY
             break
-        if list_:
-            rc = yield from migrate_pages(list_, MIGRATE_SYNC, MR_CONTIG_RANGE, version)
+        # Nobody looks whether anything was isolated: an empty list is "migrated" as well.
+        rc = yield from migrate_pages(list_, MIGRATE_SYNC, MR_CONTIG_RANGE, version)
         if rc == -ENOMEM:
             break
+    yield lru_cache_enable()
     if rc < 0:
         yield from putback_movable_pages(list_)
         return rc

@@ -221,4 +221,5 @@ def truncate_inode_folio(
             pmd_maps=0,
             pte_maps=0,
             migration_entries=(0, 0),
+            other_maps=(0, 0),
         )

@@ -72,7 +72,7 @@ def unpin(world: World, pfn: int, who: str, pins: int) -> None:
 
 def _entry_waits(world: World, me: str, region: str, index: int, *_: object) -> str | None:
     pfn = world.find(region, index)
-    if pfn is not None and any(world.folio(pfn).migration_entries):
+    if pfn is not None and world.folio(pfn).guest_waits:
         return f"waiting for the migration of {world.folio(pfn).name} to end"
     return None
 
@@ -89,14 +89,14 @@ def follow_page_mask(
     and dirty for a write; a PMD is only touched.  Left out: the kernel pins the pages of a huge
     page one after the other."""
     pfn = world.find(region, index)
-    if pfn is None or world.folio(pfn).mapcount == 0:
+    if pfn is None or not world.folio(pfn).mapped_by_guest:
         return None
     folio = world.folio(pfn)
     first = index - folio.index
     pins = min(folio.nr_pages - first, nr)
     pin(world, pfn, me, pins)
     world.count("nr_foll_pin_acquired", pins)
-    if folio.pmd_maps == 0:
+    if folio.pmd_maps == folio.other_maps[0]:
         world.update(pfn, dirty=folio.dirty or write)
         # One touch for each page of a huge page; after four of them nothing changes any more.
         for _ in range(min(pins, 4)):
@@ -113,13 +113,15 @@ def gup_put_folio(world: World, me: str, pfn: int, pins: int) -> None:
 
 @atomic
 def is_longterm_pinnable_page(world: World, me: str, pfn: int) -> bool:
-    """May this folio stay where it is under a long-term pin?  Not in CMA, and not in a pageblock
-    that somebody is emptying.
+    """May this folio stay where it is under a long-term pin?  Not in CMA, not in a pageblock that
+    somebody is emptying, and not in ZONE_MOVABLE.
 
     Kernel: include/linux/mm.h, is_longterm_pinnable_page().  Left out: the zero page, device
-    memory, ZONE_MOVABLE.
+    memory.
     """
-    return world.pageblock_type(pfn) not in (MIGRATE_CMA, MIGRATE_ISOLATE)
+    if world.pageblock_type(pfn) in (MIGRATE_CMA, MIGRATE_ISOLATE):
+        return False
+    return pfn not in world.zone_movable
 
 
 def __get_user_pages(
@@ -136,7 +138,7 @@ def __get_user_pages(
         while index < end:
             found = yield follow_page_mask(extent.region, index, end - index, write)
             if found is None:
-                rc = yield handle_mm_fault(extent.region, index)
+                rc = yield handle_mm_fault(extent.region, index, write)
                 if rc:
                     return nr or int(rc)
                 continue

@@ -33,6 +33,7 @@ from mmsim.mm.filemap import (
     mapping_get_entry,
 )
 from mmsim.mm.gup import Pin, follow_page_mask, gup_put_folio
+from mmsim.mm.memory import finish_fault
 from mmsim.mm.page_ref import ME, folio_put
 from mmsim.mm.rmap import handle_mm_fault
 from mmsim.mm.world import World
@@ -45,15 +46,17 @@ def io_in_flight(world: World, me: str) -> None:
     """The device is at work: nothing changes."""
 
 
-def pin_user_pages(region: str, index: int, pages: int) -> Generator[Op, Any, Pin | None]:
+def pin_user_pages(
+    region: str, index: int, pages: int, *, write: bool
+) -> Generator[Op, Any, Pin | None]:
     """Pin up to `pages` pages of one folio, for a short time; None if the page does not exist.
 
     Left out: the way without the page-table lock (gup_fast) that is tried first."""
     while True:
-        found = yield follow_page_mask(region, index, pages)
+        found = yield follow_page_mask(region, index, pages, write)
         if found is not None:
             return found  # type: ignore[no-any-return]
-        rc = yield handle_mm_fault(region, index)
+        rc = yield handle_mm_fault(region, index, write)
         if rc:
             return None
 
@@ -65,7 +68,7 @@ def direct_io(name: str, region: str, index: int = 0, pages: int = 1, steps: int
     after a read into memory the pages are marked dirty."""
 
     def path() -> Generator[Op, Any, None]:
-        found = yield from pin_user_pages(region, index, pages)
+        found = yield from pin_user_pages(region, index, pages, write=False)
         if found is None:
             return
         for step in range(steps):
@@ -81,7 +84,7 @@ def permanent_pin(name: str, region: str, index: int = 0, pages: int = 1) -> Act
     Left out: that a well-behaved long-term pin moves the page out of CMA first."""
 
     def path() -> Generator[Op, Any, None]:
-        yield from pin_user_pages(region, index, pages)
+        yield from pin_user_pages(region, index, pages, write=True)
 
     return Actor(name, path)
 
@@ -93,7 +96,7 @@ def permanent_pin(name: str, region: str, index: int = 0, pages: int = 1) -> Act
 def gup_read_entry(world: World, me: str, region: str, index: int) -> int | None:
     """Read a page-table entry without any lock; answers the pfn of the page it maps."""
     pfn = world.find(region, index)
-    if pfn is None or not world.folio(pfn).mapcount:
+    if pfn is None or not world.folio(pfn).mapped_by_guest:
         return None
     return pfn + index - world.folio(pfn).index
 
@@ -114,7 +117,7 @@ def folio_try_get(world: World, me: str, page: int) -> int | None:
 def gup_entry_unchanged(world: World, me: str, region: str, index: int, page: int) -> bool:
     """Does the entry still map this page?  Otherwise the reference is on the wrong folio."""
     pfn = world.find(region, index)
-    if pfn is None or not world.folio(pfn).mapcount:
+    if pfn is None or not world.folio(pfn).mapped_by_guest:
         return False
     return page == pfn + index - world.folio(pfn).index
 
@@ -144,34 +147,18 @@ def gup_fast(name: str, region: str, index: int = 0) -> Actor:
 
 def _migrating(world: World, me: str, region: str, index: int) -> str | None:
     pfn = world.find(region, index)
-    if pfn is not None and any(world.folio(pfn).migration_entries):
+    if pfn is not None and world.folio(pfn).guest_waits:
         return f"waiting for the migration of {world.folio(pfn).name} to end"
     return None
 
 
 @blocking(_migrating)
 def touch(world: World, me: str, region: str, index: int) -> bool:
-    """The processor uses an address: is it mapped?
+    """A processor of the guest uses an address: is it mapped?
 
     A migration entry is waited for without a reference.  Kernel: migration_entry_wait()."""
     pfn = world.find(region, index)
-    return pfn is not None and world.folio(pfn).mapcount > 0
-
-
-@atomic
-def finish_fault(world: World, me: str, pfn: int) -> bool:
-    """Map a locked folio; the reference of the fault becomes the mapping's.
-
-    False, and the reference stays the fault's, if another thread was quicker or the folio has left
-    its file.  Kernel: mm/memory.c, finish_fault().  Left out: other processes, which have page
-    tables of their own."""
-    folio = world.folio(pfn)
-    if folio.mapcount or not folio.mapping:
-        return False
-    world.drop(pfn, me)
-    world.update(pfn, refcount=folio.refcount)
-    world.update(pfn, pmd_maps=int(folio.is_thp), pte_maps=int(not folio.is_thp))
-    return True
+    return pfn is not None and world.folio(pfn).mapped_by_guest
 
 
 def fault(name: str, region: str, index: int = 0) -> Actor:

@@ -71,9 +71,9 @@ def xas_load(world: World, me: str, pfn: int) -> bool:
 def __split_huge_page(world: World, me: str, pfn: int) -> tuple[Page, ...]:
     """Cut a frozen folio into order-0 folios; answers them in the order of the list they go to.
 
-    Kernel: __split_huge_page() and remap_page().  Each piece has the caller's reference, the
-    cache's, and for anonymous memory its mappings.  Pieces beyond the end of the file leave the
-    cache."""
+    Kernel: __split_huge_page() and remap_page(), and before them the end of the folio's time on
+    the deferred split queue.  Each piece has the caller's reference, the cache's, and for anonymous
+    memory its mappings.  Pieces beyond the end of the file leave the cache."""
     whole = world.folio(pfn)
     if whole.refcount or dict(whole.held) != {ISOLATION: 1}:
         held = " and ".join(name for name, n in whole.held if n and name != ISOLATION)
@@ -82,6 +82,8 @@ def __split_huge_page(world: World, me: str, pfn: int) -> tuple[Page, ...]:
     world.cut(pfn)
     pmd, pte = whole.migration_entries
     maps_each, maps_more = divmod(pte, whole.nr_pages)
+    other_pmd, other_pte = whole.other_maps
+    others_each, others_more = divmod(other_pte, whole.nr_pages)
     end = whole.pages_inside_file or whole.nr_pages
     for index in range(whole.nr_pages):
         inside = index < end
@@ -96,6 +98,8 @@ def __split_huge_page(world: World, me: str, pfn: int) -> tuple[Page, ...]:
             cached=whole.cached and inside,
             pte_maps=maps,
             migration_entries=(0, 0),
+            other_maps=(0, other_pmd + others_each + (index < others_more)),
+            deferred_split=False,
             locked_by=whole.locked_by if index == 0 else "",
             pages_inside_file=0,
         )
@@ -108,8 +112,7 @@ def split_huge_page_to_list(
 ) -> Generator[Op, Any, int]:
     """Split a huge page and append the pieces to `list_`.  Returns 0 or a negative errno.
 
-    Kernel: mm/huge_memory.c, split_huge_page_to_list().  Left out: the deferred split queue,
-    NR_SHMEM_THPS, the i_mmap and anon_vma locks (nothing in the model contends for them).
+    Kernel: mm/huge_memory.c, split_huge_page_to_list().  Left out: NR_SHMEM_THPS, the i_mmap and anon_vma locks (nothing in the model contends for them).
     """
     kind = yield folio_kind(page.pfn)
     if kind == HUGE_ZERO:

@@ -16,12 +16,13 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
-from mmsim.engine.op import ModelError, Op, atomic
+from mmsim.engine.op import ModelError, Op, atomic, blocking
 from mmsim.errno import ENOMEM
 from mmsim.flags import ANON, SHMEM
 from mmsim.mm.folio import NEW_PAGE, Folio
 from mmsim.mm.migration_target import from_zone
-from mmsim.mm.page_ref import folio_put
+from mmsim.mm.page_ref import ME, folio_put
+from mmsim.mm.rmap import fault_waits, map_folio
 from mmsim.mm.swap import folio_add_lru, lru_add_drain
 from mmsim.mm.world import World, page_name
 
@@ -42,14 +43,6 @@ def _new(world: World, region: str, index: int, order: int, kind: str) -> int | 
     folio = Folio(name, region, index, order, kind, mapping=False, cached=False, lru=False)
     world.add(pfn, folio._replace(held=((NEW_PAGE, 1),), dirty=False))
     return pfn
-
-
-def _map(world: World, pfn: int) -> None:
-    """One more mapping, a huge page by a PMD; the reference of the lookup becomes the mapping's."""
-    folio = world.folio(pfn)
-    maps = {"pmd_maps": folio.pmd_maps + 1} if folio.is_thp else {"pte_maps": folio.pte_maps + 1}
-    world.update(pfn, refcount=folio.refcount + 1, **maps)
-    world.drop(pfn, NEW_PAGE)
 
 
 @atomic
@@ -75,26 +68,30 @@ def shmem_add_to_page_cache(world: World, me: str, pfn: int) -> None:
 
 
 @atomic
-def finish_fault(world: World, me: str, pfn: int) -> bool:
-    """Map the folio that the fault has found; the fault's reference becomes the mapping's.
+def finish_fault(world: World, me: str, pfn: int, who: str = ME) -> bool:
+    """Map the folio that a fault of the guest has found; the fault's reference, held in the name of
+    `who`, becomes the mapping's.
 
-    Kernel: mm/memory.c, finish_fault().
-    """
-    _map(world, pfn)
+    False, and the reference stays the fault's, if another thread of the guest was quicker or the
+    folio has left its file.  Kernel: mm/memory.c, finish_fault()."""
+    folio = world.folio(pfn)
+    if folio.mapped_by_guest or not folio.mapping:
+        return False
+    map_folio(world, pfn)
+    world.drop(pfn, who or me)
     return True
 
 
-@atomic
+@blocking(fault_waits)
 def map_in_another_process(world: World, me: str, region: str, index: int) -> None:
     """A process that has the file mapped as well touches the page: one mapping more.
 
-    Kernel: mm/memory.c, do_read_fault() with the folio already in the page cache; its lookup's
-    reference becomes the mapping's, and the folio lock in between is left out."""
+    It saves the guest no fault.  Kernel: mm/memory.c, do_read_fault() with the folio already in the
+    page cache.  Left out: the fault's own reference while it sleeps for the folio lock."""
     pfn = world.find(region, index)
     if pfn is None:
         raise ModelError(f"{region} has no page {index} to map")
-    world.hold(pfn, NEW_PAGE)
-    _map(world, pfn)
+    map_folio(world, pfn, guest=False)
 
 
 @atomic
@@ -107,7 +104,8 @@ def do_anonymous_page(world: World, me: str, region: str, index: int, order: int
     if pfn is None:
         return None
     world.update(pfn, mapping=True)
-    _map(world, pfn)
+    map_folio(world, pfn)
+    world.drop(pfn, NEW_PAGE)
     return pfn
 
 
@@ -128,7 +126,7 @@ def do_read_fault(region: str, order: int, index: int = 0) -> Generator[Op, Any,
     pfn = yield from shmem_get_folio_gfp(region, order, index)
     if pfn is None:
         return -ENOMEM
-    yield finish_fault(pfn)
+    yield finish_fault(pfn, NEW_PAGE)
     return 0
 
 

@@ -78,7 +78,8 @@ def folio_migrate_mapping(world: World, me: str, src: int, dst: int) -> None:
     """The destination takes over: place in the file, cache references, flags, contents.
 
     Kernel: the part of folio_migrate_mapping() that follows the freeze, and folio_migrate_copy().
-    The source is left with the isolation reference alone."""
+    The source is left with the isolation reference alone.  Its place on the deferred split queue
+    ends with it; the destination is on none."""
     old, new = world.folio(src), world.folio(dst)
     world.detach(src)
     world.folios[src] = replace(
@@ -163,6 +164,9 @@ def unmap_and_move(
 ) -> Generator[Op, Any, int]:
     """Move one folio and take it off the list if that is the end of it.
 
+    A folio without a destination stays on `from_`, like one that is busy.  Any other failure, also
+    an -ENOMEM of the file's callback, puts it on `ret_pages`: no later pass sees it.
+
     Kernel: mm/migrate.c, unmap_and_move().  Left out: -ENOSYS for huge pages that can't migrate
     (never on x86-64), NR_ISOLATED counters."""
     count = yield folio_ref_count(page.pfn)
@@ -178,24 +182,28 @@ def unmap_and_move(
     if rc == 0:
         from_.remove(page)
         yield folio_put(page.pfn, ISOLATION, 1)
-    elif rc not in (-EAGAIN, -ENOMEM, -ENOSYS):
+    elif rc != -EAGAIN:
         from_.remove(page)
         ret_pages.append(page)
     return rc
 
 
 def try_split_thp(
-    page: Page, from_: list[Page], split_pages: list[Page], version: Version
+    page: Page,
+    from_: list[Page],
+    ret_pages: list[Page],
+    split_pages: list[Page],
+    version: Version,
 ) -> Generator[Op, Any, int]:
     """Split a huge page, sleeping for its lock; on success its pieces replace it, on another list.
 
-    Kernel: mm/migrate.c, try_split_thp().
-    """
+    It stands on `from_`, or on `ret_pages` if its callback failed.  Kernel: mm/migrate.c,
+    try_split_thp()."""
     yield folio_lock(page.pfn)
     ret = yield from split_huge_page_to_list(page, split_pages, version)
     yield folio_unlock(page.pfn)
     if ret == 0:
-        from_.remove(page)
+        (from_ if page in from_ else ret_pages).remove(page)
     return ret
 
 
@@ -251,7 +259,15 @@ def migrate_pages(
                 rc = yield from unmap_and_move(page, from_, ret_pages, force, mode, reason)
                 if rc == -ENOMEM:
                     rc = yield from _no_destination(
-                        page, from_, split_pages, stats, round_, pass_, reason, version
+                        page,
+                        from_,
+                        ret_pages,
+                        split_pages,
+                        stats,
+                        round_,
+                        pass_,
+                        reason,
+                        version,
                     )
                     if rc:
                         # Give up at once.  Pieces that wait for round 2 go back untried.
@@ -335,6 +351,7 @@ def _busy(
 def _no_destination(
     page: Page,
     from_: list[Page],
+    ret_pages: list[Page],
     split_pages: list[Page],
     stats: MigrateStats,
     round_: int,
@@ -342,14 +359,15 @@ def _no_destination(
     reason: int,
     version: Version,
 ) -> Generator[Op, Any, int]:
-    """No destination for this page.  Returns 0 to go on, or the errno to leave with.
+    """No destination for this page, or its callback says -ENOMEM.  Returns 0 to go on, or the errno
+    to leave with.
 
     Kernel: mm/migrate.c, migrate_pages(), case -ENOMEM: the place that the patch changes.
     """
     rc = -ENOMEM
     stats.count_failed(page, round_)
     if page.is_thp and reason != MR_NUMA_MISPLACED:
-        ret = yield from try_split_thp(page, from_, split_pages, version)
+        ret = yield from try_split_thp(page, from_, ret_pages, split_pages, version)
         rc = version.rc_after_split(rc, ret)
         if ret == 0:
             stats.nr_thp_split += 1
@@ -376,19 +394,18 @@ def _no_migration(
     round_: int,
     version: Version,
 ) -> Generator[Op, Any, None]:
-    """This kind of page can't be migrated whole: split it, or fail it without another try.
+    """This kind of page can't be migrated whole: split it, or fail it without another try.  It stands
+    on `ret_pages` already.
 
     Kernel: mm/migrate.c, migrate_pages(), case -ENOSYS.
     """
     stats.count_failed(page, round_)
     if page.is_thp:
-        ret = yield from try_split_thp(page, from_, split_pages, version)
+        ret = yield from try_split_thp(page, from_, ret_pages, split_pages, version)
         if ret == 0:
             stats.nr_thp_split += 1
             return
     stats.nr_failed_pages += page.nr
-    from_.remove(page)
-    ret_pages.append(page)
 
 
 def _leave(

@@ -4,17 +4,18 @@ in.
 Floor 2: atomic operations.  Mirrors mm/rmap.c (try_to_unmap(), try_to_migrate()), the reverse walk
 of mm/migrate.c (remove_migration_ptes()) and mm/memory.c (handle_mm_fault()), 6.1-rc1.
 
-Interface: folio_mapped, try_to_migrate, remove_migration_ptes, unmap_folio, remap_page,
-handle_mm_fault
+Interface: folio_mapped, page_mapcount, try_to_migrate, remove_migration_ptes, unmap_folio,
+remap_page, handle_mm_fault, map_folio, fault_waits
 
 Left out: page tables.  A mapping is one of `pmd_maps` or `pte_maps` of the folio and one reference.
-"""
+Mappings of other processes than the guest are counted once more, in `other_maps`."""
 
 from __future__ import annotations
 
 from mmsim.engine.op import atomic, blocking
 from mmsim.errno import EFAULT
 from mmsim.flags import ANON
+from mmsim.mm.folio import Folio
 from mmsim.mm.world import World
 
 
@@ -24,8 +25,30 @@ def folio_mapped(world: World, me: str, pfn: int) -> bool:
     return world.folio(pfn).mapcount > 0
 
 
-def _take_mappings_away(world: World, pfn: int) -> None:
+def page_mapcount(folio: Folio) -> int:
+    """Mappings of the first page of a folio: every PMD, but only its own PTEs.
+
+    Kernel: include/linux/mm.h, page_mapcount().  PTE mappings are spread evenly over the pages."""
+    return folio.pmd_maps - (-folio.pte_maps // folio.nr_pages)
+
+
+def _deferred_split_huge_page(world: World, pfn: int) -> None:
+    """Queue a huge page that has lost PTE mappings to be split later.  It counts once.
+
+    Kernel: mm/huge_memory.c, deferred_split_huge_page(), which page_remove_rmap() calls for
+    anonymous pages only.  Left out: who splits what is queued (the shrinker)."""
     folio = world.folio(pfn)
+    if folio.kind != ANON or not folio.is_thp or folio.cached or folio.deferred_split:
+        return
+    world.count("thp_deferred_split_page")
+    world.update(pfn, deferred_split=True)
+
+
+def _take_mappings_away(world: World, pfn: int, ptes: int) -> None:
+    """Every mapping becomes a migration entry; `ptes` of them are removed as PTEs."""
+    folio = world.folio(pfn)
+    if ptes:
+        _deferred_split_huge_page(world, pfn)
     world.update(
         pfn,
         refcount=folio.refcount - folio.mapcount,
@@ -41,7 +64,7 @@ def try_to_migrate(world: World, me: str, pfn: int) -> None:
 
     Kernel: mm/rmap.c, try_to_migrate().  A PMD is replaced whole, without THP_SPLIT_PMD.
     """
-    _take_mappings_away(world, pfn)
+    _take_mappings_away(world, pfn, world.folio(pfn).pte_maps)
 
 
 @atomic
@@ -51,13 +74,15 @@ def remove_migration_ptes(world: World, me: str, old: int, new: int) -> None:
     Kernel: mm/migrate.c, remove_migration_ptes().
     """
     pmd, pte = world.folio(old).migration_entries
-    world.update(old, migration_entries=(0, 0))
+    others = world.folio(old).other_maps
+    world.update(old, migration_entries=(0, 0), other_maps=(0, 0))
     folio = world.folio(new)
     world.update(
         new,
         refcount=folio.refcount + pmd + pte,
         pmd_maps=folio.pmd_maps + pmd,
         pte_maps=folio.pte_maps + pte,
+        other_maps=others,
     )
 
 
@@ -69,9 +94,9 @@ def unmap_folio(world: World, me: str, pfn: int) -> None:
     a file are simply gone, to be faulted in again.  Each PMD that had to be split counts."""
     folio = world.folio(pfn)
     world.count("thp_split_pmd", folio.pmd_maps)
-    _take_mappings_away(world, pfn)
+    _take_mappings_away(world, pfn, folio.mapcount)
     if folio.kind != ANON:
-        world.update(pfn, migration_entries=(0, 0))
+        world.update(pfn, migration_entries=(0, 0), other_maps=(0, 0))
 
 
 @atomic
@@ -82,16 +107,37 @@ def remap_page(world: World, me: str, pfn: int) -> None:
     """
     folio = world.folio(pfn)
     pmd, pte = folio.migration_entries
+    other_pmd, other_pte = folio.other_maps
     maps = pmd * folio.nr_pages + pte
     world.update(
         pfn,
         refcount=folio.refcount + maps,
         pte_maps=folio.pte_maps + maps,
         migration_entries=(0, 0),
+        other_maps=(0, other_pmd * folio.nr_pages + other_pte),
     )
 
 
-def _fault_waits(world: World, me: str, region: str, index: int) -> str | None:
+def map_folio(world: World, pfn: int, *, guest: bool = True) -> None:
+    """One more mapping and its reference: a huge page by a PMD, a page by a PTE.
+
+    Kernel: mm/memory.c, do_set_pmd() and do_set_pte()."""
+    folio = world.folio(pfn)
+    pmd, pte = int(folio.is_thp), int(not folio.is_thp)
+    other_pmd, other_pte = folio.other_maps
+    world.update(
+        pfn,
+        refcount=folio.refcount + 1,
+        pmd_maps=folio.pmd_maps + pmd,
+        pte_maps=folio.pte_maps + pte,
+        other_maps=folio.other_maps if guest else (other_pmd + pmd, other_pte + pte),
+    )
+    if pmd and folio.kind != ANON:
+        world.count("thp_file_mapped")
+
+
+def fault_waits(world: World, me: str, region: str, index: int, *_: object) -> str | None:
+    """Guard: a fault sleeps for the lock of the folio that it finds."""
     pfn = world.find(region, index)
     if pfn is None:
         return None
@@ -101,22 +147,20 @@ def _fault_waits(world: World, me: str, region: str, index: int) -> str | None:
     return f"{folio.name} is frozen" if folio.refcount == 0 else None
 
 
-@blocking(_fault_waits)
-def handle_mm_fault(world: World, me: str, region: str, index: int) -> int:
+@blocking(fault_waits)
+def handle_mm_fault(world: World, me: str, region: str, index: int, write: bool = True) -> int:
     """Map the page-cache folio of a page: a huge page by one PMD, a page by one PTE.
 
-    Kernel: mm/memory.c, handle_mm_fault() down to shmem_fault().  Answers 0, or -EFAULT for a page
-    that the file no longer has.  Left out: allocating what is missing, the fault's own temporary
-    reference while it sleeps for the lock.
+    Kernel: mm/memory.c, handle_mm_fault() down to shmem_fault(), and fault_dirty_shared_page() for
+    a write.  Answers 0, or -EFAULT for a page that the file no longer has.  Left out: allocating
+    what is missing, the fault's own temporary reference while it sleeps for the lock.
     """
     pfn = world.find(region, index)
     if pfn is None or not world.folio(pfn).mapping:
         return -EFAULT
-    folio = world.folio(pfn)
-    if folio.mapcount:
+    if world.folio(pfn).mapped_by_guest:
         return 0  # another thread was quicker
-    if folio.is_thp:
-        world.update(pfn, refcount=folio.refcount + 1, pmd_maps=folio.pmd_maps + 1)
-    else:
-        world.update(pfn, refcount=folio.refcount + 1, pte_maps=folio.pte_maps + 1)
+    map_folio(world, pfn)
+    if write:
+        world.update(pfn, dirty=True)
     return 0

@@ -47,7 +47,6 @@ def shmem_fault(region: str, index: int, huge: bool, order: int) -> Generator[Op
         rc = yield from do_read_fault(region, order, index)
         yield count_vm_events(("thp_file_fallback" if rc else "thp_file_alloc", 1))
         if rc == 0:
-            yield count_vm_events(("thp_file_mapped", 1))
             return 1 << order
     rc = yield from do_read_fault(region, 0, index)
     return rc or 1

@@ -3,9 +3,9 @@
 Floor 2: atomic operations.  Mirrors mm/swap.c, mm/vmscan.c (folio_isolate_lru(),
 folio_putback_lru()), 6.1-rc1.
 
-Interface: folio_add_lru, lru_add_drain, lru_add_drain_all, folio_test_lru, folio_isolate_lru,
-putback_lru_page, folio_mark_accessed, folio_batch_add, folio_test_clear_lru,
-lru_deactivate_file_fn, folios_put
+Interface: folio_add_lru, lru_add_drain, lru_add_drain_all, lru_cache_disable, lru_cache_enable,
+folio_test_lru, folio_isolate_lru, putback_lru_page, folio_mark_accessed, folio_batch_add,
+folio_test_clear_lru, lru_deactivate_file_fn, folios_put
 
 A batch belongs to a CPU and holds one reference on each folio in it.  In the model every actor has
 a CPU of its own.  Most steps move a batch to the lists in one go; drop_caches does it step by step
@@ -22,6 +22,11 @@ from mmsim.mm.world import World
 from mmsim.units import PAGEVEC_SIZE
 
 
+def _goes_on_at_once(world: World, pfn: int) -> bool:
+    """Does this folio not wait in a batch?  Kernel: folio_test_large() or lru_cache_disabled()."""
+    return world.folio(pfn).is_thp or world.lru_disable_count > 0
+
+
 def batch_add(world: World, cpu: str, kind: str, pfn: int) -> None:
     """Queue a folio; a full batch, or a large folio, is moved to the lists at once.
 
@@ -29,7 +34,7 @@ def batch_add(world: World, cpu: str, kind: str, pfn: int) -> None:
     """
     world.hold(pfn, f"{kind} batch")
     world.batches[cpu, kind] = (*world.batches.get((cpu, kind), ()), pfn)
-    if len(world.batches[cpu, kind]) == PAGEVEC_SIZE or world.folio(pfn).is_thp:
+    if _goes_on_at_once(world, pfn) or len(world.batches[cpu, kind]) == PAGEVEC_SIZE:
         _batch_move(world, cpu, kind)
 
 
@@ -81,6 +86,22 @@ def lru_add_drain_all(world: World, me: str) -> None:
         drain_cpu(world, cpu)
 
 
+@blocking(_moving)
+def lru_cache_disable(world: World, me: str) -> None:
+    """Empty every CPU's batches; until lru_cache_enable() nothing waits in one.
+
+    Kernel: lru_cache_disable()."""
+    world.lru_disable_count += 1
+    for cpu in sorted({cpu for cpu, _ in world.batches}):
+        drain_cpu(world, cpu)
+
+
+@atomic
+def lru_cache_enable(world: World, me: str) -> None:
+    """Batches are used again.  Kernel: lru_cache_enable()."""
+    world.lru_disable_count -= 1
+
+
 @atomic
 def folio_test_lru(world: World, me: str, pfn: int) -> bool:
     """PG_lru: on a list, and not isolated or waiting to be added.  Kernel: folio_test_lru()."""
@@ -110,7 +131,7 @@ def folio_batch_add(world: World, me: str, kind: str, pfn: int) -> tuple[int, ..
     or the folio is large, none otherwise.  Kernel: mm/swap.c, folio_batch_add_and_move()."""
     world.hold(pfn, f"{kind} batch")
     waiting = (*world.batches.get((me, kind), ()), pfn)
-    if len(waiting) < PAGEVEC_SIZE and not world.folio(pfn).is_thp:
+    if len(waiting) < PAGEVEC_SIZE and not _goes_on_at_once(world, pfn):
         world.batches[me, kind] = waiting
         return ()
     world.batches.pop((me, kind), None)

@@ -49,7 +49,8 @@ class World:
     (page cache and page tables agree on it).  batches: (cpu, kind) -> pfns waiting in that per-CPU
     batch.  vmstat: counters named as in /proc/vmstat.  zone: the allocator's side of the memory, or
     None where only a few folios matter; pageblocks: block number -> migratetype of memory outside
-    the zone, where it is not MOVABLE.  container: what a device can reach.
+    the zone, where it is not MOVABLE.  zone_movable: pfns of ZONE_MOVABLE.  container: what a
+    device can reach.  lru_disable_count: above 0, nothing waits in a batch.
 
     Left out: NUMA nodes, memcg, page tables below the number of mappings.
     """
@@ -59,12 +60,14 @@ class World:
         "container",
         "env",
         "folios",
+        "lru_disable_count",
         "pageblocks",
         "target_pfn",
         "vmstat",
         "where",
         "zone",
         "zone_is_ours",
+        "zone_movable",
     )
 
     def __init__(
@@ -77,6 +80,8 @@ class World:
         self.batches: dict[tuple[str, str], tuple[int, ...]] = {}
         self.vmstat: dict[str, int] = dict.fromkeys(VMSTAT, 0)
         self.pageblocks: dict[int, str] = {}
+        self.zone_movable = range(0)
+        self.lru_disable_count = 0
         self.container = Container()
         self.env = env
         self.target_pfn = FIRST_TARGET_PFN
@@ -91,6 +96,8 @@ class World:
         new.batches = self.batches.copy()
         new.vmstat = self.vmstat.copy()
         new.pageblocks = self.pageblocks
+        new.zone_movable = self.zone_movable
+        new.lru_disable_count = self.lru_disable_count
         new.container = self.container
         new.env = self.env
         new.target_pfn = self.target_pfn
@@ -106,7 +113,14 @@ class World:
         batches = frozenset([item for item in self.batches.items() if item[1]])
         counters = tuple(self.vmstat.values())
         zone = self.zone.key() if self.zone else None
-        rest = (batches, counters, self.target_pfn, self.container, zone)
+        rest = (
+            batches,
+            counters,
+            self.target_pfn,
+            self.container,
+            zone,
+            self.lru_disable_count,
+        )
         if pool is None:
             return (frozenset(self.folios.items()), rest)
         return pool.number(rest), pool.table(self.folios)
@@ -287,6 +301,10 @@ class World:
             raise ModelError(f"{name}: refcount {folio.refcount}, its holders add up to {owned}")
         if folio.refcount < 0 or folio.pincount < 0 or folio.mapcount < 0:
             raise ModelError(f"{name}: a count is negative: {folio}")
+        there = (folio.pmd_maps, folio.pte_maps), folio.migration_entries
+        for others, mapped, entries in zip(folio.other_maps, *there, strict=True):
+            if not 0 <= others <= mapped + entries:
+                raise ModelError(f"{name}: other processes map it more often than anybody does")
         if batched != sum(n for who, n in folio.held if who.endswith(" batch")):
             raise ModelError(f"{name}: batches and their references disagree")
         if folio.lru and ISOLATION in dict(folio.held):

@@ -45,7 +45,7 @@ def repeated_split(
     pass_ = 0
     while pass_ < times and 0 not in results:
         from_ = [page]
-        ret = yield from try_split_thp(page, from_, pieces, version)
+        ret = yield from try_split_thp(page, from_, [], pieces, version)
         results.append(ret)
         pass_ += 1
     return results, pieces
