@@ -1,6 +1,6 @@
 """One atomic step: what a kernel path yields, and the only code that may change the world.
 
-Interface: Op, Atomic, atomic, blocking, choice, at_once, ModelError
+Interface: Op, Told, Atomic, atomic, blocking, choice, at_once, ModelError
 
 A kernel path calls `folio_trylock(pfn)` and yields what that returns: an `Op`, a description of the
 step.  Nothing has happened yet.  The engine runs the function behind it at the moment a scheduler
@@ -23,6 +23,12 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 class ModelError(Exception):
     """The model contradicts itself: a bug in mmsim, never something a kernel could do."""
+
+
+class Told(dict[str, Any]):
+    """What a path tells the readers of a run about itself, kept in one of its variables.
+
+    A path never reads it, so the search does not compare it."""
 
 
 class Atomic(NamedTuple):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator, Hashable, Iterable, Iterator
 from types import CodeType, FrameType, FunctionType
 from typing import Any
 
-from mmsim.engine.op import ModelError, Op
+from mmsim.engine.op import ModelError, Op, Told
 
 Path = Generator[Op, Any, Any]
 
@@ -55,6 +55,8 @@ def freeze(value: Any) -> Hashable:
         return value  # type: ignore[no-any-return]
     if isinstance(value, (tuple, list)):
         return (kind, *map(freeze, value))
+    if kind is Told:
+        return None  # for readers only: no path depends on it
     if isinstance(value, dict):
         return (kind, *((key, freeze(item)) for key, item in value.items()))
     if dataclasses.is_dataclass(kind):
@@ -109,6 +111,8 @@ class Pictures:
         kind = type(value)
         if kind in PLAIN:
             return value  # type: ignore[no-any-return]
+        if kind is Told:
+            return None
         fixed = self._fixed.get(id(value))
         if fixed is not None:
             return fixed[1]
@@ -161,6 +165,8 @@ class Pictures:
         for value in values:
             if type(value) in PLAIN:
                 pictures.append(value)
+            elif type(value) is Told:
+                pictures.append(None)
             elif id(value) in self._fixed or _is_value(value):
                 pictures.append(self.of(value))
             else:
