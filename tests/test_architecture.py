@@ -91,6 +91,7 @@ LINES_MAX, FUNCTION_LINES_MAX, COLUMNS_MAX = 300, 60, 100
 # Larger than the limit, each with the reason.
 MAY_BE_LARGER = {
     "mm/migrate.py": "mirrors one kernel file; two of its functions share its list of counters",
+    "mm/versions.py": "every row of seams, and what has to be said of them, in one place",
 }
 MAY_BE_LONGER: dict[tuple[str, str], str] = {}
 LAZY = {"matplotlib", "pandas", "mpl_toolkits", "numpy"}

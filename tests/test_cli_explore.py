@@ -119,7 +119,7 @@ def test_a_search_begins_with_small_huge_pages_where_it_must(capsys):
     _, out, _ = run(capsys, "explore", "pin_versus", "--version", "v3")
     assert "a search of pin_versus begins with order=1; --set turns that, too" in out
     _, out, _ = run(capsys, "explore", "pin_versus", "--set=order=9", "--states-max=50")
-    assert " order=9\n" in out
+    assert " order=9 isolation=meant\n" in out
     assert "begins with" not in out
 
 

@@ -14,14 +14,22 @@ from mmsim import sharecode
 from mmsim.cli.usage import UsageError
 from mmsim.engine import schedule
 from mmsim.engine.trace import Trace
-from mmsim.mm.versions import BASE, POLICIES, VERSIONS
+from mmsim.mm.versions import BASE, INVERTED, POLICIES, VERSIONS
 from mmsim.scenarios import SCENARIOS, Situation, make
+from mmsim.scenarios.situation import ISOLATION
+
+ISOLATION_HELP = (
+    '"isolation as meant": the tree of that version has the isolation test of a pin inverted;\n'
+    f"  {ISOLATION.name}={INVERTED} does the same and adds a round and a drain to each pin from CMA"
+)
 
 
 def scenario_arguments(parser: argparse.ArgumentParser) -> argparse.Action:
     """What names a scenario: its name, --version, --set, --json.  Returns the first."""
     lines = [
-        f"versions: {', '.join(VERSIONS)}",
+        "versions:",
+        *(f"  {row.name}: {row.full_title}" for row in VERSIONS.values()),
+        f"  {ISOLATION_HELP}",
         f"policies (in no kernel of the time): {', '.join(POLICIES)}",
         "scenarios and their knobs:",
     ]
@@ -91,10 +99,13 @@ def situation_of(args: argparse.Namespace, *, search: bool = False) -> Situation
 
 
 def heading(situation: Situation) -> str:
-    """Which scenario this is: two lines."""
+    """Which scenario this is, and which isolation test its pin has: two or three lines."""
     version = situation.version
     turned = " ".join(f"{name}={value}" for name, value in situation.knobs.items())
-    return f"{situation.name}  version {version.name} ({version.title})\nknobs     {turned}"
+    lines = [f"{situation.name}  version {version.name} ({version.title})", f"knobs     {turned}"]
+    if situation.isolation_told:
+        lines.append(f"isolation {situation.isolation_told}")
+    return "\n".join(lines)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -153,7 +153,8 @@ def collect_longterm_unpinnable_pages(
 ) -> Generator[Op, Any, int]:
     """Isolate the folios that may not stay; returns how many there are, isolated or not.
 
-    Kernel: mm/gup.c, collect_longterm_unpinnable_pages().
+    Kernel: mm/gup.c, collect_longterm_unpinnable_pages().  From 6.1-rc1 until aa1e6a932ca6 its
+    test of folio_isolate_lru() was inverted.  `version` says which of the two this run has.
     """
     collected = 0
     drain_allow = True
@@ -180,17 +181,15 @@ def collect_longterm_unpinnable_pages(
     return collected
 
 
-def check_and_migrate_movable_pages(pinned: list[Pin], version: Version) -> Generator[Op, Any, int]:
-    """0: everything may stay.  -EAGAIN: moved, pin again.  -ENOMEM: could not be moved.
+def migrate_longterm_unpinnable_pages(
+    pinned: list[Pin], list_: list[Page], version: Version
+) -> Generator[Op, Any, int]:
+    """Let go of everything and move the list.  -EAGAIN: pin again.  -ENOMEM: could not be moved.
 
-    Kernel: mm/gup.c, check_and_migrate_movable_pages().  Whatever went wrong becomes -ENOMEM,
-    because
-    -EAGAIN means "pin again" to the caller.
+    Kernel: mm/gup.c, migrate_longterm_unpinnable_pages().  Whatever migrate_pages() returns for a
+    failure becomes -ENOMEM, because -EAGAIN means "pin again" to the caller.  Left out:
+    device-coherent pages; if one of them can't be moved, the kernel returns -EBUSY.
     """
-    list_: list[Page] = []
-    collected = yield from collect_longterm_unpinnable_pages(pinned, list_, version)
-    if collected == 0:
-        return 0
     todo = tuple(pinned)
     for index, found in enumerate(todo):
         yield gup_put_folio(found.page.pfn, found.pins)
@@ -200,6 +199,19 @@ def check_and_migrate_movable_pages(pinned: list[Pin], version: Version) -> Gene
         if version.gup_fails(ret, not list_):
             rc = -ENOMEM
     yield from putback_movable_pages(list_)
+    return rc
+
+
+def check_and_migrate_movable_pages(pinned: list[Pin], version: Version) -> Generator[Op, Any, int]:
+    """0: everything may stay.  Otherwise what migrate_longterm_unpinnable_pages() returns.
+
+    Kernel: mm/gup.c, check_and_migrate_movable_pages().
+    """
+    list_: list[Page] = []
+    collected = yield from collect_longterm_unpinnable_pages(pinned, list_, version)
+    if collected == 0:
+        return 0
+    rc = yield from migrate_longterm_unpinnable_pages(pinned, list_, version)
     return rc
 
 

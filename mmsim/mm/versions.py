@@ -1,6 +1,7 @@
 """Everything that differs between the versions of the patch series, and nothing else.
 
-Interface: Version, VERSIONS, POLICIES, LATEST, Attempt, DECISIONS, get, diff, seams, SEAMS
+Interface: Version, VERSIONS, POLICIES, LATEST, MEANT, INVERTED, ISOLATIONS, with_isolation,
+Attempt, DECISIONS, get, diff, seams, SEAMS
 
 A version is a row of seams: small functions and constants that the paths ask at the places where
 the kernel's source differs.  The patch is the difference of two rows: `diff("base", "v2")`.  No
@@ -10,7 +11,13 @@ POLICIES are rows of a table of their own.  They go further than the patch, and 
 time contains one of them: they answer "what if".
 
 Kernel: mm/migrate.c migrate_pages(), mm/huge_memory.c split_huge_page_to_list(), mm/gup.c
-check_and_migrate_movable_pages(), October 2022 to April 2023.
+migrate_longterm_unpinnable_pages() and collect_longterm_unpinnable_pages(), October 2022 to April
+2023.
+
+One bug of that time is off in every row.  In the trees with `had_inverted_test` the isolation test
+of collect_longterm_unpinnable_pages() was inverted.  That costs each pin from CMA one more round
+and a drain of all batches.  So the rounds, drains and counts of pins of a row are not those of its
+kernel.  The knob `isolation=inverted` of a scenario turns the bug on.
 """
 
 from __future__ import annotations
@@ -74,6 +81,11 @@ def gup_fails_unless_zero(rc: int, list_empty: bool) -> bool:
 def gup_fails_if_negative_or_left(rc: int, list_empty: bool) -> bool:
     return rc < 0 or not list_empty
 
+
+# -- isolate_inverted: which test of the isolation a run has
+
+MEANT, INVERTED = "meant", "inverted"
+ISOLATIONS = (MEANT, INVERTED)
 
 # -- policy: a folio was busy, or could not be split.  What before the next pass?
 
@@ -145,6 +157,12 @@ class Version(NamedTuple):
     isolate_inverted: bool = False
     policy: Callable[[Attempt], str] = as_usual
 
+    @property
+    def full_title(self) -> str:
+        """The title, and how the isolation is tested where the row and its kernel can differ."""
+        isolation = INVERTED if self.isolate_inverted else f"as {MEANT}"
+        return f"{self.title}; isolation {isolation}" if self.had_inverted_test else self.title
+
 
 BASE = Version(
     name="base",
@@ -184,7 +202,7 @@ _ROWS = (
     ),
     _PATCHED._replace(
         name="v3fix",
-        title="v3 with the counting repaired, April 2023",
+        title="v3, its count repaired in the loop of 6.1; no release is exactly this",
         taken_back=1,
         final_rc=final_rc_zero_if_empty,
         had_inverted_test=False,
@@ -239,6 +257,18 @@ def get(name: str) -> Version:
         return known[name]
     except KeyError:
         raise ValueError(f"no version {name!r}{nearest(name, known)}") from None
+
+
+def with_isolation(version: Version, isolation: str) -> Version:
+    """The row with one of ISOLATIONS; raises ValueError if its tree never had the inverted test."""
+    inverted = isolation == INVERTED
+    if inverted and not version.had_inverted_test:
+        had = ", ".join(name for name, row in VERSIONS.items() if row.had_inverted_test)
+        raise ValueError(
+            f"isolation={INVERTED} needs a version that had the inverted test ({had}), "
+            f"not {version.name}"
+        )
+    return version._replace(isolate_inverted=inverted)
 
 
 def seams(version: Version) -> dict[str, str]:

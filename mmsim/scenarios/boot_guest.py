@@ -26,7 +26,7 @@ from mmsim.mm.world import Environment, World
 from mmsim.mm.zone import Zone
 from mmsim.scenarios.fates import ALL_MOVED, MAPPED, NO_MEMORY, NOT_FINISHED, Aim
 from mmsim.scenarios.hosts import HOST_KNOBS, MIB, check_mib, host_zone
-from mmsim.scenarios.situation import Situation, Spec
+from mmsim.scenarios.situation import ISOLATION, Situation, Spec
 from mmsim.script import Script
 from mmsim.units import HPAGE_PMD_NR, HPAGE_PMD_ORDER, PAGE_SIZE
 
@@ -42,6 +42,7 @@ BOOT_GUEST_KNOBS = (
     one_of("shmem_enabled", "always", SHMEM_ENABLED, "when a memfd gets huge pages"),
     one_of("pin", "vfio", ["vfio", "none"], "is the guest's memory mapped for a device?"),
     one_of("compaction", "off", ["off", "on"], "may a request compact the zone first?"),
+    ISOLATION,
 )
 
 

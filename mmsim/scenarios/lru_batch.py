@@ -15,7 +15,7 @@ from mmsim.mm.versions import Version
 from mmsim.mm.world import World
 from mmsim.scenarios.fates import PINNED
 from mmsim.scenarios.guest import CMA_PFN
-from mmsim.scenarios.situation import Situation, Spec
+from mmsim.scenarios.situation import ISOLATION, Situation, Spec
 from mmsim.script import Script
 from mmsim.units import HPAGE_PMD_NR, MIGRATE_PASSES
 
@@ -30,6 +30,7 @@ KNOBS = (
         "the batch that the first page is in; in lru_add its flag PG_lru is clear",
     ),
     number("passes", MIGRATE_PASSES, 1, MIGRATE_PASSES, "passes of migrate_pages()"),
+    ISOLATION,
 )
 
 

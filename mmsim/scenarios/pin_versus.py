@@ -21,7 +21,7 @@ from mmsim.mm.vfio import MapDma, vfio_dma_do_map
 from mmsim.mm.world import Environment, World
 from mmsim.scenarios.fates import MAPPED
 from mmsim.scenarios.guest import NAMES, ZONES, guest_memory, host_with_zone
-from mmsim.scenarios.situation import Situation, Spec
+from mmsim.scenarios.situation import ISOLATION, Situation, Spec
 from mmsim.scenarios.visits import Visits
 from mmsim.script import Script
 from mmsim.units import HPAGE_PMD_ORDER, MIGRATE_PASSES, PAGE_SIZE
@@ -57,6 +57,7 @@ KNOBS = (
     one_of("zone", "pinned", tuple(ZONES), "targets=zone: what is free outside CMA"),
     number("passes", MIGRATE_PASSES, 1, MIGRATE_PASSES, "passes of migrate_pages()"),
     number("order", HPAGE_PMD_ORDER, 1, HPAGE_PMD_ORDER, "size of a huge page; 9: 512 pages"),
+    ISOLATION,
 )
 
 

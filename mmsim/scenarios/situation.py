@@ -1,6 +1,6 @@
 """A situation: a scenario that knows its knobs and its usual schedule, and says how a run ended.
 
-Floor 4.  Interface: Spec, Situation
+Floor 4.  Interface: Spec, Situation, ISOLATION
 """
 
 from __future__ import annotations
@@ -16,13 +16,15 @@ from mmsim.engine.explore import STATES_MAX, Exploration, Property, explore
 from mmsim.engine.scenario import Event, Scenario, Scheduler, State
 from mmsim.engine.trace import Trace, record
 from mmsim.hints import nearest
-from mmsim.knobs import Knob, Value, settle
-from mmsim.mm.versions import Version, get
+from mmsim.knobs import Knob, Value, one_of, settle
+from mmsim.mm.versions import INVERTED, ISOLATIONS, MEANT, Version, get, with_isolation
 from mmsim.mm.world import World
 from mmsim.scenarios.fates import (
     FAILURES,
+    MAPPED,
     MIGRATED,
     NOT_FINISHED,
+    PINNED,
     Aim,
     Chunks,
     fails,
@@ -30,6 +32,11 @@ from mmsim.scenarios.fates import (
     why_failed,
 )
 from mmsim.script import Script, Scripted
+
+ISOLATION = one_of(
+    "isolation", MEANT, ISOLATIONS, "the pin's isolation test: as meant, or as it was until 6.2"
+)
+"""The last knob of every scenario that pins for a long time; `Spec.make` turns it."""
 
 
 class Spec(NamedTuple):
@@ -47,9 +54,14 @@ class Spec(NamedTuple):
     def make(
         self, version: str | Version, knobs: Mapping[str, object], *, merge: bool = False
     ) -> Situation:
-        """The situation; raises ValueError for a version or a knob that does not exist."""
+        """The situation; raises ValueError for a version or a knob that does not exist.
+
+        Also for an isolation test that the version never had."""
         row = get(version) if isinstance(version, str) else version
-        return self.build(self, row, settle(self.name, self.knobs, knobs), merge)
+        settled = settle(self.name, self.knobs, knobs)
+        if ISOLATION.name in settled:
+            row = with_isolation(row, str(settled[ISOLATION.name]))
+        return self.build(self, row, settled, merge)
 
 
 class Situation(Scenario):
@@ -145,6 +157,20 @@ class Situation(Scenario):
         """Has the main actor returned what it was started for?"""
         local = self.local(state, self.main)
         return bool(local.finished and self.aim.reached(local.result))
+
+    @property
+    def isolation_told(self) -> str:
+        """Which isolation test the pin has, if the version's tree had another one than is meant.
+
+        "" if nothing has to be said: there is no long-term pin, or the tree had no such bug."""
+        if self.aim not in (PINNED, MAPPED) or not self.version.had_inverted_test:
+            return ""
+        if self.version.isolate_inverted:
+            return "inverted, as in the kernel's own tree: a bug of its own, repaired later for 6.2"
+        return (
+            "as meant; the kernel's own tree has this test inverted, which adds a round and a "
+            f"drain to each pin from CMA ({ISOLATION.name}={INVERTED} does the same)"
+        )
 
     @property
     def outcomes_known(self) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from mmsim.mm.versions import Version
 from mmsim.mm.world import Environment, World
 from mmsim.scenarios.fates import PINNED
 from mmsim.scenarios.guest import NAMES, guest_memory
-from mmsim.scenarios.situation import Situation, Spec
+from mmsim.scenarios.situation import ISOLATION, Situation, Spec
 from mmsim.script import Script
 from mmsim.strangers import stranger
 from mmsim.units import HPAGE_PMD_ORDER, MIGRATE_PASSES
@@ -29,6 +29,7 @@ KNOBS = (
     number("seed", 0, 0, SEEDS_MAX, "0: every step takes its time; else how times are drawn"),
     number("passes", MIGRATE_PASSES, 1, MIGRATE_PASSES, "passes of migrate_pages()"),
     number("order", HPAGE_PMD_ORDER, 1, HPAGE_PMD_ORDER, "size of a huge page; 9: 512 pages"),
+    ISOLATION,
 )
 
 

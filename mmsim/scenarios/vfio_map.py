@@ -21,7 +21,7 @@ from mmsim.mm.versions import Version
 from mmsim.mm.world import Environment, World
 from mmsim.scenarios.fates import MIGRATED, PINNED
 from mmsim.scenarios.guest import CMA_PFN, NAMES, guest_memory
-from mmsim.scenarios.situation import Situation, Spec
+from mmsim.scenarios.situation import ISOLATION, Situation, Spec
 from mmsim.script import Attempts, Cue, Faults, Position, Script, visit
 from mmsim.strangers import stranger, truncater
 from mmsim.units import HPAGE_PMD_ORDER, MIGRATE_PASSES
@@ -41,6 +41,7 @@ VFIO_MAP_KNOBS = (
     one_of("reason", "longterm_pin", REASONS, "why migrate_pages() is called"),
     number("passes", MIGRATE_PASSES, 1, MIGRATE_PASSES, "passes of migrate_pages()"),
     number("order", HPAGE_PMD_ORDER, 0, HPAGE_PMD_ORDER, "9: huge pages of 512; 0: single pages"),
+    ISOLATION,
 )
 
 

@@ -97,7 +97,7 @@ def side_by_side_svg(before: str, after: str) -> str:
     for x, version in ((MARGIN, old), (MARGIN + SIDE + GAP, new)):
         svg.text(x, 62, version.name, 90, size=BODY, bold=True)
         indent = text_width(version.name, BODY, bold=True) + 10
-        svg.text(x + indent, 62, version.title, SIDE - indent, size=SMALL, fill=MUTED)
+        svg.text(x + indent, 62, version.full_title, SIDE - indent, size=SMALL, fill=MUTED)
     y = 78.0
     for seam, height in zip(shown, heights, strict=True):
         _draw(svg, seam, y)

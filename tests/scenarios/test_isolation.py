@@ -1,0 +1,163 @@
+"""The isolation test of a pin: as it was meant, and inverted as in the trees of most versions."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pytest
+
+from mmsim.cli import main
+from mmsim.mm.versions import POLICIES, VERSIONS, get
+from mmsim.scenarios import SCENARIOS, make
+from mmsim.scenarios.fates import MAPPED, NOT_SPLIT, PINNED, SINGLE
+from mmsim.sharecode import decode, encode
+
+HAD = ("base", "6.1.0", "v1", "v2", "v3", "2/2-only")
+NEVER = ("v3fix", "subpage_retry", "drain", "wait")
+
+# Every scenario with a long-term pin: knobs with which one huge page can never be split.
+REFUSED = {
+    "vfio_map": {},
+    "pin_versus": {"against": "permanent_pin", "released": "never"},
+    "timed_hold": {"hold": 100_000},
+}
+PINS = (*REFUSED, "lru_batch", "boot_guest")
+NO_PIN = ("drop_caches_only", "cma_alloc", "split_race")
+
+
+class Ran(NamedTuple):
+    """What is counted of a run; `rounds`: how often the pin looked at where its first page lies."""
+
+    outcome: str
+    acquired: int
+    released: int
+    rounds: int
+    drains: int
+    migrations: int
+
+
+def ran(scenario, version, **knobs):
+    """Run a scenario; count what its main actor did."""
+    situation = make(scenario, version, knobs)
+    trace = situation.run()
+    steps = [event.op for event in trace.events if event.actor == situation.main]
+    names = [op.kind.name for op in steps]
+    looks = [op.args for op in steps if op.kind.name == "is_longterm_pinnable_page"]
+    vmstat = trace.last.world.vmstat
+    return Ran(
+        situation.outcome(trace.last),
+        vmstat["nr_foll_pin_acquired"],
+        vmstat["nr_foll_pin_released"],
+        looks.count(looks[0]),
+        names.count("lru_add_drain_all"),
+        names.count("trace_mm_migrate_pages_start"),
+    )
+
+
+def test_these_are_all_versions_and_all_scenarios():
+    assert {*HAD, *NEVER} == {*VERSIONS, *POLICIES}
+    assert {*PINS, *NO_PIN} == {*SCENARIOS}
+
+
+@pytest.mark.parametrize("version", HAD)
+@pytest.mark.parametrize("scenario", REFUSED)
+def test_a_huge_page_that_can_t_be_split(scenario, version):
+    """The figures of the real 6.1-rc1 are those of the inverted test, not those of the row."""
+    other = int(scenario == "pin_versus")  # the pin of somebody else, who keeps it
+    meant = ran(scenario, version, **REFUSED[scenario])
+    assert meant == (NOT_SPLIT, 512 + other, 512, 1, 0, 1)
+    inverted = ran(scenario, version, **REFUSED[scenario], isolation="inverted")
+    assert inverted == (NOT_SPLIT, 1024 + other, 1024, 2, 1, 1)
+
+
+@pytest.mark.parametrize("version", HAD)
+def test_the_accidental_drain_rescues_a_page_in_a_batch(version):
+    assert ran("lru_batch", version) == (SINGLE, 2, 2, 1, 0, 1)
+    assert ran("lru_batch", version, isolation="inverted") == (PINNED.word, 6, 4, 2, 1, 1)
+
+
+@pytest.mark.parametrize("version", HAD)
+def test_a_guest_of_two_huge_pages_costs_a_round_and_a_drain_for_each(version):
+    small = {"host": 32, "guest": 4}
+    meant = ran("boot_guest", version, **small)
+    inverted = ran("boot_guest", version, **small, isolation="inverted")
+    chunks = 2 if meant.outcome == MAPPED.word else 1
+    assert inverted.outcome == meant.outcome
+    assert (meant.drains, inverted.drains) == (0, chunks)
+    assert inverted.acquired - meant.acquired == inverted.released - meant.released == 512 * chunks
+    assert inverted.migrations == meant.migrations == chunks
+
+
+@pytest.mark.parametrize("version", NEVER)
+@pytest.mark.parametrize("scenario", PINS)
+def test_a_version_that_never_had_it_is_told_which_had(capsys, scenario, version):
+    words = ("run", scenario, "--version", version, "--set", "isolation=inverted")
+    assert main(words) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == (
+        "mmsim: isolation=inverted needs a version that had the inverted test "
+        f"({', '.join(HAD[:5])}, 2/2-only), not {version}\n"
+    )
+    assert make(scenario, version, {"isolation": "meant"}).version.isolate_inverted is False
+
+
+def test_another_version_or_test_begins_anew():
+    inverted = make("vfio_map", "base", {"isolation": "inverted"})
+    assert inverted.version.isolate_inverted
+    assert inverted.with_(passes=3).version.isolate_inverted
+    assert inverted.with_("v2").version.isolate_inverted
+    assert not inverted.with_(isolation="meant").version.isolate_inverted
+    with pytest.raises(ValueError, match="needs a version that had the inverted test"):
+        inverted.with_("v3fix")
+
+
+@pytest.mark.parametrize("scenario", PINS)
+def test_the_knob_is_the_last_and_codes_carry_it(scenario):
+    assert SCENARIOS[scenario].knobs[-1].name == "isolation"
+    inverted = make(scenario, "v2", {"isolation": "inverted"})
+    assert decode(encode(inverted, [])).knobs == inverted.knobs
+
+
+@pytest.mark.parametrize("scenario", NO_PIN)
+def test_who_pins_nothing_has_no_such_knob(scenario):
+    assert "isolation" not in [knob.name for knob in SCENARIOS[scenario].knobs]
+    assert make(scenario, "base").isolation_told == ""
+
+
+# -- who says so
+
+
+@pytest.mark.parametrize("version", [*HAD, *NEVER])
+@pytest.mark.parametrize("scenario", PINS)
+def test_a_pin_says_which_test_it_has_where_its_kernel_had_another(scenario, version):
+    told = make(scenario, version).isolation_told
+    assert told.startswith("as meant; the kernel's own tree") == (version in HAD)
+    assert bool(told) == (version in HAD)
+    if version in HAD:
+        inverted = make(scenario, version, {"isolation": "inverted"}).isolation_told
+        assert inverted.startswith("inverted, as in the kernel's own tree")
+
+
+def test_the_header_of_a_run_has_one_line_of_it(capsys):
+    for version in (*HAD, *NEVER):
+        assert main(("run", "lru_batch", "--version", version)) == 0
+        head = capsys.readouterr().out.split("\n\n")[0].splitlines()
+        found = [line for line in head if line.startswith("isolation ")]
+        assert len(found) == (version in HAD)
+    for words in (("split_race",), ("vfio_map", "--set", "reason=syscall")):
+        assert main(("run", *words)) == 0
+        assert "\nisolation " not in capsys.readouterr().out.split("\n\n")[0]
+
+
+def test_titles_and_help_say_it(capsys):
+    for version in (*HAD, *NEVER):
+        row = get(version)
+        assert row.full_title.endswith("; isolation as meant") == (version in HAD)
+        inverted = row._replace(isolate_inverted=True).full_title
+        assert inverted.endswith("; isolation inverted") == (version in HAD)
+    with pytest.raises(SystemExit):
+        main(("run", "--help"))
+    out = capsys.readouterr().out
+    assert all(f"  {name}: {row.full_title}\n" in out for name, row in VERSIONS.items())
+    assert "isolation=inverted does the same" in out
