@@ -68,39 +68,30 @@ class _Visit(NamedTuple):
 
     pfn: int
     huge: bool
-    steps: list[tuple[str, Event]]
+    steps: list[Event]
     leaves: bool
 
-    def answer(self, function: str, op: str) -> tuple[object, ...]:
-        """What this step of this function answered, as a tuple of none or one."""
-        return tuple(
-            e.answer for where, e in self.steps if (where, e.op.kind.name) == (function, op)
-        )
+    def answer(self, site: str) -> tuple[object, ...]:
+        """What the step at this site answered, as a tuple of none or one."""
+        return tuple(event.answer for event in self.steps if event.site == site)
 
 
 def _visits(trace: Trace) -> Iterator[_Visit]:
-    """Every turn, in order.  Which pfns are huge pages follows from the splits and allocations."""
-    huge = {pfn for pfn, folio in trace.state(0).world.folios.items() if folio.is_thp}
+    """Every turn, in order."""
     actor = main_actor(trace.scenario)
     now: _Visit | None = None
     for event in trace.events:
         if event.actor != actor:
             continue
-        name, where = event.op.kind.name, event.local.where[-1][0].co_name
-        if (where, name) == ("unmap_and_move", "folio_ref_count"):
+        if event.site == "visit":
             if now is not None:
                 yield now
-            pfn = event.op.args[0]
-            now = _Visit(pfn, pfn in huge, [(where, event)], False)
-        elif where == "_leave" and now is not None:
-            yield now._replace(leaves=event.local.variable("_leave", "rc") < 0)
+            now = _Visit(event.op.args[0], event.told["huge"], [event], False)
+        elif event.site == "migrate.out" and now is not None:
+            yield now._replace(leaves=event.told["rc"] < 0)
             now = None
         elif now is not None:
-            now.steps.append((where, event))
-        if name == "alloc_migration_target" and isinstance(event.answer, int):
-            huge |= {event.answer} if event.op.args[0] in huge else set()
-        if name == "__split_huge_page":
-            huge.discard(event.op.args[0])
+            now.steps.append(event)
     if now is not None:
         yield now
 
@@ -110,16 +101,16 @@ def taken(trace: Trace) -> Taken:
     found = Taken()
     waiting: dict[int, str] = {}  # pfn -> why it is on the list for another pass
     for visit in _visits(trace):
-        moved = bool(visit.answer("move_to_new_folio", "folio_migrate_mapping"))
+        moved = bool(visit.answer("move.freed"))
         if not visit.huge:
             found.pieces_visited += 1
-            found.pieces_moved += moved or visit.answer("unmap_and_move", "folio_ref_count") == (1,)
+            found.pieces_moved += moved
             continue
         found.visits += 1
         why = waiting.pop(visit.pfn, "")
         found.busy_again += why == "busy"
         found.stayed_again += why == "refused"
-        target = visit.answer("unmap_and_move", "alloc_migration_target")
+        target = visit.answer("move.target")
         if target == (None,):
             _without_target(visit, found, waiting)
         elif target:
@@ -148,12 +139,12 @@ def _ends(trace: Trace) -> str:
 
 def _without_target(visit: _Visit, found: Taken, waiting: dict[int, str]) -> None:
     found.no_target += 1
-    if not visit.answer("try_split_thp", "folio_lock"):
+    if not visit.answer("split.lock"):
         found.left += visit.leaves
         return
     found.tried += 1
-    looked = visit.answer("_split", "can_split_folio")
-    pieces = visit.answer("_split", "__split_huge_page")
+    looked = visit.answer("split.check")
+    pieces = visit.answer("split.cut")
     found.look_ok += bool(looked) and looked != (None,)
     if pieces and isinstance(pieces[0], tuple):
         found.split += 1

@@ -51,7 +51,7 @@ INTENTS: dict[str, str] = {
     "alloc_migration_target": "find a new place for {it}",
     "folio_mapped": "is {it} mapped?",
     "try_to_migrate": "replace the mappings of {it} by migration entries",
-    "begin_move": "how many references may {it} have?",
+    "folio_expected_refs": "how many references may {it} have?",
     "folio_migrate_mapping": "let the new page take the place of {it}",
     "remove_migration_ptes": "map {it} again",
     "putback_lru_page": "put {it} back on its LRU list",
@@ -117,7 +117,7 @@ ANSWERS = {
     ("alloc_migration_target", "fail"): "there is none",
     ("xas_split_alloc", "ok"): "there is memory",
     ("xas_split_alloc", "nomem"): "there is none",
-    ("begin_move", "ok"): "the file agrees",
+    ("folio_expected_refs", "ok"): "the file agrees",
 }
 
 

@@ -137,7 +137,7 @@ SENTENCES: dict[str, Callable[[Step], str]] = {
         f"{s.who} starts to move its list: tracepoint trace_mm_migrate_pages_start(), reason "
         f"{REASONS[s.a[1]].replace('_', ' ')}"
     ),
-    "begin_move": steps.begin,
+    "folio_expected_refs": steps.begin,
     "folio_migrate_mapping": steps.moved,
     "pin_by_name": steps.pin_by_name,
     "unpin_by_pfn": lambda s: (

@@ -123,10 +123,10 @@ def target(s: Step) -> str:
 
 
 def begin(s: Step) -> str:
-    """begin_move."""
-    rc, expected = s.answer
-    if rc:
-        failed = f"move_to_new_folio() fails with {errno.name(rc)}"
+    """folio_expected_refs."""
+    expected = s.answer
+    if expected < 0:
+        failed = f"move_to_new_folio() fails with {errno.name(expected)}"
         return f"{s.who} asks the file how to move {s.it()}: {failed}"
     return (
         f"{s.who} works out how many references {s.it()} may have: move_to_new_folio() will accept "

@@ -87,8 +87,8 @@ def _answered(event: Event, before: World, after: World) -> str:
         return (
             f"moves {', '.join(short_name(after, pfn) for pfn in answer)}" if answer else "queued"
         )
-    if event.op.kind.name == "begin_move":
-        return errno.name(answer[0]) if answer[0] else f"expect {answer[1]}"
+    if event.op.kind.name == "folio_expected_refs":
+        return errno.name(answer) if answer < 0 else f"expect {answer}"
     return str(answer)
 
 

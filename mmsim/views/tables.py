@@ -19,7 +19,6 @@ from mmsim.engine.trace import Trace
 from mmsim.ftrace import Row
 from mmsim.ftracefile import RealTrace
 from mmsim.mm.migration_target import NONE
-from mmsim.probe import returned
 from mmsim.scenarios import Situation, vfio_map
 from mmsim.units import HPAGE_PMD_ORDER, MIGRATE_PASSES
 from mmsim.views.changes import changes
@@ -59,8 +58,8 @@ def ended(run: Situation) -> tuple[State, str]:
         except StopIteration:
             return state, in_a_row(codes) or "not called"
         state, event = run.step(state, move, keep=False)
-        if event.op.kind.name == "trace_mm_migrate_pages":
-            codes.append(errno.name(returned(event, "migrate_pages")))
+        if event.site == "migrate.end":
+            codes.append(errno.name(event.told["rc"]))
 
 
 def in_a_row(codes: Sequence[str]) -> str:
