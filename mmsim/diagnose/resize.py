@@ -4,7 +4,7 @@ Interface: resized
 
 A search over huge pages of two pages is quick, and a run that it found is carried over: whoever
 interrupted the main actor does so at the same place of its path, and the environment answers the
-same.  A place is the step that comes next, its site, the page that is visited in which pass, and how
+same.  A place is the step that comes next, its site, the visit (page and pass), and how
 often the actor has been there.  Left out: pieces that small pages don't have; they run
 through undisturbed.
 """
