@@ -59,6 +59,7 @@ _HOME = {
     "host_console": "mmsim.widgets",
     "indices_table": "mmsim.views.indices",
     "judged": "mmsim.practice.books",
+    "later_table": "mmsim.views.side_by_side",
     "leak_hunt": "mmsim.practice.benches",
     "leak_table": "mmsim.views.practice",
     "left_behind": "mmsim.views.effect_chart",

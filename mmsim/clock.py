@@ -10,7 +10,8 @@ compaction, and moving 512 pieces.  What a unit is in microseconds, nobody knows
 `mmsim.compare.timed` fits it for that one.
 
 Nothing in the engine knows of this: a clock is a scheduler like any other.  Left out: caches,
-interrupts, a CPU shared by two actors, the time that waking up a sleeper takes."""
+interrupts, cond_resched() after each page, writeback, a CPU shared by two actors, the time that
+waking up a sleeper takes."""
 
 from __future__ import annotations
 

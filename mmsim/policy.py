@@ -36,7 +36,7 @@ class _TooLong(BaseException):
 
 
 def own_policy(decide: Callable[[Attempt], str], name: str = "own") -> Version:
-    """The newest version with this function as its policy; raises PolicyError if it is none.
+    """The last version with this function as its policy; raises PolicyError if it is none.
 
     Whatever goes wrong in the function later is a PolicyError of the run that asks it."""
     if not callable(decide):

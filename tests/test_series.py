@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import tokenize
+from pathlib import Path
+
 import pytest
 
-from mmsim.mm.versions import SEAMS, VERSIONS
-from mmsim.series import SERIES
+import mmsim.mm.gup as gup
+from mmsim.mm.versions import POLICIES, SEAMS, VERSIONS
+from mmsim.series import GUP, LATER, SERIES, UNVERIFIED
+from mmsim.views.side_by_side import later_table
 
 EVERY = (*SEAMS, "had_inverted_test")
 
@@ -31,3 +37,71 @@ def test_no_sentence_is_long_and_none_is_said_twice():
         assert change.before != change.after
         assert change.function.endswith("()")
     assert len({(c.after, c.seam) for c in SERIES}) == len(SERIES)
+
+
+def test_functions_of_gup_are_those_that_the_model_mirrors():
+    """A place of the table is found in the model by the kernel's name."""
+    places = [change.function.removesuffix("()") for change in SERIES if change.file == GUP]
+    assert places == ["migrate_longterm_unpinnable_pages", "collect_longterm_unpinnable_pages"]
+    assert all(f"mm/gup.c, {name}()" in str(getattr(gup, name).__doc__) for name in places)
+
+
+def test_later_history_names_only_releases_that_are_known():
+    known = {"6.1.116", "6.1.129"}
+    assert known <= {row.release for row in LATER}
+    assert all(row.release in known or UNVERIFIED in row.release for row in LATER)
+    table = later_table()
+    assert list(table.index) == [row.release for row in LATER]
+    assert list(table["commit"]) == [row.commit for row in LATER]
+
+
+# -- what a version is called
+
+ROOT = Path(__file__).parents[1]
+SOURCES = (
+    *sorted((ROOT / "mmsim").rglob("*.py")),
+    *sorted((ROOT / "docs").glob("*.md")),
+    ROOT / "README.md",
+    ROOT / "data" / "README.md",
+)
+RELEASE = re.compile(r"(?<![0-9.])6\.(?:[2-9]\b|1[0-9]\b|1\.[1-9][0-9]*)")
+# These say which row has the numbers of which measured loop, or that v3fix is no release.
+MAY_SAY = {"mmsim/compare/pins.py", "data/README.md"}
+
+
+def texts(file):
+    """What is written in a file: strings and comments of a program, all of anything else."""
+    if file.suffix != ".py":
+        return [file.read_text(encoding="utf-8")]
+    with file.open("rb") as opened:
+        tokens = list(tokenize.tokenize(opened.readline))
+    return [token.string for token in tokens if token.type in (tokenize.STRING, tokenize.COMMENT)]
+
+
+@pytest.mark.parametrize("file", SOURCES, ids=lambda file: file.relative_to(ROOT).as_posix())
+def test_no_sentence_calls_v3fix_a_release(file):
+    """v3fix is the loop of 6.1 with its count repaired; no release is exactly that."""
+    if file.relative_to(ROOT).as_posix() in MAY_SAY:
+        return
+    sentences = [s for text in texts(file) for s in re.split(r"(?<=[.;:])\s", text)]
+    assert [s for s in sentences if "v3fix" in s and RELEASE.search(s)] == []
+
+
+def test_that_test_finds_such_a_claim():
+    assert RELEASE.findall("v3fix: v6.4, 6.4, 6.1.116, 6.10, v6.2") == [
+        "6.4",
+        "6.4",
+        "6.1.116",
+        "6.10",
+        "6.2",
+    ]
+    assert RELEASE.findall("v3fix: the loop of 6.1, v6.1, 6.1.0, 6.1-rc1") == []
+
+
+def test_titles_name_a_release_only_where_one_is_exactly_that():
+    named = {
+        name: RELEASE.findall(row.title)
+        for name, row in (VERSIONS | POLICIES).items()
+        if RELEASE.search(row.title)
+    }
+    assert named == {"v3": ["6.2"]}

@@ -78,6 +78,7 @@ def _print_comparison(comparison: FileComparison) -> None:
     predicted = dict.fromkeys(name for row in agree for name in row.predicted)
     print(f"  read off the row: {', '.join(read_off) or 'nothing'}")
     print(f"  predicted: {', '.join(predicted)}")
+    print(f"  not used: {_not_used(comparison) or 'nothing'}")
     skipped = comparison.having("skipped")
     for why in sorted({row.why for row in skipped}):
         print(f"  not compared: {sum(row.why == why for row in skipped)} rows; {why}")
@@ -98,11 +99,20 @@ def _print_comparison(comparison: FileComparison) -> None:
         )
 
 
+def _not_used(comparison: FileComparison) -> str:
+    """Columns with the reason, those with the same reason together."""
+    columns: dict[str, list[str]] = {}
+    for name, why in comparison.not_used:
+        columns.setdefault(why, []).append(name if name.isprintable() else repr(name))
+    return "; ".join(f"{', '.join(names)} ({why})" for why, names in columns.items())
+
+
 def _comparison_json(comparison: FileComparison) -> dict[str, Any]:
     return {
         "file": comparison.file,
         "numbers": comparison.numbers,
         **{v: len(comparison.having(v)) for v in ("agree", "explained", "disagree", "skipped")},
         "notes": comparison.notes,
+        "not_used": dict(comparison.not_used),
         "rows": [{**row._asdict(), "differing": row.differing} for row in comparison.rows],
     }

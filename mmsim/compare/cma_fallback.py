@@ -1,6 +1,6 @@
 """Measured steps of a guest that is populated, against the allocator's rule about CMA.
 
-Floor 5.  Interface: compare_steps, populate, Steps, curves, Curve, COLUMNS, PAGEBLOCK_ORDER, BATCH
+Floor 5.  Interface: compare_steps, populate, Steps, curves, Curve, NEEDED, PAGEBLOCK_ORDER, BATCH
 
 A row says how many free pages the zone had after a step of 4 MiB, how many of them were CMA, and
 how many pages of the step came from there.  Read off the row before: the two counts.  Predicted:
@@ -17,16 +17,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from mmsim.compare.rows import FileComparison, Row, RowComparison
+from mmsim.compare.rows import FileComparison, Row, RowComparison, one_of, whole
 from mmsim.flags import MIGRATE_CMA
 from mmsim.mm.bootmem import boot
 from mmsim.mm.page_alloc import alloc_pages, request, take
 from mmsim.mm.zone import Zone
 from mmsim.units import HPAGE_PMD_ORDER
 
-COLUMNS = ("boot", "nr_free_pages", "nr_free_cma", "pages_from_cma_in_step", "thp_in_step")
 RULE, FROM_CMA = "rule_cma_over_half_before_step", "pages_from_cma_in_step"
 FREE, FREE_CMA = "nr_free_pages", "nr_free_cma"
+NEEDED = ("boot", "kind", "step", "pages_in_step", FREE, FREE_CMA, RULE, FROM_CMA)
+KINDS = ("anon_4k", "shmem_4k", "shmem_thp")
+# Of a host with 1 TiB, and of a step of 256 MiB: more is a slip of the pen.
+FREE_MAX, STEP_MAX = 1 << 28, 1 << 16
 # The measured kernel has no hugetlb pages, so its pageblocks are as large as the largest block.
 PAGEBLOCK_ORDER = 10
 BATCH = 63
@@ -76,13 +79,18 @@ def curves(rows: list[Row]) -> dict[str, Steps]:
     found: dict[str, Steps] = {}
     for line, row in enumerate(rows, start=2):  # line 1 is the header
         try:
-            for column in (FREE, FREE_CMA, FROM_CMA, RULE, "pages_in_step", "step"):
-                int(row[column])
-            if row["step"] == "0":
-                found[row["boot"]] = Steps(row["boot"], "thp" in row["kind"], line, row, [])
-            else:
+            whole(row, FREE_CMA, 0, whole(row, FREE, 0, FREE_MAX))
+            whole(row, FROM_CMA)
+            whole(row, RULE)
+            whole(row, "pages_in_step", 0, STEP_MAX)
+            huge = "thp" in one_of(row, "kind", KINDS)
+            if whole(row, "step", 0) == 0:
+                found[row["boot"]] = Steps(row["boot"], huge, line, row, [])
+            elif row["boot"] in found:
                 found[row["boot"]].rows.append((line, row))
-        except (ValueError, KeyError) as error:
+            else:
+                raise ValueError(f"column boot is {row['boot']!r}, of which no step 0 came before")
+        except ValueError as error:
             raise ValueError(f"line {line}: can't be read as a step: {error}") from None
     return found
 
@@ -159,7 +167,7 @@ class Curve(NamedTuple):
         said = f"{self.boot}: CMA or not as predicted in {self.agreeing} of {self.steps} steps"
         if not self.off:
             return f"{said}, no page differs"
-        share = 100 * self.off / self.from_cma
+        share = 100 * self.off / max(self.from_cma, 1)
         return (
             f"{said}; {self.differing} differ, the most by {self.largest} pages, all together by "
             f"{self.off:,} ({share:.1f} % of the {self.from_cma:,} from CMA)"

@@ -1,35 +1,45 @@
 """Measured requests of a CMA area's owner against the model.
 
-Interface: is_contig_row, compare_contig_row, AREA_PAGES
+Interface: NEEDED, compare_contig_row, AREA_PAGES
 
 The area has 256 MiB; one or two huge pages lie in it, and somebody may refer to the first.  What
 happens in one range follows from the set-up.  A kernel slides from one range to the next page by
 page: if every range fails, their number follows from the sizes; if one succeeds in the end, how
 many failed before depends on where the huge page lies, which the table does not say: that number
-is read off the row (five calls of migrate_pages() each)."""
+is read off the row.  In each of them the huge page that can't be moved takes five calls of
+migrate_pages(), as does every lot of up to 32 single pages."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Set
 from typing import NamedTuple
 
-from mmsim.compare.pins import COUNTERS, OTHER_LOOP, measured_version
-from mmsim.compare.rows import Row, RowComparison
+from mmsim.compare.pins import COUNTERS, measured_version, version_of_row
+from mmsim.compare.rows import Row, RowComparison, one_of, whole
 from mmsim.errno import EBUSY, ENOMEM
 from mmsim.mm.cma import ALLOC_CONTIG_TRIES
 from mmsim.mm.migration_target import AVAILABLE, NONE
 from mmsim.mm.versions import Version
 from mmsim.probe import migrate_returns
 from mmsim.scenarios import cma_alloc
+from mmsim.units import HPAGE_PMD_NR
 
 AREA_PAGES = 65_536
 OTHERS_MOVED = "vmstat counts the whole machine: probably a page of somebody else lay in the range"
 
 
-def is_contig_row(columns: Set[str]) -> bool:
-    """Are these the columns of a table of requests to a CMA area?"""
-    return {"code", "variant", "cma_alloc_pages", "write_errno"} <= columns
+NEEDED = (
+    "code",
+    "variant",
+    "alloc_mode",
+    "held_ref",
+    "cma_alloc_pages",
+    "n_thp",
+    "write_errno",
+    "d_thp_migration_fail",
+)
+THPS_MAX = 2
+"""As many huge pages as were ever in the measured area."""
 
 
 class Range(NamedTuple):
@@ -51,19 +61,27 @@ def _range(version: Version, thps: int, held: bool, targets: str) -> Range:
 
 
 def compare_contig_row(number: int, row: Row) -> RowComparison:
-    """Compare one row; ValueError or KeyError if it can't be read."""
+    """Compare one row; ValueError if it can't be read."""
+    _, why_not = version_of_row(row)
     version = measured_version(row["code"], row["variant"], row.get("retfix", "1"))
+    targets = NONE if one_of(row, "alloc_mode", ("inject", "order9_ok")) == "inject" else AVAILABLE
+    thps = whole(row, "n_thp", 1, THPS_MAX)
+    held = one_of(row, "held_ref", ("0", "1")) == "1"
+    asked = whole(row, "cma_alloc_pages", thps * HPAGE_PMD_NR, AREA_PAGES)
+    write_errno = whole(row, "write_errno")
     if version is None:
-        return RowComparison(number, "", "skipped", {}, {}, {}, OTHER_LOOP)
-    targets = NONE if row["alloc_mode"] == "inject" else AVAILABLE
-    one = _range(version, int(row["n_thp"]), row["held_ref"] == "1", targets)
+        return RowComparison(number, "", "skipped", {}, {}, {}, why_not)
+    one = _range(version, thps, held, targets)
     read_off: dict[str, int] = {}
     failed, taken = int(one.contig < 0), one.contig == 0
-    if one.contig == -EBUSY and int(row["write_errno"]) == 0:
-        read_off = {name: int(row[name]) for name in ("d_thp_migration_fail", "write_errno")}
+    if one.contig == -EBUSY and write_errno == 0:
+        read_off = {
+            "d_thp_migration_fail": whole(row, "d_thp_migration_fail", 0),
+            "write_errno": write_errno,
+        }
         failed, taken = read_off["d_thp_migration_fail"] // ALLOC_CONTIG_TRIES, True
     elif one.contig == -EBUSY:
-        failed = AREA_PAGES - int(row["cma_alloc_pages"]) + 1
+        failed = AREA_PAGES - asked + 1
     predicted = {
         "write_errno": 0 if taken else -ENOMEM,
         "first_migrate_ret": one.first_migrate,
@@ -74,11 +92,11 @@ def compare_contig_row(number: int, row: Row) -> RowComparison:
         "d_cma_alloc_fail": int(not taken),
     }
     predicted = {name: n for name, n in predicted.items() if name in row and name not in read_off}
-    measured = {name: int(row[name]) for name in predicted}
+    measured = {name: whole(row, name) for name in predicted}
     result = RowComparison(number, version.name, "agree", read_off, predicted, measured, "")
     if not result.differing:
         return result
-    surplus = measured["d_pgmigrate_success"] > predicted["d_pgmigrate_success"]
-    if read_off and surplus and result.differing == ["d_pgmigrate_success"]:
+    moved = "d_pgmigrate_success"
+    if read_off and result.differing == [moved] and measured[moved] > predicted[moved]:
         return result._replace(verdict="explained", why=OTHERS_MOVED)
     return result._replace(verdict="disagree")

@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mmsim import datafiles
+from mmsim.compare.rows import Row, check_columns, whole
 from mmsim.fragmentation import extfrag_index, read_printed, summed, unusable_index
-
-Row = dict[str, str]
+from mmsim.hints import nearest
 
 COLUMNS = ("boot", "snapshot", "zone", "index", "order", "value")
+LIST_COLUMNS = ("boot", "snapshot", "zone", "migratetype", "order", "free_blocks")
+COUNTER_COLUMNS = ("boot", "snapshot", "nr_free_pages_4k")
 LISTS, COUNTERS = "s10_pagetypeinfo.csv", "s10_snapshots.csv"
 ORDERS_MAX = 64
 
@@ -51,15 +53,17 @@ def recomputed(rows: list[Row], folder: Path) -> Iterator[Recomputed]:
         try:
             snapshot, order, measured = (
                 _snapshot(row),
-                int(row["order"]),
-                read_printed(row["value"]),
+                whole(row, "order"),
+                _printed(row),
             )
             if row["index"] not in _INDICES:
-                raise ValueError(f"no index {row['index']!r}")
+                raise ValueError(
+                    f"column index: no index {row['index']!r}{nearest(row['index'], _INDICES)}"
+                )
             if snapshot not in lists:
                 raise ValueError(f"{LISTS} has no lists of {' '.join(snapshot)}")
             predicted = _INDICES[row["index"]](lists[snapshot], order)
-        except (ValueError, KeyError) as error:
+        except ValueError as error:
             raise ValueError(f"line {line}: can't be read as an index: {error}") from None
         found.append((line, row, predicted, measured))
         if row["index"] == "unusable_index":
@@ -72,22 +76,31 @@ def recomputed(rows: list[Row], folder: Path) -> Iterator[Recomputed]:
         yield Recomputed(line, row["index"], predicted, measured, why)
 
 
+def _printed(row: Row) -> int:
+    try:
+        return read_printed(row["value"])
+    except ValueError as error:
+        raise ValueError(f"{error} (column value)") from None
+
+
 def _snapshot(row: Row) -> tuple[str, ...]:
     return row["boot"], row["snapshot"], row["zone"]
 
 
 def _lists(file: Path) -> dict[tuple[str, ...], tuple[int, ...]]:
     """Free blocks of each order over all migratetypes, for each snapshot."""
+    rows = datafiles.read_csv(file)
+    check_columns(file.name, rows, LIST_COLUMNS, "free lists")
     by_type: dict[tuple[str, ...], dict[str, dict[int, int]]] = {}
-    for line, row in enumerate(datafiles.read_csv(file), start=2):
+    for line, row in enumerate(rows, start=2):
         try:
-            order, blocks = int(row["order"]), int(row["free_blocks"])
+            order, blocks = whole(row, "order"), whole(row, "free_blocks", 0)
             if not 0 <= order < ORDERS_MAX:
-                raise ValueError(f"no order {order}")
+                raise ValueError(f"column order: no order {order}")
             by_type.setdefault(_snapshot(row), {}).setdefault(row["migratetype"], {})[order] = (
                 blocks
             )
-        except (ValueError, KeyError) as error:
+        except ValueError as error:
             raise ValueError(f"{file.name}, line {line}: can't be read: {error}") from None
     return {
         snapshot: summed(
@@ -106,11 +119,13 @@ def _orders(types: dict[str, dict[int, int]]) -> int:
 
 def _counted(file: Path) -> dict[tuple[str, ...], int]:
     """nr_free_pages of each snapshot of a kernel with one zone."""
+    rows = datafiles.read_csv(file)
+    check_columns(file.name, rows, COUNTER_COLUMNS, "snapshots")
     counted: dict[tuple[str, ...], int] = {}
-    for line, row in enumerate(datafiles.read_csv(file), start=2):
+    for line, row in enumerate(rows, start=2):
         try:
-            counted[row["boot"], row["snapshot"]] = int(row["nr_free_pages_4k"])
-        except (ValueError, KeyError) as error:
+            counted[row["boot"], row["snapshot"]] = whole(row, "nr_free_pages_4k", 0)
+        except ValueError as error:
             raise ValueError(f"{file.name}, line {line}: can't be read: {error}") from None
     return counted
 

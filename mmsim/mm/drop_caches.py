@@ -7,7 +7,8 @@ Interface: drop_caches, invalidate_mapping_pages
 
 A folio that can't be dropped, because it is dirty or mapped, is visited all the same.  Two windows
 matter to whoever wants to move it at that time: it is *locked* from find_lock_entries() until its
-own turn is over, and *referenced* until the whole batch is through, up to fourteen folios later."""
+own turn is over, and *referenced* until the whole batch is through, up to fourteen folios later.
+From 6.9 on a batch has 31 folios instead of 15, so that it is up to thirty."""
 
 from __future__ import annotations
 

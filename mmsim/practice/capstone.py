@@ -24,6 +24,8 @@ from mmsim.scenarios import Situation, vfio_map
 from mmsim.scenarios.fates import ALL_MOVED, MISSED, NOT_MOVED, NOT_SPLIT
 
 KERNELS = ("base", "6.1.0", "v2", "v3", "v3fix")
+"""Versions of the model.  Not every one was released: v3fix is the loop of 6.1 with its count
+repaired, which no release is."""
 HUGE_PAGES_MAX = 2
 COUNTERS = tuple(name for name in EVIDENCE if not name.startswith("cma_"))
 

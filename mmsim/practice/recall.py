@@ -68,7 +68,8 @@ def _hole() -> str:
 
 def _batch() -> str:
     found = {name: lru_batch(name).run().results["pin"] > 0 for name in ("v2", "wait", "drain")}
-    return f"{', '.join(name for name, helps in found.items() if helps)}: nobody else empties it"
+    helps = ", ".join(name for name, pinned in found.items() if pinned)
+    return f"{helps}: nobody else empties it, if the pin isolates as meant"
 
 
 def _effect() -> str:
@@ -93,7 +94,7 @@ CARDS = (
     Card(
         2,
         "04",
-        "What leads to a split: a busy page, or a missing destination?",
+        "What leads to a split in 6.1: a busy page, or a missing destination?",
         "a missing destination; a busy page alone never does",
     ),
     Card(

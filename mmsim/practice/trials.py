@@ -53,7 +53,7 @@ class Score(NamedTuple):
     """How a policy fared in a case.
 
     `odds`: of success, over every order of steps; in a case that can't be won, in the run that its
-    knobs describe.  `steps`, `drains`: of the pin in that run; a drain interrupts every CPU."""
+    knobs describe.  `steps`, `drains`: of the pin in that run; a drain is work for other CPUs."""
 
     odds: Fraction
     steps: int

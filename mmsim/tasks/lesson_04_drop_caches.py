@@ -14,7 +14,7 @@ from mmsim.views.meetings import FAILS, WAITS, meets
 @task(
     "04.window",
     "a whole number: steps that drop_caches has taken when the pin comes",
-    "The lock only makes the pin wait. Which steps come after folio_unlock()?",
+    "In 6.1 the lock only makes the pin wait. Which steps come after folio_unlock()?",
     "folio_put() ends the window: the reference is gone.",
     "Count the steps of the walk: after folio_unlock() the window is open.",
     parts=int,
@@ -83,7 +83,7 @@ def left(answer: dict[tuple[str, str], bool]) -> Verdict:
 @task(
     "04.longer",
     "one of earlier, same, later",
-    "The patch waits for nothing. Where does time pass between two attempts?",
+    "The patch makes no pause. What takes most of the time between two attempts?",
     "An attempt asks for a huge page first, and compaction is part of that.",
     "Ten attempts that last longer end later.",
     parts=("earlier", "same", "later"),

@@ -130,7 +130,7 @@ CALLERS = {
     "a dict: caller -> True if it gets something else from v1 than from base",
     "Which cell of the decision table does each one meet? And does it pass the code on?",
     "v1 changed the code for refused splits only.",
-    "The pin makes -ENOMEM of every failure; NUMA balancing never splits.",
+    "The pin makes -ENOMEM of any failure of migrate_pages(); NUMA balancing never splits.",
     parts=dict.fromkeys(CALLERS, bool),
 )
 def callers(answer: dict[str, bool]) -> Verdict:
@@ -219,8 +219,8 @@ def regression(test: Any) -> Verdict:
 # -- what v2 promises
 
 PROMISES: dict[str, tuple[bool, str]] = {
-    "soon": (True, "ten passes look ten times; a reference that is gone by the tenth is survived"),
-    "longer": (False, "nobody waits: ten refusals follow at once, and the pin fails as before"),
+    "soon": (True, "ten passes look ten times; the first that finds it gone splits the page"),
+    "longer": (False, "no reference is waited for: ten refusals at once, and the pin fails"),
     "pieces": (False, "a piece has one pass in every version; one held piece fails the pin"),
     "alone": (False, "without its companion even a rescued split returns a positive number"),
     "truncated": (True, "its split is refused with -EBUSY, and only -EAGAIN is tried again"),

@@ -222,7 +222,7 @@ def flag(answer: str) -> Verdict:
         world = lru_batch().initial().world
         holders = ", ".join(who for who, _ in world.folios[min(world.folios)].held)
         return failed(f"before the first step the {holders} already refers to the page")
-    return passed("PG_lru is all that a pin of Linux 6.1 looks at before it drains")
+    return passed("PG_lru is all that this pin looks at before it drains, if it isolates as meant")
 
 
 # -- a policy of one's own
@@ -243,7 +243,7 @@ FIRST = [
     "few tries.",
 )
 def policy(decide: Callable[[Attempt], str]) -> Verdict:
-    """Better than the newest version where something can be won, and no burden elsewhere."""
+    """Better than the last version where something can be won, and no burden elsewhere."""
     try:
         row = own_policy(decide)
         if all(limited("policy", decide, attempt) is None for attempt in FIRST):

@@ -1,6 +1,9 @@
 """The steps of a long-term pin on a huge page in CMA that lesson 02 asks about.
 
 Interface: STEPS, places_of, pin_steps
+
+The steps are those of a pin that isolates as meant.  With the inverted test there is one
+round more, so the page is pinned three times, not twice.
 """
 
 from __future__ import annotations

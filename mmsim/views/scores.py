@@ -31,7 +31,7 @@ def _column(version: Version) -> list[str]:
 
 
 def policy_scores(mine: Callable[[Attempt], str] | None = None) -> pd.DataFrame | str:
-    """The newest version, the policies beside it, and a function of one's own, case by case.
+    """The last version, the policies beside it, and a function of one's own, case by case.
 
     Cases that can be won say how likely that is, over every order of steps; the last one says how
     long it takes to give up.  A function that goes wrong gives a sentence instead of a table."""

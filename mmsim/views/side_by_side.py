@@ -1,6 +1,6 @@
 """The seams of two versions beside each other, and where in the kernel they are.
 
-Interface: side_by_side_svg, side_by_side_sentence, changes_table, unbroken
+Interface: side_by_side_svg, side_by_side_sentence, changes_table, later_table, unbroken
 
 A seam that differs is shown whole, on either side; a line that only one side has carries a "−" or a
 "+", and what is the same is only named.
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from mmsim.mm.versions import Version, get, seam_source, seams
-from mmsim.series import SERIES
+from mmsim.series import LATER, SERIES
 from mmsim.views.style import (
     BAD,
     BODY,
@@ -79,9 +79,10 @@ def side_by_side_sentence(before: str, after: str) -> str:
     found = _compared(get(before), get(after))
     names = [seam.name for seam in found if seam.differs]
     if not names:
-        return f"{before} and {after} are the same in all {len(found)} places."
+        return f"{before} and {after} are the same in all {len(found)} places of the model."
     listed = ", ".join(names[:-1]) + (" and " if len(names) > 1 else "") + names[-1]
-    return f"{before} and {after} differ in {len(names)} of {len(found)} places: {listed}."
+    places = f"{len(names)} of {len(found)} places of the model"
+    return f"{before} and {after} differ in {places}: {listed}."
 
 
 def side_by_side_svg(before: str, after: str) -> str:
@@ -149,6 +150,12 @@ def changes_table(versions: Sequence[str] = (), *, posted: bool = False) -> pd.D
     columns = ["where", "before", "after", "in release", "in the model"]
     table = frame(cells, index, columns)
     return table.drop(columns="in release") if posted else table
+
+
+def later_table() -> pd.DataFrame:
+    """What became of the same code after the series; no version of the model has any of it."""
+    index = labels([row.release for row in LATER], "release")
+    return frame([row[1:] for row in LATER], index, ["commit", "what", "what it means here"])
 
 
 def unbroken(text: str) -> str:

@@ -198,6 +198,8 @@ bench(workbench(), unlock=sides)
 # | `holders` | 0 to 3 | who has looked it up just now: `drop_caches`, a page fault, `mincore()` (is it in memory?) |
 # | `pin` | yes, no | does a direct I/O pin one small page of it? (a pin goes by a mapping: at least one) |
 #
+# (The direct I/O of disks has taken pins since 2023. In Linux 6.1 it took plain references, for as long.)
+#
 # Without a widget, write your four answers here: `"equal"` or `"not equal"`.
 
 # %% tags=["student"]
@@ -425,7 +427,7 @@ check("01.kinds", stays)
 #
 # | who | until |
 # | --- | --- |
-# | the walk of `drop_caches` | it is through with the pages, at most 15, that it has collected; microseconds, mostly |
+# | the walk of `drop_caches` | it is through with the pages, at most 15 in Linux 6.1, that it has collected; microseconds, mostly |
 # | a page fault by another thread | it gets the lock of the page |
 # | a look-up by `mincore()` or `move_pages()` | at once; microseconds |
 # | a direct I/O (a pin) | the transfer is over; milliseconds |

@@ -303,8 +303,8 @@ assert supply(lent.zone)["blocks of 2 MiB"] == 128
 # request's own type have no block that is large enough, and before it takes one from another type. This is the second
 # road of lesson 02: when ordinary memory is in pieces, *all* huge pages of guests land in CMA.
 #
-# And then they can't leave it: a pin has to move them to free huge pages outside CMA, and there are none. That is why
-# they lie in CMA.
+# And then they can't leave it *whole*: for that a pin needs free huge pages outside CMA, and there are none unless
+# compaction makes some. That is why they lie in CMA.
 #
 # </details>
 #
@@ -396,8 +396,8 @@ assert list(pins["huge pages"] // pins["pins"]) == [4, 1, 4]
 
 # %% [markdown]
 # All of the huge pages lay in CMA: the second road again. Where the pages in between could not be moved, no huge page moved
-# whole. All 144 were split, and their pieces found room. One foreign reference on a page that has to be split, and
-# the pin fails (6 of 6). Where the pages in between could be moved, compaction made room, and nothing was split.
+# whole. All 144 were split, and their pieces found room. One foreign reference that stays on a page that has to be
+# split, and the pin fails (6 of 6). Where the pages in between could be moved, compaction made room, and nothing was split.
 #
 # ## The pin fails although plenty is free
 #

@@ -156,7 +156,7 @@ show_flow(four_runs["none free, stranger"], after=guess)
 # <details><summary><b>Two of the four are worth a second look.</b> Open when you have predicted.</summary>
 #
 # - *Free huge page, stranger:* the move fails in each of the ten passes, it is counted once, after the last, and
-#   **no split is tried**. Only a missing destination leads to a split. (And not for every reason: NUMA balancing,
+#   **no split is tried**. In Linux 6.1 only a missing destination leads to a split. (And not for every reason: NUMA balancing,
 #   which moves a page nearer to the processor that uses it, gives up instead: `numa_misplaced`.)
 # - *None free, nobody:* the page could not be moved as it is, so a split that succeeds still counts as one failed
 #   migration.
@@ -283,8 +283,10 @@ check("04.order", order)
 # ## The patch: look again, at once
 #
 # The patch says: if the split was refused *because of references*, and if this is a long-term pin, leave
-# the huge page on the list and try in the next pass. No pause is made between passes; time passes only where
-# the allocation or the page lock takes it. To be told apart, such a refusal needs a code of its own:
+# the huge page on the list and try in the next pass. No pause is made between passes, and no pass waits for a reference
+# to go. Time passes all the same: in the search for a free huge page, at the page's lock, and in `cond_resched()`, which
+# lets others run before each page. If there are other pages on the list, copying them takes time, too, and so does
+# waiting for their writeback. To be told apart, such a refusal needs a code of its own:
 # `-EAGAIN` ("not now, try again") instead of `-EBUSY` ("can't be done now", for one of several reasons). A
 # missing destination is `-ENOMEM` ("no memory").
 #
@@ -332,7 +334,7 @@ show_table(table["thp_migration_fail"], after="04.rescues")
 #
 # One page is refused ten times, and `v2` counts eleven. With a free huge page (above) ten failing passes were counted
 # once: a page that is merely busy is not counted while it is tried again. The patch as merged for 6.2, `v3`, has the
-# flaw too; `v3fix` is its repair of April 2023, which takes a count back whenever it tries again. (`migrate_pages()`
+# flaw too; `v3fix` has the repair of April 2023, which takes a count back whenever it tries again. (`migrate_pages()`
 # returns 0, a negative error code, or a positive *count* of what failed: +11 is not an error code.)
 #
 # </details>
@@ -371,6 +373,11 @@ show_table(returns[["migrate_pages returns"]], after=easy)
 # one failure and returned 1; the pin takes anything but 0 for an error. That is why the series has two patches: one tries
 # again, its companion mends the return value. Trying again alone is of no use to the pin.
 #
+# In `base`, then, *every* pin that needs a split fails. Why did the failure not come each time? A split is needed only
+# if no huge page is free outside CMA. As long as one can be had, or compaction can make one, the page moves whole and
+# the pin succeeds. And a call that fails leaves the pieces outside CMA, so that the same call can succeed when it is
+# made again.
+#
 # </details>
 #
 # The companion in `v2` (`rc`: what `migrate_pages()` is about to return; `nr_thp_split`: huge pages that were
@@ -398,7 +405,7 @@ assert vfio_map("2/2-only", stranger=0).run().results["pin"] == -12
 #
 # 1. `find_lock_entries()` takes a reference on each page of the batch, and its lock;
 # 2. page by page: can it be freed? If not, the lock is given back (`folio_unlock()`);
-# 3. when the whole batch is through, the references are dropped (`folio_put()`).
+# 3. when the whole batch is through, the references are dropped (`folio_batch_release()`; in the model `folio_put()`).
 #
 # Now a pin comes, in `base`. What becomes of it, if `drop_caches` is held up at just that moment?
 
@@ -440,8 +447,8 @@ show_windows(drop_caches_only(folios=4).run(), after=meeting)
 # %% [markdown]
 # <details><summary><b>Two windows, and only one of them hurts.</b> Open when you have predicted.</summary>
 #
-# The second picture is one walk over four huge pages. While a page is locked, the split sleeps until the lock is free: the
-# pin waits. After that `drop_caches` is done with the page and keeps its reference, until the last page of the batch is
+# The second picture is one walk over four huge pages. While a page is locked, the split of Linux 6.1 sleeps until the lock
+# is free: the pin waits. (Later kernels make asynchronous passes first. In 6.12 these only try the lock.) After that `drop_caches` is done with the page and keeps its reference, until the last page of the batch is
 # through. In this second window the page is unlocked and has one reference too many: the reference check refuses.
 #
 # </details>
@@ -532,7 +539,8 @@ assert companion == list(found.loc["mapped"] != "never") == [False, True, False,
 # %% [markdown]
 # ## Version 1 told everybody
 #
-# Version 1 was posted on 20 October 2022, version 2 a day later. In the patch itself they differ in one line.
+# Version 1 was posted on 20 October 2022, version 2 a day later. In the patch itself they differ in one line *of the model*.
+# (The companion changed more: it moved from `mm/gup.c` to `mm/migrate.c`. Lesson 06 has both.)
 # `migrate_pages()` is about to return `-ENOMEM`, because no destination could be had (`rc`). It tries to split, and
 # gets an answer (`ret`):
 
@@ -662,11 +670,11 @@ show_chart(timed_release(), after="04.longer")
 # %% [markdown]
 # ## What to keep
 #
-# - Only a missing destination leads to a split, and not for every reason; a busy page alone never does.
+# - In Linux 6.1 only a missing destination leads to a split, and not for every reason; a busy page alone never does.
 # - A split is refused at the reference check (the page stays as it was) or at the freeze (a page of a file is
 #   left unmapped).
 # - In `base` a pin that needs a split fails even if nobody is in the way: by the return value. The companion mends
-#   that; without it the patch is of no use to the pin.
+#   that; without it the patch is of no use to the pin. A split is needed only if no huge page is free outside CMA.
 # - The patch tries in each of the ten passes, without a pause, for long-term pins only. A reference that stays
 #   longer than that makes the pin fail all the same.
 # - `drop_caches` fails a pin while a page is unlocked and still referenced. Once the page is split, its pieces have one
@@ -694,14 +702,15 @@ show_chart(timed_release(), after="04.longer")
 # | freeze, site 2 | `folio_ref_freeze()` sets the count to 0 if it is as expected, and can refuse |
 # | errno | an error as a negative number: -EAGAIN, -EBUSY, -ENOMEM |
 # | companion | the smaller patch of the two: it mends what `migrate_pages()` returns |
-# | batch | up to 15 pages that `drop_caches` locks and looks at together |
-# | versions | `base`: Linux 6.1-rc1. `v1`, `v2`, `v3`: the three postings, the last as merged for 6.2. `v3fix`: with its counter repaired. `6.1.0`: `base` with v3's companion alone. `2/2-only`: for teaching |
+# | batch | up to 15 pages (Linux 6.1) that `drop_caches` locks and looks at together |
+# | versions | `base`: Linux 6.1-rc1. `v1`, `v2`, `v3`: the three postings, the last as merged (1/2 for 6.1, 2/2 for 6.2). `v3fix`: `v3` with its counter repaired; no release is exactly that (lesson 07). `6.1.0`: `base` with v3's companion alone. `2/2-only`: for teaching |
 #
 # ## Further reading
 #
 # In the source of Linux 6.1: `mm/migrate.c` (`migrate_pages()`, `try_split_thp()`), `mm/huge_memory.c`
-# (`split_huge_page_to_list()`, `can_split_folio()`), `mm/gup.c` (`check_and_migrate_movable_pages()`), `mm/truncate.c`
-# (`invalidate_mapping_pages()`) and `fs/drop_caches.c`. The measurements are in `data/kernel-runs/`, S3 and S4.
+# (`split_huge_page_to_list()`, `can_split_folio()`), `mm/gup.c` (`check_and_migrate_movable_pages()` and, where it calls
+# `migrate_pages()`, `migrate_longterm_unpinnable_pages()`), `mm/truncate.c` (`invalidate_mapping_pages()`) and
+# `fs/drop_caches.c`. The measurements are in `data/kernel-runs/`, S3 and S4.
 #
 # **Next:** lesson 05, *You are the scheduler*: how many orders of the steps fail, and how likely is that?
 #

@@ -93,7 +93,7 @@ check("06.review", remarks)
 # %% [markdown]
 # ## What the list said
 #
-# Four remarks came within two days, two on each patch. They stand here in our words; with the Message-ID you find
+# Here are four remarks that reviewers made on version 1, two on each patch. They stand here in our words; with the Message-ID you find
 # the mails in the public archive (`https://lore.kernel.org/all/` and the Message-ID; of one only the beginning is known
 # here).
 
@@ -212,8 +212,9 @@ assert sum("≠" in cell for cell in v1) == 1 + 5
 #
 # A return value matters if somebody looks at it. The owner of CMA memory does. It has lent its area out, and now it
 # wants some of it back, in one piece: `cma_alloc()`. For each *range* that would do, the pages in it have to be migrated
-# away. The kernel (6.1, `__alloc_contig_migrate_range()`) calls `migrate_pages()` up to five times for a range, and
-# `cma_alloc()` goes on to the next range. But after `-ENOMEM` both stop at once: with no memory to move to, why go on?
+# away. The kernel (6.1, `__alloc_contig_migrate_range()`) takes them in chunks: at most 32 pages, or one huge page. For
+# each chunk it calls `migrate_pages()` up to five times. If something is left then, `cma_alloc()` goes on to the next
+# range. But after `-ENOMEM` both stop at once: with no memory to move to, why go on?
 #
 # In the model: an area of two pageblocks (2 MiB each). In the first lies a huge page that somebody refers to, the
 # second is free, and the owner wants one. **Predict:** how many calls of `migrate_pages()` (1, 5, 10 or 50), and does the
@@ -244,7 +245,7 @@ assert run.results["owner"] == cma_alloc("base").run().results["owner"] == -12
 # 256 MiB and one huge page in it that was held (file `s11_cma_alloc_return_value.csv`). There the ranges begin at every
 # *page*, not at every pageblock, so there are thousands of them. In `v1` each that fails costs five refusals: 2,049
 # ranges of 248 MiB fit into the area, and all failed; of those of 28 MiB 6,145 failed before one went through. (0: the
-# owner got its memory.)
+# owner got its memory. `-ENOMEM`: it did not; the file by which it was asked for says that of every failure.)
 
 # %%
 show_table(measured_requests(), after=owner)
@@ -280,7 +281,7 @@ assert 30725 == 5 * 6145 and 10245 == 5 * 2049 and 2049 == (256 - 248) * 256 + 1
 #
 # | caller | what it does with the result |
 # | --- | --- |
-# | a long-term pin | whatever went wrong, it makes `-ENOMEM` of it |
+# | a long-term pin | it makes `-ENOMEM` of every failure of `migrate_pages()` |
 # | `move_pages()`, the system call | an error is what its own caller gets |
 # | NUMA balancing | never has a huge page split, and leaves one where it is if there is no room for it |
 #
@@ -319,9 +320,9 @@ check("06.code", always)
 # %% [markdown]
 # <details><summary><b>An error code says what may help.</b> Open when you have answered.</summary>
 #
-# Ten refusals, and the same error as after the first. A split has several ways to fail, and most of them are not
-# over a moment later: `-EBUSY` and `-ENOMEM` stand for those. `-EAGAIN` means one thing: the same call may work in a
-# moment. So the split says which of the two it is, at both places where it looks at references, and the caller decides.
+# Ten refusals, and the same error as after the first. A split has several ways to fail. A page that was truncated stays
+# so, memory that is missing does not turn up at once, and writeback takes its time: `-EBUSY` and `-ENOMEM` stand for
+# those. `-EAGAIN` means one thing: the same call may work in a moment. So the split says which of the two it is, at both places where it looks at references, and the caller decides.
 #
 # And why only for long-term pins? The patch says no more than that it wants to make *their* failure less likely. What can
 # be said for it: to a pin a failure is final, the virtual machine does not start. NUMA balancing never splits, and a
@@ -346,8 +347,8 @@ show_table(changes_table(("v2",)))
 # %% [markdown]
 # The change in `gup_fails` is undone, and `final_rc` mends the return value for every caller. The split's result has a
 # variable of its own, so `rc` stays what it was. A third version followed on 24 October; it changes the condition in
-# `final_rc` once more (lesson 07), and it is the one that was merged, for Linux 6.2. (6.1.116: from there on the older 6.1
-# has it, too.)
+# `final_rc` once more (lesson 07), and it is the one that was merged: 1/2 for Linux 6.1, and 2/2 for Linux 6.2. (From
+# 6.1.116 on the older 6.1 has 2/2, too.)
 #
 # ## What version 2 promises
 #
@@ -355,7 +356,7 @@ show_table(changes_table(("v2",)))
 #
 # | name | statement |
 # | --- | --- |
-# | `soon` | A reference on the huge page that is gone before the tenth attempt does not make the pin fail. |
+# | `soon` | No huge page ever becomes free: then a reference on the huge page that is gone before the tenth attempt does not make the pin fail. |
 # | `longer` | A reference that stays longer than ten attempts is waited for. |
 # | `pieces` | Once the page is split, its pieces are tried again as well. |
 # | `alone` | Patch 2/2 helps the pin without 1/2, too. |
@@ -410,7 +411,7 @@ check("06.regression", regression)
 # - Review the explanation as well as the code: a wrong one mends the wrong place.
 # - Ask of every changed value who reads it last. Version 1 changed an error code for callers who had asked for nothing.
 # - An error code tells the caller what may help. That is why references got one of their own.
-# - Version 2 tries ten times, at once, for long-term pins only; it waits for nobody, and does nothing for the pieces.
+# - Version 2 tries ten times, at once, for long-term pins only; it waits for no reference, and does nothing for the pieces.
 #   Everybody else keeps the error codes that they had; only the mended count is new to them.
 # - Nobody showed that the reported failure was cured. A reviewer asked; it would be tested.
 #

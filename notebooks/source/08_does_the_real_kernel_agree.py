@@ -51,9 +51,10 @@ check("08.recall", recall)
 # ## Which run was it?
 #
 # **The kernel that was measured.** A Linux 6.1.192 in an emulated machine (QEMU, no hardware support): its logic and
-# its counters are exact, its times are not. The loop of `migrate_pages()` of October 2022 was put back into it, with
+# its counters are exact, its times are not. The loop of `migrate_pages()` of October 2022 was written into it once more, with
 # switches for *base*, *v1* and *v2*, so that the three can take turns in one boot. The return value is repaired in all
-# of them, so in the model *base* is called `6.1.0`, and *v2* is called `v3`; *v1* is `v1`.
+# of them, so in the model *base* is called `6.1.0`, and *v2* is called `v3`; *v1* is `v1`. The isolation test of the pin is
+# the repaired one, as in the model.
 #
 # These counters moved during one long-term pin. (`pgmigrate_…` counts small pages, `thp_…` huge ones; `thp_migration_split`
 # those that were split because they could not be moved whole.)
@@ -409,7 +410,7 @@ check("08.support", says)
 # - `drop_caches` in a loop is nothing that a host does all day, and the machine had few files. With many, a walk comes to
 #   the guest's pages seldom.
 # - The reporter's counters show a refused *split*. Pieces left behind give other counters: `thp_split_page_failed` stays
-#   at 0. So the failure that he reported was not this one; what refused the split, nobody has measured.
+#   at 0. So a pin that fails in this way does not give his counters; what refused the split, nobody has measured.
 #
 # **What evidence would change the conclusion?** The same rows from a machine with hardware support; failed pins of real
 # hosts, counted by what they left behind; the reporter's failure with a trace. In 2022 a reviewer suggested numbers

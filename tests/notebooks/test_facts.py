@@ -1,0 +1,59 @@
+"""What the lessons say of real kernels: sentences that were wrong once do not come back."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from mmsim.series import SERIES
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = sorted((ROOT / "notebooks" / "source").glob("[0-9]*.py"))
+TEXTS = [
+    *SOURCES,
+    *sorted((ROOT / "mmsim" / "tasks").glob("*.py")),
+    *sorted((ROOT / "mmsim" / "practice").glob("*.py")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
+
+# A sentence that a kernel developer would have to correct -> why.
+WRONG = {
+    r"-ENOMEM.{0,60}\(`check_and_migrate_movable_pages": "migrate_longterm_unpinnable_pages()",
+    r"whatever (goes|went) wrong": "device-coherent memory gives -EBUSY",
+    r"time passes only": "cond_resched(), writeback and copying take time, too",
+    r"differ in one line(?! \*of the model\*)": "only the model's patch 2/2 does",
+    r"five times for a range": "five calls for each chunk",
+    r"first collects 15": "31 in the kernel that the paragraph is about",
+    r"came with 6\.4 \(`v3fix`|v3fix`? \(6\.4|6\.4 \(`?v3fix": "no release is v3fix",
+    r"interrupts every processor": "only processors with pages in a batch get work",
+    r"new place is never in CMA": "before 6.10 the per-CPU list of huge pages mixed the types",
+    r"one that was merged, for Linux 6\.2": "1/2 was merged for 6.1",
+    r"(?<!In Linux 6\.1 o)(?<!so \"o)nly a missing destination leads to a split": "true of 6.1",
+}
+
+
+def in_one_line(path):
+    return " ".join(path.read_text(encoding="utf-8").replace("\n# ", " ").split())
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.stem)
+def test_no_sentence_that_was_corrected_stands_anywhere_else(path):
+    text = in_one_line(path)
+    found = {wrong: why for wrong, why in WRONG.items() if re.search(wrong, text, re.IGNORECASE)}
+    assert not found
+
+
+@pytest.mark.parametrize("lesson", ["00", "02", "07"])
+def test_a_lesson_that_counts_pins_says_that_the_kernel_of_the_time_had_another_test(lesson):
+    (path,) = (path for path in SOURCES if path.stem.startswith(lesson))
+    text = in_one_line(path)
+    assert "`collect_longterm_unpinnable_pages()`" in text
+    assert "1,024" in text
+    assert "as it was meant" in text
+
+
+def test_the_first_companion_changed_the_function_that_calls_migrate_pages():
+    (row,) = (change for change in SERIES if change.patch == "1/2 of v1")
+    assert (row.file, row.function) == ("mm/gup.c", "migrate_longterm_unpinnable_pages()")
