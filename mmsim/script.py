@@ -146,8 +146,16 @@ class Scripted:
         self.drains += name == "lru_add_drain_all"
         if site in _SITE_OF:
             self._at_site(local.op, world, _SITE_OF[site])
-        elif site == "migrate.out" and local.op.told["rc"] >= 0 and self._last_pass:
-            self._reached_by_all = self._last_pass._replace(site=SITES.index("between_passes"))
+        elif site == "migrate.out":
+            self._pass_ended(local.op)
+            if local.op.told["rc"] >= 0 and self._last_pass:
+                self._reached_by_all = self._last_pass._replace(site=SITES.index("between_passes"))
+
+    def _pass_ended(self, op: Op) -> None:
+        """A pass over an empty list visits nobody: only the loop itself tells of it."""
+        if "ended" in op.told:
+            round_, pass_ = op.told["ended"]
+            self.passes[self.calls - 1, round_] = pass_ + 1
 
     @property
     def _last_pass(self) -> Position | None:
@@ -163,6 +171,7 @@ class Scripted:
             self._visit = (1, self._visit[1] + 1)
         round_, pass_ = self._visit
         call = max(self.calls - 1, 0)
+        self._pass_ended(op)
         before = self._last_pass
         if before and (call, round_, pass_) > before[:3] and call == before.call:
             self._reached_by_all = before._replace(site=SITES.index("between_passes"))

@@ -356,6 +356,7 @@ def migrate_pages(
                         nr_failed += 1
                     nr_failed_pages += page.nr
             told = Told(
+                ended=(1 + no_subpage_counting, pass_),
                 retry=retry, thp_retry=thp_retry, nr_retry_pages=nr_retry_pages,
                 nr_succeeded=nr_succeeded, nr_thp_failed=nr_thp_failed,
                 nr_failed_pages=nr_failed_pages, nr_thp_split=nr_thp_split,

@@ -66,6 +66,8 @@ INTENTS: dict[str, str] = {
     "folios_put": "drop the references of the batch",
     "lru_add_drain": "empty the batches of this CPU",
     "lru_add_drain_all": "empty the batches of every CPU",
+    "lru_cache_disable": "empty the batches of every CPU, and use none for now",
+    "lru_cache_enable": "use batches again",
     "lru_deactivate_file_fn": "move {it} to the inactive list",
     "cond_resched": "offer the CPU to others",
     # pinning and mapping

@@ -70,6 +70,10 @@ SENTENCES: dict[str, Callable[[Step], str]] = {
     "lru_add_drain_all": lambda s: steps.drained(
         s, "the batches of every CPU", "lru_add_drain_all"
     ),
+    "lru_cache_disable": lambda s: steps.drained(
+        s, "the batches of every CPU", "lru_cache_disable"
+    ),
+    "lru_cache_enable": lambda s: f"{s.who} lets batches be used again with lru_cache_enable()",
     "lru_add_drain": lambda s: steps.drained(s, "the batches of its own CPU", "lru_add_drain"),
     "folio_add_lru": lambda s: (
         f"{s.who} queues {s.it()} for an LRU list with folio_add_lru(): "

@@ -146,7 +146,10 @@ def follow(s: Step) -> str:
     """follow_page_mask."""
     if s.answer is None:
         page = f"page {s.a[1]} of {s.a[0]}"
-        return f"{s.who} looks for {page}: follow_page_mask() finds it mapped nowhere"
+        pfn = s.after.find(*s.a[:2])
+        elsewhere = pfn is not None and s.after.folio(pfn).mapcount > 0
+        where = "only in other processes" if elsewhere else "nowhere"
+        return f"{s.who} looks for {page}: follow_page_mask() finds it mapped {where}"
     name = folio_name(s.after, s.answer.page.pfn)
     return (
         f"{s.who} pins {plural(s.answer.pins, 'page')} of {name} with follow_page_mask(): "

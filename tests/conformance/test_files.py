@@ -150,3 +150,12 @@ def test_two_folios_of_one_name(tmp_path):
     content = small()
     content["vectors"][0]["setup"]["folios"] *= 2
     assert "two folios are called 'A'" in refused(write(tmp_path, content))
+
+
+def test_a_version_of_the_format_that_the_model_does_not_have(tmp_path):
+    """The schema knows 6.12; the model has no such version, and says so once for the whole file."""
+    content = small()
+    content["vectors"][0]["expect"][0]["versions"] = ["6.12"]
+    content["vectors"].append({**copy.deepcopy(content["vectors"][0]), "id": "T99"})
+    message = refused(write(tmp_path, content))
+    assert message.count("the model does not have version 6.12") == 1

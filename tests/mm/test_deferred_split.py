@@ -1,0 +1,60 @@
+"""The deferred split queue: who counts thp_deferred_split_page, and how often."""
+
+from __future__ import annotations
+
+import pytest
+from small import NR, PFN, do, isolated, memory
+
+from mmsim.flags import ANON, SHMEM
+from mmsim.mm.migrate import folio_migrate_mapping
+from mmsim.mm.migration_target import alloc_migration_target
+from mmsim.mm.rmap import remap_page, remove_migration_ptes, try_to_migrate, unmap_folio
+
+COUNTER = "thp_deferred_split_page"
+MAPS = [(1, 0), (2, 0), (0, NR), (1, NR), (0, 1)]
+
+
+def page(kind, order, swap_cache, pmd, pte):
+    cached = kind == SHMEM or swap_cache
+    return memory(isolated("A", order, kind=kind, cached=cached, pmd_maps=pmd, pte_maps=pte))
+
+
+@pytest.mark.parametrize(("pmd", "pte"), MAPS)
+@pytest.mark.parametrize("swap_cache", [False, True])
+@pytest.mark.parametrize("kind", [ANON, SHMEM])
+def test_a_split_removes_ptes_and_a_move_only_those_there_were(kind, swap_cache, pmd, pte):
+    counts = kind == ANON and not swap_cache
+    for take_away, put_back, queued in (
+        (unmap_folio(PFN), remap_page(PFN), counts),
+        (try_to_migrate(PFN), remove_migration_ptes(PFN, PFN), counts and pte > 0),
+    ):
+        world = page(kind, 2, swap_cache, pmd, pte)
+        for _attempt in range(3):
+            do(world, take_away)
+            do(world, put_back)
+            world.check()
+            assert world.folio(PFN).deferred_split == queued
+            assert world.vmstat[COUNTER] == int(queued)
+
+
+def test_a_single_page_is_never_queued():
+    world = page(ANON, 0, False, 0, 3)
+    do(world, try_to_migrate(PFN))
+    assert world.vmstat[COUNTER] == 0
+    assert not world.folio(PFN).deferred_split
+
+
+def test_the_destination_of_a_move_is_not_queued_and_counts_anew():
+    world = page(ANON, 2, False, 0, NR)
+    here = PFN
+    for moves in (1, 2, 3):
+        do(world, try_to_migrate(here))
+        assert world.vmstat[COUNTER] == moves
+        there = do(world, alloc_migration_target(here, "longterm_pin"), outcome="ok")
+        do(world, folio_migrate_mapping(here, there))
+        do(world, remove_migration_ptes(here, there))
+        assert not world.folio(there).deferred_split
+        assert world.folio(there).pte_maps == NR
+        world.drop(there, "new page")
+        world.hold(there, "isolation")
+        here = there
