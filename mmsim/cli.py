@@ -39,7 +39,7 @@ from mmsim.mm.versions import BASE, INVERTED, POLICIES, VERSIONS
 from mmsim.scenarios import SCENARIOS, Situation, make
 from mmsim.scenarios.situation import ISOLATION
 from mmsim.views import diagnosis
-from mmsim.views import run as views
+from mmsim.views import run as text
 from mmsim.views.outcomes import outcome_table
 from mmsim.views.words import count
 
@@ -223,7 +223,7 @@ def _print_trace(situation: Situation, trace: Trace, *, as_json: bool) -> int:
             "schedule": told,
             "result": situation.result(trace.last),
             "outcome": situation.outcome(trace.last),
-            "counters": dict(views.counters(trace)),
+            "counters": dict(text.counters(trace)),
             "steps": [
                 {
                     "actor": event.actor,
@@ -239,7 +239,7 @@ def _print_trace(situation: Situation, trace: Trace, *, as_json: bool) -> int:
         print(json.dumps(content, indent=1))
     else:
         print(f"{heading(situation)}\nschedule  {told}\n")
-        print(f"{views.step_table(trace)}\n\n{views.summary(trace)}")
+        print(f"{text.step_table(trace)}\n\n{text.summary(trace)}")
     return 0
 
 

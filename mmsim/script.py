@@ -3,8 +3,7 @@
 Interface: Position, SITES, Cue, visit, Script, Scripted, ROUNDS_MAX
 
 A moment is a `Position`: which call of migrate_pages(), which round and pass, and which *site* of
-the visit of a folio.  A position is read off the path's own stack (the variables `round_` and
-`pass_`, the step that comes next); the paths know nothing of it."""
+the visit of a folio.  The paths declare their sites, and tell at each visit which pass this is."""
 
 from __future__ import annotations
 
@@ -18,18 +17,17 @@ from mmsim.mm.world import World
 
 SITES = ("alloc", "split_lock", "site1", "unmap", "site2", "move_freeze", "between_passes")
 
-# Which step of which function is which site.  The step comes next, it has not happened yet.
+# The sites that the paths declare, by the names that vectors and knobs use for them.
 _SITE_OF = {
-    ("unmap_and_move", "folio_ref_count"): "alloc",
-    ("try_split_thp", "folio_lock"): "split_lock",
-    ("_split", "can_split_folio"): "site1",
-    ("_split", "unmap_folio"): "unmap",
-    ("__unmap_and_move", "try_to_migrate"): "unmap",
-    ("_split", "xas_load"): "site2",
-    ("_split", "folio_ref_freeze"): "site2",
-    ("move_to_new_folio", "folio_ref_freeze"): "move_freeze",
+    "visit": "alloc",
+    "split.lock": "split_lock",
+    "split.check": "site1",
+    "split.unmap": "unmap",
+    "move.unmap": "unmap",
+    "split.entry": "site2",
+    "split.freeze": "site2",
+    "move.freeze": "move_freeze",
 }
-_WATCHED = {op for _, op in _SITE_OF}
 ROUNDS_MAX = 1_000
 """The kernel would go round for ever with a page that nobody can isolate."""
 
@@ -107,7 +105,6 @@ class Scripted:
         self.rounds = 0
         self.drains = 0
         self.passes: dict[tuple[int, int], int] = {}
-        self._empty_passes: dict[int, int] = {}
         self._pending = sorted(
             (cue for cue in script.cues if cue.at), key=lambda cue: cue.at or (0,)
         )
@@ -117,6 +114,7 @@ class Scripted:
         self._now: tuple[str, Position] | None = None
         self._reached_by_all: Position | None = None
         self._in_gup = False
+        self._visit = (1, -1)  # round and pass
 
     def __call__(self, scenario: Scenario, state: State) -> Move:
         local = scenario.local(state, self.main)
@@ -130,10 +128,6 @@ class Scripted:
             raise StopIteration
         return Move(self.main, self._outcome(local.op, state.world))
 
-    def call_ended(self) -> None:
-        """The main actor's call returned; another one begins a round of its own."""
-        self._in_gup = False
-
     # -- where the main actor is
 
     def _observe(self, local: Local, world: World) -> None:
@@ -142,30 +136,26 @@ class Scripted:
             if self._last_pass and not self.calls:  # attempts at a split end like passes
                 self._reached_by_all = self._last_pass._replace(site=SITES.index("between_passes"))
             return
-        name = local.op.kind.name
-        in_gup = local.where[-1][0].co_name == "__get_user_pages"
+        name, site = local.op.kind.name, local.op.site
+        in_gup = site in ("gup.pin", "gup.fault")
         self.rounds += in_gup and not self._in_gup
         if self.rounds > ROUNDS_MAX:
             raise ModelError(f"{self.main!r} does not end: {ROUNDS_MAX:,} rounds of its loop")
         self._in_gup = in_gup
-        self.calls += name == "trace_mm_migrate_pages_start"
+        self.calls += site == "migrate.start"
         self.drains += name == "lru_add_drain_all"
-        inner = local.where[-1][0].co_name
-        if name in _WATCHED and (inner, name) in _SITE_OF:
-            self._at_site(local, world, _SITE_OF[inner, name])
-        elif inner == "_leave":
-            self._count_empty_passes(local)
-            if local.variable("_leave", "rc") >= 0 and self._last_pass:
+        if site in _SITE_OF:
+            self._at_site(local.op, world, _SITE_OF[site])
+        elif site == "migrate.out":
+            self._pass_ended(local.op)
+            if local.op.told["rc"] >= 0 and self._last_pass:
                 self._reached_by_all = self._last_pass._replace(site=SITES.index("between_passes"))
 
-    def _count_empty_passes(self, local: Local) -> None:
-        """A pass over an empty list visits nobody: only the call itself knows of it."""
-        stats = local.variable("migrate_pages", "stats")
-        call = self.calls - 1
-        new = stats.empty_passes - self._empty_passes.get(call, 0)
-        if new:
-            self._empty_passes[call] = stats.empty_passes
-            self.passes[call, 1] = self.passes.get((call, 1), 0) + new
+    def _pass_ended(self, op: Op) -> None:
+        """A pass over an empty list visits nobody: only the loop itself tells of it."""
+        if "ended" in op.told:
+            round_, pass_ = op.told["ended"]
+            self.passes[self.calls - 1, round_] = pass_ + 1
 
     @property
     def _last_pass(self) -> Position | None:
@@ -174,19 +164,19 @@ class Scripted:
         call, round_ = max(self.passes)
         return Position(call, round_, self.passes[call, round_] - 1, 0)
 
-    def _at_site(self, local: Local, world: World, site: str) -> None:
-        assert local.op is not None
-        outer = "migrate_pages" if self.calls else "repeated_split"
-        pass_ = local.variable(outer, "pass_")
-        round_ = local.variable(outer, "round_") or 1
+    def _at_site(self, op: Op, world: World, site: str) -> None:
+        if "pass_" in op.told:
+            self._visit = (op.told["round_"], op.told["pass_"])
+        elif not self.calls and site == "split_lock":  # one attempt at a split after the other
+            self._visit = (1, self._visit[1] + 1)
+        round_, pass_ = self._visit
         call = max(self.calls - 1, 0)
-        if self.calls:
-            self._count_empty_passes(local)
+        self._pass_ended(op)
         before = self._last_pass
         if before and (call, round_, pass_) > before[:3] and call == before.call:
             self._reached_by_all = before._replace(site=SITES.index("between_passes"))
         self.passes[call, round_] = pass_ + 1
-        self._now = (world.folio(local.op.args[0]).name, Position.at(site, pass_, round_, call))
+        self._now = (world.folio(op.args[0]).name, Position.at(site, pass_, round_, call))
 
     # -- who else moves now
 

@@ -33,10 +33,11 @@ NOT_MOVED = {
     "mm": ["fragmentation.py", "procfs/"],
     "scenarios": ["script.py", "strangers.py", "clock.py", "knobs.py", "policy.py"],
     "evidence": ["conformance/", "compare/", "diagnose/", "measured.py", "ftrace.py"],
-    "views": ["practice/", "checks.py", "tasks/", "lessons/prediction.py", "lessons/__init__.py"],
+    "views": ["practice/", "checks.py", "lessons/prediction.py", "lessons/__init__.py"],
 }
 NOT_MOVED["evidence"] += ["ftracefile.py", "probe.py", "series.py"]
-NOT_MOVED["views"] += ["lessons/card.py", "lessons/form.py", "lessons/the_report.py"]
+NOT_MOVED["lessons"] = ["tasks/"]
+NOT_MOVED["views"] += ["lessons/card.py", "lessons/form.py"]
 CORE = ("words", "engine", "mm", "scenarios", "evidence", "views")
 LAZY = {"matplotlib", "pandas", "mpl_toolkits", "numpy"}
 HEAVY = {*LAZY, "ipywidgets", "traitlets", "IPython", "packaging", "jsonschema"}

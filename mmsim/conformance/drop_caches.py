@@ -72,14 +72,14 @@ class Seen:
 
     def look(self, event: Event, world: World) -> None:
         """Take note of one step."""
-        name, inner = event.op.kind.name, event.where[-1].function
+        name = event.op.kind.name
         if name == "mapping_empty":
             self.batches.append([])
         elif name == "find_get_entry" and event.answer is not None:
             self._referenced(event.answer.page.pfn, world)  # type: ignore[attr-defined]
         elif name == "folio_batch_add":
             self._referenced(event.op.args[1], world)
-        elif name == "folio_put" and inner == "find_lock_entries":
+        elif name == "folio_put" and event.site == "drop.find":
             self._skipped.add(event.op.args[0])
         elif name == "folio_put":
             self._released += 1

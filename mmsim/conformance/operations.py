@@ -29,7 +29,7 @@ from mmsim.constants import (
     SPLIT_COUNTERS,
 )
 from mmsim.engine.actor import Actor
-from mmsim.engine.op import Op
+from mmsim.engine.op import Op, atomic
 from mmsim.engine.scenario import Event, Scenario
 from mmsim.engine.schedule import one_after_another
 from mmsim.engine.trace import run_to_end
@@ -154,6 +154,11 @@ def run_migrate_pages(vector: Vector, version: Version, expected: Expected) -> F
     return found
 
 
+@atomic
+def call_returned(world: World, me: str, result: int) -> None:
+    """The caller sees what its call has returned; nothing changes."""
+
+
 def run_gup(vector: Vector, version: Version, expected: Expected) -> Found:
     """Group gup: identical long-term pins of a range, until one succeeds."""
     names, script, others, world = _prepare(vector)
@@ -167,14 +172,15 @@ def run_gup(vector: Vector, version: Version, expected: Expected) -> Found:
         while len(results) < max_calls and not (results and results[-1] > 0):
             result = yield from pin_user_pages_remote(vma, version)
             results.append(result)
+            yield call_returned(result)
         return results
 
     scenario = Scenario("gup", world, (Actor("pin", path), *others))
     scheduler = Scripted("pin", script)
     calls: list[Found] = []
+    before = (0, 0, 0)
     refused = {"split at the check": 0, "split at the freeze": 0, "move of a page": 0}
     state = scenario.initial()
-    before = (0, 0, 0)
     while True:
         try:
             move = scheduler(scenario, state)
@@ -183,21 +189,18 @@ def run_gup(vector: Vector, version: Version, expected: Expected) -> Found:
         state, event = scenario.step(state, move, keep=False)
         if event.answer is None or event.answer is False:
             _count_refusal(refused, event, state.world)
-        local = scenario.local(state, "pin")
-        results = local.result if local.finished else local.variable("path", "results")
-        if len(results) > len(calls):
+        if event.op.kind.name == "call_returned":
             now = (scheduler.rounds, scheduler.calls, scheduler.drains)
             rounds, migrate_calls, drains = (a - b for a, b in zip(now, before, strict=True))
             calls.append(
                 {
-                    "result": errno.code(results[-1]),
+                    "result": errno.code(event.op.args[0]),
                     "rounds": rounds,
                     "migrate_calls": migrate_calls,
                     "lru_drains": drains,
                 }
             )
             before = now
-            scheduler.call_ended()
     state.world.check()
     found: Found = {
         "calls": calls,
@@ -212,12 +215,11 @@ def run_gup(vector: Vector, version: Version, expected: Expected) -> Found:
 
 def _count_refusal(refused: dict[str, int], event: Event, world: World) -> None:
     """Not in the vectors, but measured on real kernels: where a reference count was in the way."""
-    name = event.op.kind.name
-    if name == "can_split_folio":
+    if event.site == "split.check":
         refused["split at the check"] += 1
-    elif name == "folio_ref_freeze" and event.where[-1].function == "_split":
+    elif event.site == "split.freeze":
         refused["split at the freeze"] += 1
-    elif name == "folio_ref_freeze" and not world.folio(event.op.args[0]).is_thp:
+    elif event.site == "move.freeze" and not world.folio(event.op.args[0]).is_thp:
         refused["move of a page"] += 1
 
 

@@ -221,7 +221,7 @@ def _faults(script: dict[str, Any], names: Names) -> Faults:
     step = {
         "xarray_nomem": ("xas_split_alloc", "nomem"),
         "private_release_fails": ("filemap_release_folio", "kept"),
-        "move_error": ("begin_move", ""),
+        "move_error": ("folio_expected_refs", ""),
     }
     faults: Faults = {}
     for _, folio, entry in _each(script, "faults", names):

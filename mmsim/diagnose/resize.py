@@ -4,8 +4,8 @@ Interface: resized
 
 A search over huge pages of two pages is quick, and a run that it found is carried over: whoever
 interrupted the main actor does so at the same place of its path, and the environment answers the
-same.  A place is the functions on the stack, the step that comes next, the page that is visited,
-and how often the actor has been there.  Left out: pieces that small pages don't have; they run
+same.  A place is the step that comes next, its site, the visit (page and pass), and how
+often the actor has been there.  Left out: pieces that small pages don't have; they run
 through undisturbed.
 """
 
@@ -14,33 +14,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable
 
-from mmsim.engine.actor import Local, chain
+from mmsim.engine.actor import Local
 from mmsim.engine.scenario import Move, Scenario, State
 from mmsim.engine.trace import Trace, record
 from mmsim.scenarios import Situation
 
 Place = tuple[Hashable, int]
-_SHOWN = ("page", "round_", "pass_")
 
 
-def _where(local: Local) -> Hashable:
+def _where(local: Local, visit: Hashable) -> Hashable:
+    """The step that comes next, its site, and the visit that it belongs to."""
     if local.op is None:
         return "finished"
-    frames = [
-        (frame.f_code.co_name, *(_plain(frame.f_locals.get(name)) for name in _SHOWN))
-        for frame in chain(local.generator())
-    ]
-    named = tuple(arg for arg in local.op.args[:2]) if _by_name(local) else ()
-    return (local.op.kind.name, named, *frames)
-
-
-def _plain(value: object) -> object:
-    return getattr(value, "pfn", value)
-
-
-def _by_name(local: Local) -> bool:
-    """Does the step name its page by the place in the file?"""
-    return local.op is not None and any(isinstance(arg, str) for arg in local.op.args[:1])
+    op = local.op
+    by_name = bool(op.args) and isinstance(op.args[0], str)  # its place in the file
+    return (op.kind.name, op.site, op.args[:2] if by_name else (), visit)
 
 
 class _Places:
@@ -50,13 +38,19 @@ class _Places:
         self.scenario = scenario
         self.seen: Counter[Hashable] = Counter()
         self.local: Local | None = None
+        self.visit: Hashable = ()
         self.now: Place = ("", 0)
 
     def at(self, state: State) -> Place:
         local = self.scenario.local(state, self.scenario.main)
         if local is not self.local:
             self.local = local
-            where = _where(local)
+            op = local.op
+            if op is not None and op.site == "visit":
+                self.visit = (op.args[0], op.told["round_"], op.told["pass_"])
+            elif op is not None and op.site == "migrate.out":
+                self.visit = ()
+            where = _where(local, self.visit)
             self.seen[where] += 1
             self.now = (where, self.seen[where])
         return self.now

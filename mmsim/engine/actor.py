@@ -21,7 +21,7 @@ from collections.abc import Callable, Generator, Hashable, Iterable, Iterator
 from types import CodeType, FrameType, FunctionType
 from typing import Any, NamedTuple
 
-from mmsim.engine.op import ModelError, Op
+from mmsim.engine.op import ModelError, Op, Told
 
 Path = Generator[Op, Any, Any]
 
@@ -106,13 +106,6 @@ class Local:
     def frames(self) -> tuple[Frame, ...]:
         """The stack trace, outermost function first; empty once finished."""
         return tuple(_frame(code, lasti) for code, lasti in self.where)
-
-    def variable(self, function: str, name: str) -> Any:
-        """The value of a local variable of a function on the stack, or None if there is none."""
-        for frame in chain(self.generator()):
-            if frame.f_code.co_name == function and name in frame.f_locals:
-                return frame.f_locals[name]
-        return None
 
     def generator(self) -> Path:
         """A generator suspended here: the live one, or one rebuilt from the answers."""
@@ -215,6 +208,8 @@ def freeze(value: Any) -> Hashable:
         return value  # type: ignore[no-any-return]
     if isinstance(value, (tuple, list)):
         return (kind, *map(freeze, value))
+    if kind is Told:
+        return None  # for readers of a run only: no path depends on it
     if isinstance(value, dict):
         return (kind, *((key, freeze(item)) for key, item in value.items()))
     if dataclasses.is_dataclass(kind):
@@ -280,6 +275,8 @@ class Pictures:
         kind = type(value)
         if kind in PLAIN:
             return value  # type: ignore[no-any-return]
+        if kind is Told:
+            return None
         fixed = self._fixed.get(id(value))
         if fixed is not None:
             return fixed[1]
@@ -332,6 +329,8 @@ class Pictures:
         for value in values:
             if type(value) in PLAIN:
                 pictures.append(value)
+            elif type(value) is Told:
+                pictures.append(None)
             elif id(value) in self._fixed or _is_value(value):
                 pictures.append(self.of(value))
             else:

@@ -1,6 +1,6 @@
 """One atomic step: what a kernel path yields, and the only code that may change the world.
 
-Interface: Op, Atomic, Maker, atomic, blocking, choice, at_once, ModelError, SearchError
+Interface: Op, Told, Atomic, Maker, atomic, blocking, choice, at_once, ModelError, SearchError
 
 A kernel path calls `folio_trylock(pfn)` and yields what that returns: an `Op`, a description of the
 step.  Nothing has happened yet.  The engine runs the function behind it at the moment a scheduler
@@ -27,6 +27,12 @@ class ModelError(Exception):
 
 class SearchError(ValueError):
     """A search that can't be made, or a question it can't answer; the message says why."""
+
+
+class Told(dict[str, Any]):
+    """What a path tells the readers of a run about itself, kept in one of its variables.
+
+    A path never reads it, so the search does not compare it."""
 
 
 class Atomic(NamedTuple):

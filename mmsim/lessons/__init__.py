@@ -1,7 +1,6 @@
 """The lessons: one module of cards and one text each, side by side.
 
-Interface: COURSE, Lesson, number, and from prediction: Prediction, PredictionError, REPORTED,
-counters_of, ran
+Interface: COURSE, Lesson, number; until the last lesson has moved also Prediction, counters_of, ran
 
 `mmsim.lessons.NAME` holds the cards of a lesson and everything that serves only that lesson;
 `NAME.md` beside it is its text.  Number, title and time of a lesson stand here and only here."""
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mmsim.lessons.prediction import (
-    REPORTED,
     Answer,
     Prediction,
     PredictionError,
@@ -22,7 +20,6 @@ from mmsim.lessons.prediction import (
 
 __all__ = [
     "COURSE",
-    "REPORTED",
     "Answer",
     "Lesson",
     "Prediction",

@@ -34,7 +34,7 @@ from mmsim.lessons.form import (
     still_open,
     unanswered,
 )
-from mmsim.views.shown import as_html, as_text
+from mmsim.views.show import as_html, as_text
 from mmsim.views.svg import GREEN, VERMILION
 
 ONLY = "answer"  # the name of the part of a card that has a single one

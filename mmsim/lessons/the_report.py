@@ -8,14 +8,15 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mmsim.constants import REPORTED
 from mmsim.engine.trace import Trace
 from mmsim.ftrace import real_trace
 from mmsim.lessons import number
 from mmsim.lessons.card import Card
 from mmsim.lessons.form import FormError, Verdict, failed, passed
-from mmsim.lessons.prediction import REPORTED, counters_of
+from mmsim.lessons.prediction import counters_of
 from mmsim.scenarios import Situation, make, vfio_map
-from mmsim.views.shown import Picture, Shown, moment
+from mmsim.views.show import Picture, Shown, moment
 from mmsim.views.svg import BAD, BODY, INK, MUTED, PANEL, SMALL, TITLE, Svg, text_width, wrap
 from mmsim.views.tables import measured_table
 

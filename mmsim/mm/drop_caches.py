@@ -65,22 +65,22 @@ def find_lock_entries(file: File, start: Place, batch: list[Entry]) -> Generator
     Kernel: mm/filemap.c, find_lock_entries().  Left out: swap entries."""
     at = start
     while len(batch) < PAGEVEC_SIZE:
-        entry = yield find_get_entry(file, at)
+        entry = yield find_get_entry(file, at, site="drop.find")
         if entry is None:
             return
         at = _behind(entry)
         if entry.at < start:  # begins before the range
-            yield folio_put(entry.page.pfn, ME, 1)
+            yield folio_put(entry.page.pfn, ME, 1, site="drop.find")
             continue
-        locked = yield folio_trylock(entry.page.pfn)
+        locked = yield folio_trylock(entry.page.pfn, site="drop.find")
         if not locked:
-            yield folio_put(entry.page.pfn, ME, 1)
+            yield folio_put(entry.page.pfn, ME, 1, site="drop.find")
             continue
-        mapping = yield folio_mapping(entry.page.pfn)
-        writeback = yield folio_test_writeback(entry.page.pfn)
+        mapping = yield folio_mapping(entry.page.pfn, site="drop.find")
+        writeback = yield folio_test_writeback(entry.page.pfn, site="drop.find")
         if writeback or not mapping:
-            yield folio_unlock(entry.page.pfn)
-            yield folio_put(entry.page.pfn, ME, 1)
+            yield folio_unlock(entry.page.pfn, site="drop.find")
+            yield folio_put(entry.page.pfn, ME, 1, site="drop.find")
             continue
         batch.append(entry)
 

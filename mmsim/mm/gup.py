@@ -141,9 +141,9 @@ def __get_user_pages(
         index = extent.first
         end = extent.first + extent.pages
         while index < end:
-            found = yield follow_page_mask(extent.region, index, end - index, write)
+            found = yield follow_page_mask(extent.region, index, end - index, write, site="gup.pin")
             if found is None:
-                rc = yield handle_mm_fault(extent.region, index, write)
+                rc = yield handle_mm_fault(extent.region, index, write, site="gup.fault")
                 if rc:
                     return nr or int(rc)
                 continue
@@ -170,7 +170,7 @@ def collect_longterm_unpinnable_pages(
         if page == prev:
             continue
         prev = page
-        pinnable = yield is_longterm_pinnable_page(page.pfn)
+        pinnable = yield is_longterm_pinnable_page(page.pfn, site="gup.check")
         if pinnable:
             continue
         collected += 1
@@ -197,7 +197,7 @@ def migrate_longterm_unpinnable_pages(
     """
     todo = tuple(pinned)
     for index, found in enumerate(todo):
-        yield gup_put_folio(found.page.pfn, found.pins)
+        yield gup_put_folio(found.page.pfn, found.pins, site="gup.unpin")
     rc = -EAGAIN
     if list_:
         ret = yield from migrate_pages(list_, MIGRATE_SYNC, MR_LONGTERM_PIN, version)

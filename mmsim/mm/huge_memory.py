@@ -112,8 +112,8 @@ def split_huge_page_to_list(
 ) -> Generator[Op, Any, int]:
     """Split a huge page and append the pieces to `list_`.  Returns 0 or a negative errno.
 
-    Kernel: mm/huge_memory.c, split_huge_page_to_list().  Left out: NR_SHMEM_THPS, the
-    i_mmap and anon_vma locks (nothing in the model contends for them).
+    Kernel: mm/huge_memory.c, split_huge_page_to_list().  Left out: NR_SHMEM_THPS, the i_mmap and
+    anon_vma locks (nothing in the model contends for them).
     """
     kind = yield folio_kind(page.pfn)
     if kind == HUGE_ZERO:
@@ -121,44 +121,40 @@ def split_huge_page_to_list(
     writeback = yield folio_test_writeback(page.pfn)
     if writeback:
         return -EBUSY
-    ret = yield from _split(page, list_, version, kind == ANON)
-    event = "thp_split_page_failed" if ret else "thp_split_page"
-    yield count_vm_events((event, 1))
-    return ret
 
-
-def _split(page: Page, list_: list[Page], version: Version, anon: bool) -> Generator[Op, Any, int]:
-    """The part of split_huge_page_to_list() that ends in a THP_SPLIT_PAGE event of either kind."""
-    if anon:
+    ret = 0
+    extra_pins: int | None = None
+    if kind == ANON:
         anon_vma = yield folio_get_anon_vma(page.pfn)
-        if not anon_vma:
-            return -EBUSY
+        ret = 0 if anon_vma else -EBUSY
     else:
         mapping = yield folio_mapping(page.pfn, site="split.prepare")
-        if not mapping:
-            return -EBUSY
-        released = yield filemap_release_folio(page.pfn, site="split.prepare")
-        if not released:
-            return -EBUSY
-        nodes = yield xas_split_alloc(page.pfn, site="split.prepare")
-        if not nodes:
-            return -ENOMEM
+        ret = 0 if mapping else -EBUSY
+        if ret == 0:
+            released = yield filemap_release_folio(page.pfn, site="split.prepare")
+            ret = 0 if released else -EBUSY
+        if ret == 0:
+            nodes = yield xas_split_alloc(page.pfn, site="split.prepare")
+            ret = 0 if nodes else -ENOMEM
 
-    pins = yield can_split_folio(page.pfn, site="split.check")
-    if pins is None:
-        return version.ref_errno
-    yield unmap_folio(page.pfn, site="split.unmap")
-
-    # Interrupts are off and the page cache is locked from here to the end of the freeze.
-    same = True
-    if not anon:
-        same = yield xas_load(page.pfn, site="split.entry")
-    frozen = False
-    if same:
-        frozen = yield folio_ref_freeze(page.pfn, 1 + pins, site="split.freeze")
-    if not frozen:
-        yield remap_page(page.pfn)
-        return version.ref_errno
-    pieces = yield __split_huge_page(page.pfn, site="split.cut")
-    list_ += pieces
-    return 0
+    if ret == 0:
+        extra_pins = yield can_split_folio(page.pfn, site="split.check")
+        ret = version.ref_errno if extra_pins is None else 0
+    if ret == 0:
+        yield unmap_folio(page.pfn, site="split.unmap")
+        # Interrupts are off and the page cache is locked from here to the end of the freeze.
+        same = True
+        if kind != ANON:
+            same = yield xas_load(page.pfn, site="split.entry")
+        frozen = False
+        if same and extra_pins is not None:
+            frozen = yield folio_ref_freeze(page.pfn, 1 + extra_pins, site="split.freeze")
+        if frozen:
+            pieces = yield __split_huge_page(page.pfn, site="split.cut")
+            list_ += pieces
+        else:
+            ret = version.ref_errno
+            yield remap_page(page.pfn)
+    event = "thp_split_page_failed" if ret else "thp_split_page"
+    yield count_vm_events((event, 1), site="split.end", ret=ret)
+    return ret

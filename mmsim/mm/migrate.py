@@ -10,7 +10,6 @@ is split first and its pieces are moved in a second round, which has one pass on
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Generator
 from typing import Any
 
@@ -23,7 +22,7 @@ from mmsim.constants import (
     MR_NUMA_MISPLACED,
     REASONS,
 )
-from mmsim.engine.op import Op, atomic, choice
+from mmsim.engine.op import Op, Told, atomic, choice
 from mmsim.errno import EAGAIN, EBUSY, ENOMEM, ENOSYS
 from mmsim.mm.filemap import (
     folio_lock,
@@ -35,12 +34,7 @@ from mmsim.mm.filemap import (
 from mmsim.mm.folio import ISOLATION, NEW_PAGE, Page, expected_refs, replace
 from mmsim.mm.huge_memory import split_huge_page_to_list
 from mmsim.mm.migration_target import alloc_migration_target
-from mmsim.mm.page_ref import (
-    folio_put,
-    folio_ref_count,
-    folio_ref_freeze,
-    references_explained,
-)
+from mmsim.mm.page_ref import folio_put, folio_ref_count, folio_ref_freeze, references_explained
 from mmsim.mm.rmap import folio_mapped, remove_migration_ptes, try_to_migrate
 from mmsim.mm.swap import folio_add_lru, lru_add_drain, lru_add_drain_all, putback_lru_page
 from mmsim.mm.versions import (
@@ -55,11 +49,7 @@ from mmsim.mm.versions import (
     Attempt,
     Version,
 )
-from mmsim.mm.vmstat import (
-    count_vm_events,
-    trace_mm_migrate_pages,
-    trace_mm_migrate_pages_start,
-)
+from mmsim.mm.vmstat import count_vm_events, trace_mm_migrate_pages, trace_mm_migrate_pages_start
 from mmsim.mm.world import World
 
 
@@ -68,15 +58,14 @@ def _callback_outcomes(world: World, me: str, pfn: int) -> tuple[str, ...]:
 
 
 @choice(_callback_outcomes)
-def begin_move(world: World, me: str, outcome: str, pfn: int) -> tuple[int, int]:
-    """Ask the file for its migrate callback; answers (0 or a negative errno, references to expect).
+def folio_expected_refs(world: World, me: str, outcome: str, pfn: int) -> int:
+    """The references that a move expects, or a negative errno if the file's callback fails.
 
-    The reference count has to be exactly the second number, or somebody else looks at the folio.
-    Kernel: move_to_new_folio(), folio_expected_refs().  shmem's callback never fails by itself; a
-    failure is injected.
-    """
-    rc = 0 if outcome == "ok" else -errno.NUMBERS[outcome]
-    return rc, expected_refs(world.folio(pfn))
+    The count has to be exactly this number, or somebody else looks at the folio.  shmem's callback
+    never fails by itself; a failure is injected."""
+    if outcome != "ok":
+        return -errno.NUMBERS[outcome]
+    return expected_refs(world.folio(pfn))
 
 
 @atomic
@@ -119,10 +108,10 @@ def move_to_new_folio(dst: int, src: int) -> Generator[Op, Any, int]:
     Kernel: mm/migrate.c, move_to_new_folio(), migrate_folio(), folio_migrate_mapping().
     Left out: folios without a page cache are compared instead of frozen; here both are frozen.
     """
-    rc, expected = yield begin_move(src)
-    if rc:
-        return int(rc)
-    frozen = yield folio_ref_freeze(src, expected)
+    expected_count = yield folio_expected_refs(src)
+    if expected_count < 0:
+        return int(expected_count)
+    frozen = yield folio_ref_freeze(src, expected_count, site="move.freeze")
     if not frozen:
         return -EAGAIN
     yield folio_migrate_mapping(src, dst)
@@ -152,7 +141,7 @@ def __unmap_and_move(src: int, dst: int, force: bool, mode: int) -> Generator[Op
 
     page_was_mapped = yield folio_mapped(src)
     if page_was_mapped:
-        yield try_to_migrate(src)
+        yield try_to_migrate(src, site="move.unmap")
     rc = yield from move_to_new_folio(dst, src)
     if rc == 0:
         yield folio_add_lru(dst)
@@ -166,28 +155,35 @@ def __unmap_and_move(src: int, dst: int, force: bool, mode: int) -> Generator[Op
 
 
 def unmap_and_move(
-    page: Page, from_: list[Page], ret_pages: list[Page], force: bool, mode: int, reason: int
+    page: Page,
+    from_: list[Page],
+    ret_pages: list[Page],
+    force: bool,
+    mode: int,
+    reason: int,
+    told: Told,
 ) -> Generator[Op, Any, int]:
     """Move one folio and take it off the list if that is the end of it.
 
     A folio without a destination stays on `from_`, like one that is busy.  Any other failure, also
-    an -ENOMEM of the file's callback, puts it on `ret_pages`: no later pass sees it.
+    an -ENOMEM of the file's callback, puts it on `ret_pages`: no later pass sees it.  `told`: in
+    which pass this is, for the readers of a run.
 
     Kernel: mm/migrate.c, unmap_and_move().  Left out: -ENOSYS for huge pages that can't migrate
     (never on x86-64), NR_ISOLATED counters."""
-    count = yield folio_ref_count(page.pfn)
+    count = yield folio_ref_count(page.pfn, site="visit", huge=page.is_thp, **told)
     if count == 1:  # freed under us: only the isolation's reference is left
         rc = 0
     else:
-        newpage = yield alloc_migration_target(page.pfn, REASONS[reason])
+        newpage = yield alloc_migration_target(page.pfn, REASONS[reason], site="move.target")
         if newpage is None:
             return -ENOMEM
         rc = yield from __unmap_and_move(page.pfn, newpage, force, mode)
-        yield folio_put(newpage, NEW_PAGE, 1)
+        yield folio_put(newpage, NEW_PAGE, 1, site="move.done", rc=rc)
 
     if rc == 0:
         from_.remove(page)
-        yield folio_put(page.pfn, ISOLATION, 1)
+        yield folio_put(page.pfn, ISOLATION, 1, site="move.freed")
     elif rc != -EAGAIN:
         from_.remove(page)
         ret_pages.append(page)
@@ -205,116 +201,27 @@ def try_split_thp(
 
     It stands on `from_`, or on `ret_pages` if its callback failed.  Kernel: mm/migrate.c,
     try_split_thp()."""
-    yield folio_lock(page.pfn)
+    yield folio_lock(page.pfn, site="split.lock")
     ret = yield from split_huge_page_to_list(page, split_pages, version)
-    yield folio_unlock(page.pfn)
+    yield folio_unlock(page.pfn, site="split.unlock", ret=ret)
     if ret == 0:
         (from_ if page in from_ else ret_pages).remove(page)
     return ret
 
 
-@dataclasses.dataclass
-class MigrateStats:
-    """The counters of one migrate_pages() call; `nr_*_pages` are base pages, the others units."""
-
-    nr_failed: int = 0
-    nr_failed_pages: int = 0
-    nr_succeeded: int = 0
-    nr_thp_succeeded: int = 0
-    nr_thp_failed: int = 0
-    nr_thp_split: int = 0
-    retry: int = 1
-    thp_retry: int = 1
-    nr_retry_pages: int = 0
-    empty_passes: int = 0
-    """Passes over an empty list.  The kernel does not count them; a script's positions need it."""
-
-    def count_retries_as_failed(self) -> None:
-        """After the last pass, what still waits for a retry has failed."""
-        self.nr_failed += self.retry
-        self.nr_thp_failed += self.thp_retry
-        self.nr_failed_pages += self.nr_retry_pages
-
-    def count_failed(self, page: Page, round_: int) -> None:
-        """One unit failed.  Pieces of a split huge page (round 2) are no units."""
-        if page.is_thp:
-            self.nr_thp_failed += 1
-        elif round_ == 1:
-            self.nr_failed += 1
-
-
-def migrate_pages(
-    from_: list[Page], mode: int, reason: int, version: Version
-) -> Generator[Op, Any, int]:
-    """Move every page of the list; what could not be moved is on it afterwards.
-
-    Returns 0, a negative errno, or the number of pages and huge pages that failed (> 0).
-
-    Kernel: mm/migrate.c, migrate_pages().  Left out: hugetlb, NUMA nodes, device memory, demotion.
-    """
-    stats = MigrateStats()
-    ret_pages: list[Page] = []
-    split_pages: list[Page] = []
-    yield trace_mm_migrate_pages_start(mode, reason)
-    round_ = 1
-    while True:
-        pass_ = 0
-        while pass_ < version.passes and (stats.retry or stats.thp_retry):
-            stats.retry = stats.thp_retry = stats.nr_retry_pages = 0
-            todo = tuple(from_)
-            stats.empty_passes += not todo
-            for index, page in enumerate(todo):
-                force = pass_ >= FORCE_LOCK_FROM_PASS
-                rc = yield from unmap_and_move(page, from_, ret_pages, force, mode, reason)
-                if rc == -ENOMEM:
-                    rc = yield from _no_destination(
-                        page,
-                        from_,
-                        ret_pages,
-                        split_pages,
-                        stats,
-                        round_,
-                        pass_,
-                        reason,
-                        version,
-                    )
-                    if rc:
-                        # Give up at once.  Pieces that wait for round 2 go back untried.
-                        from_[:0] = split_pages
-                        rc = yield from _leave(rc, from_, ret_pages, stats, mode, reason, version)
-                        return rc
-                elif rc == -ENOSYS:
-                    yield from _no_migration(
-                        page, from_, ret_pages, split_pages, stats, round_, version
-                    )
-                elif rc == -EAGAIN:
-                    yield from _busy(page, from_, ret_pages, stats, round_, pass_, reason, version)
-                elif rc == 0:
-                    stats.nr_succeeded += page.nr
-                    stats.nr_thp_succeeded += page.is_thp
-                else:
-                    stats.count_failed(page, round_)
-                    stats.nr_failed_pages += page.nr
-            pass_ += 1
-        stats.count_retries_as_failed()
-        if not split_pages:
-            break
-        ret_pages[:0] = from_
-        from_[:] = split_pages
-        split_pages.clear()
-        stats.retry, stats.thp_retry, round_ = 1, 0, 2
-    rc = stats.nr_failed + stats.nr_thp_failed
-    rc = yield from _leave(rc, from_, ret_pages, stats, mode, reason, version)
-    return rc
-
-
-def _try_again(
-    page: Page, rc: int, usual: bool, round_: int, pass_: int, reason: int, version: Version
+def policy_says(
+    page: Page,
+    rc: int,
+    usual: bool,
+    no_subpage_counting: bool,
+    pass_: int,
+    reason: int,
+    version: Version,
 ) -> Generator[Op, Any, bool]:
-    """Does this folio ask for another pass?  Whatever a policy wants done before it is done here.
+    """The seam of a policy: does this folio ask for another pass, and what is done before it?
 
     Kernel: no such function.  Without a policy the answer is `usual`, and nothing is done."""
-    what = HUGE_PAGE if page.is_thp else PIECE if round_ > 1 else SINGLE_PAGE
+    what = HUGE_PAGE if page.is_thp else PIECE if no_subpage_counting else SINGLE_PAGE
     said = TRY_AGAIN if usual else GIVE_UP
     decision = version.policy(Attempt(what, errno.name(rc), REASONS[reason], pass_ + 1, said))
     if decision == DRAIN:
@@ -327,115 +234,154 @@ def _try_again(
     return decision != GIVE_UP
 
 
-def _busy(
+def busy(
     page: Page,
-    from_: list[Page],
-    ret_pages: list[Page],
-    stats: MigrateStats,
-    round_: int,
-    pass_: int,
-    reason: int,
-    version: Version,
-) -> Generator[Op, Any, None]:
-    """Somebody has the lock of this folio or a reference on it.
-
-    Kernel: mm/migrate.c, migrate_pages(), case -EAGAIN; giving up is a policy's own.
-    """
-    # A busy piece (round 2) does not ask for another pass: it has only this one.
-    usual = page.is_thp or round_ == 1
-    again = yield from _try_again(page, -EAGAIN, usual, round_, pass_, reason, version)
-    if usual and not again:
-        stats.count_failed(page, round_)
-        stats.nr_failed_pages += page.nr
-        from_.remove(page)
-        ret_pages.append(page)
-        return
-    if page.is_thp:
-        stats.thp_retry += again
-    else:
-        stats.retry += again
-    stats.nr_retry_pages += page.nr
-
-
-def _no_destination(
-    page: Page,
-    from_: list[Page],
-    ret_pages: list[Page],
-    split_pages: list[Page],
-    stats: MigrateStats,
-    round_: int,
-    pass_: int,
-    reason: int,
-    version: Version,
-) -> Generator[Op, Any, int]:
-    """No destination for this page, or its callback says -ENOMEM.  Returns 0 to go on, or the errno
-    to leave with.
-
-    Kernel: mm/migrate.c, migrate_pages(), case -ENOMEM: the place that the patch changes.
-    """
-    rc = -ENOMEM
-    stats.count_failed(page, round_)
-    if page.is_thp and reason != MR_NUMA_MISPLACED:
-        ret = yield from try_split_thp(page, from_, ret_pages, split_pages, version)
-        rc = version.rc_after_split(rc, ret)
-        if ret == 0:
-            stats.nr_thp_split += 1
-            return 0
-        usual = version.retry_split(reason, ret)
-        again = yield from _try_again(page, ret, usual, round_, pass_, reason, version)
-        if again:
-            # Counted above, and again after the last pass: that is how ten refusals become 11.
-            stats.thp_retry += 1
-            stats.nr_retry_pages += page.nr
-            stats.nr_thp_failed -= version.taken_back
-            return 0
-    stats.nr_failed_pages += page.nr + stats.nr_retry_pages
-    stats.nr_thp_failed += stats.thp_retry
-    return rc
-
-
-def _no_migration(
-    page: Page,
-    from_: list[Page],
-    ret_pages: list[Page],
-    split_pages: list[Page],
-    stats: MigrateStats,
-    round_: int,
-    version: Version,
-) -> Generator[Op, Any, None]:
-    """This kind of page can't be migrated whole: split it, or fail it without another try.
-
-    It stands on `ret_pages` already.  Kernel: mm/migrate.c, migrate_pages(), case -ENOSYS."""
-    stats.count_failed(page, round_)
-    if page.is_thp:
-        ret = yield from try_split_thp(page, from_, ret_pages, split_pages, version)
-        if ret == 0:
-            stats.nr_thp_split += 1
-            return
-    stats.nr_failed_pages += page.nr
-
-
-def _leave(
     rc: int,
     from_: list[Page],
     ret_pages: list[Page],
-    stats: MigrateStats,
-    mode: int,
+    no_subpage_counting: bool,
+    pass_: int,
     reason: int,
     version: Version,
+) -> Generator[Op, Any, tuple[int, bool]]:
+    """The seam of a policy for a folio that was busy: its result, and whether a piece asks again.
+
+    Kernel: no such function.  Without a policy the result stays, and a piece does not ask again.  A
+    policy that gives up on a folio which has passes left makes -EBUSY of its -EAGAIN."""
+    usual = page.is_thp or not no_subpage_counting
+    again = yield from policy_says(page, rc, usual, no_subpage_counting, pass_, reason, version)
+    if usual and not again:
+        from_.remove(page)
+        ret_pages.append(page)
+        return -EBUSY, False
+    return rc, again and not usual
+
+
+def migrate_pages(
+    from_: list[Page], mode: int, reason: int, version: Version
 ) -> Generator[Op, Any, int]:
-    """The end of migrate_pages(), from its label `out`: lists, counters, return value."""
+    """Move every page of the list; what could not be moved is on it afterwards.
+
+    Returns 0, a negative errno, or the number of pages and huge pages that failed (> 0).  Counters
+    named `nr_*_pages` are base pages; the others are units, and a huge page is one.
+
+    Kernel: mm/migrate.c, migrate_pages().  Left out: hugetlb, NUMA nodes, device memory, demotion.
+    """
+    retry = thp_retry = 1
+    nr_failed = nr_failed_pages = nr_retry_pages = 0
+    nr_succeeded = nr_thp_succeeded = nr_thp_failed = nr_thp_split = 0
+    rc = 0
+    ret_pages: list[Page] = []
+    thp_split_pages: list[Page] = []
+    nosplit = reason == MR_NUMA_MISPLACED
+    no_subpage_counting = out = again = False
+    told = Told()
+    yield trace_mm_migrate_pages_start(mode, reason, site="migrate.start")
+
+    while not out:  # thp_subpage_migration:
+        pass_ = 0
+        while pass_ < version.passes and (retry or thp_retry) and not out:
+            retry = thp_retry = nr_retry_pages = 0
+            told = Told(told, round_=1 + no_subpage_counting, pass_=pass_)
+            todo = tuple(from_)
+            for index, page in enumerate(todo):
+                rc = yield from unmap_and_move(
+                    page, from_, ret_pages, pass_ >= FORCE_LOCK_FROM_PASS, mode, reason, told
+                )
+                if rc == -EAGAIN:
+                    rc, again = yield from busy(
+                        page, rc, from_, ret_pages, no_subpage_counting, pass_, reason, version
+                    )
+                if rc == -ENOSYS:
+                    if page.is_thp:
+                        nr_thp_failed += 1
+                        ret = yield from try_split_thp(
+                            page, from_, ret_pages, thp_split_pages, version
+                        )
+                        if ret == 0:
+                            nr_thp_split += 1
+                            continue
+                    elif not no_subpage_counting:
+                        nr_failed += 1
+                    nr_failed_pages += page.nr
+                elif rc == -ENOMEM:
+                    # No destination: the place that the patch changes.
+                    if page.is_thp:
+                        nr_thp_failed += 1
+                        if not nosplit:
+                            ret = yield from try_split_thp(
+                                page, from_, ret_pages, thp_split_pages, version
+                            )
+                            rc = version.rc_after_split(rc, ret)
+                            if ret == 0:
+                                nr_thp_split += 1
+                                continue
+                            usual = version.retry_split(reason, ret)
+                            again = yield from policy_says(
+                                page, ret, usual, no_subpage_counting, pass_, reason, version
+                            )
+                            if again:
+                                # Counted above and once more after the last pass: ten are 11.
+                                thp_retry += 1
+                                nr_retry_pages += page.nr
+                                nr_thp_failed -= version.taken_back
+                                continue
+                    elif not no_subpage_counting:
+                        nr_failed += 1
+                    nr_failed_pages += page.nr + nr_retry_pages
+                    # Pieces that wait for their round go back untried.
+                    from_[:0] = thp_split_pages
+                    thp_split_pages.clear()
+                    nr_thp_failed += thp_retry
+                    out = True  # goto out
+                    break
+                elif rc == -EAGAIN:
+                    # A busy piece does not ask for another pass: it has only this one.
+                    if page.is_thp:
+                        thp_retry += 1
+                    elif not no_subpage_counting or again:
+                        retry += 1
+                    nr_retry_pages += page.nr
+                elif rc == 0:
+                    nr_succeeded += page.nr
+                    nr_thp_succeeded += page.is_thp
+                else:
+                    # -EBUSY and its like: never tried again, and on ret_pages already.
+                    if page.is_thp:
+                        nr_thp_failed += 1
+                    elif not no_subpage_counting:
+                        nr_failed += 1
+                    nr_failed_pages += page.nr
+            told = Told(
+                ended=(1 + no_subpage_counting, pass_),
+                retry=retry, thp_retry=thp_retry, nr_retry_pages=nr_retry_pages,
+                nr_succeeded=nr_succeeded, nr_thp_failed=nr_thp_failed,
+                nr_failed_pages=nr_failed_pages, nr_thp_split=nr_thp_split,
+            )  # fmt: skip
+            pass_ += 1
+        if out:
+            break
+        nr_failed += retry
+        nr_thp_failed += thp_retry
+        nr_failed_pages += nr_retry_pages
+        rc = nr_failed + nr_thp_failed
+        if not thp_split_pages:
+            break
+        # Whatever is left of the first round waits on ret_pages, and the pieces get their round.
+        ret_pages[:0] = from_
+        from_[:] = thp_split_pages
+        thp_split_pages.clear()
+        no_subpage_counting = True
+        retry, thp_retry = 1, 0
+
+    # out:
     from_[:0] = ret_pages
-    counts = (
-        stats.nr_succeeded,
-        stats.nr_failed_pages,
-        stats.nr_thp_succeeded,
-        stats.nr_thp_failed,
-        stats.nr_thp_split,
-    )
-    yield count_vm_events(*zip(MIGRATE_COUNTERS, counts, strict=True))
-    yield trace_mm_migrate_pages(*counts, mode, reason)
-    return version.final_rc(rc, stats.nr_thp_split, not from_)
+    counts = (nr_succeeded, nr_failed_pages, nr_thp_succeeded, nr_thp_failed, nr_thp_split)
+    events = tuple(zip(MIGRATE_COUNTERS, counts, strict=True))
+    yield count_vm_events(*events, site="migrate.out", rc=rc, **told)
+    rc = version.final_rc(rc, nr_thp_split, not from_)
+    yield trace_mm_migrate_pages(*counts, mode, reason, site="migrate.end", rc=rc)
+    return rc
 
 
 def putback_movable_pages(pages: list[Page]) -> Generator[Op, Any, None]:

@@ -79,31 +79,27 @@ def vfio_dma_do_map(map_: MapDma, version: Version) -> Generator[Op, Any, int]:
     if not map_.flags or map_.flags & ~_FLAGS:
         return -EINVAL
     yield iommu_mutex_lock()
-    ret = yield from _do_map_locked(map_, version)
-    yield iommu_mutex_unlock()
-    return ret
-
-
-def _do_map_locked(map_: MapDma, version: Version) -> Generator[Op, Any, int]:
-    """The part of vfio_dma_do_map() under its lock; the order of the checks is the kernel's."""
+    ret = 0
     if not map_.size or (map_.size | map_.iova | map_.vaddr) % PAGE_SIZE:
-        return -EINVAL
+        ret = -EINVAL
     if map_.iova + map_.size > _WORD or map_.vaddr + map_.size > _WORD:
-        return -EINVAL
+        ret = -EINVAL
     iova, pages = map_.iova // PAGE_SIZE, map_.size // PAGE_SIZE
-    found = yield vfio_find_dma(iova, pages)
-    if found:
-        return -EEXIST
-    available = yield vfio_dma_avail()
-    if not available:
-        return -ENOSPC
-    valid = yield vfio_iommu_iova_dma_valid(iova, iova + pages - 1)
-    if not valid:
-        return -EINVAL
-    linked = yield vfio_link_dma(iova)
-    if not linked:
-        return -ENOMEM
-    ret = yield from vfio_pin_map_dma(map_, iova, pages, version)
+    if ret == 0:
+        found = yield vfio_find_dma(iova, pages)
+        ret = -EEXIST if found else 0
+    if ret == 0:
+        available = yield vfio_dma_avail()
+        ret = 0 if available else -ENOSPC
+    if ret == 0:
+        valid = yield vfio_iommu_iova_dma_valid(iova, iova + pages - 1)
+        ret = 0 if valid else -EINVAL
+    if ret == 0:
+        linked = yield vfio_link_dma(iova)
+        ret = 0 if linked else -ENOMEM
+    if ret == 0:
+        ret = yield from vfio_pin_map_dma(map_, iova, pages, version)
+    yield iommu_mutex_unlock()
     return ret
 
 
@@ -147,10 +143,29 @@ def vfio_pin_pages_remote(
 
     Kernel: vfio_pin_pages_remote().  Left out: reserved pages, pages pinned through a mediated
     device, disable_hugepages."""
-    ret = yield from _collect_run(vma, write, batch, run, version)
-    npage = sum(found.pins for found in run)
-    if ret == 0:
-        ret = yield vfio_lock_acct(npage)
+    ret = pinned = 0
+    npage = sum(extent.pages for extent in vma)
+    out = False
+    while pinned < npage and not out:
+        if not batch.pins:
+            batch.fresh = True
+            request = stretch(vma, pinned, min(npage - pinned, batch.capacity))
+            ret = yield from vaddr_get_pfns(request, write, batch, version)
+            out = ret < 0
+        while batch.pins and not out:
+            found = batch.pins[0]
+            if run and found.pfn != run[0].pfn + pinned:
+                out, ret = True, 0
+                break
+            allowed = yield memlock_allows(pinned + found.pins)
+            if not allowed:
+                out, ret = True, -ENOMEM
+                break
+            run.append(batch.pins.pop(0))
+            batch.fresh = False
+            pinned += found.pins
+    if ret >= 0:
+        ret = yield vfio_lock_acct(pinned)
     if batch.fresh and sum(found.pins for found in batch.pins) == 1:
         # It might be a page without a struct page, which a batch can't keep: pinned again later.
         yield from vfio_batch_unpin(batch, write)
@@ -159,33 +174,8 @@ def vfio_pin_pages_remote(
         for index, found in enumerate(todo):
             yield from unpin_user_pages_dirty_lock(found, write)
         yield from vfio_batch_unpin(batch, write)
-        return ret
-    return npage
-
-
-def _collect_run(
-    vma: tuple[Extent, ...], write: bool, batch: Batch, run: list[Pin], version: Version
-) -> Generator[Op, Any, int]:
-    """The loop of vfio_pin_pages_remote(): 0 at the end of a run or of the range, or an errno."""
-    pinned, npage = 0, sum(extent.pages for extent in vma)
-    while pinned < npage:
-        if not batch.pins:
-            batch.fresh = True
-            request = stretch(vma, pinned, min(npage - pinned, batch.capacity))
-            ret = yield from vaddr_get_pfns(request, write, batch, version)
-            if ret < 0:
-                return ret
-        while batch.pins:
-            found = batch.pins[0]
-            if run and found.pfn != run[0].pfn + pinned:
-                return 0
-            allowed = yield memlock_allows(pinned + found.pins)
-            if not allowed:
-                return -ENOMEM
-            run.append(batch.pins.pop(0))
-            batch.fresh = False
-            pinned += found.pins
-    return 0
+        return int(ret)
+    return pinned
 
 
 def vaddr_get_pfns(

@@ -36,12 +36,10 @@ class Level(NamedTuple):
     told: str
 
 
-def refused_at(trace: Trace, step: str) -> bool:
-    """Has a split been refused by this step?"""
+def refused_at(trace: Trace, site: str) -> bool:
+    """Has a split been refused here?"""
     return any(
-        event.op.kind.name == step
-        and (event.answer is None or event.answer is False)
-        and event.where[-1].function == "_split"
+        event.site == site and (event.answer is None or event.answer is False)
         for event in trace.events
     )
 
@@ -53,11 +51,11 @@ def _ended(trace: Trace) -> str:
 
 
 def _at_check(trace: Trace) -> bool:
-    return fails(_ended(trace)) and refused_at(trace, "can_split_folio")
+    return fails(_ended(trace)) and refused_at(trace, "split.check")
 
 
 def _at_freeze(trace: Trace) -> bool:
-    return fails(_ended(trace)) and refused_at(trace, "folio_ref_freeze")
+    return fails(_ended(trace)) and refused_at(trace, "split.freeze")
 
 
 def _piece(trace: Trace) -> bool:
@@ -65,7 +63,7 @@ def _piece(trace: Trace) -> bool:
 
 
 def _rescued(trace: Trace) -> bool:
-    refused = refused_at(trace, "can_split_folio") or refused_at(trace, "folio_ref_freeze")
+    refused = refused_at(trace, "split.check") or refused_at(trace, "split.freeze")
     return refused and _ended(trace) == "pinned"
 
 

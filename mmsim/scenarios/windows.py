@@ -26,8 +26,8 @@ def unlocked_and_referenced(scenario: Scenario, state: State, actor: str) -> lis
     """Names of the folios that this walk has locked before, still refers to, and has unlocked.
 
     Whoever wants to split such a folio finds it unlocked, with one reference too many."""
-    local = scenario.local(state, actor)
-    if any(code.co_name == "find_lock_entries" for code, _ in local.where):
+    op = scenario.local(state, actor).op
+    if op is not None and op.site == "drop.find":
         return []  # a folio that it refers to now is one that it is about to lock
     world: World = state.world
     return [

@@ -181,7 +181,7 @@ REMEDIES = ("v2", "subpage_retry", "wait", "drain")
 def tries_to_move(run: Trace) -> int:
     """How often a run of `lru_batch` tries to move the page that is in the batch, its first."""
     pfn = min(run.state(0).world.folios)
-    return sum(e.op.kind.name == "begin_move" and e.op.args[0] == pfn for e in run.events)
+    return sum(e.op.kind.name == "folio_expected_refs" and e.op.args[0] == pfn for e in run.events)
 
 
 @task(

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 
 from mmsim import errno
 from mmsim.constants import MIGRATE_PASSES
-from mmsim.engine.scenario import Move, Scenario, State
+from mmsim.engine.scenario import Event, Move, Scenario, State
 from mmsim.engine.trace import Trace, record
 from mmsim.mm.migration_target import EITHER, NONE
-from mmsim.probe import Stop, stops
 from mmsim.scenarios import Situation, vfio_map
 from mmsim.views.tables import DIFFERS, PIN, RETURNS, SPLIT_PAIR, ended, frame, labels
 
 if TYPE_CHECKING:
     import pandas as pd
+
 
 Knobs = dict[str, object]
 
@@ -52,7 +52,7 @@ def _beginning(run: Situation) -> Trace:
         nonlocal visits
         move = scheduler(scenario, state)
         op = scenario.local(state, move.actor).op
-        visits += op is not None and op.kind.name == "folio_ref_count"
+        visits += op is not None and op.site == "visit"
         if visits == 3:
             raise StopIteration
         return move
@@ -62,42 +62,29 @@ def _beginning(run: Situation) -> Trace:
 
 def _first_decision(trace: Trace, *, counts: bool) -> tuple[str, str]:
     """How the first split went, and what migrate_pages() did next."""
-    split, tried = "not attempted", False
-    for stop in stops(trace):
-        if stop.op == "folio_unlock" and stop.inside("try_split_thp"):
-            ret = stop.variable("try_split_thp", "ret")
-            refused = "refcount failure" if _counted(trace, stop) else "other errno"
-            split = refused if ret else "0"
-        left = stop.op == "count_vm_events" and stop.inside("_leave")
-        again = tried and stop.op == "folio_ref_count" and stop.inside("unmap_and_move")
-        if left or again:
-            return split, _decided(stop, left) + (_counts(stop) if counts else "")
-        tried = tried or stop.op == "alloc_migration_target"
+    split, visits, refused = "not attempted", 0, False
+    for event in trace.events:
+        if event.site in ("split.check", "split.freeze"):
+            refused = event.answer is None or event.answer is False
+        elif event.site == "split.unlock":
+            failed = "refcount failure" if refused else "other errno"
+            split = failed if event.told["ret"] else "0"
+        visits += event.site == "visit"
+        if event.site == "migrate.out" or visits == 2:
+            return split, _decided(event) + (_counts(event) if counts else "")
     return split, "not finished"
 
 
-def _counted(trace: Trace, unlock: Stop) -> bool:
-    """Was it a count of references that refused the split?"""
-    for event in reversed(trace.events[: unlock.position]):
-        if event.op.kind.name in ("can_split_folio", "folio_ref_freeze"):
-            return event.answer is None or event.answer is False
-        if event.op.kind.name == "folio_lock":
-            return False
-    return False
+def _decided(event: Event) -> str:
+    if event.site == "migrate.out":
+        return f"exit {errno.name(event.told['rc'])}"
+    return "goes on" if event.told["round_"] > 1 else "stays for the next pass"
 
 
-def _decided(stop: Stop, left: bool) -> str:
-    if left:
-        return f"exit {errno.name(stop.variable('_leave', 'rc'))}"
-    if stop.variable("migrate_pages", "round_") > 1:
-        return "goes on"
-    return "stays for the next pass"
-
-
-def _counts(stop: Stop) -> str:
-    stats = stop.variable("migrate_pages", "stats")
-    failed = f"{stats.nr_thp_failed} failed, {stats.nr_failed_pages} pages"
-    return f"; {failed}, {stats.nr_thp_split} split"
+def _counts(event: Event) -> str:
+    told = event.told
+    failed = f"{told['nr_thp_failed']} failed, {told['nr_failed_pages']} pages"
+    return f"; {failed}, {told['nr_thp_split']} split"
 
 
 def _marked(cells: Sequence[str]) -> list[str]:

@@ -16,7 +16,6 @@ from mmsim.constants import MIGRATE_PASSES
 from mmsim.engine.scenario import Event
 from mmsim.engine.trace import Trace
 from mmsim.probe import migrate_returns
-from mmsim.views import sites
 from mmsim.views.svg import (
     BODY,
     INK,
@@ -82,34 +81,27 @@ class _Visit(NamedTuple):
     steps: list[Event]
     leaves: bool
 
-    def answer(self, step: str) -> tuple[object, ...]:
-        """What this step answered, as a tuple of none or one."""
-        return tuple(event.answer for event in self.steps if event.op.kind.name == step)
+    def answer(self, site: str) -> tuple[object, ...]:
+        """What the step at this site answered, as a tuple of none or one."""
+        return tuple(event.answer for event in self.steps if event.site == site)
 
 
 def _visits(trace: Trace) -> Iterator[_Visit]:
-    """Every turn, in order.  Which pfns are huge pages follows from the splits and allocations."""
-    huge = {pfn for pfn, folio in trace.state(0).world.folios.items() if folio.is_thp}
+    """Every turn, in order."""
     actor = main_actor(trace.scenario)
     now: _Visit | None = None
     for event in trace.events:
         if event.actor != actor:
             continue
-        name, site = event.op.kind.name, sites.site(event.local)
-        if site == sites.VISIT:
+        if event.site == "visit":
             if now is not None:
                 yield now
-            pfn = event.op.args[0]
-            now = _Visit(pfn, pfn in huge, [event], False)
-        elif site == sites.OUT and now is not None:
-            yield now._replace(leaves=sites.code_returned(event.local) < 0)
+            now = _Visit(event.op.args[0], event.told["huge"], [event], False)
+        elif event.site == "migrate.out" and now is not None:
+            yield now._replace(leaves=event.told["rc"] < 0)
             now = None
         elif now is not None:
             now.steps.append(event)
-        if name == "alloc_migration_target" and isinstance(event.answer, int):
-            huge |= {event.answer} if event.op.args[0] in huge else set()
-        if name == "__split_huge_page":
-            huge.discard(event.op.args[0])
     if now is not None:
         yield now
 
@@ -119,17 +111,16 @@ def taken(trace: Trace) -> Taken:
     found = Taken()
     waiting: dict[int, str] = {}  # pfn -> why it is on the list for another pass
     for visit in _visits(trace):
-        moved = bool(visit.answer("folio_migrate_mapping"))
+        moved = bool(visit.answer("move.freed"))
         if not visit.huge:
-            freed = visit.steps[0].answer == 1  # only the isolation was left
             found.pieces_visited += 1
-            found.pieces_moved += moved or freed
+            found.pieces_moved += moved
             continue
         found.visits += 1
         why = waiting.pop(visit.pfn, "")
         found.busy_again += why == "busy"
         found.stayed_again += why == "refused"
-        target = visit.answer("alloc_migration_target")
+        target = visit.answer("move.target")
         if target == (None,):
             _without_target(visit, found, waiting)
         elif target:
@@ -144,11 +135,11 @@ def taken(trace: Trace) -> Taken:
 
 def _without_target(visit: _Visit, found: Taken, waiting: dict[int, str]) -> None:
     found.no_target += 1
-    if sites.SPLIT_LOCK not in (sites.site(event.local) for event in visit.steps):
+    if not visit.answer("split.lock"):
         found.left += visit.leaves
         return
     found.tried += 1
-    looked, pieces = visit.answer("can_split_folio"), visit.answer("__split_huge_page")
+    looked, pieces = visit.answer("split.check"), visit.answer("split.cut")
     passed = bool(looked) and looked != (None,)
     found.look_ok += passed
     if pieces and isinstance(pieces[0], tuple):

@@ -13,7 +13,6 @@ from mmsim.engine.scenario import Event
 from mmsim.engine.trace import Moment
 from mmsim.mm.folio import ISOLATION, NEW_PAGE, Folio, expected_refs, extra_pins
 from mmsim.mm.world import World
-from mmsim.views import sites
 from mmsim.views.svg import (
     BAD,
     FILLS,
@@ -180,7 +179,7 @@ def check_at(moment: Moment) -> tuple[str, str]:
         if name == "can_split_folio":
             return SPLIT_CHECK, when
         if name == "folio_ref_freeze":
-            move = sites.site(local) == sites.MOVE_FREEZE
+            move = local.op is not None and local.op.site == "move.freeze"
             return (MOVE_FREEZE if move else SPLIT_FREEZE), when
     return "", IF
 

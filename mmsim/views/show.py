@@ -1,23 +1,116 @@
-"""Objects show themselves: a moment, a run or a situation as a picture, a text and a table.
+"""Values that show themselves: as a picture, a text and a table, in HTML and in plain text.
 
-`parts` says of what each is made; `install` tells IPython, so that a cell that ends with such an
-object shows it.  The engine knows nothing of this.
-"""
+Interface: Picture, Table, Shown, moment, parts, show, install, as_html, as_text
+
+What stands here is shown in a cell's output, inside a card, in print and on a page without a
+kernel.  `parts` says of what a moment, a run or a situation is made; `install` tells IPython, so
+that a cell that ends with one shows it.  The engine knows nothing of this."""
 
 from __future__ import annotations
 
 import sys
+import textwrap
+from base64 import b64encode
+from collections.abc import Callable, Iterable
 from functools import singledispatch
+from html import escape
 from typing import Any, NamedTuple
 
 from mmsim.engine.trace import Moment, Trace
 from mmsim.scenarios import Situation
 from mmsim.views.columns import columns_svg
-from mmsim.views.run import summary
-from mmsim.views.shown import Picture, Table, as_text, two_columns
+from mmsim.views.figures import Chart
+from mmsim.views.run import fold, summary
 from mmsim.views.state import state_svg, state_table
 from mmsim.views.tables import steps
 from mmsim.views.words import sentence
+
+# A cell of a table is not broken up to so many characters; a line of text has at most so many.
+UNBROKEN_MAX, LINE_MAX = 40, 96
+
+
+class Picture:
+    """An SVG with a text that stands for it where pictures can't be shown."""
+
+    def __init__(self, svg: str, words: str):
+        self.svg = svg
+        self.words = words
+
+    def __repr__(self) -> str:
+        return self.words
+
+    def _repr_svg_(self) -> str:
+        return self.svg
+
+
+class Table:
+    """A pandas table: text on the left, whole, each heading in a cell of its own.
+
+    `folded`: a line that opens the table, for one that says in words what a picture above shows.
+    """
+
+    def __init__(self, frame: Any, folded: str = ""):
+        self.frame = frame
+        self.folded = folded
+
+    def __repr__(self) -> str:
+        lines = str(self.frame.to_string())
+        if max(map(len, lines.splitlines())) <= LINE_MAX:
+            return lines
+        rows = self.frame.itertuples(name=None)
+        names = [str(name) for name in self.frame.columns]
+        told = []
+        for key, *cells in rows:
+            pairs = zip(names, cells, strict=True)
+            words = cells if len(names) == 1 else [f"{n} {c}" for n, c in pairs if str(c)]
+            told.append(as_text(f"- {key}: {'; '.join(map(str, words))}"))
+        return "\n".join(told)
+
+    def _repr_html_(self) -> str:
+        import pandas as pd
+
+        flat = self.frame.reset_index()
+        if isinstance(flat.columns, pd.MultiIndex):
+            flat.columns = [" · ".join(filter(None, map(str, name))) for name in flat.columns]
+        keys = self.frame.index.nlevels
+        head = "".join(_cell('th scope="col"', name) for name in flat.columns)
+        rows = [f"<thead><tr>{head}</tr></thead>"]
+        for row in flat.itertuples(index=False):
+            tags = ['th scope="row"'] * keys + ["td"] * (len(row) - keys)
+            rows.append(f"<tr>{''.join(map(_cell, tags, row))}</tr>")
+        table = f"<table>{''.join(rows)}</table>"
+        if not self.folded:
+            return table
+        return f"<details><summary>{escape(self.folded)}</summary>{table}</details>"
+
+
+def _cell(tag: str, content: object) -> str:
+    """One cell: a name or a number stays on its line, a sentence may take several."""
+    words = str(content)
+    wrap = "normal;min-width:15em" if len(words) > UNBROKEN_MAX else "nowrap"
+    style = f"text-align:left;white-space:{wrap};padding:0.3em 0.8em"
+    return f'<{tag} style="{style}">{escape(words)}</{tag[:2]}>'
+
+
+class Shown:
+    """What `make` returns, shown at the end of a cell: pictures, tables, sentences, or several."""
+
+    def __init__(self, make: Callable[[], Any]):
+        self.make = make
+
+    def __repr__(self) -> str:
+        return as_text(self.make())
+
+    def _repr_html_(self) -> str:
+        return as_html(self.make())
+
+
+def two_columns(rows: list[tuple[str, str]]) -> Any:
+    """Facts and their values as a table."""
+    import pandas as pd
+
+    index = pd.Index([name for name, _ in rows], name="what")
+    return pd.DataFrame({"value": [value for _, value in rows]}, index=index)
 
 
 class Parts(NamedTuple):
@@ -59,7 +152,7 @@ def show(value: Any, **how: Any) -> None:
     svg, words, table = parts(value, **how)
     display(Picture(svg, words))
     for line in words.splitlines():
-        print(as_text(line))
+        print(textwrap.fill(line, LINE_MAX, break_long_words=False, break_on_hyphens=False))
     display(Table(table, "The same as a table"))
 
 
@@ -70,3 +163,48 @@ def install() -> None:
     if shell is not None:
         for kind in (Moment, Trace, Situation):
             shell.display_formatter.ipython_display_formatter.for_type(kind, show)
+
+
+def moment(trace: Trace, row: int, *, region: str = "A") -> list[Picture | Table]:
+    """The state after a row of the run as the stepper shows it, and as a folded table."""
+    rows = fold(trace)
+    svg, words, table = parts(trace.at(rows[row - 1].end if row else 0), region=region)
+    return [Picture(svg, words), Table(table, "The picture as a table")]
+
+
+def as_html(shown: Any) -> str:
+    """A picture, chart, table, sentence, or several of them, as HTML that needs nothing else."""
+    if isinstance(shown, str):
+        return f"<p>{escape(shown)}</p>"
+    if isinstance(shown, Chart):
+        image = _image("png", shown.png(), shown.alt)
+        return image + as_html(shown.sentence) + as_html(shown.table)
+    if hasattr(shown, "_repr_svg_"):
+        return _image("svg+xml", shown._repr_svg_().encode(), repr(shown))
+    if hasattr(shown, "to_string"):
+        return Table(shown)._repr_html_()
+    if hasattr(shown, "_repr_html_"):
+        return str(shown._repr_html_())
+    if isinstance(shown, Iterable):
+        return "".join(map(as_html, shown))
+    return f"<pre>{escape(str(shown))}</pre>"
+
+
+def as_text(shown: Any) -> str:
+    """The same in plain text: a picture is its words."""
+    if isinstance(shown, str):
+        return textwrap.fill(shown, LINE_MAX, break_long_words=False, break_on_hyphens=False)
+    if isinstance(shown, Chart):
+        return f"{as_text(shown.sentence)}\n{as_text(shown.table)}"
+    if hasattr(shown, "_repr_svg_"):
+        return as_text(f"[Picture: {shown!r}]")
+    if hasattr(shown, "to_string"):
+        return repr(Table(shown))
+    if isinstance(shown, list | tuple):
+        return "\n\n".join(map(as_text, shown))
+    return str(shown)
+
+
+def _image(kind: str, content: bytes, words: str) -> str:
+    source = f"data:image/{kind};base64,{b64encode(content).decode()}"
+    return f'<img alt="{escape(words)}" src="{source}" style="max-width:100%">'

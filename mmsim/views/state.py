@@ -20,7 +20,6 @@ from typing import NamedTuple
 from mmsim.constants import HPAGE_PMD_NR
 from mmsim.engine.trace import Moment
 from mmsim.mm.world import World
-from mmsim.views import sites
 from mmsim.views.ledger import LEDGER_HIGH, as_text, describe, draw_ledger, ledger_at
 from mmsim.views.run import Row, changes, fold, moved_counters
 from mmsim.views.svg import (
@@ -425,12 +424,25 @@ WIDTH, HEIGHT = 1120.0, 600.0
 _EDGE, _LEFT, _TOP = 16.0, 476.0, 78.0
 
 
+def _round_and_pass(moment: Moment, actor: str) -> tuple[int, int] | None:
+    """The round and the pass of migrate_pages() that an actor is in; None if it is in none."""
+    for op in (
+        moment.local(actor).op,
+        *(e.op for e in reversed(moment.events) if e.actor == actor),
+    ):
+        if op is None or op.site == "migrate.end":
+            return None
+        if "pass_" in op.told:
+            return op.told["round_"], op.told["pass_"]
+    return None
+
+
 def _note(moment: Moment) -> str:
     """Scenario and version, and which pass of which round the main actor is in."""
     scenario = moment.scenario
     version = getattr(scenario, "version", None)
     words = [scenario.name] + ([f"version {version.name}"] if version is not None else [])
-    found = sites.round_and_pass(moment, main_actor(scenario))
+    found = _round_and_pass(moment, main_actor(scenario))
     if found is not None:
         words.append("round {}, pass {}".format(*found))
     return "  ·  ".join(words)

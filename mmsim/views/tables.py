@@ -20,7 +20,6 @@ from mmsim.engine.trace import Trace
 from mmsim.ftrace import Row
 from mmsim.ftracefile import RealTrace
 from mmsim.mm.migration_target import NONE
-from mmsim.probe import returned
 from mmsim.scenarios import Situation, vfio_map
 from mmsim.views.run import changes, fold
 from mmsim.views.words import call
@@ -58,8 +57,8 @@ def ended(run: Situation) -> tuple[State, str]:
         except StopIteration:
             return state, in_a_row(codes) or "not called"
         state, event = run.step(state, move, keep=False)
-        if event.op.kind.name == "trace_mm_migrate_pages":
-            codes.append(errno.name(returned(event, "migrate_pages")))
+        if event.site == "migrate.end":
+            codes.append(errno.name(event.told["rc"]))
 
 
 def in_a_row(codes: Sequence[str]) -> str:

@@ -289,8 +289,9 @@ def _refused(s: Step) -> str:
 
 
 def _accepted(s: Step) -> str:
-    rc, expected = s.answer
-    return f"it fails with {errno.name(rc)}" if rc else f"it will accept exactly {expected}"
+    if s.answer < 0:
+        return f"it fails with {errno.name(s.answer)}"
+    return f"it will accept exactly {s.answer}"
 
 
 def _fails(s: Step) -> str:
@@ -430,11 +431,11 @@ OPS: dict[str, Row] = {
     ),
     "folio_mapped": Row("is {it} mapped?"),
     "try_to_migrate": Row("replace the mappings of {it} by migration entries"),
-    "begin_move": Row(
+    "folio_expected_refs": Row(
         "ask how many references {it} may have",
         _accepted,
         function="move_to_new_folio",
-        reads=lambda s: errno.name(s.answer[0]) if s.answer[0] else f"expect {s.answer[1]}",
+        reads=lambda s: errno.name(s.answer) if s.answer < 0 else f"expect {s.answer}",
         may={"ok": "the file agrees"},
     ),
     "folio_migrate_mapping": Row(

@@ -13,7 +13,7 @@ from typing import Any
 import ipywidgets as w
 
 from mmsim.lessons.card import ONLY, Card, marked, marked_line, options, said
-from mmsim.views.shown import as_html
+from mmsim.views.show import as_html
 
 WIDE = 24  # characters of a choice that no longer fits on a button
 # What is chosen is framed and bold, so that its colour is not the only cue.

@@ -12,7 +12,7 @@ import ipywidgets as w
 from mmsim.diagnose import diagnose
 from mmsim.mm.versions import POLICIES, VERSIONS
 from mmsim.views.diagnosis import GROUPS_FEW, report
-from mmsim.views.shown import LINE_MAX
+from mmsim.views.show import LINE_MAX
 from mmsim.views.svg import INK, LINE, MONO, PAPER
 from mmsim.widgets.display import After, locked
 

@@ -28,11 +28,10 @@ from mmsim.views.figures import Chart
 from mmsim.views.pasted import machine
 from mmsim.views.practice import worked
 from mmsim.views.run import fold, step_table, summary
-from mmsim.views.shown import Picture, Table, moment
+from mmsim.views.show import LINE_MAX, Picture, Table, moment
 
 LOCKED = "Shown once {what}; then run this cell again."
 After = Prediction | str | None
-LINE_MAX = 96
 
 
 def locked(after: After) -> bool:
@@ -55,8 +54,7 @@ def show_state(trace: Trace, row: int = -1, *, region: str = "A", after: After =
     """The state after a row of the run (negative: from the end), as the stepper shows it."""
     if locked(after):
         return
-    rows = fold(trace)
-    row = row if row >= 0 else len(rows) + 1 + row
+    row = row if row >= 0 else len(fold(trace)) + 1 + row
     for shown in moment(trace, row, region=region):
         display(shown)
 

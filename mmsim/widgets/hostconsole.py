@@ -18,7 +18,7 @@ from mmsim.lessons import Prediction
 from mmsim.mm.zone import Zone
 from mmsim.scenarios.hosts import HOST_KNOBS, Host
 from mmsim.views.memory import fates_table, memory
-from mmsim.views.shown import Table
+from mmsim.views.show import Table
 from mmsim.widgets.asking import AskingConsole
 
 SIZES = {"16 MiB": 16, "64 MiB": 64, "1 GiB": 1024, "4 GiB": 4096, "1 TiB": 1 << 20}

@@ -16,7 +16,7 @@ import ipywidgets as w
 from mmsim.constants import HPAGE_PMD_ORDER, MAX_ORDER
 from mmsim.scenarios.hosts import host, proc_text
 from mmsim.views.pasted import machine
-from mmsim.views.shown import Table
+from mmsim.views.show import Table
 
 HELP = (
     "Paste what <code>cat /proc/buddyinfo</code>, <code>sudo cat /proc/pagetypeinfo</code> or "

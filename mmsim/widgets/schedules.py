@@ -17,7 +17,7 @@ from mmsim.practice import game, levels
 from mmsim.scenarios import Situation
 from mmsim.views import chances, tree
 from mmsim.views.columns import columns_svg
-from mmsim.views.shown import Picture
+from mmsim.views.show import Picture
 from mmsim.views.treefold import fold
 from mmsim.views.words import sentence
 from mmsim.widgets.display import After, locked, say, show_table

@@ -141,7 +141,7 @@ show_table(counters_of_runs(four_runs), after=guess)
 # %% tags=["solution", "check"]
 assert list(happened.values()) == [0, 1, 1, 1]
 busy = four_runs["free huge page, stranger"]
-assert [event.op.kind.name for event in busy.events].count("begin_move") == 10
+assert [event.op.kind.name for event in busy.events].count("folio_expected_refs") == 10
 assert counters_of(busy)["thp_split_page_failed"] == 0
 numa = vfio_map(reason="numa_misplaced").run()
 assert counters_of(numa) == {"thp_migration_fail": 1, "thp_split_page_failed": 0}

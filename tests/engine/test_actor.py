@@ -51,14 +51,6 @@ def test_an_older_place_can_be_left_another_way():
     assert root.after(9, remember=False) is not root.after(9, remember=False)
 
 
-def test_variables_are_read_from_the_named_function():
-    second = program(outer).root.after(5)
-    assert second.variable("outer", "value") == 6
-    assert second.variable("outer", "nonsense") is None
-    assert second.variable("inner", "value") is None
-    assert program(outer).root.variable("inner", "cell") == "x"
-
-
 def test_a_path_without_steps_is_finished_at_once():
     def path():
         return 3

@@ -319,7 +319,7 @@ def test_a_failed_move_restores_the_mappings():
     ],
 )
 def test_what_becomes_of_an_error_of_the_move(error, rc, passes, counts):
-    ran = run("v3", page(), faults={("P", "begin_move"): ((None, error),)})
+    ran = run("v3", page(), faults={("P", "folio_expected_refs"): ((None, error),)})
     assert (ran.rc, ran.passes, ran.counts) == (rc, passes, counts)
     assert len(ran.left) == 1
     assert ran.world.folio(PFN).mapcount == 1

@@ -21,7 +21,7 @@ def test_a_page_in_a_batch_that_keeps_its_flag_stays(version):
     situation = lru_batch(version)
     run = situation.run()
     assert situation.outcome(run.last) == SINGLE
-    moves = [event for event in run.events if event.op.kind.name == "begin_move"]
+    moves = [event for event in run.events if event.op.kind.name == "folio_expected_refs"]
     assert len(moves) == 10 + 1  # the page in the batch in every pass, the other one once
     assert run.last.world.vmstat["pgmigrate_fail"] == 1
 
