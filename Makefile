@@ -36,7 +36,7 @@ notebooks-test: venv-test ## only the lessons: run each and compare with its sto
 	@tests/run.sh $(TEST) notebooks
 
 notebooks: venv-test ## write the lessons from their text sources, with outputs
-	@$(TEST)/bin/python notebooks/build.py
+	@$(TEST)/bin/python tools/build_lessons.py
 
 bench: venv-test ## measure against the budgets, as ratios to a baseline of the same run
 	@$(TEST)/bin/python -m benchmarks

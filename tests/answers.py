@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from mmsim.lessons.the_report import QUESTIONS
 from mmsim.practice.benches import workbench
 from mmsim.practice.loans import lending
 from mmsim.practice.unnamed import LABELS
 from mmsim.scenarios import vfio_map
 from mmsim.scenarios.hosts import host
 from mmsim.scenarios.split_race import CLAIMS
-from mmsim.tasks.lesson_00 import QUESTIONS
 from mmsim.tasks.lesson_04 import RESCUES
 from mmsim.tasks.lesson_05_search import MUTANTS
 from mmsim.tasks.lesson_06 import CALLERS, ENDS, PROMISES
@@ -49,8 +49,6 @@ def drain_then_wait(attempt):
 
 
 RIGHT = {
-    "00.ranking": ["writeback", "nomem", "truncated", "reference"],
-    "00.ruled_out": {"reference": False, "truncated": False, "nomem": False, "writeback": True},
     "01.recall": {"call": "b", "leave": "c", "out": "d"},
     "01.faded": FADED,
     "01.equation": {"seed": 3, **PAGES},
@@ -59,7 +57,6 @@ RIGHT = {
     "01.kinds": STAYS,
     "01.leak": {"seed": 9, "holder": "fault", "step": 14},
     "01.expected_refs": expected_refs,
-    "00.pretest": dict.fromkeys(QUESTIONS, True),
     "02.recall": {"error": "a", "count": "b", "stays": "c"},
     "02.borrowers": BORROWERS,
     "02.half": {"a": "CMA", "b": "ordinary", "c": "CMA", "d": "ordinary"},
@@ -145,8 +142,6 @@ RIGHT = {
     "09.posttest": {name: name in ("window", "code") for name in POSTTEST},
 }
 WRONG = {
-    "00.ranking": ["reference", "reference", "nomem", "writeback"],
-    "00.ruled_out": {"reference": True, "truncated": False, "nomem": False, "writeback": True},
     "01.recall": {"call": "b", "leave": "c", "out": "a"},
     "01.faded": {**FADED, "expected": 515},
     "01.equation": {"seed": 3, **PAGES, "d": (5, 6)},

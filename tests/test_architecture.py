@@ -74,8 +74,12 @@ FLOORS = {
     "ftrace*.py": 5,
     "probe.py": 5,
     "practice/": 5,
-    "tasks/": 5,
-    "lessons.py": 5,
+    "tasks/": 6,
+    "lessons/__init__.py": 5,
+    "lessons/card.py": 5,
+    "lessons/form.py": 5,
+    "lessons/prediction.py": 5,
+    "lessons/": 6,
     "series.py": 5,
     "checks.py": 5,
     "views/": 5,
@@ -234,7 +238,8 @@ def test_everything_but_the_widgets_imports_without_third_party_packages():
 @pytest.mark.parametrize("name", NAMES)
 def test_a_file_can_be_printed(name):
     lines = (PACKAGE / name).read_text(encoding="utf-8").splitlines()
-    assert len(lines) <= LINES_MAX or name in MAY_BE_LARGER
+    # A lesson's module is as long as its cards and what serves only them.
+    assert len(lines) <= LINES_MAX or name in MAY_BE_LARGER or name.startswith("lessons/")
     assert [f"{name}:{i}" for i, line in enumerate(lines, 1) if len(line) > COLUMNS_MAX] == []
 
 

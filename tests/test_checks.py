@@ -13,7 +13,6 @@ from answers import (
 from mmsim import checks
 from mmsim.checks import TASKS, check, hint, judge
 from mmsim.scenarios import vfio_map
-from mmsim.tasks.lesson_00 import QUESTIONS
 from mmsim.widgets import show_table
 
 
@@ -66,16 +65,8 @@ def test_nothing_handed_in_is_not_attempted(name, empty):
         ("01.faded", {**FADED, "mappings": "3"}, "mappings should be a whole number, not '3'"),
         ("01.faded", {**FADED, "mappings": True}, "mappings should be a whole number, not True"),
         ("01.kinds", {**STAYS, "mapping": "long"}, "mapping can be 'temporary', 'long-term', not"),
-        ("00.ruled_out", {"reference": "no"}, "missing: truncated, nomem, writeback"),
-        ("00.ruled_out", {"wirteback": True}, "did you mean 'writeback'"),
         ("04.left", {("base", "mapped"): True}, "missing: ('base', 'not split'), ('base', 'piece"),
-        ("00.ruled_out", [True], "write a dict with the parts reference,"),
-        ("00.pretest", {**dict.fromkeys(QUESTIONS, True), "ten": 1}, "ten should be True or False"),
         ("01.vote", 5, "the answer can be 'a', 'b', 'c', 'd', not 5"),
-        ("00.ruled_out", 5, "write a dict with the parts reference, truncated, nomem, writeback, "),
-        ("00.ruled_out", 5, "not an int"),
-        ("00.ranking", "nomem", "the answer should be a list of the four suspects' names"),
-        ("00.ranking", set(RIGHT["00.ranking"]), "a list of the four suspects' names"),
         ("04.order", "lock look", "the answer should be a list of step names in order, not"),
         ("01.leak", {"seed": 9, "holder": "fault", "step": "14"}, "step should be a whole number"),
         ("01.leak", {"seed": 9, "holder": "fault", "step": "14"}, "not '14'"),
@@ -83,7 +74,7 @@ def test_nothing_handed_in_is_not_attempted(name, empty):
         ("01.equation", case_a("515"), "a should be a list of 2, not '515'"),
         ("01.equation", case_a((515, 517, 2)), "a should be a list of 2, not (515, 517, 2)"),
         ("01.equation", case_a(("515", 517)), "each of a should be a whole number, not '515'"),
-        ("09.fitting", {"seed": 1, "fitting": "nomem"}, "fitting should be a list, not 'nomem'"),
+        ("09.fitting", {"seed": 1, "fitting": 5}, "fitting should be a list, not 5"),
         ("02.one", 50, "the answer should be lending(cma=..., free=...)"),
         ("02.one", {"cma": 50}, "the answer should be lending(cma=..., free=...)"),
         ("03.healthy", 50, "the answer should be host(cma=..., used=...)"),
@@ -102,7 +93,6 @@ def test_a_wrong_form_is_not_called_a_wrong_answer(name, answer, told):
         ("01.vote", "D"),
         ("01.kinds", {name: stays.title() for name, stays in STAYS.items()}),
         ("01.kinds", {name: stays.replace("-", " ") for name, stays in STAYS.items()}),
-        ("00.ranking", tuple(RIGHT["00.ranking"])),
         ("04.order", tuple(RIGHT["04.order"])),
         ("01.equation", case_a([515, 517])),
         ("09.fitting", {"seed": 1, "fitting": ("truncated", "nomem")}),

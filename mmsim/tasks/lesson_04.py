@@ -7,10 +7,10 @@ from typing import Any
 from mmsim.checks import FormError, Verdict, failed, letters, passed, task
 from mmsim.engine.trace import Trace
 from mmsim.lessons import counters_of, ran
+from mmsim.lessons.the_report import QUESTIONS
 from mmsim.mm.migration_target import AVAILABLE
 from mmsim.practice.benches import workbench
 from mmsim.scenarios import Situation, vfio_map
-from mmsim.tasks.lesson_00 import QUESTIONS
 
 SPLIT_STEPS = ("lock", "look", "unmap", "freeze", "cut", "unlock")
 DISTRACTORS = ("pin", "wait")

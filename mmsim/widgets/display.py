@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable
-from html import escape
 from typing import Any
 
 from IPython.display import Image, display
@@ -24,69 +23,16 @@ from mmsim.mm.zone import Zone
 from mmsim.practice.benches import Bench
 from mmsim.practice.loans import Lending
 from mmsim.units import HPAGE_PMD_ORDER
-from mmsim.views import account, flow, lending, memory, picture, side_by_side, story, text, windows
+from mmsim.views import account, flow, lending, memory, side_by_side, text, windows
 from mmsim.views.figures import Chart
 from mmsim.views.fold import fold_once
 from mmsim.views.pasted import machine
 from mmsim.views.practice import worked
+from mmsim.views.shown import Picture, Table, moment
 
 LOCKED = "Shown once {what}; then run this cell again."
 After = Prediction | str | None
-# A cell of a table is not broken up to so many characters; a printed line has at most so many.
-UNBROKEN_MAX, LINE_MAX = 40, 96
-
-
-class Picture:
-    """An SVG with a text that stands for it where pictures can't be shown."""
-
-    def __init__(self, svg: str, words: str):
-        self.svg = svg
-        self.words = words
-
-    def __repr__(self) -> str:
-        return self.words
-
-    def _repr_svg_(self) -> str:
-        return self.svg
-
-
-class Table:
-    """A pandas table: text on the left, whole, each heading in a cell of its own.
-
-    `folded`: a line that opens the table, for one that says in words what a picture above shows.
-    """
-
-    def __init__(self, frame: Any, folded: str = ""):
-        self.frame = frame
-        self.folded = folded
-
-    def __repr__(self) -> str:
-        return str(self.frame.to_string())
-
-    def _repr_html_(self) -> str:
-        import pandas as pd
-
-        flat = self.frame.reset_index()
-        if isinstance(flat.columns, pd.MultiIndex):
-            flat.columns = [" · ".join(filter(None, map(str, name))) for name in flat.columns]
-        keys = self.frame.index.nlevels
-        head = "".join(_cell('th scope="col"', name) for name in flat.columns)
-        rows = [f"<thead><tr>{head}</tr></thead>"]
-        for row in flat.itertuples(index=False):
-            tags = ['th scope="row"'] * keys + ["td"] * (len(row) - keys)
-            rows.append(f"<tr>{''.join(map(_cell, tags, row))}</tr>")
-        table = f"<table>{''.join(rows)}</table>"
-        if not self.folded:
-            return table
-        return f"<details><summary>{escape(self.folded)}</summary>{table}</details>"
-
-
-def _cell(tag: str, content: object) -> str:
-    """One cell: a name or a number stays on its line, a sentence may take several."""
-    words = str(content)
-    wrap = "normal;min-width:15em" if len(words) > UNBROKEN_MAX else "nowrap"
-    style = f"text-align:left;white-space:{wrap};padding:0.3em 0.8em"
-    return f'<{tag} style="{style}">{escape(words)}</{tag[:2]}>'
+LINE_MAX = 96
 
 
 def locked(after: After) -> bool:
@@ -111,10 +57,8 @@ def show_state(trace: Trace, row: int = -1, *, region: str = "A", after: After =
         return
     rows = fold_once(trace)
     row = row if row >= 0 else len(rows) + 1 + row
-    position = rows[row - 1].end if row else 0
-    svg = picture.state_svg(trace, position, region=region)
-    display(Picture(svg, text.sentence(trace, position)))
-    display(Table(_two_columns(picture.state_table(trace, position)), "The picture as a table"))
+    for shown in moment(trace, row, region=region):
+        display(shown)
 
 
 def show_ledger(bench: Bench, *, after: After = None) -> None:
@@ -181,13 +125,6 @@ def show_memory(
     show_table(seen.zones)
 
 
-def _two_columns(rows: list[tuple[str, str]]) -> Any:
-    import pandas as pd
-
-    index = pd.Index([name for name, _ in rows], name="what")
-    return pd.DataFrame({"value": [value for _, value in rows]}, index=index)
-
-
 def show_trace(trace: Trace, *, width: int = 100, after: After = None) -> None:
     """The whole run as text: every step, then what came of it."""
     if not locked(after):
@@ -248,8 +185,3 @@ def show_side_by_side(old: str, new: str, *, after: After = None) -> None:
         words = side_by_side.side_by_side_sentence(old, new)
         display(Picture(side_by_side.side_by_side_svg(old, new), words))
         print(words)
-
-
-def show_story() -> None:
-    """The report as a row of pictures."""
-    display(Picture(story.story_svg(), story.story_sentence()))

@@ -18,8 +18,8 @@ from mmsim.mm.zone import Zone
 from mmsim.scenarios.hosts import HOST_KNOBS, Host
 from mmsim.units import HPAGE_PMD_ORDER, MAX_ORDER
 from mmsim.views.memory import fates_table, memory
+from mmsim.views.shown import Table
 from mmsim.widgets.asking import AskingConsole
-from mmsim.widgets.display import Table
 
 SIZES = {"16 MiB": 16, "64 MiB": 64, "1 GiB": 1024, "4 GiB": 4096, "1 TiB": 1 << 20}
 ORDER = "order"

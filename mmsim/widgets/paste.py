@@ -16,7 +16,7 @@ import ipywidgets as w
 from mmsim.scenarios.hosts import host, proc_text
 from mmsim.units import HPAGE_PMD_ORDER, MAX_ORDER
 from mmsim.views.pasted import machine
-from mmsim.widgets.display import Table
+from mmsim.views.shown import Table
 
 HELP = (
     "Paste what <code>cat /proc/buddyinfo</code>, <code>sudo cat /proc/pagetypeinfo</code> or "

@@ -19,8 +19,9 @@ from mmsim.scenarios import Situation
 from mmsim.views import chances, tree
 from mmsim.views.columns import columns_svg
 from mmsim.views.sentences import sentence
+from mmsim.views.shown import Picture
 from mmsim.views.treefold import fold
-from mmsim.widgets.display import After, Picture, locked, say, show_table
+from mmsim.widgets.display import After, locked, say, show_table
 
 SEED = 0
 

@@ -10,25 +10,28 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from mmsim.lessons.the_report import QUESTIONS
 from mmsim.practice.mutants import CONTRADICTION
 from mmsim.scenarios.split_race import CLAIMS
-from mmsim.tasks.lesson_00 import QUESTIONS
 from mmsim.tasks.lesson_05_search import DEATHS
 from mmsim.tasks.lesson_09 import POSTTEST
 
 HERE = Path(__file__).resolve().parents[2] / "notebooks"
-SOURCES = sorted((HERE / "source").glob("[0-9]*.py"))
 EDITIONS = ("student", "solution")
 CODE_LINES_MAX = 12
 TWINS = r"\b(play|show_(state|ledger|lending|zone|memory|flow|table|chart|chances|tree))\("
 
-spec = importlib.util.spec_from_file_location("build", HERE / "build.py")
+SCRIPT = HERE.parent / "tools" / "build_lessons.py"
+spec = importlib.util.spec_from_file_location("build_lessons", SCRIPT)
 build = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(build)
+SOURCES = build.sources([])
+OLD = [source for source in SOURCES if source.suffix == ".py"]
+NEW = [source for source in SOURCES if source.suffix == ".md"]
 
 
 def stored(source, which):
-    path = build.EDITIONS[which] / f"{source.stem}.ipynb"
+    path = build.EDITIONS[which] / f"{build.stem(source)}.ipynb"
     return nbformat.read(path, as_version=4)
 
 
@@ -40,14 +43,18 @@ def code_cells(source, which):
     return [cell for cell in stored(source, which).cells if cell.cell_type == "code"]
 
 
-each_lesson = pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+each_lesson = pytest.mark.parametrize("source", SOURCES, ids=build.stem)
+each_old = pytest.mark.parametrize("source", OLD, ids=build.stem)
+each_new = pytest.mark.parametrize("source", NEW, ids=build.stem)
 each_edition = pytest.mark.parametrize("which", EDITIONS)
 
 
 def test_there_are_lessons_and_nothing_else():
-    assert [path.stem[:2] for path in SOURCES] == [f"{number:02}" for number in range(10)]
+    numbers = [build.stem(path)[:2] for path in SOURCES]
+    assert numbers[0] == "00"
+    assert len(SOURCES) >= 10
     for folder in build.EDITIONS.values():
-        assert sorted(p.stem for p in folder.glob("*.ipynb")) == [p.stem for p in SOURCES]
+        assert sorted(p.stem for p in folder.glob("*.ipynb")) == list(map(build.stem, SOURCES))
 
 
 @each_lesson
@@ -77,7 +84,7 @@ def test_every_cell_was_run_in_order_and_outputs_are_kept(source, which):
 @each_lesson
 @each_edition
 def test_outputs_are_small_and_name_no_machine(source, which):
-    path = build.EDITIONS[which] / f"{source.stem}.ipynb"
+    path = build.EDITIONS[which] / f"{build.stem(source)}.ipynb"
     text = path.read_text(encoding="utf-8")
     assert len(text) < 1_000_000
     assert not re.search(r"/(home|root|tmp)/|0x7f[0-9a-f]{6,}", text)
@@ -96,7 +103,7 @@ def test_cells_are_thin(source):
             assert "ipywidgets" not in cell.source
 
 
-@each_lesson
+@each_old
 def test_the_first_code_cell_only_imports_mmsim(source):
     body = ast.parse(code_cells(source, "student")[0].source).body
     imports = [node for node in body if isinstance(node, ast.ImportFrom)]
@@ -105,7 +112,37 @@ def test_the_first_code_cell_only_imports_mmsim(source):
     assert len(body) - len(imports) == 1  # and says that all is well
 
 
-@each_lesson
+@each_new
+def test_the_first_code_cell_imports_the_lesson_and_what_is_typed(source):
+    """One import of the cards, at most one of names, and each name is used further down."""
+    first, *others = [cell.source for cell in code_cells(source, "student")]
+    *names, lesson = ast.parse(first).body
+    assert ast.unparse(lesson) == f"from mmsim.lessons import {source.stem} as lesson"
+    assert len(names) <= 1
+    typed = "\n".join([*others, *(cell.source for cell in code_cells(source, "solution"))])
+    for node in names:
+        assert isinstance(node, ast.ImportFrom)
+        assert node.module == "mmsim"
+        assert all(re.search(rf"\b{alias.name}\(", typed) for alias in node.names)
+
+
+@each_new
+def test_a_new_lesson_has_small_cells_and_no_plumbing(source):
+    for which in EDITIONS:
+        for cell in code_cells(source, which):
+            assert len(cell.source.splitlines()) <= 8
+            assert not re.search(r"\bassert\b|\bcheck\(|\bhint\(|Prediction|\bshow_", cell.source)
+            assert not {*tags(cell)} - {*EDITIONS}
+
+
+@each_new
+def test_every_placeholder_is_filled_in(source):
+    for which in EDITIONS:
+        for cell in stored(source, which).cells:
+            assert cell.cell_type == "code" or not re.search(r"\{\{|\}\}", cell.source)
+
+
+@each_old
 def test_a_widget_is_followed_by_a_twin_without_one(source):
     cells = code_cells(source, "solution")
     for number, cell in enumerate(cells):
@@ -114,7 +151,7 @@ def test_a_widget_is_followed_by_a_twin_without_one(source):
             assert re.search(TWINS, after), cell.source
 
 
-@each_lesson
+@each_old
 def test_editions_differ_only_in_their_tagged_cells(source):
     def common(which):
         shared = [c for c in stored(source, which).cells if not {*tags(c)} & {*EDITIONS}]
@@ -127,7 +164,7 @@ def test_editions_differ_only_in_their_tagged_cells(source):
     assert marked["solution"] >= marked["student"] > 3
 
 
-@each_lesson
+@each_old
 def test_student_tasks_are_open_and_solutions_pass(source):
     def said(which):
         outputs = [o for cell in code_cells(source, which) for o in cell.outputs]
@@ -166,7 +203,7 @@ def test_cells_that_only_assert_print_nothing(source):
         assert all(c.outputs == [] for c in code_cells(source, which) if "check" in tags(c))
 
 
-@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("source", SOURCES, ids=build.stem)
 def test_what_is_asserted_does_not_answer_the_task_above_it(source):
     """An export shows these cells too: none stands between a task and the next paragraph."""
     below_a_task = False
@@ -175,7 +212,7 @@ def test_what_is_asserted_does_not_answer_the_task_above_it(source):
         below_a_task = cell.cell_type == "code" and (below_a_task or "student" in tags(cell))
 
 
-@each_lesson
+@each_old
 def test_the_answers_are_not_in_the_student_edition(source):
     """A picture that would give a prediction away is locked until it is stored."""
     shown = [
@@ -199,9 +236,8 @@ def test_what_is_locked_has_its_key_further_up(source):
     assert "Shown once" not in "".join(said)
 
 
-@pytest.mark.parametrize("lesson", ["00_the_report", "04_migrate_or_split"])
-def test_the_statements_are_the_ones_that_are_judged(lesson):
-    text = (HERE / "source" / f"{lesson}.py").read_text(encoding="utf-8")
+def test_the_statements_are_the_ones_that_are_judged():
+    text = (HERE / "source" / "04_migrate_or_split.py").read_text(encoding="utf-8")
     for name, statement in QUESTIONS.items():
         assert text.count(f"# | `{name}` | {statement} |") == 1
 

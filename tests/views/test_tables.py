@@ -5,7 +5,6 @@ from __future__ import annotations
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import vfio_map
 from mmsim.views.decision_tables import decision_table
-from mmsim.views.suspects import TOLD, failed_pin, suspects, suspects_tried
 from mmsim.views.tables import counters_by_version, measured_table, retry_table
 
 OUT = "exit -ENOMEM"
@@ -88,36 +87,6 @@ def test_measured_table_names_the_result():
     assert table.loc["pgmigrate_fail"].tolist() == [512]
 
 
-def test_suspects_are_tried_once_they_are_judged():
-    names = list(suspects().index)
-    assert isinstance(suspects_tried(dict.fromkeys(names)), str)
-    table = suspects_tried(dict.fromkeys(names, True))
-    out = table["against the report"].str.contains("ruled out")
-    assert [name for name in names if out[name]] == ["writeback"]
-
-
-def test_the_failed_pin_in_plain_words_is_the_run():
-    """Each of its sentences is an answer that the step gave, and no counter is left out."""
-    trace = vfio_map().run()
-    table = failed_pin(trace)
-    assert table["what happens"].tolist() == list(TOLD.values())
-    said = {event.op.kind.name: event.answer for event in trace.events}
-    assert not said["is_longterm_pinnable_page"]
-    assert said["alloc_migration_target"] is None
-    assert not said["can_split_folio"]
-    assert trace.results["pin"] == -12
-    counted = ", ".join(filter(None, table["counted"])).split(", ")
-    end = trace.last.world.vmstat
-    assert sorted(counted) == sorted(f"{name} +{n}" for name, n in end.items() if n)
-
-
-def test_a_bet_stands_beside_what_the_model_counts():
-    names = list(suspects().index)
-    tried = suspects_tried(dict.fromkeys(names, True), ["nomem", "truncated", None, "x"])
-    assert tried["your bet"].tolist() == ["none", 2, 1, "none"]
-    assert "your bet" not in suspects_tried(dict.fromkeys(names, True))
-
-
 def test_every_table_has_a_named_index():
-    for table in (decision_table(("base",)), retry_table(("base",), released=(0,)), suspects()):
+    for table in (decision_table(("base",)), retry_table(("base",), released=(0,))):
         assert all(table.index.names)

@@ -1,0 +1,361 @@
+"""The card: one activity of a lesson in one cell.
+
+Interface: Card, keyed, marked
+
+A card holds a question, what the model says to it, what is unlocked by an answer, the reason and
+the hints.  A prediction, a check, a bet and a reveal are all cards; they differ in what is given:
+
+| given | the card is |
+| --- | --- |
+| `outcome` | a prediction: once stored, "you said 1 · it was 512" |
+| `judge` | a check: a wrong answer gets a reason, a second one the outcome, and it stays open |
+| neither | a bet: noted, not judged |
+| no `parts` and no `judge` | a reveal: shown as soon as the cards in `needs` are answered |
+
+`_repr_mimebundle_` gives a widget where there is one, and always the same card as text and HTML."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from html import escape
+from typing import Any, cast
+
+from mmsim.lessons.form import (
+    Allowed,
+    Choices,
+    FormError,
+    Parts,
+    Verdict,
+    failed,
+    passed,
+    read,
+    still_open,
+    unanswered,
+)
+from mmsim.views.shown import as_html, as_text
+
+ONLY = "answer"  # the name of the part of a card that has a single one
+AGAIN = "Try once more; after a second wrong answer the card says how it is."
+GOOD, BAD = "#00664A", "#A33D00"
+
+Words = str | Callable[[], str]
+
+
+class Card:
+    """One activity.  What is callable is asked when it is needed, so it may ask the model.
+
+    `question`: its first line is one sentence, which stays when the question is folded.
+    `parts`: what is asked, with choices or types; `labels`: words beside a part's choices.
+    `form`: what an answer looks like that is written as code.
+    `why`: the reason, told with the outcome.  `still`: pictures and tables, shown once answered.
+    `play`: the widget that takes the place of `still` where there are widgets.
+    `solution`: a right answer, if it is not the outcome.  `needs`: cards to be answered before."""
+
+    def __init__(
+        self,
+        name: str,
+        question: str,
+        parts: Parts | Allowed | None = None,
+        *,
+        labels: Mapping[Any, str] | None = None,
+        form: str = "",
+        outcome: Callable[[], Any] | None = None,
+        judge: Callable[[Any], Verdict] | None = None,
+        why: Words = "",
+        hints: Sequence[str] = (),
+        solution: Any = None,
+        still: Callable[[], Any] | None = None,
+        play: Callable[[], Any] | None = None,
+        needs: Sequence[Card] = (),
+    ) -> None:
+        self.name = name
+        self.headline, _, self.text = question.strip().partition("\n")
+        named = isinstance(parts, Mapping) and not isinstance(parts, Choices)
+        self.single = parts is not None and not named
+        self.allowed = parts
+        self.parts = cast("Parts", {ONLY: parts} if self.single else parts or {})
+        self.labels = labels or {}
+        self.form, self.outcome, self.judge, self.why = form, outcome, judge, why
+        self.hints, self.solution = tuple(hints), solution
+        self.still, self.play, self.needs = still, play, tuple(needs)
+        self._views: list[Callable[[], None]] = []
+        for need in needs:
+            need.on_change(self.changed)
+        self.forget()
+
+    def forget(self) -> None:
+        """Open the card again, as if nothing had been answered."""
+        self.first: Any = None
+        self.stored: Any = None
+        self.verdict = Verdict("not attempted", "")
+        self.wrong = self.hinted = 0
+        self._unlocked = False
+        self.problem = ""
+
+    # -- states
+
+    @property
+    def asks(self) -> bool:
+        """Is anything asked, or is this a reveal?"""
+        return bool(self.parts) or self.judge is not None
+
+    @property
+    def settled(self) -> bool:
+        """Is there an answer that need not be asked for again?"""
+        return self.verdict.state == "passed" if self.asks else self.unlocked
+
+    @property
+    def unlocked(self) -> bool:
+        """May what the answer unlocks be shown?  A check shows it at the second wrong answer."""
+        if not self.asks:
+            return all(need.unlocked for need in self.needs)
+        return self._unlocked
+
+    # -- answering
+
+    def answer(self, *values: Any, **parts: Any) -> Card:
+        """Do what Store does: the parts by name, in a dict, in order, or the one value."""
+        self._take(values[0] if len(values) == 1 else list(values) or parts)
+        self.changed()
+        return self
+
+    __call__ = answer
+
+    def _take(self, given: Any) -> None:
+        self.problem = ""
+        if not self.asks:
+            self.problem = "Nothing is asked here."
+        elif not all(need.unlocked for need in self.needs):
+            self.problem = f"{self._waits()} Nothing is stored yet."
+        elif unanswered(given):
+            left = still_open(given)
+            self.problem = f"Not stored: {left} is still open." if left else ""
+        else:
+            try:
+                self._settle(*self._judged(self._read(given)))
+            except FormError as error:
+                self.problem = f"Not stored: {error}."
+            except Exception as error:
+                # Whatever is handed in: say what was expected instead of showing a traceback.
+                kind = type(given).__name__
+                wanted = f" The answer is {self.form}." if self.form else ""
+                self.problem = f"Not stored: this {kind} could not be used ({error}).{wanted}"
+
+    def _read(self, given: Any) -> Any:
+        if self.allowed is None:
+            return given
+        if self.single:
+            if isinstance(given, dict) and set(given) == {ONLY}:
+                given = given[ONLY]
+            return read(given, self.allowed, self.form)
+        if isinstance(given, list | tuple) and len(given) == len(self.parts):
+            given = dict(zip(self.parts, given, strict=True))
+        return read(given, self.parts)
+
+    def _judged(self, answer: Any) -> tuple[Any, Verdict]:
+        return answer, self.judge(answer) if self.judge is not None else passed("")
+
+    def _settle(self, answer: Any, verdict: Verdict) -> None:
+        if verdict.state == "not attempted" or not verdict.judged:
+            self.problem = f"Not stored: {verdict.why}."
+            return
+        self.first = answer if self.stored is None else self.first
+        self.stored, self.verdict = answer, verdict
+        self.wrong += verdict.state == "failed"
+        self._unlocked = self._unlocked or verdict.state == "passed" or self.wrong > 1
+
+    def solved(self) -> Card:
+        """The card with a right answer stored, as the solution edition shows it."""
+        for need in self.needs:
+            if not need.unlocked:
+                need.solved()
+        if self.asks:
+            self.answer(self.right())
+        return self
+
+    def right(self) -> Any:
+        """A right answer: the solution, or else the outcome."""
+        return self.solution if self.solution is not None or not self.outcome else self.outcome()
+
+    def next_hint(self) -> str:
+        """The next hint in a line; after the last one the last one again."""
+        if not self.hints:
+            return f"There are no hints for lesson.{self.name}."
+        self.hinted = min(self.hinted + 1, len(self.hints))
+        return f"Hint {self.hinted} of {len(self.hints)}: {self.hints[self.hinted - 1]}"
+
+    def hint(self) -> None:
+        """Print the next hint."""
+        print(as_text(self.next_hint()))
+
+    # -- what is said: lines of text in which `code`, *stress* and **strong** are marked
+
+    def ways(self) -> list[str]:
+        """How to answer without buttons."""
+        if not self.asks:
+            return []
+        if not self.parts:
+            call = f"lesson.{self.name}({self.form or '...'})"
+            return [f"Write your answer between the brackets of this cell and run it: `{call}`."]
+        names = [str(part) for part in self.parts]
+        if self.single:
+            call = "..."
+        elif all(name.isidentifier() for name in names):
+            call = ", ".join(f"{name}=..." for name in names)
+        else:
+            call = "{" + ", ".join(f"{part!r}: ..." for part in self.parts) + "}"
+        return [f"Without buttons, write in a cell: `lesson.{self.name}.answer({call})`"]
+
+    def choices(self) -> list[str]:
+        """What can be chosen, a line for each part."""
+        lines = []
+        for part, allowed in self.parts.items():
+            lead = [] if self.single else [f"`{part}`"]
+            lead += [self.labels[part]] if part in self.labels else []
+            given = ", ".join(said(value, allowed) for value in options(allowed)) or self.form
+            lines.append("- " + ": ".join([*lead, given or "your own words"]).replace(".:", "."))
+        return lines
+
+    def reply(self) -> list[str]:
+        """What became of the answer; empty while there is none."""
+        if self.problem:
+            return [self.problem]
+        if not self.unlocked and self.verdict.state == "not attempted":
+            return [self._waits()] if self.needs else []
+        lines = self._compared() if self.outcome and self.unlocked else []
+        verdict = self.verdict
+        if self.judge is None and self.asks and not self.outcome:
+            lines.append(f"Noted: {self._told(self.stored)}.")
+        elif verdict.state == "failed":
+            why = verdict.second if self.unlocked and verdict.second else verdict.why
+            lines += [f"✘ not yet: {why}", *filter(None, [verdict.detail])]
+            lines += [] if self.unlocked else [AGAIN]
+        elif verdict.why:
+            lines += [f"✔ {verdict.why}", *filter(None, [verdict.detail])]
+        if self.first != self.stored:
+            lines.append(f"At first you had said: {self._told(self.first)}.")
+        why = self.why if isinstance(self.why, str) else self.why() if self.unlocked else ""
+        return lines + [line for line in why.split("\n\n") if line and self.unlocked]
+
+    def _compared(self) -> list[str]:
+        assert self.outcome is not None
+        true = self.outcome()
+        if self.single:
+            true = {ONLY: true}
+        lines = []
+        for part, allowed in self.parts.items():
+            mine = self.stored if self.single else self.stored[part]
+            sign = "" if part not in true else "✔ " if mine == true[part] else "✘ "
+            was = f"it was {said(true[part], allowed)}" if part in true else "not decided"
+            lead = "" if self.single else f"`{part}`: "
+            lines.append(f"{sign}{lead}you said {said(mine, allowed)} · {was}")
+        return lines
+
+    def _told(self, answer: Any) -> str:
+        if self.single or not isinstance(answer, dict):
+            return said(answer, self.parts.get(ONLY, ())) if self.parts else "another answer"
+        return ", ".join(f"{part} {said(v, self.parts[part])}" for part, v in answer.items())
+
+    def _waits(self) -> str:
+        names = " and ".join(f"`lesson.{need.name}`" for need in self.needs if not need.unlocked)
+        return f"Shown once you have answered {names}, further up." if names else ""
+
+    def given(self) -> Any:
+        """The pictures and tables that the answer has unlocked."""
+        return self.still() if self.still is not None and self.unlocked else []
+
+    # -- showing
+
+    def on_change(self, react: Callable[[], None]) -> None:
+        """Call `react` whenever the card has changed."""
+        self._views.append(react)
+
+    def changed(self) -> None:
+        """Tell every view of the card, and the cards that wait for it."""
+        for react in self._views:
+            react()
+
+    def __repr__(self) -> str:
+        sign = "●" if self.settled else "○"
+        asked = [] if self.settled else [*self.text.split("\n\n"), *self.choices(), *self.ways()]
+        lines = [f"{sign} {self.headline}", *filter(None, asked), *self.reply()]
+        plain = [re.sub(r"\*+([^*]+)\*+", r"\1", " ".join(line.split())) for line in lines]
+        given = self.given()
+        shown = given if isinstance(given, list | tuple) else [given]
+        return "\n".join(map(as_text, [*plain, *shown]))
+
+    def _repr_html_(self) -> str:
+        asked = "" if self.settled else _listed(self.choices()) + marked(self.ways())
+        return self.question_html() + asked + self.reply_html() + as_html(self.given())
+
+    def question_html(self) -> str:
+        """The question; folded to a line once it is settled."""
+        line = f"<b>{marked_line(self.headline)}</b>"
+        rest = marked(self.text.split("\n\n"))
+        if rest and self.settled:
+            return f"<details><summary>{line}</summary>{rest}</details>"
+        return f"<p>{line}</p>{rest}"
+
+    def reply_html(self) -> str:
+        """What became of the answer."""
+        return marked(self.reply())
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        bundle = {"text/plain": repr(self), "text/html": self._repr_html_()}
+        try:
+            skin = importlib.import_module("mmsim.widgets.card")
+        except ImportError:  # without ipywidgets the card is text and HTML
+            return bundle
+        return {**skin.CardBox(self)._repr_mimebundle_(), **bundle}
+
+
+def options(allowed: Allowed) -> list[Any]:
+    """The values that can be chosen; empty if any value of a type can be written."""
+    if allowed is bool:
+        return [True, False]
+    return list(allowed) if isinstance(allowed, tuple | Choices) else []
+
+
+def said(value: Any, allowed: Allowed) -> str:
+    """A value as a learner reads it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(allowed, Choices) and value in allowed:
+        return f"{value} ({allowed[value]})"
+    return str(value)
+
+
+def keyed(key: Mapping[str, tuple[Any, str]]) -> Callable[[dict[str, Any]], Verdict]:
+    """A judge for questions with a right choice each, such as a recall.
+
+    `key`: part -> its right value, and why."""
+
+    def judge(answer: dict[str, Any]) -> Verdict:
+        for part, (value, why) in key.items():
+            if answer[part] != value:
+                return failed(f"{part} is not {answer[part]}: {why}")
+        return passed("all are still there")
+
+    return judge
+
+
+def marked_line(line: str) -> str:
+    """A line as HTML, its `code`, *stress* and **strong** marked."""
+    html = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(line, quote=False))
+    html = re.sub(r"\*\*([^*]+)\*\*", r"<b>\1</b>", html)
+    html = re.sub(r"\*([^*]+)\*", r"<i>\1</i>", html)
+    for sign, colour in (("✔", GOOD), ("✘", BAD)):
+        html = re.sub(f"^{sign}", f'<b style="color:{colour}">{sign}</b>', html)
+    return html
+
+
+def marked(lines: Sequence[str]) -> str:
+    """Lines as HTML paragraphs."""
+    return "".join(f"<p>{marked_line(line)}</p>" for line in lines if line.strip())
+
+
+def _listed(lines: Sequence[str]) -> str:
+    items = "".join(f"<li>{marked_line(line.removeprefix('- '))}</li>" for line in lines)
+    return f"<ul>{items}</ul>" if items else ""

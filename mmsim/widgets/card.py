@@ -1,0 +1,109 @@
+"""A card as a widget: buttons for its choices, Store, Hint, and what the answer unlocks.
+
+Interface: CardBox
+
+Everything that is said comes from the card; here it is only laid out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ipywidgets as w
+
+from mmsim.lessons.card import ONLY, Card, marked, marked_line, options, said
+from mmsim.views.shown import as_html
+
+WIDE = 24  # characters of a choice that no longer fits on a button
+MANY = 8  # choices that no longer fit into a row
+
+
+class CardBox(w.VBox):
+    """The widget.  Its parts are attributes, so that a test can press them."""
+
+    def __init__(self, card: Card) -> None:
+        self.card = card
+        self.question, self.said, self.hints, self.shown = (w.HTML() for _ in range(4))
+        self.choices = {part: self._choice(part) for part in card.parts}
+        self.rows = w.VBox([self._row(part) for part in card.parts])
+        self.store = w.Button(description="Store", button_style="primary")
+        self.hint = w.Button(description="Hint")
+        self.change = w.Button(description="Change my answer", layout=w.Layout(width="auto"))
+        self.buttons = w.HBox()
+        self.play = w.VBox()
+        self.changing = False
+        self.store.on_click(lambda _: self._store())
+        self.hint.on_click(lambda _: self._hint())
+        self.change.on_click(lambda _: self._change())
+        super().__init__(
+            [self.question, self.rows, self.buttons, self.hints, self.said, self.play, self.shown]
+        )
+        self.add_class("mmsim-card")
+        card.on_change(self._stored)
+        self.draw()
+
+    def _choice(self, part: Any) -> Any:
+        allowed = self.card.parts[part]
+        values = options(allowed)
+        if not values:
+            return (w.IntText if allowed is int else w.Text)(layout=w.Layout(width="200px"))
+        pairs = [(said(value, allowed), value) for value in values]
+        if max(len(words) for words, _ in pairs) > WIDE:
+            return w.RadioButtons(options=pairs, value=None, layout=w.Layout(width="auto"))
+        if len(pairs) > MANY:
+            return w.Dropdown(options=[("choose …", None), *pairs], value=None)
+        return w.ToggleButtons(options=pairs, value=None, style={"button_width": "auto"})
+
+    def _row(self, part: Any) -> Any:
+        """What is asked, in words, in front of its choices."""
+        box, card = self.choices[part], self.card
+        words = card.labels.get(part, "" if part == ONLY else f"`{part}`")
+        if not words:
+            return box
+        long = len(words) > WIDE
+        label = w.HTML(marked_line(words), layout=w.Layout(width="480px" if long else "200px"))
+        return w.HBox([label, box], layout=w.Layout(flex_flow="row wrap", align_items="center"))
+
+    def _store(self) -> None:
+        given = {part: box.value for part, box in self.choices.items()}
+        left = [str(part) for part, value in given.items() if value is None or value == ""]
+        if left:
+            what = "Choose first." if ONLY in left else f"Still open: {', '.join(left)}."
+            self.said.value = marked([what])
+        else:
+            self.card.answer(given)
+
+    def _hint(self) -> None:
+        self.hints.value += marked([self.card.next_hint()])
+
+    def _change(self) -> None:
+        self.changing = True
+        self.draw()
+
+    def _stored(self) -> None:
+        self.changing = False
+        stored = self.card.stored
+        if stored is not None and self.card.parts:
+            for part, box in self.choices.items():
+                box.value = stored if self.card.single else stored[part]
+        self.draw()
+
+    def draw(self) -> None:
+        """Show the state of the card."""
+        card = self.card
+        asking = card.asks and (self.changing or not card.settled)
+        self.question.value = card.question_html()
+        self.rows.layout.display = "" if asking else "none"
+        pressed = [] if not card.parts else [self.store] if asking else [self.change]
+        if asking and card.hints:
+            pressed.append(self.hint)
+        self.buttons.children = pressed
+        if asking and not card.parts:
+            self.said.value = marked([*card.ways(), *card.reply()])
+        else:
+            self.said.value = card.reply_html()
+        if not card.unlocked:
+            return
+        if card.play is None:
+            self.shown.value = as_html(card.given())
+        elif not self.play.children:
+            self.play.children = [card.play()]

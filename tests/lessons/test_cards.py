@@ -1,0 +1,300 @@
+"""Every card of every lesson: it asks, answers in all its forms, and gives nothing away."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+from html import unescape
+from pathlib import Path
+
+import pytest
+
+from mmsim.lessons import COURSE, FOLDER
+from mmsim.lessons.card import ONLY, Card, marked, options
+from mmsim.widgets.card import CardBox
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
+import build_lessons as build
+
+MODULES = {
+    lesson.name: importlib.import_module(f"mmsim.lessons.{lesson.name}")
+    for lesson in COURSE
+    if lesson.text.exists()
+}
+
+
+def cards_of(module):
+    return [card for card in vars(module).values() if isinstance(card, Card)]
+
+
+CARDS = {f"{name}.{card.name}": card for name, m in MODULES.items() for card in cards_of(m)}
+CHOSEN = {name: card for name, card in CARDS.items() if card.parts}
+GARBAGE = [1, "x", object(), {"a": object()}, ["x", 1], float("nan"), b"x", {1: 2}, print, True]
+
+each_card = pytest.mark.parametrize("card", CARDS.values(), ids=CARDS)
+each_chosen = pytest.mark.parametrize("card", CHOSEN.values(), ids=CHOSEN)
+each_lesson = pytest.mark.parametrize("name", MODULES)
+
+
+@pytest.fixture(autouse=True)
+def all_open():
+    for card in CARDS.values():
+        card.forget()
+    yield
+    for card in CARDS.values():
+        card.forget()
+
+
+def notebook(name, which="student"):
+    return build.edition(FOLDER / f"{name}.md", which)
+
+
+def ready(card):
+    """The card, with what it needs answered."""
+    for need in card.needs:
+        need.solved()
+    return card
+
+
+# -- the lesson as a whole
+
+
+def test_every_module_with_a_text_is_in_the_course():
+    assert {path.stem for path in FOLDER.glob("*.md")} == {*MODULES}
+    assert "the_report" in MODULES
+
+
+@each_lesson
+def test_every_card_stands_in_the_text_once_and_under_its_own_name(name):
+    module = MODULES[name]
+    code = "\n".join(cell.source for cell in notebook(name).cells if cell.cell_type == "code")
+    for card in cards_of(module):
+        assert getattr(module, card.name) is card
+        assert len(re.findall(rf"\blesson\.{card.name}\b", code)) == 1, card.name
+    order = re.findall(r"\blesson\.(\w+)", code)
+    for card in cards_of(module):
+        for need in card.needs:
+            assert order.index(need.name) < order.index(card.name)
+
+
+@each_lesson
+def test_the_solution_edition_answers_every_card_rightly(name):
+    space = {}
+    for cell in notebook(name, "solution").cells:
+        if cell.cell_type == "code":
+            exec(cell.source, space)
+    for card in cards_of(MODULES[name]):
+        assert card.settled, card
+        assert card.wrong == 0
+        assert not card.problem
+
+
+@each_lesson
+def test_no_sentence_that_is_always_shown_answers_a_card(name):
+    """No sentence names a part together with its answer, and no question holds its outcome."""
+    cells = [cell.source for cell in notebook(name).cells if cell.cell_type == "markdown"]
+    cards = [card for card in cards_of(MODULES[name]) if card.outcome is not None]
+    asked = [f"{card.headline}\n{card.text}\n{card.form}" for card in cards_of(MODULES[name])]
+    sentences = re.split(r"(?<=[.:?!])\s+|\n\n|\n[-|]", "\n\n".join([*cells, *asked]))
+    for card in cards:
+        for part, value in answers(ready(card)).items():
+            if isinstance(value, bool) or len(str(value)) < 3:
+                continue
+            told = [s for s in sentences if names(s, part) and names(s, value)]
+            assert told == [], (card.name, part, value)
+
+
+def answers(card):
+    true = card.outcome()
+    return true if isinstance(true, dict) else {card.headline: true}
+
+
+def names(sentence, word):
+    return re.search(rf"(?<![\w-]){re.escape(str(word))}(?![\w-])", sentence) is not None
+
+
+# -- each card
+
+
+@each_card
+def test_an_open_card_shows_its_question_and_how_to_answer(card):
+    for text in (repr(card), card._repr_html_(), CardBox(card).question.value):
+        assert plain(card.headline) in plain(text)
+    assert card.headline.count("\n") == 0
+    for part in card.parts:
+        for value in options(card.parts[part]):
+            assert plain(str(value).lower()) in plain(repr(card)).lower()
+    assert not card.unlocked or not (card.asks or card.needs)
+    assert ("lesson." in repr(card)) == bool(card.asks or card.needs)
+
+
+def plain(text):
+    """What is read, without marks and tags; text on its way into HTML has no tags of its own."""
+    return " ".join(unescape(re.sub(r"<[^>]+>|[`*]", "", text.replace("<p>", " "))).split())
+
+
+@each_card
+def test_nothing_is_shown_before_there_is_an_answer(card, monkeypatch):
+    if not card.asks and not card.needs:
+        return
+    for name in ("still", "play", "outcome", "why"):
+        if getattr(card, name):
+            early = lambda name=name: pytest.fail(f"{name} is asked too early")  # noqa: E731
+            monkeypatch.setattr(card, name, early)
+    assert {*card._repr_mimebundle_()} >= {"text/plain", "text/html"}
+
+
+@each_card
+def test_an_answered_card_is_complete_without_a_widget(card):
+    card.solved()
+    assert card.settled
+    assert card.unlocked
+    assert plain(card.headline) in plain(card._repr_html_())
+    for image in re.findall(r"<img [^>]*>", card._repr_html_()):
+        assert len(re.search(r'alt="([^"]*)"', image)[1]) > 30
+    if card.still is not None:
+        assert len(repr(card)) > len("\n".join(card.reply())) + len(card.headline) + 20
+    if card.why:
+        why = card.why if isinstance(card.why, str) else card.why()
+        assert plain(why) in plain(repr(card))
+        assert plain(why) in plain(card._repr_html_())
+
+
+@each_card
+def test_a_card_says_the_same_each_time(card):
+    assert repr(card) == repr(card)
+    assert card._repr_html_() == card._repr_html_()
+    card.solved()
+    assert card._repr_html_() == card._repr_html_()
+    assert "model_id" not in card._repr_html_()
+    assert "0x" not in repr(card)
+
+
+@each_chosen
+def test_buttons_and_code_come_to_the_same(card):
+    right = ready(card)._read(card.right())
+    code = repr(card.answer(right))
+    card.forget()
+    box = CardBox(ready(card))
+    for part, choice in box.choices.items():
+        choice.value = right if card.single else right[part]
+    box.store.click()
+    assert repr(card) == code
+    assert plain(box.said.value) == plain(marked(card.reply()))
+    assert box.rows.layout.display == "none"
+    box.change.click()
+    assert box.rows.layout.display != "none"
+    assert card.unlocked
+
+
+@each_chosen
+def test_an_outcome_can_be_hit(card):
+    if card.outcome is None:
+        return
+    true = ready(card).outcome()
+    true = true if isinstance(true, dict) and not card.single else {ONLY: true}
+    for part, value in true.items():
+        assert options(card.parts[part]) == [] or value in options(card.parts[part])
+
+
+@each_card
+@pytest.mark.parametrize("answer", GARBAGE, ids=lambda odd: type(odd).__name__)
+def test_garbage_is_answered_with_a_sentence(card, answer):
+    ready(card).answer(answer)
+    if card.judge is not None or not any(a in (str, object) for a in card.parts.values()):
+        assert not card.settled or not card.asks
+    assert card.problem or card.reply()
+    for nothing in ((), (...,), (None,), ([],)):
+        assert repr(card(*nothing))
+
+
+@each_card
+def test_hints_come_in_steps(card, capsys):
+    for _ in range(len(card.hints) + 1):
+        card.hint()
+    said = capsys.readouterr().out
+    for number, hint in enumerate(card.hints, start=1):
+        assert f"Hint {number} of {len(card.hints)}: " in said
+        assert plain(hint) in plain(said)
+    assert card.hints or "no hints" in said
+
+
+# -- the frame, on cards of its own
+
+
+def prediction(**more):
+    return Card("fruit", "How many?\nCount them.", {"apples": (0, 1, 512), "ripe": bool}, **more)
+
+
+def test_a_prediction_is_shown_beside_the_outcome():
+    card = prediction(outcome=lambda: {"apples": 512}, why="There is a tree.")
+    card.answer(apples=1, ripe="yes")
+    assert card.reply() == [
+        "✘ `apples`: you said 1 · it was 512",
+        "`ripe`: you said true · not decided",
+        "There is a tree.",
+    ]
+    card.answer({"apples": "512", "ripe": [False]})
+    assert card.reply()[0] == "✔ `apples`: you said 512 · it was 512"
+    assert "At first you had said: apples 1, ripe true." in card.reply()
+    assert "Count them" not in repr(card)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"apples": 7, "ripe": True}, "apples can be 0, 1, 512, not 7"),
+        ({"aples": 1}, "did you mean 'apples'"),
+        ({"apples": 1}, "missing: ripe"),
+        ({"apples": 1, "ripe": None}, "ripe is still open"),
+        (5, "write a dict with the parts apples, ripe, not an int"),
+        ({"apples": 1, "ripe": 1}, "ripe should be True or False, not 1"),
+    ],
+)
+def test_a_wrong_form_is_no_answer(given, told):
+    card = prediction(outcome=lambda: {"apples": 512}).answer(given)
+    assert told in repr(card)
+    assert card.stored is None
+    assert not card.unlocked
+
+
+def test_a_check_gives_a_reason_first_and_the_outcome_second():
+    def judge(answer):
+        from mmsim.lessons.form import failed, passed
+
+        return passed("so it is") if answer == 3 else failed("too few?", second="there are 3")
+
+    card = Card("count", "How many?", int, judge=judge, why="Because.", still=lambda: "the picture")
+    assert "too few?" in repr(card.answer(1))
+    assert "the picture" not in repr(card)
+    assert "How many?" in repr(card)
+    said = repr(card.answer("x"))
+    assert "should be a whole number" in said
+    assert "there are 3" not in said
+    said = repr(card.answer(2))
+    assert "there are 3" in said
+    assert "the picture" in said
+    assert not card.settled
+    said = repr(card.answer(3))
+    assert "✔ so it is" in said
+    assert "Because." in said
+    assert card.settled
+
+
+def test_a_reveal_opens_with_what_it_waits_for_and_in_place():
+    first = prediction()
+    reveal = Card("tree", "The tree", still=lambda: "a picture", needs=(first,))
+    box = CardBox(reveal)
+    assert "answered `lesson.fruit`" in repr(reveal)
+    assert "a picture" not in box.shown.value
+    first.answer(apples=0, ripe=False)
+    assert "a picture" in box.shown.value
+    assert "Nothing is asked" in repr(reveal.answer(1))
+
+
+def test_a_card_for_code_says_where_to_write():
+    card = Card("pair", "Which run?", judge=lambda answer: answer / 0, form="vfio_map(...)")
+    assert "`lesson.pair(vfio_map(...))`" in repr(card(...))
+    assert "could not be used" in repr(card(1))
+    assert "lesson.pair(vfio_map(...))" in CardBox(card).said.value

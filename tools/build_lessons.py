@@ -1,0 +1,172 @@
+"""Write the lessons: one text source makes a student and a solution edition, with stored outputs.
+
+usage: python tools/build_lessons.py [NAME ...]      (default: every lesson)
+
+A source is `mmsim/lessons/NAME.md`, in jupytext's Markdown format, beside the module of its cards.
+The heading comes from `mmsim.lessons.COURSE`.  In the text `{{expression}}` is filled in from the
+module of the lesson, as in an f-string.  In the solution edition a cell `lesson.NAME` that shows a
+card becomes `lesson.NAME.solved()`; cells with the tag `solution` stand only there, cells with the
+tag `student` only in the student edition.
+
+A lesson that has not moved yet is a py:percent file in notebooks/source.  There, `check` cells
+assert the numbers of the text, `nbval-ignore-output` marks a widget, and what the text folds
+(`<details>`) stands open in the solution edition.
+
+Both editions are executed from top to bottom; what is stored is the same on every machine."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import sys
+import tempfile
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import jupytext
+import nbformat
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = ROOT / "notebooks"
+sys.path.insert(0, str(ROOT))
+
+from mmsim.lessons import COURSE, number  # noqa: E402
+from mmsim.lessons.card import Card  # noqa: E402
+
+CELL_SECONDS_MAX = 60
+EDITIONS = {"student": NOTEBOOKS, "solution": NOTEBOOKS / "solutions"}
+KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+FILLED = re.compile(r"\{\{(.+?)\}\}")
+
+
+def module(source: Path) -> ModuleType | None:
+    """The module with the cards of a source; None for a lesson that has not moved."""
+    return (
+        importlib.import_module(f"mmsim.lessons.{source.stem}") if source.suffix == ".md" else None
+    )
+
+
+def stem(source: Path) -> str:
+    """The name of a source's notebooks, without `.ipynb`."""
+    return source.stem if source.suffix == ".py" else f"{number(source.stem)}_{source.stem}"
+
+
+def heading(source: Path) -> str:
+    """The title of a lesson, and how long it takes."""
+    lesson = next(lesson for lesson in COURSE if lesson.name == source.stem)
+    core = ", on the short way through the course" if lesson.core else ""
+    return f"# {number(lesson.name)} · {lesson.title}\n\n*{lesson.minutes} minutes{core}.*\n\n"
+
+
+def filled(text: str, cards: ModuleType) -> str:
+    """A text with its placeholders filled in from the module of the lesson."""
+    names = {**vars(cards), "number": number}
+
+    def value(match: re.Match[str]) -> str:
+        try:
+            return str(eval("f" + repr("{" + match[1] + "}"), names))
+        except Exception as error:
+            raise SystemExit(f"{cards.__name__}: {match[0]} cannot be filled in: {error}") from None
+
+    return FILLED.sub(value, text)
+
+
+def solved(code: str, cards: ModuleType) -> str:
+    """A cell of the solution edition: a card that is only shown is shown answered."""
+    shown = re.fullmatch(r"lesson\.(\w+)", code.strip())
+    card = getattr(cards, shown[1], None) if shown else None
+    return f"{code}.solved()" if isinstance(card, Card) and card.asks else code
+
+
+def edition(source: Path, which: str) -> Any:
+    """The notebook of one edition, not executed, with everything in it that could differ fixed."""
+    cards = module(source)
+    other = "student" if which == "solution" else "solution"
+    cells = []
+    for cell in jupytext.read(source).cells:
+        tags = cell.metadata.get("tags", [])
+        if other in tags:
+            continue
+        text = cell.source
+        if cell.cell_type == "code":
+            made = nbformat.v4.new_code_cell
+            text = solved(text, cards) if cards and which == "solution" else text
+        else:
+            made = nbformat.v4.new_markdown_cell
+            text = filled(text, cards) if cards else text
+            text = text.replace("<details>", "<details open>") if which == "solution" else text
+            text = heading(source) + text if cards and not cells else text
+        new = made(text, metadata={"tags": tags} if tags else {})
+        if "check" in tags:
+            new.metadata["jupyter"] = {"source_hidden": True}
+        new["id"] = f"{which}-{len(cells):03}"
+        cells.append(new)
+    metadata = {
+        "kernelspec": KERNEL,
+        "language_info": {"name": "python"},
+        "mmsim": {"edition": which, "source": source.relative_to(ROOT).as_posix()},
+    }
+    return nbformat.v4.new_notebook(cells=cells, metadata=metadata)
+
+
+def execute(notebook: Any) -> None:
+    """Run every cell in order; raises with the cell's error if one fails."""
+    # A slow machine gets one print in several messages; what is stored must not show it.
+    client = NotebookClient(
+        notebook, timeout=CELL_SECONDS_MAX, kernel_name="python3", coalesce_streams=True
+    )
+    client.create_kernel_manager()
+    if os.name == "posix":
+        client.km.transport = "ipc"  # otherwise each kernel warns about its open port
+    client.execute()
+    notebook.metadata.pop("widgets", None)
+    notebook.metadata["language_info"] = {"name": "python"}
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+        for output in cell.get("outputs", []):
+            # A widget is dead in a file; a card's text and HTML stand beside it and stay.
+            output.get("data", {}).pop(WIDGET_VIEW, None)
+        if "nbval-ignore-output" in cell.metadata.get("tags", []):
+            cell.outputs = []
+
+
+def write(notebook: Any, path: Path) -> None:
+    """Write by a temporary name, so that an interrupted build leaves the old file whole."""
+    path.parent.mkdir(exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+    os.close(handle)
+    Path(temporary).write_text(nbformat.writes(notebook, version=4) + "\n", encoding="utf-8")
+    os.chmod(temporary, 0o644)
+    os.replace(temporary, path)
+
+
+def sources(names: list[str]) -> list[Path]:
+    """The sources of these lessons, or of all; a name is that of the notebook or of the module."""
+    moved = [lesson.text for lesson in COURSE if lesson.text.exists()]
+    found = sorted([*moved, *(NOTEBOOKS / "source").glob("[0-9]*.py")], key=stem)
+    chosen = [path for path in found if not names or {stem(path), path.stem} & {*names}]
+    missing = sorted(set(names) - {name for path in chosen for name in (stem(path), path.stem)})
+    if missing:
+        there = ", ".join(map(stem, found))
+        raise SystemExit(f"no lesson {', '.join(missing)}; there are: {there}")
+    return chosen
+
+
+def main() -> None:
+    """Build what was asked for."""
+    # The same library everywhere: a colour map of the terminal must not end up in an output.
+    os.environ["NO_COLOR"] = "1"
+    for source in sources(sys.argv[1:]):
+        for which, folder in EDITIONS.items():
+            notebook = edition(source, which)
+            execute(notebook)
+            write(notebook, folder / f"{stem(source)}.ipynb")
+            print(f"{which:9} {folder.name}/{stem(source)}.ipynb: {len(notebook.cells)} cells")
+
+
+if __name__ == "__main__":
+    main()
