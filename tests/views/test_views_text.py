@@ -30,8 +30,8 @@ from mmsim.mm.holders import (
 from mmsim.mm.versions import VERSIONS
 from mmsim.mm.vfio import MapDma, vfio_dma_do_map
 from mmsim.mm.world import World
-from mmsim.practice.benches import workbench
 from mmsim.scenarios import vfio_map
+from mmsim.scenarios.page_life import page_with
 from mmsim.strangers import isolator, locker, pinner, stranger, truncater
 from mmsim.units import PAGE_SIZE
 from mmsim.views.fold import fold
@@ -85,7 +85,7 @@ def test_sentences_are_sentences(version: str, knobs: dict[str, object]) -> None
 
 @pytest.mark.parametrize(("order", "told"), [(9, "straight there"), (0, "a batch may hold it")])
 def test_only_a_single_page_waits_for_its_list(order: int, told: str) -> None:
-    trace = workbench(order=str(order)).run()
+    trace = page_with(order=order).run()
     assert told in sentence(trace, trace.find("folio_add_lru"))
 
 
