@@ -29,7 +29,7 @@ from mmsim.views import text
 from mmsim.views.blockmap import block_map, draw_block_map, map_sentence, map_size
 from mmsim.views.changes import changes
 from mmsim.views.figures import STYLE, Chart, legend, panelled
-from mmsim.views.marks import LEGEND_ROW, heading, panel, swatch
+from mmsim.views.marks import LEGEND_ROW, Sign, heading, panel, swatch
 from mmsim.views.marks import legend as draw_legend
 from mmsim.views.names import size_words
 from mmsim.views.shown import Picture
@@ -64,7 +64,7 @@ LENDING_KNOBS = (
     one_of("movable", "yes", ["yes", "no"], "can its pages be moved later?"),
     one_of("scattered", "no", ["no", "yes"], "does the rest's free memory lie in small pieces?"),
 )
-ORDINALS = ("1st", "2nd", "3rd", "4th", "5th", "6th", "7th", "8th")
+GRANTS = 8
 
 
 class Grant(NamedTuple):
@@ -104,7 +104,7 @@ def lending(**given: object) -> Lending:
     zone = host(host=HOST_MIB, cma=knobs["cma"], used=used, scattered=scattered).zone
     kind = MIGRATE_MOVABLE if knobs["movable"] == "yes" else MIGRATE_UNMOVABLE
     want = request(int(knobs["order"]), kind)
-    return Lending(knobs, want, tuple(_grant(zone, want) for _ in ORDINALS), zone)
+    return Lending(knobs, want, tuple(_grant(zone, want) for _ in range(GRANTS)), zone)
 
 
 def _grant(zone: Zone, want: Request) -> Grant:
@@ -173,11 +173,10 @@ def _bars(svg: Svg, x: float, y: float, w: float, made: Lending) -> None:
         _bar(svg, x + 30, at, (w - 124) * grant.free / most, grant)
         bold, ink = grant.place != ORDINARY, BAD if bad else INK
         svg.text(x + w - 80, base, grant.place, 80, bold=bold, fill=ink)
-    half = lambda x, y: svg.line(x + 4, y - 1, x + 4, y + 13, stroke=INK, stroke_width=2)  # noqa: E731
-    signs = [
+    signs: list[Sign] = [
         swatch(svg, COLOURS[CMA], "free CMA"),
         swatch(svg, COLOURS[ORDINARY], "other free memory"),
-        (half, 8, "half"),
+        (lambda x, y: svg.line(x + 4, y - 1, x + 4, y + 13, stroke=INK, stroke_width=2), 8, "half"),
     ]
     top = y + 34 + len(made.grants) * ROW
     draw_legend(svg, x, top + 8, w, signs)
@@ -213,11 +212,12 @@ def play_lending() -> Any:
 
 guess = Card(
     "guess",
-    "64 MiB are free, 38 of them CMA. Eight huge pages are allocated: where does each land?\n"
+    "64 MiB are free, 38 of them CMA. Eight huge pages are allocated: where do they land?\n"
     "They are for a guest, whose memory can be moved later. To decide, the kernel compares two "
     "numbers before each allocation: how many pages are free, and how many of those are CMA.",
-    dict.fromkeys(ORDINALS, (CMA, ORDINARY)),
-    outcome=lambda: dict(zip(ORDINALS, (g.place for g in lending().grants), strict=True)),
+    {"the_first": (CMA, ORDINARY), "in_CMA": (0, 2, 4, 6, 7, GRANTS)},
+    labels={"the_first": "Where does the first one land?", "in_CMA": "How many land in CMA?"},
+    outcome=lambda: {"the_first": lending().grants[0].place, "in_CMA": lending().count(CMA)},
     why="The rule stands in `__rmqueue()` (`mm/page_alloc.c`, Linux 6.1): **if the request may "
     "borrow, and more than half of the free pages are CMA, CMA is asked first.** Before the "
     "seventh it is exactly half, and half is not more than half. This is the *first road* into "

@@ -67,8 +67,10 @@ def history(trace: Trace, told: Callable[[Trace, int], str] = cell) -> pd.DataFr
     """Who takes which step, and the count after it."""
     import pandas as pd
 
-    counts = [folio_of(trace, position).refcount for position in range(1, len(trace) + 1)]
-    rows = [(e.actor, told(trace, i), n) for i, (e, n) in enumerate(zip(trace.events, counts), 1)]  # noqa: B905
+    rows = [
+        (event.actor, told(trace, position), folio_of(trace, position).refcount)
+        for position, event in enumerate(trace.events, start=1)
+    ]
     index = pd.RangeIndex(1, len(rows) + 1, name="step")
     return pd.DataFrame(rows, index=index, columns=["who", "does", "refcount"])
 
