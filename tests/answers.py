@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from mmsim.lessons.the_report import QUESTIONS
-from mmsim.practice.benches import workbench
-from mmsim.practice.loans import lending
 from mmsim.practice.unnamed import LABELS
 from mmsim.scenarios import vfio_map
 from mmsim.scenarios.hosts import host
@@ -15,31 +13,17 @@ from mmsim.tasks.lesson_06 import CALLERS, ENDS, PROMISES
 from mmsim.tasks.lesson_08 import CHANGES, GAPS, SUPPORT
 from mmsim.tasks.lesson_09 import POSTTEST
 
-FADED = {"page cache": 512, "mappings": 3, "caller": 1, "expected": 516, "others": 1, "actual": 517}
-STAYS = {
-    **dict.fromkeys(("page cache", "mapping", "VFIO pin"), "long-term"),
-    **dict.fromkeys(("drop_caches", "direct I/O pin", "isolation"), "temporary"),
-}
 STRIPS = {"a": (1, 2, 0, 1, 0), "b": (4, 2, 1, 0, 0), "c": (2, 2, 1, 0, 0)}
 GETS = {
     "huge page, for a process": "CMA",
     "huge page, for a long-term pin": "-ENOMEM",
     "single page, for a long-term pin": "ordinary memory",
 }
-PAGES = {"a": (515, 517), "b": (3, 6), "c": (5, 6), "d": (5, 1029), "e": (513, 515)}
-BORROWERS = {
-    **dict.fromkeys(("guest memory", "process memory"), "yes"),
-    **dict.fromkeys(("page table", "inode", "new place for a pin"), "no"),
-}
 REVIEW = ["Is the explanation right?", "Who else calls this function?", "The value of rc is lost."]
 
 
 def keeps_the_code(version):
     return vfio_map(version, reason="syscall").run().results["migrate"] == -12
-
-
-def expected_refs(folio):
-    return 1 + folio.nr_pages * folio.cached + folio.mapcount
 
 
 def drain_then_wait(attempt):
@@ -49,22 +33,6 @@ def drain_then_wait(attempt):
 
 
 RIGHT = {
-    "01.recall": {"call": "b", "leave": "c", "out": "d"},
-    "01.faded": FADED,
-    "01.equation": {"seed": 3, **PAGES},
-    "01.vote": "d",
-    "01.same": workbench(mappings=0, holders=1),
-    "01.kinds": STAYS,
-    "01.leak": {"seed": 9, "holder": "fault", "step": 14},
-    "01.expected_refs": expected_refs,
-    "02.recall": {"error": "a", "count": "b", "stays": "c"},
-    "02.borrowers": BORROWERS,
-    "02.half": {"a": "CMA", "b": "ordinary", "c": "CMA", "d": "ordinary"},
-    "02.one": lending(cma=42),
-    "02.first": 465,
-    "02.second": "b",
-    "02.order": ["pin", "look", "let go", "move", "pin again", "map"],
-    "02.owner": {"nobody": "memory", "for good": "-EBUSY"},
     "03.recall": {"cache": "c", "cma": "b", "half": "b"},
     "03.blocks": {"seed": 1, **STRIPS},
     "03.least": list(range(0, 4096, 512)),
@@ -142,22 +110,6 @@ RIGHT = {
     "09.posttest": {name: name in ("window", "code") for name in POSTTEST},
 }
 WRONG = {
-    "01.recall": {"call": "b", "leave": "c", "out": "a"},
-    "01.faded": {**FADED, "expected": 515},
-    "01.equation": {"seed": 3, **PAGES, "d": (5, 6)},
-    "01.vote": "a",
-    "01.same": workbench(mappings=2, isolated="no"),
-    "01.kinds": {**STAYS, "direct I/O pin": "long-term"},
-    "01.leak": {"seed": 9, "holder": "move_pages", "step": 6},
-    "01.expected_refs": lambda folio: folio.refcount,
-    "02.recall": {"error": "a", "count": "c", "stays": "c"},
-    "02.borrowers": {**BORROWERS, "new place for a pin": "yes"},
-    "02.half": {"a": "CMA", "b": "CMA", "c": "CMA", "d": "ordinary"},
-    "02.one": lending(),
-    "02.first": 256,
-    "02.second": "a",
-    "02.order": ["look", "pin", "move", "let go", "pin again", "map"],
-    "02.owner": {"nobody": "memory", "for good": "memory"},
     "03.recall": {"cache": "c", "cma": "a", "half": "b"},
     "03.blocks": {"seed": 1, **STRIPS, "b": (4, 4, 0, 0, 0)},
     "03.least": [0, 700, 3000],

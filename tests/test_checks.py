@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from answers import (
-    FADED,
-    RIGHT,
-    STAYS,
-    WRONG,
-)
+from answers import RIGHT, WRONG
 
 from mmsim import checks
 from mmsim.checks import TASKS, check, hint, judge
 from mmsim.scenarios import vfio_map
 from mmsim.widgets import show_table
-
-
-def case_a(a):
-    return {**RIGHT["01.equation"], "a": a}
-
 
 ODD = [1, "x", [], {}, object(), {"a": object()}, ["x", 1], float("nan"), b"x", {1: 2}, check]
 
@@ -56,27 +46,11 @@ def test_nothing_handed_in_is_not_attempted(name, empty):
 @pytest.mark.parametrize(
     ("name", "answer", "told"),
     [
-        (
-            "01.recall",
-            {"call": "bc", "leave": "c", "out": "d"},
-            "call can be 'a', 'b', 'c'",
-        ),
-        ("01.vote", "e", "the answer can be 'a', 'b', 'c', 'd', not 'e'"),
-        ("01.faded", {**FADED, "mappings": "3"}, "mappings should be a whole number, not '3'"),
-        ("01.faded", {**FADED, "mappings": True}, "mappings should be a whole number, not True"),
-        ("01.kinds", {**STAYS, "mapping": "long"}, "mapping can be 'temporary', 'long-term', not"),
+        ("04.recall", {"count": "bc", "ends": "c", "failed": "b"}, "count can be 'a', 'b', 'c'"),
+        ("08.which", 5, "the answer can be 'a', 'b'"),
         ("04.left", {("base", "mapped"): True}, "missing: ('base', 'not split'), ('base', 'piece"),
-        ("01.vote", 5, "the answer can be 'a', 'b', 'c', 'd', not 5"),
         ("04.order", "lock look", "the answer should be a list of step names in order, not"),
-        ("01.leak", {"seed": 9, "holder": "fault", "step": "14"}, "step should be a whole number"),
-        ("01.leak", {"seed": 9, "holder": "fault", "step": "14"}, "not '14'"),
-        ("01.leak", {"seed": 9, "holder": 3, "step": 14}, "holder should be a text in quotes"),
-        ("01.equation", case_a("515"), "a should be a list of 2, not '515'"),
-        ("01.equation", case_a((515, 517, 2)), "a should be a list of 2, not (515, 517, 2)"),
-        ("01.equation", case_a(("515", 517)), "each of a should be a whole number, not '515'"),
         ("09.fitting", {"seed": 1, "fitting": 5}, "fitting should be a list, not 5"),
-        ("02.one", 50, "the answer should be lending(cma=..., free=...)"),
-        ("02.one", {"cma": 50}, "the answer should be lending(cma=..., free=...)"),
         ("03.healthy", 50, "the answer should be host(cma=..., used=...)"),
     ],
 )
@@ -89,12 +63,8 @@ def test_a_wrong_form_is_not_called_a_wrong_answer(name, answer, told):
 @pytest.mark.parametrize(
     ("name", "answer"),
     [
-        ("01.recall", {"call": "B", "leave": " c", "out": "D "}),
-        ("01.vote", "D"),
-        ("01.kinds", {name: stays.title() for name, stays in STAYS.items()}),
-        ("01.kinds", {name: stays.replace("-", " ") for name, stays in STAYS.items()}),
+        ("04.recall", {"count": "B", "ends": " c", "failed": "B "}),
         ("04.order", tuple(RIGHT["04.order"])),
-        ("01.equation", case_a([515, 517])),
         ("09.fitting", {"seed": 1, "fitting": ("truncated", "nomem")}),
         ("09.fitting", {"seed": 1, "fitting": {"truncated", "nomem"}}),
     ],
@@ -104,9 +74,9 @@ def test_a_right_answer_passes_in_every_form_in_which_it_can_be_meant(name, answ
 
 
 def test_what_is_still_open_is_named():
-    told = judge("01.faded", {**FADED, "expected": None, "actual": None})
+    told = judge("04.recall", {**RIGHT["04.recall"], "ends": None, "failed": None})
     assert told.state == "not attempted"
-    assert told.why == "still open: expected, actual"
+    assert told.why == "still open: ends, failed"
 
 
 def test_a_table_waits_for_the_task_that_it_answers(capsys):
@@ -178,8 +148,6 @@ def test_judges_run_the_model(monkeypatch):
     assert checks.judge("04.rescues", RIGHT["04.rescues"]).state == "failed"
 
 
-@pytest.mark.parametrize(
-    "name", ["01.expected_refs", "07.count", "07.moved", "07.policy", "08.rule"]
-)
+@pytest.mark.parametrize("name", ["07.count", "07.moved", "07.policy", "08.rule"])
 def test_a_function_that_returns_nothing_is_not_attempted(name):
     assert judge(name, lambda _: None).state == "not attempted"

@@ -13,10 +13,10 @@ from typing import NamedTuple
 from mmsim import errno
 from mmsim.lessons import counters_of
 from mmsim.measured import disturbed
-from mmsim.practice.benches import workbench
 from mmsim.probe import migrate_returns
 from mmsim.retrylaw import Retrying, success
 from mmsim.scenarios import lru_batch, vfio_map
+from mmsim.scenarios.page_life import folio_of, page_with
 
 DAYS = (2, 7)
 
@@ -31,7 +31,7 @@ class Card(NamedTuple):
 
 
 def _expected() -> str:
-    page = workbench().folio()
+    page = folio_of(page_with().run())
     parts = f"{page.cache_refs} of the page cache, {page.mapcount} mapping, 1 isolation"
     return f"{page.refcount}: {parts}"
 

@@ -9,8 +9,8 @@ from mmsim.engine.trace import Trace
 from mmsim.lessons import counters_of, ran
 from mmsim.lessons.the_report import QUESTIONS
 from mmsim.mm.migration_target import AVAILABLE
-from mmsim.practice.benches import workbench
 from mmsim.scenarios import Situation, vfio_map
+from mmsim.scenarios.page_life import folio_of, page_with
 
 SPLIT_STEPS = ("lock", "look", "unmap", "freeze", "cut", "unlock")
 DISTRACTORS = ("pin", "wait")
@@ -54,7 +54,7 @@ letters(
     "count: the page cache has one reference for each small page.",
     "ends: which of the three does nobody have to end? failed: what does begun mean?",
     "count is 512 + 1 + 1.",
-    facts=lambda: {"refs": workbench().folio().refcount},
+    facts=lambda: {"refs": folio_of(page_with().run()).refcount},
 )
 
 

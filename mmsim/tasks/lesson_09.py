@@ -9,7 +9,6 @@ from typing import Any
 from mmsim import errno
 from mmsim.checks import ANSWERED, Verdict, failed, passed, task
 from mmsim.lessons import counters_of, ran
-from mmsim.practice.benches import workbench
 from mmsim.practice.capstone import (
     CAUSES,
     COUNTERS,
@@ -26,6 +25,7 @@ from mmsim.probe import names
 from mmsim.retrylaw import Retrying, success
 from mmsim.scenarios import vfio_map
 from mmsim.scenarios.hosts import fates, host
+from mmsim.scenarios.page_life import folio_of, page_with
 
 # -- the four artefacts
 
@@ -198,7 +198,7 @@ POSTTEST = {
 
 def _posttest() -> dict[str, tuple[bool, str]]:
     """What the model says to each statement."""
-    alone = workbench(mappings=0, isolated="no", holders=0).folio().refcount
+    alone = folio_of(page_with(mappings=0, isolated="no", holders=0).run()).refcount
     truncated = counters_of(vfio_map("base", stranger=0, trouble="truncated").run())
     crowded = host(cma=60, used=50).zone
     pin = fates(crowded)["huge page, for a long-term pin"]

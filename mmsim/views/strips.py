@@ -9,12 +9,17 @@ import random
 from collections.abc import Collection
 
 from mmsim.mm.untouched import Pattern, pattern
-from mmsim.practice.benches import check_seed
 
 ORDER = 4
 PAGES = 1 << ORDER
 HELD = {"a": 3, "b": 4, "c": 6}
 """Strip -> how many of its pages are in use."""
+
+
+def check_seed(seed: object) -> None:
+    """Raise ValueError unless this can be a seed."""
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise ValueError(f"a seed is a whole number from 0 on, not {seed!r}")
 
 
 def cases(seed: int) -> dict[str, tuple[int, ...]]:

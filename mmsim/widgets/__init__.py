@@ -3,15 +3,12 @@
 Interface: the names in `__all__`; one widget a file, the `show_` functions in `display`.
 """
 
-from mmsim.widgets.bench import bench
 from mmsim.widgets.console import console
 from mmsim.widgets.diagnosis import diagnosis_console, show_diagnosis
 from mmsim.widgets.display import (
     show_chart,
     show_diff,
     show_flow,
-    show_ledger,
-    show_lending,
     show_memory,
     show_result,
     show_side_by_side,
@@ -23,7 +20,6 @@ from mmsim.widgets.display import (
 )
 from mmsim.widgets.explorer import explorer
 from mmsim.widgets.hostconsole import host_console
-from mmsim.widgets.lendingconsole import lending_console
 from mmsim.widgets.paste import paste
 from mmsim.widgets.retry import retry_sliders
 from mmsim.widgets.scheduler import scheduler
@@ -32,12 +28,10 @@ from mmsim.widgets.stepper import stepper
 from mmsim.widgets.tracepicker import trace_picker
 
 __all__ = [
-    "bench",
     "console",
     "diagnosis_console",
     "explorer",
     "host_console",
-    "lending_console",
     "paste",
     "play",
     "retry_sliders",
@@ -47,8 +41,6 @@ __all__ = [
     "show_diagnosis",
     "show_diff",
     "show_flow",
-    "show_ledger",
-    "show_lending",
     "show_memory",
     "show_mutation",
     "show_result",

@@ -1,6 +1,6 @@
 """Knobs of a situation beside the decisions its run takes.
 
-Interface: console, Console, Turnable
+Interface: console, Console, Turnable, knobs_beside
 
 The controls are built from the scenario's knobs, which are data; the picture is the flow chart of
 `views.flow`, as in the static twin.
@@ -8,7 +8,7 @@ The controls are built from the scenario's knobs, which are data; the picture is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any, Protocol
 
@@ -22,6 +22,7 @@ from mmsim.lessons import Prediction
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import SCENARIOS, Situation
 from mmsim.views import flow, run
+from mmsim.views.show import Picture
 
 LOCKED = "Locked: store your prediction first."
 
@@ -131,3 +132,29 @@ def console(
 ) -> Console:
     """A widget to turn some knobs of a situation and see which way its run goes."""
     return Console(situation, knobs, unlock)
+
+
+Drawing = Callable[[Any], Picture]
+
+
+class _Beside(Console):
+    """Knobs beside the picture that `draw` makes of them."""
+
+    def __init__(self, first: Turnable, known: Sequence[Knob], draw: Drawing) -> None:
+        self.known, self.picture = known, draw
+        super().__init__(first, (), None)
+
+    def _offered(self, knobs: tuple[str, ...]) -> dict[str, Any]:
+        return {knob.name: self._box(knob) for knob in self.known}
+
+    def _run(self, values: dict[str, Any]) -> Any:
+        return self.situation.with_(**values)
+
+    def _show(self, made: Any) -> None:
+        drawn = self.picture(made)
+        self.view.value, self.said.value = drawn.svg, f"<p>{escape(drawn.words)}</p>"
+
+
+def knobs_beside(first: Turnable, known: Sequence[Knob], draw: Drawing) -> Console:
+    """A widget to turn the knobs `known` of `first`, and see the picture of what they make."""
+    return _Beside(first, known, draw)

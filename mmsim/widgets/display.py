@@ -21,12 +21,9 @@ from mmsim.engine.trace import Trace
 from mmsim.lessons import Prediction
 from mmsim.mm import versions
 from mmsim.mm.zone import Zone
-from mmsim.practice.benches import Bench
-from mmsim.practice.loans import Lending
-from mmsim.views import account, flow, lending, memory, side_by_side, windows
+from mmsim.views import flow, memory, side_by_side, windows
 from mmsim.views.figures import Chart
 from mmsim.views.pasted import machine
-from mmsim.views.practice import worked
 from mmsim.views.run import fold, step_table, summary
 from mmsim.views.show import LINE_MAX, Picture, Table, moment
 
@@ -59,16 +56,6 @@ def show_state(trace: Trace, row: int = -1, *, region: str = "A", after: After =
         display(shown)
 
 
-def show_ledger(bench: Bench, *, after: After = None) -> None:
-    """Who refers to a page: its ledger as a picture, a sentence and a table."""
-    if locked(after):
-        return
-    trace = bench.run()
-    display(Picture(account.account_svg(trace), account.account_sentence(trace)))
-    say(account.account_sentence(trace))
-    show_table(worked(bench))
-
-
 def show_zone(
     zone: Zone,
     order: int = HPAGE_PMD_ORDER,
@@ -86,16 +73,6 @@ def show_zone(
     display(Picture(seen.svg, seen.sentence))
     say(seen.sentence)
     show_table(memory.memory_table(zone, order))
-
-
-def show_lending(made: Lending, *, after: After = None) -> None:
-    """Eight allocations and the half line: a picture, a sentence and a table."""
-    if locked(after):
-        return
-    said = lending.lending_sentence(made)
-    display(Picture(lending.lending_svg(made), said))
-    say(said)
-    show_table(lending.lending_table(made))
 
 
 def show_memory(

@@ -20,19 +20,12 @@ from mmsim.engine.trace import record
 from mmsim.mm.container import Limits
 from mmsim.mm.drop_caches import drop_caches
 from mmsim.mm.folio import Extent
-from mmsim.mm.holders import (
-    direct_io,
-    fault,
-    fault_around,
-    gup_fast,
-    lookup,
-    undrained_batch,
-)
+from mmsim.mm.holders import direct_io, fault, fault_around, gup_fast, lookup, undrained_batch
 from mmsim.mm.versions import VERSIONS
 from mmsim.mm.vfio import MapDma, vfio_dma_do_map
 from mmsim.mm.world import World
-from mmsim.practice.benches import workbench
 from mmsim.scenarios import split_race, vfio_map
+from mmsim.scenarios.page_life import page_with
 from mmsim.strangers import isolator, locker, pinner, stranger, truncater
 from mmsim.views.run import fold, step_table, summary
 from mmsim.views.words import OPS, intent, sentence
@@ -106,7 +99,7 @@ def test_a_question_says_its_answer_and_a_command_what_came_of_it() -> None:
 
 @pytest.mark.parametrize(("order", "told"), [(9, "straight there"), (0, "a batch may hold it")])
 def test_only_a_single_page_waits_for_its_list(order: int, told: str) -> None:
-    trace = workbench(order=str(order)).run()
+    trace = page_with(order=order).run()
     assert told in sentence(trace.at("folio_add_lru"))
 
 

@@ -1,0 +1,104 @@
+"""How a page comes to its reference count: one folio, and holders made by the kernel's own steps.
+
+Floor 4.  Interface: page_with, page_life, folio_of, story, PAGE_KNOBS, MAPPERS, HOLDERS, PINNER
+
+Nothing here knows a count.  Each run starts without a folio and ends with the one that was asked
+for, so every number that a lesson shows is what the model has counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Any
+
+from mmsim.constants import ANON, SHMEM
+from mmsim.engine import schedule
+from mmsim.engine.actor import Actor
+from mmsim.engine.op import Op
+from mmsim.engine.trace import Trace
+from mmsim.knobs import KnobError, Value, number, one_of, settle
+from mmsim.mm.folio import Folio
+from mmsim.mm.memory import map_in_another_process, populate
+from mmsim.mm.versions import BASE
+from mmsim.mm.world import World
+from mmsim.scenarios.situation import Situation
+from mmsim.script import Script
+from mmsim.strangers import isolate_by_name, pinner, stranger
+
+REGION = "A"
+MAPPERS = ("guest", "backend", "monitor", "backup")  # the first one also fills the memory
+HOLDERS = ("drop_caches", "fault", "mincore")
+PINNER = "direct_io"
+PAGE_KNOBS = (
+    one_of("order", "9", ["0", "9"], "0: a single page, 9: a huge page of 512"),
+    one_of("cached", "yes", ["yes", "no"], "yes: a page of a memfd, no: of no file (anonymous)"),
+    number("mappings", 1, 0, len(MAPPERS), "how many processes map it"),
+    one_of("isolated", "yes", ["yes", "no"], "has the caller isolated it to move it?"),
+    number("holders", 0, 0, len(HOLDERS), "how many others have looked it up just now"),
+    one_of("pin", "no", ["no", "yes"], "does a direct I/O pin one page of it?"),
+)
+
+
+def _does(name: str, step: Callable[[str, int], Op]) -> Actor:
+    """Takes this one step on the page."""
+
+    def path() -> Generator[Op, Any, None]:
+        yield step(REGION, 0)
+
+    return Actor(name, path)
+
+
+def story(
+    name: str, knobs: dict[str, Value], actors: list[Actor], again: Callable[..., Situation]
+) -> Situation:
+    """A situation in which one actor after the other does all it has to do."""
+    return Situation(
+        name,
+        BASE,
+        knobs,
+        World(),
+        tuple(actors),
+        Script(),
+        lambda version, knobs, merge=False: again(**knobs),
+        usual=lambda: schedule.one_after_another,
+    )
+
+
+def page_with(**given: object) -> Situation:
+    """A page with the holders that the knobs (PAGE_KNOBS) ask for.
+
+    Raises KnobError for a wrong value, and for knobs that contradict each other."""
+    knobs = settle("page_with", PAGE_KNOBS, given)
+    order, mappings = int(knobs["order"]), int(knobs["mappings"])
+    kind = SHMEM if knobs["cached"] == "yes" else ANON
+    if kind == ANON and not mappings:
+        raise KnobError(
+            "with cached='no' and mappings=0 nobody needs the page, and the kernel frees it"
+        )
+    if knobs["pin"] == "yes" and not mappings:
+        raise KnobError("with mappings=0 nobody can pin the page: a pin goes by a mapping")
+    actors = [Actor(MAPPERS[0], lambda: populate(REGION, order, kind, mappings > 0))]
+    actors += [_does(name, map_in_another_process) for name in MAPPERS[1:mappings]]
+    if knobs["isolated"] == "yes":
+        actors.append(_does("caller", isolate_by_name))
+    actors += [stranger(name, REGION, 0, leaves=False) for name in HOLDERS[: int(knobs["holders"])]]
+    if knobs["pin"] == "yes":
+        actors.append(pinner(PINNER, REGION, 0, leaves=False))
+    return story("page_with", knobs, actors, page_with)
+
+
+def page_life() -> Situation:
+    """A huge page from its allocation on: cached, mapped twice, isolated, looked at in passing."""
+    actors = [
+        Actor(MAPPERS[0], lambda: populate(REGION, 9, SHMEM, True)),
+        _does(MAPPERS[1], map_in_another_process),
+        _does("caller", isolate_by_name),
+        stranger(HOLDERS[0], REGION, 0),
+    ]
+    return story("page_life", {}, actors, page_life)
+
+
+def folio_of(trace: Trace, position: int | None = None) -> Folio:
+    """The folio after so many steps of a run, or at its end."""
+    state = trace.last if position is None else trace.state(position)
+    folio: Folio = next(iter(state.world.folios.values()))
+    return folio

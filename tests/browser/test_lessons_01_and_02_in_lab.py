@@ -1,0 +1,81 @@
+"""Lessons 01 and 02 as a learner meets them: a card answered, then its slider moved twice."""
+
+from __future__ import annotations
+
+import pytest
+from lab import opened
+from playwright.sync_api import expect
+
+pytestmark = pytest.mark.browser
+
+
+def stored(lab, words, answers):
+    """The card that asks with these words, with these choices pressed and stored."""
+    outputs = lab.page.locator(".jp-OutputArea-output", has=lab.page.get_by_text(words))
+    card = outputs.filter(has=lab.page.locator(".mmsim-card")).first
+    rows = card.locator(".widget-toggle-buttons")
+    for number, answer in enumerate(answers):
+        rows.nth(number).get_by_role("button", name=answer, exact=True).click()
+    shot(lab, card, f"{words[:12]}-open")
+    assert card.locator("svg[role=img]").count() == 0
+    card.get_by_role("button", name="Store").click()
+    picture = card.locator("svg[role=img]")
+    expect(picture).to_be_visible()
+    return card, picture
+
+
+def shot(lab, card, name):
+    card.evaluate("node => node.scrollIntoView({block: 'start'})")
+    lab.page.wait_for_timeout(300)
+    lab.shot(name.replace(" ", "-"))
+
+
+def test_predict_scrub_and_change_the_page(tmp_path, chromium):
+    with opened("01_who_holds_this_page.ipynb", tmp_path, chromium) as lab:
+        lab.page.set_viewport_size({"width": 1366, "height": 768})
+        lab.run_all()
+        shot(lab, lab.page.locator(".jp-Notebook-cell").first, "lesson-01-first")
+        asked = "After the allocation the count is 1"
+        card, picture = stored(lab, asked, ["512", "1", "1", "1", "1"])
+        expect(card).to_contain_text("✘ mapped: you said 1 · it was 0")
+        handle = card.get_by_role("slider")
+        handle.press("ArrowRight")
+        expect(picture).to_contain_text("step 1 of 9")
+        handle.press("ArrowRight")
+        expect(picture).to_contain_text("its count goes from 1 to 513")
+        shot(lab, card, "lesson-01-life")
+
+        answers = ["equal", "equal", "not equal", "not equal"]
+        card, picture = stored(lab, "One thing is different.", answers)
+        expect(picture).to_contain_text("514 actual")
+        holders = card.get_by_role("slider").nth(1)
+        holders.press("ArrowRight")
+        expect(picture).to_contain_text("514 expected, 515 actual")
+        holders.press("ArrowRight")
+        expect(picture).to_contain_text("514 expected, 516 actual")
+        shot(lab, card, "lesson-01-ledger")
+        assert lab.errors == []
+        assert lab.asked_outside == []
+
+
+def test_predict_and_change_the_host(tmp_path, chromium):
+    with opened("02_cma_borrowed_land.ipynb", tmp_path, chromium) as lab:
+        lab.page.set_viewport_size({"width": 1366, "height": 768})
+        lab.run_all()
+        shot(lab, lab.page.locator(".jp-Notebook-cell").first, "lesson-02-first")
+        card, picture = stored(lab, "64 MiB are free, 38 of them CMA.", ["ordinary", "7"])
+        expect(card).to_contain_text("✘ the_first: you said ordinary · it was CMA")
+        expect(picture).to_contain_text("8 allocations of 2 MiB, movable: 7 in CMA")
+        shot(lab, card, "lesson-02-stored")
+        cma = card.get_by_role("slider").nth(0)
+        for _ in range(10):
+            cma.press("ArrowLeft")
+        expect(picture).to_contain_text("movable: 4 in CMA, 4 in ordinary memory")
+        cma.press("Home")
+        expect(picture).to_contain_text("movable: none in CMA, 8 in ordinary memory")
+        card.get_by_role("button", name="Reset").click()
+        expect(picture).to_contain_text("movable: 7 in CMA")
+        card.locator("select").first.select_option("no")
+        expect(picture).to_contain_text("8 allocations of 2 MiB, not movable: none in CMA")
+        assert lab.errors == []
+        assert lab.asked_outside == []
