@@ -5,7 +5,6 @@ from __future__ import annotations
 from mmsim.lessons.the_report import QUESTIONS
 from mmsim.practice.unnamed import LABELS
 from mmsim.scenarios import vfio_map
-from mmsim.scenarios.hosts import host
 from mmsim.scenarios.split_race import CLAIMS
 from mmsim.tasks.lesson_04 import RESCUES
 from mmsim.tasks.lesson_05_search import MUTANTS
@@ -13,12 +12,6 @@ from mmsim.tasks.lesson_06 import CALLERS, ENDS, PROMISES
 from mmsim.tasks.lesson_08 import CHANGES, GAPS, SUPPORT
 from mmsim.tasks.lesson_09 import POSTTEST
 
-STRIPS = {"a": (1, 2, 0, 1, 0), "b": (4, 2, 1, 0, 0), "c": (2, 2, 1, 0, 0)}
-GETS = {
-    "huge page, for a process": "CMA",
-    "huge page, for a long-term pin": "-ENOMEM",
-    "single page, for a long-term pin": "ordinary memory",
-}
 REVIEW = ["Is the explanation right?", "Who else calls this function?", "The value of rc is lost."]
 
 
@@ -33,12 +26,6 @@ def drain_then_wait(attempt):
 
 
 RIGHT = {
-    "03.recall": {"cache": "c", "cma": "b", "half": "b"},
-    "03.blocks": {"seed": 1, **STRIPS},
-    "03.least": list(range(0, 4096, 512)),
-    "03.chance": "1/35",
-    "03.requests": GETS,
-    "03.healthy": host(cma=1, used=1),
     "04.pair": vfio_map("base", stranger=0, trouble="nomem"),
     "04.recall": {"count": "b", "ends": "c", "failed": "b"},
     "04.second": {"reference check": 1, "freeze": 0},
@@ -110,12 +97,6 @@ RIGHT = {
     "09.posttest": {name: name in ("window", "code") for name in POSTTEST},
 }
 WRONG = {
-    "03.recall": {"cache": "c", "cma": "a", "half": "b"},
-    "03.blocks": {"seed": 1, **STRIPS, "b": (4, 4, 0, 0, 0)},
-    "03.least": [0, 700, 3000],
-    "03.chance": "1/16",
-    "03.requests": {**GETS, "huge page, for a long-term pin": "CMA"},
-    "03.healthy": host(cma=0, used=1),
     "04.pair": vfio_map("base"),
     "04.recall": {"count": "b", "ends": "c", "failed": "a"},
     "04.second": {"reference check": 0, "freeze": 0},

@@ -33,8 +33,8 @@ from mmsim.mm.zone import Zone
 from mmsim.scenarios import boot_guest, make
 from mmsim.scenarios.hosts import host
 from mmsim.views import run as text
-from mmsim.views.blockmap import block_map, draw_block_map, map_sentence, map_size
 from mmsim.views.figures import STYLE, Chart, legend, panelled
+from mmsim.views.memory import block_map, draw_block_map, map_sentence, map_size
 from mmsim.views.run import changes
 from mmsim.views.show import Picture
 from mmsim.views.svg import (

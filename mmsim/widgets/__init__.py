@@ -16,10 +16,8 @@ from mmsim.widgets.display import (
     show_table,
     show_trace,
     show_windows,
-    show_zone,
 )
 from mmsim.widgets.explorer import explorer
-from mmsim.widgets.hostconsole import host_console
 from mmsim.widgets.paste import paste
 from mmsim.widgets.retry import retry_sliders
 from mmsim.widgets.scheduler import scheduler
@@ -31,7 +29,6 @@ __all__ = [
     "console",
     "diagnosis_console",
     "explorer",
-    "host_console",
     "paste",
     "play",
     "retry_sliders",
@@ -50,7 +47,6 @@ __all__ = [
     "show_trace",
     "show_tree",
     "show_windows",
-    "show_zone",
     "stepper",
     "trace_picker",
 ]
