@@ -15,12 +15,11 @@ from mmsim.engine.actor import Actor
 from mmsim.engine.op import Op
 from mmsim.engine.scenario import Scenario
 from mmsim.engine.trace import run_to_end
-from mmsim.mm.bootmem import boot
 from mmsim.mm.cma import Area, cma_alloc
 from mmsim.mm.page_alloc import take
 from mmsim.mm.versions import Version
 from mmsim.mm.world import World
-from mmsim.mm.zone import ZoneError
+from mmsim.mm.zone import ZoneError, boot
 from mmsim.script import Scripted
 
 AREA_PFN = 0x10000

@@ -14,9 +14,8 @@ from mmsim.engine.explore import Property, always, sometimes
 from mmsim.engine.op import ModelError
 from mmsim.engine.scenario import State
 from mmsim.errno import ENOMEM
-from mmsim.mm.container import Container
 from mmsim.mm.folio import ISOLATION, Folio
-from mmsim.mm.world import World
+from mmsim.mm.world import Container, World
 from mmsim.scenarios import Situation
 from mmsim.scenarios.fates import ALL_MOVED, MISSED
 

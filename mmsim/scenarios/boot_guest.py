@@ -18,12 +18,11 @@ from mmsim.engine.trace import Trace, run_to_end
 from mmsim.fragmentation import suitable, summed
 from mmsim.knobs import Value, number, one_of
 from mmsim.mm.folio import Extent
-from mmsim.mm.migration_target import ZONE
 from mmsim.mm.page_alloc import alloc_pages, request
 from mmsim.mm.shmem import SHMEM_ENABLED, shmem_is_huge, shmem_populate
 from mmsim.mm.versions import Version
 from mmsim.mm.vfio import MapDma, vfio_dma_do_map
-from mmsim.mm.world import Environment, World
+from mmsim.mm.world import ZONE, Environment, World
 from mmsim.mm.zone import Zone
 from mmsim.scenarios.fates import ALL_MOVED, MAPPED, NO_MEMORY, NOT_FINISHED, Aim
 from mmsim.scenarios.hosts import HOST_KNOBS, MIB, check_mib, host_zone

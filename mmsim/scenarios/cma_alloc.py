@@ -12,17 +12,16 @@ from mmsim.constants import HPAGE_PMD_NR, HPAGE_PMD_ORDER, MIGRATE_PASSES
 from mmsim.engine.actor import Actor
 from mmsim.engine.op import Op
 from mmsim.knobs import Value, moment, number, one_of, read_span
-from mmsim.mm.bootmem import boot
+from mmsim.mm.actors import stranger
 from mmsim.mm.cma import Area, cma_alloc
-from mmsim.mm.migration_target import AVAILABLE, EITHER, NONE
 from mmsim.mm.page_alloc import take
 from mmsim.mm.versions import Version
-from mmsim.mm.world import Environment, World
+from mmsim.mm.world import AVAILABLE, EITHER, NONE, Environment, World
+from mmsim.mm.zone import boot
 from mmsim.scenarios.fates import TAKEN
 from mmsim.scenarios.guest import CMA_PFN, NAMES, huge_page
 from mmsim.scenarios.situation import Situation, Spec
 from mmsim.script import Cue, Script
-from mmsim.strangers import stranger
 
 BLOCKS_MAX = 64
 

@@ -27,8 +27,7 @@ from typing import NamedTuple
 from mmsim import errno
 from mmsim.errno import ENOMEM
 from mmsim.mm.folio import Folio
-from mmsim.mm.migration_target import NONE, ZONE
-from mmsim.mm.world import World
+from mmsim.mm.world import NONE, ZONE, World
 
 NOT_FINISHED = "not finished"
 NOT_SPLIT = "failed: a huge page could not be split"

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from mmsim.constants import HPAGE_PMD_NR, MIGRATE_CMA
 from mmsim.engine.op import ModelError
-from mmsim.mm.bootmem import boot
 from mmsim.mm.folio import Extent, Folio
-from mmsim.mm.migration_target import from_zone
+from mmsim.mm.page_alloc import from_zone
 from mmsim.mm.world import Environment, World
+from mmsim.mm.zone import boot
 
 # Where the measured kernel had its first huge page; the next ones follow below.
 CMA_PFN = 0x3F800

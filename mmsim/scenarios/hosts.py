@@ -11,10 +11,8 @@ from typing import NamedTuple
 from mmsim.constants import HPAGE_PMD_NR, HPAGE_PMD_ORDER, MIGRATE_CMA, PAGE_SIZE
 from mmsim.errno import ENOMEM, name
 from mmsim.knobs import Value, number, settle
-from mmsim.mm.bootmem import boot, zone_watermarks
-from mmsim.mm.occupancy import occupancy
 from mmsim.mm.page_alloc import Request, alloc_pages, request
-from mmsim.mm.zone import Zone
+from mmsim.mm.zone import Zone, boot, occupancy, zone_watermarks
 from mmsim.procfs import PageTypeZone
 from mmsim.procfs.printing import print_pagetypeinfo
 

@@ -12,14 +12,12 @@ from mmsim.constants import HPAGE_PMD_ORDER, MIGRATE_PASSES, PAGE_SIZE
 from mmsim.engine.actor import Actor
 from mmsim.engine.op import Op
 from mmsim.knobs import Value, moment, number, one_of, read_span, some_of, words_of
-from mmsim.mm import holders
-from mmsim.mm.container import Limits
+from mmsim.mm import actors as holders
 from mmsim.mm.drop_caches import drop_caches
 from mmsim.mm.folio import Extent
-from mmsim.mm.migration_target import AVAILABLE, EITHER, NONE, ZONE
 from mmsim.mm.versions import Version
 from mmsim.mm.vfio import MapDma, vfio_dma_do_map
-from mmsim.mm.world import Environment, World
+from mmsim.mm.world import AVAILABLE, EITHER, NONE, ZONE, Environment, Limits, World
 from mmsim.scenarios.fates import MAPPED
 from mmsim.scenarios.guest import NAMES, ZONES, guest_memory, host_with_zone
 from mmsim.scenarios.situation import ISOLATION, Situation, Spec

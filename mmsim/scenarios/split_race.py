@@ -14,6 +14,7 @@ from mmsim.engine.explore import Property, always, sometimes
 from mmsim.engine.op import Op
 from mmsim.engine.scenario import State
 from mmsim.knobs import Value, moment, number, read_span
+from mmsim.mm.actors import stranger
 from mmsim.mm.folio import ISOLATION, Folio, Page
 from mmsim.mm.migrate import try_split_thp
 from mmsim.mm.swap import isolate
@@ -23,7 +24,6 @@ from mmsim.scenarios.fates import SPLIT
 from mmsim.scenarios.guest import CMA_PFN, NAMES, guest_memory
 from mmsim.scenarios.situation import Situation, Spec
 from mmsim.script import Script, visit
-from mmsim.strangers import stranger
 
 STRANGERS_MAX = 3
 

@@ -9,15 +9,14 @@ from mmsim.clock import COMPACTION, IN_VAIN, Clock
 from mmsim.constants import HPAGE_PMD_ORDER, MIGRATE_PASSES
 from mmsim.engine.actor import Actor
 from mmsim.knobs import Value, number, one_of
+from mmsim.mm.actors import stranger
 from mmsim.mm.gup import pin_user_pages_remote
-from mmsim.mm.migration_target import NONE
 from mmsim.mm.versions import Version
-from mmsim.mm.world import Environment, World
+from mmsim.mm.world import NONE, Environment, World
 from mmsim.scenarios.fates import PINNED
 from mmsim.scenarios.guest import NAMES, guest_memory
 from mmsim.scenarios.situation import ISOLATION, Situation, Spec
 from mmsim.script import Script
-from mmsim.strangers import stranger
 
 HOLD_MAX = 100_000
 SEEDS_MAX = 1_000_000

@@ -12,18 +12,17 @@ from mmsim.constants import HPAGE_PMD_ORDER, MIGRATE_PASSES, MIGRATE_SYNC, REASO
 from mmsim.engine.actor import Actor
 from mmsim.engine.op import Op
 from mmsim.knobs import Value, moment, number, one_of, read_span
+from mmsim.mm.actors import stranger, truncater
 from mmsim.mm.folio import Page
 from mmsim.mm.gup import pin_user_pages_remote
 from mmsim.mm.migrate import migrate_pages, putback_movable_pages
-from mmsim.mm.migration_target import AVAILABLE, EITHER, NONE
 from mmsim.mm.swap import folio_isolate_lru
 from mmsim.mm.versions import Version
-from mmsim.mm.world import Environment, World
+from mmsim.mm.world import AVAILABLE, EITHER, NONE, Environment, World
 from mmsim.scenarios.fates import MIGRATED, PINNED
 from mmsim.scenarios.guest import CMA_PFN, NAMES, guest_memory
 from mmsim.scenarios.situation import ISOLATION, Situation, Spec
 from mmsim.script import Attempts, Cue, Faults, Position, Script, visit
-from mmsim.strangers import stranger, truncater
 
 LATE = "late"
 """No free huge page for the first request of each, one for every later one."""

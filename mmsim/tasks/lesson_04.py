@@ -8,7 +8,7 @@ from mmsim.checks import FormError, Verdict, failed, letters, passed, task
 from mmsim.engine.trace import Trace
 from mmsim.lessons import counters_of, ran
 from mmsim.lessons.the_report import QUESTIONS
-from mmsim.mm.migration_target import AVAILABLE
+from mmsim.mm.world import AVAILABLE
 from mmsim.scenarios import Situation, vfio_map
 from mmsim.scenarios.page_life import folio_of, page_with
 

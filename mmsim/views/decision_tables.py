@@ -15,7 +15,7 @@ from mmsim import errno
 from mmsim.constants import MIGRATE_PASSES
 from mmsim.engine.scenario import Event, Move, Scenario, State
 from mmsim.engine.trace import Trace, record
-from mmsim.mm.migration_target import EITHER, NONE
+from mmsim.mm.world import EITHER, NONE
 from mmsim.scenarios import Situation, vfio_map
 from mmsim.views.tables import DIFFERS, PIN, RETURNS, SPLIT_PAIR, ended, frame, labels
 

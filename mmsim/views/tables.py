@@ -19,7 +19,7 @@ from mmsim.engine.scenario import State
 from mmsim.engine.trace import Trace
 from mmsim.ftrace import Row
 from mmsim.ftracefile import RealTrace
-from mmsim.mm.migration_target import NONE
+from mmsim.mm.world import NONE
 from mmsim.scenarios import Situation, vfio_map
 from mmsim.views.run import changes, fold
 from mmsim.views.words import call

@@ -6,8 +6,7 @@ import pytest
 
 from mmsim.fragmentation import suitable, summed
 from mmsim.knobs import KnobError
-from mmsim.mm.occupancy import occupancy
-from mmsim.mm.untouched import pages
+from mmsim.mm.zone import occupancy, pages
 from mmsim.procfs import parse_pagetypeinfo
 from mmsim.scenarios import boot_guest
 from mmsim.scenarios.hosts import HOST_KNOBS, REQUESTS, fates, host, proc_text

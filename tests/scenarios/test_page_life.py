@@ -26,7 +26,7 @@ POSSIBLE = [
 
 
 def test_paths_can_be_told_apart_by_their_frames():
-    for name in ("mmsim.scenarios.page_life", "mmsim.mm.memory"):
+    for name in ("mmsim.scenarios.page_life", "mmsim.mm.shmem"):
         assert lint_module(importlib.import_module(name)) == []
 
 

@@ -1,20 +1,19 @@
-"""Who else takes a reference on a folio: other holders, each an actor to put beside a pin.
+"""Everybody else who takes a reference on a folio: actors to put beside a pin.
 
 Mirrors mm/gup.c, mm/shmem.c, mm/memory.c, mm/filemap.c, mm/swap.c, 6.1-rc1.
-
-Interface: direct_io, permanent_pin, gup_fast, fault, fault_around, undrained_batch, lookup
 
     page fault of another thread or vCPU            fault
     fault-around of a neighbouring fault            fault_around
     speculation of GUP-fast                         gup_fast
     O_DIRECT, vhost, AIO on guest memory            direct_io
     mincore, MADV_*, move_pages, page_idle, DAMON   lookup
-    reclaim, compaction, khugepaged                 script.isolator
+    reclaim, compaction, khugepaged                 isolator
     per-CPU batches, drop_caches over single pages  undrained_batch
     RDMA, io_uring, another device                  permanent_pin
 
 Each function answers an `Actor`: its name, and the page it goes for.  How long a reference lasts is
-how many steps the others take meanwhile; only `direct_io` has steps of its own in between."""
+how many steps the others take meanwhile; only `direct_io` has steps of its own in between.  The
+last section has holders on cue: each does one thing to one folio, and takes it back later."""
 
 from __future__ import annotations
 
@@ -27,15 +26,18 @@ from mmsim.errno import EFAULT
 from mmsim.mm.drop_caches import deactivate_file_folio
 from mmsim.mm.filemap import (
     folio_lock,
+    folio_lock_by_name,
     folio_mapping,
     folio_trylock,
     folio_unlock,
     mapping_get_entry,
+    truncate_inode_folio,
 )
-from mmsim.mm.gup import Pin, follow_page_mask, gup_put_folio
-from mmsim.mm.memory import finish_fault
-from mmsim.mm.page_ref import ME, folio_put
+from mmsim.mm.gup import Pin, follow_page_mask, gup_put_folio, pin, unpin
+from mmsim.mm.page_ref import ME, folio_get, folio_put, frozen
 from mmsim.mm.rmap import handle_mm_fault
+from mmsim.mm.shmem import finish_fault
+from mmsim.mm.swap import isolate, putback_lru_page
 from mmsim.mm.world import World
 
 # -- pins
@@ -251,5 +253,82 @@ def undrained_batch(name: str, region: str, index: int = 0) -> Actor:
         if pfn is not None:
             yield from deactivate_file_folio(pfn)
             yield folio_put(pfn, ME, 1)
+
+    return Actor(name, path)
+
+
+# -- holders on cue
+
+
+def stranger(name: str, region: str, index: int, refs: int = 1, *, leaves: bool = True) -> Actor:
+    """Takes plain references on the folio of a page; drops them later, unless it stays for ever."""
+
+    def path() -> Generator[Op, Any, None]:
+        pfn = yield folio_get(region, index, refs, site="holder.get")
+        if leaves:
+            yield folio_put(pfn, name, refs, site="holder.put")
+
+    return Actor(name, path)
+
+
+@blocking(frozen)
+def pin_by_name(world: World, me: str, region: str, index: int, pins: int) -> int | None:
+    """Somebody else's FOLL_PIN, a direct I/O for instance; answers the pfn."""
+    pfn = world.find(region, index)
+    if pfn is not None:
+        pin(world, pfn, me, pins)
+    return pfn
+
+
+@atomic
+def unpin_by_pfn(world: World, me: str, pfn: int, pins: int) -> None:
+    """The end of somebody else's pin."""
+    unpin(world, pfn, me, pins)
+
+
+def pinner(name: str, region: str, index: int, pins: int = 1, *, leaves: bool = True) -> Actor:
+    """Like `stranger`, but with FOLL_PINs."""
+
+    def path() -> Generator[Op, Any, None]:
+        pfn = yield pin_by_name(region, index, pins)
+        if pfn is not None and leaves:
+            yield unpin_by_pfn(pfn, pins)
+
+    return Actor(name, path)
+
+
+def locker(name: str, region: str, index: int) -> Actor:
+    """Holds the folio lock for a while."""
+
+    def path() -> Generator[Op, Any, None]:
+        pfn = yield folio_lock_by_name(region, index)
+        yield folio_unlock(pfn)
+
+    return Actor(name, path)
+
+
+@atomic
+def isolate_by_name(world: World, me: str, region: str, index: int) -> int | None:
+    """Reclaim or compaction takes the folio off its LRU; answers the pfn, None if it could not."""
+    pfn = world.find(region, index)
+    return pfn if pfn is not None and isolate(world, pfn) else None
+
+
+def isolator(name: str, region: str, index: int) -> Actor:
+    """Isolates the folio for a while."""
+
+    def path() -> Generator[Op, Any, None]:
+        pfn = yield isolate_by_name(region, index)
+        if pfn is not None:
+            yield putback_lru_page(pfn)
+
+    return Actor(name, path)
+
+
+def truncater(name: str, region: str, index: int, *, waits: bool = False) -> Actor:
+    """Takes the folio out of its file; `waits`: for whoever has locked it, as the kernel does."""
+
+    def path() -> Generator[Op, Any, None]:
+        yield truncate_inode_folio(region, index, waits)
 
     return Actor(name, path)

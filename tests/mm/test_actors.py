@@ -10,20 +10,20 @@ from mmsim.engine.scenario import Scenario
 from mmsim.engine.schedule import one_after_another, parse, replaying
 from mmsim.engine.trace import record
 from mmsim.errno import EFAULT, ENOMEM
-from mmsim.mm.folio import Extent
-from mmsim.mm.gup import pin_user_pages_remote
-from mmsim.mm.holders import (
+from mmsim.mm.actors import (
     direct_io,
     fault,
     fault_around,
     gup_fast,
     lookup,
     permanent_pin,
+    truncater,
     undrained_batch,
 )
+from mmsim.mm.folio import Extent
+from mmsim.mm.gup import pin_user_pages_remote
 from mmsim.mm.rmap import try_to_migrate
 from mmsim.mm.versions import VERSIONS
-from mmsim.strangers import truncater
 
 LEAVING = [direct_io, gup_fast, fault, fault_around, lookup]
 STAYING = [permanent_pin, undrained_batch]
