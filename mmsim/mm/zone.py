@@ -2,10 +2,10 @@
 
 Mirrors struct zone and struct free_area (include/linux/mmzone.h), 6.1-rc1.
 
-Memory that nobody touched is a few `Run`s.  A stretch leaves its run when it is asked for, so a zone
-costs what was done with it, not what it holds.  Nothing here decides anything: the rules are in
-page_alloc.py.  `boot`, and what follows it, make a zone as a machine has it after booting or after
-long use; `occupancy` says where in a zone memory is free."""
+Memory that nobody touched is a few `Run`s.  A stretch leaves its run when it is asked for, so a
+zone costs what was done with it, not what it holds.  Nothing here decides anything: the rules are
+in page_alloc.py.  `boot`, and what follows it, make a zone as a machine has it after booting or
+after long use; `occupancy` says where in a zone memory is free."""
 
 from __future__ import annotations
 
