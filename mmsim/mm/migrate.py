@@ -34,7 +34,6 @@ from mmsim.mm.filemap import (
 )
 from mmsim.mm.folio import ISOLATION, NEW_PAGE, Folio, Page, expected_refs, replace
 from mmsim.mm.huge_memory import split_huge_page_to_list
-from mmsim.mm.page_alloc import from_zone
 from mmsim.mm.page_ref import folio_put, folio_ref_count, folio_ref_freeze, references_explained
 from mmsim.mm.rmap import folio_mapped, remove_migration_ptes, try_to_migrate
 from mmsim.mm.swap import folio_add_lru, lru_add_drain, lru_add_drain_all, putback_lru_page
@@ -77,7 +76,7 @@ def alloc_migration_target(
     source = world.folio(pfn)
     if _policy(world, pfn) == ZONE:
         pin_scope = reason == REASONS[MR_LONGTERM_PIN]
-        target = from_zone(world, source.order, pin_scope=pin_scope)
+        target = world.from_zone(source.order, pin_scope=pin_scope)
         if target is None:
             return None
     else:

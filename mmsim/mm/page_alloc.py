@@ -11,7 +11,7 @@ OOM killer."""
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from mmsim.constants import (
     HPAGE_PMD_ORDER,
@@ -28,10 +28,6 @@ from mmsim.engine.op import ModelError
 from mmsim.errors import nearest
 from mmsim.fragmentation import extfrag_index, summed
 from mmsim.mm.zone import HELD, Held, Zone, ZoneError
-
-if TYPE_CHECKING:
-    from mmsim.mm.world import World
-
 
 # Huge pages that a per-CPU list is filled with at a time: max(63 >> 9, 2).
 THP_BATCH = 2
@@ -480,17 +476,3 @@ def _free_page(zone: Zone, block: int) -> int | None:
         return None
     pfn, order = free[-1]
     return pfn + (1 << order) - 1
-
-
-def from_zone(world: World, order: int, *, pin_scope: bool) -> int | None:
-    """What the allocator finds for a request of user memory, after compaction if that is on.
-
-    Kernel: __alloc_pages() with its slow path."""
-    zone = world.own_zone()
-    want = request(order, MIGRATE_MOVABLE, pin_scope=pin_scope)
-    pfn = alloc_pages(zone, want)
-    if pfn is None and world.env.compaction:
-        for counter in try_to_compact_pages(zone, want, keep=world.folios.keys()):
-            world.count(counter)
-        pfn = alloc_pages(zone, want)
-    return pfn

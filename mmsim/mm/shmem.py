@@ -17,7 +17,6 @@ from mmsim.constants import ANON, HPAGE_PMD_ORDER, SHMEM
 from mmsim.engine.op import ModelError, Op, at_once, atomic, blocking
 from mmsim.errno import ENOMEM
 from mmsim.mm.folio import NEW_PAGE, Folio
-from mmsim.mm.page_alloc import from_zone
 from mmsim.mm.page_ref import ME, folio_put
 from mmsim.mm.rmap import fault_waits, map_folio
 from mmsim.mm.swap import folio_add_lru, lru_add_drain
@@ -36,7 +35,7 @@ def _new(world: World, region: str, index: int, order: int, kind: str) -> int | 
     In a world with a zone the allocator decides, and None means that it has no such block."""
     nr = 1 << order
     if world.zone is not None:
-        pfn = from_zone(world, order, pin_scope=False)
+        pfn = world.from_zone(order, pin_scope=False)
         if pfn is None:
             return None
     else:

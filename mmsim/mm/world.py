@@ -12,7 +12,7 @@ from mmsim.constants import HPAGE_PMD_ORDER, MIGRATE_CMA, MIGRATE_MOVABLE, VFIO_
 from mmsim.engine.op import ModelError
 from mmsim.engine.scenario import Pool
 from mmsim.mm.folio import ISOLATION, Folio, renamed, replace
-from mmsim.mm.page_alloc import free_pages, split_page
+from mmsim.mm.page_alloc import alloc_pages, free_pages, request, split_page, try_to_compact_pages
 from mmsim.mm.zone import Zone
 
 FIRST_TARGET_PFN = 0x100000
@@ -239,6 +239,19 @@ class World:
         if not self.zone_is_ours:
             self.zone, self.zone_is_ours = self.zone.branch(), True
         return self.zone
+
+    def from_zone(self, order: int, *, pin_scope: bool) -> int | None:
+        """What the allocator finds for a request of user memory, after compaction if that is on.
+
+        Kernel: __alloc_pages() with its slow path."""
+        zone = self.own_zone()
+        want = request(order, MIGRATE_MOVABLE, pin_scope=pin_scope)
+        pfn = alloc_pages(zone, want)
+        if pfn is None and self.env.compaction:
+            for counter in try_to_compact_pages(zone, want, keep=self.folios.keys()):
+                self.count(counter)
+            pfn = alloc_pages(zone, want)
+        return pfn
 
     def update(self, pfn: int, **changes: Any) -> None:
         """Replace fields of the folio at this pfn."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 from mmsim.constants import HPAGE_PMD_NR, MIGRATE_CMA
 from mmsim.engine.op import ModelError
 from mmsim.mm.folio import Extent, Folio
-from mmsim.mm.page_alloc import from_zone
 from mmsim.mm.world import Environment, World
 from mmsim.mm.zone import boot
 
@@ -49,7 +48,7 @@ def guest_memory(world: World, thps: int, order: int, **fields: object) -> tuple
             pfn: int | None = CMA_PFN - number * HPAGE_PMD_NR
             world.pageblocks[CMA_PFN // HPAGE_PMD_NR - number] = MIGRATE_CMA
         else:
-            pfn = from_zone(world, order, pin_scope=False)
+            pfn = world.from_zone(order, pin_scope=False)
         if pfn is None or not world.in_cma(pfn):
             raise ModelError(f"the host puts huge page {name} outside CMA")
         world.add(pfn, huge_page(name, order, **fields))
