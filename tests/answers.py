@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from mmsim.lessons.the_report import QUESTIONS
 from mmsim.practice.benches import workbench
 from mmsim.practice.loans import lending
 from mmsim.practice.unnamed import LABELS
 from mmsim.scenarios import vfio_map
 from mmsim.scenarios.hosts import host
 from mmsim.scenarios.split_race import CLAIMS
-from mmsim.tasks.lesson_04 import RESCUES
 from mmsim.tasks.lesson_05_search import MUTANTS
 from mmsim.tasks.lesson_06 import CALLERS, ENDS, PROMISES
 from mmsim.tasks.lesson_08 import CHANGES, GAPS, SUPPORT
@@ -71,11 +69,6 @@ RIGHT = {
     "03.chance": "1/35",
     "03.requests": GETS,
     "03.healthy": host(cma=1, used=1),
-    "04.pair": vfio_map("base", stranger=0, trouble="nomem"),
-    "04.recall": {"count": "b", "ends": "c", "failed": "b"},
-    "04.second": {"reference check": 1, "freeze": 0},
-    "04.order": ["lock", "look", "unmap", "freeze", "cut", "unlock"],
-    "04.rescues": dict(zip(RESCUES, (1, 2, 4, 10, 11), strict=True)),
     "04.longer": "later",
     "04.window": 8,
     "04.left": {
@@ -86,7 +79,6 @@ RIGHT = {
         ("v2", "piece missed"): True,
         ("v2", "mapped"): True,
     },
-    "04.posttest": {name: name in ("errno", "counter") for name in QUESTIONS},
     "05.recall": {"unmapped": "b", "again": "c", "pieces": "a"},
     "05.check": "split*6 stranger split*3",
     "05.freeze": "split*8 stranger split*5 stranger",
@@ -164,11 +156,6 @@ WRONG = {
     "03.chance": "1/16",
     "03.requests": {**GETS, "huge page, for a long-term pin": "CMA"},
     "03.healthy": host(cma=0, used=1),
-    "04.pair": vfio_map("base"),
-    "04.recall": {"count": "b", "ends": "c", "failed": "a"},
-    "04.second": {"reference check": 0, "freeze": 0},
-    "04.order": ["lock", "freeze", "look", "unmap", "cut", "unlock"],
-    "04.rescues": dict(zip(RESCUES, (0, 1, 3, 9, 10), strict=True)),
     "04.longer": "same",
     "04.window": 5,
     "04.left": {
@@ -176,7 +163,6 @@ WRONG = {
         for version in ("base", "v2")
         for end in ("not split", "piece missed", "mapped")
     },
-    "04.posttest": dict.fromkeys(QUESTIONS, False),
     "05.recall": {"unmapped": "b", "again": "b", "pieces": "a"},
     "05.check": "split*8 stranger split*5 stranger",
     "05.freeze": "split*6 stranger split*3",
