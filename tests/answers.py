@@ -69,16 +69,6 @@ RIGHT = {
     "03.chance": "1/35",
     "03.requests": GETS,
     "03.healthy": host(cma=1, used=1),
-    "04.longer": "later",
-    "04.window": 8,
-    "04.left": {
-        ("base", "not split"): True,
-        ("base", "piece missed"): True,
-        ("base", "mapped"): False,
-        ("v2", "not split"): True,
-        ("v2", "piece missed"): True,
-        ("v2", "mapped"): True,
-    },
     "05.recall": {"unmapped": "b", "again": "c", "pieces": "a"},
     "05.check": "split*6 stranger split*3",
     "05.freeze": "split*8 stranger split*5 stranger",
@@ -156,13 +146,6 @@ WRONG = {
     "03.chance": "1/16",
     "03.requests": {**GETS, "huge page, for a long-term pin": "CMA"},
     "03.healthy": host(cma=0, used=1),
-    "04.longer": "same",
-    "04.window": 5,
-    "04.left": {
-        (version, end): (version, end) != ("v2", "not split")
-        for version in ("base", "v2")
-        for end in ("not split", "piece missed", "mapped")
-    },
     "05.recall": {"unmapped": "b", "again": "b", "pieces": "a"},
     "05.check": "split*8 stranger split*5 stranger",
     "05.freeze": "split*6 stranger split*3",

@@ -64,7 +64,6 @@ def test_nothing_handed_in_is_not_attempted(name, empty):
         ("01.faded", {**FADED, "mappings": "3"}, "mappings should be a whole number, not '3'"),
         ("01.faded", {**FADED, "mappings": True}, "mappings should be a whole number, not True"),
         ("01.kinds", {**STAYS, "mapping": "long"}, "mapping can be 'temporary', 'long-term', not"),
-        ("04.left", {("base", "mapped"): True}, "missing: ('base', 'not split'), ('base', 'piece"),
         ("01.vote", 5, "the answer can be 'a', 'b', 'c', 'd', not 5"),
         ("01.leak", {"seed": 9, "holder": "fault", "step": "14"}, "step should be a whole number"),
         ("01.leak", {"seed": 9, "holder": "fault", "step": "14"}, "not '14'"),

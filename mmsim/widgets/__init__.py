@@ -18,7 +18,6 @@ from mmsim.widgets.display import (
     show_state,
     show_table,
     show_trace,
-    show_windows,
     show_zone,
 )
 from mmsim.widgets.explorer import explorer
@@ -57,7 +56,6 @@ __all__ = [
     "show_table",
     "show_trace",
     "show_tree",
-    "show_windows",
     "show_zone",
     "stepper",
     "trace_picker",

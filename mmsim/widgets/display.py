@@ -23,7 +23,7 @@ from mmsim.mm.zone import Zone
 from mmsim.practice.benches import Bench
 from mmsim.practice.loans import Lending
 from mmsim.units import HPAGE_PMD_ORDER
-from mmsim.views import account, flow, lending, memory, side_by_side, text, windows
+from mmsim.views import account, flow, lending, memory, side_by_side, text
 from mmsim.views.figures import Chart
 from mmsim.views.fold import fold_once
 from mmsim.views.pasted import machine
@@ -168,15 +168,6 @@ def show_table(table: Any, *, folded: str = "", after: After = None) -> None:
 def show_diff(before: str, after: str, *seams: str) -> None:
     """What differs between two versions, as a unified diff of the model's seams, or of a few."""
     print(versions.diff(before, after, *seams) or f"{before} and {after} behave alike.")
-
-
-def show_windows(trace: Trace, actor: str = "drop_caches", *, after: After = None) -> None:
-    """When a walk over the page cache has each folio locked, and when only referenced."""
-    if not locked(after):
-        said = windows.windows_sentence(trace, actor)
-        display(Picture(windows.windows_svg(trace, actor), said))
-        say(said)
-        display(Table(windows.windows_table(trace, actor), "The picture as a table"))
 
 
 def show_side_by_side(old: str, new: str, *, after: After = None) -> None:
