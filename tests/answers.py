@@ -9,7 +9,6 @@ from mmsim.scenarios import vfio_map
 from mmsim.scenarios.hosts import host
 from mmsim.scenarios.split_race import CLAIMS
 from mmsim.tasks.lesson_05_search import MUTANTS
-from mmsim.tasks.lesson_06 import CALLERS, ENDS, PROMISES
 from mmsim.tasks.lesson_08 import CHANGES, GAPS, SUPPORT
 from mmsim.tasks.lesson_09 import POSTTEST
 
@@ -29,11 +28,6 @@ BORROWERS = {
     **dict.fromkeys(("guest memory", "process memory"), "yes"),
     **dict.fromkeys(("page table", "inode", "new place for a pin"), "no"),
 }
-REVIEW = ["Is the explanation right?", "Who else calls this function?", "The value of rc is lost."]
-
-
-def keeps_the_code(version):
-    return vfio_map(version, reason="syscall").run().results["migrate"] == -12
 
 
 def expected_refs(folio):
@@ -90,17 +84,6 @@ RIGHT = {
     "05.bridge": {"huge page": "smaller", "piece": "same"},
     "05.mutants": dict(zip(MUTANTS, "cdab", strict=True)),
     "05.seeded": {"seed": 3, "schedule": "stranger split*18"},
-    "06.recall": {"renamed": "b", "first": "a", "two": "b"},
-    "06.review": [
-        "Is the explanation right?",
-        "Who else calls this function?",
-        "The value of rc is lost.",
-    ],
-    "06.explain": dict(zip(ENDS, (0, 1, 3, 11), strict=True)),
-    "06.callers": dict(zip(CALLERS, (False, True, False), strict=True)),
-    "06.code": {"refused": 10, "pin": "-ENOMEM"},
-    "06.regression": keeps_the_code,
-    "06.promises": {name: holds for name, (holds, _) in PROMISES.items()},
     "07.recall": {"eleven": "c", "negative": "b", "others": "a"},
     "07.count": lambda c: c.thp_migration_success + c.thp_migration_fail <= c.huge_pages,
     "07.hole": {"6.1.0": "-ENOMEM", "v1": "pinned", "v2": "-ENOMEM", "v3": "pinned"},
@@ -164,13 +147,6 @@ WRONG = {
     "05.bridge": {"huge page": "smaller", "piece": "smaller"},
     "05.mutants": dict(zip(MUTANTS, "ddab", strict=True)),
     "05.seeded": {"seed": 3, "schedule": "split*13 stranger"},
-    "06.recall": {"renamed": "a", "first": "a", "two": "b"},
-    "06.review": ["ok", "fine", "looks good to me"],
-    "06.explain": dict(zip(ENDS, (3, 1, 3, 11), strict=True)),
-    "06.callers": dict.fromkeys(CALLERS, True),
-    "06.code": {"refused": 1, "pin": "-ENOMEM"},
-    "06.regression": lambda version: vfio_map(version).run().results["pin"] == -12,
-    "06.promises": dict.fromkeys(PROMISES, True),
     "07.recall": {"eleven": "a", "negative": "b", "others": "a"},
     "07.count": lambda c: c.thp_migration_fail <= 4,
     "07.hole": {"6.1.0": "-ENOMEM", "v1": "pinned", "v2": "pinned", "v3": "pinned"},

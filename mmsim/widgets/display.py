@@ -23,7 +23,7 @@ from mmsim.mm.zone import Zone
 from mmsim.practice.benches import Bench
 from mmsim.practice.loans import Lending
 from mmsim.units import HPAGE_PMD_ORDER
-from mmsim.views import account, flow, lending, memory, side_by_side, text
+from mmsim.views import account, flow, lending, memory, text
 from mmsim.views.figures import Chart
 from mmsim.views.fold import fold_once
 from mmsim.views.pasted import machine
@@ -168,11 +168,3 @@ def show_table(table: Any, *, folded: str = "", after: After = None) -> None:
 def show_diff(before: str, after: str, *seams: str) -> None:
     """What differs between two versions, as a unified diff of the model's seams, or of a few."""
     print(versions.diff(before, after, *seams) or f"{before} and {after} behave alike.")
-
-
-def show_side_by_side(old: str, new: str, *, after: After = None) -> None:
-    """Two versions or policies of the model, place by place, and a sentence."""
-    if not locked(after):
-        words = side_by_side.side_by_side_sentence(old, new)
-        display(Picture(side_by_side.side_by_side_svg(old, new), words))
-        print(words)

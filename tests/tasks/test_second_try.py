@@ -22,36 +22,6 @@ CASES = [
         "piece: 21.16 % in 6.1.0, 21.16 % in v3; a piece still has its single attempt",
     ),
     (
-        "06.explain",
-        {**RIGHT["06.explain"], "refused twice, then split": 2},
-        "not 2; what counts at a refusal",
-        "returns 3: 2 for refused splits, 1 for the huge page that was split",
-    ),
-    (
-        "06.explain",
-        {**RIGHT["06.explain"], "refused in every pass": 10},
-        "not 10; what counts at a refusal",
-        "returns 11: 10 for refused splits, 1 for giving up",
-    ),
-    (
-        "06.explain",
-        WRONG["06.explain"],
-        "not 3; what counts at a refusal",
-        "returns 0: a page that was busy and has moved in the end leaves no count",
-    ),
-    (
-        "06.callers",
-        {**RIGHT["06.callers"], "NUMA balancing": True},
-        "NUMA balancing: what does v1 return to it",
-        "NUMA balancing: base gives -ENOMEM, v1 gives -ENOMEM",
-    ),
-    (
-        "06.code",
-        WRONG["06.code"],
-        "not so: what has changed when the split is tried again",
-        "the split is refused 10 times",
-    ),
-    (
         "07.hole",
         {**RIGHT["07.hole"], "v1": "-ENOMEM"},
         "v1: not '-ENOMEM'; what does its pin look at",

@@ -4,51 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import vfio_map
-from mmsim.views.decision_tables import decision_table
 from mmsim.views.tables import counters_by_version, measured_table
-
-OUT = "exit -ENOMEM"
-# reason, split result -> what migrate_pages() does in base, v1, v2
-DECISIONS = {
-    ("longterm_pin", "0"): ("goes on", "goes on", "goes on"),
-    ("longterm_pin", "refcount failure"): (
-        OUT,
-        "stays for the next pass",
-        "stays for the next pass",
-    ),
-    ("longterm_pin", "other errno"): (OUT, "exit -EBUSY", OUT),
-    ("other", "0"): ("goes on", "goes on", "goes on"),
-    ("other", "refcount failure"): (OUT, "exit -EAGAIN", OUT),
-    ("other", "other errno"): (OUT, "exit -EBUSY", OUT),
-    ("numa_misplaced", "not attempted"): (OUT, OUT, OUT),
-}
-
-
-def plain(cell):
-    return str(cell).replace("≠", "").strip()
-
-
-def test_the_decision_table_cell_by_cell():
-    table = decision_table(("base", "v1", "v2"))
-    assert {
-        key: tuple(map(plain, row)) for key, row in zip(table.index, table.values, strict=True)
-    } == (DECISIONS)
-
-
-def test_a_cell_that_differs_from_the_first_column_is_marked_and_no_other():
-    table = decision_table(("base", "v1", "v2"))
-    for key, row in zip(table.index, table.values, strict=True):
-        for cell, expected in zip(row, DECISIONS[key], strict=True):
-            assert ("≠" in cell) is (expected != DECISIONS[key][0])
-
-
-def test_merged_versions_decide_like_v2_and_base_like_its_release():
-    table = decision_table(tuple(VERSIONS))
-    assert table["base"].tolist() == table["6.1.0"].tolist()
-    for version in ("v3", "v3fix", "2/2-only"):
-        assert table[version].tolist() == table["v2"].tolist()
 
 
 @pytest.mark.parametrize("k", range(11))
@@ -83,6 +40,5 @@ def test_measured_table_names_the_result():
     assert table.loc["pgmigrate_fail"].tolist() == [512]
 
 
-def test_every_table_has_a_named_index():
-    for table in (decision_table(("base",)), counters_by_version(vfio_map(), ("base",))):
-        assert all(table.index.names)
+def test_a_table_has_a_named_index():
+    assert all(counters_by_version(vfio_map(), ("base",)).index.names)
