@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mmsim import errno
 from mmsim.engine.trace import Trace
 from mmsim.ftrace import align, real_trace
-from mmsim.lessons.card import Card, keyed
+from mmsim.lessons.card import Card, checked, keyed
 from mmsim.lessons.form import Choices, FormError, Verdict, failed, passed
 from mmsim.lessons.prediction import REPORTED, counters_of, ran
 from mmsim.lessons.the_report import QUESTIONS
@@ -262,17 +262,9 @@ def mappings(refused_at: str) -> int:
     return int(page.mapcount)
 
 
-def judged_mapped(answer: dict[str, int]) -> Verdict:
-    """Judged by running both."""
-    for name, (_, why) in LEFT.items():
-        found = mappings(name)
-        if answer[name] != found:
-            asked = "had the mappings been removed by then, and who would map the page again?"
-            return failed(f"{name}: {asked}", second=f"{name}: {found} mappings are left: {why}")
-    return passed(
-        "the check comes before the mappings are removed, the freeze after it",
-        "This page belongs to a file, so nobody maps it again; the guest has to fault it in.",
-    )
+def all_mappings() -> dict[str, int]:
+    """The same for both places."""
+    return {name: mappings(name) for name in LEFT}
 
 
 mapped = Card(
@@ -281,8 +273,14 @@ mapped = Card(
     "Before, there was one. Nobody touches the page meanwhile.",
     dict.fromkeys(LEFT, (0, 1, 2)),
     labels={name: f"refused at the {name}" for name in LEFT},
-    outcome=lambda: {name: mappings(name) for name in LEFT},
-    judge=judged_mapped,
+    outcome=all_mappings,
+    judge=checked(
+        all_mappings,
+        lambda *_: "had the mappings been removed by then, and who would map the page again?",
+        lambda name: f"{mappings(name)} mappings are left: {LEFT[name][1]}",
+        "the check comes before the mappings are removed, the freeze after it",
+    ),
+    why="This page belongs to a file, so nobody maps it again; the guest has to fault it in.",
     hints=(
         "Between the two places the kernel removes the mappings.",
         "A refusal at the freeze comes after the mappings have gone.",
@@ -384,18 +382,16 @@ def rescue(case: str, version: str = "v2") -> Trace:
     return run(version, order=1, **RESCUES[case][1])
 
 
-def judged_rescues(answer: dict[str, int]) -> Verdict:
-    """Judged by running v2 on each case."""
-    for case in RESCUES:
-        trace = rescue(case)
-        found, refused = counters_of(trace).values()
-        if answer[case] != found:
-            last = "the page that was split" if taken(trace).split else "giving up"
-            return failed(
-                f"{case}: not {answer[case]}; what is counted at each refusal, what at the end?",
-                second=f"{case}: v2 counts {found}, {refused} for refused splits and 1 for {last}",
-            )
-    return passed("one for each refused attempt, and one for the split or for giving up")
+def rescue_fails() -> dict[str, int]:
+    """What v2 counts in each case."""
+    return {case: counters_of(rescue(case))["thp_migration_fail"] for case in RESCUES}
+
+
+def rescue_told(case: str) -> str:
+    """What the count of a case is made of."""
+    found, refused = counters_of(rescue(case)).values()
+    last = "the page that was split" if taken(rescue(case)).split else "giving up"
+    return f"v2 counts {found}, {refused} for refused splits and 1 for {last}"
 
 
 def rescues_shown() -> list[Any]:
@@ -421,8 +417,13 @@ rescues = Card(
     "more. And a page that is split counts too.",
     dict.fromkeys(RESCUES, (0, 1, 2, 3, 4, 9, 10, 11)),
     labels={case: words for case, (words, _) in RESCUES.items()},
-    outcome=lambda: {case: counters_of(rescue(case))["thp_migration_fail"] for case in RESCUES},
-    judge=judged_rescues,
+    outcome=rescue_fails,
+    judge=checked(
+        rescue_fails,
+        lambda _, said: f"not {said}; what is counted at each refusal, what at the end?",
+        rescue_told,
+        "one for each refused attempt, and one for the split or for giving up",
+    ),
     hints=(
         "A split that succeeds counts one failed migration too.",
         "Each refused attempt before it counts one more.",

@@ -12,7 +12,7 @@ from mmsim.compare import timed
 from mmsim.engine.scenario import Move, State
 from mmsim.engine.schedule import render
 from mmsim.engine.trace import Trace
-from mmsim.lessons.card import Card, keyed
+from mmsim.lessons.card import Card, checked, keyed
 from mmsim.lessons.form import Choices, FormError, Verdict, failed, passed
 from mmsim.scenarios import SMALL, Situation, drop_caches_only, pin_versus, timed_hold
 from mmsim.scenarios.fates import ALL_MOVED, MISSED, NOT_SPLIT
@@ -271,24 +271,19 @@ def reached_table() -> pd.DataFrame:
     return pd.DataFrame(rows).T.rename_axis("how it can end")
 
 
-def judged_left(answer: dict[str, bool]) -> Verdict:
-    """Judged by every order of the steps."""
-    for part, said in answer.items():
-        version, _, end = part.partition("_")
-        schedule = reached(version).get(ENDS[end])
-        if said is bool(schedule):
-            continue
-        if not schedule:
-            return failed(
-                f"{part}: what does {version} return once a page was split?",
-                second=f"{version} never ends so, in any order of the steps",
-            )
-        return failed(
-            f"{part}: can drop_caches stand still for long enough, at the wrong moment?",
-            second=f"{version} can end so; a shortest order of steps (pin*9 means nine steps of "
-            f"the pin): {render(schedule)}",
-        )
-    return passed("of these two failures the patch takes none away")
+def all_ends() -> dict[str, bool]:
+    """Which ends can be reached."""
+    return {f"{v}_{end}": name in reached(v) for v in ("base", "v2") for end, name in ENDS.items()}
+
+
+def end_told(part: str) -> str:
+    """A shortest way to an end, if there is one."""
+    version, _, end = part.partition("_")
+    schedule = reached(version).get(ENDS[end])
+    if not schedule:
+        return f"{version} never ends so, in any order of the steps"
+    how = "a shortest order of steps (pin*9 means nine steps of the pin)"
+    return f"{version} can end so; {how}: {render(schedule)}"
 
 
 left = Card(
@@ -299,10 +294,17 @@ left = Card(
     labels={
         f"{v}_{end}": f"{v}: {words}" for v in ("base", "v2") for end, words in ENDINGS.items()
     },
-    outcome=lambda: {
-        f"{v}_{end}": name in reached(v) for v in ("base", "v2") for end, name in ENDS.items()
-    },
-    judge=judged_left,
+    outcome=all_ends,
+    judge=checked(
+        all_ends,
+        lambda _, said: (
+            "what is returned once a page was split?"
+            if said
+            else "can drop_caches stand still for long enough, at the wrong moment?"
+        ),
+        end_told,
+        "of these two failures the patch takes none away",
+    ),
     hints=(
         "Base counts a split as a failure, whatever becomes of the pieces.",
         "drop_caches can stand still for as long as ten passes take.",
