@@ -10,7 +10,6 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from mmsim.lessons.the_report import QUESTIONS
 from mmsim.practice.mutants import CONTRADICTION
 from mmsim.scenarios.split_race import CLAIMS
 from mmsim.tasks.lesson_05_search import DEATHS
@@ -234,12 +233,6 @@ def test_what_is_locked_has_its_key_further_up(source):
         assert f'check("{key[1]}"' in text[: key.start()]
     said = [o.get("text", "") for c in code_cells(source, "solution") for o in c.outputs]
     assert "Shown once" not in "".join(said)
-
-
-def test_the_statements_are_the_ones_that_are_judged():
-    text = (HERE / "source" / "04_migrate_or_split.py").read_text(encoding="utf-8")
-    for name, statement in QUESTIONS.items():
-        assert text.count(f"# | `{name}` | {statement} |") == 1
 
 
 def test_the_statements_of_the_post_test_are_the_ones_that_are_judged():

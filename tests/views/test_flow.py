@@ -1,14 +1,12 @@
-"""The flow chart follows the run it is given; charts draw what is in data/."""
+"""The flow chart follows the run it is given."""
 
 from __future__ import annotations
 
 from xml.etree import ElementTree
 
-import matplotlib.text
 import pytest
 
 from mmsim.scenarios import vfio_map
-from mmsim.views import charts
 from mmsim.views.flow import flow_sentence, flow_svg
 
 RUNS = {
@@ -71,32 +69,3 @@ def test_the_way_past_the_check_has_a_name_of_its_own(knobs):
 def test_a_sentence_says_how_it_ended():
     assert "the pin returned -ENOMEM" in flow_sentence(vfio_map("base").run())
     assert "-ENOMEM" not in flow_sentence(vfio_map("v3", stranger=0).run()).rpartition("pin")[2]
-
-
-def test_measured_counters_are_read_from_the_data_and_predicted_by_the_model():
-    chart = charts.measured_counters()
-    for version, pair in {"base": (1, 1), "v1": (11, 10), "v2": (11, 10)}.items():
-        assert chart.pair(version, "measured") == pair
-        assert chart.pair(version, "model") == pair
-    assert "11" in chart.sentence
-    drawn = {text.get_text() for text in chart.figure.findobj(matplotlib.text.Text)}
-    assert "measured" in drawn  # equal runs have no least and most
-    assert any(text.endswith("3 runs each, all equal") for text in drawn)
-    assert chart.png().startswith(b"\x89PNG")
-
-
-def test_refused_splits_count_every_row():
-    chart = charts.refused_splits()
-    ends = {end: chart.table.xs(end, axis=1, level=1).astype(int) for end in ("pinned", "failed")}
-    assert ends["failed"].sum().tolist() == [229, 195, 190]
-    assert (ends["failed"] + ends["pinned"]).sum().tolist() == [336, 336, 336]
-    assert chart.png().startswith(b"\x89PNG")
-    assert len(chart.sentence) > 60
-
-
-def test_no_figure_stays_open():
-    import matplotlib.pyplot as plt
-
-    before = plt.get_fignums()
-    charts.measured_counters().png()
-    assert plt.get_fignums() == before
