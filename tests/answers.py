@@ -8,9 +8,7 @@ from mmsim.practice.loans import lending
 from mmsim.practice.unnamed import LABELS
 from mmsim.scenarios import vfio_map
 from mmsim.scenarios.hosts import host
-from mmsim.scenarios.split_race import CLAIMS
 from mmsim.tasks.lesson_04 import RESCUES
-from mmsim.tasks.lesson_05_search import MUTANTS
 from mmsim.tasks.lesson_06 import CALLERS, ENDS, PROMISES
 from mmsim.tasks.lesson_08 import CHANGES, GAPS, SUPPORT
 from mmsim.tasks.lesson_09 import POSTTEST
@@ -87,27 +85,6 @@ RIGHT = {
         ("v2", "mapped"): True,
     },
     "04.posttest": {name: name in ("errno", "counter") for name in QUESTIONS},
-    "05.recall": {"unmapped": "b", "again": "c", "pieces": "a"},
-    "05.check": "split*6 stranger split*3",
-    "05.freeze": "split*8 stranger split*5 stranger",
-    "05.piece": "pin*21 stranger pin*48",
-    "05.rescue": "pin*5 stranger pin*15 stranger pin*78",
-    "05.claims": {**dict.fromkeys(CLAIMS, "holds"), "checked": "broken", "mapped": "broken"},
-    "05.verdicts": {
-        "always holds": False,
-        "always broken": True,
-        "sometimes holds": True,
-        "sometimes broken": False,
-    },
-    "05.odds": {"stranger*2 split*13": "1/4", "split*6 stranger split*3 stranger": "1/1024"},
-    "05.sliders": {"pace": "9 : 1", "interruptions": 2},
-    "05.together": {
-        "at the freeze": ("can_split_folio", "folio_ref_freeze"),
-        "at all": ("folio_get", "folio_put"),
-    },
-    "05.bridge": {"huge page": "smaller", "piece": "same"},
-    "05.mutants": dict(zip(MUTANTS, "cdab", strict=True)),
-    "05.seeded": {"seed": 3, "schedule": "stranger split*18"},
     "06.recall": {"renamed": "b", "first": "a", "two": "b"},
     "06.review": [
         "Is the explanation right?",
@@ -177,24 +154,6 @@ WRONG = {
         for end in ("not split", "piece missed", "mapped")
     },
     "04.posttest": dict.fromkeys(QUESTIONS, False),
-    "05.recall": {"unmapped": "b", "again": "b", "pieces": "a"},
-    "05.check": "split*8 stranger split*5 stranger",
-    "05.freeze": "split*6 stranger split*3",
-    "05.piece": "pin*5 stranger pin*15 stranger pin*78",
-    "05.rescue": "pin*21 stranger pin*48",
-    "05.claims": {**dict.fromkeys(CLAIMS, "holds"), "mapped": "broken"},
-    "05.verdicts": dict.fromkeys(
-        ("always holds", "always broken", "sometimes holds", "sometimes broken"), True
-    ),
-    "05.odds": {"stranger*2 split*13": "1/4", "split*6 stranger split*3 stranger": "1/2048"},
-    "05.sliders": {"pace": "9 : 1", "interruptions": 1},
-    "05.together": {
-        "at the freeze": ("unmap_folio", "folio_ref_freeze"),
-        "at all": ("folio_get", "folio_put"),
-    },
-    "05.bridge": {"huge page": "smaller", "piece": "smaller"},
-    "05.mutants": dict(zip(MUTANTS, "ddab", strict=True)),
-    "05.seeded": {"seed": 3, "schedule": "split*13 stranger"},
     "06.recall": {"renamed": "a", "first": "a", "two": "b"},
     "06.review": ["ok", "fine", "looks good to me"],
     "06.explain": dict(zip(ENDS, (3, 1, 3, 11), strict=True)),

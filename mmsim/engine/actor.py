@@ -15,20 +15,23 @@ that led to it: slower, and right without any condition.  A test compares the tw
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Hashable
-from types import CodeType
+from collections.abc import Callable, Hashable, Mapping
+from types import CodeType, MappingProxyType
 from typing import Any, NamedTuple
 
-from mmsim.engine.op import ModelError, Op
+from mmsim.engine.op import Atomic, ModelError, Op
 from mmsim.engine.pictures import Path as Path
 from mmsim.engine.pictures import Pictures, chain, freeze, variables
 
 
 class Actor(NamedTuple):
-    """Somebody who runs: a name and a function that starts its path afresh."""
+    """Somebody who runs: a name and a function that starts its path afresh.
+
+    `replaced`: atomic steps that do something else when this actor takes them, by their names."""
 
     name: str
     start: Callable[[], Path]
+    replaced: Mapping[str, Atomic] = MappingProxyType({})
 
 
 class Frame(NamedTuple):
@@ -176,6 +179,9 @@ class Program:
     def _settle(self, node: Local, gen: Path) -> None:
         if not isinstance(node.op, Op):
             raise ModelError(f"{self.actor.name!r} yielded {node.op!r} instead of an atomic step")
+        instead = self.actor.replaced.get(node.op.kind.name)
+        if instead is not None:
+            node.op = node.op._replace(kind=instead)
         at = [(frame.f_code, frame.f_lasti) for frame in chain(gen)]
         known = tuple([number for code, lasti in at for number in (id(code), lasti)])
         where = self._wheres.get(known)

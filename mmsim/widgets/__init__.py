@@ -27,7 +27,6 @@ from mmsim.widgets.lendingconsole import lending_console
 from mmsim.widgets.paste import paste
 from mmsim.widgets.retry import retry_sliders
 from mmsim.widgets.scheduler import scheduler
-from mmsim.widgets.schedules import play, show_chances, show_mutation, show_tree
 from mmsim.widgets.stepper import stepper
 from mmsim.widgets.tracepicker import trace_picker
 
@@ -39,10 +38,8 @@ __all__ = [
     "host_console",
     "lending_console",
     "paste",
-    "play",
     "retry_sliders",
     "scheduler",
-    "show_chances",
     "show_chart",
     "show_diagnosis",
     "show_diff",
@@ -50,13 +47,11 @@ __all__ = [
     "show_ledger",
     "show_lending",
     "show_memory",
-    "show_mutation",
     "show_result",
     "show_side_by_side",
     "show_state",
     "show_table",
     "show_trace",
-    "show_tree",
     "show_windows",
     "show_zone",
     "stepper",

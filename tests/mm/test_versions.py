@@ -128,7 +128,6 @@ MAY_NAME = {
     "series.py": (NAMES, "says which version has which change of the kernel"),
     "lessons.py": (NAMES, "a lesson says which versions it compares"),
     "views/review.py": (NAMES, "lesson 06 puts these versions beside each other"),
-    "practice/levels.py": (NAMES, "a level of lesson 05 says which version it is played with"),
     "ftrace.py": (("base",), "a variant of the measured tables, which use the same word"),
     "practice/suspects.py": (("base",), "the report is about the kernel as it was"),
     "practice/capstone.py": (NAMES, "says which kernels a case can be about"),

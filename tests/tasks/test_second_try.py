@@ -10,18 +10,6 @@ from mmsim.checks import judge
 
 CASES = [
     (
-        "05.odds",
-        WRONG["05.odds"],
-        "split*6 stranger split*3 stranger: not 1/2048",
-        "both could move at 10 of its 11 steps",
-    ),
-    (
-        "05.bridge",
-        {**RIGHT["05.bridge"], "piece": "larger"},
-        "piece: not larger; one walk comes to each page once",
-        "piece: 21.16 % in 6.1.0, 21.16 % in v3; a piece still has its single attempt",
-    ),
-    (
         "06.explain",
         {**RIGHT["06.explain"], "refused twice, then split": 2},
         "not 2; what counts at a refusal",

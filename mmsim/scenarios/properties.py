@@ -1,6 +1,6 @@
 """What is claimed of every run of a pin, and what at least one run has to show.
 
-Floor 4.  Interface: properties, always_properties, sometimes_properties
+Interface: properties, always_properties, sometimes_properties
 
 An `always` without a `sometimes` beside it proves little: a pin that never begins breaks nothing.
 """
