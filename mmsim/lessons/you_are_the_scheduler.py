@@ -317,7 +317,7 @@ def grid_svg() -> str:
     rows = [*names, "(the split has returned)"]
     wide, cell, left, top = 1100.0, 25.0, 330.0, 96.0
     title = f"{n_failing()} of {N_SCHEDULES} schedules fail: each cell is one of them"
-    svg = Svg(wide, top + cell * len(rows) + 64, title, grid_sentence())
+    svg = Svg(wide, top + cell * len(rows) + 64, title, f"{title}. {grid_sentence()}")
     svg.text(24, 32, title, wide - 48, size=TITLE, bold=True)
     words = "the holder takes its reference before"
     svg.text(left - 12, top - 12, words, 300, size=SMALL, fill=MUTED, anchor="end")

@@ -48,7 +48,7 @@ class Explorer(w.VBox):
         row = w.HBox(self.sliders, layout=w.Layout(flex_flow="row wrap"))
         super().__init__([row, self.said, self.view])
         for part in self.sliders:
-            part.layout = w.Layout(width="340px")
+            part.layout = w.Layout(width="300px")
             part.observe(lambda _: self._draw(), "value")
         self._draw()
 

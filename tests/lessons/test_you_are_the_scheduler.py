@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from small import all_runs
+from views.svg_rules import readable
 
 from mmsim.engine.explore import explore
 from mmsim.engine.schedule import render
@@ -39,6 +40,7 @@ def test_every_schedule_is_a_cell_of_the_picture():
     assert lesson.n_failing() == sum(map(fails, ends)) == 33 == 7 * 3 + 3 * 4
     assert RACE.explore().states == lesson.SMALL_RACE.explore().states == lesson.N_STATES
     assert len(RACE.replay("split*13")) == 13
+    readable(lesson.grid_svg())
 
 
 @pytest.mark.parametrize("name", lesson.LEVELS)
