@@ -268,15 +268,21 @@ def worst_pace() -> str:
     return pace_words(max(PACES, key=failing_at))
 
 
-def pace_table(passes: Sequence[int] = (1, 2, 3, 10)) -> pd.DataFrame:
+@cache
+def failing_after(passes: int) -> list[Fraction]:
+    """How likely all of so many tries fail, at each pace."""
+    tried = RACE.with_(version="v3", passes=passes)
+    return [failing_at(pace, tried) for pace in PACES]
+
+
+def pace_table() -> pd.DataFrame:
     """The odds of all failures together, by who is how quick and how often is tried."""
     import pandas as pd
 
     columns = {}
-    for n in passes:
-        tried = RACE.with_(version="v3", passes=n)
+    for n in (1, 2, 3, 10):
         name = f"{n} {'pass' if n == 1 else 'passes'}"
-        columns[name] = [chance(failing_at(pace, tried)) for pace in PACES]
+        columns[name] = list(map(chance, failing_after(n)))
     index = pd.Index([*map(pace_words, PACES)], name="pace, split : holder", dtype=object)
     return pd.DataFrame(columns, index=index, dtype=object)
 

@@ -133,13 +133,14 @@ def drawn_level(seed: int) -> Level:
     chosen = {name: rng.choice(values) for name, values in knobs.items()}
     situation = make(scenario, rng.choice(versions), chosen)
     wanted = rng.choice(kinds(situation)[0])
-    who = plural(int(chosen.get("strangers", 1)), "holder")
-    leaves = "never let go" if chosen["released"] == "never" else "let go again"
+    number = int(chosen.get("strangers", 1))
+    leaves = "lets go" if number == 1 else "let go"
+    leaves = f"never {leaves}" if chosen["released"] == "never" else f"{leaves} again"
     tries = plural(int(chosen["passes"]), "try", "tries")
     row = f"version {situation.version.name}, " if scenario == "vfio_map" else ""
     goal = (
         f"Make the {situation.main} end like this: {wanted.removeprefix('failed: ')}. "
-        f"Given: {row}{tries}; {who}, and they {leaves}."
+        f"Given: {row}{tries}; {plural(number, 'holder')} that {leaves}."
     )
     return Level(
         f"seed {seed}",
@@ -205,7 +206,7 @@ game = Card(
     "The game: five levels, the easiest first.",
     still=lambda: [
         run_svg("split*3 stranger"),
-        "The schedule `split*3 stranger`; it is not finished.".replace("`", ""),
+        "The schedule split*3 stranger; it is not finished.",
     ],
     play=play_game,
 )
@@ -426,39 +427,26 @@ claims = Card(
     still=lambda: claims_table(),
 )
 
-STOPPED_AFTER = (10, 25, 40)
 SAYS = {
     "always_holds": "“This claim about every state holds.”",
     "always_broken": "“This claim about every state is broken.”",
     "sometimes_holds": "“There is a state of which this is true.”",
     "sometimes_broken": "“There is no state of which this is true.”",
 }
-
-
-def judged_verdicts(answer: dict[str, bool]) -> Verdict:
-    """What an unfinished search may say, by what unfinished searches say."""
-    seen: dict[str, str] = {}
-    for states_max in STOPPED_AFTER:
-        for name, finding in findings(states_max).items():
-            kind = "always" if CLAIMS[name].always else "sometimes"
-            words = f"a search that stopped after {states_max} states says it of `{name}`"
-            seen.setdefault(f"{kind}_{finding.verdict.value}", words)
-    for said, given in answer.items():
-        if given and said not in seen:
-            why = f"{SAYS[said]} What could the states that are missing change?"
-            return failed(why, second=f"{SAYS[said]} One state that is missing could deny it.")
-        if not given and said in seen:
-            why = f"{SAYS[said]} What if the state that decides it was found?"
-            return failed(why, second=f"{SAYS[said]} {seen[said].capitalize()}.")
-    return passed("what was found is found; that nothing else is there takes all states")
-
-
+_MISSING, _FOUND = "what could a missing state change?", "what if the deciding state was found?"
 verdicts = Card(
     "verdicts",
     "A search stopped early. Which of these can it say and be right?",
     dict.fromkeys(SAYS, bool),
     labels=SAYS,
-    judge=judged_verdicts,
+    judge=keyed(
+        {
+            "always_holds": (False, _MISSING),
+            "always_broken": (True, _FOUND),
+            "sometimes_holds": (True, _FOUND),
+            "sometimes_broken": (False, _MISSING),
+        }
+    ),
     solution={said: said in ("always_broken", "sometimes_holds") for said in SAYS},
     hints=(
         "What could the states that were not searched still change?",

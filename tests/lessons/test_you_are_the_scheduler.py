@@ -141,10 +141,14 @@ def test_a_wrong_holds_is_answered_with_a_shortest_run(claim, line):
 def test_a_search_that_stops_early_says_less():
     early = list(lesson.claims_table(40)["verdict"])
     assert early == ["search not finished", "broken", *["search not finished"] * 3, "holds"]
-    right = lesson.verdicts.solution
-    assert "missing" in said(lesson.verdicts, {**right, "always_holds": True})[1]
-    second = said(lesson.verdicts, {**right, "always_broken": False})[1]
-    assert second.endswith("says it of `checked`.")
+    for stopped in (10, 25, 40):
+        for name, finding in lesson.findings(stopped).items():
+            kind = "always" if lesson.CLAIMS[name].always else "sometimes"
+            said_so = f"{kind}_{finding.verdict.value}"
+            assert lesson.verdicts.solution.get(said_so, True)
+    for said_so, right in lesson.verdicts.solution.items():
+        why, _ = said(lesson.verdicts, {**lesson.verdicts.solution, said_so: not right})
+        assert why.endswith("?")
 
 
 def test_a_pair_that_leaves_a_failure_is_answered_with_one():
