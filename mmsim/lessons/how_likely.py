@@ -148,8 +148,8 @@ bought = Card(
     why="The patch tries a refused split again. Hardly any pin of this measurement failed because "
     "a split was refused, so there was hardly anything to win. The pieces of a split page get one "
     "pass each, with the patch or without it.\n\n"
-    "Five against none is too little to say how many such failures the patch takes away. Nor is "
-    "256 a rise: the two intervals overlap.",
+    "Five against none is too little to say how many such failures the patch takes away. Nor can "
+    "256 be called a rise: the two intervals overlap.",
     still=lambda: [
         Picture(bought_svg(), bought_sentence()),
         Table(bought_table()),
