@@ -33,10 +33,7 @@ ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
 sys.path.insert(0, str(ROOT))
 
-from mmsim.lessons import (
-    COURSE,
-    number,  # noqa: E402
-)
+from mmsim.lessons import COURSE, number  # noqa: E402
 from mmsim.lessons.card import Card  # noqa: E402
 
 CELL_SECONDS_MAX = 60

@@ -13,6 +13,7 @@ from mmsim import errno
 from mmsim.engine import schedule
 from mmsim.engine.actor import Actor
 from mmsim.engine.explore import STATES_MAX, Exploration, Property, explore
+from mmsim.engine.op import Atomic, Op
 from mmsim.engine.scenario import Event, Scenario, Scheduler, State
 from mmsim.engine.trace import Trace, record
 from mmsim.errors import nearest
@@ -94,6 +95,7 @@ class Situation(Scenario):
         self.script = script
         self.aim = aim
         self.chunks = chunks
+        self.replaced: Mapping[str, Atomic] = {}
         self._rebuild = rebuild
         self._usual = usual
 
@@ -129,6 +131,21 @@ class Situation(Scenario):
     ) -> Situation:
         made = self._rebuild(version, knobs, merge=merge)
         made.as_one = self.as_one
+        if self.replaced:
+            made.replaced = self.replaced
+            made.replace(self.replaced)
+        return made
+
+    def replacing(self, **steps: Callable[..., Op]) -> Situation:
+        """The same situation, but each of these atomic steps does something else: what if?
+
+        A step is given by the name that it has in the model, and replaced by another `@atomic`
+        function with the same arguments.  It keeps its name wherever it is shown."""
+        made = self.with_()
+        kinds: dict[str, Atomic] = {name: vars(step)["atomic"] for name, step in steps.items()}
+        named = {name: kind._replace(name=name) for name, kind in kinds.items()}
+        made.replaced = {**self.replaced, **named}
+        made.replace(made.replaced)
         return made
 
     def together(self, first: str, last: str) -> Situation:

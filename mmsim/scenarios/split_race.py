@@ -115,7 +115,7 @@ CLAIMS: dict[str, Property] = {
         lambda s: not (_frozen(s) and _others(s)),
     ),
     "checked": always(
-        "Between the check, which found nothing, and the split's next step nobody else has one.",
+        "Between a check that found nothing and the split's next step, nobody else has one.",
         lambda s: not (_next(s) == "unmap_folio" and _others(s)),
     ),
     "mapped": always(
@@ -128,7 +128,7 @@ CLAIMS: dict[str, Property] = {
     ),
     "explained": always("Every reference has somebody who holds it.", _explained),
     "piece": sometimes(
-        "It can happen that the page has been split and the stranger has a reference.",
+        "It can happen that the page has been split and the holder has a reference.",
         lambda s: not _page(s).is_thp and _others(s) > 0,
     ),
 }

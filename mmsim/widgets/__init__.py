@@ -21,7 +21,6 @@ from mmsim.widgets.hostconsole import host_console
 from mmsim.widgets.paste import paste
 from mmsim.widgets.retry import retry_sliders
 from mmsim.widgets.scheduler import scheduler
-from mmsim.widgets.schedules import play, show_chances, show_mutation, show_tree
 from mmsim.widgets.stepper import stepper
 from mmsim.widgets.tracepicker import trace_picker
 
@@ -31,21 +30,17 @@ __all__ = [
     "explorer",
     "host_console",
     "paste",
-    "play",
     "retry_sliders",
     "scheduler",
-    "show_chances",
     "show_chart",
     "show_diagnosis",
     "show_diff",
     "show_flow",
     "show_memory",
-    "show_mutation",
     "show_result",
     "show_state",
     "show_table",
     "show_trace",
-    "show_tree",
     "show_zone",
     "stepper",
     "trace_picker",

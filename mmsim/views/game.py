@@ -1,13 +1,13 @@
 """Playing a situation by hand: what can be done next, what a press does, what was typed.
 
-Interface: Choice, Stand, stands, coming, press, GRAINS, kinds, played, same
+Interface: Level, free_play, Choice, Stand, stands, coming, press, STEP, ALL, FREE, kinds, played
 
 What can be pressed, why not, and what has been reached is read off the run; the rules are the
-model's alone.
-"""
+model's alone."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -18,15 +18,29 @@ from mmsim.scenarios import Situation
 from mmsim.scenarios.fates import fails
 from mmsim.views.words import answer_words, intent, result_words
 
-STEP, FUNCTION, ALL = "one step", "one function", "as far as it goes"
-GRAINS = (STEP, FUNCTION, ALL)
-"""What one press does: an atomic step, the rest of a function's own steps, or all that is possible
-without another actor or a choice."""
+STEP, ALL = "one step", "as far as it goes"
+"""What one press does: an atomic step, or all that is possible without another actor or a choice.
+"""
+FREE = "free"
 PRESS_STEPS_MAX = 2_000
 KINDS_STATES_MAX = 10_000
 
 
-# -- what can be done next
+class Level(NamedTuple):
+    """One thing to bring about.  `won` is asked after every press, `told` is said when it is."""
+
+    name: str
+    title: str
+    goal: str
+    situation: Situation
+    won: Callable[[Trace], bool]
+    told: str
+
+
+def free_play(situation: Situation) -> Level:
+    """Any situation as a level that has no goal."""
+    goal = "There is none: bring about whatever you like."
+    return Level(FREE, "Free play", goal, situation, lambda trace: False, "")
 
 
 class Choice(NamedTuple):
@@ -66,38 +80,23 @@ def stands(scenario: Scenario, state: State) -> list[Stand]:
     return [_stand(scenario, state, actor.name) for actor in scenario.actors]
 
 
-def coming(scenario: Scenario, state: State) -> str:
-    """A line for each actor: what it would do next, or why it can't go on."""
-    return "\n".join(
-        f"{stand.actor} {stand.why}" if stand.why else f"{stand.actor} can go on: {_next(stand)}"
-        for stand in stands(scenario, state)
-    )
-
-
-def _next(stand: Stand) -> str:
-    return " or ".join(f"{choice.words} ({choice.step})" for choice in stand.choices)
+def coming(trace: Trace) -> list[str]:
+    """A sentence for each actor: what it would do next, or why it can't go on."""
+    lines = []
+    for stand in stands(trace.scenario, trace.last):
+        words = " or ".join(f"{choice.words} ({choice.step})" for choice in stand.choices)
+        lines.append(f"{stand.actor} {stand.why or f'can go on: {words}'}")
+    return lines
 
 
 def press(trace: Trace, move: Move, grain: str = STEP) -> None:
     """Make a move, and with a coarse grain what follows from it without a further decision."""
-    scenario = trace.scenario
-    functions = _functions(trace, move.actor)
     trace.append(move)
     for _ in range(PRESS_STEPS_MAX):
-        going_on = [other for other in scenario.moves(trace.last) if other.actor == move.actor]
+        going_on = [m for m in trace.scenario.moves(trace.last) if m.actor == move.actor]
         if grain == STEP or len(going_on) != 1:
             return
-        if grain == FUNCTION and _functions(trace, move.actor) != functions:
-            return
         trace.append(going_on[0])
-
-
-def _functions(trace: Trace, actor: str) -> tuple[object, ...]:
-    """The functions that an actor stands in, outermost first."""
-    return tuple(code for code, _ in trace.scenario.local(trace.last, actor).where)
-
-
-# -- kinds of failure
 
 
 @lru_cache(maxsize=32)
@@ -111,18 +110,9 @@ def kinds(situation: Situation) -> tuple[list[str], bool]:
     return list(dict.fromkeys(filter(fails, said))), found.complete
 
 
-# -- what somebody types
-
-
-def same(a: Situation, b: Situation) -> bool:
-    """Are these the same situation, perhaps made twice?"""
-    return (a.name, a.version, a.knobs, a.as_one) == (b.name, b.version, b.knobs, b.as_one)
-
-
 def played(text: str, situation: Situation) -> Trace:
-    """The run of a schedule that somebody typed.
+    """The run of a schedule that somebody typed; raises ScheduleError, in one sentence.
 
-    Whoever has finished is left alone, so `pin*99` plays the pin to its end.  Raises ScheduleError,
-    in one sentence."""
+    Whoever has finished is left alone, so `pin*99` plays the pin to its end."""
     moves = parse(text, [actor.name for actor in situation.actors])
     return record(situation, replaying(moves, past_ends=True))
