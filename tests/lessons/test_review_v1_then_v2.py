@@ -129,7 +129,7 @@ def test_how_it_ends_in_every_version(k, split):
 
 def test_the_owner_in_the_model_and_measured():
     assert lesson.owner.outcome() == {
-        "base_calls": 1, "base_gets": "nothing", "v1_calls": 5, "v1_gets": "memory",
+        "base_calls": 1, "base_gets": "nothing", "v1_calls": 6, "v1_gets": "memory",
     }  # fmt: skip
     results = [cma_alloc(version).run().results["owner"] for version in ("base", "v2")]
     assert results == [-12, -12]

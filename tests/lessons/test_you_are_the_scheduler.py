@@ -77,7 +77,7 @@ def test_a_level_is_judged_by_its_run_and_who_has_finished_is_left_alone(name, s
     [
         ("split*99", "after this schedule: split"),
         ("splitt*3", "no actor 'splitt'"),
-        ("split*6 stranger", "split can go on: check: are all references to huge page A known?"),
+        ("split*6 stranger", "split can go on: are all references to huge page A known?"),
         ("split*6 stranger", "stranger can go on: drop a reference"),
         ("__import__('os')", "can't read"),
     ],

@@ -31,7 +31,7 @@ def test_the_learner_wins_level_1_by_clicking():
     widget = scheduler(CHECK, won=lambda level, schedule: told.append((level.name, schedule)))
     assert "reference check" in widget.told.value
     assert {name: row.buttons[0].description for name, row in widget.rows.items()} == {
-        "split": "split: lock huge page A, waiting if need be",
+        "split": "split: lock huge page A as soon as it is free",
         "stranger": "stranger: take a reference to huge page A",
     }
     press(widget, "split*6 stranger split*3")
