@@ -14,7 +14,7 @@ from mmsim.mm.folio import Page
 from mmsim.mm.migrate import migrate_pages
 from mmsim.mm.page_ref import folio_ref_freeze
 from mmsim.mm.versions import VERSIONS
-from mmsim.script import SITES, Cue, Position, Script, Scripted
+from mmsim.scenarios.script import SITES, Cue, Position, Script, Scripted
 
 
 def run(*cast, names=("A",), version="v3", **script):

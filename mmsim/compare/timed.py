@@ -4,7 +4,7 @@ Interface: LATEST_US, Trial, Closeness, trials, bins, last_looks, share_failed,
 microseconds_per_unit, closeness, best_split
 
 The pin fails if the reference outlives the last look that an attempt at a split takes at the count.
-When that look comes is drawn with the clock of `mmsim.clock`, many times; a release time then has a
+When that look comes is drawn with the clock of the scenario, many times; a release time then has a
 share of pins that fail.  One number is fitted to the measurements, once: how many microseconds a
 unit of the clock is, on the pins whose failing allocation was "injected".  Those of "fragmented"
 memory, where compaction runs in vain, are drawn with the same number."""
@@ -21,7 +21,7 @@ from mmsim.compare.pins import VERSION_OF
 from mmsim.datafiles import load_csv
 from mmsim.measured import TIMED, VARIANTS, Share
 from mmsim.scenarios import timed_hold
-from mmsim.scenarios.timed_hold import HOLD_MAX, attempts
+from mmsim.scenarios.races import HOLD_MAX, attempts
 
 LOOP, RETFIX = "oct22", "1"
 DRAWS = 200

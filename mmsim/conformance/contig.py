@@ -20,7 +20,7 @@ from mmsim.mm.page_alloc import take
 from mmsim.mm.versions import Version
 from mmsim.mm.world import World
 from mmsim.mm.zone import ZoneError, boot
-from mmsim.script import Scripted
+from mmsim.scenarios.script import Scripted
 
 AREA_PFN = 0x10000
 COUNTERS = (*MIGRATE_COUNTERS, *SPLIT_COUNTERS, "cma_alloc_success", "cma_alloc_fail")

@@ -14,7 +14,7 @@ from mmsim.errors import nearest
 from mmsim.mm.actors import isolator, locker, pinner, stranger, truncater
 from mmsim.mm.folio import ISOLATION, Extent, Folio
 from mmsim.mm.world import EITHER, Environment, World
-from mmsim.script import Attempts, Cue, Faults, Position, Script
+from mmsim.scenarios.script import Attempts, Cue, Faults, Position, Script
 
 # Far enough apart that no list of folios runs into the next range.
 CMA_PFN = 0x30000

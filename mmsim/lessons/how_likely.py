@@ -18,7 +18,7 @@ from mmsim.lessons.form import FormError, Verdict, failed, passed
 from mmsim.measured import Pins, Share, disturbed, rescued
 from mmsim.retrylaw import Retrying, still_there, success
 from mmsim.scenarios import Situation, split_race
-from mmsim.scenarios.fates import MISSED, NOT_SPLIT
+from mmsim.scenarios.situation import MISSED, NOT_SPLIT
 from mmsim.views.chances import (
     PACES,
     Chances,

@@ -15,8 +15,8 @@ from mmsim.engine.trace import Trace
 from mmsim.lessons.card import Card, checked, keyed
 from mmsim.lessons.form import Choices, FormError, Verdict, failed, passed
 from mmsim.scenarios import SMALL, Situation, drop_caches_only, pin_versus, timed_hold
-from mmsim.scenarios.fates import ALL_MOVED, MISSED, NOT_SPLIT
-from mmsim.scenarios.timed_hold import attempts
+from mmsim.scenarios.races import attempts
+from mmsim.scenarios.situation import ALL_MOVED, MISSED, NOT_SPLIT
 from mmsim.views.figures import STYLE, Chart, legend, panelled
 from mmsim.views.show import Picture, Shown, moment
 from mmsim.views.svg import (

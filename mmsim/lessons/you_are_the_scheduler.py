@@ -16,14 +16,13 @@ from mmsim.engine.scenario import State
 from mmsim.engine.schedule import render
 from mmsim.engine.trace import Trace
 from mmsim.errors import nearest
-from mmsim.knobs import Value
 from mmsim.lessons.card import Card, keyed
 from mmsim.lessons.form import Choices, Verdict, failed, passed
 from mmsim.scenarios import SMALL as SMALLEST
 from mmsim.scenarios import Situation, make, pin_versus, split_race, vfio_map
-from mmsim.scenarios.fates import NOT_FINISHED, fails
 from mmsim.scenarios.mutants import CONTRADICTION, MUTATIONS, Death, deaths
-from mmsim.scenarios.split_race import CLAIMS
+from mmsim.scenarios.races import CLAIMS
+from mmsim.scenarios.situation import NOT_FINISHED, Value, fails
 from mmsim.views.columns import columns_svg
 from mmsim.views.game import Level, coming, free_play, kinds, played, stands
 from mmsim.views.show import Picture, Shown, Table

@@ -23,8 +23,8 @@ from mmsim.mm.folio import extra_pins
 from mmsim.mm.versions import LATEST, final_rc_as_counted, never_retry_split, rc_is_overwritten
 from mmsim.mm.world import World
 from mmsim.scenarios.properties import properties
+from mmsim.scenarios.races import VFIO_MAP
 from mmsim.scenarios.situation import Situation
-from mmsim.scenarios.vfio_map import VFIO_MAP
 
 STATES_MAX = 5_000
 CONTRADICTION = "no step meets what can't be"

@@ -17,7 +17,7 @@ from mmsim.errno import ENOMEM
 from mmsim.mm.folio import ISOLATION, Folio
 from mmsim.mm.world import Container, World
 from mmsim.scenarios import Situation
-from mmsim.scenarios.fates import ALL_MOVED, MISSED
+from mmsim.scenarios.situation import ALL_MOVED, MISSED
 
 Claim = Callable[[State], bool]
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from mmsim.engine.explore import Outcome
 from mmsim.engine.odds import EVEN, Weights
 from mmsim.scenarios import Situation
-from mmsim.scenarios.fates import fails
+from mmsim.scenarios.situation import fails
 from mmsim.stats import wilson
 from mmsim.views.svg import (
     FILLS,

@@ -15,7 +15,7 @@ from mmsim.engine.scenario import Move, Scenario, State
 from mmsim.engine.schedule import parse, replaying
 from mmsim.engine.trace import Trace, record
 from mmsim.scenarios import Situation
-from mmsim.scenarios.fates import fails
+from mmsim.scenarios.situation import fails
 from mmsim.views.words import answer_words, intent, result_words
 
 STEP, ALL = "one step", "as far as it goes"

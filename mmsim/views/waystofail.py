@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from mmsim.constants import MIGRATE_PASSES
 from mmsim.engine.odds import EVEN, Weights
 from mmsim.engine.scenario import Move
-from mmsim.knobs import Value
 from mmsim.scenarios import SMALL, Situation, make
+from mmsim.scenarios.situation import Value
 
 if TYPE_CHECKING:
     pass

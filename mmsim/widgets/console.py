@@ -17,10 +17,10 @@ import ipywidgets as w
 from mmsim.constants import MIGRATE_PASSES
 from mmsim.engine import schedule
 from mmsim.engine.trace import Trace
-from mmsim.knobs import Knob, Value
 from mmsim.lessons import Prediction
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import SCENARIOS, Situation
+from mmsim.scenarios.situation import Knob, Value
 from mmsim.views import flow, run
 from mmsim.views.show import Picture
 

@@ -15,8 +15,8 @@ import ipywidgets as w
 from mmsim.engine.explore import explore
 from mmsim.engine.schedule import render
 from mmsim.errors import nearest
-from mmsim.knobs import Value
 from mmsim.scenarios import SCENARIOS, Situation
+from mmsim.scenarios.situation import Value
 from mmsim.views.chances import PACES, chances, chances_svg, pace_words
 from mmsim.views.words import plural
 

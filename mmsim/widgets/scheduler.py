@@ -17,7 +17,7 @@ from mmsim.engine.scenario import Move
 from mmsim.engine.schedule import render, replaying
 from mmsim.engine.trace import Trace, record
 from mmsim.scenarios import Situation
-from mmsim.scenarios.fates import fails
+from mmsim.scenarios.situation import fails
 from mmsim.views.columns import columns_svg
 from mmsim.views.game import ALL, FREE, STEP, Level, Stand, free_play, kinds, played, press, stands
 from mmsim.views.words import plural

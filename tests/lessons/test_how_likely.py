@@ -12,7 +12,7 @@ from mmsim.engine.schedule import sample
 from mmsim.lessons import how_likely as lesson
 from mmsim.retrylaw import Retrying, success
 from mmsim.scenarios import pin_versus
-from mmsim.scenarios.fates import MISSED, NOT_SPLIT
+from mmsim.scenarios.situation import MISSED, NOT_SPLIT
 from mmsim.views.chances import PACES, all_failures
 from mmsim.views.waystofail import ANY_STEP, failure_odds
 

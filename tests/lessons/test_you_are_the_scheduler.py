@@ -11,8 +11,8 @@ from mmsim.engine.schedule import render
 from mmsim.engine.trace import Trace
 from mmsim.lessons import you_are_the_scheduler as lesson
 from mmsim.scenarios import split_race
-from mmsim.scenarios.fates import fails
 from mmsim.scenarios.mutants import look_at_nothing
+from mmsim.scenarios.situation import fails
 from mmsim.views import game
 
 RACE = lesson.RACE

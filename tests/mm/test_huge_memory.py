@@ -16,8 +16,8 @@ from mmsim.errno import EAGAIN, EBUSY, ENOMEM
 from mmsim.mm.actors import stranger, truncater
 from mmsim.mm.folio import Page
 from mmsim.mm.versions import VERSIONS
-from mmsim.scenarios.split_race import repeated_split
-from mmsim.script import Cue, Position, Script, Scripted
+from mmsim.scenarios.races import repeated_split
+from mmsim.scenarios.script import Cue, Position, Script, Scripted
 
 SPLIT = "thp_split_page"
 FAILED = "thp_split_page_failed"

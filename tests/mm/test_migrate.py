@@ -25,7 +25,7 @@ from mmsim.mm.actors import locker, stranger, truncater
 from mmsim.mm.folio import Page
 from mmsim.mm.migrate import migrate_pages, putback_movable_pages
 from mmsim.mm.versions import VERSIONS
-from mmsim.script import Cue, Position, Script, Scripted
+from mmsim.scenarios.script import Cue, Position, Script, Scripted
 
 ALL = tuple(VERSIONS)
 S, F = "pgmigrate_success", "pgmigrate_fail"

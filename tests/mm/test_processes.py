@@ -25,7 +25,7 @@ from mmsim.mm.rmap import (
 )
 from mmsim.mm.shmem import finish_fault, map_in_another_process
 from mmsim.mm.versions import VERSIONS
-from mmsim.scenarios.split_race import repeated_split
+from mmsim.scenarios.races import repeated_split
 
 ORDERS = pytest.mark.parametrize("order", [0, 2])
 

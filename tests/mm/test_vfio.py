@@ -30,7 +30,7 @@ from mmsim.mm.gup import stretch
 from mmsim.mm.versions import VERSIONS
 from mmsim.mm.vfio import MapDma, vfio_dma_do_map
 from mmsim.mm.world import Container, Dma, Environment, IommuMap, Limits, World
-from mmsim.script import Cue, Script, Scripted
+from mmsim.scenarios.script import Cue, Script, Scripted
 
 ALL = tuple(VERSIONS)
 ACQUIRED, RELEASED = "nr_foll_pin_acquired", "nr_foll_pin_released"

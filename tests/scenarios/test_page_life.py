@@ -11,9 +11,9 @@ from itertools import product
 import pytest
 from lint import lint_module
 
-from mmsim.knobs import KnobError
 from mmsim.mm.folio import ISOLATION, NEW_PAGE
 from mmsim.scenarios.page_life import HOLDERS, MAPPERS, folio_of, page_life, page_with
+from mmsim.scenarios.situation import KnobError
 from mmsim.views.ledger import KNOWN, SPLIT_CHECK, describe, ledger
 
 POSSIBLE = [

@@ -10,7 +10,7 @@ from mmsim.engine.trace import run_to_end
 from mmsim.mm.versions import VERSIONS
 from mmsim.mm.world import Container
 from mmsim.scenarios import pin_versus
-from mmsim.scenarios.pin_versus import AGAINST
+from mmsim.scenarios.races import AGAINST
 
 SEEDS = 1_000
 PARTS = 10

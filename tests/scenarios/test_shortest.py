@@ -8,7 +8,7 @@ from mmsim.cli import main
 from mmsim.engine.schedule import render
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import SMALL, pin_versus
-from mmsim.scenarios.fates import MISSED, NOT_SPLIT
+from mmsim.scenarios.situation import MISSED, NOT_SPLIT
 
 KNOBS = [f"--set={name}={value}" for name, value in SMALL.items()]
 
