@@ -111,12 +111,6 @@ def test_another_version_or_test_begins_anew():
         inverted.with_("v3fix")
 
 
-@pytest.mark.parametrize("scenario", PINS)
-def test_the_knob_is_the_last_and_codes_carry_it(scenario):
-    assert SCENARIOS[scenario].knobs[-1].name == "isolation"
-    inverted = make(scenario, "v2", {"isolation": "inverted"})
-
-
 @pytest.mark.parametrize("scenario", NO_PIN)
 def test_who_pins_nothing_has_no_such_knob(scenario):
     assert "isolation" not in [knob.name for knob in SCENARIOS[scenario].knobs]
