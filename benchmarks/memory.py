@@ -7,7 +7,7 @@ from itertools import count
 
 from benchmarks.measure import Result, median_ms
 from mmsim.lessons.plenty_free import play_host
-from mmsim.scenarios.hosts import host
+from mmsim.scenarios.host import host
 
 SIZES = {"4 GiB": 4096, "1 TiB": 1 << 20}
 

@@ -15,15 +15,14 @@ from mmsim.constants import HPAGE_PMD_NR, HPAGE_PMD_ORDER, MAX_ORDER, MIGRATE_CM
 from mmsim.datafiles import load_csv
 from mmsim.engine.trace import Trace
 from mmsim.fragmentation import PIN_SCOPE_TYPES, extfrag_index, printed, suitable, summed
-from mmsim.knobs import Value, one_of
-from mmsim.knobs import number as whole
-from mmsim.lessons.card import Card, keyed
+from mmsim.lessons.card import Card, checked, keyed
 from mmsim.lessons.form import Choices, FormError, Verdict, failed, passed
-from mmsim.mm.bootmem import boot
 from mmsim.mm.page_alloc import alloc_pages, request, take
-from mmsim.mm.zone import Zone
+from mmsim.mm.zone import Zone, boot
 from mmsim.scenarios import boot_guest
-from mmsim.scenarios.hosts import HOST_KNOBS, REQUESTS, Host, fates, host, proc_text
+from mmsim.scenarios.host import HOST_KNOBS, REQUESTS, Host, fates, host, proc_text
+from mmsim.scenarios.situation import Value, one_of
+from mmsim.scenarios.situation import number as whole
 from mmsim.views.memory import indices_table, machine, memory
 from mmsim.views.run import summary
 from mmsim.views.show import Picture
@@ -259,14 +258,6 @@ def got() -> dict[str, str]:
     return {part: found[name] for part, name in PARTS.items()}
 
 
-def requests_judged(answer: dict[str, str]) -> Verdict:
-    """Judged by asking in the model."""
-    for part, fate in got().items():
-        if answer[part] != fate:
-            return failed(f"{part}: {WHY[part]}", second=f"{part}: {fate}; {WHY[part]}")
-    return passed("a huge page can be had, but only where a pin may not leave it")
-
-
 requests = Card(
     "requests",
     "Where does each of three requests get its memory from?\n"
@@ -274,7 +265,12 @@ requests = Card(
     dict.fromkeys(PARTS, ("CMA", "ordinary memory", "-ENOMEM")),
     labels={part: f"A {name}." for part, name in PARTS.items()},
     outcome=got,
-    judge=requests_judged,
+    judge=checked(
+        got,
+        lambda part, _: WHY[part],
+        lambda part: f"{got()[part]}; {WHY[part]}",
+        "a huge page can be had, but only where a pin may not leave it",
+    ),
     hints=(
         "Which of the three may use CMA? Is there a free block of 2 MiB outside CMA?",
         "A process's memory is movable and may lie in CMA; what a pin asks for may not.",

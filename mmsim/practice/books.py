@@ -15,7 +15,7 @@ from typing import NamedTuple
 from mmsim.engine.explore import Verdict, always, explore
 from mmsim.engine.scenario import State
 from mmsim.engine.schedule import render
-from mmsim.mm.migration_target import EITHER
+from mmsim.mm.world import EITHER
 from mmsim.policy import limited
 from mmsim.scenarios import Situation, make
 

@@ -25,9 +25,7 @@ from mmsim.fragmentation import (
     summed,
     unusable_index,
 )
-from mmsim.mm.occupancy import Cell, occupancy
-from mmsim.mm.untouched import pages
-from mmsim.mm.zone import Zone
+from mmsim.mm.zone import Cell, Zone, occupancy, pages
 from mmsim.procfs import BuddyZone, PageTypeZone, ZoneInfo, read_memory, zone_of
 from mmsim.views import svg as style
 from mmsim.views.svg import (

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from mmsim.engine.trace import Moment, Trace
 from mmsim.mm.zone import Zone
 from mmsim.scenarios import Situation
-from mmsim.scenarios.hosts import Host
+from mmsim.scenarios.host import Host
 from mmsim.views.columns import columns_svg
 from mmsim.views.figures import Chart
 from mmsim.views.memory import memory, memory_table

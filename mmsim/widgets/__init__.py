@@ -11,17 +11,14 @@ from mmsim.widgets.display import (
     show_flow,
     show_memory,
     show_result,
-    show_side_by_side,
     show_state,
     show_table,
     show_trace,
-    show_windows,
 )
 from mmsim.widgets.explorer import explorer
 from mmsim.widgets.paste import paste
 from mmsim.widgets.retry import retry_sliders
 from mmsim.widgets.scheduler import scheduler
-from mmsim.widgets.schedules import play, show_chances, show_mutation, show_tree
 from mmsim.widgets.stepper import stepper
 from mmsim.widgets.tracepicker import trace_picker
 
@@ -30,23 +27,17 @@ __all__ = [
     "diagnosis_console",
     "explorer",
     "paste",
-    "play",
     "retry_sliders",
     "scheduler",
-    "show_chances",
     "show_chart",
     "show_diagnosis",
     "show_diff",
     "show_flow",
     "show_memory",
-    "show_mutation",
     "show_result",
-    "show_side_by_side",
     "show_state",
     "show_table",
     "show_trace",
-    "show_tree",
-    "show_windows",
     "stepper",
     "trace_picker",
 ]

@@ -10,9 +10,9 @@ import pytest
 
 from mmsim.fragmentation import PIN_SCOPE_TYPES, suitable, summed
 from mmsim.lessons import plenty_free as lesson
-from mmsim.mm.untouched import pattern
+from mmsim.mm.zone import pattern
 from mmsim.scenarios import boot_guest
-from mmsim.scenarios.hosts import fates, host
+from mmsim.scenarios.host import fates, host
 from mmsim.views.memory import memory
 
 
@@ -163,7 +163,7 @@ def test_the_least_that_spoils_all_is_any_page_of_each_pageblock():
 
 
 def test_where_requests_go_is_told_at_the_second_try():
-    verdict = lesson.requests_judged({**lesson.got(), "pin_huge": "CMA"})
+    verdict = lesson.requests.judge({**lesson.got(), "pin_huge": "CMA"})
     assert verdict.why == "pin_huge: no list outside CMA has a block of 2 MiB, and what a pin " \
         "asks for may not borrow"  # fmt: skip
     assert verdict.second.startswith("pin_huge: -ENOMEM; ")

@@ -10,7 +10,7 @@ from mmsim.mm.versions import LATEST, POLICIES, VERSIONS
 from mmsim.policy import PolicyError, own_policy
 from mmsim.practice.trials import CASES, STEPS_MAX, others_notice, score
 from mmsim.scenarios import lru_batch
-from mmsim.scenarios.fates import SINGLE
+from mmsim.scenarios.situation import SINGLE
 from mmsim.views.scores import policy_scores
 
 # -- a page in a batch
