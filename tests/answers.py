@@ -26,12 +26,6 @@ def keeps_the_code(version):
     return vfio_map(version, reason="syscall").run().results["migrate"] == -12
 
 
-def drain_then_wait(attempt):
-    if not attempt.pin_is_busy:
-        return attempt.usual
-    return "drain" if attempt.tries == 1 else "wait" if attempt.tries < 4 else attempt.usual
-
-
 RIGHT = {
     "03.recall": {"cache": "c", "cma": "b", "half": "b"},
     "03.blocks": {"seed": 1, **STRIPS},
@@ -87,14 +81,6 @@ RIGHT = {
     "06.code": {"refused": 10, "pin": "-ENOMEM"},
     "06.regression": keeps_the_code,
     "06.promises": {name: holds for name, (holds, _) in PROMISES.items()},
-    "07.recall": {"eleven": "c", "negative": "b", "others": "a"},
-    "07.count": lambda c: c.thp_migration_success + c.thp_migration_fail <= c.huge_pages,
-    "07.hole": {"6.1.0": "-ENOMEM", "v1": "pinned", "v2": "-ENOMEM", "v3": "pinned"},
-    "07.moved": lambda c: c.pinned or c.pages_in_cma > 0,
-    "07.law": "81/256",
-    "07.batch": {"v2": False, "subpage_retry": False, "wait": False, "drain": True},
-    "07.flag": "c",
-    "07.policy": drain_then_wait,
     "08.recall": {"window": "b", "pieces": "c", "proved": "a"},
     "08.which": "b",
     "08.labels": dict(zip("ABCDEF", LABELS, strict=False)),
@@ -154,14 +140,6 @@ WRONG = {
     "06.code": {"refused": 1, "pin": "-ENOMEM"},
     "06.regression": lambda version: vfio_map(version).run().results["pin"] == -12,
     "06.promises": dict.fromkeys(PROMISES, True),
-    "07.recall": {"eleven": "a", "negative": "b", "others": "a"},
-    "07.count": lambda c: c.thp_migration_fail <= 4,
-    "07.hole": {"6.1.0": "-ENOMEM", "v1": "pinned", "v2": "pinned", "v3": "pinned"},
-    "07.moved": lambda c: c.pinned,
-    "07.law": "175/256",
-    "07.batch": {"v2": False, "subpage_retry": False, "wait": True, "drain": True},
-    "07.flag": "a",
-    "07.policy": lambda attempt: "try again",
     "08.recall": {"window": "c", "pieces": "c", "proved": "a"},
     "08.which": "d",
     "08.labels": dict.fromkeys("ABCDEF", LABELS[0]),

@@ -148,6 +148,6 @@ def test_judges_run_the_model(monkeypatch):
     assert checks.judge("04.rescues", RIGHT["04.rescues"]).state == "failed"
 
 
-@pytest.mark.parametrize("name", ["07.count", "07.moved", "07.policy", "08.rule"])
+@pytest.mark.parametrize("name", ["08.rule"])
 def test_a_function_that_returns_nothing_is_not_attempted(name):
     assert judge(name, lambda _: None).state == "not attempted"

@@ -51,20 +51,6 @@ CASES = [
         "not so: what has changed when the split is tried again",
         "the split is refused 10 times",
     ),
-    (
-        "07.hole",
-        {**RIGHT["07.hole"], "v1": "-ENOMEM"},
-        "v1: not '-ENOMEM'; what does its pin look at",
-        "v1: 512 pages have moved, migrate_pages() returns +1, and the pin comes to pinned",
-    ),
-    ("07.hole", WRONG["07.hole"], "v2: not 'pinned'; the refusal", "the pin comes to -ENOMEM"),
-    ("07.law", "27/64", "not 27/64; how many ticks", "each survived with 3/4"),
-    (
-        "07.batch",
-        {**RIGHT["07.batch"], "v2": True},
-        "v2: what has to happen before the batch lets go",
-        "v2: 10 tries for the page in the batch, and -ENOMEM",
-    ),
 ]
 
 
