@@ -16,10 +16,9 @@ import simpy
 
 from benchmarks.measure import Result
 from benchmarks.naive import NaiveZone
-from mmsim.mm.bootmem import boot
 from mmsim.mm.page_alloc import alloc_pages, free_pages, request
 from mmsim.mm.world import Environment, World
-from mmsim.mm.zone import Zone
+from mmsim.mm.zone import Zone, boot
 from mmsim.scenarios import boot_guest
 
 GIB = 1 << 18  # pages

@@ -7,7 +7,7 @@ import time
 from benchmarks.measure import Result
 from mmsim.engine.trace import run_to_end
 from mmsim.scenarios import vfio_map
-from mmsim.script import Scripted
+from mmsim.scenarios.script import Scripted
 
 
 def _bare_loop(steps: int) -> float:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from itertools import count
 
 from benchmarks.measure import Result, median_ms
-from mmsim.scenarios.hosts import host
+from mmsim.scenarios.host import host
 from mmsim.widgets import host_console
 
 SIZES = {"4 GiB": 4096, "1 TiB": 1 << 20}

@@ -37,7 +37,7 @@ from mmsim.engine.trace import Trace
 from mmsim.errors import UserError, nearest
 from mmsim.mm.versions import BASE, INVERTED, POLICIES, VERSIONS
 from mmsim.scenarios import SCENARIOS, Situation, make
-from mmsim.scenarios.situation import ISOLATION
+from mmsim.scenarios.situation import ISOLATION_KNOB
 from mmsim.views import diagnosis
 from mmsim.views import run as text
 from mmsim.views.outcomes import outcome_table
@@ -46,7 +46,8 @@ from mmsim.views.words import count
 INTERRUPTED = 130
 ISOLATION_HELP = (
     '"isolation as meant": the tree of that version has the isolation test of a pin inverted;\n'
-    f"  {ISOLATION.name}={INVERTED} does the same and adds a round and a drain to each pin from CMA"
+    f"  {ISOLATION_KNOB.name}={INVERTED} does the same and adds a round and a drain to each pin "
+    "from CMA"
 )
 Run = Callable[[argparse.Namespace], int]
 

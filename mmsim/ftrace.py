@@ -17,9 +17,8 @@ from mmsim.compare.pins import measured_version
 from mmsim.engine.trace import Trace
 from mmsim.errors import nearest
 from mmsim.ftracefile import RealTrace, read, real_trace
-from mmsim.mm.migration_target import AVAILABLE, NONE
 from mmsim.mm.versions import get
-from mmsim.mm.world import World
+from mmsim.mm.world import AVAILABLE, NONE, World
 from mmsim.probe import COUNTS, Fields, marks, names, region
 from mmsim.scenarios import SCENARIOS, Situation
 

@@ -10,8 +10,8 @@ from mmsim.constants import HPAGE_PMD_NR
 from mmsim.engine.trace import run_to_end
 from mmsim.mm.shmem import SHMEM_ENABLED
 from mmsim.scenarios import boot_guest, make
-from mmsim.scenarios.boot_guest import MIB, Landing, landing
-from mmsim.script import Scripted
+from mmsim.scenarios.host import MIB, Landing, landing
+from mmsim.scenarios.script import Scripted
 from mmsim.views.run import step_table, summary
 
 

@@ -5,7 +5,6 @@ from itertools import pairwise
 import pytest
 from small import NR, PFN, cells, folio, load, memory, nop, store
 
-from mmsim.clock import COMPACTION, IN_VAIN, Clock
 from mmsim.engine.actor import Actor
 from mmsim.engine.scenario import Scenario
 from mmsim.engine.trace import record
@@ -15,7 +14,7 @@ from mmsim.mm.folio import Extent
 from mmsim.mm.gup import pin_user_pages_remote
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import timed_hold
-from mmsim.scenarios.timed_hold import HOLD_MAX, attempts
+from mmsim.scenarios.races import COMPACTION, HOLD_MAX, IN_VAIN, Clock, attempts
 
 
 def nops(n):

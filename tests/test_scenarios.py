@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from mmsim.knobs import KnobError, settle
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import SCENARIOS, make, vfio_map
+from mmsim.scenarios.situation import KnobError, settle
 
 
 def counters(situation):

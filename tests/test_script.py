@@ -9,12 +9,12 @@ from mmsim.constants import MIGRATE_SYNC, MR_LONGTERM_PIN
 from mmsim.engine.actor import Actor
 from mmsim.engine.scenario import Scenario
 from mmsim.engine.trace import record
+from mmsim.mm.actors import isolator, locker, pin_by_name, pinner, stranger, truncater
 from mmsim.mm.folio import Page
 from mmsim.mm.migrate import migrate_pages
 from mmsim.mm.page_ref import folio_ref_freeze
 from mmsim.mm.versions import VERSIONS
-from mmsim.script import SITES, Cue, Position, Script, Scripted
-from mmsim.strangers import isolator, locker, pin_by_name, pinner, stranger, truncater
+from mmsim.scenarios.script import SITES, Cue, Position, Script, Scripted
 
 
 def run(*cast, names=("A",), version="v3", **script):

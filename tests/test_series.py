@@ -11,7 +11,6 @@ import pytest
 import mmsim.mm.gup as gup
 from mmsim.mm.versions import POLICIES, SEAMS, VERSIONS
 from mmsim.series import GUP, LATER, SERIES, UNVERIFIED
-from mmsim.views.side_by_side import later_table
 
 EVERY = (*SEAMS, "had_inverted_test")
 
@@ -50,9 +49,6 @@ def test_later_history_names_only_releases_that_are_known():
     known = {"6.1.116", "6.1.129"}
     assert known <= {row.release for row in LATER}
     assert all(row.release in known or UNVERIFIED in row.release for row in LATER)
-    table = later_table()
-    assert list(table.index) == [row.release for row in LATER]
-    assert list(table["commit"]) == [row.commit for row in LATER]
 
 
 # -- what a version is called

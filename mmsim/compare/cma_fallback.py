@@ -19,9 +19,8 @@ from typing import NamedTuple
 
 from mmsim.compare.rows import FileComparison, Row, RowComparison, one_of, whole
 from mmsim.constants import HPAGE_PMD_ORDER, MIGRATE_CMA
-from mmsim.mm.bootmem import boot
 from mmsim.mm.page_alloc import alloc_pages, request, take
-from mmsim.mm.zone import Zone
+from mmsim.mm.zone import Zone, boot
 
 RULE, FROM_CMA = "rule_cma_over_half_before_step", "pages_from_cma_in_step"
 FREE, FREE_CMA = "nr_free_pages", "nr_free_cma"

@@ -19,8 +19,8 @@ from mmsim.compare.rows import Row, RowComparison, one_of, whole
 from mmsim.constants import HPAGE_PMD_NR
 from mmsim.errno import EBUSY, ENOMEM
 from mmsim.mm.cma import ALLOC_CONTIG_TRIES
-from mmsim.mm.migration_target import AVAILABLE, NONE
 from mmsim.mm.versions import Version
+from mmsim.mm.world import AVAILABLE, NONE
 from mmsim.probe import migrate_returns
 from mmsim.scenarios import cma_alloc
 

@@ -1,10 +1,10 @@
 """Measured pins that met a reference with an end, against the clock: who was quicker?
 
 Interface: LATEST_US, Trial, Closeness, trials, bins, last_looks, share_failed,
-microseconds_per_unit, closeness
+microseconds_per_unit, closeness, best_split
 
 The pin fails if the reference outlives the last look that an attempt at a split takes at the count.
-When that look comes is drawn with the clock of `mmsim.clock`, many times; a release time then has a
+When that look comes is drawn with the clock of the scenario, many times; a release time then has a
 share of pins that fail.  One number is fitted to the measurements, once: how many microseconds a
 unit of the clock is, on the pins whose failing allocation was "injected".  Those of "fragmented"
 memory, where compaction runs in vain, are drawn with the same number."""
@@ -21,7 +21,7 @@ from mmsim.compare.pins import VERSION_OF
 from mmsim.datafiles import load_csv
 from mmsim.measured import TIMED, VARIANTS, Share
 from mmsim.scenarios import timed_hold
-from mmsim.scenarios.timed_hold import HOLD_MAX, attempts
+from mmsim.scenarios.races import HOLD_MAX, attempts
 
 LOOP, RETFIX = "oct22", "1"
 DRAWS = 200
@@ -120,10 +120,10 @@ def closeness(variant: str, how: str) -> Closeness:
     pins = [trial for trial in trials(how, variant) if trial.released < LATEST_US]
     apart = _apart(variant, how, unit, 1) / len(pins)
     model = statistics.median(last_looks(variant, how)) * unit
-    return Closeness(len(pins), apart, _best_split(trials(how, variant)), model)
+    return Closeness(len(pins), apart, best_split(trials(how, variant)), model)
 
 
-def _best_split(found: Sequence[Trial]) -> float:
+def best_split(found: Sequence[Trial]) -> float:
     """The release time that puts the fewest trials on the wrong side, midway between two trials."""
     wrong = fewest = sum(not trial.failed for trial in found)  # at 0: all should have failed
     best = 0.0

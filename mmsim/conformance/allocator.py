@@ -19,9 +19,8 @@ from mmsim.mm.page_alloc import (
     split_page,
     watermark_usable,
 )
-from mmsim.mm.untouched import HELD, ORDERS
 from mmsim.mm.versions import Version
-from mmsim.mm.zone import Zone, ZoneError
+from mmsim.mm.zone import HELD, ORDERS, Zone, ZoneError
 
 Found = dict[str, Any]
 

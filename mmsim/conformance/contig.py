@@ -15,13 +15,12 @@ from mmsim.engine.actor import Actor
 from mmsim.engine.op import Op
 from mmsim.engine.scenario import Scenario
 from mmsim.engine.trace import run_to_end
-from mmsim.mm.bootmem import boot
 from mmsim.mm.cma import Area, cma_alloc
 from mmsim.mm.page_alloc import take
 from mmsim.mm.versions import Version
 from mmsim.mm.world import World
-from mmsim.mm.zone import ZoneError
-from mmsim.script import Scripted
+from mmsim.mm.zone import ZoneError, boot
+from mmsim.scenarios.script import Scripted
 
 AREA_PFN = 0x10000
 COUNTERS = (*MIGRATE_COUNTERS, *SPLIT_COUNTERS, "cma_alloc_success", "cma_alloc_fail")

@@ -17,7 +17,7 @@ from mmsim.mm.swap import batch_add
 from mmsim.mm.versions import Version
 from mmsim.mm.vmstat import allocated_pages, nr_shmem_hugepages
 from mmsim.mm.world import World
-from mmsim.script import Scripted
+from mmsim.scenarios.script import Scripted
 
 ME = "drop_caches"
 OTHER_FILE = "another file"  # a name with a space: no folio of a vector can have it

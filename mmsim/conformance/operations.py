@@ -39,8 +39,8 @@ from mmsim.mm.migrate import migrate_pages
 from mmsim.mm.swap import drain_cpu, isolate
 from mmsim.mm.versions import Version
 from mmsim.mm.world import World
-from mmsim.scenarios.split_race import repeated_split
-from mmsim.script import Script, Scripted
+from mmsim.scenarios.races import repeated_split
+from mmsim.scenarios.script import Script, Scripted
 
 Found = dict[str, Any]
 Vector = dict[str, Any]

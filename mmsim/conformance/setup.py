@@ -11,11 +11,10 @@ from typing import Any
 from mmsim.constants import ANON, GUP_PIN_COUNTING_BIAS, HPAGE_PMD_NR, MIGRATE_CMA, SHMEM
 from mmsim.engine.actor import Actor
 from mmsim.errors import nearest
+from mmsim.mm.actors import isolator, locker, pinner, stranger, truncater
 from mmsim.mm.folio import ISOLATION, Extent, Folio
-from mmsim.mm.migration_target import EITHER
-from mmsim.mm.world import Environment, World
-from mmsim.script import Attempts, Cue, Faults, Position, Script
-from mmsim.strangers import isolator, locker, pinner, stranger, truncater
+from mmsim.mm.world import EITHER, Environment, World
+from mmsim.scenarios.script import Attempts, Cue, Faults, Position, Script
 
 # Far enough apart that no list of folios runs into the next range.
 CMA_PFN = 0x30000

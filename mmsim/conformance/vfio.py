@@ -20,7 +20,7 @@ from mmsim.mm.vfio import (
     MapDma,
     vfio_dma_do_map,
 )
-from mmsim.script import Scripted
+from mmsim.scenarios.script import Scripted
 
 
 def run_vfio(vector: dict[str, Any], version: Version, expected: dict[str, Any]) -> dict[str, Any]:

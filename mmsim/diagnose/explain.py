@@ -18,7 +18,7 @@ from mmsim.constants import HPAGE_PMD_NR
 from mmsim.diagnose.family import ALONE, EVIDENCE, NOTHING, ROOM, STAGES, UNITS, Fate, fates
 from mmsim.diagnose.reading import Delta
 from mmsim.mm.versions import VERSIONS, get
-from mmsim.scenarios.fates import MISSED, PINNED
+from mmsim.scenarios.situation import MISSED, PINNED
 
 TIMES_MAX = 50
 """Every number of times up to this is tried; beyond, only the largest that is possible."""

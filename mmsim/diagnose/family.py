@@ -24,8 +24,8 @@ from mmsim.constants import (
 from mmsim.diagnose.resize import resized
 from mmsim.engine.scenario import Move, State
 from mmsim.engine.trace import Trace
-from mmsim.mm.migration_target import AVAILABLE, EITHER, NONE
 from mmsim.mm.versions import get
+from mmsim.mm.world import AVAILABLE, EITHER, NONE
 from mmsim.probe import migrate_returns
 from mmsim.scenarios import SCENARIOS, Situation
 

@@ -14,7 +14,7 @@ from mmsim import errno
 from mmsim.diagnose.explain import Diagnosis, Group, Path
 from mmsim.diagnose.family import EVIDENCE
 from mmsim.probe import marks
-from mmsim.scenarios.fates import MISSED, NOT_MOVED, NOT_SPLIT, SINGLE
+from mmsim.scenarios.situation import MISSED, NOT_MOVED, NOT_SPLIT, SINGLE
 
 _PROBES = {
     "split_ret": ("ret", "return probe on split_huge_page_to_list()"),

@@ -17,11 +17,11 @@ from __future__ import annotations
 import dataclasses
 import functools
 import operator
-from collections.abc import Callable, Generator, Hashable, Iterable, Iterator
-from types import CodeType, FrameType, FunctionType
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Mapping
+from types import CodeType, FrameType, FunctionType, MappingProxyType
 from typing import Any, NamedTuple
 
-from mmsim.engine.op import ModelError, Op, Told
+from mmsim.engine.op import Atomic, ModelError, Op, Told
 
 Path = Generator[Op, Any, Any]
 
@@ -31,10 +31,13 @@ _CHANGING = object()
 
 
 class Actor(NamedTuple):
-    """Somebody who runs: a name and a function that starts its path afresh."""
+    """Somebody who runs: a name and a function that starts its path afresh.
+
+    `replaced`: atomic steps that do something else when this actor takes them, by their names."""
 
     name: str
     start: Callable[[], Path]
+    replaced: Mapping[str, Atomic] = MappingProxyType({})
 
 
 class Frame(NamedTuple):
@@ -154,6 +157,9 @@ class Program:
         else:
             if not isinstance(op, Op):
                 raise ModelError(f"{self.actor.name!r} yielded {op!r} instead of an atomic step")
+            instead = self.actor.replaced.get(op.kind.name)
+            if instead is not None:
+                op = node.op = op._replace(kind=instead)
             at = [(frame.f_code, frame.f_lasti) for frame in chain(gen)]
             seen = tuple([number for code, lasti in at for number in (id(code), lasti)])
             where = self._wheres.get(seen)

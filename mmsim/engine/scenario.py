@@ -13,7 +13,7 @@ from collections.abc import Callable, Hashable, Mapping
 from typing import Any, NamedTuple, Protocol, Self
 
 from mmsim.engine.actor import Actor, Frame, Local, Program
-from mmsim.engine.op import ModelError, Op
+from mmsim.engine.op import Atomic, ModelError, Op
 
 
 class World(Protocol):
@@ -142,6 +142,12 @@ class Scenario:
         self._world = world
         self._plain = tuple(Move(actor.name) for actor in actors)
         self._programs = tuple(Program(actor, merge=merge) for actor in actors)
+
+    def replace(self, steps: Mapping[str, Atomic]) -> None:
+        """From now on every actor takes these atomic steps instead of those with their names."""
+        merge = self._programs[0].merge
+        self.actors = tuple(actor._replace(replaced=steps) for actor in self.actors)
+        self._programs = tuple(Program(actor, merge=merge) for actor in self.actors)
 
     def initial(self) -> State:
         """The state before anybody moved."""

@@ -10,13 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from mmsim.lessons.prediction import (
-    Answer,
-    Prediction,
-    PredictionError,
-    counters_of,
-    ran,
-)
+from mmsim.lessons.prediction import Answer, Prediction, PredictionError, counters_of, ran
 
 __all__ = [
     "COURSE",

@@ -1,6 +1,6 @@
 """The card: one activity of a lesson in one cell.
 
-Interface: Card, keyed, marked
+Interface: Card, keyed, checked, marked
 
 A card holds a question, what the model says to it, what is unlocked by an answer, the reason and
 the hints.  A prediction, a check, a bet and a reveal are all cards; they differ in what is given:
@@ -342,6 +342,27 @@ def keyed(key: Mapping[str, tuple[Any, str]]) -> Callable[[dict[str, Any]], Verd
             if answer[part] != value:
                 return failed(f"{part} is not {answer[part]}: {why}")
         return passed("all are still there")
+
+    return judge
+
+
+def checked(
+    outcome: Callable[[], Mapping[Any, Any]],
+    reason: Callable[[Any, Any], str],
+    told: Callable[[Any], str],
+    right: str,
+) -> Callable[[dict[Any, Any]], Verdict]:
+    """A judge that compares each part with the outcome, as long as all are right.
+
+    `reason`: what speaks against a part and the value that was given.  `told`: how that part really
+    is, and why; it is told at the second wrong answer."""
+
+    def judge(answer: dict[Any, Any]) -> Verdict:
+        for part, true in outcome().items():
+            if answer[part] != true:
+                why = reason(part, answer[part])
+                return failed(f"{part}: {why}", second=f"{part}: {told(part)}")
+        return passed(right)
 
     return judge
 

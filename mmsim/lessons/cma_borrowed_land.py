@@ -23,15 +23,15 @@ from mmsim.constants import (
 )
 from mmsim.datafiles import load_csv
 from mmsim.engine.trace import Trace
-from mmsim.knobs import Value, one_of, settle
-from mmsim.knobs import number as whole
 from mmsim.lessons import number
 from mmsim.lessons.card import Card, keyed
 from mmsim.lessons.form import Choices, FormError, Verdict, failed, passed
 from mmsim.mm.page_alloc import Request, alloc_pages, request
 from mmsim.mm.zone import Zone
 from mmsim.scenarios import boot_guest, make
-from mmsim.scenarios.hosts import host
+from mmsim.scenarios.host import host
+from mmsim.scenarios.situation import Value, one_of, settle
+from mmsim.scenarios.situation import number as whole
 from mmsim.views import run as text
 from mmsim.views.blockmap import block_map, draw_block_map, map_sentence, map_size
 from mmsim.views.figures import STYLE, Chart, legend, panelled

@@ -16,7 +16,7 @@ from mmsim.datafiles import load_csv
 from mmsim.engine.scenario import State
 from mmsim.engine.schedule import render
 from mmsim.engine.trace import Trace
-from mmsim.lessons.card import Card, keyed
+from mmsim.lessons.card import Card, checked, keyed
 from mmsim.lessons.form import Choices, Verdict, failed, passed
 from mmsim.mm.migration_target import EITHER
 from mmsim.mm.versions import HUGE_PAGE, LATEST, PIECE, SINGLE_PAGE, WAIT_LOOKS, Attempt, Version
@@ -273,15 +273,9 @@ def remedies_tried() -> pd.DataFrame:
     return frame(rows, labels(runs, "remedy"), columns)
 
 
-def batch_judged(answer: dict[str, bool]) -> Verdict:
-    """Judged by running each on the page in the batch."""
-    for name, said in answer.items():
-        run = batch_run(name)
-        if said is not (ended(run) == PINNED):
-            why = f"{name}: what has to happen before the batch lets go, and does it here?"
-            told = f"{name}: {tries(run)} tries for the page in the batch, and {ended(run)}"
-            return failed(why, second=told)
-    return passed("nobody lets go of it by himself; somebody has to drain the batch")
+def helps() -> dict[str, bool]:
+    """Which remedies let the pin succeed."""
+    return {name: ended(batch_run(name)) == PINNED for name in REMEDIES}
 
 
 batch = Card(
@@ -289,8 +283,16 @@ batch = Card(
     "Which of these remedies let this pin succeed?",
     dict.fromkeys(REMEDIES, bool),
     labels={name: f"`{name}`: {words}" for name, words in REMEDIES.items()},
-    judge=batch_judged,
-    solution={name: name == "drain" for name in REMEDIES},
+    judge=checked(
+        helps,
+        lambda *_: "what has to happen before the batch lets go, and does it here?",
+        lambda name: (
+            f"{tries(batch_run(name))} tries for the page in the batch, and "
+            f"{ended(batch_run(name))}"
+        ),
+        "nobody lets go of it by himself; somebody has to drain the batch",
+    ),
+    outcome=helps,
     hints=(
         "Whose reference is it, and what would make it go?",
         "Neither trying again nor waiting drains a batch of another processor.",

@@ -17,10 +17,9 @@ from typing import Any, NamedTuple
 from mmsim.constants import ANON, MIGRATE_CMA, MIGRATE_ISOLATE, MIGRATE_SYNC, MR_CONTIG_RANGE
 from mmsim.engine.op import Op, atomic
 from mmsim.errno import EBUSY, ENOMEM
-from mmsim.mm.fallback import look_at_pageblock, move_freepages
 from mmsim.mm.folio import Page
 from mmsim.mm.migrate import migrate_pages, putback_movable_pages
-from mmsim.mm.page_alloc import drain_pcp, split_free, take
+from mmsim.mm.page_alloc import drain_pcp, look_at_pageblock, move_freepages, split_free, take
 from mmsim.mm.rmap import page_mapcount
 from mmsim.mm.swap import folio_isolate_lru, lru_cache_disable, lru_cache_enable
 from mmsim.mm.versions import Version

@@ -19,6 +19,7 @@ from mmsim.constants import (
     MIGRATE_ASYNC,
     MIGRATE_COUNTERS,
     MIGRATE_SYNC,
+    MR_LONGTERM_PIN,
     MR_NUMA_MISPLACED,
     REASONS,
 )
@@ -31,9 +32,8 @@ from mmsim.mm.filemap import (
     folio_unlock,
     folio_wait_writeback,
 )
-from mmsim.mm.folio import ISOLATION, NEW_PAGE, Page, expected_refs, replace
+from mmsim.mm.folio import ISOLATION, NEW_PAGE, Folio, Page, expected_refs, replace
 from mmsim.mm.huge_memory import split_huge_page_to_list
-from mmsim.mm.migration_target import alloc_migration_target
 from mmsim.mm.page_ref import folio_put, folio_ref_count, folio_ref_freeze, references_explained
 from mmsim.mm.rmap import folio_mapped, remove_migration_ptes, try_to_migrate
 from mmsim.mm.swap import folio_add_lru, lru_add_drain, lru_add_drain_all, putback_lru_page
@@ -50,7 +50,62 @@ from mmsim.mm.versions import (
     Version,
 )
 from mmsim.mm.vmstat import count_vm_events, trace_mm_migrate_pages, trace_mm_migrate_pages_start
-from mmsim.mm.world import World
+from mmsim.mm.world import EITHER, NONE, ZONE, World
+
+
+def _policy(world: World, pfn: int) -> str:
+    huge = world.folio(pfn).is_thp
+    return world.env.targets_huge if huge else world.env.targets_base
+
+
+def _target_outcomes(world: World, me: str, pfn: int, reason: str) -> tuple[str, ...]:
+    policy = _policy(world, pfn)
+    return {NONE: ("fail",), EITHER: ("ok", "fail")}.get(policy, ("ok",))
+
+
+@choice(_target_outcomes)
+def alloc_migration_target(
+    world: World, me: str, outcome: str, pfn: int, reason: str
+) -> int | None:
+    """Ask for a folio as large as the one at `pfn`; answers the pfn of a new one, or None.
+
+    `reason`: one of REASONS; a long-term pin asks in pin scope.
+    """
+    if outcome == "fail":
+        return None
+    source = world.folio(pfn)
+    if _policy(world, pfn) == ZONE:
+        pin_scope = reason == REASONS[MR_LONGTERM_PIN]
+        target = world.from_zone(source.order, pin_scope=pin_scope)
+        if target is None:
+            return None
+    else:
+        target = _from_elsewhere(world, source)
+    world.add(
+        target,
+        Folio(
+            name="",
+            region="",
+            index=0,
+            order=source.order,
+            kind=source.kind,
+            held=((NEW_PAGE, 1),),
+            mapping=False,
+            cached=False,
+            lru=False,
+            dirty=False,
+        ),
+    )
+    return target
+
+
+def _from_elsewhere(world: World, source: Folio) -> int:
+    """A place outside every zone and outside CMA."""
+    target = dict(world.env.target_pfns).get(source.name)
+    if target is None:
+        target = -(-world.target_pfn // source.nr_pages) * source.nr_pages
+        world.target_pfn = target + source.nr_pages
+    return target
 
 
 def _callback_outcomes(world: World, me: str, pfn: int) -> tuple[str, ...]:

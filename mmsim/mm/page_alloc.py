@@ -1,9 +1,7 @@
 """The buddy allocator: which block a request gets, and where a freed block goes.
 
-Mirrors mm/page_alloc.c, 6.1-rc6; each function names the one it mirrors.
-
-Interface: Request, request, alloc_pages, free_pages, split_page, take, split_free,
-rmqueue, drain_pcp, watermark_usable, block_for
+Mirrors mm/page_alloc.c and, simplified, mm/compaction.c, 6.1-rc6; each function names the one it
+mirrors.
 
 `rmqueue` asks in this order: CMA first if more than half of the free memory is CMA; the request's
 own type; CMA again; then a block of another type is taken over.  Left out: per-CPU lists, but for
@@ -12,22 +10,24 @@ OOM killer."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import NamedTuple
 
 from mmsim.constants import (
     HPAGE_PMD_ORDER,
     MAX_ORDER,
     MIGRATE_CMA,
+    MIGRATE_HIGHATOMIC,
     MIGRATE_ISOLATE,
     MIGRATE_MOVABLE,
+    MIGRATE_RECLAIMABLE,
     MIGRATE_UNMOVABLE,
     PCP_TYPES,
 )
+from mmsim.engine.op import ModelError
 from mmsim.errors import nearest
-from mmsim.mm.fallback import rmqueue_fallback
-from mmsim.mm.untouched import HELD, Held
-from mmsim.mm.zone import Zone, ZoneError
+from mmsim.fragmentation import extfrag_index, summed
+from mmsim.mm.zone import HELD, Held, Zone, ZoneError
 
 # Huge pages that a per-CPU list is filled with at a time: max(63 >> 9, 2).
 THP_BATCH = 2
@@ -261,3 +261,218 @@ def split_free(zone: Zone, pfn: int) -> None:
             del zone.free_area[on][order][head]
             for half in (head + (1 << order - 1), head):
                 zone.free_area[on][order - 1][half] = None
+
+
+# -- What a request does when its own lists are empty: it takes over a block of another type.
+
+
+# Where a request looks when its own lists are empty: fallbacks[] in mm/page_alloc.c.
+FALLBACKS = {
+    MIGRATE_UNMOVABLE: (MIGRATE_RECLAIMABLE, MIGRATE_MOVABLE),
+    MIGRATE_MOVABLE: (MIGRATE_RECLAIMABLE, MIGRATE_UNMOVABLE),
+    MIGRATE_RECLAIMABLE: (MIGRATE_UNMOVABLE, MIGRATE_MOVABLE),
+}
+
+
+def can_steal_fallback(zone: Zone, order: int, migratetype: str) -> bool:
+    """May a request of this type claim a whole pageblock for a block of this order?"""
+    if order >= zone.pageblock_order // 2:
+        return True
+    return migratetype in (MIGRATE_RECLAIMABLE, MIGRATE_UNMOVABLE)
+
+
+def _fallback_type(zone: Zone, order: int, migratetype: str) -> str | None:
+    """First other type with a free block of exactly this order (find_suitable_fallback())."""
+    for other in FALLBACKS[migratetype]:
+        if zone.free_area[other][order]:
+            return other
+        if other in zone.untouched and zone.touch_next(other, order):
+            return other
+    return None
+
+
+def rmqueue_fallback(zone: Zone, order: int, migratetype: str, nofragment: bool) -> bool:
+    """Move something of another type onto the lists of this one.  Kernel: __rmqueue_fallback().
+
+    The largest block first, so that the next requests find what they need in the same pageblock.
+    Only a movable request that could not claim the pageblock anyway looks for the smallest.
+    """
+    least = order
+    if nofragment and order < zone.pageblock_order:
+        least = zone.pageblock_order
+    for size in range(MAX_ORDER - 1, least - 1, -1):
+        other = _fallback_type(zone, size, migratetype)
+        if other is None:
+            continue
+        steal = can_steal_fallback(zone, size, migratetype)
+        if not steal and migratetype == MIGRATE_MOVABLE and size > order:
+            size = next(n for n in range(order, size + 1) if _fallback_type(zone, n, migratetype))
+            other = _fallback_type(zone, size, migratetype)
+            steal = can_steal_fallback(zone, size, migratetype)
+        if other is None:
+            raise ModelError(f"a free block of order {size} is gone while it is being looked at")
+        pfn = next(reversed(zone.free_area[other][size]))
+        steal_suitable_fallback(zone, pfn, size, migratetype, steal)
+        return True
+    return False
+
+
+def steal_suitable_fallback(
+    zone: Zone, pfn: int, order: int, migratetype: str, whole_block: bool
+) -> None:
+    """Take over a free block, and the pageblock around it if enough of that is free or alike.
+
+    Kernel: steal_suitable_fallback().  `whole_block`: what can_steal_fallback() said.  Left out:
+    raising the zone's watermark."""
+    block_order = zone.pageblock_order
+    old = zone.pageblock_type(pfn)
+    if old == MIGRATE_HIGHATOMIC:
+        move_freepages(zone, [(pfn, order)], migratetype)
+        return
+    if order >= block_order:
+        for number in range(1 << order - block_order):
+            zone.types[(pfn >> block_order) + number] = migratetype
+        move_freepages(zone, [(pfn, order)], migratetype)
+        return
+    if not whole_block:
+        move_freepages(zone, [(pfn, order)], migratetype)
+        return
+    free, movable = look_at_pageblock(zone, pfn)
+    size = 1 << block_order
+    moved = sum(1 << n for _, n in free)
+    if migratetype == MIGRATE_MOVABLE:
+        alike = movable
+    elif old == MIGRATE_MOVABLE:
+        alike = size - moved - movable
+    else:
+        alike = 0
+    move_freepages(zone, free, migratetype)
+    if moved + alike >= size // 2:
+        zone.types[pfn >> block_order] = migratetype
+
+
+def look_at_pageblock(zone: Zone, pfn: int) -> tuple[list[tuple[int, int]], int]:
+    """Free blocks (pfn, order) of the pageblock around this pfn, and how many allocated pages in
+    it look movable.  Kernel: move_freepages_block() counts the same."""
+    start = pfn >> zone.pageblock_order << zone.pageblock_order
+    blocks = zone.blocks(start, start + (1 << zone.pageblock_order))
+    free = [(at, order) for at, order, held in blocks if held is None]
+    return free, sum(held.movable << held.order for _, _, held in blocks if held)
+
+
+def move_freepages(zone: Zone, blocks: Sequence[tuple[int, int]], migratetype: str) -> None:
+    """Move free blocks to the tail of another type's lists.  Kernel: move_freepages()."""
+    tails: dict[int, list[int]] = {}
+    for pfn, order in blocks:
+        old = zone.list_of(pfn, order)
+        if old is None:
+            raise ModelError(f"block {pfn:#x} of order {order} is not free")
+        del zone.free_area[old][order][pfn]
+        zone.account(old, -(1 << order))
+        zone.account(migratetype, 1 << order)
+        tails.setdefault(order, []).append(pfn)
+    for order, pfns in tails.items():
+        zone.add_to_tail(migratetype, order, pfns)
+
+
+# -- Direct compaction: moving pages together, so that a large block becomes free.
+
+
+EXTFRAG_THRESHOLD = 500
+COMPACT_MAX_DEFER_SHIFT = 6
+COSTLY_ORDER = 3
+
+
+def try_to_compact_pages(zone: Zone, want: Request, keep: Container[int]) -> tuple[str, ...]:
+    """Compact asynchronously, then sync-light, until a block for this request is free.
+
+    `keep`: pfns of pages that must not be moved.  Answers the events to count in vmstat:
+    compact_stall with compact_success or compact_fail for each run, also for one that is put off
+    (deferred), but not for one that is skipped.  Kernel: __alloc_pages_direct_compact(),
+    try_to_compact_pages(), compact_zone().
+    """
+    events: list[str] = []
+    for sync in (False, True):
+        if compaction_deferred(zone):
+            events += ["compact_stall", "compact_fail"]
+            continue
+        if not compaction_suitable(zone, want):
+            continue
+        compact_zone(zone, want, sync, keep)
+        done = block_for(want, zone.blocks_by_type())
+        events += ["compact_stall", "compact_success" if done else "compact_fail"]
+        if done:
+            zone.deferred = zone.deferred_shift = 0
+            break
+        if sync:  # an asynchronous run that fails defers nothing
+            zone.deferred = 0
+            zone.deferred_shift = min(zone.deferred_shift + 1, COMPACT_MAX_DEFER_SHIFT)
+    return tuple(events)
+
+
+def compaction_suitable(zone: Zone, want: Request) -> bool:
+    """Is there room to move pages to, and is it fragmentation that makes the request fail?
+
+    Kernel: compaction_suitable().  CMA counts as room, whoever asks."""
+    room = zone.nr_free > zone.watermarks[1] + (2 << want.order)
+    index = extfrag_index(summed(zone.blocks_by_type() or {"": [0] * 11}), want.order)
+    fits = not 0 <= index <= EXTFRAG_THRESHOLD or want.order <= COSTLY_ORDER
+    return room and fits
+
+
+def compaction_deferred(zone: Zone) -> bool:
+    """After failures the next requests go without.  Kernel: compaction_deferred()."""
+    zone.deferred = min(zone.deferred + 1, 1 << zone.deferred_shift)
+    return zone.deferred < 1 << zone.deferred_shift
+
+
+def compact_zone(zone: Zone, want: Request, sync: bool, keep: Container[int]) -> None:
+    """Empty pageblocks from the bottom into free pages at the top, until the request fits."""
+    size = 1 << zone.pageblock_order
+    bottom, top = zone.start, zone.end - size
+    while bottom < top and not block_for(want, zone.blocks_by_type()):
+        if sync or _async_source(zone, want, bottom):
+            zone.touch(bottom)
+            for pfn in _movable(zone, bottom, keep):
+                while top > bottom:
+                    to = _free_page(zone, top)
+                    if to is not None:
+                        break
+                    top -= size
+                else:
+                    return
+                take(zone, to, 0)
+                free_pages(zone, pfn, 0)
+        bottom += size
+
+
+def _async_source(zone: Zone, want: Request, pfn: int) -> bool:
+    migratetype = zone.pageblock_type(pfn)
+    if want.migratetype == MIGRATE_MOVABLE:
+        return migratetype in (MIGRATE_MOVABLE, MIGRATE_CMA)
+    return migratetype == want.migratetype
+
+
+def _movable(zone: Zone, pfn: int, keep: Container[int]) -> list[int]:
+    """Single movable pages of a pageblock, if emptying it would leave a free block."""
+    end = pfn + (1 << zone.pageblock_order)
+    found = [at for at in range(pfn, end) if at in zone.held]
+    stuck = any(zone.held[at].order or not zone.held[at].movable or at in keep for at in found)
+    return [] if stuck else found
+
+
+def _free_page(zone: Zone, block: int) -> int | None:
+    """The highest free page of a pageblock that pages may be moved to.
+
+    A pageblock that is free as a whole is no target: that would use up what is being looked for.
+    """
+    if zone.pageblock_type(block) not in (MIGRATE_MOVABLE, MIGRATE_CMA):
+        return None
+    zone.touch(block)
+    if block not in zone.held and zone.free_order(block) is None:
+        return None  # the middle of a larger block
+    free, _ = look_at_pageblock(zone, block)
+    if not free or free[0][1] >= zone.pageblock_order:
+        return None
+    pfn, order = free[-1]
+    return pfn + (1 << order) - 1

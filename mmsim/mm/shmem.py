@@ -1,27 +1,165 @@
-"""Memory of a memfd: faulted in from the zone, by huge pages or single ones.
+"""Memory of a memfd, or of no file at all: how a folio comes to be and who refers to it.
 
-Mirrors mm/shmem.c and, for
-MAP_POPULATE, mm/gup.c, 6.1-rc6.
+Mirrors mm/shmem.c (shmem_get_folio_gfp(), shmem_fallocate(), shmem_fault()), mm/memory.c
+(do_read_fault(), do_anonymous_page(), finish_fault()) and, for MAP_POPULATE, mm/gup.c, 6.1-rc1.
 
-Interface: shmem_populate, populate_range, fault_in, shmem_is_huge, SHMEM_ENABLED
-
-A shared mapping is populated by read faults, so nothing in it is dirty.  Left out: swap, memcg,
-hole punching, fault-around, mappings that are not aligned to 2 MiB.
-"""
+A shared mapping is populated by read faults, so nothing in it is dirty.  A new folio has its name
+from the beginning, so that a reader can follow it; whoever schedules a lookup before it is in the
+page cache builds a run that no kernel has.  Left out: swap, memcg, hole punching, the folio lock
+that is held meanwhile, fault-around, page tables, mappings that are not aligned to 2 MiB."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
 from typing import Any
 
-from mmsim.constants import HPAGE_PMD_ORDER
-from mmsim.engine.op import Op, at_once, atomic
-from mmsim.mm.memory import do_read_fault
-from mmsim.mm.swap import lru_add_drain
+from mmsim.constants import ANON, HPAGE_PMD_ORDER, SHMEM
+from mmsim.engine.op import ModelError, Op, at_once, atomic, blocking
+from mmsim.errno import ENOMEM
+from mmsim.mm.folio import NEW_PAGE, Folio
+from mmsim.mm.page_ref import ME, folio_put
+from mmsim.mm.rmap import fault_waits, map_folio
+from mmsim.mm.swap import folio_add_lru, lru_add_drain
 from mmsim.mm.vmstat import count_vm_events
-from mmsim.mm.world import World
+from mmsim.mm.world import World, page_name
 
 SHMEM_ENABLED = ("always", "within_size", "advise", "never", "deny", "force")
+
+
+# -- First touches: how a folio of a memfd, or of no file at all, comes to be and who refers to it.
+
+
+def _new(world: World, region: str, index: int, order: int, kind: str) -> int | None:
+    """A folio with the one reference of its allocation, on no list; answers its pfn.
+
+    In a world with a zone the allocator decides, and None means that it has no such block."""
+    nr = 1 << order
+    if world.zone is not None:
+        pfn = world.from_zone(order, pin_scope=False)
+        if pfn is None:
+            return None
+    else:
+        pfn = -(-world.target_pfn // nr) * nr
+        world.target_pfn = pfn + nr
+    name = page_name(region, index) if index else region
+    folio = Folio(name, region, index, order, kind, mapping=False, cached=False, lru=False)
+    world.add(pfn, folio._replace(held=((NEW_PAGE, 1),), dirty=False))
+    return pfn
+
+
+@atomic
+def shmem_alloc_and_acct_folio(
+    world: World, me: str, region: str, index: int, order: int
+) -> int | None:
+    """Allocate a folio for a page of a memfd; answers its pfn, or None.  Its only reference is the
+    caller's.
+
+    Kernel: mm/shmem.c, shmem_alloc_and_acct_folio().
+    """
+    return _new(world, region, index, order, SHMEM)
+
+
+@atomic
+def shmem_add_to_page_cache(world: World, me: str, pfn: int) -> None:
+    """The file has the folio now, with one reference for each base page in it.
+
+    Kernel: mm/shmem.c, shmem_add_to_page_cache().
+    """
+    folio = world.folio(pfn)
+    world.update(pfn, refcount=folio.refcount + folio.nr_pages, mapping=True, cached=True)
+
+
+@atomic
+def finish_fault(world: World, me: str, pfn: int, who: str = ME) -> bool:
+    """Map the folio that a fault of the guest has found; the fault's reference, held in the name of
+    `who`, becomes the mapping's.
+
+    False, and the reference stays the fault's, if another thread of the guest was quicker or the
+    folio has left its file.  Kernel: mm/memory.c, finish_fault()."""
+    folio = world.folio(pfn)
+    if folio.mapped_by_guest or not folio.mapping:
+        return False
+    map_folio(world, pfn)
+    world.drop(pfn, who or me)
+    return True
+
+
+@blocking(fault_waits)
+def map_in_another_process(world: World, me: str, region: str, index: int) -> None:
+    """A process that has the file mapped as well touches the page: one mapping more.
+
+    It saves the guest no fault.  Kernel: mm/memory.c, do_read_fault() with the folio already in the
+    page cache.  Left out: the fault's own reference while it sleeps for the folio lock."""
+    pfn = world.find(region, index)
+    if pfn is None:
+        raise ModelError(f"{region} has no page {index} to map")
+    map_folio(world, pfn, guest=False)
+
+
+@atomic
+def do_anonymous_page(world: World, me: str, region: str, index: int, order: int) -> int | None:
+    """A folio that belongs to no file: allocated and mapped; answers its pfn, or None.
+
+    Kernel: mm/memory.c, do_anonymous_page(); a huge page: do_huge_pmd_anonymous_page().
+    """
+    pfn = _new(world, region, index, order, ANON)
+    if pfn is None:
+        return None
+    world.update(pfn, mapping=True)
+    map_folio(world, pfn)
+    world.drop(pfn, NEW_PAGE)
+    return pfn
+
+
+def shmem_get_folio_gfp(region: str, order: int, index: int = 0) -> Generator[Op, Any, int | None]:
+    """A new folio in the page cache; answers its pfn, with one reference for the caller, or None.
+
+    Left out: looking whether there is one already."""
+    pfn = yield shmem_alloc_and_acct_folio(region, index, order)
+    if pfn is None:
+        return None
+    yield shmem_add_to_page_cache(pfn)
+    yield folio_add_lru(pfn)
+    return int(pfn)
+
+
+def do_read_fault(region: str, order: int, index: int = 0) -> Generator[Op, Any, int]:
+    """The first touch of a page of a memfd, as MAP_POPULATE makes it; returns 0 or -ENOMEM."""
+    pfn = yield from shmem_get_folio_gfp(region, order, index)
+    if pfn is None:
+        return -ENOMEM
+    yield finish_fault(pfn, NEW_PAGE)
+    return 0
+
+
+def shmem_fallocate(region: str, order: int) -> Generator[Op, Any, int]:
+    """Memory for a file that nobody maps yet; returns 0 or -ENOMEM."""
+    pfn = yield from shmem_get_folio_gfp(region, order)
+    if pfn is None:
+        return -ENOMEM
+    yield folio_put(pfn, NEW_PAGE, 1)
+    return 0
+
+
+def populate(region: str, order: int, kind: str, mapped: bool) -> Generator[Op, Any, int]:
+    """Fill one page, or one huge page, of a region; returns 0 or -ENOMEM.
+
+    Kernel: mm/gup.c, populate_vma_page_range()."""
+    rc = 0
+    if kind == ANON:
+        pfn = yield do_anonymous_page(region, 0, order)
+        if pfn is None:
+            return -ENOMEM
+        yield folio_add_lru(pfn)
+    elif mapped:
+        rc = yield from do_read_fault(region, order)
+    else:
+        rc = yield from shmem_fallocate(region, order)
+    yield lru_add_drain()
+    return rc
+
+
+# -- a whole file
 
 
 def shmem_is_huge(

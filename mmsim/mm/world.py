@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from typing import Any, NamedTuple
 
-from mmsim.constants import HPAGE_PMD_ORDER, MIGRATE_CMA, MIGRATE_MOVABLE, VMSTAT
+from mmsim.constants import HPAGE_PMD_ORDER, MIGRATE_CMA, MIGRATE_MOVABLE, VFIO_BATCH, VMSTAT
 from mmsim.engine.op import ModelError
 from mmsim.engine.scenario import Pool
-from mmsim.mm.container import Container, Limits
 from mmsim.mm.folio import ISOLATION, Folio, renamed, replace
-from mmsim.mm.page_alloc import free_pages, split_page
+from mmsim.mm.page_alloc import alloc_pages, free_pages, request, split_page, try_to_compact_pages
 from mmsim.mm.zone import Zone
 
 FIRST_TARGET_PFN = 0x100000
@@ -22,6 +21,52 @@ FIRST_TARGET_PFN = 0x100000
 def page_name(region: str, index: int) -> str:
     """What people call page `index` of a split huge page."""
     return f"{region}[{index}]"
+
+
+class Limits(NamedTuple):
+    """What the kernel was told before: never changed by a path.
+
+    `memlock`: RLIMIT_MEMLOCK of the caller; None: it has CAP_IPC_LOCK.  `dma_entries`: the module's
+    parameter dma_entry_limit.  `iova_ranges`: first and last page of what the IOMMU can translate;
+    the gap is where x86 puts its interrupts.  `batch`: page pointers in the page that
+    vfio_batch_init() allocates, smaller only for huge pages that are smaller, too."""
+
+    memlock: int | None = None
+    dma_entries: int = 65_535
+    iova_ranges: tuple[tuple[int, int], ...] = ((0, 0xFEDFF), (0xFEF00, (1 << 36) - 1))
+    batch: int = VFIO_BATCH
+
+
+class Dma(NamedTuple):
+    """One mapping of VFIO, a struct vfio_dma: `pages` from `iova` on are mapped so far."""
+
+    iova: int
+    pages: int
+
+
+class IommuMap(NamedTuple):
+    """One run in the IOMMU's table: neighbours for the device and in memory."""
+
+    iova: int
+    pfn: int
+    pages: int
+
+
+class Container(NamedTuple):
+    """The changing part: VFIO's lock and list, the IOMMU's table, the caller's locked_vm."""
+
+    locked_by: str = ""
+    dmas: tuple[Dma, ...] = ()
+    maps: tuple[IommuMap, ...] = ()
+    locked_vm: int = 0
+
+    def renamed(self, names: Mapping[str, str]) -> Container:
+        """The same if actors had other names: old name -> new name."""
+        return self._replace(locked_by=names.get(self.locked_by, self.locked_by))
+
+
+AVAILABLE, NONE, EITHER, ZONE = "available", "none", "either", "zone"
+"""May a destination be had: always, never, either way, or what the world's zone says."""
 
 
 class Environment(NamedTuple):
@@ -194,6 +239,19 @@ class World:
         if not self.zone_is_ours:
             self.zone, self.zone_is_ours = self.zone.branch(), True
         return self.zone
+
+    def from_zone(self, order: int, *, pin_scope: bool) -> int | None:
+        """What the allocator finds for a request of user memory, after compaction if that is on.
+
+        Kernel: __alloc_pages() with its slow path."""
+        zone = self.own_zone()
+        want = request(order, MIGRATE_MOVABLE, pin_scope=pin_scope)
+        pfn = alloc_pages(zone, want)
+        if pfn is None and self.env.compaction:
+            for counter in try_to_compact_pages(zone, want, keep=self.folios.keys()):
+                self.count(counter)
+            pfn = alloc_pages(zone, want)
+        return pfn
 
     def update(self, pfn: int, **changes: Any) -> None:
         """Replace fields of the folio at this pfn."""

@@ -2,21 +2,31 @@
 
 Mirrors struct zone and struct free_area (include/linux/mmzone.h), 6.1-rc1.
 
-Interface: Zone, ZoneError
-
-Memory that nobody touched is a few `Run`s (untouched.py).  A stretch leaves its run when it is
-asked for, so a zone costs what was done with it, not what it holds.  Nothing here decides anything:
-the rules are in page_alloc.py and fallback.py.
-"""
+Memory that nobody touched is a few `Run`s.  A stretch leaves its run when it is asked for, so a
+zone costs what was done with it, not what it holds.  Nothing here decides anything: the rules are
+in page_alloc.py.  `boot`, and what follows it, make a zone as a machine has it after booting or
+after long use; `occupancy` says where in a zone memory is free."""
 
 from __future__ import annotations
 
+import functools
+import math
+import random
 from collections import OrderedDict, defaultdict
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
+from itertools import accumulate, pairwise
+from typing import NamedTuple
 
-from mmsim.constants import MIGRATE_CMA, MIGRATE_ISOLATE, MIGRATETYPES, PAGEBLOCK_ORDER
+from mmsim.constants import (
+    HPAGE_PMD_ORDER,
+    MAX_ORDER,
+    MIGRATE_CMA,
+    MIGRATE_ISOLATE,
+    MIGRATE_MOVABLE,
+    MIGRATETYPES,
+    PAGEBLOCK_ORDER,
+)
 from mmsim.engine.op import ModelError
-from mmsim.mm.untouched import ORDERS, Held, Run, pages
 
 FreeLists = list[OrderedDict[int, None]]
 
@@ -294,3 +304,362 @@ class Zone:
                 f"counters say {self.nr_free} free, {self.nr_free_cma} of them CMA; "
                 f"the lists say {counted} and {by_type.get(MIGRATE_CMA, 0)}"
             )
+
+
+# -- Memory that nobody touched, described instead of listed.
+
+
+ORDERS = range(MAX_ORDER)
+
+
+class Held(NamedTuple):
+    """An allocated block.  `movable`: its pages look movable (they are on an LRU)."""
+
+    order: int
+    movable: bool
+
+
+HELD = {movable: tuple(Held(order, movable) for order in ORDERS) for movable in (False, True)}
+
+
+class Block(NamedTuple):
+    """A piece of a Pattern: where in it, how large, and who has it (None: it is free)."""
+
+    offset: int
+    order: int
+    held: Held | None = None
+
+
+class Pattern(NamedTuple):
+    """What one stretch of `1 << order` pages looks like: its blocks, in order of address."""
+
+    order: int
+    blocks: tuple[Block, ...]
+    free: tuple[int, ...]
+    """Free blocks of each order."""
+
+
+def _pattern(order: int, blocks: Iterable[Block]) -> Pattern:
+    blocks = tuple(blocks)
+    free = [0] * MAX_ORDER
+    for block in blocks:
+        free[block.order] += block.held is None
+    return Pattern(order, blocks, tuple(free))
+
+
+def whole(order: int, held: Held | None = None) -> Pattern:
+    """A stretch in one piece, free or held."""
+    return _pattern(order, [Block(0, order, held)])
+
+
+def pattern(order: int, held: Iterable[tuple[int, int]], *, movable: bool = False) -> Pattern:
+    """A stretch in which these blocks (offset, order) are held and the rest is free, merged."""
+    blocks: list[Block] = []
+    free = (1 << (1 << order)) - 1  # bit n: page n is free
+    for offset, size in held:
+        blocks.append(Block(offset, size, HELD[movable][size]))
+        free &= ~(((1 << (1 << size)) - 1) << offset)
+    for size in range(order + 1):
+        step = 1 << size  # bit n of `free`: a block of this size at n, a multiple of step, is free
+        pairs = 0
+        if size < order:
+            pairs = free & free >> step & _multiples(2 * step, 1 << order)
+        alone = free & ~(pairs | pairs << step)
+        while alone:
+            offset = (alone & -alone).bit_length() - 1
+            blocks.append(Block(offset, size))
+            alone &= alone - 1
+        free = pairs
+    return _pattern(order, sorted(blocks, key=lambda block: block.offset))
+
+
+@functools.lru_cache(maxsize=64)
+def _multiples(step: int, bits: int) -> int:
+    return sum(1 << at for at in range(0, bits, step))
+
+
+class Run(NamedTuple):
+    """Untouched memory: so many `stretches` from `pfn` on.
+
+    The stretch at `pfn` looks like `patterns[(pfn >> order) % len(patterns)]`.  `downwards`: the
+    highest address is handed out first, as in an area whose blocks were freed in rising order.
+    """
+
+    pfn: int
+    stretches: int
+    migratetype: str
+    patterns: tuple[Pattern, ...]
+    downwards: bool = False
+
+    @property
+    def order(self) -> int:
+        """Size of one stretch."""
+        return self.patterns[0].order
+
+    @property
+    def end(self) -> int:
+        """First pfn behind it."""
+        return self.pfn + (self.stretches << self.order)
+
+    def first_with(self, order: int) -> int | None:
+        """First pfn of the first stretch that has a free block of this order, if one has."""
+        kinds = len(self.patterns)
+        step = -1 if self.downwards else 1
+        at = self.end - (1 << self.order) if self.downwards else self.pfn
+        for _ in range(min(self.stretches, kinds)):
+            if self.patterns[(at >> self.order) % kinds].free[order]:
+                return at
+            at += step << self.order
+        return None
+
+    def free(self) -> tuple[int, ...]:
+        """Free blocks of each order in the whole run, without looking at each stretch."""
+        kinds = len(self.patterns)
+        rounds, rest = divmod(self.stretches, kinds)
+        first = (self.pfn >> self.order) % kinds
+        times = [rounds + ((number - first) % kinds < rest) for number in range(kinds)]
+        return tuple(
+            sum(n * looks.free[order] for n, looks in zip(times, self.patterns, strict=True))
+            for order in ORDERS
+        )
+
+
+def pages(free: Iterable[int]) -> int:
+    """Pages in so many blocks of each order."""
+    return sum(blocks << order for order, blocks in enumerate(free))
+
+
+# -- A zone as a machine has it after booting, or after long use.
+
+
+LARGEST = MAX_ORDER - 1
+# Stretches of two pageblocks each that look different before the pattern repeats.
+STRETCHES_MAX = 31
+
+
+def boot(
+    nr_pages: int,
+    cma_pages: int = 0,
+    *,
+    start: int = 0,
+    used: float = 0.0,
+    scattered: float = 0.0,
+    seed: int = 0,
+    movable: bool = False,
+    pageblock_order: int = PAGEBLOCK_ORDER,
+    watermarks: tuple[int, int, int] = (0, 0, 0),
+    shared_thp_pcp: bool = False,
+) -> Zone:
+    """A zone of `nr_pages` from pfn `start` on, with an area of `cma_pages` at its upper end.
+
+    `used`: which share of the ordinary memory somebody holds already.  `scattered`: which share of
+    its free memory lies in pageblocks that are partly used; 0: what is free is free in whole
+    pageblocks, as far as that comes out even.  `movable`: do the pages in use look movable?  Raises
+    ZoneError for sizes that make no zone.
+    """
+    block = 1 << pageblock_order
+    if cma_pages < 0 or cma_pages % block:
+        raise ZoneError(f"a CMA area of {cma_pages} pages: it must be a multiple of {block} pages")
+    if cma_pages > nr_pages:
+        raise ZoneError(f"a CMA area of {cma_pages} pages in a zone of {nr_pages}: it is too large")
+    for name, share in (("used", used), ("scattered", scattered)):
+        if not 0 <= share <= 1:
+            raise ZoneError(f"{name} is {share}: it is a share, from 0 to 1")
+    zone = Zone(
+        nr_pages,
+        start=start,
+        pageblock_order=pageblock_order,
+        watermarks=watermarks,
+        shared_thp_pcp=shared_thp_pcp,
+    )
+
+    def aged(stretches: int, order: int) -> tuple[Pattern, ...]:
+        kinds = min(stretches, STRETCHES_MAX)
+        return age(kinds, order, pageblock_order, used, scattered, seed, movable)
+
+    def virgin(stretches: int, order: int) -> tuple[Pattern, ...]:
+        return (whole(order),)
+
+    border = zone.end - cma_pages
+    _extend(zone, start, border, MIGRATE_MOVABLE, aged if used else virgin)
+    _extend(zone, border, zone.end, MIGRATE_CMA, virgin, downwards=True)
+    return zone
+
+
+def _extend(
+    zone: Zone,
+    first: int,
+    end: int,
+    migratetype: str,
+    looks: Callable[[int, int], tuple[Pattern, ...]],
+    *,
+    downwards: bool = False,
+) -> None:
+    """Memory in stretches of the largest order; a pageblock may stick out at either end."""
+    largest, block = 1 << LARGEST, 1 << zone.pageblock_order
+    middle = min(-(-first // largest) * largest, end)
+    upper = max(end // largest * largest, middle)
+    parts = [
+        ((to - at) // size, at, size.bit_length() - 1)
+        for at, to, size in ((first, middle, block), (middle, upper, largest), (upper, end, block))
+        if to > at
+    ]
+    for stretches, at, order in reversed(parts) if downwards else parts:
+        zone.extend(Run(at, stretches, migratetype, looks(stretches, order), downwards))
+
+
+def zone_watermarks(nr_pages: int) -> tuple[int, int, int]:
+    """Watermarks (min, low, high) in pages that a zone of `nr_pages` gets when it is alone.
+
+    Kernel: mm/page_alloc.c, calculate_min_free_kbytes() and __setup_per_zone_wmarks(), with
+    watermark_scale_factor 10.  Left out: what khugepaged asks for on top; pages that are not free
+    yet when this is worked out."""
+    kib = math.isqrt(nr_pages * 4 * 16)
+    least = min(max(kib, 128), 262_144) // 4
+    step = max(least // 4, nr_pages * 10 // 10_000)
+    return least, least + step, least + 2 * step
+
+
+@functools.lru_cache(maxsize=32)
+def age(
+    kinds: int,
+    order: int,
+    pageblock_order: int,
+    used: float,
+    scattered: float,
+    seed: int,
+    movable: bool,
+) -> tuple[Pattern, ...]:
+    """`kinds` stretches of one order that look as after long use; see `boot`.
+
+    A partly used pageblock has half of its pages free if that works out, at random places."""
+    rng = random.Random(seed)
+    size = 1 << pageblock_order
+    per_stretch = 1 << order - pageblock_order
+    blocks = kinds * per_stretch
+    free_pages = round((1 - used) * blocks * size)
+    loose = round(scattered * free_pages)
+    free_blocks = min((free_pages - loose) // size, blocks)
+    loose = free_pages - free_blocks * size
+    partly = min(blocks - free_blocks, max(-(-loose // (size // 2)), -(-loose // (size - 1))))
+    fates = [0] * free_blocks + [size] * (blocks - free_blocks - partly)
+    # Pages held in each partly used pageblock; they add up to what is held there altogether.
+    fates += [size - loose * (n + 1) // partly + loose * n // partly for n in range(partly)]
+    shuffled = sorted(range(blocks), key=lambda _: rng.random())
+    result: list[Pattern] = []
+    for stretch in range(kinds):
+        held: list[tuple[int, int]] = []
+        for number in range(per_stretch):
+            taken = fates[shuffled[stretch * per_stretch + number]]
+            offset = number * size
+            if taken == size:
+                held.append((offset, pageblock_order))
+            elif taken:
+                places = sorted(range(size), key=lambda _: rng.random())[:taken]
+                held += [(offset + place, 0) for place in sorted(places)]
+        result.append(pattern(order, held, movable=movable))
+    return tuple(result)
+
+
+# -- Where in a zone memory is free: pageblock by pageblock, or in larger cells.
+
+
+class Part(NamedTuple):
+    """The pageblocks of one type in a cell."""
+
+    pageblocks: int = 0
+    free: int = 0
+    """Pages."""
+    fitting: int = 0
+    """Pageblocks that have, or lie in, a free block of at least the asked order."""
+
+
+Cell = dict[str, Part]
+"""Migratetype of the pageblock -> what is there."""
+
+
+def occupancy(zone: Zone, per_cell: int = 1, order: int = HPAGE_PMD_ORDER) -> list[Cell]:
+    """The zone as cells of `per_cell` neighbouring pageblocks; the last one may have fewer."""
+    first, shift = zone.start >> zone.pageblock_order, zone.pageblock_order
+    sums: list[dict[str, list[int]]] = [{} for _ in range(-(-(zone.nr_pages >> shift) // per_cell))]
+
+    def add(
+        number: int, migratetype: str, pageblocks: int, free: int = 0, fitting: int = 0
+    ) -> None:
+        found = sums[(number - first) // per_cell].setdefault(migratetype, [0, 0, 0])
+        found[0] += pageblocks
+        found[1] += free
+        found[2] += fitting
+
+    for start, end, migratetype in zone.layout:
+        for at, to in _by_cell(start >> shift, end >> shift, first, per_cell):
+            add(at, migratetype, to - at)
+    for number, migratetype in zone.types.items():
+        add(number, _laid_out(zone, number << shift), -1)
+        add(number, migratetype, 1)
+    looked: dict[int, Callable[[int], tuple[int, int]]] = {}  # runs share their patterns
+    for runs in zone.untouched.values():
+        for run in runs:
+            below = looked.get(id(run.patterns)) or _below(run.patterns, shift, order)
+            looked[id(run.patterns)] = below
+            for at, to in _by_cell(run.pfn >> shift, run.end >> shift, first, per_cell):
+                (free, fits), (freed, fitted) = below(at), below(to)
+                add(at, run.migratetype, 0, freed - free, fitted - fits)
+    for number, (free, fits) in _by_pageblock(_listed(zone), shift, order).items():
+        add(number, zone.pageblock_type(number << shift), 0, free, int(fits))
+    return [{mt: Part(*found) for mt, found in cell.items() if found[0]} for cell in sums]
+
+
+def _by_cell(at: int, end: int, first: int, per_cell: int) -> list[tuple[int, int]]:
+    """A range of pageblocks, cut where a cell ends; the first cell begins at `first`."""
+    cuts = [at, *range(at + per_cell - (at - first) % per_cell, end, per_cell), end]
+    return list(pairwise(cuts)) if at < end else []
+
+
+def _laid_out(zone: Zone, pfn: int) -> str:
+    """Type of a pageblock as the zone was set up."""
+    return next(migratetype for first, end, migratetype in zone.layout if first <= pfn < end)
+
+
+def _listed(zone: Zone) -> list[tuple[int, int]]:
+    """(pfn, order) of every free block that stands on a list by itself."""
+    return [
+        (pfn, size)
+        for lists in zone.free_area.values()
+        for size, blocks in enumerate(lists)
+        for pfn in blocks
+    ]
+
+
+def _by_pageblock(
+    blocks: Iterable[tuple[int, int]], shift: int, order: int
+) -> dict[int, tuple[int, bool]]:
+    """Pageblock number -> (free pages, does it fit?) of free blocks (pfn, order)."""
+    found: dict[int, tuple[int, bool]] = {}
+    for pfn, size in blocks:
+        for number in range(pfn >> shift, (pfn + (1 << size) - 1 >> shift) + 1):
+            free, fits = found.get(number, (0, False))
+            found[number] = free + (1 << min(size, shift)), fits or size >= order
+    return found
+
+
+def _below(
+    patterns: tuple[Pattern, ...], shift: int, order: int
+) -> Callable[[int], tuple[int, int]]:
+    """A function: pageblock number -> (free pages, fitting pageblocks) below it, if all memory from
+    0 on looked like this.  The difference of two of its answers is what lies between."""
+    frees, fits = [0], [0]
+    for looks in patterns:
+        free = [(block.offset, block.order) for block in looks.blocks if block.held is None]
+        there = _by_pageblock(free, shift, order)
+        for number in range(1 << looks.order - shift):
+            pages, fitting = there.get(number, (0, False))
+            frees.append(pages)
+            fits.append(int(fitting))
+    frees, fits = list(accumulate(frees)), list(accumulate(fits))
+
+    def below(number: int) -> tuple[int, int]:
+        rounds, rest = divmod(number, len(frees) - 1)
+        return rounds * frees[-1] + frees[rest], rounds * fits[-1] + fits[rest]
+
+    return below

@@ -21,7 +21,7 @@ from mmsim.lessons import Prediction
 from mmsim.mm.world import World
 from mmsim.probe import marks
 from mmsim.scenarios import Situation, vfio_map
-from mmsim.scenarios.fates import ALL_MOVED, MISSED, NOT_MOVED, NOT_SPLIT
+from mmsim.scenarios.situation import ALL_MOVED, MISSED, NOT_MOVED, NOT_SPLIT
 
 KERNELS = ("base", "6.1.0", "v2", "v3", "v3fix")
 """Versions of the model.  Not every one was released: v3fix is the loop of 6.1 with its count

@@ -10,16 +10,17 @@ from types import MappingProxyType
 
 from mmsim.errors import nearest
 from mmsim.mm.versions import Version
-from mmsim.scenarios.boot_guest import BOOT_GUEST, BootGuest
-from mmsim.scenarios.cma_alloc import CMA_ALLOC
-from mmsim.scenarios.drop_caches_only import DROP_CACHES_ONLY
-from mmsim.scenarios.guest import CMA_PFN
-from mmsim.scenarios.lru_batch import LRU_BATCH
-from mmsim.scenarios.pin_versus import PIN_VERSUS, SMALL
+from mmsim.scenarios.host import BOOT_GUEST, CMA_ALLOC, CMA_PFN, BootGuest
+from mmsim.scenarios.races import (
+    DROP_CACHES_ONLY,
+    LRU_BATCH,
+    PIN_VERSUS,
+    SMALL,
+    SPLIT_RACE,
+    TIMED_HOLD,
+    VFIO_MAP,
+)
 from mmsim.scenarios.situation import Situation, Spec
-from mmsim.scenarios.split_race import SPLIT_RACE
-from mmsim.scenarios.timed_hold import TIMED_HOLD
-from mmsim.scenarios.vfio_map import VFIO_MAP
 
 __all__ = [
     "CMA_PFN",

@@ -15,14 +15,13 @@ from mmsim.engine import schedule
 from mmsim.engine.actor import Actor
 from mmsim.engine.op import Op
 from mmsim.engine.trace import Trace
-from mmsim.knobs import KnobError, Value, number, one_of, settle
+from mmsim.mm.actors import isolate_by_name, pinner, stranger
 from mmsim.mm.folio import Folio
-from mmsim.mm.memory import map_in_another_process, populate
+from mmsim.mm.shmem import map_in_another_process, populate
 from mmsim.mm.versions import BASE
 from mmsim.mm.world import World
-from mmsim.scenarios.situation import Situation
-from mmsim.script import Script
-from mmsim.strangers import isolate_by_name, pinner, stranger
+from mmsim.scenarios.script import Script
+from mmsim.scenarios.situation import KnobError, Situation, Value, number, one_of, settle
 
 REGION = "A"
 MAPPERS = ("guest", "backend", "monitor", "backup")  # the first one also fills the memory

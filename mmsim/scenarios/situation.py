@@ -1,39 +1,251 @@
 """A situation: a scenario that knows its knobs and its usual schedule, and says how a run ended.
 
-Interface: Spec, Situation, ISOLATION
-"""
+Knobs are data, so that the command line, the sliders of a lesson and the help text are all made
+from the same list."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
 from mmsim import errno
+from mmsim.constants import MIGRATE_PASSES
 from mmsim.engine import schedule
 from mmsim.engine.actor import Actor
 from mmsim.engine.explore import STATES_MAX, Exploration, Property, explore
+from mmsim.engine.op import Atomic, Op
 from mmsim.engine.scenario import Event, Scenario, Scheduler, State
 from mmsim.engine.trace import Trace, record
+from mmsim.errno import ENOMEM
 from mmsim.errors import nearest
-from mmsim.knobs import Knob, Value, one_of, settle
+from mmsim.mm.folio import Folio
 from mmsim.mm.versions import INVERTED, ISOLATIONS, MEANT, Version, get, with_isolation
-from mmsim.mm.world import World
-from mmsim.scenarios.fates import (
-    FAILURES,
-    MAPPED,
-    MIGRATED,
-    NOT_FINISHED,
-    PINNED,
-    Aim,
-    Chunks,
-    fails,
-    left_behind,
-    why_failed,
-)
-from mmsim.script import Script, Scripted
+from mmsim.mm.world import NONE, ZONE, World
+from mmsim.scenarios.script import SITES, Position, Script, Scripted
 
-ISOLATION = one_of(
+# -- knobs: what can be set, to which values, and what a wrong value is told
+
+
+Value = int | str
+
+
+class KnobError(ValueError):
+    """A knob that does not exist or can't have this value; the message says what it can."""
+
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: the sentence.  Where in this package it arose helps nobody."""
+        return [str(self)]
+
+
+NOBODY = "nobody"
+
+
+class Knob(NamedTuple):
+    """One thing to set.  `allowed` lists words; otherwise it is a number from `low` to `high`.
+
+    With `each_max` it is a list of words, separated by commas, each at most so often."""
+
+    name: str
+    default: Value
+    what: str
+    low: int = 0
+    high: int = 0
+    allowed: tuple[str, ...] = ()
+    is_moment: bool = False
+    each_max: int = 0
+
+    @property
+    def values(self) -> str:
+        """What it can be, for people."""
+        if self.is_moment:
+            words = " or ".join(self.allowed)
+            return f"{words}, PASS (0-{MIGRATE_PASSES - 1}) or PASS.SITE ({', '.join(SITES)})"
+        if self.each_max:
+            return f"{NOBODY}, or some of {', '.join(self.allowed)}, with commas between"
+        return ", ".join(self.allowed) if self.allowed else f"{self.low}-{self.high}"
+
+    def read(self, given: object) -> Value:
+        """The value as the scenario uses it; raises KnobError."""
+        text = str(given).strip()
+        if self.is_moment:
+            if text not in self.allowed:
+                read_moment(text, self)
+            return text
+        if self.each_max:
+            return self._some(given if isinstance(given, (list, tuple)) else text.split(","))
+        if self.allowed:
+            if text not in self.allowed:
+                raise KnobError(f"{self.name} can't be {text!r}{nearest(text, self.allowed)}")
+            return text
+        if isinstance(given, bool) or not re.fullmatch(r"-?\d{1,9}", text):
+            raise KnobError(f"{self.name} must be a whole number, {self.values}, not {given!r}")
+        if not self.low <= int(text) <= self.high:
+            raise KnobError(f"{self.name} must be {self.values}, not {text}")
+        return int(text)
+
+    def _some(self, given: Sequence[object]) -> str:
+        """The words in the order of `allowed`, with commas between: equal sets, equal text."""
+        words = [str(word).strip() for word in given]
+        if words == [NOBODY] or not any(words):
+            return NOBODY
+        for word in words:
+            if word not in self.allowed:
+                raise KnobError(f"{self.name} can't have {word!r}{nearest(word, self.allowed)}")
+            if words.count(word) > self.each_max:
+                raise KnobError(f"{self.name} has {word!r} more than {self.each_max} times")
+        return ",".join(sorted(words, key=self.allowed.index))
+
+
+def number(name: str, default: int, low: int, high: int, what: str) -> Knob:
+    """A knob with a whole number."""
+    return Knob(name, default, what, low, high)
+
+
+def one_of(name: str, default: str, allowed: Sequence[str], what: str) -> Knob:
+    """A knob with a choice of words."""
+    return Knob(name, default, what, allowed=tuple(allowed))
+
+
+def some_of(
+    name: str, default: str, allowed: Sequence[str], what: str, *, each_max: int = 1
+) -> Knob:
+    """A knob with a list of words, each at most `each_max` times."""
+    return Knob(name, default, what, allowed=tuple(allowed), each_max=each_max)
+
+
+def words_of(value: Value) -> list[str]:
+    """The words of a knob made by `some_of`."""
+    return [] if value == NOBODY else str(value).split(",")
+
+
+def moment(name: str, default: str, words: Sequence[str], what: str) -> Knob:
+    """A knob with a moment of a migration: a word, a pass, or a site of a pass."""
+    return Knob(name, default, what, allowed=tuple(words), is_moment=True)
+
+
+def read_moment(text: str, knob: Knob) -> Position:
+    """`"3"` is the beginning of pass 3, `"0.site2"` the moment before the freeze in pass 0."""
+    pass_, _, site = text.partition(".")
+    site = site or "alloc"
+    if not re.fullmatch(r"\d{1,2}", pass_) or int(pass_) >= MIGRATE_PASSES:
+        raise KnobError(f"{knob.name} must be {knob.values}, not {text!r}")
+    if site not in SITES:
+        raise KnobError(f"{knob.name} names no site {site!r}{nearest(site, SITES)}")
+    return Position.at(site, int(pass_))
+
+
+def read_span(
+    knobs: Sequence[Knob], taken: Value, released: Value
+) -> tuple[Position | None, Position | None]:
+    """When somebody comes (None: at the start) and goes (None: never), from the two knobs."""
+    knob = {knob.name: knob for knob in knobs}
+    start = None if taken == "start" else read_moment(str(taken), knob["taken"])
+    end = None if released == "never" else read_moment(str(released), knob["released"])
+    if start is not None and end is not None and end <= start:
+        raise KnobError(f"released ({released}) must come after taken ({taken})")
+    return start, end
+
+
+def settle(scenario: str, knobs: Sequence[Knob], given: Mapping[str, object]) -> dict[str, Value]:
+    """Every knob with its value: the given one, or its default; raises KnobError."""
+    names = [knob.name for knob in knobs]
+    for name in given:
+        if name not in names:
+            raise KnobError(f"{scenario} has no knob {name!r}{nearest(name, names)}")
+    return {knob.name: knob.read(given.get(knob.name, knob.default)) for knob in knobs}
+
+
+# -- how a run ended, in a few words that stay the same for the same outcome
+
+
+NOT_FINISHED = "not finished"
+NOT_SPLIT = "failed: a huge page could not be split"
+NOT_MOVED = "failed: a huge page could not be moved"
+MISSED = "failed: a piece missed its one pass"
+SINGLE = "failed: a single page could not be moved"
+NO_MEMORY = "failed: no memory to move it to"
+ALL_MOVED = "failed although everything moved"
+FAILURES = (NOT_SPLIT, NOT_MOVED, MISSED, SINGLE, NO_MEMORY, ALL_MOVED)
+
+Chunks = tuple[tuple[str, ...], ...]
+
+
+class Aim(NamedTuple):
+    """What the main actor wants: the name of its success, which results are one, in words."""
+
+    word: str
+    reached: Callable[[int], bool]
+    words: Callable[[int], str]
+
+
+def _pages(rc: int, what: str) -> str:
+    return f"{rc:,} {'page' if rc == 1 else 'pages'} {what}"
+
+
+PINNED = Aim("pinned", lambda rc: rc > 0, lambda rc: _pages(rc, "pinned"))
+MAPPED = Aim("mapped", lambda rc: rc == 0, lambda rc: "0 (mapped for the device)")
+MIGRATED = Aim("migrated", lambda rc: rc == 0, errno.name)
+TAKEN = Aim("taken back", lambda rc: rc >= 0, lambda rc: f"pfn {rc:#x}")
+SPLIT = Aim("split", lambda rc: rc == 0, errno.name)
+DROPPED = Aim("done", lambda rc: rc >= 0, lambda rc: _pages(rc, "dropped"))
+
+
+def why_failed(world: World, rc: int, aim: Aim, chunks: Chunks) -> str:
+    """The name of a failure; see above for what counts."""
+    if aim is SPLIT:
+        return NOT_SPLIT
+    if not world.vmstat["pgmigrate_fail"]:
+        return ALL_MOVED
+    left = _left_behind(world, chunks)
+    huge = [folio for folio in left if folio.is_thp]
+    if left and not huge:
+        if _memory_is_full(world):
+            return NO_MEMORY
+        return SINGLE if all(folio.name == folio.region for folio in left) else MISSED
+    if world.vmstat["thp_split_page_failed"] or any(folio.writeback for folio in huge):
+        return NOT_SPLIT
+    return NO_MEMORY if aim is MIGRATED and rc == -ENOMEM else NOT_MOVED
+
+
+def _left_behind(world: World, chunks: Chunks) -> list[Folio]:
+    """What the chunk that failed still has in CMA."""
+    inside = [folio for pfn, folio in world.folios.items() if world.in_cma(pfn) and folio.name]
+    for regions in chunks:
+        here = [folio for folio in inside if folio.region in regions]
+        if here:
+            return here
+    return inside
+
+
+def _memory_is_full(world: World) -> bool:
+    """Is there not even a single page for a long-term pin?"""
+    if world.env.targets_base == ZONE and world.zone is not None:
+        return world.zone.nr_free <= world.zone.nr_free_cma
+    return world.env.targets_base == NONE
+
+
+def fails(outcome: str) -> bool:
+    """Is this the name of a failure?"""
+    return outcome.startswith("failed")
+
+
+def left_behind(world: World) -> str:
+    """What a failure has left in CMA, in a few words."""
+    inside = [folio for pfn, folio in world.folios.items() if folio.name and world.in_cma(pfn)]
+    pieces = sum(not folio.is_thp for folio in inside)
+    if pieces:
+        return f"{pieces} {'piece' if pieces == 1 else 'pieces'} left behind"
+    if inside:
+        return "still mapped" if all(folio.mapcount for folio in inside) else "left unmapped"
+    return ""
+
+
+# -- the situation
+
+
+ISOLATION_KNOB = one_of(
     "isolation", MEANT, ISOLATIONS, "the pin's isolation test: as meant, or as it was until 6.2"
 )
 """The last knob of every scenario that pins for a long time; `Spec.make` turns it."""
@@ -59,8 +271,8 @@ class Spec(NamedTuple):
         Also for an isolation test that the version never had."""
         row = get(version) if isinstance(version, str) else version
         settled = settle(self.name, self.knobs, knobs)
-        if ISOLATION.name in settled:
-            row = with_isolation(row, str(settled[ISOLATION.name]))
+        if ISOLATION_KNOB.name in settled:
+            row = with_isolation(row, str(settled[ISOLATION_KNOB.name]))
         return self.build(self, row, settled, merge)
 
 
@@ -94,6 +306,7 @@ class Situation(Scenario):
         self.script = script
         self.aim = aim
         self.chunks = chunks
+        self.replaced: Mapping[str, Atomic] = {}
         self._rebuild = rebuild
         self._usual = usual
 
@@ -129,6 +342,21 @@ class Situation(Scenario):
     ) -> Situation:
         made = self._rebuild(version, knobs, merge=merge)
         made.as_one = self.as_one
+        if self.replaced:
+            made.replaced = self.replaced
+            made.replace(self.replaced)
+        return made
+
+    def replacing(self, **steps: Callable[..., Op]) -> Situation:
+        """The same situation, but each of these atomic steps does something else: what if?
+
+        A step is given by the name that it has in the model, and replaced by another `@atomic`
+        function with the same arguments.  It keeps its name wherever it is shown."""
+        made = self.with_()
+        kinds: dict[str, Atomic] = {name: vars(step)["atomic"] for name, step in steps.items()}
+        named = {name: kind._replace(name=name) for name, kind in kinds.items()}
+        made.replaced = {**self.replaced, **named}
+        made.replace(made.replaced)
         return made
 
     def together(self, first: str, last: str) -> Situation:
@@ -169,7 +397,7 @@ class Situation(Scenario):
             return "inverted, as in the kernel's own tree: a bug of its own, repaired later for 6.2"
         return (
             "as meant; the kernel's own tree has this test inverted, which adds a round and a "
-            f"drain to each pin from CMA ({ISOLATION.name}={INVERTED} does the same)"
+            f"drain to each pin from CMA ({ISOLATION_KNOB.name}={INVERTED} does the same)"
         )
 
     @property

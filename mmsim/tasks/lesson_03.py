@@ -10,9 +10,9 @@ from mmsim.chance import chance
 from mmsim.checks import Verdict, failed, letters, passed, task
 from mmsim.constants import HPAGE_PMD_NR, HPAGE_PMD_ORDER
 from mmsim.fragmentation import extfrag_index, printed, summed
-from mmsim.mm.bootmem import boot
 from mmsim.mm.page_alloc import alloc_pages, request, take
-from mmsim.scenarios.hosts import REQUESTS, Host, fates, host
+from mmsim.mm.zone import boot
+from mmsim.scenarios.host import REQUESTS, Host, fates, host
 from mmsim.views.strips import ORDER, blocks_in_words, cases, free_blocks
 from mmsim.views.words import read_fraction
 

@@ -24,7 +24,7 @@ from mmsim.practice.capstone import (
 from mmsim.probe import names
 from mmsim.retrylaw import Retrying, success
 from mmsim.scenarios import vfio_map
-from mmsim.scenarios.hosts import fates, host
+from mmsim.scenarios.host import fates, host
 from mmsim.scenarios.page_life import folio_of, page_with
 
 # -- the four artefacts

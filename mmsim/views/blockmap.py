@@ -13,9 +13,7 @@ from typing import NamedTuple
 
 from mmsim.constants import HPAGE_PMD_ORDER, MIGRATE_CMA, MIGRATETYPES
 from mmsim.fragmentation import suitable, summed
-from mmsim.mm.occupancy import Cell, occupancy
-from mmsim.mm.untouched import pages
-from mmsim.mm.zone import Zone
+from mmsim.mm.zone import Cell, Zone, occupancy, pages
 from mmsim.views import svg as style
 from mmsim.views.svg import (
     HELD,

@@ -1,21 +1,19 @@
 """Three numbers that people take for one: share of schedules, odds, and how often it happened.
 
 Interface: Chances, chances, all_failures, chances_svg, chances_table, chances_sentence,
-chances_claim, crossroads_table, pace_table, pace_words, PACES
+chances_claim, pace_words, PACES
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
 from mmsim.engine.explore import Outcome
 from mmsim.engine.odds import EVEN, Weights
-from mmsim.engine.schedule import along, parse
 from mmsim.scenarios import Situation
-from mmsim.scenarios.fates import fails
+from mmsim.scenarios.situation import fails
 from mmsim.stats import wilson
 from mmsim.views.svg import (
     FILLS,
@@ -34,6 +32,7 @@ from mmsim.views.words import RARE, chance, count, fraction, outcome_sign
 
 if TYPE_CHECKING:
     import pandas as pd
+
 
 WIDTH = 1120.0
 OUTCOMES_MAX = 6
@@ -202,23 +201,6 @@ def chances_table(rows: Sequence[Chances]) -> pd.DataFrame:
     )
 
 
-def crossroads_table(situation: Situation, schedules: Sequence[str]) -> pd.DataFrame:
-    """How likely single schedules are: a half for each step at which somebody else could move.
-
-    Crossroads are steps at which more than one actor could move, or the environment had a say."""
-    import pandas as pd
-
-    cells = []
-    for text in schedules:
-        chances_ = along(situation, parse(text, [actor.name for actor in situation.actors]))
-        crossroads = sum(part < 1 for part in chances_)
-        end = situation.fate(situation.replay(text).last)
-        cells.append([len(chances_), crossroads, fraction(Fraction(prod(chances_))), end])
-    index = pd.Index(list(schedules), name="schedule", dtype=object)
-    columns = ["steps", "crossroads", "odds", "ends"]
-    return pd.DataFrame(cells, index=index, columns=columns, dtype=object)
-
-
 # How many steps the main actor takes for one of another, if both can move.
 PACES = (Fraction(1, 9), Fraction(1, 3), Fraction(1), Fraction(3), Fraction(9), Fraction(27))
 
@@ -226,17 +208,3 @@ PACES = (Fraction(1, 9), Fraction(1, 3), Fraction(1), Fraction(3), Fraction(9), 
 def pace_words(pace: Fraction) -> str:
     """`9 : 1`."""
     return f"{pace.numerator} : {pace.denominator}"
-
-
-def pace_table(situation: Situation, passes: Sequence[int]) -> pd.DataFrame:
-    """The odds of all failures together, by who is how quick and how often is tried."""
-    import pandas as pd
-
-    columns = {}
-    for n in passes:
-        tried = situation.with_(passes=n)
-        odds = [all_failures(tried, {tried.main: pace}).odds or Fraction(0) for pace in PACES]
-        columns[f"{n} {'pass' if n == 1 else 'passes'}"] = list(map(chance, odds))
-    name = f"pace, {situation.main} : others"
-    index = pd.Index([pace_words(pace) for pace in PACES], name=name, dtype=object)
-    return pd.DataFrame(columns, index=index, dtype=object)

@@ -17,7 +17,7 @@ from mmsim.engine.schedule import render
 from mmsim.engine.trace import Trace
 from mmsim.measured import DISTURBED, RETRY, SCENARIOS, VARIANTS, Pins, disturbed
 from mmsim.scenarios import SMALL, pin_versus
-from mmsim.scenarios.fates import MAPPED, MISSED, NOT_SPLIT
+from mmsim.scenarios.situation import MAPPED, MISSED, NOT_SPLIT
 from mmsim.views.figures import HATCHES, STYLE, Chart, legend, panelled
 from mmsim.views.svg import BLUE, FILLS, GREEN, INK, ORANGE, VERMILION
 from mmsim.views.tables import frame, labels

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from mmsim.constants import HPAGE_PMD_ORDER
 from mmsim.fragmentation import suitable, summed
 from mmsim.mm.page_alloc import request
-from mmsim.mm.untouched import pages
-from mmsim.mm.zone import Zone
-from mmsim.scenarios.hosts import fate, fates
+from mmsim.mm.zone import Zone, pages
+from mmsim.scenarios.host import fate, fates
 from mmsim.views.blockmap import (
     block_map,
     claim,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mmsim.constants import HPAGE_PMD_ORDER, MIGRATE_CMA, MIGRATE_MOVABLE
 from mmsim.fragmentation import suitable
-from mmsim.mm.untouched import pages
+from mmsim.mm.zone import pages
 from mmsim.procfs import BuddyZone, PageTypeZone, ZoneInfo, read_memory, zone_of
 from mmsim.views import svg as style
 from mmsim.views.freearea import ALL_TYPES, FreeByType, free_area_sentence, free_area_svg

@@ -9,6 +9,7 @@ common and nothing else: a tick is no microsecond.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from mmsim.lessons import Prediction
@@ -71,26 +72,23 @@ def _sentence(setting: Retrying, hold: int | None) -> str:
 
 
 def retry_law(
-    setting: Retrying = _USUAL, guess: Prediction | None = None, hold: int | None = None
+    setting: Retrying = _USUAL,
+    guess: Prediction | Mapping[str, int] | None = None,
+    hold: int | None = None,
 ) -> Chart:
     """The chance that a later pass finds the reference gone, over the average holding time.
 
-    `guess`: a stored answer to `retry_question` is drawn on the curve.  `hold`: a time to point at,
+    `guess`: an answer for each of ASKED, drawn on the curve.  `hold`: a time to point at,
     in ticks.  Raises LawError for a setting that makes no sense."""
     import matplotlib
     import pandas as pd
 
-    predicted = (guess and guess.stored) or {}
-    cells = [
-        [h, f"{predicted[name]} %" if name in predicted else "—", _percent(success(setting, h))]
-        for name, h in ASKED.items()
-    ]
-    table = pd.DataFrame(
-        [row[1:] for row in cells],
-        index=pd.Index([row[0] for row in cells], name="held, ticks on average"),
-        columns=["predicted", "the law"],
-        dtype=object,
-    )
+    predicted = (guess.stored if isinstance(guess, Prediction) else guess) or {}
+    columns = {"the law": [_percent(success(setting, h)) for h in ASKED.values()]}
+    if predicted:
+        columns = {"predicted": [f"{predicted[name]} %" for name in ASKED], **columns}
+    index = pd.Index([*ASKED.values()], name="held, ticks on average")
+    table = pd.DataFrame(columns, index=index, dtype=object)
     sentence = _sentence(setting, hold)
     with matplotlib.rc_context(STYLE):
         figure = _draw(setting, predicted, hold)

@@ -17,7 +17,7 @@ from mmsim.engine.scenario import Event
 from mmsim.engine.trace import Moment, Trace
 from mmsim.mm.folio import ISOLATION, Folio
 from mmsim.mm.world import FIRST_TARGET_PFN, World
-from mmsim.scenarios.fates import DROPPED, MAPPED, MIGRATED, PINNED, SPLIT, TAKEN
+from mmsim.scenarios.situation import DROPPED, MAPPED, MIGRATED, PINNED, SPLIT, TAKEN
 from mmsim.views.words import arguments, call, main_actor, place, plural, result_words, short_name
 
 # -- what changed

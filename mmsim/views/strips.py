@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Collection
 
-from mmsim.mm.untouched import Pattern, pattern
+from mmsim.mm.zone import Pattern, pattern
 
 ORDER = 4
 PAGES = 1 << ORDER

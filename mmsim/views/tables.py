@@ -1,6 +1,6 @@
 """Small tables, made by running the model.
 
-Interface: counters_by_version, counters_of_runs, retry_table, alignment, measured_table, steps,
+Interface: counters_by_version, counters_of_runs, alignment, measured_table, steps,
 frame, labels, ended, in_a_row, RETURNS, PIN, DIFFERS
 
 Every function answers a pandas DataFrame with a named index; pandas is imported when one is called.
@@ -14,18 +14,17 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from mmsim import errno
-from mmsim.constants import HPAGE_PMD_ORDER, MIGRATE_PASSES
 from mmsim.engine.scenario import State
 from mmsim.engine.trace import Trace
 from mmsim.ftrace import Row
 from mmsim.ftracefile import RealTrace
-from mmsim.mm.migration_target import NONE
 from mmsim.scenarios import Situation, vfio_map
 from mmsim.views.run import changes, fold
 from mmsim.views.words import call
 
 if TYPE_CHECKING:
     import pandas as pd
+
 
 AGREES, DIFFERS = "✓", "≠"
 SPLIT_PAIR = ("thp_migration_fail", "thp_split_page_failed")
@@ -91,43 +90,6 @@ def counters_of_runs(runs: Mapping[str, Trace]) -> pd.DataFrame:
         counted = [trace.last.world.vmstat[name] for name in SPLIT_PAIR]
         rows.append([*counted, trace.scenario.result(trace.last)])  # type: ignore[attr-defined]
     return frame(rows, labels(runs, "situation"), [*SPLIT_PAIR, PIN])
-
-
-def retry_table(
-    versions: Sequence[str],
-    released: Iterable[int] = range(MIGRATE_PASSES + 1),
-    *,
-    order: int = HPAGE_PMD_ORDER,
-) -> pd.DataFrame:
-    """One huge page without a destination; a reference on it goes away before pass k.
-
-    0: there is none.  10, the number of passes: it never goes away.  A smaller `order` makes the
-    runs shorter; these numbers do not depend on it.
-    """
-    import pandas as pd
-
-    columns = pd.MultiIndex.from_product(
-        [(RETURNS, PIN, *SPLIT_PAIR), list(versions)], names=["", "version"]
-    )
-    times = list(released)
-    rows = []
-    for k in times:
-        knobs: dict[str, object] = {"targets": NONE, "stranger": int(k > 0), "order": order}
-        if 0 < k < MIGRATE_PASSES:
-            knobs["released"] = str(k)
-        cells: dict[str, list[object]] = {name: [] for name in (RETURNS, PIN, *SPLIT_PAIR)}
-        for version in versions:
-            run = vfio_map(version, **knobs)
-            state, codes = ended(run)
-            result = run.local(state, run.main).result
-            cells[RETURNS].append(codes)
-            cells[PIN].append(errno.name(result) if result < 0 else "pinned")
-            for name in SPLIT_PAIR:
-                cells[name].append(state.world.vmstat[name])
-        rows.append([cell for group in cells.values() for cell in group])
-    words = {0: "no reference", MIGRATE_PASSES: "never"}
-    index = labels([words.get(k, f"before pass {k}") for k in times], "reference dropped")
-    return frame(rows, index, columns)
 
 
 # -- measured

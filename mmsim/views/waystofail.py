@@ -1,10 +1,10 @@
-"""The ways in which a pin fails beside one drop_caches: odds in the model, shares on a real kernel.
+"""The ways in which a pin fails beside one drop_caches: the model's odds.
 
-Interface: failure_odds, failure_table, TOGETHER, ANY_STEP
+Interface: failure_odds, TOGETHER, ANY_STEP
 
-The two are different things.  A share was counted on an emulated machine, where steps take
-different times.  Odds belong to the rule that a fair coin says who takes the next step, and to huge
-pages of a few pieces.  What can be compared is which way to fail a version changes, and which not.
+Odds are no measured shares.  They belong to the rule that a fair coin says who takes the next step,
+and to huge pages of a few pieces.  What can be compared is which way to fail a version changes, and
+which not.
 """
 
 from __future__ import annotations
@@ -13,30 +13,18 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from mmsim.compare.pins import VERSION_OF
 from mmsim.constants import MIGRATE_PASSES
 from mmsim.engine.odds import EVEN, Weights
 from mmsim.engine.scenario import Move
-from mmsim.knobs import Value
-from mmsim.measured import Share, disturbed
-from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import SMALL, Situation, make
-from mmsim.scenarios.fates import ALL_MOVED, MISSED, NO_MEMORY, NOT_SPLIT
-from mmsim.views.words import chance
+from mmsim.scenarios.situation import Value
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
+
 
 TOGETHER = "both begin at the same time"
 ANY_STEP = "drop_caches begins at any step of the pin"
-WAYS = (NOT_SPLIT, MISSED, NO_MEMORY, ALL_MOVED)
-
-# Version -> the measured loop and variant that behave like it; all had the companion patch 1/2.
-_MEASURED = {
-    version: (loop, variant) for (loop, variant, fix), version in VERSION_OF.items() if fix == "1"
-}
-_ONCE = "S4_once_n1"
-_LEFT = {NOT_SPLIT: "huge_page_left", MISSED: "only_pieces_left"}
 
 
 def failure_odds(
@@ -72,37 +60,3 @@ def _alone(situation: Situation) -> list[list[Move]]:
         moves = [*moves, move]
         beginnings.append(moves)
     return beginnings
-
-
-def failure_table(versions: Sequence[str] = tuple(VERSIONS), *, order: int = 1) -> pd.DataFrame:
-    """Odds of every way to fail, version by version, and what was measured.
-
-    Measured are one huge page beside one drop_caches, then all seven set-ups together; a huge page
-    left whole in CMA stands for the first way, single pieces for the second.  "—": this version was
-    not measured."""
-    import pandas as pd
-
-    odds = {version: failure_odds(version, order=order) for version in versions}
-    rows: dict[tuple[str, str], list[str]] = {}
-    for when in (TOGETHER, ANY_STEP):
-        for way in WAYS:
-            rows[f"model: {when}", way] = [
-                chance(odds[version][when].get(way, Fraction(0))) for version in versions
-            ]
-    for what, scenario in (("one drop_caches, one huge page", _ONCE), ("all set-ups", "")):
-        for way, field in _LEFT.items():
-            rows[f"measured: {what}", way] = [
-                _measured(version, scenario, field) for version in versions
-            ]
-    index = pd.MultiIndex.from_tuples(list(rows), names=["", "way to fail"])
-    columns = pd.Index(list(versions), name="version")
-    return pd.DataFrame(list(rows.values()), index, columns, dtype=object)
-
-
-def _measured(version: str, scenario: str, field: str) -> str:
-    if version not in _MEASURED:
-        return "—"
-    loop, variant = _MEASURED[version]
-    pins = disturbed(variant, scenario, loop=loop)
-    share = Share(getattr(pins, field), pins.failed.trials)
-    return f"{share} ({100 * share.part:.1f} %)"

@@ -23,7 +23,7 @@ from mmsim.engine.trace import Moment
 from mmsim.mm.folio import ISOLATION, NEW_PAGE, Folio
 from mmsim.mm.page_ref import ME
 from mmsim.mm.world import World, page_name
-from mmsim.scenarios.fates import fails
+from mmsim.scenarios.situation import fails
 
 # -- numbers
 

@@ -11,11 +11,9 @@ from mmsim.widgets.display import (
     show_flow,
     show_memory,
     show_result,
-    show_side_by_side,
     show_state,
     show_table,
     show_trace,
-    show_windows,
     show_zone,
 )
 from mmsim.widgets.explorer import explorer
@@ -23,7 +21,6 @@ from mmsim.widgets.hostconsole import host_console
 from mmsim.widgets.paste import paste
 from mmsim.widgets.retry import retry_sliders
 from mmsim.widgets.scheduler import scheduler
-from mmsim.widgets.schedules import play, show_chances, show_mutation, show_tree
 from mmsim.widgets.stepper import stepper
 from mmsim.widgets.tracepicker import trace_picker
 
@@ -33,23 +30,17 @@ __all__ = [
     "explorer",
     "host_console",
     "paste",
-    "play",
     "retry_sliders",
     "scheduler",
-    "show_chances",
     "show_chart",
     "show_diagnosis",
     "show_diff",
     "show_flow",
     "show_memory",
-    "show_mutation",
     "show_result",
-    "show_side_by_side",
     "show_state",
     "show_table",
     "show_trace",
-    "show_tree",
-    "show_windows",
     "show_zone",
     "stepper",
     "trace_picker",

@@ -17,10 +17,10 @@ import ipywidgets as w
 from mmsim.constants import MIGRATE_PASSES
 from mmsim.engine import schedule
 from mmsim.engine.trace import Trace
-from mmsim.knobs import Knob, Value
 from mmsim.lessons import Prediction
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import SCENARIOS, Situation
+from mmsim.scenarios.situation import Knob, Value
 from mmsim.views import flow, run
 from mmsim.views.show import Picture
 
@@ -50,9 +50,14 @@ class Console(w.VBox):
     box_width = "240px"
 
     def __init__(
-        self, situation: Turnable, knobs: tuple[str, ...], prediction: Prediction | None
+        self,
+        situation: Turnable,
+        knobs: tuple[str, ...],
+        prediction: Prediction | None,
+        versions: tuple[str, ...] = tuple(VERSIONS),
     ) -> None:
         self.situation = situation
+        self.versions = versions
         self.boxes = self._offered(knobs)
         for name, box in self.boxes.items():
             box.description = name
@@ -78,7 +83,7 @@ class Console(w.VBox):
         """Name -> control, in the order they are shown."""
         assert isinstance(self.situation, Situation)
         known = SCENARIOS[self.situation.name].knobs
-        version = w.Dropdown(options=list(VERSIONS), value=self.situation.version.name)
+        version = w.Dropdown(options=list(self.versions), value=self.situation.version.name)
         return {"version": version, **{k.name: self._box(k) for k in known if k.name in knobs}}
 
     def _run(self, values: dict[str, Any]) -> Any:
@@ -128,10 +133,14 @@ class Console(w.VBox):
 
 
 def console(
-    situation: Situation, *, knobs: tuple[str, ...], unlock: Prediction | None = None
+    situation: Situation,
+    *,
+    knobs: tuple[str, ...],
+    unlock: Prediction | None = None,
+    versions: tuple[str, ...] = tuple(VERSIONS),
 ) -> Console:
     """A widget to turn some knobs of a situation and see which way its run goes."""
-    return Console(situation, knobs, unlock)
+    return Console(situation, knobs, unlock, versions)
 
 
 Drawing = Callable[[Any], Picture]

@@ -21,7 +21,7 @@ from mmsim.engine.trace import Trace
 from mmsim.lessons import Prediction
 from mmsim.mm import versions
 from mmsim.mm.zone import Zone
-from mmsim.views import flow, memory, side_by_side, windows
+from mmsim.views import flow, memory
 from mmsim.views.figures import Chart
 from mmsim.views.pasted import machine
 from mmsim.views.run import fold, step_table, summary
@@ -143,20 +143,3 @@ def show_table(table: Any, *, folded: str = "", after: After = None) -> None:
 def show_diff(before: str, after: str, *seams: str) -> None:
     """What differs between two versions, as a unified diff of the model's seams, or of a few."""
     print(versions.diff(before, after, *seams) or f"{before} and {after} behave alike.")
-
-
-def show_windows(trace: Trace, actor: str = "drop_caches", *, after: After = None) -> None:
-    """When a walk over the page cache has each folio locked, and when only referenced."""
-    if not locked(after):
-        said = windows.windows_sentence(trace, actor)
-        display(Picture(windows.windows_svg(trace, actor), said))
-        say(said)
-        display(Table(windows.windows_table(trace, actor), "The picture as a table"))
-
-
-def show_side_by_side(old: str, new: str, *, after: After = None) -> None:
-    """Two versions or policies of the model, place by place, and a sentence."""
-    if not locked(after):
-        words = side_by_side.side_by_side_sentence(old, new)
-        display(Picture(side_by_side.side_by_side_svg(old, new), words))
-        print(words)

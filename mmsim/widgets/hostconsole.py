@@ -16,7 +16,7 @@ import ipywidgets as w
 from mmsim.constants import HPAGE_PMD_ORDER, MAX_ORDER
 from mmsim.lessons import Prediction
 from mmsim.mm.zone import Zone
-from mmsim.scenarios.hosts import HOST_KNOBS, Host
+from mmsim.scenarios.host import HOST_KNOBS, Host
 from mmsim.views.memory import fates_table, memory
 from mmsim.views.show import Table
 from mmsim.widgets.asking import AskingConsole

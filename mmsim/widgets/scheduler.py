@@ -2,8 +2,8 @@
 
 Interface: scheduler, Scheduler
 
-The picture is the one of `views.columns`, as in the static twin (`play`).  What can be pressed and
-what was found is asked of `mmsim.practice.game`; the session holds where the learner is."""
+The picture is the one of `views.columns`.  What can be pressed and what was found is asked of
+`mmsim.views.game`; the widget holds the moves that were made."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ from typing import Any
 
 import ipywidgets as w
 
-from mmsim.engine import schedule
 from mmsim.engine.scenario import Move
-from mmsim.practice import game, levels
+from mmsim.engine.schedule import render, replaying
+from mmsim.engine.trace import Trace, record
 from mmsim.scenarios import Situation
+from mmsim.scenarios.situation import fails
 from mmsim.views.columns import columns_svg
+from mmsim.views.game import ALL, FREE, STEP, Level, Stand, free_play, kinds, played, press, stands
 from mmsim.views.words import plural
-from mmsim.widgets.session import Play
+
+Won = Callable[[Level, str], None]
 
 
 class ActorRow(w.HBox):
@@ -36,7 +39,7 @@ class ActorRow(w.HBox):
         super().__init__([self.said], layout=w.Layout(flex_flow="row wrap", align_items="center"))
         self._grow(1)
 
-    def show(self, stand: game.Stand) -> None:
+    def show(self, stand: Stand) -> None:
         """What this actor can do now."""
         self._moves = [choice.move for choice in stand.choices]
         self._grow(len(self._moves))
@@ -62,17 +65,19 @@ class ActorRow(w.HBox):
 
 
 class Scheduler(w.VBox):
-    """The widget.  Its parts are attributes, so that a test can press them."""
+    """The widget.  Its parts are attributes, so that a test can press them.
 
-    def __init__(self, session: Play) -> None:
-        self.session = session
-        self.level = w.Dropdown(description="level", **self._titles())
-        self.grain = w.Dropdown(
-            options=game.GRAINS,
-            value=session.grain,
-            description="a press is",
-            tooltip="an atomic step, or several at once",
-        )
+    `won` is told the level and the schedule, each time that a goal is reached."""
+
+    def __init__(self, levels: tuple[Level, ...], won: Won | None = None) -> None:
+        self.levels = {level.name: level for level in levels}
+        self.trace = Trace(levels[0].situation)
+        self._won = won
+        self._found: dict[Situation, list[str]] = {level.situation: [] for level in levels}
+        self._presses: list[int] = []
+        titles = [(f"{n}. {level.title}", level.name) for n, level in enumerate(levels, start=1)]
+        self.level = w.Dropdown(description="level", options=titles)
+        self.grain = w.Dropdown(description="a press is", options=(STEP, ALL))
         self.undo = w.Button(description="Undo", tooltip="take the last press back")
         self.reset = w.Button(description="Reset", tooltip="back to the beginning")
         # What was played is shown beside the box and not in it: a picture that arrives late would
@@ -80,15 +85,13 @@ class Scheduler(w.VBox):
         self.text = w.Text(placeholder="a schedule", description="play")
         self.text.layout = w.Layout(width="420px")
         self.load = w.Button(description="Play it", tooltip="play the schedule in the box")
-        self.moves = w.HTML()
-        self.goal, self.told, self.said = w.HTML(), w.HTML(), w.HTML()
-        self.view = w.HTML()
+        self.moves, self.said, self.view = (w.HTML() for _ in range(3))
+        self.told = w.HTML(layout=w.Layout(min_height="58px"))  # two lines: nothing jumps
         self.rows: dict[str, ActorRow] = {}
         self.actors = w.VBox()
         super().__init__(
             [
                 w.HBox([self.level, self.grain, self.undo, self.reset]),
-                self.goal,
                 self.actors,
                 self.told,
                 self.view,
@@ -97,81 +100,75 @@ class Scheduler(w.VBox):
                 self.said,
             ]
         )
-        self._connect()
+        self.level.observe(lambda _: self.back_to(0), "value")
+        self.undo.on_click(lambda _: self.back_to(self._presses[-1] if self._presses else 0))
+        self.reset.on_click(lambda _: self.back_to(0))
+        self.load.on_click(lambda _: self._load())
         self._draw()
 
-    def _titles(self) -> dict[str, Any]:
-        offered = enumerate(self.session.offered.values(), start=1)
-        titles = [(f"{number}. {level.title}", level.name) for number, level in offered]
-        return {"options": titles, "value": self.session.level}
+    @property
+    def played(self) -> Level:
+        """The level that is played."""
+        return self.levels[self.level.value]
 
-    def _connect(self) -> None:
-        session = self.session
-        self.level.observe(lambda change: self._play(change["new"]), "value")
-        self.grain.observe(lambda change: setattr(session, "grain", change["new"]), "value")
-        self.undo.on_click(lambda _: session.undo())
-        self.reset.on_click(lambda _: session.reset())
-        self.load.on_click(lambda _: self._load())
-        session.observe(lambda _: self._draw(), "moves")
+    def press(self, move: Move) -> None:
+        """Make a move, or several with a coarse grain."""
+        self._presses.append(len(self.trace))
+        press(self.trace, move, self.grain.value)
+        self._draw()
 
-    def _play(self, level: str) -> None:
-        if level != self.session.level:
-            self.session.level = level
-            self._draw()
+    def back_to(self, moves: int) -> None:
+        """Take everything back but so many moves; 0 after the level has changed."""
+        self._presses = [at for at in self._presses if at < moves]
+        self.trace = record(self.played.situation, replaying(self.trace.moves[:moves]))
+        self._draw()
 
     def _load(self) -> None:
         try:
-            self.session.load(self.text.value)
+            trace = played(self.text.value, self.played.situation)
         except ValueError as error:
             self.said.value = f"Not played: {escape(str(error))}."
         else:
+            self.trace, self._presses = trace, list(range(len(trace)))
             self._draw()
 
     def _draw(self) -> None:
-        session = self.session
-        trace = session.trace
-        self.level.value = session.level
-        self.goal.value = f"<b>Goal.</b> {escape(session.played.goal)}"
-        found = game.stands(trace.scenario, trace.last)
+        trace, level = self.trace, self.played
+        found = stands(trace.scenario, trace.last)
         for stand in found:
             if stand.actor not in self.rows:
-                self.rows[stand.actor] = ActorRow(stand.actor, session.press)
+                self.rows[stand.actor] = ActorRow(stand.actor, self.press)
             self.rows[stand.actor].show(stand)
         shown = tuple(self.rows[stand.actor] for stand in found)
         if self.actors.children != shown:
             self.actors.children = shown
         self.undo.disabled = self.reset.disabled = not len(trace)
         self.view.value = columns_svg(trace)
-        self.told.value = self._verdict()
-        self.moves.value = self._played()
+        schedule = render(trace.moves)
+        self.moves.value = f"Schedule: <code>{escape(schedule) or '(empty)'}</code>"
         self.said.value = ""
+        goal, won = f"<b>Goal.</b> {escape(level.goal)}", level.won(trace)
+        said = f"✔ <b>Won.</b> {escape(level.told)}" if won else goal
+        self.told.value = f"{said} {self._kinds()}"
+        if won and self._won is not None:
+            self._won(level, schedule)
 
-    def _played(self) -> str:
-        """The schedule so far, to be copied and passed on."""
-        moves = schedule.render(self.session.trace.moves)
-        return f"Schedule: <code>{escape(moves) or '(empty)'}</code>"
-
-    def _of_all(self) -> str:
-        """Of how many kinds; nobody has counted those of a situation without a goal."""
-        level = self.session.played
-        if level.name == levels.FREE:
-            return " kind" if len(self.session.kinds) == 1 else " kinds"
-        all_, complete = game.kinds(level.situation)
-        return f" of {'' if complete else 'at least '}{plural(len(all_), 'kind')}"
-
-    def _verdict(self) -> str:
-        session = self.session
-        found = [each.removeprefix("failed: ") for each in session.kinds]
-        told = f"You found {len(found)}{self._of_all()} of failing schedule"
-        told += f": {'; '.join(found)}." if found else "."
-        if session.won:
-            told = f"✔ <b>Won.</b> {escape(session.played.told)} {escape(told)}"
-        return told
+    def _kinds(self) -> str:
+        """Which kinds of failure were found in this situation, and of how many if it has a goal."""
+        level, fate = self.played, self.played.situation.fate(self.trace.last)
+        found = self._found[level.situation]
+        if fails(fate) and fate not in found:
+            found.append(fate)
+        of = ""
+        if level.name != FREE:
+            all_, complete = kinds(level.situation)
+            of = f" of {'' if complete else 'at least '}{plural(len(all_), 'kind')}"
+        names = "; ".join(each.removeprefix("failed: ") for each in found)
+        told = f"You found {len(found)}{of or ' kinds'} of failing schedule"
+        return escape(f"{told}: {names}." if names else f"{told}.")
 
 
-def scheduler(*offered: str | Situation | levels.Level) -> Scheduler:
-    """A widget to play these levels, the first one first; without a name, all of them.
-
-    A situation instead of a name can be played without a goal."""
-    chosen = offered or tuple(levels.names())
-    return Scheduler(Play(tuple(map(levels.level, chosen))))
+def scheduler(*levels: Level | Situation, won: Won | None = None) -> Scheduler:
+    """A widget to play these levels, the first one first; a situation is played without a goal."""
+    chosen = (each if isinstance(each, Level) else free_play(each) for each in levels)
+    return Scheduler(tuple(chosen), won)

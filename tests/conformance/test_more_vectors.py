@@ -10,7 +10,7 @@ from own import folio
 
 from mmsim import datafiles
 from mmsim.conformance import VectorFileError, check_file
-from mmsim.script import ROUNDS_MAX
+from mmsim.scenarios.script import ROUNDS_MAX
 
 MIGRATE = {"op": "migrate_pages", "list": ["A"], "reason": "longterm_pin", "mode": "sync"}
 PIN = {"op": "pin_longterm", "write": True}

@@ -13,7 +13,7 @@ from mmsim.diagnose.family import EVIDENCE
 from mmsim.diagnose.signs import next_counters, signs
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import make, vfio_map
-from mmsim.scenarios.fates import NOT_SPLIT, SINGLE
+from mmsim.scenarios.situation import NOT_SPLIT, SINGLE
 from mmsim.views.flow import taken
 
 PAIR = "thp_migration_fail +1\nthp_split_page_failed +1\n"

@@ -7,7 +7,7 @@ import pytest
 from mmsim.diagnose.family import ALONE, EVIDENCE, NOTHING, ROOM, SETTINGS, STAGES, fates
 from mmsim.engine.schedule import render
 from mmsim.mm.versions import POLICIES, VERSIONS
-from mmsim.scenarios.fates import MISSED, NOT_MOVED, NOT_SPLIT, SINGLE
+from mmsim.scenarios.situation import MISSED, NOT_MOVED, NOT_SPLIT, SINGLE
 
 FULL = 9
 

@@ -12,11 +12,11 @@ from views.svg_rules import NS, references_are_defined, texts_fit, texts_stand_a
 from mmsim.compare import compare_file
 from mmsim.compare.cma_fallback import BATCH
 from mmsim.datafiles import load_csv
-from mmsim.knobs import KnobError
 from mmsim.lessons import cma_borrowed_land as lesson
 from mmsim.lessons.cma_borrowed_land import CMA, ORDINARY, lending
 from mmsim.mm.page_alloc import request
 from mmsim.scenarios import boot_guest
+from mmsim.scenarios.situation import KnobError
 
 
 @pytest.fixture(autouse=True)

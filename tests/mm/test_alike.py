@@ -8,10 +8,9 @@ from small import NR, folio, memory
 from mmsim.engine.actor import Actor
 from mmsim.engine.explore import SearchError, explore
 from mmsim.engine.scenario import Scenario
+from mmsim.mm.actors import direct_io, fault, locker, lookup, pinner, stranger, undrained_batch
 from mmsim.mm.gup import Extent, pin_user_pages_remote
-from mmsim.mm.holders import direct_io, fault, lookup, undrained_batch
 from mmsim.mm.versions import get
-from mmsim.strangers import locker, pinner, stranger
 
 OTHERS = {
     "stranger": stranger,

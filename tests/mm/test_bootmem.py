@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from mmsim.constants import MIGRATE_CMA, MIGRATE_MOVABLE
-from mmsim.mm.bootmem import boot
 from mmsim.mm.page_alloc import alloc_pages, request
-from mmsim.mm.untouched import pages
+from mmsim.mm.zone import boot, pages
 
 MIB = 256
 

@@ -3,9 +3,8 @@
 import pytest
 
 from mmsim.ftrace import real_trace
-from mmsim.mm.bootmem import boot
-from mmsim.mm.compaction import try_to_compact_pages
-from mmsim.mm.page_alloc import alloc_pages, request
+from mmsim.mm.page_alloc import alloc_pages, request, try_to_compact_pages
+from mmsim.mm.zone import boot
 from mmsim.scenarios import pin_versus
 
 PIN = request(9, pin_scope=True)

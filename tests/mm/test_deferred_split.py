@@ -6,8 +6,7 @@ import pytest
 from small import NR, PFN, do, isolated, memory
 
 from mmsim.constants import ANON, SHMEM
-from mmsim.mm.migrate import folio_migrate_mapping
-from mmsim.mm.migration_target import alloc_migration_target
+from mmsim.mm.migrate import alloc_migration_target, folio_migrate_mapping
 from mmsim.mm.rmap import remap_page, remove_migration_ptes, try_to_migrate, unmap_folio
 
 COUNTER = "thp_deferred_split_page"

@@ -10,13 +10,13 @@ from mmsim.engine.scenario import Scenario
 from mmsim.engine.schedule import one_after_another, parse, replaying
 from mmsim.engine.trace import record
 from mmsim.errno import EINVAL, ENOMEM
+from mmsim.mm.actors import locker, stranger, truncater
 from mmsim.mm.drop_caches import drop_caches
 from mmsim.mm.filemap import find_get_entry
 from mmsim.mm.folio import Extent
 from mmsim.mm.gup import pin_user_pages_remote
 from mmsim.mm.swap import batch_add, folio_isolate_lru, lru_add_drain_all
 from mmsim.mm.versions import VERSIONS
-from mmsim.strangers import locker, stranger, truncater
 
 ME = "drop_caches"
 

@@ -10,9 +10,9 @@ from mmsim.engine.actor import Actor
 from mmsim.engine.explore import Verdict, explore
 from mmsim.engine.scenario import Scenario
 from mmsim.errno import ENOMEM
+from mmsim.mm.actors import locker, pinner, stranger, truncater
 from mmsim.mm.gup import Extent, pin_user_pages_remote
 from mmsim.mm.versions import VERSIONS
-from mmsim.strangers import locker, pinner, stranger, truncater
 
 
 def pin_against(other, version, targets_huge, passes, *, merge=True):

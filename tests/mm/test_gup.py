@@ -8,11 +8,11 @@ from mmsim.engine.actor import Actor
 from mmsim.engine.scenario import Scenario
 from mmsim.engine.trace import run_to_end
 from mmsim.errno import EFAULT, ENOMEM
+from mmsim.mm.actors import isolator, stranger
 from mmsim.mm.gup import Extent, pin_user_pages_remote
 from mmsim.mm.swap import batch_add
 from mmsim.mm.versions import VERSIONS
-from mmsim.script import Cue, Position, Script, Scripted
-from mmsim.strangers import isolator, stranger
+from mmsim.scenarios.script import Cue, Position, Script, Scripted
 
 ALL = tuple(VERSIONS)
 ACQUIRED, RELEASED = "nr_foll_pin_acquired", "nr_foll_pin_released"

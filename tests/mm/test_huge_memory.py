@@ -13,11 +13,11 @@ from mmsim.engine.op import ModelError
 from mmsim.engine.scenario import Scenario
 from mmsim.engine.trace import run_to_end
 from mmsim.errno import EAGAIN, EBUSY, ENOMEM
+from mmsim.mm.actors import stranger, truncater
 from mmsim.mm.folio import Page
 from mmsim.mm.versions import VERSIONS
-from mmsim.scenarios.split_race import repeated_split
-from mmsim.script import Cue, Position, Script, Scripted
-from mmsim.strangers import stranger, truncater
+from mmsim.scenarios.races import repeated_split
+from mmsim.scenarios.script import Cue, Position, Script, Scripted
 
 SPLIT = "thp_split_page"
 FAILED = "thp_split_page_failed"

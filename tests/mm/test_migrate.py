@@ -21,11 +21,11 @@ from mmsim.engine.actor import Actor
 from mmsim.engine.scenario import Scenario
 from mmsim.engine.trace import run_to_end
 from mmsim.errno import EAGAIN, EBUSY, ENOMEM
+from mmsim.mm.actors import locker, stranger, truncater
 from mmsim.mm.folio import Page
 from mmsim.mm.migrate import migrate_pages, putback_movable_pages
 from mmsim.mm.versions import VERSIONS
-from mmsim.script import Cue, Position, Script, Scripted
-from mmsim.strangers import locker, stranger, truncater
+from mmsim.scenarios.script import Cue, Position, Script, Scripted
 
 ALL = tuple(VERSIONS)
 S, F = "pgmigrate_success", "pgmigrate_fail"

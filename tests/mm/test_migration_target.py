@@ -4,7 +4,7 @@ import pytest
 from small import NR, PFN, do, folio, memory
 
 from mmsim.mm.folio import NEW_PAGE
-from mmsim.mm.migration_target import alloc_migration_target
+from mmsim.mm.migrate import alloc_migration_target
 
 
 @pytest.mark.parametrize(

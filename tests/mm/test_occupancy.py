@@ -7,9 +7,7 @@ import random
 import pytest
 
 from mmsim.mm import page_alloc
-from mmsim.mm.bootmem import boot
-from mmsim.mm.occupancy import Part, occupancy
-from mmsim.mm.zone import Zone
+from mmsim.mm.zone import Part, Zone, boot, occupancy
 
 
 def used(zone: Zone, seed: int, ops: int) -> Zone:

@@ -15,7 +15,6 @@ from mmsim.constants import (
     MIGRATE_UNMOVABLE,
     PCP_TYPES,
 )
-from mmsim.mm.bootmem import boot, zone_watermarks
 from mmsim.mm.page_alloc import (
     Request,
     alloc_pages,
@@ -26,7 +25,7 @@ from mmsim.mm.page_alloc import (
     split_page,
     take,
 )
-from mmsim.mm.zone import ZoneError
+from mmsim.mm.zone import ZoneError, boot, zone_watermarks
 
 NR = 512
 

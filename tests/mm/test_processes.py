@@ -11,11 +11,10 @@ from mmsim.engine.op import ModelError
 from mmsim.engine.scenario import Scenario
 from mmsim.engine.schedule import one_after_another
 from mmsim.engine.trace import run_to_end
+from mmsim.mm.actors import direct_io, fault, gup_fast, permanent_pin
 from mmsim.mm.filemap import truncate_inode_folio
 from mmsim.mm.folio import Extent, Page
 from mmsim.mm.gup import follow_page_mask, is_longterm_pinnable_page, pin_user_pages_remote
-from mmsim.mm.holders import direct_io, fault, gup_fast, permanent_pin
-from mmsim.mm.memory import finish_fault, map_in_another_process
 from mmsim.mm.rmap import (
     handle_mm_fault,
     page_mapcount,
@@ -24,8 +23,9 @@ from mmsim.mm.rmap import (
     try_to_migrate,
     unmap_folio,
 )
+from mmsim.mm.shmem import finish_fault, map_in_another_process
 from mmsim.mm.versions import VERSIONS
-from mmsim.scenarios.split_race import repeated_split
+from mmsim.scenarios.races import repeated_split
 
 ORDERS = pytest.mark.parametrize("order", [0, 2])
 

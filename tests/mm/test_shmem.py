@@ -10,12 +10,11 @@ from mmsim.engine.scenario import Scenario
 from mmsim.engine.schedule import one_after_another
 from mmsim.engine.trace import record
 from mmsim.errno import ENOMEM
-from mmsim.mm.bootmem import boot
-from mmsim.mm.migration_target import ZONE
 from mmsim.mm.page_alloc import alloc_pages, request, take
 from mmsim.mm.shmem import fault_in, shmem_is_huge, shmem_populate
 from mmsim.mm.swap import lru_add_drain
-from mmsim.mm.world import Environment, World
+from mmsim.mm.world import ZONE, Environment, World
+from mmsim.mm.zone import boot
 
 NR = 512
 

@@ -124,11 +124,9 @@ DEFAULT = "the default: the kernel before the patch"
 MAY_NAME = {
     "mm/versions.py": (NAMES, "the rows themselves"),
     "compare/pins.py": (NAMES, "says which row a measured kernel is"),
-    "views/waystofail.py": (NAMES, "says which measured variant stands for a version"),
     "series.py": (NAMES, "says which version has which change of the kernel"),
     "lessons.py": (NAMES, "a lesson says which versions it compares"),
     "views/review.py": (NAMES, "lesson 06 puts these versions beside each other"),
-    "practice/levels.py": (NAMES, "a level of lesson 05 says which version it is played with"),
     "ftrace.py": (("base",), "a variant of the measured tables, which use the same word"),
     "practice/suspects.py": (("base",), "the report is about the kernel as it was"),
     "practice/capstone.py": (NAMES, "says which kernels a case can be about"),

@@ -14,15 +14,23 @@ from mmsim.engine.scenario import Scenario
 from mmsim.engine.schedule import coin
 from mmsim.engine.trace import record, run_to_end
 from mmsim.errno import EEXIST, EFAULT, EINVAL, ENOMEM, ENOSPC
-from mmsim.mm.container import Container, Dma, IommuMap, Limits
+from mmsim.mm.actors import (
+    direct_io,
+    fault,
+    gup_fast,
+    isolator,
+    locker,
+    permanent_pin,
+    pinner,
+    stranger,
+    undrained_batch,
+)
 from mmsim.mm.folio import Extent
 from mmsim.mm.gup import stretch
-from mmsim.mm.holders import direct_io, fault, gup_fast, permanent_pin, undrained_batch
 from mmsim.mm.versions import VERSIONS
 from mmsim.mm.vfio import MapDma, vfio_dma_do_map
-from mmsim.mm.world import Environment, World
-from mmsim.script import Cue, Script, Scripted
-from mmsim.strangers import isolator, locker, pinner, stranger
+from mmsim.mm.world import Container, Dma, Environment, IommuMap, Limits, World
+from mmsim.scenarios.script import Cue, Script, Scripted
 
 ALL = tuple(VERSIONS)
 ACQUIRED, RELEASED = "nr_foll_pin_acquired", "nr_foll_pin_released"

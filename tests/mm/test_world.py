@@ -8,12 +8,12 @@ from mmsim.engine.actor import Actor
 from mmsim.engine.op import ModelError
 from mmsim.engine.scenario import Scenario
 from mmsim.engine.schedule import coin
+from mmsim.mm.actors import isolator, locker, pinner, stranger
 from mmsim.mm.folio import ISOLATION, Page
 from mmsim.mm.gup import Extent, pin_user_pages_remote
 from mmsim.mm.migrate import migrate_pages, putback_movable_pages
 from mmsim.mm.versions import VERSIONS
 from mmsim.mm.world import World
-from mmsim.strangers import isolator, locker, pinner, stranger
 
 
 def plant(**changes):

@@ -8,10 +8,8 @@ import pytest
 
 from mmsim.constants import MAX_ORDER, MIGRATE_CMA, MIGRATE_MOVABLE, PCP_TYPES
 from mmsim.engine.op import ModelError
-from mmsim.mm.bootmem import boot
 from mmsim.mm.page_alloc import Request, alloc_pages, free_pages, request, take
-from mmsim.mm.untouched import HELD, Run, pattern, whole
-from mmsim.mm.zone import Zone, ZoneError
+from mmsim.mm.zone import HELD, Run, Zone, ZoneError, boot, pattern, whole
 
 BLOCK = 512
 GIB = 1 << 18

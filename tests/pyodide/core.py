@@ -7,17 +7,15 @@ import sys
 from mmsim.engine.explore import explore
 from mmsim.engine.schedule import render, sample
 from mmsim.mm.versions import VERSIONS
-from mmsim.practice.mutants import deaths
 from mmsim.scenarios import SMALL, make, split_race
-from mmsim.scenarios.hosts import host
+from mmsim.scenarios.host import host
+from mmsim.scenarios.mutants import deaths
 from mmsim.views.chances import chances, chances_svg
 from mmsim.views.columns import columns_svg
 from mmsim.views.flow import flow_svg
 from mmsim.views.memory import memory
 from mmsim.views.run import step_table
 from mmsim.views.state import state_svg
-from mmsim.views.tree import tree_svg
-from mmsim.views.treefold import fold
 
 # Huge pages of four pages; a stranger who comes and goes at any moment.
 STRANGER = {"order": 2, "released": "1", "passes": 3}
@@ -70,13 +68,12 @@ def pictures() -> dict[str, str]:
 
 
 def schedules() -> dict[str, str]:
-    """Every schedule of the smallest race: tree, chances with runs by a coin, columns."""
+    """Every schedule of the smallest race: chances with runs by a coin, columns."""
     race = split_race(released="1", order=1)
     found = race.explore()
     tossed = sample(race.merged(), race.fate, 200, 0)
     rows = chances(found.outcomes(race.fate), tossed)
     return {
-        "race tree.svg": tree_svg(fold(found, race.fate)),
         "race chances.svg": chances_svg(rows),
         "race columns.svg": columns_svg(race.replay("split*8 stranger split*3")),
     }

@@ -5,12 +5,11 @@ from __future__ import annotations
 import pytest
 
 from mmsim.fragmentation import suitable, summed
-from mmsim.knobs import KnobError
-from mmsim.mm.occupancy import occupancy
-from mmsim.mm.untouched import pages
+from mmsim.mm.zone import occupancy, pages
 from mmsim.procfs import parse_pagetypeinfo
 from mmsim.scenarios import boot_guest
-from mmsim.scenarios.hosts import HOST_KNOBS, REQUESTS, fates, host, proc_text
+from mmsim.scenarios.host import HOST_KNOBS, REQUESTS, fates, host, proc_text
+from mmsim.scenarios.situation import KnobError
 
 NONE, CMA, OTHER = "-ENOMEM", "CMA", "ordinary memory"
 SIZES = [16, 64, 1024, 4096, 1 << 20]

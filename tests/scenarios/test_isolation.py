@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import pytest
-from mmsim.sharecode import decode, encode
 
 from mmsim.cli import main
 from mmsim.mm.versions import POLICIES, VERSIONS, get
 from mmsim.scenarios import SCENARIOS, make
-from mmsim.scenarios.fates import MAPPED, NOT_SPLIT, PINNED, SINGLE
+from mmsim.scenarios.situation import MAPPED, NOT_SPLIT, PINNED, SINGLE
 
 HAD = ("base", "6.1.0", "v1", "v2", "v3", "2/2-only")
 NEVER = ("v3fix", "subpage_retry", "drain", "wait")
@@ -110,13 +109,6 @@ def test_another_version_or_test_begins_anew():
     assert not inverted.with_(isolation="meant").version.isolate_inverted
     with pytest.raises(ValueError, match="needs a version that had the inverted test"):
         inverted.with_("v3fix")
-
-
-@pytest.mark.parametrize("scenario", PINS)
-def test_the_knob_is_the_last_and_codes_carry_it(scenario):
-    assert SCENARIOS[scenario].knobs[-1].name == "isolation"
-    inverted = make(scenario, "v2", {"isolation": "inverted"})
-    assert decode(encode(inverted, [])).knobs == inverted.knobs
 
 
 @pytest.mark.parametrize("scenario", NO_PIN)

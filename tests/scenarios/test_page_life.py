@@ -11,9 +11,9 @@ from itertools import product
 import pytest
 from lint import lint_module
 
-from mmsim.knobs import KnobError
 from mmsim.mm.folio import ISOLATION, NEW_PAGE
 from mmsim.scenarios.page_life import HOLDERS, MAPPERS, folio_of, page_life, page_with
+from mmsim.scenarios.situation import KnobError
 from mmsim.views.ledger import KNOWN, SPLIT_CHECK, describe, ledger
 
 POSSIBLE = [
@@ -26,7 +26,7 @@ POSSIBLE = [
 
 
 def test_paths_can_be_told_apart_by_their_frames():
-    for name in ("mmsim.scenarios.page_life", "mmsim.mm.memory"):
+    for name in ("mmsim.scenarios.page_life", "mmsim.mm.shmem"):
         assert lint_module(importlib.import_module(name)) == []
 
 

@@ -12,8 +12,8 @@ from mmsim.engine.explore import explore
 from mmsim.engine.schedule import render
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import SMALL, fates, make, pin_versus
-from mmsim.scenarios.fates import ALL_MOVED, MISSED, NO_MEMORY, NOT_MOVED, NOT_SPLIT, why_failed
-from mmsim.scenarios.pin_versus import AGAINST
+from mmsim.scenarios.races import AGAINST
+from mmsim.scenarios.situation import ALL_MOVED, MISSED, NO_MEMORY, NOT_MOVED, NOT_SPLIT, why_failed
 
 MAPPED = "mapped"
 LATER = ("v1", "v2", "v3", "v3fix")

@@ -7,10 +7,10 @@ import pytest
 from mmsim.engine.scenario import Scenario
 from mmsim.engine.schedule import coin
 from mmsim.engine.trace import run_to_end
-from mmsim.mm.container import Container
 from mmsim.mm.versions import VERSIONS
+from mmsim.mm.world import Container
 from mmsim.scenarios import pin_versus
-from mmsim.scenarios.pin_versus import AGAINST
+from mmsim.scenarios.races import AGAINST
 
 SEEDS = 1_000
 PARTS = 10

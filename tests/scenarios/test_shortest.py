@@ -8,10 +8,20 @@ from mmsim.cli import main
 from mmsim.engine.schedule import render
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import SMALL, pin_versus
-from mmsim.scenarios.fates import MISSED, NOT_SPLIT
-from mmsim.scenarios.windows import unlocked_and_referenced
+from mmsim.scenarios.situation import MISSED, NOT_SPLIT
 
 KNOBS = [f"--set={name}={value}" for name, value in SMALL.items()]
+
+
+def unlocked_and_referenced(scenario, state, actor):
+    """The folios that this walk has locked before, still refers to, and has unlocked."""
+    if any(code.co_name == "find_lock_entries" for code, _ in scenario.local(state, actor).where):
+        return []  # a folio that it refers to now is one that it is about to lock
+    return [
+        folio.name
+        for folio in state.world.folios.values()
+        if folio.locked_by != actor and actor in dict(folio.held)
+    ]
 
 
 def refusal(found):

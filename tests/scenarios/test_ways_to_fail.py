@@ -10,9 +10,9 @@ from small import odds_by_layers
 from mmsim.engine.schedule import coin
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import SMALL, make
-from mmsim.scenarios.fates import ALL_MOVED, MISSED, NO_MEMORY, NOT_SPLIT
+from mmsim.scenarios.situation import ALL_MOVED, MISSED, NO_MEMORY, NOT_SPLIT
 from mmsim.stats import wilson
-from mmsim.views.waystofail import ANY_STEP, TOGETHER, failure_odds, failure_table
+from mmsim.views.waystofail import ANY_STEP, TOGETHER, failure_odds
 
 MAPPED = "mapped"
 # The pin moves so much oftener that drop_caches is still there when it comes to the pieces.
@@ -108,21 +108,3 @@ def test_a_run_that_begins_later_is_the_mean_of_its_beginnings():
 def test_a_situation_that_is_too_large_is_told():
     with pytest.raises(ValueError, match="order 9 has more states than a search is given"):
         failure_odds("base", order=9, states_max=1000)
-
-
-def test_the_table_puts_what_was_measured_beside_it():
-    found = failure_table(("base", "6.1.0", "v1", "v3"))
-    assert list(found.columns) == ["base", "6.1.0", "v1", "v3"]
-    model, measured = f"model: {ANY_STEP}", "measured: one drop_caches, one huge page"
-    assert list(found.loc[model].index) == [NOT_SPLIT, MISSED, NO_MEMORY, ALL_MOVED]
-    rare = "1 in 1.62e25"
-    assert list(found.loc[(model, NOT_SPLIT)]) == ["10.00 %", "7.89 %", rare, rare]
-    assert list(found.loc[(model, MISSED)]) == ["26.83 %", "21.16 %", "21.16 %", "21.16 %"]
-    assert list(found.loc[(measured, NOT_SPLIT)]) == [
-        "—",
-        "3 of 200 (1.5 %)",
-        "0 of 200 (0.0 %)",
-        "0 of 200 (0.0 %)",
-    ]
-    assert found.loc[(measured, MISSED), "v3"] == "75 of 200 (37.5 %)"
-    assert found.loc[("measured: all set-ups", MISSED), "v3"] == "256 of 510 (50.2 %)"

@@ -11,10 +11,10 @@ from mmsim.constants import ANON, SHMEM
 from mmsim.engine.actor import Actor
 from mmsim.engine.op import Op
 from mmsim.engine.scenario import Scenario, State
+from mmsim.mm.actors import stranger
 from mmsim.mm.folio import ISOLATION, Page
 from mmsim.mm.huge_memory import split_huge_page_to_list
 from mmsim.mm.versions import Version, get
-from mmsim.strangers import stranger
 
 
 def attempts(passes: int, version: Version) -> Generator[Op, Any, int]:

@@ -19,7 +19,6 @@ from mmsim.views.chances import (
     chances_sentence,
     chances_svg,
     chances_table,
-    crossroads_table,
 )
 from mmsim.views.words import count, fraction
 
@@ -110,13 +109,6 @@ def test_a_fraction_is_written_out_while_it_can_be_read():
     assert fraction(Fraction(1, 3**100)) == "a fraction of 49 digits"
 
 
-def test_a_schedule_is_a_half_for_each_crossroads():
-    table = crossroads_table(RACE, ["stranger*2 split*13", "split*6 stranger split*3 stranger"])
-    assert list(table["crossroads"]) == [2, 10]
-    assert list(table["odds"]) == ["1/4", "1/1024"]
-    assert list(table["ends"])[1].startswith("failed")
-
-
 def test_the_odds_of_all_schedules_add_up_to_those_of_their_ends():
     found = {}
     for moves, state in all_runs(RACE):
@@ -128,14 +120,6 @@ def test_the_odds_of_all_schedules_add_up_to_those_of_their_ends():
 def test_a_schedule_that_can_not_be_has_no_odds():
     with pytest.raises(ValueError, match="move 1, stranger:ok, can't be made; those that can: spl"):
         along(RACE, [Move("stranger", "ok")])
-
-
-def test_the_paces_are_those_of_the_odds():
-    table = view.pace_table(RACE, (1, 2))
-    assert list(table.columns) == ["1 pass", "2 passes"]
-    assert table.loc["1 : 1", "1 pass"] == "2.88 %"
-    assert table.loc["9 : 1", "1 pass"] == "43.94 %"
-    assert list(table.index) == ["1 : 9", "1 : 3", "1 : 1", "3 : 1", "9 : 1", "27 : 1"]
 
 
 def test_all_failures_of_what_never_fails():

@@ -7,7 +7,7 @@ from proctext import buddyinfo, pagetypeinfo, zoneinfo
 from test_memory import rules
 
 from mmsim.procfs import PasteError
-from mmsim.scenarios.hosts import host, proc_text
+from mmsim.scenarios.host import host, proc_text
 from mmsim.views.indices import UNKNOWN
 from mmsim.views.pasted import NOTE, machine
 

@@ -8,8 +8,7 @@ import pytest
 from svg_rules import NS, references_are_defined, texts_fit, texts_stand_apart
 
 from mmsim.mm import page_alloc
-from mmsim.mm.bootmem import boot
-from mmsim.mm.zone import Zone
+from mmsim.mm.zone import Zone, boot
 from mmsim.views.blockmap import CELLS_MAX, block_map, block_map_svg, claim
 from mmsim.views.freearea import free_area_sentence, free_area_svg, free_area_table
 from mmsim.views.memory import memory, memory_table

@@ -10,7 +10,7 @@ import pytest
 from mmsim.measured import VARIANTS
 from mmsim.retrylaw import LawError, Retrying, success
 from mmsim.scenarios import SMALL, pin_versus
-from mmsim.scenarios.fates import MISSED
+from mmsim.scenarios.situation import MISSED
 from mmsim.views.effect_chart import (
     KINDS,
     PIN_WEIGHT,

@@ -18,7 +18,7 @@ sys.path.insert(0, str(HERE))
 
 from view_states import STATES, run, state  # noqa: E402, F401
 
-from mmsim.scenarios.hosts import host  # noqa: E402
+from mmsim.scenarios.host import host  # noqa: E402
 from mmsim.views.memory import memory  # noqa: E402
 from mmsim.views.run import step_table, summary  # noqa: E402
 from mmsim.views.state import state_svg, state_table  # noqa: E402

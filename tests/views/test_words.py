@@ -11,22 +11,32 @@ from small import NR, ORDER, folio, memory
 from view_states import run
 
 import mmsim.mm
-import mmsim.strangers
+import mmsim.mm.actors
 from mmsim.constants import PAGE_SIZE
 from mmsim.engine.actor import Actor
 from mmsim.engine.scenario import Scenario
 from mmsim.engine.schedule import one_after_another
 from mmsim.engine.trace import record
-from mmsim.mm.container import Limits
+from mmsim.mm.actors import (
+    direct_io,
+    fault,
+    fault_around,
+    gup_fast,
+    isolator,
+    locker,
+    lookup,
+    pinner,
+    stranger,
+    truncater,
+    undrained_batch,
+)
 from mmsim.mm.drop_caches import drop_caches
 from mmsim.mm.folio import Extent
-from mmsim.mm.holders import direct_io, fault, fault_around, gup_fast, lookup, undrained_batch
 from mmsim.mm.versions import VERSIONS
 from mmsim.mm.vfio import MapDma, vfio_dma_do_map
-from mmsim.mm.world import World
+from mmsim.mm.world import Limits, World
 from mmsim.scenarios import split_race, vfio_map
 from mmsim.scenarios.page_life import page_with
-from mmsim.strangers import isolator, locker, pinner, stranger, truncater
 from mmsim.views.run import fold, step_table, summary
 from mmsim.views.words import OPS, intent, sentence
 
@@ -38,7 +48,7 @@ def _atomic_steps() -> set[str]:
     ]
     return {
         kind.name
-        for module in (*modules, mmsim.strangers)
+        for module in (*modules, mmsim.mm.actors)
         for value in vars(module).values()
         if (kind := getattr(value, "atomic", None)) is not None
     }

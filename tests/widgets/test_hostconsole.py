@@ -5,7 +5,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 
 from mmsim.lessons import Prediction
-from mmsim.scenarios.hosts import HOST_KNOBS, host
+from mmsim.scenarios.host import HOST_KNOBS, host
 from mmsim.views.memory import memory
 from mmsim.widgets import host_console
 from mmsim.widgets.hostconsole import HostConsole

@@ -1,0 +1,334 @@
+"""Everybody else who takes a reference on a folio: actors to put beside a pin.
+
+Mirrors mm/gup.c, mm/shmem.c, mm/memory.c, mm/filemap.c, mm/swap.c, 6.1-rc1.
+
+    page fault of another thread or vCPU            fault
+    fault-around of a neighbouring fault            fault_around
+    speculation of GUP-fast                         gup_fast
+    O_DIRECT, vhost, AIO on guest memory            direct_io
+    mincore, MADV_*, move_pages, page_idle, DAMON   lookup
+    reclaim, compaction, khugepaged                 isolator
+    per-CPU batches, drop_caches over single pages  undrained_batch
+    RDMA, io_uring, another device                  permanent_pin
+
+Each function answers an `Actor`: its name, and the page it goes for.  How long a reference lasts is
+how many steps the others take meanwhile; only `direct_io` has steps of its own in between.  The
+last section has holders on cue: each does one thing to one folio, and takes it back later."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+from mmsim.engine.actor import Actor
+from mmsim.engine.op import Op, atomic, blocking
+from mmsim.errno import EFAULT
+from mmsim.mm.drop_caches import deactivate_file_folio
+from mmsim.mm.filemap import (
+    folio_lock,
+    folio_lock_by_name,
+    folio_mapping,
+    folio_trylock,
+    folio_unlock,
+    mapping_get_entry,
+    truncate_inode_folio,
+)
+from mmsim.mm.gup import Pin, follow_page_mask, gup_put_folio, pin, unpin
+from mmsim.mm.page_ref import ME, folio_get, folio_put, frozen
+from mmsim.mm.rmap import handle_mm_fault
+from mmsim.mm.shmem import finish_fault
+from mmsim.mm.swap import isolate, putback_lru_page
+from mmsim.mm.world import World
+
+# -- pins
+
+
+@atomic
+def io_in_flight(world: World, me: str) -> None:
+    """The device is at work: nothing changes."""
+
+
+def pin_user_pages(
+    region: str, index: int, pages: int, *, write: bool
+) -> Generator[Op, Any, Pin | None]:
+    """Pin up to `pages` pages of one folio, for a short time; None if the page does not exist.
+
+    Left out: the way without the page-table lock (gup_fast) that is tried first."""
+    while True:
+        found = yield follow_page_mask(region, index, pages, write)
+        if found is not None:
+            return found  # type: ignore[no-any-return]
+        rc = yield handle_mm_fault(region, index, write)
+        if rc:
+            return None
+
+
+def direct_io(name: str, region: str, index: int = 0, pages: int = 1, steps: int = 0) -> Actor:
+    """An O_DIRECT write out of user memory: FOLL_PIN, `steps` steps of I/O, unpinned.
+
+    Unlike a long-term pin it may stay in CMA: it is short.  Left out: the block layer, and that
+    after a read into memory the pages are marked dirty."""
+
+    def path() -> Generator[Op, Any, None]:
+        found = yield from pin_user_pages(region, index, pages, write=False)
+        if found is None:
+            return
+        for step in range(steps):
+            yield io_in_flight()
+        yield gup_put_folio(found.page.pfn, found.pins)
+
+    return Actor(name, path)
+
+
+def permanent_pin(name: str, region: str, index: int = 0, pages: int = 1) -> Actor:
+    """A pin that nobody ends: of another device, or short in name only.
+
+    Left out: that a well-behaved long-term pin moves the page out of CMA first."""
+
+    def path() -> Generator[Op, Any, None]:
+        yield from pin_user_pages(region, index, pages, write=True)
+
+    return Actor(name, path)
+
+
+# -- a reference that turns out to be wrong
+
+
+@atomic
+def gup_read_entry(world: World, me: str, region: str, index: int) -> int | None:
+    """Read a page-table entry without any lock; answers the pfn of the page it maps."""
+    pfn = world.find(region, index)
+    if pfn is None or not world.folio(pfn).mapped_by_guest:
+        return None
+    return pfn + index - world.folio(pfn).index
+
+
+@atomic
+def folio_try_get(world: World, me: str, page: int) -> int | None:
+    """Take a reference on whatever folio this page belongs to now; answers where it begins.
+
+    None if the page is free or its folio is frozen.  Kernel: folio_try_get(), try_get_folio()."""
+    head = world.head(page)
+    if head is None or world.folio(head).refcount == 0:
+        return None
+    world.hold(head, me)
+    return head
+
+
+@atomic
+def gup_entry_unchanged(world: World, me: str, region: str, index: int, page: int) -> bool:
+    """Does the entry still map this page?  Otherwise the reference is on the wrong folio."""
+    pfn = world.find(region, index)
+    if pfn is None or not world.folio(pfn).mapped_by_guest:
+        return False
+    return page == pfn + index - world.folio(pfn).index
+
+
+def gup_fast(name: str, region: str, index: int = 0) -> Actor:
+    """GUP without locks: read the entry, take a reference, read the entry again, let go.
+
+    The result tells whether the second look found the same.  Left out: what the caller does with
+    the page; interrupts are off from the first look to the last, which stops nobody here."""
+
+    def path() -> Generator[Op, Any, bool]:
+        page = yield gup_read_entry(region, index)
+        if page is None:
+            return False
+        head = yield folio_try_get(page)
+        if head is None:
+            return False
+        same = yield gup_entry_unchanged(region, index, page)
+        yield folio_put(head, ME, 1)
+        return bool(same)
+
+    return Actor(name, path)
+
+
+# -- faults
+
+
+def _migrating(world: World, me: str, region: str, index: int) -> str | None:
+    pfn = world.find(region, index)
+    if pfn is not None and world.folio(pfn).guest_waits:
+        return f"waiting for the migration of {world.folio(pfn).name} to end"
+    return None
+
+
+@blocking(_migrating)
+def touch(world: World, me: str, region: str, index: int) -> bool:
+    """A processor of the guest uses an address: is it mapped?
+
+    A migration entry is waited for without a reference.  Kernel: migration_entry_wait()."""
+    pfn = world.find(region, index)
+    return pfn is not None and world.folio(pfn).mapped_by_guest
+
+
+def fault(name: str, region: str, index: int = 0) -> Actor:
+    """A thread of the guest uses a page.  If it is not mapped, because a split that failed at its
+    freeze took the mappings away: take a reference, *sleep for the folio lock*, map, unlock.
+
+    Meant for the time after such a failure: the sleeper's reference makes the next split fail, too.
+    Result: 0, or -EFAULT if the file has no such page.  Left out: allocating what is missing."""
+
+    def path() -> Generator[Op, Any, int]:
+        mapped = yield touch(region, index)
+        if mapped:
+            return 0
+        while True:
+            pfn = yield mapping_get_entry(region, index)
+            if pfn is None:
+                return -EFAULT
+            yield folio_lock(pfn)
+            mapping = yield folio_mapping(pfn)
+            if mapping:
+                break
+            yield folio_unlock(pfn)  # moved or truncated while we slept: look again
+            yield folio_put(pfn, ME, 1)
+        done = yield finish_fault(pfn)
+        yield folio_unlock(pfn)
+        if not done:
+            yield folio_put(pfn, ME, 1)
+        return 0
+
+    return Actor(name, path)
+
+
+@atomic
+def next_uptodate_page(world: World, me: str, region: str, index: int) -> int | None:
+    """Take a reference on a folio of the page cache, unless it is locked or frozen.
+
+    Kernel: mm/filemap.c, next_uptodate_page()."""
+    pfn = world.find(region, index)
+    if pfn is None or world.folio(pfn).locked_by or not world.folio(pfn).refcount:
+        return None
+    world.hold(pfn, me)
+    return pfn
+
+
+def fault_around(name: str, region: str, index: int = 0) -> Actor:
+    """A fault on a neighbour maps this page as well, if that costs nothing: never waits for a lock.
+
+    The result tells whether it came as far as mapping.  Kernel: mm/filemap.c, filemap_map_pages().
+    """
+
+    def path() -> Generator[Op, Any, bool]:
+        pfn = yield next_uptodate_page(region, index)
+        if pfn is None:
+            return False
+        locked = yield folio_trylock(pfn)
+        if not locked:
+            yield folio_put(pfn, ME, 1)
+            return False
+        done = yield finish_fault(pfn)
+        yield folio_unlock(pfn)
+        if not done:
+            yield folio_put(pfn, ME, 1)
+        return bool(done)
+
+    return Actor(name, path)
+
+
+# -- look-ups, and what they leave behind
+
+
+def lookup(name: str, region: str, index: int = 0) -> Actor:
+    """Finds a page in the page cache, looks at it, lets go."""
+
+    def path() -> Generator[Op, Any, None]:
+        pfn = yield mapping_get_entry(region, index)
+        if pfn is not None:
+            yield folio_put(pfn, ME, 1)
+
+    return Actor(name, path)
+
+
+def undrained_batch(name: str, region: str, index: int = 0) -> Actor:
+    """Leaves a single page in the deactivate_file batch of a CPU that nobody drains.
+
+    PG_lru stays set, so a long-term pin does not see why it should drain.  A huge page leaves
+    nothing behind: it empties the batch.  Left out: the folios that would fill the batch."""
+
+    def path() -> Generator[Op, Any, None]:
+        pfn = yield mapping_get_entry(region, index)
+        if pfn is not None:
+            yield from deactivate_file_folio(pfn)
+            yield folio_put(pfn, ME, 1)
+
+    return Actor(name, path)
+
+
+# -- holders on cue
+
+
+def stranger(name: str, region: str, index: int, refs: int = 1, *, leaves: bool = True) -> Actor:
+    """Takes plain references on the folio of a page; drops them later, unless it stays for ever."""
+
+    def path() -> Generator[Op, Any, None]:
+        pfn = yield folio_get(region, index, refs, site="holder.get")
+        if leaves:
+            yield folio_put(pfn, name, refs, site="holder.put")
+
+    return Actor(name, path)
+
+
+@blocking(frozen)
+def pin_by_name(world: World, me: str, region: str, index: int, pins: int) -> int | None:
+    """Somebody else's FOLL_PIN, a direct I/O for instance; answers the pfn."""
+    pfn = world.find(region, index)
+    if pfn is not None:
+        pin(world, pfn, me, pins)
+    return pfn
+
+
+@atomic
+def unpin_by_pfn(world: World, me: str, pfn: int, pins: int) -> None:
+    """The end of somebody else's pin."""
+    unpin(world, pfn, me, pins)
+
+
+def pinner(name: str, region: str, index: int, pins: int = 1, *, leaves: bool = True) -> Actor:
+    """Like `stranger`, but with FOLL_PINs."""
+
+    def path() -> Generator[Op, Any, None]:
+        pfn = yield pin_by_name(region, index, pins)
+        if pfn is not None and leaves:
+            yield unpin_by_pfn(pfn, pins)
+
+    return Actor(name, path)
+
+
+def locker(name: str, region: str, index: int) -> Actor:
+    """Holds the folio lock for a while."""
+
+    def path() -> Generator[Op, Any, None]:
+        pfn = yield folio_lock_by_name(region, index)
+        yield folio_unlock(pfn)
+
+    return Actor(name, path)
+
+
+@atomic
+def isolate_by_name(world: World, me: str, region: str, index: int) -> int | None:
+    """Reclaim or compaction takes the folio off its LRU; answers the pfn, None if it could not."""
+    pfn = world.find(region, index)
+    return pfn if pfn is not None and isolate(world, pfn) else None
+
+
+def isolator(name: str, region: str, index: int) -> Actor:
+    """Isolates the folio for a while."""
+
+    def path() -> Generator[Op, Any, None]:
+        pfn = yield isolate_by_name(region, index)
+        if pfn is not None:
+            yield putback_lru_page(pfn)
+
+    return Actor(name, path)
+
+
+def truncater(name: str, region: str, index: int, *, waits: bool = False) -> Actor:
+    """Takes the folio out of its file; `waits`: for whoever has locked it, as the kernel does."""
+
+    def path() -> Generator[Op, Any, None]:
+        yield truncate_inode_folio(region, index, waits)
+
+    return Actor(name, path)

@@ -1,0 +1,280 @@
+"""Named moments of a migration, and the scheduler that makes strangers come and go at them.
+
+Interface: Position, SITES, Cue, visit, Script, Scripted, ROUNDS_MAX
+
+A moment is a `Position`: which call of migrate_pages(), which round and pass, and which *site* of
+the visit of a folio.  The paths declare their sites, and tell at each visit which pass this is."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import NamedTuple
+
+from mmsim.engine.actor import Local
+from mmsim.engine.op import ModelError, Op
+from mmsim.engine.scenario import Move, Scenario, State
+from mmsim.mm.world import World
+
+SITES = ("alloc", "split_lock", "site1", "unmap", "site2", "move_freeze", "between_passes")
+
+# The sites that the paths declare, by the names that vectors and knobs use for them.
+_SITE_OF = {
+    "visit": "alloc",
+    "split.lock": "split_lock",
+    "split.check": "site1",
+    "split.unmap": "unmap",
+    "move.unmap": "unmap",
+    "split.entry": "site2",
+    "split.freeze": "site2",
+    "move.freeze": "move_freeze",
+}
+ROUNDS_MAX = 1_000
+"""The kernel would go round for ever with a page that nobody can isolate."""
+
+
+class Position(NamedTuple):
+    """A moment; positions are ordered like the tuples they are.  `site` is an index of SITES."""
+
+    call: int
+    round: int
+    pass_: int
+    site: int
+
+    @classmethod
+    def at(cls, site: str, pass_: int, round_: int = 1, call: int = 0) -> Position:
+        """The position of a named site."""
+        return cls(call, round_, pass_, SITES.index(site))
+
+
+def _is_there(world: World, name: str) -> bool:
+    """Is this folio there yet?  A piece of a huge page is not, before the split."""
+    region, piece, index = name.partition("[")
+    pfn = world.find(region, int(index[:-1])) if piece else None
+    return not piece or (pfn is not None and world.folio(pfn).name == name)
+
+
+class Cue(NamedTuple):
+    """One move of `actor`, when the visits of `folio` reach `at`, and not before there is one.
+
+    `at` None: at the beginning, as soon as it is possible.  `round_` instead: before this round of
+    the pin loop, from 1.  `when_waited_for`: once the main actor waits for it."""
+
+    actor: str
+    folio: str
+    at: Position | None = None
+    round_: int = 0
+    when_waited_for: bool = False
+
+
+def visit(actor: str, folio: str, start: Position | None, end: Position | None) -> tuple[Cue, ...]:
+    """Somebody comes at `start` (None: at once) and goes at `end` (None: never)."""
+    came = Cue(actor, folio, start)
+    return (came, Cue(actor, folio, end)) if end else (came,)
+
+
+Attempts = frozenset[int] | None
+Faults = dict[tuple[str, str], tuple[tuple[Attempts, str], ...]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Script:
+    """Everything that happens besides the operation.
+
+    `targets`: folio name -> which of its requests for a destination fail, None for all.
+    `faults`: (folio name, name of the step) -> which of its attempts fail (None: all) and how;
+    the first that fits counts.
+    """
+
+    cues: tuple[Cue, ...] = ()
+    targets: dict[str, Attempts] = dataclasses.field(default_factory=dict)
+    huge_targets_none: bool = False
+    faults: Faults = dataclasses.field(default_factory=dict)
+
+
+class Scripted:
+    """The scheduler of a script: the main actor runs, the others move on their cues.
+
+    Stateful: use a fresh one for each run.  It also counts what a vector asks for: `calls` of
+    migrate_pages(), `passes` per (call, round), `rounds` of the pin loop, drains of all CPUs.
+    """
+
+    def __init__(self, main: str, script: Script):
+        self.main = main
+        self.script = script
+        self.calls = 0
+        self.rounds = 0
+        self.drains = 0
+        self.passes: dict[tuple[int, int], int] = {}
+        self._pending = sorted(
+            (cue for cue in script.cues if cue.at), key=lambda cue: cue.at or (0,)
+        )
+        self._others = [cue for cue in script.cues if not cue.at]
+        self._attempts: dict[tuple[str, str], int] = {}
+        self._seen: Local | None = None
+        self._now: tuple[str, Position] | None = None
+        self._reached_by_all: Position | None = None
+        self._in_gup = False
+        self._visit = (1, -1)  # round and pass
+
+    def __call__(self, scenario: Scenario, state: State) -> Move:
+        local = scenario.local(state, self.main)
+        if local is not self._seen:
+            self._seen = local
+            self._observe(local, state.world)
+        cue = self._due(scenario, state)
+        if cue is not None:
+            return Move(cue.actor)
+        if local.op is None:
+            raise StopIteration
+        return Move(self.main, self._outcome(local.op, state.world))
+
+    # -- where the main actor is
+
+    def _observe(self, local: Local, world: World) -> None:
+        self._now = None
+        if local.op is None:
+            if self._last_pass and not self.calls:  # attempts at a split end like passes
+                self._reached_by_all = self._last_pass._replace(site=SITES.index("between_passes"))
+            return
+        name, site = local.op.kind.name, local.op.site
+        in_gup = site in ("gup.pin", "gup.fault")
+        self.rounds += in_gup and not self._in_gup
+        if self.rounds > ROUNDS_MAX:
+            raise ModelError(f"{self.main!r} does not end: {ROUNDS_MAX:,} rounds of its loop")
+        self._in_gup = in_gup
+        self.calls += site == "migrate.start"
+        self.drains += name == "lru_add_drain_all"
+        if site in _SITE_OF:
+            self._at_site(local.op, world, _SITE_OF[site])
+        elif site == "migrate.out":
+            self._pass_ended(local.op)
+            if local.op.told["rc"] >= 0 and self._last_pass:
+                self._reached_by_all = self._last_pass._replace(site=SITES.index("between_passes"))
+
+    def _pass_ended(self, op: Op) -> None:
+        """A pass over an empty list visits nobody: only the loop itself tells of it."""
+        if "ended" in op.told:
+            round_, pass_ = op.told["ended"]
+            self.passes[self.calls - 1, round_] = pass_ + 1
+
+    @property
+    def _last_pass(self) -> Position | None:
+        if not self.passes:
+            return None
+        call, round_ = max(self.passes)
+        return Position(call, round_, self.passes[call, round_] - 1, 0)
+
+    def _at_site(self, op: Op, world: World, site: str) -> None:
+        if "pass_" in op.told:
+            self._visit = (op.told["round_"], op.told["pass_"])
+        elif not self.calls and site == "split_lock":  # one attempt at a split after the other
+            self._visit = (1, self._visit[1] + 1)
+        round_, pass_ = self._visit
+        call = max(self.calls - 1, 0)
+        self._pass_ended(op)
+        before = self._last_pass
+        if before and (call, round_, pass_) > before[:3] and call == before.call:
+            self._reached_by_all = before._replace(site=SITES.index("between_passes"))
+        self.passes[call, round_] = pass_ + 1
+        self._now = (world.folio(op.args[0]).name, Position.at(site, pass_, round_, call))
+
+    # -- who else moves now
+
+    def _due(self, scenario: Scenario, state: State) -> Cue | None:
+        for cue in self._others:
+            ready = self.rounds >= cue.round_
+            if cue.when_waited_for:
+                why = scenario.blocked(state, self.main) or ""
+                ready = why.endswith(f"held by {cue.actor}")
+            if ready and self._possible(scenario, state, cue):
+                self._others.remove(cue)
+                return cue
+        for cue in self._pending:
+            assert cue.at is not None
+            if self._reached(cue.folio, cue.at) and self._possible(scenario, state, cue):
+                self._pending.remove(cue)
+                return cue
+        return None
+
+    def _reached(self, folio: str, at: Position) -> bool:
+        """Have the visits of this folio come so far?"""
+        if self._reached_by_all is not None and at <= self._reached_by_all:
+            return True
+        return self._now is not None and folio == self._now[0] and at <= self._now[1]
+
+    def _possible(self, scenario: Scenario, state: State, cue: Cue) -> bool:
+        if scenario.local(state, self.main).finished and cue.at is None:
+            return False
+        if not _is_there(state.world, cue.folio):
+            return False
+        return scenario.blocked(state, cue.actor) is None
+
+    # -- what the environment answers
+
+    def _outcome(self, op: Op, world: World) -> str:
+        if op.kind.outcomes is None:
+            return ""
+        name = op.kind.name
+        folio = world.folios.get(op.args[0]) if op.args else None
+        about = folio.name if folio else ""
+        attempt = self._attempts.get((about, name), 0)
+        self._attempts[about, name] = attempt + 1
+        faults = self.script.faults.get((about, name), ())
+        if name == "alloc_migration_target":
+            huge = folio is not None and folio.is_thp
+            default = None if huge and self.script.huge_targets_none else frozenset[int]()
+            faults = ((self.script.targets.get(about, default), "fail"),)
+        allowed = op.kind.outcomes(world, self.main, *op.args)
+        for attempts, outcome in faults:
+            if (attempts is None or attempt in attempts) and outcome in allowed:
+                return outcome
+        return allowed[0]
+
+
+# -- visitors: they come at one moment and leave at another
+
+
+class Visits(Scripted):
+    """The main actor runs.  At `taken` each visitor goes on until it has a reference on the folio
+    of `region` and not its lock; at `released` each goes on to its end.
+
+    None for `taken` is the start, for `released` the time after the main actor.  Whenever the main
+    actor waits for somebody, the visitors go on.  A visitor that can't get a reference runs to its
+    end at once."""
+
+    def __init__(
+        self,
+        main: str,
+        visitors: tuple[str, ...],
+        region: str,
+        taken: Position | None,
+        released: Position | None,
+    ):
+        super().__init__(main, Script())
+        self.visitors = visitors
+        self.region = region
+        self.taken = taken
+        self.released = released
+
+    def _due(self, scenario: Scenario, state: State) -> Cue | None:
+        everybody = scenario.blocked(state, self.main) is not None or (
+            self.released is not None and self._reached(self.region, self.released)
+        )
+        come = self.taken is None or self._reached(self.region, self.taken)
+        for name in self.visitors:
+            if scenario.blocked(state, name) is not None:
+                continue
+            if everybody or (come and not self._holds(scenario, state, name)):
+                return Cue(name, self.region)
+        return None
+
+    def _holds(self, scenario: Scenario, state: State, name: str) -> bool:
+        """Has it a reference, not the lock, and does it not try for the lock next?"""
+        op = scenario.local(state, name).op
+        if op is None or op.kind.name == "folio_trylock":
+            return False
+        world: World = state.world
+        pfn = world.find(self.region, 0)
+        if pfn is None or world.folio(pfn).locked_by == name:
+            return False
+        return any(who == name or who.startswith(f"{name} ") for who, _ in world.folio(pfn).held)

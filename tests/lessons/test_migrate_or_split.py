@@ -1,0 +1,138 @@
+"""Lesson 04: what its text says, and what its cards say to answers that are nearly right."""
+
+from __future__ import annotations
+
+import pytest
+
+from mmsim.lessons import migrate_or_split as lesson
+from mmsim.lessons.migrate_or_split import ANSWERS, QUESTIONS, run, tries
+from mmsim.mm.versions import VERSIONS
+from mmsim.scenarios import vfio_map
+
+PAIR = {"thp_migration_fail": 1, "thp_split_page_failed": 1}
+
+
+@pytest.fixture(autouse=True)
+def all_open():
+    for name in ("four", "pair", "mapped", "order", "rescues", "posttest"):
+        getattr(lesson, name).forget()
+
+
+def said(card, answer):
+    return "\n".join(card.answer(answer).reply())
+
+
+def test_a_busy_move_is_tried_ten_times_and_a_refused_split_once():
+    picture = lesson.ten_or_one.make()
+    assert tries(run(targets="available")) == ["busy"] * 10
+    assert tries(run()) == ["split refused"]
+    assert picture.svg.count("tries")
+    assert "10 of 10 passes" in picture.words
+    assert tries(run("v2", released=3, order=1)) == ["split refused"] * 3 + ["split"]
+
+
+def test_the_numbers_of_the_text():
+    usual = {"targets": "none", "stranger": 1, "taken": "start", "released": "never"}
+    usual |= {"reason": "longterm_pin", "trouble": "none", "thps": 1, "passes": 10}
+    assert usual.items() <= vfio_map().knobs.items()
+    assert list(lesson.four.outcome().values()) == [0, 1, 1, 1]
+    assert lesson.counters_of(run(reason="numa_misplaced")) == {**PAIR, "thp_split_page_failed": 0}
+    assert lesson.counted.outcome() == {"there": 515, "explained": 514}
+    assert list(lesson.rescues.outcome().values()) == [1, 2, 4, 10, 11]
+    assert list(lesson.returned.outcome().values()) == [1, False, 0, True]
+    assert run("v2", released=9, order=1).results["pin"] == 2
+    assert lesson.counters_of(run("v3")) == lesson.counters_of(run("v2"))
+
+
+def test_a_small_huge_page_counts_what_a_large_one_does():
+    for version in lesson.VERSIONS:
+        large, small = (run(version, released=3, **knobs) for knobs in ({}, {"order": 1}))
+        assert lesson.counters_of(large) == lesson.counters_of(small)
+        assert tries(large) == tries(small)
+
+
+def test_measured_and_model_agree_in_every_line_that_is_shown():
+    rows = lesson.aligned()
+    assert all(row.agrees for row in rows)
+    shown = [rows[line - 1] for line in lesson.LINES]
+    assert shown[0].measured == 515
+    assert "514 expected" in shown[0].what
+    assert shown[1].measured == "-EBUSY"
+    assert "reason 7" in shown[2].measured
+    assert shown[3].what == "thp_split_page_failed"
+    assert "longterm_pin" in rows[9].measured
+    table = lesson.measured_counters()
+    assert table.to_numpy().tolist() == [[1, 1, 1, 1], [11, 11, 10, 10], [11, 11, 10, 10]]
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (vfio_map("base"), "the pair, but with a holder; find one without"),
+        (vfio_map("base").run(), "find one without"),
+        (vfio_map("v2"), "thp_migration_fail 11"),
+        (
+            vfio_map(targets="available", stranger=0, trouble="truncated"),
+            "with a free huge page elsewhere no split is tried",
+        ),
+        (vfio_map(stranger=0, trouble="writeback"), "thp_migration_fail 1"),
+        (vfio_map().run().last, "the answer should be a situation"),
+    ],
+)
+def test_a_pair_that_is_not_the_one(answer, told):
+    assert told in said(lesson.pair, answer)
+    assert not lesson.pair.settled
+
+
+@pytest.mark.parametrize("trouble", ["truncated", "nomem"])
+def test_the_pair_without_a_holder(trouble):
+    assert "nobody held a reference" in said(lesson.pair, vfio_map(stranger=0, trouble=trouble))
+    assert lesson.pair.settled
+
+
+@pytest.mark.parametrize(
+    ("case", "told"),
+    [
+        ("nobody", "v2 counts 1, 0 for refused splits and 1 for the page that was split"),
+        ("before_3", "v2 counts 4, 3 for refused splits and 1 for the page that was split"),
+        ("never", "v2 counts 11, 10 for refused splits and 1 for giving up"),
+    ],
+)
+def test_what_a_rescue_costs_is_added_up_at_the_second_wrong_answer(case, told):
+    wrong = {**lesson.rescues.outcome(), case: 3}
+    first = said(lesson.rescues, wrong)
+    assert f"{case}: not 3" in first
+    assert told not in first
+    assert told in said(lesson.rescues, wrong)
+
+
+def test_an_order_is_judged_step_by_step():
+    right = lesson.split_order()
+    assert right == lesson.order.solution
+    swapped = [right[0], right[2], right[1], *right[3:]]
+    assert "the second step is not 'unmap'" in said(lesson.order, swapped)
+    assert "Done so far: lock." in said(lesson.order, swapped)
+    assert "'wait' is not part of a split" in said(lesson.order, ["lock", "wait", *right[2:]])
+    assert "this is the order" in said(lesson.order, tuple(right))
+
+
+def test_judges_run_the_model(monkeypatch):
+    """A judge that knew its answers by heart would not notice a changed model."""
+    right = lesson.rescues.outcome()
+    monkeypatch.setattr(lesson, "rescue", lambda case: run("v3fix", **lesson.RESCUES[case][1]))
+    said(lesson.rescues, right)
+    assert not lesson.rescues.settled
+
+
+def test_the_statements_are_those_of_lesson_00_and_not_all_of_one_kind():
+    assert set(ANSWERS) == set(QUESTIONS)
+    assert {true for true, _ in ANSWERS.values()} == {True, False}
+
+
+def test_the_lesson_speaks_of_three_versions_only():
+    other = set(VERSIONS) - set(lesson.VERSIONS)
+    text = lesson.__file__.removesuffix("py") + "md"
+    with open(text, encoding="utf-8") as file:
+        words = file.read()
+    assert not [name for name in other if f"`{name}`" in words]
+    assert list(lesson.console().boxes["version"].options) == list(lesson.VERSIONS)

@@ -1,0 +1,138 @@
+"""Lesson 05: its windows, what its text says, and what its cards say to answers that are wrong."""
+
+from __future__ import annotations
+
+import sys
+import xml.etree.ElementTree as ET
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from mmsim.compare import timed
+from mmsim.engine.scenario import Move
+from mmsim.lessons import probably_drop_caches as lesson
+from mmsim.lessons.probably_drop_caches import FAILS, PINS, WAITS, WALK, last_look, meets, windows
+from mmsim.scenarios import SMALL, drop_caches_only, timed_hold
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "views"))
+from svg_rules import references_are_defined, texts_fit, texts_stand_apart
+
+
+@pytest.fixture(autouse=True)
+def all_open():
+    for name in ("window", "left", "longer"):
+        getattr(lesson, name).forget()
+
+
+def said(card, answer):
+    return "\n".join(card.answer(answer).reply())
+
+
+def test_windows_of_a_batch():
+    """The first is unlocked first and waits longest; all are let go one after the other."""
+    found = windows(drop_caches_only(folios=4).run())
+    assert [window.name for window in found] == ["T1", "T2", "T3", "T4"]
+    for before, after in pairwise(found):
+        assert before.locked + 4 == after.locked
+        assert before.gone + 1 == after.gone
+    alone = [window.gone - window.unlocked for window in found]
+    assert alone == sorted(alone, reverse=True)
+    assert [w.name for w in windows(drop_caches_only(folios=3, locked=2).run())] == ["T1", "T3"]
+    longer = windows(drop_caches_only(folios=15).run())[0]
+    assert longer.gone - longer.unlocked > alone[0]
+
+
+@pytest.mark.parametrize("folios", [1, 4, 15])
+def test_the_picture_of_the_windows(folios):
+    picture = lesson.windows_picture(drop_caches_only(folios=folios).run())
+    root = ET.fromstring(picture.svg)
+    texts_fit(root)
+    texts_stand_apart(root)
+    references_are_defined(root)
+    drawn = " ".join(t.text or "" for t in root.iter("{http://www.w3.org/2000/svg}text"))
+    assert all(f"T{number + 1}" in drawn for number in range(folios))
+
+
+@pytest.mark.parametrize("version", ["base", "v2", "v3"])
+def test_after_how_many_steps_a_pin_meets_what(version):
+    """From folio_unlock(), step 8, to folio_put(), step 14."""
+    met = [meets(version, steps)[2] for steps in range(16)]
+    end = FAILS if version == "base" else PINS
+    assert met[:2] == met[14:] == [end, end]
+    assert met[3:8] == [WAITS] * 5
+    assert met[8] == met[13] == FAILS
+    assert lesson.first_window()[1:] == (3, 8, 14)
+    situation, state, _ = meets(version, 8)
+    assert situation.local(state, WALK).op.kind.name == "folio_batch_add"
+
+
+@pytest.mark.parametrize("steps", range(18))
+def test_every_place_of_the_second_window_is_right(steps):
+    said(lesson.window, steps)
+    assert lesson.window.settled is (8 <= steps < 14)
+
+
+@pytest.mark.parametrize(
+    ("steps", "told"),
+    [
+        (0, "the split goes through: nobody is there yet"),
+        (2, "drop_caches has yet to lock the page"),
+        (5, "drop_caches has the lock of the page: the pin waits"),
+        (17, "the split goes through: drop_caches is done with the page"),
+    ],
+)
+def test_a_place_outside_is_explained_at_the_second_try(steps, told):
+    assert told not in said(lesson.window, steps)
+    assert told in said(lesson.window, steps)
+
+
+def test_the_place_where_the_page_can_not_be_isolated_is_explained():
+    assert "10 refusals" in said(lesson.window, 9)
+    assert "off its LRU list" in said(lesson.window, 10)
+    assert "a number from 0 to 17" in said(lesson.window, -1)
+    situation, state, fate = meets("v2", 10)
+    assert fate == WAITS
+    for _ in range(11, 13):
+        assert "batch" in str(situation.blocked(state, "pin"))
+        state, _ = situation.step(state, Move(WALK))
+    while situation.blocked(state, "pin") is None:
+        state, _ = situation.step(state, Move("pin"))
+    assert "could not be split" in situation.fate(state)
+
+
+def test_ends_and_a_shortest_schedule_to_one():
+    assert SMALL == {"order": 1, "passes": 2}
+    table = lesson.reached_table()
+    assert table["base"].tolist() == ["in 34 steps", "in 62 steps", "never", "in 61 steps"]
+    assert table["v2"].tolist() == ["in 45 steps", "in 62 steps", "in 76 steps", "never"]
+    assert lesson.reached("base").keys() - lesson.reached("v2").keys() == {lesson.ALL_MOVED}
+    wrong = {**lesson.left.outcome(), "v2_not_split": False}
+    assert "pin*" not in said(lesson.left, wrong)
+    assert "a shortest order of steps (pin*9 means nine steps of the pin): " in said(
+        lesson.left, wrong
+    )
+    said(lesson.left, {**lesson.left.outcome(), "base_mapped": True})
+    assert "base never ends so" in said(lesson.left, {**lesson.left.outcome(), "base_mapped": True})
+
+
+@pytest.mark.parametrize(("how", "look"), [("injected", 1071), ("fragmented", 1471)])
+def test_a_reference_may_stay_until_the_last_look(how, look):
+    assert last_look("v2", how) == look
+    for hold, end in ((look - 1, 2), (look, -12)):
+        run = timed_hold("v2", hold=hold, allocation=how, order=1).run()
+        assert run.results["pin"] == end
+
+
+def test_the_chart_of_timed_releases():
+    assert timed.microseconds_per_unit() == lesson.UNIT_US
+    chart = lesson.release_chart()
+    for (version, words), row in chart.table.iterrows():
+        how = next(how for how in lesson.HOW if lesson.HOW[how][0] == words)
+        drawn = timed.closeness(version, how)
+        assert row.iloc[1] == round(drawn.measured)
+        # The clock without chance stands for the median of its draws.
+        assert abs(row.iloc[2] - drawn.model) < 10
+    assert chart.png().startswith(b"\x89PNG")
+    assert "the last of the ten attempts" in said(lesson.longer, "the same")
+    assert "later: the last look comes after 1,471 units" in said(lesson.longer, "earlier")

@@ -1,0 +1,249 @@
+"""Other holders: what each takes, when it waits, and that all of them work beside a pin."""
+
+import pytest
+from small import NR, PFN, do, folio, memory, outcome_of
+
+from mmsim.constants import DEACTIVATE_FILE, GUP_PIN_COUNTING_BIAS
+from mmsim.engine.actor import Actor
+from mmsim.engine.explore import Verdict, explore
+from mmsim.engine.scenario import Scenario
+from mmsim.engine.schedule import one_after_another, parse, replaying
+from mmsim.engine.trace import record
+from mmsim.errno import EFAULT, ENOMEM
+from mmsim.mm.actors import (
+    direct_io,
+    fault,
+    fault_around,
+    gup_fast,
+    lookup,
+    permanent_pin,
+    truncater,
+    undrained_batch,
+)
+from mmsim.mm.folio import Extent
+from mmsim.mm.gup import pin_user_pages_remote
+from mmsim.mm.rmap import try_to_migrate
+from mmsim.mm.versions import VERSIONS
+
+LEAVING = [direct_io, gup_fast, fault, fault_around, lookup]
+STAYING = [permanent_pin, undrained_batch]
+
+
+def run(world, *actors, schedule=None):
+    scenario = Scenario("holders", world, actors)
+    moves = parse(schedule, [actor.name for actor in actors]) if schedule else []
+    trace = record(scenario, replaying(moves) if moves else one_after_another)
+    for position in range(len(trace) + 1):
+        trace.state(position).world.check()
+    return trace
+
+
+def refs(trace, pfn=PFN):
+    return [trace.state(i).world.folio(pfn).refcount for i in range(len(trace) + 1)]
+
+
+# -- alone
+
+
+@pytest.mark.parametrize("order", [0, 2])
+@pytest.mark.parametrize("holder", LEAVING)
+def test_who_leaves_leaves_nothing(holder, order):
+    trace = run(memory(folio("A", order)), holder("h", "A"))
+    start, *_, end = refs(trace)
+    assert start == end
+    assert not any(who == "h" for who, _ in trace.last.world.folio(PFN).held)
+
+
+def test_references_of_each():
+    def path(holder, order, **fields):
+        counts = refs(run(memory(folio("A", order, **fields)), holder))
+        return [count - counts[0] for count in counts]
+
+    assert path(lookup("h", "A"), 2) == [0, 1, 0]
+    assert path(gup_fast("h", "A"), 2) == [0, 0, 1, 1, 0]
+    assert path(direct_io("h", "A", pages=2, steps=3), 2) == [0, 2, 2, 2, 2, 0]
+    assert path(direct_io("h", "A"), 0) == [0, GUP_PIN_COUNTING_BIAS, 0]
+    assert path(permanent_pin("h", "A", pages=NR), 2) == [0, NR]
+    assert path(undrained_batch("h", "A"), 0) == [0, 1, 2, 1]
+    assert path(undrained_batch("h", "A"), 2) == [0, 1, 2, 2, 2, 1, 0]
+    assert path(fault("h", "A"), 2) == [0, 0]
+    assert path(fault("h", "A"), 2, pmd_maps=0) == [0, 0, 1, 1, 1, 1, 1]
+    assert path(fault_around("h", "A"), 2, pmd_maps=0) == [0, 1, 1, 1, 1]
+    assert path(fault_around("h", "A"), 2) == [0, 1, 1, 1, 1, 0]
+
+
+@pytest.mark.parametrize("holder", [fault, fault_around, direct_io])
+@pytest.mark.parametrize("order", [0, 2])
+def test_what_is_not_mapped_is_mapped_once(holder, order):
+    unmapped = {"pmd_maps": 0} if order else {"pte_maps": 0}
+    actors = [holder("one", "A"), fault("two", "A")]
+    made = run(memory(folio("A", order, **unmapped)), *actors).last.world.folio(PFN)
+    assert (made.pmd_maps, made.pte_maps) == ((1, 0) if order else (0, 1))
+
+
+def test_an_undrained_batch_keeps_a_single_page_and_its_flag():
+    world = run(memory(folio("P", 0)), undrained_batch("h", "P")).last.world
+    assert world.batches == {("h", DEACTIVATE_FILE): (PFN,)}
+    assert world.folio(PFN).lru
+
+
+@pytest.mark.parametrize("holder", [direct_io, fault])
+def test_what_does_not_exist(holder):
+    trace = run(memory(folio("A")), holder("h", "B"))
+    assert trace.results["h"] in (None, -EFAULT)
+    assert refs(trace)[-1] == NR + 1
+
+
+@pytest.mark.parametrize("holder", [gup_fast, fault_around, lookup, undrained_batch, permanent_pin])
+def test_what_does_not_exist_is_passed_over(holder):
+    assert refs(run(memory(folio("A")), holder("h", "B")))[-1] == NR + 1
+
+
+# -- waiting, and who does not wait
+
+
+def blocked(world, holder, steps=0):
+    trace = run(world, holder, schedule=f"h*{steps}") if steps else None
+    scenario = trace.scenario if trace else Scenario("one", world, (holder,))
+    return scenario.blocked(trace.last if trace else scenario.initial(), "h")
+
+
+def test_a_fault_sleeps_for_the_lock_with_its_reference():
+    world = memory(folio(pmd_maps=0, locked_by="a migrator"))
+    assert "held by a migrator" in blocked(world, fault("h", "A"), steps=2)
+    trace = run(world, fault("h", "A"), schedule="h*2")
+    assert refs(trace)[-1] == NR + 1
+
+
+def test_fault_around_passes_over_a_locked_folio():
+    world = memory(folio(pmd_maps=0, locked_by="a migrator"))
+    trace = run(world, fault_around("h", "A"))
+    assert trace.results["h"] is False
+    assert refs(trace) == [NR, NR]
+
+
+def test_a_frozen_folio_stops_a_lookup_and_fails_the_others():
+    world = memory(folio())
+    world.update(PFN, refcount=0)
+    assert "is frozen" in blocked(world, lookup("h", "A"))
+    assert run(world, gup_fast("h", "A")).results["h"] is False
+    assert run(world, fault_around("h", "A")).results["h"] is False
+
+
+@pytest.mark.parametrize("holder", [fault, direct_io, permanent_pin])
+def test_a_migration_entry_is_waited_for_without_a_reference(holder):
+    world = memory(folio())
+    do(world, try_to_migrate(PFN))
+    assert "waiting for the migration of A" in blocked(world, holder("h", "A"))
+
+
+def test_a_speculative_reference_on_what_is_gone():
+    """The entry was read, then the folio was truncated and freed: no reference to be had."""
+    trace = run(memory(folio()), gup_fast("h", "A"), truncater("t", "A", 0), schedule="h t h")
+    assert trace.results["h"] is False
+
+
+def test_a_speculative_reference_that_was_wrong_is_given_back():
+    """Between the two looks the mapping goes away: the second look says so."""
+    trace = run(memory(folio()), gup_fast("h", "A"), truncater("t", "A", 0), schedule="h*2 t h*2")
+    assert trace.results["h"] is False
+    assert trace.last.world.folios == {}
+    assert run(memory(folio()), gup_fast("h", "A")).results["h"] is True
+
+
+def test_a_fault_that_slept_while_the_folio_left_its_file_looks_again():
+    world = memory(folio(pmd_maps=0))
+    trace = run(world, fault("h", "A"), truncater("t", "A", 0), schedule="h*2 t h*5")
+    assert trace.results["h"] == -EFAULT
+    assert trace.last.world.folios == {}
+
+
+# -- beside a pin
+
+
+def pin_beside(holder, version, *, merge=True, passes=2):
+    row = VERSIONS[version]._replace(passes=passes)
+    pin = Actor("pin", lambda: pin_user_pages_remote((Extent("A", NR),), row))
+    return Scenario(
+        "beside", memory(folio(), targets_huge="none"), (pin, holder("h", "A")), merge=merge
+    )
+
+
+def result(state):
+    return state.locals[0].result if state.locals[0].finished else None
+
+
+def refused(state):
+    return state.world.vmstat["thp_split_page_failed"] > 0
+
+
+@pytest.mark.parametrize("version", ["base", "v3"])
+@pytest.mark.parametrize("holder", [*LEAVING, *STAYING])
+def test_merged_and_exact_search_agree(holder, version):
+    merged, exact = (explore(pin_beside(holder, version, merge=merge)) for merge in (True, False))
+    assert merged.complete
+    assert exact.complete
+    assert merged.deadlocks == exact.deadlocks == []
+    assert merged.schedules() == exact.schedules()
+    ends = [
+        {outcome_of(found.scenario, found.found[end]) for end in found.ends}
+        for found in (merged, exact)
+    ]
+    assert ends[0] == ends[1]
+    for state in merged.found:
+        state.world.check()
+
+
+@pytest.mark.parametrize("holder", [*LEAVING, *STAYING])
+def test_every_holder_can_fail_a_pin_and_the_patch_outwaits_those_who_leave(holder):
+    for version, rescues in (("6.1.0", False), ("v3", True)):
+        found = explore(pin_beside(holder, version, passes=10))
+        assert found.complete
+        saved = found.sometimes(lambda s: refused(s) and result(s) == NR)
+        failed = found.sometimes(lambda s: refused(s) and result(s) == -ENOMEM)
+        assert failed is Verdict.HOLDS, (holder, version)
+        can = rescues and holder is not permanent_pin
+        assert saved is (Verdict.HOLDS if can else Verdict.BROKEN), (holder, version)
+
+
+def test_a_permanent_pin_that_was_there_first_can_never_be_outwaited():
+    pinned = memory(folio(), targets_huge="none")
+    pinned = run(pinned, permanent_pin("h", "A")).last.world
+    row = VERSIONS["v3"]
+    pin = Actor("pin", lambda: pin_user_pages_remote((Extent("A", NR),), row))
+    found = explore(Scenario("late", pinned, (pin,), merge=True))
+    assert found.complete
+    assert [found.found[end].locals[0].result for end in found.ends] == [-ENOMEM]
+
+
+def test_a_fault_finds_the_mapping_gone_after_a_failure_at_the_freeze():
+    """A look-up meets the freeze, the mapping stays away, and the fault is what comes next."""
+    row = VERSIONS["v3"]._replace(passes=3)
+    pin = Actor("pin", lambda: pin_user_pages_remote((Extent("A", NR),), row))
+    actors = (pin, lookup("l", "A"), fault("f", "A"))
+    found = explore(Scenario("three", memory(folio(), targets_huge="none"), actors, merge=True))
+    assert found.complete
+    assert found.deadlocks == []
+
+    def sleeps_with_a_reference(state):
+        world, op = state.world, state.locals[2].op
+        made = world.folios.get(PFN)
+        asleep = op is not None and op.kind.name == "folio_lock"
+        return asleep and made is not None and made.is_thp and made.locked_by == "pin"
+
+    assert found.sometimes(sleeps_with_a_reference) is Verdict.HOLDS
+    assert found.sometimes(lambda s: refused(s) and result(s) == NR) is Verdict.HOLDS
+
+
+# -- a batch that nobody drains
+
+
+@pytest.mark.parametrize("version", list(VERSIONS))
+def test_a_page_in_an_undrained_batch_fails_every_version(version):
+    """PG_lru is set, so the pin sees no reason to drain; ten passes find one reference more."""
+    world = run(memory(folio("P", 0)), undrained_batch("h", "P")).last.world
+    row = VERSIONS[version]
+    pin = Actor("pin", lambda: pin_user_pages_remote((Extent("P", 1),), row))
+    trace = run(world, pin)
+    assert trace.results["pin"] == -ENOMEM
+    assert "lru_add_drain_all" not in [event.op.kind.name for event in trace.events]
