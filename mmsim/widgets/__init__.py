@@ -14,10 +14,8 @@ from mmsim.widgets.display import (
     show_state,
     show_table,
     show_trace,
-    show_zone,
 )
 from mmsim.widgets.explorer import explorer
-from mmsim.widgets.hostconsole import host_console
 from mmsim.widgets.paste import paste
 from mmsim.widgets.retry import retry_sliders
 from mmsim.widgets.scheduler import scheduler
@@ -28,7 +26,6 @@ __all__ = [
     "console",
     "diagnosis_console",
     "explorer",
-    "host_console",
     "paste",
     "retry_sliders",
     "scheduler",
@@ -41,7 +38,6 @@ __all__ = [
     "show_state",
     "show_table",
     "show_trace",
-    "show_zone",
     "stepper",
     "trace_picker",
 ]

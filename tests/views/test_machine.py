@@ -8,8 +8,7 @@ from test_memory import rules
 
 from mmsim.procfs import PasteError
 from mmsim.scenarios.host import host, proc_text
-from mmsim.views.indices import UNKNOWN
-from mmsim.views.pasted import NOTE, machine
+from mmsim.views.memory import NOTE, UNKNOWN, machine
 
 HOST = host(cma=25, used=60)
 MODEL = proc_text(HOST.zone)

@@ -6,7 +6,7 @@ import pytest
 from proctext import buddyinfo, pagetypeinfo, zoneinfo
 
 from mmsim.scenarios.host import host, proc_text
-from mmsim.views.pasted import machine
+from mmsim.views.memory import machine
 from mmsim.widgets import paste, show_memory
 from mmsim.widgets.paste import LARGEST
 
