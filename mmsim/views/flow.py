@@ -234,7 +234,6 @@ class Box(NamedTuple):
     w: float
     lines: tuple[str, ...]
     times: int
-    question: bool = False
 
 
 class Arrow(NamedTuple):
@@ -260,7 +259,7 @@ def _boxes(t: Taken) -> list[Box]:
     third = (W_MID - 14) / 2
 
     def box(at: tuple[float, float], y: float, times: int, first: str, second: str) -> Box:
-        return Box(at[0], y, at[1], (first, second), times, first.endswith("?"))
+        return Box(at[0], y, at[1], (first, second), times)
 
     busy, done = (LEFT, half), (MID, third)
     moved, missed = (LEFT + half + 14, half), (MID + third + 14, third)
@@ -311,13 +310,12 @@ def _arrows(t: Taken) -> list[Arrow]:
     bend, below = edge + 62, ROW3 + H - 9
     early, above = ROW2 + H - 8, ROW3 + 11
     early_way = ((edge, early), (bend, early), (bend, above), (RIGHT, above))
-    no_left = down(quarter, ROW2, ROW3, t.busy, "no")
     whole = ((MID, Q1 + half), (left, Q1 + half), (left, ROW2))
     return [
         down(mid, TOP, Q1, t.whole + t.no_target),
         Arrow("yes", t.whole, whole, (MID - 10, Q1 + half - 7), "end"),
         down(mid, Q1, ROW2, t.no_target, "no"),
-        no_left,
+        down(quarter, ROW2, ROW3, t.busy, "no"),
         down(moved, ROW2, ROW3, t.moved, "yes"),
         down(quarter, ROW3, ROW4, t.busy - t.busy_again),
         back(LEFT, 14, ROW3, MID, t.busy_again),
@@ -357,7 +355,7 @@ def _draw_arrow(svg: Svg, arrow: Arrow) -> None:
 
 def _draw_box(svg: Svg, box: Box) -> None:
     lit = box.times > 0
-    style: dict[str, float | str] = {"rx": 4 if box.question else H / 2}
+    style: dict[str, float | str] = {"rx": 4 if box.lines[0].endswith("?") else H / 2}
     style |= {"fill": MARKED, "stroke": INK, "stroke_width": 3} if lit else PALE
     svg.rect(box.x, box.y, box.w, H, **style)
     middle, ink, room = box.x + box.w / 2, INK if lit else MUTED, box.w - 16

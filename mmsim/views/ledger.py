@@ -22,9 +22,9 @@ from mmsim.views.svg import (
     PANEL,
     SMALL,
     Svg,
+    bracket,
     clip,
     heading,
-    number,
     outcome_mark,
     text_width,
 )
@@ -68,7 +68,7 @@ class Check(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        """`equal` or `not equal`."""
+        """In words."""
         return "equal" if self.equal else "not equal"
 
 
@@ -167,7 +167,6 @@ def ledger(
 # -- the ledger of a moment
 
 _BACK_MAX = 64
-_PFNS = ("pfn", "src", "old", "new", "dst")
 
 
 def check_at(moment: Moment) -> tuple[str, str]:
@@ -189,7 +188,7 @@ def touched(moment: Moment, event: Event) -> tuple[str, int] | None:
     given = arguments(event.op)
     if "region" in given and "index" in given:
         return str(given["region"]), int(given["index"])
-    for name in _PFNS:
+    for name in ("pfn", "src", "old", "new", "dst"):
         for world in (moment.before.world, moment.world):
             folio = world.folios.get(given.get(name, -1))
             if folio is not None and folio.name:
@@ -286,8 +285,7 @@ def _sums(svg: Svg, x: float, y: float, rows: list[Entry], book: Ledger) -> None
     sums = [("expected", counted, check.expected)] if book.due else []
     for i, (word, n, value) in enumerate((*sums, ("actual", len(rows), book.held))):
         at, bottom = x + 8 + i * _APART, y + max(n, 1) * ROW - 5
-        d = f"M{number(at - 5)} {number(y)}H{number(at)}V{number(bottom)}H{number(at - 5)}"
-        svg.path(d, stroke=colour, stroke_width=1.6)
+        bracket(svg, at, y, bottom, colour)
         middle = (y + bottom) / 2
         svg.text(at + 6, middle - 1, word, _APART - 12, size=SMALL, fill=MUTED)
         svg.text(at + 6, middle + 15, str(value), _APART - 12, size=15, bold=True)

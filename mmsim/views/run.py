@@ -41,11 +41,8 @@ class Change(NamedTuple):
 
 def _different(name: str, was: dict[str, str], now: dict[str, str]) -> list[Change]:
     """A change for each fact that differs; one that is missing counts as 0."""
-    return [
-        Change(f"{name}{what}", was.get(what, "0"), now.get(what, "0"))
-        for what in dict.fromkeys([*was, *now])
-        if was.get(what, "0") != now.get(what, "0")
-    ]
+    facts = ((what, was.get(what, "0"), now.get(what, "0")) for what in {**was, **now})
+    return [Change(name + what, old, new) for what, old, new in facts if old != new]
 
 
 def _of_folio(world: World, pfn: int) -> dict[str, str]:
@@ -116,7 +113,7 @@ def _in_sums(before: World, after: World) -> Iterator[Change]:
 def _one_by_one(
     before: World, after: World, old: dict[str, int], new: dict[str, int]
 ) -> Iterator[Change]:
-    for name in dict.fromkeys([*old, *new]):
+    for name in {**old, **new}:
         if name in old and name in new:
             facts = _of_folio(before, old[name]), _of_folio(after, new[name])
             yield from _different(f"{short_name(after, new[name])} ", *facts)
@@ -153,7 +150,7 @@ def changes(moment: Moment) -> list[Change]:
     """What is different here from the state before."""
     before, after = moment.before.world, moment.world
     old, new = _touched(before, after), _touched(after, before)
-    many = len({*old, *new}) > FOLIOS_MAX
+    many = len({**old, **new}) > FOLIOS_MAX
     found = [*(_in_sums(before, after) if many else _one_by_one(before, after, old, new))]
     found += [Change(name, str(was), str(now)) for name, was, now in moved_counters(before, after)]
     found += _different("", _of_container(before), _of_container(after))
