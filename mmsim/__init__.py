@@ -14,7 +14,6 @@ __version__ = "0.1.0"
 
 _HOME = {
     "agreements": "mmsim.views.traces",
-    "all_failures": "mmsim.views.chances",
     "boot_guest": "mmsim.scenarios",
     "case_table": "mmsim.views.capstone",
     "cause_table": "mmsim.views.capstone",
@@ -23,7 +22,6 @@ _HOME = {
     "console": "mmsim.widgets",
     "count_by_passes": "mmsim.views.passes",
     "counter_table": "mmsim.views.capstone",
-    "counters_by_version": "mmsim.views.tables",
     "counters_of": "mmsim.lessons",
     "counters_of_runs": "mmsim.views.tables",
     "diagnosis_console": "mmsim.widgets",
@@ -32,7 +30,6 @@ _HOME = {
     "disturbed": "mmsim.measured",
     "drop_caches_only": "mmsim.scenarios",
     "explorer": "mmsim.widgets",
-    "fates": "mmsim.scenarios.host",
     "hand_in": "mmsim.views.capstone",
     "hint": "mmsim.checks",
     "host": "mmsim.scenarios.host",
@@ -64,7 +61,6 @@ _HOME = {
     "show_diff": "mmsim.widgets",
     "show_flow": "mmsim.widgets",
     "show_memory": "mmsim.widgets",
-    "show_result": "mmsim.widgets",
     "show_state": "mmsim.widgets",
     "show_table": "mmsim.widgets",
     "show_trace": "mmsim.widgets",

@@ -1,8 +1,4 @@
-"""Three numbers that people take for one: share of schedules, odds, and how often it happened.
-
-Interface: Chances, chances, all_failures, chances_svg, chances_sentence,
-chances_claim, pace_words, PACES
-"""
+"""Three numbers that people take for one: share of schedules, odds, and how often it happened."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from mmsim.engine.trace import Moment, Trace
 from mmsim.scenarios import Situation
-from mmsim.views.ledger import describe, ledger_at, touched
+from mmsim.views.ledger import describe, ledger_at
 from mmsim.views.run import changes
 from mmsim.views.state import draw_holders_and_counters, standing
 from mmsim.views.svg import (
@@ -168,21 +168,11 @@ def _draw_rows(svg: Svg, x: float, y: float, w: float, moment: Moment) -> None:
             svg.text(margin, base + 12, line.changed, _MARGIN - 8, size=_CELL)
 
 
-def _region(moment: Moment) -> str:
-    """The region of the page that was last touched, or the first there is."""
-    for event in reversed(moment.run.events):
-        found = touched(moment, event)
-        if found is not None:
-            return found[0]
-    named = (folio.region for folio in moment.world.folios.values() if folio.name)
-    return next(named, "")
-
-
 def columns_svg(trace: Trace) -> str:
     """The run so far, as the text of an SVG: columns on the left, the ledger on the right."""
     moment = trace.at()
     claim = sentence(moment)
-    book, _ = ledger_at(moment, _region(moment))
+    book, _ = ledger_at(moment)
     svg = Svg(WIDTH, HEIGHT, claim, claim + (f" {describe(book)}" if book is not None else ""))
     headline(svg, _EDGE + 2, 30, WIDTH - 2 * _EDGE - 4, claim)
     left = WIDTH - 2 * _EDGE - _GAP - _RIGHT

@@ -1,7 +1,5 @@
 """Playing a situation by hand: what can be done next, what a press does, what was typed.
 
-Interface: Level, free_play, Choice, Stand, stands, coming, press, STEP, ALL, FREE, kinds, played
-
 What can be pressed, why not, and what has been reached is read off the run; the rules are the
 model's alone."""
 

@@ -75,7 +75,6 @@ class Check(NamedTuple):
 class Ledger(NamedTuple):
     """The references on one folio, the check for it, and when that is made: JUST, NEXT or IF."""
 
-    name: str
     words: str
     rows: tuple[Entry, ...]
     refcount: int
@@ -161,7 +160,7 @@ def ledger(
     seen = sum(row.refs for row in rows) if frozen else folio.refcount
     counts, made = (folio.refcount, folio.mapcount, frozen), _check(folio, check, seen)
     when = when if check == asked else IF
-    return Ledger(folio.name, page_words(folio), rows, *counts, made, when)
+    return Ledger(page_words(folio), rows, *counts, made, when)
 
 
 # -- the ledger of a moment
@@ -183,7 +182,7 @@ def check_at(moment: Moment) -> tuple[str, str]:
     return "", IF
 
 
-def touched(moment: Moment, event: Event) -> tuple[str, int] | None:
+def _touched(moment: Moment, event: Event) -> tuple[str, int] | None:
     """Region and index of the page that a step is about, if it is about one that has a name."""
     given = arguments(event.op)
     if "region" in given and "index" in given:
@@ -196,11 +195,14 @@ def touched(moment: Moment, event: Event) -> tuple[str, int] | None:
     return None
 
 
-def ledger_at(moment: Moment, region: str) -> tuple[Ledger | None, int]:
+def ledger_at(moment: Moment, region: str = "") -> tuple[Ledger | None, int]:
     """The ledger of the page of the region that this step is about, and the page's index; if the
-    step is about none, the last one that was."""
+    step is about none, the last one that was.  Without a region that one's, or the first."""
     recent = moment.events[-_BACK_MAX:]
-    found = next(filter(None, (touched(moment, event) for event in reversed(recent))), (region, 0))
+    found = next(filter(None, (_touched(moment, event) for event in reversed(recent))), (region, 0))
+    if not found[0]:
+        found = next((f.region for f in moment.world.folios.values() if f.name), ""), 0
+    region = region or found[0]
     if found[0] != region:
         return ledger(moment.world, region), 0
     check, when = check_at(moment)

@@ -1,7 +1,5 @@
 """The ways in which a pin fails beside one drop_caches: the model's odds.
 
-Interface: failure_odds, TOGETHER, ANY_STEP
-
 Odds are no measured shares.  They belong to the rule that a fair coin says who takes the next step,
 and to huge pages of a few pieces.  What can be compared is which way to fail a version changes, and
 which not.
