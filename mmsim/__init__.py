@@ -14,7 +14,6 @@ __version__ = "0.1.0"
 
 _HOME = {
     "agreements": "mmsim.views.traces",
-    "all_failures": "mmsim.views.chances",
     "boot_guest": "mmsim.scenarios",
     "check": "mmsim.checks",
     "cma_alloc": "mmsim.scenarios",
@@ -55,7 +54,6 @@ _HOME = {
     "show_diff": "mmsim.widgets",
     "show_flow": "mmsim.widgets",
     "show_memory": "mmsim.widgets",
-    "show_result": "mmsim.widgets",
     "show_state": "mmsim.widgets",
     "show_table": "mmsim.widgets",
     "show_trace": "mmsim.widgets",

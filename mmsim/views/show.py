@@ -1,7 +1,5 @@
 """Values that show themselves: as a picture, a text and a table, in HTML and in plain text.
 
-Interface: Picture, Table, Shown, moment, parts, show, install, as_html, as_text
-
 What stands here is shown in a cell's output, inside a card, in print and on a page without a
 kernel.  `parts` says of what a moment, a run, a situation or a zone is made; `install` tells
 IPython, so that a cell that ends with one shows it.  The engine knows nothing of this."""

@@ -83,13 +83,6 @@ def show_trace(trace: Trace, *, width: int = 100, after: After = None) -> None:
         print(summary(trace))
 
 
-def show_result(trace: Trace, *, after: After = None) -> None:
-    """What came of a run, without its steps."""
-    if not locked(after):
-        for line in summary(trace).splitlines():
-            say(line)
-
-
 def show_flow(trace: Trace, *, after: After = None) -> None:
     """The decisions this run took, as a flow chart and a sentence."""
     if not locked(after):

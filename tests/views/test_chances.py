@@ -18,7 +18,6 @@ from mmsim.views.chances import (
     chances,
     chances_sentence,
     chances_svg,
-    chances_table,
 )
 from mmsim.views.words import count, fraction
 
@@ -90,7 +89,6 @@ def test_pictures_are_readable_with_and_without_runs(outcomes, runs):
         for row in rows[: view.OUTCOMES_MAX]:
             assert any(f"of {count(row.of)} = " in text for text in words(svg))
         assert chances_sentence(rows) in svg
-        assert len(chances_table(rows)) == len(rows)
     assert "odds" not in words(chances_svg(chances(outcomes, odds=False)))
 
 
