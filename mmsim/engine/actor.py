@@ -243,17 +243,6 @@ def _is_value(value: Any) -> bool:
     return type(value) in PLAIN or isinstance(value, FunctionType)
 
 
-def picture(local: Local) -> Hashable:
-    """What a debugger would show of a suspended actor, as plain values; equal wherever it runs."""
-    if local.op is None:
-        return ("finished", freeze(local.result))
-    frames = [
-        (id(frame.f_code), frame.f_lasti, *[(k, freeze(v)) for k, v in variables(frame).items()])
-        for frame in chain(local.generator())
-    ]
-    return (local.op.kind.name, freeze(local.op.args), *frames)
-
-
 class Pictures:
     """`freeze` for many looks at the same things: equal pictures are one object.
 

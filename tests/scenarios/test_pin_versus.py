@@ -213,17 +213,6 @@ def test_smaller_and_larger_searches(version, knobs, bound, states):
     assert found.states == states
 
 
-@pytest.mark.parametrize("against", ["lookup", "direct_io"])
-def test_two_of_a_kind_can_be_taken_for_one_another(against):
-    knobs = {**SMALL, "against": f"{against},{against}", "io_steps": 0}
-    all_, fewer = (
-        explore(make("pin_versus", "v3", knobs, merge=True), alike=alike)
-        for alike in ((), [[against, f"{against}_2"]])
-    )
-    assert fewer.states < 0.7 * all_.states
-    assert fewer.schedules() == all_.schedules()
-
-
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("against", ["drop_caches", "lookup,direct_io"])
 def test_merged_and_exact_search_agree(version, against):
