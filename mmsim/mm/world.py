@@ -1,7 +1,4 @@
-"""Everything that a step can see or change, as shallow dicts of immutable values.
-
-Interface: World, Environment, page_name
-"""
+"""Everything that a step can see or change, as shallow dicts of immutable values."""
 
 from __future__ import annotations
 
