@@ -140,12 +140,6 @@ def test_what_the_model_does_inside_a_call_is_not_counted():
         limited("thing", the_model_on_one_line)
 
 
-def test_the_line_is_the_one_in_the_function():
-    with pytest.raises(PolicyError, match=r"in line \d+ \(") as told:
-        runs(raises)
-    assert "return attempt.tires" in str(told.value)
-
-
 @pytest.mark.parametrize("odd", [None, "wait", 3, ["wait"], ATTEMPT])
 def test_something_that_is_no_function(odd):
     with pytest.raises(PolicyError, match="a policy is a function of an attempt, not "):

@@ -79,9 +79,3 @@ def test_the_usual_run_meets_the_stranger():
     gone = split_race("v3", released="1", passes=2)
     assert gone.outcome(gone.run().last) == "split"
     assert gone.outcome(gone.initial()) == gone.result(gone.initial()) == "not finished"
-
-
-def test_several_strangers_have_names():
-    race = split_race(strangers=3)
-    assert [actor.name for actor in race.actors] == ["split", "stranger", "stranger2", "stranger3"]
-    assert race.run().last.world.vmstat["thp_split_page_failed"] == 1

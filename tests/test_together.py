@@ -74,10 +74,3 @@ def test_steps_that_do_not_follow_each_other_are_named():
         RACE.together("folio_lock", "can_split_folio")
     with pytest.raises(ValueError, match="that say where they stand"):
         RACE.together("folio_ref_freeze", "can_split_folio")
-
-
-def test_names_of_steps_may_have_brackets():
-    plain, dressed = (
-        RACE.together(*(f"{name}{ending}" for name in CHECK_TO_FREEZE)) for ending in ("", "()")
-    )
-    assert plain.as_one == dressed.as_one

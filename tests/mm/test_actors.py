@@ -3,7 +3,7 @@
 import pytest
 from small import NR, PFN, do, folio, memory, outcome_of
 
-from mmsim.constants import DEACTIVATE_FILE, GUP_PIN_COUNTING_BIAS
+from mmsim.constants import GUP_PIN_COUNTING_BIAS
 from mmsim.engine.actor import Actor
 from mmsim.engine.explore import Verdict, explore
 from mmsim.engine.scenario import Scenario
@@ -79,24 +79,6 @@ def test_what_is_not_mapped_is_mapped_once(holder, order):
     actors = [holder("one", "A"), fault("two", "A")]
     made = run(memory(folio("A", order, **unmapped)), *actors).last.world.folio(PFN)
     assert (made.pmd_maps, made.pte_maps) == ((1, 0) if order else (0, 1))
-
-
-def test_an_undrained_batch_keeps_a_single_page_and_its_flag():
-    world = run(memory(folio("P", 0)), undrained_batch("h", "P")).last.world
-    assert world.batches == {("h", DEACTIVATE_FILE): (PFN,)}
-    assert world.folio(PFN).lru
-
-
-@pytest.mark.parametrize("holder", [direct_io, fault])
-def test_what_does_not_exist(holder):
-    trace = run(memory(folio("A")), holder("h", "B"))
-    assert trace.results["h"] in (None, -EFAULT)
-    assert refs(trace)[-1] == NR + 1
-
-
-@pytest.mark.parametrize("holder", [gup_fast, fault_around, lookup, undrained_batch, permanent_pin])
-def test_what_does_not_exist_is_passed_over(holder):
-    assert refs(run(memory(folio("A")), holder("h", "B")))[-1] == NR + 1
 
 
 # -- waiting, and who does not wait
@@ -204,46 +186,3 @@ def test_every_holder_can_fail_a_pin_and_the_patch_outwaits_those_who_leave(hold
         assert failed is Verdict.HOLDS, (holder, version)
         can = rescues and holder is not permanent_pin
         assert saved is (Verdict.HOLDS if can else Verdict.BROKEN), (holder, version)
-
-
-def test_a_permanent_pin_that_was_there_first_can_never_be_outwaited():
-    pinned = memory(folio(), targets_huge="none")
-    pinned = run(pinned, permanent_pin("h", "A")).last.world
-    row = VERSIONS["v3"]
-    pin = Actor("pin", lambda: pin_user_pages_remote((Extent("A", NR),), row))
-    found = explore(Scenario("late", pinned, (pin,), merge=True))
-    assert found.complete
-    assert [found.found[end].locals[0].result for end in found.ends] == [-ENOMEM]
-
-
-def test_a_fault_finds_the_mapping_gone_after_a_failure_at_the_freeze():
-    """A look-up meets the freeze, the mapping stays away, and the fault is what comes next."""
-    row = VERSIONS["v3"]._replace(passes=3)
-    pin = Actor("pin", lambda: pin_user_pages_remote((Extent("A", NR),), row))
-    actors = (pin, lookup("l", "A"), fault("f", "A"))
-    found = explore(Scenario("three", memory(folio(), targets_huge="none"), actors, merge=True))
-    assert found.complete
-    assert found.deadlocks == []
-
-    def sleeps_with_a_reference(state):
-        world, op = state.world, state.locals[2].op
-        made = world.folios.get(PFN)
-        asleep = op is not None and op.kind.name == "folio_lock"
-        return asleep and made is not None and made.is_thp and made.locked_by == "pin"
-
-    assert found.sometimes(sleeps_with_a_reference) is Verdict.HOLDS
-    assert found.sometimes(lambda s: refused(s) and result(s) == NR) is Verdict.HOLDS
-
-
-# -- a batch that nobody drains
-
-
-@pytest.mark.parametrize("version", list(VERSIONS))
-def test_a_page_in_an_undrained_batch_fails_every_version(version):
-    """PG_lru is set, so the pin sees no reason to drain; ten passes find one reference more."""
-    world = run(memory(folio("P", 0)), undrained_batch("h", "P")).last.world
-    row = VERSIONS[version]
-    pin = Actor("pin", lambda: pin_user_pages_remote((Extent("P", 1),), row))
-    trace = run(world, pin)
-    assert trace.results["pin"] == -ENOMEM
-    assert "lru_add_drain_all" not in [event.op.kind.name for event in trace.events]

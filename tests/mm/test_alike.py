@@ -49,14 +49,6 @@ def test_alike_actors_fold(other):
     assert len(folded.deadlocks) <= len(whole.deadlocks)
 
 
-def test_names_may_have_spaces():
-    names = ("stranger 1", "stranger 2")
-    whole = explore(scenario(pinner, names))
-    folded = explore(scenario(pinner, names), alike=[names])
-    assert folded.states < whole.states
-    assert folded.schedules() == whole.schedules()
-
-
 def test_a_pin_and_a_stranger_are_not_alike():
     """At the start nothing but the code they run tells them apart, and that is looked at."""
     with pytest.raises(SearchError, match="are not alike"):

@@ -167,47 +167,11 @@ def test_row_of_the_table(folio, happens, base, patched, events, left, version):
     assert after.locked_by == ""
 
 
-def test_the_patch_changes_two_releases_back_to_back():
-    assert sorted(set(VERSIONS) - set(PATCHED)) == ["6.1.0", "base"]
-
-
-@pytest.mark.parametrize(
-    ("folio", "events", "refs", "maps"),
-    [
-        (shmem(), {SPLIT: 1, PMD: 1}, 2, 0),
-        (shmem(pmd_maps=3), {SPLIT: 1, PMD: 3}, 2, 0),
-        (shmem(pmd_maps=0), {SPLIT: 1}, 2, 0),
-        (shmem(pmd_maps=0, pte_maps=NR), {SPLIT: 1}, 2, 0),
-        (anon(), {SPLIT: 1, PMD: 1, DEFERRED: 1}, 2, 1),
-        (anon(pmd_maps=2), {SPLIT: 1, PMD: 2, DEFERRED: 1}, 3, 2),
-        (anon(pmd_maps=0, pte_maps=NR), {SPLIT: 1, DEFERRED: 1}, 2, 1),
-        (isolated(kind=ANON), {SPLIT: 1, PMD: 1}, 3, 1),
-    ],
-    ids=["shmem", "3 PMDs", "unmapped", "PTEs", "anon", "anon, 2 PMDs", "anon, PTEs", "swap cache"],
-)
-def test_row_9_success(folio, events, refs, maps):
-    """Each piece has the caller's reference, the cache's, and for anonymous memory its mappings."""
-    results, counted, world, pieces = split(folio, "base")
-    assert results == [0]
-    assert counted == events
-    assert [page.pfn for page in pieces] == [PFN + i for i in reversed(range(NR))]
-    assert {(f.refcount, f.mapcount, f.order) for f in world.folios.values()} == {(refs, maps, 0)}
-    assert [world.folio(PFN + i).name for i in range(NR)] == [f"A[{i}]" for i in range(NR)]
-    assert {world.find("A", i) for i in range(NR)} == set(range(PFN, PFN + NR))
-
-
 def test_pieces_inherit_the_flags():
     _, _, world, _ = split(shmem(dirty=False, active=True, referenced=True), "base")
     assert {(f.dirty, f.active, f.referenced) for f in world.folios.values()} == {
         (False, True, True)
     }
-
-
-def test_pieces_beyond_the_end_of_the_file_leave_the_cache():
-    _, _, world, pieces = split(shmem(pages_inside_file=3), "base")
-    assert len(pieces) == NR
-    assert [world.folio(PFN + i).refcount for i in range(NR)] == [2, 2, 2, 1]
-    assert [world.folio(PFN + i).mapping for i in range(NR)] == [True, True, True, False]
 
 
 @pytest.mark.parametrize("kind", ["shmem", "anon"])
@@ -222,13 +186,6 @@ def test_a_second_attempt_after_site_2_splits_no_pmd_again(kind):
     deferred = {DEFERRED: 1} if kind == "anon" else {}
     assert counted == {SPLIT: 1, FAILED: 1, PMD: 1, **deferred}
     assert len(pieces) == NR
-
-
-def test_a_foreign_pin_counts_like_a_foreign_reference():
-    held = shmem(held=(("direct_io (pin)", 1),), pincount=1)
-    results, counted, _, _ = split(held, "v2")
-    assert results == [-EAGAIN]
-    assert counted == {FAILED: 1}
 
 
 def test_splitting_a_folio_that_somebody_holds_is_a_bug_of_the_model():

@@ -11,7 +11,7 @@ from mmsim.engine.op import ModelError
 from mmsim.engine.scenario import Scenario
 from mmsim.engine.schedule import one_after_another
 from mmsim.engine.trace import run_to_end
-from mmsim.mm.actors import direct_io, fault, gup_fast, permanent_pin
+from mmsim.mm.actors import direct_io, fault, permanent_pin
 from mmsim.mm.filemap import truncate_inode_folio
 from mmsim.mm.folio import Extent, Page
 from mmsim.mm.gup import follow_page_mask, is_longterm_pinnable_page, pin_user_pages_remote
@@ -71,12 +71,6 @@ def test_every_user_of_the_guests_addresses_faults_for_itself(order, holder):
     assert run(memory(elsewhere(order)), holder("h", "A")).folio(PFN).mapcount == 2
 
 
-def test_gup_fast_does_not_see_the_page_tables_of_others():
-    actor = gup_fast("h", "A")
-    scenario = Scenario("fast", memory(elsewhere()), (actor,))
-    assert scenario.results(run_to_end(scenario, one_after_another))["h"] is False
-
-
 @ORDERS
 def test_finish_fault_maps_once_for_the_guest(order):
     world = memory(elsewhere(order))
@@ -101,13 +95,6 @@ def test_a_move_keeps_apart_whose_mappings_they_are(guest, others):
     after = world.folio(PFN + NR)
     assert (after.pmd_maps, after.other_maps) == (guest + others, (others, 0))
     assert after.mapped_by_guest == bool(guest)
-
-
-def test_a_split_of_a_file_takes_the_mappings_of_all():
-    world = memory(isolated("A", pmd_maps=3, other_maps=(2, 0)))
-    do(world, unmap_folio(PFN))
-    world.check()
-    assert world.folio(PFN).other_maps == (0, 0)
 
 
 def test_a_truncation_takes_the_mappings_of_all():

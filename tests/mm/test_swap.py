@@ -49,14 +49,6 @@ def test_a_batch_is_moved_when_it_has_fifteen_entries():
     assert refs(world) == [2] * 15 + [3]
 
 
-def test_a_huge_page_empties_the_batch_at_once():
-    world = memory(folio("P", 0, lru=False), folio("A", lru=False))
-    do(world, folio_add_lru(PFN), "cpu")
-    do(world, folio_add_lru(PFN + 4), "cpu")
-    assert refs(world) == [2, 5]
-    assert all(made.lru for made in world.folios.values())
-
-
 def test_drain_all_empties_the_batches_of_every_cpu():
     world = pages(3)
     for i, kind in enumerate((LRU_ADD, DEACTIVATE_FILE, ACTIVATE)):

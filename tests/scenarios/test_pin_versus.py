@@ -6,10 +6,8 @@ Golden counts: a changed count means that the model's meaning changed, and the c
 from __future__ import annotations
 
 import pytest
-from small import outcome_of
 
 from mmsim.engine.explore import explore
-from mmsim.engine.schedule import render
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import SMALL, fates, make, pin_versus
 from mmsim.scenarios.races import AGAINST
@@ -43,15 +41,6 @@ def test_drop_caches_between_unlock_and_release_is_what_the_patch_outwaits(versi
     assert moved(trace)["drop_pagecache"] == 1
 
 
-def test_at_the_first_look_the_folio_is_unlocked_with_one_reference_too_many():
-    _, trace, _ = end_of("base", order=2)
-    before = trace.state(trace.find("can_split_folio") - 1)
-    folio = next(iter(before.world.folios.values()))
-    assert dict(folio.held) == {"drop_caches": 1, "isolation": 1}
-    assert folio.locked_by == "pin"  # its own: drop_caches has unlocked, and waits at the next step
-    assert before.locals[1].op.kind.name == "folio_batch_add"
-
-
 def test_when_they_come_and_leave():
     for released, refused in (("1", 1), ("4", 4), ("9", 9)):
         _, trace, outcome = end_of("v3", order=1, released=released)
@@ -79,18 +68,6 @@ def test_two_of_a_kind_and_the_second_huge_page():
     assert moved(trace)["thp_split_page"] == 1  # A was split and moved, B was what failed
 
 
-def test_nobody_there():
-    assert end_of("v3", against="nobody")[2] == MAPPED
-    assert end_of("base", against="nobody", order=1)[2] == ALL_MOVED
-
-
-def test_direct_io_lasts_as_many_steps_as_it_is_told():
-    for steps in (0, 5):
-        _, trace, _ = end_of("v3", order=1, against="direct_io", io_steps=steps)
-        names = [event.op.kind.name for event in trace.events]
-        assert names.count("io_in_flight") == steps
-
-
 @pytest.mark.parametrize("zone", ["pinned", "movable", "whole"])
 def test_the_real_zone_decides(zone):
     _, trace, outcome = end_of("v3", targets="zone", zone=zone, against="nobody")
@@ -100,13 +77,6 @@ def test_the_real_zone_decides(zone):
     assert ("compact_success" in moved(trace)) is (zone == "movable")
     world = trace.last.world
     assert all(not world.in_cma(pfn) for pfn, folio in world.folios.items() if folio.name)
-
-
-def test_the_recorded_run_can_be_replayed_from_its_own_schedule():
-    situation, trace, _ = end_of("v3", order=2)
-    again = situation.replay(render(trace.moves))
-    assert again.last.world.key() == trace.last.world.key()
-    assert again.results == trace.results
 
 
 # -- names of failures
@@ -211,37 +181,6 @@ def test_smaller_and_larger_searches(version, knobs, bound, states):
     found = explore(situation, preemptions_max=bound)
     assert found.complete
     assert found.states == states
-
-
-@pytest.mark.parametrize("against", ["lookup", "direct_io"])
-def test_two_of_a_kind_can_be_taken_for_one_another(against):
-    knobs = {**SMALL, "against": f"{against},{against}", "io_steps": 0}
-    all_, fewer = (
-        explore(make("pin_versus", "v3", knobs, merge=True), alike=alike)
-        for alike in ((), [[against, f"{against}_2"]])
-    )
-    assert fewer.states < 0.7 * all_.states
-    assert fewer.schedules() == all_.schedules()
-
-
-@pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("against", ["drop_caches", "lookup,direct_io"])
-def test_merged_and_exact_search_agree(version, against):
-    knobs = {**SMALL, "against": against, "io_steps": 1}
-    if against == "drop_caches":
-        knobs["passes"] = 2 if version == "v3" else 1
-    merged, exact = (
-        explore(make("pin_versus", version, knobs, merge=merge)) for merge in (True, False)
-    )
-    assert merged.complete
-    assert exact.complete
-    assert merged.states <= exact.states
-    assert merged.schedules() == exact.schedules()
-    ends = [
-        {outcome_of(found.scenario, found.found[end]) for end in found.ends}
-        for found in (merged, exact)
-    ]
-    assert ends[0] == ends[1]
 
 
 # -- wrong knobs

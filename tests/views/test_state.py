@@ -16,7 +16,7 @@ import mmsim
 from mmsim.engine.trace import Trace
 from mmsim.views.ledger import CHECKS, JUST, NEXT, check_at, describe, ledger
 from mmsim.views.run import fold
-from mmsim.views.state import CODE_LINES, layout, listing, standing, state_svg, state_table
+from mmsim.views.state import CODE_LINES, layout, listing, standing, state_svg
 from mmsim.views.svg import (
     ACTOR_FILLS,
     BAD,
@@ -33,9 +33,6 @@ from mmsim.views.svg import (
     PAPER,
     SEAM,
     WAITS,
-    Svg,
-    initials,
-    wrap,
 )
 
 # Every pair of text colour and ground that a picture uses.
@@ -101,27 +98,6 @@ def test_no_two_fills_of_a_kind_differ_by_colour_alone() -> None:
     for fills in kinds:
         assert len({fill.pattern for fill in fills}) == len(fills)
     assert len({sign for _, sign in OUTCOMES.values()}) == len(OUTCOMES)
-
-
-def test_initials_are_unique() -> None:
-    names = ["pin", "putter", "stranger", "s2", "reader"]
-    assert list(initials(names).values()) == ["P", "P2", "S", "S2", "R"]
-
-
-def test_the_table_says_what_the_picture_says() -> None:
-    facts = dict(state_table(state("base_refused_at_the_check")))
-    assert facts["split check, checked just now"].endswith("1 == 515 - 512 - 1 is not equal")
-    assert "stranger: 1 reference" in facts["references on huge page A"]
-    assert facts["step"] == "16 of 21"
-
-
-def test_wrapping_and_clipping() -> None:
-    lines = wrap("one two three four five six seven", 60, 13, 2)
-    assert len(lines) == 2
-    assert lines[-1].endswith("…")
-    svg = Svg(100, 20, "t", "d")
-    svg.text(0, 10, "a < b & c", 100)
-    assert "a &lt; b &amp; c" in svg.render()
 
 
 @pytest.mark.parametrize(

@@ -31,14 +31,6 @@ def test_contradicting_knobs_get_a_sentence():
     assert "there are only 1 huge pages" in widget.said.value
 
 
-def test_the_picture_follows_the_last_value():
-    widget = console(vfio_map(), knobs=KNOBS)
-    before = widget.view.value
-    widget.boxes["version"].value = "v2"
-    assert widget.view.value != before
-    assert "10" in widget.said.value
-
-
 def test_reset_goes_back():
     widget = console(vfio_map(), knobs=KNOBS)
     before = widget.view.value, widget.said.value

@@ -66,10 +66,3 @@ def test_it_is_locked_until_the_prediction_is_stored():
     question.store.click()
     assert not any(box.disabled for box in widget.boxes.values())
     drawn(widget)
-
-
-def test_a_stored_prediction_opens_it_at_once():
-    guess = Prediction("?", {"a": (0, 1)})
-    guess.set({"a": 0})
-    _, widget = host_console(host(host=64), unlock=guess).children
-    drawn(widget)

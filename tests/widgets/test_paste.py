@@ -102,12 +102,6 @@ def test_types_and_zones_with_odd_names_stay_text():
     assert "A.B-C" in widget.view.value
 
 
-def test_windows_line_ends():
-    widget = paste()
-    widget.text.value = TEXT.replace("\n", "\r\n")
-    assert widget.view.value.startswith(machine(TEXT).svg)
-
-
 def test_the_plain_call_says_the_same(capsys):
     show_memory(TEXT, "DMA")
     said = " ".join(capsys.readouterr().out.split())

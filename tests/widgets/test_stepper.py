@@ -6,7 +6,6 @@ import pytest
 
 from mmsim.lessons import Prediction
 from mmsim.scenarios import vfio_map
-from mmsim.views.state import state_svg
 from mmsim.widgets import stepper
 
 ASKED = {"thp_migration_fail": range(0, 12), "thp_split_page_failed": range(0, 12)}
@@ -42,13 +41,6 @@ def test_buttons_stop_at_both_ends():
     widget.forward.click()
     assert widget.slider.value == widget.slider.max == len(widget.session.rows)
     assert "does not start" in widget.verdict.value
-
-
-def test_the_picture_is_the_one_of_the_static_twin():
-    situation = vfio_map()
-    widget = stepper(situation)
-    widget.slider.value = 16
-    assert widget.view.value == state_svg(situation.run().at(16))
 
 
 @pytest.mark.parametrize("version", ["base", "6.1.0", "v1", "v2", "v3", "v3fix", "2/2-only"])
