@@ -134,18 +134,3 @@ def test_types_a_pin_may_use(name):
     assert found.blocks == 7
     assert found.extfrag_index == -1000
     assert found.unusable_index == unusable_index(lists(o10=5, o9=2, o8=1), 9) == 40
-
-
-def test_without_foreign_types_the_extension_is_the_kernel_s_number():
-    rng = random.Random(3)
-    for _ in range(200):
-        free = {name: random_lists(rng) for name in PIN_SCOPE_TYPES}
-        orders = max(map(len, free.values()))
-        free = {name: (*lists, *[0] * (orders - len(lists))) for name, lists in free.items()}
-        order = rng.randrange(orders)
-        found = pin_scope(free, order)
-        total = summed(free)
-        assert found.unusable_index == unusable_index(total, order)
-        assert found.extfrag_index == extfrag_index(total, order)
-        assert found.extfrag_for_order == extfrag_for_order(total, order)
-        assert (found.blocks > 0) == (found.extfrag_index == -1000)

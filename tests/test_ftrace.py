@@ -72,13 +72,6 @@ def test_what_does_not_agree_can_be_seen(name, version):
     assert not [row for row in rows if not row.agrees and row.measured == row.model]
 
 
-def test_vmstat_is_read_as_a_difference():
-    real = ftrace.real_trace("S3_held_v2_retfix1.txt")
-    moved = {name: n for name, n in ftrace.vmstat_delta(real).items() if name.startswith("thp")}
-    assert moved["thp_migration_fail"] == 11
-    assert moved["thp_split_page_failed"] == 10
-
-
 @pytest.mark.parametrize(
     ("change", "says"),
     [

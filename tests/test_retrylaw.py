@@ -26,17 +26,6 @@ def test_it_is_the_sum_over_the_tick_of_the_drop(hold, passes, gap):
     assert success(Retrying(passes, gap), hold) == rescued
 
 
-@pytest.mark.parametrize("passes", [1, 2, 3, 5])
-@pytest.mark.parametrize(("drops", "gap"), [((0, 0, 1), 1), ((0, 1), 2)])
-def test_every_way_of_the_coins(passes, drops, gap):
-    """Each tick a coin of `drops`: 1, the reference goes.  All sequences are equally likely."""
-    ticks = gap * (passes - 1)
-    ways = list(product(drops, repeat=ticks))
-    rescued = sum(any(way) for way in ways)
-    chance = Fraction(sum(drops), len(drops))
-    assert 1 - still_there(chance, ticks) == Fraction(rescued, len(ways))
-
-
 @pytest.mark.parametrize("version", ["base", "v2"])
 def test_the_model_rescues_what_the_law_says(version):
     """Run the model for each pass before which the reference can go, and weigh the results."""

@@ -119,12 +119,6 @@ def test_a_migration_entry_is_waited_for_without_a_reference(holder):
     assert "waiting for the migration of A" in blocked(world, holder("h", "A"))
 
 
-def test_a_speculative_reference_on_what_is_gone():
-    """The entry was read, then the folio was truncated and freed: no reference to be had."""
-    trace = run(memory(folio()), gup_fast("h", "A"), truncater("t", "A", 0), schedule="h t h")
-    assert trace.results["h"] is False
-
-
 def test_a_speculative_reference_that_was_wrong_is_given_back():
     """Between the two looks the mapping goes away: the second look says so."""
     trace = run(memory(folio()), gup_fast("h", "A"), truncater("t", "A", 0), schedule="h*2 t h*2")

@@ -9,7 +9,7 @@ from mmsim.engine.explore import Verdict, explore
 from mmsim.engine.scenario import Scenario
 from mmsim.engine.schedule import one_after_another, parse, replaying
 from mmsim.engine.trace import record
-from mmsim.errno import ENOMEM
+from mmsim.errno import EINVAL, ENOMEM
 from mmsim.mm.actors import stranger, truncater
 from mmsim.mm.drop_caches import drop_caches
 from mmsim.mm.filemap import find_get_entry
@@ -212,6 +212,13 @@ def test_anonymous_memory_is_in_no_file():
     assert [e.op.kind.name for e in trace.events] == ["mapping_empty", "count_vm_events"]
 
 
+@pytest.mark.parametrize(("value", "result"), [(4, 0), (0, -EINVAL), (5, -EINVAL), (-1, -EINVAL)])
+def test_values_that_drop_nothing(value, result):
+    trace = drop(thps(1, dirty=False, pmd_maps=0), value=value)
+    assert trace.results[ME] == result
+    assert trace.last.world.folios
+
+
 # -- what single pages leave behind
 
 
@@ -310,19 +317,3 @@ def test_the_walk_can_refuse_a_split_and_the_patch_can_wait_for_it(version, resc
     for end in found.ends:
         owners = {who for f in found.found[end].world.folios.values() for who, _ in f.held}
         assert ME not in owners
-
-
-def test_the_tail_is_the_window_in_which_the_check_fails():
-    """The folio is unlocked and referenced when site 1 refuses: after step 6, before step 10."""
-    found = explore(pin_beside("6.1.0"))
-    windows = set()
-    for here, state in enumerate(found.found):
-        local = state.locals[0]
-        if local.op is None or local.op.kind.name != "can_split_folio":
-            continue
-        made = state.world.folio(PFN)
-        if ME in dict(made.held) and found.targets_of(here):
-            windows.add(state.locals[1].op.kind.name)
-    assert windows >= {"folio_batch_add", "lru_add_drain", "folio_put"}
-    # While drop_caches has the lock, the split waits for it and can't be at its check.
-    assert not windows & {"folio_mapping", "folio_test_dirty", "folio_unlock"}

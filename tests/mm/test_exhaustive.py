@@ -73,15 +73,3 @@ def test_one_stray_reference_can_fail_the_pin_in_every_version(version):
     rescued = found.sometimes(lambda state: result(state) == NR)
     never = version in ("base", "2/2-only")
     assert rescued is (Verdict.BROKEN if never else Verdict.HOLDS)
-
-
-def refused(state):
-    return state.world.vmstat["thp_split_page_failed"] > 0
-
-
-@pytest.mark.parametrize(("version", "always_fails"), [("6.1.0", True), ("v3", False)])
-def test_a_refused_split_decides_before_the_patch(version, always_fails):
-    found = explore(pin_against(stranger, version, "none", 10))
-    assert found.sometimes(refused) is Verdict.HOLDS
-    saved = found.sometimes(lambda state: refused(state) and result(state) == NR)
-    assert saved is (Verdict.BROKEN if always_fails else Verdict.HOLDS)

@@ -63,13 +63,6 @@ def test_a_pmd_is_touched_without_marking_the_folio():
     assert world.folio(PFN).dirty
 
 
-def test_what_is_not_mapped_is_faulted_in():
-    world = memory(folio(pmd_maps=0), folio("P", 0, pte_maps=0), in_cma=False)
-    results, _, world = pin("v3", world, ("A", NR), ("P", 1))
-    assert results == (NR + 1,)
-    assert world.folio(PFN).pmd_maps == world.folio(PFN + NR).pte_maps == 1
-
-
 def test_nothing_there_is_an_error_and_less_than_asked_is_not():
     assert pin("v3", memory(folio(), in_cma=False), ("B", 1))[0] == (-EFAULT,)
     assert pin("v3", memory(folio(), in_cma=False), ("A", NR), ("B", 1))[0] == (NR,)

@@ -66,16 +66,6 @@ def test_two_readings_of_the_rules_give_the_same_blocks(
         assert zone.free_blocks(migratetype) == tuple(map(len, lists))
 
 
-# -- more than half
-
-
-def test_from_then_on_they_take_turns():
-    zone = boot(64 * NR, 32 * NR)
-    places = [zone.pageblock_type(alloc_pages(zone, request(0))) for _ in range(1000)]
-    assert places == [MIGRATE_MOVABLE, MIGRATE_CMA] * 500
-    assert abs(zone.nr_free_cma - zone.nr_free // 2) <= 1
-
-
 # -- watermarks
 
 

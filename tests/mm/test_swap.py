@@ -4,11 +4,9 @@ import pytest
 from small import PFN, do, folio, isolated, memory
 
 from mmsim.constants import ACTIVATE, DEACTIVATE_FILE, LRU_ADD, PAGEVEC_SIZE
-from mmsim.mm.folio import ISOLATION
 from mmsim.mm.swap import (
     batch_add,
     folio_add_lru,
-    folio_isolate_lru,
     folio_mark_accessed,
     folio_test_lru,
     lru_add_drain,
@@ -74,14 +72,6 @@ def test_what_each_batch_does_when_it_is_moved():
     flags = [(made.active, made.referenced) for made in world.folios.values()]
     # The last is mapped: somebody uses it, so it is not deactivated.
     assert flags == [(True, True), (False, False), (True, True), (True, True)]
-
-
-def test_isolation_takes_the_flag_and_a_reference_once():
-    world = pages(1)
-    assert do(world, folio_isolate_lru(PFN)) is True
-    assert do(world, folio_isolate_lru(PFN)) is False
-    assert refs(world) == [3]
-    assert world.folio(PFN).held == ((ISOLATION, 1),)
 
 
 def test_putting_back_goes_through_this_cpus_batch():

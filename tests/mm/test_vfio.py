@@ -180,6 +180,12 @@ def test_the_limit_is_counted_by_the_page(limit):
         nothing_left(after)
 
 
+def test_the_limit_ends_the_pin_where_it_is_reached():
+    """In the first batch, not when all batches are pinned."""
+    results, after, _ = map_dma(at(0, 4, 8, vfio=Limits(memlock=3, batch=4)))
+    assert (results, flow(after)) == ((-ENOMEM,), (4, 4))
+
+
 def test_the_limit_counts_what_was_mapped_before():
     world = at(0, 4, vfio=Limits(memlock=6))
     half = Extent("A", NR), Extent("B", NR)

@@ -110,15 +110,6 @@ def test_references_have_owners():
         world.drop(PFN, "z")
 
 
-def test_the_last_reference_frees_the_folio():
-    world = memory(isolated(pmd_maps=0, cached=False, mapping=False))
-    world.drop(PFN, ISOLATION)
-    assert world.folios == {}
-    assert world.where == {}
-    with pytest.raises(ModelError, match="no folio at pfn 0x200"):
-        world.folio(PFN)
-
-
 def test_a_pfn_is_taken_once():
     with pytest.raises(ModelError, match="pfn 0x200 is taken"):
         memory(folio()).add(PFN, folio("B"))

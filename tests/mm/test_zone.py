@@ -239,15 +239,6 @@ def test_a_pattern_is_merged_as_the_allocator_would_have_merged_it():
         ]
 
 
-def test_a_run_counts_its_blocks_without_listing_them():
-    looks = tuple(pattern(10, [(place, 0) for place in range(n)]) for n in (0, 1, 7))
-    for first in range(4):
-        for stretches in range(1, 9):
-            run = Run(first << 10, stretches, MIGRATE_MOVABLE, looks)
-            listed = [looks[(first + n) % 3].free for n in range(stretches)]
-            assert run.free() == tuple(map(sum, zip(*listed, strict=True)))
-
-
 @pytest.mark.parametrize("downwards", [False, True])
 def test_a_run_finds_its_first_stretch_with_a_block(downwards):
     looks = tuple(pattern(10, [(0, 10 - n)]) for n in range(3))  # kind n has orders 10 - n to 9

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from mmsim.engine.explore import explore
 from mmsim.mm.versions import VERSIONS
-from mmsim.scenarios import SMALL, fates, make, pin_versus
+from mmsim.scenarios import SMALL, fates, pin_versus
 from mmsim.scenarios.races import AGAINST
 from mmsim.scenarios.situation import ALL_MOVED, MISSED, NO_MEMORY, NOT_MOVED, NOT_SPLIT, why_failed
 
@@ -164,23 +163,6 @@ def test_every_order_of_the_small_variant(version):
     assert set(ends) == {NOT_SPLIT, MISSED, good}
     for state in found.found:
         state.world.check()
-
-
-@pytest.mark.parametrize(
-    ("version", "knobs", "bound", "states"),
-    [
-        ("base", {}, 1, 1_619),
-        ("v3", {}, 1, 2_120),
-        ("base", {"against": "lookup"}, None, 239),
-        ("v3", {"against": "lookup"}, None, 381),
-        ("v3", {"passes": 10}, None, 14_757),
-    ],
-)
-def test_smaller_and_larger_searches(version, knobs, bound, states):
-    situation = make("pin_versus", version, {**SMALL, **knobs}, merge=True)
-    found = explore(situation, preemptions_max=bound)
-    assert found.complete
-    assert found.states == states
 
 
 # -- wrong knobs

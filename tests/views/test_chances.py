@@ -97,3 +97,21 @@ def test_the_odds_of_all_schedules_add_up_to_those_of_their_ends():
 def test_a_schedule_that_can_not_be_has_no_odds():
     with pytest.raises(ValueError, match="move 1, stranger:ok, can't be made; those that can: spl"):
         along(RACE, [Move("stranger", "ok")])
+
+
+def test_runs_by_a_coin_agree_with_the_odds(outcomes, runs):
+    """Each outcome lies in its 99 % interval: with this seed, and that is all that is claimed."""
+    assert sum(runs.values()) == RUNS
+    for row in chances(outcomes, runs):
+        low, high = row.interval
+        assert low <= row.odds <= high
+
+
+def test_weights_load_the_coin_of_the_runs_as_of_the_odds():
+    weights = {"split": 9}
+    loaded = RACE.explore().outcomes(RACE.fate, weights)
+    for row in chances(loaded, sample(RACE.merged(), RACE.fate, RUNS, 1, weights)):
+        low, high = row.interval
+        assert low <= row.odds <= high
+    fair = {o.name: o.odds for o in RACE.explore().outcomes(RACE.fate)}
+    assert all(o.odds != fair[o.name] for o in loaded)

@@ -64,11 +64,6 @@ def test_other_kernels_have_other_orders_and_types(orders):
     assert list(free_area_table(free)["pages"]) == [2**orders - 1, 3 * (2**orders - 1)]
 
 
-def test_a_full_zone_has_all_its_orders():
-    root = rules(memory_svg(ZONES["100 MiB, full"]))
-    assert [text.text for text in root.iter(f"{NS}text")].count("none") == 11
-
-
 def mixed() -> Zone:
     """Every type that the kernel has."""
     zone = boot(64 * MIB, 16 * MIB)

@@ -9,11 +9,9 @@ import pytest
 
 from mmsim.measured import VARIANTS
 from mmsim.retrylaw import Retrying, success
-from mmsim.scenarios.situation import MISSED
 from mmsim.views.effect_chart import (
     KINDS,
     left_behind,
-    missed_piece,
     pins_beside_drop_caches,
     ways_to_fail,
 )
@@ -96,10 +94,3 @@ def test_the_table_of_ways_to_fail():
     missed = "a piece missed its pass"
     assert table.loc["6.1.0", missed] == table.loc["v3", missed] == "17.84 %"
     assert table.loc["v3", "could not be split"] == table.loc["subpage_retry", "could not be split"]
-
-
-def test_a_piece_misses_its_pass():
-    run = missed_piece("v3")
-    assert len(run) == 62
-    assert run.scenario.outcome(run.last) == MISSED
-    assert run.last.world.vmstat["thp_split_page"] == 1

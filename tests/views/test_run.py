@@ -29,21 +29,6 @@ def test_unfolding_is_exact(version: str, knobs: dict[str, object]) -> None:
                 assert len({e.actor for e in block}) == 1
 
 
-def test_the_pieces_of_a_huge_page_are_one_row() -> None:
-    rows = fold(run("v2", released="1"))
-    assert len(rows) < 100
-    assert [row.words() for row in rows if row.folded] == [
-        "the same 12 steps for 510 further pieces",
-        "the same 3 steps for 510 further pieces",
-        "the same step for 510 further pieces",
-    ]
-
-
-def test_short_runs_are_not_folded() -> None:
-    trace = run("v2")
-    assert [row.end for row in fold(trace)] == list(range(1, len(trace) + 1))
-
-
 def test_a_piece_that_fares_differently_stays_visible() -> None:
     situation = vfio_map("base", stranger=0)
     trace = situation.run()

@@ -129,20 +129,6 @@ def test_the_ledger_adds_up(version: str, knobs: dict[str, object]) -> None:
             assert book.check.numbers in describe(book) or not book.due
 
 
-def test_the_report_in_one_line() -> None:
-    book = ledger(run("base").state(16).world, "A")
-    assert book is not None
-    assert [(row.holder, row.refs, row.counted_on) for row in book.rows] == [
-        ("page cache", 512, True),
-        ("PMD mapping", 1, True),
-        ("isolation", 1, True),
-        ("stranger", 1, False),
-    ]
-    assert book.check.numbers == "1 == 515 - 512 - 1"
-    assert book.check.verdict == "not equal"
-    assert (book.check.expected, book.refcount) == (514, 515)
-
-
 def test_a_frozen_folio_is_shown_as_such() -> None:
     trace = run("v2", released="1")
     moment = trace.at("folio_ref_freeze")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mmsim.lessons import Prediction
-from mmsim.scenarios import SCENARIOS, vfio_map
+from mmsim.scenarios import vfio_map
 from mmsim.widgets import console
 
 KNOBS = ("targets", "stranger", "taken", "released", "reason", "passes", "thps")
@@ -48,11 +48,3 @@ def test_the_console_is_locked_until_the_prediction_is_stored():
     guess.set({"a": 1})
     assert not any(box.disabled for box in widget.boxes.values())
     assert "<svg" in widget.view.value
-
-
-def test_drop_downs_offer_only_what_the_knob_accepts():
-    knobs = {knob.name: knob for knob in SCENARIOS["vfio_map"].knobs}
-    widget = console(vfio_map(), knobs=KNOBS)
-    for name, box in widget.boxes.items():
-        for value in values(box) if name != "version" else ():
-            assert knobs[name].read(value) == value

@@ -50,13 +50,6 @@ def test_the_picture_is_the_one_of_the_static_twin():
     assert widget.view.value == twin(used=60)
 
 
-def test_a_host_of_any_size_and_seed_can_be_shown():
-    widget = host_console(host(host=100, seed=1234))
-    assert widget.boxes["host"].value == 100
-    assert widget.boxes["seed"].value == 1234
-    assert "100 MiB" in drawn(widget)[0].text
-
-
 def test_it_is_locked_until_the_prediction_is_stored():
     guess = Prediction("?", {"a": (0, 1)})
     question, widget = host_console(host(host=64), unlock=guess).children

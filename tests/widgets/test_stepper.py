@@ -6,6 +6,7 @@ import pytest
 
 from mmsim.lessons import Prediction
 from mmsim.scenarios import vfio_map
+from mmsim.views.state import state_svg
 from mmsim.widgets import stepper
 
 ASKED = {"thp_migration_fail": range(0, 12), "thp_split_page_failed": range(0, 12)}
@@ -97,3 +98,10 @@ def test_controls_have_names():
     assert widget.slider.description == "step"
     assert widget.version.description == "version"
     assert all(button.tooltip for button in (widget.back, widget.forward))
+
+
+def test_the_picture_is_the_one_of_the_static_twin():
+    situation = vfio_map()
+    widget = stepper(situation)
+    widget.slider.value = 16
+    assert widget.view.value == state_svg(situation.run().at(16))

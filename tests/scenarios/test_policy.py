@@ -156,11 +156,3 @@ def test_a_policy_that_changes_its_mind_is_asked_once():
     policy = own_policy(fickle).policy
     assert {policy(ATTEMPT) for _ in range(5)} == {"wait"}
     assert asked == [ATTEMPT]
-
-
-def test_it_is_searched_like_any_version():
-    row = own_policy(lambda attempt: "try again")
-    found = vfio_map(row, order=1, passes=2, released=1).explore()
-    named = vfio_map(LATEST, order=1, passes=2, released=1).explore()
-    assert found.complete
-    assert found.states > named.states
