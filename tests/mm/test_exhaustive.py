@@ -4,7 +4,7 @@ Golden counts: a changed count means that the model's meaning changed, and the c
 """
 
 import pytest
-from small import NR, folio, memory, outcome_of
+from small import NR, folio, memory, merged_and_exact
 
 from mmsim.engine.actor import Actor
 from mmsim.engine.explore import Verdict, explore
@@ -42,23 +42,7 @@ def test_golden_counts(key):
 @pytest.mark.parametrize("other", [stranger, pinner, locker, truncater])
 @pytest.mark.parametrize(("targets", "passes"), [("none", 2), ("either", 2)])
 def test_merged_and_exact_search_agree(other, version, targets, passes):
-    """The exact search compares the answers that led to a place; it is right in any case."""
-    merged, exact = (
-        explore(pin_against(other, version, targets, passes, merge=merge))
-        for merge in (True, False)
-    )
-    assert merged.complete
-    assert exact.complete
-    assert merged.states <= exact.states
-    assert merged.schedules() == exact.schedules()
-    assert {s.world.key() for s in merged.found} == {s.world.key() for s in exact.found}
-    ends = [
-        {outcome_of(found.scenario, found.found[end]) for end in found.ends}
-        for found in (merged, exact)
-    ]
-    assert ends[0] == ends[1]
-    for state in merged.found:
-        state.world.check()
+    merged_and_exact(lambda merge: pin_against(other, version, targets, passes, merge=merge))
 
 
 def result(state):

@@ -8,7 +8,7 @@ import pytest
 
 from mmsim.constants import HPAGE_PMD_NR
 from mmsim.engine.trace import run_to_end
-from mmsim.scenarios import boot_guest, make
+from mmsim.scenarios import boot_guest
 from mmsim.scenarios.host import MIB, Landing, landing
 from mmsim.scenarios.script import Scripted
 from mmsim.views.run import step_table, summary
@@ -126,35 +126,3 @@ def test_a_run_that_nobody_could_look_at_is_refused_with_a_sentence():
         long.run()
     assert boot_guest("v3", guest=256, pin="none").run().results == {"guest": 256 * MIB}
     assert len(boot_guest("base", guest=256).run()) < 8_000  # base gives up at the first
-
-
-@pytest.mark.parametrize(
-    ("knobs", "says"),
-    [
-        ({"host": 0}, "host must be 16-1048576, not 0"),
-        ({"host": -4}, "host must be 16-1048576, not -4"),
-        ({"host": 17}, "host is 17 MiB: memory comes in pageblocks of 2 MiB; take 16 or 18"),
-        ({"guest": 3}, "guest is 3 MiB: memory comes in pageblocks of 2 MiB; take 2 or 4"),
-        ({"host": 1 << 21}, "host must be 16-1048576"),
-        ({"cma": 101}, "cma must be 0-100"),
-        ({"used": -1}, "used must be 0-100"),
-        ({"guest": 2048}, "guest is 2048 MiB, but the host has only 1024 MiB"),
-        ({"host": 4096, "guest": 4098}, "guest must be 2-4096"),
-        ({"shmem_enabled": "alway"}, "did you mean 'always'"),
-        ({"pin": "yes"}, "pin can't be 'yes'"),
-        ({"gest": 2}, "did you mean 'guest'"),
-        (
-            {"host": 4096, "guest": 1024, "shmem_enabled": "never"},
-            "it gets no huge pages: 262,144 single pages would be left, and the model follows at "
-            "most 65,536; take a smaller guest",
-        ),
-        (
-            {"host": 4096, "guest": 1024, "cma": 0},
-            "there are only 0 free huge pages: 262,144 single pages",
-        ),
-    ],
-)
-def test_a_wrong_knob_is_told_what_it_can_be(knobs, says):
-    with pytest.raises(ValueError, match=r"^[^\n]*$") as error:
-        make("boot_guest", "base", knobs)
-    assert says in str(error.value)

@@ -25,8 +25,3 @@ def test_what_keeps_a_folio(knobs):
     _, trace = run(**{"folios": 3, "dirty": "no", "mapped": "no", "order": 1, **knobs})
     kept = len(trace.last.world.folios)
     assert kept == (3 if {"dirty", "mapped"} & set(knobs) else 1)
-
-
-def test_a_number_that_no_folio_has():
-    with pytest.raises(ValueError, match="held is 4, but there are only 3 folios"):
-        drop_caches_only(folios=3, held=4)

@@ -165,27 +165,6 @@ def test_every_order_of_the_small_variant(version):
         state.world.check()
 
 
-# -- wrong knobs
-
-
-@pytest.mark.parametrize(
-    ("knobs", "says"),
-    [
-        ({"against": "dropcaches"}, "did you mean 'drop_caches'"),
-        ({"against": "lookup,lookup,lookup"}, "'lookup' more than 2 times"),
-        ({"on": 2}, "there are only 1 huge pages"),
-        ({"targets": "zone", "order": 3}, "targets=zone needs order=9"),
-        ({"taken": "2", "released": "1"}, "released (1) must come after taken (2)"),
-        ({"thps": 0}, "thps must be 1-8, not 0"),
-        ({"targets": "zones"}, "did you mean 'zone'"),
-    ],
-)
-def test_a_wrong_knob_is_told_what_it_can_be(knobs, says):
-    with pytest.raises(ValueError, match=r"^[^\n]*$") as error:
-        pin_versus("base", **knobs)
-    assert says in str(error.value)
-
-
 def test_equal_sets_are_equal_knobs():
     for given in ("lookup, drop_caches", ["lookup", "drop_caches"], ("drop_caches", "lookup")):
         assert pin_versus(against=given).knobs["against"] == "drop_caches,lookup"

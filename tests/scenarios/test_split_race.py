@@ -55,11 +55,11 @@ def test_every_schedule_tried_one_after_another_gives_the_same_counts():
 
 def test_where_it_was_refused_shows_in_the_mappings():
     for schedule, refused in (("split*6 stranger", "check"), ("split*7 stranger", "freeze")):
-        tRACE = RACE.replay(f"{schedule} split*3")
-        while not RACE.local(tRACE.last, "split").finished:
-            tRACE.append(RACE.moves(tRACE.last)[0])
+        trace = RACE.replay(f"{schedule} split*3")
+        while not RACE.local(trace.last, "split").finished:
+            trace.append(RACE.moves(trace.last)[0])
         left = "still mapped" if refused == "check" else "left unmapped"
-        assert RACE.fate(tRACE.last) == f"failed: a huge page could not be split, {left}"
+        assert RACE.fate(trace.last) == f"failed: a huge page could not be split, {left}"
 
 
 def test_size_and_version_make_no_difference_to_a_single_try():

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mmsim.mm.versions import VERSIONS
-from mmsim.scenarios import SCENARIOS, make, vfio_map
-from mmsim.scenarios.situation import settle
+from mmsim.scenarios import vfio_map
 
 
 @pytest.mark.parametrize("passes", range(1, 11))
@@ -47,39 +46,6 @@ def test_the_recorded_run_can_be_replayed_from_its_own_schedule():
     again = vfio_map("v2", released="2").replay(render(trace.moves))
     assert again.last.world.key() == trace.last.world.key()
     assert again.results == trace.results
-
-
-@pytest.mark.parametrize(
-    ("knobs", "says"),
-    [
-        ({"thps": 9}, "thps must be 1-8, not 9"),
-        ({"thps": "two"}, "thps must be a whole number"),
-        ({"thps": True}, "thps must be a whole number"),
-        ({"targets": "sometimes"}, "targets can't be 'sometimes'"),
-        ({"taken": "0.site3"}, "did you mean 'site"),
-        ({"taken": "10"}, "taken must be start, PASS"),
-        ({"released": "soon"}, "released must be never, PASS"),
-        ({"thp": 2}, "did you mean 'thps'"),
-        ({"stranger": 2}, "there are only 1 huge pages"),
-        ({"taken": "3", "released": "2"}, "released (2) must come after taken (3)"),
-    ],
-)
-def test_a_wrong_knob_is_told_what_it_can_be(knobs, says):
-    with pytest.raises(ValueError, match=r"^[^\n]*$") as error:
-        vfio_map("base", **knobs)
-    assert says in str(error.value)
-
-
-def test_unknown_names_get_the_nearest_match():
-    with pytest.raises(ValueError, match="did you mean 'vfio_map'"):
-        make("vfio_mop")
-    with pytest.raises(ValueError, match="did you mean 'v3fix'"):
-        vfio_map("v3fixx")
-
-
-def test_every_default_is_a_value_the_knob_accepts():
-    for spec in SCENARIOS.values():
-        assert settle(spec.name, spec.knobs, {}) == {k.name: k.default for k in spec.knobs}
 
 
 @pytest.mark.parametrize("version", VERSIONS)
