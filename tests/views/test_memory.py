@@ -69,11 +69,6 @@ def test_other_kernels_have_other_orders_and_types(orders):
     assert "HIGHATOMIC" not in words
 
 
-def test_a_full_zone_has_all_its_orders():
-    root = rules(memory_svg(ZONES["100 MiB, full"]))
-    assert [text.text for text in root.iter(f"{NS}text")].count("none") == 11
-
-
 def mixed() -> Zone:
     """Every type that the kernel has."""
     zone = boot(64 * MIB, 16 * MIB)

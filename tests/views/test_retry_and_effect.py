@@ -8,14 +8,10 @@ import matplotlib.text
 import pytest
 
 from mmsim.measured import VARIANTS
-from mmsim.retrylaw import LawError, Retrying, success
-from mmsim.scenarios import SMALL, pin_versus
-from mmsim.scenarios.situation import MISSED
+from mmsim.retrylaw import Retrying, success
 from mmsim.views.effect_chart import (
     KINDS,
-    PIN_WEIGHT,
     left_behind,
-    missed_piece,
     pins_beside_drop_caches,
     ways_to_fail,
 )
@@ -70,16 +66,6 @@ def test_the_guess_is_drawn_on_it():
     assert [round(100 * y) for y in points.get_ydata()] == [*answer.values()]
 
 
-def test_measured_points_have_their_file_and_number():
-    said = written(retry_law())
-    assert "s3_timed_release_by_actual_release.csv, pins: 672 base, 672 v2" in said
-
-
-def test_a_setting_that_makes_no_sense():
-    with pytest.raises(LawError):
-        retry_law(Retrying(0))
-
-
 def test_every_scenario_and_kind_is_drawn():
     chart = pins_beside_drop_caches()
     assert chart.table.shape == (8, 4)
@@ -103,29 +89,8 @@ def test_what_is_left_behind_adds_up():
         assert f"{pieces[kind]} + {huge[kind]}" in written(chart)
 
 
-@pytest.mark.parametrize("weight", [1, PIN_WEIGHT])
-def test_the_patch_does_not_touch_the_pieces(weight):
-    """Exactly: a missed piece is as likely before the patch as after it."""
-    odds = {}
-    for version in ("6.1.0", "v3", "subpage_retry"):
-        situation = pin_versus(version, **SMALL)
-        found = situation.explore()
-        ends = found.outcomes(situation.outcome, {"pin": weight})
-        odds[version] = {end.name: end.odds for end in ends}
-        assert sum(odds[version].values()) == 1
-    assert odds["6.1.0"][MISSED] == odds["v3"][MISSED] > odds["subpage_retry"][MISSED] > 0
-    assert odds["v3"]["mapped"] > odds["6.1.0"]["mapped"]
-
-
 def test_the_table_of_ways_to_fail():
     table = ways_to_fail(("6.1.0", "v3", "subpage_retry"), passes=2)
     missed = "a piece missed its pass"
     assert table.loc["6.1.0", missed] == table.loc["v3", missed] == "17.84 %"
     assert table.loc["v3", "could not be split"] == table.loc["subpage_retry", "could not be split"]
-
-
-def test_a_piece_misses_its_pass():
-    run = missed_piece("v3")
-    assert len(run) == 62
-    assert run.scenario.outcome(run.last) == MISSED
-    assert run.last.world.vmstat["thp_split_page"] == 1

@@ -37,13 +37,6 @@ def test_buttons_stop_at_both_ends():
     assert "does not start" in widget.verdict.value
 
 
-def test_the_picture_is_the_one_of_the_static_twin():
-    situation = vfio_map()
-    widget = stepper(situation)
-    widget.slider.value = 16
-    assert widget.view.value == state_svg(situation.run().at(16))
-
-
 @pytest.mark.parametrize("version", ["base", "6.1.0", "v1", "v2", "v3", "v3fix", "2/2-only"])
 def test_every_version_can_be_chosen_at_every_end(version):
     widget = stepper(vfio_map())
@@ -69,3 +62,10 @@ def test_controls_have_names():
     assert widget.slider.description == "step"
     assert widget.version.description == "version"
     assert all(button.tooltip for button in (widget.back, widget.forward))
+
+
+def test_the_picture_is_the_one_of_the_static_twin():
+    situation = vfio_map()
+    widget = stepper(situation)
+    widget.slider.value = 16
+    assert widget.view.value == state_svg(situation.run().at(16))
