@@ -35,6 +35,7 @@ COMPARED = (
 )
 NOT_COMPARED = {
     "s4_dropcaches_trials.csv": pins.DROP_CACHES,
+    "k612/k612_s4_pieces_counterfactual.csv": "no version of the model is Linux 6.12",
     "s10_pagetypeinfo.csv": "what the indices of s10_extfrag.csv are recomputed from",
 }
 _NOT_USED = {

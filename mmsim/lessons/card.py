@@ -39,6 +39,7 @@ from mmsim.views.svg import GREEN, VERMILION
 
 ONLY = "answer"  # the name of the part of a card that has a single one
 AGAIN = "Try once more; after a second wrong answer the card says how it is."
+STRESSED = r"(?<!\w)({})([^*]+)\1(?!\w)"  # a schedule, `pin*7 pin*6`, has none
 GOOD, BAD = GREEN, VERMILION  # seen well on a light and on a dark page
 
 Words = str | Callable[[], str]
@@ -369,8 +370,8 @@ def checked(
 def marked_line(line: str) -> str:
     """A line as HTML, its `code`, *stress* and **strong** marked."""
     html = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(line, quote=False))
-    html = re.sub(r"\*\*([^*]+)\*\*", r"<b>\1</b>", html)
-    html = re.sub(r"\*([^*]+)\*", r"<i>\1</i>", html)
+    for stars, tag in (("**", "b"), ("*", "i")):
+        html = re.sub(STRESSED.format(re.escape(stars)), rf"<{tag}>\2</{tag}>", html)
     for sign, colour in (("✔", GOOD), ("✘", BAD)):
         html = re.sub(f"^{sign}", f'<b style="color:{colour}">{sign}</b>', html)
     return html
@@ -383,7 +384,7 @@ def marked(lines: Sequence[str]) -> str:
 
 def _bare(line: str) -> str:
     """A line as plain text: stress is not marked."""
-    return re.sub(r"\*+([^*]+)\*+", r"\1", " ".join(line.split()))
+    return re.sub(STRESSED.format(r"\*+"), r"\2", " ".join(line.split()))
 
 
 def _listed(lines: Sequence[str]) -> str:

@@ -278,8 +278,9 @@ requests = Card(
     ),
     why="Does the half rule of lesson 02 decide the first one? No: CMA is only 46 % of what is "
     "free. But `__rmqueue()` (Linux 6.1) looks into CMA as soon as the request's own lists have no "
-    "block that is large enough, and before it takes one of another type. This is the second road "
-    "of lesson 02. When ordinary memory is in pieces, *all* huge pages of guests land in CMA.\n\n"
+    "block that is large enough. It does so before it takes a block of another type. This is the "
+    "second road of lesson 02. When ordinary memory is in pieces, *all* huge pages of guests land "
+    "in CMA.\n\n"
     "And then they can't leave it *whole*. For that a pin needs free huge pages outside CMA, and "
     "there are none unless compaction makes some. That is why they lie in CMA.",
     still=lambda: drawn(Asked(host(**LENT))),

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from mmsim.constants import HPAGE_PMD_ORDER, MIGRATE_CMA, MIGRATE_MOVABLE, MIGRATETYPES
+from mmsim.constants import HPAGE_PMD_ORDER, MIGRATE_CMA, MIGRATETYPES
 from mmsim.fragmentation import (
     PIN_SCOPE_TYPES,
     extfrag_for_order,
@@ -425,7 +425,9 @@ _AnyZone = BuddyZone | PageTypeZone | ZoneInfo
 
 
 class Machine(NamedTuple):
-    """What there is to see of one zone of a pasted text, and a line for each zone."""
+    """What there is to see of one zone of a pasted text, and a line for each zone.
+
+    `svg` is empty for /proc/zoneinfo, which says how much is free, but not in which blocks."""
 
     svg: str
     sentence: str
@@ -460,7 +462,7 @@ def machine(
     if isinstance(one, ZoneInfo):
         infos = [z for z in zones if isinstance(z, ZoneInfo)]
         said = _half_sentence(one)
-        return Machine(_half_svg(one), said, _halves([one]), _halves(infos), names, _name(one), 0)
+        return Machine("", said, _halves([one]), _halves(infos), names, _name(one), 0)
     lists = one.free_by_type if isinstance(one, PageTypeZone) else {ALL_TYPES: one.free}
     if order is None:
         order = min(HPAGE_PMD_ORDER, len(one.free) - 1)
@@ -480,9 +482,6 @@ def machine(
     )
 
 
-# -- /proc/zoneinfo has no lists, only how much is free
-
-
 def _cma_first(zone: ZoneInfo) -> bool:
     """Do movable requests go to CMA first?  Kernel: mm/page_alloc.c, __rmqueue()."""
     return (zone.nr_free_cma or 0) > zone.nr_free_pages // 2
@@ -496,26 +495,6 @@ def _half_sentence(zone: ZoneInfo) -> str:
     if not _cma_first(zone):
         rule = "not more than half, so movable requests try their own lists first"
     return f"{free}, {size_words(zone.nr_free_cma)} of that in CMA: {rule}. {NOTE}"
-
-
-def _half_svg(zone: ZoneInfo) -> str:
-    lent = zone.nr_free_cma or 0
-    parts = {MIGRATE_MOVABLE: zone.nr_free_pages - lent, MIGRATE_CMA: lent}
-    title = _half_sentence(zone).partition(". ")[0].partition(": ")[0]
-    svg = _picture(title, _half_sentence(zone), 880, 150)
-    panel(svg, 8, 48, 864, 94)
-    at, room = 24.0, 832.0
-    signs: list[Sign] = []
-    for name, amount in parts.items():
-        fill, wide = style.MIGRATETYPES[name], room * amount / max(zone.nr_free_pages, 1)
-        svg.filled(at, 64, wide, 34, fill, stroke=fill.mark)
-        at += wide
-        said = "free outside CMA" if name == MIGRATE_MOVABLE else "free in CMA"
-        signs.append(swatch(svg, fill, f"{said}: {size_words(amount)}"))
-    svg.line(24 + room / 2, 58, 24 + room / 2, 104, stroke=INK, stroke_width=1.6)
-    svg.text(30 + room / 2, 112, "half", 60, size=SMALL)
-    legend(svg, 24, 118, 400, signs)
-    return svg.render()
 
 
 def _halves(zones: list[ZoneInfo]) -> pd.DataFrame:

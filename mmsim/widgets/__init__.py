@@ -4,7 +4,7 @@ Interface: the names in `__all__`; one widget a file, the `show_` functions in `
 """
 
 from mmsim.widgets.console import console
-from mmsim.widgets.diagnosis import diagnosis_console, show_diagnosis
+from mmsim.widgets.diagnosis import diagnosis_console
 from mmsim.widgets.display import (
     show_chart,
     show_diff,
@@ -29,7 +29,6 @@ __all__ = [
     "retry_sliders",
     "scheduler",
     "show_chart",
-    "show_diagnosis",
     "show_diff",
     "show_flow",
     "show_memory",

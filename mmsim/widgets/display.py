@@ -68,7 +68,8 @@ def show_memory(
     except ValueError as error:
         print(f"Can't be read: {error}")
         return
-    display(Picture(seen.svg, seen.sentence))
+    if seen.svg:
+        display(Picture(seen.svg, seen.sentence))
     say(seen.sentence)
     show_table(seen.table)
     show_table(seen.zones)

@@ -51,26 +51,6 @@ def predict(lab, words, answers):
     return widget
 
 
-def test_the_sliders_of_the_retry_law(open_lab):
-    lab = open_lab("07_v2_is_not_the_end.ipynb", "Dark")
-    widget = predict(lab, "find it gone?", ["90", "60", "10"])
-    chart = widget.locator("img")
-    expect(chart).to_be_visible()
-    expect(widget).to_contain_text("a window of 9 ticks")
-    first = chart.get_attribute("src")
-    gap = widget.get_by_role("slider").nth(1)
-    gap.press("ArrowRight")
-    expect(widget).to_contain_text("10 passes, 2 ticks apart: a window of 18 ticks")
-    gap.press("ArrowRight")
-    expect(widget).to_contain_text("a window of 27 ticks")
-    # The parts of a widget arrive one after the other.
-    expect(chart).not_to_have_attribute("src", first)
-    chart.scroll_into_view_if_needed()
-    lab.shot("lesson-07-law")
-    assert lab.errors == []
-    assert lab.asked_outside == []
-
-
 @pytest.mark.parametrize("theme", ["Light", "Dark"])
 def test_a_trace_is_picked_and_walked_along(open_lab, theme):
     lab = open_lab("08_does_the_real_kernel_agree.ipynb", theme)

@@ -318,3 +318,11 @@ def test_a_card_for_code_says_where_to_write():
     assert "`lesson.pair(vfio_map(...))`" in repr(card(...))
     assert "could not be used" in repr(card(1))
     assert "lesson.pair(vfio_map(...))" in CardBox(card).said.value
+
+
+def test_a_schedule_keeps_its_stars():
+    card = Card("race", "The *first* of **two**: `pin*7 stranger pin*6`", outcome=lambda: 1)
+    assert "The first of two: `pin*7 stranger pin*6`" in repr(card)
+    assert marked([card.headline]) == (
+        "<p>The <i>first</i> of <b>two</b>: <code>pin*7 stranger pin*6</code></p>"
+    )
