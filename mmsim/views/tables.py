@@ -6,7 +6,7 @@ Where cells are compared, a difference has a sign of its own, never a colour alo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 
 AGREES, DIFFERS = "✓", "≠"
-SPLIT_PAIR = ("thp_migration_fail", "thp_split_page_failed")
 RETURNS, PIN = "migrate_pages returns", "pin returns"
 RESULTS = {"pin": PIN, "owner": "owner gets"}
 
@@ -77,15 +76,6 @@ def counters_by_version(situation: Situation, versions: Sequence[str]) -> pd.Dat
             run.result(state) for run, (state, _) in zip(runs, ends, strict=True)
         ]
     return frame(list(moved.values()), labels(moved, "counter"), labels(versions, "version"))
-
-
-def counters_of_runs(runs: Mapping[str, Trace]) -> pd.DataFrame:
-    """The two counters of the report and the result, for runs that have names."""
-    rows = []
-    for trace in runs.values():
-        counted = [trace.last.world.vmstat[name] for name in SPLIT_PAIR]
-        rows.append([*counted, trace.scenario.result(trace.last)])  # type: ignore[attr-defined]
-    return frame(rows, labels(runs, "situation"), [*SPLIT_PAIR, PIN])
 
 
 # -- measured

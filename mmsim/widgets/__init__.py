@@ -7,12 +7,9 @@ from mmsim.widgets.console import console
 from mmsim.widgets.diagnosis import diagnosis_console
 from mmsim.widgets.display import (
     show_chart,
-    show_diff,
-    show_flow,
     show_memory,
     show_state,
     show_table,
-    show_trace,
 )
 from mmsim.widgets.explorer import explorer
 from mmsim.widgets.paste import paste
@@ -29,12 +26,9 @@ __all__ = [
     "retry_sliders",
     "scheduler",
     "show_chart",
-    "show_diff",
-    "show_flow",
     "show_memory",
     "show_state",
     "show_table",
-    "show_trace",
     "stepper",
     "trace_picker",
 ]

@@ -17,11 +17,9 @@ from IPython.display import Image, display
 from mmsim.checks import ANSWERED
 from mmsim.engine.trace import Trace
 from mmsim.lessons import Prediction
-from mmsim.mm import versions
-from mmsim.views import flow
 from mmsim.views.figures import Chart
 from mmsim.views.memory import machine
-from mmsim.views.run import fold, step_table, summary
+from mmsim.views.run import fold
 from mmsim.views.show import LINE_MAX, Picture, Table, moment
 
 LOCKED = "Shown once {what}; then run this cell again."
@@ -75,21 +73,6 @@ def show_memory(
     show_table(seen.zones)
 
 
-def show_trace(trace: Trace, *, width: int = 100, after: After = None) -> None:
-    """The whole run as text: every step, then what came of it."""
-    if not locked(after):
-        print(step_table(trace, width=width))
-        print()
-        print(summary(trace))
-
-
-def show_flow(trace: Trace, *, after: After = None) -> None:
-    """The decisions this run took, as a flow chart and a sentence."""
-    if not locked(after):
-        display(Picture(flow.flow_svg(trace), flow.flow_sentence(trace)))
-        say(flow.flow_sentence(trace))
-
-
 def show_chart(chart: Chart, *, after: After = None) -> None:
     """A chart, its sentence and its table."""
     if not locked(after):
@@ -106,8 +89,3 @@ def show_table(table: Any, *, folded: str = "", after: After = None) -> None:
         print(table)
     else:
         display(Table(table, folded))
-
-
-def show_diff(before: str, after: str, *seams: str) -> None:
-    """What differs between two versions, as a unified diff of the model's seams, or of a few."""
-    print(versions.diff(before, after, *seams) or f"{before} and {after} behave alike.")
