@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from mmsim.mm.versions import VERSIONS
-from mmsim.scenarios import SMALL, fates, pin_versus
+from mmsim.scenarios import SMALL, pin_versus, situation
 from mmsim.scenarios.races import AGAINST
 from mmsim.scenarios.situation import ALL_MOVED, MISSED, NO_MEMORY, NOT_MOVED, NOT_SPLIT, why_failed
 
@@ -132,10 +132,10 @@ def test_every_name_of_a_failure_can_be_asked_for():
     """`mmsim explore --goal` looks for its text among these."""
     names = {
         value
-        for word, value in vars(fates).items()
+        for word, value in vars(situation).items()
         if word.isupper() and str(value).startswith("failed")
     }
-    assert names == set(fates.FAILURES) < set(pin_versus().outcomes_known)
+    assert names == set(situation.FAILURES) < set(pin_versus().outcomes_known)
 
 
 # -- every order of the steps
