@@ -3,11 +3,13 @@
 import pytest
 from small import NR, PFN, folio, memory
 
+from mmsim.constants import LRU_ADD
 from mmsim.engine.actor import Actor
 from mmsim.engine.scenario import Scenario
 from mmsim.engine.trace import run_to_end
 from mmsim.errno import EFAULT
 from mmsim.mm.gup import Extent, pin_user_pages_remote
+from mmsim.mm.swap import batch_add
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios.script import Script, Scripted
 
@@ -74,3 +76,11 @@ def test_part_of_a_huge_page_moves_all_of_it(pages):
     assert results == (pages,)
     assert flow(world) == (2 * pages, pages)
     assert pinned(world) == (pages, NR + 1 + pages)
+
+
+def test_the_drain_happens_once_in_a_round():
+    world = memory(folio("P", 0, lru=False), folio("Q", 0, lru=False))
+    batch_add(world, "one", LRU_ADD, PFN)
+    batch_add(world, "two", LRU_ADD, PFN + 1)
+    results, seen, _ = pin("v3", world, ("P", 1), ("Q", 1))
+    assert (results, seen.rounds, seen.drains) == ((2,), 2, 1)
