@@ -1,6 +1,6 @@
 """The retry law as a curve, the learner's guess on it, and what was measured beside it.
 
-Interface: retry_law, retry_question, ASKED
+Interface: retry_law, ASKED
 
 Left: the exact law over the time for which a reference is held.  Right: shares of measured pins, as
 points with intervals, over the time at which a reference was dropped.  The two have the y axis in
@@ -12,29 +12,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mmsim.lessons import Prediction
 from mmsim.measured import RELEASES, VARIANTS, Share, releases
 from mmsim.retrylaw import Retrying, success
 from mmsim.views.figures import STYLE, Chart, legend, panelled
 from mmsim.views.svg import BLUE, INK, MUTED, ORANGE, VERMILION
 
 ASKED = {"held 10 ticks": 10, "held 100 ticks": 100, "held 1,000 ticks": 1000}
-PERCENT = (1, 5, 10, 25, 40, 60, 75, 90, 99)
 HOLDS = tuple(sorted({round(10 ** (i / 20)) for i in range(88)}))
 """1 to 22,387 ticks, evenly on a logarithmic axis."""
 # Where groups of measured 50-microsecond bins begin: narrow where something happens.
 EDGES = (0, 150, 250, 350, 450, 550, 650, 750, 850, 950, 1250, 2000, 3000, 4500)
 SHOWN = {VARIANTS[0]: ("o", BLUE), VARIANTS[-1]: ("D", VERMILION)}
 _USUAL = Retrying()
-
-
-def retry_question() -> Prediction:
-    """How often do ten passes in a row outlast a holder?  Asked for each time of ASKED."""
-    question = (
-        f"{_USUAL.passes} passes, {_USUAL.gap} tick apart; the first has met a reference. "
-        "In how many of 100 cases does a later one find it gone?"
-    )
-    return Prediction(question, dict.fromkeys(ASKED, PERCENT))
 
 
 def _tried(setting: Retrying) -> str:
@@ -73,7 +62,7 @@ def _sentence(setting: Retrying, hold: int | None) -> str:
 
 def retry_law(
     setting: Retrying = _USUAL,
-    guess: Prediction | Mapping[str, int] | None = None,
+    guess: Mapping[str, int] | None = None,
     hold: int | None = None,
 ) -> Chart:
     """The chance that a later pass finds the reference gone, over the average holding time.
@@ -83,7 +72,7 @@ def retry_law(
     import matplotlib
     import pandas as pd
 
-    predicted = (guess.stored if isinstance(guess, Prediction) else guess) or {}
+    predicted = guess or {}
     columns = {"the law": [_percent(success(setting, h)) for h in ASKED.values()]}
     if predicted:
         columns = {"predicted": [f"{predicted[name]} %" for name in ASKED], **columns}

@@ -1,7 +1,6 @@
 """Traces of real kernels beside runs of the model: all of them in a table, one as a list.
 
-Interface: TRACES, trace_names, aligned, agreements, differing, trace_lines, stall_examples,
-recheck, lines_html
+Interface: TRACES, trace_names, aligned, agreements, differing, trace_said, lines_html
 """
 
 from __future__ import annotations
@@ -15,10 +14,8 @@ from mmsim import datafiles
 from mmsim.engine.trace import Trace
 from mmsim.ftrace import Row, align, situation
 from mmsim.ftracefile import FOLDER, RealTrace, real_trace
-from mmsim.policy import PolicyError, limited
-from mmsim.practice.stalls import MOVABLE, PINNED_DOWN, Pinned, Rule, checked, examples, of_trace
 from mmsim.views.svg import BAD, INK, LINE, MARKED, MUTED, PANEL
-from mmsim.views.tables import AGREES, DIFFERS, alignment, frame, labels
+from mmsim.views.tables import AGREES, DIFFERS, frame, labels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,6 +46,11 @@ def trace_names() -> tuple[str, ...]:
     return tuple(n.removeprefix(FOLDER) for n in datafiles.names() if n.startswith(FOLDER))
 
 
+def trace_said(name: str) -> str:
+    """A file in words: what was set up, and which version the kernel behaved like."""
+    return f"{TRACES[_read(name).scenario]} · {_read(name).version}"
+
+
 @functools.lru_cache(maxsize=64)
 def aligned(name: str, version: str = "") -> tuple[Trace, list[Row]]:
     """A run of the model with the set-up of a real trace, and every line of the two side by side.
@@ -67,15 +69,14 @@ def agreements(beginning: str = "") -> pd.DataFrame:
     names.sort(key=lambda name: [*TRACES].index(_read(name).scenario))
     for name in names:
         real = _read(name)
-        kernel = [real.variant, real.version]
         if real.cut:
-            rows.append([*kernel, "—", f"{real.cut} lines were cut off"])
+            rows.append([real.version, "—", f"{real.cut} lines were cut off"])
             continue
         _, lines = aligned(name)
         differ = [f"{row.what}: {row.measured}, not {row.model}" for row in lines if not row.agrees]
         agree = sum(row.agrees for row in lines)
-        rows.append([*kernel, f"{agree} of {len(lines)}", "; ".join(differ) or "nothing"])
-    columns = ["kernel", "model", "lines that agree", "what differs"]
+        rows.append([real.version, f"{agree} of {len(lines)}", "; ".join(differ) or "nothing"])
+    columns = ["version", "lines that agree", "what differs"]
     return frame(rows, labels([TRACES[_read(name).scenario] for name in names], "set-up"), columns)
 
 
@@ -88,50 +89,6 @@ def differing(table: pd.DataFrame, *, of_the_pin: bool = False) -> int:
         lines = [line for line in what.split("; ") if ", not " in line]
         found += any(not (of_the_pin and line.startswith(COMPACTION)) for line in lines)
     return found
-
-
-def trace_lines(name: str, version: str = "") -> pd.DataFrame:
-    """Every line of a trace beside the model's; `version` as for `aligned`."""
-    return alignment(aligned(name, version)[1])
-
-
-# -- how often memory was compacted
-
-
-def stall_examples() -> pd.DataFrame:
-    """A few measured pins: what their counters said, and how often memory was compacted."""
-    rows = [[*pin, stalls, times] for pin, stalls, times in examples()]
-    columns = [*Pinned._fields, "stalls", "pins like this"]
-    return frame(rows, labels(map(str, range(1, len(rows) + 1)), "example"), columns)
-
-
-def recheck(rule: Rule) -> pd.DataFrame | str:
-    """A rule for compact_stall against the traces under real fragmentation, and against all pins.
-
-    A rule that goes wrong gives a sentence instead of a table."""
-
-    def asked(pin: object) -> object:
-        return limited("rule", rule, pin)
-
-    rows: list[list[object]] = []
-    names = []
-    try:
-        for name in trace_names():
-            pin, measured = of_trace(_read(name))
-            if "real" in name:
-                said = asked(pin)
-                rows.append([0, said, measured, AGREES if said == measured else DIFFERS])
-                names.append(f"{TRACES[_read(name).scenario]} · {_read(name).variant}")
-        for mode, what in ((PINNED_DOWN, "can't be moved"), (MOVABLE, "can be moved")):
-            found = checked(asked, mode)  # type: ignore[arg-type]
-            rows.append(["", "", "", f"{found.right:,} of {found.rows:,}"])
-            names.append(f"all pins, among pages that {what}")
-    except PolicyError as error:
-        return f"{str(error)[0].upper()}{str(error)[1:]}."
-    return frame(rows, labels(names, "pin"), ["model", "your rule", "measured", "agrees"])
-
-
-# -- one trace, a few lines at a time
 
 
 def lines_html(rows: Sequence[Row], at: int) -> str:

@@ -11,12 +11,9 @@ from typing import Any
 
 import ipywidgets as w
 
-from mmsim.lessons import Prediction
 from mmsim.retrylaw import Retrying
 from mmsim.views.retry_chart import retry_law
-from mmsim.widgets.question import Question
 
-LOCKED = "Locked: store your prediction first."
 HOLDS = tuple(digit * 10**power for power in range(4) for digit in (1, 2, 5))
 PARTS = tuple((f"{n} %", Fraction(n, 100)) for n in (0, 1, 5, 10, 20, 30, 40, 50))
 
@@ -24,8 +21,7 @@ PARTS = tuple((f"{n} %", Fraction(n, 100)) for n in (0, 1, 5, 10, 20, 30, 40, 50
 class RetrySliders(w.VBox):
     """The widget.  Its parts are attributes, so that a test can move them."""
 
-    def __init__(self, prediction: Prediction | None) -> None:
-        self.prediction = prediction
+    def __init__(self) -> None:
         usual = Retrying()
         self.hold = w.SelectionSlider(options=[(f"{h:,}", h) for h in HOLDS], value=100)
         self.gap = w.IntSlider(min=1, max=100, value=usual.gap)
@@ -48,32 +44,12 @@ class RetrySliders(w.VBox):
         self.said = w.HTML()
         controls = w.HBox([*self.boxes.values(), self.drain], layout=w.Layout(flex_flow="row wrap"))
         parts: list[Any] = [controls, self.view, self.said]
-        if prediction is not None:
-            self.question = Question(prediction, "Now move the sliders.")
-            parts.insert(0, self.question)
         super().__init__(parts)
         for box in (*self.boxes.values(), self.drain):
             box.observe(lambda _: self._draw(), "value")
-        self._lock(prediction is not None and prediction.stored is None)
-        if prediction is not None:
-            prediction.when_stored(self._unlock)
-        self._draw()
-
-    def _lock(self, locked: bool) -> None:
-        self.locked = locked
-        for box in (*self.boxes.values(), self.drain):
-            box.disabled = locked
-
-    def _unlock(self) -> None:
-        self._lock(False)
-        self.question.stored()
         self._draw()
 
     def _draw(self) -> None:
-        self.view.layout.display = "none" if self.locked else ""
-        if self.locked:
-            self.said.value = f"<p><i>{LOCKED}</i></p>"
-            return
         setting = Retrying(
             self.passes.value,
             self.gap.value,
@@ -81,11 +57,11 @@ class RetrySliders(w.VBox):
             self.parked.value,
             self.drain.value,
         )
-        chart = retry_law(setting, self.prediction, self.hold.value)
+        chart = retry_law(setting, hold=self.hold.value)
         self.view.value = chart.png()
         self.said.value = escape(chart.sentence)
 
 
-def retry_sliders(*, unlock: Prediction | None = None) -> RetrySliders:
-    """A widget over the law; `unlock`: an answer to `retry_question`, to be stored first."""
-    return RetrySliders(unlock)
+def retry_sliders() -> RetrySliders:
+    """A widget over the law."""
+    return RetrySliders()

@@ -10,22 +10,19 @@ from html import escape
 import ipywidgets as w
 
 from mmsim.ftracefile import real_trace
-from mmsim.lessons import Prediction
 from mmsim.mm.versions import VERSIONS
 from mmsim.views.state import state_svg
-from mmsim.views.traces import TRACES, aligned, lines_html, trace_names
-from mmsim.widgets.question import Question
+from mmsim.views.traces import aligned, lines_html, trace_names, trace_said
 
-LOCKED = "Locked: store your prediction first."
 FITTING = "the one that was measured"
 
 
 class TracePicker(w.VBox):
     """The widget.  Its parts are attributes, so that a test can press them."""
 
-    def __init__(self, first: str, prediction: Prediction | None) -> None:
+    def __init__(self, first: str) -> None:
         names = [name for name in trace_names() if not real_trace(name).cut]
-        self.trace = w.Dropdown(options=[(_said(n), n) for n in names], value=first)
+        self.trace = w.Dropdown(options=[(trace_said(n), n) for n in names], value=first)
         self.version = w.Dropdown(options=[(FITTING, ""), *((v, v) for v in VERSIONS)])
         self.line = w.IntSlider(min=1, max=1, value=1)
         self.back, self.forward = w.Button(description="◀ Back"), w.Button(description="Forward ▶")
@@ -47,28 +44,12 @@ class TracePicker(w.VBox):
             self.lines,
             self.view,
         ]
-        if prediction is not None:
-            self.question = Question(prediction, "Now pick a trace.")
-            parts.insert(0, self.question)
         super().__init__(parts)
         self.trace.observe(lambda _: self._picked(), "value")
         self.version.observe(lambda _: self._picked(), "value")
         self.line.observe(lambda _: self._draw(), "value")
         self.back.on_click(lambda _: self._go(-1))
         self.forward.on_click(lambda _: self._go(1))
-        self._lock(prediction is not None and prediction.stored is None)
-        if prediction is not None:
-            prediction.when_stored(self._unlock)
-        self._picked()
-
-    def _lock(self, locked: bool) -> None:
-        self.locked = locked
-        for part in (self.trace, self.version, self.line, self.back, self.forward):
-            part.disabled = locked
-
-    def _unlock(self) -> None:
-        self._lock(False)
-        self.question.stored()
         self._picked()
 
     def _go(self, by: int) -> None:
@@ -76,9 +57,6 @@ class TracePicker(w.VBox):
 
     def _picked(self) -> None:
         """Another trace or version: begin at its first line, or at one that differs."""
-        if self.locked:
-            self.said.value = f"<p><i>{LOCKED}</i></p>"
-            return
         _, rows = aligned(self.trace.value, self.version.value)
         differing = [number for number, row in enumerate(rows, start=1) if not row.agrees]
         self.line.max = len(rows)
@@ -86,8 +64,6 @@ class TracePicker(w.VBox):
         self._draw()
 
     def _draw(self) -> None:
-        if self.locked:
-            return
         trace, rows = aligned(self.trace.value, self.version.value)
         row = rows[self.line.value - 1]
         self.back.disabled = self.line.value == 1
@@ -99,14 +75,6 @@ class TracePicker(w.VBox):
         self.view.value = state_svg(trace.at(shown)) if row.position >= 0 else f"<p>{nowhere}</p>"
 
 
-def _said(name: str) -> str:
-    """A file in words: what was set up, and for which kernel."""
-    real = real_trace(name)
-    return f"{TRACES[real.scenario]} · {real.variant}"
-
-
-def trace_picker(
-    first: str = "S3_held_base_retfix1.txt", *, unlock: Prediction | None = None
-) -> TracePicker:
+def trace_picker(first: str = "S3_held_base_retfix1.txt") -> TracePicker:
     """A widget to pick a trace and walk along its lines beside the model's run."""
-    return TracePicker(first, unlock)
+    return TracePicker(first)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from mmsim.views.retry_chart import ASKED, retry_question
 from mmsim.widgets import retry_sliders
 
 
@@ -24,18 +23,3 @@ def test_every_slider_changes_what_is_said():
     before = widget.said.value
     widget.drain.value = True
     assert widget.said.value != before
-
-
-def test_it_is_locked_until_the_prediction_is_stored():
-    guess = retry_question()
-    widget = retry_sliders(unlock=guess)
-    assert widget.hold.disabled
-    assert widget.drain.disabled
-    assert not widget.view.value
-    assert "Locked" in widget.said.value
-    for box, percent in zip(widget.question.choices.values(), (90, 60, 10), strict=True):
-        box.value = percent
-    widget.question.store.click()
-    assert guess.stored == dict(zip(ASKED, (90, 60, 10), strict=True))
-    assert not widget.hold.disabled
-    assert bytes(widget.view.value).startswith(b"\x89PNG")

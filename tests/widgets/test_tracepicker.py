@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from mmsim.lessons import Prediction
 from mmsim.widgets import trace_picker
 
 REAL = "S3_real_held_v2_retfix1.txt"
@@ -53,13 +52,3 @@ def test_a_trace_that_was_cut_off_is_not_offered(picker):
     names = [name for _, name in picker.trace.options]
     assert len(names) == 23
     assert "S2_real_base_retfix1.txt" not in names
-
-
-def test_it_is_locked_until_the_prediction_is_stored():
-    guess = Prediction("?", {"a": (1, 2)})
-    picker = trace_picker(unlock=guess)
-    assert picker.trace.disabled
-    assert not picker.lines.value
-    guess.set({"a": 1})
-    assert not picker.trace.disabled
-    assert "<svg" in picker.view.value

@@ -1,4 +1,4 @@
-"""The retry law with a guess on it, the measured effect, and the ways to fail in the model."""
+"""The retry law with a guess on it, and what was measured beside it."""
 
 from __future__ import annotations
 
@@ -7,15 +7,8 @@ from fractions import Fraction
 import matplotlib.text
 import pytest
 
-from mmsim.measured import VARIANTS
-from mmsim.retrylaw import Retrying, success
-from mmsim.views.effect_chart import (
-    KINDS,
-    left_behind,
-    pins_beside_drop_caches,
-    ways_to_fail,
-)
-from mmsim.views.retry_chart import ASKED, retry_law, retry_question
+from mmsim.retrylaw import LawError, Retrying, success
+from mmsim.views.retry_chart import ASKED, retry_law
 
 SETTINGS = [
     Retrying(),
@@ -55,42 +48,20 @@ def test_the_curve_is_the_law(setting):
 
 
 def test_the_guess_is_drawn_on_it():
-    guess = retry_question()
-    assert "your guess" not in written(retry_law(guess=guess))
+    assert "your guess" not in written(retry_law())
     answer = dict(zip(ASKED, (90, 60, 10), strict=True))
-    guess.set(answer)
-    chart = retry_law(Retrying(gap=10), guess)
+    chart = retry_law(Retrying(gap=10), answer)
     assert "your guess" in written(chart)
     assert chart.table["predicted"].tolist() == ["90 %", "60 %", "10 %"]
     (points,) = (line for line in chart.figure.axes[0].lines if line.get_label() == "your guess")
     assert [round(100 * y) for y in points.get_ydata()] == [*answer.values()]
 
 
-def test_every_scenario_and_kind_is_drawn():
-    chart = pins_beside_drop_caches()
-    assert chart.table.shape == (8, 4)
-    assert chart.table.loc["together"].tolist() == [
-        "501 of 1,020",
-        "500 of 1,020",
-        "503 of 1,020",
-        "4 of 1,020",
-    ]
-    assert "4,080 pins" in written(chart)
-    assert chart.png() == pins_beside_drop_caches().png()
+def test_measured_points_have_their_file_and_number():
+    said = written(retry_law())
+    assert "s3_timed_release_by_actual_release.csv, pins: 672 base, 672 v2" in said
 
 
-def test_what_is_left_behind_adds_up():
-    chart = left_behind()
-    pieces, huge = chart.table["only pieces left"], chart.table["huge page left"]
-    assert [int(n) for n in huge] == [6, 1, 0, 0]
-    for kind, both in zip(KINDS, pieces + huge, strict=True):
-        assert chart.table.loc[kind, "failed"] == f"{both} of 1,020"
-    for kind in VARIANTS:
-        assert f"{pieces[kind]} + {huge[kind]}" in written(chart)
-
-
-def test_the_table_of_ways_to_fail():
-    table = ways_to_fail(("6.1.0", "v3", "subpage_retry"), passes=2)
-    missed = "a piece missed its pass"
-    assert table.loc["6.1.0", missed] == table.loc["v3", missed] == "17.84 %"
-    assert table.loc["v3", "could not be split"] == table.loc["subpage_retry", "could not be split"]
+def test_a_setting_that_makes_no_sense():
+    with pytest.raises(LawError):
+        retry_law(Retrying(0))
