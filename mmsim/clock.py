@@ -7,7 +7,7 @@ few steps are longer because they do something for every page.  The ratios are r
 lengths come near what a kernel under full emulation took (data/kernel-runs/README.md): from the
 start of a pin to the first look at the count, from one refused split to the next, without and with
 compaction, and moving 512 pieces.  What a unit is in microseconds, nobody knows but the machine;
-`mmsim.compare.timed` fits it for that one.
+`mmsim.evidence.timed` fits it for that one.
 
 Nothing in the engine knows of this: a clock is a scheduler like any other.  Left out: caches,
 interrupts, cond_resched() after each page, writeback, a CPU shared by two actors, the time that

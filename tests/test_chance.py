@@ -9,7 +9,7 @@ from math import comb
 import pytest
 
 from mmsim.chance import ChanceError, chance, tries
-from mmsim.stats import wilson
+from mmsim.evidence.measured import wilson
 
 
 def enumerated(pages: int, free: int, order: int) -> Fraction:

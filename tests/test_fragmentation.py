@@ -8,7 +8,7 @@ from math import trunc
 
 import pytest
 
-from mmsim.fragmentation import (
+from mmsim.mm.fragmentation import (
     PIN_SCOPE_TYPES,
     PinScope,
     extfrag_for_order,

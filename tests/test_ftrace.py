@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from mmsim import datafiles, ftrace
-from mmsim.ftracefile import NOT_READ, raw_lines, read
+from mmsim import datafiles
+from mmsim.evidence import ftrace
+from mmsim.evidence.ftrace import NOT_READ, raw_lines, read
 
 NAMES = [
     name.rpartition("/")[2] for name in datafiles.names() if name.startswith("kernel-runs/traces/")
@@ -85,7 +86,7 @@ def test_what_does_not_agree_can_be_seen(name, version):
 
 def test_vmstat_is_read_as_a_difference():
     real = ftrace.real_trace("S3_held_v2_retfix1.txt")
-    moved = {name: n for name, n in ftrace.vmstat_delta(real).items() if name.startswith("thp")}
+    moved = {name: n for name, n in real.delta.items() if name.startswith("thp")}
     assert moved["thp_migration_fail"] == 11
     assert moved["thp_split_page_failed"] == 10
 

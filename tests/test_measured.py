@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mmsim.datafiles import load_csv
-from mmsim.measured import RETRY, SCENARIOS, VARIANTS, Share, disturbed, releases, rescued
+from mmsim.evidence.measured import RETRY, SCENARIOS, VARIANTS, Share, disturbed, releases, rescued
 
 KINDS = (*VARIANTS, RETRY)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mmsim import datafiles
-from mmsim.stats import wilson
+from mmsim.evidence.measured import wilson
 
 TABLES = [
     "s2_summary.csv",

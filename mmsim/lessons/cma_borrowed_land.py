@@ -11,7 +11,6 @@ from functools import cache
 from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mmsim.compare.cma_fallback import FREE, FREE_CMA, FROM_CMA, curves, populate, zone_with
 from mmsim.constants import (
     HPAGE_PMD_NR,
     HPAGE_PMD_ORDER,
@@ -23,6 +22,7 @@ from mmsim.constants import (
 )
 from mmsim.datafiles import load_csv
 from mmsim.engine.trace import Trace
+from mmsim.evidence.kernel_runs import FREE, FREE_CMA, FROM_CMA, curves, populate, zone_with
 from mmsim.knobs import Value, one_of, settle
 from mmsim.knobs import number as whole
 from mmsim.lessons import number

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mmsim.constants import REPORTED
 from mmsim.engine.trace import Trace
-from mmsim.ftrace import real_trace
+from mmsim.evidence.ftrace import real_trace
 from mmsim.lessons import number
 from mmsim.lessons.card import Card
 from mmsim.lessons.form import FormError, Verdict, failed, passed

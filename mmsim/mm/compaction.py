@@ -18,8 +18,8 @@ from __future__ import annotations
 from collections.abc import Container
 
 from mmsim.constants import MIGRATE_CMA, MIGRATE_MOVABLE
-from mmsim.fragmentation import extfrag_index, summed
 from mmsim.mm.fallback import look_at_pageblock
+from mmsim.mm.fragmentation import extfrag_index, summed
 from mmsim.mm.page_alloc import Request, block_for, free_pages, take
 from mmsim.mm.zone import Zone
 

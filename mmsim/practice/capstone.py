@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterable, Mapping
 from itertools import combinations
 from typing import NamedTuple
 
-from mmsim.diagnose.family import EVIDENCE
 from mmsim.engine.trace import Trace
+from mmsim.evidence.diagnose import EVIDENCE
+from mmsim.evidence.tracer import marks
 from mmsim.lessons import Prediction
 from mmsim.mm.world import World
-from mmsim.probe import marks
 from mmsim.scenarios import Situation, vfio_map
 from mmsim.scenarios.fates import ALL_MOVED, MISSED, NOT_MOVED, NOT_SPLIT
 

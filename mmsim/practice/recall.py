@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from mmsim import errno
+from mmsim.evidence.measured import disturbed
+from mmsim.evidence.tracer import migrate_returns
 from mmsim.lessons import counters_of
-from mmsim.measured import disturbed
-from mmsim.probe import migrate_returns
 from mmsim.retrylaw import Retrying, success
 from mmsim.scenarios import lru_batch, vfio_map
 from mmsim.scenarios.page_life import folio_of, page_with

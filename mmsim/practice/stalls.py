@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from mmsim.datafiles import load_csv
-from mmsim.ftracefile import RealTrace
+from mmsim.evidence.ftrace import RealTrace
 
 FILE = "s10_s2_real_fragmentation_pins.csv"
 COUNTER = "compact_stall"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import textwrap
 
 from mmsim import errno
-from mmsim.ftracefile import Line, RealTrace, raw_lines, real_trace
+from mmsim.evidence.ftrace import Line, RealTrace, raw_lines, real_trace
 
 UNNAMED = "S3_held_4_v2_retfix1.txt"
 LINE_MAX = 90

@@ -15,9 +15,9 @@ from mmsim.engine.actor import Actor
 from mmsim.engine.op import Op
 from mmsim.engine.scenario import Move, Scenario, State
 from mmsim.engine.trace import Trace, run_to_end
-from mmsim.fragmentation import suitable, summed
 from mmsim.knobs import Value, number, one_of
 from mmsim.mm.folio import Extent
+from mmsim.mm.fragmentation import suitable, summed
 from mmsim.mm.migration_target import ZONE
 from mmsim.mm.page_alloc import alloc_pages, request
 from mmsim.mm.shmem import SHMEM_ENABLED, shmem_is_huge, shmem_populate

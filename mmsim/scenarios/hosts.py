@@ -1,6 +1,6 @@
 """A host's memory after long use, chosen with knobs, and what a request would get from it.
 
-Interface: host, Host, host_zone, check_mib, HOST_KNOBS, REQUESTS, fate, fates, proc_text
+Interface: host, Host, host_zone, check_mib, HOST_KNOBS, REQUESTS, fate, fates
 """
 
 from __future__ import annotations
@@ -12,11 +12,8 @@ from mmsim.constants import HPAGE_PMD_NR, HPAGE_PMD_ORDER, MIGRATE_CMA, PAGE_SIZ
 from mmsim.errno import ENOMEM, name
 from mmsim.knobs import Value, number, settle
 from mmsim.mm.bootmem import boot, zone_watermarks
-from mmsim.mm.occupancy import occupancy
 from mmsim.mm.page_alloc import Request, alloc_pages, request
 from mmsim.mm.zone import Zone
-from mmsim.procfs import PageTypeZone
-from mmsim.procfs.printing import print_pagetypeinfo
 
 MIB = (1 << 20) // PAGE_SIZE
 BLOCK_MIB = HPAGE_PMD_NR // MIB
@@ -96,21 +93,3 @@ def fate(zone: Zone, want: Request) -> str:
 def fates(zone: Zone) -> dict[str, str]:
     """The fate of each of the REQUESTS."""
     return {what: fate(zone, want) for what, want in REQUESTS.items()}
-
-
-def proc_text(zone: Zone, called: str = "Normal") -> str:
-    """What /proc/pagetypeinfo would say of this zone."""
-    (cell,) = occupancy(zone, zone.nr_pages >> zone.pageblock_order)
-    lists = zone.lists()
-    return print_pagetypeinfo(
-        [
-            PageTypeZone(
-                node=0,
-                zone=called,
-                pageblock_order=zone.pageblock_order,
-                free_by_type=lists,
-                pageblocks={mt: cell[mt].pageblocks if mt in cell else 0 for mt in lists},
-                at_least=frozenset(),
-            )
-        ]
-    )

@@ -9,8 +9,8 @@ from typing import Any
 from mmsim.chance import chance
 from mmsim.checks import Verdict, failed, letters, passed, task
 from mmsim.constants import HPAGE_PMD_NR, HPAGE_PMD_ORDER
-from mmsim.fragmentation import extfrag_index, printed, summed
 from mmsim.mm.bootmem import boot
+from mmsim.mm.fragmentation import extfrag_index, printed, summed
 from mmsim.mm.page_alloc import alloc_pages, request, take
 from mmsim.scenarios.hosts import REQUESTS, Host, fates, host
 from mmsim.views.strips import ORDER, blocks_in_words, cases, free_blocks

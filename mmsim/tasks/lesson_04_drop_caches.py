@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from mmsim.checks import Verdict, failed, passed, task
-from mmsim.compare import timed
 from mmsim.engine.schedule import render
+from mmsim.evidence import timed
 from mmsim.scenarios import SMALL, drop_caches_only, pin_versus
 from mmsim.scenarios.fates import MISSED, NOT_SPLIT
 from mmsim.scenarios.windows import unlocked_and_referenced

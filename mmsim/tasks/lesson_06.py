@@ -6,9 +6,9 @@ from typing import Any
 
 from mmsim.checks import ANSWERED, Verdict, failed, letters, passed, task
 from mmsim.engine.trace import Trace
+from mmsim.evidence.tracer import migrate_returns
 from mmsim.mm.versions import TRY_AGAIN, VERSIONS, get
 from mmsim.policy import PolicyError, limited, own_policy
-from mmsim.probe import migrate_returns
 from mmsim.scenarios import Situation, vfio_map
 
 # -- recall

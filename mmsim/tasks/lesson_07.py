@@ -9,11 +9,11 @@ from fractions import Fraction
 from mmsim import errno
 from mmsim.checks import ANSWERED, FormError, Verdict, failed, letters, passed, task
 from mmsim.engine.trace import Trace
+from mmsim.evidence.tracer import migrate_returns
 from mmsim.mm.versions import HUGE_PAGE, LATEST, PIECE, SINGLE_PAGE, Attempt
 from mmsim.policy import PolicyError, limited, own_policy
 from mmsim.practice.books import Books, Claim, judged
 from mmsim.practice.trials import CASES, STEPS_MAX, others_notice, score
-from mmsim.probe import migrate_returns
 from mmsim.retrylaw import Retrying, still_there
 from mmsim.scenarios import lru_batch, vfio_map
 from mmsim.views.words import read_fraction

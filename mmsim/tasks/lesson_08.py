@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from mmsim.checks import Verdict, failed, letters, passed, task
-from mmsim.ftracefile import RealTrace
-from mmsim.measured import RETRY, disturbed, rescued
+from mmsim.evidence.ftrace import RealTrace
+from mmsim.evidence.measured import RETRY, disturbed, rescued
 from mmsim.policy import PolicyError, limited
 from mmsim.practice.stalls import MOVABLE, PINNED_DOWN, Pinned, Rule, checked
 from mmsim.practice.unnamed import EVENTS, LABELS, in_words, label, unnamed_trace

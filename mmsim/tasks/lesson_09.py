@@ -8,6 +8,7 @@ from typing import Any
 
 from mmsim import errno
 from mmsim.checks import ANSWERED, Verdict, failed, passed, task
+from mmsim.evidence.tracer import names
 from mmsim.lessons import counters_of, ran
 from mmsim.practice.capstone import (
     CAUSES,
@@ -21,7 +22,6 @@ from mmsim.practice.capstone import (
     tells_apart,
     unseen,
 )
-from mmsim.probe import names
 from mmsim.retrylaw import Retrying, success
 from mmsim.scenarios import vfio_map
 from mmsim.scenarios.hosts import fates, host

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from mmsim.constants import HPAGE_PMD_ORDER, MIGRATE_CMA, MIGRATETYPES
-from mmsim.fragmentation import suitable, summed
+from mmsim.mm.fragmentation import suitable, summed
 from mmsim.mm.occupancy import Cell, occupancy
 from mmsim.mm.untouched import pages
 from mmsim.mm.zone import Zone

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from mmsim.engine.explore import Outcome
 from mmsim.engine.odds import EVEN, Weights
 from mmsim.engine.schedule import along, parse
+from mmsim.evidence.measured import wilson
 from mmsim.scenarios import Situation
 from mmsim.scenarios.fates import fails
-from mmsim.stats import wilson
 from mmsim.views.svg import (
     FILLS,
     INK,

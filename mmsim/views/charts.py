@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from mmsim.compare.pins import VERSION_OF, Case, predict
 from mmsim.constants import MIGRATE_PASSES
 from mmsim.datafiles import load_csv
-from mmsim.measured import VARIANTS
+from mmsim.evidence.kernel_runs import VERSION_OF, Case, predict
+from mmsim.evidence.measured import VARIANTS
 from mmsim.views.figures import HATCHES, STYLE, Chart, legend, panelled, span
 from mmsim.views.svg import BLUE, FILLS, INK, LINE, VERMILION
 

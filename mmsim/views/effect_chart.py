@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from mmsim.engine.schedule import render
 from mmsim.engine.trace import Trace
-from mmsim.measured import DISTURBED, RETRY, SCENARIOS, VARIANTS, Pins, disturbed
+from mmsim.evidence.measured import DISTURBED, RETRY, SCENARIOS, VARIANTS, Pins, disturbed
 from mmsim.scenarios import SMALL, pin_versus
 from mmsim.scenarios.fates import MAPPED, MISSED, NOT_SPLIT
 from mmsim.views.figures import HATCHES, STYLE, Chart, legend, panelled

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mmsim.constants import HPAGE_PMD_ORDER, MIGRATE_CMA
 from mmsim.datafiles import load_csv
-from mmsim.fragmentation import PIN_SCOPE_TYPES, printed, read_printed, suitable, summed
+from mmsim.mm.fragmentation import PIN_SCOPE_TYPES, printed, read_printed, suitable, summed
 from mmsim.views.figures import HATCHES, STYLE, Chart, legend, panelled
 from mmsim.views.svg import BLUE, FILLS, INK, VERMILION
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mmsim.constants import HPAGE_PMD_ORDER, MIGRATE_CMA, MIGRATETYPES
-from mmsim.fragmentation import summed
+from mmsim.mm.fragmentation import summed
 from mmsim.mm.untouched import pages
 from mmsim.views import svg as style
 from mmsim.views.blockmap import claim

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from mmsim.chance import chance, tries, ways
 from mmsim.constants import HPAGE_PMD_ORDER
-from mmsim.stats import wilson
+from mmsim.evidence.measured import wilson
 from mmsim.views.words import size_words
 
 if TYPE_CHECKING:

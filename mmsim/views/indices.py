@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mmsim.fragmentation import (
+from mmsim.mm.fragmentation import (
     PIN_SCOPE_TYPES,
     extfrag_for_order,
     extfrag_index,

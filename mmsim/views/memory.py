@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from mmsim.constants import HPAGE_PMD_ORDER
-from mmsim.fragmentation import suitable, summed
+from mmsim.mm.fragmentation import suitable, summed
 from mmsim.mm.page_alloc import request
 from mmsim.mm.untouched import pages
 from mmsim.mm.zone import Zone

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from mmsim import errno
 from mmsim.constants import REPORTED
+from mmsim.evidence.tracer import migrate_returns
 from mmsim.lessons import counters_of
-from mmsim.probe import migrate_returns
 from mmsim.scenarios import vfio_map
 
 if TYPE_CHECKING:

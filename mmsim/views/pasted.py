@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from mmsim.constants import HPAGE_PMD_ORDER, MIGRATE_CMA, MIGRATE_MOVABLE
-from mmsim.fragmentation import suitable
+from mmsim.evidence.proc import BuddyZone, PageTypeZone, ZoneInfo, read_memory, zone_of
+from mmsim.mm.fragmentation import suitable
 from mmsim.mm.untouched import pages
-from mmsim.procfs import BuddyZone, PageTypeZone, ZoneInfo, read_memory, zone_of
 from mmsim.views import svg as style
 from mmsim.views.freearea import ALL_TYPES, FreeByType, free_area_sentence, free_area_svg
 from mmsim.views.indices import indices_sentence, indices_table

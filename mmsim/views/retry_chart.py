@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from mmsim.evidence.measured import RELEASES, VARIANTS, Share, releases
 from mmsim.lessons import Prediction
-from mmsim.measured import RELEASES, VARIANTS, Share, releases
 from mmsim.retrylaw import Retrying, success
 from mmsim.views.figures import STYLE, Chart, legend, panelled
 from mmsim.views.svg import BLUE, INK, MUTED, ORANGE, VERMILION

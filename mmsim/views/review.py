@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mmsim import errno
-from mmsim.compare.contig import AREA_PAGES
 from mmsim.datafiles import load_csv
+from mmsim.evidence.kernel_runs import AREA_PAGES
 from mmsim.lessons import Answer, Prediction
 from mmsim.scenarios import cma_alloc
 from mmsim.series import REMARKS

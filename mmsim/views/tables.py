@@ -17,8 +17,7 @@ from mmsim import errno
 from mmsim.constants import HPAGE_PMD_ORDER, MIGRATE_PASSES
 from mmsim.engine.scenario import State
 from mmsim.engine.trace import Trace
-from mmsim.ftrace import Row
-from mmsim.ftracefile import RealTrace
+from mmsim.evidence.ftrace import RealTrace, Row
 from mmsim.mm.migration_target import NONE
 from mmsim.scenarios import Situation, vfio_map
 from mmsim.views.run import changes, fold

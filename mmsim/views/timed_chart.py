@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from mmsim.compare import timed
-from mmsim.measured import TIMED, VARIANTS
+from mmsim.evidence import timed
+from mmsim.evidence.measured import TIMED, VARIANTS
 from mmsim.views.figures import STYLE, Chart, legend, panelled
 from mmsim.views.svg import BLUE, INK, ORANGE, PAPER, VERMILION
 
@@ -24,7 +24,7 @@ STEP_US = 10
 def timed_release() -> Chart:
     """Measured pins, points with intervals, and the model's, lines, over the release time.
 
-    One number is fitted: microseconds per unit of the clock (`mmsim.compare.timed`)."""
+    One number is fitted: microseconds per unit of the clock (`mmsim.evidence.timed`)."""
     import matplotlib
     import pandas as pd
 

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 
 from mmsim import datafiles
 from mmsim.engine.trace import Trace
-from mmsim.ftrace import Row, align, situation
-from mmsim.ftracefile import FOLDER, RealTrace, real_trace
+from mmsim.evidence.ftrace import FOLDER, RealTrace, Row, align, real_trace, situation
 from mmsim.policy import PolicyError, limited
 from mmsim.practice.stalls import MOVABLE, PINNED_DOWN, Pinned, Rule, checked, examples, of_trace
 from mmsim.views.svg import BAD, INK, LINE, MARKED, MUTED, PANEL

@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from mmsim.compare.pins import VERSION_OF
 from mmsim.constants import MIGRATE_PASSES
 from mmsim.engine.odds import EVEN, Weights
 from mmsim.engine.scenario import Move
+from mmsim.evidence.kernel_runs import VERSION_OF
+from mmsim.evidence.measured import Share, disturbed
 from mmsim.knobs import Value
-from mmsim.measured import Share, disturbed
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import SMALL, Situation, make
 from mmsim.scenarios.fates import ALL_MOVED, MISSED, NO_MEMORY, NOT_SPLIT

@@ -9,7 +9,7 @@ from html import escape
 
 import ipywidgets as w
 
-from mmsim.diagnose import diagnose
+from mmsim.evidence.diagnose import diagnose
 from mmsim.mm.versions import POLICIES, VERSIONS
 from mmsim.views.diagnosis import GROUPS_FEW, report
 from mmsim.views.show import LINE_MAX

@@ -14,7 +14,8 @@ from typing import Any
 import ipywidgets as w
 
 from mmsim.constants import HPAGE_PMD_ORDER, MAX_ORDER
-from mmsim.scenarios.hosts import host, proc_text
+from mmsim.evidence.proc import proc_text
+from mmsim.scenarios.hosts import host
 from mmsim.views.pasted import machine
 from mmsim.views.show import Table
 

@@ -486,7 +486,7 @@ show_memory(proc_text(lent.zone), after="03.healthy")
 #    at 40 none.
 
 # %% tags=["solution", "check"]
-from mmsim.fragmentation import PIN_SCOPE_TYPES, suitable, summed
+from mmsim.mm.fragmentation import PIN_SCOPE_TYPES, suitable, summed
 
 lists = {s: host(host=4096, cma=25, used=30, scattered=s).zone.lists() for s in (97, 98)}
 assert [suitable(summed(free, PIN_SCOPE_TYPES), 9) for free in lists.values()] == [25, 0]

@@ -251,7 +251,7 @@ assert run.results["owner"] == cma_alloc("base").run().results["owner"] == -12
 show_table(measured_requests(), after=owner)
 
 # %% tags=["solution", "check"]
-from mmsim.compare import compare_file
+from mmsim.evidence.kernel_runs import compare_file
 
 rows = compare_file("s11_cma_alloc_return_value.csv")
 assert not rows.having("disagree") and len(rows.having("agree")) == 43
@@ -471,7 +471,7 @@ show_diagnosis("thp_migration_fail +11\nthp_split_page_failed +10", unlock=cells
 #    split and moved, in one call, and the owner has its memory. Six calls.
 
 # %% tags=["solution", "check"]
-from mmsim.diagnose import diagnose
+from mmsim.evidence.diagnose import diagnose
 
 found = diagnose("thp_migration_fail 11\nthp_split_page_failed 10")
 assert found.groups[0].paths[0].versions == ("v1", "v2", "v3", "2/2-only")

@@ -272,7 +272,7 @@ show_chart(pins_beside_drop_caches(), after=effect)
 assert list(failed.values()) == [501, 500, 503, 4]
 assert all(disturbed(kind).failed.trials == 1020 for kind in failed)
 assert all(disturbed(kind, loop="oct22").failed.trials == 510 for kind in failed)
-from mmsim.measured import SCENARIOS
+from mmsim.evidence.measured import SCENARIOS
 
 ends = [[disturbed(k, s).failed.interval for k in ("base", "v1", "v2")] for s in SCENARIOS]
 assert len(ends) == 7 and all(max(e)[0] < min(high for _, high in e) for e in ends)

@@ -17,8 +17,8 @@ import pytest
 
 from mmsim import datafiles
 from mmsim.cli import main
-from mmsim.compare import COMPARED, TABLES, compare_file, pins
-from mmsim.compare.pins import Case, predict
+from mmsim.evidence import kernel_runs
+from mmsim.evidence.kernel_runs import COMPARED, TABLES, Case, compare_file, predict
 
 HELD_UNITS = Path(__file__).with_name("held_units.csv")
 MIXED = "s3_held_reference.csv"
@@ -102,8 +102,8 @@ def test_the_holder_is_put_where_the_columns_say(monkeypatch, case, folio, refs)
         seen.append(vector)
         return real(vector, version, expected)
 
-    real = pins.run_gup
-    monkeypatch.setattr(pins, "run_gup", run)
+    real = kernel_runs.run_gup
+    monkeypatch.setattr(kernel_runs, "run_gup", run)
     predict.__wrapped__(case)
     assert [vector["script"]["strangers"] for vector in seen] == [[{"folio": folio, "refs": refs}]]
 
@@ -126,10 +126,10 @@ def test_what_is_read_off_must_be_possible(compared, where, column, value):
 @pytest.mark.parametrize(
     ("changed", "why"),
     [
-        ({"ref_kind": "dropcaches"}, pins.DROP_CACHES),
-        ({"thp_before": "7"}, pins.NOT_WHOLE),
-        ({"cma_pages_before": "4095"}, pins.NOT_IN_CMA),
-        ({"code": "6.1.192"}, pins.OTHER_LOOP),
+        ({"ref_kind": "dropcaches"}, kernel_runs.DROP_CACHES),
+        ({"thp_before": "7"}, kernel_runs.NOT_WHOLE),
+        ({"cma_pages_before": "4095"}, kernel_runs.NOT_IN_CMA),
+        ({"code": "6.1.192"}, kernel_runs.OTHER_LOOP),
         ({"code": "6.12.117"}, "no version of the model stands for kernel '6.12.117'"),
     ],
 )
@@ -168,7 +168,7 @@ def tables_with_needed_columns():
             continue  # it needs its lists beside it; its columns are those of tests/test_indices
         rows = rows_of(name)
         table = max(TABLES, key=lambda t: len(set(rows[0]) & set(t.columns)) / len(t.columns))
-        needed = pins.needed(rows) if table.columns == pins.NEEDED else table.columns
+        needed = kernel_runs.needed(rows) if table.columns == kernel_runs.NEEDED else table.columns
         found += [(name, column) for column in needed]
     return sorted(set(found))
 
@@ -236,7 +236,7 @@ def test_a_table_without_rows_or_outcomes_is_told(told, tmp_path, capsys):
     file.write_text("code,variant\n")
     assert main(["compare", str(file)]) == 2
     assert "has a header but no row" in capsys.readouterr().err
-    rows = [{k: row[k] for k in (*pins.NEEDED, "retfix")} for row in rows_of(MIXED)]
+    rows = [{k: row[k] for k in (*kernel_runs.NEEDED, "retfix")} for row in rows_of(MIXED)]
     status, _, err = told(rows)
     assert status == 2
     assert "has no column that can be predicted; there are: pin_errno" in err

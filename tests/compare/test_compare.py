@@ -7,8 +7,15 @@ import csv
 import pytest
 
 from mmsim import datafiles
-from mmsim.compare import COMPARED, NOT_COMPARED, compare_file
-from mmsim.compare.pins import OTHER_LOOP, VERSION_OF, Case, predict
+from mmsim.evidence.kernel_runs import (
+    COMPARED,
+    NOT_COMPARED,
+    OTHER_LOOP,
+    VERSION_OF,
+    Case,
+    compare_file,
+    predict,
+)
 
 
 def verdicts(comparison):

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mmsim.compare import compare_file
-from mmsim.compare.contig import compare_contig_row
 from mmsim.datafiles import load_csv
+from mmsim.evidence.kernel_runs import compare_contig_row, compare_file
 
 NAME = "s11_cma_alloc_return_value.csv"
 

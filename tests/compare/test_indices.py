@@ -9,9 +9,8 @@ import shutil
 import pytest
 
 from mmsim import datafiles
-from mmsim.compare import compare_file
-from mmsim.compare.indices import COUNTERS, LISTS, exist
-from mmsim.fragmentation import extfrag_index, pin_scope, summed, unusable_index
+from mmsim.evidence.kernel_runs import COUNTERS_FILE, LISTS_FILE, compare_file, exist
+from mmsim.mm.fragmentation import extfrag_index, pin_scope, summed, unusable_index
 
 INDICES = "s10_extfrag.csv"
 RACED = ("b9_s10_movable", "4_order9_outside_cma_used_up")
@@ -23,7 +22,7 @@ def measured(name):
 
 def lists_of(boot, snapshot):
     by_type = {}
-    for row in measured(LISTS):
+    for row in measured(LISTS_FILE):
         if (row["boot"], row["snapshot"]) == (boot, snapshot):
             by_type.setdefault(row["migratetype"], []).append(int(row["free_blocks"]))
     return by_type
@@ -49,7 +48,7 @@ def test_every_value_is_compared_and_only_one_snapshot_was_not_taken_at_one_mome
 def test_the_reason_that_is_given_is_true():
     (counted,) = (
         int(row["nr_free_pages_4k"])
-        for row in measured(COUNTERS)
+        for row in measured(COUNTERS_FILE)
         if (row["boot"], row["snapshot"]) == RACED
     )
     listed = sum(n << order for order, n in enumerate(summed(lists_of(*RACED))))
@@ -108,7 +107,7 @@ def test_exist_against_trying_all_lists():
 
 @pytest.fixture
 def tables(tmp_path):
-    for name in (INDICES, LISTS, COUNTERS):
+    for name in (INDICES, LISTS_FILE, COUNTERS_FILE):
         shutil.copy(datafiles.path(f"kernel-runs/{name}"), tmp_path)
     return tmp_path
 
@@ -169,15 +168,15 @@ def cma(order):
 
 def test_other_lists_of_as_many_pages_disagree(tables):
     assert lists_of("b10_s11", "std_state")["CMA"] == [0] * 10 + [64]
-    change(tables / LISTS, cma(10), "free_blocks", "63")
-    change(tables / LISTS, cma(9), "free_blocks", "2")
+    change(tables / LISTS_FILE, cma(10), "free_blocks", "63")
+    change(tables / LISTS_FILE, cma(9), "free_blocks", "2")
     (row,) = compare_file(str(tables / INDICES)).having("disagree")
     assert row.differing == ["unusable_index"]
     assert row.number == 23  # order 10 of the first snapshot
 
 
 def test_lists_that_do_not_add_up_are_explained_in_words_that_say_so(tables):
-    change(tables / LISTS, cma(10), "free_blocks", "60")
+    change(tables / LISTS_FILE, cma(10), "free_blocks", "60")
     found = compare_file(str(tables / INDICES))
     assert not found.having("disagree")
     pages = 103903 - 4 * 1024
@@ -195,10 +194,10 @@ def test_lists_that_do_not_add_up_are_explained_in_words_that_say_so(tables):
         (INDICES, "order", "nine", "line 2"),
         (INDICES, "index", "extfrag", "no index 'extfrag'"),
         (INDICES, "snapshot", "tomorrow", "has no lists of b10_s11 tomorrow DMA32"),
-        (LISTS, "free_blocks", "many", "s10_pagetypeinfo.csv, line 2"),
-        (LISTS, "order", "1000000", "no order 1000000"),
-        (LISTS, "free_blocks", "-5", "line 2"),
-        (COUNTERS, "nr_free_pages_4k", "", "s10_snapshots.csv, line 2"),
+        (LISTS_FILE, "free_blocks", "many", "s10_pagetypeinfo.csv, line 2"),
+        (LISTS_FILE, "order", "1000000", "no order 1000000"),
+        (LISTS_FILE, "free_blocks", "-5", "line 2"),
+        (COUNTERS_FILE, "nr_free_pages_4k", "", "s10_snapshots.csv, line 2"),
     ],
 )
 def test_bad_tables_get_one_sentence(tables, table, column, value, says):
@@ -209,11 +208,11 @@ def test_bad_tables_get_one_sentence(tables, table, column, value, says):
 
 
 def test_indices_without_their_lists(tables):
-    (tables / LISTS).unlink()
+    (tables / LISTS_FILE).unlink()
     with pytest.raises(ValueError, match=r"s10_pagetypeinfo\.csv cannot be read"):
         compare_file(str(tables / INDICES))
 
 
 def test_the_lists_alone_can_t_be_compared():
     with pytest.raises(ValueError, match=r"s10_extfrag\.csv"):
-        compare_file(LISTS)
+        compare_file(LISTS_FILE)

@@ -4,10 +4,10 @@ import statistics
 
 import pytest
 
-from mmsim.compare import timed
 from mmsim.datafiles import load_csv
 from mmsim.engine.trace import record
-from mmsim.measured import TIMED, VARIANTS
+from mmsim.evidence import timed
+from mmsim.evidence.measured import TIMED, VARIANTS
 from mmsim.scenarios import timed_hold
 
 PAIRS = [(how, variant) for how in TIMED for variant in VARIANTS]

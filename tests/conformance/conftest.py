@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from mmsim.conformance import check_file
+from mmsim.evidence.vectors import check_file
 
 
 @pytest.fixture

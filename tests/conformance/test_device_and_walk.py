@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from own import folio
 
-from mmsim.conformance.operations import OPERATIONS
+from mmsim.evidence.vectors import OPERATIONS
 
 
 def test_the_groups_of_the_device_and_of_the_walk_are_there():

@@ -2,11 +2,14 @@
 
 import copy
 import json
+import random
+import sys
 
 import pytest
 
 from mmsim import datafiles
-from mmsim.conformance import VectorFileError, check_file, load
+from mmsim.cli import main
+from mmsim.evidence.vectors import OPERATIONS, VectorFileError, check_file, load
 
 SPLIT = json.loads(datafiles.path("conformance/split.json").read_text(encoding="utf-8"))
 
@@ -39,7 +42,9 @@ def test_a_good_file_is_loaded(tmp_path):
 def test_an_unknown_field(tmp_path):
     content = small()
     content["vectors"][0]["setup"]["folios"][0]["colour"] = "blue"
-    assert "'colour'" in refused(write(tmp_path, content))
+    message = refused(write(tmp_path, content))
+    assert f"{content['vectors'][0]['id']}: vectors[0].setup.folios[0]: " in message
+    assert "'colour'" in message
 
 
 def test_an_unknown_field_at_the_top(tmp_path):
@@ -64,8 +69,11 @@ def test_a_version_that_is_expected_twice(tmp_path, versions):
 
 def test_an_unknown_version(tmp_path):
     content = small()
-    content["vectors"][0]["expect"][0]["versions"] = ["v4"]
-    assert "v4" in refused(write(tmp_path, content))
+    for versions in (["v4"], "some"):
+        content["vectors"][0]["expect"][0]["versions"] = versions
+        message = refused(write(tmp_path, content))
+        assert ".expect[0].versions" in message
+        assert "'v3fix'" in message or "'all' was expected" in message
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1,]", "{'a': 1}", "nonsense"])
@@ -75,7 +83,7 @@ def test_what_is_not_json(tmp_path, text):
 
 @pytest.mark.parametrize("text", ["[]", "3", "null", '"text"'])
 def test_json_of_another_kind(tmp_path, text):
-    assert "the file must be of type object" in refused(write(tmp_path, text))
+    assert "the file: " in refused(write(tmp_path, text))
 
 
 def test_a_field_that_stands_twice_in_one_object(tmp_path):
@@ -102,7 +110,62 @@ def test_a_folder(tmp_path):
 
 
 def test_a_group_that_is_unknown(tmp_path):
-    assert "'nonsense'" in refused(write(tmp_path, {**small(), "group": "nonsense"}))
+    message = refused(write(tmp_path, {**small(), "group": "nonsense"}))
+    assert "'nonsense' is not one of ['refcount', 'split', " in message
+
+
+@pytest.mark.parametrize("order", [9.0, 1e400, True, "9"])
+def test_a_number_that_is_not_whole(tmp_path, order):
+    """The schema takes 9.0 for 9; nothing here does."""
+    content = small()
+    content["vectors"][0]["setup"]["folios"][0]["order"] = order
+    assert "vectors[0].setup.folios[0].order: " in refused(write(tmp_path, content))
+
+
+def test_a_misfit_is_told_in_few_words(tmp_path):
+    content = small()
+    content["vectors"][0]["setup"] = [1] * 10_000
+    message = refused(write(tmp_path, content))
+    assert message.endswith("is not of type 'object'")
+    assert len(message) < 500
+
+
+def test_without_jsonschema_one_sentence_says_what_is_missing(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "jsonschema", None)
+    path = write(tmp_path, small())
+    assert "the package jsonschema, which is missing: install it" in refused(path)
+    assert main(["conformance", str(path)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+PLACES = [None, True, -1, 0, 513, 10**9, 1.5, "", "EAGAIN", "A[0]", [], {}]
+
+
+@pytest.mark.parametrize("group", OPERATIONS)
+def test_no_damaged_file_makes_it_stumble(tmp_path, group):
+    """One place of a vector changed: it runs, or one sentence says why not."""
+    rng = random.Random(group)
+    name = f"conformance/{group}.json"
+    content = json.loads(datafiles.path(name).read_text(encoding="utf-8"))
+    verdicts = set()
+    for _ in range(30):
+        vector = copy.deepcopy(rng.choice(content["vectors"][:3]))
+        place = vector
+        while isinstance(place, dict | list) and place:
+            parent = place
+            key = rng.choice(list(place) if isinstance(place, dict) else range(len(place)))
+            place = place[key]
+            if rng.random() < 0.2:
+                break
+        parent[key] = rng.choice(PLACES)
+        path, told = write(tmp_path, {**content, "vectors": [vector]}), ""
+        try:
+            load(path)
+        except VectorFileError as error:
+            told = str(error)
+        verdicts.add(told == "")
+        assert told == "" or (told.startswith(f"{path}: ") and "\n" not in told)
+    assert verdicts == {True, False}
 
 
 SCRIPTS = {

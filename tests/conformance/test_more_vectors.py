@@ -9,7 +9,7 @@ import pytest
 from own import folio
 
 from mmsim import datafiles
-from mmsim.conformance import VectorFileError, check_file
+from mmsim.evidence.vectors import VectorFileError, check_file
 from mmsim.script import ROUNDS_MAX
 
 MIGRATE = {"op": "migrate_pages", "list": ["A"], "reason": "longterm_pin", "mode": "sync"}

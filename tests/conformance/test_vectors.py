@@ -6,8 +6,7 @@ import json
 import pytest
 
 from mmsim import datafiles
-from mmsim.conformance import Mismatch, check_file
-from mmsim.conformance.operations import OPERATIONS
+from mmsim.evidence.vectors import OPERATIONS, Mismatch, check_file
 
 PUBLIC = {group: datafiles.path(f"conformance/{group}.json") for group in OPERATIONS}
 CONTENTS = {group: json.loads(path.read_text(encoding="utf-8")) for group, path in PUBLIC.items()}

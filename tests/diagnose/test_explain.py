@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from mmsim import datafiles, ftracefile
-from mmsim.diagnose import delta, diagnose, explain, read
-from mmsim.diagnose.family import EVIDENCE
-from mmsim.diagnose.signs import next_counters, signs
+from mmsim import datafiles
+from mmsim.evidence.diagnose import EVIDENCE, delta, diagnose, explain, next_counters, read, signs
+from mmsim.evidence.ftrace import read as read_trace
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import make, vfio_map
 from mmsim.scenarios.fates import NOT_SPLIT, SINGLE
@@ -236,7 +235,7 @@ TRACES = sorted(datafiles.path("kernel-runs/traces").iterdir())
 @pytest.mark.parametrize("file", TRACES, ids=lambda file: Path(file).stem)
 def test_a_measured_pin_is_explained_by_its_own_version(file):
     text = file.read_text(encoding="utf-8")
-    real = ftracefile.read(text)
+    real = read_trace(text)
     found = explain(read(text), real.version)
     path = first(found)
     held, room = "held" in file.stem, "order9ok" in file.stem

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mmsim.diagnose.family import ALONE, EVIDENCE, NOTHING, ROOM, SETTINGS, STAGES, fates
 from mmsim.engine.schedule import render
+from mmsim.evidence.diagnose import ALONE, EVIDENCE, NOTHING, ROOM, SETTINGS, STAGES, fates
 from mmsim.mm.versions import POLICIES, VERSIONS
 from mmsim.scenarios.fates import MISSED, NOT_MOVED, NOT_SPLIT, SINGLE
 

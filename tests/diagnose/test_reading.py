@@ -8,9 +8,7 @@ import pytest
 
 from mmsim import datafiles
 from mmsim.cli import main
-from mmsim.diagnose import DiagnoseError, load, read
-from mmsim.diagnose.family import EVIDENCE
-from mmsim.diagnose.reading import BYTES_MAX
+from mmsim.evidence.diagnose import BYTES_MAX, EVIDENCE, DiagnoseError, load, read
 
 OTHERS = ("nr_free_pages", "nr_mapped", "pgfault", "pgpgin", "drop_pagecache", "compact_stall")
 

@@ -9,9 +9,7 @@ import shlex
 import pytest
 
 from mmsim.cli import main
-from mmsim.diagnose import diagnose
-from mmsim.diagnose.explain import Path
-from mmsim.diagnose.family import EVIDENCE, UNITS, fates
+from mmsim.evidence.diagnose import EVIDENCE, UNITS, Path, diagnose, fates
 from mmsim.views.diagnosis import NO_PATH, RARER, command, explanations, path_words, report
 from mmsim.widgets import diagnosis_console, show_diagnosis
 

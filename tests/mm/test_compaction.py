@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmsim.ftrace import real_trace
+from mmsim.evidence.ftrace import real_trace
 from mmsim.mm.bootmem import boot
 from mmsim.mm.compaction import try_to_compact_pages
 from mmsim.mm.page_alloc import alloc_pages, request

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mmsim.diagnose import diagnose
+from mmsim.evidence.diagnose import diagnose
 from mmsim.mm.versions import VERSIONS
 from mmsim.practice.capstone import (
     CAUSES,

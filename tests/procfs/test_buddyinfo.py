@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from proctext import as_pasted, buddyinfo, pagetypeinfo, zoneinfo
 
-from mmsim.fragmentation import extfrag_index
-from mmsim.procfs import BuddyZone, PasteError, parse_buddyinfo, zone_of
+from mmsim.evidence.proc import BuddyZone, PasteError, parse_buddyinfo, zone_of
+from mmsim.mm.fragmentation import extfrag_index
 
 SMALL = BuddyZone(0, "DMA", (0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 3))
 LARGE = BuddyZone(0, "Normal", (2616, 751852, 5513, 3509, 1985, 769, 245, 105, 41, 16, 0))

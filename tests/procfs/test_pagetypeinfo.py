@@ -10,8 +10,8 @@ import pytest
 from proctext import TYPES, as_pasted, buddyinfo, pagetypeinfo
 
 from mmsim import datafiles
-from mmsim.fragmentation import extfrag_index, pin_scope, read_printed, unusable_index
-from mmsim.procfs import PasteError, parse_buddyinfo, parse_pagetypeinfo, zone_of
+from mmsim.evidence.proc import PasteError, parse_buddyinfo, parse_pagetypeinfo, zone_of
+from mmsim.mm.fragmentation import extfrag_index, pin_scope, read_printed, unusable_index
 
 ORDERS = 11
 
@@ -183,11 +183,11 @@ def test_every_place_to_cut_it():
     [
         (
             ONE[: ONE.index("Number of blocks")],
-            "line 16: the text ends before the number of blocks of node 0, zone DMA: paste all",
+            "line 16: the text ends without the number of blocks of node 0, zone DMA: paste all",
         ),
         (
             ONE[: ONE.rindex("Node")],
-            "the text ends before the number of blocks of node 0, zone Normal",
+            "the text ends without the number of blocks of node 0, zone Normal",
         ),
         (
             without(ONE, "Normal, type      Movable"),

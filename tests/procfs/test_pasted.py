@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import random
 from contextlib import suppress
 
 import pytest
 from proctext import TYPES, as_pasted, buddyinfo, pagetypeinfo, zoneinfo
 
-from mmsim.procfs import BuddyZone, PageTypeZone, PasteError, parse_pagetypeinfo, read_memory
-from mmsim.procfs.printing import print_buddyinfo, print_pagetypeinfo
-from mmsim.procfs.text import BUDDYINFO, PAGETYPEINFO, ZONEINFO
+from mmsim.evidence.proc import (
+    BUDDYINFO,
+    PAGETYPEINFO,
+    ZONEINFO,
+    PasteError,
+    parse_pagetypeinfo,
+    proc_text,
+    read_memory,
+)
+from mmsim.scenarios.hosts import host
 
 FREE = {name: tuple(range(number, number + 11)) for number, name in enumerate(TYPES)}
 BLOCKS = {name: 7 * number for number, name in enumerate(TYPES)}
@@ -61,26 +67,16 @@ def test_what_can_not_be_read_gets_one_sentence(text, said):
     assert said in refused(text)
 
 
-def test_printed_zones_are_what_a_kernel_prints():
-    rng = random.Random(5)
-    for _ in range(50):
-        orders = rng.choice([9, 11, 14])
-        lines = [
-            BuddyZone(0, zone, tuple(rng.randint(0, 10**6) for _ in range(orders)))
-            for zone in ("DMA", "Normal")
-        ]
-        assert print_buddyinfo(lines) == buddyinfo(lines)
-        assert read_memory(print_buddyinfo(lines)).zones == tuple(lines)
-        free = {t: tuple(rng.randint(0, 10**5) for _ in range(orders)) for t in TYPES}
-        blocks = {t: rng.randint(0, 10**4) for t in TYPES}
-        zone = PageTypeZone(
-            node=0,
-            zone="Normal",
-            pageblock_order=rng.choice([9, 10]),
-            free_by_type={name.upper(): counts for name, counts in free.items()},
-            pageblocks={name.upper(): count for name, count in blocks.items()},
-            at_least=frozenset(),
-        )
-        text = pagetypeinfo([(0, "Normal", free, blocks)], pageblock_order=zone.pageblock_order)
-        assert print_pagetypeinfo([zone]) == text
-        assert parse_pagetypeinfo(text) == (zone,)
+@pytest.mark.parametrize("knobs", [{}, {"cma": 25, "used": 60, "host": 256}])
+def test_a_zone_of_the_model_is_printed_as_a_kernel_prints_it(knobs):
+    zone = host(**knobs).zone
+    text = proc_text(zone, "DMA32")
+    (found,) = parse_pagetypeinfo(text)
+    assert dict(found.free_by_type) == {mt: tuple(n) for mt, n in zone.lists().items()}
+    assert sum(found.pageblocks.values()) == zone.nr_pages >> zone.pageblock_order
+    names = {"HIGHATOMIC": "HighAtomic", "CMA": "CMA"}
+    free, blocks = (
+        {names.get(mt, mt.capitalize()): n for mt, n in each.items()}
+        for each in (found.free_by_type, found.pageblocks)
+    )
+    assert text == pagetypeinfo([(0, "DMA32", free, blocks)])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from proctext import as_pasted, buddyinfo, zoneinfo
 
-from mmsim.procfs import PasteError, ZoneInfo, parse_zoneinfo, zone_of
+from mmsim.evidence.proc import PasteError, ZoneInfo, parse_zoneinfo, zone_of
 
 DMA32 = {
     "free": 153205, "min": 974, "low": 1228, "high": 1482, "boost": 12, "spanned": 262144,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from mmsim.fragmentation import suitable, summed
+from mmsim.evidence.proc import parse_pagetypeinfo, proc_text
 from mmsim.knobs import KnobError
+from mmsim.mm.fragmentation import suitable, summed
 from mmsim.mm.occupancy import occupancy
 from mmsim.mm.untouched import pages
-from mmsim.procfs import parse_pagetypeinfo
 from mmsim.scenarios import boot_guest
-from mmsim.scenarios.hosts import HOST_KNOBS, REQUESTS, fates, host, proc_text
+from mmsim.scenarios.hosts import HOST_KNOBS, REQUESTS, fates, host
 
 NONE, CMA, OTHER = "-ENOMEM", "CMA", "ordinary memory"
 SIZES = [16, 64, 1024, 4096, 1 << 20]

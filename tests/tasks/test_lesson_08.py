@@ -9,7 +9,7 @@ from answers import (
 )
 
 from mmsim.checks import judge
-from mmsim.measured import disturbed
+from mmsim.evidence.measured import disturbed
 from mmsim.scenarios import vfio_map
 from mmsim.tasks.lesson_08 import RUNS
 from mmsim.views.effect_chart import odds_beside_drop_caches, ways_to_fail

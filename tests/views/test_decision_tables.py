@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from mmsim.conformance.operations import OPERATIONS
 from mmsim.constants import REASONS
+from mmsim.evidence.vectors import OPERATIONS
 from mmsim.mm.versions import VERSIONS, get
 from mmsim.views.decision_tables import SPLITS, course_table, decision_table
 

@@ -6,8 +6,8 @@ from itertools import pairwise
 import pytest
 from svg_rules import references_are_defined, texts_fit, texts_stand_apart
 
-from mmsim.compare import timed
-from mmsim.measured import TIMED, VARIANTS
+from mmsim.evidence import timed
+from mmsim.evidence.measured import TIMED, VARIANTS
 from mmsim.scenarios import SMALL, drop_caches_only, pin_versus
 from mmsim.scenarios.fates import MISSED, NOT_SPLIT
 from mmsim.scenarios.windows import windows

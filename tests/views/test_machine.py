@@ -6,8 +6,8 @@ import pytest
 from proctext import buddyinfo, pagetypeinfo, zoneinfo
 from test_memory import rules
 
-from mmsim.procfs import PasteError
-from mmsim.scenarios.hosts import host, proc_text
+from mmsim.evidence.proc import PasteError, proc_text
+from mmsim.scenarios.hosts import host
 from mmsim.views.indices import UNKNOWN
 from mmsim.views.pasted import NOTE, machine
 

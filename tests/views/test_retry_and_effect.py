@@ -7,7 +7,7 @@ from fractions import Fraction
 import matplotlib.text
 import pytest
 
-from mmsim.measured import VARIANTS
+from mmsim.evidence.measured import VARIANTS
 from mmsim.retrylaw import LawError, Retrying, success
 from mmsim.scenarios import SMALL, pin_versus
 from mmsim.scenarios.fates import MISSED

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from proctext import buddyinfo, pagetypeinfo, zoneinfo
 
-from mmsim.scenarios.hosts import host, proc_text
+from mmsim.evidence.proc import proc_text
+from mmsim.scenarios.hosts import host
 from mmsim.views.pasted import machine
 from mmsim.widgets import paste, show_memory
 from mmsim.widgets.paste import LARGEST

@@ -1,6 +1,6 @@
 """Shares that were measured on a real kernel: how many pins of a kind went through.
 
-Interface: Share, VARIANTS, RETRY, releases, rescued, disturbed, Pins, SCENARIOS
+Interface: wilson, Share, VARIANTS, RETRY, releases, rescued, disturbed, Pins, SCENARIOS
 
 Every number is counted from the rows of data/kernel-runs/.  Both loops of the measured kernel are
 counted together unless said: they differ in how failures are counted, not in what fails.
@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable
+from math import sqrt
+from statistics import NormalDist
 from typing import NamedTuple
 
-from mmsim import stats
 from mmsim.datafiles import load_csv
 
 VARIANTS = ("base", "v1", "v2")
@@ -43,6 +44,25 @@ def _rows(file: str) -> tuple[dict[str, str], ...]:
     return tuple(load_csv(f"kernel-runs/{file}"))
 
 
+def wilson(hits: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
+    """The interval in which the true share lies, as far as `trials` can tell.
+
+    Wilson's score interval: unlike hits/trials plus or minus something it never leaves 0 to 1, and
+    0 hits of 10 do not give an interval without width.  Raises ValueError for impossible counts.
+    Left out: trials that depend on one another make the true interval wider.
+    """
+    if not 0 <= hits <= trials or trials == 0:
+        raise ValueError(f"{hits} of {trials} is no share: needed are 0 <= hits <= trials > 0")
+    if not 0 < confidence < 1:
+        raise ValueError(f"a confidence lies between 0 and 1, not at {confidence}")
+    z2 = NormalDist().inv_cdf((1 + confidence) / 2) ** 2
+    middle = (hits + z2 / 2) / (trials + z2)
+    half = sqrt(z2 * (hits * (trials - hits) / trials + z2 / 4)) / (trials + z2)
+    low = 0.0 if hits == 0 else middle - half
+    high = 1.0 if hits == trials else middle + half
+    return low, high
+
+
 class Share(NamedTuple):
     """So many of so many."""
 
@@ -57,7 +77,7 @@ class Share(NamedTuple):
     @property
     def interval(self) -> tuple[float, float]:
         """In which the true share lies with 95 % confidence, if the trials are independent."""
-        return stats.wilson(self.hits, self.trials)
+        return wilson(self.hits, self.trials)
 
     def __str__(self) -> str:
         return f"{self.hits:,} of {self.trials:,}"

@@ -17,9 +17,9 @@ import statistics
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from mmsim.compare.pins import VERSION_OF
 from mmsim.datafiles import load_csv
-from mmsim.measured import TIMED, VARIANTS, Share
+from mmsim.evidence.kernel_runs import VERSION_OF
+from mmsim.evidence.measured import TIMED, VARIANTS, Share
 from mmsim.scenarios import timed_hold
 from mmsim.scenarios.timed_hold import HOLD_MAX, attempts
 
