@@ -108,38 +108,32 @@ def load(name: str) -> str:
                 content = file.read(BYTES_MAX + 1)
     except OSError as error:
         raise DiagnoseError(f"{name} can't be read: {error.strerror}") from None
-    return decoded(content, told)
-
-
-def decoded(content: bytes, name: str) -> str:
-    """Bytes as text; raises DiagnoseError if there are too many, or if they are no text."""
-    if len(content) > BYTES_MAX:
-        raise DiagnoseError(
-            f"{name} has more than {BYTES_MAX:,} bytes; a /proc/vmstat has about 5,000"
-        )
+    _check_size(content, told, "bytes")
     if b"\0" in content:
-        raise DiagnoseError(f"{name} is not a text but a binary file")
+        raise DiagnoseError(f"{told} is not a text but a binary file")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DiagnoseError(f"{name} is not UTF-8 text (byte {error.start})") from None
+        raise DiagnoseError(f"{told} is not UTF-8 text (byte {error.start})") from None
+
+
+def _check_size(content: str | bytes, name: str, what: str) -> None:
+    if len(content) > BYTES_MAX:
+        usual = "a /proc/vmstat has about 5,000"
+        raise DiagnoseError(f"{name} has more than {BYTES_MAX:,} {what}; {usual}")
 
 
 def read(
     before: str, after: str | None = None, names: tuple[str, str] = ("BEFORE", "AFTER")
 ) -> Delta:
     """What moved, from one text or two; raises DiagnoseError."""
-    for text, name in zip((before, after or ""), names, strict=True):
-        if len(text) > BYTES_MAX:
-            raise DiagnoseError(
-                f"{name} has more than {BYTES_MAX:,} characters; a /proc/vmstat has about 5,000"
-            )
-    if after is not None:
-        return _between(_vmstat(before, names[0]), _vmstat(after, names[1]), names)
     name = names[0]
-    lines = _lines(before)
-    if not lines:
-        raise DiagnoseError(f"{name} is empty")
+    _check_size(before, name, "characters")
+    lines = _lines(before, name)
+    if after is not None:
+        _check_size(after, names[1], "characters")
+        more = _lines(after, names[1])
+        return _between(_vmstat(lines, name), _vmstat(more, names[1]), names)
     if "==== trace" in before:
         try:
             return _sorted(ftrace.read(before).delta)
@@ -154,10 +148,14 @@ def delta(before: dict[str, int], after: dict[str, int]) -> Delta:
     return _sorted({name: n - before.get(name, 0) for name, n in after.items()})
 
 
-def _lines(text: str) -> list[tuple[int, str]]:
+def _lines(text: str, name: str) -> list[tuple[int, str]]:
+    """(number, line) of the lines that say something."""
     numbered = enumerate(text.splitlines(), start=1)
     stripped = ((number, line.partition("#")[0].strip()) for number, line in numbered)
-    return [(number, line) for number, line in stripped if line]
+    found = [(number, line) for number, line in stripped if line]
+    if not found:
+        raise DiagnoseError(f"{name} is empty")
+    return found
 
 
 def _sorted(moved: dict[str, int]) -> Delta:
@@ -165,14 +163,8 @@ def _sorted(moved: dict[str, int]) -> Delta:
     return Delta(given, {n: v for n, v in moved.items() if n not in EVIDENCE and v})
 
 
-# -- two texts
-
-
-def _vmstat(text: str, name: str) -> dict[str, int]:
+def _vmstat(lines: list[tuple[int, str]], name: str) -> dict[str, int]:
     found: dict[str, int] = {}
-    lines = _lines(text)
-    if not lines:
-        raise DiagnoseError(f"{name} is empty")
     for number, line in lines:
         match = _COUNTER.fullmatch(line)
         if match is None:
@@ -181,17 +173,11 @@ def _vmstat(text: str, name: str) -> dict[str, int]:
                 f"but {line[:40]!r}"
             )
         found[match[1]] = int(match[2])
-    for counter in REPORTED:
-        if counter not in found:
-            raise DiagnoseError(
-                f"{name} has no counter {counter}: it is cut off, "
-                "or from a kernel without huge pages"
-            )
+    missing = next((counter for counter in REPORTED if counter not in found), None)
+    if missing:
+        why = "it is cut off, or from a kernel without huge pages"
+        raise DiagnoseError(f"{name} has no counter {missing}: {why}")
     return found
-
-
-def _is_event(name: str) -> bool:
-    return not name.startswith("nr_")
 
 
 def _between(before: dict[str, int], after: dict[str, int], names: tuple[str, str]) -> Delta:
@@ -200,26 +186,18 @@ def _between(before: dict[str, int], after: dict[str, int], names: tuple[str, st
         which = names[0] if alone[0] in before else names[1]
         raise DiagnoseError(f"the texts are from different kernels: only {which} has {alone[0]}")
     moved = {name: after[name] - n for name, n in before.items()}
-    back = [name for name, n in moved.items() if n < 0 and _is_event(name)]
-    forward = [name for name, n in moved.items() if n > 0 and _is_event(name)]
-    if back and not forward:
-        raise DiagnoseError(
-            f"every counter that moved went back ({_went(back[0], before, after)}): "
-            f"swap {names[0]} and {names[1]}, unless the machine was started anew in between"
-        )
+    events = {name: n for name, n in moved.items() if n and not name.startswith("nr_")}
+    back = next((name for name, n in events.items() if n < 0), None)
     if back:
-        raise DiagnoseError(
-            "the texts are from different boots: counters went back, for instance "
-            f"{_went(back[0], before, after)}"
-        )
+        went = f"{back} from {before[back]} to {after[back]}"
+        if all(n < 0 for n in events.values()):
+            raise DiagnoseError(
+                f"every counter that moved went back ({went}): "
+                f"swap {names[0]} and {names[1]}, unless the machine was started anew in between"
+            )
+        different = "the texts are from different boots: counters went back"
+        raise DiagnoseError(f"{different}, for instance {went}")
     return _sorted(moved)
-
-
-def _went(name: str, before: dict[str, int], after: dict[str, int]) -> str:
-    return f"{name} from {before[name]} to {after[name]}"
-
-
-# -- one text
 
 
 def _listed(lines: list[tuple[int, str]], name: str) -> Delta:
@@ -236,21 +214,17 @@ def _listed(lines: list[tuple[int, str]], name: str) -> Delta:
             raise DiagnoseError(f"{name}, line {number}: {counter} stands there twice")
         moved[counter] = int(value)
     if len(moved) > WHOLE:
-        raise DiagnoseError(
-            f"{name} is a whole /proc/vmstat; give two of them, from before and from after"
-        )
-    known = [counter for counter in moved if counter in EVIDENCE]
-    if not known:
+        two = "give two of them, from before and from after"
+        raise DiagnoseError(f"{name} is a whole /proc/vmstat; {two}")
+    found = _sorted(moved)
+    if not found.given:
         first = next(iter(moved))
-        raise DiagnoseError(
-            f"{name} has no counter of the model: {first!r}{nearest(first, EVIDENCE)}"
-        )
-    for counter in known:
-        if moved[counter] < 0:
-            raise DiagnoseError(
-                f"{name}: {counter} went back by {-moved[counter]}; counters never do"
-            )
-    return _sorted(moved)
+        known = nearest(first, EVIDENCE)
+        raise DiagnoseError(f"{name} has no counter of the model: {first!r}{known}")
+    for counter, n in found.given.items():
+        if n < 0:
+            raise DiagnoseError(f"{name}: {counter} went back by {-n}; counters never do")
+    return found
 
 
 def _calls(calls: list[str], name: str) -> Delta:
@@ -436,15 +410,8 @@ class Fate:
         """Can this happen to pages that are migrated for this reason?  "" is any reason."""
         if reason in ("", self.reason):
             return True
-        return (
-            self.setting.scenario != "cma_alloc"
-            and self.reason == OTHER
-            and reason
-            not in (
-                PIN,
-                NEVER_SPLITS,
-            )
-        )
+        other = self.reason == OTHER and reason not in (PIN, NEVER_SPLITS)
+        return other and self.setting.scenario != "cma_alloc"
 
     @property
     def is_huge(self) -> bool:
@@ -708,15 +675,12 @@ def _grouped(found: Sequence[Path]) -> tuple[Group, ...]:
 
 def _nearest(given: Counters, names: Sequence[str]) -> tuple[Path, dict[str, tuple[int, int]]]:
     """The single fate with the fewest counters that don't fit, and which those are."""
-    best: tuple[tuple[int, int], Path, dict[str, tuple[int, int]]] | None = None
+    paths = []
     for name in names:
         for fate in fates(name, 1):
             wrong = {c: (n, fate.counters[c]) for c, n in given.items() if fate.counters[c] != n}
-            size = (len(wrong), sum(abs(a - b) for a, b in wrong.values()))
-            if best is None or size < best[0]:
-                best = (size, Path((name,), fate), wrong)
-    assert best is not None
-    return best[1], best[2]
+            paths.append((Path((name,), fate), wrong))
+    return min(paths, key=lambda each: (len(each[1]), sum(abs(a - b) for a, b in each[1].values())))
 
 
 def diagnose(

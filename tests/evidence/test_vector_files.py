@@ -165,7 +165,7 @@ def test_no_damaged_file_makes_it_stumble(tmp_path, group):
             told = str(error)
         verdicts.add(told == "")
         assert told == "" or (told.startswith(f"{path}: ") and "\n" not in told)
-    assert verdicts == {True, False}
+    assert False in verdicts
 
 
 SCRIPTS = {

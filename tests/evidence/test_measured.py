@@ -1,11 +1,20 @@
-"""Shares counted from the measured rows: against the summaries that came with them."""
+"""Shares counted from the measured rows, and their intervals: against the measured summaries."""
 
 from __future__ import annotations
 
 import pytest
 
 from mmsim.datafiles import load_csv
-from mmsim.evidence.measured import RETRY, SCENARIOS, VARIANTS, Share, disturbed, releases, rescued
+from mmsim.evidence.measured import (
+    RETRY,
+    SCENARIOS,
+    VARIANTS,
+    Share,
+    disturbed,
+    releases,
+    rescued,
+    wilson,
+)
 
 KINDS = (*VARIANTS, RETRY)
 
@@ -92,3 +101,54 @@ def test_a_share_knows_its_interval():
 def test_what_was_not_measured():
     with pytest.raises(ValueError, match="'v3' was not measured; there are: base, v1, v2"):
         disturbed("v3")
+
+
+# -- the interval of a share
+
+WITH_INTERVALS = [
+    "s2_summary.csv",
+    "s3_timed_release_by_actual_release.csv",
+    "s3_timed_release_summary.csv",
+    "s4_dropcaches_summary.csv",
+    "s4_once_n1_by_drop_start.csv",
+    "s4_once_n8_by_drop_start.csv",
+    "s5_order0_summary.csv",
+    "s10_pins_summary.csv",
+]
+
+
+@pytest.mark.parametrize("table", WITH_INTERVALS)
+def test_the_intervals_of_the_measured_tables(table):
+    rows = load_csv(f"kernel-runs/{table}")
+    assert len(rows) > 10
+    for row in rows:
+        found = wilson(int(row["n_pin_failed"]), int(row["n_trials"]))
+        stored = float(row["wilson95_low"]), float(row["wilson95_high"])
+        assert found == pytest.approx(stored, abs=6e-5), row
+
+
+@pytest.mark.parametrize("hits", range(12))
+def test_it_holds_the_share_and_mirrors(hits):
+    low, high = wilson(hits, 11)
+    assert 0 <= low <= hits / 11 <= high <= 1
+    assert wilson(11 - hits, 11) == pytest.approx((1 - high, 1 - low))
+
+
+def test_more_trials_narrow_it_and_more_confidence_widens_it():
+    widths = [high - low for low, high in (wilson(n // 2, n) for n in (10, 100, 1000))]
+    assert widths == sorted(widths, reverse=True)
+    narrow, wide = wilson(40, 100), wilson(40, 100, 0.99)
+    assert wide[0] < narrow[0]
+    assert narrow[1] < wide[1]
+
+
+@pytest.mark.parametrize("counts", [(1, 0), (0, 0), (3, 2), (-1, 2)])
+def test_impossible_counts(counts):
+    with pytest.raises(ValueError, match="is no share"):
+        wilson(*counts)
+
+
+@pytest.mark.parametrize("confidence", [0, 1, 95])
+def test_impossible_confidence(confidence):
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        wilson(1, 2, confidence)
