@@ -1,69 +1,76 @@
 """mmsim: take one real Linux kernel bug apart, one atomic step at a time.
 
-The names that lessons use are here.  They are looked up when they are first used, so `import mmsim`
-itself needs the standard library only and is quick.
+The names that a learner types are here.  Editors and type checkers follow the imports below; at run
+time a name is looked up when it is first used, so `import mmsim` needs the standard library only
+and is quick.
 """
 
 from __future__ import annotations
 
 import importlib
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mmsim.lab import ready
+    from mmsim.mm.versions import diff
+    from mmsim.policy import own_policy
+    from mmsim.scenarios import (
+        SMALL,
+        boot_guest,
+        cma_alloc,
+        drop_caches_only,
+        lru_batch,
+        make,
+        pin_versus,
+        split_race,
+        timed_hold,
+        vfio_map,
+    )
+    from mmsim.widgets.console import console
+    from mmsim.widgets.explorer import explorer
+    from mmsim.widgets.paste import paste, show_memory
+    from mmsim.widgets.scheduler import scheduler
+    from mmsim.widgets.stepper import stepper
 
 __version__ = "0.1.0"
 
-_HOME = {
-    "agreements": "mmsim.views.traces",
-    "all_failures": "mmsim.views.chances",
-    "boot_guest": "mmsim.scenarios",
-    "check": "mmsim.checks",
-    "cma_alloc": "mmsim.scenarios",
-    "console": "mmsim.widgets",
-    "counters_of": "mmsim.lessons",
-    "diagnosis_console": "mmsim.widgets",
-    "diff": "mmsim.mm.versions",
-    "drop_caches_only": "mmsim.scenarios",
-    "explorer": "mmsim.widgets",
-    "hint": "mmsim.checks",
-    "host": "mmsim.scenarios.host",
-    "lru_batch": "mmsim.scenarios",
-    "make": "mmsim.scenarios",
-    "measured_table": "mmsim.views.tables",
-    "own_policy": "mmsim.policy",
-    "paste": "mmsim.widgets",
-    "pin_versus": "mmsim.scenarios",
-    "Prediction": "mmsim.lessons",
-    "ready": "mmsim.lab",
-    "real_trace": "mmsim.ftrace",
-    "rescued": "mmsim.measured",
-    "retry_law": "mmsim.views.retry_chart",
-    "retry_sliders": "mmsim.widgets",
-    "Retrying": "mmsim.retrylaw",
-    "scheduler": "mmsim.widgets",
-    "show_chart": "mmsim.widgets",
-    "show_memory": "mmsim.widgets",
-    "show_state": "mmsim.widgets",
-    "show_table": "mmsim.widgets",
-    "split_race": "mmsim.scenarios",
-    "stepper": "mmsim.widgets",
-    "success": "mmsim.retrylaw",
-    "timed_hold": "mmsim.scenarios",
-    "trace_picker": "mmsim.widgets",
-    "vfio_map": "mmsim.scenarios",
-}
-
-__all__ = [*_HOME]
+__all__ = [
+    "SMALL",
+    "boot_guest",
+    "cma_alloc",
+    "console",
+    "diff",
+    "drop_caches_only",
+    "explorer",
+    "lru_batch",
+    "make",
+    "own_policy",
+    "paste",
+    "pin_versus",
+    "ready",
+    "scheduler",
+    "show_memory",
+    "split_race",
+    "stepper",
+    "timed_hold",
+    "vfio_map",
+]
+_ROOMS = ("mmsim.scenarios", "mmsim.mm.versions", "mmsim.policy", "mmsim.lab", "mmsim.widgets")
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
+    if name not in __all__:
         raise AttributeError(f"module 'mmsim' has no attribute {name!r}")
     if "IPython" in sys.modules:
         importlib.import_module("mmsim.views.show").install()
-    value = getattr(importlib.import_module(_HOME[name]), name)
+    for room in _ROOMS:
+        value = getattr(importlib.import_module(room), name, None)
+        if value is not None:
+            break
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOME])
+    return sorted([*globals(), *__all__])

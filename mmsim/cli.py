@@ -20,9 +20,6 @@ from typing import NoReturn
 
 from mmsim import __version__
 from mmsim import lab as workplace
-from mmsim.compare import COMPARED, NOT_COMPARED, FileComparison, compare_file
-from mmsim.conformance import check_file
-from mmsim.diagnose import explain, load, read
 from mmsim.engine import schedule
 from mmsim.engine.explore import (
     DEADLOCK,
@@ -35,6 +32,9 @@ from mmsim.engine.explore import (
 )
 from mmsim.engine.trace import Trace
 from mmsim.errors import UserError, nearest
+from mmsim.evidence.diagnose import explain, load, read
+from mmsim.evidence.kernel_runs import COMPARED, NOT_COMPARED, FileComparison, compare_file
+from mmsim.evidence.vectors import check_file
 from mmsim.mm.versions import BASE, INVERTED, POLICIES, VERSIONS
 from mmsim.scenarios import SCENARIOS, Situation, make
 from mmsim.scenarios.situation import ISOLATION_KNOB

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from mmsim.cli import main
-from mmsim.conformance.operations import OPERATIONS
 from mmsim.engine.explore import Exploration
 from mmsim.engine.schedule import render
+from mmsim.evidence.vectors import OPERATIONS
 from mmsim.scenarios import SCENARIOS, SMALL, make
 
 KNOBS = [f"--set={name}={value}" for name, value in SMALL.items()]

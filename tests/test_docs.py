@@ -10,8 +10,8 @@ from views.svg_rules import readable
 
 from benchmarks import growth
 from mmsim.cli import main
-from mmsim.compare.pins import VERSION_OF
-from mmsim.measured import Share, disturbed
+from mmsim.evidence.kernel_runs import VERSION_OF
+from mmsim.evidence.measured import Share, disturbed
 from mmsim.scenarios.situation import ALL_MOVED, MISSED, NO_MEMORY, NOT_SPLIT
 from mmsim.views.waystofail import ANY_STEP, TOGETHER, failure_odds
 from mmsim.views.words import chance

@@ -1,7 +1,5 @@
 """The lessons: one module of cards and one text each, side by side.
 
-Interface: COURSE, Lesson, number; until the last lesson has moved also Prediction, counters_of, ran
-
 `mmsim.lessons.NAME` holds the cards of a lesson and everything that serves only that lesson;
 `NAME.md` beside it is its text.  Number, title and time of a lesson stand here and only here."""
 
@@ -9,19 +7,6 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import NamedTuple
-
-from mmsim.lessons.prediction import Answer, Prediction, PredictionError, counters_of, ran
-
-__all__ = [
-    "COURSE",
-    "Answer",
-    "Lesson",
-    "Prediction",
-    "PredictionError",
-    "counters_of",
-    "number",
-    "ran",
-]
 
 FOLDER = Path(__file__).resolve().parent
 

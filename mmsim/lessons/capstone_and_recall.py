@@ -15,15 +15,13 @@ from functools import cache
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mmsim.diagnose import diagnose
-from mmsim.diagnose.family import EVIDENCE
 from mmsim.engine.trace import Trace
+from mmsim.evidence.diagnose import EVIDENCE, diagnose
+from mmsim.evidence.tracer import marks, names
 from mmsim.lessons import number
 from mmsim.lessons.card import Card, checked
-from mmsim.lessons.form import FormError, Verdict, failed, passed
-from mmsim.lessons.prediction import ran
+from mmsim.lessons.form import FormError, Verdict, failed, passed, ran
 from mmsim.mm.world import World
-from mmsim.probe import marks, names
 from mmsim.scenarios import Situation, vfio_map
 from mmsim.scenarios.situation import ALL_MOVED, MISSED, NOT_MOVED, NOT_SPLIT
 from mmsim.views.diagnosis import explanations

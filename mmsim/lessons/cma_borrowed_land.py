@@ -11,7 +11,6 @@ from functools import cache
 from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mmsim.compare.cma_fallback import FREE, FREE_CMA, FROM_CMA, curves, populate, zone_with
 from mmsim.constants import (
     HPAGE_PMD_NR,
     HPAGE_PMD_ORDER,
@@ -23,6 +22,7 @@ from mmsim.constants import (
 )
 from mmsim.datafiles import load_csv
 from mmsim.engine.trace import Trace
+from mmsim.evidence.kernel_runs import FREE, FREE_CMA, FROM_CMA, curves, populate, zone_with
 from mmsim.lessons import number
 from mmsim.lessons.card import Card, keyed
 from mmsim.lessons.form import Choices, FormError, Verdict, failed, passed
@@ -60,6 +60,7 @@ from mmsim.views.words import call, size_words
 
 if TYPE_CHECKING:
     import pandas as pd
+
 
 PER_MIB = (1 << 20) // PAGE_SIZE
 CMA, ORDINARY, REFUSED = "CMA", "ordinary", "refused"

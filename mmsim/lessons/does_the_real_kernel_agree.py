@@ -15,10 +15,10 @@ from mmsim import errno
 from mmsim.datafiles import load_csv
 from mmsim.engine.schedule import render
 from mmsim.engine.trace import Trace
-from mmsim.ftracefile import Line, raw_lines, real_trace
+from mmsim.evidence.ftrace import Line, raw_lines, real_trace
+from mmsim.evidence.measured import RETRY, Share, disturbed, rescued
 from mmsim.lessons.card import Card, checked, keyed
 from mmsim.lessons.form import Choices, Verdict, failed, passed
-from mmsim.measured import RETRY, Share, disturbed, rescued
 from mmsim.policy import PolicyError, limited
 from mmsim.scenarios import SMALL, pin_versus, vfio_map
 from mmsim.scenarios.situation import MISSED
@@ -385,9 +385,9 @@ rule = Card(
     ),
     why="Each attempt to move a huge page asks for a free one. In Linux 6.1 such a request "
     "compacts at most twice: first in a hurry, then more thoroughly. Both are counted, also when "
-    "compaction is put off because it failed lately. No counter counts attempts. But each attempt that "
-    "finds no huge page ends in a split, done or refused, so the two split counters add up to their "
-    "number.\n\n"
+    "compaction is put off because it failed lately. No counter counts attempts. But each attempt "
+    "that finds no huge page ends in a split, done or refused, so the two split counters add up to "
+    "their number.\n\n"
     "A rule that explains 1,182 of 1,185 rows is a good rule. The three others are the place where "
     "the next thing would be learned: one has a stall more, two have six without a split.",
     still=rechecked,

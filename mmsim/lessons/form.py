@@ -13,7 +13,10 @@ from collections.abc import Hashable, Mapping
 from types import GenericAlias
 from typing import Any, NamedTuple, cast, get_args, get_origin
 
+from mmsim.constants import REPORTED
+from mmsim.engine.trace import Trace
 from mmsim.errors import nearest
+from mmsim.scenarios import Situation
 
 
 class Verdict(NamedTuple):
@@ -160,3 +163,16 @@ def _plain(value: Any) -> Any:
 
 def _with_article(word: str) -> str:
     return f"{'an' if word[0] in 'aeiou' else 'a'} {word}"
+
+
+def counters_of(trace: Trace) -> dict[str, int]:
+    """The two counters of the report at the end of a run."""
+    return {name: trace.last.world.vmstat[name] for name in REPORTED}
+
+
+def ran(answer: object) -> tuple[Situation, Trace] | None:
+    """A situation and its run, also if the run itself was handed in; None if it is neither."""
+    trace = answer.run() if isinstance(answer, Situation) else answer
+    if isinstance(trace, Trace) and isinstance(trace.scenario, Situation):
+        return trace.scenario, trace
+    return None

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from mmsim.engine.explore import explore
 from mmsim.engine.schedule import along, parse
+from mmsim.evidence.measured import Pins, Share, disturbed, rescued
 from mmsim.lessons.card import Card
 from mmsim.lessons.form import FormError, Verdict, failed, passed
-from mmsim.measured import Pins, Share, disturbed, rescued
 from mmsim.retrylaw import Retrying, still_there, success
 from mmsim.scenarios import Situation, split_race
 from mmsim.scenarios.situation import MISSED, NOT_SPLIT

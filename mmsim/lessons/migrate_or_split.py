@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any
 from mmsim import errno
 from mmsim.constants import REPORTED
 from mmsim.engine.trace import Trace
-from mmsim.ftrace import align, real_trace
+from mmsim.evidence.ftrace import align, real_trace
+from mmsim.evidence.tracer import migrate_returns
 from mmsim.lessons.card import Card, checked, keyed
-from mmsim.lessons.form import Choices, FormError, Verdict, failed, passed
-from mmsim.lessons.prediction import counters_of, ran
+from mmsim.lessons.form import Choices, FormError, Verdict, counters_of, failed, passed, ran
 from mmsim.lessons.the_report import QUESTIONS
 from mmsim.mm.world import AVAILABLE
-from mmsim.probe import migrate_returns
 from mmsim.scenarios import vfio_map
 from mmsim.views.flow import flow_sentence, flow_svg, taken
 from mmsim.views.show import Picture, Shown, moment

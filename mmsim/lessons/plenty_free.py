@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mmsim.constants import HPAGE_PMD_NR, HPAGE_PMD_ORDER, MAX_ORDER, MIGRATE_CMA
 from mmsim.datafiles import load_csv
 from mmsim.engine.trace import Trace
-from mmsim.fragmentation import PIN_SCOPE_TYPES, extfrag_index, printed, suitable, summed
+from mmsim.evidence.proc import proc_text
 from mmsim.lessons.card import Card, checked, keyed
 from mmsim.lessons.form import Choices, FormError, Verdict, failed, passed
+from mmsim.mm.fragmentation import PIN_SCOPE_TYPES, extfrag_index, printed, suitable, summed
 from mmsim.mm.page_alloc import alloc_pages, request, take
 from mmsim.mm.zone import Zone, boot
 from mmsim.scenarios import boot_guest
-from mmsim.scenarios.host import HOST_KNOBS, REQUESTS, Host, fates, host, proc_text
+from mmsim.scenarios.host import HOST_KNOBS, REQUESTS, Host, fates, host
 from mmsim.scenarios.situation import Value, one_of
 from mmsim.scenarios.situation import number as whole
 from mmsim.views.memory import indices_table, machine, memory

@@ -8,10 +8,10 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mmsim.compare import timed
 from mmsim.engine.scenario import Move, State
 from mmsim.engine.schedule import render
 from mmsim.engine.trace import Trace
+from mmsim.evidence import timed
 from mmsim.lessons.card import Card, checked, keyed
 from mmsim.lessons.form import Choices, FormError, Verdict, failed, passed
 from mmsim.scenarios import SMALL, Situation, drop_caches_only, pin_versus, timed_hold

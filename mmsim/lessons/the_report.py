@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mmsim.constants import REPORTED
 from mmsim.engine.trace import Trace
-from mmsim.ftrace import real_trace
+from mmsim.evidence.ftrace import real_trace
 from mmsim.lessons import number
 from mmsim.lessons.card import Card
-from mmsim.lessons.form import FormError, Verdict, failed, passed
-from mmsim.lessons.prediction import counters_of
+from mmsim.lessons.form import FormError, Verdict, counters_of, failed, passed
 from mmsim.scenarios import Situation, make, vfio_map
 from mmsim.views.show import Picture, Shown, moment
 from mmsim.views.svg import BAD, BODY, INK, MUTED, PANEL, SMALL, TITLE, Svg, text_width, wrap

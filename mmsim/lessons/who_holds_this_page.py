@@ -13,8 +13,7 @@ from mmsim.constants import HPAGE_PMD_NR, PAGEVEC_SIZE
 from mmsim.engine.actor import Actor
 from mmsim.engine.trace import Moment, Trace
 from mmsim.lessons.card import Card, keyed
-from mmsim.lessons.form import Choices, FormError, Verdict, failed, passed
-from mmsim.lessons.prediction import ran
+from mmsim.lessons.form import Choices, FormError, Verdict, failed, passed, ran
 from mmsim.mm.folio import Folio
 from mmsim.mm.page_ref import folio_get, folio_put
 from mmsim.scenarios import Situation

@@ -22,7 +22,7 @@ from mmsim.constants import (
 )
 from mmsim.engine.op import ModelError
 from mmsim.errors import nearest
-from mmsim.fragmentation import extfrag_index, summed
+from mmsim.mm.fragmentation import extfrag_index, summed
 from mmsim.mm.zone import HELD, Held, Zone, ZoneError
 
 

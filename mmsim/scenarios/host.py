@@ -15,18 +15,16 @@ from mmsim.engine.op import ModelError, Op
 from mmsim.engine.scenario import Move, Scenario, State
 from mmsim.engine.trace import Trace, run_to_end
 from mmsim.errno import ENOMEM, name
-from mmsim.fragmentation import suitable, summed
 from mmsim.mm.actors import stranger
 from mmsim.mm.cma import Area, cma_alloc
 from mmsim.mm.folio import Extent, Folio
+from mmsim.mm.fragmentation import suitable, summed
 from mmsim.mm.page_alloc import Request, alloc_pages, request, take
 from mmsim.mm.shmem import SHMEM_ENABLED, shmem_is_huge, shmem_populate
 from mmsim.mm.versions import Version
 from mmsim.mm.vfio import MapDma, vfio_dma_do_map
 from mmsim.mm.world import AVAILABLE, EITHER, NONE, ZONE, Environment, World
-from mmsim.mm.zone import Zone, boot, occupancy, zone_watermarks
-from mmsim.procfs import PageTypeZone
-from mmsim.procfs.printing import print_pagetypeinfo
+from mmsim.mm.zone import Zone, boot, zone_watermarks
 from mmsim.scenarios.script import Cue, Script
 from mmsim.scenarios.situation import (
     ALL_MOVED,
@@ -173,24 +171,6 @@ def fate(zone: Zone, want: Request) -> str:
 def fates(zone: Zone) -> dict[str, str]:
     """The fate of each of the REQUESTS."""
     return {what: fate(zone, want) for what, want in REQUESTS.items()}
-
-
-def proc_text(zone: Zone, called: str = "Normal") -> str:
-    """What /proc/pagetypeinfo would say of this zone."""
-    (cell,) = occupancy(zone, zone.nr_pages >> zone.pageblock_order)
-    lists = zone.lists()
-    return print_pagetypeinfo(
-        [
-            PageTypeZone(
-                node=0,
-                zone=called,
-                pageblock_order=zone.pageblock_order,
-                free_by_type=lists,
-                pageblocks={mt: cell[mt].pageblocks if mt in cell else 0 for mt in lists},
-                at_least=frozenset(),
-            )
-        ]
-    )
 
 
 # -- boot_guest

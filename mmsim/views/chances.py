@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from mmsim.engine.explore import Outcome
 from mmsim.engine.odds import EVEN, Weights
+from mmsim.evidence.measured import wilson
 from mmsim.scenarios import Situation
 from mmsim.scenarios.situation import fails
-from mmsim.stats import wilson
 from mmsim.views.svg import (
     FILLS,
     INK,
@@ -25,6 +25,10 @@ from mmsim.views.svg import (
     panel,
 )
 from mmsim.views.words import RARE, chance, count, fraction, outcome_sign
+
+if TYPE_CHECKING:
+    pass
+
 
 WIDTH = 1120.0
 OUTCOMES_MAX = 6

@@ -10,11 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 from mmsim import errno
 from mmsim.constants import HPAGE_PMD_ORDER
-from mmsim.diagnose import Diagnosis
-from mmsim.diagnose.explain import Group, Path
-from mmsim.diagnose.family import NEVER_SPLITS, OTHER, PIN
-from mmsim.diagnose.signs import hints, next_counters, signs
 from mmsim.engine.schedule import render
+from mmsim.evidence.diagnose import (
+    NEVER_SPLITS,
+    OTHER,
+    PIN,
+    Diagnosis,
+    Group,
+    Path,
+    hints,
+    next_counters,
+    signs,
+)
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import SCENARIOS
 from mmsim.views.flow import Taken, taken

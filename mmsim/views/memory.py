@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from mmsim.constants import HPAGE_PMD_ORDER, MIGRATE_CMA, MIGRATETYPES
-from mmsim.fragmentation import (
+from mmsim.evidence.proc import BuddyZone, PageTypeZone, ZoneInfo, read_memory, zone_of
+from mmsim.mm.fragmentation import (
     PIN_SCOPE_TYPES,
     extfrag_for_order,
     extfrag_index,
@@ -26,7 +27,6 @@ from mmsim.fragmentation import (
     unusable_index,
 )
 from mmsim.mm.zone import Cell, Zone, occupancy, pages
-from mmsim.procfs import BuddyZone, PageTypeZone, ZoneInfo, read_memory, zone_of
 from mmsim.views import svg as style
 from mmsim.views.svg import (
     FILLS,
@@ -51,6 +51,7 @@ from mmsim.views.words import plural, size_words
 
 if TYPE_CHECKING:
     import pandas as pd
+
 
 FreeByType = Mapping[str, Sequence[int]]
 ALL_TYPES = "all types"

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mmsim.measured import RELEASES, VARIANTS, Share, releases
+from mmsim.evidence.measured import RELEASES, VARIANTS, Share, releases
 from mmsim.retrylaw import Retrying, success
 from mmsim.views.figures import STYLE, Chart, legend, panelled
 from mmsim.views.svg import BLUE, INK, MUTED, ORANGE, VERMILION

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mmsim import errno
 from mmsim.engine.scenario import State
 from mmsim.engine.trace import Trace
-from mmsim.ftrace import Row
-from mmsim.ftracefile import RealTrace
+from mmsim.evidence.ftrace import RealTrace, Row
 from mmsim.scenarios import Situation, vfio_map
 from mmsim.views.run import changes, few, fold
 from mmsim.views.words import call

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from mmsim import datafiles
 from mmsim.engine.trace import Trace
-from mmsim.ftrace import Row, align, situation
-from mmsim.ftracefile import FOLDER, RealTrace, real_trace
+from mmsim.evidence.ftrace import FOLDER, RealTrace, Row, align, real_trace, situation
 from mmsim.views.svg import BAD, INK, LINE, MARKED, MUTED, PANEL
 from mmsim.views.tables import AGREES, DIFFERS, frame, labels
 
 if TYPE_CHECKING:
     import pandas as pd
+
 
 LINES_AROUND = 3
 COMPACTION = "compact_"

@@ -9,12 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from mmsim.constants import MIGRATE_PASSES
 from mmsim.engine.odds import EVEN, Weights
 from mmsim.engine.scenario import Move
 from mmsim.scenarios import SMALL, Situation, make
 from mmsim.scenarios.situation import Value
+
+if TYPE_CHECKING:
+    pass
+
 
 TOGETHER = "both begin at the same time"
 ANY_STEP = "drop_caches begins at any step of the pin"

@@ -12,11 +12,13 @@ from html import escape
 from typing import Any
 
 import ipywidgets as w
+from IPython.display import display
 
 from mmsim.constants import HPAGE_PMD_ORDER, MAX_ORDER
-from mmsim.scenarios.host import host, proc_text
+from mmsim.evidence.proc import proc_text
+from mmsim.scenarios.host import host
 from mmsim.views.memory import machine
-from mmsim.views.show import Table
+from mmsim.views.show import Picture, Table, as_text
 
 HELP = (
     "Paste what <code>cat /proc/buddyinfo</code>, <code>sudo cat /proc/pagetypeinfo</code> or "
@@ -99,3 +101,25 @@ class Paste(w.VBox):
 def paste() -> Paste:
     """A widget that draws a pasted /proc/buddyinfo, /proc/pagetypeinfo or /proc/zoneinfo."""
     return Paste(proc_text(host(cma=25, used=60).zone))
+
+
+def show_memory(
+    text: str,
+    zone: str | None = None,
+    node: int | None = None,
+    order: int | None = None,
+) -> None:
+    """A pasted /proc/buddyinfo, /proc/pagetypeinfo or /proc/zoneinfo: picture, words, tables.
+
+    `zone`, `node`: which zone, by default the one with most free memory; `order`: the order asked
+    about.  What can't be read is answered by one sentence."""
+    try:
+        seen = machine(text, zone, node, order)
+    except ValueError as error:
+        print(f"Can't be read: {error}")
+        return
+    if seen.svg:
+        display(Picture(seen.svg, seen.sentence))
+    print(as_text(seen.sentence))
+    display(Table(seen.table))
+    display(Table(seen.zones))

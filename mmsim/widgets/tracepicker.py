@@ -9,7 +9,7 @@ from html import escape
 
 import ipywidgets as w
 
-from mmsim.ftracefile import real_trace
+from mmsim.evidence.ftrace import real_trace
 from mmsim.mm.versions import VERSIONS
 from mmsim.views.state import state_svg
 from mmsim.views.traces import aligned, lines_html, trace_names, trace_said

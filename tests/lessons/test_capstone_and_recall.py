@@ -7,13 +7,13 @@ from itertools import combinations
 import pytest
 
 from mmsim import errno
-from mmsim.diagnose import diagnose
+from mmsim.evidence.diagnose import diagnose
+from mmsim.evidence.measured import disturbed
+from mmsim.evidence.tracer import migrate_returns
 from mmsim.lessons import FOLDER
 from mmsim.lessons import capstone_and_recall as lesson
-from mmsim.lessons.prediction import counters_of
-from mmsim.measured import disturbed
+from mmsim.lessons.form import counters_of
 from mmsim.mm.versions import VERSIONS
-from mmsim.probe import migrate_returns
 from mmsim.retrylaw import Retrying, success
 from mmsim.scenarios import lru_batch, pin_versus, vfio_map
 from mmsim.scenarios.host import fates, host

@@ -9,9 +9,8 @@ import matplotlib.text
 import pytest
 from views.svg_rules import NS, references_are_defined, texts_fit, texts_stand_apart
 
-from mmsim.compare import compare_file
-from mmsim.compare.cma_fallback import BATCH
 from mmsim.datafiles import load_csv
+from mmsim.evidence.kernel_runs import BATCH, compare_file
 from mmsim.lessons import cma_borrowed_land as lesson
 from mmsim.lessons.cma_borrowed_land import CMA, ORDINARY, lending
 from mmsim.mm.page_alloc import request

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from mmsim.evidence.measured import RETRY, disturbed
 from mmsim.lessons import does_the_real_kernel_agree as lesson
-from mmsim.measured import RETRY, disturbed
 from mmsim.scenarios import SMALL, pin_versus, vfio_map
 
 

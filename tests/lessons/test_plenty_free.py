@@ -8,8 +8,8 @@ from math import comb
 
 import pytest
 
-from mmsim.fragmentation import PIN_SCOPE_TYPES, suitable, summed
 from mmsim.lessons import plenty_free as lesson
+from mmsim.mm.fragmentation import PIN_SCOPE_TYPES, suitable, summed
 from mmsim.mm.zone import pattern
 from mmsim.scenarios import boot_guest
 from mmsim.scenarios.host import fates, host

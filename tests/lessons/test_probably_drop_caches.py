@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from mmsim.compare import timed
 from mmsim.engine.scenario import Move
+from mmsim.evidence import timed
 from mmsim.lessons import probably_drop_caches as lesson
 from mmsim.lessons.probably_drop_caches import FAILS, PINS, WAITS, WALK, last_look, meets, windows
 from mmsim.scenarios import SMALL, drop_caches_only, timed_hold

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmsim.ftrace import real_trace
+from mmsim.evidence.ftrace import real_trace
 from mmsim.mm.page_alloc import alloc_pages, request, try_to_compact_pages
 from mmsim.mm.zone import boot
 from mmsim.scenarios import pin_versus

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from mmsim.conformance.operations import run_gup
 from mmsim.constants import REASONS
 from mmsim.engine.scenario import Move
 from mmsim.engine.schedule import render
+from mmsim.evidence.vectors import run_gup
 from mmsim.mm.versions import (
     DECISIONS,
     DRAIN,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from mmsim.fragmentation import suitable, summed
+from mmsim.evidence.proc import parse_pagetypeinfo, proc_text
+from mmsim.mm.fragmentation import suitable, summed
 from mmsim.mm.zone import occupancy, pages
-from mmsim.procfs import parse_pagetypeinfo
 from mmsim.scenarios import boot_guest
-from mmsim.scenarios.host import HOST_KNOBS, REQUESTS, fates, host, proc_text
+from mmsim.scenarios.host import HOST_KNOBS, REQUESTS, fates, host
 from mmsim.scenarios.situation import KnobError
 
 NONE, CMA, OTHER = "-ENOMEM", "CMA", "ordinary memory"

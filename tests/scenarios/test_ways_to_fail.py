@@ -8,10 +8,10 @@ import pytest
 from small import odds_by_layers
 
 from mmsim.engine.schedule import coin
+from mmsim.evidence.measured import wilson
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import SMALL, make
 from mmsim.scenarios.situation import ALL_MOVED, MISSED, NO_MEMORY, NOT_SPLIT
-from mmsim.stats import wilson
 from mmsim.views.waystofail import ANY_STEP, TOGETHER, failure_odds
 
 MAPPED = "mapped"

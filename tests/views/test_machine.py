@@ -6,8 +6,8 @@ import pytest
 from proctext import buddyinfo, pagetypeinfo, zoneinfo
 from test_memory import rules
 
-from mmsim.procfs import PasteError
-from mmsim.scenarios.host import host, proc_text
+from mmsim.evidence.proc import PasteError, proc_text
+from mmsim.scenarios.host import host
 from mmsim.views.memory import NOTE, UNKNOWN, machine
 
 HOST = host(cma=25, used=60)

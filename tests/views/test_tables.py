@@ -33,7 +33,7 @@ def test_counters_by_version_shows_what_moved_in_any():
 
 
 def test_measured_table_names_the_result():
-    from mmsim.ftrace import real_trace
+    from mmsim.evidence.ftrace import real_trace
 
     table = measured_table(real_trace("S3_held_base_retfix1.txt"))
     assert "-ENOMEM" in str(table.iloc[-1, 0])

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from proctext import buddyinfo, zoneinfo
 
-from mmsim.scenarios.host import host, proc_text
+from mmsim.evidence.proc import proc_text
+from mmsim.scenarios.host import host
 from mmsim.views.memory import machine
 from mmsim.widgets import paste, show_memory
 from mmsim.widgets.paste import LARGEST

@@ -1,0 +1,915 @@
+"""Measured rows against the model, number by number.
+
+Interface: compare_file, FileComparison, RowComparison, COMPARED, NOT_COMPARED, TABLES, VERSION_OF,
+measured_version, Case, predict, zone_with, populate, curves, Steps, exist
+
+A row of data/kernel-runs says what was set up and what a real kernel did.  What follows from the
+set-up is predicted by the model; what depends on timing is read off the row, and said.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mmsim import datafiles
+from mmsim.constants import (
+    HPAGE_PMD_NR,
+    HPAGE_PMD_ORDER,
+    MIGRATE_CMA,
+    MIGRATE_COUNTERS,
+    MIGRATE_PASSES,
+    PAGE_SIZE,
+)
+from mmsim.errno import EBUSY, ENOMEM
+from mmsim.errors import nearest
+from mmsim.evidence.tracer import migrate_returns
+from mmsim.evidence.vectors import run_drop_caches, run_gup
+from mmsim.mm.cma import ALLOC_CONTIG_TRIES
+from mmsim.mm.fragmentation import extfrag_index, read_printed, unusable_index
+from mmsim.mm.page_alloc import alloc_pages, request, take
+from mmsim.mm.versions import BASE, VERSIONS, Version, get, pieces_try_again
+from mmsim.mm.world import AVAILABLE, NONE
+from mmsim.mm.zone import Zone, boot
+from mmsim.scenarios import cma_alloc
+
+Row = dict[str, str]
+_WHOLE = re.compile(r"-?[0-9]{1,18}")
+EVERY_VERSION = "every version"
+
+
+# -- rows, and what is said of them
+
+
+class Reading(Row):
+    """A row that notes into `seen` which of its columns were read."""
+
+    def __init__(self, row: Row, seen: set[str]) -> None:
+        super().__init__(row)
+        self._seen = seen
+
+    def __getitem__(self, column: str) -> str:
+        self._seen.add(column)
+        return super().__getitem__(column)
+
+
+def check_columns(name: str, rows: list[Row], needed: Collection[str], what: str) -> None:
+    """ValueError, which names every column that is missing, unless all that are needed are there;
+    `what`: the kind of rows that the table should have."""
+    if not rows:
+        raise ValueError(f"{name} has a header but no row")
+    missing = [column for column in needed if column not in rows[0]]
+    if missing:
+        *others, last = missing
+        listed = f"{', '.join(others)} or {last}" if others else last
+        raise ValueError(f"{name} is not a table of {what}: no column {listed}")
+
+
+def _cell(row: Row, column: str) -> str:
+    if column not in row:
+        raise ValueError(f"no column {column}")
+    return row[column]
+
+
+def whole(row: Row, column: str, least: int | None = None, most: int | None = None) -> int:
+    """The whole number in a column; ValueError names the column if it is none or out of range."""
+    text = _cell(row, column)
+    if not _WHOLE.fullmatch(text):
+        raise ValueError(f"column {column} is {text!r}, not a whole number")
+    value = int(text)
+    if least is not None and value < least:
+        raise ValueError(f"column {column} is {value}; the least is {least}")
+    if most is not None and value > most:
+        raise ValueError(f"column {column} is {value}; the most is {most}")
+    return value
+
+
+def one_of(row: Row, column: str, known: Collection[str]) -> str:
+    """The word in a column; ValueError names the column if it is none of the `known` ones."""
+    text = _cell(row, column)
+    if text not in known:
+        raise ValueError(f"column {column} is {text!r}{nearest(text, known)}")
+    return text
+
+
+def _flag(row: Row, column: str) -> bool:
+    return one_of(row, column, ("0", "1")) == "1"
+
+
+class RowComparison(NamedTuple):
+    """One row.  `verdict`: agree, explained, disagree or skipped; `why` explains it."""
+
+    number: int
+    version: str
+    verdict: str
+    read_off: dict[str, int]
+    predicted: dict[str, int]
+    measured: dict[str, int]
+    why: str
+
+    @property
+    def differing(self) -> list[str]:
+        """Columns whose numbers are not the same."""
+        return [name for name, value in self.predicted.items() if self.measured[name] != value]
+
+    @classmethod
+    def skipped(cls, number: int, version: str, why: str) -> RowComparison:
+        """A row that is not compared."""
+        return cls(number, version, "skipped", {}, {}, {}, why)
+
+    def surplus(self, column: str) -> bool:
+        """Is this the only number that differs, and was more measured than predicted?"""
+        return self.differing == [column] and self.measured[column] > self.predicted[column]
+
+    def judged(self, why: str) -> RowComparison:
+        """With its verdict; `why` the numbers differ, if they do and that is known."""
+        if not self.differing:
+            return self._replace(verdict="agree")
+        return self._replace(verdict="explained" if why else "disagree", why=why)
+
+
+class FileComparison(NamedTuple):
+    """All rows of one file.  `notes`: what can be said of them together.  `not_used`: (column, why)
+    of each column that nothing was predicted from and that was not predicted."""
+
+    file: str
+    rows: list[RowComparison]
+    notes: tuple[str, ...] = ()
+    not_used: tuple[tuple[str, str], ...] = ()
+
+    def having(self, verdict: str) -> list[RowComparison]:
+        """The rows with this verdict."""
+        return [row for row in self.rows if row.verdict == verdict]
+
+    @property
+    def numbers(self) -> int:
+        """How many single numbers were compared."""
+        return sum(len(row.predicted) for row in self.rows)
+
+
+def _compared(
+    number: int,
+    version: str,
+    row: Row,
+    predicted: Mapping[str, int],
+    read_off: dict[str, int] | None = None,
+) -> RowComparison:
+    """The numbers that the row has.
+
+    What was read off is predicted as well, and told only if the model can't come to it."""
+    read_off = read_off or {}
+    told = {n: v for n, v in predicted.items() if n in row and read_off.get(n) != v}
+    measured = {name: whole(row, name) for name in told}
+    return RowComparison(number, version, "", read_off, told, measured, "")
+
+
+# -- measured kernels
+
+# (loop in the measured kernel, variant, return-value fix) -> the version with the same behaviour
+# here.  The trees of base to v3 had an inverted test in collect_longterm_unpinnable_pages(): they
+# skipped a page when its isolation succeeded.  The measured kernels had the test right, as all rows
+# of the model have it (`isolate_inverted` is off).
+VERSION_OF = {
+    ("oct22", "base", "0"): "base",
+    ("oct22", "base", "1"): "6.1.0",
+    # v1's gup.c change and the later return-value rule differ in no number of these rows.
+    ("oct22", "v1", "1"): "v1",
+    # v1's retry with neither of them: what gup sees is what it sees of the retry alone.
+    ("oct22", "v1", "0"): "2/2-only",
+    ("oct22", "v2", "1"): "v3",
+    ("oct22", "v2", "0"): "2/2-only",
+    # That loop works in batches of at most 512 pages.  For these lists its numbers are the same.
+    ("6.1.192", "v2", "1"): "v3fix",
+}
+LOOPS = {code for code, _, _ in VERSION_OF}
+MEASURED_VARIANTS = {variant for _, variant, _ in VERSION_OF}
+OTHER_LOOP = "the later loop without the patch or its return-value rule: no version of the model"
+
+
+def measured_version(code: str, variant: str, retfix: str) -> Version | None:
+    """The row of seams that behaves like a measured kernel; None if there is none.
+
+    All measured variants decide by the same return-value rule whether a pin goes on, v1 too: what
+    v1 itself did about that, in gup.c, was not in the measured kernel."""
+    name = VERSION_OF.get((code, variant, retfix))
+    if name is None:
+        return None
+    rule = get(VERSION_OF["oct22", "base", retfix])
+    return get(name)._replace(final_rc=rule.final_rc, gup_fails=rule.gup_fails)
+
+
+def version_of_row(row: Row) -> tuple[str, str]:
+    """The version that behaves like the kernel of a row, or "" and why there is none."""
+    code, variant = row["code"], row["variant"]
+    if code not in LOOPS or variant not in MEASURED_VARIANTS:
+        return "", f"no version of the model stands for kernel {code!r}, variant {variant!r}"
+    retfix = one_of(row, "retfix", ("0", "1")) if "retfix" in row else "1"
+    version = VERSION_OF.get((code, variant, retfix), "")
+    return version, "" if version else OTHER_LOOP
+
+
+# -- long-term pins
+#
+# The set-up becomes a conformance vector, the model runs it, and every number that the row measured
+# is predicted.  Two things depend on timing and are read off the row instead: how many splits were
+# refused before a timed reference went away, and, where no split is tried, whether it was still
+# there.
+#
+# The column gup_rule is not used.  It says which pages a pin drained from the batches of all CPUs:
+# those that are on no LRU, or also those with a reference too many.  The model puts no page of
+# these ranges into a batch, so both rules give the same.
+
+NOT_IN_CMA = "the range was not entirely in CMA at the start"
+NOT_WHOLE = "the range did not consist of huge pages alone, or of single pages alone, at the start"
+COMPACTION = "whether compaction finds a huge page is not modelled"
+DROP_CACHES = "depends on when drop_caches meets the pin; not deterministic"
+OTHERS_COMPACTED = "compaction ran meanwhile and moved pages of others, which vmstat counts too"
+
+COUNTERS = (*MIGRATE_COUNTERS, "thp_split_page", "thp_split_page_failed")
+REFUSALS = "d_thp_split_page_failed"
+OUTCOMES = (
+    "pin_errno",
+    "thp_after",
+    "cma_pages_after",
+    *(f"d_{name}" for name in COUNTERS),
+    "split_fail_at_check",
+    "split_fail_at_freeze",
+    "base_page_eagain_at_refcount",
+)
+
+BACKINGS = ("thp", "base")
+NO_REF, HELD, TIMED = "none", "held", "timed"
+DROPPED = ("dropcaches", "dropcaches_once")
+TARGETS = ("order9_ok", "order0")
+NO_TARGETS = ("inject", "frag_pinned")
+MOVABLE = "frag_movable"
+UNITS_MAX = 256
+"""The largest measured CMA area has 512 MiB."""
+REFS_MAX = 100_000
+
+NEEDED = (
+    "code",
+    "variant",
+    "backing",
+    "n_units_2mib",
+    "alloc_mode",
+    "ref_kind",
+    "ref_unit",
+    "ref_subpage",
+    "n_refs",
+    "cma_pages_before",
+)
+PROBE_NEEDED = ("code", "variant", "ref", "bytes_pinned", "bytes_asked")
+
+
+def needed(rows: list[Row]) -> tuple[str, ...]:
+    """The columns without which these rows can't be predicted."""
+    found = dict.fromkeys(NEEDED)
+    for row in rows:
+        if row.get("code") in LOOPS:
+            found["retfix"] = None
+        if row.get("ref_kind") == TIMED:
+            splits = row.get("backing") == "thp" and row.get("alloc_mode") not in TARGETS
+            found[REFUSALS if splits else "pin_errno"] = None
+    return tuple(found)
+
+
+class Case(NamedTuple):
+    """What a run depends on: enough to predict every number of a row."""
+
+    version: str
+    huge: bool
+    units: int
+    targets: bool
+    refs: int
+    held_until: int
+    """The pass before which the reference goes away; -1: never, 0: there is none."""
+    unit: int = 0
+    """Which stretch of 2 MiB the reference is in."""
+    page: int = 0
+    """Which single page of that stretch it is to; of a huge page every page is alike."""
+    dirty: bool = True
+    pieces_retry: bool = False
+    """The counterfactual: pieces of a split huge page get every pass."""
+
+
+@functools.lru_cache(maxsize=1024)
+def predict(case: Case) -> tuple[tuple[str, int], ...]:
+    """Run the model for this case; answers the columns of a row with their numbers."""
+    pages = case.units * HPAGE_PMD_NR
+    entry = {
+        "name": "U",
+        "order": 9 if case.huge else 0,
+        "count": case.units if case.huge else pages,
+        "dirty": case.dirty,
+    }
+    at = case.unit if case.huge else case.unit * HPAGE_PMD_NR + case.page
+    script: dict[str, Any] = {} if case.targets else {"order9_targets": "none"}
+    if case.held_until:
+        stranger: dict[str, Any] = {"folio": f"U#{at}", "refs": case.refs}
+        if case.held_until > 0:
+            stranger["to"] = {"pass": case.held_until, "site": "alloc"}
+        script["strangers"] = [stranger]
+    vector = {
+        "setup": {"folios": [entry]},
+        "script": script,
+        "operation": {"op": "pin_longterm", "range": ["U"], "write": True},
+    }
+    names = [f"U#{i}" for i in range(case.units)] if case.huge else []
+    version = VERSIONS[case.version]
+    if case.pieces_retry:
+        version = version._replace(policy=pieces_try_again)
+    found = run_gup(vector, version, {"folios": {name: {} for name in names}})
+    result = found["calls"][0]["result"]
+    numbers = {
+        "pin_errno": 0 if isinstance(result, int) else -12,
+        "thp_after": sum(not folio["split"] for folio in found["folios"].values()),
+        "cma_pages_after": found["pages_in_cma_after"],
+        **{f"d_{name}": found["counters"][name] for name in COUNTERS},
+        "split_fail_at_check": found["refused"]["split at the check"],
+        "split_fail_at_freeze": found["refused"]["split at the freeze"],
+        "base_page_eagain_at_refcount": found["refused"]["move of a page"],
+        "bytes_pinned": result * PAGE_SIZE if isinstance(result, int) else 0,
+    }
+    return tuple(numbers.items())
+
+
+def compare_pin_row(number: int, row: Row) -> RowComparison:
+    """Compare one row; ValueError if it can't be read."""
+    version, why_not = version_of_row(row)
+    huge = one_of(row, "backing", BACKINGS) == "thp"
+    units = whole(row, "n_units_2mib", 1, UNITS_MAX)
+    alloc_mode = one_of(row, "alloc_mode", (*TARGETS, *NO_TARGETS, MOVABLE))
+    kind = one_of(row, "ref_kind", (NO_REF, HELD, TIMED, *DROPPED))
+    referred = kind in (HELD, TIMED)
+    unit = whole(row, "ref_unit", *((0, units - 1) if referred else ()))
+    # Of a huge page any page is alike: the column is checked, but does not count as used.
+    page_of = dict(row) if huge else row
+    page = whole(page_of, "ref_subpage", *((0, HPAGE_PMD_NR - 1) if referred else ()))
+    refs = whole(row, "n_refs", *((1, REFS_MAX) if referred else ()))
+    if huge and alloc_mode == "order0":
+        raise ValueError("column alloc_mode is 'order0', but column backing is 'thp'")
+    huge_before = whole(row, "thp_before") if "thp_before" in row else units * huge
+    in_cma = whole(row, "cma_pages_before")
+    dirty = _flag(row, "dirty") if "dirty" in row else True
+    pieces_retry = "subpage_retry_knob" in row and _flag(row, "subpage_retry_knob")
+    if not why_not and kind in DROPPED:
+        why_not = DROP_CACHES
+    elif not why_not and alloc_mode == MOVABLE:
+        why_not = COMPACTION
+    elif not why_not and in_cma != units * HPAGE_PMD_NR:
+        why_not = NOT_IN_CMA
+    elif not why_not and huge_before != units * huge:
+        why_not = NOT_WHOLE
+    targets = not huge or alloc_mode in TARGETS
+    held, read_off = -1 if kind == HELD else 0, dict[str, int]()
+    if kind == TIMED and not targets:
+        read_off[REFUSALS] = held = whole(row, REFUSALS, 0)
+        held = held if held < MIGRATE_PASSES else -1
+    elif kind == TIMED:
+        read_off["pin_errno"] = whole(row, "pin_errno")
+        held = -1 if read_off["pin_errno"] else 0
+    case = Case(version, huge, units, targets, 1, held, 0, 0, dirty, pieces_retry)
+    if held:
+        case = case._replace(refs=refs, unit=unit, page=0 if huge else page)
+    if why_not:
+        return RowComparison.skipped(number, version, why_not)
+    predicted = dict(predict(case))
+    if kind == TIMED and targets:
+        # How many passes a page was refused in before it was released is timing as well.
+        del predicted["base_page_eagain_at_refcount"]
+    found = _compared(number, version, row, predicted, read_off)
+    others = "d_compact_stall" in row and found.surplus("d_pgmigrate_success")
+    return found.judged(OTHERS_COMPACTED if others and whole(row, "d_compact_stall") > 0 else "")
+
+
+def compare_probe_row(number: int, row: Row) -> RowComparison:
+    """Compare a row of the cross-check with another pinning program, which pins huge pages while
+    none can be allocated; ValueError if it can't be read."""
+    version, why_not = version_of_row(row)
+    size = HPAGE_PMD_NR * PAGE_SIZE
+    asked = whole(row, "bytes_asked", size, UNITS_MAX * size)
+    held = one_of(row, "ref", ("no_ref", "held_ref")) == "held_ref"
+    if asked % size:
+        raise ValueError(f"column bytes_asked is {asked}, not a multiple of {size}")
+    in_cma = whole(row, "cma_pages_before") if "cma_pages_before" in row else asked // PAGE_SIZE
+    if not why_not and in_cma != asked // PAGE_SIZE:
+        why_not = NOT_IN_CMA
+    if why_not:
+        return RowComparison.skipped(number, version, why_not)
+    case = Case(version, True, asked // size, False, 1, -1 if held else 0)
+    return _compared(number, version, row, dict(predict(case))).judged("")
+
+
+# -- requests of a CMA area's owner
+#
+# The area has 256 MiB; one or two huge pages lie in it, and somebody may refer to the first.  What
+# happens in one range follows from the set-up.  A kernel slides from one range to the next page by
+# page: if every range fails, their number follows from the sizes; if one succeeds in the end, how
+# many failed before depends on where the huge page lies, which the table does not say: that number
+# is read off the row.  In each of them the huge page that can't be moved takes five calls of
+# migrate_pages(), as does every lot of up to 32 single pages.
+
+AREA_PAGES = 65_536
+THPS_MAX = 2
+"""As many huge pages as were ever in the measured area."""
+OTHERS_MOVED = "vmstat counts the whole machine: probably a page of somebody else lay in the range"
+CONTIG_NEEDED = (
+    "code",
+    "variant",
+    "alloc_mode",
+    "held_ref",
+    "cma_alloc_pages",
+    "n_thp",
+    "write_errno",
+    "d_thp_migration_fail",
+)
+
+
+class Range(NamedTuple):
+    """What one range gives: results, and the counters that move."""
+
+    contig: int
+    first_migrate: int
+    counters: tuple[tuple[str, int], ...]
+
+
+@functools.lru_cache(maxsize=64)
+def _range(version: Version, thps: int, held: bool, targets: str) -> Range:
+    """The model's run of a request for exactly the memory that the huge pages are in."""
+    knobs = {"blocks": thps, "wanted": thps, "thps": thps, "stranger": int(held)}
+    trace = cma_alloc(version, **knobs, targets=targets).run()
+    moved = trace.last.world.vmstat
+    result = min(trace.results["owner"], 0)
+    return Range(result, migrate_returns(trace)[0], tuple((name, moved[name]) for name in COUNTERS))
+
+
+def compare_contig_row(number: int, row: Row) -> RowComparison:
+    """Compare one row; ValueError if it can't be read."""
+    _, why_not = version_of_row(row)
+    version = measured_version(row["code"], row["variant"], row.get("retfix", "1"))
+    targets = NONE if one_of(row, "alloc_mode", ("inject", "order9_ok")) == "inject" else AVAILABLE
+    thps = whole(row, "n_thp", 1, THPS_MAX)
+    held = _flag(row, "held_ref")
+    asked = whole(row, "cma_alloc_pages", thps * HPAGE_PMD_NR, AREA_PAGES)
+    write_errno = whole(row, "write_errno")
+    if version is None:
+        return RowComparison.skipped(number, "", why_not)
+    one = _range(version, thps, held, targets)
+    read_off: dict[str, int] = {}
+    failed, taken = int(one.contig < 0), one.contig == 0
+    if one.contig == -EBUSY and write_errno == 0:
+        read_off = {
+            "d_thp_migration_fail": whole(row, "d_thp_migration_fail", 0),
+            "write_errno": write_errno,
+        }
+        failed, taken = read_off["d_thp_migration_fail"] // ALLOC_CONTIG_TRIES, True
+    elif one.contig == -EBUSY:
+        failed = AREA_PAGES - asked + 1
+    predicted = {
+        "write_errno": 0 if taken else -ENOMEM,
+        "first_migrate_ret": one.first_migrate,
+        "first_contig_ret": one.contig,
+        "last_contig_ret": 0 if taken else one.contig,
+        **{f"d_{name}": n * max(failed, 1) for name, n in one.counters},
+        "d_cma_alloc_success": int(taken),
+        "d_cma_alloc_fail": int(not taken),
+    }
+    found = _compared(number, version.name, row, predicted, read_off)
+    return found.judged(OTHERS_MOVED if read_off and found.surplus("d_pgmigrate_success") else "")
+
+
+# -- writes to drop_caches
+#
+# A row says how a memfd of 1,024 pages was filled and whether it was still mapped or referred to
+# when 1 was written to drop_caches.  From that follow PG_dirty, and with the model's run what stays
+# in the page cache.
+
+DROP_PAGES = 1024
+# A CPU keeps up to so many pages to itself before it adds them to /proc/vmstat (STAT_THRESHOLD).
+COUNTED_LATE = 125
+LATE = (
+    "nr_shmem is counted per CPU and added up late; the page cache itself was counted page by page"
+)
+DROP_NEEDED = (
+    "backing",
+    "populate",
+    "written",
+    "mapped",
+    "extra_ref",
+    "pages_in_cache_before",
+    "pages_in_cache_after_drop1",
+)
+
+
+@functools.lru_cache(maxsize=32)
+def predict_drop(*, huge: bool, dirty: bool, mapped: bool, held: bool) -> tuple[int, int]:
+    """(pages dropped, writes counted) by the model."""
+    order = HPAGE_PMD_ORDER if huge else 0
+    entry: dict[str, Any] = {"name": "F", "order": order, "count": DROP_PAGES >> order}
+    entry |= {"dirty": dirty, "pmd_maps" if huge else "pte_maps": int(mapped)}
+    vector = {
+        "setup": {"folios": [entry]},
+        "script": {"strangers": [{"folio": "F#0"}]} if held else {},
+        "operation": {"op": "drop_caches", "value": 1},
+    }
+    counters = run_drop_caches(vector, BASE, {})["counters"]
+    return counters["nr_free_pages"], counters["drop_pagecache"]
+
+
+def compare_drop_row(number: int, row: Row) -> RowComparison:
+    """Compare one row; ValueError if it can't be read."""
+    mapped, written, held = (_flag(row, column) for column in ("mapped", "written", "extra_ref"))
+    huge = one_of(row, "backing", BACKINGS) == "thp"
+    allocated = one_of(row, "populate", ("mmap_populate", "fallocate")) == "fallocate"
+    if whole(row, "pages_in_cache_before") != DROP_PAGES:
+        why = f"the file did not have {DROP_PAGES} pages in the page cache"
+        return RowComparison.skipped(number, "", why)
+    # A write through a mapping is noted in the page table until the mapping goes.
+    dirty = allocated or (written and not mapped)
+    dropped, counted = predict_drop(huge=huge, dirty=dirty, mapped=mapped, held=held)
+    predicted = {
+        "kpageflags_dirty_before": int(dirty),
+        "pages_in_cache_after_drop1": DROP_PAGES - dropped,
+        "d_drop_pagecache": counted,
+    }
+    late = "nr_shmem_after"
+    if late in row and "nr_shmem_before" in row:
+        predicted[late] = whole(row, "nr_shmem_before") - dropped
+    found = _compared(number, BASE.name, row, predicted)
+    explained = (
+        found.differing == [late]
+        and not huge
+        and abs(found.measured[late] - found.predicted[late]) <= COUNTED_LATE
+    )
+    return found.judged(LATE if explained else "")
+
+
+# -- steps of a guest that is populated, against the allocator's rule about CMA
+#
+# A row says how many free pages the zone had after a step of 4 MiB, how many of them were CMA, and
+# how many pages of the step came from there.  Read off the row before: the two counts.  Predicted:
+# does the rule hold, and how many of the next pages come from CMA?
+#
+# What is left over is the doing of the per-CPU lists, which the model has not got: single pages
+# leave the free lists BATCH at a time and are handed out later.  That is never assumed: `why` is
+# given only if the difference is smaller than one batch, or than one batch and the pages that did
+# not come from the free lists in this step.
+
+RULE, FROM_CMA = "rule_cma_over_half_before_step", "pages_from_cma_in_step"
+FREE, FREE_CMA = "nr_free_pages", "nr_free_cma"
+STEPS_NEEDED = ("boot", "kind", "step", "pages_in_step", FREE, FREE_CMA, RULE, FROM_CMA)
+KINDS = ("anon_4k", "shmem_4k", "shmem_thp")
+# Of a host with 1 TiB, and of a step of 256 MiB: more is a slip of the pen.
+FREE_MAX, STEP_MAX = 1 << 28, 1 << 16
+# The measured kernel has no hugetlb pages, so its pageblocks are as large as the largest block.
+BLOCK_ORDER = 10
+BATCH = 63
+START = "the state before the first step"
+
+
+def zone_with(nr_free: int, nr_free_cma: int) -> Zone:
+    """A zone with so many free pages, so many of them CMA, in as large blocks as possible."""
+    size = 1 << BLOCK_ORDER
+    ordinary, area = nr_free - nr_free_cma, nr_free_cma
+    blocks, area_blocks = -(-ordinary // size), -(-area // size)
+    zone = boot((blocks + area_blocks) * size, area_blocks * size, pageblock_order=BLOCK_ORDER)
+    border = blocks * size
+    for first, surplus in ((0, border - ordinary), (border, area_blocks * size - area)):
+        for order in range(BLOCK_ORDER):
+            if surplus >> order & 1:
+                take(zone, first + (surplus >> order + 1 << order + 1), order)
+    return zone
+
+
+def populate(zone: Zone, pages: int, *, huge: bool) -> int:
+    """Take so many movable pages out of the zone, in huge pages or single ones; answers how many
+    came from CMA."""
+    order = HPAGE_PMD_ORDER if huge else 0
+    want, found = request(order), 0
+    for _ in range(pages >> order):
+        pfn = alloc_pages(zone, want)
+        if pfn is not None and zone.pageblock_type(pfn) == MIGRATE_CMA:
+            found += 1 << order
+    return found
+
+
+class Steps(NamedTuple):
+    """A measured curve: what the zone had before the first step, and the row of each step."""
+
+    boot: str
+    huge: bool
+    line: int
+    """Where the file has the state before the first step."""
+    start: Row
+    rows: list[tuple[int, Row]]
+    """(line, row)."""
+
+
+def curves(rows: list[Row]) -> dict[str, Steps]:
+    """The curves of a table, by name; ValueError with the line of a row that can't be read."""
+    found: dict[str, Steps] = {}
+    for line, row in enumerate(rows, start=2):  # line 1 is the header
+        try:
+            whole(row, FREE_CMA, 0, whole(row, FREE, 0, FREE_MAX))
+            whole(row, FROM_CMA)
+            whole(row, RULE)
+            whole(row, "pages_in_step", 0, STEP_MAX)
+            huge = "thp" in one_of(row, "kind", KINDS)
+            if whole(row, "step", 0) == 0:
+                found[row["boot"]] = Steps(row["boot"], huge, line, row, [])
+            elif row["boot"] in found:
+                found[row["boot"]].rows.append((line, row))
+            else:
+                raise ValueError(f"column boot is {row['boot']!r}, of which no step 0 came before")
+        except ValueError as error:
+            raise ValueError(f"line {line}: can't be read as a step: {error}") from None
+    return found
+
+
+def compare_steps(path: Path, rows: list[Row]) -> FileComparison:
+    """Every step of every curve, and a line for each curve that says how well it is met."""
+    compared: list[RowComparison] = []
+    notes: list[str] = []
+    for curve in curves(rows).values():
+        steps = list(_steps(curve))
+        compared += [RowComparison.skipped(curve.line, EVERY_VERSION, START), *steps]
+        notes.append(_how_close(curve.boot, steps))
+    return FileComparison(path.name, compared, tuple(notes))
+
+
+def _steps(curve: Steps) -> Iterator[RowComparison]:
+    before = curve.start
+    for line, row in curve.rows:
+        read_off = {name: int(before[name]) for name in (FREE, FREE_CMA)}
+        pages = int(row["pages_in_step"])
+        zone = zone_with(read_off[FREE], read_off[FREE_CMA])
+        predicted = {RULE: int(zone.nr_free_cma > zone.nr_free // 2)}
+        predicted[FROM_CMA] = populate(zone, pages, huge=curve.huge)
+        measured = {name: int(row[name]) for name in predicted}
+        left = read_off[FREE] - int(row[FREE])  # pages that left the free lists meanwhile
+        off = abs(predicted[FROM_CMA] - measured[FROM_CMA])
+        why = ""
+        if predicted[RULE] != measured[RULE]:
+            pass
+        elif off < BATCH:
+            why = f"per-CPU lists: less than the {BATCH} pages that such a list is filled with"
+        elif off < BATCH + pages - left:
+            why = "per-CPU lists: pages were handed out that had left the free lists before"
+        found = RowComparison(line, EVERY_VERSION, "", read_off, predicted, measured, "")
+        yield found.judged(why)
+        before = row
+
+
+def _how_close(boot: str, steps: list[RowComparison]) -> str:
+    """In how many steps of a curve pages come from CMA or not as predicted, and by how many pages
+    the steps are off."""
+    pairs = [(row.predicted[FROM_CMA], row.measured[FROM_CMA]) for row in steps]
+    agreeing = sum((predicted > 0) == (measured > 0) for predicted, measured in pairs)
+    off = [abs(predicted - measured) for predicted, measured in pairs if predicted != measured]
+    said = f"{boot}: CMA or not as predicted in {agreeing} of {len(pairs)} steps"
+    if not off:
+        return f"{said}, no page differs"
+    from_cma = sum(measured for _, measured in pairs)
+    share = 100 * sum(off) / max(from_cma, 1)
+    return (
+        f"{said}; {len(off)} differ, the most by {max(off)} pages, all together by "
+        f"{sum(off):,} ({share:.1f} % of the {from_cma:,} from CMA)"
+    )
+
+
+# -- fragmentation indices, recomputed from the free lists that were printed beside them
+#
+# A kernel shows its lists (pagetypeinfo), its indices (extfrag) and its counters (vmstat) in files
+# of their own, which are read one after the other.  When they were read while pages came and went,
+# lists and indices are those of different moments, and differ with good reason.  That is never
+# assumed: `why` is given only if the lists do not add up to the counted free pages, and if lists
+# that do exist have just the indices printed.
+
+INDEX_COLUMNS = ("boot", "snapshot", "zone", "index", "order", "value")
+LIST_COLUMNS = ("boot", "snapshot", "zone", "migratetype", "order", "free_blocks")
+COUNTER_COLUMNS = ("boot", "snapshot", "nr_free_pages_4k")
+LISTS_FILE, COUNTERS_FILE = "s10_pagetypeinfo.csv", "s10_snapshots.csv"
+ORDERS_MAX = 64
+INDICES = {"unusable_index": unusable_index, "extfrag_index": extfrag_index}
+Snapshot = tuple[str, ...]
+"""Boot, snapshot and zone."""
+
+
+def compare_indices(path: Path, rows: list[Row]) -> FileComparison:
+    """Every row of a table of indices, in thousandths; no version changes how they are computed.
+
+    Lists and counters of the same form stand in the same folder."""
+    lists, counted = _lists(path.with_name(LISTS_FILE)), _counted(path.with_name(COUNTERS_FILE))
+    found: list[tuple[Snapshot, RowComparison]] = []
+    shown: dict[Snapshot, dict[int, int]] = {}
+    for line, row in enumerate(rows, start=2):  # line 1 is the header
+        try:
+            snapshot, order, index = _snapshot(row), whole(row, "order"), row["index"]
+            try:
+                measured = read_printed(row["value"])
+            except ValueError as error:
+                raise ValueError(f"{error} (column value)") from None
+            if index not in INDICES:
+                raise ValueError(f"column index: no index {index!r}{nearest(index, INDICES)}")
+            if snapshot not in lists:
+                raise ValueError(f"{LISTS_FILE} has no lists of {' '.join(snapshot)}")
+            predicted = INDICES[index](lists[snapshot], order)
+        except ValueError as error:
+            raise ValueError(f"line {line}: can't be read as an index: {error}") from None
+        if index == "unusable_index":
+            shown.setdefault(snapshot, {})[order] = measured
+        numbers = {index: predicted}, {index: measured}
+        found.append((snapshot, RowComparison(line, EVERY_VERSION, "", {}, *numbers, "")))
+    judged = []
+    for snapshot, comparison in found:
+        why = ""
+        if comparison.differing == ["unusable_index"]:
+            why = _another_moment(lists[snapshot], counted.get(snapshot[:2]), shown[snapshot])
+        judged.append(comparison.judged(why))
+    return FileComparison(path.name, judged)
+
+
+def _snapshot(row: Row) -> Snapshot:
+    return row["boot"], row["snapshot"], row["zone"]
+
+
+def _beside(file: Path, columns: Collection[str], what: str, read: Callable[[Row], None]) -> None:
+    """Read each row of a table that stands beside; ValueError with the line of a bad one."""
+    rows = datafiles.read_csv(file)
+    check_columns(file.name, rows, columns, what)
+    for line, row in enumerate(rows, start=2):
+        try:
+            read(row)
+        except ValueError as error:
+            raise ValueError(f"{file.name}, line {line}: can't be read: {error}") from None
+
+
+def _lists(file: Path) -> dict[Snapshot, tuple[int, ...]]:
+    """Free blocks of each order over all migratetypes, for each snapshot."""
+    found: dict[Snapshot, dict[int, int]] = {}
+
+    def read(row: Row) -> None:
+        order, blocks = whole(row, "order"), whole(row, "free_blocks", 0)
+        if not 0 <= order < ORDERS_MAX:
+            raise ValueError(f"column order: no order {order}")
+        orders = found.setdefault(_snapshot(row), {})
+        orders[order] = orders.get(order, 0) + blocks
+
+    _beside(file, LIST_COLUMNS, "free lists", read)
+    return {
+        snapshot: tuple(orders.get(order, 0) for order in range(max(orders) + 1))
+        for snapshot, orders in found.items()
+    }
+
+
+def _counted(file: Path) -> dict[Snapshot, int]:
+    """nr_free_pages of each snapshot of a kernel with one zone."""
+    counted: dict[Snapshot, int] = {}
+
+    def read(row: Row) -> None:
+        counted[row["boot"], row["snapshot"]] = whole(row, "nr_free_pages_4k", 0)
+
+    _beside(file, COUNTER_COLUMNS, "snapshots", read)
+    return counted
+
+
+def _another_moment(free: tuple[int, ...], free_pages: int | None, shown: Mapping[int, int]) -> str:
+    pages = sum(blocks << order for order, blocks in enumerate(free))
+    if free_pages is None or free_pages == pages or not exist(free_pages, shown):
+        return ""
+    return (
+        f"the lists were read at another moment: they add up to {pages} pages where nr_free_pages "
+        f"is {free_pages}, and there are lists of {free_pages} pages with just these indices"
+    )
+
+
+def exist(pages: int, unusable: Mapping[int, int]) -> bool:
+    """Whether free lists of `pages` pages exist that have these unusable indices (order -> index).
+
+    From the largest order down: as few pages in blocks of at least that order as the index allows,
+    which leaves the most freedom to the orders below.  Of order 0 every free page is usable.
+    """
+    usable = 0
+    for order in sorted(unusable, reverse=True):
+        # (pages - usable) * 1000 // pages == index  <=>  least <= usable <= most
+        least = pages - ((unusable[order] + 1) * pages - 1) // 1000
+        most = min(pages - -(-unusable[order] * pages // 1000), pages)
+        usable = max(usable, -(-least >> order) << order) if order else pages
+        if not least <= usable <= most:
+            return False
+    return pages > 0
+
+
+# -- files
+
+Compare = Callable[[Path, list[Row]], FileComparison]
+
+COMPARED = (
+    "s1_order9_available.csv",
+    "s2_order9_alloc_fails.csv",
+    "s3_held_reference.csv",
+    "s3_guptest_crosscheck.csv",
+    "s3_timed_release.csv",
+    "s5_order0_pages.csv",
+    "s7_pin_clean_dirty.csv",
+    "s7_dropcaches_clean_dirty.csv",
+    "s9_cma_fallback.csv",
+    "s10_s2_real_fragmentation_pins.csv",
+    "s11_cma_alloc_return_value.csv",
+    "s10_extfrag.csv",
+)
+NOT_COMPARED = {
+    "s4_dropcaches_trials.csv": DROP_CACHES,
+    "s10_pagetypeinfo.csv": "what the indices of s10_extfrag.csv are recomputed from",
+}
+_NOT_USED = {
+    "where a row comes from": ("boot", "scenario", "trial", "case", "placement_tries"),
+    "times": ("hold_us", "actual_release_us", "pin_us", "us", "traced"),
+    "which batches a pin drains; the model puts no page of these ranges into one": ("gup_rule",),
+    "any page of a huge page is alike": ("ref_subpage",),
+    "how drop_caches was called": ("dc_value", "dc_gap_us"),
+    "free memory elsewhere": ("free_pages_before", "free_cma_before"),
+    "what the counts of free pages say already": ("cma_area_pages", "mapped_mib"),
+    "asked about only where pages of others were moved": ("d_compact_stall",),
+    "measured, but not predicted": (
+        "d_compact_fail",
+        "d_drop_pagecache",
+        "base_page_eagain_at_lock_or_unmap",
+        "ioctl_ret",
+        "head_flags_hex",
+        "alloc_contig_attempts",
+        "thp_in_step",
+    ),
+}
+
+
+def why_not_used(column: str) -> str:
+    """Why nothing was predicted from a column, and it was not predicted either."""
+    for why, columns in _NOT_USED.items():
+        if column in columns:
+            return why
+    known = {*OUTCOMES, "retfix", *(name for table in TABLES for name in table.columns)}
+    return "no row here needs it" if column in known else "unknown to mmsim"
+
+
+def _by_row(compare: Callable[[int, Row], RowComparison]) -> Compare:
+    def compared(path: Path, rows: list[Row]) -> FileComparison:
+        found: list[RowComparison] = []
+        for number, row in enumerate(rows, start=2):  # line 1 is the header
+            try:
+                found.append(compare(number, row))
+            except ValueError as error:
+                raise ValueError(f"line {number}: can't be read: {error}") from None
+        return FileComparison(path.name, found)
+
+    return compared
+
+
+class Table(NamedTuple):
+    """A kind of table: what its rows are, the columns that it can't do without, and how it is
+    compared."""
+
+    what: str
+    columns: tuple[str, ...]
+    compare: Compare
+
+
+PINS = Table("pins", NEEDED, _by_row(compare_pin_row))
+TABLES = (
+    PINS,
+    Table("fragmentation indices", INDEX_COLUMNS, compare_indices),
+    Table("steps that populate a guest", STEPS_NEEDED, compare_steps),
+    Table("writes to drop_caches", DROP_NEEDED, _by_row(compare_drop_row)),
+    Table("requests to a CMA area", CONTIG_NEEDED, _by_row(compare_contig_row)),
+    Table("pins by another program", PROBE_NEEDED, _by_row(compare_probe_row)),
+)
+
+
+def compare_file(name: str) -> FileComparison:
+    """Compare a file of data/kernel-runs, or any of that form; ValueError for others."""
+    if name in NOT_COMPARED:
+        raise ValueError(f"{name} can't be compared: {NOT_COMPARED[name]}")
+    path = Path(name)
+    if not path.exists():
+        path = datafiles.path(f"kernel-runs/{name}")
+    used: set[str] = set()
+    rows: list[Row] = [Reading(row, used) for row in datafiles.read_csv(path)]
+    columns: set[str] = set().union(*rows[:1])
+    # The kind of table that has the largest share of its columns here.
+    table = max(TABLES, key=lambda table: len(columns & set(table.columns)) / len(table.columns))
+    check_columns(name, rows, needed(rows) if table is PINS else table.columns, table.what)
+    if table is PINS and not columns & set(OUTCOMES):
+        raise ValueError(
+            f"{name} has no column that can be predicted; there are: {', '.join(OUTCOMES)}"
+        )
+    used.clear()
+    try:
+        found = table.compare(path, rows)
+    except ValueError as error:
+        raise ValueError(f"{name}, {error}") from None
+    not_used = ((column, why_not_used(column)) for column in rows[0] if column not in used)
+    return found._replace(not_used=tuple(not_used))

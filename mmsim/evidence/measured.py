@@ -1,0 +1,167 @@
+"""Shares that were measured on a real kernel: how many pins of a kind went through.
+
+Interface: wilson, Share, VARIANTS, RETRY, releases, rescued, disturbed, Pins, SCENARIOS
+
+Every number is counted from the rows of data/kernel-runs/.  Both loops of the measured kernel are
+counted together unless said: they differ in how failures are counted, not in what fails.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from math import sqrt
+from statistics import NormalDist
+from typing import NamedTuple
+
+from mmsim.datafiles import load_csv
+
+VARIANTS = ("base", "v1", "v2")
+RETRY = "v2, pieces tried again"
+"""v2 with the counterfactual switch: a busy piece of a split huge page asks for another pass."""
+
+RELEASES = "s3_timed_release_by_actual_release.csv"
+TIMED = {"injected": "s3_timed_release.csv", "fragmented": "s10_s2_real_fragmentation_pins.csv"}
+DISTURBED = "s4_dropcaches_trials.csv"
+BIN_US = 50
+_BIN = f"actual_release_bin_start_us(width={BIN_US})"
+
+# What runs beside the pin; all with huge pages in CMA and no free huge page.
+SCENARIOS = {
+    "S4_loop_n32": "tight loop, 32 huge pages",
+    "S4_loop": "tight loop, 8",
+    "S4_loop_gap20ms": "every 20 ms, 8",
+    "S4_loop3_gap20ms": "value 3: 20 ms, 8",
+    "S4_loop_gap100ms": "every 100 ms, 8",
+    "S4_once_n8": "once, 8",
+    "S4_once_n1": "once, 1",
+}
+
+
+@functools.cache
+def _rows(file: str) -> tuple[dict[str, str], ...]:
+    """The rows of a table; nobody changes them."""
+    return tuple(load_csv(f"kernel-runs/{file}"))
+
+
+def wilson(hits: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
+    """The interval in which the true share lies, as far as `trials` can tell.
+
+    Wilson's score interval: unlike hits/trials plus or minus something it never leaves 0 to 1, and
+    0 hits of 10 do not give an interval without width.  Raises ValueError for impossible counts.
+    Left out: trials that depend on one another make the true interval wider.
+    """
+    if not 0 <= hits <= trials or trials == 0:
+        raise ValueError(f"{hits} of {trials} is no share: needed are 0 <= hits <= trials > 0")
+    if not 0 < confidence < 1:
+        raise ValueError(f"a confidence lies between 0 and 1, not at {confidence}")
+    z2 = NormalDist().inv_cdf((1 + confidence) / 2) ** 2
+    middle = (hits + z2 / 2) / (trials + z2)
+    half = sqrt(z2 * (hits * (trials - hits) / trials + z2 / 4)) / (trials + z2)
+    low = 0.0 if hits == 0 else middle - half
+    high = 1.0 if hits == trials else middle + half
+    return low, high
+
+
+class Share(NamedTuple):
+    """So many of so many."""
+
+    hits: int
+    trials: int
+
+    @property
+    def part(self) -> float:
+        """From 0 to 1."""
+        return self.hits / self.trials
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """In which the true share lies with 95 % confidence, if the trials are independent."""
+        return wilson(self.hits, self.trials)
+
+    def __str__(self) -> str:
+        return f"{self.hits:,} of {self.trials:,}"
+
+
+def releases(variant: str, edges: Iterable[int]) -> list[tuple[float, Share]]:
+    """Pins that went through, by the time at which a reference was dropped.
+
+    `edges`: where groups of 50-microsecond bins begin, in microseconds after the pin began; the
+    last group has no end.  Answers (mean of the bins' middles, weighted by their trials; share) for
+    every group that has trials."""
+    groups = {edge: [0, 0, 0] for edge in sorted(edges)}
+    for row in _rows(RELEASES):
+        begin, trials = int(row[_BIN]), int(row["n_trials"])
+        if row["variant"] == variant and begin >= min(groups):
+            group = groups[max(edge for edge in groups if edge <= begin)]
+            group[0] += trials - int(row["n_pin_failed"])
+            group[1] += trials
+            group[2] += trials * (begin + BIN_US // 2)
+    return [(sum_ / n, Share(ok, n)) for ok, n, sum_ in groups.values() if n]
+
+
+def rescued(variant: str, how: str, dropped_by: float = float("inf")) -> Share:
+    """Of the pins whose first split was refused by a timed reference: how many went through?
+
+    `how`: "injected", the allocation of a huge page was made to fail, or "fragmented", there really
+    was none, so that each attempt first compacts memory and the passes lie further apart.
+    `dropped_by`: only pins whose reference was dropped so early, in microseconds after the pin
+    began; drops come later than intended, and not equally late in the two."""
+    met = [
+        row
+        for row in _rows(TIMED[how])
+        if row["ref_kind"] == "timed"
+        and row["variant"] == variant
+        and int(row["d_thp_split_page_failed"]) > 0
+        and float(row["actual_release_us"]) < dropped_by
+    ]
+    return Share(sum(row["pin_errno"] == "0" for row in met), len(met))
+
+
+class Pins(NamedTuple):
+    """What became of pins while drop_caches ran: counts of pins, and pages left in CMA."""
+
+    failed: Share
+    huge_page_left: int
+    """failed pins after which at least one huge page was still whole"""
+    only_pieces_left: int
+    """failed pins after which every huge page had been split"""
+    pages_left: tuple[int, ...]
+    """for each failed pin with only pieces left: how many of them lay in CMA, sorted"""
+    split_refused: int
+    """pins in which at least one split was refused, failed or not"""
+    busy_lock: int
+    """how often a piece could not be moved because of its lock"""
+    busy_reference: int
+    """how often a piece could not be moved because of a reference"""
+
+
+def disturbed(kind: str, scenario: str = "", loop: str = "") -> Pins:
+    """The pins of a variant, or of RETRY, in one scenario of SCENARIOS or in all of them.
+
+    `loop`: only those of one of the two measured loops, "oct22" or "6.1.192".
+
+    Raises ValueError for a kind that was not measured."""
+    if kind not in (*VARIANTS, RETRY):
+        raise ValueError(f"{kind!r} was not measured; there are: {', '.join((*VARIANTS, RETRY))}")
+    variant, knob = (VARIANTS[-1], "1") if kind == RETRY else (kind, "0")
+    wanted = {"variant": variant, "subpage_retry_knob": knob}
+    rows = [
+        row
+        for row in _rows(DISTURBED)
+        if wanted.items() <= row.items()
+        and row["scenario"] in SCENARIOS
+        and scenario in ("", row["scenario"])
+        and loop in ("", row["code"])
+    ]
+    failed = [row for row in rows if row["pin_errno"] != "0"]
+    pieces = [row for row in failed if row["thp_after"] == "0"]
+    return Pins(
+        failed=Share(len(failed), len(rows)),
+        huge_page_left=len(failed) - len(pieces),
+        only_pieces_left=len(pieces),
+        pages_left=tuple(sorted(int(row["cma_pages_after"]) for row in pieces)),
+        split_refused=sum(row["d_thp_split_page_failed"] != "0" for row in rows),
+        busy_lock=sum(int(row["base_page_eagain_at_lock_or_unmap"]) for row in rows),
+        busy_reference=sum(int(row["base_page_eagain_at_refcount"]) for row in rows),
+    )

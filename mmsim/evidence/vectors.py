@@ -1,0 +1,1107 @@
+"""Conformance vectors: exact scenarios with the outcome that the kernel gives.
+
+Interface: check_file, load, FileReport, Mismatch, VectorFileError, SetupError, OPERATIONS, run_gup,
+run_drop_caches
+
+The format is data/conformance/README.md.  A vector becomes a world, actors and a script; its group
+says which kernel path runs.  A group's function returns the fields of the group's expectation as
+the vectors write them.  Only what is expected is looked at, apart from counters, where a missing
+one means 0.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mmsim import datafiles, errno
+from mmsim.constants import (
+    ANON,
+    DEACTIVATE_FILE,
+    DROP_COUNTERS,
+    GUP_PIN_COUNTING_BIAS,
+    HPAGE_PMD_NR,
+    LRU_ADD,
+    MIGRATE_CMA,
+    MIGRATE_COUNTERS,
+    MIGRATE_SYNC,
+    PAGE_SIZE,
+    PAGEBLOCK_ORDER,
+    PIN_COUNTERS,
+    REASONS,
+    SHMEM,
+    SPLIT_COUNTERS,
+)
+from mmsim.engine.actor import Actor
+from mmsim.engine.op import ModelError, Op, atomic
+from mmsim.engine.scenario import Event, Scenario
+from mmsim.errors import nearest
+from mmsim.mm.actors import isolator, locker, pinner, stranger, truncater
+from mmsim.mm.cma import Area, cma_alloc
+from mmsim.mm.drop_caches import drop_caches
+from mmsim.mm.filemap import folio_lock, folio_unlock
+from mmsim.mm.folio import ISOLATION, Extent, Folio, Page, expected_refs, extra_pins
+from mmsim.mm.fragmentation import extfrag_for_order, extfrag_index, summed, unusable_index
+from mmsim.mm.gup import pin, pin_user_pages_remote, unpin
+from mmsim.mm.huge_memory import split_huge_page_to_list
+from mmsim.mm.migrate import migrate_pages
+from mmsim.mm.page_alloc import (
+    Request,
+    alloc_pages,
+    block_for,
+    free_pages,
+    request,
+    split_page,
+    take,
+    watermark_usable,
+)
+from mmsim.mm.page_ref import folio_put
+from mmsim.mm.rmap import remove_migration_ptes, try_to_migrate, unmap_folio
+from mmsim.mm.swap import (
+    batch_add,
+    drain_cpu,
+    folio_isolate_lru,
+    isolate,
+    lru_add_drain_all,
+    putback_lru_page,
+)
+from mmsim.mm.versions import VERSIONS, Version
+from mmsim.mm.vfio import (
+    VFIO_DMA_MAP_FLAG_READ,
+    VFIO_DMA_MAP_FLAG_WRITE,
+    MapDma,
+    vfio_dma_do_map,
+)
+from mmsim.mm.vmstat import allocated_pages, nr_shmem_hugepages
+from mmsim.mm.world import EITHER, Environment, World
+from mmsim.mm.zone import HELD, ORDERS, Zone, ZoneError, boot
+from mmsim.scenarios.races import repeated_split
+from mmsim.scenarios.script import Attempts, Cue, Faults, Position, Script, Scripted
+
+Found = dict[str, Any]
+Vector = dict[str, Any]
+Expected = dict[str, Any]
+
+FILE_BYTES_MAX = 50_000_000
+MESSAGE_MAX = 300
+UNORDERED = ("subpages", "free_after", "folios_with_extra_ref")
+"""Fields whose lists are sets."""
+
+# Far enough apart that no list of folios runs into the next range.
+AREA_PFN, CMA_PFN, ORDINARY_PFN = 0x10000, 0x30000, 0x80000
+OTHER_CPU = "another CPU"
+OTHER_FILE = "another file"  # a name with a space: no folio of a vector can have it
+
+_NAME = re.compile(r"(?P<region>[A-Za-z]\w*(#\d+)?)(\[(?P<index>\d+)\])?")
+
+
+class VectorFileError(ValueError):
+    """A vector file that can't be used; the message names the file, the place and the problem."""
+
+
+class SetupError(ValueError):
+    """A vector that names something that is not in it."""
+
+
+# -- reading a file
+
+
+def load(path: Path) -> dict[str, Any]:
+    """A vector file that fits the schema; raises VectorFileError otherwise."""
+    try:
+        if path.stat().st_size > FILE_BYTES_MAX:
+            raise VectorFileError(f"{path}: larger than {FILE_BYTES_MAX} bytes, not read")
+        text = path.read_text(encoding="utf-8")
+        # The schema takes 1.0 for an integer, Python does not: numbers like that become text.
+        content = json.loads(text, object_pairs_hook=_no_twins, parse_float=str)
+    except OSError as error:
+        raise VectorFileError(f"{path}: can't be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise VectorFileError(f"{path}: not UTF-8 text") from None
+    except RecursionError:
+        raise VectorFileError(f"{path}: nested too deeply") from None
+    except json.JSONDecodeError as error:
+        raise VectorFileError(f"{path}: not JSON: {error}") from None
+    except ValueError as error:
+        raise VectorFileError(f"{path}: {error}") from None
+    problem = _misfit(content) or _beyond_schema(content)
+    if problem:
+        raise VectorFileError(f"{path}: {problem}")
+    assert isinstance(content, dict)
+    return content
+
+
+def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    twins = [name for name, n in Counter(name for name, _ in pairs).items() if n > 1]
+    if twins:
+        raise ValueError(f"the field {twins[0]!r} stands twice in one object")
+    return dict(pairs)
+
+
+def _misfit(content: Any) -> str:
+    """Where the content does not fit the schema, and why; "" if it does."""
+    try:
+        import jsonschema
+    except ImportError:
+        return (
+            "vector files are checked with the package jsonschema, which is missing: install it, "
+            "or mmsim-lessons[notebook]"
+        )
+    schema = json.loads(datafiles.path("conformance/schema.json").read_text(encoding="utf-8"))
+    validator = jsonschema.Draft202012Validator(schema)
+    error = jsonschema.exceptions.best_match(validator.iter_errors(content))
+    if error is None:
+        return ""
+    place = error.json_path.removeprefix("$").removeprefix(".") or "the file"
+    match list(error.absolute_path):
+        case ["vectors", int(number), *_]:
+            vector = content["vectors"][number]
+            identity = vector.get("id") if isinstance(vector, dict) else None
+            place = f"{identity}: {place}" if isinstance(identity, str) else place
+    message = "; or ".join(dict.fromkeys(e.message for e in error.context or [error]))
+    if len(message) > MESSAGE_MAX:
+        message = f"{message[: MESSAGE_MAX // 2]} ... {message[-MESSAGE_MAX // 2 :]}"
+    return f"{place}: {message}"
+
+
+def _beyond_schema(content: dict[str, Any]) -> str:
+    """The first rule of the format that its schema can't express and that is broken."""
+    seen: set[str] = set()
+    for vector in content["vectors"]:
+        identity, expects = vector["id"], Counter[str]()
+        for expectation in vector["expect"]:
+            named = expectation["versions"]
+            expects.update(list(VERSIONS) if named == "all" else named)
+        unknown = [name for name in expects if name not in VERSIONS]
+        twice = sorted(name for name, n in expects.items() if n > 1)
+        if unknown:
+            has = ", ".join(VERSIONS)
+            return f"{identity}: the model does not have version {unknown[0]}; it has {has}"
+        if twice:
+            return f"{identity} expects {', '.join(twice)} twice"
+        if identity in seen:
+            return f"the id {identity} stands twice"
+        seen.add(identity)
+    return ""
+
+
+# -- a vector as a world, actors and a script
+
+
+class Names:
+    """The names of a vector: bare names of counted entries, regions, and pieces of huge pages."""
+
+    def __init__(self, entries: list[dict[str, Any]]) -> None:
+        self.regions: dict[str, list[str]] = {}
+        self.order: dict[str, int] = {}
+        for entry in entries:
+            name, count = entry["name"], entry.get("count")
+            if name in self.regions:
+                raise SetupError(f"two folios are called {name!r}")
+            made = [f"{name}#{i}" for i in range(count)] if count else [name]
+            self.regions[name] = made
+            self.order.update(dict.fromkeys(made, entry["order"]))
+
+    def expand(self, name: str) -> list[str]:
+        """The regions that a name in a list stands for; raises SetupError for an unknown one."""
+        return self.regions[name] if name in self.regions else [self.page(name)[0]]
+
+    def page(self, name: str) -> tuple[str, int]:
+        """The region and page index of one folio or piece; raises SetupError for an unknown one."""
+        match = _NAME.fullmatch(name)
+        region = match["region"] if match else name
+        index = int(match["index"] or 0) if match else 0
+        if region not in self.order:
+            raise SetupError(f"no folio {name!r}{nearest(name, self.order)}")
+        if index >= 1 << self.order[region]:
+            raise SetupError(f"{region} has no page {index}")
+        return region, index
+
+
+def extents(entries: list[Any], names: Names) -> tuple[Extent, ...]:
+    """A range, or a file: names of folios, or a folio with the number of its first pages."""
+    found: list[Extent] = []
+    for entry in entries:
+        name = entry["folio"] if isinstance(entry, dict) else entry
+        if "[" in name:
+            raise SetupError(f"a range begins at a folio, and {name} is a piece of one")
+        for region in names.expand(name):
+            all_pages = 1 << names.order[region]
+            pages = entry.get("pages", all_pages) if isinstance(entry, dict) else all_pages
+            if pages > all_pages:
+                raise SetupError(f"{region} has no page {pages - 1}")
+            found.append(Extent(region, pages))
+    return tuple(found)
+
+
+def build_world(
+    entries: list[dict[str, Any]], script: dict[str, Any], cpu: str = OTHER_CPU
+) -> World:
+    """The world at the beginning of a vector; what sits in a batch sits in that of `cpu`."""
+    pfns = tuple((t["folio"], t["pfn"]) for t in script.get("targets", ()) if "pfn" in t)
+    world = World(Environment(EITHER, EITHER, faults="faults" in script, target_pfns=pfns))
+    named = {pfn // HPAGE_PMD_NR for _, pfn in pfns}
+    for entry in entries:
+        if "pfn" in entry:
+            last = entry["pfn"] + (entry.get("count", 1) << entry["order"]) - 1
+            named.update(range(entry["pfn"] // HPAGE_PMD_NR, last // HPAGE_PMD_NR + 1))
+    if named:
+        # A block's distance: what nobody placed is not to become anybody's neighbour.
+        world.target_pfn = max(world.target_pfn, (max(named) + 2) * HPAGE_PMD_NR)
+    free = {True: CMA_PFN, False: ORDINARY_PFN}
+    for entry in entries:
+        count = entry.get("count")
+        for i in range(count or 1):
+            name = f"{entry['name']}#{i}" if count else entry["name"]
+            nr = 1 << entry["order"]
+            in_cma = entry.get("in_cma", True)
+            pfn = entry.get("pfn")
+            if pfn is None:
+                pfn = -(-free[in_cma] // nr) * nr
+                while pfn // HPAGE_PMD_NR in named:
+                    pfn = (pfn // HPAGE_PMD_NR + 1) * HPAGE_PMD_NR
+                free[in_cma] = pfn + nr
+            else:
+                pfn += i * nr
+            if in_cma:
+                world.pageblocks[pfn // HPAGE_PMD_NR] = MIGRATE_CMA
+            _add_folio(world, pfn, name, entry, cpu)
+    world.check()
+    return world
+
+
+def _add_folio(world: World, pfn: int, name: str, entry: dict[str, Any], cpu: str) -> None:
+    order, kind = entry["order"], entry.get("kind", SHMEM)
+    in_cache = entry.get("in_page_cache", kind == SHMEM)
+    isolated, batch = entry.get("isolated", False), entry.get("batch")
+    pins = entry.get("pins", 0)
+    held: dict[str, int] = {}
+    if isolated:
+        held[ISOLATION] = 1
+    if pins:
+        held["earlier owner (pin)"] = pins if order else pins * GUP_PIN_COUNTING_BIAS
+    if batch:
+        held[f"{batch} batch"] = 1
+        world.batches[cpu, batch] = (*world.batches.get((cpu, batch), ()), pfn)
+    folio = Folio(
+        name=name,
+        region=name,
+        index=0,
+        order=order,
+        kind=kind,
+        held=tuple(sorted(held.items())),
+        mapping=in_cache or kind == ANON,
+        cached=in_cache or entry.get("swap_cache", False),
+        pmd_maps=entry.get("pmd_maps", int(order > 0)),
+        pte_maps=entry.get("pte_maps", int(order == 0)),
+        pincount=pins,
+        lru=entry.get("on_lru", not isolated) and not isolated and batch != "lru_add",
+        referenced=entry.get("referenced", False),
+        dirty=entry.get("dirty", True),
+        writeback=entry.get("writeback", False),
+        pages_inside_file=entry.get("pages_inside_file", 0),
+    )
+    refs = folio.cache_refs + folio.mapcount + sum(held.values())
+    world.add(pfn, folio._replace(refcount=refs))
+
+
+def _position(place: dict[str, Any]) -> Position:
+    return Position.at(place["site"], place["pass"], place.get("round", 1), place.get("call", 0))
+
+
+def _attempts(given: Any) -> Attempts:
+    return None if given == "all" else frozenset(given)
+
+
+def build_script(script: dict[str, Any], names: Names) -> tuple[Script, tuple[Actor, ...]]:
+    """The script of a vector, and the actors it needs besides the main one."""
+    actors: list[Actor] = []
+    cues: list[Cue] = []
+
+    def add(actor: Actor, *moments: Cue) -> None:
+        actors.append(actor)
+        cues.extend(moments)
+
+    for name, folio, entry in _each(script, "strangers", names):
+        make = pinner if entry.get("kind") == "pin" else stranger
+        start, end = entry.get("from"), entry.get("to")
+        taken = Cue(name, folio, _position(start) if start else None)
+        dropped = (Cue(name, folio, _position(end)),) if end else ()
+        add(make(name, *names.page(folio), entry.get("refs", 1)), taken, *dropped)
+    for name, folio, entry in _each(script, "locks", names):
+        waited = entry["until"] == "waited_for"
+        unlocked = (Cue(name, folio, when_waited_for=True),) if waited else ()
+        add(locker(name, *names.page(folio)), Cue(name, folio), *unlocked)
+    for name, folio, entry in _each(script, "events", names):
+        add(truncater(name, *names.page(folio)), Cue(name, folio, _position(entry["at"])))
+    for name, folio, entry in _each(script, "isolated_by_other", names):
+        back = Cue(name, folio, round_=entry["rounds"] + 1)
+        add(isolator(name, *names.page(folio)), Cue(name, folio), back)
+    targets: dict[str, Attempts] = {}
+    for _, folio, entry in _each(script, "targets", names):
+        targets[folio] = _attempts(entry["fail_attempts"])
+    none = script.get("order9_targets") == "none"
+    return Script(tuple(cues), targets, none, _faults(script, names)), tuple(actors)
+
+
+def _each(
+    script: dict[str, Any], field: str, names: Names
+) -> list[tuple[str, str, dict[str, Any]]]:
+    """(a name for an actor, the folio, the entry); a bare counted name stands for all of them."""
+    found: list[tuple[str, str, dict[str, Any]]] = []
+    for number, entry in enumerate(script.get(field, ()), start=1):
+        name = entry["folio"]
+        regions = names.expand(name)
+        folios = [name] if "[" in name else regions
+        for folio in folios:
+            more = f"_{folio.partition('#')[2]}" if len(folios) > 1 else ""
+            found.append((f"{field.removesuffix('s')}{number}{more}", folio, entry))
+    return found
+
+
+def _faults(script: dict[str, Any], names: Names) -> Faults:
+    step = {
+        "xarray_nomem": ("xas_split_alloc", "nomem"),
+        "private_release_fails": ("filemap_release_folio", "kept"),
+        "move_error": ("folio_expected_refs", ""),
+    }
+    faults: Faults = {}
+    for _, folio, entry in _each(script, "faults", names):
+        name, outcome = step[entry["kind"]]
+        fault = (_attempts(entry["attempts"]), outcome or entry["errno"])
+        faults[folio, name] = (*faults.get((folio, name), ()), fault)
+    return faults
+
+
+class Setup:
+    """A vector, ready to run: its names, its world at the beginning, and everybody else."""
+
+    def __init__(self, vector: Vector, cpu: str = OTHER_CPU) -> None:
+        entries, given = vector["setup"]["folios"], vector.get("script", {})
+        self.names = Names(entries)
+        self.script, self.others = build_script(given, self.names)
+        self.world = build_world(entries, given, cpu)
+
+    def page(self, region: str) -> Page:
+        """A folio at the beginning."""
+        pfn = self.world.find(region, 0)
+        if pfn is None:
+            raise SetupError(f"{region} does not exist at the beginning")
+        return Page(pfn, self.world.folio(pfn).nr_pages)
+
+    def run(
+        self,
+        name: str,
+        path: Callable[[], Generator[Op, Any, Any]],
+        look: Callable[[Event, World, Scripted], None] | None = None,
+    ) -> tuple[Any, World, Scripted]:
+        """Run a path to its end, `look` at every step: result, world, and what was counted."""
+        scenario = Scenario(name, self.world, (Actor(name, path), *self.others))
+        scheduler, state = Scripted(name, self.script), scenario.initial()
+        while True:
+            try:
+                move = scheduler(scenario, state)
+            except StopIteration:
+                break
+            state, event = scenario.step(state, move, keep=False)
+            if look is not None:
+                look(event, state.world, scheduler)
+        state.world.check()
+        return scenario.results(state)[name], state.world, scheduler
+
+
+def _counted(world: World, *more: str) -> dict[str, int]:
+    return {name: world.vmstat[name] for name in (*MIGRATE_COUNTERS, *SPLIT_COUNTERS, *more)}
+
+
+def _with_options(vector: Vector, version: Version) -> Version:
+    options = vector["setup"].get("options", {})
+    return version._replace(isolate_inverted=options.get("isolate_inverted", False))
+
+
+# -- group refcount: steps over the same atomic operations as the kernel paths
+
+
+@atomic
+def create(
+    world: World, me: str, region: str, order: int, kind: str, pmd: int, pte: int, swap: bool
+) -> int:
+    """A folio as a write fault leaves it: cached, queued for the LRU, mapped.  Answers its pfn."""
+    taken = [pfn + folio.nr_pages for pfn, folio in world.folios.items()]
+    pfn = -(-max(taken, default=ORDINARY_PFN) // (1 << order)) * (1 << order)
+    folio = Folio(
+        region,
+        region,
+        0,
+        order,
+        kind,
+        cached=kind == SHMEM or swap,
+        pmd_maps=pmd,
+        pte_maps=pte,
+        lru=False,
+    )
+    world.add(pfn, folio._replace(refcount=folio.cache_refs + folio.mapcount))
+    batch_add(world, me, LRU_ADD, pfn)
+    return pfn
+
+
+@atomic
+def lookup(world: World, me: str, region: str, index: int) -> Page:
+    """The folio of a page."""
+    pfn = world.find(region, index)
+    if pfn is None:
+        raise SetupError(f"no folio {region!r} at this step")
+    return Page(pfn, world.folio(pfn).nr_pages)
+
+
+@atomic
+def map_folio(world: World, me: str, pfn: int, pmd: int, pte: int) -> None:
+    """Further mappings, each with its reference."""
+    folio = world.folio(pfn)
+    world.update(
+        pfn,
+        refcount=folio.refcount + pmd + pte,
+        pmd_maps=folio.pmd_maps + pmd,
+        pte_maps=folio.pte_maps + pte,
+    )
+
+
+@atomic
+def get(world: World, me: str, pfn: int, times: int) -> None:
+    """Plain references."""
+    world.hold(pfn, me, times)
+
+
+@atomic
+def foll_pin(world: World, me: str, pfn: int, pages: int) -> None:
+    """FOLL_PINs; a negative number lets go of them."""
+    if pages > 0:
+        pin(world, pfn, me, pages)
+    else:
+        unpin(world, pfn, me, -pages)
+
+
+def steps_path(steps: list[dict[str, Any]], version: Version) -> Generator[Op, Any, None]:
+    """All steps, in order."""
+    for step in steps:
+        do, times, pins = step["do"], step.get("times", 1), step.get("pages", 1)
+        if do == "drain_batches":
+            yield lru_add_drain_all()
+            continue
+        if do == "create":
+            order = step["order"]
+            pmd, pte = step.get("pmd_maps", int(order > 0)), step.get("pte_maps", int(order == 0))
+            kind = step.get("kind", SHMEM)
+            yield create(step["folio"], order, kind, pmd, pte, step.get("swap_cache", False))
+            continue
+        region, _, rest = step["folio"].partition("[")
+        page = yield lookup(region, int(rest.rstrip("]") or 0))
+        pfn = page.pfn
+        if do == "split":
+            yield folio_lock(pfn)
+            ret = yield from split_huge_page_to_list(page, [], version)
+            yield folio_unlock(pfn)
+            if ret:
+                raise SetupError(f"the split of {step['folio']} must succeed, but it returns {ret}")
+            continue
+        ops = {
+            "map_pmd": map_folio(pfn, times, 0),
+            "map_pte": map_folio(pfn, 0, times),
+            "get": get(pfn, times),
+            "put": folio_put(pfn, "steps", times),
+            "pin": foll_pin(pfn, pins),
+            "unpin": foll_pin(pfn, -pins),
+            "isolate": folio_isolate_lru(pfn),
+            "putback": putback_lru_page(pfn),
+            "unmap_for_split": unmap_folio(pfn),
+            "unmap_all": unmap_folio(pfn),
+            "unmap_for_migration": try_to_migrate(pfn),
+            "restore_mappings": remove_migration_ptes(pfn, pfn),
+        }
+        yield ops[do]
+
+
+def run_refcount(vector: Vector, version: Version, expected: Expected) -> Found:
+    """Group refcount: steps on folios, then look at them."""
+    steps = vector["operation"]["steps"]
+    made = [{"name": s["folio"], "order": s["order"]} for s in steps if s["do"] == "create"]
+    names, setup = Names(made), Setup({"setup": {"folios": []}})
+    _, world, _ = setup.run("steps", lambda: steps_path(steps, version))
+    return {"folios": {n: observed(world, *names.page(n)) for n in vector["operation"]["observe"]}}
+
+
+def observed(world: World, region: str, index: int) -> dict[str, Any]:
+    """Counts of one folio, and which checks would pass."""
+    pfn = world.find(region, index)
+    if pfn is None:
+        return {}
+    folio = world.folio(pfn)
+
+    def freeze_ok(expects: int) -> bool:
+        return folio.mapcount == 0 and folio.refcount == expects
+
+    found = {
+        "ref": folio.refcount,
+        "mapcount": folio.mapcount,
+        "on_lru": folio.lru,
+        "migration_expects": expected_refs(folio),
+        "migration_freeze_ok": freeze_ok(expected_refs(folio)),
+    }
+    if folio.is_thp:
+        pins = extra_pins(folio)
+        found["pincount"] = folio.pincount
+        found["can_split"] = folio.mapcount == folio.refcount - pins - 1
+        found["split_freeze_expects"] = 1 + pins
+        found["split_freeze_ok"] = freeze_ok(1 + pins)
+    else:
+        found["maybe_pinned"] = folio.refcount >= GUP_PIN_COUNTING_BIAS
+    return found
+
+
+# -- group split
+
+
+def run_split(vector: Vector, version: Version, expected: Expected) -> Found:
+    """Group split: one isolated huge page, several attempts."""
+    setup, operation = Setup(vector), vector["operation"]
+    region, _ = setup.names.page(operation["folio"])
+    page = setup.page(region)
+    (results, _), world, _ = setup.run(
+        "split", lambda: repeated_split(page, operation["times"], version)
+    )
+    found: Found = {"results": [errno.code(rc) for rc in results], "counters": _counted(world)}
+    if "folios" in expected:
+        found["folios"] = {}
+        by_name = {folio.name: folio for folio in world.folios.values()}
+        for name in expected["folios"]:
+            pfn = world.find(*setup.names.page(name))
+            folio = by_name.get(name) or (world.folio(pfn) if pfn is not None else None)
+            if folio is not None:
+                found["folios"][name] = {
+                    "ref": folio.refcount,
+                    "mapcount": folio.mapcount,
+                    "pmd_maps": folio.pmd_maps,
+                    "pte_maps": folio.pte_maps,
+                }
+    if "subpages" in expected:
+        kinds = Counter(
+            (folio.refcount, folio.mapcount)
+            for folio in world.folios.values()
+            if folio.region == region and not folio.is_thp
+        )
+        found["subpages"] = [
+            {"count": n, "ref": ref, "mapcount": maps} for (ref, maps), n in kinds.items()
+        ]
+    return found
+
+
+# -- groups migrate_pages, gup and vfio
+
+
+def run_migrate_pages(vector: Vector, version: Version, expected: Expected) -> Found:
+    """Group migrate_pages: one call on a list of folios, which are isolated first."""
+    setup, operation = Setup(vector), vector["operation"]
+    world, reason = setup.world, REASONS.index(operation["reason"])
+    regions = [region for name in operation["list"] for region in setup.names.expand(name)]
+    pages = [setup.page(region) for region in regions]
+    for cpu, kind in list(world.batches):
+        if kind == LRU_ADD:
+            drain_cpu(world, cpu)
+    for page in pages:
+        if not isolate(world, page.pfn) and not dict(world.folio(page.pfn).held).get(ISOLATION):
+            raise SetupError(f"{world.folio(page.pfn).name} can't be isolated: it is on no LRU")
+
+    def path() -> Generator[Op, Any, tuple[int, list[Page]]]:
+        left = list(pages)
+        rc = yield from migrate_pages(left, MIGRATE_SYNC, reason, version)
+        return rc, left
+
+    (rc, left), world, scheduler = setup.run("migrate", path)
+    found: Found = {
+        "rc": errno.code(rc),
+        "left": len(left),
+        "passes": [scheduler.passes[key] for key in sorted(scheduler.passes)],
+        "counters": _counted(world),
+        "gup": "ENOMEM" if version.gup_fails(rc, not left) else "EAGAIN",
+    }
+    if "folios" in expected:
+        found["folios"] = final_folios(world, setup.names, expected["folios"], pins=False)
+    return found
+
+
+@atomic
+def call_returned(world: World, me: str, result: int) -> None:
+    """The caller sees what its call has returned; nothing changes."""
+
+
+def run_gup(vector: Vector, version: Version, expected: Expected) -> Found:
+    """Group gup: identical long-term pins of a range, until one succeeds.
+
+    `refused` is not in the vectors, but measured on real kernels: where a count was in the way."""
+    setup, version = Setup(vector), _with_options(vector, version)
+    vma = extents(vector["operation"]["range"], setup.names)
+    max_calls = vector["operation"].get("max_calls", 1)
+    calls: list[Found] = []
+    before = (0, 0, 0)
+    refused = {"split at the check": 0, "split at the freeze": 0, "move of a page": 0}
+
+    def path() -> Generator[Op, Any, None]:
+        result = 0
+        for _ in range(max_calls):
+            result = yield from pin_user_pages_remote(vma, version)
+            yield call_returned(result)
+            if result > 0:
+                return
+
+    def look(event: Event, world: World, scheduler: Scripted) -> None:
+        nonlocal before
+        if event.answer is None or event.answer is False:
+            refused["split at the check"] += event.site == "split.check"
+            refused["split at the freeze"] += event.site == "split.freeze"
+            if event.site == "move.freeze":
+                refused["move of a page"] += not world.folio(event.op.args[0]).is_thp
+        if event.op.kind.name == "call_returned":
+            now = (scheduler.rounds, scheduler.calls, scheduler.drains)
+            names = ("rounds", "migrate_calls", "lru_drains")
+            counts = {n: a - b for n, a, b in zip(names, now, before, strict=True)}
+            calls.append({"result": errno.code(event.op.args[0]), **counts})
+            before = now
+
+    _, world, _ = setup.run("pin", path, look)
+    pages = [
+        world.find(region, index)
+        for region, pages, first in vma
+        for index in range(first, first + pages)
+    ]
+    found: Found = {
+        "calls": calls,
+        "counters": _counted(world, *PIN_COUNTERS),
+        "pages_in_cma_after": sum(pfn is not None and world.in_cma(pfn) for pfn in pages),
+        "refused": refused,
+    }
+    if "folios" in expected:
+        found["folios"] = final_folios(world, setup.names, expected["folios"], pins=True)
+    return found
+
+
+def run_vfio(vector: Vector, version: Version, expected: Expected) -> Found:
+    """Group vfio: one VFIO_IOMMU_MAP_DMA of the range at IOVA 0, so that page numbers of the
+    mapping are IOVA pages."""
+    setup, version = Setup(vector), _with_options(vector, version)
+    vma = extents(vector["operation"]["range"], setup.names)
+    write = VFIO_DMA_MAP_FLAG_WRITE if vector["operation"]["write"] else 0
+    size = sum(extent.pages for extent in vma) * PAGE_SIZE
+    map_ = MapDma(vma, size, flags=VFIO_DMA_MAP_FLAG_READ | write)
+    maps: list[dict[str, int]] = []
+
+    def look(event: Event, world: World, scheduler: Scripted) -> None:
+        if event.op.kind.name == "iommu_map" and event.answer == 0:
+            _, first, pages = event.op.args
+            maps.append({"first_page": first, "pages": pages})
+
+    result, world, _ = setup.run("vfio", lambda: vfio_dma_do_map(map_, version), look)
+    return {
+        "result": errno.code(result),
+        "iommu_pages_after": sum(run.pages for run in world.container.maps),
+        "iommu_maps": maps,
+        "counters": _counted(world, *PIN_COUNTERS),
+        "folios": final_folios(world, setup.names, expected["folios"], pins=True),
+    }
+
+
+def final_folios(
+    world: World, names: Names, expected: dict[str, Any], *, pins: bool
+) -> dict[str, Any]:
+    """The state of each expected folio as the vectors write it.
+
+    A lower bound (`ref_min`) is answered with itself if it holds, so that it compares equal.
+    """
+    regions: dict[str, list[tuple[int, Folio]]] = {}
+    for pfn, folio in world.folios.items():
+        regions.setdefault(folio.region, []).append((pfn, folio))
+    answer: dict[str, Any] = {}
+    for name, fields in expected.items():
+        region, _ = names.page(name)
+        there = regions.get(region, [])
+        if "[" in name:
+            there = [(pfn, folio) for pfn, folio in there if folio.name == name]
+        if not there:
+            answer[name] = {"freed": True}
+            continue
+        if "[" not in name and names.order[region] and not any(f.is_thp for _, f in there):
+            in_cma = sum(world.in_cma(pfn) for pfn, _ in there)
+            found: dict[str, Any] = {"split": True, "subpages_in_cma": in_cma}
+            if "subpage_ref_min" in fields:
+                least = min(folio.refcount for _, folio in there)
+                found["subpage_ref_min"] = min(least, fields["subpage_ref_min"])
+            if "subpages_pinned" in fields:
+                found["subpages_pinned"] = sum(folio.pincount > 0 for _, folio in there)
+        else:
+            pfn, folio = there[0]
+            found = {"split": False, "mapcount": folio.mapcount, "in_cma": world.in_cma(pfn)}
+            if "ref_min" in fields:
+                found["ref_min"] = min(folio.refcount, fields["ref_min"])
+            else:
+                found["ref"] = folio.refcount
+            if pins and folio.pincount:
+                found["pincount" if folio.is_thp else "pins"] = folio.pincount
+        answer[name] = found
+    return answer
+
+
+# -- group metrics
+
+
+def run_metrics(vector: Vector, version: Version, expected: Expected) -> Found:
+    """Group metrics: the indices of each order asked for; they are the same in every version."""
+    free = summed(_lists({"MOVABLE": {}, **vector["setup"]["free_blocks"]}))
+    return {
+        "indices": [
+            {
+                "order": order,
+                "unusable_index": unusable_index(free, order),
+                "extfrag_index": extfrag_index(free, order),
+                "extfrag_for_order": extfrag_for_order(free, order),
+            }
+            for order in vector["operation"]["orders"]
+        ]
+    }
+
+
+def _lists(free_blocks: dict[str, dict[str, int]]) -> dict[str, list[int]]:
+    return {
+        name: [blocks.get(str(order), 0) for order in ORDERS]
+        for name, blocks in free_blocks.items()
+    }
+
+
+# -- group allocator
+
+
+def run_allocator(vector: Vector, version: Version, expected: Expected) -> Found:
+    """Group allocator: requests to a zone, or one look at a watermark, in every version alike."""
+    operation = vector["operation"]
+    if operation["op"] == "watermark_check":
+        want = Request(operation["order"], "", operation["alloc_cma"])
+        usable = watermark_usable(want, operation["nr_free"], operation["nr_free_cma"])
+        enough = usable > operation["mark"] + operation.get("lowmem_reserve", 0)
+        fits = want.order == 0 or block_for(want, _lists(operation["free_blocks"]))
+        return {"usable": usable, "ok": enough and fits}
+    try:
+        zone = build_zone(vector["setup"], operation["steps"])
+        results = [_step(zone, step) for step in operation["steps"]]
+    except ZoneError as error:
+        raise SetupError(str(error)) from None
+    zone.check()
+    listed = [
+        {"type": migratetype, "order": order, "pfns": sorted(blocks)}
+        for migratetype, lists in sorted(zone.free_area.items())
+        for order, blocks in enumerate(lists)
+        if blocks
+    ]
+    size = 1 << zone.pageblock_order
+    return {
+        "results": results,
+        "free_after": listed,
+        "pageblocks_after": [zone.pageblock_type(pfn) for pfn in range(0, zone.end, size)],
+        "nr_free_after": zone.nr_free,
+        "nr_free_cma_after": zone.nr_free_cma,
+    }
+
+
+def build_zone(setup: dict[str, Any], steps: Sequence[dict[str, Any]] = ()) -> Zone:
+    """A zone from pfn 0 with exactly these free blocks; the rest is held, page by page.
+
+    A vector says how many pages look movable, not which: none that a step frees, if possible."""
+    size = 1 << PAGEBLOCK_ORDER
+    zone = Zone(len(setup.get("pageblocks", ())) * size)
+    zone.types.update(enumerate(setup.get("pageblocks", ())))
+    free: set[int] = set()
+    for entry in setup.get("free", ()):
+        pfn, order = entry["pfn"], entry["order"]
+        pages = range(pfn, pfn + (1 << order))
+        if pfn % (1 << order) or pages.stop > zone.end or not free.isdisjoint(pages):
+            raise SetupError(f"no place for a free block of order {order} at pfn {pfn}")
+        free.update(pages)
+        migratetype = entry.get("type", zone.types[pfn // size])
+        zone.add_to_tail(migratetype, order, [pfn])
+        zone.account(migratetype, 1 << order)
+    movable = {int(block): n for block, n in setup.get("movable_pages", {}).items()}
+    gone: set[int] = set()
+    for step in steps:
+        if step["do"] == "free":
+            gone.update(range(step["pfn"], step["pfn"] + (1 << step["order"])))
+    for pfn in sorted(set(range(zone.end)) - free, key=lambda pfn: (pfn in gone, pfn)):
+        left = movable.get(pfn // size, 0)
+        movable[pfn // size] = left - 1
+        zone.held[pfn] = HELD[left > 0][0]
+    return zone
+
+
+def _step(zone: Zone, step: dict[str, Any]) -> int | str | None:
+    if step["do"] == "free":
+        _one_block(zone, step["pfn"], step["order"])
+        free_pages(zone, step["pfn"], step["order"])
+        return None
+    want = request(step["order"], step["migratetype"], pin_scope=step.get("pin_scope", False))
+    want = want._replace(
+        alloc_cma=step.get("alloc_cma", want.alloc_cma), nofragment=step.get("nofragment", False)
+    )
+    # What has just been allocated is on no LRU list yet, so it does not look movable.
+    pfn = alloc_pages(zone, want, movable=False)
+    return "fail" if pfn is None else pfn
+
+
+def _one_block(zone: Zone, pfn: int, order: int) -> None:
+    """A vector says what is free, not in which blocks the rest was allocated: cut and join."""
+    for size in range(order + 1, len(ORDERS)):
+        around = pfn >> size << size
+        if around in zone.held and zone.held[around].order == size:
+            split_page(zone, around)
+    pages = range(pfn, pfn + (1 << order))
+    held = [zone.held[page] for page in pages if page in zone.held]
+    if order and len(held) == len(pages) and not any(one.order for one in held):
+        for page in pages:
+            del zone.held[page]
+        zone.held[pfn] = HELD[held[0].movable][order]
+
+
+# -- group cma_alloc
+
+
+def run_cma_alloc(vector: Vector, version: Version, expected: Expected) -> Found:
+    """Group cma_alloc: the owner of an area asks for a range while folios lie in it."""
+    given, operation = vector["setup"], vector["operation"]
+    area = Area(AREA_PFN, given["area_pageblocks"] * HPAGE_PMD_NR)
+    placed = {**vector, "setup": {**given, "folios": _placed(given, area)}}
+    setup = Setup(placed)
+    # The area is a zone of its own: free, but for the folios in it.
+    zone = boot(area.pages, area.pages, start=area.base)
+    for pfn, folio in setup.world.folios.items():
+        if zone.start <= pfn < zone.end:
+            try:
+                take(zone, pfn, folio.order)
+            except ZoneError as error:
+                raise SetupError(f"{folio.name}: {error}") from None
+    setup.world.zone = zone
+    setup.world.check()
+    results: list[int] = []
+    pages, order = operation["pages"], operation["align_order"]
+    pfn, world, scheduler = setup.run(
+        "owner", lambda: cma_alloc(area, pages, order, version, results)
+    )
+    return {
+        "result": "ok" if pfn >= 0 else "fail",
+        "range_index": (pfn - area.base) // HPAGE_PMD_NR if pfn >= 0 else None,
+        "ranges_tried": len(results),
+        "range_results": [errno.code(rc) for rc in results],
+        "migrate_calls": scheduler.calls,
+        "counters": _counted(world, "cma_alloc_success", "cma_alloc_fail"),
+    }
+
+
+def _placed(setup: dict[str, Any], area: Area) -> list[dict[str, Any]]:
+    """The folios with the pfn that their place in the area gives them."""
+    names, placement = Names(setup["folios"]), setup["placement"]
+    for name in placement:
+        names.expand(name)
+    used: Counter[int] = Counter()
+    entries: list[dict[str, Any]] = []
+    for entry in setup["folios"]:
+        for name in names.regions[entry["name"]]:
+            one = {key: value for key, value in entry.items() if key != "count"} | {"name": name}
+            entries.append(one)
+            block = placement.get(name, placement.get(entry["name"]))
+            if block is None:
+                continue
+            one["pfn"] = area.base + block * HPAGE_PMD_NR + used[block]
+            used[block] += 1 << entry["order"]
+            if used[block] > HPAGE_PMD_NR or not 0 <= block < area.pages // HPAGE_PMD_NR:
+                raise SetupError(f"there is no room for {name} in pageblock {block} of the area")
+    return entries
+
+
+# -- group drop_caches
+
+
+def run_drop_caches(vector: Vector, version: Version, expected: Expected) -> Found:
+    """Group drop_caches: one write to /proc/sys/vm/drop_caches.
+
+    There is one CPU, so every batch of the set-up is drop_caches' own."""
+    me, given = "drop_caches", vector["setup"]
+    setup = Setup(vector, cpu=me)
+    names, before = setup.names, setup.world
+    start = ORDINARY_PFN - given.get("local_deactivate_batch_prefill", 0)
+    for pfn in range(start, ORDINARY_PFN):
+        name = f"{OTHER_FILE}#{pfn - start}"
+        before.add(pfn, Folio(name, name, 0, 0))
+        batch_add(before, me, DEACTIVATE_FILE, pfn)
+    whole = [[entry["name"] for entry in given["folios"]]]
+    files = tuple(extents(file, names) for file in given.get("files", whole))
+    refs: dict[int, int] = {}
+    batches: list[list[int]] = []
+    peak = released = 0
+    skipped: set[int] = set()
+
+    def look(event: Event, world: World, scheduler: Scripted) -> None:
+        nonlocal peak, released
+        if event.actor != me:
+            return
+        if not refs:  # the first step changes no count
+            refs.update((pfn, folio.refcount) for pfn, folio in world.folios.items())
+        name, referenced = event.op.kind.name, None
+        if name == "mapping_empty":
+            batches.append([])
+        elif name == "find_get_entry" and event.answer is not None:
+            referenced = event.answer.page.pfn  # type: ignore[attr-defined]
+        elif name == "folio_batch_add":
+            referenced = event.op.args[1]
+        elif name == "folio_put" and event.site == "drop.find":
+            skipped.add(event.op.args[0])
+        elif name == "folio_put":
+            released += 1
+        elif name == "cond_resched":
+            batches[-1].append(released)
+            released = 0
+        if referenced is not None:
+            peak = max(peak, world.folio(referenced).refcount - refs[referenced])
+
+    value = vector["operation"]["value"]
+    _, after, _ = setup.run(me, lambda: drop_caches(files, value), look)
+    left = {folio.region: folio for folio in after.folios.values() if folio.region in names.order}
+    extra = [
+        region
+        for region in names.order
+        if region in left and any(who.endswith(" batch") for who, _ in left[region].held)
+    ]
+    refs_after = {
+        name: sorted({left[region].refcount for region in regions if region in left})
+        for name, regions in names.regions.items()
+    }
+    counters = {name: after.vmstat[name] for name in DROP_COUNTERS}
+    counters["nr_shmem_hugepages"] = nr_shmem_hugepages(after) - nr_shmem_hugepages(before)
+    counters["nr_free_pages"] = allocated_pages(before) - allocated_pages(after)
+    return {
+        "batches": batches,
+        "peak_extra_refs": peak,
+        **({"skipped": len(skipped)} if skipped else {}),
+        "folios_freed": len(names.order) - len(left),
+        "counters": counters,
+        "extra_refs_left": len(extra),
+        "folios_with_extra_ref": extra,
+        "refs_after": {name: found for name, found in refs_after.items() if found},
+    }
+
+
+OPERATIONS: dict[str, Callable[[Vector, Version, Expected], Found]] = {
+    "refcount": run_refcount,
+    "split": run_split,
+    "migrate_pages": run_migrate_pages,
+    "gup": run_gup,
+    "metrics": run_metrics,
+    "allocator": run_allocator,
+    "cma_alloc": run_cma_alloc,
+    "vfio": run_vfio,
+    "drop_caches": run_drop_caches,
+}
+
+
+# -- running a file, and saying what does not fit
+
+
+class Mismatch(NamedTuple):
+    """One field of one vector for one version that is not as expected."""
+
+    file: str
+    vector: str
+    version: str
+    field: str
+    expected: Any
+    found: Any
+
+    def __str__(self) -> str:
+        return (
+            f"{self.file}: {self.vector} {self.version}: {self.field}: "
+            f"expected {self.expected}, found {self.found}"
+        )
+
+
+class FileReport(NamedTuple):
+    """What became of one file; `pairs` counts (vector, version)."""
+
+    file: str
+    group: str
+    vectors: int
+    pairs: int
+    mismatches: list[Mismatch]
+
+
+def check_file(path: Path) -> FileReport:
+    """Run every vector of a file for every version it names; raises VectorFileError."""
+    content = load(path)
+    group = content["group"]
+    mismatches: list[Mismatch] = []
+    pairs = 0
+    for vector in content["vectors"]:
+        for expectation in vector["expect"]:
+            named = expectation["versions"]
+            for version in VERSIONS if named == "all" else named:
+                pairs += 1
+                try:
+                    found = OPERATIONS[group](vector, VERSIONS[version], expectation)
+                except SetupError as error:
+                    raise VectorFileError(f"{path}: {vector['id']}: {error}") from None
+                except ModelError as error:
+                    found = {"the run": f"stopped: {error}"}
+                    expectation = {"the run": "ends"}
+                mismatches += [
+                    Mismatch(path.name, vector["id"], version, *difference)
+                    for field, value in expectation.items()
+                    if field != "versions"
+                    for difference in _compare(field, value, found.get(field))
+                ]
+    return FileReport(path.name, group, len(content["vectors"]), pairs, mismatches)
+
+
+def _compare(field: str, expected: Any, found: Any) -> list[tuple[str, Any, Any]]:
+    """Compare field by field, so that a mismatch names the smallest thing that is wrong."""
+    if field == "counters":
+        names = [n for n in {**expected, **found} if expected.get(n, 0) != found.get(n, 0)]
+        return [(f"counters.{n}", expected.get(n, 0), found.get(n, 0)) for n in names]
+    if field in UNORDERED:
+        return [] if _as_set(expected) == _as_set(found) else [(field, expected, found)]
+    if field == "indices" and len(expected) == len(found):
+        return [
+            (f"indices[{number}].{name}", value, there.get(name))
+            for number, (asked, there) in enumerate(zip(expected, found, strict=True))
+            for name, value in asked.items()
+            if there.get(name) != value
+        ]
+    if field.startswith("folios.") and isinstance(found, dict):
+        names = [n for n in {**expected, **found} if expected.get(n) != found.get(n)]
+        only_asked = "on_lru" in found  # group refcount: only what is asked counts
+        return [
+            (f"{field}.{n}", expected.get(n), found.get(n))
+            for n in names
+            if n in expected or not only_asked
+        ]
+    if field == "folios" and isinstance(found, dict):
+        return [
+            difference
+            for name, value in expected.items()
+            for difference in _compare(f"folios.{name}", value, found.get(name))
+        ]
+    return [] if expected == found and type(expected) is type(found) else [(field, expected, found)]
+
+
+def _as_set(value: Any) -> Any:
+    """The same whatever the order of lists, at every depth; 1, True and 1.0 stay apart."""
+    if isinstance(value, dict):
+        return sorted((name, _as_set(inner)) for name, inner in value.items())
+    if isinstance(value, list):
+        return sorted(map(_as_set, value), key=repr)
+    return repr(value)
