@@ -6,15 +6,16 @@ from __future__ import annotations
 from itertools import count
 
 from benchmarks.measure import Result, median_ms
+from mmsim.lessons.plenty_free import play_host
 from mmsim.scenarios.host import host
-from mmsim.widgets import host_console
 
 SIZES = {"4 GiB": 4096, "1 TiB": 1 << 20}
 
 
 def _moves(mib: int) -> float:
     """Every move asks for a host that was not made before."""
-    console = host_console(host(host=mib, cma=25, used=60))
+    console = play_host()
+    console.boxes["cma"].value, console.boxes["host"].value = 25, str(mib)
     seeds = count(2)
 
     def move() -> None:

@@ -29,7 +29,7 @@ ROOMS = {
 }
 # Files that have not moved into their room yet, and the room that they count to.
 NOT_MOVED = {
-    "words": ["stats.py", "retrylaw.py", "chance.py"],
+    "words": ["stats.py", "retrylaw.py"],
     "mm": ["fragmentation.py", "procfs/"],
     "scenarios": ["script.py", "strangers.py", "clock.py", "knobs.py", "policy.py"],
     "evidence": ["conformance/", "compare/", "diagnose/", "measured.py", "ftrace.py"],

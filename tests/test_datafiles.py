@@ -46,12 +46,6 @@ def test_a_broken_installation_says_what_to_do(tmp_path: Path) -> None:
     assert one_sentence(str(caught.value))
 
 
-def test_path_finds_files_and_folders(tmp_path: Path) -> None:
-    file = make(tmp_path / "data" / "runs" / "a.csv")
-    assert datafiles.path("runs/a.csv", tmp_path) == file
-    assert datafiles.path("runs", tmp_path) == file.parent
-
-
 def test_a_missing_name_gets_the_nearest(tmp_path: Path) -> None:
     make(tmp_path / "data" / "runs" / "s3_held_reference.csv")
     make(tmp_path / "data" / "runs" / "notes.csv")
@@ -69,12 +63,6 @@ def test_path_stays_below_data(tmp_path: Path, name: str) -> None:
     make(tmp_path / "data" / "a.csv")
     with pytest.raises(DataFileError, match="no data file"):
         datafiles.path(name, tmp_path)
-
-
-def test_names_leaves_hidden_files_out(tmp_path: Path) -> None:
-    for name in ("b.csv", "runs/a.csv", ".hidden", ".git/c.csv"):
-        make(tmp_path / "data" / name)
-    assert datafiles.names(tmp_path) == ["b.csv", "runs/a.csv"]
 
 
 # --- what -------------------------------------------------------------------------------

@@ -10,7 +10,6 @@ import pytest
 
 from mmsim.fragmentation import (
     PIN_SCOPE_TYPES,
-    PinScope,
     extfrag_for_order,
     extfrag_index,
     pin_scope,
@@ -27,26 +26,6 @@ ORDERS = 11
 def lists(orders=ORDERS, **blocks):
     """lists(o9=1, o0=1000): free blocks of each order."""
     return tuple(blocks.get(f"o{order}", 0) for order in range(orders))
-
-
-@pytest.mark.parametrize(
-    ("free", "extfrag", "unusable", "percent"),
-    [
-        (lists(o0=1000), 998, 1000, 100),
-        (lists(o8=512), 499, 1000, 100),
-        (lists(o8=4), 250, 1000, 100),
-        (lists(o0=4096, o3=512, o6=64), 995, 1000, 100),
-        (lists(o9=1, o0=1000), -1000, 661, 66),
-        (lists(o4=320), 966, 1000, 100),
-        (lists(), 0, 1000, 0),
-        (lists(o8=1), -500, 1000, 100),
-        (lists(o9=1), -1000, 0, 0),
-    ],
-)
-def test_worked_values_for_order_9(free, extfrag, unusable, percent):
-    assert extfrag_index(free, 9) == extfrag
-    assert unusable_index(free, 9) == unusable
-    assert extfrag_for_order(free, 9) == percent
 
 
 def test_a_larger_block_gives_several():
@@ -102,35 +81,11 @@ def test_against_the_slow_definition():
     assert seen == {"none", "met", True, False}  # every branch, and negative indices, were met
 
 
-def test_laws():
-    rng = random.Random(10)
-    for _ in range(500):
-        free = random_lists(rng)
-        orders = range(len(free))
-        unusable = [unusable_index(free, order) for order in orders]
-        assert unusable == sorted(unusable)
-        assert all(0 <= index <= 1000 for index in unusable)
-        assert unusable[0] == (0 if any(free) else 1000)
-        for order in orders:
-            index = extfrag_index(free, order)
-            assert -1000 <= index < 1000
-            assert (index == -1000) == any(free[order:])
-            percent = extfrag_for_order(free, order)
-            assert percent == (unusable[order] // 10 if any(free) else 0)
-
-
 @pytest.mark.parametrize("order", [-1, 11, 40])
 def test_an_order_the_zone_does_not_have(order):
     for index in (unusable_index, extfrag_index, extfrag_for_order):
         with pytest.raises(ValueError, match=rf"order {order} .* 11 counts"):
             index(lists(o0=1), order)
-
-
-def test_negative_counts_and_no_counts():
-    with pytest.raises(ValueError, match="-3 free blocks"):
-        unusable_index((5, -3), 0)
-    with pytest.raises(ValueError, match="0 counts"):
-        extfrag_index((), 0)
 
 
 # -- how debugfs shows an index
@@ -173,37 +128,9 @@ def test_summed():
         summed({"MOVABLE": (1,), "CMA": (1, 2)})
 
 
-def test_a_free_cma_block_hides_the_shortage():
-    free = {"MOVABLE": lists(o0=3000), "CMA": lists(o9=4)}
-    assert extfrag_index(summed(free), 9) == -1000
-    assert unusable_index(summed(free), 9) == 594
-    assert pin_scope(free, 9) == PinScope(0, 1000, extfrag_index(lists(o0=3000), 9), 100)
-    assert pin_scope(free, 9).extfrag_index == 998
-
-
-@pytest.mark.parametrize("name", ["CMA", "ISOLATE", "HIGHATOMIC", "Isolate", "SOMETHING_NEW"])
-def test_types_a_pin_may_not_use(name):
-    assert pin_scope({name: lists(o10=5)}, 9) == PinScope(0, 1000, 0, 0)
-
-
 @pytest.mark.parametrize("name", ["UNMOVABLE", "Movable", "RECLAIMABLE"])
 def test_types_a_pin_may_use(name):
     found = pin_scope({name: lists(o10=5, o9=2, o8=1)}, 9)
     assert found.blocks == 7
     assert found.extfrag_index == -1000
     assert found.unusable_index == unusable_index(lists(o10=5, o9=2, o8=1), 9) == 40
-
-
-def test_without_foreign_types_the_extension_is_the_kernel_s_number():
-    rng = random.Random(3)
-    for _ in range(200):
-        free = {name: random_lists(rng) for name in PIN_SCOPE_TYPES}
-        orders = max(map(len, free.values()))
-        free = {name: (*lists, *[0] * (orders - len(lists))) for name, lists in free.items()}
-        order = rng.randrange(orders)
-        found = pin_scope(free, order)
-        total = summed(free)
-        assert found.unusable_index == unusable_index(total, order)
-        assert found.extfrag_index == extfrag_index(total, order)
-        assert found.extfrag_for_order == extfrag_for_order(total, order)
-        assert (found.blocks > 0) == (found.extfrag_index == -1000)

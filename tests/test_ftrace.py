@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mmsim import datafiles, ftrace
-from mmsim.ftracefile import NOT_READ, raw_lines, read
+from mmsim.ftracefile import read
 
 NAMES = [
     name.rpartition("/")[2] for name in datafiles.names() if name.startswith("kernel-runs/traces/")
@@ -50,17 +50,6 @@ def test_a_changed_number_does_not_agree(old, new):
     assert len(wrong) == 1
 
 
-def test_the_measured_equation_is_the_models():
-    rows = rows_of(text_of("S3_held_base_retfix1.txt"))
-    assert [row.measured for row in rows if row.measured == row.model == 515] == [515]
-
-
-def test_the_wrong_version_disagrees():
-    real = read(text_of("S3_held_base_retfix1.txt"))
-    trace = ftrace.situation(real).with_(version="v3").run()
-    assert not all(row.agrees for row in ftrace.align(real, trace))
-
-
 def test_fewer_passes_are_laid_beside_the_first_ones():
     """Ten passes were measured, and base leaves after one: that one stands beside the first."""
     real = read(text_of("S3_real_held_v2_retfix1.txt"))
@@ -83,13 +72,6 @@ def test_what_does_not_agree_can_be_seen(name, version):
     assert not [row for row in rows if not row.agrees and row.measured == row.model]
 
 
-def test_vmstat_is_read_as_a_difference():
-    real = ftrace.real_trace("S3_held_v2_retfix1.txt")
-    moved = {name: n for name, n in ftrace.vmstat_delta(real).items() if name.startswith("thp")}
-    assert moved["thp_migration_fail"] == 11
-    assert moved["thp_split_page_failed"] == 10
-
-
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -108,13 +90,3 @@ def test_a_malformed_trace_gets_one_sentence(change, says):
 def test_an_unknown_trace_gets_the_nearest_match():
     with pytest.raises(ValueError, match="S3_held_base_retfix1"):
         ftrace.real_trace("S3_hold_base_retfix1.txt")
-
-
-def test_what_is_not_read_is_named():
-    assert NOT_READ
-
-
-def test_a_line_as_the_kernel_wrote_it():
-    (line,) = raw_lines("S3_held_base_retfix1.txt", [10])
-    assert line.startswith("mm_migrate_pages_start: mode=MIGRATE_SYNC")
-    assert "[000]" not in line

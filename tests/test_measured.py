@@ -82,13 +82,6 @@ def test_base_rescues_nobody():
     assert rescued("v2", "fragmented", 1000) == Share(63, 96)
 
 
-def test_a_share_knows_its_interval():
-    low, high = Share(0, 40).interval
-    assert (low, Share(0, 40).part) == (0, 0)
-    assert high > 0.05
-    assert str(Share(4, 1020)) == "4 of 1,020"
-
-
 def test_what_was_not_measured():
     with pytest.raises(ValueError, match="'v3' was not measured; there are: base, v1, v2"):
         disturbed("v3")

@@ -19,29 +19,11 @@ def dropped_in_tick(hold, tick):
     return Fraction(1, hold) * Fraction(hold - 1, hold) ** (tick - 1)
 
 
-def test_the_figures_of_the_plan():
-    r = Fraction(1, 100)
-    assert float(still_there(r, 9)) == pytest.approx(0.91, abs=0.005)
-    assert float(still_there(r, 50 * 9)) == pytest.approx(0.01, abs=0.002)
-    assert success(Retrying(10, 50), 100) == 1 - still_there(r, 450)
-
-
 @pytest.mark.parametrize(("hold", "passes", "gap"), list(product(HOLDS, (1, 2, 4), (1, 3))))
 def test_it_is_the_sum_over_the_tick_of_the_drop(hold, passes, gap):
     last = gap * (passes - 1)
     rescued = sum((dropped_in_tick(hold, t) for t in range(1, last + 1)), Fraction(0))
     assert success(Retrying(passes, gap), hold) == rescued
-
-
-@pytest.mark.parametrize("passes", [1, 2, 3, 5])
-@pytest.mark.parametrize(("drops", "gap"), [((0, 0, 1), 1), ((0, 1), 2)])
-def test_every_way_of_the_coins(passes, drops, gap):
-    """Each tick a coin of `drops`: 1, the reference goes.  All sequences are equally likely."""
-    ticks = gap * (passes - 1)
-    ways = list(product(drops, repeat=ticks))
-    rescued = sum(any(way) for way in ways)
-    chance = Fraction(sum(drops), len(drops))
-    assert 1 - still_there(chance, ticks) == Fraction(rescued, len(ways))
 
 
 @pytest.mark.parametrize("version", ["base", "v2"])
@@ -55,21 +37,6 @@ def test_the_model_rescues_what_the_law_says(version):
         total += chance * (vfio_map(version, order=1, released=k).run().results["pin"] > 0)
     tried = MIGRATE_PASSES if version == "v2" else 1
     assert total == success(Retrying(tried, gap), hold)
-
-
-def test_only_the_window_counts():
-    assert (
-        success(Retrying(10, 1), 50) == success(Retrying(4, 3), 50) == success(Retrying(2, 9), 50)
-    )
-    assert success(Retrying(1, 1000), 50) == 0
-
-
-@pytest.mark.parametrize("hold", HOLDS)
-def test_more_passes_and_longer_gaps_never_hurt(hold):
-    curve = [success(Retrying(n), hold) for n in range(1, 12)]
-    assert curve == sorted(curve)
-    curve = [success(Retrying(10, d), hold) for d in range(1, 12)]
-    assert curve == sorted(curve)
 
 
 def test_who_never_lets_go_is_the_ceiling():

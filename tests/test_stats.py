@@ -36,14 +36,6 @@ def test_it_holds_the_share_and_mirrors(hits):
     assert wilson(11 - hits, 11) == pytest.approx((1 - high, 1 - low))
 
 
-def test_more_trials_narrow_it_and_more_confidence_widens_it():
-    widths = [high - low for low, high in (wilson(n // 2, n) for n in (10, 100, 1000))]
-    assert widths == sorted(widths, reverse=True)
-    narrow, wide = wilson(40, 100), wilson(40, 100, 0.99)
-    assert wide[0] < narrow[0]
-    assert narrow[1] < wide[1]
-
-
 @pytest.mark.parametrize("counts", [(1, 0), (0, 0), (3, 2), (-1, 2)])
 def test_impossible_counts(counts):
     with pytest.raises(ValueError, match="is no share"):

@@ -1,7 +1,5 @@
 """An actor's generator, turned into values that can be stored, compared and branched from.
 
-Interface: Actor, Path, Local, Program, Frame, picture, freeze, chain
-
 A Python generator can't be copied, so an actor is unfolded lazily into a graph: a `Local` is one
 place where the generator can be suspended, and leads on by the answer that is sent.  Only
 the newest Local of a line holds the live generator; an older one that is asked to go another way is
@@ -207,26 +205,6 @@ def _names(code: CodeType) -> tuple[str, ...]:
     return (*code.co_varnames, *code.co_cellvars, *code.co_freevars)
 
 
-def freeze(value: Any) -> Hashable:
-    """A hashable picture of a local variable; raises ModelError for what can't be pictured."""
-    kind = type(value)
-    if kind in PLAIN:
-        return value  # type: ignore[no-any-return]
-    if isinstance(value, (tuple, list)):
-        return (kind, *map(freeze, value))
-    if kind is Told:
-        return None  # for readers of a run only: no path depends on it
-    if isinstance(value, dict):
-        return (kind, *((key, freeze(item)) for key, item in value.items()))
-    if dataclasses.is_dataclass(kind):
-        return (kind, *map(freeze, _values(kind)(value)))
-    try:
-        hash(value)
-    except TypeError:
-        raise ModelError(f"a local variable of type {kind.__name__} can't be compared") from None
-    return value  # type: ignore[no-any-return]
-
-
 @functools.cache
 def _values(kind: Any) -> Callable[[Any], tuple[Any, ...]]:
     """A function that reads all fields of a dataclass."""
@@ -243,19 +221,8 @@ def _is_value(value: Any) -> bool:
     return type(value) in PLAIN or isinstance(value, FunctionType)
 
 
-def picture(local: Local) -> Hashable:
-    """What a debugger would show of a suspended actor, as plain values; equal wherever it runs."""
-    if local.op is None:
-        return ("finished", freeze(local.result))
-    frames = [
-        (id(frame.f_code), frame.f_lasti, *[(k, freeze(v)) for k, v in variables(frame).items()])
-        for frame in chain(local.generator())
-    ]
-    return (local.op.kind.name, freeze(local.op.args), *frames)
-
-
 class Pictures:
-    """`freeze` for many looks at the same things: equal pictures are one object.
+    """Hashable pictures of what a path has in its variables; equal pictures are one object.
 
     Whatever can't change is pictured once and recognized by its identity from then on: tuples of
     plain values, and the variables of a frame that only waits for the generator it delegates to."""
@@ -289,17 +256,22 @@ class Pictures:
         now = self._now.get(id(value))
         if now is not None:
             return now
-        if _is_value(value):
-            picture = self._same(freeze(value))
-            self._fixed[id(value)] = (value, picture)
-            return picture
-        if kind is list:
-            picture = self._same((list, *self._all(value)))
+        if isinstance(value, (tuple, list)):
+            picture = self._same((kind, *self._all(value)))
+        elif isinstance(value, dict):
+            picture = self._same((kind, *value, *self._all(value.values())))
         elif dataclasses.is_dataclass(kind):
             picture = self._same((kind, *self._all(_values(kind)(value))))
         else:
-            picture = self._same(freeze(value))
-        self._now[id(value)] = picture
+            try:
+                picture = self._same(value)
+            except TypeError:
+                why = f"a local variable of type {kind.__name__} can't be compared"
+                raise ModelError(why) from None
+        if _is_value(value):
+            self._fixed[id(value)] = (value, picture)
+        else:
+            self._now[id(value)] = picture
         return picture
 
     def _all(self, values: Iterable[Any]) -> list[Hashable]:

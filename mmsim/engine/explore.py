@@ -1,15 +1,12 @@
 """Every order in which the actors can move, breadth first, each state once.
 
-Interface: explore, search, Exploration, Outcome, always, sometimes, Property, Finding, Verdict,
-SearchError, Contradiction
-
 Of a state that had its turn there are a number, its moves, and the move by which it was first
 reached: a few bytes.  Whole states are kept only while they wait for their turn.  Whoever wants to
 look at the states walks along these moves once more (`Exploration.walk`); that costs one step for
 each state.
 
-A search can be bounded (`preemptions_max`), and it can take actors that are alike for one another
-(`alike`); both only choose what counts as the same state and which moves are tried."""
+A search can be bounded (`preemptions_max`): that only chooses which moves are tried, and a state
+then includes what it needs to know for that."""
 
 from __future__ import annotations
 
@@ -18,10 +15,8 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from fractions import Fraction
-from itertools import permutations, product
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from mmsim.engine.actor import Local, picture
 from mmsim.engine.odds import (
     AT_THE_START,
     EVEN,
@@ -39,7 +34,6 @@ from mmsim.engine.schedule import render
 
 STATES_MAX = 80_000
 EVERY = 500
-RENAMINGS_MAX = 720
 BITS = 32
 DEADLOCK, FOR_EVER = "deadlock", "goes on for ever"
 
@@ -142,14 +136,8 @@ class Exploration:
     somebody has not.  `complete` is False as long as states wait for their turn; `stopped` says why
     in that case.  Whatever is asked then is about the part that was searched."""
 
-    def __init__(
-        self,
-        scenario: Scenario,
-        properties: Sequence[Property] = (),
-        alike: Sequence[Sequence[str]] = (),
-    ):
+    def __init__(self, scenario: Scenario, properties: Sequence[Property] = ()):
         self.scenario = scenario
-        self.alike = tuple(map(tuple, alike))
         self.found = States(self)
         self.ends: list[int] = []
         self.deadlocks: list[int] = []
@@ -381,9 +369,6 @@ class Exploration:
         begin: Mapping[int, Fraction] = AT_THE_START,
     ) -> Flow:
         check_weights(weights, [actor.name for actor in self.scenario.actors])
-        for group in self.alike:
-            if len({weights.get(name, 1) for name in group}) > 1:
-                raise SearchError(f"{', '.join(group)} are alike and need the same weight")
         return flow(self, self._ordered(), weights, stop, begin)
 
 
@@ -400,15 +385,13 @@ def search(
     states_max: int = STATES_MAX,
     properties: Sequence[Property] = (),
     preemptions_max: int | None = None,
-    alike: Sequence[Sequence[str]] = (),
     every: int = EVERY,
 ) -> Iterator[Exploration]:
     """`explore` bit by bit: yields the growing result after every so many states, and at the end.
 
     Whoever stops asking has stopped the search; the result so far stays good to ask."""
-    found = Exploration(scenario, properties, alike)
-    keys = AlikeKeys(scenario, alike) if alike else Keys(scenario)
-    work = _Search(found, keys, states_max, preemptions_max)
+    found = Exploration(scenario, properties)
+    work = _Search(found, states_max, preemptions_max)
     next_stop = every
     while work.waiting and found.states <= states_max:
         if found.expanded >= next_stop:
@@ -427,20 +410,17 @@ def explore(
     states_max: int = STATES_MAX,
     properties: Sequence[Property] = (),
     preemptions_max: int | None = None,
-    alike: Sequence[Sequence[str]] = (),
 ) -> Exploration:
     """Search breadth first from the initial state.
 
     The search ends early, with `complete=False`, once there are more than `states_max` states.
     `preemptions_max`: schedules in which an actor that could go on is interrupted at most so often;
-    a state then includes who moved last and how often that happened.  `alike`: groups of names of
-    actors that run the same code; the world needs a method `renamed(names)`."""
+    a state then includes who moved last and how often that happened."""
     (found,) = search(
         scenario,
         states_max=states_max,
         properties=properties,
         preemptions_max=preemptions_max,
-        alike=alike,
         every=states_max + 1,
     )
     return found
@@ -456,13 +436,12 @@ class Memory(NamedTuple):
 class _Search:
     """The work of one search: states that wait for their turn, and the numbers of all."""
 
-    def __init__(
-        self, found: Exploration, keys: Keys, states_max: int, preemptions_max: int | None
-    ):
+    def __init__(self, found: Exploration, states_max: int, preemptions_max: int | None):
         self.found = found
-        self.keys = keys
         self.states_max = states_max
         self.preemptions_max = preemptions_max
+        self.pool = Pool()
+        self.worlds: dict[Hashable, int] = {}
         self.numbers: dict[int, int] = {}
         self.waiting: deque[tuple[State, Memory | None]] = deque()
         memory = None if preemptions_max is None else Memory("", 0)
@@ -471,33 +450,25 @@ class _Search:
     def take(self, state: State, memory: Memory | None, source: int, move: int) -> int:
         """The number of this state; a new one has to wait for its turn."""
         numbers = self.numbers
-        key = self.keys.key(state)
-        if memory is not None:
-            key = self._with_memory(key, memory)
+        key = self.key(state, memory)
         number = numbers.get(key)
-        if number is None and self.found.alike:
-            number = self._alike(state, memory)
         if number is None:
             number = numbers[key] = len(numbers)
             self.found.add(state, source, move)
             self.waiting.append((state, memory))
         return number
 
-    def _alike(self, state: State, memory: Memory | None) -> int | None:
-        """The number of a state that a renaming makes out of this one, if it is known."""
-        for key, names in self.keys.others(state):
-            if memory is not None:
-                last = names.get(memory.last, memory.last)
-                key = self._with_memory(key, Memory(last, memory.preemptions))
-            if key in self.numbers:
-                return self.numbers[key]
-        return None
-
-    def _with_memory(self, key: int, memory: Memory) -> int:
-        assert self.preemptions_max is not None
-        index = self.found.scenario.index
-        last = index[memory.last] + 1 if memory.last else 0
-        return (key * (len(index) + 1) + last) * (self.preemptions_max + 1) + memory.preemptions
+    def key(self, state: State, memory: Memory | None) -> int:
+        """The number of the world, that of the place of each actor, and the memory, side by side:
+        equal for states that count as the same."""
+        worlds = self.worlds
+        key = worlds.setdefault(state.world.key(self.pool), len(worlds))
+        for local in state.locals:
+            key = key << BITS | local.number
+        if memory is not None:
+            last = self.found.scenario.index[memory.last] + 1 if memory.last else 0
+            key = (key << BITS | last) << BITS | memory.preemptions
+        return key
 
     def expand(self) -> None:
         """Make every move of the state whose turn it is; with too many states it stays its turn."""
@@ -532,102 +503,3 @@ class _Search:
     def _after(self, moves: list[Move], move: Move, memory: Memory) -> Memory:
         could = any(other.actor == memory.last for other in moves)
         return Memory(move.actor, memory.preemptions + (could and move.actor != memory.last))
-
-
-# -- when two states count as the same
-
-
-class Keys:
-    """A small number that equal states share: equal worlds, and every actor at the same place."""
-
-    def __init__(self, scenario: Scenario):
-        self.scenario = scenario
-        self._pool = Pool()
-        self._worlds: dict[Hashable, int] = {}
-
-    def world(self, world: Any) -> int:
-        """The number of a world."""
-        worlds = self._worlds
-        return worlds.setdefault(world.key(self._pool), len(worlds))
-
-    def key(self, state: State) -> int:
-        """The number of the world and of the place of each actor, side by side."""
-        key = self.world(state.world)
-        for local in state.locals:
-            key = key << BITS | local.number
-        return key
-
-    def others(self, state: State) -> Iterator[tuple[int, Mapping[str, str]]]:
-        """Keys of states that count as the same, each with the renaming that leads there."""
-        return iter(())
-
-
-class AlikeKeys(Keys):
-    """Keys for groups of actors that run the same code and may change places.
-
-    Two states are the same if renaming the actors turns one into the other.  Only the states are
-    fewer; every schedule still counts, so numbers and odds stay right."""
-
-    def __init__(self, scenario: Scenario, alike: Sequence[Sequence[str]]):
-        super().__init__(scenario)
-        self._names = [actor.name for actor in scenario.actors]
-        self._renamings = _renamings(alike, self._names)
-        self._places: dict[tuple[int, int, int], int] = {}
-        self._pictures: dict[Hashable, int] = {}
-        start = scenario.initial()
-        if not hasattr(start.world, "renamed"):
-            raise SearchError("this world can't rename actors, so none can be taken for another")
-        home = self.key(start)
-        for key, names in self.others(start):
-            if key != home:
-                changed = ", ".join(f"{old!r}" for old, new in names.items() if old != new)
-                raise SearchError(f"{changed} are not alike: changing places changes the start")
-
-    def key(self, state: State) -> int:
-        """The key without any renaming; unlike in `Keys`, places of two actors are comparable."""
-        return self._renamed(state, 0)
-
-    def others(self, state: State) -> Iterator[tuple[int, Mapping[str, str]]]:
-        for number in range(1, len(self._renamings)):
-            yield self._renamed(state, number), self._renamings[number]
-
-    def _renamed(self, state: State, renaming: int) -> int:
-        names = self._renamings[renaming]
-        key = self.world(state.world.renamed(names) if renaming else state.world)
-        came_from = {new: old for old, new in names.items()}
-        for name in self._names:
-            i = self.scenario.index[came_from.get(name, name)]
-            key = key << BITS | self._place(i, state.locals[i], renaming)
-        return key
-
-    def _place(self, actor: int, local: Local, renaming: int) -> int:
-        """The number of a place as it looks after a renaming."""
-        found = self._places.get((actor, local.number, renaming))
-        if found is None:
-            seen = _rename(picture(local), self._renamings[renaming])
-            found = self._pictures.setdefault(seen, len(self._pictures))
-            self._places[actor, local.number, renaming] = found
-        return found
-
-
-def _renamings(alike: Sequence[Sequence[str]], names: Sequence[str]) -> list[dict[str, str]]:
-    """Every way in which the actors of the groups can change places; the first changes nothing."""
-    members = [name for group in alike for name in group]
-    for name in members:
-        if name not in names or members.count(name) > 1:
-            raise SearchError(f"alike: {name!r} must be one of {', '.join(names)}, named once")
-    ways = [permutations(group) for group in alike]
-    found = []
-    for chosen in product(*ways):
-        found.append(dict(zip(members, [name for group in chosen for name in group], strict=True)))
-        if len(found) > RENAMINGS_MAX:
-            raise SearchError(f"alike: more than {RENAMINGS_MAX} ways to change places")
-    return found
-
-
-def _rename(value: Hashable, names: Mapping[str, str]) -> Hashable:
-    if isinstance(value, str):
-        return names.get(value, value)
-    if type(value) is tuple:
-        return tuple([_rename(item, names) for item in value])
-    return value

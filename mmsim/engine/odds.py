@@ -1,8 +1,5 @@
 """How many schedules there are, and how likely each way to go is.  Whole numbers and fractions.
 
-Interface: Graph, Weights, EVEN, AT_THE_START, Flow, by_actor, chances, components, ways, flow,
-check_weights
-
 The rule of the odds: at every step a coin with as many sides as there are actors that can move says
 who does.  If the environment has a choice in that actor's step, a second coin says which.  Weights
 make a side more likely: `{"pin": 3}` lets `pin` move three times as often as another actor that
@@ -12,8 +9,7 @@ A schedule that has more places where somebody else could have moved is less lik
 fewer, so odds are not shares of the number of schedules.
 
 Where states lie on a cycle, what flows around it is summed up exactly by taking its states out one
-by one, as one solves a system of linear equations.
-"""
+by one, as one solves a system of linear equations."""
 
 from __future__ import annotations
 

@@ -1,11 +1,8 @@
 """One atomic step: what a kernel path yields, and the only code that may change the world.
 
-Interface: Op, Told, Atomic, Maker, atomic, blocking, choice, at_once, ModelError, SearchError
-
 A kernel path calls `folio_trylock(pfn)` and yields what that returns: an `Op`, a description of the
 step.  Nothing has happened yet.  The engine runs the function behind it at the moment a scheduler
-chooses, and sends the answer back into the generator.
-"""
+chooses, and sends the answer back into the generator."""
 
 from __future__ import annotations
 

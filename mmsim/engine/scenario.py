@@ -1,7 +1,5 @@
 """The only transition function: `Scenario.step(state, move) -> (state, event)`.
 
-Interface: World, Pool, Move, State, Event, Scenario, Scheduler
-
 Stepping by hand, replaying a schedule, a random run, the exhaustive search and the conformance
 runner all call it.  A `State` is a value: the world and the place where each actor is suspended.
 """
@@ -40,9 +38,6 @@ class Pool:
         self._numbers: dict[Hashable, int] = {}
         self._at: dict[int, int] = {}  # id of a pooled value, which is alive as long as the pool
 
-    def __len__(self) -> int:
-        return len(self.values)
-
     def number(self, value: Hashable) -> int:
         """The number of this value, 0, 1, 2 ... in the order in which they were first seen."""
         found = self._at.get(id(value))
@@ -52,10 +47,6 @@ class Pool:
                 found = self._numbers[value] = self._at[id(value)] = len(self.values)
                 self.values.append(value)
         return found
-
-    def same(self, value: Hashable) -> Any:
-        """The pooled object that equals this one."""
-        return self.values[self.number(value)]
 
     def table(self, table: dict[int, Any]) -> bytes:
         """A key of a whole table from small numbers (below 2**32) to values, 8 bytes an entry.

@@ -1,7 +1,5 @@
 """Who moves next: schedules as text, and schedulers as functions `(scenario, state) -> move`.
 
-Interface: parse, render, replaying, one_after_another, coin, sample, along, ScheduleError
-
 A schedule is a line such as `pin*12 stranger pin:fail*3`: an actor, an outcome after a colon where
 the environment has a say, and how often.  It is read, never evaluated.
 

@@ -1,12 +1,9 @@
 """A recorded run: every event, and every state when somebody asks for it.
 
-Interface: Trace, Moment, record, run_to_end, STRIDE, KEPT_MAX
-
 States are kept every `STRIDE` steps, in a long run more rarely, so that there are never more than
 KEPT_MAX; the ones between are made again by `Scenario.step` from the nearest kept one.  A run that
 splits a huge page has thousands of steps over hundreds of folios, and a reader of a trace looks at
-a few dozen of them.
-"""
+a few dozen of them."""
 
 from __future__ import annotations
 

@@ -33,8 +33,8 @@ from mmsim.scenarios.host import host
 from mmsim.scenarios.situation import Value, one_of, settle
 from mmsim.scenarios.situation import number as whole
 from mmsim.views import run as text
-from mmsim.views.blockmap import block_map, draw_block_map, map_sentence, map_size
 from mmsim.views.figures import STYLE, Chart, legend, panelled
+from mmsim.views.memory import block_map, draw_block_map, map_sentence, map_size
 from mmsim.views.run import changes
 from mmsim.views.show import Picture
 from mmsim.views.svg import (

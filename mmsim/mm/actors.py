@@ -33,7 +33,7 @@ from mmsim.mm.filemap import (
     mapping_get_entry,
     truncate_inode_folio,
 )
-from mmsim.mm.gup import Pin, follow_page_mask, gup_put_folio, pin, unpin
+from mmsim.mm.gup import Pin, entry_waits, follow_page_mask, gup_put_folio, pin, unpin
 from mmsim.mm.page_ref import ME, folio_get, folio_put, frozen
 from mmsim.mm.rmap import handle_mm_fault
 from mmsim.mm.shmem import finish_fault
@@ -94,13 +94,18 @@ def permanent_pin(name: str, region: str, index: int = 0, pages: int = 1) -> Act
 # -- a reference that turns out to be wrong
 
 
-@atomic
-def gup_read_entry(world: World, me: str, region: str, index: int) -> int | None:
-    """Read a page-table entry without any lock; answers the pfn of the page it maps."""
+def _mapped_page(world: World, region: str, index: int) -> int | None:
+    """The pfn of the page that the guest's page tables map here."""
     pfn = world.find(region, index)
     if pfn is None or not world.folio(pfn).mapped_by_guest:
         return None
     return pfn + index - world.folio(pfn).index
+
+
+@atomic
+def gup_read_entry(world: World, me: str, region: str, index: int) -> int | None:
+    """Read a page-table entry without any lock; answers the pfn of the page it maps."""
+    return _mapped_page(world, region, index)
 
 
 @atomic
@@ -118,10 +123,7 @@ def folio_try_get(world: World, me: str, page: int) -> int | None:
 @atomic
 def gup_entry_unchanged(world: World, me: str, region: str, index: int, page: int) -> bool:
     """Does the entry still map this page?  Otherwise the reference is on the wrong folio."""
-    pfn = world.find(region, index)
-    if pfn is None or not world.folio(pfn).mapped_by_guest:
-        return False
-    return page == pfn + index - world.folio(pfn).index
+    return page == _mapped_page(world, region, index)
 
 
 def gup_fast(name: str, region: str, index: int = 0) -> Actor:
@@ -147,20 +149,10 @@ def gup_fast(name: str, region: str, index: int = 0) -> Actor:
 # -- faults
 
 
-def _migrating(world: World, me: str, region: str, index: int) -> str | None:
-    pfn = world.find(region, index)
-    if pfn is not None and world.folio(pfn).guest_waits:
-        return f"waiting for the migration of {world.folio(pfn).name} to end"
-    return None
-
-
-@blocking(_migrating)
+@blocking(entry_waits)
 def touch(world: World, me: str, region: str, index: int) -> bool:
-    """A processor of the guest uses an address: is it mapped?
-
-    A migration entry is waited for without a reference.  Kernel: migration_entry_wait()."""
-    pfn = world.find(region, index)
-    return pfn is not None and world.folio(pfn).mapped_by_guest
+    """A processor of the guest uses an address: is it mapped?"""
+    return _mapped_page(world, region, index) is not None
 
 
 def fault(name: str, region: str, index: int = 0) -> Actor:

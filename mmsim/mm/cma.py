@@ -1,13 +1,10 @@
 """The owner of a CMA area takes memory back.
 
-Mirrors mm/cma.c, and from
-mm/page_alloc.c, mm/page_isolation.c and mm/compaction.c what alloc_contig_range() needs, 6.1-rc6.
-
-Interface: cma_alloc, alloc_contig_range, Area
+Mirrors mm/cma.c, and from mm/page_alloc.c, mm/page_isolation.c and mm/compaction.c what
+alloc_contig_range() needs, 6.1-rc6.
 
 Whoever was lent memory there has to move.  A page that can't be moved, for instance because a
-device has it pinned, makes its whole range useless to the owner.
-"""
+device has it pinned, makes its whole range useless to the owner."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ from mmsim.engine.op import Op, atomic
 from mmsim.errno import EBUSY, ENOMEM
 from mmsim.mm.folio import Page
 from mmsim.mm.migrate import migrate_pages, putback_movable_pages
-from mmsim.mm.page_alloc import drain_pcp, look_at_pageblock, move_freepages, split_free, take
+from mmsim.mm.page_alloc import look_at_pageblock, move_freepages, split_free, take
 from mmsim.mm.rmap import page_mapcount
 from mmsim.mm.swap import folio_isolate_lru, lru_cache_disable, lru_cache_enable
 from mmsim.mm.versions import Version
@@ -52,11 +49,8 @@ def _set_type(zone: Zone, start: int, end: int, migratetype: str) -> None:
 def start_isolate_page_range(world: World, me: str, start: int, end: int) -> None:
     """Nothing more is handed out from these pageblocks.  Kernel: mm/page_isolation.c.
 
-    CMA pageblocks are always accepted; others are not asked for here.  Per-CPU lists are emptied:
-    alloc_contig_range() calls drain_all_pages() for that.
-    """
+    CMA pageblocks are always accepted; others are not asked for here."""
     _set_type(world.own_zone(), start, end, MIGRATE_ISOLATE)
-    drain_pcp(world.own_zone())
 
 
 @atomic
@@ -170,8 +164,8 @@ def cma_alloc(
     """Take `count` pages from an area, aligned; returns the first pfn, or a negative errno.
 
     One range after the other is tried while the answer is -EBUSY; any other error ends it.  The
-    result of each range is appended to `results`.  Kernel: mm/cma.c, cma_alloc().  Left out: the
-    area's bitmap, that is, what other owners took before."""
+    result of each range is appended to `results`.  Left out: the area's bitmap, that is, what other
+    owners took before."""
     start = area.base
     while start + count <= area.base + area.pages:
         rc = yield from alloc_contig_range(start, start + count, version)

@@ -1,9 +1,7 @@
 """Writing to /proc/sys/vm/drop_caches: a walk that touches every page of every file.
 
-Mirrors fs/drop_caches.c, mm/truncate.c, mm/swap.c, mm/vmscan.c
-(remove_mapping()), 6.1-rc1.
-
-Interface: drop_caches, invalidate_mapping_pages
+Mirrors fs/drop_caches.c, mm/truncate.c, mm/swap.c, mm/vmscan.c (remove_mapping()),
+6.1-rc1.
 
 A folio that can't be dropped, because it is dirty or mapped, is visited all the same.  Two windows
 matter to whoever wants to move it at that time: it is *locked* from find_lock_entries() until its
@@ -55,7 +53,7 @@ DROP_PAGECACHE, DROP_SLAB, VALUE_MAX = 1, 2, 4
 
 @atomic
 def cond_resched(world: World, me: str) -> None:
-    """Let others run if they want to; here they may at every step.  Kernel: cond_resched()."""
+    """Let others run if they want to; here they may at every step."""
 
 
 def find_lock_entries(file: File, start: Place, batch: list[Entry]) -> Generator[Op, Any, None]:

@@ -3,11 +3,6 @@
 Mirrors mm/filemap.c, mm/truncate.c, mm/vmscan.c (__remove_mapping()),
 include/linux/pagemap.h, 6.1-rc1.
 
-Interface: folio_trylock, folio_lock, folio_unlock, folio_lock_by_name, folio_test_writeback,
-folio_wait_writeback, folio_test_dirty, folio_mark_dirty, folio_mapping, mapping_empty,
-mapping_get_entry, find_get_entry, Entry, filemap_release_folio, filemap_remove_folio,
-truncate_inode_folio
-
 A file is a tuple of `Extent`s, one after the other; a place in it is (which extent, which page).
 """
 
@@ -44,7 +39,7 @@ def _locked(world: World, me: str, pfn: int) -> str | None:
 
 @atomic
 def folio_trylock(world: World, me: str, pfn: int) -> bool:
-    """Take the folio lock if it is free.  Kernel: folio_trylock()."""
+    """Take the folio lock if it is free."""
     if world.folio(pfn).locked_by:
         return False
     world.update(pfn, locked_by=me)
@@ -53,13 +48,13 @@ def folio_trylock(world: World, me: str, pfn: int) -> bool:
 
 @blocking(_locked)
 def folio_lock(world: World, me: str, pfn: int) -> None:
-    """Sleep until the folio lock is free, then take it.  Kernel: folio_lock()."""
+    """Sleep until the folio lock is free, then take it."""
     world.update(pfn, locked_by=me)
 
 
 @atomic
 def folio_unlock(world: World, me: str, pfn: int) -> None:
-    """Give the folio lock back.  Kernel: folio_unlock()."""
+    """Give the folio lock back."""
     if world.folio(pfn).locked_by != me:
         raise ModelError(f"{me!r} unlocks {world.folio(pfn).name}, which it has not locked")
     world.update(pfn, locked_by="")
@@ -89,7 +84,7 @@ def folio_test_writeback(world: World, me: str, pfn: int) -> bool:
 
 @atomic
 def folio_wait_writeback(world: World, me: str, pfn: int) -> None:
-    """Sleep until writeback is over.  Kernel: folio_wait_writeback().  Left out: who writes."""
+    """Sleep until writeback is over.  Left out: who writes."""
     world.update(pfn, writeback=False)
 
 
@@ -101,7 +96,7 @@ def folio_test_dirty(world: World, me: str, pfn: int) -> bool:
 
 @atomic
 def folio_mark_dirty(world: World, me: str, pfn: int) -> None:
-    """Somebody wrote to the folio.  Kernel: folio_mark_dirty()."""
+    """Somebody wrote to the folio."""
     world.update(pfn, dirty=True)
 
 
@@ -128,7 +123,7 @@ def _next_entry(world: World, file: tuple[Extent, ...], start: Place) -> Entry |
 
 @atomic
 def mapping_empty(world: World, me: str, file: tuple[Extent, ...]) -> bool:
-    """Does the file have no page in the page cache?  Kernel: mapping_empty()."""
+    """Does the file have no page in the page cache?"""
     return _next_entry(world, file, (0, 0)) is None
 
 
@@ -143,9 +138,9 @@ def _entry_frozen(world: World, me: str, file: tuple[Extent, ...], start: Place)
 def find_get_entry(world: World, me: str, file: tuple[Extent, ...], start: Place) -> Entry | None:
     """Find the next folio of a file and take a reference on it; None at the end of the file.
 
-    Kernel: mm/filemap.c, find_get_entry().  folio_try_get_rcu() fails while the folio is frozen,
-    and the lookup is made again: a blocked step here.  Left out: the look whether the page cache
-    still has this folio, because lookup and reference are one step."""
+    folio_try_get_rcu() fails while the folio is frozen, and the lookup is made again: a blocked
+    step here.  Left out: the look whether the page cache still has this folio, because lookup and
+    reference are one step."""
     entry = _next_entry(world, file, start)
     if entry is not None:
         world.hold(entry.page.pfn, me)
@@ -182,10 +177,9 @@ def _release_outcomes(world: World, me: str, pfn: int) -> tuple[str, ...]:
 
 @choice(_release_outcomes)
 def filemap_release_folio(world: World, me: str, outcome: str, pfn: int) -> bool:
-    """Drop private data of the folio, if any.  Kernel: filemap_release_folio().
+    """Drop private data of the folio, if any.
 
-    Left out: PG_private itself.  shmem folios have none; a failure is injected.
-    """
+    Left out: PG_private itself.  shmem folios have none; a failure is injected."""
     return outcome == "released"
 
 

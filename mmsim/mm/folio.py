@@ -1,14 +1,11 @@
 """A folio: one page, or one huge page, with everything that can keep it from moving.
 
-Interface: Folio, replace, renamed, Page, Extent, expected_refs, extra_pins, ISOLATION, NEW_PAGE
-
 Mirrors struct folio (include/linux/mm_types.h).  `refcount` is the number the kernel sees.  `held`
 is what the kernel does not keep: who has each reference that is neither the page cache's nor a
 mapping's. `World.check` holds the two against each other after every step."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from mmsim.constants import ANON, SHMEM
@@ -119,16 +116,6 @@ def replace(folio: Folio, **changes: Any) -> Folio:
     for name, value in changes.items():
         values[_FIELD[name]] = value
     return tuple.__new__(Folio, values)
-
-
-def renamed(folio: Folio, names: Mapping[str, str]) -> Folio:
-    """The folio if the actors that hold or lock it had other names: old name -> new name."""
-    held = []
-    for who, n in folio.held:
-        actor = who.removesuffix(" (pin)")  # the pin of "x" is held as "x (pin)"
-        held.append((names.get(actor, actor) + who[len(actor) :], n))
-    locked_by = names.get(folio.locked_by, folio.locked_by)
-    return replace(folio, held=tuple(sorted(held)), locked_by=locked_by)
 
 
 def expected_refs(folio: Folio) -> int:

@@ -2,9 +2,6 @@
 
 Mirrors mm/gup.c, 6.1-rc1.
 
-Interface: pin_user_pages_remote, unpin_user_pages_dirty_lock, follow_page_mask, gup_put_folio, pin,
-unpin, Pin, Extent, stretch
-
 A long-term pin must not stay in CMA.  So the loop is: pin what is there, look for pages that may
 not stay, let go of everything, move those pages, and start again."""
 
@@ -75,14 +72,15 @@ def unpin(world: World, pfn: int, who: str, pins: int) -> None:
     world.drop(pfn, f"{who} (pin)", pins if folio.is_thp else pins * GUP_PIN_COUNTING_BIAS)
 
 
-def _entry_waits(world: World, me: str, region: str, index: int, *_: object) -> str | None:
+def entry_waits(world: World, me: str, region: str, index: int, *_: object) -> str | None:
+    """Guard: who meets a migration entry waits, without a reference (migration_entry_wait())."""
     pfn = world.find(region, index)
     if pfn is not None and world.folio(pfn).guest_waits:
         return f"waiting for the migration of {world.folio(pfn).name} to end"
     return None
 
 
-@blocking(_entry_waits)
+@blocking(entry_waits)
 def follow_page_mask(
     world: World, me: str, region: str, index: int, nr: int, write: bool = True
 ) -> Pin | None:
@@ -134,8 +132,7 @@ def __get_user_pages(
 ) -> Generator[Op, Any, int]:
     """Fault in and pin every page; returns how many, or a negative errno if not even one.
 
-    Kernel: mm/gup.c, __get_user_pages().  Left out: signals, follow_hugetlb_page().
-    """
+    Left out: signals, follow_hugetlb_page()."""
     nr = 0
     for number, extent in enumerate(vma):
         index = extent.first
@@ -208,10 +205,7 @@ def migrate_longterm_unpinnable_pages(
 
 
 def check_and_migrate_movable_pages(pinned: list[Pin], version: Version) -> Generator[Op, Any, int]:
-    """0: everything may stay.  Otherwise what migrate_longterm_unpinnable_pages() returns.
-
-    Kernel: mm/gup.c, check_and_migrate_movable_pages().
-    """
+    """0: everything may stay.  Otherwise what migrate_longterm_unpinnable_pages() returns."""
     list_: list[Page] = []
     collected = yield from collect_longterm_unpinnable_pages(pinned, list_, version)
     if collected == 0:
@@ -246,9 +240,7 @@ def pin_user_pages_remote(
 def unpin_user_pages_dirty_lock(found: Pin, make_dirty: bool) -> Generator[Op, Any, None]:
     """Let go of pinned pages that a device may have written to.
 
-    Kernel: mm/gup.c, unpin_user_pages_dirty_lock().  Left out: the pages of a huge page go one
-    after the other.
-    """
+    Left out: the pages of a huge page go one after the other."""
     pfn = found.page.pfn
     if make_dirty:
         dirty = yield folio_test_dirty(pfn)

@@ -1,13 +1,9 @@
 """Splitting a huge page into single pages.
 
-Mirrors mm/huge_memory.c,
-6.1-rc1.
-
-Interface: split_huge_page_to_list, can_split_folio
+Mirrors mm/huge_memory.c, 6.1-rc1.
 
 The caller has isolated the folio (one reference) and locked it.  Whoever else has a reference makes
-the split impossible, because nobody could tell which of the pieces that reference is for.
-"""
+the split impossible, because nobody could tell which of the pieces that reference is for."""
 
 from __future__ import annotations
 
@@ -112,8 +108,7 @@ def split_huge_page_to_list(
 ) -> Generator[Op, Any, int]:
     """Split a huge page and append the pieces to `list_`.  Returns 0 or a negative errno.
 
-    Kernel: mm/huge_memory.c, split_huge_page_to_list().  Left out: NR_SHMEM_THPS, the i_mmap and
-    anon_vma locks (nothing in the model contends for them).
+    Left out: NR_SHMEM_THPS, the i_mmap and anon_vma locks (nothing in the model contends for them).
     """
     kind = yield folio_kind(page.pfn)
     if kind == HUGE_ZERO:

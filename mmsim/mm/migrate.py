@@ -2,8 +2,6 @@
 
 Mirrors mm/migrate.c, 6.1-rc1.
 
-Interface: migrate_pages, unmap_and_move, try_split_thp, putback_movable_pages
-
 `migrate_pages` goes over its list up to ten times.  A folio that could not be moved *now* (-EAGAIN)
 stays for the next pass; one without a destination (-ENOMEM) ends the call, except that a huge page
 is split first and its pieces are moved in a second round, which has one pass only."""
@@ -176,9 +174,8 @@ def move_to_new_folio(dst: int, src: int) -> Generator[Op, Any, int]:
 def __unmap_and_move(src: int, dst: int, force: bool, mode: int) -> Generator[Op, Any, int]:
     """Lock, unmap, move, map again.  Returns 0 or a negative errno.
 
-    Kernel: mm/migrate.c, __unmap_and_move().  Left out: PF_MEMALLOC, the anon_vma, the lock of the
-    destination (nobody else can see it yet), buffers of a truncated folio.
-    """
+    Left out: PF_MEMALLOC, the anon_vma, the lock of the destination (nobody else can see it yet),
+    buffers of a truncated folio."""
     locked = yield folio_trylock(src)
     if not locked:
         if not force or mode == MIGRATE_ASYNC:
@@ -224,8 +221,7 @@ def unmap_and_move(
     an -ENOMEM of the file's callback, puts it on `ret_pages`: no later pass sees it.  `told`: in
     which pass this is, for the readers of a run.
 
-    Kernel: mm/migrate.c, unmap_and_move().  Left out: -ENOSYS for huge pages that can't migrate
-    (never on x86-64), NR_ISOLATED counters."""
+    Left out: -ENOSYS for huge pages that can't migrate (never on x86-64), NR_ISOLATED counters."""
     count = yield folio_ref_count(page.pfn, site="visit", huge=page.is_thp, **told)
     if count == 1:  # freed under us: only the isolation's reference is left
         rc = 0
@@ -254,8 +250,7 @@ def try_split_thp(
 ) -> Generator[Op, Any, int]:
     """Split a huge page, sleeping for its lock; on success its pieces replace it, on another list.
 
-    It stands on `from_`, or on `ret_pages` if its callback failed.  Kernel: mm/migrate.c,
-    try_split_thp()."""
+    It stands on `from_`, or on `ret_pages` if its callback failed."""
     yield folio_lock(page.pfn, site="split.lock")
     ret = yield from split_huge_page_to_list(page, split_pages, version)
     yield folio_unlock(page.pfn, site="split.unlock", ret=ret)
@@ -275,7 +270,8 @@ def policy_says(
 ) -> Generator[Op, Any, bool]:
     """The seam of a policy: does this folio ask for another pass, and what is done before it?
 
-    Kernel: no such function.  Without a policy the answer is `usual`, and nothing is done."""
+    Kernel: no such function.  Without a policy the answer is `usual`, and nothing is done.  When a
+    policy gives up on a busy folio that has passes left, its -EAGAIN becomes -EBUSY."""
     what = HUGE_PAGE if page.is_thp else PIECE if no_subpage_counting else SINGLE_PAGE
     said = TRY_AGAIN if usual else GIVE_UP
     decision = version.policy(Attempt(what, errno.name(rc), REASONS[reason], pass_ + 1, said))
@@ -289,29 +285,6 @@ def policy_says(
     return decision != GIVE_UP
 
 
-def busy(
-    page: Page,
-    rc: int,
-    from_: list[Page],
-    ret_pages: list[Page],
-    no_subpage_counting: bool,
-    pass_: int,
-    reason: int,
-    version: Version,
-) -> Generator[Op, Any, tuple[int, bool]]:
-    """The seam of a policy for a folio that was busy: its result, and whether a piece asks again.
-
-    Kernel: no such function.  Without a policy the result stays, and a piece does not ask again.  A
-    policy that gives up on a folio which has passes left makes -EBUSY of its -EAGAIN."""
-    usual = page.is_thp or not no_subpage_counting
-    again = yield from policy_says(page, rc, usual, no_subpage_counting, pass_, reason, version)
-    if usual and not again:
-        from_.remove(page)
-        ret_pages.append(page)
-        return -EBUSY, False
-    return rc, again and not usual
-
-
 def migrate_pages(
     from_: list[Page], mode: int, reason: int, version: Version
 ) -> Generator[Op, Any, int]:
@@ -320,8 +293,7 @@ def migrate_pages(
     Returns 0, a negative errno, or the number of pages and huge pages that failed (> 0).  Counters
     named `nr_*_pages` are base pages; the others are units, and a huge page is one.
 
-    Kernel: mm/migrate.c, migrate_pages().  Left out: hugetlb, NUMA nodes, device memory, demotion.
-    """
+    Left out: hugetlb, NUMA nodes, device memory, demotion."""
     retry = thp_retry = 1
     nr_failed = nr_failed_pages = nr_retry_pages = 0
     nr_succeeded = nr_thp_succeeded = nr_thp_failed = nr_thp_split = 0
@@ -344,9 +316,15 @@ def migrate_pages(
                     page, from_, ret_pages, pass_ >= FORCE_LOCK_FROM_PASS, mode, reason, told
                 )
                 if rc == -EAGAIN:
-                    rc, again = yield from busy(
-                        page, rc, from_, ret_pages, no_subpage_counting, pass_, reason, version
+                    # A busy piece does not ask for another pass: it has only this one.
+                    usual = page.is_thp or not no_subpage_counting
+                    again = yield from policy_says(
+                        page, rc, usual, no_subpage_counting, pass_, reason, version
                     )
+                    if usual and not again:
+                        from_.remove(page)
+                        ret_pages.append(page)
+                        rc = -EBUSY
                 if rc == -ENOSYS:
                     if page.is_thp:
                         nr_thp_failed += 1
@@ -391,10 +369,9 @@ def migrate_pages(
                     out = True  # goto out
                     break
                 elif rc == -EAGAIN:
-                    # A busy piece does not ask for another pass: it has only this one.
                     if page.is_thp:
                         thp_retry += 1
-                    elif not no_subpage_counting or again:
+                    elif again:
                         retry += 1
                     nr_retry_pages += page.nr
                 elif rc == 0:
@@ -440,7 +417,7 @@ def migrate_pages(
 
 
 def putback_movable_pages(pages: list[Page]) -> Generator[Op, Any, None]:
-    """Return isolated pages to the LRU.  Kernel: mm/migrate.c, putback_movable_pages()."""
+    """Return isolated pages to the LRU."""
     todo = tuple(pages)
     for index, page in enumerate(todo):
         yield putback_lru_page(page.pfn)

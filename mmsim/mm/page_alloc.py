@@ -4,9 +4,8 @@ Mirrors mm/page_alloc.c and, simplified, mm/compaction.c, 6.1-rc6; each function
 mirrors.
 
 `rmqueue` asks in this order: CMA first if more than half of the free memory is CMA; the request's
-own type; CMA again; then a block of another type is taken over.  Left out: per-CPU lists, but for
-that of huge pages if the zone has one; highatomic reserves, the watermark boost, NUMA, reclaim, the
-OOM killer."""
+own type; CMA again; then a block of another type is taken over.  Left out: per-CPU lists,
+highatomic reserves, the watermark boost, NUMA, reclaim, the OOM killer."""
 
 from __future__ import annotations
 
@@ -14,11 +13,8 @@ from collections.abc import Container, Mapping, Sequence
 from typing import NamedTuple
 
 from mmsim.constants import (
-    HPAGE_PMD_ORDER,
     MAX_ORDER,
     MIGRATE_CMA,
-    MIGRATE_HIGHATOMIC,
-    MIGRATE_ISOLATE,
     MIGRATE_MOVABLE,
     MIGRATE_RECLAIMABLE,
     MIGRATE_UNMOVABLE,
@@ -28,9 +24,6 @@ from mmsim.engine.op import ModelError
 from mmsim.errors import nearest
 from mmsim.fragmentation import extfrag_index, summed
 from mmsim.mm.zone import HELD, Held, Zone, ZoneError
-
-# Huge pages that a per-CPU list is filled with at a time: max(63 >> 9, 2).
-THP_BATCH = 2
 
 
 class Request(NamedTuple):
@@ -84,41 +77,10 @@ def alloc_pages(zone: Zone, want: Request, *, movable: bool = True) -> int | Non
     """
     if watermark_usable(want, zone.nr_free, zone.nr_free_cma) <= zone.watermarks[0]:
         return None
-    # What is on the list may lie in CMA: not for movable requests that may not have that.
-    listed = zone.thp_pcp is not None and want.order == HPAGE_PMD_ORDER
-    if listed and (want.alloc_cma or want.migratetype != MIGRATE_MOVABLE):
-        pfn = _rmqueue_pcplist(zone, want)
-    else:
-        pfn = rmqueue(zone, want)
+    pfn = rmqueue(zone, want)
     if pfn is not None:
         zone.held[pfn] = HELD[movable][want.order]
     return pfn
-
-
-def _rmqueue_pcplist(zone: Zone, want: Request) -> int | None:
-    """The head of the per-CPU list of huge pages, which is filled first if it is empty.
-
-    All types share the list, so what a movable request has brought from CMA may go to a pin-scope
-    request next.  Kernel: __rmqueue_pcplist(), rmqueue_bulk(), order_to_pindex() until 6.10."""
-    if not zone.thp_pcp:
-        found = [pfn for _ in range(THP_BATCH) if (pfn := rmqueue(zone, want)) is not None]
-        zone.held.update(dict.fromkeys(found, HELD[False][want.order]))
-        zone.thp_pcp = tuple(found)
-    if not zone.thp_pcp:
-        return None
-    pfn, *rest = zone.thp_pcp
-    zone.thp_pcp = tuple(rest)
-    return pfn
-
-
-def drain_pcp(zone: Zone, keep: int = 0) -> None:
-    """Give back all but `keep` huge pages of the per-CPU list.  Kernel: free_pcppages_bulk()."""
-    listed = zone.thp_pcp or ()
-    for pfn in reversed(listed[keep:]):
-        del zone.held[pfn]
-        free_one_page(zone, pfn, HPAGE_PMD_ORDER)
-    if listed:
-        zone.thp_pcp = listed[:keep]
 
 
 def rmqueue(zone: Zone, want: Request) -> int | None:
@@ -163,21 +125,14 @@ def rmqueue_smallest(zone: Zone, order: int, migratetype: str) -> int | None:
 def free_pages(zone: Zone, pfn: int, order: int) -> None:
     """Give a block back; it merges with its buddy as long as that is free and of a fitting type.
 
-    A huge page stays on the per-CPU list, if there is one, until it has more than a batch.  Kernel:
-    __free_one_page(), free_unref_page().  Raises ZoneError for a block that is not held like this.
+    Raises ZoneError for a block that is not held like this.  Kernel: free_unref_page().
     """
     held = zone.held.get(pfn)
     if held is None and zone.run_at(pfn):
         zone.touch(pfn)
         held = zone.held.get(pfn)
-    if held is None or held.order != order or (zone.thp_pcp and pfn in zone.thp_pcp):
+    if held is None or held.order != order:
         raise ZoneError(_not_held(zone, pfn, order, held))
-    isolated = zone.pageblock_type(pfn) == MIGRATE_ISOLATE
-    if zone.thp_pcp is not None and order == HPAGE_PMD_ORDER and not isolated:
-        zone.held[pfn] = HELD[False][order]
-        zone.thp_pcp = (pfn, *zone.thp_pcp)
-        drain_pcp(zone, THP_BATCH)
-        return
     del zone.held[pfn]
     free_one_page(zone, pfn, order)
 
@@ -322,30 +277,23 @@ def steal_suitable_fallback(
 ) -> None:
     """Take over a free block, and the pageblock around it if enough of that is free or alike.
 
-    Kernel: steal_suitable_fallback().  `whole_block`: what can_steal_fallback() said.  Left out:
-    raising the zone's watermark."""
+    `whole_block`: what can_steal_fallback() said.  Left out: raising the zone's watermark."""
     block_order = zone.pageblock_order
     old = zone.pageblock_type(pfn)
-    if old == MIGRATE_HIGHATOMIC:
-        move_freepages(zone, [(pfn, order)], migratetype)
-        return
     if order >= block_order:
         for number in range(1 << order - block_order):
             zone.types[(pfn >> block_order) + number] = migratetype
-        move_freepages(zone, [(pfn, order)], migratetype)
-        return
-    if not whole_block:
+    if order >= block_order or not whole_block:
         move_freepages(zone, [(pfn, order)], migratetype)
         return
     free, movable = look_at_pageblock(zone, pfn)
     size = 1 << block_order
     moved = sum(1 << n for _, n in free)
+    alike = 0
     if migratetype == MIGRATE_MOVABLE:
         alike = movable
     elif old == MIGRATE_MOVABLE:
         alike = size - moved - movable
-    else:
-        alike = 0
     move_freepages(zone, free, migratetype)
     if moved + alike >= size // 2:
         zone.types[pfn >> block_order] = migratetype
@@ -361,7 +309,7 @@ def look_at_pageblock(zone: Zone, pfn: int) -> tuple[list[tuple[int, int]], int]
 
 
 def move_freepages(zone: Zone, blocks: Sequence[tuple[int, int]], migratetype: str) -> None:
-    """Move free blocks to the tail of another type's lists.  Kernel: move_freepages()."""
+    """Move free blocks to the tail of another type's lists."""
     tails: dict[int, list[int]] = {}
     for pfn, order in blocks:
         old = zone.list_of(pfn, order)
@@ -413,7 +361,7 @@ def try_to_compact_pages(zone: Zone, want: Request, keep: Container[int]) -> tup
 def compaction_suitable(zone: Zone, want: Request) -> bool:
     """Is there room to move pages to, and is it fragmentation that makes the request fail?
 
-    Kernel: compaction_suitable().  CMA counts as room, whoever asks."""
+    CMA counts as room, whoever asks."""
     room = zone.nr_free > zone.watermarks[1] + (2 << want.order)
     index = extfrag_index(summed(zone.blocks_by_type() or {"": [0] * 11}), want.order)
     fits = not 0 <= index <= EXTFRAG_THRESHOLD or want.order <= COSTLY_ORDER
@@ -421,7 +369,7 @@ def compaction_suitable(zone: Zone, want: Request) -> bool:
 
 
 def compaction_deferred(zone: Zone) -> bool:
-    """After failures the next requests go without.  Kernel: compaction_deferred()."""
+    """After failures the next requests go without."""
     zone.deferred = min(zone.deferred + 1, 1 << zone.deferred_shift)
     return zone.deferred < 1 << zone.deferred_shift
 

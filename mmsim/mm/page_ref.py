@@ -1,10 +1,6 @@
 """References: taking them, dropping them, claiming all of them at once.
 
-Mirrors include/linux/page_ref.h and include/linux/mm.h, 6.1-rc1.
-
-Interface: folio_ref_count, references_explained, folio_ref_freeze, folio_ref_unfreeze, folio_get,
-folio_put, ME, frozen
-"""
+Mirrors include/linux/page_ref.h and include/linux/mm.h, 6.1-rc1."""
 
 from __future__ import annotations
 
@@ -16,7 +12,7 @@ ME = ""
 
 @atomic
 def folio_ref_count(world: World, me: str, pfn: int) -> int:
-    """Read the reference count.  Kernel: folio_ref_count()."""
+    """Read the reference count."""
     return world.folio(pfn).refcount
 
 
@@ -33,9 +29,8 @@ def references_explained(world: World, me: str, pfn: int) -> bool:
 def folio_ref_freeze(world: World, me: str, pfn: int, expected: int) -> bool:
     """Claim all references at once: if there are exactly `expected`, set the count to 0.
 
-    Kernel: folio_ref_freeze().  The caller gives the count back in the step that follows, so `held`
-    keeps the owners' names meanwhile.
-    """
+    The caller gives the count back in the step that follows, so `held` keeps the owners' names
+    meanwhile."""
     if world.folio(pfn).refcount != expected:
         return False
     world.update(pfn, refcount=0)
@@ -44,7 +39,7 @@ def folio_ref_freeze(world: World, me: str, pfn: int, expected: int) -> bool:
 
 @atomic
 def folio_ref_unfreeze(world: World, me: str, pfn: int) -> None:
-    """Give a claimed count back to its owners.  Kernel: folio_ref_unfreeze()."""
+    """Give a claimed count back to its owners."""
     folio = world.folio(pfn)
     owned = folio.cache_refs + folio.mapcount + sum(n for _, n in folio.held)
     world.update(pfn, refcount=owned)

@@ -1,11 +1,7 @@
-"""Mappings: removing them, replacing them by migration entries, putting them back, faulting them
-in.
+"""Mappings: taken away, replaced by migration entries, put back, faulted in.
 
-Mirrors mm/rmap.c (try_to_unmap(), try_to_migrate()), the reverse walk
-of mm/migrate.c (remove_migration_ptes()) and mm/memory.c (handle_mm_fault()), 6.1-rc1.
-
-Interface: folio_mapped, page_mapcount, try_to_migrate, remove_migration_ptes, unmap_folio,
-remap_page, handle_mm_fault, map_folio, fault_waits
+Mirrors mm/rmap.c (try_to_unmap(), try_to_migrate()), the reverse walk of mm/migrate.c
+(remove_migration_ptes()) and mm/memory.c (handle_mm_fault()), 6.1-rc1.
 
 Left out: page tables.  A mapping is one of `pmd_maps` or `pte_maps` of the folio and one reference.
 Mappings of other processes than the guest are counted once more, in `other_maps`."""
@@ -21,7 +17,7 @@ from mmsim.mm.world import World
 
 @atomic
 def folio_mapped(world: World, me: str, pfn: int) -> bool:
-    """Is the folio mapped anywhere?  Kernel: folio_mapped()."""
+    """Is the folio mapped anywhere?"""
     return world.folio(pfn).mapcount > 0
 
 
@@ -62,8 +58,7 @@ def _take_mappings_away(world: World, pfn: int, ptes: int) -> None:
 def try_to_migrate(world: World, me: str, pfn: int) -> None:
     """Replace every mapping by a migration entry; each takes a reference with it.
 
-    Kernel: mm/rmap.c, try_to_migrate().  A PMD is replaced whole, without THP_SPLIT_PMD.
-    """
+    A PMD is replaced whole, without THP_SPLIT_PMD."""
     _take_mappings_away(world, pfn, world.folio(pfn).pte_maps)
 
 

@@ -52,19 +52,13 @@ def shmem_alloc_and_acct_folio(
     world: World, me: str, region: str, index: int, order: int
 ) -> int | None:
     """Allocate a folio for a page of a memfd; answers its pfn, or None.  Its only reference is the
-    caller's.
-
-    Kernel: mm/shmem.c, shmem_alloc_and_acct_folio().
-    """
+    caller's."""
     return _new(world, region, index, order, SHMEM)
 
 
 @atomic
 def shmem_add_to_page_cache(world: World, me: str, pfn: int) -> None:
-    """The file has the folio now, with one reference for each base page in it.
-
-    Kernel: mm/shmem.c, shmem_add_to_page_cache().
-    """
+    """The file has the folio now, with one reference for each base page in it."""
     folio = world.folio(pfn)
     world.update(pfn, refcount=folio.refcount + folio.nr_pages, mapping=True, cached=True)
 
@@ -167,8 +161,8 @@ def shmem_is_huge(
 ) -> bool:
     """Does a fault at page `index` of a file of so many pages ask for a huge page?
 
-    `policy`: one of SHMEM_ENABLED.  `advised`: the mapping has MADV_HUGEPAGE.  Kernel:
-    mm/shmem.c, shmem_is_huge().  Left out: MADV_NOHUGEPAGE, a mount option of its own."""
+    `policy`: one of SHMEM_ENABLED.  `advised`: the mapping has MADV_HUGEPAGE.  Left out:
+    MADV_NOHUGEPAGE, a mount option of its own."""
     if policy in ("force", "deny"):
         return policy == "force"
     if policy == "within_size" and -(-(index + 1) // nr) * nr <= file_pages:
@@ -179,8 +173,7 @@ def shmem_is_huge(
 def shmem_fault(region: str, index: int, huge: bool, order: int) -> Generator[Op, Any, int]:
     """Fault in one page, or the whole huge page around it; returns pages mapped, or -ENOMEM.
 
-    Kernel: shmem_fault().  A huge page that can't be had counts thp_file_fallback, and a single
-    page is tried."""
+    A huge page that can't be had counts thp_file_fallback, and a single page is tried."""
     if huge:
         rc = yield from do_read_fault(region, order, index)
         yield count_vm_events(("thp_file_fallback" if rc else "thp_file_alloc", 1))

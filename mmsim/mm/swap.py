@@ -1,11 +1,6 @@
 """LRU lists and the per-CPU batches in front of them.
 
-Mirrors mm/swap.c, mm/vmscan.c (folio_isolate_lru(),
-folio_putback_lru()), 6.1-rc1.
-
-Interface: folio_add_lru, lru_add_drain, lru_add_drain_all, lru_cache_disable, lru_cache_enable,
-folio_test_lru, folio_isolate_lru, putback_lru_page, folio_mark_accessed, folio_batch_add,
-folio_test_clear_lru, lru_deactivate_file_fn, folios_put
+Mirrors mm/swap.c, mm/vmscan.c (folio_isolate_lru(), folio_putback_lru()), 6.1-rc1.
 
 A batch belongs to a CPU and holds one reference on each folio in it.  In the model every actor has
 a CPU of its own.  Most steps move a batch to the lists in one go; drop_caches does it step by step
@@ -63,13 +58,13 @@ def drain_cpu(world: World, cpu: str) -> None:
 
 @atomic
 def folio_add_lru(world: World, me: str, pfn: int) -> None:
-    """Queue a folio for the LRU on this CPU.  Kernel: folio_add_lru()."""
+    """Queue a folio for the LRU on this CPU."""
     batch_add(world, me, LRU_ADD, pfn)
 
 
 @atomic
 def lru_add_drain(world: World, me: str) -> None:
-    """Empty this CPU's batches.  Kernel: lru_add_drain()."""
+    """Empty this CPU's batches."""
     drain_cpu(world, me)
 
 
@@ -78,32 +73,33 @@ def _moving(world: World, me: str) -> str | None:
     return f"waiting for {cpus[0]} to be through with its batch" if cpus else None
 
 
-@blocking(_moving)
-def lru_add_drain_all(world: World, me: str) -> None:
-    """Empty every CPU's batches.  Kernel: lru_add_drain_all()."""
+def _drain_all(world: World) -> None:
     for cpu in sorted({cpu for cpu, _ in world.batches}):
         drain_cpu(world, cpu)
+
+
+@blocking(_moving)
+def lru_add_drain_all(world: World, me: str) -> None:
+    """Empty every CPU's batches."""
+    _drain_all(world)
 
 
 @blocking(_moving)
 def lru_cache_disable(world: World, me: str) -> None:
-    """Empty every CPU's batches; until lru_cache_enable() nothing waits in one.
-
-    Kernel: lru_cache_disable()."""
+    """Empty every CPU's batches; until lru_cache_enable() nothing waits in one."""
     world.lru_disable_count += 1
-    for cpu in sorted({cpu for cpu, _ in world.batches}):
-        drain_cpu(world, cpu)
+    _drain_all(world)
 
 
 @atomic
 def lru_cache_enable(world: World, me: str) -> None:
-    """Batches are used again.  Kernel: lru_cache_enable()."""
+    """Batches are used again."""
     world.lru_disable_count -= 1
 
 
 @atomic
 def folio_test_lru(world: World, me: str, pfn: int) -> bool:
-    """PG_lru: on a list, and not isolated or waiting to be added.  Kernel: folio_test_lru()."""
+    """PG_lru: on a list, and not isolated or waiting to be added."""
     return world.folio(pfn).lru
 
 
@@ -155,7 +151,7 @@ def lru_deactivate_file_fn(world: World, me: str, pfn: int) -> None:
 
 @atomic
 def folios_put(world: World, me: str, kind: str) -> None:
-    """The batch that was moved drops its references.  Kernel: folios_put()."""
+    """The batch that was moved drops its references."""
     for pfn in world.batches.pop((me, MOVING)):
         world.drop(pfn, f"{kind} batch")
 
@@ -171,10 +167,7 @@ def putback_lru_page(world: World, me: str, pfn: int) -> None:
 
 
 def folio_mark_accessed(world: World, me: str, pfn: int) -> None:
-    """First touch: referenced.  Second: to the active list, through this CPU's batch.
-
-    Kernel: mm/swap.c, folio_mark_accessed().
-    """
+    """First touch: referenced.  Second: to the active list, through this CPU's batch."""
     folio = world.folio(pfn)
     if not folio.referenced:
         world.update(pfn, referenced=True)

@@ -1,8 +1,5 @@
 """Everything that differs between the versions of the patch series, and nothing else.
 
-Interface: Version, VERSIONS, POLICIES, LATEST, MEANT, INVERTED, ISOLATIONS, with_isolation,
-Attempt, DECISIONS, get, diff, seams, SEAMS
-
 A version is a row of seams: small functions and constants that the paths ask at the places where
 the kernel's source differs.  The patch is the difference of two rows: `diff("base", "v2")`.  No
 other module names a version.
@@ -17,8 +14,7 @@ migrate_longterm_unpinnable_pages() and collect_longterm_unpinnable_pages(), Oct
 One bug of that time is off in every row.  In the trees with `had_inverted_test` the isolation test
 of collect_longterm_unpinnable_pages() was inverted.  That costs each pin from CMA one more round
 and a drain of all batches.  So the rounds, drains and counts of pins of a row are not those of its
-kernel.  The knob `isolation=inverted` of a scenario turns the bug on.
-"""
+kernel.  The knob `isolation=inverted` of a scenario turns the bug on."""
 
 from __future__ import annotations
 

@@ -2,8 +2,6 @@
 
 Mirrors drivers/vfio/vfio_iommu_type1.c and what it needs of drivers/iommu/iommu.c, 6.1-rc1.
 
-Interface: MapDma, vfio_dma_do_map, VFIO_DMA_MAP_FLAG_READ, VFIO_DMA_MAP_FLAG_WRITE
-
 The device may use its addresses at any time, so every page is pinned before it is mapped, and
 either all of the range is mapped or nothing of it: what fails half-way is taken back.  A huge page
 that the pin has moved or split on the way stays moved or split."""
@@ -55,7 +53,7 @@ def iommu_mutex_unlock(world: World, me: str) -> None:
 
 @atomic
 def vfio_find_dma(world: World, me: str, iova: int, pages: int) -> bool:
-    """Is there a mapping that overlaps this range?  Kernel: vfio_find_dma()."""
+    """Is there a mapping that overlaps this range?"""
     return any(
         dma.iova < iova + pages and iova < dma.iova + dma.pages for dma in world.container.dmas
     )
@@ -69,7 +67,7 @@ def vfio_dma_avail(world: World, me: str) -> bool:
 
 @atomic
 def vfio_iommu_iova_dma_valid(world: World, me: str, first: int, last: int) -> bool:
-    """Can the IOMMU translate all of this range?  Kernel: vfio_iommu_iova_dma_valid()."""
+    """Can the IOMMU translate all of this range?"""
     return any(low <= first and last <= high for low, high in world.env.vfio.iova_ranges)
 
 
@@ -105,9 +103,7 @@ def vfio_unlink_dma(world: World, me: str, iova: int) -> None:
 
 @choice(_memory)
 def vfio_batch_init(world: World, me: str, outcome: str) -> int:
-    """A page of page pointers, or one pointer if there is no memory; answers how many.
-
-    Kernel: vfio_batch_init()."""
+    """A page of page pointers, or one pointer if there is no memory; answers how many."""
     return world.env.vfio.batch if outcome == "ok" else 1
 
 
@@ -122,7 +118,7 @@ def memlock_allows(world: World, me: str, pages: int) -> bool:
 
 @atomic
 def vfio_lock_acct(world: World, me: str, pages: int) -> int:
-    """Account pages as locked, or take them off; 0 or -ENOMEM.  Kernel: vfio_lock_acct()."""
+    """Account pages as locked, or take them off; 0 or -ENOMEM."""
     locked, limit = world.container.locked_vm + pages, world.env.vfio.memlock
     if pages > 0 and limit is not None and locked > limit:
         return -ENOMEM
@@ -229,9 +225,7 @@ def vfio_pin_map_dma(
     map_: MapDma, iova: int, pages: int, version: Version
 ) -> Generator[Op, Any, int]:
     """Pin and map run by run; after a failure nothing of it is left.  Returns 0 or a negative
-    errno.
-
-    Kernel: vfio_pin_map_dma()."""
+    errno."""
     capacity = yield vfio_batch_init()
     batch = Batch(capacity, [])
     size = ret = 0
@@ -263,8 +257,7 @@ def vfio_pin_pages_remote(
     `run` gets them, `batch` what was pinned already and is no neighbour any more.  Returns how many
     pages, or a negative errno, and then nothing of this run or of the batch is pinned.
 
-    Kernel: vfio_pin_pages_remote().  Left out: reserved pages, pages pinned through a mediated
-    device, disable_hugepages."""
+    Left out: reserved pages, pages pinned through a mediated device, disable_hugepages."""
     ret = pinned = 0
     npage = sum(extent.pages for extent in vma)
     out = False
@@ -305,13 +298,13 @@ def vaddr_get_pfns(
 ) -> Generator[Op, Any, int]:
     """Fill the batch.  Returns the number of pages, or what the pin failed with, unchanged.
 
-    Kernel: vaddr_get_pfns().  Left out: the mmap lock, memory without struct pages."""
+    Left out: the mmap lock, memory without struct pages."""
     ret = yield from pin_user_pages_remote(vma, version, batch.pins, write)
     return ret
 
 
 def vfio_batch_unpin(batch: Batch, write: bool) -> Generator[Op, Any, None]:
-    """Let go of what the batch still has.  Kernel: vfio_batch_unpin()."""
+    """Let go of what the batch still has."""
     todo = tuple(batch.pins)
     batch.pins.clear()
     for index, found in enumerate(todo):

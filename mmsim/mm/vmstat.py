@@ -2,11 +2,7 @@
 
 Mirrors mm/vmstat.c and include/trace/events/migrate.h, 6.1-rc1.
 
-Interface: count_vm_events, trace_mm_migrate_pages_start, trace_mm_migrate_pages,
-nr_shmem_hugepages, nr_shmem, allocated_pages
-
-Events are counted as they happen.  How much there is of something follows from the world.
-"""
+Events are counted as they happen.  How much there is of something follows from the world."""
 
 from __future__ import annotations
 

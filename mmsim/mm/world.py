@@ -1,17 +1,14 @@
-"""Everything that a step can see or change, as shallow dicts of immutable values.
-
-Interface: World, Environment, page_name
-"""
+"""Everything that a step can see or change, as shallow dicts of immutable values."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable
 from typing import Any, NamedTuple
 
 from mmsim.constants import HPAGE_PMD_ORDER, MIGRATE_CMA, MIGRATE_MOVABLE, VFIO_BATCH, VMSTAT
 from mmsim.engine.op import ModelError
 from mmsim.engine.scenario import Pool
-from mmsim.mm.folio import ISOLATION, Folio, renamed, replace
+from mmsim.mm.folio import ISOLATION, Folio, replace
 from mmsim.mm.page_alloc import alloc_pages, free_pages, request, split_page, try_to_compact_pages
 from mmsim.mm.zone import Zone
 
@@ -59,10 +56,6 @@ class Container(NamedTuple):
     dmas: tuple[Dma, ...] = ()
     maps: tuple[IommuMap, ...] = ()
     locked_vm: int = 0
-
-    def renamed(self, names: Mapping[str, str]) -> Container:
-        """The same if actors had other names: old name -> new name."""
-        return self._replace(locked_by=names.get(self.locked_by, self.locked_by))
 
 
 AVAILABLE, NONE, EITHER, ZONE = "available", "none", "either", "zone"
@@ -168,14 +161,6 @@ class World:
         if pool is None:
             return (frozenset(self.folios.items()), rest)
         return pool.number(rest), pool.table(self.folios)
-
-    def renamed(self, names: Mapping[str, str]) -> World:
-        """This world if its actors had other names; a search asks for it."""
-        new = self.branch()
-        new.folios = {pfn: renamed(folio, names) for pfn, folio in self.folios.items()}
-        new.batches = {(names.get(cpu, cpu), kind): b for (cpu, kind), b in self.batches.items()}
-        new.container = self.container.renamed(names)
-        return new
 
     # -- reading
 

@@ -67,7 +67,6 @@ class Zone:
         "pageblock_order",
         "passed",
         "start",
-        "thp_pcp",
         "types",
         "untouched",
         "watermarks",
@@ -80,7 +79,6 @@ class Zone:
         start: int = 0,
         pageblock_order: int = PAGEBLOCK_ORDER,
         watermarks: tuple[int, int, int] = (0, 0, 0),
-        shared_thp_pcp: bool = False,
     ) -> None:
         block = 1 << pageblock_order
         if nr_pages <= 0:
@@ -103,7 +101,6 @@ class Zone:
         self.held: dict[int, Held] = {}
         self.nr_free = self.nr_free_cma = 0
         self.deferred = self.deferred_shift = 0
-        self.thp_pcp: tuple[int, ...] | None = () if shared_thp_pcp else None
 
     def branch(self) -> Zone:
         """A copy that can be changed on its own."""
@@ -126,7 +123,7 @@ class Zone:
         )
         runs = tuple((mt, self.untouched[mt]) for mt in sorted(self.untouched))
         tables = frozenset(self.types.items()), frozenset(self.held.items())
-        return lists, runs, tables, self.thp_pcp, self.deferred_shift, self.deferred
+        return lists, runs, tables, self.deferred_shift, self.deferred
 
     # -- reading
 
@@ -448,7 +445,6 @@ def boot(
     movable: bool = False,
     pageblock_order: int = PAGEBLOCK_ORDER,
     watermarks: tuple[int, int, int] = (0, 0, 0),
-    shared_thp_pcp: bool = False,
 ) -> Zone:
     """A zone of `nr_pages` from pfn `start` on, with an area of `cma_pages` at its upper end.
 
@@ -465,13 +461,7 @@ def boot(
     for name, share in (("used", used), ("scattered", scattered)):
         if not 0 <= share <= 1:
             raise ZoneError(f"{name} is {share}: it is a share, from 0 to 1")
-    zone = Zone(
-        nr_pages,
-        start=start,
-        pageblock_order=pageblock_order,
-        watermarks=watermarks,
-        shared_thp_pcp=shared_thp_pcp,
-    )
+    zone = Zone(nr_pages, start=start, pageblock_order=pageblock_order, watermarks=watermarks)
 
     def aged(stretches: int, order: int) -> tuple[Pattern, ...]:
         kinds = min(stretches, STRETCHES_MAX)

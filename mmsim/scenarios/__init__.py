@@ -1,7 +1,4 @@
-"""Named situations: a world, actors, and knobs to change them.
-
-Interface: make, SCENARIOS, Situation, SMALL, CMA_PFN, and a function for each scenario
-"""
+"""Named situations: a world, actors, and knobs to change them."""
 
 from __future__ import annotations
 

@@ -36,6 +36,8 @@ from mmsim.scenarios.situation import (
     NOT_FINISHED,
     TAKEN,
     Aim,
+    Knobs,
+    Setup,
     Situation,
     Spec,
     Value,
@@ -378,7 +380,7 @@ def _check_single_pages(zone: Zone, pages: int, policy: str) -> None:
         )
 
 
-def _boot_guest(spec: Spec, version: Version, knobs: dict[str, Value], merge: bool) -> Situation:
+def _boot_guest(version: Version, knobs: Knobs) -> Setup:
     """A guest is started on a host whose memory was in use before."""
     check_mib("guest", int(knobs["guest"]))
     zone = host_zone(knobs)
@@ -391,17 +393,7 @@ def _boot_guest(spec: Spec, version: Version, knobs: dict[str, Value], merge: bo
     world = World(Environment(ZONE, ZONE, compaction=knobs["compaction"] == "on"), zone)
     pin = knobs["pin"] == "vfio"
     guest = Actor(GUEST, lambda: _start_guest(pages, policy, pin, version))
-    return BootGuest(
-        spec.name,
-        version,
-        knobs,
-        world,
-        (guest,),
-        Script(),
-        spec.make,
-        merge=merge,
-        aim=MAPPED if pin else POPULATED,
-    )
+    return Setup(world, (guest,), MAPPED if pin else POPULATED)
 
 
 BOOT_GUEST = Spec(
@@ -409,6 +401,7 @@ BOOT_GUEST = Spec(
     "A guest is started on a host whose memory was in use before, and pinned for a device",
     BOOT_GUEST_KNOBS,
     _boot_guest,
+    kind=BootGuest,
 )
 
 
@@ -428,7 +421,7 @@ KNOBS = (
 )
 
 
-def _cma_alloc(spec: Spec, version: Version, knobs: dict[str, Value], merge: bool) -> Situation:
+def _cma_alloc(version: Version, knobs: Knobs) -> Setup:
     """An area that is free but for huge pages at its beginning; its owner wants part of it.
 
     The result is the first pfn of what the owner gets.  Ranges are tried pageblock by pageblock.
@@ -447,13 +440,9 @@ def _cma_alloc(spec: Spec, version: Version, knobs: dict[str, Value], merge: boo
         pfn = area.base + nth * HPAGE_PMD_NR
         take(zone, pfn, HPAGE_PMD_ORDER)
         world.add(pfn, huge_page(region, HPAGE_PMD_ORDER))
-    version = version._replace(passes=int(knobs["passes"]))
 
     def path() -> Generator[Op, Any, int]:
-        results: list[int] = []
-        pages = wanted * HPAGE_PMD_NR
-        pfn = yield from cma_alloc(area, pages, HPAGE_PMD_ORDER, version, results)
-        return pfn
+        return cma_alloc(area, wanted * HPAGE_PMD_NR, HPAGE_PMD_ORDER, version, [])
 
     others: tuple[Actor, ...] = ()
     cues: tuple[Cue, ...] = ()
@@ -462,17 +451,7 @@ def _cma_alloc(spec: Spec, version: Version, knobs: dict[str, Value], merge: boo
         _, end = read_span(KNOBS, "start", knobs["released"])
         others = (stranger("stranger", name, 0, leaves=end is not None),)
         cues = (Cue("stranger", name), *([Cue("stranger", name, end)] if end else []))
-    return Situation(
-        spec.name,
-        version,
-        knobs,
-        world,
-        (Actor("owner", path), *others),
-        Script(cues),
-        spec.make,
-        merge=merge,
-        aim=TAKEN,
-    )
+    return Setup(world, (Actor("owner", path), *others), TAKEN, Script(cues))
 
 
 CMA_ALLOC = Spec(

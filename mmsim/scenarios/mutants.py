@@ -1,7 +1,5 @@
 """The model changed in one place: which property dies, and the shortest run that shows it.
 
-Interface: Mutation, MUTATIONS, mutated, Lab, LABS, Death, deaths, CONTRADICTION
-
 A mutation is a seam of a version (`mmsim.mm.versions`) with another value, or an atomic step that
 does something else (`Situation.replacing`).  The paths stay as they are.  No kernel ever had most
 of these: each is a mistake that can be made, or a check that looks needless.  What a mutation kills

@@ -1,7 +1,5 @@
 """How a page comes to its reference count: one folio, and holders made by the kernel's own steps.
 
-Floor 4.  Interface: page_with, page_life, folio_of, story, PAGE_KNOBS, MAPPERS, HOLDERS, PINNER
-
 Nothing here knows a count.  Each run starts without a folio and ends with the one that was asked
 for, so every number that a lesson shows is what the model has counted."""
 
@@ -20,8 +18,7 @@ from mmsim.mm.folio import Folio
 from mmsim.mm.shmem import map_in_another_process, populate
 from mmsim.mm.versions import BASE
 from mmsim.mm.world import World
-from mmsim.scenarios.script import Script
-from mmsim.scenarios.situation import KnobError, Situation, Value, number, one_of, settle
+from mmsim.scenarios.situation import KnobError, Setup, Situation, Value, number, one_of, settle
 
 REGION = "A"
 MAPPERS = ("guest", "backend", "monitor", "backup")  # the first one also fills the memory
@@ -50,16 +47,8 @@ def story(
     name: str, knobs: dict[str, Value], actors: list[Actor], again: Callable[..., Situation]
 ) -> Situation:
     """A situation in which one actor after the other does all it has to do."""
-    return Situation(
-        name,
-        BASE,
-        knobs,
-        World(),
-        tuple(actors),
-        Script(),
-        lambda version, knobs, merge=False: again(**knobs),
-        usual=lambda: schedule.one_after_another,
-    )
+    setup = Setup(World(), tuple(actors), usual=lambda: schedule.one_after_another)
+    return Situation(name, BASE, knobs, setup, lambda version, knobs, merge=False: again(**knobs))
 
 
 def page_with(**given: object) -> Situation:

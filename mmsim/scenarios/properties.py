@@ -1,7 +1,5 @@
 """What is claimed of every run of a pin, and what at least one run has to show.
 
-Interface: properties, always_properties, sometimes_properties
-
 An `always` without a `sometimes` beside it proves little: a pin that never begins breaks nothing.
 """
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Generator, Hashable, Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 from mmsim.constants import (
     DEACTIVATE_FILE,
@@ -48,6 +48,8 @@ from mmsim.scenarios.situation import (
     MIGRATED,
     PINNED,
     SPLIT,
+    Knobs,
+    Setup,
     Situation,
     Spec,
     Value,
@@ -92,7 +94,7 @@ def _isolate_and_migrate(
     return rc
 
 
-def _vfio_map(spec: Spec, version: Version, knobs: dict[str, Value], merge: bool) -> Situation:
+def _vfio_map(version: Version, knobs: Knobs) -> Setup:
     """A guest's memory lies in CMA; it is pinned for device access while somebody looks at it.
 
     Left out: the ioctl around the pin (its 512-page chunks, the IOMMU, the limit on locked memory).
@@ -107,7 +109,6 @@ def _vfio_map(spec: Spec, version: Version, knobs: dict[str, Value], merge: bool
     world = World(Environment(targets_huge=targets, faults=trouble == "nomem"))
     vma = guest_memory(world, thps, order)
     pages = tuple(Page(pfn, folio.nr_pages) for pfn, folio in world.folios.items())
-    version = version._replace(passes=int(knobs["passes"]))
     reason = REASONS.index(str(knobs["reason"]))
     if knobs["reason"] == "longterm_pin":
         main, aim = Actor("pin", lambda: pin_user_pages_remote(vma, version)), PINNED
@@ -134,9 +135,7 @@ def _vfio_map(spec: Spec, version: Version, knobs: dict[str, Value], merge: bool
     if knobs["targets"] == LATE:
         late = dict.fromkeys(NAMES, frozenset({0}))
     script = Script(cues, late, faults=faults)
-    return Situation(
-        spec.name, version, knobs, world, (main, *others), script, spec.make, merge=merge, aim=aim
-    )
+    return Setup(world, (main, *others), aim, script)
 
 
 VFIO_MAP = Spec(
@@ -193,7 +192,7 @@ def _dropping(name: str, file: tuple[Extent, ...], times: int) -> Actor:
     return Actor(name, path)
 
 
-def _visitors(memory: tuple[Extent, ...], knobs: dict[str, Value]) -> list[Actor]:
+def _visitors(memory: tuple[Extent, ...], knobs: Knobs) -> list[Actor]:
     """The others, in the order of AGAINST; the second of a kind has a 2 in its name."""
     region = NAMES[int(knobs["on"]) - 1]
     found: list[Actor] = []
@@ -208,7 +207,7 @@ def _visitors(memory: tuple[Extent, ...], knobs: dict[str, Value]) -> list[Actor
     return found
 
 
-def _pin_versus(spec: Spec, version: Version, knobs: dict[str, Value], merge: bool) -> Situation:
+def _pin_versus(version: Version, knobs: Knobs) -> Setup:
     """VFIO maps huge pages, one after the other; any set of others touches them meanwhile.
 
     A batch of VFIO has room for 512 page pointers: one huge page, also where a smaller `order`
@@ -228,22 +227,15 @@ def _pin_versus(spec: Spec, version: Version, knobs: dict[str, Value], merge: bo
     env = Environment(targets, base, compaction=True, vfio=Limits(batch=1 << order))
     world = host_with_zone(env, str(knobs["zone"])) if targets == ZONE else World(env)
     memory = guest_memory(world, thps, order)
-    version = version._replace(passes=int(knobs["passes"]))
     map_ = MapDma(memory, (thps << order) * PAGE_SIZE)
     others = _visitors(memory, knobs)
     taken, released = read_span(PIN_VERSUS_KNOBS, knobs["taken"], knobs["released"])
     taken, released = (at and at._replace(call=on - 1) for at in (taken, released))
     names = tuple(actor.name for actor in others)
-    return Situation(
-        spec.name,
-        version,
-        knobs,
+    return Setup(
         world,
         (Actor(PIN, lambda: vfio_dma_do_map(map_, version)), *others),
-        Script(),
-        spec.make,
-        merge=merge,
-        aim=MAPPED,
+        MAPPED,
         chunks=tuple((extent.region,) for extent in memory),
         usual=lambda: Visits(PIN, names, NAMES[on - 1], taken, released),
     )
@@ -276,7 +268,7 @@ LRU_BATCH_KNOBS = (
 )
 
 
-def _lru_batch(spec: Spec, version: Version, knobs: dict[str, Value], merge: bool) -> Situation:
+def _lru_batch(version: Version, knobs: Knobs) -> Setup:
     """A batch of another CPU has a reference on one page.  The CPU is idle: nobody empties it.
 
     A pin empties all batches, but only if it meets a page without PG_lru, as in lru_add.  In the
@@ -292,19 +284,9 @@ def _lru_batch(spec: Spec, version: Version, knobs: dict[str, Value], merge: boo
         world.add(CMA_PFN + index, folio._replace(refcount=folio.cache_refs + folio.mapcount))
     if knobs["batch"] != "none":
         batch_add(world, ANOTHER_CPU, str(knobs["batch"]), CMA_PFN)
-    version = version._replace(passes=int(knobs["passes"]))
     memory = tuple(Extent(name, 1) for name in names)
-    return Situation(
-        spec.name,
-        version,
-        knobs,
-        world,
-        (Actor("pin", lambda: pin_user_pages_remote(memory, version)),),
-        Script(),
-        spec.make,
-        merge=merge,
-        aim=PINNED,
-    )
+    pin = Actor("pin", lambda: pin_user_pages_remote(memory, version))
+    return Setup(world, (pin,), PINNED)
 
 
 LRU_BATCH = Spec(
@@ -332,9 +314,7 @@ DROP_CACHES_KNOBS = (
 )
 
 
-def _drop_caches_only(
-    spec: Spec, version: Version, knobs: dict[str, Value], merge: bool
-) -> Situation:
+def _drop_caches_only(version: Version, knobs: Knobs) -> Setup:
     """A file, and one write of 1 to drop_caches; the same in every version.
 
     Left out: other files, several writers, what comes after the write.
@@ -357,22 +337,7 @@ def _drop_caches_only(
         if number_ + 1 == int(knobs["locked"]):
             world.update(pfn, locked_by=SOMEBODY)
     file = tuple(Extent(name, 1 << order) for name in names)
-
-    def path() -> Generator[Op, Any, int]:
-        dropped = yield from drop_caches((file,))
-        return dropped
-
-    return Situation(
-        spec.name,
-        version,
-        knobs,
-        world,
-        (Actor("drop_caches", path),),
-        Script(),
-        spec.make,
-        merge=merge,
-        aim=DROPPED,
-    )
+    return Setup(world, (Actor(DROP_CACHES, lambda: drop_caches((file,))),), DROPPED)
 
 
 DROP_CACHES_ONLY = Spec(
@@ -412,7 +377,7 @@ def repeated_split(
     return results, pieces
 
 
-def _split_race(spec: Spec, version: Version, knobs: dict[str, Value], merge: bool) -> Situation:
+def _split_race(version: Version, knobs: Knobs) -> Setup:
     """A huge page in CMA, mapped once, isolated by whoever is going to split it.
 
     Left out: everything around the split; a try that was refused is followed by the next at once.
@@ -430,17 +395,8 @@ def _split_race(spec: Spec, version: Version, knobs: dict[str, Value], merge: bo
     leaves = knobs["released"] != "never"
     others = [stranger(name, NAMES[0], 0, leaves=leaves) for name in names]
     span = read_span(SPLIT_RACE_KNOBS, knobs["taken"], knobs["released"])
-    return Situation(
-        spec.name,
-        version,
-        knobs,
-        world,
-        (Actor("split", split), *others),
-        Script(tuple(cue for name in names for cue in visit(name, NAMES[0], *span))),
-        spec.make,
-        merge=merge,
-        aim=SPLIT,
-    )
+    cues = tuple(cue for name in names for cue in visit(name, NAMES[0], *span))
+    return Setup(world, (Actor("split", split), *others), SPLIT, Script(cues))
 
 
 def _page(state: State) -> Folio:
@@ -514,26 +470,17 @@ SPREAD = 0.5
 """With a seed, a step takes from half to one and a half of its time, evenly drawn."""
 
 
-class Cost(NamedTuple):
-    """Units of a step: once, and for every base page that it works on."""
-
-    once: float = 1.0
-    per_page: float = 0.0
-
-
-SIMPLE = Cost()
-COSTS: Mapping[str, Cost] = MappingProxyType(
-    {
-        "follow_page_mask": Cost(per_page=1.0),  # the kernel pins page by page
-        "gup_put_folio": Cost(per_page=0.5),
-        "__split_huge_page": Cost(per_page=1.0),
-        "folio_migrate_mapping": Cost(per_page=1.0),  # copies the contents
-    }
-)
+PER_PAGE = {
+    "follow_page_mask": 1.0,  # the kernel pins page by page
+    "gup_put_folio": 0.5,
+    "__split_huge_page": 1.0,
+    "folio_migrate_mapping": 1.0,  # copies the contents
+}
+"""What some steps take for every base page that they work on.  Besides, each step takes 1."""
 
 
 def _pages(op: Op, answer: Any, world: World) -> int:
-    """Base pages that a step of COSTS worked on."""
+    """Base pages that a step of PER_PAGE worked on."""
     if op.kind.name == "follow_page_mask":
         return answer.pins if answer is not None else 0
     if op.kind.name == "__split_huge_page":
@@ -577,12 +524,11 @@ class Clock:
     def duration(self, op: Op, answer: Hashable, world: World) -> float:
         """Units that a step took which has just given this answer."""
         name = op.kind.name
-        if name == "alloc_migration_target" and answer is None:
-            return self.in_vain if world.folio(op.args[0]).is_thp else SIMPLE.once
-        cost = COSTS.get(name, SIMPLE)
-        if not cost.per_page:
-            return cost.once
-        return cost.once + cost.per_page * _pages(op, answer, world) * self.page_weight
+        if name == "alloc_migration_target" and answer is None and world.folio(op.args[0]).is_thp:
+            return self.in_vain
+        if name not in PER_PAGE:
+            return 1.0
+        return 1.0 + PER_PAGE[name] * _pages(op, answer, world) * self.page_weight
 
     def __call__(self, scenario: Scenario, state: State) -> Move:
         for actor, local in zip(scenario.actors, state.locals, strict=True):
@@ -632,7 +578,7 @@ TIMED_HOLD_KNOBS = (
 )
 
 
-def _timed_hold(spec: Spec, version: Version, knobs: dict[str, Value], merge: bool) -> Situation:
+def _timed_hold(version: Version, knobs: Knobs) -> Setup:
     """A pin of one huge page in CMA; somebody has a reference on it from the start on.
 
     The run goes by the clock: the pin and the holder each have a CPU of their own.
@@ -644,27 +590,19 @@ def _timed_hold(spec: Spec, version: Version, knobs: dict[str, Value], merge: bo
     order = int(knobs["order"])
     world = World(Environment(targets_huge=NONE))
     memory = guest_memory(world, 1, order)
-    row = version._replace(passes=int(knobs["passes"]))
-    clock = {
-        "at": {("holder", "folio_put"): float(knobs["hold"])},
-        "in_vain": ALLOCATION[str(knobs["allocation"])],
-        "page_weight": 1 << HPAGE_PMD_ORDER - order,
-        "seed": int(knobs["seed"]) or None,
-    }
-    return Situation(
-        spec.name,
-        version,
-        knobs,
+    return Setup(
         world,
         (
-            Actor("pin", lambda: pin_user_pages_remote(memory, row)),
+            Actor("pin", lambda: pin_user_pages_remote(memory, version)),
             stranger("holder", NAMES[0], 0),
         ),
-        Script(),
-        spec.make,
-        merge=merge,
-        aim=PINNED,
-        usual=lambda: Clock(**clock),  # type: ignore[arg-type]
+        PINNED,
+        usual=lambda: Clock(
+            at={("holder", "folio_put"): float(knobs["hold"])},
+            in_vain=ALLOCATION[str(knobs["allocation"])],
+            page_weight=1 << HPAGE_PMD_ORDER - order,
+            seed=int(knobs["seed"]) or None,
+        ),
     )
 
 

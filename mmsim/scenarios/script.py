@@ -1,7 +1,5 @@
 """Named moments of a migration, and the scheduler that makes strangers come and go at them.
 
-Interface: Position, SITES, Cue, visit, Script, Scripted, ROUNDS_MAX
-
 A moment is a `Position`: which call of migrate_pages(), which round and pass, and which *site* of
 the visit of a folio.  The paths declare their sites, and tell at each visit which pass this is."""
 

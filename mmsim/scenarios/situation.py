@@ -251,6 +251,24 @@ ISOLATION_KNOB = one_of(
 """The last knob of every scenario that pins for a long time; `Spec.make` turns it."""
 
 
+Knobs = dict[str, Value]
+
+
+class Setup(NamedTuple):
+    """What a situation is made of.  The result of the first actor is the one that matters.
+
+    `aim` and `chunks` say what success is, and where to look after a failure.  `usual` makes the
+    scheduler of the run that the knobs describe; without it the main actor runs and the others
+    move on their cues in `script`."""
+
+    world: World
+    actors: tuple[Actor, ...]
+    aim: Aim = MIGRATED
+    script: Script = Script()
+    chunks: Chunks = ()
+    usual: Callable[[], Scheduler] | None = None
+
+
 class Spec(NamedTuple):
     """A scenario's entry in the list.
 
@@ -260,8 +278,9 @@ class Spec(NamedTuple):
     name: str
     title: str
     knobs: tuple[Knob, ...]
-    build: Callable[[Spec, Version, dict[str, Value], bool], Situation]
+    build: Callable[[Version, Knobs], Setup]
     searched: Mapping[str, Value] = MappingProxyType({})
+    kind: Callable[..., Situation] | None = None
 
     def make(
         self, version: str | Version, knobs: Mapping[str, object], *, merge: bool = False
@@ -273,42 +292,37 @@ class Spec(NamedTuple):
         settled = settle(self.name, self.knobs, knobs)
         if ISOLATION_KNOB.name in settled:
             row = with_isolation(row, str(settled[ISOLATION_KNOB.name]))
-        return self.build(self, row, settled, merge)
+        if "passes" in settled:
+            row = row._replace(passes=int(settled["passes"]))
+        setup = self.build(row, settled)
+        return (self.kind or Situation)(self.name, row, settled, setup, self.make, merge=merge)
 
 
 class Situation(Scenario):
     """A scenario with its knobs.  `main` is the actor whose result matters.
 
-    `rebuild(version, knobs, merge=False)` makes it again with others, as `Spec.make` does.  `aim`
-    and `chunks` say what success is, and where to look after a failure (`scenarios.fates`).
-    `usual` makes the scheduler of the run that the knobs describe; without it the main actor runs
-    and the others move on their cues in `script`."""
+    `rebuild(version, knobs, merge=False)` makes it again with others, as `Spec.make` does."""
 
     def __init__(
         self,
         name: str,
         version: Version,
-        knobs: dict[str, Value],
-        world: World,
-        actors: tuple[Actor, ...],
-        script: Script,
+        knobs: Knobs,
+        setup: Setup,
         rebuild: Callable[..., Situation],
         *,
         merge: bool = False,
-        aim: Aim = MIGRATED,
-        chunks: Chunks = (),
-        usual: Callable[[], Scheduler] | None = None,
     ):
-        super().__init__(name, world, actors, merge=merge)
+        super().__init__(name, setup.world, setup.actors, merge=merge)
         self.version = version
         self.knobs = knobs
-        self.main = actors[0].name
-        self.script = script
-        self.aim = aim
-        self.chunks = chunks
+        self.main = setup.actors[0].name
+        self.script = setup.script
+        self.aim = setup.aim
+        self.chunks = setup.chunks
         self.replaced: Mapping[str, Atomic] = {}
         self._rebuild = rebuild
-        self._usual = usual
+        self._usual = setup.usual
 
     def usual(self) -> Scheduler:
         """The scheduler of the run that the knobs describe, to be used once."""

@@ -1,14 +1,10 @@
-"""Three numbers that people take for one: share of schedules, odds, and how often it happened.
-
-Interface: Chances, chances, all_failures, chances_svg, chances_table, chances_sentence,
-chances_claim, pace_words, PACES
-"""
+"""Three numbers that people take for one: share of schedules, odds, and how often it happened."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from mmsim.engine.explore import Outcome
 from mmsim.engine.odds import EVEN, Weights
@@ -29,10 +25,6 @@ from mmsim.views.svg import (
     panel,
 )
 from mmsim.views.words import RARE, chance, count, fraction, outcome_sign
-
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 WIDTH = 1120.0
 OUTCOMES_MAX = 6
@@ -189,16 +181,6 @@ def _draw_interval(svg: Svg, x: float, y: float, row: Chances) -> None:
     middle = x + _AXIS_WIDE * row.hits / row.runs
     svg.add(f'<circle cx="{number(middle)}" cy="{number(y)}" r="3.5" fill="{PANEL}" '
             f'stroke="{INK}" stroke-width="1.6"/>')  # fmt: skip
-
-
-def chances_table(rows: Sequence[Chances]) -> pd.DataFrame:
-    """The same as a table."""
-    import pandas as pd
-
-    cells = [dict(_said(row)) for row in rows]
-    return pd.DataFrame(
-        cells, index=pd.Index([row.name for row in rows], name="outcome"), dtype=object
-    )
 
 
 # How many steps the main actor takes for one of another, if both can move.

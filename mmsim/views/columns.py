@@ -7,23 +7,24 @@ actor that changed nothing are drawn together, the oldest first.
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import NamedTuple
 
 from mmsim.engine.trace import Moment, Trace
 from mmsim.scenarios import Situation
-from mmsim.views.ledger import LEDGER_HIGH, describe, draw_ledger, ledger_at, touched
+from mmsim.views.ledger import describe, ledger_at
 from mmsim.views.run import changes
-from mmsim.views.state import draw_counters, standing
+from mmsim.views.state import draw_holders_and_counters, standing
 from mmsim.views.svg import (
     CODE_MIN,
     LINE,
     MUTED,
     SMALL,
-    TITLE,
     Svg,
     actor_fill,
     badge,
     clip,
+    headline,
     outcome_mark,
     panel,
     text_width,
@@ -68,17 +69,15 @@ def _line(trace: Trace, i: int) -> Line:
 
 def _quiet_runs(lines: list[Line]) -> list[tuple[int, int]]:
     """Where three or more steps of one actor changed nothing, before the last few rows."""
-    runs, start = [], 0
-    for i in range(len(lines) - KEPT + 1):
-        goes_on = (
-            i < len(lines) - KEPT and not lines[i].bold and lines[i].actor == lines[start].actor
-        )
-        if goes_on and not lines[start].bold:
-            continue
-        if i - start >= 3 and not lines[start].bold:
-            runs.append((start, i))
-        start = i
-    return runs
+    at, found = 0, []
+    for (_, bold), same in groupby(
+        lines[: len(lines) - KEPT], lambda line: (line.actor, line.bold)
+    ):
+        n = len(list(same))
+        if n >= 3 and not bold:
+            found.append((at, at + n))
+        at += n
+    return found
 
 
 def rows_of(trace: Trace, rows_max: int = ROWS_MAX) -> list[Line]:
@@ -98,16 +97,12 @@ def rows_of(trace: Trace, rows_max: int = ROWS_MAX) -> list[Line]:
     return lines
 
 
-class _Layout(NamedTuple):
-    """Where the columns begin and how wide they are, and the size of their text."""
+def _layout(
+    lines: list[Line], names: list[str], wide: float
+) -> tuple[dict[str, tuple[float, float]], float, float]:
+    """Where the columns begin and how wide they are, how wide the numbers, and the text's size.
 
-    columns: dict[str, tuple[float, float]]
-    numbers: float
-    size: float
-
-
-def _layout(lines: list[Line], names: list[str], wide: float) -> _Layout:
-    """Each actor's column by what its rows need; smaller text before anything is cut."""
+    Each actor's column gets what its rows need; text gets smaller before anything is cut."""
     folded = any(len(line.numbers) > 4 for line in lines)
     numbers = _NUMBERS if folded else _NUMBERS_MIN
     room = wide - numbers - _MARGIN - _BETWEEN * (len(names) - 1)
@@ -130,7 +125,7 @@ def _layout(lines: list[Line], names: list[str], wide: float) -> _Layout:
         width = least[name] + spare * share
         found[name] = (x, width)
         x += width + _BETWEEN
-    return _Layout(found, numbers, size)
+    return found, numbers, size
 
 
 def _cut(text: str, width: float, size: float) -> str:
@@ -173,36 +168,18 @@ def _draw_rows(svg: Svg, x: float, y: float, w: float, moment: Moment) -> None:
             svg.text(margin, base + 12, line.changed, _MARGIN - 8, size=_CELL)
 
 
-def _region(moment: Moment) -> str:
-    """The region of the page that was last touched, or the first there is."""
-    for event in reversed(moment.run.events):
-        found = touched(moment, event)
-        if found is not None:
-            return found[0]
-    named = (folio.region for folio in moment.world.folios.values() if folio.name)
-    return next(named, "")
-
-
 def columns_svg(trace: Trace) -> str:
     """The run so far, as the text of an SVG: columns on the left, the ledger on the right."""
     moment = trace.at()
     claim = sentence(moment)
-    book, index = ledger_at(moment, _region(moment))
+    book, _ = ledger_at(moment)
     svg = Svg(WIDTH, HEIGHT, claim, claim + (f" {describe(book)}" if book is not None else ""))
-    for i, line in enumerate(wrap(claim, WIDTH - 2 * _EDGE - 4, TITLE, 2, bold=True)):
-        svg.text(_EDGE + 2, 30 + i * 22, line, WIDTH - 2 * _EDGE - 4, size=TITLE, bold=True)
+    headline(svg, _EDGE + 2, 30, WIDTH - 2 * _EDGE - 4, claim)
     left = WIDTH - 2 * _EDGE - _GAP - _RIGHT
     panel(svg, _EDGE, _TOP - 12, left, HEIGHT - _TOP - 4)
     _draw_rows(svg, _EDGE + 10, _TOP - 4, left - 20, moment)
     x, inside = _EDGE + left + _GAP, _RIGHT - 28
-    panel(svg, x, _TOP - 12, _RIGHT, LEDGER_HIGH + 14)
-    if book is not None:
-        draw_ledger(svg, x + 14, _TOP - 4, inside, book)
-    else:
-        svg.text(x + 14, _TOP + 16, f"Nobody holds page {index}.", inside, fill=MUTED)
-    below = _TOP - 12 + LEDGER_HIGH + 22
-    panel(svg, x, below, _RIGHT, HEIGHT - 16 - below)
-    draw_counters(svg, x + 14, below + 7, inside, moment)
+    draw_holders_and_counters(svg, x, _TOP - 12, _RIGHT, HEIGHT - 16, moment, book)
     if isinstance(trace.scenario, Situation):  # it knows what its ends are called
         said = trace.scenario.fate(moment.after)
         svg.line(x + 14, HEIGHT - 58, x + 14 + inside, HEIGHT - 58, stroke=LINE)

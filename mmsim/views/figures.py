@@ -1,7 +1,5 @@
 """What every chart is made of: a size, a style, and everything that says the same without it.
 
-Interface: Chart, panelled, legend, span, STYLE, HATCHES
-
 Colours come with a hatch, a shape or a word, and a figure has its own light background.  matplotlib
 and pandas are imported when a chart is drawn; a figure belongs to nobody but its Chart.
 """

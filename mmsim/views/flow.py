@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mmsim import errno
 from mmsim.constants import MIGRATE_PASSES
@@ -73,87 +73,78 @@ class Taken:
         return self.pieces - self.pieces_moved
 
 
-class _Visit(NamedTuple):
-    """The steps of one turn of the loop in migrate_pages(); `leaves`: it ended the call early."""
-
-    pfn: int
-    huge: bool
-    steps: list[Event]
-    leaves: bool
-
-    def answer(self, site: str) -> tuple[object, ...]:
-        """What the step at this site answered, as a tuple of none or one."""
-        return tuple(event.answer for event in self.steps if event.site == site)
+Visit = tuple[Event, dict[str, Any], bool]
+"""The first step of a turn, what the steps at each site answered, and if the call ended there."""
 
 
-def _visits(trace: Trace) -> Iterator[_Visit]:
-    """Every turn, in order."""
-    actor = main_actor(trace.scenario)
-    now: _Visit | None = None
+def _visits(trace: Trace) -> Iterator[Visit]:
+    """Every turn of the loop in migrate_pages(), in order."""
+    first: Event | None = None
+    answers: dict[str, Any] = {}
     for event in trace.events:
-        if event.actor != actor:
+        if event.actor != main_actor(trace.scenario):
             continue
         if event.site == "visit":
-            if now is not None:
-                yield now
-            now = _Visit(event.op.args[0], event.told["huge"], [event], False)
-        elif event.site == "migrate.out" and now is not None:
-            yield now._replace(leaves=event.told["rc"] < 0)
-            now = None
-        elif now is not None:
-            now.steps.append(event)
-    if now is not None:
-        yield now
+            if first is not None:
+                yield first, answers, False
+            first, answers = event, {}
+        elif event.site == "migrate.out" and first is not None:
+            yield first, answers, event.told["rc"] < 0
+            first = None
+        else:
+            answers[event.site] = event.answer
+    if first is not None:
+        yield first, answers, False
 
 
 def taken(trace: Trace) -> Taken:
     """Count the ways of a run."""
     found = Taken()
     waiting: dict[int, str] = {}  # pfn -> why it is on the list for another pass
-    for visit in _visits(trace):
-        moved = bool(visit.answer("move.freed"))
-        if not visit.huge:
+    for visit, answers, leaves in _visits(trace):
+        moved, pfn = "move.freed" in answers, visit.op.args[0]
+        if not visit.told["huge"]:
             found.pieces_visited += 1
             found.pieces_moved += moved
             continue
         found.visits += 1
-        why = waiting.pop(visit.pfn, "")
+        why = waiting.pop(pfn, "")
         found.busy_again += why == "busy"
         found.stayed_again += why == "refused"
-        target = visit.answer("move.target")
-        if target == (None,):
-            _without_target(visit, found, waiting)
-        elif target:
+        if "move.target" not in answers:
+            continue
+        if answers["move.target"] is not None:
             found.whole += 1
             found.moved += moved
             found.busy += not moved
-            waiting |= {} if moved else {visit.pfn: "busy"}
+            waiting |= {} if moved else {pfn: "busy"}
+        elif _without_target(answers, leaves, found):
+            waiting[pfn] = "refused"
     found.returns = tuple(map(errno.name, migrate_returns(trace)))
     found.ends = _ends(trace)
     return found
 
 
-def _without_target(visit: _Visit, found: Taken, waiting: dict[int, str]) -> None:
+def _without_target(answers: dict[str, Any], leaves: bool, found: Taken) -> bool:
+    """No memory for the whole page: is it split?  True if it stays for another pass."""
     found.no_target += 1
-    if not visit.answer("split.lock"):
-        found.left += visit.leaves
-        return
+    if "split.lock" not in answers:
+        found.left += leaves
+        return False
     found.tried += 1
-    looked, pieces = visit.answer("split.check"), visit.answer("split.cut")
-    passed = bool(looked) and looked != (None,)
+    passed = answers.get("split.check") is not None
     found.look_ok += passed
-    if pieces and isinstance(pieces[0], tuple):
+    pieces = answers.get("split.cut")
+    if isinstance(pieces, tuple):
         found.split += 1
-        found.pieces += len(pieces[0])
-        return
-    found.at_check += looked == (None,)
+        found.pieces += len(pieces)
+        return False
     found.at_freeze += passed
-    found.before_check += not looked
-    if visit.leaves:
-        found.left += 1
-    else:
-        found.stayed += 1
-        waiting[visit.pfn] = "refused"
+    found.before_check += "split.check" not in answers
+    found.at_check += not passed and "split.check" in answers
+    found.left += leaves
+    found.stayed += not leaves
+    return not leaves
 
 
 def _ends(trace: Trace) -> str:
@@ -234,7 +225,6 @@ class Box(NamedTuple):
     w: float
     lines: tuple[str, ...]
     times: int
-    question: bool = False
 
 
 class Arrow(NamedTuple):
@@ -260,7 +250,7 @@ def _boxes(t: Taken) -> list[Box]:
     third = (W_MID - 14) / 2
 
     def box(at: tuple[float, float], y: float, times: int, first: str, second: str) -> Box:
-        return Box(at[0], y, at[1], (first, second), times, first.endswith("?"))
+        return Box(at[0], y, at[1], (first, second), times)
 
     busy, done = (LEFT, half), (MID, third)
     moved, missed = (LEFT + half + 14, half), (MID + third + 14, third)
@@ -311,13 +301,12 @@ def _arrows(t: Taken) -> list[Arrow]:
     bend, below = edge + 62, ROW3 + H - 9
     early, above = ROW2 + H - 8, ROW3 + 11
     early_way = ((edge, early), (bend, early), (bend, above), (RIGHT, above))
-    no_left = down(quarter, ROW2, ROW3, t.busy, "no")
     whole = ((MID, Q1 + half), (left, Q1 + half), (left, ROW2))
     return [
         down(mid, TOP, Q1, t.whole + t.no_target),
         Arrow("yes", t.whole, whole, (MID - 10, Q1 + half - 7), "end"),
         down(mid, Q1, ROW2, t.no_target, "no"),
-        no_left,
+        down(quarter, ROW2, ROW3, t.busy, "no"),
         down(moved, ROW2, ROW3, t.moved, "yes"),
         down(quarter, ROW3, ROW4, t.busy - t.busy_again),
         back(LEFT, 14, ROW3, MID, t.busy_again),
@@ -357,7 +346,7 @@ def _draw_arrow(svg: Svg, arrow: Arrow) -> None:
 
 def _draw_box(svg: Svg, box: Box) -> None:
     lit = box.times > 0
-    style: dict[str, float | str] = {"rx": 4 if box.question else H / 2}
+    style: dict[str, float | str] = {"rx": 4 if box.lines[0].endswith("?") else H / 2}
     style |= {"fill": MARKED, "stroke": INK, "stroke_width": 3} if lit else PALE
     svg.rect(box.x, box.y, box.w, H, **style)
     middle, ink, room = box.x + box.w / 2, INK if lit else MUTED, box.w - 16

@@ -1,7 +1,5 @@
 """Playing a situation by hand: what can be done next, what a press does, what was typed.
 
-Interface: Level, free_play, Choice, Stand, stands, coming, press, STEP, ALL, FREE, kinds, played
-
 What can be pressed, why not, and what has been reached is read off the run; the rules are the
 model's alone."""
 
@@ -16,7 +14,7 @@ from mmsim.engine.schedule import parse, replaying
 from mmsim.engine.trace import Trace, record
 from mmsim.scenarios import Situation
 from mmsim.scenarios.situation import fails
-from mmsim.views.words import answer_words, intent, result_words
+from mmsim.views.words import intent, result_words
 
 STEP, ALL = "one step", "as far as it goes"
 """What one press does: an atomic step, or all that is possible without another actor or a choice.
@@ -65,13 +63,12 @@ def _stand(scenario: Scenario, state: State, actor: str) -> Stand:
         words = result_words(scenario, state, actor)
         said = "has no further step" if words == "done" else f"has returned {words}"
         return Stand(actor, (), said)
-    words, step = intent(state.world, op), f"{op.kind.name}()"
+    step = f"{op.kind.name}()"
     why = scenario.blocked(state, actor)
     if why is not None:
         return Stand(actor, (), f"waits to {step}: {why}")
     moves = [move for move in scenario.moves(state) if move.actor == actor]
-    ends = [f": {answer_words(op, move.outcome)}" if move.outcome else "" for move in moves]
-    choices = (Choice(move, words + end, step) for move, end in zip(moves, ends, strict=True))
+    choices = (Choice(move, intent(state.world, op, move.outcome), step) for move in moves)
     return Stand(actor, tuple(choices), "")
 
 

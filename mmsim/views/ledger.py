@@ -22,9 +22,9 @@ from mmsim.views.svg import (
     PANEL,
     SMALL,
     Svg,
+    bracket,
     clip,
     heading,
-    number,
     outcome_mark,
     text_width,
 )
@@ -68,14 +68,13 @@ class Check(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        """`equal` or `not equal`."""
+        """In words."""
         return "equal" if self.equal else "not equal"
 
 
 class Ledger(NamedTuple):
     """The references on one folio, the check for it, and when that is made: JUST, NEXT or IF."""
 
-    name: str
     words: str
     rows: tuple[Entry, ...]
     refcount: int
@@ -161,13 +160,12 @@ def ledger(
     seen = sum(row.refs for row in rows) if frozen else folio.refcount
     counts, made = (folio.refcount, folio.mapcount, frozen), _check(folio, check, seen)
     when = when if check == asked else IF
-    return Ledger(folio.name, page_words(folio), rows, *counts, made, when)
+    return Ledger(page_words(folio), rows, *counts, made, when)
 
 
 # -- the ledger of a moment
 
 _BACK_MAX = 64
-_PFNS = ("pfn", "src", "old", "new", "dst")
 
 
 def check_at(moment: Moment) -> tuple[str, str]:
@@ -184,12 +182,12 @@ def check_at(moment: Moment) -> tuple[str, str]:
     return "", IF
 
 
-def touched(moment: Moment, event: Event) -> tuple[str, int] | None:
+def _touched(moment: Moment, event: Event) -> tuple[str, int] | None:
     """Region and index of the page that a step is about, if it is about one that has a name."""
     given = arguments(event.op)
     if "region" in given and "index" in given:
         return str(given["region"]), int(given["index"])
-    for name in _PFNS:
+    for name in ("pfn", "src", "old", "new", "dst"):
         for world in (moment.before.world, moment.world):
             folio = world.folios.get(given.get(name, -1))
             if folio is not None and folio.name:
@@ -197,11 +195,14 @@ def touched(moment: Moment, event: Event) -> tuple[str, int] | None:
     return None
 
 
-def ledger_at(moment: Moment, region: str) -> tuple[Ledger | None, int]:
+def ledger_at(moment: Moment, region: str = "") -> tuple[Ledger | None, int]:
     """The ledger of the page of the region that this step is about, and the page's index; if the
-    step is about none, the last one that was."""
+    step is about none, the last one that was.  Without a region that one's, or the first."""
     recent = moment.events[-_BACK_MAX:]
-    found = next(filter(None, (touched(moment, event) for event in reversed(recent))), (region, 0))
+    found = next(filter(None, (_touched(moment, event) for event in reversed(recent))), (region, 0))
+    if not found[0]:
+        found = next((f.region for f in moment.world.folios.values() if f.name), ""), 0
+    region = region or found[0]
     if found[0] != region:
         return ledger(moment.world, region), 0
     check, when = check_at(moment)
@@ -286,8 +287,7 @@ def _sums(svg: Svg, x: float, y: float, rows: list[Entry], book: Ledger) -> None
     sums = [("expected", counted, check.expected)] if book.due else []
     for i, (word, n, value) in enumerate((*sums, ("actual", len(rows), book.held))):
         at, bottom = x + 8 + i * _APART, y + max(n, 1) * ROW - 5
-        d = f"M{number(at - 5)} {number(y)}H{number(at)}V{number(bottom)}H{number(at - 5)}"
-        svg.path(d, stroke=colour, stroke_width=1.6)
+        bracket(svg, at, y, bottom, colour)
         middle = (y + bottom) / 2
         svg.text(at + 6, middle - 1, word, _APART - 12, size=SMALL, fill=MUTED)
         svg.text(at + 6, middle + 15, str(value), _APART - 12, size=15, bold=True)

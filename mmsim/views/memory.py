@@ -1,37 +1,330 @@
-"""A zone: map of its pageblocks and free memory by size of block, side by side.
+"""Memory as pictures: a map of a zone's pageblocks, its free lists, the kernel's indices of them.
 
-Interface: memory, Memory, memory_table, fates_table, supply, SUPPLY
+Interface: memory, Memory, memory_table, block_map, BlockMap, draw_block_map, map_size,
+map_sentence, claim, indices_table, machine, Machine
 
-Both pictures ask about the same order: a diamond on the map and the rows above the dashed line are
-the same free blocks.
-"""
+A zone with more pageblocks than the map has cells is shown in cells of several neighbours; the
+scale stands above the map.  Free lists are drawn as how much memory lies in the blocks of an order,
+because a count alone would make a page look as large as 4 MiB.  `free_by_type` is migratetype ->
+free blocks of each order, of a zone or of a text that somebody pasted; its sizes are then those of
+pages of 4 KiB, which the files do not tell."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from mmsim.constants import HPAGE_PMD_ORDER
-from mmsim.fragmentation import suitable, summed
-from mmsim.mm.page_alloc import request
-from mmsim.mm.zone import Zone, pages
-from mmsim.scenarios.host import fate, fates
-from mmsim.views.blockmap import (
-    block_map,
-    claim,
-    draw_block_map,
-    map_sentence,
-    map_size,
+from mmsim.constants import HPAGE_PMD_ORDER, MIGRATE_CMA, MIGRATETYPES
+from mmsim.fragmentation import (
+    PIN_SCOPE_TYPES,
+    extfrag_for_order,
+    extfrag_index,
+    pin_scope,
+    printed,
+    suitable,
+    summed,
+    unusable_index,
 )
-from mmsim.views.freearea import draw_free_area, free_area_sentence
-from mmsim.views.svg import TITLE, Svg, panel
-from mmsim.views.words import size_words
+from mmsim.mm.zone import Cell, Zone, occupancy, pages
+from mmsim.procfs import BuddyZone, PageTypeZone, ZoneInfo, read_memory, zone_of
+from mmsim.views import svg as style
+from mmsim.views.svg import (
+    FILLS,
+    HELD,
+    INK,
+    LEGEND_ROW,
+    LINE,
+    MUTED,
+    PANEL,
+    SMALL,
+    TITLE,
+    Fill,
+    Sign,
+    Svg,
+    heading,
+    legend,
+    number,
+    panel,
+    swatch,
+)
+from mmsim.views.words import plural, size_words
 
 if TYPE_CHECKING:
     import pandas as pd
 
-WIDTH = 1120.0
-_MAP, _HIGH = 720.0, 424.0
+FreeByType = Mapping[str, Sequence[int]]
+ALL_TYPES = "all types"
+"""The one key where types are not known, as in /proc/buddyinfo."""
+
+
+def claim(free_by_type: FreeByType, order: int, nr_pages: int | None = None) -> str:
+    """What the free lists say, as a title: how much is free, and how many blocks of `order`."""
+    free = summed(free_by_type)
+    start = f"{size_words(pages(free))} is free"
+    if nr_pages:
+        start = f"{100 * pages(free) / nr_pages:.1f} % of {size_words(nr_pages)} is free"
+    size, blocks = size_words(1 << order), suitable(free, order)
+    if not blocks:
+        return f"{start}, but not one block of {size}"
+    lent = suitable(free_by_type[MIGRATE_CMA], order) if MIGRATE_CMA in free_by_type else 0
+    where = "" if not lent else f", {'all' if lent == blocks else f'{lent:,}'} of them in CMA"
+    return f"{start}: {plural(blocks, 'block')} of {size}{where}"
+
+
+def _picture(title: str, sentence: str, wide: float, high: float) -> Svg:
+    """An SVG with its title above what will be drawn."""
+    svg = Svg(wide, high, title, f"{title}. {sentence}")
+    svg.text(18, 32, title, wide - 36, size=TITLE, bold=True)
+    return svg
+
+
+# -- the map of pageblocks
+
+CELLS_MAX, COLUMNS_MAX, CELL_MAX = 2048, 64, 80
+_LABEL, _HEAD = 66.0, 26.0
+_Rect = tuple[float, float, float, float]
+
+
+class BlockMap(NamedTuple):
+    """What the map shows.  `types`: the migratetypes there are, in the kernel's order; `order`: the
+    order asked about; `marked`: numbers of the cells in which something is outlined."""
+
+    cells: Sequence[Cell]
+    types: tuple[str, ...]
+    per_cell: int
+    pageblock_order: int
+    order: int
+    marked: frozenset[int]
+    marked_as: str
+
+    def grid(self, w: float, h: float) -> tuple[int, int, int]:
+        """Columns, rows, and the size of a cell, as large as fits; rows begin at round numbers."""
+        w, h = w - _LABEL, h - _HEAD - self.legend_high
+        columns, best = 1, (0, 0)
+        while columns <= COLUMNS_MAX:
+            rows = -(-len(self.cells) // columns)
+            best = max(best, (min(int(w / columns), int(h / rows), CELL_MAX), columns))
+            columns *= 2
+        return best[1], -(-len(self.cells) // best[1]), best[0]
+
+    @property
+    def legend_high(self) -> float:
+        """Height of the legend: the types, then the signs."""
+        return 8 + LEGEND_ROW * (2 if len(self.types) <= 3 else 3)
+
+
+def block_map(
+    zone: Zone,
+    order: int = HPAGE_PMD_ORDER,
+    *,
+    marked: Iterable[tuple[int, int]] = (),
+    marked_as: str = "the guest's",
+) -> BlockMap:
+    """The map of a zone; `marked` are blocks (pfn, order) to outline, `marked_as` says whose."""
+    per_cell = 1
+    while zone.nr_pages >> zone.pageblock_order > CELLS_MAX * per_cell:
+        per_cell *= 2
+    size = per_cell << zone.pageblock_order
+    cells = occupancy(zone, per_cell, order)
+    outlined: set[int] = set()
+    for pfn, at_order in marked:
+        at = pfn - zone.start
+        outlined |= {*range(at // size, (at + (1 << at_order) - 1) // size + 1)}
+    types = tuple(name for name in MIGRATETYPES if any(name in cell for cell in cells))
+    there = frozenset(outlined & {*range(len(cells))})
+    return BlockMap(cells, types, per_cell, zone.pageblock_order, order, there, marked_as)
+
+
+def map_size(shown: BlockMap, w: float, h: float) -> tuple[float, float]:
+    """Width and height that a map drawn into (w, h) really takes, legend and all."""
+    columns, rows, size = shown.grid(w, h)
+    return _LABEL + columns * size, _HEAD + rows * size + shown.legend_high
+
+
+def draw_block_map(svg: Svg, x: float, y: float, w: float, h: float, shown: BlockMap) -> None:
+    """Heading with the scale, map, legend."""
+    columns, rows, size = shown.grid(w, h)
+    cell = shown.per_cell << shown.pageblock_order
+    many = "one pageblock" if shown.per_cell == 1 else f"{shown.per_cell:,} pageblocks"
+    scale = f"a cell: {many}, {size_words(cell)}; a row: {size_words(cell * columns)}"
+    heading(svg, x, y + 13, "Pageblocks", w, scale)
+    left, top = x + _LABEL, y + _HEAD
+    for n in range(0, rows, -(-16 // size)):
+        label = size_words(n * columns * cell) if n else "0"
+        base = top + n * size + min(size / 2, 8) + 4
+        svg.text(left - 8, base, label, _LABEL - 8, size=SMALL, fill=MUTED, anchor="end")
+    _cells(svg, left, top, columns, size, shown)
+    kinds: list[Sign] = [(_swatches(svg, name), 32, name) for name in shown.types]
+    kinds.append((lambda x, y: None, 0, "(left: free, right: held)"))
+    there = "" if shown.per_cell == 1 else " in the cell"
+    said = f"a free block of {size_words(1 << shown.order)} or more{there}"
+    signs: list[Sign] = [(lambda x, y: svg.add(_diamond(x + 5, y + 6)), 10, said)]
+    if shown.marked:
+        signs.append((lambda x, y: _outline(svg, x, y, 14, 11), 14, shown.marked_as))
+    below = top + rows * size + 8
+    legend(svg, x, below, w, kinds)
+    legend(svg, x, below + shown.legend_high - 8 - LEGEND_ROW, w, signs)
+
+
+def _swatches(svg: Svg, name: str) -> Callable[[float, float], None]:
+    """The colours of a type: free, and held."""
+
+    def draw(x: float, y: float) -> None:
+        svg.filled(x, y, 16, 12, style.MIGRATETYPES[name])
+        svg.filled(x + 16, y, 16, 12, HELD[name])
+
+    return draw
+
+
+def _cells(svg: Svg, x: float, y: float, columns: int, size: int, shown: BlockMap) -> None:
+    free: dict[str, list[_Rect]] = {name: [] for name in shown.types}
+    held: dict[str, list[_Rect]] = {name: [] for name in shown.types}
+    fits: list[_Rect] = []
+    for i, cell in enumerate(shown.cells):
+        left, top = x + i % columns * size, y + i // columns * size
+        if any(part.fitting for part in cell.values()):
+            fits.append((left, top, size, size))
+        for name in shown.types:
+            if name not in cell:
+                continue
+            part = cell[name]
+            wide = size * part.pageblocks / shown.per_cell
+            taken = 1 - part.free / (part.pageblocks << shown.pageblock_order)
+            # A single page shows, whether it is held or free; the grid takes one of `size`.
+            least, most = (1.5 if taken else 0), (size - 1 if taken == 1 else size - 2.5)
+            tall = round(min(max((size - 1) * taken, least), most) * 2) / 2
+            free[name].append((left, top, wide, size))
+            if tall:
+                held[name].append((left, top + size - 1 - tall, wide, tall))
+            left += wide
+    for name in shown.types:
+        svg.area(_path(free[name]), style.MIGRATETYPES[name])
+        svg.area(_path(held[name]), HELD[name])
+    rows = -(-len(shown.cells) // columns)
+    origin = (x, y, float(size), float(size))
+    lines = f'<path d="M{number(size - 0.5)} 0V{size}M0 {number(size - 0.5)}H{size}"'
+    lines += f' stroke="{PANEL}" fill="none"/>'
+    svg.tiles((x, y, columns * size, rows * size), origin, "grid", lines)
+    for rect in _joined(fits):
+        svg.tiles(rect, origin, "fits", _diamond((size - 1) / 2, (size - 1) / 2))
+    for i in sorted(shown.marked):
+        left, top = x + i % columns * size, y + i // columns * size
+        _outline(svg, left, top, size - 1, size - 1)
+
+
+def _joined(rects: list[_Rect]) -> list[_Rect]:
+    """Neighbours in a row of the same height, as one."""
+    found: list[_Rect] = []
+    for x, y, w, h in rects:
+        last = found[-1] if found else (0.0, 0.0, 0.0, 0.0)
+        if last[1] == y and last[3] == h and last[0] + last[2] == x:
+            found[-1] = (last[0], y, last[2] + w, h)
+        else:
+            found.append((x, y, w, h))
+    return found
+
+
+def _path(rects: list[_Rect]) -> str:
+    return "".join(
+        f"M{number(x)} {number(y)}h{number(w)}v{number(h)}h{number(-w)}z"
+        for x, y, w, h in _joined(rects)
+    )
+
+
+def _diamond(x: float, y: float) -> str:
+    return (
+        f'<path d="M{number(x)} {number(y - 3)}l3 3l-3 3l-3 -3z" fill="{INK}" '
+        f'stroke="{PANEL}" stroke-width="0.8"/>'
+    )
+
+
+def _outline(svg: Svg, x: float, y: float, w: float, h: float) -> None:
+    svg.rect(x, y, w, h, fill="none", stroke=PANEL, stroke_width=3.4)
+    svg.rect(x, y, w, h, fill="none", stroke=INK, stroke_width=1.6)
+
+
+def map_sentence(shown: BlockMap) -> str:
+    """The map in words: each type's pageblocks, how full they are, and how many of them fit."""
+    said = []
+    for name in shown.types:
+        parts = [cell[name] for cell in shown.cells if name in cell]
+        blocks = sum(part.pageblocks for part in parts)
+        free = sum(part.free for part in parts) / (blocks << shown.pageblock_order)
+        said.append(f"{plural(blocks, 'pageblock')} {name}, {100 * free:.1f} % free")
+    fitting = sum(part.fitting for cell in shown.cells for part in cell.values())
+    size = size_words(1 << shown.order)
+    return f"{'; '.join(said)}. Free blocks of {size} or more: in {plural(fitting, 'pageblock')}."
+
+
+# -- free memory by the size of its blocks: what is in /proc/buddyinfo
+
+_ORDER, _COUNT, _ROW_MAX = 102.0, 92.0, 30.0
+_AROUND = 26 + 8 + 2 * LEGEND_ROW
+
+
+def _fill(name: str) -> Fill:
+    return style.MIGRATETYPES.get(name, FILLS["other"])
+
+
+def _draw_free(
+    svg: Svg, x: float, y: float, w: float, h: float, free_by_type: FreeByType, order: int
+) -> None:
+    """A row for each order, the largest on top; a line under the orders that serve `order`."""
+    free = summed(free_by_type)
+    names = [*MIGRATETYPES, *(name for name in free_by_type if name not in MIGRATETYPES)]
+    types = [name for name in names if any(free_by_type.get(name, ()))]
+    heading(svg, x, y + 13, "How much is free, by size of block", w, "blocks")
+    most = max((blocks << size for size, blocks in enumerate(free)), default=0) or 1
+    top, high = y + 26, min((h - _AROUND) / max(len(free), 1), _ROW_MAX)
+    for i, size in enumerate(reversed(range(len(free)))):
+        at = top + i * high
+        base = at + high / 2 + 4
+        svg.text(x, base, f"{size} · {size_words(1 << size)}", _ORDER - 8, size=SMALL)
+        left = x + _ORDER
+        for name in types:
+            amount = free_by_type[name][size] << size
+            if amount:
+                wide = max((w - _ORDER - _COUNT) * amount / most, 1.5)
+                svg.filled(left, at + 2, wide, high - 4, _fill(name), stroke=_fill(name).mark)
+                left += wide
+        ink, said = (INK, f"{free[size]:,}") if free[size] else (MUTED, "none")
+        svg.text(x + w, base, said, _COUNT - 8, size=SMALL, fill=ink, anchor="end")
+        if size == order:
+            edge = at + high
+            svg.line(x, edge, x + w, edge, stroke=INK, stroke_width=1.4, stroke_dasharray="5 3")
+    svg.line(x + _ORDER, top, x + _ORDER, top + len(free) * high, stroke=LINE)
+    signs = [swatch(svg, _fill(name), name) for name in types]
+    legend(svg, x, top + len(free) * high + 8, w, signs)
+
+
+def free_sentence(free_by_type: FreeByType, order: int) -> str:
+    """How much of the free memory lies in blocks of at least `order`, and where."""
+    free = summed(free_by_type)
+    total, large = pages(free), pages([0] * order + list(free[order:]))
+    if not total:
+        return "Nothing is free."
+    part, size = size_words(large) if large else "None", size_words(1 << order)
+    said = f"{part} of the {size_words(total)} of free memory is in blocks of {size} or more"
+    lent = free_by_type.get(MIGRATE_CMA)
+    if lent is None or not large:
+        return f"{said}."
+    return f"{said}, {size_words(pages([0] * order + list(lent[order:])))} of that in CMA."
+
+
+def free_svg(free_by_type: FreeByType, order: int = HPAGE_PMD_ORDER) -> str:
+    """The free lists as a picture of their own."""
+    high = _AROUND + _ROW_MAX * min(len(summed(free_by_type)), 13)
+    sentence = free_sentence(free_by_type, order)
+    svg = _picture(claim(free_by_type, order), sentence, 880, high + 80)
+    panel(svg, 8, 48, 864, high + 24)
+    _draw_free(svg, 18, 60, 840, high, free_by_type, order)
+    return svg.render()
+
+
+# -- a zone: both side by side.  They ask about the same order: a diamond on the map and the rows
+# above the dashed line are the same free blocks
+
+WIDTH, _MAP, _HIGH = 1120.0, 720.0, 424.0
 
 
 class Memory(NamedTuple):
@@ -49,55 +342,169 @@ def memory(
     marked_as: str = "the guest's",
 ) -> Memory:
     """Both halves, seen once; see `block_map` for `marked`."""
-    shown = block_map(zone, order, marked=marked, marked_as=marked_as)
-    free = zone.lists()
-    sentence = f"{free_area_sentence(free, order)} {map_sentence(shown)}"
+    shown, free = block_map(zone, order, marked=marked, marked_as=marked_as), zone.lists()
+    sentence = f"{free_sentence(free, order)} {map_sentence(shown)}"
     wide, high = map_size(shown, _MAP, _HIGH)
-    high = max(high, 340.0)
-    title = claim(free, order, zone.nr_pages)
-    svg = Svg(WIDTH, high + 78, title, f"{title}. {sentence}")
-    svg.text(18, 32, title, WIDTH - 36, size=TITLE, bold=True)
+    high, right = max(high, 340.0), _MAP + 34
+    svg = _picture(claim(free, order, zone.nr_pages), sentence, WIDTH, high + 78)
     panel(svg, 8, 48, _MAP + 16, high + 22)
     draw_block_map(svg, 18, 58, max(wide, 640), high, shown)
-    right = _MAP + 34
     panel(svg, right, 48, WIDTH - 8 - right, high + 22)
-    draw_free_area(svg, right + 12, 58, WIDTH - 32 - right, high, free, order)
+    _draw_free(svg, right + 12, 58, WIDTH - 32 - right, high, free, order)
     return Memory(svg.render(), sentence)
+
+
+def _supply(index: str, lists: Mapping[str, Sequence[int]], order: int) -> pd.DataFrame:
+    """A row for each of these lists: free memory, its largest block, and how many of `order`."""
+    import pandas as pd
+
+    rows = []
+    for free in lists.values():
+        largest = max((at for at, blocks in enumerate(free) if blocks), default=None)
+        words = "none" if largest is None else size_words(1 << largest)
+        rows.append((size_words(pages(free)), words, suitable(free, order)))
+    columns = ["free", "largest free block", f"blocks of {size_words(1 << order)} to be had"]
+    names = pd.Index(list(lists), name=index, dtype=object)
+    return pd.DataFrame(rows, index=names, columns=columns, dtype=object)
 
 
 def memory_table(zone: Zone, order: int = HPAGE_PMD_ORDER) -> pd.DataFrame:
     """For each type: free memory, its largest free block, and how many of `order` it could give."""
+    return _supply("free lists", zone.blocks_by_type(), order)
+
+
+# -- the kernel's indices, beside what a pin could use
+
+KERNEL = "the kernel's: all lists"
+PIN_SCOPE = "mmsim's own: usable by a pin-scope request"
+UNKNOWN = "not known: paste /proc/pagetypeinfo"
+
+
+def indices_table(free_by_type: FreeByType, order: int) -> pd.DataFrame:
+    """Blocks of `order` to be had and the three indices, over all lists and for a pin.
+
+    ValueError for an order that the lists don't have."""
     import pandas as pd
 
-    size = size_words(1 << order)
-    rows = []
-    for free in zone.blocks_by_type().values():
-        largest = max(at for at, blocks in enumerate(free) if blocks)
-        rows.append((size_words(pages(free)), size_words(1 << largest), suitable(free, order)))
-    index = pd.Index(list(zone.blocks_by_type()), name="free lists", dtype=object)
-    columns = ["free", "largest block", f"blocks of {size} to be had"]
-    return pd.DataFrame(rows, index=index, columns=columns, dtype=object)
+    free, mine = summed(free_by_type), pin_scope(free_by_type, order)
+    usable = suitable(summed(free_by_type, PIN_SCOPE_TYPES), order)
+    rows = {
+        f"blocks of {size_words(1 << order)} to be had": (suitable(free, order), usable),
+        "unusable_index": (printed(unusable_index(free, order)), printed(mine.unusable_index)),
+        "extfrag_index": (printed(extfrag_index(free, order)), printed(mine.extfrag_index)),
+        "extfrag_for_order": (f"{extfrag_for_order(free, order)} %", f"{mine.extfrag_for_order} %"),
+    }
+    cells = [(ours, UNKNOWN if ALL_TYPES in free_by_type else pin) for ours, pin in rows.values()]
+    index = pd.Index(list(rows), name=f"order {order}", dtype=object)
+    return pd.DataFrame(cells, index=index, columns=[KERNEL, PIN_SCOPE], dtype=object)
 
 
-def fates_table(zone: Zone) -> pd.DataFrame:
-    """Three requests, and where each of them alone would get its memory from."""
-    import pandas as pd
-
-    index = pd.Index(list(fates(zone)), name="request", dtype=object)
-    return pd.DataFrame({"gets it from": list(fates(zone).values())}, index=index, dtype=object)
-
-
-SUPPLY = ("blocks of 2 MiB", "largest free block", "a huge page")
-
-
-def supply(zone: Zone) -> dict[str, int | str]:
-    """What a prediction about a zone is compared with: each of SUPPLY."""
-    free = summed(zone.lists())
-    largest = max((order for order, blocks in enumerate(free) if blocks), default=None)
-    huge = fate(zone, request(HPAGE_PMD_ORDER))
-    found = (
-        suitable(free, HPAGE_PMD_ORDER),
-        "none" if largest is None else size_words(1 << largest),
-        huge if huge.startswith("-") else "granted",
+def _indices_sentence(free_by_type: FreeByType, order: int) -> str:
+    """The indices in words; ValueError for an order that the lists don't have."""
+    free = summed(free_by_type)
+    unusable, extfrag = unusable_index(free, order), extfrag_index(free, order)
+    verdict = "a request would succeed"
+    if extfrag != -1000:
+        why = "for want of memory" if extfrag < 500 else "because free memory is in pieces"
+        verdict = f"a request would fail, {why}"
+    said = (
+        f"For order {order} unusable_index is {printed(unusable)}, and extfrag_index "
+        f"{printed(extfrag)} says: {verdict}."
     )
-    return dict(zip(SUPPLY, found, strict=True))
+    if ALL_TYPES in free_by_type:
+        return f"{said} What a long-term pin could use of it, this file does not tell."
+    mine = suitable(summed(free_by_type, PIN_SCOPE_TYPES), order)
+    blocks = f"{plural(mine, 'block')} of {size_words(1 << order)}"
+    return f"{said} Usable by a pin-scope request (mmsim's number, not a kernel's): {blocks}."
+
+
+# -- a machine's memory as somebody pasted it
+
+NOTE = "Sizes are for pages of 4 KiB."
+_AnyZone = BuddyZone | PageTypeZone | ZoneInfo
+
+
+class Machine(NamedTuple):
+    """What there is to see of one zone of a pasted text, and a line for each zone.
+
+    `svg` is empty for /proc/zoneinfo, which says how much is free, but not in which blocks."""
+
+    svg: str
+    sentence: str
+    table: pd.DataFrame
+    zones: pd.DataFrame
+    names: tuple[str, ...]
+    """Every zone of the text, such as "0 Normal": node and name."""
+    chosen: str
+    orders: int
+    """How many orders the lists have; 0 for /proc/zoneinfo, which has none."""
+
+
+def _name(zone: _AnyZone) -> str:
+    return f"{zone.node} {zone.zone}"
+
+
+def _free(zone: _AnyZone) -> int:
+    """Free pages."""
+    return zone.nr_free_pages if isinstance(zone, ZoneInfo) else pages(zone.free)
+
+
+def machine(
+    text: str, zone: str | None = None, node: int | None = None, order: int | None = None
+) -> Machine:
+    """The zone of that name in a pasted text, or the one with most free memory.
+
+    `order`: the order asked about, 9 if the lists go that far.  Raises PasteError, one sentence,
+    for a text or a zone that can't be used, ValueError for an order that there is not."""
+    zones: tuple[_AnyZone, ...] = read_memory(text).zones
+    one = max(zones, key=_free) if zone is None else zone_of(zones, zone, node)
+    names = tuple(map(_name, zones))
+    if isinstance(one, ZoneInfo):
+        infos = [z for z in zones if isinstance(z, ZoneInfo)]
+        said = _half_sentence(one)
+        return Machine("", said, _halves([one]), _halves(infos), names, _name(one), 0)
+    lists = one.free_by_type if isinstance(one, PageTypeZone) else {ALL_TYPES: one.free}
+    if order is None:
+        order = min(HPAGE_PMD_ORDER, len(one.free) - 1)
+    words = [f"Zone {one.zone} of node {one.node}.", free_sentence(lists, order)]
+    words += [_indices_sentence(lists, order), NOTE]
+    if isinstance(one, PageTypeZone) and one.at_least:
+        words.append("The kernel stopped counting some lists, so there is more than this.")
+    every = {_name(z): z.free for z in zones if not isinstance(z, ZoneInfo)}
+    return Machine(
+        svg=free_svg(lists, order),
+        sentence=" ".join(words),
+        table=indices_table(lists, order),
+        zones=_supply("node and zone", every, order),
+        names=names,
+        chosen=_name(one),
+        orders=len(one.free),
+    )
+
+
+def _cma_first(zone: ZoneInfo) -> bool:
+    """Do movable requests go to CMA first?  Kernel: mm/page_alloc.c, __rmqueue()."""
+    return (zone.nr_free_cma or 0) > zone.nr_free_pages // 2
+
+
+def _half_sentence(zone: ZoneInfo) -> str:
+    free = f"Zone {zone.zone} of node {zone.node} has {size_words(zone.nr_free_pages)} free"
+    if not zone.nr_free_cma:
+        return f"{free}, none of it in CMA. {NOTE}"
+    rule = "more than half, so movable requests go to CMA first"
+    if not _cma_first(zone):
+        rule = "not more than half, so movable requests try their own lists first"
+    return f"{free}, {size_words(zone.nr_free_cma)} of that in CMA: {rule}. {NOTE}"
+
+
+def _halves(zones: list[ZoneInfo]) -> pd.DataFrame:
+    import pandas as pd
+
+    rows = []
+    for zone in zones:
+        lent = zone.nr_free_cma or 0
+        first = "CMA" if _cma_first(zone) else "their own lists"
+        rows.append((zone.managed, zone.nr_free_pages, lent, zone.nr_free_pages - lent, first))
+    columns = ["pages", "free", "free in CMA", "free outside CMA", "movable requests try first"]
+    index = pd.Index(list(map(_name, zones)), name="node and zone", dtype=object)
+    return pd.DataFrame(rows, index=index, columns=columns, dtype=object)

@@ -41,11 +41,8 @@ class Change(NamedTuple):
 
 def _different(name: str, was: dict[str, str], now: dict[str, str]) -> list[Change]:
     """A change for each fact that differs; one that is missing counts as 0."""
-    return [
-        Change(f"{name}{what}", was.get(what, "0"), now.get(what, "0"))
-        for what in dict.fromkeys([*was, *now])
-        if was.get(what, "0") != now.get(what, "0")
-    ]
+    facts = ((what, was.get(what, "0"), now.get(what, "0")) for what in {**was, **now})
+    return [Change(name + what, old, new) for what, old, new in facts if old != new]
 
 
 def _of_folio(world: World, pfn: int) -> dict[str, str]:
@@ -116,7 +113,7 @@ def _in_sums(before: World, after: World) -> Iterator[Change]:
 def _one_by_one(
     before: World, after: World, old: dict[str, int], new: dict[str, int]
 ) -> Iterator[Change]:
-    for name in dict.fromkeys([*old, *new]):
+    for name in {**old, **new}:
         if name in old and name in new:
             facts = _of_folio(before, old[name]), _of_folio(after, new[name])
             yield from _different(f"{short_name(after, new[name])} ", *facts)
@@ -153,7 +150,7 @@ def changes(moment: Moment) -> list[Change]:
     """What is different here from the state before."""
     before, after = moment.before.world, moment.world
     old, new = _touched(before, after), _touched(after, before)
-    many = len({*old, *new}) > FOLIOS_MAX
+    many = len({**old, **new}) > FOLIOS_MAX
     found = [*(_in_sums(before, after) if many else _one_by_one(before, after, old, new))]
     found += [Change(name, str(was), str(now)) for name, was, now in moved_counters(before, after)]
     found += _different("", _of_container(before), _of_container(after))
@@ -249,9 +246,12 @@ def _pattern(places: Places) -> list[tuple[int, ...]]:
 
 def _repeats(shapes: list[int], places: Places, i: int, block: int) -> int:
     """How many blocks of this length follow one another from `i`."""
-    first, pattern = shapes[i : i + block], _pattern(places[i : i + block])
-    times, at = 1, i + block
-    while shapes[at : at + block] == first and _pattern(places[at : at + block]) == pattern:
+    first, times, at = shapes[i : i + block], 1, i + block
+    pattern: list[tuple[int, ...]] = []
+    while shapes[at : at + block] == first:
+        pattern = pattern or _pattern(places[i : i + block])
+        if _pattern(places[at : at + block]) != pattern:
+            break
         times, at = times + 1, at + block
     return times
 
@@ -262,15 +262,12 @@ def _best(
     """The shortest block that is repeated often enough from `i`, and how often; (0, 0) if none."""
     later = bisect_right(same, i)
     for j in same[later : later + CANDIDATES]:
-        block = j - i
-        if block > BLOCK_MAX:
+        if j - i > BLOCK_MAX:
             break
-        first = shapes[i:j]
-        alike = first == shapes[j : j + block] == shapes[i + 3 * block : j + 3 * block]
-        if alike and len({event.actor for event in trace.events[i:j]}) == 1:
-            times = _repeats(shapes, places, i, block)
+        if len({event.actor for event in trace.events[i:j]}) == 1:
+            times = _repeats(shapes, places, i, j - i)
             if times >= REPEATS_MIN:
-                return block, times
+                return j - i, times
     return 0, 0
 
 
@@ -330,15 +327,18 @@ def follows(change: Change) -> bool:
     return " held by " in change.name or " batch of " in change.name
 
 
-def _margin(moment: Moment, width: int) -> list[str]:
-    found = [change for change in changes(moment) if not follows(change)]
-    lines: list[str] = []
-    for change in found[:CHANGES_MAX]:
-        text = str(change).replace(" → ", _KEEP + "→" + _KEEP)
-        wrapped = textwrap.wrap(text, width, subsequent_indent="  ")
-        lines += [line.replace(_KEEP, " ") for line in wrapped]
+def few(found: list[Change]) -> list[str]:
+    """The first changes, and how many more there are."""
     more = len(found) - CHANGES_MAX
-    return [*lines, f"and {more} more"] if more > 0 else lines
+    return [*map(str, found[:CHANGES_MAX]), *([f"and {more} more"] if more > 0 else [])]
+
+
+def _margin(moment: Moment, width: int) -> list[str]:
+    lines: list[str] = []
+    for text in few([change for change in changes(moment) if not follows(change)]):
+        kept = text.replace(" → ", _KEEP + "→" + _KEEP)
+        lines += textwrap.wrap(kept, width, subsequent_indent="  ")
+    return [line.replace(_KEEP, " ") for line in lines]
 
 
 def step_table(trace: Trace, *, width: int = WIDTH, short: int = TABLE_SHORT) -> str:

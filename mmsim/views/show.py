@@ -1,10 +1,8 @@
 """Values that show themselves: as a picture, a text and a table, in HTML and in plain text.
 
-Interface: Picture, Table, Shown, moment, parts, show, install, as_html, as_text
-
 What stands here is shown in a cell's output, inside a card, in print and on a page without a
-kernel.  `parts` says of what a moment, a run or a situation is made; `install` tells IPython, so
-that a cell that ends with one shows it.  The engine knows nothing of this."""
+kernel.  `parts` says of what a moment, a run, a situation or a zone is made; `install` tells
+IPython, so that a cell that ends with one shows it.  The engine knows nothing of this."""
 
 from __future__ import annotations
 
@@ -17,9 +15,12 @@ from html import escape
 from typing import Any, NamedTuple
 
 from mmsim.engine.trace import Moment, Trace
+from mmsim.mm.zone import Zone
 from mmsim.scenarios import Situation
+from mmsim.scenarios.host import Host
 from mmsim.views.columns import columns_svg
 from mmsim.views.figures import Chart
+from mmsim.views.memory import memory, memory_table
 from mmsim.views.run import fold, summary
 from mmsim.views.state import state_svg, state_table
 from mmsim.views.tables import steps
@@ -146,6 +147,16 @@ def _(situation: Situation) -> Parts:
     return Parts(state_svg(start), words, two_columns(knobs))
 
 
+@parts.register
+def _(zone: Zone, **how: Any) -> Parts:
+    return Parts(*memory(zone, **how), memory_table(zone, **how))
+
+
+@parts.register
+def _(host: Host, **how: Any) -> Parts:
+    return parts(host.zone, **how)
+
+
 def show(value: Any, **how: Any) -> None:
     """Display an object in a notebook."""
     display = sys.modules["IPython.display"].display
@@ -161,7 +172,7 @@ def install() -> None:
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     if shell is not None:
-        for kind in (Moment, Trace, Situation):
+        for kind in (Moment, Trace, Situation, Zone, Host):
             shell.display_formatter.ipython_display_formatter.for_type(kind, show)
 
 

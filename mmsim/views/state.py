@@ -11,16 +11,17 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
+from collections.abc import Iterator, Sequence
 from functools import cache
-from itertools import groupby
+from itertools import accumulate, groupby
 from pathlib import PurePath
 from types import CodeType
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from mmsim.constants import HPAGE_PMD_NR
 from mmsim.engine.trace import Moment
 from mmsim.mm.world import World
-from mmsim.views.ledger import LEDGER_HIGH, as_text, describe, draw_ledger, ledger_at
+from mmsim.views.ledger import LEDGER_HIGH, Ledger, as_text, describe, draw_ledger, ledger_at
 from mmsim.views.run import Row, changes, fold, moved_counters
 from mmsim.views.svg import (
     BAD,
@@ -37,11 +38,11 @@ from mmsim.views.svg import (
     PAPER,
     SEAM,
     SMALL,
-    TITLE,
     Svg,
     actor_fill,
     badge,
     heading,
+    headline,
     initials,
     number,
     panel,
@@ -56,12 +57,12 @@ CELLS_HIGH = 8
 SMALL_CELL = 14.0
 """A cell this small has no room for a pattern; it gets a sign."""
 _NOWHERE = ""
+_T = TypeVar("_T")
 
 
 class Layout(NamedTuple):
     """Where each page of a region lies: its migratetype, "" for a page that is nowhere."""
 
-    region: str
     whole: bool
     types: tuple[str, ...]
     title: str
@@ -89,7 +90,7 @@ def layout(world: World, region: str) -> Layout:
     elif size == 1:
         title = page_words(folios[0][1])
         title = title[0].upper() + title[1:]
-    return Layout(region, whole, tuple(types), title)
+    return Layout(whole, tuple(types), title)
 
 
 def _draw_bar(svg: Svg, x: float, y: float, w: float, shown: Layout, focus: int | None) -> None:
@@ -123,18 +124,23 @@ def _draw_bar(svg: Svg, x: float, y: float, w: float, shown: Layout, focus: int 
         at += 25 + text_width(text, SMALL) + 22
 
 
+def _runs(values: Sequence[_T]) -> Iterator[tuple[int, int, _T]]:
+    """Equal neighbours together: where they begin, how many, and what they are."""
+    at = 0
+    for value, same in groupby(values):
+        n = len(list(same))
+        yield at, n, value
+        at += n
+
+
 def _cells(
     svg: Svg, cell: tuple[float, float, float, float], w: float, rows: int, types: tuple[str, ...]
 ) -> None:
     """Page i is cell (i // 8, i % 8): the bar fills from left to right, column by column."""
     x, y, wide, tall = cell
     columns = [types[i : i + rows] for i in range(0, len(types), rows)]
-    at = 0
-    for column, same in groupby(columns):
-        n = len(list(same))
-        row = 0
-        for kind, run in groupby(column):
-            length = len(list(run))
+    for at, n, column in _runs(columns):
+        for row, length, kind in _runs(column):
             box = (x + at * wide, y + row * tall, n * wide, length * tall)
             if kind == _NOWHERE:
                 svg.rect(*box, fill=PANEL)
@@ -142,10 +148,9 @@ def _cells(
                 svg.cells(box, cell, MIGRATETYPES[kind])
             else:
                 svg.filled(*box, MIGRATETYPES[kind])
-            row += length
-        at += n
     if min(wide, tall) >= SMALL_CELL:
-        d = "".join(f"M{number(x + i * wide)} {number(y)}v{number(tall * rows)}" for i in range(at))
+        lines = (f"M{number(x + i * wide)} {number(y)}" for i in range(len(columns)))
+        d = "".join(f"{line}v{number(tall * rows)}" for line in lines)
         svg.path(d, stroke=INK, stroke_width=1)
     svg.rect(x, y, w, tall * rows, fill="none", stroke=INK, stroke_width=1.4)
 
@@ -205,31 +210,25 @@ def _source(code: CodeType) -> tuple[tuple[tuple[int, str], ...], tuple[range, .
     return tuple(numbered), tuple(statements)
 
 
-def _window(numbered: tuple[tuple[int, str], ...], line: int, most: int) -> list[tuple[int, str]]:
-    """At most `most` lines around `line`; what is left out shows as line number 0."""
+def _window(numbered: Sequence[tuple[int, str]], line: int) -> Sequence[tuple[int, str]]:
+    """At most CODE_LINES lines around `line`; what is left out shows as line number 0."""
+    most = CODE_LINES
+    if len(numbered) > most:
+        numbered = [item for item in numbered if item[1]]
     if len(numbered) <= most:
-        return list(numbered)
-    numbered = tuple(item for item in numbered if item[1])
-    if len(numbered) <= most:
-        return list(numbered)
+        return numbered
     here = next((i for i, (n, _) in enumerate(numbered) if n == line), 0)
     start = max(0, min(here - most * 3 // 5, len(numbered) - most))
-    shown = list(numbered[start : start + most])
-    if start:
-        del shown[:2]
-    if start + most < len(numbered):
-        shown.pop()
+    above, below = start > 0, start + most < len(numbered)
+    shown = numbered[start + 2 * above : start + most - below]
     # What is nested deep moves to the left, so that it fits beside the rest of a picture.
     spare = min((len(text) - len(text.lstrip()) for _, text in shown if text[:1] == " "), default=4)
-    shown = [(n, text[max(spare - 4, 0) :] if text[:1] == " " else text) for n, text in shown]
-    if start:
-        shown[:0] = [numbered[0], (0, "    …")]
-    if start + most < len(numbered):
-        shown.append((0, "    …"))
-    return shown
+    moved = ((n, text[max(spare - 4, 0) :] if text[:1] == " " else text) for n, text in shown)
+    left_out = (0, "    …")
+    return [*([numbered[0], left_out] if above else []), *moved, *([left_out] if below else [])]
 
 
-def listing(moment: Moment, actor: str = "", *, lines_max: int = CODE_LINES) -> Listing:
+def listing(moment: Moment, actor: str = "") -> Listing:
     """The innermost function of an actor, its current line marked.
 
     Without `actor`: of the one that took this step, or takes the first."""
@@ -249,7 +248,7 @@ def listing(moment: Moment, actor: str = "", *, lines_max: int = CODE_LINES) -> 
     marked = next((s for s in statements if line in s), range(line, line + 1))
     shown = [
         CodeLine(n, text, n in marked, _SEAM in text.partition("#")[0])
-        for n, text in _window(numbered, marked[0], lines_max)
+        for n, text in _window(numbered, marked[0])
     ]
     parts = PurePath(frames[-1].file.replace("\\", "/")).parts
     last = max((i for i, part in enumerate(parts) if part == _PACKAGE), default=len(parts) - 2)
@@ -336,7 +335,7 @@ def _draw_next(svg: Svg, x: float, y: float, w: float, moment: Moment, names: li
 COUNTER_LINES = 3
 
 
-def draw_counters(svg: Svg, x: float, y: float, w: float, moment: Moment) -> None:
+def _draw_counters(svg: Svg, x: float, y: float, w: float, moment: Moment) -> None:
     """Counters that moved so far; the ones that moved in this step are bold, with old and new."""
     moved = moved_counters(moment.start.world, moment.world)
     now = {name: old for name, old, _ in moved_counters(moment.before.world, moment.world)}
@@ -360,6 +359,20 @@ def draw_counters(svg: Svg, x: float, y: float, w: float, moment: Moment) -> Non
     heading(svg, x, y + 12, "Counters since the start", w, f"and {more} more" if more else "")
     if not moved:
         svg.text(x, y + 34, "none has moved yet", w, size=SMALL, fill=MUTED)
+
+
+def draw_holders_and_counters(
+    svg: Svg, x: float, y: float, w: float, bottom: float, moment: Moment, book: Ledger | None
+) -> None:
+    """Two panels, one above the other: who holds the page, and the counters that moved."""
+    panel(svg, x, y, w, LEDGER_HIGH + 14)
+    if book is not None:
+        draw_ledger(svg, x + 14, y + 8, w - 28, book)
+    else:
+        svg.text(x + 14, y + 28, "Nobody holds this page.", w - 28, fill=MUTED)
+    below = y + LEDGER_HIGH + 22
+    panel(svg, x, below, w, bottom - below)
+    _draw_counters(svg, x + 14, below + 7, w - 28, moment)
 
 
 # -- the run as a strip
@@ -388,13 +401,10 @@ def _draw_progress(
     if not rows:
         svg.rect(at, y, wide, 20, fill="none", stroke=LINE)
         return
-    edges = [0.0]
-    for row in rows:
-        edges.append(edges[-1] + (FOLDED_WIDE if row.folded else 1.0))
+    edges = [0.0, *accumulate(FOLDED_WIDE if row.folded else 1.0 for row in rows)]
     cell = wide / edges[-1]
-    for actor, run in groupby(range(len(rows)), key=lambda i: trace.events[rows[i].start].actor):
-        members = list(run)
-        left, right = at + edges[members[0]] * cell, at + edges[members[-1] + 1] * cell
+    for first, n, actor in _runs([trace.events[row.start].actor for row in rows]):
+        left, right = at + edges[first] * cell, at + edges[first + n] * cell
         fill = actor_fill(names, actor)
         svg.filled(left, y, right - left, 20, fill, stroke=fill.mark, stroke_width=0.8)
         if right - left >= 24:
@@ -456,20 +466,11 @@ def state_svg(moment: Moment, *, region: str = "A") -> str:
     names = [actor.name for actor in moment.scenario.actors]
     x, right, inside, room = _EDGE, _EDGE + _LEFT + 14, _LEFT - 28, WIDTH - 2 * _EDGE
     svg.text(x + 2, 22, _note(moment), room, size=12, fill=MUTED)
-    for i, line in enumerate(wrap(claim, room - 4, TITLE, 2, bold=True)):
-        svg.text(x + 2, 44 + i * 22, line, room - 4, size=TITLE, bold=True)
+    headline(svg, x + 2, 44, room - 4, claim)
     panel(svg, x, _TOP, _LEFT, 100)
     focus = index if moment.position else None
     _draw_bar(svg, x + 14, _TOP + 9, inside, layout(moment.world, region), focus)
-    panel(svg, x, _TOP + 108, _LEFT, LEDGER_HIGH + 14)
-    if book is not None:
-        draw_ledger(svg, x + 14, _TOP + 116, inside, book)
-    else:
-        nobody = f"Nobody holds page {index} of {region}."
-        svg.text(x + 14, _TOP + 136, nobody, inside, fill=MUTED)
-    below = _TOP + 108 + LEDGER_HIGH + 22
-    panel(svg, x, below, _LEFT, HEIGHT - 48 - below)
-    draw_counters(svg, x + 14, below + 7, inside, moment)
+    draw_holders_and_counters(svg, x, _TOP + 108, _LEFT, HEIGHT - 48, moment, book)
     wide, code_high = WIDTH - _EDGE - right, 64 + LINE_HIGH * CODE_LINES + 12
     panel(svg, right, _TOP, wide, code_high)
     _draw_code(svg, right + 14, _TOP + 9, wide - 28, listing(moment), names)

@@ -14,8 +14,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from mmsim.constants import MIGRATE_CMA, MIGRATE_MOVABLE
 
-BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
-YELLOW, BLUE, VERMILION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
+ORANGE, GREEN, BLUE, VERMILION = "#E69F00", "#009E73", "#0072B2", "#D55E00"
 
 PAPER, PANEL, LINE = "#FCFBF8", "#FFFFFF", "#CFCABF"
 INK, MUTED = "#1F2328", "#57606A"
@@ -305,14 +304,13 @@ def actor_fill(names: Sequence[str], name: str) -> Fill:
     return ACTOR_FILLS[list(names).index(name) % len(ACTOR_FILLS)]
 
 
-def badge(svg: Svg, x: float, y: float, names: Sequence[str], name: str) -> float:
+def badge(svg: Svg, x: float, y: float, names: Sequence[str], name: str) -> None:
     """An actor's sign, 22 wide, with its top left corner at (x, y)."""
     fill = actor_fill(names, name)
     svg.filled(x, y, 22, 18, fill, rx=4, stroke=fill.mark, stroke_width=1)
     if fill.pattern != "plain":
         svg.rect(x + 4, y + 2.5, 14, 13, rx=3, fill=fill.ground)
     svg.text(x + 11, y + 13.4, initials(names)[name], 22, size=SMALL, bold=True, anchor="middle")
-    return 22.0
 
 
 def bracket(svg: Svg, x: float, top: float, bottom: float, colour: str = INK) -> None:
@@ -322,6 +320,12 @@ def bracket(svg: Svg, x: float, top: float, bottom: float, colour: str = INK) ->
         stroke=colour,
         stroke_width=1.6,
     )
+
+
+def headline(svg: Svg, x: float, y: float, width: float, claim: str) -> None:
+    """What a picture says, in at most two lines."""
+    for i, line in enumerate(wrap(claim, width, TITLE, 2, bold=True)):
+        svg.text(x, y + i * 22, line, width, size=TITLE, bold=True)
 
 
 def panel(svg: Svg, x: float, y: float, w: float, h: float) -> None:

@@ -1,15 +1,12 @@
 """Small tables, made by running the model.
 
-Interface: counters_by_version, counters_of_runs, alignment, measured_table, steps,
-frame, labels, ended, in_a_row, RETURNS, PIN, DIFFERS
-
 Every function answers a pandas DataFrame with a named index; pandas is imported when one is called.
 Where cells are compared, a difference has a sign of its own, never a colour alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +16,7 @@ from mmsim.engine.trace import Trace
 from mmsim.ftrace import Row
 from mmsim.ftracefile import RealTrace
 from mmsim.scenarios import Situation, vfio_map
-from mmsim.views.run import changes, fold
+from mmsim.views.run import changes, few, fold
 from mmsim.views.words import call
 
 if TYPE_CHECKING:
@@ -27,8 +24,6 @@ if TYPE_CHECKING:
 
 
 AGREES, DIFFERS = "✓", "≠"
-SPLIT_PAIR = ("thp_migration_fail", "thp_split_page_failed")
-CHANGES_MAX = 3
 RETURNS, PIN = "migrate_pages returns", "pin returns"
 RESULTS = {"pin": PIN, "owner": "owner gets"}
 
@@ -83,15 +78,6 @@ def counters_by_version(situation: Situation, versions: Sequence[str]) -> pd.Dat
     return frame(list(moved.values()), labels(moved, "counter"), labels(versions, "version"))
 
 
-def counters_of_runs(runs: Mapping[str, Trace]) -> pd.DataFrame:
-    """The two counters of the report and the result, for runs that have names."""
-    rows = []
-    for trace in runs.values():
-        counted = [trace.last.world.vmstat[name] for name in SPLIT_PAIR]
-        rows.append([*counted, trace.scenario.result(trace.last)])  # type: ignore[attr-defined]
-    return frame(rows, labels(runs, "situation"), [*SPLIT_PAIR, PIN])
-
-
 # -- measured
 
 
@@ -128,10 +114,8 @@ def steps(trace: Trace) -> pd.DataFrame:
         moment = row.at(trace)
         said = f"… {row.words()}" if row.folded else call(moment)
         mover = trace.events[row.end - 1].actor
-        found = changes(moment)
-        more = [f"and {len(found) - CHANGES_MAX} more"] if len(found) > CHANGES_MAX else []
-        what = "; ".join([*map(str, found[:CHANGES_MAX]), *more])
+        what = "; ".join(few(changes(moment)))
         cells.append([*(said if name == mover else "" for name in actors), what])
-        numbers.append(f"{row.start + 1}–{row.end}" if row.folded else str(row.end))
+        numbers.append(row.numbers.replace("-", "–"))
     index = pd.Index(numbers, name="step", dtype=object)
     return frame(cells, index, [*actors, "what changed"])

@@ -1,7 +1,5 @@
 """The ways in which a pin fails beside one drop_caches: the model's odds.
 
-Interface: failure_odds, TOGETHER, ANY_STEP
-
 Odds are no measured shares.  They belong to the rule that a fair coin says who takes the next step,
 and to huge pages of a few pieces.  What can be compared is which way to fail a version changes, and
 which not.
@@ -11,17 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
 from mmsim.constants import MIGRATE_PASSES
 from mmsim.engine.odds import EVEN, Weights
 from mmsim.engine.scenario import Move
 from mmsim.scenarios import SMALL, Situation, make
 from mmsim.scenarios.situation import Value
-
-if TYPE_CHECKING:
-    pass
-
 
 TOGETHER = "both begin at the same time"
 ANY_STEP = "drop_caches begins at any step of the pin"

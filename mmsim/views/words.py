@@ -111,12 +111,6 @@ def page_words(folio: Folio) -> str:
     return f"page {folio.name}"
 
 
-def folio_name(world: World, pfn: int) -> str:
-    """What people call the folio at this pfn."""
-    folio = world.folios.get(pfn)
-    return page_words(folio) if folio is not None else "a freed page"
-
-
 def short_name(world: World, pfn: int) -> str:
     """The folio's name as it stands in a table: `A`, `A[17]`, `new page`."""
     folio = world.folios.get(pfn)
@@ -145,10 +139,8 @@ def main_actor(scenario: Scenario) -> str:
 def result_words(scenario: Scenario, state: State, actor: str) -> str:
     """What a finished actor returned, for people."""
     result: Any = scenario.local(state, actor).result
-    if result is None:
-        return "done"
     if isinstance(result, bool) or not isinstance(result, int):
-        return str(result)
+        return "done" if result is None else str(result)
     aim = getattr(scenario, "aim", None)
     if aim is not None and actor == main_actor(scenario) and aim.reached(result):
         return str(aim.words(result))
@@ -206,13 +198,17 @@ class Step:
     def it(self) -> str:
         """What people call that folio; a page that is not there yet has only a place."""
         if self.pfn in self.before.folios:
-            return folio_name(self.before, self.pfn)
-        return self.page if "region" in self.given else folio_name(self.after, self.pfn or 0)
+            return page_words(self.folio())
+        return self.page if "region" in self.given else self._now(self.pfn)
 
     @property
     def got(self) -> str:
         """The folio that the step found or allocated."""
-        return folio_name(self.after, self.found)
+        return self._now(self.found)
+
+    def _now(self, pfn: int | None) -> str:
+        folio = self.after.folios.get(pfn or 0)
+        return page_words(folio) if folio is not None else "a freed page"
 
     @property
     def count(self) -> str:
@@ -236,9 +232,8 @@ class Step:
             ISOLATION: "the isolation's reference",
             NEW_PAGE: "the reference of its allocation",
         }
-        refs = self.given.get("refs", 1)
-        some = "a reference" if refs == 1 else plural(refs, "reference")
-        return named.get(self.given.get("who", ""), some)
+        who, refs = self.given.get("who", ""), self.given.get("refs", 1)
+        return named.get(who) or ("a reference" if refs == 1 else plural(refs, "reference"))
 
     @property
     def area(self) -> str:
@@ -265,18 +260,14 @@ class Row(NamedTuple):
     may: Mapping[str, str] = MappingProxyType({})
 
 
-def _number(s: Step) -> str:
-    return str(s.answer)
-
-
 def _none(s: Step) -> str:
     return "none" if s.answer is None else _reads(s)
 
 
 def _waited(s: Step) -> str:
     folio = s.folio()
-    known = folio.cache_refs + folio.mapcount + 1
-    found = "all are explained, so it goes on" if s.answer else f"{known} are explained"
+    known = f"{folio.cache_refs + folio.mapcount + 1} are explained"
+    found = "all are explained, so it goes on" if s.answer else known
     return f"there are {plural(folio.refcount, 'reference')}, {found}"
 
 
@@ -286,12 +277,6 @@ def _refused(s: Step) -> str:
     extra = folio.refcount - folio.nr_pages - 1 - folio.mapcount
     off = "too many" if extra > 0 else "too few"
     return f", {plural(abs(extra), 'reference')} {off}, so the split is refused"
-
-
-def _accepted(s: Step) -> str:
-    if s.answer < 0:
-        return f"it fails with {errno.name(s.answer)}"
-    return f"it will accept exactly {s.answer}"
 
 
 def _fails(s: Step) -> str:
@@ -342,7 +327,7 @@ OPS: dict[str, Row] = {
     "folio_ref_count": Row(
         "read the reference count of {it}",
         lambda s: f"it is {s.answer}" + ", the isolation alone: it was freed" * (s.answer == 1),
-        reads=_number,
+        reads=lambda s: str(s.answer),
     ),
     "folio_ref_freeze": Row(
         "try to freeze the {a[1]} references to {it}",
@@ -433,7 +418,7 @@ OPS: dict[str, Row] = {
     "try_to_migrate": Row("replace the mappings of {it} by migration entries"),
     "folio_expected_refs": Row(
         "ask how many references {it} may have",
-        _accepted,
+        lambda s: _fails(s) if s.answer < 0 else f"it will accept exactly {s.answer}",
         function="move_to_new_folio",
         reads=lambda s: errno.name(s.answer) if s.answer < 0 else f"expect {s.answer}",
         may={"ok": "the file agrees"},
@@ -551,7 +536,9 @@ OPS: dict[str, Row] = {
     "vfio_iommu_iova_dma_valid": Row("can the device use these addresses?"),
     "vfio_link_dma": Row("put a new mapping on VFIO's list", "", "there is no memory for it"),
     "vfio_unlink_dma": Row("take its mapping off VFIO's list", "nothing is left of it"),
-    "vfio_batch_init": Row("get room for a batch of pages", "{answer} pages", reads=_number),
+    "vfio_batch_init": Row(
+        "get room for a batch of pages", "{answer} pages", reads=lambda s: str(s.answer)
+    ),
     "vfio_lock_acct": Row("count {a[0]:+d} pages as locked memory", _fails),
     "vfio_dma_grow": Row("note that its mapping has {pages} more", function=None),
     "memlock_allows": Row("may it lock {pages} more?", function=None),
@@ -565,16 +552,18 @@ OPS: dict[str, Row] = {
 # -- a step in words
 
 
-def intent(world: World, op: Op) -> str:
-    """What this step is about to do, in a few words without the kernel's name."""
-    row = OPS.get(op.kind.name)
-    return row.does.format_map(Step(op, world, world)) if row else op.kind.name
+def _row(op: Op) -> Row:
+    """Only steps of a test have no row."""
+    return OPS.get(op.kind.name) or Row(f"take the step {op.kind.name}()", function=None)
 
 
-def answer_words(op: Op, outcome: str) -> str:
-    """What the environment answers, for a button."""
-    row = OPS.get(op.kind.name)
-    return row.may.get(outcome, outcome) if row else outcome
+def intent(world: World, op: Op, outcome: str = "") -> str:
+    """What this step is about to do, in a few words without the kernel's name, for a button.
+
+    `outcome`: what the environment answers."""
+    row = _row(op)
+    answer = f": {row.may.get(outcome, outcome)}" if outcome else ""
+    return row.does.format_map(Step(op, world, world)) + answer
 
 
 def _step(event: Event, moment: Moment) -> Step:
@@ -587,7 +576,7 @@ def sentence(moment: Moment) -> str:
     if event is None:
         return _opening(moment.world)
     who = subject(event.actor)
-    said = _did(event.op.kind.name, _step(event, moment))
+    said = _did(event.op, _step(event, moment))
     local = moment.local(event.actor)
     if local.finished and local.result is not None:
         result = result_words(moment.scenario, moment.after, event.actor)
@@ -595,12 +584,10 @@ def sentence(moment: Moment) -> str:
     return f"{who[0].upper()}{who[1:]} {said}."
 
 
-def _did(name: str, s: Step) -> str:
-    row = OPS.get(name)
-    if row is None:
-        return f"takes the step {name}()"
+def _did(op: Op, s: Step) -> str:
+    row = _row(op)
     does = row.does.format_map(s)
-    function = None if row.function is None else f"{row.function or name}()"
+    function = None if row.function is None else f"{row.function or op.kind.name}()"
     asks = does.endswith("?")
     answer = row.reads(s) if asks and row.reads else _YES_NO[bool(s.answer)]
     refused = answer == "no" if asks else not s.answer
@@ -623,11 +610,10 @@ def _opening(world: World) -> str:
     huge = [folio for folio in world.folios.values() if folio.is_thp and folio.name]
     if not huge:
         return "Before the first step: nobody has moved yet."
-    many = len(huge) > 1
-    counts = f"{huge[0].refcount} references" + (" each" if many else "")
+    counts = f"{huge[0].refcount} references"
+    has = f"have {counts} each" if len(huge) > 1 else f"has {counts}"
     names = ", ".join(map(page_words, huge))
-    has = "have" if many else "has"
-    return f"Before the first step: {names} {has} {counts}, and nobody has moved yet."
+    return f"Before the first step: {names} {has}, and nobody has moved yet."
 
 
 def call(moment: Moment) -> str:
@@ -635,8 +621,7 @@ def call(moment: Moment) -> str:
     event = moment.event
     assert event is not None
     step = _step(event, moment)
-    row = OPS.get(event.op.kind.name)
-    answer = row.reads(step) if row and row.reads else _reads(step)
+    answer = (_row(event.op).reads or _reads)(step)
     return _called(event.op, event.actor, step) + (f" = {answer}" if answer else "")
 
 
@@ -647,11 +632,11 @@ def _called(op: Op, actor: str, s: Step) -> str:
     if name.startswith("trace_"):
         return name
     if "region" in given and "index" in given:
-        pfn = s.before.find(given["region"], given["index"])
-        if pfn is not None and not s.before.folios[pfn].is_thp:
-            return f"{name}({s.before.folios[pfn].name})"
-        page = page_name(given["region"], given["index"]) if given["index"] else given["region"]
-        return f"{name}({page})"
+        region, index = given["region"], given["index"]
+        folio = s.before.folios.get(s.before.find(region, index) or 0)
+        if folio is not None and not folio.is_thp:
+            return f"{name}({folio.name})"
+        return f"{name}({page_name(region, index) if index else region})"
     shown = [
         short_name(s.before if value in s.before.folios else s.after, value)
         if what in _PFNS

@@ -4,20 +4,14 @@ Interface: the names in `__all__`; one widget a file, the `show_` functions in `
 """
 
 from mmsim.widgets.console import console
-from mmsim.widgets.diagnosis import diagnosis_console, show_diagnosis
+from mmsim.widgets.diagnosis import diagnosis_console
 from mmsim.widgets.display import (
     show_chart,
-    show_diff,
-    show_flow,
     show_memory,
-    show_result,
     show_state,
     show_table,
-    show_trace,
-    show_zone,
 )
 from mmsim.widgets.explorer import explorer
-from mmsim.widgets.hostconsole import host_console
 from mmsim.widgets.paste import paste
 from mmsim.widgets.retry import retry_sliders
 from mmsim.widgets.scheduler import scheduler
@@ -28,20 +22,13 @@ __all__ = [
     "console",
     "diagnosis_console",
     "explorer",
-    "host_console",
     "paste",
     "retry_sliders",
     "scheduler",
     "show_chart",
-    "show_diagnosis",
-    "show_diff",
-    "show_flow",
     "show_memory",
-    "show_result",
     "show_state",
     "show_table",
-    "show_trace",
-    "show_zone",
     "stepper",
     "trace_picker",
 ]

@@ -1,6 +1,6 @@
 """Two texts to paste, and what explains the counters that moved between them.
 
-Interface: diagnosis_console, DiagnosisConsole, show_diagnosis
+Interface: diagnosis_console, DiagnosisConsole
 """
 
 from __future__ import annotations
@@ -12,9 +12,7 @@ import ipywidgets as w
 from mmsim.diagnose import diagnose
 from mmsim.mm.versions import POLICIES, VERSIONS
 from mmsim.views.diagnosis import GROUPS_FEW, report
-from mmsim.views.show import LINE_MAX
 from mmsim.views.svg import INK, LINE, MONO, PAPER
-from mmsim.widgets.display import After, locked
 
 ANY = "any version"
 WIDTH = 110
@@ -57,18 +55,3 @@ class DiagnosisConsole(w.VBox):
 def diagnosis_console(before: str = "", after: str = "") -> DiagnosisConsole:
     """A widget to paste what moved and see which paths of the model explain it."""
     return DiagnosisConsole(before, after)
-
-
-def show_diagnosis(
-    before: str, after: str | None = None, *, kernel: str | None = None, unlock: After = None
-) -> None:
-    """The same as text, in a cell: `before` alone may be a list of counters that moved.
-
-    What can't be used is told in one sentence.  `unlock`: as `after` of the other pictures."""
-    if locked(unlock):
-        return
-    try:
-        found = diagnose(before, after, kernel)
-        print(report(found, width=LINE_MAX, groups_max=GROUPS_FEW), end="")
-    except ValueError as error:
-        print(f"Can't be diagnosed: {error}.")

@@ -10,21 +10,16 @@ is shown before there is an answer, right or wrong.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable
 from typing import Any
 
 from IPython.display import Image, display
 
 from mmsim.checks import ANSWERED
-from mmsim.constants import HPAGE_PMD_ORDER
 from mmsim.engine.trace import Trace
 from mmsim.lessons import Prediction
-from mmsim.mm import versions
-from mmsim.mm.zone import Zone
-from mmsim.views import flow, memory
 from mmsim.views.figures import Chart
-from mmsim.views.pasted import machine
-from mmsim.views.run import fold, step_table, summary
+from mmsim.views.memory import machine
+from mmsim.views.run import fold
 from mmsim.views.show import LINE_MAX, Picture, Table, moment
 
 LOCKED = "Shown once {what}; then run this cell again."
@@ -56,70 +51,26 @@ def show_state(trace: Trace, row: int = -1, *, region: str = "A", after: After =
         display(shown)
 
 
-def show_zone(
-    zone: Zone,
-    order: int = HPAGE_PMD_ORDER,
-    *,
-    marked: Iterable[tuple[int, int]] = (),
-    marked_as: str = "the guest's",
-    after: After = None,
-) -> None:
-    """A zone: map of its pageblocks and free memory by size of block, a sentence and a table.
-
-    `order`: the order asked about; `marked`: blocks (pfn, order) to outline, `marked_as` whose."""
-    if locked(after):
-        return
-    seen = memory.memory(zone, order, marked=marked, marked_as=marked_as)
-    display(Picture(seen.svg, seen.sentence))
-    say(seen.sentence)
-    show_table(memory.memory_table(zone, order))
-
-
 def show_memory(
     text: str,
     zone: str | None = None,
     node: int | None = None,
     order: int | None = None,
-    *,
-    after: After = None,
 ) -> None:
     """A pasted /proc/buddyinfo, /proc/pagetypeinfo or /proc/zoneinfo: picture, words, tables.
 
     `zone`, `node`: which zone, by default the one with most free memory; `order`: the order asked
     about.  What can't be read is answered by one sentence."""
-    if locked(after):
-        return
     try:
         seen = machine(text, zone, node, order)
     except ValueError as error:
         print(f"Can't be read: {error}")
         return
-    display(Picture(seen.svg, seen.sentence))
+    if seen.svg:
+        display(Picture(seen.svg, seen.sentence))
     say(seen.sentence)
     show_table(seen.table)
     show_table(seen.zones)
-
-
-def show_trace(trace: Trace, *, width: int = 100, after: After = None) -> None:
-    """The whole run as text: every step, then what came of it."""
-    if not locked(after):
-        print(step_table(trace, width=width))
-        print()
-        print(summary(trace))
-
-
-def show_result(trace: Trace, *, after: After = None) -> None:
-    """What came of a run, without its steps."""
-    if not locked(after):
-        for line in summary(trace).splitlines():
-            say(line)
-
-
-def show_flow(trace: Trace, *, after: After = None) -> None:
-    """The decisions this run took, as a flow chart and a sentence."""
-    if not locked(after):
-        display(Picture(flow.flow_svg(trace), flow.flow_sentence(trace)))
-        say(flow.flow_sentence(trace))
 
 
 def show_chart(chart: Chart, *, after: After = None) -> None:
@@ -138,8 +89,3 @@ def show_table(table: Any, *, folded: str = "", after: After = None) -> None:
         print(table)
     else:
         display(Table(table, folded))
-
-
-def show_diff(before: str, after: str, *seams: str) -> None:
-    """What differs between two versions, as a unified diff of the model's seams, or of a few."""
-    print(versions.diff(before, after, *seams) or f"{before} and {after} behave alike.")

@@ -3,7 +3,7 @@
 Interface: paste, Paste
 
 The text is read by this notebook's own kernel and sent nowhere else.  The picture is that of
-`views.pasted`, as in the plain call `show_memory(text)`.
+`views.memory`, as in the plain call `show_memory(text)`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import ipywidgets as w
 
 from mmsim.constants import HPAGE_PMD_ORDER, MAX_ORDER
 from mmsim.scenarios.host import host, proc_text
-from mmsim.views.pasted import machine
+from mmsim.views.memory import machine
 from mmsim.views.show import Table
 
 HELP = (

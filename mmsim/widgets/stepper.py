@@ -1,143 +1,81 @@
 """Stepping through a run: slider, Back, Forward, a version switch, and one picture.
 
-Interface: stepper, Stepper
-
-The picture is the one `views.state` makes for the static twin too.  With a prediction the
-controls stay locked until an answer is stored; then prediction and outcome stand side by side."""
+The picture is the one that `views.state` makes for the static twin too."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from html import escape
 from typing import Any
 
 import ipywidgets as w
 
 from mmsim.engine.trace import Trace
-from mmsim.lessons import Answer, Prediction
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import Situation
-from mmsim.views.run import counters, summary
+from mmsim.views.run import Row, fold, summary
 from mmsim.views.state import state_svg
-from mmsim.widgets.question import Question
-from mmsim.widgets.session import Session
-
-LOCKED = "Locked: store your prediction first."
-Happened = Callable[[Trace], Mapping[str, Answer]]
 
 
 class Stepper(w.VBox):
-    """The widget.  Its parts are attributes, so that a test can press them."""
+    """The widget.  Its parts are attributes, so that a test can press them.
 
-    def __init__(
-        self,
-        session: Session,
-        prediction: Prediction | None,
-        region: str,
-        happened: Happened | None = None,
-    ) -> None:
-        self.session = session
-        self.prediction = prediction
-        self.region = region
-        self.happened = happened
+    The slider counts the rows of the folded run; 0 is before the first step."""
+
+    def __init__(self, situation: Situation, versions: tuple[str, ...]) -> None:
+        self.situation = situation
+        self._runs: dict[str, Trace] = {}
         self.version = w.Dropdown(
-            options=list(session.versions),
-            value=session.version,
+            options=list(versions),
+            value=situation.version.name,
             description="version",
             layout=w.Layout(width="180px"),
         )
-        self.back = w.Button(description="◀ Back", tooltip="one step back")
-        self.forward = w.Button(description="Forward ▶", tooltip="one step on")
+        narrow = w.Layout(width="110px")
+        self.back = w.Button(description="◀ Back", tooltip="one step back", layout=narrow)
+        self.forward = w.Button(description="Forward ▶", tooltip="one step on", layout=narrow)
         self.slider = w.IntSlider(
-            min=0,
-            max=len(session.rows),
-            value=session.row,
-            description="step",
-            continuous_update=True,
-            layout=w.Layout(width="520px"),
+            max=len(self.rows), description="step", layout=w.Layout(width="520px")
         )
-        for button in (self.back, self.forward):
-            button.layout = w.Layout(width="110px")
-        self.view = w.HTML()
-        self.verdict = w.HTML()
+        self.view, self.verdict = w.HTML(), w.HTML()
         self.controls = w.HBox([self.version, self.back, self.slider, self.forward])
-        parts: list[Any] = [self.controls, self.view, self.verdict]
-        if prediction is not None:
-            self.question = Question(prediction, "Now step through the run.")
-            self.choices, self.store = self.question.choices, self.question.store
-            self.said = self.question.said
-            parts.insert(0, self.question)
-        super().__init__(parts)
-        self._connect()
-        self._lock(prediction is not None and prediction.stored is None)
-        if prediction is not None:
-            prediction.when_stored(self._unlock)
+        super().__init__([self.controls, self.view, self.verdict])
+        self.slider.observe(lambda _: self._draw(), "value")
+        self.back.on_click(lambda _: self._go(-1))
+        self.forward.on_click(lambda _: self._go(1))
+        self.version.observe(lambda _: self._switch(), "value")
         self._draw()
 
-    def _connect(self) -> None:
-        self.slider.observe(lambda change: self._go(change["new"]), "value")
-        self.back.on_click(lambda _: self._go(self.session.row - 1))
-        self.forward.on_click(lambda _: self._go(self.session.row + 1))
-        self.version.observe(self._switch, "value")
-        self.session.observe(lambda _: self._draw(), "row")
+    @property
+    def trace(self) -> Trace:
+        """The run of the chosen version, made once."""
+        version: Any = self.version.value
+        if version not in self._runs:
+            self._runs[version] = self.situation.with_(version=version).run()
+        return self._runs[version]
 
-    def _go(self, row: int) -> None:
-        self.session.row = row
+    @property
+    def rows(self) -> list[Row]:
+        """Its rows."""
+        return fold(self.trace)
 
-    def _switch(self, change: Any) -> None:
-        self.session.version = change["new"]
-        self.slider.max = len(self.session.rows)
-        self._draw()
+    def _go(self, by: int) -> None:
+        self.slider.value += by
 
-    def _lock(self, locked: bool) -> None:
-        for part in (self.version, self.back, self.slider, self.forward):
-            part.disabled = locked
-
-    def _unlock(self) -> None:
-        self._lock(False)
-        self.question.stored()
+    def _switch(self) -> None:
+        # Rows of two versions are not the same steps: keep the number only if it exists there.
+        self.slider.max = len(self.rows)
         self._draw()
 
     def _draw(self) -> None:
-        session = self.session
-        if self.slider.disabled:
-            self.view.value = f"<p><i>{LOCKED}</i></p>"
-            return
-        self.slider.value = session.row
-        self.back.disabled = session.row == 0
-        self.forward.disabled = session.row == len(session.rows)
-        self.view.value = state_svg(session.moment, region=self.region)
-        self.verdict.value = self._compared() if self.forward.disabled else ""
-
-    def _compared(self) -> str:
-        """Prediction beside outcome, once the end of the run has been reached."""
-        lines = [escape(line) for line in summary(self.session.trace).splitlines()]
-        if self.prediction is not None:
-            for name, predicted, happened, same in self.prediction.against(self._outcome()):
-                sign = "✔ as predicted" if same else f"✘ you predicted {predicted}"
-                lines.append(f"{escape(name)} {happened}: {sign}")
-        return "<br>".join(lines)
-
-    def _outcome(self) -> Mapping[str, Answer]:
-        """What the parts of the prediction came to: counters, if nothing else was asked about."""
-        if self.happened is not None:
-            return self.happened(self.session.trace)
-        assert self.prediction is not None
-        moved = dict(counters(self.session.trace))
-        return {name: moved.get(name, 0) for name in self.prediction.choices}
+        row, rows = self.slider.value, self.rows
+        moment = self.trace.at(rows[row - 1].end if row else 0)
+        self.back.disabled = row == 0
+        self.forward.disabled = row == len(rows)
+        self.view.value = state_svg(moment)
+        lines = summary(self.trace).splitlines() if self.forward.disabled else []
+        self.verdict.value = "<br>".join(map(escape, lines))
 
 
-def stepper(
-    situation: Situation,
-    *,
-    unlock: Prediction | None = None,
-    versions: tuple[str, ...] = tuple(VERSIONS),
-    region: str = "A",
-    happened: Happened | None = None,
-) -> Stepper:
-    """A widget to step through the run of a situation.
-
-    `unlock`: a prediction that has to be stored before anything moves; about counters, or about
-    what `happened` finds in the run.
-    """
-    return Stepper(Session(situation, versions), unlock, region, happened)
+def stepper(situation: Situation, *, versions: tuple[str, ...] = tuple(VERSIONS)) -> Stepper:
+    """A widget to step through the run of a situation."""
+    return Stepper(situation, versions)

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 from small import ask, load, nop, store
 
-from mmsim.engine.actor import Actor, Program, freeze
+from mmsim.engine.actor import Actor, Pictures, Program
 from mmsim.engine.op import ModelError
 
 
@@ -91,7 +91,8 @@ class Counts:
     n: int = 0
 
 
-def test_freeze_tells_values_apart_and_takes_what_paths_use():
+def test_pictures_tell_values_apart_and_take_what_paths_use():
+    freeze = Pictures().result
     assert freeze([1, 2]) == freeze([1, 2])
     assert freeze([1, 2]) != freeze((1, 2))
     assert freeze({"a": [1]}) == freeze({"a": [1]})
@@ -104,7 +105,7 @@ def test_freeze_tells_values_apart_and_takes_what_paths_use():
 
 def test_a_set_can_not_be_pictured():
     with pytest.raises(ModelError, match="a local variable of type set can't be compared"):
-        freeze({1, 2})
+        Pictures().result({1, 2})
 
 
 def test_a_path_with_such_a_variable_is_refused_only_when_merging():

@@ -1,16 +1,14 @@
-"""The search's own switches: bounds, actors that are alike, properties, progress, a stop."""
+"""The search's own switches: bounds, properties, progress, a stop."""
 
 from __future__ import annotations
 
-from math import comb, factorial
+from math import factorial
 
 import pytest
-from small import Cells, all_runs, cells, increment, nop, outcome_of, steps, wait_for_x
+from small import all_runs, cells, increment, nop, outcome_of, steps, wait_for_x
 
-from mmsim.engine.actor import Actor
-from mmsim.engine.explore import SearchError, Verdict, always, explore, search, sometimes
+from mmsim.engine.explore import Verdict, always, explore, search, sometimes
 from mmsim.engine.op import ModelError, atomic
-from mmsim.engine.scenario import Scenario
 from mmsim.engine.schedule import render
 
 
@@ -55,99 +53,6 @@ def test_a_bound_leaves_the_schedules_with_few_preemptions(paths, bound, merge):
         end: sum(other == end for _, other in within) for _, end in within
     }
     assert all(preemptions(scenario, each.shortest) <= bound for each in outcomes)
-
-
-# -- actors that are alike
-
-
-class Named(Cells):
-    """Cells that know who wrote them, and can be told that the actors have other names."""
-
-    def branch(self):
-        return Named(**self.cells)
-
-    def renamed(self, names):
-        return Named(**{key: names.get(value, value) for key, value in self.cells.items()})
-
-
-@atomic
-def sign(world, me, cell):
-    world.cells[cell] = me
-
-
-def signer(k):
-    def path():
-        for _ in range(k):
-            yield nop()
-        yield sign("last")
-
-    return path
-
-
-def signers(n, k, merge=True, others=()):
-    paths = [*[signer(k)] * n, *others]
-    actors = tuple(Actor("abcdefgh"[i], path) for i, path in enumerate(paths))
-    return Scenario("signers", Named(last=""), actors, merge=merge)
-
-
-@pytest.mark.parametrize(("n", "k"), [(2, 1), (2, 4), (3, 1), (3, 2), (4, 1)])
-def test_alike_actors_make_fewer_states_and_the_same_schedules(n, k):
-    """n signers with k steps and a signature.  Without names, a state is how many actors have
-    taken how many steps; and, if anybody is through, whether the last is one of those: always."""
-    names = "abcdefgh"[:n]
-    whole, folded = explore(signers(n, k)), explore(signers(n, k), alike=[names])
-    assert folded.complete
-    assert (
-        folded.schedules() == whole.schedules() == factorial(n * (k + 1)) // factorial(k + 1) ** n
-    )
-    assert folded.states == comb(n + k + 1, n)  # multisets of n places out of k + 2
-    assert len(folded.ends) == 1
-    assert len(whole.ends) == n
-    shares = whole.outcomes(lambda state: state.world.cells["last"])
-    assert sum(each.odds for each in shares) == 1
-    assert {each.odds for each in shares} == {shares[0].odds}
-
-
-@pytest.mark.parametrize("bound", [None, 0, 1, 2])
-def test_alike_actors_beside_another_one(bound):
-    """Two alike and one that is not: outcomes and odds as in the whole search, bounded or not."""
-    whole = explore(signers(2, 2, others=[steps(2)]), preemptions_max=bound)
-    folded = explore(signers(2, 2, others=[steps(2)]), preemptions_max=bound, alike=["ab"])
-
-    def name(state):
-        return "c is through" if state.locals[2].finished else ""
-
-    assert folded.states < whole.states
-    assert folded.schedules() == whole.schedules()
-    for weights in ({}, {"c": 5}, {"a": 2, "b": 2}):
-        mine, theirs = (found.outcomes(name, weights) for found in (folded, whole))
-        assert [each._replace(states=0) for each in mine] == [
-            each._replace(states=0, shortest=mine[i].shortest) for i, each in enumerate(theirs)
-        ]
-        early = [
-            found.odds(
-                lambda s: (
-                    s.locals[2].finished and not s.locals[0].finished and not s.locals[1].finished
-                ),
-                weights,
-            )
-            for found in (folded, whole)
-        ]
-        assert early[0] == early[1]
-
-
-def test_who_is_alike_is_checked():
-    place = lambda: signers(2, 1, others=[steps(1)])  # noqa: E731
-    with pytest.raises(SearchError, match="'z' must be one of a, b, c, named once"):
-        explore(place(), alike=["az"])
-    with pytest.raises(SearchError, match="'a' must be one of"):
-        explore(place(), alike=["ab", "ac"])
-    with pytest.raises(SearchError, match="are not alike: changing places changes the start"):
-        explore(place(), alike=["bc"])
-    with pytest.raises(SearchError, match="can't rename actors"):
-        explore(cells(steps(1), steps(1)), alike=["ab"])
-    with pytest.raises(SearchError, match="a, b are alike and need the same weight"):
-        explore(signers(2, 1), alike=["ab"]).outcomes(str, {"a": 2})
 
 
 # -- properties

@@ -1,9 +1,9 @@
 """Other holders: what each takes, when it waits, and that all of them work beside a pin."""
 
 import pytest
-from small import NR, PFN, do, folio, memory, outcome_of
+from small import NR, PFN, do, folio, memory, merged_and_exact
 
-from mmsim.constants import DEACTIVATE_FILE, GUP_PIN_COUNTING_BIAS
+from mmsim.constants import GUP_PIN_COUNTING_BIAS
 from mmsim.engine.actor import Actor
 from mmsim.engine.explore import Verdict, explore
 from mmsim.engine.scenario import Scenario
@@ -81,24 +81,6 @@ def test_what_is_not_mapped_is_mapped_once(holder, order):
     assert (made.pmd_maps, made.pte_maps) == ((1, 0) if order else (0, 1))
 
 
-def test_an_undrained_batch_keeps_a_single_page_and_its_flag():
-    world = run(memory(folio("P", 0)), undrained_batch("h", "P")).last.world
-    assert world.batches == {("h", DEACTIVATE_FILE): (PFN,)}
-    assert world.folio(PFN).lru
-
-
-@pytest.mark.parametrize("holder", [direct_io, fault])
-def test_what_does_not_exist(holder):
-    trace = run(memory(folio("A")), holder("h", "B"))
-    assert trace.results["h"] in (None, -EFAULT)
-    assert refs(trace)[-1] == NR + 1
-
-
-@pytest.mark.parametrize("holder", [gup_fast, fault_around, lookup, undrained_batch, permanent_pin])
-def test_what_does_not_exist_is_passed_over(holder):
-    assert refs(run(memory(folio("A")), holder("h", "B")))[-1] == NR + 1
-
-
 # -- waiting, and who does not wait
 
 
@@ -135,12 +117,6 @@ def test_a_migration_entry_is_waited_for_without_a_reference(holder):
     world = memory(folio())
     do(world, try_to_migrate(PFN))
     assert "waiting for the migration of A" in blocked(world, holder("h", "A"))
-
-
-def test_a_speculative_reference_on_what_is_gone():
-    """The entry was read, then the folio was truncated and freed: no reference to be had."""
-    trace = run(memory(folio()), gup_fast("h", "A"), truncater("t", "A", 0), schedule="h t h")
-    assert trace.results["h"] is False
 
 
 def test_a_speculative_reference_that_was_wrong_is_given_back():
@@ -180,18 +156,8 @@ def refused(state):
 @pytest.mark.parametrize("version", ["base", "v3"])
 @pytest.mark.parametrize("holder", [*LEAVING, *STAYING])
 def test_merged_and_exact_search_agree(holder, version):
-    merged, exact = (explore(pin_beside(holder, version, merge=merge)) for merge in (True, False))
-    assert merged.complete
-    assert exact.complete
-    assert merged.deadlocks == exact.deadlocks == []
-    assert merged.schedules() == exact.schedules()
-    ends = [
-        {outcome_of(found.scenario, found.found[end]) for end in found.ends}
-        for found in (merged, exact)
-    ]
-    assert ends[0] == ends[1]
-    for state in merged.found:
-        state.world.check()
+    merged, _ = merged_and_exact(lambda merge: pin_beside(holder, version, merge=merge))
+    assert merged.deadlocks == []
 
 
 @pytest.mark.parametrize("holder", [*LEAVING, *STAYING])
@@ -204,46 +170,3 @@ def test_every_holder_can_fail_a_pin_and_the_patch_outwaits_those_who_leave(hold
         assert failed is Verdict.HOLDS, (holder, version)
         can = rescues and holder is not permanent_pin
         assert saved is (Verdict.HOLDS if can else Verdict.BROKEN), (holder, version)
-
-
-def test_a_permanent_pin_that_was_there_first_can_never_be_outwaited():
-    pinned = memory(folio(), targets_huge="none")
-    pinned = run(pinned, permanent_pin("h", "A")).last.world
-    row = VERSIONS["v3"]
-    pin = Actor("pin", lambda: pin_user_pages_remote((Extent("A", NR),), row))
-    found = explore(Scenario("late", pinned, (pin,), merge=True))
-    assert found.complete
-    assert [found.found[end].locals[0].result for end in found.ends] == [-ENOMEM]
-
-
-def test_a_fault_finds_the_mapping_gone_after_a_failure_at_the_freeze():
-    """A look-up meets the freeze, the mapping stays away, and the fault is what comes next."""
-    row = VERSIONS["v3"]._replace(passes=3)
-    pin = Actor("pin", lambda: pin_user_pages_remote((Extent("A", NR),), row))
-    actors = (pin, lookup("l", "A"), fault("f", "A"))
-    found = explore(Scenario("three", memory(folio(), targets_huge="none"), actors, merge=True))
-    assert found.complete
-    assert found.deadlocks == []
-
-    def sleeps_with_a_reference(state):
-        world, op = state.world, state.locals[2].op
-        made = world.folios.get(PFN)
-        asleep = op is not None and op.kind.name == "folio_lock"
-        return asleep and made is not None and made.is_thp and made.locked_by == "pin"
-
-    assert found.sometimes(sleeps_with_a_reference) is Verdict.HOLDS
-    assert found.sometimes(lambda s: refused(s) and result(s) == NR) is Verdict.HOLDS
-
-
-# -- a batch that nobody drains
-
-
-@pytest.mark.parametrize("version", list(VERSIONS))
-def test_a_page_in_an_undrained_batch_fails_every_version(version):
-    """PG_lru is set, so the pin sees no reason to drain; ten passes find one reference more."""
-    world = run(memory(folio("P", 0)), undrained_batch("h", "P")).last.world
-    row = VERSIONS[version]
-    pin = Actor("pin", lambda: pin_user_pages_remote((Extent("P", 1),), row))
-    trace = run(world, pin)
-    assert trace.results["pin"] == -ENOMEM
-    assert "lru_add_drain_all" not in [event.op.kind.name for event in trace.events]

@@ -56,10 +56,3 @@ def test_the_same_seed_gives_the_same_zone_and_another_one_another():
 
     assert made(1).key() == made(1).key()
     assert made(1).key() != made(2).key()
-
-
-@pytest.mark.parametrize("movable", [False, True])
-def test_pages_in_use_look_as_asked(movable):
-    zone = boot(8 * MIB, used=0.5, scattered=1.0, movable=movable)
-    held = [held for _, _, held in zone.blocks(0, zone.end) if held]
-    assert {one.movable for one in held} == {movable}

@@ -1,7 +1,7 @@
 """drop_caches: who is locked and referenced when, what is dropped, and what is left behind."""
 
 import pytest
-from small import NR, ORDER, PFN, do, folio, isolated, memory, outcome_of
+from small import NR, ORDER, PFN, do, folio, isolated, memory
 
 from mmsim.constants import DEACTIVATE_FILE, LRU_ADD, PAGEVEC_SIZE
 from mmsim.engine.actor import Actor
@@ -10,7 +10,7 @@ from mmsim.engine.scenario import Scenario
 from mmsim.engine.schedule import one_after_another, parse, replaying
 from mmsim.engine.trace import record
 from mmsim.errno import EINVAL, ENOMEM
-from mmsim.mm.actors import locker, stranger, truncater
+from mmsim.mm.actors import stranger, truncater
 from mmsim.mm.drop_caches import drop_caches
 from mmsim.mm.filemap import find_get_entry
 from mmsim.mm.folio import Extent
@@ -96,17 +96,6 @@ def test_the_events_of_one_dirty_huge_page(maps):
     ]
 
 
-def test_the_events_of_a_clean_mapped_huge_page():
-    names = [row[0] for row in columns(drop(thps(1, dirty=False)), PFN)]
-    start = names.index("folio_test_dirty")
-    assert names[start : start + 4] == [
-        "folio_test_dirty",
-        "folio_test_writeback",
-        "folio_ref_count",
-        "folio_unlock",
-    ]
-
-
 def test_the_events_of_a_clean_unmapped_huge_page():
     rows = columns(drop(thps(1, dirty=False, pmd_maps=0)), PFN)
     start = [row[0] for row in rows].index("folio_ref_count")
@@ -119,18 +108,6 @@ def test_the_events_of_a_clean_unmapped_huge_page():
         ("lru_add_drain", 0, FREE),
         ("folio_put", -1, None),  # freed with the reference of the walk, not before
     ]
-
-
-def test_the_reference_outlives_the_lock_by_the_rest_of_the_batch():
-    """Step 9: in a batch of three, the first is unlocked long before it is let go."""
-    trace = drop(thps(3))
-    rows = columns(trace, PFN)
-    unlocked = next(i for i, row in enumerate(rows) if row[0] == "folio_unlock")
-    released = max(i for i, row in enumerate(rows) if row[1] == -1)
-    assert released - unlocked > 2 * 6
-    tail = [trace.state(i + 1).world.folio(PFN) for i in range(unlocked, released)]
-    assert not any(made.locked_by for made in tail)
-    assert [made.refcount - NR - 1 for made in tail] == [1, 2, 2, 2, *[1] * (len(tail) - 4)]
 
 
 @pytest.mark.parametrize("n", [1, 14, 15, 16, 20, 31])
@@ -147,16 +124,6 @@ def test_a_batch_has_fifteen_entries(n):
     assert names.count("lru_add_drain") == 1
     assert refs(trace.last.world) == [NR + 1] * n
     assert trace.last.world.batches == {}
-
-
-@pytest.mark.parametrize("fields", [{}, {"dirty": False}, {"pmd_maps": 0}])
-def test_at_most_two_references_more(fields):
-    trace = drop(thps(4, **fields))
-    start = refs(trace.state(0).world)
-    peaks = [max(refs(trace.state(i).world)) for i in range(len(trace) + 1)]
-    assert max(peaks) - max(start) == 2
-    assert refs(trace.last.world) == start
-    assert trace.results[ME] == 0
 
 
 # -- who is passed over
@@ -183,21 +150,6 @@ def test_a_locked_folio_costs_a_get_and_a_put():
     assert puts == [PFN + NR, PFN, PFN + 2 * NR]
     rows = [row for row in columns(trace, PFN + NR) if row[1]]
     assert rows == [("find_get_entry", +1, LOCKED), ("folio_put", -1, LOCKED)]
-
-
-def test_a_locked_folio_behind_the_last_batch_is_looked_at_again():
-    world = thps(2)
-    world.update(PFN + NR, locked_by="a migrator")
-    _, puts = skipping(world)
-    assert puts == [PFN + NR, PFN, PFN + NR]
-
-
-def test_a_folio_under_writeback_is_unlocked_and_passed_over():
-    world = thps(1, writeback=True, dirty=False, pmd_maps=0)
-    trace, puts = skipping(world)
-    assert puts == [PFN]
-    assert trace.last.world.folio(PFN).cached
-    assert not trace.last.world.folio(PFN).locked_by
 
 
 def test_a_folio_that_left_its_file_after_the_lookup_is_passed_over():
@@ -260,17 +212,11 @@ def test_anonymous_memory_is_in_no_file():
     assert [e.op.kind.name for e in trace.events] == ["mapping_empty", "count_vm_events"]
 
 
-@pytest.mark.parametrize(
-    ("value", "pagecache", "slab", "result"),
-    [(1, 1, 0, NR), (2, 0, 1, 0), (3, 1, 1, NR), (4, 0, 0, 0), (0, 0, 0, -EINVAL)]
-    + [(n, 0, 0, -EINVAL) for n in (5, -1)],
-)
-def test_values(value, pagecache, slab, result):
+@pytest.mark.parametrize(("value", "result"), [(4, 0), (0, -EINVAL), (5, -EINVAL), (-1, -EINVAL)])
+def test_values_that_drop_nothing(value, result):
     trace = drop(thps(1, dirty=False, pmd_maps=0), value=value)
-    counted = trace.last.world.vmstat
-    assert (counted["drop_pagecache"], counted["drop_slab"]) == (pagecache, slab)
     assert trace.results[ME] == result
-    assert bool(trace.last.world.folios) is (result != NR)
+    assert trace.last.world.folios
 
 
 # -- what single pages leave behind
@@ -294,12 +240,6 @@ def test_every_file_drains_once():
     # The first file leaves 3; the second finds 12 places, drains at its first release, leaves 3.
     assert refs(trace.last.world) == [2] * 33 + [3] * 3
     assert [e.op.kind.name for e in trace.events].count("lru_add_drain") == 2
-
-
-def test_a_huge_page_empties_the_batch():
-    world = memory(*[folio(f"P{i}", 0) for i in range(18)], folio("T"))
-    trace = drop(world)
-    assert trace.last.world.batches == {}
 
 
 def test_the_drain_of_the_first_release_takes_other_batches_along():
@@ -344,13 +284,6 @@ def test_an_isolated_folio_is_left_alone_by_the_move():
     assert (made.lru, made.active, made.refcount) == (False, True, NR + 2)
 
 
-@pytest.mark.parametrize("maps", [0, 1])
-def test_what_nobody_maps_becomes_inactive(maps):
-    trace = drop(thps(1, active=True, referenced=True, pmd_maps=maps))
-    made = trace.last.world.folio(PFN)
-    assert (made.active, made.referenced) == ((True, True) if maps else (False, False))
-
-
 # -- beside a pin
 
 
@@ -363,21 +296,6 @@ def pin_beside(version, *, merge=True, passes=10, order=ORDER, others=()):
 
 def result(state):
     return state.locals[0].result if state.locals[0].finished else None
-
-
-@pytest.mark.parametrize("version", ["base", "v3"])
-def test_merged_and_exact_search_agree(version):
-    merged, exact = (
-        explore(pin_beside(version, merge=merge, passes=1, order=1)) for merge in (True, False)
-    )
-    assert merged.complete
-    assert exact.complete
-    assert merged.schedules() == exact.schedules()
-    ends = [
-        {outcome_of(found.scenario, found.found[end]) for end in found.ends}
-        for found in (merged, exact)
-    ]
-    assert ends[0] == ends[1]
 
 
 @pytest.mark.parametrize(("version", "rescued"), [("6.1.0", False), ("v3", True)])
@@ -399,25 +317,3 @@ def test_the_walk_can_refuse_a_split_and_the_patch_can_wait_for_it(version, resc
     for end in found.ends:
         owners = {who for f in found.found[end].world.folios.values() for who, _ in f.held}
         assert ME not in owners
-
-
-def test_the_tail_is_the_window_in_which_the_check_fails():
-    """The folio is unlocked and referenced when site 1 refuses: after step 6, before step 10."""
-    found = explore(pin_beside("6.1.0"))
-    windows = set()
-    for here, state in enumerate(found.found):
-        local = state.locals[0]
-        if local.op is None or local.op.kind.name != "can_split_folio":
-            continue
-        made = state.world.folio(PFN)
-        if ME in dict(made.held) and found.targets_of(here):
-            windows.add(state.locals[1].op.kind.name)
-    assert windows >= {"folio_batch_add", "lru_add_drain", "folio_put"}
-    # While drop_caches has the lock, the split waits for it and can't be at its check.
-    assert not windows & {"folio_mapping", "folio_test_dirty", "folio_unlock"}
-
-
-def test_beside_a_locker_nothing_gets_stuck():
-    found = explore(pin_beside("v3", passes=1, order=1, others=(locker("l", "A", 0),)))
-    assert found.complete
-    assert found.deadlocks == []

@@ -5,14 +5,11 @@ from small import NR, PFN, do, folio, isolated, memory
 
 from mmsim.engine.op import ModelError
 from mmsim.mm.filemap import (
-    filemap_release_folio,
     folio_lock,
     folio_lock_by_name,
     folio_mapping,
-    folio_test_writeback,
     folio_trylock,
     folio_unlock,
-    folio_wait_writeback,
     truncate_inode_folio,
 )
 from mmsim.mm.page_ref import folio_ref_freeze
@@ -47,20 +44,6 @@ def test_locking_twice_or_unlocking_what_is_not_ours_is_a_bug_of_the_model():
         do(world, folio_unlock(PFN), "b")
 
 
-def test_writeback_is_over_once_somebody_waited_and_not_before():
-    world = memory(folio(writeback=True))
-    assert do(world, folio_test_writeback(PFN)) is True
-    assert do(world, folio_test_writeback(PFN)) is True
-    do(world, folio_wait_writeback(PFN))
-    assert do(world, folio_test_writeback(PFN)) is False
-
-
-def test_private_data_is_released_unless_the_environment_says_otherwise():
-    op = filemap_release_folio(PFN)
-    assert op.kind.outcomes(memory(folio()), "me", PFN) == ("released",)
-    assert op.kind.outcomes(memory(folio(), faults=True), "me", PFN) == ("released", "kept")
-
-
 def test_truncation_takes_cache_references_and_mappings():
     world = memory(isolated(pmd_maps=2))
     do(world, truncate_inode_folio("A", 1))
@@ -71,13 +54,6 @@ def test_truncation_takes_cache_references_and_mappings():
     assert world.find("A", 0) is None
     do(world, truncate_inode_folio("A", 0))  # nothing is left to do
     assert world.folio(PFN) == left
-
-
-def test_truncation_frees_what_nobody_else_holds():
-    world = memory(folio())
-    do(world, truncate_inode_folio("A", 0))
-    assert world.folios == {}
-    world.check()
 
 
 def test_truncation_takes_the_entries_of_a_migration_too():

@@ -70,15 +70,6 @@ def test_cells_are_what_is_counted_page_by_page(name, order):
         assert occupancy(zone, per_cell, order) == merged(right, per_cell)
 
 
-def test_a_relabelled_pageblock_shows_its_new_type():
-    zone = boot(4096)
-    pfn = page_alloc.alloc_pages(zone, page_alloc.request(9, "UNMOVABLE"))
-    kinds = [list(cell) for cell in occupancy(zone)]
-    # An order-10 block was taken over, so its other half is UNMOVABLE too.
-    assert pfn == 0
-    assert kinds == [["UNMOVABLE"]] * 2 + [["MOVABLE"]] * 6
-
-
 def test_a_terabyte_is_looked_at_without_touching_it():
     zone = boot(1 << 28, 1 << 26, used=0.6, scattered=0.9, seed=1)
     cells = occupancy(zone, 1 << 8)

@@ -18,7 +18,6 @@ from mmsim.constants import (
 from mmsim.mm.page_alloc import (
     Request,
     alloc_pages,
-    drain_pcp,
     free_pages,
     request,
     split_free,
@@ -199,49 +198,3 @@ def test_a_reclaimable_request_looks_in_its_own_order():
     pfn = alloc_pages(zone, request(0, MIGRATE_RECLAIMABLE))
     assert zone.pageblock_type(pfn) == MIGRATE_RECLAIMABLE
     zone.check()
-
-
-# -- the per-CPU list of huge pages, one for all types
-
-
-def test_through_the_shared_list_a_pin_gets_a_huge_page_in_cma():
-    """The kernel's bug until 6.10; without the list it can't happen."""
-    for shared in (False, True):
-        zone = boot(16 * NR, 12 * NR, shared_thp_pcp=shared)
-        pfn = alloc_pages(zone, request(9))  # two come from CMA, one stays on the list
-        assert zone.pageblock_type(pfn) == MIGRATE_CMA
-        target = alloc_pages(zone, request(9, pin_scope=True))
-        assert (zone.pageblock_type(target) == MIGRATE_CMA) is shared
-        again = alloc_pages(zone, request(9, pin_scope=True))
-        assert zone.pageblock_type(again) == MIGRATE_UNMOVABLE
-        zone.check()
-
-
-def test_the_list_keeps_a_batch_and_gives_back_the_rest():
-    zone = boot(16 * NR, shared_thp_pcp=True)
-    pfns = [alloc_pages(zone, request(9)) for _ in range(4)]
-    assert (zone.nr_free, zone.thp_pcp) == (12 * NR, ())
-    for pfn in pfns:
-        free_pages(zone, pfn, 9)
-        zone.check()
-    assert zone.thp_pcp == (pfns[3], pfns[2])
-    assert zone.nr_free == 14 * NR
-    with pytest.raises(ZoneError, match="a double free"):
-        free_pages(zone, pfns[3], 9)
-    assert alloc_pages(zone, request(9)) == pfns[3]
-    drain_pcp(zone)
-    zone.check()
-    assert (zone.nr_free, zone.thp_pcp) == (15 * NR, ())
-    assert boot(16 * NR).thp_pcp is None
-
-
-def test_a_movable_request_that_may_not_have_cma_goes_past_the_list():
-    zone = boot(16 * NR, 12 * NR, shared_thp_pcp=True)
-    alloc_pages(zone, request(9))
-    left = zone.thp_pcp
-    plain = alloc_pages(zone, request(9)._replace(alloc_cma=False))
-    assert zone.pageblock_type(plain) == MIGRATE_MOVABLE
-    assert zone.thp_pcp == left
-    single = alloc_pages(zone, request(0))
-    assert zone.thp_pcp == left
-    assert single is not None

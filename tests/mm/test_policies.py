@@ -150,13 +150,6 @@ def test_a_wait_ends_when_the_reference_has_gone():
     assert trace.last.world.vmstat["thp_split_page_failed"] == 1
 
 
-@pytest.mark.parametrize("reason", ["contig_range", "numa_misplaced", "compaction"])
-@pytest.mark.parametrize("name", ["drain", "wait"])
-def test_other_reasons_see_no_difference(name, reason):
-    ends = [vfio_map(version, reason=reason).run().last for version in (LATEST.name, name)]
-    assert ends[0].world.key() == ends[1].world.key()
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_a_policy_holds_no_reference_back(name):
     """Every order of steps of a pin and a stranger: nothing leaks, and something is rescued."""

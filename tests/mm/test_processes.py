@@ -23,7 +23,6 @@ from mmsim.mm.rmap import (
     try_to_migrate,
     unmap_folio,
 )
-from mmsim.mm.shmem import finish_fault, map_in_another_process
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios.races import repeated_split
 
@@ -56,36 +55,9 @@ def test_the_pinner_faults_although_another_process_maps_the_page(order):
 
 
 @ORDERS
-def test_another_process_adds_its_own_mapping_each_time(order):
-    world = memory(folio("A", order))
-    for maps in (2, 3):
-        do(world, map_in_another_process("A", 0))
-        assert world.folio(PFN).mapcount == maps
-        assert sum(world.folio(PFN).other_maps) == maps - 1
-        world.check()
-
-
-@ORDERS
 @pytest.mark.parametrize("holder", [fault, direct_io, permanent_pin])
 def test_every_user_of_the_guests_addresses_faults_for_itself(order, holder):
     assert run(memory(elsewhere(order)), holder("h", "A")).folio(PFN).mapcount == 2
-
-
-def test_gup_fast_does_not_see_the_page_tables_of_others():
-    actor = gup_fast("h", "A")
-    scenario = Scenario("fast", memory(elsewhere()), (actor,))
-    assert scenario.results(run_to_end(scenario, one_after_another))["h"] is False
-
-
-@ORDERS
-def test_finish_fault_maps_once_for_the_guest(order):
-    world = memory(elsewhere(order))
-    for done in (True, False):
-        world.hold(PFN, "guest")
-        assert do(world, finish_fault(PFN), me="guest") is done
-        world.check()
-    assert world.folio(PFN).mapcount == 2
-    assert dict(world.folio(PFN).held) == {"guest": 1}
 
 
 @pytest.mark.parametrize("guest", [0, 1])
@@ -101,13 +73,6 @@ def test_a_move_keeps_apart_whose_mappings_they_are(guest, others):
     after = world.folio(PFN + NR)
     assert (after.pmd_maps, after.other_maps) == (guest + others, (others, 0))
     assert after.mapped_by_guest == bool(guest)
-
-
-def test_a_split_of_a_file_takes_the_mappings_of_all():
-    world = memory(isolated("A", pmd_maps=3, other_maps=(2, 0)))
-    do(world, unmap_folio(PFN))
-    world.check()
-    assert world.folio(PFN).other_maps == (0, 0)
 
 
 def test_a_truncation_takes_the_mappings_of_all():
@@ -190,3 +155,16 @@ def test_a_page_in_zone_movable_is_moved_or_refused_like_one_in_cma(version, tar
         ends.append((result, after.vmstat, after.folios))
     assert ends[0] == ends[1]
     assert pinned(memory(folio("A"), in_cma=False, targets_huge=targets))[0] == NR
+
+
+def test_gup_fast_does_not_see_the_page_tables_of_others():
+    actor = gup_fast("h", "A")
+    scenario = Scenario("fast", memory(elsewhere()), (actor,))
+    assert scenario.results(run_to_end(scenario, one_after_another))["h"] is False
+
+
+def test_a_split_of_a_file_takes_the_mappings_of_all():
+    world = memory(isolated("A", pmd_maps=3, other_maps=(2, 0)))
+    do(world, unmap_folio(PFN))
+    world.check()
+    assert world.folio(PFN).other_maps == (0, 0)

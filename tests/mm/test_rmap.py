@@ -1,6 +1,5 @@
 """Mappings go and come back: after a move, the split of a file, the split of anonymous memory."""
 
-import pytest
 from small import NR, PFN, do, folio, isolated, memory
 
 from mmsim.constants import ANON
@@ -33,14 +32,6 @@ def test_a_migration_takes_mappings_and_gives_them_back():
     assert world.vmstat["thp_split_pmd"] == 0
 
 
-def test_a_successful_migration_maps_the_destination():
-    world = memory(isolated("A"), isolated("B", pmd_maps=0))
-    do(world, try_to_migrate(PFN))
-    do(world, remove_migration_ptes(PFN, PFN + NR))
-    assert counts(world) == (NR + 1, 0, 0)
-    assert counts(world, PFN + NR) == (NR + 2, 1, 0)
-
-
 def test_the_mappings_of_a_file_are_zapped():
     world = memory(isolated(pmd_maps=2, pte_maps=1))
     do(world, unmap_folio(PFN))
@@ -57,13 +48,6 @@ def test_anonymous_mappings_come_back_as_ptes():
     do(world, remap_page(PFN))
     assert counts(world) == (1 + NR + 2, 0, NR + 2)
     assert world.vmstat["thp_split_pmd"] == 1
-
-
-@pytest.mark.parametrize(("order", "maps"), [(2, (1, 0)), (0, (0, 1))])
-def test_a_fault_maps_a_huge_page_by_one_pmd_and_a_page_by_one_pte(order, maps):
-    world = memory(folio("A", order, pmd_maps=0, pte_maps=0))
-    assert do(world, handle_mm_fault("A", 0)) == 0
-    assert counts(world)[1:] == maps
 
 
 def test_a_fault_beyond_the_file_fails():

@@ -10,7 +10,6 @@ from mmsim.engine.scenario import Scenario
 from mmsim.engine.schedule import one_after_another
 from mmsim.engine.trace import record
 from mmsim.errno import ENOMEM
-from mmsim.mm.page_alloc import alloc_pages, request, take
 from mmsim.mm.shmem import fault_in, shmem_is_huge, shmem_populate
 from mmsim.mm.swap import lru_add_drain
 from mmsim.mm.world import ZONE, Environment, World
@@ -96,15 +95,6 @@ def test_one_step_does_what_its_steps_do(scattered):
     one, many = populate(zone(), NR), populate(zone(), NR, path=step_by_step)
     assert one[0] == many[0] == NR
     assert one[1].key() == many[1].key()
-
-
-def test_the_guest_shares_the_zone_with_everybody_else():
-    zone = boot(4 * NR)
-    take(zone, 0, 0)
-    assert alloc_pages(zone, request(9)) == NR
-    rc, world = populate(zone, NR)
-    assert rc == NR
-    assert NR * 2 in world.folios
 
 
 # -- steps taken at once

@@ -4,11 +4,9 @@ import pytest
 from small import PFN, do, folio, isolated, memory
 
 from mmsim.constants import ACTIVATE, DEACTIVATE_FILE, LRU_ADD, PAGEVEC_SIZE
-from mmsim.mm.folio import ISOLATION
 from mmsim.mm.swap import (
     batch_add,
     folio_add_lru,
-    folio_isolate_lru,
     folio_mark_accessed,
     folio_test_lru,
     lru_add_drain,
@@ -49,14 +47,6 @@ def test_a_batch_is_moved_when_it_has_fifteen_entries():
     assert refs(world) == [2] * 15 + [3]
 
 
-def test_a_huge_page_empties_the_batch_at_once():
-    world = memory(folio("P", 0, lru=False), folio("A", lru=False))
-    do(world, folio_add_lru(PFN), "cpu")
-    do(world, folio_add_lru(PFN + 4), "cpu")
-    assert refs(world) == [2, 5]
-    assert all(made.lru for made in world.folios.values())
-
-
 def test_drain_all_empties_the_batches_of_every_cpu():
     world = pages(3)
     for i, kind in enumerate((LRU_ADD, DEACTIVATE_FILE, ACTIVATE)):
@@ -82,14 +72,6 @@ def test_what_each_batch_does_when_it_is_moved():
     flags = [(made.active, made.referenced) for made in world.folios.values()]
     # The last is mapped: somebody uses it, so it is not deactivated.
     assert flags == [(True, True), (False, False), (True, True), (True, True)]
-
-
-def test_isolation_takes_the_flag_and_a_reference_once():
-    world = pages(1)
-    assert do(world, folio_isolate_lru(PFN)) is True
-    assert do(world, folio_isolate_lru(PFN)) is False
-    assert refs(world) == [3]
-    assert world.folio(PFN).held == ((ISOLATION, 1),)
 
 
 def test_putting_back_goes_through_this_cpus_batch():

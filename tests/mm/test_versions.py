@@ -1,6 +1,7 @@
 """The versions against the table of switches, and nobody else knows their names."""
 
 import ast
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -30,66 +31,29 @@ def switch(name, version):
     return TABLE[name].split()[NAMES.index(version)]
 
 
-def test_the_rows_are_the_seven_of_the_table_in_its_order():
-    assert tuple(VERSIONS) == NAMES
-
-
 @pytest.mark.parametrize("name", NAMES)
-def test_what_a_refused_split_returns(name):
-    assert VERSIONS[name].ref_errno == CODES[switch("ref_errno", name)]
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_only_long_term_pins_retry_and_only_after_eagain(name):
-    retry = VERSIONS[name].retry_split
+def test_the_switches_of_a_version(name):
+    row = VERSIONS[name]
+    assert row.ref_errno == CODES[switch("ref_errno", name)]
     for reason in range(len(REASONS)):
         for ret in (-EAGAIN, -EBUSY, -ENOMEM):
             wanted = reason == MR_LONGTERM_PIN and ret == -EAGAIN
-            assert retry(reason, ret) == (wanted and switch("retry_split", name) == "yes")
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_whose_code_survives_a_failed_split(name):
+            assert row.retry_split(reason, ret) == (wanted and switch("retry_split", name) == "yes")
     wanted = -EBUSY if switch("clobber_rc", name) == "yes" else -ENOMEM
-    assert VERSIONS[name].rc_after_split(-ENOMEM, -EBUSY) == wanted
-
-
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("nr_split", [0, 1, 2])
-@pytest.mark.parametrize("empty", [False, True])
-@pytest.mark.parametrize("rc", [0, 3, -ENOMEM])
-def test_the_last_word_of_migrate_pages(name, nr_split, empty, rc):
-    zero = {"-": False, "empty": empty, "split+empty": empty and nr_split > 0}
-    wanted = 0 if zero[switch("zero_rule", name)] else rc
-    assert VERSIONS[name].final_rc(rc, nr_split, empty) == wanted
-
-
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("empty", [False, True])
-@pytest.mark.parametrize("rc", [0, 3, -ENOMEM])
-def test_when_the_pin_gives_up(name, empty, rc):
-    fails = {"nonzero": rc != 0, "left": rc < 0 or not empty}
-    assert VERSIONS[name].gup_fails(rc, empty) == fails[switch("gup_fail_if", name)]
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_counting_and_the_inverted_test(name):
-    row = VERSIONS[name]
+    assert row.rc_after_split(-ENOMEM, -EBUSY) == wanted
     assert row.taken_back == (switch("undo_count", name) == "yes")
     assert row.had_inverted_test == (switch("isolate_inverted", name) == "yes")
-    assert row.isolate_inverted is False
-    assert row.passes == 10
-
-
-def test_get_knows_the_names_and_suggests_one():
-    assert get("v2") is VERSIONS["v2"]
-    with pytest.raises(ValueError, match="no version 'v3fixed'; did you mean 'v3fix'"):
-        get("v3fixed")
+    assert (row.isolate_inverted, row.passes) == (False, 10)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_difference_to_itself_is_empty(name):
-    assert diff(name, name) == ""
+def test_the_last_word_of_migrate_pages_and_of_the_pin(name):
+    row = VERSIONS[name]
+    for rc, nr_split, empty in product((0, 3, -ENOMEM), (0, 1, 2), (False, True)):
+        zero = {"-": False, "empty": empty, "split+empty": empty and nr_split > 0}
+        assert row.final_rc(rc, nr_split, empty) == (0 if zero[switch("zero_rule", name)] else rc)
+        fails = {"nonzero": rc != 0, "left": rc < 0 or not empty}
+        assert row.gup_fails(rc, empty) == fails[switch("gup_fail_if", name)]
 
 
 @pytest.mark.parametrize("before", NAMES)
@@ -110,13 +74,6 @@ def test_the_patch_proper():
     assert "+ref_errno = -EAGAIN" in text
     assert "+    return reason == MR_LONGTERM_PIN and ret == -EAGAIN" in text
     assert "final_rc" not in text.replace("@@", "")
-
-
-def test_a_difference_does_not_end_in_the_heading_of_a_place_that_is_the_same():
-    for before in NAMES:
-        for after in NAMES:
-            last = diff(before, after).rpartition("\n")[2]
-            assert before == after or last.startswith("+")
 
 
 # Who else may say a version's name: which names, and why.

@@ -30,7 +30,7 @@ from mmsim.mm.gup import stretch
 from mmsim.mm.versions import VERSIONS
 from mmsim.mm.vfio import MapDma, vfio_dma_do_map
 from mmsim.mm.world import Container, Dma, Environment, IommuMap, Limits, World
-from mmsim.scenarios.script import Cue, Script, Scripted
+from mmsim.scenarios.script import Script, Scripted
 
 ALL = tuple(VERSIONS)
 ACQUIRED, RELEASED = "nr_foll_pin_acquired", "nr_foll_pin_released"
@@ -148,14 +148,6 @@ def test_a_single_page_that_ends_a_run_is_pinned_twice():
     assert flow(after) == (6, 1)
 
 
-def test_a_batch_may_end_inside_a_huge_page():
-    world = memory(folio("P", 0), folio("A"), in_cma=False, vfio=Limits(batch=3))
-    results, after, trace = map_dma(world)
-    assert results == (0,)
-    assert runs(trace) == [(0, 1), (1, 4)]
-    assert after.folio(PFN + 4).pincount == 4
-
-
 @pytest.mark.parametrize(
     ("start", "pages", "expected"),
     [
@@ -169,15 +161,6 @@ def test_a_batch_may_end_inside_a_huge_page():
 )
 def test_a_stretch_of_a_range(start, pages, expected):
     assert stretch((Extent("A", 4), Extent("B", 4)), start, pages) == expected
-
-
-@pytest.mark.parametrize("version", ALL)
-def test_huge_pages_in_cma_are_moved_on_the_way(version):
-    world = at(0, 4, in_cma=True)
-    results, after, _ = map_dma(world, version=version)
-    assert results == (0,)
-    assert not any(after.in_cma(pfn) for pfn in after.folios)
-    assert flow(after) == (16, 8)
 
 
 # -- the limit on locked memory
@@ -197,6 +180,12 @@ def test_the_limit_is_counted_by_the_page(limit):
         nothing_left(after)
 
 
+def test_the_limit_ends_the_pin_where_it_is_reached():
+    """In the first batch, not when all batches are pinned."""
+    results, after, _ = map_dma(at(0, 4, 8, vfio=Limits(memlock=3, batch=4)))
+    assert (results, flow(after)) == ((-ENOMEM,), (4, 4))
+
+
 def test_the_limit_counts_what_was_mapped_before():
     world = at(0, 4, vfio=Limits(memlock=6))
     half = Extent("A", NR), Extent("B", NR)
@@ -206,12 +195,6 @@ def test_the_limit_counts_what_was_mapped_before():
     assert after.container.locked_vm == NR
     assert after.container.maps == (IommuMap(0, PFN, NR),)
     assert [f.pincount for f in after.folios.values()] == [NR, 0]
-
-
-def test_with_cap_ipc_lock_there_is_no_limit():
-    results, after, _ = map_dma(at(0, 4, vfio=Limits(memlock=None)))
-    assert results == (0,)
-    assert after.container.locked_vm == 8
 
 
 # -- arguments
@@ -273,14 +256,6 @@ def test_a_range_is_mapped_once(iova, pages, expected):
     assert after.folio(PFN).pincount == 4
 
 
-def test_there_may_be_so_many_mappings():
-    world = at(0, 4, vfio=Limits(dma_entries=1))
-    requests = [MapDma((Extent(n, 4),), 4 * PAGE, iova=i << 20) for i, n in enumerate("AB")]
-    results, after, _ = map_dma(world, *requests)
-    assert results == (0, -ENOSPC)
-    assert after.folio(PFN + 4).pincount == 0
-
-
 def test_the_checks_have_an_order():
     """Overlap, then the number of mappings, then the IOMMU's ranges."""
     world = at(0, vfio=Limits(dma_entries=1, iova_ranges=((0, 0),)))
@@ -304,34 +279,6 @@ def test_a_hole_in_the_range():
 # -- what a failure takes back
 
 
-@pytest.mark.parametrize("version", ALL)
-def test_a_folio_that_cannot_be_moved_takes_the_run_before_it_along(version):
-    world = at(0, vfio=Limits(batch=4))
-    world.add(PFN + 0x400, folio("B"))
-    world.pageblocks[PFN + 0x400 >> HPAGE_PMD_ORDER] = MIGRATE_CMA
-    cast = [(stranger("s", "B", 0, leaves=False), [Cue("s", "B")])]
-    results, after, trace = map_dma(world, version=version, cast=cast)
-    assert results == (-ENOMEM,)
-    assert runs(trace) == []
-    assert flow(after) == (8, 8)
-    nothing_left(after)
-
-
-def test_what_was_mapped_before_is_unmapped_and_unpinned():
-    """A and B are mapped, as they are no neighbours; then C fails."""
-    world = at(0, 8, vfio=Limits(batch=4))
-    world.add(PFN + 16, folio("D"))
-    world.add(PFN + 0x400, folio("C"))
-    world.pageblocks[PFN + 0x400 >> HPAGE_PMD_ORDER] = MIGRATE_CMA
-    cast = [(stranger("s", "C", 0, leaves=False), [Cue("s", "C")])]
-    results, after, trace = map_dma(world, cast=cast)
-    assert (results, runs(trace)) == ((-ENOMEM,), [(0, 4), (4, 4)])
-    order = [e.op.kind.name for e in trace.events]
-    assert order.count("iommu_unmap") == 2
-    assert order[-2:] == ["vfio_unlink_dma", "iommu_mutex_unlock"]
-    nothing_left(after)
-
-
 @pytest.mark.parametrize("flags", [1, 3])
 def test_a_device_that_may_write_leaves_dirty_pages(flags):
     world = memory(folio(dirty=False), in_cma=False, vfio=Limits(memlock=3))
@@ -340,14 +287,6 @@ def test_a_device_that_may_write_leaves_dirty_pages(flags):
     assert after.folio(PFN).dirty is (flags == 3)
     locks = [e for e in trace.events if e.op.kind.name == "folio_lock"]
     assert len(locks) == (flags == 3)
-
-
-def test_a_pte_mapped_page_gets_dirty_by_the_pin_only_for_a_write():
-    for flags in (1, 3):
-        world = memory(folio("P", 0, dirty=False), in_cma=False)
-        _, after, _ = map_dma(world, request(world, flags=flags))
-        assert after.folio(PFN).dirty is (flags == 3)
-        assert after.folio(PFN).referenced
 
 
 @pytest.mark.parametrize("step", ["vfio_link_dma", "iommu_map", "vfio_batch_init"])
@@ -361,14 +300,6 @@ def test_memory_that_cannot_be_had(step):
         return
     assert results == (-ENOMEM,)
     assert runs(trace) == ([(0, 4)] if step == "iommu_map" else [])
-    nothing_left(after)
-
-
-def test_pieces_of_a_split_stay_split_after_the_failure():
-    world = memory(folio(), targets_huge="none")
-    results, after, _ = map_dma(world, version="base")
-    assert results == (-ENOMEM,)
-    assert all(f.order == 0 for f in after.folios.values())
     nothing_left(after)
 
 

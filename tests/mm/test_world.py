@@ -13,7 +13,6 @@ from mmsim.mm.folio import ISOLATION, Page
 from mmsim.mm.gup import Extent, pin_user_pages_remote
 from mmsim.mm.migrate import migrate_pages, putback_movable_pages
 from mmsim.mm.versions import VERSIONS
-from mmsim.mm.world import World
 
 
 def plant(**changes):
@@ -111,15 +110,6 @@ def test_references_have_owners():
         world.drop(PFN, "z")
 
 
-def test_the_last_reference_frees_the_folio():
-    world = memory(isolated(pmd_maps=0, cached=False, mapping=False))
-    world.drop(PFN, ISOLATION)
-    assert world.folios == {}
-    assert world.where == {}
-    with pytest.raises(ModelError, match="no folio at pfn 0x200"):
-        world.folio(PFN)
-
-
 def test_a_pfn_is_taken_once():
     with pytest.raises(ModelError, match="pfn 0x200 is taken"):
         memory(folio()).add(PFN, folio("B"))
@@ -154,22 +144,6 @@ def test_different_worlds_have_different_keys(change):
     assert world.key() == other.key()
     change(other)
     assert world.key() != other.key()
-
-
-def test_pages_are_found_by_region_and_index():
-    world = memory(folio("A"), folio("P", 0))
-    assert [world.find("A", i) for i in range(NR + 1)] == [PFN] * NR + [None]
-    assert world.find("P", 0) == PFN + NR
-    assert world.find("P", 1) is None
-    assert world.find("Q", 0) is None
-
-
-def test_pageblocks_are_movable_unless_said_otherwise():
-    world = memory(folio())
-    assert world.in_cma(PFN)
-    assert world.in_cma(PFN + 511)
-    assert not world.in_cma(PFN + 512)
-    assert World().pageblock_type(0) == "MOVABLE"
 
 
 # -- seeded random runs, checked after every step

@@ -8,7 +8,7 @@ import pytest
 
 from mmsim.constants import MAX_ORDER, MIGRATE_CMA, MIGRATE_MOVABLE, PCP_TYPES
 from mmsim.engine.op import ModelError
-from mmsim.mm.page_alloc import Request, alloc_pages, free_pages, request, take
+from mmsim.mm.page_alloc import alloc_pages, free_pages, request, take
 from mmsim.mm.zone import HELD, Run, Zone, ZoneError, boot, pattern, whole
 
 BLOCK = 512
@@ -107,14 +107,6 @@ def test_a_block_is_found_wherever_it_lies_untouched(order):
     rest = zone.untouched.get(MIGRATE_MOVABLE, ())
     assert sum(run.free()[order] for run in rest) == 0
     assert all(run.first_with(order) is None for run in rest)
-
-
-def test_a_zone_costs_what_was_done_with_it():
-    small, large = (boot(size, size // 4) for size in SIZES.values())
-    for zone in (small, large):
-        for _ in range(10):
-            alloc_pages(zone, request(9))
-    assert len(small.intervals()) == len(large.intervals())
 
 
 def test_a_branch_goes_its_own_way():
@@ -220,15 +212,6 @@ def test_a_wrong_free_is_told_so_and_changes_nothing(pfn, order, says):
     zone.check()
 
 
-def test_a_block_is_freed_once():
-    zone = boot(GIB)
-    pfn = alloc_pages(zone, request(0))
-    free_pages(zone, pfn, 0)
-    with pytest.raises(ZoneError):
-        free_pages(zone, pfn, 0)
-    zone.check()
-
-
 def test_what_is_not_free_in_one_block_can_t_be_taken():
     zone = boot(GIB)
     take(zone, 512, 9)
@@ -256,15 +239,6 @@ def test_a_pattern_is_merged_as_the_allocator_would_have_merged_it():
         ]
 
 
-def test_a_run_counts_its_blocks_without_listing_them():
-    looks = tuple(pattern(10, [(place, 0) for place in range(n)]) for n in (0, 1, 7))
-    for first in range(4):
-        for stretches in range(1, 9):
-            run = Run(first << 10, stretches, MIGRATE_MOVABLE, looks)
-            listed = [looks[(first + n) % 3].free for n in range(stretches)]
-            assert run.free() == tuple(map(sum, zip(*listed, strict=True)))
-
-
 @pytest.mark.parametrize("downwards", [False, True])
 def test_a_run_finds_its_first_stretch_with_a_block(downwards):
     looks = tuple(pattern(10, [(0, 10 - n)]) for n in range(3))  # kind n has orders 10 - n to 9
@@ -276,9 +250,3 @@ def test_a_run_finds_its_first_stretch_with_a_block(downwards):
                 fits = [n << 10 for n in numbers if looks[n % 3].free[order]]
                 expected = (fits[-1] if downwards else fits[0]) if fits else None
                 assert run.first_with(order) == expected
-
-
-def test_a_request_is_what_it_is():
-    assert request(9, pin_scope=True) == Request(9, "UNMOVABLE", False)
-    assert request(9) == Request(9, "MOVABLE", True)
-    assert request(0, "RECLAIMABLE", pin_scope=True) == Request(0, "RECLAIMABLE", False)

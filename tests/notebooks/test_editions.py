@@ -10,8 +10,6 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from mmsim.tasks.lesson_09 import POSTTEST
-
 HERE = Path(__file__).resolve().parents[2] / "notebooks"
 EDITIONS = ("student", "solution")
 CODE_LINES_MAX = 12
@@ -230,12 +228,6 @@ def test_what_is_locked_has_its_key_further_up(source):
         assert f'check("{key[1]}"' in text[: key.start()]
     said = [o.get("text", "") for c in code_cells(source, "solution") for o in c.outputs]
     assert "Shown once" not in "".join(said)
-
-
-def test_the_statements_of_the_post_test_are_the_ones_that_are_judged():
-    text = (HERE / "source" / "09_capstone_and_recall.py").read_text(encoding="utf-8")
-    for name, statement in POSTTEST.items():
-        assert text.count(f"# | `{name}` | {statement} |") == 1
 
 
 @each_lesson

@@ -56,17 +56,3 @@ def test_the_table_counts_calls():
     table = counters_by_version(cma_alloc(), ("base", "v1", "v2"))
     assert table.loc["migrate_pages returns"].tolist() == ["-ENOMEM", "-EAGAIN ×5, 0", "-ENOMEM"]
     assert table.loc["owner gets"].tolist() == ["-ENOMEM", "pfn 0x3fa00", "-ENOMEM"]
-
-
-@pytest.mark.parametrize(
-    ("knobs", "says"),
-    [
-        ({"wanted": 3}, "wanted is 3, but the area has 2 pageblocks"),
-        ({"thps": 3}, "thps is 3, but the area has 2 pageblocks"),
-        ({"stranger": 2}, "stranger is 2, but there are only 1 huge pages"),
-        ({"blocks": 0}, "blocks must be 1-64, not 0"),
-    ],
-)
-def test_knobs_that_contradict_each_other(knobs, says):
-    with pytest.raises(ValueError, match=says):
-        cma_alloc(**knobs)

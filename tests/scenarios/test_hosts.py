@@ -83,8 +83,3 @@ def test_what_a_zone_prints_is_what_it_has():
 def test_wrong_knobs(knobs, said):
     with pytest.raises(KnobError, match=said):
         host(**knobs)
-
-
-def test_a_size_that_is_no_whole_number_of_pageblocks():
-    with pytest.raises(ValueError, match=r"host is 17 MiB: .* take 16 or 18"):
-        host(host=17)

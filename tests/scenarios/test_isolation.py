@@ -9,7 +9,7 @@ import pytest
 from mmsim.cli import main
 from mmsim.mm.versions import POLICIES, VERSIONS, get
 from mmsim.scenarios import SCENARIOS, make
-from mmsim.scenarios.situation import MAPPED, NOT_SPLIT, PINNED, SINGLE
+from mmsim.scenarios.situation import NOT_SPLIT, PINNED, SINGLE
 
 HAD = ("base", "6.1.0", "v1", "v2", "v3", "2/2-only")
 NEVER = ("v3fix", "subpage_retry", "drain", "wait")
@@ -75,18 +75,6 @@ def test_the_accidental_drain_rescues_a_page_in_a_batch(version):
     assert ran("lru_batch", version, isolation="inverted") == (PINNED.word, 6, 4, 2, 1, 1)
 
 
-@pytest.mark.parametrize("version", HAD)
-def test_a_guest_of_two_huge_pages_costs_a_round_and_a_drain_for_each(version):
-    small = {"host": 32, "guest": 4}
-    meant = ran("boot_guest", version, **small)
-    inverted = ran("boot_guest", version, **small, isolation="inverted")
-    chunks = 2 if meant.outcome == MAPPED.word else 1
-    assert inverted.outcome == meant.outcome
-    assert (meant.drains, inverted.drains) == (0, chunks)
-    assert inverted.acquired - meant.acquired == inverted.released - meant.released == 512 * chunks
-    assert inverted.migrations == meant.migrations == chunks
-
-
 @pytest.mark.parametrize("version", NEVER)
 @pytest.mark.parametrize("scenario", PINS)
 def test_a_version_that_never_had_it_is_told_which_had(capsys, scenario, version):
@@ -99,22 +87,6 @@ def test_a_version_that_never_had_it_is_told_which_had(capsys, scenario, version
         f"({', '.join(HAD[:5])}, 2/2-only), not {version}\n"
     )
     assert make(scenario, version, {"isolation": "meant"}).version.isolate_inverted is False
-
-
-def test_another_version_or_test_begins_anew():
-    inverted = make("vfio_map", "base", {"isolation": "inverted"})
-    assert inverted.version.isolate_inverted
-    assert inverted.with_(passes=3).version.isolate_inverted
-    assert inverted.with_("v2").version.isolate_inverted
-    assert not inverted.with_(isolation="meant").version.isolate_inverted
-    with pytest.raises(ValueError, match="needs a version that had the inverted test"):
-        inverted.with_("v3fix")
-
-
-@pytest.mark.parametrize("scenario", NO_PIN)
-def test_who_pins_nothing_has_no_such_knob(scenario):
-    assert "isolation" not in [knob.name for knob in SCENARIOS[scenario].knobs]
-    assert make(scenario, "base").isolation_told == ""
 
 
 # -- who says so

@@ -1,14 +1,10 @@
-"""The merged search against the exact one, on every scenario and version that is small enough.
-
-The exact search takes two places of an actor for the same only if it was answered the same from the
-beginning on.  It is right in any case, and slower.
-"""
+"""The merged search against the exact one, on every scenario and version that is small enough."""
 
 from __future__ import annotations
 
 import pytest
+from small import merged_and_exact
 
-from mmsim.engine.explore import explore
 from mmsim.mm.versions import POLICIES, VERSIONS
 from mmsim.scenarios import SCENARIOS, make
 
@@ -46,23 +42,9 @@ def test_every_scenario_is_here_or_too_large():
 @pytest.mark.parametrize("version", [*VERSIONS, *POLICIES])
 @pytest.mark.parametrize(("scenario", "knobs"), CASES, ids=str)
 def test_merged_and_exact_search_agree(scenario, knobs, version):
-    merged, exact = (
-        explore(make(scenario, version, knobs, merge=merge)) for merge in (True, False)
-    )
-    assert merged.complete
-    assert exact.complete
-    assert merged.states <= exact.states
-    assert merged.schedules() == exact.schedules()
-    assert bool(merged.deadlocks) == bool(exact.deadlocks)
-    assert {key(state) for state in merged.found} == {key(state) for state in exact.found}
+    found = merged_and_exact(lambda merge: make(scenario, version, knobs, merge=merge))
     mine, theirs = (
-        {(each.name, each.schedules, each.odds) for each in found.outcomes(found.scenario.outcome)}
-        for found in (merged, exact)
+        {(end.name, end.schedules, end.odds) for end in each.outcomes(each.scenario.outcome)}
+        for each in found
     )
     assert mine == theirs
-
-
-def key(state):
-    """A world, and what each actor has returned or is about to do."""
-    pending = [str(local.result if local.op is None else local.op) for local in state.locals]
-    return state.world.key(), tuple(pending)

@@ -11,7 +11,8 @@ from small import outcome_of
 from mmsim.engine.explore import explore
 from mmsim.engine.schedule import render
 from mmsim.mm.versions import VERSIONS
-from mmsim.scenarios import SMALL, fates, make, pin_versus
+from mmsim.scenarios import SMALL, make, situation
+from mmsim.scenarios import races as pin_versus
 from mmsim.scenarios.races import AGAINST
 from mmsim.scenarios.situation import ALL_MOVED, MISSED, NO_MEMORY, NOT_MOVED, NOT_SPLIT, why_failed
 
@@ -163,10 +164,10 @@ def test_every_name_of_a_failure_can_be_asked_for():
     """`mmsim explore --goal` looks for its text among these."""
     names = {
         value
-        for word, value in vars(fates).items()
+        for word, value in vars(situation).items()
         if word.isupper() and str(value).startswith("failed")
     }
-    assert names == set(fates.FAILURES) < set(pin_versus().outcomes_known)
+    assert names == set(situation.FAILURES) < set(pin_versus().outcomes_known)
 
 
 # -- every order of the steps
@@ -211,17 +212,6 @@ def test_smaller_and_larger_searches(version, knobs, bound, states):
     found = explore(situation, preemptions_max=bound)
     assert found.complete
     assert found.states == states
-
-
-@pytest.mark.parametrize("against", ["lookup", "direct_io"])
-def test_two_of_a_kind_can_be_taken_for_one_another(against):
-    knobs = {**SMALL, "against": f"{against},{against}", "io_steps": 0}
-    all_, fewer = (
-        explore(make("pin_versus", "v3", knobs, merge=True), alike=alike)
-        for alike in ((), [[against, f"{against}_2"]])
-    )
-    assert fewer.states < 0.7 * all_.states
-    assert fewer.schedules() == all_.schedules()
 
 
 @pytest.mark.parametrize("version", VERSIONS)

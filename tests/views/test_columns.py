@@ -42,12 +42,6 @@ def test_one_row_per_step_in_the_column_of_its_actor():
     assert (lines[8].bold, lines[8].changed) == (True, "A refs 513 → 514")
 
 
-def test_counters_are_bold_too_but_stand_elsewhere():
-    (line,) = rows_of(split_race(released="1").replay("split*6 stranger split*2"))[-1:]
-    assert line.text == "count_vm_events(thp_split_page_failed +1)"
-    assert (line.bold, line.changed) == (True, "")
-
-
 def test_too_many_rows_are_folded_and_every_step_belongs_to_one():
     trace = vfio_map("v3", **SMALL).replay("pin*31 stranger pin*30")
     for most in (8, 12, ROWS_MAX, 40, 80):

@@ -9,9 +9,15 @@ from svg_rules import NS, references_are_defined, texts_fit, texts_stand_apart
 
 from mmsim.mm import page_alloc
 from mmsim.mm.zone import Zone, boot
-from mmsim.views.blockmap import CELLS_MAX, block_map, block_map_svg, claim
-from mmsim.views.freearea import free_area_sentence, free_area_svg, free_area_table
-from mmsim.views.memory import memory, memory_table
+from mmsim.views.memory import (
+    CELLS_MAX,
+    block_map,
+    claim,
+    free_sentence,
+    free_svg,
+    memory,
+    memory_table,
+)
 
 MIB = 256
 ZONES = {
@@ -49,24 +55,18 @@ def rules(text: str) -> ET.Element:
 def test_pictures_keep_the_rules_at_every_size(name, order):
     zone = ZONES[name]
     rules(memory_svg(zone, order))
-    rules(block_map_svg(zone, block_map(zone, order, marked=[(zone.start, 9)])))
-    rules(free_area_svg(zone.lists(), order, zone.nr_pages))
+    rules(memory_svg(zone, order, marked=[(zone.start, 9)]))
+    rules(free_svg(zone.lists(), order))
     assert len(block_map(zone).cells) <= CELLS_MAX
 
 
 @pytest.mark.parametrize("orders", [8, 14, 32])
 def test_other_kernels_have_other_orders_and_types(orders):
     free = {"UNMOVABLE": (1,) * orders, "MADE<UP>": (3,) * orders, "HIGHATOMIC": (0,) * orders}
-    root = rules(free_area_svg(free, 5))
+    root = rules(free_svg(free, 5))
     words = [text.text for text in root.iter(f"{NS}text")]
     assert {"UNMOVABLE", "MADE<UP>"} < set(words)
     assert "HIGHATOMIC" not in words
-    assert list(free_area_table(free)["pages"]) == [2**orders - 1, 3 * (2**orders - 1)]
-
-
-def test_a_full_zone_has_all_its_orders():
-    root = rules(memory_svg(ZONES["100 MiB, full"]))
-    assert [text.text for text in root.iter(f"{NS}text")].count("none") == 11
 
 
 def mixed() -> Zone:
@@ -115,7 +115,7 @@ def test_words_and_table_say_what_the_picture_says():
     assert "384 pageblocks MOVABLE, 39.8 % free; 128 pageblocks CMA, 100.0 % free" in said
     assert memory_table(zone).loc["CMA"].tolist() == ["256 MiB", "4 MiB", 128]
     assert memory_table(zone).loc["MOVABLE", "blocks of 2 MiB to be had"] == 43
-    assert free_area_sentence({"MOVABLE": (0,) * 11}, 9) == "Nothing is free."
+    assert free_sentence({"MOVABLE": (0,) * 11}, 9) == "Nothing is free."
 
 
 def paths(zone: Zone, **more) -> int:

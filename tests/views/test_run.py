@@ -6,7 +6,7 @@ import pytest
 from view_states import run
 
 from mmsim.scenarios import vfio_map
-from mmsim.views.run import _shape, changes, counters, fold, step_table, summary
+from mmsim.views.run import _shape, changes, fold, step_table, summary
 
 LONG = [("v2", {"released": "1"}), ("base", {"stranger": 0}), ("v2", {}), ("base", {"thps": 3})]
 
@@ -29,26 +29,6 @@ def test_unfolding_is_exact(version: str, knobs: dict[str, object]) -> None:
                 assert len({e.actor for e in block}) == 1
 
 
-def test_the_pieces_of_a_huge_page_are_one_row() -> None:
-    rows = fold(run("v2", released="1"))
-    assert len(rows) < 100
-    assert [row.words() for row in rows if row.folded] == [
-        "the same 12 steps for 510 further pieces",
-        "the same 3 steps for 510 further pieces",
-        "the same step for 510 further pieces",
-    ]
-
-
-def test_repeated_passes_are_told_as_such() -> None:
-    (row,) = [row for row in fold(run("v2"), short=20) if row.folded]
-    assert row.words() == "the same 11 steps 8 more times"
-
-
-def test_short_runs_are_not_folded() -> None:
-    trace = run("v2")
-    assert [row.end for row in fold(trace)] == list(range(1, len(trace) + 1))
-
-
 def test_a_piece_that_fares_differently_stays_visible() -> None:
     situation = vfio_map("base", stranger=0)
     trace = situation.run()
@@ -69,14 +49,6 @@ def test_what_a_step_changed() -> None:
     assert changes(trace.at(0)) == []
     assert changes(trace.at(16)) == []
     assert [str(change) for change in changes(trace.at(17))] == ["thp_split_page_failed 0 → 1"]
-
-
-def test_counters_are_the_reported_pair() -> None:
-    moved = dict(counters(run("base")))
-    assert moved["thp_migration_fail"] == 1
-    assert moved["thp_split_page_failed"] == 1
-    moved = dict(counters(run("v2")))
-    assert (moved["thp_migration_fail"], moved["thp_split_page_failed"]) == (11, 10)
 
 
 @pytest.mark.parametrize("width", [80, 100, 140])

@@ -16,7 +16,7 @@ import mmsim
 from mmsim.engine.trace import Trace
 from mmsim.views.ledger import CHECKS, JUST, NEXT, check_at, describe, ledger
 from mmsim.views.run import fold
-from mmsim.views.state import CODE_LINES, layout, listing, standing, state_svg, state_table
+from mmsim.views.state import CODE_LINES, layout, listing, standing, state_svg
 from mmsim.views.svg import (
     ACTOR_FILLS,
     BAD,
@@ -33,9 +33,6 @@ from mmsim.views.svg import (
     PAPER,
     SEAM,
     WAITS,
-    Svg,
-    initials,
-    wrap,
 )
 
 # Every pair of text colour and ground that a picture uses.
@@ -103,27 +100,6 @@ def test_no_two_fills_of_a_kind_differ_by_colour_alone() -> None:
     assert len({sign for _, sign in OUTCOMES.values()}) == len(OUTCOMES)
 
 
-def test_initials_are_unique() -> None:
-    names = ["pin", "putter", "stranger", "s2", "reader"]
-    assert list(initials(names).values()) == ["P", "P2", "S", "S2", "R"]
-
-
-def test_the_table_says_what_the_picture_says() -> None:
-    facts = dict(state_table(state("base_refused_at_the_check")))
-    assert facts["split check, checked just now"].endswith("1 == 515 - 512 - 1 is not equal")
-    assert "stranger: 1 reference" in facts["references on huge page A"]
-    assert facts["step"] == "16 of 21"
-
-
-def test_wrapping_and_clipping() -> None:
-    lines = wrap("one two three four five six seven", 60, 13, 2)
-    assert len(lines) == 2
-    assert lines[-1].endswith("…")
-    svg = Svg(100, 20, "t", "d")
-    svg.text(0, 10, "a < b & c", 100)
-    assert "a &lt; b &amp; c" in svg.render()
-
-
 @pytest.mark.parametrize(
     ("knobs", "said"),
     [
@@ -151,20 +127,6 @@ def test_the_ledger_adds_up(version: str, knobs: dict[str, object]) -> None:
             assert book.frozen or book.held == book.refcount
             assert book.check.equal == (book.check.expected == book.held)
             assert book.check.numbers in describe(book) or not book.due
-
-
-def test_the_report_in_one_line() -> None:
-    book = ledger(run("base").state(16).world, "A")
-    assert book is not None
-    assert [(row.holder, row.refs, row.counted_on) for row in book.rows] == [
-        ("page cache", 512, True),
-        ("PMD mapping", 1, True),
-        ("isolation", 1, True),
-        ("stranger", 1, False),
-    ]
-    assert book.check.numbers == "1 == 515 - 512 - 1"
-    assert book.check.verdict == "not equal"
-    assert (book.check.expected, book.refcount) == (514, 515)
 
 
 def test_a_frozen_folio_is_shown_as_such() -> None:

@@ -38,7 +38,3 @@ def test_measured_table_names_the_result():
     table = measured_table(real_trace("S3_held_base_retfix1.txt"))
     assert "-ENOMEM" in str(table.iloc[-1, 0])
     assert table.loc["pgmigrate_fail"].tolist() == [512]
-
-
-def test_a_table_has_a_named_index():
-    assert all(counters_by_version(vfio_map(), ("base",)).index.names)

@@ -36,7 +36,6 @@ from mmsim.mm.versions import VERSIONS
 from mmsim.mm.vfio import MapDma, vfio_dma_do_map
 from mmsim.mm.world import Limits, World
 from mmsim.scenarios import split_race, vfio_map
-from mmsim.scenarios.page_life import page_with
 from mmsim.views.run import fold, step_table, summary
 from mmsim.views.words import OPS, intent, sentence
 
@@ -105,12 +104,6 @@ def test_a_question_says_its_answer_and_a_command_what_came_of_it() -> None:
         "The stranger takes a reference to huge page A with folio_get(): "
         "its count goes from 513 to 514."
     )
-
-
-@pytest.mark.parametrize(("order", "told"), [(9, "straight there"), (0, "a batch may hold it")])
-def test_only_a_single_page_waits_for_its_list(order: int, told: str) -> None:
-    trace = page_with(order=order).run()
-    assert told in sentence(trace.at("folio_add_lru"))
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from mmsim.lessons import Prediction
 from mmsim.scenarios import SCENARIOS, vfio_map
 from mmsim.widgets import console
 
@@ -46,16 +45,6 @@ def test_reset_goes_back():
     widget.boxes["version"].value = "v3"
     widget.reset.click()
     assert (widget.view.value, widget.said.value) == before
-
-
-def test_the_console_is_locked_until_the_prediction_is_stored():
-    guess = Prediction("?", {"a": (1, 2)})
-    widget = console(vfio_map(), knobs=KNOBS, unlock=guess)
-    assert all(box.disabled for box in widget.boxes.values())
-    assert "<svg" not in widget.view.value
-    guess.set({"a": 1})
-    assert not any(box.disabled for box in widget.boxes.values())
-    assert "<svg" in widget.view.value
 
 
 def test_drop_downs_offer_only_what_the_knob_accepts():

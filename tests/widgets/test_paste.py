@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from proctext import buddyinfo, pagetypeinfo, zoneinfo
+from proctext import buddyinfo, zoneinfo
 
 from mmsim.scenarios.host import host, proc_text
-from mmsim.views.pasted import machine
+from mmsim.views.memory import machine
 from mmsim.widgets import paste, show_memory
 from mmsim.widgets.paste import LARGEST
 
@@ -47,16 +47,6 @@ def test_another_text_begins_anew():
     assert widget.view.value == ""
 
 
-def test_every_order_of_every_zone_draws():
-    widget = paste()
-    widget.text.value = TEXT
-    for name in widget.zone.options:
-        widget.zone.value = name
-        for order in range(widget.order.max + 1):
-            widget.order.value = order
-            assert widget.view.value.startswith("<svg")
-
-
 def test_zoneinfo_has_no_orders_to_choose():
     widget = paste()
     widget.text.value = ZONEINFO
@@ -92,20 +82,6 @@ def test_markup_stays_text(text):
     assert "<script" not in widget.view.value
     assert "<b>x" not in widget.view.value
     assert "&lt;" in widget.view.value
-
-
-def test_types_and_zones_with_odd_names_stay_text():
-    """The parsers let no markup through; if one ever did, the picture and the tables hold it."""
-    free = {"a.b-c": (1,) * 11}
-    widget = paste()
-    widget.text.value = pagetypeinfo([(0, "x_y", free, {"a.b-c": 1})])
-    assert "A.B-C" in widget.view.value
-
-
-def test_windows_line_ends():
-    widget = paste()
-    widget.text.value = TEXT.replace("\n", "\r\n")
-    assert widget.view.value.startswith(machine(TEXT).svg)
 
 
 def test_the_plain_call_says_the_same(capsys):

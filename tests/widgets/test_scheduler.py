@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mmsim.engine.schedule import parse, render
-from mmsim.lessons.you_are_the_scheduler import LEVELS, drawn_level
+from mmsim.lessons.you_are_the_scheduler import LEVELS
 from mmsim.scenarios import lru_batch, vfio_map
 from mmsim.views.columns import columns_svg
 from mmsim.views.game import ALL, STEP
@@ -120,12 +120,6 @@ def test_any_situation_can_be_played_without_a_goal():
         widget.actors.children[0].buttons[0].click()
         assert "of failing schedule" in widget.told.value
         assert "Won" not in widget.told.value
-
-
-def test_a_drawn_level_can_be_played():
-    widget = scheduler(drawn_level(3))
-    press(widget, "stranger split*18")
-    assert "Won." in widget.told.value
 
 
 def test_each_outcome_of_the_environment_has_its_button():

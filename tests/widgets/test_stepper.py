@@ -4,16 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from mmsim.lessons import Prediction
 from mmsim.scenarios import vfio_map
 from mmsim.views.state import state_svg
 from mmsim.widgets import stepper
-
-ASKED = {"thp_migration_fail": range(0, 12), "thp_split_page_failed": range(0, 12)}
-
-
-def guess():
-    return Prediction("How many?", ASKED)
 
 
 def test_slider_back_and_forward_move_the_same_position():
@@ -40,15 +33,8 @@ def test_buttons_stop_at_both_ends():
     widget.slider.value = widget.slider.max
     assert widget.forward.disabled
     widget.forward.click()
-    assert widget.slider.value == widget.slider.max == len(widget.session.rows)
+    assert widget.slider.value == widget.slider.max == len(widget.rows)
     assert "does not start" in widget.verdict.value
-
-
-def test_the_picture_is_the_one_of_the_static_twin():
-    situation = vfio_map()
-    widget = stepper(situation)
-    widget.slider.value = 16
-    assert widget.view.value == state_svg(situation.run().at(16))
 
 
 @pytest.mark.parametrize("version", ["base", "6.1.0", "v1", "v2", "v3", "v3fix", "2/2-only"])
@@ -56,7 +42,7 @@ def test_every_version_can_be_chosen_at_every_end(version):
     widget = stepper(vfio_map())
     widget.slider.value = widget.slider.max
     widget.version.value = version
-    assert 0 < widget.slider.value <= widget.slider.max == len(widget.session.rows)
+    assert 0 < widget.slider.value <= widget.slider.max == len(widget.rows)
     widget.slider.value = widget.slider.max
     assert "<svg" in widget.view.value
     widget.slider.value = 0
@@ -65,43 +51,21 @@ def test_every_version_can_be_chosen_at_every_end(version):
 
 def test_a_run_of_thousands_of_steps_has_a_slider_of_dozens():
     widget = stepper(vfio_map("v3", released="1"))
-    assert len(widget.session.trace) > 5000
+    assert len(widget.trace) > 5000
     assert widget.slider.max < 400
     widget.slider.value = widget.slider.max
-    assert widget.session.moment.position == len(widget.session.trace)
-
-
-def test_everything_is_locked_until_the_prediction_is_stored():
-    widget = stepper(vfio_map(), unlock=guess())
-    parts = (widget.slider, widget.back, widget.forward, widget.version)
-    assert all(part.disabled for part in parts)
-    assert "<svg" not in widget.view.value
-    widget.store.click()
-    assert "Not stored" in widget.said.value
-    assert widget.slider.disabled
-    widget.choices["thp_migration_fail"].value = 2
-    widget.choices["thp_split_page_failed"].value = 1
-    widget.store.click()
-    assert not widget.slider.disabled
-    assert not widget.forward.disabled
-    assert "<svg" in widget.view.value
-    widget.slider.value = widget.slider.max
-    assert "thp_migration_fail 1: ✘ you predicted 2" in widget.verdict.value
-    assert "thp_split_page_failed 1: ✔ as predicted" in widget.verdict.value
-
-
-def test_a_prediction_stored_in_a_cell_unlocks_the_widget():
-    prediction = guess()
-    widget = stepper(vfio_map(), unlock=prediction)
-    prediction.set({"thp_migration_fail": 1, "thp_split_page_failed": 1})
-    assert not widget.slider.disabled
-    assert widget.choices["thp_migration_fail"].value == 1
-    later = stepper(vfio_map(), unlock=prediction)
-    assert not later.slider.disabled
+    assert widget.view.value == state_svg(widget.trace.at())
 
 
 def test_controls_have_names():
-    widget = stepper(vfio_map(), unlock=guess())
+    widget = stepper(vfio_map())
     assert widget.slider.description == "step"
     assert widget.version.description == "version"
     assert all(button.tooltip for button in (widget.back, widget.forward))
+
+
+def test_the_picture_is_the_one_of_the_static_twin():
+    situation = vfio_map()
+    widget = stepper(situation)
+    widget.slider.value = 16
+    assert widget.view.value == state_svg(situation.run().at(16))

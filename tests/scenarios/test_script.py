@@ -9,7 +9,7 @@ from mmsim.constants import MIGRATE_SYNC, MR_LONGTERM_PIN
 from mmsim.engine.actor import Actor
 from mmsim.engine.scenario import Scenario
 from mmsim.engine.trace import record
-from mmsim.mm.actors import isolator, locker, pin_by_name, pinner, stranger, truncater
+from mmsim.mm.actors import locker, pin_by_name, pinner, stranger
 from mmsim.mm.folio import Page
 from mmsim.mm.migrate import migrate_pages
 from mmsim.mm.page_ref import folio_ref_freeze
@@ -153,25 +153,6 @@ def test_strangers_leave_the_world_as_it_was():
         trace.state(1).world.check()
         assert trace.state(1).world.folio(PFN) != folio()
         assert trace.last.world.folio(PFN) == folio()
-
-
-def test_strangers_who_stay():
-    assert steps(stranger("s", "A", 0, 3, leaves=False), memory(folio())).last.world.folio(
-        PFN
-    ).held == (("s", 3),)
-    pinned = steps(pinner("s", "P", 0, 2, leaves=False), memory(folio("P", 0))).last.world
-    assert pinned.folio(PFN).refcount == 2 + 2 * 1024
-    assert pinned.folio(PFN).pincount == 2
-
-
-def test_an_isolator_takes_only_what_is_on_a_list():
-    assert len(steps(isolator("s", "A", 0), memory(folio()))) == 2
-    assert len(steps(isolator("s", "A", 0), memory(isolated()))) == 1
-
-
-def test_a_truncater_needs_no_folio():
-    assert len(steps(truncater("s", "B", 0), memory(folio()))) == 1
-    assert steps(truncater("s", "A", 0), memory(folio())).last.world.folios == {}
 
 
 def test_nobody_pins_a_frozen_folio():

@@ -8,8 +8,7 @@ import pytest
 
 from mmsim.constants import HPAGE_PMD_NR
 from mmsim.engine.trace import run_to_end
-from mmsim.mm.shmem import SHMEM_ENABLED
-from mmsim.scenarios import boot_guest, make
+from mmsim.scenarios import boot_guest
 from mmsim.scenarios.host import MIB, Landing, landing
 from mmsim.scenarios.script import Scripted
 from mmsim.views.run import step_table, summary
@@ -53,16 +52,6 @@ def test_from_half_on_the_two_kinds_of_memory_take_turns():
     assert there.thps_in_cma - there.thps_outside in (surplus, surplus + 1)
 
 
-def test_one_is_one_and_two_are_two():
-    def landed(**knobs):
-        return str(boot_guest(cma=0, used=0, **knobs).landed())
-
-    assert landed(guest=2) == "nothing in CMA, 1 huge page (in 1 pageblock) outside"
-    assert landed(guest=4) == "nothing in CMA, 2 huge pages (in 2 pageblocks) outside"
-    single = landed(guest=2, shmem_enabled="never")
-    assert single == "nothing in CMA, 512 single pages (in 1 pageblock) outside"
-
-
 @pytest.mark.parametrize(
     ("version", "knobs", "outcome"),
     [
@@ -98,11 +87,6 @@ def test_a_huge_page_is_wanted_outside_cma_and_the_free_ones_are_counted():
     assert landing(trace.last.world).targets == 0
 
 
-def test_what_the_guest_asks_for_depends_on_the_policy():
-    huge = {p: boot_guest(shmem_enabled=p).landed().thps_in_cma > 0 for p in SHMEM_ENABLED}
-    assert [policy for policy, got in huge.items() if got] == ["always", "within_size", "force"]
-
-
 def test_compaction_makes_room_where_pages_can_be_moved():
     """The guest's huge pages are made outside CMA, because a movable request may compact."""
     assert fate(cma=0, compaction="on") == "mapped"
@@ -110,24 +94,6 @@ def test_compaction_makes_room_where_pages_can_be_moved():
     assert made["thp_file_alloc"] == 4
     assert made["compact_success"] > 0
     assert end(boot_guest(cma=0, pin="none")).world.vmstat["thp_file_fallback"] == 4
-
-
-@pytest.mark.parametrize(
-    ("host", "targets", "outcome"),
-    [
-        (
-            16,
-            1,
-            "failed: no memory to move it to",
-        ),  # what is left is needed to stay above a watermark
-        (1024, 4, "mapped"),
-        (1 << 20, 4, "mapped"),
-    ],
-)
-def test_hosts_of_any_size(host, targets, outcome):
-    there = boot_guest(host=host, cma=75, used=0, guest=8).landed()
-    assert (there.thps_in_cma, there.targets) == (4, targets)
-    assert fate(host=host, cma=75, used=0, guest=8) == outcome
 
 
 def test_a_seed_is_a_place_and_the_same_seed_the_same_place():
@@ -160,47 +126,3 @@ def test_a_run_that_nobody_could_look_at_is_refused_with_a_sentence():
         long.run()
     assert boot_guest("v3", guest=256, pin="none").run().results == {"guest": 256 * MIB}
     assert len(boot_guest("base", guest=256).run()) < 8_000  # base gives up at the first
-
-
-def test_the_populate_step_says_what_it_did():
-    from mmsim.views.words import sentence
-
-    said = sentence(boot_guest(pin="none").run().at(1))
-    assert said == (
-        "The guest touches 512 pages of the guest's memory with "
-        "populate_vma_page_range(): 1 huge page, in CMA."
-    )
-    mixed = sentence(boot_guest(pin="none", shmem_enabled="never", cma=58, used=0).run().at(1))
-    assert mixed.endswith("512 single pages, in CMA.")
-
-
-@pytest.mark.parametrize(
-    ("knobs", "says"),
-    [
-        ({"host": 0}, "host must be 16-1048576, not 0"),
-        ({"host": -4}, "host must be 16-1048576, not -4"),
-        ({"host": 17}, "host is 17 MiB: memory comes in pageblocks of 2 MiB; take 16 or 18"),
-        ({"guest": 3}, "guest is 3 MiB: memory comes in pageblocks of 2 MiB; take 2 or 4"),
-        ({"host": 1 << 21}, "host must be 16-1048576"),
-        ({"cma": 101}, "cma must be 0-100"),
-        ({"used": -1}, "used must be 0-100"),
-        ({"guest": 2048}, "guest is 2048 MiB, but the host has only 1024 MiB"),
-        ({"host": 4096, "guest": 4098}, "guest must be 2-4096"),
-        ({"shmem_enabled": "alway"}, "did you mean 'always'"),
-        ({"pin": "yes"}, "pin can't be 'yes'"),
-        ({"gest": 2}, "did you mean 'guest'"),
-        (
-            {"host": 4096, "guest": 1024, "shmem_enabled": "never"},
-            "it gets no huge pages: 262,144 single pages would be left, and the model follows at "
-            "most 65,536; take a smaller guest",
-        ),
-        (
-            {"host": 4096, "guest": 1024, "cma": 0},
-            "there are only 0 free huge pages: 262,144 single pages",
-        ),
-    ],
-)
-def test_a_wrong_knob_is_told_what_it_can_be(knobs, says):
-    with pytest.raises(ValueError, match=r"^[^\n]*$") as error:
-        make("boot_guest", "base", knobs)
-    assert says in str(error.value)

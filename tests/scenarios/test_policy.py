@@ -140,12 +140,6 @@ def test_what_the_model_does_inside_a_call_is_not_counted():
         limited("thing", the_model_on_one_line)
 
 
-def test_the_line_is_the_one_in_the_function():
-    with pytest.raises(PolicyError, match=r"in line \d+ \(") as told:
-        runs(raises)
-    assert "return attempt.tires" in str(told.value)
-
-
 @pytest.mark.parametrize("odd", [None, "wait", 3, ["wait"], ATTEMPT])
 def test_something_that_is_no_function(odd):
     with pytest.raises(PolicyError, match="a policy is a function of an attempt, not "):
@@ -162,11 +156,3 @@ def test_a_policy_that_changes_its_mind_is_asked_once():
     policy = own_policy(fickle).policy
     assert {policy(ATTEMPT) for _ in range(5)} == {"wait"}
     assert asked == [ATTEMPT]
-
-
-def test_it_is_searched_like_any_version():
-    row = own_policy(lambda attempt: "try again")
-    found = vfio_map(row, order=1, passes=2, released=1).explore()
-    named = vfio_map(LATEST, order=1, passes=2, released=1).explore()
-    assert found.complete
-    assert found.states > named.states

@@ -17,30 +17,11 @@ from mmsim.scenarios import timed_hold
 from mmsim.scenarios.races import COMPACTION, HOLD_MAX, IN_VAIN, Clock, attempts
 
 
-def nops(n):
-    def path():
-        for _index in range(n):
-            yield nop()
-
-    return path
-
-
 def rows(scenario, clock):
     """(time, actor, step) of a run."""
     trace = record(scenario, clock)
     steps = [(event.actor, event.op.kind.name) for event in trace.events]
     return [(time, *step) for time, step in zip(clock.times, steps, strict=True)]
-
-
-def test_two_cpus_run_side_by_side():
-    found = rows(cells(nops(3), nops(2)), Clock(at={("b", "nop"): 0.5}))
-    assert [(time, who) for time, who, _ in found] == [
-        (0, "a"),
-        (0.5, "b"),
-        (1, "a"),
-        (1.5, "b"),
-        (2, "a"),
-    ]
 
 
 def test_a_step_that_must_not_begin_before_its_time():
@@ -127,16 +108,3 @@ def test_a_pin_fails_if_the_reference_outlives_the_last_look(version, seed):
             assert trace.last.world.vmstat["thp_split_page_failed"] == refused
             assert (trace.results["pin"] == -ENOMEM) is (late and look == looks[-1])
             assert situation.succeeded(trace.last) is not (late and look == looks[-1])
-
-
-def test_longer_attempts_outlast_what_shorter_ones_do_not():
-    """Ten attempts are over after some time; if each lasts longer, the same hold is survived."""
-    ends = {
-        allocation: timed_hold("v3", hold=1_200, allocation=allocation, order=1)
-        for allocation in ("injected", "fragmented")
-    }
-    said = {name: run.outcome(run.run().last) for name, run in ends.items()}
-    assert said == {
-        "injected": "failed: a huge page could not be split",
-        "fragmented": "pinned",
-    }
