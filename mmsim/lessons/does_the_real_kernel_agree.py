@@ -1,6 +1,6 @@
 """Lesson 10: traces of a real kernel line by line, a missing rule, and why pins still fail on 6.12.
 
-Interface: the cards which, labels, recall, agree, gaps, rule, still_failing, cause, pieces,
+Interface: the cards which, labels, recall, agree, gaps, rule, still_failing, cause, changed,
 support; the pictures measured, lines, stalls; and the names that the text fills in."""
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from mmsim.views.traces import agreements, aligned, differing, trace_names, trac
 
 if TYPE_CHECKING:
     import pandas as pd
+
 
 UNTOUCHED = Verdict("not attempted", "the function returns nothing yet")
 
@@ -386,7 +387,7 @@ rule = Card(
     why="Each attempt to move a huge page asks for a free one. In Linux 6.1 such a request "
     "compacts at most twice: first in a hurry, then more thoroughly. Both are counted, also when "
     "compaction is put off because it failed lately. No counter counts attempts. But each attempt "
-    "that finds no huge page ends in a split, done or refused, so the two split counters add up to "
+    "that finds no huge page ends in a split, done or refused. So the two split counters add up to "
     "their number.\n\n"
     "A rule that explains 1,182 of 1,185 rows is a good rule. The three others are the place where "
     "the next thing would be learned: one has a stall more, two have six without a split.",
@@ -513,10 +514,11 @@ def pieces_table() -> pd.DataFrame:
     return frame(rows, named(LOOPS.values(), "pins that failed"), [*SETTINGS.values()])
 
 
-pieces = Card(
-    "pieces",
-    "One call of that 6.12 was changed: how often a piece of a split huge page is tried, for a "
-    "long-term pin. Of 240 pins each, how many fail?",
+changed = Card(
+    "changed",
+    "One call of that 6.12 was changed. Of 240 pins each, how many fail?\n"
+    "It is the call that handles what you have just named as the cause. What changes is how many "
+    "passes that gets, for a long-term pin.",
     dict.fromkeys(SETTINGS, (0, 17, 113, 226)),
     labels=SETTINGS,
     outcome=lambda: {name: counterfactual()["S4_loop", name].hits for name in SETTINGS},
@@ -591,5 +593,5 @@ support = Card(
         "Three are supported: they speak of these pins, on this machine, and no more.",
     ),
     why=lambda: "\n\n".join(f"`{name}`: {told}." for name, (_, told) in evidence().items()),
-    needs=(pieces,),
+    needs=(changed,),
 )

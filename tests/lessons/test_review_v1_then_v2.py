@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from mmsim.evidence.vectors.operations import OPERATIONS
 
 from mmsim.constants import REASONS
 from mmsim.evidence.kernel_runs import compare_file
+from mmsim.evidence.vectors import OPERATIONS
 from mmsim.lessons import review_v1_then_v2 as lesson
 from mmsim.lessons.card import Card
 from mmsim.lessons.review_v1_then_v2 import SPLITS, STAYS, VERSIONS, decided, keeps_the_code

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mmsim.lessons import counters_of
 from mmsim.lessons import the_report as lesson
+from mmsim.lessons.form import counters_of
 from mmsim.scenarios import vfio_map
 
 ONE_EACH = {"thp_migration_fail": 1, "thp_split_page_failed": 1}

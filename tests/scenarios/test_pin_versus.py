@@ -11,8 +11,7 @@ from small import outcome_of
 from mmsim.engine.explore import explore
 from mmsim.engine.schedule import render
 from mmsim.mm.versions import VERSIONS
-from mmsim.scenarios import SMALL, make, situation
-from mmsim.scenarios import pin_versus
+from mmsim.scenarios import SMALL, make, pin_versus, situation
 from mmsim.scenarios.races import AGAINST
 from mmsim.scenarios.situation import ALL_MOVED, MISSED, NO_MEMORY, NOT_MOVED, NOT_SPLIT, why_failed
 
