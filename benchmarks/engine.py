@@ -22,10 +22,10 @@ def _bare_loop(steps: int) -> float:
 
 
 def _steps() -> Result:
-    steps = len(vfio_map("v3", stranger=0).run())
+    steps = len(vfio_map("v3", holder=0).run())
     rates = []
     for _ in range(5):
-        situation = vfio_map("v3", stranger=0)
+        situation = vfio_map("v3", holder=0)
         scheduler = Scripted(situation.main, situation.script)
         start = time.perf_counter()
         run_to_end(situation, scheduler)

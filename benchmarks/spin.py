@@ -16,7 +16,7 @@ from mmsim.engine.explore import explore
 TESTS = Path(__file__).resolve().parents[1] / "tests"
 sys.path[:0] = [str(TESTS), str(TESTS / "spin")]
 
-# passes, strangers
+# passes, holders
 RACES = ((3, 1), (3, 3), (10, 4))
 REPEATS = 3
 
@@ -32,7 +32,7 @@ def results() -> list[Result]:
     return [result for race in RACES for result in _race(*race)]
 
 
-def _race(passes: int, strangers: int) -> list[Result]:
+def _race(passes: int, holders: int) -> list[Result]:
     import promela
     from race import split_race
     from small import NR
@@ -40,9 +40,9 @@ def _race(passes: int, strangers: int) -> list[Result]:
     ours, theirs, running = [], [], []
     for _ in range(REPEATS):
         start = time.perf_counter()
-        found = explore(split_race(passes=passes, strangers=strangers, anon=0))
+        found = explore(split_race(passes=passes, holders=holders, anon=0))
         ours.append(time.perf_counter() - start)
-        spin = promela.count("split_race.pml", PASSES=passes, STRANGERS=strangers, ANON=0, NR=NR)
+        spin = promela.count("split_race.pml", PASSES=passes, HOLDERS=holders, ANON=0, NR=NR)
         theirs.append(sum(spin.seconds))
         running.append(spin.seconds[-1])
         assert found.complete, found.states

@@ -99,7 +99,7 @@ def _parser() -> tuple[Parser, list[str]]:
 
     found = command("replay", replay, "run a scenario by a schedule of your own")
     scenario_arguments(found)
-    found.add_argument("schedule", metavar="SCHEDULE", help='who moves: "pin*9 stranger pin*3"')
+    found.add_argument("schedule", metavar="SCHEDULE", help='who moves: "pin*9 holder pin*3"')
 
     what = "every order of the steps of a scenario: outcomes, counts, odds"
     found = command("explore", explore, what)

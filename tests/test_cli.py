@@ -117,9 +117,9 @@ def test_a_group_that_the_model_does_not_have(capsys, monkeypatch):
         (("run", "vfio_map", "--set", "thps=0"), "thps must be 1-8, not 0"),
         (("run", "vfio_map", "--sett", "thps=1"), "--sett"),
         (("replay", "vfio_map"), "the following arguments are required: SCHEDULE"),
-        (("replay", "vfio_map", "pin*3 stanger"), "did you mean 'stranger'"),
+        (("replay", "vfio_map", "pin*3 stanger"), "did you mean 'holder'"),
         (("replay", "vfio_map", "pin**3"), "can't read 'pin**3'"),
-        (("replay", "vfio_map", "stranger stranger stranger"), "'stranger' can't move"),
+        (("replay", "vfio_map", "holder holder holder"), "'holder' can't move"),
         (("replay", "vfio_map", "pin*7 pin:ok"), "instead of pin:ok"),
         (("explore", "vfio_map", "--states-max", "0"), "write a whole number from 1 on, not '0'"),
         (("explore", "vfio_map", "--states-max", "1e5"), "not '1e5'"),
@@ -172,7 +172,7 @@ def test_the_json_says_what_the_search_says(capsys):
 
 
 def test_verdicts(capsys):
-    nobody = ["explore", "vfio_map", "--set=order=1", "--set=stranger=0", "--version=v3"]
+    nobody = ["explore", "vfio_map", "--set=order=1", "--set=holder=0", "--version=v3"]
     assert explored(capsys, *nobody)["verdict"] == "holds"
     assert explored(capsys, *TINY)["verdict"] == "broken"
     assert explored(capsys, *TINY, "--states-max=9")["verdict"] == "search not finished"
@@ -198,7 +198,7 @@ def test_a_bound_on_preemptions(capsys):
     assert schedules[0] == 2  # either goes first, and goes on to its end
     assert schedules[-1] == explored(capsys, *TINY)["schedules"]  # nobody can do more
     bound = ["--preemptions-max=1", "--goal=missed"]
-    assert explored(capsys, *TINY, *bound)["verdict"] == "broken"  # pin, stranger, pin: two
+    assert explored(capsys, *TINY, *bound)["verdict"] == "broken"  # pin, holder, pin: two
     _, out, _ = run(capsys, *TINY, "--preemptions-max=2", "--goal=missed")
     assert " schedules: all with at most 2 preemptions\n" in out
     assert "Claim: some order with at most 2 preemptions ends in 'missed'.  Verdict: holds." in out

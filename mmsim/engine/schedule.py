@@ -1,6 +1,6 @@
 """Who moves next: schedules as text, and schedulers as functions `(scenario, state) -> move`.
 
-A schedule is a line such as `pin*12 stranger pin:fail*3`: an actor, an outcome after a colon where
+A schedule is a line such as `pin*12 holder pin:fail*3`: an actor, an outcome after a colon where
 the environment has a say, and how often.  It is read, never evaluated.
 
 A scheduler raises StopIteration when nobody can move.  Most remember something: make a new one for

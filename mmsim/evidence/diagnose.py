@@ -354,21 +354,21 @@ class Setting(NamedTuple):
 
 def _settings() -> tuple[Setting, ...]:
     pin, owner = "vfio_map", "cma_alloc"
-    here: dict[str, object] = {"stranger": 1, "released": "1"}  # the search decides when
+    here: dict[str, object] = {"holder": 1, "released": "1"}  # the search decides when
     found = [
-        Setting(pin, {"stranger": 0}),
-        Setting(pin, {"stranger": 0, "targets": AVAILABLE}),
-        Setting(pin, {"stranger": 0, "order": 0}),
+        Setting(pin, {"holder": 0}),
+        Setting(pin, {"holder": 0, "targets": AVAILABLE}),
+        Setting(pin, {"holder": 0, "order": 0}),
         Setting(pin, here),
         Setting(pin, {**here, "targets": AVAILABLE}),
         Setting(pin, {**here, "order": 0}),
     ]
     for trouble in ("truncated", "nomem", "writeback"):
-        found.append(Setting(pin, {"stranger": 0, "trouble": trouble}, searched=False))
+        found.append(Setting(pin, {"holder": 0, "trouble": trouble}, searched=False))
     for reason in (OTHER, NEVER_SPLITS):
         found.append(Setting(pin, {**here, "reason": reason}))
-    for thps, stranger in ((2, 1), (2, 2), (3, 3)):
-        found.append(Setting(pin, {**here, "thps": thps, "stranger": stranger}))
+    for thps, holder in ((2, 1), (2, 2), (3, 3)):
+        found.append(Setting(pin, {**here, "thps": thps, "holder": holder}))
     for blocks, targets in ((1, NONE), (2, NONE), (1, AVAILABLE)):
         found.append(Setting(owner, {"blocks": blocks, "targets": targets}, searched=False))
     for reason in (OTHER, NEVER_SPLITS):

@@ -210,14 +210,14 @@ def raw_lines(name: str, numbers: Sequence[int]) -> list[str]:
 
 # What the measuring program set up, by the name of the measured scenario.
 SET_UP: dict[str, dict[str, int | str]] = {
-    "S1": {"stranger": 0, "targets": AVAILABLE},
-    "S2": {"stranger": 0, "targets": NONE},
-    "S2_noretfix": {"stranger": 0, "targets": NONE},
-    "S2_real": {"stranger": 0, "targets": NONE},
-    "S3_held": {"stranger": 1, "targets": NONE},
-    "S3_held_4": {"stranger": 1, "targets": NONE},
-    "S3_held_order9ok": {"stranger": 1, "targets": AVAILABLE},
-    "S3_real_held": {"stranger": 1, "targets": NONE},
+    "S1": {"holder": 0, "targets": AVAILABLE},
+    "S2": {"holder": 0, "targets": NONE},
+    "S2_noretfix": {"holder": 0, "targets": NONE},
+    "S2_real": {"holder": 0, "targets": NONE},
+    "S3_held": {"holder": 1, "targets": NONE},
+    "S3_held_4": {"holder": 1, "targets": NONE},
+    "S3_held_order9ok": {"holder": 1, "targets": AVAILABLE},
+    "S3_real_held": {"holder": 1, "targets": NONE},
 }
 
 

@@ -309,10 +309,10 @@ def predict(case: Case) -> tuple[tuple[str, int], ...]:
     at = case.unit if case.huge else case.unit * HPAGE_PMD_NR + case.page
     script: dict[str, Any] = {} if case.targets else {"order9_targets": "none"}
     if case.held_until:
-        stranger: dict[str, Any] = {"folio": f"U#{at}", "refs": case.refs}
+        holder: dict[str, Any] = {"folio": f"U#{at}", "refs": case.refs}
         if case.held_until > 0:
-            stranger["to"] = {"pass": case.held_until, "site": "alloc"}
-        script["strangers"] = [stranger]
+            holder["to"] = {"pass": case.held_until, "site": "alloc"}
+        script["strangers"] = [holder]
     vector = {
         "setup": {"folios": [entry]},
         "script": script,
@@ -440,7 +440,7 @@ class Range(NamedTuple):
 @functools.lru_cache(maxsize=64)
 def _range(version: Version, thps: int, held: bool, targets: str) -> Range:
     """The model's run of a request for exactly the memory that the huge pages are in."""
-    knobs = {"blocks": thps, "wanted": thps, "thps": thps, "stranger": int(held)}
+    knobs = {"blocks": thps, "wanted": thps, "thps": thps, "holder": int(held)}
     trace = cma_alloc(version, **knobs, targets=targets).run()
     moved = trace.last.world.vmstat
     result = min(trace.results["owner"], 0)

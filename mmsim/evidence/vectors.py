@@ -40,7 +40,7 @@ from mmsim.engine.actor import Actor
 from mmsim.engine.op import ModelError, Op, atomic
 from mmsim.engine.scenario import Event, Scenario
 from mmsim.errors import nearest
-from mmsim.mm.actors import isolator, locker, pinner, stranger, truncater
+from mmsim.mm.actors import holder, isolator, locker, pinner, truncater
 from mmsim.mm.cma import Area, cma_alloc
 from mmsim.mm.drop_caches import drop_caches
 from mmsim.mm.filemap import folio_lock, folio_unlock
@@ -327,7 +327,7 @@ def build_script(script: dict[str, Any], names: Names) -> tuple[Script, tuple[Ac
         cues.extend(moments)
 
     for name, folio, entry in _each(script, "strangers", names):
-        make = pinner if entry.get("kind") == "pin" else stranger
+        make = pinner if entry.get("kind") == "pin" else holder
         start, end = entry.get("from"), entry.get("to")
         taken = Cue(name, folio, _position(start) if start else None)
         dropped = (Cue(name, folio, _position(end)),) if end else ()

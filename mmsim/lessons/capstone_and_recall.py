@@ -50,15 +50,15 @@ CAUSES = {
     "reference": Cause("no huge page is free; somebody holds a reference and never lets go", {}),
     "truncated": Cause(
         "no huge page is free; the page has just been cut out of its file",
-        {"stranger": 0, "trouble": "truncated"},
+        {"holder": 0, "trouble": "truncated"},
     ),
     "nomem": Cause(
         "no huge page is free; there is no memory for a larger index of the file",
-        {"stranger": 0, "trouble": "nomem"},
+        {"holder": 0, "trouble": "nomem"},
     ),
     "writeback": Cause(
         "no huge page is free; the page is being written to disk or swap",
-        {"stranger": 0, "trouble": "writeback"},
+        {"holder": 0, "trouble": "writeback"},
     ),
     "busy": Cause(
         "a huge page is free; somebody holds a reference and never lets go",
@@ -72,7 +72,7 @@ CAUSES = {
         "no huge page is free, somebody holds a reference; both are over when pass 1 begins",
         {"targets": "late", "released": 1},
     ),
-    "nobody": Cause("no huge page is free; nobody is in the way", {"stranger": 0}),
+    "nobody": Cause("no huge page is free; nobody is in the way", {"holder": 0}),
 }
 OUTCOMES = {
     "could not be split": NOT_SPLIT,
@@ -215,7 +215,7 @@ def how_sure() -> str:
 def undisturbed() -> Picture:
     """A run that goes well: a huge page is free, and nobody is in the way."""
     kernel, pages = case().kernel, case().huge_pages
-    run = vfio_map(kernel, thps=pages, stranger=0, targets="available").run()
+    run = vfio_map(kernel, thps=pages, holder=0, targets="available").run()
     return Picture(flow_svg(run), f"Nobody is in the way. {flow_sentence(run)}")
 
 
@@ -223,7 +223,7 @@ def bench() -> Any:
     """Knobs beside the decisions of a run, set as in the report."""
     from mmsim.widgets.console import console
 
-    knobs = ("targets", "stranger", "taken", "released", "trouble")
+    knobs = ("targets", "holder", "taken", "released", "trouble")
     return console(vfio_map(case().kernel, thps=case().huge_pages), knobs=knobs, versions=KERNELS)
 
 
@@ -276,7 +276,7 @@ trial = Card(
     "It is of the same kernel, with as many huge pages, and ends with the counters of the case.",
     judge=trial_judged,
     form='vfio_map("v2", thps=2, ...)',
-    solution=vfio_map("v2", thps=2, stranger=0, trouble="nomem"),
+    solution=vfio_map("v2", thps=2, holder=0, trouble="nomem"),
     hints=(
         "Same kernel, same number of huge pages (thps).",
         "Try the knobs of one cause after the other, and compare the counters.",

@@ -555,10 +555,10 @@ order = Card(
 # -- the promise
 
 OWNERS: dict[str, tuple[str, dict[str, object]]] = {
-    "nobody": ("Nobody else refers to the page.", {"stranger": 0}),
+    "nobody": ("Nobody else refers to the page.", {"holder": 0}),
     "for_good": (
         "Somebody has a reference on it for good, as a long-term pin would.",
-        {"stranger": 1, "targets": "available"},
+        {"holder": 1, "targets": "available"},
     ),
 }
 MEMORY = "memory"

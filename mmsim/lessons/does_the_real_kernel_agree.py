@@ -41,7 +41,7 @@ measured = Shown(lambda: measured_table(unnamed))
 RUNS: dict[str, tuple[str, dict[str, Any]]] = {
     "a": ("6.1.0", {"thps": 4}),
     "b": ("v3", {"thps": 4}),
-    "c": ("v3", {"thps": 4, "stranger": 0}),
+    "c": ("v3", {"thps": 4, "holder": 0}),
     "d": ("v3", {"thps": 4, "targets": "available"}),
 }
 

@@ -185,7 +185,7 @@ often = Card(
     still=lambda: chances_shown(chances(RACE.explore().outcomes(RACE.fate), TOSSED)),
 )
 
-SCHEDULES = {"early": "stranger*2 split*13", "late": "split*6 stranger split*3 stranger"}
+SCHEDULES = {"early": "holder*2 split*13", "late": "split*6 holder split*3 holder"}
 
 
 def tosses(schedule: str) -> list[Fraction]:
@@ -213,7 +213,7 @@ def crossroads_table() -> pd.DataFrame:
     import pandas as pd
 
     rows = []
-    chosen = ["stranger*2 split*13", "split*13 stranger*2", SCHEDULES["late"]]
+    chosen = ["holder*2 split*13", "split*13 holder*2", SCHEDULES["late"]]
     for schedule in chosen:
         parts = tosses(schedule)
         end = RACE.fate(RACE.replay(schedule).last)

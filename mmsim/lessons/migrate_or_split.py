@@ -143,7 +143,7 @@ FOUR = {
 
 def four_runs() -> dict[str, Trace]:
     """The four situations in base."""
-    return {name: run(targets=free, stranger=held) for name, (_, free, held) in FOUR.items()}
+    return {name: run(targets=free, holder=held) for name, (_, free, held) in FOUR.items()}
 
 
 def four_table() -> pd.DataFrame:
@@ -158,7 +158,7 @@ def console() -> Any:
     """The knobs of the situation beside the way that its run takes."""
     from mmsim.widgets import console
 
-    knobs = ("targets", "stranger", "taken", "released", "reason")
+    knobs = ("targets", "holder", "taken", "released", "reason")
     return console(vfio_map(), knobs=knobs, versions=VERSIONS)
 
 
@@ -196,7 +196,7 @@ def judged_pair(answer: object) -> Verdict:
         return failed("with a free huge page elsewhere no split is tried")
     if set(counters_of(trace).values()) != {1} or ended(trace) == "pinned":
         return failed(told(trace))
-    if situation.knobs["stranger"]:
+    if situation.knobs["holder"]:
         return failed(f"{told(trace)}: the pair, but with a holder; find one without")
     return passed(f"{told(trace)}, and nobody held a reference")
 
@@ -209,11 +209,11 @@ pair = Card(
     judge=judged_pair,
     hints=(
         "Lesson 00 had suspects that need no holder.",
-        "stranger=0, and something else is the matter with the page: the knob trouble.",
+        "holder=0, and something else is the matter with the page: the knob trouble.",
         "trouble can be truncated, nomem or writeback; one of them is not counted as a refused "
         "split.",
     ),
-    solution=vfio_map("base", stranger=0, trouble="truncated"),
+    solution=vfio_map("base", holder=0, trouble="truncated"),
 )
 
 
@@ -327,7 +327,7 @@ def split_order() -> list[str]:
     """The steps of a split that succeeds, in the order of the model's run."""
     return [
         STEPS[event.op.kind.name][0]
-        for event in run(stranger=0, order=1).events
+        for event in run(holder=0, order=1).events
         if event.op.kind.name in STEPS
         and any(frame.function == "try_split_thp" for frame in event.where)
     ]
@@ -367,7 +367,7 @@ order = Card(
 
 # When the holder leaves: the conformance vectors C4 to C8.
 RESCUES: dict[str, tuple[str, dict[str, Any]]] = {
-    "nobody": ("nobody holds the page", {"stranger": 0}),
+    "nobody": ("nobody holds the page", {"holder": 0}),
     "before_1": ("the holder leaves before pass 1", {"released": 1}),
     "before_3": ("the holder leaves before pass 3", {"released": 3}),
     "before_9": ("the holder leaves before pass 9", {"released": 9}),
@@ -441,7 +441,7 @@ def free_way() -> dict[str, Any]:
     """What comes of a pin in base and in v2 if nobody is in the way."""
     found: dict[str, Any] = {}
     for version in ("base", "v2"):
-        trace = run(version, stranger=0, order=1)
+        trace = run(version, holder=0, order=1)
         found[f"{version}_returns"] = migrate_returns(trace)[-1]
         found[f"{version}_pinned"] = ended(trace) == "pinned"
     return found
@@ -469,7 +469,7 @@ returned = Card(
     "In base, then, *every* pin that needs a split fails. Why did the failure not come each time? "
     "A split is needed only if no huge page can be had outside CMA. And a call that fails leaves "
     "the pieces outside CMA, so the same call can succeed when it is made again.",
-    still=lambda: counters_by_version(vfio_map(stranger=0), VERSIONS),
+    still=lambda: counters_by_version(vfio_map(holder=0), VERSIONS),
 )
 
 

@@ -151,7 +151,7 @@ ENDS: dict[str, tuple[str, dict[str, Any]]] = {
         "a huge page is free; busy twice, then moved whole",
         {"targets": "available", "released": "2"},
     ),
-    "split": ("none is free; split at once", {"stranger": 0}),
+    "split": ("none is free; split at once", {"holder": 0}),
     "refused_split": ("none is free; refused twice, then split", {"released": "2"}),
     "refused_always": ("none is free; refused in every pass", {}),
 }
@@ -202,11 +202,11 @@ explain = Card(
 
 # What can be the matter with the huge page: nothing, one reference too many, something else.
 SPLITS: dict[str, dict[str, Any]] = {
-    "splits": {"stranger": 0},
-    "reference": {"stranger": 1},
-    "truncated": {"stranger": 0, "trouble": "truncated"},
-    "writeback": {"stranger": 0, "trouble": "writeback"},
-    "no nodes": {"stranger": 0, "trouble": "nomem"},
+    "splits": {"holder": 0},
+    "reference": {"holder": 1},
+    "truncated": {"holder": 0, "trouble": "truncated"},
+    "writeback": {"holder": 0, "trouble": "writeback"},
+    "no nodes": {"holder": 0, "trouble": "nomem"},
 }
 REASONS = {
     "longterm_pin": "pin",
@@ -253,7 +253,7 @@ def console() -> Any:
     """The knobs beside the way of the run."""
     from mmsim.widgets import console
 
-    return console(vfio_map("v1"), knobs=("reason", "stranger", "trouble"), versions=VERSIONS)
+    return console(vfio_map("v1"), knobs=("reason", "holder", "trouble"), versions=VERSIONS)
 
 
 cells = Card(
@@ -393,7 +393,7 @@ callers = Card(
 def always_again() -> Trace:
     """A split without memory for it, under a version that tries again after every refusal."""
     row = own_policy(lambda attempt: TRY_AGAIN)
-    return vfio_map(row, stranger=0, trouble="nomem", order=1).run()
+    return vfio_map(row, holder=0, trouble="nomem", order=1).run()
 
 
 def always_ends() -> dict[str, Any]:
@@ -464,7 +464,7 @@ def holds(name: str) -> bool:
         return ended(run("v2")) == "pinned"
     if name == "pieces":
         return ended(run("v2", taken="0.move_freeze")) == "pinned"
-    return name == "truncated" and refused(run("v2", stranger=0, trouble="truncated")) == 1
+    return name == "truncated" and refused(run("v2", holder=0, trouble="truncated")) == 1
 
 
 def all_hold() -> dict[str, bool]:

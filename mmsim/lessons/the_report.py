@@ -82,16 +82,16 @@ SUSPECTS = {
     "reference": Suspect("somebody else holds a reference on the huge page", {}),
     "truncated": Suspect(
         "the file was shortened just now, and the huge page no longer belongs to it",
-        {"stranger": 0, "trouble": "truncated"},
+        {"holder": 0, "trouble": "truncated"},
     ),
     "nomem": Suspect(
         f"{PAGES} small pages need more room in the file's list of pages, "
         "and there is no memory for it",
-        {"stranger": 0, "trouble": "nomem"},
+        {"holder": 0, "trouble": "nomem"},
     ),
     "writeback": Suspect(
         "the huge page is being written to disk or swap",
-        {"stranger": 0, "trouble": "writeback"},
+        {"holder": 0, "trouble": "writeback"},
     ),
 }
 PLACES = ("likeliest", "second", "third", "least likely")
@@ -148,7 +148,7 @@ ranking = Card(
 # Steps of a pin that fails because of one foreign reference, in words that need no lesson.  A step
 # that only counts goes by its first counter.
 TOLD = {
-    "folio_get": "the stranger takes a reference on the huge page",
+    "folio_get": "the holder takes a reference on the huge page",
     "follow_page_mask": f"the pin takes hold of its {PAGES} small pages",
     "is_longterm_pinnable_page": "it sees that they lie in CMA, where they may not stay",
     "gup_put_folio": f"it lets go of all {PAGES}, so that they can be moved",

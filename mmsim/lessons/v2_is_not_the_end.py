@@ -222,7 +222,7 @@ once = Card(
     "failed. So the exit after ten passes is not what is wrong. A refusal that is tried again "
     "should not be counted at all.\n\n"
     "(How to read a schedule: `pin*7` is seven steps of the pin. `pin:fail` is a step that finds "
-    "nothing, `pin:ok` one that works. `stranger` is a step of the holder.)",
+    "nothing, `pin:ok` one that works. `holder` is a step of the holder.)",
 )
 moved = Card(
     "moved",

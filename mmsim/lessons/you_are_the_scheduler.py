@@ -118,7 +118,7 @@ def level(name: str | Situation | Level) -> Level:
 
 # What a level is drawn from: scenario, versions, knobs with their values.
 _DRAWN: tuple[tuple[str, tuple[str, ...], dict[str, tuple[Value, ...]]], ...] = (
-    ("split_race", ("base",), {"strangers": (1, 2), "passes": (1, 2), "released": ("1", "never")}),
+    ("split_race", ("base",), {"holders": (1, 2), "passes": (1, 2), "released": ("1", "never")}),
     ("vfio_map", ("6.1.0", "v3"), {"order": (1, 2), "passes": (1, 2, 3), "released": ("1",)}),
 )
 
@@ -130,7 +130,7 @@ def drawn_level(seed: int) -> Level:
     chosen = {name: rng.choice(values) for name, values in knobs.items()}
     situation = make(scenario, rng.choice(versions), chosen)
     wanted = rng.choice(kinds(situation)[0])
-    number = int(chosen.get("strangers", 1))
+    number = int(chosen.get("holders", 1))
     leaves = "lets go" if number == 1 else "let go"
     leaves = f"never {leaves}" if chosen["released"] == "never" else f"{leaves} again"
     tries = plural(int(chosen["passes"]), "try", "tries")
@@ -202,8 +202,8 @@ game = Card(
     "game",
     "The game: five levels, the easiest first.",
     still=lambda: [
-        run_svg("split*3 stranger"),
-        "The schedule split*3 stranger; it is not finished.",
+        run_svg("split*3 holder"),
+        "The schedule split*3 holder; it is not finished.",
     ],
     play=play_game,
 )
@@ -228,7 +228,7 @@ def level_card(name: str, question: str, solution: str, *hints: str) -> Card:
         name,
         question,
         str,
-        form="a schedule such as 'split*3 stranger split*2'",
+        form="a schedule such as 'split*3 holder split*2'",
         judge=partial(judged, LEVELS[name]),
         solution=solution,
         hints=hints,
@@ -240,18 +240,18 @@ at_check = level_card(
     "at_check",
     "Level 1: write a schedule of a split that is refused at the reference check.\n"
     "A level that you win in the game above is stored here by itself.",
-    "split*6 stranger split*3 stranger",
+    "split*6 holder split*3 holder",
     "The check is can_split_folio(); when must the holder have its reference?",
     "Let the split go on until its button says “check”, then let the holder move.",
-    "split*6 stranger, and then the split to its end.",
+    "split*6 holder, and then the split to its end.",
 )
 at_freeze = level_card(
     "at_freeze",
     "Level 2: now the check has to find nothing, and the split fails at the freeze.",
-    "split*8 stranger split*5 stranger",
+    "split*8 holder split*5 holder",
     "The check must find nothing, so the holder has to come after it.",
     "There are three places between the check and the freeze.",
-    "split*8 stranger, and then the split to its end.",
+    "split*8 holder, and then the split to its end.",
 )
 
 
@@ -539,19 +539,19 @@ recall = Card(
 piece = level_card(
     "piece",
     "Level 3: the huge page is split, and the pin fails all the same.\n"
-    "Write a schedule such as `pin*3 stranger pin*2`; `pin*999` plays the pin to its end.",
-    "pin*21 stranger pin*999",
+    "Write a schedule such as `pin*3 holder pin*2`; `pin*999` plays the pin to its end.",
+    "pin*21 holder pin*999",
     "The split has to succeed: stay away until the huge page has been cut.",
     "The holder goes for piece 0, and the pieces are moved from the last one to the first.",
-    "pin*21 stranger, and then the pin to its end: pin*999.",
+    "pin*21 holder, and then the pin to its end: pin*999.",
 )
 rescue = level_card(
     "rescue",
     "Level 4: the first attempt to split is refused, and the pin succeeds.",
-    "pin*5 stranger pin*15 stranger pin*999",
+    "pin*5 holder pin*15 holder pin*999",
     "Have the first attempt refused as in level 1, then let go.",
     "The holder must let go before the check of the next pass.",
-    "pin*5 stranger pin*15 stranger, and then the pin to its end: pin*999.",
+    "pin*5 holder pin*15 holder, and then the pin to its end: pin*999.",
 )
 
 
@@ -562,7 +562,7 @@ drawn = Card(
     "A drawn level: which schedule wins it?",
     {"seed": int, "schedule": str},
     judge=lambda answer: judged(drawn_level(answer["seed"]), answer["schedule"]),
-    solution={"seed": 3, "schedule": "stranger split*99"},
+    solution={"seed": 3, "schedule": "holder split*99"},
     hints=(
         "Where must the holder be when the main actor looks?",
         "A split that is tried again must be refused each time.",

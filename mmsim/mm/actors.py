@@ -252,7 +252,7 @@ def undrained_batch(name: str, region: str, index: int = 0) -> Actor:
 # -- holders on cue
 
 
-def stranger(name: str, region: str, index: int, refs: int = 1, *, leaves: bool = True) -> Actor:
+def holder(name: str, region: str, index: int, refs: int = 1, *, leaves: bool = True) -> Actor:
     """Takes plain references on the folio of a page; drops them later, unless it stays for ever."""
 
     def path() -> Generator[Op, Any, None]:
@@ -279,7 +279,7 @@ def unpin_by_pfn(world: World, me: str, pfn: int, pins: int) -> None:
 
 
 def pinner(name: str, region: str, index: int, pins: int = 1, *, leaves: bool = True) -> Actor:
-    """Like `stranger`, but with FOLL_PINs."""
+    """Like `holder`, but with FOLL_PINs."""
 
     def path() -> Generator[Op, Any, None]:
         pfn = yield pin_by_name(region, index, pins)

@@ -15,7 +15,7 @@ from mmsim.engine.op import ModelError, Op
 from mmsim.engine.scenario import Move, Scenario, State
 from mmsim.engine.trace import Trace, run_to_end
 from mmsim.errno import ENOMEM, name
-from mmsim.mm.actors import stranger
+from mmsim.mm.actors import holder
 from mmsim.mm.cma import Area, cma_alloc
 from mmsim.mm.folio import Extent, Folio
 from mmsim.mm.fragmentation import suitable, summed
@@ -394,8 +394,8 @@ KNOBS = (
     number("blocks", 2, 1, BLOCKS_MAX, "size of the area, in pageblocks of 2 MiB"),
     number("wanted", 1, 1, BLOCKS_MAX, "how many pageblocks in a row its owner asks for"),
     number("thps", 1, 0, len(NAMES), "huge pages of a guest: A in the first pageblock, and so on"),
-    number("stranger", 1, 0, len(NAMES), "which of them somebody else refers to; 0: none"),
-    moment("released", "never", ["never"], "when the stranger leaves, in the first call"),
+    number("holder", 1, 0, len(NAMES), "which of them somebody else refers to; 0: none"),
+    moment("released", "never", ["never"], "when the holder leaves, in the first call"),
     one_of("targets", NONE, [AVAILABLE, NONE, EITHER], "may a free huge page be had elsewhere?"),
     number("passes", MIGRATE_PASSES, 1, MIGRATE_PASSES, "passes of migrate_pages()"),
 )
@@ -407,12 +407,12 @@ def _cma_alloc(version: Version, knobs: Knobs) -> Setup:
     The result is the first pfn of what the owner gets.  Ranges are tried pageblock by pageblock.
     Left out: other owners; a request of single pages, for which a kernel slides page by page."""
     blocks, wanted, thps = int(knobs["blocks"]), int(knobs["wanted"]), int(knobs["thps"])
-    which = int(knobs["stranger"])
+    which = int(knobs["holder"])
     for knob in ("wanted", "thps"):
         if int(knobs[knob]) > blocks:
             raise ValueError(f"{knob} is {knobs[knob]}, but the area has {blocks} pageblocks")
     if which > thps:
-        raise ValueError(f"stranger is {which}, but there are only {thps} huge pages (thps)")
+        raise ValueError(f"holder is {which}, but there are only {thps} huge pages (thps)")
     area = Area(CMA_PFN, blocks * HPAGE_PMD_NR)
     zone = boot(area.pages, area.pages, start=area.base)
     world = World(Environment(targets_huge=str(knobs["targets"])), zone)
@@ -429,8 +429,8 @@ def _cma_alloc(version: Version, knobs: Knobs) -> Setup:
     if which:
         name = NAMES[which - 1]
         _, end = read_span(KNOBS, "start", knobs["released"])
-        others = (stranger("stranger", name, 0, leaves=end is not None),)
-        cues = (Cue("stranger", name), *([Cue("stranger", name, end)] if end else []))
+        others = (holder("holder", name, 0, leaves=end is not None),)
+        cues = (Cue("holder", name), *([Cue("holder", name, end)] if end else []))
     return Setup(world, (Actor("owner", path), *others), TAKEN, Script(cues))
 
 

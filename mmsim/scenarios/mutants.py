@@ -167,8 +167,8 @@ class Lab(NamedTuple):
 
 
 _ONE = {"order": 1, "passes": 2, "released": "1"}
-_ALONE = {**_ONE, "stranger": 0}
-_OTHER = {**_ONE, "thps": 2, "stranger": 2, "passes": 3, "reason": "compaction"}
+_ALONE = {**_ONE, "holder": 0}
+_OTHER = {**_ONE, "thps": 2, "holder": 2, "passes": 3, "reason": "compaction"}
 LABS = (
     Lab("nobody else is there", _ALONE),
     Lab("somebody holds a huge page", _ONE),

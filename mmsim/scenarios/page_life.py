@@ -13,7 +13,7 @@ from mmsim.engine import schedule
 from mmsim.engine.actor import Actor
 from mmsim.engine.op import Op
 from mmsim.engine.trace import Trace
-from mmsim.mm.actors import isolate_by_name, pinner, stranger
+from mmsim.mm.actors import holder, isolate_by_name, pinner
 from mmsim.mm.folio import Folio
 from mmsim.mm.shmem import map_in_another_process, populate
 from mmsim.mm.versions import BASE
@@ -68,7 +68,7 @@ def page_with(**given: object) -> Situation:
     actors += [_does(name, map_in_another_process) for name in MAPPERS[1:mappings]]
     if knobs["isolated"] == "yes":
         actors.append(_does("caller", isolate_by_name))
-    actors += [stranger(name, REGION, 0, leaves=False) for name in HOLDERS[: int(knobs["holders"])]]
+    actors += [holder(name, REGION, 0, leaves=False) for name in HOLDERS[: int(knobs["holders"])]]
     if knobs["pin"] == "yes":
         actors.append(pinner(PINNER, REGION, 0, leaves=False))
     return story("page_with", knobs, actors, page_with)
@@ -80,7 +80,7 @@ def page_life() -> Situation:
         Actor(MAPPERS[0], lambda: populate(REGION, 9, SHMEM, True)),
         _does(MAPPERS[1], map_in_another_process),
         _does("caller", isolate_by_name),
-        stranger(HOLDERS[0], REGION, 0),
+        holder(HOLDERS[0], REGION, 0),
     ]
     return story("page_life", {}, actors, page_life)
 

@@ -29,8 +29,8 @@ from mmsim.engine.actor import Actor, Local
 from mmsim.engine.explore import Property, always, sometimes
 from mmsim.engine.op import Op
 from mmsim.engine.scenario import Move, Scenario, State
-from mmsim.mm import actors as holders
-from mmsim.mm.actors import stranger, truncater
+from mmsim.mm import actors
+from mmsim.mm.actors import holder, truncater
 from mmsim.mm.drop_caches import drop_caches
 from mmsim.mm.folio import ISOLATION, Extent, Folio, Page
 from mmsim.mm.gup import pin_user_pages_remote
@@ -67,10 +67,10 @@ TROUBLES = ("none", "writeback", "truncated", "nomem")
 
 VFIO_MAP_KNOBS = (
     number("thps", 1, 1, len(NAMES), "huge pages in the guest's memory, all in CMA"),
-    number("stranger", 1, 0, len(NAMES), "which of them somebody else refers to; 0: none"),
-    number("refs", 1, 1, 8, "how many references the stranger takes"),
-    moment("taken", "start", ["start"], "when the stranger takes them"),
-    moment("released", "never", ["never"], "when the stranger drops them"),
+    number("holder", 1, 0, len(NAMES), "which of them somebody else refers to; 0: none"),
+    number("refs", 1, 1, 8, "how many references the holder takes"),
+    moment("taken", "start", ["start"], "when the holder takes them"),
+    moment("released", "never", ["never"], "when the holder drops them"),
     one_of("trouble", "none", TROUBLES, "what else is the matter with huge page A"),
     one_of("targets", NONE, [AVAILABLE, NONE, EITHER, LATE], "may a free huge page be had?"),
     one_of("reason", "longterm_pin", REASONS, "why migrate_pages() is called"),
@@ -101,9 +101,9 @@ def _vfio_map(version: Version, knobs: Knobs) -> Setup:
     With another `reason`, somebody else migrates the same pages and no pin is involved.
     """
     order = int(knobs["order"])
-    thps, which = int(knobs["thps"]), int(knobs["stranger"])
+    thps, which = int(knobs["thps"]), int(knobs["holder"])
     if which > thps:
-        raise ValueError(f"stranger is {which}, but there are only {thps} huge pages (thps)")
+        raise ValueError(f"holder is {which}, but there are only {thps} huge pages (thps)")
     trouble = knobs["trouble"]
     targets = EITHER if knobs["targets"] == LATE else str(knobs["targets"])
     world = World(Environment(targets_huge=targets, faults=trouble == "nomem"))
@@ -120,9 +120,9 @@ def _vfio_map(version: Version, knobs: Knobs) -> Setup:
     if which:
         name = NAMES[which - 1]
         leaves = knobs["released"] != "never"
-        others.append(stranger("stranger", name, 0, int(knobs["refs"]), leaves=leaves))
+        others.append(holder("holder", name, 0, int(knobs["refs"]), leaves=leaves))
         span = read_span(VFIO_MAP_KNOBS, knobs["taken"], knobs["released"])
-        cues = visit("stranger", name, *span)
+        cues = visit("holder", name, *span)
     if trouble == "writeback":
         world.update(CMA_PFN, writeback=True)
     if trouble == "truncated":
@@ -156,13 +156,13 @@ button.  For a slider: with at most one interruption (`preemptions_max=1`) 1,619
 against a look-up 239 and 381.  Ten passes: 14,757 in v3; pages of four: 30,606 and 36,210."""
 
 _HOLDERS: dict[str, Callable[..., Actor]] = {
-    "direct_io": holders.direct_io,
-    "gup_fast": holders.gup_fast,
-    "fault": holders.fault,
-    "fault_around": holders.fault_around,
-    "lookup": holders.lookup,
-    "undrained_batch": holders.undrained_batch,
-    "permanent_pin": holders.permanent_pin,
+    "direct_io": actors.direct_io,
+    "gup_fast": actors.gup_fast,
+    "fault": actors.fault,
+    "fault_around": actors.fault_around,
+    "lookup": actors.lookup,
+    "undrained_batch": actors.undrained_batch,
+    "permanent_pin": actors.permanent_pin,
 }
 AGAINST = (DROP_CACHES, *_HOLDERS)
 
@@ -201,7 +201,7 @@ def _visitors(memory: tuple[Extent, ...], knobs: Knobs) -> list[Actor]:
         if word == DROP_CACHES:
             found.append(_dropping(name, memory, int(knobs["drops"])))
         elif word == "direct_io":
-            found.append(holders.direct_io(name, region, steps=int(knobs["io_steps"])))
+            found.append(actors.direct_io(name, region, steps=int(knobs["io_steps"])))
         else:
             found.append(_HOLDERS[word](name, region))
     return found
@@ -351,10 +351,10 @@ DROP_CACHES_ONLY = Spec(
 # -- split_race
 
 
-STRANGERS_MAX = 3
+HOLDERS_MAX = 3
 
 SPLIT_RACE_KNOBS = (
-    number("strangers", 1, 0, STRANGERS_MAX, "how many others take a reference"),
+    number("holders", 1, 0, HOLDERS_MAX, "how many others take a reference"),
     moment("taken", "start", ["start"], "when they take it"),
     moment("released", "never", ["never"], "when they drop it"),
     number("passes", 1, 1, MIGRATE_PASSES, "how often the split is tried"),
@@ -391,9 +391,9 @@ def _split_race(version: Version, knobs: Knobs) -> Setup:
         results, _ = yield from repeated_split(Page(CMA_PFN, 1 << order), passes, version)
         return results[-1]
 
-    names = ("stranger", "stranger2", "stranger3")[: int(knobs["strangers"])]
+    names = ("holder", "holder2", "holder3")[: int(knobs["holders"])]
     leaves = knobs["released"] != "never"
-    others = [stranger(name, NAMES[0], 0, leaves=leaves) for name in names]
+    others = [holder(name, NAMES[0], 0, leaves=leaves) for name in names]
     span = read_span(SPLIT_RACE_KNOBS, knobs["taken"], knobs["released"])
     cues = tuple(cue for name in names for cue in visit(name, NAMES[0], *span))
     return Setup(world, (Actor("split", split), *others), SPLIT, Script(cues))
@@ -594,7 +594,7 @@ def _timed_hold(version: Version, knobs: Knobs) -> Setup:
         world,
         (
             Actor("pin", lambda: pin_user_pages_remote(memory, version)),
-            stranger("holder", NAMES[0], 0),
+            holder("holder", NAMES[0], 0),
         ),
         PINNED,
         usual=lambda: Clock(

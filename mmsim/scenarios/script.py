@@ -1,4 +1,4 @@
-"""Named moments of a migration, and the scheduler that makes strangers come and go at them.
+"""Named moments of a migration, and the scheduler that makes holders come and go at them.
 
 A moment is a `Position`: which call of migrate_pages(), which round and pass, and which *site* of
 the visit of a folio.  The paths declare their sites, and tell at each visit which pass this is."""

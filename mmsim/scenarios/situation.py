@@ -333,7 +333,7 @@ class Situation(Scenario):
         return record(self, self.usual())
 
     def replay(self, text: str) -> Trace:
-        """The run of a schedule such as `"pin*9 stranger pin*3"`; raises ScheduleError."""
+        """The run of a schedule such as `"pin*9 holder pin*3"`; raises ScheduleError."""
         moves = schedule.parse(text, [actor.name for actor in self.actors])
         return record(self, schedule.replaying(moves))
 

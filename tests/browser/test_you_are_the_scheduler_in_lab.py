@@ -46,7 +46,7 @@ def test_a_level_won_by_clicking_is_stored_in_its_card(lab):
     assert drawn(picture) == before
 
     # By keyboard from here on: the button that was pressed keeps the focus.
-    other = game.get_by_role("button", name="stranger:")
+    other = game.get_by_role("button", name="holder:")
     other.focus()
     other.press("Enter")
     expect(picture).to_contain_text("folio_get(A)")

@@ -68,7 +68,7 @@ def test_what_can_not_be_read_is_shown(text):
 
 def test_an_unknown_actor_gets_the_nearest_name():
     with pytest.raises(ScheduleError, match=r"no actor 'migrat'.*did you mean 'migrate'"):
-        parse("migrat", ["migrate", "stranger"])
+        parse("migrat", ["migrate", "holder"])
 
 
 def test_a_schedule_has_a_longest_length():

@@ -34,7 +34,7 @@ def test_the_reported_pair_is_one_refusal_of_a_pin(version):
     found = diagnose(PAIR, kernel=version)
     path = first(found)
     assert (path.fate.outcome, path.fate.reason, refused(path)) == (NOT_SPLIT, "longterm_pin", 1)
-    assert path.fate.setting.knobs["stranger"] == 1
+    assert path.fate.setting.knobs["holder"] == 1
     troubles = [p.fate.setting.knobs.get("trouble") for p in found.groups[0].paths]
     assert troubles[:3] == [None, "truncated", "nomem"]
 
@@ -86,17 +86,17 @@ def case(seed):
     version = draw.choice(list(VERSIONS))
     kind = draw.choice(["held", "held", "held", "room", "trouble", "reason", "free"])
     knobs = {"thps": draw.randint(1, 3)}
-    knobs["stranger"] = draw.randint(1, knobs["thps"])
+    knobs["holder"] = draw.randint(1, knobs["thps"])
     knobs["taken"] = draw.choice(["start", "start", "0.site2", "0.move_freeze", "1"])
     knobs["released"] = draw.choice(["never", *map(str, range(2, 10))])
     if kind == "room":
         knobs["targets"] = "available"
     if kind == "free":
-        knobs = {"thps": draw.randint(1, 3), "stranger": 0}
+        knobs = {"thps": draw.randint(1, 3), "holder": 0}
     if kind == "trouble":
-        knobs = {"stranger": 0, "trouble": draw.choice(["truncated", "nomem", "writeback"])}
+        knobs = {"holder": 0, "trouble": draw.choice(["truncated", "nomem", "writeback"])}
     if kind == "reason":
-        knobs = {"stranger": 1, "reason": draw.choice(["syscall", "compaction", "numa_misplaced"])}
+        knobs = {"holder": 1, "reason": draw.choice(["syscall", "compaction", "numa_misplaced"])}
     return vfio_map(version, **knobs)
 
 
@@ -112,7 +112,7 @@ def way(t):
 def total(path):
     """The same of a path: its fate, and the plain things beside it."""
     plain = [
-        way(taken(vfio_map(path.fate.version, stranger=0, order=1, targets=t).run()))
+        way(taken(vfio_map(path.fate.version, holder=0, order=1, targets=t).run()))
         for t in ("available", "none")
     ]
     fate = way(taken(path.fate.trace()))
@@ -241,7 +241,7 @@ def test_a_measured_pin_is_explained_by_its_own_version(file):
     held, room = "held" in file.stem, "order9ok" in file.stem
     units = len(real.units_before)
     assert path.fate.reason == "longterm_pin"
-    assert path.fate.setting.knobs["stranger"] == int(held)
+    assert path.fate.setting.knobs["holder"] == int(held)
     if held and not room:
         assert refused(path) == (1 if real.variant == "base" else 10)
         assert path.split == (units - 1 if real.variant != "base" else 0)

@@ -17,9 +17,9 @@ def counters(trace):
 
 
 def test_the_plain_settings_are_where_their_names_say():
-    assert dict(SETTINGS[NOTHING].knobs) == {"stranger": 0}
-    assert dict(SETTINGS[ROOM].knobs) == {"stranger": 0, "targets": "available"}
-    assert dict(SETTINGS[ALONE].knobs) == {"stranger": 0, "order": 0}
+    assert dict(SETTINGS[NOTHING].knobs) == {"holder": 0}
+    assert dict(SETTINGS[ROOM].knobs) == {"holder": 0, "targets": "available"}
+    assert dict(SETTINGS[ALONE].knobs) == {"holder": 0, "order": 0}
     assert [setting.stage for setting in SETTINGS] == sorted(setting.stage for setting in SETTINGS)
 
 

@@ -12,7 +12,7 @@ from own import folio
 HUGE, PIN = 512, {"op": "migrate_pages", "list": ["A"], "reason": "longterm_pin", "mode": "sync"}
 PTES = {"kind": "anon", "pmd_maps": 0, "pte_maps": HUGE}
 DEFERRED = "thp_deferred_split_page"
-STRANGER = {"strangers": [{"folio": "A"}]}
+HOLDER = {"strangers": [{"folio": "A"}]}
 AT_FREEZE = {"strangers": [{"folio": "A", "from": {"pass": 0, "site": "site2"}}]}
 MOVED = {"pgmigrate_success": 512, "thp_migration_success": 1}
 
@@ -37,10 +37,10 @@ def test_a_move_in_one_piece(differences, fields, counted):
     ("fields", "counted"),
     [({"kind": "anon"}, {}), (PTES, {DEFERRED: 1}), ({**PTES, "swap_cache": True}, {})],
 )
-def test_a_move_that_a_stranger_stops_ten_times_counts_once(differences, fields, counted):
+def test_a_move_that_a_holder_stops_ten_times_counts_once(differences, fields, counted):
     counters = {"pgmigrate_fail": 512, "thp_migration_fail": 1, **counted}
     expect = {"rc": 1, "left": 1, "passes": [10], "counters": counters}
-    assert not differences("migrate_pages", {"folios": [folio(**fields)]}, PIN, expect, STRANGER)
+    assert not differences("migrate_pages", {"folios": [folio(**fields)]}, PIN, expect, HOLDER)
 
 
 @pytest.mark.parametrize(
@@ -93,11 +93,11 @@ def answer(result, calls, *, index=None, tried=1, ranges=("EBUSY",), **counters)
     ("fields", "script"),
     [
         (PTES, {}),
-        ({"kind": "anon"}, STRANGER),
+        ({"kind": "anon"}, HOLDER),
         ({"kind": "anon", "pins": 1}, {}),
         ({"kind": "anon", "on_lru": False}, {}),
         ({"kind": "anon", "order": 0, "pins": 1}, {}),
-        ({"kind": "anon", "order": 0}, STRANGER),
+        ({"kind": "anon", "order": 0}, HOLDER),
         ({"in_page_cache": False, "pmd_maps": 0, "pins": 1}, {}),
     ],
 )
@@ -181,7 +181,7 @@ def test_a_callback_without_memory_ends_the_call_or_splits(differences, order):
 def test_a_pass_over_an_empty_list_is_a_pass(differences, more):
     """A is refused for good and asks for another pass; B is split meanwhile, so nobody is left."""
     script = {
-        **STRANGER,
+        **HOLDER,
         "faults": [{"folio": "A", "kind": "move_error", "errno": "ENOMEM", "attempts": [0]}],
         "targets": [{"folio": "B", "fail_attempts": "all"}] if more else [],
     }

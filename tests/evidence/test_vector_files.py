@@ -169,7 +169,7 @@ def test_no_damaged_file_makes_it_stumble(tmp_path, group):
 
 
 SCRIPTS = {
-    "stranger": {"strangers": [{"folio": "Nobody"}]},
+    "holder": {"strangers": [{"folio": "Nobody"}]},
     "target": {"targets": [{"folio": "Nobody", "fail_attempts": "all"}]},
     "fault": {"faults": [{"folio": "Nobody", "kind": "xarray_nomem", "attempts": "all"}]},
     "lock": {"locks": [{"folio": "Nobody", "until": "never"}]},

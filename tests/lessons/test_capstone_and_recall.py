@@ -172,12 +172,12 @@ def test_the_argument_for_case_1():
 
 def test_the_six_statements_are_what_the_model_says():
     alone = folio_of(page_with(mappings=0, isolated="no", holders=0).run()).refcount
-    truncated = vfio_map("base", stranger=0, trouble="truncated").run()
+    truncated = vfio_map("base", holder=0, trouble="truncated").run()
     crowded = host(cma=60, used=50).zone
     blocks = sum(counts[9] + counts[10] for counts in crowded.blocks_by_type().values())
     rescued = vfio_map("v2", released=3).run()
     codes = {
-        vfio_map(version, stranger=0, trouble="truncated").run().results["pin"]
+        vfio_map(version, holder=0, trouble="truncated").run().results["pin"]
         for version in ("v1", "v2")
     }
     assert alone == 512
@@ -197,7 +197,7 @@ def test_the_answers_of_the_two_days():
     held = counters_of(vfio_map("v2").run())
     assert (held["thp_split_page_failed"], held["thp_migration_fail"]) == (10, 11)
     assert [round(float(100 * success(Retrying(*r), 18))) for r in ((10, 2), (3, 9))] == [64, 64]
-    alone = vfio_map("base", stranger=0).run()
+    alone = vfio_map("base", holder=0).run()
     assert alone.results["pin"] == -12
     assert alone.last.world.vmstat["pgmigrate_success"] == 512
     other = [vfio_map(v, reason="contig_range").run() for v in ("v1", "v2")]

@@ -321,8 +321,8 @@ def test_a_card_for_code_says_where_to_write():
 
 
 def test_a_schedule_keeps_its_stars():
-    card = Card("race", "The *first* of **two**: `pin*7 stranger pin*6`", outcome=lambda: 1)
-    assert "The first of two: `pin*7 stranger pin*6`" in repr(card)
+    card = Card("race", "The *first* of **two**: `pin*7 holder pin*6`", outcome=lambda: 1)
+    assert "The first of two: `pin*7 holder pin*6`" in repr(card)
     assert marked([card.headline]) == (
-        "<p>The <i>first</i> of <b>two</b>: <code>pin*7 stranger pin*6</code></p>"
+        "<p>The <i>first</i> of <b>two</b>: <code>pin*7 holder pin*6</code></p>"
     )

@@ -32,7 +32,7 @@ def test_a_busy_move_is_tried_ten_times_and_a_refused_split_once():
 
 
 def test_the_numbers_of_the_text():
-    usual = {"targets": "none", "stranger": 1, "taken": "start", "released": "never"}
+    usual = {"targets": "none", "holder": 1, "taken": "start", "released": "never"}
     usual |= {"reason": "longterm_pin", "trouble": "none", "thps": 1, "passes": 10}
     assert usual.items() <= vfio_map().knobs.items()
     assert list(lesson.four.outcome().values()) == [0, 1, 1, 1]
@@ -72,10 +72,10 @@ def test_measured_and_model_agree_in_every_line_that_is_shown():
         (vfio_map("base").run(), "find one without"),
         (vfio_map("v2"), "thp_migration_fail 11"),
         (
-            vfio_map(targets="available", stranger=0, trouble="truncated"),
+            vfio_map(targets="available", holder=0, trouble="truncated"),
             "with a free huge page elsewhere no split is tried",
         ),
-        (vfio_map(stranger=0, trouble="writeback"), "thp_migration_fail 1"),
+        (vfio_map(holder=0, trouble="writeback"), "thp_migration_fail 1"),
         (vfio_map().run().last, "the answer should be a situation"),
     ],
 )
@@ -86,7 +86,7 @@ def test_a_pair_that_is_not_the_one(answer, told):
 
 @pytest.mark.parametrize("trouble", ["truncated", "nomem"])
 def test_the_pair_without_a_holder(trouble):
-    assert "nobody held a reference" in said(lesson.pair, vfio_map(stranger=0, trouble=trouble))
+    assert "nobody held a reference" in said(lesson.pair, vfio_map(holder=0, trouble=trouble))
     assert lesson.pair.settled
 
 

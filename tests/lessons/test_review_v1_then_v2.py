@@ -71,7 +71,7 @@ def test_an_exit_counts_what_was_waiting_for_another_pass(version):
         "setup": {"folios": [{"name": "A", "order": 9}, {"name": "B", "order": 9}]},
         "script": {
             "order9_targets": "none",
-            "strangers": [{"folio": "A"}],
+            "holders": [{"folio": "A"}],
             "events": [
                 {"folio": "B", "at": {"pass": 0, "site": "split_lock"}, "do": "truncate"},
             ],
@@ -107,7 +107,7 @@ def test_how_it_ends_in_every_version(k, split):
     wanted = ends(k, split)
     assert set(wanted) == set(EVERY)
     for version in EVERY:
-        knobs = {"order": 1, "stranger": int(k > 0), "released": str(k) if k else "never"}
+        knobs = {"order": 1, "holder": int(k > 0), "released": str(k) if k else "never"}
         situation = vfio_map(version, targets="none" if split else "either", **knobs)
         if not split:
             fails = {"A": frozenset(range(k))}
@@ -194,7 +194,7 @@ def test_a_reason_comes_before_the_outcome(card, wrong, reason, told):
     ("answer", "told"),
     [
         (vfio_map("v1", targets="late", released=1), "that is v1; it should happen in v2"),
-        (vfio_map("v2", targets="late", stranger=0), "no failing pin"),
+        (vfio_map("v2", targets="late", holder=0), "no failing pin"),
         (vfio_map("v2"), "not everything has moved"),
         (vfio_map("v2", taken="0.move_freeze"), "not everything has moved"),
         (vfio_map("v2", reason="syscall"), "no pin"),
@@ -248,7 +248,7 @@ def test_a_regression_test_is_judged_by_what_it_tells_apart(test, says):
 
 def test_always_trying_again_ends_in_a_fault_where_the_page_has_left_its_file():
     version = lesson.always_again().scenario.version
-    gone = vfio_map(version, stranger=0, trouble="truncated").run()
+    gone = vfio_map(version, holder=0, trouble="truncated").run()
     assert gone.results["pin"] == -14
     assert lesson.refused(lesson.always_again()) == 10
 

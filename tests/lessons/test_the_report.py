@@ -38,7 +38,7 @@ def test_three_suspects_can_not_be_told_apart_and_one_is_out():
     assert [lesson.tried(name) for name in lesson.SUSPECTS][:3] == [ONE_EACH] * 3
     assert lesson.tried("writeback") == {"thp_migration_fail": 1, "thp_split_page_failed": 0}
     for name in ("truncated", "nomem"):
-        assert vfio_map("v2", stranger=0, trouble=name).run().results["pin"] == -12
+        assert vfio_map("v2", holder=0, trouble=name).run().results["pin"] == -12
 
 
 def test_the_failed_pin_in_plain_words_is_the_run():

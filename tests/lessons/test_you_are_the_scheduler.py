@@ -58,13 +58,13 @@ def test_every_level_can_be_won_and_is_not_won_at_once(name):
 @pytest.mark.parametrize(
     ("name", "schedule", "won"),
     [
-        ("at_check", "split*6 stranger split*13", True),
-        ("at_check", "split*8 stranger split*5", False),
-        ("at_freeze", "split*6 stranger split*9", False),
-        ("at_freeze", "split*8 stranger*2 stranger split*99", False),
-        ("piece", "pin*22 stranger pin*60", True),
-        ("rescue", "pin*14 stranger pin*2 stranger pin*90", True),
-        ("rescue", "stranger*2 pin*99", False),
+        ("at_check", "split*6 holder split*13", True),
+        ("at_check", "split*8 holder split*5", False),
+        ("at_freeze", "split*6 holder split*9", False),
+        ("at_freeze", "split*8 holder*2 holder split*99", False),
+        ("piece", "pin*22 holder pin*60", True),
+        ("rescue", "pin*14 holder pin*2 holder pin*90", True),
+        ("rescue", "holder*2 pin*99", False),
     ],
 )
 def test_a_level_is_judged_by_its_run_and_who_has_finished_is_left_alone(name, schedule, won):
@@ -77,8 +77,8 @@ def test_a_level_is_judged_by_its_run_and_who_has_finished_is_left_alone(name, s
     [
         ("split*99", "after this schedule: split"),
         ("splitt*3", "no actor 'splitt'"),
-        ("split*6 stranger", "split can go on: are all references to huge page A known?"),
-        ("split*6 stranger", "stranger can go on: drop a reference"),
+        ("split*6 holder", "split can go on: are all references to huge page A known?"),
+        ("split*6 holder", "holder can go on: drop a reference"),
         ("__import__('os')", "can't read"),
     ],
 )
@@ -90,17 +90,17 @@ def test_a_schedule_that_does_not_do_is_told_why(answer, told):
 
 def test_a_level_won_in_the_widget_is_stored_in_its_card():
     box = lesson.play_game()
-    box.text.value = "split*6 stranger split*99"
+    box.text.value = "split*6 holder split*99"
     box.load.click()
     assert lesson.at_check.settled
-    assert lesson.at_check.stored == "split*6 stranger split*3"
+    assert lesson.at_check.stored == "split*6 holder split*3"
 
 
 def test_whose_turn_it_can_be_is_named_or_why_not():
-    ended = RACE.replay("split*6 stranger split*3 stranger")
-    assert game.coming(ended) == ["split has returned -EBUSY", "stranger has no further step"]
+    ended = RACE.replay("split*6 holder split*3 holder")
+    assert game.coming(ended) == ["split has returned -EBUSY", "holder has no further step"]
     frozen = RACE.replay("split*10")
-    assert game.coming(frozen)[1] == "stranger waits to folio_get(): A is frozen: its count is 0"
+    assert game.coming(frozen)[1] == "holder waits to folio_get(): A is frozen: its count is 0"
     for text, level in (("split*3", "at_chek"), ("split*3", 5), (None, "piece")):
         assert "Not played" in repr(lesson.run(text, level))
 
@@ -125,7 +125,7 @@ def test_every_drawn_level_can_be_won_and_is_the_same_again(seed):
 
 
 @pytest.mark.parametrize(
-    ("claim", "line"), [("checked", "split*7 stranger"), ("mapped", "split*9 stranger split*3")]
+    ("claim", "line"), [("checked", "split*7 holder"), ("mapped", "split*9 holder split*3")]
 )
 def test_a_wrong_holds_is_answered_with_a_shortest_run(claim, line):
     right = lesson.claims.solution
@@ -135,7 +135,7 @@ def test_a_wrong_holds_is_answered_with_a_shortest_run(claim, line):
     assert f"Play `{line}`: " in second
     first, second = said(lesson.claims, {**right, "alone": "broken"})
     assert "none of all 55 states" in second
-    assert "Play `split*11 stranger`" in said(lesson.claims, {**right, "piece": "broken"})[1]
+    assert "Play `split*11 holder`" in said(lesson.claims, {**right, "piece": "broken"})[1]
 
 
 def test_a_search_that_stops_early_says_less():
@@ -153,7 +153,7 @@ def test_a_search_that_stops_early_says_less():
 
 def test_a_pair_that_leaves_a_failure_is_answered_with_one():
     right = lesson.together.solution
-    assert "`split*7 stranger split*" in said(lesson.together, {**right, "at_the_freeze": "c"})[1]
+    assert "`split*7 holder split*" in said(lesson.together, {**right, "at_the_freeze": "c"})[1]
     told = said(lesson.together, {**right, "at_the_freeze": "e"})[0]
     assert "take two steps of `split`" in told
     for letter in "abcd":
@@ -175,4 +175,4 @@ def test_a_blind_check_cannot_refuse():
     assert not {"failed: a huge page could not be split, still mapped"} & {
         end.name for end in blind.explore().outcomes(blind.fate)
     }
-    assert "left unmapped" in repr(lesson.run("split*6 stranger split*99", blind))
+    assert "left unmapped" in repr(lesson.run("split*6 holder split*99", blind))

@@ -10,7 +10,7 @@ from mmsim.engine.scenario import Scenario
 from mmsim.engine.schedule import one_after_another, parse, replaying
 from mmsim.engine.trace import record
 from mmsim.errno import EINVAL, ENOMEM
-from mmsim.mm.actors import stranger, truncater
+from mmsim.mm.actors import holder, truncater
 from mmsim.mm.drop_caches import drop_caches
 from mmsim.mm.filemap import find_get_entry
 from mmsim.mm.folio import Extent
@@ -182,7 +182,7 @@ def test_a_reference_taken_after_the_count_was_read_saves_the_folio():
     world = thps(1, dirty=False, pmd_maps=0)
     names = [e.op.kind.name for e in drop(world).events]
     before = names.index("folio_ref_freeze")
-    late = stranger("s", "T0", 0)
+    late = holder("s", "T0", 0)
     schedule = f"drop_caches*{before} s drop_caches*11 s"
     trace = drop(world, late, schedule=schedule)
     assert trace.results[ME] == 0

@@ -1,4 +1,4 @@
-"""Every order of the steps of a pin and of a stranger, on a huge page of four pages.
+"""Every order of the steps of a pin and of a holder, on a huge page of four pages.
 
 Golden counts: a changed count means that the model's meaning changed, and the commit must say how.
 """
@@ -10,7 +10,7 @@ from mmsim.engine.actor import Actor
 from mmsim.engine.explore import Verdict, explore
 from mmsim.engine.scenario import Scenario
 from mmsim.errno import ENOMEM
-from mmsim.mm.actors import locker, pinner, stranger, truncater
+from mmsim.mm.actors import holder, locker, pinner, truncater
 from mmsim.mm.gup import Extent, pin_user_pages_remote
 from mmsim.mm.versions import VERSIONS
 
@@ -32,14 +32,14 @@ GOLDEN = {
 
 @pytest.mark.parametrize("key", GOLDEN, ids=str)
 def test_golden_counts(key):
-    found = explore(pin_against(stranger, *key))
+    found = explore(pin_against(holder, *key))
     assert found.complete
     assert (found.states, found.edges, found.schedules()) == GOLDEN[key]
     assert found.deadlocks == []
 
 
 @pytest.mark.parametrize("version", ["base", "6.1.0", "v1", "v2", "v3fix"])
-@pytest.mark.parametrize("other", [stranger, pinner, locker, truncater])
+@pytest.mark.parametrize("other", [holder, pinner, locker, truncater])
 @pytest.mark.parametrize(("targets", "passes"), [("none", 2), ("either", 2)])
 def test_merged_and_exact_search_agree(other, version, targets, passes):
     merged_and_exact(lambda merge: pin_against(other, version, targets, passes, merge=merge))
@@ -52,7 +52,7 @@ def result(state):
 @pytest.mark.parametrize("version", VERSIONS)
 def test_one_stray_reference_can_fail_the_pin_in_every_version(version):
     """The patch makes the failure rarer, not impossible: a reference can also meet a piece."""
-    found = explore(pin_against(stranger, version, "none", 10))
+    found = explore(pin_against(holder, version, "none", 10))
     assert found.sometimes(lambda state: result(state) == -ENOMEM) is Verdict.HOLDS
     rescued = found.sometimes(lambda state: result(state) == NR)
     never = version in ("base", "2/2-only")

@@ -13,7 +13,7 @@ from mmsim.engine.op import ModelError
 from mmsim.engine.scenario import Scenario
 from mmsim.engine.trace import run_to_end
 from mmsim.errno import EAGAIN, EBUSY
-from mmsim.mm.actors import stranger, truncater
+from mmsim.mm.actors import holder, truncater
 from mmsim.mm.folio import Page
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios.races import repeated_split
@@ -40,7 +40,7 @@ def split(folio, version, *, others=(), cues=(), times=1):
 
 
 def comes_at(site, actor=None):
-    actor = actor or stranger("stranger", "A", 0, leaves=False)
+    actor = actor or holder("holder", "A", 0, leaves=False)
     return {"others": (actor,), "cues": (Cue(actor.name, "A", Position.at(site, 0)),)}
 
 
@@ -92,8 +92,8 @@ def test_pieces_inherit_the_flags():
 @pytest.mark.parametrize("kind", ["shmem", "anon"])
 def test_a_second_attempt_after_site_2_splits_no_pmd_again(kind):
     """A file's mappings are gone; anonymous ones came back as PTEs."""
-    cue = Cue("stranger", "A", Position.at("split_lock", 1))
-    happens = comes_at("site2", stranger("stranger", "A", 0))
+    cue = Cue("holder", "A", Position.at("split_lock", 1))
+    happens = comes_at("site2", holder("holder", "A", 0))
     happens["cues"] = (*happens["cues"], cue)
     folio = anon() if kind == "anon" else isolated()
     results, counted, _, pieces = split(folio, "v2", times=2, **happens)

@@ -14,7 +14,7 @@ from mmsim.engine.actor import Actor
 from mmsim.engine.scenario import Scenario
 from mmsim.engine.trace import run_to_end
 from mmsim.errno import ENOMEM
-from mmsim.mm.actors import locker, stranger, truncater
+from mmsim.mm.actors import holder, locker, truncater
 from mmsim.mm.folio import Page
 from mmsim.mm.migrate import migrate_pages, putback_movable_pages
 from mmsim.mm.versions import VERSIONS
@@ -72,7 +72,7 @@ NO_HUGE = {"A": None}  # every request for A's destination fails
 
 
 def test_a_failed_move_restores_the_mappings():
-    ran = run("base", thp(pmd_maps=2, pte_maps=1), cast=[(stranger("s", "A", 0), "A", [None])])
+    ran = run("base", thp(pmd_maps=2, pte_maps=1), cast=[(holder("s", "A", 0), "A", [None])])
     after = ran.world.folio(PFN)
     assert (after.pmd_maps, after.pte_maps, after.refcount) == (2, 1, NR + 3 + 2)
     assert SPMD not in ran.counts

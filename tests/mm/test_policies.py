@@ -50,10 +50,10 @@ def pin(version, setup, script, pages):
 def piece_held(until):
     """Piece 5 of A is referred to from the beginning of round 2; until which pass of it."""
     moment = {"round": 2, "site": "alloc"}
-    stranger = {"folio": "A[5]", "from": {**moment, "pass": 0}}
+    holder = {"folio": "A[5]", "from": {**moment, "pass": 0}}
     if until is not None:
-        stranger["to"] = {**moment, "pass": until}
-    return {"order9_targets": "none", "strangers": [stranger]}
+        holder["to"] = {**moment, "pass": until}
+    return {"order9_targets": "none", "holders": [holder]}
 
 
 def test_policies_are_no_versions_and_say_so():
@@ -142,7 +142,7 @@ def test_a_wait_is_bounded():
 def test_a_wait_ends_when_the_reference_has_gone():
     situation = vfio_map("wait", order=2, released=9)
     second = situation.run().find("references_explained") + 1
-    trace = situation.replay(f"{render(situation.run().moves[:second])} stranger")
+    trace = situation.replay(f"{render(situation.run().moves[:second])} holder")
     while situation.moves(trace.last):
         trace.append(Move("pin"))
     assert looks(trace) == 3
@@ -152,7 +152,7 @@ def test_a_wait_ends_when_the_reference_has_gone():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_policy_holds_no_reference_back(name):
-    """Every order of steps of a pin and a stranger: nothing leaks, and something is rescued."""
+    """Every order of steps of a pin and a holder: nothing leaks, and something is rescued."""
     found = vfio_map(name, order=1, passes=2, released=1).explore()
     assert found.complete
     for state in found.found:
@@ -166,7 +166,7 @@ def test_a_policy_holds_no_reference_back(name):
 def test_giving_up_a_busy_page_is_a_failure(setup, pages):
     """It used to be forgotten: migrate_pages() returned 0 with the page still on its list."""
     row = LATEST._replace(name="own", policy=lambda attempt: GIVE_UP)
-    script = {"strangers": [{"folio": pages[0]}]}
+    script = {"holders": [{"folio": pages[0]}]}
     operation = {"op": "pin_longterm", "range": pages, "write": True}
     found = run_gup({"setup": setup, "script": script, "operation": operation}, row, {"folios": {}})
     (call,) = found["calls"]

@@ -18,11 +18,11 @@ from mmsim.mm.actors import (
     direct_io,
     fault,
     gup_fast,
+    holder,
     isolator,
     locker,
     permanent_pin,
     pinner,
-    stranger,
     undrained_batch,
 )
 from mmsim.mm.folio import Extent
@@ -336,12 +336,12 @@ def test_a_device_that_reaches_a_page_without_a_pin_is_noticed():
 @pytest.mark.parametrize("version", ["base", "v2", "v3"])
 @pytest.mark.parametrize(("targets", "memlock"), [("none", None), ("either", 6)])
 def test_no_order_of_steps_leaves_anything_after_a_failure(version, targets, memlock):
-    """Every order of a map and a stranger: a device never reaches what is not pinned."""
+    """Every order of a map and a holder: a device never reaches what is not pinned."""
     row = VERSIONS[version]._replace(passes=2)
     world = memory(folio("A"), targets_huge=targets, vfio=Limits(memlock=memlock))
     world.add(PFN + 0x400, folio("B"))
     map_ = request(world)
-    actors = (Actor("vfio", lambda: vfio_dma_do_map(map_, row)), stranger("s", "A", 0))
+    actors = (Actor("vfio", lambda: vfio_dma_do_map(map_, row)), holder("s", "A", 0))
     found = explore(Scenario("map", world, actors, merge=True))
     assert found.complete
     assert found.deadlocks == []
@@ -385,7 +385,7 @@ def random_world(rng):
     return world
 
 
-OTHERS = (stranger, pinner, locker, isolator, direct_io, permanent_pin, gup_fast, fault)
+OTHERS = (holder, pinner, locker, isolator, direct_io, permanent_pin, gup_fast, fault)
 
 
 @pytest.mark.parametrize("block", range(10))

@@ -8,7 +8,7 @@ from mmsim.engine.actor import Actor
 from mmsim.engine.op import ModelError
 from mmsim.engine.scenario import Scenario
 from mmsim.engine.schedule import coin
-from mmsim.mm.actors import isolator, locker, pinner, stranger
+from mmsim.mm.actors import holder, isolator, locker, pinner
 from mmsim.mm.folio import ISOLATION, Page
 from mmsim.mm.gup import Extent, pin_user_pages_remote
 from mmsim.mm.migrate import migrate_pages, putback_movable_pages
@@ -159,20 +159,20 @@ def migrater(version, *pages):
     return Actor("migrate", path)
 
 
-def some_strangers():
+def some_holders():
     return (
-        stranger("drop_caches", "A", 1),
+        holder("drop_caches", "A", 1),
         pinner("direct_io", "P", 0),
         locker("reclaim", "A", 0),
         isolator("compaction", "P", 0),
-        stranger("fault", "P", 0),
+        holder("fault", "P", 0),
     )
 
 
 def run_migrate(version):
     world = memory(isolated("A"), isolated("P", 0), targets_huge="either", targets_base="either")
     pages = [Page(PFN, NR), Page(PFN + NR, 1)]
-    return Scenario("migrate", world, (migrater(version, *pages), *some_strangers()))
+    return Scenario("migrate", world, (migrater(version, *pages), *some_holders()))
 
 
 def run_pin(version):
@@ -181,7 +181,7 @@ def run_pin(version):
     return Scenario(
         "pin",
         world,
-        (Actor("pin", lambda: pin_user_pages_remote(vma, version)), *some_strangers()),
+        (Actor("pin", lambda: pin_user_pages_remote(vma, version)), *some_holders()),
     )
 
 

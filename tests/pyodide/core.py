@@ -17,11 +17,11 @@ from mmsim.views.memory import memory
 from mmsim.views.run import step_table
 from mmsim.views.state import state_svg
 
-# Huge pages of four pages; a stranger who comes and goes at any moment.
-STRANGER = {"order": 2, "released": "1", "passes": 3}
+# Huge pages of four pages; a holder who comes and goes at any moment.
+HOLDER = {"order": 2, "released": "1", "passes": 3}
 # What is searched: a name, scenario, knobs, versions.
 SEARCHES = (
-    ("search", "vfio_map", STRANGER, tuple(VERSIONS)),
+    ("search", "vfio_map", HOLDER, tuple(VERSIONS)),
     ("drop_caches", "pin_versus", SMALL, ("base", "v2", "v3")),
 )
 # The report's own situation, with 512 pages: refused at base, split and moved at v3; and the same
@@ -75,7 +75,7 @@ def schedules() -> dict[str, str]:
     rows = chances(found.outcomes(race.fate), tossed)
     return {
         "race chances.svg": chances_svg(rows),
-        "race columns.svg": columns_svg(race.replay("split*8 stranger split*3")),
+        "race columns.svg": columns_svg(race.replay("split*8 holder split*3")),
     }
 
 

@@ -37,14 +37,14 @@ def test_a_free_range_of_several_pageblocks_is_taken(version, blocks):
     """Two free neighbours are one block of the largest order: it has to be cut before it is taken.
 
     Taking it whole left a pageblock that no block began at, and undoing the isolation failed."""
-    trace = cma_alloc(version, blocks=blocks, wanted=blocks, thps=0, stranger=0).run()
+    trace = cma_alloc(version, blocks=blocks, wanted=blocks, thps=0, holder=0).run()
     assert trace.results["owner"] == CMA_PFN
     zone = trace.last.world.zone
     zone.check()
     assert zone.nr_free_cma == 0
 
 
-def test_a_stranger_who_leaves_after_the_first_call():
+def test_a_holder_who_leaves_after_the_first_call():
     """v1 meets the page again in the next call, and splits it; base has given up by then."""
     for version, wanted in (("base", -12), ("v1", CMA_PFN)):
         trace = cma_alloc(version, blocks=1, released="1").run()

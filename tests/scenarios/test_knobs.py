@@ -14,7 +14,7 @@ WRONG = [
     ("vfio_map", {"taken": "0.site3"}, "did you mean 'site"),
     ("vfio_map", {"taken": "10"}, "taken must be start, PASS"),
     ("vfio_map", {"released": "soon"}, "released must be never, PASS"),
-    ("vfio_map", {"stranger": 2}, "there are only 1 huge pages"),
+    ("vfio_map", {"holder": 2}, "there are only 1 huge pages"),
     ("vfio_map", {"taken": "3", "released": "2"}, "released (2) must come after taken (3)"),
     ("pin_versus", {"against": "dropcaches"}, "did you mean 'drop_caches'"),
     ("pin_versus", {"against": "lookup,lookup,lookup"}, "'lookup' more than 2 times"),
@@ -51,7 +51,7 @@ WRONG = [
     ),
     ("cma_alloc", {"wanted": 3}, "wanted is 3, but the area has 2 pageblocks"),
     ("cma_alloc", {"thps": 3}, "thps is 3, but the area has 2 pageblocks"),
-    ("cma_alloc", {"stranger": 2}, "stranger is 2, but there are only 1 huge pages"),
+    ("cma_alloc", {"holder": 2}, "holder is 2, but there are only 1 huge pages"),
     ("cma_alloc", {"blocks": 0}, "blocks must be 1-64, not 0"),
     ("drop_caches_only", {"folios": 3, "held": 4}, "held is 4, but there are only 3 folios"),
 ]

@@ -13,7 +13,7 @@ SMALL_ENOUGH = {
     "vfio_map": [
         ONE,
         {**ONE, "targets": "either"},
-        {**ONE, "thps": 2, "stranger": 2, "refs": 2},
+        {**ONE, "thps": 2, "holder": 2, "refs": 2},
         {**ONE, "trouble": "truncated"},
         {**ONE, "reason": "compaction"},
     ],
@@ -25,7 +25,7 @@ SMALL_ENOUGH = {
     "drop_caches_only": [{"folios": 2, "order": 1}, {"folios": 2, "order": 1, "dirty": "no"}],
     "timed_hold": [{"order": 1, "passes": 2}],
     "lru_batch": [{}],
-    "split_race": [{"strangers": 2, "passes": 2, "order": 1, "released": "1"}],
+    "split_race": [{"holders": 2, "passes": 2, "order": 1, "released": "1"}],
 }
 TOO_LARGE = {
     "boot_guest": "one actor, in a zone of thousands of blocks",

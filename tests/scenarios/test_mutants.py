@@ -70,7 +70,7 @@ def test_every_claim_about_all_states_can_be_broken():
     wrong = some_situation().replacing(unmap_folio=count_kept)
     broken = {each.name for each in findings(wrong) if each.verdict is Verdict.BROKEN}
     assert "every reference has an owner" in broken
-    waits = mutated(vfio_map(LATEST.name, order=1, trouble="truncated", stranger=0), "no unlock")
+    waits = mutated(vfio_map(LATEST.name, order=1, trouble="truncated", holder=0), "no unlock")
     broken |= {each.name for each in findings(waits) if each.verdict is Verdict.BROKEN}
     claims = {each.name for each in always_properties(some_situation())}
     assert claims - {*KILLED.values(), *broken} == set()
@@ -100,7 +100,7 @@ def test_the_run_shows_the_death(name):
 def test_a_replaced_step_keeps_its_name_and_leaves_the_sound_model_alone():
     race = split_race(released="1")
     blind = mutated(race, "no check")
-    text = "split*6 stranger split*3"
+    text = "split*6 holder split*3"
     names = [[e.op.kind.name for e in each.replay(text).events] for each in (race, blind)]
     assert names[0][:7] == names[1][:7]
     assert names[0][7] == "can_split_folio"

@@ -9,7 +9,7 @@ from mmsim.constants import MIGRATE_SYNC, MR_LONGTERM_PIN
 from mmsim.engine.actor import Actor
 from mmsim.engine.scenario import Scenario
 from mmsim.engine.trace import record
-from mmsim.mm.actors import locker, pin_by_name, pinner, stranger
+from mmsim.mm.actors import holder, locker, pin_by_name, pinner
 from mmsim.mm.folio import Page
 from mmsim.mm.migrate import migrate_pages
 from mmsim.mm.page_ref import folio_ref_freeze
@@ -64,7 +64,7 @@ def test_positions_are_ordered_by_call_round_pass_and_site():
 )
 def test_a_cue_fires_immediately_before_its_site(site, step):
     """On the way to a split there is no `move_freeze`: it is passed by the next visit."""
-    cast = (stranger("s", "A", 0, leaves=False), [Cue("s", "A", Position.at(site, 0))])
+    cast = (holder("s", "A", 0, leaves=False), [Cue("s", "A", Position.at(site, 0))])
     trace, _ = run(cast, huge_targets_none=True)
     if site == "move_freeze":  # the split went well, so the folio was never visited again
         assert "s" in [event.actor for event in trace.events]
@@ -76,20 +76,20 @@ def test_a_cue_fires_immediately_before_its_site(site, step):
     ("site", "step"), [("unmap", "try_to_migrate"), ("move_freeze", "folio_ref_freeze")]
 )
 def test_the_sites_of_a_move(site, step):
-    cast = (stranger("s", "A", 0, leaves=False), [Cue("s", "A", Position.at(site, 0))])
+    cast = (holder("s", "A", 0, leaves=False), [Cue("s", "A", Position.at(site, 0))])
     trace, _ = run(cast)
     assert next_main_step(trace, "s") == step
 
 
 def test_a_site_that_is_skipped_is_made_up_for_at_the_next_one():
     """With a destination there is no split: site1 is passed when the mappings are removed."""
-    cast = (stranger("s", "A", 0, leaves=False), [Cue("s", "A", Position.at("site1", 0))])
+    cast = (holder("s", "A", 0, leaves=False), [Cue("s", "A", Position.at("site1", 0))])
     trace, _ = run(cast)
     assert next_main_step(trace, "s") == "try_to_migrate"
 
 
 def test_a_cue_waits_for_the_visits_of_its_own_folio():
-    cast = (stranger("s", "B", 0, leaves=False), [Cue("s", "B", Position.at("alloc", 0))])
+    cast = (holder("s", "B", 0, leaves=False), [Cue("s", "B", Position.at("alloc", 0))])
     trace, _ = run(cast, names=("A", "B"))
     at = [event.actor for event in trace.events].index("s")
     following = trace.events[at + 1]
@@ -97,10 +97,10 @@ def test_a_cue_waits_for_the_visits_of_its_own_folio():
 
 
 def test_between_passes_is_reached_by_all_together():
-    keep = stranger("keep", "A", 0, leaves=False)
+    keep = holder("keep", "A", 0, leaves=False)
     cast = [
         (keep, [Cue("keep", "A")]),
-        (stranger("s", "B", 0), [Cue("s", "B", Position.at("between_passes", 0))]),
+        (holder("s", "B", 0), [Cue("s", "B", Position.at("between_passes", 0))]),
     ]
     trace, scheduler = run(*cast, names=("A", "B"))
     before = [event.op.args for event in trace.events if event.actor == "main"]
@@ -111,17 +111,17 @@ def test_between_passes_is_reached_by_all_together():
 
 def test_several_cues_fire_by_position_then_by_their_order():
     cast = [
-        (stranger(name, "A", 0, leaves=False), [Cue(name, "A", Position.at(site, 0))])
+        (holder(name, "A", 0, leaves=False), [Cue(name, "A", Position.at(site, 0))])
         for name, site in (("third", "unmap"), ("first", "alloc"), ("fourth", "unmap"))
     ]
-    cast.append((stranger("second", "A", 0, leaves=False), [Cue("second", "A", None)]))
+    cast.append((holder("second", "A", 0, leaves=False), [Cue("second", "A", None)]))
     trace, _ = run(*cast)
     order = [event.actor for event in trace.events if event.actor != "main"]
     assert order == ["second", "first", "third", "fourth"]
 
 
 def test_a_cue_that_is_never_reached_never_fires():
-    cast = (stranger("s", "A", 0), [Cue("s", "A", Position.at("alloc", 7))])
+    cast = (holder("s", "A", 0), [Cue("s", "A", Position.at("alloc", 7))])
     trace, scheduler = run(cast)
     assert {event.actor for event in trace.events} == {"main"}
     assert scheduler.passes == {(0, 1): 1}
@@ -138,7 +138,7 @@ def test_attempts_fail_by_their_number_or_all():
     assert trace.results == {"main": 0}
 
 
-# -- the strangers themselves
+# -- the holders themselves
 
 
 def steps(actor, world):
@@ -146,8 +146,8 @@ def steps(actor, world):
     return record(scenario, Scripted(actor.name, Script()))
 
 
-def test_strangers_leave_the_world_as_it_was():
-    for actor in (stranger("s", "A", 2, 3), pinner("s", "A", 2, 3), locker("s", "A", 2)):
+def test_holders_leave_the_world_as_it_was():
+    for actor in (holder("s", "A", 2, 3), pinner("s", "A", 2, 3), locker("s", "A", 2)):
         trace = steps(actor, memory(folio()))
         assert len(trace) == 2
         trace.state(1).world.check()

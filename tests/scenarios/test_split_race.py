@@ -36,8 +36,8 @@ GOLDEN = {
 
 @pytest.mark.parametrize("key", GOLDEN, ids=str)
 def test_golden_counts(key):
-    version, strangers, passes = key
-    race = split_race(version, strangers=strangers, passes=passes, **LEAVES)
+    version, holders, passes = key
+    race = split_race(version, holders=holders, passes=passes, **LEAVES)
     found = race.explore()
     states, outcomes = GOLDEN[key]
     assert found.complete
@@ -54,7 +54,7 @@ def test_every_schedule_tried_one_after_another_gives_the_same_counts():
 
 
 def test_where_it_was_refused_shows_in_the_mappings():
-    for schedule, refused in (("split*6 stranger", "check"), ("split*7 stranger", "freeze")):
+    for schedule, refused in (("split*6 holder", "check"), ("split*7 holder", "freeze")):
         trace = RACE.replay(f"{schedule} split*3")
         while not RACE.local(trace.last, "split").finished:
             trace.append(RACE.moves(trace.last)[0])
@@ -70,7 +70,7 @@ def test_size_and_version_make_no_difference_to_a_single_try():
     assert counts == {(55, 73)}
 
 
-def test_the_usual_run_meets_the_stranger():
+def test_the_usual_run_meets_the_holder():
     race = split_race()
     assert race.fate(race.run().last) == "failed: a huge page could not be split, still mapped"
     assert race.result(race.run().last) == "-EBUSY"
@@ -97,7 +97,7 @@ def test_nobody_between_check_and_freeze_means_no_refusal_at_the_freeze():
     }
 
 
-def test_a_stranger_who_comes_and_goes_in_one_step_meets_nobody():
+def test_a_holder_who_comes_and_goes_in_one_step_meets_nobody():
     assert fates(RACE.together("folio_get", "folio_put")) == {"split": (13, 1)}
 
 
@@ -114,12 +114,12 @@ def test_the_others_are_told_why_they_wait():
     situation = RACE.together(*CHECK_TO_FREEZE)
     state = situation.replay("split*7").last
     assert [str(move) for move in situation.moves(state)] == ["split"]
-    assert situation.blocked(state, "stranger") == (
+    assert situation.blocked(state, "holder") == (
         "split is in the middle of what counts as one step"
     )
     assert situation.blocked(state, "split") is None
     with pytest.raises(ScheduleError, match="in the middle"):
-        situation.replay("split*8 stranger")
+        situation.replay("split*8 holder")
 
 
 def test_the_original_is_not_touched_and_copies_keep_it():

@@ -9,7 +9,7 @@ from mmsim.scenarios import vfio_map
 
 
 @pytest.mark.parametrize("passes", range(1, 11))
-def test_a_stranger_who_leaves_before_the_last_pass_is_survived(passes):
+def test_a_holder_who_leaves_before_the_last_pass_is_survived(passes):
     late = vfio_map("v3", passes=passes, released="9")
     in_time = vfio_map("v3", passes=passes, released=str(max(passes - 1, 1)))
     assert (late.run().results["pin"] == 512) is (passes == 10)
@@ -19,18 +19,18 @@ def test_a_stranger_who_leaves_before_the_last_pass_is_survived(passes):
 @pytest.mark.parametrize(
     ("knobs", "outcome"),
     [
-        ({"stranger": 0}, "failed although everything moved"),
+        ({"holder": 0}, "failed although everything moved"),
         ({"targets": "available"}, "failed: a huge page could not be moved"),
-        ({"targets": "available", "stranger": 0}, "pinned"),
-        ({"trouble": "truncated", "stranger": 0}, "failed: a huge page could not be split"),
-        ({"trouble": "writeback", "stranger": 0}, "failed: a huge page could not be split"),
+        ({"targets": "available", "holder": 0}, "pinned"),
+        ({"trouble": "truncated", "holder": 0}, "failed: a huge page could not be split"),
+        ({"trouble": "writeback", "holder": 0}, "failed: a huge page could not be split"),
         ({"reason": "syscall"}, "failed: a huge page could not be split"),
         ({"reason": "numa_misplaced"}, "failed: no memory to move it to"),
         (
             {"reason": "numa_misplaced", "targets": "available"},
             "failed: a huge page could not be moved",
         ),
-        ({"reason": "syscall", "stranger": 0, "targets": "available"}, "migrated"),
+        ({"reason": "syscall", "holder": 0, "targets": "available"}, "migrated"),
     ],
 )
 def test_each_fate_has_its_name(knobs, outcome):

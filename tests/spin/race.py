@@ -11,7 +11,7 @@ from mmsim.constants import ANON, SHMEM
 from mmsim.engine.actor import Actor
 from mmsim.engine.op import Op
 from mmsim.engine.scenario import Scenario, State
-from mmsim.mm.actors import stranger
+from mmsim.mm.actors import holder
 from mmsim.mm.folio import ISOLATION, Page
 from mmsim.mm.huge_memory import split_huge_page_to_list
 from mmsim.mm.versions import Version, get
@@ -27,11 +27,11 @@ def attempts(passes: int, version: Version) -> Generator[Op, Any, int]:
     return ret
 
 
-def split_race(*, passes: int, strangers: int, anon: int, merge: bool = True) -> Scenario:
-    """One splitter with an isolated, locked huge page of NR pages, mapped once, and strangers."""
+def split_race(*, passes: int, holders: int, anon: int, merge: bool = True) -> Scenario:
+    """One splitter with an isolated, locked huge page of NR pages, mapped once, and holders."""
     folio = isolated(kind=ANON if anon else SHMEM, cached=not anon, locked_by="splitter")
     splitter = Actor("splitter", lambda: attempts(passes, get("v2")))
-    others = (stranger(f"stranger {i}", "A", 0) for i in range(strangers))
+    others = (holder(f"holder {i}", "A", 0) for i in range(holders))
     return Scenario("split race", memory(folio), (splitter, *others), merge=merge)
 
 
@@ -44,7 +44,7 @@ def seen(state: State) -> dict[str, int]:
         "pte_maps": head.pte_maps,
         "pmd_entries": pmd_entries,
         "pte_entries": pte_entries,
-        "strangers": sum(refs for who, refs in head.held if who != ISOLATION),
+        "holders": sum(refs for who, refs in head.held if who != ISOLATION),
         "frozen": head.refcount == 0,
         "whole": head.is_thp,
         "split_pmd": events["thp_split_pmd"],
@@ -56,7 +56,7 @@ def seen(state: State) -> dict[str, int]:
 
 # The `ltl` properties of split_race.pml: what is true in every state.
 ALWAYS: dict[str, Callable[[dict[str, int]], bool]] = {
-    "cut_up_alone": lambda s: not (s["frozen"] and s["strangers"]),
+    "cut_up_alone": lambda s: not (s["frozen"] and s["holders"]),
     "one_pmd_split": lambda s: s["split_pmd"] <= 1,
     "nothing_left_over": lambda s: not s["returned"] or s["pmd_entries"] + s["pte_entries"] == 0,
     "never_refused": lambda s: s["failed"] == 0,

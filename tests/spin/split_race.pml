@@ -1,11 +1,11 @@
 /*
  * One actor tries to split a huge page that it has isolated and locked, up to PASSES times.
- * Each of STRANGERS other actors takes one reference on it and drops it again.
+ * Each of HOLDERS other actors takes one reference on it and drops it again.
  *
  * Written from the kernel's order of checks (mm/huge_memory.c, Linux 6.1) and not from mmsim's
  * code, so that two models can disagree.  How the two are compared is told in README.md.
  *
- * Given by -D: PASSES, STRANGERS, NR (pages of the huge page), ANON (1: anonymous memory,
+ * Given by -D: PASSES, HOLDERS, NR (pages of the huge page), ANON (1: anonymous memory,
  * 0: a file in shmem).
  *
  * Every statement that an actor can stop at is one transition: a lone guard, or a d_step.
@@ -15,16 +15,16 @@
 /* The huge page; once it is split, its first page. */
 byte pmd_maps = 1, pte_maps = 0;
 byte pmd_entries = 0, pte_entries = 0;  /* migration entries */
-byte strangers = 0;                     /* references that strangers have */
+byte holders = 0;                     /* references that holders have */
 bool frozen = false, whole = true;
 
 /* Events, and how it ended. */
 byte split_pmd = 0, failed = 0, split = 0;
 bool returned = false;
 
-/* References: the cache's (one a page), one a mapping, the splitter's own, the strangers'. */
+/* References: the cache's (one a page), one a mapping, the splitter's own, the holders'. */
 #define CACHE   (ANON -> 0 : (whole -> NR : 1))
-#define REFS    (CACHE + pmd_maps + pte_maps + 1 + strangers)
+#define REFS    (CACHE + pmd_maps + pte_maps + 1 + holders)
 #define MAPPED  (pmd_maps + pte_maps)
 #define LAST    (failed + 1 == PASSES)  /* every attempt but a split one is a failed one */
 
@@ -88,15 +88,15 @@ over:
 	false
 }
 
-active [STRANGERS] proctype stranger()
+active [HOLDERS] proctype holder()
 {
-	d_step { !frozen -> strangers++ };
-	strangers--;
+	d_step { !frozen -> holders++ };
+	holders--;
 	false
 }
 
 /* Safety, and that something can happen at all.  race.py asks mmsim the same by the same names. */
-ltl cut_up_alone        { [] (frozen -> strangers == 0) }
+ltl cut_up_alone        { [] (frozen -> holders == 0) }
 ltl one_pmd_split       { [] (split_pmd <= 1) }
 ltl nothing_left_over   { [] (returned -> pmd_entries + pte_entries == 0) }
 ltl never_refused       { [] (failed == 0) }

@@ -26,10 +26,10 @@ RACES = [(1, 1), (2, 1), (3, 1), (10, 1), (1, 2), (3, 2), (2, 3)]
 
 
 @pytest.mark.parametrize("anon", [0, 1], ids=["shmem", "anon"])
-@pytest.mark.parametrize(("passes", "strangers"), RACES)
-def test_the_split_race_has_the_same_states_and_ends(passes, strangers, anon):
-    spin = promela.count("split_race.pml", PASSES=passes, STRANGERS=strangers, ANON=anon, NR=NR)
-    ours = explore(split_race(passes=passes, strangers=strangers, anon=anon))
+@pytest.mark.parametrize(("passes", "holders"), RACES)
+def test_the_split_race_has_the_same_states_and_ends(passes, holders, anon):
+    spin = promela.count("split_race.pml", PASSES=passes, HOLDERS=holders, ANON=anon, NR=NR)
+    ours = explore(split_race(passes=passes, holders=holders, anon=anon))
     assert ours.complete
     assert ours.deadlocks == []
     ends = [seen(ours.found[end]) for end in ours.ends]
@@ -42,10 +42,10 @@ def sorted_items(end):
 
 
 @pytest.mark.parametrize("anon", [0, 1], ids=["shmem", "anon"])
-@pytest.mark.parametrize(("passes", "strangers"), [(1, 1), (2, 1), (2, 2)])
-def test_the_verdicts_are_the_same(passes, strangers, anon):
-    spin = promela.holds("split_race.pml", PASSES=passes, STRANGERS=strangers, ANON=anon, NR=NR)
-    ours = explore(split_race(passes=passes, strangers=strangers, anon=anon))
+@pytest.mark.parametrize(("passes", "holders"), [(1, 1), (2, 1), (2, 2)])
+def test_the_verdicts_are_the_same(passes, holders, anon):
+    spin = promela.holds("split_race.pml", PASSES=passes, HOLDERS=holders, ANON=anon, NR=NR)
+    ours = explore(split_race(passes=passes, holders=holders, anon=anon))
     verdicts = {
         name: ours.always(lambda state, safe=safe: safe(seen(state)))
         for name, safe in ALWAYS.items()

@@ -93,8 +93,8 @@ def test_the_odds_of_all_schedules_add_up_to_those_of_their_ends():
 
 
 def test_a_schedule_that_can_not_be_has_no_odds():
-    with pytest.raises(ValueError, match="move 1, stranger:ok, can't be made; those that can: spl"):
-        along(RACE, [Move("stranger", "ok")])
+    with pytest.raises(ValueError, match="move 1, holder:ok, can't be made; those that can: spl"):
+        along(RACE, [Move("holder", "ok")])
 
 
 def test_runs_by_a_coin_agree_with_the_odds(outcomes, runs):

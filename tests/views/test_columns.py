@@ -18,7 +18,7 @@ SMALL = {"order": 2, "released": "1"}
 def test_pictures_are_readable_at_every_position(seed):
     for situation in (
         split_race(released="1"),
-        split_race(released="1", strangers=3, passes=2),
+        split_race(released="1", holders=3, passes=2),
         vfio_map("v3", **SMALL),
         vfio_map("v3", thps=2, targets="either", **SMALL),
         pin_versus("v3", order=1, passes=2, against="drop_caches,lookup,direct_io"),
@@ -33,9 +33,9 @@ def test_pictures_are_readable_at_every_position(seed):
 
 
 def test_one_row_per_step_in_the_column_of_its_actor():
-    lines = rows_of(split_race(released="1").replay("split*8 stranger split*3"))
+    lines = rows_of(split_race(released="1").replay("split*8 holder split*3"))
     assert [line.numbers for line in lines] == [str(n) for n in range(1, 13)]
-    assert [line.actor for line in lines] == ["split"] * 8 + ["stranger"] + ["split"] * 3
+    assert [line.actor for line in lines] == ["split"] * 8 + ["holder"] + ["split"] * 3
     assert lines[6].text == "can_split_folio(A) = yes"
     assert (lines[6].bold, lines[6].changed) == (False, "")
     assert (lines[7].bold, lines[7].changed) == (True, "A refs 514 → 513, …")
@@ -43,7 +43,7 @@ def test_one_row_per_step_in_the_column_of_its_actor():
 
 
 def test_too_many_rows_are_folded_and_every_step_belongs_to_one():
-    trace = vfio_map("v3", **SMALL).replay("pin*31 stranger pin*30")
+    trace = vfio_map("v3", **SMALL).replay("pin*31 holder pin*30")
     for most in (8, 12, ROWS_MAX, 40, 80):
         lines = rows_of(trace, most)
         assert len(lines) <= most
@@ -63,7 +63,7 @@ def test_a_blocked_actor_says_for_whom_it_waits():
     shown = words(columns_svg(split_race(released="1").replay("split*10")))
     assert "blocked: A is frozen: its" in " ".join(shown)
     assert "not finished" in shown
-    ended = words(columns_svg(split_race(released="1").replay("split*6 stranger split*3")))
+    ended = words(columns_svg(split_race(released="1").replay("split*6 holder split*3")))
     assert any(text.startswith("failed: a huge page could not be split, still") for text in ended)
 
 

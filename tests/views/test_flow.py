@@ -12,11 +12,11 @@ from mmsim.views.flow import flow_sentence, flow_svg
 RUNS = {
     "refused at the look": {},
     "refused at the freeze": {"taken": "0.site2"},
-    "split": {"stranger": 0},
-    "moved whole": {"stranger": 0, "targets": "available"},
+    "split": {"holder": 0},
+    "moved whole": {"holder": 0, "targets": "available"},
     "busy": {"targets": "available"},
-    "writeback": {"stranger": 0, "trouble": "writeback"},
-    "nomem": {"stranger": 0, "trouble": "nomem"},
+    "writeback": {"holder": 0, "trouble": "writeback"},
+    "nomem": {"holder": 0, "trouble": "nomem"},
     "numa": {"reason": "numa_misplaced"},
     "syscall": {"reason": "syscall"},
 }
@@ -44,7 +44,7 @@ def test_counts_are_the_runs():
 
 @pytest.mark.parametrize("trouble", ["writeback", "nomem", "truncated"])
 def test_a_split_that_is_refused_early_never_comes_to_the_check_of_references(trouble):
-    run = vfio_map("base", stranger=0, trouble=trouble).run()
+    run = vfio_map("base", holder=0, trouble=trouble).run()
     assert "before the check ×1" in texts(flow_svg(run))
     assert "refused once (before the check ×1)" in flow_sentence(run)
     drawn = ElementTree.fromstring(flow_svg(run))
@@ -53,7 +53,7 @@ def test_a_split_that_is_refused_early_never_comes_to_the_check_of_references(tr
     assert "Check: are all references known?" not in bold
 
 
-@pytest.mark.parametrize("knobs", [{"stranger": 0, "trouble": "writeback"}, {}])
+@pytest.mark.parametrize("knobs", [{"holder": 0, "trouble": "writeback"}, {}])
 def test_the_way_past_the_check_has_a_name_of_its_own(knobs):
     """Two ways leave the question for the reason, and only one of them is the plain yes."""
     drawn = texts(flow_svg(vfio_map("base", **knobs).run()))

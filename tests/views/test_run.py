@@ -8,7 +8,7 @@ from view_states import run
 from mmsim.scenarios import vfio_map
 from mmsim.views.run import _shape, changes, fold, step_table, summary
 
-LONG = [("v2", {"released": "1"}), ("base", {"stranger": 0}), ("v2", {}), ("base", {"thps": 3})]
+LONG = [("v2", {"released": "1"}), ("base", {"holder": 0}), ("v2", {}), ("base", {"thps": 3})]
 
 
 @pytest.mark.parametrize(("version", "knobs"), LONG)
@@ -30,7 +30,7 @@ def test_unfolding_is_exact(version: str, knobs: dict[str, object]) -> None:
 
 
 def test_a_piece_that_fares_differently_stays_visible() -> None:
-    situation = vfio_map("base", stranger=0)
+    situation = vfio_map("base", holder=0)
     trace = situation.run()
     middle = next(i for i, e in enumerate(trace.events) if i > 3000 and e.outcome == "ok")
     broken = trace.events[middle]._replace(outcome="fail")
@@ -44,7 +44,7 @@ def test_what_a_step_changed() -> None:
     trace = run("base")
     assert [str(change) for change in changes(trace.at(1))] == [
         "A refs 513 → 514",
-        "A held by stranger 0 → 1",
+        "A held by holder 0 → 1",
     ]
     assert changes(trace.at(0)) == []
     assert changes(trace.at(16)) == []
@@ -68,4 +68,4 @@ def test_the_summary_says_what_it_means() -> None:
     said = summary(run("v2", released="1"))
     assert "all of its 512 pieces lie in ordinary memory" in said
     assert "can start" in said
-    assert "although every page has been moved" in summary(run("base", stranger=0))
+    assert "although every page has been moved" in summary(run("base", holder=0))

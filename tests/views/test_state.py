@@ -49,7 +49,7 @@ def _pictures() -> Iterator[tuple[Trace, int, str]]:
     for trace in (run("base"), run("base", taken="0.site2"), run("v1", targets="available")):
         for position in range(0, len(trace) + 1):
             yield trace, position, "A"
-    for trace in (run("v2", released="1"), run("base", thps=2, stranger=2)):
+    for trace in (run("v2", released="1"), run("base", thps=2, holder=2)):
         for row in fold(trace):
             for region in {f.region: 0 for f in trace.state(0).world.folios.values()}:
                 yield trace, row.end, region
@@ -110,7 +110,7 @@ def test_no_two_fills_of_a_kind_differ_by_colour_alone() -> None:
 )
 def test_who_keeps_a_reference_has_not_just_finished(knobs: dict[str, object], said: str) -> None:
     trace = run("v2", **knobs)
-    assert standing(trace.at(), "stranger") == said
+    assert standing(trace.at(), "holder") == said
     assert standing(trace.at(), "pin").startswith("has finished: ")
 
 
@@ -167,7 +167,7 @@ def test_the_code_is_the_models_own() -> None:
 def test_every_position_has_code(version: str, knobs: dict[str, object]) -> None:
     trace = run(version, **knobs)
     for row in fold(trace, short=20):
-        for actor in ("pin", "stranger"):
+        for actor in ("pin", "holder"):
             shown = listing(trace.at(row.end), actor)
             assert len(shown.lines) <= CODE_LINES
             assert any(line.current for line in shown.lines) == bool(shown.chain)

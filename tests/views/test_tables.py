@@ -11,7 +11,7 @@ from mmsim.views.tables import counters_by_version, measured_table
 @pytest.mark.parametrize("k", range(11))
 def test_what_k_refusals_come_to(k):
     """v1 returns k + 1, v2 and v3 return 0; ten of them: +11, with the repair +1."""
-    knobs = {"stranger": int(k > 0), "order": 1, "released": str(k) if 0 < k < 10 else "never"}
+    knobs = {"holder": int(k > 0), "order": 1, "released": str(k) if 0 < k < 10 else "never"}
     table = counters_by_version(vfio_map(**knobs), ("base", "6.1.0", "v1", "v2", "v3", "v3fix"))
     fails = ["-ENOMEM", "-ENOMEM"]
     returns = ["+1", "0", "+1", "0", "0", "0"] if not k else [*fails, f"+{k + 1}", "0", "0", "0"]

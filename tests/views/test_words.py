@@ -22,11 +22,11 @@ from mmsim.mm.actors import (
     fault,
     fault_around,
     gup_fast,
+    holder,
     isolator,
     locker,
     lookup,
     pinner,
-    stranger,
     truncater,
     undrained_batch,
 )
@@ -61,10 +61,10 @@ RUNS = [
     ("base", {}),
     ("base", {"taken": "0.site2"}),
     ("v2", {"released": "1"}),
-    ("base", {"stranger": 0}),
+    ("base", {"holder": 0}),
     ("v1", {"targets": "available"}),
     ("base", {"reason": "compaction"}),
-    ("base", {"order": 1, "thps": 2, "stranger": 2}),
+    ("base", {"order": 1, "thps": 2, "holder": 2}),
 ]
 
 
@@ -101,7 +101,7 @@ def test_a_question_says_its_answer_and_a_command_what_came_of_it() -> None:
         "1 reference too many, so the split is refused."
     )
     assert sentence(trace.at("folio_get")) == (
-        "The stranger takes a reference to huge page A with folio_get(): "
+        "The holder takes a reference to huge page A with folio_get(): "
         "its count goes from 513 to 514."
     )
 
@@ -113,12 +113,12 @@ def test_a_question_says_its_answer_and_a_command_what_came_of_it() -> None:
         locker("other", "A", 0),
         isolator("other", "A", 0),
         truncater("other", "A", 0),
-        stranger("other", "A", 0, 2),
+        holder("other", "A", 0, 2),
     ],
-    ids=["pinner", "locker", "isolator", "truncater", "stranger"],
+    ids=["pinner", "locker", "isolator", "truncater", "holder"],
 )
 def test_other_actors_have_sentences_too(other: Actor) -> None:
-    situation = vfio_map("base", stranger=0)
+    situation = vfio_map("base", holder=0)
     trace = record(Scenario("alone", situation.initial().world, (other,)), one_after_another)
     for position in range(1, len(trace) + 1):
         assert sentence(trace.at(position)).startswith("The other ")

@@ -13,7 +13,7 @@ STATES: dict[str, tuple[str, dict[str, object], int]] = {
     "base_refused_at_the_check": ("base", {}, 16),
     "base_refused_at_the_freeze": ("base", {"taken": "0.site2"}, 19),
     "v2_check_passed_in_the_second_pass": ("v2", {"released": "1"}, 28),
-    "split_and_half_moved": ("base", {"stranger": 0}, 3000),
+    "split_and_half_moved": ("base", {"holder": 0}, 3000),
     "v2_finished": ("v2", {"released": "1"}, -1),
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mmsim.scenarios import SCENARIOS, vfio_map
 from mmsim.widgets import console
 
-KNOBS = ("targets", "stranger", "taken", "released", "reason", "passes", "thps")
+KNOBS = ("targets", "holder", "taken", "released", "reason", "passes", "thps")
 
 
 def values(box):
@@ -26,7 +26,7 @@ def test_every_control_at_every_value_draws_or_says_why_not():
 
 def test_contradicting_knobs_get_a_sentence():
     widget = console(vfio_map(), knobs=KNOBS)
-    widget.boxes["stranger"].value = 3
+    widget.boxes["holder"].value = 3
     assert "there are only 1 huge pages" in widget.said.value
 
 

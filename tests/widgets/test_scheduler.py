@@ -32,16 +32,16 @@ def test_the_learner_wins_level_1_by_clicking():
     assert "reference check" in widget.told.value
     assert {name: row.buttons[0].description for name, row in widget.rows.items()} == {
         "split": "split: lock huge page A as soon as it is free",
-        "stranger": "stranger: take a reference to huge page A",
+        "holder": "holder: take a reference to huge page A",
     }
-    press(widget, "split*6 stranger split*3")
+    press(widget, "split*6 holder split*3")
     assert "Won." in widget.told.value
     assert "You found 1 of 2 kinds" in widget.told.value
-    assert played(widget) == "split*6 stranger split*3"
+    assert played(widget) == "split*6 holder split*3"
     assert widget.rows["split"].buttons[0].disabled
     assert "has returned -EBUSY" in widget.rows["split"].said.value
     assert widget.view.value == columns_svg(widget.trace)
-    assert told[-1] == ("at_check", "split*6 stranger split*3")
+    assert told[-1] == ("at_check", "split*6 holder split*3")
 
 
 def test_undo_takes_back_a_press_however_many_steps_it_was():
@@ -59,7 +59,7 @@ def test_undo_takes_back_a_press_however_many_steps_it_was():
     assert (widget.view.value, played(widget)) == (first, "")
     assert widget.undo.disabled
     widget.undo.click()
-    press(widget, "stranger")
+    press(widget, "holder")
     widget.reset.click()
     assert (widget.view.value, widget.undo.disabled) == (first, True)
 
@@ -67,13 +67,13 @@ def test_undo_takes_back_a_press_however_many_steps_it_was():
 def test_kinds_are_counted_once_and_kept_over_a_reset_and_a_level():
     widget = scheduler(CHECK, FREEZE)
     for _ in range(2):
-        press(widget, "split*6 stranger split*3")
+        press(widget, "split*6 holder split*3")
         widget.reset.click()
     assert "You found 1 of 2 kinds" in widget.told.value
     widget.level.value = FREEZE.name
     assert "the check finds nothing" in widget.told.value
     assert "You found 1 of 2 kinds" in widget.told.value  # it is the same situation
-    press(widget, "split*8 stranger split*5")
+    press(widget, "split*8 holder split*5")
     assert "Won." in widget.told.value
     assert "You found 2 of 2 kinds" in widget.told.value
 
@@ -94,12 +94,12 @@ def test_every_level_can_be_chosen_at_any_time_and_shows_its_own_actors():
 
 def test_a_typed_schedule_is_played_and_a_wrong_one_gets_a_sentence():
     widget = scheduler(CHECK)
-    widget.text.value = "split*6 stranger split*99"
+    widget.text.value = "split*6 holder split*99"
     widget.load.click()
     assert "Won." in widget.told.value
     before = widget.view.value
     for wrong, said in (
-        ("split*6 strenger", "did you mean &#x27;stranger&#x27;"),
+        ("split*6 strenger", "did you mean &#x27;holder&#x27;"),
         ("split:fail", "write one of split"),
         ("__import__('os')", "can&#x27;t read"),
     ):
@@ -109,7 +109,7 @@ def test_a_typed_schedule_is_played_and_a_wrong_one_gets_a_sentence():
         assert widget.view.value == before
         assert widget.text.value == wrong  # to be mended, not to be typed anew
     widget.undo.click()
-    assert played(widget) == "split*6 stranger split*2"
+    assert played(widget) == "split*6 holder split*2"
 
 
 def test_any_situation_can_be_played_without_a_goal():
@@ -141,7 +141,7 @@ def test_buttons_are_renamed_and_not_made_anew():
     widget = scheduler(CHECK)
     button = widget.rows["split"].buttons[0]
     rows = widget.actors.children
-    press(widget, "split*3 stranger split")
+    press(widget, "split*3 holder split")
     assert widget.rows["split"].buttons == [button]
     assert widget.actors.children is rows
     assert button.description == "split: may the file's private data of huge page A go?"
