@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mmsim.lab import ready
     from mmsim.mm.versions import diff
-    from mmsim.policy import own_policy
     from mmsim.scenarios import (
         SMALL,
         boot_guest,
@@ -27,6 +26,8 @@ if TYPE_CHECKING:
         timed_hold,
         vfio_map,
     )
+    from mmsim.scenarios.host import host
+    from mmsim.scenarios.policy import own_policy
     from mmsim.widgets.console import console
     from mmsim.widgets.explorer import explorer
     from mmsim.widgets.paste import paste, show_memory
@@ -43,6 +44,7 @@ __all__ = [
     "diff",
     "drop_caches_only",
     "explorer",
+    "host",
     "lru_batch",
     "make",
     "own_policy",
@@ -56,7 +58,13 @@ __all__ = [
     "timed_hold",
     "vfio_map",
 ]
-_ROOMS = ("mmsim.scenarios", "mmsim.mm.versions", "mmsim.policy", "mmsim.lab", "mmsim.widgets")
+_ROOMS = (
+    "mmsim.scenarios",
+    "mmsim.mm.versions",
+    "mmsim.scenarios.policy",
+    "mmsim.lab",
+    "mmsim.widgets",
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -40,7 +40,7 @@ from mmsim.scenarios import SCENARIOS, Situation, make
 from mmsim.scenarios.situation import ISOLATION_KNOB
 from mmsim.views import diagnosis
 from mmsim.views import run as text
-from mmsim.views.outcomes import outcome_table
+from mmsim.views.chances import outcome_table
 from mmsim.views.words import count
 
 INTERRUPTED = 130

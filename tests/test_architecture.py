@@ -17,25 +17,16 @@ NAMES = sorted(file.relative_to(PACKAGE).as_posix() for file in PACKAGE.rglob("*
 
 # The rooms from the bottom up.  A file imports from its own room and from those below it.
 ROOMS = {
-    "words": ["errno.py", "errors.py", "constants.py"],
+    "words": ["errno.py", "errors.py", "constants.py", "retrylaw.py"],
     "engine": ["engine/"],
     "mm": ["mm/"],
     "scenarios": ["scenarios/"],
     "evidence": ["evidence/", "datafiles.py"],
-    "views": ["views/"],
+    "views": ["views/", "lessons/__init__.py", "lessons/card.py", "lessons/form.py"],
     "widgets": ["widgets/"],
     "lessons": ["lessons/"],
     "cli": ["__init__.py", "lab.py", "cli.py", "__main__.py"],
 }
-# Files that have not moved into their room yet, and the room that they count to.
-NOT_MOVED = {
-    "words": ["retrylaw.py"],
-    "scenarios": ["script.py", "holders.py", "clock.py", "knobs.py", "policy.py"],
-    "evidence": ["series.py"],
-    "views": ["practice/", "checks.py", "lessons/prediction.py", "lessons/__init__.py"],
-}
-NOT_MOVED["lessons"] = ["tasks/"]
-NOT_MOVED["views"] += ["lessons/card.py", "lessons/form.py"]
 CORE = ("words", "engine", "mm", "scenarios", "evidence", "views")
 # What draws charts and tables, and what checks vector files.
 LAZY = {"views": {"matplotlib", "pandas", "mpl_toolkits", "numpy"}, "evidence": {"jsonschema"}}
@@ -43,11 +34,10 @@ HEAVY = {*LAZY["views"], *LAZY["evidence"], "ipywidgets", "traitlets", "IPython"
 
 
 def room(name):
-    """The room of a file; None if it stands in none."""
-    for table in (NOT_MOVED, ROOMS):
-        for found, entries in table.items():
-            if any(name == e or (e.endswith("/") and name.startswith(e)) for e in entries):
-                return found
+    """The room of a file, the first that fits; None if it stands in none."""
+    for found, entries in ROOMS.items():
+        if any(name == e or (e.endswith("/") and name.startswith(e)) for e in entries):
+            return found
     return None
 
 

@@ -13,7 +13,7 @@ from mmsim.cli import main
 from mmsim.evidence.kernel_runs import VERSION_OF
 from mmsim.evidence.measured import Share, disturbed
 from mmsim.scenarios.situation import ALL_MOVED, MISSED, NO_MEMORY, NOT_SPLIT
-from mmsim.views.waystofail import ANY_STEP, TOGETHER, failure_odds
+from mmsim.views.chances import ANY_STEP, TOGETHER, failure_odds
 from mmsim.views.words import chance
 
 SEARCH = (ROOT / "docs" / "search.md").read_text(encoding="utf-8")

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import mmsim.mm.gup as gup
+from mmsim.evidence.series import GUP, LATER, SERIES, UNVERIFIED
 from mmsim.mm.versions import POLICIES, SEAMS, VERSIONS
-from mmsim.series import GUP, LATER, SERIES, UNVERIFIED
 
 EVERY = (*SEAMS, "had_inverted_test")
 

@@ -8,11 +8,8 @@ module of the lesson, as in an f-string.  In the solution edition a cell `lesson
 card becomes `lesson.NAME.solved()`; cells with the tag `solution` stand only there, cells with the
 tag `student` only in the student edition.
 
-A lesson that has not moved yet is a py:percent file in notebooks/source.  There, `check` cells
-assert the numbers of the text, `nbval-ignore-output` marks a widget, and what the text folds
-(`<details>`) stands open in the solution edition.
-
-Both editions are executed from top to bottom; what is stored is the same on every machine."""
+What the text folds (`<details>`) stands open in the solution edition.  Both editions are executed
+from top to bottom; what is stored is the same on every machine."""
 
 from __future__ import annotations
 
@@ -43,16 +40,9 @@ WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 FILLED = re.compile(r"\{\{(.+?)\}\}")
 
 
-def module(source: Path) -> ModuleType | None:
-    """The module with the cards of a source; None for a lesson that has not moved."""
-    return (
-        importlib.import_module(f"mmsim.lessons.{source.stem}") if source.suffix == ".md" else None
-    )
-
-
 def stem(source: Path) -> str:
     """The name of a source's notebooks, without `.ipynb`."""
-    return source.stem if source.suffix == ".py" else f"{number(source.stem)}_{source.stem}"
+    return f"{number(source.stem)}_{source.stem}"
 
 
 def heading(source: Path) -> str:
@@ -84,7 +74,7 @@ def solved(code: str, cards: ModuleType) -> str:
 
 def edition(source: Path, which: str) -> Any:
     """The notebook of one edition, not executed, with everything in it that could differ fixed."""
-    cards = module(source)
+    cards = importlib.import_module(f"mmsim.lessons.{source.stem}")
     other = "student" if which == "solution" else "solution"
     cells = []
     for cell in jupytext.read(source).cells:
@@ -94,15 +84,13 @@ def edition(source: Path, which: str) -> Any:
         text = cell.source
         if cell.cell_type == "code":
             made = nbformat.v4.new_code_cell
-            text = solved(text, cards) if cards and which == "solution" else text
+            text = solved(text, cards) if which == "solution" else text
         else:
             made = nbformat.v4.new_markdown_cell
-            text = filled(text, cards) if cards else text
+            text = filled(text, cards)
             text = text.replace("<details>", "<details open>") if which == "solution" else text
-            text = heading(source) + text if cards and not cells else text
+            text = text if cells else heading(source) + text
         new = made(text, metadata={"tags": tags} if tags else {})
-        if "check" in tags:
-            new.metadata["jupyter"] = {"source_hidden": True}
         new["id"] = f"{which}-{len(cells):03}"
         cells.append(new)
     metadata = {
@@ -130,8 +118,6 @@ def execute(notebook: Any) -> None:
         for output in cell.get("outputs", []):
             # A widget is dead in a file; a card's text and HTML stand beside it and stay.
             output.get("data", {}).pop(WIDGET_VIEW, None)
-        if "nbval-ignore-output" in cell.metadata.get("tags", []):
-            cell.outputs = []
 
 
 def write(notebook: Any, path: Path) -> None:
@@ -146,8 +132,7 @@ def write(notebook: Any, path: Path) -> None:
 
 def sources(names: list[str]) -> list[Path]:
     """The sources of these lessons, or of all; a name is that of the notebook or of the module."""
-    moved = [lesson.text for lesson in COURSE if lesson.text.exists()]
-    found = sorted([*moved, *(NOTEBOOKS / "source").glob("[0-9]*.py")], key=stem)
+    found = [lesson.text for lesson in COURSE if lesson.text.exists()]
     chosen = [path for path in found if not names or {stem(path), path.stem} & {*names}]
     missing = sorted(set(names) - {name for path in chosen for name in (stem(path), path.stem)})
     if missing:

@@ -19,8 +19,8 @@ from mmsim.evidence.ftrace import Line, raw_lines, real_trace
 from mmsim.evidence.measured import RETRY, Share, disturbed, rescued
 from mmsim.lessons.card import Card, checked, keyed
 from mmsim.lessons.form import Choices, Verdict, failed, passed
-from mmsim.policy import PolicyError, limited
 from mmsim.scenarios import SMALL, pin_versus, vfio_map
+from mmsim.scenarios.policy import PolicyError, limited
 from mmsim.scenarios.situation import MISSED
 from mmsim.views.show import Shown, Table, moment
 from mmsim.views.tables import AGREES, DIFFERS, alignment, frame, measured_table

@@ -20,6 +20,7 @@ from mmsim.retrylaw import Retrying, still_there, success
 from mmsim.scenarios import Situation, split_race
 from mmsim.scenarios.situation import MISSED, NOT_SPLIT
 from mmsim.views.chances import (
+    ANY_STEP,
     PACES,
     Chances,
     all_failures,
@@ -27,11 +28,11 @@ from mmsim.views.chances import (
     chances_claim,
     chances_sentence,
     chances_svg,
+    failure_odds,
     pace_words,
 )
 from mmsim.views.show import Picture, Table
 from mmsim.views.svg import BODY, FILLS, LINE, MUTED, SMALL, TITLE, Svg, legend, swatch
-from mmsim.views.waystofail import ANY_STEP, failure_odds
 from mmsim.views.words import chance, fraction, read_fraction
 
 if TYPE_CHECKING:

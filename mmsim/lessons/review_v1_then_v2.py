@@ -13,14 +13,14 @@ from mmsim import errno
 from mmsim.datafiles import load_csv
 from mmsim.engine.trace import Trace
 from mmsim.evidence.kernel_runs import AREA_PAGES
+from mmsim.evidence.series import REMARKS, SERIES
 from mmsim.evidence.tracer import migrate_returns
 from mmsim.lessons.card import Card, checked, keyed
 from mmsim.lessons.form import Choices, FormError, Verdict, failed, passed, ran
 from mmsim.lessons.migrate_or_split import ended, flow, told, tries_picture
 from mmsim.mm.versions import TRY_AGAIN, get
-from mmsim.policy import PolicyError, limited, own_policy
 from mmsim.scenarios import cma_alloc, vfio_map
-from mmsim.series import REMARKS, SERIES
+from mmsim.scenarios.policy import PolicyError, limited, own_policy
 from mmsim.views.flow import taken
 from mmsim.views.show import Shown
 from mmsim.views.tables import counters_by_version

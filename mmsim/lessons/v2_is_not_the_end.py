@@ -16,14 +16,14 @@ from mmsim.datafiles import load_csv
 from mmsim.engine.scenario import State
 from mmsim.engine.schedule import render
 from mmsim.engine.trace import Trace
+from mmsim.evidence.series import LATER
 from mmsim.evidence.tracer import migrate_returns
 from mmsim.lessons.card import Card, checked, keyed
 from mmsim.lessons.form import Choices, Verdict, failed, passed
 from mmsim.mm.versions import HUGE_PAGE, LATEST, PIECE, SINGLE_PAGE, WAIT_LOOKS, Attempt, Version
 from mmsim.mm.world import EITHER
-from mmsim.policy import PolicyError, limited, own_policy
 from mmsim.scenarios import SMALL, Situation, lru_batch, make, vfio_map
-from mmsim.series import LATER
+from mmsim.scenarios.policy import PolicyError, limited, own_policy
 from mmsim.views.show import Shown
 from mmsim.views.tables import frame, labels
 from mmsim.views.words import plural

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from mmsim.constants import MIGRATE_PASSES
 from mmsim.engine.explore import Outcome
 from mmsim.engine.odds import EVEN, Weights
+from mmsim.engine.scenario import Move
 from mmsim.evidence.measured import wilson
-from mmsim.scenarios import Situation
-from mmsim.scenarios.situation import fails
+from mmsim.scenarios import SMALL as SMALL_RACE
+from mmsim.scenarios import Situation, make
+from mmsim.scenarios.situation import Value, fails
 from mmsim.views.svg import (
     FILLS,
     INK,
@@ -25,10 +28,6 @@ from mmsim.views.svg import (
     panel,
 )
 from mmsim.views.words import RARE, chance, count, fraction, outcome_sign
-
-if TYPE_CHECKING:
-    pass
-
 
 WIDTH = 1120.0
 OUTCOMES_MAX = 6
@@ -194,3 +193,73 @@ PACES = (Fraction(1, 9), Fraction(1, 3), Fraction(1), Fraction(3), Fraction(9), 
 def pace_words(pace: Fraction) -> str:
     """`9 : 1`."""
     return f"{pace.numerator} : {pace.denominator}"
+
+
+# -- counts and odds side by side, as text
+
+
+HEADS = ("outcome", "schedules", "share", "odds", "steps")
+NOTE = "share: of all schedules; odds: a fair coin says who moves; steps: of a shortest schedule"
+
+
+def outcome_table(outcomes: Sequence[Outcome], schedules: int | None) -> str:
+    """A line for each outcome, and what the columns are.  `schedules`: all there are, if known.
+
+    The share is not the odds: a schedule is the less likely, the more often somebody else could
+    have moved in it."""
+    rows = [HEADS]
+    for each in outcomes:
+        share = ""
+        if schedules and each.schedules is not None:
+            share = chance(Fraction(each.schedules, schedules))
+        steps = "" if each.shortest is None else count(len(each.shortest))
+        rows.append((each.name, count(each.schedules), share, chance(each.odds), steps))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for name, *numbers in rows:
+        right = [f"{cell:>{width}}" for cell, width in zip(numbers, widths[1:], strict=True)]
+        lines.append("  ".join([f"{name:<{widths[0]}}", *right]))
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    return "\n".join([*lines, "", NOTE])
+
+
+# -- the ways in which a pin fails beside one drop_caches
+
+
+TOGETHER = "both begin at the same time"
+ANY_STEP = "drop_caches begins at any step of the pin"
+
+
+def failure_odds(
+    version: str,
+    *,
+    order: int = 1,
+    passes: Value = MIGRATE_PASSES,
+    weights: Weights = EVEN,
+    starts: Sequence[str] = (TOGETHER, ANY_STEP),
+    states_max: int = 500_000,
+) -> dict[str, dict[str, Fraction]]:
+    """Each of `starts` -> outcome -> its odds; one huge page of `1 << order` pages.
+
+    ANY_STEP: the pin takes 0, 1, 2 ... steps alone before the coin is tossed for the first time,
+    each number up to its last step as likely as any other.  All orders of steps are searched: 6,900
+    states for 6.1.0 and order 1, five times as many for order 2.  Raises ValueError if `order` or
+    `passes` is none that the scenario has."""
+    situation = make("pin_versus", version, {**SMALL_RACE, "order": order, "passes": passes})
+    found = situation.explore(states_max=states_max)
+    if not found.complete:
+        raise ValueError(f"order {order} has more states than a search is given: {found.stopped}")
+    begun: dict[str, list[list[Move]]] = {TOGETHER: [[]], ANY_STEP: _alone(situation)}
+    return {when: found.odds_from(situation.outcome, begun[when], weights) for when in starts}
+
+
+def _alone(situation: Situation) -> list[list[Move]]:
+    """What the main actor may have done before anybody else comes: every beginning of its run."""
+    state, moves = situation.initial(), list[Move]()
+    beginnings = [moves]
+    while not situation.local(state, situation.main).finished:
+        move = situation.moves(state)[0]
+        state, _ = situation.step(state, move)
+        moves = [*moves, move]
+        beginnings.append(moves)
+    return beginnings

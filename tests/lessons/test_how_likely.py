@@ -13,8 +13,7 @@ from mmsim.lessons import how_likely as lesson
 from mmsim.retrylaw import Retrying, success
 from mmsim.scenarios import pin_versus
 from mmsim.scenarios.situation import MISSED, NOT_SPLIT
-from mmsim.views.chances import PACES, all_failures
-from mmsim.views.waystofail import ANY_STEP, failure_odds
+from mmsim.views.chances import ANY_STEP, PACES, all_failures, failure_odds
 
 RACE = lesson.RACE
 

@@ -8,15 +8,15 @@ import pytest
 
 from mmsim.constants import REASONS
 from mmsim.evidence.kernel_runs import compare_file
+from mmsim.evidence.series import REMARKS
 from mmsim.evidence.vectors import OPERATIONS
 from mmsim.lessons import review_v1_then_v2 as lesson
 from mmsim.lessons.card import Card
 from mmsim.lessons.review_v1_then_v2 import SPLITS, STAYS, VERSIONS, decided, keeps_the_code
 from mmsim.mm.versions import VERSIONS as EVERY
 from mmsim.mm.versions import get
-from mmsim.policy import CALL_STEPS, STEPS_MAX
 from mmsim.scenarios import cma_alloc, vfio_map
-from mmsim.series import REMARKS
+from mmsim.scenarios.policy import CALL_STEPS, STEPS_MAX
 from mmsim.views.tables import counters_by_version
 
 UNPATCHED, PATCHED = ("base", "6.1.0"), ("v1", "v2", "v3", "v3fix", "2/2-only")

@@ -7,8 +7,8 @@ import pytest
 from mmsim.datafiles import load_csv
 from mmsim.lessons import v2_is_not_the_end as lesson
 from mmsim.mm.versions import POLICIES, VERSIONS, get
-from mmsim.policy import STEPS_MAX, own_policy
 from mmsim.scenarios import lru_batch, make, vfio_map
+from mmsim.scenarios.policy import STEPS_MAX, own_policy
 from mmsim.scenarios.situation import SINGLE
 
 # -- one page, eleven failures

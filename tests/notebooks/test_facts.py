@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from mmsim.series import SERIES
+from mmsim.evidence.series import SERIES
 
 ROOT = Path(__file__).resolve().parents[2]
 OLD = sorted((ROOT / "notebooks" / "source").glob("[0-9]*.py"))

@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from mmsim.mm.versions import LATEST, Attempt
-from mmsim.policy import STEPS_MAX, PolicyError, limited, own_policy
 from mmsim.scenarios import make, vfio_map
+from mmsim.scenarios.policy import STEPS_MAX, PolicyError, limited, own_policy
 
 ATTEMPT = Attempt("piece", "-EAGAIN", "longterm_pin", 1, "give up")
 

@@ -12,7 +12,7 @@ from mmsim.evidence.measured import wilson
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import SMALL, make
 from mmsim.scenarios.situation import ALL_MOVED, MISSED, NO_MEMORY, NOT_SPLIT
-from mmsim.views.waystofail import ANY_STEP, TOGETHER, failure_odds
+from mmsim.views.chances import ANY_STEP, TOGETHER, failure_odds
 
 MAPPED = "mapped"
 # The pin moves so much oftener that drop_caches is still there when it comes to the pieces.

@@ -8,7 +8,7 @@ import pytest
 
 from mmsim.engine.explore import Outcome
 from mmsim.engine.scenario import Move
-from mmsim.views.outcomes import outcome_table
+from mmsim.views.chances import outcome_table
 from mmsim.views.words import chance, count
 
 
