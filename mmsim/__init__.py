@@ -59,6 +59,7 @@ __all__ = [
     "vfio_map",
 ]
 _ROOMS = (
+    "mmsim.scenarios.host",
     "mmsim.scenarios",
     "mmsim.mm.versions",
     "mmsim.scenarios.policy",
