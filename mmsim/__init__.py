@@ -59,7 +59,6 @@ __all__ = [
     "vfio_map",
 ]
 _ROOMS = (
-    "mmsim.scenarios.host",
     "mmsim.scenarios",
     "mmsim.mm.versions",
     "mmsim.scenarios.policy",
@@ -73,10 +72,10 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'mmsim' has no attribute {name!r}")
     if "IPython" in sys.modules:
         importlib.import_module("mmsim.views.show").install()
-    for room in _ROOMS:
-        value = getattr(importlib.import_module(room), name, None)
-        if value is not None:
-            break
+    # A scenario's module may have the name of what it makes: the function is meant.
+    rooms = ("mmsim.scenarios.host",) if name == "host" else _ROOMS
+    modules = (importlib.import_module(room) for room in rooms)
+    value = next(vars(module)[name] for module in modules if name in vars(module))
     globals()[name] = value
     return value
 

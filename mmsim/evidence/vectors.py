@@ -487,7 +487,8 @@ def foll_pin(world: World, me: str, pfn: int, pages: int) -> None:
 
 def steps_path(steps: list[dict[str, Any]], version: Version) -> Generator[Op, Any, None]:
     """All steps, in order."""
-    for step in steps:
+    todo = tuple(steps)
+    for index, step in enumerate(todo):
         do, times, pins = step["do"], step.get("times", 1), step.get("pages", 1)
         if do == "drain_batches":
             yield lru_add_drain_all()

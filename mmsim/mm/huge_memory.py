@@ -119,6 +119,7 @@ def split_huge_page_to_list(
 
     ret = 0
     extra_pins: int | None = None
+    same = frozen = False
     if kind == ANON:
         anon_vma = yield folio_get_anon_vma(page.pfn)
         ret = 0 if anon_vma else -EBUSY
@@ -141,7 +142,6 @@ def split_huge_page_to_list(
         same = True
         if kind != ANON:
             same = yield xas_load(page.pfn, site="split.entry")
-        frozen = False
         if same and extra_pins is not None:
             frozen = yield folio_ref_freeze(page.pfn, 1 + extra_pins, site="split.freeze")
         if frozen:
@@ -150,6 +150,8 @@ def split_huge_page_to_list(
         else:
             ret = version.ref_errno
             yield remap_page(page.pfn)
+    # From here on only `ret` matters: places that differ in nothing else are one for the search.
+    extra_pins, same, frozen = None, False, False
     event = "thp_split_page_failed" if ret else "thp_split_page"
     yield count_vm_events((event, 1), site="split.end", ret=ret)
     return ret

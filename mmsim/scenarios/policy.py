@@ -25,7 +25,7 @@ from mmsim.mm.versions import DECISIONS, LATEST, Attempt, Version
 STEPS_MAX, CALL_STEPS = 500_000, 5_000
 # Where code lies that is not the learner's: the model, the library, and what they make up.
 NOT_THEIRS = (
-    str(Path(__file__).parent),
+    str(Path(__file__).parents[1]),
     "<frozen ",
     "<string>",
     *{sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")},

@@ -71,7 +71,7 @@ def test_an_exit_counts_what_was_waiting_for_another_pass(version):
         "setup": {"folios": [{"name": "A", "order": 9}, {"name": "B", "order": 9}]},
         "script": {
             "order9_targets": "none",
-            "holders": [{"folio": "A"}],
+            "strangers": [{"folio": "A"}],
             "events": [
                 {"folio": "B", "at": {"pass": 0, "site": "split_lock"}, "do": "truncate"},
             ],

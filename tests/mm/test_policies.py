@@ -53,7 +53,7 @@ def piece_held(until):
     holder = {"folio": "A[5]", "from": {**moment, "pass": 0}}
     if until is not None:
         holder["to"] = {**moment, "pass": until}
-    return {"order9_targets": "none", "holders": [holder]}
+    return {"order9_targets": "none", "strangers": [holder]}
 
 
 def test_policies_are_no_versions_and_say_so():
@@ -166,7 +166,7 @@ def test_a_policy_holds_no_reference_back(name):
 def test_giving_up_a_busy_page_is_a_failure(setup, pages):
     """It used to be forgotten: migrate_pages() returned 0 with the page still on its list."""
     row = LATEST._replace(name="own", policy=lambda attempt: GIVE_UP)
-    script = {"holders": [{"folio": pages[0]}]}
+    script = {"strangers": [{"folio": pages[0]}]}
     operation = {"op": "pin_longterm", "range": pages, "write": True}
     found = run_gup({"setup": setup, "script": script, "operation": operation}, row, {"folios": {}})
     (call,) = found["calls"]

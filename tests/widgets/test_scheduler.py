@@ -99,7 +99,7 @@ def test_a_typed_schedule_is_played_and_a_wrong_one_gets_a_sentence():
     assert "Won." in widget.told.value
     before = widget.view.value
     for wrong, said in (
-        ("split*6 strenger", "did you mean &#x27;holder&#x27;"),
+        ("split*6 holdr", "did you mean &#x27;holder&#x27;"),
         ("split:fail", "write one of split"),
         ("__import__('os')", "can&#x27;t read"),
     ):
