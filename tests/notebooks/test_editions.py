@@ -20,8 +20,6 @@ spec = importlib.util.spec_from_file_location("build_lessons", SCRIPT)
 build = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(build)
 SOURCES = build.sources([])
-OLD = [source for source in SOURCES if source.suffix == ".py"]
-NEW = [source for source in SOURCES if source.suffix == ".md"]
 
 
 def stored(source, which):
@@ -38,8 +36,6 @@ def code_cells(source, which):
 
 
 each_lesson = pytest.mark.parametrize("source", SOURCES, ids=build.stem)
-each_old = pytest.mark.parametrize("source", OLD, ids=build.stem)
-each_new = pytest.mark.parametrize("source", NEW, ids=build.stem)
 each_edition = pytest.mark.parametrize("which", EDITIONS)
 
 
@@ -97,16 +93,7 @@ def test_cells_are_thin(source):
             assert "ipywidgets" not in cell.source
 
 
-@each_old
-def test_the_first_code_cell_only_imports_mmsim(source):
-    body = ast.parse(code_cells(source, "student")[0].source).body
-    imports = [node for node in body if isinstance(node, ast.ImportFrom)]
-    assert imports
-    assert all(node.module == "mmsim" for node in imports)
-    assert len(body) - len(imports) == 1  # and says that all is well
-
-
-@each_new
+@each_lesson
 def test_the_first_code_cell_imports_the_lesson_and_what_is_typed(source):
     """One import of the cards, at most one of names, and each name is used further down."""
     first, *others = [cell.source for cell in code_cells(source, "student")]
@@ -120,7 +107,7 @@ def test_the_first_code_cell_imports_the_lesson_and_what_is_typed(source):
         assert all(re.search(rf"\b{alias.name}\(", typed) for alias in node.names)
 
 
-@each_new
+@each_lesson
 def test_a_new_lesson_has_small_cells_and_no_plumbing(source):
     for which in EDITIONS:
         for cell in code_cells(source, which):
@@ -129,47 +116,11 @@ def test_a_new_lesson_has_small_cells_and_no_plumbing(source):
             assert not {*tags(cell)} - {*EDITIONS}
 
 
-@each_new
+@each_lesson
 def test_every_placeholder_is_filled_in(source):
     for which in EDITIONS:
         for cell in stored(source, which).cells:
             assert cell.cell_type == "code" or not re.search(r"\{\{|\}\}", cell.source)
-
-
-@each_old
-def test_a_widget_is_followed_by_a_twin_without_one(source):
-    cells = code_cells(source, "solution")
-    for number, cell in enumerate(cells):
-        if "nbval-ignore-output" in tags(cell):
-            after = "\n".join(cell.source for cell in cells[number + 1 : number + 5])
-            assert re.search(TWINS, after), cell.source
-
-
-@each_old
-def test_editions_differ_only_in_their_tagged_cells(source):
-    def common(which):
-        shared = [c for c in stored(source, which).cells if not {*tags(c)} & {*EDITIONS}]
-        return [c.source.replace("<details open>", "<details>") for c in shared]
-
-    assert common("student") == common("solution")
-    marked = {
-        which: sum(which in tags(c) for c in stored(source, which).cells) for which in EDITIONS
-    }
-    assert marked["solution"] >= marked["student"] > 3
-
-
-@each_old
-def test_student_tasks_are_open_and_solutions_pass(source):
-    def said(which):
-        outputs = [o for cell in code_cells(source, which) for o in cell.outputs]
-        return "".join(o.get("text", "") for o in outputs)
-
-    tasks = set(re.findall(r'check\("([\d.\w]+)"', source.read_text(encoding="utf-8")))
-    assert said("student").count("○ not attempted") == len(tasks)
-    assert said("solution").count("✔ passed") == len(tasks)
-    assert "✘" not in said("solution").replace("✘ not yet", "?") or "not yet" not in said(
-        "solution"
-    )
 
 
 @each_lesson
@@ -195,29 +146,6 @@ def test_cells_that_only_assert_are_collapsed_and_hints_wait_to_be_asked_for(sou
 def test_cells_that_only_assert_print_nothing(source):
     for which in EDITIONS:
         assert all(c.outputs == [] for c in code_cells(source, which) if "check" in tags(c))
-
-
-@pytest.mark.parametrize("source", SOURCES, ids=build.stem)
-def test_what_is_asserted_does_not_answer_the_task_above_it(source):
-    """An export shows these cells too: none stands between a task and the next paragraph."""
-    below_a_task = False
-    for cell in stored(source, "student").cells:
-        assert "check" not in tags(cell) or not below_a_task, cell.source
-        below_a_task = cell.cell_type == "code" and (below_a_task or "student" in tags(cell))
-
-
-@each_old
-def test_the_answers_are_not_in_the_student_edition(source):
-    """A picture that would give a prediction away is locked until it is stored."""
-    shown = [
-        output
-        for cell in code_cells(source, "student")
-        for output in cell.outputs
-        if "after=" in cell.source
-    ]
-    text = "".join(output.get("text", "") for output in shown)
-    assert all("image/svg+xml" not in output.get("data", {}) for output in shown)
-    assert "once your prediction is stored" in text
 
 
 @each_lesson

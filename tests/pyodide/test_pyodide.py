@@ -19,7 +19,7 @@ from tool_rule import NODE_MODULES, ROOT
 pytestmark = pytest.mark.pyodide
 HERE = Path(__file__).parent
 SEARCHES = [f"{name} {version}" for name, _, _, versions in core.SEARCHES for version in versions]
-PICTURES = ("flow.svg", "ledger.svg", "steps.txt", "0.svg", "16.svg")
+PICTURES = ("0.svg", "16.svg", "flow.svg", "steps.txt")
 
 
 @pytest.fixture(scope="module")
