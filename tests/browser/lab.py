@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -12,7 +13,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -143,27 +144,27 @@ class Lab:
         """Clear what was stored, so that everything seen is fresh, and run every cell."""
         self.menu("Edit", "Clear Outputs of All Cells")
         self.menu("Run", "Run All Cells")
-        self.page.wait_for_timeout(500)
+        # An idle kernel alone proves nothing: it is idle before the first cell reaches it, too.
+        prompts = self.page.locator(".jp-CodeCell .jp-InputArea-prompt")
+        ran = self.page.locator(
+            ".jp-CodeCell .jp-InputArea-prompt", has_text=re.compile(r"\[\d+\]")
+        )
+        expect(ran).to_have_count(prompts.count(), timeout=SECONDS_MAX * 1000)
         self.idle()
 
-    def shot(self, name: str) -> None:
-        """Keep a screenshot if MMSIM_SHOTS names a folder."""
+    def card(self, words: str) -> Locator:
+        """The output that shows a card, found by words of its question."""
+        output = self.page.locator(".jp-OutputArea-output", has=self.page.get_by_text(words))
+        return output.filter(has=self.page.locator(".mmsim-card")).first
+
+    def shot(self, name: str, at: Locator | None = None) -> None:
+        """Keep a screenshot, with this at the top, if MMSIM_SHOTS names a folder."""
+        if at is not None:
+            at.evaluate("node => node.scrollIntoView({block: 'start'})")
         folder = os.environ.get("MMSIM_SHOTS")
         if folder:
             Path(folder).mkdir(parents=True, exist_ok=True)
             self.page.screenshot(path=str(Path(folder) / f"{name}.png"))
-
-    def unlock(self, words: str, answers: Sequence[str]) -> tuple[Locator, Locator]:
-        """The widget that asks with these words, its answers stored, and its picture."""
-        widget = self.page.locator(".jp-OutputArea", has=self.page.get_by_text(words)).first
-        picture = widget.locator("svg[role=img]")
-        expect(widget.get_by_text("Locked")).to_be_visible()
-        assert picture.count() == 0
-        for number, answer in enumerate(answers):
-            widget.locator("select").nth(number).select_option(answer)
-        widget.get_by_role("button", name="Store prediction").click()
-        expect(picture).to_be_visible()
-        return widget, picture
 
 
 @contextmanager

@@ -9,17 +9,6 @@ from playwright.sync_api import expect
 pytestmark = pytest.mark.browser
 
 
-def card(lab, words):
-    outputs = lab.page.locator(".jp-OutputArea-output", has=lab.page.get_by_text(words))
-    return outputs.filter(has=lab.page.locator(".mmsim-card")).first
-
-
-def shot(lab, node, name):
-    node.evaluate("node => node.scrollIntoView({block: 'start'})")
-    lab.page.wait_for_timeout(300)
-    lab.shot(f"capstone-{name}")
-
-
 def chosen(box, answers):
     for row, answer in enumerate(answers):
         buttons = box.locator(".widget-toggle-buttons").nth(row)
@@ -30,8 +19,8 @@ def chosen(box, answers):
 def test_a_case_is_diagnosed(tmp_path, chromium):
     with opened("11_capstone_and_recall.ipynb", tmp_path, chromium, size=(1366, 768)) as lab:
         lab.run_all()
-        shot(lab, lab.page.locator(".jp-Notebook-cell").first, "first")
-        verdict = card(lab, "What became of the pin, and how sure are you?")
+        lab.shot("capstone-first", lab.page.locator(".jp-Notebook-cell").first)
+        verdict = lab.card("What became of the pin, and how sure are you?")
         chosen(verdict, ["a piece was left", "70 %"])
         expect(verdict).to_contain_text("no run of v2 that ends like this counts")
         assert verdict.locator("svg[role=img]").count() == 0
@@ -43,11 +32,11 @@ def test_a_case_is_diagnosed(tmp_path, chromium):
         targets = verdict.locator("select", has_text="available")
         targets.select_option("available")
         expect(picture).not_to_have_text(before)
-        shot(lab, verdict, "bench")
-        fitting = card(lab, "Which causes fit?")
-        shot(lab, fitting, "fitting")
+        lab.shot("capstone-bench", verdict)
+        fitting = lab.card("Which causes fit?")
+        lab.shot("capstone-fitting", fitting)
         chosen(fitting, ["out", "fits", "fits", "out", "out", "out", "out", "out"])
         expect(fitting).to_contain_text("✔ Right: as counters have it")
-        expect(card(lab, "What the machine says")).to_contain_text("the page had left its file")
+        expect(lab.card("What the machine says")).to_contain_text("the page had left its file")
         assert lab.errors == []
         assert lab.asked_outside == []

@@ -16,19 +16,6 @@ def lab(request, tmp_path, chromium):
         yield lab
 
 
-def card(lab, words):
-    """The output that shows a card, found by words of its question."""
-    output = lab.page.locator(".jp-OutputArea-output", has=lab.page.get_by_text(words))
-    return output.filter(has=lab.page.locator(".mmsim-card")).first
-
-
-def seen(lab, locator, name):
-    """A screenshot with this at the top of the notebook."""
-    locator.evaluate("node => node.scrollIntoView({block: 'start'})")
-    lab.page.wait_for_timeout(300)
-    lab.shot(f"cards-{lab.theme}-{name}")
-
-
 def press(lab, box, row, choice):
     """Press a choice by keyboard: Tab reaches it, Enter takes it."""
     button = (
@@ -45,13 +32,13 @@ def test_a_lesson_is_read_stored_and_stepped(lab):
     still = lab.page.locator(".jp-OutputArea-output", has_text="pgmigrate_fail: 0, 1, 2, 512").first
     expect(still).to_contain_text("lesson.guess.answer(")
     expect(lab.page.locator("img[alt^='memfd_create']")).to_be_visible()
-    seen(lab, still, "unsigned")
+    lab.shot(f"cards-{lab.theme}-unsigned", still)
     lab.run_all()
 
-    box = card(lab, "The pin of one huge page fails")
-    reveal = card(lab, "What one failing pin counted")
+    box = lab.card("The pin of one huge page fails")
+    reveal = lab.card("What one failing pin counted")
     expect(reveal).to_contain_text("Shown once you have answered lesson.guess")
-    seen(lab, box, "open")
+    lab.shot(f"cards-{lab.theme}-open", box)
     press(lab, box, 0, "1")
     box.get_by_role("button", name="Store").click()
     expect(box).to_contain_text("Still open: nr_foll_pin_acquired")
@@ -63,19 +50,19 @@ def test_a_lesson_is_read_stored_and_stepped(lab):
     expect(box).to_contain_text("✘ pgmigrate_fail: you said 1 · it was 512")
     expect(box).to_contain_text("✔ nr_foll_pin_acquired: you said 512 · it was 512")
     expect(reveal).to_contain_text("thp_split_page_failed")
-    seen(lab, box, "stored")
+    lab.shot(f"cards-{lab.theme}-stored", box)
     slider = box.get_by_role("slider")
     slider.press("ArrowRight")
     expect(picture).to_contain_text("step 1 of 21")
-    seen(lab, reveal, "reveal")
+    lab.shot(f"cards-{lab.theme}-reveal", reveal)
 
     box.get_by_role("button", name="Change my answer").click()
     press(lab, box, 0, "512")
     box.get_by_role("button", name="Store").click()
     expect(box).to_contain_text("At first you had said: pgmigrate_fail 1")
 
-    box = card(lab, "would the two counters not both be 1")
-    seen(lab, box, "check")
+    box = lab.card("would the two counters not both be 1")
+    lab.shot(f"cards-{lab.theme}-check", box)
     box.get_by_role("button", name="Hint").click()
     expect(box).to_contain_text("Hint 1 of 3")
     for row in range(4):
@@ -83,16 +70,16 @@ def test_a_lesson_is_read_stored_and_stepped(lab):
     box.get_by_role("button", name="Store").click()
     expect(box).to_contain_text("would it be turned away at the entry")
     assert box.locator("table").count() == 0
-    seen(lab, box, "wrong")
+    lab.shot(f"cards-{lab.theme}-wrong", box)
     box.get_by_role("button", name="Store").click()
     expect(box.locator("table")).to_contain_text("ruled out")
     press(lab, box, 3, "ruled out")
     box.get_by_role("button", name="Store").click()
     expect(box).to_contain_text("one suspect is out")
-    seen(lab, box, "right")
+    lab.shot(f"cards-{lab.theme}-right", box)
 
-    box = card(lab, "Six statements")
-    seen(lab, box, "statements")
-    seen(lab, card(lab, "Place your bet"), "bet")
+    box = lab.card("Six statements")
+    lab.shot(f"cards-{lab.theme}-statements", box)
+    lab.shot(f"cards-{lab.theme}-bet", lab.card("Place your bet"))
     assert lab.errors == []
     assert lab.asked_outside == []

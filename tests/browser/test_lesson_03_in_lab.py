@@ -18,28 +18,17 @@ def lab(tmp_path, chromium):
         yield lab
 
 
-def shot(lab, card, name):
-    card.evaluate("node => node.scrollIntoView({block: 'start'})")
-    lab.page.wait_for_timeout(300)
-    lab.shot(f"lesson-03-{name}")
-
-
-def card(lab, words):
-    outputs = lab.page.locator(".jp-OutputArea-output", has=lab.page.get_by_text(words))
-    return outputs.filter(has=lab.page.locator(".mmsim-card")).first
-
-
 def test_predict_change_the_host_and_paste(lab):
     lab.run_all()
-    shot(lab, lab.page.locator(".jp-Notebook-cell").first, "first")
-    guess = card(lab, "How many blocks of 2 MiB are free?")
+    lab.shot("lesson-03-first", lab.page.locator(".jp-Notebook-cell").first)
+    guess = lab.card("How many blocks of 2 MiB are free?")
     for row, answer in enumerate(("102", "granted")):
         buttons = guess.locator(".widget-toggle-buttons").nth(row)
         buttons.get_by_role("button", name=answer, exact=True).click()
     guess.get_by_role("button", name="Store").click()
     picture = guess.locator("svg[role=img]")
     expect(picture).to_contain_text("40.0 % of 1 GiB is free, but not one block of 2 MiB")
-    shot(lab, guess, "stored")
+    lab.shot("lesson-03-stored", guess)
     cma, used, scattered, _, order = (guess.get_by_role("slider").nth(n) for n in range(5))
     scattered.press("Home")
     expect(picture).to_contain_text("198 blocks of 2 MiB")
@@ -54,13 +43,15 @@ def test_predict_change_the_host_and_paste(lab):
     cma.press("ArrowRight")
     expect(picture).to_contain_text("in CMA")
 
-    healthy = card(lab, "Build a host that looks healthy")
-    for box in healthy.locator("input[type=text]").all():
+    healthy = lab.card("Build a host that looks healthy")
+    numbers = healthy.locator("input[type=text]")
+    expect(numbers).to_have_count(2)
+    for box in numbers.all():
         box.fill("1")
     healthy.get_by_role("button", name="Store").click()
     expect(healthy).to_contain_text("✔ Right: 99.0 % free")
-    shot(lab, healthy, "healthy")
-    paste = card(lab, "What does your own machine say?")
+    lab.shot("lesson-03-healthy", healthy)
+    paste = lab.card("What does your own machine say?")
     area, seen = paste.locator("textarea"), paste.locator("svg[role=img]")
     area.fill(TEXT)
     expect(seen).to_contain_text("How much is free, by size of block")

@@ -19,7 +19,9 @@ def lab(request, tmp_path, chromium):
 def test_store_and_turn(lab):
     lab.run_all()
     card = lab.page.locator(".mmsim-card", has_text="A huge page has no destination").first
-    for row in card.locator(".widget-toggle-buttons").all():
+    rows = card.locator(".widget-toggle-buttons")
+    expect(rows).to_have_count(6)
+    for row in rows.all():
         row.get_by_role("button", name="stays").click()
     card.get_by_role("button", name="Store").click()
     expect(card.get_by_text("you said stays · it was -EAGAIN")).to_be_visible()

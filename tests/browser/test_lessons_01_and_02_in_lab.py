@@ -11,12 +11,11 @@ pytestmark = pytest.mark.browser
 
 def stored(lab, words, answers):
     """The card that asks with these words, with these choices pressed and stored."""
-    outputs = lab.page.locator(".jp-OutputArea-output", has=lab.page.get_by_text(words))
-    card = outputs.filter(has=lab.page.locator(".mmsim-card")).first
+    card = lab.card(words)
     rows = card.locator(".widget-toggle-buttons")
     for number, answer in enumerate(answers):
         rows.nth(number).get_by_role("button", name=answer, exact=True).click()
-    shot(lab, card, f"{words[:12]}-open")
+    lab.shot(f"{words[:12]}-open".replace(" ", "-"), card)
     assert card.locator("svg[role=img]").count() == 0
     card.get_by_role("button", name="Store").click()
     picture = card.locator("svg[role=img]")
@@ -24,17 +23,11 @@ def stored(lab, words, answers):
     return card, picture
 
 
-def shot(lab, card, name):
-    card.evaluate("node => node.scrollIntoView({block: 'start'})")
-    lab.page.wait_for_timeout(300)
-    lab.shot(name.replace(" ", "-"))
-
-
 def test_predict_scrub_and_change_the_page(tmp_path, chromium):
     with opened("01_who_holds_this_page.ipynb", tmp_path, chromium) as lab:
         lab.page.set_viewport_size({"width": 1366, "height": 768})
         lab.run_all()
-        shot(lab, lab.page.locator(".jp-Notebook-cell").first, "lesson-01-first")
+        lab.shot("lesson-01-first", lab.page.locator(".jp-Notebook-cell").first)
         asked = "After the allocation the count is 1"
         card, picture = stored(lab, asked, ["512", "1", "1", "1", "1"])
         expect(card).to_contain_text("✘ mapped: you said 1 · it was 0")
@@ -43,7 +36,7 @@ def test_predict_scrub_and_change_the_page(tmp_path, chromium):
         expect(picture).to_contain_text("step 1 of 9")
         handle.press("ArrowRight")
         expect(picture).to_contain_text("its count goes from 1 to 513")
-        shot(lab, card, "lesson-01-life")
+        lab.shot("lesson-01-life", card)
 
         answers = ["equal", "equal", "not equal", "not equal"]
         card, picture = stored(lab, "One thing is different.", answers)
@@ -53,7 +46,7 @@ def test_predict_scrub_and_change_the_page(tmp_path, chromium):
         expect(picture).to_contain_text("514 expected, 515 actual")
         holders.press("ArrowRight")
         expect(picture).to_contain_text("514 expected, 516 actual")
-        shot(lab, card, "lesson-01-ledger")
+        lab.shot("lesson-01-ledger", card)
         assert lab.errors == []
         assert lab.asked_outside == []
 
@@ -62,11 +55,11 @@ def test_predict_and_change_the_host(tmp_path, chromium):
     with opened("02_cma_borrowed_land.ipynb", tmp_path, chromium) as lab:
         lab.page.set_viewport_size({"width": 1366, "height": 768})
         lab.run_all()
-        shot(lab, lab.page.locator(".jp-Notebook-cell").first, "lesson-02-first")
+        lab.shot("lesson-02-first", lab.page.locator(".jp-Notebook-cell").first)
         card, picture = stored(lab, "64 MiB are free, 38 of them CMA.", ["ordinary", "7"])
         expect(card).to_contain_text("✘ the_first: you said ordinary · it was CMA")
         expect(picture).to_contain_text("8 allocations of 2 MiB, movable: 7 in CMA")
-        shot(lab, card, "lesson-02-stored")
+        lab.shot("lesson-02-stored", card)
         cma = card.get_by_role("slider").nth(0)
         for _ in range(10):
             cma.press("ArrowLeft")

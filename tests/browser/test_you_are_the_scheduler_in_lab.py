@@ -26,18 +26,16 @@ def drawn(picture):
 
 def test_a_level_won_by_clicking_is_stored_in_its_card(lab):
     lab.run_all()
-    output = lab.page.locator(".jp-OutputArea-output", has=lab.page.locator(".mmsim-card"))
-    game = output.filter(has_text="The game: five levels").first
-    card = output.filter(has_text="Level 1: write a schedule").first
+    game = lab.card("The game: five levels")
+    card = lab.card("Level 1: write a schedule")
     picture = game.locator("svg[role=img]")
     expect(picture).to_be_visible()
-    game.evaluate("node => node.scrollIntoView({block: 'start'})")
-    lab.shot(f"scheduler-{lab.theme}-first")
+    lab.shot(f"scheduler-{lab.theme}-first", game)
     split = game.get_by_role("button", name="split:")
     for number in range(1, 7):
         split.click()
         expect(picture.locator("text", has_text=re.compile(f"^{number}$")).first).to_be_visible()
-    expect(split).to_have_text("split: check: are all references to huge page A known?")
+    expect(split).to_have_text("split: are all references to huge page A known?")
     before = drawn(picture)
     split.click()
     expect(picture).to_contain_text("can_split_folio(A) = yes")
