@@ -135,8 +135,8 @@ bought = Card(
         "Five against none is too little to say how many such failures the patch takes away. Nor "
         "can the larger number be called a rise. With 6.1.0 "
         f"{between(pins('6.1.0').failed)} failed, with v3 {between(pins('v3').failed)}. In "
-        "brackets stands the interval that holds the true share in 95 of 100 such experiments. The two "
-        "intervals overlap."
+        "brackets stands the interval that holds the true share in 95 of 100 such experiments. "
+        "The two intervals overlap."
     ),
     still=lambda: [bought_picture(), FILE],
 )
