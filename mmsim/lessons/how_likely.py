@@ -133,10 +133,9 @@ bought = Card(
         "The patch tries a refused split again. But nearly all of these pins did not fail at a "
         "split. They failed at a piece, and a piece has one pass with the patch or without it.\n\n"
         "Five against none is too little to say how many such failures the patch takes away. Nor "
-        "can the larger number be called a rise. With 6.1.0 "
-        f"{between(pins('6.1.0').failed)} failed, with v3 {between(pins('v3').failed)}. In "
-        "brackets stands the interval that holds the true share in 95 of 100 such experiments. "
-        "The two intervals overlap."
+        f"can the larger number be called a rise. 6.1.0: {between(pins('6.1.0').failed)} failed. "
+        f"v3: {between(pins('v3').failed)}. In brackets stands the interval that holds the true "
+        "share in 95 of 100 such experiments. The two intervals overlap."
     ),
     still=lambda: [bought_picture(), FILE],
 )
@@ -159,6 +158,7 @@ def searched(passes: int = 1) -> Exploration:
     return RACE.with_(version="v3", passes=passes).explore()
 
 
+@cache
 def failing_at(pace: Fraction | int, passes: int = 1) -> Fraction:
     """How likely all tries fail, if the split takes `pace` steps for one of the holder."""
     ends = searched(passes).outcomes(RACE.fate, {RACE.main: Fraction(pace)})

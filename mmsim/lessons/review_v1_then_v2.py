@@ -349,7 +349,7 @@ UNTOUCHED = Verdict("not attempted", "the function returns nothing yet")
 
 
 def twice(attempt: Attempt) -> str:
-    """A refused split is tried a second time, whoever asked for the migration."""
+    """A refused split is tried a second time, for every caller."""
     huge_and_held = attempt.what == HUGE_PAGE and attempt.code == "-EAGAIN"
     return TRY_AGAIN if huge_and_held and attempt.tries < 2 else attempt.usual
 
