@@ -31,7 +31,7 @@ from mmsim.views.words import RARE, chance, count, fraction, outcome_sign
 
 WIDTH = 1120.0
 OUTCOMES_MAX = 6
-CONFIDENCE = 0.99
+CONFIDENCE = 0.95
 ALL_FAILURES = "failed, in any way"
 _TOP, _EDGE, _ROW, _HEAD = 52.0, 16.0, 21.0, 30.0
 _AXIS, _AXIS_WIDE = 214.0, 420.0

@@ -95,9 +95,12 @@ def test_cells_are_thin(source):
 
 @each_lesson
 def test_the_first_code_cell_imports_the_lesson_and_what_is_typed(source):
-    """One import of the cards, at most one of names, and each name is used further down."""
+    """One import of the cards, at most one of names, each used further down, and one card."""
     first, *others = [cell.source for cell in code_cells(source, "student")]
-    *names, lesson = ast.parse(first).body
+    body = ast.parse(first).body
+    if isinstance(body[-1], ast.Expr):
+        assert re.fullmatch(r"lesson\.\w+", ast.unparse(body.pop()))
+    *names, lesson = body
     assert ast.unparse(lesson) == f"from mmsim.lessons import {source.stem} as lesson"
     assert len(names) <= 1
     typed = "\n".join([*others, *(cell.source for cell in code_cells(source, "solution"))])
