@@ -49,6 +49,9 @@ if TYPE_CHECKING:
 NR_MAX_BATCHED_MIGRATION = 512
 NR_MAX_MIGRATE_ASYNC_RETRY = 3
 MIGRATEPAGE_SUCCESS, MIGRATEPAGE_UNMAP = 0, 1
+PIECES_ONCE, PIECES_ASYNC, PIECES_SYNC = "once", "asynchronously", "like any other folio"
+"""How pieces of a split huge page are tried: as 6.12 does, and in two ways that were measured in a
+changed kernel."""
 
 
 @dataclasses.dataclass
@@ -406,14 +409,15 @@ def migrate_pages(
             break
         if split_folios:
             # Their failures are no failures of this call: the huge page counts as one already.
-            if version.pieces_sync:
+            if version.pieces == PIECES_SYNC:
                 yield from migrate_pages_sync(
                     split_folios, reason, ret_folios, None, stats, version
                 )
             else:
+                nr_pass = 1 if version.pieces == PIECES_ONCE else version.passes
                 yield from migrate_pages_batch(
                     split_folios, MIGRATE_ASYNC, reason, ret_folios, None, stats,
-                    version.piece_passes, 0, version.piece_passes - 1, version,
+                    nr_pass, 0, nr_pass - 1, version,
                 )  # fmt: skip
             ret_folios += split_folios
             split_folios = []

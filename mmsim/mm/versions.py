@@ -30,6 +30,7 @@ from mmsim.errno import EAGAIN, EBUSY
 from mmsim.errors import nearest
 from mmsim.mm import migrate, migrate_6_12
 from mmsim.mm.folio import Page
+from mmsim.mm.migrate_6_12 import PIECES_ASYNC, PIECES_ONCE, PIECES_SYNC
 from mmsim.mm.policy import (
     Attempt,
     as_usual,
@@ -103,8 +104,7 @@ class Version(NamedTuple):
     `passes`: how often migrate_pages() tries a folio; in 6.12 three of ten without sleeping.
 
     From `migrate_pages` on: what is different in 6.12, where the patch lives on in another loop.
-    `piece_passes`, `pieces_sync`: tries of a piece in that loop, all of them asynchronous, or as
-    many as any other folio has.
+    `pieces`: how often a piece is tried in that loop, one of PIECES.
     """
 
     name: str
@@ -122,8 +122,7 @@ class Version(NamedTuple):
     migrate_pages: Callable[[list[Page], int, int, Version], Generator[Op, Any, int]] = (
         migrate.migrate_pages
     )
-    piece_passes: int = 1
-    pieces_sync: bool = False
+    pieces: str = PIECES_ONCE
     drains_by_count: bool = False
     truncated_is_refused: bool = True
     defers_only_partly: bool = False
@@ -229,12 +228,12 @@ POLICIES = {
         TODAY._replace(
             name="6.12-subpage_retry",
             title=f"{_WHAT_IF}6.12, its pieces get ten asynchronous tries; measured",
-            piece_passes=MIGRATE_PASSES,
+            pieces=PIECES_ASYNC,
         ),
         TODAY._replace(
             name="6.12-subpage_retry_sync",
             title=f"{_WHAT_IF}6.12, its pieces are tried like any other folio; measured",
-            pieces_sync=True,
+            pieces=PIECES_SYNC,
         ),
         TODAY._replace(
             name="6.12-drain",
@@ -257,8 +256,7 @@ SEAMS = {
     "final_rc": "the last word of migrate_pages()",
     "gup_fails": "does the long-term pin give up after this migration?",
     "migrate_pages": "the loop",
-    "piece_passes": "tries of a piece in the loop of 6.12",
-    "pieces_sync": "are pieces tried like any other folio in that loop?",
+    "pieces": "how a piece is tried in the loop of 6.12",
     "drains_by_count": "a pin empties batches for a reference too many, not for a page off its LRU",
     "truncated_is_refused": "is the split of a page that left its file counted as refused?",
     "defers_only_partly": "is a huge page queued for a later split only if partly unmapped?",
