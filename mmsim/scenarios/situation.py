@@ -295,6 +295,9 @@ class Spec(NamedTuple):
         if "passes" in settled:
             row = row._replace(passes=int(settled["passes"]))
         setup = self.build(row, settled)
+        setup.world.env = setup.world.env._replace(
+            pagevec_size=row.pagevec_size, pin_spins=row.drains_by_count
+        )
         return (self.kind or Situation)(self.name, row, settled, setup, self.make, merge=merge)
 
 

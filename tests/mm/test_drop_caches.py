@@ -16,7 +16,7 @@ from mmsim.mm.filemap import find_get_entry
 from mmsim.mm.folio import Extent
 from mmsim.mm.gup import pin_user_pages_remote
 from mmsim.mm.swap import batch_add, folio_isolate_lru, lru_add_drain_all
-from mmsim.mm.versions import VERSIONS
+from mmsim.mm.versions import BASE, VERSIONS
 
 ME = "drop_caches"
 
@@ -27,7 +27,7 @@ def file_of(world):
 
 def dropping(world, files=None, value=1):
     files = files or (file_of(world),)
-    return Actor(ME, lambda: drop_caches(files, value))
+    return Actor(ME, lambda: drop_caches(files, BASE, value))
 
 
 def drop(world, *others, files=None, value=1, schedule=None, merge=False):

@@ -32,7 +32,7 @@ from mmsim.mm.actors import (
 )
 from mmsim.mm.drop_caches import drop_caches
 from mmsim.mm.folio import Extent
-from mmsim.mm.versions import VERSIONS
+from mmsim.mm.versions import BASE, VERSIONS
 from mmsim.mm.vfio import MapDma, vfio_dma_do_map
 from mmsim.mm.world import Limits, World
 from mmsim.scenarios import split_race, vfio_map
@@ -135,7 +135,7 @@ def _device(memlock: int | None = None, **fields: object) -> tuple[World, Actor]
 def _walk(order: int = ORDER, **fields: object) -> tuple[World, Actor]:
     world = memory(*[folio(name, order, **fields) for name in "ABC"])
     file = tuple(Extent(name, 1 << order) for name in "ABC")
-    return world, Actor("other", lambda: drop_caches((file, (Extent("D", 1),)), 3))
+    return world, Actor("other", lambda: drop_caches((file, (Extent("D", 1),)), BASE, 3))
 
 
 def _alone(holder: Callable[..., Actor], **fields: object) -> tuple[World, Actor]:
