@@ -13,7 +13,7 @@ from mmsim.evidence.vectors import OPERATIONS
 from mmsim.lessons import review_v1_then_v2 as lesson
 from mmsim.lessons.card import Card
 from mmsim.lessons.review_v1_then_v2 import SPLITS, STAYS, VERSIONS, decided
-from mmsim.mm.versions import VERSIONS as EVERY
+from mmsim.mm.versions import OF_THE_SERIES
 from mmsim.mm.versions import get
 from mmsim.scenarios import cma_alloc, vfio_map
 from mmsim.scenarios.policy import CALL_STEPS, STEPS_MAX
@@ -48,7 +48,7 @@ def by_the_source(version, reason, split):
     return ERRNO.get(split, "-EAGAIN") if version == "v1" else "-ENOMEM"
 
 
-@pytest.mark.parametrize("version", EVERY)
+@pytest.mark.parametrize("version", OF_THE_SERIES)
 @pytest.mark.parametrize("reason", REASONS)
 def test_every_reason_and_split_result_in_every_version(version, reason):
     for split in SPLITS:
@@ -104,8 +104,8 @@ def ends(k, split):
 @pytest.mark.parametrize(("k", "split"), [(0, True), (1, True), (9, True), (1, False), (9, False)])
 def test_how_it_ends_in_every_version(k, split):
     wanted = ends(k, split)
-    assert set(wanted) == set(EVERY)
-    for version in EVERY:
+    assert set(wanted) == set(OF_THE_SERIES)
+    for version in OF_THE_SERIES:
         knobs = {"order": 1, "holder": int(k > 0), "released": str(k) if k else "never"}
         situation = vfio_map(version, targets="none" if split else "either", **knobs)
         if not split:
