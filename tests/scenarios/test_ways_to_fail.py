@@ -9,7 +9,7 @@ from small import odds_by_layers
 
 from mmsim.engine.schedule import coin
 from mmsim.evidence.measured import wilson
-from mmsim.mm.versions import VERSIONS
+from mmsim.mm.versions import OF_THE_SERIES
 from mmsim.scenarios import SMALL, make
 from mmsim.scenarios.situation import ALL_MOVED, MISSED, NO_MEMORY, NOT_SPLIT
 from mmsim.views.chances import ANY_STEP, TOGETHER, failure_odds
@@ -61,7 +61,7 @@ def table(versions, **knobs):
 def test_the_patch_changes_one_way_to_fail_and_not_the_other():
     """Exactly the same odds of a missed piece, whatever the version; a refused split is rarer by
     more than 20 powers of ten.  base fails also when everything went well: the companion patch."""
-    odds = table(VERSIONS)
+    odds = table(OF_THE_SERIES)
     together = {version: each[TOGETHER] for version, each in odds.items()}
     assert len({each[MISSED] for each in together.values()}) == 1
     before, after = ("base", "6.1.0"), ("v1", "v2", "v3", "v3fix")
