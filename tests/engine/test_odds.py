@@ -22,8 +22,8 @@ from small import (
 
 from mmsim.engine.explore import SearchError, explore
 from mmsim.engine.op import choice
-from mmsim.engine.schedule import coin, render
-from mmsim.engine.trace import run_to_end
+from mmsim.engine.schedule import coin, render, replaying, sample
+from mmsim.engine.trace import record, run_to_end
 
 
 @choice(lambda world, me, at, top: ("up", "down"))
@@ -82,9 +82,7 @@ def test_the_shortest_schedule_of_an_outcome_is_one_that_ends_there():
     for name, make in SCENARIOS.items():
         scenario = make(True)
         for outcome in explore(scenario).outcomes(end_of(scenario)):
-            state = scenario.initial()
-            for move in outcome.shortest:
-                state, _ = scenario.step(state, move)
+            state = record(scenario, replaying(outcome.shortest)).last
             assert scenario.moves(state) == [], name
             if outcome.name != "deadlock":
                 assert outcome_of(scenario, state) == outcome.name
@@ -199,15 +197,17 @@ def test_a_stopped_search_knows_a_part():
 @pytest.mark.parametrize("weights", WEIGHTS.values(), ids=WEIGHTS)
 def test_a_coin_meets_the_odds(weights):
     """4,000 runs with seeds 0, 1, 2 ...; 3.3 standard deviations are 99.9 %."""
-    scenario = SCENARIOS["waiting"](False)
+    scenario, runs = SCENARIOS["waiting"](True), 4000
     exact = {e.name: e.odds for e in explore(scenario).outcomes(end_of(scenario), weights)}
-    runs, met = 4000, dict.fromkeys(exact, 0)
-    for seed in range(runs):
-        end = run_to_end(scenario, coin(seed, weights))
-        met[outcome_of(scenario, end) if scenario.finished(end) else "deadlock"] += 1
+
+    def name(state):
+        return outcome_of(scenario, state) if scenario.finished(state) else "deadlock"
+
+    met = sample(scenario, name, runs, 0, weights)
+    assert len(exact) > 2
+    assert sum(met.values()) == runs
     for end, odds in exact.items():
         assert abs(met[end] - runs * odds) <= 3.3 * float(runs * odds * (1 - odds)) ** 0.5
-    assert len(exact) > 2
 
 
 def test_odds_of_a_run_that_begins_later():
@@ -217,26 +217,17 @@ def test_odds_of_a_run_that_begins_later():
     moves = {each.actor: each for each in scenario.moves(scenario.initial())}
     starts = [[], [moves["c"]], [moves["c"], moves["c"]]]
     for weights in WEIGHTS.values():
-        by_start = [odds_from_by_hand(scenario, start, weights) for start in starts]
-        expected = {end: sum(each.get(end, 0) for each in by_start) / 3 for end in {*by_start[0]}}
+        expected = {}
+        for start in starts:
+            after = record(scenario, replaying(start)).last
+            for end, (_, odds) in odds_by_hand(scenario, weights, after).items():
+                name = end if len(end[1]) == len(scenario.actors) else "deadlock"
+                expected[name] = expected.get(name, 0) + odds / 3
         assert found.odds_from(end_of(scenario), starts, weights) == expected
         whole = {each.name: each.odds for each in found.outcomes(end_of(scenario), weights)}
-        assert found.odds_from(end_of(scenario), [[]], weights) == whole
         assert found.odds_from(end_of(scenario), [[], []], weights) == whole
     with pytest.raises(SearchError, match="move 3, c, was not made in this search"):
         found.odds_from(end_of(scenario), [[moves["c"]] * 3])
-
-
-def odds_from_by_hand(scenario, start, weights):
-    """`odds_by_hand` after these moves; whoever is stuck counts as a deadlock."""
-    state = scenario.initial()
-    for move in start:
-        state, _ = scenario.step(state, move)
-    found = {}
-    for end, (_, odds) in odds_by_hand(scenario, weights, state).items():
-        name = end if len(end[1]) == len(scenario.actors) else "deadlock"
-        found[name] = found.get(name, 0) + odds
-    return found
 
 
 @pytest.mark.parametrize(
