@@ -13,8 +13,11 @@ from mmsim.engine.actor import Actor
 from mmsim.engine.explore import Exploration, explore
 from mmsim.engine.op import Op, atomic, blocking, choice
 from mmsim.engine.scenario import Move, Scenario
+from mmsim.engine.schedule import one_after_another, parse, replaying
+from mmsim.engine.trace import Trace, record
 from mmsim.mm.folio import ISOLATION, Folio
 from mmsim.mm.world import Environment, World
+from mmsim.scenarios.script import Script, Scripted
 
 ORDER = 2
 NR = 1 << ORDER
@@ -141,6 +144,31 @@ def do(world: World, op: Op, me: str = "test", outcome: str = "") -> Any:
         outcome = outcome or op.kind.outcomes(world, me, *op.args)[0]
         return op.kind.run(world, me, outcome, *op.args)
     return op.kind.run(world, me, *op.args)
+
+
+def run(world: World, *actors: Actor, schedule: str = "", script: Script | None = None) -> Trace:
+    """One actor after the other, along a schedule, or by the script of the first actor.
+
+    The world has to be sound after every step."""
+    scenario = Scenario("run", world, actors)
+    scheduler: Any = one_after_another
+    if script is not None:
+        scheduler = Scripted(actors[0].name, script)
+    elif schedule:
+        scheduler = replaying(parse(schedule, [actor.name for actor in actors]))
+    trace = record(scenario, scheduler)
+    for position in range(len(trace) + 1):
+        trace.state(position).world.check()
+    return trace
+
+
+def sound(found: Exploration) -> Exploration:
+    """The search, if it is finished, nobody is stuck, and every state is free of contradictions."""
+    assert found.complete
+    assert found.deadlocks == []
+    for state in found.found:
+        state.world.check()
+    return found
 
 
 # -- an enumerator that shares no code with the explorer
