@@ -7,7 +7,6 @@ from small import NR, ORDER, PFN, do, folio, isolated, memory, run
 
 from mmsim.constants import ANON
 from mmsim.engine.actor import Actor
-from mmsim.engine.op import ModelError
 from mmsim.mm.actors import direct_io, fault, gup_fast, permanent_pin
 from mmsim.mm.folio import Extent, Page
 from mmsim.mm.gup import follow_page_mask, is_longterm_pinnable_page, pin_user_pages_remote
@@ -90,13 +89,6 @@ def test_an_anonymous_page_keeps_them_through_a_split(pmd, pte, others):
     pieces = run(memory(whole), actor).last.world.folios.values()
     assert len(pieces) == NR
     assert sum(sum(piece.other_maps) for piece in pieces) == theirs
-
-
-def test_more_mappings_of_others_than_mappings_are_found_out():
-    world = memory(folio("A"))
-    world.update(PFN, other_maps=(2, 0))
-    with pytest.raises(ModelError, match="other processes"):
-        world.check()
 
 
 @ORDERS
