@@ -13,24 +13,18 @@ from mmsim.scenarios.situation import MISSED, NOT_SPLIT
 KNOBS = [f"--set={name}={value}" for name, value in SMALL.items()]
 
 
-def unlocked_and_referenced(scenario, state, actor):
-    """The folios that this walk has locked before, still refers to, and has unlocked."""
-    if any(code.co_name == "find_lock_entries" for code, _ in scenario.local(state, actor).where):
-        return []  # a folio that it refers to now is one that it is about to lock
-    return [
-        folio.name
-        for folio in state.world.folios.values()
-        if folio.locked_by != actor and actor in dict(folio.held)
-    ]
-
-
 def refusal(found):
     """The shortest schedule to: a split is refused while drop_caches is past its unlock."""
 
     def refused_now(state):
         op = state.locals[0].op
-        refused = op is not None and op.args == (("thp_split_page_failed", 1),)
-        return refused and unlocked_and_referenced(found.scenario, state, "drop_caches")
+        if op is None or op.args != (("thp_split_page_failed", 1),):
+            return False
+        walk = found.scenario.local(state, "drop_caches")
+        if any(code.co_name == "find_lock_entries" for code, _ in walk.where):
+            return False  # a folio that it refers to now is one that it is about to lock
+        folios = state.world.folios.values()
+        return any(f.locked_by != "drop_caches" and "drop_caches" in dict(f.held) for f in folios)
 
     moves = found.shortest(refused_now)
     assert moves is not None
