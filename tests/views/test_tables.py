@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from mmsim.evidence.ftrace import real_trace
 from mmsim.scenarios import vfio_map
 from mmsim.views.tables import counters_by_version, measured_table
 
@@ -33,8 +34,6 @@ def test_counters_by_version_shows_what_moved_in_any():
 
 
 def test_measured_table_names_the_result():
-    from mmsim.evidence.ftrace import real_trace
-
     table = measured_table(real_trace("S3_held_base_retfix1.txt"))
     assert "-ENOMEM" in str(table.iloc[-1, 0])
     assert table.loc["pgmigrate_fail"].tolist() == [512]

@@ -106,26 +106,6 @@ def test_a_question_says_its_answer_and_a_command_what_came_of_it() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "other",
-    [
-        pinner("other", "A", 0),
-        locker("other", "A", 0),
-        isolator("other", "A", 0),
-        truncater("other", "A", 0),
-        holder("other", "A", 0, 2),
-    ],
-    ids=["pinner", "locker", "isolator", "truncater", "holder"],
-)
-def test_other_actors_have_sentences_too(other: Actor) -> None:
-    situation = vfio_map("base", holder=0)
-    trace = record(Scenario("alone", situation.initial().world, (other,)), one_after_another)
-    for position in range(1, len(trace) + 1):
-        assert sentence(trace.at(position)).startswith("The other ")
-    assert step_table(trace)
-    assert summary(trace).startswith("Result: other is done")
-
-
 def _device(memlock: int | None = None, **fields: object) -> tuple[World, Actor]:
     world = memory(folio(**fields), folio("B"), in_cma=False, vfio=Limits(memlock))
     map_ = MapDma((Extent("A", NR), Extent("B", NR)), 2 * NR * PAGE_SIZE)
@@ -138,8 +118,8 @@ def _walk(order: int = ORDER, **fields: object) -> tuple[World, Actor]:
     return world, Actor("other", lambda: drop_caches((file, (Extent("D", 1),)), 3))
 
 
-def _alone(holder: Callable[..., Actor], **fields: object) -> tuple[World, Actor]:
-    return memory(folio(**fields)), holder("other", "A")
+def _alone(make: Callable[..., Actor], *more: int, **fields: object) -> tuple[World, Actor]:
+    return memory(folio(**fields)), make("other", "A", *more)
 
 
 OTHERS: dict[str, tuple[World, Actor]] = {
@@ -156,6 +136,8 @@ OTHERS: dict[str, tuple[World, Actor]] = {
     "fault around a locked page": _alone(fault_around, locked_by="somebody"),
     "gup_fast without a mapping": _alone(gup_fast, pmd_maps=0),
     "undrained": _alone(undrained_batch),
+    **{f.__name__: _alone(f, 0) for f in (pinner, locker, isolator, truncater)},
+    "holder of two": _alone(holder, 0, 2),
     "nothing there": (memory(folio("B")), lookup("other", "A")),
     "I/O": (memory(folio()), direct_io("other", "A", steps=2)),
 }
