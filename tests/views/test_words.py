@@ -11,25 +11,12 @@ from small import NR, ORDER, folio, memory
 from view_states import run
 
 import mmsim.mm
-import mmsim.mm.actors
 from mmsim.constants import PAGE_SIZE
 from mmsim.engine.actor import Actor
 from mmsim.engine.scenario import Scenario
 from mmsim.engine.schedule import one_after_another
 from mmsim.engine.trace import record
-from mmsim.mm.actors import (
-    direct_io,
-    fault,
-    fault_around,
-    gup_fast,
-    holder,
-    isolator,
-    locker,
-    lookup,
-    pinner,
-    truncater,
-    undrained_batch,
-)
+from mmsim.mm import actors
 from mmsim.mm.drop_caches import drop_caches
 from mmsim.mm.folio import Extent
 from mmsim.mm.versions import VERSIONS
@@ -40,21 +27,11 @@ from mmsim.views.run import fold, step_table, summary
 from mmsim.views.words import OPS, intent, sentence
 
 
-def _atomic_steps() -> set[str]:
-    modules = [
-        importlib.import_module(f"mmsim.mm.{m.name}")
-        for m in pkgutil.iter_modules(mmsim.mm.__path__)
-    ]
-    return {
-        kind.name
-        for module in (*modules, mmsim.mm.actors)
-        for value in vars(module).values()
-        if (kind := getattr(value, "atomic", None)) is not None
-    }
-
-
 def test_every_step_has_a_row_and_every_row_a_step() -> None:
-    assert set(OPS) == _atomic_steps()
+    names = [module.name for module in pkgutil.iter_modules(mmsim.mm.__path__)]
+    modules = [importlib.import_module(f"mmsim.mm.{name}") for name in names]
+    values = [value for module in modules for value in vars(module).values()]
+    assert set(OPS) == {value.atomic.name for value in values if hasattr(value, "atomic")}
 
 
 RUNS = [
@@ -122,6 +99,8 @@ def _alone(make: Callable[..., Actor], *more: int, **fields: object) -> tuple[Wo
     return memory(folio(**fields)), make("other", "A", *more)
 
 
+BRIEF = (actors.direct_io, actors.gup_fast, actors.fault_around, actors.lookup)
+CUED = (actors.pinner, actors.locker, actors.isolator, actors.truncater)
 OTHERS: dict[str, tuple[World, Actor]] = {
     "walk over dirty": _walk(),
     "walk over clean": _walk(dirty=False, pmd_maps=0),
@@ -130,16 +109,16 @@ OTHERS: dict[str, tuple[World, Actor]] = {
     "walk over isolated": _walk(lru=False, held=(("isolation", 1),)),
     "map": _device(),
     "map beyond the limit": _device(6, dirty=False),
-    "no access": _alone(fault),
-    **{f.__name__: _alone(f) for f in (direct_io, gup_fast, fault_around, lookup)},
-    "fault": _alone(fault, pmd_maps=0),
-    "fault around a locked page": _alone(fault_around, locked_by="somebody"),
-    "gup_fast without a mapping": _alone(gup_fast, pmd_maps=0),
-    "undrained": _alone(undrained_batch),
-    **{f.__name__: _alone(f, 0) for f in (pinner, locker, isolator, truncater)},
-    "holder of two": _alone(holder, 0, 2),
-    "nothing there": (memory(folio("B")), lookup("other", "A")),
-    "I/O": (memory(folio()), direct_io("other", "A", steps=2)),
+    "no access": _alone(actors.fault),
+    **{f.__name__: _alone(f) for f in BRIEF},
+    **{f.__name__: _alone(f, 0) for f in CUED},
+    "holder of two": _alone(actors.holder, 0, 2),
+    "fault": _alone(actors.fault, pmd_maps=0),
+    "fault around a locked page": _alone(actors.fault_around, locked_by="somebody"),
+    "gup_fast without a mapping": _alone(actors.gup_fast, pmd_maps=0),
+    "undrained": _alone(actors.undrained_batch),
+    "nothing there": (memory(folio("B")), actors.lookup("other", "A")),
+    "I/O": (memory(folio()), actors.direct_io("other", "A", steps=2)),
 }
 
 
