@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from math import comb
 
 import pytest
 from small import (
@@ -93,22 +92,6 @@ def test_the_shortest_schedule_of_an_outcome_is_one_that_ends_there():
     ]
 
 
-@pytest.mark.parametrize(("n", "k"), [(1, 1), (4, 2), (5, 5), (2, 7)])
-@pytest.mark.parametrize("weight", [1, 3, Fraction(2, 5)])
-def test_who_is_through_first(n, k, weight):
-    """a has n steps, b has k.  a is through first if it gets n sides of the coin before b gets k:
-    the sum over j < k of comb(n - 1 + j, j) p^n q^j."""
-    found = explore(cells(steps(n), steps(k), merge=True))
-    p = Fraction(weight) / (Fraction(weight) + 1)
-    first = sum(comb(n - 1 + j, j) * p**n * (1 - p) ** j for j in range(k))
-    is_first = found.odds(
-        lambda s: s.locals[0].finished and not s.locals[1].finished, {"a": weight}
-    )
-    assert is_first == first
-    assert found.odds(lambda s: s.locals[0].finished) == 1
-    assert found.odds(lambda s: False) == 0
-
-
 def walk(start, top):
     """A random walk between 0 and `top`, which both end it."""
 
@@ -137,6 +120,8 @@ def test_the_ruin_of_a_gambler(start, top):
     outcomes = found.outcomes(lambda state: str(state.locals[0].result), {"a:up": r})
     assert {each.name: each.odds for each in outcomes} == {str(top): expected, "0": 1 - expected}
     assert {each.schedules for each in outcomes} == {None}
+    assert found.odds(lambda state: state.locals[0].finished) == 1
+    assert found.odds(lambda state: False) == 0
     # That the walk goes on from a state in the middle changes nothing for coming there.
     for at in range(start + 1, top):
         there = lambda s, at=at: s.locals[0].op is not None and s.locals[0].op.args[0] == at  # noqa: E731
