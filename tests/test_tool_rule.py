@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-import tool_rule
 
 TESTS = Path(__file__).parent
 SUITE = """
@@ -61,23 +59,3 @@ def test_a_missing_browser_is_loud(tmp_path: Path, options, env, browser, status
     assert done.returncode == status
     assert [each for each in says if each not in said] == []
     assert ("NOT TESTED" in said) == ("NOT TESTED: no browser" in says)
-
-
-@pytest.mark.parametrize("installed", [None, "1.0", "2.0"])
-def test_pyodide_counts_only_in_the_version_that_is_pinned(
-    tmp_path: Path, monkeypatch, installed
-) -> None:
-    pin = tmp_path / "tests" / "pyodide" / "package.json"
-    pin.parent.mkdir(parents=True)
-    pin.write_text('{"dependencies": {"pyodide": "2.0"}}')
-    monkeypatch.setattr(tool_rule, "ROOT", tmp_path)
-    monkeypatch.setattr(tool_rule, "NODE_MODULES", tmp_path)
-    monkeypatch.setattr(shutil, "which", lambda name: name)
-    if installed:
-        found = tmp_path / "pyodide" / "package.json"
-        found.parent.mkdir()
-        found.write_text(f'{{"version": "{installed}"}}')
-    said = tool_rule.no_pyodide() or ""
-    assert said.endswith({None: "it is not there.", "1.0": "it is 1.0.", "2.0": ""}[installed])
-    monkeypatch.setattr(shutil, "which", lambda name: None)
-    assert installed != "2.0" or tool_rule.no_pyodide() == "Not found: node."

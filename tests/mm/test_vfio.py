@@ -18,7 +18,6 @@ from mmsim.errno import EEXIST, EFAULT, EINVAL, ENOMEM, ENOSPC
 from mmsim.mm import actors
 from mmsim.mm.actors import holder
 from mmsim.mm.folio import Extent
-from mmsim.mm.gup import stretch
 from mmsim.mm.versions import VERSIONS
 from mmsim.mm.vfio import MapDma, vfio_dma_do_map
 from mmsim.mm.world import Container, Dma, Environment, IommuMap, Limits, World
@@ -119,21 +118,6 @@ def test_a_single_page_that_ends_a_run_is_pinned_twice(batch, flows):
     world.add(PFN + 64, folio("P", 0))
     results, after, trace = map_dma(world)
     assert (results, runs(trace), flow(after)) == ((0,), [(0, 4), (4, 1)], flows)
-
-
-@pytest.mark.parametrize(
-    ("start", "pages", "expected"),
-    [
-        (0, 5, (("A", 4, 0), ("B", 1, 0))),
-        (2, 4, (("A", 2, 2), ("B", 2, 0))),
-        (4, 4, (("B", 4, 0),)),
-        (7, 3, (("B", 1, 3), ("", 2, 0))),
-        (9, 2, (("", 2, 0),)),
-        (0, 0, ()),
-    ],
-)
-def test_a_stretch_of_a_range(start, pages, expected):
-    assert stretch((Extent("A", 4), Extent("B", 4)), start, pages) == expected
 
 
 # -- the limit on locked memory

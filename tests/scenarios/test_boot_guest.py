@@ -6,7 +6,6 @@ import re
 
 import pytest
 
-from mmsim.constants import HPAGE_PMD_NR
 from mmsim.engine.trace import run_to_end
 from mmsim.scenarios import boot_guest
 from mmsim.scenarios.host import MIB, landing
@@ -18,24 +17,6 @@ def end(situation):
     state = run_to_end(situation, Scripted(situation.main, situation.script))
     state.world.check()
     return state
-
-
-def test_the_second_road_no_large_block_outside_cma():
-    """CMA is far from half of the free memory, and still gets every huge page."""
-    knobs = {"host": 1024, "cma": 25, "used": 30, "scattered": 100, "guest": 64}
-    zone = boot_guest(**knobs).initial().world.zone
-    assert zone.nr_free_cma < zone.nr_free // 2 - 10_000
-    assert boot_guest(**knobs).landed().thps_in_cma == 32
-    single = boot_guest(**knobs, shmem_enabled="never").landed()
-    assert (single.pages_in_cma, single.pages_outside) == (0, 64 * MIB)
-
-
-def test_from_half_on_the_two_kinds_of_memory_take_turns():
-    there = boot_guest(host=1024, cma=52, used=0, guest=512).landed()
-    assert 0 < there.thps_in_cma - there.thps_outside <= 22  # 52 - 48 percent of 512 blocks, or so
-    zone = boot_guest(host=1024, cma=52, used=0).initial().world.zone
-    surplus = (2 * zone.nr_free_cma - zone.nr_free) // HPAGE_PMD_NR
-    assert there.thps_in_cma - there.thps_outside in (surplus, surplus + 1)
 
 
 @pytest.mark.parametrize(

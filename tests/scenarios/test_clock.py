@@ -8,7 +8,6 @@ from small import PFN, cells, folio, load, memory, nop, store
 from mmsim.engine.actor import Actor
 from mmsim.engine.scenario import Scenario
 from mmsim.engine.trace import record
-from mmsim.errno import ENOMEM
 from mmsim.mm.filemap import folio_lock, folio_unlock
 from mmsim.scenarios import timed_hold
 from mmsim.scenarios.races import COMPACTION, HOLD_MAX, IN_VAIN, Clock, attempts
@@ -68,17 +67,3 @@ def test_an_attempt_lasts_as_long_as_its_steps(allocation):
     assert lengths == {10 + IN_VAIN + (COMPACTION if allocation == "fragmented" else 0)}
     assert looks == attempts(timed_hold("v3", hold=HOLD_MAX, allocation=allocation, order=1))
     assert attempts(timed_hold("base", hold=HOLD_MAX, allocation=allocation)) == looks[:1]
-
-
-@pytest.mark.parametrize("version", ["6.1.0", "v1", "v2", "v3"])
-@pytest.mark.parametrize("seed", [0, 1, 2])
-def test_a_pin_fails_if_the_reference_outlives_the_last_look(version, seed):
-    looks = attempts(timed_hold(version, hold=HOLD_MAX, order=1, seed=seed))
-    for look in (looks[0], looks[-1]):
-        for hold, late in ((int(look) - 1, False), (int(look) + 1, True)):
-            situation = timed_hold(version, hold=hold, order=1, seed=seed)
-            trace = situation.run()
-            refused = sum(look < hold for look in looks)
-            assert trace.last.world.vmstat["thp_split_page_failed"] == refused
-            assert (trace.results["pin"] == -ENOMEM) is (late and look == looks[-1])
-            assert situation.succeeded(trace.last) is not (late and look == looks[-1])

@@ -47,13 +47,6 @@ def test_the_patch_changes_one_way_to_fail_and_not_the_other():
         assert Fraction(20, 100) < each[MISSED] < Fraction(22, 100)
 
 
-def test_more_pieces_make_the_missed_piece_the_usual_way():
-    """As on a real kernel, where a huge page has 512 and nearly all failures are of this kind."""
-    by_order = {order: failure_odds("6.1.0", order=order)[ANY_STEP] for order in (1, 2)}
-    assert by_order[1][MISSED] < by_order[2][MISSED]
-    assert by_order[1][NOT_SPLIT] > by_order[2][NOT_SPLIT]
-
-
 def test_a_situation_that_is_too_large_is_told():
     with pytest.raises(ValueError, match="order 9 has more states than a search is given"):
         failure_odds("base", order=9, states_max=1000)
