@@ -12,7 +12,7 @@ from small import (
     load,
     locks,
     nop,
-    odds_by_hand,
+    odds_by_layers,
     outcome_of,
     steps,
     store,
@@ -56,25 +56,22 @@ WEIGHTS = {
 
 
 def end_of(scenario):
-    return lambda state: outcome_of(scenario, state)
+    """A function: the name of the end that a state is."""
+    return lambda s: outcome_of(scenario, s) if scenario.finished(s) else "deadlock"
 
 
 @pytest.mark.parametrize("merge", [False, True])
 @pytest.mark.parametrize("weights", WEIGHTS.values(), ids=WEIGHTS)
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_against_following_every_schedule(name, weights, merge):
-    scenario = SCENARIOS[name](merge)
-    by_hand = odds_by_hand(SCENARIOS[name](False), weights)
+    scenario, exact = SCENARIOS[name](merge), SCENARIOS[name](False)
+    expected = odds_by_layers(exact, end_of(exact), weights)
     found = explore(scenario)
-    stuck = [outcome_of(scenario, found.found[number]) for number in found.deadlocks]
     outcomes = {each.name: each for each in found.outcomes(end_of(scenario), weights)}
-    expected = {end: both for end, both in by_hand.items() if end not in stuck}
-    if stuck:
-        expected["deadlock"] = tuple(map(sum, zip(*(by_hand[end] for end in stuck), strict=True)))
     assert {end: (each.schedules, each.odds) for end, each in outcomes.items()} == expected
     assert sum(each.odds for each in outcomes.values()) == 1
-    assert found.schedules() == sum(count for count, _ in by_hand.values())
-    assert (name in ("deadlock", "waiting")) == bool(stuck)
+    assert found.schedules() == sum(count for count, _ in expected.values())
+    assert (name in ("deadlock", "waiting")) == ("deadlock" in expected)
 
 
 def test_the_shortest_schedule_of_an_outcome_is_one_that_ends_there():
@@ -185,10 +182,7 @@ def test_a_coin_meets_the_odds(weights):
     scenario, runs = SCENARIOS["waiting"](True), 4000
     exact = {e.name: e.odds for e in explore(scenario).outcomes(end_of(scenario), weights)}
 
-    def name(state):
-        return outcome_of(scenario, state) if scenario.finished(state) else "deadlock"
-
-    met = sample(scenario, name, runs, 0, weights)
+    met = sample(scenario, end_of(scenario), runs, 0, weights)
     assert len(exact) > 2
     assert sum(met.values()) == runs
     for end, odds in exact.items():
@@ -205,8 +199,8 @@ def test_odds_of_a_run_that_begins_later():
         expected = {}
         for start in starts:
             after = record(scenario, replaying(start)).last
-            for end, (_, odds) in odds_by_hand(scenario, weights, after).items():
-                name = end if len(end[1]) == len(scenario.actors) else "deadlock"
+            part = odds_by_layers(scenario, end_of(scenario), weights, after)
+            for name, (_, odds) in part.items():
                 expected[name] = expected.get(name, 0) + odds / 3
         assert found.odds_from(end_of(scenario), starts, weights) == expected
         whole = {each.name: each.odds for each in found.outcomes(end_of(scenario), weights)}

@@ -9,17 +9,13 @@ from plain_zone import PlainZone
 
 from mmsim.constants import (
     MIGRATE_CMA,
-    MIGRATE_ISOLATE,
     MIGRATE_MOVABLE,
-    MIGRATE_UNMOVABLE,
     PCP_TYPES,
 )
 from mmsim.mm.page_alloc import (
-    Request,
     alloc_pages,
     free_pages,
     request,
-    split_free,
     split_page,
     take,
 )
@@ -71,27 +67,6 @@ def test_two_readings_of_the_rules_give_the_same_blocks(
 # -- watermarks
 
 
-def test_a_request_stops_at_the_min_watermark_and_not_before():
-    least, low, _ = zone_watermarks(64 * NR)
-    assert 0 < least < low
-    zone = boot(64 * NR, 0, watermarks=zone_watermarks(64 * NR))
-    given = 0
-    while alloc_pages(zone, request(0)) is not None:
-        given += 1
-    assert zone.nr_free == 64 * NR - given == least
-
-
-def test_cma_pages_don_t_count_for_a_request_that_may_not_have_them():
-    marks = zone_watermarks(64 * NR)
-    zone = boot(64 * NR, 48 * NR, watermarks=marks)
-    while alloc_pages(zone, request(0, pin_scope=True)) is not None:
-        pass
-    assert zone.nr_free - zone.nr_free_cma == marks[0]
-    assert zone.nr_free_cma == 48 * NR
-    assert alloc_pages(zone, request(0)) is not None
-    assert Request(9, MIGRATE_UNMOVABLE, False) == request(9, pin_scope=True)
-
-
 @pytest.mark.parametrize(
     ("mib", "marks"),
     [(16, (128, 160, 192)), (1024, (1024, 1286, 1548)), (1 << 20, (32768, 301203, 569638))],
@@ -124,22 +99,3 @@ def test_a_split_block_is_freed_page_by_page():
     assert zone.free_blocks(MIGRATE_MOVABLE)[10] == 1
     with pytest.raises(ZoneError, match="nothing is allocated there"):
         split_page(zone, pfn)
-
-
-def test_isolated_memory_is_not_counted_and_not_handed_out():
-    zone = boot(4 * NR)
-    split_free(zone, 0)
-    pfn = 0
-    zone.types[0] = MIGRATE_ISOLATE
-    del zone.free_area[MIGRATE_MOVABLE][9][pfn]
-    zone.account(MIGRATE_MOVABLE, -NR)
-    zone.add_to_tail(MIGRATE_ISOLATE, 9, [pfn])
-    zone.check()
-    assert zone.nr_free == 3 * NR
-    got = [alloc_pages(zone, request(9)) for _ in range(4)]
-    assert got[-1] is None
-    assert pfn not in got
-    for block in got[:3]:
-        free_pages(zone, block, 9)
-    assert zone.free_blocks(MIGRATE_MOVABLE)[9:] == (1, 1)  # the isolated one did not join
-    zone.check()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 from small import sound
 
+from mmsim.engine.schedule import render
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import SMALL, pin_versus, situation
 from mmsim.scenarios.races import AGAINST
@@ -39,6 +40,15 @@ def test_drop_caches_between_unlock_and_release_is_what_the_patch_outwaits(versi
     assert outcome == says.get(version, MAPPED)
     assert moved(trace)["thp_split_page_failed"] == 1
     assert moved(trace)["drop_pagecache"] == 1
+
+
+def test_at_the_first_look_the_folio_is_unlocked_with_one_reference_too_many():
+    _, trace, _ = end_of("base", order=2)
+    before = trace.state(trace.find("can_split_folio") - 1)
+    (folio,) = before.world.folios.values()
+    assert dict(folio.held) == {"drop_caches": 1, "isolation": 1}
+    assert folio.locked_by == "pin"  # its own: drop_caches has unlocked, and waits at the next step
+    assert before.locals[1].op.kind.name == "folio_batch_add"
 
 
 def test_when_they_come_and_leave():
@@ -162,6 +172,10 @@ def test_every_order_of_the_small_variant(version):
     ends = {outcome.name: outcome for outcome in found.outcomes(found.scenario.outcome)}
     good = MAPPED if version in (*LATER, "6.1.0") else ALL_MOVED
     assert set(ends) == {NOT_SPLIT, MISSED, good}
+    missed = pin_versus(version, **SMALL).replay(render(ends[MISSED].shortest))
+    assert moved(missed)["thp_split_page"] == 1
+    assert "thp_split_page_failed" not in moved(missed)
+    assert (moved(missed)["pgmigrate_success"], moved(missed)["pgmigrate_fail"]) == (1, 1)
 
 
 def test_equal_sets_are_equal_knobs():
