@@ -30,14 +30,6 @@ def test_versions_differ_where_the_table_says_so(seam):
             assert all(said) == (getattr(first, seam) == getattr(second, seam)), (one, other)
 
 
-def test_no_sentence_is_long_and_none_is_said_twice():
-    for change in SERIES:
-        assert max(len(change.before), len(change.after)) <= 85
-        assert change.before != change.after
-        assert change.function.endswith("()")
-    assert len({(c.after, c.seam) for c in SERIES}) == len(SERIES)
-
-
 def test_functions_of_gup_are_those_that_the_model_mirrors():
     """A place of the table is found in the model by the kernel's name."""
     places = [change.function.removesuffix("()") for change in SERIES if change.file == GUP]
@@ -84,20 +76,11 @@ def test_no_sentence_calls_v3fix_a_release(file):
 
 
 def test_that_test_finds_such_a_claim():
-    assert RELEASE.findall("v3fix: v6.4, 6.4, 6.1.116, 6.10, v6.2") == [
-        "6.4",
-        "6.4",
-        "6.1.116",
-        "6.10",
-        "6.2",
-    ]
+    claims = ["6.4", "6.1.116", "6.10", "6.2"]
+    assert RELEASE.findall("v3fix: v6.4, 6.1.116, 6.10, v6.2") == claims
     assert RELEASE.findall("v3fix: the loop of 6.1, v6.1, 6.1.0, 6.1-rc1") == []
 
 
 def test_titles_name_a_release_only_where_one_is_exactly_that():
-    named = {
-        name: RELEASE.findall(row.title)
-        for name, row in (VERSIONS | POLICIES).items()
-        if RELEASE.search(row.title)
-    }
-    assert named == {"v3": ["6.2"]}
+    titles = {name: RELEASE.findall(row.title) for name, row in (VERSIONS | POLICIES).items()}
+    assert {name: found for name, found in titles.items() if found} == {"v3": ["6.2"]}
