@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import tokenize
 from pathlib import Path
@@ -10,24 +11,24 @@ import pytest
 
 import mmsim.mm.gup as gup
 from mmsim.evidence.series import GUP, LATER, SERIES, UNVERIFIED
-from mmsim.mm.versions import POLICIES, SEAMS, VERSIONS
+from mmsim.mm.versions import OF_THE_SERIES, POLICIES, SEAMS, VERSIONS
 
 EVERY = (*SEAMS, "had_inverted_test")
 
 
 def test_every_seam_has_a_row_and_every_row_a_seam():
     assert {change.seam for change in SERIES} == set(EVERY)
-    assert all(set(change.versions) <= set(VERSIONS) for change in SERIES)
+    assert all(set(change.versions) <= set(OF_THE_SERIES) for change in SERIES)
 
 
 @pytest.mark.parametrize("seam", EVERY)
 def test_versions_differ_where_the_table_says_so(seam):
     """Two versions have the same seam exactly if the same rows of the table are in both."""
     rows = [change for change in SERIES if change.seam == seam]
-    for one, first in VERSIONS.items():
-        for other, second in VERSIONS.items():
-            said = [(one in row.versions) == (other in row.versions) for row in rows]
-            assert all(said) == (getattr(first, seam) == getattr(second, seam)), (one, other)
+    for one, other in itertools.product(OF_THE_SERIES, repeat=2):
+        said = [(one in row.versions) == (other in row.versions) for row in rows]
+        first, second = (getattr(VERSIONS[name], seam) for name in (one, other))
+        assert all(said) == (first == second), (one, other)
 
 
 def test_functions_of_gup_are_those_that_the_model_mirrors():
@@ -83,4 +84,6 @@ def test_that_test_finds_such_a_claim():
 
 def test_titles_name_a_release_only_where_one_is_exactly_that():
     titles = {name: RELEASE.findall(row.title) for name, row in (VERSIONS | POLICIES).items()}
-    assert {name: found for name, found in titles.items() if found} == {"v3": ["6.2"]}
+    today = {name: ["6.12"] for name in titles if name.startswith("6.12")}
+    named = {name: found for name, found in titles.items() if found}
+    assert named == {"v3": ["6.2"], **today}

@@ -1,4 +1,4 @@
-"""The traces of Linux 6.12 beside the model: every line agrees where no compaction comes between."""
+"""The traces of Linux 6.12 beside the model: every line agrees where nothing was compacted."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from mmsim.errno import ENOMEM
 from mmsim.mm import actors
 from mmsim.mm.drop_caches import drop_caches
 from mmsim.mm.gup import Extent, pin_user_pages_remote
-from mmsim.mm.versions import VERSIONS
+from mmsim.mm.versions import BASE, VERSIONS
 
 CUED = {
     make.__name__: make("other", "A", 0)
@@ -28,7 +28,7 @@ OTHERS = {
         *(actors.lookup, actors.permanent_pin, actors.undrained_batch),
     )
 }
-WALK = {"drop_caches": Actor("other", lambda: drop_caches(((Extent("A", NR),),)))}
+WALK = {"drop_caches": Actor("other", lambda: drop_caches(((Extent("A", NR),),), BASE))}
 
 
 def pin_against(other, version, targets_huge="none", passes=2, *, merge=True):

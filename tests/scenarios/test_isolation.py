@@ -10,7 +10,8 @@ from mmsim.scenarios import SCENARIOS, make
 from mmsim.scenarios.situation import NOT_SPLIT, PINNED, SINGLE
 
 HAD = ("base", "6.1.0", "v1", "v2", "v3", "2/2-only")
-NEVER = ("v3fix", "subpage_retry", "drain", "wait")
+TODAY = tuple(name for name in (*VERSIONS, *POLICIES) if name.startswith("6.12"))
+NEVER = ("v3fix", "subpage_retry", "drain", "wait", *TODAY)
 
 # Every scenario with a long-term pin: knobs with which one huge page can never be split.
 REFUSED = {
