@@ -14,7 +14,7 @@ from mmsim.errno import EAGAIN, EBUSY
 from mmsim.mm import huge_memory
 from mmsim.mm.actors import holder, truncater
 from mmsim.mm.folio import Page
-from mmsim.mm.versions import VERSIONS
+from mmsim.mm.versions import VERSIONS, environment
 from mmsim.scenarios.races import repeated_split
 from mmsim.scenarios.script import Cue, Position, Script
 
@@ -25,7 +25,9 @@ THREE = {FAILED: 1, PMD: 1, "thp_deferred_split_page": 1}
 def split(folio, version, others=(), cues=()):
     """Run the path; answer results, events that counted, the world, and the pieces."""
     main = Actor("split", lambda: repeated_split(Page(PFN, NR), 1, VERSIONS[version]))
-    trace = run(memory(folio), main, *others, script=Script(tuple(cues)))
+    world = memory(folio)
+    world.env = environment(VERSIONS[version], world.env)
+    trace = run(world, main, *others, script=Script(tuple(cues)))
     results, pieces = trace.results["split"]
     vmstat = trace.last.world.vmstat
     return results, {n: vmstat[n] for n in SPLIT_COUNTERS if vmstat[n]}, trace.last.world, pieces
