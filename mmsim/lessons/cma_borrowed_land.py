@@ -22,9 +22,9 @@ from mmsim.datafiles import load_csv
 from mmsim.engine.trace import Trace
 from mmsim.evidence.kernel_runs import FREE, FREE_CMA, FROM_CMA
 from mmsim.lessons import number
-from mmsim.lessons.card import Card, keyed
+from mmsim.lessons.card import Card
 from mmsim.lessons.form import Choices, FormError, Verdict, failed, passed
-from mmsim.lessons.who_holds_this_page import reasons
+from mmsim.lessons.who_holds_this_page import quiz
 from mmsim.mm.page_alloc import alloc_pages, request
 from mmsim.mm.zone import boot
 from mmsim.scenarios import boot_guest, make
@@ -34,7 +34,7 @@ from mmsim.views import svg as draw
 from mmsim.views.figures import STYLE, Chart, legend, panelled
 from mmsim.views.show import Picture, Shown
 from mmsim.views.tables import frame, labels
-from mmsim.views.words import call, size_words
+from mmsim.views.words import call
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,7 +88,7 @@ def first_pages() -> pd.DataFrame:
         kernel = measured(cma, GUEST)
         place = {0: "ordinary memory", kernel.populated[1]: "CMA"}[kernel.from_cma[1]]
         rows.append((f"{kernel.free[0]:.0f} MiB", f"{kernel.free_cma[0]:.0f} MiB", place))
-    columns = ["free at the start", "of it CMA", "the guest's first huge pages came from"]
+    columns = ["free at the start", "of it CMA", "the first two huge pages came from"]
     return frame(rows, labels("123", "machine"), columns)
 
 
@@ -162,12 +162,7 @@ def claim(made: Lending) -> str:
 
 def told(made: Lending) -> str:
     """The picture in words."""
-    first = made.grants[0]
-    return (
-        f"{claim(made)}. In turn: {', '.join(grant.place for grant in made.grants)}. Before the "
-        f"first, {size_words(first.free)} "
-        f"are free, {size_words(first.free_cma)} of them CMA."
-    )
+    return f"{claim(made)}. In turn: {', '.join(grant.place for grant in made.grants)}."
 
 
 WIDTH, LEFT, BARS, ROW, BAR = 720.0, 46.0, 560.0, 33.0, 19.0
@@ -494,25 +489,28 @@ owner = Card(
 
 # -- from lessons 00 and 01
 
-RECALL = {
-    "error": ("-ENOMEM", "a huge page could neither be moved nor split"),
-    "count": (513, "512 are the page cache's, 1 is the mapping's"),
-    "stays": ("c", "a device keeps its pin as long as the guest has it"),
-}
-recall = Card(
+recall = quiz(
     "recall",
     "Three questions about lessons 00 and 01, from memory.",
     {
-        "error": ("-ENOMEM", "-EBUSY", "-EAGAIN"),
-        "count": (1, 513, 514),
-        "stays": Choices(a="`drop_caches`", b="the pin of a debugger", c="the pin of VFIO"),
+        "error": (
+            "What did the map of the guest's memory return in the report?",
+            ("-ENOMEM", "-EBUSY", "-EAGAIN"),
+            "-ENOMEM",
+            "a huge page could neither be moved nor split",
+        ),
+        "count": (
+            "A huge page of a memfd, mapped once, nobody else: its reference count?",
+            (1, 513, 514),
+            513,
+            "512 are the page cache's, 1 is the mapping's",
+        ),
+        "stays": (
+            "Whose reference does *not* end by itself soon?",
+            Choices(a="`drop_caches`", b="the pin of a debugger", c="the pin of VFIO"),
+            "c",
+            "a device keeps its pin as long as the guest has it",
+        ),
     },
-    labels={
-        "error": "What did the map of the guest's memory return in the report?",
-        "count": "A huge page of a memfd, mapped once, nobody else: its reference count?",
-        "stays": "Whose reference does *not* end by itself soon?",
-    },
-    judge=keyed(RECALL),
-    solution={part: right for part, (right, _) in RECALL.items()},
-    still=lambda: reasons(RECALL, "question"),
+    "you remember lessons 00 and 01",
 )

@@ -15,9 +15,9 @@ from mmsim.datafiles import load_csv
 from mmsim.engine.trace import Trace
 from mmsim.errno import name as errno_name
 from mmsim.evidence.proc import proc_text
-from mmsim.lessons.card import Card, checked, keyed
+from mmsim.lessons.card import Card, checked
 from mmsim.lessons.form import Choices, FormError, Verdict, failed, passed
-from mmsim.lessons.who_holds_this_page import reasons
+from mmsim.lessons.who_holds_this_page import quiz
 from mmsim.mm.fragmentation import PIN_SCOPE_TYPES, extfrag_index, printed, suitable, summed
 from mmsim.mm.page_alloc import alloc_pages, request, take
 from mmsim.mm.zone import Zone, boot
@@ -434,33 +434,32 @@ yours = Card(
 
 # -- from lessons 01 and 02
 
-RECALL = {
-    "cache": (512, "the page cache has one reference for each of the 512 small pages"),
-    "lent": ("b", "only what can be moved away again may lie in memory that is lent"),
-    "half": ("b", "the kernel compares free CMA with half of what is free"),
-}
-recall = Card(
+recall = quiz(
     "recall",
     "Three questions about lessons 01 and 02, from memory.",
     {
-        "cache": (1, 2, 512),
-        "lent": Choices(
-            a="any request",
-            b="one for memory that can be moved later",
-            c="only one for a long-term pin",
+        "cache": (
+            "How many references does the page cache have on a huge page?",
+            (1, 2, 512),
+            512,
+            "the page cache has one reference for each of the 512 small pages",
         ),
-        "half": Choices(
-            a="whenever CMA has a free page",
-            b="when more than half of the free memory is CMA",
-            c="only when nothing else is free",
+        "lent": (
+            "Which request may be served from CMA?",
+            Choices(a="any", b="one for memory that can be moved later", c="only one for a pin"),
+            "b",
+            "only what can be moved away again may lie in memory that is lent",
+        ),
+        "half": (
+            "When does such a request go to CMA *first*?",
+            Choices(
+                a="whenever CMA has a free page",
+                b="when more than half of the free memory is CMA",
+                c="only when nothing else is free",
+            ),
+            "b",
+            "the kernel compares free CMA with half of what is free",
         ),
     },
-    labels={
-        "cache": "How many references does the page cache have on a huge page?",
-        "lent": "Which request may be served from CMA?",
-        "half": "When does such a request go to CMA *first*?",
-    },
-    judge=keyed(RECALL),
-    solution={part: right for part, (right, _) in RECALL.items()},
-    still=lambda: reasons(RECALL, "question"),
+    "you remember lessons 01 and 02",
 )

@@ -1,7 +1,7 @@
 """Lesson 01: a reference count, who its references belong to, and what the kernel expects.
 
 Interface: the cards guess, sides, page_y, counts, kinds, recall; the table evidence;
-page_with for the learner, reasons for other lessons, and the names that the text fills in."""
+page_with for the learner, quiz for other lessons, and the names that the text fills in."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mmsim.constants import HPAGE_PMD_NR, PAGEVEC_SIZE
+from mmsim.constants import HPAGE_PMD_NR
 from mmsim.engine.trace import Trace
-from mmsim.lessons.card import Card, checked, keyed
+from mmsim.lessons.card import Card, checked, keyed, said
 from mmsim.lessons.form import Choices, FormError, Verdict, failed, passed, ran
 from mmsim.mm.folio import ISOLATION, Folio
 from mmsim.mm.world import World
 from mmsim.scenarios.page_life import PAGE_KNOBS, folio_of, page_life, page_with
 from mmsim.scenarios.situation import number as whole
-from mmsim.views.ledger import KNOWN, LEDGER_HIGH, SPLIT_CHECK, describe, draw_ledger, ledger
+from mmsim.views.ledger import JUST, KNOWN, LEDGER_HIGH, SPLIT_CHECK, describe, draw_ledger, ledger
 from mmsim.views.show import Picture, Shown
 from mmsim.views.svg import Svg, panel
 from mmsim.views.tables import frame, labels
@@ -27,9 +27,37 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def reasons(key: Mapping[str, tuple[Any, str]], asked: str, answer: str = "answer") -> pd.DataFrame:
-    """What a card's right answers are, and why: `key` is that of `keyed`."""
-    return frame(list(key.values()), labels(key, asked), [answer, "why"])
+def quiz(
+    name: str,
+    question: str,
+    asked: Mapping[str, tuple[str, Any, Any, str]],
+    right: str,
+    **more: Any,
+) -> Card:
+    """A card of questions with one right choice each; afterwards it shows them all, and why.
+
+    `asked`: part -> its question, its choices, the right one, and why.  `right`: what is said when
+    all are."""
+    judge = keyed({part: (value, why) for part, (_, _, value, why) in asked.items()})
+
+    def judged(answer: dict[str, Any]) -> Verdict:
+        verdict = judge(answer)
+        return passed(right) if verdict.state == "passed" else verdict
+
+    def answers() -> pd.DataFrame:
+        rows = [(said(value, allowed), why) for _, allowed, value, why in asked.values()]
+        return frame(rows, labels(asked, "part"), ["right is", "because"])
+
+    return Card(
+        name,
+        question,
+        {part: allowed for part, (_, allowed, _, _) in asked.items()},
+        labels={part: words for part, (words, *_) in asked.items() if words},
+        judge=judged,
+        solution={part: value for part, (_, _, value, _) in asked.items()},
+        still=answers,
+        **more,
+    )
 
 
 # -- a page and its ledger
@@ -52,10 +80,13 @@ def references(folio: Folio) -> str:
     return ", ".join(f"{who} {n}" for who, n in [*known.items(), *folio.held] if n)
 
 
-def drawn(world: World, claim: str) -> Picture:
-    """The ledger of the page in this world."""
+def drawn(world: World, claim: str = "") -> Picture:
+    """The ledger of the page in this world, with the comparison once the page is isolated."""
     book = ledger(world, "A", check=KNOWN)
     assert book is not None
+    if book.due:
+        book = book._replace(when=JUST)
+    claim = claim or f"{book.held} references" + f", {book.check.expected} expected" * book.due
     svg = Svg(560, LEDGER_HIGH + 54, claim, describe(book))
     svg.text(16, 26, claim, 528, size=14, bold=True)
     panel(svg, 8, 38, 544, LEDGER_HIGH + 8)
@@ -65,11 +96,7 @@ def drawn(world: World, claim: str) -> Picture:
 
 def page_drawn(page: Any) -> Picture:
     """The ledger at the end of a page's run."""
-    folio = folio_of(page.run())
-    claim = f"{folio.refcount} references"
-    if ISOLATION in dict(folio.held):
-        claim += f", {folio.cache_refs + folio.mapcount + 1} expected"
-    return drawn(page.run().last.world, claim)
+    return drawn(page.run().last.world)
 
 
 def play_page() -> Any:
@@ -118,26 +145,11 @@ def life() -> Trace:
     return page_life().run()
 
 
-def count_after(step: int) -> int:
-    """The reference count after so many steps of it."""
-    return folio_of(life(), step).refcount
-
-
 def refs_added() -> dict[str, int]:
     """By how much the count grows at each of the five moments."""
+    counts = [folio_of(life(), step).refcount for step in range(1, len(life()) + 1)]
     at = {name: life().find(step) for name, (step, _) in MOMENTS.items()}
-    return {name: count_after(step) - count_after(step - 1) for name, step in at.items()}
-
-
-def history() -> pd.DataFrame:
-    """The steps that change the count, and those that were asked about."""
-    asked = [life().find(step) for step, _ in MOMENTS.values()]
-    rows = {
-        n: (life().events[n - 1].actor, call(life().at(n)), count_after(n))
-        for n in range(1, len(life()) + 1)
-        if n == 1 or n in asked or count_after(n) != count_after(n - 1)
-    }
-    return frame(list(rows.values()), labels(map(str, rows), "step"), ["who", "does", "count"])
+    return {name: counts[step - 1] - counts[step - 2] for name, step in at.items()}
 
 
 class Step(NamedTuple):
@@ -182,7 +194,7 @@ guess = Card(
     "of the allocation. If nobody maps the page, that reference is dropped.\n\n"
     "`drop_caches` lets go a moment later. A page that is mapped is in use, so it was not freed. "
     "For that moment the count was one higher.",
-    still=lambda: [history(), step_drawn(Step(life().find("folio_get")))],
+    still=lambda: step_drawn(Step(life().find("folio_get"))),
     play=play_life,
 )
 
@@ -330,27 +342,23 @@ counts = Card(
 
 # -- for a moment, or for good
 
-TEMPORARY, LONG = "temporary", "long-term"
+KINDS = ("temporary", "long-term")
+TEMPORARY, LONG = KINDS
+
 STAYS = {
     "page_cache": (LONG, "it stays as long as the file has the page"),
-    "mapping": (LONG, "it stays until the process unmaps the page, or the kernel takes it away"),
+    "mapping": (LONG, "it stays until the process or the kernel takes it away"),
     "vfio_pin": (LONG, "it stays as long as the guest has the device"),
-    "drop_caches": (
-        TEMPORARY,
-        f"it is dropped with the next few pages, at most {PAGEVEC_SIZE} in Linux 6.1: "
-        "mostly within microseconds",
-    ),
+    "drop_caches": (TEMPORARY, "it is dropped with the next few pages, mostly in microseconds"),
     "debugger_pin": (TEMPORARY, "it is a pin, too, but it ends when the data are copied"),
     "isolation": (TEMPORARY, "it ends when the page has been moved or put back"),
 }
-
-kinds = Card(
+kinds = quiz(
     "kinds",
     "Which of these references are temporary, and which are long-term?\n"
     "The *VFIO pin* is the one that lets a device work in the guest's memory.",
-    dict.fromkeys(STAYS, (TEMPORARY, LONG)),
-    judge=keyed(STAYS),
-    solution={name: kind for name, (kind, _) in STAYS.items()},
+    {name: ("", KINDS, kind, why) for name, (kind, why) in STAYS.items()},
+    "three end by themselves, soon",
     hints=(
         "Ask what has to happen before the reference is dropped.",
         "Three of the six end by themselves, soon. Is every pin for long?",
@@ -359,31 +367,33 @@ kinds = Card(
     why="The count shows nothing of this. For a temporary reference it is worth looking again "
     "later. For a long-term one it is not, unless the kernel can take it away itself, as it can "
     "with a mapping.",
-    still=lambda: reasons(STAYS, "reference", "kind"),
 )
 
 
 # -- from lesson 00
 
-RECALL = {
-    "call": ("VFIO_IOMMU_MAP_DMA", "it is the call that gives a device access"),
-    "leave": ("c", "what is lent must be given back, and a pinned page can't be moved"),
-    "out": ("writeback", "such a page is turned away before the split is counted"),
-}
-recall = Card(
+recall = quiz(
     "recall",
     "Three questions about lesson 00, from memory.",
     {
-        "call": ("mmap()", "VFIO_IOMMU_MAP_DMA", "migrate_pages()"),
-        "leave": Choices(a="it is slow", b="no device can reach it", c="it is only lent"),
-        "out": ("reference", "truncated", "nomem", "writeback"),
+        "call": (
+            "Which call returned -ENOMEM?",
+            ("mmap()", "VFIO_IOMMU_MAP_DMA", "migrate_pages()"),
+            "VFIO_IOMMU_MAP_DMA",
+            "it is the call that gives a device access",
+        ),
+        "leave": (
+            "Why must a page leave CMA before a long-term pin?",
+            Choices(a="it is slow", b="no device can reach it", c="it is only lent"),
+            "c",
+            "what is lent must be given back, and a pinned page can't be moved",
+        ),
+        "out": (
+            "Which suspect did the two counters rule out?",
+            ("reference", "truncated", "nomem", "writeback"),
+            "writeback",
+            "such a page is turned away before the split is counted",
+        ),
     },
-    labels={
-        "call": "Which call returned -ENOMEM?",
-        "leave": "Why must a page leave CMA before a long-term pin?",
-        "out": "Which suspect did the two counters rule out?",
-    },
-    judge=keyed(RECALL),
-    solution={part: right for part, (right, _) in RECALL.items()},
-    still=lambda: reasons(RECALL, "question"),
+    "you remember lesson 00",
 )

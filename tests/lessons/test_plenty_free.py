@@ -6,6 +6,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
+from mmsim.datafiles import load_csv
 from mmsim.lessons import FOLDER
 from mmsim.lessons import plenty_free as lesson
 from mmsim.mm.zone import pattern
@@ -64,6 +65,10 @@ def test_what_was_read_off_the_kernel():
 def test_what_became_of_the_pins():
     table = lesson.pins_table().values.tolist()
     assert table == [[6, 24, 0, 24, 0], [1, 1, 0, 0, 1], [12, 48, 48, 0, 0]]
+    rows = load_csv("kernel-runs/s10_s2_real_fragmentation_pins.csv")
+    six = [r for r in rows if r["boot"] == lesson.BOOT and r["scenario"] == "S2_real"]
+    six = [int(r["cma_pages_before"]) for r in six if lesson.RELEASED.items() <= r.items()]
+    assert six == [4 * 512] * 6
 
 
 # -- judges

@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 import pytest
 from views.svg_rules import NS, texts_fit, texts_stand_apart
 
-from mmsim.constants import HPAGE_PMD_NR, PAGE_SIZE, PAGEVEC_SIZE
+from mmsim.constants import HPAGE_PMD_NR, PAGE_SIZE
 from mmsim.lessons import who_holds_this_page as lesson
 from mmsim.scenarios import vfio_map
 
@@ -24,7 +24,6 @@ def test_numbers_of_the_text():
     assert lesson.sums(**lesson.Y) == {"expected": 513, "actual": 514}
     assert lesson.sums(mappings=2, holders=2) == {"expected": 515, "actual": 517}
     assert HPAGE_PMD_NR * PAGE_SIZE == 2 << 20
-    assert PAGEVEC_SIZE == 15
     assert lesson.sums(order=0, pin="yes")["actual"] == 3 + 1024
 
 
