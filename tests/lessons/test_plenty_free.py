@@ -10,6 +10,7 @@ from mmsim.datafiles import load_csv
 from mmsim.lessons import FOLDER
 from mmsim.lessons import plenty_free as lesson
 from mmsim.mm.zone import pattern
+from mmsim.scenarios import boot_guest
 from mmsim.scenarios.host import fates, host
 from mmsim.views.memory import memory
 
@@ -45,7 +46,14 @@ def test_the_guest_is_split_and_moved_and_only_the_returned_code_differs():
         [1, 512, "-ENOMEM", "1 of 1 failed"],
     ]
     assert lesson.VERSIONS[0] == "6.1.0"  # what was measured stands first
-    world = lesson.guest_run("base").last.world
+
+
+@pytest.mark.parametrize("stored", load_csv(lesson.MODEL), ids=lambda row: row["version"])
+def test_the_stored_fate_of_a_guest_is_what_the_model_gives(stored):
+    run = boot_guest(stored["version"], host=1024, guest=2, **lesson.LENT).run()
+    world, counts = run.last.world, run.last.world.vmstat
+    mine = [counts["thp_split_page"], counts["pgmigrate_success"], run.results["guest"]]
+    assert [int(stored[name]) for name in [*stored][1:]] == mine
     assert not any(world.in_cma(pfn) for pfn in world.folios)
 
 
