@@ -197,7 +197,8 @@ four = Card(
     "once, after the last. Keep in mind that a move is not counted while it is tried again. **No "
     "split is tried.** In Linux 6.1 only a missing destination leads to a split.\n\n"
     "*None is free, nobody:* the page could not be moved as it is, so a split that succeeds still "
-    "counts as one failed migration. Keep this in mind, too.",
+    "counts as one failed migration. Keep this in mind, too.\n\n"
+    "In the chart the way of a run is bold, with the number of times.",
     still=lambda: [flow(four_runs()["none_nobody"]), flow(four_runs()["none_holder"])],
     play=console,
 )
@@ -307,11 +308,11 @@ order = Card(
 # -- the check and the freeze
 
 
-def world_at_check() -> tuple[int, int]:
-    """At the check of the references: how many there are, and how many are explained."""
+def at_the_check() -> dict[str, int]:
+    """How many references there are, and how many are explained."""
     trace = run()
     (page,) = trace.state(trace.find("can_split_folio")).world.folios.values()
-    return page.refcount, page.cache_refs + page.mapcount + 1
+    return {"there": page.refcount, "explained": page.cache_refs + page.mapcount + 1}
 
 
 def stepper() -> Any:
@@ -328,7 +329,7 @@ counted = Card(
     "The page is mapped once and isolated, and the holder has its reference.",
     dict.fromkeys(("there", "explained"), (512, 513, 514, 515, 516)),
     labels={"there": "references on the page", "explained": "references that are explained"},
-    outcome=lambda: dict(zip(("there", "explained"), world_at_check(), strict=True)),
+    outcome=at_the_check,
     why="512 of the page cache, 1 mapping, 1 isolation: those are explained. The holder's is one "
     "too many, so the split is refused at the check. Nothing has changed by then.\n\n"
     "A refusal at the freeze leaves a trace: the mappings are gone. The kernel restores them only "
@@ -348,9 +349,9 @@ RESCUES: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-def rescue(case: str, version: str = "v2") -> Trace:
+def rescue(case: str) -> Trace:
     """The run of a case; a small huge page will do, for all that is counted here in huge pages."""
-    return run(version, order=1, **RESCUES[case][1])
+    return run("v2", order=1, **RESCUES[case][1])
 
 
 def rescue_fails() -> dict[str, int]:
@@ -365,19 +366,10 @@ def rescue_told(case: str) -> str:
     return f"v2 counts {found}, {refused} for refused splits and 1 for {last}"
 
 
-def rescues_shown() -> list[Any]:
-    """The passes of v2 in each case, and the counters of the versions."""
-    import pandas as pd
-
-    rows = {f"{words}: v2": rescue(case) for case, (words, _) in RESCUES.items()}
-    counts = {
-        version: [
-            " / ".join(map(str, counters_of(rescue(case, version)).values())) for case in RESCUES
-        ]
-        for version in VERSIONS
-    }
-    index = pd.Index([words for words, _ in RESCUES.values()], name=" / ".join(REPORTED))
-    return [tries_picture("v2 looks again in every pass", rows), pd.DataFrame(counts, index=index)]
+def rescues_shown() -> Picture:
+    """The passes of v2 in each case."""
+    rows = {f"{words.capitalize()}: v2": rescue(case) for case, (words, _) in RESCUES.items()}
+    return tries_picture("v2 looks again in every pass", rows)
 
 
 rescues = Card(
@@ -427,7 +419,8 @@ returned = Card(
     labels={f"base_{part}": words for part, words in ASKED.items()},
     outcome=lambda: free_way("base"),
     why="The pin of base fails *although everything moved*. The huge page that was split counts as "
-    "one failure. So the number is not 0, and the pin gives up.\n\n"
+    "one failure. So the number is not 0, and the pin gives up. Trying again alone would be of no "
+    "use to this pin.\n\n"
     "In base, then, *every* pin that needs a split fails. Why did the failure not come each time? "
     "A split is needed only if no huge page can be had outside CMA. And a call that fails leaves "
     "the pieces outside CMA, so the same call can succeed when it is made again.",

@@ -71,7 +71,8 @@ LEVELS = {
             "Make the split fail, although the check finds nothing.",
             RACE,
             lambda trace: _refused(trace, "folio_ref_freeze"),
-            "The reference came after the look. The page was left without its mappings.",
+            "The reference came after the look. The page was left without its "
+            "mappings: remap_page() puts none back for a page of a file.",
         ),
         Level(
             "piece",
@@ -315,7 +316,8 @@ failing = Card(
     labels={"check": "refused at the check", "freeze": "refused at the freeze"},
     outcome=lambda: {where: counted(f"refused at the {where}") for where in ("check", "freeze")},
     hints=(
-        "At how many moments may the holder come? At how many may it go?",
+        "The check is the split's step 7, the freeze its step 10. A split that is refused at the "
+        "check ends after step 9, one that is refused at the freeze after step 13.",
         "At the check: it comes before one of the steps 1 to 7, and goes after step 7, 8 or 9.",
         "At the freeze: it comes after step 7, 8 or 9, and goes after step 10, 11, 12 or 13.",
     ),
