@@ -434,7 +434,7 @@ def companions() -> list[Any]:
         "Nobody holds the page:",
         counters_by_version(vfio_map(holder=0), VERSIONS),
         "A holder never lets go:",
-        counters_by_version(vfio_map(), VERSIONS).loc[[RETURNS, PIN]],
+        counters_by_version(vfio_map(order=1), VERSIONS).loc[[RETURNS, PIN]],
     ]
 
 
