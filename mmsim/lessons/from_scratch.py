@@ -33,7 +33,7 @@ from mmsim.mm.versions import VERSIONS, Version
 from mmsim.mm.world import World
 from mmsim.scenarios import CMA_PFN, Situation, vfio_map
 from mmsim.scenarios.policy import PolicyError, limited
-from mmsim.views.ledger import LEDGER_HIGH, draw_ledger, ledger
+from mmsim.views.ledger import IF, JUST, LEDGER_HIGH, SPLIT_CHECK, draw_ledger, ledger
 from mmsim.views.show import Picture, Shown
 from mmsim.views.svg import (
     INK,
@@ -132,13 +132,13 @@ def before(vector: Vector) -> Folio:
     return whole._replace(**maps)
 
 
-def _draw_ledger(svg: Svg, y: float, wide: float, folio: Folio) -> str:
-    """The ledger of a page; answers it in words."""
+def _draw_ledger(svg: Svg, folio: Folio, check: str = "", when: str = IF) -> str:
+    """The ledger of a page, on the left; answers it in words."""
     world = World()
     world.add(CMA_PFN, folio)
-    book = ledger(world, folio.region)
+    book = ledger(world, folio.region, check=check, when=when)
     assert book is not None
-    draw_ledger(svg, 18, y, wide, book)
+    draw_ledger(svg, 18, 66, 470, book)
     return ", ".join(f"{row.holder} {row.refs}" for row in book.rows)
 
 
@@ -173,7 +173,7 @@ def case_picture(case: Case) -> Picture:
     told = [f"{what}: expected {expected}, found {found}" for what, expected, found in rows]
     svg = Svg(940, high, claim, "; ".join(told))
     headline(svg, 18, 30, 900, claim)
-    book = _draw_ledger(svg, 66, 470, before(vector))
+    book = _draw_ledger(svg, before(vector))
     y = 78.0
     for line in lines:
         svg.text(520, y, line, 404, size=SMALL, fill=MUTED)
@@ -204,9 +204,11 @@ def runs_picture(claim: str, runs: Mapping[str, Ran]) -> Picture:
     svg = Svg(940, 74 + LEDGER_HIGH, claim, "; ".join(told))
     headline(svg, 18, 30, 900, claim)
     page = Folio("A", "A", 0, HPAGE_PMD_ORDER, pmd_maps=1, held=((ISOLATION, 1), ("holder", 1)))
-    book = _draw_ledger(svg, 66, 470, page._replace(refcount=page.cache_refs + 3))
+    page = page._replace(refcount=page.cache_refs + 3)
+    book = _draw_ledger(svg, page, SPLIT_CHECK, JUST)
+    svg.text(922, 62, "a box for each of the ten passes", 400, size=SMALL, fill=MUTED, anchor="end")
     for number, (name, (result, vmstat)) in enumerate(runs.items()):
-        y = 84 + 122.0 * number
+        y = 92 + 118.0 * number
         svg.text(520, y, name, 400, bold=True)
         refused = min(vmstat[REPORTED[1]], PASSES)
         for box in range(PASSES):
@@ -255,6 +257,11 @@ class Own(Card):
 
     def __init__(self, name: str, question: str, form: str, **more: Any) -> None:
         super().__init__(name, question, form=form, judge=self.judged, **more)
+
+    def _take(self, given: Any) -> None:
+        super()._take(given)
+        if isinstance(given, tuple) and None in given:
+            self.problem = "Not stored: one of the seams is None."
 
     def judged(self, answer: Any) -> Verdict:
         """What becomes of what was handed in."""
@@ -501,7 +508,7 @@ passing = PassStep(
         "C8": "A huge page without a destination has failed once, whatever becomes of its split",
         "C10": "A refused split ends the pass, unless the kernel wants to try again",
         "C4": "A page that was split leaves the list; its pieces wait for their round",
-        "C5": "A refused split may be tried again: it counts as busy",
+        "C101": "A refused split may be tried again: the page counts as busy",
         "C13": "What is returned for a refused split is up to rc_after_split()",
         "C106": "The pages of a list are tried one after the other",
     },
@@ -530,7 +537,7 @@ moving = Step(
         "C15": "A busy piece is not tried again, and is no failed unit; but its page has failed",
         "N1": "What is left of the first round is not tried in the second one, and counts",
         "C127": "At an error the pieces that wait go back to the list",
-        "C8": "A refused split that is retried is counted in each pass, and once more at the end",
+        "K3": "A refused split that is retried is counted in each pass, and once more at the end",
         "C128": "Several pages share the passes",
     },
     needs=(passing,),
@@ -615,12 +622,11 @@ patching = Step(
     "migrate_pages",
     ("patched",),
     {
-        "C8": "A refused split is tried again in each of the ten passes",
-        "C5": "The holder leaves before the second pass, so a second try would split the page",
+        "K3": "A refused split is tried again in each of the ten passes",
+        "C101": "The holder leaves before the third pass, so a third try splits the page",
         "C10": "A truncated page is no reason to try again, and the caller is told -ENOMEM",
         "C13": "Nobody waits for a device here (contig_range): no second try, and still -ENOMEM",
         "C118": "The caller's error is that of the missing destination, not that of the split",
-        "C4": "A split that succeeds at once has nothing to do with the patch",
         "N18": "The second refusal has another cause than references, and ends the call",
         "C128": "Each page is tried again for itself",
     },
