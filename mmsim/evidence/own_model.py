@@ -1,6 +1,6 @@
 """Conformance vectors run on a small model that somebody else wrote, as plain functions.
 
-Interface: Host, Case, Odd, run_case, run_migrate, stepped, vectors, fitting, expectation
+Interface: Case, Odd, run_case, run_migrate, vectors, fitting, expectation, before, alone
 
 The functions and what they may ask of their host are described in the text of lesson 12: `folio`,
 `unmap`, `can_split`, `freeze`, `split`, `migrate_pages` and `pin`.  A page is an object with
@@ -22,7 +22,9 @@ from mmsim.constants import (
     MIGRATE_COUNTERS,
     PIN_COUNTERS,
 )
-from mmsim.evidence.vectors import Names, Vector
+from mmsim.evidence.vectors import CMA_PFN, Names, Vector
+from mmsim.mm.folio import ISOLATION, Folio
+from mmsim.mm.world import World
 from mmsim.scenarios.script import SITES
 
 PLACES = {"visit": "alloc", "check": "site1", "freeze": "site2"}
@@ -346,3 +348,32 @@ def run_case(
     rows = RUNNERS[group](vector, expect, own, kernel)
     shown = [row for row in rows if not fields or row[0] in (*fields, "folio")]
     return Case(vector, version, shown)
+
+
+# -- the page as a step finds it, for pictures
+
+
+def before(vector: Vector, names: Functions) -> Folio:
+    """A page of a vector as the step finds it, with everybody who refers to it."""
+    operation = vector["operation"]
+    if "steps" in operation:
+        page = stepped(vector, names)
+        isolated = any(step["do"] == "isolate" for step in operation["steps"])
+    else:
+        host = Host(vector, names["folio"], names["base"])
+        page = max(host.memory, key=lambda page: page.refcount)
+        isolated = vector["setup"]["folios"][0].get("isolated", False)
+    others = page.refcount - page.cache - page.mapcount - isolated
+    isolated = isolated or "reason" in operation
+    held = tuple(pair for pair in ((ISOLATION, int(isolated)), ("holder", others)) if pair[1])
+    maps = {"pmd_maps" if page.pages > 1 else "pte_maps": page.mapcount}
+    refs = page.cache + page.mapcount + sum(n for _, n in held)
+    order = page.pages.bit_length() - 1
+    whole = Folio(page.name, page.name, 0, order, cached=bool(page.cache), refcount=refs, held=held)
+    return whole._replace(**maps)
+
+
+def alone(world: World, folio: Folio) -> World:
+    """A world in which there is this folio."""
+    world.add(CMA_PFN, folio)
+    return world

