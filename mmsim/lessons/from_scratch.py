@@ -178,7 +178,7 @@ def runs_picture(claim: str, runs: Mapping[str, Ran]) -> Picture:
     svg.text(922, 62, "a box for each of the ten passes", 400, size=SMALL, fill=MUTED, anchor="end")
     for number, (name, (result, vmstat)) in enumerate(runs.items()):
         y = 92 + 118.0 * number
-        svg.text(520, y, name, 400, bold=True)
+        svg.text(520, y, LABELS[name], 400, bold=True)
         for box in range(PASSES):
             tried = box < vmstat[REPORTED[1]]
             ground, edge = (MARKED, INK) if tried else (PANEL, LINE)
@@ -205,7 +205,7 @@ LABELS = {
 phenomenon = Shown(
     lambda: runs_picture(
         f"{code_lines()} lines of Python: the reported counters, and what the patch makes of them",
-        {LABELS[kernel]: ran(kernel) for kernel in LABELS},
+        {kernel: ran(kernel) for kernel in LABELS},
     )
 )
 
@@ -559,7 +559,7 @@ class Runs(Own):
                 return failed(found)
             if not (isinstance(found, tuple) and len(found) == 2 and isinstance(found[0], int)):
                 return Verdict("not attempted", UNTOUCHED)
-            runs[LABELS[kernel]] = found
+            runs[kernel] = found
             if (found[0], *(found[1][name] for name in REPORTED)) != numbers:
                 why = "that is not what the steps above have judged; run their cards again"
                 return failed(f"In your {kernel} {_end(*found)}: {why}")
@@ -742,7 +742,7 @@ class Review(Own):
                 return failed(why, f"They differ after this schedule: {schedule}")
         return passed(
             f"your model agrees with the real one wherever the holder comes and leaves "
-            f"({len(small_race())} runs), and your seams in all {SCHEDULES:,} schedules"
+            f"({len(small_race())} runs), and your seams in {SCHEDULES:,} schedules of four races"
         )
 
 
@@ -776,8 +776,11 @@ reviewed = Review(
     "The real model reviews yours: do they agree in every run of a small race?",
     "migrate_pages, patched",
     still=race_picture,
-    why="The small race: a huge page of two pages, no destination, and one holder. First your "
-    "whole model runs beside the real one, wherever the holder comes and leaves. Then your three "
-    "seams take their places in the real model, and both are searched step by step.",
+    why="First your whole model ran beside the real one: a huge page of two pages, no destination, "
+    "and one holder. If it leaves before the tenth check, the page is split and its pieces move. "
+    "That is what the patch is for.\n\n"
+    "Then your three seams took their places in the real model, and both were searched step by "
+    "step in four races: a pin, a caller that is no pin, a destination that may come late, and a "
+    "page that is truncated.",
     needs=(both,),
 )

@@ -39,16 +39,10 @@ def changed(old, new):
     return names
 
 
-def ready(card):
-    """The card, with everything that it needs answered rightly."""
+def handed(card, names):
+    """The card with these functions handed in, and everything that it needs answered rightly."""
     for need in card.needs:
         need.solved()
-    return card
-
-
-def handed(card, names):
-    """The card with these functions handed in."""
-    ready(card)
     found = [names[name] for name in card.form.split(", ")]
     return card.answer(*found)
 
@@ -70,17 +64,15 @@ def test_the_finished_page_agrees_with_every_vector_that_fits(group):
 
 
 def test_what_does_not_fit_needs_something_that_is_left_out():
-    left = {}
-    for group in ("refcount", "split", "migrate_pages", "gup"):
+    left = set()
+    for group in ("refcount", "split", "gup"):
         every = load(datafiles.path(f"conformance/{group}.json"))["vectors"]
-        left[group] = {vector["id"] for vector in every if not fitting(vector)}
-    assert left["refcount"] == {"A1a", "A12"}  # a batch, a split
-    assert {"B3", "B7", "B8", "B108"} <= left["split"]  # writeback, no memory, zero page
-    assert {"D3", "D7", "D107"} <= left["gup"]  # isolation
+        left |= {vector["id"] for vector in every if not fitting(vector)}
+    # A batch, a split; writeback, no memory, the zero page; isolation.
+    assert {"A1a", "A12", "B3", "B7", "B8", "B108", "D3", "D7", "D107"} <= left
     for step in STEPS:
-        for identity in step.told:
-            vector = vectors(step.group)[identity]
-            assert [v for v in step.versions if expectation(vector, v)], identity
+        found = [expectation(vectors(step.group)[identity], "base") for identity in step.told]
+        assert None not in found
 
 
 def test_the_finished_page_is_the_first_version_too():
@@ -98,7 +90,6 @@ def test_the_official_solution_passes_every_card():
         card.known = None
         assert card.solved().settled, card
         assert card.wrong == 0
-    assert "11" in repr(lesson.both)
 
 
 def test_the_numbers_of_the_text():
@@ -161,6 +152,8 @@ WRONG = [
     ("moving", "    return rc or failed + n", "    return rc or -EAGAIN * bool(todo) or n", "C3",
      "rc should be 1, and yours is EAGAIN"),
     ("moving", ONCE, "", "C3", "rc should be 1"),
+    ("moving", "            if second:\n", '            n["pgmigrate_fail"] += again["pages"]\n'
+     "            if second:\n", "C22", "pgmigrate_fail should be 0, and yours is 3"),
     ("moving", "    todo[:0] = left + pieces\n", "    todo[:0] = left\n", "C127", "left should be"),
     ("moving", "    todo[:0] = left + pieces\n", "    todo[:0] = pieces\n", "N1", "left should"),
     ("moving", "    n, failed, left, pieces = Counter(), 0, [], []\n",
@@ -193,16 +186,12 @@ def test_a_wrong_step_is_shown_the_vector_that_it_fails(name, old, new, vector, 
     assert shown.words in repr(card).replace("\n", " ")
 
 
-def test_each_step_is_tried_with_three_mistakes_at_least():
+def test_each_step_is_tried_with_three_mistakes_and_can_be_mended():
     tried = [name for name, *_ in WRONG]
     assert all(tried.count(step.name) >= 3 for step in STEPS)
-
-
-def test_a_learner_who_mends_a_function_goes_on():
-    wrong = changed(CHECK, "True")
-    assert not handed(lesson.checking, wrong).settled
-    assert handed(lesson.checking, finished()).settled
-    assert "[Picture" not in repr(lesson.checking)
+    assert not handed(lesson.checking, changed(CHECK, "True")).settled
+    assert "[Picture" not in repr(handed(lesson.checking, finished()))
+    assert lesson.checking.settled
 
 
 # -- garbage
@@ -227,16 +216,16 @@ def for_ever(*given):
     ids=["None", "error", "for ever", "text", "arguments"],
 )
 def test_garbage_gets_a_sentence(card, odd, told, monkeypatch):
-    ready(card)
+    for need in card.needs:
+        need.solved()
     monkeypatch.setattr(lesson, "STEPS_MAX", 20_000)
-    names = card.form.split(", ")
-    card.answer(*[odd] * len(names))
+    handed(card, dict.fromkeys(card.form.split(", "), odd))
     assert not card.settled
     assert re.search(told, "\n".join(card.reply())), card.reply()
 
 
 def test_seams_that_are_none_get_a_sentence():
-    ready(lesson.patching)
+    lesson.counted.solved()
     for odd in (SimpleNamespace(), lambda: 1, ours()["patched"]._replace(retry_split=None)):
         lesson.patching.answer(odd)
         assert re.search("is None|run lesson.patching|raised", "".join(lesson.patching.reply()))
@@ -244,6 +233,15 @@ def test_seams_that_are_none_get_a_sentence():
 
 
 # -- the review
+
+
+def test_a_page_whose_holder_leaves_before_the_tenth_check_is_split():
+    for vector, real in lesson.small_race():
+        left = vector["script"]["strangers"][0].get("to", {"pass": 10, "site": "alloc"})
+        if vector["operation"]["reason"] == "longterm_pin":
+            rescued = (left["pass"], left["site"]) < (9, "site2")
+            assert real["counters"]["thp_split_page"] == rescued
+            assert (real["counters"]["thp_migration_fail"] <= 10) == rescued
 
 
 def test_the_review_shows_the_run_in_which_the_models_differ():
