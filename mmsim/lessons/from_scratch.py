@@ -253,6 +253,9 @@ class Own(Card):
         """Where the functions are written."""
         return [f"Hand in what you have written: `lesson.{self.name}({self.form})`."]
 
+    def _waits(self) -> str:
+        return super()._waits().replace("Shown once you have answered", "Run it after")
+
     def reply(self) -> list[str]:
         """What became of the answer; a function can be tried as often as one likes."""
         again = "Change it, and run the cell again. A hint may help."
