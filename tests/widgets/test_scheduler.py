@@ -145,7 +145,8 @@ def test_buttons_are_renamed_and_not_made_anew():
     assert widget.rows["split"].buttons == [button]
     assert widget.actors.children is rows
     assert button.description == "split: may the file's private data of huge page A go?"
-    assert all(part.description for part in (widget.level, widget.grain, widget.text, widget.typing))
+    for part in (widget.level, widget.grain, widget.text, widget.typing):
+        assert part.description
     for part in (widget.undo, widget.reset, widget.load, button):
         assert part.description
         assert part.tooltip
