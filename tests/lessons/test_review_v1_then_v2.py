@@ -13,8 +13,7 @@ from mmsim.evidence.vectors import OPERATIONS
 from mmsim.lessons import review_v1_then_v2 as lesson
 from mmsim.lessons.card import Card
 from mmsim.lessons.review_v1_then_v2 import SPLITS, STAYS, VERSIONS, decided
-from mmsim.mm.versions import OF_THE_SERIES
-from mmsim.mm.versions import get
+from mmsim.mm.versions import OF_THE_SERIES, get
 from mmsim.scenarios import cma_alloc, vfio_map
 from mmsim.scenarios.policy import CALL_STEPS, STEPS_MAX
 from mmsim.views.tables import counters_by_version

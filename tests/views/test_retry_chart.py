@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 from svg_rules import readable, words
 
-from mmsim.retrylaw import LawError, Retrying, success
+from mmsim.retrylaw import Retrying, success
 from mmsim.views.retry_chart import curve, gone, retry_law
 
 SETTINGS = [
@@ -42,8 +42,3 @@ def test_the_guess_is_drawn_beside_it():
     guessed = retry_law(Retrying(gap=10), {10: 90, 100: 60, 1000: 10})
     assert "your guess" in words(guessed.svg)
     readable(guessed.svg)
-
-
-def test_a_setting_that_makes_no_sense():
-    with pytest.raises(LawError):
-        retry_law(Retrying(0), {10: None})
