@@ -9,16 +9,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 FOLDER = Path(__file__).resolve().parent
+STATIONS = ("report", "pin", "migrate", "split", "try again")
+"""The way of the bug, which the strip at the head of each lesson shows."""
 
 
 class Lesson(NamedTuple):
     """A lesson: the name of its module and text, its title, and how many minutes it takes.
 
-    `core`: it belongs to the shortest way through the course."""
+    `here`: the stations that it is about, none if all.  `core`: it belongs to the shortest way
+    through the course."""
 
     name: str
     title: str
     minutes: int
+    here: tuple[str, ...] = ()
     core: bool = False
 
     @property
@@ -33,16 +37,18 @@ class Lesson(NamedTuple):
 
 
 COURSE = (
-    Lesson("the_report", "The virtual machine that would not start", 20, core=True),
-    Lesson("who_holds_this_page", "Who holds this page?", 40, core=True),
-    Lesson("cma_borrowed_land", "CMA: borrowed land", 40),
-    Lesson("plenty_free", "Plenty free, nothing big", 45),
-    Lesson("migrate_or_split", "Migrate, or split and migrate", 45, core=True),
-    Lesson("probably_drop_caches", "Probably drop_caches", 40),
-    Lesson("you_are_the_scheduler", "You are the scheduler", 45),
-    Lesson("how_likely", "How likely is it?", 45),
-    Lesson("review_v1_then_v2", "Review v1, then v2", 50, core=True),
-    Lesson("v2_is_not_the_end", "v2 is not the end", 50),
+    Lesson("the_report", "The virtual machine that would not start", 20, ("report",), core=True),
+    Lesson("who_holds_this_page", "Who holds this page?", 40, ("pin",), core=True),
+    Lesson("cma_borrowed_land", "CMA: borrowed land", 40, ("pin",)),
+    Lesson("plenty_free", "Plenty free, nothing big", 45, ("migrate",)),
+    Lesson(
+        "migrate_or_split", "Migrate, or split and migrate", 45, ("migrate", "split"), core=True
+    ),
+    Lesson("probably_drop_caches", "Probably drop_caches", 40, ("split",)),
+    Lesson("you_are_the_scheduler", "You are the scheduler", 45, ("split",)),
+    Lesson("how_likely", "How likely is it?", 45, ("try again",)),
+    Lesson("review_v1_then_v2", "Review v1, then v2", 50, ("try again",), core=True),
+    Lesson("v2_is_not_the_end", "v2 is not the end", 50, ("try again",)),
     Lesson("does_the_real_kernel_agree", "Does the real kernel agree?", 45),
     Lesson("capstone_and_recall", "Capstone and recall", 45, core=True),
     Lesson("from_scratch", "From scratch", 50),

@@ -14,6 +14,7 @@ import ipywidgets as w
 
 from mmsim.lessons.card import ONLY, Card, marked, marked_line, options, said
 from mmsim.views.show import as_html
+from mmsim.widgets.stepper import quiet
 
 WIDE = 24  # characters of a choice that no longer fits on a button
 # What is chosen is framed and bold, so that its colour is not the only cue.
@@ -41,7 +42,7 @@ class CardBox(w.VBox):
         self.change.on_click(lambda _: self._change())
         super().__init__(
             [
-                w.HTML(STYLE),
+                quiet(STYLE),
                 self.question,
                 self.rows,
                 self.buttons,
@@ -126,10 +127,11 @@ class CardBox(w.VBox):
             self.said.value = marked([*card.ways(), *card.reply()])
         else:
             self.said.value = marked(card.reply())
+        self.buttons.layout.display = "" if asking else "none"
         self.reason.value = marked(card.reason())
-        if not card.unlocked:
-            return
-        if card.play is None:
+        if card.unlocked and card.play is None:
             self.shown.value = as_html(card.given())
-        elif not self.play.children:
+        elif card.unlocked and not self.play.children:
             self.play.children = [card.play()]
+        for words in (self.hints, self.said, self.shown, self.reason):
+            words.layout.display = "" if words.value else "none"
