@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 FOLDER = Path(__file__).resolve().parent
 STATIONS = ("report", "pin", "migrate", "split", "try again")
@@ -58,3 +60,35 @@ COURSE = (
 def number(name: str) -> str:
     """The number of a lesson in the course, as two digits."""
     return f"{[lesson.name for lesson in COURSE].index(name):02}"
+
+
+def made_by(name: str) -> str:
+    """The first line of the cell in which a learner makes a name; "" if no lesson has one."""
+    for lesson in COURSE:
+        if f"mmsim.lessons.{lesson.name}" in sys.modules and lesson.text.exists():
+            line = rf"^({re.escape(name)} = .*|def {re.escape(name)}\(.*)$"
+            found = re.search(line, lesson.text.read_text(encoding="utf-8"), re.MULTILINE)
+            if found:
+                return found[1]
+    return ""
+
+
+def _say_which_cell(shell: Any, kind: Any, error: Any, trace: Any, tb_offset: Any = None) -> Any:
+    """What a notebook shows of a name that is not there: the cell to run first, if one makes it."""
+    line = made_by(str(getattr(error, "name", "")))
+    if line:
+        error.add_note(f"This cell needs another one, further up: run the cell `{line}` first.")
+    told = shell.InteractiveTB.structured_traceback(kind, error, trace, tb_offset=tb_offset)
+    shell._showtraceback(kind, error, told)
+    return told
+
+
+def listen() -> None:
+    """In a notebook, let a cell that was run out of order say which one it needs."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    if shell is not None:
+        shell.set_custom_exc((NameError,), _say_which_cell)
+
+
+listen()

@@ -415,7 +415,8 @@ def way_svg(way: list[Stop]) -> str:
 
 def screen(way: list[Stop]) -> str:
     """Both panels as HTML: side by side if there is room for two."""
-    panels = (f'<div style="flex:0 1 {WIDE:g}px">{svg(way)}</div>' for svg in (memory_svg, way_svg))
+    style = f"flex:1 1 {WIDE * 11.1 / SMALL:g}px;max-width:{WIDE:g}px"  # no text under 11 px
+    panels = (f'<div style="{style}">{svg(way)}</div>' for svg in (memory_svg, way_svg))
     return f'<div style="display:flex;flex-wrap:wrap;gap:6px">{"".join(panels)}</div>'
 
 

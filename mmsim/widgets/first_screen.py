@@ -36,7 +36,7 @@ class FirstScreen(Walk):
             value=NEVER,
             description="the holder lets go",
             style={"description_width": "120px"},
-            layout=w.Layout(width="480px", flex="0 1 auto"),
+            layout=w.Layout(flex="1 1 365px", max_width="480px"),
         )
         self.play = w.Play(interval=1300, show_repeat=False)
         row = w.Layout(flex_flow="row wrap")

@@ -44,13 +44,14 @@ class Walk(w.VBox):
         narrow = w.Layout(width="96px")
         self.back = w.Button(description="◀ Back", tooltip="one step back (←)", layout=narrow)
         self.forward = w.Button(description="Forward ▶", tooltip="one step on (→)", layout=narrow)
+        self.busy = w.Label()
         self.slider = w.IntSlider(
-            max=self.last, description="step", layout=w.Layout(width=slider, flex="0 1 auto")
+            max=self.last, description="step", layout=w.Layout(flex="1 1 240px", max_width=slider)
         )
         for button, name in ((self.back, "back"), (self.forward, "forward")):
             button.add_class(f"mmsim-{name}")
         self.view, self.verdict = w.HTML(), w.HTML()
-        walk = [*controls, self.back, self.slider, self.forward]
+        walk = [*controls, self.back, self.slider, self.forward, self.busy]
         self.controls = w.HBox(walk, layout=w.Layout(flex_flow="row wrap"))
         super().__init__([*above, self.controls, self.view, self.verdict, quiet(_LISTEN)])
         self.add_class("mmsim-keys")
@@ -87,7 +88,7 @@ class Stepper(Walk):
             options=list(versions),
             value=situation.version.name,
             description="version",
-            layout=w.Layout(width="180px"),
+            layout=w.Layout(width="150px"),
         )
         super().__init__(self.version, slider="480px")
         self.version.observe(lambda _: self._switch(), "value")
@@ -98,9 +99,9 @@ class Stepper(Walk):
         """The run of the chosen version, made once."""
         version: Any = self.version.value
         if version not in self._runs:
-            if self._runs:
-                self.verdict.value = "The model runs …"
+            self.busy.value = "The model runs …"
             self._runs[version] = self.situation.with_(version=version).run()
+            self.busy.value = ""
         return self._runs[version]
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from lab import THEMES, opened
 from playwright.sync_api import expect
@@ -111,6 +113,14 @@ def test_a_lesson_is_read_and_stored(lab):
     box.get_by_role("button", name="Store").click()
     expect(box).to_contain_text("one suspect is out")
     lab.shot(f"cards-{lab.theme}-right", box)
+
+    # Without a kernel nothing answers; a card on the page says so by itself.
+    lab.menu("Kernel", "Restart Kernel…")
+    lab.page.get_by_role("button", name="Confirm Kernel Restart").click()
+    expect(counted.locator(".mmsim-card")).to_have_class(re.compile("jupyter-widgets-disconnected"))
+    told = "node => getComputedStyle(node, '::before').content"
+    assert "Run the cells above again" in counted.locator(".mmsim-card").evaluate(told)
+    lab.shot(f"cards-{lab.theme}-restarted", counted)
 
     box = lab.card("Six statements")
     lab.shot(f"cards-{lab.theme}-statements", box)
