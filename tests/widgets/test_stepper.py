@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mmsim.scenarios import vfio_map
-from mmsim.views.state import state_svg
+from mmsim.views.state import state_html
 from mmsim.widgets import stepper
 
 
@@ -54,7 +54,7 @@ def test_a_run_of_thousands_of_steps_has_a_slider_of_dozens():
     assert len(widget.trace) > 5000
     assert widget.slider.max < 400
     widget.slider.value = widget.slider.max
-    assert widget.view.value == state_svg(widget.trace.at())
+    assert widget.view.value == state_html(widget.trace.at())
 
 
 def test_controls_have_names():
@@ -68,4 +68,4 @@ def test_the_picture_is_the_one_of_the_static_twin():
     situation = vfio_map()
     widget = stepper(situation)
     widget.slider.value = 16
-    assert widget.view.value == state_svg(situation.run().at(16))
+    assert widget.view.value == state_html(situation.run().at(16))
