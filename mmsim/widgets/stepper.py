@@ -46,7 +46,7 @@ class Walk(w.VBox):
         self.forward = w.Button(description="Forward ▶", tooltip="one step on (→)", layout=narrow)
         self.busy = w.Label()
         self.slider = w.IntSlider(
-            max=self.last, description="step", layout=w.Layout(flex="1 1 240px", max_width=slider)
+            max=self.last, description="step", layout=w.Layout(flex="1 1 210px", max_width=slider)
         )
         for button, name in ((self.back, "back"), (self.forward, "forward")):
             button.add_class(f"mmsim-{name}")
@@ -88,7 +88,7 @@ class Stepper(Walk):
             options=list(versions),
             value=situation.version.name,
             description="version",
-            layout=w.Layout(width="150px"),
+            layout=w.Layout(width="140px"),
         )
         super().__init__(self.version, slider="480px")
         self.version.observe(lambda _: self._switch(), "value")
