@@ -142,14 +142,13 @@ class CardBox(w.VBox):
             self.said.value = marked(card.reply())
         self.buttons.layout.display = "" if asking else "none"
         self.reason.value = marked(card.reason())
-        if card.unlocked:
-            self._show()
+        self._show()
         for words in (self.hints, self.said, self.shown, self.reason):
             words.layout.display = "" if words.value else "none"
 
     def _show(self) -> None:
         """What the answer has unlocked; the first time that may take a while."""
-        first = not (self.shown.value or self.play.children)
+        first = self.card.unlocked and not (self.shown.value or self.play.children)
         told = self.said.value
         if first and (self.card.still or self.card.play):
             self._busy(told)
