@@ -11,12 +11,9 @@ import pytest
 from proctext import TYPES, as_pasted, buddyinfo, pagetypeinfo, zoneinfo
 
 from mmsim import datafiles
+from mmsim.evidence.pasted import BUDDYINFO, PAGETYPEINFO, ZONEINFO, PasteError
 from mmsim.evidence.proc import (
-    BUDDYINFO,
-    PAGETYPEINFO,
-    ZONEINFO,
     BuddyZone,
-    PasteError,
     ZoneInfo,
     parse_buddyinfo,
     parse_pagetypeinfo,
@@ -80,7 +77,7 @@ def test_each_file_is_read_however_it_is_pasted(file, way):
     plain = PARSE[file](TEXTS[file])
     pasted = as_pasted(TEXTS[file], file)[way]
     assert PARSE[file](pasted) == plain
-    assert read_memory(pasted) == (file, plain)
+    assert read_memory(pasted)[:2] == (file, plain)
 
 
 @pytest.mark.parametrize("file", TEXTS)
@@ -170,7 +167,7 @@ def test_what_is_no_text_of_proc(file):
     assert refused(TEXTS[file] + "bash: exit: command not found", parse).count("command not found")
     assert refused(TEXTS[file].encode(), parse).startswith("this is bytes instead of text")
     assert refused(Path(file), parse).startswith("this is PosixPath instead of text")
-    assert f"more than 2000000: paste {file} alone" in refused(TEXTS[file] * 20_000, parse)
+    assert f"more than 2,000,000: paste {file} alone" in refused(TEXTS[file] * 20_000, parse)
     assert len(refused(TEXTS[file].replace("Normal", "x" * 5000), parse)) < 250
 
 
