@@ -500,7 +500,7 @@ def diagnose(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(diagnosis.as_json(found), indent=1))
     else:
-        groups_max = len(found.groups) if args.all else diagnosis.GROUPS_MAX
+        groups_max = None if args.all else diagnosis.GROUPS_MAX
         print(diagnosis.report(found, groups_max=groups_max), end="")
     return int(not found.explained)
 

@@ -286,8 +286,8 @@ class _PageTypes:
     def _row(self, line: Line, match: re.Match[str]) -> None:
         key, migratetype = (int(match[1]), match[2]), (match[3] or "").upper()
         words = (match[4] or "").split()
-        again = self.section != "free" and key in self.first.get(self.section, {})
-        if not migratetype and (again or not self.section) and len(words) > len(self.columns):
+        seen = not self.section or key in self.first.get(self.section, {})
+        if not migratetype and seen and len(words) > len(self.columns):
             numbers = [quantity(line, word, "a number of free blocks") for word in words]
             self.buddyinfo.append((line, len(numbers)))
             return

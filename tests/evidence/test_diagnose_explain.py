@@ -146,7 +146,7 @@ def test_a_case_of_the_model_is_diagnosed_with_its_true_path_first(seed):
     [
         "thp_migration_fail 5\nthp_split_page_failed 1",
         "thp_split_page_failed 3\nthp_migration_fail 0",
-        "pgmigrate_fail 7\nthp_migration_split 0\nthp_migration_fail 2",
+        "pgmigrate_fail 7\npgmigrate_success 3\nthp_migration_split 0\nthp_migration_fail 2",
         "thp_migration_success 1\npgmigrate_success 511",
         "thp_migration_split 1\nthp_split_page 0",
     ],
