@@ -173,8 +173,9 @@ def _others(moved: Mapping[str, int]) -> str:
     said = [plural(n, *_OTHERS[name]) for name, n in moved.items() if n and name in _OTHERS]
     failed = moved.get("cma_alloc_fail", 0)
     if requests := moved.get("cma_alloc_success", 0) + failed:
-        which = f", {failed:,} of which failed" if failed else ""
-        said.append(plural(requests, "request to CMA areas", "requests to CMA areas") + which)
+        which = f", {failed:,} of which failed" if failed < requests else " that failed"
+        asked = plural(requests, "request to CMA areas", "requests to CMA areas")
+        said.append(asked + which if failed else asked)
     return ", ".join(said)
 
 
