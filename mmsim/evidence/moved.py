@@ -252,8 +252,9 @@ def _first_failures(reason: str, total: list[int]) -> tuple[bool, int]:
 def _call(line: Line) -> tuple[list[int], str]:
     """The counts of one line, five or (before 5.9) two, and the reason, "" if it is empty."""
     match = _CALL.search(line.text)
-    values = dict(_VALUE.findall(match[1])) if match else {}
-    if match is None or _VALUE.sub("", match[1]).strip():
+    found = _VALUE.findall(match[1]) if match else []
+    values = dict(found)
+    if match is None or len(found) > len(values) or _VALUE.sub("", match[1]).strip():
         wrong(line, f"{line.text[-SHOWN_MAX:]!r} can't be read as a line of mm_migrate_pages")
     old = not any(key.startswith("nr_thp_") for key in values)
     keys = COUNTS[:2] if old else COUNTS

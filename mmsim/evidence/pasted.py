@@ -77,8 +77,9 @@ _BEFORE = re.compile(
     rf"|(?:[A-Z][a-z]{{2}} \d{{1,2}} |\d{{4}}-\d\d-\d\d[T ]){_TIME}(?:Z|[+-]\d\d:?\d\d)? ?"
     rf"|{_TIME} "
     r"|(?:[\w.-]+ )?(?:kernel|kern kernel|[\w.-]+\[\d+\]): ?(?:\.?\(\d\)\[[^\]]*\] ?)?"
-    r"|(?:[\w.~-]*/)+[\w.-]+:(?:\d+:)? ?"  # grep -H, grep -n
-    rf"|(?:node_vmstat_|[\w.-]+:(?:\d+:)? ?|\d+[:)]? )(?={_DATA})"
+    r"|(?:[\w.~-]*/)+[\w.-]+:(?! ?\d+$)(?:\d+:)? ?"  # grep -H, grep -n
+    r"|(?:node_vmstat_|(?:[\w-]*\.[\w.-]+|vmstat|\w+info|before|after|delta|stdin):(?:\d+:)? ?"
+    rf"|\d+[:)]? )(?={_DATA})"
     r")"
 )
 # A prompt: what comes behind it is a command, or data, or nothing.
@@ -114,7 +115,7 @@ _WRAPPED = tuple(
         (r"Node \d+,(?: zone(?: \S+, type)?)?$", rf"(?!Node)(?:[\w,.-]+ )*?{_NUMBERS}"),
         (r"Node \d+, zone \S+,$", rf"type \w+ {_NUMBERS}"),
         (r"Number of (?:mixed )?blocks", r"(?!Node)[A-Za-z]+(?: [A-Za-z]+)*"),
-        (r".*mm_migrate_pages:", r"\w+=\S*(?: \w+=\S*)*"),
+        (r"(?!.* reason=).*mm_migrate_pages:", r"\w+=\S*(?: \w+=\S*)*"),
         (r".*\d\*\d+kB|Node \d+ \w+:$", r"(?:\d+\*\d+kB|\([A-Z]+\)|=).*"),
         (r"protection: \([\d, ]*$", r"[\d, ]+\)?"),
     )

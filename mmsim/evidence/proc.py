@@ -156,7 +156,7 @@ def _free_lists(lines: list[Line]) -> Pasted:
     others: list[Line] = []
     page = 0
     for line in lines:
-        if not re.search(r"\d\*\d+kB", line.text):
+        if not re.search(r"\d\*\d*kB|\d+\*\d|= ?\d+kB$|^Node \d*(?: \w*:?)?$", line.text):
             others.append(line)
             continue
         match = _LISTS.fullmatch(line.text)
