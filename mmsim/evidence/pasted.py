@@ -71,7 +71,7 @@ _TIME = r"\d{1,2}:\d\d:\d\d(?:[.,]\d+)?"
 # What stands before the data of a line, one thing after the other.
 _BEFORE = re.compile(
     r"(?:"
-    r"(?:>(?![0-9])|[|│]|[*•-] (?=[A-Za-z])|\+ |`(?!`)) ?"  # quoting, lists, tables, diffs
+    r"(?:>(?![0-9])|[|│]|[*•-] (?=[A-Za-z\[<])|\+ |`(?!`)) ?"  # quoting, lists, tables, diffs
     r"|<\d{1,2}>|\[ ?\d+\.\d+\](?: ?\[ ?[TC]\d+\])? ?"  # a kernel log
     rf"|\[[A-Z][a-z]{{2}} [^\]]*{_TIME}[^\]]*\] ?"
     rf"|(?:[A-Z][a-z]{{2}} \d{{1,2}} |\d{{4}}-\d\d-\d\d[T ]){_TIME}(?:Z|[+-]\d\d:?\d\d)? ?"
@@ -79,7 +79,7 @@ _BEFORE = re.compile(
     r"|(?:[\w.-]+ )?(?:kernel|kern kernel|[\w.-]+\[\d+\]): ?(?:\.?\(\d\)\[[^\]]*\] ?)?"
     r"|(?:[\w.~-]*/)+[\w.-]+:(?! ?\d+$)(?:\d+:)? ?"  # grep -H, grep -n
     r"|(?:node_vmstat_|(?:[\w-]*\.[\w.-]+|vmstat|\w+info|before|after|delta|stdin):(?:\d+:)? ?"
-    rf"|\d+[:)]? )(?={_DATA})"
+    rf"|\d+[:)]? )(?={_DATA}|\[ ?\d|<\d)"
     r")"
 )
 # A prompt: what comes behind it is a command, or data, or nothing.

@@ -547,9 +547,7 @@ def _page_kib(pasted: Pasted, block: int | None, given: int | None) -> int:
     Not told, but so usual that it is taken: 4 KiB where there are 11 orders and, if it is known, a
     page block is of order 9."""
     if given is not None and given not in PAGE_SIZES:
-        raise ValueError(
-            f"page_kib can't be {given!r}: it is one of {', '.join(map(str, PAGE_SIZES))}"
-        )
+        raise ValueError(f"page_kib is one of {', '.join(map(str, PAGE_SIZES))}, not {given!r}")
     if pasted.page_kib and given not in (None, pasted.page_kib):
         raise ValueError(f"the text tells that a page has {pasted.page_kib} KiB, not {given}")
     if given or pasted.page_kib:
