@@ -158,10 +158,11 @@ def _counters(lines: list[Line], *, readings: bool = False) -> dict[str, int]:
 
 def _refuse(line: Line, part: str, lines: list[Line]) -> NoReturn:
     """PasteError for what is no counter."""
+    for each in (line, *lines):
+        if (kind := kind_of(each)) in (BUDDYINFO, PAGETYPEINFO, ZONEINFO, FREE_LISTS):
+            says = "which says what is free and not what moved"
+            wrong(each, f"this looks like {kind}, {says}: show_memory(text) in Python shows it")
     kind = kind_of(line)
-    if kind in (BUDDYINFO, PAGETYPEINFO, ZONEINFO, FREE_LISTS):
-        says = "which says what is free and not what moved"
-        wrong(line, f"this looks like {kind}, {says}: show_memory(text) in Python shows it")
     if said := neighbour([line, *lines]):
         raise PasteError(said)
     if re.fullmatch(r"[a-z]\w*[ :=]+[+-]?\d[\d.,' ]*", part):

@@ -116,7 +116,7 @@ _WRAPPED = tuple(
         (r"Node \d+, zone \S+,$", rf"type \w+ {_NUMBERS}"),
         (r"Number of (?:mixed )?blocks", r"(?!Node)[A-Za-z]+(?: [A-Za-z]+)*"),
         (r"(?!.* reason=).*mm_migrate_pages:", r"\w+=\S*(?: \w+=\S*)*"),
-        (r".*\d\*\d+kB|Node \d+ \w+:$", r"(?:\d+\*\d+kB|\([A-Z]+\)|=).*"),
+        (r".*\d\*\d+kB|Node \d+ \w+:$", r"(?:\d+\*\d+kB|\([A-Z]+\)|=).*|\d+kB"),
         (r"protection: \([\d, ]*$", r"[\d, ]+\)?"),
     )
 )
@@ -262,7 +262,7 @@ _KINDS: dict[str, tuple[re.Pattern[str], str]] = {
         re.compile(r".*(?:VFIO_MAP_DMA|vfio_dma_map|vfio_\w*pin_\w+|_dma_map\(|RLIMIT_MEMLOCK).*"),
         "A map returns -12 (ENOMEM) for three reasons: the pin could not move a page out of CMA; "
         "RLIMIT_MEMLOCK is too small (ulimit -l; the kernel log says so); or there are more "
-        "mappings than vfio_iommu_type1.dma_entry_limit. If it is none of the last two, give "
+        "mappings than vfio_iommu_type1.dma_entry_limit. (-22, EINVAL, is another matter.) If it is none of the last two, give "
         "/proc/vmstat before and after: mmsim diagnose BEFORE AFTER.",
     ),
 }
@@ -291,5 +291,6 @@ def refuse(line: Line, file: str, where: str = "") -> NoReturn:
     other = kind_of(line)
     if other and other != file:
         wrong(line, f"this looks like {other}: paste what 'cat {file}' prints, and nothing else")
+    again = "paste the log again" if file == FREE_LISTS else f"paste all that 'cat {file}' prints"
     what = f"{line.text[:SHOWN_MAX]!r} is no line of {file}{where}"
-    wrong(line, f"{what}: paste all that 'cat {file}' prints, and nothing else")
+    wrong(line, f"{what}: {again}, and nothing else")

@@ -45,7 +45,9 @@ from mmsim.mm.zone import Zone, occupancy
 ORDERS_MIN, ORDERS_MAX = 8, 32
 """Fewer columns count as cut off: ordinary kernels have 9 (large pages) to 14."""
 
-ZONE = re.compile(r"Node ([0-9]{1,6}), zone ([\w.-]{1,32})(?:, type ([\w.-]{1,32}))?(?: (.*))?")
+ZONE = re.compile(
+    r"Node ([0-9]{1,6}), zone ([\w.-]{1,32})(?:, type ([\w.-]{1,32}))?(?: (.*))?", re.ASCII
+)
 """Groups: node, zone, migratetype or None, the rest or None."""
 
 Key = tuple[int, str]
@@ -156,7 +158,9 @@ def _free_lists(lines: list[Line]) -> Pasted:
     others: list[Line] = []
     page = 0
     for line in lines:
-        if not re.search(r"\d\*\d*kB|\d+\*\d|= ?\d+kB$|^Node \d*(?: \w*:?)?$", line.text):
+        if not re.search(
+            r"\d\*\d*kB|\d+\*\d|= ?\d+kB$|^Node \d*(?: \w*(?::(?: \d*\*?\d*)?)?)?$", line.text
+        ):
             others.append(line)
             continue
         match = _LISTS.fullmatch(line.text)

@@ -85,7 +85,7 @@ def trace(draw):
 # -- the reader of the checker: what a plain text holds, None for a line that it can't read
 
 
-NODE = re.compile(r"Node +(\d+)(?:,|  ?)[ ,]*(?:zone +)?([\w.-]+)(?:, type +(\w+))?:?((?: +\S+)*)")
+NODE = re.compile(r"Node +(\d+)(?:,|  ?)[ ,]*(?:zone +)?([\w.-]+)(?:, +type +(\w+))?:?((?: +\S+)*)")
 
 
 def rows(text):
@@ -93,7 +93,9 @@ def rows(text):
     found, node = [], ""
     text = re.sub(r"(?<=\d)\s*\n(?=[ \t]*(?:>?\d+[ \t]+)*>?\d+[ \t]*$)", " ", text, flags=re.M)
     text = re.sub(
-        r"(zone|type|,|Node \d \w+:|mm_migrate_pages:|(?<=nr)\S+)\s*\n(?!Node)", r"\1 ", text
+        r"(zone|type|order|,|Node \d \w+:|mm_migrate_pages:|(?<=nr)\S+|kB|\))\s*\n(?!Node|  task)",
+        r"\1 ",
+        text,
     )
     for raw in text.replace("\t", " ").splitlines():
         line = re.sub(r"^\d+ +(?=[a-z])", "", raw.strip(" \t>|*#$%`-").strip())
@@ -105,7 +107,7 @@ def rows(text):
             found.append(((node, match[3] or ""), re.findall(r"\d+", match[4])))
         elif "nr_succeeded" in line:
             found.append((("", "call"), re.findall(r"nr_\w+=(\d+)", line)))
-        elif pair := re.fullmatch(r"([A-Za-z_][\w ]*:?)[ :=+]+(\d+)", line):
+        elif pair := re.fullmatch(r"([A-Za-z_][\w -]*:?)[ :=+]+-?(\d+)", line):
             found.append(((node, pair[1].strip()), [pair[2]]))
         elif re.match(r"protection|Free pages|Page", line) is None:
             return line
@@ -136,7 +138,7 @@ def lost(make, plain, answer):
         return "" if got == sums else f"{sums} and not {got}"
     if make in (moved, vmstat):
         got = answer.given | answer.others
-        return [k for (_, k), (n,) in held if got.get(k, 0) != int(n)]
+        return [k for (_, k), (n,) in held if got.get(k.strip(":"), 0) != int(n)]
     by_zone = {f"{zone.node} {zone.zone}": tokens(tuple(zone)) for zone in answer.zones}
     missing = []
     for (zone, name), numbers in held:

@@ -45,7 +45,7 @@ DIAGNOSED: dict[str, list[str | None]] = {
     "d15_prompt.txt": ["Moved: thp_migration_fail +1."],
     "d16_fence.txt": ["Moved: thp_migration_fail +1."],
     "t02_contig_one_busy.trace": [
-        "the owner of a CMA area (contig_range); a single page is busy in every pass", None, "a pin",
+        "the owner of a CMA area (contig_range); a single page is busy in every pass", None, "a long",
     ],
     "t04_two_reasons.trace": [
         "Moved for contig_range: pgmigrate_fail +512", "split is refused", "Moved for compaction",
@@ -159,7 +159,8 @@ def test_any_dress_is_taken_off(dress):
     def wear(text):
         return DRESSES[dress](text) if dress in DRESSES else as_pasted(text, "/proc/x")[dress]
 
-    for text in (TWO, LISTS):
+    more = [(WILD / f).read_text() for f in ("b10_two_files.txt", "z01_3_4.zoneinfo")]
+    for text in (TWO, LISTS, *more):
         assert read_memory(wear(text))[:3] == read_memory(text)[:3]
     assert [line.text for line in lines_of(wear(LIST), VMSTAT)] == LIST.splitlines()
 
@@ -210,6 +211,8 @@ def test_a_log_with_more_than_free_lists_says_what_was_left_out():
     notes = read_memory(log).notes
     assert notes[0] == "Other lines of the log, not read: 2."
     assert "line 2: this is a line of the kernel log, from cma_alloc()" in notes[1]
+    mail = LISTS.replace("= 149120kB", "=3D\n149120kB")
+    assert read_memory(mail).zones == read_memory(LISTS).zones
     nodeless = "\n".join(line.replace("Node 0 ", "") for line in LISTS.splitlines())
     assert read_memory(nodeless).zones == read_memory(LISTS).zones
     for damage in (("= 149120kB", "= 149124kB"), ("380*32kB", "38032kB"), ("= 149120kB", "")):
