@@ -63,8 +63,8 @@ def load(name: str) -> str:
 
 _DATA = (
     r"Node \d|Page block order:|Pages per block:|Free pages count|Number of (?:mixed )?blocks|"
-    r"pages free \d|per-node stats|protection: \(|(?:\S+ )?\w+: \d+\*\d+kB|"
-    r"[A-Za-z_]\w*[ :=]+[-+]?\d+(?:$| #)"
+    r"per-node stats|pagesets$|protection: \(|(?:\S+ )?\w+: \d+\*\d+kB|"
+    r"[A-Za-z_][\w ]*[ :=]+[-+]?\d+(?:$| [#(])"
 )
 _HAS_DATA = re.compile(_DATA)
 _TIME = r"\d{1,2}:\d\d:\d\d(?:[.,]\d+)?"
@@ -95,7 +95,7 @@ _COMMAND = re.compile(
     r"|(?!Node ).*(?:/proc/|/sys/|entries-in-buffer).*"
 )
 _NOTHING = re.compile(
-    r"`{3,}.*|[-=*_~.#+|]{2,}|Every [\d.,]+s: .*|\[sudo\].*|Script (?:started|done).*|`|"
+    r"`{3,}.*|[-=*•_~.#+|`]+|[\w./-]+:\d+:|Every [\d.,]+s: .*|\[sudo\].*|Script (?:started|done).*|"
     r".*\bcat /\S+(?: /\S+)*(?: ?[|>;&].*)?|logout|exit"
 )
 _MARKUP = re.compile(
@@ -262,8 +262,8 @@ _KINDS: dict[str, tuple[re.Pattern[str], str]] = {
         re.compile(r".*(?:VFIO_MAP_DMA|vfio_dma_map|vfio_\w*pin_\w+|_dma_map\(|RLIMIT_MEMLOCK).*"),
         "A map returns -12 (ENOMEM) for three reasons: the pin could not move a page out of CMA; "
         "RLIMIT_MEMLOCK is too small (ulimit -l; the kernel log says so); or there are more "
-        "mappings than vfio_iommu_type1.dma_entry_limit. (-22, EINVAL, is another matter.) If it is none of the last two, give "
-        "/proc/vmstat before and after: mmsim diagnose BEFORE AFTER.",
+        "mappings than vfio_iommu_type1.dma_entry_limit. If it is none of the last "
+        "two, give /proc/vmstat before and after: mmsim diagnose BEFORE AFTER.",
     ),
 }
 

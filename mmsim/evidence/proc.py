@@ -143,6 +143,8 @@ def _buddyinfo(lines: list[Line]) -> tuple[BuddyZone, ...]:
 
 
 _LISTS = re.compile(r"(?:Node (\d{1,6}) )?([\w.-]{1,32}): (\d+\*\d+kB.*) ?= ?(\d{1,15})kB")
+_MEANT = re.compile(r"\d\*\d*kB|\d\*\d|= ?\d+kB$|^Node \d*(?: \w*(?::(?: \d*\*?\d*)?)?)?$")
+"""What is such a line, or was one before it was cut."""
 _BLOCKS_OF = re.compile(r"(\d{1,19})\*(\d{1,9})kB(?: \(([A-Z]+)\))?")
 
 

@@ -8,7 +8,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
-from proctext import TYPES, as_pasted, buddyinfo, pagetypeinfo, zoneinfo
+from proctext import TYPES, buddyinfo, pagetypeinfo, zoneinfo
 
 from mmsim import datafiles
 from mmsim.evidence.pasted import BUDDYINFO, PAGETYPEINFO, ZONEINFO, PasteError
@@ -69,15 +69,6 @@ def refused(text, parse=read_memory):
 
 
 # -- any of the three files
-
-
-@pytest.mark.parametrize("file", TEXTS)
-@pytest.mark.parametrize("way", as_pasted("", ""))
-def test_each_file_is_read_however_it_is_pasted(file, way):
-    plain = PARSE[file](TEXTS[file])
-    pasted = as_pasted(TEXTS[file], file)[way]
-    assert PARSE[file](pasted) == plain
-    assert read_memory(pasted)[:2] == (file, plain)
 
 
 @pytest.mark.parametrize("file", TEXTS)

@@ -45,7 +45,7 @@ DIAGNOSED: dict[str, list[str | None]] = {
     "d15_prompt.txt": ["Moved: thp_migration_fail +1."],
     "d16_fence.txt": ["Moved: thp_migration_fail +1."],
     "t02_contig_one_busy.trace": [
-        "the owner of a CMA area (contig_range); a single page is busy in every pass", None, "a long",
+        "the owner of a CMA area (contig_range); a single page is busy in every pass", None, "long",
     ],
     "t04_two_reasons.trace": [
         "Moved for contig_range: pgmigrate_fail +512", "split is refused", "Moved for compaction",
@@ -138,7 +138,7 @@ DRESSES = {
     "dmesg -T": each("[Mon Mar  4 10:31:07 2024] {}"),
     "levels": each("<6>[  22.07][ T12] {}"),
     "grep -n": each("out.txt:{n}:{}"),
-    "cat -n": each("  {n}\t{}"),
+    "cat -b": lambda text: each("  {n}\t{}")(text.replace("\n\n", "\n")),
     "list": each("* {}"),
     "table": each("| {} |"),
     "watch": lambda text: f"Every 2.0s: cat /proc/x      box: Mon Mar  4 10:31:07 2024\n\n{text}",
