@@ -134,8 +134,9 @@ def _parser() -> tuple[Parser, list[str]]:
     found.add_argument(
         "before",
         metavar="BEFORE",
-        help="/proc/vmstat before; or alone: lines such as 'thp_migration_fail +1', "
-        "or a trace with lines of mm_migrate_pages; - reads standard input",
+        help="/proc/vmstat before, or some of it by grep; or alone: lines such as "
+        "'thp_migration_fail +1', or lines of the trace event mm_migrate_pages, as they were "
+        "pasted; - reads standard input",
     )
     found.add_argument("after", metavar="AFTER", nargs="?", help="/proc/vmstat afterwards")
     known = ", ".join((*VERSIONS, *POLICIES))
