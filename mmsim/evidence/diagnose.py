@@ -407,10 +407,16 @@ def _left_over(groups: Sequence[Group]) -> set[str]:
     return set(groups[0].paths[0].others)
 
 
+def moved_singly(delta: Delta) -> int:
+    """Pages that were moved without a huge page; 0 if that is not known, < 0 if it can't be."""
+    whole = delta.given.get("thp_migration_success", 0)
+    pages = delta.given.get("pgmigrate_success", whole * HPAGE_PMD_NR)
+    return 0 if pages in {size * whole for size in SIZES} else pages - whole * HPAGE_PMD_NR
+
+
 def _by_others(delta: Delta) -> bool:
     """Can everything be what others do all the time?  Not if a trace says who it was."""
-    whole = delta.given.get("thp_migration_success", 0)
-    if delta.reason or whole * HPAGE_PMD_NR > delta.given.get("pgmigrate_success", 1 << 63):
+    if delta.reason or moved_singly(delta) < 0:
         return False
     return bool(delta.moved) and not any(
         name in HARD and name != "thp_migration_success" for name in delta.moved

@@ -224,6 +224,8 @@ def _calls(lines: list[Line]) -> Delta:
     first: tuple[Line, int] | None = None
     for line in lines:
         if not _MEANT.search(line.text):
+            if (match := _COUNTER.fullmatch(line.text)) and match[1] in EVIDENCE:
+                wrong(line, "this is a counter, and there is a trace, too: give one of the two")
             others += 1
             continue
         numbers, reason = _call(line)

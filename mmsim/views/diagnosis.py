@@ -19,6 +19,7 @@ from mmsim.evidence.diagnose import (
     Group,
     Path,
     hints,
+    moved_singly,
     next_counters,
     ran,
     signs,
@@ -181,10 +182,8 @@ def _others(moved: Mapping[str, int]) -> str:
 
 def by_others(delta: Delta) -> str:
     """What moved if nothing speaks of a failed pin: what others do all the time."""
-    moved = dict(delta.moved)
-    if PAGES[0] in moved:
-        moved[PAGES[0]] -= HPAGE_PMD_NR * moved.get("thp_migration_success", 0)
-    only = all(name.startswith("cma_") for name in moved)
+    moved = delta.moved | {PAGES[0]: moved_singly(delta)}
+    only = all(name.startswith("cma_") for name in delta.moved)
     lines = [f"{_others(moved)[:1].upper()}{_others(moved)[1:]}, by anybody."]
     if only and delta.given.get("cma_alloc_fail") and all(delta.given.get(n) == 0 for n in PAGES):
         lines.append(

@@ -517,7 +517,7 @@ def machine(
         return Machine("", said, _halves([one]), _halves(infos), names, _name(one), 0)
     lists = one.free_by_type if isinstance(one, PageTypeZone) else {ALL_TYPES: one.free}
     if order is None:
-        usual = PMD_ORDERS[size or KIB] if block is None else block
+        usual = PMD_ORDERS.get(size, HPAGE_PMD_ORDER) if block is None else block
         order = min(usual, len(one.free) - 1)
     words = [f"Zone {one.zone} of node {one.node}.", free_sentence(lists, order, size)]
     words.append(_indices_sentence(lists, order, size))

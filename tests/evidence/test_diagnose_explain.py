@@ -250,6 +250,7 @@ def test_other_owners_of_cma_do_not_matter_for_a_pin():
         ("cma_alloc_fail 3", True),
         ("thp_split_pmd 7\nthp_split_page 2", True),
         ("pgmigrate_success 512\nthp_migration_success 1", True),
+        ("pgmigrate_success 8192\nthp_migration_success 1", True),
         ("pgmigrate_success 511\nthp_migration_success 1", False),
         ("pgmigrate_fail 1\nthp_split_page_failed 1", False),
         (PAIR, False),

@@ -106,6 +106,7 @@ OLD = "mm_migrate_pages: nr_succeeded=1 nr_failed=0 mode=a reason=b"
         ((TRACE.format("1", f"nr_failed=2 {REASON}"),), "can't be read as a line of mm_"),
         ((CALL.format(1, 1, 0, "a") + OLD,),
          "line 2: this has other values than line 1: give one kernel's"),
+        ((CALL.format(1, 1, 0, "a") + "pgmigrate_fail 1",), "this is a counter, and there is"),
         (("-- S3\n==== trace\n",), "BEFORE, line 1"),
     ],
 )  # fmt: skip
