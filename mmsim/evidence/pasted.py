@@ -16,7 +16,8 @@ import sys
 from collections.abc import Iterable
 from typing import NamedTuple, NoReturn
 
-CHARS_MAX = 2_000_000
+CHARS_MAX, LINES_MAX, LINE_MAX = 2_000_000, 60_000, 10_000
+"""Of a text: characters, lines, characters of a line."""
 SHOWN_MAX = 50
 
 BUDDYINFO, PAGETYPEINFO, ZONEINFO = "/proc/buddyinfo", "/proc/pagetypeinfo", "/proc/zoneinfo"
@@ -138,6 +139,12 @@ def lines_of(text: str, file: str, called: str = "") -> list[Line]:
         )
     if "\0" in text:
         raise PasteError(f"{name} is not a text but something binary")
+    sizes = list(map(len, text.splitlines()))
+    if len(sizes) > LINES_MAX:
+        raise PasteError(f"{name} has more than {LINES_MAX:,} lines: paste {file} alone")
+    if max(sizes, default=0) > LINE_MAX:
+        number = sizes.index(max(sizes)) + 1
+        raise PasteError(f"line {number}: this is longer than {LINE_MAX:,} characters")
     plain = ((number, _plain(line)) for number, line in _numbered(text))
     lines = _joined(Line(number, line) for number, line in plain if line)
     if not lines:
@@ -199,7 +206,7 @@ def _is_command(text: str) -> bool:
 def _joined(lines: Iterable[Line]) -> list[Line]:
     found: list[Line] = []
     for line in lines:
-        last = found[-1].text if found else ""
+        last = found[-1].text if found and len(found[-1].text) < LINE_MAX else ""
         if any(begins.match(last) and on.fullmatch(line.text) for begins, on in _WRAPPED):
             line = Line(found.pop().number, f"{last} {line.text}")
         found.append(line)

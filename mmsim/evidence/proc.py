@@ -3,8 +3,8 @@
 Mirrors mm/vmstat.c, frag_show(), pagetypeinfo_show() and zoneinfo_show(), and show_free_areas(),
 6.1-rc1.
 
-Interface: parse_buddyinfo, parse_pagetypeinfo, parse_zoneinfo, parse_free_lists, read_memory,
-Pasted, zone_of, proc_text, BuddyZone, PageTypeZone, ZoneInfo
+Interface: parse_buddyinfo, parse_pagetypeinfo, parse_zoneinfo, read_memory, Pasted, zone_of,
+proc_text, BuddyZone, PageTypeZone, ZoneInfo
 
 Other kernels print other fields: any number of orders, other migratetypes, fewer or more numbers.
 What a kernel does not print is None; what is not used here is skipped and counted.  How a text was
@@ -66,12 +66,6 @@ class Pasted(NamedTuple):
     page_kib: int | None = None
     notes: tuple[str, ...] = ()
     letters: Mapping[Key, tuple[str, ...]] = MappingProxyType({})
-
-
-def _in_lines(lines: Iterable[Line]) -> str:
-    """ "line 3", "lines 3, 5"."""
-    numbers = [str(line.number) for line in lines]
-    return f"line{'s' * (len(numbers) > 1)} {', '.join(numbers[:9])}{', ...' * (len(numbers) > 9)}"
 
 
 # -- lines that begin with a node and a zone
@@ -146,11 +140,6 @@ _LISTS = re.compile(r"(?:Node (\d{1,6}) )?([\w.-]{1,32}): (\d+\*\d+kB.*) ?= ?(\d
 _MEANT = re.compile(r"\d\*\d*kB|\d\*\d|= ?\d+kB$|^Node \d*(?: \w*(?::(?: \d*\*?\d*)?)?)?$")
 """What is such a line, or was one before it was cut."""
 _BLOCKS_OF = re.compile(r"(\d{1,19})\*(\d{1,9})kB(?: \(([A-Z]+)\))?")
-
-
-def parse_free_lists(text: str) -> tuple[BuddyZone, ...]:
-    """The zones that the kernel logs when memory is short; PasteError for anything else."""
-    return _free_lists(lines_of(text, FREE_LISTS)).zones  # type: ignore[return-value]
 
 
 def _free_lists(lines: list[Line]) -> Pasted:
@@ -233,10 +222,9 @@ def _pagetypeinfo(lines: list[Line]) -> tuple[tuple[PageTypeZone, ...], tuple[st
     zones = read.zones(lines[-1])
     for line, orders in read.buddyinfo:
         check_orders(line, orders, read.heading, len(zones[0].free))
-    which = _in_lines(line for line, _ in read.buddyinfo)
-    is_ = "is" if len(read.buddyinfo) == 1 else "are"
-    notes = [f"Of {BUDDYINFO}, another file, {is_} {which}, not read."] if read.buddyinfo else []
-    return zones, tuple(notes)
+    which = ", ".join(f"line {line.number}" for line, _ in read.buddyinfo[:9])
+    notes = (f"Of another file, {BUDDYINFO}, and not read: {which}.",) if which else ()
+    return zones, notes
 
 
 class _PageTypes:
@@ -469,7 +457,9 @@ def read_memory(text: str) -> Pasted:
     file = next((kind for line in lines if (kind := kind_of(line)) in ours), "")
     if not file and (said := neighbour(lines)):
         raise PasteError(said)
-    if file == PAGETYPEINFO or (file == BUDDYINFO and _has_blocks(lines)):
+    if file == PAGETYPEINFO or (
+        file == BUDDYINFO and any(_BLOCK_ORDER.fullmatch(line.text) for line in lines)
+    ):
         found, notes = _pagetypeinfo(lines)
         return Pasted(PAGETYPEINFO, found, None, notes)
     if file == ZONEINFO:
@@ -480,10 +470,6 @@ def read_memory(text: str) -> Pasted:
     if not file:
         refuse(lines[0], next((name for name in ours if name in text), BUDDYINFO))
     return Pasted(BUDDYINFO, _buddyinfo(lines))
-
-
-def _has_blocks(lines: list[Line]) -> bool:
-    return any(_BLOCK_ORDER.fullmatch(line.text) for line in lines)
 
 
 class _HasZone(Protocol):

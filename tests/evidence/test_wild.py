@@ -66,7 +66,7 @@ SHOWN: dict[str, list[str | None]] = {
     "b07_grep_names.buddyinfo": BUDDY,
     "b08_date_first.buddyinfo": BUDDY,
     "b04_quoted.zoneinfo": ["38,277 pages free", "30,000 pages of that in CMA", "5.8 and later"],
-    "b10_two_files.txt": ["Of /proc/buddyinfo, another file, is line 14, not read", "959 blocks"],
+    "b10_two_files.txt": ["Of another file, /proc/buddyinfo, and not read: line 14", "959 blocks"],
     "m01_free_lists.dmesg": ["145.62 MiB", "0 DMA", "free blocks in CMA: none", "pages of 4 KiB"],
     "p01_arm64_64k.pagetypeinfo": [
         "10,126 pages", "order 13", "does not tell how large a page is", None, "MiB", "order 9",
@@ -241,6 +241,18 @@ def test_files_that_can_not_be_used(tmp_path, content, says, capsys):
     said = capsys.readouterr()
     assert (said.out, said.err.count("\n")) == ("", 1)
     assert says in said.err
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("\n" * 70_000, "more than 60,000 lines"),
+        ("1 " * 9_999, "line 1: this is longer"),
+    ],
+)
+def test_a_text_has_so_many_lines_and_no_line_is_endless(text, says):
+    with pytest.raises(PasteError, match=says):
+        read_memory(text)
 
 
 def test_a_huge_file_is_not_read_whole(tmp_path, capsys):
