@@ -88,9 +88,9 @@ DROP_COUNTERS = ("drop_pagecache", "drop_slab")
 VMSTAT = (
     *MIGRATE_COUNTERS,
     *SPLIT_COUNTERS,
-    *PIN_COUNTERS,
     *ALLOC_COUNTERS,
     *DROP_COUNTERS,
+    *PIN_COUNTERS,
 )
 
 REPORTED = ("thp_migration_fail", "thp_split_page_failed")

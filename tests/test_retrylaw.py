@@ -71,7 +71,7 @@ def test_settings_that_make_no_sense(setting, hold, says):
         success(setting, hold)
 
 
-@pytest.mark.parametrize("chance", [-1, 2, Fraction(3, 2)])
-def test_chances_that_make_no_sense(chance):
-    with pytest.raises(LawError, match="between 0 and 1"):
-        still_there(chance, 3)
+def test_chances_that_make_no_sense():
+    for chance in (-1, 2, Fraction(3, 2)):
+        with pytest.raises(LawError, match="between 0 and 1"):
+            still_there(chance, 3)

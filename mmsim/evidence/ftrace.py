@@ -26,7 +26,13 @@ from mmsim.mm.world import AVAILABLE, NONE, World
 from mmsim.scenarios import SCENARIOS, Situation
 
 FOLDER = "kernel-runs/traces/"
+TODAY = "kernel-runs/k612/traces/"
+"""Files of Linux 6.12: other probes, and a heading that says the set-up instead of the kernel."""
 _HEADING = re.compile(r"-- (\w+) ([\w.]+)/(\w+) retfix=([01]) gup=\d+: units before.*")
+_HEADING_TODAY = re.compile(
+    r"-- (\w+) n=\d+ \w+ ref=(\w+) unit=(\d+) subpage=\d+ nref=(\d+): units before.*"
+)
+KERNEL_TODAY = ("6.12.117", "unmodified", "1")
 _UNIT = r"unit (\d+) pfn (0x[0-9a-f]+) "
 _UNIT_BEFORE = re.compile(_UNIT + r"cma ([01]) thp ([01]) dirty [01] map (\d+) .*")
 _UNIT_AFTER = re.compile(_UNIT + r"thp ([01]) dirty [01] pages_in_cma (\d+)")
@@ -46,13 +52,16 @@ NEEDS = {
     "loop": ("round", "pass", "seen"),
     "mm_migrate_pages": (*COUNTS, "mode", "reason"),
     "migrate_pages": ("reason", "return"),
+    "target_alloc_failed": ("ret",),
+    "split_try": ("head_ref",),
+    "move_ret": ("ret",),
     "migrate_ret": ("ret",),
     "gup_longterm": ("pinned", "check_and_migrate"),
     "pin_ret": ("ret",),
 }
 _LOOP_GOES_ON = ("retry", "thp_retry", "retry_pages", "ok")
-# What compaction does on the way is not part of this pin.
-NOT_READ = ("set_migration_pte", "remove_migration_pte")
+# What compaction does on the way is not part of this pin; the last one is told by pin_ret, too.
+NOT_READ = ("set_migration_pte", "remove_migration_pte", "gup_slow_ret")
 
 
 class Line(NamedTuple):
@@ -85,6 +94,14 @@ class RealTrace(NamedTuple):
     """What the program saw: 0 or a negative errno."""
     lines: tuple[Line, ...]
     cut: int
+    unit: int = 0
+    """Which 2 MiB the reference is in, and how many references there are."""
+    refs: int = 1
+
+    @property
+    def today(self) -> bool:
+        """Of Linux 6.12?"""
+        return (self.code, self.variant, self.retfix) == KERNEL_TODAY
 
     @property
     def version(self) -> str:
@@ -128,9 +145,16 @@ def read(text: str) -> RealTrace:
         return {name: int(value) for name, value in _VALUE.findall(match[1])}
 
     buddy = "a line of buddyinfo (buddy|Node ...)"
-    heading = expect(_HEADING, "the heading (-- SCENARIO CODE/VARIANT retfix=N gup=N: ...)")
-    if (heading[2], heading[3], heading[4]) not in VERSION_OF:
-        raise ValueError(f"line 1: no version of the model behaves like {heading[0][:50]!r}")
+    today = _HEADING_TODAY.fullmatch(lines[0][1].rstrip()) if lines else None
+    if today:
+        lines.pop(0)
+        kernel, unit, refs = KERNEL_TODAY, int(today[3]), int(today[4])
+        scenario = today[1]
+    else:
+        heading = expect(_HEADING, "the heading (-- SCENARIO CODE/VARIANT retfix=N gup=N: ...)")
+        scenario, kernel, unit, refs = heading[1], (heading[2], heading[3], heading[4]), 0, 1
+        if kernel not in VERSION_OF:
+            raise ValueError(f"line 1: no version of the model behaves like {heading[0][:50]!r}")
     before = units(_UNIT_BEFORE, ("cma", "thp", "map"))
     vmstat_before = vmstat("before")
     expect(_BUDDY, buddy)
@@ -142,10 +166,12 @@ def read(text: str) -> RealTrace:
         raise ValueError(f"line {lines[0][0]}: expected '==== trace', found {lines[0][1][:60]!r}")
     traced, cut = _events(tail, head.count("\n") + 2)
     return RealTrace(
-        scenario=heading[1],
-        code=heading[2],
-        variant=heading[3],
-        retfix=heading[4],
+        scenario=scenario,
+        code=kernel[0],
+        variant=kernel[1],
+        retfix=kernel[2],
+        unit=unit,
+        refs=refs,
         units_before=before,
         units_after=after,
         vmstat_before=vmstat_before,
@@ -192,8 +218,9 @@ def _value(key: str, text: str) -> int | str:
 
 
 def real_trace(name: str) -> RealTrace:
-    """Read a file of data/kernel-runs/traces/, for instance "S3_held_base_retfix1.txt"."""
-    path = datafiles.path(f"{FOLDER}{name}")
+    """Read a file of data/kernel-runs/traces/, for instance "S3_held_base_retfix1.txt", or one of
+    Linux 6.12, whose name begins with K612."""
+    path = datafiles.path(f"{TODAY if name.startswith('K612_') else FOLDER}{name}")
     try:
         return read(path.read_text(encoding="utf-8"))
     except ValueError as error:
@@ -217,7 +244,13 @@ SET_UP: dict[str, dict[str, int | str]] = {
     "S3_held": {"holder": 1, "targets": NONE},
     "S3_held_4": {"holder": 1, "targets": NONE},
     "S3_held_order9ok": {"holder": 1, "targets": AVAILABLE},
+    "S3_held_2": {"holder": 1, "targets": NONE},
+    "S3_held_8": {"holder": 1, "targets": NONE},
+    "S3_held_2_order9ok": {"holder": 1, "targets": AVAILABLE},
+    "S3_held_8_order9ok": {"holder": 1, "targets": AVAILABLE},
     "S3_real_held": {"holder": 1, "targets": NONE},
+    "S7_pin_clean": {"holder": 0, "targets": NONE},
+    "S7_pin_dirty": {"holder": 0, "targets": NONE},
 }
 
 
@@ -239,6 +272,8 @@ def situation(real: RealTrace) -> Situation:
     if real.scenario not in SET_UP:
         raise ValueError(f"no set-up for {real.scenario!r}{nearest(real.scenario, SET_UP)}")
     knobs: dict[str, object] = {"thps": len(real.units_before), **SET_UP[real.scenario]}
+    if knobs["holder"]:
+        knobs |= {"holder": real.unit + 1, "refs": real.refs}
     version = measured_version(real.code, real.variant, real.retfix) or get(real.version)
     return SCENARIOS["vfio_map"].make(version, knobs)
 
@@ -255,6 +290,11 @@ _PARTS = {
 _OF_A_PASS = ("mm_page_alloc", "thp", "split_ret", "ref", "map", "ret", "loop")
 
 
+_TODAY_AS = {"target_alloc_failed": ("mm_page_alloc", ""), "split_try": ("ref", "ref")}
+"""What a probe of 6.12 tells, in terms of the older one, and the value that it tells it by."""
+_NOT_TODAY = ("map", "ret", "return", "gup_longterm", "thp", "loop")
+
+
 def _parts(kind: str, fields: Fields) -> list[Entry]:
     if kind not in _PARTS:
         return [(kind, fields)]
@@ -267,6 +307,12 @@ def _measured(real: RealTrace) -> list[Entry]:
     entries: list[Entry] = []
     for line in real.lines:
         fields = dict(line.fields)
+        if real.today and line.kind in _TODAY_AS:
+            kind, key = _TODAY_AS[line.kind]
+            entries.append((kind, {key: fields["head_ref"]} if key else {"order": 9, "found": 0}))
+            continue
+        if real.today and line.kind == "mm_page_alloc" and not fields["pfn"]:
+            continue  # the failure is told by target_alloc_failed, too
         if line.kind == "mm_page_alloc":
             fields["found"] = int(fields.pop("pfn") != 0)
         elif "pfn" in fields:
@@ -277,13 +323,18 @@ def _measured(real: RealTrace) -> list[Entry]:
     return entries
 
 
-def _modelled(trace: Trace, failed_allocations: bool) -> list[tuple[Entry, str, int]]:
+def _modelled(trace: Trace, failed_allocations: bool, today: bool) -> list[tuple[Entry, str, int]]:
     """The model's lines: what, what it is about in words, where."""
     entries = []
-    for mark in marks(trace):
+    found = marks(trace)
+    if today:  # its probe of a split prints when the split begins, the older one when it is over
+        found.sort(key=lambda mark: mark.position)
+    for mark in found:
         if mark.kind == "mm_page_alloc" and not (mark.fields["found"] or failed_allocations):
             continue
         for kind, fields in _parts(mark.kind, mark.fields):
+            if today and kind in _NOT_TODAY:
+                continue
             what = describe(kind, {**mark.fields, **fields}, mark.huge)
             entries.append(((kind, fields), what, mark.position))
     return entries
@@ -318,7 +369,7 @@ def align(real: RealTrace, trace: Trace) -> list[Row]:
     measured = _measured(real)
     # An injected failure returns before the kernel's tracepoint is reached.
     failed = any(kind == "mm_page_alloc" and not fields["found"] for kind, fields in measured)
-    model = _modelled(trace, failed)
+    model = _modelled(trace, failed, real.today)
     lines = _numbered(measured), _numbered([entry for entry, _, _ in model])
     rows = _units(real, trace, 0)
     for tag, i1, i2, j1, j2 in SequenceMatcher(None, *lines, autojunk=False).get_opcodes():
@@ -376,6 +427,7 @@ def describe(kind: str, fields: Fields, huge: str) -> str:
         "mm_page_alloc": f"{page}: memory for the whole of it",
         "thp": f"{where}unmap_and_move() of {page}",
         "split_ret": f"{page}: split_huge_page_to_list() returns",
+        "move_ret": f"{page}: migrate_folio() refuses",
         "ref": f"{huge or page}: references before the split{expected}",
         "map": f"{huge or page}: mappings before the split",
         "ret": f"{huge or page}: the split as the loop sees it",
@@ -405,7 +457,7 @@ def say(kind: str, fields: Fields) -> int | str:
         return f"unit {fields['unit']}: {code('rc')}"
     if kind == "pin_ret" and int(fields["ret"]) > 0:
         return f"{fields['ret']} pages"
-    if kind in ("ret", "split_ret", "migrate_ret", "pin_ret"):
+    if kind in ("ret", "split_ret", "move_ret", "migrate_ret", "pin_ret"):
         return code("ret")
     if kind == "loop" and "rc" in fields:
         return f"{fields['seen']} seen; leaves with {code('rc')}"

@@ -31,7 +31,8 @@ from mmsim.evidence.vectors import run_drop_caches, run_gup
 from mmsim.mm.cma import ALLOC_CONTIG_TRIES
 from mmsim.mm.fragmentation import extfrag_index, read_printed, unusable_index
 from mmsim.mm.page_alloc import alloc_pages, request, take
-from mmsim.mm.versions import BASE, VERSIONS, Version, get, pieces_try_again
+from mmsim.mm.policy import pieces_try_again
+from mmsim.mm.versions import BASE, VERSIONS, Version, get
 from mmsim.mm.world import AVAILABLE, NONE
 from mmsim.mm.zone import Zone, boot
 from mmsim.scenarios import cma_alloc
@@ -120,9 +121,11 @@ class RowComparison(NamedTuple):
         """A row that is not compared."""
         return cls(number, version, "skipped", {}, {}, {}, why)
 
-    def surplus(self, column: str) -> bool:
-        """Is this the only number that differs, and was more measured than predicted?"""
-        return self.differing == [column] and self.measured[column] > self.predicted[column]
+    def surplus(self, *columns: str) -> bool:
+        """Does nothing else differ, and was more measured than predicted?"""
+        return set(self.differing) <= set(columns) and all(
+            self.measured[name] > self.predicted[name] for name in self.differing
+        )
 
     def judged(self, why: str) -> RowComparison:
         """With its verdict; `why` the numbers differ, if they do and that is known."""
@@ -183,8 +186,11 @@ VERSION_OF = {
     ("oct22", "v2", "0"): "2/2-only",
     # That loop works in batches of at most 512 pages.  For these lists its numbers are the same.
     ("6.1.192", "v2", "1"): "v3fix",
+    ("6.12.117", "unmodified", "1"): "6.12",
 }
 LOOPS = {code for code, _, _ in VERSION_OF}
+UNMODIFIED = {code for code, variant, _ in VERSION_OF if variant == "unmodified"}
+"""Kernels that nobody patched: their tables have no columns for what was patched."""
 MEASURED_VARIANTS = {variant for _, variant, _ in VERSION_OF}
 OTHER_LOOP = "the later loop without the patch or its return-value rule: no version of the model"
 
@@ -269,7 +275,7 @@ def needed(rows: list[Row]) -> tuple[str, ...]:
     """The columns without which these rows can't be predicted."""
     found = dict.fromkeys(NEEDED)
     for row in rows:
-        if row.get("code") in LOOPS:
+        if row.get("code") in LOOPS - UNMODIFIED:
             found["retfix"] = None
         if row.get("ref_kind") == TIMED:
             splits = row.get("backing") == "thp" and row.get("alloc_mode") not in TARGETS
@@ -382,7 +388,7 @@ def compare_pin_row(number: int, row: Row) -> RowComparison:
         # How many passes a page was refused in before it was released is timing as well.
         del predicted["base_page_eagain_at_refcount"]
     found = _compared(number, version, row, predicted, read_off)
-    others = "d_compact_stall" in row and found.surplus("d_pgmigrate_success")
+    others = "d_compact_stall" in row and found.surplus("d_pgmigrate_success", "d_pgmigrate_fail")
     return found.judged(OTHERS_COMPACTED if others and whole(row, "d_compact_stall") > 0 else "")
 
 
@@ -556,8 +562,8 @@ def compare_drop_row(number: int, row: Row) -> RowComparison:
 #
 # What is left over is the doing of the per-CPU lists, which the model has not got: single pages
 # leave the free lists BATCH at a time and are handed out later.  That is never assumed: `why` is
-# given only if the difference is smaller than one batch, or than one batch and the pages that did
-# not come from the free lists in this step.
+# given only if the difference is smaller than one batch, or than one batch and the difference
+# between the pages of this step and those that left the free lists.
 
 RULE, FROM_CMA = "rule_cma_over_half_before_step", "pages_from_cma_in_step"
 FREE, FREE_CMA = "nr_free_pages", "nr_free_cma"
@@ -659,6 +665,8 @@ def _steps(curve: Steps) -> Iterator[RowComparison]:
             why = f"per-CPU lists: less than the {BATCH} pages that such a list is filled with"
         elif off < BATCH + pages - left:
             why = "per-CPU lists: pages were handed out that had left the free lists before"
+        elif off < BATCH + left - pages:
+            why = "per-CPU lists: pages left the free lists that were not handed out in this step"
         found = RowComparison(line, EVERY_VERSION, "", read_off, predicted, measured, "")
         yield found.judged(why)
         before = row
@@ -692,6 +700,7 @@ def _how_close(boot: str, steps: list[RowComparison]) -> str:
 INDEX_COLUMNS = ("boot", "snapshot", "zone", "index", "order", "value")
 LIST_COLUMNS = ("boot", "snapshot", "zone", "migratetype", "order", "free_blocks")
 COUNTER_COLUMNS = ("boot", "snapshot", "nr_free_pages_4k")
+INDICES_FILE = "s10_extfrag.csv"
 LISTS_FILE, COUNTERS_FILE = "s10_pagetypeinfo.csv", "s10_snapshots.csv"
 ORDERS_MAX = 64
 INDICES = {"unusable_index": unusable_index, "extfrag_index": extfrag_index}
@@ -703,7 +712,9 @@ def compare_indices(path: Path, rows: list[Row]) -> FileComparison:
     """Every row of a table of indices, in thousandths; no version changes how they are computed.
 
     Lists and counters of the same form stand in the same folder."""
-    lists, counted = _lists(path.with_name(LISTS_FILE)), _counted(path.with_name(COUNTERS_FILE))
+    prefix = path.name.partition(INDICES_FILE)[0] if INDICES_FILE in path.name else ""
+    lists = _lists(path.with_name(prefix + LISTS_FILE))
+    counted = _counted(path.with_name(prefix + COUNTERS_FILE))
     found: list[tuple[Snapshot, RowComparison]] = []
     shown: dict[Snapshot, dict[int, int]] = {}
     for line, row in enumerate(rows, start=2):  # line 1 is the header
@@ -808,7 +819,9 @@ def exist(pages: int, unusable: Mapping[int, int]) -> bool:
 
 Compare = Callable[[Path, list[Row]], FileComparison]
 
-COMPARED = (
+TODAY = "k612_"
+"""What the names of the tables of Linux 6.12 begin with; they lie in a folder of their own."""
+_COMPARED = (
     "s1_order9_available.csv",
     "s2_order9_alloc_fails.csv",
     "s3_held_reference.csv",
@@ -820,10 +833,17 @@ COMPARED = (
     "s9_cma_fallback.csv",
     "s10_s2_real_fragmentation_pins.csv",
     "s11_cma_alloc_return_value.csv",
-    "s10_extfrag.csv",
+    INDICES_FILE,
+)
+_OF_6_1_ALONE = ("s5_order0_pages.csv", "s11_cma_alloc_return_value.csv")
+COMPARED = (
+    *_COMPARED,
+    *(f"{TODAY}{name}" for name in _COMPARED if name not in _OF_6_1_ALONE),
 )
 NOT_COMPARED = {
     "s4_dropcaches_trials.csv": DROP_CACHES,
+    "s4_pieces_counterfactual.csv": DROP_CACHES,
+    "s4_causes_traced.csv": DROP_CACHES,
     "s10_pagetypeinfo.csv": "what the indices of s10_extfrag.csv are recomputed from",
 }
 _NOT_USED = {
@@ -891,11 +911,13 @@ TABLES = (
 
 def compare_file(name: str) -> FileComparison:
     """Compare a file of data/kernel-runs, or any of that form; ValueError for others."""
-    if name in NOT_COMPARED:
-        raise ValueError(f"{name} can't be compared: {NOT_COMPARED[name]}")
     path = Path(name)
+    plain = path.name.removeprefix(TODAY)
+    if plain in NOT_COMPARED:
+        raise ValueError(f"{name} can't be compared: {NOT_COMPARED[plain]}")
     if not path.exists():
-        path = datafiles.path(f"kernel-runs/{name}")
+        folder = "kernel-runs/k612" if name.startswith(TODAY) else "kernel-runs"
+        path = datafiles.path(f"{folder}/{name}")
     used: set[str] = set()
     rows: list[Row] = [Reading(row, used) for row in datafiles.read_csv(path)]
     columns: set[str] = set().union(*rows[:1])

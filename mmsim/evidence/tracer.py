@@ -69,7 +69,8 @@ class _Tracer:
         self.checked = 0  # position after the last step of a round that was not pinning
 
     def mark(self, kind: str, fields: Fields, position: int) -> None:
-        name = self.huge if kind in ("mm_page_alloc", "thp", "split_ret", "split") else ""
+        about = ("mm_page_alloc", "thp", "split_ret", "split", "move_ret")
+        name = self.huge if kind in about else ""
         self.found.append(Mark(kind, fields, position, name))
 
     def run(self) -> list[Mark]:
@@ -109,6 +110,11 @@ class _Tracer:
             self.mark("mm_page_alloc", {"order": order, "found": found}, position + 1)
             if not found:
                 self.visited(-ENOMEM, position + 1)
+        elif site == "move.expect":
+            self.huge = self.name(position, args[0])
+        elif site in ("move.check", "move.freeze") and self.now is None:
+            if self.huge and event.answer is False:
+                self.mark("move_ret", {"ret": -EAGAIN}, position + 1)
         elif site == "move.done" and told["rc"]:
             self.visited(told["rc"], position + 1)
         elif site == "move.freed":
@@ -137,14 +143,20 @@ class _Tracer:
         self.pinned = self.checked = 0
 
     def visit(self, position: int, event: Event) -> None:
-        """The loop turns to a page: is this another pass?"""
+        """The loop turns to a page: is this another pass?  Of 6.12 no such line was traced."""
+        self.huge = self.name(position, event.op.args[0])
+        if "batch" in event.told:
+            return
         now = event.told["round_"], event.told["pass_"]
         if now != self.now:
             self.end_of_pass(event.told, position)
             self.now = now
         self.seen += 1
-        pfn = event.op.args[0]
-        self.huge = self.trace.state(position).world.folio(pfn).name if event.told["huge"] else ""
+
+    def name(self, position: int, pfn: int) -> str:
+        """The name of the huge page here; "" for a single page."""
+        folio = self.trace.state(position).world.folio(pfn)
+        return folio.name if folio.is_thp else ""
 
     def visited(self, rc: int, position: int) -> None:
         """The visit of a huge page is over."""

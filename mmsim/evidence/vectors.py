@@ -48,7 +48,6 @@ from mmsim.mm.folio import ISOLATION, Extent, Folio, Page, expected_refs, extra_
 from mmsim.mm.fragmentation import extfrag_for_order, extfrag_index, summed, unusable_index
 from mmsim.mm.gup import pin, pin_user_pages_remote, unpin
 from mmsim.mm.huge_memory import split_huge_page_to_list
-from mmsim.mm.migrate import migrate_pages
 from mmsim.mm.page_alloc import (
     Request,
     alloc_pages,
@@ -69,7 +68,7 @@ from mmsim.mm.swap import (
     lru_add_drain_all,
     putback_lru_page,
 )
-from mmsim.mm.versions import VERSIONS, Version
+from mmsim.mm.versions import OF_THE_SERIES, VERSIONS, Version, environment
 from mmsim.mm.vfio import (
     VFIO_DMA_MAP_FLAG_READ,
     VFIO_DMA_MAP_FLAG_WRITE,
@@ -175,7 +174,7 @@ def _beyond_schema(content: dict[str, Any]) -> str:
         identity, expects = vector["id"], Counter[str]()
         for expectation in vector["expect"]:
             named = expectation["versions"]
-            expects.update(list(VERSIONS) if named == "all" else named)
+            expects.update(list(OF_THE_SERIES) if named == "all" else named)
         unknown = [name for name in expects if name not in VERSIONS]
         twice = sorted(name for name, n in expects.items() if n > 1)
         if unknown:
@@ -380,11 +379,12 @@ def _faults(script: dict[str, Any], names: Names) -> Faults:
 class Setup:
     """A vector, ready to run: its names, its world at the beginning, and everybody else."""
 
-    def __init__(self, vector: Vector, cpu: str = OTHER_CPU) -> None:
+    def __init__(self, vector: Vector, version: Version, cpu: str = OTHER_CPU) -> None:
         entries, given = vector["setup"]["folios"], vector.get("script", {})
         self.names = Names(entries)
         self.script, self.others = build_script(given, self.names)
         self.world = build_world(entries, given, cpu)
+        self.world.env = environment(version, self.world.env)
 
     def page(self, region: str) -> Page:
         """A folio at the beginning."""
@@ -530,7 +530,7 @@ def run_refcount(vector: Vector, version: Version, expected: Expected) -> Found:
     """Group refcount: steps on folios, then look at them."""
     steps = vector["operation"]["steps"]
     made = [{"name": s["folio"], "order": s["order"]} for s in steps if s["do"] == "create"]
-    names, setup = Names(made), Setup({"setup": {"folios": []}})
+    names, setup = Names(made), Setup({"setup": {"folios": []}}, version)
     _, world, _ = setup.run("steps", lambda: steps_path(steps, version))
     return {"folios": {n: observed(world, *names.page(n)) for n in vector["operation"]["observe"]}}
 
@@ -568,7 +568,7 @@ def observed(world: World, region: str, index: int) -> dict[str, Any]:
 
 def run_split(vector: Vector, version: Version, expected: Expected) -> Found:
     """Group split: one isolated huge page, several attempts."""
-    setup, operation = Setup(vector), vector["operation"]
+    setup, operation = Setup(vector, version), vector["operation"]
     region, _ = setup.names.page(operation["folio"])
     page = setup.page(region)
     (results, _), world, _ = setup.run(
@@ -605,7 +605,7 @@ def run_split(vector: Vector, version: Version, expected: Expected) -> Found:
 
 def run_migrate_pages(vector: Vector, version: Version, expected: Expected) -> Found:
     """Group migrate_pages: one call on a list of folios, which are isolated first."""
-    setup, operation = Setup(vector), vector["operation"]
+    setup, operation = Setup(vector, version), vector["operation"]
     world, reason = setup.world, REASONS.index(operation["reason"])
     regions = [region for name in operation["list"] for region in setup.names.expand(name)]
     pages = [setup.page(region) for region in regions]
@@ -618,7 +618,7 @@ def run_migrate_pages(vector: Vector, version: Version, expected: Expected) -> F
 
     def path() -> Generator[Op, Any, tuple[int, list[Page]]]:
         left = list(pages)
-        rc = yield from migrate_pages(left, MIGRATE_SYNC, reason, version)
+        rc = yield from version.migrate_pages(left, MIGRATE_SYNC, reason, version)
         return rc, left
 
     (rc, left), world, scheduler = setup.run("migrate", path)
@@ -643,7 +643,7 @@ def run_gup(vector: Vector, version: Version, expected: Expected) -> Found:
     """Group gup: identical long-term pins of a range, until one succeeds.
 
     `refused` is not in the vectors, but measured on real kernels: where a count was in the way."""
-    setup, version = Setup(vector), _with_options(vector, version)
+    setup, version = Setup(vector, version), _with_options(vector, version)
     vma = extents(vector["operation"]["range"], setup.names)
     max_calls = vector["operation"].get("max_calls", 1)
     calls: list[Found] = []
@@ -692,7 +692,7 @@ def run_gup(vector: Vector, version: Version, expected: Expected) -> Found:
 def run_vfio(vector: Vector, version: Version, expected: Expected) -> Found:
     """Group vfio: one VFIO_IOMMU_MAP_DMA of the range at IOVA 0, so that page numbers of the
     mapping are IOVA pages."""
-    setup, version = Setup(vector), _with_options(vector, version)
+    setup, version = Setup(vector, version), _with_options(vector, version)
     vma = extents(vector["operation"]["range"], setup.names)
     write = VFIO_DMA_MAP_FLAG_WRITE if vector["operation"]["write"] else 0
     size = sum(extent.pages for extent in vma) * PAGE_SIZE
@@ -879,7 +879,7 @@ def run_cma_alloc(vector: Vector, version: Version, expected: Expected) -> Found
     given, operation = vector["setup"], vector["operation"]
     area = Area(AREA_PFN, given["area_pageblocks"] * HPAGE_PMD_NR)
     placed = {**vector, "setup": {**given, "folios": _placed(given, area)}}
-    setup = Setup(placed)
+    setup = Setup(placed, version)
     # The area is a zone of its own: free, but for the folios in it.
     zone = boot(area.pages, area.pages, start=area.base)
     for pfn, folio in setup.world.folios.items():
@@ -934,7 +934,7 @@ def run_drop_caches(vector: Vector, version: Version, expected: Expected) -> Fou
 
     There is one CPU, so every batch of the set-up is drop_caches' own."""
     me, given = "drop_caches", vector["setup"]
-    setup = Setup(vector, cpu=me)
+    setup = Setup(vector, version, cpu=me)
     names, before = setup.names, setup.world
     start = ORDINARY_PFN - given.get("local_deactivate_batch_prefill", 0)
     for pfn in range(start, ORDINARY_PFN):
@@ -972,7 +972,7 @@ def run_drop_caches(vector: Vector, version: Version, expected: Expected) -> Fou
             peak = max(peak, world.folio(referenced).refcount - refs[referenced])
 
     value = vector["operation"]["value"]
-    _, after, _ = setup.run(me, lambda: drop_caches(files, value), look)
+    _, after, _ = setup.run(me, lambda: drop_caches(files, version, value), look)
     left = {folio.region: folio for folio in after.folios.values() if folio.region in names.order}
     extra = [
         region
@@ -1050,7 +1050,7 @@ def check_file(path: Path) -> FileReport:
     for vector in content["vectors"]:
         for expectation in vector["expect"]:
             named = expectation["versions"]
-            for version in VERSIONS if named == "all" else named:
+            for version in OF_THE_SERIES if named == "all" else named:
                 pairs += 1
                 try:
                     found = OPERATIONS[group](vector, VERSIONS[version], expectation)

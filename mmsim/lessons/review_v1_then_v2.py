@@ -18,7 +18,8 @@ from mmsim.evidence.tracer import migrate_returns
 from mmsim.lessons.card import Card, checked, keyed
 from mmsim.lessons.form import Choices, FormError, Verdict, failed, passed, ran
 from mmsim.lessons.migrate_or_split import ended, flow, told, tries_picture
-from mmsim.mm.versions import TRY_AGAIN, get
+from mmsim.mm.policy import TRY_AGAIN
+from mmsim.mm.versions import get
 from mmsim.scenarios import cma_alloc, vfio_map
 from mmsim.scenarios.policy import PolicyError, limited, own_policy
 from mmsim.views.flow import taken

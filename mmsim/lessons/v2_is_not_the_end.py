@@ -20,7 +20,8 @@ from mmsim.evidence.series import LATER
 from mmsim.evidence.tracer import migrate_returns
 from mmsim.lessons.card import Card, checked, keyed
 from mmsim.lessons.form import Choices, Verdict, failed, passed
-from mmsim.mm.versions import HUGE_PAGE, LATEST, PIECE, SINGLE_PAGE, WAIT_LOOKS, Attempt, Version
+from mmsim.mm.policy import HUGE_PAGE, PIECE, SINGLE_PAGE, WAIT_LOOKS, Attempt
+from mmsim.mm.versions import LATEST, Version
 from mmsim.mm.world import EITHER
 from mmsim.scenarios import SMALL, Situation, lru_batch, make, vfio_map
 from mmsim.scenarios.policy import PolicyError, limited, own_policy

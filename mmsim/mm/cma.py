@@ -15,7 +15,7 @@ from mmsim.constants import ANON, MIGRATE_CMA, MIGRATE_ISOLATE, MIGRATE_SYNC, MR
 from mmsim.engine.op import Op, atomic
 from mmsim.errno import EBUSY, ENOMEM
 from mmsim.mm.folio import Page
-from mmsim.mm.migrate import migrate_pages, putback_movable_pages
+from mmsim.mm.migrate import putback_movable_pages
 from mmsim.mm.page_alloc import look_at_pageblock, move_freepages, split_free, take
 from mmsim.mm.rmap import page_mapcount
 from mmsim.mm.swap import folio_isolate_lru, lru_cache_disable, lru_cache_enable
@@ -60,17 +60,20 @@ def undo_isolate_page_range(world: World, me: str, start: int, end: int) -> None
 
 
 @atomic
-def next_migratable(world: World, me: str, pfn: int, end: int) -> Page | None:
+def next_migratable(
+    world: World, me: str, pfn: int, end: int, skips_pte_mapped: bool = True
+) -> Page | None:
     """The next folio from `pfn` on that isolate_migratepages_range() would isolate.
 
     Not on an LRU: passed over.  In no file and no swap cache, and with more references than its
     first page has mappings: as well.  That means to spare pinned pages, whose migration would fail,
-    and spares anonymous huge pages that are mapped by PTEs, too.  Kernel: mm/compaction.c,
-    isolate_migratepages_block()."""
+    and spares anonymous huge pages that are mapped by PTEs, too, unless all mappings are counted as
+    in 6.12 (`skips_pte_mapped` False).  Kernel: mm/compaction.c, isolate_migratepages_block()."""
     for at in sorted(at for at in world.folios if pfn <= at < end):
         folio = world.folio(at)
         page_mapping = folio.cached if folio.kind == ANON else folio.mapping
-        looks_pinned = not page_mapping and folio.refcount > page_mapcount(folio)
+        maps = page_mapcount(folio) if skips_pte_mapped else folio.mapcount
+        looks_pinned = not page_mapping and folio.refcount > maps
         if folio.lru and not looks_pinned:
             return Page(at, folio.nr_pages)
     return None
@@ -94,14 +97,16 @@ def isolate_freepages_range(world: World, me: str, start: int, end: int) -> None
         take(zone, pfn, order, movable=False)
 
 
-def isolate_migratepages_range(pfn: int, end: int, list_: list[Page]) -> Generator[Op, Any, int]:
+def isolate_migratepages_range(
+    pfn: int, end: int, list_: list[Page], version: Version
+) -> Generator[Op, Any, int]:
     """Isolate up to 32 pages, or one huge page; returns where to go on.
 
     What is found last stands first on the list.  Kernel: mm/compaction.c,
     isolate_migratepages_range()."""
     taken = 0
     while taken < COMPACT_CLUSTER_MAX:
-        page = yield next_migratable(pfn, end)
+        page = yield next_migratable(pfn, end, version.owner_skips_pte_mapped)
         if page is None:
             return end
         isolated = yield folio_isolate_lru(page.pfn)
@@ -124,7 +129,7 @@ def __alloc_contig_migrate_range(start: int, end: int, version: Version) -> Gene
     yield lru_cache_disable()
     while pfn < end or list_:
         if not list_:
-            pfn = yield from isolate_migratepages_range(pfn, end, list_)
+            pfn = yield from isolate_migratepages_range(pfn, end, list_, version)
             tries = 0
         else:
             tries += 1
@@ -132,7 +137,7 @@ def __alloc_contig_migrate_range(start: int, end: int, version: Version) -> Gene
             rc = -EBUSY
             break
         # Nobody looks whether anything was isolated: an empty list is "migrated" as well.
-        rc = yield from migrate_pages(list_, MIGRATE_SYNC, MR_CONTIG_RANGE, version)
+        rc = yield from version.migrate_pages(list_, MIGRATE_SYNC, MR_CONTIG_RANGE, version)
         if rc == -ENOMEM:
             break
     yield lru_cache_enable()

@@ -6,14 +6,15 @@ Mirrors fs/drop_caches.c, mm/truncate.c, mm/swap.c, mm/vmscan.c (remove_mapping(
 A folio that can't be dropped, because it is dirty or mapped, is visited all the same.  Two windows
 matter to whoever wants to move it at that time: it is *locked* from find_lock_entries() until its
 own turn is over, and *referenced* until the whole batch is through, up to fourteen folios later.
-From 6.9 on a batch has 31 folios instead of 15, so that it is up to thirty."""
+From 6.9 on a batch has 31 folios instead of 15, so that it is up to thirty.  6.12 empties the
+batches of all CPUs before the walk."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mmsim.constants import DEACTIVATE_FILE, PAGEVEC_SIZE
+from mmsim.constants import DEACTIVATE_FILE
 from mmsim.engine.op import Op, atomic
 from mmsim.errno import EINVAL
 from mmsim.mm.filemap import (
@@ -39,12 +40,17 @@ from mmsim.mm.page_ref import (
 from mmsim.mm.swap import (
     folio_batch_add,
     folio_test_clear_lru,
+    folio_test_lru,
     folios_put,
     lru_add_drain,
+    lru_add_drain_all,
     lru_deactivate_file_fn,
 )
 from mmsim.mm.vmstat import count_vm_events
 from mmsim.mm.world import World
+
+if TYPE_CHECKING:
+    from mmsim.mm.versions import Version
 
 File = tuple[Extent, ...]
 
@@ -56,13 +62,15 @@ def cond_resched(world: World, me: str) -> None:
     """Let others run if they want to; here they may at every step."""
 
 
-def find_lock_entries(file: File, start: Place, batch: list[Entry]) -> Generator[Op, Any, None]:
-    """Fill `batch` with up to 15 folios from `start` on, each with a reference and locked.
+def find_lock_entries(
+    file: File, start: Place, batch: list[Entry], version: Version
+) -> Generator[Op, Any, None]:
+    """Fill `batch` with up to 15 or 31 folios from `start` on, each with a reference and locked.
 
     Passed over: what somebody else has locked, what has left the file, what is being written back.
     Kernel: mm/filemap.c, find_lock_entries().  Left out: swap entries."""
     at = start
-    while len(batch) < PAGEVEC_SIZE:
+    while len(batch) < version.pagevec_size:
         entry = yield find_get_entry(file, at, site="drop.find")
         if entry is None:
             return
@@ -119,12 +127,16 @@ def remove_mapping(page: Page) -> Generator[Op, Any, int]:
     return page.nr
 
 
-def deactivate_file_folio(pfn: int) -> Generator[Op, Any, None]:
+def deactivate_file_folio(pfn: int, checks_lru: bool = False) -> Generator[Op, Any, None]:
     """Queue a folio for the inactive list.  A large one goes there at once; a single page waits in
-    this CPU's batch, with a reference, until fourteen others have come or somebody drains.
+    this CPU's batch, with a reference, until the batch is full or somebody drains.
 
     Kernel: mm/swap.c, deactivate_file_folio(), folio_batch_move_lru().  Left out: unevictable
-    folios."""
+    folios.  `checks_lru`: a folio that is on no list is passed over at once, as in 6.12."""
+    if checks_lru:
+        lru = yield folio_test_lru(pfn)
+        if not lru:
+            return
     moving = yield folio_batch_add(DEACTIVATE_FILE, pfn)
     if not moving:
         return
@@ -135,7 +147,7 @@ def deactivate_file_folio(pfn: int) -> Generator[Op, Any, None]:
     yield folios_put(DEACTIVATE_FILE)
 
 
-def invalidate_mapping_pages(file: File) -> Generator[Op, Any, int]:
+def invalidate_mapping_pages(file: File, version: Version) -> Generator[Op, Any, int]:
     """Drop what can be dropped of a file.  Returns the number of pages.
 
     Kernel: mm/truncate.c, invalidate_mapping_pagevec(), folio_batch_release()."""
@@ -144,14 +156,14 @@ def invalidate_mapping_pages(file: File) -> Generator[Op, Any, int]:
     drained = False
     while True:
         batch: list[Entry] = []
-        yield from find_lock_entries(file, start, batch)
+        yield from find_lock_entries(file, start, batch, version)
         if not batch:
             return count
         for index, entry in enumerate(batch):
             ret = yield from mapping_evict_folio(entry.page)
             yield folio_unlock(entry.page.pfn)
             if ret == 0:
-                yield from deactivate_file_folio(entry.page.pfn)
+                yield from deactivate_file_folio(entry.page.pfn, version.drop_drains)
             count += ret
         start = _behind(batch[-1])
         if not drained:  # once for each file, at its first release
@@ -162,7 +174,7 @@ def invalidate_mapping_pages(file: File) -> Generator[Op, Any, int]:
         yield cond_resched()
 
 
-def drop_pagecache_sb(files: tuple[File, ...]) -> Generator[Op, Any, int]:
+def drop_pagecache_sb(files: tuple[File, ...], version: Version) -> Generator[Op, Any, int]:
     """Visit every file.  Returns the number of pages dropped.
 
     Kernel: fs/drop_caches.c, drop_pagecache_sb() for every superblock, the one of memfds included.
@@ -171,12 +183,14 @@ def drop_pagecache_sb(files: tuple[File, ...]) -> Generator[Op, Any, int]:
     for index, file in enumerate(files):
         empty = yield mapping_empty(file)
         if not empty:
-            pages = yield from invalidate_mapping_pages(file)
+            pages = yield from invalidate_mapping_pages(file, version)
             count += pages
     return count
 
 
-def drop_caches(files: tuple[File, ...], value: int = DROP_PAGECACHE) -> Generator[Op, Any, int]:
+def drop_caches(
+    files: tuple[File, ...], version: Version, value: int = DROP_PAGECACHE
+) -> Generator[Op, Any, int]:
     """One write of `value`: 1 page cache, 2 slab, 3 both, 4 only be quiet about it from now on.
 
     Returns the number of pages dropped, or -EINVAL for another value.
@@ -187,7 +201,9 @@ def drop_caches(files: tuple[File, ...], value: int = DROP_PAGECACHE) -> Generat
         return -EINVAL
     count = 0
     if value & DROP_PAGECACHE:
-        count = yield from drop_pagecache_sb(files)
+        if version.drop_drains:
+            yield lru_add_drain_all()
+        count = yield from drop_pagecache_sb(files, version)
         yield count_vm_events(("drop_pagecache", 1))
     if value & DROP_SLAB:
         yield count_vm_events(("drop_slab", 1))

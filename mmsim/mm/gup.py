@@ -22,12 +22,14 @@ from mmsim.errno import EAGAIN, ENOMEM
 from mmsim.mm.filemap import folio_lock, folio_mark_dirty, folio_test_dirty, folio_unlock
 from mmsim.mm.folio import Extent as Extent
 from mmsim.mm.folio import Page
-from mmsim.mm.migrate import migrate_pages, putback_movable_pages
+from mmsim.mm.migrate import putback_movable_pages
+from mmsim.mm.page_ref import references_explained
 from mmsim.mm.rmap import handle_mm_fault
 from mmsim.mm.swap import (
     folio_isolate_lru,
     folio_mark_accessed,
     folio_test_lru,
+    lru_add_drain,
     lru_add_drain_all,
 )
 from mmsim.mm.versions import Version
@@ -156,25 +158,38 @@ def collect_longterm_unpinnable_pages(
     """Isolate the folios that may not stay; returns how many there are, isolated or not.
 
     Kernel: mm/gup.c, collect_longterm_unpinnable_pages().  From 6.1-rc1 until aa1e6a932ca6 its
-    test of folio_isolate_lru() was inverted.  `version` says which of the two this run has.
+    test of folio_isolate_lru() was inverted.  6.12 looks for a reference that nobody explains, and
+    not for PG_lru, to see a page in a batch.  `version` says what this run has.
     """
-    collected = 0
+    collected = drained = 0
     drain_allow = True
     prev: Page | None = None
     todo = tuple(pinned)
     for index, found in enumerate(todo):
         page = found.page
-        if page == prev:
+        if page == prev and (page.is_thp or not version.drains_by_count):
             continue
         prev = page
         pinnable = yield is_longterm_pinnable_page(page.pfn, site="gup.check")
         if pinnable:
             continue
         collected += 1
-        lru = yield folio_test_lru(page.pfn)
-        if not lru and drain_allow:
-            yield lru_add_drain_all()
-            drain_allow = False
+        if not version.drains_by_count:
+            lru = yield folio_test_lru(page.pfn)
+            if not lru and drain_allow:
+                yield lru_add_drain_all()
+                drain_allow = False
+        elif not page.is_thp:  # a batch keeps no huge page
+            if drained == 0:
+                explained = yield references_explained(page.pfn, GUP_PIN_COUNTING_BIAS)
+                if not explained:
+                    yield lru_add_drain()
+                    drained = 1
+            if drained == 1:
+                explained = yield references_explained(page.pfn, GUP_PIN_COUNTING_BIAS)
+                if not explained:
+                    yield lru_add_drain_all()
+                    drained = 2
         isolated = yield folio_isolate_lru(page.pfn)
         # Meant: skip what could not be isolated.  The inverted test skips what could.
         if isolated == version.isolate_inverted:
@@ -197,7 +212,7 @@ def migrate_longterm_unpinnable_pages(
         yield gup_put_folio(found.page.pfn, found.pins, site="gup.unpin")
     rc = -EAGAIN
     if list_:
-        ret = yield from migrate_pages(list_, MIGRATE_SYNC, MR_LONGTERM_PIN, version)
+        ret = yield from version.migrate_pages(list_, MIGRATE_SYNC, MR_LONGTERM_PIN, version)
         if version.gup_fails(ret, not list_):
             rc = -ENOMEM
     yield from putback_movable_pages(list_)

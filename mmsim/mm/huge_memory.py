@@ -8,7 +8,7 @@ the split impossible, because nobody could tell which of the pieces that referen
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmsim.constants import ANON, HUGE_ZERO
 from mmsim.engine.op import ModelError, Op, atomic, choice
@@ -17,9 +17,11 @@ from mmsim.mm.filemap import filemap_release_folio, folio_mapping, folio_test_wr
 from mmsim.mm.folio import ISOLATION, Page, extra_pins, replace
 from mmsim.mm.page_ref import folio_ref_freeze
 from mmsim.mm.rmap import remap_page, unmap_folio
-from mmsim.mm.versions import Version
 from mmsim.mm.vmstat import count_vm_events
 from mmsim.mm.world import World, page_name
+
+if TYPE_CHECKING:
+    from mmsim.mm.versions import Version
 
 
 @atomic
@@ -42,6 +44,14 @@ def _node_outcomes(world: World, me: str, pfn: int) -> tuple[str, ...]:
 def xas_split_alloc(world: World, me: str, outcome: str, pfn: int) -> bool:
     """Memory for the page-cache nodes that the pieces will need.  Kernel: lib/xarray.c."""
     return outcome == "ok"
+
+
+@atomic
+def folio_test_partially_mapped(world: World, me: str, pfn: int) -> bool:
+    """Is this huge page queued for a later split, because a part of it was unmapped?
+
+    Kernel: folio_test_partially_mapped() of 6.12, and a look at the queue itself."""
+    return world.folio(pfn).deferred_split
 
 
 @atomic
@@ -113,6 +123,10 @@ def split_huge_page_to_list(
     kind = yield folio_kind(page.pfn)
     if kind == HUGE_ZERO:
         return -EBUSY
+    if kind != ANON and not version.truncated_is_refused:
+        mapping = yield folio_mapping(page.pfn, site="split.prepare")
+        if not mapping:
+            return -EBUSY
     writeback = yield folio_test_writeback(page.pfn)
     if writeback:
         return -EBUSY

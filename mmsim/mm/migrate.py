@@ -9,7 +9,7 @@ is split first and its pieces are moved in a second round, which has one pass on
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmsim import errno
 from mmsim.constants import (
@@ -33,9 +33,7 @@ from mmsim.mm.filemap import (
 from mmsim.mm.folio import ISOLATION, NEW_PAGE, Folio, Page, expected_refs, replace
 from mmsim.mm.huge_memory import split_huge_page_to_list
 from mmsim.mm.page_ref import folio_put, folio_ref_count, folio_ref_freeze, references_explained
-from mmsim.mm.rmap import folio_mapped, remove_migration_ptes, try_to_migrate
-from mmsim.mm.swap import folio_add_lru, lru_add_drain, lru_add_drain_all, putback_lru_page
-from mmsim.mm.versions import (
+from mmsim.mm.policy import (
     DRAIN,
     GIVE_UP,
     HUGE_PAGE,
@@ -45,10 +43,14 @@ from mmsim.mm.versions import (
     WAIT,
     WAIT_LOOKS,
     Attempt,
-    Version,
 )
+from mmsim.mm.rmap import folio_mapped, remove_migration_ptes, try_to_migrate
+from mmsim.mm.swap import folio_add_lru, lru_add_drain, lru_add_drain_all, putback_lru_page
 from mmsim.mm.vmstat import count_vm_events, trace_mm_migrate_pages, trace_mm_migrate_pages_start
 from mmsim.mm.world import EITHER, NONE, ZONE, World
+
+if TYPE_CHECKING:
+    from mmsim.mm.versions import Version
 
 
 def _policy(world: World, pfn: int) -> str:
@@ -127,8 +129,11 @@ def folio_migrate_mapping(world: World, me: str, src: int, dst: int) -> None:
 
     Kernel: the part of folio_migrate_mapping() that follows the freeze, and folio_migrate_copy().
     The source is left with the isolation reference alone.  Its place on the deferred split queue
-    ends with it; the destination is on none."""
+    ends with it; in 6.12 the destination gets one and is counted for it."""
     old, new = world.folio(src), world.folio(dst)
+    requeue = world.env.defers_only_partly and old.deferred_split
+    if requeue:
+        world.count("thp_deferred_split_page")
     world.detach(src)
     world.folios[src] = replace(
         old, name="", region="", index=0, refcount=1, mapping=False, cached=False, pincount=0
@@ -148,6 +153,7 @@ def folio_migrate_mapping(world: World, me: str, src: int, dst: int) -> None:
             referenced=old.referenced,
             active=old.active,
             pages_inside_file=old.pages_inside_file,
+            deferred_split=requeue,
         ),
     )
     if not old.mapping:
@@ -279,7 +285,7 @@ def policy_says(
         yield lru_add_drain_all()
     if decision == WAIT:
         for look in range(WAIT_LOOKS):
-            explained = yield references_explained(page.pfn)
+            explained = yield references_explained(page.pfn, 1)
             if explained:
                 break
     return decision != GIVE_UP

@@ -17,12 +17,12 @@ def folio_ref_count(world: World, me: str, pfn: int) -> int:
 
 
 @atomic
-def references_explained(world: World, me: str, pfn: int) -> bool:
-    """Has an isolated folio no reference but the cache's, the mappings' and its isolation's?
+def references_explained(world: World, me: str, pfn: int, own: int) -> bool:
+    """Has a folio no reference but the cache's, the mappings' and `own` ones of the caller?
 
-    Kernel: the comparison with folio_expected_ref_count(), which came in 2025 for another use."""
+    Kernel: the comparison with folio_expected_ref_count(), include/linux/mm.h of 6.12."""
     folio = world.folio(pfn)
-    return folio.refcount == folio.cache_refs + folio.mapcount + 1
+    return folio.refcount == folio.cache_refs + folio.mapcount + own
 
 
 @atomic

@@ -40,10 +40,10 @@ def _deferred_split_huge_page(world: World, pfn: int) -> None:
     world.update(pfn, deferred_split=True)
 
 
-def _take_mappings_away(world: World, pfn: int, ptes: int) -> None:
-    """Every mapping becomes a migration entry; `ptes` of them are removed as PTEs."""
+def _take_mappings_away(world: World, pfn: int, defers: bool) -> None:
+    """Every mapping becomes a migration entry; `defers`: the folio is queued for a later split."""
     folio = world.folio(pfn)
-    if ptes:
+    if defers:
         _deferred_split_huge_page(world, pfn)
     world.update(
         pfn,
@@ -58,8 +58,9 @@ def _take_mappings_away(world: World, pfn: int, ptes: int) -> None:
 def try_to_migrate(world: World, me: str, pfn: int) -> None:
     """Replace every mapping by a migration entry; each takes a reference with it.
 
-    A PMD is replaced whole, without THP_SPLIT_PMD."""
-    _take_mappings_away(world, pfn, world.folio(pfn).pte_maps)
+    A PMD is replaced whole, without THP_SPLIT_PMD.  A huge page that loses a PTE is queued for a
+    later split; in 6.12 only if other PTEs are left at that moment."""
+    _take_mappings_away(world, pfn, world.folio(pfn).pte_maps > world.env.defers_only_partly)
 
 
 @atomic
@@ -86,10 +87,12 @@ def unmap_folio(world: World, me: str, pfn: int) -> None:
     """Remove every mapping of a huge page that is about to be split.
 
     Kernel: mm/huge_memory.c, unmap_folio().  Anonymous mappings become migration entries; those of
-    a file are simply gone, to be faulted in again.  Each PMD that had to be split counts."""
+    a file are simply gone, to be faulted in again.  Each PMD that had to be split counts.  Its
+    pieces are unmapped one after the other in 6.1, and at once in 6.12."""
     folio = world.folio(pfn)
     world.count("thp_split_pmd", folio.pmd_maps)
-    _take_mappings_away(world, pfn, folio.mapcount)
+    defers = folio.pte_maps > 1 if world.env.defers_only_partly else folio.mapcount > 0
+    _take_mappings_away(world, pfn, defers)
     if folio.kind != ANON:
         world.update(pfn, migration_entries=(0, 0), other_maps=(0, 0))
 

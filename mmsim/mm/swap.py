@@ -10,7 +10,7 @@ lazyfree and mlock batches."""
 
 from __future__ import annotations
 
-from mmsim.constants import ACTIVATE, DEACTIVATE_FILE, LRU_ADD, MOVING, PAGEVEC_SIZE
+from mmsim.constants import ACTIVATE, DEACTIVATE_FILE, LRU_ADD, MOVING
 from mmsim.engine.op import atomic, blocking
 from mmsim.mm.folio import ISOLATION
 from mmsim.mm.world import World
@@ -28,7 +28,7 @@ def batch_add(world: World, cpu: str, kind: str, pfn: int) -> None:
     """
     world.hold(pfn, f"{kind} batch")
     world.batches[cpu, kind] = (*world.batches.get((cpu, kind), ()), pfn)
-    if _goes_on_at_once(world, pfn) or len(world.batches[cpu, kind]) == PAGEVEC_SIZE:
+    if _goes_on_at_once(world, pfn) or len(world.batches[cpu, kind]) >= world.env.pagevec_size:
         _batch_move(world, cpu, kind)
 
 
@@ -126,7 +126,7 @@ def folio_batch_add(world: World, me: str, kind: str, pfn: int) -> tuple[int, ..
     or the folio is large, none otherwise.  Kernel: mm/swap.c, folio_batch_add_and_move()."""
     world.hold(pfn, f"{kind} batch")
     waiting = (*world.batches.get((me, kind), ()), pfn)
-    if len(waiting) < PAGEVEC_SIZE and not _goes_on_at_once(world, pfn):
+    if len(waiting) < world.env.pagevec_size and not _goes_on_at_once(world, pfn):
         world.batches[me, kind] = waiting
         return ()
     world.batches.pop((me, kind), None)

@@ -9,7 +9,7 @@ time contains one of them: they answer "what if".
 
 Kernel: mm/migrate.c migrate_pages(), mm/huge_memory.c split_huge_page_to_list(), mm/gup.c
 migrate_longterm_unpinnable_pages() and collect_longterm_unpinnable_pages(), October 2022 to April
-2023.
+2023; and for the row 6.12 the same files of 6.12.117.
 
 One bug of that time is off in every row.  In the trees with `had_inverted_test` the isolation test
 of collect_longterm_unpinnable_pages() was inverted.  That costs each pin from CMA one more round
@@ -20,13 +20,26 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Generator
+from typing import Any, NamedTuple
 
 from mmsim import errno
-from mmsim.constants import MIGRATE_PASSES, MR_LONGTERM_PIN, REASONS
+from mmsim.constants import MIGRATE_PASSES, MR_LONGTERM_PIN, PAGEVEC_SIZE
+from mmsim.engine.op import Op
 from mmsim.errno import EAGAIN, EBUSY
 from mmsim.errors import nearest
+from mmsim.mm import migrate, migrate_6_12
+from mmsim.mm.folio import Page
+from mmsim.mm.migrate_6_12 import PIECES_ASYNC, PIECES_ONCE, PIECES_SYNC
+from mmsim.mm.policy import (
+    Attempt,
+    as_usual,
+    drain_after_the_first_try,
+    pieces_try_again,
+    wait_before_the_next_try,
+    wait_for_the_references,
+)
+from mmsim.mm.world import Environment
 
 # -- retry_split: the destination could not be had and the split failed with `ret`.  Try again
 # later?
@@ -82,53 +95,6 @@ def gup_fails_if_negative_or_left(rc: int, list_empty: bool) -> bool:
 MEANT, INVERTED = "meant", "inverted"
 ISOLATIONS = (MEANT, INVERTED)
 
-# -- policy: a folio was busy, or could not be split.  What before the next pass?
-
-GIVE_UP, TRY_AGAIN, DRAIN, WAIT = "give up", "try again", "drain", "wait"
-DECISIONS = (GIVE_UP, TRY_AGAIN, DRAIN, WAIT)
-HUGE_PAGE, SINGLE_PAGE, PIECE = "huge page", "single page", "piece"
-WAIT_LOOKS = 10
-"""A wait ends when no reference is left that nobody can explain, at the latest after so many looks
-at the count.  Each look is one step, like any step of whoever holds the reference."""
-
-
-class Attempt(NamedTuple):
-    """What a policy is told about a folio that could not be moved now, in words and one number.
-
-    `what`: "huge page", "single page", or "piece" of a huge page that this call has split.
-    `code`: "-EAGAIN" for a busy folio or a split refused because of references; a refused split has
-    other codes too.  `reason`: why pages are migrated, "longterm_pin" for instance.  `tries`: how
-    often this folio was tried, now included, counted anew after a split.  `usual`: what the
-    version decides without a policy, "try again" or "give up"."""
-
-    what: str
-    code: str
-    reason: str
-    tries: int
-    usual: str
-
-    @property
-    def pin_is_busy(self) -> bool:
-        """References are in the way of a long-term pin: what the patch is about."""
-        return self.reason == REASONS[MR_LONGTERM_PIN] and self.code == "-EAGAIN"
-
-
-def as_usual(attempt: Attempt) -> str:
-    return attempt.usual
-
-
-def pieces_try_again(attempt: Attempt) -> str:
-    return TRY_AGAIN if attempt.what == PIECE else attempt.usual
-
-
-def drain_after_the_first_try(attempt: Attempt) -> str:
-    first = attempt.pin_is_busy and attempt.tries == 1
-    return DRAIN if first else attempt.usual
-
-
-def wait_for_the_references(attempt: Attempt) -> str:
-    return WAIT if attempt.pin_is_busy else attempt.usual
-
 
 class Version(NamedTuple):
     """One row of seams.
@@ -136,7 +102,10 @@ class Version(NamedTuple):
     `taken_back`: how many of the failures just counted a retried split takes back.
     `had_inverted_test`: the tree of that time skipped a folio when its isolation *succeeded*.
     `isolate_inverted`: model that.  Off in every row, because it is a bug of its own.
-    `passes`: how often migrate_pages() goes over its list.
+    `passes`: how often migrate_pages() tries a folio; in 6.12 three of ten without sleeping.
+
+    From `migrate_pages` on: what is different in 6.12, where the patch lives on in another loop.
+    `pieces`: how often a piece is tried in that loop, one of PIECES.
     """
 
     name: str
@@ -151,6 +120,16 @@ class Version(NamedTuple):
     passes: int = MIGRATE_PASSES
     isolate_inverted: bool = False
     policy: Callable[[Attempt], str] = as_usual
+    migrate_pages: Callable[[list[Page], int, int, Version], Generator[Op, Any, int]] = (
+        migrate.migrate_pages
+    )
+    pieces: str = PIECES_ONCE
+    drains_by_count: bool = False
+    truncated_is_refused: bool = True
+    defers_only_partly: bool = False
+    pagevec_size: int = PAGEVEC_SIZE
+    drop_drains: bool = False
+    owner_skips_pte_mapped: bool = True
 
     @property
     def full_title(self) -> str:
@@ -207,10 +186,26 @@ _ROWS = (
         title="base with v2 2/2 alone; never existed, for teaching",
     ),
 )
-VERSIONS = {row.name: row for row in _ROWS}
+TODAY = _PATCHED._replace(
+    name="6.12",
+    title="Linux 6.12.117, unmodified; measured",
+    taken_back=1,
+    final_rc=final_rc_zero_if_empty,
+    had_inverted_test=False,
+    migrate_pages=migrate_6_12.migrate_pages,
+    drains_by_count=True,
+    truncated_is_refused=False,
+    defers_only_partly=True,
+    pagevec_size=31,
+    drop_drains=True,
+    owner_skips_pte_mapped=False,
+)
+OF_THE_SERIES = tuple(row.name for row in _ROWS)
+"""The rows with the loop of 6.1."""
+VERSIONS = {row.name: row for row in (*_ROWS, TODAY)}
 
 LATEST = VERSIONS["v3fix"]
-"""What policies are added to."""
+"""What policies on the loop of 6.1 are added to, one's own too."""
 
 _WHAT_IF = "counterfactual, in no kernel: "
 POLICIES = {
@@ -231,6 +226,26 @@ POLICIES = {
             title=f"{_WHAT_IF}a pin waits for references",
             policy=wait_for_the_references,
         ),
+        TODAY._replace(
+            name="6.12-subpage_retry",
+            title=f"{_WHAT_IF}6.12, its pieces get ten asynchronous tries; measured",
+            pieces=PIECES_ASYNC,
+        ),
+        TODAY._replace(
+            name="6.12-subpage_retry_sync",
+            title=f"{_WHAT_IF}6.12, its pieces are tried like any other folio; measured",
+            pieces=PIECES_SYNC,
+        ),
+        TODAY._replace(
+            name="6.12-drain",
+            title=f"{_WHAT_IF}6.12, a busy try drains all batches",
+            policy=drain_after_the_first_try,
+        ),
+        TODAY._replace(
+            name="6.12-wait",
+            title=f"{_WHAT_IF}6.12, a pin waits for references before its next try",
+            policy=wait_before_the_next_try,
+        ),
     )
 }
 
@@ -242,6 +257,16 @@ SEAMS = {
     "final_rc": "the last word of migrate_pages()",
     "gup_fails": "does the long-term pin give up after this migration?",
 }
+TODAY_SEAMS = {
+    "migrate_pages": "the loop",
+    "pieces": "how a piece is tried in the loop of 6.12",
+    "drains_by_count": "a pin empties batches for a reference too many, not for a page off its LRU",
+    "truncated_is_refused": "is the split of a page that left its file counted as refused?",
+    "defers_only_partly": "is a huge page queued for a later split only if partly unmapped?",
+    "pagevec_size": "folios in a batch",
+    "drop_drains": "does drop_caches empty all batches first?",
+    "owner_skips_pte_mapped": "does the owner of CMA pass over huge pages mapped by PTEs?",
+}
 POLICY = {"policy": "what to do about a folio that could not be moved now"}
 
 
@@ -252,6 +277,15 @@ def get(name: str) -> Version:
         return known[name]
     except KeyError:
         raise ValueError(f"no version {name!r}{nearest(name, known)}") from None
+
+
+def environment(version: Version, env: Environment) -> Environment:
+    """What surrounds the paths, as far as it follows from the version."""
+    return env._replace(
+        pagevec_size=version.pagevec_size,
+        defers_only_partly=version.defers_only_partly,
+        pin_spins=version.drains_by_count,
+    )
 
 
 def with_isolation(version: Version, isolation: str) -> Version:
@@ -267,22 +301,26 @@ def with_isolation(version: Version, isolation: str) -> Version:
 
 
 def seams(version: Version) -> dict[str, str]:
-    """Name -> what it is about, of every seam that this row has; only policies have a policy."""
-    return SEAMS if version.policy is as_usual else SEAMS | POLICY
+    """Name -> what it is about, of every seam that this row has.
+
+    Only policies have a policy, and only 6.12 differs in more than the patch does."""
+    found = SEAMS if version.policy is as_usual else SEAMS | POLICY
+    return found if version.migrate_pages is BASE.migrate_pages else found | TODAY_SEAMS
 
 
 def seam_source(version: Version, seam: str) -> str:
     """The source of one seam, with the seam's own name: what a reader compares."""
     value = getattr(version, seam)
+    if seam == "migrate_pages":
+        return f"{seam} = {value.__module__}.{value.__name__}\n"
     if not callable(value):
         return f"{seam} = {errno.name(value) if seam == 'ref_errno' else value}\n"
     return inspect.getsource(value).replace(f"def {value.__name__}(", f"def {seam}(")
 
 
-def _texts(name: str, chosen: tuple[str, ...]) -> dict[str, str]:
-    """Seam -> its text in this version, for all of them or for the `chosen` ones."""
+def _texts(name: str, known: dict[str, str], chosen: tuple[str, ...]) -> dict[str, str]:
+    """Seam -> its text in this version, for all of the `known` ones or for the `chosen` ones."""
     version = get(name)
-    known = seams(version)
     for seam in chosen:
         if seam not in known:
             raise ValueError(f"no seam {seam!r}{nearest(seam, known)}")
@@ -295,17 +333,19 @@ def _texts(name: str, chosen: tuple[str, ...]) -> dict[str, str]:
 
 def source(name: str, *chosen: str) -> str:
     """The seams of a version as text: all of them, or the `chosen` ones."""
-    return "\n".join(_texts(name, chosen).values())
+    return "\n".join(_texts(name, seams(get(name)), chosen).values())
 
 
 def diff(before: str, after: str, *chosen: str) -> str:
     """Unified diff of the seams of two versions, or of the `chosen` ones; empty if they agree.
 
     A seam that is the same in both is left out whole, so that it does not trail after a change."""
-    old, new = _texts(before, chosen), _texts(after, chosen)
+    one, other = (seams(get(name)) for name in (before, after))
+    today = TODAY_SEAMS if "migrate_pages" in one | other else {}
+    old, new = _texts(before, one | today, chosen), _texts(after, other | today, chosen)
     same = {seam for seam, text in old.items() if new.get(seam) == text}
-    one, other = (
+    lines, others = (
         "\n".join(text for seam, text in texts.items() if seam not in same).splitlines()
         for texts in (old, new)
     )
-    return "\n".join(difflib.unified_diff(one, other, before, after, "", "", 2, ""))
+    return "\n".join(difflib.unified_diff(lines, others, before, after, "", "", 2, ""))

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Any, NamedTuple
 
-from mmsim.constants import HPAGE_PMD_ORDER, MIGRATE_CMA, MIGRATE_MOVABLE, VFIO_BATCH, VMSTAT
+from mmsim.constants import (
+    HPAGE_PMD_ORDER,
+    MIGRATE_CMA,
+    MIGRATE_MOVABLE,
+    PAGEVEC_SIZE,
+    VFIO_BATCH,
+    VMSTAT,
+)
 from mmsim.engine.op import ModelError
 from mmsim.engine.scenario import Pool
 from mmsim.mm.folio import ISOLATION, Folio, replace
@@ -69,7 +76,12 @@ class Environment(NamedTuple):
     which makes it a choice of whoever schedules; "zone": the world's zone decides.  `faults`: may
     allocations and callbacks fail on request?  `target_pfns`: where the destination of a named
     folio lies, if that matters.  `compaction`: may a request to the zone compact it first?
-    `vfio`: what a guest may map for a device."""
+    `vfio`: what a guest may map for a device.
+
+    The others follow from the version.  `pagevec_size`: folios in a per-CPU batch.
+    `defers_only_partly`: see versions.py.  `pin_spins`: a pin goes round for as long as a huge page
+    is off its LRU, so that a search tells worlds apart by the pages pinned now, not by those ever
+    pinned and unpinned."""
 
     targets_huge: str = "available"
     targets_base: str = "available"
@@ -77,6 +89,9 @@ class Environment(NamedTuple):
     target_pfns: tuple[tuple[str, int], ...] = ()
     compaction: bool = False
     vfio: Limits = Limits()
+    pagevec_size: int = PAGEVEC_SIZE
+    defers_only_partly: bool = False
+    pin_spins: bool = False
 
 
 class World:
@@ -149,6 +164,9 @@ class World:
         With a pool it is small, and equal folios become one object."""
         batches = frozenset([item for item in self.batches.items() if item[1]])
         counters = tuple(self.vmstat.values())
+        if self.env.pin_spins:
+            *rest_of_them, acquired, released = counters
+            counters = (*rest_of_them, acquired - released)
         zone = self.zone.key() if self.zone else None
         rest = (
             batches,

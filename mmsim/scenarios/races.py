@@ -34,7 +34,7 @@ from mmsim.mm.actors import holder, truncater
 from mmsim.mm.drop_caches import drop_caches
 from mmsim.mm.folio import ISOLATION, Extent, Folio, Page
 from mmsim.mm.gup import pin_user_pages_remote
-from mmsim.mm.migrate import migrate_pages, putback_movable_pages, try_split_thp
+from mmsim.mm.migrate import putback_movable_pages, try_split_thp
 from mmsim.mm.swap import batch_add, folio_isolate_lru, isolate
 from mmsim.mm.versions import Version
 from mmsim.mm.vfio import MapDma, vfio_dma_do_map
@@ -89,7 +89,7 @@ def _isolate_and_migrate(
         isolated = yield folio_isolate_lru(page.pfn)
         if isolated:
             list_.append(page)
-    rc = yield from migrate_pages(list_, MIGRATE_SYNC, reason, version)
+    rc = yield from version.migrate_pages(list_, MIGRATE_SYNC, reason, version)
     yield from putback_movable_pages(list_)
     return rc
 
@@ -184,22 +184,22 @@ PIN_VERSUS_KNOBS = (
 )
 
 
-def _dropping(name: str, file: tuple[Extent, ...], times: int) -> Actor:
+def _dropping(name: str, file: tuple[Extent, ...], times: int, version: Version) -> Actor:
     def path() -> Generator[Op, Any, None]:
         for number_ in range(times):
-            yield from drop_caches((file,))
+            yield from drop_caches((file,), version)
 
     return Actor(name, path)
 
 
-def _visitors(memory: tuple[Extent, ...], knobs: Knobs) -> list[Actor]:
+def _visitors(memory: tuple[Extent, ...], knobs: Knobs, version: Version) -> list[Actor]:
     """The others, in the order of AGAINST; the second of a kind has a 2 in its name."""
     region = NAMES[int(knobs["on"]) - 1]
     found: list[Actor] = []
     for word in words_of(knobs["against"]):
         name = f"{word}_2" if word in [actor.name for actor in found] else word
         if word == DROP_CACHES:
-            found.append(_dropping(name, memory, int(knobs["drops"])))
+            found.append(_dropping(name, memory, int(knobs["drops"]), version))
         elif word == "direct_io":
             found.append(actors.direct_io(name, region, steps=int(knobs["io_steps"])))
         else:
@@ -228,7 +228,7 @@ def _pin_versus(version: Version, knobs: Knobs) -> Setup:
     world = host_with_zone(env, str(knobs["zone"])) if targets == ZONE else World(env)
     memory = guest_memory(world, thps, order)
     map_ = MapDma(memory, (thps << order) * PAGE_SIZE)
-    others = _visitors(memory, knobs)
+    others = _visitors(memory, knobs, version)
     taken, released = read_span(PIN_VERSUS_KNOBS, knobs["taken"], knobs["released"])
     taken, released = (at and at._replace(call=on - 1) for at in (taken, released))
     names = tuple(actor.name for actor in others)
@@ -315,7 +315,7 @@ DROP_CACHES_KNOBS = (
 
 
 def _drop_caches_only(version: Version, knobs: Knobs) -> Setup:
-    """A file, and one write of 1 to drop_caches; the same in every version.
+    """A file, and one write of 1 to drop_caches; the same in every version but 6.12.
 
     Left out: other files, several writers, what comes after the write.
     """
@@ -337,7 +337,7 @@ def _drop_caches_only(version: Version, knobs: Knobs) -> Setup:
         if number_ + 1 == int(knobs["locked"]):
             world.update(pfn, locked_by=SOMEBODY)
     file = tuple(Extent(name, 1 << order) for name in names)
-    return Setup(world, (Actor(DROP_CACHES, lambda: drop_caches((file,))),), DROPPED)
+    return Setup(world, (Actor(DROP_CACHES, lambda: drop_caches((file,), version)),), DROPPED)
 
 
 DROP_CACHES_ONLY = Spec(

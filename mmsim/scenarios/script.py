@@ -24,6 +24,7 @@ _SITE_OF = {
     "move.unmap": "unmap",
     "split.entry": "site2",
     "split.freeze": "site2",
+    "move.expect": "move_freeze",
     "move.freeze": "move_freeze",
 }
 ROUNDS_MAX = 1_000
@@ -113,6 +114,9 @@ class Scripted:
         self._reached_by_all: Position | None = None
         self._in_gup = False
         self._visit = (1, -1)  # round and pass
+        # In 6.12: the half of a batch that is worked on, and how far the passes of each folio are.
+        self._half: tuple[tuple[int, ...], str, Position] | None = None
+        self._ended: dict[str, Position] = {}
 
     def __call__(self, scenario: Scenario, state: State) -> Move:
         local = scenario.local(state, self.main)
@@ -146,7 +150,9 @@ class Scripted:
             self._at_site(local.op, world, _SITE_OF[site])
         elif site == "migrate.out":
             self._pass_ended(local.op)
-            if local.op.told["rc"] >= 0 and self._last_pass:
+            if self._half is not None:
+                self._half_ended(world)
+            elif local.op.told["rc"] >= 0 and self._last_pass:
                 self._reached_by_all = self._last_pass._replace(site=SITES.index("between_passes"))
 
     def _pass_ended(self, op: Op) -> None:
@@ -169,12 +175,35 @@ class Scripted:
             self._visit = (1, self._visit[1] + 1)
         round_, pass_ = self._visit
         call = max(self.calls - 1, 0)
+        if "batch" in op.told:
+            half = (
+                op.told["batch"],
+                op.told["half"],
+                Position.at("between_passes", pass_, round_, call),
+            )
+            if self._half is not None and half != self._half:
+                self._half_ended(world)
+            self._half = half
         self._pass_ended(op)
         before = self._last_pass
-        if before and (call, round_, pass_) > before[:3] and call == before.call:
+        if (
+            self._half is None
+            and before
+            and (call, round_, pass_) > before[:3]
+            and call == before.call
+        ):
             self._reached_by_all = before._replace(site=SITES.index("between_passes"))
         self.passes[call, round_] = pass_ + 1
         self._now = (world.folio(op.args[0]).name, Position.at(site, pass_, round_, call))
+
+    def _half_ended(self, world: World) -> None:
+        """A pass of a batch is over: it counts for the folios of this batch."""
+        assert self._half is not None
+        pfns, _, at = self._half
+        for pfn in pfns:
+            if pfn in world.folios:
+                self._ended[world.folios[pfn].name] = at
+        self._half = None
 
     # -- who else moves now
 
@@ -198,6 +227,8 @@ class Scripted:
         """Have the visits of this folio come so far?"""
         if self._reached_by_all is not None and at <= self._reached_by_all:
             return True
+        if at.site == SITES.index("between_passes") and folio in self._ended:
+            return at <= self._ended[folio]
         return self._now is not None and folio == self._now[0] and at <= self._now[1]
 
     def _possible(self, scenario: Scenario, state: State, cue: Cue) -> bool:

@@ -78,22 +78,30 @@ Visit = tuple[Event, dict[str, Any], bool]
 
 
 def _visits(trace: Trace) -> Iterator[Visit]:
-    """Every turn of the loop in migrate_pages(), in order."""
-    first: Event | None = None
-    answers: dict[str, Any] = {}
+    """Every turn of a loop of migrate_pages(), in order; those of several pages may overlap.
+
+    In 6.12 a page that could not be moved is tried again without a new visit: a turn of its own."""
+    open_: dict[int, tuple[Event, dict[str, Any]]] = {}
+    last = 0
     for event in trace.events:
         if event.actor != main_actor(trace.scenario):
             continue
+        pfn = event.op.args[0] if event.op.args else -1
         if event.site == "visit":
-            if first is not None:
+            if pfn in open_:
+                yield *open_.pop(pfn), False
+            open_[pfn], last = (event, {}), pfn
+        elif event.site == "migrate.out":
+            for number, (first, answers) in open_.items():
+                yield first, answers, number == last and event.told["rc"] < 0
+            open_ = {}
+        elif pfn in open_:
+            first, answers = open_[pfn]
+            if event.site == "move.expect" and "move.expect" in answers:
                 yield first, answers, False
-            first, answers = event, {}
-        elif event.site == "migrate.out" and first is not None:
-            yield first, answers, event.told["rc"] < 0
-            first = None
-        else:
-            answers[event.site] = event.answer
-    if first is not None:
+                open_[pfn] = first, {"move.target": answers["move.target"]}
+            open_[pfn][1][event.site] = event.answer
+    for first, answers in open_.values():
         yield first, answers, False
 
 

@@ -159,7 +159,10 @@ def outcome_sign(outcome: str) -> str:
 # -- one step
 
 _PFNS = ("pfn", "src", "new", "dst", "old")
-_NOT_SHOWN = ("file", "start")  # a whole file and a place in it: the answer says what was found
+_NOT_SHOWN = (
+    "file",
+    "start",
+)  # a whole file and a place in it: the answer says what was found, "skips_pte_mapped", "own"
 
 
 @cache

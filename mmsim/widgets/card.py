@@ -127,9 +127,7 @@ class CardBox(w.VBox):
         else:
             self.said.value = marked(card.reply())
         self.reason.value = marked(card.reason())
-        if not card.unlocked:
-            return
         if card.play is None:
             self.shown.value = as_html(card.given())
-        elif not self.play.children:
+        elif card.unlocked and not self.play.children:
             self.play.children = [card.play()]

@@ -13,6 +13,8 @@ import pytest
 HERE = Path(__file__).resolve().parents[2] / "notebooks"
 EDITIONS = ("student", "solution")
 CODE_LINES_MAX = 12
+# In one lesson the learner writes whole functions, and finds two more in the text.
+OWN_MODEL, OWN_LINES_MAX = "from_scratch", 28
 TWINS = r"\b(show_(state|ledger|lending|zone|memory|flow|table|chart))\("
 
 SCRIPT = HERE.parent / "tools" / "build_lessons.py"
@@ -85,6 +87,9 @@ def test_cells_are_thin(source):
     for which in EDITIONS:
         for cell in code_cells(source, which):
             lines = [line for line in cell.source.splitlines() if line.strip()]
+            if source.stem == OWN_MODEL and any(line.startswith("def ") for line in lines):
+                assert len(lines) <= OWN_LINES_MAX, cell.source
+                continue
             assert len(lines) <= CODE_LINES_MAX, cell.source
             kinds = {type(node).__name__ for node in ast.walk(ast.parse(cell.source))}
             assert not kinds & {"ClassDef", "With", "Try", "While"}, cell.source
@@ -111,7 +116,8 @@ def test_the_first_code_cell_imports_the_lesson_and_what_is_typed(source):
 def test_a_new_lesson_has_small_cells_and_no_plumbing(source):
     for which in EDITIONS:
         for cell in code_cells(source, which):
-            assert len(cell.source.splitlines()) <= 8
+            if source.stem != OWN_MODEL:
+                assert len(cell.source.splitlines()) <= 8
             assert not re.search(r"\bassert\b|\bcheck\(|\bhint\(|Prediction|\bshow_", cell.source)
             assert not {*tags(cell)} - {*EDITIONS}
 

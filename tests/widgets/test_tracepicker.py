@@ -40,9 +40,8 @@ def test_another_version_differs_early(picker):
     assert "≠" in picker.lines.value
     picker.line.value = picker.line.max
     assert "<svg" in picker.view.value
-    numbers = range(1, picker.line.max + 1)
     seen = set()
-    for number in numbers:
+    for number in range(1, picker.line.max + 1):
         picker.line.value = number
         seen.add("no such line" in picker.view.value)
     assert seen == {True, False}

@@ -1,0 +1,433 @@
+"""Moving folios to other pages, as Linux 6.12 does it.
+
+Mirrors mm/migrate.c, 6.12.117.  What it shares with 6.1 stands in migrate.py.
+
+Folios are worked on in batches of at most 512 pages.  A batch is tried three times without ever
+sleeping (asynchronously), and then folio by folio up to seven times more.  All folios of a batch
+are unmapped first, and moved afterwards: between the two they are locked and mapped nowhere.  The
+pieces of a split huge page are moved right after their batch, in one asynchronous try."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mmsim.constants import (
+    MIGRATE_ASYNC,
+    MIGRATE_COUNTERS,
+    MIGRATE_PASSES,
+    MIGRATE_SYNC,
+    MR_NUMA_MISPLACED,
+    REASONS,
+)
+from mmsim.engine.op import Op, Told
+from mmsim.errno import EAGAIN, EBUSY, ENOMEM
+from mmsim.mm.filemap import (
+    folio_lock,
+    folio_test_writeback,
+    folio_trylock,
+    folio_unlock,
+    folio_wait_writeback,
+)
+from mmsim.mm.folio import ISOLATION, NEW_PAGE, Page
+from mmsim.mm.huge_memory import folio_test_partially_mapped, split_huge_page_to_list
+from mmsim.mm.migrate import (
+    alloc_migration_target,
+    folio_expected_refs,
+    folio_migrate_mapping,
+    policy_says,
+)
+from mmsim.mm.page_ref import folio_put, folio_ref_count, folio_ref_freeze, references_explained
+from mmsim.mm.rmap import folio_mapped, remove_migration_ptes, try_to_migrate
+from mmsim.mm.swap import folio_add_lru
+from mmsim.mm.vmstat import count_vm_events, trace_mm_migrate_pages, trace_mm_migrate_pages_start
+
+if TYPE_CHECKING:
+    from mmsim.mm.versions import Version
+
+NR_MAX_BATCHED_MIGRATION = 512
+NR_MAX_MIGRATE_ASYNC_RETRY = 3
+MIGRATEPAGE_SUCCESS, MIGRATEPAGE_UNMAP = 0, 1
+PIECES_ONCE, PIECES_ASYNC, PIECES_SYNC = "once", "asynchronously", "like any other folio"
+"""How pieces of a split huge page are tried: as 6.12 does, and in two ways that were measured in a
+changed kernel."""
+
+
+@dataclasses.dataclass
+class MigratePagesStats:
+    """struct migrate_pages_stats.  `nr_*_pages` are base pages, the others are units."""
+
+    nr_succeeded: int = 0
+    nr_failed_pages: int = 0
+    nr_thp_succeeded: int = 0
+    nr_thp_failed: int = 0
+    nr_thp_split: int = 0
+    nr_split: int = 0
+
+
+class Unmapped(NamedTuple):
+    """A folio between its two halves: locked, mapped nowhere, and its destination waits."""
+
+    src: Page
+    dst: int
+    page_was_mapped: bool
+
+
+def migrate_folio_undo(
+    src: Page, dst: int, page_was_mapped: bool, locked: bool, rc: int
+) -> Generator[Op, Any, None]:
+    """Map and unlock the source again, give the destination back.
+
+    Kernel: migrate_folio_undo_src(), migrate_folio_undo_dst()."""
+    if page_was_mapped:
+        yield remove_migration_ptes(src.pfn, src.pfn)
+    if locked:
+        yield folio_unlock(src.pfn)
+    yield folio_put(dst, NEW_PAGE, 1, site="move.done", rc=rc)
+
+
+def migrate_folio_unmap(
+    src: Page,
+    from_: list[Page],
+    ret: list[Page],
+    unmapped: list[Unmapped],
+    mode: int,
+    reason: int,
+    told: Told,
+) -> Generator[Op, Any, int]:
+    """Find a destination, lock the folio, and unmap it.
+
+    MIGRATEPAGE_UNMAP: it is on `unmapped` now.  MIGRATEPAGE_SUCCESS: it had been freed.  -EAGAIN
+    and -ENOMEM leave it on `from_`; any other error puts it on `ret`.  Left out: PF_MEMALLOC, the
+    anon_vma, the lock of the destination, mappings that come back while they are removed."""
+    count = yield folio_ref_count(src.pfn, site="visit", huge=src.is_thp, **told)
+    if count == 1:  # freed under us: only the isolation's reference is left
+        from_.remove(src)
+        yield folio_put(src.pfn, ISOLATION, 1, site="move.freed")
+        return MIGRATEPAGE_SUCCESS
+    dst = yield alloc_migration_target(src.pfn, REASONS[reason], site="move.target")
+    if dst is None:
+        return -ENOMEM
+    locked = yield folio_trylock(src.pfn)
+    if not locked:
+        if mode == MIGRATE_ASYNC:
+            yield from migrate_folio_undo(src, dst, False, False, -EAGAIN)
+            return -EAGAIN
+        yield folio_lock(src.pfn)
+    writeback = yield folio_test_writeback(src.pfn)
+    if writeback:
+        if mode != MIGRATE_SYNC:
+            from_.remove(src)
+            ret.append(src)
+            yield from migrate_folio_undo(src, dst, False, True, -EBUSY)
+            return -EBUSY
+        yield folio_wait_writeback(src.pfn)
+    page_was_mapped = yield folio_mapped(src.pfn)
+    if page_was_mapped:
+        yield try_to_migrate(src.pfn, site="move.unmap")
+    from_.remove(src)
+    unmapped.append(Unmapped(src, dst, page_was_mapped))
+    return MIGRATEPAGE_UNMAP
+
+
+def migrate_folio(dst: int, src: int, told: Told) -> Generator[Op, Any, int]:
+    """Move an unmapped folio if nobody else has a reference.  Returns 0, -EAGAIN or another errno.
+
+    Kernel: move_to_new_folio(), migrate_folio(), __folio_migrate_mapping().  The count is compared
+    before the contents are copied, and claimed afterwards: whoever came during the copy is seen."""
+    expected_count = yield folio_expected_refs(src, site="move.expect", **told)
+    if expected_count < 0:
+        return int(expected_count)
+    explained = yield references_explained(src, 1, site="move.check")
+    if not explained:
+        return -EAGAIN
+    frozen = yield folio_ref_freeze(src, expected_count, site="move.freeze")
+    if not frozen:
+        return -EAGAIN
+    yield folio_migrate_mapping(src, dst)
+    return 0
+
+
+def migrate_folio_move(
+    each: Unmapped,
+    ret: list[Page],
+    unmapped: list[Unmapped],
+    told: Told,
+) -> Generator[Op, Any, int]:
+    """The second half.  After -EAGAIN the folio stays on `unmapped`, locked, with its destination.
+
+    Left out: the drain that follows if the folio was mlocked."""
+    rc = yield from migrate_folio(each.dst, each.src.pfn, told)
+    if rc == -EAGAIN:
+        return rc
+    unmapped.remove(each)
+    if rc:
+        ret.append(each.src)
+        yield from migrate_folio_undo(each.src, each.dst, each.page_was_mapped, True, rc)
+        return rc
+    yield folio_add_lru(each.dst)
+    if each.page_was_mapped:
+        yield remove_migration_ptes(each.src.pfn, each.dst)
+    yield folio_put(each.dst, NEW_PAGE, 1, site="move.done", rc=0)
+    yield folio_unlock(each.src.pfn)
+    yield folio_put(each.src.pfn, ISOLATION, 1, site="move.freed")
+    return MIGRATEPAGE_SUCCESS
+
+
+def try_split_folio(
+    folio: Page,
+    from_: list[Page],
+    split_folios: list[Page],
+    mode: int,
+    version: Version,
+    told: Told,
+) -> Generator[Op, Any, int]:
+    """Split a huge page; asynchronously its lock is not waited for."""
+    if mode == MIGRATE_ASYNC:
+        locked = yield folio_trylock(folio.pfn, site="split.lock", **told)
+        if not locked:
+            return -EAGAIN
+    else:
+        yield folio_lock(folio.pfn, site="split.lock", **told)
+    rc = yield from split_huge_page_to_list(folio, split_folios, version)
+    yield folio_unlock(folio.pfn, site="split.unlock", ret=rc)
+    if rc == 0:
+        from_.remove(folio)
+    return rc
+
+
+def migrate_pages_batch(
+    from_: list[Page],
+    mode: int,
+    reason: int,
+    ret_folios: list[Page],
+    split_folios: list[Page] | None,
+    stats: MigratePagesStats,
+    nr_pass: int,
+    first_pass: int,
+    last_pass: int,
+    version: Version,
+) -> Generator[Op, Any, int]:
+    """Up to `nr_pass` tries to unmap every folio of `from_`, then as many to move the unmapped.
+
+    Returns how many folios failed, or -ENOMEM; what stays on `from_` was never unmapped.
+    `split_folios` None: the folios are pieces, which are not split.  `first_pass`, `last_pass`: how
+    readers of a run number these tries, and the last one that any folio of `from_` gets."""
+    nosplit = reason == MR_NUMA_MISPLACED
+    nr_failed = rc_saved = 0
+    nr_retry_pages = thp_retry = 0
+    retry = 1
+    pass_ = 0
+    unmapped: list[Unmapped] = []
+    round_ = 1 if split_folios is not None else 2
+    batch = tuple(page.pfn for page in from_)
+    told = Told()
+    while pass_ < nr_pass and retry and not rc_saved:
+        retry = thp_retry = nr_retry_pages = 0
+        told = Told(round_=round_, pass_=first_pass + pass_, batch=batch, half="unmap")
+        todo = tuple(from_)
+        for index, folio in enumerate(todo):
+            if folio.is_thp and split_folios is not None:
+                queued = yield folio_test_partially_mapped(folio.pfn)
+                if queued:
+                    rc = yield from try_split_folio(folio, from_, split_folios, mode, version, told)
+                    if rc == 0:
+                        nr_failed += 1
+                        stats.nr_thp_failed += 1
+                        stats.nr_thp_split += 1
+                        stats.nr_split += 1
+                        continue
+            rc = yield from migrate_folio_unmap(
+                folio, from_, ret_folios, unmapped, mode, reason, told
+            )
+            if rc == -ENOMEM:
+                nr_failed += 1
+                stats.nr_thp_failed += folio.is_thp
+                if folio.is_thp and split_folios is not None and not nosplit:
+                    ret = yield from try_split_folio(
+                        folio, from_, split_folios, mode, version, told
+                    )
+                    if ret == 0:
+                        stats.nr_thp_split += 1
+                        stats.nr_split += 1
+                        continue
+                    if version.retry_split(reason, ret):
+                        # Counted above, and once more after the last try: taken back here.
+                        retry += 1
+                        thp_retry += 1
+                        nr_retry_pages += folio.nr
+                        nr_failed -= 1
+                        stats.nr_thp_failed -= version.taken_back
+                        yield from policy_says(
+                            folio, ret, first_pass + pass_ < last_pass, round_ == 2,
+                            first_pass + pass_, reason, version,
+                        )  # fmt: skip
+                        continue
+                stats.nr_failed_pages += folio.nr + nr_retry_pages
+                stats.nr_thp_failed += thp_retry
+                rc_saved = -ENOMEM
+                if not unmapped:
+                    return rc_saved
+                break
+            if rc == -EAGAIN:
+                retry += 1
+                thp_retry += folio.is_thp
+                nr_retry_pages += folio.nr
+                yield from policy_says(
+                    folio, rc, first_pass + pass_ < last_pass, round_ == 2,
+                    first_pass + pass_, reason, version,
+                )  # fmt: skip
+            elif rc == MIGRATEPAGE_SUCCESS:
+                stats.nr_succeeded += folio.nr
+                stats.nr_thp_succeeded += folio.is_thp
+            elif rc != MIGRATEPAGE_UNMAP:
+                nr_failed += 1
+                stats.nr_thp_failed += folio.is_thp
+                stats.nr_failed_pages += folio.nr
+        pass_ += 1
+    if not rc_saved:
+        nr_failed += retry
+        stats.nr_thp_failed += thp_retry
+        stats.nr_failed_pages += nr_retry_pages
+
+    # move:
+    retry, pass_ = 1, 0
+    while pass_ < nr_pass and retry:
+        retry = thp_retry = nr_retry_pages = 0
+        told = Told(round_=round_, pass_=first_pass + pass_, batch=batch, half="move")
+        waiting = tuple(unmapped)
+        for index, each in enumerate(waiting):
+            rc = yield from migrate_folio_move(each, ret_folios, unmapped, told)
+            if rc == -EAGAIN:
+                retry += 1
+                thp_retry += each.src.is_thp
+                nr_retry_pages += each.src.nr
+                yield from policy_says(
+                    each.src, rc, first_pass + pass_ < last_pass, round_ == 2,
+                    first_pass + pass_, reason, version,
+                )  # fmt: skip
+            elif rc == MIGRATEPAGE_SUCCESS:
+                stats.nr_succeeded += each.src.nr
+                stats.nr_thp_succeeded += each.src.is_thp
+            else:
+                nr_failed += 1
+                stats.nr_thp_failed += each.src.is_thp
+                stats.nr_failed_pages += each.src.nr
+        pass_ += 1
+    nr_failed += retry
+    stats.nr_thp_failed += thp_retry
+    stats.nr_failed_pages += nr_retry_pages
+    # out: what could not be moved gets its mappings and its lock back.
+    waiting = tuple(unmapped)
+    for index, each in enumerate(waiting):
+        ret_folios.append(each.src)
+        yield from migrate_folio_undo(each.src, each.dst, each.page_was_mapped, True, -EAGAIN)
+    return rc_saved or nr_failed
+
+
+def migrate_pages_sync(
+    from_: list[Page],
+    reason: int,
+    ret_folios: list[Page],
+    split_folios: list[Page] | None,
+    stats: MigratePagesStats,
+    version: Version,
+) -> Generator[Op, Any, int]:
+    """Three tries without sleeping for all of `from_`, then up to seven for one folio at a time.
+
+    What failed in the first three is forgotten, unless nothing more is tried: all but the splits
+    that were made is tried again."""
+    nr_async = max(1, NR_MAX_MIGRATE_ASYNC_RETRY * version.passes // MIGRATE_PASSES)
+    nr_sync = max(1, version.passes - nr_async)
+    last_pass = nr_async + nr_sync - 1
+    astats = MigratePagesStats()
+    folios: list[Page] = []
+    rc = yield from migrate_pages_batch(
+        from_, MIGRATE_ASYNC, reason, folios, split_folios, astats,
+        nr_async, 0, last_pass, version,
+    )  # fmt: skip
+    stats.nr_succeeded += astats.nr_succeeded
+    stats.nr_thp_succeeded += astats.nr_thp_succeeded
+    stats.nr_thp_split += astats.nr_thp_split
+    stats.nr_split += astats.nr_split
+    if rc < 0:
+        stats.nr_failed_pages += astats.nr_failed_pages
+        stats.nr_thp_failed += astats.nr_thp_failed
+        ret_folios += folios
+        return int(rc)
+    stats.nr_thp_failed += astats.nr_thp_split
+    nr_failed = astats.nr_split
+    from_ += folios
+    while from_:
+        folios = [from_.pop(0)]
+        rc = yield from migrate_pages_batch(
+            folios, MIGRATE_SYNC, reason, ret_folios, split_folios, stats,
+            nr_sync, nr_async, last_pass, version,
+        )  # fmt: skip
+        ret_folios += folios
+        if rc < 0:
+            return int(rc)
+        nr_failed += rc
+    return nr_failed
+
+
+def migrate_pages(
+    from_: list[Page], mode: int, reason: int, version: Version
+) -> Generator[Op, Any, int]:
+    """Move every page of the list; what could not be moved is on it afterwards.
+
+    Returns 0 if nothing is left, -ENOMEM, or the number of folios that failed or were split.
+
+    Left out: hugetlb, NUMA nodes, device memory, demotion, large folios smaller than a huge page.
+    """
+    stats = MigratePagesStats()
+    rc_gather = 0
+    ret_folios: list[Page] = []
+    split_folios: list[Page] = []
+    yield trace_mm_migrate_pages_start(mode, reason, site="migrate.start")
+    while from_:  # again:
+        folios: list[Page] = []
+        while from_ and sum(folio.nr for folio in folios) < NR_MAX_BATCHED_MIGRATION:
+            folios.append(from_.pop(0))
+        if mode == MIGRATE_ASYNC:
+            rc = yield from migrate_pages_batch(
+                folios, mode, reason, ret_folios, split_folios, stats,
+                version.passes, 0, version.passes - 1, version,
+            )  # fmt: skip
+        else:
+            rc = yield from migrate_pages_sync(
+                folios, reason, ret_folios, split_folios, stats, version
+            )
+        ret_folios += folios
+        if rc < 0:
+            rc_gather = rc
+            ret_folios += split_folios
+            split_folios = []
+            break
+        if split_folios:
+            # Their failures are no failures of this call: the huge page counts as one already.
+            if version.pieces == PIECES_SYNC:
+                yield from migrate_pages_sync(
+                    split_folios, reason, ret_folios, None, stats, version
+                )
+            else:
+                nr_pass = 1 if version.pieces == PIECES_ONCE else version.passes
+                yield from migrate_pages_batch(
+                    split_folios, MIGRATE_ASYNC, reason, ret_folios, None, stats,
+                    nr_pass, 0, nr_pass - 1, version,
+                )  # fmt: skip
+            ret_folios += split_folios
+            split_folios = []
+        rc_gather += rc
+    # out:
+    from_[:0] = ret_folios
+    rc = 0 if not from_ else rc_gather
+    counts = (
+        stats.nr_succeeded, stats.nr_failed_pages,
+        stats.nr_thp_succeeded, stats.nr_thp_failed, stats.nr_thp_split,
+    )  # fmt: skip
+    events = tuple(zip(MIGRATE_COUNTERS, counts, strict=True))
+    yield count_vm_events(*events, site="migrate.out", rc=rc)
+    yield trace_mm_migrate_pages(*counts, mode, reason, site="migrate.end", rc=rc)
+    return rc

@@ -1,0 +1,162 @@
+"""The loop of Linux 6.12: what its vectors do not say, and what its policies change.
+
+The decision tables are vectors (data/conformance/today) and measured rows (tests/evidence)."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+
+import pytest
+
+from mmsim import datafiles, vfio_map
+from mmsim.constants import MIGRATE_ASYNC, MIGRATE_SYNC, MR_COMPACTION, MR_LONGTERM_PIN
+from mmsim.engine.actor import Actor
+from mmsim.engine.scenario import Scenario
+from mmsim.engine.trace import record
+from mmsim.evidence.vectors import run_gup, run_migrate_pages
+from mmsim.mm.folio import ISOLATION, Folio, Page
+from mmsim.mm.versions import POLICIES, TODAY, get
+from mmsim.mm.world import World
+from mmsim.scenarios import make
+from mmsim.scenarios.script import Script, Scripted
+from mmsim.scenarios.situation import MISSED, NOT_SPLIT
+
+RETRY_ASYNC, RETRY_SYNC = "6.12-subpage_retry", "6.12-subpage_retry_sync"
+FIRST = 0x40000
+
+
+def called(*orders, mode=MIGRATE_SYNC, reason=MR_LONGTERM_PIN, version=TODAY, **env):
+    """(result, what is left, trace) of one call on isolated folios of these orders."""
+    world = World()
+    world.env = world.env._replace(**env)
+    pages = []
+    for number, order in enumerate(orders):
+        name, pfn = f"F{number}", FIRST + number * 512
+        folio = Folio(name, name, 0, order, held=((ISOLATION, 1),), lru=False)
+        maps = {"pmd_maps": 1} if order else {"pte_maps": 1}
+        folio = folio._replace(**maps)
+        world.add(pfn, folio._replace(refcount=folio.cache_refs + 2))
+        pages.append(Page(pfn, 1 << order))
+
+    def path():
+        left = list(pages)
+        rc = yield from version.migrate_pages(left, mode, reason, version)
+        return rc, tuple(left)
+
+    trace = record(Scenario("call", world, (Actor("me", path),)), Scripted("me", Script()))
+    rc, left = trace.results["me"]
+    trace.last.world.check()
+    return rc, left, trace
+
+
+def test_a_batch_is_unmapped_first_and_moved_afterwards_and_a_huge_page_closes_it():
+    _, _, trace = called(0, 0, 9, 0)
+    steps = [
+        (event.site, (event.op.args[0] - FIRST) // 512)
+        for event in trace.events
+        if event.site in ("move.unmap", "move.freeze")
+    ]
+    first = [("move.unmap", 0), ("move.unmap", 1), ("move.unmap", 2)]
+    first += [("move.freeze", 0), ("move.freeze", 1), ("move.freeze", 2)]
+    assert steps == [*first, ("move.unmap", 3), ("move.freeze", 3)]
+
+
+def test_between_unmap_and_move_a_folio_is_locked_and_mapped_nowhere():
+    _, _, trace = called(0, 9)
+    for position, event in enumerate(trace.events):
+        if event.site == "move.expect":
+            folio = trace.state(position).world.folio(event.op.args[0])
+            assert (folio.locked_by, folio.mapcount, folio.migration_entries != (0, 0)) == (
+                "me",
+                0,
+                True,
+            )
+
+
+def test_pieces_of_a_huge_page_are_moved_before_the_next_one_is_looked_at():
+    rc, left, trace = called(9, 9, targets_huge="none")
+    visited = [e.told["round_"] for e in trace.events if e.site == "visit"]
+    assert [(round_, len(list(all_))) for round_, all_ in itertools.groupby(visited)] == [
+        (1, 1),
+        (2, 512),
+        (1, 1),
+        (2, 512),
+    ]
+    assert (rc, left) == (0, ())
+
+
+def test_compaction_never_sleeps_and_has_ten_tries():
+    setup = {"folios": [{"name": "P", "order": 0}]}
+    world_of = {"script": {"strangers": [{"folio": "P"}]}, "setup": setup}
+    vector = {**world_of, "operation": {"list": ["P"], "reason": "longterm_pin"}}
+    assert run_migrate_pages(vector, TODAY, {})["rc"] == 1
+    _, _, trace = called(0, mode=MIGRATE_ASYNC, reason=MR_COMPACTION)
+    assert not [event for event in trace.events if event.op.kind.name == "folio_lock"]
+
+
+def test_a_pin_drains_for_a_reference_too_many_and_never_for_a_huge_page():
+    def drains(folio, holder):
+        vector = {
+            "setup": {"folios": [folio]},
+            "script": {"strangers": [{"folio": "P"}]} if holder else {},
+            "operation": {"range": ["P"]},
+        }
+        return run_gup(vector, TODAY, {})["calls"][0]["lru_drains"]
+
+    single, huge = {"name": "P", "order": 0}, {"name": "P", "order": 9}
+    assert [drains(single, False), drains(single, True)] == [0, 1]
+    assert [drains(huge, False), drains(huge, True)] == [0, 0]
+
+
+def test_a_holder_for_ever_is_counted_once_after_ten_refused_splits():
+    run = vfio_map("6.12").run()
+    counted = run.last.world.vmstat
+    assert (counted["thp_split_page_failed"], counted["thp_migration_fail"]) == (10, 1)
+    assert run.results["pin"] == -12
+    passes = [event.told["pass_"] for event in run.events if event.site == "visit"]
+    assert passes == list(range(10))
+
+
+# -- policies on today's loop, in the smallest race with drop_caches
+
+
+@pytest.fixture(scope="module")
+def odds():
+    """Version -> outcome -> its odds, for one huge page of two pages and two tries."""
+    names = ("6.12", RETRY_ASYNC, RETRY_SYNC, "6.12-drain", "6.12-wait")
+    found = {}
+    for name in names:
+        situation = make("pin_versus", name, {"order": 1, "passes": 2})
+        ends = situation.explore().outcomes(situation.outcome)
+        found[name] = {end.name: end.odds for end in ends}
+        assert sum(found[name].values()) == 1
+    return found
+
+
+def test_more_tries_for_pieces_help_in_the_measured_order(odds):
+    path = datafiles.path("kernel-runs/k612/k612_s4_pieces_counterfactual.csv")
+    with path.open(encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["n_units_2mib"] == "8"]
+    rows = [row for row in rows if row["dc_gap_us"] == "0"]
+    failed = [sum(r["pin_errno"] != "0" for r in rows if r["pieces"] == kind) for kind in "012"]
+    assert failed == [226, 17, 0]
+    missed = [odds[name][MISSED] for name in ("6.12", RETRY_ASYNC, RETRY_SYNC)]
+    assert missed == sorted(missed, reverse=True)
+    assert len(set(missed)) == 3
+
+
+def test_to_wait_or_drain_helps_the_huge_page_and_not_its_pieces(odds):
+    for name in ("6.12-drain", "6.12-wait"):
+        assert odds[name][NOT_SPLIT] < odds["6.12"][NOT_SPLIT]
+        assert odds[name][MISSED] == odds["6.12"][MISSED]
+    for name in (RETRY_ASYNC, RETRY_SYNC):
+        assert odds[name][NOT_SPLIT] == odds["6.12"][NOT_SPLIT]
+
+
+def test_each_policy_on_today_differs_in_one_seam():
+    for name, row in POLICIES.items():
+        if name.startswith("6.12-"):
+            differing = [f for f in row._fields if getattr(row, f) != getattr(get("6.12"), f)]
+            assert differing[:2] == ["name", "title"]
+            assert len(differing) == 3
