@@ -63,7 +63,7 @@ SIZES = {"min": 1, "low": 2, "high": 3, "spanned": 9000, "present": 8000, "manag
         (1000, 500, "not more than half, so movable requests try their own lists first"),
         (1001, 500, "not more than half"),
         (1001, 501, ": more than half"),
-        (1000, 0, "has 3.91 MiB free, none of it in CMA"),
+        (1000, 0, "has 1,000 pages free, none of it in CMA"),
         (0, 0, "none of it in CMA"),
     ],
 )
