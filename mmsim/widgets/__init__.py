@@ -6,7 +6,6 @@ from mmsim.widgets.paste import paste, show_memory
 from mmsim.widgets.retry import retry_sliders
 from mmsim.widgets.scheduler import scheduler
 from mmsim.widgets.stepper import stepper
-from mmsim.widgets.tracepicker import trace_picker
 
 __all__ = [
     "console",
@@ -16,5 +15,4 @@ __all__ = [
     "scheduler",
     "show_memory",
     "stepper",
-    "trace_picker",
 ]
