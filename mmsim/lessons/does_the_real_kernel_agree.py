@@ -203,7 +203,7 @@ def agree_shown() -> list[Any]:
     _, rows = aligned("compacting", "6.1.0")
     return [
         Table(frame(cells, named(SETUPS.values(), "lines that agree"), VERSIONS)),
-        "What differs, in four traces, is `compact_stall` and `compact_fail`.",
+        "What differs in four of the traces: compact_stall and compact_fail.",
         Table(alignment(rows), "6.1.0, one held, really fragmented: line by line"),
     ]
 
