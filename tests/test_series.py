@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import mmsim.mm.gup as gup
-from mmsim.evidence.series import GUP, LATER, SERIES, UNVERIFIED
+from mmsim.evidence.series import GUP, SERIES
 from mmsim.mm.versions import OF_THE_SERIES, POLICIES, SEAMS, VERSIONS
 
 EVERY = (*SEAMS, "had_inverted_test")
@@ -36,12 +36,6 @@ def test_functions_of_gup_are_those_that_the_model_mirrors():
     places = [change.function.removesuffix("()") for change in SERIES if change.file == GUP]
     assert places == ["migrate_longterm_unpinnable_pages", "collect_longterm_unpinnable_pages"]
     assert all(f"mm/gup.c, {name}()" in str(getattr(gup, name).__doc__) for name in places)
-
-
-def test_later_history_names_only_releases_that_are_known():
-    known = {"6.1.116", "6.1.129"}
-    assert known <= {row.release for row in LATER}
-    assert all(row.release in known or UNVERIFIED in row.release for row in LATER)
 
 
 # -- what a version is called

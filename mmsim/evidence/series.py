@@ -1,10 +1,9 @@
 """What the patch series and its repairs changed where in the kernel, in our own words.
 
-Interface: Change, SERIES, Later, LATER, Remark, REMARKS
+Interface: Change, SERIES, Remark, REMARKS
 
 Each row of SERIES names the seam of the model that stands for it.  A test compares the rows with
-the seams: no version differs from another in a place that is not in this table.  LATER is what
-happened to the same code afterwards; no version of the model has any of it.  REMARKS is what
+the seams: no version differs from another in a place that is not in this table.  REMARKS is what
 reviewers of the first version said on the list in October 2022, again in our own words.
 """
 
@@ -112,57 +111,6 @@ SERIES = (
         "6.2; 6.1.y",
         "had_inverted_test",
         ("v3fix",),
-    ),
-)
-
-
-UNVERIFIED = "unverified"
-
-
-class Later(NamedTuple):
-    """What became of the same code.  `release`: where it is known; it may be marked UNVERIFIED.
-
-    `commit`: its first twelve digits, or what it was called on the list."""
-
-    release: str
-    commit: str
-    what: str
-    meaning: str
-
-
-LATER = (
-    Later(
-        f"6.3 ({UNVERIFIED})",
-        "migrate_pages(): batch TLB flushing",
-        "migrate_pages() takes at most 512 pages at a time; a synchronous caller tries all of them "
-        "in 3 asynchronous passes and then page by page in up to 7 passes",
-        "no row has this loop; an asynchronous pass only tries the lock, it does not sleep for it",
-    ),
-    Later(
-        "6.1.116",
-        "fd4a7ac32918, 851ae6424697",
-        "the patch and the repair of its count come to 6.1.y, with batches of at most 512 pages "
-        "and 10 passes",
-        "v3fix has the loop of 6.1 instead, without batches, so it is not this release",
-    ),
-    Later(
-        f"6.10 ({UNVERIFIED})",
-        "7262f208ca68",
-        "a huge page on the deferred split list is split before its migration is tried",
-        "a missing destination is no longer the only reason for a split",
-    ),
-    Later(
-        "6.1.129",
-        "1aaf8c122918, there c986a5fb15ed",
-        "a pin that finds pages to move, but can isolate none of them, no longer goes round "
-        "for ever",
-        "pages in CMA could be pinned for a long time if somebody else had isolated them",
-    ),
-    Later(
-        f"June 2025, release {UNVERIFIED}",
-        "517f496e1e61",
-        "that attempt is reverted",
-        "the number of rounds has no limit again, as in every row",
     ),
 )
 

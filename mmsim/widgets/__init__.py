@@ -5,7 +5,6 @@ from mmsim.widgets.explorer import explorer
 from mmsim.widgets.paste import paste, show_memory
 from mmsim.widgets.scheduler import scheduler
 from mmsim.widgets.stepper import stepper
-from mmsim.widgets.tracepicker import trace_picker
 
 __all__ = [
     "console",
@@ -14,5 +13,4 @@ __all__ = [
     "scheduler",
     "show_memory",
     "stepper",
-    "trace_picker",
 ]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from mmsim.evidence.measured import RETRY, disturbed
+from mmsim.evidence.ftrace import real_trace
 from mmsim.lessons import does_the_real_kernel_agree as lesson
 from mmsim.scenarios import SMALL, pin_versus, vfio_map
+from mmsim.views.chances import ANY_STEP, failure_odds
 
 
 @pytest.mark.parametrize("letter", "acd")
@@ -14,36 +15,53 @@ def test_a_run_that_is_not_the_measured_one_is_told_a_counter(letter):
     assert "was measured" in lesson.which.judge(letter).why
 
 
-def test_a_wrong_label_is_told_what_its_line_says():
-    answer = {**lesson.labels.solution, "B": lesson.SPLIT}
-    told = lesson.labels.judge(answer).why
-    assert told == "B: the line says: a split found 515 references, and returned -EAGAIN"
-    assert [*lesson.labels.solution.values()] == [
-        "no huge page is free",
-        lesson.REFUSED,
-        lesson.SPLIT,
-        "a pass ends",
-        "the call adds up its counters",
-        "the pin gives up",
-    ]
+def test_the_lines_say_what_the_card_asks():
+    assert lesson.read_off() == {"refused": "B", "too_many": 1, "again": 1, "moved": 1536}
+
+
+def test_each_trace_is_of_the_set_up_and_the_version_that_it_stands_under():
+    for setup in lesson.SETUPS:
+        for version in lesson.VERSIONS:
+            real = real_trace(lesson.file_of(setup, version))
+            assert real.version == version
+            assert len(real.units_before) == (4 if setup == "four" else 1)
+            assert real.pin_result == -12
 
 
 def test_only_compaction_differs():
-    assert lesson.agree_true() == {"any_line": 3, "of_the_pin": 0}
-    assert len(lesson.agreements(lesson.HELD)) == 12
+    assert lesson.agree_true() == {"any_line": 4, "of_the_pin": 0}
+    for setup in lesson.SETUPS:
+        for version in lesson.VERSIONS:
+            found = lesson.differing(setup, version)
+            assert set(found) <= {"compact_stall", "compact_fail"}
+            assert bool(found) == (setup == "compacting")
+
+
+def test_a_trace_can_be_walked_without_buttons():
+    text = repr(lesson.beside("one", "v3"))
+    assert "85 of 85 lines agree. Line 1:" in text
+    assert "[Picture: The model at line 1" in text
+    wrong = repr(lesson.beside("compacting", "v3", model="6.1.0"))
+    assert "measured -EAGAIN; model -EBUSY" in wrong or "-EAGAIN" in wrong
+    for line in (-5, 10_000):
+        assert lesson.beside("four", "6.12", line=line)._repr_html_()
+    with pytest.raises(ValueError, match="did you mean 'four'"):
+        lesson.beside("fuor", "v3")
+    with pytest.raises(ValueError, match="no trace of 'v2'"):
+        lesson.beside("one", "v2")
 
 
 @pytest.mark.parametrize(
     ("rule", "told"),
     [
-        (lambda pin: 0, "0 of 1,059 pins among pages that can't move; with thp_migration_fail 1"),
+        (lambda pin: 0, " pins; with thp_migration_fail 1"),
         (
             lambda pin: 2 * pin.thp_migration_fail,
-            "thp_split_page_failed 10 your rule gives 2, and 20 was measured",
+            "thp_split_page_failed 10 your rule gives 22, and 20 was measured",
         ),
         (
             lambda pin: 2 * (pin.thp_split_page + pin.thp_migration_success),
-            "thp_split_page_failed 1 your rule gives 0, and 2 was measured",
+            "thp_split_page_failed 10 your rule gives 0, and 20 was measured",
         ),
         (lambda pin: "2", "should return a whole number, and it returned '2'"),
         (lambda pin: pin.nosuch, "the rule raised AttributeError"),
@@ -57,13 +75,11 @@ def test_a_rule_is_told_a_pin_that_contradicts_it(rule, told):
 
 
 def test_a_rule_is_held_against_every_pin():
-    shares = {mode: lesson.hits(lesson.twice, mode) for mode in lesson.AMONG}
-    assert shares == {"frag_pinned": (1058, 1059), "frag_movable": (124, 126)}
-    wrong = {
-        mode: [n - lesson.twice(p) for p, n in lesson.pins(mode) if n != lesson.twice(p)]
-        for mode in lesson.AMONG
-    }
-    assert wrong == {"frag_pinned": [1], "frag_movable": [6]}
+    assert lesson.hits(lesson.twice) == (585, 588)
+    wrong = [
+        (n - lesson.twice(p), k) for (p, n), k in lesson.pins().items() if n != lesson.twice(p)
+    ]
+    assert sorted(wrong) == [(1, 1), (6, 2)]
     assert lesson.rule.judge(lambda pin: None).state == "not attempted"
 
 
@@ -73,15 +89,14 @@ def test_examples_show_each_counter_and_agree_with_the_rule():
     assert (table[[*lesson.Pinned._fields]] > 0).any().all()
 
 
-def test_the_rule_repairs_the_traces_but_one():
+def test_the_rule_predicts_pins_that_it_was_not_made_from():
     lesson.rule.solved()
-    assert lesson.rechecked()["agrees"].tolist().count("✓") == 5
+    assert lesson.rechecked()["agrees"].tolist() == [lesson.AGREES] * 4
     lesson.rule.forget()
 
 
 def test_what_is_said_of_6_12_is_in_the_rows():
-    found = lesson.on_612()
-    assert found == {
+    assert lesson.on_612() == {
         "pins": 120,
         "failed": 114,
         "refused": 0,
@@ -90,53 +105,54 @@ def test_what_is_said_of_6_12_is_in_the_rows():
         "left": 32,
     }
     shares = lesson.counterfactual()
-    assert [shares["S4_loop", name] for name in lesson.SETTINGS] == [
-        (226, 240),
-        (17, 240),
-        (0, 240),
-    ]
+    assert [shares[name] for name in lesson.SETTINGS] == [(226, 240), (17, 240), (0, 240)]
     for letter in "abd":
         assert lesson.cause.judge(letter).state == "failed"
-
-
-def test_what_is_said_of_6_1_is_in_the_rows():
-    assert disturbed("v2").failed == (503, 1020)
-    assert disturbed(RETRY).failed == (4, 1020)
     assert {name: holds for name, (holds, _) in lesson.evidence().items()} == (
-        lesson.support.solution
+        {"same": True, "rate": False, "reporter": False, "again": True, "wait": False}
     )
 
 
-@pytest.mark.parametrize("weight", [1, 8])
-def test_the_patch_does_not_touch_the_pieces_and_trying_them_again_not_the_split(weight):
-    odds = {}
-    for version in ("6.1.0", "v3", "subpage_retry"):
-        situation = pin_versus(version, **SMALL)
-        ends = situation.explore().outcomes(situation.outcome, {"pin": weight})
-        odds[version] = {end.name: end.odds for end in ends}
-        assert sum(odds[version].values()) == 1
-    missed, split = lesson.MISSED, "failed: a huge page could not be split"
-    assert odds["6.1.0"][missed] == odds["v3"][missed] > odds["subpage_retry"][missed] > 0
-    assert odds["6.1.0"][split] > odds["v3"][split] == odds["subpage_retry"][split]
-
-
-def test_a_piece_misses_its_pass():
+def test_the_shortest_run_in_which_a_piece_misses_its_pass_is_the_one_that_is_shown():
+    situation = pin_versus("6.12", **SMALL)
+    ends = situation.explore().outcomes(situation.outcome)
+    (shortest,) = (len(end.shortest) for end in ends if end.name == lesson.MISSED)
     run = lesson.missed_piece()
+    assert len(run) == shortest
     assert run.scenario.outcome(run.last) == lesson.MISSED
     vmstat = run.last.world.vmstat
-    assert vmstat["thp_split_page"] == 1
-    assert vmstat["thp_split_page_failed"] == 0 < vmstat["thp_migration_fail"]
-    assert run.events[run.find("folio_ref_freeze", 2) - 1].answer is False
+    assert (vmstat["thp_split_page"], vmstat["thp_split_page_failed"]) == (1, 0)
+    assert "False" not in lesson.missed_picture().words
 
 
-def test_the_first_line_that_differs_is_the_code_of_the_split():
-    _, rows = lesson.aligned("S3_real_held_v2_retfix1.txt", "6.1.0")
-    first = next(row for row in rows if not row.agrees)
-    assert (first.what, first.measured, first.model) == (
-        "huge page A: split_huge_page_to_list() returns",
-        "-EAGAIN",
-        "-EBUSY",
-    )
+@pytest.mark.parametrize("version", ["6.12", *(row for row, _ in lesson.CHANGES.values())])
+def test_stored_odds_are_those_of_a_search(version):
+    found = failure_odds(version, order=1, passes=2, starts=(ANY_STEP,))[ANY_STEP]
+    assert {end: f"{float(odds):.12f}" for end, odds in found.items()} == {
+        end: f"{odds:.12f}" for end, odds in lesson.odds()[version].items()
+    }
+
+
+def test_each_change_helps_against_one_failure_and_leaves_the_other_as_it_was():
+    assert lesson.helped() == {
+        "drain": lesson.RARER[lesson.NOT_SPLIT],
+        "wait": lesson.RARER[lesson.NOT_SPLIT],
+        "ten": lesson.RARER[lesson.MISSED],
+        "usual": lesson.RARER[lesson.MISSED],
+        "rarest": "usual",
+    }
+    for row, _ in lesson.CHANGES.values():
+        same = [
+            end for end in lesson.RARER if lesson.odds()[row][end] == lesson.odds()["6.12"][end]
+        ]
+        assert len(same) == 1
+    missed = [
+        lesson.odds()[row][lesson.MISSED]
+        for row in ("6.12", "6.12-subpage_retry", "6.12-subpage_retry_sync")
+    ]
+    measured = [share.part for share in lesson.counterfactual().values()]
+    assert missed == sorted(missed, reverse=True)
+    assert measured == sorted(measured, reverse=True)
 
 
 def test_the_judge_runs_the_model(monkeypatch):
