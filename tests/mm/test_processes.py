@@ -1,4 +1,4 @@
-"""Mappings belong to processes: one of another process saves the guest no fault."""
+"""Mappings and faults: one of another process saves the guest no fault."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from small import NR, ORDER, PFN, do, folio, isolated, memory, run
 
 from mmsim.constants import ANON
 from mmsim.engine.actor import Actor
+from mmsim.errno import EFAULT
 from mmsim.mm.actors import direct_io, fault, gup_fast, permanent_pin
+from mmsim.mm.filemap import folio_lock
 from mmsim.mm.folio import Extent, Page
 from mmsim.mm.gup import follow_page_mask, is_longterm_pinnable_page, pin_user_pages_remote
 from mmsim.mm.rmap import (
@@ -136,3 +138,25 @@ def test_a_page_in_zone_movable_is_moved_or_refused_like_one_in_cma(version, tar
         ends.append((result, after.vmstat, after.folios))
     assert ends[0] == ends[1]
     assert pinned(memory(folio("A"), in_cma=False, targets_huge=targets))[0] == NR
+
+
+# -- what a fault does not find, and what it waits for
+
+
+def test_a_fault_beyond_the_file_fails():
+    world = memory(folio())
+    assert do(world, handle_mm_fault("A", NR)) == -EFAULT
+    assert do(world, handle_mm_fault("B", 0)) == -EFAULT
+    world.update(PFN, mapping=False)
+    assert do(world, handle_mm_fault("A", 0)) == -EFAULT
+
+
+def test_a_fault_waits_for_the_lock_and_for_a_frozen_folio():
+    world = memory(isolated(pmd_maps=0))
+    op = handle_mm_fault("A", 1)
+    assert op.kind.guard(world, "me", *op.args) is None
+    world.update(PFN, refcount=0)
+    assert op.kind.guard(world, "me", *op.args) == "A is frozen"
+    world.update(PFN, refcount=NR + 1)
+    do(world, folio_lock(PFN), "x")
+    assert "held by x" in op.kind.guard(world, "me", *op.args)
