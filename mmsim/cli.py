@@ -134,8 +134,9 @@ def _parser() -> tuple[Parser, list[str]]:
     found.add_argument(
         "before",
         metavar="BEFORE",
-        help="/proc/vmstat before; or alone: lines such as 'thp_migration_fail +1', "
-        "or a trace with lines of mm_migrate_pages; - reads standard input",
+        help="/proc/vmstat before, or some of it by grep; or alone: lines such as "
+        "'thp_migration_fail +1', or lines of the trace event mm_migrate_pages, as they were "
+        "pasted; - reads standard input",
     )
     found.add_argument("after", metavar="AFTER", nargs="?", help="/proc/vmstat afterwards")
     known = ", ".join((*VERSIONS, *POLICIES))
@@ -500,7 +501,7 @@ def diagnose(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(diagnosis.as_json(found), indent=1))
     else:
-        groups_max = len(found.groups) if args.all else diagnosis.GROUPS_MAX
+        groups_max = None if args.all else diagnosis.GROUPS_MAX
         print(diagnosis.report(found, groups_max=groups_max), end="")
     return int(not found.explained)
 

@@ -30,8 +30,6 @@ _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _GUARDED = (ast.Try, ast.TryStar, ast.With, ast.AsyncWith)
 _NO_PATHS = {"enumerate", "filter", "iter", "list", "map", "range", "reversed", "tuple", "zip"}
 
-ASSIGN_FIRST = "write `name = yield ...` on a line of its own and use the name"
-
 
 def problems(source: str, filename: str) -> list[str]:
     """What a reader of frames would not see: `file:line: what; what to write instead`."""
@@ -114,30 +112,17 @@ def _place(node: Yield, parent: ast.AST) -> Iterator[tuple[int, str]]:
         or (isinstance(parent, (ast.Assign, ast.AnnAssign)) and parent.value is node)
     )
     if not whole:
-        yield node.lineno, f"a yield inside {_called(parent)}; {ASSIGN_FIRST}"
+        yield (
+            node.lineno,
+            "a yield inside a larger statement or expression; "
+            "write `name = yield ...` on a line of its own and use the name",
+        )
     if isinstance(node, ast.YieldFrom) and not _is_path_call(node.value):
         yield (
             node.lineno,
             "`yield from` something that is not a call of a path: its position is hidden; "
             "write a loop over a named thing",
         )
-
-
-def _called(parent: ast.AST) -> str:
-    names = {
-        ast.AugAssign: "an augmented assignment, which remembers the old value",
-        ast.Return: "a return",
-        ast.Call: "the arguments of a call",
-        ast.keyword: "the arguments of a call",
-        ast.BinOp: "an operation",
-        ast.BoolOp: "an operation",
-        ast.UnaryOp: "an operation",
-        ast.Compare: "a comparison",
-        ast.Subscript: "a subscript",
-        ast.NamedExpr: "an assignment expression",
-        ast.comprehension: "a comprehension",
-    }
-    return names.get(type(parent), f"{type(parent).__name__.lower()!r}")
 
 
 def _is_path_call(value: ast.expr) -> bool:

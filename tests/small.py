@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from fractions import Fraction
 from types import MappingProxyType
@@ -12,9 +11,12 @@ from mmsim.constants import HPAGE_PMD_ORDER, MIGRATE_CMA
 from mmsim.engine.actor import Actor
 from mmsim.engine.explore import Exploration, explore
 from mmsim.engine.op import Op, atomic, blocking, choice
-from mmsim.engine.scenario import Move, Scenario
+from mmsim.engine.scenario import Scenario
+from mmsim.engine.schedule import one_after_another, parse, replaying
+from mmsim.engine.trace import Trace, record
 from mmsim.mm.folio import ISOLATION, Folio
 from mmsim.mm.world import Environment, World
+from mmsim.scenarios.script import Script, Scripted
 
 ORDER = 2
 NR = 1 << ORDER
@@ -143,6 +145,31 @@ def do(world: World, op: Op, me: str = "test", outcome: str = "") -> Any:
     return op.kind.run(world, me, *op.args)
 
 
+def run(world: World, *actors: Actor, schedule: str = "", script: Script | None = None) -> Trace:
+    """One actor after the other, along a schedule, or by the script of the first actor.
+
+    The world has to be sound after every step."""
+    scenario = Scenario("run", world, actors)
+    scheduler: Any = one_after_another
+    if script is not None:
+        scheduler = Scripted(actors[0].name, script)
+    elif schedule:
+        scheduler = replaying(parse(schedule, [actor.name for actor in actors]))
+    trace = record(scenario, scheduler)
+    for position in range(len(trace) + 1):
+        trace.state(position).world.check()
+    return trace
+
+
+def sound(found: Exploration) -> Exploration:
+    """The search, if it is finished, nobody is stuck, and every state is free of contradictions."""
+    assert found.complete
+    assert found.deadlocks == []
+    for state in found.found:
+        state.world.check()
+    return found
+
+
 # -- an enumerator that shares no code with the explorer
 
 
@@ -159,45 +186,17 @@ def all_runs(scenario: Scenario) -> list[tuple[tuple[Any, ...], Any]]:
     return runs
 
 
-def odds_by_hand(
-    scenario: Scenario, weights: Any = MappingProxyType({}), start: Any = None
-) -> dict[Any, Any]:
-    """(number of schedules, odds) of each end, by following every schedule from `start` to its end.
-
-    An end is the world and what everybody returned; if somebody has not, it is a deadlock."""
-    found: dict[Any, tuple[int, Fraction]] = {}
-    todo = [(start or scenario.initial(), Fraction(1))]
-    while todo:
-        state, odds = todo.pop()
-        sides = {}
-        for actor in scenario.actors:
-            if scenario.blocked(state, actor.name) is None:
-                sides[actor.name] = Fraction(weights.get(actor.name, 1))
-        if not sides:
-            end = outcome_of(scenario, state)
-            count, before = found.get(end, (0, Fraction(0)))
-            found[end] = count + 1, before + odds
-        for name, side in sides.items():
-            here = odds * side / sum(sides.values())
-            allowed = scenario.outcomes(state, name)
-            shares = [Fraction(weights.get(f"{name}:{each}", 1)) for each in allowed]
-            for each, share in zip(allowed, shares, strict=True):
-                after, _ = scenario.step(state, Move(name, each))
-                todo.append((after, here * share / sum(shares)))
-    return found
-
-
 def odds_by_layers(
-    scenario: Scenario, name: Any, weights: Any = MappingProxyType({})
-) -> dict[str, tuple[int, Fraction]]:
-    """(number of schedules, odds) of each end by name; weights are of actors.
+    scenario: Scenario, name: Any, weights: Any = MappingProxyType({}), start: Any = None
+) -> dict[Any, tuple[int, Fraction]]:
+    """(number of schedules, odds) of each end by name, of runs that begin at `start`.
 
     One step at a time: what can be after n steps, each state known by its world and by everything
     that its actors have been answered.  No schedule is left out, and none is followed alone."""
     nobody = ((),) * len(scenario.actors)
-    start = scenario.initial()
+    start = start or scenario.initial()
     layer = {(start.world.key(), nobody): (1, Fraction(1), start)}
-    ends: dict[str, tuple[int, Fraction]] = {}
+    ends: dict[Any, tuple[int, Fraction]] = {}
     while layer:
         after: dict[Any, tuple[int, Fraction, Any]] = {}
         for (_, answers), (count, odds, state) in layer.items():
@@ -205,14 +204,17 @@ def odds_by_layers(
             if not moves:
                 known = ends.get(name(state), (0, Fraction(0)))
                 ends[name(state)] = (known[0] + count, known[1] + odds)
-            sides = [Fraction(weights.get(move.actor, 1)) for move in moves]
-            for move, side in zip(moves, sides, strict=True):
+            sides = {move.actor: Fraction(weights.get(move.actor, 1)) for move in moves}
+            for move in moves:
+                mine = [other for other in moves if other.actor == move.actor]
+                shares = {other: Fraction(weights.get(str(other), 1)) for other in mine}
+                part = sides[move.actor] / sum(sides.values()) * shares[move] / sum(shares.values())
                 then, event = scenario.step(state, move)
                 i = scenario.index[move.actor]
                 told = (*answers[:i], (*answers[i], event.answer), *answers[i + 1 :])
                 key = (then.world.key(), told)
                 more, likely, _ = after.get(key, (0, Fraction(0), then))
-                after[key] = (more + count, likely + odds * side / sum(sides), then)
+                after[key] = (more + count, likely + odds * part, then)
         layer = after
     return ends
 
@@ -220,11 +222,6 @@ def odds_by_layers(
 def outcome_of(scenario: Scenario, state: Any) -> tuple[Any, ...]:
     """What a person would call the outcome: the world, and what everybody returned."""
     return (state.world.key(), tuple(sorted(scenario.results(state).items())))
-
-
-def bits(n: int) -> list[tuple[bool, ...]]:
-    """All rows of a truth table."""
-    return list(itertools.product((False, True), repeat=n))
 
 
 def state_key(state: Any) -> Any:

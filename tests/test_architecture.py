@@ -210,12 +210,8 @@ def test_every_mirrored_function_says_what_it_mirrors(name):
 # -- names for notebooks
 
 
-def test_every_name_for_notebooks_can_be_had():
-    for name in mmsim.__all__:
-        assert getattr(mmsim, name) is not None
-
-
-def test_no_name_for_notebooks_is_the_name_of_a_module():
+def test_names_for_notebooks_can_be_had_and_are_no_modules():
     """Python puts a module there as soon as it is imported, and the notebook gets that."""
+    assert all(getattr(mmsim, name) is not None for name in mmsim.__all__)
     modules = {module.name for module in pkgutil.iter_modules(mmsim.__path__)}
     assert modules & {*mmsim.__all__} == set()

@@ -13,14 +13,26 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import nbformat
 import pytest
+from nbformat.sign import NotebookNotary
 from tool_rule import ROOT
 
 from mmsim import datafiles
 from mmsim import lab as lab_module
 from mmsim.cli import main
 from mmsim.errors import UserError
-from mmsim.lab import MANIFEST, Check, Step, checks, command, place, put_lessons, write_whole
+from mmsim.lab import (
+    MANIFEST,
+    Check,
+    Step,
+    checks,
+    command,
+    place,
+    put_lessons,
+    sign_lessons,
+    write_whole,
+)
 
 LESSON = "notebooks/04_split.ipynb"
 FRESH = "notebooks/04_split.fresh.ipynb"
@@ -103,12 +115,6 @@ def test_a_new_release_replaces_what_was_not_edited(share: Path, folder: Path) -
     }
 
 
-def test_a_file_from_elsewhere_counts_as_edited(share: Path, folder: Path) -> None:
-    write(folder, {LESSON: "somebody's own"})
-    put_lessons(share, folder)
-    assert held(folder) == RELEASE | {LESSON: "somebody's own", FRESH: "four"}
-
-
 FOUR = hashlib.sha256(b"four").hexdigest()
 UNREADABLE = ["{", "[]", '{"format": 1}', '{"format": 1, "files": []}', "\udcff"]
 UNREADABLE += [f'{{"format": 2, "files": {{"{LESSON}": "{FOUR}"}}}}']
@@ -118,6 +124,7 @@ UNREADABLE += [f'{{"format": 2, "files": {{"{LESSON}": "{FOUR}"}}}}']
 def test_without_a_readable_manifest_nothing_is_overwritten(
     share: Path, folder: Path, manifest: str
 ) -> None:
+    """What was put there counts as edited then, like a file from elsewhere."""
     put_lessons(share, folder)
     (folder / MANIFEST).write_bytes(manifest.encode(errors="surrogateescape"))
     write(share, {LESSON: "four, better"})
@@ -148,6 +155,23 @@ def test_a_folder_that_cannot_be_filled(share: Path, folder: Path, tmp_path: Pat
         put_lessons(share, tmp_path / "other")
 
 
+def test_what_was_put_is_trusted_and_what_was_edited_is_not(share, folder, monkeypatch) -> None:
+    """Nobody signs for somebody else's code; without a place for signatures nothing breaks."""
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(folder / "jupyter"))
+    made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1")])
+    made.cells[0].outputs = [nbformat.v4.new_output("display_data", {"text/html": "<svg/>"})]
+    write(share, {"notebooks/00_start.ipynb": nbformat.writes(made), LESSON: nbformat.writes(made)})
+    put_lessons(share, folder)
+    made.cells[0].source = "2"
+    write(folder, {LESSON: nbformat.writes(made)})
+    sign_lessons(share, folder)
+    trusted = NotebookNotary().check_signature
+    assert trusted(nbformat.read(folder / "notebooks/00_start.ipynb", 4))
+    assert not trusted(made)
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(folder / LESSON))
+    sign_lessons(share, folder)
+
+
 # -- what is started
 
 
@@ -172,9 +196,8 @@ def test_a_mistake_is_one_sentence_and_status_2(capsys, monkeypatch, words, says
 def test_without_jupyterlab(monkeypatch: pytest.MonkeyPatch, capsys, folder: Path) -> None:
     monkeypatch.setattr(lab_module.importlib.util, "find_spec", lambda name: None)
     assert main(["lab", str(folder)]) == 2
-    message = capsys.readouterr().err
-    assert message.startswith('mmsim: JupyterLab is not installed: pip install "jupyterlab>=')
-    assert message.count("\n") == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith('mmsim: JupyterLab is not installed: pip install "jupyterlab>=')
     assert not folder.exists()
 
 
@@ -306,11 +329,11 @@ def test_a_package_of_the_lessons(version, sign, text) -> None:
     assert pandas == Check(sign, text, "" if sign == "ok" else 'pip install "pandas<4,>=2.2"')
 
 
-def test_without_any_package(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_any_package_one_command_installs_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "packaging.requirements", None)
     (check,) = lab_module.check_packages(WANTED, lambda name: None)
-    assert check.sign == "problem"
-    assert check.advice == 'pip install "jupyterlab>=4.2" "pandas<4,>=2.2"'
+    wanted = ("problem", 'pip install "jupyterlab>=4.2" "pandas<4,>=2.2"')
+    assert (check.sign, check.advice) == wanted
 
 
 def test_what_is_wanted_is_the_same_in_a_checkout_and_in_a_wheel(monkeypatch) -> None:
@@ -331,31 +354,28 @@ def test_the_widgets_extension(tmp_path: Path) -> None:
 
 
 GOOD = {"data/runs/a.csv": "a,b\n1,2\n", "data/v.json": "{}", "notebooks/00_start.ipynb": "{}"}
+BROKEN = {
+    "data/runs/a.csv": ("a,b\n1\n", "row 1 has 1 fields"),
+    "data/v.json": ("{", "v.json is not JSON"),
+    "notebooks/00_start.ipynb": ("{", "00_start.ipynb is not JSON"),
+}
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "says"),
-    [
-        ("data/runs/a.csv", "a,b\n1\n", "row 1 has 1 fields"),
-        ("data/runs/a.csv", None, "files are missing in"),
-        ("data/v.json", "{", "v.json is not JSON"),
-        ("data/v.json", None, "files are missing in"),
-        ("notebooks/00_start.ipynb", "{", "00_start.ipynb is not JSON"),
-        ("notebooks/00_start.ipynb", None, "files are missing in"),
-    ],
-)
-def test_broken_files(tmp_path: Path, name: str, content: str | None, says: str) -> None:
+@pytest.mark.parametrize("name", BROKEN)
+def test_broken_and_missing_files(tmp_path: Path, name: str) -> None:
     share = write(tmp_path, GOOD)
     assert [check.text for check in lab_module.check_files(share)] == [
         f"1 tables and 1 JSON files in {share / 'data'}",
         f"1 lessons in {share / 'notebooks'}",
     ]
-    (share / name).unlink()
-    if content is not None:
+    content, problem = BROKEN[name]
+    for says in (problem, "files are missing in"):
         write(share, {name: content})
-    (check,) = [check for check in lab_module.check_files(share) if check.sign == "problem"]
-    assert says in check.text
-    assert check.advice
+        if says != problem:
+            (share / name).unlink()
+        (check,) = [check for check in lab_module.check_files(share) if check.sign == "problem"]
+        assert says in check.text
+        assert check.advice
 
 
 def test_every_problem_says_what_to_do(monkeypatch, capsys, tmp_path: Path) -> None:

@@ -130,35 +130,15 @@ def test_an_interrupted_run_is_done_again(checkout: Checkout) -> None:
     assert checkout.make() != []
 
 
-# --- tools/make-node: a stand-in for npm notes how it is called -----------------------------
+# --- tools/make-node: without npm, all but one test can be run
 
 
-def test_node_packages_are_installed_once_and_a_failure_is_only_said(tmp_path: Path) -> None:
-    shutil.copytree(ROOT / "tools", tmp_path / "tools")
-    shutil.copytree(ROOT / "tests" / "pyodide", tmp_path / "tests" / "pyodide")
-    npm = script(tmp_path / "bin" / "npm", 'echo "$*" >>calls; [ ! -e fail ]')
-
-    def make(path: str = f"{npm.parent}{os.pathsep}/bin") -> tuple[list[str], str]:
-        (tmp_path / "calls").write_text("")
-        words = ["/bin/sh", "tools/make-node", ".node"]
-        env = {"PATH": path}
-        done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True)
-        assert done.returncode == 0
-        return (tmp_path / "calls").read_text().splitlines(), done.stderr
-
-    for name in ("cat", "cksum"):  # what the script needs, without npm
-        (tmp_path / "bare").mkdir(exist_ok=True)
-        (tmp_path / "bare" / name).symlink_to(shutil.which(name) or name)
+def test_without_npm_one_sentence_says_what_is_skipped(tmp_path: Path) -> None:
+    for name in ("cat", "cksum"):
+        (tmp_path / name).symlink_to(shutil.which(name) or name)
+    done = call("/bin/sh", ROOT / "tools" / "make-node", tmp_path / "node", PATH=str(tmp_path))
     skipped = "npm was not found: the Pyodide test will be skipped.\n"
-    assert make(str(tmp_path / "bare")) == ([], skipped)
-    (tmp_path / "fail").touch()
-    assert "the Pyodide test will be skipped" in make()[1]
-    (tmp_path / "fail").unlink()
-    (installing,) = make()[0]
-    assert installing.startswith("ci --prefix .node --ignore-scripts")
-    assert make() == ([], "")
-    (tmp_path / "tests" / "pyodide" / "package-lock.json").write_text("{}")
-    assert len(make()[0]) == 1
+    assert (done.returncode, done.stderr) == (0, skipped)
 
 
 # --- tests/run.sh: the stages run stand-ins for ruff, mypy and pytest -----------------------
@@ -186,9 +166,3 @@ def test_every_stage_is_run_and_the_summary_says_which_failed(venv: Path) -> Non
     assert status == 3
     assert summary == [["lint", "passed"], ["types", "FAILED"], ["unit", "passed"]]
     assert "pytest -n auto" in said
-
-
-def test_an_unknown_stage_is_named(venv: Path) -> None:
-    status, summary, said = run(venv, "typos", "lint")
-    assert (status, summary) == (2, [["typos", "FAILED"], ["lint", "passed"]])
-    assert "no stage 'typos'" in said

@@ -1,338 +1,59 @@
 """From counters that moved back to what may have happened.
 
-Interface: diagnose, explain, read, load, delta, Delta, Diagnosis, Group, Path, DiagnoseError,
-fates, Fate, EVIDENCE, UNITS, next_counters, signs, hints
+Interface: diagnose, explain, Diagnosis, Group, Path, fates, Fate, Setting, SETTINGS, next_counters,
+signs, hints, ran; and read, load, delta, Delta, EVIDENCE, UNITS of the texts
 
-The answers are not written down anywhere: small situations are searched in every version, and each
-way to end, a *fate*, is compared with what is given.
-"""
+The answers are not written down by hand.  Small situations were searched in every version, and each
+way to end, a *fate*, is stored in data/fates.csv (tools/build_fates.py).  Counters are of the whole
+machine: a path explains a part of what moved, and what is left over others did, if they can."""
 
 from __future__ import annotations
 
 import functools
-import re
-import sys
-from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from mmsim import errno
 from mmsim.constants import (
     HPAGE_PMD_NR,
-    HPAGE_PMD_ORDER,
-    MIGRATE_COUNTERS,
     MR_CONTIG_RANGE,
     MR_LONGTERM_PIN,
     MR_NUMA_MISPLACED,
     REASONS,
-    REPORTED,
 )
-from mmsim.engine.actor import Local
-from mmsim.engine.scenario import Move, Scenario, State
-from mmsim.engine.trace import Trace, record
-from mmsim.errors import nearest
-from mmsim.evidence import ftrace
-from mmsim.evidence.tracer import COUNTS, marks, migrate_returns
+from mmsim.datafiles import load_csv
+from mmsim.engine.trace import Trace
+from mmsim.errno import ENOMEM
+from mmsim.evidence.moved import EVIDENCE, PAGES, UNITS, Delta, delta, read
+from mmsim.evidence.pasted import PasteError, load
+from mmsim.evidence.tracer import marks
 from mmsim.mm.versions import VERSIONS, get
 from mmsim.mm.world import AVAILABLE, EITHER, NONE
 from mmsim.scenarios import SCENARIOS, Situation
 from mmsim.scenarios.situation import MISSED, NOT_MOVED, NOT_SPLIT, PINNED, SINGLE
 
+__all__ = ["EVIDENCE", "UNITS", "Delta", "delta", "load", "read"]
+
 NOTHING, ROOM, ALONE = 0, 1, 2
 """Numbers of the settings in which nothing is the matter: no destination for the whole page, a
 destination for it, a single page."""
-PAGES = ("pgmigrate_success", "pgmigrate_fail")
-EVIDENCE = (
-    *MIGRATE_COUNTERS,
-    "thp_split_page",
-    "thp_split_page_failed",
-    "thp_split_pmd",
-    "cma_alloc_success",
-    "cma_alloc_fail",
-)
-UNITS = tuple(name for name in EVIDENCE if name not in PAGES)
 PIN, OTHER, NEVER_SPLITS = (
     REASONS[n] for n in (MR_LONGTERM_PIN, MR_CONTIG_RANGE, MR_NUMA_MISPLACED)
 )
 """Reasons to migrate, one of each kind: `OTHER` stands for all that are neither of the two."""
 SMALL = 1
 """Order of the huge pages that are searched: two pages each."""
+SIZES = (8192, 2048, 1024, 256)
+"""Pages of a huge page where it has not 512: pages of 64 KiB, of 16 KiB, and rarer kernels."""
+SOFT = ("thp_split_page", "thp_split_pmd", "cma_alloc_success", "cma_alloc_fail")
+"""With single pages, what others move all the time: reclaim, munmap, owners of CMA areas, ..."""
+HARD = tuple(name for name in UNITS if name not in SOFT)
 
 
-# -- what moved: from two texts of /proc/vmstat, a list of counters, or lines of ftrace
-
-
-BYTES_MAX = 1_000_000
-WHOLE = 40
-"""A text with more counters than this is a whole /proc/vmstat."""
-
-_COUNTER = re.compile(r"([a-z][a-z0-9_]*)\s+(-?\d{1,19})")
-_MOVED = re.compile(r"([a-z][a-z0-9_]*)[\s:=]+([+-]?\d{1,19})")
-_CALL = re.compile(r"mm_migrate_pages: (.*)")
-_VALUE = re.compile(r"(\w+)=(\S+)")
-
-
-class DiagnoseError(ValueError):
-    """A text that can't be used; the message is one sentence."""
-
-
-class Delta(NamedTuple):
-    """What is known.  `given`: counters of EVIDENCE; one that is missing is not known.
-
-    `others`: what else moved, and is not looked at.  `reason`: for whom pages were migrated, if a
-    trace said so."""
-
-    given: dict[str, int]
-    others: dict[str, int]
-    reason: str = ""
-
-    @property
-    def moved(self) -> dict[str, int]:
-        """The given counters that moved."""
-        return {name: n for name, n in self.given.items() if n}
-
-    @property
-    def unknown(self) -> tuple[str, ...]:
-        """Counters of EVIDENCE that the text says nothing about."""
-        return tuple(name for name in EVIDENCE if name not in self.given)
-
-
-def load(name: str) -> str:
-    """The text of a file, or of standard input for "-"; raises DiagnoseError."""
-    told = "standard input" if name == "-" else name
-    try:
-        if name == "-":
-            content = sys.stdin.buffer.read(BYTES_MAX + 1)
-        else:
-            with open(name, "rb") as file:
-                content = file.read(BYTES_MAX + 1)
-    except OSError as error:
-        raise DiagnoseError(f"{name} can't be read: {error.strerror}") from None
-    _check_size(content, told, "bytes")
-    if b"\0" in content:
-        raise DiagnoseError(f"{told} is not a text but a binary file")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DiagnoseError(f"{told} is not UTF-8 text (byte {error.start})") from None
-
-
-def _check_size(content: str | bytes, name: str, what: str) -> None:
-    if len(content) > BYTES_MAX:
-        usual = "a /proc/vmstat has about 5,000"
-        raise DiagnoseError(f"{name} has more than {BYTES_MAX:,} {what}; {usual}")
-
-
-def read(
-    before: str, after: str | None = None, names: tuple[str, str] = ("BEFORE", "AFTER")
-) -> Delta:
-    """What moved, from one text or two; raises DiagnoseError."""
-    name = names[0]
-    _check_size(before, name, "characters")
-    lines = _lines(before, name)
-    if after is not None:
-        _check_size(after, names[1], "characters")
-        more = _lines(after, names[1])
-        return _between(_vmstat(lines, name), _vmstat(more, names[1]), names)
-    if "==== trace" in before:
-        try:
-            return _sorted(ftrace.read(before).delta)
-        except ValueError as error:
-            raise DiagnoseError(f"{name}, {error}") from None
-    calls = [match[1] for _, line in lines if (match := _CALL.search(line))]
-    return _calls(calls, name) if calls else _listed(lines, name)
-
-
-def delta(before: dict[str, int], after: dict[str, int]) -> Delta:
-    """What moved between two states of the counters."""
-    return _sorted({name: n - before.get(name, 0) for name, n in after.items()})
-
-
-def _lines(text: str, name: str) -> list[tuple[int, str]]:
-    """(number, line) of the lines that say something."""
-    numbered = enumerate(text.splitlines(), start=1)
-    stripped = ((number, line.partition("#")[0].strip()) for number, line in numbered)
-    found = [(number, line) for number, line in stripped if line]
-    if not found:
-        raise DiagnoseError(f"{name} is empty")
-    return found
-
-
-def _sorted(moved: dict[str, int]) -> Delta:
-    given = {name: moved[name] for name in EVIDENCE if name in moved}
-    return Delta(given, {n: v for n, v in moved.items() if n not in EVIDENCE and v})
-
-
-def _vmstat(lines: list[tuple[int, str]], name: str) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for number, line in lines:
-        match = _COUNTER.fullmatch(line)
-        if match is None:
-            raise DiagnoseError(
-                f"{name} is no text of /proc/vmstat: line {number} is no name and number, "
-                f"but {line[:40]!r}"
-            )
-        found[match[1]] = int(match[2])
-    missing = next((counter for counter in REPORTED if counter not in found), None)
-    if missing:
-        why = "it is cut off, or from a kernel without huge pages"
-        raise DiagnoseError(f"{name} has no counter {missing}: {why}")
-    return found
-
-
-def _between(before: dict[str, int], after: dict[str, int], names: tuple[str, str]) -> Delta:
-    alone = sorted(set(before) ^ set(after))
-    if alone:
-        which = names[0] if alone[0] in before else names[1]
-        raise DiagnoseError(f"the texts are from different kernels: only {which} has {alone[0]}")
-    moved = {name: after[name] - n for name, n in before.items()}
-    events = {name: n for name, n in moved.items() if n and not name.startswith("nr_")}
-    back = next((name for name, n in events.items() if n < 0), None)
-    if back:
-        went = f"{back} from {before[back]} to {after[back]}"
-        if all(n < 0 for n in events.values()):
-            raise DiagnoseError(
-                f"every counter that moved went back ({went}): "
-                f"swap {names[0]} and {names[1]}, unless the machine was started anew in between"
-            )
-        different = "the texts are from different boots: counters went back"
-        raise DiagnoseError(f"{different}, for instance {went}")
-    return _sorted(moved)
-
-
-def _listed(lines: list[tuple[int, str]], name: str) -> Delta:
-    moved: dict[str, int] = {}
-    for number, line in lines:
-        match = _MOVED.fullmatch(line)
-        if match is None:
-            raise DiagnoseError(
-                f"{name}, line {number}: write a counter and by how much it moved, "
-                f"for instance 'thp_migration_fail +1', not {line[:40]!r}"
-            )
-        counter, value = match.groups()
-        if counter in moved:
-            raise DiagnoseError(f"{name}, line {number}: {counter} stands there twice")
-        moved[counter] = int(value)
-    if len(moved) > WHOLE:
-        two = "give two of them, from before and from after"
-        raise DiagnoseError(f"{name} is a whole /proc/vmstat; {two}")
-    found = _sorted(moved)
-    if not found.given:
-        first = next(iter(moved))
-        known = nearest(first, EVIDENCE)
-        raise DiagnoseError(f"{name} has no counter of the model: {first!r}{known}")
-    for counter, n in found.given.items():
-        if n < 0:
-            raise DiagnoseError(f"{name}: {counter} went back by {-n}; counters never do")
-    return found
-
-
-def _calls(calls: list[str], name: str) -> Delta:
-    """The tracepoint mm_migrate_pages, summed up over the calls for one reason."""
-    sums: dict[str, dict[str, int]] = {}
-    for call in calls:
-        values = dict(_VALUE.findall(call))
-        missing = [key for key in (*COUNTS, "reason") if key not in values]
-        if missing:
-            raise DiagnoseError(f"{name}: a line of mm_migrate_pages has no value {missing[0]}")
-        total = sums.setdefault(values["reason"], dict.fromkeys(MIGRATE_COUNTERS, 0))
-        for counter, key in zip(MIGRATE_COUNTERS, COUNTS, strict=True):
-            if not values[key].isdigit():
-                raise DiagnoseError(f"{name}: {key} is no number: {values[key]!r}")
-            total[counter] += int(values[key])
-    reason = PIN if PIN in sums else next(iter(sums))
-    others = {f"mm_migrate_pages calls for {r}": sum(t.values()) for r, t in sums.items()}
-    others.pop(f"mm_migrate_pages calls for {reason}")
-    return Delta(sums[reason], others, reason)
-
-
-# -- the same run with larger pages
+# -- the family: every way that a page can fare
 #
-# A search over huge pages of two pages is quick, and a run that it found is carried over: whoever
-# interrupted the main actor does so at the same place of its path, and the environment answers the
-# same.  A place is the step that comes next, its site, the visit (page and pass), and how often the
-# actor has been there.  Left out: pieces that small pages don't have; they run through undisturbed.
-
-
-Place = tuple[Hashable, int]
-
-
-def _where(local: Local, visit: Hashable) -> Hashable:
-    """The step that comes next, its site, and the visit that it belongs to."""
-    if local.op is None:
-        return "finished"
-    op = local.op
-    by_name = bool(op.args) and isinstance(op.args[0], str)  # its place in the file
-    return (op.kind.name, op.site, op.args[:2] if by_name else (), visit)
-
-
-class _Places:
-    """Where the main actor is, counted."""
-
-    def __init__(self, scenario: Situation) -> None:
-        self.scenario = scenario
-        self.seen: Counter[Hashable] = Counter()
-        self.local: Local | None = None
-        self.visit: Hashable = ()
-        self.now: Place = ("", 0)
-
-    def at(self, state: State) -> Place:
-        local = self.scenario.local(state, self.scenario.main)
-        if local is not self.local:
-            self.local = local
-            op = local.op
-            if op is not None and op.site == "visit":
-                self.visit = (op.args[0], op.told["round_"], op.told["pass_"])
-            elif op is not None and op.site == "migrate.out":
-                self.visit = ()
-            where = _where(local, self.visit)
-            self.seen[where] += 1
-            self.now = (where, self.seen[where])
-        return self.now
-
-
-def _told(
-    small: Situation, moves: tuple[Move, ...]
-) -> tuple[list[tuple[Place, Move]], dict[Place, str]]:
-    """Who interrupts where, and what the environment answers where it has a choice."""
-    visits: list[tuple[Place, Move]] = []
-    answers: dict[Place, str] = {}
-    places, state = _Places(small), small.initial()
-    for move in moves:
-        place = places.at(state)
-        if move.actor != small.main:
-            visits.append((place, move))
-        elif move.outcome:
-            answers[place] = move.outcome
-        state, _ = small.step(state, move)
-    return visits, answers
-
-
-def resized(small: Situation, moves: tuple[Move, ...], large: Situation) -> Trace:
-    """The run of `large` that goes as `moves` go in `small`, to its end."""
-    visits, answers = _told(small, moves)
-    places = _Places(large)
-
-    def choose(scenario: Scenario, state: State) -> Move:
-        place = places.at(state)
-        finished = scenario.local(state, large.main).finished
-        if visits and (visits[0][0] == place or finished):
-            return visits.pop(0)[1]
-        if finished:
-            raise StopIteration
-        return scenario.plain(state, Move(large.main, answers.get(place, _first(scenario, state))))
-
-    def _first(scenario: Scenario, state: State) -> str:
-        return scenario.outcomes(state, large.main)[0]
-
-    return record(large, choose)
-
-
-# -- the family: every way that a page can fare, found by searching small situations
-#
-# A fate is one way to end, told by the counters that it moves.  Most settings are searched: every
-# order of the steps of the actors, on huge pages of two pages; of each end the shortest schedule is
-# kept.  `Fate.counters` are those of real huge pages.
+# A fate is one way to end, told by the counters that it moves, those of real huge pages.
 
 
 class Setting(NamedTuple):
@@ -367,6 +88,7 @@ def _settings() -> tuple[Setting, ...]:
         found.append(Setting(pin, {"holder": 0, "trouble": trouble}, searched=False))
     for reason in (OTHER, NEVER_SPLITS):
         found.append(Setting(pin, {**here, "reason": reason}))
+        found.append(Setting(pin, {**here, "reason": reason, "order": 0}))
     for thps, holder in ((2, 1), (2, 2), (3, 3)):
         found.append(Setting(pin, {**here, "thps": thps, "holder": holder}))
     for blocks, targets in ((1, NONE), (2, NONE), (1, AVAILABLE)):
@@ -381,23 +103,28 @@ SETTINGS = _settings()
 STAGES = tuple(sorted({setting.stage for setting in SETTINGS}))
 
 
-class Fate:
-    """One way to end in one version: the setting, a shortest schedule, the counters that moved."""
+class Fate(NamedTuple):
+    """One way to end in one version: the setting, a shortest schedule, the counters that moved.
 
-    def __init__(
-        self, version: str, number: int, moves: tuple[Move, ...], end: State, outcome: str
-    ) -> None:
-        self.version = version
-        self.outcome = outcome
-        self.number = number
-        self.setting = SETTINGS[number]
-        self.moves = moves
-        self._small = {name: end.world.vmstat[name] for name in EVIDENCE}
+    `returns`: what each call of migrate_pages() returned.  `steps`: moves of the schedule."""
+
+    version: str
+    number: int
+    outcome: str
+    returns: tuple[int, ...]
+    schedule: str
+    steps: int
+    counters: Mapping[str, int]
+
+    @property
+    def setting(self) -> Setting:
+        """Where it was found."""
+        return SETTINGS[self.number]
 
     @property
     def units(self) -> dict[str, int]:
         """Counters that are the same for huge pages of every size."""
-        return {name: self._small[name] for name in UNITS}
+        return {name: self.counters[name] for name in UNITS}
 
     @property
     def reason(self) -> str:
@@ -425,69 +152,51 @@ class Fate:
         trouble = knobs.get("trouble", "none")
         return (self.setting.scenario, self.reason, trouble, self.is_huge, self.outcome)
 
-    @functools.cached_property
-    def counters(self) -> dict[str, int]:
-        """All of EVIDENCE, for huge pages of 512 pages.
+    def situation(self) -> Situation:
+        """The situation that the schedule is for."""
+        return self.setting.situation(self.version, SMALL)
 
-        Page counters are linear in the size of the pages, so two sizes are enough."""
-        more = self.trace(SMALL + 1).last.world.vmstat
-        steps = (1 << HPAGE_PMD_ORDER - SMALL) - 1
-        return {
-            name: small + (more[name] - small) * steps if name in PAGES else small
-            for name, small in self._small.items()
-        }
+    def trace(self) -> Trace:
+        """The run, with huge pages of two pages."""
+        return _run(self.version, self.number, self.schedule)
 
-    @functools.cached_property
-    def returns(self) -> tuple[int, ...]:
-        """What each call of migrate_pages() returned."""
-        return migrate_returns(self.trace())
 
-    def situation(self, order: int = SMALL) -> Situation:
-        """The situation that the schedule is for, with huge pages of this order."""
-        return self.setting.situation(self.version, order)
+@functools.cache
+def _run(version: str, number: int, schedule: str) -> Trace:
+    situation = SETTINGS[number].situation(version, SMALL)
+    return situation.replay(schedule) if schedule else situation.run()
 
-    def trace(self, order: int = SMALL) -> Trace:
-        """The run, with huge pages of this order."""
-        if not self.setting.searched:
-            return self.situation(order).run()
-        return resized(self.situation(), self.moves, self.situation(order))
+
+@functools.cache
+def _catalogue() -> tuple[Fate, ...]:
+    return tuple(
+        Fate(
+            row["version"],
+            int(row["setting"]),
+            row["outcome"],
+            tuple(map(int, row["returns"].split())),
+            row["schedule"],
+            int(row["steps"]),
+            {name: int(row[name]) for name in EVIDENCE},
+        )
+        for row in load_csv("fates.csv")
+    )
 
 
 @functools.cache
 def fates(version: str, stage: int) -> tuple[Fate, ...]:
     """Every fate of this stage's settings that moves a counter, each kind once."""
-    found: dict[tuple[object, ...], Fate] = {}
-    for number, setting in enumerate(SETTINGS):
-        if setting.stage != stage:
-            continue
-        for moves, end, outcome in _ends(version, setting):
-            fate = Fate(version, number, moves, end, outcome)
-            if any(fate._small.values()):
-                found.setdefault((*fate.kind, *fate._small.values()), fate)
-    return tuple(found.values())
-
-
-def _ends(version: str, setting: Setting) -> list[tuple[tuple[Move, ...], State, str]]:
-    situation = setting.situation(version, SMALL, merge=setting.searched)
-    if not setting.searched:
-        trace = situation.run()
-        return [(tuple(trace.moves), trace.last, situation.outcome(trace.last))]
-    explored = situation.explore()
-    ends = []
-    for number in explored.ends:
-        moves = tuple(explored.schedule_to(number))
-        state = situation.initial()
-        for move in moves:
-            state, _ = situation.step(state, move)
-        ends.append((moves, state, situation.outcome(state)))
-    return ends
+    mine = [fate for fate in _catalogue() if fate.version == version]
+    if not mine:
+        raise PasteError(f"no fates of {version} are stored: run tools/build_fates.py")
+    return tuple(fate for fate in mine if fate.setting.stage == stage)
 
 
 # -- which paths explain what moved, the simplest first
 #
-# A path is one fate, once or several times, and beside it plain things that happen to other pages:
-# huge pages moved whole, split at once, more pieces that were busy, single pages that were moved.
-# Paths that move the same counters are one group, because nobody can tell them apart by counters.
+# A path is one fate, once or several times, and beside it plain things that happen to other pages
+# of the same call: huge pages moved whole, split at once, more pieces that were busy.  What is left
+# over was done by others.  Paths that nobody can tell apart by counters are one group.
 
 
 TIMES_MAX = 50
@@ -497,9 +206,9 @@ Counters = Mapping[str, int]
 
 class Path(NamedTuple):
     """`times` a fate, in these versions; besides `whole` huge pages moved whole, `split` ones split
-    at once and moved, `pieces` more pieces busy in their one pass, `singles` single pages moved.
+    at once and moved, `pieces` more pieces busy in their one pass.
 
-    `owners`: requests to CMA areas that moved counters too and are not part of it."""
+    `others`: what is left over of each counter.  `size`: pages of a huge page."""
 
     versions: tuple[str, ...]
     fate: Fate
@@ -507,38 +216,51 @@ class Path(NamedTuple):
     whole: int = 0
     split: int = 0
     pieces: int = 0
-    singles: int = 0
-    owners: int = 0
+    others: Counters = MappingProxyType({})
+    size: int = HPAGE_PMD_NR
 
     @property
-    def beside(self) -> tuple[int, int, int, int, int, int]:
-        """Everything but the fate."""
-        return self[2:]
+    def singles(self) -> int:
+        """Single pages that others moved."""
+        return self.others.get(PAGES[0], 0)
+
+    @property
+    def own(self) -> dict[str, int]:
+        """All counters of EVIDENCE that this path moves, without others."""
+        plain = _plain(self.fate.version)
+        parts = (
+            (self.times, self.fate.counters),
+            (self.whole, plain.whole),
+            (self.split, plain.split),
+            (self.pieces, plain.piece),
+        )
+        return {n: sum(t * self._sized(n, c[n]) for t, c in parts if t) for n in EVIDENCE}
+
+    def _sized(self, name: str, n: int) -> int:
+        """A counter for huge pages of `size`; it is linear in that."""
+        if name not in PAGES or not self.fate.is_huge:
+            return n
+        return n + round(n / HPAGE_PMD_NR) * (self.size - HPAGE_PMD_NR)
 
     @property
     def counters(self) -> dict[str, int]:
-        """All counters of EVIDENCE that this path moves."""
-        plain = _plain(self.fate.version)
-        return {
-            name: self.times * self.fate.counters[name]
-            + self.whole * plain.whole[name]
-            + self.split * plain.split[name]
-            + self.pieces * plain.piece[name]
-            + self.singles * plain.single[name]
-            for name in EVIDENCE
-        }
+        """All counters of EVIDENCE, with what others moved."""
+        return {name: n + self.others.get(name, 0) for name, n in self.own.items()}
 
     @property
     def rank(self) -> tuple[int, int, int]:
-        """Smaller is simpler: fewer things that had to happen, then the plainer situation."""
+        """Smaller is simpler: fewer things that had to happen, then the plainer situation.
+
+        What it must invent, counters that were not given, comes in between (`_grouped`)."""
         fails = self.split > 0 and not _plain(self.fate.version).split_pins
-        odd = (self.singles > 0) + (self.pieces > 0) + (self.owners > 0) + fails
-        odd += 2 * (self.times > 1)
-        return odd, self.fate.number, len(self.fate.moves)
+        odd = len({name.replace("success", "fail") if name.startswith("cma") else name
+                   for name in self.others})  # fmt: skip
+        odd += (self.pieces > 0) + fails + 2 * (self.times > 1)
+        return odd, self.fate.number, self.fate.steps
 
 
 class Group(NamedTuple):
-    """Paths with the same counters."""
+    """Paths that counters can't tell apart."""
 
     counters: dict[str, int]
     paths: tuple[Path, ...]
@@ -547,19 +269,23 @@ class Group(NamedTuple):
 class Diagnosis(NamedTuple):
     """The answer.  `groups`, simplest first; none: no path of the model explains what moved.
 
-    `nearest`, if there are none: the path that comes nearest, with what it gets wrong.
-    `complete`: rarer situations were searched, too."""
+    `by_others`: everything is what others do all the time, and nothing speaks of a failed pin.
+    `nearest`, if there is no answer: the path that comes nearest, with what it gets wrong.
+    `complete`: rarer situations were searched, too.  `also`: for the other reasons of a trace."""
 
     delta: Delta
     versions: tuple[str, ...]
     groups: tuple[Group, ...]
+    by_others: bool
     nearest: tuple[Path, dict[str, tuple[int, int]]] | None
     complete: bool
+    also: tuple[Diagnosis, ...] = ()
 
     @property
     def explained(self) -> bool:
-        """Is there a path?  Also if nothing moved: then there is nothing to explain."""
-        return bool(self.groups) or not self.delta.moved
+        """Is there an answer?  Also if nothing moved: then there is nothing to explain."""
+        here = bool(self.groups) or self.by_others or not self.delta.moved
+        return here and all(each.explained for each in self.also)
 
 
 class _Plain(NamedTuple):
@@ -568,108 +294,156 @@ class _Plain(NamedTuple):
     whole: Counters
     split: Counters
     piece: Counters
-    single: Counters
     split_pins: bool
 
 
 @functools.cache
 def _plain(version: str) -> _Plain:
     by_number = {fate.number: fate for fate in reversed(fates(version, 1))}
-    whole, single = by_number[ROOM].counters, by_number[ALONE].counters
     split = by_number[NOTHING]
     missed = next(
-        fate for fate in fates(version, 1) if fate.outcome == MISSED and fate.units == split.units
+        fate
+        for fate in fates(version, 1)
+        if fate.outcome == MISSED and all(fate.counters[n] == split.counters[n] for n in UNITS)
     )
     piece = {name: n - split.counters[name] for name, n in missed.counters.items()}
-    return _Plain(whole, split.counters, piece, single, split.outcome == PINNED.word)
+    pins = split.outcome == PINNED.word
+    return _Plain(by_number[ROOM].counters, split.counters, piece, pins)
 
 
 # -- one fate against what is given
 
 
-def _fit(fate: Fate, given: Counters) -> Path | None:
-    """This fate, as few times as possible, with plain things beside it, if that moves exactly what
-    is given."""
-    moves = fate.units if fate.is_huge else fate.counters
-    most = min((n // moves[name] for name, n in given.items() if moves.get(name)), default=1)
+def _fit(fate: Fate, given: Counters, size: int) -> list[Path]:
+    """This fate, as few times as possible, with plain things beside it and others, if that moves
+    exactly what is given.  Pieces and single pages that were busy look the same: then both."""
+    names = UNITS if fate.is_huge else EVIDENCE
+    moves = {name: fate.counters[name] for name in names if fate.counters[name]}
+    most = min((given[name] // n for name, n in moves.items() if name in given), default=1)
     for times in (*range(1, min(most, TIMES_MAX) + 1), *([most] if most > TIMES_MAX else [])):
-        path = _beside(fate, times, given)
-        if path is not None:
-            return path
-    return None
+        if path := _beside(fate, times, given, size):
+            return _with_pieces(path, given)
+    return []
 
 
-def _beside(fate: Fate, times: int, given: Counters) -> Path | None:
+def _beside(fate: Fate, times: int, given: Counters, size: int) -> Path | None:
     """What has to happen beside so many times this fate; None if that does not come out even."""
     plain = _plain(fate.version)
-    rest = {name: n - times * fate.units[name] for name, n in given.items() if name in UNITS}
+    rest = {name: n - times * fate.counters[name] for name, n in given.items()}
     split, whole = rest.get("thp_migration_split", 0), rest.get("thp_migration_success", 0)
-    if not fate.is_huge and (split or whole):
+    if split < 0 or whole < 0 or (not fate.is_huge and (split or whole)):
         return None
-    if any(n != split * plain.split[c] + whole * plain.whole[c] for c, n in rest.items()):
+    left = {n: rest[n] - split * plain.split[n] - whole * plain.whole[n]
+            for n in UNITS if n in rest}  # fmt: skip
+    if any(n < 0 or (n and name in HARD) for name, n in left.items()):
         return None
-    path = Path((fate.version,), fate, times, whole, split)
-    # Only now pages: finding their counters takes a run.
-    pages = {name: n - path.counters[name] for name, n in given.items() if name not in UNITS}
-    pieces, singles = pages.get("pgmigrate_fail", 0), 0
-    if "pgmigrate_success" in pages:
-        singles = pages["pgmigrate_success"] - pieces * plain.piece["pgmigrate_success"]
-    can_miss = times * fate.units["thp_migration_split"] + split
-    if not 0 <= pieces <= (HPAGE_PMD_NR - 1) * can_miss or singles < 0:
+    path = Path((fate.version,), fate, times, whole, split, size=size)
+    pages = {name: given[name] - path.own[name] for name in PAGES if name in given}
+    if pages.get("pgmigrate_fail", 0) and not fate.is_huge:
         return None
-    return path._replace(pieces=pieces, singles=singles)
+    path = path._replace(others={name: n for name, n in (pages | left).items() if n})
+    fewer = pages.get("pgmigrate_success", 0) < 0 and not _with_pieces(path, given)
+    return None if fewer or pages.get("pgmigrate_fail", 0) < 0 else path
 
 
-def _fits(fate: Fate, given: Counters) -> list[Path]:
-    """The path of this fate, if there is one.
-
-    Other owners of CMA memory come and go: what they count is no reason against a path."""
-    owners = {name: n for name, n in given.items() if name.startswith("cma_")}
-    if any(fate.units[name] for name in owners):
-        path = _fit(fate, given)
-        return [path] if path else []
-    path = _fit(fate, {name: n for name, n in given.items() if name not in owners})
-    return [path._replace(owners=sum(owners.values()))] if path else []
+def _with_pieces(path: Path, given: Counters) -> list[Path]:
+    """The path as it is, and with more pieces busy instead of others' pages; what can be."""
+    own = path.times * path.fate.counters["thp_migration_split"] + path.split
+    pieces = min(path.others.get("pgmigrate_fail", 0), (path.size - 1) * own)
+    piece = _plain(path.fate.version).piece
+    others = {n: path.others.get(n, 0) - pieces * piece[n] for n in given}
+    if pieces <= 0 or min(others.values()) < 0:
+        return [path] if min(path.others.values(), default=0) >= 0 else []
+    busy = path._replace(pieces=pieces, others={n: v for n, v in others.items() if v})
+    exact = "pgmigrate_success" not in busy.others
+    return [busy] if exact or path.singles < 0 else [path, busy]
 
 
 # -- all of them
 
 
-def explain(delta: Delta, version: str | None = None, *, rarer: bool = False) -> Diagnosis:
+def explain(
+    delta: Delta, versions: str | Sequence[str] | None = None, *, rarer: bool = False
+) -> Diagnosis:
     """Which paths explain this; raises ValueError for a version that does not exist.
 
-    Without a version every version is tried.  The settings of the family are searched in stages:
-    later ones only if no earlier one explains everything, or if `rarer` situations are asked for.
-    """
-    names = tuple(VERSIONS) if version is None else (get(version).name,)
+    `versions`: the family that is searched, one name or several; by default every version of the
+    patch.  Its settings come in stages: later ones only if no earlier one explains everything, or
+    if `rarer` situations are asked for."""
+    if versions is None:
+        versions = tuple(VERSIONS)
+    names = tuple(get(v).name for v in ([versions] if isinstance(versions, str) else versions))
+    given = delta.given
+    groups, stage = _search(delta, names, HPAGE_PMD_NR, rarer=rarer)
+    if given.get("thp_migration_fail") and (not groups or _left_over(groups) & {PAGES[1]}):
+        for size in SIZES:
+            found, at = _search(delta, names, size, rarer=rarer)
+            if found and not _left_over(found) & {*PAGES}:
+                groups, stage = found, at
+                break
+    by_others = _by_others(delta)
+    if by_others and all(name.startswith("cma_") for name in delta.moved):
+        groups = ()  # what nobody counted is not invented
+    nearest = None if groups or by_others or not delta.moved else _nearest(given, names)
+    also = tuple(explain(each, names, rarer=rarer) for each in delta.also)
+    return Diagnosis(delta, names, groups, by_others, nearest, stage == STAGES[-1], also)
+
+
+def _search(
+    delta: Delta, names: Sequence[str], size: int, *, rarer: bool
+) -> tuple[tuple[Group, ...], int]:
     found: list[Path] = []
-    for stage in STAGES:
+    for stage in STAGES if delta.moved else ():
         for name in names:
             for fate in fates(name, stage):
                 if fate.is_for(delta.reason):
-                    found += _fits(fate, delta.given)
+                    found += _fit(fate, delta.given, size)
         if found and not rarer:
             break
-    groups = _grouped(found) if delta.moved else ()
-    nearest = None if groups or not delta.moved else _nearest(delta.given, names)
-    return Diagnosis(delta, names, groups, nearest, stage == STAGES[-1])
+    return _grouped(found, delta.unknown), stage if delta.moved else STAGES[-1]
 
 
-def _grouped(found: Sequence[Path]) -> tuple[Group, ...]:
-    """By their counters; of each kind of fate the simplest path, in every version that has it and
-    returns the same."""
-    groups: dict[tuple[int, ...], dict[tuple[object, ...], Path]] = {}
-    for path in sorted(found, key=lambda path: path.rank):
-        kinds = groups.setdefault(tuple(path.counters.values()), {})
-        versions = {version for each in kinds.values() for version in each.versions
-                    if each.fate.kind == path.fate.kind}  # fmt: skip
+def _left_over(groups: Sequence[Group]) -> set[str]:
+    return set(groups[0].paths[0].others)
+
+
+def moved_singly(delta: Delta) -> int:
+    """Pages that were moved without a huge page; 0 if that is not known, < 0 if it can't be."""
+    whole = delta.given.get("thp_migration_success", 0)
+    pages = delta.given.get("pgmigrate_success", whole * HPAGE_PMD_NR)
+    return 0 if pages in {size * whole for size in SIZES} else pages - whole * HPAGE_PMD_NR
+
+
+def _by_others(delta: Delta) -> bool:
+    """Can everything be what others do all the time?  Not if a trace says who it was."""
+    if delta.reason or moved_singly(delta) < 0:
+        return False
+    return bool(delta.moved) and not any(
+        name in HARD and name != "thp_migration_success" for name in delta.moved
+    )
+
+
+def _grouped(found: Sequence[Path], unknown: Sequence[str]) -> tuple[Group, ...]:
+    """By the counters that would tell them apart; of each kind of fate the simplest path, in every
+    version that has it and returns the same.  A counter that others moved, too, tells nothing."""
+    groups: dict[tuple[int | None, ...], dict[tuple[object, ...], Path]] = {}
+    ranked = []
+    for path in found:
+        own, (odd, *plainer) = path.own, path.rank
+        ranked.append(((odd, sum(own[name] != 0 for name in unknown), *plainer), own, path))
+    for _, own, path in sorted(ranked, key=lambda each: each[0]):
+        shared = {*path.others, *(PAGES if path.pieces else ())}
+        key = tuple(None if name in shared else n for name, n in own.items())
+        kinds = groups.setdefault(key, {})
+        alike = (*path.fate.kind, *own.values())
+        versions = {v for kind, each in kinds.items() if kind[1:] == alike for v in each.versions}
         if path.versions[0] not in versions:
-            kind = (*path.fate.kind, path.fate.returns)
+            kind = (path.fate.returns, *alike)
             same = kinds.setdefault(kind, path._replace(versions=()))
             kinds[kind] = same._replace(versions=same.versions + path.versions)
     return tuple(
-        Group(dict(zip(EVIDENCE, counters, strict=True)), tuple(kinds.values()))
-        for counters, kinds in groups.items()
+        Group(next(iter(kinds.values())).counters, tuple(kinds.values()))
+        for kinds in groups.values()
     )
 
 
@@ -742,18 +516,55 @@ def _seen(path: Path) -> dict[str, str]:
     return found
 
 
+# What else ran, as a counter of others says, and what it does to the counters of pages.
+_RAN = {
+    "compact_daemon_": "compaction ran (kcompactd)",
+    "compact_stall": "compaction ran for somebody who asked for memory",
+    "compact_": "compaction ran",
+    "numa_pages_migrated": "NUMA balancing moved pages",
+    "pgdemote": "memory was demoted to another node",
+    "pgpromote": "memory was promoted to another node",
+}
+
+
+def ran(delta: Delta) -> list[str]:
+    """What else moves pages and ran, in words."""
+    found = {
+        next((says for begins, says in _RAN.items() if name.startswith(begins)), "")
+        for name, n in delta.others.items()
+        if n > 0
+    }
+    if len(found & set(list(_RAN.values())[:3])) > 1:
+        found.discard(_RAN["compact_"])
+    return [says for says in _RAN.values() if says in found]
+
+
 def hints(diagnosis: Diagnosis) -> list[str]:
     """Sentences about the simplest group: where to look, and what ran at the same time."""
-    if not diagnosis.groups:
-        return []
-    first = diagnosis.groups[0].paths[0]
-    others = diagnosis.delta.others
-    found = [f"look for {hint}" for hint in [_HINTS.get(first.fate.outcome)] if hint]
-    if found and others.get("drop_pagecache"):
+    delta, groups = diagnosis.delta, diagnosis.groups
+    found = []
+    if groups and not diagnosis.by_others:
+        first = groups[0].paths[0]
+        found = [f"look for {hint}" for hint in [_HINTS.get(first.fate.outcome)] if hint]
+        if found and delta.others.get("drop_pagecache"):
+            found.append(
+                f"drop_pagecache moved by {delta.others['drop_pagecache']}: drop_caches ran, and "
+                "in the model it has such a reference for a while (mmsim run pin_versus)"
+            )
+        if first.fate.reason == PIN and -ENOMEM in first.fate.returns:
+            found.append(
+                "a map that fails with -ENOMEM and moves none of these counters met another limit: "
+                "RLIMIT_MEMLOCK, or vfio_iommu_type1.dma_entry_limit mappings"
+            )
+    if diagnosis.by_others or (groups and _left_over(groups) & {*PAGES}):
+        found += [
+            f"{says}; it moves single pages, and pgmigrate_* count them" for says in ran(delta)
+        ]
+    if diagnosis.by_others and delta.given.get("cma_alloc_fail"):
         found.append(
-            f"drop_pagecache moved by {others['drop_pagecache']}: drop_caches ran, and in the "
-            "model it has such a reference for a while (mmsim run pin_versus)"
+            "the kernel log says of each failed request what it returned: -16 (pages were tried, "
+            "one stayed busy) or -12 (no free run long enough, or no memory for a page to move to)"
         )
-    if first.singles and any(others.get(name) for name in ("compact_stall", "compact_success")):
-        found.append("compaction ran; it moves single pages, and pgmigrate_success counts them too")
+    elif diagnosis.by_others and delta.given.get("pgmigrate_fail"):
+        found.append("the trace event mm_migrate_pages tells for whom pages were migrated")
     return found

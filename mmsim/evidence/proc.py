@@ -1,126 +1,71 @@
-"""Text of /proc/buddyinfo, /proc/pagetypeinfo and /proc/zoneinfo, pasted by somebody, as values.
+"""/proc/buddyinfo, pagetypeinfo, zoneinfo, and the free lists of a kernel log, pasted, as values.
 
-Mirrors mm/vmstat.c, frag_show(), pagetypeinfo_show() and zoneinfo_show(), 6.1-rc1.
+Mirrors mm/vmstat.c, frag_show(), pagetypeinfo_show() and zoneinfo_show(), and show_free_areas(),
+6.1-rc1.
 
 Interface: parse_buddyinfo, parse_pagetypeinfo, parse_zoneinfo, read_memory, Pasted, zone_of,
-proc_text, BuddyZone, PageTypeZone, ZoneInfo, PasteError
+proc_text, BuddyZone, PageTypeZone, ZoneInfo
 
-Other kernels are understood as long as they print the same kind of line: any number of orders, more
-migratetypes, fewer or more numbers.  A paste comes from a terminal, a mail or a web page: Windows
-line ends, blank lines, indentation, a shell prompt before or after it do no harm.
+Other kernels print other fields: any number of orders, other migratetypes, fewer or more numbers.
+What a kernel does not print is None; what is not used here is skipped and counted.  How a text was
+pasted does not matter (`evidence.pasted`).
 
-Each parser answers one value for each zone, in the order of the text, or raises PasteError with one
-sentence that names the line; there is no half answer.  A text cut inside its last number, or
-between two zones or nodes, can't be told from a whole one, nor can a single line of buddyinfo cut
-behind so many counts that a kernel with large pages might have no more.
+Each parser answers one value for each zone, in the order of the text, or raises PasteError that
+names the line; there is no half answer.  A text cut inside its last number, or between two zones or
+nodes, can't be told from a whole one, nor can a single line of buddyinfo cut behind so many counts
+that a kernel with large pages might have no more.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple, NoReturn, Protocol, TypeVar
+from difflib import get_close_matches
+from types import MappingProxyType
+from typing import NamedTuple, Protocol, TypeVar
 
 from mmsim.errors import nearest
+from mmsim.evidence.pasted import (
+    BUDDYINFO,
+    FREE_LISTS,
+    PAGETYPEINFO,
+    ZONEINFO,
+    Line,
+    PasteError,
+    kind_of,
+    lines_of,
+    neighbour,
+    quantity,
+    refuse,
+    wrong,
+)
 from mmsim.mm.fragmentation import summed
 from mmsim.mm.zone import Zone, occupancy
-
-CHARS_MAX = 2_000_000
-SHOWN_MAX = 50
-
-_COMMAND = r"(.*\bcat /\S+.*|\[sudo\].*|In \[\d*\]:.*)"
-_PROMPT = re.compile(rf"(?!Node\b)({_COMMAND}|[^<]*[$#%>❯]( .*)?)")
-_COUNT = re.compile(r"[0-9]{1,19}")
-
-BUDDYINFO, PAGETYPEINFO, ZONEINFO = "/proc/buddyinfo", "/proc/pagetypeinfo", "/proc/zoneinfo"
 
 ORDERS_MIN, ORDERS_MAX = 8, 32
 """Fewer columns count as cut off: ordinary kernels have 9 (large pages) to 14."""
 
-ZONE = re.compile(r"Node ([0-9]{1,6}), zone ([\w.-]{1,32})(?:, type ([\w.-]{1,32}))?(?: (.*))?")
+ZONE = re.compile(
+    r"Node ([0-9]{1,6}), zone ([\w.-]{1,32})(?:, type ([\w.-]{1,32}))?(?: (.*))?", re.ASCII
+)
 """Groups: node, zone, migratetype or None, the rest or None."""
 
 Key = tuple[int, str]
 """Node and zone."""
 
-# file -> what only its text has; the first that fits counts
-_LOOKS_LIKE = {
-    ZONEINFO: re.compile(r"per-node stats|pages free\b.*|Node \d+, zone \w+"),
-    PAGETYPEINFO: re.compile(r"Page block order:.*|Pages per block:.*|Node.*, type .*"),
-    BUDDYINFO: re.compile(r"Node \d+, zone \w+( [0-9]+)+"),
-    "/proc/meminfo": re.compile(r"\w+(\(\w+\))?: \d+ kB"),
-    "/proc/vmstat": re.compile(r"nr_\w+ \d+"),
-}
 
+class Pasted(NamedTuple):
+    """What somebody pasted: which file it is, and its zones.
 
-class PasteError(ValueError):
-    """A pasted text that can't be read; the message is one sentence for the user."""
+    `page_kib`: the size of a page, if the text tells it.  `notes`: sentences about what was left
+    out, such as lines of another file.  `letters`: which migratetypes have
+    a free block of each order, as a kernel log says it: U, M, E (reclaimable), H, C (CMA), I."""
 
-
-class Line(NamedTuple):
-    """A line with something on it, its words one blank apart; `number` counts all lines from 1."""
-
-    number: int
-    text: str
-
-
-def lines_of(text: str, file: str) -> list[Line]:
-    """The lines of a text of `file`, without blank ones and prompts; PasteError if none is left."""
-    if not isinstance(text, str):
-        raise PasteError(
-            f"this is {type(text).__name__} instead of text: "
-            f"give what 'cat {file}' prints, in quotes"
-        )
-    if len(text) > CHARS_MAX:
-        raise PasteError(
-            f"this text has {len(text)} characters, more than {CHARS_MAX}: paste {file} alone"
-        )
-    lines = [
-        Line(number, " ".join(line.split()))
-        for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), start=1)
-        if line.split()
-    ]
-    while lines and _PROMPT.fullmatch(lines[0].text):
-        lines.pop(0)
-    while lines and _PROMPT.fullmatch(lines[-1].text):
-        lines.pop()
-    if not lines:
-        raise PasteError(f"line 1: there is no text here: paste what 'cat {file}' prints")
-    return lines
-
-
-def file_of(text: str) -> str:
-    """Which of the three files this text is, /proc/buddyinfo if nothing speaks for another one."""
-    ours = (ZONEINFO, PAGETYPEINFO, BUDDYINFO)
-    for line in lines_of(text, BUDDYINFO):
-        for file in ours:
-            if _LOOKS_LIKE[file].fullmatch(line.text):
-                return file
-    return next((file for file in ours if file in text), BUDDYINFO)
-
-
-def wrong(line: Line, what: str) -> NoReturn:
-    """PasteError about a line."""
-    raise PasteError(f"line {line.number}: {what}")
-
-
-def count(line: Line, word: str, what: str) -> int:
-    """`word` as a number, 0 or more; PasteError that names `what` it should be."""
-    if not _COUNT.fullmatch(word):
-        again = "which is 0 or more: paste the text again, unchanged"
-        wrong(line, f"{word[:SHOWN_MAX]!r} is not {what}, {again}")
-    return int(word)
-
-
-def refuse(line: Line, file: str, where: str = "") -> NoReturn:
-    """PasteError for a line that does not belong into `file`, with the likeliest reason."""
-    if "permission denied" in line.text.lower():
-        wrong(line, f"only root may read {file} there: paste what 'sudo cat {file}' prints")
-    other = next((name for name, form in _LOOKS_LIKE.items() if form.fullmatch(line.text)), file)
-    if other != file:
-        wrong(line, f"this looks like {other}: paste what 'cat {file}' prints, and nothing else")
-    what = f"{line.text[:SHOWN_MAX]!r} is no line of {file}{where}"
-    wrong(line, f"{what}: paste all that 'cat {file}' prints, and nothing else")
+    file: str
+    zones: tuple[BuddyZone, ...] | tuple[PageTypeZone, ...] | tuple[ZoneInfo, ...]
+    page_kib: int | None = None
+    notes: tuple[str, ...] = ()
+    letters: Mapping[Key, tuple[str, ...]] = MappingProxyType({})
 
 
 # -- lines that begin with a node and a zone
@@ -158,7 +103,7 @@ def check_orders(line: Line, found: int, model: Line, expected: int | None) -> N
 
 
 class BuddyZone(NamedTuple):
-    """A line of /proc/buddyinfo."""
+    """A line of /proc/buddyinfo, or of the free lists in a kernel log."""
 
     node: int
     zone: str
@@ -168,18 +113,72 @@ class BuddyZone(NamedTuple):
 
 def parse_buddyinfo(text: str) -> tuple[BuddyZone, ...]:
     """The zones of /proc/buddyinfo; PasteError for anything else."""
-    lines = lines_of(text, BUDDYINFO)
+    return _buddyinfo(lines_of(text, BUDDYINFO))
+
+
+def _buddyinfo(lines: list[Line]) -> tuple[BuddyZone, ...]:
     first: dict[Key, Line] = {}
     zones: list[BuddyZone] = []
     for line in lines:
         match = ZONE.fullmatch(line.text)
         if match is None or match[3] or not (match[4] or line is lines[-1]):
             refuse(line, BUDDYINFO)
+        words = (match[4] or "").split()
+        if words and all(re.fullmatch(r"-?\d\.\d{3}", word) for word in words):
+            refuse(line, BUDDYINFO)
         key = key_of(line, match, first)
-        free = [count(line, word, "a number of free blocks") for word in (match[4] or "").split()]
+        free = [quantity(line, word, "a number of free blocks") for word in words]
         check_orders(line, len(free), lines[0], len(zones[0].free) if zones else None)
         zones.append(BuddyZone(*key, tuple(free)))
     return tuple(zones)
+
+
+# -- the free lists in a kernel log: "Node 0 Normal: 40*4kB (UME) ... = 149120kB"
+
+
+_LISTS = re.compile(r"(?:Node (\d{1,6}) )?([\w.-]{1,32}): (\d+\*\d+kB.*) ?= ?(\d{1,15})kB")
+_MEANT = re.compile(r"\d\*\d*kB|\d\*\d|= ?\d+kB$|^Node \d*(?: \w*(?::(?: \d*\*?\d*)?)?)?$")
+"""What is such a line, or was one before it was cut."""
+_BLOCKS_OF = re.compile(r"(\d{1,19})\*(\d{1,9})kB(?: \(([A-Z]+)\))?")
+
+
+def _free_lists(lines: list[Line]) -> Pasted:
+    letters: dict[Key, tuple[str, ...]] = {}
+    first: dict[Key, Line] = {}
+    zones: list[BuddyZone] = []
+    others: list[Line] = []
+    page = 0
+    for line in lines:
+        if not re.search(
+            r"\d\*\d*kB|\d+\*\d|= ?\d+kB$|^Node \d*(?: \w*(?::(?: \d*\*?\d*)?)?)?$", line.text
+        ):
+            others.append(line)
+            continue
+        match = _LISTS.fullmatch(line.text)
+        found = _BLOCKS_OF.findall(match[3]) if match else []
+        if match is None or _BLOCKS_OF.sub("", match[3]).strip():
+            refuse(line, FREE_LISTS)
+        units = [int(unit) for _, unit, _ in found]
+        page = page or units[0]
+        if units != [page << order for order in range(len(units))]:
+            wrong(line, f"the sizes of blocks are not {page}kB, {2 * page}kB, ...: it is not whole")
+        if sum(int(blocks) * int(unit) for blocks, unit, _ in found) != int(match[4]):
+            wrong(line, f"the blocks do not add up to {match[4]}kB: the line is not whole")
+        key = (int(match[1] or 0), match[2])
+        if key in first:
+            already = f"stands in line {first[key].number} already: paste one reading, not several"
+            wrong(line, f"{_named(key)} {already}")
+        first[key] = line
+        check_orders(line, len(units), lines[0], len(zones[0].free) if zones else None)
+        free = tuple(int(blocks) for blocks, _, _ in found)
+        zones.append(BuddyZone(*key, free))
+        letters[key] = tuple(types for _, _, types in found)
+    if not zones:
+        refuse(lines[0], FREE_LISTS)
+    said = neighbour(others)
+    notes = [f"Other lines of the log, not read: {len(others)}."] if others else []
+    notes += [f"And {said}"] if said else []
+    return Pasted(FREE_LISTS, tuple(zones), page, tuple(notes), letters)
 
 
 # -- pagetypeinfo: free blocks for each migratetype, and what the pageblocks are for
@@ -212,11 +211,20 @@ class PageTypeZone(NamedTuple):
 
 def parse_pagetypeinfo(text: str) -> tuple[PageTypeZone, ...]:
     """The zones of /proc/pagetypeinfo; PasteError for anything else."""
-    lines = lines_of(text, PAGETYPEINFO)
+    return _pagetypeinfo(lines_of(text, PAGETYPEINFO))[0]
+
+
+def _pagetypeinfo(lines: list[Line]) -> tuple[tuple[PageTypeZone, ...], tuple[str, ...]]:
+    """The zones, and which lines are of another file."""
     read = _PageTypes()
     for line in lines:
         read.read(line)
-    return read.zones(lines[-1])
+    zones = read.zones(lines[-1])
+    for line, orders in read.buddyinfo:
+        check_orders(line, orders, read.heading, len(zones[0].free))
+    which = ", ".join(f"line {line.number}" for line, _ in read.buddyinfo[:9])
+    notes = (f"Of another file, {BUDDYINFO}, and not read: {which}.",) if which else ()
+    return zones, notes
 
 
 class _PageTypes:
@@ -233,16 +241,18 @@ class _PageTypes:
         self.pageblocks: dict[Key, dict[str, int]] = {}
         self.first: dict[str, dict[Key, Line]] = {"blocks": {}, "mixed": {}}
         self.last_free: dict[Key, Line] = {}
+        self.buddyinfo: list[tuple[Line, int]] = []
+        """Lines of another file, and how many counts they have."""
 
     def read(self, line: Line) -> None:
         """Take one line; PasteError if it does not fit here."""
         if match := _BLOCK_ORDER.fullmatch(line.text):
-            order = count(line, match[1], "an order")
+            order = quantity(line, match[1], "an order")
             if not order < ORDERS_MAX or self.pageblock_order not in (None, order):
                 wrong(line, f"the page block order can't be {order} here")
             self.pageblock_order = order
         elif match := _BLOCK_PAGES.fullmatch(line.text):
-            pages = count(line, match[1], "a number of pages")
+            pages = quantity(line, match[1], "a number of pages")
             if self.pageblock_order is None or pages != 1 << self.pageblock_order:
                 wrong(
                     line,
@@ -270,6 +280,11 @@ class _PageTypes:
     def _row(self, line: Line, match: re.Match[str]) -> None:
         key, migratetype = (int(match[1]), match[2]), (match[3] or "").upper()
         words = (match[4] or "").split()
+        seen = not self.section or key in self.first.get(self.section, {})
+        if not migratetype and seen and len(words) > len(self.columns):
+            numbers = [quantity(line, word, "a number of free blocks") for word in words]
+            self.buddyinfo.append((line, len(numbers)))
+            return
         if not self.section:
             refuse(line, PAGETYPEINFO, " to begin with ('Page block order: ...')")
         if bool(migratetype) != (self.section == "free"):
@@ -281,7 +296,7 @@ class _PageTypes:
         check_orders(line, len(words), self.heading, len(self.columns))
         if self.section != "free":
             key_of(line, match, self.first[self.section])
-            numbers = [count(line, word, "a number of pageblocks") for word in words]
+            numbers = [quantity(line, word, "a number of pageblocks") for word in words]
             if self.section == "blocks":
                 self.pageblocks[key] = dict(zip(self.columns, numbers, strict=True))
             return
@@ -290,7 +305,7 @@ class _PageTypes:
             again = "stands here a second time: paste one reading, not several"
             wrong(line, f"type {migratetype} of {_named(key)} {again}")
         types[migratetype] = tuple(
-            count(line, word.removeprefix(">"), "a number of free blocks") for word in words
+            quantity(line, word.removeprefix(">"), "a number of free blocks") for word in words
         )
         more = {(migratetype, order) for order, word in enumerate(words) if word[0] == ">"}
         self.at_least.setdefault(key, set()).update(more)
@@ -299,6 +314,8 @@ class _PageTypes:
     def zones(self, end: Line) -> tuple[PageTypeZone, ...]:
         """Everything that was read, if it is whole; `end` is the last line."""
         whole = f"paste all that 'cat {PAGETYPEINFO}' prints"
+        if self.pageblock_order is None:
+            refuse((self.buddyinfo or [(end, 0)])[0][0], PAGETYPEINFO)
         for key in (*self.free, *self.pageblocks):
             types, blocks = self.free.get(key), self.pageblocks.get(key)
             if types is None or blocks is None:
@@ -310,7 +327,7 @@ class _PageTypes:
                     f"{_named(key)} has the types {', '.join(types)} up to here, but below it has "
                     f"blocks of {', '.join(blocks)}: a line is missing, paste all of it again",
                 )
-        if self.pageblock_order is None or not self.free or not ZONE.fullmatch(end.text):
+        if not self.free or not ZONE.fullmatch(end.text):
             wrong(end, f"the text ends with a heading: {whole}")
         return tuple(
             PageTypeZone(
@@ -329,13 +346,15 @@ class _PageTypes:
 
 # As printed, in the order of the fields.  "high:" with a colon, the limit of a per-CPU list, is
 # another thing.
-_MUST = ("pages free", "min", "low", "high", "spanned", "present", "managed")
-_MAY = ("nr_free_cma", "cma", "boost", "start_pfn:")
+_MUST = ("pages free", "min", "low", "high", "spanned", "present")
+_MAY = ("managed", "nr_free_cma", "cma", "boost", "start_pfn:")
+_NEW = ("per-node stats", "boost", "cma")
+"""Kernels that print one of these print "managed", too: it came with 3.8."""
 
 _HEADINGS = ("per-node stats", "pagesets")
-_VALUE = re.compile(r"([A-Za-z][\w ()]*?:?) (\S+)")
+_VALUE = re.compile(r"([A-Za-z][\w ()-]*?:?) (\S+)")
 _PROTECTION = re.compile(r"protection: \([0-9, ]+\)")
-_NUMBER = re.compile(r"-?[0-9]+")
+_OTHER = re.compile(r"-?[0-9]+|(?!Node)([A-Za-z][\w ()-]*?):? -?[0-9]+(?: \([\w: ]*\)| pcp: \d+)?")
 
 
 class ZoneInfo(NamedTuple):
@@ -350,7 +369,7 @@ class ZoneInfo(NamedTuple):
     high: int
     spanned: int
     present: int
-    managed: int
+    managed: int | None
     nr_free_cma: int | None = None
     cma: int | None = None
     boost: int | None = None
@@ -359,54 +378,66 @@ class ZoneInfo(NamedTuple):
 
 def parse_zoneinfo(text: str) -> tuple[ZoneInfo, ...]:
     """The zones of /proc/zoneinfo, those without memory too; PasteError for anything else."""
-    lines = lines_of(text, ZONEINFO)
+    return _zoneinfo(lines_of(text, ZONEINFO))[0]
+
+
+def _zoneinfo(lines: list[Line]) -> tuple[tuple[ZoneInfo, ...], tuple[str, ...]]:
+    """The zones, and how many fields were skipped."""
     first: dict[Key, Line] = {}
-    zones: list[ZoneInfo] = []
-    key: Key | None = None
-    values: dict[str, int] = {}
-    for before, line in zip([lines[0], *lines], lines, strict=False):
+    found: list[tuple[Key, dict[str, int], Line]] = []
+    skipped: dict[str, int] = {}
+    for line in lines:
         match = ZONE.fullmatch(line.text)
         if match:
             if match[3] or match[4]:
                 refuse(line, ZONEINFO)
-            if key:
-                zones.append(_zone(key, values, before))
-            key, values = key_of(line, match, first), {}
-        elif key is None:
+            found.append((key_of(line, match, first), {}, line))
+        elif not found:
             refuse(line, ZONEINFO, " to begin with ('Node 0, zone ...')")
         else:
-            _read(line, key, values)
-    assert key is not None  # refuse() would have raised at the first line
-    zones.append(_zone(key, values, lines[-1]))
-    return tuple(zones)
+            key, values, _ = found[-1]
+            _read(line, key, values, skipped)
+            found[-1] = (key, values, line)
+    everywhere = {name for _, values, _ in found for name in values if values.get("present")}
+    zones = tuple(_zone(*each, everywhere) for each in found)
+    notes = [f"Fields that are not used here, and were skipped: {len(skipped)}."] if skipped else []
+    return zones, tuple(notes)
 
 
-def _read(line: Line, key: Key, values: dict[str, int]) -> None:
+def _read(line: Line, key: Key, values: dict[str, int], skipped: dict[str, int]) -> None:
     """Take the number of a line if it is one of ours; PasteError for what zoneinfo never prints."""
     if line.text in _HEADINGS:
+        values[line.text] = 0  # only seen, not kept
         return
     if _PROTECTION.fullmatch(line.text):
-        values["protection:"] = 0  # only seen, not kept
+        values["protection:"] = 0
         return
     match = _VALUE.fullmatch(line.text)
-    if match is None or match[1] == "Node":
-        refuse(line, ZONEINFO)
-    name, word = match[1], match[2]
-    if name not in (*_MUST, *_MAY):
-        if not _NUMBER.fullmatch(word):
-            refuse(line, ZONEINFO)
+    if match and match[1] in (*_MUST, *_MAY):
+        name = match[1]
+        if name in values:
+            above = "a line 'Node ..., zone ...' is missing above, paste all of it again"
+            wrong(line, f"{name!r} a second time for {_named(key)}: {above}")
+        values[name] = quantity(line, match[2], "a number of pages")
         return
-    if name in values:
-        above = "a line 'Node ..., zone ...' is missing above, paste all of it again"
-        wrong(line, f"{name!r} a second time for {_named(key)}: {above}")
-    values[name] = count(line, word, "a number of pages")
+    other = _OTHER.fullmatch(line.text)
+    if other is None:
+        refuse(line, ZONEINFO)
+    name = other[1] or ""
+    if name not in skipped and (meant := get_close_matches(name, _MAY, n=1, cutoff=0.85)):
+        wrong(line, f"{name!r} is no field of {ZONEINFO}: is {meant[0]!r} meant?")
+    skipped[name] = skipped.get(name, 0) + 1
 
 
-def _zone(key: Key, values: dict[str, int], end: Line) -> ZoneInfo:
-    """The zone that ends in the line `end`; PasteError if that is too early."""
+def _zone(key: Key, values: dict[str, int], end: Line, everywhere: set[str]) -> ZoneInfo:
+    """The zone that ends in the line `end`; PasteError if that is too early.
+
+    `everywhere`: what zones of this text print; each zone with memory must."""
+    needed = [*_MUST, *(["managed"] if any(name in everywhere for name in _NEW) else [])]
     # The last line of a zone that has memory, and of one that has none.
-    last = "start_pfn:" if values.get("present") else "protection:"
-    missing = [name for name in (*_MUST, last) if name not in values]
+    if values.get("present"):
+        needed += [name for name in _MAY if name in everywhere] + ["start_pfn:"]
+    missing = [name for name in (*needed, "protection:") if name not in values]
     if missing:
         cut = f"the text is cut, paste all that 'cat {ZONEINFO}' prints"
         wrong(end, f"{_named(key)} ends here without {missing[0].removesuffix(':')!r}: {cut}")
@@ -417,23 +448,28 @@ def _zone(key: Key, values: dict[str, int], end: Line) -> ZoneInfo:
 # -- whichever file it is, and one zone of several
 
 
-class Pasted(NamedTuple):
-    """What somebody pasted: which file it is, and its zones."""
-
-    file: str
-    zones: tuple[BuddyZone, ...] | tuple[PageTypeZone, ...] | tuple[ZoneInfo, ...]
-
-
 def read_memory(text: str) -> Pasted:
-    """The zones of a pasted /proc/buddyinfo, /proc/pagetypeinfo or /proc/zoneinfo.
+    """The zones of a pasted text, whichever of the four it is.
 
     PasteError, with the sentence of the file that the text looks like, for anything else."""
-    file = file_of(text)
-    if file == PAGETYPEINFO:
-        return Pasted(file, parse_pagetypeinfo(text))
+    lines = lines_of(text, BUDDYINFO)
+    ours = (ZONEINFO, PAGETYPEINFO, FREE_LISTS, BUDDYINFO)
+    file = next((kind for line in lines if (kind := kind_of(line)) in ours), "")
+    if not file and (said := neighbour(lines)):
+        raise PasteError(said)
+    if file == PAGETYPEINFO or (
+        file == BUDDYINFO and any(_BLOCK_ORDER.fullmatch(line.text) for line in lines)
+    ):
+        found, notes = _pagetypeinfo(lines)
+        return Pasted(PAGETYPEINFO, found, None, notes)
     if file == ZONEINFO:
-        return Pasted(file, parse_zoneinfo(text))
-    return Pasted(BUDDYINFO, parse_buddyinfo(text))
+        zones, notes = _zoneinfo(lines)
+        return Pasted(file, zones, None, notes)
+    if file == FREE_LISTS:
+        return _free_lists(lines)
+    if not file:
+        refuse(lines[0], next((name for name in ours if name in text), BUDDYINFO))
+    return Pasted(BUDDYINFO, _buddyinfo(lines))
 
 
 class _HasZone(Protocol):

@@ -68,7 +68,7 @@ from mmsim.mm.swap import (
     lru_add_drain_all,
     putback_lru_page,
 )
-from mmsim.mm.versions import OF_THE_SERIES, VERSIONS, Version
+from mmsim.mm.versions import OF_THE_SERIES, VERSIONS, Version, environment
 from mmsim.mm.vfio import (
     VFIO_DMA_MAP_FLAG_READ,
     VFIO_DMA_MAP_FLAG_WRITE,
@@ -384,7 +384,7 @@ class Setup:
         self.names = Names(entries)
         self.script, self.others = build_script(given, self.names)
         self.world = build_world(entries, given, cpu)
-        self.world.env = self.world.env._replace(pagevec_size=version.pagevec_size)
+        self.world.env = environment(version, self.world.env)
 
     def page(self, region: str) -> Page:
         """A folio at the beginning."""

@@ -1,14 +1,12 @@
-"""The lesson of the game.  The learner builds the failing schedules by hand, then all are searched.
+"""Lesson 06, the game: the learner builds the failing schedules by hand, then all are searched.
 
-Interface: the cards game, at_check, at_freeze, failing, claims, verdicts, together, recall, piece,
-rescue, drawn, mutants; the game without buttons (run, level, drawn_level); the smallest race (RACE,
-grid), and the names that the text fills in."""
+Interface: the cards game, at_check, at_freeze, failing, claims, verdicts, together, pin_game,
+piece, rescue; the game without buttons (run); the races (RACE, PIN, N_STATES)."""
 
 from __future__ import annotations
 
-import random
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mmsim.engine.explore import Finding
 from mmsim.engine.explore import Verdict as Said
@@ -18,16 +16,14 @@ from mmsim.engine.trace import Trace
 from mmsim.errors import nearest
 from mmsim.lessons.card import Card, keyed
 from mmsim.lessons.form import Choices, Verdict, failed, passed
-from mmsim.scenarios import SMALL as SMALLEST
-from mmsim.scenarios import Situation, make, pin_versus, split_race, vfio_map
-from mmsim.scenarios.mutants import CONTRADICTION, MUTATIONS, Death, deaths
-from mmsim.scenarios.races import CLAIMS
-from mmsim.scenarios.situation import NOT_FINISHED, Value, fails
+from mmsim.scenarios import Situation, split_race, vfio_map
+from mmsim.scenarios.races import CLAIMS as ALL_CLAIMS
+from mmsim.scenarios.situation import NOT_FINISHED, fails
 from mmsim.views.columns import columns_svg
-from mmsim.views.game import Level, coming, free_play, kinds, played, stands
-from mmsim.views.show import Picture, Shown, Table
+from mmsim.views.game import Level, coming, played
+from mmsim.views.show import Picture, Shown
 from mmsim.views.svg import FILLS, INK, MUTED, SMALL, TITLE, Svg, legend, swatch
-from mmsim.views.words import plural, sentence
+from mmsim.views.words import sentence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +32,7 @@ RACE = split_race("base", released="1")
 # A huge page of two pages has the same schedules and states; nobody looks at it.
 SMALL_RACE = RACE.with_(order=1)
 # Small huge pages: whoever plays would have to press through 512 pieces.
-PIN = vfio_map("v3", order=2, released="1")
+PIN = vfio_map("v2", order=2, released="1")
 
 
 # -- the levels
@@ -75,7 +71,8 @@ LEVELS = {
             "Make the split fail, although the check finds nothing.",
             RACE,
             lambda trace: _refused(trace, "folio_ref_freeze"),
-            "The reference came after the look. The page was left without its mappings.",
+            "The reference came after the look. The page was left without its "
+            "mappings: remap_page() puts none back for a page of a file.",
         ),
         Level(
             "piece",
@@ -93,119 +90,68 @@ LEVELS = {
             _rescued,
             "Without the retry this pin would have failed at the first refusal.",
         ),
-        Level(
-            "walk",
-            "drop_caches in person",
-            "Make a single write to drop_caches fail the pin.",
-            pin_versus("v3", **SMALLEST),
-            lambda trace: fails(_outcome(trace)),
-            "A walk over the page cache is enough, patch or no patch.",
-        ),
     )
 }
-
-
-def level(name: str | Situation | Level) -> Level:
-    """A level by its name; a situation is played without a goal."""
-    if isinstance(name, Level):
-        return name
-    if isinstance(name, Situation):
-        return free_play(name)
-    if name not in LEVELS:
-        raise ValueError(f"no level {name!r}{nearest(str(name), LEVELS)}")
-    return LEVELS[name]
-
-
-# What a level is drawn from: scenario, versions, knobs with their values.
-_DRAWN: tuple[tuple[str, tuple[str, ...], dict[str, tuple[Value, ...]]], ...] = (
-    ("split_race", ("base",), {"holders": (1, 2), "passes": (1, 2), "released": ("1", "never")}),
-    ("vfio_map", ("6.1.0", "v3"), {"order": (1, 2), "passes": (1, 2, 3), "released": ("1",)}),
-)
-
-
-def drawn_level(seed: int) -> Level:
-    """A level drawn from a seed: some situation, and one of the ends that it can come to."""
-    rng = random.Random(seed)
-    scenario, versions, knobs = rng.choice(_DRAWN)
-    chosen = {name: rng.choice(values) for name, values in knobs.items()}
-    situation = make(scenario, rng.choice(versions), chosen)
-    wanted = rng.choice(kinds(situation)[0])
-    number = int(chosen.get("holders", 1))
-    leaves = "lets go" if number == 1 else "let go"
-    leaves = f"never {leaves}" if chosen["released"] == "never" else f"{leaves} again"
-    tries = plural(int(chosen["passes"]), "try", "tries")
-    row = f"version {situation.version.name}, " if scenario == "vfio_map" else ""
-    goal = (
-        f"Make the {situation.main} end like this: {wanted.removeprefix('failed: ')}. "
-        f"Given: {row}{tries}; {plural(number, 'holder')} that {leaves}."
-    )
-    return Level(
-        f"seed {seed}",
-        f"Drawn from seed {seed}",
-        goal,
-        situation,
-        lambda trace: situation.fate(trace.last) == wanted,
-        "One of the ends that the search had found; another seed gives another level.",
-    )
 
 
 # -- the game, with buttons and without
 
 
-def run_svg(schedule: str, of: str | Situation | Level = "at_check") -> Picture:
+def run_svg(schedule: str, of: str = "at_check") -> Picture:
     """The picture of a schedule."""
-    trace = played(schedule, level(of).situation)
+    trace = played(schedule, LEVELS[of].situation)
     return Picture(columns_svg(trace), sentence(trace.at()))
 
 
-def _run(schedule: str, of: str | Situation | Level) -> list[Any]:
-    import pandas as pd
-
+def _run(schedule: str, of: str) -> list[Any]:
+    if of not in LEVELS:
+        return [f"Not played: no level {of!r}{nearest(str(of), LEVELS)}."]
+    level = LEVELS[of]
     try:
-        chosen = level(of)
-        trace = played(schedule, chosen.situation)
+        trace = played(schedule, level.situation)
     except (ValueError, AttributeError) as error:
         return [f"Not played: {error}."]
-    rows = []
-    for stand in stands(trace.scenario, trace.last):
-        rows += [(stand.actor, c.words, c.step, str(c.move)) for c in stand.choices] or [
-            (stand.actor, stand.why, "", "")
-        ]
-    index = pd.Index([row[0] for row in rows], name="actor", dtype=object)
-    columns = ["next", "step", "write"]
-    table = pd.DataFrame([row[1:] for row in rows], index=index, columns=columns, dtype=object)
-    so_far = f"So far: {chosen.situation.fate(trace.last)}."
-    said = f"Won. {chosen.told}" if chosen.won(trace) else so_far
-    return [run_svg(schedule, of), Table(table), f"Goal: {chosen.goal}", said]
+    said = f"Won. {level.told}" if level.won(trace) else so_far(level, trace)
+    return [run_svg(schedule, of), f"Goal: {level.goal}", said]
 
 
-def run(schedule: str, of: str | Situation | Level = "at_check") -> Shown:
+def run(schedule: str, of: str = "at_check") -> Shown:
     """The game without buttons: play a schedule of a level, and see what can be done next."""
     return Shown(partial(_run, schedule, of))
 
 
+def so_far(level: Level, trace: Trace) -> str:
+    """Where a schedule has led, and what can come next."""
+    fate = level.situation.fate(trace.last)
+    more = " ".join(f"{line}." for line in coming(trace)) if fate == NOT_FINISHED else ""
+    return f"after this schedule: {fate}. {more}".strip()
+
+
 def won(level: Level, schedule: str) -> None:
     """A level that is won in the game is an answer to its card."""
-    card = globals().get(level.name)
-    if isinstance(card, Card) and not card.settled:
+    card = globals()[level.name]
+    if not card.settled:
         card.answer(schedule)
 
 
-def play_game() -> Any:
-    """All levels in the widget."""
+def play(*names: str) -> Any:
+    """These levels in the widget."""
     from mmsim.widgets.scheduler import scheduler
 
-    return scheduler(*LEVELS.values(), won=won)
+    return scheduler(*(LEVELS[name] for name in names), won=won)
 
 
 game = Card(
     "game",
-    "The game: five levels, the easiest first.",
-    still=lambda: [
-        run_svg("split*3 holder"),
-        "The schedule split*3 holder; it is not finished.",
-    ],
-    play=play_game,
+    "You are the scheduler. Level 1: make the split fail at the reference check.",
+    still=lambda: [run_svg(""), "Nobody has made a step yet."],
+    play=lambda: play("at_check", "at_freeze"),
+)
+pin_game = Card(
+    "pin_game",
+    "You are the scheduler of a whole pin: levels 3 and 4.",
+    still=lambda: [run_svg("", "piece"), "Nobody has made a step yet."],
+    play=lambda: play("piece", "rescue"),
 )
 
 
@@ -217,29 +163,40 @@ def judged(level: Level, answer: str) -> Verdict:
         return failed(str(error))
     if level.won(trace):
         return passed(level.told)
-    fate = level.situation.fate(trace.last)
-    more = " ".join(f"{line}." for line in coming(trace)) if fate == NOT_FINISHED else ""
-    return failed(f"after this schedule: {fate}. {more}".strip())
+    return failed(so_far(level, trace))
+
+
+def shown(name: str) -> list[Any]:
+    """A schedule that wins, what the holder did in it, and how it ended."""
+    schedule = globals()[name].stored
+    trace = played(schedule, LEVELS[name].situation)
+    steps = [
+        f"Step {number}: {sentence(trace.at(number))}"
+        for number, event in enumerate(trace.events, start=1)
+        if event.actor == "holder"
+    ]
+    return [f"Your schedule: {schedule}", *steps, run_svg(schedule, name)]
 
 
 def level_card(name: str, question: str, solution: str, *hints: str) -> Card:
-    """The card of a level."""
+    """The card of a level; the schedule that shows the form wins no level."""
+    main = LEVELS[name].situation.main
     return Card(
         name,
         question,
         str,
-        form="a schedule such as 'split*3 holder split*2'",
+        form=f"a schedule such as '{main}*2 holder*2'",
         judge=partial(judged, LEVELS[name]),
         solution=solution,
         hints=hints,
-        still=lambda: run_svg(globals()[name].stored, name),
+        still=partial(shown, name),
     )
 
 
 at_check = level_card(
     "at_check",
     "Level 1: write a schedule of a split that is refused at the reference check.\n"
-    "A level that you win in the game above is stored here by itself.",
+    "If you win it in the game above, it is stored here by itself.",
     "split*6 holder split*3 holder",
     "The check is can_split_folio(); when must the holder have its reference?",
     "Let the split go on until its button says “check”, then let the holder move.",
@@ -353,17 +310,35 @@ def grid() -> list[Any]:
 
 failing = Card(
     "failing",
-    f"There are {N_SCHEDULES} schedules of this race. How many of them fail?",
-    (2, 7, 18, 33, 60),
-    outcome=n_failing,
-    why="Each cell is a schedule. In seven rows the holder comes before the check; three columns "
-    "let it go after the check: 7 x 3. In three rows it comes between check and freeze; four "
-    "columns let it go after the freeze: 3 x 4.",
+    f"There are {N_SCHEDULES} schedules of this race: how many are refused at the check, and how "
+    "many at the freeze?",
+    {"check": (7, 14, 21, 63), "freeze": (3, 4, 12, 39)},
+    labels={"check": "refused at the check", "freeze": "refused at the freeze"},
+    outcome=lambda: {where: counted(f"refused at the {where}") for where in ("check", "freeze")},
+    hints=(
+        "The check is the split's step 7, the freeze its step 10. A split that is refused at the "
+        "check ends after step 9, one that is refused at the freeze after step 13.",
+        "At the check: it comes before one of the steps 1 to 7, and goes after step 7, 8 or 9.",
+        "At the freeze: it comes after step 7, 8 or 9, and goes after step 10, 11, 12 or 13.",
+    ),
+    why="Each cell is a schedule, and each row is a moment to come. In seven rows the holder comes "
+    "before the check, and has three moments to go after it: 7 x 3. In three rows it comes between "
+    "check and freeze, and has four moments to go: 3 x 4. In all other cells it comes too late, or "
+    "is gone too early.",
     still=grid,
 )
 
 
 # -- claims about every state
+
+
+CLAIMS = {name: ALL_CLAIMS[name] for name in ("alone", "checked", "mapped", "piece")}
+CLAIMED = {
+    "alone": "While the count is frozen, nobody but the split has a reference.",
+    "checked": "Between a check that found no surplus and the split's next step, there is none.",
+    "mapped": "Whenever a split has been refused, the page is still mapped.",
+    "piece": "It can happen that the page has been split and the holder has a reference.",
+}
 
 
 @cache
@@ -408,12 +383,13 @@ def claims_table(states_max: int = 500_000) -> pd.DataFrame:
 claims = Card(
     "claims",
     "Which of these claims hold?\n"
-    "Five say that something is true in *every* state, `piece` that something is true in *some* "
-    "state. Try to break each of the five with a schedule of your own.",
+    "The first three say that something is true in *every* state. The last says that something is "
+    "true in *some* state. A *surplus* is a reference that the check cannot explain. Try to break "
+    "the first three with a schedule of your own.",
     dict.fromkeys(CLAIMS, (Said.HOLDS.value, Said.BROKEN.value)),
-    labels={name: f"`{name}`: {claim.name}" for name, claim in CLAIMS.items()},
+    labels=CLAIMED,
     judge=judged_claims,
-    solution={name: "broken" if name in ("checked", "mapped") else "holds" for name in CLAIMS},
+    outcome=lambda: {name: finding.verdict.value for name, finding in findings().items()},
     hints=(
         "Try to break each claim with a schedule of your own first.",
         "Two are broken. One by a holder who comes in time but too late for the check.",
@@ -433,7 +409,7 @@ SAYS = {
 _MISSING, _FOUND = "what could a missing state change?", "what if the deciding state was found?"
 verdicts = Card(
     "verdicts",
-    "A search stopped early. Which of these can it say and be right?",
+    "A search stopped early. Which of these can it say and be sure?",
     dict.fromkeys(SAYS, bool),
     labels=SAYS,
     judge=keyed(
@@ -444,7 +420,7 @@ verdicts = Card(
             "sometimes_broken": (False, _MISSING),
         }
     ),
-    solution={said: said in ("always_broken", "sometimes_holds") for said in SAYS},
+    outcome=lambda: {said: said in ("always_broken", "sometimes_holds") for said in SAYS},
     hints=(
         "What could the states that were not searched still change?",
         "A single state is enough to break “always”, and to prove “sometimes”.",
@@ -452,7 +428,7 @@ verdicts = Card(
     why="“We let it run all night and nothing happened” is a search that was not finished. It can "
     "show that something happens, never that it does not.",
     still=lambda: [
-        f"The six claims again, by a search that gave up after 40 of the {N_STATES} states:",
+        f"The four claims again, by a search that gave up after 40 of the {N_STATES} states:",
         claims_table(40),
     ],
 )
@@ -465,81 +441,63 @@ PAIRS = Choices(
     b="can_split_folio and unmap_folio",
     c="unmap_folio and folio_ref_freeze",
     d="can_split_folio and folio_ref_freeze",
-    e="folio_get and folio_put",
 )
 
 
-def as_one(letter: str) -> Situation:
-    """The race in which nobody can come between the two steps of a pair."""
-    first, last = PAIRS[letter].split(" and ")
-    return SMALL_RACE.together(first, last)
+def refusals(letter: Any) -> dict[str, str]:
+    """Where a split can still be refused if nobody comes between the two: a shortest schedule."""
+    situation = SMALL_RACE.together(*PAIRS[letter].split(" and "))
+    ends = situation.explore().outcomes(situation.fate)
+    return {ENDS[end.name][0]: render(end.shortest or ()) for end in ends if fails(end.name)}
 
 
-def judged_pairs(answer: dict[str, str]) -> Verdict:
+def judged_pair(answer: str) -> Verdict:
     """A wrong pair is answered with a schedule that still fails."""
-    for part, word in (("at_the_freeze", "unmapped"), ("at_all", "failed")):
-        situation = as_one(answer[part])
-        ends = situation.explore().outcomes(situation.fate)
-        bad = [end for end in ends if word in end.name]
-        what = part.replace("_", " ")
-        if bad:
-            line = render(bad[0].shortest or ())
-            why = f"{what}: with these two as one the holder still finds a moment. Which?"
-            end = bad[0].name.removeprefix("failed: ")
-            return failed(why, second=f"{what}: after `{line}` {end}")
-        if part == "at_the_freeze" and not any(fails(end.name) for end in ends):
-            return failed("at the freeze: that rules every failure out; take two steps of `split`")
-    return passed("each pair, by a search through all schedules that are left")
+    line = refusals(answer).get("refused at the freeze")
+    if line is None:
+        return passed("so says a search through all schedules that are left")
+    why = "with these two as one the holder still finds a moment. Which?"
+    return failed(why, second=f"after `{line}` the split is refused at the freeze")
+
+
+def pairs_table() -> pd.DataFrame:
+    """Of each pair: where a split can still be refused."""
+    import pandas as pd
+
+    places = ("refused at the check", "refused at the freeze")
+    rows = {
+        f"{letter}: {pair}": [refusals(letter).get(place, "never") for place in places]
+        for letter, pair in PAIRS.items()
+    }
+    return pd.DataFrame(rows, index=list(places)).T.rename_axis("as one step")
 
 
 together = Card(
     "together",
-    "Suppose two steps of one function were one, so that nobody can come between them. Which two?\n"
-    "`at_the_freeze`: no split is ever refused at the freeze, though some are at the check. "
-    "`at_all`: no split is refused at all.",
-    dict.fromkeys(("at_the_freeze", "at_all"), PAIRS),
-    judge=judged_pairs,
-    solution={"at_the_freeze": "d", "at_all": "e"},
+    "Suppose nobody could come between two steps of the split: which pair rules out every refusal "
+    "at the freeze?\n"
+    "The steps that lie between the two belong to it, too.",
+    PAIRS,
+    judge=judged_pair,
+    solution="d",
     hints=(
-        "At the freeze: which step found nothing, and which one did?",
-        "At all: what if the holder came and went in one step?",
+        "Which step found nothing, and which one did?",
+        "The holder must have no moment after the check and before the freeze.",
     ),
-    why="The kernel can do neither. Between check and freeze, `unmap_folio()` removes every "
+    why="The kernel can't do that. Between check and freeze, `unmap_folio()` removes every "
     "mapping: it visits all page tables, and tells other processors to forget. That can't be one "
-    "instruction, and no lock keeps a holder away, because references are taken without one.\n\n"
-    "The freeze does claim all references in one instruction. While the page is mapped, some of "
-    "them belong to the mappings, and whoever uses the memory may add to these. As to the second "
-    "pair: the holder has its reference *because* it works with the page between the two steps.",
+    "instruction. No lock keeps a holder away either, because references are taken without one. So "
+    "the freeze compares again, and claims all references in one instruction.",
+    still=pairs_table,
 )
 
 
 # -- the whole pin
 
-recall = Card(
-    "recall",
-    "Before the whole pin, two questions about earlier lessons, from memory.",
-    {
-        "again": Choices(
-            a="after a pause", b="when the reference has gone", c="in the next pass, at once"
-        ),
-        "pieces": Choices(a="one", b="ten", c="as many as there are passes left"),
-    },
-    labels={
-        "again": "`again`: a split was refused because of a reference. When does the patch retry?",
-        "pieces": "`pieces`: a huge page was split. How many attempts does each piece get?",
-    },
-    judge=keyed(
-        {
-            "again": ("c", "does anybody sleep between two passes?"),
-            "pieces": ("a", "which list do the pieces go to, and how often is it walked?"),
-        }
-    ),
-    solution={"again": "c", "pieces": "a"},
-)
 piece = level_card(
     "piece",
     "Level 3: the huge page is split, and the pin fails all the same.\n"
-    "Write a schedule such as `pin*3 holder pin*2`; `pin*999` plays the pin to its end.",
+    "`pin*999` plays the pin to its end.",
     "pin*21 holder pin*999",
     "The split has to succeed: stay away until the huge page has been cut.",
     "The holder goes for piece 0, and the pieces are moved from the last one to the first.",
@@ -552,97 +510,4 @@ rescue = level_card(
     "Have the first attempt refused as in level 1, then let go.",
     "The holder must let go before the check of the next pass.",
     "pin*5 holder pin*15 holder, and then the pin to its end: pin*999.",
-)
-
-
-# -- practice
-
-drawn = Card(
-    "drawn",
-    "A drawn level: which schedule wins it?",
-    {"seed": int, "schedule": str},
-    judge=lambda answer: judged(drawn_level(answer["seed"]), answer["schedule"]),
-    solution={"seed": 3, "schedule": "holder split*99"},
-    hints=(
-        "Where must the holder be when the main actor looks?",
-        "A split that is tried again must be refused each time.",
-    ),
-)
-
-
-# -- mutations
-
-
-class Dies(NamedTuple):
-    """What the answer to a mutation can be."""
-
-    words: str
-    property: str
-
-
-DIES = {
-    "a": Dies("a pin can no longer succeed after a refused split",
-              "the pin can succeed after a refused split"),
-    "b": Dies("a page stays locked at the end", "at the end no page is locked"),
-    "c": Dies("the check can no longer refuse a split", "the first look can refuse a split"),
-    "d": Dies("a page is cut while somebody has a reference", CONTRADICTION),
-}  # fmt: skip
-CHANGED = ("no check", "freeze without comparing", "never again", "no unlock")
-_ASK = {
-    "no check": "does the freeze still compare, if the check does not?",
-    "freeze without comparing": "which step comes right behind a freeze that says yes?",
-    "never again": "which runs are missing then?",
-    "no unlock": "who would have noticed, if nobody else takes the lock?",
-}
-
-
-def shown_death(name: str, death: Death) -> str:
-    """A schedule that shows the death, in the sound or in the changed model."""
-    line = render(death.schedule)
-    if death.lost:
-        return f"`{name}`: this run of the unchanged model can't happen any more: `{line}`"
-    end = f"then {death.why}" if death.why else "then look at what is left"
-    return f"`{name}`: in the changed model comes `{line}`, and {end}"
-
-
-def judged_mutants(answer: dict[str, str]) -> Verdict:
-    """Against the search in the changed model; a wrong letter gets the shortest run."""
-    for name in CHANGED:
-        death = deaths(name)[0]
-        if DIES[answer[name]].property != death.property:
-            return failed(f"`{name}`: {_ASK[name]}", second=shown_death(name, death))
-    return passed("so says a search through all orders of steps of the changed models")
-
-
-def mutants_table() -> pd.DataFrame:
-    """Of each mutation: what dies first, and the run that shows it."""
-    import pandas as pd
-
-    letters = {each.property: each.words for each in DIES.values()}
-    rows = []
-    for name in CHANGED:
-        first = deaths(name)[0]
-        of = "unchanged model" if first.lost else "changed model"
-        rows.append((letters[first.property], first.lab.what, f"{of}: {render(first.schedule)}"))
-    index = pd.Index(CHANGED, name="mutation", dtype=object)
-    return pd.DataFrame(rows, index=index, columns=["dies", "where", "shown by"], dtype=object)
-
-
-mutants = Card(
-    "mutants",
-    "Four changes of the model. What does each of them kill first?\n"
-    "First is what the shortest run shows. Something that could never happen now can, or something "
-    "that could happen now never does.",
-    dict.fromkeys(CHANGED, Choices({letter: each.words for letter, each in DIES.items()})),
-    labels={name: f"`{name}`: {MUTATIONS[name].what}." for name in CHANGED},
-    judge=judged_mutants,
-    solution=dict(zip(CHANGED, "cdab", strict=True)),
-    hints=(
-        "Which step would have noticed, and does a later one notice too?",
-        "The freeze compares. Without the check it still does.",
-    ),
-    why="Without the check *nothing* breaks that should hold. It saves work: a split that is "
-    "refused before the mappings are gone has nothing to put back. What keeps the page whole "
-    "while somebody refers to it is the comparison in the freeze alone.",
-    still=mutants_table,
 )

@@ -151,7 +151,7 @@ def split_huge_page_to_list(
         extra_pins = yield can_split_folio(page.pfn, site="split.check")
         ret = version.ref_errno if extra_pins is None else 0
     if ret == 0:
-        yield unmap_folio(page.pfn, version.defers_only_partly, site="split.unmap")
+        yield unmap_folio(page.pfn, site="split.unmap")
         # Interrupts are off and the page cache is locked from here to the end of the freeze.
         same = True
         if kind != ANON:

@@ -124,14 +124,14 @@ def folio_expected_refs(world: World, me: str, outcome: str, pfn: int) -> int:
 
 
 @atomic
-def folio_migrate_mapping(world: World, me: str, src: int, dst: int, requeue: bool = False) -> None:
+def folio_migrate_mapping(world: World, me: str, src: int, dst: int) -> None:
     """The destination takes over: place in the file, cache references, flags, contents.
 
     Kernel: the part of folio_migrate_mapping() that follows the freeze, and folio_migrate_copy().
     The source is left with the isolation reference alone.  Its place on the deferred split queue
-    ends with it; `requeue`: the destination gets one and is counted for it, as in 6.12."""
+    ends with it; in 6.12 the destination gets one and is counted for it."""
     old, new = world.folio(src), world.folio(dst)
-    requeue = requeue and old.deferred_split
+    requeue = world.env.defers_only_partly and old.deferred_split
     if requeue:
         world.count("thp_deferred_split_page")
     world.detach(src)

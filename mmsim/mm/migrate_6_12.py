@@ -94,7 +94,6 @@ def migrate_folio_unmap(
     unmapped: list[Unmapped],
     mode: int,
     reason: int,
-    version: Version,
     told: Told,
 ) -> Generator[Op, Any, int]:
     """Find a destination, lock the folio, and unmap it.
@@ -126,13 +125,13 @@ def migrate_folio_unmap(
         yield folio_wait_writeback(src.pfn)
     page_was_mapped = yield folio_mapped(src.pfn)
     if page_was_mapped:
-        yield try_to_migrate(src.pfn, version.defers_only_partly, site="move.unmap")
+        yield try_to_migrate(src.pfn, site="move.unmap")
     from_.remove(src)
     unmapped.append(Unmapped(src, dst, page_was_mapped))
     return MIGRATEPAGE_UNMAP
 
 
-def migrate_folio(dst: int, src: int, told: Told, version: Version) -> Generator[Op, Any, int]:
+def migrate_folio(dst: int, src: int, told: Told) -> Generator[Op, Any, int]:
     """Move an unmapped folio if nobody else has a reference.  Returns 0, -EAGAIN or another errno.
 
     Kernel: move_to_new_folio(), migrate_folio(), __folio_migrate_mapping().  The count is compared
@@ -146,7 +145,7 @@ def migrate_folio(dst: int, src: int, told: Told, version: Version) -> Generator
     frozen = yield folio_ref_freeze(src, expected_count, site="move.freeze")
     if not frozen:
         return -EAGAIN
-    yield folio_migrate_mapping(src, dst, version.defers_only_partly)
+    yield folio_migrate_mapping(src, dst)
     return 0
 
 
@@ -155,12 +154,11 @@ def migrate_folio_move(
     ret: list[Page],
     unmapped: list[Unmapped],
     told: Told,
-    version: Version,
 ) -> Generator[Op, Any, int]:
     """The second half.  After -EAGAIN the folio stays on `unmapped`, locked, with its destination.
 
     Left out: the drain that follows if the folio was mlocked."""
-    rc = yield from migrate_folio(each.dst, each.src.pfn, told, version)
+    rc = yield from migrate_folio(each.dst, each.src.pfn, told)
     if rc == -EAGAIN:
         return rc
     unmapped.remove(each)
@@ -241,7 +239,7 @@ def migrate_pages_batch(
                         stats.nr_split += 1
                         continue
             rc = yield from migrate_folio_unmap(
-                folio, from_, ret_folios, unmapped, mode, reason, version, told
+                folio, from_, ret_folios, unmapped, mode, reason, told
             )
             if rc == -ENOMEM:
                 nr_failed += 1
@@ -300,7 +298,7 @@ def migrate_pages_batch(
         told = Told(round_=round_, pass_=first_pass + pass_, batch=batch, half="move")
         waiting = tuple(unmapped)
         for index, each in enumerate(waiting):
-            rc = yield from migrate_folio_move(each, ret_folios, unmapped, told, version)
+            rc = yield from migrate_folio_move(each, ret_folios, unmapped, told)
             if rc == -EAGAIN:
                 retry += 1
                 thp_retry += each.src.is_thp

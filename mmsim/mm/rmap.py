@@ -55,12 +55,12 @@ def _take_mappings_away(world: World, pfn: int, defers: bool) -> None:
 
 
 @atomic
-def try_to_migrate(world: World, me: str, pfn: int, only_partly: bool = False) -> None:
+def try_to_migrate(world: World, me: str, pfn: int) -> None:
     """Replace every mapping by a migration entry; each takes a reference with it.
 
     A PMD is replaced whole, without THP_SPLIT_PMD.  A huge page that loses a PTE is queued for a
-    later split; `only_partly`: only if other PTEs are left at that moment, as in 6.12."""
-    _take_mappings_away(world, pfn, world.folio(pfn).pte_maps > only_partly)
+    later split; in 6.12 only if other PTEs are left at that moment."""
+    _take_mappings_away(world, pfn, world.folio(pfn).pte_maps > world.env.defers_only_partly)
 
 
 @atomic
@@ -83,15 +83,15 @@ def remove_migration_ptes(world: World, me: str, old: int, new: int) -> None:
 
 
 @atomic
-def unmap_folio(world: World, me: str, pfn: int, only_partly: bool = False) -> None:
+def unmap_folio(world: World, me: str, pfn: int) -> None:
     """Remove every mapping of a huge page that is about to be split.
 
     Kernel: mm/huge_memory.c, unmap_folio().  Anonymous mappings become migration entries; those of
     a file are simply gone, to be faulted in again.  Each PMD that had to be split counts.  Its
-    pieces are unmapped one after the other in 6.1, and at once in 6.12 (`only_partly`)."""
+    pieces are unmapped one after the other in 6.1, and at once in 6.12."""
     folio = world.folio(pfn)
     world.count("thp_split_pmd", folio.pmd_maps)
-    defers = folio.pte_maps > 1 if only_partly else folio.mapcount > 0
+    defers = folio.pte_maps > 1 if world.env.defers_only_partly else folio.mapcount > 0
     _take_mappings_away(world, pfn, defers)
     if folio.kind != ANON:
         world.update(pfn, migration_entries=(0, 0), other_maps=(0, 0))

@@ -39,6 +39,7 @@ from mmsim.mm.policy import (
     wait_before_the_next_try,
     wait_for_the_references,
 )
+from mmsim.mm.world import Environment
 
 # -- retry_split: the destination could not be had and the split failed with `ret`.  Try again
 # later?
@@ -255,6 +256,8 @@ SEAMS = {
     "taken_back": "failures taken back when a split is retried",
     "final_rc": "the last word of migrate_pages()",
     "gup_fails": "does the long-term pin give up after this migration?",
+}
+TODAY_SEAMS = {
     "migrate_pages": "the loop",
     "pieces": "how a piece is tried in the loop of 6.12",
     "drains_by_count": "a pin empties batches for a reference too many, not for a page off its LRU",
@@ -276,6 +279,15 @@ def get(name: str) -> Version:
         raise ValueError(f"no version {name!r}{nearest(name, known)}") from None
 
 
+def environment(version: Version, env: Environment) -> Environment:
+    """What surrounds the paths, as far as it follows from the version."""
+    return env._replace(
+        pagevec_size=version.pagevec_size,
+        defers_only_partly=version.defers_only_partly,
+        pin_spins=version.drains_by_count,
+    )
+
+
 def with_isolation(version: Version, isolation: str) -> Version:
     """The row with one of ISOLATIONS; raises ValueError if its tree never had the inverted test."""
     inverted = isolation == INVERTED
@@ -289,8 +301,11 @@ def with_isolation(version: Version, isolation: str) -> Version:
 
 
 def seams(version: Version) -> dict[str, str]:
-    """Name -> what it is about, of every seam that this row has; only policies have a policy."""
-    return SEAMS if version.policy is as_usual else SEAMS | POLICY
+    """Name -> what it is about, of every seam that this row has.
+
+    Only policies have a policy, and only 6.12 differs in more than the patch does."""
+    found = SEAMS if version.policy is as_usual else SEAMS | POLICY
+    return found if version.migrate_pages is BASE.migrate_pages else found | TODAY_SEAMS
 
 
 def seam_source(version: Version, seam: str) -> str:
@@ -303,10 +318,9 @@ def seam_source(version: Version, seam: str) -> str:
     return inspect.getsource(value).replace(f"def {value.__name__}(", f"def {seam}(")
 
 
-def _texts(name: str, chosen: tuple[str, ...]) -> dict[str, str]:
-    """Seam -> its text in this version, for all of them or for the `chosen` ones."""
+def _texts(name: str, known: dict[str, str], chosen: tuple[str, ...]) -> dict[str, str]:
+    """Seam -> its text in this version, for all of the `known` ones or for the `chosen` ones."""
     version = get(name)
-    known = seams(version)
     for seam in chosen:
         if seam not in known:
             raise ValueError(f"no seam {seam!r}{nearest(seam, known)}")
@@ -319,17 +333,19 @@ def _texts(name: str, chosen: tuple[str, ...]) -> dict[str, str]:
 
 def source(name: str, *chosen: str) -> str:
     """The seams of a version as text: all of them, or the `chosen` ones."""
-    return "\n".join(_texts(name, chosen).values())
+    return "\n".join(_texts(name, seams(get(name)), chosen).values())
 
 
 def diff(before: str, after: str, *chosen: str) -> str:
     """Unified diff of the seams of two versions, or of the `chosen` ones; empty if they agree.
 
     A seam that is the same in both is left out whole, so that it does not trail after a change."""
-    old, new = _texts(before, chosen), _texts(after, chosen)
+    one, other = (seams(get(name)) for name in (before, after))
+    today = TODAY_SEAMS if "migrate_pages" in one | other else {}
+    old, new = _texts(before, one | today, chosen), _texts(after, other | today, chosen)
     same = {seam for seam, text in old.items() if new.get(seam) == text}
-    one, other = (
+    lines, others = (
         "\n".join(text for seam, text in texts.items() if seam not in same).splitlines()
         for texts in (old, new)
     )
-    return "\n".join(difflib.unified_diff(one, other, before, after, "", "", 2, ""))
+    return "\n".join(difflib.unified_diff(lines, others, before, after, "", "", 2, ""))

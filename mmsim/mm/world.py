@@ -76,9 +76,12 @@ class Environment(NamedTuple):
     which makes it a choice of whoever schedules; "zone": the world's zone decides.  `faults`: may
     allocations and callbacks fail on request?  `target_pfns`: where the destination of a named
     folio lies, if that matters.  `compaction`: may a request to the zone compact it first?
-    `vfio`: what a guest may map for a device.  `pagevec_size`: folios in a per-CPU batch.
-    `pin_spins`: a pin goes round for as long as a huge page is off its LRU, so that a search tells
-    worlds apart by the pages pinned now, not by those ever pinned and unpinned."""
+    `vfio`: what a guest may map for a device.
+
+    The others follow from the version.  `pagevec_size`: folios in a per-CPU batch.
+    `defers_only_partly`: see versions.py.  `pin_spins`: a pin goes round for as long as a huge page
+    is off its LRU, so that a search tells worlds apart by the pages pinned now, not by those ever
+    pinned and unpinned."""
 
     targets_huge: str = "available"
     targets_base: str = "available"
@@ -87,6 +90,7 @@ class Environment(NamedTuple):
     compaction: bool = False
     vfio: Limits = Limits()
     pagevec_size: int = PAGEVEC_SIZE
+    defers_only_partly: bool = False
     pin_spins: bool = False
 
 

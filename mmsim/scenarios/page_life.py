@@ -23,14 +23,14 @@ from mmsim.scenarios.situation import KnobError, Setup, Situation, Value, number
 REGION = "A"
 MAPPERS = ("guest", "backend", "monitor", "backup")  # the first one also fills the memory
 HOLDERS = ("drop_caches", "fault", "mincore")
-PINNER = "direct_io"
+PINNER = "debugger"  # process_vm_readv() pins while it copies, in Linux 6.1 too
 PAGE_KNOBS = (
     one_of("order", "9", ["0", "9"], "0: a single page, 9: a huge page of 512"),
     one_of("cached", "yes", ["yes", "no"], "yes: a page of a memfd, no: of no file (anonymous)"),
     number("mappings", 1, 0, len(MAPPERS), "how many processes map it"),
     one_of("isolated", "yes", ["yes", "no"], "has the caller isolated it to move it?"),
     number("holders", 0, 0, len(HOLDERS), "how many others have looked it up just now"),
-    one_of("pin", "no", ["no", "yes"], "does a direct I/O pin one page of it?"),
+    one_of("pin", "no", ["no", "yes"], "does a debugger pin one page of it, to read it?"),
 )
 
 

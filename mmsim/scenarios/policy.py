@@ -70,10 +70,17 @@ def _answer(decide: Callable[[Attempt], str], attempt: Attempt) -> str:
     raise PolicyError(f"the policy returned {answer[:40]!r}{nearest(answer, DECISIONS)}")
 
 
-def limited(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
+def limited(
+    what: str,
+    function: Callable[..., Any],
+    *arguments: Any,
+    steps_max: int = STEPS_MAX,
+    call_steps: int = CALL_STEPS,
+) -> Any:
     """Call a learner's function; whatever goes wrong in it is one sentence, a PolicyError.
 
-    `what`: what the function is called in that sentence.  It is stopped only at an instruction of
+    `what`: what the function is called in that sentence.  `steps_max` and `call_steps` are for
+    functions that call the model often.  It is stopped only at an instruction of
     its own or where it calls somebody else: an exception inside the model would leave things half
     done."""
     steps, line = 0, ("", 0)
@@ -81,7 +88,7 @@ def limited(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
     def count(some: int) -> None:
         nonlocal steps
         steps += some
-        if steps > STEPS_MAX:
+        if steps > steps_max:
             raise _TooLong
 
     def see(frame: FrameType, event: str, arg: object) -> Any:
@@ -97,7 +104,7 @@ def limited(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
             return see
         # A path of the model that is thrown away goes on once more, to be closed: that is no call.
         if _theirs(frame.f_back) and not frame.f_code.co_flags & CO_GENERATOR:
-            count(CALL_STEPS)
+            count(call_steps)
         return None
 
     def where() -> str:
@@ -111,7 +118,7 @@ def limited(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
     except _TooLong:
         asks = "does a loop end?"
         raise PolicyError(
-            f"the {what} was stopped after {STEPS_MAX:,} steps{where()}: {asks}"
+            f"the {what} was stopped after {steps_max:,} steps{where()}: {asks}"
         ) from None
     except (Exception, SystemExit) as error:
         said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

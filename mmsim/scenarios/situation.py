@@ -21,7 +21,7 @@ from mmsim.engine.trace import Trace, record
 from mmsim.errno import ENOMEM
 from mmsim.errors import nearest
 from mmsim.mm.folio import Folio
-from mmsim.mm.versions import INVERTED, ISOLATIONS, MEANT, Version, get, with_isolation
+from mmsim.mm.versions import INVERTED, ISOLATIONS, MEANT, Version, environment, get, with_isolation
 from mmsim.mm.world import NONE, ZONE, World
 from mmsim.scenarios.script import SITES, Position, Script, Scripted
 
@@ -295,9 +295,7 @@ class Spec(NamedTuple):
         if "passes" in settled:
             row = row._replace(passes=int(settled["passes"]))
         setup = self.build(row, settled)
-        setup.world.env = setup.world.env._replace(
-            pagevec_size=row.pagevec_size, pin_spins=row.drains_by_count
-        )
+        setup.world.env = environment(row, setup.world.env)
         return (self.kind or Situation)(self.name, row, settled, setup, self.make, merge=merge)
 
 

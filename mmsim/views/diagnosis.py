@@ -1,16 +1,16 @@
 """A diagnosis in words: what explains the counters, how to see it happen, what to look at next.
 
-Interface: report, as_json, path_words, command, explanations, GROUPS_MAX, GROUPS_FEW
+Interface: report, as_json, path_words, command, GROUPS_MAX, GROUPS_FEW
 """
 
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from mmsim import errno
-from mmsim.constants import HPAGE_PMD_ORDER
-from mmsim.engine.schedule import render
+from mmsim.constants import HPAGE_PMD_NR, HPAGE_PMD_ORDER
 from mmsim.evidence.diagnose import (
     NEVER_SPLITS,
     OTHER,
@@ -19,22 +19,25 @@ from mmsim.evidence.diagnose import (
     Group,
     Path,
     hints,
+    moved_singly,
     next_counters,
+    ran,
     signs,
 )
+from mmsim.evidence.moved import PAGES, Delta
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import SCENARIOS
 from mmsim.views.flow import Taken, taken
-from mmsim.views.tables import frame, in_a_row, labels
+from mmsim.views.tables import in_a_row
 from mmsim.views.words import plural
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 GROUPS_MAX, GROUPS_FEW = 4, 2
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 IGNORED_MAX = 8
 NO_PATH = "No path of the model explains this."
+SEARCHED = (
+    "pins and other migrations of one single page or up to three huge pages, and CMA requests, in"
+)
 RARER = "Rarer situations were not searched, as these explain everything (mmsim diagnose --all)."
 
 
@@ -45,7 +48,7 @@ def command(path: Path) -> str:
     """The command that replays the fate of this path; a split is shown on a page of two pages."""
     fate, setting = path.fate, path.fate.setting
     knobs = {"order": HPAGE_PMD_ORDER, **setting.knobs}
-    if fate.units["thp_migration_split"]:
+    if fate.counters["thp_migration_split"]:
         knobs["order"] = 1
     defaults = {knob.name: str(knob.default) for knob in SCENARIOS[setting.scenario].knobs}
     sets = [
@@ -53,23 +56,27 @@ def command(path: Path) -> str:
         for name, value in knobs.items()
         if defaults.get(name, str(value)) != str(value)
     ]
-    schedule = [f'"{render(fate.moves)}"'] if setting.searched else []
+    schedule = [f'"{fate.schedule}"'] if setting.searched else []
     verb = "replay" if setting.searched else "run"
     words = ["mmsim", verb, setting.scenario, "--version", path.versions[0], *sets, *schedule]
     return " ".join(words)
 
 
-def path_words(path: Path) -> str:
-    """What happens, in one sentence."""
-    said = [_caller(path), *_course(taken(path.fate.trace()), path)]
+def path_words(path: Path, reason: str = "") -> str:
+    """What happens, in one sentence.  `reason`: for whom, if a trace said it."""
+    said = [_caller(path, reason), *_course(taken(path.fate.trace()), path)]
     if path.times > 1:
         said.append(f"and all that {path.times} times")
-    return "; ".join([*said, *_beside(path)])
+    return "; ".join([*said, *_beside(path, reason)])
 
 
-def _caller(path: Path) -> str:
+def _caller(path: Path, reason: str) -> str:
     if path.fate.setting.scenario == "cma_alloc":
         return "the owner of a CMA area asks for memory"
+    if reason == OTHER:
+        return f"the owner of a CMA area ({OTHER})"
+    if reason and path.fate.reason == OTHER:
+        return f"a migration for {reason}"
     return _CALLERS[path.fate.reason]
 
 
@@ -138,16 +145,50 @@ def _times(n: int) -> str:
     return {1: "once", 2: "twice"}.get(n, f"{n} times")
 
 
-def _beside(path: Path) -> list[str]:
+def _beside(path: Path, reason: str) -> list[str]:
     parts = (
         (path.whole, "more huge page moved whole", "more huge pages moved whole"),
         (path.split, "more huge page split and moved", "more huge pages split and moved"),
         (path.pieces, "more piece busy", "more pieces busy"),
-        (path.singles, "single page moved, by anybody", "single pages moved, by anybody"),
-        (path.owners, "request to another CMA area", "requests to other CMA areas"),
     )
     said = [plural(n, one, many) for n, one, many in parts if n]
-    return [f"beside it {', '.join(said)}"] if said else []
+    found = [f"beside it {', '.join(said)}"] if said else []
+    who = "in other calls" if reason else "by others"
+    return [*found, *([f"beside it, {who}: {_others(path.others)}"] if path.others else [])]
+
+
+_OTHERS = {
+    "pgmigrate_success": ("single page moved", "single pages moved"),
+    "pgmigrate_fail": ("single page not moved", "single pages not moved"),
+    "thp_migration_success": ("huge page moved whole", "huge pages moved whole"),
+    "thp_split_page": ("huge page split", "huge pages split"),
+    "thp_split_pmd": ("mapping of a huge page split", "mappings of huge pages split"),
+}
+
+
+def _others(moved: Mapping[str, int]) -> str:
+    """What counters say of others."""
+    said = [plural(n, *_OTHERS[name]) for name, n in moved.items() if n and name in _OTHERS]
+    failed = moved.get("cma_alloc_fail", 0)
+    if requests := moved.get("cma_alloc_success", 0) + failed:
+        which = f", {failed:,} of which failed" if failed < requests else " that failed"
+        asked = plural(requests, "request to CMA areas", "requests to CMA areas")
+        said.append(asked + which if failed else asked)
+    return ", ".join(said)
+
+
+def by_others(delta: Delta) -> str:
+    """What moved if nothing speaks of a failed pin: what others do all the time."""
+    moved = delta.moved | {PAGES[0]: moved_singly(delta)}
+    only = all(name.startswith("cma_") for name in delta.moved)
+    lines = [f"{_others(moved)[:1].upper()}{_others(moved)[1:]}, by anybody."]
+    if only and delta.given.get("cma_alloc_fail") and all(delta.given.get(n) == 0 for n in PAGES):
+        lines.append(
+            "No page was tried: the area had no free run that was long enough, and the request "
+            "returns -ENOMEM (-12). Or a page could not even be isolated, and it returns -EBUSY."
+        )
+    who = [f"{says[0].upper()}{says[1:]}." for says in ran(delta)]
+    return " ".join([*lines, *who, "Nothing here speaks of a long-term pin."])
 
 
 # -- all of it
@@ -157,8 +198,10 @@ def _signed(counters: dict[str, int]) -> str:
     return ", ".join(f"{name} {n:+d}" for name, n in counters.items() if n) or "none"
 
 
-def report(diagnosis: Diagnosis, width: int = 0, groups_max: int = GROUPS_MAX) -> str:
-    """The answer as text; sentences are wrapped at `width`, commands are not."""
+def report(diagnosis: Diagnosis, width: int = 0, groups_max: int | None = GROUPS_MAX) -> str:
+    """The answer as text; sentences are wrapped at `width`, commands are not.
+
+    `groups_max`: None for everything that fits."""
     text = _report(diagnosis, groups_max)
     return _wrapped(text, width) if width else text
 
@@ -172,45 +215,65 @@ def _wrapped(text: str, width: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _report(diagnosis: Diagnosis, groups_max: int) -> str:
+def _report(diagnosis: Diagnosis, groups_max: int | None) -> str:
+    parts = [_one(each, groups_max) for each in (diagnosis, *diagnosis.also)]
+    return "\n\n".join(part.rstrip() for part in parts) + "\n"
+
+
+def _one(diagnosis: Diagnosis, groups_max: int | None) -> str:
     delta = diagnosis.delta
-    lines = [f"Moved: {_signed(delta.given)}."]
+    whom = f" for {delta.reason}" if delta.reason else ""
+    lines = [f"Moved{whom}: {_signed(delta.given)}."]
     if delta.unknown:
         lines.append(f"Not given, so not known: {', '.join(delta.unknown)}.")
     if delta.others:
         names = list(delta.others)
         more = f" and {len(names) - IGNORED_MAX} more" if len(names) > IGNORED_MAX else ""
         lines.append(f"Ignored: {', '.join(names[:IGNORED_MAX])}{more}.")
+    lines += delta.notes
     if not delta.moved:
-        return "\n".join([*lines, "", "Nothing that the model counts has moved."]) + "\n"
-    versions = ", ".join(diagnosis.versions)
-    if not diagnosis.groups:
-        return "\n".join([*lines, "", *_no_path(diagnosis, versions)]) + "\n"
+        return "\n".join([*lines, "", "Nothing that the model counts has moved."])
     shown = diagnosis.groups[:groups_max]
-    lines += ["", _simplest(diagnosis)]
+    first = shown[0].paths[0] if shown else None
+    if diagnosis.by_others:
+        lines += ["", by_others(delta)]
+        exact = first and first.fate.is_huge and first.times == 1 and not first.others
+        shown = shown if exact or groups_max is None else ()
+    elif first is None:
+        return "\n".join([*lines, "", *_no_path(diagnosis)])
+    if shown:
+        lines += ["", f"Searched: {SEARCHED} {', '.join(diagnosis.versions)}."]
+        lines += [_simplest(diagnosis)]
     for number, group in enumerate(shown, start=1):
         lines += ["", *_group(number, group, diagnosis)]
-    if len(diagnosis.groups) > len(shown):
+    if shown and len(diagnosis.groups) > len(shown):
         more = plural(len(diagnosis.groups) - len(shown), "more group")
         lines += ["", f"And {more} of paths, less simple."]
     lines += ["", *_next(diagnosis, shown)]
-    if not diagnosis.complete:
+    if shown and not diagnosis.complete:
         lines += ["", RARER]
-    return "\n".join(lines).rstrip() + "\n"
+    return "\n".join(lines)
 
 
 def _simplest(diagnosis: Diagnosis) -> str:
     first = diagnosis.groups[0].paths[0]
     number = sum(len(group.paths) for group in diagnosis.groups)
     which = f"One of {number:,} paths that fit; the simplest" if number > 1 else "One path fits"
-    return f"{which}, in {_versions(first)}: {path_words(first)}."
+    if diagnosis.by_others:
+        which = f"If a pin or a request is known to have failed: {which[0].lower()}{which[1:]}"
+    said = f"{which}, in {_versions(first)}: {path_words(first, diagnosis.delta.reason)}."
+    if first.size != HPAGE_PMD_NR:
+        said += (
+            f" A huge page is taken to have {first.size:,} pages; with {HPAGE_PMD_NR} less fits."
+        )
+    return said
 
 
-def _no_path(diagnosis: Diagnosis, versions: str) -> list[str]:
-    lines = [f"{NO_PATH} Tried: {versions}."]
+def _no_path(diagnosis: Diagnosis) -> list[str]:
+    lines = [f"{NO_PATH} Tried: {', '.join(diagnosis.versions)}."]
     if diagnosis.nearest is not None:
         path, wrong = diagnosis.nearest
-        lines.append(f"Nearest, in {path.versions[0]}: {path_words(path)}.")
+        lines.append(f"Nearest, in {path.versions[0]}: {path_words(path, diagnosis.delta.reason)}.")
         lines += [f"  {name} would be {has}, not {n}" for name, (n, has) in wrong.items()]
     return lines
 
@@ -223,7 +286,8 @@ def _group(number: int, group: Group, diagnosis: Diagnosis) -> list[str]:
     apart = " that counters can't tell apart" if len(group.paths) > 1 else ""
     lines = [f"{number}. {paths}{apart}{also}"]
     for letter, path in zip(LETTERS, group.paths, strict=False):
-        lines.append(f"   {letter}) {_versions(path)}: {path_words(path)}")
+        said = path_words(path, diagnosis.delta.reason)
+        lines.append(f"   {letter}) {_versions(path)}: {said}")
         lines.append(f"      {command(path)}")
     return lines
 
@@ -239,7 +303,7 @@ def _next(diagnosis: Diagnosis, shown: tuple[Group, ...]) -> list[str]:
     for name, values in next_counters(shown, diagnosis.delta.unknown).items():
         lines.append(f"  {name}: {_by_value(numbers, list(map(str, values)))}")
     letters = [f"1{letter}" for letter in LETTERS]
-    for where, seen in signs(shown[0]).items():
+    for where, seen in signs(shown[0]).items() if shown else ():
         lines.append(f"  {where}: {_by_value(letters, seen)}")
     lines += [f"  {hint}" for hint in hints(diagnosis)]
     return ["What to look at next:", *lines] if lines else []
@@ -253,18 +317,6 @@ def _by_value(names: list[str], values: list[str]) -> str:
     return "; ".join(f"{value} in {', '.join(where)}" for value, where in found.items())
 
 
-def explanations(diagnosis: Diagnosis) -> pd.DataFrame | str:
-    """The paths as a table, or a sentence if there is none."""
-    if not diagnosis.groups:
-        return NO_PATH if diagnosis.delta.moved else "Nothing that the model counts has moved."
-    rows, keys = [], []
-    for number, group in enumerate(diagnosis.groups[:GROUPS_MAX], start=1):
-        for letter, path in zip(LETTERS, group.paths, strict=False):
-            keys.append(f"{number}{letter}")
-            rows.append((_versions(path), path_words(path)))
-    return frame(rows, labels(keys, "path"), ["versions", "what happens"])
-
-
 def as_json(diagnosis: Diagnosis) -> dict[str, Any]:
     """Everything, for machines."""
     delta, groups = diagnosis.delta, diagnosis.groups
@@ -272,6 +324,9 @@ def as_json(diagnosis: Diagnosis) -> dict[str, Any]:
         "given": delta.given,
         "unknown": list(delta.unknown),
         "ignored": delta.others,
+        "notes": list(delta.notes),
+        "reason": delta.reason,
+        "by_others": by_others(delta) if diagnosis.by_others else "",
         "versions": list(diagnosis.versions),
         "explained": diagnosis.explained,
         "complete": diagnosis.complete,
@@ -281,13 +336,15 @@ def as_json(diagnosis: Diagnosis) -> dict[str, Any]:
                 "paths": [
                     {
                         "versions": list(path.versions),
-                        "words": path_words(path),
+                        "words": path_words(path, delta.reason),
                         "outcome": path.fate.outcome,
                         "scenario": path.fate.setting.scenario,
                         "knobs": {k: str(v) for k, v in path.fate.setting.knobs.items()},
-                        "schedule": render(path.fate.moves),
+                        "schedule": path.fate.schedule,
                         "command": command(path),
-                        **dict(zip(Path._fields[2:], path.beside, strict=True)),
+                        **{n: getattr(path, n) for n in ("times", "whole", "split", "pieces")},
+                        "others": dict(path.others),
+                        "pages_of_a_huge_page": path.size,
                     }
                     for path in group.paths
                 ],
@@ -297,4 +354,5 @@ def as_json(diagnosis: Diagnosis) -> dict[str, Any]:
         ],
         "next_counters": next_counters(groups, delta.unknown),
         "hints": hints(diagnosis),
+        "also": [as_json(each) for each in diagnosis.also],
     }

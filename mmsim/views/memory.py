@@ -6,16 +6,30 @@ map_sentence, claim, indices_table, machine, Machine
 A zone with more pageblocks than the map has cells is shown in cells of several neighbours; the
 scale stands above the map.  Free lists are drawn as how much memory lies in the blocks of an order,
 because a count alone would make a page look as large as 4 MiB.  `free_by_type` is migratetype ->
-free blocks of each order, of a zone or of a text that somebody pasted; its sizes are then those of
-pages of 4 KiB, which the files do not tell."""
+free blocks of each order, of a zone or of a text that somebody pasted; `page_kib` is the size of a
+page, 0 if nobody knows it: then pages are counted."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from mmsim.constants import HPAGE_PMD_ORDER, MIGRATE_CMA, MIGRATETYPES
-from mmsim.evidence.proc import BuddyZone, PageTypeZone, ZoneInfo, read_memory, zone_of
+from mmsim.constants import (
+    HPAGE_PMD_ORDER,
+    MAX_ORDER,
+    MIGRATE_CMA,
+    MIGRATETYPES,
+    PAGE_SIZE,
+    PAGEBLOCK_ORDER,
+)
+from mmsim.evidence.proc import (
+    BuddyZone,
+    PageTypeZone,
+    Pasted,
+    ZoneInfo,
+    read_memory,
+    zone_of,
+)
 from mmsim.mm.fragmentation import (
     PIN_SCOPE_TYPES,
     extfrag_for_order,
@@ -53,18 +67,21 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+KIB = PAGE_SIZE // 1024
 FreeByType = Mapping[str, Sequence[int]]
 ALL_TYPES = "all types"
 """The one key where types are not known, as in /proc/buddyinfo."""
 
 
-def claim(free_by_type: FreeByType, order: int, nr_pages: int | None = None) -> str:
+def claim(
+    free_by_type: FreeByType, order: int, nr_pages: int | None = None, page_kib: int = KIB
+) -> str:
     """What the free lists say, as a title: how much is free, and how many blocks of `order`."""
     free = summed(free_by_type)
-    start = f"{size_words(pages(free))} is free"
+    start = f"{size_words(pages(free), page_kib)} {'is' if page_kib else 'are'} free"
     if nr_pages:
         start = f"{100 * pages(free) / nr_pages:.1f} % of {size_words(nr_pages)} is free"
-    size, blocks = size_words(1 << order), suitable(free, order)
+    size, blocks = size_words(1 << order, page_kib), suitable(free, order)
     if not blocks:
         return f"{start}, but not one block of {size}"
     lent = suitable(free_by_type[MIGRATE_CMA], order) if MIGRATE_CMA in free_by_type else 0
@@ -268,19 +285,27 @@ def _fill(name: str) -> Fill:
 
 
 def _draw_free(
-    svg: Svg, x: float, y: float, w: float, h: float, free_by_type: FreeByType, order: int
+    svg: Svg,
+    x: float,
+    y: float,
+    w: float,
+    h: float,
+    free_by_type: FreeByType,
+    order: int,
+    page_kib: int = KIB,
 ) -> None:
     """A row for each order, the largest on top; a line under the orders that serve `order`."""
     free = summed(free_by_type)
     names = [*MIGRATETYPES, *(name for name in free_by_type if name not in MIGRATETYPES)]
     types = [name for name in names if any(free_by_type.get(name, ()))]
-    heading(svg, x, y + 13, "How much is free, by size of block", w, "blocks")
+    heading(svg, x, y + 13, "How much is free, by size", w, "blocks")
     most = max((blocks << size for size, blocks in enumerate(free)), default=0) or 1
     top, high = y + 26, min((h - _AROUND) / max(len(free), 1), _ROW_MAX)
     for i, size in enumerate(reversed(range(len(free)))):
         at = top + i * high
         base = at + high / 2 + 4
-        svg.text(x, base, f"{size} · {size_words(1 << size)}", _ORDER - 8, size=SMALL)
+        block = f"{size} · {size_words(1 << size, page_kib)}" if page_kib else f"order {size}"
+        svg.text(x, base, block, _ORDER - 8, size=SMALL)
         left = x + _ORDER
         for name in types:
             amount = free_by_type[name][size] << size
@@ -298,34 +323,37 @@ def _draw_free(
     legend(svg, x, top + len(free) * high + 8, w, signs)
 
 
-def free_sentence(free_by_type: FreeByType, order: int) -> str:
+def free_sentence(free_by_type: FreeByType, order: int, page_kib: int = KIB) -> str:
     """How much of the free memory lies in blocks of at least `order`, and where."""
     free = summed(free_by_type)
     total, large = pages(free), pages([0] * order + list(free[order:]))
     if not total:
         return "Nothing is free."
-    part, size = size_words(large) if large else "None", size_words(1 << order)
-    said = f"{part} of the {size_words(total)} of free memory is in blocks of {size} or more"
+    part, size = size_words(large, page_kib) if large else "None", size_words(1 << order, page_kib)
+    said = f"{part} of the {size_words(total, page_kib)} of free memory is in blocks of {size}"
+    said += " or more"
     lent = free_by_type.get(MIGRATE_CMA)
     if lent is None or not large:
         return f"{said}."
-    return f"{said}, {size_words(pages([0] * order + list(lent[order:])))} of that in CMA."
+    return (
+        f"{said}, {size_words(pages([0] * order + list(lent[order:])), page_kib)} of that in CMA."
+    )
 
 
-def free_svg(free_by_type: FreeByType, order: int = HPAGE_PMD_ORDER) -> str:
+def free_svg(free_by_type: FreeByType, order: int = HPAGE_PMD_ORDER, page_kib: int = KIB) -> str:
     """The free lists as a picture of their own."""
     high = _AROUND + _ROW_MAX * min(len(summed(free_by_type)), 13)
-    sentence = free_sentence(free_by_type, order)
-    svg = _picture(claim(free_by_type, order), sentence, 880, high + 80)
+    sentence = free_sentence(free_by_type, order, page_kib)
+    svg = _picture(claim(free_by_type, order, page_kib=page_kib), sentence, 880, high + 80)
     panel(svg, 8, 48, 864, high + 24)
-    _draw_free(svg, 18, 60, 840, high, free_by_type, order)
+    _draw_free(svg, 18, 60, 840, high, free_by_type, order, page_kib)
     return svg.render()
 
 
 # -- a zone: both side by side.  They ask about the same order: a diamond on the map and the rows
 # above the dashed line are the same free blocks
 
-WIDTH, _MAP, _HIGH = 1120.0, 720.0, 424.0
+WIDTH, _MAP, _HIGH = 1010.0, 640.0, 424.0
 
 
 class Memory(NamedTuple):
@@ -355,16 +383,19 @@ def memory(
     return Memory(svg.render(), sentence)
 
 
-def _supply(index: str, lists: Mapping[str, Sequence[int]], order: int) -> pd.DataFrame:
+def _supply(
+    index: str, lists: Mapping[str, Sequence[int]], order: int, page_kib: int = KIB
+) -> pd.DataFrame:
     """A row for each of these lists: free memory, its largest block, and how many of `order`."""
     import pandas as pd
 
     rows = []
     for free in lists.values():
         largest = max((at for at, blocks in enumerate(free) if blocks), default=None)
-        words = "none" if largest is None else size_words(1 << largest)
-        rows.append((size_words(pages(free)), words, suitable(free, order)))
-    columns = ["free", "largest free block", f"blocks of {size_words(1 << order)} to be had"]
+        words = "none" if largest is None else size_words(1 << largest, page_kib)
+        rows.append((size_words(pages(free), page_kib), words, suitable(free, order)))
+    size = size_words(1 << order, page_kib)
+    columns = ["free", "largest free block", f"blocks of {size} to be had"]
     names = pd.Index(list(lists), name=index, dtype=object)
     return pd.DataFrame(rows, index=names, columns=columns, dtype=object)
 
@@ -381,7 +412,7 @@ PIN_SCOPE = "mmsim's own: usable by a pin-scope request"
 UNKNOWN = "not known: paste /proc/pagetypeinfo"
 
 
-def indices_table(free_by_type: FreeByType, order: int) -> pd.DataFrame:
+def indices_table(free_by_type: FreeByType, order: int, page_kib: int = KIB) -> pd.DataFrame:
     """Blocks of `order` to be had and the three indices, over all lists and for a pin.
 
     ValueError for an order that the lists don't have."""
@@ -390,7 +421,7 @@ def indices_table(free_by_type: FreeByType, order: int) -> pd.DataFrame:
     free, mine = summed(free_by_type), pin_scope(free_by_type, order)
     usable = suitable(summed(free_by_type, PIN_SCOPE_TYPES), order)
     rows = {
-        f"blocks of {size_words(1 << order)} to be had": (suitable(free, order), usable),
+        f"blocks of {size_words(1 << order, page_kib)} to be had": (suitable(free, order), usable),
         "unusable_index": (printed(unusable_index(free, order)), printed(mine.unusable_index)),
         "extfrag_index": (printed(extfrag_index(free, order)), printed(mine.extfrag_index)),
         "extfrag_for_order": (f"{extfrag_for_order(free, order)} %", f"{mine.extfrag_for_order} %"),
@@ -400,7 +431,7 @@ def indices_table(free_by_type: FreeByType, order: int) -> pd.DataFrame:
     return pd.DataFrame(cells, index=index, columns=[KERNEL, PIN_SCOPE], dtype=object)
 
 
-def _indices_sentence(free_by_type: FreeByType, order: int) -> str:
+def _indices_sentence(free_by_type: FreeByType, order: int, page_kib: int) -> str:
     """The indices in words; ValueError for an order that the lists don't have."""
     free = summed(free_by_type)
     unusable, extfrag = unusable_index(free, order), extfrag_index(free, order)
@@ -415,13 +446,21 @@ def _indices_sentence(free_by_type: FreeByType, order: int) -> str:
     if ALL_TYPES in free_by_type:
         return f"{said} What a long-term pin could use of it, this file does not tell."
     mine = suitable(summed(free_by_type, PIN_SCOPE_TYPES), order)
-    blocks = f"{plural(mine, 'block')} of {size_words(1 << order)}"
+    blocks = f"{plural(mine, 'block')} of {size_words(1 << order, page_kib)}"
     return f"{said} Usable by a pin-scope request (mmsim's number, not a kernel's): {blocks}."
 
 
 # -- a machine's memory as somebody pasted it
 
 NOTE = "Sizes are for pages of 4 KiB."
+PAGE_SIZES = (4, 8, 16, 64)
+"""Sizes of a page, in KiB, that kernels have."""
+PMD_ORDERS = {4: 9, 8: 10, 16: 11, 64: 13}
+"""Order of a huge page, by the size of a page."""
+NOT_TOLD = (
+    "The text does not tell how large a page is, so pages are counted: page_kib=64 shows sizes "
+    "for pages of 64 KiB, for instance."
+)
 _AnyZone = BuddyZone | PageTypeZone | ZoneInfo
 
 
@@ -439,6 +478,8 @@ class Machine(NamedTuple):
     chosen: str
     orders: int
     """How many orders the lists have; 0 for /proc/zoneinfo, which has none."""
+    order: int = HPAGE_PMD_ORDER
+    """The one that was asked about."""
 
 
 def _name(zone: _AnyZone) -> str:
@@ -451,36 +492,70 @@ def _free(zone: _AnyZone) -> int:
 
 
 def machine(
-    text: str, zone: str | None = None, node: int | None = None, order: int | None = None
+    text: str,
+    zone: str | None = None,
+    node: int | None = None,
+    order: int | None = None,
+    page_kib: int | None = None,
 ) -> Machine:
     """The zone of that name in a pasted text, or the one with most free memory.
 
-    `order`: the order asked about, 9 if the lists go that far.  Raises PasteError, one sentence,
-    for a text or a zone that can't be used, ValueError for an order that there is not."""
-    zones: tuple[_AnyZone, ...] = read_memory(text).zones
+    `order`: the order asked about, by default that of a page block where the text tells it, or of a
+    huge page.  `page_kib`: the size of a page, if the text does not tell it.  Raises PasteError,
+    one sentence, for a text or a zone that can't be used, ValueError for an order or a size that
+    there is not."""
+    pasted = read_memory(text)
+    zones: tuple[_AnyZone, ...] = pasted.zones
     one = max(zones, key=_free) if zone is None else zone_of(zones, zone, node)
     names = tuple(map(_name, zones))
+    block = one.pageblock_order if isinstance(one, PageTypeZone) else None
+    size = _page_kib(pasted, block, page_kib)
+    notes = [NOTE.replace("4", str(size)) if size else NOT_TOLD, *pasted.notes]
     if isinstance(one, ZoneInfo):
         infos = [z for z in zones if isinstance(z, ZoneInfo)]
-        said = _half_sentence(one)
+        said = " ".join([_half_sentence(one, size), *notes])
         return Machine("", said, _halves([one]), _halves(infos), names, _name(one), 0)
     lists = one.free_by_type if isinstance(one, PageTypeZone) else {ALL_TYPES: one.free}
     if order is None:
-        order = min(HPAGE_PMD_ORDER, len(one.free) - 1)
-    words = [f"Zone {one.zone} of node {one.node}.", free_sentence(lists, order)]
-    words += [_indices_sentence(lists, order), NOTE]
+        usual = PMD_ORDERS.get(size, HPAGE_PMD_ORDER) if block is None else block
+        order = min(usual, len(one.free) - 1)
+    words = [f"Zone {one.zone} of node {one.node}.", free_sentence(lists, order, size)]
+    words.append(_indices_sentence(lists, order, size))
+    if block not in (None, PAGEBLOCK_ORDER):
+        words.append(f"A page block has order {block} here.")
+    if letters := pasted.letters.get((one.node, one.zone)):
+        lent = ", ".join(str(at) for at, types in enumerate(letters) if "C" in types)
+        words.append(f"Orders with free blocks in CMA: {lent or 'none'}.")
     if isinstance(one, PageTypeZone) and one.at_least:
         words.append("The kernel stopped counting some lists, so there is more than this.")
     every = {_name(z): z.free for z in zones if not isinstance(z, ZoneInfo)}
     return Machine(
-        svg=free_svg(lists, order),
-        sentence=" ".join(words),
-        table=indices_table(lists, order),
-        zones=_supply("node and zone", every, order),
+        svg=free_svg(lists, order, size),
+        sentence=" ".join(words + notes),
+        table=indices_table(lists, order, size),
+        zones=_supply("node and zone", every, order, size),
         names=names,
         chosen=_name(one),
         orders=len(one.free),
+        order=order,
     )
+
+
+def _page_kib(pasted: Pasted, block: int | None, given: int | None) -> int:
+    """How large a page is; 0 if neither the text nor the user tells it.
+
+    Not told, but so usual that it is taken: 4 KiB where there are 11 orders and, if it is known, a
+    page block is of order 9."""
+    if given is not None and given not in PAGE_SIZES:
+        raise ValueError(f"page_kib is one of {', '.join(map(str, PAGE_SIZES))}, not {given!r}")
+    if pasted.page_kib and given not in (None, pasted.page_kib):
+        raise ValueError(f"the text tells that a page has {pasted.page_kib} KiB, not {given}")
+    if given or pasted.page_kib:
+        return given or pasted.page_kib or 0
+    if isinstance(pasted.zones[0], ZoneInfo):
+        return 0
+    usual = len(pasted.zones[0].free) == MAX_ORDER and block in (None, PAGEBLOCK_ORDER)
+    return KIB if usual else 0
 
 
 def _cma_first(zone: ZoneInfo) -> bool:
@@ -488,14 +563,19 @@ def _cma_first(zone: ZoneInfo) -> bool:
     return (zone.nr_free_cma or 0) > zone.nr_free_pages // 2
 
 
-def _half_sentence(zone: ZoneInfo) -> str:
-    free = f"Zone {zone.zone} of node {zone.node} has {size_words(zone.nr_free_pages)} free"
+def _half_sentence(zone: ZoneInfo, page_kib: int) -> str:
+    size = size_words(zone.nr_free_pages, page_kib)
+    free = f"Zone {zone.zone} of node {zone.node} has {size} free"
+    if zone.managed is None:
+        free += " (of how many pages, this kernel does not tell)"
     if not zone.nr_free_cma:
-        return f"{free}, none of it in CMA. {NOTE}"
+        unknown = zone.nr_free_cma is None and bool(zone.present)
+        return f"{free}, {'of CMA it tells nothing' if unknown else 'none of it in CMA'}."
     rule = "more than half, so movable requests go to CMA first"
     if not _cma_first(zone):
         rule = "not more than half, so movable requests try their own lists first"
-    return f"{free}, {size_words(zone.nr_free_cma)} of that in CMA: {rule}. {NOTE}"
+    lent = size_words(zone.nr_free_cma, page_kib)
+    return f"{free}, {lent} of that in CMA: {rule} (Linux 5.8 and later)."
 
 
 def _halves(zones: list[ZoneInfo]) -> pd.DataFrame:
@@ -505,7 +585,8 @@ def _halves(zones: list[ZoneInfo]) -> pd.DataFrame:
     for zone in zones:
         lent = zone.nr_free_cma or 0
         first = "CMA" if _cma_first(zone) else "their own lists"
-        rows.append((zone.managed, zone.nr_free_pages, lent, zone.nr_free_pages - lent, first))
+        managed = "not known" if zone.managed is None else zone.managed
+        rows.append((managed, zone.nr_free_pages, lent, zone.nr_free_pages - lent, first))
     columns = ["pages", "free", "free in CMA", "free outside CMA", "movable requests try first"]
     index = pd.Index(list(map(_name, zones)), name="node and zone", dtype=object)
     return pd.DataFrame(rows, index=index, columns=columns, dtype=object)

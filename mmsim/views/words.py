@@ -76,9 +76,11 @@ def plural(n: int, one: str, many: str = "") -> str:
     return f"{n:,} {one if n == 1 else many or one + 's'}"
 
 
-def size_words(pages: int) -> str:
-    """So many pages as a size: "4 KiB", "2 MiB", "1.5 GiB"."""
-    size, unit = pages * PAGE_SIZE / 1024, 0
+def size_words(pages: int, page_kib: int = PAGE_SIZE // 1024) -> str:
+    """So many pages as a size: "4 KiB", "2 MiB", "1.5 GiB"; counted if `page_kib` is 0, unknown."""
+    if not page_kib:
+        return f"{pages:,} page{'s' * (pages != 1)}"
+    size, unit = float(pages * page_kib), 0
     while size >= 1024 and unit < len(_UNITS) - 1:
         size, unit = size / 1024, unit + 1
     return f"{size:.2f}".rstrip("0").rstrip(".") + f" {_UNITS[unit]}"
@@ -157,7 +159,10 @@ def outcome_sign(outcome: str) -> str:
 # -- one step
 
 _PFNS = ("pfn", "src", "new", "dst", "old")
-_NOT_SHOWN = ("file", "start")  # a whole file and a place in it: the answer says what was found
+_NOT_SHOWN = (
+    "file",
+    "start",
+)  # a whole file and a place in it: the answer says what was found, "skips_pte_mapped", "own"
 
 
 @cache

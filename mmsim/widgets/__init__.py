@@ -3,7 +3,6 @@
 from mmsim.widgets.console import console
 from mmsim.widgets.explorer import explorer
 from mmsim.widgets.paste import paste, show_memory
-from mmsim.widgets.retry import retry_sliders
 from mmsim.widgets.scheduler import scheduler
 from mmsim.widgets.stepper import stepper
 
@@ -11,7 +10,6 @@ __all__ = [
     "console",
     "explorer",
     "paste",
-    "retry_sliders",
     "scheduler",
     "show_memory",
     "stepper",

@@ -17,7 +17,7 @@ from IPython.display import display
 from mmsim.constants import HPAGE_PMD_ORDER, MAX_ORDER
 from mmsim.evidence.proc import proc_text
 from mmsim.scenarios.host import host
-from mmsim.views.memory import machine
+from mmsim.views.memory import PAGE_SIZES, Machine, machine
 from mmsim.views.show import Picture, Table, as_text
 
 HELP = (
@@ -42,17 +42,24 @@ class Paste(w.VBox):
         self.order = w.IntSlider(
             min=0, max=MAX_ORDER - 1, value=HPAGE_PMD_ORDER, description="order"
         )
+        self.page = w.Dropdown(
+            options=[("as the text tells", None), *((f"{n} KiB", n) for n in PAGE_SIZES)],
+            description="page size",
+        )
         self.example = w.Button(
             description="An example", tooltip="what a host of the model would print"
         )
         self.view = w.HTML()
         self._example = example
         self._quiet = False
-        row = w.HBox([self.zone, self.order, self.example], layout=w.Layout(flex_flow="row wrap"))
+        row = w.HBox(
+            [self.zone, self.order, self.page, self.example], layout=w.Layout(flex_flow="row wrap")
+        )
         super().__init__([w.HTML(HELP), self.text, row, self.view])
         self.text.observe(lambda _: self._pasted(), "value")
         self.zone.observe(lambda _: self._draw(), "value")
         self.order.observe(lambda _: self._draw(), "value")
+        self.page.observe(lambda _: self._draw(), "value")
         self.example.on_click(lambda _: self._show_example())
 
     def _show_example(self) -> None:
@@ -73,33 +80,34 @@ class Paste(w.VBox):
         if not self.text.value.strip():
             self.view.value = ""
             return
-        chosen: dict[str, Any] = {}
+        chosen: dict[str, Any] = {"page_kib": self.page.value}
         if self.zone.value != LARGEST:
             node, _, name = self.zone.value.partition(" ")
-            chosen = {"node": int(node), "zone": name}
+            chosen |= {"node": int(node), "zone": name}
         first = len(self.zone.options) == 1
+        order = None if first else self.order.value
         try:
-            seen = machine(self.text.value, order=None if first else self.order.value, **chosen)
+            seen = machine(self.text.value, order=order, **chosen)
         except ValueError as error:
             self.view.value = f"<p><b>Can't be read:</b> {escape(str(error))}</p>"
             return
         if first:
-            self._offer(seen.names, seen.orders)
+            self._offer(seen)
         tables = "".join(Table(table)._repr_html_() for table in (seen.table, seen.zones))
         self.view.value = f"{seen.svg}<p>{escape(seen.sentence)}</p>{tables}"
 
-    def _offer(self, names: tuple[str, ...], orders: int) -> None:
+    def _offer(self, seen: Machine) -> None:
         """The zones and the orders of this text."""
         self._quiet = True
-        self.zone.options = [LARGEST, *names]
-        self.order.disabled = not orders
-        if orders:
-            self.order.max = orders - 1
+        self.zone.options = [LARGEST, *seen.names]
+        self.order.disabled = not seen.orders
+        if seen.orders:
+            self.order.max, self.order.value = seen.orders - 1, seen.order
         self._quiet = False
 
 
 def paste() -> Paste:
-    """A widget that draws a pasted /proc/buddyinfo, /proc/pagetypeinfo or /proc/zoneinfo."""
+    """A widget that draws what somebody pasted: see HELP."""
     return Paste(proc_text(host(cma=25, used=60).zone))
 
 
@@ -108,13 +116,16 @@ def show_memory(
     zone: str | None = None,
     node: int | None = None,
     order: int | None = None,
+    page_kib: int | None = None,
 ) -> None:
-    """A pasted /proc/buddyinfo, /proc/pagetypeinfo or /proc/zoneinfo: picture, words, tables.
+    """A pasted /proc/buddyinfo, pagetypeinfo or zoneinfo, or the free lists of a kernel log:
+    picture, words, tables.
 
     `zone`, `node`: which zone, by default the one with most free memory; `order`: the order asked
-    about.  What can't be read is answered by one sentence."""
+    about; `page_kib`: the size of a page, if the text does not tell it.  What can't be read is
+    answered by one sentence."""
     try:
-        seen = machine(text, zone, node, order)
+        seen = machine(text, zone, node, order, page_kib)
     except ValueError as error:
         print(f"Can't be read: {error}")
         return

@@ -3,12 +3,17 @@
 Interface: scheduler, Scheduler
 
 The picture is the one of `views.columns`.  What can be pressed and what was found is asked of
-`mmsim.views.game`; the widget holds the moves that were made."""
+`mmsim.views.game`; the widget holds the moves that were made.
+
+By keyboard: each actor has a letter, and a letter typed into the box *keys* is a press of its
+button.  The box holds the presses made so far, so Backspace takes the last one back."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html import escape
+from itertools import takewhile
+from string import ascii_lowercase
 from typing import Any
 
 import ipywidgets as w
@@ -18,11 +23,25 @@ from mmsim.engine.schedule import render, replaying
 from mmsim.engine.trace import Trace, record
 from mmsim.scenarios import Situation
 from mmsim.scenarios.situation import fails
-from mmsim.views.columns import columns_svg
+from mmsim.views.columns import columns_html
 from mmsim.views.game import ALL, FREE, STEP, Level, Stand, free_play, kinds, played, press, stands
+from mmsim.views.svg import GREEN
 from mmsim.views.words import plural
 
 Won = Callable[[Level, str], None]
+# A frame, a ground and a sign: a level that is won must not be missed, in a light or a dark theme.
+WON = f"border: 3px solid {GREEN}; border-radius: 6px; background: #E3F4EC; color: #10231B; "
+GOAL = "border: 3px solid transparent; "
+BOX = "padding: 4px 10px; min-height: 66px; line-height: 1.4"  # one height: nothing jumps
+
+
+def letters(actors: Sequence[str]) -> dict[str, str]:
+    """A letter of its own for each actor, of its name if there is one left."""
+    found: dict[str, str] = {}
+    for actor in actors:
+        free = (c for c in actor.lower() + ascii_lowercase if c.isalpha() and c not in found)
+        found[next(free)] = actor
+    return found
 
 
 class ActorRow(w.HBox):
@@ -74,7 +93,9 @@ class Scheduler(w.VBox):
         self.trace = Trace(levels[0].situation)
         self._won = won
         self._found: dict[Situation, list[str]] = {level.situation: [] for level in levels}
-        self._presses: list[int] = []
+        self._presses: list[int] = []  # for each letter of the box: how many moves were made before
+        self._typed = ""
+        self._won_levels: set[str] = set()
         titles = [(f"{n}. {level.title}", level.name) for n, level in enumerate(levels, start=1)]
         self.level = w.Dropdown(description="level", options=titles)
         self.grain = w.Dropdown(description="a press is", options=(STEP, ALL))
@@ -85,25 +106,28 @@ class Scheduler(w.VBox):
         self.text = w.Text(placeholder="a schedule", description="play")
         self.text.layout = w.Layout(width="420px")
         self.load = w.Button(description="Play it", tooltip="play the schedule in the box")
-        self.moves, self.said, self.view = (w.HTML() for _ in range(3))
-        self.told = w.HTML(layout=w.Layout(min_height="58px"))  # two lines: nothing jumps
+        self.typing = w.Text(description="keys", placeholder="a letter is a press")
+        self.typing.layout, self.typing.continuous_update = w.Layout(width="260px"), True
+        self.help, self.moves, self.said, self.view, self.told = (w.HTML() for _ in range(5))
         self.rows: dict[str, ActorRow] = {}
         self.actors = w.VBox()
         super().__init__(
             [
                 w.HBox([self.level, self.grain, self.undo, self.reset]),
-                self.actors,
                 self.told,
+                self.actors,
+                w.HBox([self.typing, self.help]),
                 self.view,
                 self.moves,
                 w.HBox([self.text, self.load]),
                 self.said,
             ]
         )
-        self.level.observe(lambda _: self.back_to(0), "value")
-        self.undo.on_click(lambda _: self.back_to(self._presses[-1] if self._presses else 0))
-        self.reset.on_click(lambda _: self.back_to(0))
+        self.level.observe(lambda _: self.keep(0), "value")
+        self.undo.on_click(lambda _: self.keep(max(len(self._presses) - 1, 0)))
+        self.reset.on_click(lambda _: self.keep(0))
         self.load.on_click(lambda _: self._load())
+        self.typing.observe(lambda change: self._type(change["new"]), "value")
         self._draw()
 
     @property
@@ -113,15 +137,60 @@ class Scheduler(w.VBox):
 
     def press(self, move: Move) -> None:
         """Make a move, or several with a coarse grain."""
-        self._presses.append(len(self.trace))
-        press(self.trace, move, self.grain.value)
+        letter = {actor: key for key, actor in self._letters.items()}[move.actor]
+        self._made(move)
+        self._write(self._typed + letter)
         self._draw()
 
-    def back_to(self, moves: int) -> None:
-        """Take everything back but so many moves; 0 after the level has changed."""
-        self._presses = [at for at in self._presses if at < moves]
-        self.trace = record(self.played.situation, replaying(self.trace.moves[:moves]))
+    def _made(self, move: Move) -> None:
+        self._presses.append(len(self.trace))
+        press(self.trace, move, self.grain.value)
+
+    def keep(self, presses: int) -> None:
+        """Take everything back but so many presses; none is kept after the level has changed."""
+        self._kept(presses)
+        self._write(self._typed[:presses])
         self._draw()
+
+    def _kept(self, presses: int) -> None:
+        moves = self._presses[presses] if presses < len(self._presses) else 0
+        self._presses = self._presses[:presses]
+        self.trace = record(self.played.situation, replaying(self.trace.moves[:moves]))
+
+    def _type(self, text: str) -> None:
+        """Follow the box: take back what was deleted, and press what was added.
+
+        The box is not written to while somebody types: a late answer would swallow a letter."""
+        if text == self._typed:
+            return
+        both = zip(text, self._typed, strict=False)
+        kept = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], both))
+        if kept < len(self._presses):
+            self._kept(kept)
+        said = ""
+        for letter in text[kept:]:
+            actor = self._letters.get(letter.lower())
+            stand = next((s for s in self._stands() if s.actor == actor), None)
+            if stand is not None and stand.choices:
+                self._made(stand.choices[0].move)
+            else:
+                self._presses.append(len(self.trace))
+                why = f"{stand.actor} {stand.why}" if stand else f"{letter!r} is nobody's key"
+                said = f"{escape(why)}."
+        self._typed = text
+        self._draw()
+        self.said.value = said
+
+    def _write(self, text: str) -> None:
+        self._typed = text
+        self.typing.value = text
+
+    @property
+    def _letters(self) -> dict[str, str]:
+        return letters([actor.name for actor in self.trace.scenario.actors])
+
+    def _stands(self) -> list[Stand]:
+        return stands(self.trace.scenario, self.trace.last)
 
     def _load(self) -> None:
         try:
@@ -130,11 +199,13 @@ class Scheduler(w.VBox):
             self.said.value = f"Not played: {escape(str(error))}."
         else:
             self.trace, self._presses = trace, list(range(len(trace)))
+            letter = {actor: key for key, actor in self._letters.items()}
+            self._write("".join(letter[move.actor] for move in trace.moves))
             self._draw()
 
     def _draw(self) -> None:
         trace, level = self.trace, self.played
-        found = stands(trace.scenario, trace.last)
+        found = self._stands()
         for stand in found:
             if stand.actor not in self.rows:
                 self.rows[stand.actor] = ActorRow(stand.actor, self.press)
@@ -143,13 +214,23 @@ class Scheduler(w.VBox):
         if self.actors.children != shown:
             self.actors.children = shown
         self.undo.disabled = self.reset.disabled = not len(trace)
-        self.view.value = columns_svg(trace)
+        self.view.value = columns_html(trace)
         schedule = render(trace.moves)
         self.moves.value = f"Schedule: <code>{escape(schedule) or '(empty)'}</code>"
         self.said.value = ""
-        goal, won = f"<b>Goal.</b> {escape(level.goal)}", level.won(trace)
-        said = f"✔ <b>Won.</b> {escape(level.told)}" if won else goal
-        self.told.value = f"{said} {self._kinds()}"
+        named = ", ".join(f"<kbd>{key}</kbd> {actor}" for key, actor in self._letters.items())
+        self.help.value = f"{named}, <kbd>Backspace</kbd> undo"
+        won = level.won(trace)
+        if won:
+            self._won_levels.add(level.name)
+        signs = ["✔" if name in self._won_levels else "○" for name in self.levels]
+        row = " · ".join(f"{sign} {n}" for n, sign in enumerate(signs, start=1))
+        row = f"Levels: {row}. " if level.name != FREE else ""
+        goal = f"<b>Goal.</b> {escape(level.goal)}"
+        big = '<b style="font-size: 130%">✔ Won.</b>'
+        said = f"{big} {escape(level.told)}" if won else goal
+        style = (WON if won else GOAL) + BOX
+        self.told.value = f'<div role="status" style="{style}">{said}<br>{row}{self._kinds()}</div>'
         if won and self._won is not None:
             self._won(level, schedule)
 

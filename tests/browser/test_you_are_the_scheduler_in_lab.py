@@ -26,7 +26,7 @@ def drawn(picture):
 
 def test_a_level_won_by_clicking_is_stored_in_its_card(lab):
     lab.run_all()
-    game = lab.card("The game: five levels")
+    game = lab.card("You are the scheduler. Level 1")
     card = lab.card("Level 1: write a schedule")
     picture = game.locator("svg[role=img]")
     expect(picture).to_be_visible()
@@ -43,7 +43,19 @@ def test_a_level_won_by_clicking_is_stored_in_its_card(lab):
     expect(picture).not_to_contain_text("can_split_folio(A) = yes")
     assert drawn(picture) == before
 
-    # By keyboard from here on: the button that was pressed keeps the focus.
+    # Letters in the box are presses: two quick ones, and Backspace takes them back.
+    keys = game.get_by_label("keys")
+    expect(keys).to_have_value("s" * 6)
+    keys.press("End")
+    keys.press_sequentially("ss")
+    expect(picture).to_contain_text("unmap_folio(A)")
+    keys.press("Backspace")
+    keys.press("Backspace")
+    expect(picture).not_to_contain_text("can_split_folio(A) = yes")
+    expect(keys).to_have_value("s" * 6)
+    assert drawn(picture) == before
+
+    # By buttons and keyboard from here on: the button that was pressed keeps the focus.
     other = game.get_by_role("button", name="holder:")
     other.focus()
     other.press("Enter")

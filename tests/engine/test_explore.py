@@ -3,7 +3,7 @@
 from math import factorial
 
 import pytest
-from small import all_runs, ask, cells, increment, locks, nop, steps
+from small import all_runs, cells, increment, locks, steps
 
 from mmsim.engine.explore import explore
 from mmsim.engine.schedule import render, replaying
@@ -85,32 +85,3 @@ def test_a_deadlock_is_not_an_end():
     assert not found.scenario.finished(state)
     found = explore(cells(locks("p", "q"), locks("p", "q"), p=0, q=0))
     assert (found.deadlocks, len(found.ends)) == ([], 1)
-
-
-def test_the_environment_is_explored_like_an_actor():
-    """Three requests, two answers each: 8 schedules.  Merged, the number of failures is left."""
-
-    def path():
-        failed = 0
-        for _ in range(3):
-            ok = yield ask()
-            failed += not ok
-            ok = None
-        return failed
-
-    exact, merged = explore(cells(path)), explore(cells(path, merge=True))
-    assert (exact.states, exact.schedules()) == (15, 8)
-    assert (merged.states, merged.schedules()) == (1 + 2 + 3 + 4, 8)
-    assert {merged.found[i].locals[0].result for i in merged.ends} == {0, 1, 2, 3}
-
-
-def test_a_path_without_end_has_no_number_of_schedules():
-    def path():
-        while True:
-            yield nop()
-
-    found = explore(cells(path, steps(1), merge=True))
-    assert found.complete
-    assert found.states == 2
-    assert found.ends == found.deadlocks == []
-    assert found.schedules() is None

@@ -19,44 +19,22 @@ PATHS = sorted(file for file in PACKAGE.rglob("*.py") if "Generator[Op" in file.
 
 BAD = {
     "operand": "total = (yield a()) + (yield b())",
-    "operand, once": "total = 1 + (yield a())",
-    "negation": "if not (yield a()):\n    pass",
-    "comparison": "if (yield a()) == 1:\n    pass",
-    "boolean operand": "ok = x and (yield a())",
-    "argument": "f((yield a()))",
-    "keyword argument": "f(x=(yield a()))",
-    "argument of the yielded op": "yield a((yield b()))",
     "argument of a path": "yield from f((yield a()))",
     "subscript": "x[(yield a())] = 1",
-    "subscripted answer": "x = (yield a())[0]",
-    "tuple": "x = 1, (yield a())",
     "augmented assignment": "x += yield a()",
     "assignment expression": "if (x := (yield a())):\n    pass",
-    "conditional expression": "x = 1 if (yield a()) else 2",
     "return": "return (yield a())",
-    "return from a path": "return (yield from f())",
-    "assert": "assert (yield a())",
-    "raise": "raise (yield a())",
-    "f-string": "x = f'{(yield a())}'",
     "default of an inner function": "def g(x=(yield a())):\n    pass",
-    "source of a comprehension": "x = [i for i in (yield a())]",
     "element of a comprehension": "x = [(yield a()) for i in y]",
     "lambda": "x = lambda: (yield a())",
     "try": "try:\n    yield a()\nexcept ValueError:\n    pass",
-    "handler": "try:\n    pass\nexcept ValueError:\n    yield a()",
-    "finally": "try:\n    pass\nfinally:\n    yield a()",
     "with": "with x:\n    yield a()",
-    "context manager": "with (yield a()) as x:\n    pass",
     "deep in try": "try:\n    if x:\n        yield a()\nfinally:\n    pass",
     "shared line": "yield a(); yield b()",
     "one-line if": "if x: yield a()",
     "loop over a literal": "for x in (1, 2):\n    yield a()",
     "loop over a name": "for x in xs:\n    yield a(x)",
     "loop over a call": "for i, x in enumerate(f()):\n    yield a()",
-    "loop over an attribute": "for i, x in enumerate(f.xs):\n    yield a()",
-    "loop over a copy": "for i, x in enumerate(tuple(xs)):\n    yield a()",
-    "loop over an answer": "for x in (yield a()):\n    pass",
-    "loop over zip": "for x, y in zip(xs, ys):\n    yield a()",
     "range of a call": "for i in range(len(xs)):\n    yield a()",
     "enumerate without index": "for pair in enumerate(xs):\n    yield a()",
     "index is overwritten by the item": "for i, (i, x) in enumerate(xs):\n    yield a()",
@@ -67,33 +45,24 @@ BAD = {
     "inner loop rebinds the index": (
         "for i in range(3):\n    for i in range(2):\n        pass\n    yield a()"
     ),
-    "loop deletes its index": "for i in range(3):\n    del i\n    yield a()",
     "inner function rebinds": (
         "for i in range(3):\n    def g():\n        nonlocal i\n        i = 0\n    yield a()"
     ),
     "yield from a tuple": "yield from (a(), b())",
     "yield from a name": "yield from xs",
-    "yield from an iterator": "yield from iter(xs)",
     "yield from a generator expression": "yield from (a() for i in range(3))",
 }
 
 GOOD = {
     "statement": "yield a()",
-    "path as a statement": "yield from f()",
     "if": "if (yield a()):\n    pass",
-    "elif": "if x:\n    pass\nelif (yield a()):\n    pass",
     "while": "while (yield a()):\n    yield b()",
-    "while true": "while True:\n    yield a()",
     "assignment": "x = yield a()",
-    "unpacking": "x, y = yield a()",
-    "annotated": "x: int = yield a()",
     "answer of a path": "x = yield from f(1, y)",
     "path of an object": "x = yield from f.g()",
     "enumerate": "for i, x in enumerate(xs):\n    yield a(x)",
     "enumerate from 1": "for i, x in enumerate(xs, start=1):\n    yield a(x)",
-    "enumerate, unpacked": "for i, (x, y) in enumerate(xs):\n    yield a(x)",
     "range": "for i in range(10):\n    yield a()",
-    "range of a name": "for i in range(1, n):\n    yield a()",
     "range downwards": "for i in range(n, -1, -1):\n    yield a()",
     "loop without a yield": "for x in f(y):\n    g(x)\nyield a()",
     "try without a yield": "try:\n    f()\nfinally:\n    g()\nyield a()",
@@ -118,16 +87,12 @@ def test_shapes_that_hide_nothing_pass(body):
 
 
 def test_a_problem_says_where_what_and_what_to_write_instead():
-    source = inside_a_function("yield a()\nx += yield b()")
+    """Also in a function inside a method."""
+    source = "class C:\n    def m(self):\n        def path():\n            x += yield a()\n"
     assert lint.problems(source, "some/path.py") == [
-        "some/path.py:3: a yield inside an augmented assignment, which remembers the old value; "
+        "some/path.py:4: a yield inside a larger statement or expression; "
         "write `name = yield ...` on a line of its own and use the name"
     ]
-
-
-def test_methods_and_inner_functions_are_looked_at_too():
-    source = "class C:\n    def m(self):\n        def path():\n            return (yield a())\n"
-    assert len(lint.problems(source, "x.py")) == 1
 
 
 @pytest.mark.parametrize("file", PATHS, ids=lambda file: file.relative_to(PACKAGE).as_posix())
@@ -144,12 +109,6 @@ def nameless_loop():
         yield nop()
 
 
-def counted_loop():
-    todo = ("same",) * 3
-    for _index, _ in enumerate(todo):
-        yield nop()
-
-
 def hidden_operand():
     total = (yield load("x")) + (yield load("x"))
     yield store("sum", total)
@@ -161,33 +120,17 @@ def named_operands():
     yield store("sum", first + second)
 
 
-def other_writer():
-    yield store("x", 1)
-
-
-def old_value_hidden():
-    total = 0
-    total += yield load("x")
-    yield store("sum", total)
-
-
-def states(*paths, merge, **start):
-    return explore(cells(*paths, merge=merge, **start)).states
-
-
 def test_a_nameless_loop_really_makes_the_search_wrong():
     """Three steps make four states.  Merged, all three yields look alike: one state, no end."""
-    assert states(nameless_loop, merge=False) == 4
-    assert states(nameless_loop, merge=True) == 1
-    assert explore(cells(nameless_loop, merge=True)).ends == []
-    assert states(counted_loop, merge=False) == states(counted_loop, merge=True) == 4
+    exact, merged = (explore(cells(nameless_loop, merge=merge)) for merge in (False, True))
+    assert (exact.states, merged.states, merged.ends) == (4, 1, [])
 
 
 def test_a_hidden_operand_really_makes_the_search_wrong():
     """Reading x twice while somebody sets it gives the sums 0, 1 and 2; merged, one is lost."""
 
     def sums(path, merge):
-        found = explore(cells(path, other_writer, merge=merge, x=0, sum=9))
+        found = explore(cells(path, lambda: (yield store("x", 1)), merge=merge, x=0, sum=9))
         return {found.found[end].world.cells["sum"] for end in found.ends}
 
     assert sums(named_operands, False) == sums(named_operands, True) == {0, 1, 2}

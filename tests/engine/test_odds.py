@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from math import comb
 
 import pytest
 from small import (
@@ -13,7 +12,7 @@ from small import (
     load,
     locks,
     nop,
-    odds_by_hand,
+    odds_by_layers,
     outcome_of,
     steps,
     store,
@@ -22,8 +21,8 @@ from small import (
 
 from mmsim.engine.explore import SearchError, explore
 from mmsim.engine.op import choice
-from mmsim.engine.schedule import coin, render
-from mmsim.engine.trace import run_to_end
+from mmsim.engine.schedule import coin, render, replaying, sample
+from mmsim.engine.trace import record, run_to_end
 
 
 @choice(lambda world, me, at, top: ("up", "down"))
@@ -57,34 +56,29 @@ WEIGHTS = {
 
 
 def end_of(scenario):
-    return lambda state: outcome_of(scenario, state)
+    """A function: the name of the end that a state is."""
+    return lambda s: outcome_of(scenario, s) if scenario.finished(s) else "deadlock"
 
 
 @pytest.mark.parametrize("merge", [False, True])
 @pytest.mark.parametrize("weights", WEIGHTS.values(), ids=WEIGHTS)
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_against_following_every_schedule(name, weights, merge):
-    scenario = SCENARIOS[name](merge)
-    by_hand = odds_by_hand(SCENARIOS[name](False), weights)
+    scenario, exact = SCENARIOS[name](merge), SCENARIOS[name](False)
+    expected = odds_by_layers(exact, end_of(exact), weights)
     found = explore(scenario)
-    stuck = [outcome_of(scenario, found.found[number]) for number in found.deadlocks]
     outcomes = {each.name: each for each in found.outcomes(end_of(scenario), weights)}
-    expected = {end: both for end, both in by_hand.items() if end not in stuck}
-    if stuck:
-        expected["deadlock"] = tuple(map(sum, zip(*(by_hand[end] for end in stuck), strict=True)))
     assert {end: (each.schedules, each.odds) for end, each in outcomes.items()} == expected
     assert sum(each.odds for each in outcomes.values()) == 1
-    assert found.schedules() == sum(count for count, _ in by_hand.values())
-    assert (name in ("deadlock", "waiting")) == bool(stuck)
+    assert found.schedules() == sum(count for count, _ in expected.values())
+    assert (name in ("deadlock", "waiting")) == ("deadlock" in expected)
 
 
 def test_the_shortest_schedule_of_an_outcome_is_one_that_ends_there():
     for name, make in SCENARIOS.items():
         scenario = make(True)
         for outcome in explore(scenario).outcomes(end_of(scenario)):
-            state = scenario.initial()
-            for move in outcome.shortest:
-                state, _ = scenario.step(state, move)
+            state = record(scenario, replaying(outcome.shortest)).last
             assert scenario.moves(state) == [], name
             if outcome.name != "deadlock":
                 assert outcome_of(scenario, state) == outcome.name
@@ -93,22 +87,6 @@ def test_the_shortest_schedule_of_an_outcome_is_one_that_ends_there():
         ("deadlock", "a b"),
         ("end", "a*4 b*4"),
     ]
-
-
-@pytest.mark.parametrize(("n", "k"), [(1, 1), (4, 2), (5, 5), (2, 7)])
-@pytest.mark.parametrize("weight", [1, 3, Fraction(2, 5)])
-def test_who_is_through_first(n, k, weight):
-    """a has n steps, b has k.  a is through first if it gets n sides of the coin before b gets k:
-    the sum over j < k of comb(n - 1 + j, j) p^n q^j."""
-    found = explore(cells(steps(n), steps(k), merge=True))
-    p = Fraction(weight) / (Fraction(weight) + 1)
-    first = sum(comb(n - 1 + j, j) * p**n * (1 - p) ** j for j in range(k))
-    is_first = found.odds(
-        lambda s: s.locals[0].finished and not s.locals[1].finished, {"a": weight}
-    )
-    assert is_first == first
-    assert found.odds(lambda s: s.locals[0].finished) == 1
-    assert found.odds(lambda s: False) == 0
 
 
 def walk(start, top):
@@ -139,6 +117,8 @@ def test_the_ruin_of_a_gambler(start, top):
     outcomes = found.outcomes(lambda state: str(state.locals[0].result), {"a:up": r})
     assert {each.name: each.odds for each in outcomes} == {str(top): expected, "0": 1 - expected}
     assert {each.schedules for each in outcomes} == {None}
+    assert found.odds(lambda state: state.locals[0].finished) == 1
+    assert found.odds(lambda state: False) == 0
     # That the walk goes on from a state in the middle changes nothing for coming there.
     for at in range(start + 1, top):
         there = lambda s, at=at: s.locals[0].op is not None and s.locals[0].op.args[0] == at  # noqa: E731
@@ -199,15 +179,14 @@ def test_a_stopped_search_knows_a_part():
 @pytest.mark.parametrize("weights", WEIGHTS.values(), ids=WEIGHTS)
 def test_a_coin_meets_the_odds(weights):
     """4,000 runs with seeds 0, 1, 2 ...; 3.3 standard deviations are 99.9 %."""
-    scenario = SCENARIOS["waiting"](False)
+    scenario, runs = SCENARIOS["waiting"](True), 4000
     exact = {e.name: e.odds for e in explore(scenario).outcomes(end_of(scenario), weights)}
-    runs, met = 4000, dict.fromkeys(exact, 0)
-    for seed in range(runs):
-        end = run_to_end(scenario, coin(seed, weights))
-        met[outcome_of(scenario, end) if scenario.finished(end) else "deadlock"] += 1
+
+    met = sample(scenario, end_of(scenario), runs, 0, weights)
+    assert len(exact) > 2
+    assert sum(met.values()) == runs
     for end, odds in exact.items():
         assert abs(met[end] - runs * odds) <= 3.3 * float(runs * odds * (1 - odds)) ** 0.5
-    assert len(exact) > 2
 
 
 def test_odds_of_a_run_that_begins_later():
@@ -217,26 +196,17 @@ def test_odds_of_a_run_that_begins_later():
     moves = {each.actor: each for each in scenario.moves(scenario.initial())}
     starts = [[], [moves["c"]], [moves["c"], moves["c"]]]
     for weights in WEIGHTS.values():
-        by_start = [odds_from_by_hand(scenario, start, weights) for start in starts]
-        expected = {end: sum(each.get(end, 0) for each in by_start) / 3 for end in {*by_start[0]}}
+        expected = {}
+        for start in starts:
+            after = record(scenario, replaying(start)).last
+            part = odds_by_layers(scenario, end_of(scenario), weights, after)
+            for name, (_, odds) in part.items():
+                expected[name] = expected.get(name, 0) + odds / 3
         assert found.odds_from(end_of(scenario), starts, weights) == expected
         whole = {each.name: each.odds for each in found.outcomes(end_of(scenario), weights)}
-        assert found.odds_from(end_of(scenario), [[]], weights) == whole
         assert found.odds_from(end_of(scenario), [[], []], weights) == whole
     with pytest.raises(SearchError, match="move 3, c, was not made in this search"):
         found.odds_from(end_of(scenario), [[moves["c"]] * 3])
-
-
-def odds_from_by_hand(scenario, start, weights):
-    """`odds_by_hand` after these moves; whoever is stuck counts as a deadlock."""
-    state = scenario.initial()
-    for move in start:
-        state, _ = scenario.step(state, move)
-    found = {}
-    for end, (_, odds) in odds_by_hand(scenario, weights, state).items():
-        name = end if len(end[1]) == len(scenario.actors) else "deadlock"
-        found[name] = found.get(name, 0) + odds
-    return found
 
 
 @pytest.mark.parametrize(

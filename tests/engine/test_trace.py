@@ -22,13 +22,21 @@ def forever():
         yield nop()
 
 
-def test_every_position_has_the_state_it_had():
+@pytest.mark.parametrize(("kept_max", "stride"), [(4, 2), (trace_module.KEPT_MAX, STRIDE)])
+def test_every_position_has_the_state_it_had(monkeypatch, kept_max, stride):
+    """Also in a long run, which keeps few states."""
+    monkeypatch.setattr(trace_module, "KEPT_MAX", kept_max)
+    monkeypatch.setattr(trace_module, "STRIDE", stride)
     trace = record(cells(counter, x=0), one_after_another)
     assert len(trace) == len(trace.moves) == STEPS
     for position in [*range(STEPS + 1), *reversed(range(STEPS + 1)), 7, 40, 39, STEPS, 0]:
         assert trace.state(position).world.cells == {"x": position}
+    assert len(trace._kept) <= kept_max + 1
     assert trace.last.world.cells == {"x": STEPS}
     assert trace.results == {"a": "done"}
+    for position in (-1, STEPS + 1):
+        with pytest.raises(IndexError, match=f"position {position} is outside 0..{STEPS}"):
+            trace.state(position)
 
 
 def test_states_that_were_handed_out_stay_as_they_were():
@@ -42,33 +50,6 @@ def test_states_that_were_handed_out_stay_as_they_were():
     assert {position: state.world.cells["x"] for position, state in held.items()} == {
         position: position for position in held
     }
-
-
-def test_a_long_run_keeps_few_states(monkeypatch):
-    monkeypatch.setattr(trace_module, "KEPT_MAX", 4)
-    monkeypatch.setattr(trace_module, "STRIDE", 2)
-    trace = record(cells(counter, x=0), one_after_another)
-    for position in [*range(STEPS + 1), 7, 40, 39, STEPS, 0]:
-        assert trace.state(position).world.cells == {"x": position}
-    assert len(trace._kept) <= 5
-
-
-def test_positions_outside_the_run_are_refused():
-    trace = record(cells(counter, x=0), one_after_another)
-    for position in (-1, STEPS + 1):
-        with pytest.raises(IndexError, match=f"position {position} is outside 0..{STEPS}"):
-            trace.state(position)
-
-
-def test_a_run_can_be_extended_after_it_was_looked_at():
-    scenario = cells(counter, x=0)
-    trace = record(scenario, replaying(scenario.moves(scenario.initial())))
-    assert len(trace) == 1
-    assert trace.last.world.cells == {"x": 1}
-    event = trace.append(trace.moves[0])
-    assert str(event.op) == "store(x, 2)"
-    assert trace.last.world.cells == {"x": 2}
-    assert trace.state(1).world.cells == {"x": 1}
 
 
 def test_a_run_without_end_meets_the_limit():

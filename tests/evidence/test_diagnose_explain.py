@@ -133,9 +133,26 @@ def test_a_case_of_the_model_is_diagnosed_with_its_true_path_first(seed):
     moved = delta(trace.state(0).world.vmstat, trace.last.world.vmstat)
     assert moved.moved
     for told in (version, None):
-        group = explain(moved, told).groups[0]
-        assert truth in [total(path) for path in group.paths if version in path.versions]
-        assert group.counters == moved.given
+        for given in (moved.given, noisy(seed, moved.given)):
+            group = explain(moved._replace(given=given), told).groups[0]
+            assert truth in [total(path) for path in group.paths if version in path.versions]
+            assert group.counters == given
+
+
+NOISE = {
+    "pgmigrate_success": 9000,
+    "pgmigrate_fail": 300,
+    "thp_split_page": 5,
+    "thp_split_pmd": 90,
+    "cma_alloc_success": 9,
+}
+
+
+def noisy(seed, given):
+    """With what others do on the same machine."""
+    draw = random.Random(seed)
+    return {name: n + draw.randint(2, NOISE[name]) if name in NOISE else n
+            for name, n in given.items()}  # fmt: skip
 
 
 # -- what no path explains
@@ -146,7 +163,7 @@ def test_a_case_of_the_model_is_diagnosed_with_its_true_path_first(seed):
     [
         "thp_migration_fail 5\nthp_split_page_failed 1",
         "thp_split_page_failed 3\nthp_migration_fail 0",
-        "pgmigrate_fail 7\nthp_migration_split 0\nthp_migration_fail 2",
+        "pgmigrate_fail 7\npgmigrate_success 3\nthp_migration_split 0\nthp_migration_fail 2",
         "thp_migration_success 1\npgmigrate_success 511",
         "thp_migration_split 1\nthp_split_page 0",
     ],
@@ -205,6 +222,7 @@ def test_seven_single_pages_that_were_busy():
     found = diagnose("pgmigrate_success 505\npgmigrate_fail 7\nthp_migration_fail 0", kernel="v3")
     path = first(found)
     assert (path.fate.outcome, path.singles, path.times) == (SINGLE, 505, 7)
+    assert found.by_others
 
 
 def test_three_attempts_are_three_times_the_pair():
@@ -224,6 +242,41 @@ def test_the_owner_of_cma_sees_what_v1_changed():
 def test_other_owners_of_cma_do_not_matter_for_a_pin():
     found = diagnose(PAIR + "cma_alloc_success 12\ncma_alloc_fail 0", kernel="base")
     assert first(found).fate.setting.scenario == "vfio_map"
+
+
+@pytest.mark.parametrize(
+    ("text", "by_others"),
+    [
+        ("cma_alloc_fail 3", True),
+        ("thp_split_pmd 7\nthp_split_page 2", True),
+        ("pgmigrate_success 512\nthp_migration_success 1", True),
+        ("pgmigrate_success 8192\nthp_migration_success 1", True),
+        ("pgmigrate_success 511\nthp_migration_success 1", False),
+        ("pgmigrate_fail 1\nthp_split_page_failed 1", False),
+        (PAIR, False),
+        ("mm_migrate_pages: nr_succeeded=0 nr_failed=1 mode=a reason=longterm_pin", False),
+    ],
+)
+def test_what_others_do_all_the_time_is_no_pin(text, by_others):
+    """Unless a trace says whom pages were moved for."""
+    found = diagnose(text)
+    assert found.by_others == by_others
+    assert found.groups == () or not text.startswith("cma")
+
+
+@pytest.mark.parametrize("reason", ["compaction", "contig_range", "numa_misplaced", "longterm_pin"])
+def test_every_reason_has_single_pages(reason):
+    text = f"mm_migrate_pages: nr_succeeded=31 nr_failed=2 mode=a reason={reason}"
+    path = first(diagnose(text))
+    assert (path.fate.is_huge, path.times, path.singles) == (False, 2, 31)
+    assert path.fate.is_for(reason)
+
+
+@pytest.mark.parametrize("size", [256, 1024, 2048, 8192])
+def test_huge_pages_of_another_size(size):
+    text = f"pgmigrate_fail {size}\npgmigrate_success {3 * size}\nthp_migration_success 3\n"
+    path = first(diagnose(f"{text}thp_migration_fail 1\nthp_split_page_failed 1", kernel="base"))
+    assert (path.size, path.whole, path.others) == (size, 3, {})
 
 
 # -- real kernels

@@ -8,15 +8,12 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
-from proctext import TYPES, as_pasted, buddyinfo, pagetypeinfo, zoneinfo
+from proctext import TYPES, buddyinfo, pagetypeinfo, zoneinfo
 
 from mmsim import datafiles
+from mmsim.evidence.pasted import BUDDYINFO, PAGETYPEINFO, ZONEINFO, PasteError
 from mmsim.evidence.proc import (
-    BUDDYINFO,
-    PAGETYPEINFO,
-    ZONEINFO,
     BuddyZone,
-    PasteError,
     ZoneInfo,
     parse_buddyinfo,
     parse_pagetypeinfo,
@@ -33,19 +30,16 @@ LARGE = BuddyZone(0, "Normal", (2616, 751852, 5513, 3509, 1985, 769, 245, 105, 4
 BUDDY = buddyinfo([SMALL, LARGE])
 
 
-def zone_with(rng, node, zone, orders=11, types=TYPES, most=99_999):
-    free = {
-        name: tuple(rng.choice([0, rng.randint(0, most)]) for _ in range(orders)) for name in types
-    }
+def zone_with(rng, node, zone, orders=11, types=TYPES):
+    free = {t: tuple(rng.choice([0, rng.randint(0, 99_999)]) for _ in range(orders)) for t in types}
     return node, zone, free, {name: rng.randint(0, 7000) for name in types}
 
 
 RNG = random.Random(9)
 TYPED = [zone_with(RNG, 0, "DMA"), zone_with(RNG, 0, "Normal"), zone_with(RNG, 1, "Normal")]
-TWO_NODES = pagetypeinfo(TYPED)
+TWO_NODES, TYPES_TEXT = pagetypeinfo(TYPED), pagetypeinfo(TYPED[:2])
 SECOND = TWO_NODES.rindex("Page block order")
 """Where the second node begins."""
-TYPES_TEXT = pagetypeinfo(TYPED[:2])
 
 DMA32 = {
     "free": 153205, "min": 974, "low": 1228, "high": 1482, "boost": 12, "spanned": 262144,
@@ -65,7 +59,7 @@ TEXTS = {BUDDYINFO: BUDDY, PAGETYPEINFO: TWO_NODES, ZONEINFO: ZONE_TEXT}
 
 
 def refused(text, parse=read_memory):
-    """The message: one line, one sentence."""
+    """The message: one line."""
     with pytest.raises(PasteError, match=r"\A[^\n]+\Z") as caught:
         parse(text)
     return str(caught.value)
@@ -75,29 +69,15 @@ def refused(text, parse=read_memory):
 
 
 @pytest.mark.parametrize("file", TEXTS)
-@pytest.mark.parametrize("way", as_pasted("", ""))
-def test_each_file_is_read_however_it_is_pasted(file, way):
-    plain = PARSE[file](TEXTS[file])
-    pasted = as_pasted(TEXTS[file], file)[way]
-    assert PARSE[file](pasted) == plain
-    assert read_memory(pasted) == (file, plain)
-
-
-@pytest.mark.parametrize("file", TEXTS)
 def test_this_machine(file):
-    if not Path(file).exists():
-        pytest.skip(f"this system has no {file}")
     try:
         text = Path(file).read_text()
-    except PermissionError:
-        pytest.skip(f"only root reads {file}")
+    except OSError:
+        pytest.skip(f"this system has no {file}, or only root reads it")
     zones = PARSE[file](text)
     assert {zone.node for zone in zones} == {*map(int, re.findall(r"^Node +(\d+)", text, re.M))}
     if file == BUDDYINFO:
         assert buddyinfo(zones) == text
-    if file == ZONEINFO:
-        assert all(zone.min <= zone.low <= zone.high for zone in zones)
-        assert all(zone.managed <= zone.present <= zone.spanned for zone in zones)
 
 
 @pytest.mark.parametrize("file", TEXTS)
@@ -109,9 +89,7 @@ def test_every_place_to_cut_it(file):
     for end in range(1, len(text)):
         try:
             found = PARSE[file](text[:end])
-        except PasteError as error:
-            message = str(error)
-            assert message.startswith("line ")
+        except PasteError:
             continue
         unnoticed.add(end)
         assert found[:-1] == whole[: len(found) - 1]
@@ -130,14 +108,6 @@ def test_every_place_to_cut_it(file):
         assert unnoticed <= {end for m in may for end in range(m.start() + 12, m.end() + 1)}
 
 
-@pytest.mark.parametrize("file", TEXTS)
-@pytest.mark.parametrize("text", ["", "  \n\n", "ann@box:~$ \n", "$ sudo cat {}\n$ ", "$ cat {}"])
-def test_nothing(file, text):
-    assert refused(text.format(file), PARSE[file]) == (
-        f"line 1: there is no text here: paste what 'cat {file}' prints"
-    )
-
-
 OTHERS = {
     BUDDYINFO: BUDDY,
     PAGETYPEINFO: TYPES_TEXT,
@@ -148,29 +118,22 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("file", TEXTS)
-@pytest.mark.parametrize("other", OTHERS)
-def test_the_text_of_another_file(file, other):
-    if file != other:
-        told = f"line 1: this looks like {other}: paste what 'cat {file}' prints, and nothing else"
-        assert refused(OTHERS[other], PARSE[file]) == told
-    meminfo = "/proc/meminfo"
-    assert f"this looks like {meminfo}" in refused(TEXTS[file] + OTHERS[meminfo], PARSE[file])
-
-
-@pytest.mark.parametrize("file", TEXTS)
-def test_what_is_no_text_of_proc(file):
+def test_the_text_of_another_file_or_of_none(file):
     parse = PARSE[file]
-    assert refused("once upon a time\n", parse).startswith(
-        f"line 1: 'once upon a time' is no line of {file}"
-    )
+    for other, text in OTHERS.items():
+        like = f"line 1: this looks like {other}: paste what 'cat {file}' prints, and nothing else"
+        assert file == other or refused(text, parse) == like
+    assert "this looks like /proc/meminfo" in refused(TEXTS[file] + OTHERS["/proc/meminfo"], parse)
+    for empty in ("", "  \n\n", "ann@box:~$ \n", f"$ sudo cat {file}\n$ ", f"$ cat {file}"):
+        assert refused(empty, parse).startswith("line 1: there is no text here: paste what 'cat")
+    no_line = f"line 1: 'once upon a time' is no line of {file}"
+    assert refused("once upon a time\n", parse).startswith(no_line)
     assert refused(f"$ cat {file}\ncat: {file}: Permission denied\n$ ", parse) == (
         f"line 2: only root may read {file} there: paste what 'sudo cat {file}' prints"
     )
     assert f"sudo cat {file}" in refused(f"cat: {file}: Permission denied")
-    assert refused(TEXTS[file] + "bash: exit: command not found", parse).count("command not found")
     assert refused(TEXTS[file].encode(), parse).startswith("this is bytes instead of text")
-    assert refused(Path(file), parse).startswith("this is PosixPath instead of text")
-    assert f"more than 2000000: paste {file} alone" in refused(TEXTS[file] * 20_000, parse)
+    assert f"more than 2,000,000: paste {file} alone" in refused(TEXTS[file] * 20_000, parse)
     assert len(refused(TEXTS[file].replace("Normal", "x" * 5000), parse)) < 250
 
 
@@ -182,80 +145,49 @@ def test_what_looks_like_none_is_taken_for_buddyinfo():
 # -- buddyinfo
 
 
-def test_a_buddyinfo_in_every_detail():
-    assert parse_buddyinfo(
-        "Node 0, zone      DMA      0      0      0      0      0      0      0      0      1"
-        "      1      3 \n"
-        "Node 0, zone    DMA32      2      2      4      2      5      4      3      3      4"
-        "      2    752 \n"
-    ) == (SMALL, BuddyZone(0, "DMA32", (2, 2, 4, 2, 5, 4, 3, 3, 4, 2, 752)))
-
-
 def test_any_zones_survive():
-    rng = random.Random(4)
-    for _ in range(100):
-        orders = rng.choice([8, 10, 11, 12, 14])
+    for orders in (8, 9, 10, 11, 12, 14):
         zones = tuple(
-            BuddyZone(
-                node, zone, tuple(rng.choice([0, rng.randint(0, 10**7)]) for _ in range(orders))
-            )
-            for node in range(rng.randint(1, 3))
-            for zone in rng.sample(["DMA", "DMA32", "Normal", "HighMem", "Movable"], 3)
+            BuddyZone(node, zone, tuple(RNG.randint(0, 10**7) for _ in range(orders)))
+            for node in range(3)
+            for zone in ("DMA32", "Normal", "HighMem")
         )
         assert parse_buddyinfo(buddyinfo(zones)) == zones
-
-
-def test_its_counts_go_into_the_indices():
     free = zone_of(parse_buddyinfo(BUDDY), "Normal").free
     assert extfrag_index(free, 9) == -1000
     assert 900 < extfrag_index(free, 10) < 1000
 
 
+FEW = "here, one for each order makes 8 to 32: the line is"
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        (
-            BUDDY.rstrip()[:-8],
-            "line 2: there are 10 counts here where line 1 has 11: one of the two lines is not "
-            "whole, paste all of it again",
-        ),
+        (BUDDY.rstrip()[:-8], "line 2: there are 10 counts here where line 1 has 11: one of the t"),
         (BUDDY[: BUDDY.index("Normal") + 6], "line 2: there are 0 counts here where line 1 has 11"),
         (BUDDY[5:], "line 1: '0, zone DMA 0 0 0"),
         (BUDDY.replace("      3 \n", "\n", 1), "line 2: there are 11 counts here where line 1 has"),
         (BUDDY.rstrip() + " 5", "line 2: there are 12 counts here"),
         (BUDDY * 2, "line 3: node 0, zone DMA stands in line 1 already: paste one reading, not"),
         ("<html>", "line 1: '<html>' is no line"),
+        *((f"Node 0, zone N{' 7' * n}", f"line 1: there are {n} counts {FEW}") for n in (0, 7, 33)),
     ],
-)
+)  # fmt: skip
 def test_lines_of_buddyinfo_that_are_wrong(text, says):
     assert refused(text, parse_buddyinfo).startswith(says)
-
-
-@pytest.mark.parametrize("count", [0, 1, 7, 33])
-def test_columns_that_are_missing_in_every_line(count):
-    text = f"Node 0, zone   Normal {' '.join(['7'] * count)}"
-    told = f"line 1: there are {count} counts here, one for each order makes 8 to 32: the line is"
-    assert refused(text, parse_buddyinfo).startswith(told)
 
 
 @pytest.mark.parametrize("word", ["-3", "1.5", "1e3", "many", "0x10", "1,024", "٣", "9" * 20, "--"])
 def test_what_is_not_a_count(word):
     again = "which is 0 or more: paste the text again, unchanged"
-    assert refused(BUDDY.replace("751852", word), parse_buddyinfo) == (
-        f"line 2: {word!r} is not a number of free blocks, {again}"
-    )
-    assert len(refused(BUDDY.replace("751852", "x" * 5000), parse_buddyinfo)) < 200
-    if word not in ("9" * 20, "1e3"):
-        told = refused(ZONE_TEXT.replace("managed  254242", f"managed  {word}", 1), parse_zoneinfo)
-        assert told == f"line 12: {word!r} is not a number of pages, {again}"
+    told = f"line 2: {word!r} is not a number of free blocks, {again}"
+    assert refused(BUDDY.replace("751852", word), parse_buddyinfo) == told
+    told = refused(ZONE_TEXT.replace("managed  254242", f"managed  {word}", 1), parse_zoneinfo)
+    assert told == f"line 12: {word!r} is not a number of pages, {again}"
 
 
 # -- pagetypeinfo
-
-
-def read_back(zones):
-    """As pagetypeinfo() of proctext takes them, with types in upper case."""
-    return [(z.node, z.zone, dict(z.free_by_type), dict(z.pageblocks)) for z in zones]
 
 
 def upper(zones):
@@ -264,45 +196,7 @@ def upper(zones):
 
 def without(text, pattern):
     """The text without its first line that has this in it."""
-    lines = text.splitlines(keepends=True)
-    lines.remove(next(line for line in lines if re.search(pattern, line)))
-    return "".join(lines)
-
-
-def replaced(pattern, replacement):
-    changed, times = re.subn(pattern, replacement, TYPES_TEXT, count=1, flags=re.MULTILINE)
-    assert times == 1
-    assert changed != TYPES_TEXT
-    return changed
-
-
-def test_a_pagetypeinfo_in_every_detail():
-    (zone,) = parse_pagetypeinfo(
-        "Page block order: 9\n"
-        "Pages per block:  512\n"
-        "\n"
-        "Free pages count per migrate type at order "
-        "      0      1      2      3      4      5      6      7      8      9     10 \n"
-        "Node    0, zone      DMA, type    Unmovable "
-        "     0      0      0      0      0      0      0      0      1      0      0 \n"
-        "Node    0, zone      DMA, type      Movable "
-        ">100000  12345      0      0      0      0      0      0      0      1      3 \n"
-        "\n"
-        "Number of blocks type     Unmovable      Movable \n"
-        "Node 0, zone      DMA            1            7 \n"
-    )
-    assert zone._asdict() == {
-        "node": 0,
-        "zone": "DMA",
-        "pageblock_order": 9,
-        "free_by_type": {
-            "UNMOVABLE": (0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0),
-            "MOVABLE": (100000, 12345, 0, 0, 0, 0, 0, 0, 0, 1, 3),
-        },
-        "pageblocks": {"UNMOVABLE": 1, "MOVABLE": 7},
-        "at_least": frozenset({("MOVABLE", 0)}),
-    }
-    assert zone.free == (100000, 12345, 0, 0, 0, 0, 0, 0, 1, 1, 3)
+    return re.sub(rf"^.*(?:{pattern}).*\n", "", text, count=1, flags=re.MULTILINE)
 
 
 @pytest.mark.parametrize("orders", [8, 11, 14])
@@ -310,9 +204,9 @@ def test_a_pagetypeinfo_in_every_detail():
 @pytest.mark.parametrize("pageblock_order", [0, 9, 13])
 def test_other_kernels(orders, types, pageblock_order):
     zones = [zone_with(RNG, 0, zone, orders, types) for zone in ("DMA32", "Normal")]
-    text = pagetypeinfo(zones, pageblock_order=pageblock_order, mixed=True)
-    found = parse_pagetypeinfo(text)
-    assert read_back(found) == upper(zones)
+    found = parse_pagetypeinfo(pagetypeinfo(zones, pageblock_order=pageblock_order, mixed=True))
+    read = [(z.node, z.zone, dict(z.free_by_type), dict(z.pageblocks)) for z in found]
+    assert read == upper(zones)
     assert {zone.pageblock_order for zone in found} == {pageblock_order}
     assert all(not zone.at_least for zone in found)
 
@@ -336,7 +230,6 @@ def test_from_measured_text_to_the_kernel_s_own_indices():
     free = {name: tuple(counts) for name, counts in types.items()}
     text = pagetypeinfo([(0, zone, free, dict.fromkeys(free, 0))], pageblock_order=10)
     found = zone_of(parse_pagetypeinfo(text), zone)
-    assert found.free == zone_of(parse_buddyinfo(buddyinfo([(0, zone, found.free)])), zone).free
     values = 0
     for row in datafiles.load_csv("kernel-runs/s10_extfrag.csv"):
         if (row["boot"], row["snapshot"]) == key:
@@ -347,81 +240,52 @@ def test_from_measured_text_to_the_kernel_s_own_indices():
     assert pin_scope(found.free_by_type, 9).blocks == 0 < sum(found.free[9:])
 
 
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        (
-            TYPES_TEXT[: TYPES_TEXT.index("Number of blocks")],
-            "line 16: the text ends without the number of blocks of node 0, zone DMA: paste all",
-        ),
-        (
-            TYPES_TEXT[: TYPES_TEXT.rindex("Node")],
-            "the text ends without the number of blocks of node 0, zone Normal",
-        ),
-        (
-            without(TYPES_TEXT, "Normal, type      Movable"),
-            "line 15: node 0, zone Normal has the types UNMOVABLE, RECLAIMABLE, HIGHATOMIC, CMA, "
-            "ISOLATE up to here, but below it has blocks of UNMOVABLE, MOVABLE,",
-        ),
-        (without(TYPES_TEXT, "Page block order"), "line 1: 512 pages in a block do not fit the"),
-        (
-            TYPES_TEXT[TYPES_TEXT.index("Free pages") :],
-            "line 1: 'Page block order: ...' must come before this: paste the text from its first",
-        ),
-        (
-            TYPES_TEXT[TYPES_TEXT.index("Node    0") :],
-            "is no line of /proc/pagetypeinfo to begin with ('Page block order: ...')",
-        ),
-        (without(TYPES_TEXT, "Free pages count"), "line 4: 'Node 0, zone DMA, type Unmovable"),
-        (
-            without(TYPES_TEXT, "Number of blocks"),
-            "line 18: this does not belong under the heading of line 4, one between them is",
-        ),
-        (
-            TWO_NODES[:SECOND] + without(TWO_NODES[SECOND:], "Free pages count"),
-            "this does not belong under the heading of line",
-        ),
-        (
-            "".join(line for line in TYPES_TEXT.splitlines(keepends=True) if ", type" not in line),
-            "the text ends without the free pages of node 0, zone DMA",
-        ),
-        ("Page block order: 9\nPages per block: 512\n", "line 2: the text ends with a heading"),
-        (TYPES_TEXT * 2, "line 25: type UNMOVABLE of node 0, zone DMA stands here a second time"),
-        (
-            TWO_NODES[:SECOND] + pagetypeinfo(TYPED[2:], pageblock_order=10),
-            "the page block order can't be 10 here",
-        ),
-    ],
-)
-def test_lines_that_are_missing_or_too_many(text, says):
-    assert says in refused(text, parse_pagetypeinfo)
+def replaced(pattern, replacement):
+    return re.sub(pattern, replacement, TYPES_TEXT, count=1, flags=re.MULTILINE)
 
 
 MOVABLE = r"^(Node    0.*type +Movable +)\d+"
+ROWS = "".join(line for line in TYPES_TEXT.splitlines(keepends=True) if ", type" not in line)
 
 
 @pytest.mark.parametrize(
-    ("pattern", "replacement", "says"),
+    ("text", "says"),
     [
-        (r"^(Node    0.*) \d+ $", r"\1", "line 5: there are 10 counts here where line 4 has 11"),
-        (r"^(Node    0.*) $", r"\1 7", "line 5: there are 12 counts here where line 4 has 11"),
-        (r"^(Node 0,.*) \d+ $", r"\1", "line 19: there are 5 counts here where line 18 has 6"),
-        (r"order( +0.* 9) +10 $", r"order\1", "there are 11 counts here where line 4 has 10"),
-        (r"order( +0.*) 5 ", r"order\1", "(the orders are not 0, 1, 2 ...)"),
-        (r"order +0.*$", "order 0 1 2", "line 4: there are 3 counts here, one for each order"),
-        (MOVABLE, r"\1-3", "line 6: '-3' is not a number of free"),
-        (MOVABLE, r"\1>", "line 6: '' is not a number of free"),
-        (MOVABLE, r"\1<10", "line 6: '<10' is not a number"),
-        (r"^(Node 0,.* +)\d+ $", r"\1x ", "line 19: 'x' is not a number of pageblocks"),
-        ("Page block order: 9", "Page block order: nine", "line 1: 'nine' is not an order"),
-        ("Page block order: 9", "Page block order: 64", "the page block order can't be 64"),
-        ("512", "1024", "line 2: 1024 pages in a block do not fit"),
-        ("type      Movable", "kind      Movable", "line 6: 'Node 0, zone DMA, kind"),
-        ("^Free pages", "MemFree: 5 kB\nFree pages", "line 4: this looks like /proc/meminfo"),
+        (TYPES_TEXT[: TYPES_TEXT.index("Number")], "line 16: the text ends without the number of"),
+        (TYPES_TEXT[: TYPES_TEXT.rindex("Node")], "without the number of blocks of node 0, zone N"),
+        (without(TYPES_TEXT, "Normal, type      Movable"), "line 15: node 0, zone Normal has the "
+         "types UNMOVABLE, RECLAIMABLE, HIGHATOMIC, CMA, ISOLATE up to here, but below it has blo"),
+        (without(TYPES_TEXT, "Page block order"), "line 1: 512 pages in a block do not fit the"),
+        (TYPES_TEXT[TYPES_TEXT.index("Free"):], "line 1: 'Page block order: ...' must come before"),
+        (TYPES_TEXT[TYPES_TEXT.index("Node    0"):], "to begin with ('Page block order: ...')"),
+        (without(TYPES_TEXT, "Free pages count"), "line 4: 'Node 0, zone DMA, type Unmovable"),
+        (without(TYPES_TEXT, "Number of blocks"), "line 18: this does not belong under the headin"),
+        (TWO_NODES[:SECOND] + without(TWO_NODES[SECOND:], "Free pages"), "not belong under the he"),
+        (ROWS, "the text ends without the free pages of node 0, zone DMA"),
+        ("Page block order: 9\nPages per block: 512\n", "line 2: the text ends with a heading"),
+        (TYPES_TEXT * 2, "line 25: type UNMOVABLE of node 0, zone DMA stands here a second time"),
+        (TWO_NODES[:SECOND] + pagetypeinfo(TYPED[2:], pageblock_order=10), "order can't be 10 her"),
+        (replaced(r"^(Node    0.*) \d+ $", r"\1"), "line 5: there are 10 counts here where line 4"),
+        (replaced(r"^(Node    0.*) $", r"\1 7"), "line 5: there are 12 counts here where line 4 h"),
+        (replaced(r"^(Node 0,.*) \d+ $", r"\1"), "line 19: there are 5 counts here where line 18"),
+        (replaced(r"order( +0.* 9) +10 $", r"order\1"), "there are 11 counts here where line 4 ha"),
+        (replaced(r"order( +0.*) 5 ", r"order\1"), "(the orders are not 0, 1, 2 ...)"),
+        (replaced(r"order +0.*$", "order 0 1 2"), "line 4: there are 3 counts here, one for each"),
+        (replaced(MOVABLE, r"\1-3"), "line 6: '-3' is not a number of free"),
+        (replaced(MOVABLE, r"\1>"), "line 6: '' is not a number of free"),
+        (replaced(r"^(Node 0,.* +)\d+ $", r"\1x "), "line 19: 'x' is not a number of pageblocks"),
+        (replaced("Page block order: 9", "Page block order: nine"), "line 1: 'nine' is not an ord"),
+        (replaced("Page block order: 9", "Page block order: 64"), "the page block order can't be"),
+        (replaced("512", "1024"), "line 2: 1024 pages in a block do not fit"),
+        (replaced("type      Movable", "kind      Movable"), "line 6: 'Node 0, zone DMA, kind"),
+        (replaced("^Free pages", "MemFree: 5 kB\nFree pages"), "line 4: this looks like /proc/mem"),
+        (BUDDY.replace("2616 ", "") + TYPES_TEXT, "line 2: there are 10 counts here"),
+        (TYPES_TEXT + "Node 0, zone DMA 1 2 3 4 5 6 7 8\n", "there are 8 counts here where line 1"),
     ],
-)
-def test_lines_of_pagetypeinfo_that_are_wrong(pattern, replacement, says):
-    assert says in refused(replaced(pattern, replacement), parse_pagetypeinfo)
+)  # fmt: skip
+def test_lines_of_pagetypeinfo_that_are_wrong(text, says):
+    assert text != TYPES_TEXT
+    assert says in refused(text, parse_pagetypeinfo)
 
 
 @pytest.mark.parametrize("knobs", [{}, {"cma": 25, "used": 60, "host": 256}])
@@ -453,45 +317,24 @@ def test_what_zoneinfo_says():
     assert "high:  1865" in ZONE_TEXT
 
 
-@pytest.mark.parametrize(
-    ("name", "line"), [("pages free", 4), ("min", 6), ("high", 8), ("spanned", 9), ("managed", 11)]
-)
-def test_a_line_of_zoneinfo_that_is_missing(name, line):
-    lines = ZONE_TEXT.splitlines()
-    assert lines[line].split()[: len(name.split())] == name.split()
-    del lines[line]
-    assert refused("\n".join(lines), parse_zoneinfo) == (
-        f"line 30: node 0, zone DMA32 ends here without {name!r}: the text is cut, "
-        "paste all that 'cat /proc/zoneinfo' prints"
-    )
+ENDS = "node 0, zone DMA32 ends here without"
 
 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        (
-            ZONE_TEXT[: ZONE_TEXT.index("        low")],
-            "line 7: node 0, zone DMA32 ends here without 'low'",
-        ),
-        (ZONE_TEXT[: ZONE_TEXT.index("    cpu: 1")], "zone DMA32 ends here without 'start_pfn'"),
-        (
-            ZONE_TEXT[ZONE_TEXT.index("  pages free") :],
-            "line 1: 'pages free 153205' is no line of /proc/zoneinfo to begin with ('Node 0, zone",
-        ),
-        (
-            ZONE_TEXT.replace("Node 0, zone  Movable\n", ""),
-            "'pages free' a second time for node 0, zone DMA32: a line 'Node ..., zone ...' is",
-        ),
-        (
-            ZONE_TEXT.replace("nr_mapped    2716", "nr_mapped    none"),
-            "line 4: 'nr_mapped none' is no line of /proc/zoneinfo",
-        ),
-        (
-            ZONE_TEXT * 2,
-            f"line {ZONE_TEXT.count(chr(10)) + 1}: node 0, zone DMA32 stands in line 1 already",
-        ),
+        *((without(ZONE_TEXT, f"  {name} +\\d"), f"line 30: {ENDS} {name!r}: the text is cut")
+          for name in ("pages free", "min", "high", "spanned", "managed", "cma", "nr_free_cma")),
+        (ZONE_TEXT[: ZONE_TEXT.index("        low")], f"line 7: {ENDS} 'low'"),
+        (ZONE_TEXT[: ZONE_TEXT.index("    cpu: 1")], f"{ENDS} 'start_pfn'"),
+        (ZONE_TEXT[ZONE_TEXT.index("  pages free"):], "line 1: 'pages free 153205' is no line of "
+         "/proc/zoneinfo to begin with ('Node 0, zone"),
+        (ZONE_TEXT.replace("Node 0, zone  Movable\n", ""), "'pages free' a second time for node 0"),
+        (ZONE_TEXT.replace("nr_mapped    2716", "nr_mapped    none"), "line 4: 'nr_mapped none' i"),
+        (ZONE_TEXT.replace("managed  2", "managd  2"), "'managd' is no field of /proc/zoneinfo: i"),
+        (ZONE_TEXT * 2, f"line {ZONE_TEXT.count(chr(10)) + 1}: node 0, zone DMA32 stands in line"),
     ],
-)
+)  # fmt: skip
 def test_lines_of_zoneinfo_that_are_wrong(text, says):
     assert says in refused(text, parse_zoneinfo)
 

@@ -1,15 +1,13 @@
-"""Other holders: what each takes, when it waits, and that all of them work beside a pin."""
+"""Other holders: what each takes, and when it waits; beside a pin: see test_exhaustive."""
 
 import pytest
-from small import NR, PFN, do, folio, memory, merged_and_exact
+from small import NR, PFN, do, folio, memory, run
 
 from mmsim.constants import GUP_PIN_COUNTING_BIAS
-from mmsim.engine.actor import Actor
-from mmsim.engine.explore import Verdict, explore
 from mmsim.engine.scenario import Scenario
-from mmsim.engine.schedule import one_after_another, parse, replaying
+from mmsim.engine.schedule import parse, replaying
 from mmsim.engine.trace import record
-from mmsim.errno import EFAULT, ENOMEM
+from mmsim.errno import EFAULT
 from mmsim.mm.actors import (
     direct_io,
     fault,
@@ -20,22 +18,7 @@ from mmsim.mm.actors import (
     truncater,
     undrained_batch,
 )
-from mmsim.mm.folio import Extent
-from mmsim.mm.gup import pin_user_pages_remote
 from mmsim.mm.rmap import try_to_migrate
-from mmsim.mm.versions import VERSIONS
-
-LEAVING = [direct_io, gup_fast, fault, fault_around, lookup]
-STAYING = [permanent_pin, undrained_batch]
-
-
-def run(world, *actors, schedule=None):
-    scenario = Scenario("holders", world, actors)
-    moves = parse(schedule, [actor.name for actor in actors]) if schedule else []
-    trace = record(scenario, replaying(moves) if moves else one_after_another)
-    for position in range(len(trace) + 1):
-        trace.state(position).world.check()
-    return trace
 
 
 def refs(trace, pfn=PFN):
@@ -43,15 +26,6 @@ def refs(trace, pfn=PFN):
 
 
 # -- alone
-
-
-@pytest.mark.parametrize("order", [0, 2])
-@pytest.mark.parametrize("holder", LEAVING)
-def test_who_leaves_leaves_nothing(holder, order):
-    trace = run(memory(folio("A", order)), holder("h", "A"))
-    start, *_, end = refs(trace)
-    assert start == end
-    assert not any(who == "h" for who, _ in trace.last.world.folio(PFN).held)
 
 
 def test_references_of_each():
@@ -85,16 +59,15 @@ def test_what_is_not_mapped_is_mapped_once(holder, order):
 
 
 def blocked(world, holder, steps=0):
-    trace = run(world, holder, schedule=f"h*{steps}") if steps else None
-    scenario = trace.scenario if trace else Scenario("one", world, (holder,))
-    return scenario.blocked(trace.last if trace else scenario.initial(), "h")
+    scenario = Scenario("one", world, (holder,))
+    state = record(scenario, replaying(parse(f"h*{steps}" if steps else "", "h"))).last
+    return scenario.blocked(state, "h")
 
 
 def test_a_fault_sleeps_for_the_lock_with_its_reference():
     world = memory(folio(pmd_maps=0, locked_by="a migrator"))
     assert "held by a migrator" in blocked(world, fault("h", "A"), steps=2)
-    trace = run(world, fault("h", "A"), schedule="h*2")
-    assert refs(trace)[-1] == NR + 1
+    assert refs(run(world, fault("h", "A"), schedule="h*2"))[-1] == NR + 1
 
 
 def test_fault_around_passes_over_a_locked_folio():
@@ -132,41 +105,3 @@ def test_a_fault_that_slept_while_the_folio_left_its_file_looks_again():
     trace = run(world, fault("h", "A"), truncater("t", "A", 0), schedule="h*2 t h*5")
     assert trace.results["h"] == -EFAULT
     assert trace.last.world.folios == {}
-
-
-# -- beside a pin
-
-
-def pin_beside(holder, version, *, merge=True, passes=2):
-    row = VERSIONS[version]._replace(passes=passes)
-    pin = Actor("pin", lambda: pin_user_pages_remote((Extent("A", NR),), row))
-    return Scenario(
-        "beside", memory(folio(), targets_huge="none"), (pin, holder("h", "A")), merge=merge
-    )
-
-
-def result(state):
-    return state.locals[0].result if state.locals[0].finished else None
-
-
-def refused(state):
-    return state.world.vmstat["thp_split_page_failed"] > 0
-
-
-@pytest.mark.parametrize("version", ["base", "v3"])
-@pytest.mark.parametrize("holder", [*LEAVING, *STAYING])
-def test_merged_and_exact_search_agree(holder, version):
-    merged, _ = merged_and_exact(lambda merge: pin_beside(holder, version, merge=merge))
-    assert merged.deadlocks == []
-
-
-@pytest.mark.parametrize("holder", [*LEAVING, *STAYING])
-def test_every_holder_can_fail_a_pin_and_the_patch_outwaits_those_who_leave(holder):
-    for version, rescues in (("6.1.0", False), ("v3", True)):
-        found = explore(pin_beside(holder, version, passes=10))
-        assert found.complete
-        saved = found.sometimes(lambda s: refused(s) and result(s) == NR)
-        failed = found.sometimes(lambda s: refused(s) and result(s) == -ENOMEM)
-        assert failed is Verdict.HOLDS, (holder, version)
-        can = rescues and holder is not permanent_pin
-        assert saved is (Verdict.HOLDS if can else Verdict.BROKEN), (holder, version)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from mmsim.constants import MIGRATE_CMA, MIGRATE_MOVABLE
-from mmsim.mm.page_alloc import alloc_pages, request
 from mmsim.mm.zone import boot, pages
 
 MIB = 256
@@ -28,16 +27,6 @@ def test_the_shares_of_used_and_scattered_memory(host, used, scattered):
     assert abs(whole - wanted * (1 - scattered)) <= slack + odd
     if scattered == 1.0:
         assert whole == 0
-
-
-def test_ordinary_memory_is_handed_out_from_the_bottom_and_an_area_from_the_top():
-    zone = boot(64 * MIB, 32 * MIB, start=1 << 20)
-    ordinary = alloc_pages(zone, request(9, pin_scope=True))
-    assert ordinary == 1 << 20
-    alloc_pages(zone, request(0, pin_scope=True))
-    lent = alloc_pages(zone, request(9))
-    assert lent == zone.end - 1024
-    assert zone.pageblock_type(lent) == MIGRATE_CMA
 
 
 def test_pageblocks_that_stick_out_are_there_and_have_aged_as_well():

@@ -13,11 +13,6 @@ COUNTER = "thp_deferred_split_page"
 MAPS = [(1, 0), (2, 0), (0, NR), (1, NR), (0, 1)]
 
 
-def page(kind, order, swap_cache, pmd, pte):
-    cached = kind == SHMEM or swap_cache
-    return memory(isolated("A", order, kind=kind, cached=cached, pmd_maps=pmd, pte_maps=pte))
-
-
 @pytest.mark.parametrize(("pmd", "pte"), MAPS)
 @pytest.mark.parametrize("swap_cache", [False, True])
 @pytest.mark.parametrize("kind", [ANON, SHMEM])
@@ -27,7 +22,8 @@ def test_a_split_removes_ptes_and_a_move_only_those_there_were(kind, swap_cache,
         (unmap_folio(PFN), remap_page(PFN), counts),
         (try_to_migrate(PFN), remove_migration_ptes(PFN, PFN), counts and pte > 0),
     ):
-        world = page(kind, 2, swap_cache, pmd, pte)
+        cached = kind == SHMEM or swap_cache
+        world = memory(isolated(kind=kind, cached=cached, pmd_maps=pmd, pte_maps=pte))
         for _attempt in range(3):
             do(world, take_away)
             do(world, put_back)
@@ -36,15 +32,8 @@ def test_a_split_removes_ptes_and_a_move_only_those_there_were(kind, swap_cache,
             assert world.vmstat[COUNTER] == int(queued)
 
 
-def test_a_single_page_is_never_queued():
-    world = page(ANON, 0, False, 0, 3)
-    do(world, try_to_migrate(PFN))
-    assert world.vmstat[COUNTER] == 0
-    assert not world.folio(PFN).deferred_split
-
-
 def test_the_destination_of_a_move_is_not_queued_and_counts_anew():
-    world = page(ANON, 2, False, 0, NR)
+    world = memory(isolated(kind=ANON, cached=False, pmd_maps=0, pte_maps=NR))
     here = PFN
     for moves in (1, 2, 3):
         do(world, try_to_migrate(here))

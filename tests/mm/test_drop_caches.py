@@ -1,22 +1,16 @@
 """drop_caches: who is locked and referenced when, what is dropped, and what is left behind."""
 
 import pytest
-from small import NR, ORDER, PFN, do, folio, isolated, memory
+from small import NR, PFN, do, folio, isolated, memory, run
 
-from mmsim.constants import DEACTIVATE_FILE, LRU_ADD, PAGEVEC_SIZE
 from mmsim.engine.actor import Actor
-from mmsim.engine.explore import Verdict, explore
 from mmsim.engine.scenario import Scenario
-from mmsim.engine.schedule import one_after_another, parse, replaying
-from mmsim.engine.trace import record
-from mmsim.errno import EINVAL, ENOMEM
+from mmsim.errno import EINVAL
 from mmsim.mm.actors import holder, truncater
 from mmsim.mm.drop_caches import drop_caches
-from mmsim.mm.filemap import find_get_entry
 from mmsim.mm.folio import Extent
-from mmsim.mm.gup import pin_user_pages_remote
-from mmsim.mm.swap import batch_add, folio_isolate_lru, lru_add_drain_all
-from mmsim.mm.versions import BASE, VERSIONS
+from mmsim.mm.swap import folio_isolate_lru, lru_add_drain_all
+from mmsim.mm.versions import BASE
 
 ME = "drop_caches"
 
@@ -25,31 +19,16 @@ def file_of(world):
     return tuple(Extent(f.region, f.nr_pages) for f in world.folios.values())
 
 
-def dropping(world, files=None, value=1):
-    files = files or (file_of(world),)
-    return Actor(ME, lambda: drop_caches(files, BASE, value))
+def dropping(world, value=1):
+    return Actor(ME, lambda: drop_caches((file_of(world),), BASE, value))
 
 
-def drop(world, *others, files=None, value=1, schedule=None, merge=False):
-    """Run to the end, or along a schedule; the world is sound after every step."""
-    scenario = Scenario(ME, world, (dropping(world, files, value), *others), merge=merge)
-    moves = parse(schedule, [actor.name for actor in scenario.actors]) if schedule else []
-    trace = record(scenario, replaying(moves) if moves else one_after_another)
-    for position in range(len(trace) + 1):
-        trace.state(position).world.check()
-    return trace
-
-
-def refs(world):
-    return [made.refcount for made in world.folios.values()]
+def drop(world, *others, schedule=""):
+    return run(world, dropping(world), *others, schedule=schedule)
 
 
 def thps(n, **fields):
     return memory(*[folio(f"T{i}", **fields) for i in range(n)])
-
-
-def pages(n, **fields):
-    return memory(*[folio(f"P{i}", 0, **fields) for i in range(n)])
 
 
 def columns(trace, pfn):
@@ -110,72 +89,14 @@ def test_the_events_of_a_clean_unmapped_huge_page():
     ]
 
 
-@pytest.mark.parametrize("n", [1, 14, 15, 16, 20, 31])
-def test_a_batch_has_fifteen_entries(n):
-    """Their references overlap; those of the next batch come after."""
-    trace = drop(thps(n))
-    held = [
-        sum(dict(made.held).get(ME, 0) for made in trace.state(i).world.folios.values())
-        for i in range(len(trace) + 1)
-    ]
-    assert max(held) == min(n, PAGEVEC_SIZE)
-    names = [event.op.kind.name for event in trace.events]
-    assert names.count("cond_resched") == -(-n // PAGEVEC_SIZE)
-    assert names.count("lru_add_drain") == 1
-    assert refs(trace.last.world) == [NR + 1] * n
-    assert trace.last.world.batches == {}
-
-
-# -- who is passed over
-
-
-def test_a_frozen_folio_makes_the_lookup_wait():
-    world = thps(1)
-    world.update(PFN, refcount=0)
-    guard = find_get_entry.atomic.guard
-    assert guard(world, ME, file_of(world), (0, 0)) == "T0 is frozen: its count is 0"
-    world.update(PFN, refcount=NR + 1)
-    assert do(world, find_get_entry(file_of(world), (0, 0)), ME).page == (PFN, NR)
-
-
-def skipping(world, *others, schedule=None):
-    trace = drop(world, *others, schedule=schedule)
-    return trace, [e.op.args[0] for e in trace.events if e.op.kind.name == "folio_put"]
-
-
-def test_a_locked_folio_costs_a_get_and_a_put():
-    world = thps(3)
-    world.update(PFN + NR, locked_by="a migrator")
-    trace, puts = skipping(world)
-    assert puts == [PFN + NR, PFN, PFN + 2 * NR]
-    rows = [row for row in columns(trace, PFN + NR) if row[1]]
-    assert rows == [("find_get_entry", +1, LOCKED), ("folio_put", -1, LOCKED)]
+# -- what is passed over, and what is dropped
 
 
 def test_a_folio_that_left_its_file_after_the_lookup_is_passed_over():
     """mapping_empty, find_get_entry, folio_trylock; then it is truncated."""
-    world = thps(1)
-    trace, puts = skipping(world, truncater("t", "T0", 0), schedule="drop_caches*3 t drop_caches*6")
-    assert puts == [PFN]
+    trace = drop(thps(1), truncater("t", "T0", 0), schedule="drop_caches*3 t drop_caches*6")
     assert trace.scenario.finished(trace.last)
     assert trace.last.world.folios == {}
-
-
-# -- what is dropped
-
-
-@pytest.mark.parametrize("order", [0, 2])
-@pytest.mark.parametrize("dirty", [False, True])
-@pytest.mark.parametrize("mapped", [0, 1])
-@pytest.mark.parametrize("strange", [0, 1])
-def test_only_clean_unmapped_pages_of_nobody_else_are_dropped(order, dirty, mapped, strange):
-    fields = {"dirty": dirty, "held": (("s", strange),) if strange else ()}
-    fields["pmd_maps" if order else "pte_maps"] = mapped
-    trace = drop(memory(folio("A", order, **fields)))
-    dropped = not (dirty or mapped or strange)
-    assert trace.results[ME] == ((1 << order) if dropped else 0)
-    assert (trace.last.world.folios == {}) is dropped
-    assert trace.last.world.find("A", 0) == (None if dropped else PFN)
 
 
 def test_a_reference_taken_after_the_count_was_read_saves_the_folio():
@@ -186,7 +107,7 @@ def test_a_reference_taken_after_the_count_was_read_saves_the_folio():
     schedule = f"drop_caches*{before} s drop_caches*11 s"
     trace = drop(world, late, schedule=schedule)
     assert trace.results[ME] == 0
-    assert refs(trace.last.world) == [NR]
+    assert trace.last.world.folio(PFN).refcount == NR
 
 
 def test_written_to_just_before_the_freeze_is_kept():
@@ -194,61 +115,21 @@ def test_written_to_just_before_the_freeze_is_kept():
     world = thps(1, dirty=False, pmd_maps=0)
     scenario = Scenario(ME, world, (dropping(world),))
     state = scenario.initial()
-    while True:
-        moves = scenario.moves(state)
-        if not moves:
-            break
+    while moves := scenario.moves(state):
         if scenario.local(state, ME).op.kind.name == "folio_ref_freeze":
             state.world.update(PFN, dirty=True)
         state, _ = scenario.step(state, moves[0], keep=False)
         state.world.check()
-    assert refs(state.world) == [NR]
+    assert state.world.folio(PFN).refcount == NR
     assert state.world.folio(PFN).cached
-
-
-def test_anonymous_memory_is_in_no_file():
-    world = memory(folio("A", kind="anon", cached=True), folio("B", cached=False, kind="anon"))
-    trace = drop(world)
-    assert [e.op.kind.name for e in trace.events] == ["mapping_empty", "count_vm_events"]
 
 
 @pytest.mark.parametrize(("value", "result"), [(4, 0), (0, -EINVAL), (5, -EINVAL), (-1, -EINVAL)])
 def test_values_that_drop_nothing(value, result):
-    trace = drop(thps(1, dirty=False, pmd_maps=0), value=value)
+    world = thps(1, dirty=False, pmd_maps=0)
+    trace = run(world, dropping(world, value))
     assert trace.results[ME] == result
     assert trace.last.world.folios
-
-
-# -- what single pages leave behind
-
-
-@pytest.mark.parametrize("n", [1, 14, 15, 16, 20, 29, 30, 31, 45, 50])
-def test_single_pages_that_keep_a_reference(n):
-    """The first release of a file drains; later ones do not."""
-    trace = drop(pages(n))
-    left = 0 if n <= PAGEVEC_SIZE else n % PAGEVEC_SIZE
-    after = trace.last.world
-    assert refs(after) == [2] * (n - left) + [3] * left
-    assert len(after.batches.get((ME, DEACTIVATE_FILE), ())) == left
-    assert all(made.lru for made in after.folios.values())
-
-
-def test_every_file_drains_once():
-    world = pages(36)
-    extents = file_of(world)
-    trace = drop(world, files=(extents[:18], extents[18:36]))
-    # The first file leaves 3; the second finds 12 places, drains at its first release, leaves 3.
-    assert refs(trace.last.world) == [2] * 33 + [3] * 3
-    assert [e.op.kind.name for e in trace.events].count("lru_add_drain") == 2
-
-
-def test_the_drain_of_the_first_release_takes_other_batches_along():
-    world = memory(folio("P", 0, lru=False), folio("Q", 0))
-    batch_add(world, ME, LRU_ADD, PFN)
-    batch_add(world, "another cpu", DEACTIVATE_FILE, PFN + 1)
-    trace = drop(world)
-    assert refs(trace.last.world) == [2, 3]
-    assert list(trace.last.world.batches) == [("another cpu", DEACTIVATE_FILE)]
 
 
 # -- a batch on its way to the lists
@@ -282,38 +163,3 @@ def test_an_isolated_folio_is_left_alone_by_the_move():
     assert "lru_deactivate_file_fn" not in names
     made = trace.last.world.folio(PFN)
     assert (made.lru, made.active, made.refcount) == (False, True, NR + 2)
-
-
-# -- beside a pin
-
-
-def pin_beside(version, *, merge=True, passes=10, order=ORDER, others=()):
-    world = memory(folio("A", order), targets_huge="none")
-    row = VERSIONS[version]._replace(passes=passes)
-    pin = Actor("pin", lambda: pin_user_pages_remote((Extent("A", 1 << order),), row))
-    return Scenario("beside", world, (pin, dropping(world), *others), merge=merge)
-
-
-def result(state):
-    return state.locals[0].result if state.locals[0].finished else None
-
-
-@pytest.mark.parametrize(("version", "rescued"), [("6.1.0", False), ("v3", True)])
-def test_the_walk_can_refuse_a_split_and_the_patch_can_wait_for_it(version, rescued):
-    """One pass of the walk over a dirty, mapped huge page is enough to fail the pin."""
-    found = explore(pin_beside(version))
-    assert found.complete
-    assert found.deadlocks == []
-    for state in found.found:
-        state.world.check()
-
-    def refused(state):
-        return state.world.vmstat["thp_split_page_failed"] > 0
-
-    assert found.sometimes(lambda s: refused(s) and result(s) == -ENOMEM) is Verdict.HOLDS
-    saved = found.sometimes(lambda s: refused(s) and result(s) == NR)
-    assert saved is (Verdict.HOLDS if rescued else Verdict.BROKEN)
-    # The walk itself is never harmed: it ends, and keeps nothing of a huge page.
-    for end in found.ends:
-        owners = {who for f in found.found[end].world.folios.values() for who, _ in f.held}
-        assert ME not in owners

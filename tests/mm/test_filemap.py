@@ -1,10 +1,11 @@
-"""The folio lock, writeback, and leaving a file."""
+"""The folio lock, leaving a file, and claiming all references at once."""
 
 import pytest
 from small import NR, PFN, do, folio, isolated, memory
 
 from mmsim.engine.op import ModelError
 from mmsim.mm.filemap import (
+    find_get_entry,
     folio_lock,
     folio_lock_by_name,
     folio_mapping,
@@ -12,7 +13,8 @@ from mmsim.mm.filemap import (
     folio_unlock,
     truncate_inode_folio,
 )
-from mmsim.mm.page_ref import folio_ref_freeze
+from mmsim.mm.folio import Extent
+from mmsim.mm.page_ref import folio_get, folio_ref_freeze
 from mmsim.mm.rmap import remove_migration_ptes, try_to_migrate
 from mmsim.scenarios import make
 
@@ -44,12 +46,12 @@ def test_locking_twice_or_unlocking_what_is_not_ours_is_a_bug_of_the_model():
         do(world, folio_unlock(PFN), "b")
 
 
-def test_truncation_takes_cache_references_and_mappings():
-    world = memory(isolated(pmd_maps=2))
+def test_truncation_takes_cache_references_and_the_mappings_of_all():
+    world = memory(isolated(pmd_maps=3, other_maps=(2, 0)))
     do(world, truncate_inode_folio("A", 1))
     world.check()
     left = world.folio(PFN)
-    assert (left.refcount, left.mapcount, left.cached) == (1, 0, False)
+    assert (left.refcount, left.mapcount, left.other_maps, left.cached) == (1, 0, (0, 0), False)
     assert do(world, folio_mapping(PFN)) is False
     assert world.find("A", 0) is None
     do(world, truncate_inode_folio("A", 0))  # nothing is left to do
@@ -79,7 +81,19 @@ def test_truncation_waits_for_the_lock_if_it_is_told_to():
         state.world.check()
 
 
-def test_truncation_waits_for_a_frozen_folio():
+# -- references claimed all at once
+
+
+def test_a_freeze_wants_exactly_the_number_it_names_and_stops_whoever_looks_up():
     world = memory(isolated(pmd_maps=0))
-    do(world, folio_ref_freeze(PFN, NR + 1))
-    assert "A is frozen" in guard(world, truncate_inode_folio("A", 0))
+    get = folio_get("A", 1, 1)
+    assert guard(world, get) is None
+    for wrong in (0, NR, NR + 2):
+        assert do(world, folio_ref_freeze(PFN, wrong)) is False
+    assert do(world, folio_ref_freeze(PFN, NR + 1)) is True
+    assert world.folio(PFN).refcount == 0
+    world.check()
+    file = (Extent("A", NR),)
+    for op in (get, truncate_inode_folio("A", 0), find_get_entry(file, (0, 0))):
+        assert "A is frozen" in guard(world, op)
+    assert "no folio holds B[0] yet" in guard(world, folio_get("B", 0, 1))

@@ -5,38 +5,32 @@ the specification of the kernel's behaviour (section 3.3).
 """
 
 import pytest
-from small import NR, PFN, isolated, memory
+from small import NR, PFN, do, isolated, memory, run
 
 from mmsim.constants import ANON, SPLIT_COUNTERS
 from mmsim.engine.actor import Actor
 from mmsim.engine.op import ModelError
-from mmsim.engine.scenario import Scenario
-from mmsim.engine.trace import run_to_end
 from mmsim.errno import EAGAIN, EBUSY
+from mmsim.mm import huge_memory
 from mmsim.mm.actors import holder, truncater
 from mmsim.mm.folio import Page
-from mmsim.mm.versions import VERSIONS
+from mmsim.mm.versions import VERSIONS, environment
 from mmsim.scenarios.races import repeated_split
-from mmsim.scenarios.script import Cue, Position, Script, Scripted
+from mmsim.scenarios.script import Cue, Position, Script
 
-SPLIT = "thp_split_page"
-FAILED = "thp_split_page_failed"
-PMD = "thp_split_pmd"
-DEFERRED = "thp_deferred_split_page"
+FAILED, PMD = "thp_split_page_failed", "thp_split_pmd"
+THREE = {FAILED: 1, PMD: 1, "thp_deferred_split_page": 1}
 
 
-def split(folio, version, *, others=(), cues=(), times=1):
+def split(folio, version, others=(), cues=()):
     """Run the path; answer results, events that counted, the world, and the pieces."""
+    main = Actor("split", lambda: repeated_split(Page(PFN, NR), 1, VERSIONS[version]))
     world = memory(folio)
-    page = Page(PFN, NR)
-    main = Actor("split", lambda: repeated_split(page, times, VERSIONS[version]))
-    scenario = Scenario("split", world, (main, *others))
-    script = Script(tuple(cues))
-    state = run_to_end(scenario, Scripted("split", script))
-    state.world.check()
-    results, pieces = scenario.results(state)["split"]
-    events = {name: state.world.vmstat[name] for name in SPLIT_COUNTERS}
-    return results, {name: n for name, n in events.items() if n}, state.world, pieces
+    world.env = environment(VERSIONS[version], world.env)
+    trace = run(world, main, *others, script=Script(tuple(cues)))
+    results, pieces = trace.results["split"]
+    vmstat = trace.last.world.vmstat
+    return results, {n: vmstat[n] for n in SPLIT_COUNTERS if vmstat[n]}, trace.last.world, pieces
 
 
 def comes_at(site, actor=None):
@@ -61,13 +55,7 @@ ROWS = {
     "5 truncated": (isolated(), truncated_at("site1"), -EAGAIN, {FAILED: 1}, (1, 0, 0)),
     "7 truncated": (isolated(), truncated_at("site2"), -EAGAIN, {FAILED: 1, PMD: 1}, (1, 0, 0)),
     "8 shmem": (isolated(), comes_at("unmap"), -EAGAIN, {FAILED: 1, PMD: 1}, (NR + 2, 0, 0)),
-    "8 anon": (
-        anon(),
-        comes_at("site2"),
-        -EAGAIN,
-        {FAILED: 1, PMD: 1, DEFERRED: 1},
-        (2 + NR, 0, NR),
-    ),
+    "8 anon": (anon(), comes_at("site2"), -EAGAIN, THREE, (2 + NR, 0, NR)),
 }
 
 
@@ -76,6 +64,8 @@ ROWS = {
 def test_row_of_the_table(folio, happens, rc, events, left, version):
     results, counted, world, pieces = split(folio, version, **happens)
     before = version in ("base", "6.1.0") and rc == -EAGAIN
+    if version == "6.12":  # what a PMD maps is never partly unmapped
+        events = {name: n for name, n in events.items() if name != "thp_deferred_split_page"}
     assert (results, counted, pieces) == ([-EBUSY if before else rc], events, [])
     after = world.folio(PFN)
     assert (after.refcount, after.pmd_maps, after.pte_maps) == left
@@ -89,26 +79,8 @@ def test_pieces_inherit_the_flags():
     }
 
 
-@pytest.mark.parametrize("kind", ["shmem", "anon"])
-def test_a_second_attempt_after_site_2_splits_no_pmd_again(kind):
-    """A file's mappings are gone; anonymous ones came back as PTEs."""
-    cue = Cue("holder", "A", Position.at("split_lock", 1))
-    happens = comes_at("site2", holder("holder", "A", 0))
-    happens["cues"] = (*happens["cues"], cue)
-    folio = anon() if kind == "anon" else isolated()
-    results, counted, _, pieces = split(folio, "v2", times=2, **happens)
-    assert results == [-EAGAIN, 0]
-    deferred = {DEFERRED: 1} if kind == "anon" else {}
-    assert counted == {SPLIT: 1, FAILED: 1, PMD: 1, **deferred}
-    assert len(pieces) == NR
-
-
 def test_splitting_a_folio_that_somebody_holds_is_a_bug_of_the_model():
-    from small import do
-
-    from mmsim.mm.huge_memory import __dict__ as module
-
     world = memory(isolated(held=(("x", 1),)))
     world.update(PFN, refcount=0)
     with pytest.raises(ModelError, match="A is cut, but is referred to by x"):
-        do(world, module["__split_huge_page"](PFN))
+        do(world, vars(huge_memory)["__split_huge_page"](PFN))

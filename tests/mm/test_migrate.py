@@ -1,29 +1,23 @@
-"""migrate_pages() where no vector looks: restored mappings, errors, modes, truncation, putback."""
+"""migrate_pages() where no vector looks: errors, modes, truncation, flags, destinations."""
 
 from typing import NamedTuple
 
 import pytest
-from small import NR, PFN, isolated, memory
+from small import NR, PFN, do, folio, isolated, memory, run
 
-from mmsim.constants import (
-    MIGRATE_ASYNC,
-    MIGRATE_SYNC,
-    MR_LONGTERM_PIN,
-)
+from mmsim.constants import MIGRATE_ASYNC, MIGRATE_SYNC, MR_LONGTERM_PIN
 from mmsim.engine.actor import Actor
-from mmsim.engine.scenario import Scenario
-from mmsim.engine.trace import run_to_end
 from mmsim.errno import ENOMEM
-from mmsim.mm.actors import holder, locker, truncater
+from mmsim.mm.actors import locker, truncater
 from mmsim.mm.folio import Page
-from mmsim.mm.migrate import migrate_pages, putback_movable_pages
+from mmsim.mm.migrate import alloc_migration_target, migrate_pages
 from mmsim.mm.versions import VERSIONS
-from mmsim.scenarios.script import Cue, Position, Script, Scripted
+from mmsim.scenarios.script import Cue, Position, Script
 
 S, F = "pgmigrate_success", "pgmigrate_fail"
-TS, TF, TSP = "thp_migration_success", "thp_migration_fail", "thp_migration_split"
+TS, TF = "thp_migration_success", "thp_migration_fail"
+SPF, SPMD = "thp_split_page_failed", "thp_split_pmd"
 WAITED = "waited for"
-SP, SPF, SPMD = "thp_split_page", "thp_split_page_failed", "thp_split_pmd"
 
 
 class Ran(NamedTuple):
@@ -34,30 +28,29 @@ class Ran(NamedTuple):
     world: object
 
 
-def run(version, *folios, cast=(), targets=None, faults=None, **how):
+def migrate(version, *folios, cast=(), targets=None, faults=None, mode=MIGRATE_SYNC):
     """One migrate_pages() call on these folios.  `cast`: (actor, positions of its moves) each."""
     world = memory(*folios, targets_huge="either", targets_base="either", faults=True)
-    pages = [Page(world.find(f.region, 0), f.nr_pages) for f in folios]
-    mode, reason = how.get("mode", MIGRATE_SYNC), how.get("reason", MR_LONGTERM_PIN)
+    from_ = [Page(world.find(f.region, 0), f.nr_pages) for f in folios]
+    left = []
 
     def path():
-        from_ = list(pages)
-        rc = yield from migrate_pages(from_, mode, reason, VERSIONS[version])
-        return rc, tuple(from_)
+        left[:] = from_
+        rc = yield from migrate_pages(left, mode, MR_LONGTERM_PIN, VERSIONS[version])
+        return rc
 
     cues = [
         Cue(actor.name, folio, None if at == WAITED else at, when_waited_for=at == WAITED)
         for actor, folio, moves in cast
         for at in moves
     ]
-    scenario = Scenario("migrate", world, (Actor("migrate", path), *(c[0] for c in cast)))
-    scheduler = Scripted("migrate", Script(tuple(cues), targets=targets or {}, faults=faults or {}))
-    state = run_to_end(scenario, scheduler)
-    state.world.check()
-    rc, left = scenario.results(state)["migrate"]
-    passes = [scheduler.passes[key] for key in sorted(scheduler.passes)]
-    counts = {name: n for name, n in state.world.vmstat.items() if n}
-    return Ran(rc, list(left), counts, passes, state.world)
+    script = Script(tuple(cues), targets=targets or {}, faults=faults or {})
+    trace = run(world, Actor("migrate", path), *(c[0] for c in cast), script=script)
+    after = trace.last.world
+    visits = {e.told["round_"]: e.told["pass_"] for e in trace.events if e.site == "visit"}
+    passes = [pass_ + 1 for pass_ in visits.values()]
+    counts = {name: n for name, n in after.vmstat.items() if n}
+    return Ran(trace.results["migrate"], left, counts, passes, after)
 
 
 def thp(**fields):
@@ -71,49 +64,32 @@ def page(name="P", **fields):
 NO_HUGE = {"A": None}  # every request for A's destination fails
 
 
-def test_a_failed_move_restores_the_mappings():
-    ran = run("base", thp(pmd_maps=2, pte_maps=1), cast=[(holder("s", "A", 0), "A", [None])])
-    after = ran.world.folio(PFN)
-    assert (after.pmd_maps, after.pte_maps, after.refcount) == (2, 1, NR + 3 + 2)
-    assert SPMD not in ran.counts
-
-
 @pytest.mark.parametrize("error", ["EBUSY", "EINVAL", "EAGAIN", "ENOSYS", "ENOMEM"])
 def test_what_becomes_of_an_error_of_the_move(error):
-    ran = run("v3", page(), faults={("P", "folio_expected_refs"): ((None, error),)})
+    ran = migrate("v3", page(), faults={("P", "folio_expected_refs"): ((None, error),)})
     assert ran.rc == (-ENOMEM if error == "ENOMEM" else 1)
     assert (ran.passes, ran.counts) == ([10 if error == "EAGAIN" else 1], {F: 1})
     assert len(ran.left) == 1
     assert ran.world.folio(PFN).mapcount == 1
 
 
-@pytest.mark.parametrize(
-    ("mode", "error", "passes"), [(MIGRATE_SYNC, 0, [4]), (MIGRATE_ASYNC, 1, [1])]
-)
-def test_writeback_is_waited_for_from_the_fourth_pass_on(mode, error, passes):
-    ran = run("base", page(writeback=True), mode=mode)
-    assert (ran.rc, ran.passes) == (error, passes)
-    assert not error or ran.world.folio(PFN).writeback
+LOCKER = (locker("locker", "P", 0), "P", [None, WAITED])
 
 
 @pytest.mark.parametrize(
-    ("mode", "rc", "passes"), [(MIGRATE_SYNC, 0, [4]), (MIGRATE_ASYNC, 1, [10])]
+    ("trouble", "mode", "rc", "passes"),
+    [
+        ("writeback", MIGRATE_SYNC, 0, 4),
+        ("writeback", MIGRATE_ASYNC, 1, 1),
+        ("locked", MIGRATE_SYNC, 0, 4),
+        ("locked", MIGRATE_ASYNC, 1, 10),
+    ],
 )
-def test_a_lock_is_slept_for_from_the_fourth_pass_on(mode, rc, passes):
-    cast = [(locker("locker", "P", 0), "P", [None, WAITED])]
-    ran = run("base", page(), cast=cast, mode=mode)
-    assert (ran.rc, ran.passes) == (rc, passes)
-
-
-def test_only_the_lock_that_is_waited_for_is_given_back():
-    """Two locked pages: whoever waits for the one must not free the other."""
-    cast = [
-        (locker("first", "P", 0), "P", [None, WAITED]),
-        (locker("second", "A", 0), "A", [None, WAITED]),
-    ]
-    ran = run("v3", thp(), page(), cast=cast, targets=NO_HUGE)
-    # The split waits for A in the first pass; P stays locked until the fourth, which waits for it.
-    assert (ran.rc, ran.passes) == (0, [4, 1])
+def test_writeback_and_a_lock_are_waited_for_from_the_fourth_pass_on(trouble, mode, rc, passes):
+    written = trouble == "writeback"
+    ran = migrate("base", page(writeback=written), cast=() if written else [LOCKER], mode=mode)
+    assert (ran.rc, ran.passes) == (rc, [passes])
+    assert not rc or ran.world.folio(PFN).writeback == written
 
 
 TRUNCATED = {
@@ -131,43 +107,45 @@ def test_truncation_at_each_site_of_a_split(site):
     v2, v3, passes, counts = TRUNCATED[site]
     for version, rc in (("v2", v2), ("v3", v3)):
         cast = [(truncater("truncate", "A", 0), "A", [Position.at(site, 0)])]
-        ran = run(version, thp(), cast=cast, targets=NO_HUGE)
+        ran = migrate(version, thp(), cast=cast, targets=NO_HUGE)
         assert (ran.rc, ran.passes, ran.counts) == (rc, passes, counts)
 
 
-@pytest.mark.parametrize(("site", "passes"), [("unmap", [1]), ("move_freeze", [2])])
-def test_truncation_during_a_move(site, passes):
-    cast = [(truncater("truncate", "A", 0), "A", [Position.at(site, 0)])]
-    ran = run("v3", thp(), cast=cast)
-    assert (ran.rc, ran.passes, ran.counts) == (0, passes, {S: NR, TS: 1})
-    assert ran.world.folios == {}
-
-
-def test_a_moved_page_keeps_what_is_known_about_it():
-    ran = run("base", page(referenced=True, dirty=False, active=True))
-    moved = ran.world.folio(ran.world.find("P", 0))
+@pytest.mark.parametrize("mapped", [1, 0])
+def test_a_moved_page_keeps_what_is_known_about_it(mapped):
+    """One that was not mapped stays in the batch."""
+    ran = migrate("base", page(referenced=True, dirty=False, active=True, pte_maps=mapped))
+    pfn = ran.world.find("P", 0)
+    moved = ran.world.folio(pfn)
     assert (moved.referenced, moved.dirty, moved.active) == (True, False, True)
-    assert (moved.refcount, moved.mapcount, moved.lru) == (2, 1, True)
-    assert not ran.world.in_cma(ran.world.find("P", 0))
+    assert (moved.refcount, moved.mapcount, moved.lru) == (2, mapped, bool(mapped))
+    assert not ran.world.in_cma(pfn)
 
 
-def test_a_page_that_was_not_mapped_stays_in_the_batch():
-    ran = run("base", page(pte_maps=0))
-    moved = ran.world.folio(ran.world.find("P", 0))
-    assert (moved.refcount, moved.lru) == (2, False)
+# -- destinations
 
 
-def test_putting_back_empties_the_list():
-    world = memory(isolated("A"), isolated("P", 0))
-    pages = [Page(PFN, NR), Page(PFN + NR, 1)]
+@pytest.mark.parametrize(
+    ("env", "huge", "base"),
+    [
+        ({}, ("ok",), ("ok",)),
+        ({"targets_huge": "none"}, ("fail",), ("ok",)),
+        ({"targets_huge": "either"}, ("ok", "fail"), ("ok",)),
+        ({"targets_base": "either"}, ("ok",), ("ok", "fail")),
+    ],
+)
+def test_the_environment_decides_by_size(env, huge, base):
+    world = memory(folio(), folio("P", 0), **env)
+    outcomes = alloc_migration_target(PFN, "longterm_pin").kind.outcomes
+    assert outcomes(world, "me", PFN, "longterm_pin") == huge
+    assert outcomes(world, "me", PFN + NR, "longterm_pin") == base
 
-    def path():
-        from_ = list(pages)
-        yield from putback_movable_pages(from_)
-        return tuple(from_)
 
-    scenario = Scenario("putback", world, (Actor("migrate", path),))
-    state = run_to_end(scenario, Scripted("migrate", Script()))
-    assert scenario.results(state) == {"migrate": ()}
-    state.world.check()
-    assert all("isolation" not in dict(f.held) for f in state.world.folios.values())
+def test_destinations_are_aligned_distinct_and_outside_cma():
+    world = memory(folio("P", 0), folio("A"), folio("B"))
+    sources = (PFN, PFN + NR, PFN + 2 * NR)
+    got = [do(world, alloc_migration_target(pfn, "longterm_pin")) for pfn in sources]
+    assert len(set(got)) == 3
+    assert [pfn % NR for pfn in got[1:]] == [0, 0]
+    assert not any(world.in_cma(pfn) for pfn in got)
+    world.check()

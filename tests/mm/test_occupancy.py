@@ -39,13 +39,12 @@ def counted(zone: Zone, order: int) -> list[dict[str, Part]]:
 
 
 def merged(cells: list[dict[str, Part]], per_cell: int) -> list[dict[str, Part]]:
-    found = []
-    for at in range(0, len(cells), per_cell):
-        found.append({})
-        for cell in cells[at : at + per_cell]:
-            for name, part in cell.items():
-                before = found[-1].get(name, Part())
-                found[-1][name] = Part(*(a + b for a, b in zip(before, part, strict=True)))
+    found: list[dict[str, Part]] = [{} for _ in range(-(-len(cells) // per_cell))]
+    for n, cell in enumerate(cells):
+        into = found[n // per_cell]
+        for name, part in cell.items():
+            sums = zip(into.get(name, Part()), part, strict=True)
+            into[name] = Part(*(a + b for a, b in sums))
     return found
 
 

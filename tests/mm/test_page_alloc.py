@@ -9,18 +9,13 @@ from plain_zone import PlainZone
 
 from mmsim.constants import (
     MIGRATE_CMA,
-    MIGRATE_ISOLATE,
     MIGRATE_MOVABLE,
-    MIGRATE_RECLAIMABLE,
-    MIGRATE_UNMOVABLE,
     PCP_TYPES,
 )
 from mmsim.mm.page_alloc import (
-    Request,
     alloc_pages,
     free_pages,
     request,
-    split_free,
     split_page,
     take,
 )
@@ -69,74 +64,7 @@ def test_two_readings_of_the_rules_give_the_same_blocks(
         assert zone.free_blocks(migratetype) == tuple(map(len, lists))
 
 
-# -- more than half
-
-
-@pytest.mark.parametrize(("cma_blocks", "from_cma"), [(9, True), (8, False), (1, False)])
-def test_cma_is_asked_first_if_it_is_more_than_half_of_what_is_free(cma_blocks, from_cma):
-    zone = boot(16 * NR, cma_blocks * NR)
-    pfn = alloc_pages(zone, request(0))
-    assert (zone.pageblock_type(pfn) == MIGRATE_CMA) is from_cma
-
-
-def test_half_of_an_odd_number_is_rounded_down():
-    zone = boot(16 * NR, 8 * NR)
-    take(zone, 0, 0)  # 8191 free, 4096 of them CMA: more than 8191 // 2
-    assert zone.pageblock_type(alloc_pages(zone, request(0))) == MIGRATE_CMA
-    # now 4095 of 8190: not more than half
-    assert zone.pageblock_type(alloc_pages(zone, request(0))) == MIGRATE_MOVABLE
-
-
-def test_from_then_on_they_take_turns():
-    zone = boot(64 * NR, 32 * NR)
-    places = [zone.pageblock_type(alloc_pages(zone, request(0))) for _ in range(1000)]
-    assert places == [MIGRATE_MOVABLE, MIGRATE_CMA] * 500
-    assert abs(zone.nr_free_cma - zone.nr_free // 2) <= 1
-
-
-def test_the_second_road_into_cma():
-    """A movable request takes a CMA block rather than steal, however little of memory is CMA."""
-    zone = boot(64 * NR, 4 * NR)
-    while (pfn := alloc_pages(zone, request(9, pin_scope=True))) is not None:
-        free_pages(zone, pfn, 9)
-        take(zone, pfn, 0)
-    assert not any(zone.free_blocks(MIGRATE_MOVABLE)[9:])
-    assert zone.nr_free_cma < zone.nr_free // 10
-    assert zone.pageblock_type(alloc_pages(zone, request(9))) == MIGRATE_CMA
-    assert alloc_pages(zone, request(9, pin_scope=True)) is None
-
-
-def test_inside_a_pin_a_request_takes_the_pageblock_for_good():
-    zone = boot(8 * NR, 4 * NR)
-    pfn = alloc_pages(zone, request(9, pin_scope=True))
-    assert zone.pageblock_type(pfn) == MIGRATE_UNMOVABLE
-    assert zone.pageblock_type(pfn ^ NR) == MIGRATE_UNMOVABLE  # its order-10 block went whole
-    free_pages(zone, pfn, 9)
-    assert zone.pageblock_type(pfn) == MIGRATE_UNMOVABLE
-
-
 # -- watermarks
-
-
-def test_a_request_stops_at_the_min_watermark_and_not_before():
-    least, low, _ = zone_watermarks(64 * NR)
-    assert 0 < least < low
-    zone = boot(64 * NR, 0, watermarks=zone_watermarks(64 * NR))
-    given = 0
-    while alloc_pages(zone, request(0)) is not None:
-        given += 1
-    assert zone.nr_free == 64 * NR - given == least
-
-
-def test_cma_pages_don_t_count_for_a_request_that_may_not_have_them():
-    marks = zone_watermarks(64 * NR)
-    zone = boot(64 * NR, 48 * NR, watermarks=marks)
-    while alloc_pages(zone, request(0, pin_scope=True)) is not None:
-        pass
-    assert zone.nr_free - zone.nr_free_cma == marks[0]
-    assert zone.nr_free_cma == 48 * NR
-    assert alloc_pages(zone, request(0)) is not None
-    assert Request(9, MIGRATE_UNMOVABLE, False) == request(9, pin_scope=True)
 
 
 @pytest.mark.parametrize(
@@ -171,30 +99,3 @@ def test_a_split_block_is_freed_page_by_page():
     assert zone.free_blocks(MIGRATE_MOVABLE)[10] == 1
     with pytest.raises(ZoneError, match="nothing is allocated there"):
         split_page(zone, pfn)
-
-
-def test_isolated_memory_is_not_counted_and_not_handed_out():
-    zone = boot(4 * NR)
-    split_free(zone, 0)
-    pfn = 0
-    zone.types[0] = MIGRATE_ISOLATE
-    del zone.free_area[MIGRATE_MOVABLE][9][pfn]
-    zone.account(MIGRATE_MOVABLE, -NR)
-    zone.add_to_tail(MIGRATE_ISOLATE, 9, [pfn])
-    zone.check()
-    assert zone.nr_free == 3 * NR
-    got = [alloc_pages(zone, request(9)) for _ in range(4)]
-    assert got[-1] is None
-    assert pfn not in got
-    for block in got[:3]:
-        free_pages(zone, block, 9)
-    assert zone.free_blocks(MIGRATE_MOVABLE)[9:] == (1, 1)  # the isolated one did not join
-    zone.check()
-
-
-def test_a_reclaimable_request_looks_in_its_own_order():
-    zone = boot(4 * NR)
-    assert alloc_pages(zone, request(0, MIGRATE_UNMOVABLE)) == 0
-    pfn = alloc_pages(zone, request(0, MIGRATE_RECLAIMABLE))
-    assert zone.pageblock_type(pfn) == MIGRATE_RECLAIMABLE
-    zone.check()

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from small import NR, ORDER, PFN, do, folio, isolated, memory
+from small import NR, ORDER, PFN, do, folio, isolated, memory, run
 
 from mmsim.constants import ANON
 from mmsim.engine.actor import Actor
-from mmsim.engine.op import ModelError
-from mmsim.engine.scenario import Scenario
-from mmsim.engine.schedule import one_after_another
-from mmsim.engine.trace import run_to_end
 from mmsim.mm.actors import direct_io, fault, gup_fast, permanent_pin
-from mmsim.mm.filemap import truncate_inode_folio
 from mmsim.mm.folio import Extent, Page
 from mmsim.mm.gup import follow_page_mask, is_longterm_pinnable_page, pin_user_pages_remote
 from mmsim.mm.rmap import (
@@ -36,12 +31,6 @@ def elsewhere(order=ORDER, **fields):
     return folio("A", order, **{**maps, **fields})
 
 
-def run(world, *actors):
-    state = run_to_end(Scenario("processes", world, actors), one_after_another)
-    state.world.check()
-    return state.world
-
-
 @ORDERS
 def test_the_pinner_faults_although_another_process_maps_the_page(order):
     world = memory(elsewhere(order), in_cma=False)
@@ -57,7 +46,12 @@ def test_the_pinner_faults_although_another_process_maps_the_page(order):
 @ORDERS
 @pytest.mark.parametrize("holder", [fault, direct_io, permanent_pin])
 def test_every_user_of_the_guests_addresses_faults_for_itself(order, holder):
-    assert run(memory(elsewhere(order)), holder("h", "A")).folio(PFN).mapcount == 2
+    after = run(memory(elsewhere(order)), holder("h", "A")).last.world
+    assert after.folio(PFN).mapcount == 2
+
+
+def test_gup_fast_does_not_see_the_page_tables_of_others():
+    assert run(memory(elsewhere()), gup_fast("h", "A")).results["h"] is False
 
 
 @pytest.mark.parametrize("guest", [0, 1])
@@ -75,37 +69,26 @@ def test_a_move_keeps_apart_whose_mappings_they_are(guest, others):
     assert after.mapped_by_guest == bool(guest)
 
 
-def test_a_truncation_takes_the_mappings_of_all():
+def test_a_split_of_a_file_takes_the_mappings_of_all():
     world = memory(isolated("A", pmd_maps=3, other_maps=(2, 0)))
-    do(world, truncate_inode_folio("A", 0))
+    do(world, unmap_folio(PFN))
     world.check()
     assert world.folio(PFN).other_maps == (0, 0)
 
 
 @pytest.mark.parametrize(("pmd", "pte", "others"), [(1, 0, (1, 0)), (2, 0, (1, 0)), (1, 3, (0, 2))])
 def test_an_anonymous_page_keeps_them_through_a_split(pmd, pte, others):
-    def made():
-        return memory(
-            isolated("A", kind=ANON, cached=False, pmd_maps=pmd, pte_maps=pte, other_maps=others)
-        )
-
-    world = made()
+    whole = isolated("A", kind=ANON, cached=False, pmd_maps=pmd, pte_maps=pte, other_maps=others)
+    theirs = others[0] * NR + others[1]
+    world = memory(whole)
     do(world, unmap_folio(PFN))
     do(world, remap_page(PFN))
     world.check()
-    theirs = others[0] * NR + others[1]
     assert world.folio(PFN).other_maps == (0, theirs)
     actor = Actor("split", lambda: repeated_split(Page(PFN, NR), 1, VERSIONS["v2"]))
-    pieces = run(made(), actor).folios.values()
+    pieces = run(memory(whole), actor).last.world.folios.values()
     assert len(pieces) == NR
     assert sum(sum(piece.other_maps) for piece in pieces) == theirs
-
-
-def test_more_mappings_of_others_than_mappings_are_found_out():
-    world = memory(folio("A"))
-    world.update(PFN, other_maps=(2, 0))
-    with pytest.raises(ModelError, match="other processes"):
-        world.check()
 
 
 @ORDERS
@@ -116,7 +99,7 @@ def test_a_write_fault_dirties_and_a_huge_page_mapped_by_a_fault_counts(order, w
         "pin",
         lambda: pin_user_pages_remote((Extent("A", 1 << order),), VERSIONS["v2"], write=write),
     )
-    after = run(world, pin)
+    after = run(world, pin).last.world
     assert after.folio(PFN).dirty == write
     assert after.vmstat["thp_file_mapped"] == int(order > 0)
 
@@ -135,11 +118,9 @@ def test_mappings_of_the_first_page(pmd, pte, first):
 @pytest.mark.parametrize("targets", ["available", "none"])
 def test_a_page_in_zone_movable_is_moved_or_refused_like_one_in_cma(version, targets):
     def pinned(world):
-        actor = Actor("pin", lambda: pin_user_pages_remote((Extent("A", NR),), VERSIONS[version]))
-        scenario = Scenario("pin", world, (actor,))
-        state = run_to_end(scenario, one_after_another)
-        state.world.check()
-        return scenario.results(state)["pin"], state.world
+        vma = (Extent("A", NR),)
+        trace = run(world, Actor("pin", lambda: pin_user_pages_remote(vma, VERSIONS[version])))
+        return trace.results["pin"], trace.last.world
 
     def movable(*folios, **env):
         world = memory(*folios, in_cma=False, **env)
@@ -155,16 +136,3 @@ def test_a_page_in_zone_movable_is_moved_or_refused_like_one_in_cma(version, tar
         ends.append((result, after.vmstat, after.folios))
     assert ends[0] == ends[1]
     assert pinned(memory(folio("A"), in_cma=False, targets_huge=targets))[0] == NR
-
-
-def test_gup_fast_does_not_see_the_page_tables_of_others():
-    actor = gup_fast("h", "A")
-    scenario = Scenario("fast", memory(elsewhere()), (actor,))
-    assert scenario.results(run_to_end(scenario, one_after_another))["h"] is False
-
-
-def test_a_split_of_a_file_takes_the_mappings_of_all():
-    world = memory(isolated("A", pmd_maps=3, other_maps=(2, 0)))
-    do(world, unmap_folio(PFN))
-    world.check()
-    assert world.folio(PFN).other_maps == (0, 0)

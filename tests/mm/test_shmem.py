@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from small import run
 
 from mmsim.engine.actor import Actor
 from mmsim.engine.op import ModelError, at_once, blocking, choice
-from mmsim.engine.scenario import Scenario
-from mmsim.engine.schedule import one_after_another
-from mmsim.engine.trace import record
 from mmsim.errno import ENOMEM
 from mmsim.mm.shmem import fault_in, shmem_is_huge, shmem_populate
 from mmsim.mm.swap import lru_add_drain
@@ -20,9 +18,7 @@ NR = 512
 
 def populate(zone, pages, policy="always", path=shmem_populate):
     world = World(Environment(ZONE, ZONE), zone)
-    scenario = Scenario("populate", world, (Actor("guest", lambda: path("G", pages, policy)),))
-    trace = record(scenario, one_after_another)
-    trace.last.world.check()
+    trace = run(world, Actor("guest", lambda: path("G", pages, policy)))
     return trace.results["guest"], trace.last.world
 
 
@@ -46,10 +42,13 @@ def test_the_policy_decides_page_by_page(policy, advised, first, tail):
 
 
 def test_huge_pages_are_counted_mapped_and_clean():
+    """And a tail shorter than a huge page gets single pages."""
+    rc, world = populate(boot(8 * NR), NR + 5)
+    assert rc == NR + 5
+    assert sorted(folio.nr_pages for folio in world.folios.values()) == [1] * 5 + [NR]
     rc, world = populate(boot(8 * NR), 3 * NR)
     assert rc == 3 * NR
     assert world.vmstat["thp_file_alloc"] == world.vmstat["thp_file_mapped"] == 3
-    assert [f.refcount for f in world.folios.values()] == [NR + 1] * 3
     assert not any(folio.dirty for folio in world.folios.values())
     assert sorted(folio.index for folio in world.folios.values()) == [0, NR, 2 * NR]
     assert world.find("G", NR + 7) == world.find("G", NR) != world.find("G", 0)
@@ -64,12 +63,6 @@ def test_without_a_huge_page_the_pages_come_one_by_one():
     assert world.vmstat["thp_file_alloc"] == 0
     assert {folio.order for folio in world.folios.values()} == {0}
     assert [folio.refcount for folio in world.folios.values()] == [2] * NR
-
-
-def test_a_tail_shorter_than_a_huge_page_gets_single_pages():
-    rc, world = populate(boot(8 * NR), NR + 5)
-    assert rc == NR + 5
-    assert sorted(folio.nr_pages for folio in world.folios.values()) == [1] * 5 + [NR]
 
 
 def test_who_runs_out_keeps_what_is_mapped():

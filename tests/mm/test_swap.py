@@ -3,14 +3,11 @@
 import pytest
 from small import PFN, do, folio, isolated, memory
 
-from mmsim.constants import ACTIVATE, DEACTIVATE_FILE, LRU_ADD, PAGEVEC_SIZE
+from mmsim.constants import ACTIVATE, DEACTIVATE_FILE, LRU_ADD
 from mmsim.mm.swap import (
     batch_add,
-    folio_add_lru,
     folio_mark_accessed,
-    folio_test_lru,
     lru_add_drain,
-    lru_add_drain_all,
     putback_lru_page,
 )
 
@@ -22,39 +19,6 @@ def pages(n, **fields):
 def refs(world):
     world.check()
     return [made.refcount for made in world.folios.values()]
-
-
-def test_a_page_waits_in_a_batch_with_one_more_reference_and_without_the_flag():
-    world = pages(1, lru=False)
-    do(world, folio_add_lru(PFN), "cpu")
-    assert refs(world) == [3]
-    assert do(world, folio_test_lru(PFN)) is False
-    do(world, lru_add_drain(), "another cpu")
-    assert refs(world) == [3]
-    do(world, lru_add_drain(), "cpu")
-    assert refs(world) == [2]
-    assert do(world, folio_test_lru(PFN)) is True
-
-
-def test_a_batch_is_moved_when_it_has_fifteen_entries():
-    world = pages(PAGEVEC_SIZE + 1, lru=False)
-    for i in range(PAGEVEC_SIZE - 1):
-        do(world, folio_add_lru(PFN + i), "cpu")
-    assert refs(world) == [3] * 14 + [2, 2]
-    do(world, folio_add_lru(PFN + 14), "cpu")
-    assert refs(world) == [2] * 16
-    do(world, folio_add_lru(PFN + 15), "cpu")
-    assert refs(world) == [2] * 15 + [3]
-
-
-def test_drain_all_empties_the_batches_of_every_cpu():
-    world = pages(3)
-    for i, kind in enumerate((LRU_ADD, DEACTIVATE_FILE, ACTIVATE)):
-        batch_add(world, f"cpu {i}", kind, PFN + i)
-    assert refs(world) == [3, 3, 3]
-    do(world, lru_add_drain_all())
-    assert refs(world) == [2, 2, 2]
-    assert world.batches == {}
 
 
 def test_what_each_batch_does_when_it_is_moved():

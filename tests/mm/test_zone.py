@@ -11,7 +11,6 @@ from mmsim.engine.op import ModelError
 from mmsim.mm.page_alloc import alloc_pages, free_pages, request, take
 from mmsim.mm.zone import HELD, Run, Zone, ZoneError, boot, pattern, whole
 
-BLOCK = 512
 GIB = 1 << 18
 SIZES = {"64 MiB": 1 << 14, "1 TiB": 1 << 28}
 
@@ -44,29 +43,26 @@ def churn(zone, steps, *, seed, held_max, after=lambda step: None):
     return given, held
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_20000_random_requests_leave_the_zone_in_order_every_time(size):
-    """Few blocks are held at a time, so that check() after each step costs what was touched."""
-    zone = boot(SIZES[size], SIZES[size] // 4)
-    _, held = churn(zone, 20_000, seed=1, held_max=120, after=lambda step: zone.check())
+@pytest.mark.parametrize(
+    ("aged", "held_max", "every"),
+    [({}, 120, 1), ({"used": 0.4, "scattered": 0.7, "seed": 3}, 4000, 1000)],
+    ids=["new, nearly free", "old, full"],
+)
+@pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
+def test_random_requests_leave_the_zone_in_order_every_time(size, aged, held_max, every):
+    """Of thousands of blocks check() takes milliseconds, so it looks at every 1000th step there."""
+    zone = boot(size, size // 4, **aged)
+    before = zone.nr_free, zone.nr_free_cma
+
+    def look(step):
+        if step % every == 0:
+            zone.check()
+
+    _, held = churn(zone, 10_000, seed=1, held_max=held_max, after=look)
     for pfn, order in held:
         free_pages(zone, pfn, order)
     zone.check()
-    assert not zone.held
-    assert (zone.nr_free, zone.nr_free_cma) == (SIZES[size], SIZES[size] // 4)
-
-
-@pytest.mark.parametrize("size", SIZES)
-def test_the_same_in_an_old_zone_filled_to_the_brim(size):
-    """Thousands of blocks: check() takes milliseconds there, so it looks at every 1000th step."""
-    zone = boot(SIZES[size], SIZES[size] // 4, used=0.4, scattered=0.7, seed=3)
-
-    def look(step):
-        if step % 1000 == 0:
-            zone.check()
-
-    churn(zone, 20_000, seed=2, held_max=4000, after=look)
-    zone.check()
+    assert (zone.nr_free, zone.nr_free_cma) == before
 
 
 @pytest.mark.parametrize("pageblock_order", [9, 10])
@@ -125,13 +121,6 @@ def test_a_branch_goes_its_own_way():
 # -- check() finds what it is for
 
 
-def broken(do):
-    zone = boot(GIB)
-    alloc_pages(zone, request(0))
-    do(zone)
-    return zone
-
-
 @pytest.mark.parametrize(
     ("do", "says"),
     [
@@ -144,15 +133,18 @@ def broken(do):
     ],
 )
 def test_a_contradiction_is_found(do, says):
+    zone = boot(GIB)
+    alloc_pages(zone, request(0))
+    do(zone)
     with pytest.raises(ModelError, match=says):
-        broken(do).check()
+        zone.check()
 
 
 def test_a_block_that_is_not_aligned_is_found():
-    zone = Zone(BLOCK)
+    zone = Zone(512)
     zone.add_to_tail(MIGRATE_MOVABLE, 8, [128])
     zone.add_to_tail(MIGRATE_MOVABLE, 7, [0, 384])
-    zone.account(MIGRATE_MOVABLE, BLOCK)
+    zone.account(MIGRATE_MOVABLE, 512)
     with pytest.raises(ModelError, match="at 0x80 is not aligned"):
         zone.check()
 

@@ -44,14 +44,6 @@ def test_a_free_range_of_several_pageblocks_is_taken(version, blocks):
     assert zone.nr_free_cma == 0
 
 
-def test_a_holder_who_leaves_after_the_first_call():
-    """v1 meets the page again in the next call, and splits it; base has given up by then."""
-    for version, wanted in (("base", -12), ("v1", CMA_PFN)):
-        trace = cma_alloc(version, blocks=1, released="1").run()
-        assert trace.results["owner"] == wanted
-        assert trace.last.world.vmstat["thp_split_page_failed"] == 1
-
-
 def test_the_table_counts_calls():
     table = counters_by_version(cma_alloc(), ("base", "v1", "v2"))
     assert table.loc["migrate_pages returns"].tolist() == ["-ENOMEM", "-EAGAIN ×5, 0", "-ENOMEM"]

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mmsim.evidence.proc import parse_pagetypeinfo, proc_text
 from mmsim.mm.fragmentation import suitable, summed
-from mmsim.mm.zone import occupancy, pages
 from mmsim.scenarios import boot_guest
 from mmsim.scenarios.host import HOST_KNOBS, REQUESTS, fates, host
 from mmsim.scenarios.situation import KnobError
@@ -60,16 +58,6 @@ def test_a_scenarios_host_is_the_same_host():
     assert made.initial().world.zone.key() == host(**knobs).zone.key()
     assert [knob.name for knob in HOST_KNOBS] == list(knobs)
     assert host(**knobs).with_(seed=6).knobs == {**knobs, "seed": 6}
-
-
-def test_what_a_zone_prints_is_what_it_has():
-    zone = host(host=64, cma=25, used=60, scattered=80).zone
-    (read,) = parse_pagetypeinfo(proc_text(zone, "DMA32"))
-    assert read.zone == "DMA32"
-    assert read.free_by_type == zone.lists()
-    assert pages(read.free) == zone.nr_free
-    (cell,) = occupancy(zone, 32)
-    assert {t: n for t, n in read.pageblocks.items() if n} == {t: p[0] for t, p in cell.items()}
 
 
 @pytest.mark.parametrize(

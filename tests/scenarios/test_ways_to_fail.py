@@ -1,4 +1,4 @@
-"""How likely each way to fail is, three times over: by the search, layer by layer, by a coin."""
+"""How likely each way to fail is, twice over: by the search, and layer by layer."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from fractions import Fraction
 import pytest
 from small import odds_by_layers
 
-from mmsim.engine.schedule import coin
-from mmsim.evidence.measured import wilson
-from mmsim.mm.versions import VERSIONS
+from mmsim.mm.versions import OF_THE_SERIES
 from mmsim.scenarios import SMALL, make
 from mmsim.scenarios.situation import ALL_MOVED, MISSED, NO_MEMORY, NOT_SPLIT
 from mmsim.views.chances import ANY_STEP, TOGETHER, failure_odds
@@ -17,7 +15,6 @@ from mmsim.views.chances import ANY_STEP, TOGETHER, failure_odds
 MAPPED = "mapped"
 # The pin moves so much oftener that drop_caches is still there when it comes to the pieces.
 LOADED = {"pin": 8}
-RUNS = 10_000
 
 
 @pytest.mark.parametrize(("version", "weights"), [("base", {}), ("v3", LOADED)])
@@ -29,39 +26,10 @@ def test_the_search_against_an_enumerator_that_knows_nothing_of_it(version, weig
     )
 
 
-def runs_by_a_coin(version, weights):
-    situation = make("pin_versus", version, SMALL, merge=True)
-    met = {}
-    for seed in range(RUNS):
-        state, choose = situation.initial(), coin(seed, weights)
-        while situation.moves(state):
-            state, _ = situation.step(state, choose(situation, state))
-        outcome = situation.outcome(state)
-        met[outcome] = met.get(outcome, 0) + 1
-    return met
-
-
-@pytest.mark.parametrize("version", ["base", "v3"])
-def test_ten_thousand_runs_with_seeds_0_1_2_agree_with_the_odds(version):
-    """Each share lies in an interval that misses in 1 of 100 cases; the seeds are fixed."""
-    situation = make("pin_versus", version, SMALL)
-    odds = situation.explore().outcomes(situation.outcome, LOADED)
-    met = runs_by_a_coin(version, LOADED)
-    assert set(met) == {each.name for each in odds}
-    assert len(odds) == 3
-    for each in odds:
-        low, high = wilson(met[each.name], RUNS, 0.99)
-        assert low <= each.odds <= high, (each.name, float(each.odds), met[each.name])
-
-
-def table(versions, **knobs):
-    return {version: failure_odds(version, **knobs) for version in versions}
-
-
 def test_the_patch_changes_one_way_to_fail_and_not_the_other():
     """Exactly the same odds of a missed piece, whatever the version; a refused split is rarer by
     more than 20 powers of ten.  base fails also when everything went well: the companion patch."""
-    odds = table(VERSIONS)
+    odds = {version: failure_odds(version) for version in OF_THE_SERIES}
     together = {version: each[TOGETHER] for version, each in odds.items()}
     assert len({each[MISSED] for each in together.values()}) == 1
     before, after = ("base", "6.1.0"), ("v1", "v2", "v3", "v3fix")
@@ -77,32 +45,6 @@ def test_the_patch_changes_one_way_to_fail_and_not_the_other():
     for each in any_step.values():
         assert sum(each.values()) == 1
         assert Fraction(20, 100) < each[MISSED] < Fraction(22, 100)
-
-
-def test_more_pieces_make_the_missed_piece_the_usual_way():
-    """As on a real kernel, where a huge page has 512 and nearly all failures are of this kind."""
-    by_order = {order: failure_odds("6.1.0", order=order)[ANY_STEP] for order in (1, 2)}
-    assert by_order[1][MISSED] < by_order[2][MISSED]
-    assert by_order[1][NOT_SPLIT] > by_order[2][NOT_SPLIT]
-
-
-def test_a_run_that_begins_later_is_the_mean_of_its_beginnings():
-    """ANY_STEP against the odds after each beginning, one after the other."""
-    situation = make("pin_versus", "v3", SMALL)
-    found = situation.explore()
-    expected, beginnings, state, moves = {}, 0, situation.initial(), []
-    while True:
-        for name, part in found.odds_from(situation.outcome, [moves]).items():
-            expected[name] = expected.get(name, 0) + part
-        beginnings += 1
-        if situation.local(state, "pin").finished:
-            break
-        (move,) = (each for each in situation.moves(state) if each.actor == "pin")
-        state, _ = situation.step(state, move)
-        moves.append(move)
-    assert beginnings == 71
-    mean = {name: part / beginnings for name, part in expected.items()}
-    assert failure_odds("v3", passes=SMALL["passes"])[ANY_STEP] == mean
 
 
 def test_a_situation_that_is_too_large_is_told():

@@ -9,17 +9,13 @@ import pytest
 from small import all_runs, cells, nop
 from svg_rules import readable, words
 
-from mmsim.engine.explore import explore
+from mmsim.engine.explore import Outcome, explore
 from mmsim.engine.scenario import Move
 from mmsim.engine.schedule import UNFINISHED, along, sample
 from mmsim.scenarios import split_race, vfio_map
 from mmsim.views import chances as view
-from mmsim.views.chances import (
-    chances,
-    chances_sentence,
-    chances_svg,
-)
-from mmsim.views.words import count, fraction
+from mmsim.views.chances import chances, chances_sentence, chances_svg, outcome_table
+from mmsim.views.words import chance, count, fraction
 
 RACE = split_race(released="1", order=1)
 RUNS = 2_000
@@ -35,13 +31,17 @@ def runs():
     return sample(RACE.merged(), RACE.fate, RUNS, seed=0)
 
 
-def test_a_run_that_does_not_end_is_counted_as_such(monkeypatch):
-    def forever():
-        while True:
-            yield nop()
+def forever():
+    while True:
+        yield nop()
 
+
+def test_what_does_not_end_is_counted_as_such_and_has_no_share(monkeypatch):
     monkeypatch.setattr("mmsim.engine.schedule.STEPS_MAX", 50)
     assert sample(cells(forever), lambda state: "done", 3, 0) == {UNFINISHED: 3}
+    found = explore(cells(forever, merge=True))
+    with pytest.raises(ValueError, match="for ever"):
+        chances(found.outcomes(lambda state: "done"))
 
 
 def test_failures_are_added_up_and_successes_come_first(outcomes, runs):
@@ -69,21 +69,6 @@ def test_pictures_are_readable_with_and_without_runs(outcomes, runs):
     assert "odds" not in words(chances_svg(chances(outcomes, odds=False)))
 
 
-def test_without_a_number_of_schedules_there_is_no_share():
-    def forever():
-        while True:
-            yield nop()
-
-    found = explore(cells(forever, merge=True))
-    with pytest.raises(ValueError, match="for ever"):
-        chances(found.outcomes(lambda state: "done"))
-
-
-def test_a_fraction_is_written_out_while_it_can_be_read():
-    assert fraction(Fraction(59, 2048)) == "59/2048"
-    assert fraction(Fraction(1, 3**100)) == "a fraction of 49 digits"
-
-
 def test_the_odds_of_all_schedules_add_up_to_those_of_their_ends():
     found = {}
     for moves, state in all_runs(RACE):
@@ -97,19 +82,47 @@ def test_a_schedule_that_can_not_be_has_no_odds():
         along(RACE, [Move("holder", "ok")])
 
 
-def test_runs_by_a_coin_agree_with_the_odds(outcomes, runs):
-    """Each outcome lies in its 99 % interval: with this seed, and that is all that is claimed."""
-    assert sum(runs.values()) == RUNS
-    for row in chances(outcomes, runs):
-        low, high = row.interval
-        assert low <= row.odds <= high
+# -- numbers in words, and the table of outcomes
 
 
-def test_weights_load_the_coin_of_the_runs_as_of_the_odds():
-    weights = {"split": 9}
-    loaded = RACE.explore().outcomes(RACE.fate, weights)
-    for row in chances(loaded, sample(RACE.merged(), RACE.fate, RUNS, 1, weights)):
-        low, high = row.interval
-        assert low <= row.odds <= high
-    fair = {o.name: o.odds for o in RACE.explore().outcomes(RACE.fate)}
-    assert all(o.odds != fair[o.name] for o in loaded)
+@pytest.mark.parametrize(
+    ("words", "number", "said"),
+    [
+        (count, None, "no limit"),
+        (count, 0, "0"),
+        (count, 10**12 - 1, "999,999,999,999"),
+        (count, 10**12, "1.00e12"),
+        (count, 16_772_001_688_831_118_283, "1.68e19"),
+        (count, 999_999 * 10**20, "1.00e26"),
+        (count, 10**5000 - 1, "1.00e5000"),
+        (chance, Fraction(0), "never"),
+        (chance, Fraction(1), "always"),
+        (chance, Fraction(1, 1000), "0.10 %"),
+        (chance, Fraction(1, 1001), "1 in 1,001"),
+        (chance, Fraction(999, 1000), "99.90 %"),
+        (chance, 1 - Fraction(1, 10**20), "all but 1 in 1.00e20"),
+        (chance, Fraction(1, 2**20_000), "1 in 3.98e6020"),
+        (fraction, Fraction(59, 2048), "59/2048"),
+        (fraction, Fraction(1, 3**100), "a fraction of 49 digits"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_numbers_can_be_read_and_are_never_rounded_to_a_certainty(words, number, said):
+    assert words(number) == said
+
+
+def test_the_table_of_outcomes():
+    pin = tuple([Move("pin")] * 45)
+    outcomes = [
+        Outcome("mapped", 3, 9_999, Fraction(2697, 2698), pin),
+        Outcome("failed", 1, 1, Fraction(1, 2698), pin[:3]),
+    ]
+    assert outcome_table(outcomes, 10_000).splitlines()[:4] == [
+        "outcome  schedules                share                odds  steps",
+        "-------  ---------  -------------------  ------------------  -----",
+        "mapped       9,999  all but 1 in 10,000  all but 1 in 2,698     45",
+        "failed           1          1 in 10,000          1 in 2,698      3",
+    ]
+    for_ever = Outcome("goes on for ever", 0, None, Fraction(1, 2), None)
+    table = outcome_table([for_ever], None).splitlines()
+    assert table[2].split() == ["goes", "on", "for", "ever", "no", "limit", "50.00", "%"]

@@ -14,33 +14,18 @@ from view_states import STATES, run, state
 
 import mmsim
 from mmsim.engine.trace import Trace
+from mmsim.views import svg
 from mmsim.views.ledger import CHECKS, JUST, NEXT, check_at, describe, ledger
 from mmsim.views.run import fold
 from mmsim.views.state import CODE_LINES, layout, listing, standing, state_svg
-from mmsim.views.svg import (
-    ACTOR_FILLS,
-    BAD,
-    CHANGED,
-    FILLS,
-    GOOD,
-    HELD,
-    INK,
-    MARKED,
-    MIGRATETYPES,
-    MUTED,
-    OUTCOMES,
-    PANEL,
-    PAPER,
-    SEAM,
-    WAITS,
-)
 
 # Every pair of text colour and ground that a picture uses.
+SPOKEN = (svg.INK, svg.MUTED, svg.BAD, svg.GOOD, svg.WAITS)
 TEXT_PAIRS = [
-    *product((INK, MUTED, BAD, GOOD, WAITS), (PAPER, PANEL)),
-    *product((INK, MUTED), (MARKED, SEAM)),
-    *product((INK,), (CHANGED, *(fill.ground for fill in FILLS.values()))),
-    (MUTED, FILLS["counted on"].ground),
+    *product(SPOKEN, (svg.PAPER, svg.PANEL)),
+    *product((svg.INK, svg.MUTED), (svg.MARKED, svg.SEAM)),
+    *product((svg.INK,), (svg.CHANGED, *(fill.ground for fill in svg.FILLS.values()))),
+    (svg.MUTED, svg.FILLS["counted on"].ground),
 ]
 
 
@@ -60,14 +45,14 @@ def _pictures() -> Iterator[tuple[Trace, int, str]]:
 
 def test_every_picture_keeps_the_rules() -> None:
     for trace, position, region in _pictures():
-        svg = state_svg(trace.at(position), region=region)
-        readable(svg)
-        drawn = words(svg)
+        picture = state_svg(trace.at(position), region=region)
+        readable(picture)
+        drawn = words(picture)
         for kind, n in layout(trace.state(position).world, region).counts():
             assert f"{n} in {'CMA' if kind == 'CMA' else 'ordinary memory'}" in drawn
         assert {actor.name for actor in trace.scenario.actors} <= set(drawn)
-        inks = {text.get("fill") for text in ET.fromstring(svg).iter(f"{NS}text")}
-        assert inks <= {ink for ink, _ in TEXT_PAIRS} | {PANEL}  # the word "head", white on ink
+        inks = {text.get("fill") for text in ET.fromstring(picture).iter(f"{NS}text")}
+        assert inks <= {ink for ink, _ in TEXT_PAIRS} | {svg.PANEL}  # the word "head", white on ink
 
 
 def test_two_pictures_on_one_page_do_not_share_names() -> None:
@@ -90,14 +75,14 @@ def test_text_stands_out(text: str, ground: str) -> None:
 
 def test_no_two_fills_of_a_kind_differ_by_colour_alone() -> None:
     kinds = [
-        list(MIGRATETYPES.values()),
-        list(HELD.values())[:-1],
-        [FILLS["counted on"], FILLS["not counted on"]],
-        list(ACTOR_FILLS),
+        list(svg.MIGRATETYPES.values()),
+        list(svg.HELD.values())[:-1],
+        [svg.FILLS["counted on"], svg.FILLS["not counted on"]],
+        list(svg.ACTOR_FILLS),
     ]
     for fills in kinds:
         assert len({fill.pattern for fill in fills}) == len(fills)
-    assert len({sign for _, sign in OUTCOMES.values()}) == len(OUTCOMES)
+    assert len({sign for _, sign in svg.OUTCOMES.values()}) == len(svg.OUTCOMES)
 
 
 @pytest.mark.parametrize(

@@ -11,25 +11,12 @@ from small import NR, ORDER, folio, memory
 from view_states import run
 
 import mmsim.mm
-import mmsim.mm.actors
 from mmsim.constants import PAGE_SIZE
 from mmsim.engine.actor import Actor
 from mmsim.engine.scenario import Scenario
 from mmsim.engine.schedule import one_after_another
 from mmsim.engine.trace import record
-from mmsim.mm.actors import (
-    direct_io,
-    fault,
-    fault_around,
-    gup_fast,
-    holder,
-    isolator,
-    locker,
-    lookup,
-    pinner,
-    truncater,
-    undrained_batch,
-)
+from mmsim.mm import actors
 from mmsim.mm.drop_caches import drop_caches
 from mmsim.mm.folio import Extent
 from mmsim.mm.versions import BASE, VERSIONS
@@ -40,21 +27,11 @@ from mmsim.views.run import fold, step_table, summary
 from mmsim.views.words import OPS, intent, sentence
 
 
-def _atomic_steps() -> set[str]:
-    modules = [
-        importlib.import_module(f"mmsim.mm.{m.name}")
-        for m in pkgutil.iter_modules(mmsim.mm.__path__)
-    ]
-    return {
-        kind.name
-        for module in (*modules, mmsim.mm.actors)
-        for value in vars(module).values()
-        if (kind := getattr(value, "atomic", None)) is not None
-    }
-
-
 def test_every_step_has_a_row_and_every_row_a_step() -> None:
-    assert set(OPS) == _atomic_steps()
+    names = [module.name for module in pkgutil.iter_modules(mmsim.mm.__path__)]
+    modules = [importlib.import_module(f"mmsim.mm.{name}") for name in names]
+    values = [value for module in modules for value in vars(module).values()]
+    assert set(OPS) == {value.atomic.name for value in values if hasattr(value, "atomic")}
 
 
 RUNS = [
@@ -106,26 +83,6 @@ def test_a_question_says_its_answer_and_a_command_what_came_of_it() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "other",
-    [
-        pinner("other", "A", 0),
-        locker("other", "A", 0),
-        isolator("other", "A", 0),
-        truncater("other", "A", 0),
-        holder("other", "A", 0, 2),
-    ],
-    ids=["pinner", "locker", "isolator", "truncater", "holder"],
-)
-def test_other_actors_have_sentences_too(other: Actor) -> None:
-    situation = vfio_map("base", holder=0)
-    trace = record(Scenario("alone", situation.initial().world, (other,)), one_after_another)
-    for position in range(1, len(trace) + 1):
-        assert sentence(trace.at(position)).startswith("The other ")
-    assert step_table(trace)
-    assert summary(trace).startswith("Result: other is done")
-
-
 def _device(memlock: int | None = None, **fields: object) -> tuple[World, Actor]:
     world = memory(folio(**fields), folio("B"), in_cma=False, vfio=Limits(memlock))
     map_ = MapDma((Extent("A", NR), Extent("B", NR)), 2 * NR * PAGE_SIZE)
@@ -138,10 +95,12 @@ def _walk(order: int = ORDER, **fields: object) -> tuple[World, Actor]:
     return world, Actor("other", lambda: drop_caches((file, (Extent("D", 1),)), BASE, 3))
 
 
-def _alone(holder: Callable[..., Actor], **fields: object) -> tuple[World, Actor]:
-    return memory(folio(**fields)), holder("other", "A")
+def _alone(make: Callable[..., Actor], *more: int, **fields: object) -> tuple[World, Actor]:
+    return memory(folio(**fields)), make("other", "A", *more)
 
 
+BRIEF = (actors.direct_io, actors.gup_fast, actors.fault_around, actors.lookup)
+CUED = (actors.pinner, actors.locker, actors.isolator, actors.truncater)
 OTHERS: dict[str, tuple[World, Actor]] = {
     "walk over dirty": _walk(),
     "walk over clean": _walk(dirty=False, pmd_maps=0),
@@ -150,14 +109,16 @@ OTHERS: dict[str, tuple[World, Actor]] = {
     "walk over isolated": _walk(lru=False, held=(("isolation", 1),)),
     "map": _device(),
     "map beyond the limit": _device(6, dirty=False),
-    "no access": _alone(fault),
-    **{f.__name__: _alone(f) for f in (direct_io, gup_fast, fault_around, lookup)},
-    "fault": _alone(fault, pmd_maps=0),
-    "fault around a locked page": _alone(fault_around, locked_by="somebody"),
-    "gup_fast without a mapping": _alone(gup_fast, pmd_maps=0),
-    "undrained": _alone(undrained_batch),
-    "nothing there": (memory(folio("B")), lookup("other", "A")),
-    "I/O": (memory(folio()), direct_io("other", "A", steps=2)),
+    "no access": _alone(actors.fault),
+    **{f.__name__: _alone(f) for f in BRIEF},
+    **{f.__name__: _alone(f, 0) for f in CUED},
+    "holder of two": _alone(actors.holder, 0, 2),
+    "fault": _alone(actors.fault, pmd_maps=0),
+    "fault around a locked page": _alone(actors.fault_around, locked_by="somebody"),
+    "gup_fast without a mapping": _alone(actors.gup_fast, pmd_maps=0),
+    "undrained": _alone(actors.undrained_batch),
+    "nothing there": (memory(folio("B")), actors.lookup("other", "A")),
+    "I/O": (memory(folio()), actors.direct_io("other", "A", steps=2)),
 }
 
 

@@ -48,21 +48,15 @@ def test_another_text_begins_anew():
     assert widget.view.value == ""
 
 
-def test_zoneinfo_has_no_orders_to_choose():
+def test_the_example_is_a_host_of_the_model_and_zoneinfo_has_no_orders_to_choose():
     widget = paste()
     widget.text.value = ZONEINFO
     assert "more than half, so movable requests go to CMA first" in widget.view.value
     assert widget.order.disabled
-    widget.text.value = TEXT
-    assert not widget.order.disabled
-
-
-def test_the_example_is_a_host_of_the_model():
-    widget = paste()
     widget.example.click()
-    text = proc_text(host(cma=25, used=60).zone)
-    assert widget.text.value == text
-    assert widget.view.value.startswith(machine(text).svg)
+    assert widget.text.value == proc_text(host(cma=25, used=60).zone)
+    assert widget.view.value.startswith(machine(widget.text.value).svg)
+    assert not widget.order.disabled
 
 
 @pytest.mark.parametrize("text", ["hello", "MemTotal: 1 kB", TEXT[:-30] + "x", ZONEINFO[:200]])

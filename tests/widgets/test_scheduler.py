@@ -5,11 +5,11 @@ from __future__ import annotations
 from mmsim.engine.schedule import parse, render
 from mmsim.lessons.you_are_the_scheduler import LEVELS
 from mmsim.scenarios import lru_batch, vfio_map
-from mmsim.views.columns import columns_svg
+from mmsim.views.columns import columns_html
 from mmsim.views.game import ALL, STEP
-from mmsim.widgets.scheduler import scheduler
+from mmsim.widgets.scheduler import letters, scheduler
 
-CHECK, FREEZE, PIECE = (LEVELS[name] for name in ("at_check", "at_freeze", "piece"))
+CHECK, FREEZE = LEVELS["at_check"], LEVELS["at_freeze"]
 
 
 def press(widget, schedule):
@@ -40,7 +40,7 @@ def test_the_learner_wins_level_1_by_clicking():
     assert played(widget) == "split*6 holder split*3"
     assert widget.rows["split"].buttons[0].disabled
     assert "has returned -EBUSY" in widget.rows["split"].said.value
-    assert widget.view.value == columns_svg(widget.trace)
+    assert widget.view.value == columns_html(widget.trace)
     assert told[-1] == ("at_check", "split*6 holder split*3")
 
 
@@ -137,7 +137,7 @@ def test_each_outcome_of_the_environment_has_its_button():
 
 
 def test_buttons_are_renamed_and_not_made_anew():
-    """So the keyboard's focus stays on the button that was pressed."""
+    """So the keyboard's focus stays on the button that was pressed.  Every control has a name."""
     widget = scheduler(CHECK)
     button = widget.rows["split"].buttons[0]
     rows = widget.actors.children
@@ -145,12 +145,74 @@ def test_buttons_are_renamed_and_not_made_anew():
     assert widget.rows["split"].buttons == [button]
     assert widget.actors.children is rows
     assert button.description == "split: may the file's private data of huge page A go?"
-
-
-def test_controls_have_names():
-    widget = scheduler(PIECE)
-    for part in (widget.level, widget.grain, widget.text):
+    for part in (widget.level, widget.grain, widget.text, widget.typing):
         assert part.description
-    for part in (widget.undo, widget.reset, widget.load, *widget.rows["pin"].buttons):
+    for part in (widget.undo, widget.reset, widget.load, button):
         assert part.description
         assert part.tooltip
+
+
+def test_a_letter_typed_is_a_press_and_backspace_takes_it_back():
+    widget = scheduler(CHECK)
+    assert "<kbd>s</kbd> split, <kbd>h</kbd> holder" in widget.help.value
+    for typed in ("s", "ss", "sssssss", "ssssss", "ssssssh", "sssssshsss"):
+        widget.typing.value = typed
+    assert played(widget) == "split*6 holder split*3"
+    assert "✔ Won." in widget.told.value
+    widget.typing.value = "sssss"
+    assert played(widget) == "split*5"
+    assert "Won" not in widget.told.value
+    assert "border: 3px solid transparent" in widget.told.value
+    widget.typing.value = ""
+    assert played(widget) == ""
+
+
+def test_buttons_and_keys_know_of_each_other():
+    widget = scheduler(CHECK)
+    press(widget, "split*2 holder")
+    assert widget.typing.value == "ssh"
+    widget.typing.value = "sshS"
+    assert played(widget) == "split*2 holder split"
+    widget.undo.click()
+    assert widget.typing.value == "ssh"
+    widget.text.value = "split*3"
+    widget.load.click()
+    assert widget.typing.value == "sss"
+    widget.reset.click()
+    assert (widget.typing.value, played(widget)) == ("", "")
+    widget.grain.value = ALL
+    widget.typing.value = "s"
+    assert played(widget) == "split*13"
+
+
+def test_a_letter_that_does_nothing_is_told_and_can_be_taken_back():
+    widget = scheduler(CHECK)
+    widget.typing.value = "x"
+    assert "nobody&#x27;s key" in widget.said.value
+    widget.typing.value = "xhhh"
+    assert "holder has no further step" in widget.said.value
+    assert played(widget) == "holder*2"
+    widget.typing.value = "xh"
+    assert played(widget) == "holder"
+    widget.undo.click()
+    assert (widget.typing.value, played(widget)) == ("x", "")
+    widget.typing.value = "xs"
+    assert played(widget) == "split"
+
+
+def test_actors_with_one_first_letter_have_different_keys():
+    assert letters(["pin", "permanent_pin", "pin_2"]) == {
+        "p": "pin",
+        "e": "permanent_pin",
+        "i": "pin_2",
+    }
+    assert len(letters(["a", "a2", "a3"])) == 3
+
+
+def test_a_level_that_was_won_stays_marked():
+    widget = scheduler(CHECK, FREEZE)
+    assert "Levels: ○ 1 · ○ 2." in widget.told.value
+    press(widget, "split*6 holder split*3")
+    widget.level.value = FREEZE.name
+    assert "Levels: ✔ 1 · ○ 2." in widget.told.value
+    assert "border: 3px solid transparent" in widget.told.value

@@ -1,0 +1,303 @@
+"""One rule for every text that somebody pastes: what is decoration, what is data, what is neither.
+
+Interface: lines_of, load, Line, PasteError, wrong, refuse, neighbour, quantity, CHARS_MAX, and the
+names of files: BUDDYINFO, PAGETYPEINFO, ZONEINFO, FREE_LISTS, VMSTAT
+
+Texts come from terminals, mails, web pages, logs and scripts.  A line loses what they put in front:
+prompts, quoting, times, names of files, numbers of lines.  What is no data goes: fences, dates,
+commands, rulers.  A line that was wrapped is joined again.  Everything else is left to the readers,
+and what they can't read they name with its line.  So no line that holds data is dropped."""
+
+from __future__ import annotations
+
+import html
+import re
+import sys
+from collections.abc import Iterable
+from typing import NamedTuple, NoReturn
+
+CHARS_MAX, LINES_MAX, LINE_MAX = 2_000_000, 60_000, 10_000
+"""Of a text: characters, lines, characters of a line."""
+SHOWN_MAX = 50
+
+BUDDYINFO, PAGETYPEINFO, ZONEINFO = "/proc/buddyinfo", "/proc/pagetypeinfo", "/proc/zoneinfo"
+VMSTAT, FREE_LISTS = "/proc/vmstat", "the free lists in a kernel log"
+
+
+class PasteError(ValueError):
+    """A text that can't be used; the message is for the user, without a line break."""
+
+
+class Line(NamedTuple):
+    """A line with something on it, its words one blank apart; `number` counts all lines from 1."""
+
+    number: int
+    text: str
+
+
+# -- files
+
+
+def load(name: str) -> str:
+    """The text of a file, or of standard input for "-"; raises PasteError."""
+    told = "standard input" if name == "-" else name
+    try:
+        if name == "-":
+            content = sys.stdin.buffer.read(CHARS_MAX + 1)
+        else:
+            with open(name, "rb") as file:
+                content = file.read(CHARS_MAX + 1)
+    except OSError as error:
+        raise PasteError(f"{name} can't be read: {error.strerror}") from None
+    if len(content) > CHARS_MAX:
+        raise PasteError(f"{told} has more than {CHARS_MAX:,} bytes: give the part that counts")
+    if b"\0" in content:
+        raise PasteError(f"{told} is not a text but a binary file")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise PasteError(f"{told} is not UTF-8 text (byte {error.start})") from None
+
+
+# -- decoration
+
+
+_DATA = (
+    r"Node \d|Page block order:|Pages per block:|Free pages count|Number of (?:mixed )?blocks|"
+    r"per-node stats|pagesets$|protection: \(|(?:\S+ )?\w+: \d+\*\d+kB|"
+    r"[A-Za-z_][\w ]*[ :=]+[-+]?\d+(?:$| [#(])"
+)
+_HAS_DATA = re.compile(_DATA)
+_TIME = r"\d{1,2}:\d\d:\d\d(?:[.,]\d+)?"
+# What stands before the data of a line, one thing after the other.
+_BEFORE = re.compile(
+    r"(?:"
+    r"(?:>(?![0-9])|[|│]|[*•-] (?=[A-Za-z\[<])|\+ |`(?!`)) ?"  # quoting, lists, tables, diffs
+    r"|<\d{1,2}>|\[ ?\d+\.\d+\](?: ?\[ ?[TC]\d+\])? ?"  # a kernel log
+    rf"|\[[A-Z][a-z]{{2}} [^\]]*{_TIME}[^\]]*\] ?"
+    rf"|(?:[A-Z][a-z]{{2}} \d{{1,2}} |\d{{4}}-\d\d-\d\d[T ]){_TIME}(?:Z|[+-]\d\d:?\d\d)? ?"
+    rf"|{_TIME} "
+    r"|(?:[\w.-]+ )?(?:kernel|kern kernel|[\w.-]+\[\d+\]): ?(?:\.?\(\d\)\[[^\]]*\] ?)?"
+    r"|(?:[\w.~-]*/)+[\w.-]+:(?! ?\d+$)(?:\d+:)? ?"  # grep -H, grep -n
+    r"|(?:node_vmstat_|(?:[\w-]*\.[\w.-]+|vmstat|\w+info|before|after|delta|stdin):(?:\d+:)? ?"
+    rf"|\d+[:)]? )(?={_DATA}|\[ ?\d|<\d)"
+    r")"
+)
+# A prompt: what comes behind it is a command, or data, or nothing.
+_PROMPT = re.compile(
+    r"(?:\[[^\]]*@[^\]]*\][$#%]|[\w.+-]+@[\w.-]+[^$#%>❯]*[$#%>❯]|In \[\d*\]:|#{1,6}"
+    r"|[^\s$#%>❯]*[$#%❯])"
+    r"(?: !?|$|(?<=[$#])(?=[A-Z]))!?"
+)
+_COMMAND = re.compile(
+    r"(?:adb|awk|bash|cat|cd|clear|date|dmesg|docker|echo|egrep|exit|free|grep|head|history|hostname"
+    r"|journalctl|kubectl|less|logout|ls|mmsim|more|perf|python|sed|sh|sleep|sort|ssh|su|sudo|tail"
+    r"|tee|time|top|trace-cmd|uname|uptime|virsh|watch|zgrep)(?: .*)?"
+    r"|(?!Node ).*(?:/proc/|/sys/|entries-in-buffer).*"
+)
+_NOTHING = re.compile(
+    r"`{3,}.*|[-=*•_~.#+|`]+|[\w./-]+:\d+:|Every [\d.,]+s: .*|\[sudo\].*|Script (?:started|done).*|"
+    r".*\bcat /\S+(?: /\S+)*(?: ?[|>;&].*)?|logout|exit"
+)
+_MARKUP = re.compile(
+    r"</?(?:pre|code|p|br|tt|div|span|blockquote)\b[^<>]*>|\[/?(?:code|quote|pre)\]|"
+    r"\{(?:code|noformat)[^{}]*\}|\x1b\[[0-9;?]*[A-Za-z]|[\u200b\ufeff]"
+)
+_DATE = re.compile(
+    r"[^\W\d_a-z][^\W\d_]{0,8}[.,]?|\d{1,4}[.,]?|\d{1,2}:\d\d(?::\d\d)?(?:[.,]\d+)?|[+-]\d{4}|"
+    r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}"
+)
+_NUMBERS = r"(?:>?\d+ )*>?\d+"
+# A line that another one goes on in: how it begins, and what the other one looks like.
+_WRAPPED = tuple(
+    (re.compile(begins), re.compile(goes_on))
+    for begins, goes_on in (
+        (r"Node \d+, zone \S|Free pages count", _NUMBERS),
+        (r"Node \d+,(?: zone(?: \S+, type)?)?$", rf"(?!Node)(?:[\w,.-]+ )*?{_NUMBERS}"),
+        (r"Node \d+, zone \S+,$", rf"type \w+ {_NUMBERS}"),
+        (r"Number of (?:mixed )?blocks", r"(?!Node)[A-Za-z]+(?: [A-Za-z]+)*"),
+        (r"(?!.* reason=).*mm_migrate_pages:", r"\w+=\S*(?: \w+=\S*)*"),
+        (r".*\d\*\d+kB|Node \d+ \w+:$", r"(?:\d+\*\d+kB|\([A-Z]+\)|=).*|\d+kB"),
+        (r"protection: \([\d, ]*$", r"[\d, ]+\)?"),
+    )
+)
+
+
+def lines_of(text: str, file: str, called: str = "") -> list[Line]:
+    """The lines of a pasted text that may hold data; PasteError if there are none.
+
+    `file`: what the text should be; `called`: what the user calls it, if it has a name."""
+    name = called or "this text"
+    if not isinstance(text, str):
+        raise PasteError(
+            f"this is {type(text).__name__} instead of text: "
+            f"give what 'cat {file}' prints, in quotes"
+        )
+    if len(text) > CHARS_MAX:
+        raise PasteError(
+            f"{name} has {len(text):,} characters, more than {CHARS_MAX:,}: paste {file} alone"
+        )
+    if "\0" in text:
+        raise PasteError(f"{name} is not a text but something binary")
+    sizes = list(map(len, text.splitlines()))
+    if len(sizes) > LINES_MAX:
+        raise PasteError(f"{name} has more than {LINES_MAX:,} lines: paste {file} alone")
+    if max(sizes, default=0) > LINE_MAX:
+        number = sizes.index(max(sizes)) + 1
+        raise PasteError(f"line {number}: this is longer than {LINE_MAX:,} characters")
+    plain = ((number, _plain(line)) for number, line in _numbered(text))
+    lines = _joined(Line(number, line) for number, line in plain if line)
+    if not lines:
+        where = f"{called} is empty" if called else "line 1: there is no text here"
+        raise PasteError(f"{where}: paste what 'cat {file}' prints")
+    return lines
+
+
+def _numbered(text: str) -> Iterable[tuple[int, str]]:
+    """The lines and their numbers.  A mail may write "=3D" for "=", "=" for a broken line."""
+    lines = list(enumerate(text.splitlines(), start=1))
+    if "=3D" not in text:
+        return lines
+    whole: list[tuple[int, str]] = []
+    for number, line in lines:
+        if whole and whole[-1][1].endswith("="):
+            number, line = whole[-1][0], whole.pop()[1][:-1] + line
+        whole.append((number, line))
+    codes = re.compile(r"=(3D|20|09|C2=A0)")
+    return [(n, codes.sub(lambda m: "=" if m[1] == "3D" else " ", line)) for n, line in whole]
+
+
+def _plain(line: str) -> str:
+    """A line without its decoration; "" if nothing is left of it."""
+    line = _MARKUP.sub(" ", line)
+    if "&" in line:
+        line = html.unescape(line)
+    words = line.split()
+    text = " ".join(words)
+    if _NOTHING.fullmatch(text) or _is_date(words):
+        return ""
+    prompted = False
+    for _ in range(SHOWN_MAX):
+        before = _BEFORE.match(text)
+        if before is None:
+            prompt = _PROMPT.match(text)
+            if prompt is None or prompted:
+                break
+            prompted, text = True, text[prompt.end() :].strip()
+        else:
+            text = text[before.end() :].strip()
+    text = re.sub(r"(?<=[\w)]) ?[|`]$", "", text)
+    if _NOTHING.fullmatch(text) or _is_date(text.split()) or (prompted and _is_command(text)):
+        return ""
+    return text
+
+
+def _is_date(words: list[str]) -> bool:
+    return len(words) <= 9 and any(":" in w for w in words) and all(map(_DATE.fullmatch, words))
+
+
+def _is_command(text: str) -> bool:
+    """Is this what somebody typed behind a prompt, or a comment, and not data?"""
+    if _COMMAND.fullmatch(text):
+        return True
+    return not re.search(r"[0-9]", text) and not _HAS_DATA.match(text)
+
+
+def _joined(lines: Iterable[Line]) -> list[Line]:
+    found: list[Line] = []
+    for line in lines:
+        last = found[-1].text if found and len(found[-1].text) < LINE_MAX else ""
+        if any(begins.match(last) and on.fullmatch(line.text) for begins, on in _WRAPPED):
+            line = Line(found.pop().number, f"{last} {line.text}")
+        found.append(line)
+    return found
+
+
+# -- what can't be read
+
+
+_COUNT = re.compile(r"[0-9]{1,19}")
+
+
+def wrong(line: Line, what: str) -> NoReturn:
+    """PasteError about a line."""
+    raise PasteError(f"line {line.number}: {what}")
+
+
+def quantity(line: Line, word: str, what: str) -> int:
+    """`word` as a number, 0 or more; PasteError that names `what` it should be."""
+    if not _COUNT.fullmatch(word):
+        again = "which is 0 or more: paste the text again, unchanged"
+        wrong(line, f"{word[:SHOWN_MAX]!r} is not {what}, {again}")
+    return int(word)
+
+
+_CMA = (
+    "-16 (EBUSY) means: pages were tried, and one of them stayed busy. -12 (ENOMEM) means: the "
+    "area had no free run long enough, or a page that had to move found no memory. The trace event "
+    "mm_migrate_pages with reason=contig_range tells which it was. So do cma_alloc_fail and "
+    "pgmigrate_fail in /proc/vmstat, before and after: mmsim diagnose BEFORE AFTER."
+)
+# What a line is -> how it looks, and what to say of it if none of our readers is for it.
+_KINDS: dict[str, tuple[re.Pattern[str], str]] = {
+    FREE_LISTS: (re.compile(r"(?:Node \d+ )?\w+: \d+\*\d+kB.*"), ""),
+    PAGETYPEINFO: (re.compile(r"Page block order:.*|Pages per block:.*|Node.*, type .*"), ""),
+    BUDDYINFO: (re.compile(r"Node \d+, zone \w+(?: [0-9]+)+"), ""),
+    ZONEINFO: (re.compile(r"per-node stats|pages free\b.*|Node \d+, zone \w+"), ""),
+    "debugfs extfrag/extfrag_index": (
+        re.compile(r"Node \d+, zone \S+(?: -?\d\.\d{3})+"),
+        "-1.000 means that a request of that order would succeed; towards 0 it would fail for want "
+        "of memory, towards 1 because memory is in pieces (unusable_index has no -1.000). mmsim "
+        "computes both: paste /proc/buddyinfo or /proc/pagetypeinfo.",
+    ),
+    "/proc/meminfo": (re.compile(r"\w+(?:\(\w+\))?: \d+ kB"), ""),
+    VMSTAT: (re.compile(r"(?:nr|pg|thp|cma|compact)_?\w+ \d+"), ""),
+    "a trace event of CMA": (re.compile(r".*\bcma_\w+: (?:name|pfn)=.*"), _CMA),
+    "a line of the kernel log, from cma_alloc()": (re.compile(r".*\bcma_alloc.*|cma: .*"), _CMA),
+    "a line of the kernel log, from alloc_contig_range()": (
+        re.compile(r".*\balloc_contig_\w+.*|.*PFNs busy.*|.*test_pages_isolated.*"),
+        f"The owner of a CMA area tried these page frames, and one was busy; cma_alloc() tries the "
+        f"next range. {_CMA}",
+    ),
+    "a page that the kernel described after a failed migration": (
+        re.compile(r".*page dumped because.*"),
+        "refcount and mapcount above it are the page's references and mappings: what is more than "
+        "mappings and page cache is held by somebody. page_owner and the trace events page_ref "
+        "tell by whom.",
+    ),
+    "a message about VFIO": (
+        re.compile(r".*(?:VFIO_MAP_DMA|vfio_dma_map|vfio_\w*pin_\w+|_dma_map\(|RLIMIT_MEMLOCK).*"),
+        "A map returns -12 (ENOMEM) for three reasons: the pin could not move a page out of CMA; "
+        "RLIMIT_MEMLOCK is too small (ulimit -l; the kernel log says so); or there are more "
+        "mappings than vfio_iommu_type1.dma_entry_limit. If it is none of the last "
+        "two, give /proc/vmstat before and after: mmsim diagnose BEFORE AFTER.",
+    ),
+}
+
+
+def kind_of(line: Line) -> str:
+    """What a line is, "" if it looks like nothing that is known."""
+    return next((name for name, (form, _) in _KINDS.items() if form.fullmatch(line.text)), "")
+
+
+def neighbour(lines: Iterable[Line]) -> str:
+    """What to say of a text that is not ours but known, "" if it is not; its line comes first."""
+    for line in lines:
+        kind = kind_of(line)
+        if kind and _KINDS[kind][1]:
+            return f"line {line.number}: this is {kind}. {_KINDS[kind][1]}"
+    return ""
+
+
+def refuse(line: Line, file: str, where: str = "") -> NoReturn:
+    """PasteError for a line that does not belong into `file`, with the likeliest reason."""
+    if "permission denied" in line.text.lower():
+        wrong(line, f"only root may read {file} there: paste what 'sudo cat {file}' prints")
+    if said := neighbour([line]):
+        raise PasteError(said)
+    other = kind_of(line)
+    if other and other != file:
+        wrong(line, f"this looks like {other}: paste what 'cat {file}' prints, and nothing else")
+    again = "paste the log again" if file == FREE_LISTS else f"paste all that 'cat {file}' prints"
+    what = f"{line.text[:SHOWN_MAX]!r} is no line of {file}{where}"
+    wrong(line, f"{what}: {again}, and nothing else")

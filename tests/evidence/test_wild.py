@@ -1,0 +1,266 @@
+"""What people really paste: each file of wild/ with its right answer, and texts in every dress."""
+
+from __future__ import annotations
+
+import textwrap
+import tracemalloc
+from pathlib import Path
+
+import pytest
+from proctext import as_pasted, buddyinfo
+
+from mmsim.cli import main
+from mmsim.evidence.pasted import CHARS_MAX, VMSTAT, PasteError, lines_of
+from mmsim.evidence.proc import read_memory
+from mmsim.views.memory import machine
+
+WILD = Path(__file__).parent / "wild"
+BUDDY = ["of the 74.11 MiB of free memory", "0 DMA"]
+LOG = [
+    "a line of the kernel log",
+    "-16 (EBUSY)",
+    "-12 (ENOMEM)",
+    "mm_migrate_pages",
+    "/proc/vmstat",
+]
+NO_PIN = "Nothing here speaks of a long-term pin."
+REFUSED = "a long-term pin; no huge page is free; the split is refused once at the reference check"
+
+# Files -> what `mmsim diagnose` must say; after None, what it must not say.
+DIAGNOSED: dict[str, list[str | None]] = {
+    "d01_before.vmstat d01_after.vmstat": [REFUSED, None, "by others", "boots"],
+    "d03_noise_split_pmd.txt": [REFUSED, "others: 7 mappings of huge pages split", "others: 6 map"],
+    "d04_noise_pages.txt": [REFUSED, "others: 900 single pages moved, 9 single pages not moved"],
+    "d06_cma_only.txt": ["15 requests to CMA areas, 3 of which failed", NO_PIN, None, "split is"],
+    "d08_cma_area_full.txt": ["No page was tried: the area had no free run", "(-12)", NO_PIN],
+    "d10_kcompactd.txt": ["90 single pages not moved", "kcompactd", NO_PIN, None, "the pin fails"],
+    "d11_before.vmstat d11_after.vmstat": [
+        "Moved: pgmigrate_fail +512, thp_split_page_failed +1.", "not known: thp_migration_success",
+        "from before 5.9", REFUSED, None, "cut off",
+    ],
+    "d12_before.vmstat d12_after.vmstat": [
+        "Moved: pgmigrate_fail +512, cma_alloc_fail +1.", "the owner of a CMA area asks for memory",
+    ],
+    "d13_huge_page_64k.txt": [REFUSED, "8,192 pages"],
+    "d15_prompt.txt": ["Moved: thp_migration_fail +1."],
+    "d16_fence.txt": ["Moved: thp_migration_fail +1."],
+    "t02_contig_one_busy.trace": [
+        "the owner of a CMA area (contig_range); a single page is busy in every pass", None, "long",
+    ],
+    "t04_two_reasons.trace": [
+        "Moved for contig_range: pgmigrate_fail +512", "split is refused", "Moved for compaction",
+    ],
+    "t06_kernel_5_4.trace": ["31 single pages moved", "a kernel before 5.9", "not known: thp_migr"],
+    "t07_perf_3_19.trace": ["1 single page moved", "a kernel before 5.9", None, "Moved for"],
+    "k01_cma_alloc_failed.dmesg": LOG,
+    "k02_pfns_busy.dmesg": LOG,
+    "b11_extfrag_index.txt": ["extfrag/extfrag_index", "would succeed"],
+    "b05_fence.buddyinfo": ["line 2: this looks like /proc/buddyinfo", "show_memory"],
+}  # fmt: skip
+# File -> options, and what the picture's sentence and table must say.
+SHOWN: dict[str, list[str | None]] = {
+    "b01_prompt_before_data.buddyinfo": BUDDY,
+    "b02_quoted.buddyinfo": BUDDY,
+    "b05_fence.buddyinfo": BUDDY,
+    "b06_timestamps.buddyinfo": BUDDY,
+    "b07_grep_names.buddyinfo": BUDDY,
+    "b08_date_first.buddyinfo": BUDDY,
+    "b04_quoted.zoneinfo": ["38,277 pages free", "30,000 pages of that in CMA", "5.8 and later"],
+    "b10_two_files.txt": ["Of another file, /proc/buddyinfo, and not read: line 14", "959 blocks"],
+    "m01_free_lists.dmesg": ["145.62 MiB", "0 DMA", "free blocks in CMA: none", "pages of 4 KiB"],
+    "p01_arm64_64k.pagetypeinfo": [
+        "10,126 pages", "order 13", "does not tell how large a page is", None, "MiB", "order 9",
+    ],
+    "p02_page_64k.buddyinfo": ["6,698 pages", "does not tell how large", None, "MiB"],
+    "p04_arm_block10.pagetypeinfo": ["order 10", None, "order 9", "huge page", "MiB"],
+    "z01_3_4.zoneinfo": ["34,449 pages free", "this kernel does not tell", None, "5.8"],
+    "z02_nameless.zoneinfo": ["34,449 pages free", "106200"],
+    "z03_2_6_scanned.zoneinfo": ["34,449 pages free", "this kernel does not tell"],
+}  # fmt: skip
+
+
+def check(said, wanted):
+    says = wanted[: wanted.index(None)] if None in wanted else wanted
+    assert [words for words in says if words not in said] == []
+    assert [words for words in wanted[len(says) + 1 :] if words in said] == []
+
+
+@pytest.mark.parametrize("files", DIAGNOSED)
+def test_diagnose_answers(files, capsys):
+    status = main(["diagnose", *(str(WILD / name) for name in files.split())])
+    captured = capsys.readouterr()
+    assert status == (0 if captured.out else 2)
+    check(captured.out + captured.err, DIAGNOSED[files])
+
+
+@pytest.mark.parametrize("file", SHOWN)
+def test_a_pasted_text_is_shown(file):
+    seen = machine((WILD / file).read_text())
+    check(f"{seen.sentence} {seen.names} {seen.zones.to_string()}", SHOWN[file])
+
+
+def test_every_file_has_an_answer():
+    asked = {name for files in DIAGNOSED for name in files.split()} | {*SHOWN}
+    assert asked == {file.name for file in WILD.iterdir()}
+
+
+def test_the_size_of_a_page_can_be_given():
+    p01, p02 = (
+        (WILD / name).read_text()
+        for name in ("p01_arm64_64k.pagetypeinfo", "p02_page_64k.buddyinfo")
+    )
+    assert "632.88 MiB" in machine(p01, page_kib=64).sentence
+    assert machine(p02, order=5, page_kib=64).zones.iloc[0].tolist() == ["418.62 MiB", "2 MiB", 8]
+    with pytest.raises(ValueError, match="page_kib is one of 4, 8, 16, 64, not 5"):
+        machine(p01, page_kib=5)
+    with pytest.raises(ValueError, match="the text tells that a page has 4 KiB, not 64"):
+        machine((WILD / "m01_free_lists.dmesg").read_text(), page_kib=64)
+
+
+# -- one rule for all texts
+
+TWO = buddyinfo([(0, "DMA", (1, 0) * 5 + (3,)), (0, "Normal", tuple(range(99, 110)))])
+LISTS = (WILD / "m01_free_lists.dmesg").read_text()
+LIST = "pgmigrate_fail +512\nthp_migration_fail +1\n"
+
+
+def each(form):
+    """Every line as the form says, with {} for it and {n} for its number."""
+    return lambda text: "".join(
+        form.format(line, n=n) + "\n" for n, line in enumerate(text.splitlines(), start=1)
+    )
+
+
+DRESSES = {
+    "mail in mail": each(">> > {}"),
+    "quoted printable": lambda text: "# a=3Db\n" + text.replace("Nor", "Nor=\n"),
+    "syslog": each("Mar  4 10:31:07 box kernel: [ 22.07] {}"),
+    "dmesg -T": each("[Mon Mar  4 10:31:07 2024] {}"),
+    "levels": each("<6>[  22.07][ T12] {}"),
+    "grep -n": each("out.txt:{n}:{}"),
+    "cat -b": lambda text: each("  {n}\t{}")(text.replace("\n\n", "\n")),
+    "list": each("* {}"),
+    "table": each("| {} |"),
+    "watch": lambda text: f"Every 2.0s: cat /proc/x      box: Mon Mar  4 10:31:07 2024\n\n{text}",
+    "date of a German": lambda text: f"Mo 4. Mär 10:31:07 CET 2024\n{text}",
+    "html": lambda text: f"<pre><code>{text.replace('>', '&gt;')}</code></pre>",
+    "wiki": lambda text: f"{{code:bash}}\n{text}{{code}}\n----\n",
+    "colours": lambda text: f"\x1b[32mann@box\x1b[0m:~$ cat x\n{text}",
+    "wrapped": lambda text: "\n".join(
+        "\n".join(textwrap.wrap(line, 70, break_long_words=False)) for line in text.splitlines()
+    ),
+    "heading": lambda text: f"## cat /proc/x\n# what it said\n{text}$ logout\n",
+    "script": lambda text: f"Script started on 2024\n# echo 3 > /proc/sys/vm/drop_caches\n{text}",
+}
+
+
+@pytest.mark.parametrize("dress", [*DRESSES, *as_pasted("", "")])
+def test_any_dress_is_taken_off(dress):
+    def wear(text):
+        return DRESSES[dress](text) if dress in DRESSES else as_pasted(text, "/proc/x")[dress]
+
+    more = [(WILD / f).read_text() for f in ("b10_two_files.txt", "z01_3_4.zoneinfo")]
+    for text in (TWO, LISTS, *more):
+        assert read_memory(wear(text))[:3] == read_memory(text)[:3]
+    assert [line.text for line in lines_of(wear(LIST), VMSTAT)] == LIST.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        (
+            "user@host:~# Nde 0, zone   Normal 5 2 8",
+            "line 3: 'Nde 0, zone Normal 5 2 8' is no line",
+        ),
+        ("# Node 0, zone HighMem 1 2", "line 3: there are 2 counts here where line 1 has 11"),
+        ("Hi, this is my machine:", "line 3: 'Hi, this is my machine:' is no line"),
+        ("nr_free_pages 12", "line 3: this looks like /proc/vmstat"),
+        ("MemFree:     12 kB", "line 3: this looks like /proc/meminfo"),
+        (TWO, "line 3: node 0, zone DMA stands in line 1 already: paste one reading, not several"),
+        ("Node 0, zone Normal 0.957 -1.000", "line 3: this is debugfs extfrag/extfrag_index."),
+    ],
+)
+def test_what_can_not_be_read_is_named(line, says):
+    with pytest.raises(PasteError) as told:
+        read_memory(TWO + line)
+    assert str(told.value).startswith(says)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("cma_alloc_start: name=linux,cma count=40 align=6", "a trace event of CMA. -16"),
+        ("cma: cma_alloc(): memory range at 00000000 is busy, retrying", "from cma_alloc()"),
+        ("page dumped because: migration failure", "a failed migration. refcount and mapcount"),
+        ("vfio_pin_pages_remote: RLIMIT_MEMLOCK (65536) exceeded", "RLIMIT_MEMLOCK is too small"),
+        (
+            "Jun  4 07:25:13 pve QEMU[39]: kvm: VFIO_MAP_DMA failed: Cannot allocate memory",
+            "three rea",
+        ),
+    ],
+)
+def test_neighbours_are_recognised_wherever_they_are_pasted(text, says):
+    for file in (text, f"[ 1.0] usb 1-1: new device\n[ 2.0] {text}\n"):
+        with pytest.raises(PasteError, match="this is a") as told:
+            read_memory(file)
+        assert says in str(told.value)
+
+
+def test_a_log_with_more_than_free_lists_says_what_was_left_out():
+    log = f"[ 1.0] Mem-Info:\n[ 2.0] cma: cma_alloc: alloc failed, ret: -12\n{LISTS}"
+    notes = read_memory(log).notes
+    assert notes[0] == "Other lines of the log, not read: 2."
+    assert "line 2: this is a line of the kernel log, from cma_alloc()" in notes[1]
+    mail = LISTS.replace("= 149120kB", "=3D\n149120kB")
+    assert read_memory(mail).zones == read_memory(LISTS).zones
+    nodeless = "\n".join(line.replace("Node 0 ", "") for line in LISTS.splitlines())
+    assert read_memory(nodeless).zones == read_memory(LISTS).zones
+    for damage in (("= 149120kB", "= 149124kB"), ("380*32kB", "38032kB"), ("= 149120kB", "")):
+        with pytest.raises(PasteError, match="line 2"):
+            read_memory(LISTS.replace(*damage))
+
+
+# -- bad input
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"thp_migration_fail 1\0", "is not a text but a binary file"),
+        (b"thp_migration_fail \xff1", "is not UTF-8 text (byte 19)"),
+        (b"", "is empty"),
+        (b"thp_migration_fail 1,5\n", "'thp_migration_fail 1,5' is no whole number"),
+        (b"pgmigrate_fail 1.024\n", "'pgmigrate_fail 1.024' is no whole number"),
+        (b"a 1\n" * 600_000, "has more than 2,000,000 bytes"),
+    ],
+)
+def test_files_that_can_not_be_used(tmp_path, content, says, capsys):
+    file = tmp_path / "vmstat"
+    file.write_bytes(content)
+    assert main(("diagnose", str(file))) == 2
+    said = capsys.readouterr()
+    assert (said.out, said.err.count("\n")) == ("", 1)
+    assert says in said.err
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("\n" * 70_000, "more than 60,000 lines"),
+        ("1 " * 9_999, "line 1: this is longer"),
+    ],
+)
+def test_a_text_has_so_many_lines_and_no_line_is_endless(text, says):
+    with pytest.raises(PasteError, match=says):
+        read_memory(text)
+
+
+def test_a_huge_file_is_not_read_whole(tmp_path, capsys):
+    file = tmp_path / "vmstat"
+    with file.open("wb") as out:
+        out.truncate(100_000_000)
+    tracemalloc.start()
+    assert main(("diagnose", str(file))) == 2
+    assert tracemalloc.get_traced_memory()[1] < 10 * CHARS_MAX
+    tracemalloc.stop()
+    assert "has more than" in capsys.readouterr().err
