@@ -35,7 +35,8 @@ from mmsim.errors import UserError, nearest
 from mmsim.evidence.diagnose import explain, load, read
 from mmsim.evidence.kernel_runs import COMPARED, NOT_COMPARED, FileComparison, compare_file
 from mmsim.evidence.vectors import check_file
-from mmsim.mm.versions import BASE, INVERTED, POLICIES, VERSIONS
+from mmsim.mm.seams import INVERTED
+from mmsim.mm.versions import BASE, POLICIES, VERSIONS
 from mmsim.scenarios import SCENARIOS, Situation, make
 from mmsim.scenarios.situation import ISOLATION_KNOB
 from mmsim.views import diagnosis

@@ -31,8 +31,8 @@ from mmsim.evidence.vectors import run_drop_caches, run_gup
 from mmsim.mm.cma import ALLOC_CONTIG_TRIES
 from mmsim.mm.fragmentation import extfrag_index, read_printed, unusable_index
 from mmsim.mm.page_alloc import alloc_pages, request, take
-from mmsim.mm.policy import pieces_try_again
-from mmsim.mm.versions import BASE, VERSIONS, Version, get
+from mmsim.mm.seams import Version, pieces_try_again
+from mmsim.mm.versions import BASE, VERSIONS, get
 from mmsim.mm.world import AVAILABLE, NONE
 from mmsim.mm.zone import Zone, boot
 from mmsim.scenarios import cma_alloc

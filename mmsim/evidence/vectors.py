@@ -60,6 +60,7 @@ from mmsim.mm.page_alloc import (
 )
 from mmsim.mm.page_ref import folio_put
 from mmsim.mm.rmap import remove_migration_ptes, try_to_migrate, unmap_folio
+from mmsim.mm.seams import Version
 from mmsim.mm.swap import (
     batch_add,
     drain_cpu,
@@ -68,7 +69,7 @@ from mmsim.mm.swap import (
     lru_add_drain_all,
     putback_lru_page,
 )
-from mmsim.mm.versions import OF_THE_SERIES, VERSIONS, Version, environment
+from mmsim.mm.versions import OF_THE_SERIES, VERSIONS, environment
 from mmsim.mm.vfio import (
     VFIO_DMA_MAP_FLAG_READ,
     VFIO_DMA_MAP_FLAG_WRITE,

@@ -29,7 +29,8 @@ from mmsim.lessons import FOLDER
 from mmsim.lessons.card import AGAIN, Card
 from mmsim.lessons.form import FormError, Verdict, failed, passed
 from mmsim.mm.folio import ISOLATION, Folio
-from mmsim.mm.versions import VERSIONS, Version
+from mmsim.mm.seams import Version
+from mmsim.mm.versions import VERSIONS
 from mmsim.mm.world import World
 from mmsim.scenarios import Situation, vfio_map
 from mmsim.scenarios.policy import PolicyError, limited

@@ -17,7 +17,7 @@ from mmsim.evidence.tracer import migrate_returns
 from mmsim.lessons.card import Card, checked
 from mmsim.lessons.form import FormError, Verdict, failed, passed, ran
 from mmsim.lessons.migrate_or_split import ended, flow, told, tries_picture
-from mmsim.mm.policy import HUGE_PAGE, TRY_AGAIN, Attempt
+from mmsim.mm.seams import HUGE_PAGE, TRY_AGAIN, Attempt
 from mmsim.mm.versions import get
 from mmsim.scenarios import cma_alloc, vfio_map
 from mmsim.scenarios.policy import PolicyError, limited

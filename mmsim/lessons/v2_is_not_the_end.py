@@ -17,8 +17,8 @@ from mmsim.engine.schedule import render
 from mmsim.engine.trace import Trace
 from mmsim.lessons.card import Card, checked, keyed
 from mmsim.lessons.form import Choices, Verdict, failed, passed
-from mmsim.mm.policy import GIVE_UP, HUGE_PAGE, PIECE, SINGLE_PAGE, WAIT_LOOKS, Attempt
-from mmsim.mm.versions import LATEST, Version
+from mmsim.mm.seams import GIVE_UP, HUGE_PAGE, PIECE, SINGLE_PAGE, WAIT_LOOKS, Attempt, Version
+from mmsim.mm.versions import LATEST
 from mmsim.mm.world import EITHER, NONE
 from mmsim.scenarios import SMALL, lru_batch, make, vfio_map
 from mmsim.scenarios.policy import PolicyError, limited, own_policy

@@ -18,8 +18,8 @@ from mmsim.mm.folio import Page
 from mmsim.mm.migrate import putback_movable_pages
 from mmsim.mm.page_alloc import look_at_pageblock, move_freepages, split_free, take
 from mmsim.mm.rmap import page_mapcount
+from mmsim.mm.seams import Version
 from mmsim.mm.swap import folio_isolate_lru, lru_cache_disable, lru_cache_enable
-from mmsim.mm.versions import Version
 from mmsim.mm.vmstat import count_vm_events
 from mmsim.mm.world import World
 from mmsim.mm.zone import Zone

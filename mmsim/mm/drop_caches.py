@@ -12,7 +12,7 @@ batches of all CPUs before the walk."""
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mmsim.constants import DEACTIVATE_FILE
 from mmsim.engine.op import Op, atomic
@@ -37,6 +37,7 @@ from mmsim.mm.page_ref import (
     folio_ref_freeze,
     folio_ref_unfreeze,
 )
+from mmsim.mm.seams import Version
 from mmsim.mm.swap import (
     folio_batch_add,
     folio_test_clear_lru,
@@ -48,9 +49,6 @@ from mmsim.mm.swap import (
 )
 from mmsim.mm.vmstat import count_vm_events
 from mmsim.mm.world import World
-
-if TYPE_CHECKING:
-    from mmsim.mm.versions import Version
 
 File = tuple[Extent, ...]
 

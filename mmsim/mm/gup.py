@@ -25,6 +25,7 @@ from mmsim.mm.folio import Page
 from mmsim.mm.migrate import putback_movable_pages
 from mmsim.mm.page_ref import references_explained
 from mmsim.mm.rmap import handle_mm_fault
+from mmsim.mm.seams import Version
 from mmsim.mm.swap import (
     folio_isolate_lru,
     folio_mark_accessed,
@@ -32,7 +33,6 @@ from mmsim.mm.swap import (
     lru_add_drain,
     lru_add_drain_all,
 )
-from mmsim.mm.versions import Version
 from mmsim.mm.world import World
 
 

@@ -8,7 +8,7 @@ the split impossible, because nobody could tell which of the pieces that referen
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mmsim.constants import ANON, HUGE_ZERO
 from mmsim.engine.op import ModelError, Op, atomic, choice
@@ -17,11 +17,9 @@ from mmsim.mm.filemap import filemap_release_folio, folio_mapping, folio_test_wr
 from mmsim.mm.folio import ISOLATION, Page, extra_pins, replace
 from mmsim.mm.page_ref import folio_ref_freeze
 from mmsim.mm.rmap import remap_page, unmap_folio
+from mmsim.mm.seams import Version
 from mmsim.mm.vmstat import count_vm_events
 from mmsim.mm.world import World, page_name
-
-if TYPE_CHECKING:
-    from mmsim.mm.versions import Version
 
 
 @atomic

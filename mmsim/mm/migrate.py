@@ -9,7 +9,7 @@ is split first and its pieces are moved in a second round, which has one pass on
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mmsim import errno
 from mmsim.constants import (
@@ -33,7 +33,8 @@ from mmsim.mm.filemap import (
 from mmsim.mm.folio import ISOLATION, NEW_PAGE, Folio, Page, expected_refs, replace
 from mmsim.mm.huge_memory import split_huge_page_to_list
 from mmsim.mm.page_ref import folio_put, folio_ref_count, folio_ref_freeze, references_explained
-from mmsim.mm.policy import (
+from mmsim.mm.rmap import folio_mapped, remove_migration_ptes, try_to_migrate
+from mmsim.mm.seams import (
     DRAIN,
     GIVE_UP,
     HUGE_PAGE,
@@ -43,14 +44,11 @@ from mmsim.mm.policy import (
     WAIT,
     WAIT_LOOKS,
     Attempt,
+    Version,
 )
-from mmsim.mm.rmap import folio_mapped, remove_migration_ptes, try_to_migrate
 from mmsim.mm.swap import folio_add_lru, lru_add_drain, lru_add_drain_all, putback_lru_page
 from mmsim.mm.vmstat import count_vm_events, trace_mm_migrate_pages, trace_mm_migrate_pages_start
 from mmsim.mm.world import EITHER, NONE, ZONE, World
-
-if TYPE_CHECKING:
-    from mmsim.mm.versions import Version
 
 
 def _policy(world: World, pfn: int) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from mmsim.constants import (
     MIGRATE_ASYNC,
@@ -40,18 +40,13 @@ from mmsim.mm.migrate import (
 )
 from mmsim.mm.page_ref import folio_put, folio_ref_count, folio_ref_freeze, references_explained
 from mmsim.mm.rmap import folio_mapped, remove_migration_ptes, try_to_migrate
+from mmsim.mm.seams import PIECES_ONCE, PIECES_SYNC, Version
 from mmsim.mm.swap import folio_add_lru
 from mmsim.mm.vmstat import count_vm_events, trace_mm_migrate_pages, trace_mm_migrate_pages_start
-
-if TYPE_CHECKING:
-    from mmsim.mm.versions import Version
 
 NR_MAX_BATCHED_MIGRATION = 512
 NR_MAX_MIGRATE_ASYNC_RETRY = 3
 MIGRATEPAGE_SUCCESS, MIGRATEPAGE_UNMAP = 0, 1
-PIECES_ONCE, PIECES_ASYNC, PIECES_SYNC = "once", "asynchronously", "like any other folio"
-"""How pieces of a split huge page are tried: as 6.12 does, and in two ways that were measured in a
-changed kernel."""
 
 
 @dataclasses.dataclass

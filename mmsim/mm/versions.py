@@ -20,123 +20,32 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable, Generator
-from typing import Any, NamedTuple
 
 from mmsim import errno
-from mmsim.constants import MIGRATE_PASSES, MR_LONGTERM_PIN, PAGEVEC_SIZE
-from mmsim.engine.op import Op
 from mmsim.errno import EAGAIN, EBUSY
 from mmsim.errors import nearest
 from mmsim.mm import migrate, migrate_6_12
-from mmsim.mm.folio import Page
-from mmsim.mm.migrate_6_12 import PIECES_ASYNC, PIECES_ONCE, PIECES_SYNC
-from mmsim.mm.policy import (
-    Attempt,
+from mmsim.mm.seams import (
+    INVERTED,
+    PIECES_ASYNC,
+    PIECES_SYNC,
+    Version,
     as_usual,
     drain_after_the_first_try,
+    final_rc_as_counted,
+    final_rc_zero_if_empty,
+    final_rc_zero_if_split_and_empty,
+    gup_fails_if_negative_or_left,
+    gup_fails_unless_zero,
+    never_retry_split,
     pieces_try_again,
+    rc_is_overwritten,
+    rc_stays,
+    retry_split_for_longterm_pin,
     wait_before_the_next_try,
     wait_for_the_references,
 )
 from mmsim.mm.world import Environment
-
-# -- retry_split: the destination could not be had and the split failed with `ret`.  Try again
-# later?
-
-
-def never_retry_split(reason: int, ret: int) -> bool:
-    return False
-
-
-def retry_split_for_longterm_pin(reason: int, ret: int) -> bool:
-    return reason == MR_LONGTERM_PIN and ret == -EAGAIN
-
-
-# -- rc_after_split: what migrate_pages() remembers as its own result after it tried to split
-
-
-def rc_stays(rc: int, ret: int) -> int:
-    return rc
-
-
-def rc_is_overwritten(rc: int, ret: int) -> int:
-    return ret
-
-
-# -- final_rc: the last word of migrate_pages()
-
-
-def final_rc_as_counted(rc: int, nr_thp_split: int, list_empty: bool) -> int:
-    return rc
-
-
-def final_rc_zero_if_split_and_empty(rc: int, nr_thp_split: int, list_empty: bool) -> int:
-    return 0 if nr_thp_split > 0 and list_empty else rc
-
-
-def final_rc_zero_if_empty(rc: int, nr_thp_split: int, list_empty: bool) -> int:
-    return 0 if list_empty else rc
-
-
-# -- gup_fails: does the long-term pin give up after this migration?
-
-
-def gup_fails_unless_zero(rc: int, list_empty: bool) -> bool:
-    return rc != 0
-
-
-def gup_fails_if_negative_or_left(rc: int, list_empty: bool) -> bool:
-    return rc < 0 or not list_empty
-
-
-# -- isolate_inverted: which test of the isolation a run has
-
-MEANT, INVERTED = "meant", "inverted"
-ISOLATIONS = (MEANT, INVERTED)
-
-
-class Version(NamedTuple):
-    """One row of seams.
-
-    `taken_back`: how many of the failures just counted a retried split takes back.
-    `had_inverted_test`: the tree of that time skipped a folio when its isolation *succeeded*.
-    `isolate_inverted`: model that.  Off in every row, because it is a bug of its own.
-    `passes`: how often migrate_pages() tries a folio; in 6.12 three of ten without sleeping.
-
-    From `migrate_pages` on: what is different in 6.12, where the patch lives on in another loop.
-    `pieces`: how often a piece is tried in that loop, one of PIECES.
-    """
-
-    name: str
-    title: str
-    ref_errno: int
-    retry_split: Callable[[int, int], bool]
-    rc_after_split: Callable[[int, int], int]
-    taken_back: int
-    final_rc: Callable[[int, int, bool], int]
-    gup_fails: Callable[[int, bool], bool]
-    had_inverted_test: bool
-    passes: int = MIGRATE_PASSES
-    isolate_inverted: bool = False
-    policy: Callable[[Attempt], str] = as_usual
-    migrate_pages: Callable[[list[Page], int, int, Version], Generator[Op, Any, int]] = (
-        migrate.migrate_pages
-    )
-    pieces: str = PIECES_ONCE
-    drains_by_count: bool = False
-    truncated_is_refused: bool = True
-    defers_only_partly: bool = False
-    pagevec_size: int = PAGEVEC_SIZE
-    drop_drains: bool = False
-    owner_skips_pte_mapped: bool = True
-
-    @property
-    def full_title(self) -> str:
-        """The title, and how the isolation is tested where the row and its kernel can differ."""
-        isolation = INVERTED if self.isolate_inverted else f"as {MEANT}"
-        return f"{self.title}; isolation {isolation}" if self.had_inverted_test else self.title
-
 
 BASE = Version(
     name="base",
@@ -148,6 +57,7 @@ BASE = Version(
     final_rc=final_rc_as_counted,
     gup_fails=gup_fails_unless_zero,
     had_inverted_test=True,
+    migrate_pages=migrate.migrate_pages,
 )
 _PATCHED = BASE._replace(ref_errno=-EAGAIN, retry_split=retry_split_for_longterm_pin)
 

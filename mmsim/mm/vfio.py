@@ -17,7 +17,7 @@ from mmsim.engine.op import ModelError, Op, atomic, blocking, choice
 from mmsim.errno import EEXIST, EINVAL, ENOMEM, ENOSPC
 from mmsim.mm.folio import Extent, Page
 from mmsim.mm.gup import Pin, pin_user_pages_remote, stretch, unpin_user_pages_dirty_lock
-from mmsim.mm.versions import Version
+from mmsim.mm.seams import Version
 from mmsim.mm.world import Dma, IommuMap, World
 
 VFIO_DMA_MAP_FLAG_READ, VFIO_DMA_MAP_FLAG_WRITE = 1, 2

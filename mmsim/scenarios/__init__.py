@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from mmsim.errors import nearest
-from mmsim.mm.versions import Version
+from mmsim.mm.seams import Version
 from mmsim.scenarios.host import BOOT_GUEST, CMA_ALLOC, CMA_PFN, BootGuest
 from mmsim.scenarios.races import (
     DROP_CACHES_ONLY,

@@ -20,8 +20,8 @@ from mmsim.mm.cma import Area, cma_alloc
 from mmsim.mm.folio import Extent, Folio
 from mmsim.mm.fragmentation import suitable, summed
 from mmsim.mm.page_alloc import Request, alloc_pages, request, take
+from mmsim.mm.seams import Version
 from mmsim.mm.shmem import SHMEM_ENABLED, shmem_is_huge, shmem_populate
-from mmsim.mm.versions import Version
 from mmsim.mm.vfio import MapDma, vfio_dma_do_map
 from mmsim.mm.world import AVAILABLE, EITHER, NONE, ZONE, Environment, World
 from mmsim.mm.zone import Zone, boot, zone_watermarks

@@ -18,7 +18,8 @@ from mmsim.engine.scenario import Move
 from mmsim.errno import EAGAIN
 from mmsim.errors import nearest
 from mmsim.mm.folio import extra_pins
-from mmsim.mm.versions import LATEST, final_rc_as_counted, never_retry_split, rc_is_overwritten
+from mmsim.mm.seams import final_rc_as_counted, never_retry_split, rc_is_overwritten
+from mmsim.mm.versions import LATEST
 from mmsim.mm.world import World
 from mmsim.scenarios.properties import properties
 from mmsim.scenarios.races import VFIO_MAP

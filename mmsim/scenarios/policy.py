@@ -20,8 +20,8 @@ from types import FrameType
 from typing import Any
 
 from mmsim.errors import nearest
-from mmsim.mm.policy import DECISIONS, Attempt
-from mmsim.mm.versions import LATEST, Version
+from mmsim.mm.seams import DECISIONS, Attempt, Version
+from mmsim.mm.versions import LATEST
 
 STEPS_MAX, CALL_STEPS = 500_000, 5_000
 # Where code lies that is not the learner's: the model, the library, and what they make up.

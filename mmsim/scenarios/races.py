@@ -35,8 +35,8 @@ from mmsim.mm.drop_caches import drop_caches
 from mmsim.mm.folio import ISOLATION, Extent, Folio, Page
 from mmsim.mm.gup import pin_user_pages_remote
 from mmsim.mm.migrate import putback_movable_pages, try_split_thp
+from mmsim.mm.seams import Version
 from mmsim.mm.swap import batch_add, folio_isolate_lru, isolate
-from mmsim.mm.versions import Version
 from mmsim.mm.vfio import MapDma, vfio_dma_do_map
 from mmsim.mm.world import AVAILABLE, EITHER, NONE, ZONE, Environment, Limits, World
 from mmsim.scenarios.host import CMA_PFN, NAMES, ZONES, guest_memory, host_with_zone

@@ -21,7 +21,8 @@ from mmsim.engine.trace import Trace, record
 from mmsim.errno import ENOMEM
 from mmsim.errors import nearest
 from mmsim.mm.folio import Folio
-from mmsim.mm.versions import INVERTED, ISOLATIONS, MEANT, Version, environment, get, with_isolation
+from mmsim.mm.seams import INVERTED, ISOLATIONS, MEANT, Version
+from mmsim.mm.versions import environment, get, with_isolation
 from mmsim.mm.world import NONE, ZONE, World
 from mmsim.scenarios.script import SITES, Position, Script, Scripted
 

@@ -10,7 +10,7 @@ from mmsim.constants import REASONS
 from mmsim.engine.scenario import Move
 from mmsim.engine.schedule import render
 from mmsim.evidence.vectors import run_gup
-from mmsim.mm.policy import DECISIONS, DRAIN, GIVE_UP, TRY_AGAIN, WAIT, WAIT_LOOKS, Attempt
+from mmsim.mm.seams import DECISIONS, DRAIN, GIVE_UP, TRY_AGAIN, WAIT, WAIT_LOOKS, Attempt
 from mmsim.mm.versions import LATEST, POLICIES, SEAMS, VERSIONS, diff, get, seams, source
 from mmsim.scenarios import vfio_map
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from mmsim.mm.policy import Attempt
+from mmsim.mm.seams import Attempt
 from mmsim.mm.versions import LATEST
 from mmsim.scenarios import make, vfio_map
 from mmsim.scenarios.policy import STEPS_MAX, PolicyError, limited, own_policy

@@ -14,7 +14,8 @@ from mmsim.engine.scenario import Scenario, State
 from mmsim.mm.actors import holder
 from mmsim.mm.folio import ISOLATION, Page
 from mmsim.mm.huge_memory import split_huge_page_to_list
-from mmsim.mm.versions import Version, get
+from mmsim.mm.seams import Version
+from mmsim.mm.versions import get
 
 
 def attempts(passes: int, version: Version) -> Generator[Op, Any, int]:
