@@ -141,7 +141,7 @@ def _parser() -> tuple[Parser, list[str]]:
     )
     found.add_argument("after", metavar="AFTER", nargs="?", help="/proc/vmstat afterwards")
     known = ", ".join((*VERSIONS, *POLICIES))
-    found.add_argument("--kernel", metavar="V", help=f"only this version: {known}")
+    found.add_argument("--kernel", metavar="V", help=f"only this version, or a 6.12.N: {known}")
     found.add_argument("--all", action="store_true", help="rarer situations, too, and every path")
 
     found = command("lab", lab, "put the lessons into a folder and open them", as_json=False)
