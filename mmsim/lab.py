@@ -19,6 +19,7 @@ import sys
 import tomllib
 import urllib.parse
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path, PurePosixPath
 from types import FrameType
@@ -48,9 +49,13 @@ def lab(folder: Path | None, *, port: int | None, browser: bool, here: Path | No
         raise UserError(f"JupyterLab is not installed: {_install(_wanted())}")
     if here is not None:
         root, lesson = place(here)
+        if lesson.resolve().is_relative_to(share := datafiles.share_dir()):
+            sign_lessons(share, share)
     else:
         root = folder or Path("mmsim-lessons")
-        report(put_lessons(datafiles.share_dir(), root), root)
+        share = datafiles.share_dir()
+        report(put_lessons(share, root), root)
+        sign_lessons(share, root)
         lesson = first_lesson(root / "notebooks")
     quiet = not browser or os.environ.get("BROWSER") == "none"
     return serve(command(root, lesson, port=port, browser=not quiet))
@@ -171,6 +176,20 @@ def put_lessons(share: Path, folder: Path) -> list[Step]:
         where = error.filename or folder
         raise UserError(f"{where} cannot be read or written: {error.strerror}.") from error
     return steps
+
+
+def sign_lessons(share: Path, folder: Path) -> None:
+    """Tell Jupyter to trust the lessons under `folder` that are the release's own, unchanged.
+
+    JupyterLab shows stored pictures and links of a notebook that is trusted.  What was edited is
+    left to its owner.  Where no signature can be kept, the lessons work without."""
+    nbformat = importlib.import_module("nbformat")
+    with suppress(OSError, ValueError):
+        notary = importlib.import_module("nbformat.sign").NotebookNotary()
+        for name, file in _files(share, "*.ipynb").items():
+            content, mine = file.read_bytes(), folder / name
+            if name.endswith(".ipynb") and mine.is_file() and mine.read_bytes() == content:
+                notary.sign(nbformat.reads(content.decode(), as_version=4))
 
 
 def _step(name: str, new: str, present: Mapping[str, str], written: Mapping[str, str]) -> Step:

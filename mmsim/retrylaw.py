@@ -1,11 +1,11 @@
-"""The retry law: how likely several passes are to outlast whoever holds a reference.  Exact.
+"""The retry law: how likely several passes are to outlast a holder of a reference.  Exact.
 
 Interface: Retrying, success, still_there, LawError
 
-Somebody holds a reference and lets go with the same chance in every tick of time.  The first pass
-has met it.  A later pass meets it too if it was kept through every tick in between, so that n
-passes, d ticks apart, all meet it with the probability (1 - r) ** (d * (n - 1)).  The passes add up
-to a window of d * (n - 1) ticks; nothing else about them matters.
+A holder lets go with the same chance in every tick of time.  The first pass has met it.  A later
+pass meets it too if the reference was kept through every tick in between.  So n passes, d ticks
+apart, all meet it with the probability (1 - r) ** (d * (n - 1)).  The passes add up to a window of
+d * (n - 1) ticks; nothing else about them matters.
 """
 
 from __future__ import annotations
@@ -24,18 +24,13 @@ class Retrying(NamedTuple):
     """How often one tries, how far apart, and whom one meets.
 
     `gap`: ticks from one pass to the next.  `permanent`: the share of references that are never
-    dropped.  `parked`: the share that lie in a per-CPU batch, which nobody empties by himself.
-    `drain`: all batches are emptied once, after the first pass.  What is left of the references, a
-    share of 1 - permanent - parked, is let go with the same chance in every tick.
+    dropped; all others are dropped with the same chance in every tick.
 
-    Left out: time that a drain takes; somebody else who comes meanwhile; references that are held
-    for a time which is not random."""
+    Left out: somebody else who comes meanwhile; references that are held for a set time."""
 
     passes: int = 10
     gap: int = 1
     permanent: Share = 0
-    parked: Share = 0
-    drain: bool = False
 
     @property
     def window(self) -> int:
@@ -63,9 +58,7 @@ def success(setting: Retrying, hold: int) -> Fraction:
             raise LawError(f"{name} must be a whole number from 1 on, not {number!r}")
     if hold < 1:
         raise LawError(f"a reference is held for 1 tick or more, not for {hold}")
-    stays, parked = Fraction(setting.permanent), Fraction(setting.parked)
-    if min(stays, parked) < 0 or stays + parked > 1:
-        raise LawError(f"permanent {stays} and parked {parked} are shares of one whole")
-    if not setting.drain or setting.passes == 1:
-        stays, parked = stays + parked, Fraction(0)
-    return parked + (1 - stays - parked) * (1 - still_there(Fraction(1, hold), setting.window))
+    stays = Fraction(setting.permanent)
+    if not 0 <= stays <= 1:
+        raise LawError(f"permanent is a share of one whole, not {stays}")
+    return (1 - stays) * (1 - still_there(Fraction(1, hold), setting.window))

@@ -13,14 +13,26 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import nbformat
 import pytest
+from nbformat.sign import NotebookNotary
 from tool_rule import ROOT
 
 from mmsim import datafiles
 from mmsim import lab as lab_module
 from mmsim.cli import main
 from mmsim.errors import UserError
-from mmsim.lab import MANIFEST, Check, Step, checks, command, place, put_lessons, write_whole
+from mmsim.lab import (
+    MANIFEST,
+    Check,
+    Step,
+    checks,
+    command,
+    place,
+    put_lessons,
+    sign_lessons,
+    write_whole,
+)
 
 LESSON = "notebooks/04_split.ipynb"
 FRESH = "notebooks/04_split.fresh.ipynb"
@@ -141,6 +153,23 @@ def test_a_folder_that_cannot_be_filled(share: Path, folder: Path, tmp_path: Pat
     (tmp_path / "other" / LESSON).mkdir(parents=True)
     with pytest.raises(UserError, match="cannot be read or written"):
         put_lessons(share, tmp_path / "other")
+
+
+def test_what_was_put_is_trusted_and_what_was_edited_is_not(share, folder, monkeypatch) -> None:
+    """Nobody signs for somebody else's code; without a place for signatures nothing breaks."""
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(folder / "jupyter"))
+    made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1")])
+    made.cells[0].outputs = [nbformat.v4.new_output("display_data", {"text/html": "<svg/>"})]
+    write(share, {"notebooks/00_start.ipynb": nbformat.writes(made), LESSON: nbformat.writes(made)})
+    put_lessons(share, folder)
+    made.cells[0].source = "2"
+    write(folder, {LESSON: nbformat.writes(made)})
+    sign_lessons(share, folder)
+    trusted = NotebookNotary().check_signature
+    assert trusted(nbformat.read(folder / "notebooks/00_start.ipynb", 4))
+    assert not trusted(made)
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(folder / LESSON))
+    sign_lessons(share, folder)
 
 
 # -- what is started

@@ -45,15 +45,6 @@ def test_who_never_lets_go_is_the_ceiling():
     assert success(Retrying(10, permanent=Fraction(1, 5)), 1) == Fraction(4, 5)
 
 
-def test_a_drain_frees_what_is_parked_and_nothing_else():
-    parked = Retrying(10, parked=Fraction(1, 2), permanent=Fraction(1, 4))
-    without, with_ = success(parked, 3), success(parked._replace(drain=True), 3)
-    assert with_ - without == Fraction(1, 2)
-    assert success(parked._replace(drain=True, passes=1), 3) == 0
-    alone = Retrying(10, permanent=Fraction(1, 4))
-    assert success(alone, 3) == success(alone._replace(drain=True), 3)
-
-
 @pytest.mark.parametrize(
     ("setting", "hold", "says"),
     [
@@ -61,9 +52,8 @@ def test_a_drain_frees_what_is_parked_and_nothing_else():
         (Retrying(2.5), 5, "passes must be a whole number"),
         (Retrying(gap=0), 5, "gap must be a whole number from 1 on"),
         (Retrying(), 0, "held for 1 tick or more, not for 0"),
-        (Retrying(permanent=Fraction(3, 2)), 5, "shares of one whole"),
-        (Retrying(permanent=Fraction(2, 3), parked=Fraction(2, 3)), 5, "shares of one whole"),
-        (Retrying(parked=-1), 5, "shares of one whole"),
+        (Retrying(permanent=Fraction(3, 2)), 5, "a share of one whole"),
+        (Retrying(permanent=-1), 5, "a share of one whole"),
     ],
 )
 def test_settings_that_make_no_sense(setting, hold, says):

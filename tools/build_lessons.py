@@ -3,7 +3,8 @@
 usage: python tools/build_lessons.py [NAME ...]      (default: every lesson)
 
 A source is `mmsim/lessons/NAME.md`, in jupytext's Markdown format, beside the module of its cards.
-The heading comes from `mmsim.lessons.COURSE`.  In the text `{{expression}}` is filled in from the
+The heading, the strip that says "you are here" and the link to the next lesson come from
+`mmsim.lessons.COURSE`.  In the text `{{expression}}` is filled in from the
 module of the lesson, as in an f-string.  In the solution edition a cell `lesson.NAME` that shows a
 card becomes `lesson.NAME.solved()`; cells with the tag `solution` stand only there, cells with the
 tag `student` only in the student edition.
@@ -30,8 +31,10 @@ ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
 sys.path.insert(0, str(ROOT))
 
-from mmsim.lessons import COURSE, number  # noqa: E402
+from mmsim.lessons import COURSE, STATIONS, number  # noqa: E402
 from mmsim.lessons.card import Card  # noqa: E402
+from mmsim.views.first_screen import strip_svg, strip_words  # noqa: E402
+from mmsim.views.show import Picture, as_html  # noqa: E402
 
 CELL_SECONDS_MAX = 60
 EDITIONS = {"student": NOTEBOOKS, "solution": NOTEBOOKS / "solutions"}
@@ -46,10 +49,33 @@ def stem(source: Path) -> str:
 
 
 def heading(source: Path) -> str:
-    """The title of a lesson, and how long it takes."""
-    lesson = next(lesson for lesson in COURSE if lesson.name == source.stem)
+    """The title of a lesson, how long it takes, and where on the way of the bug it is."""
+    place = [lesson.name for lesson in COURSE].index(source.stem)
+    lesson = COURSE[place]
+    here = lesson.here or STATIONS
+    seen = {station for earlier in COURSE[:place] for station in earlier.here}
+    strip = Picture(strip_svg(STATIONS, here, seen), strip_words(STATIONS, here))
     core = ", on the short way through the course" if lesson.core else ""
-    return f"# {number(lesson.name)} · {lesson.title}\n\n*{lesson.minutes} minutes{core}.*\n\n"
+    title = f"# {number(lesson.name)} · {lesson.title}"
+    return f"{title}\n\n*{lesson.minutes} minutes{core}.* {as_html(strip)}\n\n"
+
+
+def linked(text: str) -> str:
+    """A text in which `lesson 04, *its title*` is a link to that notebook, in the same folder."""
+    for lesson in COURSE:
+        words = rf"([Ll]esson {number(lesson.name)},\s\*{re.escape(lesson.title)}\*)"
+        if lesson.text.exists():
+            text = re.sub(words, rf"[\1]({lesson.stem}.ipynb)", text)
+    return text
+
+
+def next_lesson(source: Path) -> str:
+    """The line that leads on, if the text has none of its own; nothing after the last lesson."""
+    texts = [lesson for lesson in COURSE if lesson.text.exists()]
+    place = [lesson.name for lesson in texts].index(source.stem) + 1
+    if place == len(texts) or "**Next:**" in source.read_text(encoding="utf-8"):
+        return ""
+    return f"\n\n**Next:** lesson {number(texts[place].name)}, *{texts[place].title}*."
 
 
 def filled(text: str, cards: ModuleType) -> str:
@@ -77,7 +103,10 @@ def edition(source: Path, which: str) -> Any:
     cards = importlib.import_module(f"mmsim.lessons.{source.stem}")
     other = "student" if which == "solution" else "solution"
     cells = []
-    for cell in jupytext.read(source).cells:
+    parts = jupytext.read(source).cells
+    if parts[0].cell_type == "code":
+        parts.insert(0, nbformat.v4.new_markdown_cell())
+    for cell in parts:
         tags = cell.metadata.get("tags", [])
         if other in tags:
             continue
@@ -89,7 +118,8 @@ def edition(source: Path, which: str) -> Any:
             made = nbformat.v4.new_markdown_cell
             text = filled(text, cards)
             text = text.replace("<details>", "<details open>") if which == "solution" else text
-            text = text if cells else heading(source) + text
+            text = (text if cells else heading(source) + text).strip()
+            text = linked(text + (next_lesson(source) if cell is parts[-1] else ""))
         new = made(text, metadata={"tags": tags} if tags else {})
         new["id"] = f"{which}-{len(cells):03}"
         cells.append(new)

@@ -1,6 +1,6 @@
 """Shares that were measured on a real kernel: how many pins of a kind went through.
 
-Interface: wilson, Share, VARIANTS, RETRY, releases, rescued, disturbed, Pins, SCENARIOS
+Interface: wilson, Share, VARIANTS, RETRY, rescued, disturbed, Pins, SCENARIOS
 
 Every number is counted from the rows of data/kernel-runs/.  Both loops of the measured kernel are
 counted together unless said: they differ in how failures are counted, not in what fails.
@@ -9,7 +9,6 @@ counted together unless said: they differ in how failures are counted, not in wh
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
 from math import sqrt
 from statistics import NormalDist
 from typing import NamedTuple
@@ -20,11 +19,8 @@ VARIANTS = ("base", "v1", "v2")
 RETRY = "v2, pieces tried again"
 """v2 with the counterfactual switch: a busy piece of a split huge page asks for another pass."""
 
-RELEASES = "s3_timed_release_by_actual_release.csv"
 TIMED = {"injected": "s3_timed_release.csv", "fragmented": "s10_s2_real_fragmentation_pins.csv"}
 DISTURBED = "s4_dropcaches_trials.csv"
-BIN_US = 50
-_BIN = f"actual_release_bin_start_us(width={BIN_US})"
 
 # What runs beside the pin; all with huge pages in CMA and no free huge page.
 SCENARIOS = {
@@ -81,23 +77,6 @@ class Share(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.hits:,} of {self.trials:,}"
-
-
-def releases(variant: str, edges: Iterable[int]) -> list[tuple[float, Share]]:
-    """Pins that went through, by the time at which a reference was dropped.
-
-    `edges`: where groups of 50-microsecond bins begin, in microseconds after the pin began; the
-    last group has no end.  Answers (mean of the bins' middles, weighted by their trials; share) for
-    every group that has trials."""
-    groups = {edge: [0, 0, 0] for edge in sorted(edges)}
-    for row in _rows(RELEASES):
-        begin, trials = int(row[_BIN]), int(row["n_trials"])
-        if row["variant"] == variant and begin >= min(groups):
-            group = groups[max(edge for edge in groups if edge <= begin)]
-            group[0] += trials - int(row["n_pin_failed"])
-            group[1] += trials
-            group[2] += trials * (begin + BIN_US // 2)
-    return [(sum_ / n, Share(ok, n)) for ok, n, sum_ in groups.values() if n]
 
 
 def rescued(variant: str, how: str, dropped_by: float = float("inf")) -> Share:

@@ -190,7 +190,7 @@ REMARKS = (
         "1/2",
         "Alistair Popple",
         "Then mend migrate_pages() itself: move_pages() sees the same false failure. -ENOMEM is "
-        "right for the pin, because -EAGAIN would tell its caller to pin again.",
+        "right for the pin: there -EAGAIN means that the pin starts over.",
         "from v2 on 1/2 is in migrate_pages()",
         "87o7u6soip.fsf@nvidia.com",
     ),

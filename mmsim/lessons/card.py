@@ -83,6 +83,7 @@ class Card:
         self.hints, self.solution = tuple(hints), solution
         self.still, self.play, self.needs = still, play, tuple(needs)
         self._views: list[Callable[[], None]] = []
+        self._given: list[Any] | None = None
         for need in needs:
             need.on_change(self.changed)
         self.forget()
@@ -256,9 +257,10 @@ class Card:
         for part, allowed in self.parts.items():
             mine = self.stored if self.single else self.stored[part]
             sign = "" if part not in true else "✔ " if mine == true[part] else "✘ "
-            was = f"it was {said(true[part], allowed)}" if part in true else "not decided"
+            was = f" · it was {said(true[part], allowed)}" if part in true else " · not decided"
+            was = "" if allowed is str else was  # own words
             lead = "" if self.single else f"`{part}`: "
-            lines.append(f"{sign}{lead}you said {said(mine, allowed)} · {was}")
+            lines.append(f"{sign}{lead}you said {said(mine, allowed)}{was}")
         return lines
 
     def _told(self, answer: Any) -> str:
@@ -271,8 +273,14 @@ class Card:
         return f"Shown once you have answered {names}, further up." if names else ""
 
     def given(self) -> Any:
-        """The pictures and tables that the answer has unlocked."""
-        return self.still() if self.still is not None and self.unlocked else []
+        """The pictures and tables that the answer has unlocked; made once for all its forms."""
+        if self.still is None or not self.unlocked:
+            return []
+        if self._given is None:
+            return self.still()
+        if not self._given:
+            self._given.append(self.still())
+        return self._given[0]
 
     # -- showing
 
@@ -308,12 +316,16 @@ class Card:
         return f"<p>{line}</p>{rest}"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        bundle = {"text/plain": repr(self), "text/html": self._repr_html_()}
+        self._given = []
         try:
-            skin = importlib.import_module("mmsim.widgets.card")
-        except ImportError:  # without ipywidgets the card is text and HTML
-            return bundle
-        return {**skin.CardBox(self)._repr_mimebundle_(), **bundle}
+            bundle = {"text/plain": repr(self), "text/html": self._repr_html_()}
+            try:
+                skin = importlib.import_module("mmsim.widgets.card")
+            except ImportError:  # without ipywidgets the card is text and HTML
+                return bundle
+            return {**skin.CardBox(self)._repr_mimebundle_(), **bundle}
+        finally:
+            self._given = None
 
 
 def options(allowed: Allowed) -> list[Any]:

@@ -1,7 +1,7 @@
-"""Lesson 00: the report, its two counters, and four suspects of which they rule one out.
+"""Lesson 00: the bug in one picture, the report, and four suspects of which it rules one out.
 
-Interface: the cards ranking, guess, measured, ruled_out, pretest; the pictures story, suspects;
-SUSPECTS, suspect, QUESTIONS, and the names that the text fills in."""
+Interface: the cards bug, start, counted, ranking, measured, ruled_out, pretest; the table
+suspects; SUSPECTS, suspect, QUESTIONS, and the names that the text fills in."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mmsim.constants import REPORTED
-from mmsim.engine.trace import Trace
 from mmsim.evidence.ftrace import real_trace
 from mmsim.lessons import number
 from mmsim.lessons.card import Card
 from mmsim.lessons.form import FormError, Verdict, counters_of, failed, passed
 from mmsim.scenarios import Situation, make, vfio_map
-from mmsim.views.show import Picture, Shown, moment
-from mmsim.views.svg import BAD, BODY, INK, MUTED, PANEL, SMALL, TITLE, Svg, text_width, wrap
+from mmsim.views.first_screen import NEVER, frame_svg, stops, told
+from mmsim.views.show import Picture, Shown
 from mmsim.views.tables import measured_table
 
 if TYPE_CHECKING:
@@ -26,46 +25,65 @@ PAGES = 2 ** int(vfio_map().knobs["order"])
 PASSES = vfio_map().knobs["passes"]
 
 
-# -- the story
+# -- the bug in one picture
 
-STORY = (
-    ("memfd_create()", "memory for the guest, as a file that exists in memory only"),
-    ("mmap(MAP_POPULATE)", "the kernel fills it at once, with huge pages of 2 MiB"),
-    ("some land in CMA", "memory that is only lent: it may not stay there for good"),
-    ("VFIO_IOMMU_MAP_DMA", "a device gets access: every page must be pinned, and leave CMA first"),
-    ("-ENOMEM", "step 4 fails if one huge page can neither be moved nor split"),
+NO = "does not start"
+SETTINGS = {
+    "base, before pass 1": ("base", "1"),
+    "v2, before pass 9": ("v2", "9"),
+    "v2, never": ("v2", NEVER),
+}
+SHOWN = (("base", NEVER), ("v2", NEVER), ("v2", "3"))
+AFTER = ("v2", "3")
+
+
+def play_bug() -> Any:
+    """The picture that moves."""
+    from mmsim.widgets.first_screen import FirstScreen
+
+    return FirstScreen()
+
+
+def ended(setting: tuple[str, str]) -> str:
+    """Does the machine start?"""
+    return "starts" if stops(*setting)[-1].starts else NO
+
+
+bug = Card(
+    "bug",
+    "A virtual machine sometimes will not start. Find out when.",
+    still=lambda: [Picture(frame_svg(*setting), told(*setting)) for setting in SHOWN],
+    play=play_bug,
 )
-
-
-def told() -> str:
-    """The story in words."""
-    return "; then ".join(f"{name}: {what}" for name, what in STORY) + ". The guest does not start."
-
-
-def story_svg() -> str:
-    """Five boxes in a row, the last one marked as the failure."""
-    wide, high = 1100, 250
-    svg = Svg(wide, high, "From memfd to a guest that does not start", told())
-    head = "What happens before a guest starts; sometimes the fourth step fails"
-    svg.text(24, 36, head, wide - 48, size=TITLE, bold=True)
-    width, gap = 192.0, 22.0
-    for place, (name, what) in enumerate(STORY):
-        x, last = 24 + place * (width + gap), place == len(STORY) - 1
-        edge, thick = (BAD, 2.5) if last else (INK, 1.2)
-        svg.rect(x, 62, width, 150, fill=PANEL, stroke=edge, rx=6, stroke_width=thick)
-        svg.text(x + 12, 86, f"{place + 1}", 20, size=SMALL, fill=MUTED)
-        size = min(BODY, BODY * (width - 24) / text_width(name, BODY, bold=True))
-        svg.text(x + 12, 110, name, width - 22, size=size, bold=True, fill=edge)
-        for line, words in enumerate(wrap(what, width - 24, BODY, 5)):
-            svg.text(x + 12, 134 + 18 * line, words, width - 24)
-        if not last:
-            svg.path(f"M{x + width + 3:g} 137H{x + width + gap - 5:g}m-6 -5l6 5l-6 5")
-    foot = "Lesson 02 is about step 3; the others take 4 and 5 apart."
-    svg.text(24, 236, foot, wide - 48, size=SMALL, fill=MUTED)
-    return svg.render()
-
-
-story = Shown(lambda: Picture(story_svg(), told()))
+start = Card(
+    "start",
+    "When does the machine start? Say it in one sentence, then check three settings.\n"
+    "Try the picture first. `base` is the kernel of the report; `v1` and `v2` are two versions of "
+    "a patch. A setting is a kernel and the moment at which the holder lets go.",
+    {"sentence": str, **dict.fromkeys(SETTINGS, ("starts", NO))},
+    outcome=lambda: {name: ended(setting) for name, setting in SETTINGS.items()},
+    solution={"sentence": "It starts if the holder lets go and the kernel tries again after that."}
+    | {name: "starts" if name == "v2, before pass 9" else NO for name in SETTINGS},
+    why="In `base` a refused split is final: the holder may let go a moment later, and it does not "
+    "help. `v1` and `v2` keep the page on the list. The machine starts if one of the ten passes "
+    "comes after the holder has let go.\n\n"
+    "One failure has another reason. In `base` the pin fails with *nobody holds it*, too. All "
+    f"pages are moved, and yet it fails. Lesson {number('migrate_or_split')} explains that.",
+)
+counted = Card(
+    "counted",
+    "In `v2` the holder lets go before pass 3, and the machine starts. What do the two counters "
+    "say at the end?\n"
+    "Answer from what the names promise, then set the picture to it.",
+    dict.fromkeys(REPORTED, (0, 1, 3, 4, 10)),
+    outcome=lambda: stops(*AFTER)[-1].counted,
+    why="A success leaves failures behind. Each refused split counts once in "
+    "`thp_split_page_failed`. `thp_migration_fail` counts each time that the huge page was not "
+    "moved *as it is*. That is so each time it was refused, and once more when it was split at "
+    "last.\n\nSo a counter does not say what its name suggests. And one refusal, in a kernel that "
+    "tries once, leaves exactly one of each.",
+    needs=(start,),
+)
 
 
 # -- the suspects
@@ -143,106 +161,21 @@ ranking = Card(
 )
 
 
-# -- the run
-
-# Steps of a pin that fails because of one foreign reference, in words that need no lesson.  A step
-# that only counts goes by its first counter.
-TOLD = {
-    "folio_get": "the holder takes a reference on the huge page",
-    "follow_page_mask": f"the pin takes hold of its {PAGES} small pages",
-    "is_longterm_pinnable_page": "it sees that they lie in CMA, where they may not stay",
-    "gup_put_folio": f"it lets go of all {PAGES}, so that they can be moved",
-    "alloc_migration_target": "it looks for a free huge page elsewhere, and finds none",
-    "can_split_folio": "so it begins to split the page, and finds one reference too many",
-    "thp_split_page_failed": "the split is counted as refused",
-    "pgmigrate_fail": "and the page as not moved",
-    "putback_lru_page": "the page stays where it was, and the pin returns -ENOMEM",
-}
-GUESSED = ("pgmigrate_fail", "nr_foll_pin_acquired")
-
-
-@cache
-def run() -> Trace:
-    """The run that the lesson steps through."""
-    return vfio_map().run()
-
-
-@cache
-def run_of_the_time() -> Trace:
-    """The same in 6.1-rc1, whose isolation test was the wrong way round."""
-    return vfio_map(isolation="inverted").run()
-
-
-def why_so_many() -> str:
-    """Why both counters say the same, and what a kernel of the time would have counted."""
-    pins = run_of_the_time().last.world.vmstat
-    return (
-        "`pgmigrate_fail` counts small pages, all that one huge page consists of, while the `thp_` "
-        "counters count in huge pages.\n\n"
-        "And the kernel pins first: it pins all of them, sees that the page lies in CMA, lets go "
-        "of them again (`nr_foll_pin_released`), migrates, and would then pin anew. Here it did "
-        "not get that far.\n\n"
-        "One number is not the real kernel's. In Linux 6.1-rc1 this pin acquires "
-        f"{pins['nr_foll_pin_acquired']:,} pins and releases {pins['nr_foll_pin_released']:,}. A "
-        "test in `collect_longterm_unpinnable_pages()`, whether a page could be isolated, is the "
-        "wrong way round there. So the kernel pins a second time before it migrates. On the way it "
-        "empties (*drains*) once the queues in which processors keep pages for the LRU lists. The "
-        "model has the test as it was meant, in all its versions; lesson "
-        f"{number('v2_is_not_the_end')} tells of the bug. `pgmigrate_fail` and the `thp_` counters "
-        "are the same either way."
-    )
-
-
-def failed_pin(trace: Trace) -> pd.DataFrame:
-    """The steps of `vfio_map()` that matter, in plain words, with the counters that each moves."""
-    import pandas as pd
-
-    rows = {}
-    for step, event in enumerate(trace.events, start=1):
-        before, after = (trace.state(at).world.vmstat for at in (step - 1, step))
-        moved = {name: n - before[name] for name, n in after.items() if n != before[name]}
-        words = next((TOLD[name] for name in (event.op.kind.name, *moved) if name in TOLD), "")
-        if words:
-            rows[step] = (words, ", ".join(f"{name} +{n}" for name, n in moved.items()))
-    index = pd.Index(rows, name=f"step, of {len(trace)}")
-    return pd.DataFrame(list(rows.values()), index=index, columns=["what happens", "counted"])
-
-
-def still_run() -> list[Any]:
-    """The run as a table, and the step that decides as a picture."""
-    return [failed_pin(run()), *moment(run(), run().find("can_split_folio"))]
-
-
-def play_run() -> Any:
-    """The run in the stepper."""
-    from mmsim.widgets import stepper
-
-    return stepper(vfio_map(), versions=("base",))
-
-
-guess = Card(
-    "guess",
-    "The pin of one huge page fails because of one foreign reference. What do these two counters "
-    "say afterwards?\n"
-    "`pgmigrate_fail` counts pages that could not be moved, and `nr_foll_pin_acquired` pins that "
-    "were taken. You can't know them yet. Commit to a guess all the same: you will look more "
-    "closely.",
-    dict.fromkeys(GUESSED, (0, 1, 2, PAGES)),
-    outcome=lambda: {name: run().last.world.vmstat[name] for name in GUESSED},
-    why=why_so_many,
-    still=still_run,
-    play=play_run,
-)
-
-
 # -- the same on a real kernel
+
+
+def pins_of_the_time() -> int:
+    """The pins that 6.1-rc1, with its isolation test the wrong way round, acquires and releases."""
+    counted = vfio_map(isolation="inverted").run().last.world.vmstat
+    return int(counted["nr_foll_pin_acquired"])
+
 
 real = real_trace("S3_held_base_retfix1.txt")
 measured = Card(
     "measured",
     "What one failing pin counted on a real kernel",
     still=lambda: measured_table(real),
-    needs=(guess,),
+    needs=(counted,),
 )
 
 

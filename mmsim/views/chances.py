@@ -29,12 +29,12 @@ from mmsim.views.svg import (
 )
 from mmsim.views.words import RARE, chance, count, fraction, outcome_sign
 
-WIDTH = 1120.0
+WIDTH = 1010.0
 OUTCOMES_MAX = 6
-CONFIDENCE = 0.99
-ALL_FAILURES = "failed, in whatever way"
+CONFIDENCE = 0.95
+ALL_FAILURES = "failed, in any way"
 _TOP, _EDGE, _ROW, _HEAD = 52.0, 16.0, 21.0, 30.0
-_AXIS, _AXIS_WIDE = 214.0, 420.0
+_AXIS, _AXIS_WIDE = 200.0, 360.0
 _SHARE, _ODDS = FILLS["actor 1"], FILLS["actor 2"]
 
 

@@ -16,7 +16,7 @@ from mmsim.views.ledger import describe, ledger_at
 from mmsim.views.run import changes
 from mmsim.views.state import draw_holders_and_counters, standing
 from mmsim.views.svg import (
-    CODE_MIN,
+    CODE,
     LINE,
     MUTED,
     SMALL,
@@ -24,6 +24,7 @@ from mmsim.views.svg import (
     actor_fill,
     badge,
     clip,
+    flowing,
     headline,
     outcome_mark,
     panel,
@@ -32,12 +33,12 @@ from mmsim.views.svg import (
 )
 from mmsim.views.words import call, outcome_sign, plural, sentence
 
-WIDTH, HEIGHT = 1120.0, 536.0
+WIDTH, HEIGHT, CUT = 1000.0, 566.0, 584.0
 ROW, ROWS_MAX, KEPT, LOOKED_AT = 16.0, 22, 4, 120
-_CELL, _EDGE, _GAP = 11.0, 16.0, 14.0
-_RIGHT = 462.0
-_NUMBERS, _NUMBERS_MIN, _MARGIN, _BETWEEN = 54.0, 36.0, 142.0, 7.0
-_TOP = 78.0
+_EDGE = 10.0
+_NUMBERS, _NUMBERS_MIN, _BETWEEN = 54.0, 36.0, 6.0
+_MARGIN, _ACTORS_MAX = 118.0, 3  # with more actors there is no room for what changed
+_TOP = 104.0
 
 
 class Line(NamedTuple):
@@ -97,25 +98,26 @@ def rows_of(trace: Trace, rows_max: int = ROWS_MAX) -> list[Line]:
     return lines
 
 
+def _margin(names: list[str]) -> float:
+    return _MARGIN if len(names) <= _ACTORS_MAX else 0.0
+
+
 def _layout(
     lines: list[Line], names: list[str], wide: float
-) -> tuple[dict[str, tuple[float, float]], float, float]:
-    """Where the columns begin and how wide they are, how wide the numbers, and the text's size.
+) -> tuple[dict[str, tuple[float, float]], float]:
+    """Where the columns begin and how wide they are, and how wide the numbers.
 
-    Each actor's column gets what its rows need; text gets smaller before anything is cut."""
+    Each actor's column gets what its rows need."""
     folded = any(len(line.numbers) > 4 for line in lines)
     numbers = _NUMBERS if folded else _NUMBERS_MIN
-    room = wide - numbers - _MARGIN - _BETWEEN * (len(names) - 1)
+    room = wide - numbers - _margin(names) - _BETWEEN * (len(names) - 1)
     fair = 0.7 * room / len(names)
     least = {name: min(text_width(name, 13, bold=True) + 36, fair) for name in names}
-    for size in (_CELL, CODE_MIN):
-        need = {}
-        for name in names:
-            texts = [line.text for line in lines if line.actor == name]
-            longest = max((text_width(text, size, mono=True) for text in texts), default=0.0)
-            need[name] = max(longest + 16, least[name])
-        if sum(need.values()) <= room:
-            break
+    need = {}
+    for name in names:
+        texts = [line.text for line in lines if line.actor == name]
+        longest = max((text_width(text, CODE, mono=True) for text in texts), default=0.0)
+        need[name] = max(longest + 16, least[name])
     # What there is beyond the names goes to the columns by what they would like to have.
     spare = room - sum(least.values())
     wanted = sum(need.values()) - sum(least.values())
@@ -125,7 +127,7 @@ def _layout(
         width = least[name] + spare * share
         found[name] = (x, width)
         x += width + _BETWEEN
-    return found, numbers, size
+    return found, numbers
 
 
 def _cut(text: str, width: float, size: float) -> str:
@@ -140,32 +142,33 @@ def _cut(text: str, width: float, size: float) -> str:
 def _draw_rows(svg: Svg, x: float, y: float, w: float, moment: Moment) -> None:
     names = [actor.name for actor in moment.scenario.actors]
     lines = rows_of(moment.run)
-    columns, numbers, size = _layout(lines, names, w)
+    columns, numbers = _layout(lines, names, w)
     for name, (at, wide) in columns.items():
         badge(svg, x + at, y, names, name)
         svg.text(x + at + 30, y + 13.4, name, wide - 32, bold=True)
         svg.rect(x + at - 2, y + 24, wide, ROW * ROWS_MAX + 4, rx=3, fill="none", stroke=LINE)
         said = standing(moment, name).partition(", in ")[0]
-        for i, part in enumerate(wrap(said, wide - 4, _CELL, 3)):
-            svg.text(x + at, y + ROW * ROWS_MAX + 46 + i * 14, part, wide - 4, size=_CELL)
+        for i, part in enumerate(wrap(said, wide - 4, SMALL, 3)):
+            svg.text(x + at, y + ROW * ROWS_MAX + 46 + i * 14, part, wide - 4, size=SMALL)
     margin = x + w - _MARGIN + 8
-    svg.text(margin, y + 13.4, "what changed", _MARGIN - 8, size=SMALL, fill=MUTED)
+    if _margin(names):
+        svg.text(margin, y + 13.4, "what changed", _MARGIN - 8, size=SMALL, fill=MUTED)
     for i, line in enumerate(lines):
         base = y + 26 + i * ROW
-        svg.text(x + numbers - 8, base + 12, line.numbers, numbers - 8, size=_CELL,
+        svg.text(x + numbers - 8, base + 12, line.numbers, numbers - 8, size=SMALL,
                  fill=MUTED, anchor="end")  # fmt: skip
         if not line.actor:
-            room = w - numbers - _MARGIN
-            svg.text(x + numbers + 4, base + 12, line.text, room, size=_CELL, fill=MUTED)
+            room = w - numbers - _margin(names)
+            svg.text(x + numbers + 4, base + 12, line.text, room, size=SMALL, fill=MUTED)
             continue
         at, wide = columns[line.actor]
         fill = actor_fill(names, line.actor)
         svg.rect(x + at, base + 1, wide - 4, ROW - 2, rx=2, fill=fill.ground)
         svg.rect(x + at, base + 1, 3, ROW - 2, fill=fill.mark)
-        svg.text(x + at + 7, base + 12, _cut(line.text, wide - 13, size), wide - 13, size=size,
+        svg.text(x + at + 7, base + 12, _cut(line.text, wide - 13, CODE), wide - 13, size=CODE,
                  mono=True, bold=line.bold)  # fmt: skip
-        if line.changed:
-            svg.text(margin, base + 12, line.changed, _MARGIN - 8, size=_CELL)
+        if line.changed and _margin(names):
+            svg.text(margin, base + 12, line.changed, _MARGIN - 8, size=SMALL)
 
 
 def columns_svg(trace: Trace) -> str:
@@ -174,14 +177,19 @@ def columns_svg(trace: Trace) -> str:
     claim = sentence(moment)
     book, _ = ledger_at(moment)
     svg = Svg(WIDTH, HEIGHT, claim, claim + (f" {describe(book)}" if book is not None else ""))
-    headline(svg, _EDGE + 2, 30, WIDTH - 2 * _EDGE - 4, claim)
-    left = WIDTH - 2 * _EDGE - _GAP - _RIGHT
-    panel(svg, _EDGE, _TOP - 12, left, HEIGHT - _TOP - 4)
-    _draw_rows(svg, _EDGE + 10, _TOP - 4, left - 20, moment)
-    x, inside = _EDGE + left + _GAP, _RIGHT - 28
-    draw_holders_and_counters(svg, x, _TOP - 12, _RIGHT, HEIGHT - 16, moment, book)
+    left, right = CUT - 1.5 * _EDGE, WIDTH - CUT - 1.5 * _EDGE
+    headline(svg, _EDGE + 2, 24, left - 4, claim)
+    panel(svg, _EDGE, _TOP - 26, left, HEIGHT - _TOP + 18)
+    _draw_rows(svg, _EDGE + 10, _TOP - 18, left - 20, moment)
+    x, inside = CUT + 0.5 * _EDGE, right - 28
+    draw_holders_and_counters(svg, x, 8, right, HEIGHT - 8, moment, book)
     if isinstance(trace.scenario, Situation):  # it knows what its ends are called
         said = trace.scenario.fate(moment.after)
         svg.line(x + 14, HEIGHT - 58, x + 14 + inside, HEIGHT - 58, stroke=LINE)
         outcome_mark(svg, x + 22, HEIGHT - 38, outcome_sign(said), said, inside - 8)
     return svg.render()
+
+
+def columns_html(trace: Trace) -> str:
+    """The picture for a page of any width."""
+    return flowing(columns_svg(trace), CUT)

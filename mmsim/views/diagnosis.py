@@ -1,13 +1,13 @@
 """A diagnosis in words: what explains the counters, how to see it happen, what to look at next.
 
-Interface: report, as_json, path_words, command, explanations, GROUPS_MAX, GROUPS_FEW
+Interface: report, as_json, path_words, command, GROUPS_MAX, GROUPS_FEW
 """
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mmsim import errno
 from mmsim.constants import HPAGE_PMD_NR, HPAGE_PMD_ORDER
@@ -28,11 +28,8 @@ from mmsim.evidence.moved import PAGES, Delta
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import SCENARIOS
 from mmsim.views.flow import Taken, taken
-from mmsim.views.tables import frame, in_a_row, labels
+from mmsim.views.tables import in_a_row
 from mmsim.views.words import plural
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 GROUPS_MAX, GROUPS_FEW = 4, 2
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -318,19 +315,6 @@ def _by_value(names: list[str], values: list[str]) -> str:
     for name, value in zip(names, values, strict=False):
         found.setdefault(value, []).append(name)
     return "; ".join(f"{value} in {', '.join(where)}" for value, where in found.items())
-
-
-def explanations(diagnosis: Diagnosis) -> pd.DataFrame | str:
-    """The paths as a table, or a sentence if there is none."""
-    if not diagnosis.groups:
-        said = by_others(diagnosis.delta) if diagnosis.by_others else NO_PATH
-        return said if diagnosis.delta.moved else "Nothing that the model counts has moved."
-    rows, keys = [], []
-    for number, group in enumerate(diagnosis.groups[:GROUPS_MAX], start=1):
-        for letter, path in zip(LETTERS, group.paths, strict=False):
-            keys.append(f"{number}{letter}")
-            rows.append((_versions(path), path_words(path)))
-    return frame(rows, labels(keys, "path"), ["versions", "what happens"])
 
 
 def as_json(diagnosis: Diagnosis) -> dict[str, Any]:

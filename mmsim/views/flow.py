@@ -219,7 +219,7 @@ def _where(t: Taken) -> str:
 
 # -- the chart
 
-WIDTH, HEIGHT = 1100, 560
+WIDTH, HEIGHT = 1010, 560
 BEFORE_CHECK = "before the check"
 PASSES = f"at most {MIGRATE_PASSES} passes"
 Point = tuple[float, float]
@@ -248,8 +248,8 @@ class Arrow(NamedTuple):
 PALE: dict[str, float | str] = {"fill": PANEL, "stroke": LINE, "stroke_width": 1}
 H = 46.0  # height of every box
 TOP, Q1, ROW2, ROW3, ROW4, ROW5, ROW6 = 48.0, 112.0, 184.0, 256.0, 328.0, 400.0, 472.0
-LEFT, MID, RIGHT = 34.0, 380.0, 770.0
-W_LEFT, W_MID, W_RIGHT = 290.0, 310.0, 290.0
+LEFT, MID, RIGHT = 28.0, 342.0, 722.0
+W_LEFT, W_MID, W_RIGHT = 262.0, 298.0, 262.0
 
 
 def _boxes(t: Taken) -> list[Box]:
@@ -267,7 +267,7 @@ def _boxes(t: Taken) -> list[Box]:
     refused = _where(t) or "version and reason decide"
     split = f"split: {t.pieces:,} pieces" if t.split else "split into pieces"
     return [
-        box(mid, TOP, t.visits, "migrate_pages() turns to a huge page", PASSES),
+        box(mid, TOP, t.visits, "migrate_pages(): a huge page", PASSES),
         box(mid, Q1, asked, "Memory for the whole page?", "alloc_migration_target()"),
         box(left, ROW2, t.whole, "Unmapped: all references ours?", "folio_ref_freeze()"),
         box(busy, ROW3, t.busy, "stays for", "the next pass"),
@@ -277,7 +277,7 @@ def _boxes(t: Taken) -> list[Box]:
         box(
             mid, ROW3, t.looked, "Check: are all references known?", "can_split_folio() only reads"
         ),
-        box(mid, ROW4, t.look_ok, "Freeze: unmapped, is the count right?", "folio_ref_freeze()"),
+        box(mid, ROW4, t.look_ok, "Freeze: is the count right?", "unmapped; folio_ref_freeze()"),
         box(mid, ROW5, t.split, split, "moved one by one, one attempt each"),
         box(done, ROW6, t.pieces_moved, "pieces", "moved"),
         box(missed, ROW6, t.missed, "pieces not moved", "in one attempt"),

@@ -236,8 +236,8 @@ def describe(book: Ledger) -> str:
 # -- the picture
 
 ROW, ROWS_MAX = 34.0, 5
-LEDGER_HIGH = 30 + ROW * ROWS_MAX + 54
-_BRACKETS, _APART = 142.0, 74.0
+LEDGER_HIGH = 30 + ROW * ROWS_MAX + 64
+_BRACKETS, _APART = 128.0, 66.0
 
 
 def _shown(book: Ledger) -> list[Entry]:
@@ -266,16 +266,18 @@ def _block(svg: Svg, x: float, y: float, w: float, row: Entry, due: bool) -> Non
     room = w - 28 - number_wide
     holder = clip(row.holder, room, 13, bold=True)
     wide = text_width(holder, 13, bold=True)
+    # A reason that does not fit is left out: half a sentence helps nobody.
+    why_wide = text_width(row.why, SMALL) if row.why else 0
+    why_wide = why_wide if why_wide <= room - wide - 13 else 0
     if fill.pattern != "plain":
         # A quiet ground behind the words, so that the hatch does not run through them.
-        why = text_width(clip(row.why, room - wide - 13, SMALL), SMALL) if row.why else 0
         for left, size in (
-            (x + 5, wide + 8 + (why + 9 if why else 0)),
+            (x + 5, wide + 8 + (why_wide + 9 if why_wide else 0)),
             (x + w - 17 - number_wide, number_wide + 12),
         ):
             svg.rect(left, y + 5, size, ROW - 15, rx=2, fill=fill.ground)
     svg.text(x + 9, y + 19.5, holder, room, bold=True)
-    if row.why and room - wide - 13 > 40:
+    if why_wide:
         svg.text(x + 9 + wide + 9, y + 19.5, row.why, room - wide - 13, size=SMALL)
     svg.text(x + w - 9, y + 20, count, w, size=15, bold=True, anchor="end")
 
@@ -289,7 +291,7 @@ def _sums(svg: Svg, x: float, y: float, rows: list[Entry], book: Ledger) -> None
         at, bottom = x + 8 + i * _APART, y + max(n, 1) * ROW - 5
         bracket(svg, at, y, bottom, colour)
         middle = (y + bottom) / 2
-        svg.text(at + 6, middle - 1, word, _APART - 12, size=SMALL, fill=MUTED)
+        svg.text(at + 5, middle - 1, word, _APART - 4, size=SMALL, fill=MUTED)
         svg.text(at + 6, middle + 15, str(value), _APART - 12, size=15, bold=True)
 
 
@@ -301,14 +303,14 @@ def _verdict(svg: Svg, x: float, y: float, w: float, book: Ledger) -> None:
         words = "Nobody has isolated it, so nobody compares its count."
         svg.text(x, y + 30, words, w, size=SMALL, fill=MUTED)
         return
-    svg.text(x, y + 20, check.formula, w * 0.64, size=SMALL, mono=True, fill=MUTED)
+    svg.text(x, y + 20, check.formula, w * 0.74, size=SMALL, mono=True, fill=MUTED)
     svg.text(x, y + 41, check.numbers, w * 0.45, size=15, mono=True, bold=True)
     half = x + w * 0.48
     words = f"{check.left} {'=' if check.equal else '≠'} {check.right}: {check.verdict}"
     decided = "success" if check.equal else "failure"
     sign = decided if book.when == JUST else "not finished"
     outcome_mark(svg, half, y + 36, sign, words, x + w - half)
-    svg.text(x + w, y + 20, book.when, w * 0.35, size=SMALL, fill=MUTED, anchor="end")
+    svg.text(x + w, y + 58, book.when, w * 0.5, size=SMALL, fill=MUTED, anchor="end")
 
 
 def draw_ledger(svg: Svg, x: float, y: float, w: float, book: Ledger) -> None:

@@ -298,7 +298,7 @@ def _draw_free(
     free = summed(free_by_type)
     names = [*MIGRATETYPES, *(name for name in free_by_type if name not in MIGRATETYPES)]
     types = [name for name in names if any(free_by_type.get(name, ()))]
-    heading(svg, x, y + 13, "How much is free, by size of block", w, "blocks")
+    heading(svg, x, y + 13, "How much is free, by size", w, "blocks")
     most = max((blocks << size for size, blocks in enumerate(free)), default=0) or 1
     top, high = y + 26, min((h - _AROUND) / max(len(free), 1), _ROW_MAX)
     for i, size in enumerate(reversed(range(len(free)))):
@@ -353,7 +353,7 @@ def free_svg(free_by_type: FreeByType, order: int = HPAGE_PMD_ORDER, page_kib: i
 # -- a zone: both side by side.  They ask about the same order: a diamond on the map and the rows
 # above the dashed line are the same free blocks
 
-WIDTH, _MAP, _HIGH = 1120.0, 720.0, 424.0
+WIDTH, _MAP, _HIGH = 1010.0, 640.0, 424.0
 
 
 class Memory(NamedTuple):

@@ -1,159 +1,124 @@
-"""The retry law as a curve, the learner's guess on it, and what was measured beside it.
+"""The retry law as a curve: who outlasts how many passes.
 
-Interface: retry_law, ASKED
+Interface: retry_law, gone
 
-Left: the exact law over the time for which a reference is held.  Right: shares of measured pins, as
-points with intervals, over the time at which a reference was dropped.  The two have the y axis in
-common and nothing else: a tick is no microsecond.
-"""
+Light enough to be drawn again at every tick of a slider."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import log10
 from typing import Any
 
-from mmsim.evidence.measured import RELEASES, VARIANTS, Share, releases
 from mmsim.retrylaw import Retrying, success
-from mmsim.views.figures import STYLE, Chart, legend, panelled
-from mmsim.views.svg import BLUE, INK, MUTED, ORANGE, VERMILION
+from mmsim.views.show import Picture
+from mmsim.views.svg import (
+    BLUE,
+    INK,
+    LINE,
+    MUTED,
+    ORANGE,
+    SMALL,
+    Sign,
+    Svg,
+    headline,
+    legend,
+    number,
+    panel,
+)
+from mmsim.views.words import plural
 
-ASKED = {"held 10 ticks": 10, "held 100 ticks": 100, "held 1,000 ticks": 1000}
-HOLDS = tuple(sorted({round(10 ** (i / 20)) for i in range(88)}))
-"""1 to 22,387 ticks, evenly on a logarithmic axis."""
-# Where groups of measured 50-microsecond bins begin: narrow where something happens.
-EDGES = (0, 150, 250, 350, 450, 550, 650, 750, 850, 950, 1250, 2000, 3000, 4500)
-SHOWN = {VARIANTS[0]: ("o", BLUE), VARIANTS[-1]: ("D", VERMILION)}
-_USUAL = Retrying()
+TICKS_MAX = 20_000
+USUAL = Retrying()
+LEFT, TOP, WIDE, HIGH = 74.0, 62.0, 796.0, 226.0
+LAW: dict[str, float | str] = {"stroke": BLUE, "stroke_width": 3}
+BEFORE: dict[str, float | str] = {"stroke": MUTED, "stroke_dasharray": "3 4"}
+WINDOW: dict[str, float | str] = {"stroke": MUTED, "stroke_dasharray": "8 4"}
 
 
-def _tried(setting: Retrying) -> str:
+def tried(setting: Retrying) -> str:
     """How often, and how far apart."""
     if setting.passes == 1:
         return "1 pass"
-    return f"{setting.passes} passes, {setting.gap:,} tick{'s' * (setting.gap > 1)} apart"
+    return f"{setting.passes} passes, {plural(setting.gap, 'tick')} apart"
 
 
-def _met(setting: Retrying) -> str:
-    """Who does not let go by chance; empty if everybody does."""
-    parts = []
-    if setting.permanent:
-        parts.append(f"{float(setting.permanent):.0%} never dropped")
-    if setting.parked:
-        after = "drained" if setting.drain else "not drained"
-        parts.append(f"{float(setting.parked):.0%} parked, {after}")
-    return ", ".join(parts)
-
-
-def _percent(part: Any) -> str:
-    """What is not certain does not look so by being rounded."""
+def gone(setting: Retrying, hold: int) -> str:
+    """The chance in words; what is not certain does not look so by being rounded."""
+    part = success(setting, hold)
     said = f"{float(100 * part):.1f} %"
     return "over 99.9 %" if said == "100.0 %" and part < 1 else said
 
 
-def _sentence(setting: Retrying, hold: int | None) -> str:
-    found = [f"{_percent(success(setting, h))} for {h:,} ticks" for h in ASKED.values()]
-    held = f" Held for {hold:,} on average: {_percent(success(setting, hold))}." if hold else ""
-    return (
-        f"{'; '.join(filter(None, (_tried(setting), _met(setting))))}: a window of "
-        f"{setting.window:,} ticks. A later pass finds the reference gone in {', '.join(found)} of "
-        f"average holding.{held}"
-    )
+def curve(setting: Retrying) -> list[tuple[float, float]]:
+    """The law over the time for which a reference is held, evenly on a logarithmic axis."""
+    holds = [10 ** (i / 20) for i in range(87)]
+    leaves = 1 - float(setting.permanent)
+    return [(hold, leaves * (1 - (1 - 1 / hold) ** setting.window)) for hold in holds]
 
 
-def retry_law(
-    setting: Retrying = _USUAL,
-    guess: Mapping[str, int] | None = None,
-    hold: int | None = None,
-) -> Chart:
-    """The chance that a later pass finds the reference gone, over the average holding time.
-
-    `guess`: an answer for each of ASKED, drawn on the curve.  `hold`: a time to point at,
-    in ticks.  Raises LawError for a setting that makes no sense."""
-    import matplotlib
-    import pandas as pd
-
-    predicted = guess or {}
-    columns = {"the law": [_percent(success(setting, h)) for h in ASKED.values()]}
-    if predicted:
-        columns = {"predicted": [f"{predicted[name]} %" for name in ASKED], **columns}
-    index = pd.Index([*ASKED.values()], name="held, ticks on average")
-    table = pd.DataFrame(columns, index=index, dtype=object)
-    sentence = _sentence(setting, hold)
-    with matplotlib.rc_context(STYLE):
-        figure = _draw(setting, predicted, hold)
-    alt = f"Two panels with a common y axis: a falling curve, and measured points. {sentence}"
-    return Chart(figure, sentence, table, alt)
+def _point(ticks: float, part: float) -> tuple[float, float]:
+    return LEFT + WIDE * log10(ticks) / log10(TICKS_MAX), TOP + HIGH * (1 - part)
 
 
-def _draw(setting: Retrying, predicted: Any, hold: int | None) -> Any:
-    found = {variant: releases(variant, EDGES) for variant in SHOWN}
-    counts = ", ".join(
-        f"{sum(share.trials for _, share in points)} {variant}" for variant, points in found.items()
-    )
-    title = (
-        f"{_tried(setting)}: who keeps it much longer than {setting.window:,} ticks still has it"
-    )
-    note = f"right: data/kernel-runs/{RELEASES}, pins: {counts}; 95 % intervals"
-    figure, (law, measured) = panelled(2, title, note)
-    handles = _draw_law(law, setting, predicted, hold)
-    handles += _draw_measured(measured, found)
-    law.set_ylim(-0.03, 1.05)
-    law.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "25 %", "50 %", "75 %", "100 %"])
-    figure.subplots_adjust(left=0.085, right=0.98)
-    law.set_ylabel("gone in time")
-    measured.set_ylabel("pin succeeded")
-    legend(figure, handles)
-    return figure
+def _stroke(svg: Svg, style: dict[str, float | str], words: str) -> Sign:
+    return lambda x, y: svg.line(x, y + 6, x + 22, y + 6, **style), 22, words
 
 
-def _draw_law(panel: Any, setting: Retrying, predicted: Any, hold: int | None) -> list[Any]:
-    handles = []
-    if setting != _USUAL:
-        usual = [float(success(_USUAL, h)) for h in HOLDS]
-        handles += panel.plot(HOLDS, usual, ":", color=MUTED, label=_tried(_USUAL))
-    curve = [float(success(setting, h)) for h in HOLDS]
-    handles += panel.plot(HOLDS, curve, "-", color=BLUE, linewidth=2.4, label="the law")
+def _diamond(svg: Svg, x: float, y: float) -> None:
+    svg.path(f"M{number(x)} {number(y - 7)}l7 7l-7 7l-7 -7Z", fill=ORANGE)
+
+
+def _dot(svg: Svg, x: float, y: float) -> None:
+    svg.add(f'<circle cx="{number(x)}" cy="{number(y)}" r="6" fill="{BLUE}" stroke="{INK}"/>')
+
+
+def retry_law(setting: Retrying, holds: Mapping[int, int | None]) -> Picture:
+    """The chance that a later pass finds the reference gone, over the average time of holding.
+
+    `holds`: times to tell and to point at, in ticks; what was guessed for one, in percent, is drawn
+    beside the curve."""
+    claim = f"{tried(setting)}: a window of {plural(setting.window, 'tick')}"
+    told = ", ".join(f"{gone(setting, hold)} if held for {plural(hold, 'tick')}" for hold in holds)
+    words = f"{claim}. A later pass finds the reference gone in {told} on average."
+    if setting.permanent:
+        words += f" {float(setting.permanent):.0%} of the holders never let go."
+    svg = Svg(LEFT + WIDE + 30, TOP + HIGH + 82, claim, words)
+    headline(svg, 18, 32, WIDE, claim)
+    svg.text(18, 54, "gone in time", 200, size=SMALL, fill=MUTED)
+    _axes(svg)
+    signs = [_stroke(svg, LAW, "the law")]
+    drawn: Any = [(setting, LAW)]
+    if setting != USUAL:
+        drawn.insert(0, (USUAL, BEFORE))
+        signs.append(_stroke(svg, BEFORE, tried(USUAL)))
     if setting.window > 1:
-        panel.axvline(setting.window, color=MUTED, linewidth=1, linestyle="--")
-        where = {"xytext": (4, 0), "textcoords": "offset points", "va": "center"}
-        panel.annotate("window", (setting.window, 1.02), fontsize=9, color=MUTED, **where)
-    if predicted:
-        handles += panel.plot(
-            list(ASKED.values()), [predicted[name] / 100 for name in ASKED], "D", color=ORANGE,
-            markeredgecolor=INK, markersize=8, label="your guess",
-        )  # fmt: skip
-    if hold:
-        panel.plot([hold], [float(success(setting, hold))], "o", color=BLUE, mec=INK, markersize=9)
-    _powers(panel, 1, HOLDS[-1])
-    panel.set_xlabel("average holding time, ticks", labelpad=1)
-    met = _met(setting)
-    panel.set_title(f"The law: {met}" if met else "The law", fontsize=11, loc="left")
-    return handles
+        x, _ = _point(min(setting.window, TICKS_MAX), 0)
+        svg.line(x, TOP, x, TOP + HIGH, **WINDOW)
+        signs.append(_stroke(svg, WINDOW, "the window"))
+    for each, style in drawn:
+        points = [_point(*place) for place in curve(each)]
+        svg.path("M" + "L".join(f"{number(x)} {number(y)}" for x, y in points), **style)
+    for hold, guess in holds.items():
+        _dot(svg, *_point(hold, float(success(setting, hold))))
+        if guess is not None:
+            _diamond(svg, *_point(hold, guess / 100))
+    signs.append((lambda x, y: _dot(svg, x + 8, y + 6), 16, "asked for"))
+    if any(guess is not None for guess in holds.values()):
+        signs.append((lambda x, y: _diamond(svg, x + 8, y + 6), 16, "your guess"))
+    legend(svg, LEFT, TOP + HIGH + 54, WIDE, signs)
+    return Picture(svg.render(), words)
 
 
-def _powers(panel: Any, low: int, high: int) -> None:
-    """A logarithmic x axis with powers of ten written out; quicker to draw than the usual one."""
-    panel.set_xscale("log")
-    panel.minorticks_off()
-    ticks = [10**i for i in range(6) if low <= 10**i <= high]
-    panel.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
-    panel.set_xlim(low, high)
-
-
-def _draw_measured(panel: Any, found: dict[str, list[tuple[float, Share]]]) -> list[Any]:
-    handles = []
-    for variant, (sign, colour) in SHOWN.items():
-        points = found[variant]
-        parts = [share.part for _, share in points]
-        below = [share.part - share.interval[0] for _, share in points]
-        above = [share.interval[1] - share.part for _, share in points]
-        drawn = panel.errorbar(
-            [where for where, _ in points], parts, [below, above], fmt=f"{sign}-", color=colour,
-            markersize=5.5, markeredgecolor=INK, linewidth=0.8, elinewidth=1, capsize=2.5,
-            label=f"measured, {variant}",
-        )  # fmt: skip
-        handles.append(drawn)
-    _powers(panel, 50, 15_000)
-    panel.set_xlabel("reference dropped, µs after the pin began", labelpad=1)
-    panel.set_title("Measured: dropped at a set time", fontsize=11, loc="left")
-    return handles
+def _axes(svg: Svg) -> None:
+    panel(svg, LEFT, TOP, WIDE, HIGH)
+    for quarter in range(5):
+        _, y = _point(1, quarter / 4)
+        svg.line(LEFT, y, LEFT + WIDE, y, stroke=LINE)
+        svg.text(LEFT - 8, y + 4, f"{25 * quarter} %", 60, size=SMALL, anchor="end")
+    for power in range(5):
+        x, _ = _point(10**power, 0)
+        svg.line(x, TOP + HIGH, x, TOP + HIGH + 5)
+        svg.text(x, TOP + HIGH + 20, f"{10**power:,}", 70, size=SMALL, anchor="middle")
+    axis = "average time of holding, in ticks"
+    svg.text(LEFT + WIDE, TOP + HIGH + 40, axis, 300, size=SMALL, fill=MUTED, anchor="end")

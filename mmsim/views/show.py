@@ -6,6 +6,7 @@ IPython, so that a cell that ends with one shows it.  The engine knows nothing o
 
 from __future__ import annotations
 
+import re
 import sys
 import textwrap
 from base64 import b64encode
@@ -191,7 +192,9 @@ def as_html(shown: Any) -> str:
         image = _image("png", shown.png(), shown.alt)
         return image + as_html(shown.sentence) + as_html(shown.table)
     if hasattr(shown, "_repr_svg_"):
-        return _image("svg+xml", shown._repr_svg_().encode(), repr(shown))
+        svg = shown._repr_svg_()
+        wide = re.search(r'viewBox="0 0 ([\d.]+)', svg)
+        return _image("svg+xml", svg.encode(), repr(shown), wide[1] if wide else "")
     if hasattr(shown, "to_string"):
         return Table(shown)._repr_html_()
     if hasattr(shown, "_repr_html_"):
@@ -216,6 +219,9 @@ def as_text(shown: Any) -> str:
     return str(shown)
 
 
-def _image(kind: str, content: bytes, words: str) -> str:
+def _image(kind: str, content: bytes, words: str, wide: str = "") -> str:
+    # The width is an attribute: of a notebook that nobody has signed, styles are not trusted.
     source = f"data:image/{kind};base64,{b64encode(content).decode()}"
-    return f'<img alt="{escape(words)}" src="{source}" style="max-width:100%">'
+    width = f' width="{wide}"' if wide else ""
+    style = "max-width:100%;display:inline;vertical-align:top"
+    return f'<img alt="{escape(words)}" src="{source}"{width} style="{style}">'

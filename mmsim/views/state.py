@@ -28,7 +28,6 @@ from mmsim.views.svg import (
     BODY,
     CHANGED,
     CODE,
-    CODE_MIN,
     INK,
     LINE,
     MARKED,
@@ -41,6 +40,7 @@ from mmsim.views.svg import (
     Svg,
     actor_fill,
     badge,
+    flowing,
     heading,
     headline,
     initials,
@@ -277,15 +277,13 @@ def _draw_code(svg: Svg, x: float, y: float, w: float, code: Listing, actors: li
         if line.seam:
             svg.rect(x + w + 2, base - 1, 4, LINE_HIGH, fill=MUTED)
             tag = "differs by version"
-            if text_width(line.text, CODE_MIN, mono=True) < room - 126:
+            if text_width(line.text, CODE, mono=True) < room - 126:
                 room -= 126
                 svg.text(x + w - 4, base + 10.8, tag, 120, size=SMALL, fill=MUTED, anchor="end")
         text = line.text
         if text.startswith("def ") and text_width(text, CODE, mono=True) > room:
             text = text.partition(" -> ")[0] + " -> …"
-        wide = text_width(text, CODE, mono=True)
-        size = CODE if wide <= room else max(CODE_MIN, int(CODE * room / wide * 10) / 10)
-        svg.text(x + 14, base + 10.8, text, room, size=size, mono=True, bold=line.current)
+        svg.text(x + 14, base + 10.8, text, room, size=CODE, mono=True, bold=line.current)
 
 
 # -- who comes next
@@ -430,8 +428,8 @@ def _draw_progress(
 
 # -- all of it
 
-WIDTH, HEIGHT = 1120.0, 600.0
-_EDGE, _LEFT, _TOP = 16.0, 476.0, 78.0
+WIDTH, HEIGHT, CUT = 1000.0, 594.0, 456.0
+_EDGE, _TOP = 10.0, 96.0
 
 
 def _round_and_pass(moment: Moment, actor: str) -> tuple[int, int] | None:
@@ -464,21 +462,26 @@ def state_svg(moment: Moment, *, region: str = "A") -> str:
     book, index = ledger_at(moment, region)
     svg = Svg(WIDTH, HEIGHT, claim, claim + (f" {describe(book)}" if book is not None else ""))
     names = [actor.name for actor in moment.scenario.actors]
-    x, right, inside, room = _EDGE, _EDGE + _LEFT + 14, _LEFT - 28, WIDTH - 2 * _EDGE
-    svg.text(x + 2, 22, _note(moment), room, size=12, fill=MUTED)
-    headline(svg, x + 2, 44, room - 4, claim)
-    panel(svg, x, _TOP, _LEFT, 100)
+    x, left, right = _EDGE, CUT - 1.5 * _EDGE, CUT + 0.5 * _EDGE
+    svg.text(x + 2, 20, _note(moment), left, size=12, fill=MUTED)
+    headline(svg, x + 2, 42, left - 4, claim)
+    panel(svg, x, _TOP, left, 100)
     focus = index if moment.position else None
-    _draw_bar(svg, x + 14, _TOP + 9, inside, layout(moment.world, region), focus)
-    draw_holders_and_counters(svg, x, _TOP + 108, _LEFT, HEIGHT - 48, moment, book)
+    _draw_bar(svg, x + 14, _TOP + 9, left - 28, layout(moment.world, region), focus)
+    draw_holders_and_counters(svg, x, _TOP + 108, left, HEIGHT - 8, moment, book)
     wide, code_high = WIDTH - _EDGE - right, 64 + LINE_HIGH * CODE_LINES + 12
-    panel(svg, right, _TOP, wide, code_high)
-    _draw_code(svg, right + 14, _TOP + 9, wide - 28, listing(moment), names)
-    below = _TOP + code_high + 8
-    panel(svg, right, below, wide, HEIGHT - 48 - below)
+    _draw_progress(svg, right + 2, 18, wide - 4, moment, names)
+    panel(svg, right, 54, wide, code_high)
+    _draw_code(svg, right + 14, 63, wide - 28, listing(moment), names)
+    below = 54 + code_high + 8
+    panel(svg, right, below, wide, HEIGHT - 8 - below)
     _draw_next(svg, right + 14, below + 8, wide - 28, moment, names)
-    _draw_progress(svg, x + 2, HEIGHT - 32, room - 4, moment, names)
     return svg.render()
+
+
+def state_html(moment: Moment) -> str:
+    """The picture for a page of any width."""
+    return flowing(state_svg(moment), CUT)
 
 
 def state_table(moment: Moment, *, region: str = "A") -> list[tuple[str, str]]:

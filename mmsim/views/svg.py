@@ -7,6 +7,7 @@ are those of Okabe and Ito, which people with any kind of colour vision can tell
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
@@ -23,7 +24,8 @@ MARKED, SEAM, CHANGED = "#FFF3BF", "#F1EAF4", "#FFF8DC"
 
 SANS = "'Helvetica Neue', Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
 MONO = "'DejaVu Sans Mono', 'Liberation Mono', Menlo, Consolas, monospace"
-TITLE, BODY, SMALL, CODE, CODE_MIN = 17.0, 13.0, 12.0, 12.0, 10.0
+TITLE, BODY, SMALL, CODE = 17.0, 13.0, 12.0, 12.0
+READABLE = 11.0  # no text is shown smaller than this on a page
 
 
 class Fill(NamedTuple):
@@ -250,14 +252,36 @@ class Svg:
         body = "\n".join(self._parts)
         prefix = f"p{zlib.crc32(body.encode()):08x}-"
         defs = "".join([*map(_pattern, self._used), *self._tiles.values()])
+        least = number(self.width * READABLE / SMALL)
         head = (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {number(self.width)} '
             f'{number(self.height)}" width="100%" role="img" '
-            f'style="max-width:{number(self.width)}px"{_attributes(font_family=SANS)}>'
+            f'style="min-width:{least}px;max-width:{number(self.width)}px"'
+            f"{_attributes(font_family=SANS)}>"
         )
         inside = f"<title>{escape(self._title)}</title>\n<desc>{escape(self._desc)}</desc>\n"
         text = f"{head}\n{inside}<defs>{defs}</defs>\n{body}\n</svg>\n"
         return text.replace("url(#@", f"url(#{prefix}").replace('id="@', f'id="{prefix}')
+
+
+def flowing(svg: str, cut: float) -> str:
+    """A picture in two columns, cut at x: side by side or, where it is narrow, one below the other.
+
+    Both are windows on one drawing, so the page gets it only once."""
+    size = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)
+    assert size is not None
+    wide, high = float(size[1]), size[2]
+    name = f"f{zlib.crc32(svg.encode()):08x}"
+    head, body = re.sub(r' style="[^"]*"', "", svg, count=1).split("<defs>", 1)
+    left = head.replace(size[0], f'viewBox="0 0 {number(cut)} {high}"')
+    left += f'<g id="{name}"><defs>{body.removesuffix("</svg>" + chr(10))}</g></svg>'
+    view = f"{number(cut)} 0 {number(wide - cut)} {high}"
+    right = f'<svg viewBox="{view}" width="100%" aria-hidden="true"><use href="#{name}"/></svg>'
+    columns = ""
+    for part, size_ in ((left, cut), (right, wide - cut)):
+        least, most = number(size_ * READABLE / SMALL), number(size_)
+        columns += f'<div style="flex:1 1 {least}px;max-width:{most}px">{part}</div>'
+    return f'<div style="display:flex;flex-wrap:wrap">{columns}</div>'
 
 
 def _pattern(fill: Fill) -> str:
@@ -323,9 +347,9 @@ def bracket(svg: Svg, x: float, top: float, bottom: float, colour: str = INK) ->
 
 
 def headline(svg: Svg, x: float, y: float, width: float, claim: str) -> None:
-    """What a picture says, in at most two lines."""
-    for i, line in enumerate(wrap(claim, width, TITLE, 2, bold=True)):
-        svg.text(x, y + i * 22, line, width, size=TITLE, bold=True)
+    """What a picture says, in at most three lines of a column."""
+    for i, line in enumerate(wrap(claim, width, 15, 3, bold=True)):
+        svg.text(x, y + i * 19, line, width, size=15, bold=True)
 
 
 def panel(svg: Svg, x: float, y: float, w: float, h: float) -> None:

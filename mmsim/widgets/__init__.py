@@ -3,7 +3,6 @@
 from mmsim.widgets.console import console
 from mmsim.widgets.explorer import explorer
 from mmsim.widgets.paste import paste, show_memory
-from mmsim.widgets.retry import retry_sliders
 from mmsim.widgets.scheduler import scheduler
 from mmsim.widgets.stepper import stepper
 from mmsim.widgets.tracepicker import trace_picker
@@ -12,7 +11,6 @@ __all__ = [
     "console",
     "explorer",
     "paste",
-    "retry_sliders",
     "scheduler",
     "show_memory",
     "stepper",

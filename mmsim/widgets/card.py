@@ -14,12 +14,21 @@ import ipywidgets as w
 
 from mmsim.lessons.card import ONLY, Card, marked, marked_line, options, said
 from mmsim.views.show import as_html
+from mmsim.widgets.stepper import quiet
 
 WIDE = 24  # characters of a choice that no longer fits on a button
 # What is chosen is framed and bold, so that its colour is not the only cue.
+# When the kernel goes, JupyterLab itself marks what is left on the page: no kernel is asked.
 STYLE = """<style>.mmsim-card p {margin: 0 0 6px; line-height: 1.45}
-.mmsim-card .mod-active {font-weight: bold; outline: 2px solid; outline-offset: -2px}</style>"""
+.mmsim-card .mod-active {font-weight: bold; outline: 2px solid; outline-offset: -2px}
+.mmsim-card.jupyter-widgets-disconnected::before {
+  content: "✘ The kernel was restarted, so this card is dead. Run the cells above again.";
+  display: block; order: -1; padding: 6px 8px; font: bold 14px sans-serif;
+  color: #1F2328; background: #FFF3BF; border: 2px solid #A33D00}
+.mmsim-card.jupyter-widgets-disconnected > * {opacity: 0.6; pointer-events: none}
+.mmsim-card .jupyter-widgets-disconnected::before {content: none}</style>"""
 MANY = 8  # choices that no longer fit into a row
+BUSY = marked(["*The model runs …*"])
 
 
 class CardBox(w.VBox):
@@ -41,7 +50,7 @@ class CardBox(w.VBox):
         self.change.on_click(lambda _: self._change())
         super().__init__(
             [
-                w.HTML(STYLE),
+                quiet(STYLE),
                 self.question,
                 self.rows,
                 self.buttons,
@@ -72,11 +81,11 @@ class CardBox(w.VBox):
     def _row(self, part: Any) -> Any:
         """What is asked, in words, in front of its choices."""
         box, card = self.choices[part], self.card
-        words = card.labels.get(part, "" if part == ONLY else f"`{part}`")
-        if not words:
+        if part == ONLY and not card.labels:
             return box
-        long = len(words) > WIDE
-        label = w.HTML(marked_line(words), layout=w.Layout(width="480px" if long else "200px"))
+        words = {p: card.labels.get(p, f"`{p}`") for p in card.parts}
+        wide = "480px" if max(map(len, words.values())) > WIDE else "200px"  # the same in all rows
+        label = w.HTML(marked_line(words[part]), layout=w.Layout(width=wide))
         return w.HBox([label, box], layout=w.Layout(flex_flow="row wrap", align_items="center"))
 
     def _store(self) -> None:
@@ -86,7 +95,12 @@ class CardBox(w.VBox):
             what = "Choose first." if ONLY in left else f"Still open: {', '.join(left)}."
             self.said.value = marked([what])
         else:
+            self._busy()
             self.card.answer(given)
+
+    def _busy(self, told: str = "") -> None:
+        """Say that it may take a while, before the model is asked."""
+        self.said.value, self.said.layout.display = told + BUSY, ""
 
     def _given(self, part: Any) -> Any:
         """What is chosen or written; a number or a list that is written is read as one."""
@@ -126,8 +140,20 @@ class CardBox(w.VBox):
             self.said.value = marked([*card.ways(), *card.reply()])
         else:
             self.said.value = marked(card.reply())
+        self.buttons.layout.display = "" if asking else "none"
         self.reason.value = marked(card.reason())
-        if card.play is None:
-            self.shown.value = as_html(card.given())
-        elif card.unlocked and not self.play.children:
-            self.play.children = [card.play()]
+        self._show()
+        for words in (self.hints, self.said, self.shown, self.reason):
+            words.layout.display = "" if words.value else "none"
+
+    def _show(self) -> None:
+        """What the answer has unlocked; the first time that may take a while."""
+        first = self.card.unlocked and not (self.shown.value or self.play.children)
+        told = self.said.value
+        if first and (self.card.still or self.card.play):
+            self._busy(told)
+        if self.card.play is None:
+            self.shown.value = as_html(self.card.given())
+        elif first:
+            self.play.children = [self.card.play()]
+        self.said.value = told

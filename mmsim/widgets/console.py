@@ -58,10 +58,11 @@ class Console(w.VBox):
             box.observe(lambda _: self._draw(), "value")
         self.reset = w.Button(description="Reset", tooltip="back to the first settings")
         self.reset.on_click(lambda _: self._reset())
-        self.view, self.said = w.HTML(), w.HTML()
+        self.view, self.said, self.busy = w.HTML(), w.HTML(), w.Label()
         self._values = {name: box.value for name, box in self.boxes.items()}
         self._quiet = False
-        row = w.HBox([*self.boxes.values(), self.reset], layout=w.Layout(flex_flow="row wrap"))
+        controls = [*self.boxes.values(), self.reset, self.busy]
+        row = w.HBox(controls, layout=w.Layout(flex_flow="row wrap"))
         super().__init__([row, self.view, self.said])
         self._draw()
 
@@ -75,11 +76,14 @@ class Console(w.VBox):
     def _draw(self) -> None:
         if self._quiet:
             return
+        self.busy.value = "The model runs …"
         try:
             drawn = self.draw(self.first.with_(**{n: box.value for n, box in self.boxes.items()}))
         except ValueError as error:
             self.said.value = f"These settings contradict each other: {escape(str(error))}"
             return
+        finally:
+            self.busy.value = ""
         self.view.value = drawn.svg
         self.said.value = "<br>".join(map(escape, drawn.words.splitlines()))
 

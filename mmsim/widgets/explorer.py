@@ -41,7 +41,7 @@ class Explorer(w.VBox):
         self.passes = w.IntSlider(description="passes", style=wide, **self._range("passes"))
         self.bound = w.SelectionSlider(
             options=PREEMPTIONS, value=NO_BOUND, description="interruptions, at most", style=wide,
-            tooltip="schedules in which whoever could go on is interrupted at most so often",
+            tooltip="schedules in which an actor that could go on is interrupted at most so often",
         )  # fmt: skip
         self.sliders = (self.pace, self.passes, self.bound)
         self.said, self.view = w.HTML(), w.HTML()

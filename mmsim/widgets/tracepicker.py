@@ -11,7 +11,7 @@ import ipywidgets as w
 
 from mmsim.evidence.ftrace import real_trace
 from mmsim.mm.versions import VERSIONS
-from mmsim.views.state import state_svg
+from mmsim.views.state import state_html
 from mmsim.views.traces import aligned, lines_html, trace_names, trace_said
 
 FITTING = "the one that was measured"
@@ -72,7 +72,7 @@ class TracePicker(w.VBox):
         nowhere = "The model's run has no such line."
         self.said.value = f"<b>Line {self.line.value}</b>: {escape(row.what)}"
         shown = min(max(row.position, 0), len(trace))
-        self.view.value = state_svg(trace.at(shown)) if row.position >= 0 else f"<p>{nowhere}</p>"
+        self.view.value = state_html(trace.at(shown)) if row.position >= 0 else f"<p>{nowhere}</p>"
 
 
 def trace_picker(first: str = "S3_held_base_retfix1.txt") -> TracePicker:

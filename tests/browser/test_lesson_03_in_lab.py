@@ -49,7 +49,7 @@ def test_change_the_host_predict_and_paste(lab):
     paste = lab.card("What does your own machine say?")
     area, seen = paste.locator("textarea"), paste.locator("svg[role=img]")
     area.fill(TEXT)
-    expect(seen).to_contain_text("How much is free, by size of block")
+    expect(seen).to_contain_text("How much is free, by size")
     expect(paste.get_by_text("Zone DMA32 of node 0")).to_be_visible()
     paste.locator("select").select_option("1 Normal")
     expect(seen).to_contain_text("but not one block of 2 MiB")

@@ -15,7 +15,6 @@ from mmsim.views.diagnosis import (
     NO_PATH,
     RARER,
     command,
-    explanations,
     path_words,
     report,
 )
@@ -154,9 +153,3 @@ def test_the_report_can_be_wrapped_and_its_commands_are_not():
     for line in text.splitlines():
         assert len(line) <= 80 or line.lstrip().startswith("mmsim ")
     assert report(diagnose("thp_migration_fail 0")).endswith("has moved.\n")
-
-
-def test_the_table_has_a_row_for_each_path():
-    table = explanations(diagnose(PAIR, kernel="base"))
-    assert list(table.index)[:5] == ["1a", "1b", "1c", "1d", "2a"]
-    assert explanations(diagnose("thp_migration_fail 9\nthp_split_page_failed 1")) == NO_PATH

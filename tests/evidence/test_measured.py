@@ -11,7 +11,6 @@ from mmsim.evidence.measured import (
     VARIANTS,
     Share,
     disturbed,
-    releases,
     rescued,
     wilson,
 )
@@ -68,17 +67,6 @@ def test_the_figures_of_the_readme():
     assert [disturbed(kind).huge_page_left for kind in VARIANTS] == [6, 1, 0]
     assert sum(disturbed(kind).busy_lock for kind in KINDS) == 6075
     assert sum(disturbed(kind).busy_reference for kind in KINDS) == 7920
-
-
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_no_timed_release_is_lost_in_the_grouping(variant):
-    found = releases(variant, (0, 500, 1000))
-    assert len(found) == 3
-    assert [where for where, _ in found] == sorted(where for where, _ in found)
-    assert sum(share.trials for _, share in found) == 672
-    assert releases(variant, (0,))[0][1] == Share(sum(share.hits for _, share in found), 672)
-    failed = {"base": 448, "v1": 391, "v2": 387}[variant]
-    assert 672 - sum(share.hits for _, share in found) == failed
 
 
 def test_base_rescues_nobody():

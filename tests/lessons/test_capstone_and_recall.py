@@ -7,25 +7,24 @@ from itertools import combinations
 import pytest
 
 from mmsim import errno
-from mmsim.evidence.diagnose import diagnose
 from mmsim.evidence.measured import disturbed
 from mmsim.evidence.tracer import migrate_returns
 from mmsim.lessons import FOLDER
 from mmsim.lessons import capstone_and_recall as lesson
+from mmsim.lessons.does_the_real_kernel_agree import on_612
 from mmsim.lessons.form import counters_of
 from mmsim.mm.versions import VERSIONS
 from mmsim.retrylaw import Retrying, success
-from mmsim.scenarios import lru_batch, pin_versus, vfio_map
-from mmsim.scenarios.host import fates, host
+from mmsim.scenarios import lru_batch, vfio_map
 from mmsim.scenarios.page_life import folio_of, page_with
+from mmsim.views.flow import taken
 
 SEEDS = (0, 1, 3, 4, 9, 14, 24)
-CARDS = (lesson.verdict, lesson.trial, lesson.fitting, lesson.look)
+CARDS = (lesson.verdict, lesson.fitting, lesson.look)
 
 
 @pytest.fixture(autouse=True)
 def case_1():
-    lesson.FIRST.clear()
     for card in CARDS:
         card.forget()
     yield
@@ -46,13 +45,11 @@ def test_every_card_of_every_case_can_be_right(seed):
     run = lesson.situation(case.cause, case.kernel, case.huge_pages)
     assert run.run().results["pin"] == -12
     assert case.cause in case.fitting
-    right = [
-        end
-        for end in lesson.OUTCOMES
-        if lesson.verdict_judged({"outcome": end, "sure": "50 %"}).state == "passed"
-    ]
+    right = [end for end in lesson.OUTCOMES if lesson.verdict_judged(end).state == "passed"]
     assert right == case.outcomes != []
-    assert lesson.trial_judged(run).state == "passed"
+    _, shown = lesson.bench_of(case)
+    assert shown.run().results["pin"] == -12
+    assert shown.outcome(shown.run().last) in {lesson.ENDS[words] for words in right}
     assert lesson.fitting(lesson.fitting.right()).settled
     every, fewest = lesson.tells_apart(lesson.LOOKS), 5
     for number in range(5):
@@ -77,16 +74,6 @@ def test_a_cause_belongs_to_a_kernel_only_if_the_pin_fails():
     assert "late" in lesson.failing("v2")
 
 
-@pytest.mark.parametrize("seed", [0, 1, 9, 24])
-def test_the_search_finds_what_happened(seed):
-    """One of the ends is among the paths of the likeliest group that `mmsim diagnose` names."""
-    case = lesson.drawn(seed)
-    moved = "\n".join(f"{name} +{n}" for name, n in case.counters.items())
-    found = diagnose(moved, kernel=case.kernel).groups[0].paths
-    ends = {path.fate.outcome for path in found}
-    assert ends & {lesson.OUTCOMES[words] for words in case.outcomes}
-
-
 def test_another_case_opens_the_cards_again_and_the_same_one_does_not():
     lesson.fitting.solved()
     lesson.take(1)
@@ -105,35 +92,23 @@ def test_what_is_no_seed(seed):
 # -- judges
 
 
-@pytest.mark.parametrize(
-    ("run", "told"),
-    [
-        (vfio_map("base", thps=2), "it is about v2, your run about base"),
-        (vfio_map("v2"), "2 huge pages lay in CMA, in your run 1: set thps"),
-        (vfio_map("v2", thps=2, reason="contig_range"), "your run has no pin that ends"),
-        (vfio_map("v2", thps=2), "pgmigrate_success 512, not 0; thp_migration_fail 12, not 1"),
-        (pin_versus("v2", thps=2), "your run ends with"),
-        (7, "Not stored: the answer is a situation such as vfio_map(...)"),
-    ],
-)
-def test_a_run_that_does_something_else_is_told_what(run, told):
-    assert told in " ".join(lesson.trial(run).reply())
-    assert not lesson.trial.settled
+def test_a_wrong_outcome_meets_the_counters():
+    verdict = lesson.verdict_judged("a piece was left")
+    assert "no run of v2 that ends like this counts pgmigrate_fail 512" in verdict.why
+    assert verdict.second.endswith("so say the counters: could not be split")
 
 
-def test_a_run_may_be_handed_in_as_a_trace():
-    assert lesson.trial(lesson.trial.right().run()).settled
+def test_the_picture_fits_the_verdict():
+    shown = " ".join(repr(lesson.verdict.solved()).split())
+    assert "the split was refused 10 times" in shown
+    assert "the pin returned -ENOMEM" in shown
+    assert "succeeded" not in shown
 
 
-def test_a_wrong_outcome_meets_the_counters_and_the_first_verdict_counts():
-    answer = {"outcome": "a piece was left", "sure": "50 %"}
-    assert "no run of v2 that ends like this counts pgmigrate_fail 512" in (
-        lesson.verdict_judged(answer).why
-    )
-    lesson.verdict(lesson.verdict.right())
-    lesson.take(5)
-    lesson.verdict({"outcome": "could not be moved", "sure": "90 %"})
-    assert "1 of 2 were right; as sure as you were, it should have been 1.4" in lesson.how_sure()
+def test_what_a_run_counts_can_be_compared():
+    table = lesson.counters(vfio_map("v2", thps=2, holder=0, trouble="nomem"))
+    assert table.loc["pgmigrate_fail"].tolist() == [512]
+    assert table.loc["pin returns"].tolist() == ["-ENOMEM"]
 
 
 def test_a_wrong_cause_meets_its_run():
@@ -163,32 +138,8 @@ def test_the_argument_for_case_1():
     assert case.moved == "pgmigrate_fail 512, thp_migration_fail 1, thp_split_page_failed 1"
     held = vfio_map("v2", thps=2).run().last.world.vmstat
     assert (held["thp_split_page_failed"], held["pgmigrate_success"]) == (10, 512)
-    returns = [
-        [mark.fields["ret"] for mark in lesson.marks(run) if mark.kind == "split_ret"]
-        for run in (lesson.small_run(cause, "v2", 2) for cause in ("truncated", "nomem"))
-    ]
-    assert [errno.name(ret) for (ret,) in returns] == ["-EBUSY", "-ENOMEM"]
-
-
-def test_the_six_statements_are_what_the_model_says():
-    alone = folio_of(page_with(mappings=0, isolated="no", holders=0).run()).refcount
-    truncated = vfio_map("base", holder=0, trouble="truncated").run()
-    crowded = host(cma=60, used=50).zone
-    blocks = sum(counts[9] + counts[10] for counts in crowded.blocks_by_type().values())
-    rescued = vfio_map("v2", released=3).run()
-    codes = {
-        vfio_map(version, holder=0, trouble="truncated").run().results["pin"]
-        for version in ("v1", "v2")
-    }
-    assert alone == 512
-    assert set(counters_of(truncated).values()) == {1}
-    assert fates(crowded)["huge page, for a long-term pin"] == "-ENOMEM"
-    assert blocks == 154
-    assert success(Retrying(10, 2), 20) == success(Retrying(3, 9), 20)
-    assert Retrying(10, 2).window == Retrying(3, 9).window == 18
-    assert codes == {-12}
-    assert counters_of(rescued)["thp_migration_fail"] == 4
-    assert rescued.last.world.vmstat["pgmigrate_success"] == 512
+    assert lesson.seen_of().loc["split_returns"].tolist() == ["-EBUSY", "-ENOMEM"]
+    assert lesson.split_returned(lesson.small_run("reference", "v2", 1)) == "-EAGAIN ×10"
 
 
 def test_the_answers_of_the_two_days():
@@ -208,7 +159,14 @@ def test_the_answers_of_the_two_days():
     assert counters_of(hole)["thp_migration_fail"] == 1
     pinned = [name for name in ("v2", "wait", "drain") if lru_batch(name).run().results["pin"] > 0]
     assert pinned == ["drain"]
-    assert [disturbed(kind).failed.hits for kind in ("base", "v2")] == [501, 503]
-    assert disturbed("v2").only_pieces_left == 503
+    busy = vfio_map("base", targets="available").run()
+    assert [taken(run).busy for run in (busy, alone)] == [10, 0]
+    assert taken(vfio_map("base").run()).refused == 1
+    measured = [disturbed(kind, loop="oct22") for kind in ("base", "v2")]
+    assert [pins.huge_page_left for pins in measured] == [5, 0]
+    assert [pins.only_pieces_left for pins in measured] == [240, 256]
+    assert [pins.failed.trials for pins in measured] == [510, 510]
+    found = on_612()
+    assert (found["pins"], found["failed"], found["refused"]) == (120, 114, 0)
     text = (FOLDER / "capstone_and_recall.md").read_text(encoding="utf-8")
     assert all(f"| `{name}` |" in text for name in lesson.COUNTERS)

@@ -7,12 +7,14 @@ import re
 import sys
 from html import unescape
 from pathlib import Path
+from types import SimpleNamespace
 
 import ipywidgets as w
 import pytest
 
-from mmsim.lessons import COURSE, FOLDER
+from mmsim.lessons import COURSE, FOLDER, _say_which_cell, made_by
 from mmsim.lessons.card import ONLY, Card, marked, options
+from mmsim.lessons.form import failed, passed
 from mmsim.widgets.card import CardBox
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
@@ -127,12 +129,24 @@ def test_an_open_card_shows_its_question_and_how_to_answer(card):
         for value in options(card.parts[part]):
             assert plain(str(value).lower()) in plain(repr(card)).lower()
     assert not card.unlocked or not (card.asks or card.needs)
+    box = CardBox(card)
+    shown = box.rows.layout.display != "none"
+    assert shown == bool(card.asks)
+    assert (box.store.layout.display != "none") == bool(card.parts)
     assert ("lesson." in repr(card)) == bool(card.asks or card.needs)
 
 
 def plain(text):
     """What is read, without marks and tags; text on its way into HTML has no tags of its own."""
     return " ".join(unescape(re.sub(r"<[^>]+>|[`*]", "", text.replace("<p>", " "))).split())
+
+
+@each_chosen
+def test_rows_of_choices_line_up(card):
+    """In front of every choice of a card stands a label of the same width, or none at all."""
+    rows = CardBox(card).rows.children
+    widths = {row.children[0].layout.width if hasattr(row, "children") else "" for row in rows}
+    assert len(widths) == 1
 
 
 @each_card
@@ -264,10 +278,46 @@ def test_a_wrong_form_is_no_answer(given, told):
     assert not card.unlocked
 
 
+def test_a_card_says_that_the_model_runs_before_it_is_asked():
+    said = []
+    look = lambda: said.append(box.said.value) or "the picture"  # noqa: E731
+    judge = lambda answer: said.append(box.said.value) or passed("so it is")  # noqa: E731
+    card = Card("count", "How many?", int, judge=judge, still=look)
+    box = CardBox(card)
+    box.choices[ONLY].value = "3"
+    box.store.click()
+    assert len(said) == 2
+    assert all("The model runs" in words for words in said)
+    assert "so it is" in box.said.value
+    assert "The model runs" not in box.said.value
+    assert "the picture" in box.shown.value
+
+
+def test_pictures_are_made_once_for_all_forms_of_a_card():
+    made = []
+    card = Card("tree", "The tree", still=lambda: made.append(1) or "a picture")
+    for times in (1, 2):
+        bundle = card._repr_mimebundle_()
+        assert "a picture" in bundle["text/plain"] + bundle["text/html"]
+        assert len(made) == times
+
+
+def test_a_cell_run_out_of_order_says_which_one_it_needs():
+    assert made_by("claim").startswith("def claim(")
+    assert made_by("nix") == ""
+    shown = []
+
+    class Shell:
+        InteractiveTB = SimpleNamespace(structured_traceback=lambda *a, **k: a[1].__notes__)
+        _showtraceback = staticmethod(lambda *told: shown.append(told[2]))
+
+    error = NameError("name 'claim' is not defined", name="claim")
+    _say_which_cell(Shell, NameError, error, None)
+    assert "run the cell `def claim(" in shown[0][0]
+
+
 def test_a_check_gives_a_reason_first_and_the_outcome_second():
     def judge(answer):
-        from mmsim.lessons.form import failed, passed
-
         return passed("so it is") if answer == 3 else failed("too few?", second="there are 3")
 
     card = Card("count", "How many?", int, judge=judge, why="Because.", still=lambda: "the picture")

@@ -5,33 +5,27 @@ from __future__ import annotations
 from fractions import Fraction
 from itertools import pairwise
 
-import pytest
 from views.svg_rules import readable
 
 from mmsim.engine.schedule import sample
 from mmsim.lessons import how_likely as lesson
 from mmsim.retrylaw import Retrying, success
-from mmsim.scenarios import pin_versus
-from mmsim.scenarios.situation import MISSED, NOT_SPLIT
-from mmsim.views.chances import ANY_STEP, PACES, all_failures, failure_odds
+from mmsim.views.chances import PACES
 
 RACE = lesson.RACE
 
 
-def said(card, answer):
-    """What a card says to a first and to a second wrong answer."""
-    verdict = card.judge(answer)
-    assert verdict.state == "failed"
-    return verdict.why, verdict.second
-
-
 def test_the_headline_is_what_was_counted():
-    found = {version: [str(s) for s in lesson.ways(version).values()] for version in lesson.VARIANT}
-    assert found == {"6.1.0": ["5 of 510", "240 of 510"], "v3": ["0 of 510", "256 of 510"]}
-    shares = [lesson.ways(version) for version in lesson.VARIANT]
-    (_, low), (_, high) = (list(each.values()) for each in shares)
-    assert low.interval[1] > high.interval[0]  # "the two intervals overlap"
-    readable(lesson.bought_svg())
+    assert lesson.ways("6.1.0") == {"not split": 5, "a piece missed": 240}
+    assert lesson.ways("v3") == {"not split": 0, "a piece missed": 256}
+    old, new = (lesson.pins(version).failed for version in lesson.VARIANT)
+    assert (old, new) == ((245, 510), (256, 510))
+    assert old.interval[1] > new.interval[0]  # "the two intervals overlap"
+    assert lesson.between(old) == "245 of 510, that is 48 % (44 to 52 %)"
+    parts = [lesson.pins("6.1.0", scenario).failed for scenario in lesson.SCENARIOS]
+    assert [sum(column) for column in zip(*parts, strict=True)] == [245, 510]
+    for picture in (lesson.before_picture(), lesson.bought_picture()):
+        readable(picture.svg)
 
 
 def test_the_stored_runs_are_those_of_the_coin():
@@ -39,71 +33,36 @@ def test_the_stored_runs_are_those_of_the_coin():
 
 
 def test_the_numbers_of_the_text():
-    assert all_failures(RACE).odds == Fraction(59, 2048)
-    assert lesson.worst_pace() == "9 : 1"
-    assert lesson.fewest_interruptions() == 2
-    by_pace = dict(zip(PACES, zip(*map(lesson.failing_after, (1, 2, 3)), strict=True), strict=True))
-    fair, slow = by_pace[1], by_pace[27]
-    assert all(now > 100 * later for now, later in pairwise(fair))
-    assert all(later > now * 2 / 3 for now, later in pairwise(slow))
+    assert lesson.failing_at(1) == Fraction(59, 2048)
+    assert (lesson.failing_schedules(), lesson.searched().schedules()) == (33, 73)
+    assert lesson.odds_of() == {"early": "1/4", "late": "1/1024"}
+    assert [len(lesson.tosses(name)) for name in lesson.SCHEDULES] == [15, 11]
+    assert lesson.pace.outcome() == {"one": "9 : 1", "ten": "27 : 1"}
+    by_pace = {pace: [lesson.failing_at(pace, n) for n in (1, 2, 3)] for pace in PACES}
+    assert all(now > 100 * later for now, later in pairwise(by_pace[1]))
+    assert all(later > now * 2 / 3 for now, later in pairwise(by_pace[27]))
     assert success(Retrying(10, 1), 50) == success(Retrying(2, 9), 50)
     assert success(Retrying(1000, 1000, permanent=Fraction(1, 5)), 1) == Fraction(4, 5)
-    for name in lesson.HOW:
-        assert lesson.share_of(name, "base").hits == 0
-    assert [lesson.share_of(name) for name in lesson.HOW] == [(64, 179), (63, 96)]
-
-
-def test_steps_that_count_as_one_make_the_schedules_that_are_left_likelier():
-    rest = RACE.together("unmap_folio", "folio_ref_freeze")
-    unmapped = "failed: a huge page could not be split, left unmapped"
-    found = []
-    for each in (RACE, rest):
-        ends = {end.name: end for end in each.explore().outcomes(each.fate)}
-        found.append((ends[unmapped].schedules, str(ends[unmapped].odds)))
-    assert found == [(12, "3/2048"), (4, "1/512")]
-
-
-def test_a_schedule_is_a_half_for_each_crossroads():
-    table = lesson.crossroads_table()
-    assert list(table["crossroads"]) == [2, 12, 10]
-    assert list(table["odds"]) == ["1/4", "1/4096", "1/1024"]
-    assert list(table["ends"])[2].startswith("failed")
-
-
-@pytest.mark.parametrize("text", ["25%", "2^-10", "1/0", "half"])
-@pytest.mark.parametrize("name", ["odds", "all_three"])
-def test_what_is_no_fraction_is_told_so_and_is_no_answer(name, text):
-    card = getattr(lesson, name)
-    card.forget()
-    card.answer({"early": text, "late": "1/1024"} if name == "odds" else text)
-    assert f'write a fraction as text, such as "1/8", not {text!r}' in card.problem
-    assert card.stored is None
+    shares = [success(Retrying(passes, gap), 1000) for passes, gap in ((100, 1), (10, 10))]
+    assert abs(shares[0] - shares[1]) < Fraction(1, 100)
+    for how in lesson.HOW:
+        assert lesson.share_of(how, "6.1.0").hits == 0
+    assert [lesson.share_of(how) for how in lesson.HOW] == [(64, 179), (63, 96)]
 
 
 def test_a_wrong_answer_gets_a_reason_first_and_the_outcome_second():
-    first, second = said(lesson.odds, {"early": "1/4", "late": "1/2048"})
-    assert first == "late: not 1/2048; at which steps could both have moved?"
-    assert second == "late: both could move at 10 of its 11 steps"
-    first, second = said(lesson.patch, {"huge_page": "smaller", "piece": "larger"})
-    assert "one walk comes to each page once" in first
-    assert second.startswith("piece: 21.16 % in 6.1.0, 21.16 % in v3; a piece still has")
-    assert "all three" in said(lesson.all_three, "175/256")[0]
-    assert "4 ticks" in said(lesson.all_three, "1/2")[1]
+    verdict = lesson.odds.judge({"early": "1/4", "late": "1/2048"})
+    assert verdict.why == "late: not 1/2048; at which steps could both have moved?"
+    assert verdict.second == "late: both could move at 10 of its 11 steps"
 
 
-def test_what_the_patch_changes_does_not_hang_on_the_number_of_passes():
-    few, many = (
-        failure_odds("v3", passes=passes, starts=(ANY_STEP,))[ANY_STEP] for passes in (2, 10)
-    )
-    assert few[MISSED] == many[MISSED]
-    assert many[NOT_SPLIT] < few[NOT_SPLIT] < lesson.way_odds("6.1.0", "huge_page")
-
-
-@pytest.mark.parametrize(("drops", "met"), [(1, False), (2, True)])
-def test_a_walk_that_refused_a_split_does_not_come_to_the_pieces_another_one_may(drops, met):
-    walks = pin_versus("v3", order=1, passes=2, drops=drops)
-    found = walks.explore()
-    ends = [state for number, state in found.walk(set(found.ends)) if number in found.ends]
-    missed = [state for state in ends if "piece missed" in walks.fate(state)]
-    assert missed
-    assert any(state.world.vmstat["thp_split_page_failed"] for state in missed) is met
+def test_every_slider_changes_what_is_said():
+    bench = lesson.play_law()
+    for name, box in bench.boxes.items():
+        first, said = box.value, set()
+        for value in (box.min, 7, box.max):
+            box.value = value
+            said.add(bench.said.value)
+            readable(bench.view.value)
+        assert len(said) == 3, name
+        box.value = first

@@ -7,31 +7,40 @@ import pytest
 from mmsim.lessons import the_report as lesson
 from mmsim.lessons.form import counters_of
 from mmsim.scenarios import vfio_map
+from mmsim.views.first_screen import NEVER, NOBODY, stops
+from mmsim.views.first_screen import setting as setting_of
 
 ONE_EACH = {"thp_migration_fail": 1, "thp_split_page_failed": 1}
 
 
-def test_the_run_and_the_measurement_give_the_reported_pair():
-    assert counters_of(lesson.run()) == ONE_EACH
+def test_the_picture_the_model_and_the_measurement_give_the_reported_pair():
+    run = vfio_map().run()
+    assert counters_of(run) == stops("base", NEVER)[-1].counted == ONE_EACH
     assert {name: lesson.real.delta[name] for name in ONE_EACH} == ONE_EACH
-    assert lesson.real.delta["pgmigrate_fail"] == lesson.PAGES
-    assert lesson.real.pin_result == lesson.run().results["pin"] == -12
-
-
-def test_both_guessed_counters_count_small_pages_and_all_pins_are_let_go_of():
-    assert lesson.guess.outcome() == dict.fromkeys(lesson.GUESSED, 512)
-    assert lesson.run().last.world.vmstat["nr_foll_pin_released"] == 512
-    assert (lesson.PAGES, lesson.PASSES) == (512, 10)
+    assert lesson.real.delta["pgmigrate_fail"] == lesson.PAGES == 512
+    assert run.last.world.vmstat["nr_foll_pin_acquired"] == lesson.PAGES
+    assert lesson.real.pin_result == run.results["pin"] == -12
+    assert lesson.PASSES == 10
 
 
 def test_what_a_kernel_of_the_time_counts():
-    trace = lesson.run_of_the_time()
+    trace = vfio_map(isolation="inverted").run()
     counted = trace.last.world.vmstat
     assert counted["nr_foll_pin_acquired"] == counted["nr_foll_pin_released"] == 1024
+    assert lesson.pins_of_the_time() == 1024
     assert [event.op.kind.name for event in trace.events].count("lru_add_drain_all") == 1
     assert (counted["pgmigrate_fail"], trace.results["pin"]) == (512, -12)
     assert counters_of(trace) == ONE_EACH
-    assert "1,024 pins and releases 1,024" in lesson.guess.why()
+
+
+def test_the_first_questions_are_answered_by_the_model():
+    for name, setting in lesson.SETTINGS.items():
+        rc = setting_of(*setting).run().results["pin"]
+        assert lesson.start.outcome()[name] == ("starts" if rc > 0 else "does not start")
+    assert {*lesson.start.outcome().values()} == {"starts", "does not start"}
+    assert lesson.counted.outcome() == counters_of(setting_of(*lesson.AFTER).run())
+    nobody = stops("base", NOBODY)[-1]
+    assert (nobody.outside, nobody.result) == (512, "-12")
 
 
 def test_three_suspects_can_not_be_told_apart_and_one_is_out():
@@ -39,20 +48,6 @@ def test_three_suspects_can_not_be_told_apart_and_one_is_out():
     assert lesson.tried("writeback") == {"thp_migration_fail": 1, "thp_split_page_failed": 0}
     for name in ("truncated", "nomem"):
         assert vfio_map("v2", holder=0, trouble=name).run().results["pin"] == -12
-
-
-def test_the_failed_pin_in_plain_words_is_the_run():
-    """Each of its sentences is an answer that the step gave, and no counter is left out."""
-    trace = lesson.run()
-    table = lesson.failed_pin(trace)
-    assert table["what happens"].tolist() == list(lesson.TOLD.values())
-    said = {event.op.kind.name: event.answer for event in trace.events}
-    assert not said["is_longterm_pinnable_page"]
-    assert said["alloc_migration_target"] is None
-    assert not said["can_split_folio"]
-    counted = ", ".join(filter(None, table["counted"])).split(", ")
-    end = trace.last.world.vmstat
-    assert sorted(counted) == sorted(f"{name} +{n}" for name, n in end.items() if n)
 
 
 @pytest.fixture

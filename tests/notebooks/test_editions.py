@@ -100,9 +100,12 @@ def test_cells_are_thin(source):
 
 @each_lesson
 def test_the_first_code_cell_imports_the_lesson_and_what_is_typed(source):
-    """One import of the cards, at most one of names, and each name is used further down."""
+    """One import of the cards, at most one of names, each used further down, and one card."""
     first, *others = [cell.source for cell in code_cells(source, "student")]
-    *names, lesson = ast.parse(first).body
+    body = ast.parse(first).body
+    if isinstance(body[-1], ast.Expr):
+        assert re.fullmatch(r"lesson\.\w+", ast.unparse(body.pop()))
+    *names, lesson = body
     assert ast.unparse(lesson) == f"from mmsim.lessons import {source.stem} as lesson"
     assert len(names) <= 1
     typed = "\n".join([*others, *(cell.source for cell in code_cells(source, "solution"))])
@@ -174,3 +177,17 @@ def test_figures_have_words(source):
                 assert len(data["text/plain"]) > 30
             if "image/png" in data:
                 assert len(output.metadata.get("image/png", {}).get("alt", "")) > 30
+
+
+@each_lesson
+@each_edition
+def test_a_lesson_says_where_it_stands_and_its_next_one_is_a_link(source, which):
+    cells = [c.source for c in build.edition(source, which).cells if c.cell_type == "markdown"]
+    alt = re.search(r'<img alt="([^"]+)" src="data:image/svg\+xml;base64,', cells[0])[1]
+    assert re.fullmatch(r"The way of the bug: report → .+ → try again\. You are here: .+\.", alt)
+    later = SOURCES[SOURCES.index(source) + 1 :]
+    text = "\n".join(cells)
+    if later:
+        assert f"]({build.stem(later[0])}.ipynb)" in text[text.index("**Next:**") :]
+    for target in re.findall(r"\]\((\d\d_\w+)\.ipynb\)", text):
+        assert target in map(build.stem, SOURCES)

@@ -32,7 +32,7 @@ def texts_fit(root: ET.Element) -> None:
         if "translate" not in str(text.attrib):
             assert _left(text, x, wide) >= 0, text.text
             assert _left(text, x, wide) + wide <= right, text.text
-        assert size >= style.CODE_MIN
+        assert size >= style.SMALL
 
 
 def texts_stand_apart(root: ET.Element) -> None:

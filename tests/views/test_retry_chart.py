@@ -1,54 +1,44 @@
-"""The retry law with a guess on it, and what was measured beside it."""
+"""The retry law as a curve, with guesses beside it."""
 
 from __future__ import annotations
 
 from fractions import Fraction
 
-import matplotlib.text
 import pytest
+from svg_rules import readable, words
 
 from mmsim.retrylaw import Retrying, success
-from mmsim.views.retry_chart import ASKED, retry_law
+from mmsim.views.retry_chart import curve, gone, retry_law
 
 SETTINGS = [
     Retrying(),
     Retrying(1),
     Retrying(100, 100),
-    Retrying(3, 7, Fraction(1, 2), Fraction(1, 2), drain=True),
+    Retrying(3, 7, Fraction(1, 2)),
     Retrying(permanent=1),
 ]
 
 
-def written(chart):
-    return " ".join(text.get_text() for text in chart.figure.findobj(matplotlib.text.Text))
-
-
-def curve(chart):
-    (line,) = (line for line in chart.figure.axes[0].lines if line.get_label() == "the law")
-    return dict(zip(line.get_xdata(), line.get_ydata(), strict=True))
+def test_what_is_not_certain_is_not_said_to_be():
+    assert gone(Retrying(100), 10) == "over 99.9 %"
+    assert gone(Retrying(permanent=1), 10) == "0.0 %"
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=str)
 def test_the_curve_is_the_law(setting):
-    chart = retry_law(setting, hold=50)
-    drawn = curve(chart)
+    drawn = curve(setting)
     assert len(drawn) > 60
-    for hold, part in drawn.items():
-        assert part == pytest.approx(float(success(setting, int(hold))))
-    assert chart.png().startswith(b"\x89PNG")
-    said = f"{float(100 * success(setting, 50)):.1f} %"
-    assert ("over 99.9 %" if said == "100.0 %" else said) in chart.sentence
-    for name, hold in ASKED.items():
-        assert f"for {hold:,} ticks" in chart.sentence, name
+    for hold, part in drawn[::20]:
+        assert part == pytest.approx(float(success(setting, round(hold))))
+    picture = retry_law(setting, {50: None, 1000: None})
+    readable(picture.svg)
+    for hold in (50, 1000):
+        assert f"{gone(setting, hold)} if held for {hold:,} ticks" in picture.words
+    assert ("the window" in words(picture.svg)) == (setting.passes > 1)
 
 
-def test_the_guess_and_what_was_measured_are_drawn_on_it():
-    plain = written(retry_law())
-    assert "your guess" not in plain
-    assert "s3_timed_release_by_actual_release.csv, pins: 672 base, 672 v2" in plain
-    answer = dict(zip(ASKED, (90, 60, 10), strict=True))
-    chart = retry_law(Retrying(gap=10), answer)
-    assert "your guess" in written(chart)
-    assert chart.table["predicted"].tolist() == ["90 %", "60 %", "10 %"]
-    (points,) = (line for line in chart.figure.axes[0].lines if line.get_label() == "your guess")
-    assert [round(100 * y) for y in points.get_ydata()] == [*answer.values()]
+def test_the_guess_is_drawn_beside_it():
+    assert "your guess" not in words(retry_law(Retrying(gap=10), {100: None}).svg)
+    guessed = retry_law(Retrying(gap=10), {10: 90, 100: 60, 1000: 10})
+    assert "your guess" in words(guessed.svg)
+    readable(guessed.svg)

@@ -1,0 +1,74 @@
+"""The first screen of the course: the bug in one picture, with two controls."""
+
+from __future__ import annotations
+
+import ipywidgets as w
+
+from mmsim.views.first_screen import (
+    KERNELS,
+    LETS_GO,
+    NEVER,
+    NOBODY,
+    Stop,
+    said,
+    screen,
+    stops,
+)
+from mmsim.widgets.stepper import Walk, quiet
+
+# A dark page gets a dark picture: light and dark change places, hues stay.
+STYLE = """<style>
+.mmsim-first svg {display: block}
+.mmsim-first .mmsim-said {min-height: 22px; font-size: 15px; padding: 2px 4px}
+[data-jp-theme-light="false"] .mmsim-first svg {filter: invert(0.92) hue-rotate(180deg)}
+</style>"""
+
+
+class FirstScreen(Walk):
+    """When does the holder let go, and in which kernel?  The end is shown at once."""
+
+    def __init__(self) -> None:
+        names = {NOBODY: "nobody holds it", NEVER: "never"}
+        pairs = [(names.get(when, f"before pass {when}"), when) for when in LETS_GO]
+        self.kernel = w.ToggleButtons(options=list(KERNELS), style={"button_width": "58px"})
+        self.lets_go = w.SelectionSlider(
+            options=pairs,
+            value=NEVER,
+            description="the holder lets go",
+            style={"description_width": "120px"},
+            layout=w.Layout(flex="1 1 365px", max_width="480px"),
+        )
+        self.play = w.Play(interval=1300, show_repeat=False)
+        row = w.Layout(flex_flow="row wrap")
+        settings = w.HBox([w.Label("kernel"), self.kernel, self.lets_go], layout=row)
+        super().__init__(self.play, slider="400px", above=(quiet(STYLE), settings))
+        self.add_class("mmsim-first")
+        self._link = w.jslink((self.play, "value"), (self.slider, "value"))
+        for control in (self.kernel, self.lets_go):
+            control.observe(lambda _: self._switch(), "value")
+        self._switch()
+
+    @property
+    def way(self) -> list[Stop]:
+        """The stops of the chosen setting."""
+        return stops(self.kernel.value, self.lets_go.value)
+
+    @property
+    def last(self) -> int:
+        """The number of the last stop."""
+        return len(self.way) - 1
+
+    def _switch(self) -> None:
+        self.play.playing = False
+        if self.slider.value == self.last == self.slider.max:
+            self.redraw()
+            return
+        self.play.max = self.slider.max = max(self.last, self.slider.value)
+        self.slider.value = self.last
+        self.play.max = self.slider.max = self.last
+
+    def draw(self, stop: int) -> None:
+        """Show the way as far as a stop."""
+        way = self.way[: stop + 1]
+        self.view.value = screen(way)
+        self.verdict.value = f'<div class="mmsim-said" aria-live="polite">{said(way[-1])}</div>'

@@ -1,0 +1,71 @@
+"""The first screen: what is stored is what the model says, and every picture of it is readable."""
+
+from __future__ import annotations
+
+import pytest
+from svg_rules import readable, words
+
+from mmsim.views import first_screen as first
+from mmsim.views.svg import BAD
+
+SETTINGS = [(kernel, lets_go) for kernel in first.KERNELS for lets_go in first.LETS_GO]
+
+
+# A run that moves 512 pages takes most of a second, so not all of those are made again.
+ASKED = [s for s in SETTINGS if s[0] == "base" or s[1] == "never"]
+ASKED += [("v1", "5"), ("v2", "nobody"), ("v2", "1"), ("v2", "9")]
+
+
+@pytest.mark.parametrize("setting", ASKED, ids=" ".join)
+def test_what_is_stored_is_what_the_model_says(setting):
+    """After a change of the model write the table anew: it is the text that `table()` returns."""
+    assert [*first.stops_of(first.setting(*setting).run())] == first.stops(*setting)
+
+
+def test_every_setting_is_stored():
+    assert list(first._stored()) == SETTINGS
+
+
+def test_in_base_the_holder_decides_nothing_and_in_v1_and_v2_when_it_lets_go():
+    ends = {setting: first.stops(*setting)[-1] for setting in SETTINGS}
+    for (kernel, lets_go), end in ends.items():
+        assert end.starts == (kernel != "base" and lets_go != first.NEVER)
+        passes = 10 if lets_go == first.NEVER else int(lets_go.replace("nobody", "0"))
+        refused = min(passes, 1) if kernel == "base" else passes
+        once_more = kernel != "base" or lets_go == first.NOBODY
+        assert [*end.counted.values()] == [refused + once_more, refused]
+    assert ends["base", first.NOBODY].outside == 512
+
+
+@pytest.mark.parametrize("setting", SETTINGS[:2] + SETTINGS[-11::5], ids=" ".join)
+def test_every_stop_can_be_read(setting):
+    way = first.stops(*setting)
+    sayings = [first.said(stop) for stop in way]
+    for n in range(1, len(way) + 1):
+        left, right = first.memory_svg(way[:n]), first.way_svg(way[:n])
+        readable(left)
+        readable(right)
+        assert BAD not in right
+        refused = way[n - 1].place == "refused"
+        assert not refused or "✘ 515 ≠ 514 explained" in words(left)
+        assert not any(word.endswith("…") for word in [*words(left), *words(right)])
+    assert all(len(said) > 20 for said in sayings)
+    assert first.told(*setting).count(". ") == 0
+
+
+def test_the_still_frames_say_in_words_what_they_show():
+    for setting in (("base", first.NEVER), ("v2", first.NEVER), ("v2", "3")):
+        svg = first.frame_svg(*setting)
+        readable(svg)
+        end = first.stops(*setting)[-1]
+        for name, n in end.counted.items():
+            assert f"{name} {n}" in first.told(*setting)
+            assert str(n) in words(svg)
+        assert ("✔ the machine starts" in words(svg)) == end.starts
+
+
+def test_a_strip_marks_where_it_is():
+    svg = first.strip_svg(("report", "pin", "split"), ("pin",), ("report",))
+    readable(svg)
+    assert words(svg) == ["report", "● pin", "split"]
+    assert "You are here: pin." in svg
