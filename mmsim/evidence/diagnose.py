@@ -381,7 +381,7 @@ def patch_level(kernel: str) -> tuple[str, str]:
         return kernel, ""
     level = int(match[1])
     differs = next((what for last, what in _LEVELS if level <= last), "")
-    return TODAY.name, f"6.12.{level} differs from the row {TODAY.name}: {differs}" * bool(differs)
+    return TODAY.name, f"6.12.{level} differs from the row {TODAY.name}: {differs}." * bool(differs)
 
 
 def explain(
@@ -390,8 +390,8 @@ def explain(
     """Which paths explain this; raises ValueError for a version that does not exist.
 
     `versions`: the family that is searched, one name or several, or a patch level of 6.12; by
-    default every version.  Its settings come in stages: later ones only if no earlier one explains everything, or
-    if `rarer` situations are asked for."""
+    default every version.  Its settings come in stages: later ones only if no earlier one explains
+    everything, or if `rarer` situations are asked for."""
     if versions is None:
         versions = tuple(VERSIONS)
     elif isinstance(versions, str):

@@ -328,3 +328,21 @@ def test_a_policy_can_be_asked_about():
 
 def test_counters_that_are_evidence_are_counters_of_the_model():
     assert set(EVIDENCE) <= set(make("vfio_map").initial().world.vmstat)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "says"),
+    [
+        ("6.12.13", "off its LRU"),
+        ("6.12.14", "was pinned where it was"),
+        ("6.12.36-1~deb", "off its LRU"),
+        ("6.12.49", "emptied the batches of all CPUs"),
+        ("6.12.117", ""),
+    ],
+)
+def test_a_patch_level_is_searched_as_its_row_and_says_what_differs(kernel, says):
+    found = diagnose("thp_migration_fail +1\nthp_split_page_failed +10", kernel=kernel)
+    assert found.versions == ("6.12",)
+    assert found.groups
+    assert says in " ".join(found.delta.notes)
+    assert bool(found.delta.notes) == bool(says)
