@@ -210,8 +210,12 @@ def measured_version(code: str, variant: str, retfix: str) -> Version | None:
 def version_of_row(row: Row) -> tuple[str, str]:
     """The version that behaves like the kernel of a row, or "" and why there is none."""
     code, variant = row["code"], row["variant"]
-    if code not in LOOPS or variant not in MEASURED_VARIANTS:
-        return "", f"no version of the model stands for kernel {code!r}, variant {variant!r}"
+    known = code in LOOPS and variant in MEASURED_VARIANTS
+    if not known or (code in UNMODIFIED) != (variant == "unmodified"):
+        return "", (
+            f"no version of the model stands for kernel {code!r}, variant {variant!r}; "
+            f"there are: {', '.join(VERSIONS)}"
+        )
     retfix = one_of(row, "retfix", ("0", "1")) if "retfix" in row else "1"
     version = VERSION_OF.get((code, variant, retfix), "")
     return version, "" if version else OTHER_LOOP

@@ -152,6 +152,8 @@ class Card:
         if self.single:
             if isinstance(given, dict) and set(given) == {ONLY}:
                 given = given[ONLY]
+            if isinstance(given, dict) and self.allowed not in (dict, object):
+                raise FormError("there is one question here, so give its answer without a name")
             return read(given, self.allowed, self.form)
         if isinstance(given, list | tuple) and len(given) == len(self.parts):
             given = dict(zip(self.parts, given, strict=True))

@@ -34,7 +34,7 @@ SETTINGS = {
     "v2, never": ("v2", NEVER),
 }
 SHOWN = (("base", NEVER), ("v2", NEVER), ("v2", "3"))
-AFTER = ("v2", "3")
+AFTER = ("v2", "5")
 
 
 def play_bug() -> Any:
@@ -72,10 +72,10 @@ start = Card(
 )
 counted = Card(
     "counted",
-    "In `v2` the holder lets go before pass 3, and the machine starts. What do the two counters "
+    "In `v2` the holder lets go before pass 5, and the machine starts. What do the two counters "
     "say at the end?\n"
     "Answer from what the names promise, then set the picture to it.",
-    dict.fromkeys(REPORTED, (0, 1, 3, 4, 10)),
+    dict.fromkeys(REPORTED, (0, 1, 5, 6, 10)),
     outcome=lambda: stops(*AFTER)[-1].counted,
     why="A success leaves failures behind. Each refused split counts once in "
     "`thp_split_page_failed`. `thp_migration_fail` counts each time that the huge page was not "

@@ -51,7 +51,7 @@ def test_change_the_host_predict_and_paste(lab):
     area.fill(TEXT)
     expect(seen).to_contain_text("How much is free, by size")
     expect(paste.get_by_text("Zone DMA32 of node 0")).to_be_visible()
-    paste.locator("select").select_option("1 Normal")
+    paste.get_by_label("zone").select_option("1 Normal")
     expect(seen).to_contain_text("but not one block of 2 MiB")
     area.fill("hello")
     expect(paste.get_by_text("'hello' is no line of /proc/buddyinfo")).to_be_visible()

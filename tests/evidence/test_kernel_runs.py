@@ -56,8 +56,9 @@ comparison = functools.cache(compare_file)
 @functools.cache
 def measured(name):
     """The rows of a table; nobody changes them."""
+    folder = "kernel-runs/k612" if str(name).startswith("k612_") else "kernel-runs"
     return datafiles.read_csv(
-        HELD_UNITS if name == HELD_UNITS else datafiles.path(f"kernel-runs/{name}")
+        HELD_UNITS if name == HELD_UNITS else datafiles.path(f"{folder}/{name}")
     )
 
 

@@ -246,6 +246,15 @@ def prediction(**more):
     return Card("fruit", "How many?\nCount them.", {"apples": (0, 1, 512), "ripe": bool}, **more)
 
 
+def test_the_one_answer_of_a_card_has_no_name():
+    card = Card("fruit", "How many?", (0, 1, 512), outcome=lambda: 1)
+    card.answer(fruit=1)
+    assert card.problem == (
+        "Not stored: there is one question here, so give its answer without a name."
+    )
+    assert card.answer(1).stored == 1
+
+
 def test_a_prediction_is_shown_beside_the_outcome():
     card = prediction(outcome=lambda: {"apples": 512}, why="There is a tree.")
     card.answer(apples=1, ripe="yes")

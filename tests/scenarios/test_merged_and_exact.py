@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from small import merged_and_exact
 
-from mmsim.mm.versions import POLICIES, VERSIONS
+from mmsim.mm.versions import OF_THE_SERIES, POLICIES, VERSIONS
 from mmsim.scenarios import SCENARIOS, make
 
 ONE = {"order": 1, "passes": 2, "released": "1"}
@@ -40,7 +40,9 @@ CASES = [
         for knobs in each
         for version in (*VERSIONS, *POLICIES)
     ),
-    *(("pin_versus", WALK, version) for version in VERSIONS),
+    # In 6.12 a pin goes round while drop_caches has the page off its LRU: there an exact search,
+    # which tells the rounds apart, has no end.
+    *(("pin_versus", WALK, version) for version in OF_THE_SERIES),
 ]
 
 
