@@ -86,11 +86,62 @@ def test_pieces_of_a_huge_page_are_moved_before_the_next_one_is_looked_at():
     assert (rc, left) == (0, ())
 
 
+def migrated(folios, **script):
+    """What a vector's call on all of its folios gives."""
+    names = [folio["name"] for folio in folios]
+    vector = {"setup": {"folios": folios}, "script": script}
+    vector["operation"] = {"list": names, "reason": "longterm_pin"}
+    return run_migrate_pages(vector, TODAY, {})
+
+
+SINGLES = [{"name": "P", "order": 0, "writeback": True}, {"name": "Q", "order": 0}]
+LOCKED = {"folio": "Q", "until": "waited_for"}
+
+
+def test_what_was_locked_is_tried_again_before_what_had_failed():
+    """P is being written back, which is an error without sleeping; Q stays on the list."""
+    asked = []
+    steps = TODAY.migrate_pages
+
+    def spied(left, mode, reason, version):
+        path, answer = steps(left, mode, reason, version), None
+        while True:
+            try:
+                op = path.send(answer)
+            except StopIteration as stop:
+                return stop.value
+            if op.site == "move.target":
+                asked.append(op.args[0])
+            answer = yield op
+
+    found = run_migrate_pages(
+        {
+            "setup": {"folios": SINGLES},
+            "script": {"locks": [LOCKED]},
+            "operation": {"list": ["P", "Q"], "reason": "longterm_pin"},
+        },
+        TODAY._replace(migrate_pages=spied),
+        {},
+    )
+    assert found["rc"] == 0
+    p, q = asked[:2]
+    # Three tries without sleeping: P fails at once, Q is locked in each of them.
+    assert asked == [p, q, q, q, q, p]
+
+
+def test_no_memory_for_a_page_puts_the_pieces_back_untried():
+    """P is locked in the first try and has no destination in the second, when A is split."""
+    found = migrated(
+        [{"name": "P", "order": 0}, {"name": "A", "order": 9}],
+        locks=[{"folio": "P", "until": "waited_for"}],
+        targets=[{"folio": "P", "fail_attempts": [1]}, {"folio": "A", "fail_attempts": "all"}],
+    )
+    assert (found["rc"], found["left"]) == ("ENOMEM", 513)
+    assert found["counters"]["pgmigrate_success"] == 0
+
+
 def test_compaction_never_sleeps_and_has_ten_tries():
-    setup = {"folios": [{"name": "P", "order": 0}]}
-    world_of = {"script": {"strangers": [{"folio": "P"}]}, "setup": setup}
-    vector = {**world_of, "operation": {"list": ["P"], "reason": "longterm_pin"}}
-    assert run_migrate_pages(vector, TODAY, {})["rc"] == 1
+    assert migrated([{"name": "P", "order": 0}], strangers=[{"folio": "P"}])["rc"] == 1
     _, _, trace = called(0, mode=MIGRATE_ASYNC, reason=MR_COMPACTION)
     assert not [event for event in trace.events if event.op.kind.name == "folio_lock"]
 
