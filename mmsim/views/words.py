@@ -271,7 +271,7 @@ def _none(s: Step) -> str:
 
 def _waited(s: Step) -> str:
     folio = s.folio()
-    known = f"{folio.cache_refs + folio.mapcount + 1} are explained"
+    known = f"{folio.cache_refs + folio.mapcount + s.a[1]} are explained"
     found = "all are explained, so it goes on" if s.answer else known
     return f"there are {plural(folio.refcount, 'reference')}, {found}"
 
@@ -401,12 +401,13 @@ OPS: dict[str, Row] = {
         _refused,
         reads=lambda s: "no" if s.answer is None else "yes",
     ),
+    "folio_test_partially_mapped": Row("is {it} queued to be split, because a part was unmapped?"),
     "unmap_folio": Row("remove the mappings of {it}"),
     "remap_page": Row(
         "give {it} its mappings back",
         lambda s: s.count or "nothing to do, mappings of a file stay away",
     ),
-    "references_explained": Row("wait and look at the count of {it}", _waited, _waited, None),
+    "references_explained": Row("look at the count of {it}", _waited, _waited, None),
     "__split_huge_page": Row(
         "cut {it} into pieces",
         lambda s: f"each of {plural(len(s.answer), 'single page')} has a count of its own now",
