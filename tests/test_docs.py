@@ -26,8 +26,8 @@ def test_a_command_prints_what_is_written(capsys, words, says):
     assert capsys.readouterr().out.rstrip() == says.rstrip()
 
 
-def test_there_is_a_command():
-    assert len(COMMANDS) == 1
+def test_there_are_commands():
+    assert len(COMMANDS) == 2
 
 
 def measured(version, scenario, field):
