@@ -208,7 +208,8 @@ def migrate_pages_batch(
 
     Returns how many folios failed, or -ENOMEM; what stays on `from_` was never unmapped.
     `split_folios` None: the folios are pieces, which are not split.  `first_pass`, `last_pass`: how
-    readers of a run number these tries, and the last one that any folio of `from_` gets."""
+    readers of a run number these tries, and the last one that any folio of `from_` gets.  A policy
+    may drain or wait between two tries; how many there are does not depend on it."""
     nosplit = reason == MR_NUMA_MISPLACED
     nr_failed = rc_saved = 0
     nr_retry_pages = thp_retry = 0

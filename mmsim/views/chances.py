@@ -85,16 +85,6 @@ def chances(
     return [*good, *bad]
 
 
-def all_failures(situation: Situation, weights: Weights = EVEN) -> Chances:
-    """All failures of a situation together: how many schedules, and how likely by a coin."""
-    outcomes = situation.explore().outcomes(situation.fate, weights)
-    bad = [row for row in chances(outcomes) if fails(row.name)]
-    if not bad:
-        schedules = sum(each.schedules or 0 for each in outcomes)
-        return Chances(ALL_FAILURES, 0, schedules, Fraction(0))
-    return bad[0]._replace(name=ALL_FAILURES)
-
-
 def _said(row: Chances) -> list[tuple[str, str]]:
     """Each of the three numbers: what it is, and in words."""
     lines = [

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 INCHES = (9.0, 4.2)
 DPI = 110
-HATCHES = {"plain": "", "diagonal": "///", "dots": ".."}
 STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 10,

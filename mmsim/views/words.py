@@ -63,14 +63,6 @@ def fraction(odds: Fraction) -> str:
     return said if len(said) <= WRITTEN_MAX else f"a fraction of {len(said) - 1} digits"
 
 
-def read_fraction(text: str) -> Fraction:
-    """The other way round; raises ValueError, in one sentence, for what is no fraction."""
-    try:
-        return Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        raise ValueError(f'write a fraction as text, such as "1/8", not {text!r}') from None
-
-
 def plural(n: int, one: str, many: str = "") -> str:
     """ "1 reference", "2 references"."""
     return f"{n:,} {one if n == 1 else many or one + 's'}"
