@@ -34,7 +34,7 @@ from mmsim.mm.versions import VERSIONS
 from mmsim.mm.world import World
 from mmsim.scenarios import CMA_PFN, vfio_map
 from mmsim.scenarios.policy import PolicyError, limited
-from mmsim.views.ledger import IF, LEDGER_HIGH, SPLIT_CHECK, draw_ledger, ledger
+from mmsim.views.ledger import IF, JUST, LEDGER_HIGH, SPLIT_CHECK, draw_ledger, ledger
 from mmsim.views.show import Picture, Shown
 from mmsim.views.svg import (
     INK,
@@ -115,8 +115,8 @@ RUNS = (
 )
 
 
-def numbers(names: Mapping[str, Any], run: Run) -> Any:
-    """What came of a run, in the order of `wanted`; None if `run()` returns something else."""
+def came_of(run: Run, names: Mapping[str, Any]) -> Any:
+    """What a run returns and counts, in the order of `wanted`; None if that is something else."""
     found = names["run"](names[run.kernel], run.leaves)
     if not (isinstance(found, tuple) and len(found) == 2 and isinstance(found[0], int)):
         return None
@@ -156,32 +156,21 @@ def _moment(place: Mapping[str, Any]) -> str:
     return f"before the {words.get(place['site'], 'freeze')} in pass {place['pass']}{again}"
 
 
-def case_picture(case: Case) -> Picture:
-    """A vector that failed: the page before, what happens, what was expected and what was found."""
-    vector, rows = case.vector, case.wrong[:6]
+def case_shown(case: Case) -> list[Any]:
+    """A vector that failed: the page before and what happens, what was expected and what found."""
+    vector, lines = case.vector, story(case.vector)
     kernel = "in base" if case.version == "base" else "with the patch"
     claim = f"Vector {vector['id']}, {kernel}: {vector['title']}"
-    lines = [piece for line in story(vector) for piece in wrap(line, 400, SMALL, 2)]
-    high = 74 + max(LEDGER_HIGH, 30 + 18 * len(lines) + 28 * (len(rows) + 2))
-    told = [f"{what}: expected {expected}, found {found}" for what, expected, found in rows]
-    svg = Svg(940, high, claim, "; ".join(told))
+    svg = Svg(940, 74 + LEDGER_HIGH, claim, " ".join(lines))
     headline(svg, 18, 30, 900, claim)
     book = _draw_ledger(svg, before(vector, ours()))
-    y = 78.0
-    for line in lines:
-        svg.text(520, y, line, 404, size=SMALL, fill=MUTED)
-        y += 18
-    y += 10
-    for x, word in ((520, "what"), (690, "expected"), (800, "yours")):
-        svg.text(x, y, word, 100, size=SMALL, fill=MUTED)
-    for row in rows:
-        y += 28
-        svg.line(520, y - 18, 922, y - 18, stroke=LINE)
-        svg.text(520, y, row[0], 165)
-        svg.text(690, y, _short(row[1]), 104, bold=True)
-        outcome_mark(svg, 808, y - 4, "failure", _short(row[2]), 112)
-    words = [f"{claim}.", f"Before: {book}.", *story(vector), *(f"{line}." for line in told)]
-    return Picture(svg.render(), " ".join(words))
+    wrapped = [piece for line in lines for piece in wrap(line, 400, SMALL, 2)]
+    for i, line in enumerate(wrapped):
+        svg.text(520, 96 + 18 * i, line, 404, size=SMALL, fill=MUTED)
+    picture = Picture(svg.render(), " ".join([f"{claim}. Before: {book}.", *lines]))
+    rows = [[_short(expected), _short(found)] for _, expected, found in case.wrong]
+    what = labels([what for what, _, _ in case.wrong], "after your code")
+    return [picture, frame(rows, what, ["expected", "yours"])]
 
 
 def _short(value: Any) -> str:
@@ -197,7 +186,8 @@ def runs_picture(claim: str, runs: Sequence[Run]) -> Picture:
     headline(svg, 18, 30, 900, claim)
     page = Folio("A", "A", 0, HPAGE_PMD_ORDER, pmd_maps=1, held=((ISOLATION, 1), ("holder", 1)))
     page = page._replace(refcount=page.cache_refs + 3)
-    book = _draw_ledger(svg, page, SPLIT_CHECK, "the check of the first try")
+    svg.text(18, 62, "at the first try", 400, size=SMALL, fill=MUTED)
+    book = _draw_ledger(svg, page, SPLIT_CHECK, JUST)
     svg.text(922, 62, "a box for each of the ten passes", 400, size=SMALL, fill=MUTED, anchor="end")
     for row, run in enumerate(runs):
         result, fails, refused = run.wanted
@@ -237,31 +227,30 @@ phenomenon = Shown(lambda: runs_picture(f"{code_lines()} lines of Python: {PROMI
 class Own(Card):
     """A card that takes what the learner has written, by the names in its `form`.
 
-    `case`: the vector that failed, to be drawn.  `known`: what became of the finished page itself,
-    which is run once only."""
+    `tried`: runs it, asked with its names.  `case`: the vector that failed, to be drawn.  `known`:
+    what became of the finished page itself, which is run once only."""
 
     case: Case | None = None
     known: Verdict | None = None
 
-    def __init__(self, name: str, question: str, form: str, **more: Any) -> None:
+    def __init__(
+        self, name: str, question: str, form: str, tried: Callable[..., Verdict], **more: Any
+    ) -> None:
         super().__init__(name, question, form=form, judge=self.judged, **more)
+        self.tried = tried
 
     def judged(self, answer: Any) -> Verdict:
         """What becomes of what was handed in."""
         own, self.case = self.handed_in(answer), None
         if any(value is not ours()[name] for name, value in own.items()):
-            return self.tried(own)
-        self.known = self.known or self.tried(own)
+            return self.tried(**own)
+        self.known = self.known or self.tried(**own)
         return self.known
-
-    def tried(self, own: dict[str, Any]) -> Verdict:
-        """What its own judge says."""
-        return review(own["patched"])
 
     def given(self) -> Any:
         """The vector that failed, as long as there is one, already at the first wrong answer."""
         if self.verdict.state == "failed":
-            return case_picture(self.case) if self.case else []
+            return case_shown(self.case) if self.case else []
         return super().given()
 
     def ways(self) -> list[str]:
@@ -308,16 +297,14 @@ class Step(Own):
         form: str,
         group: str,
         told: Mapping[str, str],
-        *,
         fields: Sequence[str] = (),
         versions: Sequence[str] = ("base", PATCHED),
         **more: Any,
     ) -> None:
-        self.group, self.told = group, told
-        self.fields, self.versions = fields, versions
-        super().__init__(name, question, form, **more)
+        self.group, self.told, self.fields, self.versions = group, told, fields, versions
+        super().__init__(name, question, form, self.judge_vectors, **more)
 
-    def tried(self, own: dict[str, Any]) -> Verdict:
+    def judge_vectors(self, **own: Any) -> Verdict:
         """What becomes of the functions, vector by vector."""
         for version in self.versions:
             for identity, reason in self.told.items():
@@ -339,6 +326,8 @@ class Step(Own):
 
     def ran(self, vector: Vector, version: str, own: dict[str, Any]) -> Case | None:
         """One vector.  What is not handed in is the learner's from an earlier card, or ours."""
+        if "one_pass" in own:
+            own = {"one_pass": two_things(own["one_pass"])}
         names = finished(**earlier(self), **own)
         kernel = names["base" if version == "base" else "patched"]
         return run_case(self.group, vector, version, names, kernel, self.fields)
@@ -366,22 +355,19 @@ def stopped(what: str, action: Callable[[], Any]) -> Any:
         return str(error)[:1].upper() + str(error)[1:]
 
 
-class PassStep(Step):
-    """One pass is judged inside the loop of the finished page."""
+def two_things(one_pass: Callable[..., Any]) -> Callable[..., Any]:
+    """A learner's `one_pass`, for the loop of the finished page: it has to return a pair."""
 
-    def ran(self, vector: Vector, version: str, own: dict[str, Any]) -> Case | None:
-        """One vector; a pass has to answer with two things."""
+    def checked(*arguments: Any) -> Any:
+        found = one_pass(*arguments)
+        if found is None:
+            raise Odd(UNTOUCHED)
+        pair = isinstance(found, tuple) and len(found) == 2 and type(found[0]) is int
+        if not pair or not isinstance(found[1], list):
+            raise Odd(f"one_pass() returned {found!r:.40}; it should return rc, again")
+        return found
 
-        def one_pass(*arguments: Any) -> Any:
-            found = own["one_pass"](*arguments)
-            if found is None:
-                raise Odd(UNTOUCHED)
-            pair = isinstance(found, tuple) and len(found) == 2 and type(found[0]) is int
-            if not pair or not isinstance(found[1], list):
-                raise Odd(f"one_pass() returned {found!r:.40}; it should return rc, again")
-            return found
-
-        return super().ran(vector, version, {"one_pass": one_pass})
+    return checked
 
 
 # -- the six steps
@@ -390,8 +376,8 @@ counts = Step(
     "counts",
     "Step 1: `folio(name, pages, maps)` and `unmap(page)`.",
     "folio, unmap",
-    "refcount",
-    {
+    group="refcount",
+    told={
         "A1b": "A single page has one reference of the page cache and one of its mapping",
         "A2": "The page cache has a reference for each of the 512 pages, not one for all of them",
         "A3": "Every mapping has a reference of its own",
@@ -411,8 +397,8 @@ checking = Step(
     "checking",
     "Step 2: `can_split(page)`.",
     "can_split",
-    "refcount",
-    {
+    group="refcount",
+    told={
         "A6": "The page cache, the mapping and the caller explain every reference here",
         "A7": "One reference is left that nobody can explain",
         "A2": "Fewer references than expected are no match either: the caller has none yet",
@@ -433,8 +419,8 @@ freezing = Step(
     "freezing",
     "Step 3: `freeze(page)`.",
     "freeze",
-    "refcount",
-    {
+    group="refcount",
+    told={
         "A9a": "The count is as expected, so it is claimed: it becomes 0",
         "A9b": "A count that is not as expected stays as it is",
         "A107": "A single page has one reference of the page cache",
@@ -453,8 +439,8 @@ splitting = Step(
     "splitting",
     "Step 4: `split(page, pieces, host)`.",
     "split",
-    "split",
-    {
+    group="split",
+    told={
         "B1": "Nobody is in the way, so there are 512 pieces, each with a reference of the cache "
         "and one of the caller",
         "B2": "The check refuses before anything is changed, with the errno of this kernel",
@@ -474,12 +460,12 @@ splitting = Step(
     ),
 )
 
-passing = PassStep(
+passing = Step(
     "passing",
     "Step 5: `one_pass(todo, pieces, reason, host)`.",
     "one_pass",
-    "migrate_pages",
-    {
+    group="migrate_pages",
+    told={
         "C1": "A page that has moved leaves the list, and the caller's reference ends",
         "C23": "A busy single page asks for another pass, and nothing has failed yet",
         "C2": "A busy huge page asks for another pass; nothing has failed yet",
@@ -503,8 +489,8 @@ pinning = Step(
     "pinning",
     "Step 6: `pin(host)`.",
     "pin",
-    "gup",
-    {
+    group="gup",
+    told={
         "D1": "Nothing lies in CMA, so the first round is the last",
         "D2": "The pins have to go before the page can move, and a second round pins it again",
         "D106": "All pages are let go and pinned again, also those that need not move",
@@ -522,35 +508,26 @@ pinning = Step(
 )
 
 
-class Runs(Own):
-    """The learner's page in the reported situation: do its runs end as they should?"""
-
-    def __init__(self, *about: Any, runs: Sequence[Run], claim: str, **more: Any):
-        self.runs = runs
-        still = lambda: runs_picture(f"Your model: {claim}", runs)  # noqa: E731
-        super().__init__(*about, still=still, **more)
-
-    def tried(self, own: dict[str, Any]) -> Verdict:
-        """Compare what each run returns and counts."""
-        names = ours() | own
-        for run in self.runs:
-            found = stopped("run", lambda: numbers(names, run))  # noqa: B023
-            if isinstance(found, str):
-                return failed(found)
-            if found is None:
-                return Verdict("not attempted", UNTOUCHED)
-            if found != run.wanted:
-                why = "that is not what the steps above have judged; run their cards again"
-                return failed(f"In your {run.kernel} {_end(found)}: {why}")
-        return passed(". ".join(f"{run.words}: {_end(run.wanted)}" for run in self.runs))
+def run_all(runs: Sequence[Run], own: dict[str, Any]) -> Verdict:
+    """Do the runs of the learner's page return and count what they should?"""
+    for run in runs:
+        found = stopped("run", lambda: came_of(run, ours() | own))  # noqa: B023
+        if isinstance(found, str):
+            return failed(found)
+        if found is None:
+            return Verdict("not attempted", UNTOUCHED)
+        if found != run.wanted:
+            why = "that is not what the steps above have judged; run their cards again"
+            return failed(f"In your {run.kernel} {_end(found)}: {why}")
+    return passed(_result(runs[-1].wanted[0]))
 
 
-counted = Runs(
+counted = Own(
     "counted",
     "Your own model in the reported situation: does it count what the report says?",
     "run",
-    runs=RUNS[:1],
-    claim="refused once, and the guest does not start",
+    lambda **own: run_all(RUNS[:1], own),
+    still=lambda: runs_picture("Your model: refused once, and the pin has failed", RUNS[:1]),
     why="The page was tried once. The check found one reference too many, and the whole call ended "
     "with `-ENOMEM`. The holder would have left before the fourth try, but there was none.",
     needs=(pinning,),
@@ -564,8 +541,8 @@ patching = Step(
     "patching",
     "The patch: `patched`, a `Kernel` with three seams.",
     "patched",
-    "migrate_pages",
-    {
+    group="migrate_pages",
+    told={
         "K3": "A refused split is tried again in each of the ten passes; then it has failed",
         "C101": "The holder leaves before the third pass, so a third try splits the page",
         "C10": "A truncated page is no reason to try again",
@@ -584,12 +561,12 @@ patching = Step(
     ),
 )
 
-both = Runs(
+both = Own(
     "both",
     "The same situation, with your patch.",
     "run, base, patched",
-    runs=RUNS,
-    claim=PROMISE,
+    lambda **own: run_all(RUNS, own),
+    still=lambda: runs_picture(f"Your model: {PROMISE}", RUNS),
     why="A holder that never leaves is refused ten times, and the page is counted once more after "
     "the last pass. Trying again is of no use against it. A holder that leaves in time costs a few "
     "refusals: the page is split, its pieces move, and `final_rc` tells the pin that nothing is "
@@ -631,13 +608,13 @@ def ends(version: Version, race: str) -> dict[str, Outcome]:
     return {end.name: end for end in found.explore().outcomes(name)}
 
 
-def review(kernel: Any) -> Verdict:
+def review(patched: Any) -> Verdict:
     """Search the real model with the learner's seams, and with its own."""
     schedules = 0
     for race in RACES:
         real = ends(VERSIONS[PATCHED], race)
         try:
-            mine = ends(as_row(kernel), race)
+            mine = ends(as_row(patched), race)
         except PolicyError as error:
             return failed(str(error))
         for name, end in (mine | real).items():
@@ -662,6 +639,7 @@ reviewed = Own(
     "reviewed",
     "The real model reviews your seams: do they agree in every order of steps?",
     "patched",
+    review,
     still=pins,
     why="Your three seams took their places in the real model, and it was searched step by step in "
     "four races: of a pin, of a caller that is no pin, with a destination that may come late, and "
