@@ -115,12 +115,10 @@ RUNS = (
 )
 
 
-def came_of(run: Run, names: Mapping[str, Any]) -> Any:
-    """What a run returns and counts, in the order of `wanted`; None if that is something else."""
-    found = names["run"](names[run.kernel], run.leaves)
-    if not (isinstance(found, tuple) and len(found) == 2 and isinstance(found[0], int)):
-        return None
-    return found[0], *(found[1][name] for name in REPORTED)
+def came_of(run: Run, names: Mapping[str, Any]) -> tuple[int, ...]:
+    """What a run returns and counts, in the order of `wanted`."""
+    result, vmstat = names["run"](names[run.kernel], run.leaves)
+    return result, *(vmstat[name] for name in REPORTED)
 
 
 # -- pictures
@@ -217,7 +215,7 @@ def _end(found: tuple[int, ...]) -> str:
     return f"{counts}; {_result(found[0])}"
 
 
-PROMISE = "base returns -ENOMEM, and patched pins the guest"
+PROMISE = "base returns -ENOMEM, patched pins the guest if the holder leaves"
 phenomenon = Shown(lambda: runs_picture(f"{code_lines()} lines of Python: {PROMISE}", RUNS))
 
 
@@ -254,7 +252,9 @@ class Own(Card):
         return super().given()
 
     def ways(self) -> list[str]:
-        """Where the functions are written."""
+        """Where the functions are written; not said again to somebody who has run the cell."""
+        if self.problem or self.stored is not None:
+            return []
         return [f"Hand in what you have written: `lesson.{self.name}({self.form})`."]
 
     def _waits(self) -> str:
@@ -514,8 +514,6 @@ def run_all(runs: Sequence[Run], own: dict[str, Any]) -> Verdict:
         found = stopped("run", lambda: came_of(run, ours() | own))  # noqa: B023
         if isinstance(found, str):
             return failed(found)
-        if found is None:
-            return Verdict("not attempted", UNTOUCHED)
         if found != run.wanted:
             why = "that is not what the steps above have judged; run their cards again"
             return failed(f"In your {run.kernel} {_end(found)}: {why}")
@@ -544,10 +542,10 @@ patching = Step(
     group="migrate_pages",
     told={
         "K3": "A refused split is tried again in each of the ten passes; then it has failed",
+        "C4": "The page was split and all its pieces have moved: nothing is left on the list",
         "C101": "The holder leaves before the third pass, so a third try splits the page",
         "C10": "A truncated page is no reason to try again",
         "C13": "Nobody waits for a device here (contig_range), so there is no second try",
-        "C4": "The page was split and all its pieces have moved: nothing is left on the list",
         "C15": "A piece is left on the list, so something has failed",
         "N18": "The second refusal has another cause than references, and ends the call",
         "C128": "Each page is tried again for itself",

@@ -143,7 +143,7 @@ WRONG = [
      "C13", "contig_range"),
     ("patching", 'return reason == "longterm_pin" and ret == -EAGAIN',
      'return reason == "longterm_pin"', "C10", "truncated page is no reason"),
-    ("patching", "return rc if left else 0", "return rc", "C101", "rc should be 0, and yours is 3"),
+    ("patching", "return rc if left else 0", "return rc", "C4", "rc should be 0, and yours is 1"),
     ("patching", "return rc if left else 0", "return 0", "K3", "rc should be 11, and yours is 0"),
 ]  # fmt: skip
 
