@@ -83,7 +83,7 @@ def test_another_case_opens_the_cards_again_and_the_same_one_does_not():
     assert lesson.fitting.right()["late"] == "fits"
 
 
-@pytest.mark.parametrize("seed", ["1", 1.0, None, True, -1])
+@pytest.mark.parametrize("seed", ["1", None, True, -1])
 def test_what_is_no_seed(seed):
     with pytest.raises(ValueError, match="a seed is a whole number from 0 on"):
         lesson.take(seed)
@@ -102,28 +102,21 @@ def test_the_picture_fits_the_verdict():
     shown = " ".join(repr(lesson.verdict.solved()).split())
     assert "the split was refused 10 times" in shown
     assert "the pin returned -ENOMEM" in shown
-    assert "succeeded" not in shown
-
-
-def test_what_a_run_counts_can_be_compared():
-    table = lesson.counters(vfio_map("v2", thps=2, holder=0, trouble="nomem"))
-    assert table.loc["pgmigrate_fail"].tolist() == [512]
-    assert table.loc["pin returns"].tolist() == ["-ENOMEM"]
 
 
 def test_a_wrong_cause_meets_its_run():
     right = lesson.fitting.right()
     judge = lesson.fitting.judge
-    said = judge({**right, "reference": "fits"})
-    assert said.why == "reference: pgmigrate_success would be 512, not 0"
-    assert judge({**right, "nobody": "fits"}).why.startswith("nobody: pgmigrate_success would be")
+    why = judge({**right, "reference": "fits"}).why
+    assert why.startswith("reference: thp_split_page_failed would be 10, not 1: base tries")
+    assert judge({**right, "nobody": "fits"}).why.startswith("nobody: thp_split_page would be 2")
     assert judge({**right, "nomem": "out"}).second == "nomem: its run has the same counters"
 
 
 def test_what_can_be_told_by_none_is_said():
     lesson.take(4)
     said = lesson.look_judged(looks(["references"])).why
-    assert said == "5 of 6 pairs of causes are told apart; 1 by none of the four"
+    assert said == "5 of 6 pairs of causes are told apart; 1 by none of the three"
     assert "nothing does not tell apart" in lesson.look_judged(looks([])).why
     assert frozenset({"reference", "late"}) not in lesson.tells_apart(lesson.LOOKS)
 
