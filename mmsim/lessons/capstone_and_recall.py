@@ -24,7 +24,7 @@ from mmsim.lessons.form import Choices, Verdict, failed, passed
 from mmsim.scenarios import Situation, vfio_map
 from mmsim.scenarios.situation import ALL_MOVED, MISSED, NOT_MOVED, NOT_SPLIT
 from mmsim.views.flow import flow_sentence, flow_svg
-from mmsim.views.show import Picture, as_html
+from mmsim.views.show import Picture, Shown
 from mmsim.views.tables import PIN, counters_by_version, ended, frame, in_a_row, labels
 
 if TYPE_CHECKING:
@@ -97,12 +97,6 @@ def small_run(cause: str, kernel: str, huge_pages: int) -> Trace:
     return situation(cause, kernel, huge_pages, order=1).run()
 
 
-def end(cause: str, kernel: str, huge_pages: int) -> str:
-    """How the pin ends, as the model has it."""
-    run = small_run(cause, kernel, huge_pages)
-    return str(run.scenario.outcome(run.last))  # type: ignore[attr-defined]
-
-
 @cache
 def seen(cause: str, kernel: str, huge_pages: int) -> dict[str, int]:
     """What the counters would say."""
@@ -130,11 +124,6 @@ class Case(NamedTuple):
         return seen(self.cause, self.kernel, self.huge_pages)
 
     @property
-    def moved(self) -> str:
-        """The counters that moved, in words."""
-        return ", ".join(f"{name} {n}" for name, n in self.counters.items() if n)
-
-    @property
     def fitting(self) -> list[str]:
         """Every cause that gives these counters in this kernel."""
         told = self.counters
@@ -143,8 +132,9 @@ class Case(NamedTuple):
     @property
     def outcomes(self) -> list[str]:
         """How the pin can have ended, as the counters have it."""
-        ends = {end(cause, self.kernel, self.huge_pages) for cause in self.fitting}
-        return [words for words, name in ENDS.items() if name in ends]
+        runs = [small_run(cause, self.kernel, self.huge_pages) for cause in self.fitting]
+        ends = {run.scenario.outcome(run.last) for run in runs}  # type: ignore[attr-defined]
+        return [words for words, end in ENDS.items() if end in ends]
 
 
 @cache
@@ -166,7 +156,7 @@ def case() -> Case:
     return drawn(TAKEN["seed"])
 
 
-def take(seed: int) -> pd.DataFrame:
+def take(seed: int) -> Shown:
     """What is told of the case of this seed; its cards open again if it is another one."""
     if type(seed) is not int or seed < 0:
         raise ValueError(f"a seed is a whole number from 0 on, not {seed!r}")
@@ -174,6 +164,11 @@ def take(seed: int) -> pd.DataFrame:
         TAKEN["seed"] = seed
         for card in (verdict, fitting, look):
             card.forget()
+    return Shown(told_of)
+
+
+def told_of() -> pd.DataFrame:
+    """What is told of the case."""
     told = {"huge pages in CMA": case().huge_pages, **case().counters, PIN: "-ENOMEM"}
     rows = labels(told, f"kernel: {case().kernel}")
     return frame([[n] for n in told.values()], rows, [f"case {case().seed}"])
@@ -201,38 +196,27 @@ def verdict_judged(answer: str) -> Verdict:
     allowed = f"so say the counters: {' or '.join(case().outcomes)}"
     if answer in case().outcomes:
         return passed(allowed)
-    why = f"no run of {case().kernel} that ends like this counts {case().moved}"
+    why = f"no run of {case().kernel} that ends like this counts what the case says"
     return failed(why, second=f"{why}; {allowed}")
 
 
-@cache
-def bench_of(case: Case) -> tuple[str, Situation]:
-    """The first cause that ends as the counters allow, and its situation: the bench begins there.
-
-    It need not fit the counters."""
-    ends = {ENDS[words] for words in case.outcomes}
-    alike = (c for c in failing(case.kernel) if end(c, case.kernel, case.huge_pages) in ends)
-    cause = next(alike)
-    words = f"A run that ends so: {CAUSES[cause][0]}. Does it have the counters of the case?"
-    return words, situation(cause, case.kernel, case.huge_pages)
+def first() -> Situation:
+    """Where the bench begins: with the first cause, whatever the case is."""
+    return situation("reference", case().kernel, case().huge_pages)
 
 
-def still_bench() -> list[Any]:
-    """Where the bench begins, and its way; a run has thousands of steps."""
-    words, made = bench_of(case())
-    run = made.run()
-    return [words, Picture(flow_svg(run), flow_sentence(run))]
+def way() -> Picture:
+    """The way of that run, which has thousands of steps."""
+    run = first().run()
+    return Picture(flow_svg(run), flow_sentence(run))
 
 
 def bench() -> Any:
     """Knobs beside the decisions of a run."""
-    import ipywidgets as w
-
     from mmsim.widgets.console import console
 
-    words, made = bench_of(case())
     knobs = ("targets", "holder", "taken", "released", "trouble")
-    return w.VBox([w.HTML(as_html(words)), console(made, knobs=knobs, versions=KERNELS)])
+    return console(first(), knobs=knobs, versions=KERNELS)
 
 
 verdict = Card(
@@ -248,7 +232,7 @@ verdict = Card(
         "thp_split_page_failed: refused. It stays at 0 if a split is turned away at its entry, or "
         "none is tried. pgmigrate_fail below 512: single pieces. 0: everything moved.",
     ),
-    still=still_bench,
+    still=way,
     play=bench,
 )
 
@@ -280,6 +264,16 @@ def fit(cause: str) -> str:
     return "its run has the same counters" if cause in case().fitting else why_not(cause)
 
 
+def beside() -> pd.DataFrame:
+    """The counters of the case beside those of each cause, with a sign where they differ."""
+    told, every = case().counters, [seen(c, case().kernel, case().huge_pages) for c in CAUSES]
+    rows = [
+        [n, *(str(found[name]) if found[name] == n else f"{found[name]} ≠" for found in every)]
+        for name, n in told.items()
+    ]
+    return frame(rows, labels(told, "≠: not as in the case"), [f"case {case().seed}", *CAUSES])
+
+
 fitting = Card(
     "fitting",
     "Which causes fit, and which are out?\n"
@@ -300,6 +294,7 @@ fitting = Card(
         "From v1 on a reference is tried again, and leaves more than one refusal behind; base "
         "leaves at the first one.",
     ),
+    still=beside,
     why=lambda: "\n\n".join(f"`{name}`: {fit(name)}." for name in CAUSES),
 )
 

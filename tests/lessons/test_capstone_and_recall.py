@@ -47,9 +47,6 @@ def test_every_card_of_every_case_can_be_right(seed):
     assert case.cause in case.fitting
     right = [end for end in lesson.OUTCOMES if lesson.verdict_judged(end).state == "passed"]
     assert right == case.outcomes != []
-    _, shown = lesson.bench_of(case)
-    assert shown.run().results["pin"] == -12
-    assert shown.outcome(shown.run().last) in {lesson.ENDS[words] for words in right}
     assert lesson.fitting(lesson.fitting.right()).settled
     every, fewest = lesson.tells_apart(lesson.LOOKS), 5
     for number in range(5):
@@ -94,14 +91,8 @@ def test_what_is_no_seed(seed):
 
 def test_a_wrong_outcome_meets_the_counters():
     verdict = lesson.verdict_judged("a piece was left")
-    assert "no run of v2 that ends like this counts pgmigrate_fail 512" in verdict.why
+    assert "no run of v2 that ends like this counts what the case says" in verdict.why
     assert verdict.second.endswith("so say the counters: could not be split")
-
-
-def test_the_picture_fits_the_verdict():
-    shown = " ".join(repr(lesson.verdict.solved()).split())
-    assert "the split was refused 10 times" in shown
-    assert "the pin returned -ENOMEM" in shown
 
 
 def test_a_wrong_cause_meets_its_run():
@@ -128,7 +119,15 @@ def test_the_argument_for_case_1():
     case = lesson.drawn(1)
     assert (case.kernel, case.huge_pages) == ("v2", 2)
     assert case.fitting == ["truncated", "nomem"]
-    assert case.moved == "pgmigrate_fail 512, thp_migration_fail 1, thp_split_page_failed 1"
+    moved = {"pgmigrate_fail": 512, "thp_migration_fail": 1, "thp_split_page_failed": 1}
+    assert {name: n for name, n in case.counters.items() if n} == moved
+    reported = lesson.drawn(4)
+    assert reported.kernel == "base"
+    assert {name: n for name, n in reported.counters.items() if n} == moved
+    assert lesson.beside().loc["thp_split_page_failed", ["reference", "nomem"]].tolist() == [
+        "≠ 10",
+        "1",
+    ]
     held = vfio_map("v2", thps=2).run().last.world.vmstat
     assert (held["thp_split_page_failed"], held["pgmigrate_success"]) == (10, 512)
     assert lesson.seen_of().loc["split_returns"].tolist() == ["-EBUSY", "-ENOMEM"]
