@@ -399,9 +399,9 @@ checking = Step(
     "can_split",
     group="refcount",
     told={
-        "A6": "The page cache, the mapping and the caller explain every reference here",
+        "A6": "The page cache, the mapping and the isolation explain every reference here",
         "A7": "One reference is left that nobody can explain",
-        "A2": "Fewer references than expected are no match either: the caller has none yet",
+        "A2": "Fewer references than expected are no match either: the page is not isolated yet",
         "A106": "Without a mapping there are two kinds of references left, and they explain all",
         "A9b": "Without a mapping, too, one reference is left that nobody can explain",
         "A10": "This page is in no page cache, so no reference of a cache is expected",
@@ -442,7 +442,7 @@ splitting = Step(
     group="split",
     told={
         "B1": "Nobody is in the way, so there are 512 pieces, each with a reference of the cache "
-        "and one of the caller",
+        "and the isolation",
         "B2": "The check refuses before anything is changed, with the errno of this kernel",
         "B4": "A holder comes after the check; only the freeze can find it",
         "B6": "A page that was truncated is refused with -EBUSY, whoever refers to it",
@@ -466,7 +466,7 @@ passing = Step(
     "one_pass",
     group="migrate_pages",
     told={
-        "C1": "A page that has moved leaves the list, and the caller's reference ends",
+        "C1": "A page that has moved leaves the list, and its isolation ends",
         "C23": "A busy single page asks for another pass, and nothing has failed yet",
         "C2": "A busy huge page asks for another pass; nothing has failed yet",
         "C25": "A single page without a destination ends the pass with its error",
