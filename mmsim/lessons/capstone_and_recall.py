@@ -174,9 +174,10 @@ def told_of() -> pd.DataFrame:
     return frame([[n] for n in told.values()], rows, [f"case {case().seed}"])
 
 
-def counters(run: Situation) -> pd.DataFrame:
-    """What moves in a run, to be compared with the case."""
-    return counters_by_version(run, [run.version.name])
+def counters(**knobs: object) -> pd.DataFrame:
+    """What moves in a run with these knobs, in the kernel of the case."""
+    run = vfio_map(case().kernel, thps=case().huge_pages, **knobs)
+    return counters_by_version(run, [case().kernel])
 
 
 def causes() -> str:
@@ -290,7 +291,7 @@ fitting = Card(
     ),
     hints=(
         "Go through the causes one by one: which counters does each of them move, and how far?",
-        "If you can't tell, try it in the kernel of the case: lesson.counters(vfio_map(...)).",
+        "If you can't tell, try it: lesson.counters(...) with the knobs of the cause.",
         "From v1 on a reference is tried again, and leaves more than one refusal behind; base "
         "leaves at the first one.",
     ),

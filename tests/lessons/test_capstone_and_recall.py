@@ -95,6 +95,10 @@ def test_a_wrong_outcome_meets_the_counters():
     assert verdict.second.endswith("so say the counters: could not be split")
 
 
+def test_what_a_run_counts_can_be_compared():
+    assert lesson.counters(holder=0, trouble="nomem").loc["pgmigrate_fail"].tolist() == [512]
+
+
 def test_a_wrong_cause_meets_its_run():
     right = lesson.fitting.right()
     judge = lesson.fitting.judge
