@@ -327,7 +327,7 @@ counted = Card(
     "counted",
     "The holder comes right after the check: at the freeze, how many references are there, and "
     "how many can the kernel explain?\n"
-    "Before the check the page was in the page cache, mapped once, and isolated for the move.",
+    "Before the check the page was in the page cache, mapped once, and isolated (one reference).",
     dict.fromkeys(("there", "explained"), (512, 513, 514, 515, 516)),
     labels={"there": "references on the page", "explained": "references that are explained"},
     outcome=at_the_freeze,
@@ -493,7 +493,7 @@ ANSWERS = {
     "users": (False, "512 of them are the page cache's, one for each small page"),
     "pinned": (False, "any reference that the kernel can't explain is enough, a pin or not"),
     "free": (False, "2 MiB in one piece outside CMA are needed; scattered ones are of no use"),
-    "ten": (False, "the ten tries follow each other at once, so one long visit can refuse them all"),
+    "ten": (False, "the tries follow each other at once, so one long visit can refuse all ten"),
     "errno": (True, "v2 tries again after -EAGAIN and gives up on -EBUSY"),
     "counter": (True, "in v2 a huge page refused in ten passes is counted eleven times"),
 }
