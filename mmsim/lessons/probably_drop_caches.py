@@ -399,11 +399,10 @@ def release_chart() -> Chart:
         figure, panels = panelled(2, title, note)
         for panel, version in zip(panels, VERSIONS, strict=True):
             handles = [part for how in HOW for part in drawn(panel, version, how)]
-            panel.set_title(version, fontsize=11, loc="left")
+            panel.set_title(f"{version}: share of pins that fail", fontsize=11, loc="left")
             panel.set_xlabel("reference dropped at (µs)", labelpad=1)
             panel.set_xlim(0, timed.LATEST_US)
         panels[0].set_yticks([0, 0.5, 1], ["0", "50 %", "100 %"])
-        panels[0].set_ylabel("pins that fail")
         legend(figure, handles)
     return Chart(figure, sentence, table, f"Two panels of points, each with two lines. {sentence}")
 
