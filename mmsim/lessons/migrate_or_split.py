@@ -169,9 +169,12 @@ FOUR = {
 }
 
 
-def four_runs() -> dict[str, Trace]:
-    """The four situations in base."""
-    return {name: run(targets=free, holder=held) for name, (_, free, held) in FOUR.items()}
+def four_counts() -> dict[str, int]:
+    """What base counts in each of the four situations."""
+    return {
+        name: counters_of(run(targets=free, holder=held))["thp_migration_fail"]
+        for name, (_, free, held) in FOUR.items()
+    }
 
 
 def console() -> Any:
@@ -189,14 +192,14 @@ four = Card(
     "huge page that still waits for another try.",
     dict.fromkeys(FOUR, (0, 1, 2, PASSES)),
     labels={name: words for name, (words, *_) in FOUR.items()},
-    outcome=lambda: {name: counters_of(t)["thp_migration_fail"] for name, t in four_runs().items()},
+    outcome=four_counts,
     why="*A huge page is free, a holder:* there is a destination each time. So nothing is counted "
     "until the last pass is over, and then the page still waits. **No split is tried.** In Linux "
     "6.1 only a missing destination leads to a split.\n\n"
     "*None is free:* the missing destination is counted before the split begins. So a split that "
     "succeeds counts as one failed migration, too. Base does not keep a refused page waiting.\n\n"
     "In the chart the way of a run is bold, with the number of times.",
-    still=lambda: [flow(four_runs()["free_holder"]), flow(four_runs()["none_holder"])],
+    still=lambda: [flow(run(targets=AVAILABLE)), flow(run())],
     play=console,
 )
 
@@ -369,11 +372,11 @@ def rescues_shown() -> Picture:
 rescues = quiz(
     "rescues",
     "What does `thp_migration_fail` say at the end of each of these runs, in v2?\n"
-    "No huge page is free. The counter goes up at the same two moments as in base.",
+    "No huge page is free. The counter goes up at the same two moments as in base: when no "
+    "destination can be had, and after the last pass for a huge page that still waits.",
     RESCUES,
     "one for each pass without a destination, and one for a page that waits at the end",
     hints=(
-        "The two moments: no destination can be had; a huge page still waits after the last pass.",
         "Before each attempt to split, v2 asks for a destination again.",
         "Before pass 1: asked in passes 0 and 1, then the page is split, and waits no more.",
     ),
@@ -412,16 +415,6 @@ returned = Card(
 )
 
 
-def companions() -> list[Any]:
-    """What is returned with nobody in the way, and with a holder that never leaves."""
-    return [
-        "Nobody holds the page:",
-        counters_by_version(vfio_map(holder=0), VERSIONS),
-        "A holder never lets go:",
-        counters_by_version(vfio_map(order=1), VERSIONS).loc[[RETURNS, PIN]],
-    ]
-
-
 companion = Card(
     "companion",
     "The same run in v1 and in v2: what does `migrate_pages()` return, and does the pin succeed?\n"
@@ -436,7 +429,12 @@ companion = Card(
     why="v1 still returns a positive number. Its pin gives up only at a negative number, or if a "
     "page is left on the list: here neither is so. v2 returns 0, so its pin needs no new rule.\n\n"
     "With a holder that never lets go, the page is left on the list. Then the pin fails in both.",
-    still=companions,
+    still=lambda: [
+        "Nobody holds the page:",
+        counters_by_version(vfio_map(holder=0), VERSIONS),
+        "A holder never lets go:",
+        counters_by_version(vfio_map(order=1), VERSIONS).loc[[RETURNS, PIN]],
+    ],
     hints=(
         "v1 changes nothing in migrate_pages(). What did base return?",
         "v1: is the number negative? Is a page left on the list?",

@@ -69,7 +69,6 @@ def test_a_level_is_judged_by_its_run_and_who_has_finished_is_left_alone(name, s
     ("answer", "told"),
     [
         ("split*99", "after this schedule: split"),
-        ("split*2 holder*2", "split can go on"),
         ("splitt*3", "no actor 'splitt'"),
         ("split*6 holder", "split can go on: are all references to huge page A known?"),
         ("split*6 holder", "holder can go on: drop a reference"),
@@ -123,12 +122,6 @@ def test_nothing_that_is_shown_before_an_answer_wins_a_level(name):
             except ValueError:
                 continue  # of another level
             assert not level.won(trace), line
-
-
-@pytest.mark.parametrize("name", lesson.LEVELS)
-def test_the_solution_shows_what_the_holder_did(name):
-    shown = repr(getattr(lesson, name).solved())
-    assert re.search(r"Step \d+: The holder takes a reference to (huge page A|piece 0 of A)", shown)
 
 
 def test_a_split_in_a_pin_has_the_same_steps():
