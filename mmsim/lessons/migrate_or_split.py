@@ -464,7 +464,7 @@ def measured_counters() -> pd.DataFrame:
         measured = real_trace(f"S3_held_{version}_retfix1.txt").delta
         rows[f"{version} with a companion, measured"] = {name: measured[name] for name in REPORTED}
         rows[f"{version}, model"] = counters_of(run(version))
-    return pd.DataFrame(rows).T
+    return pd.DataFrame(rows).T.rename_axis("kernel")
 
 
 def measured_shown() -> list[Any]:

@@ -377,7 +377,7 @@ claims = Card(
     still=lambda: claims_table(),
 )
 
-SURE, UNSURE = "can be sure", "can't be sure"
+SURE, UNSURE = "sure", "not sure"
 MISSING = (SURE, UNSURE), UNSURE, "a state that was not searched could still change it"
 FOUND = (SURE, UNSURE), SURE, "the state that decides it has been found"
 verdicts = quiz(
