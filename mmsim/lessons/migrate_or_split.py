@@ -194,8 +194,8 @@ four = Card(
     labels={name: words for name, (words, *_) in FOUR.items()},
     outcome=four_counts,
     why="*A huge page is free, a holder:* there is a destination each time. So nothing is counted "
-    "until the last pass is over, and then the page still waits. **No split is tried.** In Linux "
-    "6.1 only a missing destination leads to a split.\n\n"
+    "until the last pass is over, and then the page still waits. **No split is tried.** "
+    "In Linux 6.1 only a missing destination leads to a split.\n\n"
     "*None is free:* the missing destination is counted before the split begins. So a split that "
     "succeeds counts as one failed migration, too. Base does not keep a refused page waiting.\n\n"
     "In the chart the way of a run is bold, with the number of times.",
