@@ -130,10 +130,6 @@ class Lending(NamedTuple):
     knobs: Mapping[str, Value]
     grants: tuple[Grant, ...]
 
-    def with_(self, **knobs: object) -> Lending:
-        """The same with other knobs."""
-        return lending(**{**self.knobs, **knobs})
-
     def places(self, place: str) -> int:
         """How many of the allocations landed there."""
         return sum(grant.place == place for grant in self.grants)
@@ -215,9 +211,10 @@ def drawn(made: Lending) -> Picture:
 
 def play_lending(**knobs: object) -> Any:
     """The host's knobs beside the picture; `old` only where it has come up."""
-    from mmsim.widgets.console import knobs_beside
+    from mmsim.widgets.console import turned
 
-    return knobs_beside(lending(**knobs), LENDING_KNOBS if knobs else LENDING_KNOBS[:2], drawn)
+    known = LENDING_KNOBS if knobs else LENDING_KNOBS[:2]
+    return turned(lambda **values: drawn(lending(**values)), known, **knobs)
 
 
 guess = Card(

@@ -5,9 +5,8 @@ born; page_with for the learner, and the names that the text fills in."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mmsim.constants import HPAGE_PMD_NR
 from mmsim.engine.trace import Trace
@@ -119,36 +118,21 @@ def refs_added() -> dict[str, int]:
     return {name: counts[step - 1] - counts[step - 2] for name, step in at.items()}
 
 
-class Step(NamedTuple):
-    """One moment of that life, for a slider."""
-
-    step: int = 1
-
-    @property
-    def knobs(self) -> Mapping[str, Any]:
-        """The one knob."""
-        return {"step": self.step}
-
-    def with_(self, **knobs: Any) -> Step:
-        """Another moment."""
-        return Step(**knobs)
-
-
-def step_drawn(at: Step) -> Picture:
+def step_drawn(step: int) -> Picture:
     """The ledger after a step."""
-    moment = life().at(at.step)
-    claim = f"Step {at.step} of {len(life())}, {life().events[at.step - 1].actor}: {call(moment)}"
+    moment = life().at(step)
+    claim = f"Step {step} of {len(life())}, {life().events[step - 1].actor}: {call(moment)}"
     return drawn(moment.world, claim)
 
 
-born = Shown(lambda: step_drawn(Step()))
+born = Shown(lambda: step_drawn(1))
 
 
 def play_life() -> Any:
     """A slider over the steps, and the ledger after each."""
-    from mmsim.widgets.console import knobs_beside
+    from mmsim.widgets.console import turned
 
-    return knobs_beside(Step(), [whole("step", 1, 1, len(life()), "after so many")], step_drawn)
+    return turned(step_drawn, [whole("step", 1, 1, len(life()), "after so many")])
 
 
 guess = Card(
@@ -168,7 +152,7 @@ guess = Card(
     "of the allocation. If nobody maps the page, that reference is dropped.\n\n"
     "`drop_caches` lets go a moment later. A page that is mapped is in use, so it was not freed. "
     "For that moment the count was one higher.",
-    still=lambda: step_drawn(Step(life().find("folio_get"))),
+    still=lambda: step_drawn(life().find("folio_get")),
     play=play_life,
 )
 
