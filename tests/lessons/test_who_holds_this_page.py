@@ -7,7 +7,6 @@ import xml.etree.ElementTree as ET
 import pytest
 from views.svg_rules import NS, texts_fit, texts_stand_apart
 
-from mmsim.constants import HPAGE_PMD_NR, PAGE_SIZE
 from mmsim.lessons import who_holds_this_page as lesson
 from mmsim.scenarios import vfio_map
 
@@ -22,7 +21,6 @@ def test_numbers_of_the_text():
     assert list(lesson.refs_added().values()) == [512, 0, 1, 1, 1]
     assert lesson.sums(**lesson.Y) == {"expected": 513, "actual": 514}
     assert lesson.sums(mappings=2, holders=2) == {"expected": 515, "actual": 517}
-    assert HPAGE_PMD_NR * PAGE_SIZE == 2 << 20
 
 
 def test_the_rows_of_the_table_are_what_the_model_adds():
@@ -97,10 +95,3 @@ def test_every_knob_at_every_value_draws_a_ledger_that_can_be_read(play):
         box.value = first
     widget.reset.click()
     assert widget.view.value == start
-
-
-def test_a_page_that_nobody_needs_is_not_drawn():
-    widget = lesson.play_page()
-    widget.boxes["cached"].value = "no"
-    widget.boxes["mappings"].value = 0
-    assert "the kernel frees it" in widget.said.value
