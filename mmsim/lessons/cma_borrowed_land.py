@@ -231,7 +231,7 @@ guess = Card(
         "13 of 26 is half, and half is not more than half.",
     ),
     outcome=lambda: {"the_first": lending().grants[0].place, "in_CMA": lending().places(CMA)},
-    why="The rule stands in `__rmqueue()` (`mm/page_alloc.c`, Linux 6.1): **if the request may "
+    why="The rule stands in `__rmqueue()` (`mm/page_alloc.c`, Linux 6.1). **If a request may "
     "borrow, and more than half of the free pages are CMA, CMA is asked first.** Before the "
     "seventh it is 13 of 26: half is not more than half. This is the *first road* into CMA.\n\n"
     "So neither kind of memory is used up while the other lies idle. The kernel's own data can't "

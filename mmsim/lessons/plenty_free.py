@@ -185,7 +185,7 @@ requests = Card(
         "Only the first may use CMA, and only the last is small enough for the pieces outside.",
     ),
     why="CMA has 128 blocks of 2 MiB here, joined to 64 blocks of 4 MiB. The first request takes "
-    "the *second road* of lesson 02: CMA is only 46 % of what is free, but nothing outside CMA is "
+    "the *second road* of lesson 02. CMA is only 46 % of what is free, but nothing outside CMA is "
     "large enough.\n\n"
     "So on a host whose ordinary memory is in pieces, *all* huge pages of guests land in CMA. To "
     "leave it whole, they need free blocks outside CMA. The lack of such blocks brought them "

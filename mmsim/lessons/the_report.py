@@ -68,8 +68,8 @@ start = Card(
     outcome=lambda: ENDS,
     solution={"sentence": "It starts if the kernel tries again after the holder has let go."}
     | ENDS,
-    why="*A sentence to compare with yours:* the machine starts with `v1` and `v2` if a pass comes "
-    "after the holder has let go; with `base` it never starts here.\n\n"
+    why="*To compare with yours:* The machine starts with `v1` and `v2` if a pass comes after the "
+    "holder has let go. With `base` it never starts here.\n\n"
     "`v1` and `v2` keep the page on the list and try again. In `base` a refused split is final: "
     "the holder may let go a moment later, and it does not help.\n\n"
     "**And without a holder?** Then `base` splits the page and moves all its small pages. The pin "
@@ -113,7 +113,7 @@ def counted_judged(letter: str) -> Verdict:
 counted = Card(
     "counted",
     "What does `thp_migration_fail` count? Find the rule that fits all three settings.\n"
-    "The other one is easy: `thp_split_page_failed` counts each refused split.\n\n"
+    "The other one is easy here: `thp_split_page_failed` counts each refused split.\n\n"
     + "\n\n".join(
         "`{}`: passes {}, refused splits {}, `thp_migration_fail` {}.".format(
             words_of(*setting), *seen(setting)
@@ -221,9 +221,9 @@ ruled_out = Card(
         "After `goto out` the result is counted. After `return` it is not.",
     ),
     why="A page under writeback is sent away before anything is counted. The other three end at "
-    "`out`, and the pair of counters can't choose between them. They are not the only ones. If the "
-    "page belongs to a file on disk, a file system that won't let go of its private data is "
-    "counted the same; a memfd has no such data.\n\n"
+    "`out`, and the pair of counters can't choose between them. They are not the only ones. A file "
+    "system that won't let go of its private data is counted the same, but a memfd has no such "
+    "data.\n\n"
     "The patch that followed tries again, but only if a reference was in the way. With the other "
     "two the pin still fails.",
     still=suspects_tried,
