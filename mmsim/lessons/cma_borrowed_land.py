@@ -392,12 +392,7 @@ borrow = quiz(
             "the page tables that point to it are changed",
         ),
         "page_table": ("A page table.", bool, False, "the processor uses its physical address"),
-        "inode": (
-            "What the kernel knows of an open file.",
-            bool,
-            False,
-            "pointers all over the kernel hold its address",
-        ),
+        "inode": ("What the kernel knows of a file.", bool, False, "pointers hold its address"),
     },
     hints=("A borrower must be able to move out. Who holds the address of each?",),
     why="In the source, a request for memory that can be moved later carries the flag "
@@ -411,10 +406,7 @@ borrow = quiz(
 STEPS = {
     "pin": ("follow_page_mask", "the kernel pins first, to hold the page while it looks"),
     "look": ("is_longterm_pinnable_page", "what is done depends on what the look has found"),
-    "let go": (
-        "gup_put_folio",
-        "with a pin there are more references than the move expects, so it is given back before",
-    ),
+    "let go": ("gup_put_folio", "its references are more than a move expects"),
     "move": ("folio_migrate_mapping", "the second pin is one on the page in its new place"),
     "pin again": ("follow_page_mask", "the device gets only a page that is pinned outside CMA"),
     "map": ("iommu_map", ""),

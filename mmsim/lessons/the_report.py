@@ -141,13 +141,7 @@ counted = Card(
 
 # -- the suspects
 
-# Something that can keep a huge page from being split -> how to set it up.
-SUSPECTS: dict[str, dict[str, object]] = {
-    "reference": {},
-    "truncated": {"holder": 0, "trouble": "truncated"},
-    "nomem": {"holder": 0, "trouble": "nomem"},
-    "writeback": {"holder": 0, "trouble": "writeback"},
-}
+SUSPECTS = ("reference", "truncated", "nomem", "writeback")
 PLACES = ("likeliest", "second", "third", "least likely")
 FITS, OUT = "fits", "ruled out"
 
@@ -155,7 +149,8 @@ FITS, OUT = "fits", "ruled out"
 @cache
 def tried(name: str) -> dict[str, int]:
     """The counters of the report with this suspect alone to blame: base, no free huge page."""
-    return counters_of(make("vfio_map", "base", SUSPECTS[name]).run())
+    knobs: dict[str, object] = {"holder": 0, "trouble": name} if name != "reference" else {}
+    return counters_of(make("vfio_map", "base", knobs).run())
 
 
 def fits() -> dict[str, str]:
@@ -174,7 +169,7 @@ ranking = Card(
     "ranking",
     "Place your bet: which of the four caused the failure in the report?\n"
     "Rank them, the likeliest first. Nothing is judged.",
-    dict.fromkeys(PLACES, tuple(SUSPECTS)),
+    dict.fromkeys(PLACES, SUSPECTS),
     judge=each_once,
     why="Further down you see which of them the counters allow.",
     solution=["reference", "nomem", "truncated", "writeback"],
