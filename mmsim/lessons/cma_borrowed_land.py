@@ -371,7 +371,7 @@ second = Card(
     "reaches the line.\n\n"
     "The measured kernel does the same. In 1,059 trials no block of 2 MiB was free outside CMA, "
     "and CMA was 41 to 42 % of free memory. Each time all huge pages of a new memfd lay in CMA. "
-    "The report does not say which of the two roads its machine took.",
+    "The reporter wrote of the first road only.",
     still=lambda: drawn(lending(**OLD)),
     play=lambda: play_lending(**OLD),
 )
@@ -502,10 +502,10 @@ owner = Card(
     outcome=owner_gets,
     why="The kernel tries the page in several calls of `migrate_pages()`, and it never comes free. "
     "The driver does not even see the code: `cma_alloc()` returns NULL.\n\n"
-    "So why not pin the page where it is? *Moving it is slow, and it can fail, as the report "
-    "shows.* Because nobody would notice when the guest starts. Much later the driver asks for its "
-    "area, `cma_alloc()` tries every range around the page, and the camera does not work. The "
-    "error has moved from the guest, which could be told at once, to somebody who can't help it.",
+    "So why not pin the page where it is, if a move is slow and can fail? Nobody would notice when "
+    "the guest starts. Much later the driver asks for its area, `cma_alloc()` tries every range "
+    "around the page, and the camera does not work. The error has moved from the guest, which could "
+    "be told at once, to somebody who can't help it.",
 )
 
 
