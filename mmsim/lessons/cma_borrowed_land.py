@@ -504,8 +504,8 @@ owner = Card(
     "The driver does not even see the code: `cma_alloc()` returns NULL.\n\n"
     "So why not pin the page where it is, if a move is slow and can fail? Nobody would notice when "
     "the guest starts. Much later the driver asks for its area, `cma_alloc()` tries every range "
-    "around the page, and the camera does not work. The error has moved from the guest, which could "
-    "be told at once, to somebody who can't help it.",
+    "around the page, and the camera does not work. The error has moved from the guest, which "
+    "could be told at once, to somebody who can't help it.",
 )
 
 
