@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise UserError(f"name a command: {', '.join(commands)}")
         run: Run = args.run_command
         return run(args)
-    except ValueError as error:
+    except UserError as error:
         print(f"mmsim: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # `mmsim run ... | head` is a fair use
@@ -164,10 +164,7 @@ def scenario_arguments(parser: Parser) -> None:
         "scenarios and their knobs:",
     ]
     for spec in SCENARIOS.values():
-        lines += ["", f"{spec.name}: {spec.title}"]
-        lines += [
-            f"  {knob.name}={knob.default}: {knob.what}; {knob.values}" for knob in spec.knobs
-        ]
+        lines += ["", f"{spec.name}: {spec.title}", *spec.knob_lines()]
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = "\n".join(lines)
     parser.add_argument("scenario", metavar="SCENARIO")
@@ -196,8 +193,8 @@ def heading(situation: Situation) -> str:
     version = situation.version
     turned = " ".join(f"{name}={value}" for name, value in situation.knobs.items())
     lines = [f"{situation.name}  version {version.name} ({version.title})", f"knobs     {turned}"]
-    if situation.isolation_told:
-        lines.append(f"isolation {situation.isolation_told}")
+    if situation.isolation_words:
+        lines.append(f"isolation {situation.isolation_words}")
     return "\n".join(lines)
 
 

@@ -11,12 +11,12 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-from mmsim.errors import nearest
+from mmsim.errors import UserError, nearest
 
 PACKAGE = Path(__file__).resolve().parent
 
 
-class DataFileError(ValueError):
+class DataFileError(UserError):
     """A data file that is missing or malformed; the message is one sentence for the user."""
 
 

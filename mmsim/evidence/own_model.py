@@ -22,12 +22,12 @@ from mmsim.constants import (
     MIGRATE_COUNTERS,
     PIN_COUNTERS,
 )
-from mmsim.evidence.vectors import CMA_PFN, Names, Vector
+from mmsim.evidence.vectors import CMA_PFN, Names, Vector, position
 from mmsim.mm.folio import ISOLATION, Folio
 from mmsim.mm.world import World
 from mmsim.scenarios.script import SITES
 
-PLACES = {"visit": "alloc", "check": "site1", "freeze": "site2"}
+PLACES = {"visit": "visit", "check": "split.check", "freeze": "split.freeze"}
 COUNTERS = (*MIGRATE_COUNTERS, "thp_split_page", "thp_split_page_failed")
 ATTRIBUTES = ("name", "pages", "cache", "mapcount", "refcount", "in_cma")
 
@@ -64,10 +64,10 @@ class Host:
                 refs = GUP_PIN_COUNTING_BIAS if entry.get("kind") == "pin" and not huge else 1
                 refs *= entry.get("refs", 1)
                 start, end = entry.get("from"), entry.get("to")
-                self.pending.append((_when(start) if start else (), name, refs))
-                self.pending += [(_when(end), name, -refs)] if end else []
+                self.pending.append((position(start) if start else (), name, refs))
+                self.pending += [(position(end), name, -refs)] if end else []
         for entry in script.get("events", ()):
-            self.pending.append((_when(entry["at"]), entry["folio"], None))
+            self.pending.append((position(entry["at"]), entry["folio"], None))
         for page in self.memory:
             self._arrive(page, ())
 
@@ -79,7 +79,7 @@ class Host:
         self.visits[piece, page.name] += place == "visit"
         site = PLACES[place]
         if place == "freeze" and self.last != "check":
-            site = "move_freeze"
+            site = "move.freeze"
         self.last = place
         visited = max(self.visits[piece, page.name] - 1, 0)
         self._arrive(page, (self.call, 1 + piece, visited, SITES.index(site)))
@@ -120,15 +120,6 @@ class Host:
 def _maps(entry: dict[str, Any]) -> int:
     order = entry["order"]
     return int(entry.get("pmd_maps", order > 0)) + int(entry.get("pte_maps", order == 0))
-
-
-def _when(place: dict[str, Any]) -> tuple[int, ...]:
-    return (
-        place.get("call", 0),
-        place.get("round", 1),
-        place["pass"],
-        SITES.index(place["site"]),
-    )
 
 
 class Odd(Exception):

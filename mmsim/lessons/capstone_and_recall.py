@@ -59,7 +59,7 @@ CAUSES: dict[str, tuple[str, dict[str, object]]] = {
     ),
     "piece": (
         "no huge page is free; the page is split, and one piece is busy when its turn comes",
-        {"taken": "0.move_freeze"},
+        {"taken": "0.move.freeze"},
     ),
     "late": (
         "no huge page is free, somebody holds a reference; both are over when pass 1 begins",

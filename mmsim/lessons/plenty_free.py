@@ -20,7 +20,7 @@ from mmsim.lessons.who_holds_this_page import quiz
 from mmsim.mm.fragmentation import PIN_SCOPE_TYPES, extfrag_index, printed, suitable, summed
 from mmsim.mm.page_alloc import alloc_pages, request, take
 from mmsim.mm.zone import Zone, boot
-from mmsim.scenarios.host import HOST_KNOBS, REQUESTS, Host, fates, host
+from mmsim.scenarios.host import HOST_KNOBS, REQUESTS, Host, host, served_from
 from mmsim.scenarios.situation import Value, one_of
 from mmsim.scenarios.situation import number as whole
 from mmsim.views.memory import indices_table, machine, memory
@@ -183,7 +183,7 @@ WHY = {
 @cache
 def got() -> dict[str, str]:
     """What each request gets from the host with CMA."""
-    found = fates(host(**LENT).zone)
+    found = served_from(host(**LENT).zone)
     return {part: found[name] for part, name in PARTS.items()}
 
 

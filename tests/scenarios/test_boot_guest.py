@@ -8,13 +8,13 @@ import pytest
 
 from mmsim.engine.trace import run_to_end
 from mmsim.scenarios import boot_guest
-from mmsim.scenarios.host import MIB, landing
-from mmsim.scenarios.script import Scripted
+from mmsim.scenarios.guest import landing
+from mmsim.scenarios.host import MIB
 from mmsim.views.run import step_table, summary
 
 
 def end(situation):
-    state = run_to_end(situation, Scripted(situation.main, situation.script))
+    state = run_to_end(situation, situation.usual())
     state.world.check()
     return state
 
@@ -37,7 +37,7 @@ def test_each_fate_has_its_name_and_its_sentence(version, knobs, outcome):
     trace = situation.run()
     trace.last.world.check()
     assert situation.outcome(trace.last) == outcome
-    told = situation.told(trace)
+    told = situation.account(trace)
     assert told[0].startswith("The guest's memory landed: ")
     assert all(line.endswith(".") and "{" not in line for line in told)
     assert ("does not start" in told[-1]) == outcome.startswith("failed")

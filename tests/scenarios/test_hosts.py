@@ -6,7 +6,7 @@ import pytest
 
 from mmsim.mm.fragmentation import suitable, summed
 from mmsim.scenarios import boot_guest
-from mmsim.scenarios.host import HOST_KNOBS, REQUESTS, fates, host
+from mmsim.scenarios.host import HOST_KNOBS, REQUESTS, host, served_from
 from mmsim.scenarios.situation import KnobError
 
 NONE, CMA, OTHER = "-ENOMEM", "CMA", "ordinary memory"
@@ -14,7 +14,7 @@ SIZES = [16, 64, 1024, 4096, 1 << 20]
 
 
 def got(**knobs):
-    return list(fates(host(**knobs).zone).values())
+    return list(served_from(host(**knobs).zone).values())
 
 
 def test_three_requests_to_hosts_of_all_kinds():
@@ -38,7 +38,7 @@ def test_three_requests_to_hosts_of_all_kinds():
 def test_asking_changes_nothing(mib):
     zone = host(host=mib, cma=25, used=60, scattered=90).zone
     before = zone.key()
-    fates(zone)
+    served_from(zone)
     assert zone.key() == before
     zone.check()
 

@@ -80,11 +80,11 @@ def test_a_version_that_never_had_it_is_told_which_had(capsys, scenario, version
 @pytest.mark.parametrize("version", [*HAD, *NEVER])
 @pytest.mark.parametrize("scenario", PINS)
 def test_a_pin_says_which_test_it_has_where_its_kernel_had_another(scenario, version):
-    told = make(scenario, version).isolation_told
+    told = make(scenario, version).isolation_words
     assert told.startswith("as meant; the kernel's own tree") == (version in HAD)
     assert bool(told) == (version in HAD)
     if version in HAD:
-        inverted = make(scenario, version, {"isolation": "inverted"}).isolation_told
+        inverted = make(scenario, version, {"isolation": "inverted"}).isolation_words
         assert inverted.startswith("inverted, as in the kernel's own tree")
 
 

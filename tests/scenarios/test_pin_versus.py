@@ -11,7 +11,7 @@ from small import sound
 from mmsim.engine.schedule import render
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import SMALL, pin_versus, situation
-from mmsim.scenarios.races import AGAINST
+from mmsim.scenarios.pins import AGAINST
 from mmsim.scenarios.situation import ALL_MOVED, MISSED, NO_MEMORY, NOT_MOVED, NOT_SPLIT, why_failed
 
 MAPPED = "mapped"
@@ -58,7 +58,7 @@ def test_when_they_come_and_leave():
     _, trace, outcome = end_of("v3", order=1, released="never")
     assert (outcome, moved(trace)["thp_split_page_failed"]) == (NOT_SPLIT, 10)
     # At that time the pin has the lock.  drop_caches passes over, but has looked the page up.
-    _, trace, outcome = end_of("v3", order=1, taken="0.site1")
+    _, trace, outcome = end_of("v3", order=1, taken="0.split.check")
     assert (outcome, moved(trace)["thp_split_page_failed"]) == (MAPPED, 1)
     assert "folio_batch_add" not in [event.op.kind.name for event in trace.events]
 

@@ -57,7 +57,7 @@ def test_the_usual_run_meets_the_holder():
     race = split_race()
     assert race.fate(race.run().last) == "failed: a huge page could not be split, still mapped"
     assert race.result(race.run().last) == "-EBUSY"
-    late = split_race("v3", taken="0.site2")
+    late = split_race("v3", taken="0.split.freeze")
     assert late.fate(late.run().last) == "failed: a huge page could not be split, left unmapped"
     gone = split_race("v3", released="1", passes=2)
     assert gone.outcome(gone.run().last) == "split"
