@@ -1,6 +1,6 @@
 """The card: one activity of a lesson in one cell.
 
-Interface: Card, keyed, checked, marked
+Interface: Card, quiz, checked, marked
 
 A card holds a question, what the model says to it, what is unlocked by an answer, the reason and
 the hints.  A prediction, a check, a bet and a reveal are all cards; they differ in what is given:
@@ -51,7 +51,8 @@ class Card:
     `question`: its first line is one sentence, which stays when the question is folded.
     `parts`: what is asked, with choices or types; `labels`: words beside a part's choices.
     `form`: what an answer looks like that is written as code.
-    `why`: the reason, told with the outcome.  `still`: pictures and tables, shown once answered.
+    `why`: the reason, told with the outcome; `because`: that of each part.
+    `still`: pictures and tables, shown once answered.
     `play`: the widget that takes the place of `still` where there are widgets.
     `solution`: a right answer, if it is not the outcome.  `needs`: cards to be answered before."""
 
@@ -66,6 +67,7 @@ class Card:
         outcome: Callable[[], Any] | None = None,
         judge: Callable[[Any], Verdict] | None = None,
         why: Words = "",
+        because: Mapping[str, str] | None = None,
         hints: Sequence[str] = (),
         solution: Any = None,
         still: Callable[[], Any] | None = None,
@@ -80,7 +82,7 @@ class Card:
         self.parts = cast("Parts", {ONLY: parts} if self.single else parts or {})
         self.labels = labels or {}
         self.form, self.outcome, self.judge, self.why = form, outcome, judge, why
-        self.hints, self.solution = tuple(hints), solution
+        self.because, self.hints, self.solution = because or {}, tuple(hints), solution
         self.still, self.play, self.needs = still, play, tuple(needs)
         self._views: list[Callable[[], None]] = []
         self._given: list[Any] | None = None
@@ -135,6 +137,8 @@ class Card:
         elif unanswered(given):
             left = still_open(given)
             self.problem = f"Not stored: {left} is still open." if left else ""
+            if given is None:
+                self.problem = "Not stored: None is no answer."
         else:
             try:
                 self._settle(*self._judged(self._read(given)))
@@ -233,11 +237,12 @@ class Card:
         verdict = self.verdict
         if self.asks and not self.outcome and verdict == passed(""):
             lines.append(f"Noted: {self._told(self.stored)}.")
-        elif verdict.state == "failed":
+        elif verdict.state == "failed" and not (self.unlocked and self.because):
             why = verdict.second if self.unlocked and verdict.second else verdict.why
-            lines += [f"✘ Not yet: {why}", *filter(None, [verdict.detail])]
+            lead = "✘ No" if self.unlocked else "✘ Not yet"
+            lines += [f"{lead}: {why}", *filter(None, [verdict.detail])]
             lines += [] if self.unlocked else [AGAIN]
-        elif verdict.why:
+        elif verdict.state == "passed" and verdict.why:
             lines += [f"✔ Right: {verdict.why}", *filter(None, [verdict.detail])]
         if self.first != self.stored:
             lines.append(f"At first you had said: {self._told(self.first)}.")
@@ -262,7 +267,8 @@ class Card:
             was = f" · it was {said(true[part], allowed)}" if part in true else " · not decided"
             was = "" if allowed is str else was  # own words
             lead = "" if self.single else f"`{part}`: "
-            lines.append(f"{sign}{lead}you said {said(mine, allowed)}{was}")
+            why = f": {self.because[part]}" if part in self.because else ""
+            lines.append(f"{sign}{lead}you said {said(mine, allowed)}{was}{why}")
         return lines
 
     def _told(self, answer: Any) -> str:
@@ -346,18 +352,34 @@ def said(value: Any, allowed: Allowed) -> str:
     return str(value)
 
 
-def keyed(key: Mapping[str, tuple[Any, str]]) -> Callable[[dict[str, Any]], Verdict]:
-    """A judge for questions with a right choice each, such as a recall.
+def quiz(
+    name: str,
+    question: str,
+    asked: Mapping[str, tuple[str, Allowed, Any, str]],
+    right: str = "",
+    **more: Any,
+) -> Card:
+    """A card of questions with one right choice each, such as a recall.
 
-    `key`: part -> its right value, and why."""
+    `asked`: part -> its question, its choices, the right one, and why.  `right`: what is said when
+    all are right."""
 
     def judge(answer: dict[str, Any]) -> Verdict:
-        for part, (value, why) in key.items():
+        for part, (_, _, value, why) in asked.items():
             if answer[part] != value:
                 return failed(f"{part} is not {answer[part]}: {why}")
-        return passed("all are still there")
+        return passed(right)
 
-    return judge
+    return Card(
+        name,
+        question,
+        {part: allowed for part, (_, allowed, _, _) in asked.items()},
+        labels={part: words for part, (words, *_) in asked.items() if words},
+        judge=judge,
+        outcome=lambda: {part: value for part, (_, _, value, _) in asked.items()},
+        because={part: why for part, (*_, why) in asked.items()},
+        **more,
+    )
 
 
 def checked(

@@ -22,9 +22,8 @@ from mmsim.datafiles import load_csv
 from mmsim.engine.trace import Trace
 from mmsim.evidence.kernel_runs import FREE, FREE_CMA, FROM_CMA
 from mmsim.lessons import number
-from mmsim.lessons.card import Card
+from mmsim.lessons.card import Card, quiz
 from mmsim.lessons.form import Choices, FormError, Verdict, failed, passed
-from mmsim.lessons.who_holds_this_page import quiz
 from mmsim.mm.page_alloc import alloc_pages, request
 from mmsim.mm.zone import boot
 from mmsim.scenarios import boot_guest, make

@@ -14,7 +14,7 @@ from mmsim.constants import REPORTED
 from mmsim.engine.trace import Trace
 from mmsim.evidence.ftrace import align, real_trace
 from mmsim.evidence.tracer import migrate_returns
-from mmsim.lessons.card import Card, checked, keyed
+from mmsim.lessons.card import Card, checked, quiz
 from mmsim.lessons.form import FormError, Verdict, counters_of, failed, passed, ran
 from mmsim.lessons.the_report import QUESTIONS
 from mmsim.mm.world import AVAILABLE, NONE
@@ -519,12 +519,8 @@ ANSWERS = {
 }
 
 
-posttest = Card(
+posttest = quiz(
     "posttest",
     "The six statements of lesson 00, once more: true or false?",
-    dict.fromkeys(QUESTIONS, bool),
-    labels=QUESTIONS,
-    judge=keyed(ANSWERS),
-    outcome=lambda: {name: true for name, (true, _) in ANSWERS.items()},
-    why="\n\n".join(f"`{name}`: {why}." for name, (_, why) in ANSWERS.items()),
+    {name: (QUESTIONS[name], bool, true, why) for name, (true, why) in ANSWERS.items()},
 )

@@ -14,9 +14,8 @@ from mmsim.constants import HPAGE_PMD_NR, HPAGE_PMD_ORDER, MAX_ORDER, MIGRATE_CM
 from mmsim.datafiles import load_csv
 from mmsim.errno import name as errno_name
 from mmsim.evidence.proc import proc_text
-from mmsim.lessons.card import Card, checked
+from mmsim.lessons.card import Card, checked, quiz
 from mmsim.lessons.form import Choices, FormError, Verdict, failed, passed
-from mmsim.lessons.who_holds_this_page import quiz
 from mmsim.mm.fragmentation import PIN_SCOPE_TYPES, extfrag_index, printed, suitable, summed
 from mmsim.mm.page_alloc import alloc_pages, request, take
 from mmsim.mm.zone import Zone, boot

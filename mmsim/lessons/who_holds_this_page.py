@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mmsim.constants import HPAGE_PMD_NR
 from mmsim.engine.trace import Trace
-from mmsim.lessons.card import Card, checked, keyed, said
+from mmsim.lessons.card import Card, checked, quiz
 from mmsim.lessons.form import Choices, FormError, Verdict, failed, passed, ran
 from mmsim.mm.folio import ISOLATION, Folio
 from mmsim.mm.world import World
@@ -25,39 +25,6 @@ from mmsim.views.words import call
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-def quiz(
-    name: str,
-    question: str,
-    asked: Mapping[str, tuple[str, Any, Any, str]],
-    right: str,
-    **more: Any,
-) -> Card:
-    """A card of questions with one right choice each; afterwards it shows them all, and why.
-
-    `asked`: part -> its question, its choices, the right one, and why.  `right`: what is said when
-    all are."""
-    judge = keyed({part: (value, why) for part, (_, _, value, why) in asked.items()})
-
-    def judged(answer: dict[str, Any]) -> Verdict:
-        verdict = judge(answer)
-        return passed(right) if verdict.state == "passed" else verdict
-
-    def answers() -> pd.DataFrame:
-        rows = [(said(value, allowed), why) for _, allowed, value, why in asked.values()]
-        return frame(rows, labels(asked, "part"), ["right is", "because"])
-
-    return Card(
-        name,
-        question,
-        {part: allowed for part, (_, allowed, _, _) in asked.items()},
-        labels={part: words for part, (words, *_) in asked.items() if words},
-        judge=judged,
-        solution={part: value for part, (_, _, value, _) in asked.items()},
-        still=answers,
-        **more,
-    )
 
 
 # -- a page and its ledger

@@ -14,7 +14,7 @@ from mmsim.engine.scenario import State
 from mmsim.engine.schedule import render
 from mmsim.engine.trace import Trace
 from mmsim.errors import nearest
-from mmsim.lessons.card import Card, keyed
+from mmsim.lessons.card import Card, quiz
 from mmsim.lessons.form import Choices, Verdict, failed, passed
 from mmsim.scenarios import Situation, split_race, vfio_map
 from mmsim.scenarios.races import CLAIMS as ALL_CLAIMS
@@ -400,27 +400,16 @@ claims = Card(
     still=lambda: claims_table(),
 )
 
-SAYS = {
-    "always_holds": "“This claim about every state holds.”",
-    "always_broken": "“This claim about every state is broken.”",
-    "sometimes_holds": "“There is a state of which this is true.”",
-    "sometimes_broken": "“There is no state of which this is true.”",
-}
-_MISSING, _FOUND = "what could a missing state change?", "what if the deciding state was found?"
-verdicts = Card(
+MISSING, FOUND = "a missing state could still change it", "the state that decides it was found"
+verdicts = quiz(
     "verdicts",
     "A search stopped early. Which of these can it say and be sure?",
-    dict.fromkeys(SAYS, bool),
-    labels=SAYS,
-    judge=keyed(
-        {
-            "always_holds": (False, _MISSING),
-            "always_broken": (True, _FOUND),
-            "sometimes_holds": (True, _FOUND),
-            "sometimes_broken": (False, _MISSING),
-        }
-    ),
-    outcome=lambda: {said: said in ("always_broken", "sometimes_holds") for said in SAYS},
+    {
+        "always_holds": ("“This claim about every state holds.”", bool, False, MISSING),
+        "always_broken": ("“This claim about every state is broken.”", bool, True, FOUND),
+        "sometimes_holds": ("“There is a state of which this is true.”", bool, True, FOUND),
+        "sometimes_broken": ("“There is no state of which this is true.”", bool, False, MISSING),
+    },
     hints=(
         "What could the states that were not searched still change?",
         "A single state is enough to break “always”, and to prove “sometimes”.",

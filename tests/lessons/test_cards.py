@@ -13,7 +13,7 @@ import ipywidgets as w
 import pytest
 
 from mmsim.lessons import COURSE, FOLDER, _say_which_cell, made_by
-from mmsim.lessons.card import ONLY, Card, marked, options
+from mmsim.lessons.card import ONLY, Card, marked, options, quiz
 from mmsim.lessons.form import failed, passed
 from mmsim.widgets.card import CardBox
 
@@ -269,6 +269,29 @@ def test_a_prediction_is_shown_beside_the_outcome():
     assert "Count them" not in repr(card)
 
 
+def test_a_quiz_tells_a_reason_first_and_then_every_answer():
+    asked = {
+        "sky": ("Its colour?", ("blue", "green"), "blue", "look up"),
+        "sun": ("Is it warm?", bool, True, "feel it"),
+    }
+    card = quiz("day", "Two questions.", asked, "you have been outside")
+    card.answer(sky="green", sun=True)
+    assert card.reply()[0] == "✘ Not yet: sky is not green: look up"
+    assert "blue" not in "".join(card.reply())
+    card.answer(sky="green", sun=True)
+    assert card.reply() == [
+        "✘ `sky`: you said green · it was blue: look up",
+        "✔ `sun`: you said true · it was true: feel it",
+    ]
+    assert not card.settled
+    assert "✔ Right: you have been outside" in card.answer(sky="blue", sun=True).reply()
+
+
+def test_nothing_in_place_of_an_answer_is_told():
+    assert "None is no answer" in repr(prediction().answer(None))
+    assert prediction().answer(...).problem == ""
+
+
 @pytest.mark.parametrize(
     ("given", "told"),
     [
@@ -337,7 +360,7 @@ def test_a_check_gives_a_reason_first_and_the_outcome_second():
     assert "should be a whole number" in said
     assert "there are 3" not in said
     said = repr(card.answer(2))
-    assert "there are 3" in said
+    assert "✘ No: there are 3" in said
     assert "the picture" in said
     assert not card.settled
     said = repr(card.answer(3))
