@@ -13,6 +13,7 @@ from mmsim.constants import HPAGE_PMD_ORDER, MIGRATE_PASSES
 from mmsim.engine.actor import Actor, Local
 from mmsim.engine.op import Op
 from mmsim.engine.scenario import Move, Scenario, State
+from mmsim.engine.trace import record
 from mmsim.mm.actors import holder
 from mmsim.mm.gup import pin_user_pages_remote
 from mmsim.mm.seams import Version
@@ -179,13 +180,8 @@ def timed_hold(version: Version, knobs: Knobs) -> Setup:
 
 def attempts(situation: Situation) -> list[float]:
     """When each attempt at a split looked at the references, in units from the start of the pin."""
-    clock, state, found = situation.usual(), situation.initial(), list[float]()
+    clock = situation.usual()
     assert isinstance(clock, Clock)
-    while True:
-        try:
-            move = clock(situation, state)
-        except StopIteration:
-            return found
-        state, event = situation.step(state, move, keep=False)
-        if event.op.kind.name == "can_split_folio":
-            found.append(clock.now)
+    events = record(situation, clock).events
+    timed = zip(clock.times, events, strict=True)
+    return [time for time, event in timed if event.op.kind.name == "can_split_folio"]

@@ -69,80 +69,62 @@ VERDICTS = {
 }
 
 
-class Landing(NamedTuple):
-    """Where the pages of a guest are."""
+class Place(NamedTuple):
+    """How much of a guest lies in one kind of memory; `blocks`: pageblocks with a page of it."""
 
-    thps_in_cma: int
-    thps_outside: int
-    pages_in_cma: int
-    pages_outside: int
-    blocks_in_cma: int
-    """Pageblocks with a page of the guest."""
-    blocks_outside: int
-    targets: int
-    """How many of the huge pages in CMA could be moved out now, one after the other."""
-
-    @property
-    def pages(self) -> int:
-        """All of them."""
-        return self.pages_in_cma + self.pages_outside
+    pages: int
+    thps: int
+    blocks: int
 
     def __str__(self) -> str:
-        return (
-            f"{_amount(self.pages_in_cma, self.thps_in_cma, self.blocks_in_cma)} in CMA, "
-            f"{_amount(self.pages_outside, self.thps_outside, self.blocks_outside)} outside"
-        )
+        if not self.pages:
+            return "nothing"
+        single = self.pages - self.thps * HPAGE_PMD_NR
+        kinds = [f"{self.thps:,} huge"] if self.thps else []
+        kinds += [f"{single:,} single"] if single else []
+        pages = "page" if self.thps + single == 1 else "pages"
+        blocks = "pageblock" if self.blocks == 1 else "pageblocks"
+        return f"{' and '.join(kinds)} {pages} (in {self.blocks:,} {blocks})"
 
 
-def _amount(pages: int, thps: int, blocks: int) -> str:
-    if not pages:
-        return "nothing"
-    kinds = [f"{thps:,} huge"] if thps else []
-    single = pages - thps * HPAGE_PMD_NR
-    kinds += [f"{single:,} single"] if single else []
-    plural = "s" if thps + single > 1 else ""
-    return f"{' and '.join(kinds)} page{plural} (in {blocks:,} pageblock{'s'[: blocks != 1]})"
+class Landing(NamedTuple):
+    """Where the pages of a guest are, and how many of its huge pages in CMA could move out now."""
+
+    in_cma: Place
+    outside: Place
+    targets: int
+
+    def __str__(self) -> str:
+        return f"{self.in_cma} in CMA, {self.outside} outside"
 
 
 def landing(world: World) -> Landing:
     """Where the guest's pages are in this world."""
-    inside: dict[bool, list[tuple[int, int]]] = {True: [], False: []}
-    for pfn, folio in world.folios.items():
-        if folio.region == GUEST:
-            inside[world.in_cma(pfn)].append((pfn, folio.nr_pages))
-    thps = {cma: sum(nr == HPAGE_PMD_NR for _, nr in found) for cma, found in inside.items()}
-    pages = {cma: sum(nr for _, nr in found) for cma, found in inside.items()}
-    blocks = {cma: len({pfn // HPAGE_PMD_NR for pfn, _ in found}) for cma, found in inside.items()}
-    return Landing(
-        thps[True],
-        thps[False],
-        pages[True],
-        pages[False],
-        blocks[True],
-        blocks[False],
-        _targets(world, thps[True]),
-    )
+    guest = {pfn: folio.nr_pages for pfn, folio in world.folios.items() if folio.region == GUEST}
 
+    def place(cma: bool) -> Place:
+        found = {pfn: nr for pfn, nr in guest.items() if world.in_cma(pfn) == cma}
+        blocks = {pfn // HPAGE_PMD_NR for pfn in found}
+        return Place(sum(found.values()), [*found.values()].count(HPAGE_PMD_NR), len(blocks))
 
-def _targets(world: World, wanted: int) -> int:
-    """How many huge pages a long-term pin could still get as targets, up to `wanted`."""
+    inside = place(True)
     zone = world.zone.branch() if world.zone else Zone(HPAGE_PMD_NR)
     want = request(HPAGE_PMD_ORDER, pin_scope=True)
-    return next((n for n in range(wanted) if alloc_pages(zone, want) is None), wanted)
+    targets = 0
+    while targets < inside.thps and alloc_pages(zone, want) is not None:
+        targets += 1
+    return Landing(inside, place(False), targets)
 
 
 class BootGuest(Situation):
     """The scenario; `landed()` populates the guest and leaves the pin out."""
 
-    def _populating(self, state: State) -> bool:
-        op = self.local(state, self.main).op
-        return op is not None and op.kind.name in ("populate_range", "lru_add_drain")
-
     def landed(self) -> Landing:
         """Where the guest's memory is before anybody pins it."""
 
         def choose(scenario: Scenario, state: State) -> Move:
-            if not self._populating(state):
+            op = self.local(state, self.main).op
+            if op is None or op.kind.name not in ("populate_range", "lru_add_drain"):
                 raise StopIteration
             return Move(self.main)
 
@@ -151,7 +133,7 @@ class BootGuest(Situation):
     def run(self) -> Trace:
         """The run that the knobs describe; UserError if it would be too long to be looked at."""
         there = self.landed() if self.aim is MAPPED else None
-        split = there.thps_in_cma - there.targets if there else 0
+        split = there.in_cma.thps - there.targets if there else 0
         goes_on = not self.version.gup_fails(self.version.final_rc(1, 1, True), True)
         if split > SPLITS_MAX and goes_on:
             raise UserError(
@@ -160,11 +142,6 @@ class BootGuest(Situation):
                 "guest, or pin=none to see where it lands"
             )
         return super().run()
-
-    def populated(self, trace: Trace) -> State:
-        """The state of a run right before the pin."""
-        steps = (i for i, e in enumerate(trace.events) if e.op.kind.name == "iommu_mutex_lock")
-        return trace.state(next(steps, len(trace)))
 
     def outcome(self, state: State) -> str:
         """How the guest fared, in a few words that stay the same for the same fate.
@@ -175,23 +152,25 @@ class BootGuest(Situation):
             return NOT_FINISHED
         if self.succeeded(state):
             return self.aim.word
-        if landing(state.world).pages < int(self.knobs["guest"]) * MIB:
+        here = landing(state.world)
+        if here.in_cma.pages + here.outside.pages < int(self.knobs["guest"]) * MIB:
             return NO_ROOM
         return NO_MEMORY if state.world.vmstat["pgmigrate_fail"] else ALL_MOVED
 
     def account(self, trace: Trace) -> list[str]:
         """Where the guest is, whether it can be pinned, and why not: one sentence each."""
-        before, after = landing(self.populated(trace).world), landing(trace.last.world)
+        pin = (i for i, e in enumerate(trace.events) if e.op.kind.name == "iommu_mutex_lock")
+        before = landing(trace.state(next(pin, len(trace))).world)
+        after = landing(trace.last.world)
         lines = [f"The guest's memory landed: {before}."]
-        if before.thps_in_cma:
+        if before.in_cma.thps:
             lines.append(
                 "Huge pages that a long-term pin has to move out of CMA: "
-                f"{before.thps_in_cma:,}; free blocks for them outside: {before.targets:,}."
+                f"{before.in_cma.thps:,}; free blocks for them outside: {before.targets:,}."
             )
-        if after[:-1] != before[:-1]:
+        if after[:2] != before[:2]:
             lines.append(f"It is now: {after}.")
-        world: World = trace.last.world
-        split = world.vmstat["thp_split_page"]
+        split = trace.last.world.vmstat["thp_split_page"]
         return [*lines, VERDICTS[self.outcome(trace.last)].format(split=split)]
 
 

@@ -46,7 +46,7 @@ def test_each_fate_has_its_name_and_its_sentence(version, knobs, outcome):
 def test_a_huge_page_is_wanted_outside_cma_and_the_free_ones_are_counted():
     situation = boot_guest(host=512, scattered=96)
     there = situation.landed()
-    assert (there.thps_in_cma, there.targets) == (4, 2)
+    assert (there.in_cma.thps, there.targets) == (4, 2)
     trace = situation.run()
     assert "out of CMA: 4; free blocks for them outside: 2." in summary(trace)
     assert trace.last.world.vmstat["thp_migration_success"] == there.targets
@@ -83,7 +83,7 @@ def test_a_run_of_thousands_of_steps_is_told_in_a_few_pages(monkeypatch):
 
 def test_a_run_that_nobody_could_look_at_is_refused_with_a_sentence():
     long = boot_guest("v3", guest=256)
-    assert long.landed().thps_in_cma == 128
+    assert long.landed().in_cma.thps == 128
     with pytest.raises(ValueError, match=r"^version v3 would split 128 huge pages .* pin=none"):
         long.run()
     assert boot_guest("v3", guest=256, pin="none").run().results == {"guest": 256 * MIB}
