@@ -137,6 +137,13 @@ def test_bad_input_is_one_sentence_and_status_2(capsys, words, says):
     assert err.startswith("mmsim: ")
 
 
+def test_a_bug_is_not_told_as_bad_input(monkeypatch):
+    """Python's own ValueError is no sentence for the user."""
+    monkeypatch.setattr(SCENARIOS["vfio_map"], "build", lambda version, knobs: int("none"))
+    with pytest.raises(ValueError, match="invalid literal"):
+        main(["run", "vfio_map"])
+
+
 # -- explore
 
 

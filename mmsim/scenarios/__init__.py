@@ -13,7 +13,7 @@ from mmsim.scenarios.host import CMA_PFN
 from mmsim.scenarios.others import cma_alloc, drop_caches_only
 from mmsim.scenarios.pins import SMALL, lru_batch, pin_versus, vfio_map
 from mmsim.scenarios.races import split_race
-from mmsim.scenarios.situation import Situation, Spec
+from mmsim.scenarios.situation import Situation
 
 __all__ = [
     "CMA_PFN",
@@ -31,17 +31,9 @@ __all__ = [
     "vfio_map",
 ]
 
-_SPECS: tuple[Spec[Situation], ...] = (
-    vfio_map,
-    pin_versus,
-    drop_caches_only,
-    timed_hold,
-    boot_guest,
-    cma_alloc,
-    lru_batch,
-    split_race,
-)
-SCENARIOS = {spec.name: spec for spec in _SPECS}
+_PINS = (vfio_map, pin_versus, drop_caches_only, timed_hold)
+_MORE = (boot_guest, cma_alloc, lru_batch, split_race)
+SCENARIOS = {spec.name: spec for spec in (*_PINS, *_MORE)}
 
 
 def make(

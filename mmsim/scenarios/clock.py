@@ -145,18 +145,15 @@ TIMED_HOLD_KNOBS = (
 )
 
 
-@scenario(
-    Situation,
-    "A reference that lasts a given time meets a pin whose retries last a given time",
-    TIMED_HOLD_KNOBS,
-)
+@scenario(*TIMED_HOLD_KNOBS)
 def timed_hold(version: Version, knobs: Knobs) -> Setup:
-    """A pin of one huge page in CMA; somebody has a reference on it from the start on.
+    """A reference that lasts a given time meets a pin whose retries last a given time.
 
-    The run goes by the clock: the pin and the holder each have a CPU of their own.
-    No huge page is to be had: the failure is injected by a test, or memory really is fragmented,
-    and compaction runs in vain.  With a smaller `order` each page stands for several, so that what
-    is done for a whole huge page lasts as long.
+    Somebody has a reference on one huge page in CMA from the start of the pin on.  The run goes by
+    the clock: the pin and the holder each have a CPU of their own.  No huge page is to be had: the
+    failure is injected by a test, or memory really is fragmented, and compaction runs in vain.
+    With a smaller `order` each page stands for several, so that what is done for a whole huge page
+    lasts as long.
 
     Left out: VFIO around the pin, and other holders."""
     order = int(knobs["order"])

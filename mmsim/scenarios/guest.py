@@ -198,13 +198,9 @@ def _check_single_pages(zone: Zone, pages: int, policy: str) -> None:
         )
 
 
-@scenario(
-    BootGuest,
-    "A guest is started on a host whose memory was in use before, and pinned for a device",
-    BOOT_GUEST_KNOBS,
-)
+@scenario(*BOOT_GUEST_KNOBS)
 def boot_guest(version: Version, knobs: Knobs) -> Setup:
-    """A guest is started on a host whose memory was in use before."""
+    """A guest is started on a host whose memory was in use before, and pinned for a device."""
     check_mib("guest", int(knobs["guest"]))
     zone = host_zone(knobs)
     if int(knobs["guest"]) > int(knobs["host"]):
@@ -214,4 +210,4 @@ def boot_guest(version: Version, knobs: Knobs) -> Setup:
     world = World(Environment(ZONE, ZONE, compaction=knobs["compaction"] == "on"), zone)
     pin = knobs["pin"] == "vfio"
     guest = Actor(GUEST, lambda: _start_guest(pages, policy, pin, version))
-    return Setup(world, (guest,), MAPPED if pin else POPULATED)
+    return Setup(world, (guest,), MAPPED if pin else POPULATED, kind=BootGuest)

@@ -27,7 +27,7 @@ from mmsim.scenarios.situation import (
     TAKEN_BACK,
     Knobs,
     Setup,
-    Situation,
+    check_number,
     moment,
     number,
     one_of,
@@ -50,23 +50,19 @@ CMA_ALLOC_KNOBS = (
 )
 
 
-@scenario(
-    Situation,
-    "The owner of a CMA area takes memory back while somebody refers to a huge page in it",
-    CMA_ALLOC_KNOBS,
-)
+@scenario(*CMA_ALLOC_KNOBS)
 def cma_alloc(version: Version, knobs: Knobs) -> Setup:
-    """An area that is free but for huge pages at its beginning; its owner wants part of it.
+    """The owner of a CMA area takes memory back while somebody refers to a huge page in it.
 
-    The result is the first pfn of what the owner gets.  Ranges are tried pageblock by pageblock.
-    Left out: other owners; a request of single pages, for which a kernel slides page by page."""
+    The area is free but for huge pages at its beginning.  The result is the first pfn of what the
+    owner gets.  Ranges are tried pageblock by pageblock.  Left out: other owners; a request of
+    single pages, for which a kernel slides page by page."""
     blocks, wanted, thps = int(knobs["blocks"]), int(knobs["wanted"]), int(knobs["thps"])
     which = int(knobs["holder"])
     for knob in ("wanted", "thps"):
         if int(knobs[knob]) > blocks:
             raise UserError(f"{knob} is {knobs[knob]}, but the area has {blocks} pageblocks")
-    if which > thps:
-        raise UserError(f"holder is {which}, but there are only {thps} huge pages (thps)")
+    check_number(knobs, "holder", "thps", "huge pages")
     area = cma.Area(CMA_PFN, blocks * HPAGE_PMD_NR)
     zone = boot(area.pages, area.pages, start=area.base)
     world = World(Environment(targets_huge=str(knobs["targets"])), zone)
@@ -82,7 +78,7 @@ def cma_alloc(version: Version, knobs: Knobs) -> Setup:
     if not which:
         return Setup(world, (owner,), TAKEN_BACK)
     name = NAMES[which - 1]
-    _, end = read_span(CMA_ALLOC_KNOBS, "start", knobs["released"])
+    _, end = read_span(knobs)
     other = holder("holder", name, 0, leaves=end is not None)
     return Setup(world, (owner, other), TAKEN_BACK, Script(visit("holder", name, None, end)))
 
@@ -103,20 +99,15 @@ DROP_CACHES_KNOBS = (
 )
 
 
-@scenario(
-    Situation,
-    "One write to drop_caches over one file: who is visited, locked, referenced, dropped",
-    DROP_CACHES_KNOBS,
-)
+@scenario(*DROP_CACHES_KNOBS)
 def drop_caches_only(version: Version, knobs: Knobs) -> Setup:
-    """A file, and one write of 1 to drop_caches; the same in every version but 6.12.
+    """One write to drop_caches over one file: who is visited, locked, referenced, dropped.
 
-    Left out: other files, several writers, what comes after the write.
-    """
+    The value written is 1.  It is the same in every version but 6.12.  Left out: other files,
+    several writers, what comes after the write."""
+    check_number(knobs, "held", "folios", "folios")
+    check_number(knobs, "locked", "folios", "folios")
     nr, order = int(knobs["folios"]), int(knobs["order"])
-    for knob in ("held", "locked"):
-        if int(knobs[knob]) > nr:
-            raise UserError(f"{knob} is {knobs[knob]}, but there are only {nr} folios (folios)")
     world = World()
     fields: dict[str, object] = {"dirty": knobs["dirty"] == "yes"}
     if knobs["mapped"] == "no":

@@ -22,7 +22,6 @@ from mmsim.scenarios.situation import (
     KnobError,
     Knobs,
     Setup,
-    Situation,
     number,
     one_of,
     scenario,
@@ -55,9 +54,11 @@ def _one_after_another(actors: list[Actor]) -> Setup:
     return Setup(World(), tuple(actors), usual=lambda: schedule.one_after_another)
 
 
-@scenario(Situation, "A page with the holders that the knobs ask for", PAGE_KNOBS)
+@scenario(*PAGE_KNOBS)
 def page_with(version: Version, knobs: Knobs) -> Setup:
-    """Raises KnobError for knobs that contradict each other."""
+    """A page with the holders that the knobs ask for.
+
+    Raises KnobError for knobs that contradict each other."""
     order, mappings = int(knobs["order"]), int(knobs["mappings"])
     kind = SHMEM if knobs["cached"] == "yes" else ANON
     if kind == ANON and not mappings:
@@ -76,9 +77,9 @@ def page_with(version: Version, knobs: Knobs) -> Setup:
     return _one_after_another(actors)
 
 
-@scenario(Situation, "A huge page, cached, mapped twice, isolated, looked at in passing", ())
+@scenario()
 def page_life(version: Version, knobs: Knobs) -> Setup:
-    """From its allocation on."""
+    """A huge page from its allocation on: cached, mapped twice, isolated, looked at in passing."""
     return _one_after_another(
         [
             Actor(MAPPERS[0], lambda: populate(REGION, 9, SHMEM, True)),

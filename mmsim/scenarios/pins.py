@@ -42,8 +42,8 @@ from mmsim.scenarios.situation import (
     PINNED,
     Knobs,
     Setup,
-    Situation,
     Value,
+    check_number,
     moment,
     number,
     one_of,
@@ -89,21 +89,15 @@ def _isolate_and_migrate(
     return rc
 
 
-@scenario(
-    Situation,
-    "A guest's huge pages in CMA are pinned for a device while somebody else refers to one",
-    VFIO_MAP_KNOBS,
-)
+@scenario(*VFIO_MAP_KNOBS)
 def vfio_map(version: Version, knobs: Knobs) -> Setup:
-    """A guest's memory lies in CMA; it is pinned for device access while somebody looks at it.
+    """A guest's huge pages in CMA are pinned for a device while somebody else refers to one.
 
     Left out: the ioctl around the pin (its 512-page chunks, the IOMMU, the limit on locked memory).
-    With another `reason`, somebody else migrates the same pages and no pin is involved.
-    """
+    With another `reason`, somebody else migrates the same pages and no pin is involved."""
+    check_number(knobs, "holder", "thps", "huge pages")
     order = int(knobs["order"])
     thps, which = int(knobs["thps"]), int(knobs["holder"])
-    if which > thps:
-        raise UserError(f"holder is {which}, but there are only {thps} huge pages (thps)")
     trouble = knobs["trouble"]
     targets = EITHER if knobs["targets"] == LATE else str(knobs["targets"])
     world = World(Environment(targets_huge=targets, faults=trouble == "nomem"))
@@ -121,8 +115,7 @@ def vfio_map(version: Version, knobs: Knobs) -> Setup:
         name = NAMES[which - 1]
         leaves = knobs["released"] != "never"
         others.append(holder("holder", name, 0, int(knobs["refs"]), leaves=leaves))
-        span = read_span(VFIO_MAP_KNOBS, knobs["taken"], knobs["released"])
-        cues = visit("holder", name, *span)
+        cues = visit("holder", name, *read_span(knobs))
     if trouble == "writeback":
         world.update(CMA_PFN, writeback=True)
     if trouble == "truncated":
@@ -198,17 +191,13 @@ def _visitors(memory: tuple[Extent, ...], knobs: Knobs, version: Version) -> lis
     return found
 
 
-@scenario(
-    Situation,
-    "VFIO maps a guest's huge pages while drop_caches and others touch them",
-    PIN_VERSUS_KNOBS,
-    order=1,
-)
+@scenario(*PIN_VERSUS_KNOBS, order=1)
 def pin_versus(version: Version, knobs: Knobs) -> Setup:
-    """VFIO maps huge pages, one after the other; any set of others touches them meanwhile.
+    """VFIO maps a guest's huge pages while drop_caches and others touch them.
 
-    A batch of VFIO has room for 512 page pointers: one huge page, also where a smaller `order`
-    makes it fewer pages.  So each call of migrate_pages() has one huge page on its list.
+    It maps one after the other.  A batch of VFIO has room for 512 page pointers: one huge page,
+    also where a smaller `order` makes it fewer pages.  So each call of migrate_pages() has one huge
+    page on its list.
 
     Left out: other files, which drop_caches would walk as well (they make its reference window
     longer), memory that the guest has not written to, the guest's own page tables.  The run without
@@ -216,8 +205,7 @@ def pin_versus(version: Version, knobs: Knobs) -> Setup:
     `released`; the search and `replay` ask neither."""
     order, thps, on = int(knobs["order"]), int(knobs["thps"]), int(knobs["on"])
     targets = str(knobs["targets"])
-    if on > thps:
-        raise UserError(f"on is {on}, but there are only {thps} huge pages (thps)")
+    check_number(knobs, "on", "thps", "huge pages")
     if targets == ZONE and order != HPAGE_PMD_ORDER:
         raise UserError(f"targets=zone needs order={HPAGE_PMD_ORDER}, the zone's pageblocks")
     base = ZONE if targets == ZONE else AVAILABLE
@@ -226,7 +214,7 @@ def pin_versus(version: Version, knobs: Knobs) -> Setup:
     memory = guest_memory(world, thps, order)
     map_ = MapDma(memory, (thps << order) * PAGE_SIZE)
     others = _visitors(memory, knobs, version)
-    taken, released = read_span(PIN_VERSUS_KNOBS, knobs["taken"], knobs["released"])
+    taken, released = read_span(knobs)
     taken, released = (at and at._replace(call=on - 1) for at in (taken, released))
     names = tuple(actor.name for actor in others)
     return Setup(
@@ -255,14 +243,11 @@ LRU_BATCH_KNOBS = (
 )
 
 
-@scenario(
-    Situation,
-    "A guest's single pages are pinned while one of them lies in a per-CPU batch",
-    LRU_BATCH_KNOBS,
-)
+@scenario(*LRU_BATCH_KNOBS)
 def lru_batch(version: Version, knobs: Knobs) -> Setup:
-    """A batch of another CPU has a reference on one page.  The CPU is idle: nobody empties it.
+    """A guest's single pages are pinned while one of them lies in a per-CPU batch.
 
+    The CPU of that batch is idle: nobody empties it.
     A pin empties all batches, but only if it meets a page without PG_lru, as in lru_add.  In the
     batch deactivate_file a page keeps the flag.  With the inverted isolation test the first round
     clears it, so the second one empties the batch by accident.  Left out: how the page came there

@@ -24,7 +24,6 @@ from mmsim.scenarios.situation import (
     SPLIT,
     Knobs,
     Setup,
-    Situation,
     moment,
     number,
     read_span,
@@ -57,16 +56,12 @@ def repeated_split(
     return results, pieces
 
 
-@scenario(
-    Situation,
-    "A huge page is split while others take a reference to it and let go",
-    SPLIT_RACE_KNOBS,
-)
+@scenario(*SPLIT_RACE_KNOBS)
 def split_race(version: Version, knobs: Knobs) -> Setup:
-    """A huge page in CMA, mapped once, isolated by whoever is going to split it.
+    """A huge page is split while others take a reference to it and let go.
 
-    Left out: everything around the split; a try that was refused is followed by the next at once.
-    """
+    It lies in CMA, mapped once, isolated by whoever is going to split it.  Left out: everything
+    around the split; a try that was refused is followed by the next at once."""
     order, passes = int(knobs["order"]), int(knobs["passes"])
     world = World()
     guest_memory(world, 1, order)
@@ -79,7 +74,7 @@ def split_race(version: Version, knobs: Knobs) -> Setup:
     names = ("holder", "holder2", "holder3")[: int(knobs["holders"])]
     leaves = knobs["released"] != "never"
     others = [holder(name, NAMES[0], 0, leaves=leaves) for name in names]
-    span = read_span(SPLIT_RACE_KNOBS, knobs["taken"], knobs["released"])
+    span = read_span(knobs)
     cues = tuple(cue for name in names for cue in visit(name, NAMES[0], *span))
     return Setup(world, (Actor("split", split), *others), SPLIT, Script(cues))
 

@@ -15,15 +15,8 @@ from mmsim.engine.op import ModelError, Op
 from mmsim.engine.scenario import Move, Scenario, State
 from mmsim.mm.world import World
 
-SITES = (
-    "visit",
-    "split.lock",
-    "split.check",
-    "unmap",
-    "split.freeze",
-    "move.freeze",
-    "between_passes",
-)
+SITES = ("visit", "split.lock", "split.check", "unmap", "split.freeze", "move.freeze",
+         "between_passes")  # fmt: skip
 """In the order in which a visit comes to them.  The last one is the end of a pass."""
 
 # The path declares some sites where it prepares a step, or for a split and a move apart.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Generic, NamedTuple, TypeVar
+from typing import NamedTuple
 
 from mmsim import errno
 from mmsim.constants import MIGRATE_PASSES
@@ -30,6 +30,7 @@ from mmsim.scenarios.script import SITES, Position, Script, Scripted
 
 
 Value = int | str
+Knobs = dict[str, Value]
 
 
 class KnobError(UserError):
@@ -67,8 +68,11 @@ class Knob(NamedTuple):
         """The value as the scenario uses it; raises KnobError."""
         text = str(given).strip()
         if self.is_moment:
-            if text not in self.allowed:
-                read_moment(text, self)
+            pass_, _, site = text.partition(".")
+            if text not in self.allowed and pass_ not in map(str, range(MIGRATE_PASSES)):
+                raise KnobError(f"{self.name} must be {self.values}, not {text!r}")
+            if site and site not in SITES:
+                raise KnobError(f"{self.name} names no site {site!r}{nearest(site, SITES)}")
             return text
         if self.each_max:
             return self._some(given if isinstance(given, (list, tuple)) else text.split(","))
@@ -122,30 +126,31 @@ def moment(name: str, default: str, words: Sequence[str], what: str) -> Knob:
     return Knob(name, default, what, allowed=tuple(words), is_moment=True)
 
 
-def read_moment(text: str, knob: Knob) -> Position:
+def position(moment: Value) -> Position:
     """`"3"`: the beginning of pass 3; `"0.split.freeze"`: before a split's freeze in pass 0."""
-    pass_, _, site = text.partition(".")
-    site = site or SITES[0]
-    if not re.fullmatch(r"\d{1,2}", pass_) or int(pass_) >= MIGRATE_PASSES:
-        raise KnobError(f"{knob.name} must be {knob.values}, not {text!r}")
-    if site not in SITES:
-        raise KnobError(f"{knob.name} names no site {site!r}{nearest(site, SITES)}")
-    return Position.at(site, int(pass_))
+    pass_, _, site = str(moment).partition(".")
+    return Position.at(site or SITES[0], int(pass_))
 
 
-def read_span(
-    knobs: Sequence[Knob], taken: Value, released: Value
-) -> tuple[Position | None, Position | None]:
-    """When somebody comes (None: at the start) and goes (None: never), from the two knobs."""
-    knob = {knob.name: knob for knob in knobs}
-    start = None if taken == "start" else read_moment(str(taken), knob["taken"])
-    end = None if released == "never" else read_moment(str(released), knob["released"])
+def read_span(knobs: Knobs) -> tuple[Position | None, Position | None]:
+    """When somebody comes (None: at the start) and goes (None: never), by the two knobs."""
+    taken, released = knobs.get("taken", "start"), knobs["released"]
+    start = None if taken == "start" else position(taken)
+    end = None if released == "never" else position(released)
     if start is not None and end is not None and end <= start:
         raise KnobError(f"released ({released}) must come after taken ({taken})")
     return start, end
 
 
-def settle(scenario: str, knobs: Sequence[Knob], given: Mapping[str, object]) -> dict[str, Value]:
+def check_number(knobs: Knobs, knob: str, there: str, what: str) -> None:
+    """Raise KnobError if a knob asks for more than there are by another knob."""
+    if int(knobs[knob]) > int(knobs[there]):
+        raise KnobError(
+            f"{knob} is {knobs[knob]}, but there are only {knobs[there]} {what} ({there})"
+        )
+
+
+def settle(scenario: str, knobs: Sequence[Knob], given: Mapping[str, object]) -> Knobs:
     """Every knob with its value: the given one, or its default; raises KnobError."""
     names = [knob.name for knob in knobs]
     for name in given:
@@ -247,15 +252,12 @@ ISOLATION_KNOB = one_of(
 """The last knob of every scenario that pins for a long time; `Spec.make` reads it."""
 
 
-Knobs = dict[str, Value]
-
-
 class Setup(NamedTuple):
     """What a situation is made of.  The result of the first actor is the one that matters.
 
     `aim` and `chunks` say what success is, and where to look after a failure.  `usual` makes the
     scheduler of the run that the knobs describe; without it the main actor runs and the others
-    move on their cues in `script`."""
+    move on their cues in `script`.  `kind`: a Situation that has more to say."""
 
     world: World
     actors: tuple[Actor, ...]
@@ -263,6 +265,7 @@ class Setup(NamedTuple):
     script: Script = Script()
     chunks: Chunks = ()
     usual: Callable[[], Scheduler] | None = None
+    kind: Callable[..., Situation] | None = None
 
 
 Build = Callable[[Version, Knobs], Setup]
@@ -433,42 +436,32 @@ def _behind(events: Sequence[Event], first: str, last: str) -> list[Event]:
 
 # -- named scenarios
 
-S = TypeVar("S", bound=Situation, covariant=True)
 
-
-class Spec(Generic[S]):
+class Spec:
     """A named scenario.  Call it with a version and knobs, and it makes the situation.
 
     `searched`: what its knobs are at the command line of a search, where the defaults make too many
     states."""
 
-    def __init__(
-        self,
-        kind: Callable[..., S],
-        title: str,
-        knobs: tuple[Knob, ...],
-        searched: Mapping[str, Value],
-        build: Build,
-    ):
-        self.kind = kind
-        self.name = build.__name__
-        self.title = title
+    def __init__(self, build: Build, knobs: tuple[Knob, ...], searched: Mapping[str, Value]):
+        self.build = build
         self.knobs = knobs
         self.searched = searched
-        self.build = build
-        self.__doc__ = "\n".join([f"{title}.", "", "Knobs:", *self.knob_lines()])
+        self.name = build.__name__
+        self.title, _, _ = (build.__doc__ or self.name).partition(".")
+        self.__doc__ = "\n".join([build.__doc__ or "", "", "Knobs:", *self.knob_lines()])
 
     def knob_lines(self) -> list[str]:
         """Each knob with its default, what it is, and what it can be."""
         return [f"  {knob.name}={knob.default}: {knob.what}; {knob.values}" for knob in self.knobs]
 
-    def __call__(self, version: str | Version = "base", **knobs: object) -> S:
+    def __call__(self, version: str | Version = "base", **knobs: object) -> Situation:
         """The situation with this version and these knobs; raises UserError for a wrong one."""
         return self.make(version, knobs)
 
     def make(
         self, version: str | Version, knobs: Mapping[str, object], *, merge: bool = False
-    ) -> S:
+    ) -> Situation:
         """The same, with the knobs in one table.  `merge` prepares it for the exhaustive search.
 
         `version`: a name, or a row of seams such as `own_policy` makes.  Raises UserError also for
@@ -481,11 +474,12 @@ class Spec(Generic[S]):
             row = row._replace(passes=int(settled["passes"]))
         setup = self.build(row, settled)
         setup.world.env = environment(row, setup.world.env)
-        return self.kind(self.name, row, settled, setup, self.make, merge=merge)
+        kind = setup.kind or Situation
+        return kind(self.name, row, settled, setup, self.make, merge=merge)
 
 
-def scenario(
-    kind: Callable[..., S], title: str, knobs: tuple[Knob, ...], **searched: Value
-) -> Callable[[Build], Spec[S]]:
-    """Mark a function of a version and knobs as a named scenario; see `Spec`."""
-    return lambda build: Spec(kind, title, knobs, searched, build)
+def scenario(*knobs: Knob, **searched: Value) -> Callable[[Build], Spec]:
+    """Mark a function of a version and knobs as a named scenario; see `Spec`.
+
+    Its title is the first sentence of the docstring."""
+    return lambda build: Spec(build, knobs, searched)
