@@ -187,11 +187,6 @@ def test_only_atomic_steps_write_to_the_world(name):
     assert outside == []
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if room(n) in ("views", "widgets", "lessons")])
-def test_readers_define_no_steps(name):
-    assert [f.name for f in functions(name) if marked(f)] == []
-
-
 @pytest.mark.parametrize("name", [n for n in NAMES if n.startswith("mm/")])
 def test_every_mirrored_function_says_what_it_mirrors(name):
     module = tree(name)

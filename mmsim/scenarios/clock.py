@@ -5,7 +5,7 @@ timed_hold  one reference that lasts a given time, against the retry loop and a 
 from __future__ import annotations
 
 import random
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -37,24 +37,15 @@ SPREAD = 0.5
 """With a seed, a step takes from half to one and a half of its time, evenly drawn."""
 
 
-PER_PAGE = {
-    "follow_page_mask": 1.0,  # the kernel pins page by page
-    "gup_put_folio": 0.5,
-    "__split_huge_page": 1.0,
-    "folio_migrate_mapping": 1.0,  # copies the contents
+LONGER: dict[str, Callable[[Op, Any, World], float]] = {
+    # the kernel pins page by page
+    "follow_page_mask": lambda op, answer, world: answer.pins if answer is not None else 0,
+    "gup_put_folio": lambda op, answer, world: 0.5 * op.args[1],
+    "__split_huge_page": lambda op, answer, world: len(answer),
+    # copies the contents
+    "folio_migrate_mapping": lambda op, answer, world: world.folio(op.args[1]).nr_pages,
 }
-"""What some steps take for every base page that they work on.  Besides, each step takes 1."""
-
-
-def _pages(op: Op, answer: Any, world: World) -> int:
-    """Base pages that a step of PER_PAGE worked on."""
-    if op.kind.name == "follow_page_mask":
-        return answer.pins if answer is not None else 0
-    if op.kind.name == "__split_huge_page":
-        return len(answer)
-    if op.kind.name == "gup_put_folio":
-        return int(op.args[1])
-    return world.folio(op.args[1]).nr_pages
+"""What some steps take for the base pages that they work on.  Besides, each step takes 1."""
 
 
 class Clock:
@@ -93,9 +84,8 @@ class Clock:
         name = op.kind.name
         if name == "alloc_migration_target" and answer is None and world.folio(op.args[0]).is_thp:
             return self.in_vain
-        if name not in PER_PAGE:
-            return 1.0
-        return 1.0 + PER_PAGE[name] * _pages(op, answer, world) * self.page_weight
+        longer = LONGER[name](op, answer, world) if name in LONGER else 0
+        return 1.0 + longer * self.page_weight
 
     def __call__(self, scenario: Scenario, state: State) -> Move:
         for actor, local in zip(scenario.actors, state.locals, strict=True):

@@ -7,7 +7,6 @@ import pytest
 from mmsim.mm.fragmentation import suitable, summed
 from mmsim.scenarios import boot_guest
 from mmsim.scenarios.host import HOST_KNOBS, REQUESTS, host, served_from
-from mmsim.scenarios.situation import KnobError
 
 NONE, CMA, OTHER = "-ENOMEM", "CMA", "ordinary memory"
 SIZES = [16, 64, 1024, 4096, 1 << 20]
@@ -58,16 +57,3 @@ def test_a_scenarios_host_is_the_same_host():
     assert made.initial().world.zone.key() == host(**knobs).zone.key()
     assert [knob.name for knob in HOST_KNOBS] == list(knobs)
     assert host(**knobs).with_(seed=6).knobs == {**knobs, "seed": 6}
-
-
-@pytest.mark.parametrize(
-    ("knobs", "said"),
-    [
-        ({"usde": 60}, "host has no knob 'usde'; did you mean 'used'"),
-        ({"used": 101}, "used must be 0-100, not 101"),
-        ({"host": 8}, "host must be 16-1048576, not 8"),
-    ],
-)
-def test_wrong_knobs(knobs, said):
-    with pytest.raises(KnobError, match=said):
-        host(**knobs)

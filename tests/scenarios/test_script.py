@@ -91,14 +91,3 @@ def test_several_cues_fire_by_position_then_by_their_order():
     trace, _ = run(*cast)
     order = [event.actor for event in trace.events if event.actor != "main"]
     assert order == ["second", "first", "third", "fourth"]
-
-
-def test_attempts_fail_by_their_number_or_all():
-    trace, _ = run(targets={"A": frozenset({0})})
-    answers = [e.outcome for e in trace.events if e.op.kind.name == "alloc_migration_target"]
-    assert answers[0] == "fail"
-    assert set(answers[1:]) == {"ok"}
-    assert len(answers) == 1 + NR  # then the pieces have theirs
-    trace, scheduler = run(huge_targets_none=True, targets={"B": frozenset()}, names=("A", "B"))
-    assert scheduler.passes == {(0, 1): 1, (0, 2): 1}
-    assert trace.results == {"main": 0}

@@ -44,15 +44,6 @@ def test_golden_counts(key):
     assert {o.name: (o.schedules, o.odds) for o in found.outcomes(race.fate)} == outcomes
 
 
-def test_where_it_was_refused_shows_in_the_mappings():
-    for schedule, refused in (("split*6 holder", "check"), ("split*7 holder", "freeze")):
-        trace = RACE.replay(f"{schedule} split*3")
-        while not RACE.local(trace.last, "split").finished:
-            trace.append(RACE.moves(trace.last)[0])
-        left = "still mapped" if refused == "check" else "left unmapped"
-        assert RACE.fate(trace.last) == f"failed: a huge page could not be split, {left}"
-
-
 def test_the_usual_run_meets_the_holder():
     race = split_race()
     assert race.fate(race.run().last) == "failed: a huge page could not be split, still mapped"
