@@ -30,15 +30,19 @@ from mmsim.lessons.form import (
     Verdict,
     failed,
     passed,
+    plain,
     read,
+    shown,
     still_open,
     unanswered,
+    with_article,
 )
 from mmsim.views.show import as_html, as_text
 from mmsim.views.svg import GREEN, VERMILION
 
 ONLY = "answer"  # the name of the part of a card that has a single one
 AGAIN = "Try once more; after a second wrong answer the card says how it is."
+LINE_MAX = 5_000  # characters
 STRESSED = r"(?<!\w)({})([^*]+)\1(?!\w)"  # a schedule, `pin*7 pin*6`, has none
 GOOD, BAD = GREEN, VERMILION  # seen well on a light and on a dark page
 
@@ -122,33 +126,34 @@ class Card:
 
     def answer(self, *values: Any, **parts: Any) -> Card:
         """Do what Store does: the parts by name, in a dict, in order, or the one value."""
-        self._take(values[0] if len(values) == 1 else list(values) or parts)
+        self.problem = ""
+        try:
+            self._take(plain(values[0] if len(values) == 1 else list(values) or parts))
+        except FormError as error:
+            self.problem = f"Not stored: {error}."
+        except (Exception, SystemExit) as error:
+            # Whatever is handed in: say what was expected instead of showing a traceback.
+            what = with_article(type(values[0] if values else parts).__name__)
+            wanted = f" The answer is {self.form}." if self.form else ""
+            told = f"{type(error).__name__}: {shown(error)}"
+            self.problem = f"Not stored: {what} could not be used ({told}).{wanted}"
         self.changed()
         return self
 
     __call__ = answer
 
     def _take(self, given: Any) -> None:
-        self.problem = ""
         if not self.asks:
             self.problem = "Nothing is asked here."
         elif not all(need.unlocked for need in self.needs):
             self.problem = f"{self._waits()} Nothing is stored yet."
+        elif given is None:
+            self.problem = "Not stored: None is no answer."
         elif unanswered(given):
             left = still_open(given)
             self.problem = f"Not stored: {left} is still open." if left else ""
-            if given is None:
-                self.problem = "Not stored: None is no answer."
         else:
-            try:
-                self._settle(*self._judged(self._read(given)))
-            except FormError as error:
-                self.problem = f"Not stored: {error}."
-            except Exception as error:
-                # Whatever is handed in: say what was expected instead of showing a traceback.
-                kind = type(given).__name__
-                wanted = f" The answer is {self.form}." if self.form else ""
-                self.problem = f"Not stored: this {kind} could not be used ({error}).{wanted}"
+            self._settle(*self._judged(self._read(given)))
 
     def _read(self, given: Any) -> Any:
         if self.allowed is None:
@@ -228,7 +233,10 @@ class Card:
         return lines
 
     def reply(self) -> list[str]:
-        """What became of the answer; empty while there is none."""
+        """What became of the answer; empty while there is none.  An answer quoted in it is cut."""
+        return [shown(line, LINE_MAX) for line in self._replied()]
+
+    def _replied(self) -> list[str]:
         if self.problem:
             return [self.problem]
         if not self.unlocked and self.verdict.state == "not attempted":
@@ -244,7 +252,7 @@ class Card:
             lines += [] if self.unlocked else [AGAIN]
         elif verdict.state == "passed" and verdict.why:
             lines += [f"✔ Right: {verdict.why}", *filter(None, [verdict.detail])]
-        if self.first != self.stored:
+        if self.stored is not None and self._told(self.first) != self._told(self.stored):
             lines.append(f"At first you had said: {self._told(self.first)}.")
         return lines
 
@@ -272,7 +280,7 @@ class Card:
         return lines
 
     def _told(self, answer: Any) -> str:
-        if self.single or not isinstance(answer, dict):
+        if self.single or not self.parts:
             return said(answer, self.parts.get(ONLY, ())) if self.parts else "another answer"
         return ", ".join(f"{part} {said(v, self.parts[part])}" for part, v in answer.items())
 
@@ -349,7 +357,7 @@ def said(value: Any, allowed: Allowed) -> str:
         return "true" if value else "false"
     if isinstance(allowed, Choices) and value in allowed:
         return f"{value} ({allowed[value]})"
-    return str(value)
+    return shown(value)
 
 
 def quiz(
