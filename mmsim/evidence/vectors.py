@@ -1069,7 +1069,7 @@ def check_file(path: Path) -> FileReport:
                 pairs += 1
                 try:
                     found = OPERATIONS[group](vector, VERSIONS[version], expectation)
-                except SetupError as error:
+                except (SetupError, ZoneError) as error:
                     raise VectorFileError(f"{path}: {vector['id']}: {error}") from None
                 except ModelError as error:
                     found = {"the run": f"stopped: {error}"}

@@ -6,6 +6,7 @@ knobs, marked with `@scenario`."""
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
@@ -448,8 +449,12 @@ class Spec:
         self.knobs = knobs
         self.searched = searched
         self.name = build.__name__
-        self.title, _, _ = (build.__doc__ or self.name).partition(".")
-        self.__doc__ = "\n".join([build.__doc__ or "", "", "Knobs:", *self.knob_lines()])
+        about = inspect.getdoc(build) or self.name
+        self.title = about.partition(".")[0]
+        self.__doc__ = "\n".join([about, "", "Knobs:", *self.knob_lines()])
+
+    def __repr__(self) -> str:
+        return f"{self.name}(version, knob=value, ...): {self.title}"
 
     def knob_lines(self) -> list[str]:
         """Each knob with its default, what it is, and what it can be."""
