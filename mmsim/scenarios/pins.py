@@ -247,12 +247,11 @@ LRU_BATCH_KNOBS = (
 def lru_batch(version: Version, knobs: Knobs) -> Setup:
     """A guest's single pages are pinned while one of them lies in a per-CPU batch.
 
-    The CPU of that batch is idle: nobody empties it.
-    A pin empties all batches, but only if it meets a page without PG_lru, as in lru_add.  In the
-    batch deactivate_file a page keeps the flag.  With the inverted isolation test the first round
-    clears it, so the second one empties the batch by accident.  Left out: how the page came there
-    (in 6.1 a walk of drop_caches leaves up to 14 behind), whatever else that CPU does, huge pages,
-    which no batch keeps."""
+    The CPU of that batch is idle: nobody empties it.  A pin empties all batches, but only if it
+    meets a page without PG_lru, as in lru_add.  In the batch deactivate_file a page keeps the flag.
+    With the inverted isolation test the first round clears it, so the second one empties the batch
+    by accident.  Left out: how the page came there (in 6.1 a walk of drop_caches leaves up to 14
+    behind), whatever else that CPU does, huge pages, which no batch keeps."""
     world = World()
     names = [f"P{index + 1}" for index in range(int(knobs["pages"]))]
     world.pageblocks[CMA_PFN // HPAGE_PMD_NR] = MIGRATE_CMA
