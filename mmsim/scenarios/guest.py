@@ -144,7 +144,7 @@ class BootGuest(Situation):
         return super().run()
 
     def outcome(self, state: State) -> str:
-        """How the guest fared, in a few words that stay the same for the same fate.
+        """How the guest fared, in a few words that stay the same for the same end.
 
         Nobody else refers to its memory, so a pin can fail only for want of room."""
         local = self.local(state, self.main)

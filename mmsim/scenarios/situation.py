@@ -394,7 +394,7 @@ class Situation(Scenario):
         return (self.aim.word, *FAILURES)
 
     def outcome(self, state: State) -> str:
-        """How the main actor fared, in a few words that stay the same for the same fate."""
+        """How the main actor fared, in a few words that stay the same for the same end."""
         local = self.local(state, self.main)
         if not local.finished:
             return NOT_FINISHED
