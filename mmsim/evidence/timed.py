@@ -21,7 +21,7 @@ from mmsim.datafiles import load_csv
 from mmsim.evidence.kernel_runs import VERSION_OF
 from mmsim.evidence.measured import TIMED, VARIANTS, Share
 from mmsim.scenarios import timed_hold
-from mmsim.scenarios.races import HOLD_MAX, attempts
+from mmsim.scenarios.clock import HOLD_MAX, attempts
 
 LOOP, RETFIX = "oct22", "1"
 DRAWS = 200

@@ -57,7 +57,7 @@ CAUSES: dict[str, tuple[str, dict[str, object]]] = {
     ),
     "piece": (
         "the page is split, and one piece is busy when its turn comes",
-        {"taken": "0.move_freeze"},
+        {"taken": "0.move.freeze"},
     ),
     "late": (
         "somebody holds a reference; from pass 1 on it is gone, and a huge page is free",

@@ -308,7 +308,7 @@ order = Card(
 # -- the check and the freeze
 
 
-LATE = vfio_map(taken="0.site2")
+LATE = vfio_map(taken="0.split.freeze")
 """The holder comes between the check and the freeze."""
 
 

@@ -20,7 +20,7 @@ from mmsim.lessons.form import Choices, FormError, Verdict, failed, passed
 from mmsim.mm.fragmentation import PIN_SCOPE_TYPES, extfrag_index, printed, suitable, summed
 from mmsim.mm.page_alloc import alloc_pages, request, take
 from mmsim.mm.zone import boot
-from mmsim.scenarios.host import HOST_KNOBS, REQUESTS, fates, host
+from mmsim.scenarios.host import HOST_KNOBS, REQUESTS, host, served_from
 from mmsim.scenarios.situation import number as whole
 from mmsim.scenarios.situation import one_of
 from mmsim.views.memory import indices_table, machine, memory
@@ -162,7 +162,7 @@ WHY = {
 @cache
 def got() -> dict[str, str]:
     """What each request gets from the host with CMA."""
-    found = fates(host(**LENT).zone)
+    found = served_from(host(**LENT).zone)
     return {part: found[name] for part, name in PARTS.items()}
 
 

@@ -14,7 +14,7 @@ from mmsim.evidence import timed
 from mmsim.lessons.card import Card, checked
 from mmsim.lessons.form import FormError, Verdict, failed, passed
 from mmsim.scenarios import SCENARIOS, Situation, drop_caches_only, pin_versus, timed_hold
-from mmsim.scenarios.races import attempts
+from mmsim.scenarios.clock import attempts
 from mmsim.scenarios.situation import ALL_MOVED, MISSED, NOT_SPLIT
 from mmsim.views.figures import STYLE, Chart, legend, panelled
 from mmsim.views.show import Picture, Shown, moment

@@ -31,8 +31,10 @@ def _control(knob: Knob, value: Value) -> Any:
     """A drop-down of words, or of the moments a lesson speaks of; or a slider."""
     if not knob.allowed:
         return w.IntSlider(min=knob.low, max=knob.high, value=int(value), tooltip=knob.what)
-    moments = map(str, range(1, MIGRATE_PASSES)) if knob.is_moment else ()
-    words = [*knob.allowed, *(("0.site2", "0.move_freeze") if knob.name == "taken" else moments)]
+    moments = list(map(str, range(1, MIGRATE_PASSES))) if knob.is_moment else []
+    if knob.name == "taken":
+        moments = ["0.split.freeze", "0.move.freeze"]
+    words = [*knob.allowed, *moments]
     return w.Dropdown(options=words, value=str(value), tooltip=knob.what)
 
 

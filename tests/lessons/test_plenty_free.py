@@ -12,7 +12,7 @@ from mmsim.lessons import plenty_free as lesson
 from mmsim.mm.fragmentation import suitable, summed
 from mmsim.mm.zone import pattern
 from mmsim.scenarios import boot_guest
-from mmsim.scenarios.host import fates, host
+from mmsim.scenarios.host import host, served_from
 from mmsim.views.memory import memory
 
 
@@ -63,7 +63,7 @@ def test_the_stored_fate_of_a_guest_is_what_the_model_gives(stored):
 
 def test_recall_is_what_the_model_does():
     for cma, place in ((51, "CMA"), (50, "ordinary memory")):
-        assert fates(host(cma=cma, used=0).zone)["huge page, for a process"] == place
+        assert served_from(host(cma=cma, used=0).zone)["huge page, for a process"] == place
 
 
 def test_what_was_read_off_the_kernel():
