@@ -257,7 +257,7 @@ def holder(name: str, region: str, index: int, refs: int = 1, *, leaves: bool = 
 
     def path() -> Generator[Op, Any, None]:
         pfn = yield folio_get(region, index, refs, site="holder.get")
-        if leaves:
+        if pfn is not None and leaves:
             yield folio_put(pfn, name, refs, site="holder.put")
 
     return Actor(name, path)

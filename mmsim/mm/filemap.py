@@ -14,7 +14,7 @@ from mmsim.constants import SHMEM
 from mmsim.engine.op import ModelError, atomic, blocking, choice
 from mmsim.mm.folio import Extent, Page
 from mmsim.mm.page_ref import frozen
-from mmsim.mm.world import World
+from mmsim.mm.world import World, may_fail
 
 Place = tuple[int, int]
 
@@ -171,11 +171,7 @@ def filemap_remove_folio(world: World, me: str, pfn: int) -> None:
     world.update(pfn, refcount=refs, cached=False, mapping=False)
 
 
-def _release_outcomes(world: World, me: str, pfn: int) -> tuple[str, ...]:
-    return ("released", "kept") if world.env.faults else ("released",)
-
-
-@choice(_release_outcomes)
+@choice(may_fail("filemap_release_folio", "released", "kept"))
 def filemap_release_folio(world: World, me: str, outcome: str, pfn: int) -> bool:
     """Drop private data of the folio, if any.
 

@@ -48,7 +48,7 @@ from mmsim.mm.seams import (
 )
 from mmsim.mm.swap import folio_add_lru, lru_add_drain, lru_add_drain_all, putback_lru_page
 from mmsim.mm.vmstat import count_vm_events, trace_mm_migrate_pages, trace_mm_migrate_pages_start
-from mmsim.mm.world import EITHER, NONE, ZONE, World
+from mmsim.mm.world import EITHER, NONE, ZONE, World, may_fail
 
 
 def _policy(world: World, pfn: int) -> str:
@@ -106,11 +106,7 @@ def _from_elsewhere(world: World, source: Folio) -> int:
     return target
 
 
-def _callback_outcomes(world: World, me: str, pfn: int) -> tuple[str, ...]:
-    return ("ok", *errno.NUMBERS) if world.env.faults else ("ok",)
-
-
-@choice(_callback_outcomes)
+@choice(may_fail("folio_expected_refs", "ok", *errno.NUMBERS))
 def folio_expected_refs(world: World, me: str, outcome: str, pfn: int) -> int:
     """The references that a move expects, or a negative errno if the file's callback fails.
 

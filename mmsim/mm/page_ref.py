@@ -53,22 +53,16 @@ def frozen(world: World, me: str, region: str, index: int, *args: object) -> str
     return None
 
 
-def _absent_or_frozen(world: World, me: str, region: str, index: int, *args: object) -> str | None:
-    if world.find(region, index) is None:
-        return f"no folio holds {region}[{index}] yet"
-    return frozen(world, me, region, index)
-
-
-@blocking(_absent_or_frozen)
-def folio_get(world: World, me: str, region: str, index: int, refs: int) -> int:
-    """Find the folio of a page and take references on it; answers its pfn.
+@blocking(frozen)
+def folio_get(world: World, me: str, region: str, index: int, refs: int) -> int | None:
+    """Find the folio of a page and take references on it; answers its pfn, None if there is none.
 
     Kernel: folio_try_get() after a lookup in the page cache.  A frozen folio makes the lookup spin,
     which is a blocked step here.
     """
     pfn = world.find(region, index)
-    assert pfn is not None
-    world.hold(pfn, me, refs)
+    if pfn is not None:
+        world.hold(pfn, me, refs)
     return pfn
 
 

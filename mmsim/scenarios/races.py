@@ -64,6 +64,7 @@ from mmsim.scenarios.situation import (
 LATE = "late"
 """No free huge page for the first request of each, one for every later one."""
 TROUBLES = ("none", "writeback", "truncated", "nomem")
+_FAULTS = {"nomem": ("xas_split_alloc",)}
 
 VFIO_MAP_KNOBS = (
     number("thps", 1, 1, len(NAMES), "huge pages in the guest's memory, all in CMA"),
@@ -106,7 +107,7 @@ def _vfio_map(version: Version, knobs: Knobs) -> Setup:
         raise ValueError(f"holder is {which}, but there are only {thps} huge pages (thps)")
     trouble = knobs["trouble"]
     targets = EITHER if knobs["targets"] == LATE else str(knobs["targets"])
-    world = World(Environment(targets_huge=targets, faults=trouble == "nomem"))
+    world = World(Environment(targets_huge=targets, faults=_FAULTS.get(str(trouble), ())))
     vma = guest_memory(world, thps, order)
     pages = tuple(Page(pfn, folio.nr_pages) for pfn, folio in world.folios.items())
     reason = REASONS.index(str(knobs["reason"]))

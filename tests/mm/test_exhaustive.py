@@ -16,6 +16,7 @@ from mmsim.mm import actors
 from mmsim.mm.drop_caches import drop_caches
 from mmsim.mm.gup import Extent, pin_user_pages_remote
 from mmsim.mm.versions import BASE, VERSIONS
+from mmsim.scenarios import make
 
 CUED = {
     make.__name__: make("other", "A", 0)
@@ -97,3 +98,20 @@ def test_everybody_can_fail_a_pin_and_the_patch_outwaits_those_who_leave(other, 
         for end in found.ends:
             folios = found.found[end].world.folios.values()
             assert "other" not in {who for folio in folios for who, _ in folio.held}
+
+
+# Each of these once had a deadlock, a contradiction, or more states than any search can hold: a
+# holder waited for a page that was gone, a freed page was isolated, and every piece of a split huge
+# page could fail in ten ways because memory for the split could be short.
+TROUBLES = [
+    {"trouble": "truncated", "order": 1, "passes": 2},
+    {"trouble": "truncated", "order": 1, "passes": 2, "reason": "compaction"},
+    {"trouble": "nomem", "order": 4, "passes": 2, "targets": "either"},
+]
+
+
+@pytest.mark.parametrize("knobs", TROUBLES, ids=str)
+@pytest.mark.parametrize("version", ["base", "v3fix", "6.12"])
+def test_a_search_ends_whatever_is_the_matter_with_the_page(version, knobs):
+    found = sound(make("vfio_map", version, knobs).explore(states_max=5000))
+    assert found.schedules()
