@@ -51,14 +51,14 @@ from mmsim.mm.vmstat import count_vm_events, trace_mm_migrate_pages, trace_mm_mi
 from mmsim.mm.world import EITHER, NONE, ZONE, World, may_fail
 
 
-def _policy(world: World, pfn: int) -> str:
+def _target_setting(world: World, pfn: int) -> str:
     huge = world.folio(pfn).is_thp
     return world.env.targets_huge if huge else world.env.targets_base
 
 
 def _target_outcomes(world: World, me: str, pfn: int, reason: str) -> tuple[str, ...]:
-    policy = _policy(world, pfn)
-    return {NONE: ("fail",), EITHER: ("ok", "fail")}.get(policy, ("ok",))
+    setting = _target_setting(world, pfn)
+    return {NONE: ("fail",), EITHER: ("ok", "fail")}.get(setting, ("ok",))
 
 
 @choice(_target_outcomes)
@@ -72,7 +72,7 @@ def alloc_migration_target(
     if outcome == "fail":
         return None
     source = world.folio(pfn)
-    if _policy(world, pfn) == ZONE:
+    if _target_setting(world, pfn) == ZONE:
         pin_scope = reason == REASONS[MR_LONGTERM_PIN]
         target = world.from_zone(source.order, pin_scope=pin_scope)
         if target is None:
@@ -263,7 +263,7 @@ def policy_says(
     page: Page,
     rc: int,
     usual: bool,
-    no_subpage_counting: bool,
+    piece: bool,
     pass_: int,
     reason: int,
     version: Version,
@@ -272,7 +272,7 @@ def policy_says(
 
     Kernel: no such function.  Without a policy the answer is `usual`, and nothing is done.  When a
     policy gives up on a busy folio that has passes left, its -EAGAIN becomes -EBUSY."""
-    what = HUGE_PAGE if page.is_thp else PIECE if no_subpage_counting else SINGLE_PAGE
+    what = HUGE_PAGE if page.is_thp else PIECE if piece else SINGLE_PAGE
     said = TRY_AGAIN if usual else GIVE_UP
     decision = version.policy(Attempt(what, errno.name(rc), REASONS[reason], pass_ + 1, said))
     if decision == DRAIN:

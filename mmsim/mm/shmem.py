@@ -157,17 +157,17 @@ def populate(region: str, order: int, kind: str, mapped: bool) -> Generator[Op, 
 
 
 def shmem_is_huge(
-    policy: str, index: int, file_pages: int, *, advised: bool, nr: int = 1 << HPAGE_PMD_ORDER
+    shmem_huge: str, index: int, file_pages: int, *, advised: bool, nr: int = 1 << HPAGE_PMD_ORDER
 ) -> bool:
     """Does a fault at page `index` of a file of so many pages ask for a huge page?
 
-    `policy`: one of SHMEM_ENABLED.  `advised`: the mapping has MADV_HUGEPAGE.  Left out:
+    `shmem_huge`: one of SHMEM_ENABLED.  `advised`: the mapping has MADV_HUGEPAGE.  Left out:
     MADV_NOHUGEPAGE, a mount option of its own."""
-    if policy in ("force", "deny"):
-        return policy == "force"
-    if policy == "within_size" and -(-(index + 1) // nr) * nr <= file_pages:
+    if shmem_huge in ("force", "deny"):
+        return shmem_huge == "force"
+    if shmem_huge == "within_size" and -(-(index + 1) // nr) * nr <= file_pages:
         return True
-    return policy == "always" or (policy in ("within_size", "advise") and advised)
+    return shmem_huge == "always" or (shmem_huge in ("within_size", "advise") and advised)
 
 
 def shmem_fault(region: str, index: int, huge: bool, order: int) -> Generator[Op, Any, int]:
@@ -210,7 +210,7 @@ def populate_range(
 
 
 def shmem_populate(
-    region: str, pages: int, policy: str, order: int = HPAGE_PMD_ORDER
+    region: str, pages: int, shmem_huge: str, order: int = HPAGE_PMD_ORDER
 ) -> Generator[Op, Any, int]:
     """Map and populate a file, one huge page's worth in a step; returns pages mapped, or -ENOMEM.
 
@@ -218,7 +218,7 @@ def shmem_populate(
     keeps what is mapped so far, as MAP_POPULATE does."""
     nr = 1 << order
     for index in range(0, pages, nr):
-        huge = shmem_is_huge(policy, index, pages, advised=False, nr=nr)
+        huge = shmem_is_huge(shmem_huge, index, pages, advised=False, nr=nr)
         here = min(nr, pages - index)
         mapped = yield populate_range(region, index, here, huge and here == nr, order)
         if mapped < 0:

@@ -532,20 +532,20 @@ def age(
     free_blocks = min((free_pages - loose) // size, blocks)
     loose = free_pages - free_blocks * size
     partly = min(blocks - free_blocks, max(-(-loose // (size // 2)), -(-loose // (size - 1))))
-    fates = [0] * free_blocks + [size] * (blocks - free_blocks - partly)
+    nr_held = [0] * free_blocks + [size] * (blocks - free_blocks - partly)
     # Pages held in each partly used pageblock; they add up to what is held there altogether.
-    fates += [size - loose * (n + 1) // partly + loose * n // partly for n in range(partly)]
+    nr_held += [size - loose * (n + 1) // partly + loose * n // partly for n in range(partly)]
     shuffled = sorted(range(blocks), key=lambda _: rng.random())
     result: list[Pattern] = []
     for stretch in range(kinds):
         held: list[tuple[int, int]] = []
         for number in range(per_stretch):
-            taken = fates[shuffled[stretch * per_stretch + number]]
+            nr = nr_held[shuffled[stretch * per_stretch + number]]
             offset = number * size
-            if taken == size:
+            if nr == size:
                 held.append((offset, pageblock_order))
-            elif taken:
-                places = sorted(range(size), key=lambda _: rng.random())[:taken]
+            elif nr:
+                places = sorted(range(size), key=lambda _: rng.random())[:nr]
                 held += [(offset + place, 0) for place in sorted(places)]
         result.append(pattern(order, held, movable=movable))
     return tuple(result)
