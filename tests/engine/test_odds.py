@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
+from coin import coin, sample
 from small import (
     ask,
     cells,
@@ -21,7 +22,7 @@ from small import (
 
 from mmsim.engine.explore import SearchError, explore
 from mmsim.engine.op import choice
-from mmsim.engine.schedule import coin, render, replaying, sample
+from mmsim.engine.schedule import render, replaying
 from mmsim.engine.trace import record, run_to_end
 
 

@@ -4,6 +4,7 @@ import itertools
 import random
 
 import pytest
+from coin import coin
 from small import NR, PFN, folio, memory, run, sound
 
 from mmsim.constants import MIGRATE_CMA
@@ -12,7 +13,6 @@ from mmsim.engine.actor import Actor
 from mmsim.engine.explore import explore
 from mmsim.engine.op import ModelError
 from mmsim.engine.scenario import Scenario
-from mmsim.engine.schedule import coin
 from mmsim.engine.trace import run_to_end
 from mmsim.errno import EEXIST, EFAULT, EINVAL, ENOMEM, ENOSPC
 from mmsim.mm import actors
