@@ -30,7 +30,7 @@ from mmsim.mm.filemap import (
     folio_unlock,
     folio_wait_writeback,
 )
-from mmsim.mm.folio import ISOLATION, NEW_PAGE, Folio, Page, expected_refs, replace
+from mmsim.mm.folio import ISOLATION, NEW_PAGE, Page, expected_refs, new_folio, replace
 from mmsim.mm.huge_memory import split_huge_page_to_list
 from mmsim.mm.page_ref import folio_put, folio_ref_count, folio_ref_freeze, references_explained
 from mmsim.mm.rmap import folio_mapped, remove_migration_ptes, try_to_migrate
@@ -78,31 +78,10 @@ def alloc_migration_target(
         if target is None:
             return None
     else:
-        target = _from_elsewhere(world, source)
-    world.add(
-        target,
-        Folio(
-            name="",
-            region="",
-            index=0,
-            order=source.order,
-            kind=source.kind,
-            held=((NEW_PAGE, 1),),
-            mapping=False,
-            cached=False,
-            lru=False,
-            dirty=False,
-        ),
-    )
-    return target
-
-
-def _from_elsewhere(world: World, source: Folio) -> int:
-    """A place outside every zone and outside CMA."""
-    target = dict(world.env.target_pfns).get(source.name)
-    if target is None:
-        target = -(-world.target_pfn // source.nr_pages) * source.nr_pages
-        world.target_pfn = target + source.nr_pages
+        target = dict(world.env.target_pfns).get(source.name)
+        if target is None:
+            target = world.from_elsewhere(source.order)
+    world.add(target, new_folio(source.order, source.kind))
     return target
 
 

@@ -47,7 +47,11 @@ def folio_ref_unfreeze(world: World, me: str, pfn: int) -> None:
 
 def frozen(world: World, me: str, region: str, index: int, *args: object) -> str | None:
     """Guard: whoever looks a page up has to wait while its folio is frozen."""
-    pfn = world.find(region, index)
+    return frozen_at(world, world.find(region, index))
+
+
+def frozen_at(world: World, pfn: int | None) -> str | None:
+    """Why a lookup that finds this folio has to wait; None if it has not."""
     if pfn is not None and world.folio(pfn).refcount == 0:
         return f"{world.folio(pfn).name} is frozen: its count is 0"
     return None

@@ -16,7 +16,7 @@ from typing import Any
 from mmsim.constants import ANON, HPAGE_PMD_ORDER, SHMEM
 from mmsim.engine.op import ModelError, Op, at_once, atomic, blocking
 from mmsim.errno import ENOMEM
-from mmsim.mm.folio import NEW_PAGE, Folio
+from mmsim.mm.folio import NEW_PAGE, new_folio
 from mmsim.mm.page_ref import ME, folio_put
 from mmsim.mm.rmap import fault_waits, map_folio
 from mmsim.mm.swap import folio_add_lru, lru_add_drain
@@ -33,17 +33,13 @@ def _new(world: World, region: str, index: int, order: int, kind: str) -> int | 
     """A folio with the one reference of its allocation, on no list; answers its pfn.
 
     In a world with a zone the allocator decides, and None means that it has no such block."""
-    nr = 1 << order
-    if world.zone is not None:
-        pfn = world.from_zone(order, pin_scope=False)
-        if pfn is None:
-            return None
+    if world.zone is None:
+        pfn: int | None = world.from_elsewhere(order)
     else:
-        pfn = -(-world.target_pfn // nr) * nr
-        world.target_pfn = pfn + nr
-    name = page_name(region, index) if index else region
-    folio = Folio(name, region, index, order, kind, mapping=False, cached=False, lru=False)
-    world.add(pfn, folio._replace(held=((NEW_PAGE, 1),), dirty=False))
+        pfn = world.from_zone(order, pin_scope=False)
+    if pfn is not None:
+        name = page_name(region, index) if index else region
+        world.add(pfn, new_folio(order, kind, name, region, index))
     return pfn
 
 

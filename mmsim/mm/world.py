@@ -265,6 +265,12 @@ class World:
             pfn = alloc_pages(zone, want)
         return pfn
 
+    def from_elsewhere(self, order: int) -> int:
+        """Memory outside every zone and outside CMA, where only a few folios matter."""
+        pfn = -(-self.target_pfn >> order) << order
+        self.target_pfn = pfn + (1 << order)
+        return pfn
+
     def update(self, pfn: int, **changes: Any) -> None:
         """Replace fields of the folio at this pfn."""
         self.folios[pfn] = replace(self.folio(pfn), **changes)

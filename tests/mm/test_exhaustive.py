@@ -61,10 +61,7 @@ CASES = [
 
 @pytest.mark.parametrize(("other", "version", "targets"), CASES)
 def test_merged_and_exact_search_agree(other, version, targets):
-    made = lambda merge: pin_against(other, version, targets, merge=merge)  # noqa: E731
-    merged, exact = merged_and_exact(made)
-    assert merged.states <= exact.states
-    assert merged.schedules() == exact.schedules()
+    merged_and_exact(lambda merge: pin_against(other, version, targets, merge=merge))
 
 
 def result(state):
