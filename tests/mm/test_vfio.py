@@ -5,7 +5,7 @@ import random
 
 import pytest
 from coin import coin
-from small import NR, PFN, folio, memory, run, sound
+from small import NR, PFN, folio, memory, run, sound, states_of
 
 from mmsim.constants import MIGRATE_CMA
 from mmsim.constants import PAGE_SIZE as PAGE
@@ -254,10 +254,11 @@ def test_two_ioctls_take_turns():
         map_ = MapDma((Extent(name, 4),), 4 * PAGE, iova=i << 20)
         both.append(Actor(name, lambda map_=map_: vfio_dma_do_map(map_, VERSIONS["v3"])))
     found = sound(explore(Scenario("two", world, tuple(both), merge=True)))
-    for state in found.found:
+    states = states_of(found)
+    for state in states:
         assert len([x for x in state.locals if x.op and len(x.where) > 1]) <= 1  # inside
     for end in found.ends:
-        assert [local.result for local in found.found[end].locals] == [0, 0]
+        assert [local.result for local in states[end].locals] == [0, 0]
 
 
 def test_a_device_that_reaches_a_page_without_a_pin_is_noticed():
@@ -280,9 +281,8 @@ def test_no_order_of_steps_leaves_anything_after_a_failure(version, targets, mem
     map_ = request(world)
     both = (Actor("vfio", lambda: vfio_dma_do_map(map_, row)), holder("s", "A", 0))
     found = sound(explore(Scenario("map", world, both, merge=True)))
-    results = set()
-    for end in found.ends:
-        state = found.found[end]
+    results, states = set(), states_of(found)
+    for state in [states[end] for end in found.ends]:
         results.add(state.locals[0].result)
         if state.locals[0].result:
             nothing_left(state.world)
