@@ -26,9 +26,6 @@ from mmsim.mm.world import World, page_name
 SHMEM_ENABLED = ("always", "within_size", "advise", "never", "deny", "force")
 
 
-# -- First touches: how a folio of a memfd, or of no file at all, comes to be and who refers to it.
-
-
 def _new(world: World, region: str, index: int, order: int, kind: str) -> int | None:
     """A folio with the one reference of its allocation, on no list; answers its pfn.
 

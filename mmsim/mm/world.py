@@ -1,4 +1,7 @@
-"""Everything that a step can see or change, as shallow dicts of immutable values."""
+"""Everything that a step can see or change, as shallow dicts of immutable values.
+
+The kernel has no such object: this is its memory, the page cache, the page tables, the counters and
+what VFIO keeps, 6.1-rc1.  Left out: NUMA nodes, memcg, page tables below the number of mappings."""
 
 from __future__ import annotations
 
@@ -111,10 +114,7 @@ class World:
     batch.  vmstat: counters named as in /proc/vmstat.  zone: the allocator's side of the memory, or
     None where only a few folios matter; pageblocks: block number -> migratetype of memory outside
     the zone, where it is not MOVABLE.  zone_movable: pfns of ZONE_MOVABLE.  container: what a
-    device can reach.  lru_disable_count: above 0, nothing waits in a batch.
-
-    Left out: NUMA nodes, memcg, page tables below the number of mappings.
-    """
+    device can reach.  lru_disable_count: above 0, nothing waits in a batch."""
 
     __slots__ = (
         "batches",

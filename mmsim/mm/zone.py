@@ -416,7 +416,7 @@ class Run(NamedTuple):
         first = (self.pfn >> self.order) % kinds
         times = [rounds + ((number - first) % kinds < rest) for number in range(kinds)]
         return tuple(
-            sum(n * looks.free[order] for n, looks in zip(times, self.patterns, strict=True))
+            sum(n * each.free[order] for n, each in zip(times, self.patterns, strict=True))
             for order in ORDERS
         )
 
@@ -481,7 +481,7 @@ def _extend(
     first: int,
     end: int,
     migratetype: str,
-    looks: Callable[[int, int], tuple[Pattern, ...]],
+    patterns_of: Callable[[int, int], tuple[Pattern, ...]],
     *,
     downwards: bool = False,
 ) -> None:
@@ -495,7 +495,7 @@ def _extend(
         if to > at
     ]
     for stretches, at, order in reversed(parts) if downwards else parts:
-        zone.extend(Run(at, stretches, migratetype, looks(stretches, order), downwards))
+        zone.extend(Run(at, stretches, migratetype, patterns_of(stretches, order), downwards))
 
 
 def zone_watermarks(nr_pages: int) -> tuple[int, int, int]:
@@ -639,10 +639,10 @@ def _below(
     """A function: pageblock number -> (free pages, fitting pageblocks) below it, if all memory from
     0 on looked like this.  The difference of two of its answers is what lies between."""
     frees, fits = [0], [0]
-    for looks in patterns:
-        free = [(block.offset, block.order) for block in looks.blocks if block.held is None]
+    for each in patterns:
+        free = [(block.offset, block.order) for block in each.blocks if block.held is None]
         there = _by_pageblock(free, shift, order)
-        for number in range(1 << looks.order - shift):
+        for number in range(1 << each.order - shift):
             pages, fitting = there.get(number, (0, False))
             frees.append(pages)
             fits.append(int(fitting))
