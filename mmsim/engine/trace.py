@@ -143,7 +143,7 @@ def record(scenario: Scenario, scheduler: Scheduler, *, steps_max: int = STEPS_M
     trace = Trace(scenario)
     while len(trace) < steps_max:
         try:
-            move = scheduler(scenario, trace._last)
+            move = scheduler(scenario, trace.last)
         except StopIteration:
             return trace
         trace.append(move)

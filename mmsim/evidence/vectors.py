@@ -243,7 +243,8 @@ def build_world(
 ) -> World:
     """The world at the beginning of a vector; what sits in a batch sits in that of `cpu`."""
     pfns = tuple((t["folio"], t["pfn"]) for t in script.get("targets", ()) if "pfn" in t)
-    world = World(Environment(EITHER, EITHER, faults="faults" in script, target_pfns=pfns))
+    faults = tuple(step for step, _ in FAULTS.values()) if "faults" in script else ()
+    world = World(Environment(EITHER, EITHER, faults=faults, target_pfns=pfns))
     named = {pfn // HPAGE_PMD_NR for _, pfn in pfns}
     for entry in entries:
         if "pfn" in entry:
@@ -377,15 +378,18 @@ def _each(
     return found
 
 
+FAULTS = {
+    "xarray_nomem": ("xas_split_alloc", "nomem"),
+    "private_release_fails": ("filemap_release_folio", "kept"),
+    "move_error": ("folio_expected_refs", ""),
+}
+"""Kind of a fault -> the step that fails, and how; a move fails with the errno that is given."""
+
+
 def _faults(script: dict[str, Any], names: Names) -> Faults:
-    step = {
-        "xarray_nomem": ("xas_split_alloc", "nomem"),
-        "private_release_fails": ("filemap_release_folio", "kept"),
-        "move_error": ("folio_expected_refs", ""),
-    }
     faults: Faults = {}
     for _, folio, entry in _each(script, "faults", names):
-        name, outcome = step[entry["kind"]]
+        name, outcome = FAULTS[entry["kind"]]
         fault = (_attempts(entry["attempts"]), outcome or entry["errno"])
         faults[folio, name] = (*faults.get((folio, name), ()), fault)
     return faults

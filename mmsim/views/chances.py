@@ -66,7 +66,8 @@ def chances(
 ) -> list[Chances]:
     """The three numbers of each outcome, successes first; several failures are also added up.
 
-    `runs` is what `sample` found.  Raises ValueError if there is no number of schedules."""
+    `runs`: how often each outcome came in random runs.  Raises ValueError if there is no number of
+    schedules."""
     counts = [outcome.schedules for outcome in outcomes]
     if None in counts:
         raise ValueError("some schedules can go on for ever, so there is no number of them")

@@ -1,11 +1,12 @@
 """A recorded run: any position can be looked at, and the limit on its length is a limit."""
 
 import pytest
+from coin import coin
 from small import cells, load, nop, store
 
 from mmsim.engine import trace as trace_module
 from mmsim.engine.op import ModelError
-from mmsim.engine.schedule import coin, one_after_another, replaying
+from mmsim.engine.schedule import one_after_another, replaying
 from mmsim.engine.trace import STRIDE, record, run_to_end
 
 STEPS = 3 * STRIDE + 5

@@ -5,9 +5,9 @@ from __future__ import annotations
 from fractions import Fraction
 from itertools import pairwise
 
+from coin import sample
 from views.svg_rules import readable
 
-from mmsim.engine.schedule import sample
 from mmsim.lessons import how_likely as lesson
 from mmsim.views.chances import PACES
 from mmsim.views.retrylaw import Retrying, success

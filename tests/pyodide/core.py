@@ -7,7 +7,7 @@ import sys
 from mmsim.scenarios.mutants import deaths
 
 from mmsim.engine.explore import explore
-from mmsim.engine.schedule import render, sample
+from mmsim.engine.schedule import render
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import SMALL, make, split_race
 from mmsim.scenarios.host import host
@@ -72,8 +72,7 @@ def schedules() -> dict[str, str]:
     """Every schedule of the smallest race: chances with runs by a coin, columns."""
     race = split_race(released="1", order=1)
     found = race.explore()
-    tossed = sample(race.merged(), race.fate, 200, 0)
-    rows = chances(found.outcomes(race.fate), tossed)
+    rows = chances(found.outcomes(race.fate))
     return {
         "race chances.svg": chances_svg(rows),
         "race columns.svg": columns_svg(race.replay("split*8 holder split*3")),

@@ -64,6 +64,5 @@ def test_the_pictures_are_the_same_bytes(version, here, there) -> None:
 
 @pytest.mark.parametrize("name", core.schedules())
 def test_pictures_of_schedules_are_the_same_bytes(name, here, there) -> None:
-    """The coins too: a seed tosses the same in both."""
     assert there[name].encode() == here[name].encode()
     assert here[name].startswith("<svg")

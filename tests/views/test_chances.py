@@ -6,12 +6,13 @@ from fractions import Fraction
 from math import prod
 
 import pytest
+from coin import sample
 from small import all_runs, cells, nop
 from svg_rules import readable, words
 
 from mmsim.engine.explore import Outcome, explore
 from mmsim.engine.scenario import Move
-from mmsim.engine.schedule import UNFINISHED, along, sample
+from mmsim.engine.schedule import along
 from mmsim.scenarios import split_race, vfio_map
 from mmsim.views import chances as view
 from mmsim.views.chances import chances, chances_sentence, chances_svg, outcome_table
@@ -36,9 +37,7 @@ def forever():
         yield nop()
 
 
-def test_what_does_not_end_is_counted_as_such_and_has_no_share(monkeypatch):
-    monkeypatch.setattr("mmsim.engine.schedule.STEPS_MAX", 50)
-    assert sample(cells(forever), lambda state: "done", 3, 0) == {UNFINISHED: 3}
+def test_what_does_not_end_has_no_share():
     found = explore(cells(forever, merge=True))
     with pytest.raises(ValueError, match="for ever"):
         chances(found.outcomes(lambda state: "done"))

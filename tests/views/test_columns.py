@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from coin import coin
 from svg_rules import readable, words
 
-from mmsim.engine.schedule import coin
 from mmsim.engine.trace import Trace, record
 from mmsim.scenarios import pin_versus, split_race, vfio_map
 from mmsim.views import columns
