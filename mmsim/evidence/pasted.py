@@ -28,6 +28,12 @@ class PasteError(ValueError):
     """A text that can't be used; the message is for the user, without a line break."""
 
 
+class Neighbour(PasteError):
+    """A text that no reader is for, but that is known.
+
+    The message has up to three sentences: what it is, what it means, which text tells more."""
+
+
 class Line(NamedTuple):
     """A line with something on it, its words one blank apart; `number` counts all lines from 1."""
 
@@ -232,45 +238,54 @@ def quantity(line: Line, word: str, what: str) -> int:
     return int(word)
 
 
-_CMA = (
-    "-16 (EBUSY) means: pages were tried, and one of them stayed busy. -12 (ENOMEM) means: the "
-    "area had no free run long enough, or a page that had to move found no memory. The trace event "
-    "mm_migrate_pages with reason=contig_range tells which it was. So do cma_alloc_fail and "
-    "pgmigrate_fail in /proc/vmstat, before and after: mmsim diagnose BEFORE AFTER."
+_ENDS = (
+    "-16 (EBUSY): a page that was tried stayed busy; -12 (ENOMEM): no free run is long enough, or "
+    "there is no memory for a page to move to."
 )
-# What a line is -> how it looks, and what to say of it if none of our readers is for it.
+_CMA_MORE = (
+    "The trace event mm_migrate_pages tells more, or /proc/vmstat before and after: cma_alloc_fail "
+    "and pgmigrate_fail."
+)
+# What a line is -> how it looks, and what to say of it if none of our readers is for it: what it
+# means, and which text would tell more.
 _KINDS: dict[str, tuple[re.Pattern[str], str]] = {
     FREE_LISTS: (re.compile(r"(?:Node \d+ )?\w+: \d+\*\d+kB.*"), ""),
     PAGETYPEINFO: (re.compile(r"Page block order:.*|Pages per block:.*|Node.*, type .*"), ""),
     BUDDYINFO: (re.compile(r"Node \d+, zone \w+(?: [0-9]+)+"), ""),
     ZONEINFO: (re.compile(r"per-node stats|pages free\b.*|Node \d+, zone \w+"), ""),
-    "debugfs extfrag/extfrag_index": (
+    "debugfs extfrag/extfrag_index or unusable_index": (
         re.compile(r"Node \d+, zone \S+(?: -?\d\.\d{3})+"),
-        "-1.000 means that a request of that order would succeed; towards 0 it would fail for want "
-        "of memory, towards 1 because memory is in pieces (unusable_index has no -1.000). mmsim "
-        "computes both: paste /proc/buddyinfo or /proc/pagetypeinfo.",
+        "In extfrag_index -1.000 means that a request would succeed; towards 0 memory is lacking, "
+        "towards 1 it is in pieces. /proc/buddyinfo or /proc/pagetypeinfo tells more: "
+        "mmsim show FILE.",
     ),
-    "/proc/meminfo": (re.compile(r"\w+(?:\(\w+\))?: \d+ kB"), ""),
+    "/proc/meminfo": (
+        re.compile(r"\w+(?:\(\w+\))?: \d+ kB"),
+        "It tells how much memory is free, not in which blocks, and not what moved. /proc/vmstat "
+        "before and after tells what moved, and /proc/buddyinfo what is free.",
+    ),
     VMSTAT: (re.compile(r"(?:nr|pg|thp|cma|compact)_?\w+ \d+"), ""),
-    "a trace event of CMA": (re.compile(r".*\bcma_\w+: (?:name|pfn)=.*"), _CMA),
-    "a line of the kernel log, from cma_alloc()": (re.compile(r".*\bcma_alloc.*|cma: .*"), _CMA),
+    "a trace event of CMA": (re.compile(r".*\bcma_\w+: (?:name|pfn)=.*"), f"{_ENDS} {_CMA_MORE}"),
+    "a line of the kernel log, from cma_alloc()": (
+        re.compile(r".*\bcma_alloc.*|cma: .*"),
+        f"{_ENDS} {_CMA_MORE}",
+    ),
     "a line of the kernel log, from alloc_contig_range()": (
         re.compile(r".*\balloc_contig_\w+.*|.*PFNs busy.*|.*test_pages_isolated.*"),
-        f"The owner of a CMA area tried these page frames, and one was busy; cma_alloc() tries the "
-        f"next range. {_CMA}",
+        "The owner of a CMA area found one of these page frames busy; its request goes on behind "
+        "them, or ends: -16 (EBUSY) for busy pages, -12 (ENOMEM) for want of room or memory. "
+        + _CMA_MORE,
     ),
     "a page that the kernel described after a failed migration": (
         re.compile(r".*page dumped because.*"),
-        "refcount and mapcount above it are the page's references and mappings: what is more than "
-        "mappings and page cache is held by somebody. page_owner and the trace events page_ref "
-        "tell by whom.",
+        "Of its refcount, what is more than mappings and page cache is held by somebody. "
+        "page_owner and the trace events page_ref tell by whom.",
     ),
     "a message about VFIO": (
         re.compile(r".*(?:VFIO_MAP_DMA|vfio_dma_map|vfio_\w*pin_\w+|_dma_map\(|RLIMIT_MEMLOCK).*"),
-        "A map returns -12 (ENOMEM) for three reasons: the pin could not move a page out of CMA; "
-        "RLIMIT_MEMLOCK is too small (ulimit -l; the kernel log says so); or there are more "
-        "mappings than vfio_iommu_type1.dma_entry_limit. If it is none of the last "
-        "two, give /proc/vmstat before and after: mmsim diagnose BEFORE AFTER.",
+        "-12 (ENOMEM) means: a page could not leave CMA, or RLIMIT_MEMLOCK is too small "
+        "(ulimit -l), or dma_entry_limit mappings are there already. /proc/vmstat before and after "
+        "tells whether it was the page: mmsim diagnose BEFORE AFTER.",
     ),
 }
 
@@ -281,7 +296,7 @@ def kind_of(line: Line) -> str:
 
 
 def neighbour(lines: Iterable[Line]) -> str:
-    """What to say of a text that is not ours but known, "" if it is not; its line comes first."""
+    """What to say of the first line that is not ours but known, "" if there is none."""
     for line in lines:
         kind = kind_of(line)
         if kind and _KINDS[kind][1]:
@@ -294,7 +309,7 @@ def refuse(line: Line, file: str, where: str = "") -> NoReturn:
     if "permission denied" in line.text.lower():
         wrong(line, f"only root may read {file} there: paste what 'sudo cat {file}' prints")
     if said := neighbour([line]):
-        raise PasteError(said)
+        raise Neighbour(said)
     other = kind_of(line)
     if other and other != file:
         wrong(line, f"this looks like {other}: paste what 'cat {file}' prints, and nothing else")

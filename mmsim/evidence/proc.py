@@ -31,6 +31,7 @@ from mmsim.evidence.pasted import (
     PAGETYPEINFO,
     ZONEINFO,
     Line,
+    Neighbour,
     PasteError,
     kind_of,
     lines_of,
@@ -456,7 +457,7 @@ def read_memory(text: str) -> Pasted:
     ours = (ZONEINFO, PAGETYPEINFO, FREE_LISTS, BUDDYINFO)
     file = next((kind for line in lines if (kind := kind_of(line)) in ours), "")
     if not file and (said := neighbour(lines)):
-        raise PasteError(said)
+        raise Neighbour(said)
     if file == PAGETYPEINFO or (
         file == BUDDYINFO and any(_BLOCK_ORDER.fullmatch(line.text) for line in lines)
     ):

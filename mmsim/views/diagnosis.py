@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping
+from string import ascii_lowercase
 from typing import Any
 
 from mmsim import errno
@@ -27,12 +28,15 @@ from mmsim.evidence.diagnose import (
 from mmsim.evidence.moved import PAGES, Delta
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import SCENARIOS
+from mmsim.scenarios.situation import PINNED
 from mmsim.views.flow import Taken, taken
 from mmsim.views.tables import in_a_row
 from mmsim.views.words import plural
 
 GROUPS_MAX, GROUPS_FEW = 4, 2
-LETTERS = "abcdefghijklmnopqrstuvwxyz"
+PATHS_MAX = 10
+"""So many of a group are shown, unless everything is asked for."""
+LETTERS = [*ascii_lowercase, *(a + b for a in ascii_lowercase for b in ascii_lowercase)]
 IGNORED_MAX = 8
 NO_PATH = "No path of the model explains this."
 SEARCHED = (
@@ -162,6 +166,7 @@ _OTHERS = {
     "pgmigrate_fail": ("single page not moved", "single pages not moved"),
     "thp_migration_success": ("huge page moved whole", "huge pages moved whole"),
     "thp_split_page": ("huge page split", "huge pages split"),
+    "thp_split_page_failed": ("split refused", "splits refused"),
     "thp_split_pmd": ("mapping of a huge page split", "mappings of huge pages split"),
 }
 
@@ -233,12 +238,14 @@ def _one(diagnosis: Diagnosis, groups_max: int | None) -> str:
     lines += delta.notes
     if not delta.moved:
         return "\n".join([*lines, "", "Nothing that the model counts has moved."])
-    shown = diagnosis.groups[:groups_max]
+    most = None if groups_max is None else PATHS_MAX
+    shown = tuple(g._replace(paths=g.paths[:most]) for g in diagnosis.groups[:groups_max])
     first = shown[0].paths[0] if shown else None
     if diagnosis.by_others:
         lines += ["", by_others(delta)]
         exact = first and first.fate.is_huge and first.times == 1 and not first.others
-        shown = shown if exact or groups_max is None else ()
+        failed = first and first.fate.outcome != PINNED.word
+        shown = shown if (exact and failed) or groups_max is None else ()
     elif first is None:
         return "\n".join([*lines, "", *_no_path(diagnosis)])
     if shown:
@@ -282,13 +289,15 @@ def _group(number: int, group: Group, diagnosis: Diagnosis) -> list[str]:
     missing = {n: group.counters[n] for n in diagnosis.delta.unknown if group.counters[n]}
     each = "each also moves" if len(group.paths) > 1 else "it also moves"
     also = f"; {each} {_signed(missing)}" if missing else ""
-    paths = plural(len(group.paths), "path")
+    paths = plural(len(diagnosis.groups[number - 1].paths), "path")
     apart = " that counters can't tell apart" if len(group.paths) > 1 else ""
     lines = [f"{number}. {paths}{apart}{also}"]
     for letter, path in zip(LETTERS, group.paths, strict=False):
         said = path_words(path, diagnosis.delta.reason)
         lines.append(f"   {letter}) {_versions(path)}: {said}")
         lines.append(f"      {command(path)}")
+    if more := len(diagnosis.groups[number - 1].paths) - len(group.paths):
+        lines.append(f"   And {more} more (mmsim diagnose --all).")
     return lines
 
 
