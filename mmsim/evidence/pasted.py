@@ -57,12 +57,14 @@ def load(name: str) -> str:
         raise PasteError(f"{name} can't be read: {error.strerror}") from None
     if len(content) > CHARS_MAX:
         raise PasteError(f"{told} has more than {CHARS_MAX:,} bytes: give the part that counts")
-    if b"\0" in content:
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return content.decode("utf-16", errors="replace")
+    if re.search(rb"[\0-\6]", content):
         raise PasteError(f"{told} is not a text but a binary file")
     try:
         return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise PasteError(f"{told} is not UTF-8 text (byte {error.start})") from None
+    except UnicodeDecodeError:
+        return content.decode("cp1252", errors="replace")
 
 
 # -- decoration
@@ -78,21 +80,22 @@ _TIME = r"\d{1,2}:\d\d:\d\d(?:[.,]\d+)?"
 # What stands before the data of a line, one thing after the other.
 _BEFORE = re.compile(
     r"(?:"
-    r"(?:>(?![0-9])|[|│]|[*•-] (?=[A-Za-z\[<])|\+ |`(?!`)) ?"  # quoting, lists, tables, diffs
-    r"|<\d{1,2}>|\[ ?\d+\.\d+\](?: ?\[ ?[TC]\d+\])? ?"  # a kernel log
-    rf"|\[[A-Z][a-z]{{2}} [^\]]*{_TIME}[^\]]*\] ?"
+    r"(?:>(?![0-9])|[|│]|[*•-] (?=[A-Za-z\[<])|\+ ?(?=[A-Za-z\[<])|`(?!`)) ?"  # a mail, a list
+    r"|<\d{1,2}>|\w+ ?: ?\w+ ?: (?=\[ ?\d)"  # a kernel log: level, time, task
+    r"|\[ ?\+?\d+\.\d+(?: < ?\d+\.\d+>)?\](?: ?\[ ?[TC]\d+\])? ?"
+    rf"|\[[A-Z][a-z]{{2}} [^\]]*\d\d:\d\d[^\]]*\] ?|\[(?:\d{{4}}-\d\d-\d\d[T ])?{_TIME}\] ?"
     rf"|(?:[A-Z][a-z]{{2}} \d{{1,2}} |\d{{4}}-\d\d-\d\d[T ]){_TIME}(?:Z|[+-]\d\d:?\d\d)? ?"
-    rf"|{_TIME} "
+    rf"|{_TIME} |1[5-9]\d{{8}}(?:\.\d+)? (?=\[ ?\d|{_DATA})"
     r"|(?:[\w.-]+ )?(?:kernel|kern kernel|[\w.-]+\[\d+\]): ?(?:\.?\(\d\)\[[^\]]*\] ?)?"
-    r"|(?:[\w.~-]*/)+[\w.-]+:(?! ?\d+$)(?:\d+:)? ?"  # grep -H, grep -n
-    r"|(?:node_vmstat_|(?:[\w-]*\.[\w.-]+|vmstat|\w+info|before|after|delta|stdin):(?:\d+:)? ?"
-    rf"|\d+[:)]? )(?={_DATA}|\[ ?\d|<\d)"
+    r"|(?:[\w.~-]*/)+[\w.-]+:(?! ?\d+$)(?:\d+:)? ?|[\w./-]+\.\w+-\d+-"  # grep -H, -n, -C
+    r"|(?:node_vmstat_|(?:[\w-]*[.-][\w.-]+|vmstat|\w+info|before|after|delta|stdin):(?:\d+:)? ?"
+    rf"|\[[\w./-]+\] |[\w.-]+(?: \||:) |\d+(?:[:.)] ?| ))(?={_DATA}|\[ ?\d|<\d)"
     r")"
 )
 # A prompt: what comes behind it is a command, or data, or nothing.
 _PROMPT = re.compile(
-    r"(?:\[[^\]]*@[^\]]*\][$#%]|[\w.+-]+@[\w.-]+[^$#%>❯]*[$#%>❯]|In \[\d*\]:|#{1,6}"
-    r"|[^\s$#%>❯]*[$#%❯])"
+    r"(?:\([\w.-]+\) ?)?(?:\[[^\]]*@[^\]]*\][$#%]|[\w.+-]+@[\w.-]+[^$#%>❯]*[$#%>❯]|In \[\d*\]:"
+    r"|#{1,6}|PS [A-Z]:[^>]*>|[➜→] \S+|[/~]\S* #|[^\s$#%>❯]*[$#%❯])"
     r"(?: !?|$|(?<=[$#])(?=[A-Z]))!?"
 )
 _COMMAND = re.compile(
@@ -102,15 +105,21 @@ _COMMAND = re.compile(
     r"|(?!Node ).*(?:/proc/|/sys/|entries-in-buffer).*"
 )
 _NOTHING = re.compile(
-    r"`{3,}.*|[-=*•_~.#+|`]+|[\w./-]+:\d+:|Every [\d.,]+s: .*|\[sudo\].*|Script (?:started|done).*|"
-    r".*\bcat /\S+(?: /\S+)*(?: ?[|>;&].*)?|logout|exit"
+    r"[`~]{3,}.*|[-=*•_~.#+|`]+|[\w-]*[./][\w./-]*:(?:\d+:)?|[\w-]+:\d+:|logout|exit|\(END\)|"
+    r"Every [\d.,]+s: .*|\[sudo\].*|Script (?:started|done).*|--More--.*|"
+    r"1[5-9]\d{8}(?:\.\d+)?|.* \| (?:CHANGED|SUCCESS) \| rc=\d+ >>|"
+    r".*\bcat /\S+(?: /\S+)*(?: ?[|>;&].*)?|Linux \S+ \d+\.\d+\S* #\d+.*|"
+    r".*\b(?:wrote|writes|schrieb)\b.{0,60}:"
 )
+_RULER = re.compile(r"[-=*~#_+]{2,}>? (.*) <?[-=*~#_+]{2,}")
 _MARKUP = re.compile(
     r"</?(?:pre|code|p|br|tt|div|span|blockquote)\b[^<>]*>|\[/?(?:code|quote|pre)\]|"
-    r"\{(?:code|noformat)[^{}]*\}|\x1b\[[0-9;?]*[A-Za-z]|[\u200b\ufeff]"
+    r"\{(?:code|noformat)[^{}]*\}"
 )
+_UNSEEN = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[\u200b\ufeff]")
 _DATE = re.compile(
-    r"[^\W\d_a-z][^\W\d_]{0,8}[.,]?|\d{1,4}[.,]?|\d{1,2}:\d\d(?::\d\d)?(?:[.,]\d+)?|[+-]\d{4}|"
+    r"[^\W\d_a-z][^\W\d_]{0,8}[.,]?|(?:lun|mar|mer|jeu|ven|sam|dim|janv|févr|mars|avril|mai|juin|juil"
+    r"|août|sept|oct|nov|déc|ene|abr|ago|dic|gen|mag|giu|lug|set|ott)\.?|\d{1,4}[.,年月日]?|\d{1,2}:\d\d(?::\d\d)?(?:[.,]\d+)?|[+-]\d{4}|"
     r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}"
 )
 _NUMBERS = r"(?:>?\d+ )*>?\d+"
@@ -159,9 +168,18 @@ def lines_of(text: str, file: str, called: str = "") -> list[Line]:
     return lines
 
 
+_COUNTED = re.compile(r"\s*(\d{1,6})(?:[:.)]\s?|\s+|$)")
+
+
 def _numbered(text: str) -> Iterable[tuple[int, str]]:
-    """The lines and their numbers.  A mail may write "=3D" for "=", "=" for a broken line."""
-    lines = list(enumerate(text.splitlines(), start=1))
+    """The lines and their numbers.  A mail may write "=3D" for "=", "=" for a broken line; `cat -n`
+    counts the lines, and `cat -A` marks their ends, all of them."""
+    lines = [(n, line) for n, line in enumerate(text.splitlines(), start=1) if line.strip()]
+    counts = [int(count[1]) if (count := _COUNTED.match(line)) else -1 for _, line in lines]
+    if len(counts) > 2 and counts == list(range(counts[0], counts[0] + len(counts))):
+        lines = [(n, _COUNTED.sub("", line, count=1)) for n, line in lines]
+    if len(lines) > 1 and all(line.endswith("$") for _, line in lines):
+        lines = [(n, line[:-1].replace("^I", " ")) for n, line in lines]
     if "=3D" not in text:
         return lines
     whole: list[tuple[int, str]] = []
@@ -175,12 +193,13 @@ def _numbered(text: str) -> Iterable[tuple[int, str]]:
 
 def _plain(line: str) -> str:
     """A line without its decoration; "" if nothing is left of it."""
-    line = _MARKUP.sub(" ", line)
+    line = _MARKUP.sub(" ", _UNSEEN.sub("", line))
     if "&" in line:
         line = html.unescape(line)
     words = line.split()
     text = " ".join(words)
-    if _NOTHING.fullmatch(text) or _is_date(words):
+    ruler = _RULER.fullmatch(text)
+    if _NOTHING.fullmatch(text) or _is_date(words) or (ruler and not _HAS_DATA.match(ruler[1])):
         return ""
     prompted = False
     for _ in range(SHOWN_MAX):
@@ -199,7 +218,8 @@ def _plain(line: str) -> str:
 
 
 def _is_date(words: list[str]) -> bool:
-    return len(words) <= 9 and any(":" in w for w in words) and all(map(_DATE.fullmatch, words))
+    timed = any(re.match(r"\d{1,2}:\d\d", word) for word in words)
+    return len(words) <= 9 and timed and all(map(_DATE.fullmatch, words))
 
 
 def _is_command(text: str) -> bool:

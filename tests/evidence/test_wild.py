@@ -11,7 +11,7 @@ import pytest
 from proctext import as_pasted, buddyinfo
 
 from mmsim.cli import main
-from mmsim.evidence.pasted import CHARS_MAX, VMSTAT, PasteError, lines_of
+from mmsim.evidence.pasted import CHARS_MAX, VMSTAT, PasteError, lines_of, load
 from mmsim.evidence.proc import read_memory
 from mmsim.views.memory import machine
 
@@ -155,6 +155,26 @@ DRESSES = {
         "\n".join(textwrap.wrap(line, 70, break_long_words=False)) for line in text.splitlines()
     ),
     "heading": lambda text: f"## cat /proc/x\n# what it said\n{text}$ logout\n",
+    "zsh": lambda text: f"➜  ~ cat /proc/x\n{text}➜  ~ ",
+    "busybox": lambda text: f"/ # cat /proc/x\n{text}/ # \n",
+    "environment": lambda text: f"(venv) ann@box:~ (main)$ cat /proc/x\n{text}(venv) ann@box:~$ ",
+    "PowerShell": lambda text: f"PS C:\\Users\\ann> wsl cat /proc/x\n{text}PS C:\\Users\\ann>",
+    "dmesg -x": each("kern  :warn  : [ 2207.023001] {}"),
+    "dmesg -d": each("[ 2207.023001 <    0.000012>] {}"),
+    "dmesg -e": each("[Mar 4 10:31] {}"),
+    "ts": each("Mar 04 10:31:07 {}"),
+    "ts in brackets": each("[2024-03-04 10:31:07] {}"),
+    "pdsh": lambda text: each("node07: {}")(text.replace("\n\n", "\n")),
+    "head": lambda text: f"==> /proc/x <==\n{text}",
+    "ruler": lambda text: f"=== before ===\n{text}--- end ---\n",
+    "less": lambda text: f"{text}(END)\n",
+    "cat -A": each("{}$"),
+    "diff": each("+{}"),
+    "grep -C": lambda text: each("out.txt-{n}-{}")(text.replace("\n\n", "\n")),
+    "date of a Frenchman": lambda text: f"lun. 04 mars 2024 10:31:07 CET\n{text}",
+    "uname": lambda text: f"Linux box 6.1.0-18-amd64 #1 SMP Debian 6.1.76-1 x86_64\n{text}",
+    "who wrote": lambda text: "On Mon, Ann <a@b.org> wrote:\n" + each("> {}")(text),
+    "title of a window": lambda text: f"\x1b]0;ann@box\x07{text}",
     "script": lambda text: f"Script started on 2024\n# echo 3 > /proc/sys/vm/drop_caches\n{text}",
 }
 
@@ -232,7 +252,7 @@ def test_a_log_with_more_than_free_lists_says_what_was_left_out():
     ("content", "says"),
     [
         (b"thp_migration_fail 1\0", "is not a text but a binary file"),
-        (b"thp_migration_fail \xff1", "is not UTF-8 text (byte 19)"),
+        (b"thp_migration_fail \xff1", "line 1: write a counter"),
         (b"", "is empty"),
         (b"thp_migration_fail 1,5\n", "'thp_migration_fail 1,5' is no whole number"),
         (b"pgmigrate_fail 1.024\n", "'pgmigrate_fail 1.024' is no whole number"),
@@ -258,6 +278,13 @@ def test_files_that_can_not_be_used(tmp_path, content, says, capsys):
 def test_a_text_has_so_many_lines_and_no_line_is_endless(text, says):
     with pytest.raises(PasteError, match=says):
         read_memory(text)
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16", "utf-8-sig"])
+def test_texts_of_windows_are_read(tmp_path, encoding):
+    file = tmp_path / "vmstat"
+    file.write_bytes("“before”: 3 ms\r\npgmigrate_fail\u00a0512\r\n".encode(encoding))
+    assert load(str(file)).splitlines()[1].split() == ["pgmigrate_fail", "512"]
 
 
 def test_a_huge_file_is_not_read_whole(tmp_path, capsys):
