@@ -236,6 +236,8 @@ def test_a_log_with_more_than_free_lists_says_what_was_left_out():
     notes = read_memory(log).notes
     assert notes[0] == "Other lines of the log, not read: 2."
     assert "line 2: this is a line of the kernel log, from cma_alloc()" in notes[1]
+    tail = "Node 0 hugepages_total=0 hugepages_size=2048kB\nFree swap  = 0kB\nTotal swap = 0kB\n"
+    assert read_memory(LISTS + tail).notes == ("Other lines of the log, not read: 3.",)
     mail = LISTS.replace("= 149120kB", "=3D\n149120kB")
     assert read_memory(mail).zones == read_memory(LISTS).zones
     nodeless = "\n".join(line.replace("Node 0 ", "") for line in LISTS.splitlines())
