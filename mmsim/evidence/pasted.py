@@ -89,7 +89,7 @@ _BEFORE = re.compile(
     r"|(?:[\w.-]+ )?(?:kernel|kern kernel|[\w.-]+\[\d+\]): ?(?:\.?\(\d\)\[[^\]]*\] ?)?"
     r"|(?:[\w.~-]*/)+[\w.-]+:(?! ?\d+$)(?:\d+:)? ?|[\w./-]+\.\w+-\d+-"  # grep -H, -n, -C
     r"|(?:node_vmstat_|(?:[\w-]*[.-][\w.-]+|vmstat|\w+info|before|after|delta|stdin):(?:\d+:)? ?"
-    rf"|\[[\w./-]+\] |[\w.-]+(?: \||:) |\d+(?:[:.)] ?| ))(?={_DATA}|\[ ?\d|<\d)"
+    rf"|\d+(?:[:.)] ?| ))(?={_DATA}|\[ ?\d|<\d)"
     r")"
 )
 # A prompt: what comes behind it is a command, or data, or nothing.
@@ -168,13 +168,17 @@ def lines_of(text: str, file: str, called: str = "") -> list[Line]:
     return lines
 
 
+_NAMED = re.compile(r"\s*(?:\[[\w./-]+\]|[\w./~-]+(?: *\||:(?!\d)))")
 _COUNTED = re.compile(r"\s*(\d{1,6})(?:[:.)]\s?|\s+|$)")
 
 
 def _numbered(text: str) -> Iterable[tuple[int, str]]:
-    """The lines and their numbers.  A mail may write "=3D" for "=", "=" for a broken line; `cat -n`
-    counts the lines, and `cat -A` marks their ends, all of them."""
+    """The lines and their numbers.  A mail may write "=3D" for "=", "=" for a broken line; some
+    tools put the same name before all lines, count them, or mark their ends."""
     lines = [(n, line) for n, line in enumerate(text.splitlines(), start=1) if line.strip()]
+    named = _NAMED.match(lines[0][1]) if len(lines) > 1 else None
+    if named and all(line.startswith(named[0]) for _, line in lines):
+        lines = [(n, line[named.end() :]) for n, line in lines]
     counts = [int(count[1]) if (count := _COUNTED.match(line)) else -1 for _, line in lines]
     if len(counts) > 2 and counts == list(range(counts[0], counts[0] + len(counts))):
         lines = [(n, _COUNTED.sub("", line, count=1)) for n, line in lines]
