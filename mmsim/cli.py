@@ -157,6 +157,7 @@ def _parser() -> tuple[Parser, list[str]]:
         "file", metavar="FILE", help="the text, as it was pasted; - is standard input"
     )
     found.add_argument("--page-kib", type=int, metavar="KIB", help="size of a page: 4, 8, 16, 64")
+    found.add_argument("--order", type=int, metavar="N", help="by default that of a huge page")
 
     found = command("lab", lab, "put the lessons into a folder and open them", as_json=False)
     found.add_argument("folder", nargs="?", type=Path, metavar="FOLDER", help="for the lessons")
@@ -523,7 +524,7 @@ def diagnose(args: argparse.Namespace) -> int:
 
 def show(args: argparse.Namespace) -> int:
     """`mmsim show`: what `show_memory()` says, without the picture."""
-    seen = machine(load(args.file), page_kib=args.page_kib)
+    seen = machine(load(args.file), order=args.order, page_kib=args.page_kib)
     tables = [seen.zones, seen.table] if seen.orders else [seen.zones]
     print("\n\n".join([seen.sentence, *(table.to_string() for table in tables)]))
     return 0
