@@ -111,7 +111,7 @@ _NOTHING = re.compile(
     r".*\bcat /\S+(?: /\S+)*(?: ?[|>;&].*)?|Linux \S+ \d+\.\d+\S* #\d+.*|"
     r".*\b(?:wrote|writes|schrieb)\b.{0,60}:"
 )
-_RULER = re.compile(r"[-=*~#_+]{2,}>? (.*) <?[-=*~#_+]{2,}")
+_RULER = re.compile(r"[-=*~#_+]{2,}>? (?!.*\d \d+ \d)(.*[^\W\d].*) <?[-=*~#_+]{2,}")
 _MARKUP = re.compile(
     r"</?(?:pre|code|p|br|tt|div|span|blockquote)\b[^<>]*>|\[/?(?:code|quote|pre)\]|"
     r"\{(?:code|noformat)[^{}]*\}"

@@ -1,11 +1,10 @@
 """A diagnosis in words: what explains the counters, how to see it happen, what to look at next.
 
-Interface: report, as_json, path_words, command, GROUPS_MAX, GROUPS_FEW
+Interface: report, as_json, path_words, command, GROUPS_MAX
 """
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping
 from string import ascii_lowercase
 from typing import Any
@@ -33,9 +32,8 @@ from mmsim.views.flow import Taken, taken
 from mmsim.views.tables import in_a_row
 from mmsim.views.words import plural
 
-GROUPS_MAX, GROUPS_FEW = 4, 2
-PATHS_MAX = 10
-"""So many of a group are shown, unless everything is asked for."""
+GROUPS_MAX, PATHS_MAX = 4, 10
+"""So many groups, and paths of a group, are shown unless everything is asked for."""
 LETTERS = [*ascii_lowercase, *(a + b for a in ascii_lowercase for b in ascii_lowercase)]
 IGNORED_MAX = 8
 NO_PATH = "No path of the model explains this."
@@ -203,24 +201,8 @@ def _signed(counters: dict[str, int]) -> str:
     return ", ".join(f"{name} {n:+d}" for name, n in counters.items() if n) or "none"
 
 
-def report(diagnosis: Diagnosis, width: int = 0, groups_max: int | None = GROUPS_MAX) -> str:
-    """The answer as text; sentences are wrapped at `width`, commands are not.
-
-    `groups_max`: None for everything that fits."""
-    text = _report(diagnosis, groups_max)
-    return _wrapped(text, width) if width else text
-
-
-def _wrapped(text: str, width: int) -> str:
-    lines: list[str] = []
-    for line in text.splitlines():
-        indent = " " * (len(line) - len(line.lstrip()) + 3)
-        whole = line.lstrip().startswith("mmsim ") or not line
-        lines += [line] if whole else textwrap.wrap(line, width, subsequent_indent=indent)
-    return "\n".join(lines) + "\n"
-
-
-def _report(diagnosis: Diagnosis, groups_max: int | None) -> str:
+def report(diagnosis: Diagnosis, groups_max: int | None = GROUPS_MAX) -> str:
+    """The answer as text; `groups_max`: None for everything that fits."""
     parts = [_one(each, groups_max) for each in (diagnosis, *diagnosis.also)]
     return "\n\n".join(part.rstrip() for part in parts) + "\n"
 
