@@ -407,7 +407,8 @@ def explain(
     given = delta.given
     groups, stage = _search(delta, names, HPAGE_PMD_NR, rarer=rarer)
     if given.get("thp_migration_fail") and (not groups or PAGES[1] in _left_over(groups)):
-        for size in SIZES:
+        seen = sum(given.get(name, SIZES[0]) for name in PAGES)
+        for size in (size for size in SIZES if size <= seen):
             found, at = _search(delta, names, size, rarer=rarer)
             if found and not _left_over(found) & {*PAGES} and not found[0].paths[0].pieces:
                 groups, stage = found, at

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 from pathlib import Path
 
@@ -90,8 +91,9 @@ def test_the_repaired_count_of_ten_refusals(version):
 # -- cases made by the model itself
 
 
+@functools.cache
 def case(seed):
-    """A situation with real huge pages, drawn from everything that the family speaks of."""
+    """A situation with real huge pages, of everything that the family speaks of, and its run."""
     draw = random.Random(seed)
     version = draw.choice(list(VERSIONS))
     kind = draw.choice(["held", "held", "held", "room", "trouble", "reason", "free"])
@@ -107,7 +109,8 @@ def case(seed):
         knobs = {"holder": 0, "trouble": draw.choice(["truncated", "nomem", "writeback"])}
     if kind == "reason":
         knobs = {"holder": 1, "reason": draw.choice(["syscall", "compaction", "numa_misplaced"])}
-    return vfio_map(version, **knobs)
+    situation = vfio_map(version, **knobs)
+    return situation, situation.run()
 
 
 def way(t):
@@ -119,16 +122,19 @@ def way(t):
     return (t.moved, t.no_target, t.tried, check, freeze, t.before_check, t.split, missed)
 
 
+@functools.cache
+def plain(version):
+    """What a huge page does that nobody holds: with room, and without."""
+    runs = (vfio_map(version, holder=0, order=1, targets=t).run() for t in ("available", "none"))
+    return [way(taken(run)) for run in runs]
+
+
 def total(path):
     """The same of a path: its fate, and the plain things beside it."""
-    plain = [
-        way(taken(vfio_map(path.fate.version, holder=0, order=1, targets=t).run()))
-        for t in ("available", "none")
-    ]
     fate = way(taken(path.fate.trace()))
     sums = [
         path.times * n + path.whole * a + path.split * b
-        for n, a, b in zip(fate, *plain, strict=True)
+        for n, a, b in zip(fate, *plain(path.fate.version), strict=True)
     ]
     sums[-1] += path.pieces
     return tuple(sums)
@@ -165,8 +171,7 @@ NOISE = {
 @pytest.mark.parametrize("seed", range(30))
 def test_a_case_of_the_model_is_diagnosed_with_its_true_path_first(seed, noise):
     """All counters given: the first group has the path, among those that count the same."""
-    situation = case(seed)
-    trace = situation.run()
+    situation, trace = case(seed)
     version = situation.version.name
     moved = delta(trace.state(0).world.vmstat, trace.last.world.vmstat)
     assert moved.moved
@@ -185,8 +190,7 @@ def test_a_case_of_the_model_is_diagnosed_with_its_true_path_first(seed, noise):
 @pytest.mark.parametrize("seed", range(10))
 def test_refused_splits_of_others_come_last(seed):
     """The true path is there, but below every one that needs no such split."""
-    situation = case(seed)
-    trace = situation.run()
+    situation, trace = case(seed)
     moved = delta(trace.state(0).world.vmstat, trace.last.world.vmstat)
     given = {**moved.given, REFUSED: moved.given[REFUSED] + 2}
     groups = explain(moved._replace(given=given), situation.version.name, rarer=True).groups
