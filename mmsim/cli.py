@@ -31,7 +31,6 @@ from mmsim.engine.explore import (
     Verdict,
     search,
 )
-from mmsim.engine.trace import Trace
 from mmsim.errors import UserError, nearest
 from mmsim.evidence.diagnose import explain, load, read
 from mmsim.evidence.kernel_runs import COMPARED, NOT_COMPARED, FileComparison, compare_file
@@ -79,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         as_json = getattr(args, "json", False)
         print(json.dumps({"explained": False, "says": str(known)}) if as_json else known)
         return 1
-    except ValueError as error:
+    except UserError as error:
         print(f"mmsim: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # `mmsim run ... | head` is a fair use
@@ -103,9 +102,11 @@ def _parser() -> tuple[Parser, list[str]]:
             found.add_argument("--json", action="store_true", help="print the same as JSON")
         return found
 
-    scenario_arguments(command("run", run, "run a scenario and print every step"))
+    found = command("run", run, "run a scenario and print every step")
+    found.set_defaults(schedule=None)
+    scenario_arguments(found)
 
-    found = command("replay", replay, "run a scenario by a schedule of your own")
+    found = command("replay", run, "run a scenario by a schedule of your own")
     scenario_arguments(found)
     found.add_argument("schedule", metavar="SCHEDULE", help='who moves: "pin*9 holder pin*3"')
 
@@ -179,10 +180,7 @@ def scenario_arguments(parser: Parser) -> None:
         "scenarios and their knobs:",
     ]
     for spec in SCENARIOS.values():
-        lines += ["", f"{spec.name}: {spec.title}"]
-        lines += [
-            f"  {knob.name}={knob.default}: {knob.what}; {knob.values}" for knob in spec.knobs
-        ]
+        lines += ["", f"{spec.name}: {spec.title}", *spec.knob_lines()]
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = "\n".join(lines)
     parser.add_argument("scenario", metavar="SCENARIO")
@@ -211,8 +209,8 @@ def heading(situation: Situation) -> str:
     version = situation.version
     turned = " ".join(f"{name}={value}" for name, value in situation.knobs.items())
     lines = [f"{situation.name}  version {version.name} ({version.title})", f"knobs     {turned}"]
-    if situation.isolation_told:
-        lines.append(f"isolation {situation.isolation_told}")
+    if situation.isolation_words:
+        lines.append(f"isolation {situation.isolation_words}")
     return "\n".join(lines)
 
 
@@ -220,25 +218,16 @@ def heading(situation: Situation) -> str:
 
 
 def run(args: argparse.Namespace) -> int:
-    """`mmsim run`: a scenario as it goes by itself."""
+    """`mmsim run` and `mmsim replay`: a scenario as it goes by itself, or by a given schedule."""
     situation = situation_of(args)
-    return _print_trace(situation, situation.run(), as_json=args.json)
-
-
-def replay(args: argparse.Namespace) -> int:
-    """`mmsim replay`: a scenario by a given schedule."""
-    situation = situation_of(args)
-    return _print_trace(situation, situation.replay(args.schedule), as_json=args.json)
-
-
-def _print_trace(situation: Situation, trace: Trace, *, as_json: bool) -> int:
-    told = schedule.render(trace.moves)
-    if as_json:
+    trace = situation.run() if args.schedule is None else situation.replay(args.schedule)
+    moves = schedule.render(trace.moves)
+    if args.json:
         content = {
             "scenario": situation.name,
             "version": situation.version.name,
             "knobs": situation.knobs,
-            "schedule": told,
+            "schedule": moves,
             "result": situation.result(trace.last),
             "outcome": situation.outcome(trace.last),
             "counters": dict(text.counters(trace)),
@@ -256,7 +245,7 @@ def _print_trace(situation: Situation, trace: Trace, *, as_json: bool) -> int:
         }
         print(json.dumps(content, indent=1))
     else:
-        print(f"{heading(situation)}\nschedule  {told}\n")
+        print(f"{heading(situation)}\nschedule  {moves}\n")
         print(f"{text.step_table(trace)}\n\n{text.summary(trace)}")
     return 0
 

@@ -23,7 +23,7 @@ from mmsim.evidence.measured import (
     trials,
 )
 from mmsim.scenarios import timed_hold
-from mmsim.scenarios.races import HOLD_MAX, attempts
+from mmsim.scenarios.clock import HOLD_MAX, attempts
 
 DRAWS = 200
 

@@ -18,7 +18,7 @@ from math import lcm
 
 from mmsim.engine.odds import EVEN, Weights, by_actor, chances, check_weights
 from mmsim.engine.scenario import Move, Scenario, Scheduler, State
-from mmsim.errors import nearest
+from mmsim.errors import UserError, nearest
 
 MOVES_MAX = 1_000_000
 STEPS_MAX = 100_000
@@ -28,7 +28,7 @@ _TOKEN = re.compile(
 )
 
 
-class ScheduleError(ValueError):
+class ScheduleError(UserError):
     """A schedule that can't be read, or a move that can't be made; the message says what to do."""
 
 

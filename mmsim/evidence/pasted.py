@@ -16,6 +16,8 @@ import sys
 from collections.abc import Iterable
 from typing import NamedTuple, NoReturn
 
+from mmsim.errors import UserError
+
 CHARS_MAX, LINES_MAX, LINE_MAX = 2_000_000, 60_000, 10_000
 """Of a text: characters, lines, characters of a line."""
 SHOWN_MAX = 50
@@ -24,7 +26,7 @@ BUDDYINFO, PAGETYPEINFO, ZONEINFO = "/proc/buddyinfo", "/proc/pagetypeinfo", "/p
 VMSTAT, FREE_LISTS = "/proc/vmstat", "the free lists in a kernel log"
 
 
-class PasteError(ValueError):
+class PasteError(UserError):
     """A text that can't be used; the message is for the user, without a line break."""
 
 

@@ -39,7 +39,7 @@ from mmsim.constants import (
 from mmsim.engine.actor import Actor
 from mmsim.engine.op import ModelError, Op, atomic
 from mmsim.engine.scenario import Event, Scenario
-from mmsim.errors import nearest
+from mmsim.errors import UserError, nearest
 from mmsim.mm.actors import holder, isolator, locker, pinner, truncater
 from mmsim.mm.cma import Area, cma_alloc
 from mmsim.mm.drop_caches import drop_caches
@@ -99,7 +99,7 @@ OTHER_FILE = "another file"  # a name with a space: no folio of a vector can hav
 _NAME = re.compile(r"(?P<region>[A-Za-z]\w*(#\d+)?)(\[(?P<index>\d+)\])?")
 
 
-class VectorFileError(ValueError):
+class VectorFileError(UserError):
     """A vector file that can't be used; the message names the file, the place and the problem."""
 
 
@@ -309,8 +309,22 @@ def _add_folio(world: World, pfn: int, name: str, entry: dict[str, Any], cpu: st
     world.add(pfn, folio._replace(refcount=refs))
 
 
-def _position(place: dict[str, Any]) -> Position:
-    return Position.at(place["site"], place["pass"], place.get("round", 1), place.get("call", 0))
+SITE_OF = {
+    "alloc": "visit",
+    "split_lock": "split.lock",
+    "site1": "split.check",
+    "unmap": "unmap",
+    "site2": "split.freeze",
+    "move_freeze": "move.freeze",
+    "between_passes": "between_passes",
+}
+"""What vectors call the sites of a visit."""
+
+
+def position(place: dict[str, Any]) -> Position:
+    """The moment that a vector names."""
+    site = SITE_OF[place["site"]]
+    return Position.at(site, place["pass"], place.get("round", 1), place.get("call", 0))
 
 
 def _attempts(given: Any) -> Attempts:
@@ -329,15 +343,15 @@ def build_script(script: dict[str, Any], names: Names) -> tuple[Script, tuple[Ac
     for name, folio, entry in _each(script, "strangers", names):
         make = pinner if entry.get("kind") == "pin" else holder
         start, end = entry.get("from"), entry.get("to")
-        taken = Cue(name, folio, _position(start) if start else None)
-        dropped = (Cue(name, folio, _position(end)),) if end else ()
+        taken = Cue(name, folio, position(start) if start else None)
+        dropped = (Cue(name, folio, position(end)),) if end else ()
         add(make(name, *names.page(folio), entry.get("refs", 1)), taken, *dropped)
     for name, folio, entry in _each(script, "locks", names):
         waited = entry["until"] == "waited_for"
         unlocked = (Cue(name, folio, when_waited_for=True),) if waited else ()
         add(locker(name, *names.page(folio)), Cue(name, folio), *unlocked)
     for name, folio, entry in _each(script, "events", names):
-        add(truncater(name, *names.page(folio)), Cue(name, folio, _position(entry["at"])))
+        add(truncater(name, *names.page(folio)), Cue(name, folio, position(entry["at"])))
     for name, folio, entry in _each(script, "isolated_by_other", names):
         back = Cue(name, folio, round_=entry["rounds"] + 1)
         add(isolator(name, *names.page(folio)), Cue(name, folio), back)
@@ -1056,7 +1070,7 @@ def check_file(path: Path) -> FileReport:
                 pairs += 1
                 try:
                     found = OPERATIONS[group](vector, VERSIONS[version], expectation)
-                except SetupError as error:
+                except (SetupError, ZoneError) as error:
                     raise VectorFileError(f"{path}: {vector['id']}: {error}") from None
                 except ModelError as error:
                     found = {"the run": f"stopped: {error}"}

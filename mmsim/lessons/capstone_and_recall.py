@@ -21,11 +21,10 @@ from mmsim.evidence.diagnose import EVIDENCE
 from mmsim.evidence.tracer import marks, migrate_returns
 from mmsim.lessons.card import Card, checked
 from mmsim.lessons.form import Choices, Verdict, failed, passed
-from mmsim.mm.world import World
 from mmsim.scenarios import Situation, vfio_map
 from mmsim.scenarios.situation import ALL_MOVED, MISSED, NOT_MOVED, NOT_SPLIT
 from mmsim.views.flow import flow_sentence, flow_svg
-from mmsim.views.show import Picture, Shown, as_html
+from mmsim.views.show import Picture, Shown
 from mmsim.views.tables import PIN, counters_by_version, ended, frame, in_a_row, labels
 
 if TYPE_CHECKING:
@@ -34,23 +33,22 @@ if TYPE_CHECKING:
 # -- cases
 
 KERNELS = ("base", "v1", "v2")
-HUGE_PAGES_MAX = 2
 COUNTERS = tuple(name for name in EVIDENCE if not name.startswith("cma_"))
 
 
 # What may have happened to the first huge page, and the knobs that make it so.
 CAUSES: dict[str, tuple[str, dict[str, object]]] = {
-    "reference": ("no huge page is free; somebody holds a reference and never lets go", {}),
+    "reference": ("somebody holds a reference and never lets go", {}),
     "truncated": (
-        "no huge page is free; the page has just been cut off from its file",
+        "the page has just been cut off from its file",
         {"holder": 0, "trouble": "truncated"},
     ),
     "nomem": (
-        "no huge page is free; there is no memory for the file's longer list of pages",
+        "there is no memory for the file's longer list of pages",
         {"holder": 0, "trouble": "nomem"},
     ),
     "writeback": (
-        "no huge page is free; the page is being written to disk or swap",
+        "the page is being written to disk or swap",
         {"holder": 0, "trouble": "writeback"},
     ),
     "busy": (
@@ -58,17 +56,29 @@ CAUSES: dict[str, tuple[str, dict[str, object]]] = {
         {"targets": "available"},
     ),
     "piece": (
-        "no huge page is free; the page is split, and one piece is busy when its turn comes",
-        {"taken": "0.move_freeze"},
+        "the page is split, and one piece is busy when its turn comes",
+        {"taken": "0.move.freeze"},
     ),
     "late": (
-        "no huge page is free, somebody holds a reference; both are over when pass 1 begins",
+        "somebody holds a reference; from pass 1 on it is gone, and a huge page is free",
         {"targets": "late", "released": 1},
     ),
-    "nobody": ("no huge page is free; nobody is in the way", {"holder": 0}),
+    "nobody": ("nobody is in the way", {"holder": 0}),
+}
+REFUSED, SPLIT, MOVED = "thp_split_page_failed", "thp_split_page", "thp_migration_success"
+# The counter that tells most of a cause, and why it does.
+TELLING = {
+    "reference": (REFUSED, "base tries a refused split once, v1 and v2 try it ten times"),
+    "truncated": (REFUSED, "the split is begun, refused once, and not tried again"),
+    "nomem": (REFUSED, "the split is begun, refused once, and not tried again"),
+    "writeback": (REFUSED, "the split is turned away at its entry, and that is not counted"),
+    "busy": (REFUSED, "a huge page is free, so no split is tried"),
+    "piece": (SPLIT, "a huge page that nobody holds can be split"),
+    "late": (MOVED, "v1 and v2 try again, and then the page moves whole"),
+    "nobody": (SPLIT, "a huge page that nobody holds can be split"),
 }
 OUTCOMES = {
-    "could not be split": "no huge page was free, and the split was refused, if only at its entry",
+    "could not be split": "no huge page was free, and the split was refused or turned away",
     "could not be moved": "a huge page was free, but the page to be moved stayed busy",
     "a piece was left": "a huge page was split, and a piece of it is still in CMA",
     "everything moved": "nothing is left in CMA, and the pin failed all the same",
@@ -114,11 +124,6 @@ class Case(NamedTuple):
         return seen(self.cause, self.kernel, self.huge_pages)
 
     @property
-    def moved(self) -> str:
-        """The counters that moved, in words."""
-        return ", ".join(f"{name} {n}" for name, n in self.counters.items() if n)
-
-    @property
     def fitting(self) -> list[str]:
         """Every cause that gives these counters in this kernel."""
         told = self.counters
@@ -139,7 +144,7 @@ def drawn(seed: int) -> Case:
     cause = [*CAUSES][int(draw.random() * len(CAUSES))]  # random() is the same in every Python
     kernels = [kernel for kernel in KERNELS if cause in failing(kernel)]
     kernel = kernels[int(draw.random() * len(kernels))]
-    return Case(seed, kernel, 1 + int(draw.random() * HUGE_PAGES_MAX), cause)
+    return Case(seed, kernel, 1 + int(draw.random() * 2), cause)
 
 
 TAKEN = {"seed": 1}
@@ -152,34 +157,35 @@ def case() -> Case:
 
 
 def take(seed: int) -> Shown:
-    """The report of the case of this seed; its cards open again if it is another one."""
+    """What is told of the case of this seed; its cards open again if it is another one."""
     if type(seed) is not int or seed < 0:
         raise ValueError(f"a seed is a whole number from 0 on, not {seed!r}")
     if seed != TAKEN["seed"]:
         TAKEN["seed"] = seed
         for card in (verdict, fitting, look):
             card.forget()
-    return Shown(report)
+    return Shown(told_of)
 
 
-def report() -> pd.DataFrame:
+def told_of() -> pd.DataFrame:
     """What is told of the case."""
     told = {"huge pages in CMA": case().huge_pages, **case().counters, PIN: "-ENOMEM"}
     rows = labels(told, f"kernel: {case().kernel}")
     return frame([[n] for n in told.values()], rows, [f"case {case().seed}"])
 
 
-def counters(run: Situation) -> pd.DataFrame:
-    """What moves in a run, to be compared with the report."""
-    return counters_by_version(run, [run.version.name])
+def counters(**knobs: object) -> pd.DataFrame:
+    """What moves in a run with these knobs, in the kernel of the case."""
+    run = vfio_map(case().kernel, thps=case().huge_pages, **knobs)
+    return counters_by_version(run, [case().kernel])
 
 
 def causes() -> str:
-    """The causes as rows of a table of the text."""
+    """The knobs of the causes as rows of a table of the text."""
     rows = []
-    for name, (words, set_) in CAUSES.items():
+    for name, (_, set_) in CAUSES.items():
         knobs = ", ".join(f"{knob}={value!r}" for knob, value in set_.items())
-        rows.append(f"| `{name}` | {words} | {f'`{knobs}`' if knobs else 'as they are'} |")
+        rows.append(f"| `{name}` | {f'`{knobs}`' if knobs else 'as they are'} |")
     return "\n".join(rows)
 
 
@@ -191,51 +197,34 @@ def verdict_judged(answer: str) -> Verdict:
     allowed = f"so say the counters: {' or '.join(case().outcomes)}"
     if answer in case().outcomes:
         return passed(allowed)
-    why = f"no run of {case().kernel} that ends like this counts {case().moved}"
+    why = f"no run of {case().kernel} that ends like this counts what the case says"
     return failed(why, second=f"{why}; {allowed}")
 
 
-@cache
-def bench_of(case: Case) -> tuple[str, Situation]:
-    """The first cause that ends as the counters allow, and its situation: the bench begins there.
-
-    It need not fit the counters."""
-    ends = {ENDS[words] for words in case.outcomes}
-    for cause in failing(case.kernel):
-        run = small_run(cause, case.kernel, case.huge_pages)
-        if run.scenario.outcome(run.last) in ends:  # type: ignore[attr-defined]
-            break
-    words = f"A run that ends so: {CAUSES[cause][0]}. Does it have the counters of the report?"
-    return words, situation(cause, case.kernel, case.huge_pages)
+def first() -> Situation:
+    """Where the bench begins: with the first cause, whatever the case is."""
+    return situation("reference", case().kernel, case().huge_pages)
 
 
-@cache
-def picture(made: Situation) -> Picture:
-    """The way of a run; it has thousands of steps."""
-    run = made.run()
+def way() -> Picture:
+    """The way of that run, which has thousands of steps."""
+    run = first().run()
     return Picture(flow_svg(run), flow_sentence(run))
-
-
-def still_bench() -> list[Any]:
-    """Where the bench begins."""
-    words, made = bench_of(case())
-    return [words, picture(made)]
 
 
 def bench() -> Any:
     """Knobs beside the decisions of a run."""
-    import ipywidgets as w
-
     from mmsim.widgets.console import console
 
-    words, made = bench_of(case())
     knobs = ("targets", "holder", "taken", "released", "trouble")
-    return w.VBox([w.HTML(as_html(words)), console(made, knobs=knobs, versions=KERNELS)])
+    return console(first(), knobs=knobs, versions=KERNELS)
 
 
 verdict = Card(
     "verdict",
-    "How did the pin end?\nSay it before you try anything.",
+    "How did the pin end?\n"
+    "Say it before you try anything. In code, write one of the four phrases in quotes, without its "
+    "bracket.",
     Choices(OUTCOMES),
     judge=verdict_judged,
     solution="could not be split",
@@ -244,7 +233,7 @@ verdict = Card(
         "thp_split_page_failed: refused. It stays at 0 if a split is turned away at its entry, or "
         "none is tried. pgmigrate_fail below 512: single pieces. 0: everything moved.",
     ),
-    still=still_bench,
+    still=way,
     play=bench,
 )
 
@@ -255,11 +244,15 @@ FITS, OUT = "fits", "out"
 
 
 def why_not(cause: str) -> str:
-    """The first counter by which a cause differs from the case."""
-    found = seen(cause, case().kernel, case().huge_pages)
-    wrong = [f"{n} would be {found[n]}, not {m}" for n, m in case().counters.items()
-             if found[n] != m]  # fmt: skip
-    return wrong[0] if wrong else f"the pin succeeds in {case().kernel}"
+    """A counter by which a cause differs from the case: the one that tells most, if it does."""
+    told, found = case().counters, seen(cause, case().kernel, case().huge_pages)
+    counter, why = TELLING[cause]
+    if found[counter] != told[counter]:
+        return f"{counter} would be {found[counter]}, not {told[counter]}: {why}"
+    for name in told:
+        if found[name] != told[name]:
+            return f"{name} would be {found[name]}, not {told[name]}"
+    return f"the pin succeeds in {case().kernel}"
 
 
 def found_fitting() -> dict[str, str]:
@@ -272,13 +265,23 @@ def fit(cause: str) -> str:
     return "its run has the same counters" if cause in case().fitting else why_not(cause)
 
 
+def beside() -> pd.DataFrame:
+    """The counters of the case beside those of each cause, with a sign where they differ."""
+    told, every = case().counters, [seen(c, case().kernel, case().huge_pages) for c in CAUSES]
+    rows = [
+        [n, *(str(found[name]) if found[name] == n else f"{found[name]} ≠" for found in every)]
+        for name, n in told.items()
+    ]
+    return frame(rows, labels(told, "≠: not as in the case"), [f"case {case().seed}", *CAUSES])
+
+
 fitting = Card(
     "fitting",
     "Which causes fit, and which are out?\n"
-    "Decide with a pencil first. One cause that fits is not a diagnosis: others may leave the same "
-    "counters.",
+    "Decide with a pencil first. A huge page is free only where the cause says so. One cause that "
+    "fits is not a diagnosis: others may leave the same counters.",
     dict.fromkeys(CAUSES, (FITS, OUT)),
-    labels={name: f"`{name}`: {words}" for name, (words, _) in CAUSES.items()},
+    labels={name: words for name, (words, _) in CAUSES.items()},
     outcome=found_fitting,
     judge=checked(
         found_fitting,
@@ -288,10 +291,11 @@ fitting = Card(
     ),
     hints=(
         "Go through the causes one by one: which counters does each of them move, and how far?",
-        "If you can't tell, try it in the kernel of the case: lesson.counters(vfio_map(...)).",
+        "If you can't tell, try it: lesson.counters(...) with the knobs of the cause.",
         "From v1 on a reference is tried again, and leaves more than one refusal behind; base "
         "leaves at the first one.",
     ),
+    still=beside,
     why=lambda: "\n\n".join(f"`{name}`: {fit(name)}." for name in CAUSES),
 )
 
@@ -314,21 +318,16 @@ def references(run: Trace) -> str:
     return in_a_row(words) or "not counted"
 
 
-def left(run: Trace) -> str:
-    """How many huge pages and single pages of the guest are in CMA at the end."""
-    world: World = run.last.world
-    inside = [f.is_thp for pfn, f in world.folios.items() if f.name and world.in_cma(pfn)]
-    return f"{sum(inside)} huge, {len(inside) - sum(inside)} single"
-
-
 LOOKS: dict[str, tuple[str, Callable[[Trace], str]]] = {
     "split_returns": ("What `split_huge_page_to_list()` returns, each time.", split_returned),
-    "references": ("The references that a split finds, against the expected number.", references),
+    "references": (
+        "The references on the page when a split begins, against the expected number.",
+        references,
+    ),
     "migrate_returns": (
         "What `migrate_pages()` returns.",
         lambda run: in_a_row(list(map(errno.name, migrate_returns(run)))),
     ),
-    "left_in_CMA": ("How many huge pages and single pages are left there afterwards.", left),
 }
 TRACE, LEAVE = "trace", "leave out"
 
@@ -362,8 +361,11 @@ def look_judged(answer: dict[str, str]) -> Verdict:
     if any(tells_apart(fewer) == every for fewer in combinations(LOOKS, len(looks) - 1)):
         return failed("as much can be told with fewer: which are really needed?")
     pairs_all = len(case().fitting) * (len(case().fitting) - 1) // 2
-    rest = f"; {pairs_all - len(every)} by none of the four" if pairs_all > len(every) else ""
-    return passed(f"{len(every)} of {pairs_all} pairs of causes are told apart{rest}")
+    rest = f"; {pairs_all - len(every)} by none of the three" if pairs_all > len(every) else ""
+    same = [set(names) for names in combinations(LOOKS, len(looks)) if tells_apart(names) == every]
+    others = " or ".join(" and ".join(sorted(names)) for names in same if names != set(looks))
+    more = f"{others} would have told as much" if others else ""
+    return passed(f"{len(every)} of {pairs_all} pairs of causes are told apart{rest}", more)
 
 
 look = Card(
@@ -380,8 +382,10 @@ look = Card(
         "A split that lacks memory returns -ENOMEM; one of a page that was cut off, -EBUSY. It is "
         "not called at all if a huge page is free.",
         "A holder adds a reference to the expected ones; a page that was cut off has lost those of "
-        "its file, and is freed in the end; a lack of memory changes none.",
+        "its file; a lack of memory changes none.",
     ),
     still=seen_of,
+    why="A page that was cut off from its file has lost the references of the file, but a split "
+    "expects them. So it finds too few.",
     needs=(fitting,),
 )

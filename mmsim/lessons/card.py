@@ -1,6 +1,6 @@
 """The card: one activity of a lesson in one cell.
 
-Interface: Card, keyed, checked, marked
+Interface: Card, quiz, checked, marked
 
 A card holds a question, what the model says to it, what is unlocked by an answer, the reason and
 the hints.  A prediction, a check, a bet and a reveal are all cards; they differ in what is given:
@@ -30,15 +30,19 @@ from mmsim.lessons.form import (
     Verdict,
     failed,
     passed,
+    plain,
     read,
+    shown,
     still_open,
     unanswered,
+    with_article,
 )
 from mmsim.views.show import as_html, as_text
 from mmsim.views.svg import GREEN, VERMILION
 
 ONLY = "answer"  # the name of the part of a card that has a single one
 AGAIN = "Try once more; after a second wrong answer the card says how it is."
+LINE_MAX = 5_000  # characters
 STRESSED = r"(?<!\w)({})([^*]+)\1(?!\w)"  # a schedule, `pin*7 pin*6`, has none
 GOOD, BAD = GREEN, VERMILION  # seen well on a light and on a dark page
 
@@ -51,7 +55,8 @@ class Card:
     `question`: its first line is one sentence, which stays when the question is folded.
     `parts`: what is asked, with choices or types; `labels`: words beside a part's choices.
     `form`: what an answer looks like that is written as code.
-    `why`: the reason, told with the outcome.  `still`: pictures and tables, shown once answered.
+    `why`: the reason, told with the outcome; `because`: that of each part.
+    `still`: pictures and tables, shown once answered.
     `play`: the widget that takes the place of `still` where there are widgets.
     `solution`: a right answer, if it is not the outcome.  `needs`: cards to be answered before."""
 
@@ -66,6 +71,7 @@ class Card:
         outcome: Callable[[], Any] | None = None,
         judge: Callable[[Any], Verdict] | None = None,
         why: Words = "",
+        because: Mapping[str, str] | None = None,
         hints: Sequence[str] = (),
         solution: Any = None,
         still: Callable[[], Any] | None = None,
@@ -80,7 +86,7 @@ class Card:
         self.parts = cast("Parts", {ONLY: parts} if self.single else parts or {})
         self.labels = labels or {}
         self.form, self.outcome, self.judge, self.why = form, outcome, judge, why
-        self.hints, self.solution = tuple(hints), solution
+        self.because, self.hints, self.solution = because or {}, tuple(hints), solution
         self.still, self.play, self.needs = still, play, tuple(needs)
         self._views: list[Callable[[], None]] = []
         self._given: list[Any] | None = None
@@ -120,31 +126,34 @@ class Card:
 
     def answer(self, *values: Any, **parts: Any) -> Card:
         """Do what Store does: the parts by name, in a dict, in order, or the one value."""
-        self._take(values[0] if len(values) == 1 else list(values) or parts)
+        self.problem = ""
+        try:
+            self._take(plain(values[0] if len(values) == 1 else list(values) or parts))
+        except FormError as error:
+            self.problem = f"Not stored: {error}."
+        except (Exception, SystemExit) as error:
+            # Whatever is handed in: say what was expected instead of showing a traceback.
+            what = with_article(type(values[0] if values else parts).__name__)
+            wanted = f" The answer is {self.form}." if self.form else ""
+            told = f"{type(error).__name__}: {shown(error)}"
+            self.problem = f"Not stored: {what} could not be used ({told}).{wanted}"
         self.changed()
         return self
 
     __call__ = answer
 
     def _take(self, given: Any) -> None:
-        self.problem = ""
         if not self.asks:
             self.problem = "Nothing is asked here."
         elif not all(need.unlocked for need in self.needs):
             self.problem = f"{self._waits()} Nothing is stored yet."
+        elif given is None:
+            self.problem = "Not stored: None is no answer."
         elif unanswered(given):
             left = still_open(given)
             self.problem = f"Not stored: {left} is still open." if left else ""
         else:
-            try:
-                self._settle(*self._judged(self._read(given)))
-            except FormError as error:
-                self.problem = f"Not stored: {error}."
-            except Exception as error:
-                # Whatever is handed in: say what was expected instead of showing a traceback.
-                kind = type(given).__name__
-                wanted = f" The answer is {self.form}." if self.form else ""
-                self.problem = f"Not stored: this {kind} could not be used ({error}).{wanted}"
+            self._settle(*self._judged(self._read(given)))
 
     def _read(self, given: Any) -> Any:
         if self.allowed is None:
@@ -224,7 +233,10 @@ class Card:
         return lines
 
     def reply(self) -> list[str]:
-        """What became of the answer; empty while there is none."""
+        """What became of the answer; empty while there is none.  An answer quoted in it is cut."""
+        return [shown(line, LINE_MAX) for line in self._replied()]
+
+    def _replied(self) -> list[str]:
         if self.problem:
             return [self.problem]
         if not self.unlocked and self.verdict.state == "not attempted":
@@ -233,13 +245,14 @@ class Card:
         verdict = self.verdict
         if self.asks and not self.outcome and verdict == passed(""):
             lines.append(f"Noted: {self._told(self.stored)}.")
-        elif verdict.state == "failed":
+        elif verdict.state == "failed" and not (self.unlocked and self.because):
             why = verdict.second if self.unlocked and verdict.second else verdict.why
-            lines += [f"✘ Not yet: {why}", *filter(None, [verdict.detail])]
+            lead = "✘ No" if self.unlocked else "✘ Not yet"
+            lines += [f"{lead}: {why}", *filter(None, [verdict.detail])]
             lines += [] if self.unlocked else [AGAIN]
-        elif verdict.why:
+        elif verdict.state == "passed" and verdict.why:
             lines += [f"✔ Right: {verdict.why}", *filter(None, [verdict.detail])]
-        if self.first != self.stored:
+        if self.stored is not None and self._told(self.first) != self._told(self.stored):
             lines.append(f"At first you had said: {self._told(self.first)}.")
         return lines
 
@@ -262,11 +275,12 @@ class Card:
             was = f" · it was {said(true[part], allowed)}" if part in true else " · not decided"
             was = "" if allowed is str else was  # own words
             lead = "" if self.single else f"`{part}`: "
-            lines.append(f"{sign}{lead}you said {said(mine, allowed)}{was}")
+            why = f": {self.because[part]}" if part in self.because else ""
+            lines.append(f"{sign}{lead}you said {said(mine, allowed)}{was}{why}")
         return lines
 
     def _told(self, answer: Any) -> str:
-        if self.single or not isinstance(answer, dict):
+        if self.single or not self.parts:
             return said(answer, self.parts.get(ONLY, ())) if self.parts else "another answer"
         return ", ".join(f"{part} {said(v, self.parts[part])}" for part, v in answer.items())
 
@@ -343,21 +357,37 @@ def said(value: Any, allowed: Allowed) -> str:
         return "true" if value else "false"
     if isinstance(allowed, Choices) and value in allowed:
         return f"{value} ({allowed[value]})"
-    return str(value)
+    return shown(value)
 
 
-def keyed(key: Mapping[str, tuple[Any, str]]) -> Callable[[dict[str, Any]], Verdict]:
-    """A judge for questions with a right choice each, such as a recall.
+def quiz(
+    name: str,
+    question: str,
+    asked: Mapping[str, tuple[str, Allowed, Any, str]],
+    right: str = "",
+    **more: Any,
+) -> Card:
+    """A card of questions with one right choice each, such as a recall.
 
-    `key`: part -> its right value, and why."""
+    `asked`: part -> its question, its choices, the right one, and why.  `right`: what is said when
+    all are right."""
 
     def judge(answer: dict[str, Any]) -> Verdict:
-        for part, (value, why) in key.items():
+        for part, (_, _, value, why) in asked.items():
             if answer[part] != value:
                 return failed(f"{part} is not {answer[part]}: {why}")
-        return passed("all are still there")
+        return passed(right)
 
-    return judge
+    return Card(
+        name,
+        question,
+        {part: allowed for part, (_, allowed, _, _) in asked.items()},
+        labels={part: words for part, (words, *_) in asked.items() if words},
+        judge=judge,
+        outcome=lambda: {part: value for part, (_, _, value, _) in asked.items()},
+        because={part: why for part, (*_, why) in asked.items()},
+        **more,
+    )
 
 
 def checked(

@@ -1,7 +1,7 @@
 """Lesson 02: when a guest's memory lands in CMA, and why a long-term pin may not stay there.
 
-Interface: the cards guess, one, first, second, order, owner, recall; the table evidence;
-and the names that the text fills in."""
+Interface: the cards guess, one, first, second, borrow, order, owner, recall; the table evidence,
+the picture small; and the names that the text fills in."""
 
 from __future__ import annotations
 
@@ -21,10 +21,8 @@ from mmsim.constants import (
 from mmsim.datafiles import load_csv
 from mmsim.engine.trace import Trace
 from mmsim.evidence.kernel_runs import FREE, FREE_CMA, FROM_CMA
-from mmsim.lessons import number
-from mmsim.lessons.card import Card
+from mmsim.lessons.card import Card, quiz
 from mmsim.lessons.form import Choices, FormError, Verdict, failed, passed
-from mmsim.lessons.who_holds_this_page import quiz
 from mmsim.mm.page_alloc import alloc_pages, request
 from mmsim.mm.zone import boot
 from mmsim.scenarios import boot_guest, make
@@ -32,9 +30,10 @@ from mmsim.scenarios.situation import Value, one_of, settle
 from mmsim.scenarios.situation import number as whole
 from mmsim.views import svg as draw
 from mmsim.views.figures import STYLE, Chart, legend, panelled
+from mmsim.views.ledger import ledger
+from mmsim.views.memory import block_map, draw_block_map, map_sentence, map_size
 from mmsim.views.show import Picture, Shown
 from mmsim.views.tables import frame, labels
-from mmsim.views.words import call
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,6 +104,18 @@ LENDING_KNOBS = (
 )
 
 
+def host_drawn() -> Picture:
+    """The pageblocks of the small host, and their types."""
+    shown = block_map(boot(HOST_BLOCKS * HPAGE_PMD_NR, 19 * HPAGE_PMD_NR))
+    words, (wide, high) = map_sentence(shown), map_size(shown, 640, 250)
+    svg = draw.Svg(wide + 24, high + 24, words, words)
+    draw_block_map(svg, 12, 12, wide, high, shown)
+    return Picture(svg.render(), words)
+
+
+small = Shown(host_drawn)
+
+
 class Grant(NamedTuple):
     """One allocation: the pages that were free right before it, and where it landed."""
 
@@ -118,10 +129,6 @@ class Lending(NamedTuple):
 
     knobs: Mapping[str, Value]
     grants: tuple[Grant, ...]
-
-    def with_(self, **knobs: object) -> Lending:
-        """The same with other knobs."""
-        return lending(**{**self.knobs, **knobs})
 
     def places(self, place: str) -> int:
         """How many of the allocations landed there."""
@@ -151,11 +158,8 @@ def lending(**given: object) -> Lending:
 
 def claim(made: Lending) -> str:
     """How many landed where."""
-    said = [f"{made.places(CMA) or 'none'} in CMA"]
-    if made.places(ORDINARY):
-        said.append(f"{made.places(ORDINARY)} outside")
-    if made.places(REFUSED):
-        said.append(f"{made.places(REFUSED)} refused")
+    words = {CMA: "in CMA", ORDINARY: "outside", REFUSED: "refused"}
+    said = [f"{made.places(p) or 'none'} {words[p]}" for p in words if p == CMA or made.places(p)]
     movable = "movable" if made.knobs["movable"] == "yes" else "not movable"
     return f"{GRANTS} huge pages, {movable}: {', '.join(said)}"
 
@@ -207,24 +211,31 @@ def drawn(made: Lending) -> Picture:
 
 def play_lending(**knobs: object) -> Any:
     """The host's knobs beside the picture; `old` only where it has come up."""
-    from mmsim.widgets.console import knobs_beside
+    from mmsim.widgets.console import turned
 
-    return knobs_beside(lending(**knobs), LENDING_KNOBS if knobs else LENDING_KNOBS[:2], drawn)
+    known = LENDING_KNOBS if knobs else LENDING_KNOBS[:2]
+    return turned(lambda **values: drawn(lending(**values)), known, **knobs)
 
 
 guess = Card(
     "guess",
     "32 pageblocks are free, 19 of them CMA. Eight huge pages are allocated: where do they land?\n"
     "Each takes one pageblock. They are for a guest, so the memory can be moved later. Before each "
-    "allocation the kernel compares two numbers: how much is free, and how much of that is CMA.",
+    "allocation the kernel looks at what is still free. If *more than a certain share* of it is "
+    "CMA, CMA is asked first. The share is a simple one; machines 2 and 3 of the table fit it.",
     {"the_first": (CMA, ORDINARY), "in_CMA": (0, 2, 4, 6, 7, GRANTS)},
     labels={"the_first": "Where does the first one land?", "in_CMA": "How many land in CMA?"},
+    hints=(
+        "On machine 2 about a quarter of the free memory was CMA, on machine 3 a little over half.",
+        "Say the share is a half. Note before each allocation how much is free, and how much CMA.",
+        "13 of 26 is half, and half is not more than half.",
+    ),
     outcome=lambda: {"the_first": lending().grants[0].place, "in_CMA": lending().places(CMA)},
-    why="The rule stands in `__rmqueue()` (`mm/page_alloc.c`, Linux 6.1): **if the request may "
+    why="The rule stands in `__rmqueue()` (`mm/page_alloc.c`, Linux 6.1). **If a request may "
     "borrow, and more than half of the free pages are CMA, CMA is asked first.** Before the "
     "seventh it is 13 of 26: half is not more than half. This is the *first road* into CMA.\n\n"
-    "So neither kind of memory is used up while the other lies idle. That matters, because the "
-    "kernel's own data can't borrow: without ordinary memory it has nothing.\n\n"
+    "So neither kind of memory is used up while the other lies idle. The kernel's own data can't "
+    "borrow, and would have nothing without ordinary memory.\n\n"
     '*A common mistake:* "a guest gets CMA only when nothing else is left". Here 13 ordinary '
     "pageblocks were free from the beginning.",
     still=lambda: drawn(lending()),
@@ -250,6 +261,8 @@ one = Card(
         "Before the eighth allocation 25 pageblocks are free.",
         "13 is more than half of 25, but not of 26.",
     ),
+    why="With 13, the eighth allocation finds 25 free pageblocks, 13 of them CMA: more than half, "
+    "for the first time. With 14 that is so at the sixth already, and at the eighth again.",
 )
 
 
@@ -304,7 +317,7 @@ def first_judged(answer: int) -> Verdict:
 first = Card(
     "first",
     "How many MiB are populated when the process gets its first page from CMA?\n"
-    "977 MiB are free at the start, 256 MiB of them CMA. Within 5 MiB is good enough.",
+    "This time 977 MiB are free at the start, 256 MiB of them CMA. Within 5 MiB is good enough.",
     int,
     form="a whole number of MiB",
     judge=first_judged,
@@ -352,15 +365,38 @@ second = Card(
         "Which lists have a block of 2 MiB at all?",
         "The allocator prefers lent memory to breaking up or taking over somebody else's.",
     ),
-    why="When its own lists have no block of the wanted size, a request that may borrow asks CMA. "
-    "It does so *before* it takes a block of another type, and before anything is moved to make "
-    'room. This is the *second road*: no comparison with half, only "nothing of this size here". '
-    "No bar's CMA reaches the line.\n\n"
+    why="When the lists of ordinary movable memory have no block of the wanted size, a request "
+    "that may borrow asks CMA. It does so *before* it takes a block of another type. This is the "
+    '*second road*: no comparison with half, only "nothing of this size here". No bar\'s CMA '
+    "reaches the line.\n\n"
     "The measured kernel does the same. In 1,059 trials no block of 2 MiB was free outside CMA, "
     "and CMA was 41 to 42 % of free memory. Each time all huge pages of a new memfd lay in CMA. "
-    "The report does not say which of the two roads its machine took.",
+    "The reporter wrote of the first road only.",
     still=lambda: drawn(lending(**OLD)),
     play=lambda: play_lending(**OLD),
+)
+
+
+# -- who may borrow
+
+borrow = quiz(
+    "borrow",
+    "Which of these requests for memory may borrow from CMA?\n"
+    "The kernel decides by what the memory is for.",
+    {
+        "guest": ("A guest's memory.", bool, True, "the page tables that point to it are changed"),
+        "heap": (
+            "The heap of a process.",
+            bool,
+            True,
+            "the page tables that point to it are changed",
+        ),
+        "page_table": ("A page table.", bool, False, "the processor uses its physical address"),
+        "inode": ("What the kernel knows of a file.", bool, False, "pointers hold its address"),
+    },
+    hints=("A borrower must be able to move out. Who holds the address of each?",),
+    why="In the source, a request for memory that can be moved later carries the flag "
+    "`__GFP_MOVABLE`. Only such a request may borrow.",
 )
 
 
@@ -370,17 +406,10 @@ second = Card(
 STEPS = {
     "pin": ("follow_page_mask", "the kernel pins first, to hold the page while it looks"),
     "look": ("is_longterm_pinnable_page", "what is done depends on what the look has found"),
-    "let go": ("gup_put_folio", "a pinned page can't be moved, so the pin is given back before"),
+    "let go": ("gup_put_folio", "its references are more than a move expects"),
     "move": ("folio_migrate_mapping", "the second pin is one on the page in its new place"),
     "pin again": ("follow_page_mask", "the device gets only a page that is pinned outside CMA"),
     "map": ("iommu_map", ""),
-}
-# Steps in between that change the count.
-BETWEEN = {
-    "folio_isolate_lru": "(isolate it)",
-    "try_to_migrate": "(take the mapping away)",
-    "remove_migration_ptes": "(map the new place)",
-    "folio_put": "(drop the reference of the allocation)",
 }
 WAIT = "wait"
 PLACES = ("first", "second", "third", "fourth", "fifth", "sixth")
@@ -415,17 +444,14 @@ def order_judged(answer: dict[str, str]) -> Verdict:
 
 
 def pin_steps() -> pd.DataFrame:
-    """Only these steps of the run: the function and its answer, and the page's count after it."""
-    named = {at: name for name, at in places_of(pinned()).items()}
-    rows = {}
-    for at, event in enumerate(pinned().events, start=1):
-        world = pinned().state(at).world
-        name = named.get(at) or BETWEEN.get(event.op.kind.name)
-        if name and "isolation" not in event.op.args:
-            folio = world.folio(world.find("guest", 0))
-            rows[at] = (name, call(pinned().at(at)), folio.refcount)
-    columns = ["what happens", "in the model", "count after it"]
-    return frame(list(rows.values()), labels(map(str, rows), "step"), columns)
+    """The six steps: the function of each, and the page's references after it."""
+    rows = []
+    for name, at in places_of(pinned()).items():
+        book = ledger(pinned().state(at).world, "guest")
+        assert book is not None
+        held = ", ".join(f"{row.holder} {row.refs}" for row in book.rows)
+        rows.append((f"{STEPS[name][0]}()", book.refcount, held))
+    return frame(rows, labels(STEPS, "step"), ["in the source", "count after it", "references"])
 
 
 order = Card(
@@ -442,13 +468,11 @@ order = Card(
         "A pinned page can't be moved, so between the look and the move something has to happen.",
         "pin, look, let go, move, pin again, map.",
     ),
-    why="The pin takes one reference for each of the 512 small pages, so the count grows by 512. "
-    "The first pin only holds the page while the kernel looks.\n\n"
-    "Inside a long-term pin a request counts as not movable. So the new place is not borrowed; its "
-    "pageblock gets the type UNMOVABLE.\n\n"
-    "In Linux 6.1-rc1 a test in `collect_longterm_unpinnable_pages()` was inverted, so the page is "
-    "pinned once more in between. The model has the test as it was meant: 1,024 pins are acquired "
-    f"and 512 given back. Lesson {number('v2_is_not_the_end')} tells of that bug.",
+    why="The pin takes one reference for each of the 512 small pages. It only holds the page while "
+    "the kernel looks. With it the count would be 512 higher than a move expects, so it must go "
+    "first: that is the rule of lesson 01.\n\n"
+    "Inside a long-term pin a request for memory counts as not movable. So the new place is asked "
+    "for outside CMA.",
     still=pin_steps,
 )
 
@@ -456,17 +480,11 @@ order = Card(
 # -- the promise
 
 
-@cache
-def asked(holder: int = 1) -> Trace:
-    """The owner asks for its memory; with a holder, somebody has a reference there for good."""
-    knobs: dict[str, object] = {"blocks": 1, "holder": holder, "targets": "available"}
-    return make("cma_alloc", "base", knobs).run()
-
-
 def owner_gets(holder: int = 1) -> str:
-    """The owner's memory, or the code that cma_alloc() comes to."""
-    scenario: Any = asked(holder).scenario
-    last = asked(holder).last
+    """The owner's memory, or the code that cma_alloc() comes to: 1, somebody refers to the page."""
+    knobs: dict[str, object] = {"blocks": 1, "holder": holder, "targets": "available"}
+    scenario: Any = make("cma_alloc", "base", knobs)
+    last = scenario.run().last
     return "memory" if scenario.succeeded(last) else str(scenario.result(last))
 
 
@@ -483,7 +501,11 @@ owner = Card(
     ),
     outcome=owner_gets,
     why="The kernel tries the page in several calls of `migrate_pages()`, and it never comes free. "
-    "The driver does not even see the code: `cma_alloc()` returns NULL.",
+    "The driver does not even see the code: `cma_alloc()` returns NULL.\n\n"
+    "So why not pin the page where it is, if a move is slow and can fail? Nobody would notice when "
+    "the guest starts. Much later the driver asks for its area, `cma_alloc()` tries every range "
+    "around the page, and the camera does not work. The error has moved from the guest, which "
+    "could be told at once, to somebody who can't help it.",
 )
 
 
@@ -494,7 +516,7 @@ recall = quiz(
     "Three questions about lessons 00 and 01, from memory.",
     {
         "error": (
-            "What did the map of the guest's memory return in the report?",
+            "What did `VFIO_IOMMU_MAP_DMA` return in the report?",
             ("-ENOMEM", "-EBUSY", "-EAGAIN"),
             "-ENOMEM",
             "a huge page could neither be moved nor split",

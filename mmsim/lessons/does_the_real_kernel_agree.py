@@ -16,7 +16,7 @@ from mmsim.engine.trace import Trace
 from mmsim.errors import nearest
 from mmsim.evidence.ftrace import Row, align, raw_lines, real_trace, situation
 from mmsim.evidence.measured import Share, disturbed
-from mmsim.lessons.card import Card, checked, keyed
+from mmsim.lessons.card import Card, checked, quiz
 from mmsim.lessons.form import Choices, Verdict, failed, passed
 from mmsim.scenarios import SMALL, pin_versus, vfio_map
 from mmsim.scenarios.policy import PolicyError, limited
@@ -224,27 +224,29 @@ agree = Card(
     still=agree_shown,
 )
 
-recall = Card(
+recall = quiz(
     "recall",
     "Three questions about earlier lessons, from memory.",
     {
-        "once_refused": Choices(a="moved", b="failed", c="both"),
-        "proved": Choices(a="never proved", b="proved by two counters", c="proved by the patch"),
-        "batch": Choices(a="a second try", b="a wait", c="a drain"),
+        "once_refused": (
+            "A huge page is refused once and then moved whole. `v2` counts it as …",
+            Choices(a="moved", b="failed", c="both"),
+            "c",
+            "the refusal is counted, and so is the move",
+        ),
+        "proved": (
+            "That `drop_caches` had the reference in the reported failure was …",
+            Choices(a="never proved", b="proved by two counters", c="proved by the patch"),
+            "a",
+            "he wrote probably, and nobody in the discussion proved it",
+        ),
+        "batch": (
+            "A single page lies in an LRU batch that nobody empties. What helps?",
+            Choices(a="a second try", b="a wait", c="a drain"),
+            "c",
+            "the batch keeps its reference until somebody empties it",
+        ),
     },
-    labels={
-        "once_refused": "A huge page is refused once and then moved whole. `v2` counts it as …",
-        "proved": "That `drop_caches` had the reference in the reported failure was …",
-        "batch": "A single page lies in an LRU batch that nobody empties. What helps?",
-    },
-    judge=keyed(
-        {
-            "once_refused": ("c", "the refusal is counted, and so is the move"),
-            "proved": ("a", "he wrote probably, and nobody in the discussion proved it"),
-            "batch": ("c", "the batch keeps its reference until somebody empties it"),
-        }
-    ),
-    outcome=lambda: {"once_refused": "c", "proved": "a", "batch": "c"},
     hints=("They are in lessons 09 and 00.",),
 )
 

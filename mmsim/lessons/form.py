@@ -1,8 +1,8 @@
 """What an answer may look like, and what becomes of it: reading a learner's value before it is
 judged.
 
-Interface: Verdict, passed, failed, FormError, Allowed, Choices, Parts, read, unanswered,
-still_open
+Interface: Verdict, passed, failed, FormError, Allowed, Choices, Parts, plain, shown, read,
+unanswered, still_open
 
 A misspelt name or a number written as text is told before anything is judged.  What can be meant
 in two ways only by its form, such as `True` and "yes", is read as it is meant."""
@@ -10,6 +10,7 @@ in two ways only by its form, such as `True` and "yes", is read as it is meant."
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from numbers import Integral
 from types import GenericAlias
 from typing import Any, NamedTuple, cast, get_args, get_origin
 
@@ -67,6 +68,51 @@ def failed(why: str, detail: str = "", second: str = "") -> Verdict:
     return Verdict("failed", why, detail, second=second)
 
 
+MEMBERS_MAX = 1_000
+DEEP_MAX = 10
+SHOWN_MAX = 300  # characters of an answer that a reply shows
+
+
+def plain(answer: Any) -> Any:
+    """The answer in Python's own types: nothing of a class that a learner wrote is called later.
+
+    What is none of Python's own, such as a run, stays as it is.  Raises FormError for what does
+    not end, or is nested too deeply or too long to be meant."""
+    left = MEMBERS_MAX
+
+    def own(value: Any, deep: int) -> Any:
+        nonlocal left
+        kind = type(value)
+        left -= 1
+        if left < 0 or deep > DEEP_MAX:
+            raise FormError("this is longer, or nested more deeply, than any answer")
+        if hasattr(kind, "__next__"):
+            raise FormError(f"{with_article(kind.__name__)} may have no end: write a list")
+        if kind.__module__.startswith("mmsim."):
+            return value
+        if issubclass(kind, dict):
+            return {own(k, deep + 1): own(v, deep + 1) for k, v in dict.items(value)}
+        for made in (list, tuple, set):
+            if issubclass(kind, made):
+                return made(own(member, deep + 1) for member in made.__iter__(value))
+        if isinstance(value, int):
+            return value if kind is bool else int.__int__(value)
+        if issubclass(kind, Integral):  # such as a number out of a table
+            return int(value)
+        return str.__str__(value) if issubclass(kind, str) else value
+
+    return own(answer, 0)
+
+
+def shown(value: Any, most: int = SHOWN_MAX) -> str:
+    """Any value as text: cut if it is long, its type if it can't be shown."""
+    try:
+        text = str(value) if isinstance(value, str | BaseException) else repr(value)
+    except (Exception, SystemExit):
+        text = with_article(type(value).__name__)
+    return text if len(text) <= most else f"{text[:most]} … ({len(text):,} characters)"
+
+
 def unanswered(answer: Any) -> bool:
     """Is this, or any part of it, one of the marks that stand where an answer will be written?"""
     if isinstance(answer, dict):
@@ -94,12 +140,13 @@ def read(answer: Any, parts: Parts | Allowed, form: str = "") -> Any:
         one: Any = parts
         return read_one("the answer", answer, one, form)
     if not isinstance(answer, dict):
-        what = _with_article(type(answer).__name__)
+        what = with_article(type(answer).__name__)
         raise FormError(f"write a dict with the parts {', '.join(map(_named, parts))}, not {what}")
     for part in answer:
         if part not in parts:
             known = {_named(name): name for name in parts}
-            raise FormError(f"there is no part {_named(part)!r}{nearest(_named(part), known)}")
+            name = shown(_named(part), 60)
+            raise FormError(f"there is no part {name!r}{nearest(name, known)}")
     named = cast("Parts", parts)
     missing = [_named(part) for part in parts if part not in answer]
     if missing:
@@ -117,27 +164,27 @@ def read_one(name: str, value: Any, allowed: Allowed, form: str = "") -> Any:
             for one in allowed:
                 if same(value, one):
                     return one
-        raise FormError(f"{name} can be {', '.join(map(repr, allowed))}, not {value!r}")
+        raise FormError(f"{name} can be {', '.join(map(repr, allowed))}, not {shown(value, 60)}")
     if isinstance(allowed, GenericAlias):
         return _members(name, value, allowed, form)
     if allowed is bool and isinstance(value, str):
-        value = _YES_NO.get(_plain(value), value)
+        value = _YES_NO.get(_folded(value), value)
     if isinstance(value, allowed) and (allowed in (bool, object) or not isinstance(value, bool)):
         return value
-    wanted = _KINDS.get(allowed) or form or _with_article(allowed.__name__)
-    raise FormError(f"{name} should be {wanted}, not {value!r}")
+    wanted = _KINDS.get(allowed) or form or with_article(allowed.__name__)
+    raise FormError(f"{name} should be {wanted}, not {shown(value, 60)}")
 
 
 def _same_kind(value: Any, one: Any) -> bool:
-    return type(value) is type(one) and bool(_plain(value) == _plain(one))
+    return type(value) is type(one) and bool(_folded(value) == _folded(one))
 
 
 def _same_words(value: Any, one: Any) -> bool:
     """Do they say the same, as 512 and "512", or True and "yes"?"""
     if isinstance(value, bool) or isinstance(one, bool):
-        words = [_YES_NO.get(_plain(v), v) if isinstance(v, str) else v for v in (value, one)]
+        words = [_YES_NO.get(_folded(v), v) if isinstance(v, str) else v for v in (value, one)]
         return all(isinstance(word, bool) for word in words) and words[0] is words[1]
-    return isinstance(value, str) and bool(_plain(value) == _plain(str(one)))
+    return isinstance(value, str) and bool(_folded(value) == _folded(str(one)))
 
 
 def _members(name: str, value: Any, allowed: GenericAlias, form: str) -> Any:
@@ -153,15 +200,16 @@ def _members(name: str, value: Any, allowed: GenericAlias, form: str) -> Any:
         if len(given) == len(kinds):
             return brackets(map(read_one, [f"each of {name}"] * len(given), given, kinds))
     many = "" if not ordered or kinds[-1] is ... else f" of {len(kinds)}"
-    raise FormError(f"{name} should be {form or f'a list{many}'}, not {value!r}")
+    raise FormError(f"{name} should be {form or f'a list{many}'}, not {shown(value, 60)}")
 
 
-def _plain(value: Any) -> Any:
+def _folded(value: Any) -> Any:
     """A word without what is not meant: case, blanks around it, a hyphen for a blank."""
     return value.strip().casefold().replace("-", " ") if isinstance(value, str) else value
 
 
-def _with_article(word: str) -> str:
+def with_article(word: str) -> str:
+    """A word with `a` or `an`."""
     return f"{'an' if word[0] in 'aeiou' else 'a'} {word}"
 
 

@@ -1,6 +1,6 @@
 """Lesson 12: the learner writes a small model of their own, and vectors judge it.
 
-Interface: the picture phenomenon; the cards counts, checking, freezing, splitting, passing, moving,
+Interface: the picture phenomenon; the cards counts, checking, freezing, splitting, passing,
 pinning, counted, patching, both, reviewed; finished, page_of_code, and the numbers of the text.
 
 A step is judged by running the learner's functions on conformance vectors, the smallest first; what
@@ -10,21 +10,30 @@ solution edition, and only there: `finished` reads them."""
 from __future__ import annotations
 
 import re
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from types import CodeType
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mmsim import errno
 from mmsim.constants import GUP_PIN_COUNTING_BIAS as GUP_PIN_COUNTING_BIAS
 from mmsim.constants import HPAGE_PMD_NR as HPAGE_PMD_NR
 from mmsim.constants import HPAGE_PMD_ORDER, REASONS, REPORTED
-from mmsim.engine.scenario import Pool, State
+from mmsim.engine.explore import Outcome
+from mmsim.engine.scenario import State
 from mmsim.engine.schedule import render
 from mmsim.errno import ENOMEM
-from mmsim.evidence.own_model import Case, Odd, alone, before, run_case, run_migrate, vectors
-from mmsim.evidence.vectors import Vector, run_migrate_pages
+from mmsim.evidence.own_model import (
+    COUNTERS,
+    NOTHING,
+    Case,
+    Odd,
+    answered,
+    before,
+    run_case,
+    vectors,
+)
+from mmsim.evidence.vectors import Vector
 from mmsim.lessons import FOLDER
 from mmsim.lessons.card import AGAIN, Card
 from mmsim.lessons.form import FormError, Verdict, failed, passed
@@ -32,7 +41,7 @@ from mmsim.mm.folio import ISOLATION, Folio
 from mmsim.mm.seams import Version
 from mmsim.mm.versions import VERSIONS
 from mmsim.mm.world import World
-from mmsim.scenarios import Situation, vfio_map
+from mmsim.scenarios import CMA_PFN, vfio_map
 from mmsim.scenarios.policy import PolicyError, limited
 from mmsim.views.ledger import IF, JUST, LEDGER_HIGH, SPLIT_CHECK, draw_ledger, ledger
 from mmsim.views.show import Picture, Shown
@@ -48,13 +57,15 @@ from mmsim.views.svg import (
     outcome_mark,
     wrap,
 )
+from mmsim.views.tables import frame, labels
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TEXT = FOLDER / "from_scratch.md"
-PATCHED = "2/2-only"  # base with the three seams, and nothing of the companion
+PATCHED = "v3"  # what the learner's three seams come to: both patches, as they were merged
 STEPS_MAX, CALL_STEPS = 3_000_000, 50  # of one vector: a huge page has 512 pieces
-PASSES = 10
-SEAMS = ("ref_errno", "retry_split", "rc_after_split")
-UNTOUCHED = "the function returns nothing yet"
+SEAMS = ("ref_errno", "retry_split", "final_rc")
 
 
 # -- the finished page
@@ -92,14 +103,29 @@ def code_lines() -> int:
     return sum(bool(line.strip()) for line in page_of_code().splitlines())
 
 
-Ran = tuple[int, Mapping[str, int]]
+class Run(NamedTuple):
+    """A run of the small model in the reported situation.
+
+    `leaves`: the holder goes after so many refusals, or never.  `wanted`: what the pin returns, and
+    the two reported counters."""
+
+    words: str
+    kernel: str
+    leaves: int | None
+    wanted: tuple[int, int, int]
 
 
-@cache
-def ran(kernel: str) -> Ran:
-    """The run of the finished model in the reported situation."""
-    result, vmstat = ours()["run"](ours()[kernel])
-    return result, vmstat
+RUNS = (
+    Run("base: refused once, and that is the end", "base", 3, (-ENOMEM, 1, 1)),
+    Run("patched, but the holder never leaves", "patched", None, (-ENOMEM, 11, 10)),
+    Run("patched, and the holder leaves before the fourth try", "patched", 3, (512, 4, 3)),
+)
+
+
+def came_of(run: Run, names: Mapping[str, Any]) -> tuple[int, ...]:
+    """What a run returns and counts, in the order of `wanted`."""
+    result, vmstat = names["run"](names[run.kernel], run.leaves)
+    return result, *(vmstat[name] for name in REPORTED)
 
 
 # -- pictures
@@ -107,7 +133,9 @@ def ran(kernel: str) -> Ran:
 
 def _draw_ledger(svg: Svg, folio: Folio, check: str = "", when: str = IF) -> str:
     """The ledger of a page, on the left; answers it in words."""
-    book = ledger(alone(World(), folio), folio.region, check=check, when=when)
+    world = World()
+    world.add(CMA_PFN, folio)
+    book = ledger(world, folio.region, check=check, when=when)
     assert book is not None
     draw_ledger(svg, 18, 66, 470, book)
     return ", ".join(f"{row.holder} {row.refs}" for row in book.rows)
@@ -133,33 +161,21 @@ def _moment(place: Mapping[str, Any]) -> str:
     return f"before the {words.get(place['site'], 'freeze')} in pass {place['pass']}{again}"
 
 
-def case_picture(case: Case) -> Picture:
-    """A vector that failed: the page before, what happens, what was expected and what was found."""
-    vector, rows = case.vector, case.wrong[:6]
-    right = next((row for row in case.rows if row not in rows), None)
-    kernel = {"base": "in base", "v1": "in v1"}.get(case.version, "with the patch")
+def case_shown(case: Case) -> list[Any]:
+    """A vector that failed: the page before and what happens, what was expected and what found."""
+    vector, lines = case.vector, story(case.vector)
+    kernel = "in base" if case.version == "base" else "with the patch"
     claim = f"Vector {vector['id']}, {kernel}: {vector['title']}"
-    lines = [piece for line in story(vector) for piece in wrap(line, 400, SMALL, 2)]
-    high = 74 + max(LEDGER_HIGH, 30 + 18 * len(lines) + 28 * (len(rows) + 2))
-    told = [f"{what}: expected {expected}, found {found}" for what, expected, found in rows]
-    svg = Svg(940, high, claim, "; ".join(told))
+    svg = Svg(940, 74 + LEDGER_HIGH, claim, " ".join(lines))
     headline(svg, 18, 30, 900, claim)
     book = _draw_ledger(svg, before(vector, ours()))
-    y = 78.0
-    for line in lines:
-        svg.text(520, y, line, 404, size=SMALL, fill=MUTED)
-        y += 18
-    y += 10
-    for x, word in ((520, "what"), (690, "expected"), (800, "yours")):
-        svg.text(x, y, word, 100, size=SMALL, fill=MUTED)
-    for row in [*([right] if right else []), *rows]:
-        y += 28
-        svg.line(520, y - 18, 922, y - 18, stroke=LINE)
-        svg.text(520, y, row[0], 165)
-        svg.text(690, y, _short(row[1]), 104, bold=True)
-        outcome_mark(svg, 808, y - 4, "success" if row is right else "failure", _short(row[2]), 112)
-    words = [f"{claim}.", f"Before: {book}.", *story(vector), *(f"{line}." for line in told)]
-    return Picture(svg.render(), " ".join(words))
+    wrapped = [piece for line in lines for piece in wrap(line, 400, SMALL, 2)]
+    for i, line in enumerate(wrapped):
+        svg.text(520, 96 + 18 * i, line, 404, size=SMALL, fill=MUTED)
+    picture = Picture(svg.render(), " ".join([f"{claim}. Before: {book}.", *lines]))
+    rows = [[_short(expected), _short(found)] for _, expected, found in case.wrong]
+    what = labels([what for what, _, _ in case.wrong], "after your code")
+    return [picture, frame(rows, what, ["expected", "yours"])]
 
 
 def _short(value: Any) -> str:
@@ -168,47 +184,46 @@ def _short(value: Any) -> str:
     return str(value).replace("'", "")
 
 
-def runs_picture(claim: str, runs: Mapping[str, Ran]) -> Picture:
-    """The reported situation: the page's ledger, and for each run its tries and its counters."""
-    told = [f"{name}: {_end(*run)}" for name, run in runs.items()]
-    svg = Svg(940, 74 + LEDGER_HIGH, claim, "; ".join(told))
+def runs_picture(claim: str, runs: Sequence[Run]) -> Picture:
+    """The reported situation: the page's ledger, and for each run its tries and how it ends."""
+    told = [f"{run.words}: {_end(run.wanted)}" for run in runs]
+    svg = Svg(940, 84 + max(LEDGER_HIGH, 104 * len(runs)), claim, "; ".join(told))
     headline(svg, 18, 30, 900, claim)
     page = Folio("A", "A", 0, HPAGE_PMD_ORDER, pmd_maps=1, held=((ISOLATION, 1), ("holder", 1)))
     page = page._replace(refcount=page.cache_refs + 3)
+    svg.text(18, 62, "at the first try", 400, size=SMALL, fill=MUTED)
     book = _draw_ledger(svg, page, SPLIT_CHECK, JUST)
     svg.text(922, 62, "a box for each of the ten passes", 400, size=SMALL, fill=MUTED, anchor="end")
-    for number, (name, (result, vmstat)) in enumerate(runs.items()):
-        y = 92 + 118.0 * number
-        svg.text(520, y, LABELS[name], 400, bold=True)
-        for box in range(PASSES):
-            tried = box < vmstat[REPORTED[1]]
+    for row, run in enumerate(runs):
+        result, fails, refused = run.wanted
+        y = 92 + 104.0 * row
+        svg.text(520, y, run.words, 404, bold=True)
+        for box in range(10):
+            tried = box < refused + (result > 0)
             ground, edge = (MARKED, INK) if tried else (PANEL, LINE)
-            svg.rect(520 + 40 * box, y + 10, 34, 34, fill=ground, stroke=edge, rx=4)
+            svg.rect(520 + 40 * box, y + 10, 34, 28, fill=ground, stroke=edge, rx=4)
             if tried:
-                outcome_mark(svg, 537 + 40 * box, y + 27, "failure", "", 16)
-        counts = [f"{counter} {vmstat[counter]}" for counter in REPORTED]
-        svg.text(520, y + 64, f"{counts[0]}   {counts[1]}", 404, bold=True)
-        svg.text(520, y + 84, f"the pin returns {errno.name(result)}", 404, size=SMALL, fill=MUTED)
+                sign = "failure" if box < refused else "success"
+                outcome_mark(svg, 537 + 40 * box, y + 24, sign, "", 16)
+        svg.text(520, y + 56, f"{REPORTED[0]} {fails}   {REPORTED[1]} {refused}", 404, size=SMALL)
+        sign = "success" if result > 0 else "failure"
+        outcome_mark(svg, 529, y + 71, sign, _result(result), 390)
     words = [f"{claim}.", f"References on the page: {book}.", *(f"{line}." for line in told)]
     return Picture(svg.render(), " ".join(words))
 
 
-def _end(result: int, vmstat: Mapping[str, int]) -> str:
-    counts = " and ".join(f"{name} {vmstat[name]}" for name in REPORTED)
-    return f"{counts}, and the pin returns {errno.name(result)}"
+def _result(result: int) -> str:
+    pinned = f"{result} pages are pinned, and the guest starts"
+    return pinned if result > 0 else f"the pin returns {errno.name(result)}"
 
 
-LABELS = {
-    "base": "base: refused once, and that is the end",
-    "patched": "patched: refused, and tried again",
-}
+def _end(found: tuple[int, ...]) -> str:
+    counts = " and ".join(f"{name} {n}" for name, n in zip(REPORTED, found[1:], strict=True))
+    return f"{counts}; {_result(found[0])}"
 
-phenomenon = Shown(
-    lambda: runs_picture(
-        f"{code_lines()} lines of Python: the reported counters, and what the patch makes of them",
-        {kernel: ran(kernel) for kernel in LABELS},
-    )
-)
+
+PROMISE = "base returns -ENOMEM, patched pins the guest if the holder leaves"
+phenomenon = Shown(lambda: runs_picture(f"{code_lines()} lines of Python: {PROMISE}", RUNS))
 
 
 # -- the judge
@@ -217,41 +232,36 @@ phenomenon = Shown(
 class Own(Card):
     """A card that takes what the learner has written, by the names in its `form`.
 
-    `found`: what its judge has run.  `case`: the vector that failed, to be drawn.  `known`: what
-    became of the finished page itself, which is run once only."""
+    `tried`: runs it, asked with its names.  `case`: the vector that failed, to be drawn.  `known`:
+    what became of the finished page itself, which is run once only."""
 
-    found: Any = None
     case: Case | None = None
     known: Verdict | None = None
 
-    def __init__(self, name: str, question: str, form: str, **more: Any) -> None:
+    def __init__(
+        self, name: str, question: str, form: str, tried: Callable[..., Verdict], **more: Any
+    ) -> None:
         super().__init__(name, question, form=form, judge=self.judged, **more)
-
-    def _take(self, given: Any) -> None:
-        super()._take(given)
-        if isinstance(given, tuple) and None in given:
-            self.problem = "Not stored: one of the seams is None."
+        self.tried = tried
 
     def judged(self, answer: Any) -> Verdict:
         """What becomes of what was handed in."""
         own, self.case = self.handed_in(answer), None
-        if any(value is not ours()[name] for name, value in own.items()):
-            return self.tried(own)
-        self.known = self.known or self.tried(own)
+        if any(value != ours()[name] for name, value in own.items()):
+            return self.tried(**own)
+        self.known = self.known or self.tried(**own)
         return self.known
-
-    def tried(self, own: dict[str, Any]) -> Verdict:
-        """Run it."""
-        raise NotImplementedError
 
     def given(self) -> Any:
         """The vector that failed, as long as there is one, already at the first wrong answer."""
         if self.verdict.state == "failed":
-            return case_picture(self.case) if self.case else []
+            return case_shown(self.case) if self.case else []
         return super().given()
 
     def ways(self) -> list[str]:
-        """Where the functions are written."""
+        """Where the functions are written; not said again to somebody who has run the cell."""
+        if self.problem or self.stored is not None:
+            return []
         return [f"Hand in what you have written: `lesson.{self.name}({self.form})`."]
 
     def _waits(self) -> str:
@@ -272,20 +282,25 @@ class Own(Card):
         """What was handed in, by name; raises FormError if that can't be it."""
         names = self.form.split(", ")
         handed = answer if isinstance(answer, list | tuple) and len(names) > 1 else [answer]
+        own = dict(zip(names, handed, strict=False))
         right = len(handed) == len(names)
-        for name, value in zip(names, handed, strict=False):
-            row = all(hasattr(value, seam) for seam in SEAMS)
-            right = right and (row if name in ("base", "patched") else callable(value))
+        for name, value in own.items():
+            if name not in ("base", "patched"):
+                right = right and callable(value)
+            elif isinstance(value, tuple) and len(value) == len(SEAMS):  # a Kernel is read as one
+                own[name] = ours()["Kernel"](*value)
+            else:
+                right = False
         if not right:
             raise FormError(f"run lesson.{self.name}({self.form}) after the cells above it")
-        return dict(zip(names, handed, strict=True))
+        return own
 
 
 class Step(Own):
     """A card that runs a learner's functions on vectors, and draws the first one they fail.
 
-    `told`: vector -> what speaks against whoever fails it, the smallest first.  `fields`: what is
-    looked at; empty: all.  `versions`: those whose numbers have to come out."""
+    `told`: vector -> what speaks against whoever fails it, the smallest first.  `versions`: those
+    whose numbers have to come out."""
 
     def __init__(
         self,
@@ -294,29 +309,25 @@ class Step(Own):
         form: str,
         group: str,
         told: Mapping[str, str],
-        *,
-        fields: Sequence[str] = (),
         versions: Sequence[str] = ("base", PATCHED),
         **more: Any,
     ) -> None:
-        self.group, self.told = group, told
-        self.fields, self.versions = fields, versions
-        super().__init__(name, question, form, **more)
+        self.group, self.told, self.versions = group, told, versions
+        super().__init__(name, question, form, self.judge_vectors, **more)
 
-    def tried(self, own: dict[str, Any]) -> Verdict:
+    def judge_vectors(self, **own: Any) -> Verdict:
         """What becomes of the functions, vector by vector."""
+        first = vectors(self.group)[next(iter(self.told))]
         for version in self.versions:
             for identity, reason in self.told.items():
                 vector = vectors(self.group)[identity]
                 found = stopped(self.form, lambda: self.ran(vector, version, own))  # noqa: B023
-                if found == UNTOUCHED:
-                    return Verdict("not attempted", UNTOUCHED)
                 if isinstance(found, str):
+                    if found.endswith(NOTHING) and vector is first:
+                        return Verdict("not attempted", found)
                     return failed(f"{found} (vector {identity}, {vector['title']})")
                 if found is None or not found.wrong:
                     continue
-                if found.untouched:
-                    return Verdict("not attempted", UNTOUCHED)
                 self.case = found
                 what, expected, mine = found.wrong[0]
                 numbers = f"{what} should be {_short(expected)}, and yours is {_short(mine)}"
@@ -325,23 +336,20 @@ class Step(Own):
 
     def ran(self, vector: Vector, version: str, own: dict[str, Any]) -> Case | None:
         """One vector.  What is not handed in is the learner's from an earlier card, or ours."""
+        if "one_pass" in own:
+            own = {"one_pass": two_things(own["one_pass"])}
         names = finished(**earlier(self), **own)
         kernel = names["base" if version == "base" else "patched"]
-        if version == "v1":  # posted a day before v2: the loop returns the error of the split
-            kernel = kernel._replace(rc_after_split=lambda rc, ret: ret)
-        return run_case(self.group, vector, version, names, kernel, self.fields)
+        return run_case(self.group, vector, version, names, kernel)
 
 
 def earlier(card: Card) -> dict[str, Any]:
-    """The learner's own `folio` and `unmap`, and the whole loop where a seam is judged."""
-    own: dict[str, Any] = {}
-    for other in (counts, moving) if card is patching else (counts,):
-        if other.settled and other is not card:
-            own |= other.handed_in(other.stored)
-    return own
+    """The learner's own `folio` and `unmap`, once they are right."""
+    judged = counts.settled and card is not counts
+    return counts.handed_in(counts.stored) if judged else {}
 
 
-def stopped(what: str, action: Callable[[], Any], share: int = 1) -> Any:
+def stopped(what: str, action: Callable[[], Any]) -> Any:
     """What the action answers; a sentence (str) if a learner's function in it goes wrong."""
 
     def attempt() -> Any:
@@ -352,27 +360,21 @@ def stopped(what: str, action: Callable[[], Any], share: int = 1) -> Any:
 
     names = " or ".join(f"{name}()" for name in what.split(", "))
     try:
-        return limited(names, attempt, steps_max=share * STEPS_MAX, call_steps=CALL_STEPS)
+        return limited(names, attempt, steps_max=STEPS_MAX, call_steps=CALL_STEPS)
     except PolicyError as error:
         return str(error)[:1].upper() + str(error)[1:]
 
 
-class PassStep(Step):
-    """One pass is judged inside the loop of the finished page."""
+def two_things(one_pass: Callable[..., Any]) -> Callable[..., Any]:
+    """A learner's `one_pass`, for the loop of the finished page: it has to return a pair."""
 
-    def ran(self, vector: Vector, version: str, own: dict[str, Any]) -> Case | None:
-        """One vector; a pass has to answer with two things."""
+    def checked(*arguments: Any) -> Any:
+        found = answered("one_pass", tuple, "rc, again", one_pass(*arguments))
+        if not (len(found) == 2 and type(found[0]) is int and isinstance(found[1], list)):
+            raise Odd(f"one_pass() returned {found!r:.40}; it should return rc, again")
+        return found
 
-        def one_pass(*arguments: Any) -> Any:
-            found = own["one_pass"](*arguments)
-            if found is None:
-                raise Odd(UNTOUCHED)
-            pair = isinstance(found, tuple) and len(found) == 2 and type(found[0]) is int
-            if not pair or not isinstance(found[1], dict):
-                raise Odd(f"one_pass() returned {found!r:.40}; it should return rc, again")
-            return found
-
-        return super().ran(vector, version, {"one_pass": one_pass})
+    return checked
 
 
 # -- the six steps
@@ -381,8 +383,8 @@ counts = Step(
     "counts",
     "Step 1: `folio(name, pages, maps)` and `unmap(page)`.",
     "folio, unmap",
-    "refcount",
-    {
+    group="refcount",
+    told={
         "A1b": "A single page has one reference of the page cache and one of its mapping",
         "A2": "The page cache has a reference for each of the 512 pages, not one for all of them",
         "A3": "Every mapping has a reference of its own",
@@ -390,8 +392,6 @@ counts = Step(
         "A9a": "A mapping that goes takes its reference along",
         "A107": "All mappings go, each with its reference",
     },
-    fields=("ref", "mapcount"),
-    versions=("base",),
     hints=(
         "How many references does the page cache have on a page of 512?",
         "refcount is pages + maps. And unmap() subtracts page.mapcount from it.",
@@ -402,17 +402,15 @@ checking = Step(
     "checking",
     "Step 2: `can_split(page)`.",
     "can_split",
-    "refcount",
-    {
-        "A6": "The page cache, the mapping and the caller explain every reference here",
+    group="refcount",
+    told={
+        "A6": "The page cache, the mapping and the isolation explain every reference here",
         "A7": "One reference is left that nobody can explain",
-        "A2": "Fewer references than expected are no match either: the caller has none yet",
+        "A2": "Fewer references than expected are no match either: the page is not isolated yet",
         "A106": "Without a mapping there are two kinds of references left, and they explain all",
         "A9b": "Without a mapping, too, one reference is left that nobody can explain",
         "A10": "This page is in no page cache, so no reference of a cache is expected",
     },
-    fields=("can_split",),
-    versions=("base",),
     needs=(counts,),
     hints=(
         "Lesson 01: expected = pages in the cache + mappings + 1.",
@@ -424,15 +422,13 @@ freezing = Step(
     "freezing",
     "Step 3: `freeze(page)`.",
     "freeze",
-    "refcount",
-    {
+    group="refcount",
+    told={
         "A9a": "The count is as expected, so it is claimed: it becomes 0",
         "A9b": "A count that is not as expected stays as it is",
         "A107": "A single page has one reference of the page cache",
         "A6": "The page is still mapped: a freeze does not expect mappings",
     },
-    fields=("freeze", "refcount after freeze"),
-    versions=("base",),
     needs=(checking,),
     hints=(
         "The mappings are gone. Who may have a reference now?",
@@ -444,10 +440,10 @@ splitting = Step(
     "splitting",
     "Step 4: `split(page, pieces, host)`.",
     "split",
-    "split",
-    {
+    group="split",
+    told={
         "B1": "Nobody is in the way, so there are 512 pieces, each with a reference of the cache "
-        "and one of the caller",
+        "and the isolation",
         "B2": "The check refuses before anything is changed, with the errno of this kernel",
         "B4": "A holder comes after the check; only the freeze can find it",
         "B6": "A page that was truncated is refused with -EBUSY, whoever refers to it",
@@ -459,65 +455,34 @@ splitting = Step(
     needs=(freezing,),
     hints=(
         "In this order: the place `check`, truncated?, can_split(), unmap(), the place `freeze`, "
-        "freeze(). Then the counter, then the pieces.",
+        "freeze(). Then the counter, then cut().",
         "Set rc to -EBUSY for a page without cache, and to host.kernel.ref_errno for the other "
         "refusals. Count at one place, for all of them.",
-        'A piece is folio(f"{page.name}[{i}]", 1, 0) with one reference more. Put all of them '
-        "into pieces, and into host.memory at the place of the page.",
     ),
 )
 
-passing = PassStep(
+passing = Step(
     "passing",
-    "Step 5: `one_pass(todo, pieces, reason, host, n)`.",
+    "Step 5: `one_pass(todo, pieces, reason, host)`.",
     "one_pass",
-    "migrate_pages",
-    {
-        "C1": "A page that has moved leaves the list, and the caller's reference ends",
-        "C23": "A busy single page is only noted in `again`",
-        "C2": "A busy huge page is noted in `again`; nothing has failed yet",
+    group="migrate_pages",
+    told={
+        "C1": "A page that has moved leaves the list, and its isolation ends",
+        "C23": "A busy single page asks for another pass, and nothing has failed yet",
+        "C2": "A busy huge page asks for another pass; nothing has failed yet",
         "C25": "A single page without a destination ends the pass with its error",
         "C8": "A huge page without a destination has failed once, whatever becomes of its split",
-        "C10": "A refused split ends the pass, unless the kernel wants to try again",
-        "C4": "A page that was split leaves the list; its pieces wait for their round",
-        "C101": "A refused split may be tried again: the page counts as busy",
-        "C13": "What is returned for a refused split is up to rc_after_split()",
+        "C10": "A refused split ends the pass with -ENOMEM, unless the kernel wants to try again",
+        "C4": "A page that was split leaves the list, and its pieces are tried next",
+        "C101": "A refused split may be tried again: the page is treated like a busy one",
+        "C13": "The kernel is asked with the reason of this call",
         "C106": "The pages of a list are tried one after the other",
     },
-    versions=("base", PATCHED, "v1"),
     needs=(splitting,),
     hints=(
         "Call move(page, host) first. Then there are three cases: 0, -EAGAIN, -ENOMEM.",
         "For -ENOMEM and a huge page: count it, call split(). If that returns 0, the page is done. "
-        "Else ask rc_after_split(), and if retry_split() says so, treat the page as a busy one.",
-        'Only a page that ends the pass is added to n["pgmigrate_fail"] here.',
-    ),
-)
-
-moving = Step(
-    "moving",
-    "Step 5, second half: `migrate_pages(todo, reason, host)`.",
-    "migrate_pages",
-    "migrate_pages",
-    {
-        "C1": "One pass is enough if nothing asks for another",
-        "C22": "A busy page is tried again in the next pass, and that is no failure",
-        "C3": "What is still busy after the tenth pass has failed, and is counted once",
-        "C23": "There are ten passes, and what is left is counted",
-        "C25": "An error ends the call at once, and is what the call returns",
-        "C4": "The pieces have a round of their own; a split page has still failed once",
-        "C15": "A busy piece is not tried again, and is no failed unit; but its page has failed",
-        "N1": "What is left of the first round is not tried in the second one, and counts",
-        "C127": "At an error the pieces that wait go back to the list",
-        "K3": "A refused split that is retried is counted in each pass, and once more at the end",
-        "C128": "Several pages share the passes",
-    },
-    needs=(passing,),
-    hints=(
-        "Two rounds: `for second in (False, True)`. In each, at most ten passes.",
-        "After a round add what `again` still holds. Do it once, not in each pass.",
-        "Before the second round: what is on todo is set aside, and the pieces become todo. At the "
-        "end both go back to todo.",
+        "Otherwise, if retry_split() says so, treat the page like a busy one.",
     ),
 )
 
@@ -525,17 +490,17 @@ pinning = Step(
     "pinning",
     "Step 6: `pin(host)`.",
     "pin",
-    "gup",
-    {
+    group="gup",
+    told={
         "D1": "Nothing lies in CMA, so the first round is the last",
         "D2": "The pins have to go before the page can move, and a second round pins it again",
         "D106": "All pages are let go and pinned again, also those that need not move",
         "D101": "All pages in CMA are moved by one call",
-        "D4": "Whatever is not 0 makes the pin fail with -ENOMEM, also a number of failed pages",
+        "D4": "Whatever is not 0 makes the pin fail with -ENOMEM, also a number of failures",
         "D10": "An error makes the pin fail with -ENOMEM, and nothing stays pinned",
         "D113": "A page that lost its mappings is mapped again before it is pinned",
     },
-    needs=(moving,),
+    needs=(passing,),
     hints=(
         "Round by round: map what is not mapped, pin everything, look for pages in CMA.",
         "Unpin everything before you call migrate_pages(), and take one reference on each page of "
@@ -544,43 +509,26 @@ pinning = Step(
 )
 
 
-class Runs(Own):
-    """The learner's page in the reported situation.
-
-    `wanted`: for each kernel the pin's result and the two counters; `claim`: what they show."""
-
-    def __init__(self, *about: Any, wanted: Mapping[str, tuple[int, ...]], claim: str, **more: Any):
-        self.wanted = wanted
-        super().__init__(*about, still=lambda: runs_picture(claim, self.found), **more)
-
-    def tried(self, own: dict[str, Any]) -> Verdict:
-        """Compare the three numbers of each run."""
-        runs: dict[str, Ran] = {}
-        for kernel, numbers in self.wanted.items():
-            row = own.get(kernel, ours()[kernel])
-            found = stopped("run", lambda: own["run"](row))  # noqa: B023
-            if isinstance(found, str):
-                return failed(found)
-            if not (isinstance(found, tuple) and len(found) == 2 and isinstance(found[0], int)):
-                return Verdict("not attempted", UNTOUCHED)
-            runs[kernel] = found
-            if (found[0], *(found[1][name] for name in REPORTED)) != numbers:
-                why = "that is not what the steps above have judged; run their cards again"
-                return failed(f"In your {kernel} {_end(*found)}: {why}")
-        self.found = runs
-        return passed(". ".join(f"{kernel}: {_end(*run)}" for kernel, run in runs.items()))
+def run_all(runs: Sequence[Run], own: dict[str, Any]) -> Verdict:
+    """Do the runs of the learner's page return and count what they should?"""
+    for run in runs:
+        found = stopped("run", lambda: came_of(run, ours() | own))  # noqa: B023
+        if isinstance(found, str):
+            return failed(found)
+        if found != run.wanted:
+            why = "that is not what the steps above have judged; run their cards again"
+            return failed(f"In your {run.kernel} {_end(found)}: {why}")
+    return passed(_result(runs[-1].wanted[0]))
 
 
-REPORT, CURED = (-ENOMEM, 1, 1), (-ENOMEM, 11, 10)
-
-counted = Runs(
+counted = Own(
     "counted",
     "Your own model in the reported situation: does it count what the report says?",
     "run",
-    wanted={"base": REPORT},
-    claim="Your model: refused once, and the guest does not start",
+    lambda **own: run_all(RUNS[:1], own),
+    still=lambda: runs_picture("Your model: refused once, and the pin has failed", RUNS[:1]),
     why="The page was tried once. The check found one reference too many, and the whole call ended "
-    "with `-ENOMEM`.",
+    "with `-ENOMEM`. The holder would have left before the fourth try, but there was none.",
     needs=(pinning,),
 )
 
@@ -592,13 +540,14 @@ patching = Step(
     "patching",
     "The patch: `patched`, a `Kernel` with three seams.",
     "patched",
-    "migrate_pages",
-    {
-        "K3": "A refused split is tried again in each of the ten passes",
+    group="migrate_pages",
+    told={
+        "K3": "A refused split is tried again in each of the ten passes; then it has failed",
+        "C4": "The page was split and all its pieces have moved: nothing is left on the list",
         "C101": "The holder leaves before the third pass, so a third try splits the page",
-        "C10": "A truncated page is no reason to try again, and the caller is told -ENOMEM",
-        "C13": "Nobody waits for a device here (contig_range): no second try, and still -ENOMEM",
-        "C118": "The caller's error is that of the missing destination, not that of the split",
+        "C10": "A truncated page is no reason to try again",
+        "C13": "Nobody waits for a device here (contig_range), so there is no second try",
+        "C15": "A piece is left on the list, so something has failed",
         "N18": "The second refusal has another cause than references, and ends the call",
         "C128": "Each page is tried again for itself",
     },
@@ -607,19 +556,20 @@ patching = Step(
     hints=(
         "Which error says: not now, try again?",
         "Try again only for a long-term pin, and only if the split was refused for references.",
-        "Kernel(-EAGAIN, retry_split, base.rc_after_split), and retry_split() returns "
-        'reason == "longterm_pin" and ret == -EAGAIN',
+        "The pin can go on if nothing is left on the list, whatever has failed on the way.",
     ),
 )
 
-both = Runs(
+both = Own(
     "both",
     "The same situation, with your patch.",
     "run, base, patched",
-    wanted={"base": REPORT, "patched": CURED},
-    claim="Your model: the bug, and what the patch makes of it",
-    why="Ten refusals are counted in ten passes, and the page is counted once more when the passes "
-    "are over. Trying again is of no use against a holder that never leaves.",
+    lambda **own: run_all(RUNS, own),
+    still=lambda: runs_picture(f"Your model: {PROMISE}", RUNS),
+    why="A holder that never leaves is refused ten times, and the page is counted once more after "
+    "the last pass. Trying again is of no use against it. A holder that leaves in time costs a few "
+    "refusals: the page is split, its pieces move, and `final_rc` tells the pin that nothing is "
+    "left.",
     needs=(patching,),
 )
 
@@ -627,164 +577,74 @@ both = Runs(
 # -- the review by the real model
 
 
-def placed(taken: tuple[int, str] | None, left: tuple[int, str] | None, reason: str) -> Vector:
-    """A vector of the small race: when the holder comes and leaves, for whom pages move."""
-    spots = {"from": taken, "to": left}
-    at = {word: {"pass": spot[0], "site": spot[1]} for word, spot in spots.items() if spot}
-    return {
-        "id": "race",
-        "title": f"a huge page of two pages, {reason}",
-        "setup": {"folios": [{"name": "A", "order": 1}]},
-        "script": {
-            "targets": [{"folio": "A", "fail_attempts": "all"}],
-            "strangers": [{"folio": "A", **at}],
-        },
-        "operation": {"op": "migrate_pages", "list": ["A"], "reason": reason, "mode": "sync"},
-    }
-
-
-@cache
-def small_race() -> tuple[tuple[Vector, dict[str, Any]], ...]:
-    """Every place at which the holder can come and leave, and what the real model says.
-
-    Without a pin nothing happens after the first two passes."""
-    found = []
-    for reason, passes in (("longterm_pin", PASSES), ("contig_range", 2)):
-        leaves = [(n, site) for n in range(passes) for site in ("alloc", "site1", "site2")]
-        for taken in (None, (0, "site1"), (0, "site2")):
-            for left in (*(at for at in leaves if not taken or at > taken), None):
-                vector = placed(taken, left, reason)
-                found.append((vector, run_migrate_pages(vector, VERSIONS[PATCHED], {})))
-    return tuple(found)
-
-
 def as_row(kernel: Any) -> Version:
     """The row of the real model with the learner's seams in the place of its own.
 
     Each is asked once for each different question.  Raises PolicyError if one goes wrong."""
     retry = cache(lambda reason, ret: limited("seam", kernel.retry_split, REASONS[reason], ret))
-    after = cache(lambda rc, ret: limited("seam", kernel.rc_after_split, rc, ret))
-    own = dict(zip(SEAMS, (kernel.ref_errno, retry, after), strict=True))
+    final = cache(lambda rc, nr_thp_split, empty: limited("seam", kernel.final_rc, rc, not empty))
+    own = dict(zip(SEAMS, (kernel.ref_errno, retry, final), strict=True))
     return VERSIONS[PATCHED]._replace(**own)
 
 
-SEARCHED: tuple[dict[str, Any], ...] = (
-    {},
-    {"reason": "contig_range"},
-    {"targets": "either", "passes": 2},
-    {"trouble": "truncated", "passes": 2},
-)
+RACES: dict[str, dict[str, Any]] = {
+    "of a pin": {},
+    "of a caller that is no pin": {"reason": "contig_range"},
+    "with a destination that may come late": {"targets": "either", "passes": 2},
+    "with a page that is truncated": {"trouble": "truncated", "passes": 2},
+}
 
 
-def race(version: Version, **knobs: Any) -> Situation:
-    """The small race of the real model: a huge page of two pages, and a holder that leaves."""
-    return vfio_map(version, order=1, released="1", **knobs).merged()
+def ends(version: Version, race: str) -> dict[str, Outcome]:
+    """Every way to end for a huge page of two pages and a holder that leaves, in every order of
+    steps: by what is returned and counted."""
+
+    def name(state: State) -> str:
+        counted = {counter: state.world.vmstat[counter] for counter in COUNTERS}
+        return f"{found.results(state)} {counted}"
+
+    found = vfio_map(version, order=1, released="1", **RACES[race])
+    return {end.name: end for end in found.explore().outcomes(name)}
 
 
-def lockstep(one: Situation, other: Situation) -> str:
-    """The shortest schedule after which two situations differ; empty if none does.
-
-    Both take the same steps, in every order.  They differ if somebody can move in one only, or if
-    a counter or a result is not the same."""
-    pool, first = Pool(), (one.initial(), other.initial())
-    waiting: deque[tuple[tuple[State, State], tuple[Any, ...]]] = deque([(first, ())])
-    known = set()
-    while waiting:
-        (mine, real), schedule = waiting.popleft()
-        moves = one.moves(mine)
-        same = moves == other.moves(real) and one.results(mine) == other.results(real)
-        if not same or mine.world.vmstat != real.world.vmstat:
-            return render(schedule) or "the first step"
-        for move in moves:
-            after = one.step(mine, move)[0], other.step(real, move)[0]
-            key = tuple(
-                (state.world.key(pool), *(local.number for local in state.locals))
-                for state in after
-            )
-            if key not in known:
-                known.add(key)
-                waiting.append((after, (*schedule, move)))
-    return ""
+def review(patched: Any) -> Verdict:
+    """Search the real model with the learner's seams, and with its own."""
+    schedules = 0
+    for race in RACES:
+        real = ends(VERSIONS[PATCHED], race)
+        try:
+            mine = ends(as_row(patched), race)
+        except PolicyError as error:
+            return failed(str(error))
+        for name, end in (mine | real).items():
+            if mine.get(name) != real.get(name):
+                why = f"your seams make another kernel of the real model, in the race {race}"
+                return failed(why, f"They differ after this schedule: {render(end.shortest or ())}")
+            schedules += end.schedules or 0
+    return passed(f"your seams and the real ones agree in {schedules:,} schedules of four races")
 
 
-SCHEDULES = 19_919
-"""How many schedules these races have, in the real model with the three seams."""
+def pins() -> pd.DataFrame:
+    """How the race of a pin ends in both kernels: the number of schedules."""
+    rows: dict[str, list[int]] = {}
+    for column, version in enumerate(("base", PATCHED)):
+        for name, end in ends(VERSIONS[version], "of a pin").items():
+            words = "the pin fails" if f"{-ENOMEM}" in name else "the pages are pinned"
+            rows.setdefault(words, [0, 0])[column] += end.schedules or 0
+    return frame([*rows.values()], labels(rows, "schedules"), ["base", "patched"])
 
 
-class Review(Own):
-    """The learner's model wherever the holder comes and leaves, and their seams in every order."""
-
-    def tried(self, own: dict[str, Any]) -> Verdict:
-        """Run both models side by side."""
-        names = finished(**earlier(self), **own)
-
-        def placements() -> Case | None:
-            for vector, real in small_race():
-                case = Case(vector, PATCHED, run_migrate(vector, real, names, own["patched"]))
-                if case.wrong:
-                    return case
-            return None
-
-        case = stopped("migrate_pages", placements, share=3)
-        if isinstance(case, str):
-            return failed(case)
-        if case is not None and case.untouched:
-            return Verdict("not attempted", UNTOUCHED)
-        if case is not None:
-            self.case = case
-            what, expected, mine = case.wrong[0]
-            return failed(f"The real model says otherwise: {what} is {expected}, and yours {mine}")
-        for knobs in SEARCHED:
-            try:
-                mine = race(as_row(own["patched"]), **knobs)
-                schedule = lockstep(mine, race(VERSIONS[PATCHED], **knobs))
-            except PolicyError as error:
-                return failed(str(error))
-            if schedule:
-                where = ", ".join(f"{name}={value}" for name, value in knobs.items()) or "of a pin"
-                why = f"Your seams make another kernel of the real model, in the race {where}"
-                return failed(why, f"They differ after this schedule: {schedule}")
-        return passed(
-            f"your model agrees with the real one wherever the holder comes and leaves "
-            f"({len(small_race())} runs), and your seams in {SCHEDULES:,} schedules of four races"
-        )
-
-
-def race_picture() -> Picture:
-    """What the models count, for each place at which the holder comes and leaves."""
-    claim = "The later the holder leaves, the more refusals are counted; agreed on in every run"
-    fails: dict[str, list[int]] = {}
-    for vector, real in small_race():
-        if vector["operation"]["reason"] == "longterm_pin":
-            (other,) = vector["script"]["strangers"]
-            start = _moment(other["from"]) if "from" in other else "from the beginning"
-            fails.setdefault(start, []).append(real["counters"]["thp_migration_fail"])
-    told = [f"{start}: {', '.join(map(str, row))}" for start, row in fails.items()]
-    svg = Svg(940, 96 + 40 * len(fails), claim, "; ".join(told))
-    headline(svg, 18, 30, 900, claim)
-    svg.text(18, 62, "the holder comes", 180, size=SMALL, fill=MUTED)
-    order = "and leaves: the first visit (left) to never (right); the number: thp_migration_fail"
-    svg.text(210, 62, order, 700, size=SMALL, fill=MUTED)
-    for line, (start, row) in enumerate(fails.items()):
-        y = 74 + 40.0 * line
-        svg.text(18, y + 21, start, 186, size=SMALL)
-        for place, count in enumerate(row):
-            x = 210 + 23 * (place + 3 * PASSES + 1 - len(row))
-            svg.rect(x, y, 21, 32, fill=MARKED if count > 1 else PANEL, stroke=LINE, rx=3)
-            svg.text(x + 10, y + 21, str(count), 21, size=SMALL, anchor="middle")
-    return Picture(svg.render(), f"{claim}. thp_migration_fail when it comes {'; '.join(told)}.")
-
-
-reviewed = Review(
+reviewed = Own(
     "reviewed",
-    "The real model reviews yours: do they agree in every run of a small race?",
-    "migrate_pages, patched",
-    still=race_picture,
-    why="First your whole model ran beside the real one: a huge page of two pages, no destination, "
-    "and one holder. If it leaves before the tenth check, the page is split and its pieces move. "
-    "That is what the patch is for.\n\n"
-    "Then your three seams took their places in the real model, and both were searched step by "
-    "step in four races: a pin, a caller that is no pin, a destination that may come late, and a "
-    "page that is truncated.",
+    "The real model reviews your seams: do they agree in every order of steps?",
+    "patched",
+    review,
+    still=pins,
+    why="Your three seams took their places in the real model, and it was searched step by step in "
+    "four races: of a pin, of a caller that is no pin, with a destination that may come late, and "
+    "with a page that is truncated.\n\n"
+    "In the race of a pin, base fails in every order of steps, even if the split succeeds. With "
+    "your seams the pin fails only if the holder stays for all ten tries, or holds a piece when "
+    "its turn comes.",
     needs=(both,),
 )

@@ -15,11 +15,11 @@ from mmsim.engine.explore import Exploration
 from mmsim.engine.schedule import along, parse
 from mmsim.evidence.measured import SCENARIOS, Pins, Share, disturbed, rescued
 from mmsim.lessons.card import Card, checked
-from mmsim.retrylaw import Retrying, success
 from mmsim.scenarios import split_race
 from mmsim.scenarios.situation import fails, number
 from mmsim.views.chances import PACES, chances, chances_sentence, chances_svg, pace_words
 from mmsim.views.retry_chart import retry_law
+from mmsim.views.retrylaw import Retrying, success
 from mmsim.views.show import Picture, Shown, as_html
 from mmsim.views.svg import FILLS, LINE, PANEL, SMALL, Fill, Svg, headline, legend, swatch
 from mmsim.views.tables import frame, labels

@@ -14,13 +14,13 @@ from mmsim.constants import REPORTED
 from mmsim.engine.trace import Trace
 from mmsim.evidence.ftrace import align, real_trace
 from mmsim.evidence.tracer import migrate_returns
-from mmsim.lessons.card import Card, checked, keyed
+from mmsim.lessons.card import Card, quiz
 from mmsim.lessons.form import FormError, Verdict, counters_of, failed, passed, ran
 from mmsim.lessons.the_report import QUESTIONS
 from mmsim.mm.world import AVAILABLE, NONE
 from mmsim.scenarios import SCENARIOS, vfio_map
 from mmsim.views.flow import flow_sentence, flow_svg, taken
-from mmsim.views.show import Picture, Shown, Table, moment
+from mmsim.views.show import Picture, Shown, moment
 from mmsim.views.svg import INK, LINE, MARKED, MUTED, PANEL, SMALL, TITLE, Svg, outcome_mark
 from mmsim.views.tables import PIN, RETURNS, alignment, counters_by_version
 
@@ -93,17 +93,14 @@ def tries_picture(title: str, rows: Mapping[str, Trace]) -> Picture:
 # -- a huge page is free, or none is
 
 LEAVES = {
-    "free": ("a huge page is free", "base tries to move the page", AVAILABLE),
-    "none": ("no huge page is free", "base tries to split the page", NONE),
+    "A huge page is free: base tries to move the page": AVAILABLE,
+    "No huge page is free: base tries to split the page": NONE,
 }
 
 
 def leaving(released: object) -> dict[str, Trace]:
     """Both runs of base, with a holder that lets go before that pass."""
-    return {
-        name: run(targets=targets, released=released, order=1)
-        for name, (*_, targets) in LEAVES.items()
-    }
+    return {words: run(targets=free, released=released, order=1) for words, free in LEAVES.items()}
 
 
 def leaving_picture(released: object) -> Picture:
@@ -111,11 +108,7 @@ def leaving_picture(released: object) -> Picture:
     title = f"The same page, and a holder that lets go before pass {released}"
     if released == "never":
         title = "The same page, the same reference: ten tries, or one"
-    rows = {}
-    for name, trace in leaving(released).items():
-        words, doing, _ = LEAVES[name]
-        rows[f"{words.capitalize()}: {doing}"] = trace
-    return tries_picture(title, rows)
+    return tries_picture(title, leaving(released))
 
 
 ten_or_one = Shown(lambda: leaving_picture("never"))
@@ -133,11 +126,13 @@ def leaving_slider() -> Any:
 
 def leaving_outcome() -> dict[str, Any]:
     """How often base tries, and whether the page leaves CMA."""
-    found: dict[str, Any] = {}
-    for name, trace in leaving(3).items():
-        found[f"{name}_tries"] = len(tries(trace))
-        found[f"{name}_leaves"] = bool(trace.last.world.vmstat["pgmigrate_success"])
-    return found
+    free, none = leaving(3).values()
+    return {
+        "free_tries": len(tries(free)),
+        "free_leaves": ended(free) == "pinned",
+        "none_tries": len(tries(none)),
+        "none_leaves": ended(none) == "pinned",
+    }
 
 
 leaves = Card(
@@ -151,9 +146,10 @@ leaves = Card(
         "none_leaves": bool,
     },
     labels={
-        f"{name}_{part}": f"{words}: {asked}"
-        for name, (words, *_) in LEAVES.items()
-        for part, asked in (("tries", "tries"), ("leaves", "the page leaves CMA"))
+        "free_tries": "a huge page is free: tries",
+        "free_leaves": "a huge page is free: the page leaves CMA",
+        "none_tries": "no huge page is free: tries",
+        "none_leaves": "no huge page is free: the page leaves CMA",
     },
     outcome=leaving_outcome,
     why="The move is busy in passes 0, 1 and 2, and succeeds in pass 3. The refused split is never "
@@ -168,14 +164,17 @@ leaves = Card(
 FOUR = {
     "free_nobody": ("a huge page is free, nobody holds the page", AVAILABLE, 0),
     "free_holder": ("a huge page is free, a holder never lets go", AVAILABLE, 1),
-    "none_nobody": ("none is free, nobody holds the page", "none", 0),
-    "none_holder": ("none is free, a holder never lets go", "none", 1),
+    "none_nobody": ("none is free, nobody holds the page", NONE, 0),
+    "none_holder": ("none is free, a holder never lets go", NONE, 1),
 }
 
 
-def four_runs() -> dict[str, Trace]:
-    """The four situations in base."""
-    return {name: run(targets=free, holder=held) for name, (_, free, held) in FOUR.items()}
+def four_counts() -> dict[str, int]:
+    """What base counts in each of the four situations."""
+    return {
+        name: counters_of(run(targets=free, holder=held))["thp_migration_fail"]
+        for name, (_, free, held) in FOUR.items()
+    }
 
 
 def console() -> Any:
@@ -189,17 +188,18 @@ def console() -> Any:
 four = Card(
     "four",
     "What does `thp_migration_fail` say at the end of each of these runs, in base?\n"
-    "It goes up when a huge page could not be moved *as it is*.",
+    "It goes up at two moments: when no destination can be had, and after the last pass, for a "
+    "huge page that still waits for another try.",
     dict.fromkeys(FOUR, (0, 1, 2, PASSES)),
     labels={name: words for name, (words, *_) in FOUR.items()},
-    outcome=lambda: {name: counters_of(t)["thp_migration_fail"] for name, t in four_runs().items()},
-    why="*A huge page is free, a holder:* the move fails in each of the ten passes, and is counted "
-    "once, after the last. Keep in mind that a move is not counted while it is tried again. **No "
-    "split is tried.** In Linux 6.1 only a missing destination leads to a split.\n\n"
-    "*None is free, nobody:* the page could not be moved as it is, so a split that succeeds still "
-    "counts as one failed migration. Keep this in mind, too.\n\n"
+    outcome=four_counts,
+    why="*A huge page is free, a holder:* there is a destination each time. So nothing is counted "
+    "until the last pass is over, and then the page still waits. **No split is tried.** "
+    "In Linux 6.1 only a missing destination leads to a split.\n\n"
+    "*None is free:* the missing destination is counted before the split begins. So a split that "
+    "succeeds counts as one failed migration, too. Base does not keep a refused page waiting.\n\n"
     "In the chart the way of a run is bold, with the number of times.",
-    still=lambda: [flow(four_runs()["none_nobody"]), flow(four_runs()["none_holder"])],
+    still=lambda: [flow(run(targets=AVAILABLE)), flow(run())],
     play=console,
 )
 
@@ -246,8 +246,8 @@ pair = Card(
 
 # Step of the exercise -> what it is called in the model, what it does, why it stands where it does.
 STEPS = {
-    "check": ("can_split_folio", "the references are counted", "if the answer is no, nothing has "
-              "been changed yet"),
+    "check": ("can_split_folio", "the references are counted; the mappings are among them",
+              "if the answer is no, nothing has been changed yet"),
     "cut": ("__split_huge_page", "the page is cut into 512", "only now can each piece safely get a "
             "count of its own"),
     "freeze": ("folio_ref_freeze", "all references are claimed at once", "from here on nobody can "
@@ -308,91 +308,81 @@ order = Card(
 # -- the check and the freeze
 
 
-def at_the_check() -> dict[str, int]:
+LATE = vfio_map(taken="0.split.freeze")
+"""The holder comes between the check and the freeze."""
+
+
+def at_the_freeze() -> dict[str, int]:
     """How many references there are, and how many are explained."""
-    trace = run()
-    (page,) = trace.state(trace.find("can_split_folio")).world.folios.values()
+    trace = LATE.run()
+    (page,) = trace.state(trace.find("folio_ref_freeze")).world.folios.values()
     return {"there": page.refcount, "explained": page.cache_refs + page.mapcount + 1}
 
 
 def stepper() -> Any:
-    """The run in the stepper."""
+    """That run in the stepper."""
     from mmsim.widgets import stepper
 
-    return stepper(vfio_map(), versions=VERSIONS)
+    return stepper(LATE, versions=VERSIONS)
 
 
 counted = Card(
     "counted",
-    "The check counts the references on the huge page: how many are there, and how many can the "
-    "kernel explain?\n"
-    "The page is mapped once and isolated, and the holder has its reference.",
+    "The holder comes right after the check: at the freeze, how many references are there, and "
+    "how many can the kernel explain?\n"
+    "Before the check the page was in the page cache, mapped once, and isolated (one reference).",
     dict.fromkeys(("there", "explained"), (512, 513, 514, 515, 516)),
     labels={"there": "references on the page", "explained": "references that are explained"},
-    outcome=at_the_check,
-    why="512 of the page cache, 1 mapping, 1 isolation: those are explained. The holder's is one "
-    "too many, so the split is refused at the check. Nothing has changed by then.\n\n"
-    "A refusal at the freeze leaves a trace: the mappings are gone. The kernel restores them only "
-    "for memory of no file (*anonymous* memory). Our page belongs to a memfd, which is a file, so "
-    "the guest's next access faults and finds the page in the page cache.",
-    still=lambda: moment(run(), run().find("can_split_folio")),
+    outcome=at_the_freeze,
+    why="By now the mapping has been removed. So 512 of the page cache and 1 of the isolation are "
+    "explained, and the holder's is one too many. The freeze finds that out although the check "
+    "found nothing.",
+    hints=(
+        "The page cache has one reference for each small page.",
+        "Which of your six steps stands between the check and the freeze, and what does it remove?",
+    ),
+    still=lambda: moment(LATE.run(), LATE.run().find("folio_ref_freeze")),
     play=stepper,
 )
 
 # -- the patch
 
-# When the holder leaves.
-RESCUES: dict[str, tuple[str, dict[str, Any]]] = {
-    "before_1": ("the holder leaves before pass 1", {"released": 1}),
-    "before_3": ("the holder leaves before pass 3", {"released": 3}),
-    "never": ("the holder never leaves", {}),
-}
+COUNTS = (1, 2, 3, 9, 10, 11, 12)
+RESCUES: dict[str, tuple[str, tuple[int, ...], int, str]] = {
+    "before_1": ("the holder leaves before pass 1", COUNTS, 2,
+                 "every pass counts, up to the one in which the page is split"),
+    "before_9": ("the holder leaves before pass 9", COUNTS, 10,
+                 "passes are counted from 0, and the page is split in the last one"),
+    "never": ("the holder never leaves", COUNTS, 11, "the page still waits after the last pass"),
+}  # fmt: skip
+"""The cases, and what `thp_migration_fail` is then.  A test asks the model."""
 
 
 def rescue(case: str) -> Trace:
     """The run of a case; a small huge page will do, for all that is counted here in huge pages."""
-    return run("v2", order=1, **RESCUES[case][1])
-
-
-def rescue_fails() -> dict[str, int]:
-    """What v2 counts in each case."""
-    return {case: counters_of(rescue(case))["thp_migration_fail"] for case in RESCUES}
-
-
-def rescue_told(case: str) -> str:
-    """What the count of a case is made of."""
-    found, refused = counters_of(rescue(case)).values()
-    last = "the page that was split" if taken(rescue(case)).split else "giving up"
-    return f"v2 counts {found}, {refused} for refused splits and 1 for {last}"
+    return run("v2", order=1, released=case.removeprefix("before_"))
 
 
 def rescues_shown() -> Picture:
     """The passes of v2 in each case."""
-    rows = {f"{words.capitalize()}: v2": rescue(case) for case, (words, _) in RESCUES.items()}
+    rows = {f"{words.capitalize()}: v2": rescue(case) for case, (words, *_) in RESCUES.items()}
     return tries_picture("v2 looks again in every pass", rows)
 
 
-rescues = Card(
+rescues = quiz(
     "rescues",
     "What does `thp_migration_fail` say at the end of each of these runs, in v2?\n"
-    "No huge page is free. The three events stand above.",
-    dict.fromkeys(RESCUES, (1, 2, 3, 4, 9, 10, 11)),
-    labels={case: words for case, (words, _) in RESCUES.items()},
-    outcome=rescue_fails,
-    judge=checked(
-        rescue_fails,
-        lambda _, said: f"not {said}; what is counted at each refusal, what at the end?",
-        rescue_told,
-        "one for each refused attempt, and one for the split or for giving up",
-    ),
+    "No huge page is free. The counter goes up at the same two moments as in base: when no "
+    "destination can be had, and after the last pass for a huge page that still waits.",
+    RESCUES,
+    "one for each pass without a destination, and one for a page that waits at the end",
     hints=(
-        "A split that succeeds counts one failed migration too.",
-        "Each refused attempt before it counts one more.",
-        "Before pass 3: refused in passes 0, 1 and 2, split in pass 3.",
+        "Before each attempt to split, v2 asks for a destination again.",
+        "Before pass 1: asked in passes 0 and 1, then the page is split, and waits no more.",
     ),
-    why="A holder that never leaves gives ten refusals and eleven failures. A busy *move* is not "
-    "counted while it is tried again; a refused split is. That is a flaw of the patch, repaired "
-    "later (lesson 09).",
+    why="A holder that never leaves gives ten refusals and *eleven* failures. A busy move is "
+    "counted once, after the last pass. A refused split is counted in every pass, and once more "
+    "after the last. That is a flaw of the patch, repaired later (lesson 09).",
     still=rescues_shown,
 )
 
@@ -410,13 +400,10 @@ def free_way(*versions: str) -> dict[str, Any]:
     return found
 
 
-ASKED = {"returns": "`migrate_pages()` returns", "pinned": "the pin succeeds"}
-
 returned = Card(
     "returned",
     "All pieces have moved: what does `migrate_pages()` return in base, and does the pin succeed?",
     {"base_returns": (0, 1, 512), "base_pinned": bool},
-    labels={f"base_{part}": words for part, words in ASKED.items()},
     outcome=lambda: free_way("base"),
     why="The pin of base fails *although everything moved*. The huge page that was split counts as "
     "one failure. So the number is not 0, and the pin gives up. Trying again alone would be of no "
@@ -428,31 +415,26 @@ returned = Card(
 )
 
 
-def companions() -> list[Any]:
-    """What is returned with nobody in the way, and with a holder that never leaves."""
-    return [
-        "Nobody holds the page:",
-        counters_by_version(vfio_map(holder=0), VERSIONS),
-        "A holder never lets go:",
-        counters_by_version(vfio_map(order=1), VERSIONS).loc[[RETURNS, PIN]],
-    ]
-
-
 companion = Card(
     "companion",
     "The same run in v1 and in v2: what does `migrate_pages()` return, and does the pin succeed?\n"
     "Nobody holds the page, no huge page is free, the split succeeds, and all 512 pieces move.",
     {
-        f"{version}_{part}": (0, 1, 512) if part == "returns" else bool
-        for version in ("v1", "v2")
-        for part in ASKED
+        "v1_returns": (0, 1, 512),
+        "v1_pinned": bool,
+        "v2_returns": (0, 1, 512),
+        "v2_pinned": bool,
     },
-    labels={f"{v}_{part}": f"{v}: {words}" for v in ("v1", "v2") for part, words in ASKED.items()},
     outcome=lambda: free_way("v1", "v2"),
     why="v1 still returns a positive number. Its pin gives up only at a negative number, or if a "
     "page is left on the list: here neither is so. v2 returns 0, so its pin needs no new rule.\n\n"
     "With a holder that never lets go, the page is left on the list. Then the pin fails in both.",
-    still=companions,
+    still=lambda: [
+        "Nobody holds the page:",
+        counters_by_version(vfio_map(holder=0), VERSIONS),
+        "A holder never lets go:",
+        counters_by_version(vfio_map(order=1), VERSIONS).loc[[RETURNS, PIN]],
+    ],
     hints=(
         "v1 changes nothing in migrate_pages(). What did base return?",
         "v1: is the number negative? Is a page left on the list?",
@@ -479,23 +461,19 @@ def measured_counters() -> pd.DataFrame:
 
     rows = {}
     for version in VERSIONS:
-        real, model = real_trace(f"S3_held_{version}_retfix1.txt").delta, counters_of(run(version))
-        rows[f"{version} with a companion"] = [
-            n for name in REPORTED for n in (real[name], model[name])
-        ]
-    heads = [f"{name}, {side}" for name in REPORTED for side in ("measured", "model")]
-    return pd.DataFrame(rows, index=heads).T.rename_axis("version")
+        measured = real_trace(f"S3_held_{version}_retfix1.txt").delta
+        rows[f"{version} with a companion, measured"] = {name: measured[name] for name in REPORTED}
+        rows[f"{version}, model"] = counters_of(run(version))
+    return pd.DataFrame(rows).T.rename_axis("kernel")
 
 
 def measured_shown() -> list[Any]:
-    """The counters, and a trace: four of its lines, and all of them."""
-    lines = alignment(aligned())
+    """The counters, and four lines of a trace."""
     return [
         measured_counters(),
         "Four lines of what the first of these kernels said on the way (reason 7 is "
-        "MR_LONGTERM_PIN):",
-        lines.iloc[[line - 1 for line in LINES]],
-        Table(lines, f"All {len(lines)} lines; they agree with the model's"),
+        f"MR_LONGTERM_PIN). The model agrees in all {len(aligned())} lines:",
+        alignment(aligned()).iloc[[line - 1 for line in LINES]],
     ]
 
 
@@ -511,20 +489,14 @@ measured = Card(
 
 ANSWERS = {
     "users": (False, "512 of them are the page cache's, one for each small page"),
-    "pinned": (False, "any reference will do, and a page can be refused without one"),
+    "pinned": (False, "any reference that the kernel can't explain is enough, a pin or not"),
     "free": (False, "2 MiB in one piece outside CMA are needed; scattered ones are of no use"),
-    "ten": (False, "the tries follow at once, so a longer stay is met ten times"),
+    "ten": (False, "the tries follow each other at once, so one long visit can refuse all ten"),
     "errno": (True, "v2 tries again after -EAGAIN and gives up on -EBUSY"),
     "counter": (True, "in v2 a huge page refused in ten passes is counted eleven times"),
 }
-
-
-posttest = Card(
+posttest = quiz(
     "posttest",
     "The six statements of lesson 00, once more: true or false?",
-    dict.fromkeys(QUESTIONS, bool),
-    labels=QUESTIONS,
-    judge=keyed(ANSWERS),
-    outcome=lambda: {name: true for name, (true, _) in ANSWERS.items()},
-    why="\n\n".join(f"`{name}`: {why}." for name, (_, why) in ANSWERS.items()),
+    {name: (QUESTIONS[name], bool, true, why) for name, (true, why) in ANSWERS.items()},
 )

@@ -8,21 +8,21 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from functools import cache
 from types import GenericAlias
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mmsim.constants import HPAGE_PMD_NR, HPAGE_PMD_ORDER, MAX_ORDER, MIGRATE_CMA
 from mmsim.datafiles import load_csv
 from mmsim.errno import name as errno_name
 from mmsim.evidence.proc import proc_text
-from mmsim.lessons.card import Card, checked
+from mmsim.lessons import number
+from mmsim.lessons.card import Card, checked, quiz
 from mmsim.lessons.form import Choices, FormError, Verdict, failed, passed
-from mmsim.lessons.who_holds_this_page import quiz
 from mmsim.mm.fragmentation import PIN_SCOPE_TYPES, extfrag_index, printed, suitable, summed
 from mmsim.mm.page_alloc import alloc_pages, request, take
-from mmsim.mm.zone import Zone, boot
-from mmsim.scenarios.host import HOST_KNOBS, REQUESTS, Host, fates, host
-from mmsim.scenarios.situation import Value, one_of
+from mmsim.mm.zone import boot
+from mmsim.scenarios.host import HOST_KNOBS, REQUESTS, host, served_from
 from mmsim.scenarios.situation import number as whole
+from mmsim.scenarios.situation import one_of
 from mmsim.views.memory import indices_table, machine, memory
 from mmsim.views.show import Picture
 from mmsim.views.tables import frame, labels
@@ -45,43 +45,22 @@ KNOBS = (
 )
 
 
-class Asked(NamedTuple):
-    """A host, and the order that its picture asks about."""
-
-    host: Host
-    order: int = HPAGE_PMD_ORDER
-
-    @property
-    def knobs(self) -> Mapping[str, Value]:
-        """Those of the host, and the order."""
-        return {**self.host.knobs, "order": self.order}
-
-    def with_(self, order: object = None, **knobs: object) -> Asked:
-        """Another host, or another order."""
-        return Asked(self.host.with_(**knobs), self.order if order is None else int(str(order)))
-
-
-def drawn(asked: Asked) -> Picture:
-    """The host's memory."""
-    return Picture(*memory(asked.host.zone, asked.order))
+def drawn(order: int = HPAGE_PMD_ORDER, **knobs: object) -> Picture:
+    """The memory of a host, and the order that the picture asks about."""
+    return Picture(*memory(host(**knobs).zone, order))
 
 
 def play_host(**knobs: object) -> Any:
     """The knobs beside the picture."""
-    from mmsim.widgets.console import knobs_beside
+    from mmsim.widgets.console import turned
 
-    return knobs_beside(Asked(host(**{**WORN, **knobs})), KNOBS, drawn)
-
-
-def huge_blocks(zone: Zone) -> int:
-    """Blocks of 2 MiB to be had."""
-    return suitable(summed(zone.lists()), HPAGE_PMD_ORDER)
+    return turned(drawn, KNOBS, **{**WORN, **knobs})
 
 
 worn = Card(
     "worn",
     "A host of 1 GiB that has been in use for weeks",
-    still=lambda: drawn(Asked(host(**WORN))),
+    still=lambda: drawn(**WORN),
     play=play_host,
 )
 
@@ -183,7 +162,7 @@ WHY = {
 @cache
 def got() -> dict[str, str]:
     """What each request gets from the host with CMA."""
-    found = fates(host(**LENT).zone)
+    found = served_from(host(**LENT).zone)
     return {part: found[name] for part, name in PARTS.items()}
 
 
@@ -206,12 +185,12 @@ requests = Card(
         "Only the first may use CMA, and only the last is small enough for the pieces outside.",
     ),
     why="CMA has 128 blocks of 2 MiB here, joined to 64 blocks of 4 MiB. The first request takes "
-    "the *second road* of lesson 02: CMA is only 46 % of what is free, but nothing outside CMA is "
+    "the *second road* of lesson 02. CMA is only 46 % of what is free, but nothing outside CMA is "
     "large enough.\n\n"
     "So on a host whose ordinary memory is in pieces, *all* huge pages of guests land in CMA. To "
     "leave it whole, they need free blocks outside CMA. The lack of such blocks brought them "
     "there, and the same lack keeps them there.",
-    still=lambda: drawn(Asked(host(**LENT))),
+    still=lambda: drawn(**LENT),
     play=lambda: play_host(**LENT),
 )
 
@@ -243,7 +222,7 @@ index = Card(
     why="The table is about the host with CMA. The kernel's numbers sum up all lists, CMA "
     'included. So `extfrag_index` says "would succeed" as soon as CMA has a single large block. '
     "And `unusable_index` looks half good, 0.544, as if the other half of the free memory could "
-    "be used. A pin can use none of it.\n\n"
+    "be used. For a huge page, a pin can use none of it.\n\n"
     "The column on the right is the model's own, no number of a kernel. It leaves CMA out, as does "
     "a request in *pin scope*: one that is made inside a long-term pin. "
     "`/proc/buddyinfo` sums up all lists, too. `/proc/pagetypeinfo` has them one by one: look "
@@ -260,7 +239,7 @@ STAGES = {
     "0_start": "just booted",
     "1_filled_with_4k_anon": "filled with small pages",
     "2_cma_given_back": "CMA freed",
-    "3_odd_pfns_freed_even_held": "every other page outside freed",
+    "3_odd_pfns_freed_even_held": "every second page outside freed",
     "4_order9_outside_cma_used_up": "last blocks used up",
 }
 
@@ -298,6 +277,8 @@ measured = Card(
     "measured",
     "What the kernel counted while its memory fell to pieces",
     still=pieces_table,
+    why="Look at the last row. 350 MiB are free outside CMA, and not one block of 2 MiB is among "
+    "them. Yet `extfrag_index` says that a request would not fail, as in every other row.",
     needs=(index,),
 )
 RELEASED = {"code": "oct22", "variant": "base", "retfix": "1"}  # the rows of `6.1.0`
@@ -347,7 +328,7 @@ pins = Card(
     },
     outcome=fate_of_24,
     why="No block of 2 MiB was free outside CMA, so no huge page could move whole. Single pages "
-    "were, so all pieces found room.\n\n"
+    "were, so all pieces found room. A pin does not mind pieces, if all of them have left CMA.\n\n"
     "In the second row somebody referred to the huge page for as long as the pin tried. It could "
     "not be split, and the pin failed. In the third row the pages in between could be moved. Then "
     "*compaction*, the kernel's moving of pages to make room, gave whole blocks.",
@@ -391,7 +372,8 @@ guest = Card(
     outcome=lambda: guest_table()["the pin"].to_dict(),
     why="Both split the huge page and move all 512 pieces out of CMA. Only what is returned "
     "differs. With `base` the pin fails although nothing is in its way any more: more than "
-    "500 MiB are free, and the answer is `-ENOMEM`.\n\n"
+    "500 MiB are free, and the answer is `-ENOMEM`. It is the riddle of lesson 00, where `base` "
+    f"fails without a holder. Lesson {number('migrate_or_split')} solves it.\n\n"
     "In part of the measured pins the free block was refused by fault injection, not by real "
     "fragmentation.",
     still=guest_table,
@@ -402,10 +384,10 @@ guest = Card(
 # -- the learner's own machine
 
 
-def example() -> list[Any]:
+def example() -> Picture:
     """What a host of the model would print, drawn."""
     seen = machine(proc_text(host(**LENT).zone))
-    return [Picture(seen.svg, seen.sentence), seen.sentence, seen.table]
+    return Picture(seen.svg, seen.sentence)
 
 
 def play_paste() -> Any:

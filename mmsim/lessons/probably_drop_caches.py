@@ -1,7 +1,6 @@
 """Lesson 05: drop_caches as the holder, what the patch cannot reach, and how long "at once" is.
 
-Interface: the table steps_of_a_walk; the cards walk, meeting, window, forgiven, left,
-longer."""
+Interface: the table steps_of_a_walk; the cards walk, meeting, window, left, longer."""
 
 from __future__ import annotations
 
@@ -15,7 +14,7 @@ from mmsim.evidence.measured import BIN_US, LATEST_US, best_split, bins, trials
 from mmsim.lessons.card import Card, checked
 from mmsim.lessons.form import FormError, Verdict, failed, passed
 from mmsim.scenarios import SCENARIOS, Situation, drop_caches_only, pin_versus, timed_hold
-from mmsim.scenarios.races import attempts
+from mmsim.scenarios.clock import attempts
 from mmsim.scenarios.situation import ALL_MOVED, MISSED, NOT_SPLIT
 from mmsim.views.figures import STYLE, Chart, legend, panelled
 from mmsim.views.show import Picture, Shown, moment
@@ -34,8 +33,6 @@ from mmsim.views.svg import (
 )
 from mmsim.views.svg import SMALL as SMALL_TEXT
 from mmsim.views.svg import legend as signs_below
-from mmsim.views.tables import counters_by_version
-from mmsim.views.words import plural, sentence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -125,17 +122,21 @@ walk = Card(
 
 
 def walk_table() -> pd.DataFrame:
-    """The steps of the walk over one page, in words."""
+    """The steps of the walk over one page that change something about it."""
     import pandas as pd
 
     trace = walk_over(1)
-    said = [sentence(trace.at(step)) for step in range(1, len(trace) + 1)]
-    words = [each.removeprefix("The drop_caches walk ") for each in said]
-    index = pd.Index(range(1, len(words) + 1), name="step")
-    return pd.DataFrame({"the drop_caches walk …": words}, index=index)
+    rows = {}
+    for step, event in enumerate(trace.events, start=1):
+        ((before,), (page,)) = (trace.state(n).world.folios.values() for n in (step - 1, step))
+        if page != before:
+            lock, lru = "drop_caches" if page.locked_by else "nobody", "yes" if page.lru else "no"
+            rows[step] = (f"{event.op.kind.name}()", page.refcount, lock, lru)
+    heads = ["the walk calls", "references", "the lock has", "on an LRU list"]
+    return pd.DataFrame.from_dict(rows, "index", columns=heads).rename_axis("step")
 
 
-steps_of_a_walk = Shown(lambda: walk_table())
+steps_of_a_walk = Shown(walk_table)
 
 
 # -- a pin comes while drop_caches stands still
@@ -220,9 +221,10 @@ def judged_window(taken: int) -> Verdict:
         return passed(
             f"after {taken} steps the page is unlocked and has one reference too many",
             "Just here it is off its LRU list, too. So the pin can't isolate it, and waits until "
-            "the batch of step 9 is through (step 12). Then it is refused."
+            "the processor's queue is empty (step 12). Then it is refused."
             if fate == WAITS
-            else f"As long as drop_caches stands still, v2 tries in each pass: {refused} refusals.",
+            else f"As long as drop_caches stands still here, each pass of v2 meets the reference: "
+            f"{refused} refusals.",
         )
     if taken < window.locked:
         why = "has drop_caches had the page's lock by then?"
@@ -244,7 +246,7 @@ def window_table() -> pd.DataFrame:
 
     told = {
         PINS: "nobody is in the way: it succeeds",
-        FAILS: "it meets the reference and fails",
+        FAILS: "it meets the reference in each pass, and fails",
     }
     rows: dict[str, str] = {}
     for does, group in groupby(range(len(walk_over(1)) + 1), lambda n: meets("v2", n)[2]):
@@ -259,15 +261,14 @@ def window_table() -> pd.DataFrame:
 window = Card(
     "window",
     "A pin comes in the second window: after how many steps of `drop_caches`?\n"
-    "There is more than one right answer.",
+    "More than one number is right; name one.",
     int,
     form="a number of steps",
     judge=judged_window,
     solution=8,
     hints=(
-        "In Linux 6.1 the lock only makes the pin wait. Which steps come after folio_unlock()?",
-        "folio_put() ends the window: the reference is gone.",
-        "Count the steps of the walk: after folio_unlock() the window is open.",
+        "In the second window drop_caches has a reference on the page, and not the lock.",
+        "folio_unlock() opens the window. Which step drops the walk's own reference?",
     ),
     why="Step 2 has taken the reference, and step 3 takes the lock. A pin that comes just between "
     "them fails, too.",
@@ -275,52 +276,13 @@ window = Card(
 )
 
 
-# -- how much the patch forgives
-
-COUNTED = ["thp_migration_fail", "thp_split_page_failed", "migrate_pages returns", "pin returns"]
-
-
-def judged_forgiven(answer: object) -> Verdict:
-    """A pin of v2 that is refused in nine passes and succeeds in the tenth."""
-    if not isinstance(answer, Situation) or answer.name != "pin_versus":
-        raise FormError('the answer should be a pin_versus("v2", released=...)')
-    trace = answer.with_(order=1).run()
-    refused = trace.last.world.vmstat["thp_split_page_failed"]
-    told = f"that pin is refused {plural(refused, 'time')} and "
-    if not answer.succeeded(trace.last):
-        return failed(f"{told}fails")
-    if answer.version.name != "v2":
-        return failed(f"{told}succeeds, but the version is {answer.version.name}")
-    most = int(answer.knobs["passes"]) - 1
-    if refused < most:
-        return failed(f"{told}succeeds; it can be refused more often")
-    return passed(f"{told}succeeds in its last pass")
-
-
-forgiven = Card(
-    "forgiven",
-    "Write a pin of v2 that is refused as often as possible, and still succeeds.",
-    form='pin_versus("v2", released=...)',
-    judge=judged_forgiven,
-    solution=pin_versus("v2", released=9),
-    hints=(
-        "Passes are counted from 0. Which is the last one?",
-        "drop_caches has to go on before the last pass.",
-        'pin_versus("v2", released=9)',
-    ),
-    why="In base the first refusal ends the same pin. Here the whole call of VFIO is run: it "
-    "returns 0 for success.",
-    still=lambda: counters_by_version(pin_versus(order=1, released=9), VERSIONS).loc[COUNTED],
-)
-
-
 # -- what the patch does not reach
 
 ENDS = {"not_split": NOT_SPLIT, "piece_missed": MISSED, "succeeds": "mapped"}
 ENDINGS = {
-    "not_split": "the pin fails, because the huge page could not be split",
-    "piece_missed": "the pin fails, because a piece was locked or referenced in its one pass",
-    "succeeds": "the pin succeeds",
+    "not_split": "the page is not split, and the pin fails",
+    "piece_missed": "the page is split, a piece is missed in its one pass, and the pin fails",
+    "succeeds": "the page is split, and the pin succeeds",
 }
 MISSED_BY = "pin*26 drop_caches*3 pin*7 drop_caches*2 pin drop_caches pin*19 drop_caches*3"
 REACHED = {
@@ -343,7 +305,7 @@ def reached_table() -> pd.DataFrame:
     import pandas as pd
 
     words = {ENDS[end]: told for end, told in ENDINGS.items()}
-    words[ALL_MOVED] = "the pin fails, although everything moved (the return value of lesson 04)"
+    words[ALL_MOVED] = "everything moves, and the pin fails: the return value of lesson 04"
     rows = {
         told: {v: "can happen" if end in REACHED[v] else "never" for v in VERSIONS}
         for end, told in words.items()
@@ -368,7 +330,7 @@ def end_told(part: str) -> str:
 
 left = Card(
     "left",
-    "In some order of the steps of a pin and of one `drop_caches`: can it end like this?",
+    "A pin and one `drop_caches`: is there an order of their steps in which it ends like this?",
     {f"{version}_{end}": bool for version in VERSIONS for end in ENDS},
     labels={f"{v}_{end}": f"{v}: {words}" for v in VERSIONS for end, words in ENDINGS.items()},
     outcome=all_ends,
@@ -404,9 +366,10 @@ HOW = {"injected": ("o", VERMILION, BLUE, "-"), "fragmented": ("s", PAPER, ORANG
 
 
 @cache
-def last_look(version: str, how: str) -> int:
-    """When the last attempt at a split looks at the count, in units of the clock."""
-    return round(attempts(timed_hold(version, hold=100_000, allocation=how, order=1))[-1])
+def looks(version: str, how: str) -> list[int]:
+    """When each attempt at a split looks at the count, in units of the clock."""
+    situation = timed_hold(version, hold=100_000, allocation=how, order=1)
+    return [round(look) for look in attempts(situation)]
 
 
 @cache
@@ -415,7 +378,7 @@ def turns() -> dict[tuple[str, str], tuple[int, int, int]]:
     found = {}
     for how in HOW:
         measured = [round(best_split(trials(how, version))) for version in VERSIONS]
-        model = [round(last_look(version, how) * UNIT_US) for version in VERSIONS]
+        model = [round(looks(version, how)[-1] * UNIT_US) for version in VERSIONS]
         for side, (base, v2) in (("measured", measured), ("model", model)):
             found[how, side] = (base, v2, v2 - base)
     return found
@@ -436,11 +399,10 @@ def release_chart() -> Chart:
         figure, panels = panelled(2, title, note)
         for panel, version in zip(panels, VERSIONS, strict=True):
             handles = [part for how in HOW for part in drawn(panel, version, how)]
-            panel.set_title(version, fontsize=11, loc="left")
+            panel.set_title(f"{version}: share of pins that fail", fontsize=11, loc="left")
             panel.set_xlabel("reference dropped at (µs)", labelpad=1)
             panel.set_xlim(0, LATEST_US)
         panels[0].set_yticks([0, 0.5, 1], ["0", "50 %", "100 %"])
-        panels[0].set_ylabel("pins that fail")
         legend(figure, handles)
     return Chart(figure, sentence, table, f"Two panels of points, each with two lines. {sentence}")
 
@@ -459,34 +421,31 @@ def drawn(panel: Any, version: str, how: str) -> list[Any]:
         fmt=shape, color=fill, ecolor=INK, capsize=3, elinewidth=0.8, markeredgecolor=INK,
         label=f"measured, {how}",
     )  # fmt: skip
-    at = last_look(version, how) * UNIT_US
+    at = looks(version, how)[-1] * UNIT_US
     return [points, panel.axvline(at, color=colour, ls=dash, lw=2, label=f"model, {how}")]
 
 
 def honest() -> str:
     """How to read the chart, and where clock and measurement differ."""
-    real, model = turns()["injected", "measured"], turns()["injected", "model"]
-    closer = " µs against ".join(str(turns()["fragmented", s][2]) for s in ("model", "measured"))
+    gains = {
+        how: f"{turns()[how, 'model'][2]} µs in the model and {turns()[how, 'measured'][2]}"
+        for how in HOW
+    }
     return (
+        "**What the patch gains is the time that its attempts happen to take.** Most of the time "
+        "passes before the first look, so ten attempts do not reach ten times as far.\n\n"
         "Points are measured: the share of pins that fail, by when the reference went. A line is "
-        "the moment at which the model's last attempt looks at the count. In the table, a measured "
-        "release time is the one that best separates pins that succeed from pins that fail.\n\n"
-        "**What the patch gains is the time that its attempts happen to take.** Much time passes "
-        "before the first look, so ten attempts do not reach ten times as far.\n\n"
-        f"**Where clock and measurement differ.** One number was fitted: a unit is {UNIT_US} µs. "
-        "It was fitted to the injected pins only, and just there it does not suit both versions. "
-        f"For v2 the model says {model[1]} µs, and measured is {real[1]}. The gain is {model[2]} "
-        f"µs in the model and {real[2]} measured: the model makes an attempt without compaction "
-        f"too long. In fragmented memory the gains are closer, {closer}. Trust the directions, not "
-        "the microseconds.\n\n"
-        "Times in an emulated machine are noisy, so the points rise slowly. The measured base had "
-        "the companion of lesson 04; otherwise each of these pins of base would fail."
+        "the model's last look. A measured moment in the table is the one that best separates the "
+        "pins that succeed from those that fail.\n\n"
+        "**Trust the directions, not the microseconds.** In fragmented memory the patch gains "
+        f"{gains['fragmented']} measured. Without compaction it gains {gains['injected']} "
+        "measured: there the clock makes an attempt too long."
     )
 
 
 def later() -> dict[str, Any]:
     """Which way compaction moves the latest moment, and the measured moment of v2, rounded."""
-    short, long = (last_look("v2", how) for how in HOW)
+    short, long = (looks("v2", how)[-1] for how in HOW)
     moved = "later" if long > short else "earlier" if long < short else "the same"
     return {"compaction": moved, "v2_us": round(turns()["fragmented", "measured"][1], -2)}
 
@@ -494,18 +453,18 @@ def later() -> dict[str, Any]:
 longer = Card(
     "longer",
     "For the pin to succeed, the reference must go before some latest moment: when is it?\n"
-    f"Measured, in fragmented memory: {BASE_US} µs after the beginning for base, which looks once. "
-    "v2 looks ten times.",
+    f"In fragmented memory it is {BASE_US} µs for the measured base, which looks once. v2 looks "
+    "ten times. (The measured base has the companion of lesson 04. Without it, no pin of base "
+    "that needs a split would succeed.)",
     {"v2_us": (600, 900, 5600), "compaction": ("earlier", "the same", "later")},
     labels={
-        "v2_us": "v2, measured, in fragmented memory: about so many µs",
+        "v2_us": "v2 in fragmented memory, measured: about so many µs",
         "compaction": "v2 with compaction, against v2 without: the latest moment is",
     },
     outcome=later,
     hints=(
-        "The patch makes no pause. What takes most of the time between two attempts?",
-        "An attempt asks for a huge page first, and compaction is part of that.",
-        "Before the first attempt the pin has already done other work.",
+        "The last look decides. How many looks come after the first one?",
+        "Nine more looks, and the clock says how long each takes; a unit is 0.59 µs.",
     ),
     why=honest,
     still=release_chart,

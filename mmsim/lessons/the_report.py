@@ -1,28 +1,35 @@
 """Lesson 00: the bug in one picture, the report, and four suspects of which it rules one out.
 
-Interface: the cards bug, start, counted, ranking, measured, ruled_out, pretest; the table
-suspects; SUSPECTS, suspect, QUESTIONS, and the names that the text fills in."""
+Interface: the cards bug, start, counted, ranking, measured, ruled_out, pretest; QUESTIONS, and the
+names that the text fills in."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from mmsim.constants import REPORTED
+from mmsim.constants import HPAGE_PMD_NR, MIGRATE_PASSES
 from mmsim.evidence.ftrace import real_trace
 from mmsim.lessons import number
-from mmsim.lessons.card import Card
-from mmsim.lessons.form import FormError, Verdict, counters_of, failed, passed
-from mmsim.scenarios import Situation, make, vfio_map
-from mmsim.views.first_screen import NEVER, frame_svg, stops, told
-from mmsim.views.show import Picture, Shown
-from mmsim.views.tables import measured_table
+from mmsim.lessons.card import Card, checked
+from mmsim.lessons.form import Choices, FormError, Verdict, counters_of, failed, passed
+from mmsim.scenarios import make
+from mmsim.views.first_screen import (
+    NEVER,
+    NOBODY,
+    frame_svg,
+    last_refused,
+    passes_of,
+    stops,
+    told,
+    words_of,
+)
+from mmsim.views.show import Picture
+from mmsim.views.tables import frame, labels, measured_table
 
 if TYPE_CHECKING:
     import pandas as pd
-
-PAGES = 2 ** int(vfio_map().knobs["order"])
-PASSES = vfio_map().knobs["passes"]
 
 
 # -- the bug in one picture
@@ -30,11 +37,12 @@ PASSES = vfio_map().knobs["passes"]
 NO = "does not start"
 SETTINGS = {
     "base, before pass 1": ("base", "1"),
+    "base, nobody": ("base", NOBODY),
     "v2, before pass 9": ("v2", "9"),
-    "v2, never": ("v2", NEVER),
 }
+ENDS = {name: "starts" if stops(*setting)[-1].starts else NO for name, setting in SETTINGS.items()}
 SHOWN = (("base", NEVER), ("v2", NEVER), ("v2", "3"))
-AFTER = ("v2", "5")
+PAGES, EXPECTED = HPAGE_PMD_NR, last_refused(stops(*SHOWN[0])).explained
 
 
 def play_bug() -> Any:
@@ -42,11 +50,6 @@ def play_bug() -> Any:
     from mmsim.widgets.first_screen import FirstScreen
 
     return FirstScreen()
-
-
-def ended(setting: tuple[str, str]) -> str:
-    """Does the machine start?"""
-    return "starts" if stops(*setting)[-1].starts else NO
 
 
 bug = Card(
@@ -59,88 +62,100 @@ start = Card(
     "start",
     "When does the machine start? Say it in one sentence, then check three settings.\n"
     "Try the picture first. `base` is the kernel of the report; `v1` and `v2` are two versions of "
-    "a patch. A setting is a kernel and the moment at which the holder lets go.",
+    "a patch. A setting is a kernel and the moment at which the holder lets go; with `nobody` "
+    "there is no holder.",
     {"sentence": str, **dict.fromkeys(SETTINGS, ("starts", NO))},
-    outcome=lambda: {name: ended(setting) for name, setting in SETTINGS.items()},
-    solution={"sentence": "It starts if the holder lets go and the kernel tries again after that."}
-    | {name: "starts" if name == "v2, before pass 9" else NO for name in SETTINGS},
-    why="In `base` a refused split is final: the holder may let go a moment later, and it does not "
-    "help. `v1` and `v2` keep the page on the list. The machine starts if one of the ten passes "
-    "comes after the holder has let go.\n\n"
-    "One failure has another reason. In `base` the pin fails with *nobody holds it*, too. All "
-    f"pages are moved, and yet it fails. Lesson {number('migrate_or_split')} explains that.",
+    outcome=lambda: ENDS,
+    solution={"sentence": "It starts if the kernel tries again after the holder has let go."}
+    | ENDS,
+    why="*To compare with yours:* The machine starts with `v1` and `v2` if a pass comes after the "
+    "holder has let go. With `base` it never starts here.\n\n"
+    "`v1` and `v2` keep the page on the list and try again. In `base` a refused split is final: "
+    "the holder may let go a moment later, and it does not help.\n\n"
+    "**And without a holder?** Then `base` splits the page and moves all its small pages. The pin "
+    f"fails nevertheless. That is another fault of `base`; lesson {number('migrate_or_split')} "
+    "finds it.",
 )
+
+
+# -- what a counter counts
+
+
+# A rule in words, and what it gives for so many passes with so many refused splits.
+RULES: dict[str, tuple[str, Callable[[int, int], int]]] = {
+    "a": ("each refused split", lambda passes, refused: refused),
+    "b": ("each pass", lambda passes, refused: passes),
+    "c": (
+        "each pass, and once more if the page waits for another pass when the ten are over",
+        lambda passes, refused: passes + (refused == MIGRATE_PASSES),
+    ),
+    "d": ("each refused split, and once more at the end", lambda passes, refused: refused + 1),
+}
+
+
+def seen(setting: tuple[str, str]) -> tuple[int, int, int]:
+    """What the picture shows of a setting: passes, refused splits, thp_migration_fail."""
+    way = stops(*setting)
+    return len(passes_of(way)), sum(passes_of(way).values()), way[-1].thp_migration_fail
+
+
+def counted_judged(letter: str) -> Verdict:
+    """A rule is tried on each setting."""
+    for setting in SHOWN:
+        passes, refused, true = seen(setting)
+        mine = RULES[letter][1](passes, refused)
+        if mine != true:
+            why = f"in `{words_of(*setting)}` that would be {mine}, and it is {true}"
+            return failed(why, second=f"{why}; only c gives all three numbers")
+    return passed("it gives the number of every setting")
+
+
 counted = Card(
     "counted",
-    "In `v2` the holder lets go before pass 5, and the machine starts. What do the two counters "
-    "say at the end?\n"
-    "Answer from what the names promise, then set the picture to it.",
-    dict.fromkeys(REPORTED, (0, 1, 5, 6, 10)),
-    outcome=lambda: stops(*AFTER)[-1].counted,
-    why="A success leaves failures behind. Each refused split counts once in "
-    "`thp_split_page_failed`. `thp_migration_fail` counts each time that the huge page was not "
-    "moved *as it is*. That is so each time it was refused, and once more when it was split at "
-    "last.\n\nSo a counter does not say what its name suggests. And one refusal, in a kernel that "
-    "tries once, leaves exactly one of each.",
+    "What does `thp_migration_fail` count? Find the rule that fits all three settings.\n"
+    "The other one is easy here: `thp_split_page_failed` counts each refused split.\n\n"
+    + "\n\n".join(
+        "`{}`: passes {}, refused splits {}, `thp_migration_fail` {}.".format(
+            words_of(*setting), *seen(setting)
+        )
+        for setting in SHOWN
+    ),
+    Choices({letter: words for letter, (words, _) in RULES.items()}),
+    judge=counted_judged,
+    solution="c",
+    hints=(
+        "Rule b and the last setting agree. Do they agree in the other two?",
+        "In `base` nothing waits for another pass: a refused page is given up at once.",
+        "Ten passes and a page that is left make 11.",
+    ),
+    why="Each pass looks for a free huge page first. It finds none, and that is what "
+    "`thp_migration_fail` counts; only then the kernel tries to split. So the pass that splits the "
+    "page at last is counted, too: *a success leaves failures behind.*\n\n"
+    "What still waits when the ten passes are over is counted once more: 10 + 1 = 11. `base` gives "
+    "a refused page up in the first pass, and nothing waits. So a kernel that tries once, and is "
+    "refused once, leaves one of each.\n\n"
+    f"Here no huge page was free. Lesson {number('migrate_or_split')} has the other case.",
     needs=(start,),
 )
 
 
 # -- the suspects
 
-
-class Suspect(NamedTuple):
-    """Something that can keep a huge page from being split, and how to set it up."""
-
-    what: str
-    knobs: dict[str, object]
-
-
-SUSPECTS = {
-    "reference": Suspect("somebody else holds a reference on the huge page", {}),
-    "truncated": Suspect(
-        "the file was shortened just now, and the huge page no longer belongs to it",
-        {"holder": 0, "trouble": "truncated"},
-    ),
-    "nomem": Suspect(
-        f"{PAGES} small pages need more room in the file's list of pages, "
-        "and there is no memory for it",
-        {"holder": 0, "trouble": "nomem"},
-    ),
-    "writeback": Suspect(
-        "the huge page is being written to disk or swap",
-        {"holder": 0, "trouble": "writeback"},
-    ),
-}
+SUSPECTS = ("reference", "truncated", "nomem", "writeback")
 PLACES = ("likeliest", "second", "third", "least likely")
 FITS, OUT = "fits", "ruled out"
 
 
-def suspect(name: str) -> Situation:
-    """The situation in which one suspect alone is to blame: base, no free huge page."""
-    return make("vfio_map", "base", SUSPECTS[name].knobs)
-
-
 @cache
 def tried(name: str) -> dict[str, int]:
-    """The two counters of the report after a run with this suspect."""
-    return counters_of(suspect(name).run())
+    """The counters of the report with this suspect alone to blame: base, no free huge page."""
+    knobs: dict[str, object] = {"holder": 0, "trouble": name} if name != "reference" else {}
+    return counters_of(make("vfio_map", "base", knobs).run())
 
 
-def said_of(name: str) -> str:
-    """Does a suspect fit the report, where each counter went up by one?"""
-    return FITS if set(tried(name).values()) == {1} else OUT
-
-
-def suspects_table() -> pd.DataFrame:
-    """Who could it have been?"""
-    import pandas as pd
-
-    index = pd.Index(SUSPECTS, name="suspect")
-    return pd.DataFrame({"what it means": [s.what for s in SUSPECTS.values()]}, index=index)
-
-
-suspects = Shown(suspects_table)
+def fits() -> dict[str, str]:
+    """Which suspects fit the report, where each counter went up by one?"""
+    return {name: FITS if {*tried(name).values()} == {1} else OUT for name in SUSPECTS}
 
 
 def each_once(answer: dict[str, str]) -> Verdict:
@@ -154,7 +169,7 @@ ranking = Card(
     "ranking",
     "Place your bet: which of the four caused the failure in the report?\n"
     "Rank them, the likeliest first. Nothing is judged.",
-    dict.fromkeys(PLACES, tuple(SUSPECTS)),
+    dict.fromkeys(PLACES, SUSPECTS),
     judge=each_once,
     why="Further down you see which of them the counters allow.",
     solution=["reference", "nomem", "truncated", "writeback"],
@@ -162,13 +177,6 @@ ranking = Card(
 
 
 # -- the same on a real kernel
-
-
-def pins_of_the_time() -> int:
-    """The pins that 6.1-rc1, with its isolation test the wrong way round, acquires and releases."""
-    counted = vfio_map(isolation="inverted").run().last.world.vmstat
-    return int(counted["nr_foll_pin_acquired"])
-
 
 real = real_trace("S3_held_base_retfix1.txt")
 measured = Card(
@@ -182,56 +190,39 @@ measured = Card(
 # -- who is ruled out
 
 
-def judged(answer: dict[str, str]) -> Verdict:
-    """Judged by running each suspect in the model."""
-    for name in SUSPECTS:
-        if answer[name] != said_of(name):
-            counted = ", ".join(f"{counter} {n}" for counter, n in tried(name).items())
-            fits = "does not fit" if said_of(name) == OUT else "fits"
-            return failed(
-                f"{name}: would it be turned away at the entry, or inside?",
-                second=f"with {name!r} the model counts {counted}, which {fits} the report",
-            )
-    return passed(
-        "one suspect is out, three are left, and these two counters can't tell them apart"
-    )
-
-
 def suspects_tried() -> pd.DataFrame:
     """What the model counts for each suspect, beside the bet."""
-    import pandas as pd
-
-    bet = {name: place for place, name in (ranking.stored or {}).items()}
-    rows = []
-    for name in SUSPECTS:
-        sign = "✔ fits the report" if said_of(name) == FITS else "✘ ruled out"
-        place = {"your bet": bet[name]} if bet else {}
-        rows.append({**tried(name), "against the report": sign, **place})
-    assert list(rows[0])[: len(REPORTED)] == list(REPORTED)
-    return pd.DataFrame(rows, index=pd.Index(SUSPECTS, name="suspect"))
+    bet = {name: place for place, name in ranking.stored.items()}
+    rows = [[*tried(name).values(), said, bet[name]] for name, said in fits().items()]
+    columns = [*tried("reference"), "against the report", "your bet"]
+    return frame(rows, labels(SUSPECTS, "suspect"), columns)
 
 
 ruled_out = Card(
     "ruled_out",
-    "For which of the suspects would the two counters *not* both be 1?\n"
-    "Each of them can be tried alone in the model. Say of each, before you look, whether it fits "
-    "the counters of the report or is ruled out by them.",
+    "Which suspects fit the report, and which are ruled out?\n"
+    "In the report both counters were 1. Each suspect is tried alone in the model.",
     dict.fromkeys(SUSPECTS, (FITS, OUT)),
-    outcome=lambda: {name: said_of(name) for name in SUSPECTS},
-    judge=judged,
-    hints=(
-        "`thp_split_page_failed` counts refused attempts, but not those refused at the very entry.",
-        "Which of the four is looked at before the split has really begun?",
-        "A page under writeback is turned away at the entry: no split event is counted.",
+    outcome=fits,
+    judge=checked(
+        fits,
+        lambda *_: "at which line of the table does the function end, and does it count then?",
+        lambda name: f"{fits()[name]}; the table has what the model counts",
+        "the others are left, and these two counters can't tell them apart",
     ),
-    why="A page under writeback is turned away before the split has begun, and that is not counted "
-    "as a failed split (`split_huge_page_to_list()`, Linux 6.1). Between the other three the pair "
-    "of counters can't choose. They are not the only ones. If the page belongs to a file on "
-    "disk, a file system that won't let go of its private data is counted the same; a memfd has no "
-    "such data.\n\n"
-    "The patch that followed (its second version is called `v2` here) tries again, but only if a "
-    "reference was in the way; with the other two the pin still fails.",
+    hints=(
+        "Find the line of the table at which each suspect's split ends.",
+        "What is the difference between `return` and `goto out`?",
+        "After `goto out` the result is counted. After `return` it is not.",
+    ),
+    why="A page under writeback is sent away before anything is counted. The other three end at "
+    "`out`, and the pair of counters can't choose between them. They are not the only ones. A file "
+    "system that won't let go of its private data is counted the same, but a memfd has no such "
+    "data.\n\n"
+    "The patch that followed tries again, but only if a reference was in the way. With the other "
+    "two the pin still fails.",
     still=suspects_tried,
+    needs=(ranking,),
 )
 
 
@@ -248,7 +239,7 @@ QUESTIONS = {
 }
 pretest = Card(
     "pretest",
-    "Six statements, before you go on: true or false?\n"
+    "Six statements: true or false?\n"
     'You can\'t know all of this yet, and nothing is judged here. `-EBUSY`, "busy", and '
     '`-EAGAIN`, "not now, try again", are two of the kernel\'s error codes.',
     dict.fromkeys(QUESTIONS, bool),

@@ -15,7 +15,7 @@ from mmsim.constants import MIGRATE_PASSES, MR_LONGTERM_PIN, REASONS
 from mmsim.datafiles import load_csv
 from mmsim.engine.schedule import render
 from mmsim.engine.trace import Trace
-from mmsim.lessons.card import Card, checked, keyed
+from mmsim.lessons.card import Card, checked, quiz
 from mmsim.lessons.form import Choices, Verdict, failed, passed
 from mmsim.mm.seams import GIVE_UP, HUGE_PAGE, PIECE, SINGLE_PAGE, WAIT_LOOKS, Attempt, Version
 from mmsim.mm.versions import LATEST
@@ -322,29 +322,29 @@ between = Card(
 
 # -- another holder
 
-recall = Card(
+recall = quiz(
     "recall",
     "Three questions about earlier lessons, from memory.",
     {
-        "eleven": Choices(a="an error code", b="how many failed", c="how many moved"),
-        "others": Choices(a="callers other than a pin", b="long-term pins", c="nobody"),
-        "window": Choices(
-            a="one that holds for 100 ticks", b="one that holds for some ticks", c="any holder"
+        "eleven": (
+            "`migrate_pages()` returns 11. What is it?",
+            Choices(a="an error code", b="how many failed", c="how many moved"),
+            "b",
+            "a positive number counts failures, an error code is negative",
+        ),
+        "others": (
+            "Who got another error code from version 1?",
+            Choices(a="callers other than a pin", b="long-term pins", c="nobody"),
+            "a",
+            "v1 changed what callers see that had asked for no second try",
+        ),
+        "window": (
+            "Ten passes, one tick apart: which holder do they mostly outlast?",
+            Choices(a="one that holds for 100 ticks", b="one of some ticks", c="any holder"),
+            "b",
+            "the window is (passes - 1) times the gap: nine ticks",
         ),
     },
-    labels={
-        "eleven": "`migrate_pages()` returns 11. What is it?",
-        "others": "Who got another error code from version 1?",
-        "window": "Ten passes, one tick apart: which holder do they mostly outlast?",
-    },
-    judge=keyed(
-        {
-            "eleven": ("b", "a positive number counts failures, an error code is negative"),
-            "others": ("a", "v1 changed what callers see that had asked for no second try"),
-            "window": ("b", "the window is (passes - 1) times the gap: nine ticks"),
-        }
-    ),
-    outcome=lambda: {"eleven": "b", "others": "a", "window": "b"},
     hints=("They are in lessons 04, 08 and 07.",),
 )
 

@@ -1,17 +1,16 @@
 """Lesson 01: a reference count, who its references belong to, and what the kernel expects.
 
-Interface: the cards guess, sides, page_y, counts, kinds, recall; the table evidence;
-page_with for the learner, quiz for other lessons, and the names that the text fills in."""
+Interface: the cards guess, sides, page_y, counts, kinds, recall; the table evidence, the picture
+born; page_with for the learner, and the names that the text fills in."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mmsim.constants import HPAGE_PMD_NR
 from mmsim.engine.trace import Trace
-from mmsim.lessons.card import Card, checked, keyed, said
+from mmsim.lessons.card import Card, checked, quiz
 from mmsim.lessons.form import Choices, FormError, Verdict, failed, passed, ran
 from mmsim.mm.folio import ISOLATION, Folio
 from mmsim.mm.world import World
@@ -25,39 +24,6 @@ from mmsim.views.words import call
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-def quiz(
-    name: str,
-    question: str,
-    asked: Mapping[str, tuple[str, Any, Any, str]],
-    right: str,
-    **more: Any,
-) -> Card:
-    """A card of questions with one right choice each; afterwards it shows them all, and why.
-
-    `asked`: part -> its question, its choices, the right one, and why.  `right`: what is said when
-    all are."""
-    judge = keyed({part: (value, why) for part, (_, _, value, why) in asked.items()})
-
-    def judged(answer: dict[str, Any]) -> Verdict:
-        verdict = judge(answer)
-        return passed(right) if verdict.state == "passed" else verdict
-
-    def answers() -> pd.DataFrame:
-        rows = [(said(value, allowed), why) for _, allowed, value, why in asked.values()]
-        return frame(rows, labels(asked, "part"), ["right is", "because"])
-
-    return Card(
-        name,
-        question,
-        {part: allowed for part, (_, allowed, _, _) in asked.items()},
-        labels={part: words for part, (words, *_) in asked.items() if words},
-        judge=judged,
-        solution={part: value for part, (_, _, value, _) in asked.items()},
-        still=answers,
-        **more,
-    )
 
 
 # -- a page and its ledger
@@ -152,33 +118,21 @@ def refs_added() -> dict[str, int]:
     return {name: counts[step - 1] - counts[step - 2] for name, step in at.items()}
 
 
-class Step(NamedTuple):
-    """One moment of that life, for a slider."""
-
-    step: int = 1
-
-    @property
-    def knobs(self) -> Mapping[str, Any]:
-        """The one knob."""
-        return {"step": self.step}
-
-    def with_(self, **knobs: Any) -> Step:
-        """Another moment."""
-        return Step(**knobs)
-
-
-def step_drawn(at: Step) -> Picture:
+def step_drawn(step: int) -> Picture:
     """The ledger after a step."""
-    moment = life().at(at.step)
-    claim = f"Step {at.step} of {len(life())}, {life().events[at.step - 1].actor}: {call(moment)}"
+    moment = life().at(step)
+    claim = f"Step {step} of {len(life())}, {life().events[step - 1].actor}: {call(moment)}"
     return drawn(moment.world, claim)
+
+
+born = Shown(lambda: step_drawn(1))
 
 
 def play_life() -> Any:
     """A slider over the steps, and the ledger after each."""
-    from mmsim.widgets.console import knobs_beside
+    from mmsim.widgets.console import turned
 
-    return knobs_beside(Step(), [whole("step", 1, 1, len(life()), "after so many")], step_drawn)
+    return turned(step_drawn, [whole("step", 1, 1, len(life()), "after so many")])
 
 
 guess = Card(
@@ -187,6 +141,10 @@ guess = Card(
     dict.fromkeys(MOMENTS, (0, 1, 2, HPAGE_PMD_NR - 1, HPAGE_PMD_NR)),
     labels={name: words for name, (_, words) in MOMENTS.items()},
     outcome=refs_added,
+    hints=(
+        "In lesson 00 a page that was cached, mapped once and isolated had 514. What became of the "
+        "reference of the allocation?",
+    ),
     why="**Why 512?** The file has a place for each of the 512 small pages, and the page cache "
     "takes one reference for each place. After a split, every small page is in the cache by "
     "itself and needs a reference of its own. The cache then hands out the 512, one to each.\n\n"
@@ -194,7 +152,7 @@ guess = Card(
     "of the allocation. If nobody maps the page, that reference is dropped.\n\n"
     "`drop_caches` lets go a moment later. A page that is mapped is in use, so it was not freed. "
     "For that moment the count was one higher.",
-    still=lambda: step_drawn(Step(life().find("folio_get"))),
+    still=lambda: step_drawn(life().find("folio_get")),
     play=play_life,
 )
 
@@ -287,14 +245,10 @@ page_y = Card(
 
 PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "a": (
-        "a huge page of a memfd, mapped by three processes, looked up by one holder",
-        {"mappings": 3, "holders": 1},
-    ),
-    "b": (
         "a single page of a memfd, mapped by two processes, looked up by two holders",
         {"order": 0, "mappings": 2, "holders": 2},
     ),
-    "c": (
+    "b": (
         "a single page of no file, mapped by two processes, pinned once by a debugger",
         {"order": 0, "cached": "no", "mappings": 2, "pin": "yes"},
     ),
@@ -318,8 +272,8 @@ def worked(name: str) -> str:
 
 counts = Card(
     "counts",
-    "What is expected of each of these three pages, and what is its actual count?\n"
-    "All three are isolated. Memory of no file can have several mappings, too: after a `fork()` "
+    "What is expected of each of these two pages, and what is its actual count?\n"
+    "Both are isolated. Memory of no file can have several mappings, too: after a `fork()` "
     "parent and child share it.\n\n"
     + "\n\n".join(f"`{name}`: {words}." for name, (words, _) in PAGES.items()),
     {f"{name}_{side}": int for name in PAGES for side in ("expected", "actual")},
@@ -329,7 +283,7 @@ counts = Card(
         true_counts,
         lambda part, given: f"not {given}; whose references are these?",
         lambda part: worked(part[0]),
-        "both sides of all three pages",
+        "both sides of both pages",
     ),
     hints=(
         "Expected: the page cache, the mappings, and 1 for the caller that has isolated the page.",
@@ -342,31 +296,31 @@ counts = Card(
 
 # -- for a moment, or for good
 
-KINDS = ("temporary", "long-term")
-TEMPORARY, LONG = KINDS
-
-STAYS = {
-    "page_cache": (LONG, "it stays as long as the file has the page"),
-    "mapping": (LONG, "it stays until the process or the kernel takes it away"),
-    "vfio_pin": (LONG, "it stays as long as the guest has the device"),
-    "drop_caches": (TEMPORARY, "it is dropped with the next few pages, mostly in microseconds"),
-    "debugger_pin": (TEMPORARY, "it is a pin, too, but it ends when the data are copied"),
-    "isolation": (TEMPORARY, "it ends when the page has been moved or put back"),
-}
+ENDS, TAKEN, NEITHER = KINDS = ("ends by itself", "the kernel can end it", "neither")
 kinds = quiz(
     "kinds",
-    "Which of these references are temporary, and which are long-term?\n"
+    "Which of these references end by themselves, soon? And which can the kernel end?\n"
     "The *VFIO pin* is the one that lets a device work in the guest's memory.",
-    {name: ("", KINDS, kind, why) for name, (kind, why) in STAYS.items()},
-    "three end by themselves, soon",
+    {
+        "page_cache": (
+            "",
+            KINDS,
+            TAKEN,
+            "the kernel finds it in the file, and can put a new page there",
+        ),
+        "mapping": ("", KINDS, TAKEN, "the kernel finds the entry and clears it"),
+        "vfio_pin": ("", KINDS, NEITHER, "it stays as long as the guest has the device"),
+        "drop_caches": ("", KINDS, ENDS, "it is dropped with the next few pages"),
+        "debugger_pin": ("", KINDS, ENDS, "it is a pin, too, but it ends when the data are copied"),
+    },
     hints=(
         "Ask what has to happen before the reference is dropped.",
-        "Three of the six end by themselves, soon. Is every pin for long?",
-        "A debugger pins a page only while its data are copied.",
+        "Two of the five can be found by the kernel, and they are in the sum that it expects.",
+        "A debugger pins a page only while its data are copied. A device never says when it ends.",
     ),
-    why="The count shows nothing of this. For a temporary reference it is worth looking again "
-    "later. For a long-term one it is not, unless the kernel can take it away itself, as it can "
-    "with a mapping.",
+    why="The count shows nothing of this. What the kernel can end, it expects. A temporary "
+    "reference is worth a second look, later. A *long-term* one is neither: it ends when its "
+    "holder wants.",
 )
 
 
@@ -384,8 +338,8 @@ recall = quiz(
         ),
         "leave": (
             "Why must a page leave CMA before a long-term pin?",
-            Choices(a="it is slow", b="no device can reach it", c="it is only lent"),
-            "c",
+            Choices(a="CMA has no huge pages", b="it is only lent", c="it is too slow"),
+            "b",
             "what is lent must be given back, and a pinned page can't be moved",
         ),
         "out": (

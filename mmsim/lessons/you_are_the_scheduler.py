@@ -1,7 +1,7 @@
 """Lesson 06, the game: the learner builds the failing schedules by hand, then all are searched.
 
 Interface: the cards game, at_check, at_freeze, failing, claims, verdicts, together, pin_game,
-piece, rescue; the game without buttons (run); the races (RACE, PIN, N_STATES)."""
+piece, rescue; the table steps; the game without buttons (run); the races (RACE, PIN, N_STATES)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mmsim.engine.scenario import State
 from mmsim.engine.schedule import render
 from mmsim.engine.trace import Trace
 from mmsim.errors import nearest
-from mmsim.lessons.card import Card, keyed
+from mmsim.lessons.card import Card, quiz
 from mmsim.lessons.form import Choices, Verdict, failed, passed
 from mmsim.scenarios import Situation, split_race, vfio_map
 from mmsim.scenarios.races import CLAIMS as ALL_CLAIMS
@@ -23,7 +23,7 @@ from mmsim.views.columns import columns_svg
 from mmsim.views.game import Level, coming, played
 from mmsim.views.show import Picture, Shown
 from mmsim.views.svg import FILLS, INK, MUTED, SMALL, TITLE, Svg, legend, swatch
-from mmsim.views.words import sentence
+from mmsim.views.words import intent, sentence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,8 +71,8 @@ LEVELS = {
             "Make the split fail, although the check finds nothing.",
             RACE,
             lambda trace: _refused(trace, "folio_ref_freeze"),
-            "The reference came after the look. The page was left without its "
-            "mappings: remap_page() puts none back for a page of a file.",
+            "The mapping was gone already, so 513 references were expected. The holder's came "
+            "after the look, one too many. The page is left without its mapping.",
         ),
         Level(
             "piece",
@@ -80,7 +80,8 @@ LEVELS = {
             "The huge page is split. Make the pin fail all the same.",
             PIN,
             lambda trace: "piece" in _outcome(trace),
-            "A piece gets one attempt; a single reference at that moment fails the whole pin.",
+            "The pieces have one pass (lesson 04). A single reference at that moment fails the "
+            "whole pin.",
         ),
         Level(
             "rescue",
@@ -103,28 +104,34 @@ def run_svg(schedule: str, of: str = "at_check") -> Picture:
     return Picture(columns_svg(trace), sentence(trace.at()))
 
 
+def judged(level: Level, answer: str) -> Verdict:
+    """A schedule is judged by its run; one that is too short is told what can come next."""
+    try:
+        trace = played(answer, level.situation)
+    except ValueError as error:
+        return failed(str(error))
+    if level.won(trace):
+        return passed(level.told)
+    fate = level.situation.fate(trace.last)
+    more = " ".join(f"{line}." for line in coming(trace)) if fate == NOT_FINISHED else ""
+    return failed(f"after this schedule: {fate}. {more}".strip())
+
+
 def _run(schedule: str, of: str) -> list[Any]:
     if of not in LEVELS:
         return [f"Not played: no level {of!r}{nearest(str(of), LEVELS)}."]
-    level = LEVELS[of]
     try:
-        trace = played(schedule, level.situation)
+        picture = run_svg(schedule, of)
     except (ValueError, AttributeError) as error:
         return [f"Not played: {error}."]
-    said = f"Won. {level.told}" if level.won(trace) else so_far(level, trace)
-    return [run_svg(schedule, of), f"Goal: {level.goal}", said]
+    verdict = judged(LEVELS[of], schedule)
+    said = f"Won. {verdict.why}" if verdict.state == "passed" else verdict.why
+    return [picture, f"Goal: {LEVELS[of].goal}", said]
 
 
 def run(schedule: str, of: str = "at_check") -> Shown:
     """The game without buttons: play a schedule of a level, and see what can be done next."""
     return Shown(partial(_run, schedule, of))
-
-
-def so_far(level: Level, trace: Trace) -> str:
-    """Where a schedule has led, and what can come next."""
-    fate = level.situation.fate(trace.last)
-    more = " ".join(f"{line}." for line in coming(trace)) if fate == NOT_FINISHED else ""
-    return f"after this schedule: {fate}. {more}".strip()
 
 
 def won(level: Level, schedule: str) -> None:
@@ -141,41 +148,46 @@ def play(*names: str) -> Any:
     return scheduler(*(LEVELS[name] for name in names), won=won)
 
 
+def steps_table() -> pd.DataFrame:
+    """The steps of a split that nobody disturbs."""
+    import pandas as pd
+
+    trace = RACE.replay("split*13")
+    rows = {
+        step: (f"{event.op.kind.name}()", intent(trace.state(step - 1).world, event.op))
+        for step, event in enumerate(trace.events, start=1)
+    }
+    return pd.DataFrame(rows, index=["the split calls", "in words"]).T.rename_axis("step")
+
+
+steps = Shown(steps_table)
+
 game = Card(
     "game",
-    "You are the scheduler. Level 1: make the split fail at the reference check.",
-    still=lambda: [run_svg(""), "Nobody has made a step yet."],
+    "You are the scheduler. Level 1: make the split fail at the reference check.\n"
+    "Without buttons, this is the picture of the schedule `holder*2 split*4`.",
+    still=lambda: run_svg("holder*2 split*4"),
     play=lambda: play("at_check", "at_freeze"),
 )
 pin_game = Card(
     "pin_game",
-    "You are the scheduler of a whole pin: levels 3 and 4.",
-    still=lambda: [run_svg("", "piece"), "Nobody has made a step yet."],
+    "You are the scheduler of a whole pin: levels 3 and 4.\n"
+    "Without buttons, this is the picture of the schedule `pin*9`.",
+    still=lambda: run_svg("pin*9", "piece"),
     play=lambda: play("piece", "rescue"),
 )
-
-
-def judged(level: Level, answer: str) -> Verdict:
-    """A schedule is judged by its run; one that is too short is told what can come next."""
-    try:
-        trace = played(answer, level.situation)
-    except ValueError as error:
-        return failed(str(error))
-    if level.won(trace):
-        return passed(level.told)
-    return failed(so_far(level, trace))
 
 
 def shown(name: str) -> list[Any]:
     """A schedule that wins, what the holder did in it, and how it ended."""
     schedule = globals()[name].stored
     trace = played(schedule, LEVELS[name].situation)
-    steps = [
+    told = [
         f"Step {number}: {sentence(trace.at(number))}"
         for number, event in enumerate(trace.events, start=1)
         if event.actor == "holder"
     ]
-    return [f"Your schedule: {schedule}", *steps, run_svg(schedule, name)]
+    return [f"Your schedule: {schedule}", *told, run_svg(schedule, name)]
 
 
 def level_card(name: str, question: str, solution: str, *hints: str) -> Card:
@@ -234,16 +246,11 @@ def schedules() -> dict[tuple[int, int], str]:
     return found
 
 
+NOT_SPLIT = "failed: a huge page could not be split"
 ENDS = {
     "split": ("the page is split", FILLS["MOVABLE"]),
-    "failed: a huge page could not be split, still mapped": (
-        "refused at the check",
-        FILLS["UNMOVABLE"],
-    ),
-    "failed: a huge page could not be split, left unmapped": (
-        "refused at the freeze",
-        FILLS["RECLAIMABLE"],
-    ),
+    f"{NOT_SPLIT}, still mapped": ("refused at the check", FILLS["UNMOVABLE"]),
+    f"{NOT_SPLIT}, left unmapped": ("refused at the freeze", FILLS["RECLAIMABLE"]),
 }
 
 
@@ -255,27 +262,18 @@ def counted(end: str) -> int:
 N_SCHEDULES, N_STATES = 73, 55  # a test counts them
 
 
-def n_failing() -> int:
-    """How many of the schedules fail."""
-    return sum(map(fails, schedules().values()))
-
-
-def grid_sentence() -> str:
-    """The grid in words."""
-    parts = [f"{counted(words)} {words}" for words, _ in ENDS.values()]
-    return f"{N_SCHEDULES} schedules: {', '.join(parts)}. {n_failing()} of them fail."
-
-
-def grid_svg() -> str:
+def grid() -> Picture:
     """Each cell is one schedule: the row says when the holder comes, the column when it goes."""
     names = [event.op.kind.name for event in RACE.replay("split*13").events]
     rows = [*names, "(the split has returned)"]
-    wide, cell, left, top = 1100.0, 25.0, 330.0, 96.0
-    title = f"{n_failing()} of {N_SCHEDULES} schedules fail: each cell is one of them"
-    svg = Svg(wide, top + cell * len(rows) + 64, title, f"{title}. {grid_sentence()}")
+    wide, cell, left, top = 890.0, 25.0, 330.0, 96.0
+    failing = N_SCHEDULES - counted("the page is split")
+    title = f"{failing} of {N_SCHEDULES} schedules fail; each cell is a schedule"
+    told = f"{title}: {', '.join(f'{counted(words)} {words}' for words, _ in ENDS.values())}."
+    svg = Svg(wide, top + cell * len(rows) + 64, title, told)
     svg.text(24, 32, title, wide - 48, size=TITLE, bold=True)
-    words = "the holder takes its reference before"
-    svg.text(left - 12, top - 12, words, 300, size=SMALL, fill=MUTED, anchor="end")
+    svg.text(left - 12, top - 12, "the holder takes its reference before", 300, size=SMALL,
+             fill=MUTED, anchor="end")  # fmt: skip
     svg.text(left, top - 32, "steps that the split has made when the holder lets go", 400,
              size=SMALL, fill=MUTED)  # fmt: skip
     for number, name in enumerate(rows):
@@ -291,21 +289,7 @@ def grid_svg() -> str:
         svg.filled(x + 1, y + 1, cell - 2, cell - 2, fill, stroke=fill.mark, stroke_width=1)
     signs = [swatch(svg, fill, f"{words}: {counted(words)}") for words, fill in ENDS.values()]
     legend(svg, left, top + cell * len(rows) + 24, wide - left, signs)
-    notes = (
-        "Read a row: the holder comes at one moment,",
-        "and each cell is another moment to go.",
-        "",
-        "Row 11 is empty: while the count is frozen,",
-        "nobody else can take a reference.",
-    )
-    for line, text in enumerate(notes):
-        svg.text(left + cell * 15, top + 60 + 18 * line, text, 380)
-    return svg.render()
-
-
-def grid() -> list[Any]:
-    """All schedules as a picture and a sentence."""
-    return [Picture(grid_svg(), grid_sentence()), grid_sentence()]
+    return Picture(svg.render(), told)
 
 
 failing = Card(
@@ -316,15 +300,13 @@ failing = Card(
     labels={"check": "refused at the check", "freeze": "refused at the freeze"},
     outcome=lambda: {where: counted(f"refused at the {where}") for where in ("check", "freeze")},
     hints=(
-        "The check is the split's step 7, the freeze its step 10. A split that is refused at the "
-        "check ends after step 9, one that is refused at the freeze after step 13.",
-        "At the check: it comes before one of the steps 1 to 7, and goes after step 7, 8 or 9.",
+        "At the check: it comes before one of the steps 1 to 7.",
         "At the freeze: it comes after step 7, 8 or 9, and goes after step 10, 11, 12 or 13.",
     ),
     why="Each cell is a schedule, and each row is a moment to come. In seven rows the holder comes "
     "before the check, and has three moments to go after it: 7 x 3. In three rows it comes between "
     "check and freeze, and has four moments to go: 3 x 4. In all other cells it comes too late, or "
-    "is gone too early.",
+    "is gone too early. Row 11 is empty: nobody can take a reference while the count is frozen.",
     still=grid,
 )
 
@@ -332,13 +314,13 @@ failing = Card(
 # -- claims about every state
 
 
-CLAIMS = {name: ALL_CLAIMS[name] for name in ("alone", "checked", "mapped", "piece")}
 CLAIMED = {
-    "alone": "While the count is frozen, nobody but the split has a reference.",
-    "checked": "Between a check that found no surplus and the split's next step, there is none.",
+    "alone": "While the count is frozen, the holder has no reference.",
+    "checked": "After a check that found no surplus, none can come before the split's next step.",
     "mapped": "Whenever a split has been refused, the page is still mapped.",
     "piece": "It can happen that the page has been split and the holder has a reference.",
 }
+CLAIMS = {name: ALL_CLAIMS[name] for name in CLAIMED}
 
 
 @cache
@@ -346,12 +328,6 @@ def findings(states_max: int = 500_000) -> dict[str, Finding]:
     """What a search of the race says of each claim."""
     found = SMALL_RACE.explore(states_max=states_max, properties=list(CLAIMS.values()))
     return dict(zip(CLAIMS, found.findings, strict=True))
-
-
-def last_step(situation: Situation, schedule: str) -> str:
-    """A schedule that can be pasted into the game, and what its last step was."""
-    trace = situation.replay(schedule)
-    return f"Play `{schedule}`: {sentence(trace.at())}"
 
 
 def judged_claims(answer: dict[str, str]) -> Verdict:
@@ -362,9 +338,10 @@ def judged_claims(answer: dict[str, str]) -> Verdict:
         if finding.schedule is None:
             told = f"none of all {N_STATES} states contradicts it"
             return failed(f"`{name}`: which schedule breaks it? Build it.", second=told)
-        line, steps = render(finding.schedule), len(finding.schedule)
-        why = f"`{name}`: there is a schedule of {steps} steps that decides it"
-        return failed(why, second=f"`{name}` {finding.verdict.value}. {last_step(RACE, line)}")
+        line = render(finding.schedule)
+        last = sentence(RACE.replay(line).at())
+        why = f"`{name}`: there is a schedule of {len(finding.schedule)} steps that decides it"
+        return failed(why, second=f"`{name}` {finding.verdict.value}. Play `{line}`: {last}")
     return passed(f"so says a search through all {N_STATES} states")
 
 
@@ -386,7 +363,7 @@ claims = Card(
     "The first three say that something is true in *every* state. The last says that something is "
     "true in *some* state. A *surplus* is a reference that the check cannot explain. Try to break "
     "the first three with a schedule of your own.",
-    dict.fromkeys(CLAIMS, (Said.HOLDS.value, Said.BROKEN.value)),
+    dict.fromkeys(CLAIMED, (Said.HOLDS.value, Said.BROKEN.value)),
     labels=CLAIMED,
     judge=judged_claims,
     outcome=lambda: {name: finding.verdict.value for name, finding in findings().items()},
@@ -400,33 +377,24 @@ claims = Card(
     still=lambda: claims_table(),
 )
 
-SAYS = {
-    "always_holds": "“This claim about every state holds.”",
-    "always_broken": "“This claim about every state is broken.”",
-    "sometimes_holds": "“There is a state of which this is true.”",
-    "sometimes_broken": "“There is no state of which this is true.”",
-}
-_MISSING, _FOUND = "what could a missing state change?", "what if the deciding state was found?"
-verdicts = Card(
+SURE, UNSURE = "sure", "not sure"
+MISSING = (SURE, UNSURE), UNSURE, "a state that was not searched could still change it"
+FOUND = (SURE, UNSURE), SURE, "the state that decides it has been found"
+verdicts = quiz(
     "verdicts",
-    "A search stopped early. Which of these can it say and be sure?",
-    dict.fromkeys(SAYS, bool),
-    labels=SAYS,
-    judge=keyed(
-        {
-            "always_holds": (False, _MISSING),
-            "always_broken": (True, _FOUND),
-            "sometimes_holds": (True, _FOUND),
-            "sometimes_broken": (False, _MISSING),
-        }
-    ),
-    outcome=lambda: {said: said in ("always_broken", "sometimes_holds") for said in SAYS},
+    "A search stopped early and says one of these sentences: can it be sure?",
+    {
+        "always_holds": ("“This claim about every state holds.”", *MISSING),
+        "always_broken": ("“This claim about every state is broken.”", *FOUND),
+        "sometimes_holds": ("“There is a state of which this is true.”", *FOUND),
+        "sometimes_broken": ("“There is no state of which this is true.”", *MISSING),
+    },
+    "a search that was stopped can show that something happens, never that it does not",
     hints=(
         "What could the states that were not searched still change?",
         "A single state is enough to break “always”, and to prove “sometimes”.",
     ),
-    why="“We let it run all night and nothing happened” is a search that was not finished. It can "
-    "show that something happens, never that it does not.",
+    why="“We let it run all night and nothing happened” is a search that was not finished.",
     still=lambda: [
         f"The four claims again, by a search that gave up after 40 of the {N_STATES} states:",
         claims_table(40),
@@ -464,19 +432,15 @@ def pairs_table() -> pd.DataFrame:
     """Of each pair: where a split can still be refused."""
     import pandas as pd
 
-    places = ("refused at the check", "refused at the freeze")
-    rows = {
-        f"{letter}: {pair}": [refusals(letter).get(place, "never") for place in places]
-        for letter, pair in PAIRS.items()
-    }
-    return pd.DataFrame(rows, index=list(places)).T.rename_axis("as one step")
+    rows = {f"{letter}: {pair}": refusals(letter) for letter, pair in PAIRS.items()}
+    return pd.DataFrame(rows).fillna("never").T.rename_axis("as one step")
 
 
 together = Card(
     "together",
-    "Suppose nobody could come between two steps of the split: which pair rules out every refusal "
-    "at the freeze?\n"
-    "The steps that lie between the two belong to it, too.",
+    "Suppose a stretch of the split's steps were a single step: which stretch rules out every "
+    "refusal at the freeze?\n"
+    "A stretch goes from the first step that is named to the second.",
     PAIRS,
     judge=judged_pair,
     solution="d",
@@ -500,7 +464,7 @@ piece = level_card(
     "`pin*999` plays the pin to its end.",
     "pin*21 holder pin*999",
     "The split has to succeed: stay away until the huge page has been cut.",
-    "The holder goes for piece 0, and the pieces are moved from the last one to the first.",
+    "The cut is step 11 of the split. Which step of the pin is that?",
     "pin*21 holder, and then the pin to its end: pin*999.",
 )
 rescue = level_card(
@@ -508,6 +472,6 @@ rescue = level_card(
     "Level 4: the first attempt to split is refused, and the pin succeeds.",
     "pin*5 holder pin*15 holder pin*999",
     "Have the first attempt refused as in level 1, then let go.",
-    "The holder must let go before the check of the next pass.",
+    "The first check is step 15 of the pin. The holder must let go before the next check.",
     "pin*5 holder pin*15 holder, and then the pin to its end: pin*999.",
 )

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from math import log10
 from typing import Any
 
-from mmsim.retrylaw import Retrying, success
+from mmsim.views.retrylaw import Retrying, success
 from mmsim.views.show import Picture
 from mmsim.views.svg import (
     BLUE,

@@ -17,7 +17,15 @@ from mmsim.engine.scenario import Event
 from mmsim.engine.trace import Moment, Trace
 from mmsim.mm.folio import ISOLATION, Folio
 from mmsim.mm.world import FIRST_TARGET_PFN, World
-from mmsim.scenarios.situation import DROPPED, MAPPED, MIGRATED, PINNED, SPLIT, TAKEN
+from mmsim.scenarios.situation import (
+    DROPPED,
+    MAPPED,
+    MIGRATED,
+    PINNED,
+    SPLIT,
+    TAKEN_BACK,
+    Situation,
+)
 from mmsim.views.words import arguments, call, main_actor, place, plural, result_words, short_name
 
 # -- what changed
@@ -429,7 +437,7 @@ def where_words(world: World, region: str) -> str:
 
 # What a result means for whoever asked: what it was started for, or not.
 _MEANINGS = {
-    TAKEN: ("The owner has its memory.", "The owner gets no memory."),
+    TAKEN_BACK: ("The owner has its memory.", "The owner gets no memory."),
     SPLIT: ("The huge page has been split.", "The huge page could not be split."),
     MIGRATED: (
         "Everything on the list was moved.",
@@ -470,9 +478,9 @@ def summary(trace: Trace) -> str:
     size = max((len(name) for name, _ in moved), default=0)
     lines.append("Counters that moved:" if moved else "No counter moved.")
     lines += [f"  {name:<{size}}  {delta:+d}" for name, delta in moved]
-    told = getattr(trace.scenario, "told", None)
-    if told is not None:  # a situation with a story of its own
-        return "\n".join([*lines, *told(trace)]) + "\n"
+    account = trace.scenario.account(trace) if isinstance(trace.scenario, Situation) else []
+    if account:
+        return "\n".join([*lines, *account]) + "\n"
     world = trace.last.world
     lines += [where_words(world, region) for region in sorted(_regions(world))]
     return "\n".join(filter(None, [*lines, _meaning(trace)])) + "\n"

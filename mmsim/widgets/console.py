@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import ipywidgets as w
 
@@ -31,8 +31,10 @@ def _control(knob: Knob, value: Value) -> Any:
     """A drop-down of words, or of the moments a lesson speaks of; or a slider."""
     if not knob.allowed:
         return w.IntSlider(min=knob.low, max=knob.high, value=int(value), tooltip=knob.what)
-    moments = map(str, range(1, MIGRATE_PASSES)) if knob.is_moment else ()
-    words = [*knob.allowed, *(("0.site2", "0.move_freeze") if knob.name == "taken" else moments)]
+    moments = list(map(str, range(1, MIGRATE_PASSES))) if knob.is_moment else []
+    if knob.name == "taken":
+        moments = ["0.split.freeze", "0.move.freeze"]
+    words = [*knob.allowed, *moments]
     return w.Dropdown(options=words, value=str(value), tooltip=knob.what)
 
 
@@ -101,6 +103,21 @@ def console(
     """A widget to turn some knobs of a situation and see which way its run goes."""
     known = [knob for knob in SCENARIOS[situation.name].knobs if knob.name in knobs]
     return Console(situation, known, _decisions, versions)
+
+
+class _Values(NamedTuple):
+    """Values of knobs that belong to nothing else."""
+
+    knobs: Mapping[str, Any]
+
+    def with_(self, **knobs: Any) -> _Values:
+        return _Values({**self.knobs, **knobs})
+
+
+def turned(draw: Callable[..., Picture], known: Sequence[Knob], **start: Any) -> Console:
+    """A widget to turn knobs: `draw` gets their values by name, at first those of `start`."""
+    values = {knob.name: start.get(knob.name, knob.default) for knob in known}
+    return Console(_Values(values), known, lambda now: draw(**now.knobs))
 
 
 def knobs_beside(first: Turnable, known: Sequence[Knob], draw: Drawing) -> Console:

@@ -99,7 +99,7 @@ def case(seed):
     kind = draw.choice(["held", "held", "held", "room", "trouble", "reason", "free"])
     knobs = {"thps": draw.randint(1, 3)}
     knobs["holder"] = draw.randint(1, knobs["thps"])
-    knobs["taken"] = draw.choice(["start", "start", "0.site2", "0.move_freeze", "1"])
+    knobs["taken"] = draw.choice(["start", "start", "0.split.freeze", "0.move.freeze", "1"])
     knobs["released"] = draw.choice(["never", *map(str, range(2, 10))])
     if kind == "room":
         knobs["targets"] = "available"

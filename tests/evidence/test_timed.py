@@ -10,7 +10,7 @@ from mmsim.engine.trace import record
 from mmsim.evidence import measured
 from mmsim.evidence.measured import LOOP, TIMED, VARIANTS
 from mmsim.scenarios import timed_hold
-from mmsim.scenarios.races import HOLD_MAX, attempts
+from mmsim.scenarios.clock import HOLD_MAX, attempts
 
 PAIRS = [(how, variant) for how in TIMED for variant in VARIANTS]
 

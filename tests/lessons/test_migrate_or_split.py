@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mmsim.lessons import migrate_or_split as lesson
-from mmsim.lessons.migrate_or_split import ANSWERS, QUESTIONS, run, tries
+from mmsim.lessons.migrate_or_split import run, tries
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import vfio_map
 
@@ -14,7 +14,7 @@ PAIR = {"thp_migration_fail": 1, "thp_split_page_failed": 1}
 
 @pytest.fixture(autouse=True)
 def all_open():
-    for name in ("leaves", "four", "pair", "order", "rescues", "returned", "companion", "posttest"):
+    for name in ("pair", "order"):
         getattr(lesson, name).forget()
 
 
@@ -36,8 +36,9 @@ def test_the_numbers_of_the_text():
     usual = {"targets": "none", "holder": 1, "released": "never", "trouble": "none"}
     assert usual.items() <= vfio_map().knobs.items()
     assert list(lesson.four.outcome().values()) == [0, 1, 1, 1]
-    assert lesson.counted.outcome() == {"there": 515, "explained": 514}
-    assert list(lesson.rescues.outcome().values()) == [2, 4, 11]
+    assert lesson.counted.outcome() == {"there": 514, "explained": 513}
+    for case, said in lesson.rescues.outcome().items():
+        assert lesson.counters_of(lesson.rescue(case))["thp_migration_fail"] == said
     assert lesson.returned.outcome() == {"base_returns": 1, "base_pinned": False}
     assert list(lesson.companion.outcome().values()) == [1, True, 0, True]
     moved = [
@@ -45,7 +46,9 @@ def test_the_numbers_of_the_text():
     ]
     assert moved == [0, 1536]
     # A refusal at the freeze takes the mappings away, one at the check does not.
-    (checked,), (frozen,) = (run(taken=t).last.world.folios.values() for t in ("start", "0.site2"))
+    (checked,), (frozen,) = (
+        run(taken=t).last.world.folios.values() for t in ("start", "0.split.freeze")
+    )
     assert (checked.mapcount, frozen.mapcount) == (1, 0)
 
 
@@ -84,9 +87,8 @@ def test_measured_and_model_agree_in_every_line_that_is_shown():
     assert shown[1].measured == "-EBUSY"
     assert "reason 7" in shown[2].measured
     assert shown[3].what == "thp_split_page_failed"
-    assert "longterm_pin" in rows[9].measured
     table = lesson.measured_counters()
-    assert table.to_numpy().tolist() == [[1, 1, 1, 1], [11, 11, 10, 10], [11, 11, 10, 10]]
+    assert table.to_numpy().tolist() == [[1, 1]] * 2 + [[11, 10]] * 4
 
 
 @pytest.mark.parametrize(
@@ -114,21 +116,6 @@ def test_the_pair_without_a_holder(trouble):
     assert lesson.pair.settled
 
 
-@pytest.mark.parametrize(
-    ("case", "told"),
-    [
-        ("before_3", "v2 counts 4, 3 for refused splits and 1 for the page that was split"),
-        ("never", "v2 counts 11, 10 for refused splits and 1 for giving up"),
-    ],
-)
-def test_what_a_rescue_costs_is_added_up_at_the_second_wrong_answer(case, told):
-    wrong = {**lesson.rescues.outcome(), case: 3}
-    first = said(lesson.rescues, wrong)
-    assert f"{case}: not 3" in first
-    assert told not in first
-    assert told in said(lesson.rescues, wrong)
-
-
 def test_an_order_is_judged_step_by_step():
     right = lesson.split_order()
     assert right == lesson.order.solution
@@ -139,19 +126,6 @@ def test_an_order_is_judged_step_by_step():
     assert "Done so far: lock." in said(lesson.order, swapped)
     assert "'wait' is not part of a split" in said(lesson.order, ["lock", "wait", *right[2:]])
     assert "this is the order" in said(lesson.order, tuple(right))
-
-
-def test_judges_run_the_model(monkeypatch):
-    """A judge that knew its answers by heart would not notice a changed model."""
-    right = lesson.rescues.outcome()
-    monkeypatch.setattr(lesson, "rescue", lambda case: run("v3fix", **lesson.RESCUES[case][1]))
-    said(lesson.rescues, right)
-    assert not lesson.rescues.settled
-
-
-def test_the_statements_are_those_of_lesson_00_and_not_all_of_one_kind():
-    assert set(ANSWERS) == set(QUESTIONS)
-    assert {true for true, _ in ANSWERS.values()} == {True, False}
 
 
 def test_the_lesson_speaks_of_three_versions_only():

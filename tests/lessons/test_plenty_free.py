@@ -9,9 +9,10 @@ import pytest
 from mmsim.datafiles import load_csv
 from mmsim.lessons import FOLDER
 from mmsim.lessons import plenty_free as lesson
+from mmsim.mm.fragmentation import suitable, summed
 from mmsim.mm.zone import pattern
 from mmsim.scenarios import boot_guest
-from mmsim.scenarios.host import fates, host
+from mmsim.scenarios.host import host, served_from
 from mmsim.views.memory import memory
 
 
@@ -24,15 +25,18 @@ def opened():
 # -- numbers of the text
 
 
+def huge_blocks(**knobs):
+    return suitable(summed(host(**knobs).zone.lists()), 9)
+
+
 def test_the_hosts():
     worn, lent = host(**lesson.WORN).zone, host(**lesson.LENT).zone
     assert round(worn.nr_free / worn.nr_pages, 2) == 0.4
-    blocks = [lesson.huge_blocks(host(**{**lesson.WORN, "scattered": s}).zone) for s in (100, 96)]
-    assert blocks == [0, 0]
-    assert lesson.huge_blocks(host(**{**lesson.WORN, "scattered": 95}).zone) > 0
-    assert lesson.huge_blocks(host(cma=0, used=1).zone) == 0
+    blocks = [huge_blocks(**{**lesson.WORN, "scattered": s}) for s in (100, 96, 95)]
+    assert blocks[:2] == [0, 0] != blocks[1:]
+    assert huge_blocks(cma=0, used=1) == 0
     assert round(100 * lent.nr_free_cma / lent.nr_free) == 46
-    assert lesson.huge_blocks(lent) == 128
+    assert huge_blocks(**lesson.LENT) == 128
     assert lent.lists()["CMA"][9:] == (0, 64)
     assert lent.nr_free * 4 // 1024 > 500
     assert lesson.indices(lesson.LENT).iloc[:, 0].tolist() == [128, "0.544", "-1.000"]
@@ -59,7 +63,7 @@ def test_the_stored_fate_of_a_guest_is_what_the_model_gives(stored):
 
 def test_recall_is_what_the_model_does():
     for cma, place in ((51, "CMA"), (50, "ordinary memory")):
-        assert fates(host(cma=cma, used=0).zone)["huge page, for a process"] == place
+        assert served_from(host(cma=cma, used=0).zone)["huge page, for a process"] == place
 
 
 def test_what_was_read_off_the_kernel():

@@ -13,8 +13,8 @@ from clock_fit import closeness, microseconds_per_unit
 from mmsim.engine.scenario import Move
 from mmsim.engine.schedule import render
 from mmsim.lessons import probably_drop_caches as lesson
-from mmsim.lessons.probably_drop_caches import FAILS, PINS, WAITS, WALK, last_look, meets, windows
-from mmsim.scenarios import SMALL, drop_caches_only, pin_versus, timed_hold, vfio_map
+from mmsim.lessons.probably_drop_caches import FAILS, PINS, WAITS, WALK, looks, meets, windows
+from mmsim.scenarios import SMALL, drop_caches_only, pin_versus, timed_hold
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "views"))
 from svg_rules import references_are_defined, texts_fit, texts_stand_apart
@@ -22,7 +22,7 @@ from svg_rules import references_are_defined, texts_fit, texts_stand_apart
 
 @pytest.fixture(autouse=True)
 def all_open():
-    for name in ("window", "forgiven", "left", "longer"):
+    for name in ("window", "left"):
         getattr(lesson, name).forget()
 
 
@@ -109,21 +109,6 @@ def test_both_windows_end_in_a_failure():
     assert [("fails" in words) for words in table] == [0, 1, 0, 1, 1, 1, 0]
 
 
-@pytest.mark.parametrize(
-    ("answer", "told"),
-    [
-        (pin_versus("v2", released=8), "refused 8 times and succeeds; it can be refused more"),
-        (pin_versus("v2", released="never"), "refused 10 times and fails"),
-        (pin_versus("base", released=9), "refused 1 time and fails"),
-        (pin_versus("v3", released=9), "the version is v3"),
-        (vfio_map("v2", released=9), "should be a pin_versus"),
-    ],
-)
-def test_what_the_patch_does_not_forgive(answer, told):
-    assert told in said(lesson.forgiven, answer)
-    assert not lesson.forgiven.settled
-
-
 @pytest.mark.parametrize("version", lesson.VERSIONS)
 def test_ends_and_a_shortest_schedule_to_one(version):
     """What stands in the lesson is what a search of all orders finds."""
@@ -141,14 +126,11 @@ def test_a_wrong_end_is_answered_with_a_schedule():
     assert "a shortest order of steps (pin*9 means nine steps of the pin): " in said(
         lesson.left, wrong
     )
-    said(lesson.left, {**lesson.left.outcome(), "base_succeeds": True})
-    told = said(lesson.left, {**lesson.left.outcome(), "base_succeeds": True})
-    assert "base never ends so" in told
 
 
 @pytest.mark.parametrize(("how", "look"), [("injected", 1071), ("fragmented", 1471)])
 def test_a_reference_may_stay_until_the_last_look(how, look):
-    assert last_look("v2", how) == look
+    assert looks("v2", how)[-1] == look
     for hold, end in ((look - 1, 2), (look, -12)):
         run = timed_hold("v2", hold=hold, allocation=how, order=1).run()
         assert run.results["pin"] == end
@@ -166,9 +148,5 @@ def test_the_chart_of_timed_releases_and_what_is_said_of_it():
     assert lesson.release_chart().png().startswith(b"\x89PNG")
     assert lesson.longer.outcome() == {"compaction": "later", "v2_us": 900}
     told = lesson.honest()
-    assert "says 632 µs, and measured is 504. The gain is 159 µs in the model and 65" in told
-    assert "372 µs against 329" in told
-    # The model errs as is said: too long without compaction, closer with it.
-    gains = {key: gain for key, (*_, gain) in lesson.turns().items()}
-    off = {how: gains[how, "model"] / gains[how, "measured"] for how in lesson.HOW}
-    assert off["injected"] > 2 > off["fragmented"] > 1
+    assert "372 µs in the model and 329 measured" in told
+    assert "159 µs in the model and 65 measured" in told

@@ -7,7 +7,6 @@ import xml.etree.ElementTree as ET
 import pytest
 from views.svg_rules import NS, texts_fit, texts_stand_apart
 
-from mmsim.constants import HPAGE_PMD_NR, PAGE_SIZE
 from mmsim.lessons import who_holds_this_page as lesson
 from mmsim.scenarios import vfio_map
 
@@ -20,11 +19,8 @@ def opened():
 
 def test_numbers_of_the_text():
     assert list(lesson.refs_added().values()) == [512, 0, 1, 1, 1]
-    assert lesson.sums() == {"expected": 514, "actual": 514}
     assert lesson.sums(**lesson.Y) == {"expected": 513, "actual": 514}
     assert lesson.sums(mappings=2, holders=2) == {"expected": 515, "actual": 517}
-    assert HPAGE_PMD_NR * PAGE_SIZE == 2 << 20
-    assert lesson.sums(order=0, pin="yes")["actual"] == 3 + 1024
 
 
 def test_the_rows_of_the_table_are_what_the_model_adds():
@@ -49,11 +45,10 @@ def test_two_pages_with_one_count_are_treated_differently():
 
 
 def test_a_wrong_number_gets_a_question_and_then_the_ledger():
-    right = list(lesson.true_counts().values())
-    said = repr(lesson.counts(*[*right[:5], 4]))
-    assert "c_actual: not 4; whose references are these?" in said
+    said = repr(lesson.counts(4, 6, 3, 4))
+    assert "b_actual: not 4; whose references are these?" in said
     assert "1027" not in said
-    said = " ".join(repr(lesson.counts(*[*right[:5], 4])).split())
+    said = " ".join(repr(lesson.counts(4, 6, 3, 4)).split())
     assert "actual 1027 (mappings 2, debugger (pin) 1024, isolation 1)" in said
 
 
@@ -100,10 +95,3 @@ def test_every_knob_at_every_value_draws_a_ledger_that_can_be_read(play):
         box.value = first
     widget.reset.click()
     assert widget.view.value == start
-
-
-def test_a_page_that_nobody_needs_is_not_drawn():
-    widget = lesson.play_page()
-    widget.boxes["cached"].value = "no"
-    widget.boxes["mappings"].value = 0
-    assert "the kernel frees it" in widget.said.value

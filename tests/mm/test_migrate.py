@@ -94,10 +94,10 @@ def test_writeback_and_a_lock_are_waited_for_from_the_fourth_pass_on(trouble, mo
 
 TRUNCATED = {
     # site of pass 0 -> result of v2 and v3, passes, events of either
-    "alloc": (0, 0, [1], {S: NR, TS: 1}),
-    "split_lock": (-ENOMEM, -ENOMEM, [1], {F: NR, TF: 1, SPF: 1}),
-    "site1": (1, 0, [2], {S: NR, TS: 1, TF: 1, SPF: 1}),
-    "site2": (1, 0, [2], {S: NR, TS: 1, TF: 1, SPF: 1, SPMD: 1}),
+    "visit": (0, 0, [1], {S: NR, TS: 1}),
+    "split.lock": (-ENOMEM, -ENOMEM, [1], {F: NR, TF: 1, SPF: 1}),
+    "split.check": (1, 0, [2], {S: NR, TS: 1, TF: 1, SPF: 1}),
+    "split.freeze": (1, 0, [2], {S: NR, TS: 1, TF: 1, SPF: 1, SPMD: 1}),
 }
 
 

@@ -43,7 +43,6 @@ MAY_NAME = {
     "evidence/series.py": (NAMES, "says which version has which change of the kernel"),
     "evidence/ftrace.py": (("base",), "a variant of the measured tables, which use the same word"),
     "evidence/measured.py": (("base", "v1", "v2"), "variants, as the measured tables call them"),
-    "evidence/own_model.py": (("base",), "what a learner's own version of the split starts from"),
     "views/first_screen.py": (("base", "v1", "v2"), "the kernels that the course begins with"),
     "lessons": (NAMES, "a lesson says which versions it compares"),
     "scenarios/__init__.py": (("base",), DEFAULT),

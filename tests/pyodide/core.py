@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 
+from mmsim.scenarios.mutants import deaths
+
 from mmsim.engine.explore import explore
 from mmsim.engine.schedule import render, sample
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import SMALL, make, split_race
 from mmsim.scenarios.host import host
-from mmsim.scenarios.mutants import deaths
 from mmsim.views.chances import chances, chances_svg
 from mmsim.views.columns import columns_svg
 from mmsim.views.flow import flow_svg

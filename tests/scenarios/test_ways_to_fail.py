@@ -45,8 +45,3 @@ def test_the_patch_changes_one_way_to_fail_and_not_the_other():
     for each in any_step.values():
         assert sum(each.values()) == 1
         assert Fraction(20, 100) < each[MISSED] < Fraction(22, 100)
-
-
-def test_a_situation_that_is_too_large_is_told():
-    with pytest.raises(ValueError, match="order 9 has more states than a search is given"):
-        failure_odds("base", order=9, states_max=1000)

@@ -11,7 +11,7 @@ from mmsim.views.flow import flow_sentence, flow_svg
 
 RUNS = {
     "refused at the look": {},
-    "refused at the freeze": {"taken": "0.site2"},
+    "refused at the freeze": {"taken": "0.split.freeze"},
     "split": {"holder": 0},
     "moved whole": {"holder": 0, "targets": "available"},
     "busy": {"targets": "available"},

@@ -7,8 +7,8 @@ from fractions import Fraction
 import pytest
 from svg_rules import readable, words
 
-from mmsim.retrylaw import Retrying, success
 from mmsim.views.retry_chart import curve, gone, retry_law
+from mmsim.views.retrylaw import Retrying, success
 
 SETTINGS = [
     Retrying(),

@@ -31,7 +31,7 @@ TEXT_PAIRS = [
 
 def _pictures() -> Iterator[tuple[Trace, int, str]]:
     """Every position of two short runs, every row of a long one, and the golden states."""
-    for trace in (run("base"), run("base", taken="0.site2"), run("v1", targets="available")):
+    for trace in (run("base"), run("base", taken="0.split.freeze"), run("v1", targets="available")):
         for position in range(0, len(trace) + 1):
             yield trace, position, "A"
     for trace in (run("v2", released="1"), run("base", thps=2, holder=2)):
@@ -102,7 +102,9 @@ def test_who_keeps_a_reference_has_not_just_finished(knobs: dict[str, object], s
 # -- the ledger
 
 
-@pytest.mark.parametrize(("version", "knobs"), [("base", {}), ("base", {"taken": "0.site2"})])
+@pytest.mark.parametrize(
+    ("version", "knobs"), [("base", {}), ("base", {"taken": "0.split.freeze"})]
+)
 def test_the_ledger_adds_up(version: str, knobs: dict[str, object]) -> None:
     trace = run(version, **knobs)
     for position in range(len(trace) + 1):

@@ -38,7 +38,7 @@ def test_every_step_has_a_row_and_every_row_a_step() -> None:
 
 RUNS = [
     ("base", {}),
-    ("base", {"taken": "0.site2"}),
+    ("base", {"taken": "0.split.freeze"}),
     ("v2", {"released": "1"}),
     ("base", {"holder": 0}),
     ("v1", {"targets": "available"}),
