@@ -109,6 +109,18 @@ def test_every_file_has_an_answer():
     assert asked == {file.name for file in WILD.iterdir()}
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--page-kib", "5"), "page_kib is one of 4, 8, 16, 64, not 5"),
+        (("--order", "14"), "order 14 can't be asked about: there are 0 to 13"),
+    ],
+)
+def test_a_size_or_an_order_that_there_is_not(words, says, capsys):
+    assert main(["show", str(WILD / "p02_page_64k.buddyinfo"), *words]) == 2
+    assert says in capsys.readouterr().err
+
+
 def test_the_size_of_a_page_can_be_given():
     p01, p02 = (
         (WILD / name).read_text()
