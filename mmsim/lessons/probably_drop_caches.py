@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mmsim.engine.scenario import Move, State
 from mmsim.engine.trace import Trace
-from mmsim.evidence import timed
+from mmsim.evidence.measured import BIN_US, LATEST_US, best_split, bins, trials
 from mmsim.lessons.card import Card, checked
 from mmsim.lessons.form import FormError, Verdict, failed, passed
 from mmsim.scenarios import SCENARIOS, Situation, drop_caches_only, pin_versus, timed_hold
@@ -377,7 +377,7 @@ def turns() -> dict[tuple[str, str], tuple[int, int, int]]:
     """How late the reference may go, in microseconds, in base and v2, and what v2 gains."""
     found = {}
     for how in HOW:
-        measured = [round(timed.best_split(timed.trials(how, version))) for version in VERSIONS]
+        measured = [round(best_split(trials(how, version))) for version in VERSIONS]
         model = [round(looks(version, how)[-1] * UNIT_US) for version in VERSIONS]
         for side, (base, v2) in (("measured", measured), ("model", model)):
             found[how, side] = (base, v2, v2 - base)
@@ -401,7 +401,7 @@ def release_chart() -> Chart:
             handles = [part for how in HOW for part in drawn(panel, version, how)]
             panel.set_title(f"{version}: share of pins that fail", fontsize=11, loc="left")
             panel.set_xlabel("reference dropped at (µs)", labelpad=1)
-            panel.set_xlim(0, timed.LATEST_US)
+            panel.set_xlim(0, LATEST_US)
         panels[0].set_yticks([0, 0.5, 1], ["0", "50 %", "100 %"])
         legend(figure, handles)
     return Chart(figure, sentence, table, f"Two panels of points, each with two lines. {sentence}")
@@ -410,11 +410,11 @@ def release_chart() -> Chart:
 def drawn(panel: Any, version: str, how: str) -> list[Any]:
     """The measured points of one kind of pin, and the model's last look."""
     shape, fill, colour, dash = HOW[how]
-    binned = sorted(timed.bins(timed.trials(how, version)).items())
+    binned = sorted(bins(trials(how, version)).items())
     shares = [share.part for _, share in binned]
     low, high = zip(*(share.interval for _, share in binned), strict=True)
     points = panel.errorbar(
-        [at + timed.BIN_US / 2 + (14 if how == "fragmented" else -14) for at, _ in binned],
+        [at + BIN_US / 2 + (14 if how == "fragmented" else -14) for at, _ in binned],
         shares,
         [[p - x for p, x in zip(shares, low, strict=True)],
          [x - p for p, x in zip(shares, high, strict=True)]],

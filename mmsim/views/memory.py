@@ -22,6 +22,7 @@ from mmsim.constants import (
     PAGE_SIZE,
     PAGEBLOCK_ORDER,
 )
+from mmsim.errors import UserError
 from mmsim.evidence.proc import (
     BuddyZone,
     PageTypeZone,
@@ -502,7 +503,7 @@ def machine(
 
     `order`: the order asked about, by default that of a page block where the text tells it, or of a
     huge page.  `page_kib`: the size of a page, if the text does not tell it.  Raises PasteError,
-    one sentence, for a text or a zone that can't be used, ValueError for an order or a size that
+    one sentence, for a text or a zone that can't be used, UserError for an order or a size that
     there is not."""
     pasted = read_memory(text)
     zones: tuple[_AnyZone, ...] = pasted.zones
@@ -519,6 +520,8 @@ def machine(
     if order is None:
         usual = PMD_ORDERS.get(size, HPAGE_PMD_ORDER) if block is None else block
         order = min(usual, len(one.free) - 1)
+    if not 0 <= order < len(one.free):
+        raise UserError(f"order {order} can't be asked about: there are 0 to {len(one.free) - 1}")
     words = [f"Zone {one.zone} of node {one.node}.", free_sentence(lists, order, size)]
     words.append(_indices_sentence(lists, order, size))
     if block not in (None, PAGEBLOCK_ORDER):
@@ -547,9 +550,9 @@ def _page_kib(pasted: Pasted, block: int | None, given: int | None) -> int:
     Not told, but so usual that it is taken: 4 KiB where there are 11 orders and, if it is known, a
     page block is of order 9."""
     if given is not None and given not in PAGE_SIZES:
-        raise ValueError(f"page_kib is one of {', '.join(map(str, PAGE_SIZES))}, not {given!r}")
+        raise UserError(f"page_kib is one of {', '.join(map(str, PAGE_SIZES))}, not {given!r}")
     if pasted.page_kib and given not in (None, pasted.page_kib):
-        raise ValueError(f"the text tells that a page has {pasted.page_kib} KiB, not {given}")
+        raise UserError(f"the text tells that a page has {pasted.page_kib} KiB, not {given}")
     if given or pasted.page_kib:
         return given or pasted.page_kib or 0
     if isinstance(pasted.zones[0], ZoneInfo):
