@@ -45,6 +45,7 @@ MAY_NAME = {
     "evidence/measured.py": (("base", "v1", "v2"), "variants, as the measured tables call them"),
     "views/first_screen.py": (("base", "v1", "v2"), "the kernels that the course begins with"),
     "lessons": (NAMES, "a lesson says which versions it compares"),
+    "scenarios/__init__.py": (("base",), DEFAULT),
     "scenarios/situation.py": (("base",), DEFAULT),
     "cli.py": (("base",), DEFAULT),
 }
