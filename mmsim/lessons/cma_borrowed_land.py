@@ -31,7 +31,7 @@ from mmsim.scenarios import boot_guest, make
 from mmsim.scenarios.situation import Value, one_of, settle
 from mmsim.scenarios.situation import number as whole
 from mmsim.views import svg as draw
-from mmsim.views.figures import STYLE, Chart, legend, panelled
+from mmsim.views.charts import Axis, Plot, Style, dot_sign, line_sign
 from mmsim.views.show import Picture, Shown
 from mmsim.views.tables import frame, labels
 from mmsim.views.words import call
@@ -256,10 +256,8 @@ one = Card(
 # -- a real kernel
 
 
-def populate_chart() -> Chart:
+def populate_chart() -> list[Any]:
     """Free memory and free CMA while memory is populated, with the line at half of free memory."""
-    import matplotlib
-
     kernel, model = measured(256), modelled()
     apart = max(abs(a - b) for a, b in zip(kernel.free_cma, model.free_cma, strict=True))
     sentence = (
@@ -269,23 +267,29 @@ def populate_chart() -> Chart:
     rows = [(kernel.first, model.first, f"{apart:.1f}")]
     columns = ["measured, MiB", "model, MiB", "free CMA at most apart, MiB"]
     table = frame(rows, labels(["CMA 256 MiB"], "first page from CMA by"), columns)
-    look = {"color": "white", "markeredgecolor": draw.VERMILION, "label": "measured"}
-    with matplotlib.rc_context(STYLE):
-        title = "CMA is left alone until it is more than half of what is free"
-        figure, (axes,) = panelled(1, title, f"data/{FILE}, single pages, every 8th row drawn")
-        x, half = model.populated, [n / 2 for n in model.free]
-        handles = axes.plot(x, model.free, "-", color=draw.BLUE, label="free, model")
-        handles += axes.plot(x, half, "--", color=draw.INK, linewidth=1.1, label="half of it")
-        handles += axes.plot(
-            x, model.free_cma, color=draw.GREEN, linewidth=2.4, label="free CMA, model"
-        )
-        for side in (kernel.free, kernel.free_cma):
-            points = axes.plot(x[::8], side[::8], "o", **look)
-        axes.set_xlabel("populated, MiB", labelpad=1)
-        axes.set_ylabel("free, MiB")
-        legend(figure, handles + points)
-    alt = f"Two falling lines, free memory and free CMA, with points on them. {sentence}"
-    return Chart(figure, sentence, table, alt)
+    claim = "CMA is left alone until it is more than half of what is free"
+    svg = draw.Svg(750, 420, claim, f"{claim}. {sentence}")
+    draw.headline(svg, 14, 28, 720, claim)
+    across = Axis("populated, MiB", 1000, range(0, 1001, 200))
+    up = Axis("free, MiB", 1000, range(0, 1001, 250))
+    plot, signs = Plot(svg, 66, 66, 662, 270, across=across, up=up), []
+    half = [n / 2 for n in model.free]
+    lines: tuple[tuple[Style, list[float], str], ...] = (
+        ({"stroke": draw.BLUE, "stroke_width": 1.6}, model.free, "free, model"),
+        ({"stroke_dasharray": "6 4"}, half, "half of it"),
+        ({"stroke": draw.GREEN, "stroke_width": 2.8}, model.free_cma, "free CMA, model"),
+    )
+    for style, course, words in lines:
+        plot.line(zip(model.populated, course, strict=True), style)
+        signs.append(line_sign(svg, style, words))
+    for course in (kernel.free, kernel.free_cma):
+        for place in zip(kernel.populated[::8], course[::8], strict=True):
+            plot.dot(*place, "circle", draw.PAPER)
+    signs.append(dot_sign(svg, "circle", draw.PAPER, "measured"))
+    draw.legend(svg, 66, 384, 662, signs)
+    note = f"data/{FILE}, single pages, every 8th row drawn"
+    svg.text(14, 413, note, 720, size=draw.SMALL, fill=draw.MUTED)
+    return [Picture(svg.render(), sentence), table]
 
 
 def first_judged(answer: int) -> Verdict:

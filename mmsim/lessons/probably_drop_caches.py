@@ -17,7 +17,7 @@ from mmsim.lessons.form import FormError, Verdict, failed, passed
 from mmsim.scenarios import SCENARIOS, Situation, drop_caches_only, pin_versus, timed_hold
 from mmsim.scenarios.races import attempts
 from mmsim.scenarios.situation import ALL_MOVED, MISSED, NOT_SPLIT
-from mmsim.views.figures import STYLE, Chart, legend, panelled
+from mmsim.views.charts import Axis, Plot, Style, dot_sign, line_sign
 from mmsim.views.show import Picture, Shown, moment
 from mmsim.views.svg import (
     BLUE,
@@ -29,7 +29,9 @@ from mmsim.views.svg import (
     PAPER,
     TITLE,
     VERMILION,
+    Sign,
     Svg,
+    headline,
     swatch,
 )
 from mmsim.views.svg import SMALL as SMALL_TEXT
@@ -400,7 +402,14 @@ left = Card(
 UNIT_US, BASE_US = 0.59, 559
 """Microseconds per unit of the model's clock, the one number that is fitted, and the latest release
 of base in fragmented memory.  Tests compute both."""
-HOW = {"injected": ("o", VERMILION, BLUE, "-"), "fragmented": ("s", PAPER, ORANGE, "--")}
+HOW: dict[str, tuple[str, str, Style]] = {
+    "injected": ("circle", VERMILION, {"stroke": BLUE, "stroke_width": 2}),
+    "fragmented": (
+        "square",
+        PAPER,
+        {"stroke": ORANGE, "stroke_width": 2, "stroke_dasharray": "6 4"},
+    ),
+}
 
 
 @cache
@@ -421,46 +430,41 @@ def turns() -> dict[tuple[str, str], tuple[int, int, int]]:
     return found
 
 
-def release_chart() -> Chart:
+def release_chart() -> list[Any]:
     """Measured pins by release time, and where the model takes its last look."""
-    import matplotlib
     import pandas as pd
 
     index = pd.MultiIndex.from_tuples(turns(), names=["no huge page", "latest release (µs)"])
     table = pd.DataFrame(list(turns().values()), index, [*VERSIONS, "gain of v2"])
     gains = " and ".join(f"{turns()[how, 'measured'][2]} µs ({how})" for how in HOW)
     sentence = f"Measured, the reference may go later with v2 than with base, by {gains}."
+    claim = "How late may a reference go? Ten attempts reach later than one"
+    svg = Svg(750, 356, claim, f"{claim}. {sentence}")
+    headline(svg, 14, 28, 720, claim)
+    across = Axis("reference dropped at (µs)", timed.LATEST_US, range(0, 1201, 400))
+    signs: list[Sign] = []
+    for x, version in zip((66, 412), VERSIONS, strict=True):
+        up = Axis(f"{version}: pins that fail", 1, [0, 0.5, 1], "{:.0%}".format)
+        plot = Plot(svg, x, 66, 316, 200, across=across, up=up)
+        signs = [part for how in HOW for part in drawn(plot, version, how)]
+    signs_below(svg, 66, 314, 662, signs)
     note = "data/kernel-runs/, S3 and S10: one huge page, a timed reference; 95 % intervals"
-    with matplotlib.rc_context(STYLE):
-        title = "How late may a reference go? Ten attempts reach later than one"
-        figure, panels = panelled(2, title, note)
-        for panel, version in zip(panels, VERSIONS, strict=True):
-            handles = [part for how in HOW for part in drawn(panel, version, how)]
-            panel.set_title(version, fontsize=11, loc="left")
-            panel.set_xlabel("reference dropped at (µs)", labelpad=1)
-            panel.set_xlim(0, timed.LATEST_US)
-        panels[0].set_yticks([0, 0.5, 1], ["0", "50 %", "100 %"])
-        panels[0].set_ylabel("pins that fail")
-        legend(figure, handles)
-    return Chart(figure, sentence, table, f"Two panels of points, each with two lines. {sentence}")
+    svg.text(14, 346, note, 720, size=SMALL_TEXT, fill=MUTED)
+    return [Picture(svg.render(), sentence), table]
 
 
-def drawn(panel: Any, version: str, how: str) -> list[Any]:
-    """The measured points of one kind of pin, and the model's last look."""
-    shape, fill, colour, dash = HOW[how]
-    binned = sorted(timed.bins(timed.trials(how, version)).items())
-    shares = [share.part for _, share in binned]
-    low, high = zip(*(share.interval for _, share in binned), strict=True)
-    points = panel.errorbar(
-        [at + timed.BIN_US / 2 + (14 if how == "fragmented" else -14) for at, _ in binned],
-        shares,
-        [[p - x for p, x in zip(shares, low, strict=True)],
-         [x - p for p, x in zip(shares, high, strict=True)]],
-        fmt=shape, color=fill, ecolor=INK, capsize=3, elinewidth=0.8, markeredgecolor=INK,
-        label=f"measured, {how}",
-    )  # fmt: skip
-    at = last_look(version, how) * UNIT_US
-    return [points, panel.axvline(at, color=colour, ls=dash, lw=2, label=f"model, {how}")]
+def drawn(plot: Plot, version: str, how: str) -> list[Sign]:
+    """The measured points of one kind of pin, and the model's last look; and their signs."""
+    shape, fill, style = HOW[how]
+    for begin, share in sorted(timed.bins(timed.trials(how, version)).items()):
+        at = begin + timed.BIN_US / 2 + (14 if how == "fragmented" else -14)
+        plot.line([(at, end) for end in share.interval], {"stroke_width": 0.8})
+        plot.dot(at, share.part, shape, fill)
+    plot.upright(last_look(version, how) * UNIT_US, style)
+    return [
+        dot_sign(plot.svg, shape, fill, f"measured, {how}"),
+        line_sign(plot.svg, style, f"model, {how}"),
+    ]
 
 
 def honest() -> str:

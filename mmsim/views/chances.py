@@ -6,24 +6,18 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-from mmsim.constants import MIGRATE_PASSES
 from mmsim.engine.explore import Outcome
-from mmsim.engine.odds import EVEN, Weights
-from mmsim.engine.scenario import Move
 from mmsim.evidence.measured import wilson
-from mmsim.scenarios import SMALL as SMALL_RACE
-from mmsim.scenarios import Situation, make
-from mmsim.scenarios.situation import Value, fails
+from mmsim.scenarios.situation import fails
+from mmsim.views.charts import dot, interval
 from mmsim.views.svg import (
     FILLS,
-    INK,
     LINE,
     MUTED,
     PANEL,
     SMALL,
     TITLE,
     Svg,
-    number,
     outcome_mark,
     panel,
 )
@@ -157,23 +151,13 @@ def _draw_outcome(svg: Svg, y: float, high: float, row: Chances) -> None:
                  bold=i < 2)  # fmt: skip
         part, fill = bars.get(what, (None, _ODDS))
         if part is None:
-            _draw_interval(svg, at, base + _ROW / 2, row)
+            middle = base + _ROW / 2
+            low, top = (at + _AXIS_WIDE * end for end in row.interval)
+            interval(svg, low, top, middle)
+            dot(svg, at + _AXIS_WIDE * row.hits / row.runs, middle, "circle", PANEL)
         else:
             wide = max(_AXIS_WIDE * float(part), 1.5 if part else 0)
             svg.filled(at, base + 3, wide, _ROW - 6, fill, stroke=fill.mark, stroke_width=1)
-
-
-def _draw_interval(svg: Svg, x: float, y: float, row: Chances) -> None:
-    low, high = (x + _AXIS_WIDE * end for end in row.interval)
-    svg.path(
-        f"M{number(low)} {number(y - 5)}v10M{number(high)} {number(y - 5)}v10"
-        f"M{number(low)} {number(y)}H{number(high)}",
-        stroke=INK,
-        stroke_width=1.6,
-    )
-    middle = x + _AXIS_WIDE * row.hits / row.runs
-    svg.add(f'<circle cx="{number(middle)}" cy="{number(y)}" r="3.5" fill="{PANEL}" '
-            f'stroke="{INK}" stroke-width="1.6"/>')  # fmt: skip
 
 
 # How many steps the main actor takes for one of another, if both can move.
@@ -211,45 +195,3 @@ def outcome_table(outcomes: Sequence[Outcome], schedules: int | None) -> str:
         lines.append("  ".join([f"{name:<{widths[0]}}", *right]))
     lines.insert(1, "  ".join("-" * width for width in widths))
     return "\n".join([*lines, "", NOTE])
-
-
-# -- the ways in which a pin fails beside one drop_caches
-
-
-TOGETHER = "both begin at the same time"
-ANY_STEP = "drop_caches begins at any step of the pin"
-
-
-def failure_odds(
-    version: str,
-    *,
-    order: int = 1,
-    passes: Value = MIGRATE_PASSES,
-    weights: Weights = EVEN,
-    starts: Sequence[str] = (TOGETHER, ANY_STEP),
-    states_max: int = 500_000,
-) -> dict[str, dict[str, Fraction]]:
-    """Each of `starts` -> outcome -> its odds; one huge page of `1 << order` pages.
-
-    ANY_STEP: the pin takes 0, 1, 2 ... steps alone before the coin is tossed for the first time,
-    each number up to its last step as likely as any other.  All orders of steps are searched: 6,900
-    states for 6.1.0 and order 1, five times as many for order 2.  Raises ValueError if `order` or
-    `passes` is none that the scenario has."""
-    situation = make("pin_versus", version, {**SMALL_RACE, "order": order, "passes": passes})
-    found = situation.explore(states_max=states_max)
-    if not found.complete:
-        raise ValueError(f"order {order} has more states than a search is given: {found.stopped}")
-    begun: dict[str, list[list[Move]]] = {TOGETHER: [[]], ANY_STEP: _alone(situation)}
-    return {when: found.odds_from(situation.outcome, begun[when], weights) for when in starts}
-
-
-def _alone(situation: Situation) -> list[list[Move]]:
-    """What the main actor may have done before anybody else comes: every beginning of its run."""
-    state, moves = situation.initial(), list[Move]()
-    beginnings = [moves]
-    while not situation.local(state, situation.main).finished:
-        move = situation.moves(state)[0]
-        state, _ = situation.step(state, move)
-        moves = [*moves, move]
-        beginnings.append(moves)
-    return beginnings

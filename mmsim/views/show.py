@@ -20,7 +20,6 @@ from mmsim.mm.zone import Zone
 from mmsim.scenarios import Situation
 from mmsim.scenarios.host import Host
 from mmsim.views.columns import columns_svg
-from mmsim.views.figures import Chart
 from mmsim.views.memory import memory, memory_table
 from mmsim.views.run import fold, summary
 from mmsim.views.state import state_svg, state_table
@@ -188,9 +187,6 @@ def as_html(shown: Any) -> str:
     """A picture, chart, table, sentence, or several of them, as HTML that needs nothing else."""
     if isinstance(shown, str):
         return f"<p>{escape(shown)}</p>"
-    if isinstance(shown, Chart):
-        image = _image("png", shown.png(), shown.alt)
-        return image + as_html(shown.sentence) + as_html(shown.table)
     if hasattr(shown, "_repr_svg_"):
         svg = shown._repr_svg_()
         wide = re.search(r'viewBox="0 0 ([\d.]+)', svg)
@@ -208,8 +204,6 @@ def as_text(shown: Any) -> str:
     """The same in plain text: a picture is its words."""
     if isinstance(shown, str):
         return textwrap.fill(shown, LINE_MAX, break_long_words=False, break_on_hyphens=False)
-    if isinstance(shown, Chart):
-        return f"{as_text(shown.sentence)}\n{as_text(shown.table)}"
     if hasattr(shown, "_repr_svg_"):
         return as_text(f"[Picture: {shown!r}]")
     if hasattr(shown, "to_string"):
