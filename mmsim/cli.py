@@ -42,6 +42,7 @@ from mmsim.scenarios.situation import ISOLATION_KNOB
 from mmsim.views import diagnosis
 from mmsim.views import run as text
 from mmsim.views.chances import outcome_table
+from mmsim.views.changes import counters
 from mmsim.views.words import count
 
 INTERRUPTED = 130
@@ -226,7 +227,7 @@ def _print_trace(situation: Situation, trace: Trace, *, as_json: bool) -> int:
             "schedule": told,
             "result": situation.result(trace.last),
             "outcome": situation.outcome(trace.last),
-            "counters": dict(text.counters(trace)),
+            "counters": dict(counters(trace)),
             "steps": [
                 {
                     "actor": event.actor,

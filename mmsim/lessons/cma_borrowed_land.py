@@ -32,9 +32,9 @@ from mmsim.scenarios.situation import Value, one_of, settle
 from mmsim.scenarios.situation import number as whole
 from mmsim.views import svg as draw
 from mmsim.views.charts import Axis, Plot, Style, dot_sign, line_sign
+from mmsim.views.operations import call
 from mmsim.views.show import Picture, Shown
 from mmsim.views.tables import frame, labels
-from mmsim.views.words import call
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -23,11 +23,10 @@ from mmsim.scenarios.policy import PolicyError, limited
 from mmsim.scenarios.situation import MISSED, NOT_SPLIT
 from mmsim.views.charts import Bar, bars
 from mmsim.views.show import Picture, Shown, Table
-from mmsim.views.state import state_svg
+from mmsim.views.state import state_picture
 from mmsim.views.svg import FILLS
 from mmsim.views.tables import AGREES, DIFFERS, alignment, frame, measured_table
 from mmsim.views.tables import labels as named
-from mmsim.views.words import sentence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -176,7 +175,8 @@ def beside(setup: str, version: str, model: str = "", line: int = 0) -> Shown:
     shown: list[Any] = [said, Table(near)]
     if position >= 0:
         then = run.at(min(position, len(run)))
-        shown.append(Picture(state_svg(then), f"The model at line {at}: {sentence(then)}"))
+        seen = state_picture(then)
+        shown.append(Picture(seen.columns, f"The model at line {at}: {seen.words}"))
     return Shown(lambda: shown)
 
 
@@ -429,7 +429,7 @@ def missed_picture() -> Picture:
     run = missed_piece()
     refused = ("move.check", "move.freeze")
     n = next(n for n, e in enumerate(run.events, 1) if e.site in refused and e.answer is False)
-    return Picture(state_svg(run.at(n)), sentence(run.at(n)))
+    return state_picture(run.at(n))
 
 
 def cause_told() -> str:

@@ -23,7 +23,8 @@ from mmsim.mm.zone import Zone, boot
 from mmsim.scenarios.host import HOST_KNOBS, REQUESTS, Host, fates, host
 from mmsim.scenarios.situation import Value, one_of
 from mmsim.scenarios.situation import number as whole
-from mmsim.views.memory import indices_table, machine, memory
+from mmsim.views.machine import indices_table, machine
+from mmsim.views.memory import memory
 from mmsim.views.show import Picture
 from mmsim.views.tables import frame, labels
 
@@ -63,7 +64,7 @@ class Asked(NamedTuple):
 
 def drawn(asked: Asked) -> Picture:
     """The host's memory."""
-    return Picture(*memory(asked.host.zone, asked.order))
+    return memory(asked.host.zone, asked.order)
 
 
 def play_host(**knobs: object) -> Any:

@@ -18,6 +18,7 @@ from mmsim.scenarios import SCENARIOS, Situation, drop_caches_only, pin_versus, 
 from mmsim.scenarios.races import attempts
 from mmsim.scenarios.situation import ALL_MOVED, MISSED, NOT_SPLIT
 from mmsim.views.charts import Axis, Plot, Style, dot_sign, line_sign
+from mmsim.views.operations import sentence
 from mmsim.views.show import Picture, Shown, moment
 from mmsim.views.svg import (
     BLUE,
@@ -37,7 +38,7 @@ from mmsim.views.svg import (
 from mmsim.views.svg import SMALL as SMALL_TEXT
 from mmsim.views.svg import legend as signs_below
 from mmsim.views.tables import counters_by_version
-from mmsim.views.words import plural, sentence
+from mmsim.views.words import plural
 
 if TYPE_CHECKING:
     import pandas as pd

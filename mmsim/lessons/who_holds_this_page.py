@@ -18,10 +18,10 @@ from mmsim.mm.world import World
 from mmsim.scenarios.page_life import PAGE_KNOBS, folio_of, page_life, page_with
 from mmsim.scenarios.situation import number as whole
 from mmsim.views.ledger import JUST, KNOWN, LEDGER_HIGH, SPLIT_CHECK, describe, draw_ledger, ledger
+from mmsim.views.operations import call
 from mmsim.views.show import Picture, Shown
 from mmsim.views.svg import Svg, panel
 from mmsim.views.tables import frame, labels
-from mmsim.views.words import call
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -19,11 +19,11 @@ from mmsim.lessons.form import Choices, Verdict, failed, passed
 from mmsim.scenarios import Situation, split_race, vfio_map
 from mmsim.scenarios.races import CLAIMS as ALL_CLAIMS
 from mmsim.scenarios.situation import NOT_FINISHED, fails
-from mmsim.views.columns import columns_svg
+from mmsim.views.columns import columns_picture
 from mmsim.views.game import Level, coming, played
+from mmsim.views.operations import sentence
 from mmsim.views.show import Picture, Shown
 from mmsim.views.svg import FILLS, INK, MUTED, SMALL, TITLE, Svg, legend, swatch
-from mmsim.views.words import sentence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,7 +100,7 @@ LEVELS = {
 def run_svg(schedule: str, of: str = "at_check") -> Picture:
     """The picture of a schedule."""
     trace = played(schedule, LEVELS[of].situation)
-    return Picture(columns_svg(trace), sentence(trace.at()))
+    return columns_picture(trace)
 
 
 def _run(schedule: str, of: str) -> list[Any]:

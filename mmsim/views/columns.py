@@ -12,30 +12,31 @@ from typing import NamedTuple
 
 from mmsim.engine.trace import Moment, Trace
 from mmsim.scenarios import Situation
+from mmsim.views.changes import changes
+from mmsim.views.facts import counters_at, standing
 from mmsim.views.ledger import describe, ledger_at
-from mmsim.views.run import changes
-from mmsim.views.state import draw_holders_and_counters, standing
+from mmsim.views.operations import call, sentence
+from mmsim.views.state import EDGE, draw_holders_and_counters
 from mmsim.views.svg import (
     CODE,
     LINE,
     MUTED,
     SMALL,
+    Picture,
     Svg,
     actor_fill,
     badge,
     clip,
-    flowing,
     headline,
     outcome_mark,
     panel,
     text_width,
     wrap,
 )
-from mmsim.views.words import call, outcome_sign, plural, sentence
+from mmsim.views.words import outcome_sign, plural
 
-WIDTH, HEIGHT, CUT = 1000.0, 566.0, 584.0
+LEFT, RIGHT, HEIGHT = 574.0, 406.0, 566.0
 ROW, ROWS_MAX, KEPT, LOOKED_AT = 16.0, 22, 4, 120
-_EDGE = 10.0
 _NUMBERS, _NUMBERS_MIN, _BETWEEN = 54.0, 36.0, 6.0
 _MARGIN, _ACTORS_MAX = 118.0, 3  # with more actors there is no room for what changed
 _TOP = 104.0
@@ -171,25 +172,21 @@ def _draw_rows(svg: Svg, x: float, y: float, w: float, moment: Moment) -> None:
             svg.text(margin, base + 12, line.changed, _MARGIN - 8, size=SMALL)
 
 
-def columns_svg(trace: Trace) -> str:
-    """The run so far, as the text of an SVG: columns on the left, the ledger on the right."""
+def columns_picture(trace: Trace) -> Picture:
+    """The run so far: columns on the left, the ledger on the right."""
     moment = trace.at()
     claim = sentence(moment)
     book, _ = ledger_at(moment)
-    svg = Svg(WIDTH, HEIGHT, claim, claim + (f" {describe(book)}" if book is not None else ""))
-    left, right = CUT - 1.5 * _EDGE, WIDTH - CUT - 1.5 * _EDGE
-    headline(svg, _EDGE + 2, 24, left - 4, claim)
-    panel(svg, _EDGE, _TOP - 26, left, HEIGHT - _TOP + 18)
-    _draw_rows(svg, _EDGE + 10, _TOP - 18, left - 20, moment)
-    x, inside = CUT + 0.5 * _EDGE, right - 28
-    draw_holders_and_counters(svg, x, 8, right, HEIGHT - 8, moment, book)
+    words = f"{claim} {describe(book)}" if book is not None else claim
+    left, wide = Svg(LEFT, HEIGHT, claim, words), LEFT - 1.5 * EDGE
+    headline(left, EDGE + 2, 24, wide - 4, claim)
+    panel(left, EDGE, _TOP - 26, wide, HEIGHT - _TOP + 18)
+    _draw_rows(left, EDGE + 10, _TOP - 18, wide - 20, moment)
+    held = "Who holds the page, and the counters"
+    right, x, wide = Svg(RIGHT, HEIGHT, held, held), 0.5 * EDGE, RIGHT - 1.5 * EDGE
+    draw_holders_and_counters(right, x, 8, wide, HEIGHT - 8, book, counters_at(moment))
     if isinstance(trace.scenario, Situation):  # it knows what its ends are called
         said = trace.scenario.fate(moment.after)
-        svg.line(x + 14, HEIGHT - 58, x + 14 + inside, HEIGHT - 58, stroke=LINE)
-        outcome_mark(svg, x + 22, HEIGHT - 38, outcome_sign(said), said, inside - 8)
-    return svg.render()
-
-
-def columns_html(trace: Trace) -> str:
-    """The picture for a page of any width."""
-    return flowing(columns_svg(trace), CUT)
+        right.line(x + 14, HEIGHT - 58, x + wide - 14, HEIGHT - 58, stroke=LINE)
+        outcome_mark(right, x + 22, HEIGHT - 38, outcome_sign(said), said, wide - 36)
+    return Picture([left.render(), right.render()], claim)

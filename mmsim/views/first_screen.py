@@ -32,6 +32,7 @@ from mmsim.views.svg import (
     PANEL,
     SMALL,
     Fill,
+    Picture,
     Svg,
     panel,
 )
@@ -413,11 +414,9 @@ def way_svg(way: list[Stop]) -> str:
     return svg.render()
 
 
-def screen(way: list[Stop]) -> str:
-    """Both panels as HTML: side by side if there is room for two."""
-    style = f"flex:1 1 {WIDE * 11.1 / SMALL:g}px;max-width:{WIDE:g}px"  # no text under 11 px
-    panels = (f'<div style="{style}">{svg(way)}</div>' for svg in (memory_svg, way_svg))
-    return f'<div style="display:flex;flex-wrap:wrap;gap:6px">{"".join(panels)}</div>'
+def screen(way: list[Stop]) -> Picture:
+    """Both panels."""
+    return Picture([memory_svg(way), way_svg(way)], said(way[-1]))
 
 
 SMALL_WIDE, SMALL_HIGH = 296.0, 304.0

@@ -13,6 +13,7 @@ from mmsim.engine.scenario import Event
 from mmsim.engine.trace import Moment
 from mmsim.mm.folio import ISOLATION, NEW_PAGE, Folio, expected_refs, extra_pins
 from mmsim.mm.world import World
+from mmsim.views.operations import arguments
 from mmsim.views.svg import (
     BAD,
     FILLS,
@@ -28,16 +29,16 @@ from mmsim.views.svg import (
     outcome_mark,
     text_width,
 )
-from mmsim.views.words import arguments, page_words, plural
+from mmsim.views.words import page_words, plural
 
 SPLIT_CHECK, SPLIT_FREEZE, MOVE_FREEZE = "split check", "split freeze", "move freeze"
-KNOWN = "known holders"
+KNOWN = "explained count"
 CHECKS = (SPLIT_CHECK, SPLIT_FREEZE, MOVE_FREEZE, KNOWN)
 _FUNCTIONS = {
     SPLIT_CHECK: "can_split_folio()",
     SPLIT_FREEZE: "folio_ref_freeze() in the split",
     MOVE_FREEZE: "folio_ref_freeze() in the move",
-    KNOWN: "The count and its known holders",
+    KNOWN: "The count against page cache, mappings and isolation",
 }
 JUST, NEXT, IF = "checked just now", "checked next", "if it were checked now"
 
@@ -111,13 +112,13 @@ def _check(folio: Folio, name: str, refs: int) -> Check:
 def _held(who: str, refs: int) -> tuple[int, Entry]:
     """The entry of a reference with a holder, and its place among them."""
     if who == ISOLATION:
-        return 0, Entry("isolation", refs, "by whoever moves it", True)
+        return 0, Entry("isolation", refs, "held while it is moved", True)
     if who == NEW_PAGE:
         return 1, Entry("new page", refs, "from its allocation", False)
     if who.endswith(" batch"):
         return 2, Entry(who, refs, "waits for its LRU list", False)
     if who.endswith(" (pin)"):
-        return 3, Entry(f"pinned by {who.removesuffix(' (pin)')}", refs, "by FOLL_PIN", False)
+        return 3, Entry(f"pinned by {who.removesuffix(' (pin)')}", refs, "with FOLL_PIN", False)
     return 4, Entry(who, refs, "has looked it up", False)
 
 
@@ -307,8 +308,7 @@ def _verdict(svg: Svg, x: float, y: float, w: float, book: Ledger) -> None:
     svg.text(x, y + 41, check.numbers, w * 0.45, size=15, mono=True, bold=True)
     half = x + w * 0.48
     words = f"{check.left} {'=' if check.equal else '≠'} {check.right}: {check.verdict}"
-    decided = "success" if check.equal else "failure"
-    sign = decided if book.when == JUST else "not finished"
+    sign = "success" if check.equal else "failure"
     outcome_mark(svg, half, y + 36, sign, words, x + w - half)
     svg.text(x + w, y + 58, book.when, w * 0.5, size=SMALL, fill=MUTED, anchor="end")
 

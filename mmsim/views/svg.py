@@ -252,36 +252,15 @@ class Svg:
         body = "\n".join(self._parts)
         prefix = f"p{zlib.crc32(body.encode()):08x}-"
         defs = "".join([*map(_pattern, self._used), *self._tiles.values()])
-        least = number(self.width * READABLE / SMALL)
         head = (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {number(self.width)} '
             f'{number(self.height)}" width="100%" role="img" '
-            f'style="min-width:{least}px;max-width:{number(self.width)}px"'
+            f'style="{in_its_place(self.width)}"'
             f"{_attributes(font_family=SANS)}>"
         )
         inside = f"<title>{escape(self._title)}</title>\n<desc>{escape(self._desc)}</desc>\n"
         text = f"{head}\n{inside}<defs>{defs}</defs>\n{body}\n</svg>\n"
         return text.replace("url(#@", f"url(#{prefix}").replace('id="@', f'id="{prefix}')
-
-
-def flowing(svg: str, cut: float) -> str:
-    """A picture in two columns, cut at x: side by side or, where it is narrow, one below the other.
-
-    Both are windows on one drawing, so the page gets it only once."""
-    size = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)
-    assert size is not None
-    wide, high = float(size[1]), size[2]
-    name = f"f{zlib.crc32(svg.encode()):08x}"
-    head, body = re.sub(r' style="[^"]*"', "", svg, count=1).split("<defs>", 1)
-    left = head.replace(size[0], f'viewBox="0 0 {number(cut)} {high}"')
-    left += f'<g id="{name}"><defs>{body.removesuffix("</svg>" + chr(10))}</g></svg>'
-    view = f"{number(cut)} 0 {number(wide - cut)} {high}"
-    right = f'<svg viewBox="{view}" width="100%" aria-hidden="true"><use href="#{name}"/></svg>'
-    columns = ""
-    for part, size_ in ((left, cut), (right, wide - cut)):
-        least, most = number(size_ * READABLE / SMALL), number(size_)
-        columns += f'<div style="flex:1 1 {least}px;max-width:{most}px">{part}</div>'
-    return f'<div style="display:flex;flex-wrap:wrap">{columns}</div>'
 
 
 def _pattern(fill: Fill) -> str:
@@ -385,3 +364,63 @@ def legend(svg: Svg, x: float, y: float, w: float, signs: Iterable[Sign]) -> Non
         draw(at, y)
         svg.text(at + wide + 6, y + 10.5, meaning, x + w - at - wide - 6, size=SMALL, fill=MUTED)
         at += size + 16
+
+
+# -- the finished picture
+
+
+class Picture:
+    """SVGs that stand side by side or, where it is narrow, one below the other.
+
+    `words` stand for them where pictures can't be shown."""
+
+    def __init__(self, svg: str | Sequence[str], words: str):
+        self.columns = (svg,) if isinstance(svg, str) else tuple(svg)
+        self.words = words
+
+    def __repr__(self) -> str:
+        return self.words
+
+    @property
+    def svg(self) -> str:
+        """All of it as one SVG."""
+        first, *others = self.columns
+        wide, high = size_of(first)
+        whole, parts = wide, ""
+        for part in others:
+            more, tall = size_of(part)
+            placed = f'<svg x="{number(whole)}" width="{number(more)}" height="{number(tall)}"'
+            parts += part.replace("<svg", placed, 1).replace(' width="100%"', "", 1)
+            whole, high = whole + more, max(high, tall)
+        if not others:
+            return first
+        box = f'viewBox="0 0 {number(whole)} {number(high)}"'
+        head = re.sub(r'viewBox="[^"]*"', box, first, count=1)
+        head = head.replace(in_its_place(wide), in_its_place(whole), 1)
+        return head.removesuffix("</svg>\n") + parts + "</svg>\n"
+
+    @property
+    def html(self) -> str:
+        """The same for a page of any width."""
+        columns = "".join(self.columns)
+        return f'<div style="{SIDE_BY_SIDE}">{columns}</div>' if self.columns[1:] else columns
+
+    def _repr_svg_(self) -> str:
+        return self.svg
+
+
+def size_of(svg: str) -> tuple[float, float]:
+    """Width and height of a finished picture."""
+    size = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)
+    assert size is not None
+    return float(size[1]), float(size[2])
+
+
+SIDE_BY_SIDE = "display:flex;flex-wrap:wrap;align-items:flex-start"
+"""The style of what holds the columns of a picture."""
+
+
+def in_its_place(width: float) -> str:
+    """The style of a column: as narrow as its text can be read, at most as wide as it was drawn."""
+    least = number(width * READABLE / SMALL)
+    return f"flex:1 1 {least}px;min-width:{least}px;max-width:{number(width)}px"

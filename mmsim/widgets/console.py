@@ -84,7 +84,7 @@ class Console(w.VBox):
             return
         finally:
             self.busy.value = ""
-        self.view.value = drawn.svg
+        self.view.value = drawn.html
         self.said.value = "<br>".join(map(escape, drawn.words.splitlines()))
 
 

@@ -70,5 +70,5 @@ class FirstScreen(Walk):
     def draw(self, stop: int) -> None:
         """Show the way as far as a stop."""
         way = self.way[: stop + 1]
-        self.view.value = screen(way)
+        self.view.value = screen(way).html
         self.verdict.value = f'<div class="mmsim-said" aria-live="polite">{said(way[-1])}</div>'

@@ -23,7 +23,7 @@ from mmsim.engine.schedule import render, replaying
 from mmsim.engine.trace import Trace, record
 from mmsim.scenarios import Situation
 from mmsim.scenarios.situation import fails
-from mmsim.views.columns import columns_html
+from mmsim.views.columns import columns_picture
 from mmsim.views.game import ALL, FREE, STEP, Level, Stand, free_play, kinds, played, press, stands
 from mmsim.views.svg import GREEN
 from mmsim.views.words import plural
@@ -214,7 +214,7 @@ class Scheduler(w.VBox):
         if self.actors.children != shown:
             self.actors.children = shown
         self.undo.disabled = self.reset.disabled = not len(trace)
-        self.view.value = columns_html(trace)
+        self.view.value = columns_picture(trace).html
         schedule = render(trace.moves)
         self.moves.value = f"Schedule: <code>{escape(schedule) or '(empty)'}</code>"
         self.said.value = ""

@@ -12,8 +12,9 @@ import ipywidgets as w
 from mmsim.engine.trace import Trace
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import Situation
-from mmsim.views.run import Row, fold, summary
-from mmsim.views.state import state_html
+from mmsim.views.fold import Row, fold
+from mmsim.views.run import summary
+from mmsim.views.state import state_picture
 
 # A key pressed anywhere in a box presses a button of it; sliders and fields keep their own keys.
 _LISTEN = """<img alt="" src="data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA=" onload="
@@ -122,7 +123,7 @@ class Stepper(Walk):
     def draw(self, stop: int) -> None:
         """Show the state after a row."""
         moment = self.trace.at(self.rows[stop - 1].end if stop else 0)
-        self.view.value = state_html(moment)
+        self.view.value = state_picture(moment).html
         lines = summary(self.trace).splitlines() if self.forward.disabled else []
         self.verdict.value = "<br>".join(map(escape, lines))
 

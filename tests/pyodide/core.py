@@ -11,11 +11,11 @@ from mmsim.scenarios import SMALL, make, split_race
 from mmsim.scenarios.host import host
 from mmsim.scenarios.mutants import deaths
 from mmsim.views.chances import chances, chances_svg
-from mmsim.views.columns import columns_svg
+from mmsim.views.columns import columns_picture
 from mmsim.views.flow import flow_svg
 from mmsim.views.memory import memory
 from mmsim.views.run import step_table
-from mmsim.views.state import state_svg
+from mmsim.views.state import state_picture
 
 # Huge pages of four pages; a holder who comes and goes at any moment.
 HOLDER = {"order": 2, "released": "1", "passes": 3}
@@ -60,10 +60,11 @@ def pictures() -> dict[str, str]:
     for version, (scenario, row, knobs) in RUNS.items():
         trace = make(scenario, row, knobs).run()
         for position in (0, 16, len(trace) // 2, len(trace)):
-            made[f"{version} {position}.svg"] = state_svg(trace.at(position))
+            made[f"{version} {position}.svg"] = state_picture(trace.at(position)).svg
         made[f"{version} flow.svg"] = flow_svg(trace)
         made[f"{version} steps.txt"] = step_table(trace)
-    made["host.svg"], made["host.txt"] = memory(host(host=64, cma=25, used=60, scattered=80).zone)
+    seen = memory(host(host=64, cma=25, used=60, scattered=80).zone)
+    made["host.svg"], made["host.txt"] = seen.svg, seen.words
     return made
 
 
@@ -75,7 +76,7 @@ def schedules() -> dict[str, str]:
     rows = chances(found.outcomes(race.fate), tossed)
     return {
         "race chances.svg": chances_svg(rows),
-        "race columns.svg": columns_svg(race.replay("split*8 holder split*3")),
+        "race columns.svg": columns_picture(race.replay("split*8 holder split*3")).svg,
     }
 
 

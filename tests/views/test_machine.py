@@ -8,7 +8,7 @@ from test_memory import rules
 
 from mmsim.evidence.proc import PasteError, proc_text
 from mmsim.scenarios.host import host
-from mmsim.views.memory import NOTE, UNKNOWN, machine
+from mmsim.views.machine import NOTE, UNKNOWN, machine
 
 HOST = host(cma=25, used=60)
 MODEL = proc_text(HOST.zone)

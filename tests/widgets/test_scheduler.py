@@ -5,7 +5,7 @@ from __future__ import annotations
 from mmsim.engine.schedule import parse, render
 from mmsim.lessons.you_are_the_scheduler import LEVELS
 from mmsim.scenarios import lru_batch, vfio_map
-from mmsim.views.columns import columns_html
+from mmsim.views.columns import columns_picture
 from mmsim.views.game import ALL, STEP
 from mmsim.widgets.scheduler import letters, scheduler
 
@@ -40,7 +40,7 @@ def test_the_learner_wins_level_1_by_clicking():
     assert played(widget) == "split*6 holder split*3"
     assert widget.rows["split"].buttons[0].disabled
     assert "has returned -EBUSY" in widget.rows["split"].said.value
-    assert widget.view.value == columns_html(widget.trace)
+    assert widget.view.value == columns_picture(widget.trace).html
     assert told[-1] == ("at_check", "split*6 holder split*3")
 
 
