@@ -24,7 +24,7 @@ from mmsim.lessons.form import Choices, Verdict, failed, passed
 from mmsim.mm.world import World
 from mmsim.scenarios import Situation, vfio_map
 from mmsim.scenarios.situation import ALL_MOVED, MISSED, NOT_MOVED, NOT_SPLIT
-from mmsim.views.flow import flow_sentence, flow_svg
+from mmsim.views.flow import flow_picture
 from mmsim.views.show import Picture, Shown, as_html
 from mmsim.views.tables import PIN, counters_by_version, ended, frame, in_a_row, labels
 
@@ -213,7 +213,7 @@ def bench_of(case: Case) -> tuple[str, Situation]:
 def picture(made: Situation) -> Picture:
     """The way of a run; it has thousands of steps."""
     run = made.run()
-    return Picture(flow_svg(run), flow_sentence(run))
+    return flow_picture(run)
 
 
 def still_bench() -> list[Any]:

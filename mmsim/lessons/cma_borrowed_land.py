@@ -268,11 +268,11 @@ def populate_chart() -> list[Any]:
     columns = ["measured, MiB", "model, MiB", "free CMA at most apart, MiB"]
     table = frame(rows, labels(["CMA 256 MiB"], "first page from CMA by"), columns)
     claim = "CMA is left alone until it is more than half of what is free"
-    svg = draw.Svg(750, 420, claim, f"{claim}. {sentence}")
-    draw.headline(svg, 14, 28, 720, claim)
+    svg = draw.Svg(640, 420, claim, f"{claim}. {sentence}")
+    draw.headline(svg, 14, 28, 612, claim)
     across = Axis("populated, MiB", 1000, range(0, 1001, 200))
     up = Axis("free, MiB", 1000, range(0, 1001, 250))
-    plot, signs = Plot(svg, 66, 66, 662, 270, across=across, up=up), []
+    plot, signs = Plot(svg, 66, 66, 552, 270, across=across, up=up), []
     half = [n / 2 for n in model.free]
     lines: tuple[tuple[Style, list[float], str], ...] = (
         ({"stroke": draw.BLUE, "stroke_width": 1.6}, model.free, "free, model"),
@@ -286,9 +286,9 @@ def populate_chart() -> list[Any]:
         for place in zip(kernel.populated[::8], course[::8], strict=True):
             plot.dot(*place, "circle", draw.PAPER)
     signs.append(dot_sign(svg, "circle", draw.PAPER, "measured"))
-    draw.legend(svg, 66, 384, 662, signs)
+    draw.legend(svg, 66, 380, 552, signs)
     note = f"data/{FILE}, single pages, every 8th row drawn"
-    svg.text(14, 413, note, 720, size=draw.SMALL, fill=draw.MUTED)
+    svg.text(14, 411, note, 612, size=draw.SMALL, fill=draw.MUTED)
     return [Picture(svg.render(), sentence), table]
 
 

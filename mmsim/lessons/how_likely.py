@@ -17,7 +17,7 @@ from mmsim.lessons.card import Card, checked
 from mmsim.retrylaw import Retrying, success
 from mmsim.scenarios import split_race
 from mmsim.scenarios.situation import fails, number
-from mmsim.views.chances import PACES, chances, chances_sentence, chances_svg, pace_words
+from mmsim.views.chances import PACES, chances, chances_picture, pace_words
 from mmsim.views.charts import Bar, bars
 from mmsim.views.retry_chart import retry_law
 from mmsim.views.show import Picture, Shown, as_html
@@ -148,7 +148,7 @@ def failing_schedules() -> int:
 def coin_picture() -> Picture:
     """Share, odds and runs of each way to end."""
     rows = chances(searched().outcomes(RACE.fate), TOSSED)
-    return Picture(chances_svg(rows), chances_sentence(rows))
+    return chances_picture(rows)
 
 
 often = Card(

@@ -19,7 +19,7 @@ from mmsim.lessons.form import FormError, Verdict, counters_of, failed, passed, 
 from mmsim.lessons.the_report import QUESTIONS
 from mmsim.mm.world import AVAILABLE, NONE
 from mmsim.scenarios import SCENARIOS, vfio_map
-from mmsim.views.flow import flow_sentence, flow_svg, taken
+from mmsim.views.flow import flow_picture, taken
 from mmsim.views.show import Picture, Shown, Table, moment
 from mmsim.views.svg import INK, LINE, MARKED, MUTED, PANEL, SMALL, TITLE, Svg, outcome_mark
 from mmsim.views.tables import PIN, RETURNS, alignment, counters_by_version
@@ -45,7 +45,7 @@ def ended(trace: Trace) -> str:
 
 def flow(trace: Trace) -> Picture:
     """The way that a run took, as a flow chart."""
-    return Picture(flow_svg(trace), flow_sentence(trace))
+    return flow_picture(trace)
 
 
 # -- the picture of the lesson: what is tried in each pass

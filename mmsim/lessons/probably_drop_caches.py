@@ -440,17 +440,17 @@ def release_chart() -> list[Any]:
     gains = " and ".join(f"{turns()[how, 'measured'][2]} µs ({how})" for how in HOW)
     sentence = f"Measured, the reference may go later with v2 than with base, by {gains}."
     claim = "How late may a reference go? Ten attempts reach later than one"
-    svg = Svg(750, 356, claim, f"{claim}. {sentence}")
-    headline(svg, 14, 28, 720, claim)
-    across = Axis("reference dropped at (µs)", timed.LATEST_US, range(0, 1201, 400))
+    svg = Svg(640, 376, claim, f"{claim}. {sentence}")
+    headline(svg, 14, 28, 612, claim)
+    across = Axis("reference dropped at (µs)", timed.LATEST_US, range(0, 1401, 500))
     signs: list[Sign] = []
-    for x, version in zip((66, 412), VERSIONS, strict=True):
+    for x, version in zip((66, 362), VERSIONS, strict=True):
         up = Axis(f"{version}: pins that fail", 1, [0, 0.5, 1], "{:.0%}".format)
-        plot = Plot(svg, x, 66, 316, 200, across=across, up=up)
+        plot = Plot(svg, x, 66, 256, 200, across=across, up=up)
         signs = [part for how in HOW for part in drawn(plot, version, how)]
-    signs_below(svg, 66, 314, 662, signs)
+    signs_below(svg, 66, 314, 552, signs)
     note = "data/kernel-runs/, S3 and S10: one huge page, a timed reference; 95 % intervals"
-    svg.text(14, 346, note, 720, size=SMALL_TEXT, fill=MUTED)
+    svg.text(14, 367, note, 612, size=SMALL_TEXT, fill=MUTED)
     return [Picture(svg.render(), sentence), table]
 
 

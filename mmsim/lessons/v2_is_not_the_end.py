@@ -23,7 +23,7 @@ from mmsim.mm.world import EITHER, NONE
 from mmsim.scenarios import SMALL, lru_batch, make, vfio_map
 from mmsim.scenarios.policy import PolicyError, limited, own_policy
 from mmsim.scenarios.situation import Situation
-from mmsim.views.flow import flow_sentence, flow_svg
+from mmsim.views.flow import flow_picture
 from mmsim.views.show import Picture, Shown, moment
 from mmsim.views.svg import FILLS, INK, MUTED, PANEL, Svg, headline, legend, swatch
 from mmsim.views.svg import SMALL as SMALL_TYPE
@@ -72,7 +72,7 @@ eleven = Card(
     "One huge page, none free, and a holder that never lets go: version 2.\n"
     "With the slider, give it fewer passes, and read `thp_migration_fail` under the picture.",
     still=lambda: [
-        Picture(flow_svg(held().run()), flow_sentence(held().run())),
+        flow_picture(held().run()),
         f"thp_split_page_failed {count_of('v2', 'thp_split_page_failed')}, "
         f"thp_migration_fail {count_of('v2')}. With 3 passes: 3 and "
         f"{held().with_(passes=3).run().last.world.vmstat['thp_migration_fail']}.",
@@ -184,7 +184,7 @@ def twice_counted() -> list[Any]:
     assert found is not None
     situation = make("vfio_map", "v2", {**SEARCHED[0], "order": 1, "released": 1})
     run = situation.replay(found[1])
-    return [Picture(flow_svg(run), flow_sentence(run)), f"{found[0]}."]
+    return [flow_picture(run), f"{found[0]}."]
 
 
 once = Card(
@@ -262,7 +262,7 @@ def done(version: str) -> dict[str, int]:
 
 def loops_picture() -> Picture:
     """Both loops, a field for each step: is the page locked, mapped, its count compared?"""
-    left, wide, high = 70.0, 8.2, 34.0
+    left, wide, high = 62.0, 7.3, 34.0
     fills = {
         "locked": FILLS["MOVABLE"],
         "locked, and mapped nowhere": FILLS["UNMOVABLE"],
@@ -272,8 +272,8 @@ def loops_picture() -> Picture:
         f"{v3['compared']} tries each to move a held page: v3 unmaps it {v3['unmapped']} times, "
         f"6.12 {today['unmapped']} times"
     )
-    svg = Svg(1100, 228, claim, claim)
-    headline(svg, 18, 32, 1060, claim)
+    svg = Svg(1000, 240, claim, claim)
+    headline(svg, 18, 32, 964, claim)
     for place, version in enumerate(BESIDE):
         run, y = refused_moves(version), 56 + 66.0 * place
         svg.text(left - 12, y + 22, version, left - 20, bold=True, anchor="end")

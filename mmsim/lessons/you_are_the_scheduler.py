@@ -270,18 +270,18 @@ def grid_svg() -> str:
     """Each cell is one schedule: the row says when the holder comes, the column when it goes."""
     names = [event.op.kind.name for event in RACE.replay("split*13").events]
     rows = [*names, "(the split has returned)"]
-    wide, cell, left, top = 1100.0, 25.0, 330.0, 96.0
+    wide, cell, left, top = 1000.0, 25.0, 268.0, 96.0
     title = f"{n_failing()} of {N_SCHEDULES} schedules fail: each cell is one of them"
     svg = Svg(wide, top + cell * len(rows) + 64, title, f"{title}. {grid_sentence()}")
     svg.text(24, 32, title, wide - 48, size=TITLE, bold=True)
     words = "the holder takes its reference before"
-    svg.text(left - 12, top - 12, words, 300, size=SMALL, fill=MUTED, anchor="end")
+    svg.text(left - 12, top - 12, words, 256, size=SMALL, fill=MUTED, anchor="end")
     svg.text(left, top - 32, "steps that the split has made when the holder lets go", 400,
              size=SMALL, fill=MUTED)  # fmt: skip
     for number, name in enumerate(rows):
         y = top + cell * number
         deciding = name in ("can_split_folio", "folio_ref_freeze")
-        svg.text(left - 12, y + 17, f"{number + 1}. {name}", 300, size=SMALL, fill=INK,
+        svg.text(left - 12, y + 17, f"{number + 1}. {name}", 220, size=SMALL, fill=INK,
                  bold=deciding, anchor="end")  # fmt: skip
         svg.text(left + cell * (number + 0.5), top - 12, f"{number}", 20, size=SMALL, fill=MUTED,
                  anchor="middle")  # fmt: skip
@@ -299,7 +299,7 @@ def grid_svg() -> str:
         "nobody else can take a reference.",
     )
     for line, text in enumerate(notes):
-        svg.text(left + cell * 15, top + 60 + 18 * line, text, 380)
+        svg.text(left + cell * 15, top + 60 + 18 * line, text, 350)
     return svg.render()
 
 

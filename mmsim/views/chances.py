@@ -16,19 +16,20 @@ from mmsim.views.svg import (
     MUTED,
     PANEL,
     SMALL,
-    TITLE,
+    Picture,
     Svg,
+    headline,
     outcome_mark,
     panel,
 )
 from mmsim.views.words import RARE, chance, count, fraction, outcome_sign
 
-WIDTH = 1010.0
+WIDTH = 640.0
 OUTCOMES_MAX = 6
 CONFIDENCE = 0.95
 ALL_FAILURES = "failed, in any way"
-_TOP, _EDGE, _ROW, _HEAD = 52.0, 16.0, 21.0, 30.0
-_AXIS, _AXIS_WIDE = 200.0, 360.0
+_TOP, _EDGE, _ROW, _HEAD = 66.0, 8.0, 21.0, 30.0
+_AXIS, _AXIS_WIDE = 154.0, 156.0
 _SHARE, _ODDS = FILLS["actor 1"], FILLS["actor 2"]
 
 
@@ -115,14 +116,14 @@ def chances_claim(rows: Sequence[Chances]) -> str:
     return said if bad.odds is None else f"{said}; the odds of a failure are {chance(bad.odds)}"
 
 
-def chances_svg(rows: Sequence[Chances], title: str = "") -> str:
-    """The bars as the text of an SVG."""
+def chances_picture(rows: Sequence[Chances]) -> Picture:
+    """The three numbers of every outcome as bars."""
     lines = len(_said(rows[0]))
     high = _HEAD + lines * _ROW + 10
     shown = rows[:OUTCOMES_MAX]
-    claim = title or chances_claim(rows)
-    svg = Svg(WIDTH, _TOP + high * len(shown) + 40, claim, f"{claim}. {chances_sentence(rows)}")
-    svg.text(_EDGE + 2, 32, claim, WIDTH - 2 * _EDGE, size=TITLE, bold=True)
+    claim, words = chances_claim(rows), chances_sentence(rows)
+    svg = Svg(WIDTH, _TOP + high * len(shown) + 40, claim, f"{claim}. {words}")
+    headline(svg, _EDGE + 2, 28, WIDTH - 2 * _EDGE - 4, claim)
     for i, row in enumerate(shown):
         _draw_outcome(svg, _TOP + i * high, high - 8, row)
     at = _EDGE + _AXIS
@@ -133,7 +134,7 @@ def chances_svg(rows: Sequence[Chances], title: str = "") -> str:
     if len(rows) > len(shown):
         more = f"and {len(rows) - len(shown)} more ways to end"
         svg.text(WIDTH - _EDGE, below + 12, more, 300, size=SMALL, fill=MUTED, anchor="end")
-    return svg.render()
+    return Picture(svg.render(), words)
 
 
 def _draw_outcome(svg: Svg, y: float, high: float, row: Chances) -> None:
@@ -146,8 +147,8 @@ def _draw_outcome(svg: Svg, y: float, high: float, row: Chances) -> None:
     bars = {"share of schedules": (row.share, _SHARE), "odds": (row.odds, _ODDS)}
     for i, (what, words) in enumerate(_said(row)):
         base = y + _HEAD + i * _ROW
-        svg.text(at - 12, base + 14, what, _AXIS - 20, size=SMALL, anchor="end")
-        svg.text(at + _AXIS_WIDE + 14, base + 14, words, WIDTH - at - _AXIS_WIDE - 46, size=SMALL,
+        svg.text(at - 12, base + 14, what, _AXIS - 14, size=SMALL, anchor="end")
+        svg.text(at + _AXIS_WIDE + 12, base + 14, words, WIDTH - at - _AXIS_WIDE - 26, size=SMALL,
                  bold=i < 2)  # fmt: skip
         part, fill = bars.get(what, (None, _ODDS))
         if part is None:

@@ -48,7 +48,7 @@ def bars(
 
     Samples have bars of one length, because their shares are compared.  `left`: the room for
     the names of the rows."""
-    width, wide, high = 750.0, 250.0, 31.0
+    width, wide, high = 640.0, 166.0, 31.0
     words = "; ".join(f"{name}: {bar.said}" for name, bar in rows.items())
     svg = Svg(width, 84 + high * len(rows), claim, f"{claim}. {words}.")
     headline(svg, 14, 26, width - 28, claim)

@@ -17,7 +17,7 @@ from mmsim.mm.world import World
 from mmsim.views.changes import changes, moved_counters
 from mmsim.views.ledger import Ledger, as_text, ledger_at
 from mmsim.views.operations import sentence
-from mmsim.views.words import main_actor, page_words, result_words, subject
+from mmsim.views.words import main_actor, page_words, result_words, subject, version_words
 
 # -- the pages of a region
 
@@ -259,8 +259,7 @@ def _round_and_pass(moment: Moment, actor: str) -> tuple[int, int] | None:
 def _note(moment: Moment) -> str:
     """Scenario and version, and which pass of which round the main actor is in."""
     scenario = moment.scenario
-    version = getattr(scenario, "version", None)
-    words = [scenario.name] + ([f"version {version.name}"] if version is not None else [])
+    words = [scenario.name, version_words(scenario)]
     found = _round_and_pass(moment, main_actor(scenario))
     if found is not None:
         words.append("round {}, pass {}".format(*found))

@@ -51,9 +51,9 @@ def retry_law(setting: Retrying, holds: Mapping[int, int | None]) -> Picture:
     words = f"{claim}. A later pass finds the reference gone in {told} on average."
     if setting.permanent:
         words += f" {float(setting.permanent):.0%} of the holders never let go."
-    svg = Svg(750, 366, claim, words)
-    headline(svg, 14, 28, 720, claim)
-    plot = Plot(svg, 66, 62, 662, 226, across=HOLDS, up=GONE)
+    svg = Svg(640, 384, claim, words)
+    headline(svg, 14, 28, 612, claim)
+    plot = Plot(svg, 66, 62, 552, 226, across=HOLDS, up=GONE)
     signs = [line_sign(svg, LAW, "the law")]
     if setting != USUAL:
         plot.line(curve(USUAL), BEFORE)
@@ -69,5 +69,5 @@ def retry_law(setting: Retrying, holds: Mapping[int, int | None]) -> Picture:
     signs.append(dot_sign(svg, "circle", BLUE, "asked for"))
     if any(guess is not None for guess in holds.values()):
         signs.append(dot_sign(svg, "diamond", ORANGE, "your guess"))
-    legend(svg, 66, 340, 662, signs)
+    legend(svg, 66, 340, 552, signs)
     return Picture(svg.render(), words)

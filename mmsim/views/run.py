@@ -7,7 +7,7 @@ import textwrap
 from mmsim.engine.trace import Moment, Trace
 from mmsim.mm.world import World
 from mmsim.scenarios.host import BootGuest
-from mmsim.scenarios.situation import DROPPED, MAPPED, MIGRATED, PINNED, SPLIT, TAKEN
+from mmsim.scenarios.situation import DROPPED, MAPPED, MIGRATED, PINNED, SPLIT, TAKEN, Situation
 from mmsim.views.changes import changes, counters, few, follows, named, pieces, regions
 from mmsim.views.fold import Row, fold
 from mmsim.views.operations import call
@@ -131,9 +131,9 @@ def _meaning(trace: Trace) -> str:
     local = trace.scenario.local(trace.last, main_actor(trace.scenario))
     if not local.finished:
         return "The run stops before it is decided."
-    rc, aim = local.result, getattr(trace.scenario, "aim", None)
-    if not isinstance(rc, int) or aim is None:
+    if not isinstance(trace.scenario, Situation):
         return ""
+    rc, aim = local.result, trace.scenario.aim
     if aim in (PINNED, MAPPED):
         if aim.reached(rc):
             return "The memory is pinned outside CMA, so the virtual machine can start."

@@ -11,7 +11,7 @@ from mmsim.constants import PAGE_SIZE
 from mmsim.engine.scenario import Scenario, State
 from mmsim.mm.folio import ISOLATION, Folio
 from mmsim.mm.world import World, page_name
-from mmsim.scenarios.situation import fails
+from mmsim.scenarios.situation import Situation, fails
 
 # -- numbers
 
@@ -113,8 +113,12 @@ def subject(actor: str) -> str:
 
 def main_actor(scenario: Scenario) -> str:
     """The actor whose result matters: the situation's own choice, or the first."""
-    name: str = getattr(scenario, "main", scenario.actors[0].name)
-    return name
+    return scenario.main if isinstance(scenario, Situation) else scenario.actors[0].name
+
+
+def version_words(scenario: Scenario) -> str:
+    """Which version of the kernel a situation is about."""
+    return f"version {scenario.version.name}" if isinstance(scenario, Situation) else "no version"
 
 
 def result_words(scenario: Scenario, state: State, actor: str) -> str:
@@ -122,9 +126,8 @@ def result_words(scenario: Scenario, state: State, actor: str) -> str:
     result: Any = scenario.local(state, actor).result
     if isinstance(result, bool) or not isinstance(result, int):
         return "done" if result is None else str(result)
-    aim = getattr(scenario, "aim", None)
-    if aim is not None and actor == main_actor(scenario) and aim.reached(result):
-        return str(aim.words(result))
+    if isinstance(scenario, Situation) and actor == scenario.main and scenario.aim.reached(result):
+        return scenario.aim.words(result)
     return errno.name(result)
 
 

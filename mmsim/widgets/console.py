@@ -92,7 +92,7 @@ def _decisions(situation: Situation) -> Picture:
     """The way that the run of a situation takes, and what came of it."""
     trace = situation.run()
     words = f"{run.summary(trace)}Schedule: {schedule.render(trace.moves)}"
-    return Picture(flow.flow_svg(trace), words)
+    return Picture(flow.flow_picture(trace).columns, words)
 
 
 def console(

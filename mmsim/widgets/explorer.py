@@ -17,7 +17,7 @@ from mmsim.engine.schedule import render
 from mmsim.errors import nearest
 from mmsim.scenarios import SCENARIOS, Situation
 from mmsim.scenarios.situation import Value
-from mmsim.views.chances import PACES, chances, chances_svg, pace_words
+from mmsim.views.chances import PACES, chances, chances_picture, pace_words
 from mmsim.views.words import plural
 
 STATES_MAX = 5_000
@@ -80,7 +80,7 @@ class Explorer(w.VBox):
             return
         self.said.value = f"{states}, {plural(schedules, 'schedule')}."
         # Under a bound the coin has fewer sides, so its odds are those of another scheduler.
-        self.view.value = chances_svg(chances(outcomes, odds=bound is None))
+        self.view.value = chances_picture(chances(outcomes, odds=bound is None)).html
 
 
 def explorer(situation: Situation) -> Explorer:

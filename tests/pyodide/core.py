@@ -10,9 +10,9 @@ from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import SMALL, make, split_race
 from mmsim.scenarios.host import host
 from mmsim.scenarios.mutants import deaths
-from mmsim.views.chances import chances, chances_svg
+from mmsim.views.chances import chances, chances_picture
 from mmsim.views.columns import columns_picture
-from mmsim.views.flow import flow_svg
+from mmsim.views.flow import flow_picture
 from mmsim.views.memory import memory
 from mmsim.views.run import step_table
 from mmsim.views.state import state_picture
@@ -61,7 +61,7 @@ def pictures() -> dict[str, str]:
         trace = make(scenario, row, knobs).run()
         for position in (0, 16, len(trace) // 2, len(trace)):
             made[f"{version} {position}.svg"] = state_picture(trace.at(position)).svg
-        made[f"{version} flow.svg"] = flow_svg(trace)
+        made[f"{version} flow.svg"] = flow_picture(trace).svg
         made[f"{version} steps.txt"] = step_table(trace)
     seen = memory(host(host=64, cma=25, used=60, scattered=80).zone)
     made["host.svg"], made["host.txt"] = seen.svg, seen.words
@@ -75,7 +75,7 @@ def schedules() -> dict[str, str]:
     tossed = sample(race.merged(), race.fate, 200, 0)
     rows = chances(found.outcomes(race.fate), tossed)
     return {
-        "race chances.svg": chances_svg(rows),
+        "race chances.svg": chances_picture(rows).svg,
         "race columns.svg": columns_picture(race.replay("split*8 holder split*3")).svg,
     }
 
