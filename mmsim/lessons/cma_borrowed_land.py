@@ -173,8 +173,8 @@ def drawn(made: Lending) -> Picture:
     """A bar for what was free before each allocation: CMA from the left, and the half line."""
     high = 62 + ROW * GRANTS
     svg = draw.Svg(WIDTH, high + 34, claim(made), told(made))
-    draw.headline(svg, 18, 30, WIDTH - 36, claim(made))
-    draw.panel(svg, 8, 44, WIDTH - 16, high - 48)
+    svg.headline(18, 30, WIDTH - 36, claim(made))
+    svg.panel(8, 44, WIDTH - 16, high - 48)
     most = made.grants[0].free
     for n, grant in enumerate(made.grants):
         y = 60 + n * ROW
@@ -192,15 +192,15 @@ def drawn(made: Lending) -> Picture:
         bold = grant.place != ORDINARY
         svg.text(LEFT + BARS + 16, base, grant.place, 80, bold=bold, fill=ink)
     signs = [
-        draw.swatch(svg, COLOURS[CMA], "free CMA"),
-        draw.swatch(svg, COLOURS[ORDINARY], "other free memory"),
+        svg.swatch(COLOURS[CMA], "free CMA"),
+        svg.swatch(COLOURS[ORDINARY], "other free memory"),
         (
             lambda x, y: svg.line(x + 4, y - 1, x + 4, y + 13, stroke=draw.INK, stroke_width=2),
             8,
             "half",
         ),
     ]
-    draw.legend(svg, LEFT, high + 10, 400, signs)
+    svg.legend(LEFT, high + 10, 400, signs)
     svg.text(LEFT + BARS + 16, high + 20, "lands in", 80, size=draw.SMALL)
     return Picture(svg.render(), told(made))
 
@@ -269,7 +269,7 @@ def populate_chart() -> list[Any]:
     table = frame(rows, labels(["CMA 256 MiB"], "first page from CMA by"), columns)
     claim = "CMA is left alone until it is more than half of what is free"
     svg = draw.Svg(640, 420, claim, f"{claim}. {sentence}")
-    draw.headline(svg, 14, 28, 612, claim)
+    svg.headline(14, 28, 612, claim)
     across = Axis("populated, MiB", 1000, range(0, 1001, 200))
     up = Axis("free, MiB", 1000, range(0, 1001, 250))
     plot, signs = Plot(svg, 66, 66, 552, 270, across=across, up=up), []
@@ -286,9 +286,9 @@ def populate_chart() -> list[Any]:
         for place in zip(kernel.populated[::8], course[::8], strict=True):
             plot.dot(*place, "circle", draw.PAPER)
     signs.append(dot_sign(svg, "circle", draw.PAPER, "measured"))
-    draw.legend(svg, 66, 380, 552, signs)
+    svg.legend(66, 380, 552, signs)
     note = f"data/{FILE}, single pages, every 8th row drawn"
-    svg.text(14, 411, note, 612, size=draw.SMALL, fill=draw.MUTED)
+    svg.note(14, 411, note, 612)
     return [Picture(svg.render(), sentence), table]
 
 

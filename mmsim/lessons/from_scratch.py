@@ -40,12 +40,9 @@ from mmsim.views.svg import (
     INK,
     LINE,
     MARKED,
-    MUTED,
     PANEL,
     SMALL,
     Svg,
-    headline,
-    outcome_mark,
     wrap,
 )
 
@@ -143,21 +140,21 @@ def case_picture(case: Case) -> Picture:
     high = 74 + max(LEDGER_HIGH, 30 + 18 * len(lines) + 28 * (len(rows) + 2))
     told = [f"{what}: expected {expected}, found {found}" for what, expected, found in rows]
     svg = Svg(940, high, claim, "; ".join(told))
-    headline(svg, 18, 30, 900, claim)
+    svg.headline(18, 30, 900, claim)
     book = _draw_ledger(svg, before(vector, ours()))
     y = 78.0
     for line in lines:
-        svg.text(520, y, line, 404, size=SMALL, fill=MUTED)
+        svg.note(520, y, line, 404)
         y += 18
     y += 10
     for x, word in ((520, "what"), (690, "expected"), (800, "yours")):
-        svg.text(x, y, word, 100, size=SMALL, fill=MUTED)
+        svg.note(x, y, word, 100)
     for row in [*([right] if right else []), *rows]:
         y += 28
         svg.line(520, y - 18, 922, y - 18, stroke=LINE)
         svg.text(520, y, row[0], 165)
         svg.text(690, y, _short(row[1]), 104, bold=True)
-        outcome_mark(svg, 808, y - 4, "success" if row is right else "failure", _short(row[2]), 112)
+        svg.outcome_mark(808, y - 4, "success" if row is right else "failure", _short(row[2]), 112)
     words = [f"{claim}.", f"Before: {book}.", *story(vector), *(f"{line}." for line in told)]
     return Picture(svg.render(), " ".join(words))
 
@@ -172,11 +169,11 @@ def runs_picture(claim: str, runs: Mapping[str, Ran]) -> Picture:
     """The reported situation: the page's ledger, and for each run its tries and its counters."""
     told = [f"{name}: {_end(*run)}" for name, run in runs.items()]
     svg = Svg(940, 74 + LEDGER_HIGH, claim, "; ".join(told))
-    headline(svg, 18, 30, 900, claim)
+    svg.headline(18, 30, 900, claim)
     page = Folio("A", "A", 0, HPAGE_PMD_ORDER, pmd_maps=1, held=((ISOLATION, 1), ("holder", 1)))
     page = page._replace(refcount=page.cache_refs + 3)
     book = _draw_ledger(svg, page, SPLIT_CHECK, JUST)
-    svg.text(922, 62, "a box for each of the ten passes", 400, size=SMALL, fill=MUTED, anchor="end")
+    svg.note(922, 62, "a box for each of the ten passes", 400, anchor="end")
     for number, (name, (result, vmstat)) in enumerate(runs.items()):
         y = 92 + 118.0 * number
         svg.text(520, y, LABELS[name], 400, bold=True)
@@ -185,10 +182,10 @@ def runs_picture(claim: str, runs: Mapping[str, Ran]) -> Picture:
             ground, edge = (MARKED, INK) if tried else (PANEL, LINE)
             svg.rect(520 + 40 * box, y + 10, 34, 34, fill=ground, stroke=edge, rx=4)
             if tried:
-                outcome_mark(svg, 537 + 40 * box, y + 27, "failure", "", 16)
+                svg.outcome_mark(537 + 40 * box, y + 27, "failure", "", 16)
         counts = [f"{counter} {vmstat[counter]}" for counter in REPORTED]
         svg.text(520, y + 64, f"{counts[0]}   {counts[1]}", 404, bold=True)
-        svg.text(520, y + 84, f"the pin returns {errno.name(result)}", 404, size=SMALL, fill=MUTED)
+        svg.note(520, y + 84, f"the pin returns {errno.name(result)}", 404)
     words = [f"{claim}.", f"References on the page: {book}.", *(f"{line}." for line in told)]
     return Picture(svg.render(), " ".join(words))
 
@@ -761,10 +758,10 @@ def race_picture() -> Picture:
             fails.setdefault(start, []).append(real["counters"]["thp_migration_fail"])
     told = [f"{start}: {', '.join(map(str, row))}" for start, row in fails.items()]
     svg = Svg(940, 96 + 40 * len(fails), claim, "; ".join(told))
-    headline(svg, 18, 30, 900, claim)
-    svg.text(18, 62, "the holder comes", 180, size=SMALL, fill=MUTED)
+    svg.headline(18, 30, 900, claim)
+    svg.note(18, 62, "the holder comes", 180)
     order = "and leaves: the first visit (left) to never (right); the number: thp_migration_fail"
-    svg.text(210, 62, order, 700, size=SMALL, fill=MUTED)
+    svg.note(210, 62, order, 700)
     for line, (start, row) in enumerate(fails.items()):
         y = 74 + 40.0 * line
         svg.text(18, y + 21, start, 186, size=SMALL)

@@ -25,18 +25,13 @@ from mmsim.views.svg import (
     FILLS,
     INK,
     LINE,
-    MUTED,
     ORANGE,
     PAPER,
     TITLE,
     VERMILION,
     Sign,
     Svg,
-    headline,
-    swatch,
 )
-from mmsim.views.svg import SMALL as SMALL_TEXT
-from mmsim.views.svg import legend as signs_below
 from mmsim.views.tables import counters_by_version
 from mmsim.views.words import plural
 
@@ -84,11 +79,11 @@ def windows_picture(trace: Trace) -> Picture:
     bottom, scale = top + row * len(found), (wide - left - 36) / len(trace)
     svg = Svg(wide, bottom + 70, title, f"{words}.")
     svg.text(18, 30, title, wide - 36, size=TITLE, bold=True)
-    svg.text(18, bottom + 18, "steps", 50, size=SMALL_TEXT, fill=MUTED)
+    svg.note(18, bottom + 18, "steps", 50)
     for step in range(0, len(trace) + 1, 5):
         x = left + step * scale
         svg.line(x, top - 6, x, bottom + 4, stroke=LINE)
-        svg.text(x, bottom + 18, f"{step}", 40, size=SMALL_TEXT, fill=MUTED, anchor="middle")
+        svg.note(x, bottom + 18, f"{step}", 40, anchor="middle")
     both, one = FILLS["actor 1"], FILLS["not counted on"]
     for number, window in enumerate(found):
         y = top + number * row
@@ -99,9 +94,9 @@ def windows_picture(trace: Trace) -> Picture:
         ):
             x, w = left + begin * scale, (end - begin) * scale
             svg.filled(x, y, w, row - 7, fill, stroke=INK, stroke_width=1)
-    signs = [swatch(svg, both, "locked, and referenced")]
-    signs.append(swatch(svg, one, "referenced, not locked any more"))
-    signs_below(svg, left, bottom + 34, wide - 120, signs)
+    signs = [svg.swatch(both, "locked, and referenced")]
+    signs.append(svg.swatch(one, "referenced, not locked any more"))
+    svg.legend(left, bottom + 34, wide - 120, signs)
     return Picture(svg.render(), f"{title}. {words}.")
 
 
@@ -441,16 +436,16 @@ def release_chart() -> list[Any]:
     sentence = f"Measured, the reference may go later with v2 than with base, by {gains}."
     claim = "How late may a reference go? Ten attempts reach later than one"
     svg = Svg(640, 376, claim, f"{claim}. {sentence}")
-    headline(svg, 14, 28, 612, claim)
+    svg.headline(14, 28, 612, claim)
     across = Axis("reference dropped at (µs)", timed.LATEST_US, range(0, 1401, 500))
     signs: list[Sign] = []
     for x, version in zip((66, 362), VERSIONS, strict=True):
         up = Axis(f"{version}: pins that fail", 1, [0, 0.5, 1], "{:.0%}".format)
         plot = Plot(svg, x, 66, 256, 200, across=across, up=up)
         signs = [part for how in HOW for part in drawn(plot, version, how)]
-    signs_below(svg, 66, 314, 552, signs)
+    svg.legend(66, 314, 552, signs)
     note = "data/kernel-runs/, S3 and S10: one huge page, a timed reference; 95 % intervals"
-    svg.text(14, 367, note, 612, size=SMALL_TEXT, fill=MUTED)
+    svg.note(14, 367, note, 612)
     return [Picture(svg.render(), sentence), table]
 
 

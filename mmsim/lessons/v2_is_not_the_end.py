@@ -25,7 +25,7 @@ from mmsim.scenarios.policy import PolicyError, limited, own_policy
 from mmsim.scenarios.situation import Situation
 from mmsim.views.flow import flow_picture
 from mmsim.views.show import Picture, Shown, moment
-from mmsim.views.svg import FILLS, INK, MUTED, PANEL, Svg, headline, legend, swatch
+from mmsim.views.svg import FILLS, INK, MUTED, PANEL, Svg
 from mmsim.views.svg import SMALL as SMALL_TYPE
 from mmsim.views.tables import frame, labels
 from mmsim.views.words import plural
@@ -273,7 +273,7 @@ def loops_picture() -> Picture:
         f"6.12 {today['unmapped']} times"
     )
     svg = Svg(1000, 240, claim, claim)
-    headline(svg, 18, 32, 964, claim)
+    svg.headline(18, 32, 964, claim)
     for place, version in enumerate(BESIDE):
         run, y = refused_moves(version), 56 + 66.0 * place
         svg.text(left - 12, y + 22, version, left - 20, bold=True, anchor="end")
@@ -292,11 +292,11 @@ def loops_picture() -> Picture:
         svg.rect(left, y, wide * len(steps), high, fill="none", stroke=MUTED)
         said = f"{len(steps)} steps"
         svg.text(left + wide * len(steps) + 10, y + 22, said, 100, size=SMALL_TYPE)
-    signs = [swatch(svg, fill, name) for name, fill in fills.items()]
+    signs = [svg.swatch(fill, name) for name, fill in fills.items()]
     bar = (lambda x, y: svg.rect(x + 4, y - 2, 4, 16, fill=INK)), 10.0, "the count is compared"
     note = "a field is a step of migrate_pages(), from left to right"
-    legend(svg, left, 190, 1000, [*signs, bar])
-    svg.text(left + 560, 200.5, note, 460, size=SMALL_TYPE, fill=MUTED)
+    svg.legend(left, 190, 1000, [*signs, bar])
+    svg.note(left + 560, 200.5, note, 460)
     words = "; ".join(
         f"{version}: {done(version)['unmapped']} times unmapped, {done(version)['compared']} times "
         "compared"

@@ -23,7 +23,7 @@ from mmsim.views.columns import columns_picture
 from mmsim.views.game import Level, coming, played
 from mmsim.views.operations import sentence
 from mmsim.views.show import Picture, Shown
-from mmsim.views.svg import FILLS, INK, MUTED, SMALL, TITLE, Svg, legend, swatch
+from mmsim.views.svg import FILLS, INK, SMALL, TITLE, Svg
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -275,22 +275,20 @@ def grid_svg() -> str:
     svg = Svg(wide, top + cell * len(rows) + 64, title, f"{title}. {grid_sentence()}")
     svg.text(24, 32, title, wide - 48, size=TITLE, bold=True)
     words = "the holder takes its reference before"
-    svg.text(left - 12, top - 12, words, 256, size=SMALL, fill=MUTED, anchor="end")
-    svg.text(left, top - 32, "steps that the split has made when the holder lets go", 400,
-             size=SMALL, fill=MUTED)  # fmt: skip
+    svg.note(left - 12, top - 12, words, 256, anchor="end")
+    svg.note(left, top - 32, "steps that the split has made when the holder lets go", 400)
     for number, name in enumerate(rows):
         y = top + cell * number
         deciding = name in ("can_split_folio", "folio_ref_freeze")
         svg.text(left - 12, y + 17, f"{number + 1}. {name}", 220, size=SMALL, fill=INK,
                  bold=deciding, anchor="end")  # fmt: skip
-        svg.text(left + cell * (number + 0.5), top - 12, f"{number}", 20, size=SMALL, fill=MUTED,
-                 anchor="middle")  # fmt: skip
+        svg.note(left + cell * (number + 0.5), top - 12, f"{number}", 20, anchor="middle")
     for (taken, dropped), fate in schedules().items():
         fill = ENDS[fate][1]
         x, y = left + cell * dropped, top + cell * taken
         svg.filled(x + 1, y + 1, cell - 2, cell - 2, fill, stroke=fill.mark, stroke_width=1)
-    signs = [swatch(svg, fill, f"{words}: {counted(words)}") for words, fill in ENDS.values()]
-    legend(svg, left, top + cell * len(rows) + 24, wide - left, signs)
+    signs = [svg.swatch(fill, f"{words}: {counted(words)}") for words, fill in ENDS.values()]
+    svg.legend(left, top + cell * len(rows) + 24, wide - left, signs)
     notes = (
         "Read a row: the holder comes at one moment,",
         "and each cell is another moment to go.",

@@ -13,14 +13,10 @@ from mmsim.views.charts import dot, interval
 from mmsim.views.svg import (
     FILLS,
     LINE,
-    MUTED,
     PANEL,
     SMALL,
     Picture,
     Svg,
-    headline,
-    outcome_mark,
-    panel,
 )
 from mmsim.views.words import RARE, chance, count, fraction, outcome_sign
 
@@ -123,23 +119,23 @@ def chances_picture(rows: Sequence[Chances]) -> Picture:
     shown = rows[:OUTCOMES_MAX]
     claim, words = chances_claim(rows), chances_sentence(rows)
     svg = Svg(WIDTH, _TOP + high * len(shown) + 40, claim, f"{claim}. {words}")
-    headline(svg, _EDGE + 2, 28, WIDTH - 2 * _EDGE - 4, claim)
+    svg.headline(_EDGE + 2, 28, WIDTH - 2 * _EDGE - 4, claim)
     for i, row in enumerate(shown):
         _draw_outcome(svg, _TOP + i * high, high - 8, row)
     at = _EDGE + _AXIS
     below = _TOP + high * len(shown) + 8
     for share in range(0, 101, 25):
         x = at + _AXIS_WIDE * share / 100
-        svg.text(x, below + 12, f"{share} %", 60, size=SMALL, fill=MUTED, anchor="middle")
+        svg.note(x, below + 12, f"{share} %", 60, anchor="middle")
     if len(rows) > len(shown):
         more = f"and {len(rows) - len(shown)} more ways to end"
-        svg.text(WIDTH - _EDGE, below + 12, more, 300, size=SMALL, fill=MUTED, anchor="end")
+        svg.note(WIDTH - _EDGE, below + 12, more, 300, anchor="end")
     return Picture(svg.render(), words)
 
 
 def _draw_outcome(svg: Svg, y: float, high: float, row: Chances) -> None:
-    panel(svg, _EDGE, y, WIDTH - 2 * _EDGE, high)
-    outcome_mark(svg, _EDGE + 20, y + 16, outcome_sign(row.name), row.name, WIDTH - 100)
+    svg.panel(_EDGE, y, WIDTH - 2 * _EDGE, high)
+    svg.outcome_mark(_EDGE + 20, y + 16, outcome_sign(row.name), row.name, WIDTH - 100)
     at = _EDGE + _AXIS
     for share in range(0, 101, 25):
         x = at + _AXIS_WIDE * share / 100
@@ -148,8 +144,8 @@ def _draw_outcome(svg: Svg, y: float, high: float, row: Chances) -> None:
     for i, (what, words) in enumerate(_said(row)):
         base = y + _HEAD + i * _ROW
         svg.text(at - 12, base + 14, what, _AXIS - 14, size=SMALL, anchor="end")
-        svg.text(at + _AXIS_WIDE + 12, base + 14, words, WIDTH - at - _AXIS_WIDE - 26, size=SMALL,
-                 bold=i < 2)  # fmt: skip
+        svg.text(at + _AXIS_WIDE + 12, base + 14, words, WIDTH - at - _AXIS_WIDE - 26, size=SMALL)
+
         part, fill = bars.get(what, (None, _ODDS))
         if part is None:
             middle = base + _ROW / 2

@@ -12,17 +12,12 @@ from typing import NamedTuple
 from mmsim.views.show import Picture
 from mmsim.views.svg import (
     LINE,
-    MUTED,
     PANEL,
     SMALL,
     Fill,
     Sign,
     Svg,
-    headline,
-    legend,
     number,
-    panel,
-    swatch,
 )
 
 Style = Mapping[str, float | str]
@@ -51,7 +46,7 @@ def bars(
     width, wide, high = 640.0, 166.0, 31.0
     words = "; ".join(f"{name}: {bar.said}" for name, bar in rows.items())
     svg = Svg(width, 84 + high * len(rows), claim, f"{claim}. {words}.")
-    headline(svg, 14, 26, width - 28, claim)
+    svg.headline(14, 26, width - 28, claim)
     most = max(bar.of for bar in rows.values())
     for y, (name, bar) in zip(range(50, 10_000, int(high)), rows.items(), strict=False):
         whole, x = wide if bar.interval else wide * bar.of / most, left
@@ -65,10 +60,10 @@ def bars(
             low, top = (left + whole * end for end in bar.interval)
             interval(svg, low, top, y + 10.5)
         svg.text(left + wide + 14, y + 15, bar.said, width - left - wide - 22, size=SMALL)
-    signs = [swatch(svg, fill, kind) for kind, fill in fills.items()]
+    signs = [svg.swatch(fill, kind) for kind, fill in fills.items()]
     if any(bar.interval for bar in rows.values()):
         signs.append((lambda x, y: interval(svg, x, x + 22, y + 6), 22, "95 % interval"))
-    legend(svg, left, 58 + high * len(rows), width - left - 14, signs)
+    svg.legend(left, 58 + high * len(rows), width - left - 14, signs)
     return Picture(svg.render(), f"{claim}. {words}.")
 
 
@@ -103,8 +98,8 @@ class Plot:
     ) -> None:
         self.svg, self.across, self.up = svg, across, up
         self.x, self.y, self.w, self.h = x, y, w, h
-        panel(svg, x, y, w, h)
-        svg.text(x - 50, y - 10, up.title, w, size=SMALL, fill=MUTED)
+        svg.panel(x, y, w, h)
+        svg.note(x - 50, y - 10, up.title, w)
         for tick in up.ticks:
             _, at = self.at(0 if not across.log else 1, tick)
             svg.line(x, at, x + w, at, stroke=LINE)
@@ -114,7 +109,7 @@ class Plot:
             svg.line(at, y + h, at, y + h + 5)
             svg.text(at, y + h + 18, across.say(tick), 70, size=SMALL, anchor="middle")
         below = y + h + 36
-        svg.text(x + w, below, across.title, w, size=SMALL, fill=MUTED, anchor="end")
+        svg.note(x + w, below, across.title, w, anchor="end")
 
     def at(self, across: float, up: float) -> tuple[float, float]:
         """The place of a point."""

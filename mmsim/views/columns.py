@@ -20,16 +20,11 @@ from mmsim.views.state import EDGE, draw_holders_and_counters
 from mmsim.views.svg import (
     CODE,
     LINE,
-    MUTED,
     SMALL,
     Picture,
     Svg,
     actor_fill,
-    badge,
     clip,
-    headline,
-    outcome_mark,
-    panel,
     text_width,
     wrap,
 )
@@ -145,7 +140,7 @@ def _draw_rows(svg: Svg, x: float, y: float, w: float, moment: Moment) -> None:
     lines = rows_of(moment.run)
     columns, numbers = _layout(lines, names, w)
     for name, (at, wide) in columns.items():
-        badge(svg, x + at, y, names, name)
+        svg.badge(x + at, y, names, name)
         svg.text(x + at + 30, y + 13.4, name, wide - 32, bold=True)
         svg.rect(x + at - 2, y + 24, wide, ROW * ROWS_MAX + 4, rx=3, fill="none", stroke=LINE)
         said = standing(moment, name).partition(", in ")[0]
@@ -153,14 +148,13 @@ def _draw_rows(svg: Svg, x: float, y: float, w: float, moment: Moment) -> None:
             svg.text(x + at, y + ROW * ROWS_MAX + 46 + i * 14, part, wide - 4, size=SMALL)
     margin = x + w - _MARGIN + 8
     if _margin(names):
-        svg.text(margin, y + 13.4, "what changed", _MARGIN - 8, size=SMALL, fill=MUTED)
+        svg.note(margin, y + 13.4, "what changed", _MARGIN - 8)
     for i, line in enumerate(lines):
         base = y + 26 + i * ROW
-        svg.text(x + numbers - 8, base + 12, line.numbers, numbers - 8, size=SMALL,
-                 fill=MUTED, anchor="end")  # fmt: skip
+        svg.note(x + numbers - 8, base + 12, line.numbers, numbers - 8, anchor="end")
         if not line.actor:
             room = w - numbers - _margin(names)
-            svg.text(x + numbers + 4, base + 12, line.text, room, size=SMALL, fill=MUTED)
+            svg.note(x + numbers + 4, base + 12, line.text, room)
             continue
         at, wide = columns[line.actor]
         fill = actor_fill(names, line.actor)
@@ -179,8 +173,8 @@ def columns_picture(trace: Trace) -> Picture:
     book, _ = ledger_at(moment)
     words = f"{claim} {describe(book)}" if book is not None else claim
     left, wide = Svg(LEFT, HEIGHT, claim, words), LEFT - 1.5 * EDGE
-    headline(left, EDGE + 2, 24, wide - 4, claim)
-    panel(left, EDGE, _TOP - 26, wide, HEIGHT - _TOP + 18)
+    left.headline(EDGE + 2, 24, wide - 4, claim)
+    left.panel(EDGE, _TOP - 26, wide, HEIGHT - _TOP + 18)
     _draw_rows(left, EDGE + 10, _TOP - 18, wide - 20, moment)
     held = "Who holds the page, and the counters"
     right, x, wide = Svg(RIGHT, HEIGHT, held, held), 0.5 * EDGE, RIGHT - 1.5 * EDGE
@@ -188,5 +182,5 @@ def columns_picture(trace: Trace) -> Picture:
     if isinstance(trace.scenario, Situation):  # it knows what its ends are called
         said = trace.scenario.fate(moment.after)
         right.line(x + 14, HEIGHT - 58, x + wide - 14, HEIGHT - 58, stroke=LINE)
-        outcome_mark(right, x + 22, HEIGHT - 38, outcome_sign(said), said, wide - 36)
+        right.outcome_mark(x + 22, HEIGHT - 38, outcome_sign(said), said, wide - 36)
     return Picture([left.render(), right.render()], claim)

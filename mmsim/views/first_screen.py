@@ -34,7 +34,6 @@ from mmsim.views.svg import (
     Fill,
     Picture,
     Svg,
-    panel,
 )
 
 TABLE = "lessons/first_screen.csv"
@@ -266,7 +265,7 @@ def _holders(svg: Svg, x: float, y: float, w: float, stop: Stop) -> None:
             svg.filled(left, top, 9, 16, fill, stroke=fill.mark, stroke_width=1.2)
             svg.text(left + 17, top + 13, "1", 20, size=BODY, bold=True)
         else:
-            svg.text(left, top + 13, "-", 20, size=SMALL, fill=MUTED)
+            svg.note(left, top + 13, "-", 20)
 
 
 def _sum(svg: Svg, x: float, y: float, w: float, stop: Stop, decided: bool) -> None:
@@ -290,7 +289,7 @@ def memory_svg(way: list[Stop]) -> str:
     words = f"{stop.outside} pages in ordinary memory, {HPAGE_PMD_NR - stop.outside} in CMA"
     svg = Svg(WIDE, HIGH, words, f"{words}; {stop.held} references on the first of them.")
     x, w, cell = 14.0, WIDE - 28, (WIDE - 28) / 32
-    panel(svg, 2, 2, WIDE - 4, HIGH - 4)
+    svg.panel(2, 2, WIDE - 4, HIGH - 4)
     svg.text(x, 22, "Ordinary memory: free, but no 2 MiB in one piece", w, bold=True)
     movable, cma = MIGRATETYPES["MOVABLE"], MIGRATETYPES["CMA"]
     free = [i for i in range(32) if i % 3 != 1 and i % 7 != 5]
@@ -305,7 +304,7 @@ def memory_svg(way: list[Stop]) -> str:
     svg.text(x, 74, "CMA, lent out: the guest's huge page", w, bold=True)
     if stop.outside:
         svg.rect(x, 82, w, 30, fill=PANEL, stroke=LINE, stroke_width=1.2, rx=3)
-        svg.text(x + w / 2, 101, "empty", w, size=SMALL, fill=MUTED, anchor="middle")
+        svg.note(x + w / 2, 101, "empty", w, anchor="middle")
     elif stop.whole:
         svg.filled(x, 82, w, 30, cma, stroke=INK, stroke_width=1.4, rx=3)
         svg.rect(x + 130, 88, w - 260, 18, fill=cma.ground)
@@ -392,7 +391,7 @@ def way_svg(way: list[Stop]) -> str:
     stop = way[-1]
     svg = Svg(WIDE, HIGH, said(stop), said(stop))
     x, w = 14.0, WIDE - 28
-    panel(svg, 2, 2, WIDE - 4, HIGH - 4)
+    svg.panel(2, 2, WIDE - 4, HIGH - 4)
     svg.text(x, 22, "The way of the pin", w, bold=True)
     for i, ((name, places), answer) in enumerate(
         zip(_STATIONS, _answers(way, stop.place == "end"), strict=True)
@@ -406,7 +405,7 @@ def way_svg(way: list[Stop]) -> str:
         if answer:
             svg.text(x + 256, top + 14, answer, w - 256, bold=here)
     y = 179.0
-    svg.text(x, y, f"Passes: at most {MIGRATE_PASSES}", w, size=SMALL, fill=MUTED)
+    svg.note(x, y, f"Passes: at most {MIGRATE_PASSES}", w)
     _passes(svg, x, y + 6, w, way)
     _counters(svg, x, y + 58, w, stop)
     svg.line(x, y + 86, x + w, y + 86, stroke=LINE)
@@ -428,12 +427,12 @@ def frame_svg(kernel: str, lets_go: str) -> str:
     words = told(kernel, lets_go)
     svg = Svg(SMALL_WIDE, SMALL_HIGH, words_of(kernel, lets_go), words)
     x, w = 14.0, SMALL_WIDE - 28
-    panel(svg, 2, 2, SMALL_WIDE - 4, SMALL_HIGH - 4)
+    svg.panel(2, 2, SMALL_WIDE - 4, SMALL_HIGH - 4)
     svg.text(x, 22, words_of(kernel, lets_go), w, bold=True)
     decided = last_refused(way)
     _holders(svg, x, 34, w, decided)
     _sum(svg, x, 34 + 5 * ROW + 2, w, decided, True)
-    svg.text(x, 188, "passes", w, size=SMALL, fill=MUTED)
+    svg.note(x, 188, "passes", w)
     _passes(svg, x, 193, w, way)
     _counters(svg, x, 244, w, way[-1])
     _end(svg, x, 288, w, way[-1])

@@ -378,7 +378,7 @@ def flow_picture(trace: Trace) -> Picture:
     svg = Svg(WIDTH, HEIGHT, title, f"{title} {words}")
     svg.text(16, 30, title, 640, size=TITLE, bold=True)
     note = f"{version_words(trace.scenario)}  ·  bold ×n: taken, n times"
-    svg.text(WIDTH - 16, 30, note, 270, size=SMALL, fill=MUTED, anchor="end")
+    svg.note(WIDTH - 16, 30, note, 270, anchor="end")
     # What was taken lies in front of what was not.
     for arrow in sorted(_arrows(t), key=lambda a: a.times > 0):
         _draw_arrow(svg, arrow)

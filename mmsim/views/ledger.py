@@ -23,10 +23,7 @@ from mmsim.views.svg import (
     PANEL,
     SMALL,
     Svg,
-    bracket,
     clip,
-    heading,
-    outcome_mark,
     text_width,
 )
 from mmsim.views.words import page_words, plural
@@ -290,9 +287,9 @@ def _sums(svg: Svg, x: float, y: float, rows: list[Entry], book: Ledger) -> None
     sums = [("expected", counted, check.expected)] if book.due else []
     for i, (word, n, value) in enumerate((*sums, ("actual", len(rows), book.held))):
         at, bottom = x + 8 + i * _APART, y + max(n, 1) * ROW - 5
-        bracket(svg, at, y, bottom, colour)
+        svg.bracket(at, y, bottom, colour)
         middle = (y + bottom) / 2
-        svg.text(at + 5, middle - 1, word, _APART - 4, size=SMALL, fill=MUTED)
+        svg.note(at + 5, middle - 1, word, _APART - 4)
         svg.text(at + 6, middle + 15, str(value), _APART - 12, size=15, bold=True)
 
 
@@ -302,22 +299,22 @@ def _verdict(svg: Svg, x: float, y: float, w: float, book: Ledger) -> None:
     svg.line(x, y, x + w, y, stroke=LINE)
     if not book.due:
         words = "Nobody has isolated it, so nobody compares its count."
-        svg.text(x, y + 30, words, w, size=SMALL, fill=MUTED)
+        svg.note(x, y + 30, words, w)
         return
     svg.text(x, y + 20, check.formula, w * 0.74, size=SMALL, mono=True, fill=MUTED)
     svg.text(x, y + 41, check.numbers, w * 0.45, size=15, mono=True, bold=True)
     half = x + w * 0.48
     words = f"{check.left} {'=' if check.equal else '≠'} {check.right}: {check.verdict}"
     sign = "success" if check.equal else "failure"
-    outcome_mark(svg, half, y + 36, sign, words, x + w - half)
-    svg.text(x + w, y + 58, book.when, w * 0.5, size=SMALL, fill=MUTED, anchor="end")
+    svg.outcome_mark(half, y + 36, sign, words, x + w - half)
+    svg.note(x + w, y + 58, book.when, w * 0.5, anchor="end")
 
 
 def draw_ledger(svg: Svg, x: float, y: float, w: float, book: Ledger) -> None:
     """The ledger in a box `LEDGER_HIGH` high."""
     counts = f"refcount {book.refcount}, mapcount {book.mapcount}"
     note = f"refcount 0: frozen, {book.held} held" if book.frozen else counts
-    heading(svg, x, y + 13, f"Who holds {book.words}", w, note)
+    svg.heading(x, y + 13, f"Who holds {book.words}", w, note)
     rows, top = _shown(book), y + 24
     for i, row in enumerate(rows):
         _block(svg, x, top + i * ROW, w - _BRACKETS, row, book.due)

@@ -36,12 +36,7 @@ from mmsim.views.svg import (
     Picture,
     Sign,
     Svg,
-    heading,
-    headline,
-    legend,
     number,
-    panel,
-    swatch,
 )
 from mmsim.views.words import plural, size_words
 
@@ -140,12 +135,12 @@ def draw_block_map(svg: Svg, x: float, y: float, w: float, h: float, shown: Bloc
     cell = shown.per_cell << shown.pageblock_order
     many = "one pageblock" if shown.per_cell == 1 else f"{shown.per_cell:,} pageblocks"
     scale = f"a cell: {many}, {size_words(cell)}; a row: {size_words(cell * columns)}"
-    heading(svg, x, y + 13, "Pageblocks", w, scale)
+    svg.heading(x, y + 13, "Pageblocks", w, scale)
     left, top = x + _LABEL, y + _HEAD
     for n in range(0, rows, -(-16 // size)):
         label = size_words(n * columns * cell) if n else "0"
         base = top + n * size + min(size / 2, 8) + 4
-        svg.text(left - 8, base, label, _LABEL - 8, size=SMALL, fill=MUTED, anchor="end")
+        svg.note(left - 8, base, label, _LABEL - 8, anchor="end")
     _cells(svg, left, top, columns, size, shown)
     kinds: list[Sign] = [(_swatches(svg, name), 32, name) for name in shown.types]
     kinds.append((lambda x, y: None, 0, "(left: free, right: held)"))
@@ -155,8 +150,8 @@ def draw_block_map(svg: Svg, x: float, y: float, w: float, h: float, shown: Bloc
     if shown.marked:
         signs.append((lambda x, y: _outline(svg, x, y, 14, 11), 14, shown.marked_as))
     below = top + rows * size + 8
-    legend(svg, x, below, w, kinds)
-    legend(svg, x, below + shown.legend_high - 8 - LEGEND_ROW, w, signs)
+    svg.legend(x, below, w, kinds)
+    svg.legend(x, below + shown.legend_high - 8 - LEGEND_ROW, w, signs)
 
 
 def _swatches(svg: Svg, name: str) -> Callable[[float, float], None]:
@@ -273,7 +268,7 @@ def _draw_free(
     free = summed(free_by_type)
     names = [*MIGRATETYPES, *(name for name in free_by_type if name not in MIGRATETYPES)]
     types = [name for name in names if any(free_by_type.get(name, ()))]
-    heading(svg, x, y + 13, "How much is free, by size", w, "blocks")
+    svg.heading(x, y + 13, "How much is free, by size", w, "blocks")
     most = max((blocks << size for size, blocks in enumerate(free)), default=0) or 1
     top, high = y + 26, min((h - _AROUND) / max(len(free), 1), _ROW_MAX)
     for i, size in enumerate(reversed(range(len(free)))):
@@ -294,8 +289,8 @@ def _draw_free(
             edge = at + high
             svg.line(x, edge, x + w, edge, stroke=INK, stroke_width=1.4, stroke_dasharray="5 3")
     svg.line(x + _ORDER, top, x + _ORDER, top + len(free) * high, stroke=LINE)
-    signs = [swatch(svg, _fill(name), name) for name in types]
-    legend(svg, x, top + len(free) * high + 8, w, signs)
+    signs = [svg.swatch(_fill(name), name) for name in types]
+    svg.legend(x, top + len(free) * high + 8, w, signs)
 
 
 def free_sentence(free_by_type: FreeByType, order: int, page_kib: int = KIB) -> str:
@@ -321,8 +316,8 @@ def free_svg(free_by_type: FreeByType, order: int = HPAGE_PMD_ORDER, page_kib: i
     sentence = free_sentence(free_by_type, order, page_kib)
     title = claim(free_by_type, order, page_kib=page_kib)
     svg = Svg(640, high + 80, title, f"{title}. {sentence}")
-    headline(svg, 14, 22, 612, title)
-    panel(svg, 8, 48, 624, high + 24)
+    svg.headline(14, 22, 612, title)
+    svg.panel(8, 48, 624, high + 24)
     _draw_free(svg, 18, 60, 604, high, free_by_type, order, page_kib)
     return svg.render()
 
@@ -346,11 +341,11 @@ def memory(
     high = max(map_size(shown, _MAP - 34, _HIGH)[1], 340.0)
     title = claim(free, order, zone.nr_pages)
     left = Svg(_MAP, high + 78, title, f"{title}. {words}")
-    headline(left, 18, 22, _MAP - 26, title)
-    panel(left, 8, 48, _MAP - 14, high + 22)
+    left.headline(18, 22, _MAP - 26, title)
+    left.panel(8, 48, _MAP - 14, high + 22)
     draw_block_map(left, 18, 58, _MAP - 34, high, shown)
     right = Svg(_FREE, high + 78, "How much is free, by size", "How much is free, by size.")
-    panel(right, 4, 48, _FREE - 12, high + 22)
+    right.panel(4, 48, _FREE - 12, high + 22)
     _draw_free(right, 14, 58, _FREE - 32, high, free, order)
     return Picture([left.render(), right.render()], words)
 

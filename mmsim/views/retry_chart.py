@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from mmsim.retrylaw import Retrying, success
 from mmsim.views.charts import Axis, Plot, Style, dot_sign, line_sign
 from mmsim.views.show import Picture
-from mmsim.views.svg import BLUE, MUTED, ORANGE, Svg, headline, legend
+from mmsim.views.svg import BLUE, MUTED, ORANGE, Svg
 from mmsim.views.words import plural
 
 USUAL = Retrying()
@@ -52,7 +52,7 @@ def retry_law(setting: Retrying, holds: Mapping[int, int | None]) -> Picture:
     if setting.permanent:
         words += f" {float(setting.permanent):.0%} of the holders never let go."
     svg = Svg(640, 384, claim, words)
-    headline(svg, 14, 28, 612, claim)
+    svg.headline(14, 28, 612, claim)
     plot = Plot(svg, 66, 62, 552, 226, across=HOLDS, up=GONE)
     signs = [line_sign(svg, LAW, "the law")]
     if setting != USUAL:
@@ -69,5 +69,5 @@ def retry_law(setting: Retrying, holds: Mapping[int, int | None]) -> Picture:
     signs.append(dot_sign(svg, "circle", BLUE, "asked for"))
     if any(guess is not None for guess in holds.values()):
         signs.append(dot_sign(svg, "diamond", ORANGE, "your guess"))
-    legend(svg, 66, 340, 552, signs)
+    svg.legend(66, 340, 552, signs)
     return Picture(svg.render(), words)

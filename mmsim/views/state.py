@@ -33,12 +33,8 @@ from mmsim.views.svg import (
     Picture,
     Svg,
     actor_fill,
-    badge,
-    heading,
-    headline,
     initials,
     number,
-    panel,
     text_width,
     wrap,
 )
@@ -53,7 +49,7 @@ _T = TypeVar("_T")
 
 def _draw_bar(svg: Svg, x: float, y: float, w: float, shown: Layout, focus: int | None) -> None:
     """Heading, bar and legend: 84 high.  `focus` points at the piece that the step is about."""
-    heading(svg, x, y + 12, shown.title, w)
+    svg.heading(x, y + 12, shown.title, w)
     top, high = y + 22, 34.0
     if shown.whole:
         fill = MIGRATETYPES[shown.types[0]]
@@ -78,7 +74,7 @@ def _draw_bar(svg: Svg, x: float, y: float, w: float, shown: Layout, focus: int 
             svg.filled(at, y, 18, 12, MIGRATETYPES[kind], stroke=INK, stroke_width=0.8)
             if not shown.whole and len(shown.types) >= 64:
                 svg.cells((at, y, 18, 12), (at, y, 9, 6), MIGRATETYPES[kind])
-        svg.text(at + 25, y + 10.5, text, max(x + w - at - 25, 20), size=SMALL, fill=MUTED)
+        svg.note(at + 25, y + 10.5, text, max(x + w - at - 25, 20))
         at += 25 + text_width(text, SMALL) + 22
 
 
@@ -120,14 +116,14 @@ LINE_HIGH = 15.6
 
 def _draw_code(svg: Svg, x: float, y: float, w: float, code: Listing, actors: list[str]) -> None:
     """Call chain, file, and the function's lines with the current one marked."""
-    badge(svg, x, y, actors, code.actor)
+    svg.badge(x, y, actors, code.actor)
     head = f"{code.actor}: {'this line was carried out' if code.past else 'this line comes next'}"
-    heading(svg, x + 30, y + 13, head, w - 30, code.file)
+    svg.heading(x + 30, y + 13, head, w - 30, code.file)
     if not code.lines:
         svg.text(x, y + 40, "This actor has returned from all its functions.", w, fill=MUTED)
         return
     for i, text in enumerate(wrap(" > ".join(code.chain), w, SMALL, 2)):
-        svg.text(x, y + 36 + i * 16, text, w, size=SMALL, fill=MUTED)
+        svg.note(x, y + 36 + i * 16, text, w)
     for i, line in enumerate(code.lines):
         base = y + 64 + i * LINE_HIGH
         if line.current or line.seam:
@@ -141,7 +137,7 @@ def _draw_code(svg: Svg, x: float, y: float, w: float, code: Listing, actors: li
             tag = "differs by version"
             if text_width(line.text, CODE, mono=True) < room - 126:
                 room -= 126
-                svg.text(x + w - 4, base + 10.8, tag, 120, size=SMALL, fill=MUTED, anchor="end")
+                svg.note(x + w - 4, base + 10.8, tag, 120, anchor="end")
         text = line.text
         if text.startswith("def ") and text_width(text, CODE, mono=True) > room:
             text = text.partition(" -> ")[0] + " -> …"
@@ -157,10 +153,10 @@ def _draw_next(svg: Svg, x: float, y: float, w: float, standing: dict[str, str])
     """One line for each actor."""
     names = list(standing)
     more = len(names) - ACTORS_MAX
-    heading(svg, x, y + 12, "Who comes next", w, f"and {more} more" if more > 0 else "")
+    svg.heading(x, y + 12, "Who comes next", w, f"and {more} more" if more > 0 else "")
     for i, name in enumerate(names[:ACTORS_MAX]):
         top = y + 22 + i * 25
-        badge(svg, x, top, names, name)
+        svg.badge(x, top, names, name)
         svg.text(x + 30, top + 13.4, name, 120, bold=True)
         left = 42 + min(text_width(name, BODY, bold=True), 120)
         said = standing[name]
@@ -194,9 +190,9 @@ def _draw_counters(svg: Svg, x: float, y: float, w: float, counters: list[Counte
         at = 0 if alone else 1 - at
         line, shown = line + (at == 0), shown + 1
     more = len(counters) - shown
-    heading(svg, x, y + 12, "Counters since the start", w, f"and {more} more" if more else "")
+    svg.heading(x, y + 12, "Counters since the start", w, f"and {more} more" if more else "")
     if not counters:
-        svg.text(x, y + 34, "none has moved yet", w, size=SMALL, fill=MUTED)
+        svg.note(x, y + 34, "none has moved yet", w)
 
 
 def draw_holders_and_counters(
@@ -209,13 +205,13 @@ def draw_holders_and_counters(
     counters: list[Counter],
 ) -> None:
     """Two panels, one above the other: who holds the page, and the counters that moved."""
-    panel(svg, x, y, w, LEDGER_HIGH + 14)
+    svg.panel(x, y, w, LEDGER_HIGH + 14)
     if book is not None:
         draw_ledger(svg, x + 14, y + 8, w - 28, book)
     else:
         svg.text(x + 14, y + 28, "Nobody holds this page.", w - 28, fill=MUTED)
     below = y + LEDGER_HIGH + 22
-    panel(svg, x, below, w, bottom - below)
+    svg.panel(x, below, w, bottom - below)
     _draw_counters(svg, x + 14, below + 7, w - 28, counters)
 
 
@@ -252,7 +248,7 @@ def _draw_progress(
         fill = actor_fill(names, actor)
         svg.filled(left, y, right - left, 20, fill, stroke=fill.mark, stroke_width=0.8)
         if right - left >= 24:
-            badge(svg, left + min((right - left) / 2, 60) - 11, y + 1, names, actor)
+            svg.badge(left + min((right - left) / 2, 60) - 11, y + 1, names, actor)
         elif right - left >= 8:
             svg.text((left + right) / 2, y + 14, initials(names)[actor], right - left + 6,
                      size=SMALL, bold=True, anchor="middle")  # fmt: skip
@@ -287,9 +283,9 @@ def draw_state(seen: Facts) -> Picture:
     """The picture of what there is to see."""
     words = f"{seen.claim} {describe(seen.book)}" if seen.book is not None else seen.claim
     left, wide = Svg(LEFT, HEIGHT, seen.claim, words), LEFT - 1.5 * EDGE
-    left.text(EDGE + 2, 20, seen.note, wide, size=SMALL, fill=MUTED)
-    headline(left, EDGE + 2, 42, wide - 4, seen.claim)
-    panel(left, EDGE, _TOP, wide, 100)
+    left.note(EDGE + 2, 20, seen.note, wide)
+    left.headline(EDGE + 2, 42, wide - 4, seen.claim)
+    left.panel(EDGE, _TOP, wide, 100)
     focus = seen.piece if seen.moment.position else None
     _draw_bar(left, EDGE + 14, _TOP + 9, wide - 28, seen.pages, focus)
     below = _TOP + 108
@@ -298,9 +294,9 @@ def draw_state(seen: Facts) -> Picture:
     right, names = Svg(RIGHT, HEIGHT, where, where), list(seen.standing)
     x, wide, code_high = 0.5 * EDGE, RIGHT - 1.5 * EDGE, 64 + LINE_HIGH * CODE_LINES + 12
     _draw_progress(right, x + 2, 18, wide - 4, seen.moment, names)
-    panel(right, x, 54, wide, code_high)
+    right.panel(x, 54, wide, code_high)
     _draw_code(right, x + 14, 63, wide - 28, seen.code, names)
     below = 62 + code_high
-    panel(right, x, below, wide, HEIGHT - 8 - below)
+    right.panel(x, below, wide, HEIGHT - 8 - below)
     _draw_next(right, x + 14, below + 8, wide - 28, seen.standing)
     return Picture([left.render(), right.render()], seen.claim)

@@ -157,6 +157,11 @@ def _attributes(**values: float | str) -> str:
 Box = tuple[float, float, float, float]
 
 
+LEGEND_ROW = 19.0
+Sign = tuple[Callable[[float, float], None], float, str]
+"""What draws a sign with its top left corner at (x, y), 12 high; its width; what it means."""
+
+
 class Svg:
     """One picture, drawn from the back to the front."""
 
@@ -246,6 +251,70 @@ class Svg:
             style += ' xml:space="preserve" style="white-space:pre"'
         self.add(f"<text{style}>{escape(shown)}</text>")
 
+    def note(self, x: float, y: float, text: str, width: float, *, anchor: str = "start") -> None:
+        """A quiet small text."""
+        self.text(x, y, text, width, size=SMALL, fill=MUTED, anchor=anchor)
+
+    def outcome_mark(self, x: float, y: float, outcome: str, label: str, width: float) -> None:
+        """A circle with check, cross or hourglass at (x, y) and its label to the right of it."""
+        colour, sign = OUTCOMES[outcome]
+        self.add(f'<g transform="translate({number(x)} {number(y)})">')
+        self.add(f'<circle r="8" fill="{PANEL}" stroke="{colour}" stroke-width="1.6"/>')
+        self.path(
+            sign, stroke=colour, stroke_width=2, stroke_linecap="round", stroke_linejoin="round"
+        )
+        self.add("</g>")
+        self.text(x + 15, y + 4.5, label, width - 15, bold=True, fill=colour)
+
+    def badge(self, x: float, y: float, names: Sequence[str], name: str) -> None:
+        """An actor's sign, 22 wide, with its top left corner at (x, y)."""
+        fill = actor_fill(names, name)
+        self.filled(x, y, 22, 18, fill, rx=4, stroke=fill.mark, stroke_width=1)
+        if fill.pattern != "plain":
+            self.rect(x + 4, y + 2.5, 14, 13, rx=3, fill=fill.ground)
+        self.text(
+            x + 11, y + 13.4, initials(names)[name], 22, size=SMALL, bold=True, anchor="middle"
+        )
+
+    def bracket(self, x: float, top: float, bottom: float, colour: str = INK) -> None:
+        """A square bracket that opens to the left."""
+        self.path(
+            f"M{number(x - 5)} {number(top)}H{number(x)}V{number(bottom)}H{number(x - 5)}",
+            stroke=colour,
+            stroke_width=1.6,
+        )
+
+    def headline(self, x: float, y: float, width: float, claim: str) -> None:
+        """What a picture says, in at most three lines of a column."""
+        for i, line in enumerate(wrap(claim, width, 15, 3, bold=True)):
+            self.text(x, y + i * 19, line, width, size=15, bold=True)
+
+    def panel(self, x: float, y: float, w: float, h: float) -> None:
+        """The quiet box behind a part of a picture."""
+        self.rect(x, y, w, h, rx=6, fill=PANEL, stroke=LINE, stroke_width=1)
+
+    def heading(self, x: float, y: float, text: str, width: float, note: str = "") -> None:
+        """The name of a part, with a quiet note at its right."""
+        self.text(x, y, text, width, size=BODY, bold=True)
+        if note:
+            left = text_width(text, BODY, bold=True) + 14
+            self.note(x + width, y, note, width - left, anchor="end")
+
+    def swatch(self, fill: Fill, meaning: str) -> Sign:
+        """A piece of a colour and its pattern."""
+        return lambda x, y: self.filled(x, y, 16, 12, fill, stroke=fill.mark), 16, meaning
+
+    def legend(self, x: float, y: float, w: float, signs: Iterable[Sign]) -> None:
+        """Signs and their meanings, in as many lines as they need."""
+        at = x
+        for draw, wide, meaning in signs:
+            size = wide + 6 + text_width(meaning, SMALL)
+            if at > x and at + size > x + w:
+                at, y = x, y + LEGEND_ROW
+            draw(at, y)
+            self.note(at + wide + 6, y + 10.5, meaning, x + w - at - wide - 6)
+            at += size + 16
+
     def render(self) -> str:
         """The finished picture.  Names of patterns are made from its content, so pictures that
         stand on one page never share or shadow each other's."""
@@ -281,16 +350,6 @@ OUTCOMES = {
 }
 
 
-def outcome_mark(svg: Svg, x: float, y: float, outcome: str, label: str, width: float) -> None:
-    """A circle with check, cross or hourglass at (x, y) and its label to the right of it."""
-    colour, sign = OUTCOMES[outcome]
-    svg.add(f'<g transform="translate({number(x)} {number(y)})">')
-    svg.add(f'<circle r="8" fill="{PANEL}" stroke="{colour}" stroke-width="1.6"/>')
-    svg.path(sign, stroke=colour, stroke_width=2, stroke_linecap="round", stroke_linejoin="round")
-    svg.add("</g>")
-    svg.text(x + 15, y + 4.5, label, width - 15, bold=True, fill=colour)
-
-
 def initials(names: Sequence[str]) -> dict[str, str]:
     """One short sign for each actor, different from all others'."""
     found: dict[str, str] = {}
@@ -305,65 +364,6 @@ def initials(names: Sequence[str]) -> dict[str, str]:
 def actor_fill(names: Sequence[str], name: str) -> Fill:
     """The colour and pattern of an actor; beyond the fifth the initials tell them apart."""
     return ACTOR_FILLS[list(names).index(name) % len(ACTOR_FILLS)]
-
-
-def badge(svg: Svg, x: float, y: float, names: Sequence[str], name: str) -> None:
-    """An actor's sign, 22 wide, with its top left corner at (x, y)."""
-    fill = actor_fill(names, name)
-    svg.filled(x, y, 22, 18, fill, rx=4, stroke=fill.mark, stroke_width=1)
-    if fill.pattern != "plain":
-        svg.rect(x + 4, y + 2.5, 14, 13, rx=3, fill=fill.ground)
-    svg.text(x + 11, y + 13.4, initials(names)[name], 22, size=SMALL, bold=True, anchor="middle")
-
-
-def bracket(svg: Svg, x: float, top: float, bottom: float, colour: str = INK) -> None:
-    """A square bracket that opens to the left."""
-    svg.path(
-        f"M{number(x - 5)} {number(top)}H{number(x)}V{number(bottom)}H{number(x - 5)}",
-        stroke=colour,
-        stroke_width=1.6,
-    )
-
-
-def headline(svg: Svg, x: float, y: float, width: float, claim: str) -> None:
-    """What a picture says, in at most three lines of a column."""
-    for i, line in enumerate(wrap(claim, width, 15, 3, bold=True)):
-        svg.text(x, y + i * 19, line, width, size=15, bold=True)
-
-
-def panel(svg: Svg, x: float, y: float, w: float, h: float) -> None:
-    """The quiet box behind a part of a picture."""
-    svg.rect(x, y, w, h, rx=6, fill=PANEL, stroke=LINE, stroke_width=1)
-
-
-def heading(svg: Svg, x: float, y: float, text: str, width: float, note: str = "") -> None:
-    """The name of a part, with a quiet note at its right."""
-    svg.text(x, y, text, width, size=BODY, bold=True)
-    if note:
-        left = text_width(text, BODY, bold=True) + 14
-        svg.text(x + width, y, note, width - left, size=SMALL, fill=MUTED, anchor="end")
-
-
-LEGEND_ROW = 19.0
-Sign = tuple[Callable[[float, float], None], float, str]
-"""What draws a sign with its top left corner at (x, y), 12 high; its width; what it means."""
-
-
-def swatch(svg: Svg, fill: Fill, meaning: str) -> Sign:
-    """A piece of a colour and its pattern."""
-    return lambda x, y: svg.filled(x, y, 16, 12, fill, stroke=fill.mark), 16, meaning
-
-
-def legend(svg: Svg, x: float, y: float, w: float, signs: Iterable[Sign]) -> None:
-    """Signs and their meanings, in as many lines as they need."""
-    at = x
-    for draw, wide, meaning in signs:
-        size = wide + 6 + text_width(meaning, SMALL)
-        if at > x and at + size > x + w:
-            at, y = x, y + LEGEND_ROW
-        draw(at, y)
-        svg.text(at + wide + 6, y + 10.5, meaning, x + w - at - wide - 6, size=SMALL, fill=MUTED)
-        at += size + 16
 
 
 # -- the finished picture
