@@ -344,7 +344,8 @@ def memory(
     left.headline(18, 22, _MAP - 26, title)
     left.panel(8, 48, _MAP - 14, high + 22)
     draw_block_map(left, 18, 58, _MAP - 34, high, shown)
-    right = Svg(_FREE, high + 78, "How much is free, by size", "How much is free, by size.")
+    there = "How much memory is free, by the size of its blocks"
+    right = Svg(_FREE, high + 78, there, there)
     right.panel(4, 48, _FREE - 12, high + 22)
     _draw_free(right, 14, 58, _FREE - 32, high, free, order)
     return Picture([left.render(), right.render()], words)

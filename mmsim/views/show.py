@@ -176,7 +176,8 @@ def as_html(shown: Any) -> str:
         return f"<p>{escape(shown)}</p>"
     if isinstance(shown, Picture):
         first, *others = shown.columns
-        images = _image(first, shown.words) + "".join(_image(svg, "") for svg in others)
+        images = _image(first, shown.words)
+        images += "".join(_image(svg, svg.split("title>")[1][:-2]) for svg in others)
         return f'<div style="{SIDE_BY_SIDE}">{images}</div>'
     if hasattr(shown, "to_string"):
         return Table(shown)._repr_html_()

@@ -145,59 +145,22 @@ def test_buttons_are_renamed_and_not_made_anew():
     assert widget.rows["split"].buttons == [button]
     assert widget.actors.children is rows
     assert button.description == "split: may the file's private data of huge page A go?"
-    for part in (widget.level, widget.grain, widget.text, widget.typing):
+    for part in (widget.level, widget.grain, widget.text):
         assert part.description
     for part in (widget.undo, widget.reset, widget.load, button):
         assert part.description
         assert part.tooltip
 
 
-def test_a_letter_typed_is_a_press_and_backspace_takes_it_back():
+def test_each_actor_has_a_key_and_backspace_is_undo():
     widget = scheduler(CHECK)
     assert "<kbd>s</kbd> split, <kbd>h</kbd> holder" in widget.help.value
-    for typed in ("s", "ss", "sssssss", "ssssss", "ssssssh", "sssssshsss"):
-        widget.typing.value = typed
-    assert played(widget) == "split*6 holder split*3"
-    assert "✔ Won." in widget.told.value
-    widget.typing.value = "sssss"
-    assert played(widget) == "split*5"
-    assert "Won" not in widget.told.value
-    assert "border: 3px solid transparent" in widget.told.value
-    widget.typing.value = ""
-    assert played(widget) == ""
-
-
-def test_buttons_and_keys_know_of_each_other():
-    widget = scheduler(CHECK)
-    press(widget, "split*2 holder")
-    assert widget.typing.value == "ssh"
-    widget.typing.value = "sshS"
-    assert played(widget) == "split*2 holder split"
-    widget.undo.click()
-    assert widget.typing.value == "ssh"
-    widget.text.value = "split*3"
-    widget.load.click()
-    assert widget.typing.value == "sss"
-    widget.reset.click()
-    assert (widget.typing.value, played(widget)) == ("", "")
-    widget.grain.value = ALL
-    widget.typing.value = "s"
-    assert played(widget) == "split*13"
-
-
-def test_a_letter_that_does_nothing_is_told_and_can_be_taken_back():
-    widget = scheduler(CHECK)
-    widget.typing.value = "x"
-    assert "nobody&#x27;s key" in widget.said.value
-    widget.typing.value = "xhhh"
-    assert "holder has no further step" in widget.said.value
-    assert played(widget) == "holder*2"
-    widget.typing.value = "xh"
-    assert played(widget) == "holder"
-    widget.undo.click()
-    assert (widget.typing.value, played(widget)) == ("x", "")
-    widget.typing.value = "xs"
-    assert played(widget) == "split"
+    for key, button in (
+        ("s", widget.rows["split"].buttons[0]),
+        ("h", widget.rows["holder"].buttons[0]),
+        ("backspace", widget.undo),
+    ):
+        assert f"mmsim-key-{key}" in button._dom_classes
 
 
 def test_actors_with_one_first_letter_have_different_keys():

@@ -27,7 +27,7 @@ def test_slider_and_buttons_move_the_same_position_and_stop_at_both_ends():
     assert widget.forward.disabled
     widget.forward.click()
     assert widget.slider.value == widget.slider.max == len(widget.rows)
-    assert "does not start" in widget.verdict.value
+    assert "does not start" in widget.said.value
     assert (widget.slider.description, widget.version.description) == ("step", "version")
     assert all(button.tooltip for button in (widget.back, widget.forward))
 
