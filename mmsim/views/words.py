@@ -17,7 +17,7 @@ from mmsim.scenarios.situation import Situation, fails
 
 EXACT_MAX = 10**12
 RARE = Fraction(1, 1000)
-WRITTEN_MAX = 30
+WRITTEN_MAX = 20
 _UNITS = ("KiB", "MiB", "GiB", "TiB")
 
 
