@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from mmsim.constants import HPAGE_PMD_NR, MIGRATE_PASSES, REPORTED
 from mmsim.engine.trace import Moment, Trace
 from mmsim.mm.folio import ISOLATION
 from mmsim.scenarios import Situation, make
+from mmsim.views.changes import pieces
 from mmsim.views.ledger import SPLIT_CHECK, ledger
 from mmsim.views.svg import (
     ACTOR_FILLS,
@@ -99,8 +100,7 @@ def _stop(moment: Moment, place: str, pass_: int) -> Stop:
     assert book is not None
     folio = world.folio(world.find("A", 0))
     held = dict(folio.held)
-    pages = [(pfn, f) for pfn, f in world.folios.items() if f.name and f.region == "A"]
-    outside = sum(f.nr_pages for pfn, f in pages if not world.in_cma(pfn))
+    _, outside = pieces(world, "A")
     pin = sum(n for who, n in held.items() if who.endswith(" (pin)"))
     people = held.get(ISOLATION, 0), held.get("holder", 0)
     counters = (world.vmstat[name] for name in REPORTED)
@@ -437,30 +437,3 @@ def frame_svg(kernel: str, lets_go: str) -> str:
     _counters(svg, x, 244, w, way[-1])
     _end(svg, x, 288, w, way[-1])
     return svg.render()
-
-
-# -- the same way, small, at the head of each lesson
-
-STRIP_HIGH, STATION, GAP = 30.0, 112.0, 26.0
-
-
-def strip_svg(stations: Sequence[str], here: Collection[str], seen: Collection[str]) -> str:
-    """The stations in a row: where a lesson is, where the course has been, and the rest pale."""
-    words = strip_words(stations, here)
-    svg = Svg(len(stations) * (STATION + GAP) - GAP + 4, STRIP_HIGH, words, words)
-    for i, name in enumerate(stations):
-        x, now, known = 2 + i * (STATION + GAP), name in here, name in seen
-        style: dict[str, float | str] = {"fill": MARKED if now else PANEL}
-        style |= {"stroke": INK if now or known else LINE, "stroke_width": 2 if now else 1}
-        svg.rect(x, 3, STATION, 24, rx=12, **style)
-        ink, label = INK if now or known else MUTED, f"● {name}" if now else name
-        svg.text(x + STATION / 2, 19.4, label, STATION - 8, bold=now, fill=ink, anchor="middle")
-        if i:
-            svg.path(f"M{x - GAP + 4:g} 15h{GAP - 9:g}m-5 -4l5 4l-5 4", stroke=MUTED)
-    return svg.render()
-
-
-def strip_words(stations: Sequence[str], here: Collection[str]) -> str:
-    """The strip in words."""
-    found = " and ".join(name for name in stations if name in here)
-    return f"The way of the bug: {' → '.join(stations)}. You are here: {found}."

@@ -13,7 +13,7 @@ from mmsim.engine.scenario import Event
 from mmsim.engine.trace import Moment
 from mmsim.mm.folio import ISOLATION, NEW_PAGE, Folio, expected_refs, extra_pins
 from mmsim.mm.world import World
-from mmsim.views.operations import arguments
+from mmsim.views.operations import Step
 from mmsim.views.svg import (
     BAD,
     FILLS,
@@ -182,14 +182,13 @@ def check_at(moment: Moment) -> tuple[str, str]:
 
 def _touched(moment: Moment, event: Event) -> tuple[str, int] | None:
     """Region and index of the page that a step is about, if it is about one that has a name."""
-    given = arguments(event.op)
-    if "region" in given and "index" in given:
-        return str(given["region"]), int(given["index"])
-    for name in ("pfn", "src", "old", "new", "dst"):
-        for world in (moment.before.world, moment.world):
-            folio = world.folios.get(given.get(name, -1))
-            if folio is not None and folio.name:
-                return folio.region, folio.index
+    step = Step(event.op, moment.before.world, moment.world)
+    if "region" in step.given and "index" in step.given:
+        return step.given["region"], step.given["index"]
+    for world in (step.before, step.after):
+        folio = world.folios.get(step.pfn)
+        if folio is not None and folio.name:
+            return folio.region, folio.index
     return None
 
 

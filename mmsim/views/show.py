@@ -177,6 +177,8 @@ def as_html(shown: Any) -> str:
     if isinstance(shown, Picture):
         first, *others = shown.columns
         images = _image(first, shown.words)
+        if not others:
+            return images
         images += "".join(_image(svg, svg.split("title>")[1][:-2]) for svg in others)
         return f'<div style="{SIDE_BY_SIDE}">{images}</div>'
     if hasattr(shown, "to_string"):
