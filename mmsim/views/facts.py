@@ -15,7 +15,7 @@ from mmsim.constants import HPAGE_PMD_NR
 from mmsim.engine.trace import Moment
 from mmsim.mm.world import World
 from mmsim.views.changes import changes, moved_counters
-from mmsim.views.ledger import Ledger, as_text, ledger_at
+from mmsim.views.ledger import Ledger, as_text, describe, ledger_at
 from mmsim.views.operations import sentence
 from mmsim.views.words import main_actor, page_words, result_words, subject, version_words
 
@@ -29,12 +29,9 @@ class Layout(NamedTuple):
 
     whole: bool
     types: tuple[str, ...]
+    counts: list[tuple[str, int]]
+    """How many of which migratetype, CMA first."""
     title: str
-
-    def counts(self) -> list[tuple[str, int]]:
-        """Migratetype -> pages, CMA first."""
-        kinds = dict.fromkeys(["CMA", *self.types])
-        return [(kind, n) for kind in kinds if (n := self.types.count(kind))]
 
 
 def layout(world: World, region: str) -> Layout:
@@ -54,7 +51,9 @@ def layout(world: World, region: str) -> Layout:
     elif size == 1:
         title = page_words(folios[0][1])
         title = title[0].upper() + title[1:]
-    return Layout(whole, tuple(types), title)
+    kinds = dict.fromkeys(["CMA", *types])
+    counts = [(kind, n) for kind in kinds if (n := types.count(kind))]
+    return Layout(whole, tuple(types), counts, title)
 
 
 # -- the model's own source
@@ -192,11 +191,6 @@ class Counter(NamedTuple):
     before: int
     now: int
 
-    @property
-    def changed(self) -> bool:
-        """In this step?"""
-        return self.before != self.now
-
 
 def counters_at(moment: Moment) -> list[Counter]:
     """The counters that moved so far."""
@@ -217,6 +211,7 @@ class Facts(NamedTuple):
     region: str
     note: str
     claim: str
+    words: str
     pages: Layout
     piece: int
     """The page of the region that the step is about."""
@@ -228,19 +223,12 @@ class Facts(NamedTuple):
 
 def facts(moment: Moment, region: str = "A") -> Facts:
     """Read them off a run."""
-    book, index = ledger_at(moment, region)
-    return Facts(
-        moment,
-        region,
-        _note(moment),
-        sentence(moment),
-        layout(moment.world, region),
-        index,
-        book,
-        counters_at(moment),
-        listing(moment),
-        {actor.name: standing(moment, actor.name) for actor in moment.scenario.actors},
-    )
+    stand = {actor.name: standing(moment, actor.name) for actor in moment.scenario.actors}
+    pages, code, note = layout(moment.world, region), listing(moment), _note(moment)
+    counters, claim = counters_at(moment), sentence(moment)
+    book, piece = ledger_at(moment, region)
+    words = f"{claim} {describe(book)}" if book is not None else claim
+    return Facts(moment, region, note, claim, words, pages, piece, book, counters, code, stand)
 
 
 def _round_and_pass(moment: Moment, actor: str) -> tuple[int, int] | None:
@@ -272,7 +260,7 @@ def state_table(seen: Facts) -> list[tuple[str, str]]:
     rows = [("step", f"{moment.position} of {len(moment.run)}")]
     rows.append(("what happened", seen.claim))
     rows.append(("what changed", "; ".join(map(str, changes(moment))) or "nothing"))
-    counts = ", ".join(f"{n} pages in {kind}" for kind, n in shown.counts() if kind) or "nowhere"
+    counts = ", ".join(f"{n} pages in {kind}" for kind, n in shown.counts if kind) or "nowhere"
     rows.append((seen.region, f"{'one huge page' if shown.whole else 'single pages'}: {counts}"))
     if book is not None:
         *held, equation = as_text(book)

@@ -186,7 +186,7 @@ def _touched(moment: Moment, event: Event) -> tuple[str, int] | None:
     if "region" in step.given and "index" in step.given:
         return step.given["region"], step.given["index"]
     for world in (step.before, step.after):
-        folio = world.folios.get(step.pfn)
+        folio = world.folios.get(step.pfn or 0)
         if folio is not None and folio.name:
             return folio.region, folio.index
     return None

@@ -15,7 +15,7 @@ from typing import TypeVar
 from mmsim.engine.trace import Moment
 from mmsim.views.facts import CODE_LINES, NOWHERE, Counter, Facts, Layout, Listing, facts
 from mmsim.views.fold import Row, fold
-from mmsim.views.ledger import LEDGER_HIGH, Ledger, describe, draw_ledger
+from mmsim.views.ledger import LEDGER_HIGH, Ledger, draw_ledger
 from mmsim.views.svg import (
     BAD,
     BODY,
@@ -66,7 +66,7 @@ def _draw_bar(svg: Svg, x: float, y: float, w: float, shown: Layout, focus: int 
             svg.path(d, fill=INK, stroke="none")
     names = {"CMA": "in CMA", "MOVABLE": "in ordinary memory", NOWHERE: "nowhere"}
     at, y = x, y + 70
-    for kind, n in shown.counts():
+    for kind, n in shown.counts:
         text = f"{n} {names.get(kind, f'in {kind} memory')}"
         if kind == NOWHERE:
             svg.rect(at, y, 18, 12, fill=PANEL, stroke=BAD, stroke_width=1)
@@ -172,8 +172,8 @@ COUNTER_LINES = 3
 
 def _draw_counters(svg: Svg, x: float, y: float, w: float, counters: list[Counter]) -> None:
     """Counters that moved so far; the ones that moved in this step are bold, with old and new."""
-    order = sorted(counters, key=lambda item: (not item.changed, item.name.startswith("nr_")))
-    wide_ones = sum(counter.changed for counter in counters) < COUNTER_LINES
+    order = sorted(counters, key=lambda c: (c.before == c.now, c.name.startswith("nr_")))
+    wide_ones = sum(before != now for _, before, now in counters) < COUNTER_LINES
     half, at, line, shown = (w - 20) / 2, 0, 0, 0
     for name, before, now in order:
         if line >= COUNTER_LINES:
@@ -281,8 +281,7 @@ def state_picture(moment: Moment, *, region: str = "A") -> Picture:
 
 def draw_state(seen: Facts) -> Picture:
     """The picture of what there is to see."""
-    words = f"{seen.claim} {describe(seen.book)}" if seen.book is not None else seen.claim
-    left, wide = Svg(LEFT, HEIGHT, seen.claim, words), LEFT - 1.5 * EDGE
+    left, wide = Svg(LEFT, HEIGHT, seen.claim, seen.words), LEFT - 1.5 * EDGE
     left.note(EDGE + 2, 20, seen.note, wide)
     left.headline(EDGE + 2, 42, wide - 4, seen.claim)
     left.panel(EDGE, _TOP, wide, 100)

@@ -48,7 +48,7 @@ def test_every_picture_keeps_the_rules() -> None:
     for trace, position, region in _pictures():
         picture = state_picture(trace.at(position), region=region)
         drawn = seen(picture)
-        for kind, n in layout(trace.state(position).world, region).counts():
+        for kind, n in layout(trace.state(position).world, region).counts:
             assert f"{n} in {'CMA' if kind == 'CMA' else 'ordinary memory'}" in drawn
         assert {actor.name for actor in trace.scenario.actors} <= set(drawn)
         inks = {text.get("fill") for text in ET.fromstring(picture.svg).iter(f"{NS}text")}
