@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from math import prod
 
 import pytest
-from small import all_runs, cells, nop
+from small import cells, nop
 from svg_rules import seen
 
 from mmsim.engine.explore import Outcome, explore
@@ -68,14 +67,6 @@ def test_pictures_are_readable_with_and_without_runs(outcomes, runs):
             assert any(f"of {count(row.of)} = " in text for text in drawn)
         assert picture.words in picture.svg
     assert "odds" not in seen(chances_picture(chances(outcomes, odds=False)))
-
-
-def test_the_odds_of_all_schedules_add_up_to_those_of_their_ends():
-    found = {}
-    for moves, state in all_runs(RACE):
-        name = RACE.fate(state)
-        found[name] = found.get(name, 0) + prod(along(RACE, moves))
-    assert found == {o.name: o.odds for o in RACE.explore().outcomes(RACE.fate)}
 
 
 def test_a_schedule_that_can_not_be_has_no_odds():

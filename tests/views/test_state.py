@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from itertools import product
@@ -53,12 +52,6 @@ def test_every_picture_keeps_the_rules() -> None:
         assert {actor.name for actor in trace.scenario.actors} <= set(drawn)
         inks = {text.get("fill") for text in ET.fromstring(picture.svg).iter(f"{NS}text")}
         assert inks <= {ink for ink, _ in TEXT_PAIRS} | {svg.PANEL}  # the word "head", white on ink
-
-
-def test_two_pictures_on_one_page_do_not_share_names() -> None:
-    trace = run("base")
-    names = [set(re.findall(r'id="([^"]+)"', state_picture(trace.at(p)).svg)) for p in (15, 16)]
-    assert not names[0] & names[1]
 
 
 def _luminance(colour: str) -> float:
