@@ -124,7 +124,7 @@ def chances_picture(rows: Sequence[Chances]) -> Picture:
         _draw_outcome(svg, _TOP + i * high, high - 8, row)
     at = _EDGE + _AXIS
     below = _TOP + high * len(shown) + 8
-    for share in range(0, 101, 25):
+    for share in range(0, 101, 50):
         x = at + _AXIS_WIDE * share / 100
         svg.note(x, below + 12, f"{share} %", 60, anchor="middle")
     if len(rows) > len(shown):

@@ -301,8 +301,8 @@ def _verdict(svg: Svg, x: float, y: float, w: float, book: Ledger) -> None:
         svg.note(x, y + 30, words, w)
         return
     svg.text(x, y + 20, check.formula, w * 0.74, size=SMALL, mono=True, fill=MUTED)
-    svg.text(x, y + 41, check.numbers, w * 0.45, size=15, mono=True, bold=True)
-    half = x + w * 0.48
+    svg.text(x, y + 41, check.numbers, w * 0.6, size=15, mono=True, bold=True)
+    half = x + max(w * 0.48, text_width(check.numbers, 15, mono=True, bold=True) + 26)
     words = f"{check.left} {'=' if check.equal else '≠'} {check.right}: {check.verdict}"
     sign = "success" if check.equal else "failure"
     svg.outcome_mark(half, y + 36, sign, words, x + w - half)

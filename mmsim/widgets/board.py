@@ -14,8 +14,12 @@ from typing import Any
 import ipywidgets as w
 
 ROW = w.Layout(flex_flow="row wrap", align_items="center")
-RUNS = "The model runs …"
-STYLE = """<style>.mmsim-board.jupyter-widgets-disconnected::before {
+# What takes its time says so after 0.3 s, over the picture, so that nothing jumps.
+STYLE = """<style>.mmsim-busy {position: relative}
+.mmsim-busy::before {content: "The model runs …"; position: absolute; z-index: 1; padding: 4px 8px;
+  color: #1F2328; background: #FFF3BF; animation: mmsim-late 0.01s 0.3s both}
+@keyframes mmsim-late {from {visibility: hidden} to {visibility: visible}}
+.mmsim-board.jupyter-widgets-disconnected::before {
   content: "✘ The kernel was restarted, so this is dead. Run the cells above again.";
   display: block; order: -1; padding: 6px 8px; font: bold 14px sans-serif;
   color: #1F2328; background: #FFF3BF; border: 2px solid #A33D00}
@@ -70,7 +74,7 @@ class Board(Frame):
             w.Label(layout=w.Layout(width="124px")),
         )
         self._silent = False
-        row = w.HBox([*controls, self.busy], layout=ROW)
+        row = w.HBox(list(controls), layout=ROW)
         super().__init__(*above, row, self.view, self.said, quiet(LISTEN))
 
     def watch(self, *controls: Any) -> None:
@@ -89,13 +93,13 @@ class Board(Frame):
         """Show what the controls say, or why it can't be."""
         if self._silent:
             return
-        self.busy.value = RUNS
+        self.view.add_class("mmsim-busy")
         try:
             self.draw()
         except ValueError as error:
             self.said.value = f"<b>That can't be shown:</b> {escape(str(error))}"
         finally:
-            self.busy.value = ""
+            self.view.remove_class("mmsim-busy")
 
     def draw(self) -> None:
         """Show it; a ValueError is told."""

@@ -12,14 +12,14 @@ import ipywidgets as w
 
 from mmsim.lessons.card import ONLY, Card, marked, marked_line, options, said
 from mmsim.views.show import as_html
-from mmsim.widgets.board import RUNS, Frame, quiet
+from mmsim.widgets.board import Frame, quiet
 
 WIDE = 24  # characters of a choice that no longer fits on a button
 # What is chosen is framed and bold, so that its colour is not the only cue.
 STYLE = """<style>.mmsim-card p {margin: 0 0 6px; line-height: 1.45}
 .mmsim-card .mod-active {font-weight: bold; outline: 2px solid; outline-offset: -2px}</style>"""
 MANY = 8  # choices that no longer fit into a row
-BUSY = marked([f"*{RUNS}*"])
+BUSY = marked(["*The model runs …*"])
 
 
 class CardBox(Frame):

@@ -68,7 +68,7 @@ class Stepper(Walk):
             options=list(versions),
             value=situation.version.name,
             description="version",
-            layout=w.Layout(width="140px"),
+            layout=w.Layout(width="180px"),
         )
         super().__init__(self.version, slider="480px")
         self.watch(self.version)
