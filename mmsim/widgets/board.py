@@ -68,11 +68,7 @@ class Board(Frame):
     Its parts are attributes, so that a test can press them.  A subclass says what `draw` shows."""
 
     def __init__(self, controls: Sequence[Any], *above: Any) -> None:
-        self.view, self.said, self.busy = (
-            w.HTML(),
-            w.HTML(),
-            w.Label(layout=w.Layout(width="124px")),
-        )
+        self.view, self.said = w.HTML(), w.HTML()
         self._silent = False
         row = w.HBox(list(controls), layout=ROW)
         super().__init__(*above, row, self.view, self.said, quiet(LISTEN))
