@@ -17,7 +17,7 @@ from mmsim.lessons.form import FormError, Verdict, failed, passed
 from mmsim.scenarios import SCENARIOS, Situation, drop_caches_only, pin_versus, timed_hold
 from mmsim.scenarios.races import attempts
 from mmsim.scenarios.situation import ALL_MOVED, MISSED, NOT_SPLIT
-from mmsim.views.charts import Axis, Plot, Style, dot_sign, line_sign
+from mmsim.views.charts import Axis, Plot, Style, dot_sign, line_sign, percent
 from mmsim.views.operations import sentence
 from mmsim.views.show import Picture, Shown, moment
 from mmsim.views.svg import (
@@ -440,7 +440,7 @@ def release_chart() -> list[Any]:
     across = Axis("reference dropped at (µs)", timed.LATEST_US, range(0, 1401, 500))
     signs: list[Sign] = []
     for x, version in zip((66, 362), VERSIONS, strict=True):
-        up = Axis(f"{version}: pins that fail", 1, [0, 0.5, 1], "{:.0%}".format)
+        up = Axis(f"{version}: pins that fail", 1, [0, 0.5, 1], percent)
         plot = Plot(svg, x, 66, 256, 200, across=across, up=up)
         signs = [part for how in HOW for part in drawn(plot, version, how)]
     svg.legend(66, 314, 552, signs)

@@ -76,6 +76,11 @@ def interval(svg: Svg, low: float, high: float, y: float) -> None:
 # -- points and lines
 
 
+def percent(part: float) -> str:
+    """`50 %`."""
+    return f"{100 * part:.0f} %"
+
+
 class Axis(NamedTuple):
     """From 0, or from 1 if it is logarithmic, to `end`; `ticks` are numbered."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mmsim.retrylaw import Retrying, success
-from mmsim.views.charts import Axis, Plot, Style, dot_sign, line_sign
+from mmsim.views.charts import Axis, Plot, Style, dot_sign, line_sign, percent
 from mmsim.views.show import Picture
 from mmsim.views.svg import BLUE, MUTED, ORANGE, Svg
 from mmsim.views.words import plural
@@ -14,7 +14,7 @@ USUAL = Retrying()
 HOLDS = Axis(
     "average time of holding, in ticks", 20_000, [10**power for power in range(5)], log=True
 )
-GONE = Axis("gone in time", 1, [0, 0.25, 0.5, 0.75, 1], "{:.0%}".format)
+GONE = Axis("gone in time", 1, [0, 0.25, 0.5, 0.75, 1], percent)
 LAW: Style = {"stroke": BLUE, "stroke_width": 3}
 BEFORE: Style = {"stroke": MUTED, "stroke_dasharray": "3 4"}
 WINDOW: Style = {"stroke": MUTED, "stroke_dasharray": "8 4"}

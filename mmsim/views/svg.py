@@ -423,4 +423,4 @@ SIDE_BY_SIDE = "display:flex;flex-wrap:wrap;align-items:flex-start"
 def in_its_place(width: float) -> str:
     """The style of a column: as narrow as its text can be read, at most as wide as it was drawn."""
     least = number(width * READABLE / SMALL)
-    return f"flex:1 1 {least}px;min-width:{least}px;max-width:{number(width)}px"
+    return f"flex:1 1 {least}px;min-width:{least}px;max-width:{number(width)}px;margin-right:-1px"
