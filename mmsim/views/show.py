@@ -148,7 +148,7 @@ def show(value: Any, **how: Any) -> None:
     """Display an object in a notebook."""
     display = sys.modules["IPython.display"].display
     picture, table = parts(value, **how)
-    display(picture)
+    display(Shown(lambda: picture))
     for line in picture.words.splitlines():
         print(textwrap.fill(line, LINE_MAX, break_long_words=False, break_on_hyphens=False))
     display(Table(table, "The same as a table"))

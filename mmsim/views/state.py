@@ -258,7 +258,8 @@ def _draw_progress(
             left, size = at + edges[i] * cell, FOLDED_WIDE * cell
             svg.rect(left, y, size, 20, fill=PAPER, stroke=MUTED, stroke_dasharray="3 2")
             said = f"×{row.times}"
-            if abs(here - left - size / 2) > text_width(said, SMALL) / 2 + 3:
+            room = min(size, 2 * abs(here - left - size / 2) - 6)
+            if text_width(said, SMALL) <= room:
                 svg.text(left + size / 2, y + 14.4, said, size, size=SMALL, anchor="middle")
     if cell >= 5:
         ticks = (i for i in range(1, len(rows)) if not rows[i].folded and not rows[i - 1].folded)
