@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from base64 import b64encode
 from collections.abc import Callable, Iterable
 from functools import singledispatch
 from html import escape
@@ -24,7 +23,6 @@ from mmsim.views.fold import fold
 from mmsim.views.memory import memory, memory_table
 from mmsim.views.run import summary
 from mmsim.views.state import draw_state, state_picture
-from mmsim.views.svg import SIDE_BY_SIDE, in_its_place, number, size_of
 from mmsim.views.svg import Picture as Picture
 from mmsim.views.tables import steps
 
@@ -148,7 +146,7 @@ def show(value: Any, **how: Any) -> None:
     """Display an object in a notebook."""
     display = sys.modules["IPython.display"].display
     picture, table = parts(value, **how)
-    display(Shown(lambda: picture))
+    display(picture)
     for line in picture.words.splitlines():
         print(textwrap.fill(line, LINE_MAX, break_long_words=False, break_on_hyphens=False))
     display(Table(table, "The same as a table"))
@@ -174,13 +172,6 @@ def as_html(shown: Any) -> str:
     """A picture, chart, table, sentence, or several of them, as HTML that needs nothing else."""
     if isinstance(shown, str):
         return f"<p>{escape(shown)}</p>"
-    if isinstance(shown, Picture):
-        first, *others = shown.columns
-        images = _image(first, shown.words)
-        if not others:
-            return images
-        images += "".join(_image(svg, svg.split("title>")[1][:-2]) for svg in others)
-        return f'<div style="{SIDE_BY_SIDE}">{images}</div>'
     if hasattr(shown, "to_string"):
         return Table(shown)._repr_html_()
     if hasattr(shown, "_repr_html_"):
@@ -201,11 +192,3 @@ def as_text(shown: Any) -> str:
     if isinstance(shown, list | tuple):
         return "\n\n".join(map(as_text, shown))
     return str(shown)
-
-
-def _image(svg: str, words: str) -> str:
-    """The width is an attribute: of a notebook that nobody has signed, styles are not trusted."""
-    source = f"data:image/svg+xml;base64,{b64encode(svg.encode()).decode()}"
-    wide, _ = size_of(svg)
-    style = f'width="{number(wide)}" style="{in_its_place(wide)}"'
-    return f'<img alt="{escape(words)}" src="{source}" {style}>'

@@ -7,8 +7,9 @@ are those of Okabe and Ito, which people with any kind of colour vision can tell
 
 from __future__ import annotations
 
-import re
+import html
 import zlib
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 from xml.sax.saxutils import escape, quoteattr
@@ -321,10 +322,11 @@ class Svg:
         body = "\n".join(self._parts)
         prefix = f"p{zlib.crc32(body.encode()):08x}-"
         defs = "".join([*map(_pattern, self._used), *self._tiles.values()])
+        least, most = _widths(self.width)
         head = (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {number(self.width)} '
             f'{number(self.height)}" width="100%" role="img" '
-            f'style="{in_its_place(self.width)}"'
+            f'style="min-width:{least};max-width:{most}"'
             f"{_attributes(font_family=SANS)}>"
         )
         inside = f"<title>{escape(self._title)}</title>\n<desc>{escape(self._desc)}</desc>\n"
@@ -383,44 +385,44 @@ class Picture:
 
     @property
     def svg(self) -> str:
-        """All of it as one SVG."""
-        first, *others = self.columns
-        wide, high = size_of(first)
-        whole, parts = wide, ""
-        for part in others:
-            more, tall = size_of(part)
-            placed = f'<svg x="{number(whole)}" width="{number(more)}" height="{number(tall)}"'
-            parts += part.replace("<svg", placed, 1).replace(' width="100%"', "", 1)
-            whole, high = whole + more, max(high, tall)
-        if not others:
-            return first
-        box = f'viewBox="0 0 {number(whole)} {number(high)}"'
-        head = re.sub(r'viewBox="[^"]*"', box, first, count=1)
-        head = head.replace(in_its_place(wide), in_its_place(whole), 1)
-        return head.removesuffix("</svg>\n") + parts + "</svg>\n"
+        """The markup of its columns."""
+        return "".join(self.columns)
 
     @property
     def html(self) -> str:
-        """The same for a page of any width."""
-        columns = "".join(self.columns)
-        return f'<div style="{SIDE_BY_SIDE}">{columns}</div>' if self.columns[1:] else columns
+        """It on a page of any width, as part of the page."""
+        return self._side_by_side(self.columns)
 
-    def _repr_svg_(self) -> str:
-        return self.svg
+    def _repr_html_(self) -> str:
+        """The same as images, which need nobody's trust."""
+        titles = (svg.split("title>")[1].removesuffix("</") for svg in self.columns[1:])
+        words = (html.escape(self.words), *titles)
+        return self._side_by_side([*map(_image, self.columns, words)])
+
+    def _side_by_side(self, parts: Sequence[str]) -> str:
+        """What stands for the columns, one below the other where there is no room."""
+        if not parts[1:]:
+            return parts[0]
+        placed = ""
+        for part, svg in zip(parts, self.columns, strict=True):
+            least, most = _widths(_width(svg))
+            style = f"flex:1 1 {least};max-width:{most};margin-right:-1px"
+            placed += f'<div style="{style}">{part}</div>'
+        return f'<div style="display:flex;flex-wrap:wrap">{placed}</div>'
 
 
-def size_of(svg: str) -> tuple[float, float]:
-    """Width and height of a finished picture."""
-    size = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)
-    assert size is not None
-    return float(size[1]), float(size[2])
+def _width(svg: str) -> float:
+    return float(svg.split('viewBox="0 0 ')[1].split()[0])
 
 
-SIDE_BY_SIDE = "display:flex;flex-wrap:wrap;align-items:flex-start"
-"""The style of what holds the columns of a picture."""
+def _widths(width: float) -> tuple[str, str]:
+    """As narrow as its text can be read, and as wide as it was drawn."""
+    return f"{number(width * READABLE / SMALL)}px", f"{number(width)}px"
 
 
-def in_its_place(width: float) -> str:
-    """The style of a column: as narrow as its text can be read, at most as wide as it was drawn."""
-    least = number(width * READABLE / SMALL)
-    return f"flex:1 1 {least}px;min-width:{least}px;max-width:{number(width)}px;margin-right:-1px"
+def _image(svg: str, words: str) -> str:
+    # The width is an attribute: of a notebook that nobody has signed, styles are not trusted.
+    least, most = _widths(_width(svg))
+    source = f"data:image/svg+xml;base64,{b64encode(svg.encode()).decode()}"
+    style = f"width:100%;min-width:{least};max-width:{most}"
+    return f'<img alt="{words}" src="{source}" width="{most[:-2]}" style="{style}">'

@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 
 from mmsim.views import svg as style
-from mmsim.views.svg import Picture, size_of, text_width
+from mmsim.views.svg import Picture, text_width
 
 NS = "{http://www.w3.org/2000/svg}"
 
@@ -66,7 +66,7 @@ def seen(picture: Picture) -> list[str]:
     """Every column is narrow and can be read; answers the words of all."""
     for column in picture.columns:
         readable(column)
-        assert size_of(column)[0] <= NARROW
+        assert float(ET.fromstring(column).get("viewBox", "").split()[2]) <= NARROW
     return [word for column in picture.columns for word in words(column)]
 
 

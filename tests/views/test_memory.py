@@ -93,7 +93,7 @@ def test_the_scale_is_stated(name, said):
     ],
 )
 def test_the_title_is_the_claim(zone, said):
-    title = ET.fromstring(memory_svg(zone))[0].text
+    title = ET.fromstring(memory(zone).columns[0])[0].text
     assert title.startswith(said)
     assert title == claim(zone.lists(), 9, zone.nr_pages)
 

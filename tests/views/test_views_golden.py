@@ -32,10 +32,10 @@ def made() -> dict[str, str]:
     names = ("base_refused_at_the_check", "split_and_half_moved")
     told, trace = state_table(facts(state(names[0]))), run("v2", released="1")
     return {
-        **{f"{name}.svg": state_picture(state(name)).svg for name in names},
+        **{f"{name}.html": state_picture(state(name)).html for name in names},
         f"{names[0]}.txt": "".join(f"{what}: {value}\n" for what, value in told),
         "run_v2_released.txt": step_table(trace) + "\n" + summary(trace),
-        "host.svg": memory(host(host=64, cma=25, used=60, scattered=80).zone).svg,
+        "host.html": memory(host(host=64, cma=25, used=60, scattered=80).zone).html,
     }
 
 
