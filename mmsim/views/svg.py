@@ -424,5 +424,5 @@ def _image(svg: str, words: str) -> str:
     # The width is an attribute: of a notebook that nobody has signed, styles are not trusted.
     least, most = _widths(_width(svg))
     source = f"data:image/svg+xml;base64,{b64encode(svg.encode()).decode()}"
-    style = f"width:100%;min-width:{least};max-width:{most}"
+    style = f"width:100%;min-width:{least};max-width:{most};display:inline;vertical-align:top"
     return f'<img alt="{words}" src="{source}" width="{most[:-2]}" style="{style}">'
