@@ -43,7 +43,8 @@ from mmsim.scenarios.situation import ISOLATION_KNOB
 from mmsim.views import diagnosis
 from mmsim.views import run as text
 from mmsim.views.chances import outcome_table
-from mmsim.views.memory import machine
+from mmsim.views.changes import counters
+from mmsim.views.machine import machine
 from mmsim.views.words import count
 
 INTERRUPTED = 130
@@ -230,7 +231,7 @@ def run(args: argparse.Namespace) -> int:
             "schedule": moves,
             "result": situation.result(trace.last),
             "outcome": situation.outcome(trace.last),
-            "counters": dict(text.counters(trace)),
+            "counters": dict(counters(trace)),
             "steps": [
                 {
                     "actor": event.actor,

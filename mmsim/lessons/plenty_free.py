@@ -23,7 +23,8 @@ from mmsim.mm.zone import boot
 from mmsim.scenarios.host import HOST_KNOBS, REQUESTS, host, served_from
 from mmsim.scenarios.situation import number as whole
 from mmsim.scenarios.situation import one_of
-from mmsim.views.memory import indices_table, machine, memory
+from mmsim.views.machine import indices_table, machine
+from mmsim.views.memory import memory
 from mmsim.views.show import Picture
 from mmsim.views.tables import frame, labels
 
@@ -47,7 +48,7 @@ KNOBS = (
 
 def drawn(order: int = HPAGE_PMD_ORDER, **knobs: object) -> Picture:
     """The memory of a host, and the order that the picture asks about."""
-    return Picture(*memory(host(**knobs).zone, order))
+    return memory(host(**knobs).zone, order)
 
 
 def play_host(**knobs: object) -> Any:

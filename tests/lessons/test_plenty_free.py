@@ -154,6 +154,6 @@ def test_every_control_draws_another_picture():
         assert len(seen) == len(values), name
         box.value = first
     widget.boxes["order"].value = 3
-    assert widget.view.value == memory(host(host=64, cma=25, used=60).zone, 3).svg
+    assert widget.view.value == memory(host(host=64, cma=25, used=60).zone, 3).html
     widget.reset.click()
-    assert widget.view.value == memory(host(**lesson.WORN).zone).svg
+    assert widget.view.value == memory(host(**lesson.WORN).zone).html

@@ -17,7 +17,7 @@ from mmsim.lessons.probably_drop_caches import FAILS, PINS, WAITS, WALK, looks, 
 from mmsim.scenarios import SMALL, drop_caches_only, pin_versus, timed_hold
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "views"))
-from svg_rules import references_are_defined, texts_fit, texts_stand_apart
+from svg_rules import readable, references_are_defined, texts_fit, texts_stand_apart
 
 
 @pytest.fixture(autouse=True)
@@ -145,7 +145,8 @@ def test_the_chart_of_timed_releases_and_what_is_said_of_it():
             assert lesson.turns()[how, "measured"][place] == round(drawn.measured)
             # The clock without chance stands for the median of its draws.
             assert abs(lesson.turns()[how, "model"][place] - drawn.model) < 10
-    assert lesson.release_chart().png().startswith(b"\x89PNG")
+    picture, _ = lesson.release_chart()
+    readable(picture.svg)
     assert lesson.longer.outcome() == {"compaction": "later", "v2_us": 900}
     told = lesson.honest()
     assert "372 µs in the model and 329 measured" in told
