@@ -22,7 +22,8 @@ from mmsim.mm.versions import get
 from mmsim.scenarios import cma_alloc, vfio_map
 from mmsim.scenarios.policy import PolicyError, limited
 from mmsim.views.flow import taken
-from mmsim.views.show import Shown
+from mmsim.views.show import Picture, Shown
+from mmsim.views.svg import LINE, MUTED, PANEL, SMALL, Svg, headline, outcome_mark
 from mmsim.views.tables import counters_by_version, frame, labels
 from mmsim.views.words import size_words
 
@@ -264,6 +265,31 @@ def measured_requests() -> pd.DataFrame:
     return frame(list(found.values()), labels(found, "measured: the owner asks for"), VERSIONS)
 
 
+RANGES = {
+    "base": (("failure", "1 refusal, -ENOMEM: stop"), ("", "not tried")),
+    "v1": (("failure", "5 refusals, -EAGAIN: go on"), ("success", "given to the owner")),
+}
+
+
+def ranges_picture() -> Picture:
+    """What becomes of the two ranges, in base and in v1."""
+    claim = "base stops at the held page, and v1 goes on to the next range"
+    words = "; ".join(f"{version}: {one[1]}; {two[1]}" for version, (one, two) in RANGES.items())
+    svg = Svg(750, 178, claim, f"{claim}. {words}.")
+    headline(svg, 18, 32, 714, claim)
+    svg.text(80, 62, "first range: a held huge page", 310, size=SMALL, fill=MUTED)
+    svg.text(410, 62, "second range: free", 310, size=SMALL, fill=MUTED)
+    for y, (version, cells) in zip((72, 124), RANGES.items(), strict=True):
+        svg.text(68, y + 25, version, 50, bold=True, anchor="end")
+        for x, (sign, said) in zip((80, 410), cells, strict=True):
+            svg.rect(x, y, 310, 40, fill=PANEL, stroke=LINE, rx=4)
+            if sign:
+                outcome_mark(svg, x + 20, y + 20, sign, said, 280)
+            else:
+                svg.text(x + 16, y + 25, said, 280, fill=MUTED)
+    return Picture(svg.render(), f"{claim}. {words}.")
+
+
 owner = Card(
     "owner",
     "The owner asks for 2 MiB: how often is a split refused, and what does the owner get?\n"
@@ -285,7 +311,7 @@ owner = Card(
     "the way. If `cma_alloc()` should go on after a missing destination, that is a patch of its "
     "own, for the people who know `cma_alloc()`. A return value is a promise.",
     still=lambda: [
-        counters_by_version(cma_alloc(), VERSIONS[:2]).drop("owner gets"),
+        ranges_picture(),
         measured_requests(),
         f"data/kernel-runs/{FILE}. The three measured kernels also have the companion of lesson "
         "04; it changes nothing here.",

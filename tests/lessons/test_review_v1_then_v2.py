@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+from views.svg_rules import readable
 
 from mmsim.constants import REASONS
 from mmsim.evidence.kernel_runs import compare_file
@@ -108,6 +109,10 @@ def test_the_owner_in_the_model_and_measured():
     assert lesson.owner.outcome() == {
         "base_refused": 1, "v1_refused": 5, "base_gets": "nothing", "v1_gets": "memory",
     }  # fmt: skip
+    for version, ((_, said), _) in lesson.RANGES.items():
+        assert said.startswith(f"{lesson.owner.outcome()[f'{version}_refused']} refusal")
+        assert decided(version, "contig_range", "reference") in said
+    readable(lesson.ranges_picture().svg)
     results = [cma_alloc(version).run().results["owner"] for version in ("base", "v2")]
     assert results == [-12, -12]
     table = lesson.measured_requests()
