@@ -229,7 +229,7 @@ often = Card(
     ("0.29 %", "2.88 %", "12.5 %", "25 %", "45.2 %"),
     outcome=lambda: chance(failing_at(1)),
     hints=(
-        "Whenever the split looks, the holder must have taken its reference and not dropped it.",
+        "The split fails if the holder has its reference at the moment when the split looks.",
         "So exactly one step of the holder comes before the seventh of the split. In how many "
         "places can it stand, and how likely is each of these orders?",
         "Seven places. Eight steps are tossed, so each has odds of 1/256.",
