@@ -9,7 +9,7 @@ from mmsim.evidence.ftrace import real_trace
 from mmsim.evidence.measured import disturbed
 from mmsim.lessons import does_the_real_kernel_agree as lesson
 from mmsim.mm import migrate
-from mmsim.scenarios import SMALL, pin_versus, vfio_map
+from mmsim.scenarios import SMALL, pin_versus
 from mmsim.views.chances import ANY_STEP, failure_odds
 
 
@@ -160,7 +160,7 @@ def test_a_drain_helps_a_huge_page_as_much_as_an_idle_step_does(monkeypatch):
     assert drain < usual
 
 
-def test_each_change_helps_against_one_failure_and_leaves_the_other_as_it_was():
+def test_each_change_helps_against_one_failure():
     assert lesson.helped() == {
         "drain": lesson.RARER[lesson.NOT_SPLIT],
         "wait": lesson.RARER[lesson.NOT_SPLIT],
@@ -168,11 +168,6 @@ def test_each_change_helps_against_one_failure_and_leaves_the_other_as_it_was():
         "usual": lesson.RARER[lesson.MISSED],
         "rarest": "usual",
     }
-    for row, _ in lesson.CHANGES.values():
-        same = [
-            end for end in lesson.RARER if lesson.odds()[row][end] == lesson.odds()["6.12"][end]
-        ]
-        assert len(same) == 1
     missed = [
         lesson.odds()[row][lesson.MISSED]
         for row in ("6.12", "6.12-subpage_retry", "6.12-subpage_retry_sync")
@@ -180,8 +175,3 @@ def test_each_change_helps_against_one_failure_and_leaves_the_other_as_it_was():
     measured = [share.part for share in lesson.counterfactual().values()]
     assert missed == sorted(missed, reverse=True)
     assert measured == sorted(measured, reverse=True)
-
-
-def test_the_judge_runs_the_model(monkeypatch):
-    monkeypatch.setattr(lesson, "vfio_map", lambda *a, **k: vfio_map("base"))
-    assert lesson.which.judge("b").state == "failed"

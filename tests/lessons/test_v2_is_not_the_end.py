@@ -12,9 +12,8 @@ from mmsim.lessons import v2_is_not_the_end as lesson
 from mmsim.mm import migrate
 from mmsim.mm.versions import POLICIES, VERSIONS, get
 from mmsim.mm.world import EITHER, NONE
-from mmsim.scenarios import lru_batch, make, vfio_map
+from mmsim.scenarios import lru_batch, make
 from mmsim.scenarios.policy import STEPS_MAX, own_policy
-from mmsim.scenarios.situation import SINGLE
 
 # -- one page, eleven failures
 
@@ -128,14 +127,6 @@ def test_a_held_page_is_unmapped_twice_and_compared_ten_times_in_6_12():
 # -- a page in a batch
 
 
-@pytest.mark.parametrize("version", [v for v in VERSIONS if v != "6.12"] + ["wait"])
-def test_a_page_in_a_batch_that_keeps_its_flag_stays(version):
-    run = lru_batch(version).run()
-    assert run.scenario.outcome(run.last) == SINGLE
-    assert run.last.world.vmstat["pgmigrate_fail"] == 1
-    assert not any(n for name, n in run.last.world.vmstat.items() if name.startswith("thp_"))
-
-
 @pytest.mark.parametrize("version", [*VERSIONS, *POLICIES])
 @pytest.mark.parametrize("batch", ["lru_add", "none"])
 def test_a_page_without_the_flag_is_drained_by_the_pin_itself(version, batch):
@@ -146,6 +137,9 @@ def test_a_page_without_the_flag_is_drained_by_the_pin_itself(version, batch):
 
 def test_a_drain_is_what_helps():
     assert lesson.helps() == {"v2": False, "wait": False, "drain": True, "today": True}
+    vmstat = lesson.batch_run("v2").last.world.vmstat
+    assert vmstat["pgmigrate_fail"] == 1
+    assert not any(n for name, n in vmstat.items() if name.startswith("thp_"))
     run = lru_batch("drain", pages=8).run()
     assert run.results["pin"] == 8
     assert {cpu for cpu, _ in run.last.world.batches} <= {"pin"}
@@ -164,13 +158,6 @@ def test_a_wrong_remedy_is_asked_first_and_then_told():
     assert verdict.second == "v2: 0 drains, and -ENOMEM"
 
 
-def test_the_inverted_test_adds_a_round_and_changes_two_counters_only():
-    meant, inverted = (vfio_map("base", isolation=test).run() for test in ("meant", "inverted"))
-    counts = [run.last.world.vmstat for run in (meant, inverted)]
-    changed = {name for name in counts[0] if counts[0][name] != counts[1][name]}
-    assert changed == {"nr_foll_pin_acquired", "nr_foll_pin_released"}
-
-
 # -- policies
 
 
@@ -186,15 +173,6 @@ def test_a_drain_takes_no_reference_off_a_huge_page(monkeypatch):
     lesson.score.cache_clear()
     assert lesson.score(get("drain"), "visit") == lesson.KNOWN["drain"][0]
     lesson.score.cache_clear()
-
-
-def test_each_policy_has_its_case_and_none_is_worse_than_none():
-    visit, walk, batch, _ = zip(*lesson.KNOWN.values(), strict=True)
-    assert min(visit) == visit[0]
-    assert min(walk) == walk[0]
-    assert dict(zip(lesson.KNOWN, batch, strict=True)) == {
-        "v3fix": 0, "drain": 1, "wait": 0, "6.12": 1
-    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -240,9 +218,3 @@ def test_the_two_ways_to_count_drains_agree():
     for what, order in ((lesson.HUGE_PAGE, 1), (lesson.SINGLE_PAGE, 0)):
         run = make("vfio_map", row, {"order": order}).run()
         assert lesson.drains(run) == lesson.drained(row, what)
-
-
-def test_the_judge_runs_the_model(monkeypatch):
-    monkeypatch.setattr(lesson, "batch_run", lambda name: lru_batch("v2").run())
-    answer = {name: name in ("drain", "today") for name in lesson.REMEDIES}
-    assert lesson.batch.judge(answer).state == "failed"
