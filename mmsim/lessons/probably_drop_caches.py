@@ -188,13 +188,13 @@ def meetings() -> dict[str, str]:
 
 meeting = Card(
     "meeting",
-    "In base a pin comes, and `drop_caches` stands still: what does the pin do next?\n"
+    "In base a pin comes, and `drop_caches` stands still. Guess: what does the pin do next?\n"
     "Both touch the same huge page, and no huge page is free elsewhere.",
     dict.fromkeys(("lock", "reference", "waited"), (WAITS, FAILS, PINS)),
     labels={
         "lock": "`drop_caches` has the lock",
         "reference": "later: only its reference is left",
-        "waited": "the pin came while `drop_caches` had the lock, and now the lock is given back",
+        "waited": "the pin waited; `drop_caches` gives the lock back, and then stands still",
     },
     outcome=meetings,
     why="A lock alone refuses nothing: the split of Linux 6.1 sleeps until the lock is free. But "
@@ -216,7 +216,7 @@ def judged_window(taken: int) -> Verdict:
     if window.unlocked <= taken < window.gone:
         refused = state.world.vmstat["thp_split_page_failed"]
         return passed(
-            f"after {taken} steps the page is unlocked and has one reference too many",
+            f"after step {taken} the page is unlocked and has one reference too many",
             "Just here it is off its LRU list, too. So the pin can't isolate it, and waits until "
             "the processor's queue is empty (step 12). Then it is refused."
             if fate == WAITS
@@ -228,12 +228,12 @@ def judged_window(taken: int) -> Verdict:
     else:
         why = "what does drop_caches still have by then: the lock, the reference, or nothing?"
     if fate == WAITS:
-        told = f"after {taken} steps drop_caches has the lock of the page: the pin waits"
+        told = f"after step {taken} drop_caches has the lock of the page: the pin waits"
     elif fate == FAILS:
-        told = f"after {taken} steps it fails, but drop_caches has yet to lock the page"
+        told = f"after step {taken} it fails, but drop_caches has yet to lock the page"
     else:
         who = "drop_caches is done with the page" if taken >= window.gone else "nobody is there yet"
-        told = f"after {taken} steps the split goes through: {who}"
+        told = f"after step {taken} the split goes through: {who}"
     return failed(why, second=told)
 
 
@@ -252,15 +252,15 @@ def window_table() -> pd.DataFrame:
         locked = steps[0] < first_window().unlocked
         waits = "the lock" if locked else "the page to be back on its LRU list, and fails then"
         rows[name] = told.get(does, f"it waits for {waits}")
-    return pd.DataFrame({"v2's pin": rows}).rename_axis("after so many steps")
+    return pd.DataFrame({"v2's pin": rows}).rename_axis("after step")
 
 
 window = Card(
     "window",
-    "A pin comes in the second window: after how many steps of `drop_caches`?\n"
+    "A pin comes in the second window: after which step of `drop_caches`?\n"
     "More than one number is right; name one.",
     int,
-    form="a number of steps",
+    form="the number of a step",
     judge=judged_window,
     solution=8,
     hints=(
@@ -344,7 +344,7 @@ left = Card(
     hints=(
         "Base counts a split as a failure, whatever becomes of the pieces.",
         "drop_caches can stand still for as long as ten passes take.",
-        "The pieces have a round of their own, with one pass, in every version.",
+        "Each piece has one pass, in every version.",
     ),
     why="v2 can still fail in both ways: it makes the first one rarer, and does not touch the "
     "second. The same shortest order leads to a missed piece in both versions.\n\n"
@@ -444,23 +444,18 @@ def honest() -> str:
 
 
 def later() -> dict[str, Any]:
-    """Which way compaction moves the latest moment, and the measured moment of v2, rounded."""
-    short, long = (looks("v2", how)[-1] for how in HOW)
-    moved = "later" if long > short else "earlier" if long < short else "the same"
-    return {"compaction": moved, "v2_us": round(turns()["fragmented", "measured"][1], -2)}
+    """The latest release of v2 in fragmented memory, as measured, rounded."""
+    return {"v2_us": round(turns()["fragmented", "measured"][1], -2)}
 
 
 longer = Card(
     "longer",
-    "For the pin to succeed, the reference must go before some latest moment: when is it?\n"
-    f"In fragmented memory it is {BASE_US} µs for the measured base, which looks once. v2 looks "
-    "ten times. (The measured base has the companion of lesson 04. Without it, no pin of base "
-    "that needs a split would succeed.)",
-    {"v2_us": (600, 900, 5600), "compaction": ("earlier", "the same", "later")},
-    labels={
-        "v2_us": "v2 in fragmented memory, measured: about so many µs",
-        "compaction": "v2 with compaction, against v2 without: the latest moment is",
-    },
+    "How late may the reference go in fragmented memory, so that the pin still succeeds?\n"
+    f"For the measured base, which looks once, it is {BASE_US} µs. v2 looks ten times.\n\n"
+    "The measured base has the companion of lesson 04. Without it, no pin of base that needs a "
+    "split would succeed.",
+    {"v2_us": (600, 900, 5600)},
+    labels={"v2_us": "v2, measured, in µs"},
     outcome=later,
     hints=(
         "The last look decides. How many looks come after the first one?",

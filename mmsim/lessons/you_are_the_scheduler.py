@@ -313,8 +313,8 @@ failing = Card(
 
 CLAIMED = {
     "alone": "While the count is frozen, the holder has no reference.",
-    "checked": "After a check that found no surplus, none can come before the split's next step.",
-    "mapped": "Whenever a split has been refused, the page is still mapped.",
+    "checked": "Once the check has found no surplus, none can appear before the split's next step.",
+    "mapped": "Whenever a refusal of the split has been counted, the page is still mapped.",
     "piece": "It can happen that the page has been split and the holder has a reference.",
 }
 CLAIMS = {name: ALL_CLAIMS[name] for name in CLAIMED}
@@ -375,16 +375,22 @@ claims = Card(
 )
 
 SURE, UNSURE = "sure", "not sure"
-MISSING = (SURE, UNSURE), UNSURE, "a state that was not searched could still change it"
-FOUND = (SURE, UNSURE), SURE, "the state that decides it has been found"
 verdicts = quiz(
     "verdicts",
     "A search stopped early and says one of these sentences: can it be sure?",
     {
-        "always_holds": ("“This claim about every state holds.”", *MISSING),
-        "always_broken": ("“This claim about every state is broken.”", *FOUND),
-        "sometimes_holds": ("“There is a state of which this is true.”", *FOUND),
-        "sometimes_broken": ("“There is no state of which this is true.”", *MISSING),
+        "always_holds": (
+            "“This claim about every state holds.”",
+            (SURE, UNSURE),
+            UNSURE,
+            "a state that was not searched could still break it",
+        ),
+        "sometimes_holds": (
+            "“There is a state of which this is true.”",
+            (SURE, UNSURE),
+            SURE,
+            "the state has been found",
+        ),
     },
     "a search that was stopped can show that something happens, never that it does not",
     hints=(

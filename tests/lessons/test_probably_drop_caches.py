@@ -147,7 +147,7 @@ def test_the_chart_of_timed_releases_and_what_is_said_of_it():
             assert abs(lesson.turns()[how, "model"][place] - drawn.model) < 10
     picture, _ = lesson.release_chart()
     readable(picture.svg)
-    assert lesson.longer.outcome() == {"compaction": "later", "v2_us": 900}
+    assert lesson.longer.outcome() == {"v2_us": 900}
     told = lesson.honest()
     assert "372 µs in the model and 329 measured" in told
     assert "159 µs in the model and 65 measured" in told
