@@ -365,7 +365,7 @@ def second_judged(letter: str) -> Verdict:
 second = Card(
     "second",
     "A guest asks the old host for eight huge pages. Where do they land?\n"
-    "The first road is closed here. Nothing so far says what happens then, so make a guess.",
+    "The rule that you know says nothing of blocks that are missing. So make a guess.",
     Choices(
         a="In ordinary memory, as long as there is any.",
         b="In CMA, all of them.",
