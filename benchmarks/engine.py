@@ -7,7 +7,6 @@ import time
 from benchmarks.measure import Result
 from mmsim.engine.trace import run_to_end
 from mmsim.scenarios import vfio_map
-from mmsim.scenarios.script import Scripted
 
 
 def _bare_loop(steps: int) -> float:
@@ -26,7 +25,7 @@ def _steps() -> Result:
     rates = []
     for _ in range(5):
         situation = vfio_map("v3", holder=0)
-        scheduler = Scripted(situation.main, situation.script)
+        scheduler = situation.usual()
         start = time.perf_counter()
         run_to_end(situation, scheduler)
         rates.append(steps / (time.perf_counter() - start))

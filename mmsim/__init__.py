@@ -12,7 +12,6 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mmsim.lab import ready
     from mmsim.mm.versions import diff
     from mmsim.scenarios import (
         SMALL,
@@ -50,7 +49,6 @@ __all__ = [
     "own_policy",
     "paste",
     "pin_versus",
-    "ready",
     "scheduler",
     "show_memory",
     "split_race",
@@ -62,7 +60,6 @@ _ROOMS = (
     "mmsim.scenarios",
     "mmsim.mm.versions",
     "mmsim.scenarios.policy",
-    "mmsim.lab",
     "mmsim.widgets",
 )
 

@@ -1,8 +1,9 @@
 """The command line: `mmsim run`, and the other commands that `mmsim --help` lists.
 
 Exit status: 0 all is well; 1 the model and what it was held against differ (conformance, compare),
-no path of the model explains the counters (diagnose), or the doctor found a problem; 2 the words, a
-file or a schedule could not be used, which is said in one sentence; 130 it was interrupted."""
+no path of the model explains the counters or the text tells no counters (diagnose), or the doctor
+found a problem; 2 the words, a file or a schedule could not be used, which is said in one sentence;
+130 it was interrupted."""
 
 from __future__ import annotations
 
@@ -30,10 +31,10 @@ from mmsim.engine.explore import (
     Verdict,
     search,
 )
-from mmsim.engine.trace import Trace
 from mmsim.errors import UserError, nearest
 from mmsim.evidence.diagnose import explain, load, read
 from mmsim.evidence.kernel_runs import COMPARED, NOT_COMPARED, FileComparison, compare_file
+from mmsim.evidence.pasted import Neighbour
 from mmsim.evidence.vectors import check_file
 from mmsim.mm.seams import INVERTED
 from mmsim.mm.versions import BASE, POLICIES, VERSIONS
@@ -42,6 +43,8 @@ from mmsim.scenarios.situation import ISOLATION_KNOB
 from mmsim.views import diagnosis
 from mmsim.views import run as text
 from mmsim.views.chances import outcome_table
+from mmsim.views.changes import counters
+from mmsim.views.machine import machine
 from mmsim.views.words import count
 
 INTERRUPTED = 130
@@ -72,7 +75,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise UserError(f"name a command: {', '.join(commands)}")
         run: Run = args.run_command
         return run(args)
-    except ValueError as error:
+    except Neighbour as known:
+        as_json = getattr(args, "json", False)
+        print(json.dumps({"explained": False, "says": str(known)}) if as_json else known)
+        return 1
+    except UserError as error:
         print(f"mmsim: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # `mmsim run ... | head` is a fair use
@@ -96,9 +103,11 @@ def _parser() -> tuple[Parser, list[str]]:
             found.add_argument("--json", action="store_true", help="print the same as JSON")
         return found
 
-    scenario_arguments(command("run", run, "run a scenario and print every step"))
+    found = command("run", run, "run a scenario and print every step")
+    found.set_defaults(schedule=None)
+    scenario_arguments(found)
 
-    found = command("replay", replay, "run a scenario by a schedule of your own")
+    found = command("replay", run, "run a scenario by a schedule of your own")
     scenario_arguments(found)
     found.add_argument("schedule", metavar="SCHEDULE", help='who moves: "pin*9 holder pin*3"')
 
@@ -144,6 +153,14 @@ def _parser() -> tuple[Parser, list[str]]:
     found.add_argument("--kernel", metavar="V", help=f"only this version, or a 6.12.N: {known}")
     found.add_argument("--all", action="store_true", help="rarer situations, too, and every path")
 
+    what = "the free memory that a text tells of: /proc/buddyinfo, a kernel log, ..."
+    found = command("show", show, what, as_json=False)
+    found.add_argument(
+        "file", metavar="FILE", help="the text, as it was pasted; - is standard input"
+    )
+    found.add_argument("--page-kib", type=int, metavar="KIB", help="size of a page: 4, 8, 16, 64")
+    found.add_argument("--order", type=int, metavar="N", help="by default that of a huge page")
+
     found = command("lab", lab, "put the lessons into a folder and open them", as_json=False)
     found.add_argument("folder", nargs="?", type=Path, metavar="FOLDER", help="for the lessons")
     found.add_argument("--here", type=Path, metavar="NOTEBOOK", help="open this one, copy nothing")
@@ -164,10 +181,7 @@ def scenario_arguments(parser: Parser) -> None:
         "scenarios and their knobs:",
     ]
     for spec in SCENARIOS.values():
-        lines += ["", f"{spec.name}: {spec.title}"]
-        lines += [
-            f"  {knob.name}={knob.default}: {knob.what}; {knob.values}" for knob in spec.knobs
-        ]
+        lines += ["", f"{spec.name}: {spec.title}", *spec.knob_lines()]
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = "\n".join(lines)
     parser.add_argument("scenario", metavar="SCENARIO")
@@ -196,8 +210,8 @@ def heading(situation: Situation) -> str:
     version = situation.version
     turned = " ".join(f"{name}={value}" for name, value in situation.knobs.items())
     lines = [f"{situation.name}  version {version.name} ({version.title})", f"knobs     {turned}"]
-    if situation.isolation_told:
-        lines.append(f"isolation {situation.isolation_told}")
+    if situation.isolation_words:
+        lines.append(f"isolation {situation.isolation_words}")
     return "\n".join(lines)
 
 
@@ -205,28 +219,19 @@ def heading(situation: Situation) -> str:
 
 
 def run(args: argparse.Namespace) -> int:
-    """`mmsim run`: a scenario as it goes by itself."""
+    """`mmsim run` and `mmsim replay`: a scenario as it goes by itself, or by a given schedule."""
     situation = situation_of(args)
-    return _print_trace(situation, situation.run(), as_json=args.json)
-
-
-def replay(args: argparse.Namespace) -> int:
-    """`mmsim replay`: a scenario by a given schedule."""
-    situation = situation_of(args)
-    return _print_trace(situation, situation.replay(args.schedule), as_json=args.json)
-
-
-def _print_trace(situation: Situation, trace: Trace, *, as_json: bool) -> int:
-    told = schedule.render(trace.moves)
-    if as_json:
+    trace = situation.run() if args.schedule is None else situation.replay(args.schedule)
+    moves = schedule.render(trace.moves)
+    if args.json:
         content = {
             "scenario": situation.name,
             "version": situation.version.name,
             "knobs": situation.knobs,
-            "schedule": told,
+            "schedule": moves,
             "result": situation.result(trace.last),
             "outcome": situation.outcome(trace.last),
-            "counters": dict(text.counters(trace)),
+            "counters": dict(counters(trace)),
             "steps": [
                 {
                     "actor": event.actor,
@@ -241,7 +246,7 @@ def _print_trace(situation: Situation, trace: Trace, *, as_json: bool) -> int:
         }
         print(json.dumps(content, indent=1))
     else:
-        print(f"{heading(situation)}\nschedule  {told}\n")
+        print(f"{heading(situation)}\nschedule  {moves}\n")
         print(f"{text.step_table(trace)}\n\n{text.summary(trace)}")
     return 0
 
@@ -489,7 +494,7 @@ def _not_used(comparison: FileComparison) -> str:
     return "; ".join(f"{', '.join(names)} ({why})" for why, names in columns.items())
 
 
-# -- diagnose, lab
+# -- diagnose, show, lab
 
 
 def diagnose(args: argparse.Namespace) -> int:
@@ -505,6 +510,14 @@ def diagnose(args: argparse.Namespace) -> int:
         groups_max = None if args.all else diagnosis.GROUPS_MAX
         print(diagnosis.report(found, groups_max=groups_max), end="")
     return int(not found.explained)
+
+
+def show(args: argparse.Namespace) -> int:
+    """`mmsim show`: what `show_memory()` says, without the picture."""
+    seen = machine(load(args.file), order=args.order, page_kib=args.page_kib)
+    tables = [seen.zones, seen.table] if seen.orders else [seen.zones]
+    print("\n\n".join([seen.sentence, *(table.to_string() for table in tables)]))
+    return 0
 
 
 def lab(args: argparse.Namespace) -> int:

@@ -7,62 +7,56 @@ inside it. Nobody else needs to know which of the two is running.
 from __future__ import annotations
 
 import csv
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-from mmsim.errors import nearest
+from mmsim.errors import UserError, nearest
 
 PACKAGE = Path(__file__).resolve().parent
 
 
-class DataFileError(ValueError):
-    """A data file that is missing or malformed; the message is one sentence for the user."""
+def share_dir() -> Path:
+    """The folder that holds `notebooks/` and `data/`: the installed copy, or the checkout.
 
-
-def share_dir(package: Path = PACKAGE) -> Path:
-    """The folder that holds `notebooks/` and `data/`: the checkout, or the installed copy.
-
-    Raises DataFileError when there is neither, as in a broken installation.
-    """
-    if is_checkout(package.parent):
-        return package.parent
-    if (package / "_share" / "data").is_dir():
-        return package / "_share"
-    raise DataFileError(
-        f"mmsim's lessons and data are not beside {package} nor in it: "
+    Raises UserError when there is neither, as in a broken installation."""
+    if (PACKAGE / "_share" / "data").is_dir():
+        return PACKAGE / "_share"
+    checkout = PACKAGE.parent
+    if (checkout / "pyproject.toml").is_file() and (checkout / "data" / "conformance").is_dir():
+        return checkout
+    raise UserError(
+        f"mmsim's lessons and data are not beside {PACKAGE} nor in it: "
         "install it again from its wheel, or from a checkout"
     )
 
 
-def path(name: str, share: Path | None = None) -> Path:
+def path(name: str) -> Path:
     """The file or folder `name` under `data/`, such as `kernel-runs/s3_held_reference.csv`.
 
-    Raises DataFileError, with the nearest name there is, when it does not exist.
-    """
-    data = (share or share_dir()) / "data"
+    Raises UserError, with the nearest name there is, when it does not exist."""
+    data = share_dir() / "data"
     found = data / name
     if found.exists() and found.resolve().is_relative_to(data.resolve()):
         return found
-    raise DataFileError(f"no data file {name!r}{nearest(name, names(share))}")
+    raise UserError(f"no data file {name!r}{nearest(name, names())}")
 
 
-def names(share: Path | None = None) -> list[str]:
+def names() -> list[str]:
     """Every data file, sorted, as `path()` takes it; hidden files are left out."""
-    data = (share or share_dir()) / "data"
+    data = share_dir() / "data"
     relative = (file.relative_to(data) for file in data.rglob("*") if file.is_file())
     return sorted(r.as_posix() for r in relative if not any(p.startswith(".") for p in r.parts))
 
 
 def load_csv(name: str) -> list[dict[str, str]]:
-    """The rows of the table `name` under `data/`, each as column -> text. Raises DataFileError."""
+    """The rows of the table `name` under `data/`, each as column -> text. Raises UserError."""
     return read_csv(path(name))
 
 
 def read_csv(file: Path) -> list[dict[str, str]]:
     """The rows of any CSV file with a header, each as column -> text.
 
-    Raises DataFileError, in one sentence, for a file that cannot be read, is not UTF-8, has no
+    Raises UserError, in one sentence, for a file that cannot be read, is not UTF-8, has no
     header, names a column twice, or has a row whose number of fields is not the header's.
     """
     try:
@@ -70,35 +64,25 @@ def read_csv(file: Path) -> list[dict[str, str]]:
         with file.open(encoding="utf-8-sig", newline="") as lines:
             return _rows(file, csv.reader(lines, strict=True))
     except OSError as error:
-        raise DataFileError(f"{file} cannot be read: {error.strerror}") from error
+        raise UserError(f"{file} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise DataFileError(f"{file} is not UTF-8 text (byte {error.start})") from error
+        raise UserError(f"{file} is not UTF-8 text (byte {error.start})") from error
     except csv.Error as error:
-        raise DataFileError(f"{file} is not a well-formed CSV file: {error}") from error
+        raise UserError(f"{file} is not a well-formed CSV file: {error}") from error
 
 
 def _rows(file: Path, reader: Iterator[list[str]]) -> list[dict[str, str]]:
     header = next(reader, [])
     if not header or "" in header:
-        raise DataFileError(f"{file} has no header: its first line must name every column")
+        raise UserError(f"{file} has no header: its first line must name every column")
     twice = sorted({column for column in header if header.count(column) > 1})
     if twice:
-        raise DataFileError(f"{file} names the column {twice[0]!r} twice in its header")
+        raise UserError(f"{file} names the column {twice[0]!r} twice in its header")
     rows = []
     for number, fields in enumerate(reader, start=1):
         if len(fields) != len(header):
-            raise DataFileError(
+            raise UserError(
                 f"{file}, row {number} has {len(fields)} fields where its header has {len(header)}"
             )
         rows.append(dict(zip(header, fields, strict=True)))
     return rows
-
-
-def is_checkout(folder: Path) -> bool:
-    """Whether `folder` is this project's own source tree, and not merely above the package."""
-    try:
-        project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    named = project.get("project", {}).get("name")
-    return named == "mmsim-lessons" and (folder / "data").is_dir()

@@ -9,7 +9,13 @@ LISTED_MAX = 12
 
 
 class UserError(ValueError):
-    """Something the user can mend.  The message is the one sentence that says how."""
+    """Something the user can mend.  The message is the one sentence that says how.
+
+    The command line prints that sentence, and so does a notebook.  Any other error is a bug."""
+
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: where in this package the error arose helps nobody."""
+        return [str(self)]
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import itertools
 import json
 import os
 import platform
@@ -21,7 +22,7 @@ import urllib.parse
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from importlib import metadata
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from types import FrameType
 from typing import Literal, NamedTuple
 
@@ -30,8 +31,7 @@ from mmsim.errors import UserError
 
 DISTRIBUTION = "mmsim-lessons"
 MANIFEST = ".mmsim-lessons.json"
-MANIFEST_FORMAT = 1
-FRESH_MAX = 100  # differing fresh copies beside one edited file, before giving up
+MEND = "git restore data notebooks in a checkout; otherwise install mmsim again from its wheel"
 WIDGETS_EXTENSION = "share/jupyter/labextensions/@jupyter-widgets/jupyterlab-manager/package.json"
 
 
@@ -43,8 +43,7 @@ def lab(folder: Path | None, *, port: int | None, browser: bool, here: Path | No
 
     `folder` receives the lessons first (default: mmsim-lessons).  With `here`, a notebook or a
     folder of notebooks, nothing is copied and that one is opened where it is.  Without `browser`,
-    or with BROWSER=none in the environment, the address is only printed.  Raises UserError and
-    DataFileError."""
+    or with BROWSER=none in the environment, the address is only printed.  Raises UserError."""
     if importlib.util.find_spec("jupyterlab") is None:
         raise UserError(f"JupyterLab is not installed: {_install(_wanted())}")
     if here is not None:
@@ -170,7 +169,7 @@ def put_lessons(share: Path, folder: Path) -> list[Step]:
             if step.kind != "same":
                 write_whole(folder / step.target, fresh[step.name])
             written[step.target] = _sum(fresh[step.name])
-        manifest = {"format": MANIFEST_FORMAT, "files": dict(sorted(written.items()))}
+        manifest = {"files": dict(sorted(written.items()))}
         write_whole(folder / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
     except OSError as error:
         where = error.filename or folder
@@ -198,8 +197,9 @@ def _step(name: str, new: str, present: Mapping[str, str], written: Mapping[str,
     `new` is its sum; `present` has those in the folder now, `written` those of what was put there.
     Nothing that was edited is ever a target."""
     path = PurePosixPath(name)
-    beside = [".fresh", *(f".fresh-{n}" for n in range(2, FRESH_MAX + 1))]
-    for target in (name, *(str(path.with_stem(f"{path.stem}{word}")) for word in beside)):
+    copies = (f"{path.stem}.fresh-{number}" for number in itertools.count(2))
+    for stem in itertools.chain((path.stem, f"{path.stem}.fresh"), copies):
+        target = str(path.with_stem(stem))
         now = present.get(target)
         if now is None:
             return Step(name, target, "new")
@@ -207,18 +207,18 @@ def _step(name: str, new: str, present: Mapping[str, str], written: Mapping[str,
             return Step(name, target, "same")
         if now == written.get(target):
             return Step(name, target, "update")
-    raise UserError(f"{name} has over {FRESH_MAX} edited copies; move some out of its folder.")
+    raise AssertionError("a name is always free")
 
 
 def _files(root: Path, lessons: str) -> dict[str, Path]:
     """The files below notebooks/ that `lessons` fits, and all below data/; hidden ones left out."""
     found = [*(root / "notebooks").rglob(lessons), *(root / "data").rglob("*")]
     relative = ((file, file.relative_to(root)) for file in found if file.is_file())
-    return {
-        name.as_posix(): file
-        for file, name in relative
-        if not any(part.startswith(".") for part in name.parts)
-    }
+    return {name.as_posix(): file for file, name in relative if not _hidden(name)}
+
+
+def _hidden(name: PurePath) -> bool:
+    return any(part.startswith(".") for part in name.parts)
 
 
 def _sum(content: bytes) -> str:
@@ -229,12 +229,9 @@ def _read_manifest(folder: Path) -> dict[str, str]:
     """What was put into `folder` earlier; empty if that is not known: then all counts as edited."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return {str(name): str(sum_) for name, sum_ in manifest["files"].items()}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return {}
-    if not isinstance(manifest, dict) or manifest.get("format") != MANIFEST_FORMAT:
-        return {}
-    files = manifest.get("files")
-    return {str(n): str(s) for n, s in files.items()} if isinstance(files, dict) else {}
 
 
 def write_whole(target: Path, content: bytes) -> None:
@@ -273,15 +270,6 @@ def doctor() -> int:
     return 1 if problems else 0
 
 
-def ready() -> None:
-    """The first cell of a lesson: one line, the same on every machine where all is well."""
-    problems = [check for check in checks() if check.sign == "problem"]
-    for check in problems:
-        print(f"{check.sign}: {check.text} -> {check.advice}")
-    if not problems:
-        print("Ready: the model, its data and the widgets are here.")
-
-
 def checks() -> list[Check]:
     """Everything `mmsim doctor` looks at, in the order in which it is worth mending."""
     found = [Check("ok", f"Python {platform.python_version()} ({sys.executable})")]
@@ -296,7 +284,7 @@ def checks() -> list[Check]:
     found.append(check_widgets_extension([sys.prefix, site.getuserbase()]))
     try:
         share = datafiles.share_dir()
-    except datafiles.DataFileError as error:
+    except UserError as error:
         return [*found, Check("problem", "no lessons and no data", str(error))]
     return [*found, *check_files(share)]
 
@@ -310,16 +298,15 @@ def installed(name: str) -> str | None:
 
 
 def _wanted() -> list[str]:
-    """What the extra `notebook` asks for: by pyproject.toml in a checkout, else by the metadata."""
+    """What the extra `notebook` asks for: by the metadata, or in a checkout by pyproject.toml."""
     project = datafiles.PACKAGE.parent / "pyproject.toml"
-    if datafiles.is_checkout(project.parent):
+    if installed(DISTRIBUTION) is not None:
+        pairs = [words.partition(";") for words in metadata.requires(DISTRIBUTION) or []]
+        return [name.strip() for name, _, marker in pairs if "notebook" in marker]
+    if project.is_file():
         extras = tomllib.loads(project.read_text(encoding="utf-8"))["project"]
         return list(extras["optional-dependencies"]["notebook"])
-    try:
-        pairs = [words.partition(";") for words in metadata.requires(DISTRIBUTION) or []]
-    except metadata.PackageNotFoundError:
-        return []
-    return [name.strip() for name, _, marker in pairs if "notebook" in marker]
+    return []
 
 
 def _install(requirements: Iterable[str]) -> str:
@@ -359,33 +346,22 @@ def check_widgets_extension(prefixes: Iterable[str]) -> Check:
 
 def check_files(share: Path) -> list[Check]:
     """Whether every table, every vector and every lesson is there and can be read."""
-    files = [share / "data" / name for name in datafiles.names(share)]
-    tables = [file for file in files if file.suffix == ".csv"]
-    vectors = [file for file in files if file.suffix == ".json"]
-    lessons = sorted((share / "notebooks").glob("*.ipynb"))
-    what = f"{len(tables)} tables and {len(vectors)} JSON files"
-    return [
-        _check_whole(what, share / "data", tables, vectors),
-        _check_whole(f"{len(lessons)} lessons", share / "notebooks", lessons),
-    ]
-
-
-def _check_whole(what: str, folder: Path, *kinds: list[Path]) -> Check:
-    advice = (
-        "git restore data notebooks in a checkout; otherwise install mmsim again from its wheel"
-    )
-    try:
-        for files in kinds:
+    found = []
+    for what, folder, pattern, read in (
+        ("tables", share / "data", "*.csv", datafiles.read_csv),
+        ("JSON files", share / "data", "*.json", _read_json),
+        ("lessons", share / "notebooks", "*.ipynb", _read_json),
+    ):
+        files = [file for file in folder.rglob(pattern) if not _hidden(file.relative_to(share))]
+        try:
             if not files:
-                raise UserError(f"files are missing in {folder}")
+                raise UserError(f"there are no {what} in {folder}")
             for file in files:
-                if file.suffix == ".csv":
-                    datafiles.read_csv(file)
-                else:
-                    _read_json(file)
-    except (OSError, ValueError) as error:
-        return Check("problem", str(error), advice)
-    return Check("ok", f"{what} in {folder}")
+                read(file)
+            found.append(Check("ok", f"{len(files)} {what} in {folder}"))
+        except (OSError, UserError) as error:
+            found.append(Check("problem", str(error), MEND))
+    return found
 
 
 def _read_json(file: Path) -> None:

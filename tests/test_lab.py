@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -115,12 +114,7 @@ def test_a_new_release_replaces_what_was_not_edited(share: Path, folder: Path) -
     }
 
 
-FOUR = hashlib.sha256(b"four").hexdigest()
-UNREADABLE = ["{", "[]", '{"format": 1}', '{"format": 1, "files": []}', "\udcff"]
-UNREADABLE += [f'{{"format": 2, "files": {{"{LESSON}": "{FOUR}"}}}}']
-
-
-@pytest.mark.parametrize("manifest", UNREADABLE)
+@pytest.mark.parametrize("manifest", ["{", "[]", '{"files": []}', "\udcff"])
 def test_without_a_readable_manifest_nothing_is_overwritten(
     share: Path, folder: Path, manifest: str
 ) -> None:
@@ -197,7 +191,8 @@ def test_without_jupyterlab(monkeypatch: pytest.MonkeyPatch, capsys, folder: Pat
     monkeypatch.setattr(lab_module.importlib.util, "find_spec", lambda name: None)
     assert main(["lab", str(folder)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith('mmsim: JupyterLab is not installed: pip install "jupyterlab>=')
+    assert line.startswith("mmsim: JupyterLab is not installed: pip install ")
+    assert '"jupyterlab>=' in line
     assert not folder.exists()
 
 
@@ -218,7 +213,7 @@ def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     ("words", "variable", "opens"),
-    [([], "", True), ([], "firefox", True), ([], "none", False), (["--no-browser"], "", False)],
+    [([], "firefox", True), ([], "none", False), (["--no-browser"], "", False)],
 )
 def test_what_is_opened_and_what_is_said(
     share, folder, monkeypatch, capsys, words, variable, opens
@@ -309,90 +304,73 @@ def test_a_request_to_end_while_the_child_is_started_is_not_lost(serving) -> Non
 
 # -- doctor
 
-WANTED = ["jupyterlab>=4.2", "pandas<4,>=2.2"]
-
 
 @pytest.mark.parametrize(
-    ("version", "sign", "text"),
+    ("version", "text"),
     [
-        ("3.1.1", "ok", "pandas 3.1.1"),
-        ("2.10rc1", "ok", "pandas 2.10rc1"),
-        (None, "problem", "pandas is not installed (<4,>=2.2 is needed)"),
-        ("2.1.9", "problem", "pandas 2.1.9 (<4,>=2.2 is needed)"),
-        ("4.0", "problem", "pandas 4.0 (<4,>=2.2 is needed)"),
+        ("2.10rc1", "pandas 2.10rc1"),
+        (None, "pandas is not installed (<4,>=2.2 is needed)"),
+        ("4.0", "pandas 4.0 (<4,>=2.2 is needed)"),
     ],
 )
-def test_a_package_of_the_lessons(version, sign, text) -> None:
+def test_a_package_of_the_lessons(version, text) -> None:
     versions = {"jupyterlab": "4.6.6", "pandas": version}
-    jupyterlab, pandas = lab_module.check_packages(WANTED, versions.get)
+    wanted = ["jupyterlab>=4.2", "pandas<4,>=2.2"]
+    jupyterlab, pandas = lab_module.check_packages(wanted, versions.get)
     assert jupyterlab == Check("ok", "jupyterlab 4.6.6")
-    assert pandas == Check(sign, text, "" if sign == "ok" else 'pip install "pandas<4,>=2.2"')
-
-
-def test_without_any_package_one_command_installs_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "packaging.requirements", None)
-    (check,) = lab_module.check_packages(WANTED, lambda name: None)
-    wanted = ("problem", 'pip install "jupyterlab>=4.2" "pandas<4,>=2.2"')
-    assert (check.sign, check.advice) == wanted
+    good = text == f"pandas {version}"
+    mend = "" if good else 'pip install "pandas<4,>=2.2"'
+    assert pandas == Check("ok" if good else "problem", text, mend)
 
 
 def test_what_is_wanted_is_the_same_in_a_checkout_and_in_a_wheel(monkeypatch) -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = extras["optional-dependencies"]
-    assert lab_module._wanted() == extras["notebook"]
     written = [f'{words}; extra == "{extra}"' for extra in extras for words in extras[extra]]
-    monkeypatch.setattr(datafiles, "is_checkout", lambda folder: False)
-    monkeypatch.setattr(lab_module.metadata, "requires", lambda name: written)
-    assert lab_module._wanted() == extras["notebook"]
+    for version in ("0.1.0", None):
+        monkeypatch.setattr(lab_module, "installed", lambda name, version=version: version)
+        monkeypatch.setattr(lab_module.metadata, "requires", lambda name: written)
+        assert lab_module._wanted() == extras["notebook"]
 
 
-def test_the_widgets_extension(tmp_path: Path) -> None:
-    check = lab_module.check_widgets_extension([str(tmp_path)])
-    assert (check.sign, "jupyterlab_widgets" in check.advice) == ("problem", True)
-    write(tmp_path, {lab_module.WIDGETS_EXTENSION: "{}"})
-    assert lab_module.check_widgets_extension(["/nowhere", str(tmp_path)]).sign == "ok"
-
-
-GOOD = {"data/runs/a.csv": "a,b\n1,2\n", "data/v.json": "{}", "notebooks/00_start.ipynb": "{}"}
 BROKEN = {
     "data/runs/a.csv": ("a,b\n1\n", "row 1 has 1 fields"),
     "data/v.json": ("{", "v.json is not JSON"),
-    "notebooks/00_start.ipynb": ("{", "00_start.ipynb is not JSON"),
+    "notebooks/00_start.ipynb": (None, "there are no lessons in"),
 }
 
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_broken_and_missing_files(tmp_path: Path, name: str) -> None:
-    share = write(tmp_path, GOOD)
-    assert [check.text for check in lab_module.check_files(share)] == [
-        f"1 tables and 1 JSON files in {share / 'data'}",
-        f"1 lessons in {share / 'notebooks'}",
-    ]
+    good = {"data/runs/a.csv": "a,b\n1,2\n", "data/v.json": "{}", "notebooks/00_start.ipynb": "{}"}
+    share = write(tmp_path, good)
+    assert [check.sign for check in lab_module.check_files(share)] == ["ok"] * 3
     content, problem = BROKEN[name]
-    for says in (problem, "files are missing in"):
+    if content is None:
+        (share / name).unlink()
+    else:
         write(share, {name: content})
-        if says != problem:
-            (share / name).unlink()
-        (check,) = [check for check in lab_module.check_files(share) if check.sign == "problem"]
-        assert says in check.text
-        assert check.advice
+    (check,) = [check for check in lab_module.check_files(share) if check.sign == "problem"]
+    assert problem in check.text
+    assert check.advice
 
 
 def test_every_problem_says_what_to_do(monkeypatch, capsys, tmp_path: Path) -> None:
     monkeypatch.setattr(lab_module, "installed", lambda name: None)
-    monkeypatch.setattr(datafiles, "share_dir", lambda: tmp_path)
+    monkeypatch.setattr(lab_module, "WIDGETS_EXTENSION", "nowhere")
+    monkeypatch.setitem(sys.modules, "packaging.requirements", None)
+    monkeypatch.setattr(datafiles, "PACKAGE", tmp_path / "mmsim")
     problems = [check for check in checks() if check.sign == "problem"]
-    assert len(problems) >= 6
+    assert len(problems) == 3
     assert all(check.advice for check in problems)
     assert main(["doctor"]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert f"problem  {problems[0].text}" in lines
-    assert lines[-1] == f"{len(problems)} problem(s)"
+    assert lines[-1] == "3 problem(s)"
 
 
 def test_all_is_well_and_a_note_changes_nothing(monkeypatch, capsys) -> None:
-    found = [Check("ok", "a"), Check("note", "b", "c")]
-    monkeypatch.setattr(lab_module, "checks", lambda: found)
+    monkeypatch.setattr(lab_module, "checks", lambda: [Check("ok", "a"), Check("note", "b", "c")])
     assert main(["doctor"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         *["ok       a", "note     b", "         -> c", "Everything the lessons need is here."]

@@ -101,7 +101,10 @@ def checkout(tmp_path: Path) -> Checkout:
     return Checkout(tmp_path / "checkout")
 
 
-def test_from_nothing_then_at_once_then_only_what_has_changed(checkout: Checkout) -> None:
+def test_from_nothing_then_at_once_then_only_what_has_changed(
+    checkout: Checkout, tmp_path: Path
+) -> None:
+    """A checkout that was moved installs anew."""
     venv, lock, editable = checkout.make()
     assert venv == "-m venv .venv"
     assert lock.endswith("--require-hashes --requirement lock.txt")
@@ -111,10 +114,6 @@ def test_from_nothing_then_at_once_then_only_what_has_changed(checkout: Checkout
     assert checkout.make() == [editable]
     (checkout.root / "lock.txt").write_text("a==2")
     assert len(checkout.make()) == 3
-
-
-def test_a_moved_checkout_installs_anew(checkout: Checkout, tmp_path: Path) -> None:
-    checkout.make()
     checkout.root = checkout.root.rename(tmp_path / "moved")
     checkout.python = checkout.root / "python"
     assert len(checkout.make()) == 3

@@ -25,7 +25,7 @@ from mmsim.constants import (
     PAGE_SIZE,
 )
 from mmsim.errno import EBUSY, ENOMEM
-from mmsim.errors import nearest
+from mmsim.errors import UserError, nearest
 from mmsim.evidence.tracer import migrate_returns
 from mmsim.evidence.vectors import run_drop_caches, run_gup
 from mmsim.mm.cma import ALLOC_CONTIG_TRIES
@@ -61,17 +61,17 @@ def check_columns(name: str, rows: list[Row], needed: Collection[str], what: str
     """ValueError, which names every column that is missing, unless all that are needed are there;
     `what`: the kind of rows that the table should have."""
     if not rows:
-        raise ValueError(f"{name} has a header but no row")
+        raise UserError(f"{name} has a header but no row")
     missing = [column for column in needed if column not in rows[0]]
     if missing:
         *others, last = missing
         listed = f"{', '.join(others)} or {last}" if others else last
-        raise ValueError(f"{name} is not a table of {what}: no column {listed}")
+        raise UserError(f"{name} is not a table of {what}: no column {listed}")
 
 
 def _cell(row: Row, column: str) -> str:
     if column not in row:
-        raise ValueError(f"no column {column}")
+        raise UserError(f"no column {column}")
     return row[column]
 
 
@@ -79,12 +79,12 @@ def whole(row: Row, column: str, least: int | None = None, most: int | None = No
     """The whole number in a column; ValueError names the column if it is none or out of range."""
     text = _cell(row, column)
     if not _WHOLE.fullmatch(text):
-        raise ValueError(f"column {column} is {text!r}, not a whole number")
+        raise UserError(f"column {column} is {text!r}, not a whole number")
     value = int(text)
     if least is not None and value < least:
-        raise ValueError(f"column {column} is {value}; the least is {least}")
+        raise UserError(f"column {column} is {value}; the least is {least}")
     if most is not None and value > most:
-        raise ValueError(f"column {column} is {value}; the most is {most}")
+        raise UserError(f"column {column} is {value}; the most is {most}")
     return value
 
 
@@ -92,7 +92,7 @@ def one_of(row: Row, column: str, known: Collection[str]) -> str:
     """The word in a column; ValueError names the column if it is none of the `known` ones."""
     text = _cell(row, column)
     if text not in known:
-        raise ValueError(f"column {column} is {text!r}{nearest(text, known)}")
+        raise UserError(f"column {column} is {text!r}{nearest(text, known)}")
     return text
 
 
@@ -361,7 +361,7 @@ def compare_pin_row(number: int, row: Row) -> RowComparison:
     page = whole(page_of, "ref_subpage", *((0, HPAGE_PMD_NR - 1) if referred else ()))
     refs = whole(row, "n_refs", *((1, REFS_MAX) if referred else ()))
     if huge and alloc_mode == "order0":
-        raise ValueError("column alloc_mode is 'order0', but column backing is 'thp'")
+        raise UserError("column alloc_mode is 'order0', but column backing is 'thp'")
     huge_before = whole(row, "thp_before") if "thp_before" in row else units * huge
     in_cma = whole(row, "cma_pages_before")
     dirty = _flag(row, "dirty") if "dirty" in row else True
@@ -404,7 +404,7 @@ def compare_probe_row(number: int, row: Row) -> RowComparison:
     asked = whole(row, "bytes_asked", size, UNITS_MAX * size)
     held = one_of(row, "ref", ("no_ref", "held_ref")) == "held_ref"
     if asked % size:
-        raise ValueError(f"column bytes_asked is {asked}, not a multiple of {size}")
+        raise UserError(f"column bytes_asked is {asked}, not a multiple of {size}")
     in_cma = whole(row, "cma_pages_before") if "cma_pages_before" in row else asked // PAGE_SIZE
     if not why_not and in_cma != asked // PAGE_SIZE:
         why_not = NOT_IN_CMA
@@ -634,9 +634,9 @@ def curves(rows: list[Row]) -> dict[str, Steps]:
             elif row["boot"] in found:
                 found[row["boot"]].rows.append((line, row))
             else:
-                raise ValueError(f"column boot is {row['boot']!r}, of which no step 0 came before")
+                raise UserError(f"column boot is {row['boot']!r}, of which no step 0 came before")
         except ValueError as error:
-            raise ValueError(f"line {line}: can't be read as a step: {error}") from None
+            raise UserError(f"line {line}: can't be read as a step: {error}") from None
     return found
 
 
@@ -727,14 +727,14 @@ def compare_indices(path: Path, rows: list[Row]) -> FileComparison:
             try:
                 measured = read_printed(row["value"])
             except ValueError as error:
-                raise ValueError(f"{error} (column value)") from None
+                raise UserError(f"{error} (column value)") from None
             if index not in INDICES:
-                raise ValueError(f"column index: no index {index!r}{nearest(index, INDICES)}")
+                raise UserError(f"column index: no index {index!r}{nearest(index, INDICES)}")
             if snapshot not in lists:
-                raise ValueError(f"{LISTS_FILE} has no lists of {' '.join(snapshot)}")
+                raise UserError(f"{LISTS_FILE} has no lists of {' '.join(snapshot)}")
             predicted = INDICES[index](lists[snapshot], order)
         except ValueError as error:
-            raise ValueError(f"line {line}: can't be read as an index: {error}") from None
+            raise UserError(f"line {line}: can't be read as an index: {error}") from None
         if index == "unusable_index":
             shown.setdefault(snapshot, {})[order] = measured
         numbers = {index: predicted}, {index: measured}
@@ -760,7 +760,7 @@ def _beside(file: Path, columns: Collection[str], what: str, read: Callable[[Row
         try:
             read(row)
         except ValueError as error:
-            raise ValueError(f"{file.name}, line {line}: can't be read: {error}") from None
+            raise UserError(f"{file.name}, line {line}: can't be read: {error}") from None
 
 
 def _lists(file: Path) -> dict[Snapshot, tuple[int, ...]]:
@@ -770,7 +770,7 @@ def _lists(file: Path) -> dict[Snapshot, tuple[int, ...]]:
     def read(row: Row) -> None:
         order, blocks = whole(row, "order"), whole(row, "free_blocks", 0)
         if not 0 <= order < ORDERS_MAX:
-            raise ValueError(f"column order: no order {order}")
+            raise UserError(f"column order: no order {order}")
         orders = found.setdefault(_snapshot(row), {})
         orders[order] = orders.get(order, 0) + blocks
 
@@ -887,7 +887,7 @@ def _by_row(compare: Callable[[int, Row], RowComparison]) -> Compare:
             try:
                 found.append(compare(number, row))
             except ValueError as error:
-                raise ValueError(f"line {number}: can't be read: {error}") from None
+                raise UserError(f"line {number}: can't be read: {error}") from None
         return FileComparison(path.name, found)
 
     return compared
@@ -918,7 +918,7 @@ def compare_file(name: str) -> FileComparison:
     path = Path(name)
     plain = path.name.removeprefix(TODAY)
     if plain in NOT_COMPARED:
-        raise ValueError(f"{name} can't be compared: {NOT_COMPARED[plain]}")
+        raise UserError(f"{name} can't be compared: {NOT_COMPARED[plain]}")
     if not path.exists():
         folder = "kernel-runs/k612" if name.startswith(TODAY) else "kernel-runs"
         path = datafiles.path(f"{folder}/{name}")
@@ -929,13 +929,13 @@ def compare_file(name: str) -> FileComparison:
     table = max(TABLES, key=lambda table: len(columns & set(table.columns)) / len(table.columns))
     check_columns(name, rows, needed(rows) if table is PINS else table.columns, table.what)
     if table is PINS and not columns & set(OUTCOMES):
-        raise ValueError(
+        raise UserError(
             f"{name} has no column that can be predicted; there are: {', '.join(OUTCOMES)}"
         )
     used.clear()
     try:
         found = table.compare(path, rows)
-    except ValueError as error:
-        raise ValueError(f"{name}, {error}") from None
+    except UserError as error:
+        raise UserError(f"{name}, {error}") from None
     not_used = ((column, why_not_used(column)) for column in rows[0] if column not in used)
     return found._replace(not_used=tuple(not_used))

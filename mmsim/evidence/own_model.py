@@ -17,11 +17,11 @@ from typing import Any, NamedTuple
 
 from mmsim import datafiles, errno
 from mmsim.constants import ANON
-from mmsim.evidence.vectors import Names, Vector
+from mmsim.evidence.vectors import Names, Vector, position
 from mmsim.mm.folio import ISOLATION, Folio
 from mmsim.scenarios.script import SITES
 
-PLACES = {"visit": "alloc", "check": "site1", "freeze": "site2"}
+PLACES = {"visit": "visit", "check": "split.check", "freeze": "split.freeze"}
 COUNTERS = ("thp_migration_fail", "thp_split_page", "thp_split_page_failed")
 ATTRIBUTES = ("name", "pages", "cache", "mapcount", "refcount", "in_cma")
 
@@ -54,11 +54,13 @@ class Host:
         for entry in script.get("strangers", ()):
             for name in names.regions.get(entry["folio"], [entry["folio"]]):
                 refs = entry.get("refs", 1)
-                self.pending.append((_when(entry.get("from")), name, refs))
+                self.pending.append(
+                    (position(entry["from"]) if "from" in entry else (), name, refs)
+                )
                 if "to" in entry:
-                    self.pending.append((_when(entry["to"]), name, -refs))
+                    self.pending.append((position(entry["to"]), name, -refs))
         for entry in script.get("events", ()):
-            self.pending.append((_when(entry["at"]), entry["folio"], None))
+            self.pending.append((position(entry["at"]), entry["folio"], None))
         for entry in entries:
             for name in names.regions[entry["name"]]:
                 page = made(make, name, 1 << entry["order"], _maps(entry))
@@ -74,7 +76,7 @@ class Host:
         self.visits[page.name] += place == "visit"
         site = PLACES[place]
         if place == "freeze" and self.last != "check":
-            site = "move_freeze"
+            site = "move.freeze"
         self.last = place
         pass_ = max(self.visits[page.name] - 1, 0)
         self._arrive(page, (self.call, 1 + _is_piece(page.name), pass_, SITES.index(site)))
@@ -114,12 +116,6 @@ def _is_piece(name: str) -> bool:
 def _maps(entry: dict[str, Any]) -> int:
     order = entry["order"]
     return int(entry.get("pmd_maps", order > 0)) + int(entry.get("pte_maps", order == 0))
-
-
-def _when(place: dict[str, Any] | None) -> tuple[int, ...]:
-    if place is None:
-        return ()  # from the beginning
-    return place.get("call", 0), place.get("round", 1), place["pass"], SITES.index(place["site"])
 
 
 def made(make: Callable[..., Any], name: str, pages: int, maps: int) -> Any:

@@ -23,7 +23,7 @@ from mmsim.lessons.card import Card, checked
 from mmsim.lessons.form import Choices, Verdict, failed, passed
 from mmsim.scenarios import Situation, vfio_map
 from mmsim.scenarios.situation import ALL_MOVED, MISSED, NOT_MOVED, NOT_SPLIT
-from mmsim.views.flow import flow_sentence, flow_svg
+from mmsim.views.flow import flow_picture
 from mmsim.views.show import Picture, Shown
 from mmsim.views.tables import PIN, counters_by_version, ended, frame, in_a_row, labels
 
@@ -57,7 +57,7 @@ CAUSES: dict[str, tuple[str, dict[str, object]]] = {
     ),
     "piece": (
         "the page is split, and one piece is busy when its turn comes",
-        {"taken": "0.move_freeze"},
+        {"taken": "0.move.freeze"},
     ),
     "late": (
         "somebody holds a reference; from pass 1 on it is gone, and a huge page is free",
@@ -209,7 +209,7 @@ def first() -> Situation:
 def way() -> Picture:
     """The way of that run, which has thousands of steps."""
     run = first().run()
-    return Picture(flow_svg(run), flow_sentence(run))
+    return flow_picture(run)
 
 
 def bench() -> Any:

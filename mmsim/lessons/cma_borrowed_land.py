@@ -29,7 +29,7 @@ from mmsim.scenarios import boot_guest, make
 from mmsim.scenarios.situation import Value, one_of, settle
 from mmsim.scenarios.situation import number as whole
 from mmsim.views import svg as draw
-from mmsim.views.figures import STYLE, Chart, legend, panelled
+from mmsim.views.charts import Axis, Plot, Style, dot_sign, line_sign
 from mmsim.views.ledger import ledger
 from mmsim.views.memory import block_map, draw_block_map, map_sentence, map_size
 from mmsim.views.show import Picture, Shown
@@ -187,8 +187,8 @@ def drawn(made: Lending) -> Picture:
     """A bar for what was free before each allocation: CMA from the left, and the half line."""
     high = 62 + ROW * GRANTS
     svg = draw.Svg(WIDTH, high + 34, claim(made), told(made))
-    draw.headline(svg, 18, 30, WIDTH - 36, claim(made))
-    draw.panel(svg, 8, 44, WIDTH - 16, high - 48)
+    svg.headline(18, 30, WIDTH - 36, claim(made))
+    svg.panel(8, 44, WIDTH - 16, high - 48)
     most = made.grants[0].free
     for n, grant in enumerate(made.grants):
         y = 60 + n * ROW
@@ -206,15 +206,15 @@ def drawn(made: Lending) -> Picture:
         bold = grant.place != ORDINARY
         svg.text(LEFT + BARS + 16, base, grant.place, 80, bold=bold, fill=ink)
     signs = [
-        draw.swatch(svg, COLOURS[CMA], "free CMA"),
-        draw.swatch(svg, COLOURS[ORDINARY], "other free memory"),
+        svg.swatch(COLOURS[CMA], "free CMA"),
+        svg.swatch(COLOURS[ORDINARY], "other free memory"),
         (
             lambda x, y: svg.line(x + 4, y - 1, x + 4, y + 13, stroke=draw.INK, stroke_width=2),
             8,
             "half",
         ),
     ]
-    draw.legend(svg, LEFT, high + 10, 400, signs)
+    svg.legend(LEFT, high + 10, 400, signs)
     svg.text(LEFT + BARS + 16, high + 20, "lands in", 80, size=draw.SMALL)
     return Picture(svg.render(), told(made))
 
@@ -281,10 +281,8 @@ one = Card(
 # -- a real kernel
 
 
-def populate_chart() -> Chart:
+def populate_chart() -> list[Any]:
     """Free memory and free CMA while memory is populated, with the line at half of free memory."""
-    import matplotlib
-
     kernel, model = measured(256), modelled()
     apart = max(abs(a - b) for a, b in zip(kernel.free_cma, model.free_cma, strict=True))
     sentence = (
@@ -294,23 +292,29 @@ def populate_chart() -> Chart:
     rows = [(kernel.first, model.first, f"{apart:.1f}")]
     columns = ["measured, MiB", "model, MiB", "free CMA at most apart, MiB"]
     table = frame(rows, labels(["CMA 256 MiB"], "first page from CMA by"), columns)
-    look = {"color": "white", "markeredgecolor": draw.VERMILION, "label": "measured"}
-    with matplotlib.rc_context(STYLE):
-        title = "CMA is left alone until it is more than half of what is free"
-        figure, (axes,) = panelled(1, title, f"data/{FILE}, single pages, every 8th row drawn")
-        x, half = model.populated, [n / 2 for n in model.free]
-        handles = axes.plot(x, model.free, "-", color=draw.BLUE, label="free, model")
-        handles += axes.plot(x, half, "--", color=draw.INK, linewidth=1.1, label="half of it")
-        handles += axes.plot(
-            x, model.free_cma, color=draw.GREEN, linewidth=2.4, label="free CMA, model"
-        )
-        for side in (kernel.free, kernel.free_cma):
-            points = axes.plot(x[::8], side[::8], "o", **look)
-        axes.set_xlabel("the process has, MiB", labelpad=1)
-        axes.set_ylabel("free, MiB")
-        legend(figure, handles + points)
-    alt = f"Two falling lines, free memory and free CMA, with points on them. {sentence}"
-    return Chart(figure, sentence, table, alt)
+    claim = "CMA is left alone until it is more than half of what is free"
+    svg = draw.Svg(640, 420, claim, f"{claim}. {sentence}")
+    svg.headline(14, 28, 612, claim)
+    across = Axis("the process has, MiB", 1000, range(0, 1001, 200))
+    up = Axis("free, MiB", 1000, range(0, 1001, 250))
+    plot, signs = Plot(svg, 66, 66, 552, 270, across=across, up=up), []
+    half = [n / 2 for n in model.free]
+    lines: tuple[tuple[Style, list[float], str], ...] = (
+        ({"stroke": draw.BLUE, "stroke_width": 1.6}, model.free, "free, model"),
+        ({"stroke_dasharray": "6 4"}, half, "half of it"),
+        ({"stroke": draw.GREEN, "stroke_width": 2.8}, model.free_cma, "free CMA, model"),
+    )
+    for style, course, words in lines:
+        plot.line(zip(model.populated, course, strict=True), style)
+        signs.append(line_sign(svg, style, words))
+    for course in (kernel.free, kernel.free_cma):
+        for place in zip(kernel.populated[::8], course[::8], strict=True):
+            plot.dot(*place, "circle", draw.PAPER)
+    signs.append(dot_sign(svg, "circle", draw.PAPER, "measured"))
+    svg.legend(66, 380, 552, signs)
+    note = f"data/{FILE}, single pages, every 8th row drawn"
+    svg.note(14, 411, note, 612)
+    return [Picture(svg.render(), sentence), table]
 
 
 def first_judged(answer: int) -> Verdict:

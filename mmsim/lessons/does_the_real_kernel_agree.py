@@ -21,12 +21,12 @@ from mmsim.lessons.form import Choices, Verdict, failed, passed
 from mmsim.scenarios import SMALL, pin_versus, vfio_map
 from mmsim.scenarios.policy import PolicyError, limited
 from mmsim.scenarios.situation import MISSED, NOT_SPLIT
+from mmsim.views.charts import Bar, bars
 from mmsim.views.show import Picture, Shown, Table
-from mmsim.views.state import state_svg
-from mmsim.views.svg import FILLS, INK, LINE, PANEL, Svg, headline
+from mmsim.views.state import state_picture
+from mmsim.views.svg import FILLS
 from mmsim.views.tables import AGREES, DIFFERS, alignment, frame, measured_table
 from mmsim.views.tables import labels as named
-from mmsim.views.words import sentence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -175,7 +175,8 @@ def beside(setup: str, version: str, model: str = "", line: int = 0) -> Shown:
     shown: list[Any] = [said, Table(near)]
     if position >= 0:
         then = run.at(min(position, len(run)))
-        shown.append(Picture(state_svg(then), f"The model at line {at}: {sentence(then)}"))
+        seen = state_picture(then)
+        shown.append(Picture(seen.columns, f"The model at line {at}: {seen.words}"))
     return Shown(lambda: shown)
 
 
@@ -382,32 +383,21 @@ def on_612(scenario: str = "S4_loop") -> dict[str, int]:
     return {name: int(row[column]) for name, column in names.items()} | {"left": left}
 
 
-def bars(claim: str, shares: Mapping[str, Share]) -> Picture:
-    """How many pins failed, as bars, each with its 95 % interval."""
-    left, wide, high = 330.0, 420.0, 36.0
-    words = "; ".join(f"{name}: {share} failed" for name, share in shares.items())
-    svg = Svg(1000, 66 + high * len(shares), claim, f"{claim}. {words}.")
-    headline(svg, 18, 32, 960, claim)
-    fill = FILLS["UNMOVABLE"]
-    for place, (name, share) in enumerate(shares.items()):
-        y = 52 + high * place
-        svg.text(left - 12, y + 16, name, left - 24, anchor="end")
-        svg.rect(left, y, wide, 22, fill=PANEL, stroke=LINE)
-        svg.filled(left, y, wide * share.part, 22, fill, stroke=fill.mark, stroke_width=1)
-        low, top = (left + wide * end for end in share.interval)
-        svg.line(low, y + 11, top, y + 11, stroke=INK, stroke_width=2)
-        for end in (low, top):
-            svg.line(end, y + 5, end, y + 17, stroke=INK, stroke_width=2)
+def failed_bars(claim: str, shares: Mapping[str, Share]) -> Picture:
+    """How many pins failed, each with its 95 % interval."""
+    rows = {}
+    for name, share in shares.items():
         between = " to ".join(f"{100 * end:.0f}" for end in share.interval)
-        svg.text(left + wide + 14, y + 16, f"{share}   ({between} %)", 220)
-    return Picture(svg.render(), f"{claim}. {words}.")
+        said = f"{share} ({between} %)"
+        rows[name] = Bar({"pins that failed": share.hits}, share.trials, said, share.interval)
+    return bars(claim, rows, {"pins that failed": FILLS["UNMOVABLE"]}, left=300)
 
 
 def still_failing_picture() -> Picture:
     """The failed pins, by how often drop_caches ran."""
     found = {words: on_612(scenario) for scenario, words in GAPS.items()}
     shares = {f"drop_caches: {w}": Share(f["failed"], f["pins"]) for w, f in found.items()}
-    return bars("Linux 6.12.117, eight huge pages: pins that failed", shares)
+    return failed_bars("Linux 6.12.117, eight huge pages: pins that failed", shares)
 
 
 still_failing = Card(
@@ -441,7 +431,7 @@ def missed_picture() -> Picture:
     run = missed_piece()
     refused = ("move.check", "move.freeze")
     n = next(n for n, e in enumerate(run.events, 1) if e.site in refused and e.answer is False)
-    return Picture(state_svg(run.at(n)), sentence(run.at(n)))
+    return state_picture(run.at(n))
 
 
 def cause_told() -> str:
@@ -585,7 +575,7 @@ changed = Card(
     outcome=lambda: {name: counterfactual()[name].hits for name in SETTINGS},
     why="No kernel has this. It was measured to find the cause, and is not a proposal. What it "
     "does to other callers was not measured.",
-    still=lambda: bars(
+    still=lambda: failed_bars(
         "Linux 6.12.117 with one call changed: pins that failed",
         {words: counterfactual()[name] for name, words in SETTINGS.items()},
     ),

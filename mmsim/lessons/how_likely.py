@@ -5,7 +5,6 @@ and the names that the text fills in."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from fractions import Fraction
 from functools import cache
 from math import prod
@@ -15,13 +14,14 @@ from mmsim.engine.explore import Exploration
 from mmsim.engine.schedule import along, parse
 from mmsim.evidence.measured import SCENARIOS, Pins, Share, disturbed, rescued
 from mmsim.lessons.card import Card, checked
-from mmsim.retrylaw import Retrying, success
 from mmsim.scenarios import split_race
 from mmsim.scenarios.situation import fails, number
-from mmsim.views.chances import PACES, chances, chances_sentence, chances_svg, pace_words
+from mmsim.views.chances import PACES, chances, chances_picture, pace_words
+from mmsim.views.charts import Bar, bars
 from mmsim.views.retry_chart import retry_law
+from mmsim.views.retrylaw import Retrying, success
 from mmsim.views.show import Picture, Shown, as_html
-from mmsim.views.svg import FILLS, LINE, PANEL, SMALL, Fill, Svg, headline, legend, swatch
+from mmsim.views.svg import FILLS
 from mmsim.views.tables import frame, labels
 from mmsim.views.words import chance, plural
 
@@ -61,31 +61,6 @@ def between(share: Share) -> str:
     return f"{share}, that is {100 * share.part:.0f} % ({low} to {high} %)"
 
 
-Bar = tuple[Mapping[str, int], int, str]
-"""How many of which kind, of how many, and what is said of it."""
-
-
-def bars(claim: str, rows: Mapping[str, Bar], fills: Mapping[str, Fill]) -> Picture:
-    """A bar for each row: as long as what was tried, and filled as far as it failed."""
-    left, wide, high, width = 250.0, 330.0, 31.0, 900.0
-    words = "; ".join(f"{name}: {said}" for name, (_, _, said) in rows.items())
-    svg = Svg(width, 84 + high * len(rows), claim, f"{claim}. {words}.")
-    headline(svg, 18, 32, width - 36, claim)
-    most = max(of for _, of, _ in rows.values())
-    for place, (name, (parts, of, said)) in enumerate(rows.items()):
-        x, y = left, 50 + high * place
-        svg.text(left - 12, y + 15, name, left - 24, anchor="end")
-        svg.rect(left, y, wide * of / most, 21, fill=PANEL, stroke=LINE)
-        for kind, hits in parts.items():
-            part = wide * hits / most
-            svg.filled(x, y, part, 21, fills[kind], stroke=fills[kind].mark, stroke_width=1)
-            x += part
-        svg.text(left + wide + 14, y + 15, said, width - left - wide - 28, size=SMALL)
-    signs = [swatch(svg, fill, kind) for kind, fill in fills.items()]
-    legend(svg, left, 58 + high * len(rows), width - left - 20, signs)
-    return Picture(svg.render(), f"{claim}. {words}.")
-
-
 def before_picture() -> Picture:
     """The pins without a second try, by what ran beside them and how large the guest was."""
     rows: dict[str, Bar] = {}
@@ -93,7 +68,7 @@ def before_picture() -> Picture:
         share = pins("6.1.0", scenario).failed
         when, huge_pages = name.removesuffix(" huge pages").rsplit(", ", 1)
         row = f"{when}, {plural(int(huge_pages), 'huge page')}"
-        rows[row] = {"pin failed": share.hits}, share.trials, f"{share} failed"
+        rows[row] = Bar({"pin failed": share.hits}, share.trials, f"{share} failed")
     claim = f"6.1.0: {pins('6.1.0').failed} pins failed beside drop_caches"
     return bars(claim, rows, {"pin failed": FILLS["other"]})
 
@@ -107,7 +82,7 @@ def bought_picture() -> Picture:
     for version, tries in {"6.1.0": "one try", "v3": "up to ten tries"}.items():
         found, of = ways(version), pins(version).failed.trials
         said = ", ".join(f"{what}: {n}" for what, n in found.items())
-        rows[f"{version}, {tries}"] = found, of, said
+        rows[f"{version}, {tries}"] = Bar(found, of, said)
     both = [" → ".join(str(ways(version)[what]) for version in VARIANT) for what in WAYS]
     claim = "; ".join(f"{what}: {change}" for what, change in zip(WAYS, both, strict=True))
     fills = (FILLS["UNMOVABLE"], FILLS["RECLAIMABLE"])
@@ -173,7 +148,7 @@ def failing_schedules() -> int:
 def coin_picture() -> Picture:
     """Share, odds and runs of each way to end."""
     rows = chances(searched().outcomes(RACE.fate), TOSSED)
-    return Picture(chances_svg(rows), chances_sentence(rows))
+    return chances_picture(rows)
 
 
 often = Card(

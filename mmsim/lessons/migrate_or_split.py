@@ -19,9 +19,9 @@ from mmsim.lessons.form import FormError, Verdict, counters_of, failed, passed, 
 from mmsim.lessons.the_report import QUESTIONS
 from mmsim.mm.world import AVAILABLE, NONE
 from mmsim.scenarios import SCENARIOS, vfio_map
-from mmsim.views.flow import flow_sentence, flow_svg, taken
+from mmsim.views.flow import flow_picture, taken
 from mmsim.views.show import Picture, Shown, moment
-from mmsim.views.svg import INK, LINE, MARKED, MUTED, PANEL, SMALL, TITLE, Svg, outcome_mark
+from mmsim.views.svg import INK, LINE, MARKED, PANEL, TITLE, Svg
 from mmsim.views.tables import PIN, RETURNS, alignment, counters_by_version
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def ended(trace: Trace) -> str:
 
 def flow(trace: Trace) -> Picture:
     """The way that a run took, as a flow chart."""
-    return Picture(flow_svg(trace), flow_sentence(trace))
+    return flow_picture(trace)
 
 
 # -- the picture of the lesson: what is tried in each pass
@@ -68,25 +68,25 @@ def tries_picture(title: str, rows: Mapping[str, Trace]) -> Picture:
     left, box, high, wide = 300.0, 46.0, 52.0, 940.0
     svg = Svg(wide, 92 + high * len(rows), title, f"{words}.")
     svg.text(18, 32, title, wide - 36, size=TITLE, bold=True)
-    svg.text(18, 60, "pass", 60, size=SMALL, fill=MUTED)
+    svg.note(18, 60, "pass", 60)
     for number in range(PASSES):
         x = left + number * box
-        svg.text(x + box / 2 - 2, 60, f"{number}", 30, size=SMALL, fill=MUTED, anchor="middle")
+        svg.note(x + box / 2 - 2, 60, f"{number}", 30, anchor="middle")
     for place, (name, found) in enumerate(told.items()):
         y = 70 + high * place
         what, _, how = name.partition(": ")
         svg.text(18, y + 18, what, left - 26, bold=True)
-        svg.text(18, y + 35, how, left - 26, size=SMALL, fill=MUTED)
+        svg.note(18, y + 35, how, left - 26)
         for number in range(PASSES):
             x, tried = left + number * box, number < len(found)
             ground, edge = (MARKED, INK) if tried else (PANEL, LINE)
             svg.rect(x, y, box - 5, high - 12, fill=ground, stroke=edge, rx=4)
             if tried:
                 good = found[number] in ("split", "moved")
-                outcome_mark(svg, x + 20, y + 20, "success" if good else "failure", "", 16)
+                svg.outcome_mark(x + 20, y + 20, "success" if good else "failure", "", 16)
         end = ended(rows[name])
         sign = "success" if end == "pinned" else "failure"
-        outcome_mark(svg, left + PASSES * box + 18, y + 20, sign, end, 130)
+        svg.outcome_mark(left + PASSES * box + 18, y + 20, sign, end, 130)
     return Picture(svg.render(), f"{title}. {words}.")
 
 
@@ -308,7 +308,7 @@ order = Card(
 # -- the check and the freeze
 
 
-LATE = vfio_map(taken="0.site2")
+LATE = vfio_map(taken="0.split.freeze")
 """The holder comes between the check and the freeze."""
 
 

@@ -19,10 +19,11 @@ from mmsim.lessons.form import Choices, FormError, Verdict, failed, passed
 from mmsim.mm.fragmentation import PIN_SCOPE_TYPES, extfrag_index, printed, suitable, summed
 from mmsim.mm.page_alloc import alloc_pages, request, take
 from mmsim.mm.zone import boot
-from mmsim.scenarios.host import HOST_KNOBS, REQUESTS, fates, host
+from mmsim.scenarios.host import HOST_KNOBS, REQUESTS, host, served_from
 from mmsim.scenarios.situation import number as whole
 from mmsim.scenarios.situation import one_of
-from mmsim.views.memory import indices_table, machine, memory
+from mmsim.views.machine import indices_table, machine
+from mmsim.views.memory import memory
 from mmsim.views.show import Picture
 from mmsim.views.tables import frame, labels
 
@@ -46,7 +47,7 @@ KNOBS = (
 
 def drawn(order: int = HPAGE_PMD_ORDER, **knobs: object) -> Picture:
     """The memory of a host, and the order that the picture asks about."""
-    return Picture(*memory(host(**knobs).zone, order))
+    return memory(host(**knobs).zone, order)
 
 
 def play_host(**knobs: object) -> Any:
@@ -161,7 +162,7 @@ WHY = {
 @cache
 def got() -> dict[str, str]:
     """What each request gets from the host with CMA."""
-    found = fates(host(**LENT).zone)
+    found = served_from(host(**LENT).zone)
     return {part: found[name] for part, name in PARTS.items()}
 
 

@@ -23,9 +23,9 @@ from mmsim.mm.world import EITHER, NONE
 from mmsim.scenarios import SMALL, lru_batch, make, vfio_map
 from mmsim.scenarios.policy import PolicyError, limited, own_policy
 from mmsim.scenarios.situation import Situation
-from mmsim.views.flow import flow_sentence, flow_svg
+from mmsim.views.flow import flow_picture
 from mmsim.views.show import Picture, Shown, moment
-from mmsim.views.svg import FILLS, INK, MUTED, PANEL, Svg, headline, legend, swatch
+from mmsim.views.svg import FILLS, INK, MUTED, PANEL, Svg
 from mmsim.views.svg import SMALL as SMALL_TYPE
 from mmsim.views.tables import frame, labels
 from mmsim.views.words import plural
@@ -72,7 +72,7 @@ eleven = Card(
     "One huge page, none free, and a holder that never lets go: version 2.\n"
     "With the slider, give it fewer passes, and read `thp_migration_fail` under the picture.",
     still=lambda: [
-        Picture(flow_svg(held().run()), flow_sentence(held().run())),
+        flow_picture(held().run()),
         f"thp_split_page_failed {count_of('v2', 'thp_split_page_failed')}, "
         f"thp_migration_fail {count_of('v2')}. With 3 passes: 3 and "
         f"{held().with_(passes=3).run().last.world.vmstat['thp_migration_fail']}.",
@@ -184,7 +184,7 @@ def twice_counted() -> list[Any]:
     assert found is not None
     situation = make("vfio_map", "v2", {**SEARCHED[0], "order": 1, "released": 1})
     run = situation.replay(found[1])
-    return [Picture(flow_svg(run), flow_sentence(run)), f"{found[0]}."]
+    return [flow_picture(run), f"{found[0]}."]
 
 
 once = Card(
@@ -262,7 +262,7 @@ def done(version: str) -> dict[str, int]:
 
 def loops_picture() -> Picture:
     """Both loops, a field for each step: is the page locked, mapped, its count compared?"""
-    left, wide, high = 70.0, 8.2, 34.0
+    left, wide, high = 62.0, 7.3, 34.0
     fills = {
         "locked": FILLS["MOVABLE"],
         "locked, and mapped nowhere": FILLS["UNMOVABLE"],
@@ -272,8 +272,8 @@ def loops_picture() -> Picture:
         f"{v3['compared']} tries each to move a held page: v3 unmaps it {v3['unmapped']} times, "
         f"6.12 {today['unmapped']} times"
     )
-    svg = Svg(1100, 228, claim, claim)
-    headline(svg, 18, 32, 1060, claim)
+    svg = Svg(1000, 240, claim, claim)
+    svg.headline(18, 32, 964, claim)
     for place, version in enumerate(BESIDE):
         run, y = refused_moves(version), 56 + 66.0 * place
         svg.text(left - 12, y + 22, version, left - 20, bold=True, anchor="end")
@@ -292,11 +292,11 @@ def loops_picture() -> Picture:
         svg.rect(left, y, wide * len(steps), high, fill="none", stroke=MUTED)
         said = f"{len(steps)} steps"
         svg.text(left + wide * len(steps) + 10, y + 22, said, 100, size=SMALL_TYPE)
-    signs = [swatch(svg, fill, name) for name, fill in fills.items()]
+    signs = [svg.swatch(fill, name) for name, fill in fills.items()]
     bar = (lambda x, y: svg.rect(x + 4, y - 2, 4, 16, fill=INK)), 10.0, "the count is compared"
     note = "a field is a step of migrate_pages(), from left to right"
-    legend(svg, left, 190, 1000, [*signs, bar])
-    svg.text(left + 560, 200.5, note, 460, size=SMALL_TYPE, fill=MUTED)
+    svg.legend(left, 190, 1000, [*signs, bar])
+    svg.note(left + 560, 200.5, note, 460)
     words = "; ".join(
         f"{version}: {done(version)['unmapped']} times unmapped, {done(version)['compared']} times "
         "compared"

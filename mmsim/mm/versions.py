@@ -23,7 +23,7 @@ import inspect
 
 from mmsim import errno
 from mmsim.errno import EAGAIN, EBUSY
-from mmsim.errors import nearest
+from mmsim.errors import UserError, nearest
 from mmsim.mm import migrate, migrate_6_12
 from mmsim.mm.seams import (
     INVERTED,
@@ -181,12 +181,12 @@ POLICY = {"policy": "what to do about a folio that could not be moved now"}
 
 
 def get(name: str) -> Version:
-    """The version or policy of this name; raises ValueError with the nearest match for others."""
+    """The version or policy of this name; raises UserError with the nearest match for others."""
     known = VERSIONS | POLICIES
     try:
         return known[name]
     except KeyError:
-        raise ValueError(f"no version {name!r}{nearest(name, known)}") from None
+        raise UserError(f"no version {name!r}{nearest(name, known)}") from None
 
 
 def environment(version: Version, env: Environment) -> Environment:
@@ -199,11 +199,11 @@ def environment(version: Version, env: Environment) -> Environment:
 
 
 def with_isolation(version: Version, isolation: str) -> Version:
-    """The row with one of ISOLATIONS; raises ValueError if its tree never had the inverted test."""
+    """The row with one of ISOLATIONS; raises UserError if its tree never had the inverted test."""
     inverted = isolation == INVERTED
     if inverted and not version.had_inverted_test:
         had = ", ".join(name for name, row in VERSIONS.items() if row.had_inverted_test)
-        raise ValueError(
+        raise UserError(
             f"isolation={INVERTED} needs a version that had the inverted test ({had}), "
             f"not {version.name}"
         )
@@ -233,7 +233,7 @@ def _texts(name: str, known: dict[str, str], chosen: tuple[str, ...]) -> dict[st
     version = get(name)
     for seam in chosen:
         if seam not in known:
-            raise ValueError(f"no seam {seam!r}{nearest(seam, known)}")
+            raise UserError(f"no seam {seam!r}{nearest(seam, known)}")
     return {
         seam: f"# {known[seam]}\n{seam_source(version, seam)}"
         for seam in known

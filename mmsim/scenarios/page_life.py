@@ -15,10 +15,17 @@ from mmsim.engine.op import Op
 from mmsim.engine.trace import Trace
 from mmsim.mm.actors import holder, isolate_by_name, pinner
 from mmsim.mm.folio import Folio
+from mmsim.mm.seams import Version
 from mmsim.mm.shmem import map_in_another_process, populate
-from mmsim.mm.versions import BASE
 from mmsim.mm.world import World
-from mmsim.scenarios.situation import KnobError, Setup, Situation, Value, number, one_of, settle
+from mmsim.scenarios.situation import (
+    KnobError,
+    Knobs,
+    Setup,
+    number,
+    one_of,
+    scenario,
+)
 
 REGION = "A"
 MAPPERS = ("guest", "backend", "monitor", "backup")  # the first one also fills the memory
@@ -43,19 +50,15 @@ def _does(name: str, step: Callable[[str, int], Op]) -> Actor:
     return Actor(name, path)
 
 
-def story(
-    name: str, knobs: dict[str, Value], actors: list[Actor], again: Callable[..., Situation]
-) -> Situation:
-    """A situation in which one actor after the other does all it has to do."""
-    setup = Setup(World(), tuple(actors), usual=lambda: schedule.one_after_another)
-    return Situation(name, BASE, knobs, setup, lambda version, knobs, merge=False: again(**knobs))
+def _one_after_another(actors: list[Actor]) -> Setup:
+    return Setup(World(), tuple(actors), usual=lambda: schedule.one_after_another)
 
 
-def page_with(**given: object) -> Situation:
-    """A page with the holders that the knobs (PAGE_KNOBS) ask for.
+@scenario(*PAGE_KNOBS)
+def page_with(version: Version, knobs: Knobs) -> Setup:
+    """A page with the holders that the knobs ask for.
 
-    Raises KnobError for a wrong value, and for knobs that contradict each other."""
-    knobs = settle("page_with", PAGE_KNOBS, given)
+    Raises KnobError for knobs that contradict each other."""
     order, mappings = int(knobs["order"]), int(knobs["mappings"])
     kind = SHMEM if knobs["cached"] == "yes" else ANON
     if kind == ANON and not mappings:
@@ -71,18 +74,20 @@ def page_with(**given: object) -> Situation:
     actors += [holder(name, REGION, 0, leaves=False) for name in HOLDERS[: int(knobs["holders"])]]
     if knobs["pin"] == "yes":
         actors.append(pinner(PINNER, REGION, 0, leaves=False))
-    return story("page_with", knobs, actors, page_with)
+    return _one_after_another(actors)
 
 
-def page_life() -> Situation:
+@scenario()
+def page_life(version: Version, knobs: Knobs) -> Setup:
     """A huge page from its allocation on: cached, mapped twice, isolated, looked at in passing."""
-    actors = [
-        Actor(MAPPERS[0], lambda: populate(REGION, 9, SHMEM, True)),
-        _does(MAPPERS[1], map_in_another_process),
-        _does("caller", isolate_by_name),
-        holder(HOLDERS[0], REGION, 0),
-    ]
-    return story("page_life", {}, actors, page_life)
+    return _one_after_another(
+        [
+            Actor(MAPPERS[0], lambda: populate(REGION, 9, SHMEM, True)),
+            _does(MAPPERS[1], map_in_another_process),
+            _does("caller", isolate_by_name),
+            holder(HOLDERS[0], REGION, 0),
+        ]
+    )
 
 
 def folio_of(trace: Trace, position: int | None = None) -> Folio:

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from mmsim.errors import nearest
+from mmsim.errors import UserError, nearest
 from mmsim.mm.seams import DECISIONS, Attempt, Version
 from mmsim.mm.versions import LATEST
 
@@ -33,7 +33,7 @@ NOT_THEIRS = (
 )
 
 
-class PolicyError(ValueError):
+class PolicyError(UserError):
     """A policy that can't be used; the message is one sentence that says what and where."""
 
 

@@ -1,11 +1,13 @@
 """Named moments of a migration, and the scheduler that makes holders come and go at them.
 
 A moment is a `Position`: which call of migrate_pages(), which round and pass, and which *site* of
-the visit of a folio.  The paths declare their sites, and tell at each visit which pass this is."""
+the visit of a folio.  The paths declare their sites, and tell at each visit which pass this is.
+Vectors have other words for the same sites: see `mmsim.evidence.vectors`."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from typing import NamedTuple
 
 from mmsim.engine.actor import Local
@@ -13,20 +15,18 @@ from mmsim.engine.op import ModelError, Op
 from mmsim.engine.scenario import Move, Scenario, State
 from mmsim.mm.world import World
 
-SITES = ("alloc", "split_lock", "site1", "unmap", "site2", "move_freeze", "between_passes")
+SITES = ("visit", "split.lock", "split.check", "unmap", "split.freeze", "move.freeze",
+         "between_passes")  # fmt: skip
+"""In the order in which a visit comes to them.  The last one is the end of a pass."""
 
-# The sites that the paths declare, by the names that vectors and knobs use for them.
+# The path declares some sites where it prepares a step, or for a split and a move apart.
 _SITE_OF = {
-    "visit": "alloc",
-    "split.lock": "split_lock",
-    "split.check": "site1",
     "split.unmap": "unmap",
     "move.unmap": "unmap",
-    "split.entry": "site2",
-    "split.freeze": "site2",
-    "move.expect": "move_freeze",
-    "move.freeze": "move_freeze",
+    "split.entry": "split.freeze",
+    "move.expect": "move.freeze",
 }
+BETWEEN_PASSES = SITES.index("between_passes")
 ROUNDS_MAX = 1_000
 """The kernel would go round for ever with a page that nobody can isolate."""
 
@@ -90,70 +90,64 @@ class Script:
     faults: Faults = dataclasses.field(default_factory=dict)
 
 
-class Scripted:
-    """The scheduler of a script: the main actor runs, the others move on their cues.
+class Progress:
+    """How far the main actor has come, by what its path declares at its sites.
 
-    Stateful: use a fresh one for each run.  It also counts what a vector asks for: `calls` of
-    migrate_pages(), `passes` per (call, round), `rounds` of the pin loop, drains of all CPUs.
-    """
+    It counts what a vector asks for: `calls` of migrate_pages(), `passes` per (call, round),
+    `rounds` of the pin loop, `drains` of all CPUs."""
 
-    def __init__(self, main: str, script: Script):
-        self.main = main
-        self.script = script
+    def __init__(self) -> None:
         self.calls = 0
         self.rounds = 0
         self.drains = 0
         self.passes: dict[tuple[int, int], int] = {}
-        self._pending = sorted(
-            (cue for cue in script.cues if cue.at), key=lambda cue: cue.at or (0,)
-        )
-        self._others = [cue for cue in script.cues if not cue.at]
-        self._attempts: dict[tuple[str, str], int] = {}
-        self._seen: Local | None = None
-        self._now: tuple[str, Position] | None = None
-        self._reached_by_all: Position | None = None
         self._in_gup = False
         self._visit = (1, -1)  # round and pass
+        self._now: tuple[str, Position] | None = None
+        self._over: Position | None = None  # the last pass that is over for every folio
         # In 6.12: the half of a batch that is worked on, and how far the passes of each folio are.
         self._half: tuple[tuple[int, ...], str, Position] | None = None
-        self._ended: dict[str, Position] = {}
+        self._over_for: dict[str, Position] = {}
 
-    def __call__(self, scenario: Scenario, state: State) -> Move:
-        local = scenario.local(state, self.main)
-        if local is not self._seen:
-            self._seen = local
-            self._observe(local, state.world)
-        cue = self._due(scenario, state)
-        if cue is not None:
-            return Move(cue.actor)
-        if local.op is None:
-            raise StopIteration
-        return Move(self.main, self._outcome(local.op, state.world))
-
-    # -- where the main actor is
-
-    def _observe(self, local: Local, world: World) -> None:
+    def observe(self, local: Local, world: World) -> None:
+        """Take note of the step that comes next."""
         self._now = None
-        if local.op is None:
-            if self._last_pass and not self.calls:  # attempts at a split end like passes
-                self._reached_by_all = self._last_pass._replace(site=SITES.index("between_passes"))
+        op = local.op
+        if op is None:
+            if not self.calls:  # attempts at a split end like passes
+                self._over = self._last_pass
             return
-        name, site = local.op.kind.name, local.op.site
-        in_gup = site in ("gup.pin", "gup.fault")
+        in_gup = op.site in ("gup.pin", "gup.fault")
         self.rounds += in_gup and not self._in_gup
         if self.rounds > ROUNDS_MAX:
-            raise ModelError(f"{self.main!r} does not end: {ROUNDS_MAX:,} rounds of its loop")
+            raise ModelError(f"the pin does not end: {ROUNDS_MAX:,} rounds of its loop")
         self._in_gup = in_gup
-        self.calls += site == "migrate.start"
-        self.drains += name == "lru_add_drain_all"
-        if site in _SITE_OF:
-            self._at_site(local.op, world, _SITE_OF[site])
-        elif site == "migrate.out":
-            self._pass_ended(local.op)
+        self.calls += op.site == "migrate.start"
+        self.drains += op.kind.name == "lru_add_drain_all"
+        if op.site == "migrate.out":
+            self._pass_ended(op)
             if self._half is not None:
                 self._half_ended(world)
-            elif local.op.told["rc"] >= 0 and self._last_pass:
-                self._reached_by_all = self._last_pass._replace(site=SITES.index("between_passes"))
+            elif op.told["rc"] >= 0:
+                self._over = self._last_pass
+        elif (site := _SITE_OF.get(op.site, op.site)) in SITES:
+            self._at_site(op, world, site)
+
+    def reached(self, folio: str, at: Position) -> bool:
+        """Have the visits of this folio come so far?"""
+        if self._over is not None and at <= self._over:
+            return True
+        if at.site == BETWEEN_PASSES and folio in self._over_for:
+            return at <= self._over_for[folio]
+        return self._now is not None and folio == self._now[0] and at <= self._now[1]
+
+    @property
+    def _last_pass(self) -> Position | None:
+        """The end of the last pass that has begun."""
+        if not self.passes:
+            return None
+        call, round_ = max(self.passes)
+        return Position(call, round_, self.passes[call, round_] - 1, BETWEEN_PASSES)
 
     def _pass_ended(self, op: Op) -> None:
         """A pass over an empty list visits nobody: only the loop itself tells of it."""
@@ -161,82 +155,84 @@ class Scripted:
             round_, pass_ = op.told["ended"]
             self.passes[self.calls - 1, round_] = pass_ + 1
 
-    @property
-    def _last_pass(self) -> Position | None:
-        if not self.passes:
-            return None
-        call, round_ = max(self.passes)
-        return Position(call, round_, self.passes[call, round_] - 1, 0)
-
     def _at_site(self, op: Op, world: World, site: str) -> None:
         if "pass_" in op.told:
             self._visit = (op.told["round_"], op.told["pass_"])
-        elif not self.calls and site == "split_lock":  # one attempt at a split after the other
+        elif not self.calls and site == "split.lock":  # one attempt at a split after the other
             self._visit = (1, self._visit[1] + 1)
         round_, pass_ = self._visit
         call = max(self.calls - 1, 0)
         if "batch" in op.told:
-            half = (
-                op.told["batch"],
-                op.told["half"],
-                Position.at("between_passes", pass_, round_, call),
-            )
-            if self._half is not None and half != self._half:
+            end = Position(call, round_, pass_, BETWEEN_PASSES)
+            half = (op.told["batch"], op.told["half"], end)
+            if half != self._half:
                 self._half_ended(world)
-            self._half = half
+                self._half = half
         self._pass_ended(op)
-        before = self._last_pass
-        if (
-            self._half is None
-            and before
-            and (call, round_, pass_) > before[:3]
-            and call == before.call
-        ):
-            self._reached_by_all = before._replace(site=SITES.index("between_passes"))
+        last = self._last_pass
+        if self._half is None and last and last.call == call and last[1:3] < (round_, pass_):
+            self._over = last
         self.passes[call, round_] = pass_ + 1
         self._now = (world.folio(op.args[0]).name, Position.at(site, pass_, round_, call))
 
     def _half_ended(self, world: World) -> None:
         """A pass of a batch is over: it counts for the folios of this batch."""
-        assert self._half is not None
-        pfns, _, at = self._half
-        for pfn in pfns:
-            if pfn in world.folios:
-                self._ended[world.folios[pfn].name] = at
-        self._half = None
+        if self._half is not None:
+            pfns, _, end = self._half
+            there = (world.folios[pfn].name for pfn in pfns if pfn in world.folios)
+            self._over_for |= dict.fromkeys(there, end)
+            self._half = None
+
+
+class Scripted(Progress):
+    """The scheduler of a script: the main actor runs, the others move on their cues.
+
+    Stateful: use a fresh one for each run."""
+
+    def __init__(self, main: str, script: Script):
+        super().__init__()
+        self.main = main
+        self.script = script
+        timed = [(cue.at, cue) for cue in script.cues if cue.at]
+        self._timed = sorted(timed, key=lambda each: each[0])
+        self._others = [cue for cue in script.cues if not cue.at]
+        self._attempts: Counter[tuple[str, str]] = Counter()
+        self._seen: Local | None = None
+
+    def __call__(self, scenario: Scenario, state: State) -> Move:
+        local = scenario.local(state, self.main)
+        if local is not self._seen:
+            self._seen = local
+            self.observe(local, state.world)
+        actor = self._due(scenario, state)
+        if actor is not None:
+            return Move(actor)
+        if local.op is None:
+            raise StopIteration
+        return Move(self.main, self._outcome(local.op, state.world))
 
     # -- who else moves now
 
-    def _due(self, scenario: Scenario, state: State) -> Cue | None:
+    def _due(self, scenario: Scenario, state: State) -> str | None:
         for cue in self._others:
             ready = self.rounds >= cue.round_
             if cue.when_waited_for:
                 why = scenario.blocked(state, self.main) or ""
                 ready = why.endswith(f"held by {cue.actor}")
-            if ready and self._possible(scenario, state, cue):
+            done = scenario.local(state, self.main).finished
+            if ready and not done and self._possible(scenario, state, cue):
                 self._others.remove(cue)
-                return cue
-        for cue in self._pending:
-            assert cue.at is not None
-            if self._reached(cue.folio, cue.at) and self._possible(scenario, state, cue):
-                self._pending.remove(cue)
-                return cue
+                return cue.actor
+        for at, cue in self._timed:
+            if self.reached(cue.folio, at) and self._possible(scenario, state, cue):
+                self._timed.remove((at, cue))
+                return cue.actor
         return None
 
-    def _reached(self, folio: str, at: Position) -> bool:
-        """Have the visits of this folio come so far?"""
-        if self._reached_by_all is not None and at <= self._reached_by_all:
-            return True
-        if at.site == SITES.index("between_passes") and folio in self._ended:
-            return at <= self._ended[folio]
-        return self._now is not None and folio == self._now[0] and at <= self._now[1]
-
-    def _possible(self, scenario: Scenario, state: State, cue: Cue) -> bool:
-        if scenario.local(state, self.main).finished and cue.at is None:
-            return False
-        if not _is_there(state.world, cue.folio):
-            return False
-        return scenario.blocked(state, cue.actor) is None
+    @staticmethod
+    def _possible(scenario: Scenario, state: State, cue: Cue) -> bool:
+        there = _is_there(state.world, cue.folio)
+        return there and scenario.blocked(state, cue.actor) is None
 
     # -- what the environment answers
 
@@ -246,8 +242,8 @@ class Scripted:
         name = op.kind.name
         folio = world.folios.get(op.args[0]) if op.args else None
         about = folio.name if folio else ""
-        attempt = self._attempts.get((about, name), 0)
-        self._attempts[about, name] = attempt + 1
+        attempt = self._attempts[about, name]
+        self._attempts[about, name] += 1
         faults = self.script.faults.get((about, name), ())
         if name == "alloc_migration_target":
             huge = folio is not None and folio.is_thp
@@ -285,16 +281,16 @@ class Visits(Scripted):
         self.taken = taken
         self.released = released
 
-    def _due(self, scenario: Scenario, state: State) -> Cue | None:
+    def _due(self, scenario: Scenario, state: State) -> str | None:
         everybody = scenario.blocked(state, self.main) is not None or (
-            self.released is not None and self._reached(self.region, self.released)
+            self.released is not None and self.reached(self.region, self.released)
         )
-        come = self.taken is None or self._reached(self.region, self.taken)
+        come = self.taken is None or self.reached(self.region, self.taken)
         for name in self.visitors:
             if scenario.blocked(state, name) is not None:
                 continue
             if everybody or (come and not self._holds(scenario, state, name)):
-                return Cue(name, self.region)
+                return name
         return None
 
     def _holds(self, scenario: Scenario, state: State, name: str) -> bool:

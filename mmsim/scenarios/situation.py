@@ -1,13 +1,14 @@
 """A situation: a scenario that knows its knobs and its usual schedule, and says how a run ended.
 
 Knobs are data, so that the command line, the sliders of a lesson and the help text are all made
-from the same list."""
+from the same list.  A named scenario is a function that builds a world and its actors from the
+knobs, marked with `@scenario`."""
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
 from typing import NamedTuple
 
 from mmsim import errno
@@ -19,7 +20,7 @@ from mmsim.engine.op import Atomic, Op
 from mmsim.engine.scenario import Event, Scenario, Scheduler, State
 from mmsim.engine.trace import Trace, record
 from mmsim.errno import ENOMEM
-from mmsim.errors import nearest
+from mmsim.errors import UserError, nearest
 from mmsim.mm.folio import Folio
 from mmsim.mm.seams import INVERTED, ISOLATIONS, MEANT, Version
 from mmsim.mm.versions import environment, get, with_isolation
@@ -30,14 +31,11 @@ from mmsim.scenarios.script import SITES, Position, Script, Scripted
 
 
 Value = int | str
+Knobs = dict[str, Value]
 
 
-class KnobError(ValueError):
+class KnobError(UserError):
     """A knob that does not exist or can't have this value; the message says what it can."""
-
-    def _render_traceback_(self) -> list[str]:
-        """What a notebook shows: the sentence.  Where in this package it arose helps nobody."""
-        return [str(self)]
 
 
 NOBODY = "nobody"
@@ -71,8 +69,11 @@ class Knob(NamedTuple):
         """The value as the scenario uses it; raises KnobError."""
         text = str(given).strip()
         if self.is_moment:
-            if text not in self.allowed:
-                read_moment(text, self)
+            pass_, _, site = text.partition(".")
+            if text not in self.allowed and pass_ not in map(str, range(MIGRATE_PASSES)):
+                raise KnobError(f"{self.name} must be {self.values}, not {text!r}")
+            if site and site not in SITES:
+                raise KnobError(f"{self.name} names no site {site!r}{nearest(site, SITES)}")
             return text
         if self.each_max:
             return self._some(given if isinstance(given, (list, tuple)) else text.split(","))
@@ -126,30 +127,31 @@ def moment(name: str, default: str, words: Sequence[str], what: str) -> Knob:
     return Knob(name, default, what, allowed=tuple(words), is_moment=True)
 
 
-def read_moment(text: str, knob: Knob) -> Position:
-    """`"3"` is the beginning of pass 3, `"0.site2"` the moment before the freeze in pass 0."""
-    pass_, _, site = text.partition(".")
-    site = site or "alloc"
-    if not re.fullmatch(r"\d{1,2}", pass_) or int(pass_) >= MIGRATE_PASSES:
-        raise KnobError(f"{knob.name} must be {knob.values}, not {text!r}")
-    if site not in SITES:
-        raise KnobError(f"{knob.name} names no site {site!r}{nearest(site, SITES)}")
-    return Position.at(site, int(pass_))
+def position(moment: Value) -> Position:
+    """`"3"`: the beginning of pass 3; `"0.split.freeze"`: before a split's freeze in pass 0."""
+    pass_, _, site = str(moment).partition(".")
+    return Position.at(site or SITES[0], int(pass_))
 
 
-def read_span(
-    knobs: Sequence[Knob], taken: Value, released: Value
-) -> tuple[Position | None, Position | None]:
-    """When somebody comes (None: at the start) and goes (None: never), from the two knobs."""
-    knob = {knob.name: knob for knob in knobs}
-    start = None if taken == "start" else read_moment(str(taken), knob["taken"])
-    end = None if released == "never" else read_moment(str(released), knob["released"])
+def read_span(knobs: Knobs) -> tuple[Position | None, Position | None]:
+    """When somebody comes (None: at the start) and goes (None: never), by the two knobs."""
+    taken, released = knobs.get("taken", "start"), knobs["released"]
+    start = None if taken == "start" else position(taken)
+    end = None if released == "never" else position(released)
     if start is not None and end is not None and end <= start:
         raise KnobError(f"released ({released}) must come after taken ({taken})")
     return start, end
 
 
-def settle(scenario: str, knobs: Sequence[Knob], given: Mapping[str, object]) -> dict[str, Value]:
+def check_number(knobs: Knobs, knob: str, there: str, what: str) -> None:
+    """Raise KnobError if a knob asks for more than there are by another knob."""
+    if int(knobs[knob]) > int(knobs[there]):
+        raise KnobError(
+            f"{knob} is {knobs[knob]}, but there are only {knobs[there]} {what} ({there})"
+        )
+
+
+def settle(scenario: str, knobs: Sequence[Knob], given: Mapping[str, object]) -> Knobs:
     """Every knob with its value: the given one, or its default; raises KnobError."""
     names = [knob.name for knob in knobs]
     for name in given:
@@ -188,7 +190,7 @@ def _pages(rc: int, what: str) -> str:
 PINNED = Aim("pinned", lambda rc: rc > 0, lambda rc: _pages(rc, "pinned"))
 MAPPED = Aim("mapped", lambda rc: rc == 0, lambda rc: "0 (mapped for the device)")
 MIGRATED = Aim("migrated", lambda rc: rc == 0, errno.name)
-TAKEN = Aim("taken back", lambda rc: rc >= 0, lambda rc: f"pfn {rc:#x}")
+TAKEN_BACK = Aim("taken back", lambda rc: rc >= 0, lambda rc: f"pfn {rc:#x}")
 SPLIT = Aim("split", lambda rc: rc == 0, errno.name)
 DROPPED = Aim("done", lambda rc: rc >= 0, lambda rc: _pages(rc, "dropped"))
 
@@ -199,7 +201,11 @@ def why_failed(world: World, rc: int, aim: Aim, chunks: Chunks) -> str:
         return NOT_SPLIT
     if not world.vmstat["pgmigrate_fail"]:
         return ALL_MOVED
-    left = _left_behind(world, chunks)
+    left = _in_cma(world)
+    for regions in chunks:  # the first one with pages in CMA is the one that failed
+        if here := [folio for folio in left if folio.region in regions]:
+            left = here
+            break
     huge = [folio for folio in left if folio.is_thp]
     if left and not huge:
         if _memory_is_full(world):
@@ -210,14 +216,9 @@ def why_failed(world: World, rc: int, aim: Aim, chunks: Chunks) -> str:
     return NO_MEMORY if aim is MIGRATED and rc == -ENOMEM else NOT_MOVED
 
 
-def _left_behind(world: World, chunks: Chunks) -> list[Folio]:
-    """What the chunk that failed still has in CMA."""
-    inside = [folio for pfn, folio in world.folios.items() if world.in_cma(pfn) and folio.name]
-    for regions in chunks:
-        here = [folio for folio in inside if folio.region in regions]
-        if here:
-            return here
-    return inside
+def _in_cma(world: World) -> list[Folio]:
+    """The named pages that are still in CMA."""
+    return [folio for pfn, folio in world.folios.items() if world.in_cma(pfn) and folio.name]
 
 
 def _memory_is_full(world: World) -> bool:
@@ -234,7 +235,7 @@ def fails(outcome: str) -> bool:
 
 def left_behind(world: World) -> str:
     """What a failure has left in CMA, in a few words."""
-    inside = [folio for pfn, folio in world.folios.items() if folio.name and world.in_cma(pfn)]
+    inside = _in_cma(world)
     pieces = sum(not folio.is_thp for folio in inside)
     if pieces:
         return f"{pieces} {'piece' if pieces == 1 else 'pieces'} left behind"
@@ -249,10 +250,7 @@ def left_behind(world: World) -> str:
 ISOLATION_KNOB = one_of(
     "isolation", MEANT, ISOLATIONS, "the pin's isolation test: as meant, or as it was until 6.2"
 )
-"""The last knob of every scenario that pins for a long time; `Spec.make` turns it."""
-
-
-Knobs = dict[str, Value]
+"""The last knob of every scenario that pins for a long time; `Spec.make` reads it."""
 
 
 class Setup(NamedTuple):
@@ -260,7 +258,7 @@ class Setup(NamedTuple):
 
     `aim` and `chunks` say what success is, and where to look after a failure.  `usual` makes the
     scheduler of the run that the knobs describe; without it the main actor runs and the others
-    move on their cues in `script`."""
+    move on their cues in `script`.  `kind`: a Situation that has more to say."""
 
     world: World
     actors: tuple[Actor, ...]
@@ -268,36 +266,10 @@ class Setup(NamedTuple):
     script: Script = Script()
     chunks: Chunks = ()
     usual: Callable[[], Scheduler] | None = None
-
-
-class Spec(NamedTuple):
-    """A scenario's entry in the list.
-
-    `searched`: what its knobs are at the command line of a search, where the defaults make too many
-    states."""
-
-    name: str
-    title: str
-    knobs: tuple[Knob, ...]
-    build: Callable[[Version, Knobs], Setup]
-    searched: Mapping[str, Value] = MappingProxyType({})
     kind: Callable[..., Situation] | None = None
 
-    def make(
-        self, version: str | Version, knobs: Mapping[str, object], *, merge: bool = False
-    ) -> Situation:
-        """The situation; raises ValueError for a version or a knob that does not exist.
 
-        Also for an isolation test that the version never had."""
-        row = get(version) if isinstance(version, str) else version
-        settled = settle(self.name, self.knobs, knobs)
-        if ISOLATION_KNOB.name in settled:
-            row = with_isolation(row, str(settled[ISOLATION_KNOB.name]))
-        if "passes" in settled:
-            row = row._replace(passes=int(settled["passes"]))
-        setup = self.build(row, settled)
-        setup.world.env = environment(row, setup.world.env)
-        return (self.kind or Situation)(self.name, row, settled, setup, self.make, merge=merge)
+Build = Callable[[Version, Knobs], Setup]
 
 
 class Situation(Scenario):
@@ -379,7 +351,7 @@ class Situation(Scenario):
         """The same situation, but nobody can come between these two steps of one actor.
 
         All steps behind the first up to the last need a site.  They are looked up in the run of all
-        actors one after the other; ValueError if there are none.  Names may have brackets:
+        actors one after the other; UserError if there are none.  Names may have brackets:
         `folio_get()`."""
         first, last = (str(name).removesuffix("()") for name in (first, last))
         events = record(self, schedule.one_after_another).events
@@ -388,8 +360,8 @@ class Situation(Scenario):
             names = dict.fromkeys(event.op.kind.name for event in events)
             for name in (first, last):
                 if name not in names:
-                    raise ValueError(f"nobody takes a step {name!r} here{nearest(name, names)}")
-            raise ValueError(
+                    raise UserError(f"nobody takes a step {name!r} here{nearest(name, names)}")
+            raise UserError(
                 f"nobody takes the step {first!r} and later {last!r} with only steps between them "
                 "that say where they stand"
             )
@@ -403,7 +375,7 @@ class Situation(Scenario):
         return bool(local.finished and self.aim.reached(local.result))
 
     @property
-    def isolation_told(self) -> str:
+    def isolation_words(self) -> str:
         """Which isolation test the pin has, if the version's tree had another one than is meant.
 
         "" if nothing has to be said: there is no long-term pin, or the tree had no such bug."""
@@ -422,7 +394,7 @@ class Situation(Scenario):
         return (self.aim.word, *FAILURES)
 
     def outcome(self, state: State) -> str:
-        """How the main actor fared, in a few words that stay the same for the same fate."""
+        """How the main actor fared, in a few words that stay the same for the same end."""
         local = self.local(state, self.main)
         if not local.finished:
             return NOT_FINISHED
@@ -435,6 +407,10 @@ class Situation(Scenario):
         outcome = self.outcome(state)
         left = left_behind(state.world) if fails(outcome) else ""
         return f"{outcome}, {left}" if left else outcome
+
+    def account(self, trace: Trace) -> list[str]:
+        """What became of a run, in sentences; none if where the pages are says it all."""
+        return []
 
     def result(self, state: State) -> str:
         """What the main actor returned, for people."""
@@ -457,3 +433,58 @@ def _behind(events: Sequence[Event], first: str, last: str) -> list[Event]:
                 if later.op.kind.name == last:
                     return behind
     return []
+
+
+# -- named scenarios
+
+
+class Spec:
+    """A named scenario.  Call it with a version and knobs, and it makes the situation.
+
+    `searched`: what its knobs are at the command line of a search, where the defaults make too many
+    states."""
+
+    def __init__(self, build: Build, knobs: tuple[Knob, ...], searched: Mapping[str, Value]):
+        self.build = build
+        self.knobs = knobs
+        self.searched = searched
+        self.name = build.__name__
+        about = inspect.getdoc(build) or self.name
+        self.title = about.partition(".")[0]
+        self.__doc__ = "\n".join([about, "", "Knobs:", *self.knob_lines()])
+
+    def __repr__(self) -> str:
+        return f"{self.name}(version, knob=value, ...): {self.title}"
+
+    def knob_lines(self) -> list[str]:
+        """Each knob with its default, what it is, and what it can be."""
+        return [f"  {knob.name}={knob.default}: {knob.what}; {knob.values}" for knob in self.knobs]
+
+    def __call__(self, version: str | Version = "base", **knobs: object) -> Situation:
+        """The situation with this version and these knobs; raises UserError for a wrong one."""
+        return self.make(version, knobs)
+
+    def make(
+        self, version: str | Version, knobs: Mapping[str, object], *, merge: bool = False
+    ) -> Situation:
+        """The same, with the knobs in one table.  `merge` prepares it for the exhaustive search.
+
+        `version`: a name, or a row of seams such as `own_policy` makes.  Raises UserError also for
+        an isolation test that the version never had."""
+        row = get(version) if isinstance(version, str) else version
+        settled = settle(self.name, self.knobs, knobs)
+        if ISOLATION_KNOB.name in settled:
+            row = with_isolation(row, str(settled[ISOLATION_KNOB.name]))
+        if "passes" in settled:
+            row = row._replace(passes=int(settled["passes"]))
+        setup = self.build(row, settled)
+        setup.world.env = environment(row, setup.world.env)
+        kind = setup.kind or Situation
+        return kind(self.name, row, settled, setup, self.make, merge=merge)
+
+
+def scenario(*knobs: Knob, **searched: Value) -> Callable[[Build], Spec]:
+    """Mark a function of a version and knobs as a named scenario; see `Spec`.
+
+    Its title is the first sentence of the docstring."""
+    return lambda build: Spec(build, knobs, searched)

@@ -14,10 +14,10 @@ from mmsim.lessons import capstone_and_recall as lesson
 from mmsim.lessons.does_the_real_kernel_agree import on_612
 from mmsim.lessons.form import counters_of
 from mmsim.mm.versions import VERSIONS
-from mmsim.retrylaw import Retrying, success
 from mmsim.scenarios import lru_batch, vfio_map
 from mmsim.scenarios.page_life import folio_of, page_with
 from mmsim.views.flow import taken
+from mmsim.views.retrylaw import Retrying, success
 
 SEEDS = (0, 1, 3, 4, 9, 14, 24)
 CARDS = (lesson.verdict, lesson.fitting, lesson.look)

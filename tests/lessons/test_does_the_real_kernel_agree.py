@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from failure_odds import ANY_STEP, failure_odds
 
 from mmsim.evidence.ftrace import real_trace
 from mmsim.lessons import does_the_real_kernel_agree as lesson
 from mmsim.scenarios import SMALL, pin_versus, vfio_map
-from mmsim.views.chances import ANY_STEP, failure_odds
 
 
 @pytest.mark.parametrize("letter", "acd")

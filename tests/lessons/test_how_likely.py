@@ -5,12 +5,12 @@ from __future__ import annotations
 from fractions import Fraction
 from itertools import pairwise
 
+from coin import sample
 from views.svg_rules import readable
 
-from mmsim.engine.schedule import sample
 from mmsim.lessons import how_likely as lesson
-from mmsim.retrylaw import Retrying, success
 from mmsim.views.chances import PACES
+from mmsim.views.retrylaw import Retrying, success
 
 RACE = lesson.RACE
 

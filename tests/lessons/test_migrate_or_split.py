@@ -46,7 +46,9 @@ def test_the_numbers_of_the_text():
     ]
     assert moved == [0, 1536]
     # A refusal at the freeze takes the mappings away, one at the check does not.
-    (checked,), (frozen,) = (run(taken=t).last.world.folios.values() for t in ("start", "0.site2"))
+    (checked,), (frozen,) = (
+        run(taken=t).last.world.folios.values() for t in ("start", "0.split.freeze")
+    )
     assert (checked.mapcount, frozen.mapcount) == (1, 0)
 
 

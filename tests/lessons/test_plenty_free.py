@@ -12,7 +12,7 @@ from mmsim.lessons import plenty_free as lesson
 from mmsim.mm.fragmentation import suitable, summed
 from mmsim.mm.zone import pattern
 from mmsim.scenarios import boot_guest
-from mmsim.scenarios.host import fates, host
+from mmsim.scenarios.host import host, served_from
 from mmsim.views.memory import memory
 
 
@@ -63,7 +63,7 @@ def test_the_stored_fate_of_a_guest_is_what_the_model_gives(stored):
 
 def test_recall_is_what_the_model_does():
     for cma, place in ((51, "CMA"), (50, "ordinary memory")):
-        assert fates(host(cma=cma, used=0).zone)["huge page, for a process"] == place
+        assert served_from(host(cma=cma, used=0).zone)["huge page, for a process"] == place
 
 
 def test_what_was_read_off_the_kernel():
@@ -153,6 +153,6 @@ def test_every_control_draws_another_picture():
         assert len(seen) == len(values), name
         box.value = first
     widget.boxes["order"].value = 3
-    assert widget.view.value == memory(host(host=64, cma=25, used=60).zone, 3).svg
+    assert widget.view.value == memory(host(host=64, cma=25, used=60).zone, 3).html
     widget.reset.click()
-    assert widget.view.value == memory(host(**lesson.WORN).zone).svg
+    assert widget.view.value == memory(host(**lesson.WORN).zone).html

@@ -180,7 +180,7 @@ def test_a_reason_comes_before_the_outcome(card, wrong, reason, told):
         (vfio_map("v1", targets="late", released=1), "that is v1; it should happen in v2"),
         (vfio_map("v2", targets="late", holder=0), "no failing pin"),
         (vfio_map("v2"), "not everything has moved"),
-        (vfio_map("v2", taken="0.move_freeze"), "not everything has moved"),
+        (vfio_map("v2", taken="0.move.freeze"), "not everything has moved"),
         (vfio_map("v2", reason="syscall"), "no pin"),
         (vfio_map, "the answer should be a situation"),
     ],

@@ -51,11 +51,17 @@ def anon(**fields):
 ROWS = {
     "2 writeback, anon": (anon(writeback=True), {}, -EBUSY, {}, (2, 1, 0)),
     "3a no anon_vma": (anon(pmd_maps=0), {}, -EBUSY, {FAILED: 1}, (1, 0, 0)),
-    "5 anon": (anon(), comes_at("site1"), -EAGAIN, {FAILED: 1}, (3, 1, 0)),
-    "5 truncated": (isolated(), truncated_at("site1"), -EAGAIN, {FAILED: 1}, (1, 0, 0)),
-    "7 truncated": (isolated(), truncated_at("site2"), -EAGAIN, {FAILED: 1, PMD: 1}, (1, 0, 0)),
+    "5 anon": (anon(), comes_at("split.check"), -EAGAIN, {FAILED: 1}, (3, 1, 0)),
+    "5 truncated": (isolated(), truncated_at("split.check"), -EAGAIN, {FAILED: 1}, (1, 0, 0)),
+    "7 truncated": (
+        isolated(),
+        truncated_at("split.freeze"),
+        -EAGAIN,
+        {FAILED: 1, PMD: 1},
+        (1, 0, 0),
+    ),
     "8 shmem": (isolated(), comes_at("unmap"), -EAGAIN, {FAILED: 1, PMD: 1}, (NR + 2, 0, 0)),
-    "8 anon": (anon(), comes_at("site2"), -EAGAIN, THREE, (2 + NR, 0, NR)),
+    "8 anon": (anon(), comes_at("split.freeze"), -EAGAIN, THREE, (2 + NR, 0, NR)),
 }
 
 

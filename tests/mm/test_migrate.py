@@ -18,6 +18,7 @@ S, F = "pgmigrate_success", "pgmigrate_fail"
 TS, TF = "thp_migration_success", "thp_migration_fail"
 SPF, SPMD = "thp_split_page_failed", "thp_split_pmd"
 WAITED = "waited for"
+FAULTS = ("folio_expected_refs",)
 
 
 class Ran(NamedTuple):
@@ -30,7 +31,7 @@ class Ran(NamedTuple):
 
 def migrate(version, *folios, cast=(), targets=None, faults=None, mode=MIGRATE_SYNC):
     """One migrate_pages() call on these folios.  `cast`: (actor, positions of its moves) each."""
-    world = memory(*folios, targets_huge="either", targets_base="either", faults=True)
+    world = memory(*folios, targets_huge="either", targets_base="either", faults=FAULTS)
     from_ = [Page(world.find(f.region, 0), f.nr_pages) for f in folios]
     left = []
 
@@ -94,10 +95,10 @@ def test_writeback_and_a_lock_are_waited_for_from_the_fourth_pass_on(trouble, mo
 
 TRUNCATED = {
     # site of pass 0 -> result of v2 and v3, passes, events of either
-    "alloc": (0, 0, [1], {S: NR, TS: 1}),
-    "split_lock": (-ENOMEM, -ENOMEM, [1], {F: NR, TF: 1, SPF: 1}),
-    "site1": (1, 0, [2], {S: NR, TS: 1, TF: 1, SPF: 1}),
-    "site2": (1, 0, [2], {S: NR, TS: 1, TF: 1, SPF: 1, SPMD: 1}),
+    "visit": (0, 0, [1], {S: NR, TS: 1}),
+    "split.lock": (-ENOMEM, -ENOMEM, [1], {F: NR, TF: 1, SPF: 1}),
+    "split.check": (1, 0, [2], {S: NR, TS: 1, TF: 1, SPF: 1}),
+    "split.freeze": (1, 0, [2], {S: NR, TS: 1, TF: 1, SPF: 1, SPMD: 1}),
 }
 
 

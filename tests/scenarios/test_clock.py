@@ -10,7 +10,7 @@ from mmsim.engine.scenario import Scenario
 from mmsim.engine.trace import record
 from mmsim.mm.filemap import folio_lock, folio_unlock
 from mmsim.scenarios import timed_hold
-from mmsim.scenarios.races import COMPACTION, HOLD_MAX, IN_VAIN, Clock, attempts
+from mmsim.scenarios.clock import COMPACTION, HOLD_MAX, IN_VAIN, Clock, attempts
 
 
 def rows(scenario, clock):

@@ -11,7 +11,7 @@ WRONG = [
     ("vfio_map", {"thps": 9}, "thps must be 1-8, not 9"),
     ("vfio_map", {"thps": "two"}, "thps must be a whole number"),
     ("vfio_map", {"targets": "sometimes"}, "targets can't be 'sometimes'"),
-    ("vfio_map", {"taken": "0.site3"}, "did you mean 'site"),
+    ("vfio_map", {"taken": "0.split.frees"}, "did you mean 'split.freeze'"),
     ("vfio_map", {"taken": "10"}, "taken must be start, PASS"),
     ("vfio_map", {"released": "soon"}, "released must be never, PASS"),
     ("vfio_map", {"holder": 2}, "there are only 1 huge pages"),

@@ -12,7 +12,7 @@ import pytest
 from mmsim.mm.folio import ISOLATION, NEW_PAGE
 from mmsim.scenarios.page_life import HOLDERS, MAPPERS, folio_of, page_with
 from mmsim.scenarios.situation import KnobError
-from mmsim.views.ledger import KNOWN, SPLIT_CHECK, describe, ledger
+from mmsim.views.ledger import KNOWN, SPLIT_CHECK, ledger
 
 POSSIBLE = [
     {"order": o, "cached": c, "mappings": m, "isolated": i, "holders": h, "pin": p}
@@ -47,12 +47,6 @@ def test_known_holders_agree_with_the_kernels_own_check_of_a_huge_page():
             mine, kernels = (ledger(world, "A", check=name).check for name in (KNOWN, SPLIT_CHECK))
             assert mine.expected == kernels.expected
             assert mine.equal == kernels.equal == (not knobs["holders"] and knobs["pin"] == "no")
-
-
-def test_known_holders_of_a_single_page_count_its_mappings():
-    book = ledger(page_with(order=0, mappings=3).run().last.world, "A", check=KNOWN)
-    assert (book.check.expected, book.refcount) == (5, 5)
-    assert "5 == 1 + 3 + 1 is equal" in describe(book)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from small import sound
 from mmsim.engine.schedule import render
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import SMALL, pin_versus, situation
-from mmsim.scenarios.races import AGAINST
+from mmsim.scenarios.pins import AGAINST
 from mmsim.scenarios.situation import ALL_MOVED, MISSED, NO_MEMORY, NOT_MOVED, NOT_SPLIT, why_failed
 
 MAPPED = "mapped"
@@ -42,15 +42,6 @@ def test_drop_caches_between_unlock_and_release_is_what_the_patch_outwaits(versi
     assert moved(trace)["drop_pagecache"] == 1
 
 
-def test_at_the_first_look_the_folio_is_unlocked_with_one_reference_too_many():
-    _, trace, _ = end_of("base", order=2)
-    before = trace.state(trace.find("can_split_folio") - 1)
-    (folio,) = before.world.folios.values()
-    assert dict(folio.held) == {"drop_caches": 1, "isolation": 1}
-    assert folio.locked_by == "pin"  # its own: drop_caches has unlocked, and waits at the next step
-    assert before.locals[1].op.kind.name == "folio_batch_add"
-
-
 def test_when_they_come_and_leave():
     for released, refused in (("1", 1), ("4", 4), ("9", 9)):
         _, trace, outcome = end_of("v3", order=1, released=released)
@@ -58,7 +49,7 @@ def test_when_they_come_and_leave():
     _, trace, outcome = end_of("v3", order=1, released="never")
     assert (outcome, moved(trace)["thp_split_page_failed"]) == (NOT_SPLIT, 10)
     # At that time the pin has the lock.  drop_caches passes over, but has looked the page up.
-    _, trace, outcome = end_of("v3", order=1, taken="0.site1")
+    _, trace, outcome = end_of("v3", order=1, taken="0.split.check")
     assert (outcome, moved(trace)["thp_split_page_failed"]) == (MAPPED, 1)
     assert "folio_batch_add" not in [event.op.kind.name for event in trace.events]
 
@@ -76,13 +67,6 @@ def test_two_of_a_kind_and_the_second_huge_page():
     assert [actor.name for actor in situation.actors] == ["pin", "lookup", "lookup_2"]
     assert outcome == NOT_SPLIT
     assert moved(trace)["thp_split_page"] == 1  # A was split and moved, B was what failed
-
-
-def test_direct_io_lasts_as_many_steps_as_it_is_told():
-    for steps in (0, 5):
-        _, trace, _ = end_of("v3", order=1, against="direct_io", io_steps=steps)
-        names = [event.op.kind.name for event in trace.events]
-        assert names.count("io_in_flight") == steps
 
 
 @pytest.mark.parametrize("zone", ["pinned", "movable", "whole"])

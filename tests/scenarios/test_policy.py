@@ -32,10 +32,6 @@ def loops_on_one_line(attempt):
     for _ in LONG: pass  # fmt: skip # noqa: E701
 
 
-def loops_elsewhere(attempt):
-    return loops_on_one_line(attempt)
-
-
 def raises(attempt):
     return attempt.tires
 
@@ -62,8 +58,7 @@ def test_a_function_takes_the_place_of_the_seam():
     ("decide", "says"),
     [
         (loops, f"stopped after {STEPS_MAX:,} steps in line "),
-        (loops_on_one_line, f"stopped after {STEPS_MAX:,} steps in line "),
-        (loops_elsewhere, "(for _ in LONG: pass"),
+        (loops_on_one_line, "(for _ in LONG: pass"),
         (raises, "the policy raised AttributeError"),
         (raises, "(return attempt.tires)"),
         (recurses, "the policy raised RecursionError"),
@@ -141,10 +136,9 @@ def test_what_the_model_does_inside_a_call_is_not_counted():
         limited("thing", the_model_on_one_line)
 
 
-@pytest.mark.parametrize("odd", [None, "wait", 3, ["wait"], ATTEMPT])
-def test_something_that_is_no_function(odd):
-    with pytest.raises(PolicyError, match="a policy is a function of an attempt, not "):
-        own_policy(odd)
+def test_something_that_is_no_function():
+    with pytest.raises(PolicyError, match="a policy is a function of an attempt, not str"):
+        own_policy("wait")
 
 
 def test_a_policy_that_changes_its_mind_is_asked_once():

@@ -37,14 +37,18 @@ def next_main_step(trace, actor):
 
 
 SPLIT = {
-    "alloc": "folio_ref_count",
-    "split_lock": "folio_lock",
-    "site1": "can_split_folio",
+    "visit": "folio_ref_count",
+    "split.lock": "folio_lock",
+    "split.check": "can_split_folio",
     "unmap": "unmap_folio",
-    "site2": "xas_load",
+    "split.freeze": "xas_load",
 }
-# With a destination there is no split: site1 is passed when the mappings are removed.
-MOVE = {"site1": "try_to_migrate", "unmap": "try_to_migrate", "move_freeze": "folio_ref_freeze"}
+# With a destination there is no split: its check is passed when the mappings are removed.
+MOVE = {
+    "split.check": "try_to_migrate",
+    "unmap": "try_to_migrate",
+    "move.freeze": "folio_ref_freeze",
+}
 
 
 @pytest.mark.parametrize(
@@ -58,7 +62,7 @@ def test_a_cue_fires_immediately_before_its_site(site, step, splits):
 
 
 def test_a_cue_waits_for_the_visits_of_its_own_folio():
-    cast = (holder("s", "B", 0, leaves=False), [Cue("s", "B", Position.at("alloc", 0))])
+    cast = (holder("s", "B", 0, leaves=False), [Cue("s", "B", Position.at("visit", 0))])
     trace, _ = run(cast, names=("A", "B"))
     at = [event.actor for event in trace.events].index("s")
     following = trace.events[at + 1]
@@ -81,20 +85,9 @@ def test_between_passes_is_reached_by_all_together():
 def test_several_cues_fire_by_position_then_by_their_order():
     cast = [
         (holder(name, "A", 0, leaves=False), [Cue(name, "A", Position.at(site, 0))])
-        for name, site in (("third", "unmap"), ("first", "alloc"), ("fourth", "unmap"))
+        for name, site in (("third", "unmap"), ("first", "visit"), ("fourth", "unmap"))
     ]
     cast.append((holder("second", "A", 0, leaves=False), [Cue("second", "A", None)]))
     trace, _ = run(*cast)
     order = [event.actor for event in trace.events if event.actor != "main"]
     assert order == ["second", "first", "third", "fourth"]
-
-
-def test_attempts_fail_by_their_number_or_all():
-    trace, _ = run(targets={"A": frozenset({0})})
-    answers = [e.outcome for e in trace.events if e.op.kind.name == "alloc_migration_target"]
-    assert answers[0] == "fail"
-    assert set(answers[1:]) == {"ok"}
-    assert len(answers) == 1 + NR  # then the pieces have theirs
-    trace, scheduler = run(huge_targets_none=True, targets={"B": frozenset()}, names=("A", "B"))
-    assert scheduler.passes == {(0, 1): 1, (0, 2): 1}
-    assert trace.results == {"main": 0}

@@ -44,20 +44,11 @@ def test_golden_counts(key):
     assert {o.name: (o.schedules, o.odds) for o in found.outcomes(race.fate)} == outcomes
 
 
-def test_where_it_was_refused_shows_in_the_mappings():
-    for schedule, refused in (("split*6 holder", "check"), ("split*7 holder", "freeze")):
-        trace = RACE.replay(f"{schedule} split*3")
-        while not RACE.local(trace.last, "split").finished:
-            trace.append(RACE.moves(trace.last)[0])
-        left = "still mapped" if refused == "check" else "left unmapped"
-        assert RACE.fate(trace.last) == f"failed: a huge page could not be split, {left}"
-
-
 def test_the_usual_run_meets_the_holder():
     race = split_race()
     assert race.fate(race.run().last) == "failed: a huge page could not be split, still mapped"
     assert race.result(race.run().last) == "-EBUSY"
-    late = split_race("v3", taken="0.site2")
+    late = split_race("v3", taken="0.split.freeze")
     assert late.fate(late.run().last) == "failed: a huge page could not be split, left unmapped"
     gone = split_race("v3", released="1", passes=2)
     assert gone.outcome(gone.run().last) == "split"

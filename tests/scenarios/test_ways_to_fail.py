@@ -5,12 +5,12 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
+from failure_odds import ANY_STEP, TOGETHER, failure_odds
 from small import odds_by_layers
 
 from mmsim.mm.versions import OF_THE_SERIES
 from mmsim.scenarios import SMALL, make
 from mmsim.scenarios.situation import ALL_MOVED, MISSED, NO_MEMORY, NOT_SPLIT
-from mmsim.views.chances import ANY_STEP, TOGETHER, failure_odds
 
 MAPPED = "mapped"
 # The pin moves so much oftener that drop_caches is still there when it comes to the pieces.
@@ -45,8 +45,3 @@ def test_the_patch_changes_one_way_to_fail_and_not_the_other():
     for each in any_step.values():
         assert sum(each.values()) == 1
         assert Fraction(20, 100) < each[MISSED] < Fraction(22, 100)
-
-
-def test_a_situation_that_is_too_large_is_told():
-    with pytest.raises(ValueError, match="order 9 has more states than a search is given"):
-        failure_odds("base", order=9, states_max=1000)

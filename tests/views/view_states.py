@@ -11,7 +11,7 @@ from mmsim.scenarios import vfio_map
 STATES: dict[str, tuple[str, dict[str, object], int]] = {
     "before_the_first_step": ("base", {}, 0),
     "base_refused_at_the_check": ("base", {}, 16),
-    "base_refused_at_the_freeze": ("base", {"taken": "0.site2"}, 19),
+    "base_refused_at_the_freeze": ("base", {"taken": "0.split.freeze"}, 19),
     "v2_check_passed_in_the_second_pass": ("v2", {"released": "1"}, 28),
     "split_and_half_moved": ("base", {"holder": 0}, 3000),
     "v2_finished": ("v2", {"released": "1"}, -1),

@@ -1,6 +1,6 @@
 """The retry law: how likely several passes are to outlast a holder of a reference.  Exact.
 
-Interface: Retrying, success, still_there, LawError
+Interface: Retrying, success
 
 A holder lets go with the same chance in every tick of time.  The first pass has met it.  A later
 pass meets it too if the reference was kept through every tick in between.  So n passes, d ticks
@@ -13,11 +13,9 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import NamedTuple
 
+from mmsim.errors import UserError
+
 Share = Fraction | int
-
-
-class LawError(ValueError):
-    """A setting that makes no sense; the message is one sentence that says what would."""
 
 
 class Retrying(NamedTuple):
@@ -38,27 +36,19 @@ class Retrying(NamedTuple):
         return self.gap * (self.passes - 1)
 
 
-def still_there(chance: Share, ticks: int) -> Fraction:
-    """The probability that a reference is kept through so many ticks.
-
-    `chance`: of its being dropped in one of them, 0 to 1."""
-    if not 0 <= chance <= 1:
-        raise LawError(f"the chance of letting go in a tick lies between 0 and 1, not at {chance}")
-    return (1 - Fraction(chance)) ** ticks
-
-
 def success(setting: Retrying, hold: int) -> Fraction:
     """The probability that a later pass finds the reference gone, given that the first met it.
 
     `hold`: how many ticks a reference is held on average, at least 1; its chance of being dropped
-    in a tick is then 1 / hold.  Raises LawError for a setting that makes no sense."""
+    in a tick is then 1 / hold.  Raises UserError for a setting that makes no sense."""
     for name in ("passes", "gap"):
         number = getattr(setting, name)
         if not isinstance(number, int) or number < 1:
-            raise LawError(f"{name} must be a whole number from 1 on, not {number!r}")
+            raise UserError(f"{name} must be a whole number from 1 on, not {number!r}")
     if hold < 1:
-        raise LawError(f"a reference is held for 1 tick or more, not for {hold}")
+        raise UserError(f"a reference is held for 1 tick or more, not for {hold}")
     stays = Fraction(setting.permanent)
     if not 0 <= stays <= 1:
-        raise LawError(f"permanent is a share of one whole, not {stays}")
-    return (1 - stays) * (1 - still_there(Fraction(1, hold), setting.window))
+        raise UserError(f"permanent is a share of one whole, not {stays}")
+    kept_in_a_tick = 1 - Fraction(1, hold)
+    return (1 - stays) * (1 - kept_in_a_tick**setting.window)

@@ -1,0 +1,265 @@
+"""A guest's memory in CMA is pinned for a device while others touch it.
+
+vfio_map    the report: a pin of huge pages while a holder has one, come and gone on cue
+pin_versus  VFIO maps huge pages while drop_caches and others touch them
+lru_batch   single pages, one of them in another CPU's batch"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Any
+
+from mmsim.constants import (
+    DEACTIVATE_FILE,
+    HPAGE_PMD_NR,
+    HPAGE_PMD_ORDER,
+    LRU_ADD,
+    MIGRATE_CMA,
+    MIGRATE_PASSES,
+    MIGRATE_SYNC,
+    PAGE_SIZE,
+    REASONS,
+)
+from mmsim.engine.actor import Actor
+from mmsim.engine.op import Op
+from mmsim.errors import UserError
+from mmsim.mm import actors
+from mmsim.mm.actors import holder, truncater
+from mmsim.mm.drop_caches import drop_caches
+from mmsim.mm.folio import Extent, Page
+from mmsim.mm.gup import pin_user_pages_remote
+from mmsim.mm.migrate import putback_movable_pages
+from mmsim.mm.seams import Version
+from mmsim.mm.swap import batch_add, folio_isolate_lru
+from mmsim.mm.vfio import MapDma, vfio_dma_do_map
+from mmsim.mm.world import AVAILABLE, EITHER, NONE, ZONE, Environment, Limits, World
+from mmsim.scenarios.host import CMA_PFN, NAMES, ZONES, as_left, guest_memory, host_with_zone
+from mmsim.scenarios.script import Attempts, Cue, Faults, Position, Script, Visits, visit
+from mmsim.scenarios.situation import (
+    ISOLATION_KNOB,
+    MAPPED,
+    MIGRATED,
+    PINNED,
+    Knobs,
+    Setup,
+    Value,
+    check_number,
+    moment,
+    number,
+    one_of,
+    read_span,
+    scenario,
+    some_of,
+    words_of,
+)
+
+# -- vfio_map
+
+
+LATE = "late"
+"""No free huge page for the first request of each, one for every later one."""
+TROUBLES = ("none", "writeback", "truncated", "nomem")
+
+VFIO_MAP_KNOBS = (
+    number("thps", 1, 1, len(NAMES), "huge pages in the guest's memory, all in CMA"),
+    number("holder", 1, 0, len(NAMES), "which of them somebody else refers to; 0: none"),
+    number("refs", 1, 1, 8, "how many references the holder takes"),
+    moment("taken", "start", ["start"], "when the holder takes them"),
+    moment("released", "never", ["never"], "when the holder drops them"),
+    one_of("trouble", "none", TROUBLES, "what else is the matter with huge page A"),
+    one_of("targets", NONE, [AVAILABLE, NONE, EITHER, LATE], "may a free huge page be had?"),
+    one_of("reason", "longterm_pin", REASONS, "why migrate_pages() is called"),
+    number("passes", MIGRATE_PASSES, 1, MIGRATE_PASSES, "passes of migrate_pages()"),
+    number("order", HPAGE_PMD_ORDER, 0, HPAGE_PMD_ORDER, "9: huge pages of 512; 0: single pages"),
+    ISOLATION_KNOB,
+)
+
+
+def _isolate_and_migrate(
+    pages: tuple[Page, ...], reason: int, version: Version
+) -> Generator[Op, Any, int]:
+    """What callers other than a long-term pin do: isolate, migrate, put back what is left."""
+    list_: list[Page] = []
+    for index, page in enumerate(pages):
+        isolated = yield folio_isolate_lru(page.pfn)
+        if isolated:
+            list_.append(page)
+    rc = yield from version.migrate_pages(list_, MIGRATE_SYNC, reason, version)
+    yield from putback_movable_pages(list_)
+    return rc
+
+
+@scenario(*VFIO_MAP_KNOBS)
+def vfio_map(version: Version, knobs: Knobs) -> Setup:
+    """A guest's huge pages in CMA are pinned for a device while somebody else refers to one.
+
+    Left out: the ioctl around the pin (its 512-page chunks, the IOMMU, the limit on locked memory).
+    With another `reason`, somebody else migrates the same pages and no pin is involved."""
+    check_number(knobs, "holder", "thps", "huge pages")
+    order = int(knobs["order"])
+    thps, which = int(knobs["thps"]), int(knobs["holder"])
+    trouble = knobs["trouble"]
+    targets = EITHER if knobs["targets"] == LATE else str(knobs["targets"])
+    may_fail = ("xas_split_alloc",) if trouble == "nomem" else ()
+    world = World(Environment(targets_huge=targets, faults=may_fail))
+    vma = guest_memory(world, thps, order)
+    pages = tuple(Page(pfn, folio.nr_pages) for pfn, folio in world.folios.items())
+    reason = REASONS.index(str(knobs["reason"]))
+    if knobs["reason"] == "longterm_pin":
+        main, aim = Actor("pin", lambda: pin_user_pages_remote(vma, version)), PINNED
+    else:
+        main = Actor("migrate", lambda: _isolate_and_migrate(pages, reason, version))
+        aim = MIGRATED
+    others: list[Actor] = []
+    cues: tuple[Cue, ...] = ()
+    if which:
+        name = NAMES[which - 1]
+        leaves = knobs["released"] != "never"
+        others.append(holder("holder", name, 0, int(knobs["refs"]), leaves=leaves))
+        cues = visit("holder", name, *read_span(knobs))
+    if trouble == "writeback":
+        world.update(CMA_PFN, writeback=True)
+    if trouble == "truncated":
+        others.append(truncater("truncater", NAMES[0], 0, waits=True))
+        cues += (Cue("truncater", NAMES[0], Position.at("split.lock", 0)),)
+    faults: Faults = {}
+    if trouble == "nomem":
+        faults[NAMES[0], "xas_split_alloc"] = ((None, "nomem"),)
+    late: dict[str, Attempts] = {}
+    if knobs["targets"] == LATE:
+        late = dict.fromkeys(NAMES, frozenset({0}))
+    script = Script(cues, late, faults=faults)
+    return Setup(world, (main, *others), aim, script)
+
+
+# -- pin_versus
+
+PIN, DROP_CACHES = "pin", "drop_caches"
+SMALL: dict[str, Value] = {"order": 1, "passes": 2}
+"""Every order of the steps of the pin and one drop_caches: 5,940 states in base, 7,773 in v3, for a
+button.  For a slider: with at most one interruption (`preemptions_max=1`) 1,619 and 2,120, or
+against a look-up 239 and 381.  Ten passes: 14,757 in v3; pages of four: 30,606 and 36,210."""
+
+_HOLDERS: dict[str, Callable[..., Actor]] = {
+    "direct_io": actors.direct_io,
+    "gup_fast": actors.gup_fast,
+    "fault": actors.fault,
+    "fault_around": actors.fault_around,
+    "lookup": actors.lookup,
+    "undrained_batch": actors.undrained_batch,
+    "permanent_pin": actors.permanent_pin,
+}
+AGAINST = (DROP_CACHES, *_HOLDERS)
+
+PIN_VERSUS_KNOBS = (
+    number("thps", 1, 1, len(NAMES), "huge pages in the guest's memory, all in CMA"),
+    some_of(
+        "against", DROP_CACHES, AGAINST, "who else touches them; a word twice: two", each_max=2
+    ),
+    number("on", 1, 1, len(NAMES), "which huge page the others go for; drop_caches takes them all"),
+    moment("taken", "start", ["start"], "when the others come, in the run without a schedule"),
+    moment("released", "1", ["never"], "when they leave, in the run without a schedule"),
+    number("drops", 1, 1, 3, "how often drop_caches is written to"),
+    number("io_steps", 2, 0, 20, "how many steps the I/O of direct_io takes"),
+    one_of("targets", NONE, [AVAILABLE, NONE, EITHER, ZONE], "may a free huge page be had?"),
+    one_of("zone", "pinned", tuple(ZONES), "targets=zone: what is free outside CMA"),
+    number("passes", MIGRATE_PASSES, 1, MIGRATE_PASSES, "passes of migrate_pages()"),
+    number("order", HPAGE_PMD_ORDER, 1, HPAGE_PMD_ORDER, "size of a huge page; 9: 512 pages"),
+    ISOLATION_KNOB,
+)
+
+
+def _dropping(name: str, file: tuple[Extent, ...], times: int, version: Version) -> Actor:
+    def path() -> Generator[Op, Any, None]:
+        for number_ in range(times):
+            yield from drop_caches((file,), version)
+
+    return Actor(name, path)
+
+
+def _visitors(memory: tuple[Extent, ...], knobs: Knobs, version: Version) -> list[Actor]:
+    """The others, in the order of AGAINST; the second of a kind has a 2 in its name."""
+    region = NAMES[int(knobs["on"]) - 1]
+    found: list[Actor] = []
+    for word in words_of(knobs["against"]):
+        name = f"{word}_2" if word in [actor.name for actor in found] else word
+        if word == DROP_CACHES:
+            found.append(_dropping(name, memory, int(knobs["drops"]), version))
+        elif word == "direct_io":
+            found.append(actors.direct_io(name, region, steps=int(knobs["io_steps"])))
+        else:
+            found.append(_HOLDERS[word](name, region))
+    return found
+
+
+@scenario(*PIN_VERSUS_KNOBS, order=1)
+def pin_versus(version: Version, knobs: Knobs) -> Setup:
+    """VFIO maps a guest's huge pages while drop_caches and others touch them.
+
+    It maps one after the other.  A batch of VFIO has room for 512 page pointers: one huge page,
+    also where a smaller `order` makes it fewer pages.  So each call of migrate_pages() has one huge
+    page on its list.
+
+    Left out: other files, which drop_caches would walk as well (they make its reference window
+    longer), memory that the guest has not written to, the guest's own page tables.  The run without
+    a schedule brings the others in at `taken`, until each has a reference, and lets them go on at
+    `released`; the search and `replay` ask neither."""
+    order, thps, on = int(knobs["order"]), int(knobs["thps"]), int(knobs["on"])
+    targets = str(knobs["targets"])
+    check_number(knobs, "on", "thps", "huge pages")
+    if targets == ZONE and order != HPAGE_PMD_ORDER:
+        raise UserError(f"targets=zone needs order={HPAGE_PMD_ORDER}, the zone's pageblocks")
+    base = ZONE if targets == ZONE else AVAILABLE
+    env = Environment(targets, base, compaction=True, vfio=Limits(batch=1 << order))
+    world = host_with_zone(env, str(knobs["zone"])) if targets == ZONE else World(env)
+    memory = guest_memory(world, thps, order)
+    map_ = MapDma(memory, (thps << order) * PAGE_SIZE)
+    others = _visitors(memory, knobs, version)
+    taken, released = read_span(knobs)
+    taken, released = (at and at._replace(call=on - 1) for at in (taken, released))
+    names = tuple(actor.name for actor in others)
+    return Setup(
+        world,
+        (Actor(PIN, lambda: vfio_dma_do_map(map_, version)), *others),
+        MAPPED,
+        chunks=tuple((extent.region,) for extent in memory),
+        usual=lambda: Visits(PIN, names, NAMES[on - 1], taken, released),
+    )
+
+
+# -- lru_batch
+
+ANOTHER_CPU = "cpu 1"
+PAGES_MAX = 8
+LRU_BATCH_KNOBS = (
+    number("pages", 2, 1, PAGES_MAX, "single pages in the guest's memory, all in CMA"),
+    one_of(
+        "batch",
+        DEACTIVATE_FILE,
+        (DEACTIVATE_FILE, LRU_ADD, "none"),
+        "the batch that the first page is in; in lru_add its flag PG_lru is clear",
+    ),
+    number("passes", MIGRATE_PASSES, 1, MIGRATE_PASSES, "passes of migrate_pages()"),
+    ISOLATION_KNOB,
+)
+
+
+@scenario(*LRU_BATCH_KNOBS)
+def lru_batch(version: Version, knobs: Knobs) -> Setup:
+    """A guest's single pages are pinned while one of them lies in a per-CPU batch.
+
+    The CPU of that batch is idle: nobody empties it.  A pin empties all batches, but only if it
+    meets a page without PG_lru, as in lru_add.  In the batch deactivate_file a page keeps the flag.
+    With the inverted isolation test the first round clears it, so the second one empties the batch
+    by accident.  Left out: how the page came there (in 6.1 a walk of drop_caches leaves up to 14
+    behind), whatever else that CPU does, huge pages, which no batch keeps."""
+    world = World()
+    names = [f"P{index + 1}" for index in range(int(knobs["pages"]))]
+    world.pageblocks[CMA_PFN // HPAGE_PMD_NR] = MIGRATE_CMA
+    for index, name in enumerate(names):
+        world.add(CMA_PFN + index, as_left(name, 0, lru=knobs["batch"] != LRU_ADD or index > 0))
+    if knobs["batch"] != "none":
+        batch_add(world, ANOTHER_CPU, str(knobs["batch"]), CMA_PFN)
+    memory = tuple(Extent(name, 1) for name in names)
+    pin = Actor("pin", lambda: pin_user_pages_remote(memory, version))
+    return Setup(world, (pin,), PINNED)
