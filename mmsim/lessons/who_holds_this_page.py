@@ -273,8 +273,7 @@ def worked(name: str) -> str:
 counts = Card(
     "counts",
     "What is expected of each of these two pages, and what is its actual count?\n"
-    "Both are isolated. Memory of no file can have several mappings, too: after a `fork()` "
-    "parent and child share it.\n\n"
+    "Both are isolated.\n\n"
     + "\n\n".join(f"`{name}`: {words}." for name, (words, _) in PAGES.items()),
     {f"{name}_{side}": int for name in PAGES for side in ("expected", "actual")},
     form="a whole number",
