@@ -70,18 +70,12 @@ REFUSED, SPLIT, MOVED = "thp_split_page_failed", "thp_split_page", "thp_migratio
 # The counter that tells most of a cause, and why it does.
 TELLING = {
     "reference": (REFUSED, "base tries a refused split once, v1 and v2 try it ten times"),
-    "truncated": (
-        REFUSED,
-        "the refusal has another reason than references, so no version tries again",
-    ),
-    "nomem": (REFUSED, "the refusal has another reason than references, so no version tries again"),
+    "truncated": (REFUSED, "references are not the reason, so no version tries the split again"),
+    "nomem": (REFUSED, "references are not the reason, so no version tries the split again"),
     "writeback": (REFUSED, "the split is turned away at its entry, and that is not counted"),
     "busy": (REFUSED, "a huge page is free, so no split is tried"),
     "piece": (SPLIT, "a huge page that nobody holds can be split, and a piece is tried once"),
-    "late": (
-        MOVED,
-        "base tries a refused split once; v1 and v2 try again, and the page moves whole",
-    ),
+    "late": (MOVED, "base tries once; v1 and v2 try again, and then the page moves whole"),
     "nobody": (SPLIT, "a huge page that nobody holds can be split"),
 }
 OUTCOMES = {
@@ -184,20 +178,20 @@ def told_of() -> pd.DataFrame:
 
 # What may become of a huge page: words, counter, place, and what follows.
 WAYS: tuple[tuple[str, str, float, float, tuple[int, ...]], ...] = (
-    ("a huge page in CMA", "has to leave", 18, 118, (1, 2, 3)),
+    ("a huge page in CMA", "in each pass", 18, 118, (1, 2, 3)),
     ("moves whole", "thp_migration_success", 258, 48, (6,)),
     ("no huge page is free", "thp_migration_fail", 258, 118, (4, 5)),
-    ("waits after the last pass", "thp_migration_fail", 258, 188, (7,)),
+    ("has no pass left", "thp_migration_fail", 258, 188, (7,)),
     ("is split", "thp_split_page", 498, 88, (6, 7)),
     ("the split is refused", "thp_split_page_failed", 498, 142, (7,)),
-    ("pages of 4 KiB moved", "pgmigrate_success", 738, 48, ()),
-    ("… tried and not moved", "pgmigrate_fail", 738, 188, ()),
+    ("4 KiB pages moved", "pgmigrate_success", 738, 48, ()),
+    ("4 KiB pages not moved", "pgmigrate_fail", 738, 188, ()),
 )
 
 
 def ways() -> Picture:
     """Where each counter goes up."""
-    claim = "Each counter goes up in one place, thp_migration_fail in two"
+    claim = "Where the counters go up: thp_migration_fail has two places"
     told = "; ".join(f"{words}: {counter}" for words, counter, *_ in WAYS[1:])
     svg = Svg(940, 250, claim, told)
     headline(svg, 18, 30, 900, claim)
@@ -326,7 +320,7 @@ fitting = Card(
         found_fitting,
         lambda cause, said: why_not(cause) if said == FITS else TELLING[cause][1],
         fit,
-        "counters can't tell apart the causes that fit, but something else may",
+        "if several fit, counters can't tell them apart, but something else may",
     ),
     hints=(
         "Go through the causes one by one: which counters does each of them move, and how far?",
@@ -410,8 +404,8 @@ def look_judged(answer: dict[str, str]) -> Verdict:
 look = Card(
     "look",
     "What would you look at next?\n"
-    "Choose an observation that differs between the causes that fit, and no more than you need. If "
-    "only one cause fits, choose none.",
+    "Choose the observations that differ between the causes that fit, but no more than you need. "
+    "If only one cause fits, choose none.",
     dict.fromkeys(LOOKS, (TRACE, LEAVE)),
     labels={name: words for name, (words, _) in LOOKS.items()},
     judge=look_judged,
