@@ -70,8 +70,11 @@ REFUSED, SPLIT, MOVED = "thp_split_page_failed", "thp_split_page", "thp_migratio
 # The counter that tells most of a cause, and why it does.
 TELLING = {
     "reference": (REFUSED, "base tries a refused split once, v1 and v2 try it ten times"),
-    "truncated": (REFUSED, "references are not the reason, so no version tries the split again"),
-    "nomem": (REFUSED, "references are not the reason, so no version tries the split again"),
+    "truncated": (
+        REFUSED,
+        "its refusal has nothing to do with references, so no version tries again",
+    ),
+    "nomem": (REFUSED, "its refusal has nothing to do with references, so no version tries again"),
     "writeback": (REFUSED, "the split is turned away at its entry, and that is not counted"),
     "busy": (REFUSED, "a huge page is free, so no split is tried"),
     "piece": (SPLIT, "a huge page that nobody holds can be split, and a piece is tried once"),
@@ -185,7 +188,7 @@ WAYS: tuple[tuple[str, str, float, float, tuple[int, ...]], ...] = (
     ("is split", "thp_split_page", 498, 88, (6, 7)),
     ("the split is refused", "thp_split_page_failed", 498, 142, (7,)),
     ("4 KiB pages moved", "pgmigrate_success", 738, 48, ()),
-    ("4 KiB pages not moved", "pgmigrate_fail", 738, 188, ()),
+    ("4 KiB pages stayed", "pgmigrate_fail", 738, 188, ()),
 )
 
 
@@ -265,6 +268,8 @@ verdict = Card(
         "none is tried. pgmigrate_fail below 512: single pieces. 0: everything moved.",
     ),
     still=way,
+    why="This run has the kernel of your case, and the first suspect: a reference that never goes. "
+    "Are its counters those of the case? The next card names eight suspects.",
     play=bench,
 )
 
@@ -293,7 +298,7 @@ def found_fitting() -> dict[str, str]:
 
 def fit(cause: str) -> str:
     """What is so, and why."""
-    same = f"its run has the same counters: {TELLING[cause][1]}"
+    same = f"its run has the same counters; {TELLING[cause][1]}"
     return same if cause in case().fitting else why_not(cause)
 
 

@@ -106,7 +106,7 @@ def test_a_wrong_cause_meets_its_run():
     assert why.startswith("reference: thp_split_page_failed would be 10, not 1: base tries")
     assert judge({**right, "nobody": "fits"}).why.startswith("nobody: thp_split_page would be 2")
     assert judge({**right, "nomem": "out"}).second.startswith(
-        "nomem: its run has the same counters: ref"
+        "nomem: its run has the same counters; its"
     )
 
 
