@@ -104,7 +104,7 @@ def picture(points: list[Point]) -> str:
         svg.line(RIGHT + 10, y, RIGHT + 30, at - 4, stroke=COLOURS[version], stroke_width=1)
         svg.text(RIGHT + 36, at, text, WIDTH - RIGHT - 50, size=BODY)
     note = f"▲ not finished: stopped after {STATES_MAX:,} states"
-    svg.text(LEFT, HEIGHT - 14, note, RIGHT - LEFT, size=SMALL, fill=MUTED)
+    svg.note(LEFT, HEIGHT - 14, note, RIGHT - LEFT)
     return svg.render()
 
 

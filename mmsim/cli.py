@@ -1,8 +1,9 @@
 """The command line: `mmsim run`, and the other commands that `mmsim --help` lists.
 
 Exit status: 0 all is well; 1 the model and what it was held against differ (conformance, compare),
-no path of the model explains the counters (diagnose), or the doctor found a problem; 2 the words, a
-file or a schedule could not be used, which is said in one sentence; 130 it was interrupted."""
+no path of the model explains the counters or the text tells no counters (diagnose), or the doctor
+found a problem; 2 the words, a file or a schedule could not be used, which is said in one sentence;
+130 it was interrupted."""
 
 from __future__ import annotations
 
@@ -33,6 +34,7 @@ from mmsim.engine.explore import (
 from mmsim.errors import UserError, nearest
 from mmsim.evidence.diagnose import explain, load, read
 from mmsim.evidence.kernel_runs import COMPARED, NOT_COMPARED, FileComparison, compare_file
+from mmsim.evidence.pasted import Neighbour
 from mmsim.evidence.vectors import check_file
 from mmsim.mm.seams import INVERTED
 from mmsim.mm.versions import BASE, POLICIES, VERSIONS
@@ -41,6 +43,8 @@ from mmsim.scenarios.situation import ISOLATION_KNOB
 from mmsim.views import diagnosis
 from mmsim.views import run as text
 from mmsim.views.chances import outcome_table
+from mmsim.views.changes import counters
+from mmsim.views.machine import machine
 from mmsim.views.words import count
 
 INTERRUPTED = 130
@@ -71,6 +75,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise UserError(f"name a command: {', '.join(commands)}")
         run: Run = args.run_command
         return run(args)
+    except Neighbour as known:
+        as_json = getattr(args, "json", False)
+        print(json.dumps({"explained": False, "says": str(known)}) if as_json else known)
+        return 1
     except UserError as error:
         print(f"mmsim: {error}", file=sys.stderr)
         return 2
@@ -145,6 +153,14 @@ def _parser() -> tuple[Parser, list[str]]:
     found.add_argument("--kernel", metavar="V", help=f"only this version, or a 6.12.N: {known}")
     found.add_argument("--all", action="store_true", help="rarer situations, too, and every path")
 
+    what = "the free memory that a text tells of: /proc/buddyinfo, a kernel log, ..."
+    found = command("show", show, what, as_json=False)
+    found.add_argument(
+        "file", metavar="FILE", help="the text, as it was pasted; - is standard input"
+    )
+    found.add_argument("--page-kib", type=int, metavar="KIB", help="size of a page: 4, 8, 16, 64")
+    found.add_argument("--order", type=int, metavar="N", help="by default that of a huge page")
+
     found = command("lab", lab, "put the lessons into a folder and open them", as_json=False)
     found.add_argument("folder", nargs="?", type=Path, metavar="FOLDER", help="for the lessons")
     found.add_argument("--here", type=Path, metavar="NOTEBOOK", help="open this one, copy nothing")
@@ -215,7 +231,7 @@ def run(args: argparse.Namespace) -> int:
             "schedule": moves,
             "result": situation.result(trace.last),
             "outcome": situation.outcome(trace.last),
-            "counters": dict(text.counters(trace)),
+            "counters": dict(counters(trace)),
             "steps": [
                 {
                     "actor": event.actor,
@@ -478,7 +494,7 @@ def _not_used(comparison: FileComparison) -> str:
     return "; ".join(f"{', '.join(names)} ({why})" for why, names in columns.items())
 
 
-# -- diagnose, lab
+# -- diagnose, show, lab
 
 
 def diagnose(args: argparse.Namespace) -> int:
@@ -494,6 +510,14 @@ def diagnose(args: argparse.Namespace) -> int:
         groups_max = None if args.all else diagnosis.GROUPS_MAX
         print(diagnosis.report(found, groups_max=groups_max), end="")
     return int(not found.explained)
+
+
+def show(args: argparse.Namespace) -> int:
+    """`mmsim show`: what `show_memory()` says, without the picture."""
+    seen = machine(load(args.file), order=args.order, page_kib=args.page_kib)
+    tables = [seen.zones, seen.table] if seen.orders else [seen.zones]
+    print("\n\n".join([seen.sentence, *(table.to_string() for table in tables)]))
+    return 0
 
 
 def lab(args: argparse.Namespace) -> int:

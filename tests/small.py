@@ -161,11 +161,22 @@ def run(world: World, *actors: Actor, schedule: str = "", script: Script | None 
     return trace
 
 
+def states_of(found: Exploration) -> list[Any]:
+    """Every state of a search, by its number."""
+    return [state for _, state in found.walk()]
+
+
+def ever(found: Exploration, goal: Callable[[Any], bool]) -> bool:
+    """Is this true in some state of a finished search?"""
+    assert found.complete
+    return any(goal(state) for _, state in found.walk())
+
+
 def sound(found: Exploration) -> Exploration:
     """The search, if it is finished, nobody is stuck, and every state is free of contradictions."""
     assert found.complete
     assert found.deadlocks == []
-    for state in found.found:
+    for state in states_of(found):
         state.world.check()
     return found
 
@@ -240,7 +251,7 @@ def merged_and_exact(make: Callable[[bool], Scenario]) -> tuple[Exploration, Exp
     assert merged.states <= exact.states
     assert merged.schedules() == exact.schedules()
     assert bool(merged.deadlocks) == bool(exact.deadlocks)
-    assert {state_key(state) for state in merged.found} == {state_key(s) for s in exact.found}
-    for state in merged.found:
+    assert set(map(state_key, states_of(merged))) == set(map(state_key, states_of(exact)))
+    for state in states_of(merged):
         state.world.check()
     return merged, exact

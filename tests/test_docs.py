@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from failure_odds import ANY_STEP, TOGETHER, failure_odds
 from tool_rule import ROOT
 from views.svg_rules import readable
 
@@ -13,7 +14,6 @@ from mmsim.cli import main
 from mmsim.evidence.kernel_runs import VERSION_OF
 from mmsim.evidence.measured import Share, disturbed
 from mmsim.scenarios.situation import ALL_MOVED, MISSED, NO_MEMORY, NOT_SPLIT
-from mmsim.views.chances import ANY_STEP, TOGETHER, failure_odds
 from mmsim.views.words import chance
 
 SEARCH = (ROOT / "docs" / "search.md").read_text(encoding="utf-8")

@@ -19,6 +19,7 @@ import os
 import re
 import sys
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -33,8 +34,8 @@ sys.path.insert(0, str(ROOT))
 
 from mmsim.lessons import COURSE, STATIONS, number  # noqa: E402
 from mmsim.lessons.card import Card  # noqa: E402
-from mmsim.views.first_screen import strip_svg, strip_words  # noqa: E402
-from mmsim.views.show import Picture, as_html  # noqa: E402
+from mmsim.views.show import as_html  # noqa: E402
+from mmsim.views.svg import INK, LINE, MARKED, MUTED, PANEL, Picture, Svg  # noqa: E402
 
 CELL_SECONDS_MAX = 60
 EDITIONS = {"student": NOTEBOOKS, "solution": NOTEBOOKS / "solutions"}
@@ -48,16 +49,33 @@ def stem(source: Path) -> str:
     return f"{number(source.stem)}_{source.stem}"
 
 
+def strip(here: Collection[str], seen: Collection[str]) -> Picture:
+    """The way of the bug: where a lesson is, where the course has been, and the rest pale."""
+    found = " and ".join(name for name in STATIONS if name in here)
+    words = f"The way of the bug: {' → '.join(STATIONS)}. You are here: {found}."
+    station, gap = 104.0, 22.0
+    svg = Svg(len(STATIONS) * (station + gap) - gap + 4, 30, words, words)
+    for i, name in enumerate(STATIONS):
+        x, now = 2 + i * (station + gap), name in here
+        known = now or name in seen
+        fill, stroke, ink = MARKED if now else PANEL, *((INK, INK) if known else (LINE, MUTED))
+        svg.rect(x, 3, station, 24, rx=12, fill=fill, stroke=stroke, stroke_width=2 if now else 1)
+        label = f"● {name}" if now else name
+        svg.text(x + station / 2, 19.4, label, station - 8, bold=now, fill=ink, anchor="middle")
+        if i:
+            svg.path(f"M{x - gap + 4:g} 15h{gap - 9:g}m-5 -4l5 4l-5 4", stroke=MUTED)
+    return Picture(svg.render(), words)
+
+
 def heading(source: Path) -> str:
     """The title of a lesson, how long it takes, and where on the way of the bug it is."""
     place = [lesson.name for lesson in COURSE].index(source.stem)
     lesson = COURSE[place]
     here = lesson.here or STATIONS
     seen = {station for earlier in COURSE[:place] for station in earlier.here}
-    strip = Picture(strip_svg(STATIONS, here, seen), strip_words(STATIONS, here))
     core = ", on the short way through the course" if lesson.core else ""
     title = f"# {number(lesson.name)} · {lesson.title}"
-    return f"{title}\n\n*{lesson.minutes} minutes{core}.* {as_html(strip)}\n\n"
+    return f"{title}\n\n*{lesson.minutes} minutes{core}.* {as_html(strip(here, seen))}\n\n"
 
 
 def linked(text: str) -> str:

@@ -106,28 +106,6 @@ class Contradiction(ModelError):
 # -- the result: a graph of states, and questions about it
 
 
-class States:
-    """The states of a search by number.  Each is made again when it is asked for."""
-
-    def __init__(self, graph: Exploration):
-        self._graph = graph
-
-    def __len__(self) -> int:
-        return self._graph.states
-
-    def __getitem__(self, number: int) -> State:
-        if not 0 <= number < len(self):
-            raise IndexError(f"no state {number}; there are {len(self)}")
-        scenario = self._graph.scenario
-        state = scenario.initial()
-        for move in self._graph.schedule_to(number):
-            state, _ = scenario.step(state, move, keep=False)
-        return state
-
-    def __iter__(self) -> Iterator[State]:
-        return (state for _, state in self._graph.walk())
-
-
 class Exploration:
     """The graph, as far as it was searched.
 
@@ -138,7 +116,6 @@ class Exploration:
 
     def __init__(self, scenario: Scenario, properties: Sequence[Property] = ()):
         self.scenario = scenario
-        self.found = States(self)
         self.ends: list[int] = []
         self.deadlocks: list[int] = []
         self.complete = False
@@ -263,21 +240,6 @@ class Exploration:
 
     # -- questions
 
-    def shortest(self, goal: Test) -> list[Move] | None:
-        """A shortest schedule to a state where `goal` is true; None if none was found."""
-        for number, state in self.walk():
-            if goal(state):
-                return self.schedule_to(number)
-        return None
-
-    def always(self, safe: Test) -> Verdict:
-        """Is `safe` true in every state?"""
-        return self._verdict(True, self.shortest(lambda state: not safe(state)) is not None)
-
-    def sometimes(self, goal: Test) -> Verdict:
-        """Is `goal` true in at least one state?  Safety without it proves little."""
-        return self._verdict(False, self.shortest(goal) is not None)
-
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What the search says of each property that it was given, in their order."""
@@ -305,11 +267,6 @@ class Exploration:
         if None in to:
             return None
         return sum(to[number] or 0 for number in (*self.ends, *self.deadlocks))
-
-    def odds(self, goal: Test, weights: Weights = EVEN) -> Fraction:
-        """The probability to come to a state where `goal` is true, now or later (`engine.odds`)."""
-        there = {number for number, state in self.walk() if goal(state)}
-        return _sum(self._flow(weights, there), there)
 
     def outcomes(self, name: Callable[[State], str], weights: Weights = EVEN) -> list[Outcome]:
         """Every way to end, by name; the one with the shortest schedule first.
@@ -342,7 +299,7 @@ class Exploration:
         for start in starts:
             number = self.number_after(start)
             begin[number] = begin.get(number, Fraction(0)) + Fraction(1, len(starts))
-        running = self._flow(weights, begin=begin)
+        running = self._flow(weights, begin)
         found = {word: _sum(running, numbers) for word, numbers in self._named(name).items()}
         return found | ({FOR_EVER: running.for_ever} if running.for_ever else {})
 
@@ -365,11 +322,10 @@ class Exploration:
     def _flow(
         self,
         weights: Weights,
-        stop: Collection[int] = (),
         begin: Mapping[int, Fraction] = AT_THE_START,
     ) -> Flow:
         check_weights(weights, [actor.name for actor in self.scenario.actors])
-        return flow(self, self._ordered(), weights, stop, begin)
+        return flow(self, self._ordered(), weights, begin)
 
 
 def _sum(running: Flow, numbers: Collection[int]) -> Fraction:

@@ -13,7 +13,7 @@ by one, as one solves a system of linear equations."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import groupby
 from types import MappingProxyType
@@ -24,7 +24,7 @@ from mmsim.engine.scenario import Move
 from mmsim.errors import nearest
 
 CYCLE_MAX = 400
-FOR_EVER = -1
+NEVER_LEAVES = -1
 
 Weights = Mapping[str, int | Fraction]
 EVEN: Weights = MappingProxyType({})
@@ -141,11 +141,9 @@ def flow(
     graph: Graph,
     order: Sequence[Sequence[int]],
     weights: Weights,
-    stop: Collection[int] = (),
     begin: Mapping[int, Fraction] = AT_THE_START,
 ) -> Flow:
-    """Let a probability of 1, which lies in the states of `begin`, run along the moves; it stays in
-    the states of `stop`.
+    """Let a probability of 1, which lies in the states of `begin`, run along the moves to the ends.
 
     Raises SearchError for a cycle of more than `CYCLE_MAX` states."""
     reach = [Fraction(0)] * graph.states
@@ -155,8 +153,6 @@ def flow(
     split: dict[tuple[Move, ...], list[Fraction]] = {}
 
     def parts(number: int) -> list[tuple[int, Fraction]]:
-        if number in stop:
-            return []
         edges = graph.edges_of(number)
         moves = tuple([move for move, _ in edges])
         if moves not in split:
@@ -181,8 +177,7 @@ def _through_cycle(
     """Pass on what flows into a cycle; returns what never leaves it.
 
     A state is taken out by sending what would come to it on to where it leads, in proportion; what
-    it would send to itself goes round again, which makes the other parts larger.  A state of `stop`
-    inside the cycle keeps what comes to it."""
+    it would send to itself goes round again, which makes the other parts larger."""
     if len(component) > CYCLE_MAX:
         raise SearchError(
             f"the odds need a system of {len(component)} equations, because that many states lie "
@@ -195,12 +190,10 @@ def _through_cycle(
             sources[target].add(member)
     for_ever = Fraction(0)
     for member in component:
-        if not rows[member]:
-            continue  # a state of `stop`
         row = rows.pop(member)
         again = row.pop(member, Fraction(0))
         out = {target: part / (1 - again) for target, part in row.items()} or {
-            FOR_EVER: Fraction(1)
+            NEVER_LEAVES: Fraction(1)
         }
         for source in sources[member] & rows.keys():
             share = rows[source].pop(member)
@@ -209,7 +202,7 @@ def _through_cycle(
                 if target in sources:
                     sources[target].add(source)
         for target, part in out.items():
-            if target == FOR_EVER:
+            if target == NEVER_LEAVES:
                 for_ever += reach[member] * part
             else:
                 reach[target] += reach[member] * part

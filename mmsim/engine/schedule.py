@@ -4,25 +4,20 @@ A schedule is a line such as `pin*12 holder pin:fail*3`: an actor, an outcome af
 the environment has a say, and how often.  It is read, never evaluated.
 
 A scheduler raises StopIteration when nobody can move.  Most remember something: make a new one for
-each run.  The random ones are made from a seed, and the same seed makes the same run."""
+each run."""
 
 from __future__ import annotations
 
-import random
 import re
-from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from itertools import accumulate, groupby
-from math import lcm
+from itertools import groupby
 
-from mmsim.engine.odds import EVEN, Weights, by_actor, chances, check_weights
+from mmsim.engine.odds import EVEN, Weights, chances
 from mmsim.engine.scenario import Move, Scenario, Scheduler, State
 from mmsim.errors import UserError, nearest
 
 MOVES_MAX = 1_000_000
-STEPS_MAX = 100_000
-UNFINISHED = "not finished"
 _TOKEN = re.compile(
     r"(?P<actor>[A-Za-z_]\w*)(:(?P<outcome>[A-Za-z]\w*))?(\*(?P<times>[1-9]\d{0,6}))?"
 )
@@ -90,67 +85,6 @@ def one_after_another(scenario: Scenario, state: State) -> Move:
     for move in scenario.moves(state):
         return move
     raise StopIteration
-
-
-def coin(seed: int, weights: Weights = EVEN) -> Scheduler:
-    """Toss a coin among the actors that can move, then one among the outcomes.
-
-    `weights` load it, as in `engine.odds`: the odds of a search are those of this scheduler.
-    The run raises SearchError for weights of nobody, and for weights that are no weights."""
-    rng = random.Random(seed)
-    known: dict[tuple[Move, ...], tuple[list[int], list[tuple[list[int], list[Move]]]]] = {}
-
-    def toss(upto: list[int]) -> int:
-        return bisect_right(upto, rng.randrange(upto[-1]))
-
-    def choose(scenario: Scenario, state: State) -> Move:
-        moves = tuple(scenario.moves(state))
-        if not moves:
-            raise StopIteration
-        if moves not in known:
-            check_weights(weights, [actor.name for actor in scenario.actors])
-            groups = by_actor(moves)
-            outcomes = [
-                (_loaded([weights.get(str(m), 1) if m.outcome else 1 for m in group]), group)
-                for group in groups
-            ]
-            known[moves] = _loaded([weights.get(g[0].actor, 1) for g in groups]), outcomes
-        actors, outcomes = known[moves]
-        upto, group = outcomes[toss(actors)]
-        return group[toss(upto)]
-
-    return choose
-
-
-def _loaded(weights: Sequence[int | Fraction]) -> list[int]:
-    """The sides of a coin, as the sums of their weights: whole numbers, which round nothing."""
-    unit = lcm(*[Fraction(weight).denominator for weight in weights])
-    return list(accumulate(int(weight * unit) for weight in weights))
-
-
-def sample(
-    scenario: Scenario,
-    name: Callable[[State], str],
-    runs: int,
-    seed: int,
-    weights: Weights = EVEN,
-) -> dict[str, int]:
-    """How many of `runs` runs end how, by `name`; run number i tosses the coin of seed + i.
-
-    A run that is still going after STEPS_MAX steps counts as "not finished".  A merged scenario is
-    quickest: it remembers where its actors can stand."""
-    found: dict[str, int] = {}
-    for number in range(runs):
-        state, choose, said = scenario.initial(), coin(seed + number, weights), UNFINISHED
-        for _ in range(STEPS_MAX):
-            try:
-                move = choose(scenario, state)
-            except StopIteration:
-                said = name(state)
-                break
-            state, _event = scenario.step(state, move)
-        found[said] = found.get(said, 0) + 1
-    return found
 
 
 def along(scenario: Scenario, moves: Sequence[Move], weights: Weights = EVEN) -> list[Fraction]:

@@ -1,9 +1,9 @@
 """A recorded run: every event, and every state when somebody asks for it.
 
-States are kept every `STRIDE` steps, in a long run more rarely, so that there are never more than
-KEPT_MAX; the ones between are made again by `Scenario.step` from the nearest kept one.  A run that
-splits a huge page has thousands of steps over hundreds of folios, and a reader of a trace looks at
-a few dozen of them."""
+Every state of a short run is kept, of a longer one every second, fourth and so on, so that there
+are never more than KEPT_MAX; the ones between are made again by `Scenario.step` from the nearest
+kept one.  A run that splits a huge page has thousands of steps over hundreds of folios, and a
+reader of a trace looks at a few dozen of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from mmsim.engine.op import ModelError
 from mmsim.engine.scenario import Event, Move, Scenario, Scheduler, State
 from mmsim.errors import nearest
 
-STRIDE = 32
 KEPT_MAX = 64
 STEPS_MAX = 1_000_000
 
@@ -26,7 +25,7 @@ class Trace:
         self.scenario = scenario
         self.moves: list[Move] = []
         self.events: list[Event] = []
-        self._stride = STRIDE
+        self._stride = 1
         self._last = scenario.initial()
         self._kept: dict[int, State] = {0: self._last}
         self._recent: tuple[int, State] = (0, self._last)
@@ -143,7 +142,7 @@ def record(scenario: Scenario, scheduler: Scheduler, *, steps_max: int = STEPS_M
     trace = Trace(scenario)
     while len(trace) < steps_max:
         try:
-            move = scheduler(scenario, trace._last)
+            move = scheduler(scenario, trace.last)
         except StopIteration:
             return trace
         trace.append(move)

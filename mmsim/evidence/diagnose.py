@@ -47,9 +47,12 @@ SMALL = 1
 """Order of the huge pages that are searched: two pages each."""
 SIZES = (8192, 2048, 1024, 256)
 """Pages of a huge page where it has not 512: pages of 64 KiB, of 16 KiB, and rarer kernels."""
+REFUSED = "thp_split_page_failed"
+"""Others move it, too, when reclaim or the queue of later splits meets a page in use: the last
+thing to suppose."""
 SOFT = ("thp_split_page", "thp_split_pmd", "cma_alloc_success", "cma_alloc_fail")
 """With single pages, what others move all the time: reclaim, munmap, owners of CMA areas, ..."""
-HARD = tuple(name for name in UNITS if name not in SOFT)
+HARD = tuple(name for name in UNITS if name not in (*SOFT, REFUSED))
 
 
 # -- the family: every way that a page can fare
@@ -249,15 +252,16 @@ class Path(NamedTuple):
         return {name: n + self.others.get(name, 0) for name, n in self.own.items()}
 
     @property
-    def rank(self) -> tuple[int, int, int]:
-        """Smaller is simpler: fewer things that had to happen, then the plainer situation.
+    def rank(self) -> tuple[int, int, int, int]:
+        """Smaller is simpler: nothing that only others' refused splits account for, fewer things
+        that had to happen, the plainer situation.
 
         What it must invent, counters that were not given, comes in between (`_grouped`)."""
         fails = self.split > 0 and not _plain(self.fate.version).split_pins
         odd = len({name.replace("success", "fail") if name.startswith("cma") else name
                    for name in self.others})  # fmt: skip
         odd += (self.pieces > 0) + fails + 2 * (self.times > 1)
-        return odd, self.fate.number, self.fate.steps
+        return self.others.get(REFUSED, 0), odd, self.fate.number, self.fate.steps
 
 
 class Group(NamedTuple):
@@ -338,6 +342,8 @@ def _beside(fate: Fate, times: int, given: Counters, size: int) -> Path | None:
             for n in UNITS if n in rest}  # fmt: skip
     if any(n < 0 or (n and name in HARD) for name, n in left.items()):
         return None
+    if left.get(REFUSED) and times > 1:
+        return None
     path = Path((fate.version,), fate, times, whole, split, size=size)
     pages = {name: given[name] - path.own[name] for name in PAGES if name in given}
     if pages.get("pgmigrate_fail", 0) and not fate.is_huge:
@@ -400,10 +406,11 @@ def explain(
     names = tuple(get(v).name for v in ([versions] if isinstance(versions, str) else versions))
     given = delta.given
     groups, stage = _search(delta, names, HPAGE_PMD_NR, rarer=rarer)
-    if given.get("thp_migration_fail") and (not groups or _left_over(groups) & {PAGES[1]}):
-        for size in SIZES:
+    if given.get("thp_migration_fail") and (not groups or PAGES[1] in _left_over(groups)):
+        seen = sum(given.get(name, SIZES[0]) for name in PAGES)
+        for size in (size for size in SIZES if size <= seen):
             found, at = _search(delta, names, size, rarer=rarer)
-            if found and not _left_over(found) & {*PAGES}:
+            if found and not _left_over(found) & {*PAGES} and not found[0].paths[0].pieces:
                 groups, stage = found, at
                 break
     by_others = _by_others(delta)
@@ -418,18 +425,21 @@ def _search(
     delta: Delta, names: Sequence[str], size: int, *, rarer: bool
 ) -> tuple[tuple[Group, ...], int]:
     found: list[Path] = []
+    without: list[Path] = []
     for stage in STAGES if delta.moved else ():
         for name in names:
             for fate in fates(name, stage):
                 if fate.is_for(delta.reason):
                     found += _fit(fate, delta.given, size)
-        if found and not rarer:
+        without = [path for path in found if REFUSED not in path.others]
+        if without and not rarer:
             break
+    found = found if rarer else without or found
     return _grouped(found, delta.unknown), stage if delta.moved else STAGES[-1]
 
 
 def _left_over(groups: Sequence[Group]) -> set[str]:
-    return set(groups[0].paths[0].others)
+    return set(groups[0].paths[0].others) if groups else set()
 
 
 def moved_singly(delta: Delta) -> int:
@@ -440,24 +450,30 @@ def moved_singly(delta: Delta) -> int:
 
 
 def _by_others(delta: Delta) -> bool:
-    """Can everything be what others do all the time?  Not if a trace says who it was."""
+    """Can everything be what others do all the time?  Not if a trace says who it was, and refused
+    splits only if it is known that no huge page failed to move."""
     if delta.reason or moved_singly(delta) < 0:
         return False
-    return bool(delta.moved) and not any(
-        name in HARD and name != "thp_migration_success" for name in delta.moved
-    )
+    theirs = {*SOFT, *PAGES, "thp_migration_success"}
+    if delta.given.get("thp_migration_fail") == 0:
+        theirs.add(REFUSED)
+    return bool(delta.moved) and theirs.issuperset(delta.moved)
 
 
 def _grouped(found: Sequence[Path], unknown: Sequence[str]) -> tuple[Group, ...]:
     """By the counters that would tell them apart; of each kind of fate the simplest path, in every
-    version that has it and returns the same.  A counter that others moved, too, tells nothing."""
+    version that has it and returns the same.  A counter that others may have moved, too, tells
+    nothing: it may be all theirs, all of the path, or both."""
+    shared = {name for path in found for name in path.others if name != REFUSED}
+    if any(path.pieces for path in found):
+        shared |= {*PAGES}
     groups: dict[tuple[int | None, ...], dict[tuple[object, ...], Path]] = {}
     ranked = []
     for path in found:
-        own, (odd, *plainer) = path.own, path.rank
-        ranked.append(((odd, sum(own[name] != 0 for name in unknown), *plainer), own, path))
+        own, (refused, odd, *plainer) = path.own, path.rank
+        invented = sum(own[name] != 0 for name in unknown)
+        ranked.append(((refused, odd, invented, *plainer), own, path))
     for _, own, path in sorted(ranked, key=lambda each: each[0]):
-        shared = {*path.others, *(PAGES if path.pieces else ())}
         key = tuple(None if name in shared else n for name, n in own.items())
         kinds = groups.setdefault(key, {})
         alike = (*path.fate.kind, *own.values())
@@ -581,10 +597,14 @@ def hints(diagnosis: Diagnosis) -> list[str]:
                 "a map that fails with -ENOMEM and moves none of these counters met another limit: "
                 "RLIMIT_MEMLOCK, or vfio_iommu_type1.dma_entry_limit mappings"
             )
-    if diagnosis.by_others or (groups and _left_over(groups) & {*PAGES}):
+    if diagnosis.by_others or _left_over(groups) & {*PAGES}:
         found += [
             f"{says}; it moves single pages, and pgmigrate_* count them" for says in ran(delta)
         ]
+    if delta.given.get(REFUSED) and (diagnosis.by_others or REFUSED in _left_over(groups)):
+        found.append(
+            "reclaim and the queue of later splits try splits, too, and count refused ones"
+        )
     if diagnosis.by_others and delta.given.get("cma_alloc_fail"):
         found.append(
             "the kernel log says of each failed request what it returned: -16 (pages were tried, "

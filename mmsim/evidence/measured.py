@@ -1,6 +1,7 @@
 """Shares that were measured on a real kernel: how many pins of a kind went through.
 
-Interface: wilson, Share, VARIANTS, RETRY, rescued, disturbed, Pins, SCENARIOS
+Interface: wilson, Share, VARIANTS, RETRY, rescued, disturbed, Pins, SCENARIOS, Trial, trials, bins,
+best_split, LATEST_US, BIN_US
 
 Every number is counted from the rows of data/kernel-runs/.  Both loops of the measured kernel are
 counted together unless said: they differ in how failures are counted, not in what fails.
@@ -9,6 +10,7 @@ counted together unless said: they differ in how failures are counted, not in wh
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from math import sqrt
 from statistics import NormalDist
 from typing import NamedTuple
@@ -144,3 +146,50 @@ def disturbed(kind: str, scenario: str = "", loop: str = "") -> Pins:
         busy_lock=sum(int(row["base_page_eagain_at_lock_or_unmap"]) for row in rows),
         busy_reference=sum(int(row["base_page_eagain_at_refcount"]) for row in rows),
     )
+
+
+# -- pins that met a reference with an end, by when it went
+
+
+LOOP, RETFIX = "oct22", "1"
+BIN_US = 100
+LATEST_US = 1_500
+"""Later releases are few, and every version has given up by then."""
+
+
+class Trial(NamedTuple):
+    """One measured pin: when the reference went, in microseconds from the start, and the result."""
+
+    released: float
+    failed: bool
+
+
+@functools.cache
+def trials(how: str, variant: str) -> tuple[Trial, ...]:
+    """The measured pins of this variant, by release time; `how`: one of TIMED."""
+    wanted = {"code": LOOP, "retfix": RETFIX, "variant": variant, "ref_kind": "timed"}
+    rows = [row for row in _rows(TIMED[how]) if wanted.items() <= row.items()]
+    found = [Trial(float(row["actual_release_us"]), row["pin_errno"] != "0") for row in rows]
+    return tuple(sorted(found))
+
+
+def bins(
+    found: Sequence[Trial], width: int = BIN_US, latest: float = LATEST_US
+) -> dict[int, Share]:
+    """The share of pins that failed, by where a stretch of release times begins."""
+    groups: dict[int, list[bool]] = {}
+    for trial in found:
+        if trial.released < latest:
+            groups.setdefault(int(trial.released // width) * width, []).append(trial.failed)
+    return {at: Share(sum(failed), len(failed)) for at, failed in groups.items()}
+
+
+def best_split(found: Sequence[Trial]) -> float:
+    """The release time that puts the fewest trials on the wrong side, midway between two trials."""
+    wrong = fewest = sum(not trial.failed for trial in found)  # at 0: all should have failed
+    best = 0.0
+    for trial, after in zip(found, [*found[1:], None], strict=True):
+        wrong += 1 if trial.failed else -1
+        if wrong < fewest and after is not None:
+            fewest, best = wrong, (trial.released + after.released) / 2
+    return best

@@ -23,6 +23,7 @@ from mmsim.evidence.pasted import (
     VMSTAT,
     ZONEINFO,
     Line,
+    Neighbour,
     PasteError,
     kind_of,
     lines_of,
@@ -116,7 +117,7 @@ def _called(name: str) -> Iterator[None]:
         yield
     except PasteError as error:
         at_line = str(error).startswith(("line ", "after "))
-        raise PasteError(f"{name}, {error}" if at_line else str(error)) from None
+        raise type(error)(f"{name}, {error}" if at_line else str(error)) from None
 
 
 def delta(before: dict[str, int], after: dict[str, int], notes: tuple[str, ...] = ()) -> Delta:
@@ -161,10 +162,10 @@ def _refuse(line: Line, part: str, lines: list[Line]) -> NoReturn:
     for each in (line, *lines):
         if (kind := kind_of(each)) in (BUDDYINFO, PAGETYPEINFO, ZONEINFO, FREE_LISTS):
             says = "which says what is free and not what moved"
-            wrong(each, f"this looks like {kind}, {says}: show_memory(text) in Python shows it")
+            wrong(each, f"this looks like {kind}, {says}: mmsim show FILE shows it")
     kind = kind_of(line)
     if said := neighbour([line, *lines]):
-        raise PasteError(said)
+        raise Neighbour(said)
     if re.fullmatch(r"[a-z]\w*[ :=]+[+-]?\d[\d.,' ]*", part):
         wrong(line, f"{part[:SHOWN_MAX]!r} is no whole number without points or commas")
     looks = f" (this looks like {kind})" if kind not in ("", VMSTAT) else ""

@@ -30,6 +30,12 @@ class PasteError(UserError):
     """A text that can't be used; the message is for the user, without a line break."""
 
 
+class Neighbour(PasteError):
+    """A text that no reader is for, but that is known.
+
+    The message has up to three sentences: what it is, what it means, which text tells more."""
+
+
 class Line(NamedTuple):
     """A line with something on it, its words one blank apart; `number` counts all lines from 1."""
 
@@ -53,12 +59,14 @@ def load(name: str) -> str:
         raise PasteError(f"{name} can't be read: {error.strerror}") from None
     if len(content) > CHARS_MAX:
         raise PasteError(f"{told} has more than {CHARS_MAX:,} bytes: give the part that counts")
-    if b"\0" in content:
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return content.decode("utf-16", errors="replace")
+    if re.search(rb"[\0-\6]", content):
         raise PasteError(f"{told} is not a text but a binary file")
     try:
         return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise PasteError(f"{told} is not UTF-8 text (byte {error.start})") from None
+    except UnicodeDecodeError:
+        return content.decode("cp1252", errors="replace")
 
 
 # -- decoration
@@ -74,21 +82,22 @@ _TIME = r"\d{1,2}:\d\d:\d\d(?:[.,]\d+)?"
 # What stands before the data of a line, one thing after the other.
 _BEFORE = re.compile(
     r"(?:"
-    r"(?:>(?![0-9])|[|│]|[*•-] (?=[A-Za-z\[<])|\+ |`(?!`)) ?"  # quoting, lists, tables, diffs
-    r"|<\d{1,2}>|\[ ?\d+\.\d+\](?: ?\[ ?[TC]\d+\])? ?"  # a kernel log
-    rf"|\[[A-Z][a-z]{{2}} [^\]]*{_TIME}[^\]]*\] ?"
+    r"(?:>(?![0-9])|[|│]|[*•-] (?=[A-Za-z\[<])|\+ ?(?=[A-Za-z\[<])|`(?!`)) ?"  # a mail, a list
+    r"|<\d{1,2}>|\w+ ?: ?\w+ ?: (?=\[ ?\d)"  # a kernel log: level, time, task
+    r"|\[ ?\+?\d+\.\d+(?: < ?\d+\.\d+>)?\](?: ?\[ ?[TC]\d+\])? ?"
+    rf"|\[[A-Z][a-z]{{2}} [^\]]*\d\d:\d\d[^\]]*\] ?|\[(?:\d{{4}}-\d\d-\d\d[T ])?{_TIME}\] ?"
     rf"|(?:[A-Z][a-z]{{2}} \d{{1,2}} |\d{{4}}-\d\d-\d\d[T ]){_TIME}(?:Z|[+-]\d\d:?\d\d)? ?"
-    rf"|{_TIME} "
+    rf"|{_TIME} |1[5-9]\d{{8}}(?:\.\d+)? (?=\[ ?\d|{_DATA})"
     r"|(?:[\w.-]+ )?(?:kernel|kern kernel|[\w.-]+\[\d+\]): ?(?:\.?\(\d\)\[[^\]]*\] ?)?"
-    r"|(?:[\w.~-]*/)+[\w.-]+:(?! ?\d+$)(?:\d+:)? ?"  # grep -H, grep -n
-    r"|(?:node_vmstat_|(?:[\w-]*\.[\w.-]+|vmstat|\w+info|before|after|delta|stdin):(?:\d+:)? ?"
-    rf"|\d+[:)]? )(?={_DATA}|\[ ?\d|<\d)"
+    r"|(?:[\w.~-]*/)+[\w.-]+:(?! ?\d+$)(?:\d+:)? ?|[\w./-]+\.\w+-\d+-"  # grep -H, -n, -C
+    r"|(?:node_vmstat_|(?:[\w-]*[.-][\w.-]+|vmstat|\w+info|before|after|delta|stdin):(?:\d+:)? ?"
+    rf"|\d+(?:[:.)] ?| ))(?={_DATA}|\[ ?\d|<\d)"
     r")"
 )
 # A prompt: what comes behind it is a command, or data, or nothing.
 _PROMPT = re.compile(
-    r"(?:\[[^\]]*@[^\]]*\][$#%]|[\w.+-]+@[\w.-]+[^$#%>❯]*[$#%>❯]|In \[\d*\]:|#{1,6}"
-    r"|[^\s$#%>❯]*[$#%❯])"
+    r"(?:\([\w.-]+\) ?)?(?:\[[^\]]*@[^\]]*\][$#%]|[\w.+-]+@[\w.-]+[^$#%>❯]*[$#%>❯]|In \[\d*\]:"
+    r"|#{1,6}|PS [A-Z]:[^>]*>|[➜→] \S+|[/~]\S* #|[^\s$#%>❯]*[$#%❯])"
     r"(?: !?|$|(?<=[$#])(?=[A-Z]))!?"
 )
 _COMMAND = re.compile(
@@ -98,15 +107,21 @@ _COMMAND = re.compile(
     r"|(?!Node ).*(?:/proc/|/sys/|entries-in-buffer).*"
 )
 _NOTHING = re.compile(
-    r"`{3,}.*|[-=*•_~.#+|`]+|[\w./-]+:\d+:|Every [\d.,]+s: .*|\[sudo\].*|Script (?:started|done).*|"
-    r".*\bcat /\S+(?: /\S+)*(?: ?[|>;&].*)?|logout|exit"
+    r"[`~]{3,}.*|[-=*•_~.#+|`]+|[\w-]*[./][\w./-]*:(?:\d+:)?|[\w-]+:\d+:|logout|exit|\(END\)|"
+    r"Every [\d.,]+s: .*|\[sudo\].*|Script (?:started|done).*|--More--.*|"
+    r"1[5-9]\d{8}(?:\.\d+)?|.* \| (?:CHANGED|SUCCESS) \| rc=\d+ >>|"
+    r".*\bcat /\S+(?: /\S+)*(?: ?[|>;&].*)?|Linux \S+ \d+\.\d+\S* #\d+.*|"
+    r".*\b(?:wrote|writes|schrieb)\b.{0,60}:"
 )
+_RULER = re.compile(r"[-=*~#_+]{2,}>? (?!.*\d \d+ \d)(.*[^\W\d].*) <?[-=*~#_+]{2,}")
 _MARKUP = re.compile(
     r"</?(?:pre|code|p|br|tt|div|span|blockquote)\b[^<>]*>|\[/?(?:code|quote|pre)\]|"
-    r"\{(?:code|noformat)[^{}]*\}|\x1b\[[0-9;?]*[A-Za-z]|[\u200b\ufeff]"
+    r"\{(?:code|noformat)[^{}]*\}"
 )
+_UNSEEN = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[\u200b\ufeff]")
 _DATE = re.compile(
-    r"[^\W\d_a-z][^\W\d_]{0,8}[.,]?|\d{1,4}[.,]?|\d{1,2}:\d\d(?::\d\d)?(?:[.,]\d+)?|[+-]\d{4}|"
+    r"[^\W\d_a-z][^\W\d_]{0,8}[.,]?|(?:lun|mar|mer|jeu|ven|sam|dim|janv|févr|mars|avril|mai|juin|juil"
+    r"|août|sept|oct|nov|déc|ene|abr|ago|dic|gen|mag|giu|lug|set|ott)\.?|\d{1,4}[.,年月日]?|\d{1,2}:\d\d(?::\d\d)?(?:[.,]\d+)?|[+-]\d{4}|"
     r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}"
 )
 _NUMBERS = r"(?:>?\d+ )*>?\d+"
@@ -155,9 +170,22 @@ def lines_of(text: str, file: str, called: str = "") -> list[Line]:
     return lines
 
 
+_NAMED = re.compile(r"\s*(?:\[[\w./-]+\]|[\w./~-]+(?: *\||:(?!\d)))")
+_COUNTED = re.compile(r"\s*(\d{1,6})(?:[:.)]\s?|\s+|$)")
+
+
 def _numbered(text: str) -> Iterable[tuple[int, str]]:
-    """The lines and their numbers.  A mail may write "=3D" for "=", "=" for a broken line."""
-    lines = list(enumerate(text.splitlines(), start=1))
+    """The lines and their numbers.  A mail may write "=3D" for "=", "=" for a broken line; some
+    tools put the same name before all lines, count them, or mark their ends."""
+    lines = [(n, line) for n, line in enumerate(text.splitlines(), start=1) if line.strip()]
+    named = _NAMED.match(lines[0][1]) if len(lines) > 1 else None
+    if named and all(line.startswith(named[0]) for _, line in lines):
+        lines = [(n, line[named.end() :]) for n, line in lines]
+    counts = [int(count[1]) if (count := _COUNTED.match(line)) else -1 for _, line in lines]
+    if len(counts) > 2 and counts == list(range(counts[0], counts[0] + len(counts))):
+        lines = [(n, _COUNTED.sub("", line, count=1)) for n, line in lines]
+    if len(lines) > 1 and all(line.endswith("$") for _, line in lines):
+        lines = [(n, line[:-1].replace("^I", " ")) for n, line in lines]
     if "=3D" not in text:
         return lines
     whole: list[tuple[int, str]] = []
@@ -171,12 +199,13 @@ def _numbered(text: str) -> Iterable[tuple[int, str]]:
 
 def _plain(line: str) -> str:
     """A line without its decoration; "" if nothing is left of it."""
-    line = _MARKUP.sub(" ", line)
+    line = _MARKUP.sub(" ", _UNSEEN.sub("", line))
     if "&" in line:
         line = html.unescape(line)
     words = line.split()
     text = " ".join(words)
-    if _NOTHING.fullmatch(text) or _is_date(words):
+    ruler = _RULER.fullmatch(text)
+    if _NOTHING.fullmatch(text) or _is_date(words) or (ruler and not _HAS_DATA.match(ruler[1])):
         return ""
     prompted = False
     for _ in range(SHOWN_MAX):
@@ -195,7 +224,8 @@ def _plain(line: str) -> str:
 
 
 def _is_date(words: list[str]) -> bool:
-    return len(words) <= 9 and any(":" in w for w in words) and all(map(_DATE.fullmatch, words))
+    timed = any(re.match(r"\d{1,2}:\d\d", word) for word in words)
+    return len(words) <= 9 and timed and all(map(_DATE.fullmatch, words))
 
 
 def _is_command(text: str) -> bool:
@@ -234,45 +264,54 @@ def quantity(line: Line, word: str, what: str) -> int:
     return int(word)
 
 
-_CMA = (
-    "-16 (EBUSY) means: pages were tried, and one of them stayed busy. -12 (ENOMEM) means: the "
-    "area had no free run long enough, or a page that had to move found no memory. The trace event "
-    "mm_migrate_pages with reason=contig_range tells which it was. So do cma_alloc_fail and "
-    "pgmigrate_fail in /proc/vmstat, before and after: mmsim diagnose BEFORE AFTER."
+_ENDS = (
+    "-16 (EBUSY): a page that was tried stayed busy; -12 (ENOMEM): no free run is long enough, or "
+    "there is no memory for a page to move to."
 )
-# What a line is -> how it looks, and what to say of it if none of our readers is for it.
+_CMA_MORE = (
+    "The trace event mm_migrate_pages tells more, or /proc/vmstat before and after: cma_alloc_fail "
+    "and pgmigrate_fail."
+)
+# What a line is -> how it looks, and what to say of it if none of our readers is for it: what it
+# means, and which text would tell more.
 _KINDS: dict[str, tuple[re.Pattern[str], str]] = {
     FREE_LISTS: (re.compile(r"(?:Node \d+ )?\w+: \d+\*\d+kB.*"), ""),
     PAGETYPEINFO: (re.compile(r"Page block order:.*|Pages per block:.*|Node.*, type .*"), ""),
     BUDDYINFO: (re.compile(r"Node \d+, zone \w+(?: [0-9]+)+"), ""),
     ZONEINFO: (re.compile(r"per-node stats|pages free\b.*|Node \d+, zone \w+"), ""),
-    "debugfs extfrag/extfrag_index": (
+    "debugfs extfrag/extfrag_index or unusable_index": (
         re.compile(r"Node \d+, zone \S+(?: -?\d\.\d{3})+"),
-        "-1.000 means that a request of that order would succeed; towards 0 it would fail for want "
-        "of memory, towards 1 because memory is in pieces (unusable_index has no -1.000). mmsim "
-        "computes both: paste /proc/buddyinfo or /proc/pagetypeinfo.",
+        "In extfrag_index -1.000 means that a request would succeed; towards 0 memory is lacking, "
+        "towards 1 it is in pieces. /proc/buddyinfo or /proc/pagetypeinfo tells more: "
+        "mmsim show FILE.",
     ),
-    "/proc/meminfo": (re.compile(r"\w+(?:\(\w+\))?: \d+ kB"), ""),
+    "/proc/meminfo": (
+        re.compile(r"\w+(?:\(\w+\))?: \d+ kB"),
+        "It tells how much memory is free, not in which blocks, and not what moved. /proc/vmstat "
+        "before and after tells what moved, and /proc/buddyinfo what is free.",
+    ),
     VMSTAT: (re.compile(r"(?:nr|pg|thp|cma|compact)_?\w+ \d+"), ""),
-    "a trace event of CMA": (re.compile(r".*\bcma_\w+: (?:name|pfn)=.*"), _CMA),
-    "a line of the kernel log, from cma_alloc()": (re.compile(r".*\bcma_alloc.*|cma: .*"), _CMA),
+    "a trace event of CMA": (re.compile(r".*\bcma_\w+: (?:name|pfn)=.*"), f"{_ENDS} {_CMA_MORE}"),
+    "a line of the kernel log, from cma_alloc()": (
+        re.compile(r".*\bcma_alloc.*|cma: .*"),
+        f"{_ENDS} {_CMA_MORE}",
+    ),
     "a line of the kernel log, from alloc_contig_range()": (
         re.compile(r".*\balloc_contig_\w+.*|.*PFNs busy.*|.*test_pages_isolated.*"),
-        f"The owner of a CMA area tried these page frames, and one was busy; cma_alloc() tries the "
-        f"next range. {_CMA}",
+        "The owner of a CMA area found one of these page frames busy; its request goes on behind "
+        "them, or ends: -16 (EBUSY) for busy pages, -12 (ENOMEM) for want of room or memory. "
+        + _CMA_MORE,
     ),
     "a page that the kernel described after a failed migration": (
         re.compile(r".*page dumped because.*"),
-        "refcount and mapcount above it are the page's references and mappings: what is more than "
-        "mappings and page cache is held by somebody. page_owner and the trace events page_ref "
-        "tell by whom.",
+        "Of its refcount, what is more than mappings and page cache is held by somebody. "
+        "page_owner and the trace events page_ref tell by whom.",
     ),
     "a message about VFIO": (
         re.compile(r".*(?:VFIO_MAP_DMA|vfio_dma_map|vfio_\w*pin_\w+|_dma_map\(|RLIMIT_MEMLOCK).*"),
-        "A map returns -12 (ENOMEM) for three reasons: the pin could not move a page out of CMA; "
-        "RLIMIT_MEMLOCK is too small (ulimit -l; the kernel log says so); or there are more "
-        "mappings than vfio_iommu_type1.dma_entry_limit. If it is none of the last "
-        "two, give /proc/vmstat before and after: mmsim diagnose BEFORE AFTER.",
+        "-12 (ENOMEM) means: a page could not leave CMA, or RLIMIT_MEMLOCK is too small "
+        "(ulimit -l), or dma_entry_limit mappings are there already. /proc/vmstat before and after "
+        "tells whether it was the page: mmsim diagnose BEFORE AFTER.",
     ),
 }
 
@@ -283,7 +322,7 @@ def kind_of(line: Line) -> str:
 
 
 def neighbour(lines: Iterable[Line]) -> str:
-    """What to say of a text that is not ours but known, "" if it is not; its line comes first."""
+    """What to say of the first line that is not ours but known, "" if there is none."""
     for line in lines:
         kind = kind_of(line)
         if kind and _KINDS[kind][1]:
@@ -296,7 +335,7 @@ def refuse(line: Line, file: str, where: str = "") -> NoReturn:
     if "permission denied" in line.text.lower():
         wrong(line, f"only root may read {file} there: paste what 'sudo cat {file}' prints")
     if said := neighbour([line]):
-        raise PasteError(said)
+        raise Neighbour(said)
     other = kind_of(line)
     if other and other != file:
         wrong(line, f"this looks like {other}: paste what 'cat {file}' prints, and nothing else")

@@ -3,15 +3,14 @@
 Mirrors mm/vmstat.c, frag_show(), pagetypeinfo_show() and zoneinfo_show(), and show_free_areas(),
 6.1-rc1.
 
-Interface: parse_buddyinfo, parse_pagetypeinfo, parse_zoneinfo, read_memory, Pasted, zone_of,
-proc_text, BuddyZone, PageTypeZone, ZoneInfo
+Interface: read_memory, Pasted, zone_of, proc_text, BuddyZone, PageTypeZone, ZoneInfo
 
 Other kernels print other fields: any number of orders, other migratetypes, fewer or more numbers.
 What a kernel does not print is None; what is not used here is skipped and counted.  How a text was
 pasted does not matter (`evidence.pasted`).
 
-Each parser answers one value for each zone, in the order of the text, or raises PasteError that
-names the line; there is no half answer.  A text cut inside its last number, or between two zones or
+There is one value for each zone, in the order of the text, or a PasteError that names the line, and
+no half answer.  A text cut inside its last number, or between two zones or
 nodes, can't be told from a whole one, nor can a single line of buddyinfo cut behind so many counts
 that a kernel with large pages might have no more.
 """
@@ -31,6 +30,7 @@ from mmsim.evidence.pasted import (
     PAGETYPEINFO,
     ZONEINFO,
     Line,
+    Neighbour,
     PasteError,
     kind_of,
     lines_of,
@@ -77,7 +77,7 @@ def _named(key: Key) -> str:
 
 def key_of(line: Line, match: re.Match[str], first: dict[Key, Line]) -> Key:
     """Node and zone of a line; PasteError if an earlier line has both."""
-    key = (int(match[1]), match[2])
+    key = (int(match[1] or 0), match[2])
     if key in first:
         already = f"stands in line {first[key].number} already: paste one reading, not several"
         wrong(line, f"{_named(key)} {already}")
@@ -111,11 +111,6 @@ class BuddyZone(NamedTuple):
     """Free blocks of each order, all migratetypes together: what the indices are computed from."""
 
 
-def parse_buddyinfo(text: str) -> tuple[BuddyZone, ...]:
-    """The zones of /proc/buddyinfo; PasteError for anything else."""
-    return _buddyinfo(lines_of(text, BUDDYINFO))
-
-
 def _buddyinfo(lines: list[Line]) -> tuple[BuddyZone, ...]:
     first: dict[Key, Line] = {}
     zones: list[BuddyZone] = []
@@ -137,7 +132,9 @@ def _buddyinfo(lines: list[Line]) -> tuple[BuddyZone, ...]:
 
 
 _LISTS = re.compile(r"(?:Node (\d{1,6}) )?([\w.-]{1,32}): (\d+\*\d+kB.*) ?= ?(\d{1,15})kB")
-_MEANT = re.compile(r"\d\*\d*kB|\d\*\d|= ?\d+kB$|^Node \d*(?: \w*(?::(?: \d*\*?\d*)?)?)?$")
+_MEANT = re.compile(
+    r"\d\*\d*kB|\d\*\d|(?:^|[\dB)] ?)= ?\d+kB$|^Node \d*(?: \w*(?::(?: \d*\*?\d*)?)?)?$"
+)
 """What is such a line, or was one before it was cut."""
 _BLOCKS_OF = re.compile(r"(\d{1,19})\*(\d{1,9})kB(?: \(([A-Z]+)\))?")
 
@@ -149,9 +146,7 @@ def _free_lists(lines: list[Line]) -> Pasted:
     others: list[Line] = []
     page = 0
     for line in lines:
-        if not re.search(
-            r"\d\*\d*kB|\d+\*\d|= ?\d+kB$|^Node \d*(?: \w*(?::(?: \d*\*?\d*)?)?)?$", line.text
-        ):
+        if not _MEANT.search(line.text):
             others.append(line)
             continue
         match = _LISTS.fullmatch(line.text)
@@ -164,11 +159,7 @@ def _free_lists(lines: list[Line]) -> Pasted:
             wrong(line, f"the sizes of blocks are not {page}kB, {2 * page}kB, ...: it is not whole")
         if sum(int(blocks) * int(unit) for blocks, unit, _ in found) != int(match[4]):
             wrong(line, f"the blocks do not add up to {match[4]}kB: the line is not whole")
-        key = (int(match[1] or 0), match[2])
-        if key in first:
-            already = f"stands in line {first[key].number} already: paste one reading, not several"
-            wrong(line, f"{_named(key)} {already}")
-        first[key] = line
+        key = key_of(line, match, first)
         check_orders(line, len(units), lines[0], len(zones[0].free) if zones else None)
         free = tuple(int(blocks) for blocks, _, _ in found)
         zones.append(BuddyZone(*key, free))
@@ -207,11 +198,6 @@ class PageTypeZone(NamedTuple):
     def free(self) -> tuple[int, ...]:
         """Free blocks of each order, all migratetypes together; too few if `at_least` has any."""
         return summed(self.free_by_type)
-
-
-def parse_pagetypeinfo(text: str) -> tuple[PageTypeZone, ...]:
-    """The zones of /proc/pagetypeinfo; PasteError for anything else."""
-    return _pagetypeinfo(lines_of(text, PAGETYPEINFO))[0]
 
 
 def _pagetypeinfo(lines: list[Line]) -> tuple[tuple[PageTypeZone, ...], tuple[str, ...]]:
@@ -376,11 +362,6 @@ class ZoneInfo(NamedTuple):
     start_pfn: int | None = None
 
 
-def parse_zoneinfo(text: str) -> tuple[ZoneInfo, ...]:
-    """The zones of /proc/zoneinfo, those without memory too; PasteError for anything else."""
-    return _zoneinfo(lines_of(text, ZONEINFO))[0]
-
-
 def _zoneinfo(lines: list[Line]) -> tuple[tuple[ZoneInfo, ...], tuple[str, ...]]:
     """The zones, and how many fields were skipped."""
     first: dict[Key, Line] = {}
@@ -456,7 +437,7 @@ def read_memory(text: str) -> Pasted:
     ours = (ZONEINFO, PAGETYPEINFO, FREE_LISTS, BUDDYINFO)
     file = next((kind for line in lines if (kind := kind_of(line)) in ours), "")
     if not file and (said := neighbour(lines)):
-        raise PasteError(said)
+        raise Neighbour(said)
     if file == PAGETYPEINFO or (
         file == BUDDYINFO and any(_BLOCK_ORDER.fullmatch(line.text) for line in lines)
     ):

@@ -130,24 +130,26 @@ REMARKS = (
         "1/2",
         "Huang Ying",
         "The explanation is not right: tries that succeed in the end return 0. A positive number "
-        "and an empty list come from a huge page that was split. Why must the error be -ENOMEM?",
+        "with nothing left comes from a huge page that was split. And why does the pin make "
+        "-ENOMEM of every failure, instead of handing it on?",
         "1/2 was written anew",
         "87r0z2nc6j.fsf@yhuang6-desk2.ccr.corp.intel.com",
     ),
     Remark(
         "1/2",
         "Alistair Popple",
-        "Then mend migrate_pages() itself: move_pages() sees the same false failure. -ENOMEM is "
-        "right for the pin: there -EAGAIN means that the pin starts over.",
+        "migrate_pages() itself should be mended, because move_pages() sees the same false "
+        "failure. And the pin is right to return -ENOMEM: after -EAGAIN it would start over.",
         "from v2 on 1/2 is in migrate_pages()",
         "87o7u6soip.fsf@nvidia.com",
     ),
     Remark(
         "2/2",
         "Huang Ying",
-        "For reasons other than a long-term pin the patch changes what migrate_pages() returns: "
-        "use a variable of its own. And does it solve your problem?",
-        "v2 has the variable; the problem is hard to reproduce, and would be tested",
+        "For callers other than a long-term pin the patch changes what migrate_pages() returns. "
+        "Keep what the split returned in a variable of its own. And does the patch solve your "
+        "problem?",
+        "v2 has the variable; the author wrote that he would test it",
         "87mt9qnbrf.fsf@...",
     ),
     Remark(

@@ -243,7 +243,8 @@ def build_world(
 ) -> World:
     """The world at the beginning of a vector; what sits in a batch sits in that of `cpu`."""
     pfns = tuple((t["folio"], t["pfn"]) for t in script.get("targets", ()) if "pfn" in t)
-    world = World(Environment(EITHER, EITHER, faults="faults" in script, target_pfns=pfns))
+    faults = tuple(step for step, _ in FAULTS.values()) if "faults" in script else ()
+    world = World(Environment(EITHER, EITHER, faults=faults, target_pfns=pfns))
     named = {pfn // HPAGE_PMD_NR for _, pfn in pfns}
     for entry in entries:
         if "pfn" in entry:
@@ -377,15 +378,18 @@ def _each(
     return found
 
 
+FAULTS = {
+    "xarray_nomem": ("xas_split_alloc", "nomem"),
+    "private_release_fails": ("filemap_release_folio", "kept"),
+    "move_error": ("folio_expected_refs", ""),
+}
+"""Kind of a fault -> the step that fails, and how; a move fails with the errno that is given."""
+
+
 def _faults(script: dict[str, Any], names: Names) -> Faults:
-    step = {
-        "xarray_nomem": ("xas_split_alloc", "nomem"),
-        "private_release_fails": ("filemap_release_folio", "kept"),
-        "move_error": ("folio_expected_refs", ""),
-    }
     faults: Faults = {}
     for _, folio, entry in _each(script, "faults", names):
-        name, outcome = step[entry["kind"]]
+        name, outcome = FAULTS[entry["kind"]]
         fault = (_attempts(entry["attempts"]), outcome or entry["errno"])
         faults[folio, name] = (*faults.get((folio, name), ()), fault)
     return faults
@@ -547,7 +551,9 @@ def run_refcount(vector: Vector, version: Version, expected: Expected) -> Found:
     made = [{"name": s["folio"], "order": s["order"]} for s in steps if s["do"] == "create"]
     names, setup = Names(made), Setup({"setup": {"folios": []}}, version)
     _, world, _ = setup.run("steps", lambda: steps_path(steps, version))
-    return {"folios": {n: observed(world, *names.page(n)) for n in vector["operation"]["observe"]}}
+    seen = {name: observed(world, *names.page(name)) for name in vector["operation"]["observe"]}
+    asked = expected["folios"]
+    return {"folios": {n: {f: seen[n].get(f) for f in asked[n]} for n in seen if n in asked}}
 
 
 def observed(world: World, region: str, index: int) -> dict[str, Any]:
@@ -775,17 +781,16 @@ def final_folios(
 def run_metrics(vector: Vector, version: Version, expected: Expected) -> Found:
     """Group metrics: the indices of each order asked for; they are the same in every version."""
     free = summed(_lists({"MOVABLE": {}, **vector["setup"]["free_blocks"]}))
-    return {
-        "indices": [
-            {
-                "order": order,
-                "unusable_index": unusable_index(free, order),
-                "extfrag_index": extfrag_index(free, order),
-                "extfrag_for_order": extfrag_for_order(free, order),
-            }
-            for order in vector["operation"]["orders"]
-        ]
-    }
+    indices = [
+        {
+            "order": order,
+            "unusable_index": unusable_index(free, order),
+            "extfrag_index": extfrag_index(free, order),
+            "extfrag_for_order": extfrag_for_order(free, order),
+        }
+        for order in vector["operation"]["orders"]
+    ]
+    return {"indices": indices}
 
 
 def _lists(free_blocks: dict[str, dict[str, int]]) -> dict[str, list[int]]:
@@ -1085,33 +1090,21 @@ def check_file(path: Path) -> FileReport:
 
 def _compare(field: str, expected: Any, found: Any) -> list[tuple[str, Any, Any]]:
     """Compare field by field, so that a mismatch names the smallest thing that is wrong."""
-    if field == "counters":
-        names = [n for n in {**expected, **found} if expected.get(n, 0) != found.get(n, 0)]
-        return [(f"counters.{n}", expected.get(n, 0), found.get(n, 0)) for n in names]
     if field in UNORDERED:
         return [] if _as_set(expected) == _as_set(found) else [(field, expected, found)]
-    if field == "indices" and len(expected) == len(found):
-        return [
-            (f"indices[{number}].{name}", value, there.get(name))
-            for number, (asked, there) in enumerate(zip(expected, found, strict=True))
-            for name, value in asked.items()
-            if there.get(name) != value
+    inner: list[tuple[str, Any, Any]] = []
+    if isinstance(expected, dict) and isinstance(found, dict):
+        nothing = 0 if field == "counters" else None
+        inner = [
+            (f"{field}.{name}", expected.get(name, nothing), found.get(name, nothing))
+            for name in {**expected, **found}
         ]
-    if field.startswith("folios.") and isinstance(found, dict):
-        names = [n for n in {**expected, **found} if expected.get(n) != found.get(n)]
-        only_asked = "on_lru" in found  # group refcount: only what is asked counts
-        return [
-            (f"{field}.{n}", expected.get(n), found.get(n))
-            for n in names
-            if n in expected or not only_asked
-        ]
-    if field == "folios" and isinstance(found, dict):
-        return [
-            difference
-            for name, value in expected.items()
-            for difference in _compare(f"folios.{name}", value, found.get(name))
-        ]
-    return [] if expected == found and type(expected) is type(found) else [(field, expected, found)]
+    elif field == "indices" and len(expected) == len(found):
+        pairs = enumerate(zip(expected, found, strict=True))
+        inner = [(f"{field}[{number}]", *pair) for number, pair in pairs]
+    elif expected != found or type(expected) is not type(found):
+        return [(field, expected, found)]
+    return [difference for each in inner for difference in _compare(*each)]
 
 
 def _as_set(value: Any) -> Any:

@@ -40,13 +40,13 @@ class Lesson(NamedTuple):
 
 COURSE = (
     Lesson("the_report", "The virtual machine that would not start", 20, ("report",), core=True),
-    Lesson("who_holds_this_page", "Who holds this page?", 40, ("pin",), core=True),
-    Lesson("cma_borrowed_land", "CMA: borrowed land", 40, ("pin",)),
-    Lesson("plenty_free", "Plenty free, nothing big", 45, ("migrate",)),
+    Lesson("who_holds_this_page", "Who holds this page?", 30, ("pin",), core=True),
+    Lesson("cma_borrowed_land", "CMA: borrowed land", 30, ("pin",)),
+    Lesson("plenty_free", "Plenty free, nothing big", 35, ("migrate",)),
     Lesson(
         "migrate_or_split", "Migrate, or split and migrate", 45, ("migrate", "split"), core=True
     ),
-    Lesson("probably_drop_caches", "Probably drop_caches", 40, ("split",)),
+    Lesson("probably_drop_caches", "Probably drop_caches", 35, ("split",)),
     Lesson("you_are_the_scheduler", "You are the scheduler", 45, ("split",)),
     Lesson("how_likely", "How likely is it?", 45, ("try again",)),
     Lesson("review_v1_then_v2", "Review v1, then v2", 50, ("try again",), core=True),

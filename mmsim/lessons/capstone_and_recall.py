@@ -23,9 +23,9 @@ from mmsim.lessons.card import Card, checked
 from mmsim.lessons.form import Choices, Verdict, failed, passed
 from mmsim.scenarios import Situation, vfio_map
 from mmsim.scenarios.situation import ALL_MOVED, MISSED, NOT_MOVED, NOT_SPLIT
-from mmsim.views.flow import flow_sentence, flow_svg
+from mmsim.views.flow import flow_picture
 from mmsim.views.show import Picture, Shown
-from mmsim.views.svg import INK, PANEL, SMALL, Svg, headline
+from mmsim.views.svg import INK, PANEL, SMALL, Svg
 from mmsim.views.tables import PIN, counters_by_version, ended, frame, in_a_row, labels
 
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ def ways() -> Picture:
     claim = "Where the counters go up: thp_migration_fail has two places"
     told = "; ".join(f"{words}: {counter}" for words, counter, *_ in WAYS[1:])
     svg = Svg(940, 250, claim, told)
-    headline(svg, 18, 30, 900, claim)
+    svg.headline(18, 30, 900, claim)
     for words, counter, x, y, then in WAYS:
         for _, _, to_x, to_y, _ in (WAYS[number] for number in then):
             svg.line(x + 184, y + 23, to_x - 6, to_y + 23, stroke=INK, stroke_width=1.5)
@@ -243,7 +243,7 @@ def first() -> Situation:
 def way() -> Picture:
     """The way of that run, which has thousands of steps."""
     run = first().run()
-    return Picture(flow_svg(run), flow_sentence(run))
+    return flow_picture(run)
 
 
 def bench() -> Any:

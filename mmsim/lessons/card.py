@@ -1,6 +1,6 @@
 """The card: one activity of a lesson in one cell.
 
-Interface: Card, quiz, checked, marked
+Interface: Card, FUNCTION, quiz, checked, marked
 
 A card holds a question, what the model says to it, what is unlocked by an answer, the reason and
 the hints.  A prediction, a check, a bet and a reveal are all cards; they differ in what is given:
@@ -40,6 +40,7 @@ from mmsim.lessons.form import (
 from mmsim.views.show import as_html, as_text
 from mmsim.views.svg import GREEN, VERMILION
 
+FUNCTION = "a function"  # the form of an answer that is one
 ONLY = "answer"  # the name of the part of a card that has a single one
 AGAIN = "Try once more; after a second wrong answer the card says how it is."
 LINE_MAX = 5_000  # characters
@@ -212,6 +213,11 @@ class Card:
             return []
         if not self.parts:
             call = f"lesson.{self.name}({self.form or '...'})"
+            if self.form == FUNCTION:
+                hands_in = f"The last line, `lesson.{self.name}(...)`, hands it in."
+                return [
+                    f"Write the function above in place of the dots, and run the cell. {hands_in}"
+                ]
             return [f"Write your answer between the brackets of this cell and run it: `{call}`."]
         names = [str(part) for part in self.parts]
         if self.single:

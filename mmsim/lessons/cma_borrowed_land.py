@@ -29,7 +29,7 @@ from mmsim.scenarios import boot_guest, make
 from mmsim.scenarios.situation import Value, one_of, settle
 from mmsim.scenarios.situation import number as whole
 from mmsim.views import svg as draw
-from mmsim.views.figures import STYLE, Chart, legend, panelled
+from mmsim.views.charts import Axis, Plot, Style, dot_sign, line_sign
 from mmsim.views.ledger import ledger
 from mmsim.views.memory import block_map, draw_block_map, map_sentence, map_size
 from mmsim.views.show import Picture, Shown
@@ -80,18 +80,28 @@ def modelled() -> Course:
     return _course(load_csv(MODEL))
 
 
-def first_pages() -> pd.DataFrame:
-    """Where the first two huge pages of a memfd came from, on three machines."""
+# MiB of CMA and the step -> what the table calls it; a step has two huge pages
+MACHINES = {
+    (64, 0): "1, at the start",
+    (256, 0): "2, at the start",
+    (256, 100): "2, with 400 MiB filled",
+    (512, 0): "3, at the start",
+}
+
+
+def next_pages() -> pd.DataFrame:
+    """Where the next two huge pages of a memfd came from, on three machines."""
     rows = []
-    for cma in (64, 256, 512):
+    for cma, step in MACHINES:
         kernel = measured(cma, GUEST)
-        place = {0: "ordinary memory", kernel.populated[1]: "CMA"}[kernel.from_cma[1]]
-        rows.append((f"{kernel.free[0]:.0f} MiB", f"{kernel.free_cma[0]:.0f} MiB", place))
-    columns = ["free at the start", "of it CMA", "the first two huge pages came from"]
-    return frame(rows, labels("123", "machine"), columns)
+        free, area = kernel.free[step], kernel.free_cma[step]
+        place = "CMA" if kernel.from_cma[step + 1] else "ordinary memory"
+        rows.append((f"{free:.0f} MiB", f"{area:.0f} MiB, {100 * area / free:.0f} %", place))
+    columns = ["free", "of it CMA", "the next two huge pages came from"]
+    return frame(rows, labels(MACHINES.values(), "machine"), columns)
 
 
-evidence = Shown(first_pages)
+evidence = Shown(next_pages)
 
 
 # -- eight allocations on a small host
@@ -177,8 +187,8 @@ def drawn(made: Lending) -> Picture:
     """A bar for what was free before each allocation: CMA from the left, and the half line."""
     high = 62 + ROW * GRANTS
     svg = draw.Svg(WIDTH, high + 34, claim(made), told(made))
-    draw.headline(svg, 18, 30, WIDTH - 36, claim(made))
-    draw.panel(svg, 8, 44, WIDTH - 16, high - 48)
+    svg.headline(18, 30, WIDTH - 36, claim(made))
+    svg.panel(8, 44, WIDTH - 16, high - 48)
     most = made.grants[0].free
     for n, grant in enumerate(made.grants):
         y = 60 + n * ROW
@@ -196,15 +206,15 @@ def drawn(made: Lending) -> Picture:
         bold = grant.place != ORDINARY
         svg.text(LEFT + BARS + 16, base, grant.place, 80, bold=bold, fill=ink)
     signs = [
-        draw.swatch(svg, COLOURS[CMA], "free CMA"),
-        draw.swatch(svg, COLOURS[ORDINARY], "other free memory"),
+        svg.swatch(COLOURS[CMA], "free CMA"),
+        svg.swatch(COLOURS[ORDINARY], "other free memory"),
         (
             lambda x, y: svg.line(x + 4, y - 1, x + 4, y + 13, stroke=draw.INK, stroke_width=2),
             8,
             "half",
         ),
     ]
-    draw.legend(svg, LEFT, high + 10, 400, signs)
+    svg.legend(LEFT, high + 10, 400, signs)
     svg.text(LEFT + BARS + 16, high + 20, "lands in", 80, size=draw.SMALL)
     return Picture(svg.render(), told(made))
 
@@ -222,18 +232,19 @@ guess = Card(
     "32 pageblocks are free, 19 of them CMA. Eight huge pages are allocated: where do they land?\n"
     "Each takes one pageblock. They are for a guest, so the memory can be moved later. Before each "
     "allocation the kernel looks at what is still free. If *more than a certain share* of it is "
-    "CMA, CMA is asked first. The share is a simple one; machines 2 and 3 of the table fit it.",
+    "CMA, CMA is asked first. The share is a simple one. Machines 2 and 3 of the table show which.",
     {"the_first": (CMA, ORDINARY), "in_CMA": (0, 2, 4, 6, 7, GRANTS)},
     labels={"the_first": "Where does the first one land?", "in_CMA": "How many land in CMA?"},
     hints=(
-        "On machine 2 about a quarter of the free memory was CMA, on machine 3 a little over half.",
-        "Say the share is a half. Note before each allocation how much is free, and how much CMA.",
+        "With 44 % of CMA machine 2 did not ask it, and with 52 % machine 3 did.",
+        "The share is a half. Note before each allocation how much is free, and how much CMA.",
         "13 of 26 is half, and half is not more than half.",
     ),
     outcome=lambda: {"the_first": lending().grants[0].place, "in_CMA": lending().places(CMA)},
     why="The rule stands in `__rmqueue()` (`mm/page_alloc.c`, Linux 6.1). **If a request may "
-    "borrow, and more than half of the free pages are CMA, CMA is asked first.** Before the "
-    "seventh it is 13 of 26: half is not more than half. This is the *first road* into CMA.\n\n"
+    "borrow, and more than half of the free pages are CMA, CMA is asked first.** The short line "
+    "marks half of each bar. Before the seventh it is 13 of 26, which is not more than half. This "
+    "is the *first road* into CMA.\n\n"
     "So neither kind of memory is used up while the other lies idle. The kernel's own data can't "
     "borrow, and would have nothing without ordinary memory.\n\n"
     '*A common mistake:* "a guest gets CMA only when nothing else is left". Here 13 ordinary '
@@ -251,7 +262,8 @@ def one_judged(cma: int) -> Verdict:
 
 one = Card(
     "one",
-    "With how many pageblocks of CMA, of the 32, does exactly one of the eight land there?",
+    "With how many pageblocks of CMA, of the 32, does exactly one of the eight land there?\n"
+    "Work it out with the rule before you touch a slider.",
     int,
     form="a whole number",
     judge=one_judged,
@@ -269,10 +281,8 @@ one = Card(
 # -- a real kernel
 
 
-def populate_chart() -> Chart:
+def populate_chart() -> list[Any]:
     """Free memory and free CMA while memory is populated, with the line at half of free memory."""
-    import matplotlib
-
     kernel, model = measured(256), modelled()
     apart = max(abs(a - b) for a, b in zip(kernel.free_cma, model.free_cma, strict=True))
     sentence = (
@@ -282,23 +292,29 @@ def populate_chart() -> Chart:
     rows = [(kernel.first, model.first, f"{apart:.1f}")]
     columns = ["measured, MiB", "model, MiB", "free CMA at most apart, MiB"]
     table = frame(rows, labels(["CMA 256 MiB"], "first page from CMA by"), columns)
-    look = {"color": "white", "markeredgecolor": draw.VERMILION, "label": "measured"}
-    with matplotlib.rc_context(STYLE):
-        title = "CMA is left alone until it is more than half of what is free"
-        figure, (axes,) = panelled(1, title, f"data/{FILE}, single pages, every 8th row drawn")
-        x, half = model.populated, [n / 2 for n in model.free]
-        handles = axes.plot(x, model.free, "-", color=draw.BLUE, label="free, model")
-        handles += axes.plot(x, half, "--", color=draw.INK, linewidth=1.1, label="half of it")
-        handles += axes.plot(
-            x, model.free_cma, color=draw.GREEN, linewidth=2.4, label="free CMA, model"
-        )
-        for side in (kernel.free, kernel.free_cma):
-            points = axes.plot(x[::8], side[::8], "o", **look)
-        axes.set_xlabel("populated, MiB", labelpad=1)
-        axes.set_ylabel("free, MiB")
-        legend(figure, handles + points)
-    alt = f"Two falling lines, free memory and free CMA, with points on them. {sentence}"
-    return Chart(figure, sentence, table, alt)
+    claim = "CMA is left alone until it is more than half of what is free"
+    svg = draw.Svg(640, 420, claim, f"{claim}. {sentence}")
+    svg.headline(14, 28, 612, claim)
+    across = Axis("the process has, MiB", 1000, range(0, 1001, 200))
+    up = Axis("free, MiB", 1000, range(0, 1001, 250))
+    plot, signs = Plot(svg, 66, 66, 552, 270, across=across, up=up), []
+    half = [n / 2 for n in model.free]
+    lines: tuple[tuple[Style, list[float], str], ...] = (
+        ({"stroke": draw.BLUE, "stroke_width": 1.6}, model.free, "free, model"),
+        ({"stroke_dasharray": "6 4"}, half, "half of it"),
+        ({"stroke": draw.GREEN, "stroke_width": 2.8}, model.free_cma, "free CMA, model"),
+    )
+    for style, course, words in lines:
+        plot.line(zip(model.populated, course, strict=True), style)
+        signs.append(line_sign(svg, style, words))
+    for course in (kernel.free, kernel.free_cma):
+        for place in zip(kernel.populated[::8], course[::8], strict=True):
+            plot.dot(*place, "circle", draw.PAPER)
+    signs.append(dot_sign(svg, "circle", draw.PAPER, "measured"))
+    svg.legend(66, 380, 552, signs)
+    note = f"data/{FILE}, single pages, every 8th row drawn"
+    svg.note(14, 411, note, 612)
+    return [Picture(svg.render(), sentence), table]
 
 
 def first_judged(answer: int) -> Verdict:
@@ -308,22 +324,22 @@ def first_judged(answer: int) -> Verdict:
     if abs(answer - (free - 2 * area)) > 5:
         when = "not yet" if answer < free - 2 * area else "long since"
         return failed(
-            f"with {answer} MiB populated, {free - answer:,.0f} MiB would be free: "
+            f"with {answer} MiB in use, {free - answer:,.0f} MiB would be free: "
             f"256 MiB are {when} more than half of that"
         )
-    return passed(f"the kernel took its first page from CMA in the step to {kernel.first} MiB")
+    return passed(f"the kernel did so in the step of 4 MiB that ended at {kernel.first} MiB")
 
 
 first = Card(
     "first",
-    "How many MiB are populated when the process gets its first page from CMA?\n"
+    "How many MiB does the process have when it gets its first page from CMA?\n"
     "This time 977 MiB are free at the start, 256 MiB of them CMA. Within 5 MiB is good enough.",
     int,
     form="a whole number of MiB",
     judge=first_judged,
     solution=977 - 2 * 256,
     hints=(
-        "Before the first page from CMA, all that is populated comes from the other free memory.",
+        "Before its first page from CMA, all that the process gets is ordinary memory.",
         "The first one comes when what is free has fallen to twice the CMA.",
         "977 - 2 x 256, in MiB.",
     ),
@@ -352,7 +368,8 @@ def second_judged(letter: str) -> Verdict:
 
 second = Card(
     "second",
-    "A guest asks the old host for eight huge pages. Where do they land?",
+    "A guest asks the old host for eight huge pages. Where do they land?\n"
+    "The rule that you know says nothing of blocks that are missing. So make a guess.",
     Choices(
         a="In ordinary memory, as long as there is any.",
         b="In CMA, all of them.",
@@ -490,8 +507,8 @@ def owner_gets(holder: int = 1) -> str:
 
 owner = Card(
     "owner",
-    "Somebody has a long-term reference on that huge page. What does the owner get?\n"
-    "Without that reference it gets its memory.",
+    "Somebody has a long-term reference on that huge page. How does the owner's request end?\n"
+    "Choose what the kernel finds inside `cma_alloc()`. Without that reference it is `memory`.",
     Choices(
         {
             "memory": "the kernel takes the page away from its user",
@@ -501,7 +518,7 @@ owner = Card(
     ),
     outcome=owner_gets,
     why="The kernel tries the page in several calls of `migrate_pages()`, and it never comes free. "
-    "The driver does not even see the code: `cma_alloc()` returns NULL.\n\n"
+    "The driver does not see the code: `cma_alloc()` returns NULL to it.\n\n"
     "So why not pin the page where it is, if a move is slow and can fail? Nobody would notice when "
     "the guest starts. Much later the driver asks for its area, `cma_alloc()` tries every range "
     "around the page, and the camera does not work. The error has moved from the guest, which "

@@ -1,8 +1,8 @@
 """What an answer may look like, and what becomes of it: reading a learner's value before it is
 judged.
 
-Interface: Verdict, passed, failed, FormError, Allowed, Choices, Parts, plain, shown, read,
-unanswered, still_open
+Interface: Verdict, passed, failed, UNTOUCHED, FormError, Allowed, Choices, Parts, plain, shown,
+read, unanswered, still_open
 
 A misspelt name or a number written as text is told before anything is judged.  What can be meant
 in two ways only by its form, such as `True` and "yes", is read as it is meant."""
@@ -36,6 +36,9 @@ class Verdict(NamedTuple):
         sign = {"passed": "✔ passed", "failed": "✘ not yet", "not attempted": "○ not attempted"}
         first = f"{sign[self.state]}: {self.why}" if self.why else sign[self.state]
         return f"{first}\n{self.detail}" if self.detail else first
+
+
+UNTOUCHED = Verdict("not attempted", "the function returns nothing yet")
 
 
 class Choices(dict[Hashable, str]):

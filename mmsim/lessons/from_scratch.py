@@ -49,12 +49,9 @@ from mmsim.views.svg import (
     INK,
     LINE,
     MARKED,
-    MUTED,
     PANEL,
     SMALL,
     Svg,
-    headline,
-    outcome_mark,
     wrap,
 )
 from mmsim.views.tables import frame, labels
@@ -168,11 +165,11 @@ def case_shown(case: Case) -> list[Any]:
     kernel = "in base" if case.version == "base" else "with the patch"
     claim = f"Vector {vector['id']}, {kernel}: {vector['title']}"
     svg = Svg(940, 74 + LEDGER_HIGH, claim, " ".join(lines))
-    headline(svg, 18, 30, 900, claim)
+    svg.headline(18, 30, 900, claim)
     book = _draw_ledger(svg, before(vector, ours()))
     wrapped = [piece for line in lines for piece in wrap(line, 400, SMALL, 2)]
     for i, line in enumerate(wrapped):
-        svg.text(520, 96 + 18 * i, line, 404, size=SMALL, fill=MUTED)
+        svg.note(520, 96 + 18 * i, line, 404)
     picture = Picture(svg.render(), " ".join([f"{claim}. Before: {book}.", *lines]))
     rows = [[_short(expected), _short(found)] for _, expected, found in case.wrong]
     what = labels([what for what, _, _ in case.wrong], "after your code")
@@ -189,12 +186,12 @@ def runs_picture(claim: str, runs: Sequence[Run]) -> Picture:
     """The reported situation: the page's ledger, and for each run its tries and how it ends."""
     told = [f"{run.words}: {_end(run.wanted)}" for run in runs]
     svg = Svg(940, 84 + max(LEDGER_HIGH, 104 * len(runs)), claim, "; ".join(told))
-    headline(svg, 18, 30, 900, claim)
+    svg.headline(18, 30, 900, claim)
     page = Folio("A", "A", 0, HPAGE_PMD_ORDER, pmd_maps=1, held=((ISOLATION, 1), ("holder", 1)))
     page = page._replace(refcount=page.cache_refs + 3)
-    svg.text(18, 62, "at the first try", 400, size=SMALL, fill=MUTED)
+    svg.note(18, 62, "at the first try", 400)
     book = _draw_ledger(svg, page, SPLIT_CHECK, JUST)
-    svg.text(922, 62, "a box for each of the ten passes", 400, size=SMALL, fill=MUTED, anchor="end")
+    svg.note(922, 62, "a box for each of the ten passes", 400, anchor="end")
     for row, run in enumerate(runs):
         result, fails, refused = run.wanted
         y = 92 + 104.0 * row
@@ -205,10 +202,10 @@ def runs_picture(claim: str, runs: Sequence[Run]) -> Picture:
             svg.rect(520 + 40 * box, y + 10, 34, 28, fill=ground, stroke=edge, rx=4)
             if tried:
                 sign = "failure" if box < refused else "success"
-                outcome_mark(svg, 537 + 40 * box, y + 24, sign, "", 16)
+                svg.outcome_mark(537 + 40 * box, y + 24, sign, "", 16)
         svg.text(520, y + 56, f"{REPORTED[0]} {fails}   {REPORTED[1]} {refused}", 404, size=SMALL)
         sign = "success" if result > 0 else "failure"
-        outcome_mark(svg, 529, y + 71, sign, _result(result), 390)
+        svg.outcome_mark(529, y + 71, sign, _result(result), 390)
     words = [f"{claim}.", f"References on the page: {book}.", *(f"{line}." for line in told)]
     return Picture(svg.render(), " ".join(words))
 

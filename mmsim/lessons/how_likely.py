@@ -5,7 +5,6 @@ and the names that the text fills in."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from fractions import Fraction
 from functools import cache
 from math import prod
@@ -17,11 +16,12 @@ from mmsim.evidence.measured import SCENARIOS, Pins, Share, disturbed, rescued
 from mmsim.lessons.card import Card, checked
 from mmsim.scenarios import split_race
 from mmsim.scenarios.situation import fails, number
-from mmsim.views.chances import PACES, chances, chances_sentence, chances_svg, pace_words
+from mmsim.views.chances import PACES, chances, chances_picture, pace_words
+from mmsim.views.charts import Bar, bars
 from mmsim.views.retry_chart import retry_law
 from mmsim.views.retrylaw import Retrying, success
 from mmsim.views.show import Picture, Shown, as_html
-from mmsim.views.svg import FILLS, LINE, PANEL, SMALL, Fill, Svg, headline, legend, swatch
+from mmsim.views.svg import FILLS
 from mmsim.views.tables import frame, labels
 from mmsim.views.words import chance, plural
 
@@ -37,10 +37,6 @@ RACE = split_race("base", released="1", order=1)
 LOOP = "oct22"
 VARIANT = {"6.1.0": "base", "v3": "v2"}
 """Version -> the measured variant of that loop that behaves like it; both had the first patch."""
-FILE = (
-    "data/kernel-runs/s4_dropcaches_trials.csv, code oct22. 6.1.0 is its variant base with retfix "
-    "1, v3 its variant v2 with retfix 1."
-)
 WAYS = ("not split", "a piece missed")
 
 
@@ -61,31 +57,6 @@ def between(share: Share) -> str:
     return f"{share}, that is {100 * share.part:.0f} % ({low} to {high} %)"
 
 
-Bar = tuple[Mapping[str, int], int, str]
-"""How many of which kind, of how many, and what is said of it."""
-
-
-def bars(claim: str, rows: Mapping[str, Bar], fills: Mapping[str, Fill]) -> Picture:
-    """A bar for each row: as long as what was tried, and filled as far as it failed."""
-    left, wide, high, width = 250.0, 330.0, 31.0, 900.0
-    words = "; ".join(f"{name}: {said}" for name, (_, _, said) in rows.items())
-    svg = Svg(width, 84 + high * len(rows), claim, f"{claim}. {words}.")
-    headline(svg, 18, 32, width - 36, claim)
-    most = max(of for _, of, _ in rows.values())
-    for place, (name, (parts, of, said)) in enumerate(rows.items()):
-        x, y = left, 50 + high * place
-        svg.text(left - 12, y + 15, name, left - 24, anchor="end")
-        svg.rect(left, y, wide * of / most, 21, fill=PANEL, stroke=LINE)
-        for kind, hits in parts.items():
-            part = wide * hits / most
-            svg.filled(x, y, part, 21, fills[kind], stroke=fills[kind].mark, stroke_width=1)
-            x += part
-        svg.text(left + wide + 14, y + 15, said, width - left - wide - 28, size=SMALL)
-    signs = [swatch(svg, fill, kind) for kind, fill in fills.items()]
-    legend(svg, left, 58 + high * len(rows), width - left - 20, signs)
-    return Picture(svg.render(), f"{claim}. {words}.")
-
-
 def before_picture() -> Picture:
     """The pins without a second try, by what ran beside them and how large the guest was."""
     rows: dict[str, Bar] = {}
@@ -93,7 +64,7 @@ def before_picture() -> Picture:
         share = pins("6.1.0", scenario).failed
         when, huge_pages = name.removesuffix(" huge pages").rsplit(", ", 1)
         row = f"{when}, {plural(int(huge_pages), 'huge page')}"
-        rows[row] = {"pin failed": share.hits}, share.trials, f"{share} failed"
+        rows[row] = Bar({"pin failed": share.hits}, share.trials, f"{share} failed", share.interval)
     claim = f"6.1.0: {pins('6.1.0').failed} pins failed beside drop_caches"
     return bars(claim, rows, {"pin failed": FILLS["other"]})
 
@@ -107,7 +78,7 @@ def bought_picture() -> Picture:
     for version, tries in {"6.1.0": "one try", "v3": "up to ten tries"}.items():
         found, of = ways(version), pins(version).failed.trials
         said = ", ".join(f"{what}: {n}" for what, n in found.items())
-        rows[f"{version}, {tries}"] = found, of, said
+        rows[f"{version}, {tries}"] = Bar(found, of, said)
     both = [" → ".join(str(ways(version)[what]) for version in VARIANT) for what in WAYS]
     claim = "; ".join(f"{what}: {change}" for what, change in zip(WAYS, both, strict=True))
     fills = (FILLS["UNMOVABLE"], FILLS["RECLAIMABLE"])
@@ -116,10 +87,11 @@ def bought_picture() -> Picture:
 
 bought = Card(
     "bought",
-    "Guess: in how many pins could a huge page not be split, and how many fail with the patch?\n"
+    "Guess: how many of the 245 failed pins of 6.1.0 left a huge page whole? And how many of the "
+    "510 pins of v3 fail?\n"
     "In lesson 06 you built two failures. A refused split leaves a huge page whole. Or the page is "
-    "split, and a piece misses its one pass. After each failed pin it was counted what was left in "
-    "CMA. A guess will do: nobody could know.",
+    "split, and a piece misses its one pass. After each failed pin somebody counted what was left "
+    "in CMA. A guess will do: nobody could know.",
     {"not_split": (5, 61, 122, 184, 240), "failed_v3": (5, 64, 128, 192, 256)},
     labels={
         "not_split": "6.1.0: failed pins that left a huge page whole, of 245",
@@ -137,7 +109,7 @@ bought = Card(
         f"v3: {between(pins('v3').failed)}. In brackets stands the interval that holds the true "
         "share in 95 of 100 such experiments. The two intervals overlap."
     ),
-    still=lambda: [bought_picture(), FILE],
+    still=lambda: [bought_picture(), "data/kernel-runs/s4_dropcaches_trials.csv, code oct22"],
 )
 
 
@@ -173,23 +145,8 @@ def failing_schedules() -> int:
 def coin_picture() -> Picture:
     """Share, odds and runs of each way to end."""
     rows = chances(searched().outcomes(RACE.fate), TOSSED)
-    return Picture(chances_svg(rows), chances_sentence(rows))
+    return chances_picture(rows)
 
-
-often = Card(
-    "often",
-    "A coin decides every step. What are the odds that the split fails?",
-    ("0.29 %", "2.88 %", "12.5 %", "25 %", "45.2 %"),
-    outcome=lambda: chance(failing_at(1)),
-    why="A holder that comes and goes at once needs two tosses of the coin. For a failure it has "
-    "to come at the right moment and stay for a while, which takes many tosses. So the failing "
-    "schedules are many, and each of them is rare.\n\n"
-    "The picture has three numbers for each way to end: its share of the schedules, its odds, and "
-    "what 10,000 runs by a coin came to. The odds are exact: a search knows every schedule. The "
-    "runs know nothing of the search. The interval says where the odds lie, judged from the runs "
-    "alone.",
-    still=coin_picture,
-)
 
 SCHEDULES = {"early": "holder*2 split*13", "late": "split*6 holder split*3 holder"}
 
@@ -238,9 +195,37 @@ odds = Card(
 )
 
 
+often = Card(
+    "often",
+    "A coin decides every step. What are the odds that the split fails?\n"
+    "It looks at the count in its seventh step and, if that went well, once more in its tenth. Add "
+    "up what you need.",
+    ("0.29 %", "2.88 %", "12.5 %", "25 %", "45.2 %"),
+    outcome=lambda: chance(failing_at(1)),
+    hints=(
+        "The split fails if the holder has its reference at the moment when the split looks.",
+        "So exactly one step of the holder comes before the seventh of the split. In how many "
+        "places can it stand, and how likely is each of these orders?",
+        "Seven places. Eight steps are tossed, so each has odds of 1/256.",
+    ),
+    why="Most of it is found by hand: one step of the holder before the seventh of the split. "
+    "There are seven places for it, and each has odds of 1/256. Failures in the tenth step add "
+    "3/2048.\n\n"
+    "A holder that comes and goes at once needs two tosses of the coin. For a failure it has to "
+    "come at the right moment and stay for a while, which takes many. So the failing schedules are "
+    "many, and each of them is rare.\n\n"
+    "The picture has three numbers for each way to end: its share of the schedules, its odds, and "
+    "what 10,000 runs by a coin came to. The odds are exact: a search knows every schedule. The "
+    "interval says where the odds lie, judged from the runs alone.",
+    still=coin_picture,
+)
+
+
 # -- who is quicker
 
 TRIES = {"one": 1, "ten": 10}
+NEVER = Fraction(1, 10**9)
+"""What is rarer than that is called never."""
 
 
 def worst_pace(passes: int) -> str:
@@ -251,7 +236,8 @@ def worst_pace(passes: int) -> str:
 def pace_table() -> pd.DataFrame:
     """The odds that all tries fail, by who is how quick and how often is tried."""
     passes = (1, 2, 3, 10)
-    rows = [[chance(failing_at(pace, n)) for n in passes] for pace in PACES]
+    odds_ = [[failing_at(pace, n) for n in passes] for pace in PACES]
+    rows = [[chance(each) if each > NEVER else "never" for each in row] for row in odds_]
     index = labels(map(pace_words, PACES), "pace, split : holder")
     return frame(rows, index, [plural(n, "pass", "passes") for n in passes])
 
@@ -262,13 +248,16 @@ def play_pace() -> Any:
 
     from mmsim.widgets.explorer import explorer
 
-    return w.VBox([explorer(RACE), w.HTML(as_html(pace_table()))])
+    sliders = explorer(RACE)
+    sliders.bound.layout.display = "none"  # interruptions are for another question
+    return w.VBox([sliders, w.HTML(as_html(pace_table()))])
 
 
 pace = Card(
     "pace",
-    "The coin is loaded now. At which pace do all tries fail most often?\n"
-    "`pace` 9 : 1 means nine steps of the split for one of the holder.",
+    "The coin is loaded now. At which pace is it most likely that every try fails?\n"
+    "`pace` 9 : 1 means nine steps of the split for one of the holder. The holder comes once. It "
+    "takes its reference, and drops it.",
     dict.fromkeys(TRIES, tuple(map(pace_words, PACES))),
     labels={"one": "with one pass", "ten": "with ten passes"},
     outcome=lambda: {name: worst_pace(passes) for name, passes in TRIES.items()},
@@ -277,7 +266,8 @@ pace = Card(
     "takes.\n\n"
     "Ten passes: a quick holder has gone at the next look. A slow one is met again and again. At "
     "1 : 1 each further pass makes a failure hundreds of times rarer. At 27 : 1 it takes away less "
-    "than a third. How much trying again helps depends on how long the holder stays.",
+    "than a third. (The worst pace for ten passes lies beyond this list.) How much trying again "
+    "helps depends on how long the holder stays.",
     still=pace_table,
     play=play_pace,
 )
@@ -340,6 +330,10 @@ law: Card = Card(
     "(1 - *r*)^(*d* (*n* - 1)).\n\n"
     "Passes and gaps come in as *d* (*n* - 1) only: the **window** from the first pass to the "
     "last. Ten passes one tick apart are worth as much as two passes nine ticks apart.",
+    hints=(
+        "Held for ten ticks on average: it is kept through one tick with 9/10. And through two?",
+        "From the first pass to the last there are nine ticks: (9/10) to the power of nine.",
+    ),
     still=lambda: retry_law(USUAL, {HOLDS[name]: said for name, said in law.stored.items()}),
     play=play_law,
 )
@@ -348,7 +342,6 @@ law: Card = Card(
 # -- how long is "at once"?
 
 HOW = {"fails at once": "injected", "compacts first": "fragmented"}
-SAME = "no difference"
 MICROSECONDS = 1000
 
 
@@ -357,24 +350,18 @@ def share_of(how: str, version: str = "v3") -> Share:
     return rescued(VARIANT[version], HOW[how], MICROSECONDS)
 
 
-def which_gains() -> str:
-    """In which of the two more pins went through, if the intervals do not overlap."""
-    one, other = sorted(HOW, key=lambda how: share_of(how).part)
-    return other if share_of(other).interval[0] > share_of(one).interval[1] else SAME
-
-
 def rescued_table() -> pd.DataFrame:
-    """Both ways to run out of huge pages, without the retry and with it."""
-    rows = [(str(share_of(how, "6.1.0")), between(share_of(how))) for how in HOW]
-    return frame(rows, labels(HOW, "the request for a huge page"), [*VARIANT])
+    """Both ways to run out of huge pages."""
+    rows = [[between(share_of(how))] for how in HOW]
+    return frame(rows, labels(HOW, "the request for a huge page"), ["v3: pins that went through"])
 
 
 gap = Card(
     "gap",
-    "In which of the two did v3 get a larger share of these pins through?\n"
-    "The number of passes is the same. What differs is what happens between two of them.",
-    (*HOW, SAME),
-    outcome=which_gains,
+    "And if the kernel compacts first: of 100 such pins, how many does v3 get through?\n"
+    "The number of passes is the same.",
+    (12, 36, 66, 99),
+    outcome=lambda: round(100 * share_of("compacts first").part),
     why="The patch waits for nothing. On this machine each of its ten passes takes some tens of "
     "microseconds, and that is all that *at once* means. With compaction the passes lie further "
     "apart. The window is longer, and more pins go through.\n\n"
@@ -382,7 +369,6 @@ gap = Card(
     "and uneven, and the references were not dropped at quite the same times in both.",
     still=lambda: [
         rescued_table(),
-        "data/kernel-runs: s3_timed_release.csv and s10_s2_real_fragmentation_pins.csv, the same "
-        "variants, both loops; intervals for 95 %.",
+        "data/kernel-runs: s3_timed_release.csv and s10_s2_real_fragmentation_pins.csv",
     ],
 )

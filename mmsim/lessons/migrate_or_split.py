@@ -19,9 +19,9 @@ from mmsim.lessons.form import FormError, Verdict, counters_of, failed, passed, 
 from mmsim.lessons.the_report import QUESTIONS
 from mmsim.mm.world import AVAILABLE, NONE
 from mmsim.scenarios import SCENARIOS, vfio_map
-from mmsim.views.flow import flow_sentence, flow_svg, taken
+from mmsim.views.flow import flow_picture, taken
 from mmsim.views.show import Picture, Shown, moment
-from mmsim.views.svg import INK, LINE, MARKED, MUTED, PANEL, SMALL, TITLE, Svg, outcome_mark
+from mmsim.views.svg import INK, LINE, MARKED, PANEL, TITLE, Svg
 from mmsim.views.tables import PIN, RETURNS, alignment, counters_by_version
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def ended(trace: Trace) -> str:
 
 def flow(trace: Trace) -> Picture:
     """The way that a run took, as a flow chart."""
-    return Picture(flow_svg(trace), flow_sentence(trace))
+    return flow_picture(trace)
 
 
 # -- the picture of the lesson: what is tried in each pass
@@ -68,25 +68,25 @@ def tries_picture(title: str, rows: Mapping[str, Trace]) -> Picture:
     left, box, high, wide = 300.0, 46.0, 52.0, 940.0
     svg = Svg(wide, 92 + high * len(rows), title, f"{words}.")
     svg.text(18, 32, title, wide - 36, size=TITLE, bold=True)
-    svg.text(18, 60, "pass", 60, size=SMALL, fill=MUTED)
+    svg.note(18, 60, "pass", 60)
     for number in range(PASSES):
         x = left + number * box
-        svg.text(x + box / 2 - 2, 60, f"{number}", 30, size=SMALL, fill=MUTED, anchor="middle")
+        svg.note(x + box / 2 - 2, 60, f"{number}", 30, anchor="middle")
     for place, (name, found) in enumerate(told.items()):
         y = 70 + high * place
         what, _, how = name.partition(": ")
         svg.text(18, y + 18, what, left - 26, bold=True)
-        svg.text(18, y + 35, how, left - 26, size=SMALL, fill=MUTED)
+        svg.note(18, y + 35, how, left - 26)
         for number in range(PASSES):
             x, tried = left + number * box, number < len(found)
             ground, edge = (MARKED, INK) if tried else (PANEL, LINE)
             svg.rect(x, y, box - 5, high - 12, fill=ground, stroke=edge, rx=4)
             if tried:
                 good = found[number] in ("split", "moved")
-                outcome_mark(svg, x + 20, y + 20, "success" if good else "failure", "", 16)
+                svg.outcome_mark(x + 20, y + 20, "success" if good else "failure", "", 16)
         end = ended(rows[name])
         sign = "success" if end == "pinned" else "failure"
-        outcome_mark(svg, left + PASSES * box + 18, y + 20, sign, end, 130)
+        svg.outcome_mark(left + PASSES * box + 18, y + 20, sign, end, 130)
     return Picture(svg.render(), f"{title}. {words}.")
 
 
@@ -189,15 +189,15 @@ four = Card(
     "four",
     "What does `thp_migration_fail` say at the end of each of these runs, in base?\n"
     "It goes up at two moments: when no destination can be had, and after the last pass, for a "
-    "huge page that still waits for another try.",
+    "huge page that base would try again.",
     dict.fromkeys(FOUR, (0, 1, 2, PASSES)),
     labels={name: words for name, (words, *_) in FOUR.items()},
     outcome=four_counts,
     why="*A huge page is free, a holder:* there is a destination each time. So nothing is counted "
-    "until the last pass is over, and then the page still waits. **No split is tried.** "
+    "until the last pass is over, and then base would try the page again. **No split is tried.** "
     "In Linux 6.1 only a missing destination leads to a split.\n\n"
     "*None is free:* the missing destination is counted before the split begins. So a split that "
-    "succeeds counts as one failed migration, too. Base does not keep a refused page waiting.\n\n"
+    "succeeds counts as one failed migration, too. Base does not try a refused split again.\n\n"
     "In the chart the way of a run is bold, with the number of times.",
     still=lambda: [flow(run(targets=AVAILABLE)), flow(run())],
     play=console,
@@ -246,7 +246,7 @@ pair = Card(
 
 # Step of the exercise -> what it is called in the model, what it does, why it stands where it does.
 STEPS = {
-    "check": ("can_split_folio", "the references are counted; the mappings are among them",
+    "check": ("can_split_folio", "the references are counted",
               "if the answer is no, nothing has been changed yet"),
     "cut": ("__split_huge_page", "the page is cut into 512", "only now can each piece safely get a "
             "count of its own"),
@@ -349,11 +349,10 @@ counted = Card(
 
 COUNTS = (1, 2, 3, 9, 10, 11, 12)
 RESCUES: dict[str, tuple[str, tuple[int, ...], int, str]] = {
-    "before_1": ("the holder leaves before pass 1", COUNTS, 2,
-                 "every pass counts, up to the one in which the page is split"),
     "before_9": ("the holder leaves before pass 9", COUNTS, 10,
                  "passes are counted from 0, and the page is split in the last one"),
-    "never": ("the holder never leaves", COUNTS, 11, "the page still waits after the last pass"),
+    "never": ("the holder never leaves", COUNTS, 11,
+              "after the last pass, v2 would try the page again"),
 }  # fmt: skip
 """The cases, and what `thp_migration_fail` is then.  A test asks the model."""
 
@@ -373,12 +372,12 @@ rescues = quiz(
     "rescues",
     "What does `thp_migration_fail` say at the end of each of these runs, in v2?\n"
     "No huge page is free. The counter goes up at the same two moments as in base: when no "
-    "destination can be had, and after the last pass for a huge page that still waits.",
+    "destination can be had, and after the last pass, for a huge page that v2 would try again.",
     RESCUES,
-    "one for each pass without a destination, and one for a page that waits at the end",
+    "one for each pass without a destination, and one more if the page was never split",
     hints=(
         "Before each attempt to split, v2 asks for a destination again.",
-        "Before pass 1: asked in passes 0 and 1, then the page is split, and waits no more.",
+        "A holder that leaves before pass 1: v2 asks in passes 0 and 1, then the page is split: 2.",
     ),
     why="A holder that never leaves gives ten refusals and *eleven* failures. A busy move is "
     "counted once, after the last pass. A refused split is counted in every pass, and once more "
@@ -408,9 +407,11 @@ returned = Card(
     why="The pin of base fails *although everything moved*. The huge page that was split counts as "
     "one failure. So the number is not 0, and the pin gives up. Trying again alone would be of no "
     "use to this pin.\n\n"
-    "In base, then, *every* pin that needs a split fails. Why did the failure not come each time? "
-    "A split is needed only if no huge page can be had outside CMA. And a call that fails leaves "
-    "the pieces outside CMA, so the same call can succeed when it is made again.",
+    "In base, then, *every* pin that needs a split fails, with or without a holder. Only the "
+    "second counter of the report, a refused split, says that more was in the way.\n\n"
+    "Why did the failure not come each time? If a huge page is free outside CMA, no split is "
+    "needed. And a call that fails here leaves the pieces outside CMA, so the same call can "
+    "succeed when it is made again.",
     still=lambda: flow(run(holder=0)),
 )
 
@@ -431,7 +432,7 @@ companion = Card(
     "With a holder that never lets go, the page is left on the list. Then the pin fails in both.",
     still=lambda: [
         "Nobody holds the page:",
-        counters_by_version(vfio_map(holder=0), VERSIONS),
+        counters_by_version(vfio_map(holder=0), VERSIONS).loc[[RETURNS, PIN]],
         "A holder never lets go:",
         counters_by_version(vfio_map(order=1), VERSIONS).loc[[RETURNS, PIN]],
     ],
@@ -462,7 +463,9 @@ def measured_counters() -> pd.DataFrame:
     rows = {}
     for version in VERSIONS:
         measured = real_trace(f"S3_held_{version}_retfix1.txt").delta
-        rows[f"{version} with a companion, measured"] = {name: measured[name] for name in REPORTED}
+        rows[f"{version} with merged companion, measured"] = {
+            name: measured[name] for name in REPORTED
+        }
         rows[f"{version}, model"] = counters_of(run(version))
     return pd.DataFrame(rows).T.rename_axis("kernel")
 

@@ -14,7 +14,6 @@ from mmsim.constants import HPAGE_PMD_NR, HPAGE_PMD_ORDER, MAX_ORDER, MIGRATE_CM
 from mmsim.datafiles import load_csv
 from mmsim.errno import name as errno_name
 from mmsim.evidence.proc import proc_text
-from mmsim.lessons import number
 from mmsim.lessons.card import Card, checked, quiz
 from mmsim.lessons.form import Choices, FormError, Verdict, failed, passed
 from mmsim.mm.fragmentation import PIN_SCOPE_TYPES, extfrag_index, printed, suitable, summed
@@ -23,7 +22,8 @@ from mmsim.mm.zone import boot
 from mmsim.scenarios.host import HOST_KNOBS, REQUESTS, host, served_from
 from mmsim.scenarios.situation import number as whole
 from mmsim.scenarios.situation import one_of
-from mmsim.views.memory import indices_table, machine, memory
+from mmsim.views.machine import indices_table, machine
+from mmsim.views.memory import memory
 from mmsim.views.show import Picture
 from mmsim.views.tables import frame, labels
 
@@ -47,7 +47,7 @@ KNOBS = (
 
 def drawn(order: int = HPAGE_PMD_ORDER, **knobs: object) -> Picture:
     """The memory of a host, and the order that the picture asks about."""
-    return Picture(*memory(host(**knobs).zone, order))
+    return memory(host(**knobs).zone, order)
 
 
 def play_host(**knobs: object) -> Any:
@@ -130,20 +130,20 @@ def least_judged(answer: Collection[int]) -> Verdict:
 
 least = Card(
     "least",
-    "Which pages do you use so that no huge page can be had, and as few as possible?\n"
-    "16 MiB of memory have 4,096 pages, numbered from 0, all of them free. The model uses those "
-    "that you name and asks for a huge page.",
+    "Put as few free pages in use as you can, so that no huge page is left. Which ones?\n"
+    "16 MiB of memory have 4,096 pages, numbered from 0, all of them free. The model puts those "
+    "in use that you name, and then asks for a huge page.",
     judge=least_judged,
     form="[0, 700, 3000]",
     solution=list(range(0, SMALL_PAGES, HPAGE_PMD_NR)),
     hints=(
         "How many huge pages fit into these 16 MiB, and where does each begin?",
         "A huge page is spoiled by any one of its 512 pages.",
-        "list(range(0, 4096, 512)) uses the first page of each.",
+        "list(range(0, 4096, 512)) puts the first page of each in use.",
     ),
     why="A huge page can begin only at a multiple of 512, so there are eight places for one. A "
-    "single page in use spoils its place, and no page can spoil two. So eight are needed, and "
-    "eight are enough.\n\n"
+    "single page in use spoils its place, any of the 512, and no page can spoil two. So eight are "
+    "needed, and eight are enough.\n\n"
     "The host at the top is spoiled in this way: each of its pageblocks has pages in use. It has "
     "no block of 2 MiB even with `used` at 1. The first ones appear with `scattered` at 95.",
 )
@@ -169,7 +169,7 @@ def got() -> dict[str, str]:
 requests = Card(
     "requests",
     "Where does each of three requests get its memory from?\n"
-    "Each is made by itself. `-ENOMEM` means from nowhere.",
+    "Each is made by itself. A process's memory can be moved later. `-ENOMEM` means from nowhere.",
     dict.fromkeys(PARTS, ("CMA", "ordinary memory", "-ENOMEM")),
     labels={part: f"A {name}." for part, name in PARTS.items()},
     outcome=got,
@@ -181,7 +181,7 @@ requests = Card(
     ),
     hints=(
         "Which of the three may use CMA? Is there a free block of 2 MiB outside CMA?",
-        "A process's memory is movable and may lie in CMA; what a pin asks for may not.",
+        "What can be moved later may lie in CMA; what a pin asks for may not.",
         "Only the first may use CMA, and only the last is small enough for the pieces outside.",
     ),
     why="CMA has 128 blocks of 2 MiB here, joined to 64 blocks of 4 MiB. The first request takes "
@@ -189,7 +189,7 @@ requests = Card(
     "large enough.\n\n"
     "So on a host whose ordinary memory is in pieces, *all* huge pages of guests land in CMA. To "
     "leave it whole, they need free blocks outside CMA. The lack of such blocks brought them "
-    "there, and the same lack keeps them there.",
+    "there, and because of the same lack they can leave only in pieces.",
     still=lambda: drawn(**LENT),
     play=lambda: play_host(**LENT),
 )
@@ -206,7 +206,8 @@ HOSTS = {
 
 def indices(knobs: Mapping[str, int]) -> pd.DataFrame:
     """The kernel's two numbers for a host, and those of a pin."""
-    return indices_table(host(**knobs).zone.lists(), HPAGE_PMD_ORDER).iloc[:3]
+    table = indices_table(host(**knobs).zone.lists(), HPAGE_PMD_ORDER).iloc[:3]
+    return table.set_axis(["the kernel's", "without CMA, as for a pin"], axis=1)
 
 
 index = Card(
@@ -224,7 +225,7 @@ index = Card(
     "And `unusable_index` looks half good, 0.544, as if the other half of the free memory could "
     "be used. For a huge page, a pin can use none of it.\n\n"
     "The column on the right is the model's own, no number of a kernel. It leaves CMA out, as does "
-    "a request in *pin scope*: one that is made inside a long-term pin. "
+    "a request that is made inside a long-term pin (in *pin scope*). "
     "`/proc/buddyinfo` sums up all lists, too. `/proc/pagetypeinfo` has them one by one: look "
     "there.",
     still=lambda: indices(LENT),
@@ -237,10 +238,7 @@ BOOT = "b8_s10_pinned"
 # snapshot -> what had been done by then
 STAGES = {
     "0_start": "just booted",
-    "1_filled_with_4k_anon": "filled with small pages",
-    "2_cma_given_back": "CMA freed",
-    "3_odd_pfns_freed_even_held": "every second page outside freed",
-    "4_order9_outside_cma_used_up": "last blocks used up",
+    "4_order9_outside_cma_used_up": "in pieces",
 }
 
 
@@ -267,7 +265,7 @@ def stage(snapshot: str) -> list[object]:
 
 
 def pieces_table() -> pd.DataFrame:
-    """All moments."""
+    """Before and after."""
     columns = ["free outside CMA", "blocks of 2 MiB there", "in CMA"]
     columns += ["unusable_index", "extfrag_index"]
     return frame(list(map(stage, STAGES)), labels(STAGES.values(), "moment"), columns)
@@ -275,10 +273,10 @@ def pieces_table() -> pd.DataFrame:
 
 measured = Card(
     "measured",
-    "What the kernel counted while its memory fell to pieces",
+    "What the kernel counted before and after its memory fell to pieces",
     still=pieces_table,
-    why="Look at the last row. 350 MiB are free outside CMA, and not one block of 2 MiB is among "
-    "them. Yet `extfrag_index` says that a request would not fail, as in every other row.",
+    why="In pieces, 350 MiB are free outside CMA, and not one block of 2 MiB is among them. Yet "
+    "`extfrag_index` says that a request would not fail, as at the start.",
     needs=(index,),
 )
 RELEASED = {"code": "oct22", "variant": "base", "retfix": "1"}  # the rows of `6.1.0`
@@ -371,11 +369,10 @@ guest = Card(
     dict.fromkeys(VERSIONS, ("succeeds", "-ENOMEM")),
     outcome=lambda: guest_table()["the pin"].to_dict(),
     why="Both split the huge page and move all 512 pieces out of CMA. Only what is returned "
-    "differs. With `base` the pin fails although nothing is in its way any more: more than "
-    "500 MiB are free, and the answer is `-ENOMEM`. It is the riddle of lesson 00, where `base` "
-    f"fails without a holder. Lesson {number('migrate_or_split')} solves it.\n\n"
-    "In part of the measured pins the free block was refused by fault injection, not by real "
-    "fragmentation.",
+    "differs. `base` has counted the huge page as a failure before the split, as in lesson 00, and "
+    "the pin fails: more than 500 MiB are free, and the answer is `-ENOMEM`.\n\n"
+    "Of the 27 measured pins, 6 are those of the first row above. For the others, and for the one "
+    "of `base`, the search for a free block was made to fail on purpose.",
     still=guest_table,
     needs=(pins,),
 )

@@ -10,29 +10,26 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mmsim.engine.scenario import Move, State
 from mmsim.engine.trace import Trace
-from mmsim.evidence import timed
+from mmsim.evidence.measured import BIN_US, LATEST_US, best_split, bins, trials
 from mmsim.lessons.card import Card, checked
 from mmsim.lessons.form import FormError, Verdict, failed, passed
 from mmsim.scenarios import SCENARIOS, Situation, drop_caches_only, pin_versus, timed_hold
 from mmsim.scenarios.clock import attempts
 from mmsim.scenarios.situation import ALL_MOVED, MISSED, NOT_SPLIT
-from mmsim.views.figures import STYLE, Chart, legend, panelled
+from mmsim.views.charts import Axis, Plot, Style, dot_sign, line_sign, percent
 from mmsim.views.show import Picture, Shown, moment
 from mmsim.views.svg import (
     BLUE,
     FILLS,
     INK,
     LINE,
-    MUTED,
     ORANGE,
     PAPER,
     TITLE,
     VERMILION,
+    Sign,
     Svg,
-    swatch,
 )
-from mmsim.views.svg import SMALL as SMALL_TEXT
-from mmsim.views.svg import legend as signs_below
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,11 +75,11 @@ def windows_picture(trace: Trace) -> Picture:
     bottom, scale = top + row * len(found), (wide - left - 36) / len(trace)
     svg = Svg(wide, bottom + 70, title, f"{words}.")
     svg.text(18, 30, title, wide - 36, size=TITLE, bold=True)
-    svg.text(18, bottom + 18, "steps", 50, size=SMALL_TEXT, fill=MUTED)
+    svg.note(18, bottom + 18, "steps", 50)
     for step in range(0, len(trace) + 1, 5):
         x = left + step * scale
         svg.line(x, top - 6, x, bottom + 4, stroke=LINE)
-        svg.text(x, bottom + 18, f"{step}", 40, size=SMALL_TEXT, fill=MUTED, anchor="middle")
+        svg.note(x, bottom + 18, f"{step}", 40, anchor="middle")
     both, one = FILLS["actor 1"], FILLS["not counted on"]
     for number, window in enumerate(found):
         y = top + number * row
@@ -93,9 +90,9 @@ def windows_picture(trace: Trace) -> Picture:
         ):
             x, w = left + begin * scale, (end - begin) * scale
             svg.filled(x, y, w, row - 7, fill, stroke=INK, stroke_width=1)
-    signs = [swatch(svg, both, "locked, and referenced")]
-    signs.append(swatch(svg, one, "referenced, not locked any more"))
-    signs_below(svg, left, bottom + 34, wide - 120, signs)
+    signs = [svg.swatch(both, "locked, and referenced")]
+    signs.append(svg.swatch(one, "referenced, not locked any more"))
+    svg.legend(left, bottom + 34, wide - 120, signs)
     return Picture(svg.render(), f"{title}. {words}.")
 
 
@@ -191,13 +188,13 @@ def meetings() -> dict[str, str]:
 
 meeting = Card(
     "meeting",
-    "In base a pin comes, and `drop_caches` stands still: what does the pin do next?\n"
+    "In base a pin comes, and `drop_caches` stands still. Guess: what does the pin do next?\n"
     "Both touch the same huge page, and no huge page is free elsewhere.",
     dict.fromkeys(("lock", "reference", "waited"), (WAITS, FAILS, PINS)),
     labels={
         "lock": "`drop_caches` has the lock",
         "reference": "later: only its reference is left",
-        "waited": "the pin came while `drop_caches` had the lock, and now the lock is given back",
+        "waited": "the pin waited; `drop_caches` gives the lock back, and then stands still",
     },
     outcome=meetings,
     why="A lock alone refuses nothing: the split of Linux 6.1 sleeps until the lock is free. But "
@@ -219,7 +216,7 @@ def judged_window(taken: int) -> Verdict:
     if window.unlocked <= taken < window.gone:
         refused = state.world.vmstat["thp_split_page_failed"]
         return passed(
-            f"after {taken} steps the page is unlocked and has one reference too many",
+            f"after step {taken} the page is unlocked and has one reference too many",
             "Just here it is off its LRU list, too. So the pin can't isolate it, and waits until "
             "the processor's queue is empty (step 12). Then it is refused."
             if fate == WAITS
@@ -231,12 +228,12 @@ def judged_window(taken: int) -> Verdict:
     else:
         why = "what does drop_caches still have by then: the lock, the reference, or nothing?"
     if fate == WAITS:
-        told = f"after {taken} steps drop_caches has the lock of the page: the pin waits"
+        told = f"after step {taken} drop_caches has the lock of the page: the pin waits"
     elif fate == FAILS:
-        told = f"after {taken} steps it fails, but drop_caches has yet to lock the page"
+        told = f"after step {taken} it fails, but drop_caches has yet to lock the page"
     else:
         who = "drop_caches is done with the page" if taken >= window.gone else "nobody is there yet"
-        told = f"after {taken} steps the split goes through: {who}"
+        told = f"after step {taken} the split goes through: {who}"
     return failed(why, second=told)
 
 
@@ -255,15 +252,15 @@ def window_table() -> pd.DataFrame:
         locked = steps[0] < first_window().unlocked
         waits = "the lock" if locked else "the page to be back on its LRU list, and fails then"
         rows[name] = told.get(does, f"it waits for {waits}")
-    return pd.DataFrame({"v2's pin": rows}).rename_axis("after so many steps")
+    return pd.DataFrame({"v2's pin": rows}).rename_axis("after step")
 
 
 window = Card(
     "window",
-    "A pin comes in the second window: after how many steps of `drop_caches`?\n"
+    "A pin comes in the second window: after which step of `drop_caches`?\n"
     "More than one number is right; name one.",
     int,
-    form="a number of steps",
+    form="the number of a step",
     judge=judged_window,
     solution=8,
     hints=(
@@ -347,7 +344,7 @@ left = Card(
     hints=(
         "Base counts a split as a failure, whatever becomes of the pieces.",
         "drop_caches can stand still for as long as ten passes take.",
-        "The pieces have a round of their own, with one pass, in every version.",
+        "Each piece has one pass, in every version.",
     ),
     why="v2 can still fail in both ways: it makes the first one rarer, and does not touch the "
     "second. The same shortest order leads to a missed piece in both versions.\n\n"
@@ -362,7 +359,14 @@ left = Card(
 UNIT_US, BASE_US = 0.59, 559
 """Microseconds per unit of the model's clock, the one number that is fitted, and the latest release
 of base in fragmented memory.  Tests compute both."""
-HOW = {"injected": ("o", VERMILION, BLUE, "-"), "fragmented": ("s", PAPER, ORANGE, "--")}
+HOW: dict[str, tuple[str, str, Style]] = {
+    "injected": ("circle", VERMILION, {"stroke": BLUE, "stroke_width": 2}),
+    "fragmented": (
+        "square",
+        PAPER,
+        {"stroke": ORANGE, "stroke_width": 2, "stroke_dasharray": "6 4"},
+    ),
+}
 
 
 @cache
@@ -377,52 +381,48 @@ def turns() -> dict[tuple[str, str], tuple[int, int, int]]:
     """How late the reference may go, in microseconds, in base and v2, and what v2 gains."""
     found = {}
     for how in HOW:
-        measured = [round(timed.best_split(timed.trials(how, version))) for version in VERSIONS]
+        measured = [round(best_split(trials(how, version))) for version in VERSIONS]
         model = [round(looks(version, how)[-1] * UNIT_US) for version in VERSIONS]
         for side, (base, v2) in (("measured", measured), ("model", model)):
             found[how, side] = (base, v2, v2 - base)
     return found
 
 
-def release_chart() -> Chart:
+def release_chart() -> list[Any]:
     """Measured pins by release time, and where the model takes its last look."""
-    import matplotlib
     import pandas as pd
 
     index = pd.MultiIndex.from_tuples(turns(), names=["no huge page", "latest release (µs)"])
     table = pd.DataFrame(list(turns().values()), index, [*VERSIONS, "gain of v2"])
     gains = " and ".join(f"{turns()[how, 'measured'][2]} µs ({how})" for how in HOW)
     sentence = f"Measured, the reference may go later with v2 than with base, by {gains}."
+    claim = "How late may a reference go? Ten attempts reach later than one"
+    svg = Svg(640, 376, claim, f"{claim}. {sentence}")
+    svg.headline(14, 28, 612, claim)
+    across = Axis("reference dropped at (µs)", LATEST_US, range(0, 1401, 500))
+    signs: list[Sign] = []
+    for x, version in zip((66, 374), VERSIONS, strict=True):
+        up = Axis(f"{version}: pins that fail", 1, [0, 0.5, 1], percent)
+        plot = Plot(svg, x, 66, 244, 200, across=across, up=up)
+        signs = [part for how in HOW for part in drawn(plot, version, how)]
+    svg.legend(66, 314, 552, signs)
     note = "data/kernel-runs/, S3 and S10: one huge page, a timed reference; 95 % intervals"
-    with matplotlib.rc_context(STYLE):
-        title = "How late may a reference go? Ten attempts reach later than one"
-        figure, panels = panelled(2, title, note)
-        for panel, version in zip(panels, VERSIONS, strict=True):
-            handles = [part for how in HOW for part in drawn(panel, version, how)]
-            panel.set_title(f"{version}: share of pins that fail", fontsize=11, loc="left")
-            panel.set_xlabel("reference dropped at (µs)", labelpad=1)
-            panel.set_xlim(0, timed.LATEST_US)
-        panels[0].set_yticks([0, 0.5, 1], ["0", "50 %", "100 %"])
-        legend(figure, handles)
-    return Chart(figure, sentence, table, f"Two panels of points, each with two lines. {sentence}")
+    svg.note(14, 367, note, 612)
+    return [Picture(svg.render(), sentence), table]
 
 
-def drawn(panel: Any, version: str, how: str) -> list[Any]:
-    """The measured points of one kind of pin, and the model's last look."""
-    shape, fill, colour, dash = HOW[how]
-    binned = sorted(timed.bins(timed.trials(how, version)).items())
-    shares = [share.part for _, share in binned]
-    low, high = zip(*(share.interval for _, share in binned), strict=True)
-    points = panel.errorbar(
-        [at + timed.BIN_US / 2 + (14 if how == "fragmented" else -14) for at, _ in binned],
-        shares,
-        [[p - x for p, x in zip(shares, low, strict=True)],
-         [x - p for p, x in zip(shares, high, strict=True)]],
-        fmt=shape, color=fill, ecolor=INK, capsize=3, elinewidth=0.8, markeredgecolor=INK,
-        label=f"measured, {how}",
-    )  # fmt: skip
-    at = looks(version, how)[-1] * UNIT_US
-    return [points, panel.axvline(at, color=colour, ls=dash, lw=2, label=f"model, {how}")]
+def drawn(plot: Plot, version: str, how: str) -> list[Sign]:
+    """The measured points of one kind of pin, and the model's last look; and their signs."""
+    shape, fill, style = HOW[how]
+    for begin, share in sorted(bins(trials(how, version)).items()):
+        at = begin + BIN_US / 2 + (14 if how == "fragmented" else -14)
+        plot.line([(at, end) for end in share.interval], {"stroke_width": 0.8})
+        plot.dot(at, share.part, shape, fill)
+    plot.upright(looks(version, how)[-1] * UNIT_US, style)
+    return [
+        dot_sign(plot.svg, shape, fill, f"measured, {how}"),
+        line_sign(plot.svg, style, f"model, {how}"),
+    ]
 
 
 def honest() -> str:
@@ -444,23 +444,18 @@ def honest() -> str:
 
 
 def later() -> dict[str, Any]:
-    """Which way compaction moves the latest moment, and the measured moment of v2, rounded."""
-    short, long = (looks("v2", how)[-1] for how in HOW)
-    moved = "later" if long > short else "earlier" if long < short else "the same"
-    return {"compaction": moved, "v2_us": round(turns()["fragmented", "measured"][1], -2)}
+    """The latest release of v2 in fragmented memory, as measured, rounded."""
+    return {"v2_us": round(turns()["fragmented", "measured"][1], -2)}
 
 
 longer = Card(
     "longer",
-    "For the pin to succeed, the reference must go before some latest moment: when is it?\n"
-    f"In fragmented memory it is {BASE_US} µs for the measured base, which looks once. v2 looks "
-    "ten times. (The measured base has the companion of lesson 04. Without it, no pin of base "
-    "that needs a split would succeed.)",
-    {"v2_us": (600, 900, 5600), "compaction": ("earlier", "the same", "later")},
-    labels={
-        "v2_us": "v2 in fragmented memory, measured: about so many µs",
-        "compaction": "v2 with compaction, against v2 without: the latest moment is",
-    },
+    "How late may the reference go in fragmented memory, so that the pin still succeeds?\n"
+    f"For the measured base, which looks once, it is {BASE_US} µs. v2 looks ten times.\n\n"
+    "The measured base has the companion of lesson 04. Without it, no pin of base that needs a "
+    "split would succeed.",
+    {"v2_us": (600, 900, 5600)},
+    labels={"v2_us": "v2, measured, in µs"},
     outcome=later,
     hints=(
         "The last look decides. How many looks come after the first one?",

@@ -14,15 +14,16 @@ from mmsim.engine.trace import Trace
 from mmsim.evidence.kernel_runs import AREA_PAGES
 from mmsim.evidence.series import REMARKS
 from mmsim.evidence.tracer import migrate_returns
-from mmsim.lessons.card import Card, checked
-from mmsim.lessons.form import FormError, Verdict, failed, passed, ran
+from mmsim.lessons.card import FUNCTION, Card, checked
+from mmsim.lessons.form import UNTOUCHED, FormError, Verdict, failed, passed, ran
 from mmsim.lessons.migrate_or_split import ended, flow, told, tries_picture
 from mmsim.mm.seams import HUGE_PAGE, TRY_AGAIN, Attempt
 from mmsim.mm.versions import get
 from mmsim.scenarios import cma_alloc, vfio_map
 from mmsim.scenarios.policy import PolicyError, limited
 from mmsim.views.flow import taken
-from mmsim.views.show import Shown
+from mmsim.views.show import Picture, Shown
+from mmsim.views.svg import LINE, MUTED, PANEL, Svg
 from mmsim.views.tables import counters_by_version, frame, labels
 from mmsim.views.words import size_words
 
@@ -75,7 +76,7 @@ remarks = Card(
     "remarks",
     "Write three remarks for the author, a sentence each.\n"
     "Take five minutes. Look for what could go wrong, and for whom. Say what you would have to "
-    "know to believe the two claims. Nothing you write is wrong.",
+    "know to believe the two claims. Any remark counts.",
     dict.fromkeys(("one", "two", "three"), str),
     judge=judged_remarks,
     hints=(
@@ -92,14 +93,17 @@ remarks = Card(
 
 
 def list_said() -> pd.DataFrame:
-    """Four remarks of reviewers on the first version, in our own words, with their Message-IDs."""
-    rows = [
-        # Error codes are not broken behind their sign.
-        (r.on, r.said.replace("-E", "\N{NON-BREAKING HYPHEN}E"), r.became, r.message_id)
-        for r in REMARKS
-    ]
-    heads = ["on", "said", "what became of it", "Message-ID"]
-    return frame(rows, labels([r.who for r in REMARKS], "who"), heads)
+    """Four remarks of reviewers on the first version, in our own words."""
+    # Error codes are not broken behind their sign.
+    rows = [(r.on, r.said.replace("-E", "\N{NON-BREAKING HYPHEN}E"), r.became) for r in REMARKS]
+    return frame(rows, labels([r.who for r in REMARKS], "who"), ["on", "said", "what became of it"])
+
+
+def mails() -> str:
+    """Links to the remarks; of one only the beginning of its Message-ID is known."""
+    known = [r for r in REMARKS if "..." not in r.message_id]
+    links = [f"[{r.who}](https://lore.kernel.org/all/{r.message_id}) (on {r.on})" for r in known]
+    return ", ".join(links)
 
 
 said = Card("said", "Four remarks that were made on the list", still=list_said, needs=(remarks,))
@@ -114,7 +118,6 @@ ENDS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "split": ("none is free; split at once", {"holder": 0}),
     "refused_split": ("none is free; refused twice, then split", {"released": "2"}),
-    "refused_always": ("none is free; refused in every pass", {}),
 }
 
 
@@ -125,35 +128,36 @@ def returns() -> dict[str, int]:
 
 def return_told(end: str) -> str:
     """What the number is made of."""
-    trace, found = run("v1", **ENDS[end][1]), returns()[end]
-    rest = "the huge page that was split" if taken(trace).split else "giving up"
-    why = f"{refused(trace)} for refused splits, {found - refused(trace)} for {rest}"
+    counts, found = refused(run("v1", **ENDS[end][1])), returns()[end]
+    why = f"{counts} for refused splits, {found - counts} for the huge page that was split"
     why = why if found else "a page that was busy and has moved in the end leaves no count"
     return f"in v1 migrate_pages() returns {found}: {why}"
 
 
 explain = Card(
     "explain",
-    "Four ways in which a pin can go: what does `migrate_pages()` return in each, in v1?\n"
+    "Three ways in which a pin can succeed: what does `migrate_pages()` return in each, in v1?\n"
     "A call that has gone through its passes returns a number of failures. Each refused split "
-    "counts one. A huge page that is split counts one more; so does a page that is given up after "
-    "the last pass. *Busy* and *refused* mean: because of a holder's reference.",
-    dict.fromkeys(ENDS, (0, 1, 2, 3, 10, 11)),
+    "counts one, and a huge page that is split counts one more. *Busy* and *refused* mean: because "
+    "of a holder's reference.",
+    dict.fromkeys(ENDS, (0, 1, 2, 3, 10)),
     labels={end: words for end, (words, _) in ENDS.items()},
     outcome=returns,
     judge=checked(
         returns,
         lambda _, said: f"not {said}; what counts at a refusal, what at the end?",
         return_told,
-        "tries alone leave nothing behind: a positive number comes from a split, or giving up",
+        "a busy move that succeeds in the end leaves nothing behind; a refused split does",
     ),
     hints=(
         "A page that was busy and moved in the end has not failed.",
         "A huge page that is split has not been moved whole: that counts as one failure.",
-        "Ten passes, ten refusals, and then the page is given up.",
+        "Two refusals and one split: each of the three counts.",
     ),
-    why="So the reviewer was right. Trying several times is not what makes the number positive: "
-    "the first case has three tries and returns 0, the second has a single one and returns 1.\n\n"
+    why="In base the reviewer is right. There a refused split ends the call, and a busy move that "
+    "succeeds in the end counts nothing. If nothing is left, a positive number comes from a huge "
+    "page that was split. But 2/2 adds a source of its own: a *refused split* that is tried again "
+    "counts one, and that count stays. Keep it in mind for version 2.\n\n"
     "The change of 1/2 would have worked all the same: it asks whether anything is left. But a "
     "wrong explanation mends the wrong place. If `migrate_pages()` counts a success as a failure, "
     "*every* caller is misled. So v2 mends `migrate_pages()`.",
@@ -212,9 +216,10 @@ def console() -> Any:
 cells = Card(
     "cells",
     "A huge page has no destination and its split is refused: what does v1 do next?\n"
-    "It works for a *pin* or for any *other* reason. The split was refused because of a "
-    "*reference*, or because the page was *truncated*. Then the page `stays` on the list for the "
-    "next pass, or the call ends at once and returns an error code.",
+    "The caller is a *pin* or any *other*. The split was refused because of a *reference*, or "
+    "because the page was *truncated*; then it returns `-EBUSY` in every version. When it begins, "
+    "`rc` is `-ENOMEM`. What happens: the page `stays` on the list for the next pass, or the call "
+    "ends at once and returns an error code.",
     dict.fromkeys(CELLS, (STAYS, "-ENOMEM", "-EAGAIN", "-EBUSY")),
     outcome=lambda: {name: decided("v1", *cell) for name, cell in CELLS.items()},
     why="The patch is about one cell, a pin whose split was refused because of a reference. Five "
@@ -246,21 +251,43 @@ def measured_requests() -> pd.DataFrame:
     """Measured requests for a smaller and a larger piece of an area in which a page is held.
 
     Several runs of one kind give the same numbers, or the table would say so."""
-    rows = load_csv(f"kernel-runs/{FILE}")
+    wanted = {"code": "oct22", "alloc_mode": "inject", "held_ref": "1"}
+    rows = [row for row in load_csv(f"kernel-runs/{FILE}") if wanted.items() <= row.items()]
     found: dict[str, list[str]] = {}
     for pages in ("7168", "63488"):
-        ends: tuple[list[str], list[str]] = ([], [])
-        for version in VERSIONS:
-            wanted = {"code": "oct22", "alloc_mode": "inject", "held_ref": "1"}
-            wanted |= {"cma_alloc_pages": pages, "variant": version}
-            here = [row for row in rows if wanted.items() <= row.items()]
-            splits = dict.fromkeys(f"{int(row['d_thp_split_page_failed']):,}" for row in here)
-            codes = dict.fromkeys(errno.name(int(row["write_errno"])) for row in here)
-            ends[0].append(" or ".join(splits))
-            ends[1].append(" or ".join(codes))
         what = f"{size_words(int(pages))} of {size_words(AREA_PAGES)}"
-        found |= {f"{what}: refused splits": ends[0], f"{what}: result": ends[1]}
+        splits, codes = found[f"{what}: refused splits"], found[f"{what}: result"] = [], []
+        for version in VERSIONS:
+            here = [r for r in rows if (r["cma_alloc_pages"], r["variant"]) == (pages, version)]
+            refusals = dict.fromkeys(f"{int(row['d_thp_split_page_failed']):,}" for row in here)
+            splits.append(" or ".join(refusals))
+            codes.append(" or ".join({errno.name(int(row["write_errno"])) for row in here}))
     return frame(list(found.values()), labels(found, "measured: the owner asks for"), VERSIONS)
+
+
+RANGES = {
+    "base": (("failure", "1 refusal, -ENOMEM: stop"), ("", "not tried")),
+    "v1": (("failure", "5 refusals, -EAGAIN: go on"), ("success", "given to the owner")),
+}
+
+
+def ranges_picture() -> Picture:
+    """What becomes of the two ranges, in base and in v1."""
+    claim = "base stops at the held page, and v1 goes on to the next range"
+    words = "; ".join(f"{version}: {one[1]}; {two[1]}" for version, (one, two) in RANGES.items())
+    svg = Svg(750, 178, claim, f"{claim}. {words}.")
+    svg.headline(18, 32, 714, claim)
+    svg.note(80, 62, "first range: a held huge page", 310)
+    svg.note(410, 62, "second range: free", 310)
+    for y, (version, cells) in zip((72, 124), RANGES.items(), strict=True):
+        svg.text(68, y + 25, version, 50, bold=True, anchor="end")
+        for x, (sign, said) in zip((80, 410), cells, strict=True):
+            svg.rect(x, y, 310, 40, fill=PANEL, stroke=LINE, rx=4)
+            if sign:
+                svg.outcome_mark(x + 20, y + 20, sign, said, 280)
+            else:
+                svg.text(x + 16, y + 25, said, 280, fill=MUTED)
+    return Picture(svg.render(), f"{claim}. {words}.")
 
 
 owner = Card(
@@ -276,17 +303,18 @@ owner = Card(
     hints=("Which error code comes back in base, which one in v1? Which of them means stop?",),
     why="A real kernel did the same: Linux 6.1.192 in an emulated machine, with this loop written "
     "into it. The area had 256 MiB, and one held huge page lay in it. There a range begins at "
-    "every *page*, so there are thousands of them. In v1 each range that fails costs five "
-    "refusals.\n\n"
+    "every *page*, so there are thousands of them. In v1 each range with the held page costs five "
+    "refusals: five times 6,145 are 30,725. The larger request has 2,049 ranges, and the held page "
+    "lies in all of them.\n\n"
     "Is v1 not *better*, then? Perhaps, for this owner. But nobody decided it. `-ENOMEM` meant "
     '"stop" to this caller. Now it is told something else, and splits are refused 30,725 times on '
     "the way. If `cma_alloc()` should go on after a missing destination, that is a patch of its "
     "own, for the people who know `cma_alloc()`. A return value is a promise.",
     still=lambda: [
-        counters_by_version(cma_alloc(), VERSIONS[:2]).drop("owner gets"),
+        ranges_picture(),
         measured_requests(),
-        "data/kernel-runs/s11_cma_alloc_return_value.csv, code oct22. All three measured kernels "
-        "return 0 if nothing is left on the list; here the held page is left.",
+        f"data/kernel-runs/{FILE}. The three measured kernels also have the companion of lesson "
+        "04; it changes nothing here.",
     ],
 )
 
@@ -346,8 +374,6 @@ hole = Card(
 
 # -- a test that states the contract
 
-UNTOUCHED = Verdict("not attempted", "the function returns nothing yet")
-
 
 def twice(attempt: Attempt) -> str:
     """A refused split is tried a second time, for every caller."""
@@ -401,7 +427,7 @@ regression = Card(
     "the contract is kept.\n"
     "`base` and `v2` pass it, `v1` fails. A fourth kernel keeps the contract, too, and does other "
     "things in its own way. It has to pass. The judge hides the names of the versions from you.",
-    form="your_function",
+    form=FUNCTION,
     judge=judged_regression,
     hints=(
         "Which sentence of the contract did v1 break? For which callers?",

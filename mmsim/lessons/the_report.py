@@ -61,20 +61,21 @@ bug = Card(
 start = Card(
     "start",
     "When does the machine start? Say it in one sentence, then check three settings.\n"
-    "Try the picture first. `base` is the kernel of the report; `v1` and `v2` are two versions of "
-    "a patch. A setting is a kernel and the moment at which the holder lets go; with `nobody` "
-    "there is no holder.",
+    "Try the picture first. `base` is the kernel of the report. `v1` and `v2` are two versions of "
+    "the patch against this failure, and here they behave alike. A setting is a kernel and the "
+    "moment at which the holder lets go. In one of the three there is no holder: it is about "
+    "something else.",
     {"sentence": str, **dict.fromkeys(SETTINGS, ("starts", NO))},
     outcome=lambda: ENDS,
     solution={"sentence": "It starts if the kernel tries again after the holder has let go."}
     | ENDS,
     why="*To compare with yours:* The machine starts with `v1` and `v2` if a pass comes after the "
     "holder has let go. With `base` it never starts here.\n\n"
-    "`v1` and `v2` keep the page on the list and try again. In `base` a refused split is final: "
-    "the holder may let go a moment later, and it does not help.\n\n"
-    "**And without a holder?** Then `base` splits the page and moves all its small pages. The pin "
-    f"fails nevertheless. That is another fault of `base`; lesson {number('migrate_or_split')} "
-    "finds it.",
+    "`v1` and `v2` try again in the next pass. In `base` a refused split is final: the holder may "
+    "let go a moment later, and it does not help.\n\n"
+    "**And without a holder?** Then `base` splits the page and moves all its small pages. But it "
+    "has counted the huge page as a failure before the split, and so it still reports one. That "
+    f"is another fault of `base`; lesson {number('migrate_or_split')} shows it in the code.",
 )
 
 

@@ -1,31 +1,42 @@
 """Lesson 09: a wrong counter, the loop of 6.12, another holder, and a policy of one's own.
 
-Interface: the cards eleven, once, loop, between, recall, batch, accident, policy; the picture
-today; breaks; and the names that the text fills in."""
+Interface: the cards eleven, once, loop, between, recall, batch, accident, policy; and the names
+that the text fills in."""
 
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import cache, lru_cache
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mmsim import errno
 from mmsim.constants import MIGRATE_PASSES, MR_LONGTERM_PIN, REASONS
 from mmsim.datafiles import load_csv
-from mmsim.engine.schedule import render
 from mmsim.engine.trace import Trace
-from mmsim.lessons.card import Card, checked, quiz
-from mmsim.lessons.form import Choices, Verdict, failed, passed
-from mmsim.mm.seams import GIVE_UP, HUGE_PAGE, PIECE, SINGLE_PAGE, WAIT_LOOKS, Attempt, Version
+from mmsim.lessons.card import FUNCTION, Card, checked, quiz
+from mmsim.lessons.form import UNTOUCHED, Choices, Verdict, failed, passed
+from mmsim.mm.seams import (
+    DRAIN,
+    GIVE_UP,
+    HUGE_PAGE,
+    ISOLATIONS,
+    PIECE,
+    SINGLE_PAGE,
+    TRY_AGAIN,
+    WAIT_LOOKS,
+    Attempt,
+    Version,
+)
 from mmsim.mm.versions import LATEST
-from mmsim.mm.world import EITHER, NONE
+from mmsim.mm.world import EITHER
 from mmsim.scenarios import SMALL, lru_batch, make, vfio_map
 from mmsim.scenarios.policy import PolicyError, limited, own_policy
-from mmsim.scenarios.situation import Situation
-from mmsim.views.flow import flow_sentence, flow_svg
-from mmsim.views.show import Picture, Shown, moment
-from mmsim.views.svg import FILLS, INK, MUTED, PANEL, Svg, headline, legend, swatch
+from mmsim.views.flow import flow_picture
+from mmsim.views.show import Picture, moment
+from mmsim.views.svg import FILLS, INK, MUTED, PANEL, Svg
 from mmsim.views.svg import SMALL as SMALL_TYPE
 from mmsim.views.tables import frame, labels
 from mmsim.views.words import plural
@@ -34,7 +45,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PIN, PINNED, LINE_MAX, TODAY = "pin", "pinned", 90, "6.12"
-UNTOUCHED = Verdict("not attempted", "the function returns nothing yet")
 
 
 def ended(trace: Trace) -> str:
@@ -50,33 +60,38 @@ def drains(trace: Trace) -> int:
 # -- one page, eleven failures
 
 
-def held() -> Situation:
-    """One huge page in CMA, none free, and a holder that never lets go."""
-    return vfio_map("v2", order=1)
+HELD = vfio_map("v2", order=1)
+"""One huge page in CMA, none free, and a holder that never lets go."""
 
 
-def count_of(version: str, counter: str = "thp_migration_fail") -> int:
+def count_of(version: str, counter: str = "thp_migration_fail", **knobs: Any) -> int:
     """What a counter says of that page at the end."""
-    return int(held().with_(version).run().last.world.vmstat[counter])
+    return int(HELD.with_(version, **knobs).run().last.world.vmstat[counter])
+
+
+def eleven_shown() -> list[Any]:
+    """The way of the page, and what is counted with ten passes and with three."""
+    run = HELD.run()
+    refused = "thp_split_page_failed"
+    said = (
+        f"Ten passes: {refused} {count_of('v2', refused)}, thp_migration_fail {count_of('v2')}. "
+        f"Three passes: {count_of('v2', refused, passes=3)} and {count_of('v2', passes=3)}."
+    )
+    return [flow_picture(run), said]
 
 
 def play_eleven() -> Any:
     """The same page with fewer passes."""
     from mmsim.widgets import console
 
-    return console(held(), knobs=("passes",), versions=("v2",))
+    return console(HELD, knobs=("passes",), versions=("v2",))
 
 
 eleven = Card(
     "eleven",
-    "One huge page, none free, and a holder that never lets go: version 2.\n"
+    "Version 2, one huge page, none free, and a holder that never lets go\n"
     "With the slider, give it fewer passes, and read `thp_migration_fail` under the picture.",
-    still=lambda: [
-        Picture(flow_svg(held().run()), flow_sentence(held().run())),
-        f"thp_split_page_failed {count_of('v2', 'thp_split_page_failed')}, "
-        f"thp_migration_fail {count_of('v2')}. With 3 passes: 3 and "
-        f"{held().with_(passes=3).run().last.world.vmstat['thp_migration_fail']}.",
-    ],
+    still=eleven_shown,
     play=play_eleven,
 )
 
@@ -99,56 +114,22 @@ class Counts(NamedTuple):
         return ", ".join(f"{name} {value}" for name, value in self._asdict().items())
 
 
-Claim = Callable[[Counts], object]
-CLAIMS = "lessons/claims.csv"
-# A holder of the first page leaves at any time.  A free huge page is there or not, each time it is
-# asked for; not so if the page cache gets no memory, where the search would not end.
-SEARCHED: tuple[dict[str, object], ...] = (
-    {"thps": 1, "passes": 3, "targets": EITHER},
-    {"thps": 2, "passes": 2, "targets": EITHER},
-    {"trouble": "writeback", "passes": 2, "targets": EITHER},
-    {"trouble": "truncated", "passes": 2, "targets": EITHER},
-    {"trouble": "nomem", "passes": 2, "targets": NONE},
-)
-
-
-def searched(version: str) -> dict[Counts, str]:
-    """Everything that a pin can count in any order of steps, each with a shortest schedule."""
-    found: dict[Counts, str] = {}
-    for knobs in SEARCHED:
-        situation = make("vfio_map", version, {**knobs, "order": 1, "released": 1})
-        search = situation.explore()
-        assert search.complete
-        for end in search.outcomes(lambda state, of=situation: str(counted(of, state))):  # type: ignore[misc]
-            schedule = render(end.shortest or ())
-            run = situation.replay(schedule)
-            if PIN in run.results:
-                found.setdefault(counted(situation, run.last), schedule)
-    return found
-
-
-def counted(situation: Situation, state: Any) -> Counts:
-    """What was counted when a pin has returned."""
-    world, vmstat = state.world, state.world.vmstat
-    left = (f.nr_pages for pfn, f in world.folios.items() if f.name and world.in_cma(pfn))
-    numbers = [situation.knobs["thps"], *(vmstat[name] for name in Counts._fields[1:5]), sum(left)]
-    return Counts._make([*map(int, numbers), situation.succeeded(state)])
-
-
 @cache
 def ends(version: str) -> Mapping[Counts, str]:
-    """The same, as it is stored; a test searches again."""
+    """Everything that a pin can count in any order of steps, each with a shortest schedule.
+
+    It is stored; a test searches again."""
     found = {}
-    for row in load_csv(CLAIMS):
+    for row in load_csv("lessons/claims.csv"):
         if row["version"] == version:
             numbers = [int(row[name]) for name in Counts._fields[:-1]]
             found[Counts._make([*numbers, row["pinned"] == "True"])] = row["schedule"]
     return found
 
 
-def breaks(claim: Claim, version: str) -> tuple[Counts, str] | None:
+def breaks(claim: Callable[[Counts], object], version: str) -> tuple[Counts, str] | None:
     """A shortest run of a version that breaks a claim; None if all keep it."""
-    return next((end for end in ends(version).items() if not limited("claim", claim, end[0])), None)
+    return next((end for end in ends(version).items() if not claim(end[0])), None)
 
 
 def counted_once(c: Counts) -> bool:
@@ -158,40 +139,38 @@ def counted_once(c: Counts) -> bool:
 
 def claimed(claim: Any) -> Verdict:
     """Does a claim tell v2 from v3fix?"""
-    keeps, broken_by = LATEST.name, "v2"
     try:
-        said = {c: limited("claim", claim, c) for v in (keeps, broken_by) for c in ends(v)}
-        if {*said.values()} == {None}:
-            return UNTOUCHED
-        for c, answer in said.items():
-            if not isinstance(answer, bool):
-                return failed(f"your claim returns {answer!r:.40}, not True or False, for {c}")
-        if kept := breaks(claim, keeps):
-            return failed(f"not even {keeps} keeps it: {kept[1]} ends with {kept[0]}")
-        broken = breaks(claim, broken_by)
+        said = {c: limited("claim", claim, c) for v in ("v3fix", "v2") for c in ends(v)}
     except PolicyError as error:
         return failed(str(error))
+    if {*said.values()} == {None}:
+        return UNTOUCHED
+    for c, answer in said.items():
+        if not isinstance(answer, bool):
+            return failed(f"your claim returns {answer!r:.40}, not True or False, for {c}")
+    if kept := breaks(said.get, "v3fix"):
+        return failed(f"not even v3fix keeps it: {kept[1]} ends with {kept[0]}")
+    broken = breaks(said.get, "v2")
     if broken is None:
-        return failed(f"{broken_by} keeps it too, in all {len(ends(broken_by))} ways it can end")
-    told = [f"{broken_by} breaks it with {broken[1]}", f"and these counts: {broken[0]}"]
-    lines = "\n".join(textwrap.fill(line, LINE_MAX, subsequent_indent="  ") for line in told)
-    return passed(f"{keeps} keeps your claim, {broken_by} does not", lines)
+        return failed(f"v2 keeps it too, in all {len(ends('v2'))} ways it can end")
+    found = [f"v2 breaks it with {broken[1]}", f"and these counts: {broken[0]}"]
+    lines = "\n".join(textwrap.fill(line, LINE_MAX, subsequent_indent="  ") for line in found)
+    return passed("v3fix keeps your claim, v2 does not", lines)
 
 
-def twice_counted() -> list[Any]:
+def twice_counted() -> Picture:
     """The end of the shortest run of v2 in which one page is counted twice."""
     found = breaks(counted_once, "v2")
     assert found is not None
-    situation = make("vfio_map", "v2", {**SEARCHED[0], "order": 1, "released": 1})
-    run = situation.replay(found[1])
-    return [Picture(flow_svg(run), flow_sentence(run)), f"{found[0]}."]
+    run = vfio_map("v2", order=1, passes=3, targets=EITHER, released=1).replay(found[1])
+    return flow_picture(run)
 
 
 once = Card(
     "once",
     "Write a claim that `v3fix` keeps in every run, and `v2` breaks.\n"
     "A huge page that is split counts in `thp_migration_fail`: it was not moved whole.",
-    form="your_function",
+    form=FUNCTION,
     judge=claimed,
     solution=counted_once,
     hints=(
@@ -201,10 +180,9 @@ once = Card(
     ),
     why="No huge page moves more than once, nor fails more than once, nor both. So moved and "
     "failed together are at most as many as there are.\n\n"
-    "`v2` breaks this long before the tenth refusal. In the picture the page is refused *once*. "
-    "Then a huge page is free, and it moves whole: one page, counted as moved **and** as failed. "
-    "So the exit after ten passes is not what is wrong. A refusal that is tried again should not "
-    "be counted at all.",
+    "`v2` breaks this long before the tenth refusal. The run in the picture is the hole of lesson "
+    "08: the page is refused *once*, then a huge page is free, and the page moves whole. It counts "
+    "as moved **and** as failed. A refusal that is tried again should not be counted at all.",
     still=twice_counted,
 )
 
@@ -236,8 +214,8 @@ loop = Card(
     {"thp_split_page_failed": (1, 3, 7, 10, 70), "thp_migration_fail": (1, 2, 7, 10, 11)},
     outcome=measured_612,
     why="In each try the split is refused, and `thp_split_page_failed` counts the refusals: three "
-    "and seven. `thp_migration_fail` counts pages. What failed in the first three tries is "
-    "forgotten, and the repair is in: one page, one failure.",
+    "and seven. `thp_migration_fail` counts pages that have failed, and this page fails once: at "
+    "the end.",
     still=both_loops,
 )
 
@@ -253,56 +231,36 @@ def refused_moves(version: str) -> Trace:
 
 def done(version: str) -> dict[str, int]:
     """How often the page of `refused_moves` is unmapped, and its count compared."""
-    found = dict.fromkeys(SITES.values(), 0)
-    for event in refused_moves(version).events:
-        if event.site in SITES:
-            found[SITES[event.site]] += 1
-    return found
+    return dict(Counter(SITES[e.site] for e in refused_moves(version).events if e.site in SITES))
 
 
 def loops_picture() -> Picture:
-    """Both loops, a field for each step: is the page locked, mapped, its count compared?"""
-    left, wide, high = 70.0, 8.2, 34.0
-    fills = {
-        "locked": FILLS["MOVABLE"],
-        "locked, and mapped nowhere": FILLS["UNMOVABLE"],
-    }
+    """Both loops, a field for each step: is the page mapped, and is its count compared?"""
+    left, wide, high, fill = 70.0, 8.2, 34.0, FILLS["UNMOVABLE"]
     v3, today = (done(version) for version in BESIDE)
     claim = (
         f"{v3['compared']} tries each to move a held page: v3 unmaps it {v3['unmapped']} times, "
         f"6.12 {today['unmapped']} times"
     )
     svg = Svg(1100, 228, claim, claim)
-    headline(svg, 18, 32, 1060, claim)
-    for place, version in enumerate(BESIDE):
-        run, y = refused_moves(version), 56 + 66.0 * place
+    svg.headline(18, 32, 1060, claim)
+    for version, y in zip(BESIDE, (56.0, 122.0), strict=True):
+        run = refused_moves(version)
         svg.text(left - 12, y + 22, version, left - 20, bold=True, anchor="end")
         begin = next(n for n, event in enumerate(run.events) if event.site == "migrate.start")
         steps = [n for n, event in enumerate(run.events) if event.actor == PIN and n > begin]
+        end = left + wide * len(steps)
+        svg.rect(left, y, end - left, high, fill=PANEL, stroke=MUTED)
         for column, n in enumerate(steps):
-            folio = run.state(n + 1).world.folio(min(run.state(0).world.folios))
             x = left + wide * column
-            if folio.locked_by:
-                fill = fills["locked" if folio.mapcount else "locked, and mapped nowhere"]
+            if not run.state(n + 1).world.folio(min(run.state(0).world.folios)).mapcount:
                 svg.filled(x, y, wide, high, fill)
-            else:
-                svg.rect(x, y, wide, high, fill=PANEL)
             if SITES.get(run.events[n].site) == "compared":
                 svg.rect(x + 2.3, y - 4, 4, high + 8, fill=INK)
-        svg.rect(left, y, wide * len(steps), high, fill="none", stroke=MUTED)
-        said = f"{len(steps)} steps"
-        svg.text(left + wide * len(steps) + 10, y + 22, said, 100, size=SMALL_TYPE)
-    signs = [swatch(svg, fill, name) for name, fill in fills.items()]
-    bar = (lambda x, y: svg.rect(x + 4, y - 2, 4, 16, fill=INK)), 10.0, "the count is compared"
-    note = "a field is a step of migrate_pages(), from left to right"
-    legend(svg, left, 190, 1000, [*signs, bar])
-    svg.text(left + 560, 200.5, note, 460, size=SMALL_TYPE, fill=MUTED)
-    words = "; ".join(
-        f"{version}: {done(version)['unmapped']} times unmapped, {done(version)['compared']} times "
-        "compared"
-        for version in BESIDE
-    )
-    return Picture(svg.render(), f"{claim}. {words}.")
+        svg.text(end + 10, y + 22, f"{len(steps)} steps", 100, size=SMALL_TYPE)
+    bar = (lambda x, y: svg.rect(x + 4, y - 2, 4, 16, fill=INK)), 10.0, "its count is compared"
+    svg.legend(left, 190, 1000, [svg.swatch(fill, "the page is mapped nowhere"), bar])
+    return Picture(svg.render(), f"{claim}. A field is a step of migrate_pages().")
 
 
 between = Card(
@@ -311,9 +269,8 @@ between = Card(
     "and how often is its count compared?",
     dict.fromkeys(("unmapped", "compared"), (1, 2, 3, 7, 10)),
     outcome=lambda: done(TODAY),
-    why="`v3` unmaps, compares and maps again in each of its ten passes. 6.12 unmaps once for "
-    "its three asynchronous tries and once for the seven others, and compares ten times. A trace "
-    "of an unmodified 6.12.117 has the same ten refused moves, and two requests for memory.\n\n"
+    why="6.12 unmaps once for its three asynchronous tries and once for the seven others. It "
+    "compares in each try. A trace of an unmodified 6.12.117 has the same ten refused moves.\n\n"
     "So as many tries take less time. A holder that needs the page's lock, or a mapping of it, "
     "can get on only between the two. (This sentence is read from the source, not measured.)",
     still=loops_picture,
@@ -349,30 +306,31 @@ recall = quiz(
 )
 
 REMEDIES = {
-    "v2": "`v2`: a refused split is tried in every pass",
-    "wait": f"`wait`: wait until the reference is gone, for {WAIT_LOOKS} looks at most",
-    "drain": "`drain`: after the first busy try, drain the batches of all processors",
-    "today": "`6.12`: before it moves a single page, the pin compares its references with those "
+    "v2": "try the page in every pass, as v2 does",
+    "wait": f"wait until the reference is gone, for {WAIT_LOOKS} looks at most",
+    "drain": "after the first busy try, drain the LRU batches of all processors",
+    "today": "as 6.12: before it moves a page of 4 KiB, the pin compares its references with those "
     "that it can explain, and drains if there are more",
 }
 
 
 @cache
 def batch_run(remedy: str, isolation: str = "meant") -> Trace:
-    """The pin of two single pages, one of them in a batch that keeps its flag."""
+    """The pin of two single pages, one of them in a batch, with its flag."""
     return lru_batch(TODAY if remedy == "today" else remedy, isolation=isolation).run()
+
+
+def fared(runs: Mapping[str, Trace], what: str) -> pd.DataFrame:
+    """What became of each run."""
+    cells = [(drains(r), r.last.world.vmstat["pgmigrate_fail"], ended(r)) for r in runs.values()]
+    return frame(cells, labels(runs, what), ["drains", "pgmigrate_fail", "the pin"])
 
 
 def remedies_tried() -> list[Any]:
     """Who holds the page, and what each remedy comes to."""
-    runs = {name: batch_run(name) for name in REMEDIES}
-    cells = [(drains(r), r.last.world.vmstat["pgmigrate_fail"], ended(r)) for r in runs.values()]
-    names = labels([TODAY if name == "today" else name for name in runs], "remedy")
+    runs = {TODAY if name == "today" else name: batch_run(name) for name in REMEDIES}
     refused = runs["v2"].find("folio_ref_freeze", 1)
-    return [
-        *moment(runs["v2"], refused, region="P1"),
-        frame(cells, names, ["drains", "pgmigrate_fail", "the pin"]),
-    ]
+    return [moment(runs["v2"], refused, region="P1")[0], fared(runs, "remedy")]
 
 
 def helps() -> dict[str, bool]:
@@ -403,19 +361,9 @@ batch = Card(
 )
 
 
-def both_tests() -> pd.DataFrame:
-    """The same pin with the test as meant and inverted."""
-    runs = {test: batch_run("v2", test) for test in ("meant", "inverted")}
-    cells = []
-    for run in runs.values():
-        looks = [e.op.args for e in run.events if e.op.kind.name == "is_longterm_pinnable_page"]
-        cells.append((looks.count(looks[0]), drains(run), ended(run)))
-    return frame(cells, labels(runs, "the test, v2"), ["rounds", "drains", "the pin"])
-
-
 accident = Card(
     "accident",
-    "The same two pages and `v2`, with the test the wrong way round. What becomes of the pin?\n"
+    "The same two pages and `v2`, with the test the wrong way round: what becomes of the pin?\n"
     "Go through two rounds: what does the pin find on each page?",
     {"result": (PINNED, "-ENOMEM"), "drains": (0, 1, 2)},
     labels={"drains": "how often it drains"},
@@ -423,92 +371,67 @@ accident = Card(
         "result": ended(batch_run("v2", "inverted")),
         "drains": drains(batch_run("v2", "inverted")),
     },
-    why="In the first round both pages are isolated, and left out. The list is empty, so the pin "
-    "begins again. Now the pages have no `PG_lru`, and the pin drains. This time isolation fails, "
-    "both pages come on the list, and they are moved.\n\n"
+    why="In the first round both pages are isolated, and left off the list. The list is empty, so "
+    "the pin begins again. Now both pages have no `PG_lru`, and the pin drains once. This time "
+    "isolation fails, so both pages come on the list, and they are moved.\n\n"
     "The drain happens by accident, and it rescues the pin. That this hid such batches in 2022 is "
-    "our inference. The reports that we know are from 2024 on, after the repair.\n\n"
-    "In the rows of the model the test in `collect_longterm_unpinnable_pages()` is as it was "
-    "meant. For a huge page that is held Linux 6.1-rc1 acquires 1,024 pins, and `base` 512.",
-    still=both_tests,
+    "our inference. The reports that we know are from 2024 on, after the repair.",
+    still=lambda: fared({test: batch_run("v2", test) for test in ISOLATIONS}, "the test, v2"),
 )
 
 
 # -- a policy of one's own
 
 
-class Case(NamedTuple):
-    """A situation to try a policy in."""
-
-    what: str
-    scenario: str
-    knobs: Mapping[str, object]
-
-
 NEVER, STEPS_MAX, OFTENER = "never", 200, 8
-CASES = {
-    "visit": Case(
-        "somebody holds the huge page and lets go at some time",
-        "vfio_map",
-        {"order": 1, "passes": 3, "released": 1},
-    ),
-    "drop_caches": Case("drop_caches walks over the memory once", "pin_versus", {**SMALL}),
-    "batch": Case("a single page lies in a batch that nobody drains", "lru_batch", {}),
-    NEVER: Case("somebody holds the page and never lets go", "vfio_map", {"order": 1}),
+CASES: dict[str, tuple[str, dict[str, Any]]] = {
+    "visit": ("vfio_map", {"order": 1, "passes": 3, "released": 1}),
+    "drop_caches": ("pin_versus", SMALL),
+    "batch": ("lru_batch", {}),
+    NEVER: ("vfio_map", {"order": 1}),
 }
 DRAINS_MAX = {HUGE_PAGE: 0, PIECE: 1, SINGLE_PAGE: 1}
 
 
-class Score(NamedTuple):
-    """How a row fared: odds of success over every order of steps, and the steps of a run."""
-
-    odds: float
-    steps: int
-
-    def told(self, case: str) -> str:
-        """In the case that can't be won its cost counts, in the others the odds."""
-        return f"{self.steps} steps" if case == NEVER else f"{100 * self.odds:.1f} %"
-
-
 KNOWN = {
-    "v3fix": ((0.952388573873, 66), (0.303724480742, 81), (0.0, 139), (0.0, 119)),
-    "drain": ((0.971392656368, 67), (0.37586680544, 82), (1.0, 59), (0.0, 120)),
-    "wait": ((0.997454898205, 76), (0.401418317607, 91), (0.0, 239), (0.0, 219)),
-    TODAY: ((0.965559778626, 71), (0.401942504917, 86), (1.0, 49), (0.0, 138)),
+    "v3fix": (0.952388573873, 0.303724480742, 0.0, 119),
+    "drain": (0.971392656368, 0.37586680544, 1.0, 120),
+    "wait": (0.997454898205, 0.401418317607, 0.0, 219),
+    TODAY: (0.965559778626, 0.401942504917, 1.0, 138),
 }
-"""How the known rows fare in each case, as Scores; a test searches again."""
-
-
-def known(row: str) -> dict[str, Score]:
-    """Case -> how a known row fares in it."""
-    return {case: Score(*found) for case, found in zip(CASES, KNOWN[row], strict=True)}
+"""The scores of the known rows, case by case; a test searches again."""
 
 
 @lru_cache(maxsize=64)
-def score(version: Version, case: str) -> Score:
-    """Try a row in a case; raises PolicyError, in one sentence, if a policy goes wrong."""
-    situation = make(CASES[case].scenario, version, CASES[case].knobs)
-    run = situation.run()
-    steps = sum(event.actor == PIN for event in run.events)
+def score(version: Version, case: str) -> float:
+    """The odds of success over every order of steps; in the case that can't be won, the steps.
+
+    Raises PolicyError, in one sentence, if a policy goes wrong."""
+    scenario, knobs = CASES[case]
+    situation = make(scenario, version, knobs)
     if case == NEVER:
-        return Score(float(situation.succeeded(run.last)), steps)
+        return sum(event.actor == PIN for event in situation.run().events)
     weights = {PIN: OFTENER} if len(situation.actors) > 1 else {}
-    won = situation.explore().outcomes(
-        lambda s: "won" if situation.succeeded(s) else "lost", weights
-    )
-    return Score(round(float(sum(end.odds for end in won if end.name == "won")), 12), steps)
+    ends_ = situation.explore().outcomes(lambda state: str(situation.succeeded(state)), weights)
+    return round(float(sum(end.odds for end in ends_ if end.name == "True")), 12)
+
+
+def told(case: str, found: float) -> str:
+    """A score in words."""
+    return f"{found} steps" if case == NEVER else f"{100 * found:.1f} %"
+
+
+def beaten(case: str) -> str:
+    """What a policy has to beat."""
+    return told(case, KNOWN["v3fix"][[*CASES].index(case)])
 
 
 def drained(version: Version, what: str) -> int:
     """How often all processors are drained for one such page that is held for ever."""
-    found = 0
-    for tries in range(1, MIGRATE_PASSES + 1):
-        again = "give up" if what == PIECE or tries == MIGRATE_PASSES else "try again"
-        said = version.policy(Attempt(what, "-EAGAIN", REASONS[MR_LONGTERM_PIN], tries, again))
-        found += said == "drain"
-        if said == GIVE_UP:
-            break
-    return found
+    usual = GIVE_UP if what == PIECE else TRY_AGAIN
+    tries = (Attempt(what, "-EAGAIN", "longterm_pin", n + 1, usual) for n in range(MIGRATE_PASSES))
+    said = [*takewhile(lambda answer: answer != GIVE_UP, map(version.policy, tries))]
+    return said.count(DRAIN)
 
 
 @lru_cache(maxsize=8)
@@ -539,19 +462,17 @@ def policy_judged(decide: Any) -> Verdict:
             return failed(f"callers other than a pin notice it: {', '.join(notice)}")
         for what, most in DRAINS_MAX.items():
             if (times := drained(row, what)) > most:
-                why = "a huge page never lies in a batch" if not most else "one drain empties all"
+                why = "one drain empties all" if most else "it takes no reference off a huge page"
                 return failed(
                     f"a {what} that is held for ever costs {plural(times, 'drain')} of every "
                     f"processor, at most {most}: {why}"
                 )
-        if (steps := score(row, NEVER).steps) > STEPS_MAX:
+        if (steps := score(row, NEVER)) > STEPS_MAX:
             return failed(f"{NEVER}: {steps} steps until it gives up; at most {STEPS_MAX}")
-        for name, case in CASES.items():
-            mine, usual = score(row, name), known(LATEST.name)[name]
-            if name != NEVER and mine.odds <= usual.odds:
-                told = "worse" if mine.odds < usual.odds else "not better yet"
-                told = f"yours {mine.told(name)}, {LATEST.name} {usual.told(name)}: {told}"
-                return failed(f"{name} ({case.what}): {told}")
+        for case, usual in zip(CASES, KNOWN[LATEST.name], strict=True):
+            if case != NEVER and (mine := score(row, case)) <= usual:
+                kind = "worse" if mine < usual else "not better yet"
+                return failed(f"{case}: yours {told(case, mine)}, v3fix {beaten(case)}: {kind}")
     except PolicyError as error:
         return failed(str(error))
     return passed("better in every case that can be won; it costs little, and nobody else notices")
@@ -566,24 +487,22 @@ def drain_or_wait(attempt: Attempt) -> str:
     return "wait" if attempt.tries < 4 else attempt.usual
 
 
-def scores(*, mine: bool = True) -> pd.DataFrame:
-    """The known rows and the learner's own, case by case, and what each costs in drains."""
-    found = {row: known(row) for row in (KNOWN if mine else ("v3fix",))}
-    if mine:
-        found["yours"] = {name: score(own(policy.stored), name) for name in CASES}
-    rows = [[each[case].told(case) for each in found.values()] for case in CASES]
-    return frame(rows, labels(CASES, "case"), [*found])
+def scores() -> pd.DataFrame:
+    """The known rows and the learner's own, case by case."""
+    mine = tuple(score(own(policy.stored), case) for case in CASES)
+    rows = {**KNOWN, "yours": mine}
+    cells = [[told(c, each[n]) for each in rows.values()] for n, c in enumerate(CASES)]
+    return frame(cells, labels(CASES, "case"), [*rows])
 
 
-today = Shown(lambda: scores(mine=False))
-policy = Card(
+policy: Card = Card(
     "policy",
     "Write a policy that does better than `v3fix` in the first three cases, and costs little in "
     "the fourth.\n"
-    f"*Little* means: a pin gives up within {STEPS_MAX} steps. For a page that is held for ever it "
-    "drains at most once, and not at all if that drain cannot help. Other callers must not notice "
-    "the policy.",
-    form="your_function",
+    f"*Little* means: a pin gives up within {STEPS_MAX} steps. For a single page or a piece that "
+    "is held for ever it drains at most once, and for a huge page never. Other callers must not "
+    "notice the policy.",
+    form=FUNCTION,
     judge=policy_judged,
     solution=drain_or_wait,
     hints=(
@@ -591,10 +510,10 @@ policy = Card(
         "First ask attempt.pin_is_busy, so that nobody else notices.",
         "Drain after the first try of what is no huge page; else wait for a few tries, then usual.",
     ),
-    why="The first three rows are the chance of success over every order of steps. The pin moves "
-    f"{OFTENER} times as often as the others. The huge page has two pieces here; `visit` has three "
-    "passes, `drop_caches` two, the others ten. `6.12` has its own loop and its own drain, and no "
-    "policy. These are odds of a model: compare columns, not with a real kernel.\n\n"
+    why="`drain` and `wait` do the same for every page that is busy. `drain` wins something in "
+    "`visit`, too: it empties nothing there, but while it works the holder may let go. `6.12` has "
+    "its own loop and its own drain, and no policy. The huge page has two pieces here. These are "
+    "odds of a model, so compare columns only.\n\n"
     "`wait` is what a proposal of April 2026 would do. We have read it in excerpts, and no kernel "
     "with it was measured.",
     still=scores,

@@ -17,10 +17,10 @@ from mmsim.mm.world import World
 from mmsim.scenarios.page_life import PAGE_KNOBS, folio_of, page_life, page_with
 from mmsim.scenarios.situation import number as whole
 from mmsim.views.ledger import JUST, KNOWN, LEDGER_HIGH, SPLIT_CHECK, describe, draw_ledger, ledger
+from mmsim.views.operations import call
 from mmsim.views.show import Picture, Shown
-from mmsim.views.svg import Svg, panel
+from mmsim.views.svg import Svg
 from mmsim.views.tables import frame, labels
-from mmsim.views.words import call
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,7 +55,7 @@ def drawn(world: World, claim: str = "") -> Picture:
     claim = claim or f"{book.held} references" + f", {book.check.expected} expected" * book.due
     svg = Svg(560, LEDGER_HIGH + 54, claim, describe(book))
     svg.text(16, 26, claim, 528, size=14, bold=True)
-    panel(svg, 8, 38, 544, LEDGER_HIGH + 8)
+    svg.panel(8, 38, 544, LEDGER_HIGH + 8)
     draw_ledger(svg, 22, 46, 516, book)
     return Picture(svg.render(), f"{claim}. {describe(book)}")
 
@@ -273,8 +273,7 @@ def worked(name: str) -> str:
 counts = Card(
     "counts",
     "What is expected of each of these two pages, and what is its actual count?\n"
-    "Both are isolated. Memory of no file can have several mappings, too: after a `fork()` "
-    "parent and child share it.\n\n"
+    "Both are isolated.\n\n"
     + "\n\n".join(f"`{name}`: {words}." for name, (words, _) in PAGES.items()),
     {f"{name}_{side}": int for name in PAGES for side in ("expected", "actual")},
     form="a whole number",

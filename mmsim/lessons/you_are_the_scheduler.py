@@ -19,11 +19,11 @@ from mmsim.lessons.form import Choices, Verdict, failed, passed
 from mmsim.scenarios import Situation, split_race, vfio_map
 from mmsim.scenarios.races import CLAIMS as ALL_CLAIMS
 from mmsim.scenarios.situation import NOT_FINISHED, fails
-from mmsim.views.columns import columns_svg
+from mmsim.views.columns import columns_picture
 from mmsim.views.game import Level, coming, played
+from mmsim.views.operations import intent, sentence
 from mmsim.views.show import Picture, Shown
-from mmsim.views.svg import FILLS, INK, MUTED, SMALL, TITLE, Svg, legend, swatch
-from mmsim.views.words import intent, sentence
+from mmsim.views.svg import FILLS, INK, SMALL, TITLE, Svg
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,7 +101,7 @@ LEVELS = {
 def run_svg(schedule: str, of: str = "at_check") -> Picture:
     """The picture of a schedule."""
     trace = played(schedule, LEVELS[of].situation)
-    return Picture(columns_svg(trace), sentence(trace.at()))
+    return columns_picture(trace)
 
 
 def judged(level: Level, answer: str) -> Verdict:
@@ -272,23 +272,20 @@ def grid() -> Picture:
     told = f"{title}: {', '.join(f'{counted(words)} {words}' for words, _ in ENDS.values())}."
     svg = Svg(wide, top + cell * len(rows) + 64, title, told)
     svg.text(24, 32, title, wide - 48, size=TITLE, bold=True)
-    svg.text(left - 12, top - 12, "the holder takes its reference before", 300, size=SMALL,
-             fill=MUTED, anchor="end")  # fmt: skip
-    svg.text(left, top - 32, "steps that the split has made when the holder lets go", 400,
-             size=SMALL, fill=MUTED)  # fmt: skip
+    svg.note(left - 12, top - 12, "the holder takes its reference before", 300, anchor="end")
+    svg.note(left, top - 32, "steps that the split has made when the holder lets go", 400)
     for number, name in enumerate(rows):
         y = top + cell * number
         deciding = name in ("can_split_folio", "folio_ref_freeze")
-        svg.text(left - 12, y + 17, f"{number + 1}. {name}", 300, size=SMALL, fill=INK,
+        svg.text(left - 12, y + 17, f"{number + 1}. {name}", 220, size=SMALL, fill=INK,
                  bold=deciding, anchor="end")  # fmt: skip
-        svg.text(left + cell * (number + 0.5), top - 12, f"{number}", 20, size=SMALL, fill=MUTED,
-                 anchor="middle")  # fmt: skip
+        svg.note(left + cell * (number + 0.5), top - 12, f"{number}", 20, anchor="middle")
     for (taken, dropped), fate in schedules().items():
         fill = ENDS[fate][1]
         x, y = left + cell * dropped, top + cell * taken
         svg.filled(x + 1, y + 1, cell - 2, cell - 2, fill, stroke=fill.mark, stroke_width=1)
-    signs = [swatch(svg, fill, f"{words}: {counted(words)}") for words, fill in ENDS.values()]
-    legend(svg, left, top + cell * len(rows) + 24, wide - left, signs)
+    signs = [svg.swatch(fill, f"{words}: {counted(words)}") for words, fill in ENDS.values()]
+    svg.legend(left, top + cell * len(rows) + 24, wide - left, signs)
     return Picture(svg.render(), told)
 
 
@@ -316,8 +313,8 @@ failing = Card(
 
 CLAIMED = {
     "alone": "While the count is frozen, the holder has no reference.",
-    "checked": "After a check that found no surplus, none can come before the split's next step.",
-    "mapped": "Whenever a split has been refused, the page is still mapped.",
+    "checked": "Once the check has found no surplus, none can appear before the split's next step.",
+    "mapped": "Whenever a refusal of the split has been counted, the page is still mapped.",
     "piece": "It can happen that the page has been split and the holder has a reference.",
 }
 CLAIMS = {name: ALL_CLAIMS[name] for name in CLAIMED}
@@ -378,16 +375,22 @@ claims = Card(
 )
 
 SURE, UNSURE = "sure", "not sure"
-MISSING = (SURE, UNSURE), UNSURE, "a state that was not searched could still change it"
-FOUND = (SURE, UNSURE), SURE, "the state that decides it has been found"
 verdicts = quiz(
     "verdicts",
     "A search stopped early and says one of these sentences: can it be sure?",
     {
-        "always_holds": ("“This claim about every state holds.”", *MISSING),
-        "always_broken": ("“This claim about every state is broken.”", *FOUND),
-        "sometimes_holds": ("“There is a state of which this is true.”", *FOUND),
-        "sometimes_broken": ("“There is no state of which this is true.”", *MISSING),
+        "always_holds": (
+            "“This claim about every state holds.”",
+            (SURE, UNSURE),
+            UNSURE,
+            "a state that was not searched could still break it",
+        ),
+        "sometimes_holds": (
+            "“There is a state of which this is true.”",
+            (SURE, UNSURE),
+            SURE,
+            "the state has been found",
+        ),
     },
     "a search that was stopped can show that something happens, never that it does not",
     hints=(

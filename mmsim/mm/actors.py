@@ -17,8 +17,8 @@ last section has holders on cue: each does one thing to one folio, and takes it 
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import Any
+from collections.abc import Callable, Generator
+from typing import Any, Concatenate, ParamSpec
 
 from mmsim.engine.actor import Actor
 from mmsim.engine.op import Op, atomic, blocking
@@ -39,6 +39,21 @@ from mmsim.mm.rmap import handle_mm_fault
 from mmsim.mm.shmem import finish_fault
 from mmsim.mm.swap import isolate, putback_lru_page
 from mmsim.mm.world import World
+
+P = ParamSpec("P")
+
+
+def as_actor(
+    path: Callable[P, Generator[Op, Any, Any]],
+) -> Callable[Concatenate[str, P], Actor]:
+    """What a path does, as a function that answers an `Actor`: its name comes first."""
+
+    def make(name: str, /, *args: P.args, **kwargs: P.kwargs) -> Actor:
+        return Actor(name, lambda: path(*args, **kwargs))
+
+    make.__name__, make.__doc__ = path.__name__, path.__doc__
+    return make
+
 
 # -- pins
 
@@ -63,32 +78,28 @@ def pin_user_pages(
             return None
 
 
-def direct_io(name: str, region: str, index: int = 0, pages: int = 1, steps: int = 0) -> Actor:
+@as_actor
+def direct_io(
+    region: str, index: int = 0, pages: int = 1, steps: int = 0
+) -> Generator[Op, Any, None]:
     """An O_DIRECT write out of user memory: FOLL_PIN, `steps` steps of I/O, unpinned.
 
     Unlike a long-term pin it may stay in CMA: it is short.  Left out: the block layer, and that
     after a read into memory the pages are marked dirty."""
-
-    def path() -> Generator[Op, Any, None]:
-        found = yield from pin_user_pages(region, index, pages, write=False)
-        if found is None:
-            return
-        for step in range(steps):
-            yield io_in_flight()
-        yield gup_put_folio(found.page.pfn, found.pins)
-
-    return Actor(name, path)
+    found = yield from pin_user_pages(region, index, pages, write=False)
+    if found is None:
+        return
+    for step in range(steps):
+        yield io_in_flight()
+    yield gup_put_folio(found.page.pfn, found.pins)
 
 
-def permanent_pin(name: str, region: str, index: int = 0, pages: int = 1) -> Actor:
+@as_actor
+def permanent_pin(region: str, index: int = 0, pages: int = 1) -> Generator[Op, Any, None]:
     """A pin that nobody ends: of another device, or short in name only.
 
     Left out: that a well-behaved long-term pin moves the page out of CMA first."""
-
-    def path() -> Generator[Op, Any, None]:
-        yield from pin_user_pages(region, index, pages, write=True)
-
-    return Actor(name, path)
+    yield from pin_user_pages(region, index, pages, write=True)
 
 
 # -- a reference that turns out to be wrong
@@ -126,24 +137,21 @@ def gup_entry_unchanged(world: World, me: str, region: str, index: int, page: in
     return page == _mapped_page(world, region, index)
 
 
-def gup_fast(name: str, region: str, index: int = 0) -> Actor:
+@as_actor
+def gup_fast(region: str, index: int = 0) -> Generator[Op, Any, bool]:
     """GUP without locks: read the entry, take a reference, read the entry again, let go.
 
     The result tells whether the second look found the same.  Left out: what the caller does with
     the page; interrupts are off from the first look to the last, which stops nobody here."""
-
-    def path() -> Generator[Op, Any, bool]:
-        page = yield gup_read_entry(region, index)
-        if page is None:
-            return False
-        head = yield folio_try_get(page)
-        if head is None:
-            return False
-        same = yield gup_entry_unchanged(region, index, page)
-        yield folio_put(head, ME, 1)
-        return bool(same)
-
-    return Actor(name, path)
+    page = yield gup_read_entry(region, index)
+    if page is None:
+        return False
+    head = yield folio_try_get(page)
+    if head is None:
+        return False
+    same = yield gup_entry_unchanged(region, index, page)
+    yield folio_put(head, ME, 1)
+    return bool(same)
 
 
 # -- faults
@@ -155,34 +163,31 @@ def touch(world: World, me: str, region: str, index: int) -> bool:
     return _mapped_page(world, region, index) is not None
 
 
-def fault(name: str, region: str, index: int = 0) -> Actor:
+@as_actor
+def fault(region: str, index: int = 0) -> Generator[Op, Any, int]:
     """A thread of the guest uses a page.  If it is not mapped, because a split that failed at its
     freeze took the mappings away: take a reference, *sleep for the folio lock*, map, unlock.
 
     Meant for the time after such a failure: the sleeper's reference makes the next split fail, too.
     Result: 0, or -EFAULT if the file has no such page.  Left out: allocating what is missing."""
-
-    def path() -> Generator[Op, Any, int]:
-        mapped = yield touch(region, index)
-        if mapped:
-            return 0
-        while True:
-            pfn = yield mapping_get_entry(region, index)
-            if pfn is None:
-                return -EFAULT
-            yield folio_lock(pfn)
-            mapping = yield folio_mapping(pfn)
-            if mapping:
-                break
-            yield folio_unlock(pfn)  # moved or truncated while we slept: look again
-            yield folio_put(pfn, ME, 1)
-        done = yield finish_fault(pfn)
-        yield folio_unlock(pfn)
-        if not done:
-            yield folio_put(pfn, ME, 1)
+    mapped = yield touch(region, index)
+    if mapped:
         return 0
-
-    return Actor(name, path)
+    while True:
+        pfn = yield mapping_get_entry(region, index)
+        if pfn is None:
+            return -EFAULT
+        yield folio_lock(pfn)
+        mapping = yield folio_mapping(pfn)
+        if mapping:
+            break
+        yield folio_unlock(pfn)  # moved or truncated while we slept: look again
+        yield folio_put(pfn, ME, 1)
+    done = yield finish_fault(pfn)
+    yield folio_unlock(pfn)
+    if not done:
+        yield folio_put(pfn, ME, 1)
+    return 0
 
 
 @atomic
@@ -197,70 +202,60 @@ def next_uptodate_page(world: World, me: str, region: str, index: int) -> int | 
     return pfn
 
 
-def fault_around(name: str, region: str, index: int = 0) -> Actor:
+@as_actor
+def fault_around(region: str, index: int = 0) -> Generator[Op, Any, bool]:
     """A fault on a neighbour maps this page as well, if that costs nothing: never waits for a lock.
 
     The result tells whether it came as far as mapping.  Kernel: mm/filemap.c, filemap_map_pages().
     """
-
-    def path() -> Generator[Op, Any, bool]:
-        pfn = yield next_uptodate_page(region, index)
-        if pfn is None:
-            return False
-        locked = yield folio_trylock(pfn)
-        if not locked:
-            yield folio_put(pfn, ME, 1)
-            return False
-        done = yield finish_fault(pfn)
-        yield folio_unlock(pfn)
-        if not done:
-            yield folio_put(pfn, ME, 1)
-        return bool(done)
-
-    return Actor(name, path)
+    pfn = yield next_uptodate_page(region, index)
+    if pfn is None:
+        return False
+    locked = yield folio_trylock(pfn)
+    if not locked:
+        yield folio_put(pfn, ME, 1)
+        return False
+    done = yield finish_fault(pfn)
+    yield folio_unlock(pfn)
+    if not done:
+        yield folio_put(pfn, ME, 1)
+    return bool(done)
 
 
 # -- look-ups, and what they leave behind
 
 
-def lookup(name: str, region: str, index: int = 0) -> Actor:
+@as_actor
+def lookup(region: str, index: int = 0) -> Generator[Op, Any, None]:
     """Finds a page in the page cache, looks at it, lets go."""
-
-    def path() -> Generator[Op, Any, None]:
-        pfn = yield mapping_get_entry(region, index)
-        if pfn is not None:
-            yield folio_put(pfn, ME, 1)
-
-    return Actor(name, path)
+    pfn = yield mapping_get_entry(region, index)
+    if pfn is not None:
+        yield folio_put(pfn, ME, 1)
 
 
-def undrained_batch(name: str, region: str, index: int = 0) -> Actor:
+@as_actor
+def undrained_batch(region: str, index: int = 0) -> Generator[Op, Any, None]:
     """Leaves a single page in the deactivate_file batch of a CPU that nobody drains.
 
     PG_lru stays set, so a long-term pin does not see why it should drain.  A huge page leaves
     nothing behind: it empties the batch.  Left out: the folios that would fill the batch."""
-
-    def path() -> Generator[Op, Any, None]:
-        pfn = yield mapping_get_entry(region, index)
-        if pfn is not None:
-            yield from deactivate_file_folio(pfn)
-            yield folio_put(pfn, ME, 1)
-
-    return Actor(name, path)
+    pfn = yield mapping_get_entry(region, index)
+    if pfn is not None:
+        yield from deactivate_file_folio(pfn)
+        yield folio_put(pfn, ME, 1)
 
 
 # -- holders on cue
 
 
-def holder(name: str, region: str, index: int, refs: int = 1, *, leaves: bool = True) -> Actor:
+@as_actor
+def holder(
+    region: str, index: int, refs: int = 1, *, leaves: bool = True
+) -> Generator[Op, Any, None]:
     """Takes plain references on the folio of a page; drops them later, unless it stays for ever."""
-
-    def path() -> Generator[Op, Any, None]:
-        pfn = yield folio_get(region, index, refs, site="holder.get")
-        if leaves:
-            yield folio_put(pfn, name, refs, site="holder.put")
-
-    return Actor(name, path)
+    pfn = yield folio_get(region, index, refs, site="holder.get")
+    if pfn is not None and leaves:
+        yield folio_put(pfn, ME, refs, site="holder.put")
 
 
 @blocking(frozen)
@@ -278,25 +273,21 @@ def unpin_by_pfn(world: World, me: str, pfn: int, pins: int) -> None:
     unpin(world, pfn, me, pins)
 
 
-def pinner(name: str, region: str, index: int, pins: int = 1, *, leaves: bool = True) -> Actor:
+@as_actor
+def pinner(
+    region: str, index: int, pins: int = 1, *, leaves: bool = True
+) -> Generator[Op, Any, None]:
     """Like `holder`, but with FOLL_PINs."""
-
-    def path() -> Generator[Op, Any, None]:
-        pfn = yield pin_by_name(region, index, pins)
-        if pfn is not None and leaves:
-            yield unpin_by_pfn(pfn, pins)
-
-    return Actor(name, path)
+    pfn = yield pin_by_name(region, index, pins)
+    if pfn is not None and leaves:
+        yield unpin_by_pfn(pfn, pins)
 
 
-def locker(name: str, region: str, index: int) -> Actor:
+@as_actor
+def locker(region: str, index: int) -> Generator[Op, Any, None]:
     """Holds the folio lock for a while."""
-
-    def path() -> Generator[Op, Any, None]:
-        pfn = yield folio_lock_by_name(region, index)
-        yield folio_unlock(pfn)
-
-    return Actor(name, path)
+    pfn = yield folio_lock_by_name(region, index)
+    yield folio_unlock(pfn)
 
 
 @atomic
@@ -306,21 +297,15 @@ def isolate_by_name(world: World, me: str, region: str, index: int) -> int | Non
     return pfn if pfn is not None and isolate(world, pfn) else None
 
 
-def isolator(name: str, region: str, index: int) -> Actor:
+@as_actor
+def isolator(region: str, index: int) -> Generator[Op, Any, None]:
     """Isolates the folio for a while."""
-
-    def path() -> Generator[Op, Any, None]:
-        pfn = yield isolate_by_name(region, index)
-        if pfn is not None:
-            yield putback_lru_page(pfn)
-
-    return Actor(name, path)
+    pfn = yield isolate_by_name(region, index)
+    if pfn is not None:
+        yield putback_lru_page(pfn)
 
 
-def truncater(name: str, region: str, index: int, *, waits: bool = False) -> Actor:
+@as_actor
+def truncater(region: str, index: int, *, waits: bool = False) -> Generator[Op, Any, None]:
     """Takes the folio out of its file; `waits`: for whoever has locked it, as the kernel does."""
-
-    def path() -> Generator[Op, Any, None]:
-        yield truncate_inode_folio(region, index, waits)
-
-    return Actor(name, path)
+    yield truncate_inode_folio(region, index, waits)

@@ -104,8 +104,8 @@ def isolate_migratepages_range(
 
     What is found last stands first on the list.  Kernel: mm/compaction.c,
     isolate_migratepages_range()."""
-    taken = 0
-    while taken < COMPACT_CLUSTER_MAX:
+    nr_isolated = 0
+    while nr_isolated < COMPACT_CLUSTER_MAX:
         page = yield next_migratable(pfn, end, version.owner_skips_pte_mapped)
         if page is None:
             return end
@@ -113,7 +113,7 @@ def isolate_migratepages_range(
         pfn = page.pfn + page.nr
         if isolated:
             list_.insert(0, page)
-            taken += page.nr
+            nr_isolated += page.nr
     return pfn
 
 

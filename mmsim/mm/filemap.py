@@ -13,8 +13,8 @@ from typing import NamedTuple
 from mmsim.constants import SHMEM
 from mmsim.engine.op import ModelError, atomic, blocking, choice
 from mmsim.mm.folio import Extent, Page
-from mmsim.mm.page_ref import frozen
-from mmsim.mm.world import World
+from mmsim.mm.page_ref import frozen, frozen_at
+from mmsim.mm.world import World, may_fail
 
 Place = tuple[int, int]
 
@@ -30,11 +30,9 @@ def _locked(world: World, me: str, pfn: int) -> str | None:
     folio = world.folio(pfn)
     if folio.locked_by == me:
         raise ModelError(f"{me!r} waits for its own lock on {folio.name}")
-    return (
-        f"waiting for the lock of {folio.name}, held by {folio.locked_by}"
-        if folio.locked_by
-        else None
-    )
+    if folio.locked_by:
+        return f"waiting for the lock of {folio.name}, held by {folio.locked_by}"
+    return None
 
 
 @atomic
@@ -129,9 +127,7 @@ def mapping_empty(world: World, me: str, file: tuple[Extent, ...]) -> bool:
 
 def _entry_frozen(world: World, me: str, file: tuple[Extent, ...], start: Place) -> str | None:
     entry = _next_entry(world, file, start)
-    if entry is not None and world.folio(entry.page.pfn).refcount == 0:
-        return f"{world.folio(entry.page.pfn).name} is frozen: its count is 0"
-    return None
+    return frozen_at(world, entry and entry.page.pfn)
 
 
 @blocking(_entry_frozen)
@@ -171,11 +167,7 @@ def filemap_remove_folio(world: World, me: str, pfn: int) -> None:
     world.update(pfn, refcount=refs, cached=False, mapping=False)
 
 
-def _release_outcomes(world: World, me: str, pfn: int) -> tuple[str, ...]:
-    return ("released", "kept") if world.env.faults else ("released",)
-
-
-@choice(_release_outcomes)
+@choice(may_fail("filemap_release_folio", "released", "kept"))
 def filemap_release_folio(world: World, me: str, outcome: str, pfn: int) -> bool:
     """Drop private data of the folio, if any.
 

@@ -107,6 +107,13 @@ class Folio(NamedTuple):
         return self.nr_pages if self.cached else 0
 
 
+def new_folio(order: int, kind: str, name: str = "", region: str = "", index: int = 0) -> Folio:
+    """A folio just allocated: on no list, in no file, with the one reference of its allocation."""
+    held = ((NEW_PAGE, 1),)
+    made = Folio(name, region, index, order, kind, held=held, mapping=False, cached=False)
+    return replace(made, lru=False, dirty=False)
+
+
 _FIELD = {name: number for number, name in enumerate(Folio._fields)}
 
 

@@ -2,9 +2,6 @@
 
 Mirrors mm/vmstat.c, 6.1-rc1.
 
-Interface: unusable_index, extfrag_index, extfrag_for_order, suitable, printed, read_printed,
-summed, pin_scope, PinScope, PIN_SCOPE_TYPES
-
 `free` is always a sequence: free[i] is the number of free blocks of order i (2**i pages each),
 summed over **all** migratetypes, as in /proc/buddyinfo.  All functions are pure; a wrong count or
 order is a ValueError.

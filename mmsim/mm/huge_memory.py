@@ -19,7 +19,7 @@ from mmsim.mm.page_ref import folio_ref_freeze
 from mmsim.mm.rmap import remap_page, unmap_folio
 from mmsim.mm.seams import Version
 from mmsim.mm.vmstat import count_vm_events
-from mmsim.mm.world import World, page_name
+from mmsim.mm.world import World, may_fail, page_name
 
 
 @atomic
@@ -34,11 +34,7 @@ def folio_get_anon_vma(world: World, me: str, pfn: int) -> bool:
     return world.folio(pfn).mapcount > 0
 
 
-def _node_outcomes(world: World, me: str, pfn: int) -> tuple[str, ...]:
-    return ("ok", "nomem") if world.env.faults else ("ok",)
-
-
-@choice(_node_outcomes)
+@choice(may_fail("xas_split_alloc", "ok", "nomem"))
 def xas_split_alloc(world: World, me: str, outcome: str, pfn: int) -> bool:
     """Memory for the page-cache nodes that the pieces will need.  Kernel: lib/xarray.c."""
     return outcome == "ok"

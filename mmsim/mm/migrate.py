@@ -30,7 +30,7 @@ from mmsim.mm.filemap import (
     folio_unlock,
     folio_wait_writeback,
 )
-from mmsim.mm.folio import ISOLATION, NEW_PAGE, Folio, Page, expected_refs, replace
+from mmsim.mm.folio import ISOLATION, NEW_PAGE, Page, expected_refs, new_folio, replace
 from mmsim.mm.huge_memory import split_huge_page_to_list
 from mmsim.mm.page_ref import folio_put, folio_ref_count, folio_ref_freeze, references_explained
 from mmsim.mm.rmap import folio_mapped, remove_migration_ptes, try_to_migrate
@@ -48,17 +48,17 @@ from mmsim.mm.seams import (
 )
 from mmsim.mm.swap import folio_add_lru, lru_add_drain, lru_add_drain_all, putback_lru_page
 from mmsim.mm.vmstat import count_vm_events, trace_mm_migrate_pages, trace_mm_migrate_pages_start
-from mmsim.mm.world import EITHER, NONE, ZONE, World
+from mmsim.mm.world import EITHER, NONE, ZONE, World, may_fail
 
 
-def _policy(world: World, pfn: int) -> str:
+def _target_setting(world: World, pfn: int) -> str:
     huge = world.folio(pfn).is_thp
     return world.env.targets_huge if huge else world.env.targets_base
 
 
 def _target_outcomes(world: World, me: str, pfn: int, reason: str) -> tuple[str, ...]:
-    policy = _policy(world, pfn)
-    return {NONE: ("fail",), EITHER: ("ok", "fail")}.get(policy, ("ok",))
+    setting = _target_setting(world, pfn)
+    return {NONE: ("fail",), EITHER: ("ok", "fail")}.get(setting, ("ok",))
 
 
 @choice(_target_outcomes)
@@ -72,45 +72,20 @@ def alloc_migration_target(
     if outcome == "fail":
         return None
     source = world.folio(pfn)
-    if _policy(world, pfn) == ZONE:
+    if _target_setting(world, pfn) == ZONE:
         pin_scope = reason == REASONS[MR_LONGTERM_PIN]
         target = world.from_zone(source.order, pin_scope=pin_scope)
         if target is None:
             return None
     else:
-        target = _from_elsewhere(world, source)
-    world.add(
-        target,
-        Folio(
-            name="",
-            region="",
-            index=0,
-            order=source.order,
-            kind=source.kind,
-            held=((NEW_PAGE, 1),),
-            mapping=False,
-            cached=False,
-            lru=False,
-            dirty=False,
-        ),
-    )
+        target = dict(world.env.target_pfns).get(source.name)
+        if target is None:
+            target = world.from_elsewhere(source.order)
+    world.add(target, new_folio(source.order, source.kind))
     return target
 
 
-def _from_elsewhere(world: World, source: Folio) -> int:
-    """A place outside every zone and outside CMA."""
-    target = dict(world.env.target_pfns).get(source.name)
-    if target is None:
-        target = -(-world.target_pfn // source.nr_pages) * source.nr_pages
-        world.target_pfn = target + source.nr_pages
-    return target
-
-
-def _callback_outcomes(world: World, me: str, pfn: int) -> tuple[str, ...]:
-    return ("ok", *errno.NUMBERS) if world.env.faults else ("ok",)
-
-
-@choice(_callback_outcomes)
+@choice(may_fail("folio_expected_refs", "ok", *errno.NUMBERS))
 def folio_expected_refs(world: World, me: str, outcome: str, pfn: int) -> int:
     """The references that a move expects, or a negative errno if the file's callback fails.
 
@@ -267,7 +242,7 @@ def policy_says(
     page: Page,
     rc: int,
     usual: bool,
-    no_subpage_counting: bool,
+    piece: bool,
     pass_: int,
     reason: int,
     version: Version,
@@ -276,7 +251,7 @@ def policy_says(
 
     Kernel: no such function.  Without a policy the answer is `usual`, and nothing is done.  When a
     policy gives up on a busy folio that has passes left, its -EAGAIN becomes -EBUSY."""
-    what = HUGE_PAGE if page.is_thp else PIECE if no_subpage_counting else SINGLE_PAGE
+    what = HUGE_PAGE if page.is_thp else PIECE if piece else SINGLE_PAGE
     said = TRY_AGAIN if usual else GIVE_UP
     decision = version.policy(Attempt(what, errno.name(rc), REASONS[reason], pass_ + 1, said))
     if decision == DRAIN:

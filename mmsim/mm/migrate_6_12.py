@@ -61,6 +61,34 @@ class MigratePagesStats:
     nr_split: int = 0
 
 
+class Tries(NamedTuple):
+    """How a batch is tried, and for whom; the kernel passes these on one by one.
+
+    `first_pass`, `last_pass`: how readers of a run number these tries, and the last one that any
+    folio of the batch gets.  `pieces`: the folios are pieces of split huge pages, which are not
+    split again."""
+
+    mode: int
+    reason: int
+    nr_pass: int
+    first_pass: int
+    last_pass: int
+    pieces: bool
+    version: Version
+
+    def told(self, pass_: int, batch: tuple[int, ...], half: str) -> Told:
+        """Which try this is, for the readers of a run."""
+        return Told(round_=1 + self.pieces, pass_=self.first_pass + pass_, batch=batch, half=half)
+
+    def before_the_next(self, folio: Page, rc: int, pass_: int) -> Generator[Op, Any, bool]:
+        """A policy may drain or wait.  How many tries there are does not depend on it."""
+        number = self.first_pass + pass_
+        again = yield from policy_says(
+            folio, rc, number < self.last_pass, self.pieces, number, self.reason, self.version
+        )
+        return again
+
+
 class Unmapped(NamedTuple):
     """A folio between its two halves: locked, mapped nowhere, and its destination waits."""
 
@@ -194,37 +222,29 @@ def try_split_folio(
 
 def migrate_pages_batch(
     from_: list[Page],
-    mode: int,
-    reason: int,
     ret_folios: list[Page],
-    split_folios: list[Page] | None,
+    split_folios: list[Page],
     stats: MigratePagesStats,
-    nr_pass: int,
-    first_pass: int,
-    last_pass: int,
-    version: Version,
+    tries: Tries,
 ) -> Generator[Op, Any, int]:
     """Up to `nr_pass` tries to unmap every folio of `from_`, then as many to move the unmapped.
 
-    Returns how many folios failed, or -ENOMEM; what stays on `from_` was never unmapped.
-    `split_folios` None: the folios are pieces, which are not split.  `first_pass`, `last_pass`: how
-    readers of a run number these tries, and the last one that any folio of `from_` gets.  A policy
-    may drain or wait between two tries; how many there are does not depend on it."""
+    Returns how many folios failed, or -ENOMEM; what stays on `from_` was never unmapped."""
+    mode, reason, version = tries.mode, tries.reason, tries.version
     nosplit = reason == MR_NUMA_MISPLACED
     nr_failed = rc_saved = 0
     nr_retry_pages = thp_retry = 0
     retry = 1
     pass_ = 0
     unmapped: list[Unmapped] = []
-    round_ = 1 if split_folios is not None else 2
     batch = tuple(page.pfn for page in from_)
     told = Told()
-    while pass_ < nr_pass and retry and not rc_saved:
+    while pass_ < tries.nr_pass and retry and not rc_saved:
         retry = thp_retry = nr_retry_pages = 0
-        told = Told(round_=round_, pass_=first_pass + pass_, batch=batch, half="unmap")
+        told = tries.told(pass_, batch, "unmap")
         todo = tuple(from_)
         for index, folio in enumerate(todo):
-            if folio.is_thp and split_folios is not None:
+            if folio.is_thp and not tries.pieces:
                 queued = yield folio_test_partially_mapped(folio.pfn)
                 if queued:
                     rc = yield from try_split_folio(folio, from_, split_folios, mode, version, told)
@@ -240,7 +260,7 @@ def migrate_pages_batch(
             if rc == -ENOMEM:
                 nr_failed += 1
                 stats.nr_thp_failed += folio.is_thp
-                if folio.is_thp and split_folios is not None and not nosplit:
+                if folio.is_thp and not tries.pieces and not nosplit:
                     ret = yield from try_split_folio(
                         folio, from_, split_folios, mode, version, told
                     )
@@ -255,10 +275,7 @@ def migrate_pages_batch(
                         nr_retry_pages += folio.nr
                         nr_failed -= 1
                         stats.nr_thp_failed -= version.taken_back
-                        yield from policy_says(
-                            folio, ret, first_pass + pass_ < last_pass, round_ == 2,
-                            first_pass + pass_, reason, version,
-                        )  # fmt: skip
+                        yield from tries.before_the_next(folio, ret, pass_)
                         continue
                 stats.nr_failed_pages += folio.nr + nr_retry_pages
                 stats.nr_thp_failed += thp_retry
@@ -270,10 +287,7 @@ def migrate_pages_batch(
                 retry += 1
                 thp_retry += folio.is_thp
                 nr_retry_pages += folio.nr
-                yield from policy_says(
-                    folio, rc, first_pass + pass_ < last_pass, round_ == 2,
-                    first_pass + pass_, reason, version,
-                )  # fmt: skip
+                yield from tries.before_the_next(folio, rc, pass_)
             elif rc == MIGRATEPAGE_SUCCESS:
                 stats.nr_succeeded += folio.nr
                 stats.nr_thp_succeeded += folio.is_thp
@@ -289,9 +303,9 @@ def migrate_pages_batch(
 
     # move:
     retry, pass_ = 1, 0
-    while pass_ < nr_pass and retry:
+    while pass_ < tries.nr_pass and retry:
         retry = thp_retry = nr_retry_pages = 0
-        told = Told(round_=round_, pass_=first_pass + pass_, batch=batch, half="move")
+        told = tries.told(pass_, batch, "move")
         waiting = tuple(unmapped)
         for index, each in enumerate(waiting):
             rc = yield from migrate_folio_move(each, ret_folios, unmapped, told)
@@ -299,10 +313,7 @@ def migrate_pages_batch(
                 retry += 1
                 thp_retry += each.src.is_thp
                 nr_retry_pages += each.src.nr
-                yield from policy_says(
-                    each.src, rc, first_pass + pass_ < last_pass, round_ == 2,
-                    first_pass + pass_, reason, version,
-                )  # fmt: skip
+                yield from tries.before_the_next(each.src, rc, pass_)
             elif rc == MIGRATEPAGE_SUCCESS:
                 stats.nr_succeeded += each.src.nr
                 stats.nr_thp_succeeded += each.src.is_thp
@@ -326,8 +337,9 @@ def migrate_pages_sync(
     from_: list[Page],
     reason: int,
     ret_folios: list[Page],
-    split_folios: list[Page] | None,
+    split_folios: list[Page],
     stats: MigratePagesStats,
+    pieces: bool,
     version: Version,
 ) -> Generator[Op, Any, int]:
     """Three tries without sleeping for all of `from_`, then up to seven for one folio at a time.
@@ -337,12 +349,10 @@ def migrate_pages_sync(
     nr_async = max(1, NR_MAX_MIGRATE_ASYNC_RETRY * version.passes // MIGRATE_PASSES)
     nr_sync = max(1, version.passes - nr_async)
     last_pass = nr_async + nr_sync - 1
+    tries = Tries(MIGRATE_ASYNC, reason, nr_async, 0, last_pass, pieces, version)
     astats = MigratePagesStats()
     folios: list[Page] = []
-    rc = yield from migrate_pages_batch(
-        from_, MIGRATE_ASYNC, reason, folios, split_folios, astats,
-        nr_async, 0, last_pass, version,
-    )  # fmt: skip
+    rc = yield from migrate_pages_batch(from_, folios, split_folios, astats, tries)
     stats.nr_succeeded += astats.nr_succeeded
     stats.nr_thp_succeeded += astats.nr_thp_succeeded
     stats.nr_thp_split += astats.nr_thp_split
@@ -355,12 +365,10 @@ def migrate_pages_sync(
     stats.nr_thp_failed += astats.nr_thp_split
     nr_failed = astats.nr_split
     from_ += folios
+    tries = Tries(MIGRATE_SYNC, reason, nr_sync, nr_async, last_pass, pieces, version)
     while from_:
         folios = [from_.pop(0)]
-        rc = yield from migrate_pages_batch(
-            folios, MIGRATE_SYNC, reason, ret_folios, split_folios, stats,
-            nr_sync, nr_async, last_pass, version,
-        )  # fmt: skip
+        rc = yield from migrate_pages_batch(folios, ret_folios, split_folios, stats, tries)
         ret_folios += folios
         if rc < 0:
             return int(rc)
@@ -387,13 +395,12 @@ def migrate_pages(
         while from_ and sum(folio.nr for folio in folios) < NR_MAX_BATCHED_MIGRATION:
             folios.append(from_.pop(0))
         if mode == MIGRATE_ASYNC:
-            rc = yield from migrate_pages_batch(
-                folios, mode, reason, ret_folios, split_folios, stats,
-                version.passes, 0, version.passes - 1, version,
-            )  # fmt: skip
+            passes = version.passes
+            tries = Tries(mode, reason, passes, 0, passes - 1, False, version)
+            rc = yield from migrate_pages_batch(folios, ret_folios, split_folios, stats, tries)
         else:
             rc = yield from migrate_pages_sync(
-                folios, reason, ret_folios, split_folios, stats, version
+                folios, reason, ret_folios, split_folios, stats, False, version
             )
         ret_folios += folios
         if rc < 0:
@@ -405,14 +412,12 @@ def migrate_pages(
             # Their failures are no failures of this call: the huge page counts as one already.
             if version.pieces == PIECES_SYNC:
                 yield from migrate_pages_sync(
-                    split_folios, reason, ret_folios, None, stats, version
+                    split_folios, reason, ret_folios, [], stats, True, version
                 )
             else:
                 nr_pass = 1 if version.pieces == PIECES_ONCE else version.passes
-                yield from migrate_pages_batch(
-                    split_folios, MIGRATE_ASYNC, reason, ret_folios, None, stats,
-                    nr_pass, 0, nr_pass - 1, version,
-                )  # fmt: skip
+                tries = Tries(MIGRATE_ASYNC, reason, nr_pass, 0, nr_pass - 1, True, version)
+                yield from migrate_pages_batch(split_folios, ret_folios, [], stats, tries)
             ret_folios += split_folios
             split_folios = []
         rc_gather += rc

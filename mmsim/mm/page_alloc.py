@@ -221,7 +221,7 @@ def split_free(zone: Zone, pfn: int) -> None:
 # -- What a request does when its own lists are empty: it takes over a block of another type.
 
 
-# Where a request looks when its own lists are empty: fallbacks[] in mm/page_alloc.c.
+# Which types, in this order: fallbacks[] in mm/page_alloc.c.
 FALLBACKS = {
     MIGRATE_UNMOVABLE: (MIGRATE_RECLAIMABLE, MIGRATE_MOVABLE),
     MIGRATE_MOVABLE: (MIGRATE_RECLAIMABLE, MIGRATE_UNMOVABLE),

@@ -47,28 +47,26 @@ def folio_ref_unfreeze(world: World, me: str, pfn: int) -> None:
 
 def frozen(world: World, me: str, region: str, index: int, *args: object) -> str | None:
     """Guard: whoever looks a page up has to wait while its folio is frozen."""
-    pfn = world.find(region, index)
+    return frozen_at(world, world.find(region, index))
+
+
+def frozen_at(world: World, pfn: int | None) -> str | None:
+    """Why a lookup that finds this folio has to wait; None if it has not."""
     if pfn is not None and world.folio(pfn).refcount == 0:
         return f"{world.folio(pfn).name} is frozen: its count is 0"
     return None
 
 
-def _absent_or_frozen(world: World, me: str, region: str, index: int, *args: object) -> str | None:
-    if world.find(region, index) is None:
-        return f"no folio holds {region}[{index}] yet"
-    return frozen(world, me, region, index)
-
-
-@blocking(_absent_or_frozen)
-def folio_get(world: World, me: str, region: str, index: int, refs: int) -> int:
-    """Find the folio of a page and take references on it; answers its pfn.
+@blocking(frozen)
+def folio_get(world: World, me: str, region: str, index: int, refs: int) -> int | None:
+    """Find the folio of a page and take references on it; answers its pfn, None if there is none.
 
     Kernel: folio_try_get() after a lookup in the page cache.  A frozen folio makes the lookup spin,
     which is a blocked step here.
     """
     pfn = world.find(region, index)
-    assert pfn is not None
-    world.hold(pfn, me, refs)
+    if pfn is not None:
+        world.hold(pfn, me, refs)
     return pfn
 
 

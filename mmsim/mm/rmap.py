@@ -12,6 +12,7 @@ from mmsim.constants import ANON
 from mmsim.engine.op import atomic, blocking
 from mmsim.errno import EFAULT
 from mmsim.mm.folio import Folio
+from mmsim.mm.page_ref import frozen
 from mmsim.mm.world import World
 
 
@@ -137,12 +138,10 @@ def map_folio(world: World, pfn: int, *, guest: bool = True) -> None:
 def fault_waits(world: World, me: str, region: str, index: int, *_: object) -> str | None:
     """Guard: a fault sleeps for the lock of the folio that it finds."""
     pfn = world.find(region, index)
-    if pfn is None:
-        return None
-    folio = world.folio(pfn)
-    if folio.locked_by:
+    if pfn is not None and world.folio(pfn).locked_by:
+        folio = world.folio(pfn)
         return f"the fault waits for the lock of {folio.name}, held by {folio.locked_by}"
-    return f"{folio.name} is frozen" if folio.refcount == 0 else None
+    return frozen(world, me, region, index)
 
 
 @blocking(fault_waits)

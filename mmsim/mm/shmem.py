@@ -16,7 +16,7 @@ from typing import Any
 from mmsim.constants import ANON, HPAGE_PMD_ORDER, SHMEM
 from mmsim.engine.op import ModelError, Op, at_once, atomic, blocking
 from mmsim.errno import ENOMEM
-from mmsim.mm.folio import NEW_PAGE, Folio
+from mmsim.mm.folio import NEW_PAGE, new_folio
 from mmsim.mm.page_ref import ME, folio_put
 from mmsim.mm.rmap import fault_waits, map_folio
 from mmsim.mm.swap import folio_add_lru, lru_add_drain
@@ -26,24 +26,17 @@ from mmsim.mm.world import World, page_name
 SHMEM_ENABLED = ("always", "within_size", "advise", "never", "deny", "force")
 
 
-# -- First touches: how a folio of a memfd, or of no file at all, comes to be and who refers to it.
-
-
 def _new(world: World, region: str, index: int, order: int, kind: str) -> int | None:
     """A folio with the one reference of its allocation, on no list; answers its pfn.
 
     In a world with a zone the allocator decides, and None means that it has no such block."""
-    nr = 1 << order
-    if world.zone is not None:
-        pfn = world.from_zone(order, pin_scope=False)
-        if pfn is None:
-            return None
+    if world.zone is None:
+        pfn: int | None = world.from_elsewhere(order)
     else:
-        pfn = -(-world.target_pfn // nr) * nr
-        world.target_pfn = pfn + nr
-    name = page_name(region, index) if index else region
-    folio = Folio(name, region, index, order, kind, mapping=False, cached=False, lru=False)
-    world.add(pfn, folio._replace(held=((NEW_PAGE, 1),), dirty=False))
+        pfn = world.from_zone(order, pin_scope=False)
+    if pfn is not None:
+        name = page_name(region, index) if index else region
+        world.add(pfn, new_folio(order, kind, name, region, index))
     return pfn
 
 
@@ -157,17 +150,17 @@ def populate(region: str, order: int, kind: str, mapped: bool) -> Generator[Op, 
 
 
 def shmem_is_huge(
-    policy: str, index: int, file_pages: int, *, advised: bool, nr: int = 1 << HPAGE_PMD_ORDER
+    shmem_huge: str, index: int, file_pages: int, *, advised: bool, nr: int = 1 << HPAGE_PMD_ORDER
 ) -> bool:
     """Does a fault at page `index` of a file of so many pages ask for a huge page?
 
-    `policy`: one of SHMEM_ENABLED.  `advised`: the mapping has MADV_HUGEPAGE.  Left out:
+    `shmem_huge`: one of SHMEM_ENABLED.  `advised`: the mapping has MADV_HUGEPAGE.  Left out:
     MADV_NOHUGEPAGE, a mount option of its own."""
-    if policy in ("force", "deny"):
-        return policy == "force"
-    if policy == "within_size" and -(-(index + 1) // nr) * nr <= file_pages:
+    if shmem_huge in ("force", "deny"):
+        return shmem_huge == "force"
+    if shmem_huge == "within_size" and -(-(index + 1) // nr) * nr <= file_pages:
         return True
-    return policy == "always" or (policy in ("within_size", "advise") and advised)
+    return shmem_huge == "always" or (shmem_huge in ("within_size", "advise") and advised)
 
 
 def shmem_fault(region: str, index: int, huge: bool, order: int) -> Generator[Op, Any, int]:
@@ -210,7 +203,7 @@ def populate_range(
 
 
 def shmem_populate(
-    region: str, pages: int, policy: str, order: int = HPAGE_PMD_ORDER
+    region: str, pages: int, shmem_huge: str, order: int = HPAGE_PMD_ORDER
 ) -> Generator[Op, Any, int]:
     """Map and populate a file, one huge page's worth in a step; returns pages mapped, or -ENOMEM.
 
@@ -218,7 +211,7 @@ def shmem_populate(
     keeps what is mapped so far, as MAP_POPULATE does."""
     nr = 1 << order
     for index in range(0, pages, nr):
-        huge = shmem_is_huge(policy, index, pages, advised=False, nr=nr)
+        huge = shmem_is_huge(shmem_huge, index, pages, advised=False, nr=nr)
         here = min(nr, pages - index)
         mapped = yield populate_range(region, index, here, huge and here == nr, order)
         if mapped < 0:

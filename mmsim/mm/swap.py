@@ -104,8 +104,10 @@ def folio_test_lru(world: World, me: str, pfn: int) -> bool:
 
 
 def isolate(world: World, pfn: int) -> bool:
-    """Take a folio off its LRU and hold a reference on it; False if it is on none."""
-    if not world.folio(pfn).lru:
+    """Take a folio off its LRU and hold a reference on it; False if it is on none, or freed.
+
+    Kernel: get_page_unless_zero() and folio_test_clear_lru(), which fail for a page just freed."""
+    if pfn not in world.folios or not world.folio(pfn).lru:
         return False
     world.update(pfn, lru=False)
     world.hold(pfn, ISOLATION)

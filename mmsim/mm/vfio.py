@@ -18,7 +18,7 @@ from mmsim.errno import EEXIST, EINVAL, ENOMEM, ENOSPC
 from mmsim.mm.folio import Extent, Page
 from mmsim.mm.gup import Pin, pin_user_pages_remote, stretch, unpin_user_pages_dirty_lock
 from mmsim.mm.seams import Version
-from mmsim.mm.world import Dma, IommuMap, World
+from mmsim.mm.world import Dma, IommuMap, World, may_fail
 
 VFIO_DMA_MAP_FLAG_READ, VFIO_DMA_MAP_FLAG_WRITE = 1, 2
 _FLAGS = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE
@@ -71,11 +71,7 @@ def vfio_iommu_iova_dma_valid(world: World, me: str, first: int, last: int) -> b
     return any(low <= first and last <= high for low, high in world.env.vfio.iova_ranges)
 
 
-def _memory(world: World, me: str, *_: object) -> tuple[str, ...]:
-    return ("ok", "nomem") if world.env.faults else ("ok",)
-
-
-@choice(_memory)
+@choice(may_fail("vfio_link_dma", "ok", "nomem"))
 def vfio_link_dma(world: World, me: str, outcome: str, iova: int) -> bool:
     """Allocate a mapping and put it on the list, of size 0 so far; False without memory.
 
@@ -101,7 +97,7 @@ def vfio_unlink_dma(world: World, me: str, iova: int) -> None:
     _change(world, dmas=tuple(dma for dma in world.container.dmas if dma.iova != iova))
 
 
-@choice(_memory)
+@choice(may_fail("vfio_batch_init", "ok", "nomem"))
 def vfio_batch_init(world: World, me: str, outcome: str) -> int:
     """A page of page pointers, or one pointer if there is no memory; answers how many."""
     return world.env.vfio.batch if outcome == "ok" else 1
@@ -126,7 +122,7 @@ def vfio_lock_acct(world: World, me: str, pages: int) -> int:
     return 0
 
 
-@choice(_memory)
+@choice(may_fail("iommu_map", "ok", "nomem"))
 def iommu_map(world: World, me: str, outcome: str, pfn: int, iova: int, pages: int) -> int:
     """Let the device reach a run of pages; 0 or a negative errno.  Kernel: vfio_iommu_map()."""
     if outcome != "ok":

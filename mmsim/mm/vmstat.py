@@ -43,11 +43,6 @@ def nr_shmem_hugepages(world: World) -> int:
     return sum(f.is_thp and f.cached and f.kind == SHMEM for f in world.folios.values())
 
 
-def nr_shmem(world: World) -> int:
-    """Pages in the page cache of memfds and tmpfs.  Kernel: NR_SHMEM."""
-    return sum(f.cache_refs for f in world.folios.values() if f.kind == SHMEM)
-
-
 def allocated_pages(world: World) -> int:
     """Pages of all folios: what nr_free_pages lacks."""
     return sum(folio.nr_pages for folio in world.folios.values())

@@ -1,4 +1,7 @@
-"""Everything that a step can see or change, as shallow dicts of immutable values."""
+"""Everything that a step can see or change, as shallow dicts of immutable values.
+
+The kernel has no such object: this is its memory, the page cache, the page tables, the counters and
+what VFIO keeps, 6.1-rc1.  Left out: NUMA nodes, memcg, page tables below the number of mappings."""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from mmsim.constants import (
     VFIO_BATCH,
     VMSTAT,
 )
-from mmsim.engine.op import ModelError
+from mmsim.engine.op import ModelError, Outcomes
 from mmsim.engine.scenario import Pool
 from mmsim.mm.folio import ISOLATION, Folio, replace
 from mmsim.mm.page_alloc import alloc_pages, free_pages, request, split_page, try_to_compact_pages
@@ -73,9 +76,9 @@ class Environment(NamedTuple):
     """What surrounds the paths and is not theirs to decide.
 
     `targets_huge`, `targets_base`: may a destination be had? "available", "none", or "either",
-    which makes it a choice of whoever schedules; "zone": the world's zone decides.  `faults`: may
-    allocations and callbacks fail on request?  `target_pfns`: where the destination of a named
-    folio lies, if that matters.  `compaction`: may a request to the zone compact it first?
+    which makes it a choice of whoever schedules; "zone": the world's zone decides.  `faults`: the
+    steps that may fail on request, by name.  `target_pfns`: where the destination of a named folio
+    lies, if that matters.  `compaction`: may a request to the zone compact it first?
     `vfio`: what a guest may map for a device.
 
     The others follow from the version.  `pagevec_size`: folios in a per-CPU batch.
@@ -85,13 +88,22 @@ class Environment(NamedTuple):
 
     targets_huge: str = "available"
     targets_base: str = "available"
-    faults: bool = False
+    faults: tuple[str, ...] = ()
     target_pfns: tuple[tuple[str, int], ...] = ()
     compaction: bool = False
     vfio: Limits = Limits()
     pagevec_size: int = PAGEVEC_SIZE
     defers_only_partly: bool = False
     pin_spins: bool = False
+
+
+def may_fail(step: str, *outcomes: str) -> Outcomes:
+    """The outcomes of a step: the first one, and the others where the environment lets it fail."""
+
+    def allowed(world: World, me: str, *args: object) -> tuple[str, ...]:
+        return outcomes if step in world.env.faults else outcomes[:1]
+
+    return allowed
 
 
 class World:
@@ -102,10 +114,7 @@ class World:
     batch.  vmstat: counters named as in /proc/vmstat.  zone: the allocator's side of the memory, or
     None where only a few folios matter; pageblocks: block number -> migratetype of memory outside
     the zone, where it is not MOVABLE.  zone_movable: pfns of ZONE_MOVABLE.  container: what a
-    device can reach.  lru_disable_count: above 0, nothing waits in a batch.
-
-    Left out: NUMA nodes, memcg, page tables below the number of mappings.
-    """
+    device can reach.  lru_disable_count: above 0, nothing waits in a batch."""
 
     __slots__ = (
         "batches",
@@ -254,6 +263,12 @@ class World:
             for counter in try_to_compact_pages(zone, want, keep=self.folios.keys()):
                 self.count(counter)
             pfn = alloc_pages(zone, want)
+        return pfn
+
+    def from_elsewhere(self, order: int) -> int:
+        """Memory outside every zone and outside CMA, where only a few folios matter."""
+        pfn = -(-self.target_pfn >> order) << order
+        self.target_pfn = pfn + (1 << order)
         return pfn
 
     def update(self, pfn: int, **changes: Any) -> None:

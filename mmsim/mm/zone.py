@@ -416,7 +416,7 @@ class Run(NamedTuple):
         first = (self.pfn >> self.order) % kinds
         times = [rounds + ((number - first) % kinds < rest) for number in range(kinds)]
         return tuple(
-            sum(n * looks.free[order] for n, looks in zip(times, self.patterns, strict=True))
+            sum(n * each.free[order] for n, each in zip(times, self.patterns, strict=True))
             for order in ORDERS
         )
 
@@ -481,7 +481,7 @@ def _extend(
     first: int,
     end: int,
     migratetype: str,
-    looks: Callable[[int, int], tuple[Pattern, ...]],
+    patterns_of: Callable[[int, int], tuple[Pattern, ...]],
     *,
     downwards: bool = False,
 ) -> None:
@@ -495,7 +495,7 @@ def _extend(
         if to > at
     ]
     for stretches, at, order in reversed(parts) if downwards else parts:
-        zone.extend(Run(at, stretches, migratetype, looks(stretches, order), downwards))
+        zone.extend(Run(at, stretches, migratetype, patterns_of(stretches, order), downwards))
 
 
 def zone_watermarks(nr_pages: int) -> tuple[int, int, int]:
@@ -532,20 +532,20 @@ def age(
     free_blocks = min((free_pages - loose) // size, blocks)
     loose = free_pages - free_blocks * size
     partly = min(blocks - free_blocks, max(-(-loose // (size // 2)), -(-loose // (size - 1))))
-    fates = [0] * free_blocks + [size] * (blocks - free_blocks - partly)
+    nr_held = [0] * free_blocks + [size] * (blocks - free_blocks - partly)
     # Pages held in each partly used pageblock; they add up to what is held there altogether.
-    fates += [size - loose * (n + 1) // partly + loose * n // partly for n in range(partly)]
+    nr_held += [size - loose * (n + 1) // partly + loose * n // partly for n in range(partly)]
     shuffled = sorted(range(blocks), key=lambda _: rng.random())
     result: list[Pattern] = []
     for stretch in range(kinds):
         held: list[tuple[int, int]] = []
         for number in range(per_stretch):
-            taken = fates[shuffled[stretch * per_stretch + number]]
+            nr = nr_held[shuffled[stretch * per_stretch + number]]
             offset = number * size
-            if taken == size:
+            if nr == size:
                 held.append((offset, pageblock_order))
-            elif taken:
-                places = sorted(range(size), key=lambda _: rng.random())[:taken]
+            elif nr:
+                places = sorted(range(size), key=lambda _: rng.random())[:nr]
                 held += [(offset + place, 0) for place in sorted(places)]
         result.append(pattern(order, held, movable=movable))
     return tuple(result)
@@ -639,10 +639,10 @@ def _below(
     """A function: pageblock number -> (free pages, fitting pageblocks) below it, if all memory from
     0 on looked like this.  The difference of two of its answers is what lies between."""
     frees, fits = [0], [0]
-    for looks in patterns:
-        free = [(block.offset, block.order) for block in looks.blocks if block.held is None]
+    for each in patterns:
+        free = [(block.offset, block.order) for block in each.blocks if block.held is None]
         there = _by_pageblock(free, shift, order)
-        for number in range(1 << looks.order - shift):
+        for number in range(1 << each.order - shift):
             pages, fitting = there.get(number, (0, False))
             frees.append(pages)
             fits.append(int(fitting))

@@ -100,7 +100,8 @@ def vfio_map(version: Version, knobs: Knobs) -> Setup:
     thps, which = int(knobs["thps"]), int(knobs["holder"])
     trouble = knobs["trouble"]
     targets = EITHER if knobs["targets"] == LATE else str(knobs["targets"])
-    world = World(Environment(targets_huge=targets, faults=trouble == "nomem"))
+    may_fail = ("xas_split_alloc",) if trouble == "nomem" else ()
+    world = World(Environment(targets_huge=targets, faults=may_fail))
     vma = guest_memory(world, thps, order)
     pages = tuple(Page(pfn, folio.nr_pages) for pfn, folio in world.folios.items())
     reason = REASONS.index(str(knobs["reason"]))

@@ -6,35 +6,26 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-from mmsim.constants import MIGRATE_PASSES
 from mmsim.engine.explore import Outcome
-from mmsim.engine.odds import EVEN, Weights
-from mmsim.engine.scenario import Move
 from mmsim.evidence.measured import wilson
-from mmsim.scenarios import SMALL as SMALL_RACE
-from mmsim.scenarios import Situation, make
-from mmsim.scenarios.situation import Value, fails
+from mmsim.scenarios.situation import fails
+from mmsim.views.charts import dot, interval
 from mmsim.views.svg import (
     FILLS,
-    INK,
     LINE,
-    MUTED,
     PANEL,
     SMALL,
-    TITLE,
+    Picture,
     Svg,
-    number,
-    outcome_mark,
-    panel,
 )
 from mmsim.views.words import RARE, chance, count, fraction, outcome_sign
 
-WIDTH = 1010.0
+WIDTH = 640.0
 OUTCOMES_MAX = 6
 CONFIDENCE = 0.95
 ALL_FAILURES = "failed, in any way"
-_TOP, _EDGE, _ROW, _HEAD = 52.0, 16.0, 21.0, 30.0
-_AXIS, _AXIS_WIDE = 200.0, 360.0
+_TOP, _EDGE, _ROW, _HEAD = 66.0, 8.0, 21.0, 30.0
+_AXIS, _AXIS_WIDE = 154.0, 156.0
 _SHARE, _ODDS = FILLS["actor 1"], FILLS["actor 2"]
 
 
@@ -66,7 +57,8 @@ def chances(
 ) -> list[Chances]:
     """The three numbers of each outcome, successes first; several failures are also added up.
 
-    `runs` is what `sample` found.  Raises ValueError if there is no number of schedules."""
+    `runs`: how often each outcome came in random runs.  Raises ValueError if there is no number of
+    schedules."""
     counts = [outcome.schedules for outcome in outcomes]
     if None in counts:
         raise ValueError("some schedules can go on for ever, so there is no number of them")
@@ -121,30 +113,30 @@ def chances_claim(rows: Sequence[Chances]) -> str:
     return said if bad.odds is None else f"{said}; the odds of a failure are {chance(bad.odds)}"
 
 
-def chances_svg(rows: Sequence[Chances], title: str = "") -> str:
-    """The bars as the text of an SVG."""
+def chances_picture(rows: Sequence[Chances]) -> Picture:
+    """The three numbers of every outcome as bars."""
     lines = len(_said(rows[0]))
     high = _HEAD + lines * _ROW + 10
     shown = rows[:OUTCOMES_MAX]
-    claim = title or chances_claim(rows)
-    svg = Svg(WIDTH, _TOP + high * len(shown) + 40, claim, f"{claim}. {chances_sentence(rows)}")
-    svg.text(_EDGE + 2, 32, claim, WIDTH - 2 * _EDGE, size=TITLE, bold=True)
+    claim, words = chances_claim(rows), chances_sentence(rows)
+    svg = Svg(WIDTH, _TOP + high * len(shown) + 40, claim, f"{claim}. {words}")
+    svg.headline(_EDGE + 2, 28, WIDTH - 2 * _EDGE - 4, claim)
     for i, row in enumerate(shown):
         _draw_outcome(svg, _TOP + i * high, high - 8, row)
     at = _EDGE + _AXIS
     below = _TOP + high * len(shown) + 8
-    for share in range(0, 101, 25):
+    for share in range(0, 101, 50):
         x = at + _AXIS_WIDE * share / 100
-        svg.text(x, below + 12, f"{share} %", 60, size=SMALL, fill=MUTED, anchor="middle")
+        svg.note(x, below + 12, f"{share} %", 60, anchor="middle")
     if len(rows) > len(shown):
         more = f"and {len(rows) - len(shown)} more ways to end"
-        svg.text(WIDTH - _EDGE, below + 12, more, 300, size=SMALL, fill=MUTED, anchor="end")
-    return svg.render()
+        svg.note(WIDTH - _EDGE, below + 12, more, 300, anchor="end")
+    return Picture(svg.render(), words)
 
 
 def _draw_outcome(svg: Svg, y: float, high: float, row: Chances) -> None:
-    panel(svg, _EDGE, y, WIDTH - 2 * _EDGE, high)
-    outcome_mark(svg, _EDGE + 20, y + 16, outcome_sign(row.name), row.name, WIDTH - 100)
+    svg.panel(_EDGE, y, WIDTH - 2 * _EDGE, high)
+    svg.outcome_mark(_EDGE + 20, y + 16, outcome_sign(row.name), row.name, WIDTH - 100)
     at = _EDGE + _AXIS
     for share in range(0, 101, 25):
         x = at + _AXIS_WIDE * share / 100
@@ -152,28 +144,18 @@ def _draw_outcome(svg: Svg, y: float, high: float, row: Chances) -> None:
     bars = {"share of schedules": (row.share, _SHARE), "odds": (row.odds, _ODDS)}
     for i, (what, words) in enumerate(_said(row)):
         base = y + _HEAD + i * _ROW
-        svg.text(at - 12, base + 14, what, _AXIS - 20, size=SMALL, anchor="end")
-        svg.text(at + _AXIS_WIDE + 14, base + 14, words, WIDTH - at - _AXIS_WIDE - 46, size=SMALL,
-                 bold=i < 2)  # fmt: skip
+        svg.text(at - 12, base + 14, what, _AXIS - 14, size=SMALL, anchor="end")
+        svg.text(at + _AXIS_WIDE + 12, base + 14, words, WIDTH - at - _AXIS_WIDE - 26, size=SMALL)
+
         part, fill = bars.get(what, (None, _ODDS))
         if part is None:
-            _draw_interval(svg, at, base + _ROW / 2, row)
+            middle = base + _ROW / 2
+            low, top = (at + _AXIS_WIDE * end for end in row.interval)
+            interval(svg, low, top, middle)
+            dot(svg, at + _AXIS_WIDE * row.hits / row.runs, middle, "circle", PANEL)
         else:
             wide = max(_AXIS_WIDE * float(part), 1.5 if part else 0)
             svg.filled(at, base + 3, wide, _ROW - 6, fill, stroke=fill.mark, stroke_width=1)
-
-
-def _draw_interval(svg: Svg, x: float, y: float, row: Chances) -> None:
-    low, high = (x + _AXIS_WIDE * end for end in row.interval)
-    svg.path(
-        f"M{number(low)} {number(y - 5)}v10M{number(high)} {number(y - 5)}v10"
-        f"M{number(low)} {number(y)}H{number(high)}",
-        stroke=INK,
-        stroke_width=1.6,
-    )
-    middle = x + _AXIS_WIDE * row.hits / row.runs
-    svg.add(f'<circle cx="{number(middle)}" cy="{number(y)}" r="3.5" fill="{PANEL}" '
-            f'stroke="{INK}" stroke-width="1.6"/>')  # fmt: skip
 
 
 # How many steps the main actor takes for one of another, if both can move.
@@ -211,45 +193,3 @@ def outcome_table(outcomes: Sequence[Outcome], schedules: int | None) -> str:
         lines.append("  ".join([f"{name:<{widths[0]}}", *right]))
     lines.insert(1, "  ".join("-" * width for width in widths))
     return "\n".join([*lines, "", NOTE])
-
-
-# -- the ways in which a pin fails beside one drop_caches
-
-
-TOGETHER = "both begin at the same time"
-ANY_STEP = "drop_caches begins at any step of the pin"
-
-
-def failure_odds(
-    version: str,
-    *,
-    order: int = 1,
-    passes: Value = MIGRATE_PASSES,
-    weights: Weights = EVEN,
-    starts: Sequence[str] = (TOGETHER, ANY_STEP),
-    states_max: int = 500_000,
-) -> dict[str, dict[str, Fraction]]:
-    """Each of `starts` -> outcome -> its odds; one huge page of `1 << order` pages.
-
-    ANY_STEP: the pin takes 0, 1, 2 ... steps alone before the coin is tossed for the first time,
-    each number up to its last step as likely as any other.  All orders of steps are searched: 6,900
-    states for 6.1.0 and order 1, five times as many for order 2.  Raises ValueError if `order` or
-    `passes` is none that the scenario has."""
-    situation = make("pin_versus", version, {**SMALL_RACE, "order": order, "passes": passes})
-    found = situation.explore(states_max=states_max)
-    if not found.complete:
-        raise ValueError(f"order {order} has more states than a search is given: {found.stopped}")
-    begun: dict[str, list[list[Move]]] = {TOGETHER: [[]], ANY_STEP: _alone(situation)}
-    return {when: found.odds_from(situation.outcome, begun[when], weights) for when in starts}
-
-
-def _alone(situation: Situation) -> list[list[Move]]:
-    """What the main actor may have done before anybody else comes: every beginning of its run."""
-    state, moves = situation.initial(), list[Move]()
-    beginnings = [moves]
-    while not situation.local(state, situation.main).finished:
-        move = situation.moves(state)[0]
-        state, _ = situation.step(state, move)
-        moves = [*moves, move]
-        beginnings.append(moves)
-    return beginnings

@@ -12,30 +12,26 @@ from typing import NamedTuple
 
 from mmsim.engine.trace import Moment, Trace
 from mmsim.scenarios import Situation
+from mmsim.views.changes import changes
+from mmsim.views.facts import counters_at, standing
 from mmsim.views.ledger import describe, ledger_at
-from mmsim.views.run import changes
-from mmsim.views.state import draw_holders_and_counters, standing
+from mmsim.views.operations import call, sentence
+from mmsim.views.state import EDGE, draw_holders_and_counters
 from mmsim.views.svg import (
     CODE,
     LINE,
-    MUTED,
     SMALL,
+    Picture,
     Svg,
     actor_fill,
-    badge,
     clip,
-    flowing,
-    headline,
-    outcome_mark,
-    panel,
     text_width,
     wrap,
 )
-from mmsim.views.words import call, outcome_sign, plural, sentence
+from mmsim.views.words import outcome_sign, plural
 
-WIDTH, HEIGHT, CUT = 1000.0, 566.0, 584.0
+LEFT, RIGHT, HEIGHT = 574.0, 406.0, 566.0
 ROW, ROWS_MAX, KEPT, LOOKED_AT = 16.0, 22, 4, 120
-_EDGE = 10.0
 _NUMBERS, _NUMBERS_MIN, _BETWEEN = 54.0, 36.0, 6.0
 _MARGIN, _ACTORS_MAX = 118.0, 3  # with more actors there is no room for what changed
 _TOP = 104.0
@@ -144,7 +140,7 @@ def _draw_rows(svg: Svg, x: float, y: float, w: float, moment: Moment) -> None:
     lines = rows_of(moment.run)
     columns, numbers = _layout(lines, names, w)
     for name, (at, wide) in columns.items():
-        badge(svg, x + at, y, names, name)
+        svg.badge(x + at, y, names, name)
         svg.text(x + at + 30, y + 13.4, name, wide - 32, bold=True)
         svg.rect(x + at - 2, y + 24, wide, ROW * ROWS_MAX + 4, rx=3, fill="none", stroke=LINE)
         said = standing(moment, name).partition(", in ")[0]
@@ -152,14 +148,13 @@ def _draw_rows(svg: Svg, x: float, y: float, w: float, moment: Moment) -> None:
             svg.text(x + at, y + ROW * ROWS_MAX + 46 + i * 14, part, wide - 4, size=SMALL)
     margin = x + w - _MARGIN + 8
     if _margin(names):
-        svg.text(margin, y + 13.4, "what changed", _MARGIN - 8, size=SMALL, fill=MUTED)
+        svg.note(margin, y + 13.4, "what changed", _MARGIN - 8)
     for i, line in enumerate(lines):
         base = y + 26 + i * ROW
-        svg.text(x + numbers - 8, base + 12, line.numbers, numbers - 8, size=SMALL,
-                 fill=MUTED, anchor="end")  # fmt: skip
+        svg.note(x + numbers - 8, base + 12, line.numbers, numbers - 8, anchor="end")
         if not line.actor:
             room = w - numbers - _margin(names)
-            svg.text(x + numbers + 4, base + 12, line.text, room, size=SMALL, fill=MUTED)
+            svg.note(x + numbers + 4, base + 12, line.text, room)
             continue
         at, wide = columns[line.actor]
         fill = actor_fill(names, line.actor)
@@ -171,25 +166,21 @@ def _draw_rows(svg: Svg, x: float, y: float, w: float, moment: Moment) -> None:
             svg.text(margin, base + 12, line.changed, _MARGIN - 8, size=SMALL)
 
 
-def columns_svg(trace: Trace) -> str:
-    """The run so far, as the text of an SVG: columns on the left, the ledger on the right."""
+def columns_picture(trace: Trace) -> Picture:
+    """The run so far: columns on the left, the ledger on the right."""
     moment = trace.at()
     claim = sentence(moment)
     book, _ = ledger_at(moment)
-    svg = Svg(WIDTH, HEIGHT, claim, claim + (f" {describe(book)}" if book is not None else ""))
-    left, right = CUT - 1.5 * _EDGE, WIDTH - CUT - 1.5 * _EDGE
-    headline(svg, _EDGE + 2, 24, left - 4, claim)
-    panel(svg, _EDGE, _TOP - 26, left, HEIGHT - _TOP + 18)
-    _draw_rows(svg, _EDGE + 10, _TOP - 18, left - 20, moment)
-    x, inside = CUT + 0.5 * _EDGE, right - 28
-    draw_holders_and_counters(svg, x, 8, right, HEIGHT - 8, moment, book)
+    words = f"{claim} {describe(book)}" if book is not None else claim
+    left, wide = Svg(LEFT, HEIGHT, claim, words), LEFT - 1.5 * EDGE
+    left.headline(EDGE + 2, 24, wide - 4, claim)
+    left.panel(EDGE, _TOP - 26, wide, HEIGHT - _TOP + 18)
+    _draw_rows(left, EDGE + 10, _TOP - 18, wide - 20, moment)
+    held = "Who holds the page, and the counters"
+    right, x, wide = Svg(RIGHT, HEIGHT, held, held), 0.5 * EDGE, RIGHT - 1.5 * EDGE
+    draw_holders_and_counters(right, x, 8, wide, HEIGHT - 8, book, counters_at(moment))
     if isinstance(trace.scenario, Situation):  # it knows what its ends are called
         said = trace.scenario.fate(moment.after)
-        svg.line(x + 14, HEIGHT - 58, x + 14 + inside, HEIGHT - 58, stroke=LINE)
-        outcome_mark(svg, x + 22, HEIGHT - 38, outcome_sign(said), said, inside - 8)
-    return svg.render()
-
-
-def columns_html(trace: Trace) -> str:
-    """The picture for a page of any width."""
-    return flowing(columns_svg(trace), CUT)
+        right.line(x + 14, HEIGHT - 58, x + wide - 14, HEIGHT - 58, stroke=LINE)
+        right.outcome_mark(x + 22, HEIGHT - 38, outcome_sign(said), said, wide - 36)
+    return Picture([left.render(), right.render()], claim)

@@ -1,12 +1,12 @@
 """A diagnosis in words: what explains the counters, how to see it happen, what to look at next.
 
-Interface: report, as_json, path_words, command, GROUPS_MAX, GROUPS_FEW
+Interface: report, as_json, path_words, command, GROUPS_MAX
 """
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping
+from string import ascii_lowercase
 from typing import Any
 
 from mmsim import errno
@@ -27,12 +27,14 @@ from mmsim.evidence.diagnose import (
 from mmsim.evidence.moved import PAGES, Delta
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import SCENARIOS
+from mmsim.scenarios.situation import PINNED
 from mmsim.views.flow import Taken, taken
 from mmsim.views.tables import in_a_row
 from mmsim.views.words import plural
 
-GROUPS_MAX, GROUPS_FEW = 4, 2
-LETTERS = "abcdefghijklmnopqrstuvwxyz"
+GROUPS_MAX, PATHS_MAX = 4, 10
+"""So many groups, and paths of a group, are shown unless everything is asked for."""
+LETTERS = [*ascii_lowercase, *(a + b for a in ascii_lowercase for b in ascii_lowercase)]
 IGNORED_MAX = 8
 NO_PATH = "No path of the model explains this."
 SEARCHED = (
@@ -162,6 +164,7 @@ _OTHERS = {
     "pgmigrate_fail": ("single page not moved", "single pages not moved"),
     "thp_migration_success": ("huge page moved whole", "huge pages moved whole"),
     "thp_split_page": ("huge page split", "huge pages split"),
+    "thp_split_page_failed": ("split refused", "splits refused"),
     "thp_split_pmd": ("mapping of a huge page split", "mappings of huge pages split"),
 }
 
@@ -198,24 +201,8 @@ def _signed(counters: dict[str, int]) -> str:
     return ", ".join(f"{name} {n:+d}" for name, n in counters.items() if n) or "none"
 
 
-def report(diagnosis: Diagnosis, width: int = 0, groups_max: int | None = GROUPS_MAX) -> str:
-    """The answer as text; sentences are wrapped at `width`, commands are not.
-
-    `groups_max`: None for everything that fits."""
-    text = _report(diagnosis, groups_max)
-    return _wrapped(text, width) if width else text
-
-
-def _wrapped(text: str, width: int) -> str:
-    lines: list[str] = []
-    for line in text.splitlines():
-        indent = " " * (len(line) - len(line.lstrip()) + 3)
-        whole = line.lstrip().startswith("mmsim ") or not line
-        lines += [line] if whole else textwrap.wrap(line, width, subsequent_indent=indent)
-    return "\n".join(lines) + "\n"
-
-
-def _report(diagnosis: Diagnosis, groups_max: int | None) -> str:
+def report(diagnosis: Diagnosis, groups_max: int | None = GROUPS_MAX) -> str:
+    """The answer as text; `groups_max`: None for everything that fits."""
     parts = [_one(each, groups_max) for each in (diagnosis, *diagnosis.also)]
     return "\n\n".join(part.rstrip() for part in parts) + "\n"
 
@@ -233,12 +220,14 @@ def _one(diagnosis: Diagnosis, groups_max: int | None) -> str:
     lines += delta.notes
     if not delta.moved:
         return "\n".join([*lines, "", "Nothing that the model counts has moved."])
-    shown = diagnosis.groups[:groups_max]
+    most = None if groups_max is None else PATHS_MAX
+    shown = tuple(g._replace(paths=g.paths[:most]) for g in diagnosis.groups[:groups_max])
     first = shown[0].paths[0] if shown else None
     if diagnosis.by_others:
         lines += ["", by_others(delta)]
         exact = first and first.fate.is_huge and first.times == 1 and not first.others
-        shown = shown if exact or groups_max is None else ()
+        failed = first and first.fate.outcome != PINNED.word
+        shown = shown if (exact and failed) or groups_max is None else ()
     elif first is None:
         return "\n".join([*lines, "", *_no_path(diagnosis)])
     if shown:
@@ -282,13 +271,15 @@ def _group(number: int, group: Group, diagnosis: Diagnosis) -> list[str]:
     missing = {n: group.counters[n] for n in diagnosis.delta.unknown if group.counters[n]}
     each = "each also moves" if len(group.paths) > 1 else "it also moves"
     also = f"; {each} {_signed(missing)}" if missing else ""
-    paths = plural(len(group.paths), "path")
+    paths = plural(len(diagnosis.groups[number - 1].paths), "path")
     apart = " that counters can't tell apart" if len(group.paths) > 1 else ""
     lines = [f"{number}. {paths}{apart}{also}"]
     for letter, path in zip(LETTERS, group.paths, strict=False):
         said = path_words(path, diagnosis.delta.reason)
         lines.append(f"   {letter}) {_versions(path)}: {said}")
         lines.append(f"      {command(path)}")
+    if more := len(diagnosis.groups[number - 1].paths) - len(group.paths):
+        lines.append(f"   And {more} more (mmsim diagnose --all).")
     return lines
 
 

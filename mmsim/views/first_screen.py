@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from mmsim.constants import HPAGE_PMD_NR, MIGRATE_PASSES, REPORTED
 from mmsim.engine.trace import Moment, Trace
 from mmsim.mm.folio import ISOLATION
 from mmsim.scenarios import Situation, make
+from mmsim.views.changes import pieces
 from mmsim.views.ledger import SPLIT_CHECK, ledger
 from mmsim.views.svg import (
     ACTOR_FILLS,
@@ -32,8 +33,8 @@ from mmsim.views.svg import (
     PANEL,
     SMALL,
     Fill,
+    Picture,
     Svg,
-    panel,
 )
 
 TABLE = "lessons/first_screen.csv"
@@ -99,8 +100,7 @@ def _stop(moment: Moment, place: str, pass_: int) -> Stop:
     assert book is not None
     folio = world.folio(world.find("A", 0))
     held = dict(folio.held)
-    pages = [(pfn, f) for pfn, f in world.folios.items() if f.name and f.region == "A"]
-    outside = sum(f.nr_pages for pfn, f in pages if not world.in_cma(pfn))
+    _, outside = pieces(world, "A")
     pin = sum(n for who, n in held.items() if who.endswith(" (pin)"))
     people = held.get(ISOLATION, 0), held.get("holder", 0)
     counters = (world.vmstat[name] for name in REPORTED)
@@ -265,7 +265,7 @@ def _holders(svg: Svg, x: float, y: float, w: float, stop: Stop) -> None:
             svg.filled(left, top, 9, 16, fill, stroke=fill.mark, stroke_width=1.2)
             svg.text(left + 17, top + 13, "1", 20, size=BODY, bold=True)
         else:
-            svg.text(left, top + 13, "-", 20, size=SMALL, fill=MUTED)
+            svg.note(left, top + 13, "-", 20)
 
 
 def _sum(svg: Svg, x: float, y: float, w: float, stop: Stop, decided: bool) -> None:
@@ -289,7 +289,7 @@ def memory_svg(way: list[Stop]) -> str:
     words = f"{stop.outside} pages in ordinary memory, {HPAGE_PMD_NR - stop.outside} in CMA"
     svg = Svg(WIDE, HIGH, words, f"{words}; {stop.held} references on the first of them.")
     x, w, cell = 14.0, WIDE - 28, (WIDE - 28) / 32
-    panel(svg, 2, 2, WIDE - 4, HIGH - 4)
+    svg.panel(2, 2, WIDE - 4, HIGH - 4)
     svg.text(x, 22, "Ordinary memory: free, but no 2 MiB in one piece", w, bold=True)
     movable, cma = MIGRATETYPES["MOVABLE"], MIGRATETYPES["CMA"]
     free = [i for i in range(32) if i % 3 != 1 and i % 7 != 5]
@@ -304,7 +304,7 @@ def memory_svg(way: list[Stop]) -> str:
     svg.text(x, 74, "CMA, lent out: the guest's huge page", w, bold=True)
     if stop.outside:
         svg.rect(x, 82, w, 30, fill=PANEL, stroke=LINE, stroke_width=1.2, rx=3)
-        svg.text(x + w / 2, 101, "empty", w, size=SMALL, fill=MUTED, anchor="middle")
+        svg.note(x + w / 2, 101, "empty", w, anchor="middle")
     elif stop.whole:
         svg.filled(x, 82, w, 30, cma, stroke=INK, stroke_width=1.4, rx=3)
         svg.rect(x + 130, 88, w - 260, 18, fill=cma.ground)
@@ -391,7 +391,7 @@ def way_svg(way: list[Stop]) -> str:
     stop = way[-1]
     svg = Svg(WIDE, HIGH, said(stop), said(stop))
     x, w = 14.0, WIDE - 28
-    panel(svg, 2, 2, WIDE - 4, HIGH - 4)
+    svg.panel(2, 2, WIDE - 4, HIGH - 4)
     svg.text(x, 22, "The way of the pin", w, bold=True)
     for i, ((name, places), answer) in enumerate(
         zip(_STATIONS, _answers(way, stop.place == "end"), strict=True)
@@ -405,7 +405,7 @@ def way_svg(way: list[Stop]) -> str:
         if answer:
             svg.text(x + 256, top + 14, answer, w - 256, bold=here)
     y = 179.0
-    svg.text(x, y, f"Passes: at most {MIGRATE_PASSES}", w, size=SMALL, fill=MUTED)
+    svg.note(x, y, f"Passes: at most {MIGRATE_PASSES}", w)
     _passes(svg, x, y + 6, w, way)
     _counters(svg, x, y + 58, w, stop)
     svg.line(x, y + 86, x + w, y + 86, stroke=LINE)
@@ -413,11 +413,9 @@ def way_svg(way: list[Stop]) -> str:
     return svg.render()
 
 
-def screen(way: list[Stop]) -> str:
-    """Both panels as HTML: side by side if there is room for two."""
-    style = f"flex:1 1 {WIDE * 11.1 / SMALL:g}px;max-width:{WIDE:g}px"  # no text under 11 px
-    panels = (f'<div style="{style}">{svg(way)}</div>' for svg in (memory_svg, way_svg))
-    return f'<div style="display:flex;flex-wrap:wrap;gap:6px">{"".join(panels)}</div>'
+def screen(way: list[Stop]) -> Picture:
+    """Both panels."""
+    return Picture([memory_svg(way), way_svg(way)], said(way[-1]))
 
 
 SMALL_WIDE, SMALL_HIGH = 296.0, 304.0
@@ -429,40 +427,13 @@ def frame_svg(kernel: str, lets_go: str) -> str:
     words = told(kernel, lets_go)
     svg = Svg(SMALL_WIDE, SMALL_HIGH, words_of(kernel, lets_go), words)
     x, w = 14.0, SMALL_WIDE - 28
-    panel(svg, 2, 2, SMALL_WIDE - 4, SMALL_HIGH - 4)
+    svg.panel(2, 2, SMALL_WIDE - 4, SMALL_HIGH - 4)
     svg.text(x, 22, words_of(kernel, lets_go), w, bold=True)
     decided = last_refused(way)
     _holders(svg, x, 34, w, decided)
     _sum(svg, x, 34 + 5 * ROW + 2, w, decided, True)
-    svg.text(x, 188, "passes", w, size=SMALL, fill=MUTED)
+    svg.note(x, 188, "passes", w)
     _passes(svg, x, 193, w, way)
     _counters(svg, x, 244, w, way[-1])
     _end(svg, x, 288, w, way[-1])
     return svg.render()
-
-
-# -- the same way, small, at the head of each lesson
-
-STRIP_HIGH, STATION, GAP = 30.0, 112.0, 26.0
-
-
-def strip_svg(stations: Sequence[str], here: Collection[str], seen: Collection[str]) -> str:
-    """The stations in a row: where a lesson is, where the course has been, and the rest pale."""
-    words = strip_words(stations, here)
-    svg = Svg(len(stations) * (STATION + GAP) - GAP + 4, STRIP_HIGH, words, words)
-    for i, name in enumerate(stations):
-        x, now, known = 2 + i * (STATION + GAP), name in here, name in seen
-        style: dict[str, float | str] = {"fill": MARKED if now else PANEL}
-        style |= {"stroke": INK if now or known else LINE, "stroke_width": 2 if now else 1}
-        svg.rect(x, 3, STATION, 24, rx=12, **style)
-        ink, label = INK if now or known else MUTED, f"● {name}" if now else name
-        svg.text(x + STATION / 2, 19.4, label, STATION - 8, bold=now, fill=ink, anchor="middle")
-        if i:
-            svg.path(f"M{x - GAP + 4:g} 15h{GAP - 9:g}m-5 -4l5 4l-5 4", stroke=MUTED)
-    return svg.render()
-
-
-def strip_words(stations: Sequence[str], here: Collection[str]) -> str:
-    """The strip in words."""
-    found = " and ".join(name for name in stations if name in here)
-    return f"The way of the bug: {' → '.join(stations)}. You are here: {found}."

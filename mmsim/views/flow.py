@@ -25,11 +25,12 @@ from mmsim.views.svg import (
     PANEL,
     SMALL,
     TITLE,
+    Picture,
     Svg,
     number,
     text_width,
 )
-from mmsim.views.words import main_actor, result_words
+from mmsim.views.words import main_actor, result_words, version_words
 
 
 @dataclasses.dataclass
@@ -219,7 +220,7 @@ def _where(t: Taken) -> str:
 
 # -- the chart
 
-WIDTH, HEIGHT = 1010, 560
+WIDTH, HEIGHT = 912, 560
 BEFORE_CHECK = "before the check"
 PASSES = f"at most {MIGRATE_PASSES} passes"
 Point = tuple[float, float]
@@ -248,8 +249,8 @@ class Arrow(NamedTuple):
 PALE: dict[str, float | str] = {"fill": PANEL, "stroke": LINE, "stroke_width": 1}
 H = 46.0  # height of every box
 TOP, Q1, ROW2, ROW3, ROW4, ROW5, ROW6 = 48.0, 112.0, 184.0, 256.0, 328.0, 400.0, 472.0
-LEFT, MID, RIGHT = 28.0, 342.0, 722.0
-W_LEFT, W_MID, W_RIGHT = 262.0, 298.0, 262.0
+LEFT, MID, RIGHT = 28.0, 298.0, 654.0
+W_LEFT, W_MID, W_RIGHT = 224.0, 280.0, 230.0
 
 
 def _boxes(t: Taken) -> list[Box]:
@@ -269,10 +270,10 @@ def _boxes(t: Taken) -> list[Box]:
     return [
         box(mid, TOP, t.visits, "migrate_pages(): a huge page", PASSES),
         box(mid, Q1, asked, "Memory for the whole page?", "alloc_migration_target()"),
-        box(left, ROW2, t.whole, "Unmapped: all references ours?", "folio_ref_freeze()"),
+        box(left, ROW2, t.whole, "Are all references ours?", "unmapped; folio_ref_freeze()"),
         box(busy, ROW3, t.busy, "stays for", "the next pass"),
-        box(moved, ROW3, t.moved, "moved whole", "not split"),
-        box(busy, ROW4, busy_end, "no pass left:", "given up"),
+        box(moved, ROW3, t.moved, "moved", "as a whole"),
+        box(busy, ROW4, busy_end, "given up", "no pass left"),
         box(mid, ROW2, t.no_target, "Does the reason allow a split?", "try_split_thp()"),
         box(
             mid, ROW3, t.looked, "Check: are all references known?", "can_split_folio() only reads"
@@ -280,11 +281,11 @@ def _boxes(t: Taken) -> list[Box]:
         box(mid, ROW4, t.look_ok, "Freeze: is the count right?", "unmapped; folio_ref_freeze()"),
         box(mid, ROW5, t.split, split, "moved one by one, one attempt each"),
         box(done, ROW6, t.pieces_moved, "pieces", "moved"),
-        box(missed, ROW6, t.missed, "pieces not moved", "in one attempt"),
+        box(missed, ROW6, t.missed, "not moved", "in one attempt"),
         box(right, ROW2, t.left, "leave at once", "with an error code"),
         box(right, ROW3, t.refused, "Refused: is it tried again?", refused),
         box(right, ROW4, t.stayed, "stays for the next pass", "the page stays on the list"),
-        box(right, ROW5, stay_end, "no pass left:", "given up"),
+        box(right, ROW5, stay_end, "given up", "no pass left"),
     ]
 
 
@@ -370,19 +371,18 @@ def _draw_box(svg: Svg, box: Box) -> None:
                  bold=True, anchor="middle")  # fmt: skip
 
 
-def flow_svg(trace: Trace) -> str:
-    """The flow chart of a run, as the text of an SVG."""
-    t = taken(trace)
+def flow_picture(trace: Trace) -> Picture:
+    """The flow chart of a run."""
+    t, words = taken(trace), flow_sentence(trace)
     title = "Migrate, or split and migrate: which way did this run go?"
-    svg = Svg(WIDTH, HEIGHT, title, flow_sentence(trace))
-    version = getattr(getattr(trace.scenario, "version", None), "name", "")
-    shown = f"{title}  (version {version})" if version else title
-    svg.text(16, 30, shown, 840, size=TITLE, bold=True)
-    svg.text(WIDTH - 16, 30, "bold ×n: taken, n times", 240, size=SMALL, fill=MUTED, anchor="end")
+    svg = Svg(WIDTH, HEIGHT, title, f"{title} {words}")
+    svg.text(16, 30, title, 640, size=TITLE, bold=True)
+    note = f"{version_words(trace.scenario)}  ·  bold ×n: taken, n times"
+    svg.note(WIDTH - 16, 30, note, 270, anchor="end")
     # What was taken lies in front of what was not.
     for arrow in sorted(_arrows(t), key=lambda a: a.times > 0):
         _draw_arrow(svg, arrow)
     for box in _boxes(t):
         _draw_box(svg, box)
     svg.text(WIDTH / 2, HEIGHT - 13, outcome(t), WIDTH - 40, size=15, bold=True, anchor="middle")
-    return svg.render()
+    return Picture(svg.render(), words)

@@ -14,7 +14,8 @@ from mmsim.engine.schedule import parse, replaying
 from mmsim.engine.trace import Trace, record
 from mmsim.scenarios import Situation
 from mmsim.scenarios.situation import fails
-from mmsim.views.words import intent, result_words
+from mmsim.views.operations import intent
+from mmsim.views.words import result_words
 
 STEP, ALL = "one step", "as far as it goes"
 """What one press does: an atomic step, or all that is possible without another actor or a choice.

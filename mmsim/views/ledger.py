@@ -13,6 +13,7 @@ from mmsim.engine.scenario import Event
 from mmsim.engine.trace import Moment
 from mmsim.mm.folio import ISOLATION, NEW_PAGE, Folio, expected_refs, extra_pins
 from mmsim.mm.world import World
+from mmsim.views.operations import Step
 from mmsim.views.svg import (
     BAD,
     FILLS,
@@ -22,22 +23,19 @@ from mmsim.views.svg import (
     PANEL,
     SMALL,
     Svg,
-    bracket,
     clip,
-    heading,
-    outcome_mark,
     text_width,
 )
-from mmsim.views.words import arguments, page_words, plural
+from mmsim.views.words import page_words, plural
 
 SPLIT_CHECK, SPLIT_FREEZE, MOVE_FREEZE = "split check", "split freeze", "move freeze"
-KNOWN = "known holders"
+KNOWN = "explained count"
 CHECKS = (SPLIT_CHECK, SPLIT_FREEZE, MOVE_FREEZE, KNOWN)
 _FUNCTIONS = {
     SPLIT_CHECK: "can_split_folio()",
     SPLIT_FREEZE: "folio_ref_freeze() in the split",
     MOVE_FREEZE: "folio_ref_freeze() in the move",
-    KNOWN: "The count and its known holders",
+    KNOWN: "The count against page cache, mappings and isolation",
 }
 JUST, NEXT, IF = "checked just now", "checked next", "if it were checked now"
 
@@ -111,13 +109,13 @@ def _check(folio: Folio, name: str, refs: int) -> Check:
 def _held(who: str, refs: int) -> tuple[int, Entry]:
     """The entry of a reference with a holder, and its place among them."""
     if who == ISOLATION:
-        return 0, Entry("isolation", refs, "by whoever moves it", True)
+        return 0, Entry("isolation", refs, "held while it is moved", True)
     if who == NEW_PAGE:
         return 1, Entry("new page", refs, "from its allocation", False)
     if who.endswith(" batch"):
         return 2, Entry(who, refs, "waits for its LRU list", False)
     if who.endswith(" (pin)"):
-        return 3, Entry(f"pinned by {who.removesuffix(' (pin)')}", refs, "by FOLL_PIN", False)
+        return 3, Entry(f"pinned by {who.removesuffix(' (pin)')}", refs, "with FOLL_PIN", False)
     return 4, Entry(who, refs, "has looked it up", False)
 
 
@@ -184,14 +182,13 @@ def check_at(moment: Moment) -> tuple[str, str]:
 
 def _touched(moment: Moment, event: Event) -> tuple[str, int] | None:
     """Region and index of the page that a step is about, if it is about one that has a name."""
-    given = arguments(event.op)
-    if "region" in given and "index" in given:
-        return str(given["region"]), int(given["index"])
-    for name in ("pfn", "src", "old", "new", "dst"):
-        for world in (moment.before.world, moment.world):
-            folio = world.folios.get(given.get(name, -1))
-            if folio is not None and folio.name:
-                return folio.region, folio.index
+    step = Step(event.op, moment.before.world, moment.world)
+    if "region" in step.given and "index" in step.given:
+        return step.given["region"], step.given["index"]
+    for world in (step.before, step.after):
+        folio = world.folios.get(step.pfn or 0)
+        if folio is not None and folio.name:
+            return folio.region, folio.index
     return None
 
 
@@ -289,9 +286,9 @@ def _sums(svg: Svg, x: float, y: float, rows: list[Entry], book: Ledger) -> None
     sums = [("expected", counted, check.expected)] if book.due else []
     for i, (word, n, value) in enumerate((*sums, ("actual", len(rows), book.held))):
         at, bottom = x + 8 + i * _APART, y + max(n, 1) * ROW - 5
-        bracket(svg, at, y, bottom, colour)
+        svg.bracket(at, y, bottom, colour)
         middle = (y + bottom) / 2
-        svg.text(at + 5, middle - 1, word, _APART - 4, size=SMALL, fill=MUTED)
+        svg.note(at + 5, middle - 1, word, _APART - 4)
         svg.text(at + 6, middle + 15, str(value), _APART - 12, size=15, bold=True)
 
 
@@ -301,23 +298,22 @@ def _verdict(svg: Svg, x: float, y: float, w: float, book: Ledger) -> None:
     svg.line(x, y, x + w, y, stroke=LINE)
     if not book.due:
         words = "Nobody has isolated it, so nobody compares its count."
-        svg.text(x, y + 30, words, w, size=SMALL, fill=MUTED)
+        svg.note(x, y + 30, words, w)
         return
     svg.text(x, y + 20, check.formula, w * 0.74, size=SMALL, mono=True, fill=MUTED)
-    svg.text(x, y + 41, check.numbers, w * 0.45, size=15, mono=True, bold=True)
-    half = x + w * 0.48
+    svg.text(x, y + 41, check.numbers, w * 0.6, size=15, mono=True, bold=True)
+    half = x + max(w * 0.48, text_width(check.numbers, 15, mono=True, bold=True) + 26)
     words = f"{check.left} {'=' if check.equal else '≠'} {check.right}: {check.verdict}"
-    decided = "success" if check.equal else "failure"
-    sign = decided if book.when == JUST else "not finished"
-    outcome_mark(svg, half, y + 36, sign, words, x + w - half)
-    svg.text(x + w, y + 58, book.when, w * 0.5, size=SMALL, fill=MUTED, anchor="end")
+    sign = "success" if check.equal else "failure"
+    svg.outcome_mark(half, y + 36, sign, words, x + w - half)
+    svg.note(x + w, y + 58, book.when, w * 0.5, anchor="end")
 
 
 def draw_ledger(svg: Svg, x: float, y: float, w: float, book: Ledger) -> None:
     """The ledger in a box `LEDGER_HIGH` high."""
     counts = f"refcount {book.refcount}, mapcount {book.mapcount}"
     note = f"refcount 0: frozen, {book.held} held" if book.frozen else counts
-    heading(svg, x, y + 13, f"Who holds {book.words}", w, note)
+    svg.heading(x, y + 13, f"Who holds {book.words}", w, note)
     rows, top = _shown(book), y + 24
     for i, row in enumerate(rows):
         _block(svg, x, top + i * ROW, w - _BRACKETS, row, book.due)

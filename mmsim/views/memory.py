@@ -1,7 +1,4 @@
-"""Memory as pictures: a map of a zone's pageblocks, its free lists, the kernel's indices of them.
-
-Interface: memory, Memory, memory_table, block_map, BlockMap, draw_block_map, map_size,
-map_sentence, claim, indices_table, machine, Machine
+"""Memory as pictures: a map of a zone's pageblocks, and its free lists.
 
 A zone with more pageblocks than the map has cells is shown in cells of several neighbours; the
 scale stands above the map.  Free lists are drawn as how much memory lies in the blocks of an order,
@@ -16,29 +13,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mmsim.constants import (
     HPAGE_PMD_ORDER,
-    MAX_ORDER,
     MIGRATE_CMA,
     MIGRATETYPES,
     PAGE_SIZE,
-    PAGEBLOCK_ORDER,
-)
-from mmsim.evidence.proc import (
-    BuddyZone,
-    PageTypeZone,
-    Pasted,
-    ZoneInfo,
-    read_memory,
-    zone_of,
 )
 from mmsim.mm.fragmentation import (
-    PIN_SCOPE_TYPES,
-    extfrag_for_order,
-    extfrag_index,
-    pin_scope,
-    printed,
     suitable,
     summed,
-    unusable_index,
 )
 from mmsim.mm.zone import Cell, Zone, occupancy, pages
 from mmsim.views import svg as style
@@ -51,15 +32,11 @@ from mmsim.views.svg import (
     MUTED,
     PANEL,
     SMALL,
-    TITLE,
     Fill,
+    Picture,
     Sign,
     Svg,
-    heading,
-    legend,
     number,
-    panel,
-    swatch,
 )
 from mmsim.views.words import plural, size_words
 
@@ -87,13 +64,6 @@ def claim(
     lent = suitable(free_by_type[MIGRATE_CMA], order) if MIGRATE_CMA in free_by_type else 0
     where = "" if not lent else f", {'all' if lent == blocks else f'{lent:,}'} of them in CMA"
     return f"{start}: {plural(blocks, 'block')} of {size}{where}"
-
-
-def _picture(title: str, sentence: str, wide: float, high: float) -> Svg:
-    """An SVG with its title above what will be drawn."""
-    svg = Svg(wide, high, title, f"{title}. {sentence}")
-    svg.text(18, 32, title, wide - 36, size=TITLE, bold=True)
-    return svg
 
 
 # -- the map of pageblocks
@@ -165,12 +135,12 @@ def draw_block_map(svg: Svg, x: float, y: float, w: float, h: float, shown: Bloc
     cell = shown.per_cell << shown.pageblock_order
     many = "one pageblock" if shown.per_cell == 1 else f"{shown.per_cell:,} pageblocks"
     scale = f"a cell: {many}, {size_words(cell)}; a row: {size_words(cell * columns)}"
-    heading(svg, x, y + 13, "Pageblocks", w, scale)
+    svg.heading(x, y + 13, "Pageblocks", w, scale)
     left, top = x + _LABEL, y + _HEAD
     for n in range(0, rows, -(-16 // size)):
         label = size_words(n * columns * cell) if n else "0"
         base = top + n * size + min(size / 2, 8) + 4
-        svg.text(left - 8, base, label, _LABEL - 8, size=SMALL, fill=MUTED, anchor="end")
+        svg.note(left - 8, base, label, _LABEL - 8, anchor="end")
     _cells(svg, left, top, columns, size, shown)
     kinds: list[Sign] = [(_swatches(svg, name), 32, name) for name in shown.types]
     kinds.append((lambda x, y: None, 0, "(left: free, right: held)"))
@@ -180,8 +150,8 @@ def draw_block_map(svg: Svg, x: float, y: float, w: float, h: float, shown: Bloc
     if shown.marked:
         signs.append((lambda x, y: _outline(svg, x, y, 14, 11), 14, shown.marked_as))
     below = top + rows * size + 8
-    legend(svg, x, below, w, kinds)
-    legend(svg, x, below + shown.legend_high - 8 - LEGEND_ROW, w, signs)
+    svg.legend(x, below, w, kinds)
+    svg.legend(x, below + shown.legend_high - 8 - LEGEND_ROW, w, signs)
 
 
 def _swatches(svg: Svg, name: str) -> Callable[[float, float], None]:
@@ -298,7 +268,7 @@ def _draw_free(
     free = summed(free_by_type)
     names = [*MIGRATETYPES, *(name for name in free_by_type if name not in MIGRATETYPES)]
     types = [name for name in names if any(free_by_type.get(name, ()))]
-    heading(svg, x, y + 13, "How much is free, by size", w, "blocks")
+    svg.heading(x, y + 13, "How much is free, by size", w, "blocks")
     most = max((blocks << size for size, blocks in enumerate(free)), default=0) or 1
     top, high = y + 26, min((h - _AROUND) / max(len(free), 1), _ROW_MAX)
     for i, size in enumerate(reversed(range(len(free)))):
@@ -319,8 +289,8 @@ def _draw_free(
             edge = at + high
             svg.line(x, edge, x + w, edge, stroke=INK, stroke_width=1.4, stroke_dasharray="5 3")
     svg.line(x + _ORDER, top, x + _ORDER, top + len(free) * high, stroke=LINE)
-    signs = [swatch(svg, _fill(name), name) for name in types]
-    legend(svg, x, top + len(free) * high + 8, w, signs)
+    signs = [svg.swatch(_fill(name), name) for name in types]
+    svg.legend(x, top + len(free) * high + 8, w, signs)
 
 
 def free_sentence(free_by_type: FreeByType, order: int, page_kib: int = KIB) -> str:
@@ -344,23 +314,18 @@ def free_svg(free_by_type: FreeByType, order: int = HPAGE_PMD_ORDER, page_kib: i
     """The free lists as a picture of their own."""
     high = _AROUND + _ROW_MAX * min(len(summed(free_by_type)), 13)
     sentence = free_sentence(free_by_type, order, page_kib)
-    svg = _picture(claim(free_by_type, order, page_kib=page_kib), sentence, 880, high + 80)
-    panel(svg, 8, 48, 864, high + 24)
-    _draw_free(svg, 18, 60, 840, high, free_by_type, order, page_kib)
+    title = claim(free_by_type, order, page_kib=page_kib)
+    svg = Svg(640, high + 80, title, f"{title}. {sentence}")
+    svg.headline(14, 22, 612, title)
+    svg.panel(8, 48, 624, high + 24)
+    _draw_free(svg, 18, 60, 604, high, free_by_type, order, page_kib)
     return svg.render()
 
 
 # -- a zone: both side by side.  They ask about the same order: a diamond on the map and the rows
 # above the dashed line are the same free blocks
 
-WIDTH, _MAP, _HIGH = 1010.0, 640.0, 424.0
-
-
-class Memory(NamedTuple):
-    """A zone as a picture and in words."""
-
-    svg: str
-    sentence: str
+_MAP, _FREE, _HIGH = 616.0, 354.0, 424.0
 
 
 def memory(
@@ -369,21 +334,24 @@ def memory(
     *,
     marked: Iterable[tuple[int, int]] = (),
     marked_as: str = "the guest's",
-) -> Memory:
+) -> Picture:
     """Both halves, seen once; see `block_map` for `marked`."""
     shown, free = block_map(zone, order, marked=marked, marked_as=marked_as), zone.lists()
-    sentence = f"{free_sentence(free, order)} {map_sentence(shown)}"
-    wide, high = map_size(shown, _MAP, _HIGH)
-    high, right = max(high, 340.0), _MAP + 34
-    svg = _picture(claim(free, order, zone.nr_pages), sentence, WIDTH, high + 78)
-    panel(svg, 8, 48, _MAP + 16, high + 22)
-    draw_block_map(svg, 18, 58, max(wide, 640), high, shown)
-    panel(svg, right, 48, WIDTH - 8 - right, high + 22)
-    _draw_free(svg, right + 12, 58, WIDTH - 32 - right, high, free, order)
-    return Memory(svg.render(), sentence)
+    words = f"{free_sentence(free, order)} {map_sentence(shown)}"
+    high = max(map_size(shown, _MAP - 34, _HIGH)[1], 340.0)
+    title = claim(free, order, zone.nr_pages)
+    left = Svg(_MAP, high + 78, title, f"{title}. {words}")
+    left.headline(18, 22, _MAP - 26, title)
+    left.panel(8, 48, _MAP - 14, high + 22)
+    draw_block_map(left, 18, 58, _MAP - 34, high, shown)
+    there = "How much memory is free, by the size of its blocks"
+    right = Svg(_FREE, high + 78, there, there)
+    right.panel(4, 48, _FREE - 12, high + 22)
+    _draw_free(right, 14, 58, _FREE - 32, high, free, order)
+    return Picture([left.render(), right.render()], words)
 
 
-def _supply(
+def supply_table(
     index: str, lists: Mapping[str, Sequence[int]], order: int, page_kib: int = KIB
 ) -> pd.DataFrame:
     """A row for each of these lists: free memory, its largest block, and how many of `order`."""
@@ -402,191 +370,4 @@ def _supply(
 
 def memory_table(zone: Zone, order: int = HPAGE_PMD_ORDER) -> pd.DataFrame:
     """For each type: free memory, its largest free block, and how many of `order` it could give."""
-    return _supply("free lists", zone.blocks_by_type(), order)
-
-
-# -- the kernel's indices, beside what a pin could use
-
-KERNEL = "the kernel's: all lists"
-PIN_SCOPE = "mmsim's own: usable by a pin-scope request"
-UNKNOWN = "not known: paste /proc/pagetypeinfo"
-
-
-def indices_table(free_by_type: FreeByType, order: int, page_kib: int = KIB) -> pd.DataFrame:
-    """Blocks of `order` to be had and the three indices, over all lists and for a pin.
-
-    ValueError for an order that the lists don't have."""
-    import pandas as pd
-
-    free, mine = summed(free_by_type), pin_scope(free_by_type, order)
-    usable = suitable(summed(free_by_type, PIN_SCOPE_TYPES), order)
-    rows = {
-        f"blocks of {size_words(1 << order, page_kib)} to be had": (suitable(free, order), usable),
-        "unusable_index": (printed(unusable_index(free, order)), printed(mine.unusable_index)),
-        "extfrag_index": (printed(extfrag_index(free, order)), printed(mine.extfrag_index)),
-        "extfrag_for_order": (f"{extfrag_for_order(free, order)} %", f"{mine.extfrag_for_order} %"),
-    }
-    cells = [(ours, UNKNOWN if ALL_TYPES in free_by_type else pin) for ours, pin in rows.values()]
-    index = pd.Index(list(rows), name=f"order {order}", dtype=object)
-    return pd.DataFrame(cells, index=index, columns=[KERNEL, PIN_SCOPE], dtype=object)
-
-
-def _indices_sentence(free_by_type: FreeByType, order: int, page_kib: int) -> str:
-    """The indices in words; ValueError for an order that the lists don't have."""
-    free = summed(free_by_type)
-    unusable, extfrag = unusable_index(free, order), extfrag_index(free, order)
-    verdict = "a request would succeed"
-    if extfrag != -1000:
-        why = "for want of memory" if extfrag < 500 else "because free memory is in pieces"
-        verdict = f"a request would fail, {why}"
-    said = (
-        f"For order {order} unusable_index is {printed(unusable)}, and extfrag_index "
-        f"{printed(extfrag)} says: {verdict}."
-    )
-    if ALL_TYPES in free_by_type:
-        return f"{said} What a long-term pin could use of it, this file does not tell."
-    mine = suitable(summed(free_by_type, PIN_SCOPE_TYPES), order)
-    blocks = f"{plural(mine, 'block')} of {size_words(1 << order, page_kib)}"
-    return f"{said} Usable by a pin-scope request (mmsim's number, not a kernel's): {blocks}."
-
-
-# -- a machine's memory as somebody pasted it
-
-NOTE = "Sizes are for pages of 4 KiB."
-PAGE_SIZES = (4, 8, 16, 64)
-"""Sizes of a page, in KiB, that kernels have."""
-PMD_ORDERS = {4: 9, 8: 10, 16: 11, 64: 13}
-"""Order of a huge page, by the size of a page."""
-NOT_TOLD = (
-    "The text does not tell how large a page is, so pages are counted: page_kib=64 shows sizes "
-    "for pages of 64 KiB, for instance."
-)
-_AnyZone = BuddyZone | PageTypeZone | ZoneInfo
-
-
-class Machine(NamedTuple):
-    """What there is to see of one zone of a pasted text, and a line for each zone.
-
-    `svg` is empty for /proc/zoneinfo, which says how much is free, but not in which blocks."""
-
-    svg: str
-    sentence: str
-    table: pd.DataFrame
-    zones: pd.DataFrame
-    names: tuple[str, ...]
-    """Every zone of the text, such as "0 Normal": node and name."""
-    chosen: str
-    orders: int
-    """How many orders the lists have; 0 for /proc/zoneinfo, which has none."""
-    order: int = HPAGE_PMD_ORDER
-    """The one that was asked about."""
-
-
-def _name(zone: _AnyZone) -> str:
-    return f"{zone.node} {zone.zone}"
-
-
-def _free(zone: _AnyZone) -> int:
-    """Free pages."""
-    return zone.nr_free_pages if isinstance(zone, ZoneInfo) else pages(zone.free)
-
-
-def machine(
-    text: str,
-    zone: str | None = None,
-    node: int | None = None,
-    order: int | None = None,
-    page_kib: int | None = None,
-) -> Machine:
-    """The zone of that name in a pasted text, or the one with most free memory.
-
-    `order`: the order asked about, by default that of a page block where the text tells it, or of a
-    huge page.  `page_kib`: the size of a page, if the text does not tell it.  Raises PasteError,
-    one sentence, for a text or a zone that can't be used, ValueError for an order or a size that
-    there is not."""
-    pasted = read_memory(text)
-    zones: tuple[_AnyZone, ...] = pasted.zones
-    one = max(zones, key=_free) if zone is None else zone_of(zones, zone, node)
-    names = tuple(map(_name, zones))
-    block = one.pageblock_order if isinstance(one, PageTypeZone) else None
-    size = _page_kib(pasted, block, page_kib)
-    notes = [NOTE.replace("4", str(size)) if size else NOT_TOLD, *pasted.notes]
-    if isinstance(one, ZoneInfo):
-        infos = [z for z in zones if isinstance(z, ZoneInfo)]
-        said = " ".join([_half_sentence(one, size), *notes])
-        return Machine("", said, _halves([one]), _halves(infos), names, _name(one), 0)
-    lists = one.free_by_type if isinstance(one, PageTypeZone) else {ALL_TYPES: one.free}
-    if order is None:
-        usual = PMD_ORDERS.get(size, HPAGE_PMD_ORDER) if block is None else block
-        order = min(usual, len(one.free) - 1)
-    words = [f"Zone {one.zone} of node {one.node}.", free_sentence(lists, order, size)]
-    words.append(_indices_sentence(lists, order, size))
-    if block not in (None, PAGEBLOCK_ORDER):
-        words.append(f"A page block has order {block} here.")
-    if letters := pasted.letters.get((one.node, one.zone)):
-        lent = ", ".join(str(at) for at, types in enumerate(letters) if "C" in types)
-        words.append(f"Orders with free blocks in CMA: {lent or 'none'}.")
-    if isinstance(one, PageTypeZone) and one.at_least:
-        words.append("The kernel stopped counting some lists, so there is more than this.")
-    every = {_name(z): z.free for z in zones if not isinstance(z, ZoneInfo)}
-    return Machine(
-        svg=free_svg(lists, order, size),
-        sentence=" ".join(words + notes),
-        table=indices_table(lists, order, size),
-        zones=_supply("node and zone", every, order, size),
-        names=names,
-        chosen=_name(one),
-        orders=len(one.free),
-        order=order,
-    )
-
-
-def _page_kib(pasted: Pasted, block: int | None, given: int | None) -> int:
-    """How large a page is; 0 if neither the text nor the user tells it.
-
-    Not told, but so usual that it is taken: 4 KiB where there are 11 orders and, if it is known, a
-    page block is of order 9."""
-    if given is not None and given not in PAGE_SIZES:
-        raise ValueError(f"page_kib is one of {', '.join(map(str, PAGE_SIZES))}, not {given!r}")
-    if pasted.page_kib and given not in (None, pasted.page_kib):
-        raise ValueError(f"the text tells that a page has {pasted.page_kib} KiB, not {given}")
-    if given or pasted.page_kib:
-        return given or pasted.page_kib or 0
-    if isinstance(pasted.zones[0], ZoneInfo):
-        return 0
-    usual = len(pasted.zones[0].free) == MAX_ORDER and block in (None, PAGEBLOCK_ORDER)
-    return KIB if usual else 0
-
-
-def _cma_first(zone: ZoneInfo) -> bool:
-    """Do movable requests go to CMA first?  Kernel: mm/page_alloc.c, __rmqueue()."""
-    return (zone.nr_free_cma or 0) > zone.nr_free_pages // 2
-
-
-def _half_sentence(zone: ZoneInfo, page_kib: int) -> str:
-    size = size_words(zone.nr_free_pages, page_kib)
-    free = f"Zone {zone.zone} of node {zone.node} has {size} free"
-    if zone.managed is None:
-        free += " (of how many pages, this kernel does not tell)"
-    if not zone.nr_free_cma:
-        unknown = zone.nr_free_cma is None and bool(zone.present)
-        return f"{free}, {'of CMA it tells nothing' if unknown else 'none of it in CMA'}."
-    rule = "more than half, so movable requests go to CMA first"
-    if not _cma_first(zone):
-        rule = "not more than half, so movable requests try their own lists first"
-    lent = size_words(zone.nr_free_cma, page_kib)
-    return f"{free}, {lent} of that in CMA: {rule} (Linux 5.8 and later)."
-
-
-def _halves(zones: list[ZoneInfo]) -> pd.DataFrame:
-    import pandas as pd
-
-    rows = []
-    for zone in zones:
-        lent = zone.nr_free_cma or 0
-        first = "CMA" if _cma_first(zone) else "their own lists"
-        managed = "not known" if zone.managed is None else zone.managed
-        rows.append((managed, zone.nr_free_pages, lent, zone.nr_free_pages - lent, first))
-    columns = ["pages", "free", "free in CMA", "free outside CMA", "movable requests try first"]
-    index = pd.Index(list(map(_name, zones)), name="node and zone", dtype=object)
-    return pd.DataFrame(rows, index=index, columns=columns, dtype=object)
+    return supply_table("free lists", zone.blocks_by_type(), order)

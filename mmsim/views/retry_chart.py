@@ -1,39 +1,23 @@
-"""The retry law as a curve: who outlasts how many passes.
-
-Interface: retry_law, gone
-
-Light enough to be drawn again at every tick of a slider."""
+"""The retry law as a curve: who outlasts how many passes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import log10
-from typing import Any
 
+from mmsim.views.charts import Axis, Plot, Style, dot_sign, line_sign, percent
 from mmsim.views.retrylaw import Retrying, success
 from mmsim.views.show import Picture
-from mmsim.views.svg import (
-    BLUE,
-    INK,
-    LINE,
-    MUTED,
-    ORANGE,
-    SMALL,
-    Sign,
-    Svg,
-    headline,
-    legend,
-    number,
-    panel,
-)
+from mmsim.views.svg import BLUE, MUTED, ORANGE, Svg
 from mmsim.views.words import plural
 
-TICKS_MAX = 20_000
 USUAL = Retrying()
-LEFT, TOP, WIDE, HIGH = 74.0, 62.0, 796.0, 226.0
-LAW: dict[str, float | str] = {"stroke": BLUE, "stroke_width": 3}
-BEFORE: dict[str, float | str] = {"stroke": MUTED, "stroke_dasharray": "3 4"}
-WINDOW: dict[str, float | str] = {"stroke": MUTED, "stroke_dasharray": "8 4"}
+HOLDS = Axis(
+    "average time of holding, in ticks", 20_000, [10**power for power in range(5)], log=True
+)
+GONE = Axis("gone in time", 1, [0, 0.25, 0.5, 0.75, 1], percent)
+LAW: Style = {"stroke": BLUE, "stroke_width": 3}
+BEFORE: Style = {"stroke": MUTED, "stroke_dasharray": "3 4"}
+WINDOW: Style = {"stroke": MUTED, "stroke_dasharray": "8 4"}
 
 
 def tried(setting: Retrying) -> str:
@@ -57,22 +41,6 @@ def curve(setting: Retrying) -> list[tuple[float, float]]:
     return [(hold, leaves * (1 - (1 - 1 / hold) ** setting.window)) for hold in holds]
 
 
-def _point(ticks: float, part: float) -> tuple[float, float]:
-    return LEFT + WIDE * log10(ticks) / log10(TICKS_MAX), TOP + HIGH * (1 - part)
-
-
-def _stroke(svg: Svg, style: dict[str, float | str], words: str) -> Sign:
-    return lambda x, y: svg.line(x, y + 6, x + 22, y + 6, **style), 22, words
-
-
-def _diamond(svg: Svg, x: float, y: float) -> None:
-    svg.path(f"M{number(x)} {number(y - 7)}l7 7l-7 7l-7 -7Z", fill=ORANGE)
-
-
-def _dot(svg: Svg, x: float, y: float) -> None:
-    svg.add(f'<circle cx="{number(x)}" cy="{number(y)}" r="6" fill="{BLUE}" stroke="{INK}"/>')
-
-
 def retry_law(setting: Retrying, holds: Mapping[int, int | None]) -> Picture:
     """The chance that a later pass finds the reference gone, over the average time of holding.
 
@@ -83,42 +51,23 @@ def retry_law(setting: Retrying, holds: Mapping[int, int | None]) -> Picture:
     words = f"{claim}. A later pass finds the reference gone in {told} on average."
     if setting.permanent:
         words += f" {float(setting.permanent):.0%} of the holders never let go."
-    svg = Svg(LEFT + WIDE + 30, TOP + HIGH + 82, claim, words)
-    headline(svg, 18, 32, WIDE, claim)
-    svg.text(18, 54, "gone in time", 200, size=SMALL, fill=MUTED)
-    _axes(svg)
-    signs = [_stroke(svg, LAW, "the law")]
-    drawn: Any = [(setting, LAW)]
+    svg = Svg(640, 384, claim, words)
+    svg.headline(14, 28, 612, claim)
+    plot = Plot(svg, 66, 62, 552, 226, across=HOLDS, up=GONE)
+    signs = [line_sign(svg, LAW, "the law")]
     if setting != USUAL:
-        drawn.insert(0, (USUAL, BEFORE))
-        signs.append(_stroke(svg, BEFORE, tried(USUAL)))
+        plot.line(curve(USUAL), BEFORE)
+        signs.append(line_sign(svg, BEFORE, tried(USUAL)))
     if setting.window > 1:
-        x, _ = _point(min(setting.window, TICKS_MAX), 0)
-        svg.line(x, TOP, x, TOP + HIGH, **WINDOW)
-        signs.append(_stroke(svg, WINDOW, "the window"))
-    for each, style in drawn:
-        points = [_point(*place) for place in curve(each)]
-        svg.path("M" + "L".join(f"{number(x)} {number(y)}" for x, y in points), **style)
+        plot.upright(min(setting.window, HOLDS.end), WINDOW)
+        signs.append(line_sign(svg, WINDOW, "the window"))
+    plot.line(curve(setting), LAW)
     for hold, guess in holds.items():
-        _dot(svg, *_point(hold, float(success(setting, hold))))
+        plot.dot(hold, float(success(setting, hold)), "circle", BLUE)
         if guess is not None:
-            _diamond(svg, *_point(hold, guess / 100))
-    signs.append((lambda x, y: _dot(svg, x + 8, y + 6), 16, "asked for"))
+            plot.dot(hold, guess / 100, "diamond", ORANGE)
+    signs.append(dot_sign(svg, "circle", BLUE, "asked for"))
     if any(guess is not None for guess in holds.values()):
-        signs.append((lambda x, y: _diamond(svg, x + 8, y + 6), 16, "your guess"))
-    legend(svg, LEFT, TOP + HIGH + 54, WIDE, signs)
+        signs.append(dot_sign(svg, "diamond", ORANGE, "your guess"))
+    svg.legend(66, 340, 552, signs)
     return Picture(svg.render(), words)
-
-
-def _axes(svg: Svg) -> None:
-    panel(svg, LEFT, TOP, WIDE, HIGH)
-    for quarter in range(5):
-        _, y = _point(1, quarter / 4)
-        svg.line(LEFT, y, LEFT + WIDE, y, stroke=LINE)
-        svg.text(LEFT - 8, y + 4, f"{25 * quarter} %", 60, size=SMALL, anchor="end")
-    for power in range(5):
-        x, _ = _point(10**power, 0)
-        svg.line(x, TOP + HIGH, x, TOP + HIGH + 5)
-        svg.text(x, TOP + HIGH + 20, f"{10**power:,}", 70, size=SMALL, anchor="middle")
-    axis = "average time of holding, in ticks"
-    svg.text(LEFT + WIDE, TOP + HIGH + 40, axis, 300, size=SMALL, fill=MUTED, anchor="end")

@@ -1,22 +1,11 @@
-"""A run as rows of text: what a step changed, repeated steps folded, the step table, the summary.
-
-The same steps for 510 further pieces are one row.  What folds is told by shape alone: the actor,
-the place in its code, the step's name, arguments and answer, where page frame numbers and page
-indices may differ, as long as they do so in the same way in every block.
-"""
+"""A run as text: the step table, and a summary of what came of it."""
 
 from __future__ import annotations
 
 import textwrap
-from bisect import bisect_right
-from collections.abc import Hashable, Iterator
-from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary
 
-from mmsim.engine.scenario import Event
 from mmsim.engine.trace import Moment, Trace
-from mmsim.mm.folio import ISOLATION, Folio
-from mmsim.mm.world import FIRST_TARGET_PFN, World
+from mmsim.mm.world import World
 from mmsim.scenarios.situation import (
     DROPPED,
     MAPPED,
@@ -26,319 +15,18 @@ from mmsim.scenarios.situation import (
     TAKEN_BACK,
     Situation,
 )
-from mmsim.views.words import arguments, call, main_actor, place, plural, result_words, short_name
-
-# -- what changed
-
-FOLIOS_MAX = 6
-"""A step, or a row of folded steps, that touches more folios is told in sums."""
-
-
-class Change(NamedTuple):
-    """One value that is another now: whose and which, before, after."""
-
-    name: str
-    old: str
-    new: str
-
-    def __str__(self) -> str:
-        if self.new == "freed":
-            return f"{self.name} freed"
-        return f"{self.name} {self.old} → {self.new}" if self.old else f"{self.name} {self.new}"
-
-
-def _different(name: str, was: dict[str, str], now: dict[str, str]) -> list[Change]:
-    """A change for each fact that differs; one that is missing counts as 0."""
-    facts = ((what, was.get(what, "0"), now.get(what, "0")) for what in {**was, **now})
-    return [Change(name + what, old, new) for what, old, new in facts if old != new]
-
-
-def _of_folio(world: World, pfn: int) -> dict[str, str]:
-    """Everything about a folio that a reader may want to see change, in the order of interest."""
-    folio = world.folios[pfn]
-    held = dict(folio.held)
-    on_list = "active list" if folio.active else "on a list"
-    yes = {True: "yes", False: "no"}
-    return {
-        "place": place(world, pfn),
-        "refs": str(folio.refcount) if folio.refcount else "0 (frozen)",
-        "mapcount": str(folio.mapcount),
-        "pincount": str(folio.pincount),
-        "lock": folio.locked_by or "free",
-        "LRU": on_list if folio.lru else "isolated" if ISOLATION in held else "off",
-        "dirty": yes[bool(folio.dirty)],
-        "referenced": yes[bool(folio.referenced)],
-        "writeback": yes[bool(folio.writeback)],
-        "migration entries": str(sum(folio.migration_entries)),
-        "file": "in it" if folio.mapping else "not in it",
-        **{f"held by {who}": str(n) for who, n in held.items() if who != ISOLATION},
-    }
-
-
-def _touched(world: World, other: World) -> dict[str, int]:
-    """Name -> pfn of every folio of this world that is not the same in the other."""
-    return {
-        folio.name or f"page at {pfn:#x}": pfn
-        for pfn, folio in world.folios.items()
-        if other.folios.get(pfn) is not folio and other.folios.get(pfn) != folio
-    }
-
-
-def _named(world: World) -> list[tuple[int, Folio]]:
-    return [(pfn, folio) for pfn, folio in world.folios.items() if folio.name]
-
-
-def _regions(world: World) -> list[str]:
-    return list(dict.fromkeys(folio.region for _, folio in _named(world)))
-
-
-def pieces(world: World, region: str) -> tuple[int, int]:
-    """How many pages of a region are in CMA, and how many elsewhere."""
-    folios = [(pfn, folio) for pfn, folio in _named(world) if folio.region == region]
-    inside = sum(folio.nr_pages for pfn, folio in folios if world.in_cma(pfn))
-    return inside, sum(folio.nr_pages for _, folio in folios) - inside
-
-
-def _of_region(world: World, region: str) -> dict[str, str]:
-    folios = [folio for _, folio in _named(world) if folio.region == region]
-    inside, outside = pieces(world, region)
-    return {
-        "pages in CMA": str(inside),
-        "pages elsewhere": str(outside),
-        "pages mapped": str(sum(folio.nr_pages for folio in folios if folio.mapcount)),
-        "pins": str(sum(folio.pincount for folio in folios)),
-    }
-
-
-def _in_sums(before: World, after: World) -> Iterator[Change]:
-    for region in dict.fromkeys([*_regions(before), *_regions(after)]):
-        was, now = (sum(f.region == region for _, f in _named(world)) for world in (before, after))
-        if was == 1 != now:
-            yield Change(region, "one huge page", f"{now} pieces")
-        yield from _different(f"{region}: ", _of_region(before, region), _of_region(after, region))
-
-
-def _one_by_one(
-    before: World, after: World, old: dict[str, int], new: dict[str, int]
-) -> Iterator[Change]:
-    for name in {**old, **new}:
-        if name in old and name in new:
-            facts = _of_folio(before, old[name]), _of_folio(after, new[name])
-            yield from _different(f"{short_name(after, new[name])} ", *facts)
-        elif name in new and new[name] not in before.folios:
-            yield Change(short_name(after, new[name]), "", f"in {place(after, new[name])}")
-        elif name in old and old[name] not in after.folios:
-            yield Change(short_name(before, old[name]), "held", "freed")
-
-
-def _of_container(world: World) -> dict[str, str]:
-    container = world.container
-    return {
-        "VFIO's lock": container.locked_by or "free",
-        "mappings of VFIO": str(len(container.dmas)),
-        "pages the device reaches": str(sum(run.pages for run in container.maps)),
-        "locked memory in pages": str(container.locked_vm),
-    }
-
-
-def _of_batches(world: World) -> dict[str, str]:
-    return {f"{kind} batch of {cpu}": str(len(b)) for (cpu, kind), b in world.batches.items()}
-
-
-def moved_counters(before: World, after: World) -> list[tuple[str, int, int]]:
-    """Counters that differ: name, before, after."""
-    return [
-        (name, before.vmstat[name], value)
-        for name, value in after.vmstat.items()
-        if before.vmstat[name] != value
-    ]
-
-
-def changes(moment: Moment) -> list[Change]:
-    """What is different here from the state before."""
-    before, after = moment.before.world, moment.world
-    old, new = _touched(before, after), _touched(after, before)
-    many = len({**old, **new}) > FOLIOS_MAX
-    found = [*(_in_sums(before, after) if many else _one_by_one(before, after, old, new))]
-    found += [Change(name, str(was), str(now)) for name, was, now in moved_counters(before, after)]
-    found += _different("", _of_container(before), _of_container(after))
-    return found if many else found + _different("", _of_batches(before), _of_batches(after))
-
-
-def counters(trace: Trace) -> list[tuple[str, int]]:
-    """Counters that moved over the whole run, and by how much."""
-    moved = moved_counters(trace.state(0).world, trace.last.world)
-    return [(name, new - old) for name, old, new in moved]
-
-
-# -- long runs, folded
-
-SHORT = 150
-"""Runs of up to so many steps are not folded."""
-BLOCK_MAX, REPEATS_MIN, CANDIDATES = 64, 4, 4
-# Arguments and fields that say where, not what.  Numbers of one kind are compared with each other.
-_FIELDS = {"pfn": "pfn", "index": "index"}
-_ARGUMENTS = {**_FIELDS, "nr": "nr", "iova": "iova"} | dict.fromkeys(
-    ("src", "dst", "old", "new"), "pfn"
-)
-Number = tuple[str, int]
-Places = list[tuple[Number, ...]]
-
-
-class Row(NamedTuple):
-    """Steps `start`..`end` of a run (from 0): one step, or `times` blocks of `block` steps.
-
-    `renamed`: the blocks deal with one page after the other, not with the same one again."""
-
-    start: int
-    end: int
-    block: int = 1
-    times: int = 1
-    renamed: bool = False
-
-    @property
-    def folded(self) -> bool:
-        """More than one step?"""
-        return self.end - self.start > 1
-
-    @property
-    def numbers(self) -> str:
-        """Which steps, counted from 1."""
-        return f"{self.start + 1}-{self.end}" if self.folded else str(self.end)
-
-    def words(self) -> str:
-        """What a folded row says."""
-        what = "the same step" if self.block == 1 else f"the same {self.block} steps"
-        more = "for {} further pieces" if self.renamed else "{} more times"
-        return f"{what} {more.format(self.times)}"
-
-    def at(self, trace: Trace) -> Moment:
-        """The moment that the row leads to, from the one before it."""
-        return trace.at(self.end, since=self.start)
-
-
-def _blank(value: Any, kind: str, places: list[Number]) -> Hashable:
-    """The value without the numbers that say where; they are added to `places`.
-
-    `kind` is "" if only the size of a number can tell."""
-    if isinstance(value, tuple):
-        fields = getattr(value, "_fields", ("",) * len(value))
-        pairs = zip(fields, value, strict=True)
-        return tuple(_blank(item, _FIELDS.get(field, ""), places) for field, item in pairs)
-    if type(value) is int:
-        if not kind and value < FIRST_TARGET_PFN:
-            return value
-        places.append((kind or "pfn", value))
-        return (kind or "pfn",)
-    return (type(value).__name__, value)
-
-
-def _shape(event: Event) -> tuple[Hashable, tuple[Number, ...]]:
-    """What an event is apart from its places, and the places."""
-    places: list[Number] = []
-    names = [*arguments(event.op)] + [""] * len(event.op.args)
-    args = [
-        _blank(value, _ARGUMENTS.get(name, ""), places)
-        for name, value in zip(names, event.op.args, strict=False)
-    ]
-    answer = _blank(event.answer, "", places)
-    where = (len(event.where), *event.where[-1:])
-    return (event.actor, event.op.kind.name, event.outcome, where, *args, answer), tuple(places)
-
-
-def _pattern(places: Places) -> list[tuple[int, ...]]:
-    """Places by the order in which they first occur: equal for blocks that differ in names only."""
-    order: dict[Number, int] = {}
-    return [tuple(order.setdefault(n, len(order)) for n in step) for step in places]
-
-
-def _repeats(shapes: list[int], places: Places, i: int, block: int) -> int:
-    """How many blocks of this length follow one another from `i`."""
-    first, times, at = shapes[i : i + block], 1, i + block
-    pattern: list[tuple[int, ...]] = []
-    while shapes[at : at + block] == first:
-        pattern = pattern or _pattern(places[i : i + block])
-        if _pattern(places[at : at + block]) != pattern:
-            break
-        times, at = times + 1, at + block
-    return times
-
-
-def _best(
-    shapes: list[int], places: Places, same: list[int], i: int, trace: Trace
-) -> tuple[int, int]:
-    """The shortest block that is repeated often enough from `i`, and how often; (0, 0) if none."""
-    later = bisect_right(same, i)
-    for j in same[later : later + CANDIDATES]:
-        if j - i > BLOCK_MAX:
-            break
-        if len({event.actor for event in trace.events[i:j]}) == 1:
-            times = _repeats(shapes, places, i, j - i)
-            if times >= REPEATS_MIN:
-                return j - i, times
-    return 0, 0
-
-
-_KNOWN: WeakKeyDictionary[Trace, tuple[tuple[int, int], list[Row]]] = WeakKeyDictionary()
-
-
-def fold(trace: Trace, *, short: int = SHORT) -> list[Row]:
-    """The rows of a run; each step belongs to exactly one.  Remembered: a slider asks each time."""
-    known = _KNOWN.get(trace)
-    if known is None or known[0] != (len(trace), short):
-        known = _KNOWN[trace] = (len(trace), short), _fold(trace, short)
-    return known[1]
-
-
-def _fold(trace: Trace, short: int) -> list[Row]:
-    n = len(trace)
-    if n <= short:
-        return [Row(i, i + 1) for i in range(n)]
-    numbers: dict[Hashable, int] = {}
-    shapes: list[int] = []
-    places: Places = []
-    at: dict[int, list[int]] = {}
-    for i, event in enumerate(trace.events):
-        shape, where = _shape(event)
-        shapes.append(numbers.setdefault(shape, len(numbers)))
-        places.append(where)
-        at.setdefault(shapes[-1], []).append(i)
-    rows: list[Row] = []
-    i = 0
-    while i < n:
-        block, times = _best(shapes, places, at[shapes[i]], i, trace)
-        if not block:
-            rows.append(Row(i, i + 1))
-            i += 1
-            continue
-        # The first and the last block are shown step by step.
-        last, end = i + block * (times - 1), i + block * times
-        renamed = places[i : i + block] != places[i + block : i + 2 * block]
-        rows += [Row(j, j + 1) for j in range(i, i + block)]
-        rows.append(Row(i + block, last, block, times - 2, renamed))
-        rows += [Row(j, j + 1) for j in range(last, end)]
-        i = end
-    return rows
-
+from mmsim.views.changes import changes, counters, few, follows, named, pieces, regions
+from mmsim.views.fold import Row, fold
+from mmsim.views.operations import call
+from mmsim.views.words import main_actor, place, plural, result_words
 
 # -- the step table
 
 WIDTH, TABLE_SHORT = 100, 40
 ROWS_MAX = 400
 """A longer table shows its first rows and its last ones, three to one."""
-CHANGES_MAX, MARGIN = 3, 31
+MARGIN = 31
 _GAP, _KEEP = "  ", "\u00a0"
-
-
-def follows(change: Change) -> bool:
-    """Who holds a reference and which batch it waits in follow from the count and the step."""
-    return " held by " in change.name or " batch of " in change.name
-
-
-def few(found: list[Change]) -> list[str]:
-    """The first changes, and how many more there are."""
-    more = len(found) - CHANGES_MAX
-    return [*map(str, found[:CHANGES_MAX]), *([f"and {more} more"] if more > 0 else [])]
 
 
 def _margin(moment: Moment, width: int) -> list[str]:
@@ -421,7 +109,7 @@ def _end(trace: Trace, actor: str) -> str:
 
 def where_words(world: World, region: str) -> str:
     """Where the pages of a region are: one sentence."""
-    folios = [(pfn, folio) for pfn, folio in _named(world) if folio.region == region]
+    folios = [(pfn, folio) for pfn, folio in named(world) if folio.region == region]
     if len(folios) == 1:
         pfn, folio = folios[0]
         kind = "Huge page" if folio.is_thp else "Page"
@@ -450,14 +138,14 @@ def _meaning(trace: Trace) -> str:
     local = trace.scenario.local(trace.last, main_actor(trace.scenario))
     if not local.finished:
         return "The run stops before it is decided."
-    rc, aim = local.result, getattr(trace.scenario, "aim", None)
-    if not isinstance(rc, int) or aim is None:
+    if not isinstance(trace.scenario, Situation):
         return ""
+    rc, aim = local.result, trace.scenario.aim
     if aim in (PINNED, MAPPED):
         if aim.reached(rc):
             return "The memory is pinned outside CMA, so the virtual machine can start."
         world = trace.last.world
-        inside = any(world.in_cma(pfn) for pfn, _ in _named(world))
+        inside = any(world.in_cma(pfn) for pfn, _ in named(world))
         but = "" if inside else ", although every page has been moved"
         return f"The pin fails{but}, so the virtual machine does not start."
     if aim is DROPPED:
@@ -482,5 +170,5 @@ def summary(trace: Trace) -> str:
     if account:
         return "\n".join([*lines, *account]) + "\n"
     world = trace.last.world
-    lines += [where_words(world, region) for region in sorted(_regions(world))]
+    lines += [where_words(world, region) for region in sorted(regions(world))]
     return "\n".join(filter(None, [*lines, _meaning(trace)])) + "\n"

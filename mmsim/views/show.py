@@ -6,10 +6,8 @@ IPython, so that a cell that ends with one shows it.  The engine knows nothing o
 
 from __future__ import annotations
 
-import re
 import sys
 import textwrap
-from base64 import b64encode
 from collections.abc import Callable, Iterable
 from functools import singledispatch
 from html import escape
@@ -19,30 +17,17 @@ from mmsim.engine.trace import Moment, Trace
 from mmsim.mm.zone import Zone
 from mmsim.scenarios import Situation
 from mmsim.scenarios.host import Host
-from mmsim.views.columns import columns_svg
-from mmsim.views.figures import Chart
+from mmsim.views.columns import columns_picture
+from mmsim.views.facts import facts, state_table
+from mmsim.views.fold import fold
 from mmsim.views.memory import memory, memory_table
-from mmsim.views.run import fold, summary
-from mmsim.views.state import state_svg, state_table
+from mmsim.views.run import summary
+from mmsim.views.state import draw_state, state_picture
+from mmsim.views.svg import Picture as Picture
 from mmsim.views.tables import steps
-from mmsim.views.words import sentence
 
 # A cell of a table is not broken up to so many characters; a line of text has at most so many.
 UNBROKEN_MAX, LINE_MAX = 40, 96
-
-
-class Picture:
-    """An SVG with a text that stands for it where pictures can't be shown."""
-
-    def __init__(self, svg: str, words: str):
-        self.svg = svg
-        self.words = words
-
-    def __repr__(self) -> str:
-        return self.words
-
-    def _repr_svg_(self) -> str:
-        return self.svg
 
 
 class Table:
@@ -116,10 +101,9 @@ def two_columns(rows: list[tuple[str, str]]) -> Any:
 
 
 class Parts(NamedTuple):
-    """What there is to see of an object: an SVG, lines of text, a table."""
+    """What there is to see of an object: a picture with its words, and a table of its facts."""
 
-    svg: str
-    words: str
+    picture: Picture
     table: Any
 
 
@@ -131,26 +115,26 @@ def parts(value: Any, **how: Any) -> Parts:
 
 @parts.register
 def _(moment: Moment, *, region: str = "A") -> Parts:
-    facts = two_columns(state_table(moment, region=region))
-    return Parts(state_svg(moment, region=region), sentence(moment), facts)
+    seen = facts(moment, region)
+    return Parts(draw_state(seen), two_columns(state_table(seen)))
 
 
 @parts.register
 def _(trace: Trace) -> Parts:
-    return Parts(columns_svg(trace), summary(trace), steps(trace))
+    return Parts(Picture(columns_picture(trace).columns, summary(trace)), steps(trace))
 
 
 @parts.register
 def _(situation: Situation) -> Parts:
-    start = Trace(situation).at(0)
-    words = f"{situation.name}, version {situation.version.name}. {sentence(start)}"
+    start = state_picture(Trace(situation).at(0))
+    words = f"{situation.name}, version {situation.version.name}. {start.words}"
     knobs = [(name, str(value)) for name, value in situation.knobs.items()]
-    return Parts(state_svg(start), words, two_columns(knobs))
+    return Parts(Picture(start.columns, words), two_columns(knobs))
 
 
 @parts.register
 def _(zone: Zone, **how: Any) -> Parts:
-    return Parts(*memory(zone, **how), memory_table(zone, **how))
+    return Parts(memory(zone, **how), memory_table(zone, **how))
 
 
 @parts.register
@@ -161,9 +145,9 @@ def _(host: Host, **how: Any) -> Parts:
 def show(value: Any, **how: Any) -> None:
     """Display an object in a notebook."""
     display = sys.modules["IPython.display"].display
-    svg, words, table = parts(value, **how)
-    display(Picture(svg, words))
-    for line in words.splitlines():
+    picture, table = parts(value, **how)
+    display(picture)
+    for line in picture.words.splitlines():
         print(textwrap.fill(line, LINE_MAX, break_long_words=False, break_on_hyphens=False))
     display(Table(table, "The same as a table"))
 
@@ -180,21 +164,14 @@ def install() -> None:
 def moment(trace: Trace, row: int, *, region: str = "A") -> list[Picture | Table]:
     """The state after a row of the run as the stepper shows it, and as a folded table."""
     rows = fold(trace)
-    svg, words, table = parts(trace.at(rows[row - 1].end if row else 0), region=region)
-    return [Picture(svg, words), Table(table, "The picture as a table")]
+    picture, table = parts(trace.at(rows[row - 1].end if row else 0), region=region)
+    return [picture, Table(table, "The picture as a table")]
 
 
 def as_html(shown: Any) -> str:
     """A picture, chart, table, sentence, or several of them, as HTML that needs nothing else."""
     if isinstance(shown, str):
         return f"<p>{escape(shown)}</p>"
-    if isinstance(shown, Chart):
-        image = _image("png", shown.png(), shown.alt)
-        return image + as_html(shown.sentence) + as_html(shown.table)
-    if hasattr(shown, "_repr_svg_"):
-        svg = shown._repr_svg_()
-        wide = re.search(r'viewBox="0 0 ([\d.]+)', svg)
-        return _image("svg+xml", svg.encode(), repr(shown), wide[1] if wide else "")
     if hasattr(shown, "to_string"):
         return Table(shown)._repr_html_()
     if hasattr(shown, "_repr_html_"):
@@ -208,20 +185,10 @@ def as_text(shown: Any) -> str:
     """The same in plain text: a picture is its words."""
     if isinstance(shown, str):
         return textwrap.fill(shown, LINE_MAX, break_long_words=False, break_on_hyphens=False)
-    if isinstance(shown, Chart):
-        return f"{as_text(shown.sentence)}\n{as_text(shown.table)}"
-    if hasattr(shown, "_repr_svg_"):
+    if isinstance(shown, Picture):
         return as_text(f"[Picture: {shown!r}]")
     if hasattr(shown, "to_string"):
         return repr(Table(shown))
     if isinstance(shown, list | tuple):
         return "\n\n".join(map(as_text, shown))
     return str(shown)
-
-
-def _image(kind: str, content: bytes, words: str, wide: str = "") -> str:
-    # The width is an attribute: of a notebook that nobody has signed, styles are not trusted.
-    source = f"data:image/{kind};base64,{b64encode(content).decode()}"
-    width = f' width="{wide}"' if wide else ""
-    style = "max-width:100%;display:inline;vertical-align:top"
-    return f'<img alt="{escape(words)}" src="{source}"{width} style="{style}">'

@@ -7,8 +7,9 @@ are those of Okabe and Ito, which people with any kind of colour vision can tell
 
 from __future__ import annotations
 
-import re
+import html
 import zlib
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 from xml.sax.saxutils import escape, quoteattr
@@ -157,6 +158,11 @@ def _attributes(**values: float | str) -> str:
 Box = tuple[float, float, float, float]
 
 
+LEGEND_ROW = 19.0
+Sign = tuple[Callable[[float, float], None], float, str]
+"""What draws a sign with its top left corner at (x, y), 12 high; its width; what it means."""
+
+
 class Svg:
     """One picture, drawn from the back to the front."""
 
@@ -246,42 +252,86 @@ class Svg:
             style += ' xml:space="preserve" style="white-space:pre"'
         self.add(f"<text{style}>{escape(shown)}</text>")
 
+    def note(self, x: float, y: float, text: str, width: float, *, anchor: str = "start") -> None:
+        """A quiet small text."""
+        self.text(x, y, text, width, size=SMALL, fill=MUTED, anchor=anchor)
+
+    def outcome_mark(self, x: float, y: float, outcome: str, label: str, width: float) -> None:
+        """A circle with check, cross or hourglass at (x, y) and its label to the right of it."""
+        colour, sign = OUTCOMES[outcome]
+        self.add(f'<g transform="translate({number(x)} {number(y)})">')
+        self.add(f'<circle r="8" fill="{PANEL}" stroke="{colour}" stroke-width="1.6"/>')
+        self.path(
+            sign, stroke=colour, stroke_width=2, stroke_linecap="round", stroke_linejoin="round"
+        )
+        self.add("</g>")
+        self.text(x + 15, y + 4.5, label, width - 15, bold=True, fill=colour)
+
+    def badge(self, x: float, y: float, names: Sequence[str], name: str) -> None:
+        """An actor's sign, 22 wide, with its top left corner at (x, y)."""
+        fill = actor_fill(names, name)
+        self.filled(x, y, 22, 18, fill, rx=4, stroke=fill.mark, stroke_width=1)
+        if fill.pattern != "plain":
+            self.rect(x + 4, y + 2.5, 14, 13, rx=3, fill=fill.ground)
+        self.text(
+            x + 11, y + 13.4, initials(names)[name], 22, size=SMALL, bold=True, anchor="middle"
+        )
+
+    def bracket(self, x: float, top: float, bottom: float, colour: str = INK) -> None:
+        """A square bracket that opens to the left."""
+        self.path(
+            f"M{number(x - 5)} {number(top)}H{number(x)}V{number(bottom)}H{number(x - 5)}",
+            stroke=colour,
+            stroke_width=1.6,
+        )
+
+    def headline(self, x: float, y: float, width: float, claim: str) -> None:
+        """What a picture says, in at most three lines of a column."""
+        for i, line in enumerate(wrap(claim, width, 15, 3, bold=True)):
+            self.text(x, y + i * 19, line, width, size=15, bold=True)
+
+    def panel(self, x: float, y: float, w: float, h: float) -> None:
+        """The quiet box behind a part of a picture."""
+        self.rect(x, y, w, h, rx=6, fill=PANEL, stroke=LINE, stroke_width=1)
+
+    def heading(self, x: float, y: float, text: str, width: float, note: str = "") -> None:
+        """The name of a part, with a quiet note at its right."""
+        self.text(x, y, text, width, size=BODY, bold=True)
+        if note:
+            left = text_width(text, BODY, bold=True) + 14
+            self.note(x + width, y, note, width - left, anchor="end")
+
+    def swatch(self, fill: Fill, meaning: str) -> Sign:
+        """A piece of a colour and its pattern."""
+        return lambda x, y: self.filled(x, y, 16, 12, fill, stroke=fill.mark), 16, meaning
+
+    def legend(self, x: float, y: float, w: float, signs: Iterable[Sign]) -> None:
+        """Signs and their meanings, in as many lines as they need."""
+        at = x
+        for draw, wide, meaning in signs:
+            size = wide + 6 + text_width(meaning, SMALL)
+            if at > x and at + size > x + w:
+                at, y = x, y + LEGEND_ROW
+            draw(at, y)
+            self.note(at + wide + 6, y + 10.5, meaning, x + w - at - wide - 6)
+            at += size + 16
+
     def render(self) -> str:
         """The finished picture.  Names of patterns are made from its content, so pictures that
         stand on one page never share or shadow each other's."""
         body = "\n".join(self._parts)
         prefix = f"p{zlib.crc32(body.encode()):08x}-"
         defs = "".join([*map(_pattern, self._used), *self._tiles.values()])
-        least = number(self.width * READABLE / SMALL)
+        least, most = _widths(self.width)
         head = (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {number(self.width)} '
             f'{number(self.height)}" width="100%" role="img" '
-            f'style="min-width:{least}px;max-width:{number(self.width)}px"'
+            f'style="min-width:{least};max-width:{most}"'
             f"{_attributes(font_family=SANS)}>"
         )
         inside = f"<title>{escape(self._title)}</title>\n<desc>{escape(self._desc)}</desc>\n"
         text = f"{head}\n{inside}<defs>{defs}</defs>\n{body}\n</svg>\n"
         return text.replace("url(#@", f"url(#{prefix}").replace('id="@', f'id="{prefix}')
-
-
-def flowing(svg: str, cut: float) -> str:
-    """A picture in two columns, cut at x: side by side or, where it is narrow, one below the other.
-
-    Both are windows on one drawing, so the page gets it only once."""
-    size = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)
-    assert size is not None
-    wide, high = float(size[1]), size[2]
-    name = f"f{zlib.crc32(svg.encode()):08x}"
-    head, body = re.sub(r' style="[^"]*"', "", svg, count=1).split("<defs>", 1)
-    left = head.replace(size[0], f'viewBox="0 0 {number(cut)} {high}"')
-    left += f'<g id="{name}"><defs>{body.removesuffix("</svg>" + chr(10))}</g></svg>'
-    view = f"{number(cut)} 0 {number(wide - cut)} {high}"
-    right = f'<svg viewBox="{view}" width="100%" aria-hidden="true"><use href="#{name}"/></svg>'
-    columns = ""
-    for part, size_ in ((left, cut), (right, wide - cut)):
-        least, most = number(size_ * READABLE / SMALL), number(size_)
-        columns += f'<div style="flex:1 1 {least}px;max-width:{most}px">{part}</div>'
-    return f'<div style="display:flex;flex-wrap:wrap">{columns}</div>'
 
 
 def _pattern(fill: Fill) -> str:
@@ -302,16 +352,6 @@ OUTCOMES = {
 }
 
 
-def outcome_mark(svg: Svg, x: float, y: float, outcome: str, label: str, width: float) -> None:
-    """A circle with check, cross or hourglass at (x, y) and its label to the right of it."""
-    colour, sign = OUTCOMES[outcome]
-    svg.add(f'<g transform="translate({number(x)} {number(y)})">')
-    svg.add(f'<circle r="8" fill="{PANEL}" stroke="{colour}" stroke-width="1.6"/>')
-    svg.path(sign, stroke=colour, stroke_width=2, stroke_linecap="round", stroke_linejoin="round")
-    svg.add("</g>")
-    svg.text(x + 15, y + 4.5, label, width - 15, bold=True, fill=colour)
-
-
 def initials(names: Sequence[str]) -> dict[str, str]:
     """One short sign for each actor, different from all others'."""
     found: dict[str, str] = {}
@@ -328,60 +368,61 @@ def actor_fill(names: Sequence[str], name: str) -> Fill:
     return ACTOR_FILLS[list(names).index(name) % len(ACTOR_FILLS)]
 
 
-def badge(svg: Svg, x: float, y: float, names: Sequence[str], name: str) -> None:
-    """An actor's sign, 22 wide, with its top left corner at (x, y)."""
-    fill = actor_fill(names, name)
-    svg.filled(x, y, 22, 18, fill, rx=4, stroke=fill.mark, stroke_width=1)
-    if fill.pattern != "plain":
-        svg.rect(x + 4, y + 2.5, 14, 13, rx=3, fill=fill.ground)
-    svg.text(x + 11, y + 13.4, initials(names)[name], 22, size=SMALL, bold=True, anchor="middle")
+# -- the finished picture
 
 
-def bracket(svg: Svg, x: float, top: float, bottom: float, colour: str = INK) -> None:
-    """A square bracket that opens to the left."""
-    svg.path(
-        f"M{number(x - 5)} {number(top)}H{number(x)}V{number(bottom)}H{number(x - 5)}",
-        stroke=colour,
-        stroke_width=1.6,
-    )
+class Picture:
+    """SVGs that stand side by side or, where it is narrow, one below the other.
+
+    `words` stand for them where pictures can't be shown."""
+
+    def __init__(self, svg: str | Sequence[str], words: str):
+        self.columns = (svg,) if isinstance(svg, str) else tuple(svg)
+        self.words = words
+
+    def __repr__(self) -> str:
+        return self.words
+
+    @property
+    def svg(self) -> str:
+        """The markup of its columns."""
+        return "".join(self.columns)
+
+    @property
+    def html(self) -> str:
+        """It on a page of any width, as part of the page."""
+        return self._side_by_side(self.columns)
+
+    def _repr_html_(self) -> str:
+        """The same as images, which need nobody's trust."""
+        titles = (svg.split("title>")[1].removesuffix("</") for svg in self.columns[1:])
+        words = (html.escape(self.words), *titles)
+        return self._side_by_side([*map(_image, self.columns, words)])
+
+    def _side_by_side(self, parts: Sequence[str]) -> str:
+        """What stands for the columns, one below the other where there is no room."""
+        if not parts[1:]:
+            return parts[0]
+        placed = ""
+        for part, svg in zip(parts, self.columns, strict=True):
+            least, most = _widths(_width(svg))
+            style = f"flex:1 1 {least};max-width:{most};margin-right:-1px"
+            placed += f'<div style="{style}">{part}</div>'
+        return f'<div style="display:flex;flex-wrap:wrap">{placed}</div>'
 
 
-def headline(svg: Svg, x: float, y: float, width: float, claim: str) -> None:
-    """What a picture says, in at most three lines of a column."""
-    for i, line in enumerate(wrap(claim, width, 15, 3, bold=True)):
-        svg.text(x, y + i * 19, line, width, size=15, bold=True)
+def _width(svg: str) -> float:
+    return float(svg.split('viewBox="0 0 ')[1].split()[0])
 
 
-def panel(svg: Svg, x: float, y: float, w: float, h: float) -> None:
-    """The quiet box behind a part of a picture."""
-    svg.rect(x, y, w, h, rx=6, fill=PANEL, stroke=LINE, stroke_width=1)
+def _widths(width: float) -> tuple[str, str]:
+    """As narrow as its text can be read, and as wide as it was drawn."""
+    return f"{number(width * READABLE / SMALL)}px", f"{number(width)}px"
 
 
-def heading(svg: Svg, x: float, y: float, text: str, width: float, note: str = "") -> None:
-    """The name of a part, with a quiet note at its right."""
-    svg.text(x, y, text, width, size=BODY, bold=True)
-    if note:
-        left = text_width(text, BODY, bold=True) + 14
-        svg.text(x + width, y, note, width - left, size=SMALL, fill=MUTED, anchor="end")
-
-
-LEGEND_ROW = 19.0
-Sign = tuple[Callable[[float, float], None], float, str]
-"""What draws a sign with its top left corner at (x, y), 12 high; its width; what it means."""
-
-
-def swatch(svg: Svg, fill: Fill, meaning: str) -> Sign:
-    """A piece of a colour and its pattern."""
-    return lambda x, y: svg.filled(x, y, 16, 12, fill, stroke=fill.mark), 16, meaning
-
-
-def legend(svg: Svg, x: float, y: float, w: float, signs: Iterable[Sign]) -> None:
-    """Signs and their meanings, in as many lines as they need."""
-    at = x
-    for draw, wide, meaning in signs:
-        size = wide + 6 + text_width(meaning, SMALL)
-        if at > x and at + size > x + w:
-            at, y = x, y + LEGEND_ROW
-        draw(at, y)
-        svg.text(at + wide + 6, y + 10.5, meaning, x + w - at - wide - 6, size=SMALL, fill=MUTED)
-        at += size + 16
+def _image(svg: str, words: str) -> str:
+    # The width is an attribute: of a notebook that nobody has signed, styles are not trusted.
+    least, most = _widths(_width(svg))
+    source = f"data:image/svg+xml;base64,{b64encode(svg.encode()).decode()}"
+    style = f"width:100%;min-width:{least};max-width:{most};display:inline;vertical-align:top"
+    return f'<img alt="{words}" src="{source}" width="{most[:-2]}" style="{style}">'

@@ -15,8 +15,9 @@ from mmsim.engine.scenario import State
 from mmsim.engine.trace import Trace
 from mmsim.evidence.ftrace import RealTrace, Row
 from mmsim.scenarios import Situation, vfio_map
-from mmsim.views.run import changes, few, fold
-from mmsim.views.words import call
+from mmsim.views.changes import changes, few
+from mmsim.views.fold import fold
+from mmsim.views.operations import call
 
 if TYPE_CHECKING:
     import pandas as pd

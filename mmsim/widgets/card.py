@@ -1,7 +1,5 @@
 """A card as a widget: buttons for its choices, Store, Hint, and what the answer unlocks.
 
-Interface: CardBox
-
 Everything that is said comes from the card; here it is only laid out."""
 
 from __future__ import annotations
@@ -14,24 +12,17 @@ import ipywidgets as w
 
 from mmsim.lessons.card import ONLY, Card, marked, marked_line, options, said
 from mmsim.views.show import as_html
-from mmsim.widgets.stepper import quiet
+from mmsim.widgets.board import Frame, quiet
 
 WIDE = 24  # characters of a choice that no longer fits on a button
 # What is chosen is framed and bold, so that its colour is not the only cue.
-# When the kernel goes, JupyterLab itself marks what is left on the page: no kernel is asked.
 STYLE = """<style>.mmsim-card p {margin: 0 0 6px; line-height: 1.45}
-.mmsim-card .mod-active {font-weight: bold; outline: 2px solid; outline-offset: -2px}
-.mmsim-card.jupyter-widgets-disconnected::before {
-  content: "✘ The kernel was restarted, so this card is dead. Run the cells above again.";
-  display: block; order: -1; padding: 6px 8px; font: bold 14px sans-serif;
-  color: #1F2328; background: #FFF3BF; border: 2px solid #A33D00}
-.mmsim-card.jupyter-widgets-disconnected > * {opacity: 0.6; pointer-events: none}
-.mmsim-card .jupyter-widgets-disconnected::before {content: none}</style>"""
+.mmsim-card .mod-active {font-weight: bold; outline: 2px solid; outline-offset: -2px}</style>"""
 MANY = 8  # choices that no longer fit into a row
 BUSY = marked(["*The model runs …*"])
 
 
-class CardBox(w.VBox):
+class CardBox(Frame):
     """The widget.  Its parts are attributes, so that a test can press them."""
 
     def __init__(self, card: Card) -> None:
@@ -48,20 +39,8 @@ class CardBox(w.VBox):
         self.store.on_click(lambda _: self._store())
         self.hint.on_click(lambda _: self._hint())
         self.change.on_click(lambda _: self._change())
-        super().__init__(
-            [
-                quiet(STYLE),
-                self.question,
-                self.rows,
-                self.buttons,
-                self.hints,
-                self.said,
-                self.play,
-                self.shown,
-                self.reason,
-                self.change,
-            ]
-        )
+        asking = (self.question, self.rows, self.buttons, self.hints, self.said)
+        super().__init__(quiet(STYLE), *asking, self.play, self.shown, self.reason, self.change)
         self.add_class("mmsim-card")
         card.on_change(self._stored)
         self.draw()

@@ -13,8 +13,10 @@ from mmsim.engine import schedule
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import SCENARIOS, Situation
 from mmsim.scenarios.situation import Knob, Value
-from mmsim.views import flow, run
-from mmsim.views.show import Picture
+from mmsim.views.flow import flow_picture
+from mmsim.views.run import summary
+from mmsim.views.svg import Picture
+from mmsim.widgets.board import Board
 
 Drawing = Callable[[Any], Picture]
 
@@ -38,63 +40,44 @@ def _control(knob: Knob, value: Value) -> Any:
     return w.Dropdown(options=words, value=str(value), tooltip=knob.what)
 
 
-class Console(w.VBox):
+class Console(Board):
     """The widget.  `boxes` maps knob names, and "version" for a situation, to their controls."""
 
-    box_width = "240px"
-
     def __init__(
-        self,
-        first: Turnable,
-        knobs: Sequence[Knob],
-        draw: Drawing,
-        versions: Sequence[str] = (),
+        self, first: Turnable, knobs: Sequence[Knob], picture: Drawing, versions: Sequence[str] = ()
     ) -> None:
-        self.first, self.draw = first, draw
+        self.first, self.picture = first, picture
         self.boxes: dict[str, Any] = {}
-        if versions and isinstance(first, Situation):
+        if isinstance(first, Situation) and versions:
             self.boxes["version"] = w.Dropdown(options=versions, value=first.version.name)
         self.boxes |= {knob.name: _control(knob, first.knobs[knob.name]) for knob in knobs}
         for name, box in self.boxes.items():
-            box.description, box.layout = name, w.Layout(width=self.box_width)
-            box.observe(lambda _: self._draw(), "value")
+            box.description, box.layout = name, w.Layout(width="240px")
+        self._values = {name: box.value for name, box in self.boxes.items()}
         self.reset = w.Button(description="Reset", tooltip="back to the first settings")
         self.reset.on_click(lambda _: self._reset())
-        self.view, self.said, self.busy = w.HTML(), w.HTML(), w.Label()
-        self._values = {name: box.value for name, box in self.boxes.items()}
-        self._quiet = False
-        controls = [*self.boxes.values(), self.reset, self.busy]
-        row = w.HBox(controls, layout=w.Layout(flex_flow="row wrap"))
-        super().__init__([row, self.view, self.said])
-        self._draw()
+        super().__init__([*self.boxes.values(), self.reset])
+        self.watch(*self.boxes.values())
+        self.redraw()
 
     def _reset(self) -> None:
-        self._quiet = True  # one picture for all of them, not one each
-        for name, value in self._values.items():
-            self.boxes[name].value = value
-        self._quiet = False
-        self._draw()
+        with self.silent():
+            for name, value in self._values.items():
+                self.boxes[name].value = value
+        self.redraw()
 
-    def _draw(self) -> None:
-        if self._quiet:
-            return
-        self.busy.value = "The model runs …"
-        try:
-            drawn = self.draw(self.first.with_(**{n: box.value for n, box in self.boxes.items()}))
-        except ValueError as error:
-            self.said.value = f"These settings contradict each other: {escape(str(error))}"
-            return
-        finally:
-            self.busy.value = ""
-        self.view.value = drawn.svg
+    def draw(self) -> None:
+        """Show what the knobs make."""
+        drawn = self.picture(self.first.with_(**{n: box.value for n, box in self.boxes.items()}))
+        self.view.value = drawn.html
         self.said.value = "<br>".join(map(escape, drawn.words.splitlines()))
 
 
 def _decisions(situation: Situation) -> Picture:
     """The way that the run of a situation takes, and what came of it."""
     trace = situation.run()
-    words = f"{run.summary(trace)}Schedule: {schedule.render(trace.moves)}"
-    return Picture(flow.flow_svg(trace), words)
+    words = f"{summary(trace)}Schedule: {schedule.render(trace.moves)}"
+    return Picture(flow_picture(trace).columns, words)
 
 
 def console(

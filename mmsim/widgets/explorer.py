@@ -1,7 +1,5 @@
 """Every schedule behind a few sliders: who is quicker, how many passes, how many interruptions.
 
-Interface: explorer, Explorer
-
 A slider moves a search of at most `STATES_MAX` states; if there are more, the picture says "search
 not finished", and what was found so far."""
 
@@ -17,15 +15,16 @@ from mmsim.engine.schedule import render
 from mmsim.errors import nearest
 from mmsim.scenarios import SCENARIOS, Situation
 from mmsim.scenarios.situation import Value
-from mmsim.views.chances import PACES, chances, chances_svg, pace_words
+from mmsim.views.chances import PACES, chances, chances_picture, pace_words
 from mmsim.views.words import plural
+from mmsim.widgets.board import Board
 
 STATES_MAX = 5_000
 NO_BOUND = "any"
 PREEMPTIONS = (NO_BOUND, 0, 1, 2, 3, 4)
 
 
-class Explorer(w.VBox):
+class Explorer(Board):
     """The widget.  Its parts are attributes, so that a test can move them."""
 
     def __init__(self, situation: Situation) -> None:
@@ -44,13 +43,11 @@ class Explorer(w.VBox):
             tooltip="schedules in which an actor that could go on is interrupted at most so often",
         )  # fmt: skip
         self.sliders = (self.pace, self.passes, self.bound)
-        self.said, self.view = w.HTML(), w.HTML()
-        row = w.HBox(self.sliders, layout=w.Layout(flex_flow="row wrap"))
-        super().__init__([row, self.said, self.view])
         for part in self.sliders:
             part.layout = w.Layout(width="300px")
-            part.observe(lambda _: self._draw(), "value")
-        self._draw()
+        super().__init__(self.sliders)
+        self.watch(*self.sliders)
+        self.redraw()
 
     def _range(self, name: str) -> dict[str, Value]:
         knobs = {knob.name: knob for knob in SCENARIOS[self.situation.name].knobs}
@@ -59,7 +56,8 @@ class Explorer(w.VBox):
         knob = knobs[name]
         return {"min": knob.low, "max": knob.high, "value": self.situation.knobs[name]}
 
-    def _draw(self) -> None:
+    def draw(self) -> None:
+        """Search, and show what ends how."""
         asked = self.situation.with_(passes=self.passes.value).merged()
         bound = None if self.bound.value == NO_BOUND else int(self.bound.value)
         found = explore(asked, states_max=STATES_MAX, preemptions_max=bound)
@@ -80,7 +78,7 @@ class Explorer(w.VBox):
             return
         self.said.value = f"{states}, {plural(schedules, 'schedule')}."
         # Under a bound the coin has fewer sides, so its odds are those of another scheduler.
-        self.view.value = chances_svg(chances(outcomes, odds=bound is None))
+        self.view.value = chances_picture(chances(outcomes, odds=bound is None)).html
 
 
 def explorer(situation: Situation) -> Explorer:

@@ -14,7 +14,8 @@ from mmsim.views.first_screen import (
     screen,
     stops,
 )
-from mmsim.widgets.stepper import Walk, quiet
+from mmsim.widgets.board import ROW, quiet
+from mmsim.widgets.stepper import Walk
 
 # A dark page gets a dark picture: light and dark change places, hues stay.
 STYLE = """<style>
@@ -39,8 +40,7 @@ class FirstScreen(Walk):
             layout=w.Layout(flex="1 1 365px", max_width="480px"),
         )
         self.play = w.Play(interval=1300, show_repeat=False)
-        row = w.Layout(flex_flow="row wrap")
-        settings = w.HBox([w.Label("kernel"), self.kernel, self.lets_go], layout=row)
+        settings = w.HBox([w.Label("kernel"), self.kernel, self.lets_go], layout=ROW)
         super().__init__(self.play, slider="400px", above=(quiet(STYLE), settings))
         self.add_class("mmsim-first")
         self._link = w.jslink((self.play, "value"), (self.slider, "value"))
@@ -60,15 +60,13 @@ class FirstScreen(Walk):
 
     def _switch(self) -> None:
         self.play.playing = False
-        if self.slider.value == self.last == self.slider.max:
-            self.redraw()
-            return
-        self.play.max = self.slider.max = max(self.last, self.slider.value)
-        self.slider.value = self.last
-        self.play.max = self.slider.max = self.last
+        with self.silent():
+            self.play.max = self.slider.max = self.last
+            self.slider.value = self.last
+        self.redraw()
 
-    def draw(self, stop: int) -> None:
+    def show(self, stop: int) -> None:
         """Show the way as far as a stop."""
         way = self.way[: stop + 1]
-        self.view.value = screen(way)
-        self.verdict.value = f'<div class="mmsim-said" aria-live="polite">{said(way[-1])}</div>'
+        self.view.value = screen(way).html
+        self.said.value = f'<div class="mmsim-said" aria-live="polite">{said(way[-1])}</div>'

@@ -1,7 +1,5 @@
 """A text area for what a machine says of its memory, and what there is to see in it.
 
-Interface: paste, Paste
-
 The text is read by this notebook's own kernel and sent nowhere else.  The picture is that of
 `views.memory`, as in the plain call `show_memory(text)`.
 """
@@ -17,8 +15,9 @@ from IPython.display import display
 from mmsim.constants import HPAGE_PMD_ORDER, MAX_ORDER
 from mmsim.evidence.proc import proc_text
 from mmsim.scenarios.host import host
-from mmsim.views.memory import PAGE_SIZES, Machine, machine
+from mmsim.views.machine import PAGE_SIZES, Machine, machine
 from mmsim.views.show import Picture, Table, as_text
+from mmsim.widgets.board import Board
 
 HELP = (
     "Paste what <code>cat /proc/buddyinfo</code>, <code>sudo cat /proc/pagetypeinfo</code> or "
@@ -28,7 +27,7 @@ HELP = (
 LARGEST = "the one with most free memory"
 
 
-class Paste(w.VBox):
+class Paste(Board):
     """The widget.  Its parts are attributes, so that a test can press them."""
 
     def __init__(self, example: str) -> None:
@@ -49,17 +48,10 @@ class Paste(w.VBox):
         self.example = w.Button(
             description="An example", tooltip="what a host of the model would print"
         )
-        self.view = w.HTML()
         self._example = example
-        self._quiet = False
-        row = w.HBox(
-            [self.zone, self.order, self.page, self.example], layout=w.Layout(flex_flow="row wrap")
-        )
-        super().__init__([w.HTML(HELP), self.text, row, self.view])
+        super().__init__([self.zone, self.order, self.page, self.example], w.HTML(HELP), self.text)
+        self.watch(self.zone, self.order, self.page)
         self.text.observe(lambda _: self._pasted(), "value")
-        self.zone.observe(lambda _: self._draw(), "value")
-        self.order.observe(lambda _: self._draw(), "value")
-        self.page.observe(lambda _: self._draw(), "value")
         self.example.on_click(lambda _: self._show_example())
 
     def _show_example(self) -> None:
@@ -67,30 +59,23 @@ class Paste(w.VBox):
 
     def _pasted(self) -> None:
         """Another text: begin with its largest zone and its usual order."""
-        self._quiet = True
-        self.zone.options = [LARGEST]
-        self.order.max = MAX_ORDER - 1
-        self.order.value = HPAGE_PMD_ORDER
-        self._quiet = False
-        self._draw()
+        with self.silent():
+            self.zone.options = [LARGEST]
+            self.order.max = MAX_ORDER - 1
+            self.order.value = HPAGE_PMD_ORDER
+        self.redraw()
 
-    def _draw(self) -> None:
-        if self._quiet:
-            return
+    def draw(self) -> None:
+        """Show what the text says of the chosen zone."""
+        self.view.value = self.said.value = ""
         if not self.text.value.strip():
-            self.view.value = ""
             return
         chosen: dict[str, Any] = {"page_kib": self.page.value}
         if self.zone.value != LARGEST:
             node, _, name = self.zone.value.partition(" ")
             chosen |= {"node": int(node), "zone": name}
         first = len(self.zone.options) == 1
-        order = None if first else self.order.value
-        try:
-            seen = machine(self.text.value, order=order, **chosen)
-        except ValueError as error:
-            self.view.value = f"<p><b>Can't be read:</b> {escape(str(error))}</p>"
-            return
+        seen = machine(self.text.value, order=None if first else self.order.value, **chosen)
         if first:
             self._offer(seen)
         tables = "".join(Table(table)._repr_html_() for table in (seen.table, seen.zones))
@@ -98,12 +83,11 @@ class Paste(w.VBox):
 
     def _offer(self, seen: Machine) -> None:
         """The zones and the orders of this text."""
-        self._quiet = True
-        self.zone.options = [LARGEST, *seen.names]
-        self.order.disabled = not seen.orders
-        if seen.orders:
-            self.order.max, self.order.value = seen.orders - 1, seen.order
-        self._quiet = False
+        with self.silent():
+            self.zone.options = [LARGEST, *seen.names]
+            self.order.disabled = not seen.orders
+            if seen.orders:
+                self.order.max, self.order.value = seen.orders - 1, seen.order
 
 
 def paste() -> Paste:

@@ -1,18 +1,13 @@
 """You are the scheduler: a button for everything that can happen next, and a goal to reach.
 
-Interface: scheduler, Scheduler
-
 The picture is the one of `views.columns`.  What can be pressed and what was found is asked of
-`mmsim.views.game`; the widget holds the moves that were made.
-
-By keyboard: each actor has a letter, and a letter typed into the box *keys* is a press of its
-button.  The box holds the presses made so far, so Backspace takes the last one back."""
+`mmsim.views.game`; the widget holds the moves that were made.  Each actor has a letter: pressed
+anywhere in the widget, it presses the actor's button, and Backspace takes the last press back."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from html import escape
-from itertools import takewhile
 from string import ascii_lowercase
 from typing import Any
 
@@ -23,10 +18,11 @@ from mmsim.engine.schedule import render, replaying
 from mmsim.engine.trace import Trace, record
 from mmsim.scenarios import Situation
 from mmsim.scenarios.situation import fails
-from mmsim.views.columns import columns_html
+from mmsim.views.columns import columns_picture
 from mmsim.views.game import ALL, FREE, STEP, Level, Stand, free_play, kinds, played, press, stands
 from mmsim.views.svg import GREEN
 from mmsim.views.words import plural
+from mmsim.widgets.board import LISTEN, ROW, Frame, keyed, quiet
 
 Won = Callable[[Level, str], None]
 # A frame, a ground and a sign: a level that is won must not be missed, in a light or a dark theme.
@@ -49,14 +45,15 @@ class ActorRow(w.HBox):
 
     Buttons are kept and renamed, so that the keyboard stays where it is after a press."""
 
-    def __init__(self, actor: str, press: Callable[[Move], None]) -> None:
+    def __init__(self, actor: str, key: str, press: Callable[[Move], None]) -> None:
         self.actor = actor
         self.buttons: list[w.Button] = []
         self.said = w.HTML()
         self._press = press
         self._moves: list[Move] = []
-        super().__init__([self.said], layout=w.Layout(flex_flow="row wrap", align_items="center"))
+        super().__init__([self.said], layout=ROW)
         self._grow(1)
+        keyed(self.buttons[0], key)
 
     def show(self, stand: Stand) -> None:
         """What this actor can do now."""
@@ -83,7 +80,7 @@ class ActorRow(w.HBox):
         self._press(self._moves[self.buttons.index(button)])
 
 
-class Scheduler(w.VBox):
+class Scheduler(Frame):
     """The widget.  Its parts are attributes, so that a test can press them.
 
     `won` is told the level and the schedule, each time that a goal is reached."""
@@ -93,41 +90,36 @@ class Scheduler(w.VBox):
         self.trace = Trace(levels[0].situation)
         self._won = won
         self._found: dict[Situation, list[str]] = {level.situation: [] for level in levels}
-        self._presses: list[int] = []  # for each letter of the box: how many moves were made before
-        self._typed = ""
+        self._presses: list[int] = []  # how many moves were made before each
         self._won_levels: set[str] = set()
         titles = [(f"{n}. {level.title}", level.name) for n, level in enumerate(levels, start=1)]
         self.level = w.Dropdown(description="level", options=titles)
         self.grain = w.Dropdown(description="a press is", options=(STEP, ALL))
-        self.undo = w.Button(description="Undo", tooltip="take the last press back")
+        self.undo = w.Button(description="Undo", tooltip="take the last press back (Backspace)")
         self.reset = w.Button(description="Reset", tooltip="back to the beginning")
         # What was played is shown beside the box and not in it: a picture that arrives late would
         # otherwise write over what somebody is typing.
         self.text = w.Text(placeholder="a schedule", description="play")
         self.text.layout = w.Layout(width="420px")
         self.load = w.Button(description="Play it", tooltip="play the schedule in the box")
-        self.typing = w.Text(description="keys", placeholder="a letter is a press")
-        self.typing.layout, self.typing.continuous_update = w.Layout(width="260px"), True
         self.help, self.moves, self.said, self.view, self.told = (w.HTML() for _ in range(5))
         self.rows: dict[str, ActorRow] = {}
         self.actors = w.VBox()
         super().__init__(
-            [
-                w.HBox([self.level, self.grain, self.undo, self.reset]),
-                self.told,
-                self.actors,
-                w.HBox([self.typing, self.help]),
-                self.view,
-                self.moves,
-                w.HBox([self.text, self.load]),
-                self.said,
-            ]
+            w.HBox([self.level, self.grain, keyed(self.undo, "backspace"), self.reset]),
+            self.told,
+            self.actors,
+            self.help,
+            self.view,
+            self.moves,
+            w.HBox([self.text, self.load]),
+            self.said,
+            quiet(LISTEN),
         )
         self.level.observe(lambda _: self.keep(0), "value")
         self.undo.on_click(lambda _: self.keep(max(len(self._presses) - 1, 0)))
         self.reset.on_click(lambda _: self.keep(0))
         self.load.on_click(lambda _: self._load())
-        self.typing.observe(lambda change: self._type(change["new"]), "value")
         self._draw()
 
     @property
@@ -137,60 +129,16 @@ class Scheduler(w.VBox):
 
     def press(self, move: Move) -> None:
         """Make a move, or several with a coarse grain."""
-        letter = {actor: key for key, actor in self._letters.items()}[move.actor]
-        self._made(move)
-        self._write(self._typed + letter)
-        self._draw()
-
-    def _made(self, move: Move) -> None:
         self._presses.append(len(self.trace))
         press(self.trace, move, self.grain.value)
+        self._draw()
 
     def keep(self, presses: int) -> None:
         """Take everything back but so many presses; none is kept after the level has changed."""
-        self._kept(presses)
-        self._write(self._typed[:presses])
-        self._draw()
-
-    def _kept(self, presses: int) -> None:
         moves = self._presses[presses] if presses < len(self._presses) else 0
         self._presses = self._presses[:presses]
         self.trace = record(self.played.situation, replaying(self.trace.moves[:moves]))
-
-    def _type(self, text: str) -> None:
-        """Follow the box: take back what was deleted, and press what was added.
-
-        The box is not written to while somebody types: a late answer would swallow a letter."""
-        if text == self._typed:
-            return
-        both = zip(text, self._typed, strict=False)
-        kept = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], both))
-        if kept < len(self._presses):
-            self._kept(kept)
-        said = ""
-        for letter in text[kept:]:
-            actor = self._letters.get(letter.lower())
-            stand = next((s for s in self._stands() if s.actor == actor), None)
-            if stand is not None and stand.choices:
-                self._made(stand.choices[0].move)
-            else:
-                self._presses.append(len(self.trace))
-                why = f"{stand.actor} {stand.why}" if stand else f"{letter!r} is nobody's key"
-                said = f"{escape(why)}."
-        self._typed = text
         self._draw()
-        self.said.value = said
-
-    def _write(self, text: str) -> None:
-        self._typed = text
-        self.typing.value = text
-
-    @property
-    def _letters(self) -> dict[str, str]:
-        return letters([actor.name for actor in self.trace.scenario.actors])
-
-    def _stands(self) -> list[Stand]:
-        return stands(self.trace.scenario, self.trace.last)
 
     def _load(self) -> None:
         try:
@@ -199,27 +147,24 @@ class Scheduler(w.VBox):
             self.said.value = f"Not played: {escape(str(error))}."
         else:
             self.trace, self._presses = trace, list(range(len(trace)))
-            letter = {actor: key for key, actor in self._letters.items()}
-            self._write("".join(letter[move.actor] for move in trace.moves))
             self._draw()
 
     def _draw(self) -> None:
         trace, level = self.trace, self.played
-        found = self._stands()
+        found = stands(trace.scenario, trace.last)
+        keys = letters([stand.actor for stand in found])
+        if [*self.rows] != [*keys.values()]:
+            self.rows = {actor: ActorRow(actor, key, self.press) for key, actor in keys.items()}
+            self.actors.children = tuple(self.rows.values())
         for stand in found:
-            if stand.actor not in self.rows:
-                self.rows[stand.actor] = ActorRow(stand.actor, self.press)
             self.rows[stand.actor].show(stand)
-        shown = tuple(self.rows[stand.actor] for stand in found)
-        if self.actors.children != shown:
-            self.actors.children = shown
         self.undo.disabled = self.reset.disabled = not len(trace)
-        self.view.value = columns_html(trace)
+        self.view.value = columns_picture(trace).html
         schedule = render(trace.moves)
         self.moves.value = f"Schedule: <code>{escape(schedule) or '(empty)'}</code>"
         self.said.value = ""
-        named = ", ".join(f"<kbd>{key}</kbd> {actor}" for key, actor in self._letters.items())
-        self.help.value = f"{named}, <kbd>Backspace</kbd> undo"
+        named = ", ".join(f"<kbd>{key}</kbd> {actor}" for key, actor in keys.items())
+        self.help.value = f"Keys: {named}, <kbd>Backspace</kbd> undo"
         won = level.won(trace)
         if won:
             self._won_levels.add(level.name)

@@ -12,50 +12,28 @@ import ipywidgets as w
 from mmsim.engine.trace import Trace
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import Situation
-from mmsim.views.run import Row, fold, summary
-from mmsim.views.state import state_html
-
-# A key pressed anywhere in a box presses a button of it; sliders and fields keep their own keys.
-_LISTEN = """<img alt="" src="data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA=" onload="
-const box = this.closest('.mmsim-keys');
-this.remove();
-box.tabIndex = -1;
-box.style.outline = 'none';
-box.addEventListener('keydown', event => {
-  const keys = {ArrowLeft: '.mmsim-back', ArrowRight: '.mmsim-forward'};
-  if (!keys[event.key] || event.target.closest('.noUi-target, input, select, textarea')) return;
-  event.preventDefault();
-  event.stopPropagation();
-  box.querySelector(keys[event.key]).click();
-});">"""
+from mmsim.views.facts import facts
+from mmsim.views.fold import Row, fold
+from mmsim.views.run import summary
+from mmsim.views.state import draw_state
+from mmsim.widgets.board import Board, keyed
 
 
-def quiet(html: str) -> w.HTML:
-    """HTML that works without being seen: a style, a listener."""
-    return w.HTML(html, layout=w.Layout(display="none"))
+class Walk(Board):
+    """The frame of a walk: the slider counts stops; 0 is before the first.
 
-
-class Walk(w.VBox):
-    """The frame of a walk.  Its parts are attributes, so that a test can press them.
-
-    The slider counts stops; 0 is before the first.  A subclass says what `last` is and draws."""
+    A subclass says what `last` is and what is shown at a stop."""
 
     def __init__(self, *controls: Any, slider: str, above: tuple[Any, ...] = ()) -> None:
         narrow = w.Layout(width="96px")
         self.back = w.Button(description="◀ Back", tooltip="one step back (←)", layout=narrow)
         self.forward = w.Button(description="Forward ▶", tooltip="one step on (→)", layout=narrow)
-        self.busy = w.Label()
         self.slider = w.IntSlider(
-            max=self.last, description="step", layout=w.Layout(flex="1 1 210px", max_width=slider)
+            description="step", layout=w.Layout(flex="1 1 210px", max_width=slider)
         )
-        for button, name in ((self.back, "back"), (self.forward, "forward")):
-            button.add_class(f"mmsim-{name}")
-        self.view, self.verdict = w.HTML(), w.HTML()
-        walk = [*controls, self.back, self.slider, self.forward, self.busy]
-        self.controls = w.HBox(walk, layout=w.Layout(flex_flow="row wrap"))
-        super().__init__([*above, self.controls, self.view, self.verdict, quiet(_LISTEN)])
-        self.add_class("mmsim-keys")
-        self.slider.observe(lambda _: self.redraw(), "value")
+        walk = [*controls, keyed(self.back, "arrowleft"), self.slider]
+        super().__init__([*walk, keyed(self.forward, "arrowright")], *above)
+        self.watch(self.slider)
         self.back.on_click(lambda _: self._go(-1))
         self.forward.on_click(lambda _: self._go(1))
 
@@ -64,18 +42,20 @@ class Walk(w.VBox):
         """The number of the last stop."""
         raise NotImplementedError
 
-    def draw(self, stop: int) -> None:
-        """Show a stop."""
-        raise NotImplementedError
-
     def _go(self, by: int) -> None:
         self.slider.value += by
 
-    def redraw(self) -> None:
-        """Show the stop that the slider names."""
+    def draw(self) -> None:
+        """Show the stop that the slider names, if there is one of this number."""
+        with self.silent():
+            self.slider.max = self.last
         self.back.disabled = self.slider.value == 0
         self.forward.disabled = self.slider.value == self.last
-        self.draw(self.slider.value)
+        self.show(self.slider.value)
+
+    def show(self, stop: int) -> None:
+        """Show a stop."""
+        raise NotImplementedError
 
 
 class Stepper(Walk):
@@ -88,10 +68,10 @@ class Stepper(Walk):
             options=list(versions),
             value=situation.version.name,
             description="version",
-            layout=w.Layout(width="140px"),
+            layout=w.Layout(width="180px"),
         )
         super().__init__(self.version, slider="480px")
-        self.version.observe(lambda _: self._switch(), "value")
+        self.watch(self.version)
         self.redraw()
 
     @property
@@ -99,9 +79,7 @@ class Stepper(Walk):
         """The run of the chosen version, made once."""
         version: Any = self.version.value
         if version not in self._runs:
-            self.busy.value = "The model runs …"
             self._runs[version] = self.situation.with_(version=version).run()
-            self.busy.value = ""
         return self._runs[version]
 
     @property
@@ -114,17 +92,12 @@ class Stepper(Walk):
         """The number of the last row."""
         return len(self.rows)
 
-    def _switch(self) -> None:
-        # Rows of two versions are not the same steps: keep the number only if it exists there.
-        self.slider.max = self.last
-        self.redraw()
-
-    def draw(self, stop: int) -> None:
+    def show(self, stop: int) -> None:
         """Show the state after a row."""
         moment = self.trace.at(self.rows[stop - 1].end if stop else 0)
-        self.view.value = state_html(moment)
+        self.view.value = draw_state(facts(moment)).html
         lines = summary(self.trace).splitlines() if self.forward.disabled else []
-        self.verdict.value = "<br>".join(map(escape, lines))
+        self.said.value = "<br>".join(map(escape, lines))
 
 
 def stepper(situation: Situation, *, versions: tuple[str, ...] = tuple(VERSIONS)) -> Stepper:

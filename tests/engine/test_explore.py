@@ -3,9 +3,9 @@
 from math import factorial
 
 import pytest
-from small import all_runs, cells, increment, locks, steps
+from small import all_runs, cells, increment, locks, states_of, steps
 
-from mmsim.engine.explore import explore
+from mmsim.engine.explore import explore, sometimes
 from mmsim.engine.schedule import render, replaying
 from mmsim.engine.trace import record
 
@@ -43,7 +43,7 @@ def test_a_lost_update_has_twelve_states(merge, states, ends):
     assert [found.edges_of(i) for i in range(states)] == [again.edges_of(i) for i in range(states)]
     assert (found.states, found.edges, found.schedules()) == (states, 14, 6)
     assert len(found.ends) == ends
-    assert {found.found[i].world.cells["x"] for i in found.ends} == {1, 2}
+    assert {states_of(found)[i].world.cells["x"] for i in found.ends} == {1, 2}
 
 
 def lost(state):
@@ -61,15 +61,16 @@ def test_a_shortest_schedule_is_minimal():
     """Against every schedule there is, tried one after another by code of the tests."""
     scenario = cells(increment, increment, steps(1), x=0)
     runs = all_runs(scenario)
-    found = explore(scenario)
+    claims = [sometimes("x is 1", lambda s: s.world.cells["x"] == 1), sometimes("lost", lost)]
+    found = explore(scenario, properties=claims)
     assert found.schedules() == len(runs) == 30
     lengths = []
     for moves, _ in runs:
         trace = record(scenario, replaying(moves))
         lengths += [n for n in range(len(trace) + 1) if trace.state(n).world.cells["x"] == 1]
-    shortest = found.shortest(lambda state: state.world.cells["x"] == 1)
-    assert len(shortest) == min(lengths) == 2
-    assert lost(record(scenario, replaying(found.shortest(lost))).last)
+    early, late = (finding.schedule for finding in found.findings)
+    assert len(early) == min(lengths) == 2
+    assert lost(record(scenario, replaying(late)).last)
 
 
 def test_a_deadlock_is_not_an_end():
@@ -79,7 +80,7 @@ def test_a_deadlock_is_not_an_end():
     assert len(found.ends) == 1
     stuck = found.schedule_to(found.deadlocks[0])
     assert render(stuck) == "a b"
-    state = found.found[found.deadlocks[0]]
+    state = states_of(found)[found.deadlocks[0]]
     assert found.scenario.blocked(state, "a") == "q is taken"
     assert found.scenario.blocked(state, "b") == "p is taken"
     assert not found.scenario.finished(state)

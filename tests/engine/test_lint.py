@@ -131,7 +131,7 @@ def test_a_hidden_operand_really_makes_the_search_wrong():
 
     def sums(path, merge):
         found = explore(cells(path, lambda: (yield store("x", 1)), merge=merge, x=0, sum=9))
-        return {found.found[end].world.cells["sum"] for end in found.ends}
+        return {end.world.cells["sum"] for n, end in found.walk() if n in found.ends}
 
     assert sums(named_operands, False) == sums(named_operands, True) == {0, 1, 2}
     assert sums(hidden_operand, False) == {0, 1, 2}

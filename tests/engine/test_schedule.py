@@ -4,13 +4,13 @@ import random
 from fractions import Fraction
 
 import pytest
+from coin import coin
 from small import ask, cells, load, steps, store, wait_for_x
 
 from mmsim.engine.scenario import Move
 from mmsim.engine.schedule import (
     MOVES_MAX,
     ScheduleError,
-    coin,
     one_after_another,
     parse,
     render,

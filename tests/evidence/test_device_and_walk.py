@@ -73,7 +73,7 @@ def test_a_wrong_expectation_of_a_walk_is_found(dropped):
         ("batches", [[14]], [[15]]),
         ("extra_refs_left", 1, 0),
         ("peak_extra_refs", 1, 2),
-        ("refs_after", {"P": [3]}, {"P": [2]}),
+        ("refs_after.P", [3], [2]),
     ]
 
 

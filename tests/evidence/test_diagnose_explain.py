@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import random
 from pathlib import Path
 
 import pytest
 
 from mmsim import datafiles
-from mmsim.evidence.diagnose import EVIDENCE, delta, diagnose, explain, next_counters, read, signs
+from mmsim.evidence.diagnose import (
+    EVIDENCE,
+    REFUSED,
+    delta,
+    diagnose,
+    explain,
+    next_counters,
+    read,
+    signs,
+)
 from mmsim.evidence.ftrace import read as read_trace
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import make, vfio_map
@@ -71,17 +81,19 @@ def test_without_a_version_the_pair_names_the_kernels_without_the_patch_first():
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_the_repaired_count_of_ten_refusals(version):
-    found = diagnose(
-        "thp_migration_fail 1\nthp_split_page_failed 10\npgmigrate_fail 512", kernel=version
-    )
-    assert bool(found.groups) == (version in ("v3fix", "6.12"))
+    """Other versions need nine refusals, or ten, of somebody else."""
+    others = first(diagnose(REPAIRED, kernel=version)).others
+    assert bool(others) == (version not in ("v3fix", "6.12"))
+    assert others.get(REFUSED, 0) in (0, 9, 10)
+    assert first(diagnose(REPAIRED)).versions == ("v3fix", "6.12")
 
 
 # -- cases made by the model itself
 
 
+@functools.cache
 def case(seed):
-    """A situation with real huge pages, drawn from everything that the family speaks of."""
+    """A situation with real huge pages, of everything that the family speaks of, and its run."""
     draw = random.Random(seed)
     version = draw.choice(list(VERSIONS))
     kind = draw.choice(["held", "held", "held", "room", "trouble", "reason", "free"])
@@ -97,7 +109,8 @@ def case(seed):
         knobs = {"holder": 0, "trouble": draw.choice(["truncated", "nomem", "writeback"])}
     if kind == "reason":
         knobs = {"holder": 1, "reason": draw.choice(["syscall", "compaction", "numa_misplaced"])}
-    return vfio_map(version, **knobs)
+    situation = vfio_map(version, **knobs)
+    return situation, situation.run()
 
 
 def way(t):
@@ -109,50 +122,82 @@ def way(t):
     return (t.moved, t.no_target, t.tried, check, freeze, t.before_check, t.split, missed)
 
 
+@functools.cache
+def plain(version):
+    """What a huge page does that nobody holds: with room, and without."""
+    runs = (vfio_map(version, holder=0, order=1, targets=t).run() for t in ("available", "none"))
+    return [way(taken(run)) for run in runs]
+
+
 def total(path):
     """The same of a path: its fate, and the plain things beside it."""
-    plain = [
-        way(taken(vfio_map(path.fate.version, holder=0, order=1, targets=t).run()))
-        for t in ("available", "none")
-    ]
     fate = way(taken(path.fate.trace()))
     sums = [
         path.times * n + path.whole * a + path.split * b
-        for n, a, b in zip(fate, *plain, strict=True)
+        for n, a, b in zip(fate, *plain(path.fate.version), strict=True)
     ]
     sums[-1] += path.pieces
     return tuple(sums)
 
 
+# What others do on the same machine, counter by counter; n stands for any number.
+NOISE = {
+    "mappings": {"thp_split_pmd": "n"},
+    "pages moved": {"pgmigrate_success": "n"},
+    "pages not moved": {"pgmigrate_fail": "n"},
+    "both": {"pgmigrate_success": 900, "pgmigrate_fail": "n"},
+    "512 of both": {"pgmigrate_success": 512, "pgmigrate_fail": 512},
+    "splits": {"thp_split_page": "n", "thp_split_pmd": "n"},
+    "huge page": {"thp_migration_success": 1, "pgmigrate_success": 512},
+    "CMA": {"cma_alloc_success": "n"},
+    "CMA fails": {"cma_alloc_success": 12, "cma_alloc_fail": "n"},
+    "compaction": {"compact_stall": 2, "pgmigrate_success": 345, "pgmigrate_fail": "n"},
+    "kcompactd": {"compact_daemon_wake": 3, "pgmigrate_success": 4345, "pgmigrate_fail": 1},
+    "NUMA": {"numa_pages_migrated": 120, "numa_hint_faults": 500, "pgmigrate_success": 120},
+    "demotion": {"pgdemote_kswapd": 64, "pgmigrate_success": 64},
+    "everything": {
+        "pgmigrate_success": 900,
+        "pgmigrate_fail": 9,
+        "thp_split_page": 2,
+        "thp_split_pmd": 5,
+        "cma_alloc_success": 3,
+        "cma_alloc_fail": 1,
+        "compact_stall": 2,
+    },
+}
+
+
+@pytest.mark.parametrize("noise", ["", *NOISE])
 @pytest.mark.parametrize("seed", range(30))
-def test_a_case_of_the_model_is_diagnosed_with_its_true_path_first(seed):
+def test_a_case_of_the_model_is_diagnosed_with_its_true_path_first(seed, noise):
     """All counters given: the first group has the path, among those that count the same."""
-    situation = case(seed)
-    trace = situation.run()
-    version, truth = situation.version.name, way(taken(trace))
+    situation, trace = case(seed)
+    version = situation.version.name
     moved = delta(trace.state(0).world.vmstat, trace.last.world.vmstat)
     assert moved.moved
-    for told in (version, None):
-        for given in (moved.given, noisy(seed, moved.given)):
-            group = explain(moved._replace(given=given), told).groups[0]
+    for n in (1, 301) if "n" in NOISE.get(noise, {}).values() else (0,):
+        more = {name: n if by == "n" else by for name, by in NOISE.get(noise, {}).items()}
+        given = {name: by + more.get(name, 0) for name, by in moved.given.items()}
+        others = {name: by for name, by in more.items() if name not in given}
+        whole, *truth = way(taken(trace))
+        truth = (whole + more.get("thp_migration_success", 0), *truth)
+        for told in (version, None) if n < 2 else (version,):
+            group = explain(moved._replace(given=given, others=others), told).groups[0]
             assert truth in [total(path) for path in group.paths if version in path.versions]
             assert group.counters == given
 
 
-NOISE = {
-    "pgmigrate_success": 9000,
-    "pgmigrate_fail": 300,
-    "thp_split_page": 5,
-    "thp_split_pmd": 90,
-    "cma_alloc_success": 9,
-}
-
-
-def noisy(seed, given):
-    """With what others do on the same machine."""
-    draw = random.Random(seed)
-    return {name: n + draw.randint(2, NOISE[name]) if name in NOISE else n
-            for name, n in given.items()}  # fmt: skip
+@pytest.mark.parametrize("seed", range(10))
+def test_refused_splits_of_others_come_last(seed):
+    """The true path is there, but below every one that needs no such split."""
+    situation, trace = case(seed)
+    moved = delta(trace.state(0).world.vmstat, trace.last.world.vmstat)
+    given = {**moved.given, REFUSED: moved.given[REFUSED] + 2}
+    groups = explain(moved._replace(given=given), situation.version.name, rarer=True).groups
+    paths = [path for group in groups for path in group.paths]
+    assert way(taken(trace)) in [total(path) for path in paths if path.others.get(REFUSED) == 2]
+    theirs = [REFUSED in path.others for path in paths]
+    assert theirs == sorted(theirs)
 
 
 # -- what no path explains
@@ -161,8 +206,7 @@ def noisy(seed, given):
 @pytest.mark.parametrize(
     "text",
     [
-        "thp_migration_fail 5\nthp_split_page_failed 1",
-        "thp_split_page_failed 3\nthp_migration_fail 0",
+        "thp_migration_fail 7\nthp_split_page_failed 1",
         "pgmigrate_fail 7\npgmigrate_success 3\nthp_migration_split 0\nthp_migration_fail 2",
         "thp_migration_success 1\npgmigrate_success 511",
         "thp_migration_split 1\nthp_split_page 0",
@@ -253,6 +297,7 @@ def test_other_owners_of_cma_do_not_matter_for_a_pin():
         ("pgmigrate_success 8192\nthp_migration_success 1", True),
         ("pgmigrate_success 511\nthp_migration_success 1", False),
         ("pgmigrate_fail 1\nthp_split_page_failed 1", False),
+        ("pgmigrate_fail 1\nthp_split_page_failed 1\nthp_migration_fail 0", True),
         (PAIR, False),
         ("mm_migrate_pages: nr_succeeded=0 nr_failed=1 mode=a reason=longterm_pin", False),
     ],

@@ -91,7 +91,7 @@ OLD = "mm_migrate_pages: nr_succeeded=1 nr_failed=0 mode=a reason=b"
         ((BEFORE, "thp_split_pmd +3\n"), "'thp_split_pmd +3' is a movement and not a reading"),
         ((BEFORE + AFTER,), "stands in line 1 already: give two readings as two files"),
         (("Node 0, zone DMA32 1 2 3\n",), "looks like /proc/buddyinfo, which says what is free"),
-        (("MemTotal: 16 kB\n",), "(this looks like /proc/meminfo)"),
+        (("MemTotal: 16 kB\n",), "this is /proc/meminfo. It tells"),
         ((BEFORE,), "BEFORE is a whole /proc/vmstat; give two of them"),
         (("pgfault 1\n", "pgfault 2\n"), "BEFORE has no counter of the model"),
         (("pgfault +1\n",), "has no counter of the model: 'pgfault'; there are: pgmigrate_success"),

@@ -11,8 +11,8 @@ import pytest
 from mmsim.cli import main
 from mmsim.evidence.diagnose import EVIDENCE, UNITS, Path, diagnose, fates
 from mmsim.views.diagnosis import (
-    GROUPS_FEW,
     NO_PATH,
+    PATHS_MAX,
     RARER,
     command,
     path_words,
@@ -67,7 +67,7 @@ def test_the_simplest_is_said_first_and_a_cell_shows_few():
     assert number > len(found.groups[0].paths) > 1
     simplest = f"the simplest, in base, 6.1.0: {path_words(found.groups[0].paths[0])}."
     assert f"\nOne of {number} paths that fit; {simplest}\n" in report(found)
-    said = report(found, groups_max=GROUPS_FEW)
+    said = report(found, groups_max=2)
     assert f"And {len(found.groups) - 2} more groups of paths, less simple." in said
     assert "\n3. " not in said
 
@@ -148,8 +148,16 @@ def test_a_single_page_is_no_piece():
     assert "piece" not in said
 
 
-def test_the_report_can_be_wrapped_and_its_commands_are_not():
-    text = report(diagnose(PAIR, kernel="base"), width=80)
-    for line in text.splitlines():
-        assert len(line) <= 80 or line.lstrip().startswith("mmsim ")
+def test_of_many_paths_few_are_shown_unless_asked_for():
+    found = diagnose(
+        "pgmigrate_success 9000\npgmigrate_fail 20\nthp_migration_fail 1\nthp_migration_split 1\n"
+        "thp_split_page_failed 0\nthp_split_page 3\nthp_split_pmd 9\ncma_alloc_fail 2"
+    )
+    assert len(found.groups[0].paths) > PATHS_MAX
+    said = report(found)
+    assert f"\n   And {len(found.groups[0].paths) - PATHS_MAX} more (mmsim diagnose --all)." in said
+    assert "more (mmsim" not in report(found, groups_max=None)
+
+
+def test_nothing_moved_is_said():
     assert report(diagnose("thp_migration_fail 0")).endswith("has moved.\n")

@@ -38,7 +38,7 @@ from mmsim.evidence.kernel_runs import (
     predict,
     zone_with,
 )
-from mmsim.mm.fragmentation import extfrag_index, pin_scope, summed, unusable_index
+from mmsim.mm.fragmentation import summed, unusable_index
 
 HELD_UNITS = Path(__file__).with_name("held_units.csv")
 MIXED, DROPS, CONTIG = (
@@ -160,12 +160,6 @@ def test_rows_of_the_later_loop_are_never_called_base():
 # -- pins
 
 
-def test_every_unit_is_predicted():
-    rows = measured(HELD_UNITS)
-    tried = {(r["variant"], r["retfix"], r["ref_unit"]) for r in rows if r["n_units_2mib"] == "8"}
-    assert tried >= {(v, f, u) for v in ("base", "v1", "v2") for f in "01" for u in "347"}
-
-
 @pytest.mark.parametrize("unit", ["0", "1", "6"])
 def test_another_unit_with_the_same_numbers_disagrees(compared, unit):
     rows = measured(HELD_UNITS)
@@ -178,22 +172,6 @@ def test_another_unit_with_the_same_numbers_disagrees(compared, unit):
 def test_another_size_with_the_same_numbers_disagrees(compared):
     smaller = {"thp_before": "7", "n_units_2mib": "7", "cma_pages_before": "3584"}
     assert compared([{**measured(HELD_UNITS)[0], **smaller}]).rows[0].verdict == "disagree"
-
-
-@pytest.mark.parametrize(
-    ("case", "folio", "refs"),
-    [
-        (Case("base", True, 8, False, 3, -1, unit=7), "U#7", 3),
-        (Case("base", False, 2, True, 2, -1, unit=1, page=300), "U#812", 2),
-    ],
-)
-def test_the_holder_is_put_where_the_columns_say(monkeypatch, case, folio, refs):
-    seen, real = [], kernel_runs.run_gup
-    monkeypatch.setattr(
-        kernel_runs, "run_gup", lambda *words: seen.append(words[0]) or real(*words)
-    )
-    predict.__wrapped__(case)
-    assert [vector["script"]["strangers"] for vector in seen] == [[{"folio": folio, "refs": refs}]]
 
 
 def test_refusals_are_counted_from_the_run():
@@ -394,14 +372,6 @@ def test_only_one_snapshot_was_not_taken_at_one_moment_and_the_reason_given_is_t
     }
     assert exist(counted, shown)
     assert not exist(listed, shown)  # no lists that large have these indices: it was another moment
-
-
-def test_cma_hides_from_the_kernel_s_index_what_a_pin_meets():
-    free = lists_of("b8_s10_pinned", "4_order9_outside_cma_used_up")
-    assert extfrag_index(summed(free), 9) == -1000
-    found = pin_scope(free, 9)
-    assert (found.blocks, found.unusable_index) == (0, 1000)
-    assert found.extfrag_index > 900
 
 
 def slowly(pages, shown):

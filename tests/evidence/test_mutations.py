@@ -177,9 +177,7 @@ STAMPS = ("[ 2207.023001] ", "Mar  4 10:31:07 host kernel: ", "2024-03-04T10:31:
 
 def decorated(draw, text):
     lines = text.splitlines()
-    stamp = draw.choice(
-        ["[ 2207.023001] ", "Mar  4 10:31:07 host kernel: ", "2024-03-04T10:31:07Z "]
-    )
+    stamp = draw.choice(STAMPS)
     for dress in draw.sample(range(9), draw.choice([0, 1, 1, 2])):
         if dress == 0:
             lines = [f"> {line}" for line in lines]

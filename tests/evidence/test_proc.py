@@ -15,9 +15,6 @@ from mmsim.evidence.pasted import BUDDYINFO, PAGETYPEINFO, ZONEINFO, PasteError
 from mmsim.evidence.proc import (
     BuddyZone,
     ZoneInfo,
-    parse_buddyinfo,
-    parse_pagetypeinfo,
-    parse_zoneinfo,
     proc_text,
     read_memory,
     zone_of,
@@ -54,14 +51,17 @@ FOUND = ZoneInfo(
 )
 NOTHING = ZoneInfo(0, "Movable", 0, 32, 32, 32, 0, 0, 0, None, 0, 0, None)
 
-PARSE = {BUDDYINFO: parse_buddyinfo, PAGETYPEINFO: parse_pagetypeinfo, ZONEINFO: parse_zoneinfo}
 TEXTS = {BUDDYINFO: BUDDY, PAGETYPEINFO: TWO_NODES, ZONEINFO: ZONE_TEXT}
 
 
-def refused(text, parse=read_memory):
+def zones_of(text):
+    return read_memory(text).zones
+
+
+def refused(text):
     """The message: one line."""
     with pytest.raises(PasteError, match=r"\A[^\n]+\Z") as caught:
-        parse(text)
+        read_memory(text)
     return str(caught.value)
 
 
@@ -74,7 +74,7 @@ def test_this_machine(file):
         text = Path(file).read_text()
     except OSError:
         pytest.skip(f"this system has no {file}, or only root reads it")
-    zones = PARSE[file](text)
+    zones = zones_of(text)
     assert {zone.node for zone in zones} == {*map(int, re.findall(r"^Node +(\d+)", text, re.M))}
     if file == BUDDYINFO:
         assert buddyinfo(zones) == text
@@ -84,11 +84,11 @@ def test_this_machine(file):
 def test_every_place_to_cut_it(file):
     """Noticed, but between lines, zones or nodes, and inside the last number before those."""
     text = buddyinfo([SMALL, LARGE, LARGE._replace(node=1)]) if file == BUDDYINFO else TEXTS[file]
-    whole = PARSE[file](text)
+    whole = zones_of(text)
     unnoticed = set()
     for end in range(1, len(text)):
         try:
-            found = PARSE[file](text[:end])
+            found = zones_of(text[:end])
         except PasteError:
             continue
         unnoticed.add(end)
@@ -108,33 +108,26 @@ def test_every_place_to_cut_it(file):
         assert unnoticed <= {end for m in may for end in range(m.start() + 12, m.end() + 1)}
 
 
-OTHERS = {
-    BUDDYINFO: BUDDY,
-    PAGETYPEINFO: TYPES_TEXT,
-    ZONEINFO: "Node 0, zone      DMA\n  per-node stats\n",
-    "/proc/meminfo": "MemTotal:       16384 kB\n",
-    "/proc/vmstat": "nr_free_pages 4000\n",
-}
-
-
 @pytest.mark.parametrize("file", TEXTS)
 def test_the_text_of_another_file_or_of_none(file):
-    parse = PARSE[file]
-    for other, text in OTHERS.items():
-        like = f"line 1: this looks like {other}: paste what 'cat {file}' prints, and nothing else"
-        assert file == other or refused(text, parse) == like
-    assert "this looks like /proc/meminfo" in refused(TEXTS[file] + OTHERS["/proc/meminfo"], parse)
+    text = TEXTS[file]
+    for line, says in (
+        ("MemTotal:       16384 kB\n", "this is /proc/meminfo. It tells"),
+        ("nr_free_pages 4000\n", "this looks like /proc/vmstat: paste what 'cat /proc/buddyinfo'"),
+        ("once upon a time\n", "'once upon a time' is no line of /proc/buddyinfo"),
+    ):
+        assert refused(line).startswith(f"line 1: {says}")
+        assert file == ZONEINFO or f"line {text.count(chr(10)) + 1}: {says[:20]}" in refused(
+            text + line
+        )
     for empty in ("", "  \n\n", "ann@box:~$ \n", f"$ sudo cat {file}\n$ ", f"$ cat {file}"):
-        assert refused(empty, parse).startswith("line 1: there is no text here: paste what 'cat")
-    no_line = f"line 1: 'once upon a time' is no line of {file}"
-    assert refused("once upon a time\n", parse).startswith(no_line)
-    assert refused(f"$ cat {file}\ncat: {file}: Permission denied\n$ ", parse) == (
+        assert refused(empty).startswith("line 1: there is no text here: paste what 'cat")
+    assert refused(f"$ cat {file}\ncat: {file}: Permission denied\n$ ") == (
         f"line 2: only root may read {file} there: paste what 'sudo cat {file}' prints"
     )
-    assert f"sudo cat {file}" in refused(f"cat: {file}: Permission denied")
-    assert refused(TEXTS[file].encode(), parse).startswith("this is bytes instead of text")
-    assert f"more than 2,000,000: paste {file} alone" in refused(TEXTS[file] * 20_000, parse)
-    assert len(refused(TEXTS[file].replace("Normal", "x" * 5000), parse)) < 250
+    assert refused(text.encode()).startswith("this is bytes instead of text")
+    assert "more than 2,000,000: paste /proc/buddyinfo alone" in refused(text * 20_000)
+    assert len(refused(text.replace("Normal", "x" * 5000))) < 250
 
 
 def test_what_looks_like_none_is_taken_for_buddyinfo():
@@ -152,8 +145,8 @@ def test_any_zones_survive():
             for node in range(3)
             for zone in ("DMA32", "Normal", "HighMem")
         )
-        assert parse_buddyinfo(buddyinfo(zones)) == zones
-    free = zone_of(parse_buddyinfo(BUDDY), "Normal").free
+        assert zones_of(buddyinfo(zones)) == zones
+    free = zone_of(zones_of(BUDDY), "Normal").free
     assert extfrag_index(free, 9) == -1000
     assert 900 < extfrag_index(free, 10) < 1000
 
@@ -171,19 +164,19 @@ FEW = "here, one for each order makes 8 to 32: the line is"
         (BUDDY.rstrip() + " 5", "line 2: there are 12 counts here"),
         (BUDDY * 2, "line 3: node 0, zone DMA stands in line 1 already: paste one reading, not"),
         ("<html>", "line 1: '<html>' is no line"),
-        *((f"Node 0, zone N{' 7' * n}", f"line 1: there are {n} counts {FEW}") for n in (0, 7, 33)),
+        *((f"Node 0, zone N{' 7' * n}", f"line 1: there are {n} counts {FEW}") for n in (7, 33)),
     ],
 )  # fmt: skip
 def test_lines_of_buddyinfo_that_are_wrong(text, says):
-    assert refused(text, parse_buddyinfo).startswith(says)
+    assert refused(text).startswith(says)
 
 
 @pytest.mark.parametrize("word", ["-3", "1.5", "1e3", "many", "0x10", "1,024", "٣", "9" * 20, "--"])
 def test_what_is_not_a_count(word):
     again = "which is 0 or more: paste the text again, unchanged"
     told = f"line 2: {word!r} is not a number of free blocks, {again}"
-    assert refused(BUDDY.replace("751852", word), parse_buddyinfo) == told
-    told = refused(ZONE_TEXT.replace("managed  254242", f"managed  {word}", 1), parse_zoneinfo)
+    assert refused(BUDDY.replace("751852", word)) == told
+    told = refused(ZONE_TEXT.replace("managed  254242", f"managed  {word}", 1))
     assert told == f"line 12: {word!r} is not a number of pages, {again}"
 
 
@@ -204,7 +197,7 @@ def without(text, pattern):
 @pytest.mark.parametrize("pageblock_order", [0, 9, 13])
 def test_other_kernels(orders, types, pageblock_order):
     zones = [zone_with(RNG, 0, zone, orders, types) for zone in ("DMA32", "Normal")]
-    found = parse_pagetypeinfo(pagetypeinfo(zones, pageblock_order=pageblock_order, mixed=True))
+    found = zones_of(pagetypeinfo(zones, pageblock_order=pageblock_order, mixed=True))
     read = [(z.node, z.zone, dict(z.free_by_type), dict(z.pageblocks)) for z in found]
     assert read == upper(zones)
     assert {zone.pageblock_order for zone in found} == {pageblock_order}
@@ -214,7 +207,7 @@ def test_other_kernels(orders, types, pageblock_order):
 def test_counts_that_overflow():
     node, zone, free, pageblocks = TYPED[0]
     free = {**free, "Movable": (2_000_000, 100_001, 100_000, *free["Movable"][3:])}
-    (found,) = parse_pagetypeinfo(pagetypeinfo([(node, zone, free, pageblocks)]))
+    (found,) = zones_of(pagetypeinfo([(node, zone, free, pageblocks)]))
     assert found.free_by_type["MOVABLE"][:3] == (100_000,) * 3
     assert found.at_least == {("MOVABLE", 0), ("MOVABLE", 1)}
 
@@ -229,7 +222,7 @@ def test_from_measured_text_to_the_kernel_s_own_indices():
             zone = row["zone"]
     free = {name: tuple(counts) for name, counts in types.items()}
     text = pagetypeinfo([(0, zone, free, dict.fromkeys(free, 0))], pageblock_order=10)
-    found = zone_of(parse_pagetypeinfo(text), zone)
+    found = zone_of(zones_of(text), zone)
     values = 0
     for row in datafiles.load_csv("kernel-runs/s10_extfrag.csv"):
         if (row["boot"], row["snapshot"]) == key:
@@ -278,21 +271,21 @@ ROWS = "".join(line for line in TYPES_TEXT.splitlines(keepends=True) if ", type"
         (replaced("Page block order: 9", "Page block order: 64"), "the page block order can't be"),
         (replaced("512", "1024"), "line 2: 1024 pages in a block do not fit"),
         (replaced("type      Movable", "kind      Movable"), "line 6: 'Node 0, zone DMA, kind"),
-        (replaced("^Free pages", "MemFree: 5 kB\nFree pages"), "line 4: this looks like /proc/mem"),
+        (replaced("^Free pages", "MemFree: 5 kB\nFree pages"), "line 4: this is /proc/meminfo"),
         (BUDDY.replace("2616 ", "") + TYPES_TEXT, "line 2: there are 10 counts here"),
         (TYPES_TEXT + "Node 0, zone DMA 1 2 3 4 5 6 7 8\n", "there are 8 counts here where line 1"),
     ],
 )  # fmt: skip
 def test_lines_of_pagetypeinfo_that_are_wrong(text, says):
     assert text != TYPES_TEXT
-    assert says in refused(text, parse_pagetypeinfo)
+    assert says in refused(text)
 
 
 @pytest.mark.parametrize("knobs", [{}, {"cma": 25, "used": 60, "host": 256}])
 def test_a_zone_of_the_model_is_printed_as_a_kernel_prints_it(knobs):
     zone = host(**knobs).zone
     text = proc_text(zone, "DMA32")
-    (found,) = parse_pagetypeinfo(text)
+    (found,) = zones_of(text)
     assert dict(found.free_by_type) == {mt: tuple(n) for mt, n in zone.lists().items()}
     assert sum(found.pageblocks.values()) == zone.nr_pages >> zone.pageblock_order
     names = {"HIGHATOMIC": "HighAtomic", "CMA": "CMA"}
@@ -308,11 +301,11 @@ def test_a_zone_of_the_model_is_printed_as_a_kernel_prints_it(knobs):
 
 def test_what_zoneinfo_says():
     other = FOUND._replace(node=1, zone="Normal", start_pfn=1048576)
-    assert parse_zoneinfo(ZONE_TEXT) == (FOUND, NOTHING, other)
+    assert zones_of(ZONE_TEXT) == (FOUND, NOTHING, other)
     # An older kernel prints less, and no kernel prints counters of a zone without memory.
-    (zone,) = parse_zoneinfo(zoneinfo(ZONES[:1], new=False))
+    (zone,) = zones_of(zoneinfo(ZONES[:1], new=False))
     assert zone == FOUND._replace(cma=None, boost=None)
-    assert parse_zoneinfo(zoneinfo(ZONES[:2]))[-1] == NOTHING
+    assert zones_of(zoneinfo(ZONES[:2]))[-1] == NOTHING
     # The limit of a per-CPU list is another "high".
     assert "high:  1865" in ZONE_TEXT
 
@@ -336,7 +329,7 @@ ENDS = "node 0, zone DMA32 ends here without"
     ],
 )  # fmt: skip
 def test_lines_of_zoneinfo_that_are_wrong(text, says):
-    assert says in refused(text, parse_zoneinfo)
+    assert says in refused(text)
 
 
 # -- picking a zone

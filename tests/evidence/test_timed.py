@@ -2,28 +2,30 @@
 
 import statistics
 
+import clock_fit
 import pytest
 
 from mmsim.datafiles import load_csv
 from mmsim.engine.trace import record
-from mmsim.evidence import timed
-from mmsim.evidence.measured import TIMED, VARIANTS
+from mmsim.evidence import measured
+from mmsim.evidence.measured import LOOP, TIMED, VARIANTS
 from mmsim.scenarios import timed_hold
+from mmsim.scenarios.clock import HOLD_MAX, attempts
 
 PAIRS = [(how, variant) for how in TIMED for variant in VARIANTS]
 
 
 def test_every_row_is_read():
-    sizes = {pair: len(timed.trials(*pair)) for pair in PAIRS}
+    sizes = {pair: len(measured.trials(*pair)) for pair in PAIRS}
     assert sizes == {(how, v): 336 if how == "injected" else 168 for how, v in PAIRS}
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_bins_are_those_of_the_measured_file(variant):
-    wanted = {"code": timed.LOOP, "variant": variant}
+    wanted = {"code": LOOP, "variant": variant}
     rows = load_csv("kernel-runs/s3_timed_release_by_actual_release.csv")
     rows = [row for row in rows if wanted.items() <= row.items()]
-    found = timed.bins(timed.trials("injected", variant), width=50, latest=1e9)
+    found = measured.bins(measured.trials("injected", variant), width=50, latest=1e9)
     assert len(rows) > 50
     assert {at: (share.hits, share.trials) for at, share in found.items()} == {
         int(row["actual_release_bin_start_us(width=50)"]): (
@@ -37,14 +39,14 @@ def test_bins_are_those_of_the_measured_file(variant):
 @pytest.mark.parametrize(("how", "variant"), PAIRS)
 def test_thresholds_are_those_of_the_measured_file(how, variant):
     mode = {"injected": "inject", "fragmented": "frag_pinned"}[how]
-    wanted = {"code": timed.LOOP, "variant": variant, "alloc_mode": mode}
+    wanted = {"code": LOOP, "variant": variant, "alloc_mode": mode}
     (row,) = (
         row
         for row in load_csv("kernel-runs/s3_release_threshold.csv")
         if wanted.items() <= row.items()
     )
     column = "threshold_release_us(best split of fail/success)"
-    found = timed.closeness(variant, how).measured
+    found = clock_fit.closeness(variant, how).measured
     assert found == pytest.approx(float(row[column]), abs=0.1)
 
 
@@ -60,26 +62,26 @@ GOLDEN = {
 
 
 def test_one_number_is_fitted():
-    assert timed.microseconds_per_unit() == 0.59
+    assert clock_fit.microseconds_per_unit() == 0.59
     found = {
         (how, v): (round(1000 * c.apart), round(c.model))
         for how, v in PAIRS
-        for c in [timed.closeness(v, how)]
+        for c in [clock_fit.closeness(v, how)]
     }
     assert found == GOLDEN
 
 
 @pytest.mark.parametrize(("how", "variant"), PAIRS)
 def test_a_curve_rises_from_nobody_to_everybody(how, variant):
-    unit = timed.microseconds_per_unit()
-    curve = [timed.share_failed(variant, how, t, unit) for t in range(0, 1_501, 50)]
+    unit = clock_fit.microseconds_per_unit()
+    curve = [clock_fit.share_failed(variant, how, t, unit) for t in range(0, 1_501, 50)]
     assert curve == sorted(curve)
     assert (curve[0], curve[-1]) == (0, 1)
 
 
 def test_the_patch_moves_the_curve_and_compaction_moves_it_further():
     def middle(variant, how):
-        return timed.closeness(variant, how).model
+        return clock_fit.closeness(variant, how).model
 
     assert middle("base", "injected") < middle("v1", "injected") == middle("v2", "injected")
     gain = {how: middle("v2", how) - middle("base", how) for how in TIMED}
@@ -91,7 +93,7 @@ def test_a_share_is_that_of_whole_runs(released):
     runs = [timed_hold("v3", hold=released, order=1, seed=seed) for seed in range(1, 41)]
     failed = sum(not run.succeeded(run.run().last) for run in runs)
     looks = sum(
-        timed.attempts(timed_hold("v3", hold=timed.HOLD_MAX, order=1, seed=seed))[-1] < released
+        attempts(timed_hold("v3", hold=HOLD_MAX, order=1, seed=seed))[-1] < released
         for seed in range(1, 41)
     )
     assert failed == looks
@@ -102,8 +104,8 @@ def test_a_whole_pin_lasts_about_as_long_as_a_measured_one():
     run = timed_hold("v3", hold=0)
     clock = run.usual()
     record(run, clock)
-    model = clock.times[-1] * timed.microseconds_per_unit()
-    wanted = {"code": timed.LOOP, "variant": "v2", "pin_errno": "0"}
+    model = clock.times[-1] * clock_fit.microseconds_per_unit()
+    wanted = {"code": LOOP, "variant": "v2", "pin_errno": "0"}
     rows = load_csv("kernel-runs/s3_timed_release.csv")
-    measured = [float(row["pin_us"]) for row in rows if wanted.items() <= row.items()]
-    assert (round(model), round(statistics.median(measured))) == (6217, 6253)
+    real = [float(row["pin_us"]) for row in rows if wanted.items() <= row.items()]
+    assert (round(model), round(statistics.median(real))) == (6217, 6253)

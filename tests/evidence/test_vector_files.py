@@ -40,95 +40,80 @@ def test_a_good_file_is_loaded(tmp_path):
     assert load(write(tmp_path, small()))["group"] == "split"
 
 
-def test_an_unknown_field(tmp_path):
-    content = small()
+def set_colour(content):
     content["vectors"][0]["setup"]["folios"][0]["colour"] = "blue"
-    message = refused(write(tmp_path, content))
-    assert f"{content['vectors'][0]['id']}: vectors[0].setup.folios[0]: " in message
-    assert "'colour'" in message
 
 
-def test_an_unknown_field_at_the_top(tmp_path):
-    assert "'surprise'" in refused(write(tmp_path, {**small(), "surprise": 1}))
-
-
-def test_an_id_that_stands_twice(tmp_path):
-    content = small()
+def set_twice(content):
     content["vectors"] *= 2
-    assert f"the id {content['vectors'][0]['id']} stands twice" in refused(write(tmp_path, content))
 
 
-@pytest.mark.parametrize("versions", ["all", ["v2", "base"]])
-def test_a_version_that_is_expected_twice(tmp_path, versions):
+def set_versions(*named):
+    def change(content):
+        expectation = content["vectors"][0]["expect"][0]
+        content["vectors"][0]["expect"] = [{**expectation, "versions": each} for each in named]
+
+    return change
+
+
+def set_order(order):
+    """The schema takes 9.0 for 9; nothing here does."""
+
+    def change(content):
+        content["vectors"][0]["setup"]["folios"][0]["order"] = order
+
+    return change
+
+
+def set_long(content):
+    content["vectors"][0]["setup"] = [1] * 10_000
+
+
+ID = SPLIT["vectors"][0]["id"]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (set_colour, f"{ID}: vectors[0].setup.folios[0]: "),
+        (set_twice, f"the id {ID} stands twice"),
+        (set_versions(["base"], "all"), f"{ID} expects base twice"),
+        (set_versions(["base"], ["v2", "base"]), f"{ID} expects base twice"),
+        (set_versions(["v4"]), ".expect[0].versions"),
+        (set_versions("some"), "'all' was expected"),
+        *((set_order(n), "vectors[0].setup.folios[0].order: ") for n in (9.0, 1e400, True, "9")),
+        (lambda content: content.update(surprise=1), "'surprise'"),
+        (lambda content: content.update(group="nonsense"), "is not one of ['refcount', 'split', "),
+        (set_long, "is not of type 'object'"),
+    ],
+)
+def test_what_does_not_fit_is_named(tmp_path, change, says):
     content = small()
-    expectation = content["vectors"][0]["expect"][0]
-    one = {**expectation, "versions": ["base"]}
-    content["vectors"][0]["expect"] = [one, {**expectation, "versions": versions}]
+    change(content)
     message = refused(write(tmp_path, content))
-    assert f"{content['vectors'][0]['id']} expects base twice" in message
+    assert says in message
+    assert len(message) < 500
 
 
-def test_an_unknown_version(tmp_path):
-    content = small()
-    for versions in (["v4"], "some"):
-        content["vectors"][0]["expect"][0]["versions"] = versions
-        message = refused(write(tmp_path, content))
-        assert ".expect[0].versions" in message
-        assert "'v3fix'" in message or "'all' was expected" in message
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        *((text, "not JSON") for text in ("", "{", "[1,]", "{'a': 1}", "nonsense")),
+        *((text, "the file: ") for text in ("[]", "3", "null", '"text"')),
+        ('{"format": 1, "format": 1}', "the field 'format' stands twice in one object"),
+        ("[" * 100_000, "nested too deeply"),
+    ],
+)
+def test_what_is_no_vector_file(tmp_path, text, says):
+    assert says in refused(write(tmp_path, text))
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1,]", "{'a': 1}", "nonsense"])
-def test_what_is_not_json(tmp_path, text):
-    assert "not JSON" in refused(write(tmp_path, text))
-
-
-@pytest.mark.parametrize("text", ["[]", "3", "null", '"text"'])
-def test_json_of_another_kind(tmp_path, text):
-    assert "the file: " in refused(write(tmp_path, text))
-
-
-def test_a_field_that_stands_twice_in_one_object(tmp_path):
-    text = '{"format": 1, "format": 1}'
-    assert "the field 'format' stands twice in one object" in refused(write(tmp_path, text))
-
-
-def test_deep_nesting_is_a_sentence_not_a_crash(tmp_path):
-    assert "nested too deeply" in refused(write(tmp_path, "[" * 100_000))
-
-
-def test_a_binary_file(tmp_path):
+def test_files_that_can_not_be_read(tmp_path):
     path = tmp_path / "vectors.json"
     path.write_bytes(bytes(range(256)))
     assert "not UTF-8 text" in refused(path)
-
-
-def test_a_file_that_is_not_there(tmp_path):
     assert "can't be read: No such file" in refused(tmp_path / "absent.json")
-
-
-def test_a_folder(tmp_path):
     assert "can't be read" in refused(tmp_path)
-
-
-def test_a_group_that_is_unknown(tmp_path):
-    message = refused(write(tmp_path, {**small(), "group": "nonsense"}))
-    assert "'nonsense' is not one of ['refcount', 'split', " in message
-
-
-@pytest.mark.parametrize("order", [9.0, 1e400, True, "9"])
-def test_a_number_that_is_not_whole(tmp_path, order):
-    """The schema takes 9.0 for 9; nothing here does."""
-    content = small()
-    content["vectors"][0]["setup"]["folios"][0]["order"] = order
-    assert "vectors[0].setup.folios[0].order: " in refused(write(tmp_path, content))
-
-
-def test_a_misfit_is_told_in_few_words(tmp_path):
-    content = small()
-    content["vectors"][0]["setup"] = [1] * 10_000
-    message = refused(write(tmp_path, content))
-    assert message.endswith("is not of type 'object'")
-    assert len(message) < 500
 
 
 def test_without_jsonschema_one_sentence_says_what_is_missing(tmp_path, monkeypatch, capsys):
@@ -190,30 +175,37 @@ def test_a_script_that_names_an_unknown_folio(tmp_path, script):
     assert "no folio 'Nobody'" in message
 
 
-def test_a_piece_that_a_folio_does_not_have(tmp_path):
+def set_piece(vector):
+    vector["script"] = {"strangers": [{"folio": "A[512]"}]}
+
+
+def set_operation(vector):
+    vector["operation"]["folio"] = "Nobody"
+
+
+def set_expected(vector):
+    vector["expect"][0].pop("subpages", None)
+    counts = {"ref": 1, "mapcount": 0, "pmd_maps": 0, "pte_maps": 0}
+    vector["expect"][0]["folios"] = {"Nobody": counts}
+
+
+def set_two(vector):
+    vector["setup"]["folios"] *= 2
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (set_piece, "A has no page 512"),
+        (set_operation, "no folio 'Nobody'"),
+        (set_expected, "no folio 'Nobody'"),
+        (set_two, "two folios are called 'A'"),
+    ],
+)
+def test_a_vector_that_names_what_is_not_there(tmp_path, change, says):
     content = small()
-    content["vectors"][0]["script"] = {"strangers": [{"folio": "A[512]"}]}
-    assert "A has no page 512" in refused(write(tmp_path, content))
-
-
-def test_an_operation_on_an_unknown_folio(tmp_path):
-    content = small()
-    content["vectors"][0]["operation"]["folio"] = "Nobody"
-    assert "no folio 'Nobody'" in refused(write(tmp_path, content))
-
-
-def test_an_expectation_about_an_unknown_folio(tmp_path):
-    content = small()
-    expectation = content["vectors"][0]["expect"][0]
-    expectation.pop("subpages", None)
-    expectation["folios"] = {"Nobody": {"ref": 1, "mapcount": 0, "pmd_maps": 0, "pte_maps": 0}}
-    assert "no folio 'Nobody'" in refused(write(tmp_path, content))
-
-
-def test_two_folios_of_one_name(tmp_path):
-    content = small()
-    content["vectors"][0]["setup"]["folios"] *= 2
-    assert "two folios are called 'A'" in refused(write(tmp_path, content))
+    change(content["vectors"][0])
+    assert says in refused(write(tmp_path, content))
 
 
 def test_a_version_that_does_not_exist_is_answered_with_those_that_do(tmp_path):

@@ -203,7 +203,7 @@ def test_garbage_gets_a_sentence(card, odd, told, monkeypatch):
 
 def test_the_review_compares_the_seams_in_every_order_of_steps():
     patched = ours()["patched"]
-    assert lesson.review(patched).why.startswith("your seams and those of v3 agree in all 25,515 ")
+    assert lesson.review(patched).why.startswith("your seams and those of v3 agree in all 25,825 ")
     told = {
         "of a pin": patched._replace(final_rc=lambda rc, left: 0),
         "of a caller that is no pin": patched._replace(retry_split=lambda reason, ret: ret == -11),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from fractions import Fraction
 from itertools import pairwise
 
+from coin import sample
 from views.svg_rules import readable
 
-from mmsim.engine.schedule import sample
 from mmsim.lessons import how_likely as lesson
 from mmsim.views.chances import PACES
 from mmsim.views.retrylaw import Retrying, success
@@ -33,7 +33,11 @@ def test_the_stored_runs_are_those_of_the_coin():
 
 
 def test_the_numbers_of_the_text():
-    assert lesson.failing_at(1) == Fraction(59, 2048)
+    assert lesson.failing_at(1) == Fraction(59, 2048) == Fraction(7, 256) + Fraction(3, 2048)
+    ends = {end.name: end.odds for end in lesson.searched().outcomes(RACE.fate, {})}
+    assert [*ends.values()] == [Fraction(7, 256), Fraction(1989, 2048), Fraction(3, 2048)]
+    looks = {e.site: n for n, e in enumerate(RACE.replay("split*13 holder*2").events, start=1)}
+    assert (looks["split.check"], looks["split.freeze"]) == (7, 10)
     assert (lesson.failing_schedules(), lesson.searched().schedules()) == (33, 73)
     assert lesson.odds_of() == {"early": "1/4", "late": "1/1024"}
     assert [len(lesson.tosses(name)) for name in lesson.SCHEDULES] == [15, 11]
@@ -41,6 +45,7 @@ def test_the_numbers_of_the_text():
     by_pace = {pace: [lesson.failing_at(pace, n) for n in (1, 2, 3)] for pace in PACES}
     assert all(now > 100 * later for now, later in pairwise(by_pace[1]))
     assert all(later > now * 2 / 3 for now, later in pairwise(by_pace[27]))
+    assert lesson.failing_at(81, 10) > lesson.failing_at(27, 10)  # beyond the list
     assert success(Retrying(10, 1), 50) == success(Retrying(2, 9), 50)
     assert success(Retrying(1000, 1000, permanent=Fraction(1, 5)), 1) == Fraction(4, 5)
     shares = [success(Retrying(passes, gap), 1000) for passes, gap in ((100, 1), (10, 10))]

@@ -71,7 +71,6 @@ def test_what_was_read_off_the_kernel():
     assert table[0] == ["719 MiB", 356, 128, "0.008", "-1.000"]
     assert table[-1] == ["350 MiB", 0, 126, "0.583", "-1.000"]
     assert {row[-1] for row in table} == {"-1.000"}
-    assert [row[1] for row in table] == [356, 8, 8, 6, 0]
 
 
 def test_what_became_of_the_pins():
@@ -154,6 +153,6 @@ def test_every_control_draws_another_picture():
         assert len(seen) == len(values), name
         box.value = first
     widget.boxes["order"].value = 3
-    assert widget.view.value == memory(host(host=64, cma=25, used=60).zone, 3).svg
+    assert widget.view.value == memory(host(host=64, cma=25, used=60).zone, 3).html
     widget.reset.click()
-    assert widget.view.value == memory(host(**lesson.WORN).zone).svg
+    assert widget.view.value == memory(host(**lesson.WORN).zone).html

@@ -8,16 +8,16 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from clock_fit import closeness, microseconds_per_unit
 
 from mmsim.engine.scenario import Move
 from mmsim.engine.schedule import render
-from mmsim.evidence import timed
 from mmsim.lessons import probably_drop_caches as lesson
 from mmsim.lessons.probably_drop_caches import FAILS, PINS, WAITS, WALK, looks, meets, windows
 from mmsim.scenarios import SMALL, drop_caches_only, pin_versus, timed_hold
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "views"))
-from svg_rules import references_are_defined, texts_fit, texts_stand_apart
+from svg_rules import readable, references_are_defined, texts_fit, texts_stand_apart
 
 
 @pytest.fixture(autouse=True)
@@ -137,16 +137,17 @@ def test_a_reference_may_stay_until_the_last_look(how, look):
 
 
 def test_the_chart_of_timed_releases_and_what_is_said_of_it():
-    assert timed.microseconds_per_unit() == lesson.UNIT_US
+    assert microseconds_per_unit() == lesson.UNIT_US
     assert lesson.turns()["fragmented", "measured"][0] == lesson.BASE_US
     for how in lesson.HOW:
         for place, version in enumerate(lesson.VERSIONS):
-            drawn = timed.closeness(version, how)
+            drawn = closeness(version, how)
             assert lesson.turns()[how, "measured"][place] == round(drawn.measured)
             # The clock without chance stands for the median of its draws.
             assert abs(lesson.turns()[how, "model"][place] - drawn.model) < 10
-    assert lesson.release_chart().png().startswith(b"\x89PNG")
-    assert lesson.longer.outcome() == {"compaction": "later", "v2_us": 900}
+    picture, _ = lesson.release_chart()
+    readable(picture.svg)
+    assert lesson.longer.outcome() == {"v2_us": 900}
     told = lesson.honest()
     assert "372 µs in the model and 329 measured" in told
     assert "159 µs in the model and 65 measured" in told

@@ -5,38 +5,68 @@ from __future__ import annotations
 import pytest
 
 from mmsim.datafiles import load_csv
+from mmsim.engine.op import atomic
+from mmsim.engine.schedule import render
 from mmsim.evidence.ftrace import align, real_trace, situation
 from mmsim.lessons import v2_is_not_the_end as lesson
+from mmsim.mm import migrate
 from mmsim.mm.versions import POLICIES, VERSIONS, get
-from mmsim.scenarios import lru_batch, make, vfio_map
+from mmsim.mm.world import EITHER, NONE
+from mmsim.scenarios import lru_batch, make
 from mmsim.scenarios.policy import STEPS_MAX, own_policy
-from mmsim.scenarios.situation import SINGLE
 
 # -- one page, eleven failures
 
 
 def test_a_refusal_is_counted_each_time_and_once_more_at_the_end():
-    found = [
-        lesson.held().with_(passes=n).run().last.world.vmstat["thp_migration_fail"]
-        for n in (1, 3, 10)
-    ]
-    assert found == [2, 4, 11]
+    assert [lesson.count_of("v2", passes=n) for n in (1, 3, 10)] == [2, 4, 11]
     assert lesson.count_of("v3") == 11
-    assert vfio_map("v2").run().last.world.vmstat["thp_migration_fail"] == 11
 
 
 # -- claims
 
 
+# A holder of the first page leaves at any time.  A free huge page is there or not, each time it is
+# asked for; not so if the page cache gets no memory, where the search would not end.
+SEARCHED = (
+    {"thps": 1, "passes": 3, "targets": EITHER},
+    {"thps": 2, "passes": 2, "targets": EITHER},
+    {"trouble": "writeback", "passes": 2, "targets": EITHER},
+    {"trouble": "truncated", "passes": 2, "targets": EITHER},
+    {"trouble": "nomem", "passes": 2, "targets": NONE},
+)
+
+
+def counted(situation, state):
+    """What was counted when a pin has returned."""
+    world, vmstat = state.world, state.world.vmstat
+    left = (f.nr_pages for pfn, f in world.folios.items() if f.name and world.in_cma(pfn))
+    fields = lesson.Counts._fields[1:5]
+    numbers = [situation.knobs["thps"], *(vmstat[name] for name in fields), sum(left)]
+    return lesson.Counts(*map(int, numbers), pinned=situation.succeeded(state))
+
+
+def searched(version):
+    """Everything that a pin can count in any order of steps, each with a shortest schedule."""
+    found = {}
+    for knobs in SEARCHED:
+        situation = make("vfio_map", version, {**knobs, "order": 1, "released": 1})
+        search = situation.explore()
+        assert search.complete
+        for end in search.outcomes(lambda state, of=situation: str(counted(of, state))):
+            schedule = render(end.shortest or ())
+            run = situation.replay(schedule)
+            if "pin" in run.results:
+                found.setdefault(counted(situation, run.last), schedule)
+    return found
+
+
 @pytest.mark.parametrize("version", ["v2", "v3fix"])
 def test_what_is_stored_of_every_run_is_what_a_search_finds(version):
-    found = lesson.searched(version)
-    assert dict(lesson.ends(version)) == found
-    assert [*lesson.ends(version)] == [*found]
+    found = searched(version)
+    assert [*lesson.ends(version).items()] == [*found.items()]
     assert {c.huge_pages for c in found} == {1, 2}
-    assert {c.pinned for c in found} == {True, False}
-    refused_or_gone = [c for c in found if not c.pinned and not c.thp_split_page_failed]
-    assert any(c.pages_in_cma == 0 for c in refused_or_gone)  # cut off from its file
+    assert any(not c.pinned and not c.thp_split_page_failed and not c.pages_in_cma for c in found)
 
 
 def test_one_page_is_counted_as_moved_and_as_failed_in_v2_only():
@@ -97,14 +127,6 @@ def test_a_held_page_is_unmapped_twice_and_compared_ten_times_in_6_12():
 # -- a page in a batch
 
 
-@pytest.mark.parametrize("version", [v for v in VERSIONS if v != "6.12"] + ["wait"])
-def test_a_page_in_a_batch_that_keeps_its_flag_stays(version):
-    run = lru_batch(version).run()
-    assert run.scenario.outcome(run.last) == SINGLE
-    assert run.last.world.vmstat["pgmigrate_fail"] == 1
-    assert not any(n for name, n in run.last.world.vmstat.items() if name.startswith("thp_"))
-
-
 @pytest.mark.parametrize("version", [*VERSIONS, *POLICIES])
 @pytest.mark.parametrize("batch", ["lru_add", "none"])
 def test_a_page_without_the_flag_is_drained_by_the_pin_itself(version, batch):
@@ -115,6 +137,9 @@ def test_a_page_without_the_flag_is_drained_by_the_pin_itself(version, batch):
 
 def test_a_drain_is_what_helps():
     assert lesson.helps() == {"v2": False, "wait": False, "drain": True, "today": True}
+    vmstat = lesson.batch_run("v2").last.world.vmstat
+    assert vmstat["pgmigrate_fail"] == 1
+    assert not any(n for name, n in vmstat.items() if name.startswith("thp_"))
     run = lru_batch("drain", pages=8).run()
     assert run.results["pin"] == 8
     assert {cpu for cpu, _ in run.last.world.batches} <= {"pin"}
@@ -133,35 +158,27 @@ def test_a_wrong_remedy_is_asked_first_and_then_told():
     assert verdict.second == "v2: 0 drains, and -ENOMEM"
 
 
-def test_the_inverted_test_adds_a_round_and_changes_two_counters_only():
-    meant, inverted = (vfio_map("base", isolation=test).run() for test in ("meant", "inverted"))
-    counts = [run.last.world.vmstat for run in (meant, inverted)]
-    changed = {name for name in counts[0] if counts[0][name] != counts[1][name]}
-    assert changed == {"nr_foll_pin_acquired", "nr_foll_pin_released"}
-    assert lesson.both_tests()["drains"].tolist() == [0, 1]
-
-
 # -- policies
 
 
 @pytest.mark.parametrize("row", lesson.KNOWN)
 def test_stored_scores_are_those_of_a_search(row):
-    assert {name: lesson.score(get(row), name) for name in lesson.CASES} == lesson.known(row)
+    assert tuple(lesson.score(get(row), case) for case in lesson.CASES) == lesson.KNOWN[row]
 
 
-def test_each_policy_has_its_case_and_none_is_worse_than_none():
-    by_case = {
-        case: {row: lesson.known(row)[case] for row in lesson.KNOWN} for case in lesson.CASES
-    }
-    for case, found in by_case.items():
-        assert all(each.odds >= found["v3fix"].odds for each in found.values()), case
-    assert [row for row, each in by_case["batch"].items() if each.odds] == ["drain", "6.12"]
+def test_a_drain_takes_no_reference_off_a_huge_page(monkeypatch):
+    """What `drain` wins in `visit`, an idle step in its place wins as well."""
+    idle = atomic(lambda world, me: None)
+    monkeypatch.setattr(migrate, "lru_add_drain_all", idle)
+    lesson.score.cache_clear()
+    assert lesson.score(get("drain"), "visit") == lesson.KNOWN["drain"][0]
+    lesson.score.cache_clear()
 
 
 @pytest.mark.parametrize(
     ("decide", "told"),
     [
-        (lambda a: a.usual, "lets go at some time): yours 95.2 %, v3fix 95.2 %: not better yet"),
+        (lambda a: a.usual, "visit: yours 95.2 %, v3fix 95.2 %: not better yet"),
         (lambda a: "give up" if a.pin_is_busy else a.usual, "v3fix 95.2 %: worse"),
         (lambda a: None if a.what == "huge page" else a.usual, "nothing for a huge page, -EAGAIN"),
         (
@@ -182,7 +199,7 @@ def test_each_policy_has_its_case_and_none_is_worse_than_none():
         ),
         (
             lambda a: "wait" if a.pin_is_busy and a.tries < 4 else a.usual,
-            "batch (a single page",
+            "batch: yours 0.0 %, v3fix 0.0 %: not better yet",
         ),
         (lambda a: "drain", "callers other than a pin notice it: compaction"),
         (lambda a: a.nosuch, "the policy raised AttributeError"),
@@ -201,9 +218,3 @@ def test_the_two_ways_to_count_drains_agree():
     for what, order in ((lesson.HUGE_PAGE, 1), (lesson.SINGLE_PAGE, 0)):
         run = make("vfio_map", row, {"order": order}).run()
         assert lesson.drains(run) == lesson.drained(row, what)
-
-
-def test_the_judge_runs_the_model(monkeypatch):
-    monkeypatch.setattr(lesson, "batch_run", lambda name: lru_batch("v2").run())
-    answer = {name: name in ("drain", "today") for name in lesson.REMEDIES}
-    assert lesson.batch.judge(answer).state == "failed"

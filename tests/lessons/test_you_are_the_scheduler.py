@@ -102,7 +102,7 @@ def test_the_kind_is_known_as_soon_as_the_main_actor_has_returned():
     """Nothing that the others still do changes it, so a game need not be played to its end."""
     for situation in {level.situation for level in lesson.LEVELS.values()}:
         found = explore(situation)
-        ended = [s for s in found.found if situation.local(s, situation.main).finished]
+        ended = [s for _, s in found.walk() if situation.local(s, situation.main).finished]
         assert {f for s in ended if fails(f := situation.fate(s))} == {*game.kinds(situation)[0]}
 
 

@@ -18,6 +18,7 @@ S, F = "pgmigrate_success", "pgmigrate_fail"
 TS, TF = "thp_migration_success", "thp_migration_fail"
 SPF, SPMD = "thp_split_page_failed", "thp_split_pmd"
 WAITED = "waited for"
+FAULTS = ("folio_expected_refs",)
 
 
 class Ran(NamedTuple):
@@ -30,7 +31,7 @@ class Ran(NamedTuple):
 
 def migrate(version, *folios, cast=(), targets=None, faults=None, mode=MIGRATE_SYNC):
     """One migrate_pages() call on these folios.  `cast`: (actor, positions of its moves) each."""
-    world = memory(*folios, targets_huge="either", targets_base="either", faults=True)
+    world = memory(*folios, targets_huge="either", targets_base="either", faults=FAULTS)
     from_ = [Page(world.find(f.region, 0), f.nr_pages) for f in folios]
     left = []
 

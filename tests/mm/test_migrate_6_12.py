@@ -9,14 +9,14 @@ import itertools
 
 import pytest
 
-from mmsim import datafiles, vfio_map
+from mmsim import datafiles
 from mmsim.constants import MIGRATE_ASYNC, MIGRATE_SYNC, MR_COMPACTION, MR_LONGTERM_PIN
 from mmsim.engine.actor import Actor
 from mmsim.engine.scenario import Scenario
 from mmsim.engine.trace import record
 from mmsim.evidence.vectors import run_gup, run_migrate_pages
 from mmsim.mm.folio import ISOLATION, Folio, Page
-from mmsim.mm.versions import POLICIES, TODAY, get
+from mmsim.mm.versions import TODAY
 from mmsim.mm.world import World
 from mmsim.scenarios import make
 from mmsim.scenarios.script import Script, Scripted
@@ -160,15 +160,6 @@ def test_a_pin_drains_for_a_reference_too_many_and_never_for_a_huge_page():
     assert [drains(huge, False), drains(huge, True)] == [0, 0]
 
 
-def test_a_holder_for_ever_is_counted_once_after_ten_refused_splits():
-    run = vfio_map("6.12").run()
-    counted = run.last.world.vmstat
-    assert (counted["thp_split_page_failed"], counted["thp_migration_fail"]) == (10, 1)
-    assert run.results["pin"] == -12
-    passes = [event.told["pass_"] for event in run.events if event.site == "visit"]
-    assert passes == list(range(10))
-
-
 # -- policies on today's loop, in the smallest race with drop_caches
 
 
@@ -203,11 +194,3 @@ def test_to_wait_or_drain_helps_the_huge_page_and_not_its_pieces(odds):
         assert odds[name][MISSED] == odds["6.12"][MISSED]
     for name in (RETRY_ASYNC, RETRY_SYNC):
         assert odds[name][NOT_SPLIT] == odds["6.12"][NOT_SPLIT]
-
-
-def test_each_policy_on_today_differs_in_one_seam():
-    for name, row in POLICIES.items():
-        if name.startswith("6.12-"):
-            differing = [f for f in row._fields if getattr(row, f) != getattr(get("6.12"), f)]
-            assert differing[:2] == ["name", "title"]
-            assert len(differing) == 3

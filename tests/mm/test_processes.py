@@ -156,7 +156,7 @@ def test_a_fault_waits_for_the_lock_and_for_a_frozen_folio():
     op = handle_mm_fault("A", 1)
     assert op.kind.guard(world, "me", *op.args) is None
     world.update(PFN, refcount=0)
-    assert op.kind.guard(world, "me", *op.args) == "A is frozen"
+    assert op.kind.guard(world, "me", *op.args) == "A is frozen: its count is 0"
     world.update(PFN, refcount=NR + 1)
     do(world, folio_lock(PFN), "x")
     assert "held by x" in op.kind.guard(world, "me", *op.args)

@@ -46,6 +46,7 @@ MAY_NAME = {
     "views/first_screen.py": (("base", "v1", "v2"), "the kernels that the course begins with"),
     "lessons": (NAMES, "a lesson says which versions it compares"),
     "scenarios/__init__.py": (("base",), DEFAULT),
+    "scenarios/situation.py": (("base",), DEFAULT),
     "cli.py": (("base",), DEFAULT),
 }
 

@@ -4,7 +4,8 @@ import itertools
 import random
 
 import pytest
-from small import NR, PFN, folio, memory, run, sound
+from coin import coin
+from small import NR, PFN, folio, memory, run, sound, states_of
 
 from mmsim.constants import MIGRATE_CMA
 from mmsim.constants import PAGE_SIZE as PAGE
@@ -12,7 +13,6 @@ from mmsim.engine.actor import Actor
 from mmsim.engine.explore import explore
 from mmsim.engine.op import ModelError
 from mmsim.engine.scenario import Scenario
-from mmsim.engine.schedule import coin
 from mmsim.engine.trace import run_to_end
 from mmsim.errno import EEXIST, EFAULT, EINVAL, ENOMEM, ENOSPC
 from mmsim.mm import actors
@@ -232,7 +232,7 @@ def test_a_device_that_may_write_leaves_dirty_pages(flags):
 
 @pytest.mark.parametrize("step", ["vfio_link_dma", "iommu_map", "vfio_batch_init"])
 def test_memory_that_cannot_be_had(step):
-    world = at(0, 8, faults=True)
+    world = at(0, 8, faults=(step,))
     faults = {("", step): ((None, "nomem"),), ("B", step): ((None, "nomem"),)}
     results, after, trace = map_dma(world, faults=faults)
     if step == "vfio_batch_init":  # one page pointer is enough, it only takes longer
@@ -254,10 +254,11 @@ def test_two_ioctls_take_turns():
         map_ = MapDma((Extent(name, 4),), 4 * PAGE, iova=i << 20)
         both.append(Actor(name, lambda map_=map_: vfio_dma_do_map(map_, VERSIONS["v3"])))
     found = sound(explore(Scenario("two", world, tuple(both), merge=True)))
-    for state in found.found:
+    states = states_of(found)
+    for state in states:
         assert len([x for x in state.locals if x.op and len(x.where) > 1]) <= 1  # inside
     for end in found.ends:
-        assert [local.result for local in found.found[end].locals] == [0, 0]
+        assert [local.result for local in states[end].locals] == [0, 0]
 
 
 def test_a_device_that_reaches_a_page_without_a_pin_is_noticed():
@@ -280,9 +281,8 @@ def test_no_order_of_steps_leaves_anything_after_a_failure(version, targets, mem
     map_ = request(world)
     both = (Actor("vfio", lambda: vfio_dma_do_map(map_, row)), holder("s", "A", 0))
     found = sound(explore(Scenario("map", world, both, merge=True)))
-    results = set()
-    for end in found.ends:
-        state = found.found[end]
+    results, states = set(), states_of(found)
+    for state in [states[end] for end in found.ends]:
         results.add(state.locals[0].result)
         if state.locals[0].result:
             nothing_left(state.world)
@@ -293,8 +293,12 @@ def test_no_order_of_steps_leaves_anything_after_a_failure(version, targets, mem
 # -- at random
 
 
+FAULTS = ("vfio_link_dma", "vfio_batch_init", "iommu_map", "xas_split_alloc")
+FAULTS = (*FAULTS, "filemap_release_folio", "folio_expected_refs")
+
+
 def random_world(rng):
-    faults = rng.random() < 0.3
+    faults = FAULTS if rng.random() < 0.3 else ()
     limit = rng.choice([None, None, None, rng.randrange(20)])
     targets = rng.choice(["available", "none", "either"])
     limits = Limits(limit, batch=rng.choice([1, 3, 4, 8, 512]))

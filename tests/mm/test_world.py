@@ -1,13 +1,13 @@
 """Every inconsistency that can be planted is found, and no run of the model plants one."""
 
 import pytest
+from coin import coin
 from small import NR, PFN, folio, isolated, memory
 
 from mmsim.constants import MIGRATE_SYNC, MR_LONGTERM_PIN
 from mmsim.engine.actor import Actor
 from mmsim.engine.op import ModelError
 from mmsim.engine.scenario import Scenario
-from mmsim.engine.schedule import coin
 from mmsim.mm.actors import holder, isolator, locker, pinner
 from mmsim.mm.folio import ISOLATION, Page
 from mmsim.mm.gup import Extent, pin_user_pages_remote

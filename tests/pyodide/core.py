@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import sys
 
-from mmsim.scenarios.mutants import deaths
-
 from mmsim.engine.explore import explore
-from mmsim.engine.schedule import render, sample
+from mmsim.engine.schedule import render
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import SMALL, make, split_race
 from mmsim.scenarios.host import host
-from mmsim.views.chances import chances, chances_svg
-from mmsim.views.columns import columns_svg
-from mmsim.views.flow import flow_svg
+from mmsim.views.chances import chances, chances_picture
+from mmsim.views.columns import columns_picture
+from mmsim.views.flow import flow_picture
 from mmsim.views.memory import memory
 from mmsim.views.run import step_table
-from mmsim.views.state import state_svg
+from mmsim.views.state import state_picture
 
 # Huge pages of four pages; a holder who comes and goes at any moment.
 HOLDER = {"order": 2, "released": "1", "passes": 3}
@@ -61,31 +59,28 @@ def pictures() -> dict[str, str]:
     for version, (scenario, row, knobs) in RUNS.items():
         trace = make(scenario, row, knobs).run()
         for position in (0, 16, len(trace) // 2, len(trace)):
-            made[f"{version} {position}.svg"] = state_svg(trace.at(position))
-        made[f"{version} flow.svg"] = flow_svg(trace)
+            made[f"{version} {position}.svg"] = state_picture(trace.at(position)).svg
+        made[f"{version} flow.svg"] = flow_picture(trace).svg
         made[f"{version} steps.txt"] = step_table(trace)
-    made["host.svg"], made["host.txt"] = memory(host(host=64, cma=25, used=60, scattered=80).zone)
+    seen = memory(host(host=64, cma=25, used=60, scattered=80).zone)
+    made["host.svg"], made["host.txt"] = seen.svg, seen.words
     return made
 
 
 def schedules() -> dict[str, str]:
-    """Every schedule of the smallest race: chances with runs by a coin, columns."""
+    """Every schedule of the smallest race: chances, columns."""
     race = split_race(released="1", order=1)
     found = race.explore()
-    tossed = sample(race.merged(), race.fate, 200, 0)
-    rows = chances(found.outcomes(race.fate), tossed)
+    rows = chances(found.outcomes(race.fate))
     return {
-        "race chances.svg": chances_svg(rows),
-        "race columns.svg": columns_svg(race.replay("split*8 holder split*3")),
+        "race chances.svg": chances_picture(rows).svg,
+        "race columns.svg": columns_picture(race.replay("split*8 holder split*3")).svg,
     }
 
 
 def others() -> dict[str, object]:
-    """The schedule of the usual run; what a mutation kills."""
-    return {
-        "usual": render(make("pin_versus", "v3", SMALL).run().moves),
-        "deaths": [(each.property, render(each.schedule)) for each in deaths("no putback")],
-    }
+    """The schedule of the usual run."""
+    return {"usual": render(make("pin_versus", "v3", SMALL).run().moves)}
 
 
 def made() -> dict[str, object]:

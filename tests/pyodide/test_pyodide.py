@@ -48,9 +48,8 @@ def test_the_search_finds_the_same(name, here, there) -> None:
     assert sum(Fraction(odds) for _, _, odds in here[name]["outcomes"].values()) == 1
 
 
-@pytest.mark.parametrize("name", ["usual", "deaths"])
-def test_runs_and_mutants_are_the_same(name, here, there) -> None:
-    assert there[name] == here[name] != []
+def test_the_usual_run_is_the_same(here, there) -> None:
+    assert there["usual"] == here["usual"] != []
 
 
 @pytest.mark.parametrize("version", core.RUNS)
@@ -64,6 +63,5 @@ def test_the_pictures_are_the_same_bytes(version, here, there) -> None:
 
 @pytest.mark.parametrize("name", core.schedules())
 def test_pictures_of_schedules_are_the_same_bytes(name, here, there) -> None:
-    """The coins too: a seed tosses the same in both."""
     assert there[name].encode() == here[name].encode()
     assert here[name].startswith("<svg")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
+from failure_odds import ANY_STEP, TOGETHER, failure_odds
 from small import odds_by_layers
 
 from mmsim.mm.versions import OF_THE_SERIES
 from mmsim.scenarios import SMALL, make
 from mmsim.scenarios.situation import ALL_MOVED, MISSED, NO_MEMORY, NOT_SPLIT
-from mmsim.views.chances import ANY_STEP, TOGETHER, failure_odds
 
 MAPPED = "mapped"
 # The pin moves so much oftener that drop_caches is still there when it comes to the pieces.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from svg_rules import readable, words
+from coin import coin
+from svg_rules import seen
 
-from mmsim.engine.schedule import coin
 from mmsim.engine.trace import Trace, record
 from mmsim.scenarios import pin_versus, split_race, vfio_map
 from mmsim.views import columns
-from mmsim.views.columns import ROWS_MAX, columns_svg, rows_of
+from mmsim.views.columns import ROWS_MAX, columns_picture, rows_of
 
 SMALL = {"order": 2, "released": "1"}
 
@@ -25,11 +25,11 @@ def test_pictures_are_readable_at_every_position(seed):
     ):
         whole = record(situation, coin(seed))
         trace = Trace(situation)
-        readable(columns_svg(trace))
+        seen(columns_picture(trace))
         for number, move in enumerate(whole.moves):
             trace.append(move)
             if number % 3 == seed % 3 or number + 1 == len(whole):
-                readable(columns_svg(trace))
+                seen(columns_picture(trace))
 
 
 def test_one_row_per_step_in_the_column_of_its_actor():
@@ -60,16 +60,16 @@ def test_too_many_rows_are_folded_and_every_step_belongs_to_one():
 
 
 def test_a_blocked_actor_says_for_whom_it_waits():
-    shown = words(columns_svg(split_race(released="1").replay("split*10")))
+    shown = seen(columns_picture(split_race(released="1").replay("split*10")))
     assert "blocked: A is frozen: its" in " ".join(shown)
     assert "not finished" in shown
-    ended = words(columns_svg(split_race(released="1").replay("split*6 holder split*3")))
+    ended = seen(columns_picture(split_race(released="1").replay("split*6 holder split*3")))
     assert any(text.startswith("failed: a huge page could not be split, still") for text in ended)
 
 
 def test_a_row_that_is_too_wide_keeps_its_answer():
     walk = pin_versus("v3", order=1, passes=2, against="drop_caches,lookup,direct_io")
-    shown = words(columns_svg(walk.replay("pin*14 drop_caches*4 lookup direct_io*2")))
+    shown = seen(columns_picture(walk.replay("pin*14 drop_caches*4 lookup direct_io*2")))
     cut = [text.rpartition("… = ")[2] for text in shown if "… = " in text]
     assert len(cut) > 3
     assert set(cut) <= {"yes", "no", "none", "A", "2", "4", "1 pinned", "2 pinned"}
@@ -77,10 +77,10 @@ def test_a_row_that_is_too_wide_keeps_its_answer():
 
 def test_of_a_long_run_only_the_end_is_looked_at(monkeypatch):
     trace = vfio_map("v3", order=6, released="1").run()
-    seen = []
-    monkeypatch.setattr(columns, "call", lambda moment: seen.append(moment) or "x")
+    looked = []
+    monkeypatch.setattr(columns, "call", lambda moment: looked.append(moment) or "x")
     lines = rows_of(trace)
-    assert len(seen) == columns.LOOKED_AT < len(trace)
+    assert len(looked) == columns.LOOKED_AT < len(trace)
     assert len(lines) <= ROWS_MAX
     assert (lines[0].start, lines[0].actor, lines[-1].end) == (0, "", len(trace))
     assert lines[0].text == f"… {lines[0].end:,} earlier steps"

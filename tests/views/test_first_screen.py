@@ -62,10 +62,3 @@ def test_the_still_frames_say_in_words_what_they_show():
             assert f"{name} {n}" in first.told(*setting)
             assert str(n) in words(svg)
         assert ("✔ the machine starts" in words(svg)) == end.starts
-
-
-def test_a_strip_marks_where_it_is():
-    svg = first.strip_svg(("report", "pin", "split"), ("pin",), ("report",))
-    readable(svg)
-    assert words(svg) == ["report", "● pin", "split"]
-    assert "You are here: pin." in svg

@@ -6,9 +6,9 @@ import pytest
 from proctext import buddyinfo, pagetypeinfo, zoneinfo
 from test_memory import rules
 
-from mmsim.evidence.proc import PasteError, proc_text
+from mmsim.evidence.proc import proc_text
 from mmsim.scenarios.host import host
-from mmsim.views.memory import NOTE, UNKNOWN, machine
+from mmsim.views.machine import NOTE, UNKNOWN, machine
 
 HOST = host(cma=25, used=60)
 MODEL = proc_text(HOST.zone)
@@ -76,11 +76,3 @@ def test_zoneinfo_has_no_lists_but_the_half_rule(free, lent, said):
     assert said in seen.sentence
     first = "CMA" if lent > free // 2 else "their own lists"
     assert seen.zones.loc["0 N"].tolist() == [7000, free, lent, free - lent, first]
-
-
-def test_what_is_pasted_never_becomes_markup():
-    """Names can hold letters, digits, dots, dashes; anything else is refused, and quoted safely."""
-    with pytest.raises(PasteError, match="<script>"):
-        machine("Node 0, zone <script>alert(1)</script> 1 2 3 4 5 6 7 8\n")
-    text = MODEL.replace("Normal", "N.0-x_y")
-    assert "N.0-x_y" in machine(text).sentence

@@ -6,7 +6,9 @@ import pytest
 from view_states import run
 
 from mmsim.scenarios import vfio_map
-from mmsim.views.run import _shape, changes, fold, step_table, summary
+from mmsim.views.changes import changes
+from mmsim.views.fold import _shape, fold
+from mmsim.views.run import step_table, summary
 
 LONG = [("v2", {"released": "1"}), ("base", {"holder": 0}), ("v2", {}), ("base", {"thps": 3})]
 

@@ -19,9 +19,10 @@ sys.path.insert(0, str(HERE))
 from view_states import STATES, run, state  # noqa: E402, F401
 
 from mmsim.scenarios.host import host  # noqa: E402
+from mmsim.views.facts import facts, state_table  # noqa: E402
 from mmsim.views.memory import memory  # noqa: E402
 from mmsim.views.run import step_table, summary  # noqa: E402
-from mmsim.views.state import state_svg, state_table  # noqa: E402
+from mmsim.views.state import state_picture  # noqa: E402
 
 GOLDEN = HERE / "golden"
 
@@ -29,12 +30,12 @@ GOLDEN = HERE / "golden"
 def made() -> dict[str, str]:
     """Two states, a run and a zone."""
     names = ("base_refused_at_the_check", "split_and_half_moved")
-    facts, trace = state_table(state(names[0])), run("v2", released="1")
+    told, trace = state_table(facts(state(names[0]))), run("v2", released="1")
     return {
-        **{f"{name}.svg": state_svg(state(name)) for name in names},
-        f"{names[0]}.txt": "".join(f"{what}: {value}\n" for what, value in facts),
+        **{f"{name}.html": state_picture(state(name)).html for name in names},
+        f"{names[0]}.txt": "".join(f"{what}: {value}\n" for what, value in told),
         "run_v2_released.txt": step_table(trace) + "\n" + summary(trace),
-        "host.svg": memory(host(host=64, cma=25, used=60, scattered=80).zone).svg,
+        "host.html": memory(host(host=64, cma=25, used=60, scattered=80).zone).html,
     }
 
 
@@ -51,8 +52,8 @@ def test_golden() -> None:
 _CHILD = """
 import hashlib, sys
 sys.path[:0] = sys.argv[1:]
-from test_views_golden import STATES, made, state, state_svg
-for name, text in sorted({**made(), **{n: state_svg(state(n)) for n in STATES}}.items()):
+from test_views_golden import STATES, made, state, state_picture
+for name, text in sorted({**made(), **{n: state_picture(state(n)).svg for n in STATES}}.items()):
     print(name, hashlib.sha256(text.encode()).hexdigest())
 """
 

@@ -24,8 +24,9 @@ from mmsim.mm.versions import BASE, VERSIONS
 from mmsim.mm.vfio import MapDma, vfio_dma_do_map
 from mmsim.mm.world import Limits, World
 from mmsim.scenarios import split_race, vfio_map
-from mmsim.views.run import fold, step_table, summary
-from mmsim.views.words import OPS, intent, sentence
+from mmsim.views.fold import fold
+from mmsim.views.operations import OPS, intent, sentence
+from mmsim.views.run import step_table, summary
 
 
 def test_every_step_has_a_row_and_every_row_a_step() -> None:

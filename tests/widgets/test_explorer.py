@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mmsim.scenarios import drop_caches_only, pin_versus, split_race
-from mmsim.views.chances import PACES, chances, chances_svg
+from mmsim.views.chances import PACES, chances, chances_picture
 from mmsim.widgets.explorer import NO_BOUND, PREEMPTIONS, STATES_MAX, explorer
 
 RACE = split_race("v3", released="1")
@@ -13,7 +13,7 @@ RACE = split_race("v3", released="1")
 
 def test_every_slider_at_every_value_draws():
     widget = explorer(RACE)
-    assert widget.view.value == chances_svg(chances(RACE.explore().outcomes(RACE.fate)))
+    assert widget.view.value == chances_picture(chances(RACE.explore().outcomes(RACE.fate))).html
     assert "55 states, 73 schedules" in widget.said.value
     for part, values in (
         (widget.pace, PACES),
@@ -36,7 +36,7 @@ def test_the_pace_changes_the_odds_and_not_the_schedules():
     widget.pace.value = PACES[-1]
     assert widget.said.value == fair
     expected = RACE.explore().outcomes(RACE.fate, {"split": PACES[-1]})
-    assert widget.view.value == chances_svg(chances(expected))
+    assert widget.view.value == chances_picture(chances(expected)).html
 
 
 def test_a_bound_leaves_fewer_schedules_and_no_odds():

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from mmsim.engine.schedule import parse, render
 from mmsim.lessons.you_are_the_scheduler import LEVELS
-from mmsim.scenarios import lru_batch, vfio_map
-from mmsim.views.columns import columns_html
-from mmsim.views.game import ALL, STEP
+from mmsim.scenarios import vfio_map
+from mmsim.views.columns import columns_picture
+from mmsim.views.game import ALL, free_play
 from mmsim.widgets.scheduler import letters, scheduler
 
 CHECK, FREEZE = LEVELS["at_check"], LEVELS["at_freeze"]
@@ -40,7 +40,7 @@ def test_the_learner_wins_level_1_by_clicking():
     assert played(widget) == "split*6 holder split*3"
     assert widget.rows["split"].buttons[0].disabled
     assert "has returned -EBUSY" in widget.rows["split"].said.value
-    assert widget.view.value == columns_html(widget.trace)
+    assert widget.view.value == columns_picture(widget.trace).html
     assert told[-1] == ("at_check", "split*6 holder split*3")
 
 
@@ -64,34 +64,6 @@ def test_undo_takes_back_a_press_however_many_steps_it_was():
     assert (widget.view.value, widget.undo.disabled) == (first, True)
 
 
-def test_kinds_are_counted_once_and_kept_over_a_reset_and_a_level():
-    widget = scheduler(CHECK, FREEZE)
-    for _ in range(2):
-        press(widget, "split*6 holder split*3")
-        widget.reset.click()
-    assert "You found 1 of 2 kinds" in widget.told.value
-    widget.level.value = FREEZE.name
-    assert "the check finds nothing" in widget.told.value
-    assert "You found 1 of 2 kinds" in widget.told.value  # it is the same situation
-    press(widget, "split*8 holder split*5")
-    assert "Won." in widget.told.value
-    assert "You found 2 of 2 kinds" in widget.told.value
-
-
-def test_every_level_can_be_chosen_at_any_time_and_shows_its_own_actors():
-    widget = scheduler(*LEVELS.values())
-    for name in (*LEVELS, *[*LEVELS][-2::-1]):
-        widget.level.value = name
-        assert played(widget) == ""
-        assert [row.actor for row in widget.actors.children] == [
-            actor.name for actor in LEVELS[name].situation.actors
-        ]
-        for grain in (STEP, ALL):
-            widget.grain.value = grain
-            widget.actors.children[0].buttons[0].click()
-            assert "<svg" in widget.view.value
-
-
 def test_a_typed_schedule_is_played_and_a_wrong_one_gets_a_sentence():
     widget = scheduler(CHECK)
     widget.text.value = "split*6 holder split*99"
@@ -110,16 +82,6 @@ def test_a_typed_schedule_is_played_and_a_wrong_one_gets_a_sentence():
         assert widget.text.value == wrong  # to be mended, not to be typed anew
     widget.undo.click()
     assert played(widget) == "split*6 holder split*2"
-
-
-def test_any_situation_can_be_played_without_a_goal():
-    for situation in (vfio_map("v2"), lru_batch()):
-        widget = scheduler(situation)
-        assert "There is none" in widget.told.value
-        widget.grain.value = ALL
-        widget.actors.children[0].buttons[0].click()
-        assert "of failing schedule" in widget.told.value
-        assert "Won" not in widget.told.value
 
 
 def test_each_outcome_of_the_environment_has_its_button():
@@ -145,59 +107,22 @@ def test_buttons_are_renamed_and_not_made_anew():
     assert widget.rows["split"].buttons == [button]
     assert widget.actors.children is rows
     assert button.description == "split: may the file's private data of huge page A go?"
-    for part in (widget.level, widget.grain, widget.text, widget.typing):
+    for part in (widget.level, widget.grain, widget.text):
         assert part.description
     for part in (widget.undo, widget.reset, widget.load, button):
         assert part.description
         assert part.tooltip
 
 
-def test_a_letter_typed_is_a_press_and_backspace_takes_it_back():
+def test_each_actor_has_a_key_and_backspace_is_undo():
     widget = scheduler(CHECK)
     assert "<kbd>s</kbd> split, <kbd>h</kbd> holder" in widget.help.value
-    for typed in ("s", "ss", "sssssss", "ssssss", "ssssssh", "sssssshsss"):
-        widget.typing.value = typed
-    assert played(widget) == "split*6 holder split*3"
-    assert "✔ Won." in widget.told.value
-    widget.typing.value = "sssss"
-    assert played(widget) == "split*5"
-    assert "Won" not in widget.told.value
-    assert "border: 3px solid transparent" in widget.told.value
-    widget.typing.value = ""
-    assert played(widget) == ""
-
-
-def test_buttons_and_keys_know_of_each_other():
-    widget = scheduler(CHECK)
-    press(widget, "split*2 holder")
-    assert widget.typing.value == "ssh"
-    widget.typing.value = "sshS"
-    assert played(widget) == "split*2 holder split"
-    widget.undo.click()
-    assert widget.typing.value == "ssh"
-    widget.text.value = "split*3"
-    widget.load.click()
-    assert widget.typing.value == "sss"
-    widget.reset.click()
-    assert (widget.typing.value, played(widget)) == ("", "")
-    widget.grain.value = ALL
-    widget.typing.value = "s"
-    assert played(widget) == "split*13"
-
-
-def test_a_letter_that_does_nothing_is_told_and_can_be_taken_back():
-    widget = scheduler(CHECK)
-    widget.typing.value = "x"
-    assert "nobody&#x27;s key" in widget.said.value
-    widget.typing.value = "xhhh"
-    assert "holder has no further step" in widget.said.value
-    assert played(widget) == "holder*2"
-    widget.typing.value = "xh"
-    assert played(widget) == "holder"
-    widget.undo.click()
-    assert (widget.typing.value, played(widget)) == ("x", "")
-    widget.typing.value = "xs"
-    assert played(widget) == "split"
+    for key, button in (
+        ("s", widget.rows["split"].buttons[0]),
+        ("h", widget.rows["holder"].buttons[0]),
+        ("backspace", widget.undo),
+    ):
+        assert f"mmsim-key-{key}" in button._dom_classes
 
 
 def test_actors_with_one_first_letter_have_different_keys():
@@ -209,10 +134,32 @@ def test_actors_with_one_first_letter_have_different_keys():
     assert len(letters(["a", "a2", "a3"])) == 3
 
 
-def test_a_level_that_was_won_stays_marked():
+def test_kinds_and_levels_that_were_won_are_kept_over_a_reset_and_a_level():
     widget = scheduler(CHECK, FREEZE)
     assert "Levels: ○ 1 · ○ 2." in widget.told.value
-    press(widget, "split*6 holder split*3")
+    for _ in range(2):
+        press(widget, "split*6 holder split*3")
+        widget.reset.click()
+    assert "You found 1 of 2 kinds" in widget.told.value
     widget.level.value = FREEZE.name
+    assert "the check finds nothing" in widget.told.value
+    assert "You found 1 of 2 kinds" in widget.told.value  # it is the same situation
     assert "Levels: ✔ 1 · ○ 2." in widget.told.value
     assert "border: 3px solid transparent" in widget.told.value
+    press(widget, "split*8 holder split*5")
+    assert "Won." in widget.told.value
+    assert "You found 2 of 2 kinds" in widget.told.value
+
+
+def test_every_level_can_be_chosen_at_any_time_and_a_situation_has_no_goal():
+    levels = {**LEVELS, "free": free_play(vfio_map("v2"))}
+    widget = scheduler(*levels.values())
+    for name in (*levels, *[*levels][-2::-1]):
+        widget.level.value = level = name
+        assert played(widget) == ""
+        actors = [actor.name for actor in levels[level].situation.actors]
+        assert [row.actor for row in widget.actors.children] == actors
+        widget.grain.value = ALL
+        widget.actors.children[0].buttons[0].click()
+        assert "<svg" in widget.view.value
+        assert ("There is none" in widget.told.value) == (name == "free")

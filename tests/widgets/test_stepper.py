@@ -6,7 +6,7 @@ import pytest
 
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import vfio_map
-from mmsim.views.state import state_html
+from mmsim.views.state import state_picture
 from mmsim.widgets import stepper
 
 
@@ -22,12 +22,12 @@ def test_slider_and_buttons_move_the_same_position_and_stop_at_both_ends():
         else:
             button.click()
         assert widget.slider.value == step
-        assert widget.view.value == state_html(situation.run().at(step))
+        assert widget.view.value == state_picture(situation.run().at(step)).html
     widget.slider.value = widget.slider.max
     assert widget.forward.disabled
     widget.forward.click()
     assert widget.slider.value == widget.slider.max == len(widget.rows)
-    assert "does not start" in widget.verdict.value
+    assert "does not start" in widget.said.value
     assert (widget.slider.description, widget.version.description) == ("step", "version")
     assert all(button.tooltip for button in (widget.back, widget.forward))
 
@@ -49,4 +49,4 @@ def test_a_run_of_thousands_of_steps_has_a_slider_of_dozens():
     assert len(widget.trace) > 5000
     assert widget.slider.max < 400
     widget.slider.value = widget.slider.max
-    assert widget.view.value == state_html(widget.trace.at())
+    assert widget.view.value == state_picture(widget.trace.at()).html

@@ -1,0 +1,102 @@
+"""What every widget here is made of: controls in a row, what they change under it, keys.
+
+A key that is pressed anywhere in a board presses the button that it belongs to.  Once the kernel is
+gone JupyterLab marks what is left on the page, and a board says then what to do: no kernel is
+asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from html import escape
+from typing import Any
+
+import ipywidgets as w
+
+ROW = w.Layout(flex_flow="row wrap", align_items="center")
+# What takes its time says so after 0.3 s, over the picture, so that nothing jumps.
+STYLE = """<style>.mmsim-busy {position: relative}
+.mmsim-busy::before {content: "The model runs …"; position: absolute; z-index: 1; padding: 4px 8px;
+  color: #1F2328; background: #FFF3BF; animation: mmsim-late 0.01s 0.3s both}
+@keyframes mmsim-late {from {visibility: hidden} to {visibility: visible}}
+.mmsim-board.jupyter-widgets-disconnected::before {
+  content: "✘ The kernel was restarted, so this is dead. Run the cells above again.";
+  display: block; order: -1; padding: 6px 8px; font: bold 14px sans-serif;
+  color: #1F2328; background: #FFF3BF; border: 2px solid #A33D00}
+.mmsim-board.jupyter-widgets-disconnected > * {opacity: 0.6; pointer-events: none}
+.mmsim-board .jupyter-widgets-disconnected::before {content: none}</style>"""
+# Sliders and fields keep their own keys; no letter becomes a command of the notebook by mistake.
+LISTEN = """<img alt="" src="data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA=" onload="
+const box = this.closest('.mmsim-board');
+this.remove();
+box.tabIndex = -1;
+box.style.outline = 'none';
+box.addEventListener('keydown', event => {
+  if (event.ctrlKey || event.altKey || event.metaKey) return;
+  if (event.target.closest('.noUi-target, input, select, textarea')) return;
+  const button = box.querySelector('.mmsim-key-' + CSS.escape(event.key.toLowerCase()));
+  if (button || event.key.trim().length == 1) event.stopPropagation();
+  if (!button) return;
+  event.preventDefault();
+  box.focus();
+  button.click();
+});">"""
+
+
+def quiet(html: str) -> w.HTML:
+    """HTML that works without being seen: a style, a listener."""
+    return w.HTML(html, layout=w.Layout(display="none"))
+
+
+def keyed(button: w.Button, key: str) -> w.Button:
+    """The same button, pressed by this key of the keyboard too, such as `arrowleft`."""
+    button.add_class(f"mmsim-key-{key}")
+    return button
+
+
+class Frame(w.VBox):
+    """What says it when the kernel is gone."""
+
+    def __init__(self, *parts: Any) -> None:
+        super().__init__([quiet(STYLE), *parts])
+        self.add_class("mmsim-board")
+
+
+class Board(Frame):
+    """Controls in a row, over a picture and what is said of it.
+
+    Its parts are attributes, so that a test can press them.  A subclass says what `draw` shows."""
+
+    def __init__(self, controls: Sequence[Any], *above: Any) -> None:
+        self.view, self.said = w.HTML(), w.HTML()
+        self._silent = False
+        row = w.HBox(list(controls), layout=ROW)
+        super().__init__(*above, row, self.view, self.said, quiet(LISTEN))
+
+    def watch(self, *controls: Any) -> None:
+        """Draw again when one of them changes."""
+        for control in controls:
+            control.observe(lambda _: self.redraw(), "value")
+
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """Controls may change without a picture for each."""
+        self._silent = True
+        yield
+        self._silent = False
+
+    def redraw(self) -> None:
+        """Show what the controls say, or why it can't be."""
+        if self._silent:
+            return
+        self.view.add_class("mmsim-busy")
+        try:
+            self.draw()
+        except ValueError as error:
+            self.said.value = f"<b>That can't be shown:</b> {escape(str(error))}"
+        finally:
+            self.view.remove_class("mmsim-busy")
+
+    def draw(self) -> None:
+        """Show it; a ValueError is told."""
+        raise NotImplementedError
