@@ -25,6 +25,7 @@ from mmsim.scenarios import Situation, vfio_map
 from mmsim.scenarios.situation import ALL_MOVED, MISSED, NOT_MOVED, NOT_SPLIT
 from mmsim.views.flow import flow_picture
 from mmsim.views.show import Picture, Shown
+from mmsim.views.svg import INK, PANEL, SMALL, Svg
 from mmsim.views.tables import PIN, counters_by_version, ended, frame, in_a_row, labels
 
 if TYPE_CHECKING:
@@ -69,12 +70,15 @@ REFUSED, SPLIT, MOVED = "thp_split_page_failed", "thp_split_page", "thp_migratio
 # The counter that tells most of a cause, and why it does.
 TELLING = {
     "reference": (REFUSED, "base tries a refused split once, v1 and v2 try it ten times"),
-    "truncated": (REFUSED, "the split is begun, refused once, and not tried again"),
-    "nomem": (REFUSED, "the split is begun, refused once, and not tried again"),
+    "truncated": (
+        REFUSED,
+        "its refusal has nothing to do with references, so no version tries again",
+    ),
+    "nomem": (REFUSED, "its refusal has nothing to do with references, so no version tries again"),
     "writeback": (REFUSED, "the split is turned away at its entry, and that is not counted"),
     "busy": (REFUSED, "a huge page is free, so no split is tried"),
-    "piece": (SPLIT, "a huge page that nobody holds can be split"),
-    "late": (MOVED, "v1 and v2 try again, and then the page moves whole"),
+    "piece": (SPLIT, "a huge page that nobody holds can be split, and a piece is tried once"),
+    "late": (MOVED, "base tries once; v1 and v2 try again, and then the page moves whole"),
     "nobody": (SPLIT, "a huge page that nobody holds can be split"),
 }
 OUTCOMES = {
@@ -164,14 +168,44 @@ def take(seed: int) -> Shown:
         TAKEN["seed"] = seed
         for card in (verdict, fitting, look):
             card.forget()
-    return Shown(told_of)
+    return Shown(lambda: [ways(), told_of()])
 
 
 def told_of() -> pd.DataFrame:
     """What is told of the case."""
-    told = {"huge pages in CMA": case().huge_pages, **case().counters, PIN: "-ENOMEM"}
-    rows = labels(told, f"kernel: {case().kernel}")
+    told = {"kernel": case().kernel, "huge pages in CMA": case().huge_pages}
+    told |= {**case().counters, PIN: "-ENOMEM"}
+    rows = labels(told, "what is told")
     return frame([[n] for n in told.values()], rows, [f"case {case().seed}"])
+
+
+# What may become of a huge page: words, counter, place, and what follows.
+WAYS: tuple[tuple[str, str, float, float, tuple[int, ...]], ...] = (
+    ("a huge page in CMA", "in each pass", 18, 118, (1, 2, 3)),
+    ("moves whole", "thp_migration_success", 258, 48, (6,)),
+    ("no huge page is free", "thp_migration_fail", 258, 118, (4, 5)),
+    ("has no pass left", "thp_migration_fail", 258, 188, (7,)),
+    ("is split", "thp_split_page", 498, 88, (6, 7)),
+    ("the split is refused", "thp_split_page_failed", 498, 142, (7,)),
+    ("4 KiB pages moved", "pgmigrate_success", 738, 48, ()),
+    ("4 KiB pages stayed", "pgmigrate_fail", 738, 188, ()),
+)
+
+
+def ways() -> Picture:
+    """Where each counter goes up."""
+    claim = "Where the counters go up: thp_migration_fail has two places"
+    told = "; ".join(f"{words}: {counter}" for words, counter, *_ in WAYS[1:])
+    svg = Svg(940, 250, claim, told)
+    svg.headline(18, 30, 900, claim)
+    for words, counter, x, y, then in WAYS:
+        for _, _, to_x, to_y, _ in (WAYS[number] for number in then):
+            svg.line(x + 184, y + 23, to_x - 6, to_y + 23, stroke=INK, stroke_width=1.5)
+            svg.path(f"M{to_x} {to_y + 23}l-9 -5v10Z", fill=INK)
+        svg.rect(x, y, 184, 46, fill=PANEL, stroke=INK, rx=4)
+        svg.text(x + 92, y + 20, words, 172, bold=True, anchor="middle")
+        svg.text(x + 92, y + 37, counter, 172, size=SMALL, anchor="middle")
+    return Picture(svg.render(), f"{claim}. {told}.")
 
 
 def counters(**knobs: object) -> pd.DataFrame:
@@ -194,7 +228,7 @@ def causes() -> str:
 
 def verdict_judged(answer: str) -> Verdict:
     """Judged by running every cause that fits the counters."""
-    allowed = f"so say the counters: {' or '.join(case().outcomes)}"
+    allowed = f"the counters say {' or '.join(map(repr, case().outcomes))}"
     if answer in case().outcomes:
         return passed(allowed)
     why = f"no run of {case().kernel} that ends like this counts what the case says"
@@ -234,6 +268,8 @@ verdict = Card(
         "none is tried. pgmigrate_fail below 512: single pieces. 0: everything moved.",
     ),
     still=way,
+    why="This run has the kernel of your case, and the first suspect: a reference that never goes. "
+    "Are its counters those of the case? The next card names eight suspects.",
     play=bench,
 )
 
@@ -262,7 +298,8 @@ def found_fitting() -> dict[str, str]:
 
 def fit(cause: str) -> str:
     """What is so, and why."""
-    return "its run has the same counters" if cause in case().fitting else why_not(cause)
+    same = f"its run has the same counters; {TELLING[cause][1]}"
+    return same if cause in case().fitting else why_not(cause)
 
 
 def beside() -> pd.DataFrame:
@@ -278,16 +315,17 @@ def beside() -> pd.DataFrame:
 fitting = Card(
     "fitting",
     "Which causes fit, and which are out?\n"
-    "Decide with a pencil first. A huge page is free only where the cause says so. One cause that "
-    "fits is not a diagnosis: others may leave the same counters.",
+    "Decide with a pencil first. Then try on the bench, under your first answer, what you are not "
+    "sure of. A huge page is free only where the cause says so. One cause that fits is not a "
+    "diagnosis: others may leave the same counters.",
     dict.fromkeys(CAUSES, (FITS, OUT)),
     labels={name: words for name, (words, _) in CAUSES.items()},
     outcome=found_fitting,
     judge=checked(
         found_fitting,
-        lambda cause, said: why_not(cause) if said == FITS else "look at its run once more",
+        lambda cause, said: why_not(cause) if said == FITS else TELLING[cause][1],
         fit,
-        "as counters have it; other observations may still tell them apart",
+        "if several fit, counters can't tell them apart, but something else may",
     ),
     hints=(
         "Go through the causes one by one: which counters does each of them move, and how far?",
@@ -321,7 +359,7 @@ def references(run: Trace) -> str:
 LOOKS: dict[str, tuple[str, Callable[[Trace], str]]] = {
     "split_returns": ("What `split_huge_page_to_list()` returns, each time.", split_returned),
     "references": (
-        "The references on the page when a split begins, against the expected number.",
+        "The references on the page when a split begins, against 512 + mappings + 1.",
         references,
     ),
     "migrate_returns": (
@@ -371,8 +409,8 @@ def look_judged(answer: dict[str, str]) -> Verdict:
 look = Card(
     "look",
     "What would you look at next?\n"
-    "Choose what shows one thing for one of the causes that fit, and another thing for another "
-    "cause. Choose no more than you need. If only one cause fits, choose none.",
+    "Choose the observations that differ between the causes that fit, but no more than you need. "
+    "If only one cause fits, choose none.",
     dict.fromkeys(LOOKS, (TRACE, LEAVE)),
     labels={name: words for name, (words, _) in LOOKS.items()},
     judge=look_judged,
@@ -385,7 +423,7 @@ look = Card(
         "its file; a lack of memory changes none.",
     ),
     still=seen_of,
-    why="A page that was cut off from its file has lost the references of the file, but a split "
-    "expects them. So it finds too few.",
+    why="512 + mappings + 1 is the number for a huge page of a file. A page that has just been cut "
+    "off has lost the 512 references of the file, so it has too few.",
     needs=(fitting,),
 )

@@ -95,11 +95,6 @@ def ours() -> dict[str, Any]:
     return finished()
 
 
-def code_lines() -> int:
-    """How many lines the finished page has."""
-    return sum(bool(line.strip()) for line in page_of_code().splitlines())
-
-
 class Run(NamedTuple):
     """A run of the small model in the reported situation.
 
@@ -158,6 +153,12 @@ def _moment(place: Mapping[str, Any]) -> str:
     return f"before the {words.get(place['site'], 'freeze')} in pass {place['pass']}{again}"
 
 
+TITLES = (
+    "In the title, a THP is a huge page, a subpage a piece of it, a target a destination, and a "
+    "foreign reference that of a holder."
+)
+
+
 def case_shown(case: Case) -> list[Any]:
     """A vector that failed: the page before and what happens, what was expected and what found."""
     vector, lines = case.vector, story(case.vector)
@@ -172,7 +173,7 @@ def case_shown(case: Case) -> list[Any]:
     picture = Picture(svg.render(), " ".join([f"{claim}. Before: {book}.", *lines]))
     rows = [[_short(expected), _short(found)] for _, expected, found in case.wrong]
     what = labels([what for what, _, _ in case.wrong], "after your code")
-    return [picture, frame(rows, what, ["expected", "yours"])]
+    return [picture, frame(rows, what, ["expected", "yours"]), TITLES]
 
 
 def _short(value: Any) -> str:
@@ -220,7 +221,7 @@ def _end(found: tuple[int, ...]) -> str:
 
 
 PROMISE = "base returns -ENOMEM, patched pins the guest if the holder leaves"
-phenomenon = Shown(lambda: runs_picture(f"{code_lines()} lines of Python: {PROMISE}", RUNS))
+phenomenon = Shown(lambda: runs_picture(f"One page of Python: {PROMISE}", RUNS))
 
 
 # -- the judge
@@ -618,7 +619,9 @@ def review(patched: Any) -> Verdict:
                 why = f"your seams make another kernel of the real model, in the race {race}"
                 return failed(why, f"They differ after this schedule: {render(end.shortest or ())}")
             schedules += end.schedules or 0
-    return passed(f"your seams and the real ones agree in {schedules:,} schedules of four races")
+    return passed(
+        f"your seams and those of {PATCHED} agree in all {schedules:,} schedules of four races"
+    )
 
 
 def pins() -> pd.DataFrame:
@@ -628,7 +631,7 @@ def pins() -> pd.DataFrame:
         for name, end in ends(VERSIONS[version], "of a pin").items():
             words = "the pin fails" if f"{-ENOMEM}" in name else "the pages are pinned"
             rows.setdefault(words, [0, 0])[column] += end.schedules or 0
-    return frame([*rows.values()], labels(rows, "schedules"), ["base", "patched"])
+    return frame([*rows.values()], labels(rows, "schedules of the pin's race"), ["base", "patched"])
 
 
 reviewed = Own(
@@ -640,8 +643,8 @@ reviewed = Own(
     why="Your three seams took their places in the real model, and it was searched step by step in "
     "four races: of a pin, of a caller that is no pin, with a destination that may come late, and "
     "with a page that is truncated.\n\n"
-    "In the race of a pin, base fails in every order of steps, even if the split succeeds. With "
-    "your seams the pin fails only if the holder stays for all ten tries, or holds a piece when "
-    "its turn comes.",
+    "The table is the race of a pin alone. There base gives up at the first refusal, so it has "
+    "fewer schedules. It fails in all of them, even if the split succeeds. With your seams the pin "
+    "fails only if the holder stays for all ten tries, or holds a piece when its turn comes.",
     needs=(both,),
 )

@@ -30,7 +30,7 @@ def test_a_case_is_diagnosed(tmp_path, chromium):
         expect(verdict).to_contain_text("no run of v2 that ends like this counts")
         assert verdict.locator("svg[role=img]").count() == 0
         ended(verdict, "could not be split")
-        expect(verdict).to_contain_text("so say the counters: could not be split")
+        expect(verdict).to_contain_text("the counters say 'could not be split'")
         picture = verdict.locator("svg[role=img]")
         expect(picture).to_be_visible()
         before = picture.text_content()
@@ -41,6 +41,6 @@ def test_a_case_is_diagnosed(tmp_path, chromium):
         fitting = lab.card("Which causes fit, and which are out?")
         lab.shot("capstone-fitting", fitting)
         chosen(fitting, ["out", "fits", "fits", "out", "out", "out", "out", "out"])
-        expect(fitting).to_contain_text("✔ Right: as counters have it")
+        expect(fitting).to_contain_text("✔ Right: if several fit")
         assert lab.errors == []
         assert lab.asked_outside == []

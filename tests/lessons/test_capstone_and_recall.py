@@ -92,7 +92,7 @@ def test_what_is_no_seed(seed):
 def test_a_wrong_outcome_meets_the_counters():
     verdict = lesson.verdict_judged("a piece was left")
     assert "no run of v2 that ends like this counts what the case says" in verdict.why
-    assert verdict.second.endswith("so say the counters: could not be split")
+    assert verdict.second.endswith("the counters say 'could not be split'")
 
 
 def test_what_a_run_counts_can_be_compared():
@@ -105,7 +105,9 @@ def test_a_wrong_cause_meets_its_run():
     why = judge({**right, "reference": "fits"}).why
     assert why.startswith("reference: thp_split_page_failed would be 10, not 1: base tries")
     assert judge({**right, "nobody": "fits"}).why.startswith("nobody: thp_split_page would be 2")
-    assert judge({**right, "nomem": "out"}).second == "nomem: its run has the same counters"
+    assert judge({**right, "nomem": "out"}).second.startswith(
+        "nomem: its run has the same counters; its"
+    )
 
 
 def test_what_can_be_told_by_none_is_said():
