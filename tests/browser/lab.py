@@ -30,6 +30,7 @@ BROWSER_FLAGS = [
 ]
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 THEMES = ("JupyterLab Light", "JupyterLab Dark")
+PICTURE = "div:has(> div > svg[role=img])"  # one or several columns, side by side
 SECONDS_MAX = 180
 # Generous: a test of what happens, not of how quickly.
 expect.set_options(timeout=60_000)

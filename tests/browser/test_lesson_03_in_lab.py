@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from lab import opened
+from lab import PICTURE, opened
 from playwright.sync_api import expect
 from proctext import buddyinfo
 
@@ -22,7 +22,7 @@ def test_change_the_host_predict_and_paste(lab):
     lab.run_all()
     lab.shot("lesson-03-first", lab.page.locator(".jp-Notebook-cell").first)
     worn = lab.card("A host of 1 GiB that has been in use for weeks")
-    picture = worn.locator("svg[role=img]")
+    picture = worn.locator(PICTURE).first
     expect(picture).to_contain_text("40.0 % of 1 GiB is free, but not one block of 2 MiB")
     lab.shot("lesson-03-worn", worn)
     cma, used, scattered, _, order = (worn.get_by_role("slider").nth(n) for n in range(5))
@@ -47,7 +47,7 @@ def test_change_the_host_predict_and_paste(lab):
     expect(index).to_contain_text("✘ with_CMA: you said 0.998 · it was -1.000")
     lab.shot("lesson-03-index", index)
     paste = lab.card("What does your own machine say?")
-    area, seen = paste.locator("textarea"), paste.locator("svg[role=img]")
+    area, seen = paste.locator("textarea"), paste.locator(PICTURE).first
     area.fill(TEXT)
     expect(seen).to_contain_text("How much is free, by size")
     expect(paste.get_by_text("Zone DMA32 of node 0")).to_be_visible()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from lab import THEMES, opened
+from lab import PICTURE, THEMES, opened
 from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
@@ -26,7 +26,7 @@ def test_predict_step_and_go_back(lab):
         row.get_by_role("button", name=choice).click()
     card.get_by_role("button", name="Store").click()
     expect(card.get_by_text("you said 514 · it was 514")).to_be_visible()
-    picture = card.locator("svg[role=img]").first
+    picture = card.locator(PICTURE).first
     expect(picture).to_contain_text("step 0 of 25")
 
     handle = card.get_by_role("slider")
