@@ -82,6 +82,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"mmsim: {error}", file=sys.stderr)
         return 2
+    except ModuleNotFoundError as error:  # the core needs none, these commands do
+        what = f"this command needs the package {error.name}, which is missing"
+        print(f"mmsim: {what}: pip install {error.name}", file=sys.stderr)
+        return 2
     except BrokenPipeError:  # `mmsim run ... | head` is a fair use
         sys.stderr.close()
         return 0
