@@ -10,9 +10,19 @@ from collections import deque
 from collections.abc import Hashable
 from typing import Any
 
-from mmsim.engine.actor import freeze
 from mmsim.engine.op import Op
 from mmsim.engine.scenario import Scenario
+
+
+def freeze(value: Any) -> Hashable:
+    """A value that can be compared later, when what it was made of has changed."""
+    if isinstance(value, list | tuple):
+        return (type(value), *map(freeze, value))
+    if isinstance(value, dict):
+        return tuple((key, freeze(item)) for key, item in value.items())
+    if hasattr(value, "__dict__") and value.__class__.__hash__ is None:
+        return (type(value), freeze(vars(value)))
+    return value
 
 
 def _key(generator: Any) -> Hashable:

@@ -1,7 +1,8 @@
-"""The shell scripts behind `make`: which Python is used, and what the summary says."""
+"""What stands behind `make`: which Python is used, what the summary says, the benchmarks."""
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import subprocess
@@ -9,6 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from benchmarks.__main__ import NAMES
+from benchmarks.replay import count_states
+from mmsim.scenarios import split_race
 
 ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="make and its scripts are for POSIX")
@@ -165,3 +170,16 @@ def test_every_stage_is_run_and_the_summary_says_which_failed(venv: Path) -> Non
     assert status == 3
     assert summary == [["lint", "passed"], ["types", "FAILED"], ["unit", "passed"]]
     assert "pytest -n auto" in said
+
+
+# --- benchmarks: nothing else runs them, so a name that is gone would not be missed ------------
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_benchmark_finds_what_it_measures(name):
+    assert callable(importlib.import_module(f"benchmarks.{name}").results)
+
+
+def test_the_baseline_of_the_search_finds_the_same_states():
+    race = split_race(released="1", order=1)
+    assert count_states(race, 1_000) == race.explore().states
