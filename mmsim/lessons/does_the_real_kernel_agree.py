@@ -469,13 +469,13 @@ cause = Card(
 CHANGES = {
     "drain": (
         "6.12-drain",
-        "before a busy page is tried a second time, the LRU batches of all processors are drained",
+        "a *drain* of all LRU batches, before a busy page is tried a second time",
     ),
-    "wait": ("6.12-wait", "a busy page is waited for, before its next try"),
-    "ten": ("6.12-subpage_retry", "pieces are tried up to ten times, asynchronously"),
+    "wait": ("6.12-wait", "a *wait* for a busy page, before its next try"),
+    "ten": ("6.12-subpage_retry", "up to *ten* tries for a piece, asynchronous ones"),
     "usual": (
         "6.12-subpage_retry_sync",
-        "pieces are tried like any other page: asynchronously, then synchronously",
+        "the *usual* tries for a piece, as for any other page: asynchronous, then synchronous",
     ),
 }
 RARER = {NOT_SPLIT: "a huge page left whole", MISSED: "small pages left"}
@@ -513,7 +513,7 @@ remedy = Card(
     "And with which row are failures that leave *small pages* rarest?",
     {**dict.fromkeys(CHANGES, tuple(RARER.values())), "rarest": tuple(CHANGES)},
     labels={
-        **{name: f"`{name}`: {what}" for name, (_, what) in CHANGES.items()},
+        **{name: what for name, (_, what) in CHANGES.items()},
         "rarest": "small pages are left least often",
     },
     outcome=helped,

@@ -113,13 +113,13 @@ said = Card("said", "Four remarks that were made on the list", still=list_said, 
 
 ENDS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "busy_moved": (
-        "`base`: a huge page is free; busy twice, then moved whole",
+        "a huge page is free; busy twice, then moved whole (in `base`)",
         "base",
         {"targets": "available", "released": "2"},
     ),
-    "split": ("`base`: none is free; split at once", "base", {"holder": 0}),
+    "split": ("none is free; split at once (in `base`)", "base", {"holder": 0}),
     "refused_split": (
-        "`v1`: none is free; refused twice, then split",
+        "none is free; refused twice, then split (in `v1`)",
         "v1",
         {"released": "2"},
     ),
