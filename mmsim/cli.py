@@ -1,9 +1,9 @@
 """The command line: `mmsim run`, and the other commands that `mmsim --help` lists.
 
 Exit status: 0 all is well; 1 the model and what it was held against differ (conformance, compare),
-no path of the model explains the counters or the text tells no counters (diagnose), or the doctor
-found a problem; 2 the words, a file or a schedule could not be used, which is said in one sentence;
-130 it was interrupted."""
+no path of the model explains the counters (diagnose), a text is known but no command reads it
+(diagnose, show), or the doctor found a problem; 2 the words, a file or a schedule could not be
+used, which is said in one sentence; 130 it was interrupted."""
 
 from __future__ import annotations
 
@@ -81,6 +81,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except UserError as error:
         print(f"mmsim: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:  # the core needs none, these commands do
+        what = f"this command needs the package {error.name}, which is missing"
+        print(f"mmsim: {what}: pip install {error.name}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # `mmsim run ... | head` is a fair use
         sys.stderr.close()

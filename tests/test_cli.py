@@ -274,3 +274,18 @@ def until(terminal, pattern):
         assert ready, f"nothing like {pattern!r} in {seen!r}"
         seen += os.read(terminal, 4096)
     return seen
+
+
+@pytest.mark.parametrize(
+    ("package", "words"),
+    [("jsonschema", ["conformance", "vectors.json"]), ("pandas", ["show", "buddyinfo"])],
+)
+def test_a_missing_package_is_named_in_one_sentence(package, words, tmp_path, monkeypatch, capsys):
+    (tmp_path / "vectors.json").write_text('{"group": "gup", "vectors": []}')
+    (tmp_path / "buddyinfo").write_text("Node 0, zone Normal 1 1 1 1 1 1 1 1 1 1 1\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, package, None)
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert f"needs the package {package}, which is missing" in said
+    assert said.count("\n") == 1

@@ -144,13 +144,8 @@ def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _misfit(content: Any) -> str:
     """Where the content does not fit the schema, and why; "" if it does."""
-    try:
-        import jsonschema
-    except ImportError:
-        return (
-            "vector files are checked with the package jsonschema, which is missing: install it, "
-            "or mmsim-lessons[notebook]"
-        )
+    import jsonschema
+
     schema = json.loads(datafiles.path("conformance/schema.json").read_text(encoding="utf-8"))
     validator = jsonschema.Draft202012Validator(schema)
     error = jsonschema.exceptions.best_match(validator.iter_errors(content))

@@ -61,7 +61,8 @@ CAUSES: dict[str, tuple[str, dict[str, object]]] = {
         {"taken": "0.move.freeze"},
     ),
     "late": (
-        "somebody holds a reference; from pass 1 on it is gone, and a huge page is free",
+        "in pass 0 somebody holds a reference, and no huge page is free; from pass 1 on it is "
+        "gone, and one is free",
         {"targets": "late", "released": 1},
     ),
     "nobody": ("nobody is in the way", {"holder": 0}),
@@ -196,7 +197,7 @@ def ways() -> Picture:
     """Where each counter goes up."""
     claim = "Where the counters go up: thp_migration_fail has two places"
     told = "; ".join(f"{words}: {counter}" for words, counter, *_ in WAYS[1:])
-    svg = Svg(940, 250, claim, told)
+    svg = Svg(940, 266, claim, told)
     svg.headline(18, 30, 900, claim)
     for words, counter, x, y, then in WAYS:
         for _, _, to_x, to_y, _ in (WAYS[number] for number in then):
@@ -205,7 +206,8 @@ def ways() -> Picture:
         svg.rect(x, y, 184, 46, fill=PANEL, stroke=INK, rx=4)
         svg.text(x + 92, y + 20, words, 172, bold=True, anchor="middle")
         svg.text(x + 92, y + 37, counter, 172, size=SMALL, anchor="middle")
-    return Picture(svg.render(), f"{claim}. {told}.")
+    svg.note(922, 252, "once, in the end", 184, anchor="end")
+    return Picture(svg.render(), f"{claim}. {told}, once, in the end.")
 
 
 def counters(**knobs: object) -> pd.DataFrame:
@@ -315,9 +317,9 @@ def beside() -> pd.DataFrame:
 fitting = Card(
     "fitting",
     "Which causes fit, and which are out?\n"
-    "Decide with a pencil first. Then try on the bench, under your first answer, what you are not "
-    "sure of. A huge page is free only where the cause says so. One cause that fits is not a "
-    "diagnosis: others may leave the same counters.",
+    "Decide with a pencil first. Then try what you are not sure of on the bench: the picture with "
+    "knobs under your answer to `verdict`. A huge page is free only where the cause says so. One "
+    "cause that fits is not a diagnosis: others may leave the same counters.",
     dict.fromkeys(CAUSES, (FITS, OUT)),
     labels={name: words for name, (words, _) in CAUSES.items()},
     outcome=found_fitting,
@@ -410,7 +412,7 @@ look = Card(
     "look",
     "What would you look at next?\n"
     "Choose the observations that differ between the causes that fit, but no more than you need. "
-    "If only one cause fits, choose none.",
+    "If two tell as much, either will do. If only one cause fits, choose none.",
     dict.fromkeys(LOOKS, (TRACE, LEAVE)),
     labels={name: words for name, (words, _) in LOOKS.items()},
     judge=look_judged,

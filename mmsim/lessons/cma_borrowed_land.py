@@ -290,7 +290,7 @@ def populate_chart() -> list[Any]:
         "other page comes from there."
     )
     rows = [(kernel.first, model.first, f"{apart:.1f}")]
-    columns = ["measured, MiB", "model, MiB", "free CMA at most apart, MiB"]
+    columns = ["measured, MiB", "model, MiB", "largest difference of free CMA, MiB"]
     table = frame(rows, labels(["CMA 256 MiB"], "first page from CMA by"), columns)
     claim = "CMA is left alone until it is more than half of what is free"
     svg = draw.Svg(640, 420, claim, f"{claim}. {sentence}")
@@ -487,7 +487,8 @@ order = Card(
     ),
     why="The pin takes one reference for each of the 512 small pages. It only holds the page while "
     "the kernel looks. With it the count would be 512 higher than a move expects, so it must go "
-    "first: that is the rule of lesson 01.\n\n"
+    "first: that is the rule of lesson 01. While the page moves, its mapping is taken away. After "
+    "the move it is put back, and the new page's first reference is dropped.\n\n"
     "Inside a long-term pin a request for memory counts as not movable. So the new place is asked "
     "for outside CMA.",
     still=pin_steps,
@@ -508,10 +509,10 @@ def owner_gets(holder: int = 1) -> str:
 owner = Card(
     "owner",
     "Somebody has a long-term reference on that huge page. How does the owner's request end?\n"
-    "Choose what the kernel finds inside `cma_alloc()`. Without that reference it is `memory`.",
+    "Choose how it ends inside `cma_alloc()`. Without that reference it is `memory`.",
     Choices(
         {
-            "memory": "the kernel takes the page away from its user",
+            "memory": "the page is moved away, and the owner gets its area",
             "-ENOMEM": "no memory is free to move the page to",
             "-EBUSY": "what lies there can't be moved away",
         }

@@ -145,7 +145,8 @@ least = Card(
     "single page in use spoils its place, any of the 512, and no page can spoil two. So eight are "
     "needed, and eight are enough.\n\n"
     "The host at the top is spoiled in this way: each of its pageblocks has pages in use. It has "
-    "no block of 2 MiB even with `used` at 1. The first ones appear with `scattered` at 95.",
+    "no block of 2 MiB even with `used` at 1. The first ones appear with `scattered` at 95: the "
+    "model repeats a pattern of 62 pageblocks, and only then one of these 62 is wholly free.",
 )
 
 
@@ -359,7 +360,7 @@ def guest_table() -> pd.DataFrame:
         failures = f"{sum(result != '0' for result in real)} of {len(real)} failed"
         result = "succeeds" if code == "0" else errno_name(int(code))
         rows.append((int(split), int(moved), result, failures))
-    columns = ["thp_split_page", "pgmigrate_success", "the pin", "measured pins"]
+    columns = ["thp_split_page", "pgmigrate_success", "the pin", "measured pins, no holder"]
     return frame(rows, labels(VERSIONS, "version"), columns)
 
 
@@ -369,8 +370,8 @@ guest = Card(
     dict.fromkeys(VERSIONS, ("succeeds", "-ENOMEM")),
     outcome=lambda: guest_table()["the pin"].to_dict(),
     why="Both split the huge page and move all 512 pieces out of CMA. Only what is returned "
-    "differs. `base` has counted the huge page as a failure before the split, as in lesson 00, and "
-    "the pin fails: more than 500 MiB are free, and the answer is `-ENOMEM`.\n\n"
+    "differs. `base` keeps the failure that it noted before the split, as in lesson 00, and the "
+    "pin fails: more than 500 MiB are free, and the answer is `-ENOMEM`.\n\n"
     "Of the 27 measured pins, 6 are those of the first row above. For the others, and for the one "
     "of `base`, the search for a free block was made to fail on purpose.",
     still=guest_table,

@@ -129,7 +129,7 @@ def walk_table() -> pd.DataFrame:
         if page != before:
             lock, lru = "drop_caches" if page.locked_by else "nobody", "yes" if page.lru else "no"
             rows[step] = (f"{event.op.kind.name}()", page.refcount, lock, lru)
-    heads = ["the walk calls", "references", "the lock has", "on an LRU list"]
+    heads = ["the walk calls", "references", "who has the lock", "on an LRU list?"]
     return pd.DataFrame.from_dict(rows, "index", columns=heads).rename_axis("step")
 
 
@@ -201,7 +201,7 @@ meeting = Card(
     "then it runs straight into the second window. The page has one reference too many, and the "
     "check refuses the split. So both windows end in a failure.\n\n"
     "In the run of the stepper `drop_caches` is held up right after `folio_unlock()`, and goes on "
-    "before pass 1.",
+    "only after the refusal.",
     still=held_up,
     play=stepper,
 )
@@ -257,8 +257,8 @@ def window_table() -> pd.DataFrame:
 
 window = Card(
     "window",
-    "A pin comes in the second window: after which step of `drop_caches`?\n"
-    "More than one number is right; name one.",
+    "A pin of v2 comes in the second window: after which step of `drop_caches`?\n"
+    "From then on `drop_caches` stands still. More than one number is right; name one.",
     int,
     form="the number of a step",
     judge=judged_window,

@@ -303,7 +303,9 @@ failing = Card(
     why="Each cell is a schedule, and each row is a moment to come. In seven rows the holder comes "
     "before the check, and has three moments to go after it: 7 x 3. In three rows it comes between "
     "check and freeze, and has four moments to go: 3 x 4. In all other cells it comes too late, or "
-    "is gone too early. Row 11 is empty: nobody can take a reference while the count is frozen.",
+    "is gone too early. Row 11 is empty: nobody can take a reference while the count is frozen.\n\n"
+    "33 of 73 fail, but that is no probability. It matters how often a holder comes, and how long "
+    "it stays: lesson 07.",
     still=grid,
 )
 
@@ -357,8 +359,8 @@ def claims_table(states_max: int = 500_000) -> pd.DataFrame:
 claims = Card(
     "claims",
     "Which of these claims hold?\n"
-    "The first three say that something is true in *every* state. The last says that something is "
-    "true in *some* state. A *surplus* is a reference that the check cannot explain. Try to break "
+    "The first three claim something of *every* state, the last of at least *one* state. "
+    "A *surplus* is a reference that the check cannot explain. Try to break "
     "the first three with a schedule of your own.",
     dict.fromkeys(CLAIMED, (Said.HOLDS.value, Said.BROKEN.value)),
     labels=CLAIMED,

@@ -1,8 +1,8 @@
 """A run as columns: one for each actor, time downwards, one row per atomic step.
 
-A step that changed something is bold, with the old and the new value in the margin; the last row
-says what each actor does next, or for whom it waits.  When there are too many rows, steps of one
-actor that changed nothing are drawn together, the oldest first.
+A step that changed something is bold, with the old and the new values in the margin, in a line or
+two; the last row says what each actor does next, or for whom it waits.  When there are too many
+lines, steps of one actor that changed nothing are drawn together, the oldest first.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from mmsim.engine.trace import Moment, Trace
 from mmsim.scenarios import Situation
-from mmsim.views.changes import changes
+from mmsim.views.changes import Change, changes, follows
 from mmsim.views.facts import counters_at, standing
 from mmsim.views.ledger import describe, ledger_at
 from mmsim.views.operations import call, sentence
@@ -31,9 +31,9 @@ from mmsim.views.svg import (
 from mmsim.views.words import outcome_sign, plural
 
 LEFT, RIGHT, HEIGHT = 574.0, 406.0, 566.0
-ROW, ROWS_MAX, KEPT, LOOKED_AT = 16.0, 22, 4, 120
+ROW, ROWS_MAX, KEPT, LOOKED_AT = 16.0, 24, 4, 120
 _NUMBERS, _NUMBERS_MIN, _BETWEEN = 54.0, 36.0, 6.0
-_MARGIN, _ACTORS_MAX = 118.0, 3  # with more actors there is no room for what changed
+_MARGINS = {1: 162.0, 2: 162.0, 3: 118.0}  # with more actors there is no room for what changed
 _TOP = 104.0
 
 
@@ -46,8 +46,13 @@ class Line(NamedTuple):
     end: int
     actor: str
     text: str
-    changed: str = ""
+    changed: tuple[str, ...] = ()
     bold: bool = False
+
+    @property
+    def high(self) -> int:
+        """How many lines of text it needs."""
+        return max(len(self.changed), 1)
 
     @property
     def numbers(self) -> str:
@@ -55,12 +60,28 @@ class Line(NamedTuple):
         return str(self.end) if self.end == self.start + 1 else f"{self.start + 1}–{self.end}"
 
 
+def _margin(trace: Trace) -> float:
+    return _MARGINS.get(len(trace.scenario.actors), 0.0)
+
+
+def _told(found: list[Change], wide: float) -> tuple[str, ...]:
+    """The first changes in two lines at most; whose they are is said once."""
+    told: list[str] = []
+    whose = ""
+    for change in found:
+        told += wrap(str(change).removeprefix(whose), wide, SMALL, 2)
+        whose = whose or change.name.rpartition(" ")[0] + " "
+    if len(told) > 2:
+        told[1:] = [clip(f"{told[1]}, …", wide, SMALL)]
+    return tuple(told)
+
+
 def _line(trace: Trace, i: int) -> Line:
-    moment = trace.at(i + 1)
+    moment, wide = trace.at(i + 1), _margin(trace) - 8
     found = changes(moment)
     # Counters have a panel of their own.
-    told = [change for change in found if " " in change.name and " held by " not in change.name]
-    changed = f"{told[0]}{', …' if len(told) > 1 else ''}" if told else ""
+    told = [change for change in found if " " in change.name and not follows(change)]
+    changed = _told(told, wide) if wide > 0 else ()
     return Line(i, i + 1, trace.events[i].actor, call(moment), changed, bool(found))
 
 
@@ -77,44 +98,44 @@ def _quiet_runs(lines: list[Line]) -> list[tuple[int, int]]:
     return found
 
 
+def _high(lines: list[Line]) -> int:
+    return sum(line.high for line in lines)
+
+
 def rows_of(trace: Trace, rows_max: int = ROWS_MAX) -> list[Line]:
-    """The rows of a run, at most so many; of a long one, only the last steps are looked at."""
+    """The rows of a run, in so many lines at most; of a long one, the last steps are looked at."""
     begin = max(0, len(trace) - max(LOOKED_AT, rows_max))
     lines = [Line(0, begin, "", "")] if begin else []
     lines += [_line(trace, i) for i in range(begin, len(trace))]
-    while len(lines) > rows_max and (runs := _quiet_runs(lines)):
+    while _high(lines) > rows_max and (runs := _quiet_runs(lines)):
         start, end = runs[0]
         first, last = lines[start], lines[end - 1]
         text = f"… {last.end - first.start} steps up to {last.text}"
         lines[start:end] = [Line(first.start, last.end, first.actor, text)]
-    cut = max(len(lines) - rows_max + 1, 1)
-    if len(lines) > rows_max or begin:
+    if _high(lines) > rows_max or begin:
+        cut = next(n for n in range(1, len(lines)) if _high(lines[n:]) < rows_max)
         n = lines[cut - 1].end
         lines[:cut] = [Line(0, n, "", f"… {plural(n, 'earlier step')}")]
     return lines
 
 
-def _margin(names: list[str]) -> float:
-    return _MARGIN if len(names) <= _ACTORS_MAX else 0.0
-
-
 def _layout(
     lines: list[Line], names: list[str], wide: float
 ) -> tuple[dict[str, tuple[float, float]], float]:
-    """Where the columns begin and how wide they are, and how wide the numbers.
+    """Where the actors' columns begin and how wide they are, and how wide the numbers.
 
     Each actor's column gets what its rows need."""
-    folded = any(len(line.numbers) > 4 for line in lines)
+    folded = any(len(line.numbers) > 3 for line in lines)
     numbers = _NUMBERS if folded else _NUMBERS_MIN
-    room = wide - numbers - _margin(names) - _BETWEEN * (len(names) - 1)
+    room = wide - numbers - _BETWEEN * (len(names) - 1)
     fair = 0.7 * room / len(names)
-    least = {name: min(text_width(name, 13, bold=True) + 36, fair) for name in names}
-    need = {}
-    for name in names:
-        texts = [line.text for line in lines if line.actor == name]
-        longest = max((text_width(text, CODE, mono=True) for text in texts), default=0.0)
-        need[name] = max(longest + 16, least[name])
-    # What there is beyond the names goes to the columns by what they would like to have.
+    need = {name: text_width(name, 13, bold=True) + 36 for name in names}
+    for line in lines:
+        if line.actor:
+            longest = text_width(line.text, CODE, mono=True) + 16
+            need[line.actor] = max(need[line.actor], longest)
+    least = {name: min(need[name], fair) for name in names}
+    # What there is beyond a fair share goes to the columns by what they would like to have.
     spare = room - sum(least.values())
     wanted = sum(need.values()) - sum(least.values())
     found, x = {}, numbers
@@ -138,7 +159,8 @@ def _cut(text: str, width: float, size: float) -> str:
 def _draw_rows(svg: Svg, x: float, y: float, w: float, moment: Moment) -> None:
     names = [actor.name for actor in moment.scenario.actors]
     lines = rows_of(moment.run)
-    columns, numbers = _layout(lines, names, w)
+    margin = _margin(moment.run)
+    columns, numbers = _layout(lines, names, w - margin)
     for name, (at, wide) in columns.items():
         svg.badge(x + at, y, names, name)
         svg.text(x + at + 30, y + 13.4, name, wide - 32, bold=True)
@@ -146,24 +168,23 @@ def _draw_rows(svg: Svg, x: float, y: float, w: float, moment: Moment) -> None:
         said = standing(moment, name).partition(", in ")[0]
         for i, part in enumerate(wrap(said, wide - 4, SMALL, 3)):
             svg.text(x + at, y + ROW * ROWS_MAX + 46 + i * 14, part, wide - 4, size=SMALL)
-    margin = x + w - _MARGIN + 8
-    if _margin(names):
-        svg.note(margin, y + 13.4, "what changed", _MARGIN - 8)
-    for i, line in enumerate(lines):
-        base = y + 26 + i * ROW
+    if margin:
+        svg.note(x + w - margin + 8, y + 13.4, "what changed", margin - 8)
+    below = y + 26
+    for line in lines:
+        base, below = below, below + line.high * ROW
         svg.note(x + numbers - 8, base + 12, line.numbers, numbers - 8, anchor="end")
         if not line.actor:
-            room = w - numbers - _margin(names)
-            svg.note(x + numbers + 4, base + 12, line.text, room)
+            svg.note(x + numbers + 4, base + 12, line.text, w - numbers - margin)
             continue
         at, wide = columns[line.actor]
         fill = actor_fill(names, line.actor)
-        svg.rect(x + at, base + 1, wide - 4, ROW - 2, rx=2, fill=fill.ground)
-        svg.rect(x + at, base + 1, 3, ROW - 2, fill=fill.mark)
+        svg.rect(x + at, base + 1, wide - 4, below - base - 2, rx=2, fill=fill.ground)
+        svg.rect(x + at, base + 1, 3, below - base - 2, fill=fill.mark)
         svg.text(x + at + 7, base + 12, _cut(line.text, wide - 13, CODE), wide - 13, size=CODE,
                  mono=True, bold=line.bold)  # fmt: skip
-        if line.changed and _margin(names):
-            svg.text(margin, base + 12, line.changed, _MARGIN - 8, size=SMALL)
+        for n, changed in enumerate(line.changed):
+            svg.text(x + w - margin + 8, base + 12 + n * ROW, changed, margin - 8, size=SMALL)
 
 
 def columns_picture(trace: Trace) -> Picture:

@@ -94,8 +94,8 @@ PAGE_SIZES = (4, 8, 16, 64)
 PMD_ORDERS = {4: 9, 8: 10, 16: 11, 64: 13}
 """Order of a huge page, by the size of a page."""
 NOT_TOLD = (
-    "The text does not tell how large a page is, so pages are counted: page_kib=64 shows sizes "
-    "for pages of 64 KiB, for instance."
+    "The text does not tell how large a page is, so pages are counted. Say the size to see bytes: "
+    "for instance page_kib=64 in a notebook, --page-kib 64 at the command line."
 )
 _AnyZone = BuddyZone | PageTypeZone | ZoneInfo
 

@@ -25,7 +25,8 @@ STYLE = """<style>.mmsim-busy {position: relative}
   color: #1F2328; background: #FFF3BF; border: 2px solid #A33D00}
 .mmsim-board.jupyter-widgets-disconnected > * {opacity: 0.6; pointer-events: none}
 .mmsim-board .jupyter-widgets-disconnected::before {content: none}</style>"""
-# Sliders and fields keep their own keys; no letter becomes a command of the notebook by mistake.
+# Sliders, fields and round buttons keep their own keys; none of them, and no letter, becomes a
+# command of the notebook by mistake.
 LISTEN = """<img alt="" src="data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA=" onload="
 const box = this.closest('.mmsim-board');
 this.remove();
@@ -33,8 +34,10 @@ box.tabIndex = -1;
 box.style.outline = 'none';
 box.addEventListener('keydown', event => {
   if (event.ctrlKey || event.altKey || event.metaKey) return;
-  if (event.target.closest('.noUi-target, input, select, textarea')) return;
-  const button = box.querySelector('.mmsim-key-' + CSS.escape(event.key.toLowerCase()));
+  if (event.target.closest('.noUi-target, input, select, textarea'))
+    return event.stopPropagation();
+  const key = '.mmsim-key-' + CSS.escape(event.key.toLowerCase());
+  const button = [...box.querySelectorAll(key)].find(b => b.closest('.mmsim-board') == box);
   if (button || event.key.trim().length == 1) event.stopPropagation();
   if (!button) return;
   event.preventDefault();
@@ -55,10 +58,10 @@ def keyed(button: w.Button, key: str) -> w.Button:
 
 
 class Frame(w.VBox):
-    """What says it when the kernel is gone."""
+    """What keeps its keys to itself, and says it when the kernel is gone."""
 
     def __init__(self, *parts: Any) -> None:
-        super().__init__([quiet(STYLE), *parts])
+        super().__init__([quiet(STYLE), *parts, quiet(LISTEN)])
         self.add_class("mmsim-board")
 
 
@@ -71,7 +74,7 @@ class Board(Frame):
         self.view, self.said = w.HTML(), w.HTML()
         self._silent = False
         row = w.HBox(list(controls), layout=ROW)
-        super().__init__(*above, row, self.view, self.said, quiet(LISTEN))
+        super().__init__(*above, row, self.view, self.said)
 
     def watch(self, *controls: Any) -> None:
         """Draw again when one of them changes."""

@@ -22,7 +22,7 @@ from mmsim.views.columns import columns_picture
 from mmsim.views.game import ALL, FREE, STEP, Level, Stand, free_play, kinds, played, press, stands
 from mmsim.views.svg import GREEN
 from mmsim.views.words import plural
-from mmsim.widgets.board import LISTEN, ROW, Frame, keyed, quiet
+from mmsim.widgets.board import ROW, Frame, keyed
 
 Won = Callable[[Level, str], None]
 # A frame, a ground and a sign: a level that is won must not be missed, in a light or a dark theme.
@@ -114,7 +114,6 @@ class Scheduler(Frame):
             self.moves,
             w.HBox([self.text, self.load]),
             self.said,
-            quiet(LISTEN),
         )
         self.level.observe(lambda _: self.keep(0), "value")
         self.undo.on_click(lambda _: self.keep(max(len(self._presses) - 1, 0)))

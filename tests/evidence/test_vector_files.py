@@ -3,12 +3,10 @@
 import copy
 import json
 import random
-import sys
 
 import pytest
 
 from mmsim import datafiles
-from mmsim.cli import main
 from mmsim.evidence.vectors import OPERATIONS, VectorFileError, check_file, load
 from mmsim.mm.versions import VERSIONS
 
@@ -114,14 +112,6 @@ def test_files_that_can_not_be_read(tmp_path):
     assert "not UTF-8 text" in refused(path)
     assert "can't be read: No such file" in refused(tmp_path / "absent.json")
     assert "can't be read" in refused(tmp_path)
-
-
-def test_without_jsonschema_one_sentence_says_what_is_missing(tmp_path, monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "jsonschema", None)
-    path = write(tmp_path, small())
-    assert "the package jsonschema, which is missing: install it" in refused(path)
-    assert main(["conformance", str(path)]) == 2
-    assert capsys.readouterr().err.count("\n") == 1
 
 
 PLACES = [None, True, -1, 0, 513, 10**9, 1.5, "", "EAGAIN", "A[0]", [], {}]
