@@ -166,6 +166,8 @@ def execute(notebook: Any) -> None:
         for output in cell.get("outputs", []):
             # A widget is dead in a file; a card's text and HTML stand beside it and stay.
             output.get("data", {}).pop(WIDGET_VIEW, None)
+            # A learner's own plot differs from machine to machine; its text stays.
+            output.get("data", {}).pop("image/png", None)
 
 
 def write(notebook: Any, path: Path) -> None:

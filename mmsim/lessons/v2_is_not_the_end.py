@@ -179,7 +179,8 @@ once = Card(
         "return c.thp_migration_success + c.thp_migration_fail <= c.huge_pages",
     ),
     why="No huge page moves more than once, nor fails more than once, nor both. So moved and "
-    "failed together are at most as many as there are.\n\n"
+    "failed together are at most as many as there are. They are fewer if a page was cut off "
+    "from its file before the pin began.\n\n"
     "`v2` breaks this long before the tenth refusal. The run in the picture is the hole of lesson "
     "08: the page is refused *once*, then a huge page is free, and the page moves whole. It counts "
     "as moved **and** as failed. A refusal that is tried again should not be counted at all.",
@@ -297,7 +298,9 @@ recall = quiz(
         ),
         "window": (
             "Ten passes, one tick apart: which holder do they mostly outlast?",
-            Choices(a="one that holds for 100 ticks", b="one of some ticks", c="any holder"),
+            Choices(
+                a="one that holds for 100 ticks", b="one that holds for a few ticks", c="any holder"
+            ),
             "b",
             "the window is (passes - 1) times the gap: nine ticks",
         ),
@@ -514,6 +517,8 @@ policy: Card = Card(
     "`visit`, too: it empties nothing there, but while it works the holder may let go. `6.12` has "
     "its own loop and its own drain, and no policy. The huge page has two pieces here. These are "
     "odds of a model, so compare columns only.\n\n"
+    "What is left in `drop_caches`? The case has only two passes. With `wait`, 44 % fail at a huge "
+    "page that was refused in both, and 16 % at a piece.\n\n"
     "`wait` is what a proposal of April 2026 would do. We have read it in excerpts, and no kernel "
     "with it was measured.",
     still=scores,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from failure_odds import ANY_STEP, failure_odds
 
+from mmsim.datafiles import load_csv
 from mmsim.engine.op import atomic
 from mmsim.evidence.ftrace import real_trace
 from mmsim.evidence.measured import disturbed
@@ -98,6 +99,33 @@ def test_examples_show_each_counter_and_agree_with_the_rule():
     table = lesson.examples()
     assert [lesson.twice(row) for row in table.itertuples()] == table["stalls"].tolist()
     assert (table[[*lesson.Pinned._fields]] > 0).any().all()
+
+
+def test_the_table_for_plots_has_the_pins_of_the_lesson():
+    table = lesson.pins_table()
+    found = [(int((g["left"] > 0).sum()), len(g)) for _, g in table.groupby("pause_ms")]
+    assert found == [(n["failed"], n["pins"]) for n in map(lesson.on_612, lesson.GAPS)]
+    ranks = table.rank()
+    assert ranks["runs"].corr(ranks["left"]) > 0.7  # "over all pins, more runs leave more pages"
+    few = table[table["left"] < 512]
+    assert len(few) == len(table) - 2
+    for _, group in few.groupby("pause_ms"):
+        assert abs(group["runs"].corr(group["left"])) < 0.15  # "hardly seen"
+
+
+def test_no_split_was_refused_in_the_loop_of_2022_either():
+    wanted = {"code": "oct22", "variant": "base", "scenario": "S4_loop", "alloc_mode": "inject"}
+    rows = [
+        r for r in load_csv("kernel-runs/s4_dropcaches_trials.csv") if wanted.items() <= r.items()
+    ]
+    splits, refused = (
+        sum(int(row[f"d_thp_{n}"]) for row in rows) for n in ("split_page", "split_page_failed")
+    )
+    failed = sum(row["pin_errno"] != "0" for row in rows)
+    words = lesson.cause_told()
+    assert (splits, refused) == (640, 0)
+    assert "6.1.0 split 640 huge pages" in words
+    assert f"{failed} of {len(rows)} pins failed" in words
 
 
 def test_the_rule_predicts_pins_that_it_was_not_made_from():

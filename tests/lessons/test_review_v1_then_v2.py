@@ -116,8 +116,8 @@ def test_the_owner_in_the_model_and_measured():
     results = [cma_alloc(version).run().results["owner"] for version in ("base", "v2")]
     assert results == [-12, -12]
     table = lesson.measured_requests()
-    assert table["v1"].tolist() == ["30,725", "0", "10,245", "-ENOMEM"]
-    assert table["base"].tolist() == table["v2"].tolist() == ["1", "-ENOMEM", "1", "-ENOMEM"]
+    assert table["v1"].tolist() == ["30,725", "0"]
+    assert table["base"].tolist() == table["v2"].tolist() == ["1", "-ENOMEM"]
     rows = compare_file("s11_cma_alloc_return_value.csv")
     assert not rows.having("disagree")
     assert len(rows.having("agree")) == 43

@@ -14,6 +14,7 @@ from mmsim.mm.versions import POLICIES, VERSIONS, get
 from mmsim.mm.world import EITHER, NONE
 from mmsim.scenarios import lru_batch, make
 from mmsim.scenarios.policy import STEPS_MAX, own_policy
+from mmsim.scenarios.situation import MISSED, NOT_SPLIT
 
 # -- one page, eleven failures
 
@@ -159,6 +160,15 @@ def test_a_wrong_remedy_is_asked_first_and_then_told():
 
 
 # -- policies
+
+
+def test_what_is_left_with_a_wait():
+    scenario, knobs = lesson.CASES["drop_caches"]
+    situation = make(scenario, "wait", knobs)
+    ends = situation.explore().outcomes(situation.outcome, {lesson.PIN: lesson.OFTENER})
+    found = {end.name: f"{100 * float(end.odds):.0f} %" for end in ends}
+    assert found == {NOT_SPLIT: "44 %", MISSED: "16 %", "mapped": "40 %"}
+    assert all(number in lesson.policy.why for number in ("44 %", "16 %"))
 
 
 @pytest.mark.parametrize("row", lesson.KNOWN)
