@@ -229,7 +229,9 @@ class Card:
         return [f"Without buttons, write in a cell: `lesson.{self.name}.answer({call})`"]
 
     def choices(self) -> list[str]:
-        """What can be chosen, a line for each part."""
+        """What can be chosen: a line for each part, or for each choice if they have words."""
+        if self.single and isinstance(self.allowed, Choices):
+            return [f"- {said(value, self.allowed)}" for value in self.allowed]
         lines = []
         for part, allowed in self.parts.items():
             lead = [] if self.single else [f"`{part}`"]
