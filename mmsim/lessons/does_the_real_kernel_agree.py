@@ -207,8 +207,8 @@ agree = Card(
         "of_the_pin": "a line about references, splits or return values",
     },
     outcome=agree_true,
-    why="All that differs is how often memory was compacted. In `vfio_map` a huge page is free or "
-    "not; nobody tries to make one.",
+    why="All that differs is how often memory was *compacted*, to make room for a huge page, and "
+    "how often that failed. In `vfio_map` a huge page is free or not; nobody tries to make one.",
     still=agree_shown,
 )
 
@@ -473,9 +473,9 @@ CHANGES = {
     ),
     "wait": ("6.12-wait", "a *wait* for a busy page, before its next try"),
     "ten": ("6.12-subpage_retry", "up to *ten* tries for a piece, asynchronous ones"),
-    "usual": (
+    "like_any_page": (
         "6.12-subpage_retry_sync",
-        "the *usual* tries for a piece, as for any other page: asynchronous, then synchronous",
+        "a piece is tried *like any page*: asynchronously, then up to seven times synchronously",
     ),
 }
 RARER = {NOT_SPLIT: "a huge page left whole", MISSED: "small pages left"}
@@ -522,13 +522,12 @@ remedy = Card(
         "A drain takes no reference off a huge page. What else can it give?",
     ),
     why="`drain` and `wait` do something before the next try. A piece has no next try, so they do "
-    "nothing for it. `ten` and `usual` give it one; `usual` also sleeps until it has the lock.\n\n"
-    "Why does `drain` help the huge page? It takes no reference off it, as lesson 09 says. It only "
-    "takes time, and in that time the visit can end. An idle step in its place gives 0.21 %, too."
-    "\n\n"
-    "These odds are exact for a page of two pieces, two tries in place of ten, and one "
-    "`drop_caches` that begins at any step of the pin; a fair coin says who moves. Read them as an "
-    "order, not as rates.",
+    "nothing for it. `ten` and `like_any_page` give it one; `like_any_page` also sleeps until it "
+    "has the lock.\n\nWhy does `drain` help the huge page? It takes no reference off it, as "
+    "lesson 09 says. It only takes time, and in that time the visit can end. An idle step in its "
+    "place gives 0.21 %, too.\n\nThese odds are exact for a page of two pieces, two tries in "
+    "place of ten, and one `drop_caches` that begins at any step of the pin; a fair coin says who "
+    "moves. Read them as an order, not as rates.",
     still=odds_table,
     needs=(cause,),
 )
@@ -536,7 +535,7 @@ remedy = Card(
 SETTINGS = {
     "as_it_is": "6.12.117 as it is",
     "ten": "ten asynchronous passes",
-    "usual": "3 asynchronous and 7 synchronous passes",
+    "like_any_page": "3 asynchronous and 7 synchronous passes",
 }
 
 
@@ -553,9 +552,8 @@ def counterfactual() -> dict[str, Share]:
 
 changed = Card(
     "changed",
-    "In that 6.12.117 one call was changed, once as in row `ten`, once as in row `usual`. How many "
-    "of 240 pins fail?\n"
-    "The set-up is the same, the pins are new: 240 with each.",
+    "In that 6.12.117 one call was changed, once as in row `ten`, once as in row `like_any_page`. "
+    "How many of 240 pins fail?\nThe set-up is the same, the pins are new: 240 with each.",
     dict.fromkeys(SETTINGS, (0, 17, 113, 226)),
     labels=SETTINGS,
     outcome=lambda: {name: counterfactual()[name].hits for name in SETTINGS},
@@ -598,8 +596,9 @@ support = quiz(
     "Which of these statements do the *measured* rows support?",
     {
         "same": (
-            "Beside `drop_caches`, 245 of 510 pins failed as 6.1.0, that is 44 to 52 %. 256 of 510 "
-            "failed as v3, that is 46 to 55 %. No difference between the two is seen.",
+            "Beside `drop_caches`, 245 of 510 pins failed as 6.1.0. Chance allowed for, that is "
+            "44 to 52 %. 256 of 510 failed as v3, which is 46 to 55 %. No difference between the "
+            "two is seen.",
             (YES, NO),
             YES,
             "the intervals overlap",
@@ -630,7 +629,7 @@ support = quiz(
             "the model says so, and no kernel with a wait was measured",
         ),
     },
-    "two speak of these pins, on this machine, and of no more",
+    "the two supported ones speak of these pins, on this machine, and of no more",
     hints=(
         "A statement about another machine needs a measurement there.",
         "A result of the model is no measurement.",

@@ -198,9 +198,10 @@ odds = Card(
 
 often = Card(
     "often",
-    "A coin decides every step. What are the odds that the split fails?\n"
-    "It looks at the count in its seventh step and, if that went well, once more in its tenth. Add "
-    "up what you need.",
+    "A coin decides every step. What are the odds that the split fails?\nIt looks at the count in "
+    "its seventh step and, if that went well, once more in its tenth. What comes after a refusal "
+    "does not matter. So follow a schedule only up to the refusal, and add up the odds of these "
+    "beginnings.",
     ("0.29 %", "2.88 %", "12.5 %", "25 %", "45.2 %"),
     outcome=lambda: chance(failing_at(1)),
     hints=(

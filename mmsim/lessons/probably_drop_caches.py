@@ -250,14 +250,16 @@ def window_table() -> pd.DataFrame:
         steps = list(group)
         name = f"{steps[0]}" if len(steps) == 1 else f"{steps[0]} to {steps[-1]}"
         locked = steps[0] < first_window().unlocked
-        waits = "the lock" if locked else "the page to be back on its LRU list, and fails then"
+        waits = "the lock"
+        if not locked:  # once drop_caches goes on
+            waits = "the page to be back on its LRU list; then it meets the reference, and fails"
         rows[name] = told.get(does, f"it waits for {waits}")
     return pd.DataFrame({"v2's pin": rows}).rename_axis("after step")
 
 
 window = Card(
     "window",
-    "A pin of v2 comes in the second window: after which step of `drop_caches`?\n"
+    "After which step of `drop_caches` can a pin of v2 come, to fall into the second window?\n"
     "From then on `drop_caches` stands still. More than one number is right; name one.",
     int,
     form="the number of a step",

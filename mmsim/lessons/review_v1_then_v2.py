@@ -227,8 +227,8 @@ cells = Card(
     "The caller is a *pin* or any *other*. The split was refused because of a *reference*, or "
     "because the page was *truncated*. For a truncated page the split returns `-EBUSY` in every "
     "version. `rc` is `-ENOMEM` when the split is tried.\n"
-    "What happens: the page `stays` on the list for the next pass, or the call ends at once and "
-    "returns an error code.",
+    "What happens: the page `stays` on the list for the next pass, or `migrate_pages()` ends at "
+    "once and returns an error code.",
     dict.fromkeys(CELLS, (STAYS, "-ENOMEM", "-EAGAIN", "-EBUSY")),
     outcome=lambda: {name: decided("v1", *cell) for name, cell in CELLS.items()},
     why="The patch is about one cell, a pin whose split was refused because of a reference. Five "
@@ -304,7 +304,8 @@ owner = Card(
     "owner",
     "The owner asks for 2 MiB: how often is a split refused, and what does the owner get?\n"
     "The area has two ranges of 2 MiB. In the first lies a huge page whose holder never lets go. "
-    "The second is free.",
+    "The second is free, but a page may move only to a place outside the area, and no huge page is "
+    "free there.",
     {
         **dict.fromkeys(("base_refused", "v1_refused"), (1, 2, 5, 10)),
         **dict.fromkeys(("base_gets", "v1_gets"), (MEMORY, NOTHING)),

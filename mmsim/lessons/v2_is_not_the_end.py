@@ -168,7 +168,7 @@ def twice_counted() -> Picture:
 
 once = Card(
     "once",
-    "Write a claim that `v3fix` keeps in every run, and `v2` breaks.\n"
+    "Write a claim about `thp_migration_fail` that `v3fix` keeps in every run, and `v2` breaks.\n"
     "A huge page that is split counts in `thp_migration_fail`: it was not moved whole.",
     form=FUNCTION,
     judge=claimed,
@@ -180,7 +180,7 @@ once = Card(
     ),
     why="No huge page moves more than once, nor fails more than once, nor both. So moved and "
     "failed together are at most as many as there are. They are fewer if a page was cut off "
-    "from its file before the pin began.\n\n"
+    "from its file before the pin began: then nobody migrates it.\n\n"
     "`v2` breaks this long before the tenth refusal. The run in the picture is the hole of lesson "
     "08: the page is refused *once*, then a huge page is free, and the page moves whole. It counts "
     "as moved **and** as failed. A refusal that is tried again should not be counted at all.",
@@ -513,7 +513,8 @@ policy: Card = Card(
         "First ask attempt.pin_is_busy, so that nobody else notices.",
         "Drain after the first try of what is no huge page; else wait for a few tries, then usual.",
     ),
-    why="`drain` and `wait` do the same for every page that is busy. `drain` wins something in "
+    why="The column `drain` is a policy that drains for every busy page, and `wait` one that waits "
+    "for every busy page. `drain` wins something in "
     "`visit`, too: it empties nothing there, but while it works the holder may let go. `6.12` has "
     "its own loop and its own drain, and no policy. The huge page has two pieces here. These are "
     "odds of a model, so compare columns only.\n\n"

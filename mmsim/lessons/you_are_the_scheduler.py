@@ -358,10 +358,9 @@ def claims_table(states_max: int = 500_000) -> pd.DataFrame:
 
 claims = Card(
     "claims",
-    "Which of these claims hold?\n"
-    "The first three claim something of *every* state, the last of at least *one* state. "
-    "A *surplus* is a reference that the check cannot explain. Try to break "
-    "the first three with a schedule of your own.",
+    "Which of these claims hold?\nThe first three claim something of *every* state, the last of "
+    "at least *one* state. A *surplus* is a reference that the check cannot explain. One schedule "
+    "can break one of the first three, or show that the last one holds.",
     dict.fromkeys(CLAIMED, (Said.HOLDS.value, Said.BROKEN.value)),
     labels=CLAIMED,
     judge=judged_claims,

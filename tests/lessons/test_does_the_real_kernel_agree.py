@@ -155,7 +155,7 @@ def test_what_is_said_of_6_12_is_in_the_rows():
         assert f"{low} to {high} %" in words
     assert old.interval[1] > new.interval[0]
     assert (
-        f"{shares['usual']} failed with it, {shares['as_it_is']} without"
+        f"{shares['like_any_page']} failed with it, {shares['as_it_is']} without"
         == (lesson.support.because["again"])
     )
 
@@ -193,8 +193,8 @@ def test_each_change_helps_against_one_failure():
         "drain": lesson.RARER[lesson.NOT_SPLIT],
         "wait": lesson.RARER[lesson.NOT_SPLIT],
         "ten": lesson.RARER[lesson.MISSED],
-        "usual": lesson.RARER[lesson.MISSED],
-        "rarest": "usual",
+        "like_any_page": lesson.RARER[lesson.MISSED],
+        "rarest": "like_any_page",
     }
     missed = [
         lesson.odds()[row][lesson.MISSED]
