@@ -43,7 +43,8 @@ class FirstScreen(Walk):
         settings = w.HBox([w.Label("kernel"), self.kernel, self.lets_go], layout=ROW)
         super().__init__(self.play, slider="400px", above=(quiet(STYLE), settings))
         self.add_class("mmsim-first")
-        self._link = w.jslink((self.play, "value"), (self.slider, "value"))
+        # Not in the browser: there an answer that comes late would take the next press back.
+        self._link = w.link((self.play, "value"), (self.slider, "value"))
         for control in (self.kernel, self.lets_go):
             control.observe(lambda _: self._switch(), "value")
         self._switch()
