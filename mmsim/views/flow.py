@@ -24,7 +24,6 @@ from mmsim.views.svg import (
     MUTED,
     PANEL,
     SMALL,
-    TITLE,
     Picture,
     Svg,
     number,
@@ -220,9 +219,12 @@ def _where(t: Taken) -> str:
 
 # -- the chart
 
-WIDTH, HEIGHT = 912, 560
+LEFT, RIGHT, HEIGHT = 306.0, 562.0, 502.0
+"""Widths of the two columns: the page as a whole, and its pieces; where there is room, arrows go on
+from one into the other."""
 BEFORE_CHECK = "before the check"
 PASSES = f"at most {MIGRATE_PASSES} passes"
+TITLE = "Migrate, or split and migrate: which way did this run go?"
 Point = tuple[float, float]
 
 
@@ -232,7 +234,7 @@ class Box(NamedTuple):
     x: float
     y: float
     w: float
-    lines: tuple[str, ...]
+    lines: tuple[str, str]
     times: int
 
 
@@ -248,91 +250,97 @@ class Arrow(NamedTuple):
 
 PALE: dict[str, float | str] = {"fill": PANEL, "stroke": LINE, "stroke_width": 1}
 H = 46.0  # height of every box
-TOP, Q1, ROW2, ROW3, ROW4, ROW5, ROW6 = 48.0, 112.0, 184.0, 256.0, 328.0, 400.0, 472.0
-LEFT, MID, RIGHT = 28.0, 298.0, 654.0
-W_LEFT, W_MID, W_RIGHT = 224.0, 280.0, 230.0
+TOP, ROW1, ROW2, ROW3, ROW4, ROW5 = (80.0 + 72 * row for row in range(6))
+X, W, BETWEEN = 26.0, 258.0, 14.0  # where the boxes below each other begin, and how wide they are
+HALF_W, MIDDLE = (W - BETWEEN) / 2, X + W / 2
+ASIDE, ASIDE_W = X + W + 66, 196.0  # those at their right
+FIRST, SECOND = X + HALF_W / 2, X + W - HALF_W / 2  # middles of two that share the width
 
 
-def _boxes(t: Taken) -> list[Box]:
-    left, mid, right = (LEFT, W_LEFT), (MID, W_MID), (RIGHT, W_RIGHT)
-    half = (W_LEFT - 14) / 2
-    third = (W_MID - 14) / 2
-
-    def box(at: tuple[float, float], y: float, times: int, first: str, second: str) -> Box:
-        return Box(at[0], y, at[1], (first, second), times)
-
-    busy, done = (LEFT, half), (MID, third)
-    moved, missed = (LEFT + half + 14, half), (MID + third + 14, third)
-    busy_end, stay_end = t.busy - t.busy_again, t.stayed - t.stayed_again
-    asked = t.whole + t.no_target
-    refused = _where(t) or "version and reason decide"
-    split = f"split: {t.pieces:,} pieces" if t.split else "split into pieces"
+def _pair(y: float, first: tuple[int, str, str], second: tuple[int, str, str]) -> list[Box]:
+    """Two boxes that share the width."""
     return [
-        box(mid, TOP, t.visits, "migrate_pages(): a huge page", PASSES),
-        box(mid, Q1, asked, "Memory for the whole page?", "alloc_migration_target()"),
-        box(left, ROW2, t.whole, "Are all references ours?", "unmapped; folio_ref_freeze()"),
-        box(busy, ROW3, t.busy, "stays for", "the next pass"),
-        box(moved, ROW3, t.moved, "moved", "as a whole"),
-        box(busy, ROW4, busy_end, "given up", "no pass left"),
-        box(mid, ROW2, t.no_target, "Does the reason allow a split?", "try_split_thp()"),
-        box(
-            mid, ROW3, t.looked, "Check: are all references known?", "can_split_folio() only reads"
-        ),
-        box(mid, ROW4, t.look_ok, "Freeze: is the count right?", "unmapped; folio_ref_freeze()"),
-        box(mid, ROW5, t.split, split, "moved one by one, one attempt each"),
-        box(done, ROW6, t.pieces_moved, "pieces", "moved"),
-        box(missed, ROW6, t.missed, "not moved", "in one attempt"),
-        box(right, ROW2, t.left, "leave at once", "with an error code"),
-        box(right, ROW3, t.refused, "Refused: is it tried again?", refused),
-        box(right, ROW4, t.stayed, "stays for the next pass", "the page stays on the list"),
-        box(right, ROW5, stay_end, "given up", "no pass left"),
+        Box(x, y, HALF_W, (one, two), times)
+        for x, (times, one, two) in ((X, first), (X + HALF_W + BETWEEN, second))
     ]
 
 
-def _arrows(t: Taken) -> list[Arrow]:
-    mid, left, right = MID + W_MID / 2, LEFT + W_LEFT / 2, RIGHT + W_RIGHT / 2
-    quarter, edge = LEFT + W_LEFT / 4 - 3.5, MID + W_MID
-    moved, half = LEFT + 3 * W_LEFT / 4 + 3.5, H / 2
-    done, missed = MID + W_MID / 4 - 3.5, MID + 3 * W_MID / 4 + 3.5
-    forbidden = t.no_target - t.tried
+def _down(x: float, y: float, to: float, times: int, label: str = "") -> Arrow:
+    return Arrow(label, times, ((x, y + H), (x, to)), (x + 8, (y + H + to) / 2 + 4))
 
-    def down(x: float, y: float, to: float, times: int, label: str = "") -> Arrow:
-        return Arrow(label, times, ((x, y + H), (x, to)), (x + 8, (y + H + to) / 2 + 4))
 
-    def back(x: float, out: float, y: float, to: float, times: int) -> Arrow:
-        points = ((x, y + half), (out, y + half), (out, TOP + half), (to, TOP + half))
-        anchor, shift = ("start", 8) if out < WIDTH / 2 else ("end", -8)
-        return Arrow("again", times, points, (out + shift, TOP + half - 7), anchor)
+def _whole(t: Taken) -> tuple[list[Box], list[Arrow]]:
+    """The page as a whole: the left column."""
+    half, edge, out = H / 2, X + W, 12.0
+    again = ((X, ROW3 + half), (out, ROW3 + half), (out, TOP + half), (X, TOP + half))
+    boxes = [
+        Box(X, TOP, W, ("migrate_pages(): a huge page", PASSES), t.visits),
+        Box(X, ROW1, W, ("Memory for the whole page?", "alloc_migration_target()"),
+            t.whole + t.no_target),
+        Box(X, ROW2, W, ("Are all references ours?", "unmapped; folio_ref_freeze()"), t.whole),
+        *_pair(ROW3, (t.busy, "stays for", "the next pass"), (t.moved, "moved", "as a whole")),
+        Box(X, ROW4, HALF_W, ("given up", "no pass left"), t.busy - t.busy_again),
+    ]  # fmt: skip
+    arrows = [
+        _down(MIDDLE, TOP, ROW1, t.whole + t.no_target),
+        _down(MIDDLE, ROW1, ROW2, t.whole, "yes"),
+        _down(FIRST, ROW2, ROW3, t.busy, "no"),
+        _down(SECOND, ROW2, ROW3, t.moved, "yes"),
+        _down(FIRST, ROW3, ROW4, t.busy - t.busy_again),
+        Arrow("again", t.busy_again, again, (out + 8, ROW2 - 13)),
+        Arrow("", t.no_target, ((edge, ROW1 + half), (LEFT, ROW1 + half))),
+        Arrow("", t.stayed_again, ((LEFT, TOP + half), (edge, TOP + half))),
+    ]
+    return boxes, arrows
+
+
+def _pieces(t: Taken) -> tuple[list[Box], list[Arrow]]:
+    """No memory for the whole page: the right column."""
+    half, edge, out = H / 2, X + W, RIGHT - 8
+    forbidden, far = t.no_target - t.tried, ASIDE + ASIDE_W / 2
+    where = _where(t)
+    refused = where.replace("at the ", "") if "," in where else where or "version and reason decide"
+    split = f"split: {t.pieces:,} pieces" if t.split else "split into pieces"
+    boxes = [
+        Box(X, ROW1, W, ("Does the reason allow a split?", "try_split_thp()"), t.no_target),
+        Box(X, ROW2, W, ("Check: all references known?", "can_split_folio() only reads"), t.looked),
+        Box(X, ROW3, W, ("Freeze: is the count right?", "unmapped; folio_ref_freeze()"), t.look_ok),
+        Box(X, ROW4, W, (split, "moved one by one, one attempt each"), t.split),
+        *_pair(
+            ROW5, (t.pieces_moved, "pieces", "moved"), (t.missed, "not moved", "in one attempt")
+        ),
+        Box(ASIDE, ROW1, ASIDE_W, ("leave at once", "with an error code"), t.left),
+        Box(ASIDE, ROW2, ASIDE_W, ("Refused: tried again?", refused), t.refused),
+        Box(ASIDE, ROW3, ASIDE_W, ("stays for the next pass", "it stays on the list"), t.stayed),
+        Box(ASIDE, ROW4, ASIDE_W, ("given up", "no pass left"), t.stayed - t.stayed_again),
+    ]
 
     def aside(y: float, times: int, *points: Point) -> Arrow:
         return Arrow("no", times, ((edge, y), *points), (edge + 8, y - 7))
 
-    bend, below = edge + 62, ROW3 + H - 9
-    early, above = ROW2 + H - 8, ROW3 + 11
-    early_way = ((edge, early), (bend, early), (bend, above), (RIGHT, above))
-    whole = ((MID, Q1 + half), (left, Q1 + half), (left, ROW2))
-    return [
-        down(mid, TOP, Q1, t.whole + t.no_target),
-        Arrow("yes", t.whole, whole, (MID - 10, Q1 + half - 7), "end"),
-        down(mid, Q1, ROW2, t.no_target, "no"),
-        down(quarter, ROW2, ROW3, t.busy, "no"),
-        down(moved, ROW2, ROW3, t.moved, "yes"),
-        down(quarter, ROW3, ROW4, t.busy - t.busy_again),
-        back(LEFT, 14, ROW3, MID, t.busy_again),
-        down(mid, ROW2, ROW3, t.looked, "yes"),
-        Arrow(BEFORE_CHECK, t.before_check, early_way, (bend + 6, ROW2 + H + 12)),
-        aside(ROW2 + half, forbidden, (RIGHT, ROW2 + half)),
-        down(mid, ROW3, ROW4, t.look_ok, "yes"),
-        aside(ROW3 + half, t.at_check, (RIGHT, ROW3 + half)),
-        down(mid, ROW4, ROW5, t.split, "yes"),
-        aside(ROW4 + half, t.at_freeze, (bend, ROW4 + half), (bend, below), (RIGHT, below)),
-        down(done, ROW5, ROW6, t.pieces_moved),
-        down(missed, ROW5, ROW6, t.missed),
-        Arrow("no", t.left - forbidden, ((right, ROW3), (right, ROW2 + H)), (right + 8, ROW3 - 9)),
-        down(right, ROW3, ROW4, t.stayed, "yes"),
-        down(right, ROW4, ROW5, t.stayed - t.stayed_again),
-        back(RIGHT + W_RIGHT, WIDTH - 14, ROW4, edge, t.stayed_again),
-    ]
+    bend, below = edge + 50, ROW2 + H - 9
+    early, above = ROW1 + H - 8, ROW2 + 11
+    early_way = ((edge, early), (bend, early), (bend, above), (ASIDE, above))
+    right, back = ASIDE + ASIDE_W, TOP + half
+    again = ((right, ROW3 + half), (out, ROW3 + half), (out, back), (0.0, back))
+    arrows = [
+        Arrow("no", t.no_target, ((0, ROW1 + half), (X, ROW1 + half)), (2, ROW1 - 12)),
+        _down(MIDDLE, ROW1, ROW2, t.looked, "yes"),
+        Arrow(BEFORE_CHECK, t.before_check, early_way, (bend + 6, ROW1 + H + 12)),
+        aside(ROW1 + half, forbidden, (ASIDE, ROW1 + half)),
+        _down(MIDDLE, ROW2, ROW3, t.look_ok, "yes"),
+        aside(ROW2 + half, t.at_check, (ASIDE, ROW2 + half)),
+        _down(MIDDLE, ROW3, ROW4, t.split, "yes"),
+        aside(ROW3 + half, t.at_freeze, (bend, ROW3 + half), (bend, below), (ASIDE, below)),
+        _down(FIRST, ROW4, ROW5, t.pieces_moved),
+        _down(SECOND, ROW4, ROW5, t.missed),
+        Arrow("no", t.left - forbidden, ((far + 40, ROW2), (far + 40, ROW1 + H)),
+              (far + 48, ROW2 - 9)),
+        _down(far, ROW2, ROW3, t.stayed, "yes"),
+        _down(far, ROW3, ROW4, t.stayed - t.stayed_again),
+        Arrow("again", t.stayed_again, again, (out - 8, back - 7), "end"),
+    ]  # fmt: skip
+    return boxes, arrows
 
 
 def _draw_arrow(svg: Svg, arrow: Arrow) -> None:
@@ -374,15 +382,17 @@ def _draw_box(svg: Svg, box: Box) -> None:
 def flow_picture(trace: Trace) -> Picture:
     """The flow chart of a run."""
     t, words = taken(trace), flow_sentence(trace)
-    title = "Migrate, or split and migrate: which way did this run go?"
-    svg = Svg(WIDTH, HEIGHT, title, f"{title} {words}")
-    svg.text(16, 30, title, 640, size=TITLE, bold=True)
+    whole = Svg(LEFT, HEIGHT, TITLE, f"{TITLE} {words}")
+    whole.headline(14, 26, LEFT - 24, TITLE)
+    end = outcome(t)
+    pieces = Svg(RIGHT, HEIGHT, end, end)
     note = f"{version_words(trace.scenario)}  ·  bold ×n: taken, n times"
-    svg.note(WIDTH - 16, 30, note, 270, anchor="end")
-    # What was taken lies in front of what was not.
-    for arrow in sorted(_arrows(t), key=lambda a: a.times > 0):
-        _draw_arrow(svg, arrow)
-    for box in _boxes(t):
-        _draw_box(svg, box)
-    svg.text(WIDTH / 2, HEIGHT - 13, outcome(t), WIDTH - 40, size=15, bold=True, anchor="middle")
-    return Picture(svg.render(), words)
+    pieces.note(RIGHT - 8, 26, note, RIGHT - 30, anchor="end")
+    for svg, (boxes, arrows) in ((whole, _whole(t)), (pieces, _pieces(t))):
+        # What was taken lies in front of what was not.
+        for arrow in sorted(arrows, key=lambda a: a.times > 0):
+            _draw_arrow(svg, arrow)
+        for box in boxes:
+            _draw_box(svg, box)
+    pieces.headline(X + W + 16, ROW5 + 10, RIGHT - X - W - 20, end)
+    return Picture([whole.render(), pieces.render()], words)
