@@ -182,14 +182,14 @@ def told_of() -> pd.DataFrame:
 
 # What may become of a huge page: words, counter, place, and what follows.
 WAYS: tuple[tuple[str, str, float, float, tuple[int, ...]], ...] = (
-    ("a huge page in CMA", "in each pass", 18, 118, (1, 2, 3)),
-    ("moves whole", "thp_migration_success", 258, 48, (6,)),
-    ("no huge page is free", "thp_migration_fail", 258, 118, (4, 5)),
-    ("has no pass left", "thp_migration_fail", 258, 188, (7,)),
-    ("is split", "thp_split_page", 498, 88, (6, 7)),
-    ("the split is refused", "thp_split_page_failed", 498, 142, (7,)),
-    ("4 KiB pages moved", "pgmigrate_success", 738, 48, ()),
-    ("4 KiB pages stayed", "pgmigrate_fail", 738, 188, ()),
+    ("a huge page in CMA", "in each pass", 228, 52, (1, 2, 3)),
+    ("moves whole", "thp_migration_success", 18, 130, (6,)),
+    ("no huge page is free", "thp_migration_fail", 228, 130, (4, 5)),
+    ("has no pass left", "thp_migration_fail", 438, 130, (7,)),
+    ("is split", "thp_split_page", 123, 208, (6, 7)),
+    ("the split is refused", "thp_split_page_failed", 333, 208, (7,)),
+    ("4 KiB pages moved", "pgmigrate_success", 18, 286, ()),
+    ("4 KiB pages stayed", "pgmigrate_fail", 438, 286, ()),
 )
 
 
@@ -197,16 +197,16 @@ def ways() -> Picture:
     """Where each counter goes up."""
     claim = "Where the counters go up: thp_migration_fail has two places"
     told = "; ".join(f"{words}: {counter}" for words, counter, *_ in WAYS[1:])
-    svg = Svg(940, 266, claim, told)
-    svg.headline(18, 30, 900, claim)
+    svg = Svg(640, 356, claim, told)
+    svg.headline(18, 30, 604, claim)
     for words, counter, x, y, then in WAYS:
         for _, _, to_x, to_y, _ in (WAYS[number] for number in then):
-            svg.line(x + 184, y + 23, to_x - 6, to_y + 23, stroke=INK, stroke_width=1.5)
-            svg.path(f"M{to_x} {to_y + 23}l-9 -5v10Z", fill=INK)
+            svg.line(x + 92, y + 46, to_x + 92, to_y - 6, stroke=INK, stroke_width=1.5)
+            svg.path(f"M{to_x + 92} {to_y}l-5 -9h10Z", fill=INK)
         svg.rect(x, y, 184, 46, fill=PANEL, stroke=INK, rx=4)
         svg.text(x + 92, y + 20, words, 172, bold=True, anchor="middle")
         svg.text(x + 92, y + 37, counter, 172, size=SMALL, anchor="middle")
-    svg.note(922, 252, "once, in the end", 184, anchor="end")
+    svg.note(530, 348, "once, in the end", 184, anchor="middle")
     return Picture(svg.render(), f"{claim}. {told}, once, in the end.")
 
 

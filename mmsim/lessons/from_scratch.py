@@ -43,7 +43,7 @@ from mmsim.mm.versions import VERSIONS
 from mmsim.mm.world import World
 from mmsim.scenarios import CMA_PFN, vfio_map
 from mmsim.scenarios.policy import PolicyError, limited
-from mmsim.views.ledger import LEDGER_HIGH, SPLIT_CHECK, draw_ledger, ledger
+from mmsim.views.ledger import LEDGER_HIGH, SPLIT_CHECK, describe, draw_ledger, ledger
 from mmsim.views.show import Picture, Shown
 from mmsim.views.svg import (
     INK,
@@ -127,14 +127,21 @@ def came_of(run: Run, names: Mapping[str, Any]) -> tuple[int, ...]:
 # -- pictures
 
 
-def _draw_ledger(svg: Svg, folio: Folio, check: str = "") -> str:
-    """The ledger of a page, on the left; answers it in words."""
+NOTES, LEDGER_COLUMN = 436.0, 74.0 + LEDGER_HIGH  # the right column's width; the height of both
+
+
+def _ledger_column(
+    claim: str, folio: Folio, check: str = "", high: float = LEDGER_COLUMN
+) -> tuple[Svg, str]:
+    """A claim over the ledger of a page, and the ledger in words."""
     world = World()
     world.add(CMA_PFN, folio)
     book = ledger(world, folio.region, check=check)
     assert book is not None
+    svg = Svg(506, high, claim, describe(book))
+    svg.headline(18, 28, 470, claim)
     draw_ledger(svg, 18, 66, 470, book)
-    return ", ".join(f"{row.holder} {row.refs}" for row in book.rows)
+    return svg, ", ".join(f"{row.holder} {row.refs}" for row in book.rows)
 
 
 def story(vector: Vector) -> list[str]:
@@ -168,13 +175,13 @@ def case_shown(case: Case) -> list[Any]:
     vector, lines = case.vector, story(case.vector)
     kernel = "in base" if case.version == "base" else "with the patch"
     claim = f"Vector {vector['id']}, {kernel}: {vector['title']}"
-    svg = Svg(940, 74 + LEDGER_HIGH, claim, " ".join(lines))
-    svg.headline(18, 30, 900, claim)
-    book = _draw_ledger(svg, before(vector, ours()))
-    wrapped = [piece for line in lines for piece in wrap(line, 400, SMALL, 2)]
+    left, book = _ledger_column(claim, before(vector, ours()))
+    right = Svg(NOTES, LEDGER_COLUMN, " ".join(lines), " ".join(lines))
+    wrapped = [piece for line in lines for piece in wrap(line, NOTES - 32, SMALL, 2)]
     for i, line in enumerate(wrapped):
-        svg.note(520, 96 + 18 * i, line, 404)
-    picture = Picture(svg.render(), " ".join([f"{claim}. Before: {book}.", *lines]))
+        right.note(16, 96 + 18 * i, line, NOTES - 32)
+    words = " ".join([f"{claim}. Before: {book}.", *lines])
+    picture = Picture([left.render(), right.render()], words)
     rows = [[_short(expected), _short(found)] for _, expected, found in case.wrong]
     what = labels([what for what, _, _ in case.wrong], "after your code")
     return [picture, frame(rows, what, ["expected", "yours"]), TITLES]
@@ -189,29 +196,30 @@ def _short(value: Any) -> str:
 def runs_picture(claim: str, runs: Sequence[Run]) -> Picture:
     """The reported situation: the page's ledger, and for each run its tries and how it ends."""
     told = [f"{run.words}: {_end(run.wanted)}" for run in runs]
-    svg = Svg(940, 84 + max(LEDGER_HIGH, 104 * len(runs)), claim, "; ".join(told))
-    svg.headline(18, 30, 900, claim)
     page = Folio("A", "A", 0, HPAGE_PMD_ORDER, pmd_maps=1, held=((ISOLATION, 1), ("holder", 1)))
     page = page._replace(refcount=page.cache_refs + 3)
-    svg.note(18, 62, "before the first check", 400)
-    book = _draw_ledger(svg, page, SPLIT_CHECK)
-    svg.note(922, 62, "a box for each of the ten passes", 400, anchor="end")
+    high = max(LEDGER_COLUMN, 92.0 + 104 * len(runs))
+    left, book = _ledger_column(claim, page, SPLIT_CHECK, high)
+    tries = "A box for each of the ten passes"
+    right = Svg(NOTES, high, tries, "; ".join(told))
+    right.note(16, 62, tries, NOTES - 32)
     for row, run in enumerate(runs):
         result, fails, refused = run.wanted
         y = 92 + 104.0 * row
-        svg.text(520, y, run.words, 404, bold=True)
+        right.text(16, y, run.words, NOTES - 32, bold=True)
         for box in range(10):
             tried = box < fails
             ground, edge = (MARKED, INK) if tried else (PANEL, LINE)
-            svg.rect(520 + 40 * box, y + 10, 34, 28, fill=ground, stroke=edge, rx=4)
+            right.rect(16 + 40 * box, y + 10, 34, 28, fill=ground, stroke=edge, rx=4)
             if tried:
                 sign = "failure" if box < refused else "success"
-                svg.outcome_mark(537 + 40 * box, y + 24, sign, "", 16)
-        svg.text(520, y + 56, f"{REPORTED[0]} {fails}   {REPORTED[1]} {refused}", 404, size=SMALL)
+                right.outcome_mark(33 + 40 * box, y + 24, sign, "", 16)
+        counted = f"{REPORTED[0]} {fails}   {REPORTED[1]} {refused}"
+        right.text(16, y + 56, counted, NOTES - 32, size=SMALL)
         sign = "success" if result > 0 else "failure"
-        svg.outcome_mark(529, y + 71, sign, _result(result), 390)
+        right.outcome_mark(25, y + 71, sign, _result(result), NOTES - 46)
     words = [f"{claim}.", f"References on the page: {book}.", *(f"{line}." for line in told)]
-    return Picture(svg.render(), " ".join(words))
+    return Picture([left.render(), right.render()], " ".join(words))
 
 
 def _result(result: int) -> str:

@@ -59,34 +59,29 @@ def tries(trace: Trace) -> list[str]:
 
 
 def tries_picture(title: str, rows: Mapping[str, Trace]) -> Picture:
-    """A row for each run and a box for each pass: empty where nothing was tried."""
+    """A row for each run and a box for each pass, with its number: no sign, nothing was tried."""
     told = {name: tries(trace) for name, trace in rows.items()}
     words = ". ".join(
         f"{name}, in {len(found)} of {PASSES} passes, at last {found[-1]}; {ended(rows[name])}"
         for name, found in told.items()
     )
-    left, box, high, wide = 300.0, 46.0, 52.0, 940.0
-    svg = Svg(wide, 92 + high * len(rows), title, f"{words}.")
-    svg.text(18, 32, title, wide - 36, size=TITLE, bold=True)
-    svg.note(18, 60, "pass", 60)
-    for number in range(PASSES):
-        x = left + number * box
-        svg.note(x + box / 2 - 2, 60, f"{number}", 30, anchor="middle")
+    left, box, high, wide = 18.0, 46.0, 78.0, 630.0
+    svg = Svg(wide, 60 + high * len(rows), title, f"{words}.")
+    svg.text(left, 32, title, wide - 2 * left, size=TITLE, bold=True)
     for place, (name, found) in enumerate(told.items()):
-        y = 70 + high * place
-        what, _, how = name.partition(": ")
-        svg.text(18, y + 18, what, left - 26, bold=True)
-        svg.note(18, y + 35, how, left - 26)
+        y = 62 + high * place
+        svg.text(left, y, name, wide - 2 * left, bold=True)
         for number in range(PASSES):
             x, tried = left + number * box, number < len(found)
             ground, edge = (MARKED, INK) if tried else (PANEL, LINE)
-            svg.rect(x, y, box - 5, high - 12, fill=ground, stroke=edge, rx=4)
+            svg.rect(x, y + 8, box - 5, 44, fill=ground, stroke=edge, rx=4)
+            svg.note(x + 20, y + 46, f"{number}", 30, anchor="middle")
             if tried:
                 good = found[number] in ("split", "moved")
-                svg.outcome_mark(x + 20, y + 20, "success" if good else "failure", "", 16)
+                svg.outcome_mark(x + 20, y + 23, "success" if good else "failure", "", 16)
         end = ended(rows[name])
         sign = "success" if end == "pinned" else "failure"
-        svg.outcome_mark(left + PASSES * box + 18, y + 20, sign, end, 130)
+        svg.outcome_mark(left + PASSES * box + 14, y + 28, sign, end, 122)
     return Picture(svg.render(), f"{title}. {words}.")
 
 

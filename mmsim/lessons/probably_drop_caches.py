@@ -25,7 +25,6 @@ from mmsim.views.svg import (
     LINE,
     ORANGE,
     PAPER,
-    TITLE,
     VERMILION,
     Sign,
     Svg,
@@ -71,11 +70,11 @@ def windows_picture(trace: Trace) -> Picture:
         f"{w.gone - w.unlocked}"
         for w in found
     )
-    wide, left, top, row = 900.0, 76.0, 58.0, 30.0
+    wide, left, top, row = 640.0, 56.0, 76.0, 30.0
     bottom, scale = top + row * len(found), (wide - left - 36) / len(trace)
     svg = Svg(wide, bottom + 70, title, f"{words}.")
-    svg.text(18, 30, title, wide - 36, size=TITLE, bold=True)
-    svg.note(18, bottom + 18, "steps", 50)
+    svg.headline(18, 28, wide - 36, title)
+    svg.note(10, bottom + 18, "steps", 50)
     for step in range(0, len(trace) + 1, 5):
         x = left + step * scale
         svg.line(x, top - 6, x, bottom + 4, stroke=LINE)
@@ -92,7 +91,7 @@ def windows_picture(trace: Trace) -> Picture:
             svg.filled(x, y, w, row - 7, fill, stroke=INK, stroke_width=1)
     signs = [svg.swatch(both, "locked, and referenced")]
     signs.append(svg.swatch(one, "referenced, not locked any more"))
-    svg.legend(left, bottom + 34, wide - 120, signs)
+    svg.legend(left, bottom + 34, wide - left - 18, signs)
     return Picture(svg.render(), f"{title}. {words}.")
 
 

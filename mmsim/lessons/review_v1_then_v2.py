@@ -285,18 +285,18 @@ def ranges_picture() -> Picture:
     """What becomes of the two ranges, in base and in v1."""
     claim = "base stops at the held page, and v1 goes on to the next range"
     words = "; ".join(f"{version}: {one[1]}; {two[1]}" for version, (one, two) in RANGES.items())
-    svg = Svg(750, 178, claim, f"{claim}. {words}.")
-    svg.headline(18, 32, 714, claim)
-    svg.note(80, 62, "first range: a held huge page", 310)
-    svg.note(410, 62, "second range: free", 310)
+    svg = Svg(640, 178, claim, f"{claim}. {words}.")
+    svg.headline(18, 32, 604, claim)
+    svg.note(70, 62, "first range: a held huge page", 270)
+    svg.note(350, 62, "second range: free", 270)
     for y, (version, cells) in zip((72, 124), RANGES.items(), strict=True):
-        svg.text(68, y + 25, version, 50, bold=True, anchor="end")
-        for x, (sign, said) in zip((80, 410), cells, strict=True):
-            svg.rect(x, y, 310, 40, fill=PANEL, stroke=LINE, rx=4)
+        svg.text(60, y + 25, version, 50, bold=True, anchor="end")
+        for x, (sign, said) in zip((70, 350), cells, strict=True):
+            svg.rect(x, y, 270, 40, fill=PANEL, stroke=LINE, rx=4)
             if sign:
-                svg.outcome_mark(x + 20, y + 20, sign, said, 280)
+                svg.outcome_mark(x + 20, y + 20, sign, said, 244)
             else:
-                svg.text(x + 16, y + 25, said, 280, fill=MUTED)
+                svg.text(x + 16, y + 25, said, 240, fill=MUTED)
     return Picture(svg.render(), f"{claim}. {words}.")
 
 

@@ -237,15 +237,15 @@ def done(version: str) -> dict[str, int]:
 
 def loops_picture() -> Picture:
     """Both loops, a field for each step: is the page mapped, and is its count compared?"""
-    left, wide, high, fill = 70.0, 8.2, 34.0, FILLS["UNMOVABLE"]
+    left, wide, high, fill = 54.0, 4.4, 34.0, FILLS["UNMOVABLE"]
     v3, today = (done(version) for version in BESIDE)
     claim = (
         f"{v3['compared']} tries each to move a held page: v3 unmaps it {v3['unmapped']} times, "
         f"6.12 {today['unmapped']} times"
     )
-    svg = Svg(1100, 228, claim, claim)
-    svg.headline(18, 32, 1060, claim)
-    for version, y in zip(BESIDE, (56.0, 122.0), strict=True):
+    svg = Svg(640, 240, claim, claim)
+    svg.headline(18, 28, 604, claim)
+    for version, y in zip(BESIDE, (72.0, 136.0), strict=True):
         run = refused_moves(version)
         svg.text(left - 12, y + 22, version, left - 20, bold=True, anchor="end")
         begin = next(n for n, event in enumerate(run.events) if event.site == "migrate.start")
@@ -257,10 +257,10 @@ def loops_picture() -> Picture:
             if not run.state(n + 1).world.folio(min(run.state(0).world.folios)).mapcount:
                 svg.filled(x, y, wide, high, fill)
             if SITES.get(run.events[n].site) == "compared":
-                svg.rect(x + 2.3, y - 4, 4, high + 8, fill=INK)
+                svg.rect(x + 0.7, y - 4, 3, high + 8, fill=INK)
         svg.text(end + 10, y + 22, f"{len(steps)} steps", 100, size=SMALL_TYPE)
     bar = (lambda x, y: svg.rect(x + 4, y - 2, 4, 16, fill=INK)), 10.0, "its count is compared"
-    svg.legend(left, 190, 1000, [svg.swatch(fill, "the page is mapped nowhere"), bar])
+    svg.legend(left, 202, 560, [svg.swatch(fill, "the page is mapped nowhere"), bar])
     return Picture(svg.render(), f"{claim}. A field is a step of migrate_pages().")
 
 

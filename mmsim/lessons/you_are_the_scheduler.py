@@ -23,7 +23,7 @@ from mmsim.views.columns import columns_picture
 from mmsim.views.game import Level, coming, played
 from mmsim.views.operations import intent, sentence
 from mmsim.views.show import Picture, Shown
-from mmsim.views.svg import FILLS, INK, SMALL, TITLE, Svg
+from mmsim.views.svg import FILLS, INK, SMALL, Svg
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -266,13 +266,13 @@ def grid() -> Picture:
     """Each cell is one schedule: the row says when the holder comes, the column when it goes."""
     names = [event.op.kind.name for event in RACE.replay("split*13").events]
     rows = [*names, "(the split has returned)"]
-    wide, cell, left, top = 890.0, 25.0, 330.0, 96.0
+    wide, cell, left, top = 640.0, 25.0, 232.0, 112.0
     failing = N_SCHEDULES - counted("the page is split")
     title = f"{failing} of {N_SCHEDULES} schedules fail; each cell is a schedule"
     told = f"{title}: {', '.join(f'{counted(words)} {words}' for words, _ in ENDS.values())}."
     svg = Svg(wide, top + cell * len(rows) + 64, title, told)
-    svg.text(24, 32, title, wide - 48, size=TITLE, bold=True)
-    svg.note(left - 12, top - 12, "the holder takes its reference before", 300, anchor="end")
+    svg.headline(14, 28, wide - 28, title)
+    svg.note(left - 12, top - 12, "the holder takes it before", 226, anchor="end")
     svg.note(left, top - 32, "steps that the split has made when the holder lets go", 400)
     for number, name in enumerate(rows):
         y = top + cell * number
@@ -285,7 +285,7 @@ def grid() -> Picture:
         x, y = left + cell * dropped, top + cell * taken
         svg.filled(x + 1, y + 1, cell - 2, cell - 2, fill, stroke=fill.mark, stroke_width=1)
     signs = [svg.swatch(fill, f"{words}: {counted(words)}") for words, fill in ENDS.values()]
-    svg.legend(left, top + cell * len(rows) + 24, wide - left, signs)
+    svg.legend(14, top + cell * len(rows) + 24, wide - 28, signs)
     return Picture(svg.render(), told)
 
 

@@ -18,6 +18,7 @@ from mmsim.views.ledger import describe, ledger_at
 from mmsim.views.operations import call, sentence
 from mmsim.views.state import EDGE, draw_holders_and_counters
 from mmsim.views.svg import (
+    BODY,
     CODE,
     LINE,
     SMALL,
@@ -30,9 +31,9 @@ from mmsim.views.svg import (
 )
 from mmsim.views.words import outcome_sign, plural
 
-LEFT, RIGHT, HEIGHT = 574.0, 406.0, 566.0
-ROW, ROWS_MAX, KEPT, LOOKED_AT = 16.0, 24, 4, 120
-_NUMBERS, _NUMBERS_MIN, _BETWEEN = 54.0, 36.0, 6.0
+LEFT, RIGHT, HEIGHT = 574.0, 406.0, 454.0
+ROW, ROWS_MAX, KEPT, LOOKED_AT = 16.0, 17, 4, 120
+_NUMBERS, _NUMBERS_MIN, _BETWEEN = 62.0, 36.0, 6.0
 _MARGINS = {1: 162.0, 2: 162.0, 3: 118.0}  # with more actors there is no room for what changed
 _TOP = 104.0
 
@@ -202,6 +203,9 @@ def columns_picture(trace: Trace) -> Picture:
     draw_holders_and_counters(right, x, 8, wide, HEIGHT - 8, book, counters_at(moment))
     if isinstance(trace.scenario, Situation):  # it knows what its ends are called
         said = trace.scenario.fate(moment.after)
-        right.line(x + 14, HEIGHT - 58, x + wide - 14, HEIGHT - 58, stroke=LINE)
-        right.outcome_mark(x + 22, HEIGHT - 38, outcome_sign(said), said, wide - 36)
+        right.line(x + 14, HEIGHT - 54, x + wide - 14, HEIGHT - 54, stroke=LINE)
+        first, *more = wrap(said, wide - 54, BODY, 2, bold=True)
+        right.outcome_mark(x + 22, HEIGHT - 36, outcome_sign(said), first, wide - 36)
+        for words in more:
+            right.text(x + 36, HEIGHT - 15, words, wide - 50, bold=True)
     return Picture([left.render(), right.render()], claim)

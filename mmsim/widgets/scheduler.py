@@ -28,7 +28,7 @@ Won = Callable[[Level, str], None]
 # A frame, a ground and a sign: a level that is won must not be missed, in a light or a dark theme.
 WON = f"border: 3px solid {GREEN}; border-radius: 6px; background: #E3F4EC; color: #10231B; "
 GOAL = "border: 3px solid transparent; "
-BOX = "padding: 4px 10px; min-height: 66px; line-height: 1.4"  # one height: nothing jumps
+BOX = "padding: 4px 10px; min-height: 48px; line-height: 1.4"  # one height: nothing jumps
 
 
 def letters(actors: Sequence[str]) -> dict[str, str]:
@@ -106,10 +106,12 @@ class Scheduler(Frame):
         self.rows: dict[str, ActorRow] = {}
         self.actors = w.VBox()
         super().__init__(
-            w.HBox([self.level, self.grain, keyed(self.undo, "backspace"), self.reset]),
+            w.HBox(
+                [self.level, self.grain, keyed(self.undo, "backspace"), self.reset, self.help],
+                layout=ROW,
+            ),
             self.told,
             self.actors,
-            self.help,
             self.view,
             self.moves,
             w.HBox([self.text, self.load]),

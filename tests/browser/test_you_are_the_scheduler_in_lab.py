@@ -30,7 +30,13 @@ def test_a_level_won_by_clicking_is_stored_in_its_card(lab):
     card = lab.card("Level 1: write a schedule")
     picture = game.locator("svg[role=img]").first
     expect(picture).to_be_visible()
-    lab.shot(f"scheduler-{lab.theme}-first", game)
+    # From the choice of the level to the end of the picture: all of it is on one screen.
+    first = game.locator("select").first
+    first.evaluate("n => n.scrollIntoView()")
+    page = lab.page.locator(".jp-WindowedPanel-outer").bounding_box()
+    last = game.locator("svg[role=img]").last.bounding_box()
+    assert last["y"] + last["height"] - first.bounding_box()["y"] <= page["height"]
+    lab.shot(f"scheduler-{lab.theme}-first")
     split = game.get_by_role("button", name="split:")
     for number in range(1, 7):
         split.click()
