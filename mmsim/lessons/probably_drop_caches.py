@@ -75,7 +75,7 @@ def windows_picture(trace: Trace) -> Picture:
     svg = Svg(wide, bottom + 70, title, f"{words}.")
     svg.headline(18, 28, wide - 36, title)
     svg.note(10, bottom + 18, "steps", 50)
-    for step in range(0, len(trace) + 1, 5):
+    for step in range(0, len(trace) + 1, 5 if len(trace) < 60 else 10):
         x = left + step * scale
         svg.line(x, top - 6, x, bottom + 4, stroke=LINE)
         svg.note(x, bottom + 18, f"{step}", 40, anchor="middle")
