@@ -20,6 +20,7 @@ from tool_rule import ROOT
 from mmsim import datafiles
 from mmsim import lab as lab_module
 from mmsim.cli import main
+from mmsim.datafiles import write_whole
 from mmsim.errors import UserError
 from mmsim.lab import (
     MANIFEST,
@@ -30,7 +31,6 @@ from mmsim.lab import (
     place,
     put_lessons,
     sign_lessons,
-    write_whole,
 )
 
 LESSON = "notebooks/04_split.ipynb"

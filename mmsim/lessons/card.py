@@ -12,16 +12,20 @@ the hints.  A prediction, a check, a bet and a reveal are all cards; they differ
 | neither | a bet: noted, not judged |
 | no `parts` and no `judge` | a reveal: shown as soon as the cards in `needs` are answered |
 
-`_repr_mimebundle_` gives a widget where there is one, and always the same card as text and HTML."""
+`_repr_mimebundle_` gives a widget where there is one, and always the same card as text and HTML.
+In a notebook that a person has opened, answers are kept (`mmsim.progress`); a card takes up what
+was answered in an earlier kernel when it is first shown or answered."""
 
 from __future__ import annotations
 
 import importlib
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any, cast
 
+from mmsim import progress
 from mmsim.lessons.form import (
     Allowed,
     Choices,
@@ -91,12 +95,25 @@ class Card:
         self.still, self.play, self.needs = still, play, tuple(needs)
         self._views: list[Callable[[], None]] = []
         self._given: list[Any] | None = None
+        self._solving = False
         for need in needs:
             need.on_change(self.changed)
-        self.forget()
+        self.about("")
+
+    def about(self, case: str) -> None:
+        """Open the card for this case, of a card that is about one case of several."""
+        self.which = case
+        self._recalled, self.note = False, ""
+        self._known: Any = None  # what the file says last, until there is an answer
+        self._open()
 
     def forget(self) -> None:
         """Open the card again, as if nothing had been answered."""
+        self._recalled, self._known = True, None
+        self.note = progress.forgotten(self.key)
+        self._open()
+
+    def _open(self) -> None:
         self.first: Any = None
         self.stored: Any = None
         self.verdict = Verdict("not attempted", "")
@@ -123,10 +140,63 @@ class Card:
             return all(need.unlocked for need in self.needs)
         return self._unlocked
 
+    # -- keeping
+
+    @property
+    def key(self) -> str:
+        """Its name in the course, such as `the_report.counted`; empty if it is in no lesson."""
+        for name, module in [*sys.modules.items()]:
+            if name.startswith("mmsim.lessons.") and vars(module).get(self.name) is self:
+                lesson = name.rpartition(".")[2]
+                return ".".join(filter(None, (lesson, self.name, self.which)))
+        return ""
+
+    def _recall(self) -> None:
+        """Take up what was answered in an earlier kernel."""
+        for need in self.needs:
+            need._recall()
+        if self._recalled or not self.asks:
+            return
+        self._recalled = True
+        entry, self.note = progress.recall(self.key)
+        self._known = entry.get("last")
+        if self._known is None or entry.get("code") or not all(n.unlocked for n in self.needs):
+            return
+        try:
+            answer, verdict = self._judged(self._read(self._known))
+            first = self._read(entry["first"])
+        except Exception:  # the card asks something else since then
+            return
+        self.first, self.stored, self.verdict = first, answer, verdict
+        self.wrong, self._unlocked = entry["wrong"], entry.get("unlocked") is True
+
+    def _keep(self, answer: Any) -> None:
+        """Count an answer and keep it.  The same one in another kernel is no new try."""
+        wrong, keeps = self.verdict.state == "failed", progress.place() is not None
+        said = progress.packed(answer) if keeps else None
+        code = keeps and said is None
+        said = progress.cell() if code else said
+        again, self._known = said is not None and said == self._known, None
+        self.wrong += wrong and (code or not again)
+        self._unlocked = self._unlocked or self.verdict.state == "passed" or self.wrong > 1
+        if keeps and not again and not self._solving:
+            self.note = progress.answered(
+                self.key, said, code, self._hit(answer), wrong, self._unlocked
+            )
+
+    def _hit(self, answer: Any) -> bool | None:
+        """Is it right in every part that is decided?  None if nothing is right or wrong."""
+        if self.judge is not None or self.outcome is None:
+            return None if self.verdict == passed("") else self.verdict.state == "passed"
+        mine, true = (answer, self.outcome()) if not self.single else ([answer], [self.outcome()])
+        parts = range(1) if self.single else true
+        return all(mine[part] == true[part] for part in parts)
+
     # -- answering
 
     def answer(self, *values: Any, **parts: Any) -> Card:
         """Do what Store does: the parts by name, in a dict, in order, or the one value."""
+        self._recall()
         self.problem = ""
         try:
             self._take(plain(values[0] if len(values) == 1 else list(values) or parts))
@@ -178,16 +248,20 @@ class Card:
             return
         self.first = answer if self.stored is None else self.first
         self.stored, self.verdict = answer, verdict
-        self.wrong += verdict.state == "failed"
-        self._unlocked = self._unlocked or verdict.state == "passed" or self.wrong > 1
+        self._keep(answer)
 
     def solved(self) -> Card:
-        """The card with a right answer stored, as the solution edition shows it."""
+        """The card with a right answer stored, as the solution edition shows it; not kept."""
+        self._recall()
         for need in self.needs:
             if not need.unlocked:
                 need.solved()
         if self.asks:
-            self.answer(self.right())
+            try:
+                self._solving = True
+                self.answer(self.right())
+            finally:
+                self._solving = False
         return self
 
     def right(self) -> Any:
@@ -199,6 +273,7 @@ class Card:
         if not self.hints:
             return f"There are no hints for lesson.{self.name}."
         self.hinted = min(self.hinted + 1, len(self.hints))
+        progress.hinted(self.key, self.hinted)
         return f"Hint {self.hinted} of {len(self.hints)}: {self.hints[self.hinted - 1]}"
 
     def hint(self) -> None:
@@ -242,7 +317,11 @@ class Card:
 
     def reply(self) -> list[str]:
         """What became of the answer; empty while there is none.  An answer quoted in it is cut."""
-        return [shown(line, LINE_MAX) for line in self._replied()]
+        lines = [shown(line, LINE_MAX) for line in self._replied()]
+        if self._known is not None and self.stored is None:
+            before = shown(" ".join(str(self._known).split()))
+            lines.append(f"Handed in earlier: `{before}`. Run such a cell again to see it judged.")
+        return lines + [self.note] * bool(self.note)
 
     def _replied(self) -> list[str]:
         if self.problem:
@@ -340,6 +419,7 @@ class Card:
         return f"<p>{line}</p>{rest}"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        self._recall()
         self._given = []
         try:
             bundle = {"text/plain": repr(self), "text/html": self._repr_html_()}
