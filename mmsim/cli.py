@@ -39,8 +39,6 @@ from mmsim.evidence.diagnose import explain, load, read
 from mmsim.evidence.kernel_runs import COMPARED, NOT_COMPARED, FileComparison, compare_file
 from mmsim.evidence.pasted import Neighbour
 from mmsim.evidence.vectors import check_file
-from mmsim.lessons import COURSE
-from mmsim.lessons.card import Card
 from mmsim.mm.seams import INVERTED
 from mmsim.mm.versions import BASE, POLICIES, VERSIONS
 from mmsim.scenarios import SCENARIOS, Situation, make
@@ -50,7 +48,6 @@ from mmsim.views import run as text
 from mmsim.views.chances import outcome_table
 from mmsim.views.changes import counters
 from mmsim.views.machine import machine
-from mmsim.views.tally import progress_table, tally_picture, tally_table
 from mmsim.views.words import count
 
 INTERRUPTED = 130
@@ -556,6 +553,8 @@ def lab(args: argparse.Namespace) -> int:
 
 def progress(args: argparse.Namespace) -> int:
     """`mmsim progress`: what was answered; with --hand-in one file of it."""
+    from mmsim.views.tally import progress_table  # no other command waits for the cards
+
     folders = [args.folder] if args.folder else [Path(), Path("mmsim-lessons")]
     files = [folder / part / kept.FILE for folder in folders for part in ("", "notebooks")]
     file = next((file for file in files if file.is_file()), None)
@@ -579,6 +578,10 @@ def progress(args: argparse.Namespace) -> int:
 
 def tally(args: argparse.Namespace) -> int:
     """`mmsim tally`: one table of all hand-ins in a folder, and a picture beside them."""
+    from mmsim.lessons import COURSE
+    from mmsim.lessons.card import Card
+    from mmsim.views.tally import tally_picture, tally_table
+
     books: dict[str, kept.Book] = {}
     for file in sorted(args.folder.glob("*.jsonl")):
         book = _book(file)
@@ -596,7 +599,8 @@ def tally(args: argparse.Namespace) -> int:
         if isinstance(card, Card) and card.asks
     }
     picture = args.folder / "tally.svg"
-    print(f"Hand-ins: {len(books)}\n\n{tally_table([*books.values()], known)}")
+    print(f"Hand-ins: {len(books)}\n", flush=True)  # what was right is asked of the model now
+    print(tally_table([*books.values()], known))
     try:
         write_whole(picture, tally_picture([*books.values()], known).svg.encode())
     except OSError as error:

@@ -27,6 +27,7 @@ from mmsim.datafiles import write_whole
 from mmsim.errors import UserError
 
 FILE, LOCK, SOLUTIONS = "progress.jsonl", ".progress.lock", "solutions"
+SESSION = "JPY_SESSION_NAME"
 TEXT_MAX = 4_000  # characters of a text that are kept
 ANSWER_MAX = 20_000  # characters of an answer as JSON; of a longer one its cell is kept
 LOCK_SECONDS_MAX = 5.0
@@ -52,7 +53,7 @@ class Book(NamedTuple):
 
 def place() -> Path | None:
     """The file beside the notebook of this kernel; None if nothing is to be kept."""
-    notebook = Path(os.environ.get("JPY_SESSION_NAME", ""))
+    notebook = Path(os.environ.get(SESSION, ""))
     opened = notebook.suffix == ".ipynb" and notebook.parent.name != SOLUTIONS
     return notebook.absolute().with_name(FILE) if opened else None
 

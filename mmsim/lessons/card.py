@@ -186,8 +186,10 @@ class Card:
 
     def _hit(self, answer: Any) -> bool | None:
         """Is it right in every part that is decided?  None if nothing is right or wrong."""
+        if self.outcome is None and self.verdict == passed(""):
+            return None
         if self.judge is not None or self.outcome is None:
-            return None if self.verdict == passed("") else self.verdict.state == "passed"
+            return self.verdict.state == "passed"
         mine, true = (answer, self.outcome()) if not self.single else ([answer], [self.outcome()])
         parts = range(1) if self.single else true
         return all(mine[part] == true[part] for part in parts)
@@ -377,7 +379,7 @@ class Card:
 
     def given(self) -> Any:
         """The pictures and tables that the answer has unlocked; made once for all its forms."""
-        if self.still is None or not self.unlocked:
+        if self.still is None or not self.unlocked or not all(n.unlocked for n in self.needs):
             return []
         if self._given is None:
             return self.still()

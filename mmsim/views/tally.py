@@ -86,7 +86,8 @@ def _asked(books: Sequence[Book], known: Known) -> dict[str, list[Entry]]:
 def _first(card: Card | None, entries: Iterable[Entry]) -> list[str]:
     """The first answers by choice: a line for each part that is asked."""
     true: Any = {}
-    if card is not None and (card.outcome or (card.single and card.solution is not None)):
+    open_case = card is None or card.which  # another thing is right in each case
+    if card and not open_case and (card.outcome or (card.single and card.solution is not None)):
         true = {ONLY: card.right()} if card.single or not card.outcome else card.outcome()
     parts: Mapping[Any, Any] = card.parts if card is not None else {}
     found: dict[str, Counter[str]] = {}
@@ -136,7 +137,7 @@ def tally_table(books: Sequence[Book], known: Known) -> str:
     (head, *lines), told = _aligned(rows), list[str]()
     for (key, entries), line in zip(cards.items(), lines, strict=True):
         told += [] if _lesson(key) in told else ["", _lesson(key)]
-        told += [line, *_first(known.get(key), entries)]
+        told += [line, *_first(known.get(".".join(key.split(".")[:2])), entries)]
     compared = _statements(books, known)
     told += ["", "Before and after: right at first, of those who did both"] * bool(compared)
     for name, (before, after) in compared.items():
