@@ -559,15 +559,12 @@ def progress(args: argparse.Namespace) -> int:
     files = [folder / part / kept.FILE for folder in folders for part in ("", "notebooks")]
     file = next((file for file in files if file.is_file()), None)
     if file is None:
-        where = args.folder or "this folder"
-        raise UserError(
-            f"there is no {kept.FILE} in {where}: name the folder of your lessons, or answer a "
-            "card in a notebook first"
-        )
+        advice = "name the folder of your lessons, or answer a card in a notebook first"
+        raise UserError(f"there is no {kept.FILE} in {args.folder or 'this folder'}: {advice}")
     book = _book(file)
     print(f"{file}\n\n{progress_table(book.cards)}")
     if args.hand_in is not None:
-        target = kept.hand_in(book, args.hand_in, Path(), __version__)
+        target = kept.hand_in(book, args.hand_in, __version__)
         print(
             f"\n{target} is written. It holds the name {args.hand_in!r}, your first and your last "
             "answer to each card in full, how often you tried, and when.\n"
@@ -592,15 +589,15 @@ def tally(args: argparse.Namespace) -> int:
             books[name] = book  # who hands in twice means the later one
     if not books:
         raise UserError(f"there is no hand-in (.jsonl) in {args.folder}")
+    print(f"Hand-ins: {len(books)}\n", flush=True)  # what was right is asked of the model now
     known = {
         f"{lesson.name}.{card.name}": card
         for lesson in COURSE
         for card in vars(importlib.import_module(f"mmsim.lessons.{lesson.name}")).values()
         if isinstance(card, Card) and card.asks
     }
-    picture = args.folder / "tally.svg"
-    print(f"Hand-ins: {len(books)}\n", flush=True)  # what was right is asked of the model now
     print(tally_table([*books.values()], known))
+    picture = args.folder / "tally.svg"
     try:
         write_whole(picture, tally_picture([*books.values()], known).svg.encode())
     except OSError as error:
@@ -615,7 +612,6 @@ def _book(file: Path) -> kept.Book:
         book = kept.read(file)
     except OSError as error:
         raise UserError(f"{file} can't be read: {error.strerror}") from error
-    if book.damaged:
-        lines = ", ".join(map(str, book.damaged[:5]))
-        print(f"mmsim: {file} is damaged, and line {lines} is left out", file=sys.stderr)
+    for line in book.damaged[:5]:
+        print(f"mmsim: {file}: line {line} is damaged and left out", file=sys.stderr)
     return book

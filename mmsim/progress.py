@@ -1,6 +1,6 @@
 """What a learner answered, kept beside the lessons in one small file, `progress.jsonl`.
 
-Interface: FILE, Entry, place, read, recall, answered, forgotten, hinted, packed, cell, hand_in
+Interface: FILE, Entry, Book, place, read, recall, keep, packed, hand_in
 
 A line of the file is one card: its first and last answer, and how often it was tried.  A change
 reads the file, writes it whole under another name and renames it, all under a lock.  So the file
@@ -28,19 +28,19 @@ from mmsim.errors import UserError
 
 FILE, LOCK, SOLUTIONS = "progress.jsonl", ".progress.lock", "solutions"
 SESSION = "JPY_SESSION_NAME"
-TEXT_MAX = 4_000  # characters of a text that are kept
-ANSWER_MAX = 20_000  # characters of an answer as JSON; of a longer one its cell is kept
+ANSWER_MAX = (
+    20_000  # characters of an answer as JSON; of a longer one the beginning is kept as text
+)
 LOCK_SECONDS_MAX = 5.0
 NUMBERS = ("tries", "wrong", "hints", "first_at", "at")
 
 Entry = dict[str, Any]
 """A card in the file: `card`, NUMBERS, and once there is an answer `first`, `last`, `right`.
 
-`right`: was the first answer right; None if nothing is right or wrong.  `code`: the answer is the
-text of a cell.  `last` is None after `forget()`."""
-Change = Callable[[Entry], None]
+`right`: was the first answer right; None if nothing is right or wrong.  `text`: the answer is kept
+as text, and can't be stored again.  `last` is None after `forget()`."""
 
-_waiting: list[tuple[str, Change]] = []  # what could not be written yet
+_waiting: list[tuple[str, Callable[[Entry], object]]] = []  # what could not be written yet
 
 
 class Book(NamedTuple):
@@ -67,24 +67,13 @@ def read(file: Path) -> Book:
             entry = json.loads(line)
             if "hand_in" in entry:
                 book.head.update(entry)
-            elif isinstance(entry["card"], str) and all(_counts(entry[n]) for n in NUMBERS):
-                book.cards[entry["card"]] = entry
+            elif all(type(entry[name]) is int and entry[name] >= 0 for name in NUMBERS):
+                book.cards[entry["card"].strip()] = entry
             else:
-                book.damaged.append(number)
-        except (ValueError, LookupError, TypeError, RecursionError):
+                raise ValueError
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             book.damaged.append(number)
     return book
-
-
-def _counts(value: object) -> bool:
-    return type(value) is int and value >= 0
-
-
-def _lines(*lines: dict[str, Any]) -> bytes:
-    return "".join(json.dumps(line) + "\n" for line in lines).encode()
-
-
-# -- what a card does
 
 
 def recall(key: str) -> tuple[Entry, str]:
@@ -99,70 +88,26 @@ def recall(key: str) -> tuple[Entry, str]:
     return book.cards.get(key, {}), _store(file) if book.damaged else ""
 
 
-def answered(
-    key: str, said: Any, code: bool, right: bool | None, wrong: bool, unlocked: bool
-) -> str:
-    """Keep an answer; a sentence if that failed."""
-    now = int(time.time())
-
-    def change(entry: Entry) -> None:
-        if not entry["tries"]:
-            entry.update(first=said, first_at=now, right=right)
-        entry.update(last=said, at=now, code=code, unlocked=unlocked)
-        entry["tries"] += 1
-        entry["wrong"] += wrong
-
-    return _keep(key, change)
-
-
-def forgotten(key: str) -> str:
-    """The card comes up open again; its first answer stays on record."""
-    return _keep(key, lambda entry: entry.update(last=None, unlocked=False))
-
-
-def hinted(key: str, number: int) -> str:
-    """Keep how many hints were read."""
-    return _keep(key, lambda entry: entry.update(hints=max(number, entry["hints"])))
-
-
-def packed(answer: Any) -> Any:
-    """An answer as JSON can hold it, its texts cut; None if it can't."""
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, dict) and all(isinstance(name, str) for name in value):
-            return {name: plain(member) for name, member in value.items()}
-        if isinstance(value, list | tuple):
-            return [plain(member) for member in value]
-        return _cut(value) if isinstance(value, str) else value
-
-    try:
-        found = plain(answer)
-        return found if len(json.dumps(found)) <= ANSWER_MAX else None
-    except (TypeError, ValueError, RecursionError):
-        return None
-
-
-def _cut(text: str) -> str:
-    whole = text.encode(errors="replace").decode()  # half a character can't be shown later
-    return whole if len(whole) <= TEXT_MAX else whole[:TEXT_MAX] + " …"
-
-
-def cell() -> str:
-    """The text of the cell that runs, for an answer that is code."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
-    return _cut(str(shell.user_ns["In"][-1])) if shell is not None else ""
-
-
-# -- the file
-
-
-def _keep(key: str, change: Change) -> str:
+def keep(key: str, change: Callable[[Entry], object]) -> str:
+    """Let `change` write into the entry of a card; a sentence if that can't be kept."""
     file = place()
     if file is None or not key:
         return ""
     _waiting.append((key, change))
     return _store(file)
+
+
+def packed(answer: Any) -> tuple[Any, bool]:
+    """An answer as JSON holds it; else, and True, as text: its beginning, or the cell that runs."""
+    try:
+        text = json.dumps(answer)
+        if len(text) <= ANSWER_MAX:
+            return json.loads(text), False
+    except (TypeError, ValueError, RecursionError):
+        ipython = sys.modules.get("IPython")
+        shell = ipython.get_ipython() if ipython is not None else None
+        text = str(shell.user_ns["In"][-1]) if shell is not None else type(answer).__name__
+    return text[:ANSWER_MAX], True
 
 
 def _store(file: Path) -> str:
@@ -173,13 +118,12 @@ def _store(file: Path) -> str:
                 rest.unlink()
             book, told = read(file), ""
             if book.damaged:
-                aside = _free(file)
+                aside = file.with_name(f"{file.stem}.damaged-{time.time_ns()}{file.suffix}")
                 write_whole(aside, file.read_bytes())
                 lines = ", ".join(map(str, book.damaged[:5]))
                 told = f"{FILE} was damaged (line {lines}) and is set aside as {aside.name}."
             for key, change in _waiting:
-                new = {"card": key, **dict.fromkeys(NUMBERS, 0)}
-                change(book.cards.setdefault(key, new))
+                change(book.cards.setdefault(key, {"card": key, **dict.fromkeys(NUMBERS, 0)}))
             write_whole(file, _lines(*book.cards.values()))
             _waiting.clear()
             return told
@@ -188,9 +132,8 @@ def _store(file: Path) -> str:
         return f"Not kept on disk: {why}. Go on; the next answer tries it again."
 
 
-def _free(file: Path) -> Path:
-    names = (file.with_name(f"{file.stem}.damaged-{n}{file.suffix}") for n in range(1, 10_000))
-    return next(name for name in names if not name.exists())
+def _lines(*lines: dict[str, Any]) -> bytes:
+    return "".join(json.dumps(line) + "\n" for line in lines).encode()
 
 
 @contextmanager
@@ -220,20 +163,15 @@ def _taken(handle: int) -> bool:
     return True
 
 
-# -- what is handed in
-
-
-def hand_in(book: Book, name: str, folder: Path, version: str) -> Path:
-    """Write what was answered into one file with this name; raises UserError."""
+def hand_in(book: Book, name: str, version: str) -> Path:
+    """Write what was answered into one file here, with this name in it; raises UserError."""
     safe = re.sub(r"\W+", "-", name).strip("-")[:60]
     if not safe:
         raise UserError(f"{name!r} is no name to hand in under: it needs a letter or a digit")
-    target = folder / f"hand-in-{safe}.jsonl"
+    target = Path(f"hand-in-{safe}.jsonl")
+    head = {"hand_in": name, "made": int(time.time()), "mmsim": version}
     try:
-        if target.exists() and read(target).head.get("hand_in") != name:
-            raise UserError(f"{target} is of somebody else; move it, or choose another name")
-        head = {"hand_in": name, "made": int(time.time()), "mmsim": version}
         write_whole(target, _lines(head, *book.cards.values()))
     except OSError as error:
-        raise UserError(f"{target} can't be written: {error.strerror or error}") from error
+        raise UserError(f"{target} can't be written: {error.strerror}") from error
     return target

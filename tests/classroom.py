@@ -26,40 +26,31 @@ def cards_of(lesson):
     return [card for card in vars(module).values() if isinstance(card, Card)]
 
 
-def another_kernel(*cards):
-    """As if the cards had just been imported."""
-    for card in cards:
+def another_kernel(*lessons):
+    """As if these lessons had just been imported."""
+    for card in [card for lesson in lessons or NAMES for card in cards_of(lesson)]:
         card.about(card.which)
 
 
-def guess(card, draw, knows):
-    """A learner's answer to a card of choices; None if nothing can be chosen."""
-    if not card.parts or not all(map(options, card.parts.values())):
-        return None
-    true = card._read(card.right())
-    said = [true] if card.single else list(true.values())
-    for n, allowed in enumerate(card.parts.values()):
-        if draw.random() > knows:
-            said[n] = draw.choice(options(allowed))
-    return said[0] if card.single else dict(zip(card.parts, said, strict=True))
-
-
-def answers(lessons, folder, draw):
-    """One learner goes through these lessons, and knows more from card to card."""
-    os.environ[SESSION] = str(folder / "lesson.ipynb")
-    for at, lesson in enumerate(lessons):
-        for card in cards_of(lesson):
-            another_kernel(card)
-            if not card.asks or (said := guess(card, draw, 0.3 + 0.05 * at)) is None:
-                continue
-            for need in card.needs:
-                need.solved()
-            if card.hints and draw.random() < 0.4:
-                card.next_hint()
-            card.answer(said)
-            if not card.settled and draw.random() < 0.7:
-                card.answer(card.right())
-    del os.environ[SESSION]
+def one_learner(lessons, draw):
+    """Goes through these lessons, and knows more from one to the next."""
+    another_kernel(*lessons)
+    for knows, card in [
+        (0.3 + 0.05 * n, c) for n, name in enumerate(lessons) for c in cards_of(name)
+    ]:
+        if not card.parts or not all(map(options, card.parts.values())):
+            continue
+        for need in card.needs:
+            need.solved()
+        if card.hints and draw.random() < 0.4:
+            card.next_hint()
+        right = card._read(card.right())
+        said = {"": right} if card.single else dict(right)
+        for part, allowed in zip(said, card.parts.values(), strict=True):
+            said[part] = draw.choice(options(allowed)) if draw.random() > knows else said[part]
+        card.answer(said[""] if card.single else said)
+        if not card.settled and draw.random() < 0.7:
+            card.answer(right)
 
 
 def class_of(people, folder, lessons, seed=1):
@@ -67,11 +58,12 @@ def class_of(people, folder, lessons, seed=1):
     draw = random.Random(seed)
     for number in range(people):
         with tempfile.TemporaryDirectory() as own, contextlib.redirect_stdout(io.StringIO()):
-            answers(lessons, Path(own), draw)
+            os.environ[SESSION] = str(Path(own, "lesson.ipynb"))
+            one_learner(lessons, draw)
+            del os.environ[SESSION]
             with contextlib.chdir(folder):
                 assert main(["progress", own, "--hand-in", f"learner {number + 1:02}"]) == 0
-    for lesson in lessons:
-        another_kernel(*cards_of(lesson))
+    another_kernel(*lessons)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from __future__ import annotations
 import importlib
 import re
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any, cast
@@ -110,7 +111,7 @@ class Card:
     def forget(self) -> None:
         """Open the card again, as if nothing had been answered."""
         self._recalled, self._known = True, None
-        self.note = progress.forgotten(self.key)
+        self.note = progress.keep(self.key, lambda e: e.update(last=None, unlocked=False))
         self._open()
 
     def _open(self) -> None:
@@ -147,8 +148,7 @@ class Card:
         """Its name in the course, such as `the_report.counted`; empty if it is in no lesson."""
         for name, module in [*sys.modules.items()]:
             if name.startswith("mmsim.lessons.") and vars(module).get(self.name) is self:
-                lesson = name.rpartition(".")[2]
-                return ".".join(filter(None, (lesson, self.name, self.which)))
+                return ".".join(filter(None, (name.split(".")[-1], self.name, self.which)))
         return ""
 
     def _recall(self) -> None:
@@ -160,7 +160,7 @@ class Card:
         self._recalled = True
         entry, self.note = progress.recall(self.key)
         self._known = entry.get("last")
-        if self._known is None or entry.get("code") or not all(n.unlocked for n in self.needs):
+        if self._known is None or entry.get("text") or not all(n.unlocked for n in self.needs):
             return
         try:
             answer, verdict = self._judged(self._read(self._known))
@@ -170,19 +170,24 @@ class Card:
         self.first, self.stored, self.verdict = first, answer, verdict
         self.wrong, self._unlocked = entry["wrong"], entry.get("unlocked") is True
 
-    def _keep(self, answer: Any) -> None:
+    def _count(self, answer: Any) -> None:
         """Count an answer and keep it.  The same one in another kernel is no new try."""
         wrong, keeps = self.verdict.state == "failed", progress.place() is not None
-        said = progress.packed(answer) if keeps else None
-        code = keeps and said is None
-        said = progress.cell() if code else said
-        again, self._known = said is not None and said == self._known, None
-        self.wrong += wrong and (code or not again)
+        said, text = progress.packed(answer) if keeps else (None, False)
+        again, self._known = keeps and said == self._known, None
+        self.wrong += wrong and (text or not again)
         self._unlocked = self._unlocked or self.verdict.state == "passed" or self.wrong > 1
         if keeps and not again and not self._solving:
-            self.note = progress.answered(
-                self.key, said, code, self._hit(answer), wrong, self._unlocked
-            )
+            now, right, unlocked = int(time.time()), self._hit(answer), self._unlocked
+
+            def change(entry: progress.Entry) -> None:
+                if not entry["tries"]:
+                    entry.update(first=said, first_at=now, right=right)
+                entry.update(last=said, at=now, text=text, unlocked=unlocked)
+                entry["tries"] += 1
+                entry["wrong"] += wrong
+
+            self.note = progress.keep(self.key, change)
 
     def _hit(self, answer: Any) -> bool | None:
         """Is it right in every part that is decided?  None if nothing is right or wrong."""
@@ -190,9 +195,8 @@ class Card:
             return None
         if self.judge is not None or self.outcome is None:
             return self.verdict.state == "passed"
-        mine, true = (answer, self.outcome()) if not self.single else ([answer], [self.outcome()])
-        parts = range(1) if self.single else true
-        return all(mine[part] == true[part] for part in parts)
+        true = self.outcome()
+        return bool(answer == true if self.single else all(answer[p] == true[p] for p in true))
 
     # -- answering
 
@@ -250,7 +254,7 @@ class Card:
             return
         self.first = answer if self.stored is None else self.first
         self.stored, self.verdict = answer, verdict
-        self._keep(answer)
+        self._count(answer)
 
     def solved(self) -> Card:
         """The card with a right answer stored, as the solution edition shows it; not kept."""
@@ -275,7 +279,8 @@ class Card:
         if not self.hints:
             return f"There are no hints for lesson.{self.name}."
         self.hinted = min(self.hinted + 1, len(self.hints))
-        progress.hinted(self.key, self.hinted)
+        read = self.hinted
+        progress.keep(self.key, lambda entry: entry.update(hints=max(read, entry["hints"])))
         return f"Hint {self.hinted} of {len(self.hints)}: {self.hints[self.hinted - 1]}"
 
     def hint(self) -> None:
@@ -322,7 +327,7 @@ class Card:
         lines = [shown(line, LINE_MAX) for line in self._replied()]
         if self._known is not None and self.stored is None:
             before = shown(" ".join(str(self._known).split()))
-            lines.append(f"Handed in earlier: `{before}`. Run such a cell again to see it judged.")
+            lines.append(f"Handed in earlier: `{before}`. Answer again to see it judged.")
         return lines + [self.note] * bool(self.note)
 
     def _replied(self) -> list[str]:
