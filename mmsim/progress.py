@@ -54,8 +54,10 @@ class Book(NamedTuple):
 def place() -> Path | None:
     """The file beside the notebook of this kernel; None if nothing is to be kept."""
     notebook = Path(os.environ.get(SESSION, ""))
-    opened = notebook.suffix == ".ipynb" and notebook.parent.name != SOLUTIONS
-    return notebook.absolute().with_name(FILE) if opened else None
+    if notebook.suffix != ".ipynb" or notebook.parent.name == SOLUTIONS:
+        return None
+    # a page of JupyterLite has no folder of its own
+    return notebook.absolute().with_name(FILE) if sys.platform != "emscripten" else None
 
 
 def read(file: Path) -> Book:
