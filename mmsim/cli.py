@@ -585,8 +585,11 @@ def tally(args: argparse.Namespace) -> int:
         name = str(book.head.get("hand_in", ""))
         if not name:
             print(f"mmsim: {file} is left out: it is no hand-in", file=sys.stderr)
-        elif name not in books or str(book.head.get("made")) > str(books[name].head.get("made")):
-            books[name] = book  # who hands in twice means the later one
+            continue
+        twice = [*filter(None, [books.get(name), book])]
+        books[name] = max(twice, key=lambda each: str(each.head.get("made")))
+        if len(twice) > 1:
+            print(f"mmsim: {name!r} handed in twice: the later one counts", file=sys.stderr)
     if not books:
         raise UserError(f"there is no hand-in (.jsonl) in {args.folder}")
     print(f"Hand-ins: {len(books)}\n", flush=True)  # what was right is asked of the model now

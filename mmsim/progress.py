@@ -37,10 +37,11 @@ NUMBERS = ("tries", "wrong", "hints", "first_at", "at")
 Entry = dict[str, Any]
 """A card in the file: `card`, NUMBERS, and once there is an answer `first`, `last`, `right`.
 
-`right`: was the first answer right; None if nothing is right or wrong.  `text`: the answer is kept
-as text, and can't be stored again.  `last` is None after `forget()`."""
+`right`: was the first answer right; None if nothing is right or wrong.  `first_text`, `text`: the
+first, the last answer is kept as text, and can't be stored again.  `last` is None after `forget()`.
+"""
 
-_waiting: list[tuple[str, Callable[[Entry], object]]] = []  # what could not be written yet
+_waiting: list[tuple[str, int, Callable[[Entry], object]]] = []  # what could not be written yet
 
 
 class Book(NamedTuple):
@@ -95,7 +96,7 @@ def keep(key: str, change: Callable[[Entry], object]) -> str:
     file = place()
     if file is None or not key:
         return ""
-    _waiting.append((key, change))
+    _waiting.append((key, int(time.time()), change))
     return _store(file)
 
 
@@ -124,8 +125,11 @@ def _store(file: Path) -> str:
                 write_whole(aside, file.read_bytes())
                 lines = ", ".join(map(str, book.damaged[:5]))
                 told = f"{FILE} was damaged (line {lines}) and is set aside as {aside.name}."
-            for key, change in _waiting:
-                change(book.cards.setdefault(key, {"card": key, **dict.fromkeys(NUMBERS, 0)}))
+            for key, now, change in _waiting:
+                new = {"card": key, **dict.fromkeys(NUMBERS, 0), "first_at": now}
+                entry = book.cards.setdefault(key, new)
+                entry["at"] = now
+                change(entry)
             write_whole(file, _lines(*book.cards.values()))
             _waiting.clear()
             return told

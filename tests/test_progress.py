@@ -32,6 +32,7 @@ from mmsim.widgets.card import CardBox
 sys.path.insert(0, str(ROOT / "tests" / "views"))
 from svg_rules import references_are_defined, texts_fit, texts_stand_apart
 
+ANSWERED = ("first", "first_text", "right", "last", "text", "unlocked")
 KILLS = int(os.environ.get("MMSIM_KILLS", "8"))  # 200 when it matters
 
 
@@ -336,7 +337,7 @@ def test_progress_and_what_is_handed_in(file, monkeypatch, capsys):
     head, *lines = map(json.loads, target.read_bytes().splitlines())
     assert {*head} == {"hand_in", "made", "mmsim"}
     assert lines == [*read(file).cards.values()]
-    assert {*lines[0]} == {"card", *NUMBERS, "first", "right", "last", "text", "unlocked"}
+    assert {*lines[0]} == {"card", *NUMBERS, *ANSWERED}
     text = file.read_text() + target.read_text()
     assert not any(word in text for word in (str(file.parent), getpass.getuser()))
     assert main(["progress", "--hand-in", "..."]) == 2
@@ -398,6 +399,7 @@ def test_odd_files_among_the_hand_ins(handed_in, tmp_path, capsys, monkeypatch):
     assert "of another release\ncard " in out
     assert "mine.jsonl is left out: it is no hand-in" in err
     assert "is damaged and left out" in err
+    assert "'learner 01' handed in twice: the later one counts" in err
     picture = (tmp_path / "tally.svg").read_bytes()
     monkeypatch.setattr(os, "replace", full)
     assert main(["tally", str(tmp_path)]) == 2

@@ -21,7 +21,6 @@ from __future__ import annotations
 import importlib
 import re
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any, cast
@@ -178,12 +177,12 @@ class Card:
         self.wrong += wrong and (text or not again)
         self._unlocked = self._unlocked or self.verdict.state == "passed" or self.wrong > 1
         if keeps and not again and not self._solving:
-            now, right, unlocked = int(time.time()), self._hit(answer), self._unlocked
+            right, unlocked = self._hit(answer), self._unlocked
 
             def change(entry: progress.Entry) -> None:
                 if not entry["tries"]:
-                    entry.update(first=said, first_at=now, right=right)
-                entry.update(last=said, at=now, text=text, unlocked=unlocked)
+                    entry.update(first=said, first_text=text, first_at=entry["at"], right=right)
+                entry.update(last=said, text=text, unlocked=unlocked)
                 entry["tries"] += 1
                 entry["wrong"] += wrong
 

@@ -79,7 +79,7 @@ def _first(card: Card | None, entries: Iterable[Entry]) -> list[str]:
     parts: Mapping[Any, Any] = card.parts if card is not None else {}
     found: dict[str, Counter[str]] = {}
     for entry in entries:
-        given = "code or a long text" if entry.get("text") else entry.get("first")
+        given = "code or a long text" if entry.get("first_text") else entry.get("first")
         for part, value in (given if isinstance(given, dict) else {ONLY: given}).items():
             words = "own words" if parts.get(part) is str else _said(value)
             found.setdefault(part, Counter())[words] += 1
