@@ -8,6 +8,7 @@ used, which is said in one sentence; 130 it was interrupted."""
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import signal
 import sys
@@ -21,6 +22,8 @@ from typing import NoReturn
 
 from mmsim import __version__
 from mmsim import lab as workplace
+from mmsim import progress as kept
+from mmsim.datafiles import write_whole
 from mmsim.engine import schedule
 from mmsim.engine.explore import (
     DEADLOCK,
@@ -170,6 +173,16 @@ def _parser() -> tuple[Parser, list[str]]:
     found.add_argument("--here", type=Path, metavar="NOTEBOOK", help="open this one, copy nothing")
     found.add_argument("--port", type=int, help="port of the server")
     found.add_argument("--no-browser", action="store_true", help="only print the address")
+    found.add_argument("--no-solutions", action="store_true", help="put no solutions there")
+
+    what = "what you have answered, lesson by lesson"
+    found = command("progress", progress, what, as_json=False)
+    found.add_argument("folder", nargs="?", type=Path, metavar="FOLDER", help="of your lessons")
+    found.add_argument("--hand-in", metavar="NAME", help="write it into a file with this name")
+
+    what = "what a class has answered: its hand-ins as a table and a picture"
+    found = command("tally", tally, what, as_json=False)
+    found.add_argument("folder", type=Path, metavar="FOLDER", help="with the files handed in")
 
     command("doctor", lambda args: workplace.doctor(), "check this installation", as_json=False)
     return parser, list(commands.choices)
@@ -526,5 +539,82 @@ def show(args: argparse.Namespace) -> int:
 
 def lab(args: argparse.Namespace) -> int:
     """`mmsim lab`: the lessons in JupyterLab; its exit status."""
-    browser = not args.no_browser
-    return workplace.lab(args.folder, port=args.port, browser=browser, here=args.here)
+    return workplace.lab(
+        args.folder,
+        port=args.port,
+        browser=not args.no_browser,
+        here=args.here,
+        solutions=not args.no_solutions,
+    )
+
+
+# -- progress, tally
+
+
+def progress(args: argparse.Namespace) -> int:
+    """`mmsim progress`: what was answered; with --hand-in one file of it."""
+    from mmsim.views.tally import progress_table  # no other command waits for the cards
+
+    folders = [args.folder] if args.folder else [Path(), Path("mmsim-lessons")]
+    files = [folder / part / kept.FILE for folder in folders for part in ("", "notebooks")]
+    file = next((file for file in files if file.is_file()), None)
+    if file is None:
+        advice = "name the folder of your lessons, or answer a card in a notebook first"
+        raise UserError(f"there is no {kept.FILE} in {args.folder or 'this folder'}: {advice}")
+    book = _book(file)
+    print(f"{file}\n\n{progress_table(book.cards)}")
+    if args.hand_in is not None:
+        target = kept.hand_in(book, args.hand_in, __version__)
+        print(
+            f"\n{target} is written. It holds the name {args.hand_in!r}, your first and your last "
+            "answer to each card in full, how often you tried, and when.\n"
+            "Nothing was sent anywhere: give this file to your teacher."
+        )
+    return 0
+
+
+def tally(args: argparse.Namespace) -> int:
+    """`mmsim tally`: one table of all hand-ins in a folder, and a picture beside them."""
+    from mmsim.lessons import COURSE
+    from mmsim.lessons.card import Card
+    from mmsim.views.tally import tally_picture, tally_table
+
+    books: dict[str, kept.Book] = {}
+    for file in sorted(args.folder.glob("*.jsonl")):
+        book = _book(file)
+        name = str(book.head.get("hand_in", ""))
+        if not name:
+            print(f"mmsim: {file} is left out: it is no hand-in", file=sys.stderr)
+            continue
+        twice = [*filter(None, [books.get(name), book])]
+        books[name] = max(twice, key=lambda each: str(each.head.get("made")))
+        if len(twice) > 1:
+            print(f"mmsim: {name!r} handed in twice: the later one counts", file=sys.stderr)
+    if not books:
+        raise UserError(f"there is no hand-in (.jsonl) in {args.folder}")
+    print(f"Hand-ins: {len(books)}\n", flush=True)  # what was right is asked of the model now
+    known = {
+        f"{lesson.name}.{card.name}": card
+        for lesson in COURSE
+        for card in vars(importlib.import_module(f"mmsim.lessons.{lesson.name}")).values()
+        if isinstance(card, Card) and card.asks
+    }
+    print(tally_table([*books.values()], known))
+    picture = args.folder / "tally.svg"
+    try:
+        write_whole(picture, tally_picture([*books.values()], known).svg.encode())
+    except OSError as error:
+        raise UserError(f"{picture} can't be written: {error.strerror}") from error
+    print(f"\nThe picture is {picture}.")
+    return 0
+
+
+def _book(file: Path) -> kept.Book:
+    """A file of answers; what is damaged in it is said."""
+    try:
+        book = kept.read(file)
+    except OSError as error:
+        raise UserError(f"{file} can't be read: {error.strerror}") from error
+    for line in book.damaged[:5]:
+        print(f"mmsim: {file}: line {line} is damaged and left out", file=sys.stderr)
+    return book

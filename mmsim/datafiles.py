@@ -1,4 +1,4 @@
-"""Where the lessons and the measured data are, and how a table is read from them.
+"""Where the lessons and the measured data are, how a table is read, and how a file is written.
 
 A checkout keeps `notebooks/` and `data/` beside the package, an installed wheel keeps copies
 inside it. Nobody else needs to know which of the two is running.
@@ -7,6 +7,7 @@ inside it. Nobody else needs to know which of the two is running.
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -86,3 +87,17 @@ def _rows(file: Path, reader: Iterator[list[str]]) -> list[dict[str, str]]:
             )
         rows.append(dict(zip(header, fields, strict=True)))
     return rows
+
+
+def write_whole(target: Path, content: bytes) -> None:
+    """Write under a temporary name, then rename: no reader ever sees half a file."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        with unfinished.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())  # before the name changes, also if the power fails
+        os.replace(unfinished, target)
+    finally:
+        unfinished.unlink(missing_ok=True)

@@ -27,7 +27,9 @@ from types import FrameType
 from typing import Literal, NamedTuple
 
 from mmsim import datafiles
+from mmsim.datafiles import write_whole
 from mmsim.errors import UserError
+from mmsim.progress import SOLUTIONS
 
 DISTRIBUTION = "mmsim-lessons"
 MANIFEST = ".mmsim-lessons.json"
@@ -38,22 +40,32 @@ WIDGETS_EXTENSION = "share/jupyter/labextensions/@jupyter-widgets/jupyterlab-man
 # -- mmsim lab
 
 
-def lab(folder: Path | None, *, port: int | None, browser: bool, here: Path | None) -> int:
+def lab(
+    folder: Path | None,
+    *,
+    port: int | None,
+    browser: bool,
+    here: Path | None,
+    solutions: bool = True,
+) -> int:
     """Open JupyterLab on the first lesson; give its exit status.
 
     `folder` receives the lessons first (default: mmsim-lessons).  With `here`, a notebook or a
     folder of notebooks, nothing is copied and that one is opened where it is.  Without `browser`,
-    or with BROWSER=none in the environment, the address is only printed.  Raises UserError."""
+    or with BROWSER=none in the environment, the address is only printed.  Without `solutions` none
+    is put into the folder; what is there stays.  Raises UserError."""
     if importlib.util.find_spec("jupyterlab") is None:
         raise UserError(f"JupyterLab is not installed: {_install(_wanted())}")
     if here is not None:
+        if not solutions:
+            raise UserError("--no-solutions is for a folder of your own: --here copies nothing.")
         root, lesson = place(here)
         if lesson.resolve().is_relative_to(share := datafiles.share_dir()):
             sign_lessons(share, share)
     else:
         root = folder or Path("mmsim-lessons")
         share = datafiles.share_dir()
-        report(put_lessons(share, root), root)
+        report(put_lessons(share, root, solutions=solutions), root)
         sign_lessons(share, root)
         lesson = first_lesson(root / "notebooks")
     quiet = not browser or os.environ.get("BROWSER") == "none"
@@ -153,7 +165,7 @@ def report(steps: list[Step], folder: Path) -> None:
     sys.stdout.flush()  # before the server's own lines, also when this goes into a file
 
 
-def put_lessons(share: Path, folder: Path) -> list[Step]:
+def put_lessons(share: Path, folder: Path, *, solutions: bool = True) -> list[Step]:
     """Put the release's lessons and data under `folder`; tell what was done about each file.
 
     Raises UserError if `folder` is a file, if a file stands where a folder must be, or if
@@ -162,6 +174,8 @@ def put_lessons(share: Path, folder: Path) -> list[Step]:
         raise UserError(f"{folder} is a file; name a folder for the lessons.")
     try:
         fresh = {name: file.read_bytes() for name, file in _files(share, "*.ipynb").items()}
+        if not solutions:
+            fresh = {name: fresh[name] for name in fresh if SOLUTIONS not in Path(name).parts}
         present = {name: _sum(file.read_bytes()) for name, file in _files(folder, "*").items()}
         written = _read_manifest(folder)
         steps = [_step(name, _sum(fresh[name]), present, written) for name in sorted(fresh)]
@@ -232,17 +246,6 @@ def _read_manifest(folder: Path) -> dict[str, str]:
         return {str(name): str(sum_) for name, sum_ in manifest["files"].items()}
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return {}
-
-
-def write_whole(target: Path, content: bytes) -> None:
-    """Write under a temporary name, then rename: no reader ever sees half a file."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        unfinished.write_bytes(content)
-        os.replace(unfinished, target)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 # -- mmsim doctor

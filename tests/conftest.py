@@ -1,6 +1,8 @@
-"""What every test gets: the rule about tools, and nothing else so far."""
+"""What every test gets: the rule about tools, and no notebook whose answers are kept."""
 
 from __future__ import annotations
+
+import os
 
 from tool_rule import (  # noqa: F401  pytest finds hooks and fixtures by name here
     chromium,
@@ -8,3 +10,5 @@ from tool_rule import (  # noqa: F401  pytest finds hooks and fixtures by name h
     pytest_sessionfinish,
     pytest_terminal_summary,
 )
+
+os.environ.pop("JPY_SESSION_NAME", None)  # also if pytest itself was started from a notebook

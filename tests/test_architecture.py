@@ -21,7 +21,7 @@ ROOMS = {
     "engine": ["engine/"],
     "mm": ["mm/"],
     "scenarios": ["scenarios/"],
-    "evidence": ["evidence/", "datafiles.py"],
+    "evidence": ["evidence/", "datafiles.py", "progress.py"],
     "views": ["views/", "lessons/__init__.py", "lessons/card.py", "lessons/form.py"],
     "widgets": ["widgets/"],
     "lessons": ["lessons/"],

@@ -20,6 +20,7 @@ from tool_rule import ROOT
 from mmsim import datafiles
 from mmsim import lab as lab_module
 from mmsim.cli import main
+from mmsim.datafiles import write_whole
 from mmsim.errors import UserError
 from mmsim.lab import (
     MANIFEST,
@@ -30,7 +31,6 @@ from mmsim.lab import (
     place,
     put_lessons,
     sign_lessons,
-    write_whole,
 )
 
 LESSON = "notebooks/04_split.ipynb"
@@ -83,6 +83,14 @@ def test_a_fresh_folder_gets_lessons_and_data_only(share: Path, folder: Path) ->
     before = {file: file.stat().st_mtime_ns for file in folder.rglob("*.ipynb")}
     assert kinds(put_lessons(share, folder)) == {"same"}
     assert {file: file.stat().st_mtime_ns for file in folder.rglob("*.ipynb")} == before
+
+
+def test_lessons_without_their_solutions(share: Path, folder: Path) -> None:
+    put_lessons(share, folder, solutions=False)
+    assert {*held(folder)} == {name for name in RELEASE if "solutions" not in name}
+    put_lessons(share, folder)
+    put_lessons(share, folder, solutions=False)  # what is there stays
+    assert held(folder) == RELEASE
 
 
 def test_an_edited_file_is_kept_and_so_is_an_edited_fresh_copy(share: Path, folder: Path) -> None:
@@ -177,6 +185,7 @@ def test_what_was_put_is_trusted_and_what_was_edited_is_not(share, folder, monke
         (["--here", "README.md"], "not a notebook"),
         (["--here", "notebooks", "--port", "65536"], "choose one from 1 to 65535"),
         (["--port", "x"], "invalid int value: 'x'"),
+        (["--here", "notebooks", "--no-solutions"], "--here copies nothing"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_status_2(capsys, monkeypatch, words, says) -> None:

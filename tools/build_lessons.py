@@ -34,6 +34,7 @@ sys.path.insert(0, str(ROOT))
 
 from mmsim.lessons import COURSE, STATIONS, number  # noqa: E402
 from mmsim.lessons.card import Card  # noqa: E402
+from mmsim.progress import SESSION  # noqa: E402
 from mmsim.views.show import as_html  # noqa: E402
 from mmsim.views.svg import INK, LINE, MARKED, MUTED, PANEL, Picture, Svg  # noqa: E402
 
@@ -195,6 +196,7 @@ def main() -> None:
     """Build what was asked for."""
     # The same library everywhere: a colour map of the terminal must not end up in an output.
     os.environ["NO_COLOR"] = "1"
+    os.environ.pop(SESSION, None)  # nobody's answers are read, also if a notebook starts this
     for source in sources(sys.argv[1:]):
         for which, folder in EDITIONS.items():
             notebook = edition(source, which)

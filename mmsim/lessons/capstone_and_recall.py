@@ -1,7 +1,7 @@
 """Lesson 11: unseen cases, diagnosed from counters.
 
-Interface: take and counters for the learner; the cards verdict, fitting, look; and the names that
-the text fills in.
+Interface: take and counters for the learner; the cards verdict, fitting, look, afterwards,
+compared; and the names that the text fills in.
 
 A case is drawn from a seed.  What is told of it is the kernel, the number of huge pages and what
 its counters say; the cause is not, because several may fit.  Nothing is written down: an answer is
@@ -15,12 +15,14 @@ from functools import cache
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mmsim import errno
+from mmsim import errno, progress
 from mmsim.engine.trace import Trace
 from mmsim.evidence.diagnose import EVIDENCE
 from mmsim.evidence.tracer import marks, migrate_returns
 from mmsim.lessons.card import Card, checked
 from mmsim.lessons.form import Choices, Verdict, failed, passed
+from mmsim.lessons.migrate_or_split import ANSWERS
+from mmsim.lessons.the_report import QUESTIONS
 from mmsim.scenarios import Situation, vfio_map
 from mmsim.scenarios.situation import ALL_MOVED, MISSED, NOT_MOVED, NOT_SPLIT
 from mmsim.views.flow import flow_picture
@@ -166,9 +168,7 @@ def take(seed: int) -> Shown:
     if type(seed) is not int or seed < 0:
         raise ValueError(f"a seed is a whole number from 0 on, not {seed!r}")
     if seed != TAKEN["seed"]:
-        TAKEN["seed"] = seed
-        for card in (verdict, fitting, look):
-            card.forget()
+        ask_about(seed)
     return Shown(lambda: [ways(), told_of()])
 
 
@@ -429,3 +429,46 @@ look = Card(
     "off has lost the 512 references of the file, so it has too few.",
     needs=(fitting,),
 )
+
+
+# -- before and after
+
+afterwards = Card(
+    "afterwards",
+    "The six statements of lesson 00, for the last time: true or false?",
+    dict.fromkeys(QUESTIONS, bool),
+    labels=QUESTIONS,
+    outcome=lambda: {name: true for name, (true, _) in ANSWERS.items()},
+    because={name: why for name, (_, why) in ANSWERS.items()},
+)
+
+
+def before_and_after() -> list[Any]:
+    """The first answer of lesson 00, if it was kept, beside the one of today."""
+    before = progress.recall("the_report.pretest")[0].get("first")
+    sides = {"lesson 00": before} if isinstance(before, dict) else {}
+    sides |= {"today": afterwards.stored, "it is": afterwards.right()}
+    cells = [[str(side.get(name)).lower() for side in sides.values()] for name in QUESTIONS]
+    table = frame(cells, labels(QUESTIONS.values(), "statement"), [*sides])
+    hits = [sum(side.get(n) is ANSWERS[n][0] for n in QUESTIONS) for side in sides.values()]
+    if len(hits) < 3:
+        return [table, "Your answers of lesson 00 were not kept here."]
+    return [table, f"Right in lesson 00: {hits[0]} of 6. Right today: {hits[1]} of 6."]
+
+
+compared = Card(
+    "compared",
+    "What you said before the course, and what you say now",
+    still=before_and_after,
+    needs=(afterwards,),
+)
+
+
+def ask_about(seed: int) -> None:
+    """Open the cards for another case."""
+    TAKEN["seed"] = seed
+    for card in (verdict, fitting, look):
+        card.about(str(seed))
+
+
+ask_about(TAKEN["seed"])

@@ -12,16 +12,20 @@ the hints.  A prediction, a check, a bet and a reveal are all cards; they differ
 | neither | a bet: noted, not judged |
 | no `parts` and no `judge` | a reveal: shown as soon as the cards in `needs` are answered |
 
-`_repr_mimebundle_` gives a widget where there is one, and always the same card as text and HTML."""
+`_repr_mimebundle_` gives a widget where there is one, and always the same card as text and HTML.
+In a notebook that a person has opened, answers are kept (`mmsim.progress`); a card takes up what
+was answered in an earlier kernel when it is first shown or answered."""
 
 from __future__ import annotations
 
 import importlib
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any, cast
 
+from mmsim import progress
 from mmsim.lessons.form import (
     Allowed,
     Choices,
@@ -91,12 +95,25 @@ class Card:
         self.still, self.play, self.needs = still, play, tuple(needs)
         self._views: list[Callable[[], None]] = []
         self._given: list[Any] | None = None
+        self._solving = False
         for need in needs:
             need.on_change(self.changed)
-        self.forget()
+        self.about("")
+
+    def about(self, case: str) -> None:
+        """Open the card for this case, of a card that is about one case of several."""
+        self.which = case
+        self._recalled, self.note = False, ""
+        self._known: Any = None  # what the file says last, until there is an answer
+        self._open()
 
     def forget(self) -> None:
         """Open the card again, as if nothing had been answered."""
+        self._recalled, self._known = True, None
+        self.note = progress.keep(self.key, lambda e: e.update(last=None, unlocked=False))
+        self._open()
+
+    def _open(self) -> None:
         self.first: Any = None
         self.stored: Any = None
         self.verdict = Verdict("not attempted", "")
@@ -123,10 +140,68 @@ class Card:
             return all(need.unlocked for need in self.needs)
         return self._unlocked
 
+    # -- keeping
+
+    @property
+    def key(self) -> str:
+        """Its name in the course, such as `the_report.counted`; empty if it is in no lesson."""
+        for name, module in [*sys.modules.items()]:
+            if name.startswith("mmsim.lessons.") and vars(module).get(self.name) is self:
+                return ".".join(filter(None, (name.split(".")[-1], self.name, self.which)))
+        return ""
+
+    def _recall(self) -> None:
+        """Take up what was answered in an earlier kernel."""
+        for need in self.needs:
+            need._recall()
+        if self._recalled or not self.asks:
+            return
+        self._recalled = True
+        entry, self.note = progress.recall(self.key)
+        self._known = entry.get("last")
+        if self._known is None or entry.get("text") or not all(n.unlocked for n in self.needs):
+            return
+        try:
+            answer, verdict = self._judged(self._read(self._known))
+            first = self._read(entry["first"])
+        except Exception:  # the card asks something else since then
+            return
+        self.first, self.stored, self.verdict = first, answer, verdict
+        self.wrong, self._unlocked = entry["wrong"], entry.get("unlocked") is True
+
+    def _count(self, answer: Any) -> None:
+        """Count an answer and keep it.  The same one in another kernel is no new try."""
+        wrong, keeps = self.verdict.state == "failed", progress.place() is not None
+        said, text = progress.packed(answer) if keeps else (None, False)
+        again, self._known = keeps and said == self._known, None
+        self.wrong += wrong and (text or not again)
+        self._unlocked = self._unlocked or self.verdict.state == "passed" or self.wrong > 1
+        if keeps and not again and not self._solving:
+            right, unlocked = self._hit(answer), self._unlocked
+
+            def change(entry: progress.Entry) -> None:
+                if not entry["tries"]:
+                    entry.update(first=said, first_text=text, first_at=entry["at"], right=right)
+                entry.update(last=said, text=text, unlocked=unlocked)
+                entry["tries"] += 1
+                entry["wrong"] += wrong
+
+            self.note = progress.keep(self.key, change)
+
+    def _hit(self, answer: Any) -> bool | None:
+        """Is it right in every part that is decided?  None if nothing is right or wrong."""
+        if self.outcome is None and self.verdict == passed(""):
+            return None
+        if self.judge is not None or self.outcome is None:
+            return self.verdict.state == "passed"
+        true = self.outcome()
+        return bool(answer == true if self.single else all(answer[p] == true[p] for p in true))
+
     # -- answering
 
     def answer(self, *values: Any, **parts: Any) -> Card:
         """Do what Store does: the parts by name, in a dict, in order, or the one value."""
+        self._recall()
         self.problem = ""
         try:
             self._take(plain(values[0] if len(values) == 1 else list(values) or parts))
@@ -178,16 +253,20 @@ class Card:
             return
         self.first = answer if self.stored is None else self.first
         self.stored, self.verdict = answer, verdict
-        self.wrong += verdict.state == "failed"
-        self._unlocked = self._unlocked or verdict.state == "passed" or self.wrong > 1
+        self._count(answer)
 
     def solved(self) -> Card:
-        """The card with a right answer stored, as the solution edition shows it."""
+        """The card with a right answer stored, as the solution edition shows it; not kept."""
+        self._recall()
         for need in self.needs:
             if not need.unlocked:
                 need.solved()
         if self.asks:
-            self.answer(self.right())
+            try:
+                self._solving = True
+                self.answer(self.right())
+            finally:
+                self._solving = False
         return self
 
     def right(self) -> Any:
@@ -199,6 +278,8 @@ class Card:
         if not self.hints:
             return f"There are no hints for lesson.{self.name}."
         self.hinted = min(self.hinted + 1, len(self.hints))
+        read = self.hinted
+        progress.keep(self.key, lambda entry: entry.update(hints=max(read, entry["hints"])))
         return f"Hint {self.hinted} of {len(self.hints)}: {self.hints[self.hinted - 1]}"
 
     def hint(self) -> None:
@@ -242,7 +323,11 @@ class Card:
 
     def reply(self) -> list[str]:
         """What became of the answer; empty while there is none.  An answer quoted in it is cut."""
-        return [shown(line, LINE_MAX) for line in self._replied()]
+        lines = [shown(line, LINE_MAX) for line in self._replied()]
+        if self._known is not None and self.stored is None:
+            before = shown(" ".join(str(self._known).split()))
+            lines.append(f"Handed in earlier: `{before}`. Answer again to see it judged.")
+        return lines + [self.note] * bool(self.note)
 
     def _replied(self) -> list[str]:
         if self.problem:
@@ -298,7 +383,7 @@ class Card:
 
     def given(self) -> Any:
         """The pictures and tables that the answer has unlocked; made once for all its forms."""
-        if self.still is None or not self.unlocked:
+        if self.still is None or not self.unlocked or not all(n.unlocked for n in self.needs):
             return []
         if self._given is None:
             return self.still()
@@ -340,6 +425,7 @@ class Card:
         return f"<p>{line}</p>{rest}"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        self._recall()
         self._given = []
         try:
             bundle = {"text/plain": repr(self), "text/html": self._repr_html_()}

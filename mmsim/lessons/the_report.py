@@ -247,5 +247,5 @@ pretest = Card(
     labels=QUESTIONS,
     # What many say at first; lesson 04 has the answers.
     solution={name: name not in ("errno", "counter") for name in QUESTIONS},
-    why="Lesson 04 comes back to all six.",
+    why="Lessons 04 and 11 come back to all six.",
 )

@@ -43,7 +43,7 @@ class CardBox(Frame):
         super().__init__(quiet(STYLE), *asking, self.play, self.shown, self.reason, self.change)
         self.add_class("mmsim-card")
         card.on_change(self._stored)
-        self.draw()
+        self._stored()
 
     def _choice(self, part: Any) -> Any:
         allowed = self.card.parts[part]

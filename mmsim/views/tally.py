@@ -1,0 +1,152 @@
+"""What was answered: the progress of one learner, and what a class has handed in.
+
+Interface: progress_table, tally_table, tally_picture
+
+`known` are the cards of the lessons by their keys.  Of a card that no lesson has, of another
+release say, it is told what was answered, and not what is right."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from mmsim.lessons import COURSE, number
+from mmsim.lessons.card import ONLY, Card, options, said
+from mmsim.lessons.form import shown
+from mmsim.progress import Book, Entry
+from mmsim.views.charts import Bar, bars
+from mmsim.views.svg import FILLS, Picture
+from mmsim.views.words import plural
+
+BEFORE, AFTER = (
+    "the_report.pretest",
+    ("capstone_and_recall.afterwards", "migrate_or_split.posttest"),
+)
+TITLES = {lesson.name: f"{number(lesson.name)} {lesson.title}" for lesson in COURSE}
+FILLED = {"right at first": FILLS["counted on"], "wrong at first": FILLS["not counted on"]}
+ROW = "{:<43} {:>8} {:>15} {:>12} {:>6}".format
+HEAD = ("answered", "right at first", "wrong tries", "hints")
+VALUES_MAX, VALUE_MAX = 6, 40
+Known = Mapping[str, Card]
+
+
+def _row(name: str, entries: Sequence[Entry]) -> str:
+    """What HEAD names, of these entries."""
+    judged, answers = _judged(entries), sum(entry["tries"] > 0 for entry in entries)
+    right = f"{sum(judged)} of {len(judged)}" if judged else "-"
+    return ROW(
+        name, answers, right, *(sum(e[kind] for e in entries) for kind in ("wrong", "hints"))
+    )
+
+
+def _judged(entries: Iterable[Entry]) -> list[bool]:
+    """Was each first answer right, of those that can be?"""
+    return [entry["right"] for entry in entries if isinstance(entry.get("right"), bool)]
+
+
+def _lesson(key: str) -> str:
+    return TITLES.get(key.split(".")[0], "of another release")
+
+
+def _name(key: str) -> str:
+    return " case ".join(key.split(".")[1:])
+
+
+def progress_table(cards: Mapping[str, Entry]) -> str:
+    """Lesson by lesson: cards answered, right at first, wrong tries, hints."""
+    titles = sorted({*map(_lesson, cards)})
+    rows = {t: [e for key, e in cards.items() if _lesson(key) == t] for t in titles}
+    rows["all"] = [*cards.values()]
+    return "\n".join([ROW("lesson", *HEAD), *map(_row, rows, rows.values())])
+
+
+def _asked(books: Sequence[Book], known: Known) -> dict[str, list[Entry]]:
+    """The entries of every card that somebody has answered, in the order of the course."""
+    found: dict[str, list[Entry]] = {key: [] for key in known}
+    for book in books:
+        for key, entry in book.cards.items():
+            found.setdefault(key, []).extend([entry] * (entry["tries"] > 0))
+    return {key: found[key] for key in sorted(found, key=_lesson) if found[key]}
+
+
+def _first(card: Card | None, entries: Iterable[Entry]) -> list[str]:
+    """The first answers by choice: a line for each part that is asked."""
+    true: Any = {}
+    if card is not None and not card.which:  # in each case another thing is right
+        single = {ONLY: card.right()} if card.single else {}
+        true = single if card.single or card.outcome is None else card.outcome()
+    parts: Mapping[Any, Any] = card.parts if card is not None else {}
+    found: dict[str, Counter[str]] = {}
+    for entry in entries:
+        given = "code or a long text" if entry.get("first_text") else entry.get("first")
+        for part, value in (given if isinstance(given, dict) else {ONLY: given}).items():
+            words = "own words" if parts.get(part) is str else _said(value)
+            found.setdefault(part, Counter())[words] += 1
+    lines = []
+    for part, counts in found.items():
+        names = [_said(value) for value in options(parts.get(part, ()))]
+        names += [other for other, _ in counts.most_common(VALUES_MAX) if other not in names]
+        right = _said(true[part]) if part in true else None
+        told = ", ".join(f"{name} {counts[name]}{' ✔' * (name == right)}" for name in names)
+        more = counts.total() - sum(counts[name] for name in names)
+        lead = "" if part == ONLY else f"{part}: "
+        lines.append(f"    {lead}{told}{f', other {more}' * (more > 0)}")
+    return lines
+
+
+def _said(value: object) -> str:
+    return shown(said(value, ()), VALUE_MAX)
+
+
+def _statements(books: Sequence[Book], known: Known) -> dict[str, list[list[bool]]]:
+    """Each statement of lesson 00: who was right before, and after, of those who did both.
+
+    After is lesson 11, or else lesson 04."""
+    both = []
+    for book in books:
+        firsts = [book.cards.get(key, {}).get("first") for key in (BEFORE, *AFTER)]
+        before, *after = [first if isinstance(first, dict) else {} for first in firsts]
+        both += [(before, after[0] or after[1])] if before and any(after) else []
+    true = known[AFTER[0]].right() if both else {}
+    return {
+        name: [[given.get(name) is right for given in side] for side in zip(*both, strict=True)]
+        for name, right in true.items()
+    }
+
+
+def tally_table(books: Sequence[Book], known: Known) -> str:
+    """Card by card: how many, right at first, wrong tries, hints; and the first answers."""
+    told = [ROW("card", *HEAD)]
+    for key, entries in _asked(books, known).items():
+        told += [] if _lesson(key) in told else ["", _lesson(key)]
+        card = known.get(".".join(key.split(".")[:2]))
+        told += [_row(_name(key), entries), *_first(card, entries)]
+    compared = _statements(books, known)
+    told += ["", "Before and after: right at first, of those who did both"] * bool(compared)
+    for name, (before, after) in compared.items():
+        words = known[BEFORE].labels[name]
+        told.append(f"{sum(before):4} → {sum(after)} of {len(before)}  {words}")
+    return "\n".join(told)
+
+
+def tally_picture(books: Sequence[Book], known: Known) -> Picture:
+    """A bar for each card whose answers are right or wrong, and two for each statement."""
+    rows = {}
+    for key, entries in _asked(books, known).items():
+        hints = sum(entry["hints"] for entry in entries)
+        if judged := _judged(entries):
+            more = f", {plural(hints, 'hint')}" if hints else ""
+            rows[f"{_lesson(key)[:2]} {_name(key)}"] = _bar(judged, len(books), more)
+    hard = min(rows, key=lambda row: rows[row].parts["right at first"], default="nothing yet")
+    for name, sides in _statements(books, known).items():
+        for when, judged in zip(("before", "after"), sides, strict=True):
+            rows[f"“{name}”, {when}"] = _bar(judged, len(judged))
+    claim = f"{plural(len(books), 'hand-in')}; fewest were right at first: {hard}"
+    return bars(claim, rows or {hard: _bar([], 1)}, FILLED)
+
+
+def _bar(judged: Sequence[bool], of: int, more: str = "") -> Bar:
+    hits = sum(judged)
+    parts = dict(zip(FILLED, (hits, len(judged) - hits), strict=True))
+    return Bar(parts, of, f"{hits} of {len(judged)}{more}")
