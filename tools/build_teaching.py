@@ -47,7 +47,8 @@ td, th { border: 0.5pt solid #999; padding: 1.5pt 4pt; vertical-align: top; text
 code { font-size: 92% } blockquote { border: 0.5pt solid #999; margin: 4pt 0; padding: 2pt 6pt }
 [id="90-minutes"] { font-size: 11pt } #half-day { font-size: 9.8pt }
 [id^="key"], #glossary, #notation { font-size: 7.3pt; line-height: 1.17 }
-#glossary td { padding: 0.7pt 4pt } [id^="key"] td:nth-child(2) { width: 24% } [id^="key"] td:nth-child(3) { width: 46% }
+#glossary td { padding: 0.7pt 4pt }
+[id^="key"] td:nth-child(2) { width: 24% } [id^="key"] td:nth-child(3) { width: 46% }
 """
 
 
