@@ -45,7 +45,8 @@ h2 { font-size: 10.5pt; margin: 8pt 0 3pt; break-after: avoid } p, ul, ol { marg
 table { border-collapse: collapse; width: 100% } tr { break-inside: avoid }
 td, th { border: 0.5pt solid #999; padding: 1.5pt 4pt; vertical-align: top; text-align: left }
 code { font-size: 92% } blockquote { border: 0.5pt solid #999; margin: 4pt 0; padding: 2pt 6pt }
-[id="90-minutes"] { font-size: 11pt } #half-day { font-size: 9.8pt }
+[id="90-minutes"] { font-size: 10pt } #half-day { font-size: 9.4pt }
+table + table { margin-top: 6pt }
 [id^="key"], #glossary, #notation { font-size: 7.3pt; line-height: 1.17 }
 #glossary td { padding: 0.7pt 4pt }
 [id^="key"] td:nth-child(2) { width: 24% } [id^="key"] td:nth-child(3) { width: 46% }
@@ -129,7 +130,7 @@ def key(sheet: str = "") -> str:
                 continue
             hand = SOURCE["cards"].get(lesson.name, {}).get(card.name, {})
             reasons = [
-                f"{wrong(card, given)} {why}" for given, why in hand.get("wrong", {}).items()
+                f"{wrong(card, given)}: {why}" for given, why in hand.get("wrong", {}).items()
             ]
             line = [f"`{card.name}`", right(lesson, card), "<br>".join(reasons)]
             rows.append([*line, hand.get("next", "")])
