@@ -142,6 +142,7 @@ def test_what_is_dropped_when_late_is_a_row_that_has_not_begun(sheet):
         assert minutes == int(saves) >= (start(h, m) - planned) / 2 > 0
 
 
+@pytest.mark.slow
 @each_sheet
 def test_the_cells_of_a_sheet_run_in_order_in_a_fresh_kernel(sheet):
     """Only these cells and the import of each lesson; what a card needs comes before it."""

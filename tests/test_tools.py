@@ -188,6 +188,7 @@ def test_the_baseline_of_the_search_finds_the_same_states():
 # --- tools/new_lesson.py: what it writes builds and passes -----------------------------------
 
 
+@pytest.mark.slow
 def test_a_new_lesson_builds_and_passes_in_a_copy(tmp_path: Path) -> None:
     for name in ("mmsim", "tools", "tests", "docs", "notebooks"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
