@@ -10,7 +10,7 @@ UV_COMPILE = $(LOCK)/bin/uv pip compile --quiet --universal --python-version 3.1
 	--generate-hashes --no-emit-index-url --custom-compile-command "make lock" $(UPGRADE)
 
 .DEFAULT_GOAL = help
-.PHONY: help lab test check lint types unit notebooks-test notebooks bench growth wheel lock doctor format \
+.PHONY: help lab test check lint types unit notebooks-test notebooks lesson teaching bench growth wheel lock doctor format \
 	clean venv venv-test node
 
 help: ## list what can be made
@@ -40,6 +40,12 @@ notebooks-test: venv-test ## only the lessons: run each and compare with its sto
 
 notebooks: venv-test ## write the lessons from their text sources, with outputs
 	@$(TEST)/bin/python tools/build_lessons.py
+
+lesson: venv-test ## begin a lesson: text, module, test and every line it needs (NEW=its_name)
+	@$(TEST)/bin/python tools/new_lesson.py "$(NEW)"
+
+teaching: venv-test ## write the pages of docs/teaching that the cards know, and dist/teaching.html to print
+	@$(TEST)/bin/python tools/build_teaching.py
 
 bench: venv-test ## measure against the budgets, as ratios to a baseline of the same run
 	@$(TEST)/bin/python -m benchmarks

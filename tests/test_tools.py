@@ -183,3 +183,30 @@ def test_a_benchmark_finds_what_it_measures(name):
 def test_the_baseline_of_the_search_finds_the_same_states():
     race = split_race(released="1", order=1)
     assert count_states(race, 1_000) == race.explore().states
+
+
+# --- tools/new_lesson.py: what it writes builds and passes -----------------------------------
+
+
+@pytest.mark.slow
+def test_a_new_lesson_builds_and_passes_in_a_copy(tmp_path: Path) -> None:
+    for name in ("mmsim", "tools", "tests", "docs", "notebooks"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "benchmarks", "data"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    shutil.copy(ROOT / "README.md", tmp_path)
+
+    def ran(*words: str) -> subprocess.CompletedProcess[str]:
+        env = os.environ | {"PYTHONPATH": str(tmp_path)}
+        call = [sys.executable, *words]
+        return subprocess.run(call, cwd=tmp_path, env=env, capture_output=True, text=True)
+
+    made = ran("tools/new_lesson.py", "who_waits")
+    assert made.returncode == 0, made.stderr
+    picked = "who_waits or page_is or printed or estimates or edition_is and from_scratch"
+    tests = ("tests/lessons", "tests/test_teaching.py", "tests/notebooks")
+    tested = ran("-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", "-k", picked, *tests)
+    assert tested.returncode == 0, tested.stdout
+    assert ran("-m", "ruff", "check", ".").returncode == 0
+    assert "who_waits already" in ran("tools/new_lesson.py", "who_waits").stderr
+    assert "can't be the name" in ran("tools/new_lesson.py", "Who Waits").stderr
