@@ -10,8 +10,8 @@ UV_COMPILE = $(LOCK)/bin/uv pip compile --quiet --universal --python-version 3.1
 	--generate-hashes --no-emit-index-url --custom-compile-command "make lock" $(UPGRADE)
 
 .DEFAULT_GOAL = help
-.PHONY: help lab test check lint types unit notebooks-test notebooks lesson teaching bench growth wheel lock doctor format \
-	clean venv venv-test node
+.PHONY: help lab test check lint types unit notebooks-test notebooks lesson teaching bench growth wheel slides kit \
+	kit-test lock doctor format clean venv venv-test node
 
 help: ## list what can be made
 	@echo "usage: make TARGET [PORT=8890] [BROWSER=none] [PYTHON=python3.12]"
@@ -67,6 +67,15 @@ wheel: venv-test ## build dist/: the sdist, and the wheel from that sdist
 		--no-build-isolation --no-deps --wheel-dir dist dist/*.tar.gz
 	@ls dist
 
+slides: venv-test ## build/slides: slides of the core lessons, and their pictures as SVG and PDF
+	@$(TEST)/bin/python tools/slides.py build/slides
+
+kit: venv-test ## build/kit: a folder for a stick, to install from without a network (SOLUTIONS=no)
+	@$(TEST)/bin/python tools/kit.py build/kit $(if $(filter no,$(SOLUTIONS)),--no-solutions)
+
+kit-test: ## install from build/kit in a place without a network (Linux)
+	@tools/kit-test build/kit
+
 lock: ## resolve requirements/*.txt and package-lock.json anew (UPGRADE=--upgrade for newer versions)
 	@test -x $(LOCK)/bin/uv || { "$$(tools/find-python)" -m venv $(LOCK) && \
 		$(LOCK)/bin/pip install --quiet --disable-pip-version-check uv; }
@@ -87,6 +96,6 @@ node:
 	@tools/make-node $(NODE)
 
 clean: ## remove what make made: environments, dist, caches
-	rm -rf $(LAB) $(TEST) $(LOCK) $(NODE) dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(LAB) $(TEST) $(LOCK) $(NODE) dist build .mypy_cache .ruff_cache .pytest_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	find . -name .ipynb_checkpoints -type d -prune -exec rm -rf {} +

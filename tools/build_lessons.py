@@ -9,6 +9,8 @@ module of the lesson, as in an f-string.  In the solution edition a cell `lesson
 card becomes `lesson.NAME.solved()`; cells with the tag `solution` stand only there, cells with the
 tag `student` only in the student edition.
 
+What each cell is in a slide show is told by its metadata (`slide_type`).
+
 What the text folds (`<details>`) stands open in the solution edition.  Both editions are executed
 from top to bottom; what is stored is the same on every machine."""
 
@@ -117,6 +119,18 @@ def solved(code: str, cards: ModuleType) -> str:
     return f"{code}.solved()" if isinstance(card, Card) and card.asks else code
 
 
+def slide_type(code: str | None, cards: ModuleType) -> str:
+    """What a cell is in a slide show, which Jupyter's slide tools and `slides.py` read.
+
+    A text is a slide, and so is a card.  What is shown besides belongs to the text above it.  A
+    cell that only imports, or that is there to be typed in, is left out."""
+    shown = re.search(r"^(?:print\(|lesson\.(\w+))", code or "", re.MULTILINE)
+    if code is not None and not shown:
+        return "skip"
+    card = shown is not None and isinstance(getattr(cards, str(shown[1]), None), Card)
+    return "slide" if code is None or card else "-"
+
+
 def edition(source: Path, which: str) -> Any:
     """The notebook of one edition, not executed, with everything in it that could differ fixed."""
     cards = importlib.import_module(f"mmsim.lessons.{source.stem}")
@@ -139,7 +153,9 @@ def edition(source: Path, which: str) -> Any:
             text = text.replace("<details>", "<details open>") if which == "solution" else text
             text = (text if cells else heading(source) + text).strip()
             text = linked(text + (next_lesson(source) if cell is parts[-1] else ""))
-        new = made(text, metadata={"tags": tags} if tags else {})
+        code = text if cell.cell_type == "code" else None
+        metadata = {"slideshow": {"slide_type": slide_type(code, cards)}}
+        new = made(text, metadata=metadata | ({"tags": tags} if tags else {}))
         new["id"] = f"{which}-{len(cells):03}"
         cells.append(new)
     metadata = {

@@ -1,7 +1,7 @@
 """Lesson 11: unseen cases, diagnosed from counters.
 
 Interface: take and counters for the learner; the cards verdict, fitting, look, afterwards,
-compared; and the names that the text fills in.
+compared, day_2, day_7; and the names that the text fills in.
 
 A case is drawn from a seed.  What is told of it is the kernel, the number of huge pages and what
 its counters say; the cause is not, because several may fit.  Nothing is written down: an answer is
@@ -9,7 +9,6 @@ judged by running every cause in the same kernel."""
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterable
 from functools import cache
 from itertools import combinations
@@ -19,10 +18,11 @@ from mmsim import errno, progress
 from mmsim.engine.trace import Trace
 from mmsim.evidence.diagnose import EVIDENCE
 from mmsim.evidence.tracer import marks, migrate_returns
-from mmsim.lessons.card import Card, checked
+from mmsim.lessons.card import Card, checked, quiz
 from mmsim.lessons.form import Choices, Verdict, failed, passed
 from mmsim.lessons.migrate_or_split import ANSWERS
-from mmsim.lessons.the_report import QUESTIONS
+from mmsim.lessons.practice import picks
+from mmsim.lessons.the_report import QUESTIONS, SUSPECTS
 from mmsim.scenarios import Situation, vfio_map
 from mmsim.scenarios.situation import ALL_MOVED, MISSED, NOT_MOVED, NOT_SPLIT
 from mmsim.views.flow import flow_picture
@@ -147,11 +147,10 @@ class Case(NamedTuple):
 @cache
 def drawn(seed: int) -> Case:
     """The case of a seed."""
-    draw = random.Random(seed)
-    cause = [*CAUSES][int(draw.random() * len(CAUSES))]  # random() is the same in every Python
-    kernels = [kernel for kernel in KERNELS if cause in failing(kernel)]
-    kernel = kernels[int(draw.random() * len(kernels))]
-    return Case(seed, kernel, 1 + int(draw.random() * 2), cause)
+    pick = picks(seed)
+    cause = pick([*CAUSES])
+    kernel = pick([kernel for kernel in KERNELS if cause in failing(kernel)])
+    return Case(seed, kernel, pick((1, 2)), cause)
 
 
 TAKEN = {"seed": 1}
@@ -472,3 +471,81 @@ def ask_about(seed: int) -> None:
 
 
 ask_about(TAKEN["seed"])
+
+
+# -- day 2 and day 7
+
+day_2 = quiz(
+    "day_2",
+    "Day 2: five questions, from memory.",
+    {
+        "call": (
+            "Which call failed in the report?",
+            ("mmap()", "VFIO_IOMMU_MAP_DMA", "memfd_create()"),
+            "VFIO_IOMMU_MAP_DMA",
+            "it gives a device access, and for that the memory is pinned",
+        ),
+        "expected": (
+            "An isolated huge page of a memfd, mapped once: which count does the kernel expect?",
+            int,
+            514,
+            "512 of the page cache, 1 mapping, 1 isolation",
+        ),
+        "once": (
+            "What does base try only once?",
+            Choices(a="to move a busy page", b="to split a page"),
+            "b",
+            "a busy move has ten tries; for a long-term pin the patch gives a split as many",
+        ),
+        "refused": (
+            "v2, one reference for ever, no free huge page: how many refused splits?",
+            int,
+            10,
+            "one in each pass",
+        ),
+        "failures": (
+            "And what does `thp_migration_fail` say then?",
+            int,
+            11,
+            "what still waits after the last pass is counted once more",
+        ),
+    },
+)
+day_7 = quiz(
+    "day_7",
+    "Day 7: five questions, from memory.",
+    {
+        "out": (
+            "Which of the four suspects do the two counters rule out?",
+            SUSPECTS,
+            "writeback",
+            "such a page is turned away before the split is counted",
+        ),
+        "mappings": (
+            "A huge page of a memfd has 514 references and is isolated, its split is refused, and "
+            "one holder has looked it up. How often is it mapped?",
+            int,
+            0,
+            "512 of the page cache, 1 isolation and 1 of the holder; so 513 are expected",
+        ),
+        "unmapped": (
+            "Which refusal leaves a page of a file without its mappings?",
+            ("the check", "the freeze"),
+            "the freeze",
+            "the check changes nothing; the next access maps the page again",
+        ),
+        "alone": (
+            "Nobody is in the way, and the split works. What does the pin return in base?",
+            ("512", "-ENOMEM"),
+            "-ENOMEM",
+            "migrate_pages() returned 1, and base takes anything but 0 for a failure",
+        ),
+        "v1": (
+            "A split is refused because of a reference, for the reason `contig_range`. What does "
+            "`migrate_pages()` return in v1?",
+            ("-ENOMEM", "-EAGAIN"),
+            "-EAGAIN",
+            "v1 changed the error for callers who pin nothing, too; v2 returns -ENOMEM",
+        ),
+    },
+)

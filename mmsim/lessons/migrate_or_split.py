@@ -1,7 +1,7 @@
 """Lesson 04: a huge page that has to leave CMA is migrated, or split and migrated.
 
 Interface: the picture ten_or_one; the cards leaves, four, pair, order, counted, rescues, returned,
-companion, measured, posttest; ended, flow, told, tries_picture."""
+companion, measured, posttest; practise for the learner; ended, flow, told, tries_picture."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from mmsim.constants import REPORTED
 from mmsim.engine.trace import Trace
 from mmsim.evidence.ftrace import align, real_trace
 from mmsim.evidence.tracer import migrate_returns
-from mmsim.lessons.card import Card, quiz
+from mmsim.lessons.card import Card, checked, quiz
 from mmsim.lessons.form import FormError, Verdict, counters_of, failed, passed, ran
+from mmsim.lessons.practice import Pick, seeded
 from mmsim.lessons.the_report import QUESTIONS
 from mmsim.mm.world import AVAILABLE, NONE
 from mmsim.scenarios import SCENARIOS, vfio_map
@@ -503,3 +504,57 @@ posttest = quiz(
     "The six statements of lesson 00, once more: true or false?",
     {name: (QUESTIONS[name], bool, true, why) for name, (true, why) in ANSWERS.items()},
 )
+
+
+# -- more runs
+
+HOLDER = "somebody has a reference on the first one and "
+IN_THE_WAY: dict[str, dict[str, object]] = {
+    f"{HOLDER}never lets go": {},
+    **{f"{HOLDER}lets go before pass {n}": {"released": n} for n in range(1, PASSES)},
+    "nobody is in the way": {"holder": 0},
+    "the first one is truncated": {"holder": 0, "trouble": "truncated"},
+    "the first one is under writeback": {"holder": 0, "trouble": "writeback"},
+    "the first one's file gets no memory for its longer list": {"holder": 0, "trouble": "nomem"},
+}
+COUNTED = (
+    "`thp_migration_fail` counts each missing destination, and each huge page that would be tried "
+    "again after the last pass.",
+    "`thp_split_page_failed` counts the refused splits. A page under writeback is turned away "
+    "before anything is counted.",
+)
+
+
+@seeded
+def practise(name: str, pick: Pick) -> Card:
+    """Another run: what the two counters of the report say, and how the pin ends."""
+    version, thps, words = pick((*VERSIONS, "v2")), pick((1, 2)), pick([*IN_THE_WAY])
+    knobs = IN_THE_WAY[words]
+    free = NONE if "trouble" in knobs else pick((NONE, NONE, AVAILABLE))
+    many = "One huge page lies" if thps == 1 else "Two huge pages lie"
+    place = "no huge page is free" if free == NONE else "huge pages are free elsewhere"
+
+    def outcome() -> dict[str, Any]:
+        trace = run(version, thps=thps, targets=free, **knobs)
+        return counters_of(trace) | {"pin": ended(trace)}
+
+    return Card(
+        name,
+        f"What do the two counters say at the end of this run, in {version}, and how does the pin "
+        f"end?\n{many} in CMA, and {place}; {words}.",
+        {**dict.fromkeys(REPORTED, int), "pin": ("pinned", "-ENOMEM")},
+        form="a whole number",
+        outcome=outcome,
+        judge=checked(
+            outcome,
+            lambda part, given: f"not {given}; what is tried in each pass?",
+            lambda part: str(outcome()[part]),
+            "the chart has the way of the run",
+        ),
+        hints=(
+            "Is there a destination? If so, no split is tried. Who tries a refused split again?",
+            *COUNTED,
+        ),
+        why="\n\n".join(COUNTED),
+        still=lambda: flow(run(version, thps=thps, targets=free, **knobs)),
+    )

@@ -1,7 +1,7 @@
 """Lesson 03: much memory is free, and no huge page can be had; the numbers that hide it.
 
-Interface: the cards worn, blocks, least, requests, index, measured, pins, guest, yours, recall; and
-the names that the text fills in."""
+Interface: the cards worn, blocks, least, requests, index, measured, pins, guest, yours, recall;
+practise for the learner, and the names that the text fills in."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from mmsim.errno import name as errno_name
 from mmsim.evidence.proc import proc_text
 from mmsim.lessons.card import Card, checked, quiz
 from mmsim.lessons.form import Choices, FormError, Verdict, failed, passed
+from mmsim.lessons.practice import Pick, seeded
 from mmsim.mm.fragmentation import PIN_SCOPE_TYPES, extfrag_index, printed, suitable, summed
 from mmsim.mm.page_alloc import alloc_pages, request, take
-from mmsim.mm.zone import boot
+from mmsim.mm.zone import boot, pattern
 from mmsim.scenarios.host import HOST_KNOBS, REQUESTS, host, served_from
 from mmsim.scenarios.situation import number as whole
 from mmsim.scenarios.situation import one_of
@@ -68,16 +69,20 @@ worn = Card(
 # -- blocks of the buddy allocator
 
 ORDERS = 5
-FREE = {
-    "example": ((3, 3, 1, 0, 0), "1, 2-3, 4-7, 8-9, 11, 12-13, 14"),
-    "mine": ((4, 2, 1, 0, 0), "0-1, 2, 5, 6-7, 9, 11, 12-15"),
-}
-"""Strip of 16 pages -> its free blocks of orders 0 to 4, and by their pages."""
 
 
-def blocks_judged(given: tuple[int, ...]) -> Verdict:
+def strip(held: Collection[int]) -> tuple[tuple[int, ...], str]:
+    """Of 16 pages with these in use: the free blocks of orders 0 to 4, and the pages of each."""
+    found = pattern(ORDERS - 1, [(page, 0) for page in held])
+    ends = [(b.offset, b.offset + (1 << b.order) - 1) for b in found.blocks if b.held is None]
+    return found.free[:ORDERS], ", ".join(f"{a}-{z}" if a < z else str(a) for a, z in ends)
+
+
+FREE = {"example": strip((0, 10, 15)), "mine": strip((3, 4, 8, 10))}
+
+
+def blocks_judged(given: tuple[int, ...], counts: tuple[int, ...], where: str) -> Verdict:
     """Each count against the buddy allocator's."""
-    counts, where = FREE["mine"]
     if given == counts:
         return passed(f"{counts}; the free blocks are {where}")
     free, mine = (sum(n << order for order, n in enumerate(c)) for c in (counts, given))
@@ -87,20 +92,42 @@ def blocks_judged(given: tuple[int, ...]) -> Verdict:
     return failed(why, second=f"the free blocks are {where}")
 
 
+BUDDIES = (
+    "A block of order n begins at a multiple of 2 to the power of n.",
+    "Look for the largest blocks first, and count no page twice.",
+)
 blocks = Card(
     "blocks",
     "How many free blocks of orders 0, 1, 2, 3 and 4 has your strip?\n"
     f"Five numbers in brackets. For the example they are `{FREE['example'][0]}`.",
     GenericAlias(tuple, (int,) * ORDERS),
-    judge=blocks_judged,
+    judge=lambda given: blocks_judged(given, *FREE["mine"]),
     form=f"five numbers in brackets, such as {FREE['example'][0]}",
     solution=FREE["mine"][0],
     hints=(
-        "A block of order n begins at a multiple of 2 to the power of n.",
-        "Look for the largest blocks first, and count no page twice.",
+        *BUDDIES,
         "The largest free block is pages 12-15; that is one of order 2.",
     ),
 )
+
+
+@seeded
+def practise(name: str, pick: Pick) -> Card:
+    """Another strip."""
+    held = {pick(range(16)) for _ in range(pick(range(2, 7)))}
+    counts, where = strip(held)
+    drawn = "".join("#" if page in held else "." for page in range(16))
+    return Card(
+        name,
+        "How many free blocks of orders 0, 1, 2, 3 and 4 has this strip?\n"
+        f"Sixteen pages, in fours: `{' '.join(drawn[at : at + 4] for at in range(0, 16, 4))}`. "
+        "`#` is in use, `.` is free. Five numbers in brackets.",
+        GenericAlias(tuple, (int,) * ORDERS),
+        judge=lambda given: blocks_judged(given, counts, where),
+        form=f"five numbers in brackets, such as {FREE['example'][0]}",
+        solution=counts,
+        hints=BUDDIES,
+    )
 
 
 # -- the least that is enough to spoil all

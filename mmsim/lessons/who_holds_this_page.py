@@ -1,7 +1,7 @@
 """Lesson 01: a reference count, who its references belong to, and what the kernel expects.
 
 Interface: the cards guess, sides, page_y, counts, kinds, recall; the table evidence, the picture
-born; page_with for the learner, and the names that the text fills in."""
+born; page_with and practise for the learner, and the names that the text fills in."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from mmsim.constants import HPAGE_PMD_NR
 from mmsim.engine.trace import Trace
 from mmsim.lessons.card import Card, checked, quiz
 from mmsim.lessons.form import Choices, FormError, Verdict, failed, passed, ran
+from mmsim.lessons.practice import Pick, seeded
 from mmsim.mm.folio import ISOLATION, Folio
 from mmsim.mm.world import World
 from mmsim.scenarios.page_life import PAGE_KNOBS, folio_of, page_life, page_with
@@ -243,54 +244,85 @@ page_y = Card(
 
 # -- single pages and pins
 
-PAGES: dict[str, tuple[str, dict[str, Any]]] = {
-    "a": (
-        "a single page of a memfd, mapped by two processes, looked up by two holders",
-        {"order": 0, "mappings": 2, "holders": 2},
-    ),
-    "b": (
-        "a single page of no file, mapped by two processes, pinned once by a debugger",
-        {"order": 0, "cached": "no", "mappings": 2, "pin": "yes"},
-    ),
+PAGES: dict[str, dict[str, Any]] = {
+    "a": {"order": 0, "mappings": 2, "holders": 2},
+    "b": {"order": 0, "cached": "no", "mappings": 2, "pin": "yes"},
 }
+
+
+def described(knobs: dict[str, Any]) -> str:
+    """A page in words."""
+    page, words = page_with(**knobs).knobs, ("no", "one", "two", "three", "four")
+    mappings, holders = (words[int(page[name])] for name in ("mappings", "holders"))
+    told = "a single page" if page["order"] == "0" else "a huge page"
+    told += " of a memfd" if page["cached"] == "yes" else " of no file"
+    told += f", mapped by {mappings} process{'es' * (mappings != 'one')}"
+    if holders != "no":
+        told += f", looked up by {holders} holder{'s' * (holders != 'one')}"
+    return told + ", pinned once by a debugger" * (page["pin"] == "yes")
 
 
 def true_counts() -> dict[str, int]:
     """Expected and actual of each page, as the card asks for them."""
-    found = {name: sums(**knobs) for name, (_, knobs) in PAGES.items()}
+    found = {name: sums(**knobs) for name, knobs in PAGES.items()}
     return {f"{name}_{side}": n for name, both in found.items() for side, n in both.items()}
 
 
-def worked(name: str) -> str:
+def worked(knobs: dict[str, Any]) -> str:
     """The two sums of a page."""
-    folio, both = _counted(**PAGES[name][1]), sums(**PAGES[name][1])
+    folio, both = _counted(**knobs), sums(**knobs)
     return (
-        f"{name}: expected {folio.cache_refs} + {folio.mapcount} + 1 = {both['expected']}, "
+        f"expected {folio.cache_refs} + {folio.mapcount} + 1 = {both['expected']}, "
         f"actual {both['actual']} ({references(folio)})"
     )
 
 
+COUNTING = (
+    "Expected: the page cache, the mappings, and 1 for the caller that has isolated the page.",
+    "The page cache has one reference for each small page inside; memory of no file has none.",
+    "Actual is expected plus the others: 1 each, but the pin of a single page is 1,024.",
+)
 counts = Card(
     "counts",
     "What is expected of each of these two pages, and what is its actual count?\n"
     "Both are isolated.\n\n"
-    + "\n\n".join(f"`{name}`: {words}." for name, (words, _) in PAGES.items()),
+    + "\n\n".join(f"`{name}`: {described(knobs)}." for name, knobs in PAGES.items()),
     {f"{name}_{side}": int for name in PAGES for side in ("expected", "actual")},
     form="a whole number",
     outcome=true_counts,
     judge=checked(
         true_counts,
         lambda part, given: f"not {given}; whose references are these?",
-        lambda part: worked(part[0]),
+        lambda part: f"{part[0]}: {worked(PAGES[part[0]])}",
         "both sides of both pages",
     ),
-    hints=(
-        "Expected: the page cache, the mappings, and 1 for the caller that has isolated the page.",
-        "The page cache has one reference for each small page inside; memory of no file has none.",
-        "Actual is expected plus the others: 1 each, but the pin of a single page is 1,024.",
-    ),
-    still=lambda: list(map(worked, PAGES)),
+    hints=COUNTING,
+    still=lambda: [f"{name}: {worked(knobs)}" for name, knobs in PAGES.items()],
 )
+
+
+@seeded
+def practise(name: str, pick: Pick) -> Card:
+    """Another page: what is expected, and what is its count?"""
+    knobs = {"order": pick((0, 9)), "cached": pick(("yes", "no")), "holders": pick((0, 1, 2, 3))}
+    knobs["mappings"] = pick((1, 2, 3, 4) if knobs["cached"] == "no" else (0, 1, 2, 3, 4))
+    knobs["pin"] = pick(("yes", "no")) if knobs["mappings"] else "no"
+    return Card(
+        name,
+        "What is expected of this page, and what is its actual count?\n"
+        f"It is isolated: {described(knobs)}.",
+        {"expected": int, "actual": int},
+        form="a whole number",
+        outcome=lambda: sums(**knobs),
+        judge=checked(
+            lambda: sums(**knobs),
+            lambda part, given: f"not {given}; whose references are these?",
+            lambda part: worked(knobs),
+            "both sides",
+        ),
+        hints=COUNTING,
+        still=lambda: [worked(knobs), page_drawn(page_with(**knobs))],
+    )
 
 
 # -- for a moment, or for good

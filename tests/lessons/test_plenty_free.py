@@ -10,7 +10,6 @@ from mmsim.datafiles import load_csv
 from mmsim.lessons import FOLDER
 from mmsim.lessons import plenty_free as lesson
 from mmsim.mm.fragmentation import suitable, summed
-from mmsim.mm.zone import pattern
 from mmsim.scenarios import boot_guest
 from mmsim.scenarios.host import host, served_from
 from mmsim.views.memory import memory
@@ -87,12 +86,10 @@ def test_what_became_of_the_pins():
 
 def test_the_blocks_of_the_strips_are_the_buddy_allocators():
     text = (FOLDER / "plenty_free.md").read_text(encoding="utf-8")
-    for name, held in {"example": (0, 10, 15), "mine": (3, 4, 8, 10)}.items():
-        counts, where = lesson.FREE[name]
-        found = pattern(4, [(page, 0) for page in held])
-        assert found.free[: lesson.ORDERS] == counts
-        free = [(b.offset, b.offset + (1 << b.order) - 1) for b in found.blocks if b.held is None]
-        assert where == ", ".join(f"{a}-{z}" if a < z else str(a) for a, z in free)
+    example = ((3, 3, 1, 0, 0), "1, 2-3, 4-7, 8-9, 11, 12-13, 14")
+    mine = ((4, 2, 1, 0, 0), "0-1, 2, 5, 6-7, 9, 11, 12-15")
+    assert {"example": example, "mine": mine} == lesson.FREE
+    for held in ((0, 10, 15), (3, 4, 8, 10)):
         assert "  ".join("#" if page in held else "." for page in range(16)) in text
 
 
@@ -104,7 +101,7 @@ def test_the_blocks_of_the_strips_are_the_buddy_allocators():
     ],
 )
 def test_wrong_counts_meet_the_number_of_pages_first(counts, told):
-    verdict = lesson.blocks_judged(counts)
+    verdict = lesson.blocks_judged(counts, *lesson.FREE["mine"])
     assert told in verdict.why
     assert "0-1, 2, 5, 6-7, 9, 11, 12-15" in verdict.second
 
