@@ -260,7 +260,8 @@ def live(card: Card, solutions: list[Any]) -> dict[str, Any]:
     box = card.play() if card.play else None
     play = frames(box) if isinstance(box, Console | FirstScreen | Stepper) else None
     if play is None:
-        card.stored = {} if card.parts and not card.single else card.stored
+        for one in (card, *card.needs):  # what a reader will say is not known yet
+            one.stored = {} if isinstance(one.stored, dict) else one.stored
         found["shown"] = as_html(card.given())
     return {**found, "play": play, "reason": marked(card.reason())}
 
@@ -294,4 +295,6 @@ class Alive(Preprocessor):
     def preprocess(self, notebook: Any, resources: Any) -> tuple[Any, Any]:
         """A notebook whose cards work on a page."""
         enliven(notebook)
-        return notebook, resources
+        # What a page would otherwise load from elsewhere, and no lesson uses.
+        unused = ("mathjax_url", "require_js_url", "jquery_url")
+        return notebook, {**resources, **dict.fromkeys(unused, "")}

@@ -20,6 +20,7 @@ from multiprocessing import Pool
 from pathlib import Path
 
 import nbformat
+import pandas  # noqa: F401  here, and not in each process that makes a lesson
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
@@ -166,9 +167,7 @@ def kernel_page() -> str:
 
 def toctree(title: str, pages: list[str]) -> str:
     """A part of the table of contents."""
-    return "\n".join(
-        ["", f"## {title}", "", "```{toctree}", ":maxdepth: 1", *pages, "```", ""]
-    )
+    return "\n".join(["", f"## {title}", "", "```{toctree}", ":maxdepth: 1", *pages, "```", ""])
 
 
 def contents() -> str:
