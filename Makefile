@@ -10,8 +10,8 @@ UV_COMPILE = $(LOCK)/bin/uv pip compile --quiet --universal --python-version 3.1
 	--generate-hashes --no-emit-index-url --custom-compile-command "make lock" $(UPGRADE)
 
 .DEFAULT_GOAL = help
-.PHONY: help lab test check lint types unit notebooks-test notebooks lesson teaching bench growth wheel slides kit \
-	kit-test lock doctor format clean venv venv-test node
+.PHONY: help lab test check lint types unit notebooks-test notebooks lesson teaching book html slides kit kit-test \
+	bench growth wheel lock doctor format clean venv venv-test node
 
 help: ## list what can be made
 	@echo "usage: make TARGET [PORT=8890] [BROWSER=none] [PYTHON=python3.12]"
@@ -46,6 +46,13 @@ lesson: venv-test ## begin a lesson: text, module, test and every line it needs 
 
 teaching: venv-test ## write the pages of docs/teaching that the cards know, and dist/teaching.html to print
 	@$(TEST)/bin/python tools/build_teaching.py
+
+book: venv-test ## build the book, pages that need no kernel and no network: build/book/index.html
+	@$(TEST)/bin/python tools/build_book.py
+
+html: venv-test ## each lesson as one HTML file that works by itself: build/html/
+	@PYTHONPATH=tools $(TEST)/bin/jupyter nbconvert --to html --log-level=WARN \
+		--HTMLExporter.preprocessors=alive.Alive --output-dir build/html notebooks/*.ipynb
 
 bench: venv-test ## measure against the budgets, as ratios to a baseline of the same run
 	@$(TEST)/bin/python -m benchmarks
@@ -95,7 +102,7 @@ venv-test:
 node:
 	@tools/make-node $(NODE)
 
-clean: ## remove what make made: environments, dist, caches
-	rm -rf $(LAB) $(TEST) $(LOCK) $(NODE) dist build .mypy_cache .ruff_cache .pytest_cache
+clean: ## remove what make made: environments, build, dist, caches
+	rm -rf $(LAB) $(TEST) $(LOCK) $(NODE) build dist .mypy_cache .ruff_cache .pytest_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	find . -name .ipynb_checkpoints -type d -prune -exec rm -rf {} +

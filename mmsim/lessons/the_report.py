@@ -192,10 +192,10 @@ measured = Card(
 
 
 def suspects_tried() -> pd.DataFrame:
-    """What the model counts for each suspect, beside the bet."""
-    bet = {name: place for place, name in ranking.stored.items()}
-    rows = [[*tried(name).values(), said, bet[name]] for name, said in fits().items()]
-    columns = [*tried("reference"), "against the report", "your bet"]
+    """What the model counts for each suspect, beside the bet if one is known."""
+    bet = {name: [place] for place, name in ranking.stored.items()}
+    rows = [[*tried(name).values(), said, *bet.get(name, [])] for name, said in fits().items()]
+    columns = [*tried("reference"), "against the report", *(["your bet"] if bet else [])]
     return frame(rows, labels(SUSPECTS, "suspect"), columns)
 
 

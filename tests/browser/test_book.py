@@ -1,0 +1,249 @@
+"""The book as somebody opens it from a folder, without a network: the built pages, in a browser."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+from lab import BROWSER_FLAGS
+from playwright.sync_api import expect, sync_playwright
+from tool_rule import NODE_MODULES, ROOT
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+PAGE_MAX = 1_500_000  # bytes
+SIZES = {"wide": (1366, 768), "enlarged": (1024, 576), "phone": (390, 844)}
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory, testrun_uid):
+    """The folder of the book, built once for all workers; MMSIM_BOOK names one that is there."""
+    if os.environ.get("MMSIM_BOOK"):
+        return Path(os.environ["MMSIM_BOOK"]).absolute()
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / f"book-{testrun_uid}"
+    lock, begin = folder.with_suffix(".lock"), time.monotonic()
+    try:
+        lock.mkdir()
+    except FileExistsError:
+        while lock.exists():
+            time.sleep(0.2)
+    else:
+        try:
+            if not folder.exists():
+                command = [sys.executable, ROOT / "tools" / "build_book.py", folder]
+                subprocess.run(command, check=True)
+                print(f"built in {time.monotonic() - begin:.0f} s")
+        finally:
+            lock.rmdir()
+    assert (folder / "index.html").exists()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def browser(chromium):
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=BROWSER_FLAGS)
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def opened(browser, file, size="wide", **context):
+    """A page that may open nothing but files."""
+    width, height = SIZES[size]
+    page = browser.new_page(viewport={"width": width, "height": height}, **context)
+    asked, errors = [], []
+    page.route(re.compile("^(?!file:|data:)"), lambda route: (asked.append(route), route.abort()))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(file.as_uri())
+    yield page
+    if os.environ.get("MMSIM_SHOTS"):
+        page.screenshot(path=f"{os.environ['MMSIM_SHOTS']}/{file.stem}-{size}.png")
+    page.close()
+    assert asked == errors == []
+
+
+def card_of(page, words):
+    return page.locator(".mmsim-live").filter(has_text=words).first
+
+
+def answer(card, *choices):
+    """Press one choice in each row of a card, then Answer; what it says then."""
+    for row, choice in zip(card.locator("form fieldset").all(), choices, strict=True):
+        row.get_by_role("radio", name=choice, exact=True).check()
+    card.get_by_role("button", name="Answer").press("Enter")
+    return card.get_by_role("status")
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_bug_is_on_the_first_screen_and_moves_by_key(browser, book, size):
+    with opened(browser, book / "lessons" / "00_the_report.html", size) as page:
+        told = page.evaluate(
+            "() => [performance.getEntriesByName('first-contentful-paint')[0]?.startTime,"
+            " performance.getEntriesByType('navigation')[0].domInteractive].map(Math.round)"
+        )
+        print(f"{size}: painted and interactive after {told} ms")
+        card = card_of(page, "A virtual machine sometimes will not start")
+        said, slider = card.locator(".mmsim-words"), card.get_by_role("slider", name="step")
+        expect(said).to_contain_text("The machine does not start")
+        box = card.locator(".mmsim-board").bounding_box()
+        assert size == "phone" or box["y"] + box["height"] <= SIZES[size][1]
+        card.get_by_role("radio", name="v2").check()
+        when = card.get_by_role("slider", name="the holder lets go")
+        for _ in range(7):
+            when.press("ArrowLeft")
+        expect(when).to_have_attribute("aria-valuetext", "before pass 3")
+        expect(said).to_contain_text("The machine starts")
+        pictures = [card.locator("svg").last.inner_html()]
+        for key, words in (
+            ("ArrowLeft", "have been moved"),
+            ("ArrowLeft", "All references were explained"),
+            ("ArrowRight", "have been moved"),
+        ):
+            slider.press(key)
+            expect(said).to_contain_text(words)
+            pictures.append(card.locator("svg").last.inner_html())
+        assert pictures[0] != pictures[1] != pictures[2] != pictures[3] == pictures[1]
+        card.locator("svg").first.click()  # keys work on the picture and on a button, too
+        page.keyboard.press("ArrowLeft")
+        expect(said).to_contain_text("All references were explained")
+        card.get_by_role("button", name="Forward").press("Enter")
+        expect(said).to_contain_text("have been moved")
+        assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size][0]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_prediction_is_made_and_revealed_and_its_stepper_walked(browser, book, size):
+    with opened(browser, book / "lessons" / "04_migrate_or_split.html", size) as page:
+        card = card_of(page, "The holder comes right after the check")
+        expect(card.get_by_role("slider")).to_have_count(0)
+        card.get_by_role("button", name="Answer").click()
+        expect(card.get_by_role("status")).to_contain_text("Choose first")
+        said = answer(card, "515", "513")
+        expect(said).to_contain_text("✘ there: you said 515 · it was 514")
+        expect(said).to_contain_text("✔ explained: you said 513 · it was 513")
+        expect(card).to_contain_text("the holder's is one too many")
+        picture, words = card.locator("svg").first, card.locator(".mmsim-words")
+        seen = {(picture.inner_html(), words.inner_text())}
+        slider = card.get_by_role("slider", name="step")
+        for step in ("1", "2"):
+            slider.press("ArrowRight")
+            expect(slider).to_have_value(step)
+            seen.add((picture.inner_html(), words.inner_text()))
+        assert len({one for one, _ in seen}) == len({told for _, told in seen}) == 3
+        slider.press("End")
+        base = picture.inner_html()
+        card.get_by_role("radio", name="v2").check()  # it has more steps
+        expect(slider).to_have_value("25")
+        assert picture.inner_html() != base
+        card.get_by_role("button", name="Change my answer").click()
+        expect(answer(card, "514", "513")).to_contain_text("✔ there: you said 514")
+
+
+def test_a_check_has_two_tries_and_what_waits_for_it_is_then_shown(browser, book):
+    with opened(browser, book / "lessons" / "00_the_report.html") as page:
+        card, reveal = (card_of(page, w) for w in ("Find the rule", "What one failing pin"))
+        expect(reveal).to_contain_text("Shown once you have answered, further up: What does")
+        rule = "a (each refused split)"
+        expect(answer(card, rule)).to_contain_text("Shown once you have answered")
+        start = card_of(page, "When does the machine start?")
+        start.get_by_role("textbox").fill("<b>when it can</b>")
+        said = answer(start, "starts", "does not start", "starts")
+        expect(said).to_contain_text("you said <b>when it can</b>")
+        for told in ("Try once more", "only c gives all three numbers"):
+            expect(answer(card, rule)).to_contain_text(told)
+        expect(reveal.locator("table")).to_contain_text("thp_split_page_failed")
+        card.get_by_role("button", name="Hint").click()
+        expect(card).to_contain_text("Hint 1 of 3")
+
+
+def test_orders_and_code(browser, book):
+    with opened(browser, book / "lessons" / "04_migrate_or_split.html") as page:
+        order = card_of(page, "Put the six steps of a split")
+        said = answer(order, "lock", "unmap", "pin", "cut", "cut", "unlock")
+        expect(said).to_contain_text("the second step is not 'unmap'")
+        code = card_of(page, "Write a situation that gives the reported pair")
+        code.get_by_role("button", name="Show an answer").click()
+        expect(code).to_contain_text('vfio_map("base", holder=0, trouble="truncated")')
+
+
+def test_nbconvert_makes_the_same_of_a_notebook(browser, tmp_path):
+    lesson, path = "01_who_holds_this_page", [ROOT / "tools", os.environ.get("PYTHONPATH", "")]
+    words = ["--to", "html", "--HTMLExporter.preprocessors=alive.Alive", "--output-dir", tmp_path]
+    command = [sys.executable, "-m", "nbconvert", *words, ROOT / "notebooks" / f"{lesson}.ipynb"]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, path))}
+    subprocess.run(command, check=True, env=env)
+    with opened(browser, tmp_path / f"{lesson}.html") as page:
+        card = card_of(page, "What is expected of each of these two pages")
+        for box, text in zip(card.get_by_role("textbox").all(), ("many", *"222"), strict=True):
+            box.fill(text)
+        expect(answer(card)).to_contain_text("Write a whole number, not many")
+        card.get_by_role("textbox").first.fill("17")
+        expect(answer(card)).to_contain_text("not 17; whose references are these?")
+
+
+def test_the_search_works_from_a_folder_and_questions_without_javascript(browser, book):
+    with opened(browser, book / "search.html") as page:
+        page.locator(".body input[name=q]").fill("drop_caches")
+        page.keyboard.press("Enter")
+        expect(page.locator("#search-results li").first).to_be_visible()
+    file = book / "lessons" / "04_migrate_or_split.html"
+    with opened(browser, file, java_script_enabled=False) as page:
+        expect(page.get_by_text("Without buttons, write in a cell").first).to_be_visible()
+
+
+class Links(HTMLParser):
+    """What a page leads to, what it loads, and the places in it."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.links, self.loaded, self.places = [], [], set()
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        given = dict(attrs)
+        self.places.add(given.get("id"))
+        self.links += [given["href"]] if tag == "a" and "href" in given else []
+        self.loaded += [given[name] for name in ("src", "href") if tag != "a" and name in given]
+
+
+def test_links_lead_somewhere_and_no_page_is_heavy(book):
+    read = {file: Links(file.read_text(encoding="utf-8")) for file in book.rglob("*.html")}
+    assert len(read) > 20
+    broken = [link for found in read.values() for link in found.loaded if "//" in link]
+    for file, found in read.items():
+        for link in [*found.links, *found.loaded]:
+            target, _, place = unquote(link).partition("#")
+            there = (file.parent / target.partition("?")[0]).resolve() if target else file
+            if not re.match("https?:|data:", link) and not (
+                there.exists() and (not place or place in read[there].places)
+            ):
+                broken.append((file.name, link))
+    assert broken == []
+    heavy = sorted((file.stat().st_size, file.name) for file in read)
+    print(f"heaviest pages (bytes): {heavy[-3:]}")
+    assert heavy[-1][0] < PAGE_MAX
+
+
+@pytest.mark.pyodide  # axe-core comes with the packages of node
+def test_axe_finds_nothing_serious(browser, book):
+    axe = (NODE_MODULES / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
+    for name in ("names", "orders", "lessons/00_the_report", "lessons/04_migrate_or_split"):
+        with opened(browser, book / f"{name}.html") as page:
+            for button in page.get_by_role("button", name="Show an answer").all():
+                button.click()
+            if name.endswith("split"):
+                answer(card_of(page, "The holder comes right after the check"), "515", "513")
+            page.evaluate(axe)
+            found = page.evaluate("axe.run()")["violations"]
+            print(name, [(one["id"], one["impact"], len(one["nodes"])) for one in found])
+            bad = [one for one in found if one["impact"] in ("serious", "critical")]
+            assert [(one["id"], one["nodes"][0]["target"]) for one in bad] == []
