@@ -6,12 +6,15 @@ LAB = .venv
 TEST = .venv-test
 LOCK = .venv-lock
 NODE = .node-test
+LITE = .venv-lite
+SITE = build/lite
 UV_COMPILE = $(LOCK)/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --custom-compile-command "make lock" $(UPGRADE)
+PYODIDE = --python-version 3.14 --python-platform wasm32-pyodide2024 --only-binary :all:
 
 .DEFAULT_GOAL = help
-.PHONY: help lab test check lint types unit notebooks-test notebooks lesson teaching book html slides kit kit-test \
-	bench growth wheel lock doctor format clean venv venv-test node
+.PHONY: help lab test check lint types unit notebooks-test notebooks lesson teaching book html lite lite-test \
+	lite-serve slides kit kit-test bench growth wheel lock doctor format clean venv venv-test venv-lite node
 
 help: ## list what can be made
 	@echo "usage: make TARGET [PORT=8890] [BROWSER=none] [PYTHON=python3.12]"
@@ -83,6 +86,15 @@ kit: venv-test ## build/kit: a folder for a stick, to install from without a net
 kit-test: ## install from build/kit in a place without a network (Linux)
 	@tools/kit-test build/kit
 
+lite: venv-lite node ## build the browser edition into build/lite: JupyterLite, which needs no install
+	@$(LITE)/bin/python tools/build_lite.py $(NODE)/node_modules $(SITE)
+
+lite-test: lite venv-test ## use the browser edition in a real browser, with the network off
+	@$(TEST)/bin/pytest -n 0 -s tests/lite/in_browser.py
+
+lite-serve: ## serve the browser edition to a class room (PORT= is honoured)
+	@"$$(tools/find-python)" tools/serve_lite.py $(SITE) $(PORT)
+
 lock: ## resolve requirements/*.txt and package-lock.json anew (UPGRADE=--upgrade for newer versions)
 	@test -x $(LOCK)/bin/uv || { "$$(tools/find-python)" -m venv $(LOCK) && \
 		$(LOCK)/bin/pip install --quiet --disable-pip-version-check uv; }
@@ -90,11 +102,18 @@ lock: ## resolve requirements/*.txt and package-lock.json anew (UPGRADE=--upgrad
 		-o requirements/test.txt
 	@$(UV_COMPILE) pyproject.toml requirements/build.in --extra notebook \
 		-c requirements/test.txt -o requirements/lab.txt
+	@$(UV_COMPILE) requirements/lite.in requirements/build.in -c requirements/test.txt \
+		-o requirements/lite.txt
+	@$(subst --universal --python-version 3.11,$(PYODIDE),$(UV_COMPILE)) requirements/pyodide.in \
+		-c requirements/test.txt -o requirements/pyodide.txt
 	@npm install --prefix tests/pyodide --package-lock-only --omit-lockfile-registry-resolved \
 		--loglevel=error
 
 venv:
 	@tools/make-venv $(LAB) requirements/lab.txt
+
+venv-lite:
+	@tools/make-venv $(LITE) requirements/lite.txt
 
 venv-test:
 	@tools/make-venv $(TEST) requirements/test.txt
@@ -103,6 +122,6 @@ node:
 	@tools/make-node $(NODE)
 
 clean: ## remove what make made: environments, build, dist, caches
-	rm -rf $(LAB) $(TEST) $(LOCK) $(NODE) build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(LAB) $(TEST) $(LITE) $(LOCK) $(NODE) build dist .mypy_cache .ruff_cache .pytest_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	find . -name .ipynb_checkpoints -type d -prune -exec rm -rf {} +

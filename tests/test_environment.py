@@ -14,7 +14,12 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
-LOCKS = {"lab.txt": ["notebook"], "test.txt": ["notebook", "test"]}
+LOCKS = {  # what each is made from: extras, and files beside it
+    "lab.txt": (["notebook"], ["build.in"]),
+    "test.txt": (["notebook", "test"], ["build.in"]),
+    "lite.txt": ([], ["build.in", "lite.in"]),
+    "pyodide.txt": ([], ["pyodide.in"]),
+}
 CONDA_NAMES = {"matplotlib-base": "matplotlib"}
 
 
@@ -46,19 +51,27 @@ def test_a_lock_file_is_hashed_within_bounds_and_names_no_registry(name: str) ->
             )
             assert pin is not None, f"not pinned, or without a hash: {line}"
             versions.setdefault(pin[1].lower(), []).append(pin[2])
-    build = (ROOT / "requirements" / "build.in").read_text().splitlines()
-    wanted = [r for extra in LOCKS[name] for r in EXTRAS[extra]]
-    wanted += [line for line in build if line and not line.startswith("#")]
+    extras, files = LOCKS[name]
+    wanted = [r for extra in extras for r in EXTRAS[extra]]
+    for file in files:
+        asked = (ROOT / "requirements" / file).read_text().splitlines()
+        wanted += [line for line in asked if line and not line.startswith("#")]
     for requirement in map(Requirement, wanted):
         locked = versions.get(requirement.name.lower(), [])
         assert locked, f"{requirement} is not locked"
         assert all(requirement.specifier.contains(version) for version in locked), requirement
 
 
-def test_both_lock_files_pin_the_same_versions() -> None:
-    lab, test = ((ROOT / "requirements" / name).read_text() for name in LOCKS)
-    pins = re.compile(r"^[\w.-]+==\S+", re.MULTILINE)
-    assert {*pins.findall(lab)} <= {*pins.findall(test)}
+def test_all_lock_files_pin_the_same_versions() -> None:
+    pins: dict[str, dict[str, set[str]]] = {}
+    for name in LOCKS:
+        text = (ROOT / "requirements" / name).read_text()
+        for package, version in re.findall(r"^([\w.-]+)==(\S+)", text, re.MULTILINE):
+            pins.setdefault(name, {}).setdefault(package, set()).add(version)
+    assert pins["lab.txt"].keys() <= pins["test.txt"].keys()
+    for name in LOCKS:
+        both = pins[name].keys() & pins["test.txt"].keys()
+        assert {p: pins[name][p] for p in both} == {p: pins["test.txt"][p] for p in both}, name
 
 
 def test_npms_lock_file_is_hashed_pins_what_is_wanted_and_names_no_registry() -> None:

@@ -61,18 +61,25 @@ def no_spin() -> str | None:
     return _not_found("spin", "gcc")
 
 
-def no_pyodide() -> str | None:
-    """What is missing for Pyodide: node, or the package in the version that is asked for."""
+def _no_npm(package: str) -> str | None:
     wanted = json.loads((ROOT / "tests" / "pyodide" / "package.json").read_text())["dependencies"]
     try:
-        found = json.loads((NODE_MODULES / "pyodide" / "package.json").read_text())["version"]
+        found = json.loads((NODE_MODULES / package / "package.json").read_text())["version"]
     except FileNotFoundError:
         found = "not there"
-    if found != wanted["pyodide"]:
-        return f"Pyodide {wanted['pyodide']} is needed in {NODE_MODULES}; it is {found}."
-    return _not_found("node")
+    if found != wanted[package]:
+        return f"{package} {wanted[package]} is needed in {NODE_MODULES}; it is {found}."
+    return None
 
 
+def no_pyodide() -> str | None:
+    """What is missing for Pyodide: node, or the package in the version that is asked for."""
+    return _no_npm("pyodide") or _not_found("node")
+
+
+NODE_ADVICE = (
+    "Install node 18 or newer with npm (Debian: apt-get install nodejs npm), then `make node`."
+)
 TOOLS = {
     "browser": Tool(
         "browser",
@@ -84,8 +91,9 @@ TOOLS = {
     "pyodide": Tool(
         "Pyodide",
         no_pyodide,
-        "Install node 18 or newer with npm (Debian: apt-get install nodejs npm), then `make node`.",
+        NODE_ADVICE,
     ),
+    "axe": Tool("axe-core", lambda: _no_npm("axe-core"), NODE_ADVICE),
 }
 REASON = "without the tool: "
 

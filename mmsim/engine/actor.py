@@ -89,7 +89,7 @@ class Local:
     def after(self, answer: Hashable, *, remember: bool = True) -> Local:
         """Where the actor stands once its pending op has been answered.
 
-        `remember=False` spares the edge when nobody will come back to this Local.
+        `remember=False` spares the edge and the way back, when nobody will come back to this Local.
         """
         first, others = self._after, self._after_others
         if first is not None and first[0] == answer:
@@ -102,6 +102,9 @@ class Local:
             elif remember:
                 others = self._after_others = others or {}
                 others[answer] = found
+            elif not self._program.merge:
+                # Some Pythons free a chain of thousands by recursion, and run out of stack.
+                found.parent = found
         return found
 
     def frames(self) -> tuple[Frame, ...]:
@@ -114,6 +117,8 @@ class Local:
             answers = []
             node: Local = self
             while node.parent is not None:
+                if node.parent is node:
+                    raise ModelError("the way to this place was not remembered")
                 answers.append(node.answer)
                 node = node.parent
             gen = self._program.actor.start()

@@ -24,12 +24,28 @@ STYLE = """<style>.mmsim-busy {position: relative}
   display: block; order: -1; padding: 6px 8px; font: bold 14px sans-serif;
   color: #1F2328; background: #FFF3BF; border: 2px solid #A33D00}
 .mmsim-board.jupyter-widgets-disconnected > * {opacity: 0.6; pointer-events: none}
-.mmsim-board .jupyter-widgets-disconnected::before {content: none}</style>"""
+.mmsim-board .jupyter-widgets-disconnected::before {content: none}
+/* A dark page gets dark pictures, in a widget or not: light and dark change places, hues stay. */
+[data-jp-theme-light="false"] :is(.mmsim-board svg[role=img],
+  .jp-OutputArea img[style*="display:inline;vertical-align:top"][src^="data:image/svg+xml"])
+  {filter: invert(0.92) hue-rotate(180deg)}</style>"""
 # Sliders, fields and round buttons keep their own keys; none of them, and no letter, becomes a
-# command of the notebook by mistake.
+# command of the notebook by mistake.  ipywidgets names the box of a slider and not its handle, has
+# no words for the signs of Play, and titles "null" what has no tooltip.
 LISTEN = """<img alt="" src="data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA=" onload="
 const box = this.closest('.mmsim-board');
 this.remove();
+const named = () => {
+  box.querySelectorAll('[title=null]').forEach(each => each.removeAttribute('title'));
+  box.querySelectorAll('.widget-slider').forEach(each => each.querySelector('[role=slider]')
+    ?.setAttribute('aria-label', each.querySelector('label').textContent));
+  box.querySelectorAll('.mmsim-live').forEach(each => each.setAttribute('aria-live', 'polite'));
+  for (const [icon, words] of Object.entries({play: 'Play', pause: 'Pause', stop: 'Stop'}))
+    box.querySelector(`.widget-play .fa-${icon}`)?.parentNode.setAttribute('aria-label', words);
+};
+new MutationObserver(named).observe(box,
+  {childList: true, subtree: true, attributeFilter: ['class', 'title']});
+named();
 box.tabIndex = -1;
 box.style.outline = 'none';
 box.addEventListener('keydown', event => {
@@ -72,6 +88,7 @@ class Board(Frame):
 
     def __init__(self, controls: Sequence[Any], *above: Any) -> None:
         self.view, self.said = w.HTML(), w.HTML()
+        self.said.add_class("mmsim-live")  # read aloud when it changes
         self._silent = False
         row = w.HBox(list(controls), layout=ROW)
         super().__init__(*above, row, self.view, self.said)

@@ -17,11 +17,9 @@ from mmsim.views.first_screen import (
 from mmsim.widgets.board import ROW, quiet
 from mmsim.widgets.stepper import Walk
 
-# A dark page gets a dark picture: light and dark change places, hues stay.
 STYLE = """<style>
 .mmsim-first svg {display: block}
 .mmsim-first .mmsim-said {min-height: 22px; font-size: 15px; padding: 2px 4px}
-[data-jp-theme-light="false"] .mmsim-first svg {filter: invert(0.92) hue-rotate(180deg)}
 </style>"""
 
 
@@ -70,4 +68,4 @@ class FirstScreen(Walk):
         """Show the way as far as a stop."""
         way = self.way[: stop + 1]
         self.view.value = screen(way).html
-        self.said.value = f'<div class="mmsim-said" aria-live="polite">{said(way[-1])}</div>'
+        self.said.value = f'<div class="mmsim-said">{said(way[-1])}</div>'

@@ -71,6 +71,7 @@ class Stepper(Walk):
             layout=w.Layout(width="180px"),
         )
         super().__init__(self.version, slider="480px")
+        self.view.add_class("mmsim-live")  # the picture's title says what the step changed
         self.watch(self.version)
         self.redraw()
 

@@ -8,7 +8,7 @@ import { pathToFileURL } from "node:url";
 const [pyodideFolder, project, core] = process.argv.slice(2);
 const { loadPyodide } = await import(pathToFileURL(join(pyodideFolder, "pyodide.mjs")));
 const py = await loadPyodide({ indexURL: pyodideFolder });
-for (const [inside, outside] of [["/project/mmsim", join(project, "mmsim")], ["/core", core]]) {
+for (const [inside, outside] of [["/project", project], ["/core", core]]) {
   py.FS.mkdirTree(inside);
   py.mountNodeFS(inside, outside);
 }

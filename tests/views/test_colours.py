@@ -1,0 +1,75 @@
+"""The palette in both themes to five kinds of eyes: three kinds of colour blindness and grey by
+simulation, and the dark theme by the filter that `widgets/board.py` gives to pictures.
+
+The measure is the distance in CIE L*a*b* (1976): 2 is just seen side by side.  Kinds that stand in
+one picture have patterns of their own (test_state.py), so what must be seen is the pattern on its
+ground.  Words must stand out by the ratio of WCAG, 4.5 to 1."""
+
+from __future__ import annotations
+
+import itertools
+import re
+
+import numpy as np
+import pytest
+from test_state import TEXT_PAIRS, _luminance
+
+from mmsim.views import svg
+from mmsim.widgets.board import STYLE
+
+# Machado, Oliveira and Fernandes 2009, at full strength, on linear RGB; and luminance alone.
+EYES = {
+    "usual": np.eye(3),
+    "protanopia": [[0.1523, 1.0526, -0.2049], [0.1145, 0.7863, 0.0992], [-0.0039, -0.0481, 1.0520]],
+    "deuteranopia": [
+        [0.3673, 0.8606, -0.2280],
+        [0.2801, 0.6725, 0.0474],
+        [-0.0118, 0.0429, 0.9689],
+    ],
+    "tritanopia": [[1.2555, -0.0767, -0.1788], [-0.0784, 0.9308, 0.1476], [0.0047, 0.6914, 0.3039]],
+    "grey": [[0.2126, 0.7152, 0.0722]] * 3,
+}
+XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+SEEN = 30
+# The filter turns hues by 180 degrees: the matrix of the standard, with cosine -1 and sine 0.
+TURN = 2 * np.array([[0.213, 0.715, 0.072]] * 3) - np.eye(3)
+
+
+def rgb(colour):
+    return np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+
+
+def lab(colour, eyes):
+    parts = rgb(colour)
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    x, y, z = np.cbrt(XYZ @ np.clip(EYES[eyes] @ linear, 0.01, 1) / XYZ.sum(axis=1))
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+def apart(one, other, eyes):
+    return float(np.linalg.norm(lab(one, eyes) - lab(other, eyes)))
+
+
+def dark(colour):
+    amount = float(re.findall(r"invert\((.*?)\) hue-rotate\(180deg\)", STYLE)[0])
+    turned = TURN @ (amount - (2 * amount - 1) * rgb(colour))
+    return "#" + "".join(f"{round(255 * part):02X}" for part in np.clip(turned, 0, 1))
+
+
+@pytest.mark.parametrize("eyes", EYES)
+def test_every_pattern_is_seen_by_every_eye(eyes) -> None:
+    for fill, shade in itertools.product(svg.FILLS.values(), (str, dark)):
+        found = apart(shade(fill.ground), shade(fill.mark), eyes)
+        assert found >= SEEN, f"{fill.name} to {eyes} in {shade.__name__}: {found:.0f}"
+
+
+def test_words_stand_out_in_a_dark_page_too() -> None:
+    for pair in TEXT_PAIRS:
+        low, high = sorted(_luminance(dark(colour)) for colour in pair)
+        assert (high + 0.05) / (low + 0.05) >= 4.5, pair
+
+
+def test_the_measure_finds_what_can_not_be_told_apart() -> None:
+    assert apart(svg.GOOD, svg.BAD, "grey") < 3 < apart(svg.GOOD, svg.BAD, "usual")
+    assert apart(svg.BAD, svg.WAITS, "protanopia") < 3  # so each has a sign of its own
+    assert _luminance(dark(svg.PAPER)) < 0.02 < 0.5 < _luminance(dark(svg.INK))
