@@ -22,6 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any, cast
 
+from mmsim.errors import shown, with_article
 from mmsim.lessons.form import (
     Allowed,
     Choices,
@@ -32,10 +33,8 @@ from mmsim.lessons.form import (
     passed,
     plain,
     read,
-    shown,
     still_open,
     unanswered,
-    with_article,
 )
 from mmsim.views.show import as_html, as_text
 from mmsim.views.svg import GREEN, VERMILION
