@@ -45,7 +45,7 @@ WILD = Path(__file__).with_name("wild")
 
 def seen(text):
     machine(text)
-    machine(text, order=random.Random(text).choice([-1, 0, 3, 31, 10**9]))
+    machine(text, order=random.Random(len(text)).choice([-1, 0, 3, 31, 10**9]))
 
 
 def diagnosed(text):
