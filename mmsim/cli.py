@@ -1,20 +1,23 @@
 """The command line: `mmsim run`, and the other commands that `mmsim --help` lists.
 
 Exit status: 0 all is well; 1 the model and what it was held against differ (conformance, compare),
-no path of the model explains the counters (diagnose), a text is known but no command reads it
-(diagnose, show), or the doctor found a problem; 2 the words, a file or a schedule could not be
-used, which is said in one sentence; 130 it was interrupted."""
+no path of the model explains the counters (diagnose), a text is known and another command or none
+reads it (diagnose, show), or the doctor found a problem; 2 the words, a file or a schedule could
+not be used, which is said in one sentence; 130 it was interrupted; 143 it was asked to end.  A sign
+that the terminal does not have is replaced by a plainer one."""
 
 from __future__ import annotations
 
 import argparse
+import codecs
 import importlib
 import json
+import os
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event
 from types import FrameType
@@ -50,7 +53,8 @@ from mmsim.views.changes import counters
 from mmsim.views.machine import machine
 from mmsim.views.words import count
 
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 130, 143
+PLAINER = {"→": "->", "×": "x", "…": "...", "–": "-", "—": "-", "·": "-", "≠": "!="}
 ISOLATION_HELP = (
     '"isolation as meant": the tree of that version has the isolation test of a pin inverted;\n'
     f"  {ISOLATION_KNOB.name}={INVERTED} does the same and adds a round and a drain to each pin "
@@ -69,6 +73,15 @@ class Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
+    codecs.register_error("plainer", _plainer)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError):  # a notebook's own streams take every sign
+            stream.reconfigure(errors="plainer")  # type: ignore[union-attr]
+    with _term_unwinds():
+        return _main(words)
+
+
+def _main(words: list[str]) -> int:
     try:
         parser, commands = _parser()
         if words and not words[0].startswith("-") and words[0] not in commands:
@@ -77,7 +90,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.command is None:
             raise UserError(f"name a command: {', '.join(commands)}")
         run: Run = args.run_command
-        return run(args)
+        status = run(args)
+        if sys.stdout is not None:
+            sys.stdout.flush()  # what can't be written is told here, not when Python ends
+        return status
     except Neighbour as known:
         as_json = getattr(args, "json", False)
         print(json.dumps({"explained": False, "says": str(known)}) if as_json else known)
@@ -90,11 +106,46 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"mmsim: {what}: pip install {error.name}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # `mmsim run ... | head` is a fair use
-        sys.stderr.close()
+        _drop_output()
         return 0
+    except OSError as error:  # a full disk, for instance
+        _drop_output()
+        where = f" {error.filename}" if error.filename else ""
+        print(f"mmsim: can't read or write{where}: {error.strerror}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("mmsim: interrupted", file=sys.stderr)
         return INTERRUPTED
+
+
+def _plainer(error: UnicodeError) -> tuple[str, int]:
+    """In place of signs that the terminal's encoding lacks."""
+    assert isinstance(error, UnicodeEncodeError)
+    signs = error.object[error.start : error.end]
+    return "".join(PLAINER.get(sign, "?") for sign in signs), error.end
+
+
+@contextmanager
+def _term_unwinds() -> Iterator[None]:
+    """While a command runs, a request to end leaves no half-written file, as Ctrl-C leaves none."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        sys.exit(TERMINATED)
+
+    before = signal.getsignal(signal.SIGTERM)
+    with suppress(ValueError):  # in a thread there are no handlers
+        signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        with suppress(ValueError, TypeError):
+            signal.signal(signal.SIGTERM, before)
+
+
+def _drop_output() -> None:
+    """What could not be written is not tried again when Python ends."""
+    with suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> tuple[Parser, list[str]]:
@@ -439,6 +490,9 @@ def conformance(args: argparse.Namespace) -> int:
             for mismatch in report.mismatches:
                 print(mismatch)
         for report in reports:
+            if not report.vectors:
+                print(f"{report.file}: this is {report.group}, it holds no vectors")
+                continue
             print(
                 f"{report.file}: {report.vectors} vectors, {report.pairs} (vector, version) pairs, "
                 f"{len(report.mismatches)} mismatches"

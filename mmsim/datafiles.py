@@ -7,6 +7,7 @@ inside it. Nobody else needs to know which of the two is running.
 from __future__ import annotations
 
 import csv
+import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 from mmsim.errors import UserError, nearest
 
 PACKAGE = Path(__file__).resolve().parent
+CSV_BYTES_MAX = 20_000_000
 
 
 def share_dir() -> Path:
@@ -62,14 +64,24 @@ def read_csv(file: Path) -> list[dict[str, str]]:
     """
     try:
         # utf-8-sig: a spreadsheet that saves the file puts a mark in front of the header
-        with file.open(encoding="utf-8-sig", newline="") as lines:
-            return _rows(file, csv.reader(lines, strict=True))
+        lines = io.StringIO(content(file, CSV_BYTES_MAX).decode("utf-8-sig"), newline="")
+        return _rows(file, csv.reader(lines, strict=True))
     except OSError as error:
         raise UserError(f"{file} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{file} is not UTF-8 text (byte {error.start})") from error
     except csv.Error as error:
         raise UserError(f"{file} is not a well-formed CSV file: {error}") from error
+
+
+def content(file: Path, most: int) -> bytes:
+    """What is in a file, also if it is a pipe or a device; UserError if that is more than `most`
+    bytes, OSError if it can't be read."""
+    with file.open("rb") as opened:
+        found = opened.read(most + 1)
+    if len(found) > most:
+        raise UserError(f"{file} has more than {most:,} bytes and is not read")
+    return found
 
 
 def _rows(file: Path, reader: Iterator[list[str]]) -> list[dict[str, str]]:

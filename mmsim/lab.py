@@ -2,7 +2,8 @@
 
 `mmsim lab` never writes over anybody's work.  A manifest in the learner's folder holds the SHA-256
 of every file that was put there.  A file that still has that sum may be replaced.  Any other
-belongs to the learner, and the fresh one goes beside it."""
+belongs to the learner, and the fresh one goes beside it.  Before files are replaced the manifest
+gets both sums, so an upgrade that is interrupted leaves no file that counts as edited."""
 
 from __future__ import annotations
 
@@ -176,15 +177,16 @@ def put_lessons(share: Path, folder: Path, *, solutions: bool = True) -> list[St
         fresh = {name: file.read_bytes() for name, file in _files(share, "*.ipynb").items()}
         if not solutions:
             fresh = {name: fresh[name] for name in fresh if SOLUTIONS not in Path(name).parts}
-        present = {name: _sum(file.read_bytes()) for name, file in _files(folder, "*").items()}
+        present = {name: _sum_of(file) for name, file in _files(folder, "*").items()}
         written = _read_manifest(folder)
         steps = [_step(name, _sum(fresh[name]), present, written) for name in sorted(fresh)]
-        for step in steps:
-            if step.kind != "same":
-                write_whole(folder / step.target, fresh[step.name])
-            written[step.target] = _sum(fresh[step.name])
-        manifest = {"files": dict(sorted(written.items()))}
-        write_whole(folder / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
+        put = [step for step in steps if step.kind != "same"]
+        if put:
+            both = ((s.target, f"{written.get(s.target, '')} {_sum(fresh[s.name])}") for s in put)
+            _write_manifest(folder, written | dict(both))
+        for step in put:
+            write_whole(folder / step.target, fresh[step.name])
+        _write_manifest(folder, written | {s.target: _sum(fresh[s.name]) for s in steps})
     except OSError as error:
         where = error.filename or folder
         raise UserError(f"{where} cannot be read or written: {error.strerror}.") from error
@@ -219,7 +221,7 @@ def _step(name: str, new: str, present: Mapping[str, str], written: Mapping[str,
             return Step(name, target, "new")
         if now == new:
             return Step(name, target, "same")
-        if now == written.get(target):
+        if now in written.get(target, "").split():
             return Step(name, target, "update")
     raise AssertionError("a name is always free")
 
@@ -239,8 +241,19 @@ def _sum(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def _sum_of(file: Path) -> str:
+    with file.open("rb") as content:  # a learner's own file may be larger than the memory
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _write_manifest(folder: Path, written: Mapping[str, str]) -> None:
+    content = json.dumps({"files": dict(sorted(written.items()))}, indent=1)
+    write_whole(folder / MANIFEST, f"{content}\n".encode())
+
+
 def _read_manifest(folder: Path) -> dict[str, str]:
-    """What was put into `folder` earlier; empty if that is not known: then all counts as edited."""
+    """The sum of each file that was put into `folder` earlier; two, with a blank between, if that
+    was interrupted.  Empty if nothing is known: then all counts as edited."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         return {str(name): str(sum_) for name, sum_ in manifest["files"].items()}

@@ -162,7 +162,8 @@ def _refuse(line: Line, part: str, lines: list[Line]) -> NoReturn:
     for each in (line, *lines):
         if (kind := kind_of(each)) in (BUDDYINFO, PAGETYPEINFO, ZONEINFO, FREE_LISTS):
             says = "which says what is free and not what moved"
-            wrong(each, f"this looks like {kind}, {says}: mmsim show FILE shows it")
+            at = f"line {each.number}"
+            raise Neighbour(f"{at}: this looks like {kind}, {says}: mmsim show FILE shows it")
     kind = kind_of(line)
     if said := neighbour([line, *lines]):
         raise Neighbour(said)

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from mmsim import datafiles, errno
 from mmsim.constants import ANON
+from mmsim.errors import shown
 from mmsim.evidence.vectors import Names, Vector, position
 from mmsim.mm.folio import ISOLATION, Folio
 from mmsim.scenarios.script import SITES
@@ -134,7 +135,7 @@ def answered(what: str, kind: type, wanted: str, answer: Any) -> Any:
     if answer is None:
         raise Odd(f"{what}() {NOTHING}")
     if type(answer) is not kind:
-        raise Odd(f"{what}() returned {answer!r:.40}; it should return {wanted}")
+        raise Odd(f"{what}() returned {shown(answer, 40, quoted=True)}; it should return {wanted}")
     return answer
 
 
@@ -271,8 +272,9 @@ class Case(NamedTuple):
 
     @property
     def wrong(self) -> list[Row]:
-        """What differs."""
-        return [row for row in self.rows if row[1] != row[2]]
+        """What differs; a found True is no 1."""
+        odd = (isinstance(found, bool) > isinstance(wanted, bool) for _, wanted, found in self.rows)
+        return [row for row, yes in zip(self.rows, odd, strict=True) if yes or row[1] != row[2]]
 
 
 def run_case(group: str, vector: Vector, version: str, own: Functions, kernel: Any) -> Case | None:

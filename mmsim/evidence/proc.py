@@ -28,6 +28,7 @@ from mmsim.evidence.pasted import (
     BUDDYINFO,
     FREE_LISTS,
     PAGETYPEINFO,
+    VMSTAT,
     ZONEINFO,
     Line,
     Neighbour,
@@ -438,6 +439,9 @@ def read_memory(text: str) -> Pasted:
     file = next((kind for line in lines if (kind := kind_of(line)) in ours), "")
     if not file and (said := neighbour(lines)):
         raise Neighbour(said)
+    if not file and (line := next((each for each in lines if kind_of(each) == VMSTAT), None)):
+        does = "which says what moved and not what is free: mmsim diagnose BEFORE AFTER reads two"
+        raise Neighbour(f"line {line.number}: this looks like {VMSTAT}, {does}")
     if file == PAGETYPEINFO or (
         file == BUDDYINFO and any(_BLOCK_ORDER.fullmatch(line.text) for line in lines)
     ):

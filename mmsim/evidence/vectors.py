@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -88,6 +88,10 @@ Expected = dict[str, Any]
 
 FILE_BYTES_MAX = 50_000_000
 MESSAGE_MAX = 300
+PAGES_MAX, DROPPED_MAX, NUMBER_MAX = 8_192, 32_768, 1 << 52
+AT_MOST = {"times": 10_000, "max_calls": 100, "rounds": 1_000, "area_pageblocks": 64}
+"""The most pages that all folios of a vector have, the same where caches are dropped, which costs
+little, any number in it, and what makes the model go round."""
 UNORDERED = ("subpages", "free_after", "folios_with_extra_ref")
 """Fields whose lists are sets."""
 
@@ -113,21 +117,23 @@ class SetupError(ValueError):
 def load(path: Path) -> dict[str, Any]:
     """A vector file that fits the schema; raises VectorFileError otherwise."""
     try:
-        if path.stat().st_size > FILE_BYTES_MAX:
-            raise VectorFileError(f"{path}: larger than {FILE_BYTES_MAX} bytes, not read")
-        text = path.read_text(encoding="utf-8")
+        text = datafiles.content(path, FILE_BYTES_MAX).decode()
         # The schema takes 1.0 for an integer, Python does not: numbers like that become text.
         content = json.loads(text, object_pairs_hook=_no_twins, parse_float=str)
     except OSError as error:
         raise VectorFileError(f"{path}: can't be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise VectorFileError(f"{path}: not UTF-8 text") from None
+    except UserError as error:
+        raise VectorFileError(str(error)) from None
     except RecursionError:
         raise VectorFileError(f"{path}: nested too deeply") from None
     except json.JSONDecodeError as error:
         raise VectorFileError(f"{path}: not JSON: {error}") from None
     except ValueError as error:
         raise VectorFileError(f"{path}: {error}") from None
+    if isinstance(content, dict) and "$defs" in content:
+        return {"group": "the schema of vector files", "vectors": []}
     problem = _misfit(content) or _beyond_schema(content)
     if problem:
         raise VectorFileError(f"{path}: {problem}")
@@ -181,7 +187,23 @@ def _beyond_schema(content: dict[str, Any]) -> str:
         if identity in seen:
             return f"the id {identity} stands twice"
         seen.add(identity)
+        for name, number in _numbers(vector):
+            if number > (most := AT_MOST.get(name, NUMBER_MAX)):
+                return f"{identity}: {name} is {number}, and at most {most} is possible"
+        folios = vector["setup"].get("folios", ())
+        pages = sum(one.get("count", 1) << one["order"] for one in folios)
+        if pages > (most := DROPPED_MAX if content["group"] == "drop_caches" else PAGES_MAX):
+            return f"{identity}: the folios have {pages} pages, and at most {most} are possible"
     return ""
+
+
+def _numbers(value: Any, name: str = "") -> Iterator[tuple[str, int]]:
+    """Every whole number in a vector, with the name of its field."""
+    if isinstance(value, int):
+        yield name, value
+    elif isinstance(value, dict | list):
+        for key, each in value.items() if isinstance(value, dict) else ((name, v) for v in value):
+            yield from _numbers(each, key)
 
 
 # -- a vector as a world, actors and a script

@@ -26,6 +26,7 @@ from html import escape
 from typing import Any, cast
 
 from mmsim import progress
+from mmsim.errors import shown, with_article
 from mmsim.lessons.form import (
     Allowed,
     Choices,
@@ -36,10 +37,8 @@ from mmsim.lessons.form import (
     passed,
     plain,
     read,
-    shown,
     still_open,
     unanswered,
-    with_article,
 )
 from mmsim.views.show import as_html, as_text
 from mmsim.views.svg import GREEN, VERMILION

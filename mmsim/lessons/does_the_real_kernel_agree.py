@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mmsim.datafiles import load_csv
 from mmsim.engine.trace import Trace
 from mmsim.errors import nearest
+from mmsim.errors import shown as words_of
 from mmsim.evidence.ftrace import Row, align, raw_lines, real_trace, situation
 from mmsim.evidence.measured import Share
 from mmsim.lessons.card import FUNCTION, Card, quiz
@@ -292,11 +293,12 @@ def rule_judged(rule: Any) -> Verdict:
         said = {pin: limited("rule", rule, pin) for pin, _ in pins()}
     except PolicyError as error:
         return failed(str(error))
-    if {*said.values()} == {None}:
+    if all(number is None for number in said.values()):
         return UNTOUCHED
-    odd = next((n for n in said.values() if not isinstance(n, int | float)), None)
-    if odd is not None:
-        return failed(f"your rule should return a whole number, and it returned {odd!r:.40}")
+    odd = [n for n in said.values() if type(n) not in (int, float)]  # True is no 1
+    if odd:
+        told = words_of(odd[0], 40, quoted=True)
+        return failed(f"your rule should return a whole number, and it returned {told}")
     share = hits(said.__getitem__)
     if share.part < 0.98:
         # What is told is the commonest pin against it: a rare one may be beyond any rule.
@@ -319,7 +321,11 @@ def rechecked() -> pd.DataFrame:
     cells = []
     for version in VERSIONS:
         delta = real_trace(file_of("compacting", version)).delta
-        said = rule.stored(Pinned(*(delta[counter] for counter in Pinned._fields)))
+        pin = Pinned(*(delta[counter] for counter in Pinned._fields))
+        try:
+            said = limited("rule", rule.stored, pin)
+        except PolicyError as error:
+            said = str(error)
         counted = delta["compact_stall"]
         cells.append([said, counted, AGREES if said == counted else DIFFERS])
     names = named(VERSIONS, "trace, really fragmented, of")

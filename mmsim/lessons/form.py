@@ -1,8 +1,8 @@
 """What an answer may look like, and what becomes of it: reading a learner's value before it is
 judged.
 
-Interface: Verdict, passed, failed, UNTOUCHED, FormError, Allowed, Choices, Parts, plain, shown,
-read, unanswered, still_open
+Interface: Verdict, passed, failed, UNTOUCHED, FormError, Allowed, Choices, Parts, plain, read,
+unanswered, still_open
 
 A misspelt name or a number written as text is told before anything is judged.  What can be meant
 in two ways only by its form, such as `True` and "yes", is read as it is meant."""
@@ -16,8 +16,9 @@ from typing import Any, NamedTuple, cast, get_args, get_origin
 
 from mmsim.constants import REPORTED
 from mmsim.engine.trace import Trace
-from mmsim.errors import nearest
+from mmsim.errors import nearest, shown, with_article
 from mmsim.scenarios import Situation
+from mmsim.scenarios.policy import learners_own
 
 
 class Verdict(NamedTuple):
@@ -73,14 +74,13 @@ def failed(why: str, detail: str = "", second: str = "") -> Verdict:
 
 MEMBERS_MAX = 1_000
 DEEP_MAX = 10
-SHOWN_MAX = 300  # characters of an answer that a reply shows
 
 
 def plain(answer: Any) -> Any:
     """The answer in Python's own types: nothing of a class that a learner wrote is called later.
 
     What is none of Python's own, such as a run, stays as it is.  Raises FormError for what does
-    not end, or is nested too deeply or too long to be meant."""
+    not end, is nested too deeply or too long to be meant, or is of a class that a learner wrote."""
     left = MEMBERS_MAX
 
     def own(value: Any, deep: int) -> Any:
@@ -102,18 +102,13 @@ def plain(answer: Any) -> Any:
             return value if kind is bool else int.__int__(value)
         if issubclass(kind, Integral):  # such as a number out of a table
             return int(value)
-        return str.__str__(value) if issubclass(kind, str) else value
+        if issubclass(kind, str):
+            return str.__str__(value)
+        if not callable(value) and any(map(learners_own, kind.__mro__)):
+            raise FormError(f"{with_article(kind.__name__)} of your own is no answer")
+        return value
 
     return own(answer, 0)
-
-
-def shown(value: Any, most: int = SHOWN_MAX) -> str:
-    """Any value as text: cut if it is long, its type if it can't be shown."""
-    try:
-        text = str(value) if isinstance(value, str | BaseException) else repr(value)
-    except (Exception, SystemExit):
-        text = with_article(type(value).__name__)
-    return text if len(text) <= most else f"{text[:most]} … ({len(text):,} characters)"
 
 
 def unanswered(answer: Any) -> bool:
@@ -209,11 +204,6 @@ def _members(name: str, value: Any, allowed: GenericAlias, form: str) -> Any:
 def _folded(value: Any) -> Any:
     """A word without what is not meant: case, blanks around it, a hyphen for a blank."""
     return value.strip().casefold().replace("-", " ") if isinstance(value, str) else value
-
-
-def with_article(word: str) -> str:
-    """A word with `a` or `an`."""
-    return f"{'an' if word[0] in 'aeiou' else 'a'} {word}"
 
 
 def counters_of(trace: Trace) -> dict[str, int]:

@@ -23,6 +23,7 @@ from mmsim.engine.explore import Outcome
 from mmsim.engine.scenario import State
 from mmsim.engine.schedule import render
 from mmsim.errno import ENOMEM
+from mmsim.errors import shown
 from mmsim.evidence.own_model import (
     COUNTERS,
     NOTHING,
@@ -190,7 +191,7 @@ def case_shown(case: Case) -> list[Any]:
 def _short(value: Any) -> str:
     if isinstance(value, list) and value and isinstance(value[0], dict):
         return ", ".join(f"{kind['count']} × ref {kind['ref']}" for kind in value)
-    return str(value).replace("'", "")
+    return shown(value).replace("'", "")
 
 
 def runs_picture(claim: str, runs: Sequence[Run]) -> Picture:
@@ -381,7 +382,9 @@ def two_things(one_pass: Callable[..., Any]) -> Callable[..., Any]:
     def checked(*arguments: Any) -> Any:
         found = answered("one_pass", tuple, "rc, again", one_pass(*arguments))
         if not (len(found) == 2 and type(found[0]) is int and isinstance(found[1], list)):
-            raise Odd(f"one_pass() returned {found!r:.40}; it should return rc, again")
+            raise Odd(
+                f"one_pass() returned {shown(found, 40, quoted=True)}; it should return rc, again"
+            )
         return found
 
     return checked

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mmsim import errno
 from mmsim.datafiles import load_csv
 from mmsim.engine.trace import Trace
+from mmsim.errors import shown
 from mmsim.evidence.kernel_runs import AREA_PAGES
 from mmsim.evidence.series import REMARKS
 from mmsim.evidence.tracer import migrate_returns
@@ -412,7 +413,8 @@ def judged_regression(test: Any) -> Verdict:
         if outcomes[name] is None and name == "base":
             return UNTOUCHED
         if not isinstance(outcomes[name], bool):
-            return failed(f"with {name} it returns {outcomes[name]!r:.40}, not True or False")
+            said = shown(outcomes[name], 40, quoted=True)
+            return failed(f"with {name} it returns {said}, not True or False")
         if name in ("base", "v2") and not outcomes[name]:
             return failed(f"{name} does not pass it, and should: it keeps the contract")
         if name == "v1" and outcomes[name]:

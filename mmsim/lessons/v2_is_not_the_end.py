@@ -16,6 +16,7 @@ from mmsim import errno
 from mmsim.constants import MIGRATE_PASSES, MR_LONGTERM_PIN, REASONS
 from mmsim.datafiles import load_csv
 from mmsim.engine.trace import Trace
+from mmsim.errors import shown
 from mmsim.lessons.card import FUNCTION, Card, checked, quiz
 from mmsim.lessons.form import UNTOUCHED, Choices, Verdict, failed, passed
 from mmsim.mm.seams import (
@@ -143,11 +144,13 @@ def claimed(claim: Any) -> Verdict:
         said = {c: limited("claim", claim, c) for v in ("v3fix", "v2") for c in ends(v)}
     except PolicyError as error:
         return failed(str(error))
-    if {*said.values()} == {None}:
+    if all(answer is None for answer in said.values()):
         return UNTOUCHED
     for c, answer in said.items():
         if not isinstance(answer, bool):
-            return failed(f"your claim returns {answer!r:.40}, not True or False, for {c}")
+            return failed(
+                f"your claim returns {shown(answer, 40, quoted=True)}, not True or False, for {c}"
+            )
     if kept := breaks(said.get, "v3fix"):
         return failed(f"not even v3fix keeps it: {kept[1]} ends with {kept[0]}")
     broken = breaks(said.get, "v2")

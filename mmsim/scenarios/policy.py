@@ -1,25 +1,30 @@
 """A policy of one's own: a plain Python function in the place of the last seam.
 
-Interface: own_policy, limited, PolicyError, STEPS_MAX
+Interface: own_policy, limited, learners_own, PolicyError, STEPS_MAX
 
 The function gets an `Attempt` (`mmsim.mm.versions`) and answers one of its DECISIONS.  It is asked
 once for each different attempt and the answer is kept, so it can't make the model forget what it
 did before.  It may take STEPS_MAX steps, and is then stopped.  A step is one instruction of Python;
-a call into the model or the library counts as CALL_STEPS of them, whatever happens in there.  Left
-out: one such call that never ends, or a loop that catches every exception, is not stopped."""
+a call into the model or the library counts as CALL_STEPS of them, whatever happens in there.  Code
+that would catch the exception that stops it is refused.  Left out: one such call that never ends is
+not stopped."""
 
 from __future__ import annotations
 
+import ast
+import inspect
 import linecache
 import sys
 import sysconfig
+import textwrap
 from collections.abc import Callable
+from functools import lru_cache
 from inspect import CO_GENERATOR
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
-from mmsim.errors import UserError, nearest
+from mmsim.errors import UserError, nearest, shown
 from mmsim.mm.seams import DECISIONS, Attempt, Version
 from mmsim.mm.versions import LATEST
 
@@ -37,7 +42,7 @@ class PolicyError(UserError):
     """A policy that can't be used; the message is one sentence that says what and where."""
 
 
-class _TooLong(BaseException):
+class _Stopped(BaseException):
     """Raised inside the function that is stopped; no `except Exception` of its own catches it."""
 
 
@@ -63,7 +68,7 @@ def _answer(decide: Callable[[Attempt], str], attempt: Attempt) -> str:
     if isinstance(answer, str) and answer in DECISIONS:
         return answer
     if not isinstance(answer, str):
-        given = "nothing" if answer is None else f"{answer!r:.40}"
+        given = "nothing" if answer is None else shown(answer, 40, quoted=True)
         asked = f"for a {attempt.what}, {attempt.code}, at try {attempt.tries}"
         allowed = ", ".join(map(repr, DECISIONS))
         raise PolicyError(f"the policy must return one of {allowed}, and returned {given} {asked}")
@@ -89,7 +94,7 @@ def limited(
         nonlocal steps
         steps += some
         if steps > steps_max:
-            raise _TooLong
+            raise _Stopped
 
     def see(frame: FrameType, event: str, arg: object) -> Any:
         nonlocal line
@@ -100,6 +105,8 @@ def limited(
 
     def enter(frame: FrameType, event: str, arg: object) -> Any:
         if _theirs(frame):
+            if at := _catches_all(frame.f_code):
+                raise _Stopped(at)
             frame.f_trace_opcodes = True
             return see
         # A path of the model that is thrown away goes on once more, to be closed: that is no call.
@@ -115,13 +122,16 @@ def limited(
     sys.settrace(enter)
     try:
         return function(*arguments)
-    except _TooLong:
-        asks = "does a loop end?"
-        raise PolicyError(
-            f"the {what} was stopped after {steps_max:,} steps{where()}: {asks}"
-        ) from None
-    except (Exception, SystemExit) as error:
-        said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    except _Stopped as stop:
+        told = f"was stopped after {steps_max:,} steps{where()}: does a loop end?"
+        if stop.args:
+            told = f"catches every exception in line {stop.args[0]}: write 'except Exception:'"
+        raise PolicyError(f"the {what} {told}") from None
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        text = shown(error)
+        said = f"{type(error).__name__}: {text}" if text else type(error).__name__
         raise PolicyError(f"the {what} raised {said}{where()}") from None
     finally:
         sys.settrace(before)
@@ -129,3 +139,35 @@ def limited(
 
 def _theirs(frame: FrameType | None) -> bool:
     return frame is not None and not frame.f_code.co_filename.startswith(NOT_THEIRS)
+
+
+def learners_own(kind: type) -> bool:
+    """Did a learner write this class, so that its methods may do anything?"""
+    module = sys.modules.get(kind.__module__)
+    file = getattr(module, "__file__", None) or ""
+    written = kind.__module__ == "__main__" or bool(file)
+    return written and not file.startswith(NOT_THEIRS)
+
+
+@lru_cache(maxsize=256)
+def _catches_all(code: CodeType) -> int:
+    """The line of this code that would catch even what stops it; 0 if none does."""
+    try:
+        lines, first = inspect.getsourcelines(code)
+        tree = ast.parse(textwrap.dedent("".join(lines)))
+    except (OSError, SyntaxError, ValueError):  # no source, or a lambda in the middle of a line
+        return 0
+    for node in ast.walk(tree):
+        found: list[ast.stmt] = []
+        if isinstance(node, ast.ExceptHandler):
+            named = "BaseException" if node.type is None else ast.unparse(node.type)
+            if "BaseException" in named and not any(
+                isinstance(n, ast.Raise) for n in ast.walk(node)
+            ):
+                found = node.body
+        elif isinstance(node, ast.Try):
+            leaves = (ast.Return, ast.Break, ast.Continue)
+            found = [each for each in node.finalbody if isinstance(each, leaves)]
+        if found:
+            return max(first, 1) + found[0].lineno - 1
+    return 0

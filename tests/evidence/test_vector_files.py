@@ -3,10 +3,12 @@
 import copy
 import json
 import random
+from pathlib import Path
 
 import pytest
 
 from mmsim import datafiles
+from mmsim.cli import main
 from mmsim.evidence.vectors import OPERATIONS, VectorFileError, check_file, load
 from mmsim.mm.versions import VERSIONS
 
@@ -206,10 +208,45 @@ def test_a_version_that_does_not_exist_is_answered_with_those_that_do(tmp_path):
     assert all(repr(name) in message for name in VERSIONS)
 
 
-def test_a_zone_that_can_not_be(tmp_path):
-    """The area reaches into the pages that are allocated one by one."""
-    path = datafiles.path("conformance/today/cma_alloc.json")
-    content = json.loads(path.read_text(encoding="utf-8"))
+def folios(vector, n):
+    vector["setup"]["folios"][0]["count"] = n
+
+
+LIMITS = {
+    "refcount": (lambda v, n: v["operation"]["steps"].append(GET | {"times": n}), "times is "),
+    "split": (lambda v, n: v["operation"].update(times=n), "times is "),
+    "gup": (folios, "the folios have "),
+    "drop_caches": (folios, "the folios have "),
+    "cma_alloc": (lambda v, n: v["setup"].update(area_pageblocks=n), "area_pageblocks is "),
+    "migrate_pages": (lambda v, n: v["setup"]["folios"][0].update(pfn=n << 40), "pfn is "),
+}
+GET = {"do": "get", "folio": "A"}
+
+
+@pytest.mark.parametrize("group", LIMITS)
+def test_numbers_that_would_fill_the_memory_are_refused(tmp_path, group):
+    """A count of 10^9 took 4.5 GB."""
+    change, says = LIMITS[group]
+    content = json.loads(datafiles.path(f"conformance/{group}.json").read_text(encoding="utf-8"))
     content["vectors"] = content["vectors"][:1]
-    content["vectors"][0]["setup"]["area_pageblocks"] = 1_000_000
-    assert "it is free already" in refused(write(tmp_path, content))
+    change(content["vectors"][0], 1_000_000)
+    message = refused(write(tmp_path, content))
+    assert says in message
+    assert message.endswith(("is possible", "are possible"))
+
+
+def test_the_schema_beside_the_vectors_is_no_vector_file_and_no_mistake(tmp_path, capsys):
+    """So `mmsim conformance data/conformance/*.json` may be typed."""
+    vectors = write(tmp_path, small())
+    assert main(["conformance", str(datafiles.path("conformance/schema.json")), str(vectors)]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == "schema.json: this is the schema of vector files, it holds no vectors"
+    assert second.startswith(f"{vectors.name}: 1 vectors")
+
+
+@pytest.mark.parametrize("command", ["conformance", "compare", "diagnose", "show"])
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="a device of POSIX")
+def test_a_file_without_an_end_is_refused(command, capsys):
+    """Its size is said to be 0."""
+    assert main([command, "/dev/zero"]) == 2
+    assert "/dev/zero has more than " in capsys.readouterr().err

@@ -1,0 +1,317 @@
+"""Every text that somebody can hand in, damaged at random: an answer or one sentence, never more.
+
+One table of entries: what is handed in, and who reads it.  A reader may return or raise UserError.
+It may not run for ever, and the memory of all of them together may not grow.
+`FUZZ=100000 pytest tests/evidence/test_fuzz.py` is the long run.  What a reader must not lose is
+the matter of test_mutations.py, whose texts are used here, too."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import random
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, note, settings
+from hypothesis import strategies as st
+from test_mutations import MAKERS, moved, trace, vmstat
+
+from mmsim import datafiles
+from mmsim.errors import MESSAGE_MAX, UserError
+from mmsim.evidence.diagnose import explain, read
+from mmsim.evidence.kernel_runs import COMPARED, compare_file
+from mmsim.evidence.pasted import load
+from mmsim.evidence.vectors import check_file
+from mmsim.lessons import COURSE
+from mmsim.lessons.card import Card
+from mmsim.scenarios import SCENARIOS, SMALL, make
+from mmsim.views import diagnosis
+from mmsim.views.machine import machine
+
+LONG = "FUZZ" in os.environ
+INPUTS = int(os.environ.get("FUZZ", "500"))
+HANGS_AFTER = 5 if LONG else 60  # seconds of this process
+GROWTH_MAX = 200_000_000  # bytes, of all readers together
+FOLDER = Path()
+WILD = Path(__file__).with_name("wild")
+
+
+# -- who reads
+
+
+def seen(text):
+    machine(text)
+    machine(text, order=random.Random(len(text)).choice([-1, 0, 3, 31, 10**9]))
+
+
+def diagnosed(text):
+    diagnosis.report(explain(read(text)))
+
+
+def between(text):
+    before, _, after = text.partition("\f")
+    read(before, after)
+
+
+def of_a_file(text, name):
+    path = FOLDER / name
+    path.write_bytes(text.encode("utf-8", errors="surrogateescape"))
+    return str(path)
+
+
+def loaded(text):
+    read(load(of_a_file(text, "text")))
+
+
+def vectors(text):
+    check_file(Path(of_a_file(text, "vectors.json")))
+
+
+def compared(text):
+    compare_file(of_a_file(text, "runs.csv"))
+
+
+def replayed(text):
+    REPLAYED.replay(text)
+
+
+def knobs(text):
+    scenario, version, *words = [*text.split("\n"), "", ""]
+    make(scenario, version, dict(word.partition("=")[::2] for word in words if word))
+
+
+def answered(text):
+    name, _, value = text.partition("\n")
+    card = CARDS.get(name, next(iter(CARDS.values())))
+    card.forget()
+    for need in card.needs:
+        need._unlocked = True
+    card.answer(value)
+    assert card.problem or card.reply()
+    try:
+        value = json.loads(value)
+    except (ValueError, RecursionError):
+        return
+    card.answer(value)
+    assert card.problem or card.reply()
+
+
+REPLAYED = make("vfio_map", "v2", SMALL)
+CARDS = {
+    f"{lesson.name}.{card.name}": card
+    for lesson in COURSE
+    for card in vars(importlib.import_module(f"mmsim.lessons.{lesson.name}")).values()
+    if isinstance(card, Card) and card.parts
+}
+
+
+# -- what they read when nobody has damaged it
+
+
+def made(*makers):
+    return [make(random.Random(number)) for number, make in enumerate([*makers] * 2)]
+
+
+def wild(*kinds):
+    return [path.read_text(encoding="utf-8") for path in WILD.iterdir() if path.suffix in kinds]
+
+
+def two_vmstats():
+    return ["\f".join(sorted(made(vmstat), key=len)), "pgfault 1\nthp_migration_fail 1\n\f" * 2]
+
+
+def small_vectors():
+    """One vector and one version in each."""
+    found = []
+    for name in datafiles.names():
+        if name.startswith("conformance/") and name.endswith(".json") and "schema" not in name:
+            content = json.loads(datafiles.path(name).read_text(encoding="utf-8"))
+            for vector in content["vectors"][:4]:
+                expect = vector["expect"][0]
+                if expect["versions"] == "all" or len(expect["versions"]) > 1:
+                    expect["versions"] = ["base"]
+                one = {**content, "vectors": [{**vector, "expect": [expect]}]}
+                found.append(json.dumps(one, indent=0))
+    return found
+
+
+def small_tables():
+    """The header and three rows of each."""
+    texts = [
+        (datafiles.share_dir() / "data/kernel-runs" / folder / name).read_text(encoding="utf-8")
+        for name in COMPARED
+        for folder in [("k612" if name.startswith("k612") else "")]
+    ]
+    return ["\n".join(text.split("\n")[:4]) + "\n" for text in texts]
+
+
+def traces():
+    names = [name for name in datafiles.names() if "/traces/" in name][::6]
+    return [datafiles.path(name).read_text(encoding="utf-8")[:6000] for name in names]
+
+
+def settings_of_knobs():
+    return [
+        "\n".join([name, "v2", *(f"{knob.name}={knob.default}" for knob in spec.knobs)])
+        for name, spec in SCENARIOS.items()
+    ]
+
+
+def right_answers():
+    found = []
+    for name, card in CARDS.items():
+        right = card.right() if not card.needs else None
+        found.append(f"{name}\n{json.dumps(right, default=str) if card.parts else right}")
+    return found
+
+
+MEMORY = [make for make in MAKERS if make not in (moved, trace, vmstat)]
+ENTRIES = {
+    "memory": (seen, lambda: made(*MEMORY) + wild(".buddyinfo", ".pagetypeinfo", ".zoneinfo")),
+    "counters": (diagnosed, lambda: made(moved, trace) + wild(".txt", ".trace", ".dmesg")),
+    "vmstat": (between, two_vmstats),
+    "ftrace": (diagnosed, traces),
+    "files": (loaded, lambda: made(moved, trace)),
+    "vectors": (vectors, small_vectors),
+    "tables": (compared, small_tables),
+    "schedules": (replayed, lambda: ["holder pin*7 pin:fail*3 pin*20", "pin", "holder*2 pin*9"]),
+    "knobs": (knobs, settings_of_knobs),
+    "answers": (answered, right_answers),
+}
+
+
+# -- damage
+
+ODD = (
+    *(
+        "",
+        " ",
+        "\n",
+        "\0",
+        "\x1b[31m",
+        "\ufeff",
+        "\u2028",
+        "é",
+        "\udcff",
+        "٣",
+        "×",
+        "🧮",
+        "\t",
+        ",",
+    ),
+    *(
+        '"',
+        "'",
+        "{",
+        "[",
+        "]",
+        "}",
+        ":",
+        "=",
+        "*",
+        "-",
+        "+",
+        ">",
+        "|",
+        "null",
+        "true",
+        "NaN",
+        "1e999",
+    ),
+    *("-1", "0", "1.0", "1_000", "0x10", "9" * 12, "9" * 19, "9" * 25, "9" * 5_000, "1" + "0" * 9),
+    *(
+        "[" * 50_000,
+        "x" * 20_000,
+        "7 " * 4_000,
+        "Node 0, zone ",
+        "mm_migrate_pages: ",
+        "order=",
+        "\f",
+    ),
+)
+
+
+def damaged(draw, seeds):
+    """A seed after some edits."""
+    text = draw.choice(seeds)
+    for _ in range(draw.choice([1, 1, 2, 5])):
+        at, odd = draw.randint(0, len(text)), draw.choice(ODD)
+        way = draw.choice(["insert", "number", "number", "word", "line", "twice", "cut"])
+        if way in ("number", "word"):
+            sort = str.isdigit if way == "number" else str.isalnum
+            start = next((i for i in range(at, len(text)) if sort(text[i])), at)
+            end = next((i for i in range(start, len(text)) if not sort(text[i])), len(text))
+            text = text[:start] + odd + text[end:]
+        elif way == "insert":
+            text = text[:at] + odd + text[at:]
+        elif way == "cut":
+            text = text[:at]
+        else:
+            start, end = text.rfind("\n", 0, at) + 1, (text + "\n").find("\n", at) + 1
+            text = text[:start] + text[start:end] * 2 * (way == "twice") + text[end:]
+    return text
+
+
+class Hangs(BaseException):
+    """An input that takes too long."""
+
+
+def hangs(number, frame):
+    raise Hangs
+
+
+def memory():
+    """The most that this process ever held, in bytes; 0 where that is not told."""
+    if sys.platform != "linux":
+        return 0
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_every_input_gets_an_answer_or_a_sentence(entry, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "FOLDER", tmp_path)
+    reads, make_seeds = ENTRIES[entry]
+    seeds = make_seeds()
+    for seed in seeds:  # what is loaded once is no growth
+        refused(reads, seed)
+    before = memory()
+
+    @settings(
+        max_examples=INPUTS // len(ENTRIES) // 2,
+        deadline=None,
+        database=None,
+        derandomize=not LONG,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(draw=st.randoms(use_true_random=LONG), other=st.text())
+    def fuzz(draw, other):
+        text = damaged(draw, seeds)
+        note(repr(text))
+        refused(reads, text)
+        refused(reads, other)
+
+    signal.signal(signal.SIGPROF, hangs)
+    try:
+        fuzz()
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+    assert memory() - before < GROWTH_MAX
+
+
+def refused(reads, text):
+    """Hand in a text; if it is refused, the sentence is one line and not too long."""
+    signal.setitimer(signal.ITIMER_PROF, HANGS_AFTER)
+    try:
+        reads(text)
+    except UserError as error:
+        told = str(error)
+    else:
+        return
+    assert 0 < len(told) < MESSAGE_MAX + 200
+    assert told.isprintable()
