@@ -12,6 +12,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mmsim.engine.sweep import sweep
     from mmsim.mm.versions import diff
     from mmsim.scenarios import (
         SMALL,
@@ -53,6 +54,7 @@ __all__ = [
     "show_memory",
     "split_race",
     "stepper",
+    "sweep",
     "timed_hold",
     "vfio_map",
 ]
@@ -60,6 +62,7 @@ _ROOMS = (
     "mmsim.scenarios",
     "mmsim.mm.versions",
     "mmsim.scenarios.policy",
+    "mmsim.engine.sweep",
     "mmsim.widgets",
 )
 

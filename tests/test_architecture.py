@@ -28,11 +28,19 @@ ROOMS = {
     "cli": ["__init__.py", "lab.py", "cli.py", "__main__.py"],
 }
 CORE = ("words", "engine", "mm", "scenarios", "evidence", "views")
-# What makes tables, and what checks vector files.
-LAZY = {"views": {"pandas"}, "evidence": {"jsonschema"}}
+# What makes tables, what checks vector files, and the bar of a sweep.
+LAZY = {"views": {"pandas"}, "evidence": {"jsonschema"}, "engine": {"tqdm"}}
 # matplotlib is for learners and benchmarks: no picture of the package needs it.
 WIDGETS = {"ipywidgets", "traitlets", "IPython"}
-HEAVY = {*LAZY["views"], *LAZY["evidence"], *WIDGETS, "matplotlib", "numpy", "packaging"}
+HEAVY = {
+    *LAZY["views"],
+    *LAZY["evidence"],
+    *LAZY["engine"],
+    *WIDGETS,
+    "matplotlib",
+    "numpy",
+    "packaging",
+}
 
 
 def room(name):

@@ -378,19 +378,21 @@ def compact_zone(zone: Zone, want: Request, sync: bool, keep: Container[int]) ->
     """Empty pageblocks from the bottom into free pages at the top, until the request fits."""
     size = 1 << zone.pageblock_order
     bottom, top = zone.start, zone.end - size
-    while bottom < top and not block_for(want, zone.blocks_by_type()):
+    free: list[int] | None = None  # pages of the pageblock at `top`, once they are asked for
+    done = block_for(want, zone.blocks_by_type())
+    while bottom < top and not done:
         if sync or _async_source(zone, want, bottom):
             zone.touch(bottom)
-            for pfn in _movable(zone, bottom, keep):
-                while top > bottom:
-                    to = _free_page(zone, top)
-                    if to is not None:
-                        break
-                    top -= size
-                else:
-                    return
-                take(zone, to, 0)
+            movable = _movable(zone, bottom, keep)
+            for pfn in movable:
+                while not free:
+                    top -= size if free is not None else 0
+                    if top <= bottom:
+                        return
+                    free = _free_pages(zone, top)
+                take(zone, free.pop(), 0)
                 free_pages(zone, pfn, 0)
+            done = bool(movable) and block_for(want, zone.blocks_by_type())
         bottom += size
 
 
@@ -409,18 +411,18 @@ def _movable(zone: Zone, pfn: int, keep: Container[int]) -> list[int]:
     return [] if stuck else found
 
 
-def _free_page(zone: Zone, block: int) -> int | None:
-    """The highest free page of a pageblock that pages may be moved to.
+def _free_pages(zone: Zone, block: int) -> list[int]:
+    """The free pages of a pageblock that pages may be moved to, the highest last.
 
     A pageblock that is free as a whole is no target: that would use up what is being looked for.
     """
     if zone.pageblock_type(block) not in (MIGRATE_MOVABLE, MIGRATE_CMA):
-        return None
+        return []
     zone.touch(block)
     if block not in zone.held and zone.free_order(block) is None:
-        return None  # the middle of a larger block
-    free, _ = look_at_pageblock(zone, block)
-    if not free or free[0][1] >= zone.pageblock_order:
-        return None
-    pfn, order = free[-1]
-    return pfn + (1 << order) - 1
+        return []  # the middle of a larger block
+    size = 1 << zone.pageblock_order
+    free = [(pfn, order) for pfn, order, held in zone.blocks(block, block + size) if held is None]
+    if free and free[0][1] >= zone.pageblock_order:
+        return []
+    return [page for pfn, order in free for page in range(pfn, pfn + (1 << order))]

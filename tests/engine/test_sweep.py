@@ -1,0 +1,177 @@
+"""A sweep: ordered, taken up again, and a failed point does not take the others along."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
+
+import pytest
+from distributed import Client, LocalCluster
+
+from mmsim import sweep
+from mmsim.engine.sweep import Point
+from mmsim.errors import UserError
+
+GRID = {"a": (3, 1, 2), "b": ("x", "y")}
+ORDERED = [{"a": a, "b": b} for a in (3, 1, 2) for b in ("x", "y")]
+
+
+def late_first(a, b):
+    """The points that are asked first are ready last."""
+    time.sleep(0.02 * a)
+    return f"{a}{b}"
+
+
+def fails_at_one(a, b):
+    if a == 1:
+        raise ValueError(f"not at {b}")
+    return a
+
+
+def dies_at_one(a, b):
+    if a == 1:
+        os._exit(1)
+    return a
+
+
+def processes():
+    return ProcessPoolExecutor(2, mp_context=get_context("spawn"))
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A scheduler and a worker of dask, in this process, as `Client.get_executor()` gives them."""
+    with (
+        LocalCluster(
+            n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None
+        ) as made,
+        Client(made) as client,
+        client.get_executor() as executor,
+    ):
+        yield executor
+
+
+@pytest.fixture(params=["here", "threads", "processes", "cluster"])
+def executor(request):
+    if request.param == "here":
+        yield None
+    elif request.param == "cluster":
+        yield request.getfixturevalue("cluster")
+    else:
+        with ThreadPoolExecutor(2) if request.param == "threads" else processes() as pool:
+            yield pool
+
+
+def test_points_come_in_the_order_of_the_grid_and_a_failed_one_is_told(executor, capsys):
+    made = sweep(late_first, GRID, executor)
+    assert made == [Point(at, f"{at['a']}{at['b']}") for at in ORDERED]
+    assert capsys.readouterr().err == ""
+    made = sweep(fails_at_one, GRID, executor)
+    assert [point.value for point in made] == [3, 3, None, None, 2, 2]
+    assert [point.error for point in made if point.error] == [
+        "ValueError: not at x",
+        "ValueError: not at y",
+    ]
+    told = "2 of 6 points failed, the first at a=1, b=x: ValueError: not at x\n"
+    assert capsys.readouterr().err == told
+
+
+def test_a_worker_that_dies_fails_its_points_and_what_was_known_is_kept(tmp_path, capsys):
+    file = tmp_path / "known.json"
+    sweep(dies_at_one, {**GRID, "a": (3,)}, file=file)
+    with processes() as pool:
+        made = sweep(dies_at_one, GRID, pool, file=file)
+        again = sweep(dies_at_one, GRID, pool, file=file)  # nothing can be handed to it any more
+    for points in (made, again):
+        assert [point.value for point in points[:2]] == [3, 3]
+        assert "BrokenProcessPool" in points[2].error
+    assert "points failed" in capsys.readouterr().err
+
+
+KILLED = """
+import sys, time
+from mmsim import sweep
+def called(a, b):
+    with open(sys.argv[2], "a") as log:
+        log.write(f"{a}{b} ")
+    if a == 2 and sys.argv[3] == "hangs":
+        time.sleep(3600)
+    return [a, b]
+print(sweep(called, {"a": (3, 1, 2), "b": ("x", "y")}, file=sys.argv[1]))
+"""
+
+
+def test_a_killed_sweep_goes_on_where_it_was(tmp_path):
+    file, log = tmp_path / "known.json", tmp_path / "called"
+    words = [sys.executable, "-c", KILLED, str(file), str(log)]
+    with subprocess.Popen([*words, "hangs"]) as first:
+        while not (log.exists() and "2x" in log.read_text()):
+            assert first.poll() is None
+        first.send_signal(signal.SIGKILL)
+    kept = len(json.loads(file.read_text())["values"])
+    assert 0 < kept <= 4
+    done = subprocess.run([*words, "ends"], capture_output=True, text=True, check=True)
+    assert len(log.read_text().split()) == 5 + 6 - kept
+    assert done.stdout.strip() == str([Point(at, [at["a"], at["b"]]) for at in ORDERED])
+    assert [path.name for path in tmp_path.iterdir() if path.suffix == ".part"] == []
+
+
+def test_failed_points_are_called_again_and_others_are_not(tmp_path, capsys):
+    file, asked = tmp_path / "known.json", []
+
+    def odd(n):
+        asked.append(n)
+        return {0: (0,), 1: {1}}.get(n) or 1 / (n - 2)  # a set is nothing that JSON has
+
+    first = sweep(odd, {"n": (0, 1, 2, 3)}, file=file)
+    errors = [point.error.partition(":")[0] for point in first]
+    assert errors == ["", "TypeError", "ZeroDivisionError", ""]
+    assert [point.value for point in first] == [[0], None, None, 1.0]
+    again = sweep(odd, {"n": (0, 1, 2, 3, 4)}, file=file)
+    assert asked == [0, 1, 2, 3, 1, 2, 4]
+    assert [point.value for point in again] == [[0], None, None, 1.0, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("{", "is not the file of a sweep"),
+        ("[]", "is not the file of a sweep"),
+        ('{"function": "f", "values": 1}', "is not the file of a sweep"),
+        ('{"function": "other.f", "values": {}}', "is of other.f, not of"),
+    ],
+)
+def test_a_file_that_is_not_its_own_is_left_alone(tmp_path, content, told):
+    file = tmp_path / "known.json"
+    file.write_text(content)
+    with pytest.raises(UserError, match=told):
+        sweep(late_first, GRID, file=file)
+    assert file.read_text() == content
+
+
+def test_what_can_not_be_used_gets_one_sentence(tmp_path):
+    with pytest.raises(UserError, match="a grid is a table"):
+        sweep(late_first, [1, 2])
+    with pytest.raises(UserError, match="can't be written"):
+        sweep(late_first, GRID, file=tmp_path / "no folder" / "known.json")
+    assert sweep(late_first, {"a": []}) == []
+
+
+def test_it_works_without_tqdm_and_has_a_bar_with_it(monkeypatch, capsys):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    assert len(sweep(late_first, {"a": (0, 0.1), "b": (1,)})) == 2
+    assert "2/2" in capsys.readouterr().err
+    sweep(late_first, {"a": (0,), "b": (1,)}, bar=False)
+    monkeypatch.setitem(sys.modules, "tqdm.auto", None)
+    assert len(sweep(late_first, {"a": (0, 0.1), "b": (1,)})) == 2
+    assert capsys.readouterr().err == ""
+
+
+def test_values_are_told_apart_by_how_they_are_written():
+    assert [point.at["a"] for point in sweep(late_first, {"a": (1, 1.0, 1), "b": "x"})] == [1, 1.0]
