@@ -5,12 +5,13 @@ SHELL = /bin/sh
 LAB = .venv
 TEST = .venv-test
 LOCK = .venv-lock
+MUTANTS = .venv-mutants
 NODE = .node-test
 UV_COMPILE = $(LOCK)/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --custom-compile-command "make lock" $(UPGRADE)
 
 .DEFAULT_GOAL = help
-.PHONY: help lab test check lint types unit notebooks-test notebooks bench growth wheel lock doctor format \
+.PHONY: help lab test check lint types unit notebooks-test notebooks bench growth mutants wheel lock doctor format \
 	clean venv venv-test node
 
 help: ## list what can be made
@@ -47,6 +48,10 @@ bench: venv-test ## measure against the budgets, as ratios to a baseline of the 
 growth: venv-test ## search for some minutes; write docs/growth.csv and docs/growth.svg
 	@$(TEST)/bin/python -m benchmarks.growth
 
+mutants: ## change engine/ and mm/ in one place at a time: does a test notice? (up to an hour)
+	@tools/make-venv $(MUTANTS) requirements/mutants.txt
+	@$(MUTANTS)/bin/python tools/mutants.py
+
 format: venv-test ## let ruff mend layout and imports
 	@$(TEST)/bin/ruff format .
 	@$(TEST)/bin/ruff check --fix .
@@ -68,6 +73,8 @@ lock: ## resolve requirements/*.txt and package-lock.json anew (UPGRADE=--upgrad
 		-o requirements/test.txt
 	@$(UV_COMPILE) pyproject.toml requirements/build.in --extra notebook \
 		-c requirements/test.txt -o requirements/lab.txt
+	@$(UV_COMPILE) requirements/build.in requirements/mutants.in \
+		-c requirements/test.txt -o requirements/mutants.txt
 	@npm install --prefix tests/pyodide --package-lock-only --omit-lockfile-registry-resolved \
 		--loglevel=error
 
@@ -81,6 +88,6 @@ node:
 	@tools/make-node $(NODE)
 
 clean: ## remove what make made: environments, dist, caches
-	rm -rf $(LAB) $(TEST) $(LOCK) $(NODE) dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(LAB) $(TEST) $(LOCK) $(MUTANTS) $(NODE) dist .mypy_cache .ruff_cache .pytest_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	find . -name .ipynb_checkpoints -type d -prune -exec rm -rf {} +
