@@ -198,7 +198,7 @@ class Trial:
         """Pytest calls this instead of its own loop."""
         items = {item.nodeid: item for item in session.items}
         for name in self.order:
-            limit = int(time.process_time() + 4 + 5 * self.seconds[name])
+            limit = int(time.process_time() + 2 + 4 * self.seconds[name])
             resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))
             if any(each.failed for each in runtestprotocol(items[name], log=False, nextitem=None)):
                 self.killer[0] = list(self.seconds).index(name)

@@ -48,7 +48,10 @@ class PlainZone:
                 return pfn
         return None
 
-    def alloc(self, order, mt, cma_ok, movable, nofragment=False):
+    def alloc(self, order, mt, cma_ok, movable, nofragment=False, least=0):
+        usable = self.pages(*self.lists if cma_ok else TRIES) - 2**order + 1
+        if usable <= least:
+            return None
         pfn = self.find(order, mt, cma_ok, nofragment)
         if pfn is not None:
             self.held[pfn] = (order, movable)

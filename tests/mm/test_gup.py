@@ -66,3 +66,16 @@ def test_a_range_of_no_pages_takes_no_step_and_no_page_is_asked_for_twice():
         ("A", 0, NR)
     ]
     assert pin(memory(folio(), in_cma=False), ("E", 0))[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("version", "region", "checks"),
+    [("v3", "A", 1), ("6.12", "A", 1), ("v3", "P", 1), ("6.12", "P", 2)],
+)
+def test_a_page_that_was_pinned_twice_in_a_row_is_looked_at_once(version, region, checks):
+    """In 6.12 a single page is looked at again; a huge page is not."""
+    world = memory(folio("A"), folio("P", 0), in_cma=False)
+    extents = (Extent(region, 1), Extent(region, 1))
+    trace = run(world, Actor("pin", lambda: pin_user_pages_remote(extents, VERSIONS[version])))
+    assert trace.results["pin"] == 2
+    assert [event.site for event in trace.events].count("gup.check") == checks
