@@ -5,6 +5,7 @@ SHELL = /bin/sh
 LAB = .venv
 TEST = .venv-test
 LOCK = .venv-lock
+MUTANTS = .venv-mutants
 NODE = .node-test
 LITE = .venv-lite
 SITE = build/lite
@@ -14,7 +15,7 @@ PYODIDE = --python-version 3.14 --python-platform wasm32-pyodide2024 --only-bina
 
 .DEFAULT_GOAL = help
 .PHONY: help lab test check lint types unit notebooks-test notebooks lesson teaching book html lite lite-test \
-	lite-serve slides kit kit-test bench growth wheel lock doctor format clean venv venv-test venv-lite node
+	lite-serve slides kit kit-test bench growth mutants wheel lock doctor format clean venv venv-test venv-lite node
 
 help: ## list what can be made
 	@echo "usage: make TARGET [PORT=8890] [BROWSER=none] [PYTHON=python3.12]"
@@ -63,6 +64,10 @@ bench: venv-test ## measure against the budgets, as ratios to a baseline of the 
 growth: venv-test ## search for some minutes; write docs/growth.csv and docs/growth.svg
 	@$(TEST)/bin/python -m benchmarks.growth
 
+mutants: ## change engine/ and mm/ in one place at a time: does a test notice? (up to an hour)
+	@tools/make-venv $(MUTANTS) requirements/mutants.txt
+	@$(MUTANTS)/bin/python tools/mutants.py
+
 format: venv-test ## let ruff mend layout and imports
 	@$(TEST)/bin/ruff format .
 	@$(TEST)/bin/ruff check --fix .
@@ -106,6 +111,8 @@ lock: ## resolve requirements/*.txt and package-lock.json anew (UPGRADE=--upgrad
 		-o requirements/lite.txt
 	@$(subst --universal --python-version 3.11,$(PYODIDE),$(UV_COMPILE)) requirements/pyodide.in \
 		-c requirements/test.txt -o requirements/pyodide.txt
+	@$(UV_COMPILE) requirements/build.in requirements/mutants.in \
+		-c requirements/test.txt -o requirements/mutants.txt
 	@npm install --prefix tests/pyodide --package-lock-only --omit-lockfile-registry-resolved \
 		--loglevel=error
 
@@ -122,6 +129,6 @@ node:
 	@tools/make-node $(NODE)
 
 clean: ## remove what make made: environments, build, dist, caches
-	rm -rf $(LAB) $(TEST) $(LITE) $(LOCK) $(NODE) build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(LAB) $(TEST) $(LITE) $(LOCK) $(MUTANTS) $(NODE) build dist .mypy_cache .ruff_cache .pytest_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	find . -name .ipynb_checkpoints -type d -prune -exec rm -rf {} +

@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from mmsim.errors import shown
 from mmsim.lessons import COURSE, number
 from mmsim.lessons.card import ONLY, Card, options, said
-from mmsim.lessons.form import shown
 from mmsim.progress import Book, Entry
 from mmsim.views.charts import Bar, bars
 from mmsim.views.svg import FILLS, Picture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from collections import Counter
 from fractions import Fraction
 
 import pytest
@@ -21,6 +23,7 @@ from small import (
 )
 
 from mmsim.engine.explore import SearchError, explore
+from mmsim.engine.odds import components, is_cycle, ways
 from mmsim.engine.op import choice
 from mmsim.engine.schedule import render, replaying
 from mmsim.engine.trace import record, run_to_end
@@ -224,3 +227,64 @@ def test_what_is_no_weight_is_told(weights, says):
         explore(scenario).outcomes(str, weights)
     with pytest.raises(SearchError, match=says):
         run_to_end(scenario, coin(1, weights))
+
+
+# -- cycles, against reachability
+
+
+class Arrows:
+    """A graph of numbers; all can be reached from 0."""
+
+    def __init__(self, to):
+        self.to, self.states = to, len(to)
+
+    def targets_of(self, number):
+        return self.to[number]
+
+
+def random_arrows(seed):
+    rng = random.Random(seed)
+    nr = 1 + int(rng.random() * 9)
+    to = [[] for _ in range(nr)]
+    for number in range(1, nr):
+        to[int(rng.random() * number)].append(number)
+    for _ in range(int(rng.random() * 9)):
+        to[int(rng.random() * nr)].append(int(rng.random() * nr))
+    return Arrows(to)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_components_are_the_states_that_reach_one_another(seed):
+    graph = random_arrows(seed)
+    reach = [set(targets) for targets in graph.to]
+    for _ in reach:
+        reach = [mine.union(*(reach[each] for each in mine)) for mine in reach]
+    found = components(graph)
+    assert sorted(number for each in found for number in each) == list(range(graph.states))
+    place = {number: at for at, component in enumerate(found) for number in component}
+    for one in range(graph.states):
+        for other in range(graph.states):
+            together = one == other or (other in reach[one] and one in reach[other])
+            assert (place[one] == place[other]) == together
+            assert place[one] <= place[other] or other not in reach[one]
+    assert [is_cycle(graph, each) for each in found] == [
+        each[0] in reach[each[0]] for each in found
+    ]
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_ways_are_the_walks_that_one_can_count(seed):
+    """A walk longer than there are states goes round a cycle, and there is no limit then."""
+    graph = random_arrows(seed)
+    walks = Counter([0])
+    layer, endless = Counter([0]), set()
+    for step in range(3 * graph.states):
+        after = Counter()
+        for number, nr in layer.items():
+            for target in graph.to[number]:
+                after[target] += nr
+        walks += after
+        endless |= after.keys() if step >= graph.states else set()
+        layer = after
+    expected = [None if n in endless else walks[n] for n in range(graph.states)]
+    assert ways(graph, components(graph)) == expected

@@ -74,6 +74,7 @@ def test_an_unknown_actor_gets_the_nearest_name():
 def test_a_schedule_has_a_longest_length():
     with pytest.raises(ScheduleError, match=f"more than {MOVES_MAX} moves"):
         parse("a*999999 a*2", ["a"])
+    assert len(parse(f"a*{MOVES_MAX}", ["a"])) == MOVES_MAX
 
 
 def test_replaying_an_impossible_move_says_who_could_move():

@@ -14,13 +14,17 @@ LARGEST = 10
 
 
 class PlainZone:
-    """`types`: one migratetype for each pageblock; everything is free, in the largest blocks."""
+    """`types`: one migratetype for each pageblock; everything is free, in the largest blocks,
+    or nothing is."""
 
-    def __init__(self, types, block):
+    def __init__(self, types, block, full=False):
         self.types, self.block = list(types), block
         self.nr = len(types) << block
         self.lists = {mt: [[] for _ in range(LARGEST + 1)] for mt in (*TRIES, "CMA")}
         self.held = {}
+        self.waited = self.shift = 0  # of compaction that is put off
+        if full:  # whoever fills `held` says with what
+            return
         for mt in self.lists:
             mine = [n << block for n, kind in enumerate(self.types) if kind == mt]
             for pfn in mine if mt == "CMA" else reversed(mine):  # the last one freed is the head
@@ -44,7 +48,10 @@ class PlainZone:
                 return pfn
         return None
 
-    def alloc(self, order, mt, cma_ok, movable, nofragment=False):
+    def alloc(self, order, mt, cma_ok, movable, nofragment=False, least=0):
+        usable = self.pages(*self.lists if cma_ok else TRIES) - 2**order + 1
+        if usable <= least:
+            return None
         pfn = self.find(order, mt, cma_ok, nofragment)
         if pfn is not None:
             self.held[pfn] = (order, movable)
@@ -132,3 +139,73 @@ class PlainZone:
             self.lists[on][order].remove(buddy)
             pfn, order = min(pfn, buddy), order + 1
         self.lists[mt][order].insert(0, pfn)
+
+    # -- compaction: single movable pages from the bottom move into free pages at the top
+
+    def could(self, order, cma_ok):
+        kinds = (*TRIES, "CMA") if cma_ok else TRIES
+        return any(self.lists[kind][size] for kind in kinds for size in range(order, LARGEST + 1))
+
+    def worth_it(self, order, low):
+        free, blocks = self.pages(*self.lists), sum(sum(map(len, x)) for x in self.lists.values())
+        if free <= low + 2 * 2**order:
+            return False
+        if order <= 3 or self.could(order, True):
+            return True
+        return blocks > 0 and 1000 - (1000 + free * 1000 // 2**order) // blocks > 500
+
+    def compact(self, order, mt, cma_ok, low, keep):
+        told = []
+        for whole in (False, True):
+            self.waited = min(self.waited + 1, 2**self.shift)
+            if self.waited < 2**self.shift:
+                told += ["compact_stall", "compact_fail"]
+            elif self.worth_it(order, low):
+                self.pack(order, mt, cma_ok, whole, keep)
+                if self.could(order, cma_ok):
+                    self.waited = self.shift = 0
+                    return [*told, "compact_stall", "compact_success"]
+                told += ["compact_stall", "compact_fail"]
+                if whole:
+                    self.waited, self.shift = 0, min(self.shift + 1, 6)
+        return told
+
+    def pack(self, order, mt, cma_ok, whole, keep):
+        top = len(self.types) - 1
+        for number, kind in enumerate(self.types):
+            if number >= top or self.could(order, cma_ok):
+                return
+            inside = range(number << self.block, number + 1 << self.block)
+            mine = {pfn: self.held[pfn] for pfn in inside if pfn in self.held}
+            fits = kind in ("MOVABLE", "CMA") if mt == "MOVABLE" else kind == mt
+            if not (whole or fits) or any(held != (0, True) for held in mine.values()):
+                continue
+            for pfn in () if keep.intersection(mine) else mine:
+                while top > number and self.target(top) is None:
+                    top -= 1
+                if top == number:
+                    return
+                self.cut(*self.target(top))
+                self.free(pfn)
+
+    def target(self, number):
+        """The free block with the last free page of a pageblock that has a used page, too."""
+        first = number << self.block
+        free = [
+            (at, size, kind)
+            for kind, lists in self.lists.items()
+            for size, blocks in enumerate(lists)
+            for at in blocks
+            if at < first + 2**self.block and first < at + 2**size
+        ]
+        if self.types[number] not in ("MOVABLE", "CMA") or not free:
+            return None
+        return None if max(free)[1] >= self.block else max(free)
+
+    def cut(self, at, size, kind):
+        """Take the last page of a free block."""
+        self.lists[kind][size].remove(at)
+        for half in range(size - 1, -1, -1):
+            self.lists[kind][half].insert(0, at)
+            at += 2**half
+        self.held[at] = (0, True)

@@ -1,11 +1,12 @@
 """The long-term pin where no vector looks: what it touches, and a hole in the range."""
 
+import pytest
 from small import NR, PFN, folio, memory, run
 
 from mmsim.constants import LRU_ADD
 from mmsim.engine.actor import Actor
 from mmsim.errno import EFAULT
-from mmsim.mm.gup import Extent, pin_user_pages_remote
+from mmsim.mm.gup import Extent, pin_user_pages_remote, stretch
 from mmsim.mm.swap import batch_add
 from mmsim.mm.versions import VERSIONS
 
@@ -38,3 +39,43 @@ def test_the_drain_happens_once_in_a_round():
     result, trace = pin(world, ("P", 1), ("Q", 1))
     assert result == 2
     assert [event.op.kind.name for event in trace.events].count("lru_add_drain_all") == 1
+
+
+VMA = (Extent("A", 3), Extent("E", 0), Extent("B", 2, 5), Extent("C", 1, 1))
+
+
+def pages_of(extents):
+    return [(each.region, each.first + n) for each in extents for n in range(each.pages)]
+
+
+@pytest.mark.parametrize("start", range(9))
+def test_a_stretch_has_the_pages_that_a_list_of_them_has(start):
+    for pages in range(9):
+        found = stretch(VMA, start, pages)
+        inside = pages_of(VMA)[start : start + pages]
+        assert pages_of(found)[: len(inside)] == inside
+        assert {region for region, _ in pages_of(found)[len(inside) :]} <= {""}
+        assert sum(each.pages for each in found) == pages
+        assert all(each.pages for each in found)
+
+
+def test_a_range_of_no_pages_takes_no_step_and_no_page_is_asked_for_twice():
+    result, trace = pin(memory(folio(), in_cma=False), ("E", 0), ("A", NR), ("E", 0))
+    assert result == NR
+    assert [event.op.args[:3] for event in trace.events if event.site == "gup.pin"] == [
+        ("A", 0, NR)
+    ]
+    assert pin(memory(folio(), in_cma=False), ("E", 0))[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("version", "region", "checks"),
+    [("v3", "A", 1), ("6.12", "A", 1), ("v3", "P", 1), ("6.12", "P", 2)],
+)
+def test_a_page_that_was_pinned_twice_in_a_row_is_looked_at_once(version, region, checks):
+    """In 6.12 a single page is looked at again; a huge page is not."""
+    world = memory(folio("A"), folio("P", 0), in_cma=False)
+    extents = (Extent(region, 1), Extent(region, 1))
+    trace = run(world, Actor("pin", lambda: pin_user_pages_remote(extents, VERSIONS[version])))
+    assert trace.results["pin"] == 2
+    assert [event.site for event in trace.events].count("gup.check") == checks

@@ -18,8 +18,9 @@ from mmsim.mm.page_alloc import (
     request,
     split_page,
     take,
+    try_to_compact_pages,
 )
-from mmsim.mm.zone import ZoneError, boot, zone_watermarks
+from mmsim.mm.zone import HELD, ZoneError, boot, zone_watermarks
 
 NR = 512
 
@@ -35,8 +36,12 @@ def test_two_readings_of_the_rules_give_the_same_blocks(
 ):
     """Random requests of every kind, in a zone that is full for most of the time."""
     rng = random.Random(seed)
+    least = seed * 200
     zone = boot(
-        blocks << pageblock_order, cma_share << pageblock_order, pageblock_order=pageblock_order
+        blocks << pageblock_order,
+        cma_share << pageblock_order,
+        pageblock_order=pageblock_order,
+        watermarks=(least, 9999, 9999),
     )
     types = [MIGRATE_MOVABLE] * (blocks - cma_share) + [MIGRATE_CMA] * cma_share
     plain = PlainZone(types, pageblock_order)
@@ -52,7 +57,8 @@ def test_two_readings_of_the_rules_give_the_same_blocks(
         want = want._replace(nofragment=rng.random() < 0.1)
         movable = rng.random() < 0.7
         pfn = alloc_pages(zone, want, movable=movable)
-        assert pfn == plain.alloc(order, want.migratetype, want.alloc_cma, movable, want.nofragment)
+        may = (want.migratetype, want.alloc_cma, movable, want.nofragment)
+        assert pfn == plain.alloc(order, *may, least=least)
         if pfn is not None:
             held.append((pfn, order))
     zone.check()
@@ -62,6 +68,38 @@ def test_two_readings_of_the_rules_give_the_same_blocks(
     assert zone.nr_free_cma == plain.pages(MIGRATE_CMA)
     for migratetype, lists in plain.lists.items():
         assert zone.free_blocks(migratetype) == tuple(map(len, lists))
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("cma", [0, 3, 6])
+@pytest.mark.parametrize("order", [2, 5, 6])
+def test_two_readings_of_compaction_move_the_same_pages(order, cma, seed):
+    """A zone of eight pageblocks, full of single pages, with holes of any size."""
+    rng = random.Random(seed)
+    block, low, odd = 5, int(rng.random() * 40), rng.choice([0, 0.02, 0.04])
+    zone = boot(8 << block, cma << block, pageblock_order=block, watermarks=(0, low, 99))
+    for first in range(0, 8 << block, 1 << block):
+        take(zone, first, block)
+        split_page(zone, first)
+        if zone.pageblock_type(first) != MIGRATE_CMA and rng.random() < 0.4:
+            zone.types[first >> block] = rng.choice(PCP_TYPES)
+    zone.held |= {pfn: HELD[False][0] for pfn in zone.held if rng.random() < odd}
+    plain = PlainZone([zone.pageblock_type(n << block) for n in range(8)], block, full=True)
+    plain.held = {pfn: (held.order, held.movable) for pfn, held in zone.held.items()}
+    for _ in range(6):
+        share = rng.random() * 0.4
+        for pfn in [pfn for pfn in plain.held if rng.random() < share]:
+            free_pages(zone, pfn, plain.held[pfn][0])
+            plain.free(pfn)
+        want = request(order, PCP_TYPES[int(rng.random() * 3)])
+        keep = set(rng.sample(range(8 << block), k=int(rng.random() * 3)))
+        told = try_to_compact_pages(zone, want, keep)
+        assert list(told) == plain.compact(want.order, want.migratetype, want.alloc_cma, low, keep)
+        zone.check()
+        for migratetype, lists in plain.lists.items():
+            assert zone.free_blocks(migratetype) == tuple(map(len, lists))
+        assert {pfn: (held.order, held.movable) for pfn, held in zone.held.items()} == plain.held
+        assert (zone.deferred, zone.deferred_shift) == (plain.waited, plain.shift)
 
 
 # -- watermarks

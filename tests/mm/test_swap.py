@@ -3,9 +3,10 @@
 import pytest
 from small import PFN, do, folio, isolated, memory
 
-from mmsim.constants import ACTIVATE, DEACTIVATE_FILE, LRU_ADD
+from mmsim.constants import ACTIVATE, DEACTIVATE_FILE, LRU_ADD, MOVING
 from mmsim.mm.swap import (
     batch_add,
+    folio_batch_add,
     folio_mark_accessed,
     lru_add_drain,
     putback_lru_page,
@@ -36,6 +37,13 @@ def test_what_each_batch_does_when_it_is_moved():
     flags = [(made.active, made.referenced) for made in world.folios.values()]
     # The last is mapped: somebody uses it, so it is not deactivated.
     assert flags == [(True, True), (False, False), (True, True), (True, True)]
+
+
+def test_a_batch_is_moved_when_its_last_place_is_taken():
+    world = memory(*[folio(f"P{i}", 0) for i in range(3)], pagevec_size=3)
+    answers = [do(world, folio_batch_add(DEACTIVATE_FILE, PFN + i), "cpu") for i in range(3)]
+    assert answers == [(), (), (PFN, PFN + 1, PFN + 2)]
+    assert world.batches == {("cpu", MOVING): (PFN, PFN + 1, PFN + 2)}
 
 
 def test_putting_back_goes_through_this_cpus_batch():
