@@ -119,8 +119,8 @@ def key(sheet: str = "") -> str:
     chosen = cards_in(sheet) if sheet else []
     parts = [
         f"# Key {sheet}".strip(),
-        "For the instructor. Before each reason stands the wrong answer that it explains. *Say "
-        "next* is for the room, after the card is answered. Lessons of the short way come first.",
+        "For the instructor. Behind a wrong answer stands first what people think, then what they "
+        "miss. *Say next* is for the room, once the card is answered. The short way comes first.",
         MADE,
     ]
     for lesson in sorted(COURSE, key=lambda lesson: not lesson.core):
