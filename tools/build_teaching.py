@@ -45,7 +45,7 @@ h2 { font-size: 10.5pt; margin: 8pt 0 3pt; break-after: avoid } p, ul, ol { marg
 table { border-collapse: collapse; width: 100% } tr { break-inside: avoid }
 td, th { border: 0.5pt solid #999; padding: 1.5pt 4pt; vertical-align: top; text-align: left }
 code { font-size: 92% } blockquote { border: 0.5pt solid #999; margin: 4pt 0; padding: 2pt 6pt }
-[id="90-minutes"] { font-size: 10pt } #half-day { font-size: 9.4pt }
+[id="90-minutes"] { font-size: 10pt } #half-day { font-size: 9.4pt } #room { font-size: 8.6pt }
 table + table { margin-top: 6pt }
 [id^="key"], #glossary, #notation { font-size: 7.3pt; line-height: 1.17 }
 #glossary td { padding: 0.7pt 4pt }
@@ -119,8 +119,8 @@ def key(sheet: str = "") -> str:
     chosen = cards_in(sheet) if sheet else []
     parts = [
         f"# Key {sheet}".strip(),
-        "For the instructor. Before each reason stands the wrong answer that it explains. *Say "
-        "next* is for the room, after the card is answered. Lessons of the short way come first.",
+        "For the instructor. Behind a wrong answer stands first what people think, then what they "
+        "miss. *Say next* is for the room, once the card is answered. The short way comes first.",
         MADE,
     ]
     for lesson in sorted(COURSE, key=lambda lesson: not lesson.core):
