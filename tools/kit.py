@@ -122,14 +122,21 @@ def fetch(wheels: Path, locked: list[Pin]) -> None:
 
 
 def download(wheels: Path, target: Target, missing: list[Pin]) -> None:
-    """Ask pip for wheels; it compares the hashes."""
+    """Ask pip for wheels; it compares the hashes, and takes one version of a package at a time."""
+    now = {pin.wanted.name: pin for pin in missing}.values()
+    if rest := [pin for pin in missing if pin not in now]:
+        download(wheels, target, rest)
     with tempfile.TemporaryDirectory() as folder:
         lock = Path(folder, "lock.txt")
         # The markers are about the target, and pip would ask them about this machine.
-        lock.write_text("\n".join(re.sub(r" ; .*?(?=\s--hash)", "", pin.text) for pin in missing))
+        lock.write_text("\n".join(re.sub(r" ; .*?(?=\s--hash)", "", pin.text) for pin in now))
         words = ["pip", "download", "-qq", "--disable-pip-version-check", "--no-deps"]
         words += ["--only-binary=:all:", *(f"--platform={name}" for name in target.platforms)]
-        words += [f"--python-version={target.python}", f"--dest={wheels}", f"--requirement={lock}"]
+        words += [
+            f"--python-version={target.python}.99",
+            f"--dest={wheels}",
+            f"--requirement={lock}",
+        ]
         if subprocess.run([sys.executable, "-m", *words]).returncode:
             raise SystemExit(f"pip could not download for {target.system}, {target.python}.")
 
