@@ -93,7 +93,7 @@ def test_pip_is_asked_for_one_version_of_a_package_at_a_time(tmp_path, monkeypat
     asked = []
 
     def run(words: list[str]) -> subprocess.CompletedProcess[str]:
-        asked.append(Path(words[-1].partition("=")[2]).read_text())
+        asked.append(Path(words[-1]).read_text())
         assert "--python-version=3.11.99" in words
         return subprocess.CompletedProcess(words, 0)
 
