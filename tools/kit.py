@@ -149,17 +149,9 @@ def own_wheel(wheels: Path, notebooks: Path) -> Path:
 
 def start_page(others: dict[str, str]) -> dict[str, str]:
     """The start page as a text and as HTML; `others`: what else there is -> its address, or ""."""
-    links = [f"- {w}: {f'[{at}]({at})' if at else 'not here'}" for w, at in others.items()]
-    text = (
-        Path(__file__)
-        .with_suffix(".md")
-        .read_text(encoding="utf-8")
-        .format(
-            pythons=", ".join(f"3.{minor}" for minor in PYTHONS[:-1]) + f" or 3.{PYTHONS[-1]}",
-            systems="\n".join(f"- {system}" for system in SYSTEMS),
-            others="\n".join(links),
-        )
-    )
+    text = Path(__file__).with_suffix(".md").read_text(encoding="utf-8")
+    text += "".join(f"- {w}: {f'[{at}]({at})' if at else 'not here'}\n" for w, at in others.items())
+    text = text.replace("{systems}", "\n".join(f"- {system}" for system in SYSTEMS))
     head = '<!doctype html><html lang="en"><meta charset="utf-8"><title>mmsim</title>'
     style = "<style>body{max-width:44em;margin:2em auto;font:17px/1.5 sans-serif}</style>"
     return {"README.txt": text, "index.html": f"{head}\n{style}\n{mistune.html(text)}</html>\n"}
