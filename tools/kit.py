@@ -66,10 +66,9 @@ class Target(NamedTuple):
 def pins(lock: str) -> list[Pin]:
     """The entries of a lock file, in order."""
     found = []
-    for line in re.sub(r"\\\n\s*", " ", lock).splitlines():
-        if line.strip() and not line.lstrip().startswith("#"):
-            wanted, *hashes = line.split("--hash=sha256:")
-            found.append(Pin(line, Requirement(wanted), frozenset(h.strip() for h in hashes)))
+    for line in re.findall(r"(?m)^[^#\s].*$", re.sub(r"\\\n\s*", " ", lock)):
+        wanted, *hashes = line.split("--hash=sha256:")
+        found.append(Pin(line, Requirement(wanted), frozenset(h.strip() for h in hashes)))
     return found
 
 
@@ -79,8 +78,7 @@ def targets() -> Iterable[Target]:
         for minor in PYTHONS:
             tags = {*cpython_tags((3, minor), platforms=platforms)}
             tags |= {*compatible_tags((3, minor), f"cp3{minor}", platforms)}
-            markers = dict(zip(MARKERS, known, strict=True)) | {"implementation_name": "cpython"}
-            markers |= {"python_version": f"3.{minor}"}
+            markers = dict(zip(MARKERS, known, strict=True)) | {"python_version": f"3.{minor}"}
             both = [markers | {"python_full_version": f"3.{minor}.{last}"} for last in (0, 99)]
             yield Target(system, f"3.{minor}", platforms, tags, both)
 
@@ -122,15 +120,18 @@ def fetch(wheels: Path, locked: list[Pin]) -> None:
 
 
 def download(wheels: Path, target: Target, missing: list[Pin]) -> None:
-    """Ask pip for wheels; it compares the hashes."""
+    """Ask pip for wheels; it compares the hashes, and takes one version of a package at a time."""
+    now = {pin.wanted.name: pin for pin in missing}.values()
+    if rest := [pin for pin in missing if pin not in now]:
+        download(wheels, target, rest)
     with tempfile.TemporaryDirectory() as folder:
         lock = Path(folder, "lock.txt")
         # The markers are about the target, and pip would ask them about this machine.
-        lock.write_text("\n".join(re.sub(r" ; .*?(?=\s--hash)", "", pin.text) for pin in missing))
-        words = ["pip", "download", "-qq", "--disable-pip-version-check", "--no-deps"]
-        words += ["--only-binary=:all:", *(f"--platform={name}" for name in target.platforms)]
-        words += [f"--python-version={target.python}", f"--dest={wheels}", f"--requirement={lock}"]
-        if subprocess.run([sys.executable, "-m", *words]).returncode:
+        lock.write_text("\n".join(re.sub(r" ; .*?(?=\s--hash)", "", pin.text) for pin in now))
+        words = [sys.executable, "-m", "pip", "download", "-qq", "--no-deps", "--only-binary=:all:"]
+        words += [f"--platform={platform}" for platform in target.platforms]
+        words += [f"--python-version={target.python}.99", "-d", str(wheels), "-r", str(lock)]
+        if subprocess.run(words).returncode:
             raise SystemExit(f"pip could not download for {target.system}, {target.python}.")
 
 
@@ -148,13 +149,9 @@ def own_wheel(wheels: Path, notebooks: Path) -> Path:
 
 def start_page(others: dict[str, str]) -> dict[str, str]:
     """The start page as a text and as HTML; `others`: what else there is -> its address, or ""."""
-    links = [f"- {w}: {f'[{at}]({at})' if at else 'not here'}" for w, at in others.items()]
     text = Path(__file__).with_suffix(".md").read_text(encoding="utf-8")
-    text = text.format(
-        pythons=", ".join(f"3.{minor}" for minor in PYTHONS[:-1]) + f" or 3.{PYTHONS[-1]}",
-        systems="\n".join(f"- {system}" for system in SYSTEMS),
-        others="\n".join(links),
-    )
+    text += "".join(f"- {w}: {f'[{at}]({at})' if at else 'not here'}\n" for w, at in others.items())
+    text = text.replace("{systems}", "\n".join(f"- {system}" for system in SYSTEMS))
     head = '<!doctype html><html lang="en"><meta charset="utf-8"><title>mmsim</title>'
     style = "<style>body{max-width:44em;margin:2em auto;font:17px/1.5 sans-serif}</style>"
     return {"README.txt": text, "index.html": f"{head}\n{style}\n{mistune.html(text)}</html>\n"}
@@ -171,12 +168,11 @@ def build(folder: Path, solutions: bool = True) -> None:
     wheels.mkdir(parents=True, exist_ok=True)
     for other in {*part.iterdir()} - {wheels}:
         shutil.rmtree(other) if other.is_dir() else other.unlink()
-    lock = LOCK.read_text(encoding="utf-8")
-    fetch(wheels, pins(lock))
-    leave = shutil.ignore_patterns(".*", *([] if solutions else ["solutions"]))
+    fetch(wheels, pins(lock := LOCK.read_text(encoding="utf-8")))
+    leave = shutil.ignore_patterns(".*", "progress.*", *([] if solutions else ["solutions"]))
     shutil.copytree(ROOT / "notebooks", part / "notebooks", ignore=leave)
     others = {"the lessons, to be read": "notebooks/"}
-    for what, name in (("the static pages", "book"), ("the slides, which have answers", "slides")):
+    for what, name in (("the static pages", "book"), ("the slides", "slides")):  # with answers
         there = solutions and (ROOT / "build" / name / "index.html").exists()
         others[what] = f"{name}/index.html" if there else ""
         if there:
@@ -190,8 +186,8 @@ def build(folder: Path, solutions: bool = True) -> None:
         folder.rename(old)
     part.rename(folder)
     shutil.rmtree(old, ignore_errors=True)
-    files = [file for file in folder.rglob("*") if file.is_file()]
-    print(f"{folder}: {len(files)} files, {sum(f.stat().st_size for f in files) / 1e6:,.0f} MB")
+    sizes = [file.stat().st_size for file in folder.rglob("*") if file.is_file()]
+    print(f"{folder}: {len(sizes)} files, {sum(sizes) / 1e6:,.0f} MB")
 
 
 if __name__ == "__main__":

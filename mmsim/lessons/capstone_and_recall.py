@@ -510,6 +510,7 @@ day_2 = quiz(
             "what still waits after the last pass is counted once more",
         ),
     },
+    form="a whole number",
 )
 day_7 = quiz(
     "day_7",
@@ -548,4 +549,5 @@ day_7 = quiz(
             "v1 changed the error for callers who pin nothing, too; v2 returns -ENOMEM",
         ),
     },
+    form="a whole number",
 )
