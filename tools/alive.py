@@ -129,7 +129,7 @@ def told(card: Card) -> dict[str, Any]:
         if tries[0][0] == 0:
             tries.append(reply(card, answer, again=True))
         key = ".".join(map(str, answer))
-        replies[key] = [[state, *(lines[marked([line])] for line in said)] for state, said in tries]
+        replies[key] = [[state, *(lines[marked([line])] for line in told)] for state, told in tries]
     parts = []
     for part, allowed in card.parts.items():
         label = "" if part == ONLY else f"`{part}`"
@@ -263,6 +263,7 @@ def live(card: Card, solutions: list[Any]) -> dict[str, Any]:
         for one in (card, *card.needs):  # what a reader will say is not known yet
             one.stored = {} if isinstance(one.stored, dict) else one.stored
         found["shown"] = as_html(card.given())
+        found["shown"] += as_html("In the notebook this can be changed.") if card.play else ""
     return {**found, "play": play, "reason": marked(card.reason())}
 
 
