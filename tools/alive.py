@@ -129,7 +129,7 @@ def told(card: Card) -> dict[str, Any]:
         if tries[0][0] == 0:
             tries.append(reply(card, answer, again=True))
         key = ".".join(map(str, answer))
-        replies[key] = [[state, *(lines[marked([line])] for line in said)] for state, said in tries]
+        replies[key] = [[state, *(lines[marked([line])] for line in told)] for state, told in tries]
     parts = []
     for part, allowed in card.parts.items():
         label = "" if part == ONLY else f"`{part}`"
@@ -141,11 +141,6 @@ def told(card: Card) -> dict[str, Any]:
 
 
 # -- settings
-
-
-def drawn(box: Any) -> tuple[str, str]:
-    """The picture of a widget, and what is said of it."""
-    return box.view.value, re.sub(r"</?div[^>]*>", "", box.said.value)
 
 
 def controls(box: Any) -> dict[str, Any]:
@@ -192,31 +187,25 @@ def frames(box: Any) -> dict[str, Any] | None:
     if sum(map(len, [*pieces, *pictures])) > PICTURES_MAX:
         return None
     return {
-        "controls": [[name, [w for w, _ in kept[name]]] for name in kept],
-        "start": start,
-        "ways": ways,
-        "words": list(words),
-        "pieces": list(pieces),
+        "controls": [[name, [word for word, _ in found]] for name, found in kept.items()],
         "pictures": [list(map(int, text.split(","))) for text in pictures],
-        "last": isinstance(box, FirstScreen),
-    }
+        "last": isinstance(box, FirstScreen),  # it begins at the last stop
+    } | {"start": start, "ways": ways, "words": list(words), "pieces": list(pieces)}
 
 
 def shown(box: Any, boxes: dict[str, Any], now: dict[str, Any]) -> list[tuple[str, str]]:
-    """The pictures of a setting: one, or one for each stop of a walk."""
+    """The pictures of a setting, each with what is said of it: one, or one for each stop."""
     with box.silent():
         for name, value in now.items():
             boxes[name].value = value
-    if not isinstance(box, Walk):
-        box.view.value = ""
-        box.redraw()
-        return [drawn(box)]
     found = []
-    for stop in range(box.last + 1):
-        with box.silent():
-            box.slider.max, box.slider.value = box.last, stop
+    for stop in range(box.last + 1 if isinstance(box, Walk) else 1):
+        box.view.value = ""
+        if isinstance(box, Walk):
+            with box.silent():
+                box.slider.max, box.slider.value = box.last, stop
         box.redraw()
-        found.append(drawn(box))
+        found.append((box.view.value, re.sub(r"</?div[^>]*>", "", box.said.value)))
     return found
 
 
@@ -227,15 +216,9 @@ def solution(name: str, cells: list[Any]) -> str:
     """The answer to a card that is code, and what it unlocks: as the solution edition stores it."""
     for cell in cells:
         if cell.cell_type == "code" and re.search(rf"\blesson\.{name}(\(|\.solved)", cell.source):
-            code = "" if cell.source.endswith(".solved()") else escape(cell.source)
-            return f"<pre>{code}</pre>{stored(cell)[HTML]}" if code else stored(cell)[HTML]
+            code = "" if cell.source.endswith(".solved()") else f"<pre>{escape(cell.source)}</pre>"
+            return code + str(cell.outputs[-1].data[HTML])
     raise LookupError(f"no cell of the solution edition answers lesson.{name}")
-
-
-def stored(cell: Any) -> dict[str, str]:
-    """The last output of a cell, by its kinds."""
-    found: dict[str, str] = cell.outputs[-1].data
-    return found
 
 
 def live(card: Card, solutions: list[Any]) -> dict[str, Any]:
@@ -263,6 +246,7 @@ def live(card: Card, solutions: list[Any]) -> dict[str, Any]:
         for one in (card, *card.needs):  # what a reader will say is not known yet
             one.stored = {} if isinstance(one.stored, dict) else one.stored
         found["shown"] = as_html(card.given())
+        found["shown"] += as_html("In the notebook this can be changed.") if card.play else ""
     return {**found, "play": play, "reason": marked(card.reason())}
 
 
@@ -277,7 +261,7 @@ def enliven(notebook: Any) -> None:
         match = re.search(r"^lesson\.(\w+)", cell.source.strip().rpartition("\n")[2])
         card = getattr(lesson, match[1], None) if match else None
         if cell.cell_type == "code" and isinstance(card, Card):
-            output = stored(cell)
+            output = cell.outputs[-1].data
             data = json.dumps(live(card, solutions), ensure_ascii=False, separators=(",", ":"))
             data = data.replace("</", "<\\/")
             output[HTML] = (

@@ -31,7 +31,7 @@ import mmsim  # noqa: E402
 from mmsim.lessons import COURSE  # noqa: E402
 from mmsim.scenarios import SCENARIOS  # noqa: E402
 
-DOCS, DATA, MM = ROOT / "docs", ROOT / "data", ROOT / "mmsim" / "mm"
+DOCS, MM = ROOT / "docs", ROOT / "mmsim" / "mm"
 # file of the project -> page of the book
 PAGES = {
     "README.md": "design.md",
@@ -141,10 +141,11 @@ def kernel_page() -> str:
     for file in sorted(MM.glob("*.py")):
         tree = ast.parse(file.read_text(encoding="utf-8"))
         about = ast.get_docstring(tree) or ""
-        release = "v6.12" if "6_12" in file.name else "v6.1"
+        if "Mirrors" not in about:
+            continue
         rows = []
         for node in tree.body:
-            if not isinstance(node, ast.FunctionDef) or "Mirrors" not in about:
+            if not isinstance(node, ast.FunctionDef) or re.match("_[^_]", node.name):
                 continue
             text = " ".join((ast.get_docstring(node) or "").split())
             told, _, where = text.partition("Kernel: ")
@@ -152,12 +153,12 @@ def kernel_page() -> str:
             if not where and file.name not in VALUES and node.name not in OWN:
                 names = [node.name]
             if names:
+                release = "v6.12" if "6_12" in file.name or "6.12" in where else "v6.1"
                 links = ", ".join(f"[{n}()]({SOURCE.format(release, n)})" for n in names)
                 first = re.split(r"(?<=[.?])\s", told.partition("Left out")[0])[0]
                 rows.append([f"`{node.name}`", prose(first), links])
         if rows:
-            summary = about.partition("\n")[0]
-            parts += [f"## mmsim/mm/{file.name}", prose(summary)]
+            parts += [f"## mmsim/mm/{file.name}", prose(about.partition("\n")[0])]
             parts.append(table(["in the model", "what it does", "in the kernel"], rows))
     return "\n\n".join(parts)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
+import random
 import re
 import subprocess
 import sys
 import time
 from contextlib import contextmanager
-from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -16,6 +17,9 @@ import pytest
 from lab import BROWSER_FLAGS
 from playwright.sync_api import expect, sync_playwright
 from tool_rule import NODE_MODULES, ROOT
+
+from mmsim.lessons import migrate_or_split
+from mmsim.lessons.card import marked
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 PAGE_MAX = 1_500_000  # bytes
@@ -79,7 +83,7 @@ def answer(card, *choices):
     """Press one choice in each row of a card, then Answer; what it says then."""
     for row, choice in zip(card.locator("form fieldset").all(), choices, strict=True):
         row.get_by_role("radio", name=choice, exact=True).check()
-    card.get_by_role("button", name="Answer").press("Enter")
+    card.get_by_role("button", name="Answer", exact=True).press("Enter")
     return card.get_by_role("status")
 
 
@@ -125,7 +129,7 @@ def test_a_prediction_is_made_and_revealed_and_its_stepper_walked(browser, book,
     with opened(browser, book / "lessons" / "04_migrate_or_split.html", size) as page:
         card = card_of(page, "The holder comes right after the check")
         expect(card.get_by_role("slider")).to_have_count(0)
-        card.get_by_role("button", name="Answer").click()
+        card.get_by_role("button", name="Answer", exact=True).click()
         expect(card.get_by_role("status")).to_contain_text("Choose first")
         said = answer(card, "515", "513")
         expect(said).to_contain_text("✘ there: you said 515 · it was 514")
@@ -200,35 +204,72 @@ def test_the_search_works_from_a_folder_and_questions_without_javascript(browser
         expect(page.get_by_text("Without buttons, write in a cell").first).to_be_visible()
 
 
-class Links(HTMLParser):
-    """What a page leads to, what it loads, and the places in it."""
+def data_of(book, lesson):
+    """What the page of a lesson has of each card."""
+    text = (book / "lessons" / f"{lesson}.html").read_text(encoding="utf-8")
+    found = re.findall(r'<script type="application/json">(.*?)</script>', text, re.DOTALL)
+    return {card["name"]: card for card in map(json.loads, found)}
 
-    def __init__(self, text):
-        super().__init__()
-        self.links, self.loaded, self.places = [], [], set()
-        self.feed(text)
 
-    def handle_starttag(self, tag, attrs):
-        given = dict(attrs)
-        self.places.add(given.get("id"))
-        self.links += [given["href"]] if tag == "a" and "href" in given else []
-        self.loaded += [given[name] for name in ("src", "href") if tag != "a" and name in given]
+WIDGETS = {
+    "00_the_report": ["bug"],
+    "01_who_holds_this_page": ["guess", "sides"],
+    "04_migrate_or_split": ["leaves", "four", "counted"],
+    "05_probably_drop_caches": ["meeting"],
+    "08_review_v1_then_v2": ["cells"],
+    "11_capstone_and_recall": ["verdict"],
+}
+
+
+def test_a_page_says_and_draws_what_the_notebook_does(book):
+    for lesson, names in WIDGETS.items():
+        cards = data_of(book, lesson)
+        assert [name for name in names if not cards[name]["play"]] == []
+    cards = data_of(book, "04_migrate_or_split")
+    # Of the many orders a page has those with one step wrong: the first wrong one decides.
+    card, data, chance = migrate_or_split.order, cards["order"], random.Random(4)
+    right, names = data["right"], list(migrate_or_split.STEPS)
+    for _ in range(100):
+        mine = [chance.choice((good, chance.randrange(len(names)))) for good in right]
+        wrong = next((i for i, n in enumerate(mine) if n != right[i]), None)
+        key = [mine[i] if i == wrong else good for i, good in enumerate(right)]
+        card.forget()
+        card.answer([names[n] for n in mine])
+        _, *lines = data["replies"][".".join(map(str, key))][0]
+        assert [data["lines"][n] for n in lines] == [marked([line]) for line in card.reply()]
+    card.forget()
+    box, play = migrate_or_split.console(), cards["four"]["play"]
+    for key, values in {
+        "2.0.2.0.1": ("v2", 0, "9", "none", "none"),
+        "1.1.1.0.1": ("v1", 1, "1", "none", "none"),
+        "0.1.0.0.0": ("base", 1, "never", "none", "available"),
+    }.items():
+        numbers = map(int, key.split("."))
+        told = [words[n] for (_, words), n in zip(play["controls"], numbers, strict=True)]
+        assert told == list(map(str, values))
+        for control, value in zip(box.boxes.values(), values, strict=True):
+            control.value = value
+        ((words, *columns),) = play["ways"][key]
+        drawn = "".join(play["pieces"][n] for column in columns for n in play["pictures"][column])
+        assert (drawn, play["words"][words]) == (box.view.value, box.said.value)
 
 
 def test_links_lead_somewhere_and_no_page_is_heavy(book):
-    read = {file: Links(file.read_text(encoding="utf-8")) for file in book.rglob("*.html")}
-    assert len(read) > 20
-    broken = [link for found in read.values() for link in found.loaded if "//" in link]
-    for file, found in read.items():
-        for link in [*found.links, *found.loaded]:
+    text = {file: file.read_text(encoding="utf-8") for file in book.rglob("*.html")}
+    assert len(text) > 20
+    broken = []
+    for file, page in text.items():
+        loaded = re.findall(r'<(?:script|link|img)\b[^>]*?(?:src|href)="([^"]*)"', page)
+        broken += [link for link in loaded if re.match("(https?:)?//", link)]
+        for link in [*loaded, *re.findall(r'<a\b[^>]*?href="([^"]*)"', page)]:
             target, _, place = unquote(link).partition("#")
             there = (file.parent / target.partition("?")[0]).resolve() if target else file
             if not re.match("https?:|data:", link) and not (
-                there.exists() and (not place or place in read[there].places)
+                there.exists() and (not place or f'id="{place}"' in text[there])
             ):
                 broken.append((file.name, link))
     assert broken == []
-    heavy = sorted((file.stat().st_size, file.name) for file in read)
+    heavy = sorted((file.stat().st_size, file.name) for file in text)
     print(f"heaviest pages (bytes): {heavy[-3:]}")
     assert heavy[-1][0] < PAGE_MAX
 
