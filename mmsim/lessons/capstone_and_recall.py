@@ -483,7 +483,7 @@ day_2 = quiz(
             "Which call failed in the report?",
             ("mmap()", "VFIO_IOMMU_MAP_DMA", "memfd_create()"),
             "VFIO_IOMMU_MAP_DMA",
-            "it gives a device access, and for that the memory is pinned",
+            "the one that failed gives a device access, and pins the memory for that",
         ),
         "expected": (
             "An isolated huge page of a memfd, mapped once: which count does the kernel expect?",
