@@ -126,7 +126,7 @@
       view.innerHTML = pictures
         .map((n) => data.pictures[n].map((piece) => data.pieces[piece]).join("")).join("");
       if (innerWidth < NARROW) { // a phone shows it smaller before it has to be moved about
-        for (const svg of view.querySelectorAll("svg")) svg.style.minWidth = `${svg.viewBox.baseVal.width * 0.79}px`;
+        for (const svg of view.querySelectorAll("svg")) svg.style.minWidth = `${svg.viewBox.baseVal.width * 0.77}px`;
       }
       const title = view.querySelector("title");
       said.innerHTML = data.words[words] || (title ? title.textContent : "");
