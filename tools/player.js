@@ -169,7 +169,7 @@
     if (data.code) {
       host.classList.add("mmsim-code");
       host.append(
-        block("", "<p>The answer is code. Write it in the notebook, or look at one here.</p>"),
+        block("", "<p>Your answer is judged in the notebook. Here you can look at one that is right.</p>"),
         button("Show an answer", () => {
           host.innerHTML = data.code;
           me.unlocked = true;
