@@ -126,7 +126,7 @@
       view.innerHTML = pictures
         .map((n) => data.pictures[n].map((piece) => data.pieces[piece]).join("")).join("");
       if (innerWidth < NARROW) { // a phone shows it smaller before it has to be moved about
-        for (const svg of view.querySelectorAll("svg")) svg.style.minWidth = `${svg.viewBox.baseVal.width * 0.79}px`;
+        for (const svg of view.querySelectorAll("svg")) svg.style.minWidth = `${svg.viewBox.baseVal.width * 0.77}px`;
       }
       const title = view.querySelector("title");
       said.innerHTML = data.words[words] || (title ? title.textContent : "");
@@ -169,7 +169,7 @@
     if (data.code) {
       host.classList.add("mmsim-code");
       host.append(
-        block("", "<p>The answer is code. Write it in the notebook, or look at one here.</p>"),
+        block("", "<p>Your answer is judged in the notebook. Here you can look at one that is right.</p>"),
         button("Show an answer", () => {
           host.innerHTML = data.code;
           me.unlocked = true;
