@@ -317,7 +317,8 @@ class Card:
             lead = [] if self.single else [f"`{part}`"]
             lead += [self.labels[part]] if part in self.labels else []
             given = ", ".join(said(value, allowed) for value in options(allowed)) or self.form
-            lines.append("- " + ": ".join([*lead, given or "your own words"]).replace(".:", "."))
+            line = ": ".join([*lead, given or "your own words"])
+            lines.append("- " + line.replace(".: ", ". ").replace("?: ", "? "))
         return lines
 
     def reply(self) -> list[str]:
