@@ -108,6 +108,7 @@ def test_two_readings_of_compaction_move_the_same_pages(order, cma, seed):
     ("order", "blocks", "worth_it"),
     [
         (4, (0, 0, 0, 1001), False),  # the index is 500
+        (4, (4, 0, 0, 1001), True),  # 501
         (4, (600, 0, 0, 600), True),
         (3, (0, 0, 1001), True),  # up to this order the index does not matter
         (4, (0, 0, 0, 0, 3), True),
