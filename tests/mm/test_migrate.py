@@ -186,3 +186,10 @@ def test_the_counters_say_what_the_steps_have_done(seed, version, mode):
     assert {name: after.vmstat[name] for name in counted} == counted
     still = [pfn for pfn, each in after.folios.items() if ISOLATION in dict(each.held)]
     assert sorted(each.pfn for each in left) == sorted(still)
+    assert {each.migration_entries for each in after.folios.values()} == {(0, 0)}
+    codes = [event.told["rc"] for event in trace.events if event.site == "move.done"]
+    moves = [event.op.kind.name for event in trace.events].count("folio_migrate_mapping")
+    assert codes.count(0) == moves
+    rc, failed = trace.results["me"], [each for each in left if each in from_]
+    if version == "6.12" and rc >= 0:
+        assert rc == (len(failed) + counted["thp_migration_split"] if left else 0)
