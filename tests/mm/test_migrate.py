@@ -160,7 +160,8 @@ def test_destinations_are_aligned_distinct_and_outside_cma():
 @pytest.mark.parametrize("seed", range(12))
 def test_the_counters_say_what_the_steps_have_done(seed, version, mode):
     """Destinations and errors by the toss of a coin; the steps are counted one by one."""
-    folios = (thp(), page("P"), isolated("B", kind=ANON, cached=False), page("Q"))
+    torn = {"deferred_split": True, "pmd_maps": 0, "pte_maps": 2}
+    folios = (thp(), page("P"), isolated("B", kind=ANON, cached=False, **torn), page("Q"))
     world = memory(*folios, targets_huge="either", targets_base="either", faults=FAULTS)
     world.env = environment(VERSIONS[version], world.env)
     from_ = [Page(pfn, each.nr_pages) for pfn, each in world.folios.items()]
