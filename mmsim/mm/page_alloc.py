@@ -362,10 +362,10 @@ def compaction_suitable(zone: Zone, want: Request) -> bool:
     """Is there room to move pages to, and is it fragmentation that makes the request fail?
 
     CMA counts as room, whoever asks."""
-    room = zone.nr_free > zone.watermarks[1] + (2 << want.order)
-    index = extfrag_index(summed(zone.blocks_by_type() or {"": [0] * 11}), want.order)
-    fits = not 0 <= index <= EXTFRAG_THRESHOLD or want.order <= COSTLY_ORDER
-    return room and fits
+    if zone.nr_free <= zone.watermarks[1] + (2 << want.order):
+        return False
+    index = extfrag_index(summed(zone.blocks_by_type()), want.order)
+    return not 0 <= index <= EXTFRAG_THRESHOLD or want.order <= COSTLY_ORDER
 
 
 def compaction_deferred(zone: Zone) -> bool:

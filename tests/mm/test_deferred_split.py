@@ -32,6 +32,16 @@ def test_a_split_removes_ptes_and_a_move_only_those_there_were(kind, swap_cache,
             assert world.vmstat[COUNTER] == int(queued)
 
 
+@pytest.mark.parametrize("pmd", [0, 1])
+@pytest.mark.parametrize("pte", range(4))
+def test_in_6_12_a_folio_is_queued_if_other_ptes_are_left(pte, pmd):
+    for take_away in (unmap_folio(PFN), try_to_migrate(PFN)):
+        folio = isolated(kind=ANON, cached=False, pmd_maps=pmd, pte_maps=pte)
+        world = memory(folio, defers_only_partly=True)
+        do(world, take_away)
+        assert world.folio(PFN).deferred_split == (pte > 1)
+
+
 def test_the_destination_of_a_move_is_not_queued_and_counts_anew():
     world = memory(isolated(kind=ANON, cached=False, pmd_maps=0, pte_maps=NR))
     here = PFN

@@ -7,8 +7,8 @@ from mmsim.engine.actor import Actor
 from mmsim.engine.scenario import Scenario
 from mmsim.errno import EINVAL
 from mmsim.mm.actors import holder, truncater
-from mmsim.mm.drop_caches import drop_caches
-from mmsim.mm.folio import Extent
+from mmsim.mm.drop_caches import drop_caches, remove_mapping
+from mmsim.mm.folio import Extent, Page
 from mmsim.mm.swap import folio_isolate_lru, lru_add_drain_all
 from mmsim.mm.versions import BASE
 
@@ -163,3 +163,14 @@ def test_an_isolated_folio_is_left_alone_by_the_move():
     assert "lru_deactivate_file_fn" not in names
     made = trace.last.world.folio(PFN)
     assert (made.lru, made.active, made.refcount) == (False, True, NR + 2)
+
+
+@pytest.mark.parametrize(("dirty", "others", "dropped"), [(0, 0, NR), (1, 0, 0), (0, 1, 0)])
+def test_a_folio_is_taken_out_of_its_file_if_it_is_clean_and_nobody_else_has_it(
+    dirty, others, dropped
+):
+    held = (("me", 1), *[("other", 1)] * others)
+    world = thps(1, dirty=bool(dirty), pmd_maps=0, held=held)
+    trace = run(world, Actor("me", lambda: remove_mapping(Page(PFN, NR))))
+    assert trace.results["me"] == dropped
+    assert trace.last.world.folio(PFN).cached == (not dropped)

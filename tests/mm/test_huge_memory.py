@@ -14,6 +14,8 @@ from mmsim.errno import EAGAIN, EBUSY
 from mmsim.mm import huge_memory
 from mmsim.mm.actors import holder, truncater
 from mmsim.mm.folio import Page
+from mmsim.mm.page_ref import folio_ref_freeze
+from mmsim.mm.rmap import unmap_folio
 from mmsim.mm.versions import VERSIONS, environment
 from mmsim.scenarios.races import repeated_split
 from mmsim.scenarios.script import Cue, Position, Script
@@ -90,3 +92,16 @@ def test_splitting_a_folio_that_somebody_holds_is_a_bug_of_the_model():
     world.update(PFN, refcount=0)
     with pytest.raises(ModelError, match="A is cut, but is referred to by x"):
         do(world, vars(huge_memory)["__split_huge_page"](PFN))
+
+
+@pytest.mark.parametrize("pmd", range(3))
+@pytest.mark.parametrize("pte", [0, 1, NR, NR + 3])
+def test_the_mappings_of_a_huge_page_go_to_its_pieces(pte, pmd):
+    world = memory(anon(pmd_maps=pmd, pte_maps=pte))
+    do(world, unmap_folio(PFN))
+    do(world, folio_ref_freeze(PFN, world.folio(PFN).refcount))
+    pieces = do(world, huge_memory.__split_huge_page(PFN))
+    maps = [world.folio(each.pfn).pte_maps for each in pieces]
+    assert sum(maps) == pmd * NR + pte
+    assert max(maps) - min(maps) <= 1
+    world.check()

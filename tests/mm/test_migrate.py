@@ -3,15 +3,18 @@
 from typing import NamedTuple
 
 import pytest
+from coin import coin
 from small import NR, PFN, do, folio, isolated, memory, run
 
-from mmsim.constants import MIGRATE_ASYNC, MIGRATE_SYNC, MR_LONGTERM_PIN
+from mmsim.constants import ANON, MIGRATE_ASYNC, MIGRATE_SYNC, MR_LONGTERM_PIN
 from mmsim.engine.actor import Actor
+from mmsim.engine.scenario import Scenario
+from mmsim.engine.trace import record
 from mmsim.errno import ENOMEM
 from mmsim.mm.actors import locker, truncater
-from mmsim.mm.folio import Page
+from mmsim.mm.folio import ISOLATION, Page
 from mmsim.mm.migrate import alloc_migration_target, migrate_pages
-from mmsim.mm.versions import VERSIONS
+from mmsim.mm.versions import VERSIONS, environment
 from mmsim.scenarios.script import Cue, Position, Script
 
 S, F = "pgmigrate_success", "pgmigrate_fail"
@@ -150,3 +153,44 @@ def test_destinations_are_aligned_distinct_and_outside_cma():
     assert [pfn % NR for pfn in got[1:]] == [0, 0]
     assert not any(world.in_cma(pfn) for pfn in got)
     world.check()
+
+
+@pytest.mark.parametrize("mode", [MIGRATE_SYNC, MIGRATE_ASYNC])
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("seed", range(12))
+def test_the_counters_say_what_the_steps_have_done(seed, version, mode):
+    """Destinations and errors by the toss of a coin; the steps are counted one by one."""
+    torn = {"deferred_split": True, "pmd_maps": 0, "pte_maps": 2}
+    folios = (thp(), page("P"), isolated("B", kind=ANON, cached=False, **torn), page("Q"))
+    world = memory(*folios, targets_huge="either", targets_base="either", faults=FAULTS)
+    world.env = environment(VERSIONS[version], world.env)
+    from_ = [Page(pfn, each.nr_pages) for pfn, each in world.folios.items()]
+    left = []
+
+    def path():
+        left[:] = from_
+        steps = VERSIONS[version].migrate_pages
+        rc = yield from steps(left, mode, MR_LONGTERM_PIN, VERSIONS[version])
+        return rc
+
+    loaded = {"me:ok": 4}
+    trace = record(Scenario("ledger", world, (Actor("me", path),)), coin(seed, loaded))
+    counted = dict.fromkeys((S, TS, "thp_migration_split"), 0)
+    for position, event in enumerate(trace.events):
+        if event.site == "move.freed":
+            nr = trace.state(position).world.folio(event.op.args[0]).nr_pages
+            counted[S] += nr
+            counted[TS] += nr > 1
+        counted["thp_migration_split"] += event.site == "split.end" and event.told["ret"] == 0
+    after = trace.last.world
+    after.check()
+    assert {name: after.vmstat[name] for name in counted} == counted
+    still = [pfn for pfn, each in after.folios.items() if ISOLATION in dict(each.held)]
+    assert sorted(each.pfn for each in left) == sorted(still)
+    assert {each.migration_entries for each in after.folios.values()} == {(0, 0)}
+    codes = [event.told["rc"] for event in trace.events if event.site == "move.done"]
+    moves = [event.op.kind.name for event in trace.events].count("folio_migrate_mapping")
+    assert codes.count(0) == moves
+    rc, failed = trace.results["me"], [each for each in left if each in from_]
+    if version == "6.12" and rc >= 0:
+        assert rc == (len(failed) + counted["thp_migration_split"] if left else 0)

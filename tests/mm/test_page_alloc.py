@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from types import SimpleNamespace
 
 import pytest
 from plain_zone import PlainZone
@@ -14,6 +15,7 @@ from mmsim.constants import (
 )
 from mmsim.mm.page_alloc import (
     alloc_pages,
+    compaction_suitable,
     free_pages,
     request,
     split_page,
@@ -76,7 +78,7 @@ def test_two_readings_of_the_rules_give_the_same_blocks(
 def test_two_readings_of_compaction_move_the_same_pages(order, cma, seed):
     """A zone of eight pageblocks, full of single pages, with holes of any size."""
     rng = random.Random(seed)
-    block, low, odd = 5, int(rng.random() * 40), rng.choice([0, 0.02, 0.04])
+    block, low, odd = 5, int(rng.random() * 40), rng.choice([0, 0.02, 0.1])
     zone = boot(8 << block, cma << block, pageblock_order=block, watermarks=(0, low, 99))
     for first in range(0, 8 << block, 1 << block):
         take(zone, first, block)
@@ -86,7 +88,7 @@ def test_two_readings_of_compaction_move_the_same_pages(order, cma, seed):
     zone.held |= {pfn: HELD[False][0] for pfn in zone.held if rng.random() < odd}
     plain = PlainZone([zone.pageblock_type(n << block) for n in range(8)], block, full=True)
     plain.held = {pfn: (held.order, held.movable) for pfn, held in zone.held.items()}
-    for _ in range(6):
+    for _ in range(16):
         share = rng.random() * 0.4
         for pfn in [pfn for pfn in plain.held if rng.random() < share]:
             free_pages(zone, pfn, plain.held[pfn][0])
@@ -100,6 +102,25 @@ def test_two_readings_of_compaction_move_the_same_pages(order, cma, seed):
             assert zone.free_blocks(migratetype) == tuple(map(len, lists))
         assert {pfn: (held.order, held.movable) for pfn, held in zone.held.items()} == plain.held
         assert (zone.deferred, zone.deferred_shift) == (plain.waited, plain.shift)
+
+
+@pytest.mark.parametrize(
+    ("order", "blocks", "worth_it"),
+    [
+        (4, (0, 0, 0, 1001), False),  # the index is 500
+        (4, (4, 0, 0, 1001), True),  # 501
+        (4, (600, 0, 0, 600), True),
+        (3, (0, 0, 1001), True),  # up to this order the index does not matter
+        (4, (0, 0, 0, 0, 3), True),
+    ],
+)
+def test_many_blocks_of_half_the_size_are_a_lack_of_memory(order, blocks, worth_it):
+    """The index tells a lack of memory, where compaction is no use, from fragmentation."""
+    blocks = (*blocks, *[0] * (11 - len(blocks)))
+    free = sum(nr << size for size, nr in enumerate(blocks))
+    lists = {MIGRATE_MOVABLE: blocks}
+    zone = SimpleNamespace(nr_free=free, watermarks=(0, 0, 0), blocks_by_type=lambda: lists)
+    assert compaction_suitable(zone, request(order)) == worth_it
 
 
 # -- watermarks

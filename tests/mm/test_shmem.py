@@ -50,7 +50,8 @@ def test_huge_pages_are_counted_mapped_and_clean():
     assert rc == 3 * NR
     assert world.vmstat["thp_file_alloc"] == world.vmstat["thp_file_mapped"] == 3
     assert not any(folio.dirty for folio in world.folios.values())
-    assert sorted(folio.index for folio in world.folios.values()) == [0, NR, 2 * NR]
+    places = sorted((folio.index, folio.name) for folio in world.folios.values())
+    assert places == [(0, "G"), (NR, f"G[{NR}]"), (2 * NR, f"G[{2 * NR}]")]
     assert world.find("G", NR + 7) == world.find("G", NR) != world.find("G", 0)
     assert world.find("G", 3 * NR) is None
 

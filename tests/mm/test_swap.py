@@ -7,8 +7,15 @@ from mmsim.constants import ACTIVATE, DEACTIVATE_FILE, LRU_ADD, MOVING
 from mmsim.mm.swap import (
     batch_add,
     folio_batch_add,
+    folio_isolate_lru,
     folio_mark_accessed,
+    folio_test_clear_lru,
+    folios_put,
     lru_add_drain,
+    lru_add_drain_all,
+    lru_cache_disable,
+    lru_cache_enable,
+    lru_deactivate_file_fn,
     putback_lru_page,
 )
 
@@ -44,6 +51,42 @@ def test_a_batch_is_moved_when_its_last_place_is_taken():
     answers = [do(world, folio_batch_add(DEACTIVATE_FILE, PFN + i), "cpu") for i in range(3)]
     assert answers == [(), (), (PFN, PFN + 1, PFN + 2)]
     assert world.batches == {("cpu", MOVING): (PFN, PFN + 1, PFN + 2)}
+
+
+def test_a_batch_of_another_step_is_moved_when_it_is_full():
+    world = memory(*[folio(f"P{i}", 0, lru=False) for i in range(3)], pagevec_size=3)
+    for i, before in enumerate([[False] * 3, [False] * 3, [True] * 3]):
+        batch_add(world, "cpu", LRU_ADD, PFN + i)
+        assert [made.lru for made in world.folios.values()] == before
+
+
+def test_while_batches_are_disabled_nothing_waits_in_one():
+    world = pages(3)
+    batch_add(world, "other", DEACTIVATE_FILE, PFN + 2)
+    for op in (lru_cache_disable(), lru_cache_disable(), lru_cache_enable()):
+        do(world, op)
+        batch_add(world, "cpu", DEACTIVATE_FILE, PFN)
+        assert not world.batches
+    do(world, lru_cache_enable())
+    batch_add(world, "cpu", DEACTIVATE_FILE, PFN)
+    assert world.batches == {("cpu", DEACTIVATE_FILE): (PFN,)}
+
+
+def test_a_batch_that_is_being_moved_is_waited_for():
+    world = memory(*[folio(f"P{i}", 0, active=True, pte_maps=0) for i in range(2)], pagevec_size=2)
+    for i in range(2):
+        do(world, folio_batch_add(DEACTIVATE_FILE, PFN + i), "one")
+    guard = lru_add_drain_all().kind.guard
+    assert guard(world, "two") == "waiting for one to be through with its batch"
+    assert [do(world, folio_test_clear_lru(PFN)) for _ in range(2)] == [True, False]
+    assert not do(world, folio_isolate_lru(PFN))
+    do(world, lru_deactivate_file_fn(PFN))
+    assert (world.folio(PFN).lru, world.folio(PFN).active) == (True, False)
+    do(world, folios_put(DEACTIVATE_FILE), "one")
+    assert guard(world, "two") is None
+    assert refs(world) == [1, 1]
+    assert not do(world, folio_isolate_lru(PFN + 9))
+    assert do(world, folio_isolate_lru(PFN))
 
 
 def test_putting_back_goes_through_this_cpus_batch():

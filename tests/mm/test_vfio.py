@@ -352,3 +352,12 @@ def test_after_a_failure_no_pin_and_no_mapping_is_left(block):
             assert container.locked_vm == pages
             assert held >= pages, seed
     assert 20 <= failed <= 80  # both ways it can end are common
+
+
+@pytest.mark.parametrize("field", ["size", "iova", "vaddr"])
+@pytest.mark.parametrize("value", [-1, 1 << 64])
+def test_what_is_no_word_is_refused_before_the_first_step(field, value):
+    world = at(0)
+    results, _, trace = map_dma(world, request(world)._replace(**{field: value}))
+    assert results == (-EINVAL,)
+    assert len(trace) == 0

@@ -2,7 +2,7 @@
 
 import pytest
 from coin import coin
-from small import NR, PFN, folio, isolated, memory
+from small import NR, PFN, do, folio, isolated, memory
 
 from mmsim.constants import MIGRATE_SYNC, MR_LONGTERM_PIN
 from mmsim.engine.actor import Actor
@@ -12,7 +12,11 @@ from mmsim.mm.actors import holder, isolator, locker, pinner
 from mmsim.mm.folio import ISOLATION, Page
 from mmsim.mm.gup import Extent, pin_user_pages_remote
 from mmsim.mm.migrate import migrate_pages, putback_movable_pages
+from mmsim.mm.page_ref import folio_ref_freeze, folio_ref_unfreeze
+from mmsim.mm.rmap import remap_page, try_to_migrate
+from mmsim.mm.shmem import map_in_another_process
 from mmsim.mm.versions import VERSIONS
+from mmsim.mm.zone import boot
 
 
 def plant(do=lambda world: None, *others, order=2, **changes):
@@ -169,3 +173,56 @@ def test_the_world_is_sound_after_every_step_of_a_random_run(make, version, seed
     owners = {who for f in state.world.folios.values() for who, _ in f.held}
     if scenario.finished(state):
         assert all(who.endswith((" batch", "(pin)")) for who in owners)
+
+
+def test_a_pin_that_goes_round_is_told_apart_by_what_is_pinned_now():
+    def key(spins, acquired, released):
+        world = memory(folio(), pin_spins=spins)
+        world.count("nr_foll_pin_acquired", acquired)
+        world.count("nr_foll_pin_released", released)
+        return world.key()
+
+    assert key(True, 5, 4) == key(True, 1, 0) != key(True, 2, 0)
+    assert key(False, 5, 4) != key(False, 1, 0) == key(False, 1, 0)
+
+
+def test_memory_outside_the_zone_has_a_type_of_its_own():
+    world = memory(folio())
+    world.zone = boot(1 << 10, 1 << 10, start=1 << 20)
+    assert [world.in_zone(pfn) for pfn in (PFN, 1 << 20, (1 << 20) + 1023, (1 << 20) + 1024)] == [
+        False,
+        True,
+        True,
+        False,
+    ]
+    assert [world.pageblock_type(pfn) for pfn in (PFN, 1 << 20, 1 << 21)] == [
+        "CMA",
+        "CMA",
+        "MOVABLE",
+    ]
+
+
+@pytest.mark.parametrize("maps", range(3))
+def test_a_claimed_count_is_given_back_to_its_owners(maps):
+    world = memory(folio(pte_maps=maps, held=(("x", 2),)))
+    refs = world.folio(PFN).refcount
+    assert not do(world, folio_ref_freeze(PFN, refs + 1))
+    assert do(world, folio_ref_freeze(PFN, refs))
+    assert world.folio(PFN).refcount == 0
+    do(world, folio_ref_unfreeze(PFN))
+    assert world.folio(PFN).refcount == refs
+    world.check()
+
+
+@pytest.mark.parametrize(("order", "others"), [(2, (2, 0)), (0, (0, 2))])
+def test_mappings_of_others_are_counted_by_their_kind_and_stay_with_a_folio(order, others):
+    world = memory(folio("A", order, kind="shmem"))
+    for _ in range(2):
+        do(world, map_in_another_process("A", 0))
+    assert (world.folio(PFN).other_maps, world.folio(PFN).mapcount) == (others, 3)
+    do(world, try_to_migrate(PFN))
+    do(world, remap_page(PFN))
+    made = world.folio(PFN)
+    assert made.migration_entries == (0, 0)
+    assert (made.pte_maps, made.other_maps) == ((3 * NR, (0, 2 * NR)) if order else (3, (0, 2)))
+    world.check()

@@ -242,3 +242,14 @@ def test_a_run_finds_its_first_stretch_with_a_block(downwards):
                 fits = [n << 10 for n in numbers if looks[n % 3].free[order]]
                 expected = (fits[-1] if downwards else fits[0]) if fits else None
                 assert run.first_with(order) == expected
+
+
+def test_an_untouched_run_ends_where_the_next_one_begins():
+    zone = boot(4096, 1024, start=2048)
+    types = [zone.run_at(pfn) for pfn in (2047, 2048, 5119, 5120, 6143, 6144)]
+    assert [run and run.migratetype for run in types] == [
+        None,
+        *["MOVABLE"] * 2,
+        *["CMA"] * 2,
+        None,
+    ]
