@@ -30,8 +30,8 @@ print("serving", flush=True)
 while True:
     signal.pause()
 """
-# Each job (share, folder, moment, signal) is the command in a process of its own, which signals
-# itself, or by Ctrl-C its whole group.  A child holds the pipe, too: at its end none is left.
+# Each job is the command in a process of its own, which signals itself, or by Ctrl-C its group.  A
+# child holds the pipe, too: at its end none is left.  Signing the lessons is most of the calls.
 LAB = f"""
 import json, os, signal, sys
 from pathlib import Path
@@ -41,7 +41,9 @@ from mmsim.cli import main
 
 lab.command = lambda *words, **more: [sys.executable, "-ISc", {CHILD!r}]
 
-def command(share, folder, moment, number):
+def command(share, folder, signs, moment, number):
+    if not signs:
+        lab.sign_lessons = lambda share, folder: None
     datafiles.share_dir = lambda: Path(share)
     moments = 0
     def see(frame, event, arg):
@@ -79,8 +81,10 @@ for job in json.load(sys.stdin):
 """
 
 
-def ran(jobs: list[tuple[str, str, int, int]], data: Path) -> list[str]:
-    """What each job said until it ended, and all its children with it."""
+def ran(jobs: list[tuple[str, str, bool, int, int]], data: Path) -> list[str]:
+    """What each job said until it ended, and all its children with it.
+
+    A job: where the release is, the folder for it, whether lessons are signed, moment, signal."""
     environment = os.environ | {"PYTHONPATH": str(ROOT), "JUPYTER_DATA_DIR": str(data)}
     command = [sys.executable, "-c", LAB]
     done = subprocess.run(
@@ -114,19 +118,20 @@ def test_a_signal_at_any_moment_leaves_no_child_and_no_half_written_file(tmp_pat
     """The upgrade that was interrupted goes on later, and no file of it counts as edited."""
     old = release(tmp_path / "old", "old")
     new, latest = release(tmp_path / "new", "new"), release(tmp_path / "latest", "latest")
-    folders = [tmp_path / f"folder {at}" for at in range(MOMENTS + 1)]
+    folders = [tmp_path / f"folder {at}" for at in range(MOMENTS + 2)]
     for folder in folders:
         put_lessons(tmp_path / "old", folder)
         (folder / "notebooks/00.ipynb").write_text("my answers")
     share, draw = str(tmp_path / "new"), random.Random(MOMENTS)
-    (whole,) = ran([(share, str(folders.pop()), 0, 0)], tmp_path / "jupyter")
-    assert "serving" in whole
-    moments = int(whole.split()[-1])
-    assert moments > 1000
-    jobs = [
-        (share, str(folder), draw.randint(1, moments), draw.choice([signal.SIGINT, signal.SIGTERM]))
-        for folder in folders
-    ]
+    whole = ran([(share, str(folders.pop()), s, 0, 0) for s in (False, True)], tmp_path / "jupyter")
+    assert all("serving" in said for said in whole)
+    moments = [int(said.split()[-1]) for said in whole]
+    assert moments[1] > moments[0] > 500
+    jobs = []
+    for at, folder in enumerate(folders):
+        moment = draw.randint(1, moments[at % 2])
+        number = draw.choice([signal.SIGINT, signal.SIGTERM])
+        jobs.append((share, str(folder), at % 2 == 1, moment, number))
     for (*_, moment, number), folder, said in zip(
         jobs, folders, ran(jobs, tmp_path / "jupyter"), strict=True
     ):
