@@ -77,11 +77,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError):  # a notebook's own streams take every sign
             stream.reconfigure(errors="plainer")  # type: ignore[union-attr]
-    with _term_unwinds():
-        return _main(words)
-
-
-def _main(words: list[str]) -> int:
+    with suppress(ValueError):  # a thread has no handlers; unwinding leaves no half-written file
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(TERMINATED))
     try:
         parser, commands = _parser()
         if words and not words[0].startswith("-") and words[0] not in commands:
@@ -123,23 +120,6 @@ def _plainer(error: UnicodeError) -> tuple[str, int]:
     assert isinstance(error, UnicodeEncodeError)
     signs = error.object[error.start : error.end]
     return "".join(PLAINER.get(sign, "?") for sign in signs), error.end
-
-
-@contextmanager
-def _term_unwinds() -> Iterator[None]:
-    """While a command runs, a request to end leaves no half-written file, as Ctrl-C leaves none."""
-
-    def end(number: int, frame: FrameType | None) -> None:
-        sys.exit(TERMINATED)
-
-    before = signal.getsignal(signal.SIGTERM)
-    with suppress(ValueError):  # in a thread there are no handlers
-        signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        with suppress(ValueError, TypeError):
-            signal.signal(signal.SIGTERM, before)
 
 
 def _drop_output() -> None:

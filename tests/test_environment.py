@@ -38,6 +38,15 @@ def test_environment_says_what_pyproject_says_and_installs_this_checkout() -> No
     assert {"pip": ["-e ."]} in environment["dependencies"]
 
 
+def test_the_licence_of_every_package_is_told() -> None:
+    """tools/licences.py looks them up."""
+    lock = (ROOT / "requirements" / "lab.txt").read_text()
+    rows = (ROOT / "docs" / "licences.md").read_text().splitlines()
+    told = dict(row.strip("| ").split(" | ") for row in rows if row.startswith("| "))
+    assert [*told][2:] == [*dict.fromkeys(re.findall(r"^([\w.-]+)==", lock, re.MULTILINE))]
+    assert all(told.values())
+
+
 @pytest.mark.parametrize("name", LOCKS)
 def test_a_lock_file_is_hashed_within_bounds_and_names_no_registry(name: str) -> None:
     text = (ROOT / "requirements" / name).read_text()

@@ -147,6 +147,33 @@ def test_a_failed_write_leaves_the_old_file_and_no_rest(
     assert held(tmp_path) == {"a": "old"}
 
 
+@pytest.mark.parametrize("stops_at", range(6))
+def test_an_interrupted_upgrade_takes_no_file_for_an_edited_one(
+    share: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, stops_at: int
+) -> None:
+    """The manifest was written last: what had been replaced by then counted as edited later."""
+    whole = write_whole
+    left = stops_at
+
+    def stops(target: Path, content: bytes) -> None:
+        nonlocal left
+        if left == 0:
+            raise KeyboardInterrupt
+        left -= 1
+        whole(target, content)
+
+    for release in ("one", "two"):  # interrupted at the first time, and at an upgrade
+        write(share, dict.fromkeys(RELEASE, release))
+        left = stops_at
+        monkeypatch.setattr(lab_module, "write_whole", stops)
+        with pytest.raises(KeyboardInterrupt):
+            put_lessons(share, folder)
+    monkeypatch.setattr(lab_module, "write_whole", whole)
+    write(share, dict.fromkeys(RELEASE, "three"))
+    assert not any(step.edited for step in put_lessons(share, folder))
+    assert held(folder) == dict.fromkeys(RELEASE, "three")
+
+
 def test_a_folder_that_cannot_be_filled(share: Path, folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="taken is a file; name a folder"):
         put_lessons(share, write(tmp_path, {"taken": ""}) / "taken")

@@ -18,10 +18,10 @@ from tool_rule import ROOT
 
 from mmsim.lab import MANIFEST, put_lessons
 
-MOMENTS = int(os.environ.get("SIGNALS", "10"))
+MOMENTS = int(os.environ.get("SIGNALS", "12"))
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals as on POSIX")
 
-# JupyterLab asks after Ctrl-C; this one ends, and says that it began only once it can be ended.
+# In the place of JupyterLab; it says that it serves once a signal would end it properly.
 CHILD = """
 import signal, sys
 for number in (signal.SIGINT, signal.SIGTERM):
@@ -30,31 +30,67 @@ print("serving", flush=True)
 while True:
     signal.pause()
 """
-# The command, which sends a signal to itself, or to its whole group, at the given moment.
+# Each job is the command in a process of its own, which signals itself, or by Ctrl-C its group.  A
+# child holds the pipe, too: at its end none is left.  Signing the lessons is most of the calls.
 LAB = f"""
-import os, signal, sys
+import json, os, signal, sys
 from pathlib import Path
-import nbformat.sign  # most of the calls would be in here
+import nbformat.sign
 from mmsim import datafiles, lab
 from mmsim.cli import main
-share, folder, moment, number = sys.argv[1:]
-datafiles.share_dir = lambda: Path(share)
-lab.command = lambda *words, **more: [sys.executable, "-c", {CHILD!r}]
-moments = 0
-def see(frame, event, arg):
-    global moments
-    moments += 1
-    if moments == int(moment):
+
+lab.command = lambda *words, **more: [sys.executable, "-ISc", {CHILD!r}]
+
+def command(share, folder, signs, moment, number):
+    if not signs:
+        lab.sign_lessons = lambda share, folder: None
+    datafiles.share_dir = lambda: Path(share)
+    moments = 0
+    def see(frame, event, arg):
+        nonlocal moments
+        moments += 1
+        if moments == moment:
+            sys.setprofile(None)
+            send = os.killpg if number == signal.SIGINT else os.kill
+            send(os.getpid(), number)
+    sys.setprofile(see)
+    try:
+        main(["lab", folder, "--no-browser"])
+    finally:
         sys.setprofile(None)
-        send = os.killpg if int(number) == signal.SIGINT else os.kill
-        send(os.getpid(), int(number))
-sys.setprofile(see)
-try:
-    main(["lab", folder, "--no-browser"])
-finally:
-    sys.setprofile(None)
-    print("moments", moments, flush=True)
+        print("moments", moments, flush=True)
+
+for job in json.load(sys.stdin):
+    reads, writes = os.pipe()
+    if (pid := os.fork()) == 0:
+        os.setsid()
+        os.dup2(writes, 1), os.dup2(writes, 2), os.close(reads), os.close(writes)
+        try:
+            command(*job)
+        finally:
+            os._exit(0)
+    os.close(writes)
+    said = ""
+    with os.fdopen(reads) as lines:
+        for line in lines:
+            said += line
+            if line == "serving\\n":
+                os.kill(pid, signal.SIGTERM)
+    os.waitpid(pid, 0)
+    print(json.dumps(said), flush=True)
 """
+
+
+def ran(jobs: list[tuple[str, str, bool, int, int]], data: Path) -> list[str]:
+    """What each job said until it ended, and all its children with it.
+
+    A job: where the release is, the folder for it, whether lessons are signed, moment, signal."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "JUPYTER_DATA_DIR": str(data)}
+    command = [sys.executable, "-c", LAB]
+    done = subprocess.run(
+        command, input=json.dumps(jobs), env=environment, capture_output=True, text=True, check=True
+    )
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def lesson(text: str) -> str:
@@ -73,70 +109,36 @@ def release(root: Path, text: str) -> dict[str, str]:
     return files
 
 
-def begun(share: Path, folder: Path, moment: int, number: int) -> subprocess.Popen[str]:
-    words = [sys.executable, "-c", LAB, share, folder, str(moment), str(int(number))]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "JUPYTER_DATA_DIR": f"{folder}.jupyter"}
-    return subprocess.Popen(
-        list(map(str, words)),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-        env=environment,
-    )
-
-
-def ended(process: subprocess.Popen[str]) -> str:
-    """All that was said.  A child holds the pipe, too, so its end means that none is left.
-
-    A signal that came before there was a child was obeyed, or JupyterLab is asked to end now."""
-    said = ""
-    with process:
-        try:
-            while line := process.stdout.readline():
-                said += line
-                if line == "serving\n":
-                    process.send_signal(signal.SIGTERM)
-            process.wait()
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-    return said
-
-
-def all_moments(tmp_path: Path) -> int:
-    """How many moments there are from the beginning to the end of the command."""
-    release(tmp_path / "share", "old")
-    said = ended(begun(tmp_path / "share", tmp_path / "whole", 0, signal.SIGTERM))
-    assert "serving" in said
-    return int(said.split()[-1])
+def held(folder: Path) -> dict[str, str]:
+    files = (file for file in folder.rglob("*") if file.is_file() and file.name != MANIFEST)
+    return {file.relative_to(folder).as_posix(): file.read_text() for file in files}
 
 
 def test_a_signal_at_any_moment_leaves_no_child_and_no_half_written_file(tmp_path):
     """The upgrade that was interrupted goes on later, and no file of it counts as edited."""
-    moments = all_moments(tmp_path)
-    assert moments > 500
-    draw = random.Random(MOMENTS)
-    for at in range(MOMENTS):
-        share, folder = tmp_path / f"share {at}", tmp_path / f"folder {at}"
-        old = release(share, "old")
-        put_lessons(share, folder)
+    old = release(tmp_path / "old", "old")
+    new, latest = release(tmp_path / "new", "new"), release(tmp_path / "latest", "latest")
+    folders = [tmp_path / f"folder {at}" for at in range(MOMENTS + 2)]
+    for folder in folders:
+        put_lessons(tmp_path / "old", folder)
         (folder / "notebooks/00.ipynb").write_text("my answers")
-        new = release(share, "new")
-        moment, number = draw.randint(1, moments), draw.choice([signal.SIGINT, signal.SIGTERM])
-        ended(begun(share, folder, moment, number))
-        there = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()}
-        assert not [name for name in there if name.endswith(".part")], (moment, number)
-        for name, path in there.items():
-            if name != MANIFEST:
-                whole = (old.get(name), new.get(name.replace(".fresh", "")), "my answers")
-                assert path.read_text() in whole, (moment, number, name)
-        latest = release(share, "later")
-        put_lessons(share, folder)
-        kept = {"notebooks/00.ipynb": "my answers", "notebooks/00.fresh.ipynb": lesson("later")}
-        found = {
-            p.relative_to(folder).as_posix(): p.read_text()
-            for p in folder.rglob("*")
-            if p.is_file() and p.name != MANIFEST
-        }
-        assert found == latest | kept, (moment, number)
+    share, draw = str(tmp_path / "new"), random.Random(MOMENTS)
+    whole = ran([(share, str(folders.pop()), s, 0, 0) for s in (False, True)], tmp_path / "jupyter")
+    assert all("serving" in said for said in whole)
+    moments = [int(said.split()[-1]) for said in whole]
+    assert moments[1] > moments[0] > 500
+    jobs = []
+    for at, folder in enumerate(folders):
+        moment = draw.randint(1, moments[at % 2])
+        number = draw.choice([signal.SIGINT, signal.SIGTERM])
+        jobs.append((share, str(folder), at % 2 == 1, moment, number))
+    for (*_, moment, number), folder, said in zip(
+        jobs, folders, ran(jobs, tmp_path / "jupyter"), strict=True
+    ):
+        told = (moment, number, said)
+        assert "Traceback" not in said, told
+        for name, text in held(folder).items():
+            assert text in (old.get(name), new[name.replace(".fresh", "")], "my answers"), told
+        put_lessons(tmp_path / "latest", folder)
+        mine = {"notebooks/00.ipynb": "my answers", "notebooks/00.fresh.ipynb": lesson("latest")}
+        assert held(folder) == latest | mine, told

@@ -5,9 +5,9 @@ Interface: own_policy, limited, learners_own, PolicyError, STEPS_MAX
 The function gets an `Attempt` (`mmsim.mm.versions`) and answers one of its DECISIONS.  It is asked
 once for each different attempt and the answer is kept, so it can't make the model forget what it
 did before.  It may take STEPS_MAX steps, and is then stopped.  A step is one instruction of Python;
-a call into the model or the library counts as CALL_STEPS of them, whatever happens in there.  Code
-that would catch the exception that stops it is refused.  Left out: one such call that never ends is
-not stopped."""
+a call into the model or the library counts as CALL_STEPS of them, whatever happens in there.  An
+`except` that would catch what stops it is refused.  Left out: one such call that never ends, or a
+`finally` that goes on with its loop, is not stopped."""
 
 from __future__ import annotations
 
@@ -158,16 +158,9 @@ def _catches_all(code: CodeType) -> int:
     except (OSError, SyntaxError, ValueError):  # no source, or a lambda in the middle of a line
         return 0
     for node in ast.walk(tree):
-        found: list[ast.stmt] = []
         if isinstance(node, ast.ExceptHandler):
             named = "BaseException" if node.type is None else ast.unparse(node.type)
-            if "BaseException" in named and not any(
-                isinstance(n, ast.Raise) for n in ast.walk(node)
-            ):
-                found = node.body
-        elif isinstance(node, ast.Try):
-            leaves = (ast.Return, ast.Break, ast.Continue)
-            found = [each for each in node.finalbody if isinstance(each, leaves)]
-        if found:
-            return max(first, 1) + found[0].lineno - 1
+            raises = any(isinstance(each, ast.Raise) for each in ast.walk(node))
+            if "BaseException" in named and not raises:
+                return max(first, 1) + node.lineno - 1
     return 0

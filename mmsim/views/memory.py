@@ -296,7 +296,7 @@ def _draw_free(
 def free_sentence(free_by_type: FreeByType, order: int, page_kib: int = KIB) -> str:
     """How much of the free memory lies in blocks of at least `order`, and where."""
     free = summed(free_by_type)
-    total, large = pages(free), pages([0] * order + list(free[order:]))
+    total, large = pages(free), suitable(free, order) << order
     if not total:
         return "Nothing is free."
     part, size = size_words(large, page_kib) if large else "None", size_words(1 << order, page_kib)
@@ -305,9 +305,7 @@ def free_sentence(free_by_type: FreeByType, order: int, page_kib: int = KIB) -> 
     lent = free_by_type.get(MIGRATE_CMA)
     if lent is None or not large:
         return f"{said}."
-    return (
-        f"{said}, {size_words(pages([0] * order + list(lent[order:])), page_kib)} of that in CMA."
-    )
+    return f"{said}, {size_words(suitable(lent, order) << order, page_kib)} of that in CMA."
 
 
 def free_svg(free_by_type: FreeByType, order: int = HPAGE_PMD_ORDER, page_kib: int = KIB) -> str:
@@ -336,8 +334,10 @@ def memory(
     marked_as: str = "the guest's",
 ) -> Picture:
     """Both halves, seen once; see `block_map` for `marked`."""
-    shown, free = block_map(zone, order, marked=marked, marked_as=marked_as), zone.lists()
-    words = f"{free_sentence(free, order)} {map_sentence(shown)}"
+    free = zone.lists()
+    words = free_sentence(free, order)  # it refuses an order that there is not
+    shown = block_map(zone, order, marked=marked, marked_as=marked_as)
+    words += f" {map_sentence(shown)}"
     high = max(map_size(shown, _MAP - 34, _HIGH)[1], 340.0)
     title = claim(free, order, zone.nr_pages)
     left = Svg(_MAP, high + 78, title, f"{title}. {words}")

@@ -70,6 +70,15 @@ class Untouchable:
         raise Rude
 
 
+class Endless:
+    def __eq__(self, other):
+        while True:
+            pass
+
+    __hash__ = None
+    __repr__ = __bool__ = __len__ = __iter__ = __eq__
+
+
 def nested(depth):
     inner = []
     for _ in range(depth):
@@ -95,6 +104,7 @@ ODD = {
     "rude text": RudeText("x"),
     "rude dict": RudeDict(a=1),
     "untouchable": Untouchable(),
+    "endless to compare": Endless(),
     "endless": itertools.count(),
     "numbers of numpy": np.arange(3),
     "table": pd.DataFrame({"a": [1, 2]}),

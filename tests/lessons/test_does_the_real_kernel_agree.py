@@ -76,6 +76,8 @@ def test_a_trace_can_be_walked_without_buttons():
             "thp_split_page_failed 10 your rule gives 0, and 20 was measured",
         ),
         (lambda pin: "2", "should return a whole number, and it returned '2'"),
+        (lambda pin: True, "should return a whole number, and it returned True"),
+        (lambda pin: [2], "should return a whole number, and it returned [2]"),
         (lambda pin: pin.nosuch, "the rule raised AttributeError"),
         (lambda: 2, "the rule raised TypeError"),
     ],
@@ -84,6 +86,20 @@ def test_a_rule_is_told_a_pin_that_contradicts_it(rule, told):
     verdict = lesson.rule.judge(rule)
     assert verdict.state == "failed"
     assert told in verdict.why
+
+
+def for_ever(pin):
+    while True:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"), [(for_ever, "the rule was stopped"), (lambda pin: 1 / 0, "the rule raised")]
+)
+def test_a_rule_that_only_knows_the_measured_pins_is_told_of_the_others(rule, told, monkeypatch):
+    """It was asked without a limit, and what it raised came out of the picture."""
+    monkeypatch.setattr(lesson.rule, "stored", rule)
+    assert lesson.rechecked()["your rule"].str.startswith(told).all()
 
 
 def test_a_rule_is_held_against_every_pin():

@@ -199,6 +199,20 @@ def test_garbage_gets_a_sentence(card, odd, told, monkeypatch):
     assert re.search(told, "\n".join(card.reply())), card.reply()
 
 
+class Page:
+    """It says True where 1 is asked, which Python takes for equal."""
+
+    def __init__(self, name, pages, maps):
+        self.name, self.pages, self.cache, self.mapcount = name, pages, pages, maps == 1
+        self.refcount, self.in_cma = pages + maps, True
+
+
+def test_true_is_no_number_of_mappings():
+    handed(lesson.counts, {"folio": Page, "unmap": lesson.ours()["unmap"]})
+    assert not lesson.counts.settled
+    assert "mapcount should be 1, and yours is True" in "\n".join(lesson.counts.reply())
+
+
 # -- the review
 
 

@@ -40,6 +40,27 @@ def recurses(attempt):
     return recurses(attempt)
 
 
+def swallows(attempt):
+    while True:
+        try:
+            attempt = attempt.tires
+        except:  # noqa: E722
+            attempt = None
+
+
+class Mute(BaseException):
+    """It has no text, and `except Exception` does not catch it."""
+
+    def __str__(self):
+        raise self
+
+    __repr__ = __str__
+
+
+def is_mute(attempt):
+    raise Mute
+
+
 def runs(decide):
     return vfio_map(own_policy(decide), order=2, released=3).run()
 
@@ -62,6 +83,10 @@ def test_a_function_takes_the_place_of_the_seam():
         (raises, "the policy raised AttributeError"),
         (raises, "(return attempt.tires)"),
         (recurses, "the policy raised RecursionError"),
+        (swallows, "catches every exception in line "),
+        (is_mute, "the policy raised Mute: a Mute"),
+        (lambda attempt: Mute(), "and returned a Mute for a "),
+        (lambda attempt: itertools.repeat("wait"), "and returned repeat('wait')"),
         (lambda attempt: sys.exit(3), "the policy raised SystemExit: 3"),
         (lambda: "give up", "the policy raised TypeError"),
         (lambda attempt: None, "must return one of 'give up', 'try again', 'drain', 'wait'"),

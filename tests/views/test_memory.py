@@ -125,3 +125,11 @@ def test_a_single_page_shows():
     one = memory_svg(zone)
     assert one != empty
     assert "v1.5h" in one
+
+
+@pytest.mark.parametrize("order", [-1, 11, 10**9])
+@pytest.mark.parametrize("draws", [memory, memory_table])
+def test_an_order_that_there_is_not_is_refused(draws, order):
+    """For the order 10^9 it made lists of that length, until the memory was full."""
+    with pytest.raises(ValueError, match=rf"order {order} can't be asked about"):
+        draws(ZONES["2 MiB"], order)
