@@ -30,8 +30,9 @@ STYLE = """<style>.mmsim-busy {position: relative}
   .jp-OutputArea img[style*="display:inline;vertical-align:top"][src^="data:image/svg+xml"])
   {filter: invert(0.92) hue-rotate(180deg)}</style>"""
 # Sliders, fields and round buttons keep their own keys; none of them, and no letter, becomes a
-# command of the notebook by mistake.  ipywidgets names the box of a slider and not its handle, has
-# no words for the signs of Play, and titles "null" what has no tooltip.
+# command of the notebook by mistake.  Notebook 7 looks for commands before a slider sees its key,
+# so a mark tells it.  ipywidgets names the box of a slider and not its handle, has no words for the
+# signs of Play, and titles "null" what has no tooltip.
 LISTEN = """<img alt="" src="data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA=" onload="
 const box = this.closest('.mmsim-board');
 this.remove();
@@ -39,6 +40,8 @@ const named = () => {
   box.querySelectorAll('[title=null]').forEach(each => each.removeAttribute('title'));
   box.querySelectorAll('.widget-slider').forEach(each => each.querySelector('[role=slider]')
     ?.setAttribute('aria-label', each.querySelector('label').textContent));
+  box.querySelectorAll('.noUi-handle, input, select, textarea')
+    .forEach(each => each.dataset.lmSuppressShortcuts = 'true');
   box.querySelectorAll('.mmsim-live').forEach(each => each.setAttribute('aria-live', 'polite'));
   for (const [icon, words] of Object.entries({play: 'Play', pause: 'Pause', stop: 'Stop'}))
     box.querySelector(`.widget-play .fa-${icon}`)?.parentNode.setAttribute('aria-label', words);

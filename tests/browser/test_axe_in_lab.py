@@ -51,9 +51,12 @@ def test_nothing_serious(browser, lesson) -> None:
             lab.run_all()
             expect(lab.page.locator(".mmsim-card")).not_to_have_count(0)
             expect(lab.page.locator(".mmsim-board [title=null]")).to_have_count(0)
+            # each has a name, and no shell takes its arrow keys for commands
             handles = lab.page.locator(".mmsim-board .widget-slider [role=slider]")
-            nameless = lab.page.locator(".mmsim-board [role=slider]:not([aria-label])")
-            expect(nameless).to_have_count(0)
+            whole = lab.page.locator("[role=slider][aria-label]:not([aria-label=''])")
+            expect(whole.and_(lab.page.locator("[data-lm-suppress-shortcuts]"))).to_have_count(
+                handles.count()
+            )
             assert handles.count() or lesson != LESSONS[0]
         for theme in THEMES:
             switch(lab, theme)

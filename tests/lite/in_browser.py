@@ -17,7 +17,10 @@ import serve_lite  # noqa: E402
 from lab import BROWSER_FLAGS  # noqa: E402
 
 SITE = ROOT / "build" / "lite"
-WAIT = 90_000
+WAIT = 120_000
+TABLE = (
+    "from mmsim.views.show import two_columns; t = two_columns([('a', 'b')]); display(t); t.plot"
+)
 pytestmark = pytest.mark.browser
 
 
@@ -70,10 +73,11 @@ def test_a_lesson_works_without_a_network(opened) -> None:
     page.locator("blockquote", has_text="in your browser").wait_for(timeout=WAIT)
     opened.first_card()
     seconds = time.monotonic() - begin
-    (SITE / serve_lite.NOTED).write_text("".join(f"/{path}\n" for path in opened.asked))
-    size = sum((SITE / path).stat().st_size for path in opened.asked if (SITE / path).is_file())
+    found = [path for path in opened.asked if (SITE / path).is_file()]
+    (SITE / serve_lite.NOTED).write_text("".join(f"/{path}\n" for path in found))
+    size = sum((SITE / path).stat().st_size for path in found)
     print(f"\n{opened.base}: the first card after {seconds:.1f} s, {size / 1e6:.1f} MB,", end=" ")
-    print(f"{len(opened.asked)} files")
+    print(f"{len(found)} files")
 
     said, handle = page.locator(".mmsim-said"), page.get_by_role("slider", name="step")
     told = [said.inner_text()]
@@ -88,10 +92,12 @@ def test_a_lesson_works_without_a_network(opened) -> None:
     page.keyboard.press("Escape")
     page.keyboard.press("b")
     page.keyboard.press("Enter")
-    page.keyboard.insert_text("table = lesson.suspects_tried(); display(table); table.plot")
+    page.keyboard.insert_text(TABLE)
     page.keyboard.press("Shift+Enter")
-    expect(page.get_by_role("columnheader", name="suspect").first).to_be_visible(timeout=WAIT)
+    expect(page.get_by_role("columnheader", name="what").first).to_be_visible(timeout=WAIT)
     expect(page.get_by_text("has only a small stand-in for pandas").first).to_be_visible()
+
+    assert opened.errors == []  # JupyterLite itself has some when a page is left
 
     # what was done is gone with a reload, and the lesson works again
     cells = page.locator(".jp-CodeCell").count()
@@ -99,7 +105,7 @@ def test_a_lesson_works_without_a_network(opened) -> None:
     page.reload()
     expect(page.locator(".jp-CodeCell")).to_have_count(cells - 1, timeout=WAIT)
     opened.first_card()
-    assert (opened.outside, opened.errors) == ([], [])
+    assert opened.outside == []
 
 
 def test_the_server_says_what_a_class_loads() -> None:
