@@ -497,7 +497,7 @@ ANSWERS = {
     "free": (False, "2 MiB in one piece outside CMA are needed; scattered ones are of no use"),
     "ten": (False, "the tries follow each other at once, so one long visit can refuse all ten"),
     "errno": (True, "v2 tries again after -EAGAIN and gives up on -EBUSY"),
-    "counter": (True, "in v2 a huge page refused in ten passes is counted eleven times"),
+    "locked": (True, "nobody needs the page's lock to take a reference"),
 }
 posttest = quiz(
     "posttest",
