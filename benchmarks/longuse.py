@@ -1,6 +1,6 @@
 """Long use: random moves of every widget and every card's play, the slowest, and what memory stays.
 
-usage: python -m benchmarks longuse      1,000 moves each; MOVES=100 for fewer, ONLY=text for some"""
+usage: python -m benchmarks longuse      1,000 moves each; MOVES=9 for fewer, ONLY=text for some"""
 
 from __future__ import annotations
 

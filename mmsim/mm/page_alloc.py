@@ -363,7 +363,7 @@ def compaction_suitable(zone: Zone, want: Request) -> bool:
 
     CMA counts as room, whoever asks."""
     room = zone.nr_free > zone.watermarks[1] + (2 << want.order)
-    index = extfrag_index(summed(zone.blocks_by_type() or {"": [0] * 11}), want.order)
+    index = extfrag_index(summed(zone.lists()), want.order)
     fits = not 0 <= index <= EXTFRAG_THRESHOLD or want.order <= COSTLY_ORDER
     return room and fits
 
