@@ -1,7 +1,7 @@
 """Lesson 09: a wrong counter, the loop of 6.12, another holder, and a policy of one's own.
 
-Interface: the cards eleven, once, loop, between, recall, batch, accident, policy; and the names
-that the text fills in."""
+Interface: the cards eleven, once, loop, between, recall, batch, accident, policy, policy_map; and
+the names that the text fills in."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mmsim import errno
 from mmsim.constants import MIGRATE_PASSES, MR_LONGTERM_PIN, REASONS
 from mmsim.datafiles import load_csv
+from mmsim.engine.sweep import sweep
 from mmsim.engine.trace import Trace
 from mmsim.errors import shown
 from mmsim.lessons.card import FUNCTION, Card, checked, quiz
@@ -526,4 +527,43 @@ policy: Card = Card(
     "`wait` is what a proposal of April 2026 would do. We have read it in excerpts, and no kernel "
     "with it was measured.",
     still=scores,
+)
+
+
+# -- a map of policies
+
+
+ANSWERS, TIMES = (TRY_AGAIN, DRAIN, "wait"), (1, 2, 3)
+
+
+def fares(answer: str, times: int) -> tuple[float, int]:
+    """The odds in `visit`, and the steps in `never`, of one answer to the first busy tries."""
+
+    def decide(attempt: Attempt) -> str:
+        if not attempt.pin_is_busy:
+            return attempt.usual
+        return answer if attempt.tries <= times else GIVE_UP
+
+    row = own_policy(decide)
+    return score(row, "visit"), int(score(row, NEVER))
+
+
+def mapped() -> pd.DataFrame:
+    """One row for each answer, one column for how often it is given."""
+    points = sweep(fares, {"answer": ANSWERS, "times": TIMES}, bar=False)
+    told = [f"{100 * odds:.1f} %, {steps} steps" for odds, steps in (p.value for p in points)]
+    rows = [told[n : n + len(TIMES)] for n in range(0, len(told), len(TIMES))]
+    return frame(
+        rows, labels(ANSWERS, "answer"), [f"first {plural(n, 'try', 'tries')}" for n in TIMES]
+    )
+
+
+policy_map: Card = Card(
+    "policy_map",
+    "What does each answer win, and what does it cost?\nEach field has the odds in `visit`, and "
+    "how many steps the pin takes in `never`.",
+    why="`visit` has three passes, so the answer to the third try changes nothing there. The "
+    "answers hold for pieces, too, so `try again` wins more than `v3fix`.",
+    still=mapped,
+    needs=(policy,),
 )
