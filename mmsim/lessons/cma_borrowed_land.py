@@ -179,7 +179,7 @@ def told(made: Lending) -> str:
     return f"{claim(made)}. In turn: {', '.join(grant.place for grant in made.grants)}."
 
 
-WIDTH, LEFT, BARS, ROW, BAR = 720.0, 46.0, 560.0, 33.0, 19.0
+WIDTH, LEFT, BARS, ROW, BAR = 640.0, 46.0, 480.0, 33.0, 19.0
 COLOURS = {CMA: draw.FILLS["CMA"], ORDINARY: draw.FILLS["MOVABLE"]}
 
 

@@ -18,10 +18,11 @@ from mmsim.lessons.card import Card, checked, quiz
 from mmsim.lessons.form import FormError, Verdict, counters_of, failed, passed, ran
 from mmsim.lessons.practice import Pick, seeded
 from mmsim.lessons.the_report import QUESTIONS
+from mmsim.lessons.who_holds_this_page import drawn
 from mmsim.mm.world import AVAILABLE, NONE
 from mmsim.scenarios import SCENARIOS, vfio_map
 from mmsim.views.flow import flow_picture, taken
-from mmsim.views.show import Picture, Shown, moment
+from mmsim.views.show import Picture, Shown
 from mmsim.views.svg import INK, LINE, MARKED, PANEL, TITLE, Svg
 from mmsim.views.tables import PIN, RETURNS, alignment, counters_by_version
 
@@ -148,8 +149,9 @@ leaves = Card(
         "none_leaves": "no huge page is free: the page leaves CMA",
     },
     outcome=leaving_outcome,
-    why="The move is busy in passes 0, 1 and 2, and succeeds in pass 3. The refused split is never "
-    "tried again, so it does not help that the holder goes.",
+    why="**A busy move was retried ten times, a refused split never.** The move is busy in passes "
+    "0, 1 and 2, and succeeds in pass 3. The refused split is never tried again, so it does not "
+    "help that the holder goes.",
     still=lambda: leaving_picture(3),
     play=leaving_slider,
 )
@@ -242,12 +244,12 @@ pair = Card(
 
 # Step of the exercise -> what it is called in the model, what it does, why it stands where it does.
 STEPS = {
-    "check": ("can_split_folio", "the references are counted",
+    "check": ("can_split_folio", "the count is compared, and nothing is changed",
               "if the answer is no, nothing has been changed yet"),
     "cut": ("__split_huge_page", "the page is cut into 512", "only now can each piece safely get a "
             "count of its own"),
-    "freeze": ("folio_ref_freeze", "all references are claimed at once", "from here on nobody can "
-               "take a reference"),
+    "freeze": ("folio_ref_freeze", "the count is set to 0, so that nobody can take a reference",
+               "from here on nobody may take or drop a reference"),
     "lock": ("folio_lock", "the page's own lock is taken", "nobody else may move, cut or truncate "
              "the page meanwhile"),
     "pin": ("", "a long-term pin is taken", "a pin is one more reference, and would make the split "
@@ -295,7 +297,7 @@ order = Card(
     why=lambda: "\n\n".join(f"`{step}`: {STEPS[step][2]}." for step in split_order()),
     hints=(
         "Six of the eight steps happen. Which two would make things worse?",
-        "Nobody may touch the page while it is cut: the mappings go, then all references at once.",
+        "No reference may come or go while the page is cut. A mapping that goes takes one with it.",
         "lock, check, unmap, freeze, cut, unlock",
     ),
 )
@@ -313,6 +315,13 @@ def at_the_freeze() -> dict[str, int]:
     trace = LATE.run()
     (page,) = trace.state(trace.find("folio_ref_freeze")).world.folios.values()
     return {"there": page.refcount, "explained": page.cache_refs + page.mapcount + 1}
+
+
+def freeze_drawn() -> Picture:
+    """The ledger of the page at that moment."""
+    trace, found = LATE.run(), at_the_freeze()
+    claim = f"The freeze finds {found['there']} references, and {found['explained']} are explained"
+    return drawn(trace.state(trace.find("folio_ref_freeze")).world, claim)
 
 
 def stepper() -> Any:
@@ -337,7 +346,7 @@ counted = Card(
         "The page cache has one reference for each small page.",
         "Which of your six steps stands between the check and the freeze, and what does it remove?",
     ),
-    still=lambda: moment(LATE.run(), LATE.run().find("folio_ref_freeze")),
+    still=freeze_drawn,
     play=stepper,
 )
 
@@ -408,8 +417,9 @@ returned = Card(
     why="The pin of base fails *although everything moved*. The huge page that was split counts as "
     "one failure. So the number is not 0, and the pin gives up. Trying again alone would be of no "
     "use to this pin.\n\n"
-    "In base, then, *every* pin that needs a split fails, with or without a holder. Only the "
-    "second counter of the report, a refused split, says that more was in the way.\n\n"
+    "In base, then, *every* pin that needs a split fails, with or without a holder. The "
+    "report's second counter shows that a split was refused. So there something else was in the "
+    "way, too.\n\n"
     "Why did the failure not come each time? If a huge page is free outside CMA, no split is "
     "needed. And a call that fails here leaves the pieces outside CMA, so the same call can "
     "succeed when it is made again.",
@@ -497,7 +507,7 @@ ANSWERS = {
     "free": (False, "2 MiB in one piece outside CMA are needed; scattered ones are of no use"),
     "ten": (False, "the tries follow each other at once, so one long visit can refuse all ten"),
     "errno": (True, "v2 tries again after -EAGAIN and gives up on -EBUSY"),
-    "counter": (True, "in v2 a huge page refused in ten passes is counted eleven times"),
+    "locked": (True, "nobody needs the page's lock to take a reference"),
 }
 posttest = quiz(
     "posttest",

@@ -61,10 +61,11 @@ bug = Card(
 start = Card(
     "start",
     "When does the machine start? Say it in one sentence, then check three settings.\n"
-    "Try the picture first. `base` is the kernel of the report. `v1` and `v2` are two versions of "
-    "the patch against this failure, and here they behave alike. A setting is a kernel and the "
-    "moment at which the holder lets go. In one of the three there is no holder: it is about "
-    "something else.",
+    "Try the picture first. The sentence is about runs with a holder. `base` is the kernel of the "
+    "report. `v1` and `v2` are two versions of the patch against this failure, and here they "
+    "behave alike. A setting is a kernel and the moment at which the holder lets go. In "
+    "`base, nobody` there is no holder at all. The picture will surprise you there: try it before "
+    "you answer. The reason comes with the answer.",
     {"sentence": str, **dict.fromkeys(SETTINGS, ("starts", NO))},
     outcome=lambda: ENDS,
     solution={"sentence": "It starts if the kernel tries again after the holder has let go."}
@@ -217,11 +218,10 @@ ruled_out = Card(
         "After `goto out` the result is counted. After `return` it is not.",
     ),
     why="A page under writeback is sent away before anything is counted. The other three end at "
-    "`out`, and the pair of counters can't choose between them. They are not the only ones. A file "
-    "system that won't let go of its private data is counted the same, but a memfd has no such "
-    "data.\n\n"
+    "`out`, and the pair of counters can't choose between them. \n\n"
     "The patch that followed tries again, but only if a reference was in the way. With the other "
-    "two the pin still fails.",
+    f"two the pin still fails. Lesson {number('migrate_or_split')} shows how the patch tells them "
+    "apart.",
     still=suspects_tried,
     needs=(ranking,),
 )
@@ -236,16 +236,16 @@ QUESTIONS = {
     "free": "If more than 2 MiB are free, a huge page can be had.",
     "ten": "Trying ten times makes success ten times as likely.",
     "errno": "It can matter to a caller whether an error is -EBUSY or -EAGAIN.",
-    "counter": "A failure counter can go up by more than one for a single huge page.",
+    "locked": "While the kernel has a page locked, others can still take references on it.",
 }
 pretest = Card(
     "pretest",
     "Six statements: true or false?\n"
-    'You can\'t know all of this yet, and nothing is judged here. `-EBUSY`, "busy", and '
-    '`-EAGAIN`, "not now, try again", are two of the kernel\'s error codes.',
+    "You can't know all of this yet, and nothing is judged here. `-EAGAIN` is the error code for "
+    '"not now, try again".',
     dict.fromkeys(QUESTIONS, bool),
     labels=QUESTIONS,
     # What many say at first; lesson 04 has the answers.
-    solution={name: name not in ("errno", "counter") for name in QUESTIONS},
+    solution={name: name not in ("errno", "locked") for name in QUESTIONS},
     why="Lessons 04 and 11 come back to all six.",
 )

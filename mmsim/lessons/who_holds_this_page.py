@@ -138,13 +138,14 @@ def play_life() -> Any:
 
 guess = Card(
     "guess",
-    "After the allocation the count is 1. How much does each of these five add to it?",
+    "After the allocation the count is 1. How much does each of these five add to it?\n"
+    "In lesson 00 a page that was cached, mapped once and isolated had 514.",
     dict.fromkeys(MOMENTS, (0, 1, 2, HPAGE_PMD_NR - 1, HPAGE_PMD_NR)),
     labels={name: words for name, (_, words) in MOMENTS.items()},
     outcome=refs_added,
     hints=(
-        "In lesson 00 a page that was cached, mapped once and isolated had 514. What became of the "
-        "reference of the allocation?",
+        "The 1 at first, the page cache, one mapping and the isolation make 514. What became of "
+        "the reference of the allocation?",
     ),
     why="**Why 512?** The file has a place for each of the 512 small pages, and the page cache "
     "takes one reference for each place. After a split, every small page is in the cache by "
@@ -327,11 +328,12 @@ def practise(name: str, pick: Pick) -> Card:
 
 # -- for a moment, or for good
 
-ENDS, TAKEN, NEITHER = KINDS = ("ends by itself", "the kernel can end it", "neither")
+ENDS, TAKEN, NEITHER = KINDS = ("ends by itself", "the caller can end it", "neither")
 kinds = quiz(
     "kinds",
-    "Which of these references end by themselves, soon? And which can the kernel end?\n"
-    "The *VFIO pin* is the one that lets a device work in the guest's memory.",
+    "Which of these references end by themselves, soon? And which can the caller end?\n"
+    "The caller is the code that wants to move the page. The *VFIO pin* is the one that lets a "
+    "device work in the guest's memory.",
     {
         "page_cache": (
             "",
@@ -346,12 +348,11 @@ kinds = quiz(
     },
     hints=(
         "Ask what has to happen before the reference is dropped.",
-        "Two of the five can be found by the kernel, and they are in the sum that it expects.",
+        "Two of the five the kernel can find, and they are in the sum that it expects.",
         "A debugger pins a page only while its data are copied. A device never says when it ends.",
     ),
-    why="The count shows nothing of this. What the kernel can end, it expects. A temporary "
-    "reference is worth a second look, later. A *long-term* one is neither: it ends when its "
-    "holder wants.",
+    why="The count shows nothing of this. What the caller can end, it expects. A temporary "
+    "reference is worth waiting for. A *long-term* one is not, and the caller can't end it either.",
 )
 
 
@@ -369,7 +370,7 @@ recall = quiz(
         ),
         "leave": (
             "Why must a page leave CMA before a long-term pin?",
-            Choices(a="CMA has no huge pages", b="it is only lent", c="it is too slow"),
+            Choices(a="CMA has no huge pages", b="it is only lent", c="devices can't use it"),
             "b",
             "what is lent must be given back, and a pinned page can't be moved",
         ),

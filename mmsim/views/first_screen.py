@@ -179,11 +179,10 @@ _SAID = {
     "gup.unpin": "The page lies in CMA and may not be pinned there. The pin lets go; the page must "
     "move.",
     "no target": "Pass {pass_}: is there a free huge page elsewhere? None. So it must be split.",
-    "refused": "Pass {pass_}: {held} references, {explained} explained. The split is refused.",
+    "refused": "Pass {pass_}: {held} references, {explained} expected. The split is refused.",
     "let go": "The holder lets go: {held} references.",
     "again": "The page is still on the list. Pass {pass_} tries again.",
-    "split.cut": f"All references were explained: the page is split into {HPAGE_PMD_NR} small "
-    "ones.",
+    "split.cut": f"The count is as expected: the page is split into {HPAGE_PMD_NR} small ones.",
     "moved": "{outside} small pages have been moved to ordinary memory, one by one.",
     "given up": "No further try: the page stays in CMA.",
 }
@@ -279,7 +278,7 @@ def _sum(svg: Svg, x: float, y: float, w: float, stop: Stop, decided: bool) -> N
     equal = stop.held == stop.explained
     colour = (GOOD if equal else BAD) if decided else INK
     sign = ("✔" if equal else "✘") if decided else ""
-    words = f"{stop.held} {'=' if equal else '≠'} {stop.explained} explained"
+    words = f"{stop.held} {'=' if equal else '≠'} {stop.explained} expected"
     svg.text(x, y + 19, f"{sign} {words}".strip(), w, size=15, bold=True, fill=colour)
 
 

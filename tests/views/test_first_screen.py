@@ -47,7 +47,7 @@ def test_every_stop_can_be_read(setting):
         readable(right)
         assert BAD not in right
         refused = way[n - 1].place == "refused"
-        assert not refused or "✘ 515 ≠ 514 explained" in words(left)
+        assert not refused or "✘ 515 ≠ 514 expected" in words(left)
         assert not any(word.endswith("…") for word in [*words(left), *words(right)])
     assert all(len(said) > 20 for said in sayings)
     assert first.told(*setting).count(". ") == 0
