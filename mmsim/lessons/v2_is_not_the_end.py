@@ -358,8 +358,7 @@ batch = Card(
         "Whose reference is it, and what would make it go?",
         "Neither trying again nor waiting empties a batch of an idle processor.",
     ),
-    why="The pin of v2 does not drain by itself, since the page has kept its flag.\n\n"
-    "The pin of v2 does not drain by itself: the page has kept its flag.\n\n"
+    why="The pin of v2 does not drain by itself: the page has kept its flag.\n\n"
     "The counters tell this failure from the one of 2022. Here `pgmigrate_fail` goes up by 1, "
     "and no counter whose name begins with `thp_` moves. A patch that cures one of the two "
     "failures says nothing about the other.",
