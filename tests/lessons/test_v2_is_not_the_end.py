@@ -209,7 +209,7 @@ def test_a_drain_takes_no_reference_off_a_huge_page(monkeypatch):
         ),
         (
             lambda a: "wait" if a.pin_is_busy and a.tries < 4 else a.usual,
-            "batch: yours 0.0 %, v3fix 0.0 %: not better yet",
+            "lru_batch: yours 0.0 %, v3fix 0.0 %: not better yet",
         ),
         (lambda a: "drain", "callers other than a pin notice it: compaction"),
         (lambda a: a.nosuch, "the policy raised AttributeError"),
