@@ -15,7 +15,7 @@ PYODIDE = --python-version 3.14 --python-platform wasm32-pyodide2024 --only-bina
 
 .DEFAULT_GOAL = help
 .PHONY: help lab test check lint types unit notebooks-test notebooks lesson teaching book html lite lite-test \
-	lite-serve slides kit kit-test bench growth mutants wheel lock doctor format clean venv venv-test venv-lite node
+	lite-serve slides kit kit-test bench growth stress versions mutants wheel lock doctor format clean venv venv-test venv-lite node
 
 help: ## list what can be made
 	@echo "usage: make TARGET [PORT=8890] [BROWSER=none] [PYTHON=python3.12]"
@@ -25,7 +25,7 @@ lab: venv ## open JupyterLab on the first lesson (PORT= and BROWSER=none are hon
 	@$(LAB)/bin/mmsim lab --here notebooks $(if $(PORT),--port $(PORT))
 
 test: venv-test node ## everything: style, types, tests with a real browser, both editions of the lessons
-	@tests/run.sh $(TEST) lint format types unit notebooks
+	@tests/run.sh $(TEST) lint format types notebooks unit
 
 check: venv-test ## the quick part: style, types, tests that need no browser, SPIN or node, the vectors
 	@tests/run.sh $(TEST) lint format types quick
@@ -57,6 +57,12 @@ book: venv-test ## build the book, pages that need no kernel and no network: bui
 html: venv-test ## each lesson as one HTML file that works by itself: build/html/
 	@PYTHONPATH=tools $(TEST)/bin/jupyter nbconvert --to html --log-level=WARN \
 		--HTMLExporter.preprocessors=alive.Alive --output-dir build/html notebooks/*.ipynb
+
+stress: venv-test ## STEPS=1000000 random steps of a zone and of worlds, each checked
+	@MMSIM_STRESS=$(or $(STEPS),1000000) $(TEST)/bin/pytest -q -s tests/test_stress.py
+
+versions: $(LOCK)/bin/uv ## the quick tests with PYTHONS="3.11 3.12 3.13 3.14", oldest and newest packages
+	@tools/versions $(LOCK)/bin/uv .venv-versions
 
 bench: venv-test ## measure against the budgets, as ratios to a baseline of the same run
 	@$(TEST)/bin/python -m benchmarks
@@ -100,9 +106,7 @@ lite-test: lite venv-test ## use the browser edition in a real browser, with the
 lite-serve: ## serve the browser edition to a class room (PORT= is honoured)
 	@"$$(tools/find-python)" tools/serve_lite.py $(SITE) $(PORT)
 
-lock: ## resolve requirements/*.txt and package-lock.json anew (UPGRADE=--upgrade for newer versions)
-	@test -x $(LOCK)/bin/uv || { "$$(tools/find-python)" -m venv $(LOCK) && \
-		$(LOCK)/bin/pip install --quiet --disable-pip-version-check uv; }
+lock: $(LOCK)/bin/uv ## resolve requirements/*.txt and package-lock.json anew (UPGRADE=--upgrade for newer versions)
 	@$(UV_COMPILE) pyproject.toml requirements/build.in --extra notebook --extra test \
 		-o requirements/test.txt
 	@$(UV_COMPILE) pyproject.toml requirements/build.in --extra notebook \
@@ -115,6 +119,10 @@ lock: ## resolve requirements/*.txt and package-lock.json anew (UPGRADE=--upgrad
 		-c requirements/test.txt -o requirements/mutants.txt
 	@npm install --prefix tests/pyodide --package-lock-only --omit-lockfile-registry-resolved \
 		--loglevel=error
+
+$(LOCK)/bin/uv:
+	@"$$(tools/find-python)" -m venv $(LOCK)
+	@$(LOCK)/bin/pip install --quiet --disable-pip-version-check uv
 
 venv:
 	@tools/make-venv $(LAB) requirements/lab.txt
@@ -129,6 +137,6 @@ node:
 	@tools/make-node $(NODE)
 
 clean: ## remove what make made: environments, build, dist, caches
-	rm -rf $(LAB) $(TEST) $(LITE) $(LOCK) $(MUTANTS) $(NODE) build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(LAB) $(TEST) $(LITE) $(LOCK) $(MUTANTS) $(NODE) .venv-versions build dist .mypy_cache .ruff_cache .pytest_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	find . -name .ipynb_checkpoints -type d -prune -exec rm -rf {} +

@@ -7,7 +7,7 @@ import sys
 
 from benchmarks.measure import Result
 
-NAMES = ("imports", "engine", "alloc", "explore", "memory", "lessons", "browser", "spin")
+NAMES = ("imports", "engine", "alloc", "explore", "memory", "longuse", "lessons", "browser", "spin")
 
 
 def show(results: list[Result]) -> None:

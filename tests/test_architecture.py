@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import inspect
 import pkgutil
 import subprocess
 import sys
@@ -220,3 +222,28 @@ def test_names_for_notebooks_can_be_had_and_are_no_modules():
     assert all(getattr(mmsim, name) is not None for name in mmsim.__all__)
     modules = {module.name for module in pkgutil.iter_modules(mmsim.__path__)}
     assert modules & {*mmsim.__all__} == set()
+
+
+# -- what is kept
+
+
+# Each is asked by its own lesson, with a few settings that stand in the code.
+RUNS_KEPT = {"small_run", "run", "walk_over", "refused_moves", "batch_run"}
+
+
+def test_whoever_keeps_runs_keeps_a_few():
+    """A run and its picture take megabytes: a picker of traces once grew by half a gigabyte."""
+    without_limit, limits = set(), []
+    for info in pkgutil.walk_packages(mmsim.__path__, "mmsim."):
+        if info.name == "mmsim.__main__":
+            continue
+        module = importlib.import_module(info.name)
+        kept = {n: f for n, f in vars(module).items() if hasattr(f, "cache_parameters")}
+        for name, function in kept.items():
+            signature = inspect.signature(function)
+            if signature.parameters and "Trace" in str(signature.return_annotation):
+                size = function.cache_parameters()["maxsize"]
+                without_limit |= {name} if size is None else set()
+                limits.append(size or 0)
+    assert without_limit == RUNS_KEPT
+    assert max(limits) <= 64

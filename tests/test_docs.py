@@ -10,6 +10,7 @@ from tool_rule import ROOT
 from views.svg_rules import readable
 
 from benchmarks import growth
+from benchmarks.__main__ import NAMES as BENCHMARKS
 from mmsim.cli import main
 from mmsim.evidence.kernel_runs import VERSION_OF
 from mmsim.evidence.measured import Share, disturbed
@@ -94,3 +95,22 @@ def test_what_the_text_says_of_growth():
     steps = {states["v3", 1, n + 1] - states["v3", 1, n] for n in growth.PASSES[:-1]}
     assert steps == {873}
     assert "873 with one" in SEARCH
+
+
+def test_every_command_of_the_table_of_trust_is_there():
+    rows = re.findall(
+        r"^\|.*\| `([^`]+)` \|$", (ROOT / "docs" / "trust.md").read_text(), re.MULTILINE
+    )
+    makefile = (ROOT / "Makefile").read_text()
+    for command in rows:
+        first, *rest = command.split()
+        if first.partition("=")[0].isupper():  # a setting of the environment, then pytest
+            first, rest = rest[-1], []
+        if first == "make":
+            assert re.search(rf"^{rest[0]}:", makefile, re.MULTILINE), command
+        elif first == "python":
+            assert rest[:2] == ["-m", "benchmarks"], command
+            assert {*rest[2:]} <= {*BENCHMARKS}, command
+        else:
+            assert (ROOT / first).is_file(), command
+    assert len(rows) >= 7

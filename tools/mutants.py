@@ -140,6 +140,8 @@ def reach() -> tuple[dict[str, float], dict[str, dict[int, list[str]]]]:
     cover.stop()
     if len(failed) > 3:  # one needs Jupyter, which is not here
         raise RuntimeError(f"the tests fail without any change: {sorted(failed)}")
+    for name in failed:
+        del seconds[name]
     data = cover.get_data()
     files = {os.path.relpath(name): name for name in data.measured_files()}
     return seconds, {short: data.contexts_by_lineno(name) for short, name in files.items()}
@@ -273,7 +275,9 @@ class Hunt:
         if again:
             tests = {name for names in lines.values() for name in names}
         near = self.killed[mutant.file + mutant.function]
-        order = sorted(tests - {""}, key=lambda name: (-near[name], self.seconds[name]))
+        order = sorted(
+            tests & self.seconds.keys(), key=lambda name: (-near[name], self.seconds[name])
+        )
         spent = accumulate(map(self.seconds.__getitem__, order))
         return [name for name, used in zip(order, spent, strict=True) if used < SECONDS], again
 

@@ -165,7 +165,7 @@ class Fate(NamedTuple):
         return _run(self.version, self.number, self.schedule)
 
 
-@functools.cache
+@functools.lru_cache(maxsize=64)
 def _run(version: str, number: int, schedule: str) -> Trace:
     situation = SETTINGS[number].situation(version, SMALL)
     return situation.replay(schedule) if schedule else situation.run()

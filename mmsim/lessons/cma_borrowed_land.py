@@ -179,7 +179,7 @@ def told(made: Lending) -> str:
     return f"{claim(made)}. In turn: {', '.join(grant.place for grant in made.grants)}."
 
 
-WIDTH, LEFT, BARS, ROW, BAR = 720.0, 46.0, 560.0, 33.0, 19.0
+WIDTH, LEFT, BARS, ROW, BAR = 640.0, 46.0, 480.0, 33.0, 19.0
 COLOURS = {CMA: draw.FILLS["CMA"], ORDINARY: draw.FILLS["MOVABLE"]}
 
 
@@ -460,6 +460,12 @@ def order_judged(answer: dict[str, str]) -> Verdict:
     return passed("so it is in the model, and in the kernel")
 
 
+PINNED = (
+    "The guest pins each of the 512 small pages, and on a huge page a pin adds 1: "
+    "512 + 1 + 512 = 1,025. Before it lets go, the kernel isolates the page for the move: 1 more."
+)
+
+
 def pin_steps() -> pd.DataFrame:
     """The six steps: the function of each, and the page's references after it."""
     rows = []
@@ -485,13 +491,13 @@ order = Card(
         "A pinned page can't be moved, so between the look and the move something has to happen.",
         "pin, look, let go, move, pin again, map.",
     ),
-    why="The pin takes one reference for each of the 512 small pages. It only holds the page while "
-    "the kernel looks. With it the count would be 512 higher than a move expects, so it must go "
+    why="The first pin only holds the page while the kernel looks. "
+    "With it the count would be 512 higher than a move expects, so it must go "
     "first: that is the rule of lesson 01. While the page moves, its mapping is taken away. After "
     "the move it is put back, and the new page's first reference is dropped.\n\n"
     "Inside a long-term pin a request for memory counts as not movable. So the new place is asked "
     "for outside CMA.",
-    still=pin_steps,
+    still=lambda: [PINNED, pin_steps()],
 )
 
 
@@ -509,17 +515,15 @@ def owner_gets(holder: int = 1) -> str:
 owner = Card(
     "owner",
     "Somebody has a long-term reference on that huge page. How does the owner's request end?\n"
-    "Choose how it ends inside `cma_alloc()`. Without that reference it is `memory`.",
-    Choices(
-        {
-            "memory": "the page is moved away, and the owner gets its area",
-            "-ENOMEM": "no memory is free to move the page to",
-            "-EBUSY": "what lies there can't be moved away",
-        }
-    ),
-    outcome=owner_gets,
+    "Free memory to move to is at hand.",
+    {"inside": ("memory", "-ENOMEM", "-EBUSY"), "driver": ("memory", "the same code", "NULL")},
+    labels={
+        "inside": "What does `cma_alloc()` come to inside?",
+        "driver": "What does the driver get from it?",
+    },
+    outcome=lambda: {"inside": owner_gets(), "driver": "NULL"},
     why="The kernel tries the page in several calls of `migrate_pages()`, and it never comes free. "
-    "The driver does not see the code: `cma_alloc()` returns NULL to it.\n\n"
+    "But `cma_alloc()` returns a pointer, so the driver sees no code.\n\n"
     "So why not pin the page where it is, if a move is slow and can fail? Nobody would notice when "
     "the guest starts. Much later the driver asks for its area, `cma_alloc()` tries every range "
     "around the page, and the camera does not work. The error has moved from the guest, which "

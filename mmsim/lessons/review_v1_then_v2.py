@@ -47,7 +47,7 @@ def refused(trace: Trace) -> int:
 
 works = Shown(
     lambda: tries_picture(
-        "The holder lets go before pass 3: base fails, and v1 gets through",
+        "Holder lets go before pass 3: base fails, v1 pins",
         {
             "base: a refused split ends the call": run("base", released="3"),
             "v1: a refused split is tried again": run("v1", released="3"),
@@ -146,22 +146,21 @@ def return_told(end: str) -> str:
 explain = Card(
     "explain",
     "Three runs in which everything has moved in the end: what does `migrate_pages()` return?\n"
-    "A call that has gone through its passes returns a number of failures. Each refused split "
-    "counts one, and a huge page that is split counts one more. *Busy* and *refused* mean: because "
-    "of a holder's reference.",
+    "Use the rule of lesson 04: each missing destination counts one. *Busy* and *refused* mean: "
+    "because of a holder's reference.",
     dict.fromkeys(ENDS, (0, 1, 2, 3, 10)),
     labels={end: words for end, (words, *_) in ENDS.items()},
     outcome=returns,
     judge=checked(
         returns,
-        lambda _, said: f"not {said}; what counts at a refusal, what at the end?",
+        lambda _, said: f"not {said}; how often was there no destination?",
         return_told,
         "a busy move that succeeds in the end leaves nothing behind; a refused split does",
     ),
     hints=(
         "A page that was busy and moved in the end has not failed.",
-        "A huge page that is split has not been moved whole: that counts as one failure.",
-        "Two refusals and one split: each of the three counts.",
+        "A split is tried only if there is no destination, and that counts one.",
+        "Two refusals and one split: three tries, each without a destination.",
     ),
     why="The reviewer is right. In base a busy move that succeeds in the end counts nothing, and a "
     "refused split ends the call. If nothing is left, a positive number comes from a huge page "
@@ -305,8 +304,8 @@ owner = Card(
     "owner",
     "The owner asks for 2 MiB: how often is a split refused, and what does the owner get?\n"
     "The area has two ranges of 2 MiB. In the first lies a huge page whose holder never lets go. "
-    "The second is free, but a page may move only to a place outside the area, and no huge page is "
-    "free there.",
+    "The second is free. The huge page can't move into it, because here it must leave the whole "
+    "area, and outside no huge page is free.",
     {
         **dict.fromkeys(("base_refused", "v1_refused"), (1, 2, 5, 10)),
         **dict.fromkeys(("base_gets", "v1_gets"), (MEMORY, NOTHING)),
@@ -324,8 +323,7 @@ owner = Card(
     still=lambda: [
         ranges_picture(),
         measured_requests(),
-        f"data/kernel-runs/{FILE}. The three measured kernels also have the companion of lesson "
-        "04; it changes nothing here.",
+        f"data/kernel-runs/{FILE}",
     ],
 )
 
@@ -439,7 +437,7 @@ regression = Card(
     "Write a regression test for the contract: a function that takes a version and returns True if "
     "the contract is kept.\n"
     "`base` and `v2` pass it, `v1` fails. A fourth kernel keeps the contract, too, and does other "
-    "things in its own way. It has to pass. The judge hides the names of the versions from you.",
+    "things in its own way. It has to pass.",
     form=FUNCTION,
     judge=judged_regression,
     hints=(

@@ -1,7 +1,7 @@
 """Lesson 09: a wrong counter, the loop of 6.12, another holder, and a policy of one's own.
 
-Interface: the cards eleven, once, loop, between, recall, batch, accident, policy; and the names
-that the text fills in."""
+Interface: the cards eleven, once, loop, between, recall, batch, accident, policy, policy_map; and
+the names that the text fills in."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mmsim import errno
 from mmsim.constants import MIGRATE_PASSES, MR_LONGTERM_PIN, REASONS
 from mmsim.datafiles import load_csv
+from mmsim.engine.sweep import sweep
 from mmsim.engine.trace import Trace
 from mmsim.errors import shown
 from mmsim.lessons.card import FUNCTION, Card, checked, quiz
@@ -71,13 +72,10 @@ def count_of(version: str, counter: str = "thp_migration_fail", **knobs: Any) ->
 
 
 def eleven_shown() -> list[Any]:
-    """The way of the page, and what is counted with ten passes and with three."""
+    """The way of the page, and what is counted."""
     run = HELD.run()
     refused = "thp_split_page_failed"
-    said = (
-        f"Ten passes: {refused} {count_of('v2', refused)}, thp_migration_fail {count_of('v2')}. "
-        f"Three passes: {count_of('v2', refused, passes=3)} and {count_of('v2', passes=3)}."
-    )
+    said = f"{refused} {count_of('v2', refused)}, thp_migration_fail {count_of('v2')}"
     return [flow_picture(run), said]
 
 
@@ -276,7 +274,8 @@ between = Card(
     why="6.12 unmaps once for its three asynchronous tries and once for the seven others. It "
     "compares in each try. A trace of an unmodified 6.12.117 has the same ten refused moves.\n\n"
     "So as many tries take less time. A holder that needs the page's lock, or a mapping of it, "
-    "can get on only between the two. (This sentence is read from the source, not measured.)",
+    "can get on only between the asynchronous tries and the others. That is read from the source, "
+    "and was not measured.",
     still=loops_picture,
 )
 
@@ -360,7 +359,8 @@ batch = Card(
         "Whose reference is it, and what would make it go?",
         "Neither trying again nor waiting empties a batch of an idle processor.",
     ),
-    why="The counters tell this failure from the one of 2022. Here `pgmigrate_fail` goes up by 1, "
+    why="The pin of v2 does not drain by itself: the page has kept its flag.\n\n"
+    "The counters tell this failure from the one of 2022. Here `pgmigrate_fail` goes up by 1, "
     "and no counter whose name begins with `thp_` moves. A patch that cures one of the two "
     "failures says nothing about the other.",
     still=remedies_tried,
@@ -393,7 +393,7 @@ NEVER, STEPS_MAX, OFTENER = "never", 200, 8
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "visit": ("vfio_map", {"order": 1, "passes": 3, "released": 1}),
     "drop_caches": ("pin_versus", SMALL),
-    "batch": ("lru_batch", {}),
+    "lru_batch": ("lru_batch", {}),
     NEVER: ("vfio_map", {"order": 1}),
 }
 DRAINS_MAX = {HUGE_PAGE: 0, PIECE: 1, SINGLE_PAGE: 1}
@@ -526,4 +526,43 @@ policy: Card = Card(
     "`wait` is what a proposal of April 2026 would do. We have read it in excerpts, and no kernel "
     "with it was measured.",
     still=scores,
+)
+
+
+# -- a map of policies
+
+
+ANSWERS, TIMES = (TRY_AGAIN, DRAIN, "wait"), (1, 2, 3)
+
+
+def fares(answer: str, times: int) -> tuple[float, int]:
+    """The odds in `visit`, and the steps in `never`, of one answer to the first busy tries."""
+
+    def decide(attempt: Attempt) -> str:
+        if not attempt.pin_is_busy:
+            return attempt.usual
+        return answer if attempt.tries <= times else GIVE_UP
+
+    row = own_policy(decide)
+    return score(row, "visit"), int(score(row, NEVER))
+
+
+def mapped() -> pd.DataFrame:
+    """One row for each answer, one column for how often it is given."""
+    points = sweep(fares, {"answer": ANSWERS, "times": TIMES}, bar=False)
+    told = [f"{100 * odds:.1f} %, {steps} steps" for odds, steps in (p.value for p in points)]
+    rows = [told[n : n + len(TIMES)] for n in range(0, len(told), len(TIMES))]
+    return frame(
+        rows, labels(ANSWERS, "answer"), [f"first {plural(n, 'try', 'tries')}" for n in TIMES]
+    )
+
+
+policy_map: Card = Card(
+    "policy_map",
+    "What does each answer win, and what does it cost?\nEach field has the odds in `visit`, and "
+    "how many steps the pin takes in `never`.",
+    why="`visit` has three passes, so the answer to the third try changes nothing there. The "
+    "answers hold for pieces, too, so `try again` wins more than `v3fix`.",
+    still=mapped,
+    needs=(policy,),
 )

@@ -364,7 +364,7 @@ def compaction_suitable(zone: Zone, want: Request) -> bool:
     CMA counts as room, whoever asks."""
     if zone.nr_free <= zone.watermarks[1] + (2 << want.order):
         return False
-    index = extfrag_index(summed(zone.blocks_by_type()), want.order)
+    index = extfrag_index(summed(zone.lists()), want.order)
     return not 0 <= index <= EXTFRAG_THRESHOLD or want.order <= COSTLY_ORDER
 
 

@@ -38,6 +38,7 @@ from mmsim.scenarios.situation import (
 GUEST = "guest"
 GUEST_MIB_MAX = 1 << 12
 SINGLE_PAGES_MAX = 256 * MIB
+COMPACTED_MIB_MAX = 1 << 12
 SPLITS_MAX = 32
 """Each of them takes some ten thousand steps to move."""
 
@@ -188,7 +189,7 @@ def _start_guest(pages: int, policy: str, pin: bool, version: Version) -> Genera
 def _check_single_pages(zone: Zone, pages: int, policy: str) -> None:
     """Raise UserError for a guest of more single pages than the model can follow."""
     huge = shmem_is_huge(policy, 0, pages, advised=False)
-    free = suitable(summed(zone.blocks_by_type()), HPAGE_PMD_ORDER) if huge else 0
+    free = suitable(summed(zone.lists()), HPAGE_PMD_ORDER) if huge else 0
     single = pages - min(pages // HPAGE_PMD_NR, free) * HPAGE_PMD_NR
     if single > SINGLE_PAGES_MAX:
         why = f"there are only {free:,} free huge pages" if huge else "it gets no huge pages"
@@ -205,6 +206,11 @@ def boot_guest(version: Version, knobs: Knobs) -> Setup:
     zone = host_zone(knobs)
     if int(knobs["guest"]) > int(knobs["host"]):
         raise UserError(f"guest is {knobs['guest']} MiB, but the host has only {knobs['host']} MiB")
+    if knobs["compaction"] == "on" and int(knobs["host"]) > COMPACTED_MIB_MAX:
+        raise UserError(
+            f"host is {knobs['host']} MiB, and compaction would look through all of it for room; "
+            f"the model does that for at most {COMPACTED_MIB_MAX}, so take a smaller host"
+        )
     pages, policy = int(knobs["guest"]) * MIB, str(knobs["shmem_enabled"])
     _check_single_pages(zone, pages, policy)
     world = World(Environment(ZONE, ZONE, compaction=knobs["compaction"] == "on"), zone)

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 # -- the kernel's indices, beside what a pin could use
 
 KERNEL = "the kernel's: all lists"
-PIN_SCOPE = "mmsim's own: usable by a pin-scope request"
+PIN_SCOPE = "mmsim's own: usable inside a long-term pin"
 UNKNOWN = "not known: paste /proc/pagetypeinfo"
 
 
@@ -83,7 +83,7 @@ def _indices_sentence(free_by_type: FreeByType, order: int, page_kib: int) -> st
         return f"{said} What a long-term pin could use of it, this file does not tell."
     mine = suitable(summed(free_by_type, PIN_SCOPE_TYPES), order)
     blocks = f"{plural(mine, 'block')} of {size_words(1 << order, page_kib)}"
-    return f"{said} Usable by a pin-scope request (mmsim's number, not a kernel's): {blocks}."
+    return f"{said} Usable inside a long-term pin (mmsim's number, not a kernel's): {blocks}."
 
 
 # -- a machine's memory as somebody pasted it

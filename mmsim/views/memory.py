@@ -143,7 +143,7 @@ def draw_block_map(svg: Svg, x: float, y: float, w: float, h: float, shown: Bloc
         svg.note(left - 8, base, label, _LABEL - 8, anchor="end")
     _cells(svg, left, top, columns, size, shown)
     kinds: list[Sign] = [(_swatches(svg, name), 32, name) for name in shown.types]
-    kinds.append((lambda x, y: None, 0, "(left: free, right: held)"))
+    kinds.append((lambda x, y: None, 0, "(left: free, right: in use)"))
     there = "" if shown.per_cell == 1 else " in the cell"
     said = f"a free block of {size_words(1 << shown.order)} or more{there}"
     signs: list[Sign] = [(lambda x, y: svg.add(_diamond(x + 5, y + 6)), 10, said)]

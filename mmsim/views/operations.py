@@ -26,10 +26,9 @@ from mmsim.views.words import page_words, place, plural, result_words, short_nam
 _YES_NO = {True: "yes", False: "no"}
 
 _PFNS = ("pfn", "src", "new", "dst", "old")
-_NOT_SHOWN = (
-    "file",
-    "start",
-)  # a whole file and a place in it: the answer says what was found, "skips_pte_mapped", "own"
+# A whole file and a place in it: the answer says what was found.  The others are for the reader
+# of the model, who sees them where the step is yielded.
+_NOT_SHOWN = ("file", "start", "skips_pte_mapped", "own")
 
 
 @cache
@@ -513,7 +512,7 @@ def _called(op: Op, actor: str, s: Step) -> str:
     shown = [
         short_name(s.before if value in s.before.folios else s.after, value)
         if what in _PFNS
-        else str(value)
+        else (hex if what == "end" else str)(value)
         for what, value in given.items()
         if what not in _NOT_SHOWN
         and (what, value) != ("refs", 1)

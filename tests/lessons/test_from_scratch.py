@@ -236,8 +236,8 @@ def test_the_review_compares_the_seams_in_every_order_of_steps():
 
 def test_what_the_table_of_the_review_shows():
     table = lesson.pins()
-    assert table["base"].tolist() == [622, 0]
-    assert table["patched"].tolist() == [126 + 108, 2262]
+    assert table["base"].tolist() == ["622 of 622 (100%)"]
+    assert table["patched"].tolist() == [f"{126 + 108} of {234 + 2262:,} (9%)"]
     left = [end for name, end in lesson.ends(lesson.VERSIONS["v3"], "of a pin").items()
             if "'pin': -12" in name]  # fmt: skip
     refused = ["thp_split_page_failed': 10" in end.name for end in left]

@@ -142,9 +142,9 @@ def test_the_same_remark_twice_is_one():
 @pytest.mark.parametrize(
     ("card", "wrong", "reason", "told"),
     [
-        ("explain", {"refused_split": 2}, "not 2; what counts at a refusal",
+        ("explain", {"refused_split": 2}, "not 2; how often was there no destination?",
          "returns 3: 2 for refused splits, 1 for the huge page that was split"),
-        ("explain", {"busy_moved": 3}, "not 3; what counts at a refusal",
+        ("explain", {"busy_moved": 3}, "not 3; how often was there no destination?",
          "returns 0: a page that was busy and has moved in the end leaves no count"),
     ],
 )  # fmt: skip

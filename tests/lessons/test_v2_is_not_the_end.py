@@ -209,7 +209,7 @@ def test_a_drain_takes_no_reference_off_a_huge_page(monkeypatch):
         ),
         (
             lambda a: "wait" if a.pin_is_busy and a.tries < 4 else a.usual,
-            "batch: yours 0.0 %, v3fix 0.0 %: not better yet",
+            "lru_batch: yours 0.0 %, v3fix 0.0 %: not better yet",
         ),
         (lambda a: "drain", "callers other than a pin notice it: compaction"),
         (lambda a: a.nosuch, "the policy raised AttributeError"),
@@ -228,3 +228,11 @@ def test_the_two_ways_to_count_drains_agree():
     for what, order in ((lesson.HUGE_PAGE, 1), (lesson.SINGLE_PAGE, 0)):
         run = make("vfio_map", row, {"order": order}).run()
         assert lesson.drains(run) == lesson.drained(row, what)
+
+
+def test_the_map_of_policies():
+    """The third try of three changes nothing; an answer for huge pages alone is `v3fix`."""
+    odds = {(a, n): lesson.fares(a, n)[0] for a in lesson.ANSWERS for n in lesson.TIMES}
+    assert all(odds[a, 1] < odds[a, 2] == odds[a, 3] for a in lesson.ANSWERS)
+    assert odds["try again", 3] > lesson.KNOWN["v3fix"][0]
+    assert max(odds.values()) == odds["wait", 3] == lesson.KNOWN["wait"][0]

@@ -167,6 +167,16 @@ def test_what_is_locked_has_its_key_further_up(source):
     assert "Shown once" not in "".join(said)
 
 
+@pytest.mark.parametrize("which", EDITIONS)
+@each_lesson
+def test_pictures_fit_a_narrow_column(source, which):
+    """592 px is what JupyterLab leaves at 1280 x 720 and 125 %; wider ones would scroll."""
+    text = nbformat.writes(stored(source, which))
+    least = [float(px) for px in re.findall(r"min-width:([\d.]+)px", text)]
+    assert least
+    assert max(least) <= 592
+
+
 @each_lesson
 def test_figures_have_words(source):
     for cell in code_cells(source, "solution"):

@@ -7,8 +7,9 @@ import re
 import pytest
 
 from mmsim.engine.trace import run_to_end
+from mmsim.errors import UserError
 from mmsim.scenarios import boot_guest
-from mmsim.scenarios.guest import landing
+from mmsim.scenarios.guest import NO_ROOM, landing
 from mmsim.scenarios.host import MIB
 from mmsim.views.run import step_table, summary
 
@@ -84,3 +85,15 @@ def test_a_run_that_nobody_could_look_at_is_refused_with_a_sentence():
         long.run()
     assert boot_guest("v3", guest=256, pin="none").run().results == {"guest": 256 * MIB}
     assert len(boot_guest("base", guest=256).run()) < 8_000  # base gives up at the first
+
+
+def test_a_host_that_compaction_would_look_through_for_minutes_is_refused_with_a_sentence():
+    with pytest.raises(UserError, match="compaction would look through all of it"):
+        boot_guest(host=1 << 20, compaction="on")
+    assert boot_guest(host=1 << 12, compaction="on").knobs["host"] == 1 << 12
+
+
+def test_a_host_without_any_free_memory_is_no_mistake():
+    """It ended in a sentence about orders that nobody had asked for."""
+    run = boot_guest(host=16, used=100, cma=0).run()
+    assert run.scenario.outcome(run.last) == NO_ROOM

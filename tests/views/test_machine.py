@@ -24,7 +24,7 @@ def test_the_models_own_host_is_seen_as_it_is():
     assert list(seen.table.iloc[:, 1]) == [0, "1.000", "0.998", "100 %"]
     assert seen.table.index[0] == "blocks of 2 MiB to be had"
     assert seen.zones.loc["0 Normal"].tolist() == ["562.54 MiB", "4 MiB", 128]
-    pin = "pin-scope request (mmsim's number, not a kernel's): 0 blocks of 2 MiB"
+    pin = "inside a long-term pin (mmsim's number, not a kernel's): 0 blocks of 2 MiB"
     for said in ("unusable_index is 0.544", "-1.000 says: a request would succeed", NOTE, pin):
         assert said in seen.sentence
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 from collections.abc import Callable
 
 import pytest
@@ -23,9 +24,9 @@ from mmsim.mm.folio import Extent
 from mmsim.mm.versions import BASE, VERSIONS
 from mmsim.mm.vfio import MapDma, vfio_dma_do_map
 from mmsim.mm.world import Limits, World
-from mmsim.scenarios import split_race, vfio_map
+from mmsim.scenarios import SCENARIOS, make, split_race, vfio_map
 from mmsim.views.fold import fold
-from mmsim.views.operations import OPS, intent, sentence
+from mmsim.views.operations import OPS, call, intent, sentence
 from mmsim.views.run import step_table, summary
 
 
@@ -54,6 +55,14 @@ def _is_a_sentence(said: str) -> None:
     assert said.count("()") <= 1, said
     for wrong in ("\n", "  ", "None", "{", ", with "):
         assert wrong not in said, said
+
+
+@pytest.mark.parametrize("name", sorted(SCENARIOS))
+def test_a_call_shows_what_a_reader_can_use(name: str) -> None:
+    """No bare truth values, and no place in memory as a decimal number."""
+    trace = make(name).run()
+    calls = {call(trace.at(n)) for n in range(1, len(trace) + 1)}
+    assert not [each for each in calls if re.search(r"True|False|None|\b\d{5,}\b", each)]
 
 
 @pytest.mark.parametrize(("version", "knobs"), RUNS)
