@@ -43,7 +43,8 @@ COUNTERS = tuple(name for name in EVIDENCE if not name.startswith("cma_"))
 CAUSES: dict[str, tuple[str, dict[str, object]]] = {
     "reference": ("somebody holds a reference and never lets go", {}),
     "truncated": (
-        "the page has just been cut off from its file",
+        "the page has just been cut off from its file: the page cache has given back its 512 "
+        "references",
         {"holder": 0, "trouble": "truncated"},
     ),
     "nomem": (
@@ -63,8 +64,8 @@ CAUSES: dict[str, tuple[str, dict[str, object]]] = {
         {"taken": "0.move.freeze"},
     ),
     "late": (
-        "in pass 0 somebody holds a reference, and no huge page is free; from pass 1 on it is "
-        "gone, and one is free",
+        "in pass 0 somebody holds a reference, and no huge page is free; before pass 1 the holder "
+        "lets go, and a huge page becomes free",
         {"targets": "late", "released": 1},
     ),
     "nobody": ("nobody is in the way", {"holder": 0}),
@@ -179,34 +180,43 @@ def told_of() -> pd.DataFrame:
     return frame([[n] for n in told.values()], rows, [f"case {case().seed}"])
 
 
-# What may become of a huge page: words, counter, place, and what follows.
-WAYS: tuple[tuple[str, str, float, float, tuple[int, ...]], ...] = (
-    ("a huge page in CMA", "in each pass", 228, 52, (1, 2, 3)),
-    ("moves whole", "thp_migration_success", 18, 130, (6,)),
-    ("no huge page is free", "thp_migration_fail", 228, 130, (4, 5)),
-    ("has no pass left", "thp_migration_fail", 438, 130, (7,)),
-    ("is split", "thp_split_page", 123, 208, (6, 7)),
-    ("the split is refused", "thp_split_page_failed", 333, 208, (7,)),
-    ("4 KiB pages moved", "pgmigrate_success", 18, 286, ()),
-    ("4 KiB pages stayed", "pgmigrate_fail", 438, 286, ()),
+# What may become of a huge page: words, counters, place, and what follows.
+WAYS: tuple[tuple[str, tuple[str, ...], float, float, tuple[int, ...]], ...] = (
+    ("a huge page in CMA", ("in each pass",), 228, 52, (1, 2, 3)),
+    ("moves whole", ("thp_migration_success",), 18, 136, ()),
+    ("no huge page is free", ("thp_migration_fail",), 228, 136, (4, 5, 6)),
+    ("has no pass left", ("thp_migration_fail",), 438, 136, ()),
+    ("is split", ("thp_split_pmd", "thp_split_page", "thp_migration_split"), 18, 220, ()),
+    ("the split is refused", ("thp_split_page_failed",), 228, 220, ()),
+    ("is turned away", ("nothing more is counted",), 438, 220, ()),
+)
+AGAIN = "next pass: it was busy,", "or refused in v1 and v2"
+END = (
+    "In the end, for each 4 KiB page: pgmigrate_success if moved, pgmigrate_fail if tried and left"
 )
 
 
 def ways() -> Picture:
     """Where each counter goes up."""
     claim = "Where the counters go up: thp_migration_fail has two places"
-    told = "; ".join(f"{words}: {counter}" for words, counter, *_ in WAYS[1:])
-    svg = Svg(640, 356, claim, told)
+    told = "; ".join(f"{words}: {', '.join(counters)}" for words, counters, *_ in WAYS[1:])
+    svg = Svg(640, 328, claim, f"{told}. {END}.")
     svg.headline(18, 30, 604, claim)
-    for words, counter, x, y, then in WAYS:
+    for words, counters, x, y, then in WAYS:
         for _, _, to_x, to_y, _ in (WAYS[number] for number in then):
             svg.line(x + 92, y + 46, to_x + 92, to_y - 6, stroke=INK, stroke_width=1.5)
             svg.path(f"M{to_x + 92} {to_y}l-5 -9h10Z", fill=INK)
-        svg.rect(x, y, 184, 46, fill=PANEL, stroke=INK, rx=4)
+        svg.rect(x, y, 184, 29 + 17 * len(counters), fill=PANEL, stroke=INK, rx=4)
         svg.text(x + 92, y + 20, words, 172, bold=True, anchor="middle")
-        svg.text(x + 92, y + 37, counter, 172, size=SMALL, anchor="middle")
-    svg.note(530, 348, "once, in the end", 184, anchor="middle")
-    return Picture(svg.render(), f"{claim}. {told}, once, in the end.")
+        for row, counter in enumerate(counters):
+            svg.text(x + 92, y + 37 + 17 * row, counter, 172, size=SMALL, anchor="middle")
+    svg.path("M228 64h-22v22h14", stroke=INK, stroke_width=1.5)
+    svg.path("M228 86l-9 -5v10Z", fill=INK)
+    for row, line in enumerate(AGAIN):
+        svg.note(198, 72 + 16 * row, line, 180, anchor="end")
+    svg.note(530, 106, "after the last pass", 150, anchor="middle")
+    svg.note(18, 320, END, 604)
+    return Picture(svg.render(), f"{claim}. {told}. {END}.")
 
 
 def counters(**knobs: object) -> pd.DataFrame:
@@ -404,6 +414,8 @@ def look_judged(answer: dict[str, str]) -> Verdict:
     same = [set(names) for names in combinations(LOOKS, len(looks)) if tells_apart(names) == every]
     others = " or ".join(" and ".join(sorted(names)) for names in same if names != set(looks))
     more = f"{others} would have told as much" if others else ""
+    if pairs_all == 1:
+        return passed("it tells the two causes apart", more)
     return passed(f"{len(every)} of {pairs_all} pairs of causes are told apart{rest}", more)
 
 
@@ -541,12 +553,11 @@ day_7 = quiz(
             "-ENOMEM",
             "migrate_pages() returned 1, and base takes anything but 0 for a failure",
         ),
-        "v1": (
-            "A split is refused because of a reference, for the reason `contig_range`. What does "
-            "`migrate_pages()` return in v1?",
-            ("-ENOMEM", "-EAGAIN"),
-            "-EAGAIN",
-            "v1 changed the error for callers who pin nothing, too; v2 returns -ENOMEM",
+        "passes": (
+            "v2, the page is truncated, and no huge page is free: how many passes are made?",
+            int,
+            1,
+            "no reference was in the way, so v2 does not try again",
         ),
     },
     form="a whole number",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
 from itertools import combinations
 
 import pytest
+from views.svg_rules import texts_fit, texts_stand_apart
 
 from mmsim import errno
 from mmsim.evidence.tracer import migrate_returns
@@ -124,6 +126,14 @@ def test_what_can_be_told_by_none_is_said():
 # -- the text
 
 
+def test_the_picture_names_every_counter_and_can_be_read():
+    picture = lesson.ways()
+    root = ET.fromstring(picture.svg)
+    texts_fit(root)
+    texts_stand_apart(root)
+    assert all(name in picture.words for name in lesson.COUNTERS)
+
+
 def test_the_argument_for_case_1():
     case = lesson.drawn(1)
     assert (case.kernel, case.huge_pages) == ("v2", 2)
@@ -131,7 +141,7 @@ def test_the_argument_for_case_1():
     moved = {"pgmigrate_fail": 512, "thp_migration_fail": 1, "thp_split_page_failed": 1}
     assert {name: n for name, n in case.counters.items() if n} == moved
     reported = lesson.drawn(4)
-    assert reported.kernel == "base"
+    assert (reported.kernel, len(reported.fitting)) == ("base", 4)
     assert {name: n for name, n in reported.counters.items() if n} == moved
     refused = lesson.beside().loc["thp_split_page_failed"]
     assert (refused["reference"], refused["nomem"]) == ("10 ≠", "1")
@@ -155,7 +165,9 @@ def test_the_answers_of_the_two_days():
     assert errno.name(alone.results["pin"]) == day_7["alone"]
     assert alone.last.world.vmstat["pgmigrate_success"] == 512
     other = [vfio_map(v, reason="contig_range").run() for v in ("v1", "v2")]
-    assert [errno.name(migrate_returns(run)[-1]) for run in other] == [day_7["v1"], "-ENOMEM"]
+    assert [errno.name(migrate_returns(run)[-1]) for run in other] == ["-EAGAIN", "-ENOMEM"]
+    truncated = vfio_map("v2", holder=0, trouble="truncated").run()
+    assert taken(truncated).refused == day_7["passes"] == 1
     pinned = [name for name in ("v2", "wait", "drain") if lru_batch(name).run().results["pin"] > 0]
     assert pinned == ["drain"]
     busy = vfio_map("base", targets="available").run()
