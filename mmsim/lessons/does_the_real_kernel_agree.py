@@ -529,9 +529,10 @@ def odds_table() -> pd.DataFrame:
 
 remedy = Card(
     "remedy",
-    "A pin can fail in two ways: a huge page is left whole, or small pages are left. Each row "
-    "changes one thing of the model's 6.12, and makes one way rarer. Which?\n"
-    "And with which row are failures that leave *small pages* rarest?",
+    "Which of two ways to fail does each change make rarer?\n"
+    "A pin fails because a huge page is left whole, or because small pages are left. Each row "
+    "changes one thing of the model's 6.12. And with which row are failures that leave *small "
+    "pages* rarest?",
     {**dict.fromkeys(CHANGES, tuple(RARER.values())), "rarest": tuple(CHANGES)},
     labels={
         **{name: what for name, (_, what) in CHANGES.items()},
