@@ -1,7 +1,7 @@
 """Lesson 10: traces of real kernels line by line, a missing rule, and why pins fail on 6.12.
 
 Interface: the cards which, reading, agree, recall, rule, still_failing, cause, remedy, changed,
-support; measured, lines, stalls; beside, pins_table; and what the text fills in."""
+support; measured, lines, today, stalls; beside, pins_table; and what the text fills in."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from mmsim.scenarios.situation import MISSED, NOT_SPLIT
 from mmsim.views.charts import Bar, bars
 from mmsim.views.show import Picture, Shown, Table
 from mmsim.views.state import state_picture
-from mmsim.views.svg import FILLS
+from mmsim.views.svg import FILLS, LINE, PANEL, Svg
 from mmsim.views.tables import AGREES, DIFFERS, alignment, frame, measured_table
 from mmsim.views.tables import labels as named
 
@@ -391,6 +391,24 @@ def still_failing_picture() -> Picture:
     return failed_bars("Linux 6.12.117, eight huge pages: pins that failed", shares)
 
 
+def today_picture() -> Picture:
+    """What is pinned, and what runs beside it."""
+    claim = "8 huge pages in CMA, to be split into 4,096 pieces and moved"
+    words = "Processor 0 pins them. On processor 1 drop_caches walks over them, again and again."
+    svg = Svg(640, 154, claim, f"{claim}. {words}")
+    svg.headline(18, 30, 604, claim)
+    svg.text(18, 62, "processor 0: the pin isolates, splits and moves them", 604)
+    for n, name in enumerate("ABCDEFGH"):
+        svg.rect(18 + 76 * n, 74, 70, 40, fill=PANEL, stroke=LINE, rx=4)
+        svg.text(53 + 76 * n, 92, name, 60, bold=True, anchor="middle")
+        svg.note(53 + 76 * n, 108, "512 pages", 66, anchor="middle")
+    svg.text(18, 138, "processor 1: drop_caches walks over them, again and again", 604)
+    return Picture(svg.render(), f"{claim}. {words}")
+
+
+today = Shown(today_picture)
+
+
 still_failing = Card(
     "still_failing",
     "Of these 120 pins on 6.12.117, how many failed? In how many was a split refused?\n"
@@ -511,9 +529,10 @@ def odds_table() -> pd.DataFrame:
 
 remedy = Card(
     "remedy",
-    "A pin can fail in two ways: a huge page is left whole, or small pages are left. Each row "
-    "changes one thing of the model's 6.12, and makes one way rarer. Which?\n"
-    "And with which row are failures that leave *small pages* rarest?",
+    "Which of two ways to fail does each change make rarer?\n"
+    "A pin fails because a huge page is left whole, or because small pages are left. Each row "
+    "changes one thing of the model's 6.12. And with which row are failures that leave *small "
+    "pages* rarest?",
     {**dict.fromkeys(CHANGES, tuple(RARER.values())), "rarest": tuple(CHANGES)},
     labels={
         **{name: what for name, (_, what) in CHANGES.items()},

@@ -259,7 +259,7 @@ def window_table() -> pd.DataFrame:
 window = Card(
     "window",
     "After which step of `drop_caches` can a pin of v2 come, to fall into the second window?\n"
-    "From then on `drop_caches` stands still. More than one number is right; name one.",
+    "From then on `drop_caches` stands still: do ten passes help? Name one of the right numbers.",
     int,
     form="the number of a step",
     judge=judged_window,
@@ -390,14 +390,14 @@ def turns() -> dict[tuple[str, str], tuple[int, int, int]]:
 
 
 def release_chart() -> list[Any]:
-    """Measured pins by release time, and where the model takes its last look."""
+    """Measured pins by release time, and when the model's last check is."""
     import pandas as pd
 
     index = pd.MultiIndex.from_tuples(turns(), names=["no huge page", "latest release (µs)"])
     table = pd.DataFrame(list(turns().values()), index, [*VERSIONS, "gain of v2"])
     gains = " and ".join(f"{turns()[how, 'measured'][2]} µs ({how})" for how in HOW)
-    sentence = f"Measured, the reference may go later with v2 than with base, by {gains}."
-    claim = "How late may a reference go? Ten attempts reach later than one"
+    sentence = f"Measured, the reference may be dropped later with v2 than with base, by {gains}."
+    claim = "How late may it be dropped? Ten attempts reach later than one"
     svg = Svg(640, 376, claim, f"{claim}. {sentence}")
     svg.headline(14, 28, 612, claim)
     across = Axis("reference dropped at (µs)", LATEST_US, range(0, 1401, 500))
@@ -434,9 +434,9 @@ def honest() -> str:
     }
     return (
         "**What the patch gains is the time that its attempts happen to take.** Most of the time "
-        "passes before the first look, so ten attempts do not reach ten times as far.\n\n"
+        "passes before the first check, so ten attempts do not reach ten times as far.\n\n"
         "Points are measured: the share of pins that fail, by when the reference went. A line is "
-        "the model's last look. A measured moment in the table is the one that best separates the "
+        "the model's last check. A measured moment in the table is the one that best separates the "
         "pins that succeed from those that fail.\n\n"
         "**Trust the directions, not the microseconds.** In fragmented memory the patch gains "
         f"{gains['fragmented']} measured. Without compaction it gains {gains['injected']} "
@@ -451,16 +451,16 @@ def later() -> dict[str, Any]:
 
 longer = Card(
     "longer",
-    "How late may the reference go in fragmented memory, so that the pin still succeeds?\n"
-    f"For the measured base, which looks once, it is {BASE_US} µs. v2 looks ten times.\n\n"
+    "How late may the reference be dropped in fragmented memory, so that the pin still succeeds?\n"
+    f"For the measured base, which checks once, it is {BASE_US} µs. v2 checks ten times.\n\n"
     "The measured base has the companion of lesson 04. Without it, no pin of base that needs a "
     "split would succeed.",
     {"v2_us": (600, 900, 5600)},
     labels={"v2_us": "v2, measured, in µs"},
     outcome=later,
     hints=(
-        "The last look decides. How many looks come after the first one?",
-        "Nine more looks, and the clock says how long each takes; a unit is 0.59 µs.",
+        "The last check decides. How many checks come after the first one?",
+        "Nine more checks, and the clock says how long each takes; a unit is 0.59 µs.",
     ),
     why=honest,
     still=release_chart,

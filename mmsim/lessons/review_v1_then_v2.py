@@ -1,10 +1,11 @@
 """Lesson 08: review version 1, hear what the list said, then find the hole of version 2.
 
-Interface: the picture works; the cards remarks, said, explain, cells, owner, hole, regression;
-decided, and the names that the text fills in."""
+Interface: the pictures works, ranges; the cards remarks, said, explain, cells, owner, hole,
+regression; decided, and the names that the text fills in."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -281,15 +282,14 @@ RANGES = {
 }
 
 
-def ranges_picture() -> Picture:
-    """What becomes of the two ranges, in base and in v1."""
-    claim = "base stops at the held page, and v1 goes on to the next range"
-    words = "; ".join(f"{version}: {one[1]}; {two[1]}" for version, (one, two) in RANGES.items())
-    svg = Svg(640, 178, claim, f"{claim}. {words}.")
+def ranges_picture(claim: str, rows: Mapping[str, tuple[tuple[str, str], ...]]) -> Picture:
+    """The two ranges, and in each row what becomes of them."""
+    words = "; ".join(f"{version}: {one[1]}; {two[1]}" for version, (one, two) in rows.items())
+    svg = Svg(640, 74 + 52.0 * len(rows), claim, f"{claim}. {words}.")
     svg.headline(18, 32, 604, claim)
-    svg.note(70, 62, "first range: a held huge page", 270)
-    svg.note(350, 62, "second range: free", 270)
-    for y, (version, cells) in zip((72, 124), RANGES.items(), strict=True):
+    svg.note(70, 62, "first range: 2 MiB", 270)
+    svg.note(350, 62, "second range: 2 MiB", 270)
+    for y, (version, cells) in zip((72, 124), rows.items(), strict=False):
         svg.text(60, y + 25, version, 50, bold=True, anchor="end")
         for x, (sign, said) in zip((70, 350), cells, strict=True):
             svg.rect(x, y, 270, 40, fill=PANEL, stroke=LINE, rx=4)
@@ -298,6 +298,12 @@ def ranges_picture() -> Picture:
             else:
                 svg.text(x + 16, y + 25, said, 240, fill=MUTED)
     return Picture(svg.render(), f"{claim}. {words}.")
+
+
+ASKED = "The owner of this area asks for one of its two ranges"
+ranges = Shown(
+    lambda: ranges_picture(ASKED, {"area": (("", "a huge page, held for ever"), ("", "free"))})
+)
 
 
 owner = Card(
@@ -321,7 +327,7 @@ owner = Card(
     "the way. If `cma_alloc()` should go on after a missing destination, that is a patch of its "
     "own, for the people who know `cma_alloc()`. A return value is a promise.",
     still=lambda: [
-        ranges_picture(),
+        ranges_picture("base stops at the held page, and v1 goes on to the next range", RANGES),
         measured_requests(),
         f"data/kernel-runs/{FILE}",
     ],

@@ -423,13 +423,17 @@ def refusals(letter: Any) -> dict[str, str]:
     return {ENDS[end.name][0]: render(end.shortest or ()) for end in ends if fails(end.name)}
 
 
-def judged_pair(answer: str) -> Verdict:
-    """A wrong pair is answered with a schedule that still fails."""
-    line = refusals(answer).get("refused at the freeze")
-    if line is None:
-        return passed("so says a search through all schedules that are left")
-    why = "with these two as one the holder still finds a moment. Which?"
-    return failed(why, second=f"after `{line}` the split is refused at the freeze")
+def judged_pair(answer: dict[str, Any]) -> Verdict:
+    """A wrong answer meets a schedule that still fails."""
+    lines = refusals(answer["stretch"])
+    if line := lines.get("refused at the freeze"):
+        why = "with these two as one the holder still finds a moment. Which?"
+        return failed(why, second=f"after `{line}` the split is refused at the freeze")
+    line = lines.get("refused at the check")
+    if answer["check"] is not bool(line):
+        why = "the freeze is safe now. What of a holder that comes before the stretch?"
+        return failed(why, second=f"after `{line}` the split is refused at the check")
+    return passed("so says a search through all schedules that are left")
 
 
 def pairs_table() -> pd.DataFrame:
@@ -445,9 +449,13 @@ together = Card(
     "Suppose a stretch of the split's steps were a single step: which stretch rules out every "
     "refusal at the freeze?\n"
     "A stretch goes from the first step that is named to the second.",
-    PAIRS,
+    {"stretch": PAIRS, "check": bool},
+    labels={
+        "stretch": "Which stretch?",
+        "check": "With it, can the split still be refused at the check?",
+    },
     judge=judged_pair,
-    solution="d",
+    solution=["d", True],
     hints=(
         "Which step found nothing, and which one did?",
         "The holder must have no moment after the check and before the freeze.",

@@ -151,9 +151,9 @@ def _layout(
 def _cut(text: str, width: float, size: float) -> str:
     """The text, shortened before its answer if it is too wide: the answer is what decides."""
     call, equals, answer = text.rpartition(" = ")
-    end = f"{equals}{answer}"
     if not call or text_width(text, size, mono=True) <= width:
         return text
+    end = f"{')' * call.endswith(')')}{equals}{answer}"
     return clip(call, width - text_width(end, size, mono=True), size, mono=True) + end
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from failure_odds import ANY_STEP, failure_odds
+from views.svg_rules import readable
 
 from mmsim.datafiles import load_csv
 from mmsim.engine.op import atomic
@@ -17,6 +18,12 @@ from mmsim.scenarios import SMALL, pin_versus
 @pytest.mark.parametrize("letter", "acd")
 def test_a_run_that_is_not_the_measured_one_is_told_a_counter(letter):
     assert "was measured" in lesson.which.judge(letter).why
+
+
+def test_the_picture_of_the_pins_can_be_read_and_gives_their_size():
+    readable(lesson.today_picture().svg)
+    rows = load_csv("kernel-runs/k612/k612_s4_dropcaches_trials.csv")
+    assert {r["n_units_2mib"] for r in rows if r["scenario"] in lesson.GAPS} == {"8"}
 
 
 def test_the_lines_say_what_the_card_asks():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from itertools import pairwise
+from math import comb
 
 from coin import sample
 from views.svg_rules import readable
@@ -53,6 +54,11 @@ def test_the_numbers_of_the_text():
     for how in lesson.HOW:
         assert lesson.share_of(how, "6.1.0").hits == 0
     assert [lesson.share_of(how) for how in lesson.HOW] == [(64, 179), (63, 96)]
+    assert [lesson.window_us(how) for how in lesson.HOW] == [65, 329]  # as in lesson 05
+    assert "about 65 to about 329 µs" in lesson.gap.why()
+    assert comb(15, 2) == 105
+    refused = [lesson.pins(version).split_refused for version in lesson.VARIANT]
+    assert refused == [5, 4]
 
 
 def test_a_wrong_answer_gets_a_reason_first_and_the_outcome_second():

@@ -112,7 +112,7 @@ def test_the_owner_in_the_model_and_measured():
     for version, ((_, said), _) in lesson.RANGES.items():
         assert said.startswith(f"{lesson.owner.outcome()[f'{version}_refused']} refusal")
         assert decided(version, "contig_range", "reference") in said
-    readable(lesson.ranges_picture().svg)
+    readable(lesson.ranges_picture(lesson.ASKED, lesson.RANGES).svg)
     results = [cma_alloc(version).run().results["owner"] for version in ("base", "v2")]
     assert results == [-12, -12]
     table = lesson.measured_requests()

@@ -125,7 +125,7 @@ def test_nothing_that_is_shown_before_an_answer_wins_a_level(name):
 
 
 def test_a_split_in_a_pin_has_the_same_steps():
-    """The text: they are steps 9 to 21 of 87, and a refusal is two steps from the unlock."""
+    """The text: they are steps 9 to 21 of 87, and a refused split is over two steps later."""
     steps = [event.op.kind.name for event in RACE.replay("split*13").events]
     pin = [event.op.kind.name for event in lesson.PIN.with_(holder=0).run().events]
     assert lesson.PIN.version.name == "v2"
@@ -162,9 +162,12 @@ def test_a_search_that_stops_early_says_less():
 
 def test_a_pair_that_leaves_a_failure_is_answered_with_one():
     for letter in "abc":
-        first, second = said(lesson.together, letter)
+        first, second = said(lesson.together, {"stretch": letter, "check": True})
         assert "Which?" in first
         assert "after `split*" in second
     assert "refused at the freeze" in lesson.refusals("c")
     assert list(lesson.refusals("d")) == ["refused at the check"]
-    assert lesson.together.judge("d").state == "passed"
+    wrong = said(lesson.together, {"stretch": "d", "check": False})
+    assert "comes before the stretch" in wrong[0]
+    assert "refused at the check" in wrong[1]
+    assert lesson.together.answer("d", True).settled
