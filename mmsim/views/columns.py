@@ -153,8 +153,9 @@ def _cut(text: str, width: float, size: float) -> str:
     call, equals, answer = text.rpartition(" = ")
     if not call or text_width(text, size, mono=True) <= width:
         return text
-    end = f"{')' * call.endswith(')')}{equals}{answer}"
-    return clip(call, width - text_width(end, size, mono=True), size, mono=True) + end
+    end = f"{equals}{answer}"
+    short = clip(call, width - text_width(f"){end}", size, mono=True), size, mono=True)
+    return short + ")" * ("(" in short) + end
 
 
 def _draw_rows(svg: Svg, x: float, y: float, w: float, moment: Moment) -> None:
