@@ -48,7 +48,11 @@ ONLY = "answer"  # the name of the part of a card that has a single one
 AGAIN = "Try once more; after a second wrong answer the card says how it is."
 LINE_MAX = 5_000  # characters
 STRESSED = r"(?<!\w)({})([^*]+)\1(?!\w)"  # a schedule, `pin*7 pin*6`, has none
-GOOD, BAD = GREEN, VERMILION  # seen well on a light and on a dark page
+# The colour of a sign leans to that of the page's words: it stands out on a light and a dark page.
+SIGNS = {
+    sign: f'<b style="color:color-mix(in srgb, {colour} 70%, currentColor)">{sign}</b>'
+    for sign, colour in (("✔", GREEN), ("✘", VERMILION))
+}
 
 Words = str | Callable[[], str]
 
@@ -510,9 +514,7 @@ def marked_line(line: str) -> str:
     html = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(line, quote=False))
     for stars, tag in (("**", "b"), ("*", "i")):
         html = re.sub(STRESSED.format(re.escape(stars)), rf"<{tag}>\2</{tag}>", html)
-    for sign, colour in (("✔", GOOD), ("✘", BAD)):
-        html = re.sub(f"^{sign}", f'<b style="color:{colour}">{sign}</b>', html)
-    return html
+    return SIGNS.get(html[:1], html[:1]) + html[1:]
 
 
 def marked(lines: Sequence[str]) -> str:

@@ -23,6 +23,11 @@ from mmsim.lessons.card import marked
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 PAGE_MAX = 1_500_000  # bytes
+# What is wider than the page, or than the box that it scrolls in
+BEYOND = """() => [...document.querySelectorAll("body *")].filter(each =>
+    each.getBoundingClientRect().right > innerWidth + 1 ||
+    (getComputedStyle(each).overflowX === "auto" && each.scrollWidth > each.clientWidth + 2)
+).map(each => each.outerHTML.slice(0, 120))"""
 SIZES = {"wide": (1366, 768), "enlarged": (1024, 576), "phone": (390, 844)}
 
 
@@ -192,6 +197,12 @@ def test_nbconvert_makes_the_same_of_a_notebook(browser, tmp_path):
         expect(answer(card)).to_contain_text("Write a whole number, not many")
         card.get_by_role("textbox").first.fill("17")
         expect(answer(card)).to_contain_text("not 17; whose references are these?")
+        # On paper: A4 less the usual margins, no buttons, nothing cut
+        page.set_viewport_size({"width": 718, "height": 1040})
+        assert page.locator("button:visible").count() > 0
+        page.emulate_media(media="print")
+        assert page.locator("button:visible, input[type=range]:visible").count() == 0
+        assert page.evaluate(BEYOND) == []
 
 
 def test_the_search_works_from_a_folder_and_questions_without_javascript(browser, book):

@@ -13,13 +13,16 @@ from playwright.sync_api import expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests" / "browser")]
+import axe  # noqa: E402
 import serve_lite  # noqa: E402
 from lab import BROWSER_FLAGS  # noqa: E402
 
 SITE = ROOT / "build" / "lite"
 WAIT = 120_000
-TABLE = (
-    "from mmsim.views.show import two_columns; t = two_columns([('a', 'b')]); display(t); t.plot"
+# The cell of lesson 10 that plots
+PLOT = (
+    "from mmsim.lessons import does_the_real_kernel_agree as lesson\n"
+    "t = lesson.pins_table(); display(t.plot.scatter(x='runs', y='left', ylim=(0, 9))); t.hist"
 )
 pytestmark = pytest.mark.browser
 
@@ -73,6 +76,7 @@ def opened(request, chromium):
 def test_a_lesson_works_without_a_network(opened) -> None:
     page, begin = opened.page, time.monotonic()
     page.goto(opened.base)
+    assert axe.serious(page, "body") == {}
     page.get_by_role("link", name="would not start").click()
     page.locator("blockquote", has_text="in your browser").wait_for(timeout=WAIT)
     opened.first_card()
@@ -82,6 +86,7 @@ def test_a_lesson_works_without_a_network(opened) -> None:
     size = sum((SITE / path).stat().st_size for path in found)
     print(f"\n{opened.base}: the first card after {seconds:.1f} s, {size / 1e6:.1f} MB,", end=" ")
     print(f"{len(found)} files")
+    assert axe.serious(page) == {}
 
     said, handle = page.locator(".mmsim-said"), page.get_by_role("slider", name="step")
     told = [said.inner_text()]
@@ -96,9 +101,10 @@ def test_a_lesson_works_without_a_network(opened) -> None:
     page.keyboard.press("Escape")
     page.keyboard.press("b")
     page.keyboard.press("Enter")
-    page.keyboard.insert_text(TABLE)
+    page.keyboard.insert_text(PLOT)
     page.keyboard.press("Shift+Enter")
-    expect(page.get_by_role("columnheader", name="what").first).to_be_visible(timeout=WAIT)
+    expect(page.get_by_role("columnheader", name="pause_ms")).to_be_visible(timeout=WAIT)
+    expect(page.get_by_text("can't plot, so here is the table")).to_be_visible()
     expect(page.get_by_text("has only a small stand-in for pandas").first).to_be_visible()
 
     # what was done is gone with a reload, and the lesson works again

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from test_state import TEXT_PAIRS, _luminance
 
+from mmsim.lessons.card import SIGNS, marked_line
 from mmsim.views import svg
 from mmsim.widgets.board import STYLE
 
@@ -67,6 +68,17 @@ def test_words_stand_out_in_a_dark_page_too() -> None:
     for pair in TEXT_PAIRS:
         low, high = sorted(_luminance(dark(colour)) for colour in pair)
         assert (high + 0.05) / (low + 0.05) >= 4.5, pair
+
+
+@pytest.mark.parametrize(("words", "page"), [("#212121", "#FFFFFF"), ("#E0E0E0", "#111111")])
+@pytest.mark.parametrize("sign", SIGNS)
+def test_signs_of_cards_stand_out_in_both_themes_of_jupyterlab(sign, words, page) -> None:
+    colour, part = re.findall(r"(#\w{6}) (\d+)%, currentColor", marked_line(f"{sign} Right"))[0]
+    mixed = (rgb(colour) * int(part) + rgb(words) * (100 - int(part))) / 100
+    mixed = "#" + "".join(f"{round(255 * part):02X}" for part in mixed)
+    low, high = sorted(_luminance(colour) for colour in (mixed, page))
+    assert (high + 0.05) / (low + 0.05) >= 4.5
+    assert apart(mixed, words, "usual") > SEEN  # still a colour
 
 
 def test_the_measure_finds_what_can_not_be_told_apart() -> None:

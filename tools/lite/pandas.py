@@ -11,6 +11,7 @@ SAYS = (
     "pandas has no {!r} here: the browser edition has only a small stand-in for pandas, which shows"
     " tables. Install mmsim on a computer to use all of pandas."
 )
+NO_PLOT = "The browser edition can't plot, so here is the table. Install mmsim to see the plot."
 
 
 class _Small:
@@ -81,6 +82,10 @@ class DataFrame(_Small):
     def T(self) -> DataFrame:
         return DataFrame(list(zip(*self.rows, strict=True)), self.columns, self.index)
 
+    @property
+    def plot(self) -> _Plot:
+        return _Plot(self)
+
     def rename_axis(self, name: str) -> DataFrame:
         return DataFrame(self.rows, Index(self.index, name), self.columns)
 
@@ -130,6 +135,20 @@ class DataFrame(_Small):
         from mmsim.views.show import Table
 
         return Table(self)._repr_html_()
+
+
+class _Plot(_Small):
+    """What `.plot` and each of its kinds is: it says that there is no plot, and gives the table."""
+
+    def __init__(self, table: DataFrame) -> None:
+        self.table = table
+
+    def __getattr__(self, kind: str) -> Any:
+        return super().__getattr__(kind) if kind.startswith("_") else self
+
+    def __call__(self, *_: Any, **__: Any) -> DataFrame:
+        print(NO_PLOT)
+        return self.table
 
 
 class _At:
