@@ -31,7 +31,7 @@ def test_a_case_is_diagnosed(tmp_path, chromium):
         assert verdict.locator("svg[role=img]").count() == 0
         ended(verdict, "could not be split")
         expect(verdict).to_contain_text("the counters say 'could not be split'")
-        picture = verdict.locator("svg[role=img]")
+        picture = verdict.locator("svg[role=img]").last
         expect(picture).to_be_visible()
         before = picture.text_content()
         targets = verdict.locator("select", has_text="available")

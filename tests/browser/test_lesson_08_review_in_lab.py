@@ -25,7 +25,7 @@ def test_store_and_turn(lab):
         row.get_by_role("button", name="stays").click()
     card.get_by_role("button", name="Store").click()
     expect(card.get_by_text("you said stays · it was -EAGAIN")).to_be_visible()
-    picture = card.locator("svg[role=img]").first
+    picture = card.locator("svg[role=img]").last  # the column with the version and the end
     expect(picture).to_contain_text("version v1")
     reason = card.locator("select", has_text="contig_range")
     expect(picture).to_contain_text("migrate_pages() returned -EAGAIN")

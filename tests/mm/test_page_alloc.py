@@ -119,7 +119,7 @@ def test_many_blocks_of_half_the_size_are_a_lack_of_memory(order, blocks, worth_
     blocks = (*blocks, *[0] * (11 - len(blocks)))
     free = sum(nr << size for size, nr in enumerate(blocks))
     lists = {MIGRATE_MOVABLE: blocks}
-    zone = SimpleNamespace(nr_free=free, watermarks=(0, 0, 0), blocks_by_type=lambda: lists)
+    zone = SimpleNamespace(nr_free=free, watermarks=(0, 0, 0), lists=lambda: lists)
     assert compaction_suitable(zone, request(order)) == worth_it
 
 
