@@ -2,7 +2,8 @@
 
 Each output has a box of its own, so that a line more in one does not move the others.  The screen
 is reduced to 16 x 12 greys; `screens.json` holds those that were looked at.  To renew a lesson,
-take its line out of that file: the test then writes it, and fails once so that somebody looks."""
+take its line out of that file: the test then writes it, and fails once so that somebody looks.
+`make test` leaves this out, because it was never tried with the fonts of a second machine."""
 
 from __future__ import annotations
 
