@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -197,13 +197,14 @@ def _beyond_schema(content: dict[str, Any]) -> str:
     return ""
 
 
-def _numbers(value: Any, name: str = "") -> Iterator[tuple[str, int]]:
+def _numbers(value: Any, name: str = "") -> list[tuple[str, int]]:
     """Every whole number in a vector, with the name of its field."""
     if isinstance(value, int):
-        yield name, value
-    elif isinstance(value, dict | list):
-        for key, each in value.items() if isinstance(value, dict) else ((name, v) for v in value):
-            yield from _numbers(each, key)
+        return [(name, value)]
+    if not isinstance(value, dict | list):
+        return []
+    members = value.items() if isinstance(value, dict) else [(name, each) for each in value]
+    return [found for key, each in members for found in _numbers(each, key)]
 
 
 # -- a vector as a world, actors and a script

@@ -135,7 +135,7 @@ def file_of(setup: str, version: str) -> str:
     return f"K612_{new}_unit0_sub0_refs1.txt"
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=32)
 def aligned(setup: str, version: str, model: str = "") -> tuple[Trace, list[Row]]:
     """A run of the model with the set-up of a real trace, and every line of the two."""
     real = real_trace(file_of(setup, version))
