@@ -4,6 +4,7 @@ refused and listed."""
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from pathlib import Path
@@ -16,6 +17,8 @@ sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests" / "browser")]
 import axe  # noqa: E402
 import serve_lite  # noqa: E402
 from lab import BROWSER_FLAGS  # noqa: E402
+
+from mmsim.lessons import COURSE  # noqa: E402
 
 SITE = ROOT / "build" / "lite"
 WAIT = 120_000
@@ -113,6 +116,25 @@ def test_a_lesson_works_without_a_network(opened) -> None:
     page.reload()
     expect(page.locator(".jp-CodeCell")).to_have_count(cells - 1, timeout=WAIT)
     opened.first_card()
+    assert (opened.outside, opened.errors) == ([], [])
+
+
+@pytest.mark.parametrize("opened", ["127.0.0.1"], indirect=True)
+@pytest.mark.parametrize("lesson", [each.stem for each in COURSE])
+def test_every_lesson_runs_from_top_to_bottom(opened, lesson) -> None:
+    """Run All, then one move in the last card; nothing fails, and nothing is asked outside."""
+    page, begin = opened.page, time.monotonic()
+    page.goto(f"{opened.base}notebooks/index.html?path={lesson}.ipynb")
+    page.locator(".jp-CodeCell").first.wait_for(timeout=WAIT)
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    prompts = page.locator(".jp-CodeCell .jp-InputPrompt")
+    done = re.compile(r"^\[\d+\]:?$")
+    expect(prompts.last).to_have_text(done, timeout=WAIT)
+    expect(prompts).to_have_text([done] * prompts.count(), timeout=WAIT)
+    print(f"\n{lesson}: {prompts.count()} cells after {time.monotonic() - begin:.1f} s", end="")
+    failed = page.locator('[data-mime-type="application/vnd.jupyter.error"]')
+    assert failed.all_inner_texts() == []
     assert (opened.outside, opened.errors) == ([], [])
 
 
