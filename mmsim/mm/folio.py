@@ -38,12 +38,10 @@ class Extent(NamedTuple):
 
 
 class Folio(NamedTuple):
-    """One folio.  `1 << order` base pages; order 0 is a single page.
+    """One folio of `1 << order` base pages.
 
-    `name` is what a person calls the data in it ("A", or "A[17]" for a piece of the split huge page
-    A); `region` and `index` say the same to the page tables.  A folio that moves hands all three to
-    its destination.
-    """
+    `name` is what a person calls the data in it: "A", or "A[17]" for a piece of the huge page A.
+    `region` and `index` say the same to the page tables.  A folio that moves hands on all three."""
 
     name: str
     region: str

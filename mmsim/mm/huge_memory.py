@@ -53,8 +53,7 @@ def can_split_folio(world: World, me: str, pfn: int) -> int | None:
     """Site 1: are there any references but the cache's, the mappings' and the caller's?
 
     Answers the number of cache references that the freeze has to expect, None if the folio can't be
-    split.  Kernel: can_split_folio(), a look without any lock: it may be out of date at once.
-    """
+    split.  It is a look without any lock, and may be out of date at once."""
     folio = world.folio(pfn)
     pins = extra_pins(folio)
     # The caller's own reference is the "- 1": forget it and an idle folio looks busy.
@@ -112,8 +111,7 @@ def split_huge_page_to_list(
 ) -> Generator[Op, Any, int]:
     """Split a huge page and append the pieces to `list_`.  Returns 0 or a negative errno.
 
-    Left out: NR_SHMEM_THPS, the i_mmap and anon_vma locks (nothing in the model contends for them).
-    """
+    Left out: NR_SHMEM_THPS, the i_mmap and anon_vma locks, which nothing here contends for."""
     kind = yield folio_kind(page.pfn)
     if kind == HUGE_ZERO:
         return -EBUSY

@@ -10,8 +10,8 @@ from mmsim.mm.zone import boot, pages
 MIB = 256
 
 
-@pytest.mark.parametrize("host", [16, 30, 62, 1024, 1 << 20])
-@pytest.mark.parametrize("used", [0.25, 0.5, 1.0])
+@pytest.mark.parametrize("host", [16, 30, 1024])
+@pytest.mark.parametrize("used", [0.25, 1.0])
 @pytest.mark.parametrize("scattered", [0.0, 0.5, 1.0])
 def test_the_shares_of_used_and_scattered_memory(host, used, scattered):
     """A zone longer than the pattern of 62 pageblocks ends within it, and is off by that much."""

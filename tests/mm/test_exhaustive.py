@@ -24,10 +24,7 @@ CUED = {
 }
 OTHERS = {
     make.__name__: make("other", "A")
-    for make in (
-        *(actors.direct_io, actors.gup_fast, actors.fault, actors.fault_around),
-        *(actors.lookup, actors.permanent_pin, actors.undrained_batch),
-    )
+    for make in (*(actors.direct_io, actors.fault, actors.lookup, actors.permanent_pin),)
 }
 WALK = {"drop_caches": Actor("other", lambda: drop_caches(((Extent("A", NR),),), BASE))}
 
@@ -54,8 +51,8 @@ def test_golden_counts(key):
 
 
 CASES = [
-    *product(CUED, ("base", "6.1.0", "v1", "v2", "v3fix"), ("none", "either")),
-    *product(OTHERS, ("base", "v3"), ("none",)),
+    *product(CUED, ("base", "v3fix"), ("none", "either")),
+    *product(OTHERS, ("v1", "v2"), ("none",)),
 ]
 
 
@@ -84,7 +81,7 @@ def test_one_stray_reference_can_fail_the_pin_in_every_version(version):
 @pytest.mark.parametrize(("version", "rescues"), [("6.1.0", False), ("v3", True)])
 @pytest.mark.parametrize("other", [*OTHERS, *WALK])
 def test_everybody_can_fail_a_pin_and_the_patch_outwaits_those_who_leave(other, version, rescues):
-    found = sound(explore(pin_against(other, version, passes=10)))
+    found = sound(explore(pin_against(other, version, passes=3)))
     assert ever(found, lambda state: refused(state) and result(state) == -ENOMEM)
     saved = ever(found, lambda state: refused(state) and result(state) == NR)
     assert saved is (rescues and other != "permanent_pin")

@@ -15,7 +15,6 @@ from mmsim.mm.filemap import (
 )
 from mmsim.mm.folio import Extent
 from mmsim.mm.page_ref import folio_get, folio_ref_freeze
-from mmsim.mm.rmap import remove_migration_ptes, try_to_migrate
 from mmsim.scenarios import make
 
 TRUNCATED = {"order": 1, "passes": 2, "released": "1", "trouble": "truncated"}
@@ -56,16 +55,6 @@ def test_truncation_takes_cache_references_and_the_mappings_of_all():
     assert world.find("A", 0) is None
     do(world, truncate_inode_folio("A", 0))  # nothing is left to do
     assert world.folio(PFN) == left
-
-
-def test_truncation_takes_the_entries_of_a_migration_too():
-    """All mappings go, also the ones that wait for a migration: none may come back afterwards."""
-    world = memory(isolated())
-    do(world, try_to_migrate(PFN))
-    do(world, truncate_inode_folio("A", 0))
-    do(world, remove_migration_ptes(PFN, PFN))
-    world.check()
-    assert (world.folio(PFN).refcount, world.folio(PFN).mapcount) == (1, 0)
 
 
 def test_truncation_waits_for_the_lock_if_it_is_told_to():

@@ -12,7 +12,6 @@ from mmsim.mm.fragmentation import (
     PIN_SCOPE_TYPES,
     extfrag_for_order,
     extfrag_index,
-    pin_scope,
     printed,
     read_printed,
     summed,
@@ -46,7 +45,7 @@ def slow(free, order):
 def test_against_the_slow_definition():
     rng = random.Random(20221021)
     seen = set()
-    for _ in range(3000):
+    for _ in range(1000):
         orders, most = rng.randint(1, 14), rng.choice([1, 3, 40])
         free = [rng.randint(0, most) if rng.random() < 0.6 else 0 for _ in range(orders)]
         keep = rng.randint(0, orders)  # often nothing large is free
@@ -101,10 +100,3 @@ def test_summed():
     assert summed({}) == ()
     with pytest.raises(ValueError, match="different numbers of orders"):
         summed({"MOVABLE": (1,), "CMA": (1, 2)})
-
-
-@pytest.mark.parametrize("name", ["UNMOVABLE", "Movable", "RECLAIMABLE"])
-def test_types_a_pin_may_use(name):
-    free = (*[0] * 8, 1, 2, 5)
-    found = pin_scope({name: free}, 9)
-    assert (found.blocks, found.extfrag_index, found.unusable_index) == (7, -1000, 40)

@@ -129,22 +129,6 @@ def test_a_moved_page_keeps_what_is_known_about_it(mapped):
 # -- destinations
 
 
-@pytest.mark.parametrize(
-    ("env", "huge", "base"),
-    [
-        ({}, ("ok",), ("ok",)),
-        ({"targets_huge": "none"}, ("fail",), ("ok",)),
-        ({"targets_huge": "either"}, ("ok", "fail"), ("ok",)),
-        ({"targets_base": "either"}, ("ok",), ("ok", "fail")),
-    ],
-)
-def test_the_environment_decides_by_size(env, huge, base):
-    world = memory(folio(), folio("P", 0), **env)
-    outcomes = alloc_migration_target(PFN, "longterm_pin").kind.outcomes
-    assert outcomes(world, "me", PFN, "longterm_pin") == huge
-    assert outcomes(world, "me", PFN + NR, "longterm_pin") == base
-
-
 def test_destinations_are_aligned_distinct_and_outside_cma():
     world = memory(folio("P", 0), folio("A"), folio("B"))
     sources = (PFN, PFN + NR, PFN + 2 * NR)
@@ -156,8 +140,8 @@ def test_destinations_are_aligned_distinct_and_outside_cma():
 
 
 @pytest.mark.parametrize("mode", [MIGRATE_SYNC, MIGRATE_ASYNC])
-@pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("version", ["base", "v1", "v3fix", "6.12"])
+@pytest.mark.parametrize("seed", range(6))
 def test_the_counters_say_what_the_steps_have_done(seed, version, mode):
     """Destinations and errors by the toss of a coin; the steps are counted one by one."""
     torn = {"deferred_split": True, "pmd_maps": 0, "pte_maps": 2}

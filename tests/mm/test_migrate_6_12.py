@@ -14,7 +14,7 @@ from mmsim.constants import MIGRATE_ASYNC, MIGRATE_SYNC, MR_COMPACTION, MR_LONGT
 from mmsim.engine.actor import Actor
 from mmsim.engine.scenario import Scenario
 from mmsim.engine.trace import record
-from mmsim.evidence.vectors import run_gup, run_migrate_pages
+from mmsim.evidence.vectors import run_migrate_pages
 from mmsim.mm.folio import ISOLATION, Folio, Page
 from mmsim.mm.versions import TODAY
 from mmsim.mm.world import World
@@ -144,20 +144,6 @@ def test_compaction_never_sleeps_and_has_ten_tries():
     assert migrated([{"name": "P", "order": 0}], strangers=[{"folio": "P"}])["rc"] == 1
     _, _, trace = called(0, mode=MIGRATE_ASYNC, reason=MR_COMPACTION)
     assert not [event for event in trace.events if event.op.kind.name == "folio_lock"]
-
-
-def test_a_pin_drains_for_a_reference_too_many_and_never_for_a_huge_page():
-    def drains(folio, holder):
-        vector = {
-            "setup": {"folios": [folio]},
-            "script": {"strangers": [{"folio": "P"}]} if holder else {},
-            "operation": {"range": ["P"]},
-        }
-        return run_gup(vector, TODAY, {})["calls"][0]["lru_drains"]
-
-    single, huge = {"name": "P", "order": 0}, {"name": "P", "order": 9}
-    assert [drains(single, False), drains(single, True)] == [0, 1]
-    assert [drains(huge, False), drains(huge, True)] == [0, 0]
 
 
 # -- policies on today's loop, in the smallest race with drop_caches

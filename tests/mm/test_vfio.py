@@ -1,6 +1,5 @@
 """VFIO_IOMMU_MAP_DMA: runs, batches, the limit on locked memory; a failure leaves nothing."""
 
-import itertools
 import random
 
 import pytest
@@ -81,7 +80,7 @@ def at(*places, **env):
         ((0, 8, 12, 16, 32), [(0, 4), (4, 12), (16, 4)]),
     ],
 )
-@pytest.mark.parametrize("batch", [1, 3, 4, 8, 512])
+@pytest.mark.parametrize("batch", [1, 3, 512])
 def test_a_run_is_as_long_as_the_pages_are_neighbours(places, expected, batch):
     """Whatever the batches are: they only say how many pages are pinned at once."""
     world = at(*places, vfio=Limits(batch=batch))
@@ -93,20 +92,6 @@ def test_a_run_is_as_long_as_the_pages_are_neighbours(places, expected, batch):
     assert {f.pincount for f in after.folios.values()} == {4}
     maps = [(run.iova, run.pfn - PFN) for run in after.container.maps]
     assert [places[iova // 4] for iova, _ in maps] == [place for _, place in maps]
-
-
-@pytest.mark.parametrize(("batch", "asked"), [(512, [12]), (8, [8, 4]), (5, [5, 5, 2])])
-def test_a_batch_is_one_call_of_the_pin(batch, asked):
-    """`asked`: pages pinned in each call; a call ends with looking for pages that may not stay."""
-    _, after, trace = map_dma(at(0, 4, 8, vfio=Limits(batch=batch)))
-    names = [(e.op.kind.name, e.answer) for e in trace.events]
-    calls = [0]
-    for (name, answer), (following, _) in itertools.pairwise(names):
-        calls[-1] += answer.pins if name == "follow_page_mask" else 0
-        if name == "is_longterm_pinnable_page" and following == "memlock_allows":
-            calls.append(0)
-    assert calls == [*asked, 0]
-    assert flow(after) == (12, 0)
 
 
 @pytest.mark.parametrize(("batch", "flows"), [(512, (5, 0)), (4, (6, 1))])
@@ -135,12 +120,6 @@ def test_the_limit_is_counted_by_the_page(limit):
         assert flow(after)[0] == flow(after)[1]
         assert runs(trace) == ([(0, 8)] if limit >= 8 else [])
         nothing_left(after)
-
-
-def test_the_limit_ends_the_pin_where_it_is_reached():
-    """In the first batch, not when all batches are pinned."""
-    results, after, _ = map_dma(at(0, 4, 8, vfio=Limits(memlock=3, batch=4)))
-    assert (results, flow(after)) == ((-ENOMEM,), (4, 4))
 
 
 def test_the_limit_counts_what_was_mapped_before():
@@ -271,7 +250,7 @@ def test_a_device_that_reaches_a_page_without_a_pin_is_noticed():
         world.check()
 
 
-@pytest.mark.parametrize("version", ["base", "v2", "v3"])
+@pytest.mark.parametrize("version", ["base", "v2"])
 @pytest.mark.parametrize(("targets", "memlock"), [("none", None), ("either", 6)])
 def test_no_order_of_steps_leaves_anything_after_a_failure(version, targets, memlock):
     """Every order of a map and a holder: a device never reaches what is not pinned."""
@@ -318,15 +297,14 @@ def random_world(rng):
     return world
 
 
-PLAIN = (actors.direct_io, actors.permanent_pin, actors.gup_fast, actors.fault)
-OTHERS = (holder, actors.pinner, actors.locker, actors.isolator, *PLAIN, actors.undrained_batch)
+PLAIN = (actors.direct_io, actors.permanent_pin, actors.fault)
+OTHERS = (holder, actors.pinner, actors.locker, actors.isolator, *PLAIN)
 
 
-@pytest.mark.parametrize("block", range(10))
-def test_after_a_failure_no_pin_and_no_mapping_is_left(block):
-    """100 random situations each, with others at work and memory that runs out."""
+def test_after_a_failure_no_pin_and_no_mapping_is_left():
+    """300 random situations, with others at work and memory that runs out."""
     failed = 0
-    for seed in range(100 * block, 100 * block + 100):
+    for seed in range(300):
         rng = random.Random(seed)
         world = random_world(rng)
         map_ = request(world)
@@ -351,13 +329,4 @@ def test_after_a_failure_no_pin_and_no_mapping_is_left(block):
         else:
             assert container.locked_vm == pages
             assert held >= pages, seed
-    assert 20 <= failed <= 80  # both ways it can end are common
-
-
-@pytest.mark.parametrize("field", ["size", "iova", "vaddr"])
-@pytest.mark.parametrize("value", [-1, 1 << 64])
-def test_what_is_no_word_is_refused_before_the_first_step(field, value):
-    world = at(0)
-    results, _, trace = map_dma(world, request(world)._replace(**{field: value}))
-    assert results == (-EINVAL,)
-    assert len(trace) == 0
+    assert 60 <= failed <= 240  # both ways it can end are common

@@ -9,7 +9,7 @@ import pytest
 from mmsim.constants import MAX_ORDER, MIGRATE_CMA, MIGRATE_MOVABLE, PCP_TYPES
 from mmsim.engine.op import ModelError
 from mmsim.mm.page_alloc import alloc_pages, free_pages, request, take
-from mmsim.mm.zone import HELD, Run, Zone, ZoneError, boot, pattern, whole
+from mmsim.mm.zone import HELD, Run, Zone, ZoneError, boot, pattern
 
 GIB = 1 << 18
 SIZES = {"64 MiB": 1 << 14, "1 TiB": 1 << 28}
@@ -45,12 +45,11 @@ def churn(zone, steps, *, seed, held_max, after=lambda step: None):
 
 @pytest.mark.parametrize(
     ("aged", "held_max", "every"),
-    [({}, 120, 1), ({"used": 0.4, "scattered": 0.7, "seed": 3}, 4000, 1000)],
+    [({}, 120, 10), ({"used": 0.4, "scattered": 0.7, "seed": 3}, 1000, 500)],
     ids=["new, nearly free", "old, full"],
 )
 @pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
 def test_random_requests_leave_the_zone_in_order_every_time(size, aged, held_max, every):
-    """Of thousands of blocks check() takes milliseconds, so it looks at every 1000th step there."""
     zone = boot(size, size // 4, **aged)
     before = zone.nr_free, zone.nr_free_cma
 
@@ -58,7 +57,7 @@ def test_random_requests_leave_the_zone_in_order_every_time(size, aged, held_max
         if step % every == 0:
             zone.check()
 
-    _, held = churn(zone, 10_000, seed=1, held_max=held_max, after=look)
+    _, held = churn(zone, 3000, seed=1, held_max=held_max, after=look)
     for pfn, order in held:
         free_pages(zone, pfn, order)
     zone.check()
@@ -66,7 +65,7 @@ def test_random_requests_leave_the_zone_in_order_every_time(size, aged, held_max
 
 
 @pytest.mark.parametrize("pageblock_order", [9, 10])
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_lazy_memory_answers_as_if_every_block_had_been_listed(seed, pageblock_order):
     """A zone as booted.  In an old one what is listed stands before what nobody has touched."""
     size, cma = 40 * 1024, 9 << pageblock_order
@@ -87,7 +86,7 @@ def test_lazy_memory_answers_as_if_every_block_had_been_listed(seed, pageblock_o
     assert lazy.blocks_by_type() == listed.blocks_by_type()
 
 
-@pytest.mark.parametrize("order", range(MAX_ORDER))
+@pytest.mark.parametrize("order", [0, 5, 9, 10])
 def test_a_block_is_found_wherever_it_lies_untouched(order):
     """Until there is none, and only stretches that have such a block are listed."""
     zone = boot(64 * 1024, 0, used=0.5, scattered=0.9, seed=4)
@@ -171,7 +170,7 @@ def test_a_block_that_is_not_aligned_is_found():
         (lambda: request(0, "MOVEABLE"), "did you mean 'MOVABLE'"),
         (lambda: request(0, MIGRATE_CMA), "nobody asks for 'CMA' memory"),
         (lambda: boot(1024).pageblock_type(1024), "pfn 0x400 is not in this zone (0x0-0x400)"),
-        (lambda: boot(1024).extend(Run(1024, 1, "CMA", (whole(9),))), "is not inside the zone"),
+        (lambda: boot(1024).extend(Run(1024, 1, "CMA", (pattern(9),))), "is not inside the zone"),
     ],
 )
 def test_a_wrong_size_or_request_is_told_so(make, says):
@@ -183,13 +182,12 @@ def test_a_wrong_size_or_request_is_told_so(make, says):
 @pytest.mark.parametrize(
     ("pfn", "order", "says"),
     [
-        (0, 2, "it was allocated with order 3; free it with that order"),
-        (8, 0, "it is free already (a double free)"),
-        (3, 0, "no allocation begins there; free what alloc returned"),
-        (700, 0, "no allocation begins there"),
-        (1 << 30, 0, "the zone has pfns 0x0 to 0x3ffff"),
-        (-1, 0, "the zone has pfns 0x0 to 0x3ffff"),
-        (0, 99, "it was allocated with order 3"),
+        (0, 2, "it has order 3"),
+        (0, 99, "it has order 3"),
+        (8, 0, "nothing is allocated there"),
+        (3, 0, "nothing is allocated there"),
+        (1 << 30, 0, "nothing is allocated there"),
+        (-1, 0, "nothing is allocated there"),
     ],
 )
 def test_a_wrong_free_is_told_so_and_changes_nothing(pfn, order, says):
@@ -229,27 +227,3 @@ def test_a_pattern_is_merged_as_the_allocator_would_have_merged_it():
         assert [(b.offset, b.order) for b in made.blocks] == [
             (pfn, order) for pfn, order, _ in zone.blocks(0, 1024)
         ]
-
-
-@pytest.mark.parametrize("downwards", [False, True])
-def test_a_run_finds_its_first_stretch_with_a_block(downwards):
-    looks = tuple(pattern(10, [(0, 10 - n)]) for n in range(3))  # kind n has orders 10 - n to 9
-    for first in range(4):
-        for stretches in range(1, 7):
-            run = Run(first << 10, stretches, MIGRATE_MOVABLE, looks, downwards)
-            numbers = range(first, first + stretches)
-            for order in range(MAX_ORDER):
-                fits = [n << 10 for n in numbers if looks[n % 3].free[order]]
-                expected = (fits[-1] if downwards else fits[0]) if fits else None
-                assert run.first_with(order) == expected
-
-
-def test_an_untouched_run_ends_where_the_next_one_begins():
-    zone = boot(4096, 1024, start=2048)
-    types = [zone.run_at(pfn) for pfn in (2047, 2048, 5119, 5120, 6143, 6144)]
-    assert [run and run.migratetype for run in types] == [
-        None,
-        *["MOVABLE"] * 2,
-        *["CMA"] * 2,
-        None,
-    ]
