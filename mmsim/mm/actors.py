@@ -38,9 +38,7 @@ from mmsim.mm.world import World
 P = ParamSpec("P")
 
 
-def as_actor(
-    path: Callable[P, Generator[Op, Any, Any]],
-) -> Callable[Concatenate[str, P], Actor]:
+def as_actor(path: Callable[P, Generator[Op, Any, Any]]) -> Callable[Concatenate[str, P], Actor]:
     """What a path does, as a function that answers an `Actor`: its name comes first."""
 
     def make(name: str, /, *args: P.args, **kwargs: P.kwargs) -> Actor:
@@ -104,7 +102,7 @@ def permanent_pin(region: str, index: int = 0, pages: int = 1) -> Generator[Op, 
 def touch(world: World, me: str, region: str, index: int) -> bool:
     """A processor of the guest uses an address: is it mapped?"""
     pfn = world.find(region, index)
-    return pfn is not None and world.folio(pfn).mapped_by_guest
+    return pfn is not None and world.folio(pfn).mapcount > 0
 
 
 @as_actor

@@ -28,13 +28,7 @@ from mmsim.mm.filemap import (
     mapping_empty,
 )
 from mmsim.mm.folio import Extent, Page
-from mmsim.mm.page_ref import (
-    ME,
-    folio_put,
-    folio_ref_count,
-    folio_ref_freeze,
-    folio_ref_unfreeze,
-)
+from mmsim.mm.page_ref import ME, folio_put, folio_ref_count, folio_ref_freeze, folio_ref_unfreeze
 from mmsim.mm.seams import Version
 from mmsim.mm.swap import (
     folio_batch_add,

@@ -181,5 +181,5 @@ def truncate_inode_folio(
     if refs == 0:
         world.remove(pfn)
     else:
-        unmapped = {"pmd_maps": 0, "pte_maps": 0, "migration_entries": (0, 0), "other_maps": (0, 0)}
+        unmapped = {"pmd_maps": 0, "pte_maps": 0, "migration_entries": (0, 0)}
         world.update(pfn, refcount=refs, mapping=False, cached=False, **unmapped)

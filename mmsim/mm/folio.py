@@ -58,9 +58,6 @@ class Folio(NamedTuple):
     pte_maps: int = 0
     migration_entries: tuple[int, int] = (0, 0)
     """PMD and PTE entries that wait for the end of a migration."""
-    other_maps: tuple[int, int] = (0, 0)
-    """How many of the PMD and PTE mappings, or of the entries in their place, belong to processes
-    other than the guest."""
     deferred_split: bool = False
     """On the deferred split queue.  Kernel: page_deferred_list is not empty."""
     pincount: int = 0
@@ -88,16 +85,6 @@ class Folio(NamedTuple):
     def mapcount(self) -> int:
         """Mappings; a PMD counts one, like a PTE (folio_mapcount() of a file THP)."""
         return self.pmd_maps + self.pte_maps
-
-    @property
-    def mapped_by_guest(self) -> bool:
-        """Do the guest's own page tables map it?  Those of other processes save it no fault."""
-        return self.mapcount > sum(self.other_maps)
-
-    @property
-    def guest_waits(self) -> bool:
-        """Do the guest's page tables have a migration entry for it?"""
-        return sum(self.migration_entries) > sum(self.other_maps)
 
     @property
     def cache_refs(self) -> int:

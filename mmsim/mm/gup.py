@@ -77,7 +77,7 @@ def unpin(world: World, pfn: int, who: str, pins: int) -> None:
 def entry_waits(world: World, me: str, region: str, index: int, *_: object) -> str | None:
     """Guard: who meets a migration entry waits, without a reference (migration_entry_wait())."""
     pfn = world.find(region, index)
-    if pfn is not None and world.folio(pfn).guest_waits:
+    if pfn is not None and any(world.folio(pfn).migration_entries):
         return f"waiting for the migration of {world.folio(pfn).name} to end"
     return None
 
@@ -92,14 +92,14 @@ def follow_page_mask(
     `write`.  A page mapped by a PTE is marked accessed, and dirty for a write; a PMD is only
     touched.  Left out: the kernel pins the pages of a huge page one after the other."""
     pfn = world.find(region, index)
-    if pfn is None or not world.folio(pfn).mapped_by_guest:
+    if pfn is None or not world.folio(pfn).mapcount:
         return None
     folio = world.folio(pfn)
     first = index - folio.index
     pins = min(folio.nr_pages - first, nr)
     pin(world, pfn, me, pins)
     world.count("nr_foll_pin_acquired", pins)
-    if folio.pmd_maps == folio.other_maps[0]:
+    if not folio.pmd_maps:
         world.update(pfn, dirty=folio.dirty or write)
         # One touch for each page of a huge page; after four of them nothing changes any more.
         for _ in range(min(pins, 4)):
@@ -224,10 +224,7 @@ def check_and_migrate_movable_pages(pinned: list[Pin], version: Version) -> Gene
 
 
 def pin_user_pages_remote(
-    vma: tuple[Extent, ...],
-    version: Version,
-    pages: list[Pin] | None = None,
-    write: bool = True,
+    vma: tuple[Extent, ...], version: Version, pages: list[Pin] | None = None, write: bool = True
 ) -> Generator[Op, Any, int]:
     """Pin user memory with FOLL_LONGTERM; returns pages pinned, or a negative errno.
 

@@ -81,8 +81,6 @@ def __split_huge_page(world: World, me: str, pfn: int) -> tuple[Page, ...]:
     world.cut(pfn)
     pmd, pte = whole.migration_entries
     maps_each, maps_more = divmod(pte, whole.nr_pages)
-    other_pmd, other_pte = whole.other_maps
-    others_each, others_more = divmod(other_pte, whole.nr_pages)
     end = whole.pages_inside_file or whole.nr_pages
     for index in range(whole.nr_pages):
         inside = index < end
@@ -97,7 +95,6 @@ def __split_huge_page(world: World, me: str, pfn: int) -> tuple[Page, ...]:
             cached=whole.cached and inside,
             pte_maps=maps,
             migration_entries=(0, 0),
-            other_maps=(0, other_pmd + others_each + (index < others_more)),
             deferred_split=False,
             locked_by=whole.locked_by if index == 0 else "",
             pages_inside_file=0,

@@ -90,39 +90,25 @@ def folio_expected_refs(world: World, me: str, outcome: str, pfn: int) -> int:
     return expected_refs(world.folio(pfn))
 
 
+COPIED = ("dirty", "referenced", "active", "pages_inside_file")
+"""What folio_migrate_flags() hands over, and where the file ends."""
+
+
 @atomic
 def folio_migrate_mapping(world: World, me: str, src: int, dst: int) -> None:
     """The destination takes over: place in the file, cache references, flags, contents.
 
-    Kernel: the part of folio_migrate_mapping() that follows the freeze, and folio_migrate_copy().
-    The source is left with the isolation reference alone.  Its place on the deferred split queue
-    ends with it; in 6.12 the destination gets one and is counted for it."""
-    old, new = world.folio(src), world.folio(dst)
+    Kernel: folio_migrate_mapping() after the freeze, and folio_migrate_copy().  The source is left
+    with the isolation reference alone.  Its place on the deferred split queue ends with it; in 6.12
+    the destination gets one and is counted for it."""
+    old, new = world.detach(src), world.folios.pop(dst)
     requeue = world.env.defers_only_partly and old.deferred_split
-    if requeue:
-        world.count("thp_deferred_split_page")
-    world.detach(src)
-    world.folios[src] = replace(
-        old, name="", region="", index=0, refcount=1, mapping=False, cached=False, pincount=0
-    )
-    world.folios.pop(dst)
-    world.add(
-        dst,
-        replace(
-            new,
-            name=old.name,
-            region=old.region,
-            index=old.index,
-            refcount=1 + old.cache_refs,
-            mapping=old.mapping,
-            cached=old.cached,
-            dirty=old.dirty,
-            referenced=old.referenced,
-            active=old.active,
-            pages_inside_file=old.pages_inside_file,
-            deferred_split=requeue,
-        ),
-    )
+    world.count("thp_deferred_split_page", int(requeue))
+    nowhere = {"name": "", "region": "", "index": 0, "mapping": False, "cached": False}
+    world.folios[src] = replace(old, **nowhere, refcount=1, pincount=0)
+    known = {field: getattr(old, field) for field in (*nowhere, *COPIED)}
+    moved = replace(new, **known, refcount=expected_refs(old), deferred_split=requeue)
+    world.add(dst, moved)
     if not old.mapping:
         world.where.pop((old.region, old.index), None)
 
@@ -212,11 +198,7 @@ def unmap_and_move(
 
 
 def try_split_thp(
-    page: Page,
-    from_: list[Page],
-    ret_pages: list[Page],
-    split_pages: list[Page],
-    version: Version,
+    page: Page, from_: list[Page], ret_pages: list[Page], split_pages: list[Page], version: Version
 ) -> Generator[Op, Any, int]:
     """Split a huge page, sleeping for its lock; on success its pieces replace it, on another list.
 
@@ -230,13 +212,7 @@ def try_split_thp(
 
 
 def policy_says(
-    page: Page,
-    rc: int,
-    usual: bool,
-    piece: bool,
-    pass_: int,
-    reason: int,
-    version: Version,
+    page: Page, rc: int, usual: bool, piece: bool, pass_: int, reason: int, version: Version
 ) -> Generator[Op, Any, bool]:
     """The seam of a policy: does this folio ask for another pass, and what is done before it?
 

@@ -67,7 +67,7 @@ class MigratePagesStats:
 class Tries(NamedTuple):
     """How a batch is tried, and for whom; the kernel passes these on one by one.
 
-    `first_pass`, `last_pass`: numbers of the first of these tries, and of the last that any folio of
+    `first_pass`, `last_pass`: numbers of the first of these tries, and of the last that a folio of
     the batch gets.  `pieces`: the folios are pieces of split huge pages."""
 
     mode: int
@@ -175,10 +175,7 @@ def migrate_folio(dst: int, src: int, told: Told) -> Generator[Op, Any, int]:
 
 
 def migrate_folio_move(
-    each: Unmapped,
-    ret: list[Page],
-    unmapped: list[Unmapped],
-    told: Told,
+    each: Unmapped, ret: list[Page], unmapped: list[Unmapped], told: Told
 ) -> Generator[Op, Any, int]:
     """The second half.  After -EAGAIN the folio stays on `unmapped`, locked, with its destination.
 

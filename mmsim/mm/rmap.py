@@ -3,8 +3,8 @@
 Mirrors mm/rmap.c (try_to_unmap(), try_to_migrate()), the reverse walk of mm/migrate.c
 (remove_migration_ptes()) and mm/memory.c (handle_mm_fault()), 6.1-rc1.
 
-Left out: page tables.  A mapping is one of `pmd_maps` or `pte_maps` of the folio and one reference.
-Mappings of other processes than the guest are counted once more, in `other_maps`."""
+Left out: page tables.  A mapping is one of `pmd_maps` or `pte_maps` of the folio and one reference,
+whose process it is does not matter."""
 
 from __future__ import annotations
 
@@ -68,15 +68,13 @@ def try_to_migrate(world: World, me: str, pfn: int) -> None:
 def remove_migration_ptes(world: World, me: str, old: int, new: int) -> None:
     """Turn the migration entries of `old` into mappings of `new` (`old` itself after a failure)."""
     pmd, pte = world.folio(old).migration_entries
-    others = world.folio(old).other_maps
-    world.update(old, migration_entries=(0, 0), other_maps=(0, 0))
+    world.update(old, migration_entries=(0, 0))
     folio = world.folio(new)
     world.update(
         new,
         refcount=folio.refcount + pmd + pte,
         pmd_maps=folio.pmd_maps + pmd,
         pte_maps=folio.pte_maps + pte,
-        other_maps=others,
     )
 
 
@@ -92,7 +90,7 @@ def unmap_folio(world: World, me: str, pfn: int) -> None:
     defers = folio.pte_maps > 1 if world.env.defers_only_partly else folio.mapcount > 0
     _take_mappings_away(world, pfn, defers)
     if folio.kind != ANON:
-        world.update(pfn, migration_entries=(0, 0), other_maps=(0, 0))
+        world.update(pfn, migration_entries=(0, 0))
 
 
 @atomic
@@ -102,30 +100,26 @@ def remap_page(world: World, me: str, pfn: int) -> None:
     Kernel: mm/huge_memory.c, remap_page()."""
     folio = world.folio(pfn)
     pmd, pte = folio.migration_entries
-    other_pmd, other_pte = folio.other_maps
     maps = pmd * folio.nr_pages + pte
     world.update(
         pfn,
         refcount=folio.refcount + maps,
         pte_maps=folio.pte_maps + maps,
         migration_entries=(0, 0),
-        other_maps=(0, other_pmd * folio.nr_pages + other_pte),
     )
 
 
-def map_folio(world: World, pfn: int, *, guest: bool = True) -> None:
+def map_folio(world: World, pfn: int) -> None:
     """One more mapping and its reference: a huge page by a PMD, a page by a PTE.
 
     Kernel: mm/memory.c, do_set_pmd() and do_set_pte()."""
     folio = world.folio(pfn)
     pmd, pte = int(folio.is_thp), int(not folio.is_thp)
-    other_pmd, other_pte = folio.other_maps
     world.update(
         pfn,
         refcount=folio.refcount + 1,
         pmd_maps=folio.pmd_maps + pmd,
         pte_maps=folio.pte_maps + pte,
-        other_maps=folio.other_maps if guest else (other_pmd + pmd, other_pte + pte),
     )
     if pmd and folio.kind != ANON:
         world.count("thp_file_mapped")
@@ -150,7 +144,7 @@ def handle_mm_fault(world: World, me: str, region: str, index: int, write: bool 
     pfn = world.find(region, index)
     if pfn is None or not world.folio(pfn).mapping:
         return -EFAULT
-    if world.folio(pfn).mapped_by_guest:
+    if world.folio(pfn).mapcount:
         return 0  # another thread was quicker
     map_folio(world, pfn)
     if write:

@@ -57,7 +57,7 @@ def finish_fault(world: World, me: str, pfn: int, who: str = ME) -> bool:
     False, and the reference stays, if another thread of the guest was quicker or the folio has left
     its file.  Kernel: mm/memory.c, finish_fault()."""
     folio = world.folio(pfn)
-    if folio.mapped_by_guest or not folio.mapping:
+    if folio.mapcount or not folio.mapping:
         return False
     map_folio(world, pfn)
     world.drop(pfn, who or me)
@@ -73,7 +73,7 @@ def map_in_another_process(world: World, me: str, region: str, index: int) -> No
     pfn = world.find(region, index)
     if pfn is None:
         raise ModelError(f"{region} has no page {index} to map")
-    map_folio(world, pfn, guest=False)
+    map_folio(world, pfn)
 
 
 @atomic

@@ -60,9 +60,7 @@ _PATCHED = BASE._replace(ref_errno=-EAGAIN, retry_split=retry_split_for_longterm
 _ROWS = (
     BASE,
     BASE._replace(
-        name="6.1.0",
-        title="v6.1 as released: only v3 1/2",
-        final_rc=final_rc_zero_if_empty,
+        name="6.1.0", title="v6.1 as released: only v3 1/2", final_rc=final_rc_zero_if_empty
     ),
     _PATCHED._replace(
         name="v1",
@@ -71,9 +69,7 @@ _ROWS = (
         gup_fails=gup_fails_if_negative_or_left,
     ),
     _PATCHED._replace(
-        name="v2",
-        title="second series, 21 October 2022",
-        final_rc=final_rc_zero_if_split_and_empty,
+        name="v2", title="second series, 21 October 2022", final_rc=final_rc_zero_if_split_and_empty
     ),
     _PATCHED._replace(
         name="v3",
@@ -87,10 +83,7 @@ _ROWS = (
         final_rc=final_rc_zero_if_empty,
         had_inverted_test=False,
     ),
-    _PATCHED._replace(
-        name="2/2-only",
-        title="base with v2 2/2 alone; never existed, for teaching",
-    ),
+    _PATCHED._replace(name="2/2-only", title="base with v2 2/2 alone; never existed, for teaching"),
 )
 TODAY = _PATCHED._replace(
     name="6.12",
@@ -118,9 +111,7 @@ POLICIES = {
     row.name: row
     for row in (
         LATEST._replace(
-            name="subpage_retry",
-            title=f"{_WHAT_IF}pieces get every pass",
-            policy=pieces_try_again,
+            name="subpage_retry", title=f"{_WHAT_IF}pieces get every pass", policy=pieces_try_again
         ),
         LATEST._replace(
             name="drain",

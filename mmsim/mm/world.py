@@ -175,14 +175,7 @@ class World:
             *rest_of_them, acquired, released = counters
             counters = (*rest_of_them, acquired - released)
         zone = self.zone.key() if self.zone else None
-        rest = (
-            batches,
-            counters,
-            self.target_pfn,
-            self.container,
-            zone,
-            self.lru_disable_count,
-        )
+        rest = (batches, counters, self.target_pfn, self.container, zone, self.lru_disable_count)
         if pool is None:
             return (frozenset(self.folios.items()), rest)
         return pool.number(rest), pool.table(self.folios)
@@ -321,8 +314,7 @@ class World:
     def check(self) -> None:
         """Raise ModelError if the world contradicts itself.
 
-        Every reference has an owner: refcount == cache + mappings + held, unless frozen at 0.
-        """
+        Every reference has an owner: refcount == cache + mappings + held, unless frozen at 0."""
         waiting: dict[int, int] = {}
         for pfns in self.batches.values():
             for pfn in pfns:
@@ -357,10 +349,6 @@ class World:
             raise ModelError(f"{name}: refcount {folio.refcount}, its holders add up to {owned}")
         if folio.refcount < 0 or folio.pincount < 0 or folio.mapcount < 0:
             raise ModelError(f"{name}: a count is negative: {folio}")
-        there = (folio.pmd_maps, folio.pte_maps), folio.migration_entries
-        for others, mapped, entries in zip(folio.other_maps, *there, strict=True):
-            if not 0 <= others <= mapped + entries:
-                raise ModelError(f"{name}: other processes map it more often than anybody does")
         if batched != sum(n for who, n in folio.held if who.endswith(" batch")):
             raise ModelError(f"{name}: batches and their references disagree")
         if folio.lru and ISOLATION in dict(folio.held):

@@ -55,23 +55,6 @@ class Zone:
     pages.  Left out: NUMA, the zone list, highatomic reserves, watermark boost, lowmem reserves.
     """
 
-    __slots__ = (
-        "deferred",
-        "deferred_shift",
-        "end",
-        "free_area",
-        "held",
-        "layout",
-        "nr_free",
-        "nr_free_cma",
-        "pageblock_order",
-        "passed",
-        "start",
-        "types",
-        "untouched",
-        "watermarks",
-    )
-
     def __init__(
         self,
         nr_pages: int,
@@ -105,8 +88,7 @@ class Zone:
     def branch(self) -> Zone:
         """A copy that can be changed on its own."""
         new = Zone.__new__(Zone)
-        for name in Zone.__slots__:
-            setattr(new, name, getattr(self, name))
+        new.__dict__ = self.__dict__.copy()
         new.free_area = self.free_area.copy()
         for migratetype, lists in self.free_area.items():
             new.free_area[migratetype] = [blocks.copy() for blocks in lists]
@@ -352,8 +334,7 @@ class Run(NamedTuple):
     """Untouched memory: so many `stretches` from `pfn` on.
 
     The stretch at `pfn` looks like `patterns[(pfn >> order) % len(patterns)]`.  `downwards`: the
-    highest address is handed out first, as in an area whose blocks were freed in rising order.
-    """
+    highest address is handed out first, as in an area whose blocks were freed in rising order."""
 
     pfn: int
     stretches: int
@@ -424,8 +405,7 @@ def boot(
     `used`: which share of the ordinary memory somebody holds already.  `scattered`: which share of
     its free memory lies in pageblocks that are partly used; 0: what is free is free in whole
     pageblocks, as far as that comes out even.  `movable`: do the pages in use look movable?  Raises
-    ZoneError for sizes that make no zone.
-    """
+    ZoneError for sizes that make no zone."""
     block = 1 << pageblock_order
     if cma_pages < 0 or cma_pages % block:
         raise ZoneError(f"a CMA area of {cma_pages} pages: it must be a multiple of {block} pages")

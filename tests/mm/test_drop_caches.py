@@ -6,7 +6,7 @@ from small import NR, PFN, folio, memory, run
 from mmsim.engine.actor import Actor
 from mmsim.engine.scenario import Scenario
 from mmsim.errno import EINVAL
-from mmsim.mm.actors import holder, truncater
+from mmsim.mm.actors import holder
 from mmsim.mm.drop_caches import drop_caches, remove_mapping
 from mmsim.mm.folio import Extent, Page
 from mmsim.mm.versions import BASE
@@ -75,13 +75,6 @@ def test_the_events_of_one_dirty_huge_page(maps):
 
 
 # -- what is passed over, and what is dropped
-
-
-def test_a_folio_that_left_its_file_after_the_lookup_is_passed_over():
-    """mapping_empty, find_get_entry, folio_trylock; then it is truncated."""
-    trace = drop(thps(1), truncater("t", "T0", 0), schedule="drop_caches*3 t drop_caches*6")
-    assert trace.scenario.finished(trace.last)
-    assert trace.last.world.folios == {}
 
 
 def test_a_reference_taken_after_the_count_was_read_saves_the_folio():

@@ -46,11 +46,11 @@ def test_locking_twice_or_unlocking_what_is_not_ours_is_a_bug_of_the_model():
 
 
 def test_truncation_takes_cache_references_and_the_mappings_of_all():
-    world = memory(isolated(pmd_maps=3, other_maps=(2, 0)))
+    world = memory(isolated(pmd_maps=3))
     do(world, truncate_inode_folio("A", 1))
     world.check()
     left = world.folio(PFN)
-    assert (left.refcount, left.mapcount, left.other_maps, left.cached) == (1, 0, (0, 0), False)
+    assert (left.refcount, left.mapcount, left.cached) == (1, 0, False)
     assert do(world, folio_mapping(PFN)) is False
     assert world.find("A", 0) is None
     do(world, truncate_inode_folio("A", 0))  # nothing is left to do

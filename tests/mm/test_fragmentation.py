@@ -58,13 +58,6 @@ def test_against_the_slow_definition():
     assert seen == {"none", "met", True, False}  # every branch, and negative indices, were met
 
 
-@pytest.mark.parametrize("order", [-1, 11, 40])
-def test_an_order_the_zone_does_not_have(order):
-    for index in (unusable_index, extfrag_index, extfrag_for_order):
-        with pytest.raises(ValueError, match=rf"order {order} .* 11 counts"):
-            index((1,) + (0,) * 10, order)
-
-
 # -- how debugfs shows an index
 
 

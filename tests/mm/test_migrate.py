@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import pytest
 from coin import coin
-from small import NR, PFN, do, folio, isolated, memory, run
+from small import NR, PFN, isolated, memory, run
 
 from mmsim.constants import ANON, MIGRATE_ASYNC, MIGRATE_SYNC, MR_LONGTERM_PIN
 from mmsim.engine.actor import Actor
@@ -13,7 +13,7 @@ from mmsim.engine.trace import record
 from mmsim.errno import ENOMEM
 from mmsim.mm.actors import locker, truncater
 from mmsim.mm.folio import ISOLATION, Page
-from mmsim.mm.migrate import alloc_migration_target, migrate_pages
+from mmsim.mm.migrate import migrate_pages
 from mmsim.mm.versions import VERSIONS, environment
 from mmsim.scenarios.script import Cue, Position, Script
 
@@ -127,16 +127,6 @@ def test_a_moved_page_keeps_what_is_known_about_it(mapped):
 
 
 # -- destinations
-
-
-def test_destinations_are_aligned_distinct_and_outside_cma():
-    world = memory(folio("P", 0), folio("A"), folio("B"))
-    sources = (PFN, PFN + NR, PFN + 2 * NR)
-    got = [do(world, alloc_migration_target(pfn, "longterm_pin")) for pfn in sources]
-    assert len(set(got)) == 3
-    assert [pfn % NR for pfn in got[1:]] == [0, 0]
-    assert not any(world.in_cma(pfn) for pfn in got)
-    world.check()
 
 
 @pytest.mark.parametrize("mode", [MIGRATE_SYNC, MIGRATE_ASYNC])
