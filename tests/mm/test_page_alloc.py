@@ -158,6 +158,9 @@ def test_a_split_block_is_freed_page_by_page():
     assert zone.free_blocks(MIGRATE_MOVABLE)[10] == 1
     with pytest.raises(ZoneError, match="nothing is allocated there"):
         split_page(zone, pfn)
+    take(zone, pfn, 9)
+    with pytest.raises(ZoneError, match="not free in one block"):
+        take(zone, pfn + 3, 0)
 
 
 @pytest.mark.parametrize("version", ["6.1.0", "v1", "v3"])

@@ -8,7 +8,6 @@ import pytest
 
 from mmsim.constants import MAX_ORDER, MIGRATE_CMA, MIGRATE_MOVABLE, PCP_TYPES
 from mmsim.engine.op import ModelError
-from mmsim.mm import page_alloc
 from mmsim.mm.page_alloc import alloc_pages, free_pages, request, take
 from mmsim.mm.zone import HELD, Part, Run, Zone, ZoneError, boot, occupancy, pages, pattern
 
@@ -26,10 +25,10 @@ def some_request(rng):
     return request(order, migratetype, pin_scope=rng.random() < 0.1)
 
 
-def churn(zone, steps, *, seed, held_max, after=lambda step: None):
+def churn(zone, steps, *, seed, held_max):
     """Random requests and frees with about `held_max` blocks held; answers what was given."""
     rng, held, given = random.Random(seed), [], []
-    for step in range(steps):
+    for _ in range(steps):
         if held and rng.random() * held_max < len(held):
             pfn, order = held.pop(draw(rng, len(held)))
             free_pages(zone, pfn, order)
@@ -39,8 +38,7 @@ def churn(zone, steps, *, seed, held_max, after=lambda step: None):
             given.append(pfn)
             if pfn is not None:
                 held.append((pfn, want.order))
-        after(step)
-    return given, held
+    return given
 
 
 @pytest.mark.parametrize("pageblock_order", [9, 10])
@@ -60,7 +58,7 @@ def test_lazy_memory_answers_as_if_every_block_had_been_listed(seed, pageblock_o
     assert lazy.untouched
     assert not listed.untouched
     assert lazy.blocks_by_type() == listed.blocks_by_type()
-    given = [churn(zone, 3000, seed=seed, held_max=400)[0] for zone in (lazy, listed)]
+    given = [churn(zone, 3000, seed=seed, held_max=400) for zone in (lazy, listed)]
     assert given[0] == given[1]
     assert lazy.blocks_by_type() == listed.blocks_by_type()
 
@@ -154,16 +152,6 @@ def test_a_wrong_free_is_told_so_and_changes_nothing(pfn, order, says):
     zone.check()
 
 
-def test_what_is_not_free_in_one_block_can_t_be_taken():
-    zone = boot(GIB)
-    take(zone, 512, 9)
-    take(zone, 3, 0)
-    for pfn, order in ((512, 9), (512, 0), (0, 9), (3, 0)):
-        with pytest.raises(ZoneError, match="not free in one block"):
-            take(zone, pfn, order)
-    zone.check()
-
-
 # -- untouched memory
 
 
@@ -213,19 +201,9 @@ def test_pageblocks_that_stick_out_are_there_and_have_aged_as_well():
     assert zone.pageblock_type(zone.end - 1) == MIGRATE_CMA
 
 
-def used(zone: Zone, seed: int, ops: int) -> Zone:
+def used(zone: Zone) -> Zone:
     """A zone after some random requests, so that runs, lists and held blocks are mixed."""
-    rng, held = random.Random(seed), []
-    for _ in range(ops):
-        if rng.random() < 0.6:
-            want = page_alloc.request(
-                rng.choice((0, 0, 3, 9)), rng.choice(("MOVABLE", "UNMOVABLE", "RECLAIMABLE"))
-            )
-            pfn = page_alloc.alloc_pages(zone, want)
-            if pfn is not None:
-                held.append((pfn, want.order))
-        elif held:
-            page_alloc.free_pages(zone, *held.pop(rng.randrange(len(held))))
+    churn(zone, 900, seed=6, held_max=200)
     return zone
 
 
@@ -257,8 +235,8 @@ ZONES = {
     "worn, from 1 GiB": lambda: boot(16384, start=1 << 18, used=0.3, scattered=0.5, seed=4),
     "pageblocks of order 10": lambda: boot(16384, 4096, used=0.5, pageblock_order=10, seed=5),
     "pageblocks of order 3": lambda: boot(2048, 512, used=0.5, scattered=0.9, pageblock_order=3),
-    "touched": lambda: used(boot(16384, 4096, used=0.4, scattered=0.5, seed=6), 6, 600),
-    "touched, virgin": lambda: used(boot(8192, 2048), 7, 900),
+    "touched": lambda: used(boot(16384, 4096, used=0.4, scattered=0.5, seed=6)),
+    "touched, virgin": lambda: used(boot(8192, 2048)),
 }
 
 
