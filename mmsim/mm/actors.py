@@ -1,19 +1,17 @@
 """Everybody else who takes a reference on a folio: actors to put beside a pin.
 
-Mirrors mm/gup.c, mm/shmem.c, mm/memory.c, mm/filemap.c, mm/swap.c, 6.1-rc1.
+Mirrors mm/gup.c, mm/memory.c, mm/filemap.c, 6.1-rc1.
 
     page fault of another thread or vCPU            fault
-    fault-around of a neighbouring fault            fault_around
-    speculation of GUP-fast                         gup_fast
     O_DIRECT, vhost, AIO on guest memory            direct_io
-    mincore, MADV_*, move_pages, page_idle, DAMON   lookup
-    reclaim, compaction, khugepaged                 isolator
-    per-CPU batches, drop_caches over single pages  undrained_batch
     RDMA, io_uring, another device                  permanent_pin
+    mincore, MADV_*, move_pages, page_idle, DAMON   lookup
+    anybody, on cue                                 holder, pinner, locker, isolator, truncater
 
 Each function answers an `Actor`: its name, and the page it goes for.  How long a reference lasts is
-how many steps the others take meanwhile; only `direct_io` has steps of its own in between.  The
-last section has holders on cue: each does one thing to one folio, and takes it back later."""
+how many steps the others take meanwhile; only `direct_io` has steps of its own in between.
+
+Left out: GUP-fast and the fault-around of a neighbouring fault, which are like `lookup` here."""
 
 from __future__ import annotations
 
@@ -23,14 +21,11 @@ from typing import Any, Concatenate, ParamSpec
 from mmsim.engine.actor import Actor
 from mmsim.engine.op import Op, atomic, blocking
 from mmsim.errno import EFAULT
-from mmsim.mm.drop_caches import deactivate_file_folio
 from mmsim.mm.filemap import (
     folio_lock,
     folio_lock_by_name,
     folio_mapping,
-    folio_trylock,
     folio_unlock,
-    mapping_get_entry,
     truncate_inode_folio,
 )
 from mmsim.mm.gup import Pin, entry_waits, follow_page_mask, gup_put_folio, pin, unpin
@@ -43,9 +38,7 @@ from mmsim.mm.world import World
 P = ParamSpec("P")
 
 
-def as_actor(
-    path: Callable[P, Generator[Op, Any, Any]],
-) -> Callable[Concatenate[str, P], Actor]:
+def as_actor(path: Callable[P, Generator[Op, Any, Any]]) -> Callable[Concatenate[str, P], Actor]:
     """What a path does, as a function that answers an `Actor`: its name comes first."""
 
     def make(name: str, /, *args: P.args, **kwargs: P.kwargs) -> Actor:
@@ -102,65 +95,14 @@ def permanent_pin(region: str, index: int = 0, pages: int = 1) -> Generator[Op, 
     yield from pin_user_pages(region, index, pages, write=True)
 
 
-# -- a reference that turns out to be wrong
-
-
-def _mapped_page(world: World, region: str, index: int) -> int | None:
-    """The pfn of the page that the guest's page tables map here."""
-    pfn = world.find(region, index)
-    if pfn is None or not world.folio(pfn).mapped_by_guest:
-        return None
-    return pfn + index - world.folio(pfn).index
-
-
-@atomic
-def gup_read_entry(world: World, me: str, region: str, index: int) -> int | None:
-    """Read a page-table entry without any lock; answers the pfn of the page it maps."""
-    return _mapped_page(world, region, index)
-
-
-@atomic
-def folio_try_get(world: World, me: str, page: int) -> int | None:
-    """Take a reference on whatever folio this page belongs to now; answers where it begins.
-
-    None if the page is free or its folio is frozen.  Kernel: folio_try_get(), try_get_folio()."""
-    head = world.head(page)
-    if head is None or world.folio(head).refcount == 0:
-        return None
-    world.hold(head, me)
-    return head
-
-
-@atomic
-def gup_entry_unchanged(world: World, me: str, region: str, index: int, page: int) -> bool:
-    """Does the entry still map this page?  Otherwise the reference is on the wrong folio."""
-    return page == _mapped_page(world, region, index)
-
-
-@as_actor
-def gup_fast(region: str, index: int = 0) -> Generator[Op, Any, bool]:
-    """GUP without locks: read the entry, take a reference, read the entry again, let go.
-
-    The result tells whether the second look found the same.  Left out: what the caller does with
-    the page; interrupts are off from the first look to the last, which stops nobody here."""
-    page = yield gup_read_entry(region, index)
-    if page is None:
-        return False
-    head = yield folio_try_get(page)
-    if head is None:
-        return False
-    same = yield gup_entry_unchanged(region, index, page)
-    yield folio_put(head, ME, 1)
-    return bool(same)
-
-
-# -- faults
+# -- faults and look-ups
 
 
 @blocking(entry_waits)
 def touch(world: World, me: str, region: str, index: int) -> bool:
     """A processor of the guest uses an address: is it mapped?"""
-    return _mapped_page(world, region, index) is not None
+    pfn = world.find(region, index)
+    return pfn is not None and world.folio(pfn).mapcount > 0
 
 
 @as_actor
@@ -174,7 +116,7 @@ def fault(region: str, index: int = 0) -> Generator[Op, Any, int]:
     if mapped:
         return 0
     while True:
-        pfn = yield mapping_get_entry(region, index)
+        pfn = yield folio_get(region, index, 1)
         if pfn is None:
             return -EFAULT
         yield folio_lock(pfn)
@@ -190,58 +132,11 @@ def fault(region: str, index: int = 0) -> Generator[Op, Any, int]:
     return 0
 
 
-@atomic
-def next_uptodate_page(world: World, me: str, region: str, index: int) -> int | None:
-    """Take a reference on a folio of the page cache, unless it is locked or frozen.
-
-    Kernel: mm/filemap.c, next_uptodate_page()."""
-    pfn = world.find(region, index)
-    if pfn is None or world.folio(pfn).locked_by or not world.folio(pfn).refcount:
-        return None
-    world.hold(pfn, me)
-    return pfn
-
-
-@as_actor
-def fault_around(region: str, index: int = 0) -> Generator[Op, Any, bool]:
-    """A fault on a neighbour maps this page as well, if that costs nothing: never waits for a lock.
-
-    The result tells whether it came as far as mapping.  Kernel: mm/filemap.c, filemap_map_pages().
-    """
-    pfn = yield next_uptodate_page(region, index)
-    if pfn is None:
-        return False
-    locked = yield folio_trylock(pfn)
-    if not locked:
-        yield folio_put(pfn, ME, 1)
-        return False
-    done = yield finish_fault(pfn)
-    yield folio_unlock(pfn)
-    if not done:
-        yield folio_put(pfn, ME, 1)
-    return bool(done)
-
-
-# -- look-ups, and what they leave behind
-
-
 @as_actor
 def lookup(region: str, index: int = 0) -> Generator[Op, Any, None]:
     """Finds a page in the page cache, looks at it, lets go."""
-    pfn = yield mapping_get_entry(region, index)
+    pfn = yield folio_get(region, index, 1)
     if pfn is not None:
-        yield folio_put(pfn, ME, 1)
-
-
-@as_actor
-def undrained_batch(region: str, index: int = 0) -> Generator[Op, Any, None]:
-    """Leaves a single page in the deactivate_file batch of a CPU that nobody drains.
-
-    PG_lru stays set, so a long-term pin does not see why it should drain.  A huge page leaves
-    nothing behind: it empties the batch.  Left out: the folios that would fill the batch."""
-    pfn = yield mapping_get_entry(region, index)
-    if pfn is not None:
-        yield from deactivate_file_folio(pfn)
         yield folio_put(pfn, ME, 1)
 
 

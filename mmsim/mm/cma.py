@@ -63,12 +63,11 @@ def undo_isolate_page_range(world: World, me: str, start: int, end: int) -> None
 def next_migratable(
     world: World, me: str, pfn: int, end: int, skips_pte_mapped: bool = True
 ) -> Page | None:
-    """The next folio from `pfn` on that isolate_migratepages_range() would isolate.
+    """The next folio from `pfn` on that is isolated.  Kernel: isolate_migratepages_block().
 
-    Not on an LRU: passed over.  In no file and no swap cache, and with more references than its
-    first page has mappings: as well.  That means to spare pinned pages, whose migration would fail,
-    and spares anonymous huge pages that are mapped by PTEs, too, unless all mappings are counted as
-    in 6.12 (`skips_pte_mapped` False).  Kernel: mm/compaction.c, isolate_migratepages_block()."""
+    It has to be on an LRU.  In no file and no swap cache, with more references than its first page
+    has mappings, it looks pinned and is passed over: that spares anonymous huge pages mapped by
+    PTEs, too, unless all mappings are counted as in 6.12 (`skips_pte_mapped` False)."""
     for at in sorted(at for at in world.folios if pfn <= at < end):
         folio = world.folio(at)
         page_mapping = folio.cached if folio.kind == ANON else folio.mapping
@@ -87,9 +86,7 @@ def test_pages_isolated(world: World, me: str, start: int, end: int) -> bool:
 
 @atomic
 def isolate_freepages_range(world: World, me: str, start: int, end: int) -> None:
-    """Take a free range off the lists; it belongs to the caller.  Kernel: mm/compaction.c.
-
-    A free block larger than a pageblock is cut first: a kernel hands out single pages anyway."""
+    """Take a free range off the lists; it belongs to the caller.  Kernel: mm/compaction.c."""
     zone = world.own_zone()
     for block in range(start, end, 1 << zone.pageblock_order):
         split_free(zone, block)
@@ -100,10 +97,9 @@ def isolate_freepages_range(world: World, me: str, start: int, end: int) -> None
 def isolate_migratepages_range(
     pfn: int, end: int, list_: list[Page], version: Version
 ) -> Generator[Op, Any, int]:
-    """Isolate up to 32 pages, or one huge page; returns where to go on.
+    """Isolate up to 32 pages, or one huge page, the last one first; returns where to go on.
 
-    What is found last stands first on the list.  Kernel: mm/compaction.c,
-    isolate_migratepages_range()."""
+    Kernel: mm/compaction.c."""
     nr_isolated = 0
     while nr_isolated < COMPACT_CLUSTER_MAX:
         page = yield next_migratable(pfn, end, version.owner_skips_pte_mapped)
@@ -120,10 +116,9 @@ def isolate_migratepages_range(
 def __alloc_contig_migrate_range(start: int, end: int, version: Version) -> Generator[Op, Any, int]:
     """Move every folio out of the range: at most five calls of migrate_pages() for each lot.
 
-    Kernel: mm/page_alloc.c, __alloc_contig_migrate_range().  It stops at -ENOMEM, but any other
-    failure is worth another try: that is how a caller of migrate_pages() notices which error it
-    got.  Left out: reclaim of clean pages.
-    """
+    Kernel: mm/page_alloc.c.  It stops at -ENOMEM, but any other failure is worth another try: that
+    is how a caller of migrate_pages() notices which error it got.  Left out: reclaim of clean
+    pages."""
     list_: list[Page] = []
     pfn, tries, rc = start, 0, 0
     yield lru_cache_disable()

@@ -5,9 +5,7 @@ Mirrors fs/drop_caches.c, mm/truncate.c, mm/swap.c, mm/vmscan.c (remove_mapping(
 
 A folio that can't be dropped, because it is dirty or mapped, is visited all the same.  Two windows
 matter to whoever wants to move it at that time: it is *locked* from find_lock_entries() until its
-own turn is over, and *referenced* until the whole batch is through, up to fourteen folios later.
-From 6.9 on a batch has 31 folios instead of 15, so that it is up to thirty.  6.12 empties the
-batches of all CPUs before the walk."""
+own turn is over, and *referenced* until the whole batch of 15 folios is through, 31 from 6.9 on."""
 
 from __future__ import annotations
 
@@ -30,13 +28,7 @@ from mmsim.mm.filemap import (
     mapping_empty,
 )
 from mmsim.mm.folio import Extent, Page
-from mmsim.mm.page_ref import (
-    ME,
-    folio_put,
-    folio_ref_count,
-    folio_ref_freeze,
-    folio_ref_unfreeze,
-)
+from mmsim.mm.page_ref import ME, folio_put, folio_ref_count, folio_ref_freeze, folio_ref_unfreeze
 from mmsim.mm.seams import Version
 from mmsim.mm.swap import (
     folio_batch_add,
@@ -63,7 +55,7 @@ def cond_resched(world: World, me: str) -> None:
 def find_lock_entries(
     file: File, start: Place, batch: list[Entry], version: Version
 ) -> Generator[Op, Any, None]:
-    """Fill `batch` with up to 15 or 31 folios from `start` on, each with a reference and locked.
+    """Fill `batch` with folios from `start` on, each with a reference and locked.
 
     Passed over: what somebody else has locked, what has left the file, what is being written back.
     Kernel: mm/filemap.c, find_lock_entries().  Left out: swap entries."""
@@ -125,12 +117,12 @@ def remove_mapping(page: Page) -> Generator[Op, Any, int]:
     return page.nr
 
 
-def deactivate_file_folio(pfn: int, checks_lru: bool = False) -> Generator[Op, Any, None]:
+def deactivate_file_folio(pfn: int, checks_lru: bool) -> Generator[Op, Any, None]:
     """Queue a folio for the inactive list.  A large one goes there at once; a single page waits in
     this CPU's batch, with a reference, until the batch is full or somebody drains.
 
-    Kernel: mm/swap.c, deactivate_file_folio(), folio_batch_move_lru().  Left out: unevictable
-    folios.  `checks_lru`: a folio that is on no list is passed over at once, as in 6.12."""
+    `checks_lru`: what is on no list is passed over at once, as in 6.12.  Kernel: mm/swap.c,
+    deactivate_file_folio(), folio_batch_move_lru().  Left out: unevictable folios."""
     if checks_lru:
         lru = yield folio_test_lru(pfn)
         if not lru:

@@ -1,10 +1,9 @@
 """The page cache and the folio lock.
 
-Mirrors mm/filemap.c, mm/truncate.c, mm/vmscan.c (__remove_mapping()),
-include/linux/pagemap.h, 6.1-rc1.
+Mirrors mm/filemap.c, mm/truncate.c, mm/vmscan.c (__remove_mapping()), include/linux/pagemap.h,
+6.1-rc1.
 
-A file is a tuple of `Extent`s, one after the other; a place in it is (which extent, which page).
-"""
+A file is a tuple of `Extent`s, one after the other; a place in it is (which extent, which page)."""
 
 from __future__ import annotations
 
@@ -134,33 +133,19 @@ def _entry_frozen(world: World, me: str, file: tuple[Extent, ...], start: Place)
 def find_get_entry(world: World, me: str, file: tuple[Extent, ...], start: Place) -> Entry | None:
     """Find the next folio of a file and take a reference on it; None at the end of the file.
 
-    folio_try_get_rcu() fails while the folio is frozen, and the lookup is made again: a blocked
-    step here.  Left out: the look whether the page cache still has this folio, because lookup and
-    reference are one step."""
+    A frozen folio makes the kernel look again: a blocked step here.  Left out: the look whether the
+    page cache still has this folio, because lookup and reference are one step."""
     entry = _next_entry(world, file, start)
     if entry is not None:
         world.hold(entry.page.pfn, me)
     return entry
 
 
-@blocking(frozen)
-def mapping_get_entry(world: World, me: str, region: str, index: int) -> int | None:
-    """Find the folio of a page and take a reference on it; answers its pfn, None if there is none.
-
-    Kernel: mm/filemap.c, mapping_get_entry(), which tries again while the folio is frozen.
-    """
-    pfn = world.find(region, index)
-    if pfn is not None:
-        world.hold(pfn, me)
-    return pfn
-
-
 @atomic
 def filemap_remove_folio(world: World, me: str, pfn: int) -> None:
     """A frozen folio leaves the page cache; the references left are those of its holders.
 
-    Kernel: the part of mm/vmscan.c, __remove_mapping() that follows the freeze, and
-    folio_ref_unfreeze() in remove_mapping()."""
+    Kernel: mm/vmscan.c, __remove_mapping() after the freeze, folio_ref_unfreeze()."""
     folio = world.folio(pfn)
     del world.where[folio.region, folio.index]
     refs = sum(n for _, n in folio.held)
@@ -169,9 +154,7 @@ def filemap_remove_folio(world: World, me: str, pfn: int) -> None:
 
 @choice(may_fail("filemap_release_folio", "released", "kept"))
 def filemap_release_folio(world: World, me: str, outcome: str, pfn: int) -> bool:
-    """Drop private data of the folio, if any.
-
-    Left out: PG_private itself.  shmem folios have none; a failure is injected."""
+    """Drop private data of the folio.  shmem folios have none: a failure is injected."""
     return outcome == "released"
 
 
@@ -187,9 +170,8 @@ def truncate_inode_folio(
 ) -> None:
     """The folio leaves its file: no page-cache references, no mappings.  Kernel: mm/truncate.c.
 
-    The kernel holds the folio lock here.  `waits` is for whoever has it; without that, a script can
-    have this step between two steps of a lock holder, which builds a run that no kernel has.  Left
-    out: taking and giving back the lock are no steps of their own."""
+    The kernel holds the folio lock here, and `waits` is for whoever has it.  Without that, a script
+    can build a run that no kernel has.  Left out: taking and giving back the lock."""
     pfn = world.find(region, index)
     if pfn is None:
         return
@@ -199,13 +181,5 @@ def truncate_inode_folio(
     if refs == 0:
         world.remove(pfn)
     else:
-        world.update(
-            pfn,
-            refcount=refs,
-            mapping=False,
-            cached=False,
-            pmd_maps=0,
-            pte_maps=0,
-            migration_entries=(0, 0),
-            other_maps=(0, 0),
-        )
+        unmapped = {"pmd_maps": 0, "pte_maps": 0, "migration_entries": (0, 0)}
+        world.update(pfn, refcount=refs, mapping=False, cached=False, **unmapped)

@@ -38,12 +38,10 @@ class Extent(NamedTuple):
 
 
 class Folio(NamedTuple):
-    """One folio.  `1 << order` base pages; order 0 is a single page.
+    """One folio of `1 << order` base pages.
 
-    `name` is what a person calls the data in it ("A", or "A[17]" for a piece of the split huge page
-    A); `region` and `index` say the same to the page tables.  A folio that moves hands all three to
-    its destination.
-    """
+    `name` is what a person calls the data in it: "A", or "A[17]" for a piece of the huge page A.
+    `region` and `index` say the same to the page tables.  A folio that moves hands on all three."""
 
     name: str
     region: str
@@ -60,9 +58,6 @@ class Folio(NamedTuple):
     pte_maps: int = 0
     migration_entries: tuple[int, int] = (0, 0)
     """PMD and PTE entries that wait for the end of a migration."""
-    other_maps: tuple[int, int] = (0, 0)
-    """How many of the PMD and PTE mappings, or of the entries in their place, belong to processes
-    other than the guest."""
     deferred_split: bool = False
     """On the deferred split queue.  Kernel: page_deferred_list is not empty."""
     pincount: int = 0
@@ -90,16 +85,6 @@ class Folio(NamedTuple):
     def mapcount(self) -> int:
         """Mappings; a PMD counts one, like a PTE (folio_mapcount() of a file THP)."""
         return self.pmd_maps + self.pte_maps
-
-    @property
-    def mapped_by_guest(self) -> bool:
-        """Do the guest's own page tables map it?  Those of other processes save it no fault."""
-        return self.mapcount > sum(self.other_maps)
-
-    @property
-    def guest_waits(self) -> bool:
-        """Do the guest's page tables have a migration entry for it?"""
-        return sum(self.migration_entries) > sum(self.other_maps)
 
     @property
     def cache_refs(self) -> int:

@@ -77,7 +77,7 @@ def unpin(world: World, pfn: int, who: str, pins: int) -> None:
 def entry_waits(world: World, me: str, region: str, index: int, *_: object) -> str | None:
     """Guard: who meets a migration entry waits, without a reference (migration_entry_wait())."""
     pfn = world.find(region, index)
-    if pfn is not None and world.folio(pfn).guest_waits:
+    if pfn is not None and any(world.folio(pfn).migration_entries):
         return f"waiting for the migration of {world.folio(pfn).name} to end"
     return None
 
@@ -86,22 +86,20 @@ def entry_waits(world: World, me: str, region: str, index: int, *_: object) -> s
 def follow_page_mask(
     world: World, me: str, region: str, index: int, nr: int, write: bool = True
 ) -> Pin | None:
-    """Pin what a user address is mapped to, up to `nr` pages of one folio; None if it is not
-    mapped.
+    """Pin what an address is mapped to, up to `nr` pages of one folio; None if it is not mapped.
 
-    Kernel: mm/gup.c, follow_page_mask() and try_grab_page() with FOLL_PIN | FOLL_TOUCH, and
-    FOLL_WRITE if `write`, under the page-table lock.  A page mapped by a PTE is marked accessed,
-    and dirty for a write; a PMD is only touched.  Left out: the kernel pins the pages of a huge
-    page one after the other."""
+    Kernel: follow_page_mask() and try_grab_page() with FOLL_PIN | FOLL_TOUCH, and FOLL_WRITE if
+    `write`.  A page mapped by a PTE is marked accessed, and dirty for a write; a PMD is only
+    touched.  Left out: the kernel pins the pages of a huge page one after the other."""
     pfn = world.find(region, index)
-    if pfn is None or not world.folio(pfn).mapped_by_guest:
+    if pfn is None or not world.folio(pfn).mapcount:
         return None
     folio = world.folio(pfn)
     first = index - folio.index
     pins = min(folio.nr_pages - first, nr)
     pin(world, pfn, me, pins)
     world.count("nr_foll_pin_acquired", pins)
-    if folio.pmd_maps == folio.other_maps[0]:
+    if not folio.pmd_maps:
         world.update(pfn, dirty=folio.dirty or write)
         # One touch for each page of a huge page; after four of them nothing changes any more.
         for _ in range(min(pins, 4)):
@@ -111,7 +109,7 @@ def follow_page_mask(
 
 @atomic
 def gup_put_folio(world: World, me: str, pfn: int, pins: int) -> None:
-    """Let go of pinned pages.  Kernel: mm/gup.c, unpin_user_pages(), gup_put_folio()."""
+    """Let go of pinned pages.  Kernel: unpin_user_pages(), gup_put_folio()."""
     unpin(world, pfn, me, pins)
     world.count("nr_foll_pin_released", pins)
 
@@ -121,9 +119,7 @@ def is_longterm_pinnable_page(world: World, me: str, pfn: int) -> bool:
     """May this folio stay where it is under a long-term pin?  Not in CMA, not in a pageblock that
     somebody is emptying, and not in ZONE_MOVABLE.
 
-    Kernel: include/linux/mm.h, is_longterm_pinnable_page().  Left out: the zero page, device
-    memory.
-    """
+    Kernel: include/linux/mm.h.  Left out: the zero page, device memory."""
     if world.pageblock_type(pfn) in (MIGRATE_CMA, MIGRATE_ISOLATE):
         return False
     return pfn not in world.zone_movable
@@ -159,8 +155,7 @@ def collect_longterm_unpinnable_pages(
 
     Kernel: mm/gup.c, collect_longterm_unpinnable_pages().  From 6.1-rc1 until aa1e6a932ca6 its
     test of folio_isolate_lru() was inverted.  6.12 looks for a reference that nobody explains, and
-    not for PG_lru, to see a page in a batch.  `version` says what this run has.
-    """
+    not for PG_lru, to see a page in a batch."""
     collected = drained = 0
     drain_allow = True
     prev: Page | None = None
@@ -205,8 +200,7 @@ def migrate_longterm_unpinnable_pages(
 
     Kernel: mm/gup.c, migrate_longterm_unpinnable_pages().  Whatever migrate_pages() returns for a
     failure becomes -ENOMEM, because -EAGAIN means "pin again" to the caller.  Left out:
-    device-coherent pages; if one of them can't be moved, the kernel returns -EBUSY.
-    """
+    device-coherent pages; if one of them can't be moved, the kernel returns -EBUSY."""
     todo = tuple(pinned)
     for index, found in enumerate(todo):
         yield gup_put_folio(found.page.pfn, found.pins, site="gup.unpin")
@@ -230,16 +224,12 @@ def check_and_migrate_movable_pages(pinned: list[Pin], version: Version) -> Gene
 
 
 def pin_user_pages_remote(
-    vma: tuple[Extent, ...],
-    version: Version,
-    pages: list[Pin] | None = None,
-    write: bool = True,
+    vma: tuple[Extent, ...], version: Version, pages: list[Pin] | None = None, write: bool = True
 ) -> Generator[Op, Any, int]:
     """Pin user memory with FOLL_LONGTERM; returns pages pinned, or a negative errno.
 
-    `pages`, if given, gets what was pinned; nothing is added to it after a failure.  `write` adds
-    FOLL_WRITE.  Kernel: mm/gup.c, pin_user_pages_remote() down to __gup_longterm_locked().  The
-    number of rounds has no limit, as in the kernel."""
+    `pages`, if given, gets what was pinned, unless that fails.  `write` adds FOLL_WRITE.  Kernel:
+    pin_user_pages_remote() down to __gup_longterm_locked(), whose rounds have no limit either."""
     while True:
         pinned: list[Pin] = []
         nr = yield from __get_user_pages(vma, pinned, write)

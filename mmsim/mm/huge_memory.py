@@ -53,8 +53,7 @@ def can_split_folio(world: World, me: str, pfn: int) -> int | None:
     """Site 1: are there any references but the cache's, the mappings' and the caller's?
 
     Answers the number of cache references that the freeze has to expect, None if the folio can't be
-    split.  Kernel: can_split_folio(), a look without any lock: it may be out of date at once.
-    """
+    split.  It is a look without any lock, and may be out of date at once."""
     folio = world.folio(pfn)
     pins = extra_pins(folio)
     # The caller's own reference is the "- 1": forget it and an idle folio looks busy.
@@ -82,8 +81,6 @@ def __split_huge_page(world: World, me: str, pfn: int) -> tuple[Page, ...]:
     world.cut(pfn)
     pmd, pte = whole.migration_entries
     maps_each, maps_more = divmod(pte, whole.nr_pages)
-    other_pmd, other_pte = whole.other_maps
-    others_each, others_more = divmod(other_pte, whole.nr_pages)
     end = whole.pages_inside_file or whole.nr_pages
     for index in range(whole.nr_pages):
         inside = index < end
@@ -98,7 +95,6 @@ def __split_huge_page(world: World, me: str, pfn: int) -> tuple[Page, ...]:
             cached=whole.cached and inside,
             pte_maps=maps,
             migration_entries=(0, 0),
-            other_maps=(0, other_pmd + others_each + (index < others_more)),
             deferred_split=False,
             locked_by=whole.locked_by if index == 0 else "",
             pages_inside_file=0,
@@ -112,8 +108,7 @@ def split_huge_page_to_list(
 ) -> Generator[Op, Any, int]:
     """Split a huge page and append the pieces to `list_`.  Returns 0 or a negative errno.
 
-    Left out: NR_SHMEM_THPS, the i_mmap and anon_vma locks (nothing in the model contends for them).
-    """
+    Left out: NR_SHMEM_THPS, the i_mmap and anon_vma locks, which nothing here contends for."""
     kind = yield folio_kind(page.pfn)
     if kind == HUGE_ZERO:
         return -EBUSY

@@ -51,14 +51,12 @@ from mmsim.mm.vmstat import count_vm_events, trace_mm_migrate_pages, trace_mm_mi
 from mmsim.mm.world import EITHER, NONE, ZONE, World, may_fail
 
 
-def _target_setting(world: World, pfn: int) -> str:
-    huge = world.folio(pfn).is_thp
-    return world.env.targets_huge if huge else world.env.targets_base
+def _targets(world: World, pfn: int) -> str:
+    return world.env.targets_huge if world.folio(pfn).is_thp else world.env.targets_base
 
 
 def _target_outcomes(world: World, me: str, pfn: int, reason: str) -> tuple[str, ...]:
-    setting = _target_setting(world, pfn)
-    return {NONE: ("fail",), EITHER: ("ok", "fail")}.get(setting, ("ok",))
+    return {NONE: ("fail",), EITHER: ("ok", "fail")}.get(_targets(world, pfn), ("ok",))
 
 
 @choice(_target_outcomes)
@@ -67,20 +65,17 @@ def alloc_migration_target(
 ) -> int | None:
     """Ask for a folio as large as the one at `pfn`; answers the pfn of a new one, or None.
 
-    `reason`: one of REASONS; a long-term pin asks in pin scope.
-    """
+    `reason`: one of REASONS; a long-term pin asks in pin scope."""
     if outcome == "fail":
         return None
     source = world.folio(pfn)
-    if _target_setting(world, pfn) == ZONE:
-        pin_scope = reason == REASONS[MR_LONGTERM_PIN]
-        target = world.from_zone(source.order, pin_scope=pin_scope)
+    target = dict(world.env.target_pfns).get(source.name)
+    if _targets(world, pfn) == ZONE:
+        target = world.from_zone(source.order, pin_scope=reason == REASONS[MR_LONGTERM_PIN])
         if target is None:
             return None
-    else:
-        target = dict(world.env.target_pfns).get(source.name)
-        if target is None:
-            target = world.from_elsewhere(source.order)
+    elif target is None:
+        target = world.from_elsewhere(source.order)
     world.add(target, new_folio(source.order, source.kind))
     return target
 
@@ -89,57 +84,40 @@ def alloc_migration_target(
 def folio_expected_refs(world: World, me: str, outcome: str, pfn: int) -> int:
     """The references that a move expects, or a negative errno if the file's callback fails.
 
-    The count has to be exactly this number, or somebody else looks at the folio.  shmem's callback
-    never fails by itself; a failure is injected."""
+    shmem's callback never fails by itself; a failure is injected."""
     if outcome != "ok":
         return -errno.NUMBERS[outcome]
     return expected_refs(world.folio(pfn))
+
+
+COPIED = ("dirty", "referenced", "active", "pages_inside_file")
+"""What folio_migrate_flags() hands over, and where the file ends."""
 
 
 @atomic
 def folio_migrate_mapping(world: World, me: str, src: int, dst: int) -> None:
     """The destination takes over: place in the file, cache references, flags, contents.
 
-    Kernel: the part of folio_migrate_mapping() that follows the freeze, and folio_migrate_copy().
-    The source is left with the isolation reference alone.  Its place on the deferred split queue
-    ends with it; in 6.12 the destination gets one and is counted for it."""
-    old, new = world.folio(src), world.folio(dst)
+    Kernel: folio_migrate_mapping() after the freeze, and folio_migrate_copy().  The source is left
+    with the isolation reference alone.  Its place on the deferred split queue ends with it; in 6.12
+    the destination gets one and is counted for it."""
+    old, new = world.detach(src), world.folios.pop(dst)
     requeue = world.env.defers_only_partly and old.deferred_split
-    if requeue:
-        world.count("thp_deferred_split_page")
-    world.detach(src)
-    world.folios[src] = replace(
-        old, name="", region="", index=0, refcount=1, mapping=False, cached=False, pincount=0
-    )
-    world.folios.pop(dst)
-    world.add(
-        dst,
-        replace(
-            new,
-            name=old.name,
-            region=old.region,
-            index=old.index,
-            refcount=1 + old.cache_refs,
-            mapping=old.mapping,
-            cached=old.cached,
-            dirty=old.dirty,
-            referenced=old.referenced,
-            active=old.active,
-            pages_inside_file=old.pages_inside_file,
-            deferred_split=requeue,
-        ),
-    )
+    world.count("thp_deferred_split_page", int(requeue))
+    nowhere = {"name": "", "region": "", "index": 0, "mapping": False, "cached": False}
+    world.folios[src] = replace(old, **nowhere, refcount=1, pincount=0)
+    known = {field: getattr(old, field) for field in (*nowhere, *COPIED)}
+    moved = replace(new, **known, refcount=expected_refs(old), deferred_split=requeue)
+    world.add(dst, moved)
     if not old.mapping:
         world.where.pop((old.region, old.index), None)
 
 
 def move_to_new_folio(dst: int, src: int) -> Generator[Op, Any, int]:
-    """Move an unmapped folio if nobody else holds a reference.  Returns 0, -EAGAIN or another
-    errno.
+    """Move an unmapped folio if nobody else has a reference.  Returns 0, -EAGAIN or another errno.
 
-    Kernel: mm/migrate.c, move_to_new_folio(), migrate_folio(), folio_migrate_mapping().
-    Left out: folios without a page cache are compared instead of frozen; here both are frozen.
-    """
+    Kernel: also migrate_folio() and folio_migrate_mapping().  Left out: folios without a page cache
+    are compared instead of frozen; here both are frozen."""
     expected_count = yield folio_expected_refs(src)
     if expected_count < 0:
         return int(expected_count)
@@ -197,8 +175,7 @@ def unmap_and_move(
     """Move one folio and take it off the list if that is the end of it.
 
     A folio without a destination stays on `from_`, like one that is busy.  Any other failure, also
-    an -ENOMEM of the file's callback, puts it on `ret_pages`: no later pass sees it.  `told`: in
-    which pass this is, for the readers of a run.
+    an -ENOMEM of the file's callback, puts it on `ret_pages`: no later pass sees it.
 
     Left out: -ENOSYS for huge pages that can't migrate (never on x86-64), NR_ISOLATED counters."""
     count = yield folio_ref_count(page.pfn, site="visit", huge=page.is_thp, **told)
@@ -221,11 +198,7 @@ def unmap_and_move(
 
 
 def try_split_thp(
-    page: Page,
-    from_: list[Page],
-    ret_pages: list[Page],
-    split_pages: list[Page],
-    version: Version,
+    page: Page, from_: list[Page], ret_pages: list[Page], split_pages: list[Page], version: Version
 ) -> Generator[Op, Any, int]:
     """Split a huge page, sleeping for its lock; on success its pieces replace it, on another list.
 
@@ -239,18 +212,11 @@ def try_split_thp(
 
 
 def policy_says(
-    page: Page,
-    rc: int,
-    usual: bool,
-    piece: bool,
-    pass_: int,
-    reason: int,
-    version: Version,
+    page: Page, rc: int, usual: bool, piece: bool, pass_: int, reason: int, version: Version
 ) -> Generator[Op, Any, bool]:
     """The seam of a policy: does this folio ask for another pass, and what is done before it?
 
-    Kernel: no such function.  Without a policy the answer is `usual`, and nothing is done.  When a
-    policy gives up on a busy folio that has passes left, its -EAGAIN becomes -EBUSY."""
+    Kernel: no such function.  Without a policy the answer is `usual`, and nothing is done."""
     what = HUGE_PAGE if page.is_thp else PIECE if piece else SINGLE_PAGE
     said = TRY_AGAIN if usual else GIVE_UP
     decision = version.policy(Attempt(what, errno.name(rc), REASONS[reason], pass_ + 1, said))

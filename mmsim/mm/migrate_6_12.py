@@ -4,8 +4,11 @@ Mirrors mm/migrate.c, 6.12.117.  What it shares with 6.1 stands in migrate.py.
 
 Folios are worked on in batches of at most 512 pages.  A batch is tried three times without ever
 sleeping (asynchronously), and then folio by folio up to seven times more.  All folios of a batch
-are unmapped first, and moved afterwards: between the two they are locked and mapped nowhere.  The
-pieces of a split huge page are moved right after their batch, in one asynchronous try."""
+are unmapped first, and moved afterwards.  The pieces of a split huge page are moved right after
+their batch, in one asynchronous try.
+
+A policy is asked before each next try, but there are no fewer or more tries for it: what differs
+from `usual` there drains or waits, and nothing else."""
 
 from __future__ import annotations
 
@@ -64,9 +67,8 @@ class MigratePagesStats:
 class Tries(NamedTuple):
     """How a batch is tried, and for whom; the kernel passes these on one by one.
 
-    `first_pass`, `last_pass`: how readers of a run number these tries, and the last one that any
-    folio of the batch gets.  `pieces`: the folios are pieces of split huge pages, which are not
-    split again."""
+    `first_pass`, `last_pass`: numbers of the first of these tries, and of the last that a folio of
+    the batch gets.  `pieces`: the folios are pieces of split huge pages."""
 
     mode: int
     reason: int
@@ -81,7 +83,7 @@ class Tries(NamedTuple):
         return Told(round_=1 + self.pieces, pass_=self.first_pass + pass_, batch=batch, half=half)
 
     def before_the_next(self, folio: Page, rc: int, pass_: int) -> Generator[Op, Any, bool]:
-        """A policy may drain or wait.  How many tries there are does not depend on it."""
+        """The seam of a policy, which may drain or wait."""
         number = self.first_pass + pass_
         again = yield from policy_says(
             folio, rc, number < self.last_pass, self.pieces, number, self.reason, self.version
@@ -121,8 +123,8 @@ def migrate_folio_unmap(
 ) -> Generator[Op, Any, int]:
     """Find a destination, lock the folio, and unmap it.
 
-    MIGRATEPAGE_UNMAP: it is on `unmapped` now.  MIGRATEPAGE_SUCCESS: it had been freed.  -EAGAIN
-    and -ENOMEM leave it on `from_`; any other error puts it on `ret`.  Left out: PF_MEMALLOC, the
+    MIGRATEPAGE_UNMAP: it is on `unmapped`.  MIGRATEPAGE_SUCCESS: it had been freed.  -EAGAIN and
+    -ENOMEM leave it on `from_`; any other error puts it on `ret`.  Left out: PF_MEMALLOC, the
     anon_vma, the lock of the destination, mappings that come back while they are removed."""
     count = yield folio_ref_count(src.pfn, site="visit", huge=src.is_thp, **told)
     if count == 1:  # freed under us: only the isolation's reference is left
@@ -173,10 +175,7 @@ def migrate_folio(dst: int, src: int, told: Told) -> Generator[Op, Any, int]:
 
 
 def migrate_folio_move(
-    each: Unmapped,
-    ret: list[Page],
-    unmapped: list[Unmapped],
-    told: Told,
+    each: Unmapped, ret: list[Page], unmapped: list[Unmapped], told: Told
 ) -> Generator[Op, Any, int]:
     """The second half.  After -EAGAIN the folio stays on `unmapped`, locked, with its destination.
 

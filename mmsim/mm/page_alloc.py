@@ -1,7 +1,6 @@
 """The buddy allocator: which block a request gets, and where a freed block goes.
 
-Mirrors mm/page_alloc.c and, simplified, mm/compaction.c, 6.1-rc6; each function names the one it
-mirrors.
+Mirrors mm/page_alloc.c and, simplified, mm/compaction.c, 6.1-rc6.
 
 `rmqueue` asks in this order: CMA first if more than half of the free memory is CMA; the request's
 own type; CMA again; then a block of another type is taken over.  Left out: per-CPU lists,
@@ -23,7 +22,7 @@ from mmsim.constants import (
 from mmsim.engine.op import ModelError
 from mmsim.errors import nearest
 from mmsim.mm.fragmentation import extfrag_index, summed
-from mmsim.mm.zone import HELD, Held, Zone, ZoneError
+from mmsim.mm.zone import HELD, Zone, ZoneError
 
 
 class Request(NamedTuple):
@@ -38,9 +37,8 @@ class Request(NamedTuple):
 def request(order: int, migratetype: str = MIGRATE_MOVABLE, *, pin_scope: bool = False) -> Request:
     """A request as the allocator sees it; in a long-term pin's scope MOVABLE becomes UNMOVABLE.
 
-    Kernel: current_gfp_context(), gfp_migratetype(), gfp_to_alloc_flags_cma().  Raises ZoneError
-    for an order or a type that nobody can ask for.
-    """
+    Raises ZoneError for an order or a type that nobody can ask for.  Kernel: current_gfp_context(),
+    gfp_migratetype(), gfp_to_alloc_flags_cma()."""
     if not 0 <= order < MAX_ORDER:
         raise ZoneError(f"order {order}: a block has order 0 to {MAX_ORDER - 1}")
     if migratetype not in PCP_TYPES:
@@ -53,8 +51,7 @@ def request(order: int, migratetype: str = MIGRATE_MOVABLE, *, pin_scope: bool =
 def watermark_usable(want: Request, nr_free: int, nr_free_cma: int) -> int:
     """Pages that count against a watermark: CMA only for those who may use it.
 
-    Kernel: __zone_watermark_ok() and __zone_watermark_unusable_free().
-    """
+    Kernel: __zone_watermark_ok(), __zone_watermark_unusable_free()."""
     usable = nr_free - ((1 << want.order) - 1)
     return usable if want.alloc_cma else usable - nr_free_cma
 
@@ -62,8 +59,7 @@ def watermark_usable(want: Request, nr_free: int, nr_free_cma: int) -> int:
 def block_for(want: Request, free: Mapping[str, Sequence[int]]) -> bool:
     """Is there a free block that this request could be given, now or after a fallback?
 
-    `free`: type -> free blocks of each order.  Kernel: the end of __zone_watermark_ok().
-    """
+    `free`: type -> free blocks of each order.  Kernel: the end of __zone_watermark_ok()."""
     types = (*PCP_TYPES, MIGRATE_CMA) if want.alloc_cma else PCP_TYPES
     return any(any(free.get(mt, ())[want.order :]) for mt in types)
 
@@ -72,9 +68,8 @@ def alloc_pages(zone: Zone, want: Request, *, movable: bool = True) -> int | Non
     """First pfn of a block of `1 << want.order` pages, now held, or None.
 
     `movable`: will its pages look movable, as pages of processes do?  Kernel:
-    get_page_from_freelist(), rmqueue().  The kernel asks with the LOW watermark first and then with
-    the MIN one, which is what counts.
-    """
+    get_page_from_freelist(), which asks with the LOW watermark first and then with the MIN one:
+    that is what counts."""
     if watermark_usable(want, zone.nr_free, zone.nr_free_cma) <= zone.watermarks[0]:
         return None
     pfn = rmqueue(zone, want)
@@ -125,27 +120,15 @@ def rmqueue_smallest(zone: Zone, order: int, migratetype: str) -> int | None:
 def free_pages(zone: Zone, pfn: int, order: int) -> None:
     """Give a block back; it merges with its buddy as long as that is free and of a fitting type.
 
-    Raises ZoneError for a block that is not held like this.  Kernel: free_unref_page().
-    """
-    held = zone.held.get(pfn)
-    if held is None and zone.run_at(pfn):
+    Raises ZoneError for a block that is not held like this.  Kernel: free_unref_page()."""
+    if pfn not in zone.held:
         zone.touch(pfn)
-        held = zone.held.get(pfn)
+    held = zone.held.get(pfn)
     if held is None or held.order != order:
-        raise ZoneError(_not_held(zone, pfn, order, held))
+        why = f"it has order {held.order}" if held else "nothing is allocated there"
+        raise ZoneError(f"pfn {pfn:#x}, order {order}, can't be freed: {why}")
     del zone.held[pfn]
     free_one_page(zone, pfn, order)
-
-
-def _not_held(zone: Zone, pfn: int, order: int, held: Held | None) -> str:
-    what = f"free of pfn {pfn:#x}, order {order}:"
-    if not zone.start <= pfn < zone.end:
-        return f"{what} the zone has pfns {zone.start:#x} to {zone.end - 1:#x}"
-    if held is not None and held.order != order:
-        return f"{what} it was allocated with order {held.order}; free it with that order"
-    if held is not None or zone.free_order(pfn) is not None:
-        return f"{what} it is free already (a double free)"
-    return f"{what} no allocation begins there; free what alloc returned"
 
 
 def free_one_page(zone: Zone, pfn: int, order: int) -> None:
@@ -169,8 +152,7 @@ def free_one_page(zone: Zone, pfn: int, order: int) -> None:
 
 
 def split_page(zone: Zone, pfn: int) -> None:
-    """A held block becomes held single pages.  Kernel: split_page(), and what a split huge page
-    does."""
+    """A held block becomes held single pages."""
     held = zone.held.get(pfn)
     if held is None:
         raise ZoneError(f"pfn {pfn:#x} can't be split: nothing is allocated there")
@@ -180,8 +162,7 @@ def split_page(zone: Zone, pfn: int) -> None:
 def take(zone: Zone, pfn: int, order: int, *, movable: bool = True) -> None:
     """Allocate exactly this block: what a zone is set up with, and what a CMA owner gets.
 
-    Raises ZoneError if it is not entirely free in one block.  Kernel: isolate_freepages_range().
-    """
+    Raises ZoneError if it is not free in one block.  Kernel: isolate_freepages_range()."""
     zone.touch(pfn)
     for size in range(order, MAX_ORDER):
         head = pfn >> size << size
@@ -204,10 +185,7 @@ def take(zone: Zone, pfn: int, order: int, *, movable: bool = True) -> None:
 
 
 def split_free(zone: Zone, pfn: int) -> None:
-    """Cut a free block that reaches beyond the pageblock at `pfn`, so that its part stands alone.
-
-    Kernel: mm/page_alloc.c, split_free_page().
-    """
+    """Cut a free block that reaches beyond the pageblock at `pfn`.  Kernel: split_free_page()."""
     zone.touch(pfn)
     for order in range(MAX_ORDER - 1, zone.pageblock_order, -1):
         head = pfn >> order << order
@@ -250,40 +228,33 @@ def rmqueue_fallback(zone: Zone, order: int, migratetype: str, nofragment: bool)
     """Move something of another type onto the lists of this one.  Kernel: __rmqueue_fallback().
 
     The largest block first, so that the next requests find what they need in the same pageblock.
-    Only a movable request that could not claim the pageblock anyway looks for the smallest.
-    """
-    least = order
-    if nofragment and order < zone.pageblock_order:
-        least = zone.pageblock_order
+    Only a movable request that could not claim the pageblock anyway looks for the smallest."""
+    least = max(order, zone.pageblock_order) if nofragment else order
     for size in range(MAX_ORDER - 1, least - 1, -1):
         other = _fallback_type(zone, size, migratetype)
         if other is None:
             continue
-        steal = can_steal_fallback(zone, size, migratetype)
-        if not steal and migratetype == MIGRATE_MOVABLE and size > order:
-            size = next(n for n in range(order, size + 1) if _fallback_type(zone, n, migratetype))
-            other = _fallback_type(zone, size, migratetype)
-            steal = can_steal_fallback(zone, size, migratetype)
-        if other is None:
-            raise ModelError(f"a free block of order {size} is gone while it is being looked at")
+        if not can_steal_fallback(zone, size, migratetype):
+            for smaller in range(order, size):
+                found = _fallback_type(zone, smaller, migratetype)
+                if found is not None:
+                    size, other = smaller, found
+                    break
         pfn = next(reversed(zone.free_area[other][size]))
-        steal_suitable_fallback(zone, pfn, size, migratetype, steal)
+        steal_suitable_fallback(zone, pfn, size, migratetype)
         return True
     return False
 
 
-def steal_suitable_fallback(
-    zone: Zone, pfn: int, order: int, migratetype: str, whole_block: bool
-) -> None:
+def steal_suitable_fallback(zone: Zone, pfn: int, order: int, migratetype: str) -> None:
     """Take over a free block, and the pageblock around it if enough of that is free or alike.
 
-    `whole_block`: what can_steal_fallback() said.  Left out: raising the zone's watermark."""
+    Left out: raising the zone's watermark."""
     block_order = zone.pageblock_order
-    old = zone.pageblock_type(pfn)
     if order >= block_order:
         for number in range(1 << order - block_order):
             zone.types[(pfn >> block_order) + number] = migratetype
-    if order >= block_order or not whole_block:
+    if order >= block_order or not can_steal_fallback(zone, order, migratetype):
         move_freepages(zone, [(pfn, order)], migratetype)
         return
     free, movable = look_at_pageblock(zone, pfn)
@@ -292,7 +263,7 @@ def steal_suitable_fallback(
     alike = 0
     if migratetype == MIGRATE_MOVABLE:
         alike = movable
-    elif old == MIGRATE_MOVABLE:
+    elif zone.pageblock_type(pfn) == MIGRATE_MOVABLE:
         alike = size - moved - movable
     move_freepages(zone, free, migratetype)
     if moved + alike >= size // 2:
@@ -334,11 +305,9 @@ COSTLY_ORDER = 3
 def try_to_compact_pages(zone: Zone, want: Request, keep: Container[int]) -> tuple[str, ...]:
     """Compact asynchronously, then sync-light, until a block for this request is free.
 
-    `keep`: pfns of pages that must not be moved.  Answers the events to count in vmstat:
-    compact_stall with compact_success or compact_fail for each run, also for one that is put off
-    (deferred), but not for one that is skipped.  Kernel: __alloc_pages_direct_compact(),
-    try_to_compact_pages(), compact_zone().
-    """
+    `keep`: pfns of pages that must not be moved.  Answers the events to count: compact_stall with
+    compact_success or compact_fail for each run, also for one that is put off (deferred), but not
+    for one that is skipped.  Kernel: __alloc_pages_direct_compact()."""
     events: list[str] = []
     for sync in (False, True):
         if compaction_deferred(zone):
@@ -381,7 +350,9 @@ def compact_zone(zone: Zone, want: Request, sync: bool, keep: Container[int]) ->
     free: list[int] | None = None  # pages of the pageblock at `top`, once they are asked for
     done = block_for(want, zone.blocks_by_type())
     while bottom < top and not done:
-        if sync or _async_source(zone, want, bottom):
+        source = zone.pageblock_type(bottom)
+        cma = source == MIGRATE_CMA and want.migratetype == MIGRATE_MOVABLE
+        if sync or cma or source == want.migratetype:
             zone.touch(bottom)
             movable = _movable(zone, bottom, keep)
             for pfn in movable:
@@ -396,13 +367,6 @@ def compact_zone(zone: Zone, want: Request, sync: bool, keep: Container[int]) ->
         bottom += size
 
 
-def _async_source(zone: Zone, want: Request, pfn: int) -> bool:
-    migratetype = zone.pageblock_type(pfn)
-    if want.migratetype == MIGRATE_MOVABLE:
-        return migratetype in (MIGRATE_MOVABLE, MIGRATE_CMA)
-    return migratetype == want.migratetype
-
-
 def _movable(zone: Zone, pfn: int, keep: Container[int]) -> list[int]:
     """Single movable pages of a pageblock, if emptying it would leave a free block."""
     end = pfn + (1 << zone.pageblock_order)
@@ -414,8 +378,7 @@ def _movable(zone: Zone, pfn: int, keep: Container[int]) -> list[int]:
 def _free_pages(zone: Zone, block: int) -> list[int]:
     """The free pages of a pageblock that pages may be moved to, the highest last.
 
-    A pageblock that is free as a whole is no target: that would use up what is being looked for.
-    """
+    A pageblock that is free as a whole is no target: that would use up what is being looked for."""
     if zone.pageblock_type(block) not in (MIGRATE_MOVABLE, MIGRATE_CMA):
         return []
     zone.touch(block)

@@ -29,8 +29,7 @@ def references_explained(world: World, me: str, pfn: int, own: int) -> bool:
 def folio_ref_freeze(world: World, me: str, pfn: int, expected: int) -> bool:
     """Claim all references at once: if there are exactly `expected`, set the count to 0.
 
-    The caller gives the count back in the step that follows, so `held` keeps the owners' names
-    meanwhile."""
+    The next step gives the count back, so `held` keeps the owners' names meanwhile."""
     if world.folio(pfn).refcount != expected:
         return False
     world.update(pfn, refcount=0)
@@ -61,9 +60,7 @@ def frozen_at(world: World, pfn: int | None) -> str | None:
 def folio_get(world: World, me: str, region: str, index: int, refs: int) -> int | None:
     """Find the folio of a page and take references on it; answers its pfn, None if there is none.
 
-    Kernel: folio_try_get() after a lookup in the page cache.  A frozen folio makes the lookup spin,
-    which is a blocked step here.
-    """
+    Kernel: mm/filemap.c, mapping_get_entry(), which tries again while the folio is frozen."""
     pfn = world.find(region, index)
     if pfn is not None:
         world.hold(pfn, me, refs)
@@ -72,8 +69,5 @@ def folio_get(world: World, me: str, region: str, index: int, refs: int) -> int 
 
 @atomic
 def folio_put(world: World, me: str, pfn: int, who: str, refs: int) -> None:
-    """Drop references that are held in the name of `who`, ME for one's own.
-
-    Kernel: folio_put_refs().
-    """
+    """Drop references in the name of `who`, ME for one's own.  Kernel: folio_put_refs()."""
     world.drop(pfn, who or me, refs)

@@ -3,8 +3,8 @@
 Mirrors mm/rmap.c (try_to_unmap(), try_to_migrate()), the reverse walk of mm/migrate.c
 (remove_migration_ptes()) and mm/memory.c (handle_mm_fault()), 6.1-rc1.
 
-Left out: page tables.  A mapping is one of `pmd_maps` or `pte_maps` of the folio and one reference.
-Mappings of other processes than the guest are counted once more, in `other_maps`."""
+Left out: page tables.  A mapping is one of `pmd_maps` or `pte_maps` of the folio and one reference,
+whose process it is does not matter."""
 
 from __future__ import annotations
 
@@ -60,26 +60,21 @@ def try_to_migrate(world: World, me: str, pfn: int) -> None:
     """Replace every mapping by a migration entry; each takes a reference with it.
 
     A PMD is replaced whole, without THP_SPLIT_PMD.  A huge page that loses a PTE is queued for a
-    later split; in 6.12 only if other PTEs are left at that moment."""
+    later split; in 6.12 only if other PTEs are left."""
     _take_mappings_away(world, pfn, world.folio(pfn).pte_maps > world.env.defers_only_partly)
 
 
 @atomic
 def remove_migration_ptes(world: World, me: str, old: int, new: int) -> None:
-    """Turn the migration entries of `old` into mappings of `new` (the same folio after a failure).
-
-    Kernel: mm/migrate.c, remove_migration_ptes().
-    """
+    """Turn the migration entries of `old` into mappings of `new` (`old` itself after a failure)."""
     pmd, pte = world.folio(old).migration_entries
-    others = world.folio(old).other_maps
-    world.update(old, migration_entries=(0, 0), other_maps=(0, 0))
+    world.update(old, migration_entries=(0, 0))
     folio = world.folio(new)
     world.update(
         new,
         refcount=folio.refcount + pmd + pte,
         pmd_maps=folio.pmd_maps + pmd,
         pte_maps=folio.pte_maps + pte,
-        other_maps=others,
     )
 
 
@@ -88,48 +83,43 @@ def unmap_folio(world: World, me: str, pfn: int) -> None:
     """Remove every mapping of a huge page that is about to be split.
 
     Kernel: mm/huge_memory.c, unmap_folio().  Anonymous mappings become migration entries; those of
-    a file are simply gone, to be faulted in again.  Each PMD that had to be split counts.  Its
-    pieces are unmapped one after the other in 6.1, and at once in 6.12."""
+    a file are gone, to be faulted in again.  Each PMD that had to be split counts.  Its pieces are
+    unmapped one after the other in 6.1, and at once in 6.12."""
     folio = world.folio(pfn)
     world.count("thp_split_pmd", folio.pmd_maps)
     defers = folio.pte_maps > 1 if world.env.defers_only_partly else folio.mapcount > 0
     _take_mappings_away(world, pfn, defers)
     if folio.kind != ANON:
-        world.update(pfn, migration_entries=(0, 0), other_maps=(0, 0))
+        world.update(pfn, migration_entries=(0, 0))
 
 
 @atomic
 def remap_page(world: World, me: str, pfn: int) -> None:
-    """Put the mappings of a huge page back that could not be split, as PTEs.
+    """Put the mappings of an anonymous huge page back that could not be split, as PTEs.
 
-    Kernel: mm/huge_memory.c, remap_page(): does nothing for files.
-    """
+    Kernel: mm/huge_memory.c, remap_page()."""
     folio = world.folio(pfn)
     pmd, pte = folio.migration_entries
-    other_pmd, other_pte = folio.other_maps
     maps = pmd * folio.nr_pages + pte
     world.update(
         pfn,
         refcount=folio.refcount + maps,
         pte_maps=folio.pte_maps + maps,
         migration_entries=(0, 0),
-        other_maps=(0, other_pmd * folio.nr_pages + other_pte),
     )
 
 
-def map_folio(world: World, pfn: int, *, guest: bool = True) -> None:
+def map_folio(world: World, pfn: int) -> None:
     """One more mapping and its reference: a huge page by a PMD, a page by a PTE.
 
     Kernel: mm/memory.c, do_set_pmd() and do_set_pte()."""
     folio = world.folio(pfn)
     pmd, pte = int(folio.is_thp), int(not folio.is_thp)
-    other_pmd, other_pte = folio.other_maps
     world.update(
         pfn,
         refcount=folio.refcount + 1,
         pmd_maps=folio.pmd_maps + pmd,
         pte_maps=folio.pte_maps + pte,
-        other_maps=folio.other_maps if guest else (other_pmd + pmd, other_pte + pte),
     )
     if pmd and folio.kind != ANON:
         world.count("thp_file_mapped")
@@ -146,16 +136,15 @@ def fault_waits(world: World, me: str, region: str, index: int, *_: object) -> s
 
 @blocking(fault_waits)
 def handle_mm_fault(world: World, me: str, region: str, index: int, write: bool = True) -> int:
-    """Map the page-cache folio of a page: a huge page by one PMD, a page by one PTE.
+    """Map the folio of a page; answers 0, or -EFAULT for a page that the file no longer has.
 
     Kernel: mm/memory.c, handle_mm_fault() down to shmem_fault(), and fault_dirty_shared_page() for
-    a write.  Answers 0, or -EFAULT for a page that the file no longer has.  Left out: allocating
-    what is missing, the fault's own temporary reference while it sleeps for the lock.
-    """
+    a write.  Left out: allocating what is missing, the fault's own temporary reference while it
+    sleeps for the lock."""
     pfn = world.find(region, index)
     if pfn is None or not world.folio(pfn).mapping:
         return -EFAULT
-    if world.folio(pfn).mapped_by_guest:
+    if world.folio(pfn).mapcount:
         return 0  # another thread was quicker
     map_folio(world, pfn)
     if write:

@@ -72,7 +72,8 @@ ISOLATIONS = (MEANT, INVERTED)
 
 PIECES_ONCE, PIECES_ASYNC, PIECES_SYNC = "once", "asynchronously", "like any other folio"
 
-# -- policy: a folio was busy, or could not be split.  What before the next try?  In no kernel.
+# -- policy: a folio was busy, or could not be split.  Another try, and what before it?  In no
+# kernel.  The loop of 6.12 has a fixed number of tries, and takes DRAIN and WAIT only.
 
 GIVE_UP, TRY_AGAIN, DRAIN, WAIT = "give up", "try again", "drain", "wait"
 DECISIONS = (GIVE_UP, TRY_AGAIN, DRAIN, WAIT)
@@ -87,9 +88,9 @@ class Attempt(NamedTuple):
 
     `what`: "huge page", "single page", or "piece" of a huge page that this call has split.
     `code`: "-EAGAIN" for a busy folio or a split refused because of references; a refused split has
-    other codes too.  `reason`: why pages are migrated, "longterm_pin" for instance.  `tries`: how
-    often this folio was tried, now included, counted anew after a split.  `usual`: what the
-    version decides without a policy, "try again" or "give up"."""
+    other codes too.  `reason`: one of REASONS.  `tries`: how often this folio was tried, now
+    included, counted anew after a split.  `usual`: what the version decides without a policy, "try
+    again" or "give up"."""
 
     what: str
     code: str

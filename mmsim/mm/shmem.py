@@ -27,13 +27,8 @@ SHMEM_ENABLED = ("always", "within_size", "advise", "never", "deny", "force")
 
 
 def _new(world: World, region: str, index: int, order: int, kind: str) -> int | None:
-    """A folio with the one reference of its allocation, on no list; answers its pfn.
-
-    In a world with a zone the allocator decides, and None means that it has no such block."""
-    if world.zone is None:
-        pfn: int | None = world.from_elsewhere(order)
-    else:
-        pfn = world.from_zone(order, pin_scope=False)
+    """A new folio; answers its pfn, or None if the world's zone has no such block."""
+    pfn = world.from_zone(order, pin_scope=False) if world.zone else world.from_elsewhere(order)
     if pfn is not None:
         name = page_name(region, index) if index else region
         world.add(pfn, new_folio(order, kind, name, region, index))
@@ -44,8 +39,7 @@ def _new(world: World, region: str, index: int, order: int, kind: str) -> int | 
 def shmem_alloc_and_acct_folio(
     world: World, me: str, region: str, index: int, order: int
 ) -> int | None:
-    """Allocate a folio for a page of a memfd; answers its pfn, or None.  Its only reference is the
-    caller's."""
+    """Allocate a folio for a page of a memfd; answers its pfn, or None."""
     return _new(world, region, index, order, SHMEM)
 
 
@@ -58,13 +52,12 @@ def shmem_add_to_page_cache(world: World, me: str, pfn: int) -> None:
 
 @atomic
 def finish_fault(world: World, me: str, pfn: int, who: str = ME) -> bool:
-    """Map the folio that a fault of the guest has found; the fault's reference, held in the name of
-    `who`, becomes the mapping's.
+    """Map the folio that a fault of the guest has found; `who`'s reference becomes the mapping's.
 
-    False, and the reference stays the fault's, if another thread of the guest was quicker or the
-    folio has left its file.  Kernel: mm/memory.c, finish_fault()."""
+    False, and the reference stays, if another thread of the guest was quicker or the folio has left
+    its file.  Kernel: mm/memory.c, finish_fault()."""
     folio = world.folio(pfn)
-    if folio.mapped_by_guest or not folio.mapping:
+    if folio.mapcount or not folio.mapping:
         return False
     map_folio(world, pfn)
     world.drop(pfn, who or me)
@@ -75,20 +68,19 @@ def finish_fault(world: World, me: str, pfn: int, who: str = ME) -> bool:
 def map_in_another_process(world: World, me: str, region: str, index: int) -> None:
     """A process that has the file mapped as well touches the page: one mapping more.
 
-    It saves the guest no fault.  Kernel: mm/memory.c, do_read_fault() with the folio already in the
-    page cache.  Left out: the fault's own reference while it sleeps for the folio lock."""
+    Kernel: mm/memory.c, do_read_fault() with the folio in the page cache.  Left out: the fault's
+    own reference while it sleeps for the folio lock."""
     pfn = world.find(region, index)
     if pfn is None:
         raise ModelError(f"{region} has no page {index} to map")
-    map_folio(world, pfn, guest=False)
+    map_folio(world, pfn)
 
 
 @atomic
 def do_anonymous_page(world: World, me: str, region: str, index: int, order: int) -> int | None:
     """A folio that belongs to no file: allocated and mapped; answers its pfn, or None.
 
-    Kernel: mm/memory.c, do_anonymous_page(); a huge page: do_huge_pmd_anonymous_page().
-    """
+    Kernel: mm/memory.c, do_anonymous_page(); a huge page: do_huge_pmd_anonymous_page()."""
     pfn = _new(world, region, index, order, ANON)
     if pfn is None:
         return None
@@ -150,17 +142,15 @@ def populate(region: str, order: int, kind: str, mapped: bool) -> Generator[Op, 
 
 
 def shmem_is_huge(
-    shmem_huge: str, index: int, file_pages: int, *, advised: bool, nr: int = 1 << HPAGE_PMD_ORDER
+    shmem_huge: str, index: int, file_pages: int, nr: int = 1 << HPAGE_PMD_ORDER
 ) -> bool:
     """Does a fault at page `index` of a file of so many pages ask for a huge page?
 
-    `shmem_huge`: one of SHMEM_ENABLED.  `advised`: the mapping has MADV_HUGEPAGE.  Left out:
+    `shmem_huge`: one of SHMEM_ENABLED.  Left out: MADV_HUGEPAGE, without which "advise" is "never",
     MADV_NOHUGEPAGE, a mount option of its own."""
-    if shmem_huge in ("force", "deny"):
-        return shmem_huge == "force"
-    if shmem_huge == "within_size" and -(-(index + 1) // nr) * nr <= file_pages:
-        return True
-    return shmem_huge == "always" or (shmem_huge in ("within_size", "advise") and advised)
+    if shmem_huge == "within_size":
+        return -(-(index + 1) // nr) * nr <= file_pages
+    return shmem_huge in ("always", "force")
 
 
 def shmem_fault(region: str, index: int, huge: bool, order: int) -> Generator[Op, Any, int]:
@@ -179,10 +169,9 @@ def shmem_fault(region: str, index: int, huge: bool, order: int) -> Generator[Op
 def fault_in(
     region: str, start: int, pages: int, huge: bool, order: int
 ) -> Generator[Op, Any, int]:
-    """Fault in pages `start` to `start + pages` of a file, at most one huge page's worth of them.
+    """Fault in `pages` pages of a file, at most a huge page's worth; returns them, or -ENOMEM.
 
-    Returns pages mapped, or -ENOMEM; what is mapped by then stays mapped.  Once a page of the
-    stretch is in the file, a huge page has no room any more and is not asked for."""
+    Once a page of the stretch is in the file, a huge page has no room and is not asked for."""
     index = start
     while index < start + pages:
         mapped = yield from shmem_fault(region, index, huge and index == start, order)
@@ -196,9 +185,7 @@ def fault_in(
 def populate_range(
     world: World, me: str, region: str, index: int, pages: int, huge: bool, order: int
 ) -> int:
-    """All of `fault_in` as one step: a guest of gigabytes is populated while nobody else moves.
-
-    Kernel: mm/gup.c, populate_vma_page_range()."""
+    """All of `fault_in` as one step.  Kernel: mm/gup.c, populate_vma_page_range()."""
     return int(at_once(world, me, fault_in(region, index, pages, huge, order)))
 
 
@@ -207,11 +194,10 @@ def shmem_populate(
 ) -> Generator[Op, Any, int]:
     """Map and populate a file, one huge page's worth in a step; returns pages mapped, or -ENOMEM.
 
-    Kernel: mm_populate(), populate_vma_page_range() over shmem_fault().  Whoever runs out of memory
-    keeps what is mapped so far, as MAP_POPULATE does."""
+    Kernel: mm_populate().  After -ENOMEM what is mapped so far stays, as with MAP_POPULATE."""
     nr = 1 << order
     for index in range(0, pages, nr):
-        huge = shmem_is_huge(shmem_huge, index, pages, advised=False, nr=nr)
+        huge = shmem_is_huge(shmem_huge, index, pages, nr)
         here = min(nr, pages - index)
         mapped = yield populate_range(region, index, here, huge and here == nr, order)
         if mapped < 0:

@@ -16,24 +16,24 @@ from mmsim.mm.folio import ISOLATION
 from mmsim.mm.world import World
 
 
-def _goes_on_at_once(world: World, pfn: int) -> bool:
-    """Does this folio not wait in a batch?  Kernel: folio_test_large() or lru_cache_disabled()."""
-    return world.folio(pfn).is_thp or world.lru_disable_count > 0
-
-
 def batch_add(world: World, cpu: str, kind: str, pfn: int) -> None:
     """Queue a folio; a full batch, or a large folio, is moved to the lists at once.
 
-    Kernel: mm/swap.c, folio_batch_add_and_move().
-    """
-    world.hold(pfn, f"{kind} batch")
-    world.batches[cpu, kind] = (*world.batches.get((cpu, kind), ()), pfn)
-    if _goes_on_at_once(world, pfn) or len(world.batches[cpu, kind]) >= world.env.pagevec_size:
+    Kernel: folio_batch_add_and_move()."""
+    if _queue(world, cpu, kind, pfn):
         _batch_move(world, cpu, kind)
 
 
+def _queue(world: World, cpu: str, kind: str, pfn: int) -> bool:
+    """Take a batch's reference and queue the folio; answers whether the batch has to be moved."""
+    world.hold(pfn, f"{kind} batch")
+    waiting = world.batches[cpu, kind] = (*world.batches.get((cpu, kind), ()), pfn)
+    at_once = world.folio(pfn).is_thp or world.lru_disable_count > 0
+    return at_once or len(waiting) >= world.env.pagevec_size
+
+
 def _batch_move(world: World, cpu: str, kind: str) -> None:
-    """Kernel: mm/swap.c, folio_batch_move_lru() with lru_add_fn() and its relatives."""
+    """Kernel: folio_batch_move_lru() with lru_add_fn() and its relatives."""
     for pfn in world.batches.pop((cpu, kind), ()):
         folio = world.folio(pfn)
         if kind == LRU_ADD:
@@ -122,18 +122,13 @@ def folio_isolate_lru(world: World, me: str, pfn: int) -> bool:
 
 @atomic
 def folio_batch_add(world: World, me: str, kind: str, pfn: int) -> tuple[int, ...]:
-    """Take a reference for this CPU's batch and queue the folio.
+    """Queue a folio in this CPU's batch; answers the folios that the caller has to move now.
 
-    Answers the folios that the caller has to move to the lists now: all of the batch if it is full
-    or the folio is large, none otherwise.  Kernel: mm/swap.c, folio_batch_add_and_move()."""
-    world.hold(pfn, f"{kind} batch")
-    waiting = (*world.batches.get((me, kind), ()), pfn)
-    if len(waiting) < world.env.pagevec_size and not _goes_on_at_once(world, pfn):
-        world.batches[me, kind] = waiting
+    All of the batch if it is full or the folio is large.  Kernel: folio_batch_add_and_move()."""
+    if not _queue(world, me, kind, pfn):
         return ()
-    world.batches.pop((me, kind), None)
-    world.batches[me, MOVING] = waiting
-    return waiting
+    moving = world.batches[me, MOVING] = world.batches.pop((me, kind))
+    return moving
 
 
 @atomic
@@ -160,10 +155,7 @@ def folios_put(world: World, me: str, kind: str) -> None:
 
 @atomic
 def putback_lru_page(world: World, me: str, pfn: int) -> None:
-    """Undo an isolation: queue the folio for the LRU, drop the isolation's reference.
-
-    Kernel: mm/vmscan.c, folio_putback_lru().
-    """
+    """Undo an isolation: queue the folio for the LRU, drop the isolation's reference."""
     batch_add(world, me, LRU_ADD, pfn)
     world.drop(pfn, ISOLATION)
 

@@ -1,20 +1,17 @@
 """Everything that differs between the versions of the patch series, and nothing else.
 
-A version is a row of seams: small functions and constants that the paths ask at the places where
-the kernel's source differs.  The patch is the difference of two rows: `diff("base", "v2")`.  No
-other module names a version.
-
-POLICIES are rows of a table of their own.  They go further than the patch, and no kernel of the
-time contains one of them: they answer "what if".
+A version is a row of seams.  The patch is the difference of two rows: `diff("base", "v2")`.  No
+other module names a version.  POLICIES go further than the patch, and no kernel contains one of
+them: they answer "what if".
 
 Kernel: mm/migrate.c migrate_pages(), mm/huge_memory.c split_huge_page_to_list(), mm/gup.c
 migrate_longterm_unpinnable_pages() and collect_longterm_unpinnable_pages(), October 2022 to April
 2023; and for the row 6.12 the same files of 6.12.117.
 
-One bug of that time is off in every row.  In the trees with `had_inverted_test` the isolation test
+One bug of that time is off in every row: in the trees with `had_inverted_test` the isolation test
 of collect_longterm_unpinnable_pages() was inverted.  That costs each pin from CMA one more round
-and a drain of all batches.  So the rounds, drains and counts of pins of a row are not those of its
-kernel.  The knob `isolation=inverted` of a scenario turns the bug on."""
+and a drain of all batches, which the counts of a row leave out.  The knob `isolation=inverted` of
+a scenario turns the bug on."""
 
 from __future__ import annotations
 
@@ -30,7 +27,6 @@ from mmsim.mm.seams import (
     PIECES_ASYNC,
     PIECES_SYNC,
     Version,
-    as_usual,
     drain_after_the_first_try,
     final_rc_as_counted,
     final_rc_zero_if_empty,
@@ -64,9 +60,7 @@ _PATCHED = BASE._replace(ref_errno=-EAGAIN, retry_split=retry_split_for_longterm
 _ROWS = (
     BASE,
     BASE._replace(
-        name="6.1.0",
-        title="v6.1 as released: only v3 1/2",
-        final_rc=final_rc_zero_if_empty,
+        name="6.1.0", title="v6.1 as released: only v3 1/2", final_rc=final_rc_zero_if_empty
     ),
     _PATCHED._replace(
         name="v1",
@@ -75,9 +69,7 @@ _ROWS = (
         gup_fails=gup_fails_if_negative_or_left,
     ),
     _PATCHED._replace(
-        name="v2",
-        title="second series, 21 October 2022",
-        final_rc=final_rc_zero_if_split_and_empty,
+        name="v2", title="second series, 21 October 2022", final_rc=final_rc_zero_if_split_and_empty
     ),
     _PATCHED._replace(
         name="v3",
@@ -91,10 +83,7 @@ _ROWS = (
         final_rc=final_rc_zero_if_empty,
         had_inverted_test=False,
     ),
-    _PATCHED._replace(
-        name="2/2-only",
-        title="base with v2 2/2 alone; never existed, for teaching",
-    ),
+    _PATCHED._replace(name="2/2-only", title="base with v2 2/2 alone; never existed, for teaching"),
 )
 TODAY = _PATCHED._replace(
     name="6.12",
@@ -122,9 +111,7 @@ POLICIES = {
     row.name: row
     for row in (
         LATEST._replace(
-            name="subpage_retry",
-            title=f"{_WHAT_IF}pieces get every pass",
-            policy=pieces_try_again,
+            name="subpage_retry", title=f"{_WHAT_IF}pieces get every pass", policy=pieces_try_again
         ),
         LATEST._replace(
             name="drain",
@@ -167,7 +154,9 @@ SEAMS = {
     "final_rc": "the last word of migrate_pages()",
     "gup_fails": "does the long-term pin give up after this migration?",
 }
-TODAY_SEAMS = {
+"""What the patch changed."""
+MORE_SEAMS = {
+    "policy": "what to do about a folio that could not be moved now",
     "migrate_pages": "the loop",
     "pieces": "how a piece is tried in the loop of 6.12",
     "drains_by_count": "a pin empties batches for a reference too many, not for a page off its LRU",
@@ -177,7 +166,7 @@ TODAY_SEAMS = {
     "drop_drains": "does drop_caches empty all batches first?",
     "owner_skips_pte_mapped": "does the owner of CMA pass over huge pages mapped by PTEs?",
 }
-POLICY = {"policy": "what to do about a folio that could not be moved now"}
+"""What policies change, and 6.12."""
 
 
 def get(name: str) -> Version:
@@ -210,52 +199,29 @@ def with_isolation(version: Version, isolation: str) -> Version:
     return version._replace(isolate_inverted=inverted)
 
 
-def seams(version: Version) -> dict[str, str]:
-    """Name -> what it is about, of every seam that this row has.
-
-    Only policies have a policy, and only 6.12 differs in more than the patch does."""
-    found = SEAMS if version.policy is as_usual else SEAMS | POLICY
-    return found if version.migrate_pages is BASE.migrate_pages else found | TODAY_SEAMS
-
-
-def seam_source(version: Version, seam: str) -> str:
-    """The source of one seam, with the seam's own name: what a reader compares."""
+def _source(version: Version, seam: str) -> list[str]:
+    """What a seam is about, and its source with the seam's own name."""
     value = getattr(version, seam)
+    text = f"{seam} = {errno.name(value) if seam == 'ref_errno' else value}"
     if seam == "migrate_pages":
-        return f"{seam} = {value.__module__}.{value.__name__}\n"
-    if not callable(value):
-        return f"{seam} = {errno.name(value) if seam == 'ref_errno' else value}\n"
-    return inspect.getsource(value).replace(f"def {value.__name__}(", f"def {seam}(")
-
-
-def _texts(name: str, known: dict[str, str], chosen: tuple[str, ...]) -> dict[str, str]:
-    """Seam -> its text in this version, for all of the `known` ones or for the `chosen` ones."""
-    version = get(name)
-    for seam in chosen:
-        if seam not in known:
-            raise UserError(f"no seam {seam!r}{nearest(seam, known)}")
-    return {
-        seam: f"# {known[seam]}\n{seam_source(version, seam)}"
-        for seam in known
-        if seam in (chosen or known)
-    }
-
-
-def source(name: str, *chosen: str) -> str:
-    """The seams of a version as text: all of them, or the `chosen` ones."""
-    return "\n".join(_texts(name, seams(get(name)), chosen).values())
+        text = f"{seam} = {value.__module__}.{value.__name__}"
+    elif callable(value):
+        text = inspect.getsource(value).replace(f"def {value.__name__}(", f"def {seam}(")
+    return [f"# {(SEAMS | MORE_SEAMS)[seam]}", *text.splitlines(), ""]
 
 
 def diff(before: str, after: str, *chosen: str) -> str:
     """Unified diff of the seams of two versions, or of the `chosen` ones; empty if they agree.
 
     A seam that is the same in both is left out whole, so that it does not trail after a change."""
-    one, other = (seams(get(name)) for name in (before, after))
-    today = TODAY_SEAMS if "migrate_pages" in one | other else {}
-    old, new = _texts(before, one | today, chosen), _texts(after, other | today, chosen)
-    same = {seam for seam, text in old.items() if new.get(seam) == text}
-    lines, others = (
-        "\n".join(text for seam, text in texts.items() if seam not in same).splitlines()
-        for texts in (old, new)
-    )
-    return "\n".join(difflib.unified_diff(lines, others, before, after, "", "", 2, ""))
+    rows, known = (get(before), get(after)), SEAMS | MORE_SEAMS
+    for seam in chosen:
+        if seam not in known:
+            raise UserError(f"no seam {seam!r}{nearest(seam, known)}")
+    differing = [
+        seam
+        for seam in known
+        if seam in (chosen or known) and getattr(rows[0], seam) != getattr(rows[1], seam)
+    ]
+    old, new = ([line for seam in differing for line in _source(row, seam)][:-1] for row in rows)
+    return "\n".join(difflib.unified_diff(old, new, before, after, "", "", 2, ""))

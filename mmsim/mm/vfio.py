@@ -2,9 +2,8 @@
 
 Mirrors drivers/vfio/vfio_iommu_type1.c and what it needs of drivers/iommu/iommu.c, 6.1-rc1.
 
-The device may use its addresses at any time, so every page is pinned before it is mapped, and
-either all of the range is mapped or nothing of it: what fails half-way is taken back.  A huge page
-that the pin has moved or split on the way stays moved or split."""
+All of the range is pinned and mapped, or nothing of it: what fails half-way is taken back.  A huge
+page that the pin has moved or split on the way stays moved or split."""
 
 from __future__ import annotations
 
@@ -73,9 +72,7 @@ def vfio_iommu_iova_dma_valid(world: World, me: str, first: int, last: int) -> b
 
 @choice(may_fail("vfio_link_dma", "ok", "nomem"))
 def vfio_link_dma(world: World, me: str, outcome: str, iova: int) -> bool:
-    """Allocate a mapping and put it on the list, of size 0 so far; False without memory.
-
-    Kernel: kzalloc() and vfio_link_dma() in vfio_dma_do_map()."""
+    """Allocate a mapping and put it on the list, of size 0 so far; False without memory."""
     if outcome == "ok":
         _change(world, dmas=(*world.container.dmas, Dma(iova, 0)))
     return outcome == "ok"
@@ -84,11 +81,9 @@ def vfio_link_dma(world: World, me: str, outcome: str, iova: int) -> bool:
 @atomic
 def vfio_dma_grow(world: World, me: str, iova: int, pages: int) -> None:
     """The mapping that begins at `iova` has grown.  Kernel: dma->size in vfio_pin_map_dma()."""
-    dmas = [
-        dma._replace(pages=dma.pages + pages) if dma.iova == iova else dma
-        for dma in world.container.dmas
-    ]
-    _change(world, dmas=tuple(dmas))
+    dmas = world.container.dmas
+    grown = (dma._replace(pages=dma.pages + pages * (dma.iova == iova)) for dma in dmas)
+    _change(world, dmas=tuple(grown))
 
 
 @atomic
@@ -107,7 +102,7 @@ def vfio_batch_init(world: World, me: str, outcome: str) -> int:
 def memlock_allows(world: World, me: str, pages: int) -> bool:
     """May the caller lock so many pages more?  Kernel: RLIMIT_MEMLOCK in vfio_pin_pages_remote().
 
-    The kernel asks page by page; here it is once for the pages of a folio."""
+    The kernel asks page by page, here once for the pages of a folio."""
     limit = world.env.vfio.memlock
     return limit is None or world.container.locked_vm + pages <= limit
 
@@ -133,9 +128,7 @@ def iommu_map(world: World, me: str, outcome: str, pfn: int, iova: int, pages: i
 
 @atomic
 def iommu_unmap(world: World, me: str, iova: int) -> IommuMap:
-    """Take a run out of the IOMMU's table; answers the run, for its pages are to be unpinned.
-
-    Kernel: iommu_iova_to_phys() and iommu_unmap() in vfio_unmap_unpin()."""
+    """Take a run out of the IOMMU's table; answers it.  Kernel: vfio_unmap_unpin()."""
     (run,) = (run for run in world.container.maps if run.iova == iova)
     _change(world, maps=tuple(other for other in world.container.maps if other != run))
     return run
@@ -147,7 +140,7 @@ def pfn_to_folios(
 ) -> tuple[tuple[int, int, int, int], ...]:
     """Whose pages are these?  Answers (pfn and size of a folio, first page in it, pages of it).
 
-    Kernel: pfn_to_page() and compound_head(), page by page.  A pinned folio stays what it is."""
+    Kernel: pfn_to_page() and compound_head(), page by page."""
     return tuple(
         (head, world.folio(head).nr_pages, first, n) for head, first, n in world.pieces(pfn, pages)
     )
@@ -157,21 +150,15 @@ def pfn_to_folios(
 
 
 class MapDma(NamedTuple):
-    """The argument of the ioctl, in bytes.  `vma` is the memory that lies at `vaddr`.
+    """The argument of the ioctl, in bytes; `flags`: the device may read or write.
 
-    Where `vma` is shorter than `size`, there is a hole.  `flags` are the device's: it may read or
-    write."""
+    `vma` is the memory that lies at `vaddr`.  Where it is shorter than `size`, there is a hole."""
 
     vma: tuple[Extent, ...]
     size: int
     iova: int = 0
     vaddr: int = 0x7F00_0000_0000
     flags: int = _FLAGS
-
-    @property
-    def write(self) -> bool:
-        """Will the device write to this memory?"""
-        return bool(self.flags & VFIO_DMA_MAP_FLAG_WRITE)
 
 
 @dataclasses.dataclass
@@ -188,17 +175,17 @@ def vfio_dma_do_map(map_: MapDma, version: Version) -> Generator[Op, Any, int]:
 
     Kernel: vfio_iommu_type1_map_dma(), vfio_dma_do_map().  Left out: VFIO_DMA_MAP_FLAG_VADDR (an
     unknown flag here), containers without an IOMMU, dirty tracking, copying the argument."""
-    if any(not 0 <= field < _WORD for field in (map_.size, map_.iova, map_.vaddr)):
-        return -EINVAL
-    if not map_.flags or map_.flags & ~_FLAGS:
+    words = map_.size, map_.iova, map_.vaddr
+    if not all(0 <= word < _WORD for word in words) or not map_.flags or map_.flags & ~_FLAGS:
         return -EINVAL
     yield iommu_mutex_lock()
     ret = 0
-    if not map_.size or (map_.size | map_.iova | map_.vaddr) % PAGE_SIZE:
+    if not map_.size or any(word % PAGE_SIZE for word in words):
         ret = -EINVAL
     if map_.iova + map_.size > _WORD or map_.vaddr + map_.size > _WORD:
         ret = -EINVAL
     iova, pages = map_.iova // PAGE_SIZE, map_.size // PAGE_SIZE
+    write = bool(map_.flags & VFIO_DMA_MAP_FLAG_WRITE)
     if ret == 0:
         found = yield vfio_find_dma(iova, pages)
         ret = -EEXIST if found else 0
@@ -212,36 +199,35 @@ def vfio_dma_do_map(map_: MapDma, version: Version) -> Generator[Op, Any, int]:
         linked = yield vfio_link_dma(iova)
         ret = 0 if linked else -ENOMEM
     if ret == 0:
-        ret = yield from vfio_pin_map_dma(map_, iova, pages, version)
+        ret = yield from vfio_pin_map_dma(map_.vma, iova, pages, write, version)
     yield iommu_mutex_unlock()
     return ret
 
 
 def vfio_pin_map_dma(
-    map_: MapDma, iova: int, pages: int, version: Version
+    vma: tuple[Extent, ...], iova: int, pages: int, write: bool, version: Version
 ) -> Generator[Op, Any, int]:
-    """Pin and map run by run; after a failure nothing of it is left.  Returns 0 or a negative
-    errno."""
+    """Pin and map run by run; returns 0, or a negative errno, and then nothing of it is left."""
     capacity = yield vfio_batch_init()
     batch = Batch(capacity, [])
     size = ret = 0
     while size < pages:
         run: list[Pin] = []
-        rest = stretch(map_.vma, size, pages - size)
-        ret = yield from vfio_pin_pages_remote(rest, map_.write, batch, run, version)
+        rest = stretch(vma, size, pages - size)
+        ret = yield from vfio_pin_pages_remote(rest, write, batch, run, version)
         if ret < 0:
             break
         npage = ret
         ret = yield iommu_map(run[0].pfn, iova + size, npage)
         if ret:
-            yield from vfio_unpin_pages_remote(run[0].pfn, npage, map_.write)
+            yield from vfio_unpin_pages_remote(run[0].pfn, npage, write)
             yield vfio_lock_acct(-npage)
-            yield from vfio_batch_unpin(batch, map_.write)
+            yield from vfio_batch_unpin(batch, write)
             break
         yield vfio_dma_grow(iova, npage)
         size += npage
     if ret:
-        yield from vfio_remove_dma(iova, size, map_.write)
+        yield from vfio_remove_dma(iova, size, write)
     return ret
 
 
@@ -250,10 +236,9 @@ def vfio_pin_pages_remote(
 ) -> Generator[Op, Any, int]:
     """Pin from the start of `vma` on for as long as the pages are neighbours in memory.
 
-    `run` gets them, `batch` what was pinned already and is no neighbour any more.  Returns how many
-    pages, or a negative errno, and then nothing of this run or of the batch is pinned.
-
-    Left out: reserved pages, pages pinned through a mediated device, disable_hugepages."""
+    `run` gets them; what was pinned already and is no neighbour stays in `batch`.  Returns how many
+    pages, or a negative errno, and then nothing of the run or the batch is pinned.  Left out:
+    reserved pages, pages pinned through a mediated device, disable_hugepages."""
     ret = pinned = 0
     npage = sum(extent.pages for extent in vma)
     out = False
@@ -317,8 +302,7 @@ def vfio_unpin_pages_remote(pfn: int, npage: int, write: bool) -> Generator[Op, 
 def vfio_remove_dma(iova: int, size: int, write: bool) -> Generator[Op, Any, None]:
     """Take a mapping back: IOMMU, pins, locked memory, list.
 
-    Kernel: vfio_remove_dma(), vfio_unmap_unpin().  Left out: unmapping several runs before the
-    IOMMU's cache is flushed."""
+    Left out: unmapping several runs before the IOMMU's cache is flushed."""
     unmapped = 0
     while unmapped < size:
         run = yield iommu_unmap(iova + unmapped)

@@ -1,8 +1,6 @@
 """Counters and tracepoints: what a kernel tells the outside about itself.
 
-Mirrors mm/vmstat.c and include/trace/events/migrate.h, 6.1-rc1.
-
-Events are counted as they happen.  How much there is of something follows from the world."""
+Mirrors mm/vmstat.c and include/trace/events/migrate.h, 6.1-rc1."""
 
 from __future__ import annotations
 

@@ -31,12 +31,12 @@ def page_name(region: str, index: int) -> str:
 
 
 class Limits(NamedTuple):
-    """What the kernel was told before: never changed by a path.
+    """What VFIO was told before: never changed by a path.
 
     `memlock`: RLIMIT_MEMLOCK of the caller; None: it has CAP_IPC_LOCK.  `dma_entries`: the module's
     parameter dma_entry_limit.  `iova_ranges`: first and last page of what the IOMMU can translate;
-    the gap is where x86 puts its interrupts.  `batch`: page pointers in the page that
-    vfio_batch_init() allocates, smaller only for huge pages that are smaller, too."""
+    in the gap x86 has its interrupts.  `batch`: page pointers that vfio_batch_init() has room for,
+    fewer only for huge pages that are smaller, too."""
 
     memlock: int | None = None
     dma_entries: int = 65_535
@@ -79,12 +79,10 @@ class Environment(NamedTuple):
     which makes it a choice of whoever schedules; "zone": the world's zone decides.  `faults`: the
     steps that may fail on request, by name.  `target_pfns`: where the destination of a named folio
     lies, if that matters.  `compaction`: may a request to the zone compact it first?
-    `vfio`: what a guest may map for a device.
 
-    The others follow from the version.  `pagevec_size`: folios in a per-CPU batch.
-    `defers_only_partly`: see versions.py.  `pin_spins`: a pin goes round for as long as a huge page
-    is off its LRU, so that a search tells worlds apart by the pages pinned now, not by those ever
-    pinned and unpinned."""
+    The last three follow from the version.  `pin_spins`: a pin goes round for as long as a huge
+    page is off its LRU, so that a search tells worlds apart by the pages pinned now, not by those
+    ever pinned and unpinned."""
 
     targets_huge: str = "available"
     targets_base: str = "available"
@@ -177,14 +175,7 @@ class World:
             *rest_of_them, acquired, released = counters
             counters = (*rest_of_them, acquired - released)
         zone = self.zone.key() if self.zone else None
-        rest = (
-            batches,
-            counters,
-            self.target_pfn,
-            self.container,
-            zone,
-            self.lru_disable_count,
-        )
+        rest = (batches, counters, self.target_pfn, self.container, zone, self.lru_disable_count)
         if pool is None:
             return (frozenset(self.folios.items()), rest)
         return pool.number(rest), pool.table(self.folios)
@@ -222,22 +213,15 @@ class World:
                 return None
         return pfn
 
-    def head(self, pfn: int) -> int | None:
-        """Where the folio begins that this page belongs to; None if the page is free."""
-        for order in range(HPAGE_PMD_ORDER + 1):
-            head = pfn >> order << order
-            if head in self.folios and self.folios[head].nr_pages > pfn - head:
-                return head
-        return None
-
     def pieces(self, pfn: int, pages: int) -> list[tuple[int, int, int]]:
         """`pages` pages from `pfn` on by folio: (its pfn, first page in it, pages of it)."""
         found: list[tuple[int, int, int]] = []
         while pages:
-            head = self.head(pfn)
-            if head is None:
-                raise ModelError(f"no folio holds pfn {pfn:#x}: it was freed or never allocated")
-            here = min(head + self.folios[head].nr_pages - pfn, pages)
+            heads = (pfn >> order << order for order in range(HPAGE_PMD_ORDER + 1))
+            head = next((at for at in heads if at in self.folios), pfn)
+            here = min(head + self.folio(head).nr_pages - pfn, pages)
+            if here <= 0:
+                raise ModelError(f"no folio holds pfn {pfn:#x}")
             found.append((head, pfn - head, here))
             pfn, pages = pfn + here, pages - here
         return found
@@ -253,9 +237,7 @@ class World:
         return self.zone
 
     def from_zone(self, order: int, *, pin_scope: bool) -> int | None:
-        """What the allocator finds for a request of user memory, after compaction if that is on.
-
-        Kernel: __alloc_pages() with its slow path."""
+        """What __alloc_pages() finds for user memory, after compaction if that is on."""
         zone = self.own_zone()
         want = request(order, MIGRATE_MOVABLE, pin_scope=pin_scope)
         pfn = alloc_pages(zone, want)
@@ -292,9 +274,8 @@ class World:
         folio = self.folio(pfn)
         held = dict(folio.held)
         held[who] = held.get(who, 0) + n
-        self.folios[pfn] = replace(
-            folio, refcount=folio.refcount + n, held=tuple(sorted(held.items()))
-        )
+        ordered = tuple(sorted(held.items()))
+        self.folios[pfn] = replace(folio, refcount=folio.refcount + n, held=ordered)
 
     def drop(self, pfn: int, who: str, n: int = 1) -> None:
         """Drop `n` references of `who`; the folio is freed with its last one."""
@@ -302,17 +283,13 @@ class World:
         held = dict(folio.held)
         held[who] = held.get(who, 0) - n
         if held[who] < 0 or folio.refcount < n:
-            raise ModelError(
-                f"{who!r} drops a reference on {folio.name or hex(pfn)} it does not hold"
-            )
-        if not held[who]:
-            del held[who]
+            name = folio.name or hex(pfn)
+            raise ModelError(f"{who!r} drops a reference on {name} it does not hold")
         if folio.refcount == n:
             self.remove(pfn)
-        else:
-            self.folios[pfn] = replace(
-                folio, refcount=folio.refcount - n, held=tuple(sorted(held.items()))
-            )
+            return
+        left = tuple(sorted(item for item in held.items() if item[1]))
+        self.folios[pfn] = replace(folio, refcount=folio.refcount - n, held=left)
 
     def detach(self, pfn: int) -> Folio:
         """Nothing refers to this folio any more; its memory stays allocated."""
@@ -337,8 +314,7 @@ class World:
     def check(self) -> None:
         """Raise ModelError if the world contradicts itself.
 
-        Every reference has an owner: refcount == cache + mappings + held, unless frozen at 0.
-        """
+        Every reference has an owner: refcount == cache + mappings + held, unless frozen at 0."""
         waiting: dict[int, int] = {}
         for pfns in self.batches.values():
             for pfn in pfns:
@@ -353,9 +329,8 @@ class World:
         for (region, index), pfn in self.where.items():
             folio = self.folio(pfn)
             if (folio.region, folio.index) != (region, index):
-                raise ModelError(
-                    f"{region}[{index}] is looked for at {pfn:#x}, which has {folio.name}"
-                )
+                found = f"{pfn:#x}, which has {folio.name}"
+                raise ModelError(f"{region}[{index}] is looked for at {found}")
 
     def _check_container(self) -> None:
         reached: dict[int, int] = {}
@@ -363,11 +338,9 @@ class World:
             for pfn, _, n in self.pieces(start, pages):
                 reached[pfn] = reached.get(pfn, 0) + n
         for pfn, n in reached.items():
-            folio = self.folio(pfn)
-            if folio.pincount < n:
-                raise ModelError(
-                    f"{folio.name}: a device reaches {n} of its pages, {folio.pincount} are pinned"
-                )
+            name, pinned = self.folio(pfn).name, self.folio(pfn).pincount
+            if pinned < n:
+                raise ModelError(f"{name}: a device reaches {n} of its pages, {pinned} are pinned")
 
     def _check_folio(self, pfn: int, folio: Folio, batched: int) -> None:
         name = folio.name or hex(pfn)
@@ -376,10 +349,6 @@ class World:
             raise ModelError(f"{name}: refcount {folio.refcount}, its holders add up to {owned}")
         if folio.refcount < 0 or folio.pincount < 0 or folio.mapcount < 0:
             raise ModelError(f"{name}: a count is negative: {folio}")
-        there = (folio.pmd_maps, folio.pte_maps), folio.migration_entries
-        for others, mapped, entries in zip(folio.other_maps, *there, strict=True):
-            if not 0 <= others <= mapped + entries:
-                raise ModelError(f"{name}: other processes map it more often than anybody does")
         if batched != sum(n for who, n in folio.held if who.endswith(" batch")):
             raise ModelError(f"{name}: batches and their references disagree")
         if folio.lru and ISOLATION in dict(folio.held):

@@ -14,7 +14,7 @@ import math
 import random
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Hashable, Iterable
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from typing import NamedTuple
 
 from mmsim.constants import (
@@ -55,23 +55,6 @@ class Zone:
     pages.  Left out: NUMA, the zone list, highatomic reserves, watermark boost, lowmem reserves.
     """
 
-    __slots__ = (
-        "deferred",
-        "deferred_shift",
-        "end",
-        "free_area",
-        "held",
-        "layout",
-        "nr_free",
-        "nr_free_cma",
-        "pageblock_order",
-        "passed",
-        "start",
-        "types",
-        "untouched",
-        "watermarks",
-    )
-
     def __init__(
         self,
         nr_pages: int,
@@ -105,8 +88,7 @@ class Zone:
     def branch(self) -> Zone:
         """A copy that can be changed on its own."""
         new = Zone.__new__(Zone)
-        for name in Zone.__slots__:
-            setattr(new, name, getattr(self, name))
+        new.__dict__ = self.__dict__.copy()
         new.free_area = self.free_area.copy()
         for migratetype, lists in self.free_area.items():
             new.free_area[migratetype] = [blocks.copy() for blocks in lists]
@@ -119,7 +101,9 @@ class Zone:
     def key(self) -> Hashable:
         """Equal for zones that will answer every request alike."""
         lists = tuple(
-            (mt, *map(tuple, self.free_area[mt])) for mt in MIGRATETYPES if self._listed(mt)
+            (mt, *map(tuple, self.free_area[mt]))
+            for mt in MIGRATETYPES
+            if any(self.free_area.get(mt, ()))
         )
         runs = tuple((mt, self.untouched[mt]) for mt in sorted(self.untouched))
         tables = frozenset(self.types.items()), frozenset(self.held.items())
@@ -150,13 +134,9 @@ class Zone:
                     return run
         return None
 
-    def _listed(self, migratetype: str) -> bool:
-        return any(self.free_area.get(migratetype, ()))
-
     def free_blocks(self, migratetype: str) -> tuple[int, ...]:
         """Free blocks of each order on the lists of one type, untouched memory included."""
-        listed = self._listed(migratetype)
-        total = [len(self.free_area[migratetype][order]) if listed else 0 for order in ORDERS]
+        total = [len(blocks) for blocks in self.free_area.get(migratetype, [()] * MAX_ORDER)]
         for run in self.untouched.get(migratetype, ()):
             total = [a + b for a, b in zip(total, run.free(), strict=True)]
         return tuple(total)
@@ -265,27 +245,17 @@ class Zone:
 
     # -- checking
 
-    def intervals(self) -> list[tuple[int, int, str]]:
-        """(first pfn, pages, what) of every run, free block and held block, by pfn."""
-        runs = [
-            (run.pfn, run.stretches << run.order, "untouched")
-            for runs in self.untouched.values()
-            for run in runs
-        ]
-        free = [
-            (pfn, 1 << order, f"free {migratetype}")
-            for migratetype, lists in self.free_area.items()
-            for order, blocks in enumerate(lists)
-            for pfn in blocks
-        ]
-        held = [(pfn, 1 << held.order, "held") for pfn, held in self.held.items()]
-        return sorted(runs + free + held)
-
     def check(self) -> None:
         """Raise ModelError unless runs, free blocks and held blocks partition the zone, every block
         is aligned, and both counters are right."""
+        parts = [(pfn, 1 << held.order, "held") for pfn, held in self.held.items()]
+        for runs in self.untouched.values():
+            parts += [(run.pfn, run.stretches << run.order, "untouched") for run in runs]
+        for migratetype, lists in self.free_area.items():
+            for order, blocks in enumerate(lists):
+                parts += [(pfn, 1 << order, f"free {migratetype}") for pfn in blocks]
         at = self.start
-        for pfn, nr, what in self.intervals():
+        for pfn, nr, what in sorted(parts):
             if pfn != at:
                 wrong = "belongs to nobody" if pfn > at else "belongs to two"
                 raise ModelError(f"pfn {min(pfn, at):#x} {wrong} (next: {what} at {pfn:#x})")
@@ -336,51 +306,35 @@ class Pattern(NamedTuple):
     """Free blocks of each order."""
 
 
-def _pattern(order: int, blocks: Iterable[Block]) -> Pattern:
-    blocks = tuple(blocks)
-    free = [0] * MAX_ORDER
-    for block in blocks:
-        free[block.order] += block.held is None
-    return Pattern(order, blocks, tuple(free))
-
-
-def whole(order: int, held: Held | None = None) -> Pattern:
-    """A stretch in one piece, free or held."""
-    return _pattern(order, [Block(0, order, held)])
-
-
-def pattern(order: int, held: Iterable[tuple[int, int]], *, movable: bool = False) -> Pattern:
+def pattern(order: int, held: Iterable[tuple[int, int]] = (), *, movable: bool = False) -> Pattern:
     """A stretch in which these blocks (offset, order) are held and the rest is free, merged."""
-    blocks: list[Block] = []
-    free = (1 << (1 << order)) - 1  # bit n: page n is free
-    for offset, size in held:
-        blocks.append(Block(offset, size, HELD[movable][size]))
-        free &= ~(((1 << (1 << size)) - 1) << offset)
+    blocks = [Block(offset, size, HELD[movable][size]) for offset, size in held]
+    pages = set(range(1 << order))
+    for offset, size, _ in blocks:
+        pages.difference_update(range(offset, offset + (1 << size)))
+    free = [0] * MAX_ORDER
     for size in range(order + 1):
-        step = 1 << size  # bit n of `free`: a block of this size at n, a multiple of step, is free
-        pairs = 0
-        if size < order:
-            pairs = free & free >> step & _multiples(2 * step, 1 << order)
-        alone = free & ~(pairs | pairs << step)
-        while alone:
-            offset = (alone & -alone).bit_length() - 1
-            blocks.append(Block(offset, size))
-            alone &= alone - 1
-        free = pairs
-    return _pattern(order, sorted(blocks, key=lambda block: block.offset))
+        step = 1 << size  # `pages`: where a free block of this size begins
+        upper = {page for page in pages if page & step and page - step in pages}
+        lower = {page - step for page in upper}
+        alone = pages - upper - lower
+        blocks += [Block(page, size) for page in alone]
+        free[size] = len(alone)
+        pages = lower
+    return Pattern(order, tuple(sorted(blocks, key=lambda block: block.offset)), tuple(free))
 
 
-@functools.lru_cache(maxsize=64)
-def _multiples(step: int, bits: int) -> int:
-    return sum(1 << at for at in range(0, bits, step))
+@functools.cache
+def whole(order: int) -> Pattern:
+    """A free stretch in one piece."""
+    return pattern(order)
 
 
 class Run(NamedTuple):
     """Untouched memory: so many `stretches` from `pfn` on.
 
     The stretch at `pfn` looks like `patterns[(pfn >> order) % len(patterns)]`.  `downwards`: the
-    highest address is handed out first, as in an area whose blocks were freed in rising order.
-    """
+    highest address is handed out first, as in an area whose blocks were freed in rising order."""
 
     pfn: int
     stretches: int
@@ -451,8 +405,7 @@ def boot(
     `used`: which share of the ordinary memory somebody holds already.  `scattered`: which share of
     its free memory lies in pageblocks that are partly used; 0: what is free is free in whole
     pageblocks, as far as that comes out even.  `movable`: do the pages in use look movable?  Raises
-    ZoneError for sizes that make no zone.
-    """
+    ZoneError for sizes that make no zone."""
     block = 1 << pageblock_order
     if cma_pages < 0 or cma_pages % block:
         raise ZoneError(f"a CMA area of {cma_pages} pages: it must be a multiple of {block} pages")
@@ -463,39 +416,25 @@ def boot(
             raise ZoneError(f"{name} is {share}: it is a share, from 0 to 1")
     zone = Zone(nr_pages, start=start, pageblock_order=pageblock_order, watermarks=watermarks)
 
-    def aged(stretches: int, order: int) -> tuple[Pattern, ...]:
-        kinds = min(stretches, STRETCHES_MAX)
-        return age(kinds, order, pageblock_order, used, scattered, seed, movable)
-
-    def virgin(stretches: int, order: int) -> tuple[Pattern, ...]:
-        return (whole(order),)
-
-    border = zone.end - cma_pages
-    _extend(zone, start, border, MIGRATE_MOVABLE, aged if used else virgin)
-    _extend(zone, border, zone.end, MIGRATE_CMA, virgin, downwards=True)
+    border, largest = zone.end - cma_pages, 1 << LARGEST
+    for migratetype, first, end in (
+        (MIGRATE_MOVABLE, start, border),
+        (MIGRATE_CMA, border, zone.end),
+    ):
+        # Stretches of the largest order; a pageblock may stick out at either end.
+        middle = min(-(-first // largest) * largest, end)
+        upper = max(end // largest * largest, middle)
+        parts = [(first, middle, block), (middle, upper, largest), (upper, end, block)]
+        cma = migratetype == MIGRATE_CMA
+        for at, to, size in reversed(parts) if cma else parts:
+            stretches, order = (to - at) // size, size.bit_length() - 1
+            looks: tuple[Pattern, ...] = (whole(order),)
+            if used and not cma:
+                kinds = min(stretches, STRETCHES_MAX)
+                looks = age(kinds, order, pageblock_order, used, scattered, seed, movable)
+            if stretches:
+                zone.extend(Run(at, stretches, migratetype, looks, downwards=cma))
     return zone
-
-
-def _extend(
-    zone: Zone,
-    first: int,
-    end: int,
-    migratetype: str,
-    patterns_of: Callable[[int, int], tuple[Pattern, ...]],
-    *,
-    downwards: bool = False,
-) -> None:
-    """Memory in stretches of the largest order; a pageblock may stick out at either end."""
-    largest, block = 1 << LARGEST, 1 << zone.pageblock_order
-    middle = min(-(-first // largest) * largest, end)
-    upper = max(end // largest * largest, middle)
-    parts = [
-        ((to - at) // size, at, size.bit_length() - 1)
-        for at, to, size in ((first, middle, block), (middle, upper, largest), (upper, end, block))
-        if to > at
-    ]
-    for stretches, at, order in reversed(parts) if downwards else parts:
-        zone.extend(Run(at, stretches, migratetype, patterns_of(stretches, order), downwards))
 
 
 def zone_watermarks(nr_pages: int) -> tuple[int, int, int]:
@@ -570,66 +509,54 @@ Cell = dict[str, Part]
 
 def occupancy(zone: Zone, per_cell: int = 1, order: int = HPAGE_PMD_ORDER) -> list[Cell]:
     """The zone as cells of `per_cell` neighbouring pageblocks; the last one may have fewer."""
-    first, shift = zone.start >> zone.pageblock_order, zone.pageblock_order
-    sums: list[dict[str, list[int]]] = [{} for _ in range(-(-(zone.nr_pages >> shift) // per_cell))]
+    shift, first = zone.pageblock_order, zone.start >> zone.pageblock_order
+    cells: list[Cell] = [{} for _ in range(-(-(zone.nr_pages >> shift) // per_cell))]
 
-    def add(
-        number: int, migratetype: str, pageblocks: int, free: int = 0, fitting: int = 0
-    ) -> None:
-        found = sums[(number - first) // per_cell].setdefault(migratetype, [0, 0, 0])
-        found[0] += pageblocks
-        found[1] += free
-        found[2] += fitting
+    def add(number: int, migratetype: str, *found: int) -> None:
+        cell = cells[(number - first) // per_cell]
+        sums = zip(cell.get(migratetype, Part()), found, strict=True)
+        cell[migratetype] = Part(*(a + b for a, b in sums))
 
-    for start, end, migratetype in zone.layout:
-        for at, to in _by_cell(start >> shift, end >> shift, first, per_cell):
-            add(at, migratetype, to - at)
-    for number, migratetype in zone.types.items():
-        add(number, _laid_out(zone, number << shift), -1)
-        add(number, migratetype, 1)
+    listed = _by_pageblock(
+        (
+            (pfn, size)
+            for lists in zone.free_area.values()
+            for size, blocks in enumerate(lists)
+            for pfn in blocks
+        ),
+        shift,
+        order,
+    )
+
+    def add_listed(at: int, end: int) -> None:
+        for number in range(at, end):
+            add(number, zone.pageblock_type(number << shift), 1, *listed.get(number, (0, 0)))
+
     looked: dict[int, Callable[[int], tuple[int, int]]] = {}  # runs share their patterns
-    for runs in zone.untouched.values():
-        for run in runs:
-            below = looked.get(id(run.patterns)) or _below(run.patterns, shift, order)
-            looked[id(run.patterns)] = below
-            for at, to in _by_cell(run.pfn >> shift, run.end >> shift, first, per_cell):
-                (free, fits), (freed, fitted) = below(at), below(to)
-                add(at, run.migratetype, 0, freed - free, fitted - fits)
-    for number, (free, fits) in _by_pageblock(_listed(zone), shift, order).items():
-        add(number, zone.pageblock_type(number << shift), 0, free, int(fits))
-    return [{mt: Part(*found) for mt, found in cell.items() if found[0]} for cell in sums]
-
-
-def _by_cell(at: int, end: int, first: int, per_cell: int) -> list[tuple[int, int]]:
-    """A range of pageblocks, cut where a cell ends; the first cell begins at `first`."""
-    cuts = [at, *range(at + per_cell - (at - first) % per_cell, end, per_cell), end]
-    return list(pairwise(cuts)) if at < end else []
-
-
-def _laid_out(zone: Zone, pfn: int) -> str:
-    """Type of a pageblock as the zone was set up."""
-    return next(migratetype for first, end, migratetype in zone.layout if first <= pfn < end)
-
-
-def _listed(zone: Zone) -> list[tuple[int, int]]:
-    """(pfn, order) of every free block that stands on a list by itself."""
-    return [
-        (pfn, size)
-        for lists in zone.free_area.values()
-        for size, blocks in enumerate(lists)
-        for pfn in blocks
-    ]
+    at = first
+    for run in sorted(run for runs in zone.untouched.values() for run in runs):
+        add_listed(at, run.pfn >> shift)
+        below = looked.get(id(run.patterns)) or _below(run.patterns, shift, order)
+        looked[id(run.patterns)] = below
+        at = run.pfn >> shift
+        while at < run.end >> shift:
+            to = min(at + per_cell - (at - first) % per_cell, run.end >> shift)
+            (free, fits), (freed, fitted) = below(at), below(to)
+            add(at, run.migratetype, to - at, freed - free, fitted - fits)
+            at = to
+    add_listed(at, zone.end >> shift)
+    return cells
 
 
 def _by_pageblock(
     blocks: Iterable[tuple[int, int]], shift: int, order: int
-) -> dict[int, tuple[int, bool]]:
-    """Pageblock number -> (free pages, does it fit?) of free blocks (pfn, order)."""
-    found: dict[int, tuple[int, bool]] = {}
+) -> dict[int, tuple[int, int]]:
+    """Pageblock number -> (free pages, 1 if it fits) of free blocks (pfn, order)."""
+    found: dict[int, tuple[int, int]] = {}
     for pfn, size in blocks:
         for number in range(pfn >> shift, (pfn + (1 << size) - 1 >> shift) + 1):
-            free, fits = found.get(number, (0, False))
-            found[number] = free + (1 << min(size, shift)), fits or size >= order
+            free, fits = found.get(number, (0, 0))
+            found[number] = free + (1 << min(size, shift)), fits | (size >= order)
     return found
 
 
@@ -638,18 +565,19 @@ def _below(
 ) -> Callable[[int], tuple[int, int]]:
     """A function: pageblock number -> (free pages, fitting pageblocks) below it, if all memory from
     0 on looked like this.  The difference of two of its answers is what lies between."""
-    frees, fits = [0], [0]
-    for each in patterns:
-        free = [(block.offset, block.order) for block in each.blocks if block.held is None]
-        there = _by_pageblock(free, shift, order)
-        for number in range(1 << each.order - shift):
-            pages, fitting = there.get(number, (0, False))
-            frees.append(pages)
-            fits.append(int(fitting))
-    frees, fits = list(accumulate(frees)), list(accumulate(fits))
+    each = patterns[0].order
+    free = (
+        ((number << each) + block.offset, block.order)
+        for number, look in enumerate(patterns)
+        for block in look.blocks
+        if block.held is None
+    )
+    found, period = _by_pageblock(free, shift, order), len(patterns) << each - shift
+    there = [found.get(number, (0, 0)) for number in range(period)]
+    frees, fits = ([0, *accumulate(part[i] for part in there)] for i in (0, 1))
 
     def below(number: int) -> tuple[int, int]:
-        rounds, rest = divmod(number, len(frees) - 1)
+        rounds, rest = divmod(number, period)
         return rounds * frees[-1] + frees[rest], rounds * fits[-1] + fits[rest]
 
     return below

@@ -188,7 +188,7 @@ def _start_guest(pages: int, policy: str, pin: bool, version: Version) -> Genera
 
 def _check_single_pages(zone: Zone, pages: int, policy: str) -> None:
     """Raise UserError for a guest of more single pages than the model can follow."""
-    huge = shmem_is_huge(policy, 0, pages, advised=False)
+    huge = shmem_is_huge(policy, 0, pages)
     free = suitable(summed(zone.lists()), HPAGE_PMD_ORDER) if huge else 0
     single = pages - min(pages // HPAGE_PMD_NR, free) * HPAGE_PMD_NR
     if single > SINGLE_PAGES_MAX:

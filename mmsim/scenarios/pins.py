@@ -142,11 +142,8 @@ against a look-up 239 and 381.  Ten passes: 14,757 in v3; pages of four: 30,606 
 
 _HOLDERS: dict[str, Callable[..., Actor]] = {
     "direct_io": actors.direct_io,
-    "gup_fast": actors.gup_fast,
     "fault": actors.fault,
-    "fault_around": actors.fault_around,
     "lookup": actors.lookup,
-    "undrained_batch": actors.undrained_batch,
     "permanent_pin": actors.permanent_pin,
 }
 AGAINST = (DROP_CACHES, *_HOLDERS)

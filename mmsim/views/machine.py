@@ -21,7 +21,6 @@ from mmsim.mm.fragmentation import (
     PIN_SCOPE_TYPES,
     extfrag_for_order,
     extfrag_index,
-    pin_scope,
     printed,
     suitable,
     summed,
@@ -54,16 +53,19 @@ def indices_table(free_by_type: FreeByType, order: int, page_kib: int = KIB) -> 
     ValueError for an order that the lists don't have."""
     import pandas as pd
 
-    free, mine = summed(free_by_type), pin_scope(free_by_type, order)
-    usable = suitable(summed(free_by_type, PIN_SCOPE_TYPES), order)
-    rows = {
-        f"blocks of {size_words(1 << order, page_kib)} to be had": (suitable(free, order), usable),
-        "unusable_index": (printed(unusable_index(free, order)), printed(mine.unusable_index)),
-        "extfrag_index": (printed(extfrag_index(free, order)), printed(mine.extfrag_index)),
-        "extfrag_for_order": (f"{extfrag_for_order(free, order)} %", f"{mine.extfrag_for_order} %"),
-    }
-    cells = [(ours, UNKNOWN if ALL_TYPES in free_by_type else pin) for ours, pin in rows.values()]
-    index = pd.Index(list(rows), name=f"order {order}", dtype=object)
+    kernel, pin = (
+        {
+            f"blocks of {size_words(1 << order, page_kib)} to be had": suitable(free, order),
+            "unusable_index": printed(unusable_index(free, order)),
+            "extfrag_index": printed(extfrag_index(free, order)),
+            "extfrag_for_order": f"{extfrag_for_order(free, order)} %",
+        }
+        for free in (summed(free_by_type), summed(free_by_type, PIN_SCOPE_TYPES))
+    )
+    cells = [
+        (said, UNKNOWN if ALL_TYPES in free_by_type else pin[name]) for name, said in kernel.items()
+    ]
+    index = pd.Index(list(kernel), name=f"order {order}", dtype=object)
     return pd.DataFrame(cells, index=index, columns=[KERNEL, PIN_SCOPE], dtype=object)
 
 

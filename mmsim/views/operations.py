@@ -206,11 +206,6 @@ OPS: dict[str, Row] = {
         lambda s: f"there are {s.folio().refcount}, so the page stays as it is",
     ),
     "folio_ref_unfreeze": Row("give the frozen references to {it} back"),
-    "folio_try_get": Row(
-        "try to take a reference to whatever is there now",
-        "it gets one to {got}, {count}",
-        "it fails, because the count is 0",
-    ),
     # locks and the page cache
     "folio_trylock": Row(
         "try to lock {it}",
@@ -236,12 +231,6 @@ OPS: dict[str, Row] = {
         "it is {got}, {count}",
         "there is no more",
         reads=_none,
-    ),
-    "mapping_get_entry": Row(
-        "ask for a reference to {it}", "", "there is no such page", reads=_none
-    ),
-    "next_uptodate_page": Row(
-        "ask for a reference to {it}", "", "it is locked, so it is passed over"
     ),
     "folio_test_dirty": Row("has {it} been written to?"),
     "folio_mark_dirty": Row("mark {it} as written to"),
@@ -348,14 +337,6 @@ OPS: dict[str, Row] = {
         reads=_none,
     ),
     "gup_put_folio": Row("unpin {pages} of {it}"),
-    "gup_read_entry": Row(
-        "read the page-table entry of {page}", "it names a page", "there is none", None
-    ),
-    "gup_entry_unchanged": Row(
-        "is the page-table entry of {page} the same?",
-        no=", so the reference was wrong",
-        function=None,
-    ),
     "pin_by_name": Row("pin {it}", "", "there is no such page", "pin_user_pages"),
     "unpin_by_pfn": Row("unpin {it}", "", function="unpin_user_page"),
     "is_longterm_pinnable_page": Row("may {it} stay where it is?", no=", it lies in {area}"),

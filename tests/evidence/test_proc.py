@@ -19,7 +19,13 @@ from mmsim.evidence.proc import (
     read_memory,
     zone_of,
 )
-from mmsim.mm.fragmentation import extfrag_index, pin_scope, read_printed, unusable_index
+from mmsim.mm.fragmentation import (
+    PIN_SCOPE_TYPES,
+    extfrag_index,
+    read_printed,
+    summed,
+    unusable_index,
+)
 from mmsim.scenarios.host import host
 
 SMALL = BuddyZone(0, "DMA", (0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 3))
@@ -230,7 +236,7 @@ def test_from_measured_text_to_the_kernel_s_own_indices():
             assert index(found.free, int(row["order"])) == read_printed(row["value"])
             values += 1
     assert values == 22
-    assert pin_scope(found.free_by_type, 9).blocks == 0 < sum(found.free[9:])
+    assert sum(summed(found.free_by_type, PIN_SCOPE_TYPES)[9:]) == 0 < sum(found.free[9:])
 
 
 def replaced(pattern, replacement):

@@ -11,12 +11,9 @@ from mmsim.errno import EFAULT
 from mmsim.mm.actors import (
     direct_io,
     fault,
-    fault_around,
-    gup_fast,
     lookup,
     permanent_pin,
     truncater,
-    undrained_batch,
 )
 from mmsim.mm.rmap import try_to_migrate
 
@@ -25,28 +22,23 @@ def refs(trace, pfn=PFN):
     return [trace.state(i).world.folio(pfn).refcount for i in range(len(trace) + 1)]
 
 
-# -- alone
+@pytest.mark.parametrize(
+    ("other", "order", "fields", "counts"),
+    [
+        (lookup("h", "A"), 2, {}, [0, 1, 0]),
+        (direct_io("h", "A", pages=2, steps=3), 2, {}, [0, 2, 2, 2, 2, 0]),
+        (direct_io("h", "A"), 0, {}, [0, GUP_PIN_COUNTING_BIAS, 0]),
+        (permanent_pin("h", "A", pages=NR), 2, {}, [0, NR]),
+        (fault("h", "A"), 2, {}, [0, 0]),
+        (fault("h", "A"), 2, {"pmd_maps": 0}, [0, 0, 1, 1, 1, 1, 1]),
+    ],
+)
+def test_references_of_each(other, order, fields, counts):
+    found = refs(run(memory(folio("A", order, **fields)), other))
+    assert [count - found[0] for count in found] == counts
 
 
-def test_references_of_each():
-    def path(holder, order, **fields):
-        counts = refs(run(memory(folio("A", order, **fields)), holder))
-        return [count - counts[0] for count in counts]
-
-    assert path(lookup("h", "A"), 2) == [0, 1, 0]
-    assert path(gup_fast("h", "A"), 2) == [0, 0, 1, 1, 0]
-    assert path(direct_io("h", "A", pages=2, steps=3), 2) == [0, 2, 2, 2, 2, 0]
-    assert path(direct_io("h", "A"), 0) == [0, GUP_PIN_COUNTING_BIAS, 0]
-    assert path(permanent_pin("h", "A", pages=NR), 2) == [0, NR]
-    assert path(undrained_batch("h", "A"), 0) == [0, 1, 2, 1]
-    assert path(undrained_batch("h", "A"), 2) == [0, 1, 2, 2, 2, 1, 0]
-    assert path(fault("h", "A"), 2) == [0, 0]
-    assert path(fault("h", "A"), 2, pmd_maps=0) == [0, 0, 1, 1, 1, 1, 1]
-    assert path(fault_around("h", "A"), 2, pmd_maps=0) == [0, 1, 1, 1, 1]
-    assert path(fault_around("h", "A"), 2) == [0, 1, 1, 1, 1, 0]
-
-
-@pytest.mark.parametrize("holder", [fault, fault_around, direct_io])
+@pytest.mark.parametrize("holder", [fault, direct_io])
 @pytest.mark.parametrize("order", [0, 2])
 def test_what_is_not_mapped_is_mapped_once(holder, order):
     unmapped = {"pmd_maps": 0} if order else {"pte_maps": 0}
@@ -70,34 +62,11 @@ def test_a_fault_sleeps_for_the_lock_with_its_reference():
     assert refs(run(world, fault("h", "A"), schedule="h*2"))[-1] == NR + 1
 
 
-def test_fault_around_passes_over_a_locked_folio():
-    world = memory(folio(pmd_maps=0, locked_by="a migrator"))
-    trace = run(world, fault_around("h", "A"))
-    assert trace.results["h"] is False
-    assert refs(trace) == [NR, NR]
-
-
-def test_a_frozen_folio_stops_a_lookup_and_fails_the_others():
-    world = memory(folio())
-    world.update(PFN, refcount=0)
-    assert "is frozen" in blocked(world, lookup("h", "A"))
-    assert run(world, gup_fast("h", "A")).results["h"] is False
-    assert run(world, fault_around("h", "A")).results["h"] is False
-
-
 @pytest.mark.parametrize("holder", [fault, direct_io, permanent_pin])
 def test_a_migration_entry_is_waited_for_without_a_reference(holder):
     world = memory(folio())
     do(world, try_to_migrate(PFN))
     assert "waiting for the migration of A" in blocked(world, holder("h", "A"))
-
-
-def test_a_speculative_reference_that_was_wrong_is_given_back():
-    """Between the two looks the mapping goes away: the second look says so."""
-    trace = run(memory(folio()), gup_fast("h", "A"), truncater("t", "A", 0), schedule="h*2 t h*2")
-    assert trace.results["h"] is False
-    assert trace.last.world.folios == {}
-    assert run(memory(folio()), gup_fast("h", "A")).results["h"] is True
 
 
 def test_a_fault_that_slept_while_the_folio_left_its_file_looks_again():

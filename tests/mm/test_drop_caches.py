@@ -1,15 +1,14 @@
 """drop_caches: who is locked and referenced when, what is dropped, and what is left behind."""
 
 import pytest
-from small import NR, PFN, do, folio, isolated, memory, run
+from small import NR, PFN, folio, memory, run
 
 from mmsim.engine.actor import Actor
 from mmsim.engine.scenario import Scenario
 from mmsim.errno import EINVAL
-from mmsim.mm.actors import holder, truncater
+from mmsim.mm.actors import holder
 from mmsim.mm.drop_caches import drop_caches, remove_mapping
 from mmsim.mm.folio import Extent, Page
-from mmsim.mm.swap import folio_isolate_lru, lru_add_drain_all
 from mmsim.mm.versions import BASE
 
 ME = "drop_caches"
@@ -75,28 +74,7 @@ def test_the_events_of_one_dirty_huge_page(maps):
     ]
 
 
-def test_the_events_of_a_clean_unmapped_huge_page():
-    rows = columns(drop(thps(1, dirty=False, pmd_maps=0)), PFN)
-    start = [row[0] for row in rows].index("folio_ref_count")
-    assert rows[start:] == [
-        ("folio_ref_count", 0, LOCKED),
-        ("folio_ref_freeze", -(NR + 1), LOCKED),
-        ("folio_test_dirty", 0, LOCKED),
-        ("filemap_remove_folio", +1, LOCKED),
-        ("folio_unlock", 0, FREE),
-        ("lru_add_drain", 0, FREE),
-        ("folio_put", -1, None),  # freed with the reference of the walk, not before
-    ]
-
-
 # -- what is passed over, and what is dropped
-
-
-def test_a_folio_that_left_its_file_after_the_lookup_is_passed_over():
-    """mapping_empty, find_get_entry, folio_trylock; then it is truncated."""
-    trace = drop(thps(1), truncater("t", "T0", 0), schedule="drop_caches*3 t drop_caches*6")
-    assert trace.scenario.finished(trace.last)
-    assert trace.last.world.folios == {}
 
 
 def test_a_reference_taken_after_the_count_was_read_saves_the_folio():
@@ -133,36 +111,6 @@ def test_values_that_drop_nothing(value, result):
 
 
 # -- a batch on its way to the lists
-
-
-def at_step(world, name):
-    trace = drop(world)
-    names = [event.op.kind.name for event in trace.events]
-    return trace.state(names.index(name) + 1).world
-
-
-def test_while_it_is_moved_nobody_can_isolate_a_folio():
-    world = at_step(thps(1), "folio_test_clear_lru")
-    assert do(world, folio_isolate_lru(PFN)) is False
-    world = at_step(thps(1), "lru_deactivate_file_fn")
-    assert do(world, folio_isolate_lru(PFN)) is True
-
-
-def test_a_drain_of_all_cpus_waits_for_a_batch_that_is_being_moved():
-    guard = lru_add_drain_all.atomic.guard
-    assert guard(at_step(thps(1), "folio_unlock"), "pin") is None
-    for name in ("folio_batch_add", "folio_test_clear_lru", "lru_deactivate_file_fn"):
-        assert ME in guard(at_step(thps(1), name), "pin")
-    assert guard(at_step(thps(1), "folios_put"), "pin") is None
-
-
-def test_an_isolated_folio_is_left_alone_by_the_move():
-    trace = drop(memory(isolated("A", active=True, referenced=True)))
-    names = [event.op.kind.name for event in trace.events]
-    assert "folio_test_clear_lru" in names
-    assert "lru_deactivate_file_fn" not in names
-    made = trace.last.world.folio(PFN)
-    assert (made.lru, made.active, made.refcount) == (False, True, NR + 2)
 
 
 @pytest.mark.parametrize(("dirty", "others", "dropped"), [(0, 0, NR), (1, 0, 0), (0, 1, 0)])

@@ -15,7 +15,6 @@ from mmsim.mm.filemap import (
 )
 from mmsim.mm.folio import Extent
 from mmsim.mm.page_ref import folio_get, folio_ref_freeze
-from mmsim.mm.rmap import remove_migration_ptes, try_to_migrate
 from mmsim.scenarios import make
 
 TRUNCATED = {"order": 1, "passes": 2, "released": "1", "trouble": "truncated"}
@@ -47,25 +46,15 @@ def test_locking_twice_or_unlocking_what_is_not_ours_is_a_bug_of_the_model():
 
 
 def test_truncation_takes_cache_references_and_the_mappings_of_all():
-    world = memory(isolated(pmd_maps=3, other_maps=(2, 0)))
+    world = memory(isolated(pmd_maps=3))
     do(world, truncate_inode_folio("A", 1))
     world.check()
     left = world.folio(PFN)
-    assert (left.refcount, left.mapcount, left.other_maps, left.cached) == (1, 0, (0, 0), False)
+    assert (left.refcount, left.mapcount, left.cached) == (1, 0, False)
     assert do(world, folio_mapping(PFN)) is False
     assert world.find("A", 0) is None
     do(world, truncate_inode_folio("A", 0))  # nothing is left to do
     assert world.folio(PFN) == left
-
-
-def test_truncation_takes_the_entries_of_a_migration_too():
-    """All mappings go, also the ones that wait for a migration: none may come back afterwards."""
-    world = memory(isolated())
-    do(world, try_to_migrate(PFN))
-    do(world, truncate_inode_folio("A", 0))
-    do(world, remove_migration_ptes(PFN, PFN))
-    world.check()
-    assert (world.folio(PFN).refcount, world.folio(PFN).mapcount) == (1, 0)
 
 
 def test_truncation_waits_for_the_lock_if_it_is_told_to():

@@ -12,7 +12,6 @@ from mmsim.mm.fragmentation import (
     PIN_SCOPE_TYPES,
     extfrag_for_order,
     extfrag_index,
-    pin_scope,
     printed,
     read_printed,
     summed,
@@ -46,7 +45,7 @@ def slow(free, order):
 def test_against_the_slow_definition():
     rng = random.Random(20221021)
     seen = set()
-    for _ in range(3000):
+    for _ in range(1000):
         orders, most = rng.randint(1, 14), rng.choice([1, 3, 40])
         free = [rng.randint(0, most) if rng.random() < 0.6 else 0 for _ in range(orders)]
         keep = rng.randint(0, orders)  # often nothing large is free
@@ -57,13 +56,6 @@ def test_against_the_slow_definition():
         assert found == slow(free, order), (free, order)
         seen.add("none" if not any(free) else "met" if found[1] == -1000 else found[1] < 0)
     assert seen == {"none", "met", True, False}  # every branch, and negative indices, were met
-
-
-@pytest.mark.parametrize("order", [-1, 11, 40])
-def test_an_order_the_zone_does_not_have(order):
-    for index in (unusable_index, extfrag_index, extfrag_for_order):
-        with pytest.raises(ValueError, match=rf"order {order} .* 11 counts"):
-            index((1,) + (0,) * 10, order)
 
 
 # -- how debugfs shows an index
@@ -101,10 +93,3 @@ def test_summed():
     assert summed({}) == ()
     with pytest.raises(ValueError, match="different numbers of orders"):
         summed({"MOVABLE": (1,), "CMA": (1, 2)})
-
-
-@pytest.mark.parametrize("name", ["UNMOVABLE", "Movable", "RECLAIMABLE"])
-def test_types_a_pin_may_use(name):
-    free = (*[0] * 8, 1, 2, 5)
-    found = pin_scope({name: free}, 9)
-    assert (found.blocks, found.extfrag_index, found.unusable_index) == (7, -1000, 40)

@@ -18,15 +18,6 @@ def pin(world, *vma):
     return trace.results["pin"], trace
 
 
-def test_a_pmd_is_touched_without_marking_the_folio():
-    _, trace = pin(memory(folio(dirty=False), in_cma=False), ("A", NR))
-    touched = trace.last.world.folio(PFN)
-    assert (touched.referenced, touched.dirty) == (False, False)
-    mapped_by_ptes = folio(dirty=False, pmd_maps=0, pte_maps=NR)
-    _, trace = pin(memory(mapped_by_ptes, in_cma=False), ("A", NR))
-    assert trace.last.world.folio(PFN).dirty
-
-
 def test_nothing_there_is_an_error_and_less_than_asked_is_not():
     assert pin(memory(folio(), in_cma=False), ("B", 1))[0] == -EFAULT
     assert pin(memory(folio(), in_cma=False), ("A", NR), ("B", 1))[0] == NR

@@ -10,11 +10,11 @@ import itertools
 import pytest
 
 from mmsim import datafiles
-from mmsim.constants import MIGRATE_ASYNC, MIGRATE_SYNC, MR_COMPACTION, MR_LONGTERM_PIN
+from mmsim.constants import MIGRATE_SYNC, MR_LONGTERM_PIN
 from mmsim.engine.actor import Actor
 from mmsim.engine.scenario import Scenario
 from mmsim.engine.trace import record
-from mmsim.evidence.vectors import run_gup, run_migrate_pages
+from mmsim.evidence.vectors import run_migrate_pages
 from mmsim.mm.folio import ISOLATION, Folio, Page
 from mmsim.mm.versions import TODAY
 from mmsim.mm.world import World
@@ -67,22 +67,15 @@ def test_between_unmap_and_move_a_folio_is_locked_and_mapped_nowhere():
     for position, event in enumerate(trace.events):
         if event.site == "move.expect":
             folio = trace.state(position).world.folio(event.op.args[0])
-            assert (folio.locked_by, folio.mapcount, folio.migration_entries != (0, 0)) == (
-                "me",
-                0,
-                True,
-            )
+            assert (folio.locked_by, folio.mapcount) == ("me", 0)
+            assert folio.migration_entries != (0, 0)
 
 
 def test_pieces_of_a_huge_page_are_moved_before_the_next_one_is_looked_at():
     rc, left, trace = called(9, 9, targets_huge="none")
     visited = [e.told["round_"] for e in trace.events if e.site == "visit"]
-    assert [(round_, len(list(all_))) for round_, all_ in itertools.groupby(visited)] == [
-        (1, 1),
-        (2, 512),
-        (1, 1),
-        (2, 512),
-    ]
+    rounds = [(round_, len(list(all_))) for round_, all_ in itertools.groupby(visited)]
+    assert rounds == [(1, 1), (2, 512)] * 2
     assert (rc, left) == (0, ())
 
 
@@ -92,41 +85,6 @@ def migrated(folios, **script):
     vector = {"setup": {"folios": folios}, "script": script}
     vector["operation"] = {"list": names, "reason": "longterm_pin"}
     return run_migrate_pages(vector, TODAY, {})
-
-
-SINGLES = [{"name": "P", "order": 0, "writeback": True}, {"name": "Q", "order": 0}]
-LOCKED = {"folio": "Q", "until": "waited_for"}
-
-
-def test_what_was_locked_is_tried_again_before_what_had_failed():
-    """P is being written back, which is an error without sleeping; Q stays on the list."""
-    asked = []
-    steps = TODAY.migrate_pages
-
-    def spied(left, mode, reason, version):
-        path, answer = steps(left, mode, reason, version), None
-        while True:
-            try:
-                op = path.send(answer)
-            except StopIteration as stop:
-                return stop.value
-            if op.site == "move.target":
-                asked.append(op.args[0])
-            answer = yield op
-
-    found = run_migrate_pages(
-        {
-            "setup": {"folios": SINGLES},
-            "script": {"locks": [LOCKED]},
-            "operation": {"list": ["P", "Q"], "reason": "longterm_pin"},
-        },
-        TODAY._replace(migrate_pages=spied),
-        {},
-    )
-    assert found["rc"] == 0
-    p, q = asked[:2]
-    # Three tries without sleeping: P fails at once, Q is locked in each of them.
-    assert asked == [p, q, q, q, q, p]
 
 
 def test_no_memory_for_a_page_puts_the_pieces_back_untried():
@@ -140,33 +98,13 @@ def test_no_memory_for_a_page_puts_the_pieces_back_untried():
     assert found["counters"]["pgmigrate_success"] == 0
 
 
-def test_compaction_never_sleeps_and_has_ten_tries():
-    assert migrated([{"name": "P", "order": 0}], strangers=[{"folio": "P"}])["rc"] == 1
-    _, _, trace = called(0, mode=MIGRATE_ASYNC, reason=MR_COMPACTION)
-    assert not [event for event in trace.events if event.op.kind.name == "folio_lock"]
-
-
-def test_a_pin_drains_for_a_reference_too_many_and_never_for_a_huge_page():
-    def drains(folio, holder):
-        vector = {
-            "setup": {"folios": [folio]},
-            "script": {"strangers": [{"folio": "P"}]} if holder else {},
-            "operation": {"range": ["P"]},
-        }
-        return run_gup(vector, TODAY, {})["calls"][0]["lru_drains"]
-
-    single, huge = {"name": "P", "order": 0}, {"name": "P", "order": 9}
-    assert [drains(single, False), drains(single, True)] == [0, 1]
-    assert [drains(huge, False), drains(huge, True)] == [0, 0]
-
-
 # -- policies on today's loop, in the smallest race with drop_caches
 
 
 @pytest.fixture(scope="module")
 def odds():
     """Version -> outcome -> its odds, for one huge page of two pages and two tries."""
-    names = ("6.12", RETRY_ASYNC, RETRY_SYNC, "6.12-drain", "6.12-wait")
+    names = ("6.12", RETRY_ASYNC, RETRY_SYNC, "6.12-wait")
     found = {}
     for name in names:
         situation = make("pin_versus", name, {"order": 1, "passes": 2})
@@ -189,8 +127,7 @@ def test_more_tries_for_pieces_help_in_the_measured_order(odds):
 
 
 def test_to_wait_or_drain_helps_the_huge_page_and_not_its_pieces(odds):
-    for name in ("6.12-drain", "6.12-wait"):
-        assert odds[name][NOT_SPLIT] < odds["6.12"][NOT_SPLIT]
-        assert odds[name][MISSED] == odds["6.12"][MISSED]
+    assert odds["6.12-wait"][NOT_SPLIT] < odds["6.12"][NOT_SPLIT]
+    assert odds["6.12-wait"][MISSED] == odds["6.12"][MISSED]
     for name in (RETRY_ASYNC, RETRY_SYNC):
         assert odds[name][NOT_SPLIT] == odds["6.12"][NOT_SPLIT]

@@ -8,13 +8,11 @@ from types import SimpleNamespace
 import pytest
 from plain_zone import PlainZone
 
-from mmsim.constants import (
-    MIGRATE_CMA,
-    MIGRATE_MOVABLE,
-    PCP_TYPES,
-)
+from mmsim.constants import HPAGE_PMD_ORDER, MIGRATE_CMA, MIGRATE_MOVABLE, PCP_TYPES
+from mmsim.evidence.ftrace import real_trace
 from mmsim.mm.page_alloc import (
     alloc_pages,
+    compact_zone,
     compaction_suitable,
     free_pages,
     request,
@@ -22,7 +20,9 @@ from mmsim.mm.page_alloc import (
     take,
     try_to_compact_pages,
 )
-from mmsim.mm.zone import HELD, ZoneError, boot, zone_watermarks
+from mmsim.mm.zone import HELD, Zone, ZoneError, boot, zone_watermarks
+from mmsim.scenarios import pin_versus
+from mmsim.scenarios.host import host
 
 NR = 512
 
@@ -32,7 +32,7 @@ NR = 512
     ("blocks", "cma_share", "orders"),
     [(16, 0, 6), (16, 4, 6), (16, 9, 6), (16, 13, 6), (3, 0, 2), (4, 1, 2), (6, 4, 2)],
 )
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(3))
 def test_two_readings_of_the_rules_give_the_same_blocks(
     seed, blocks, cma_share, orders, pageblock_order
 ):
@@ -48,7 +48,7 @@ def test_two_readings_of_the_rules_give_the_same_blocks(
     types = [MIGRATE_MOVABLE] * (blocks - cma_share) + [MIGRATE_CMA] * cma_share
     plain = PlainZone(types, pageblock_order)
     held = []
-    for _ in range(3000):
+    for _ in range(2000):
         if held and rng.random() < (0.47 if orders > 2 else 0.2 + 0.3 * (len(held) > 1000)):
             pfn, order = held.pop(int(rng.random() * len(held)))
             free_pages(zone, pfn, order)
@@ -72,7 +72,7 @@ def test_two_readings_of_the_rules_give_the_same_blocks(
         assert zone.free_blocks(migratetype) == tuple(map(len, lists))
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("cma", [0, 3, 6])
 @pytest.mark.parametrize("order", [2, 5, 6])
 def test_two_readings_of_compaction_move_the_same_pages(order, cma, seed):
@@ -158,3 +158,30 @@ def test_a_split_block_is_freed_page_by_page():
     assert zone.free_blocks(MIGRATE_MOVABLE)[10] == 1
     with pytest.raises(ZoneError, match="nothing is allocated there"):
         split_page(zone, pfn)
+    take(zone, pfn, 9)
+    with pytest.raises(ZoneError, match="not free in one block"):
+        take(zone, pfn + 3, 0)
+
+
+@pytest.mark.parametrize("version", ["6.1.0", "v1", "v3"])
+def test_each_request_stalls_twice_as_measured(version):
+    """A reference held for ever, no huge page outside CMA: 2 stalls for each attempt, not fewer
+    once compaction is deferred.  The trace of a real kernel has 2 for base, 20 for v1 and v2."""
+    variant = {"6.1.0": "base", "v1": "v1", "v3": "v2"}[version]
+    measured = real_trace(f"S3_real_held_{variant}_retfix1.txt").delta
+    knobs = {"targets": "zone", "zone": "pinned", "against": "permanent_pin"}
+    vmstat = pin_versus(version, **knobs).run().last.world.vmstat
+    for counter in ("thp_split_page_failed", "compact_stall", "compact_fail"):
+        assert vmstat[counter] == measured[counter], counter
+    assert measured["compact_stall"] == 2 * measured["thp_split_page_failed"]
+
+
+def test_a_run_looks_once_into_each_pageblock_for_room(monkeypatch):
+    """It took the pageblock apart anew for each page moved there: 16 s for a guest of 256 MiB."""
+    zone = host(host=64, cma=0, used=60).zone
+    looked = []
+    blocks = Zone.blocks
+    monkeypatch.setattr(Zone, "blocks", lambda *asked: looked.append(asked[1]) or blocks(*asked))
+    compact_zone(zone, request(HPAGE_PMD_ORDER), True, ())
+    assert 0 < len(looked) == len({*looked})
+    zone.check()

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from itertools import product, starmap
-
 import pytest
 
-from mmsim.constants import REASONS
 from mmsim.engine.scenario import Move
 from mmsim.engine.schedule import render
 from mmsim.evidence.vectors import run_gup
-from mmsim.mm.seams import GIVE_UP, TRY_AGAIN, WAIT_LOOKS, Attempt
-from mmsim.mm.versions import LATEST, POLICIES, SEAMS, TODAY, VERSIONS, diff, get, seams, source
+from mmsim.mm.seams import GIVE_UP, WAIT_LOOKS
+from mmsim.mm.versions import LATEST, POLICIES, TODAY, get
 from mmsim.scenarios import vfio_map
 
 NAMES = ("subpage_retry", "drain", "wait")
 ON_TODAY = ("6.12-subpage_retry", "6.12-subpage_retry_sync", "6.12-drain", "6.12-wait")
 HUGE = {"folios": [{"name": "A", "order": 9}]}
 SINGLE = {"folios": [{"name": "P", "order": 0, "batch": "deactivate_file"}]}
-
-
-def attempts():
-    whats = ("huge page", "single page", "piece")
-    codes = ("-EAGAIN", "-EBUSY", "-ENOMEM")
-    return starmap(Attempt, product(whats, codes, REASONS, (1, 2, 10), (TRY_AGAIN, GIVE_UP)))
 
 
 def pin(row, setup, script, pages):
@@ -41,35 +32,12 @@ def piece_held(until):
     return {"order9_targets": "none", "strangers": [holder]}
 
 
-def test_policies_are_no_versions_and_say_so():
-    assert tuple(POLICIES) == NAMES + ON_TODAY
-    assert not set(POLICIES) & set(VERSIONS)
-    assert all(row.title.startswith("counterfactual, in no kernel") for row in POLICIES.values())
-    with pytest.raises(ValueError, match="did you mean 'drain'"):
-        get("drian")
-
-
 @pytest.mark.parametrize("name", POLICIES)
 def test_a_policy_differs_from_its_version_in_one_seam(name):
     row, newest = POLICIES[name], LATEST if name in NAMES else TODAY
     differing = [field for field in row._fields if getattr(row, field) != getattr(newest, field)]
     assert len(differing) == 3
     assert differing[:2] == ["name", "title"]
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_the_difference_shows_the_policy_and_nothing_else(name):
-    assert set(seams(POLICIES[name])) == {*SEAMS, "policy"}
-    added = [line for line in diff(LATEST.name, name).splitlines() if line[:1] in "+-"]
-    assert added[2].startswith("+")
-    assert not [line for line in added[2:] if line.startswith("-")]
-    assert source(name).count("def policy(") == 1
-
-
-@pytest.mark.parametrize("name", list(VERSIONS))
-def test_a_version_decides_as_usual(name):
-    assert all(VERSIONS[name].policy(each) == each.usual for each in attempts())
-    assert "policy" not in source(name)
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,8 @@ import pytest
 from small import run
 
 from mmsim.engine.actor import Actor
-from mmsim.engine.op import ModelError, at_once, blocking, choice
 from mmsim.errno import ENOMEM
-from mmsim.mm.shmem import fault_in, shmem_is_huge, shmem_populate
-from mmsim.mm.swap import lru_add_drain
+from mmsim.mm.shmem import shmem_is_huge, shmem_populate
 from mmsim.mm.world import ZONE, Environment, World
 from mmsim.mm.zone import boot
 
@@ -23,22 +21,20 @@ def populate(zone, pages, policy="always", path=shmem_populate):
 
 
 @pytest.mark.parametrize(
-    ("policy", "advised", "first", "tail"),
+    ("policy", "first", "tail"),
     [
-        ("always", False, True, True),
-        ("within_size", False, True, False),
-        ("within_size", True, True, True),
-        ("advise", False, False, False),
-        ("advise", True, True, True),
-        ("never", True, False, False),
-        ("deny", True, False, False),
-        ("force", False, True, True),
+        ("always", True, True),
+        ("within_size", True, False),
+        ("advise", False, False),
+        ("never", False, False),
+        ("deny", False, False),
+        ("force", True, True),
     ],
 )
-def test_the_policy_decides_page_by_page(policy, advised, first, tail):
+def test_the_policy_decides_page_by_page(policy, first, tail):
     """A file of 700 pages: its second huge page would reach beyond its end."""
-    assert shmem_is_huge(policy, 0, 700, advised=advised) is first
-    assert shmem_is_huge(policy, 600, 700, advised=advised) is tail
+    assert shmem_is_huge(policy, 0, 700) is first
+    assert shmem_is_huge(policy, 600, 700) is tail
 
 
 def test_huge_pages_are_counted_mapped_and_clean():
@@ -73,43 +69,3 @@ def test_who_runs_out_keeps_what_is_mapped():
     mapped = sum(folio.nr_pages for folio in world.folios.values())
     assert mapped == 3 * NR - 100
     assert world.zone.nr_free == NR + 100
-
-
-def step_by_step(region, pages, policy):
-    rc = yield from fault_in(region, 0, pages, policy == "always", 9)
-    yield lru_add_drain()
-    return rc
-
-
-@pytest.mark.parametrize("scattered", [0.0, 1.0])
-def test_one_step_does_what_its_steps_do(scattered):
-    def zone():
-        return boot(8 * NR, 4 * NR * (not scattered), used=0.5, scattered=scattered, seed=1)
-
-    one, many = populate(zone(), NR), populate(zone(), NR, path=step_by_step)
-    assert one[0] == many[0] == NR
-    assert one[1].key() == many[1].key()
-
-
-# -- steps taken at once
-
-
-@blocking(lambda world, me: "somebody else is here")
-def waits(world, me):
-    """Never possible."""
-
-
-@choice(lambda world, me: ("heads", "tails"))
-def tosses(world, me, outcome):
-    """The environment decides."""
-
-
-@pytest.mark.parametrize(
-    ("op", "says"), [(waits, "waits can't be a part .* somebody else"), (tosses, "'heads'")]
-)
-def test_only_what_nobody_else_has_a_say_in_can_be_one_step(op, says):
-    def path():
-        yield op()
-
-    with pytest.raises(ModelError, match=says):
-        at_once(World(), "me", path())

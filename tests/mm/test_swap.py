@@ -53,13 +53,6 @@ def test_a_batch_is_moved_when_its_last_place_is_taken():
     assert world.batches == {("cpu", MOVING): (PFN, PFN + 1, PFN + 2)}
 
 
-def test_a_batch_of_another_step_is_moved_when_it_is_full():
-    world = memory(*[folio(f"P{i}", 0, lru=False) for i in range(3)], pagevec_size=3)
-    for i, before in enumerate([[False] * 3, [False] * 3, [True] * 3]):
-        batch_add(world, "cpu", LRU_ADD, PFN + i)
-        assert [made.lru for made in world.folios.values()] == before
-
-
 def test_while_batches_are_disabled_nothing_waits_in_one():
     world = pages(3)
     batch_add(world, "other", DEACTIVATE_FILE, PFN + 2)

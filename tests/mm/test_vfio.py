@@ -1,11 +1,10 @@
 """VFIO_IOMMU_MAP_DMA: runs, batches, the limit on locked memory; a failure leaves nothing."""
 
-import itertools
 import random
 
 import pytest
 from coin import coin
-from small import NR, PFN, folio, memory, run, sound, states_of
+from small import PFN, folio, memory, run, sound, states_of
 
 from mmsim.constants import MIGRATE_CMA
 from mmsim.constants import PAGE_SIZE as PAGE
@@ -77,11 +76,10 @@ def at(*places, **env):
         ((0, 4), [(0, 8)]),
         ((0, 8), [(0, 4), (4, 4)]),
         ((4, 0), [(0, 4), (4, 4)]),
-        ((0, 4, 16), [(0, 8), (8, 4)]),
         ((0, 8, 12, 16, 32), [(0, 4), (4, 12), (16, 4)]),
     ],
 )
-@pytest.mark.parametrize("batch", [1, 3, 4, 8, 512])
+@pytest.mark.parametrize("batch", [1, 512])
 def test_a_run_is_as_long_as_the_pages_are_neighbours(places, expected, batch):
     """Whatever the batches are: they only say how many pages are pinned at once."""
     world = at(*places, vfio=Limits(batch=batch))
@@ -93,20 +91,6 @@ def test_a_run_is_as_long_as_the_pages_are_neighbours(places, expected, batch):
     assert {f.pincount for f in after.folios.values()} == {4}
     maps = [(run.iova, run.pfn - PFN) for run in after.container.maps]
     assert [places[iova // 4] for iova, _ in maps] == [place for _, place in maps]
-
-
-@pytest.mark.parametrize(("batch", "asked"), [(512, [12]), (8, [8, 4]), (5, [5, 5, 2])])
-def test_a_batch_is_one_call_of_the_pin(batch, asked):
-    """`asked`: pages pinned in each call; a call ends with looking for pages that may not stay."""
-    _, after, trace = map_dma(at(0, 4, 8, vfio=Limits(batch=batch)))
-    names = [(e.op.kind.name, e.answer) for e in trace.events]
-    calls = [0]
-    for (name, answer), (following, _) in itertools.pairwise(names):
-        calls[-1] += answer.pins if name == "follow_page_mask" else 0
-        if name == "is_longterm_pinnable_page" and following == "memlock_allows":
-            calls.append(0)
-    assert calls == [*asked, 0]
-    assert flow(after) == (12, 0)
 
 
 @pytest.mark.parametrize(("batch", "flows"), [(512, (5, 0)), (4, (6, 1))])
@@ -137,75 +121,42 @@ def test_the_limit_is_counted_by_the_page(limit):
         nothing_left(after)
 
 
-def test_the_limit_ends_the_pin_where_it_is_reached():
-    """In the first batch, not when all batches are pinned."""
-    results, after, _ = map_dma(at(0, 4, 8, vfio=Limits(memlock=3, batch=4)))
-    assert (results, flow(after)) == ((-ENOMEM,), (4, 4))
-
-
-def test_the_limit_counts_what_was_mapped_before():
-    size = NR * PAGE
-    halves = [MapDma((Extent("AB"[i], NR),), size, iova=i * size) for i in range(2)]
-    results, after, _ = map_dma(at(0, 4, vfio=Limits(memlock=6)), *halves)
-    assert results == (0, -ENOMEM)
-    assert after.container.locked_vm == NR
-    assert after.container.maps == (IommuMap(0, PFN, NR),)
-    assert [f.pincount for f in after.folios.values()] == [NR, 0]
-
-
 # -- arguments
 
+TOP, LAST = 1 << 64, (1 << 64) - PAGE
+REFUSED = [
+    *[{"size": size} for size in (0, PAGE + 1, -PAGE, TOP)],
+    *[{"iova": iova} for iova in (1, -1, TOP, 0xFEE00000, 1 << 48)],
+    *[{"flags": flags} for flags in (0, 4, 3 | 8)],
+    *[{"vaddr": vaddr} for vaddr in (17, -1, TOP)],
+    *[{"size": 2 * PAGE, name: LAST} for name in ("iova", "vaddr")],
+    {"size": 2 * PAGE, "iova": 0xFEDFF000},
+]
+ALLOWED = [
+    *[{"iova": iova} for iova in (0xFEDFF000, 0xFEF00000, (1 << 48) - PAGE)],
+    *[{"flags": 1}, {"flags": 2}, {"vaddr": LAST}],
+]
 
-@pytest.mark.parametrize(
-    ("fields", "expected"),
-    [
-        *[({"size": size}, -EINVAL) for size in (0, PAGE + 1, PAGE - 1, -PAGE, 1 << 64)],
-        *[({"iova": iova}, -EINVAL) for iova in (1, 1 << 64, 0xFEE00000, 1 << 48)],
-        *[({"iova": iova}, 0) for iova in (0xFEDFF000, 0xFEF00000, (1 << 48) - PAGE)],
-        *[({"flags": flags}, -EINVAL) for flags in (0, 4, 3 | 8)],
-        *[({"flags": flags}, 0) for flags in (1, 2)],
-        ({"vaddr": 17}, -EINVAL),
-        ({"vaddr": (1 << 64) - PAGE}, 0),
-        ({"size": 2 * PAGE, "iova": (1 << 64) - PAGE}, -EINVAL),
-        ({"size": 2 * PAGE, "vaddr": (1 << 64) - PAGE}, -EINVAL),
-        ({"size": 2 * PAGE, "iova": 0xFEDFF000}, -EINVAL),
-    ],
-    ids=str,
-)
-def test_arguments(fields, expected):
+
+@pytest.mark.parametrize("fields", REFUSED + ALLOWED, ids=str)
+def test_arguments(fields):
     world = at(0)
     results, after, _ = map_dma(world, request(world, **{"size": PAGE, **fields}))
-    assert results == (expected,)
-    if expected:
+    if fields in REFUSED:
+        assert (results, flow(after)) == ((-EINVAL,), (0, 0))
         nothing_left(after)
-        assert flow(after) == (0, 0)
     else:
+        assert results == (0,)
         assert sum(run.pages for run in after.container.maps) == 1
 
 
-@pytest.mark.parametrize(
-    ("iova", "pages", "expected"),
-    [(0, 2, 0), (2, 1, -EEXIST), (3, 1, -EEXIST), (5, 1, -EEXIST), (6, 1, 0), (1, 8, -EEXIST)],
-)
-def test_a_range_is_mapped_once(iova, pages, expected):
-    world = at(0, 4, 8)
-    first = MapDma((Extent("A", 4),), 4 * PAGE, iova=2 * PAGE)
-    second = MapDma((Extent("B", 4), Extent("C", 4)), pages * PAGE, iova=iova * PAGE)
-    results, after, _ = map_dma(world, first, second)
-    assert results == (0, expected)
-    assert len(after.container.dmas) == (1 if expected else 2)
-    assert after.folio(PFN).pincount == 4
-
-
-def test_the_checks_have_an_order():
+def test_a_range_is_mapped_once_and_the_checks_have_an_order():
     """Overlap, then the number of mappings, then the IOMMU's ranges."""
-    world = at(0, vfio=Limits(dma_entries=1, iova_ranges=((0, 0),)))
-    first = request(world, size=PAGE)
-    again, elsewhere = request(world, size=PAGE), request(world, size=PAGE, iova=1 << 20)
-    results, _, _ = map_dma(world, first, again, elsewhere)
-    assert results == (0, -EEXIST, -ENOSPC)
-    results, _, _ = map_dma(at(0, vfio=Limits(iova_ranges=((0, 0),))), elsewhere)
-    assert results == (-EINVAL,)
+    world = at(0, vfio=Limits(dma_entries=2, iova_ranges=((0, 9),)))
+    places = ((2, 4, 0), (0, 3, -EEXIST), (5, 1, -EEXIST), (6, 2, 0), (7, 1, -EEXIST))
+    places += ((0, 1, -ENOSPC), (10, 1, -ENOSPC))
+    asked = [request(world, size=n * PAGE, iova=iova * PAGE) for iova, n, _ in places]
+    assert map_dma(world, *asked)[0] == tuple(result for _, _, result in places)
 
 
 def test_a_hole_in_the_range():
@@ -218,16 +169,6 @@ def test_a_hole_in_the_range():
 
 
 # -- what a failure takes back
-
-
-@pytest.mark.parametrize("flags", [1, 3])
-def test_a_device_that_may_write_leaves_dirty_pages(flags):
-    world = memory(folio(dirty=False), in_cma=False, vfio=Limits(memlock=3))
-    results, after, trace = map_dma(world, request(world, flags=flags))
-    assert results == (-ENOMEM,)
-    assert after.folio(PFN).dirty is (flags == 3)
-    locks = [e for e in trace.events if e.op.kind.name == "folio_lock"]
-    assert len(locks) == (flags == 3)
 
 
 @pytest.mark.parametrize("step", ["vfio_link_dma", "iommu_map", "vfio_batch_init"])
@@ -247,20 +188,6 @@ def test_memory_that_cannot_be_had(step):
 # -- together with others
 
 
-def test_two_ioctls_take_turns():
-    world = at(0, 8)
-    both = []
-    for i, name in enumerate("AB"):
-        map_ = MapDma((Extent(name, 4),), 4 * PAGE, iova=i << 20)
-        both.append(Actor(name, lambda map_=map_: vfio_dma_do_map(map_, VERSIONS["v3"])))
-    found = sound(explore(Scenario("two", world, tuple(both), merge=True)))
-    states = states_of(found)
-    for state in states:
-        assert len([x for x in state.locals if x.op and len(x.where) > 1]) <= 1  # inside
-    for end in found.ends:
-        assert [local.result for local in states[end].locals] == [0, 0]
-
-
 def test_a_device_that_reaches_a_page_without_a_pin_is_noticed():
     world = at(0)
     world.container = Container(maps=(IommuMap(0, PFN, 1),))
@@ -271,7 +198,7 @@ def test_a_device_that_reaches_a_page_without_a_pin_is_noticed():
         world.check()
 
 
-@pytest.mark.parametrize("version", ["base", "v2", "v3"])
+@pytest.mark.parametrize("version", ["base", "v2"])
 @pytest.mark.parametrize(("targets", "memlock"), [("none", None), ("either", 6)])
 def test_no_order_of_steps_leaves_anything_after_a_failure(version, targets, memlock):
     """Every order of a map and a holder: a device never reaches what is not pinned."""
@@ -318,15 +245,14 @@ def random_world(rng):
     return world
 
 
-PLAIN = (actors.direct_io, actors.permanent_pin, actors.gup_fast, actors.fault)
-OTHERS = (holder, actors.pinner, actors.locker, actors.isolator, *PLAIN, actors.undrained_batch)
+PLAIN = (actors.direct_io, actors.permanent_pin, actors.fault)
+OTHERS = (holder, actors.pinner, actors.locker, actors.isolator, *PLAIN)
 
 
-@pytest.mark.parametrize("block", range(10))
-def test_after_a_failure_no_pin_and_no_mapping_is_left(block):
-    """100 random situations each, with others at work and memory that runs out."""
+def test_after_a_failure_no_pin_and_no_mapping_is_left():
+    """300 random situations, with others at work and memory that runs out."""
     failed = 0
-    for seed in range(100 * block, 100 * block + 100):
+    for seed in range(300):
         rng = random.Random(seed)
         world = random_world(rng)
         map_ = request(world)
@@ -351,13 +277,4 @@ def test_after_a_failure_no_pin_and_no_mapping_is_left(block):
         else:
             assert container.locked_vm == pages
             assert held >= pages, seed
-    assert 20 <= failed <= 80  # both ways it can end are common
-
-
-@pytest.mark.parametrize("field", ["size", "iova", "vaddr"])
-@pytest.mark.parametrize("value", [-1, 1 << 64])
-def test_what_is_no_word_is_refused_before_the_first_step(field, value):
-    world = at(0)
-    results, _, trace = map_dma(world, request(world)._replace(**{field: value}))
-    assert results == (-EINVAL,)
-    assert len(trace) == 0
+    assert 60 <= failed <= 240  # both ways it can end are common

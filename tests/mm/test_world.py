@@ -1,22 +1,10 @@
 """Every inconsistency that can be planted is found, and no run of the model plants one."""
 
 import pytest
-from coin import coin
-from small import NR, PFN, do, folio, isolated, memory
+from small import NR, PFN, folio, memory
 
-from mmsim.constants import MIGRATE_SYNC, MR_LONGTERM_PIN
-from mmsim.engine.actor import Actor
 from mmsim.engine.op import ModelError
-from mmsim.engine.scenario import Scenario
-from mmsim.mm.actors import holder, isolator, locker, pinner
-from mmsim.mm.folio import ISOLATION, Page
-from mmsim.mm.gup import Extent, pin_user_pages_remote
-from mmsim.mm.migrate import migrate_pages, putback_movable_pages
-from mmsim.mm.page_ref import folio_ref_freeze, folio_ref_unfreeze
-from mmsim.mm.rmap import remap_page, try_to_migrate
-from mmsim.mm.shmem import map_in_another_process
-from mmsim.mm.versions import VERSIONS
-from mmsim.mm.zone import boot
+from mmsim.mm.folio import ISOLATION
 
 
 def plant(do=lambda world: None, *others, order=2, **changes):
@@ -58,7 +46,6 @@ PLANTED = {
         r"A\[0\] is looked for at .*, which has B",
     ),
     "looked for at a freed folio": (plant(lambda w: w.folios.clear()), "no folio at pfn 0x200"),
-    "more mappings of others than mappings": (plant(other_maps=(2, 0)), "other processes"),
 }
 
 
@@ -89,90 +76,7 @@ def test_a_pfn_is_taken_once():
         memory(folio()).add(PFN, folio("B"))
 
 
-def test_a_branch_is_independent_and_shares_its_values():
-    world = memory(folio("A"), folio("B"))
-    branch = world.branch()
-    assert branch.key() == world.key()
-    branch.update(PFN, dirty=False)
-    branch.count("thp_split_page")
-    branch.batches["cpu", "lru_add"] = ()
-    assert world.folio(PFN).dirty
-    assert world.vmstat["thp_split_page"] == 0
-    assert world.batches == {}
-    assert branch.key() != world.key()
-    assert branch.folios[PFN + NR] is world.folios[PFN + NR]
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda w: w.update(PFN, locked_by="x"),
-        lambda w: w.count("pgmigrate_fail"),
-        lambda w: w.batches.update({("cpu", "lru_add"): (PFN,)}),
-        lambda w: setattr(w, "target_pfn", 1),
-        lambda w: w.hold(PFN, "x"),
-    ],
-)
-def test_different_worlds_have_different_keys(change):
-    world, other = memory(folio()), memory(folio())
-    assert world.key() == other.key()
-    change(other)
-    assert world.key() != other.key()
-
-
 # -- seeded random runs, checked after every step
-
-
-def some_holders():
-    return (
-        holder("drop_caches", "A", 1),
-        pinner("direct_io", "P", 0),
-        locker("reclaim", "A", 0),
-        isolator("compaction", "P", 0),
-        holder("fault", "P", 0),
-    )
-
-
-def run_migrate(version):
-    world = memory(isolated("A"), isolated("P", 0), targets_huge="either", targets_base="either")
-
-    def path():
-        from_ = [Page(PFN, NR), Page(PFN + NR, 1)]
-        rc = yield from migrate_pages(from_, MIGRATE_SYNC, MR_LONGTERM_PIN, version)
-        yield from putback_movable_pages(from_)
-        return rc
-
-    return Scenario("migrate", world, (Actor("migrate", path), *some_holders()))
-
-
-def run_pin(version):
-    world = memory(folio("A"), folio("P", 0), targets_huge="either")
-    vma = (Extent("A", NR), Extent("P", 1))
-    pin = Actor("pin", lambda: pin_user_pages_remote(vma, version))
-    return Scenario("pin", world, (pin, *some_holders()))
-
-
-def run_two_pins(version):
-    world = memory(folio("A"), folio("B", pmd_maps=0, pte_maps=NR), targets_huge="either")
-    vma = (Extent("A", NR), Extent("B", NR))
-    actors = [Actor(name, lambda: pin_user_pages_remote(vma, version)) for name in ("one", "two")]
-    return Scenario("two pins", world, tuple(actors))
-
-
-@pytest.mark.parametrize("seed", range(12))
-@pytest.mark.parametrize("make", [run_migrate, run_pin, run_two_pins])
-@pytest.mark.parametrize("version", ["base", "v2", "v3fix"])
-def test_the_world_is_sound_after_every_step_of_a_random_run(make, version, seed):
-    scenario = make(VERSIONS[version])
-    choose, state = coin(seed), scenario.initial()
-    for _ in range(3000):
-        if not scenario.moves(state):
-            break
-        state, _ = scenario.step(state, choose(scenario, state), keep=False)
-        state.world.check()
-    owners = {who for f in state.world.folios.values() for who, _ in f.held}
-    if scenario.finished(state):
-        assert all(who.endswith((" batch", "(pin)")) for who in owners)
 
 
 def test_a_pin_that_goes_round_is_told_apart_by_what_is_pinned_now():
@@ -184,45 +88,3 @@ def test_a_pin_that_goes_round_is_told_apart_by_what_is_pinned_now():
 
     assert key(True, 5, 4) == key(True, 1, 0) != key(True, 2, 0)
     assert key(False, 5, 4) != key(False, 1, 0) == key(False, 1, 0)
-
-
-def test_memory_outside_the_zone_has_a_type_of_its_own():
-    world = memory(folio())
-    world.zone = boot(1 << 10, 1 << 10, start=1 << 20)
-    assert [world.in_zone(pfn) for pfn in (PFN, 1 << 20, (1 << 20) + 1023, (1 << 20) + 1024)] == [
-        False,
-        True,
-        True,
-        False,
-    ]
-    assert [world.pageblock_type(pfn) for pfn in (PFN, 1 << 20, 1 << 21)] == [
-        "CMA",
-        "CMA",
-        "MOVABLE",
-    ]
-
-
-@pytest.mark.parametrize("maps", range(3))
-def test_a_claimed_count_is_given_back_to_its_owners(maps):
-    world = memory(folio(pte_maps=maps, held=(("x", 2),)))
-    refs = world.folio(PFN).refcount
-    assert not do(world, folio_ref_freeze(PFN, refs + 1))
-    assert do(world, folio_ref_freeze(PFN, refs))
-    assert world.folio(PFN).refcount == 0
-    do(world, folio_ref_unfreeze(PFN))
-    assert world.folio(PFN).refcount == refs
-    world.check()
-
-
-@pytest.mark.parametrize(("order", "others"), [(2, (2, 0)), (0, (0, 2))])
-def test_mappings_of_others_are_counted_by_their_kind_and_stay_with_a_folio(order, others):
-    world = memory(folio("A", order, kind="shmem"))
-    for _ in range(2):
-        do(world, map_in_another_process("A", 0))
-    assert (world.folio(PFN).other_maps, world.folio(PFN).mapcount) == (others, 3)
-    do(world, try_to_migrate(PFN))
-    do(world, remap_page(PFN))
-    made = world.folio(PFN)
-    assert made.migration_entries == (0, 0)
-    assert (made.pte_maps, made.other_maps) == ((3 * NR, (0, 2 * NR)) if order else (3, (0, 2)))
-    world.check()

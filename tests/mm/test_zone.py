@@ -1,4 +1,4 @@
-"""A zone: the partition holds, lazy means the same as listed, a wrong request gets a sentence."""
+"""A zone: the partition holds, lazy means the same as listed, and where memory is free."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ import pytest
 from mmsim.constants import MAX_ORDER, MIGRATE_CMA, MIGRATE_MOVABLE, PCP_TYPES
 from mmsim.engine.op import ModelError
 from mmsim.mm.page_alloc import alloc_pages, free_pages, request, take
-from mmsim.mm.zone import HELD, Run, Zone, ZoneError, boot, pattern, whole
+from mmsim.mm.zone import HELD, Part, Run, Zone, ZoneError, boot, occupancy, pages, pattern
 
 GIB = 1 << 18
-SIZES = {"64 MiB": 1 << 14, "1 TiB": 1 << 28}
 
 
 def draw(rng, n):
@@ -26,10 +25,10 @@ def some_request(rng):
     return request(order, migratetype, pin_scope=rng.random() < 0.1)
 
 
-def churn(zone, steps, *, seed, held_max, after=lambda step: None):
+def churn(zone, steps, *, seed, held_max):
     """Random requests and frees with about `held_max` blocks held; answers what was given."""
     rng, held, given = random.Random(seed), [], []
-    for step in range(steps):
+    for _ in range(steps):
         if held and rng.random() * held_max < len(held):
             pfn, order = held.pop(draw(rng, len(held)))
             free_pages(zone, pfn, order)
@@ -39,34 +38,11 @@ def churn(zone, steps, *, seed, held_max, after=lambda step: None):
             given.append(pfn)
             if pfn is not None:
                 held.append((pfn, want.order))
-        after(step)
-    return given, held
-
-
-@pytest.mark.parametrize(
-    ("aged", "held_max", "every"),
-    [({}, 120, 1), ({"used": 0.4, "scattered": 0.7, "seed": 3}, 4000, 1000)],
-    ids=["new, nearly free", "old, full"],
-)
-@pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
-def test_random_requests_leave_the_zone_in_order_every_time(size, aged, held_max, every):
-    """Of thousands of blocks check() takes milliseconds, so it looks at every 1000th step there."""
-    zone = boot(size, size // 4, **aged)
-    before = zone.nr_free, zone.nr_free_cma
-
-    def look(step):
-        if step % every == 0:
-            zone.check()
-
-    _, held = churn(zone, 10_000, seed=1, held_max=held_max, after=look)
-    for pfn, order in held:
-        free_pages(zone, pfn, order)
-    zone.check()
-    assert (zone.nr_free, zone.nr_free_cma) == before
+    return given
 
 
 @pytest.mark.parametrize("pageblock_order", [9, 10])
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_lazy_memory_answers_as_if_every_block_had_been_listed(seed, pageblock_order):
     """A zone as booted.  In an old one what is listed stands before what nobody has touched."""
     size, cma = 40 * 1024, 9 << pageblock_order
@@ -82,12 +58,12 @@ def test_lazy_memory_answers_as_if_every_block_had_been_listed(seed, pageblock_o
     assert lazy.untouched
     assert not listed.untouched
     assert lazy.blocks_by_type() == listed.blocks_by_type()
-    given = [churn(zone, 3000, seed=seed, held_max=400)[0] for zone in (lazy, listed)]
+    given = [churn(zone, 3000, seed=seed, held_max=400) for zone in (lazy, listed)]
     assert given[0] == given[1]
     assert lazy.blocks_by_type() == listed.blocks_by_type()
 
 
-@pytest.mark.parametrize("order", range(MAX_ORDER))
+@pytest.mark.parametrize("order", [0, 5, 9, 10])
 def test_a_block_is_found_wherever_it_lies_untouched(order):
     """Until there is none, and only stretches that have such a block are listed."""
     zone = boot(64 * 1024, 0, used=0.5, scattered=0.9, seed=4)
@@ -103,19 +79,6 @@ def test_a_block_is_found_wherever_it_lies_untouched(order):
     rest = zone.untouched.get(MIGRATE_MOVABLE, ())
     assert sum(run.free()[order] for run in rest) == 0
     assert all(run.first_with(order) is None for run in rest)
-
-
-def test_a_branch_goes_its_own_way():
-    zone = boot(GIB, GIB // 4)
-    alloc_pages(zone, request(0))
-    before, twin = zone.key(), zone.branch()
-    assert twin.key() == before
-    churn(twin, 200, seed=5, held_max=50)
-    assert zone.key() == before
-    assert twin.key() != before
-    again = zone.branch()
-    assert churn(zone, 200, seed=5, held_max=50) == churn(again, 200, seed=5, held_max=50)
-    assert zone.key() == again.key() == twin.key()
 
 
 # -- check() finds what it is for
@@ -140,15 +103,6 @@ def test_a_contradiction_is_found(do, says):
         zone.check()
 
 
-def test_a_block_that_is_not_aligned_is_found():
-    zone = Zone(512)
-    zone.add_to_tail(MIGRATE_MOVABLE, 8, [128])
-    zone.add_to_tail(MIGRATE_MOVABLE, 7, [0, 384])
-    zone.account(MIGRATE_MOVABLE, 512)
-    with pytest.raises(ModelError, match="at 0x80 is not aligned"):
-        zone.check()
-
-
 # -- bad input: one sentence each, and nothing has happened
 
 
@@ -156,22 +110,17 @@ def test_a_block_that_is_not_aligned_is_found():
     ("make", "says"),
     [
         (lambda: Zone(0), "a zone of 0 pages: it needs at least one pageblock (512)"),
-        (lambda: Zone(-512), "a zone of -512 pages: it needs at least one pageblock"),
-        (lambda: boot(0), "a zone of 0 pages"),
         (lambda: boot(1000), "both must be multiples of a pageblock, 512 pages"),
         (lambda: boot(1024, start=100), "a zone of 1024 pages from 100"),
-        (lambda: boot(1536, pageblock_order=10), "multiples of a pageblock, 1024 pages"),
         (lambda: boot(1024, 1536), "a CMA area of 1536 pages in a zone of 1024: it is too large"),
         (lambda: boot(1024, 100), "a CMA area of 100 pages: it must be a multiple of 512 pages"),
-        (lambda: boot(1024, -512), "a CMA area of -512 pages"),
         (lambda: boot(1024, used=1.5), "used is 1.5: it is a share, from 0 to 1"),
         (lambda: boot(1024, scattered=-1), "scattered is -1: it is a share, from 0 to 1"),
         (lambda: request(11), "order 11: a block has order 0 to 10"),
-        (lambda: request(-1), "order -1: a block has order 0 to 10"),
         (lambda: request(0, "MOVEABLE"), "did you mean 'MOVABLE'"),
         (lambda: request(0, MIGRATE_CMA), "nobody asks for 'CMA' memory"),
         (lambda: boot(1024).pageblock_type(1024), "pfn 0x400 is not in this zone (0x0-0x400)"),
-        (lambda: boot(1024).extend(Run(1024, 1, "CMA", (whole(9),))), "is not inside the zone"),
+        (lambda: boot(1024).extend(Run(1024, 1, "CMA", (pattern(9),))), "is not inside the zone"),
     ],
 )
 def test_a_wrong_size_or_request_is_told_so(make, says):
@@ -183,13 +132,12 @@ def test_a_wrong_size_or_request_is_told_so(make, says):
 @pytest.mark.parametrize(
     ("pfn", "order", "says"),
     [
-        (0, 2, "it was allocated with order 3; free it with that order"),
-        (8, 0, "it is free already (a double free)"),
-        (3, 0, "no allocation begins there; free what alloc returned"),
-        (700, 0, "no allocation begins there"),
-        (1 << 30, 0, "the zone has pfns 0x0 to 0x3ffff"),
-        (-1, 0, "the zone has pfns 0x0 to 0x3ffff"),
-        (0, 99, "it was allocated with order 3"),
+        (0, 2, "it has order 3"),
+        (0, 99, "it has order 3"),
+        (8, 0, "nothing is allocated there"),
+        (3, 0, "nothing is allocated there"),
+        (1 << 30, 0, "nothing is allocated there"),
+        (-1, 0, "nothing is allocated there"),
     ],
 )
 def test_a_wrong_free_is_told_so_and_changes_nothing(pfn, order, says):
@@ -201,16 +149,6 @@ def test_a_wrong_free_is_told_so_and_changes_nothing(pfn, order, says):
         free_pages(zone, pfn, order)
     assert says in str(error.value)
     assert zone.key() == before
-    zone.check()
-
-
-def test_what_is_not_free_in_one_block_can_t_be_taken():
-    zone = boot(GIB)
-    take(zone, 512, 9)
-    take(zone, 3, 0)
-    for pfn, order in ((512, 9), (512, 0), (0, 9), (3, 0)):
-        with pytest.raises(ZoneError, match="not free in one block"):
-            take(zone, pfn, order)
     zone.check()
 
 
@@ -231,25 +169,81 @@ def test_a_pattern_is_merged_as_the_allocator_would_have_merged_it():
         ]
 
 
-@pytest.mark.parametrize("downwards", [False, True])
-def test_a_run_finds_its_first_stretch_with_a_block(downwards):
-    looks = tuple(pattern(10, [(0, 10 - n)]) for n in range(3))  # kind n has orders 10 - n to 9
-    for first in range(4):
-        for stretches in range(1, 7):
-            run = Run(first << 10, stretches, MIGRATE_MOVABLE, looks, downwards)
-            numbers = range(first, first + stretches)
-            for order in range(MAX_ORDER):
-                fits = [n << 10 for n in numbers if looks[n % 3].free[order]]
-                expected = (fits[-1] if downwards else fits[0]) if fits else None
-                assert run.first_with(order) == expected
+MIB = 256
 
 
-def test_an_untouched_run_ends_where_the_next_one_begins():
-    zone = boot(4096, 1024, start=2048)
-    types = [zone.run_at(pfn) for pfn in (2047, 2048, 5119, 5120, 6143, 6144)]
-    assert [run and run.migratetype for run in types] == [
-        None,
-        *["MOVABLE"] * 2,
-        *["CMA"] * 2,
-        None,
-    ]
+@pytest.mark.parametrize("host", [16, 30, 1024])
+@pytest.mark.parametrize("used", [0.25, 1.0])
+@pytest.mark.parametrize("scattered", [0.0, 0.5, 1.0])
+def test_the_shares_of_used_and_scattered_memory(host, used, scattered):
+    """A zone longer than the pattern of 62 pageblocks ends within it, and is off by that much."""
+    zone = boot(host * MIB, used=used, scattered=scattered, seed=2)
+    zone.check()
+    free = zone.free_blocks(MIGRATE_MOVABLE)
+    wanted = (1 - used) * zone.nr_pages
+    period = 62 * 512
+    slack = 512 if zone.nr_pages <= period else min(period, zone.nr_pages % period + 512)
+    assert abs(pages(free) - wanted) <= slack
+    whole = sum(n << order for order, n in enumerate(free) if order >= 9)
+    odd = 512 * (zone.nr_pages // period + 1)  # what does not come out even in each period
+    assert abs(whole - wanted * (1 - scattered)) <= slack + odd
+    if scattered == 1.0:
+        assert whole == 0
+
+
+def test_pageblocks_that_stick_out_are_there_and_have_aged_as_well():
+    zone = boot(30 * MIB, 2 * MIB, start=512, used=0.5, scattered=1.0)
+    zone.check()
+    assert zone.nr_pages == 30 * MIB
+    for first in (512, zone.end - 1024):  # below the first order-10 stretch, and above the last
+        blocks = zone.blocks(first, first + 512)
+        assert {held is None for _, _, held in blocks} == {True, False}
+    assert zone.pageblock_type(zone.end - 1) == MIGRATE_CMA
+
+
+def used(zone: Zone) -> Zone:
+    """A zone after some random requests, so that runs, lists and held blocks are mixed."""
+    churn(zone, 900, seed=6, held_max=200)
+    return zone
+
+
+def counted(zone: Zone, order: int) -> list[dict[str, Part]]:
+    """The same, from every block of a copy in which nothing is untouched any more."""
+    zone, block = zone.branch(), 1 << zone.pageblock_order
+    free = dict.fromkeys(range(zone.start // block, zone.end // block), 0)
+    fits = dict.fromkeys(free, 0)
+    for pfn, size, held in zone.blocks(zone.start, zone.end):
+        for page in range(pfn, pfn + (1 << size)) if held is None else ():
+            free[page // block] += 1
+            fits[page // block] |= size >= order
+    return [{zone.pageblock_type(n * block): Part(1, free[n], fits[n])} for n in free]
+
+
+def merged(cells: list[dict[str, Part]], per_cell: int) -> list[dict[str, Part]]:
+    found: list[dict[str, Part]] = [{} for _ in range(-(-len(cells) // per_cell))]
+    for n, cell in enumerate(cells):
+        into = found[n // per_cell]
+        for name, part in cell.items():
+            sums = zip(into.get(name, Part()), part, strict=True)
+            into[name] = Part(*(a + b for a, b in sums))
+    return found
+
+
+ZONES = {
+    "small": lambda: boot(4096, used=0.6, scattered=1, seed=1),
+    "odd start and CMA": lambda: boot(4096, 1024, start=512),
+    "worn, from 1 GiB": lambda: boot(16384, start=1 << 18, used=0.3, scattered=0.5, seed=4),
+    "pageblocks of order 10": lambda: boot(16384, 4096, used=0.5, pageblock_order=10, seed=5),
+    "pageblocks of order 3": lambda: boot(2048, 512, used=0.5, scattered=0.9, pageblock_order=3),
+    "touched": lambda: used(boot(16384, 4096, used=0.4, scattered=0.5, seed=6)),
+    "touched, virgin": lambda: used(boot(8192, 2048)),
+}
+
+
+@pytest.mark.parametrize("order", [0, 9, 10])
+@pytest.mark.parametrize("name", ZONES)
+def test_cells_are_what_is_counted_page_by_page(name, order):
+    zone = ZONES[name]()
+    right = counted(zone, order)
+    for per_cell in (1, 4, 32):
+        assert occupancy(zone, per_cell, order) == merged(right, per_cell)

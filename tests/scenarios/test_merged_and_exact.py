@@ -20,7 +20,7 @@ SMALL_ENOUGH = {
     "pin_versus": [
         {"order": 1, "passes": 2, "against": "lookup"},
         {"order": 1, "passes": 1, "against": "direct_io", "io_steps": 1, "thps": 2, "on": 2},
-        {"order": 1, "passes": 1, "against": "fault,gup_fast"},
+        {"order": 1, "passes": 1, "against": "fault,lookup"},
     ],
     "drop_caches_only": [{"folios": 2, "order": 1}, {"folios": 2, "order": 1, "dirty": "no"}],
     "timed_hold": [{"order": 1, "passes": 2}],

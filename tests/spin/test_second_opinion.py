@@ -12,7 +12,7 @@ from mmsim.engine.explore import Verdict, explore
 pytestmark = pytest.mark.spin
 
 
-@pytest.mark.parametrize(("n", "k"), [(1, 7), (2, 1), (2, 6), (3, 4), (5, 2)])
+@pytest.mark.parametrize(("n", "k"), [(2, 6), (5, 2)])
 def test_the_grid_three_ways(n, k):
     """n actors with k steps: the closed form, SPIN, and our search."""
     spin = promela.count("grid.pml", ACTORS=n, STEPS=k)
@@ -22,7 +22,7 @@ def test_the_grid_three_ways(n, k):
     assert (ours.states, ours.edges, len(ours.ends)) == (states, edges, 1)
 
 
-RACES = [(1, 1), (2, 1), (3, 1), (10, 1), (1, 2), (3, 2), (2, 3)]
+RACES = [(1, 1), (10, 1), (2, 3)]
 
 
 @pytest.mark.parametrize("anon", [0, 1], ids=["shmem", "anon"])
@@ -42,7 +42,7 @@ def sorted_items(end):
 
 
 @pytest.mark.parametrize("anon", [0, 1], ids=["shmem", "anon"])
-@pytest.mark.parametrize(("passes", "holders"), [(1, 1), (2, 1), (2, 2)])
+@pytest.mark.parametrize(("passes", "holders"), [(1, 1), (2, 2)])
 def test_the_verdicts_are_the_same(passes, holders, anon):
     spin = promela.holds("split_race.pml", PASSES=passes, HOLDERS=holders, ANON=anon, NR=NR)
     ours = explore(split_race(passes=passes, holders=holders, anon=anon))

@@ -64,9 +64,10 @@ def test_other_kernels_have_other_orders_and_types(orders):
 
 def test_every_type_that_the_kernel_has_stands_in_the_legend():
     zone = boot(64 * MIB, 16 * MIB)
-    for at, name in enumerate(("UNMOVABLE", "RECLAIMABLE")):
+    for name in ("UNMOVABLE", "RECLAIMABLE"):
         page_alloc.alloc_pages(zone, page_alloc.request(9, name))
-        zone.types[at + 8] = "HIGHATOMIC" if at else "ISOLATE"
+    zone.touch(8 << 9)
+    zone.types |= {8: "ISOLATE", 9: "HIGHATOMIC"}
     drawn = rules(memory(zone))
     assert {"UNMOVABLE", "MOVABLE", "RECLAIMABLE", "HIGHATOMIC", "CMA", "ISOLATE"} < set(drawn)
 

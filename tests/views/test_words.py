@@ -111,7 +111,7 @@ def _alone(make: Callable[..., Actor], *more: int, **fields: object) -> tuple[Wo
     return memory(folio(**fields)), make("other", "A", *more)
 
 
-BRIEF = (actors.direct_io, actors.gup_fast, actors.fault_around, actors.lookup)
+BRIEF = (actors.direct_io, actors.lookup)
 CUED = (actors.pinner, actors.locker, actors.isolator, actors.truncater)
 OTHERS: dict[str, tuple[World, Actor]] = {
     "walk over dirty": _walk(),
@@ -126,9 +126,6 @@ OTHERS: dict[str, tuple[World, Actor]] = {
     **{f.__name__: _alone(f, 0) for f in CUED},
     "holder of two": _alone(actors.holder, 0, 2),
     "fault": _alone(actors.fault, pmd_maps=0),
-    "fault around a locked page": _alone(actors.fault_around, locked_by="somebody"),
-    "gup_fast without a mapping": _alone(actors.gup_fast, pmd_maps=0),
-    "undrained": _alone(actors.undrained_batch),
     "nothing there": (memory(folio("B")), actors.lookup("other", "A")),
     "I/O": (memory(folio()), actors.direct_io("other", "A", steps=2)),
 }

@@ -1,0 +1,123 @@
+"""Mappings: faulted in, taken away, put back; and the deferred split queue."""
+
+from __future__ import annotations
+
+import pytest
+from small import NR, PFN, do, folio, isolated, memory, run
+
+from mmsim.constants import ANON, SHMEM
+from mmsim.engine.actor import Actor
+from mmsim.errno import EFAULT
+from mmsim.mm.filemap import folio_lock
+from mmsim.mm.folio import Extent
+from mmsim.mm.gup import is_longterm_pinnable_page, pin_user_pages_remote
+from mmsim.mm.migrate import alloc_migration_target, folio_migrate_mapping
+from mmsim.mm.rmap import (
+    handle_mm_fault,
+    page_mapcount,
+    remap_page,
+    remove_migration_ptes,
+    try_to_migrate,
+    unmap_folio,
+)
+from mmsim.mm.versions import VERSIONS
+
+ORDERS = pytest.mark.parametrize("order", [0, 2])
+
+
+@ORDERS
+@pytest.mark.parametrize("write", [True, False])
+def test_a_write_fault_dirties_and_a_huge_page_mapped_by_a_fault_counts(order, write):
+    world = memory(folio("A", order, pmd_maps=0, pte_maps=0, dirty=False), in_cma=False)
+    pin = Actor(
+        "pin",
+        lambda: pin_user_pages_remote((Extent("A", 1 << order),), VERSIONS["v2"], write=write),
+    )
+    after = run(world, pin).last.world
+    assert after.folio(PFN).dirty == write
+    assert after.vmstat["thp_file_mapped"] == int(order > 0)
+
+
+@pytest.mark.parametrize(
+    ("pmd", "pte", "first"), [(1, 0, 1), (0, NR, 1), (2, 1, 3), (0, NR + 1, 2)]
+)
+def test_mappings_of_the_first_page(pmd, pte, first):
+    assert page_mapcount(folio("A", pmd_maps=pmd, pte_maps=pte)) == first
+
+
+def test_a_page_in_zone_movable_may_not_stay():
+    world = memory(folio("A"), folio("B"), in_cma=False)
+    world.zone_movable = range(PFN, PFN + NR)
+    may = [do(world, is_longterm_pinnable_page(pfn)) for pfn in (PFN, PFN + NR)]
+    assert may == [False, True]
+
+
+# -- what a fault does not find, and what it waits for
+
+
+def test_a_fault_beyond_the_file_fails():
+    world = memory(folio())
+    assert do(world, handle_mm_fault("A", NR)) == -EFAULT
+    assert do(world, handle_mm_fault("B", 0)) == -EFAULT
+    world.update(PFN, mapping=False)
+    assert do(world, handle_mm_fault("A", 0)) == -EFAULT
+
+
+def test_a_fault_waits_for_the_lock_and_for_a_frozen_folio():
+    world = memory(isolated(pmd_maps=0))
+    op = handle_mm_fault("A", 1)
+    assert op.kind.guard(world, "me", *op.args) is None
+    world.update(PFN, refcount=0)
+    assert op.kind.guard(world, "me", *op.args) == "A is frozen: its count is 0"
+    world.update(PFN, refcount=NR + 1)
+    do(world, folio_lock(PFN), "x")
+    assert "held by x" in op.kind.guard(world, "me", *op.args)
+
+
+COUNTER = "thp_deferred_split_page"
+MAPS = [(1, 0), (2, 0), (0, NR), (1, NR), (0, 1)]
+
+
+@pytest.mark.parametrize(("pmd", "pte"), MAPS)
+@pytest.mark.parametrize("swap_cache", [False, True])
+@pytest.mark.parametrize("kind", [ANON, SHMEM])
+def test_a_split_removes_ptes_and_a_move_only_those_there_were(kind, swap_cache, pmd, pte):
+    counts = kind == ANON and not swap_cache
+    for take_away, put_back, queued in (
+        (unmap_folio(PFN), remap_page(PFN), counts),
+        (try_to_migrate(PFN), remove_migration_ptes(PFN, PFN), counts and pte > 0),
+    ):
+        cached = kind == SHMEM or swap_cache
+        world = memory(isolated(kind=kind, cached=cached, pmd_maps=pmd, pte_maps=pte))
+        for _attempt in range(3):
+            do(world, take_away)
+            do(world, put_back)
+            world.check()
+            assert world.folio(PFN).deferred_split == queued
+            assert world.vmstat[COUNTER] == int(queued)
+
+
+@pytest.mark.parametrize("pmd", [0, 1])
+@pytest.mark.parametrize("pte", range(4))
+def test_in_6_12_a_folio_is_queued_if_other_ptes_are_left(pte, pmd):
+    for take_away in (unmap_folio(PFN), try_to_migrate(PFN)):
+        folio = isolated(kind=ANON, cached=False, pmd_maps=pmd, pte_maps=pte)
+        world = memory(folio, defers_only_partly=True)
+        do(world, take_away)
+        assert world.folio(PFN).deferred_split == (pte > 1)
+
+
+def test_the_destination_of_a_move_is_not_queued_and_counts_anew():
+    world = memory(isolated(kind=ANON, cached=False, pmd_maps=0, pte_maps=NR))
+    here = PFN
+    for moves in (1, 2, 3):
+        do(world, try_to_migrate(here))
+        assert world.vmstat[COUNTER] == moves
+        there = do(world, alloc_migration_target(here, "longterm_pin"), outcome="ok")
+        do(world, folio_migrate_mapping(here, there))
+        do(world, remove_migration_ptes(here, there))
+        assert not world.folio(there).deferred_split
+        assert world.folio(there).pte_maps == NR
+        world.drop(there, "new page")
+        world.hold(there, "isolation")
+        here = there
