@@ -21,7 +21,7 @@ from mmsim.mm.rmap import (
     unmap_folio,
 )
 from mmsim.mm.versions import VERSIONS
-from mmsim.scenarios.races import repeated_split
+from mmsim.scenarios.one_page import repeated_split
 
 ORDERS = pytest.mark.parametrize("order", [0, 2])
 
