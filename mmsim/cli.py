@@ -16,12 +16,11 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import Event
-from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from mmsim import __version__
 from mmsim import lab as workplace
@@ -45,7 +44,7 @@ from mmsim.evidence.vectors import check_file
 from mmsim.mm.seams import INVERTED
 from mmsim.mm.versions import BASE, POLICIES, VERSIONS
 from mmsim.scenarios import SCENARIOS, Situation, make
-from mmsim.scenarios.situation import ISOLATION_KNOB
+from mmsim.scenarios.situation import FAILURES, ISOLATION_KNOB, Spec
 from mmsim.views import diagnosis
 from mmsim.views import run as text
 from mmsim.views.chances import outcome_table
@@ -72,7 +71,7 @@ class Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
-    words = list(sys.argv[1:] if argv is None else argv)
+    args = argparse.Namespace()
     codecs.register_error("plainer", _plainer)
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError):  # a notebook's own streams take every sign
@@ -80,12 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with suppress(ValueError):  # a thread has no handlers; unwinding leaves no half-written file
         signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(TERMINATED))
     try:
-        parser, commands = _parser()
-        if words and not words[0].startswith("-") and words[0] not in commands:
-            raise UserError(f"no command {words[0]!r}{nearest(words[0], commands)}")
-        args = parser.parse_args(words)
-        if args.command is None:
-            raise UserError(f"name a command: {', '.join(commands)}")
+        args = _parser().parse_args(argv)
         run: Run = args.run_command
         status = run(args)
         if sys.stdout is not None:
@@ -128,14 +122,16 @@ def _drop_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _parser() -> tuple[Parser, list[str]]:
-    """The parser of the whole command line, and the names of its commands."""
+def _parser() -> Parser:
+    """The parser of the whole command line."""
     parser = Parser(prog="mmsim", description="Take one real Linux kernel bug apart.")
     parser.add_argument("--version", action="version", version=f"mmsim {__version__}")
-    commands = parser.add_subparsers(dest="command", parser_class=Parser)
+    commands = parser.add_subparsers(
+        metavar="COMMAND", required=True, parser_class=Parser, help="one of these:"
+    )
 
     def command(name: str, run: Run, what: str, *, as_json: bool = True) -> Parser:
-        found = commands.add_parser(name, help=what, description=what)
+        found = commands.add_parser(name, help=what, description=what, conflict_handler="resolve")
         found.set_defaults(run_command=run)
         if as_json:
             found.add_argument("--json", action="store_true", help="print the same as JSON")
@@ -152,25 +148,12 @@ def _parser() -> tuple[Parser, list[str]]:
     what = "every order of the steps of a scenario: outcomes, counts, odds"
     found = command("explore", explore, what)
     scenario_arguments(found)
-    for spec in SCENARIOS.values():
-        if spec.searched:
-            found.epilog = f"{found.epilog}\n\n{_search_begins(spec.name)}"
-    found.add_argument(
-        "--states-max",
-        type=_number_from(1),
-        default=STATES_MAX,
-        metavar="N",
-        help=f"stop after so many states (default {STATES_MAX:,})",
-    )
-    found.add_argument(
-        "--preemptions-max",
-        type=_number_from(0),
-        metavar="N",
-        help="only schedules in which an actor that could go on is interrupted at most N times",
-    )
-    found.add_argument(
-        "--goal", metavar="NAME", help="is there an outcome with this in its name, and how soon?"
-    )
+    what = f"stop after so many states (default {STATES_MAX:,})"
+    found.add_argument("--states-max", type=int, default=STATES_MAX, metavar="N", help=what)
+    what = "only schedules in which an actor that could go on is interrupted at most N times"
+    found.add_argument("--preemptions-max", type=int, metavar="N", help=what)
+    what = "is there an outcome with this in its name, and how soon?"
+    found.add_argument("--goal", metavar="NAME", help=what)
 
     found = command("conformance", conformance, "hold the model against vectors")
     found.add_argument("files", nargs="+", metavar="FILE", type=Path, help="vector files")
@@ -216,29 +199,37 @@ def _parser() -> tuple[Parser, list[str]]:
     found.add_argument("folder", type=Path, metavar="FOLDER", help="with the files handed in")
 
     command("doctor", lambda args: workplace.doctor(), "check this installation", as_json=False)
-    return parser, list(commands.choices)
+    return parser
 
 
 def scenario_arguments(parser: Parser) -> None:
-    """What names a scenario: its name, --version, --set; and a list of all that there are."""
-    lines = [
-        "versions:",
-        *(f"  {row.name}: {row.full_title}" for row in VERSIONS.values()),
-        f"  {ISOLATION_HELP}",
-        f"policies (in no kernel of the time): {', '.join(POLICIES)}",
-        "scenarios and their knobs:",
-    ]
-    for spec in SCENARIOS.values():
-        lines += ["", f"{spec.name}: {spec.title}", *spec.knob_lines()]
+    """What names a scenario: its name, --version, --set; help lists what there is to choose."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = "\n".join(lines)
     parser.add_argument("scenario", metavar="SCENARIO")
-    parser.add_argument(
-        "--version", dest="kernel", metavar="V", help=f"version or policy (default {BASE.name})"
-    )
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="KNOB=VALUE", help="turn a knob; repeatable"
-    )
+    what = f"version or policy (default {BASE.name})"
+    parser.add_argument("--version", dest="kernel", metavar="V", help=what)
+    what = "turn a knob; repeatable"
+    parser.add_argument("--set", action="append", default=[], metavar="KNOB=VALUE", help=what)
+    parser.conflict_handler = "resolve"
+    what = "show this, and with a SCENARIO its knobs"
+    parser.add_argument("-h", "--help", action=ScenarioHelp, nargs=0, help=what)
+
+
+class ScenarioHelp(argparse.Action):
+    """`run --help` lists versions and scenarios, `run SCENARIO --help` the knobs of that one."""
+
+    def __call__(self, parser: Any, namespace: argparse.Namespace, *_: Any) -> None:
+        if spec := SCENARIOS.get(namespace.scenario):
+            lines = [f"{spec.name}: {spec.title}", *spec.knob_lines()]
+            lines += [_search_begins(spec)] if spec.searched else []
+        else:
+            lines = ["versions:", *(f"  {row.name}: {row.full_title}" for row in VERSIONS.values())]
+            lines += [f"  {ISOLATION_HELP}", f"policies (in no kernel): {', '.join(POLICIES)}"]
+            lines.append("scenarios (SCENARIO --help lists the knobs of one):")
+            lines += [f"  {spec.name}: {spec.title}" for spec in SCENARIOS.values()]
+        parser.epilog = "\n".join(lines)
+        parser.print_help()
+        parser.exit()
 
 
 def situation_of(args: argparse.Namespace, *, search: bool = False) -> Situation:
@@ -254,13 +245,10 @@ def situation_of(args: argparse.Namespace, *, search: bool = False) -> Situation
 
 
 def heading(situation: Situation) -> str:
-    """Which scenario this is, and which isolation test its pin has: two or three lines."""
+    """Which scenario this is, in two lines."""
     version = situation.version
     turned = " ".join(f"{name}={value}" for name, value in situation.knobs.items())
-    lines = [f"{situation.name}  version {version.name} ({version.title})", f"knobs     {turned}"]
-    if situation.isolation_words:
-        lines.append(f"isolation {situation.isolation_words}")
-    return "\n".join(lines)
+    return f"{situation.name}  version {version.name} ({version.full_title})\nknobs     {turned}"
 
 
 # -- run, replay
@@ -308,12 +296,14 @@ def explore(args: argparse.Namespace) -> int:
     With --goal the claim is that some outcome has that name, else that every outcome is the aim of
     the scenario.  Ctrl-C ends the search and prints what has been found so far."""
     situation = situation_of(args, search=True)
+    for name in ("states_max", "preemptions_max"):
+        if (getattr(args, name) or 0) < 0:
+            raise UserError(f"--{name.replace('_', '-')} can't be less than 0")
     if args.goal is not None:
-        known = (*situation.outcomes_known, DEADLOCK, FOR_EVER)
+        known = (situation.aim.word, *FAILURES, DEADLOCK, FOR_EVER)
         if not args.goal or not any(args.goal in name for name in known):
             raise UserError(f"no outcome is called {args.goal!r}{nearest(args.goal, known)}")
-    with _first_ctrl_c() as pressed:
-        found = _search(situation, args, pressed)
+    found = _search(situation, args)
     outcomes = found.outcomes(situation.outcome)
     if args.goal is not None:
         asked = any(args.goal in each.name for each in outcomes)
@@ -344,61 +334,40 @@ def explore(args: argparse.Namespace) -> int:
         print(json.dumps(content, indent=1))
     else:
         _print_found(situation, args, found, outcomes, verdict)
-    if pressed.is_set():
+    if found.stopped == "interrupted":
         print("mmsim: interrupted, search not finished", file=sys.stderr)
         return INTERRUPTED
     return 0
 
 
-def _search_begins(scenario: str) -> str:
-    knobs = " ".join(f"{name}={value}" for name, value in SCENARIOS[scenario].searched.items())
-    return f"a search of {scenario} begins with {knobs}; --set turns that, too"
+def _search_begins(spec: Spec) -> str:
+    knobs = " ".join(f"{name}={value}" for name, value in spec.searched.items())
+    return f"a search of {spec.name} begins with {knobs}; --set turns that, too"
 
 
-def _number_from(low: int) -> Callable[[str], int]:
-    def number(written: str) -> int:
-        if not written.isascii() or not written.isdigit() or int(written) < low:
-            raise argparse.ArgumentTypeError(f"write a whole number from {low} on, not {written!r}")
-        return int(written)
-
-    return number
-
-
-@contextmanager
-def _first_ctrl_c() -> Iterator[Event]:
-    """An event that the first Ctrl-C sets; the second one interrupts as usual."""
-    pressed = Event()
-    before = signal.getsignal(signal.SIGINT)
-
-    def press(number: int, frame: FrameType | None) -> None:
-        pressed.set()
-        signal.signal(signal.SIGINT, before)
-
-    signal.signal(signal.SIGINT, press)
-    try:
-        yield pressed
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _search(situation: Situation, args: argparse.Namespace, pressed: Event) -> Exploration:
+def _search(situation: Situation, args: argparse.Namespace) -> Exploration:
     """Search until the end, a limit or Ctrl-C; on a terminal, say how far it is."""
     show = sys.stderr.isatty()
     begin = shown = time.monotonic()
-    for found in search(
-        situation,
-        states_max=args.states_max,
-        preemptions_max=args.preemptions_max,
-        every=50,
-    ):
-        if pressed.is_set():
-            break
-        now = time.monotonic()
-        if show and now - shown > 0.2:
-            shown = now
-            rate = found.states / (now - begin)
-            told = f"{found.states:,} states, {found.waiting:,} of them wait, {rate:,.0f} a second"
-            print(f"\r\x1b[K{told}", end="", file=sys.stderr, flush=True)
+    pressed = Event()
+    before = signal.signal(signal.SIGINT, lambda number, frame: pressed.set())
+    try:
+        for found in search(
+            situation,
+            states_max=args.states_max,
+            preemptions_max=args.preemptions_max,
+            every=50,
+        ):
+            if pressed.is_set():
+                break
+            now = time.monotonic()
+            if show and now - shown > 0.2:
+                shown = now
+                rate = found.states / (now - begin)
+                told = f"{found.states:,} states, {found.waiting:,} of them wait"
+                print(f"\r\x1b[K{told}, {rate:,.0f} a second", end="", file=sys.stderr, flush=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
     if show:
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
     return found
@@ -412,8 +381,8 @@ def _print_found(
     verdict: Verdict,
 ) -> None:
     print(heading(situation))
-    if SCENARIOS[situation.name].searched and not args.set:
-        print(f"          {_search_begins(situation.name)}")
+    if situation.spec.searched and not args.set:
+        print(f"          {_search_begins(situation.spec)}")
     n = args.preemptions_max
     bound = "" if n is None else f" with at most {n} preemption{'s' * (n != 1)}"
     numbers = f"{count(found.states)} states, {count(found.edges)} edges"
@@ -446,7 +415,7 @@ def _replay_words(situation: Situation) -> str:
     words = ["mmsim replay", situation.name]
     if situation.version.name != BASE.name:
         words.append(f"--version {situation.version.name}")
-    for knob in SCENARIOS[situation.name].knobs:
+    for knob in situation.spec.knobs:
         if situation.knobs[knob.name] != knob.default:
             words.append(f"--set {knob.name}={situation.knobs[knob.name]}")
     return " ".join(words)

@@ -64,6 +64,6 @@ def sample(
         state, choose = scenario.initial(), coin(seed + number, weights)
         while scenario.moves(state):
             move = choose(scenario, state)
-            state, _ = scenario.step(state, move, keep=False, remember=True)
+            state, _ = scenario.step(state, move, keep=False)
         found[name(state)] = found.get(name(state), 0) + 1
     return found

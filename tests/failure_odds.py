@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 from mmsim.constants import MIGRATE_PASSES
-from mmsim.engine.odds import EVEN, Weights
-from mmsim.engine.scenario import Move
+from mmsim.engine.explore import Exploration
+from mmsim.engine.odds import EVEN, Weights, components, flow
+from mmsim.engine.scenario import Move, State
 from mmsim.scenarios import SMALL as SMALL_RACE
 from mmsim.scenarios import Situation, make
 from mmsim.scenarios.situation import Value
@@ -36,7 +37,31 @@ def failure_odds(
     if not found.complete:
         raise ValueError(f"order {order} has more states than a search is given: {found.stopped}")
     begun: dict[str, list[list[Move]]] = {TOGETHER: [[]], ANY_STEP: _alone(situation)}
-    return {when: found.odds_from(situation.outcome, begun[when], weights) for when in starts}
+    return {when: odds_from(found, situation.outcome, begun[when], weights) for when in starts}
+
+
+def odds_from(
+    found: Exploration,
+    name: Callable[[State], str],
+    starts: Sequence[Sequence[Move]],
+    weights: Weights = EVEN,
+) -> dict[str, Fraction]:
+    """The odds of every outcome for a run that begins after one of these schedules.
+
+    Each is as likely as any other, and what it takes to get there is not counted."""
+    begin: dict[int, Fraction] = {}
+    for start in starts:
+        number = 0
+        for move in start:
+            number = dict(found.edges_of(number))[move]
+        begin[number] = begin.get(number, Fraction(0)) + Fraction(1, len(starts))
+    reach = flow(found, components(found), weights, begin).reach
+    odds: dict[str, Fraction] = {}
+    over = {*found.ends, *found.deadlocks}
+    for number, state in found.walk(over):
+        if number in over:
+            odds[name(state)] = odds.get(name(state), Fraction(0)) + reach[number]
+    return odds
 
 
 def _alone(situation: Situation) -> list[list[Move]]:

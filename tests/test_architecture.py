@@ -19,11 +19,11 @@ NAMES = sorted(file.relative_to(PACKAGE).as_posix() for file in PACKAGE.rglob("*
 
 # The rooms from the bottom up.  A file imports from its own room and from those below it.
 ROOMS = {
-    "words": ["errno.py", "errors.py", "constants.py"],
+    "words": ["errno.py", "errors.py", "constants.py", "datafiles.py"],
     "engine": ["engine/"],
     "mm": ["mm/"],
     "scenarios": ["scenarios/"],
-    "evidence": ["evidence/", "datafiles.py", "progress.py"],
+    "evidence": ["evidence/", "progress.py"],
     "views": ["views/", "lessons/__init__.py", "lessons/card.py", "lessons/form.py"],
     "widgets": ["widgets/"],
     "lessons": ["lessons/"],

@@ -14,28 +14,25 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import operator
-from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Mapping
-from types import CodeType, FrameType, FunctionType, MappingProxyType
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator
+from types import CodeType, FrameType, FunctionType
 from typing import Any, NamedTuple
 
-from mmsim.engine.op import Atomic, ModelError, Op, Told
+from mmsim.engine.op import ModelError, Op, Told
 
 Path = Generator[Op, Any, Any]
 
 PLAIN = frozenset({int, str, bool, type(None)})
+FIXED = PLAIN | {Told}
 WAITING_MAX = 1024
 _CHANGING = object()
 
 
 class Actor(NamedTuple):
-    """Somebody who runs: a name and a function that starts its path afresh.
-
-    `replaced`: atomic steps that do something else when this actor takes them, by their names."""
+    """Somebody who runs: a name and a function that starts its path afresh."""
 
     name: str
     start: Callable[[], Path]
-    replaced: Mapping[str, Atomic] = MappingProxyType({})
 
 
 class Frame(NamedTuple):
@@ -60,7 +57,6 @@ class Local:
 
     __slots__ = (
         "_after",
-        "_after_others",
         "_gen",
         "_program",
         "answer",
@@ -76,9 +72,7 @@ class Local:
         self._program = program
         self.parent = parent
         self.answer = answer
-        # Most places are left by one answer only, and a dict for each would cost too much.
-        self._after: tuple[Hashable, Local] | None = None
-        self._after_others: dict[Hashable, Local] | None = None
+        self._after: dict[Hashable, Local] = {}
         self.op: Op | None = None
         self.finished = False
         self.number = 0
@@ -86,25 +80,11 @@ class Local:
         self.where: tuple[tuple[CodeType, int], ...] = ()
         self._gen: Path | None = None
 
-    def after(self, answer: Hashable, *, remember: bool = True) -> Local:
-        """Where the actor stands once its pending op has been answered.
-
-        `remember=False` spares the edge and the way back, when nobody will come back to this Local.
-        """
-        first, others = self._after, self._after_others
-        if first is not None and first[0] == answer:
-            return first[1]
-        found = others.get(answer) if others is not None else None
+    def after(self, answer: Hashable) -> Local:
+        """Where the actor stands once its pending op has been answered."""
+        found = self._after.get(answer)
         if found is None:
-            found = self._program.advance(self, answer)
-            if remember and first is None:
-                self._after = (answer, found)
-            elif remember:
-                others = self._after_others = others or {}
-                others[answer] = found
-            elif not self._program.merge:
-                # Some Pythons free a chain of thousands by recursion, and run out of stack.
-                found.parent = found
+            found = self._after[answer] = self._program.advance(self, answer)
         return found
 
     def frames(self) -> tuple[Frame, ...]:
@@ -117,8 +97,6 @@ class Local:
             answers = []
             node: Local = self
             while node.parent is not None:
-                if node.parent is node:
-                    raise ModelError("the way to this place was not remembered")
                 answers.append(node.answer)
                 node = node.parent
             gen = self._program.actor.start()
@@ -160,9 +138,6 @@ class Program:
         else:
             if not isinstance(op, Op):
                 raise ModelError(f"{self.actor.name!r} yielded {op!r} instead of an atomic step")
-            instead = self.actor.replaced.get(op.kind.name)
-            if instead is not None:
-                op = node.op = op._replace(kind=instead)
             at = [(frame.f_code, frame.f_lasti) for frame in chain(gen)]
             seen = tuple([number for code, lasti in at for number in (id(code), lasti)])
             where = self._wheres.get(seen)
@@ -210,15 +185,6 @@ def _names(code: CodeType) -> tuple[str, ...]:
     return (*code.co_varnames, *code.co_cellvars, *code.co_freevars)
 
 
-@functools.cache
-def _values(kind: Any) -> Callable[[Any], tuple[Any, ...]]:
-    """A function that reads all fields of a dataclass."""
-    names = [field.name for field in dataclasses.fields(kind)]
-    if len(names) < 2:  # attrgetter answers no tuple then
-        return lambda value: tuple(getattr(value, name) for name in names)
-    return operator.attrgetter(*names)
-
-
 def _is_value(value: Any) -> bool:
     """Can it never change?  Functions are compared by identity, so they count."""
     if isinstance(value, tuple):
@@ -236,16 +202,13 @@ class Pictures:
         self._pictures: dict[Hashable, object] = {}
         self._fixed: dict[int, tuple[Any, object]] = {}
         self._waiting: dict[int, tuple[Any, object, list[Any]]] = {}
-        self._now: dict[int, object] = {}
 
     def place(self, op: Op, gen: Path) -> Hashable:
         """The picture of an actor suspended before `op`."""
-        self._now.clear()
         return (op.kind.name, *self._all(op.args), *map(self._frame, generators(gen)))
 
     def result(self, value: Any) -> Hashable:
         """The picture of an actor that has returned."""
-        self._now.clear()
         return ("finished", self.of(value))
 
     def of(self, value: Any) -> Hashable:
@@ -258,15 +221,12 @@ class Pictures:
         fixed = self._fixed.get(id(value))
         if fixed is not None:
             return fixed[1]
-        now = self._now.get(id(value))
-        if now is not None:
-            return now
         if isinstance(value, (tuple, list)):
             picture = self._same((kind, *self._all(value)))
         elif isinstance(value, dict):
             picture = self._same((kind, *value, *self._all(value.values())))
         elif dataclasses.is_dataclass(kind):
-            picture = self._same((kind, *self._all(_values(kind)(value))))
+            picture = self._same((kind, *self._all(vars(value).values())))
         else:
             try:
                 picture = self._same(value)
@@ -275,8 +235,6 @@ class Pictures:
                 raise ModelError(why) from None
         if _is_value(value):
             self._fixed[id(value)] = (value, picture)
-        else:
-            self._now[id(value)] = picture
         return picture
 
     def _all(self, values: Iterable[Any]) -> list[Hashable]:
@@ -310,11 +268,7 @@ class Pictures:
         pictures: list[Hashable] = []
         changing = []
         for value in values:
-            if type(value) in PLAIN:
-                pictures.append(value)
-            elif type(value) is Told:
-                pictures.append(None)
-            elif id(value) in self._fixed or _is_value(value):
+            if type(value) in FIXED or id(value) in self._fixed or _is_value(value):
                 pictures.append(self.of(value))
             else:
                 pictures.append(_CHANGING)

@@ -13,14 +13,12 @@ from __future__ import annotations
 import enum
 from array import array
 from collections import deque
-from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
 from mmsim.engine.odds import (
-    AT_THE_START,
     EVEN,
-    Flow,
     Weights,
     check_weights,
     components,
@@ -201,16 +199,6 @@ class Exploration:
             number = sources[number]
         return moves[::-1]
 
-    def number_after(self, schedule: Sequence[Move]) -> int:
-        """The number of the state that a schedule leads to; raises SearchError if it has none."""
-        number = 0
-        for step, move in enumerate(schedule, start=1):
-            to = dict(self.edges_of(number)).get(move)
-            if to is None:
-                raise SearchError(f"move {step}, {move}, was not made in this search")
-            number = to
-        return number
-
     def walk(self, to: Collection[int] | None = None) -> Iterator[tuple[int, State]]:
         """Every state with its number, in the order of the numbers; each is made again by one step
         from an earlier one.  With `to`, only these and what lies on the way to them."""
@@ -275,33 +263,18 @@ class Exploration:
         graph that can't be left and has no end, that counts as an outcome too.  In a search that
         was stopped, schedules and odds are those that are known so far."""
         named = self._named(name)
-        to, running = ways(self, self._ordered()), self._flow(weights)
+        check_weights(weights, [actor.name for actor in self.scenario.actors])
+        to, running = ways(self, self._ordered()), flow(self, self._ordered(), weights)
         found = []
         for word, numbers in named.items():
             counts = [to[number] for number in numbers]
             schedules = None if None in counts else sum(count or 0 for count in counts)
             shortest = tuple(self.schedule_to(numbers[0]))
-            found.append(Outcome(word, len(numbers), schedules, _sum(running, numbers), shortest))
+            odds = sum((running.reach[number] for number in numbers), Fraction(0))
+            found.append(Outcome(word, len(numbers), schedules, odds, shortest))
         if running.for_ever:
             found.append(Outcome(FOR_EVER, 0, None, running.for_ever, None))
         return found
-
-    def odds_from(
-        self,
-        name: Callable[[State], str],
-        starts: Sequence[Sequence[Move]],
-        weights: Weights = EVEN,
-    ) -> dict[str, Fraction]:
-        """The odds of every outcome for a run that begins after one of these schedules.
-
-        Each is as likely as any other, and what it takes to get there is not counted."""
-        begin: dict[int, Fraction] = {}
-        for start in starts:
-            number = self.number_after(start)
-            begin[number] = begin.get(number, Fraction(0)) + Fraction(1, len(starts))
-        running = self._flow(weights, begin)
-        found = {word: _sum(running, numbers) for word, numbers in self._named(name).items()}
-        return found | ({FOR_EVER: running.for_ever} if running.for_ever else {})
 
     def _named(self, name: Callable[[State], str]) -> dict[str, list[int]]:
         """Where runs end, by the name of the end; the nearest first."""
@@ -318,18 +291,6 @@ class Exploration:
         if self._order is None or self._order[0] != self.expanded:
             self._order = (self.expanded, components(self))
         return self._order[1]
-
-    def _flow(
-        self,
-        weights: Weights,
-        begin: Mapping[int, Fraction] = AT_THE_START,
-    ) -> Flow:
-        check_weights(weights, [actor.name for actor in self.scenario.actors])
-        return flow(self, self._ordered(), weights, begin)
-
-
-def _sum(running: Flow, numbers: Collection[int]) -> Fraction:
-    return sum((running.reach[number] for number in numbers), Fraction(0))
 
 
 # -- the search

@@ -6,6 +6,7 @@ chooses, and sends the answer back into the generator."""
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Generator, Hashable, Mapping
 from types import MappingProxyType
@@ -84,29 +85,21 @@ def _maker(kind: Atomic) -> Any:
             raise TypeError(f"{kind.name}() takes its arguments by position, not by name")
         return Op(kind, args, site, MappingProxyType(told))
 
-    make.__name__ = make.__qualname__ = kind.name
-    make.__doc__ = kind.run.__doc__
-    make.__module__ = kind.run.__module__
+    functools.update_wrapper(make, kind.run)
     make.atomic = kind  # type: ignore[attr-defined]
     return make
 
 
 def atomic(run: Callable[Concatenate[Any, str, P], Hashable]) -> Maker[P]:
     """Mark `run(world, me, *args) -> answer` as one indivisible step; `me` names the actor."""
-    made: Maker[P] = _maker(Atomic(run.__name__, run))
-    return made
+    return _maker(Atomic(run.__name__, run))  # type: ignore[no-any-return]
 
 
 def blocking(
     guard: Guard,
 ) -> Callable[[Callable[Concatenate[Any, str, P], Hashable]], Maker[P]]:
     """Like `atomic`, but the step can't be taken while `guard(world, me, *args)` gives a reason."""
-
-    def mark(run: Callable[Concatenate[Any, str, P], Hashable]) -> Maker[P]:
-        made: Maker[P] = _maker(Atomic(run.__name__, run, guard=guard))
-        return made
-
-    return mark
+    return lambda run: _maker(Atomic(run.__name__, run, guard=guard))
 
 
 def choice(
@@ -117,12 +110,7 @@ def choice(
     The outcome is an argument (`run(world, me, outcome, *args)`) and part of the move: nothing is
     drawn inside the model, so the same moves give the same run.
     """
-
-    def mark(run: Callable[Concatenate[Any, str, str, P], Hashable]) -> Maker[P]:
-        made: Maker[P] = _maker(Atomic(run.__name__, run, outcomes=outcomes))
-        return made
-
-    return mark
+    return lambda run: _maker(Atomic(run.__name__, run, outcomes=outcomes))
 
 
 def at_once(world: Any, me: str, path: Generator[Op, Any, Any]) -> Any:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Mapping
 from typing import Any, NamedTuple, Protocol, Self
 
 from mmsim.engine.actor import Actor, Frame, Local, Program
-from mmsim.engine.op import Atomic, ModelError, Op
+from mmsim.engine.op import ModelError, Op
 
 
 class World(Protocol):
@@ -134,12 +134,6 @@ class Scenario:
         self._plain = tuple(Move(actor.name) for actor in actors)
         self._programs = tuple(Program(actor, merge=merge) for actor in actors)
 
-    def replace(self, steps: Mapping[str, Atomic]) -> None:
-        """From now on every actor takes these atomic steps instead of those with their names."""
-        merge = self._programs[0].merge
-        self.actors = tuple(actor._replace(replaced=steps) for actor in self.actors)
-        self._programs = tuple(Program(actor, merge=merge) for actor in self.actors)
-
     def initial(self) -> State:
         """The state before anybody moved."""
         return State(self._world.branch(), tuple(program.root for program in self._programs))
@@ -202,14 +196,10 @@ class Scenario:
                 found.append(plain)
         return found
 
-    def step(
-        self, state: State, move: Move, *, keep: bool = True, remember: bool | None = None
-    ) -> tuple[State, Event]:
-        """Make one move.
+    def step(self, state: State, move: Move, *, keep: bool = True) -> tuple[State, Event]:
+        """Make one move; raises ModelError if it is not possible here.
 
-        `keep=False` gives up the old state: its world is changed in place, and unless `remember`
-        says otherwise the way back is forgotten. Raises ModelError if the move is not possible
-        here."""
+        `keep=False` gives up the old state: its world is changed in place."""
         name, outcome = move
         i = self.index[name]
         local = state.locals[i]
@@ -229,7 +219,7 @@ class Scenario:
                     raise ModelError(f"{name!r} moves without an outcome; there are {allowed}")
                 outcome = allowed[0]
             answer = kind.run(world, name, outcome, *args)
-        after = local.after(answer, remember=keep if remember is None else remember)
+        after = local.after(answer)
         locals_ = (*state.locals[:i], after, *state.locals[i + 1 :])
         return State(world, locals_), Event(name, op, outcome, answer, local)
 

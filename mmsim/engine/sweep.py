@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -14,6 +13,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mmsim.datafiles import write_whole
 from mmsim.errors import UserError
 
 
@@ -121,11 +121,9 @@ class _Known:
     def write(self) -> None:
         """Write all that is known."""
         begin = time.monotonic()
-        unfinished = self.file.with_name(f".{self.file.name}.{os.getpid()}.part")
         content = {"function": self.function, "values": self.values}
         try:
-            unfinished.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-            os.replace(unfinished, self.file)
+            write_whole(self.file, (json.dumps(content, indent=1) + "\n").encode())
         except OSError as error:
             raise UserError(f"{self.file} can't be written: {error.strerror}") from None
         self.due = time.monotonic() + 10 * (time.monotonic() - begin)

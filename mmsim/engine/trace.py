@@ -38,7 +38,7 @@ class Trace:
         move = self.scenario.plain(self._last, move)
         # Nobody has a state that is not kept, so its world may be changed in place.
         kept = len(self) in self._kept
-        self._last, event = self.scenario.step(self._last, move, keep=kept, remember=True)
+        self._last, event = self.scenario.step(self._last, move, keep=kept)
         self.moves.append(move)
         self.events.append(event)
         if len(self) % self._stride == 0:
@@ -66,7 +66,7 @@ class Trace:
             start, state = self._recent
         for i in range(start, position):
             # The first step leaves its state, which others may have, as it is.
-            state, _ = self.scenario.step(state, self.moves[i], keep=i == start, remember=True)
+            state, _ = self.scenario.step(state, self.moves[i], keep=i == start)
         self._recent = (position, state)
         return state
 

@@ -31,7 +31,7 @@ from mmsim.evidence.pasted import PasteError, load
 from mmsim.evidence.tracer import marks
 from mmsim.mm.versions import TODAY, VERSIONS, get
 from mmsim.mm.world import AVAILABLE, EITHER, NONE
-from mmsim.scenarios import SCENARIOS, Situation
+from mmsim.scenarios import Situation, make
 from mmsim.scenarios.situation import MISSED, NOT_MOVED, NOT_SPLIT, PINNED, SINGLE
 
 __all__ = ["EVIDENCE", "UNITS", "Delta", "delta", "load", "read"]
@@ -74,7 +74,7 @@ class Setting(NamedTuple):
         if self.scenario == "vfio_map":
             knobs.setdefault("targets", NONE)
             knobs.setdefault("order", order)
-        return SCENARIOS[self.scenario].make(get(version), knobs, merge=merge)
+        return make(self.scenario, version, knobs, merge=merge)
 
 
 def _settings() -> tuple[Setting, ...]:

@@ -23,7 +23,7 @@ from mmsim.evidence.kernel_runs import VERSION_OF, measured_version
 from mmsim.evidence.tracer import COUNTS, Fields, marks, names, region
 from mmsim.mm.versions import get
 from mmsim.mm.world import AVAILABLE, NONE, World
-from mmsim.scenarios import SCENARIOS, Situation
+from mmsim.scenarios import Situation, vfio_map
 
 FOLDER = "kernel-runs/traces/"
 TODAY = "kernel-runs/k612/traces/"
@@ -275,7 +275,7 @@ def situation(real: RealTrace) -> Situation:
     if knobs["holder"]:
         knobs |= {"holder": real.unit + 1, "refs": real.refs}
     version = measured_version(real.code, real.variant, real.retfix) or get(real.version)
-    return SCENARIOS["vfio_map"].make(version, knobs)
+    return vfio_map(version, **knobs)
 
 
 # -- aligning

@@ -79,7 +79,7 @@ from mmsim.mm.vfio import (
 from mmsim.mm.vmstat import allocated_pages, nr_shmem_hugepages
 from mmsim.mm.world import EITHER, Environment, World
 from mmsim.mm.zone import HELD, ORDERS, Zone, ZoneError, boot
-from mmsim.scenarios.races import repeated_split
+from mmsim.scenarios.one_page import repeated_split
 from mmsim.scenarios.script import Attempts, Cue, Faults, Position, Script, Scripted
 
 Found = dict[str, Any]

@@ -15,7 +15,7 @@ from mmsim.lessons.form import Choices, FormError, Verdict, failed, passed, ran
 from mmsim.lessons.practice import Pick, seeded
 from mmsim.mm.folio import ISOLATION, Folio
 from mmsim.mm.world import World
-from mmsim.scenarios.page_life import PAGE_KNOBS, folio_of, page_life, page_with
+from mmsim.scenarios.one_page import PAGE_KNOBS, folio_of, page_life, page_with
 from mmsim.scenarios.situation import number as whole
 from mmsim.views.ledger import JUST, KNOWN, LEDGER_HIGH, SPLIT_CHECK, describe, draw_ledger, ledger
 from mmsim.views.operations import call

@@ -17,7 +17,7 @@ from mmsim.errors import nearest
 from mmsim.lessons.card import Card, quiz
 from mmsim.lessons.form import Choices, Verdict, failed, passed
 from mmsim.scenarios import Situation, split_race, vfio_map
-from mmsim.scenarios.races import CLAIMS as ALL_CLAIMS
+from mmsim.scenarios.one_page import CLAIMS as ALL_CLAIMS
 from mmsim.scenarios.situation import NOT_FINISHED, fails
 from mmsim.views.columns import columns_picture
 from mmsim.views.game import Level, coming, played

@@ -8,11 +8,16 @@ from types import MappingProxyType
 from mmsim.errors import UserError, nearest
 from mmsim.mm.seams import Version
 from mmsim.scenarios.clock import timed_hold
-from mmsim.scenarios.guest import boot_guest
-from mmsim.scenarios.host import CMA_PFN
-from mmsim.scenarios.others import cma_alloc, drop_caches_only
-from mmsim.scenarios.pins import SMALL, lru_batch, pin_versus, vfio_map
-from mmsim.scenarios.races import split_race
+from mmsim.scenarios.guests import (
+    SMALL,
+    cma_alloc,
+    drop_caches_only,
+    lru_batch,
+    pin_versus,
+    vfio_map,
+)
+from mmsim.scenarios.host import CMA_PFN, boot_guest
+from mmsim.scenarios.one_page import split_race
 from mmsim.scenarios.situation import Situation
 
 __all__ = [
@@ -49,4 +54,4 @@ def make(
     exhaustive search."""
     if name not in SCENARIOS:
         raise UserError(f"no scenario {name!r}{nearest(name, SCENARIOS)}")
-    return SCENARIOS[name].make(version, knobs, merge=merge)
+    return Situation(SCENARIOS[name], version, knobs, merge=merge)

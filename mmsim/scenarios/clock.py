@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from mmsim.constants import HPAGE_PMD_ORDER, MIGRATE_PASSES
+from mmsim.constants import HPAGE_PMD_ORDER
 from mmsim.engine.actor import Actor, Local
 from mmsim.engine.op import Op
 from mmsim.engine.scenario import Move, Scenario, State
@@ -21,6 +21,7 @@ from mmsim.mm.world import NONE, Environment, World
 from mmsim.scenarios.host import NAMES, guest_memory
 from mmsim.scenarios.situation import (
     ISOLATION_KNOB,
+    PASSES_KNOB,
     PINNED,
     Knobs,
     Setup,
@@ -129,7 +130,7 @@ TIMED_HOLD_KNOBS = (
     number("hold", 1_000, 0, HOLD_MAX, "units of time from the start of the pin to the release"),
     one_of("allocation", "injected", tuple(ALLOCATION), "why no huge page is to be had"),
     number("seed", 0, 0, SEEDS_MAX, "0: every step takes its time; else how times are drawn"),
-    number("passes", MIGRATE_PASSES, 1, MIGRATE_PASSES, "passes of migrate_pages()"),
+    PASSES_KNOB,
     number("order", HPAGE_PMD_ORDER, 1, HPAGE_PMD_ORDER, "size of a huge page; 9: 512 pages"),
     ISOLATION_KNOB,
 )

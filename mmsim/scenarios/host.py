@@ -1,39 +1,43 @@
-"""A host's memory after long use, chosen with knobs, and a guest's memory on it."""
+"""A host's memory after long use, chosen with knobs, and a guest's memory on it.
+
+boot_guest  a guest is started: where its memory lands, and whether it can be pinned"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Generator, Mapping
+from typing import Any, NamedTuple
 
 from mmsim.constants import HPAGE_PMD_NR, HPAGE_PMD_ORDER, MIGRATE_CMA, PAGE_SIZE
-from mmsim.engine.op import ModelError
+from mmsim.engine.actor import Actor
+from mmsim.engine.op import Op
 from mmsim.errno import ENOMEM, name
 from mmsim.errors import UserError
 from mmsim.mm.folio import Extent, Folio
 from mmsim.mm.page_alloc import Request, alloc_pages, request
-from mmsim.mm.world import Environment, World
+from mmsim.mm.seams import Version
+from mmsim.mm.shmem import SHMEM_ENABLED, shmem_populate
+from mmsim.mm.vfio import MapDma, vfio_dma_do_map
+from mmsim.mm.world import ZONE, Environment, World
 from mmsim.mm.zone import Zone, boot, zone_watermarks
-from mmsim.scenarios.situation import Value, number, settle
+from mmsim.scenarios.situation import (
+    ISOLATION_KNOB,
+    MAPPED,
+    POPULATED,
+    Knobs,
+    Setup,
+    Value,
+    check_number,
+    number,
+    one_of,
+    scenario,
+    settle,
+)
 
 # -- a guest's memory
 
 # Where the measured kernel had its first huge page; the next ones follow below.
 CMA_PFN = 0x3F800
 NAMES = "ABCDEFGH"
-
-HOST_PAGES, HOST_CMA_PAGES = 1 << 16, 3 << 14
-"""256 MiB, of which 192 MiB are a CMA area: more than half, so that a guest is put there."""
-ZONES = {
-    "pinned": {"used": 0.5, "scattered": 1.0},
-    "movable": {"used": 0.5, "scattered": 1.0, "movable": True},
-    "whole": {"used": 0.5},
-}
-"""What is free outside CMA: single pages among others that can't or can move, or whole blocks."""
-
-
-def host_with_zone(env: Environment, kind: str) -> World:
-    """A world whose allocator is a zone; `kind` is one of ZONES."""
-    return World(env, boot(HOST_PAGES, HOST_CMA_PAGES, **ZONES[kind]))  # type: ignore[arg-type]
 
 
 def as_left(name: str, order: int, **fields: object) -> Folio:
@@ -48,14 +52,8 @@ def as_left(name: str, order: int, **fields: object) -> Folio:
 def guest_memory(world: World, thps: int, order: int) -> tuple[Extent, ...]:
     """Put huge pages into CMA, each mapped once; returns the memory as a user sees it."""
     for nth, region in enumerate(NAMES[:thps]):
-        if world.zone is None:
-            pfn: int | None = CMA_PFN - nth * HPAGE_PMD_NR
-            world.pageblocks[CMA_PFN // HPAGE_PMD_NR - nth] = MIGRATE_CMA
-        else:
-            pfn = world.from_zone(order, pin_scope=False)
-        if pfn is None or not world.in_cma(pfn):
-            raise ModelError(f"the host puts huge page {region} outside CMA")
-        world.add(pfn, as_left(region, order))
+        world.pageblocks[CMA_PFN // HPAGE_PMD_NR - nth] = MIGRATE_CMA
+        world.add(CMA_PFN - nth * HPAGE_PMD_NR, as_left(region, order))
     return tuple(Extent(name, 1 << order) for name in NAMES[:thps])
 
 
@@ -139,3 +137,49 @@ def served_from(zone: Zone) -> dict[str, str]:
         else:
             found[what] = "CMA" if after.pageblock_type(pfn) == MIGRATE_CMA else "ordinary memory"
     return found
+
+
+# -- boot_guest
+
+
+GUEST = "guest"
+GUEST_MIB_MAX, COMPACTED_MIB_MAX = 64, 1 << 12
+"""More would be too much to look at: to move the pieces of a huge page takes ten thousand steps."""
+
+BOOT_GUEST_KNOBS = (
+    *HOST_KNOBS,
+    number("guest", 8, 2, GUEST_MIB_MAX, "the guest's memory in MiB, a multiple of 2"),
+    one_of("shmem_enabled", "always", SHMEM_ENABLED, "when a memfd gets huge pages"),
+    one_of("pin", "vfio", ["vfio", "none"], "is the guest's memory mapped for a device?"),
+    one_of("compaction", "off", ["off", "on"], "may a request compact the zone first?"),
+    ISOLATION_KNOB,
+)
+
+
+def _start_guest(pages: int, policy: str, pin: bool, version: Version) -> Generator[Op, Any, int]:
+    """What a virtual machine monitor does: populate, then map for the device.
+
+    Returns pages populated, 0 once they are mapped, or a negative errno."""
+    populated = yield from shmem_populate(GUEST, pages, policy)
+    if populated < 0 or not pin:
+        return populated
+    rc = yield from vfio_dma_do_map(MapDma((Extent(GUEST, pages),), pages * PAGE_SIZE), version)
+    return rc
+
+
+@scenario(*BOOT_GUEST_KNOBS)
+def boot_guest(version: Version, knobs: Knobs) -> Setup:
+    """A guest is started on a host whose memory was in use before, and pinned for a device."""
+    check_mib("guest", int(knobs["guest"]))
+    check_number(knobs, "guest", "host", "MiB")
+    compaction = knobs["compaction"] == "on"
+    if compaction and int(knobs["host"]) > COMPACTED_MIB_MAX:
+        raise UserError(
+            f"host is {knobs['host']} MiB, and compaction would look through all of it for room; "
+            f"the model does that for at most {COMPACTED_MIB_MAX}, so take a smaller host"
+        )
+    pages, policy = int(knobs["guest"]) * MIB, str(knobs["shmem_enabled"])
+    world = World(Environment(ZONE, ZONE, compaction=compaction), host_zone(knobs))
+    pin = knobs["pin"] == "vfio"
+    guest = Actor(GUEST, lambda: _start_guest(pages, policy, pin, version))
+    return Setup(world, (guest,), MAPPED if pin else POPULATED)

@@ -6,6 +6,7 @@ import textwrap
 
 from mmsim.engine.trace import Moment, Trace
 from mmsim.mm.world import World
+from mmsim.scenarios.host import GUEST
 from mmsim.scenarios.situation import (
     DROPPED,
     MAPPED,
@@ -110,6 +111,9 @@ def _end(trace: Trace, actor: str) -> str:
 def where_words(world: World, region: str) -> str:
     """Where the pages of a region are: one sentence."""
     folios = [(pfn, folio) for pfn, folio in named(world) if folio.region == region]
+    if region == GUEST:
+        found = sum(folio.nr_pages for pfn, folio in folios if world.in_cma(pfn))
+        return f"Of the guest's {sum(f.nr_pages for _, f in folios):,} pages {found:,} lie in CMA."
     if len(folios) == 1:
         pfn, folio = folios[0]
         kind = "Huge page" if folio.is_thp else "Page"
@@ -166,9 +170,6 @@ def summary(trace: Trace) -> str:
     size = max((len(name) for name, _ in moved), default=0)
     lines.append("Counters that moved:" if moved else "No counter moved.")
     lines += [f"  {name:<{size}}  {delta:+d}" for name, delta in moved]
-    account = trace.scenario.account(trace) if isinstance(trace.scenario, Situation) else []
-    if account:
-        return "\n".join([*lines, *account]) + "\n"
     world = trace.last.world
     lines += [where_words(world, region) for region in sorted(regions(world))]
     return "\n".join(filter(None, [*lines, _meaning(trace)])) + "\n"

@@ -44,11 +44,6 @@ def test_an_older_place_can_be_left_another_way():
     assert root.after(5).after(None).result == 6
     assert root.after(7).after(None).result == 8
     assert root.after(5) is root.after(5)
-    forgotten = root.after(9, remember=False)
-    assert forgotten is not root.after(9, remember=False)
-    assert forgotten.after(None).result == 10
-    with pytest.raises(ModelError, match="was not remembered"):
-        forgotten.after("another answer")
 
 
 def test_exact_places_are_lists_of_answers_and_merged_ones_are_pictures():

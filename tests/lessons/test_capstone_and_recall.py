@@ -18,7 +18,7 @@ from mmsim.lessons.the_report import OUT, fits
 from mmsim.lessons.who_holds_this_page import Y
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import lru_batch, vfio_map
-from mmsim.scenarios.page_life import folio_of, page_with
+from mmsim.scenarios.one_page import folio_of, page_with
 from mmsim.views.flow import taken
 from mmsim.views.retrylaw import Retrying, success
 

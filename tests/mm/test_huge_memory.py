@@ -17,7 +17,7 @@ from mmsim.mm.folio import Page
 from mmsim.mm.page_ref import folio_ref_freeze
 from mmsim.mm.rmap import unmap_folio
 from mmsim.mm.versions import VERSIONS, environment
-from mmsim.scenarios.races import repeated_split
+from mmsim.scenarios.one_page import repeated_split
 from mmsim.scenarios.script import Cue, Position, Script
 
 FAILED, PMD = "thp_split_page_failed", "thp_split_pmd"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mmsim.cli import main
-from mmsim.mm.versions import POLICIES, VERSIONS, get
+from mmsim.mm.versions import POLICIES, VERSIONS
 from mmsim.scenarios import SCENARIOS, make
 from mmsim.scenarios.situation import NOT_SPLIT, PINNED, SINGLE
 
@@ -43,8 +43,9 @@ def test_these_are_all_versions_and_all_scenarios():
     assert {*PINS, *NO_PIN} == {*SCENARIOS}
 
 
-@pytest.mark.parametrize("version", HAD)
-@pytest.mark.parametrize("scenario", REFUSED)
+@pytest.mark.parametrize(
+    ("scenario", "version"), [*(("vfio_map", v) for v in HAD), *((s, "v3") for s in REFUSED)]
+)
 def test_a_huge_page_that_can_t_be_split(scenario, version):
     """The figures of the real 6.1-rc1 are those of the inverted test, not those of the row."""
     other = int(scenario == "pin_versus")  # the pin of somebody else, who keeps it
@@ -60,8 +61,9 @@ def test_the_accidental_drain_rescues_a_page_in_a_batch(version):
     assert ran("lru_batch", version, isolation="inverted") == (PINNED.word, 6, 4, 2, 1, 1)
 
 
-@pytest.mark.parametrize("version", NEVER)
-@pytest.mark.parametrize("scenario", PINS)
+@pytest.mark.parametrize(
+    ("scenario", "version"), [*(("vfio_map", v) for v in NEVER), *((s, "6.12") for s in PINS)]
+)
 def test_a_version_that_never_had_it_is_told_which_had(capsys, scenario, version):
     words = ("run", scenario, "--version", version, "--set", "isolation=inverted")
     assert main(words) == 2
@@ -74,27 +76,12 @@ def test_a_version_that_never_had_it_is_told_which_had(capsys, scenario, version
     assert make(scenario, version, {"isolation": "meant"}).version.isolate_inverted is False
 
 
-# -- who says so
-
-
 @pytest.mark.parametrize("version", [*HAD, *NEVER])
 def test_a_pin_says_which_test_it_has_where_its_kernel_had_another(capsys, version):
-    row, had = get(version), version in HAD
-    assert row.full_title.endswith("; isolation as meant") == had
-    assert row._replace(isolate_inverted=True).full_title.endswith("; isolation inverted") == had
-    for scenario in PINS:
-        words = make(scenario, version).isolation_words
-        assert bool(words) == words.startswith("as meant; the kernel's own tree") == had
-    assert main(("run", "lru_batch", "--version", version)) == 0
-    head = capsys.readouterr().out.split("\n\n")[0].splitlines()
-    assert len([line for line in head if line.startswith("isolation ")]) == had
-    if had:
-        inverted = make("lru_batch", version, {"isolation": "inverted"}).isolation_words
-        assert inverted.startswith("inverted, as in the kernel's own tree")
-
-
-@pytest.mark.parametrize(
-    "situation", [make("split_race"), make("vfio_map", knobs={"reason": "syscall"})]
-)
-def test_who_does_not_pin_says_nothing_of_it(situation):
-    assert situation.isolation_words == ""
+    had = version in HAD
+    for knob, words in (("meant", "; isolation as meant)"), ("inverted", "; isolation inverted)")):
+        if had or knob == "meant":
+            assert (
+                main(("run", "lru_batch", f"--version={version}", f"--set=isolation={knob}")) == 0
+            )
+            assert (words in capsys.readouterr().out.splitlines()[0]) == had

@@ -7,11 +7,15 @@ nothing."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import importlib
+import pkgutil
 import re
 
 import pytest
 
+from mmsim import mm
 from mmsim.constants import MR_LONGTERM_PIN, REASONS
 from mmsim.engine.explore import Contradiction, Verdict, always, sometimes
 from mmsim.engine.op import ModelError, atomic
@@ -21,7 +25,7 @@ from mmsim.mm.folio import ISOLATION, extra_pins
 from mmsim.mm.seams import final_rc_as_counted, never_retry_split, rc_is_overwritten
 from mmsim.mm.versions import LATEST
 from mmsim.mm.world import Container
-from mmsim.scenarios import split_race, vfio_map
+from mmsim.scenarios import vfio_map
 from mmsim.scenarios.situation import ALL_MOVED, MISSED
 
 STATES_MAX = 5_000
@@ -131,13 +135,11 @@ def found(situation):
 # -- the mutations
 
 
-@atomic
 def look_at_nothing(world, me, pfn):
     """can_split_folio() that never says no."""
     return extra_pins(world.folio(pfn))
 
 
-@atomic
 def forget_own_reference(world, me, pfn):
     """can_split_folio() without its "- 1"."""
     folio = world.folio(pfn)
@@ -145,25 +147,21 @@ def forget_own_reference(world, me, pfn):
     return pins if folio.mapcount == folio.refcount - pins else None
 
 
-@atomic
 def freeze_without_comparing(world, me, pfn, expected):
     """folio_ref_freeze() that claims whatever is there."""
     world.update(pfn, refcount=0)
     return True
 
 
-@atomic
 def nothing(world, me, *args):
     """Any step, left out."""
 
 
-@atomic
 def yes(world, me, pfn):
     """Any question, answered yes."""
     return True
 
 
-@atomic
 def count_kept(world, me, pfn):
     """Unmap, but leave the references of the mappings where they are."""
     world.update(pfn, pmd_maps=0, pte_maps=0)
@@ -219,11 +217,29 @@ STEPS = {
 KILLED = {name: claim for name, (claim, _) in (SEAMS | STEPS).items()}
 
 
-def mutated(situation, name):
+@contextlib.contextmanager
+def replaced(**steps):
+    """Every path takes these functions as its atomic steps of these names."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, run in steps.items():
+
+            def step(world, me, *args, run=run):
+                return run(world, me, *args)
+
+            step.__name__ = name
+            for each in pkgutil.iter_modules(mm.__path__):
+                module = importlib.import_module(f"mmsim.mm.{each.name}")
+                if hasattr(module, name):
+                    patch.setattr(module, name, atomic(step))
+        yield
+
+
+@contextlib.contextmanager
+def mutated(where, name):
     """The situation in a model with this mutation."""
-    if name in STEPS:
-        return situation.replacing(**STEPS[name][1])
-    return situation.with_(version=situation.version._replace(name=name, **SEAMS[name][1]))
+    with replaced(**STEPS[name][1] if name in STEPS else {}):
+        row = LATEST._replace(name=name, **SEAMS[name][1]) if name in SEAMS else LATEST
+        yield vfio_map(row, **PLACES[where])
 
 
 # -- small situations in which it shows, the smallest first
@@ -266,63 +282,53 @@ def test_the_sound_model_shows_what_is_sometimes_true():
 
 def test_every_claim_about_all_states_can_be_broken():
     """One needs a count that is wrong, one somebody who waits; no mutation of the table has it."""
-    wrong = vfio_map(LATEST, **ONE).replacing(unmap_folio=count_kept)
-    waits = mutated(vfio_map(LATEST, order=1, trouble="truncated", holder=0), "no unlock")
-    broken = {
-        finding.name
-        for situation in (wrong, waits)
-        for finding in found(situation).findings
-        if finding.verdict is Verdict.BROKEN
-    }
+    broken = set()
+    for steps, knobs in (
+        ({"unmap_folio": count_kept}, ONE),
+        ({"folio_unlock": nothing}, {"order": 1, "trouble": "truncated", "holder": 0}),
+    ):
+        with replaced(**steps):
+            findings = found(vfio_map(LATEST, **knobs)).findings
+        broken |= {each.name for each in findings if each.verdict is Verdict.BROKEN}
     assert "every reference has an owner" in broken
-    assert {*always_claims(wrong)} - {*KILLED.values(), *broken} == set()
+    assert {*always_claims(place("nobody else is there"))} <= {*KILLED.values(), *broken}
+
+
+def killed(name):
+    """Where a mutation is seen first, and what is seen: a contradiction, or findings."""
+    for where in PLACES:
+        good = sound(where).findings
+        with mutated(where, name) as changed:
+            try:
+                findings = found(changed).findings
+            except Contradiction as contradiction:
+                return where, contradiction
+        dead = [
+            # an `always` is broken by a run of the mutated model; a `sometimes` has none left
+            (was.schedule is not None, len(was.schedule or now.schedule), was, now)
+            for was, now in zip(good, findings, strict=True)
+            if (was.verdict, now.verdict) == (Verdict.HOLDS, Verdict.BROKEN)
+        ]
+        if dead:
+            return where, min(dead, key=lambda each: each[:2])
+    raise AssertionError(f"{name} is never seen")
 
 
 @pytest.mark.parametrize("name", KILLED)
 def test_each_mutation_kills_a_claim_and_a_run_shows_it(name):
     """Replayed in the mutated model the claim breaks, and not before the last step; what is lost is
     shown by the sound model."""
-    found_at = None
-    for where in PLACES:
-        changed = mutated(place(where), name)
-        try:
-            findings = found(changed).findings
-        except Contradiction as contradiction:
-            found_at = contradiction
-            break
-        dead = [
-            # an `always` is broken by a run of the mutated model; a `sometimes` has none left
-            (was.schedule is not None, len(was.schedule or now.schedule), was, now)
-            for was, now in zip(sound(where).findings, findings, strict=True)
-            if (was.verdict, now.verdict) == (Verdict.HOLDS, Verdict.BROKEN)
-        ]
-        if dead:
-            break
-    if found_at is not None:
+    where, seen = killed(name)
+    if isinstance(seen, Contradiction):
         assert KILLED[name] == CONTRADICTION
-        *before, last = found_at.schedule
-        with pytest.raises(ModelError, match=re.escape(found_at.what)):
+        *before, last = seen.schedule
+        with mutated(where, name) as changed, pytest.raises(ModelError, match=re.escape(seen.what)):
             changed.replay(render(before)).append(last)
         return
-    lost, _, was, now = min(dead, key=lambda each: each[:2])
+    lost, _, was, now = seen
     assert was.name == KILLED[name]
-    shown = place(where) if lost else changed
-    claim = (always_claims(shown) | sometimes_claims(shown))[was.name]
-    trace = shown.replay(render(was.schedule if lost else now.schedule))
-    told = [bool(claim(trace.state(position))) for position in range(len(trace) + 1)]
+    with contextlib.nullcontext(place(where)) if lost else mutated(where, name) as shown:
+        claim = (always_claims(shown) | sometimes_claims(shown))[was.name]
+        trace = shown.replay(render(was.schedule if lost else now.schedule))
+        told = [bool(claim(trace.state(position))) for position in range(len(trace) + 1)]
     assert told == [not lost] * len(trace) + [lost]
-
-
-def test_a_replaced_step_keeps_its_name_and_leaves_the_sound_model_alone():
-    race = split_race(released="1")
-    blind = mutated(race, "no check")
-    text = "split*6 holder split*3"
-    names = [[e.op.kind.name for e in each.replay(text).events] for each in (race, blind)]
-    assert names[0][:7] == names[1][:7]
-    assert names[0][7] == "can_split_folio"
-    assert race.replay(text).events[7].answer is None
-    assert blind.replay(text).events[7].answer is not None
-    # Searching, other knobs and steps that count as one keep what was replaced.
-    made = blind.together("folio_get", "folio_put").with_(passes=2).merged()
-    assert made.replaced.keys() == {"can_split_folio"}
-    assert race.replaced == {}

@@ -34,9 +34,9 @@ def test_each_way_to_end_has_its_name(knobs, outcome):
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_huge_page_that_is_free_late(version):
     """Refused in the first pass; from the second request on a free huge page is there."""
-    run = vfio_map(version, targets="late", released=1).run()
+    run = vfio_map(version, targets="late", released=1, order=2).run()
     again = version not in ("base", "6.1.0")
-    assert run.last.world.vmstat["pgmigrate_success"] == 512 * again
+    assert run.last.world.vmstat["pgmigrate_success"] == 4 * again
     assert run.last.world.vmstat["thp_split_page_failed"] == 1
     assert (run.results["pin"] > 0) == (version in ("v1", "v3", "v3fix", "6.12"))
 

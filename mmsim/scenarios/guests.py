@@ -1,8 +1,10 @@
-"""A guest's memory in CMA is pinned for a device while others touch it.
+"""A guest's memory in CMA, and who else touches it or wants it.
 
-vfio_map    the report: a pin of huge pages while a holder has one, come and gone on cue
-pin_versus  VFIO maps huge pages while drop_caches and others touch them
-lru_batch   single pages, one of them in another CPU's batch"""
+vfio_map          the report: a pin of huge pages while a holder has one, come and gone on cue
+pin_versus        VFIO maps huge pages while drop_caches and others touch them
+lru_batch         single pages, one of them in another CPU's batch
+cma_alloc         the owner of a CMA area takes memory back while somebody holds a huge page in it
+drop_caches_only  one write to drop_caches over one file"""
 
 from __future__ import annotations
 
@@ -15,31 +17,36 @@ from mmsim.constants import (
     HPAGE_PMD_ORDER,
     LRU_ADD,
     MIGRATE_CMA,
-    MIGRATE_PASSES,
     MIGRATE_SYNC,
     PAGE_SIZE,
     REASONS,
 )
 from mmsim.engine.actor import Actor
 from mmsim.engine.op import Op
-from mmsim.errors import UserError
-from mmsim.mm import actors
+from mmsim.mm import actors, cma
 from mmsim.mm.actors import holder, truncater
 from mmsim.mm.drop_caches import drop_caches
 from mmsim.mm.folio import Extent, Page
 from mmsim.mm.gup import pin_user_pages_remote
 from mmsim.mm.migrate import putback_movable_pages
+from mmsim.mm.page_alloc import take
 from mmsim.mm.seams import Version
 from mmsim.mm.swap import batch_add, folio_isolate_lru
 from mmsim.mm.vfio import MapDma, vfio_dma_do_map
-from mmsim.mm.world import AVAILABLE, EITHER, NONE, ZONE, Environment, Limits, World
-from mmsim.scenarios.host import CMA_PFN, NAMES, ZONES, as_left, guest_memory, host_with_zone
+from mmsim.mm.world import AVAILABLE, EITHER, NONE, Environment, Limits, World
+from mmsim.mm.zone import boot
+from mmsim.scenarios.host import CMA_PFN, NAMES, as_left, guest_memory
 from mmsim.scenarios.script import Attempts, Cue, Faults, Position, Script, Visits, visit
 from mmsim.scenarios.situation import (
+    DROPPED,
     ISOLATION_KNOB,
     MAPPED,
     MIGRATED,
+    NOBODY,
+    PASSES_KNOB,
     PINNED,
+    TAKEN_BACK,
+    Knob,
     Knobs,
     Setup,
     Value,
@@ -49,8 +56,6 @@ from mmsim.scenarios.situation import (
     one_of,
     read_span,
     scenario,
-    some_of,
-    words_of,
 )
 
 # -- vfio_map
@@ -69,7 +74,7 @@ VFIO_MAP_KNOBS = (
     one_of("trouble", "none", TROUBLES, "what else is the matter with huge page A"),
     one_of("targets", NONE, [AVAILABLE, NONE, EITHER, LATE], "may a free huge page be had?"),
     one_of("reason", "longterm_pin", REASONS, "why migrate_pages() is called"),
-    number("passes", MIGRATE_PASSES, 1, MIGRATE_PASSES, "passes of migrate_pages()"),
+    PASSES_KNOB,
     number("order", HPAGE_PMD_ORDER, 0, HPAGE_PMD_ORDER, "9: huge pages of 512; 0: single pages"),
     ISOLATION_KNOB,
 )
@@ -140,7 +145,7 @@ SMALL: dict[str, Value] = {"order": 1, "passes": 2}
 button.  For a slider: with at most one interruption (`preemptions_max=1`) 1,619 and 2,120, or
 against a look-up 239 and 381.  Ten passes: 14,757 in v3; pages of four: 30,606 and 36,210."""
 
-_HOLDERS: dict[str, Callable[..., Actor]] = {
+_HOLDERS: dict[str, Callable[[str, str], Actor]] = {
     "direct_io": actors.direct_io,
     "fault": actors.fault,
     "lookup": actors.lookup,
@@ -150,43 +155,15 @@ AGAINST = (DROP_CACHES, *_HOLDERS)
 
 PIN_VERSUS_KNOBS = (
     number("thps", 1, 1, len(NAMES), "huge pages in the guest's memory, all in CMA"),
-    some_of(
-        "against", DROP_CACHES, AGAINST, "who else touches them; a word twice: two", each_max=2
-    ),
+    Knob("against", DROP_CACHES, "who else touches them", allowed=AGAINST, several=True),
     number("on", 1, 1, len(NAMES), "which huge page the others go for; drop_caches takes them all"),
     moment("taken", "start", ["start"], "when the others come, in the run without a schedule"),
     moment("released", "1", ["never"], "when they leave, in the run without a schedule"),
-    number("drops", 1, 1, 3, "how often drop_caches is written to"),
-    number("io_steps", 2, 0, 20, "how many steps the I/O of direct_io takes"),
-    one_of("targets", NONE, [AVAILABLE, NONE, EITHER, ZONE], "may a free huge page be had?"),
-    one_of("zone", "pinned", tuple(ZONES), "targets=zone: what is free outside CMA"),
-    number("passes", MIGRATE_PASSES, 1, MIGRATE_PASSES, "passes of migrate_pages()"),
+    one_of("targets", NONE, [AVAILABLE, NONE, EITHER], "may a free huge page be had?"),
+    PASSES_KNOB,
     number("order", HPAGE_PMD_ORDER, 1, HPAGE_PMD_ORDER, "size of a huge page; 9: 512 pages"),
     ISOLATION_KNOB,
 )
-
-
-def _dropping(name: str, file: tuple[Extent, ...], times: int, version: Version) -> Actor:
-    def path() -> Generator[Op, Any, None]:
-        for number_ in range(times):
-            yield from drop_caches((file,), version)
-
-    return Actor(name, path)
-
-
-def _visitors(memory: tuple[Extent, ...], knobs: Knobs, version: Version) -> list[Actor]:
-    """The others, in the order of AGAINST; the second of a kind has a 2 in its name."""
-    region = NAMES[int(knobs["on"]) - 1]
-    found: list[Actor] = []
-    for word in words_of(knobs["against"]):
-        name = f"{word}_2" if word in [actor.name for actor in found] else word
-        if word == DROP_CACHES:
-            found.append(_dropping(name, memory, int(knobs["drops"]), version))
-        elif word == "direct_io":
-            found.append(actors.direct_io(name, region, steps=int(knobs["io_steps"])))
-        else:
-            found.append(_HOLDERS[word](name, region))
-    return found
 
 
 @scenario(*PIN_VERSUS_KNOBS, order=1)
@@ -202,25 +179,21 @@ def pin_versus(version: Version, knobs: Knobs) -> Setup:
     a schedule brings the others in at `taken`, until each has a reference, and lets them go on at
     `released`; the search and `replay` ask neither."""
     order, thps, on = int(knobs["order"]), int(knobs["thps"]), int(knobs["on"])
-    targets = str(knobs["targets"])
     check_number(knobs, "on", "thps", "huge pages")
-    if targets == ZONE and order != HPAGE_PMD_ORDER:
-        raise UserError(f"targets=zone needs order={HPAGE_PMD_ORDER}, the zone's pageblocks")
-    base = ZONE if targets == ZONE else AVAILABLE
-    env = Environment(targets, base, compaction=True, vfio=Limits(batch=1 << order))
-    world = host_with_zone(env, str(knobs["zone"])) if targets == ZONE else World(env)
+    limits = Limits(batch=1 << order)
+    world = World(Environment(str(knobs["targets"]), AVAILABLE, compaction=True, vfio=limits))
     memory = guest_memory(world, thps, order)
     map_ = MapDma(memory, (thps << order) * PAGE_SIZE)
-    others = _visitors(memory, knobs, version)
-    taken, released = read_span(knobs)
-    taken, released = (at and at._replace(call=on - 1) for at in (taken, released))
-    names = tuple(actor.name for actor in others)
+    region = NAMES[on - 1]
+    words = [] if knobs["against"] == NOBODY else str(knobs["against"]).split(",")
+    walk = Actor(DROP_CACHES, lambda: drop_caches((memory,), version))
+    others = [walk if word == DROP_CACHES else _HOLDERS[word](word, region) for word in words]
+    taken, released = (at and at._replace(call=on - 1) for at in read_span(knobs))
     return Setup(
         world,
         (Actor(PIN, lambda: vfio_dma_do_map(map_, version)), *others),
         MAPPED,
-        chunks=tuple((extent.region,) for extent in memory),
-        usual=lambda: Visits(PIN, names, NAMES[on - 1], taken, released),
+        usual=lambda: Visits(PIN, tuple(words), region, taken, released),
     )
 
 
@@ -236,7 +209,7 @@ LRU_BATCH_KNOBS = (
         (DEACTIVATE_FILE, LRU_ADD, "none"),
         "the batch that the first page is in; in lru_add its flag PG_lru is clear",
     ),
-    number("passes", MIGRATE_PASSES, 1, MIGRATE_PASSES, "passes of migrate_pages()"),
+    PASSES_KNOB,
     ISOLATION_KNOB,
 )
 
@@ -260,3 +233,90 @@ def lru_batch(version: Version, knobs: Knobs) -> Setup:
     memory = tuple(Extent(name, 1) for name in names)
     pin = Actor("pin", lambda: pin_user_pages_remote(memory, version))
     return Setup(world, (pin,), PINNED)
+
+
+# -- cma_alloc
+
+BLOCKS_MAX = 64
+
+CMA_ALLOC_KNOBS = (
+    number("blocks", 2, 1, BLOCKS_MAX, "size of the area, in pageblocks of 2 MiB"),
+    number("wanted", 1, 1, BLOCKS_MAX, "how many pageblocks in a row its owner asks for"),
+    number("thps", 1, 0, len(NAMES), "huge pages of a guest: A in the first pageblock, and so on"),
+    number("holder", 1, 0, len(NAMES), "which of them somebody else refers to; 0: none"),
+    moment("released", "never", ["never"], "when the holder leaves, in the first call"),
+    one_of("targets", NONE, [AVAILABLE, NONE, EITHER], "may a free huge page be had elsewhere?"),
+    PASSES_KNOB,
+)
+
+
+@scenario(*CMA_ALLOC_KNOBS)
+def cma_alloc(version: Version, knobs: Knobs) -> Setup:
+    """The owner of a CMA area takes memory back while somebody refers to a huge page in it.
+
+    The area is free but for huge pages at its beginning.  The result is the first pfn of what the
+    owner gets.  Ranges are tried pageblock by pageblock.  Left out: other owners; a request of
+    single pages, for which a kernel slides page by page."""
+    blocks, wanted, thps = int(knobs["blocks"]), int(knobs["wanted"]), int(knobs["thps"])
+    which = int(knobs["holder"])
+    check_number(knobs, "wanted", "blocks", "pageblocks")
+    check_number(knobs, "thps", "blocks", "pageblocks")
+    check_number(knobs, "holder", "thps", "huge pages")
+    area = cma.Area(CMA_PFN, blocks * HPAGE_PMD_NR)
+    zone = boot(area.pages, area.pages, start=area.base)
+    world = World(Environment(targets_huge=str(knobs["targets"])), zone)
+    for nth, region in enumerate(NAMES[:thps]):
+        pfn = area.base + nth * HPAGE_PMD_NR
+        take(zone, pfn, HPAGE_PMD_ORDER)
+        world.add(pfn, as_left(region, HPAGE_PMD_ORDER))
+
+    def path() -> Generator[Op, Any, int]:
+        return cma.cma_alloc(area, wanted * HPAGE_PMD_NR, HPAGE_PMD_ORDER, version, [])
+
+    owner = Actor("owner", path)
+    if not which:
+        return Setup(world, (owner,), TAKEN_BACK)
+    name = NAMES[which - 1]
+    _, end = read_span(knobs)
+    other = holder("holder", name, 0, leaves=end is not None)
+    return Setup(world, (owner, other), TAKEN_BACK, Script(visit("holder", name, None, end)))
+
+
+# -- drop_caches_only
+
+FOLIOS_MAX = 40
+FILE_PFN = 0x20000
+SOMEBODY = "somebody"
+
+DROP_CACHES_KNOBS = (
+    number("folios", 3, 1, FOLIOS_MAX, "folios in the file"),
+    number("order", HPAGE_PMD_ORDER, 0, HPAGE_PMD_ORDER, "size of each; 0: a page, 9: 512 pages"),
+    one_of("dirty", "yes", ["yes", "no"], "were they written to?"),
+    one_of("mapped", "yes", ["yes", "no"], "does a process map them?"),
+    number("held", 0, 0, FOLIOS_MAX, "which of them somebody else refers to; 0: none"),
+    number("locked", 0, 0, FOLIOS_MAX, "which of them somebody else has locked; 0: none"),
+)
+
+
+@scenario(*DROP_CACHES_KNOBS)
+def drop_caches_only(version: Version, knobs: Knobs) -> Setup:
+    """One write to drop_caches over one file: who is visited, locked, referenced, dropped.
+
+    The value written is 1.  It is the same in every version but 6.12.  Left out: other files,
+    several writers, what comes after the write."""
+    check_number(knobs, "held", "folios", "folios")
+    check_number(knobs, "locked", "folios", "folios")
+    nr, order = int(knobs["folios"]), int(knobs["order"])
+    world = World()
+    fields: dict[str, object] = {"dirty": knobs["dirty"] == "yes"}
+    if knobs["mapped"] == "no":
+        fields |= {"pmd_maps": 0, "pte_maps": 0}
+    names = [f"{'T' if order else 'P'}{number_}" for number_ in range(1, nr + 1)]
+    for number_, name in enumerate(names):
+        world.add(FILE_PFN + number_ * HPAGE_PMD_NR, as_left(name, order, **fields))
+    if which := int(knobs["held"]):
+        world.hold(FILE_PFN + (which - 1) * HPAGE_PMD_NR, SOMEBODY)
+    if which := int(knobs["locked"]):
+        world.update(FILE_PFN + (which - 1) * HPAGE_PMD_NR, locked_by=SOMEBODY)
+    file = tuple(Extent(name, 1 << order) for name in names)
+    return Setup(world, (Actor("drop_caches", lambda: drop_caches((file,), version)),), DROPPED)

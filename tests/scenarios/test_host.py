@@ -1,0 +1,86 @@
+"""A host's memory by its knobs, what requests get from it, and the guest that is started on it."""
+
+from __future__ import annotations
+
+import pytest
+
+from mmsim.errors import UserError
+from mmsim.mm.fragmentation import suitable, summed
+from mmsim.scenarios import boot_guest
+from mmsim.scenarios.host import HOST_KNOBS, host, served_from
+from mmsim.scenarios.situation import ALL_MOVED, NO_MEMORY, NO_ROOM
+
+NONE, CMA, OTHER = "-ENOMEM", "CMA", "ordinary memory"
+SIZES = [16, 64, 1024, 4096, 1 << 20]
+
+
+def test_three_requests_to_hosts_of_all_kinds():
+    """Huge page for a process; huge page and single page for a long-term pin."""
+    for knobs, got in (
+        ({"cma": 0, "used": 0}, [OTHER, OTHER, OTHER]),
+        ({"cma": 0, "used": 60}, [NONE, NONE, OTHER]),
+        ({"cma": 0, "used": 60, "scattered": 0}, [OTHER, OTHER, OTHER]),
+        ({"cma": 25, "used": 60}, [CMA, NONE, OTHER]),  # the second road into CMA
+        ({"cma": 25, "used": 60, "scattered": 0}, [OTHER, OTHER, OTHER]),
+        ({"cma": 60, "used": 0}, [CMA, OTHER, OTHER]),  # the half rule
+        ({"cma": 25, "used": 100}, [CMA, NONE, NONE]),
+        ({"cma": 0, "used": 100}, [NONE, NONE, NONE]),
+    ):
+        assert list(served_from(host(**knobs).zone).values()) == got, knobs
+
+
+@pytest.mark.parametrize("mib", SIZES)
+def test_asking_changes_nothing_and_what_is_free_is_what_the_knobs_say(mib):
+    zone = host(host=mib, cma=25, used=60, scattered=90).zone
+    before = zone.key()
+    served_from(zone)
+    assert zone.key() == before
+    zone.check()
+    for used in (0, 1, 30, 60, 99, 100):
+        zone = host(host=mib, cma=0, used=used).zone
+        # A pattern of at most 31 stretches is repeated: a share is off by a pageblock of 62.
+        assert abs(zone.nr_free / zone.nr_pages - (1 - used / 100)) < 1 / 62
+        assert bool(suitable(summed(zone.lists()), 9)) == (used == 0)
+
+
+def test_a_scenarios_host_is_the_same_host():
+    knobs = {"host": 256, "cma": 40, "used": 30, "scattered": 70, "seed": 5}
+    made = boot_guest(guest=4, **knobs)
+    assert made.initial().world.zone.key() == host(**knobs).zone.key()
+    assert [knob.name for knob in HOST_KNOBS] == list(knobs)
+    assert host(**knobs).with_(seed=6).knobs == {**knobs, "seed": 6}
+
+
+FULL = {"host": 16, "cma": 0, "guest": 16, "used": 50}
+
+
+@pytest.mark.parametrize(
+    ("version", "knobs", "outcome", "moved"),
+    [
+        ("base", {}, ALL_MOVED, {"thp_split_page": 1}),
+        ("v3", {"guest": 4}, "mapped", {"thp_split_page": 2, "pgmigrate_success": 1024}),
+        ("base", {"scattered": 0}, "mapped", {"thp_migration_success": 4, "thp_split_page": 0}),
+        ("base", {"host": 512, "scattered": 96}, ALL_MOVED, {"thp_migration_success": 2}),
+        ("base", {"cma": 0, "used": 0}, "mapped", {"pgmigrate_success": 0}),
+        ("base", {"pin": "none"}, "populated", {"thp_file_alloc": 4}),
+        ("base", {"pin": "none", "cma": 0}, "populated", {"thp_file_fallback": 4}),
+        # A movable request may compact: the guest's huge pages are made outside CMA.
+        ("base", {"pin": "none", "cma": 0, "compaction": "on"}, "populated", {"thp_file_alloc": 4}),
+        ("base", FULL, NO_ROOM, {}),
+        ("base", {"host": 16, "used": 100, "cma": 0}, NO_ROOM, {}),  # no free memory at all
+        ("v3", {"host": 16, "cma": 80, "used": 100, "guest": 4}, NO_MEMORY, {}),
+        ("base", {"shmem_enabled": "never", "guest": 2}, "mapped", {"thp_file_alloc": 0}),
+    ],
+)
+def test_how_a_guest_fares(version, knobs, outcome, moved):
+    situation = boot_guest(version, **knobs)
+    last = situation.run().last
+    last.world.check()
+    assert situation.outcome(last) == outcome
+    assert {name: last.world.vmstat[name] for name in moved} == moved
+
+
+def test_a_host_that_compaction_would_look_through_for_minutes_is_refused_with_a_sentence():
+    with pytest.raises(UserError, match="compaction would look through all of it"):
+        boot_guest(host=1 << 20, compaction="on")
+    assert boot_guest(host=1 << 12, compaction="on").knobs["host"] == 1 << 12
