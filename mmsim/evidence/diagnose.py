@@ -26,9 +26,9 @@ from mmsim.constants import (
 from mmsim.datafiles import load_csv
 from mmsim.engine.trace import Trace
 from mmsim.errno import ENOMEM
+from mmsim.evidence.ftrace import marks
 from mmsim.evidence.moved import EVIDENCE, PAGES, UNITS, Delta, delta, read
 from mmsim.evidence.pasted import PasteError, load
-from mmsim.evidence.tracer import marks
 from mmsim.mm.versions import TODAY, VERSIONS, get
 from mmsim.mm.world import AVAILABLE, EITHER, NONE
 from mmsim.scenarios import Situation, make

@@ -15,6 +15,7 @@ from typing import NamedTuple, NoReturn
 
 from mmsim.constants import MIGRATE_COUNTERS, MR_CONTIG_RANGE, MR_LONGTERM_PIN, REASONS
 from mmsim.errors import nearest
+from mmsim.evidence import ftrace
 from mmsim.evidence.pasted import (
     BUDDYINFO,
     FREE_LISTS,
@@ -30,7 +31,6 @@ from mmsim.evidence.pasted import (
     neighbour,
     wrong,
 )
-from mmsim.evidence.tracer import COUNTS
 
 PAGES = ("pgmigrate_success", "pgmigrate_fail")
 EVIDENCE = (
@@ -99,8 +99,6 @@ def read(
     with _called(name):
         lines = lines_of(before, VMSTAT, name)
         if "==== trace" in before:
-            from mmsim.evidence import ftrace  # it loads all measurements, and few texts need it
-
             try:
                 return delta({}, ftrace.read(before).delta)
             except ValueError as error:
@@ -262,7 +260,7 @@ def _call(line: Line) -> tuple[list[int], str]:
     if match is None or len(found) > len(values) or _VALUE.sub("", match[1]).strip():
         wrong(line, f"{line.text[-SHOWN_MAX:]!r} can't be read as a line of mm_migrate_pages")
     old = not any(key.startswith("nr_thp_") for key in values)
-    keys = COUNTS[:2] if old else COUNTS
+    keys = ftrace.COUNTS[:2] if old else ftrace.COUNTS
     missing = next((key for key in (*keys, "mode", "reason") if key not in values), None)
     if missing:
         wrong(line, f"a line of mm_migrate_pages has no value {missing}")

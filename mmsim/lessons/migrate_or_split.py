@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mmsim import errno
 from mmsim.constants import REPORTED
 from mmsim.engine.trace import Trace
-from mmsim.evidence.ftrace import align, real_trace
-from mmsim.evidence.tracer import migrate_returns
+from mmsim.evidence.ftrace import align, migrate_returns, real_trace
 from mmsim.lessons.card import Card, checked, quiz
 from mmsim.lessons.form import FormError, Verdict, counters_of, failed, passed, ran
 from mmsim.lessons.practice import Pick, seeded
