@@ -49,7 +49,6 @@ from mmsim.scenarios.situation import ISOLATION_KNOB
 from mmsim.views import diagnosis
 from mmsim.views import run as text
 from mmsim.views.chances import outcome_table
-from mmsim.views.changes import counters
 from mmsim.views.machine import machine
 from mmsim.views.words import count
 
@@ -279,7 +278,7 @@ def run(args: argparse.Namespace) -> int:
             "schedule": moves,
             "result": situation.result(trace.last),
             "outcome": situation.outcome(trace.last),
-            "counters": dict(counters(trace)),
+            "counters": dict(text.counters(trace)),
             "steps": [
                 {
                     "actor": event.actor,

@@ -12,11 +12,10 @@ from typing import NamedTuple
 
 from mmsim.engine.trace import Moment, Trace
 from mmsim.scenarios import Situation
-from mmsim.views.changes import Change, changes, follows
-from mmsim.views.facts import counters_at, standing
 from mmsim.views.ledger import describe, ledger_at
 from mmsim.views.operations import call, sentence
-from mmsim.views.state import EDGE, draw_holders_and_counters
+from mmsim.views.run import Change, changes, follows
+from mmsim.views.state import EDGE, draw_holders_and_counters, standing
 from mmsim.views.svg import (
     BODY,
     CODE,
@@ -201,7 +200,7 @@ def columns_picture(trace: Trace) -> Picture:
     _draw_rows(left, EDGE + 10, _TOP - 18, wide - 20, moment)
     held = "Who holds the page, and the counters"
     right, x, wide = Svg(RIGHT, HEIGHT, held, held), 0.5 * EDGE, RIGHT - 1.5 * EDGE
-    draw_holders_and_counters(right, x, 8, wide, HEIGHT - 8, book, counters_at(moment))
+    draw_holders_and_counters(right, x, 8, wide, HEIGHT - 8, book, moment)
     if isinstance(trace.scenario, Situation):  # it knows what its ends are called
         said = trace.scenario.fate(moment.after)
         right.line(x + 14, HEIGHT - 54, x + wide - 14, HEIGHT - 54, stroke=LINE)

@@ -17,8 +17,8 @@ from mmsim.constants import HPAGE_PMD_NR, MIGRATE_PASSES, REPORTED
 from mmsim.engine.trace import Moment, Trace
 from mmsim.mm.folio import ISOLATION
 from mmsim.scenarios import Situation, make
-from mmsim.views.changes import pieces
 from mmsim.views.ledger import SPLIT_CHECK, ledger
+from mmsim.views.run import pieces
 from mmsim.views.svg import (
     ACTOR_FILLS,
     BAD,

@@ -18,11 +18,9 @@ from mmsim.mm.zone import Zone
 from mmsim.scenarios import Situation
 from mmsim.scenarios.host import Host
 from mmsim.views.columns import columns_picture
-from mmsim.views.facts import facts, state_table
-from mmsim.views.fold import fold
 from mmsim.views.memory import memory, memory_table
-from mmsim.views.run import summary
-from mmsim.views.state import draw_state, state_picture
+from mmsim.views.run import fold, summary
+from mmsim.views.state import state_picture, state_table
 from mmsim.views.svg import Picture as Picture
 from mmsim.views.tables import steps
 
@@ -115,8 +113,8 @@ def parts(value: Any, **how: Any) -> Parts:
 
 @parts.register
 def _(moment: Moment, *, region: str = "A") -> Parts:
-    seen = facts(moment, region)
-    return Parts(draw_state(seen), two_columns(state_table(seen)))
+    table = two_columns(state_table(moment, region=region))
+    return Parts(state_picture(moment, region=region), table)
 
 
 @parts.register

@@ -15,9 +15,7 @@ from mmsim.engine.scenario import State
 from mmsim.engine.trace import Trace
 from mmsim.evidence.ftrace import RealTrace, Row
 from mmsim.scenarios import Situation, vfio_map
-from mmsim.views.changes import changes, few
-from mmsim.views.fold import fold
-from mmsim.views.operations import call
+from mmsim.views.run import changes, few, fold
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -111,10 +109,8 @@ def steps(trace: Trace) -> pd.DataFrame:
     actors = [actor.name for actor in trace.scenario.actors]
     cells, numbers = [], []
     for row in fold(trace):
-        moment = row.at(trace)
-        said = f"… {row.words()}" if row.folded else call(moment)
-        mover = trace.events[row.end - 1].actor
-        what = "; ".join(few(changes(moment)))
+        said, mover = row.says(trace), trace.events[row.end - 1].actor
+        what = "; ".join(few(changes(row.at(trace))))
         cells.append([*(said if name == mover else "" for name in actors), what])
         numbers.append(row.numbers.replace("-", "–"))
     index = pd.Index(numbers, name="step", dtype=object)

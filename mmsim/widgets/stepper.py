@@ -12,10 +12,8 @@ import ipywidgets as w
 from mmsim.engine.trace import Trace
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import Situation
-from mmsim.views.facts import facts
-from mmsim.views.fold import Row, fold
-from mmsim.views.run import summary
-from mmsim.views.state import draw_state
+from mmsim.views.run import Row, fold, summary
+from mmsim.views.state import state_picture
 from mmsim.widgets.board import Board, keyed
 
 
@@ -96,7 +94,7 @@ class Stepper(Walk):
     def show(self, stop: int) -> None:
         """Show the state after a row."""
         moment = self.trace.at(self.rows[stop - 1].end if stop else 0)
-        self.view.value = draw_state(facts(moment)).html
+        self.view.value = state_picture(moment).html
         lines = summary(self.trace).splitlines() if self.forward.disabled else []
         self.said.value = "<br>".join(map(escape, lines))
 

@@ -14,10 +14,9 @@ from view_states import STATES, run, state
 import mmsim
 from mmsim.engine.trace import Trace
 from mmsim.views import svg
-from mmsim.views.facts import CODE_LINES, layout, listing, standing
-from mmsim.views.fold import fold
 from mmsim.views.ledger import CHECKS, JUST, NEXT, check_at, describe, ledger
-from mmsim.views.state import state_picture
+from mmsim.views.run import fold
+from mmsim.views.state import CODE_LINES, layout, listing, standing, state_picture
 
 # Every pair of text colour and ground that a picture uses.
 SPOKEN = (svg.INK, svg.MUTED, svg.BAD, svg.GOOD, svg.WAITS)

@@ -19,10 +19,9 @@ sys.path.insert(0, str(HERE))
 from view_states import STATES, run, state  # noqa: E402, F401
 
 from mmsim.scenarios.host import host  # noqa: E402
-from mmsim.views.facts import facts, state_table  # noqa: E402
 from mmsim.views.memory import memory  # noqa: E402
 from mmsim.views.run import step_table, summary  # noqa: E402
-from mmsim.views.state import state_picture  # noqa: E402
+from mmsim.views.state import state_picture, state_table  # noqa: E402
 
 GOLDEN = HERE / "golden"
 
@@ -30,7 +29,7 @@ GOLDEN = HERE / "golden"
 def made() -> dict[str, str]:
     """Two states, a run and a zone."""
     names = ("base_refused_at_the_check", "split_and_half_moved")
-    told, trace = state_table(facts(state(names[0]))), run("v2", released="1")
+    told, trace = state_table(state(names[0])), run("v2", released="1")
     return {
         **{f"{name}.html": state_picture(state(name)).html for name in names},
         f"{names[0]}.txt": "".join(f"{what}: {value}\n" for what, value in told),
