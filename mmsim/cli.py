@@ -49,7 +49,7 @@ from mmsim.scenarios.situation import ISOLATION_KNOB
 from mmsim.views import diagnosis
 from mmsim.views import run as text
 from mmsim.views.chances import outcome_table
-from mmsim.views.machine import machine
+from mmsim.views.memory import machine
 from mmsim.views.words import count
 
 INTERRUPTED, TERMINATED = 130, 143

@@ -30,7 +30,7 @@ from mmsim.scenarios import SCENARIOS
 from mmsim.scenarios.situation import PINNED
 from mmsim.views.flow import Taken, taken
 from mmsim.views.tables import in_a_row
-from mmsim.views.words import plural
+from mmsim.views.words import plural, times
 
 GROUPS_MAX, PATHS_MAX = 4, 10
 """So many groups, and paths of a group, are shown unless everything is asked for."""
@@ -95,7 +95,7 @@ def _course(t: Taken, path: Path) -> list[str]:
         said.append("this caller never splits")
     said += _refused(t)
     if t.before_check:
-        said.append(f"the split is refused {_times(t.before_check)} ({_TROUBLES[str(trouble)]})")
+        said.append(f"the split is refused {times(t.before_check)} ({_TROUBLES[str(trouble)]})")
     if t.split:
         said.append(f"{plural(t.split, 'huge page')} split")
     if t.split and not t.pieces_visited:
@@ -112,10 +112,10 @@ def _refused(t: Taken) -> list[str]:
     """Where references refused a split.  Once the page is split, nothing tells the two places
     apart: its mappings are gone either way."""
     if t.split and (t.at_check or t.at_freeze):
-        times = _times(t.at_check + t.at_freeze)
-        return [f"the split is refused {times}, at the reference check or at the freeze"]
+        often = times(t.at_check + t.at_freeze)
+        return [f"the split is refused {often}, at the reference check or at the freeze"]
     places = ((t.at_check, "reference check"), (t.at_freeze, "freeze"))
-    return [f"the split is refused {_times(n)} at the {place}" for n, place in places if n]
+    return [f"the split is refused {times(n)} at the {place}" for n, place in places if n]
 
 
 def _result(path: Path) -> str:
@@ -141,10 +141,6 @@ _TROUBLES = {
     "nomem": "no memory for nodes of the page cache",
     "writeback": "the page is written back, which is not counted as a refusal",
 }
-
-
-def _times(n: int) -> str:
-    return {1: "once", 2: "twice"}.get(n, f"{n} times")
 
 
 def _beside(path: Path, reason: str) -> list[str]:

@@ -15,7 +15,7 @@ from IPython.display import display
 from mmsim.constants import HPAGE_PMD_ORDER, MAX_ORDER
 from mmsim.evidence.proc import proc_text
 from mmsim.scenarios.host import host
-from mmsim.views.machine import PAGE_SIZES, Machine, machine
+from mmsim.views.memory import PAGE_SIZES, Machine, machine
 from mmsim.views.show import Picture, Table, as_text
 from mmsim.widgets.board import Board
 

@@ -14,8 +14,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from lab import BROWSER_FLAGS
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 from tool_rule import NODE_MODULES, ROOT
 
 from mmsim.lessons import migrate_or_split
@@ -56,14 +55,6 @@ def book(tmp_path_factory, testrun_uid):
     return folder
 
 
-@pytest.fixture(scope="module")
-def browser(chromium):
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=BROWSER_FLAGS)
-        yield browser
-        browser.close()
-
-
 @contextmanager
 def opened(browser, file, size="wide", **context):
     """A page that may open nothing but files."""
@@ -74,8 +65,6 @@ def opened(browser, file, size="wide", **context):
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(file.as_uri())
     yield page
-    if os.environ.get("MMSIM_SHOTS"):
-        page.screenshot(path=f"{os.environ['MMSIM_SHOTS']}/{file.stem}-{size}.png")
     page.close()
     assert asked == errors == []
 
@@ -95,11 +84,6 @@ def answer(card, *choices):
 @pytest.mark.parametrize("size", SIZES)
 def test_the_bug_is_on_the_first_screen_and_moves_by_key(browser, book, size):
     with opened(browser, book / "lessons" / "00_the_report.html", size) as page:
-        told = page.evaluate(
-            "() => [performance.getEntriesByName('first-contentful-paint')[0]?.startTime,"
-            " performance.getEntriesByType('navigation')[0].domInteractive].map(Math.round)"
-        )
-        print(f"{size}: painted and interactive after {told} ms")
         card = card_of(page, "A virtual machine sometimes will not start")
         said, slider = card.locator(".mmsim-words"), card.get_by_role("slider", name="step")
         expect(said).to_contain_text("The machine does not start")
@@ -129,9 +113,8 @@ def test_the_bug_is_on_the_first_screen_and_moves_by_key(browser, book, size):
         assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size][0]
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_a_prediction_is_made_and_revealed_and_its_stepper_walked(browser, book, size):
-    with opened(browser, book / "lessons" / "04_migrate_or_split.html", size) as page:
+def test_a_prediction_is_made_and_revealed_and_its_stepper_walked(browser, book):
+    with opened(browser, book / "lessons" / "04_migrate_or_split.html", "phone") as page:
         card = card_of(page, "The holder comes right after the check")
         expect(card.get_by_role("slider")).to_have_count(0)
         card.get_by_role("button", name="Answer", exact=True).click()
@@ -281,7 +264,6 @@ def test_links_lead_somewhere_and_no_page_is_heavy(book):
                 broken.append((file.name, link))
     assert broken == []
     heavy = sorted((file.stat().st_size, file.name) for file in text)
-    print(f"heaviest pages (bytes): {heavy[-3:]}")
     assert heavy[-1][0] < PAGE_MAX
 
 
@@ -296,6 +278,5 @@ def test_axe_finds_nothing_serious(browser, book):
                 answer(card_of(page, "The holder comes right after the check"), "515", "513")
             page.evaluate(axe)
             found = page.evaluate("axe.run()")["violations"]
-            print(name, [(one["id"], one["impact"], len(one["nodes"])) for one in found])
             bad = [one for one in found if one["impact"] in ("serious", "critical")]
             assert [(one["id"], one["nodes"][0]["target"]) for one in bad] == []

@@ -8,7 +8,7 @@ from test_memory import rules
 
 from mmsim.evidence.proc import proc_text
 from mmsim.scenarios.host import host
-from mmsim.views.machine import NOTE, UNKNOWN, machine
+from mmsim.views.memory import NOTE, UNKNOWN, machine
 
 HOST = host(cma=25, used=60)
 MODEL = proc_text(HOST.zone)
@@ -18,7 +18,6 @@ SMALL, LARGE = (0, "DMA", (1,) * 11), (1, "Normal", (0,) * 8 + (4, 5, 6))
 def test_the_models_own_host_is_seen_as_it_is():
     seen = machine(MODEL)
     rules(seen.svg)
-    assert seen.chosen == "0 Normal"
     assert seen.orders == 11
     assert list(seen.table.iloc[:, 0]) == [128, "0.544", "-1.000", "54 %"]
     assert list(seen.table.iloc[:, 1]) == [0, "1.000", "0.998", "100 %"]
@@ -35,7 +34,6 @@ def test_buddyinfo_says_what_it_does_not_know():
     assert set(seen.table.iloc[:, 1]) == {UNKNOWN}
     assert "this file does not tell" in seen.sentence
     assert seen.names == ("0 DMA", "1 Normal")
-    assert seen.chosen == "1 Normal"  # the one with most free memory
     assert seen.zones.loc["0 DMA"].tolist() == ["8 MiB", "4 MiB", 3]
 
 

@@ -49,7 +49,6 @@ def rules(picture: Picture | str) -> list[str]:
 def test_pictures_keep_the_rules_at_every_size(name, order):
     zone = ZONES[name]
     rules(memory(zone, order))
-    rules(memory(zone, order, marked=[(zone.start, 9)]))
     rules(free_svg(zone.lists(), order))
     assert len(block_map(zone).cells) <= CELLS_MAX
 
@@ -107,14 +106,6 @@ def test_words_and_table_say_what_the_picture_says():
     assert memory_table(zone).loc["CMA"].tolist() == ["256 MiB", "4 MiB", 128]
     assert memory_table(zone).loc["MOVABLE", "blocks of 2 MiB to be had"] == 43
     assert free_sentence({"MOVABLE": (0,) * 11}, 9) == "Nothing is free."
-
-
-def test_marked_blocks_are_outlined():
-    zone = boot(16 * MIB)
-    marked = [(0, 9), (1, 0), (1024, 10)]  # two pages of one cell, and a block over two cells
-    outlines = [memory_svg(zone, marked=m).count('stroke-width="1.6"') for m in ([], marked)]
-    assert outlines == [0, 3 + 1]  # and the sign in the legend
-    assert "mine" in memory_svg(zone, marked=marked, marked_as="mine")
 
 
 def test_a_single_page_shows():

@@ -7,8 +7,7 @@ from fractions import Fraction
 import pytest
 from svg_rules import seen
 
-from mmsim.views.retry_chart import curve, gone, retry_law
-from mmsim.views.retrylaw import Retrying, success
+from mmsim.views.chances import Retrying, curve, gone, retry_law, success
 
 
 @pytest.mark.parametrize("passes", [1, 3, 100])

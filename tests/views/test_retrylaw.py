@@ -10,7 +10,7 @@ import pytest
 from mmsim.constants import MIGRATE_PASSES
 from mmsim.errors import UserError
 from mmsim.scenarios import vfio_map
-from mmsim.views.retrylaw import Retrying, success
+from mmsim.views.chances import Retrying, success
 
 HOLDS = (1, 2, 3, 10, 100)
 

@@ -7,7 +7,7 @@ from proctext import buddyinfo, zoneinfo
 
 from mmsim.evidence.proc import proc_text
 from mmsim.scenarios.host import host
-from mmsim.views.machine import machine
+from mmsim.views.memory import machine
 from mmsim.widgets import paste, show_memory
 from mmsim.widgets.paste import LARGEST
 
