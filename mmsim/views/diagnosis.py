@@ -305,8 +305,14 @@ def _by_value(names: list[str], values: list[str]) -> str:
 
 
 def as_json(diagnosis: Diagnosis) -> dict[str, Any]:
-    """Everything, for machines."""
-    delta, groups = diagnosis.delta, diagnosis.groups
+    """Everything, for machines.  The command of a path has its scenario, knobs and schedule."""
+    delta = diagnosis.delta
+
+    def path(found: Path) -> dict[str, Any]:
+        counted = {n: getattr(found, n) for n in ("versions", "times", "whole", "split", "pieces")}
+        words = {"words": path_words(found, delta.reason), "command": command(found)}
+        return {**words, "outcome": found.fate.outcome, **counted, "others": dict(found.others)}
+
     return {
         "given": delta.given,
         "unknown": list(delta.unknown),
@@ -318,28 +324,10 @@ def as_json(diagnosis: Diagnosis) -> dict[str, Any]:
         "explained": diagnosis.explained,
         "complete": diagnosis.complete,
         "groups": [
-            {
-                "counters": group.counters,
-                "paths": [
-                    {
-                        "versions": list(path.versions),
-                        "words": path_words(path, delta.reason),
-                        "outcome": path.fate.outcome,
-                        "scenario": path.fate.setting.scenario,
-                        "knobs": {k: str(v) for k, v in path.fate.setting.knobs.items()},
-                        "schedule": path.fate.schedule,
-                        "command": command(path),
-                        **{n: getattr(path, n) for n in ("times", "whole", "split", "pieces")},
-                        "others": dict(path.others),
-                        "pages_of_a_huge_page": path.size,
-                    }
-                    for path in group.paths
-                ],
-                "tell_apart": signs(group),
-            }
-            for group in groups
+            {"counters": group.counters, "paths": [*map(path, group.paths)]}
+            for group in diagnosis.groups
         ],
-        "next_counters": next_counters(groups, delta.unknown),
+        "next_counters": next_counters(diagnosis.groups, delta.unknown),
         "hints": hints(diagnosis),
         "also": [as_json(each) for each in diagnosis.also],
     }

@@ -185,9 +185,7 @@ def _cells(svg: Svg, x: float, y: float, columns: int, size: int, shown: BlockMa
         svg.area(_path(held[name]), HELD[name])
     rows = -(-len(shown.cells) // columns)
     origin = (x, y, float(size), float(size))
-    lines = f'<path d="M{number(size - 0.5)} 0V{size}M0 {number(size - 0.5)}H{size}"'
-    lines += f' stroke="{PANEL}" fill="none"/>'
-    svg.tiles((x, y, columns * size, rows * size), origin, "grid", lines)
+    svg.grid((x, y, columns * size, rows * size), size, size)
     for rect in _joined(fits):
         svg.tiles(rect, origin, "fits", _diamond((size - 1) / 2, (size - 1) / 2))
 

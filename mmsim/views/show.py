@@ -22,7 +22,7 @@ from mmsim.views.memory import memory, memory_table
 from mmsim.views.run import fold, summary
 from mmsim.views.state import state_picture, state_table
 from mmsim.views.svg import Picture as Picture
-from mmsim.views.tables import steps
+from mmsim.views.tables import frame, labels, steps
 
 # A cell of a table is not broken up to so many characters; a line of text has at most so many.
 UNBROKEN_MAX, LINE_MAX = 40, 96
@@ -90,12 +90,10 @@ class Shown:
         return as_html(self.make())
 
 
-def two_columns(rows: list[tuple[str, str]]) -> Any:
+def two_columns(rows: Iterable[tuple[str, str]]) -> Any:
     """Facts and their values as a table."""
-    import pandas as pd
-
-    index = pd.Index([name for name, _ in rows], name="what")
-    return pd.DataFrame({"value": [value for _, value in rows]}, index=index)
+    names, values = zip(*rows, strict=True)
+    return frame([(value,) for value in values], labels(names, "what"), ["value"])
 
 
 class Parts(NamedTuple):

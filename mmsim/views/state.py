@@ -111,10 +111,8 @@ def _draw_bar(svg: Svg, x: float, y: float, w: float, shown: Layout, focus: int 
         text = f"{n} {names.get(kind, f'in {kind} memory')}"
         if kind == NOWHERE:
             svg.rect(at, y, 18, 12, fill=PANEL, stroke=BAD, stroke_width=1)
-        elif shown.whole:
-            svg.filled(at, y, 18, 12, MIGRATETYPES[kind], stroke=INK, stroke_width=0.8)
         else:
-            svg.cells((at, y, 18, 12), (at, y, 9, 6), MIGRATETYPES[kind])
+            svg.filled(at, y, 18, 12, MIGRATETYPES[kind], stroke=INK, stroke_width=0.8)
         svg.note(at + 25, y + 10.5, text, max(x + w - at - 25, 20))
         at += 25 + text_width(text, SMALL) + 22
 
@@ -140,7 +138,8 @@ def _cells(
             if kind == NOWHERE:
                 svg.rect(*box, fill=PANEL)
             else:
-                svg.cells(box, cell, MIGRATETYPES[kind])
+                svg.filled(*box, MIGRATETYPES[kind])
+    svg.grid((x, y, wide * len(columns), tall * rows), wide, tall)
 
 
 # -- the model's own source

@@ -14,6 +14,7 @@ from mmsim import errno
 from mmsim.engine.scenario import State
 from mmsim.engine.trace import Trace
 from mmsim.evidence.ftrace import RealTrace, Row
+from mmsim.evidence.tracer import migrate_returns
 from mmsim.scenarios import Situation, vfio_map
 from mmsim.views.run import changes, few, fold
 
@@ -40,17 +41,11 @@ def labels(words: Iterable[str], title: str) -> pd.Index[Any]:
     return pd.Index(list(words), name=title, dtype=object)
 
 
-def ended(run: Situation) -> tuple[State, str]:
-    """The end of a run, and what each migrate_pages() of it returned; keeps no way back."""
-    scheduler, state, codes = run.usual(), run.initial(), list[str]()
-    while True:
-        try:
-            move = scheduler(run, state)
-        except StopIteration:
-            return state, in_a_row(codes) or "not called"
-        state, event = run.step(state, move, keep=False)
-        if event.site == "migrate.end":
-            codes.append(errno.name(event.told["rc"]))
+def ended(situation: Situation) -> tuple[State, str]:
+    """The end of the usual run, and what each migrate_pages() of it returned."""
+    trace = situation.run()
+    codes = [errno.name(rc) for rc in migrate_returns(trace)]
+    return trace.last, in_a_row(codes) or "not called"
 
 
 def in_a_row(codes: Sequence[str]) -> str:

@@ -8,7 +8,12 @@ from view_states import run
 from mmsim.scenarios import vfio_map
 from mmsim.views.run import WIDTH, _shape, changes, fold, step_table, summary
 
-LONG = [("v2", {"released": "1"}), ("base", {"holder": 0}), ("v2", {}), ("base", {"thps": 3})]
+LONG = [
+    ("v2", {"released": "1", "order": 5}),
+    ("base", {"holder": 0, "order": 6}),
+    ("v2", {}),
+    ("base", {"thps": 3}),
+]
 
 
 @pytest.mark.parametrize(("version", "knobs"), LONG)
@@ -30,9 +35,8 @@ def test_unfolding_is_exact(version: str, knobs: dict[str, object]) -> None:
 
 
 def test_a_piece_that_fares_differently_stays_visible() -> None:
-    situation = vfio_map("base", holder=0)
-    trace = situation.run()
-    middle = next(i for i, e in enumerate(trace.events) if i > 3000 and e.outcome == "ok")
+    trace = vfio_map("base", holder=0, order=6).run()
+    middle = next(i for i, e in enumerate(trace.events) if i > 400 and e.outcome == "ok")
     broken = trace.events[middle]._replace(outcome="fail")
     trace.events[middle] = broken
     rows = fold(trace)
