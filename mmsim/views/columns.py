@@ -58,15 +58,11 @@ def _margin(trace: Trace) -> float:
 
 
 def _told(found: list[Change], wide: float) -> tuple[str, ...]:
-    """The first changes in two lines at most; whose they are is said once."""
-    told: list[str] = []
-    whose = ""
-    for change in found:
-        told += wrap(str(change).removeprefix(whose), wide, SMALL, 2)
-        whose = whose or change.name.rpartition(" ")[0] + " "
-    if len(told) > 2:
-        told[1:] = [clip(f"{told[1]}, …", wide, SMALL)]
-    return tuple(told)
+    """The first two changes, a line each."""
+    lines = [clip(str(change), wide, SMALL) for change in found[:2]]
+    if len(found) > 2:
+        lines[1] = clip(f"{lines[1]}, …", wide, SMALL)
+    return tuple(lines)
 
 
 def _line(trace: Trace, i: int) -> Line:

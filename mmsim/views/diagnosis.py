@@ -83,29 +83,24 @@ def _caller(path: Path, reason: str) -> str:
 
 
 def _course(t: Taken, path: Path) -> list[str]:
-    trouble = path.fate.setting.knobs.get("trouble")
-    said = []
-    if t.busy:
-        said.append(f"a huge page is busy in {plural(t.busy, 'pass', 'passes')}")
-    if t.moved:
-        said.append("a huge page is moved whole")
-    if t.no_target:
-        said.append("no huge page is free")
-    if t.no_target > t.tried:
-        said.append("this caller never splits")
-    said += _refused(t)
-    if t.before_check:
-        said.append(f"the split is refused {times(t.before_check)} ({_TROUBLES[str(trouble)]})")
-    if t.split:
-        said.append(f"{plural(t.split, 'huge page')} split")
-    if t.split and not t.pieces_visited:
-        said.append("the pieces are never tried")
-    elif t.split and t.missed:
-        said.append(f"{plural(t.missed, 'piece')} busy in the one pass that pieces have")
-    if not path.fate.is_huge:
-        moved = path.fate.counters["pgmigrate_success"]
-        said.append("a single page is moved" if moved else "a single page is busy in every pass")
-    return [*said, _result(path)]
+    trouble = _TROUBLES.get(str(path.fate.setting.knobs.get("trouble")))
+    single = "moved" if path.fate.counters["pgmigrate_success"] else "busy in every pass"
+    untried = t.split and not t.pieces_visited
+    busy = f"{plural(t.missed, 'piece')} busy in the one pass that pieces have"
+    parts = (
+        (t.busy, f"a huge page is busy in {plural(t.busy, 'pass', 'passes')}"),
+        (t.moved, "a huge page is moved whole"),
+        (t.no_target, "no huge page is free"),
+        (t.no_target - t.tried, "this caller never splits"),
+        *((1, words) for words in _refused(t)),
+        (t.before_check, f"the split is refused {times(t.before_check)} ({trouble})"),
+        (t.split, f"{plural(t.split, 'huge page')} split"),
+        (untried, "the pieces are never tried"),
+        (t.split and not untried and t.missed, busy),
+        (not path.fate.is_huge, f"a single page is {single}"),
+        (1, _result(path)),
+    )
+    return [words for holds, words in parts if holds]
 
 
 def _refused(t: Taken) -> list[str]:

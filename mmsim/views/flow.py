@@ -156,30 +156,20 @@ def _ends(trace: Trace) -> str:
 def flow_sentence(trace: Trace) -> str:
     """The way that the run took, in one sentence."""
     t = taken(trace)
-    parts = []
-    if t.whole:
-        parts.append(f"a destination for the whole page was found {times(t.whole)}")
-        if t.busy:
-            after = f", tried again {times(t.busy_again)}" if t.busy_again else ""
-            parts.append(f"it could not be moved {times(t.busy)}{after}")
-        if t.moved:
-            parts.append(f"it was moved whole {times(t.moved)}")
-    if t.no_target:
-        parts.append(f"a destination for the whole page was missing {times(t.no_target)}")
-        if t.no_target > t.tried:
-            parts.append("the reason forbids a split")
-    if t.refused:
-        parts.append(f"the split was refused {times(t.refused)} ({_where(t)})")
-        if t.stayed:
-            parts.append(
-                f"the page stayed for another pass and was tried again {times(t.stayed_again)}"
-            )
-    if t.left:
-        parts.append("the call was left at once")
-    if t.split:
-        pieces = f"split {times(t.split)}, and {t.pieces_moved:,} of {t.pieces:,} pieces were moved"
-        parts.append(f"it was {pieces}")
-    said = "; ".join(parts) or "no huge page was on the list"
+    again = f", tried again {times(t.busy_again)}" if t.busy_again else ""
+    moved = f"{t.pieces_moved:,} of {t.pieces:,} pieces were moved"
+    parts = (
+        (t.whole, f"a destination for the whole page was found {times(t.whole)}"),
+        (t.busy, f"it could not be moved {times(t.busy)}{again}"),
+        (t.moved, f"it was moved whole {times(t.moved)}"),
+        (t.no_target, f"a destination for the whole page was missing {times(t.no_target)}"),
+        (t.no_target - t.tried, "the reason forbids a split"),
+        (t.refused, f"the split was refused {times(t.refused)} ({_where(t)})"),
+        (t.stayed, f"the page stayed for another pass and was tried again {times(t.stayed_again)}"),
+        (t.left, "the call was left at once"),
+        (t.split, f"it was split {times(t.split)}, and {moved}"),
+    )
+    said = "; ".join(words for n, words in parts if n) or "no huge page was on the list"
     return f"{said[0].upper()}{said[1:]}; {outcome(t)}."
 
 

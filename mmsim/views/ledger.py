@@ -27,7 +27,7 @@ from mmsim.views.svg import (
     number,
     text_width,
 )
-from mmsim.views.words import page_words, plural
+from mmsim.views.words import page_words
 
 SPLIT_CHECK, SPLIT_FREEZE, MOVE_FREEZE = "split check", "split freeze", "move freeze"
 KNOWN = "explained count"
@@ -208,14 +208,6 @@ def ledger_at(moment: Moment, region: str = "") -> tuple[Ledger | None, int]:
 
 
 # -- in words
-
-
-def as_text(book: Ledger) -> list[str]:
-    """The ledger in lines of text; the last one is the check."""
-    rows = [f"{row.holder}: {plural(row.refs, 'reference')}, {row.why}" for row in book.rows]
-    check = book.check
-    count = f"refcount 0 (frozen; held {book.held})" if book.frozen else f"refcount {book.refcount}"
-    return [*rows, count, f"{check.formula}: {check.numbers} is {check.verdict}"]
 
 
 def describe(book: Ledger) -> str:

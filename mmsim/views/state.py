@@ -22,7 +22,7 @@ from typing import NamedTuple, TypeVar
 from mmsim.constants import HPAGE_PMD_NR
 from mmsim.engine.trace import Moment
 from mmsim.mm.world import World
-from mmsim.views.ledger import LEDGER_HIGH, Ledger, as_text, describe, draw_ledger, ledger_at
+from mmsim.views.ledger import LEDGER_HIGH, Ledger, describe, draw_ledger, ledger_at
 from mmsim.views.operations import sentence
 from mmsim.views.run import changes, fold, moved_counters
 from mmsim.views.svg import (
@@ -440,23 +440,17 @@ def state_picture(moment: Moment, *, region: str = "A") -> Picture:
 
 def state_table(moment: Moment, *, region: str = "A") -> list[tuple[str, str]]:
     """What the picture shows, as a small table."""
-    shown, (book, _), code = (
-        layout(moment.world, region),
-        ledger_at(moment, region),
-        listing(moment),
-    )
-    rows = [("step", f"{moment.position} of {len(moment.run)}")]
-    rows.append(("what happened", sentence(moment)))
-    rows.append(("what changed", "; ".join(map(str, changes(moment))) or "nothing"))
-    counts = ", ".join(f"{n} pages in {kind}" for kind, n in shown.counts if kind) or "nowhere"
-    rows.append((region, f"{'one huge page' if shown.whole else 'single pages'}: {counts}"))
-    if book is not None:
-        *held, equation = as_text(book)
-        rows.append((f"references on {book.words}", "; ".join(held)))
-        if book.due:
-            rows.append((f"{book.check.name}, {book.when}", equation))
-    said = ", ".join(f"{counter.name} {counter.now:+d}" for counter in counters_at(moment))
-    rows.append(("counters", said or "none moved"))
+    (book, _), code = ledger_at(moment, region), listing(moment)
+    places = layout(moment.world, region).counts
+    moved = (f"{counter.name} {counter.now:+d}" for counter in counters_at(moment))
     line = next((line.text.strip() for line in code.lines if line.current), "")
-    where = f"{' > '.join(code.chain)}: {line}" if line else "-"
-    return [*rows, (f"{subject(code.actor)} stands in", where), *_standings(moment).items()]
+    return [
+        ("step", f"{moment.position} of {len(moment.run)}"),
+        ("what happened", sentence(moment)),
+        ("what changed", "; ".join(map(str, changes(moment))) or "nothing"),
+        (region, ", ".join(f"{n} pages in {kind or 'no memory'}" for kind, n in places)),
+        ("references", "none" if book is None else describe(book)),
+        ("counters", ", ".join(moved) or "none moved"),
+        (f"{subject(code.actor)} stands in", f"{' > '.join(code.chain)}: {line}" if line else "-"),
+        *_standings(moment).items(),
+    ]

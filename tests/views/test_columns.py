@@ -38,7 +38,7 @@ def test_one_row_per_step_in_the_column_of_its_actor():
     assert [line.actor for line in lines] == ["split"] * 8 + ["holder"] + ["split"] * 3
     assert lines[6].text == "can_split_folio(A) = yes"
     assert (lines[6].bold, lines[6].changed) == (False, ())
-    assert (lines[7].bold, lines[7].changed) == (True, ("A refs 514 → 513", "mapcount 1 → 0"))
+    assert (lines[7].bold, lines[7].changed) == (True, ("A refs 514 → 513", "A mapcount 1 → 0"))
     assert (lines[8].bold, lines[8].changed) == (True, ("A refs 513 → 514",))
 
 

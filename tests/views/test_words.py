@@ -59,8 +59,8 @@ def _is_a_sentence(said: str) -> None:
 @pytest.mark.parametrize("name", sorted(SCENARIOS))
 def test_a_call_shows_what_a_reader_can_use(name: str) -> None:
     """No bare truth values, and no place in memory as a decimal number."""
-    trace = make(name, "base", {"guest": 4} if name == "boot_guest" else {}).run()
-    calls = {call(trace.at(n)) for n in range(1, len(trace) + 1)}
+    trace = make(name).run()
+    calls = {call(trace.at(row.end)) for row in fold(trace)}
     assert not [each for each in calls if re.search(r"True|False|None|\b\d{5,}\b", each)]
 
 
