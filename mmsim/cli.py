@@ -48,8 +48,7 @@ from mmsim.scenarios.situation import FAILURES, ISOLATION_KNOB, Spec
 from mmsim.views import diagnosis
 from mmsim.views import run as text
 from mmsim.views.chances import outcome_table
-from mmsim.views.changes import counters
-from mmsim.views.machine import machine
+from mmsim.views.memory import machine
 from mmsim.views.words import count
 
 INTERRUPTED, TERMINATED = 130, 143
@@ -267,7 +266,7 @@ def run(args: argparse.Namespace) -> int:
             "schedule": moves,
             "result": situation.result(trace.last),
             "outcome": situation.outcome(trace.last),
-            "counters": dict(counters(trace)),
+            "counters": dict(text.counters(trace)),
             "steps": [
                 {
                     "actor": event.actor,

@@ -26,8 +26,7 @@ from mmsim.lessons import COURSE
 from mmsim.lessons.card import ONLY, Card, marked, marked_line, options, said
 from mmsim.views.show import as_html
 from mmsim.widgets.console import Console
-from mmsim.widgets.first_screen import FirstScreen
-from mmsim.widgets.stepper import Stepper, Walk
+from mmsim.widgets.stepper import FirstScreen, Stepper, Walk
 
 TOOLS = Path(__file__).resolve().parent
 SOLUTIONS = TOOLS.parent / "notebooks" / "solutions"

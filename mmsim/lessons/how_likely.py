@@ -17,10 +17,16 @@ from mmsim.lessons.card import Card, checked
 from mmsim.lessons.probably_drop_caches import turns
 from mmsim.scenarios import split_race
 from mmsim.scenarios.situation import fails, number
-from mmsim.views.chances import PACES, chances, chances_picture, pace_words
+from mmsim.views.chances import (
+    PACES,
+    Retrying,
+    chances,
+    chances_picture,
+    pace_words,
+    retry_law,
+    success,
+)
 from mmsim.views.charts import Bar, bars
-from mmsim.views.retry_chart import retry_law
-from mmsim.views.retrylaw import Retrying, success
 from mmsim.views.show import Picture, Shown, as_html
 from mmsim.views.svg import FILLS
 from mmsim.views.tables import frame, labels

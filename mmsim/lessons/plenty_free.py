@@ -23,8 +23,7 @@ from mmsim.mm.zone import boot, pattern
 from mmsim.scenarios.host import HOST_KNOBS, REQUESTS, host, served_from
 from mmsim.scenarios.situation import number as whole
 from mmsim.scenarios.situation import one_of
-from mmsim.views.machine import indices_table, machine
-from mmsim.views.memory import memory
+from mmsim.views.memory import indices_table, machine, memory
 from mmsim.views.show import Picture
 from mmsim.views.tables import frame, labels
 

@@ -47,7 +47,7 @@ PAGES, EXPECTED = HPAGE_PMD_NR, last_refused(stops(*SHOWN[0])).explained
 
 def play_bug() -> Any:
     """The picture that moves."""
-    from mmsim.widgets.first_screen import FirstScreen
+    from mmsim.widgets.stepper import FirstScreen
 
     return FirstScreen()
 

@@ -1,22 +1,20 @@
 """A run as columns: one for each actor, time downwards, one row per atomic step.
 
 A step that changed something is bold, with the old and the new values in the margin, in a line or
-two; the last row says what each actor does next, or for whom it waits.  When there are too many
-lines, steps of one actor that changed nothing are drawn together, the oldest first.
+two; the last row says what each actor does next, or for whom it waits.  Of a long run the last
+steps are drawn.
 """
 
 from __future__ import annotations
 
-from itertools import groupby
 from typing import NamedTuple
 
 from mmsim.engine.trace import Moment, Trace
 from mmsim.scenarios import Situation
-from mmsim.views.changes import Change, changes, follows
-from mmsim.views.facts import counters_at, standing
 from mmsim.views.ledger import describe, ledger_at
 from mmsim.views.operations import call, sentence
-from mmsim.views.state import EDGE, draw_holders_and_counters
+from mmsim.views.run import Change, changes, follows
+from mmsim.views.state import EDGE, draw_holders_and_counters, standing
 from mmsim.views.svg import (
     BODY,
     CODE,
@@ -32,19 +30,18 @@ from mmsim.views.svg import (
 from mmsim.views.words import outcome_sign, plural
 
 LEFT, RIGHT, HEIGHT = 574.0, 406.0, 454.0
-ROW, ROWS_MAX, KEPT, LOOKED_AT = 16.0, 17, 4, 120
-_NUMBERS, _NUMBERS_MIN, _BETWEEN = 62.0, 36.0, 6.0
+ROW, ROWS_MAX = 16.0, 17
+_NUMBERS_MIN, _BETWEEN = 36.0, 6.0
 _MARGINS = {1: 162.0, 2: 162.0, 3: 118.0}  # with more actors there is no room for what changed
 _TOP = 104.0
 
 
 class Line(NamedTuple):
-    """A row: the steps `start`..`end` (from 0), who took them, what they say, what changed.
+    """A row: the number of the step (from 1), who took it, what it says, what changed.
 
-    No actor: steps of several."""
+    No actor: all the steps up to that one."""
 
-    start: int
-    end: int
+    number: int
     actor: str
     text: str
     changed: tuple[str, ...] = ()
@@ -55,26 +52,17 @@ class Line(NamedTuple):
         """How many lines of text it needs."""
         return max(len(self.changed), 1)
 
-    @property
-    def numbers(self) -> str:
-        """Which steps, counted from 1."""
-        return str(self.end) if self.end == self.start + 1 else f"{self.start + 1}–{self.end}"
-
 
 def _margin(trace: Trace) -> float:
     return _MARGINS.get(len(trace.scenario.actors), 0.0)
 
 
 def _told(found: list[Change], wide: float) -> tuple[str, ...]:
-    """The first changes in two lines at most; whose they are is said once."""
-    told: list[str] = []
-    whose = ""
-    for change in found:
-        told += wrap(str(change).removeprefix(whose), wide, SMALL, 2)
-        whose = whose or change.name.rpartition(" ")[0] + " "
-    if len(told) > 2:
-        told[1:] = [clip(f"{told[1]}, …", wide, SMALL)]
-    return tuple(told)
+    """The first two changes, a line each."""
+    lines = [clip(str(change), wide, SMALL) for change in found[:2]]
+    if len(found) > 2:
+        lines[1] = clip(f"{lines[1]}, …", wide, SMALL)
+    return tuple(lines)
 
 
 def _line(trace: Trace, i: int) -> Line:
@@ -83,40 +71,19 @@ def _line(trace: Trace, i: int) -> Line:
     # Counters have a panel of their own.
     told = [change for change in found if " " in change.name and not follows(change)]
     changed = _told(told, wide) if wide > 0 else ()
-    return Line(i, i + 1, trace.events[i].actor, call(moment), changed, bool(found))
-
-
-def _quiet_runs(lines: list[Line]) -> list[tuple[int, int]]:
-    """Where three or more steps of one actor changed nothing, before the last few rows."""
-    at, found = 0, []
-    for (_, bold), same in groupby(
-        lines[: len(lines) - KEPT], lambda line: (line.actor, line.bold)
-    ):
-        n = len(list(same))
-        if n >= 3 and not bold:
-            found.append((at, at + n))
-        at += n
-    return found
-
-
-def _high(lines: list[Line]) -> int:
-    return sum(line.high for line in lines)
+    return Line(i + 1, trace.events[i].actor, call(moment), changed, bool(found))
 
 
 def rows_of(trace: Trace, rows_max: int = ROWS_MAX) -> list[Line]:
-    """The rows of a run, in so many lines at most; of a long one, the last steps are looked at."""
-    begin = max(0, len(trace) - max(LOOKED_AT, rows_max))
-    lines = [Line(0, begin, "", "")] if begin else []
-    lines += [_line(trace, i) for i in range(begin, len(trace))]
-    while _high(lines) > rows_max and (runs := _quiet_runs(lines)):
-        start, end = runs[0]
-        first, last = lines[start], lines[end - 1]
-        text = f"… {last.end - first.start} steps up to {last.text}"
-        lines[start:end] = [Line(first.start, last.end, first.actor, text)]
-    if _high(lines) > rows_max or begin:
-        cut = next(n for n in range(1, len(lines)) if _high(lines[n:]) < rows_max)
-        n = lines[cut - 1].end
-        lines[:cut] = [Line(0, n, "", f"… {plural(n, 'earlier step')}")]
+    """The rows of a run; the last ones, if they need more than so many lines."""
+    lines: list[Line] = []
+    high = 0
+    for i in reversed(range(len(trace))):
+        line = _line(trace, i)
+        high += line.high
+        if high + (i > 0) > rows_max:
+            return [Line(i + 1, "", f"… {plural(i + 1, 'earlier step')}"), *lines]
+        lines.insert(0, line)
     return lines
 
 
@@ -126,8 +93,7 @@ def _layout(
     """Where the actors' columns begin and how wide they are, and how wide the numbers.
 
     Each actor's column gets what its rows need."""
-    folded = any(len(line.numbers) > 3 for line in lines)
-    numbers = _NUMBERS if folded else _NUMBERS_MIN
+    numbers = max(_NUMBERS_MIN, text_width(str(lines[-1].number if lines else 0), SMALL) + 12)
     room = wide - numbers - _BETWEEN * (len(names) - 1)
     fair = 0.7 * room / len(names)
     need = {name: text_width(name, 13, bold=True) + 36 for name in names}
@@ -175,10 +141,10 @@ def _draw_rows(svg: Svg, x: float, y: float, w: float, moment: Moment) -> None:
     below = y + 26
     for line in lines:
         base, below = below, below + line.high * ROW
-        svg.note(x + numbers - 8, base + 12, line.numbers, numbers - 8, anchor="end")
         if not line.actor:
             svg.note(x + numbers + 4, base + 12, line.text, w - numbers - margin)
             continue
+        svg.note(x + numbers - 8, base + 12, str(line.number), numbers - 8, anchor="end")
         at, wide = columns[line.actor]
         fill = actor_fill(names, line.actor)
         svg.rect(x + at, base + 1, wide - 4, below - base - 2, rx=2, fill=fill.ground)
@@ -201,7 +167,7 @@ def columns_picture(trace: Trace) -> Picture:
     _draw_rows(left, EDGE + 10, _TOP - 18, wide - 20, moment)
     held = "Who holds the page, and the counters"
     right, x, wide = Svg(RIGHT, HEIGHT, held, held), 0.5 * EDGE, RIGHT - 1.5 * EDGE
-    draw_holders_and_counters(right, x, 8, wide, HEIGHT - 8, book, counters_at(moment))
+    draw_holders_and_counters(right, x, 8, wide, HEIGHT - 8, book, moment)
     if isinstance(trace.scenario, Situation):  # it knows what its ends are called
         said = trace.scenario.fate(moment.after)
         right.line(x + 14, HEIGHT - 54, x + wide - 14, HEIGHT - 54, stroke=LINE)

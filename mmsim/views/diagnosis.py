@@ -30,7 +30,7 @@ from mmsim.scenarios import SCENARIOS
 from mmsim.scenarios.situation import PINNED
 from mmsim.views.flow import Taken, taken
 from mmsim.views.tables import in_a_row
-from mmsim.views.words import plural
+from mmsim.views.words import plural, times
 
 GROUPS_MAX, PATHS_MAX = 4, 10
 """So many groups, and paths of a group, are shown unless everything is asked for."""
@@ -83,39 +83,34 @@ def _caller(path: Path, reason: str) -> str:
 
 
 def _course(t: Taken, path: Path) -> list[str]:
-    trouble = path.fate.setting.knobs.get("trouble")
-    said = []
-    if t.busy:
-        said.append(f"a huge page is busy in {plural(t.busy, 'pass', 'passes')}")
-    if t.moved:
-        said.append("a huge page is moved whole")
-    if t.no_target:
-        said.append("no huge page is free")
-    if t.no_target > t.tried:
-        said.append("this caller never splits")
-    said += _refused(t)
-    if t.before_check:
-        said.append(f"the split is refused {_times(t.before_check)} ({_TROUBLES[str(trouble)]})")
-    if t.split:
-        said.append(f"{plural(t.split, 'huge page')} split")
-    if t.split and not t.pieces_visited:
-        said.append("the pieces are never tried")
-    elif t.split and t.missed:
-        said.append(f"{plural(t.missed, 'piece')} busy in the one pass that pieces have")
-    if not path.fate.is_huge:
-        moved = path.fate.counters["pgmigrate_success"]
-        said.append("a single page is moved" if moved else "a single page is busy in every pass")
-    return [*said, _result(path)]
+    trouble = _TROUBLES.get(str(path.fate.setting.knobs.get("trouble")))
+    single = "moved" if path.fate.counters["pgmigrate_success"] else "busy in every pass"
+    untried = t.split and not t.pieces_visited
+    busy = f"{plural(t.missed, 'piece')} busy in the one pass that pieces have"
+    parts = (
+        (t.busy, f"a huge page is busy in {plural(t.busy, 'pass', 'passes')}"),
+        (t.moved, "a huge page is moved whole"),
+        (t.no_target, "no huge page is free"),
+        (t.no_target - t.tried, "this caller never splits"),
+        *((1, words) for words in _refused(t)),
+        (t.before_check, f"the split is refused {times(t.before_check)} ({trouble})"),
+        (t.split, f"{plural(t.split, 'huge page')} split"),
+        (untried, "the pieces are never tried"),
+        (t.split and not untried and t.missed, busy),
+        (not path.fate.is_huge, f"a single page is {single}"),
+        (1, _result(path)),
+    )
+    return [words for holds, words in parts if holds]
 
 
 def _refused(t: Taken) -> list[str]:
     """Where references refused a split.  Once the page is split, nothing tells the two places
     apart: its mappings are gone either way."""
     if t.split and (t.at_check or t.at_freeze):
-        times = _times(t.at_check + t.at_freeze)
-        return [f"the split is refused {times}, at the reference check or at the freeze"]
+        often = times(t.at_check + t.at_freeze)
+        return [f"the split is refused {often}, at the reference check or at the freeze"]
     places = ((t.at_check, "reference check"), (t.at_freeze, "freeze"))
-    return [f"the split is refused {_times(n)} at the {place}" for n, place in places if n]
+    return [f"the split is refused {times(n)} at the {place}" for n, place in places if n]
 
 
 def _result(path: Path) -> str:
@@ -141,10 +136,6 @@ _TROUBLES = {
     "nomem": "no memory for nodes of the page cache",
     "writeback": "the page is written back, which is not counted as a refusal",
 }
-
-
-def _times(n: int) -> str:
-    return {1: "once", 2: "twice"}.get(n, f"{n} times")
 
 
 def _beside(path: Path, reason: str) -> list[str]:
@@ -309,8 +300,14 @@ def _by_value(names: list[str], values: list[str]) -> str:
 
 
 def as_json(diagnosis: Diagnosis) -> dict[str, Any]:
-    """Everything, for machines."""
-    delta, groups = diagnosis.delta, diagnosis.groups
+    """Everything, for machines.  The command of a path has its scenario, knobs and schedule."""
+    delta = diagnosis.delta
+
+    def path(found: Path) -> dict[str, Any]:
+        counted = {n: getattr(found, n) for n in ("versions", "times", "whole", "split", "pieces")}
+        words = {"words": path_words(found, delta.reason), "command": command(found)}
+        return {**words, "outcome": found.fate.outcome, **counted, "others": dict(found.others)}
+
     return {
         "given": delta.given,
         "unknown": list(delta.unknown),
@@ -322,28 +319,10 @@ def as_json(diagnosis: Diagnosis) -> dict[str, Any]:
         "explained": diagnosis.explained,
         "complete": diagnosis.complete,
         "groups": [
-            {
-                "counters": group.counters,
-                "paths": [
-                    {
-                        "versions": list(path.versions),
-                        "words": path_words(path, delta.reason),
-                        "outcome": path.fate.outcome,
-                        "scenario": path.fate.setting.scenario,
-                        "knobs": {k: str(v) for k, v in path.fate.setting.knobs.items()},
-                        "schedule": path.fate.schedule,
-                        "command": command(path),
-                        **{n: getattr(path, n) for n in ("times", "whole", "split", "pieces")},
-                        "others": dict(path.others),
-                        "pages_of_a_huge_page": path.size,
-                    }
-                    for path in group.paths
-                ],
-                "tell_apart": signs(group),
-            }
-            for group in groups
+            {"counters": group.counters, "paths": [*map(path, group.paths)]}
+            for group in diagnosis.groups
         ],
-        "next_counters": next_counters(groups, delta.unknown),
+        "next_counters": next_counters(diagnosis.groups, delta.unknown),
         "hints": hints(diagnosis),
         "also": [as_json(each) for each in diagnosis.also],
     }

@@ -17,8 +17,8 @@ from mmsim.constants import HPAGE_PMD_NR, MIGRATE_PASSES, REPORTED
 from mmsim.engine.trace import Moment, Trace
 from mmsim.mm.folio import ISOLATION
 from mmsim.scenarios import Situation, make
-from mmsim.views.changes import pieces
 from mmsim.views.ledger import SPLIT_CHECK, ledger
+from mmsim.views.run import pieces
 from mmsim.views.svg import (
     ACTOR_FILLS,
     BAD,
@@ -147,12 +147,8 @@ def table() -> str:
     for kernel in KERNELS:
         for lets_go in LETS_GO:
             for stop in stops_of(setting(kernel, lets_go).run()):
-                writer.writerow([kernel, lets_go, *map(_plain, stop)])
+                writer.writerow([kernel, lets_go, *stop._replace(whole=int(stop.whole))])
     return out.getvalue()
-
-
-def _plain(value: object) -> str:
-    return str(int(value) if isinstance(value, bool) else value)
 
 
 @cache
@@ -310,7 +306,8 @@ def memory_svg(way: list[Stop]) -> str:
         middle = x + w / 2
         svg.text(middle, 101, "one page of 2 MiB", w - 262, size=SMALL, anchor="middle")
     else:
-        svg.cells((x, 82, w, 30), (x, 82, w / 64, 30 / 8), cma)
+        svg.filled(x, 82, w, 30, cma)
+        svg.grid((x, 82, w, 30), w / 64, 30 / 8)
     decided = stop if stop.starts is None or not stop.whole else last_refused(way)
     when = "Who holds it" if decided is stop else "Who held it when the split was refused"
     svg.text(x, 137, when, w, bold=True)
@@ -330,7 +327,7 @@ _STATIONS = (
 )
 
 
-def _answers(way: list[Stop], last: bool) -> list[str]:
+def _answers(way: list[Stop]) -> list[str]:
     """What each station has answered so far."""
     places = [stop.place for stop in way]
     refused, again = places.count("refused"), places.count("again")
@@ -392,9 +389,7 @@ def way_svg(way: list[Stop]) -> str:
     x, w = 14.0, WIDE - 28
     svg.panel(2, 2, WIDE - 4, HIGH - 4)
     svg.text(x, 22, "The way of the pin", w, bold=True)
-    for i, ((name, places), answer) in enumerate(
-        zip(_STATIONS, _answers(way, stop.place == "end"), strict=True)
-    ):
+    for i, ((name, places), answer) in enumerate(zip(_STATIONS, _answers(way), strict=True)):
         top, here = 31 + i * 22.0, stop.place in places
         style = {"fill": MARKED, "stroke": INK} if here else {"fill": PANEL, "stroke": LINE}
         svg.rect(x, top, 246, 19, rx=4, stroke_width=1.4 if here else 1, **style)

@@ -8,12 +8,10 @@ dashed.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mmsim import errno
 from mmsim.constants import MIGRATE_PASSES
-from mmsim.engine.scenario import Event
 from mmsim.engine.trace import Trace
 from mmsim.evidence.ftrace import migrate_returns
 from mmsim.views.svg import (
@@ -29,43 +27,55 @@ from mmsim.views.svg import (
     number,
     text_width,
 )
-from mmsim.views.words import main_actor, result_words, version_words
+from mmsim.views.words import main_actor, result_words, times, version_words
 
 
 @dataclasses.dataclass
 class Taken:
     """How often a run went where.  Visits of huge pages, except for the pieces."""
 
+    returns: tuple[str, ...]
+    ends: str
     visits: int = 0
     whole: int = 0
     moved: int = 0
-    busy: int = 0
     busy_again: int = 0
     no_target: int = 0
     tried: int = 0
+    looked: int = 0
     look_ok: int = 0
     split: int = 0
-    at_check: int = 0
-    at_freeze: int = 0
-    before_check: int = 0
     left: int = 0
     stayed: int = 0
     stayed_again: int = 0
     pieces: int = 0
     pieces_visited: int = 0
     pieces_moved: int = 0
-    returns: tuple[str, ...] = ()
-    ends: str = ""
+
+    @property
+    def busy(self) -> int:
+        """Attempts to move a whole page that failed."""
+        return self.whole - self.moved
 
     @property
     def refused(self) -> int:
-        """Splits that were tried and refused."""
-        return self.at_check + self.at_freeze + self.before_check
+        """Splits that were tried and refused: in one of the three ways that follow."""
+        return self.tried - self.split
 
     @property
-    def looked(self) -> int:
-        """Splits that came as far as the check of the references."""
-        return self.tried - self.before_check
+    def before_check(self) -> int:
+        """Those that did not come as far as the check of the references."""
+        return self.tried - self.looked
+
+    @property
+    def at_check(self) -> int:
+        """Those at the check."""
+        return self.looked - self.look_ok
+
+    @property
+    def at_freeze(self) -> int:
+        """Those at the freeze."""
+        return self.look_ok - self.split
 
     @property
     def missed(self) -> int:
@@ -73,86 +83,59 @@ class Taken:
         return self.pieces - self.pieces_moved
 
 
-Visit = tuple[Event, dict[str, Any], bool]
-"""The first step of a turn, what the steps at each site answered, and if the call ended there."""
-
-
-def _visits(trace: Trace) -> Iterator[Visit]:
-    """Every turn of a loop of migrate_pages(), in order; those of several pages may overlap.
-
-    In 6.12 a page that could not be moved is tried again without a new visit: a turn of its own."""
-    open_: dict[int, tuple[Event, dict[str, Any]]] = {}
-    last = 0
-    for event in trace.events:
-        if event.actor != main_actor(trace.scenario):
-            continue
-        pfn = event.op.args[0] if event.op.args else -1
-        if event.site == "visit":
-            if pfn in open_:
-                yield *open_.pop(pfn), False
-            open_[pfn], last = (event, {}), pfn
-        elif event.site == "migrate.out":
-            for number, (first, answers) in open_.items():
-                yield first, answers, number == last and event.told["rc"] < 0
-            open_ = {}
-        elif pfn in open_:
-            first, answers = open_[pfn]
-            if event.site == "move.expect" and "move.expect" in answers:
-                yield first, answers, False
-                open_[pfn] = first, {"move.target": answers["move.target"]}
-            open_[pfn][1][event.site] = event.answer
-    for first, answers in open_.values():
-        yield first, answers, False
-
-
 def taken(trace: Trace) -> Taken:
     """Count the ways of a run."""
-    found = Taken()
-    waiting: dict[int, str] = {}  # pfn -> why it is on the list for another pass
-    for visit, answers, leaves in _visits(trace):
-        moved, pfn = "move.freed" in answers, visit.op.args[0]
-        if not visit.told["huge"]:
-            found.pieces_visited += 1
-            found.pieces_moved += moved
+    t = Taken(tuple(map(errno.name, migrate_returns(trace))), _ends(trace))
+    huge: dict[int, bool] = {}  # pfn -> is it a huge page?  Of those that were visited
+    waits: dict[int, str] = {}  # pfn -> why it is not moved yet
+    expected: set[int] = set()  # those with a destination that somebody has tried to move
+    last = -1
+    for event in trace.events:
+        site, answer = event.site, event.answer
+        if event.actor != main_actor(trace.scenario):
             continue
-        found.visits += 1
-        why = waiting.pop(pfn, "")
-        found.busy_again += why == "busy"
-        found.stayed_again += why == "refused"
-        if "move.target" not in answers:
+        if site == "migrate.out":
+            if event.told["rc"] < 0 and waits.get(last) in ("no target", "refused"):
+                t.left += 1
+                t.stayed -= waits.pop(last) == "refused"
             continue
-        if answers["move.target"] is not None:
-            found.whole += 1
-            found.moved += moved
-            found.busy += not moved
-            waiting |= {} if moved else {pfn: "busy"}
-        elif _without_target(answers, leaves, found):
-            waiting[pfn] = "refused"
-    found.returns = tuple(map(errno.name, migrate_returns(trace)))
-    found.ends = _ends(trace)
-    return found
-
-
-def _without_target(answers: dict[str, Any], leaves: bool, found: Taken) -> bool:
-    """No memory for the whole page: is it split?  True if it stays for another pass."""
-    found.no_target += 1
-    if "split.lock" not in answers:
-        found.left += leaves
-        return False
-    found.tried += 1
-    passed = answers.get("split.check") is not None
-    found.look_ok += passed
-    pieces = answers.get("split.cut")
-    if isinstance(pieces, tuple):
-        found.split += 1
-        found.pieces += len(pieces)
-        return False
-    found.at_freeze += passed
-    found.before_check += "split.check" not in answers
-    found.at_check += not passed and "split.check" in answers
-    found.left += leaves
-    found.stayed += not leaves
-    return not leaves
+        pfn = event.op.args[0] if event.op.args else -1
+        # In 6.12 a page that could not be moved is tried again without a new visit.
+        again = site == "move.expect" and pfn in expected
+        if site == "visit" or (again and huge[pfn]):
+            huge[pfn], last = event.told.get("huge", True), pfn
+            why = waits.pop(pfn, "")
+            t.visits += huge[pfn]
+            t.pieces_visited += not huge[pfn]
+            t.busy_again += why == "busy"
+            t.stayed_again += why == "refused"
+        if site == "visit":
+            expected.discard(pfn)
+        elif not huge.get(pfn):
+            t.pieces_moved += site == "move.freed" and pfn in huge
+        elif again or (site == "move.target" and answer is not None):
+            t.whole += 1
+            waits[pfn] = "busy"
+        elif site == "move.expect":
+            expected.add(pfn)
+        elif site == "move.target":
+            t.no_target += 1
+            waits[pfn] = "no target"
+        elif site == "move.freed" and waits.pop(pfn, "") == "busy":
+            t.moved += 1
+        elif site == "split.lock":
+            t.tried += 1
+            t.stayed += 1
+            waits[pfn] = "refused"
+        elif site == "split.check":
+            t.looked += 1
+            t.look_ok += answer is not None
+        elif site == "split.cut" and isinstance(answer, tuple):
+            t.split += 1
+            t.stayed -= 1
+            t.pieces += len(answer)
+            del waits[pfn]
+    return t
 
 
 def _ends(trace: Trace) -> str:
@@ -173,32 +156,20 @@ def _ends(trace: Trace) -> str:
 def flow_sentence(trace: Trace) -> str:
     """The way that the run took, in one sentence."""
     t = taken(trace)
-    parts = []
-    if t.whole:
-        parts.append(f"a destination for the whole page was found {_times(t.whole)}")
-        if t.busy:
-            after = f", tried again {_times(t.busy_again)}" if t.busy_again else ""
-            parts.append(f"it could not be moved {_times(t.busy)}{after}")
-        if t.moved:
-            parts.append(f"it was moved whole {_times(t.moved)}")
-    if t.no_target:
-        parts.append(f"a destination for the whole page was missing {_times(t.no_target)}")
-        if t.no_target > t.tried:
-            parts.append("the reason forbids a split")
-    if t.refused:
-        parts.append(f"the split was refused {_times(t.refused)} ({_where(t)})")
-        if t.stayed:
-            parts.append(
-                f"the page stayed for another pass and was tried again {_times(t.stayed_again)}"
-            )
-    if t.left:
-        parts.append("the call was left at once")
-    if t.split:
-        pieces = (
-            f"split {_times(t.split)}, and {t.pieces_moved:,} of {t.pieces:,} pieces were moved"
-        )
-        parts.append(f"it was {pieces}")
-    said = "; ".join(parts) or "no huge page was on the list"
+    again = f", tried again {times(t.busy_again)}" if t.busy_again else ""
+    moved = f"{t.pieces_moved:,} of {t.pieces:,} pieces were moved"
+    parts = (
+        (t.whole, f"a destination for the whole page was found {times(t.whole)}"),
+        (t.busy, f"it could not be moved {times(t.busy)}{again}"),
+        (t.moved, f"it was moved whole {times(t.moved)}"),
+        (t.no_target, f"a destination for the whole page was missing {times(t.no_target)}"),
+        (t.no_target - t.tried, "the reason forbids a split"),
+        (t.refused, f"the split was refused {times(t.refused)} ({_where(t)})"),
+        (t.stayed, f"the page stayed for another pass and was tried again {times(t.stayed_again)}"),
+        (t.left, "the call was left at once"),
+        (t.split, f"it was split {times(t.split)}, and {moved}"),
+    )
+    said = "; ".join(words for n, words in parts if n) or "no huge page was on the list"
     return f"{said[0].upper()}{said[1:]}; {outcome(t)}."
 
 
@@ -206,10 +177,6 @@ def outcome(t: Taken) -> str:
     """What came back."""
     returned_ = f"migrate_pages() returned {', '.join(t.returns)}" if t.returns else ""
     return " and ".join(filter(None, (returned_, t.ends)))
-
-
-def _times(n: int) -> str:
-    return {1: "once", 2: "twice"}.get(n, f"{n:,} times")
 
 
 def _where(t: Taken) -> str:

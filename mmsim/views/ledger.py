@@ -24,9 +24,10 @@ from mmsim.views.svg import (
     SMALL,
     Svg,
     clip,
+    number,
     text_width,
 )
-from mmsim.views.words import page_words, plural
+from mmsim.views.words import page_words
 
 SPLIT_CHECK, SPLIT_FREEZE, MOVE_FREEZE = "split check", "split freeze", "move freeze"
 KNOWN = "explained count"
@@ -209,14 +210,6 @@ def ledger_at(moment: Moment, region: str = "") -> tuple[Ledger | None, int]:
 # -- in words
 
 
-def as_text(book: Ledger) -> list[str]:
-    """The ledger in lines of text; the last one is the check."""
-    rows = [f"{row.holder}: {plural(row.refs, 'reference')}, {row.why}" for row in book.rows]
-    check = book.check
-    count = f"refcount 0 (frozen; held {book.held})" if book.frozen else f"refcount {book.refcount}"
-    return [*rows, count, f"{check.formula}: {check.numbers} is {check.verdict}"]
-
-
 def describe(book: Ledger) -> str:
     """The ledger in one sentence."""
     held = ", ".join(f"{row.holder} {row.refs}" for row in book.rows)
@@ -254,29 +247,22 @@ def _shown(book: Ledger) -> list[Entry]:
 def _block(svg: Svg, x: float, y: float, w: float, row: Entry, due: bool) -> None:
     fill = FILLS["counted on" if row.counted_on or not due else "not counted on"]
     if row.refs:
-        svg.filled(x, y, w, ROW - 5, fill, rx=3, stroke=fill.mark, stroke_width=1)
+        svg.rect(x, y, w, ROW - 5, rx=3, fill=fill.ground, stroke=fill.mark, stroke_width=1)
+        svg.filled(x, y, 7, ROW - 5, fill, rx=3)
+        svg.filled(x + w - 7, y, 7, ROW - 5, fill, rx=3)
     else:
-        svg.rect(x, y, w, ROW - 5, rx=3, fill=PANEL, stroke=MUTED, stroke_width=1,
-                 stroke_dasharray="4 3")  # fmt: skip
+        dashed = {"stroke": MUTED, "stroke_dasharray": "4 3"}
+        svg.rect(x, y, w, ROW - 5, rx=3, fill=PANEL, stroke_width=1, **dashed)
     count = str(row.refs)
     number_wide = text_width(count, 15, bold=True)
     room = w - 28 - number_wide
     holder = clip(row.holder, room, 13, bold=True)
     wide = text_width(holder, 13, bold=True)
     # A reason that does not fit is left out: half a sentence helps nobody.
-    why_wide = text_width(row.why, SMALL) if row.why else 0
-    why_wide = why_wide if why_wide <= room - wide - 13 else 0
-    if fill.pattern != "plain":
-        # A quiet ground behind the words, so that the hatch does not run through them.
-        for left, size in (
-            (x + 5, wide + 8 + (why_wide + 9 if why_wide else 0)),
-            (x + w - 17 - number_wide, number_wide + 12),
-        ):
-            svg.rect(left, y + 5, size, ROW - 15, rx=2, fill=fill.ground)
-    svg.text(x + 9, y + 19.5, holder, room, bold=True)
-    if why_wide:
-        svg.text(x + 9 + wide + 9, y + 19.5, row.why, room - wide - 13, size=SMALL)
-    svg.text(x + w - 9, y + 20, count, w, size=15, bold=True, anchor="end")
+    svg.text(x + 12, y + 19.5, holder, room, bold=True)
+    if row.why and text_width(row.why, SMALL) <= room - wide - 13:
+        svg.text(x + 12 + wide + 9, y + 19.5, row.why, room - wide - 13, size=SMALL)
+    svg.text(x + w - 12, y + 20, count, w, size=15, bold=True, anchor="end")
 
 
 def _sums(svg: Svg, x: float, y: float, rows: list[Entry], book: Ledger) -> None:
@@ -286,7 +272,8 @@ def _sums(svg: Svg, x: float, y: float, rows: list[Entry], book: Ledger) -> None
     sums = [("expected", counted, check.expected)] if book.due else []
     for i, (word, n, value) in enumerate((*sums, ("actual", len(rows), book.held))):
         at, bottom = x + 8 + i * _APART, y + max(n, 1) * ROW - 5
-        svg.bracket(at, y, bottom, colour)
+        bracket = f"M{number(at - 5)} {number(y)}H{number(at)}V{number(bottom)}H{number(at - 5)}"
+        svg.path(bracket, stroke=colour, stroke_width=1.6)
         middle = (y + bottom) / 2
         svg.note(at + 5, middle - 1, word, _APART - 4)
         svg.text(at + 6, middle + 15, str(value), _APART - 12, size=15, bold=True)

@@ -1,25 +1,34 @@
-"""Memory as pictures: a map of a zone's pageblocks, and its free lists.
+"""Memory as pictures, words and tables: a zone of the model, or what a machine says of itself.
 
-A zone with more pageblocks than the map has cells is shown in cells of several neighbours; the
-scale stands above the map.  Free lists are drawn as how much memory lies in the blocks of an order,
-because a count alone would make a page look as large as 4 MiB.  `free_by_type` is migratetype ->
-free blocks of each order, of a zone or of a text that somebody pasted; `page_kib` is the size of a
-page, 0 if nobody knows it: then pages are counted."""
+A zone is a map of its pageblocks and its free lists.  Where there are more pageblocks than cells, a
+cell shows several neighbours, and the scale stands above the map.  Free lists are drawn as how much
+memory lies in the blocks of an order, because a count alone would make a page look as large as
+4 MiB.  `free_by_type` is migratetype -> free blocks of each order, of a zone or of a pasted text;
+`page_kib` is the size of a page, 0 if nobody knows it: then pages are counted."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from mmsim.constants import (
     HPAGE_PMD_ORDER,
+    MAX_ORDER,
     MIGRATE_CMA,
     MIGRATETYPES,
     PAGE_SIZE,
+    PAGEBLOCK_ORDER,
 )
+from mmsim.errors import UserError
+from mmsim.evidence.proc import BuddyZone, PageTypeZone, Pasted, ZoneInfo, read_memory, zone_of
 from mmsim.mm.fragmentation import (
+    PIN_SCOPE_TYPES,
+    extfrag_for_order,
+    extfrag_index,
+    printed,
     suitable,
     summed,
+    unusable_index,
 )
 from mmsim.mm.zone import Cell, Zone, occupancy, pages
 from mmsim.views import svg as style
@@ -38,6 +47,7 @@ from mmsim.views.svg import (
     Svg,
     number,
 )
+from mmsim.views.tables import frame, labels
 from mmsim.views.words import plural, size_words
 
 if TYPE_CHECKING:
@@ -75,15 +85,13 @@ _Rect = tuple[float, float, float, float]
 
 class BlockMap(NamedTuple):
     """What the map shows.  `types`: the migratetypes there are, in the kernel's order; `order`: the
-    order asked about; `marked`: numbers of the cells in which something is outlined."""
+    order asked about."""
 
     cells: Sequence[Cell]
     types: tuple[str, ...]
     per_cell: int
     pageblock_order: int
     order: int
-    marked: frozenset[int]
-    marked_as: str
 
     def grid(self, w: float, h: float) -> tuple[int, int, int]:
         """Columns, rows, and the size of a cell, as large as fits; rows begin at round numbers."""
@@ -101,26 +109,14 @@ class BlockMap(NamedTuple):
         return 8 + LEGEND_ROW * (2 if len(self.types) <= 3 else 3)
 
 
-def block_map(
-    zone: Zone,
-    order: int = HPAGE_PMD_ORDER,
-    *,
-    marked: Iterable[tuple[int, int]] = (),
-    marked_as: str = "the guest's",
-) -> BlockMap:
-    """The map of a zone; `marked` are blocks (pfn, order) to outline, `marked_as` says whose."""
+def block_map(zone: Zone, order: int = HPAGE_PMD_ORDER) -> BlockMap:
+    """The map of a zone."""
     per_cell = 1
     while zone.nr_pages >> zone.pageblock_order > CELLS_MAX * per_cell:
         per_cell *= 2
-    size = per_cell << zone.pageblock_order
     cells = occupancy(zone, per_cell, order)
-    outlined: set[int] = set()
-    for pfn, at_order in marked:
-        at = pfn - zone.start
-        outlined |= {*range(at // size, (at + (1 << at_order) - 1) // size + 1)}
     types = tuple(name for name in MIGRATETYPES if any(name in cell for cell in cells))
-    there = frozenset(outlined & {*range(len(cells))})
-    return BlockMap(cells, types, per_cell, zone.pageblock_order, order, there, marked_as)
+    return BlockMap(cells, types, per_cell, zone.pageblock_order, order)
 
 
 def map_size(shown: BlockMap, w: float, h: float) -> tuple[float, float]:
@@ -147,8 +143,6 @@ def draw_block_map(svg: Svg, x: float, y: float, w: float, h: float, shown: Bloc
     there = "" if shown.per_cell == 1 else " in the cell"
     said = f"a free block of {size_words(1 << shown.order)} or more{there}"
     signs: list[Sign] = [(lambda x, y: svg.add(_diamond(x + 5, y + 6)), 10, said)]
-    if shown.marked:
-        signs.append((lambda x, y: _outline(svg, x, y, 14, 11), 14, shown.marked_as))
     below = top + rows * size + 8
     svg.legend(x, below, w, kinds)
     svg.legend(x, below + shown.legend_high - 8 - LEGEND_ROW, w, signs)
@@ -190,14 +184,9 @@ def _cells(svg: Svg, x: float, y: float, columns: int, size: int, shown: BlockMa
         svg.area(_path(held[name]), HELD[name])
     rows = -(-len(shown.cells) // columns)
     origin = (x, y, float(size), float(size))
-    lines = f'<path d="M{number(size - 0.5)} 0V{size}M0 {number(size - 0.5)}H{size}"'
-    lines += f' stroke="{PANEL}" fill="none"/>'
-    svg.tiles((x, y, columns * size, rows * size), origin, "grid", lines)
+    svg.grid((x, y, columns * size, rows * size), size, size)
     for rect in _joined(fits):
         svg.tiles(rect, origin, "fits", _diamond((size - 1) / 2, (size - 1) / 2))
-    for i in sorted(shown.marked):
-        left, top = x + i % columns * size, y + i // columns * size
-        _outline(svg, left, top, size - 1, size - 1)
 
 
 def _joined(rects: list[_Rect]) -> list[_Rect]:
@@ -224,11 +213,6 @@ def _diamond(x: float, y: float) -> str:
         f'<path d="M{number(x)} {number(y - 3)}l3 3l-3 3l-3 -3z" fill="{INK}" '
         f'stroke="{PANEL}" stroke-width="0.8"/>'
     )
-
-
-def _outline(svg: Svg, x: float, y: float, w: float, h: float) -> None:
-    svg.rect(x, y, w, h, fill="none", stroke=PANEL, stroke_width=3.4)
-    svg.rect(x, y, w, h, fill="none", stroke=INK, stroke_width=1.6)
 
 
 def map_sentence(shown: BlockMap) -> str:
@@ -326,17 +310,11 @@ def free_svg(free_by_type: FreeByType, order: int = HPAGE_PMD_ORDER, page_kib: i
 _MAP, _FREE, _HIGH = 616.0, 354.0, 424.0
 
 
-def memory(
-    zone: Zone,
-    order: int = HPAGE_PMD_ORDER,
-    *,
-    marked: Iterable[tuple[int, int]] = (),
-    marked_as: str = "the guest's",
-) -> Picture:
-    """Both halves, seen once; see `block_map` for `marked`."""
+def memory(zone: Zone, order: int = HPAGE_PMD_ORDER) -> Picture:
+    """Both halves, seen once."""
     free = zone.lists()
     words = free_sentence(free, order)  # it refuses an order that there is not
-    shown = block_map(zone, order, marked=marked, marked_as=marked_as)
+    shown = block_map(zone, order)
     words += f" {map_sentence(shown)}"
     high = max(map_size(shown, _MAP - 34, _HIGH)[1], 340.0)
     title = claim(free, order, zone.nr_pages)
@@ -355,8 +333,6 @@ def supply_table(
     index: str, lists: Mapping[str, Sequence[int]], order: int, page_kib: int = KIB
 ) -> pd.DataFrame:
     """A row for each of these lists: free memory, its largest block, and how many of `order`."""
-    import pandas as pd
-
     rows = []
     for free in lists.values():
         largest = max((at for at, blocks in enumerate(free) if blocks), default=None)
@@ -364,10 +340,193 @@ def supply_table(
         rows.append((size_words(pages(free), page_kib), words, suitable(free, order)))
     size = size_words(1 << order, page_kib)
     columns = ["free", "largest free block", f"blocks of {size} to be had"]
-    names = pd.Index(list(lists), name=index, dtype=object)
-    return pd.DataFrame(rows, index=names, columns=columns, dtype=object)
+    return frame(rows, labels(lists, index), columns)
 
 
 def memory_table(zone: Zone, order: int = HPAGE_PMD_ORDER) -> pd.DataFrame:
     """For each type: free memory, its largest free block, and how many of `order` it could give."""
     return supply_table("free lists", zone.blocks_by_type(), order)
+
+
+# -- the kernel's indices, beside what a pin could use
+
+KERNEL = "the kernel's: all lists"
+PIN_SCOPE = "mmsim's own: usable inside a long-term pin"
+UNKNOWN = "not known: paste /proc/pagetypeinfo"
+
+
+def indices_table(free_by_type: FreeByType, order: int, page_kib: int = KIB) -> pd.DataFrame:
+    """Blocks of `order` to be had and the three indices, over all lists and for a pin.
+
+    ValueError for an order that the lists don't have."""
+    kernel, pin = (
+        {
+            f"blocks of {size_words(1 << order, page_kib)} to be had": suitable(free, order),
+            "unusable_index": printed(unusable_index(free, order)),
+            "extfrag_index": printed(extfrag_index(free, order)),
+            "extfrag_for_order": f"{extfrag_for_order(free, order)} %",
+        }
+        for free in (summed(free_by_type), summed(free_by_type, PIN_SCOPE_TYPES))
+    )
+    cells = [
+        (said, UNKNOWN if ALL_TYPES in free_by_type else pin[name]) for name, said in kernel.items()
+    ]
+    return frame(cells, labels(kernel, f"order {order}"), [KERNEL, PIN_SCOPE])
+
+
+def _indices_sentence(free_by_type: FreeByType, order: int, page_kib: int) -> str:
+    """The indices in words; ValueError for an order that the lists don't have."""
+    free = summed(free_by_type)
+    unusable, extfrag = unusable_index(free, order), extfrag_index(free, order)
+    verdict = "a request would succeed"
+    if extfrag != -1000:
+        why = "for want of memory" if extfrag < 500 else "because free memory is in pieces"
+        verdict = f"a request would fail, {why}"
+    said = (
+        f"For order {order} unusable_index is {printed(unusable)}, and extfrag_index "
+        f"{printed(extfrag)} says: {verdict}."
+    )
+    if ALL_TYPES in free_by_type:
+        return f"{said} What a long-term pin could use of it, this file does not tell."
+    mine = suitable(summed(free_by_type, PIN_SCOPE_TYPES), order)
+    blocks = f"{plural(mine, 'block')} of {size_words(1 << order, page_kib)}"
+    return f"{said} Usable inside a long-term pin (mmsim's number, not a kernel's): {blocks}."
+
+
+# -- a machine's memory as somebody pasted it
+
+NOTE = "Sizes are for pages of 4 KiB."
+PAGE_SIZES = (4, 8, 16, 64)
+"""Sizes of a page, in KiB, that kernels have."""
+PMD_ORDERS = {4: 9, 8: 10, 16: 11, 64: 13}
+"""Order of a huge page, by the size of a page."""
+NOT_TOLD = (
+    "The text does not tell how large a page is, so pages are counted. Say the size to see bytes: "
+    "for instance page_kib=64 in a notebook, --page-kib 64 at the command line."
+)
+_AnyZone = BuddyZone | PageTypeZone | ZoneInfo
+
+
+class Machine(NamedTuple):
+    """What there is to see of one zone of a pasted text, and a line for each zone.
+
+    `svg` is empty for /proc/zoneinfo, which says how much is free, but not in which blocks."""
+
+    svg: str
+    sentence: str
+    table: pd.DataFrame
+    zones: pd.DataFrame
+    names: tuple[str, ...]
+    """Every zone of the text, such as "0 Normal": node and name."""
+    orders: int
+    """How many orders the lists have; 0 for /proc/zoneinfo, which has none."""
+    order: int = HPAGE_PMD_ORDER
+    """The one that was asked about."""
+
+
+def _name(zone: _AnyZone) -> str:
+    return f"{zone.node} {zone.zone}"
+
+
+def _free(zone: _AnyZone) -> int:
+    """Free pages."""
+    return zone.nr_free_pages if isinstance(zone, ZoneInfo) else pages(zone.free)
+
+
+def machine(
+    text: str,
+    zone: str | None = None,
+    node: int | None = None,
+    order: int | None = None,
+    page_kib: int | None = None,
+) -> Machine:
+    """The zone of that name in a pasted text, or the one with most free memory.
+
+    `order`: the order asked about, by default that of a page block where the text tells it, or of a
+    huge page.  `page_kib`: the size of a page, if the text does not tell it.  Raises PasteError,
+    one sentence, for a text or a zone that can't be used, UserError for an order or a size that
+    there is not."""
+    pasted = read_memory(text)
+    zones: tuple[_AnyZone, ...] = pasted.zones
+    one = max(zones, key=_free) if zone is None else zone_of(zones, zone, node)
+    names = tuple(map(_name, zones))
+    block = one.pageblock_order if isinstance(one, PageTypeZone) else None
+    size = _page_kib(pasted, block, page_kib)
+    notes = [NOTE.replace("4", str(size)) if size else NOT_TOLD, *pasted.notes]
+    if isinstance(one, ZoneInfo):
+        infos = [z for z in zones if isinstance(z, ZoneInfo)]
+        said = " ".join([_half_sentence(one, size), *notes])
+        return Machine("", said, _halves([one]), _halves(infos), names, 0)
+    lists = one.free_by_type if isinstance(one, PageTypeZone) else {ALL_TYPES: one.free}
+    if order is None:
+        usual = PMD_ORDERS.get(size, HPAGE_PMD_ORDER) if block is None else block
+        order = min(usual, len(one.free) - 1)
+    if not 0 <= order < len(one.free):
+        raise UserError(f"order {order} can't be asked about: there are 0 to {len(one.free) - 1}")
+    words = [f"Zone {one.zone} of node {one.node}.", free_sentence(lists, order, size)]
+    words.append(_indices_sentence(lists, order, size))
+    if block not in (None, PAGEBLOCK_ORDER):
+        words.append(f"A page block has order {block} here.")
+    if letters := pasted.letters.get((one.node, one.zone)):
+        lent = ", ".join(str(at) for at, types in enumerate(letters) if "C" in types)
+        words.append(f"Orders with free blocks in CMA: {lent or 'none'}.")
+    if isinstance(one, PageTypeZone) and one.at_least:
+        words.append("The kernel stopped counting some lists, so there is more than this.")
+    every = {_name(z): z.free for z in zones if not isinstance(z, ZoneInfo)}
+    return Machine(
+        svg=free_svg(lists, order, size),
+        sentence=" ".join(words + notes),
+        table=indices_table(lists, order, size),
+        zones=supply_table("node and zone", every, order, size),
+        names=names,
+        orders=len(one.free),
+        order=order,
+    )
+
+
+def _page_kib(pasted: Pasted, block: int | None, given: int | None) -> int:
+    """How large a page is; 0 if neither the text nor the user tells it.
+
+    Not told, but so usual that it is taken: 4 KiB where there are 11 orders and, if it is known, a
+    page block is of order 9."""
+    if given is not None and given not in PAGE_SIZES:
+        raise UserError(f"page_kib is one of {', '.join(map(str, PAGE_SIZES))}, not {given!r}")
+    if pasted.page_kib and given not in (None, pasted.page_kib):
+        raise UserError(f"the text tells that a page has {pasted.page_kib} KiB, not {given}")
+    if given or pasted.page_kib:
+        return given or pasted.page_kib or 0
+    if isinstance(pasted.zones[0], ZoneInfo):
+        return 0
+    usual = len(pasted.zones[0].free) == MAX_ORDER and block in (None, PAGEBLOCK_ORDER)
+    return KIB if usual else 0
+
+
+def _cma_first(zone: ZoneInfo) -> bool:
+    """Do movable requests go to CMA first?  Kernel: mm/page_alloc.c, __rmqueue()."""
+    return (zone.nr_free_cma or 0) > zone.nr_free_pages // 2
+
+
+def _half_sentence(zone: ZoneInfo, page_kib: int) -> str:
+    size = size_words(zone.nr_free_pages, page_kib)
+    free = f"Zone {zone.zone} of node {zone.node} has {size} free"
+    if zone.managed is None:
+        free += " (of how many pages, this kernel does not tell)"
+    if not zone.nr_free_cma:
+        unknown = zone.nr_free_cma is None and bool(zone.present)
+        return f"{free}, {'of CMA it tells nothing' if unknown else 'none of it in CMA'}."
+    rule = "more than half, so movable requests go to CMA first"
+    if not _cma_first(zone):
+        rule = "not more than half, so movable requests try their own lists first"
+    lent = size_words(zone.nr_free_cma, page_kib)
+    return f"{free}, {lent} of that in CMA: {rule} (Linux 5.8 and later)."
+
+
+def _halves(zones: list[ZoneInfo]) -> pd.DataFrame:
+    rows = []
+    for zone in zones:
+        lent = zone.nr_free_cma or 0
+        first = "CMA" if _cma_first(zone) else "their own lists"
+        managed = "not known" if zone.managed is None else zone.managed
+        rows.append((managed, zone.nr_free_pages, lent, zone.nr_free_pages - lent, first))
+    columns = ["pages", "free", "free in CMA", "free outside CMA", "movable requests try first"]
+    return frame(rows, labels(map(_name, zones), "node and zone"), columns)

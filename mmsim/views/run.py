@@ -1,11 +1,16 @@
-"""A run as text: the step table, and a summary of what came of it."""
+"""A run as text: what each step changed, long repetitions folded, the step table, and a summary."""
 
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Hashable, Iterator
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
+from mmsim.engine.scenario import Event
 from mmsim.engine.trace import Moment, Trace
-from mmsim.mm.world import World
+from mmsim.mm.folio import ISOLATION, Folio
+from mmsim.mm.world import FIRST_TARGET_PFN, World
 from mmsim.scenarios.host import GUEST
 from mmsim.scenarios.situation import (
     DROPPED,
@@ -16,17 +21,285 @@ from mmsim.scenarios.situation import (
     TAKEN_BACK,
     Situation,
 )
-from mmsim.views.changes import changes, counters, few, follows, named, pieces, regions
-from mmsim.views.fold import Row, fold
-from mmsim.views.operations import call
-from mmsim.views.words import main_actor, place, plural, result_words
+from mmsim.views.operations import arguments, call
+from mmsim.views.words import main_actor, place, plural, result_words, short_name
+
+# -- what a step changed: every value that is another now, whose and which, before and after
+
+FOLIOS_MAX, CHANGES_MAX = 6, 3
+"""A step, or a row of folded steps, that touches more folios is told in sums."""
+
+
+class Change(NamedTuple):
+    """One value that is another now: whose and which, before, after."""
+
+    name: str
+    old: str
+    new: str
+
+    def __str__(self) -> str:
+        if self.new == "freed":
+            return f"{self.name} freed"
+        return f"{self.name} {self.old} → {self.new}" if self.old else f"{self.name} {self.new}"
+
+
+def _different(name: str, was: dict[str, str], now: dict[str, str]) -> list[Change]:
+    """A change for each fact that differs; one that is missing counts as 0."""
+    facts = ((what, was.get(what, "0"), now.get(what, "0")) for what in {**was, **now})
+    return [Change(name + what, old, new) for what, old, new in facts if old != new]
+
+
+def _of_folio(world: World, pfn: int) -> dict[str, str]:
+    """Everything about a folio that a reader may want to see change, in the order of interest."""
+    folio = world.folios[pfn]
+    held = dict(folio.held)
+    on_list = "active list" if folio.active else "on a list"
+    yes = {True: "yes", False: "no"}
+    return {
+        "place": place(world, pfn),
+        "refs": str(folio.refcount) if folio.refcount else "0 (frozen)",
+        "mapcount": str(folio.mapcount),
+        "pincount": str(folio.pincount),
+        "lock": folio.locked_by or "free",
+        "LRU": on_list if folio.lru else "isolated" if ISOLATION in held else "off",
+        "dirty": yes[bool(folio.dirty)],
+        "referenced": yes[bool(folio.referenced)],
+        "writeback": yes[bool(folio.writeback)],
+        "migration entries": str(sum(folio.migration_entries)),
+        "file": "in it" if folio.mapping else "not in it",
+        **{f"held by {who}": str(n) for who, n in held.items() if who != ISOLATION},
+    }
+
+
+def _touched(world: World, other: World) -> dict[str, int]:
+    """Name -> pfn of every folio of this world that is not the same in the other."""
+    return {
+        folio.name or f"page at {pfn:#x}": pfn
+        for pfn, folio in world.folios.items()
+        if other.folios.get(pfn) is not folio and other.folios.get(pfn) != folio
+    }
+
+
+def named(world: World, region: str = "") -> list[tuple[int, Folio]]:
+    """The folios that a reader knows by name, with their pfns; all, or those of a region."""
+    return [(p, f) for p, f in world.folios.items() if f.name and region in ("", f.region)]
+
+
+def regions(world: World) -> list[str]:
+    """The regions that they belong to."""
+    return list(dict.fromkeys(folio.region for _, folio in named(world)))
+
+
+def pieces(world: World, region: str) -> tuple[int, int]:
+    """How many pages of a region are in CMA, and how many elsewhere."""
+    sizes = [(world.in_cma(pfn), folio.nr_pages) for pfn, folio in named(world, region)]
+    inside = sum(pages for in_cma, pages in sizes if in_cma)
+    return inside, sum(pages for _, pages in sizes) - inside
+
+
+def _of_region(world: World, region: str) -> dict[str, str]:
+    folios = [folio for _, folio in named(world, region)]
+    inside, outside = pieces(world, region)
+    return {
+        "pages in CMA": str(inside),
+        "pages elsewhere": str(outside),
+        "pages mapped": str(sum(folio.nr_pages for folio in folios if folio.mapcount)),
+        "pins": str(sum(folio.pincount for folio in folios)),
+    }
+
+
+def _in_sums(before: World, after: World) -> Iterator[Change]:
+    for region in dict.fromkeys([*regions(before), *regions(after)]):
+        was, now = (len(named(world, region)) for world in (before, after))
+        if was == 1 != now:
+            yield Change(region, "one huge page", f"{now} pieces")
+        yield from _different(f"{region}: ", _of_region(before, region), _of_region(after, region))
+
+
+def _one_by_one(
+    before: World, after: World, old: dict[str, int], new: dict[str, int]
+) -> Iterator[Change]:
+    for name in {**old, **new}:
+        if name in old and name in new:
+            facts = _of_folio(before, old[name]), _of_folio(after, new[name])
+            yield from _different(f"{short_name(after, new[name])} ", *facts)
+        elif name in new and new[name] not in before.folios:
+            yield Change(short_name(after, new[name]), "", f"in {place(after, new[name])}")
+        elif name in old and old[name] not in after.folios:
+            yield Change(short_name(before, old[name]), "held", "freed")
+
+
+def _of_container(world: World) -> dict[str, str]:
+    container = world.container
+    return {
+        "VFIO's lock": container.locked_by or "free",
+        "mappings of VFIO": str(len(container.dmas)),
+        "pages the device reaches": str(sum(run.pages for run in container.maps)),
+        "locked memory in pages": str(container.locked_vm),
+    }
+
+
+def _of_batches(world: World) -> dict[str, str]:
+    return {f"{kind} batch of {cpu}": str(len(b)) for (cpu, kind), b in world.batches.items()}
+
+
+def moved_counters(before: World, after: World) -> list[tuple[str, int, int]]:
+    """Counters that differ: name, before, after."""
+    return [
+        (name, before.vmstat[name], value)
+        for name, value in after.vmstat.items()
+        if before.vmstat[name] != value
+    ]
+
+
+def changes(moment: Moment) -> list[Change]:
+    """What is different here from the state before."""
+    before, after = moment.before.world, moment.world
+    old, new = _touched(before, after), _touched(after, before)
+    many = len({**old, **new}) > FOLIOS_MAX
+    found = [*(_in_sums(before, after) if many else _one_by_one(before, after, old, new))]
+    found += [Change(name, str(was), str(now)) for name, was, now in moved_counters(before, after)]
+    found += _different("", _of_container(before), _of_container(after))
+    return found if many else found + _different("", _of_batches(before), _of_batches(after))
+
+
+def counters(trace: Trace) -> list[tuple[str, int]]:
+    """Counters that moved over the whole run, and by how much."""
+    moved = moved_counters(trace.state(0).world, trace.last.world)
+    return [(name, new - old) for name, old, new in moved]
+
+
+def follows(change: Change) -> bool:
+    """Who holds a reference and which batch it waits in follow from the count and the step."""
+    return " held by " in change.name or " batch of " in change.name
+
+
+def few(found: list[Change]) -> list[str]:
+    """The first changes, and how many more there are."""
+    more = len(found) - CHANGES_MAX
+    return [*map(str, found[:CHANGES_MAX]), *([f"and {more} more"] if more > 0 else [])]
+
+
+# -- long runs, folded: the same steps for 510 further pieces are one row
+
+SHORT = 150
+"""Runs of up to so many steps are not folded."""
+BLOCK_MAX, REPEATS_MIN = 64, 4
+# Arguments and fields of answers that say where, not what.
+_PLACES = frozenset(("pfn", "index", "nr", "iova", "src", "dst", "old", "new"))
+
+
+class Row(NamedTuple):
+    """Steps `start`..`end` of a run (from 0): one step, or `times` blocks of `block` steps.
+
+    `renamed`: the blocks deal with one page after the other, not with the same one again."""
+
+    start: int
+    end: int
+    block: int = 1
+    times: int = 1
+    renamed: bool = False
+
+    @property
+    def folded(self) -> bool:
+        """More than one step?"""
+        return self.end - self.start > 1
+
+    @property
+    def numbers(self) -> str:
+        """Which steps, counted from 1."""
+        return f"{self.start + 1}-{self.end}" if self.folded else str(self.end)
+
+    def at(self, trace: Trace) -> Moment:
+        """The moment that the row leads to, from the one before it."""
+        return trace.at(self.end, since=self.start)
+
+    def says(self, trace: Trace) -> str:
+        """The step as a call and its answer, or what is folded here."""
+        if not self.folded:
+            return call(self.at(trace))
+        what = "the same step" if self.block == 1 else f"the same {self.block} steps"
+        more = "for {} further pieces" if self.renamed else "{} more times"
+        return f"... {what} {more.format(self.times)}"
+
+
+def _blank(value: Any, is_place: bool = False) -> Hashable:
+    """The value without the numbers that say where."""
+    if isinstance(value, tuple):
+        fields = getattr(value, "_fields", ("",) * len(value))
+        pairs = zip(fields, value, strict=True)
+        return tuple(_blank(item, field in _PLACES) for field, item in pairs)
+    if type(value) is int and (is_place or value >= FIRST_TARGET_PFN):
+        return "a place"
+    return type(value).__name__, value
+
+
+def _shape(event: Event) -> Hashable:
+    """What an event is apart from the page that it is about: actor, line, step, what was said."""
+    op = event.op
+    names = [*arguments(op)] + [""] * len(op.args)
+    pairs = zip(names, op.args, strict=False)
+    args = tuple(_blank(value, name in _PLACES) for name, value in pairs)
+    where = len(event.where), event.where[-1:]
+    return event.actor, op.kind.name, event.outcome, where, args, _blank(event.answer)
+
+
+def _block(trace: Trace, shapes: list[int], i: int) -> tuple[int, int]:
+    """The shortest block that is repeated often enough from `i`, and how often; (0, 0) if none."""
+    for block in range(1, BLOCK_MAX + 1):
+        first, times = shapes[i : i + block], 1
+        while shapes[i + times * block : i + (times + 1) * block] == first:
+            times += 1
+        one = len({event.actor for event in trace.events[i : i + block]}) == 1
+        if times >= REPEATS_MIN and one:
+            return block, times
+    return 0, 0
+
+
+_KNOWN: WeakKeyDictionary[Trace, tuple[tuple[int, int], list[Row]]] = WeakKeyDictionary()
+
+
+def fold(trace: Trace, *, short: int = SHORT) -> list[Row]:
+    """The rows of a run; each step belongs to exactly one.  Remembered: a slider asks each time."""
+    known = _KNOWN.get(trace)
+    if known is None or known[0] != (len(trace), short):
+        known = _KNOWN[trace] = (len(trace), short), _fold(trace, short)
+    return known[1]
+
+
+def _fold(trace: Trace, short: int) -> list[Row]:
+    n = len(trace)
+    if n <= short:
+        return [Row(i, i + 1) for i in range(n)]
+    numbers: dict[Hashable, int] = {}
+    shapes = [numbers.setdefault(_shape(event), len(numbers)) for event in trace.events]
+    rows: list[Row] = []
+    i = 0
+    while i < n:
+        block, times = _block(trace, shapes, i)
+        if not block:
+            rows.append(Row(i, i + 1))
+            i += 1
+            continue
+        # The first and the last block are shown step by step.
+        last, end = i + block * (times - 1), i + block * times
+        one, other = (
+            [(event.op.args, event.answer) for event in trace.events[at : at + block]]
+            for at in (i, i + block)
+        )
+        rows += [Row(j, j + 1) for j in range(i, i + block)]
+        rows.append(Row(i + block, last, block, times - 2, one != other))
+        rows += [Row(j, j + 1) for j in range(last, end)]
+        i = end
+    return rows
+
 
 # -- the step table
 
 WIDTH, TABLE_SHORT = 100, 40
 ROWS_MAX = 400
 """A longer table shows its first rows and its last ones, three to one."""
-MARGIN = 31
+MARGIN, OTHERS_MAX = 31, 22
 _GAP, _KEEP = "  ", "\u00a0"
 
 
@@ -38,29 +311,24 @@ def _margin(moment: Moment, width: int) -> list[str]:
     return [line.replace(_KEEP, " ") for line in lines]
 
 
-def step_table(trace: Trace, *, width: int = WIDTH, short: int = TABLE_SHORT) -> str:
+def step_table(trace: Trace) -> str:
     """The run as text: time downwards, a column for each actor, what changed in the margin.
 
     Repeated blocks are folded.  A table of more than ROWS_MAX rows says what it leaves out of its
     middle."""
-    rows, gap = fold(trace, short=short), ROWS_MAX * 3 // 4
+    rows, gap = fold(trace, short=TABLE_SHORT), 0
     if len(rows) > ROWS_MAX:
+        gap = ROWS_MAX * 3 // 4
         rows = [*rows[:gap], *rows[gap - ROWS_MAX :]]
-    else:
-        gap = 0
-    moments = [row.at(trace) for row in rows]
-    said = [
-        f"... {row.words()}" if row.folded else call(moment)
-        for row, moment in zip(rows, moments, strict=True)
-    ]
-    numbers, columns, margin = _widths(trace, rows, said, width)
+    said = [row.says(trace) for row in rows]
+    numbers, columns, margin = _widths(trace, rows, said)
     head = ["step".rjust(numbers), *(name.ljust(columns[name]) for name in columns), "what changed"]
     out = [_GAP.join(head).rstrip()]
-    out.append(_GAP.join(["-" * numbers, *("-" * columns[name] for name in columns), "-" * margin]))
+    out.append(_GAP.join("-" * size for size in (numbers, *columns.values(), margin)))
     depth: dict[str, int] = {}
     for event in trace.events:
         depth[event.actor] = min(depth.get(event.actor, 99), len(event.where))
-    for number, (row, moment, text) in enumerate(zip(rows, moments, said, strict=True)):
+    for number, (row, text) in enumerate(zip(rows, said, strict=True)):
         if gap and number == gap:
             first, last = rows[number - 1].end + 1, row.start
             out.append(f"{'':{numbers}}{_GAP}[steps {first} to {last} are left out]")
@@ -69,21 +337,18 @@ def step_table(trace: Trace, *, width: int = WIDTH, short: int = TABLE_SHORT) ->
         left = textwrap.wrap(
             text, columns[event.actor], initial_indent=indent, subsequent_indent=indent + "  "
         )
-        right = _margin(moment, margin)
-        for i in range(max(len(left), len(right), 1)):
+        right = _margin(row.at(trace), margin)
+        for i in range(max(len(left), len(right))):
+            cells = dict.fromkeys(columns, "") | {event.actor: "".join(left[i : i + 1])}
             parts = [(row.numbers if i == 0 else "").rjust(numbers)]
-            for name, size in columns.items():
-                mine = name == event.actor and i < len(left)
-                parts.append((left[i] if mine else "").ljust(size))
-            out.append(_GAP.join([*parts, right[i] if i < len(right) else ""]).rstrip())
+            parts += [cells[name].ljust(size) for name, size in columns.items()]
+            out.append(_GAP.join([*parts, *right[i : i + 1]]).rstrip())
     ends = (_end(trace, name).ljust(size) for name, size in columns.items())
     out.append(_GAP.join([" " * numbers, *ends]).rstrip())
     return "\n".join(out) + "\n"
 
 
-def _widths(
-    trace: Trace, rows: list[Row], said: list[str], width: int
-) -> tuple[int, dict[str, int], int]:
+def _widths(trace: Trace, rows: list[Row], said: list[str]) -> tuple[int, dict[str, int], int]:
     """Columns of the step number, of each actor, and of the margin."""
     main, *others = [actor.name for actor in trace.scenario.actors]
     numbers = max([4, *(len(row.numbers) for row in rows)])
@@ -91,8 +356,8 @@ def _widths(
     for row, text in zip(rows, said, strict=True):
         actor = trace.events[row.end - 1].actor
         if actor != main:
-            columns[actor] = min(max(columns[actor], len(text)), 22)
-    left = width - numbers - len(_GAP) * (len(others) + 2) - sum(columns.values())
+            columns[actor] = min(max(columns[actor], len(text)), OTHERS_MAX)
+    left = WIDTH - numbers - len(_GAP) * (len(others) + 2) - sum(columns.values())
     margin = min(MARGIN, max(20, left // 2))
     return numbers, {main: max(left - margin, 20), **columns}, margin
 
@@ -110,7 +375,7 @@ def _end(trace: Trace, actor: str) -> str:
 
 def where_words(world: World, region: str) -> str:
     """Where the pages of a region are: one sentence."""
-    folios = [(pfn, folio) for pfn, folio in named(world) if folio.region == region]
+    folios = named(world, region)
     if region == GUEST:
         found = sum(folio.nr_pages for pfn, folio in folios if world.in_cma(pfn))
         return f"Of the guest's {sum(f.nr_pages for _, f in folios):,} pages {found:,} lie in CMA."
@@ -119,16 +384,20 @@ def where_words(world: World, region: str) -> str:
         kind = "Huge page" if folio.is_thp else "Page"
         return f"{kind} {region} is whole and lies in {place(world, pfn)}."
     inside, outside = pieces(world, region)
-    if inside and outside:
-        where = f"{inside} of its pieces lie in CMA, {outside} in ordinary memory"
-    else:
-        all_ = "CMA" if inside else "ordinary memory"
-        where = f"all of its {inside + outside} pieces lie in {all_}"
+    where = f"{inside} of its pieces lie in CMA, {outside} in ordinary memory"
+    if not (inside and outside):
+        where = (
+            f"all of its {inside + outside} pieces lie in {'CMA' if inside else 'ordinary memory'}"
+        )
     return f"{region} has been split; {where}."
 
 
 # What a result means for whoever asked: what it was started for, or not.
+_STARTS = "The memory is pinned outside CMA, so the virtual machine can start."
 _MEANINGS = {
+    PINNED: (_STARTS, "The pin fails{but}, so the virtual machine does not start."),
+    MAPPED: (_STARTS, "The pin fails{but}, so the virtual machine does not start."),
+    DROPPED: ("What nobody needed was dropped.", "Nothing could be dropped."),
     TAKEN_BACK: ("The owner has its memory.", "The owner gets no memory."),
     SPLIT: ("The huge page has been split.", "The huge page could not be split."),
     MIGRATED: (
@@ -139,25 +408,20 @@ _MEANINGS = {
 
 
 def _meaning(trace: Trace) -> str:
-    local = trace.scenario.local(trace.last, main_actor(trace.scenario))
+    local, scenario = trace.scenario.local(trace.last, main_actor(trace.scenario)), trace.scenario
     if not local.finished:
         return "The run stops before it is decided."
-    if not isinstance(trace.scenario, Situation):
+    if not isinstance(scenario, Situation) or scenario.aim not in _MEANINGS:
         return ""
-    rc, aim = local.result, trace.scenario.aim
-    if aim in (PINNED, MAPPED):
-        if aim.reached(rc):
-            return "The memory is pinned outside CMA, so the virtual machine can start."
-        world = trace.last.world
-        inside = any(world.in_cma(pfn) for pfn, _ in named(world))
-        but = "" if inside else ", although every page has been moved"
-        return f"The pin fails{but}, so the virtual machine does not start."
-    if aim is DROPPED:
-        return "What nobody needed was dropped." if rc else "Nothing could be dropped."
+    rc, aim, world = local.result, scenario.aim, trace.last.world
     if aim is MIGRATED and rc < 0:
         return "The migration gave up with an error."
-    good, bad = _MEANINGS.get(aim, ("", ""))
-    return good if aim.reached(rc) else bad
+    good, bad = _MEANINGS[aim]
+    inside = any(world.in_cma(pfn) for pfn, _ in named(world))
+    reached = bool(rc) if aim is DROPPED else aim.reached(rc)
+    return (
+        good if reached else bad.format(but=", although every page has been moved" * (not inside))
+    )
 
 
 def summary(trace: Trace) -> str:

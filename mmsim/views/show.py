@@ -18,13 +18,11 @@ from mmsim.mm.zone import Zone
 from mmsim.scenarios import Situation
 from mmsim.scenarios.host import Host
 from mmsim.views.columns import columns_picture
-from mmsim.views.facts import facts, state_table
-from mmsim.views.fold import fold
 from mmsim.views.memory import memory, memory_table
-from mmsim.views.run import summary
-from mmsim.views.state import draw_state, state_picture
+from mmsim.views.run import fold, summary
+from mmsim.views.state import state_picture, state_table
 from mmsim.views.svg import Picture as Picture
-from mmsim.views.tables import steps
+from mmsim.views.tables import frame, labels, steps
 
 # A cell of a table is not broken up to so many characters; a line of text has at most so many.
 UNBROKEN_MAX, LINE_MAX = 40, 96
@@ -92,12 +90,10 @@ class Shown:
         return as_html(self.make())
 
 
-def two_columns(rows: list[tuple[str, str]]) -> Any:
+def two_columns(rows: Iterable[tuple[str, str]]) -> Any:
     """Facts and their values as a table."""
-    import pandas as pd
-
-    index = pd.Index([name for name, _ in rows], name="what")
-    return pd.DataFrame({"value": [value for _, value in rows]}, index=index)
+    names, values = zip(*rows, strict=True)
+    return frame([(value,) for value in values], labels(names, "what"), ["value"])
 
 
 class Parts(NamedTuple):
@@ -115,8 +111,8 @@ def parts(value: Any, **how: Any) -> Parts:
 
 @parts.register
 def _(moment: Moment, *, region: str = "A") -> Parts:
-    seen = facts(moment, region)
-    return Parts(draw_state(seen), two_columns(state_table(seen)))
+    table = two_columns(state_table(moment, region=region))
+    return Parts(state_picture(moment, region=region), table)
 
 
 @parts.register

@@ -1,4 +1,4 @@
-"""The state picture: everything about one moment of a run, in one place.
+"""The state picture: everything about one moment of a run, in one place; and the same as a table.
 
 A huge page is a bar of 512 with its head marked; once split, the same bar is cut into cells.  Below
 stand its ledger and the counters; in the other column the run as a strip, the model's own source
@@ -8,14 +8,23 @@ same picture.
 
 from __future__ import annotations
 
+import ast
+import inspect
+import textwrap
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import accumulate, groupby
-from typing import TypeVar
+from pathlib import PurePath
+from types import CodeType
+from typing import NamedTuple, TypeVar
 
+from mmsim.constants import HPAGE_PMD_NR
 from mmsim.engine.trace import Moment
-from mmsim.views.facts import CODE_LINES, NOWHERE, Counter, Facts, Layout, Listing, facts
-from mmsim.views.fold import Row, fold
-from mmsim.views.ledger import LEDGER_HIGH, Ledger, draw_ledger
+from mmsim.mm.world import World
+from mmsim.views.ledger import LEDGER_HIGH, Ledger, describe, draw_ledger, ledger_at
+from mmsim.views.operations import sentence
+from mmsim.views.run import changes, fold, moved_counters
 from mmsim.views.svg import (
     BAD,
     BODY,
@@ -33,18 +42,49 @@ from mmsim.views.svg import (
     Picture,
     Svg,
     actor_fill,
-    initials,
     number,
     text_width,
     wrap,
 )
+from mmsim.views.words import main_actor, page_words, result_words, subject, version_words
 
 # -- the pages of a region
 
+NOWHERE = ""
 CELLS_HIGH = 8
-SMALL_CELL = 14.0
-"""A cell this small has no room for a pattern; it gets a sign."""
 _T = TypeVar("_T")
+
+
+class Layout(NamedTuple):
+    """Where each page of a region lies: its migratetype, "" for a page that is nowhere."""
+
+    whole: bool
+    types: tuple[str, ...]
+    counts: list[tuple[str, int]]
+    """How many of which migratetype, CMA first."""
+    title: str
+
+
+def layout(world: World, region: str) -> Layout:
+    """The pages of a region, in the order of the file."""
+    folios = [(pfn, f) for pfn, f in world.folios.items() if f.name and f.region == region]
+    size = max((f.index + f.nr_pages for _, f in folios), default=HPAGE_PMD_NR)
+    types = [NOWHERE] * size
+    for pfn, folio in folios:
+        kind = world.pageblock_type(pfn)
+        types[folio.index : folio.index + folio.nr_pages] = [kind] * folio.nr_pages
+    whole = len(folios) == 1 and folios[0][1].is_thp
+    title = f"{region} has been split: {size} pages, each for itself"
+    if whole:
+        title = f"Huge page {region}: {size} pages in one folio"
+    elif not folios:
+        title = f"{region}: no memory yet"
+    elif size == 1:
+        title = page_words(folios[0][1])
+        title = title[0].upper() + title[1:]
+    kinds = dict.fromkeys(["CMA", *types])
+    counts = [(kind, n) for kind in kinds if (n := types.count(kind))]
+    return Layout(whole, tuple(types), counts, title)
 
 
 def _draw_bar(svg: Svg, x: float, y: float, w: float, shown: Layout, focus: int | None) -> None:
@@ -59,7 +99,8 @@ def _draw_bar(svg: Svg, x: float, y: float, w: float, shown: Layout, focus: int 
     else:
         rows = CELLS_HIGH if len(shown.types) >= 64 else 1
         wide = w / -(-len(shown.types) // rows)
-        _cells(svg, (x, top, wide, high / rows), w, rows, shown.types)
+        _cells(svg, (x, top, wide, high / rows), rows, shown.types)
+        svg.rect(x, top, w, high, fill="none", stroke=INK, stroke_width=1.4)
         if focus is not None and len(shown.types) > 1:
             at = x + (focus // rows + 0.5) * wide
             d = f"M{number(at)} {number(top + high + 1)}l4.5 7h-9Z"
@@ -72,8 +113,6 @@ def _draw_bar(svg: Svg, x: float, y: float, w: float, shown: Layout, focus: int 
             svg.rect(at, y, 18, 12, fill=PANEL, stroke=BAD, stroke_width=1)
         else:
             svg.filled(at, y, 18, 12, MIGRATETYPES[kind], stroke=INK, stroke_width=0.8)
-            if not shown.whole and len(shown.types) >= 64:
-                svg.cells((at, y, 18, 12), (at, y, 9, 6), MIGRATETYPES[kind])
         svg.note(at + 25, y + 10.5, text, max(x + w - at - 25, 20))
         at += 25 + text_width(text, SMALL) + 22
 
@@ -88,7 +127,7 @@ def _runs(values: Sequence[_T]) -> Iterator[tuple[int, int, _T]]:
 
 
 def _cells(
-    svg: Svg, cell: tuple[float, float, float, float], w: float, rows: int, types: tuple[str, ...]
+    svg: Svg, cell: tuple[float, float, float, float], rows: int, types: tuple[str, ...]
 ) -> None:
     """Page i is cell (i // 8, i % 8): the bar fills from left to right, column by column."""
     x, y, wide, tall = cell
@@ -98,20 +137,98 @@ def _cells(
             box = (x + at * wide, y + row * tall, n * wide, length * tall)
             if kind == NOWHERE:
                 svg.rect(*box, fill=PANEL)
-            elif min(wide, tall) < SMALL_CELL:
-                svg.cells(box, cell, MIGRATETYPES[kind])
             else:
                 svg.filled(*box, MIGRATETYPES[kind])
-    if min(wide, tall) >= SMALL_CELL:
-        lines = (f"M{number(x + i * wide)} {number(y)}" for i in range(len(columns)))
-        d = "".join(f"{line}v{number(tall * rows)}" for line in lines)
-        svg.path(d, stroke=INK, stroke_width=1)
-    svg.rect(x, y, w, tall * rows, fill="none", stroke=INK, stroke_width=1.4)
+    svg.grid((x, y, wide * len(columns), tall * rows), wide, tall)
 
 
 # -- the model's own source
 
-LINE_HIGH = 15.6
+CODE_LINES, LINE_HIGH = 16, 15.6
+_PACKAGE = "mmsim"
+
+
+class CodeLine(NamedTuple):
+    """One line: its number in the file (0: lines left out), text, marks."""
+
+    number: int
+    text: str
+    current: bool = False
+    seam: bool = False
+
+
+class Listing(NamedTuple):
+    """The function an actor stands in, and how it got there; empty if it has returned.
+
+    `file` is relative to the package.  `past`: the marked line has just been carried out;
+    otherwise it comes next."""
+
+    actor: str
+    file: str
+    chain: tuple[str, ...]
+    lines: tuple[CodeLine, ...]
+    past: bool
+
+
+@cache
+def _source(code: CodeType) -> tuple[list[tuple[int, str]], list[range]]:
+    """The function's numbered lines, dedented, without its docstring; and its plain statements."""
+    lines, first = inspect.getsourcelines(code)
+    text = textwrap.dedent("".join(lines))
+    function = ast.parse(text).body[0]
+    nodes = [n for n in ast.walk(function) if isinstance(n, (ast.Expr, ast.Assign, ast.AnnAssign))]
+    spans = [range(n.lineno + first - 1, (n.end_lineno or n.lineno) + first) for n in nodes]
+    documented = isinstance(function, ast.FunctionDef) and ast.get_docstring(function) is not None
+    doc = spans[0] if documented else range(0)  # a walk comes to the docstring first
+    numbered = list(enumerate(map(str.rstrip, text.rstrip().splitlines()), start=first))
+    return [line for line in numbered if line[0] not in doc], spans
+
+
+def _window(numbered: list[tuple[int, str]], line: int) -> list[tuple[int, str]]:
+    """At most CODE_LINES lines around `line`; what is left out shows as line number 0."""
+    if len(numbered) > CODE_LINES:
+        numbered = [item for item in numbered if item[1]]
+    if len(numbered) <= CODE_LINES:
+        return numbered
+    here = next((i for i, (n, _) in enumerate(numbered) if n == line), 0)
+    start = max(0, min(here - CODE_LINES * 3 // 5, len(numbered) - CODE_LINES))
+    above, below = start > 0, start + CODE_LINES < len(numbered)
+    shown = numbered[start + 2 * above : start + CODE_LINES - below]
+    left_out = (0, "    …")
+    if all(
+        text[0] == " " for _, text in shown
+    ):  # nested deep: it moves to the left, so that it fits
+        body = textwrap.dedent("\n".join(text for _, text in shown))
+        moved = textwrap.indent(body, "    ").splitlines()
+        shown = [*zip((n for n, _ in shown), moved, strict=True)]
+    return [*([numbered[0], left_out] * above), *shown, *([left_out] * below)]
+
+
+def listing(moment: Moment, actor: str = "") -> Listing:
+    """The innermost function of an actor, its current line marked.
+
+    Without `actor`: of the one that took this step, or takes the first."""
+    event = moment.event
+    if not actor:
+        mover = event or next(iter(moment.run.events), None)
+        actor = mover.actor if mover else main_actor(moment.scenario)
+    past = event is not None and event.actor == actor
+    local = event.local if event is not None and past else moment.local(actor)
+    frames = local.frames()
+    if not frames:
+        return Listing(actor, "", (), (), past)
+    line = frames[-1].line
+    numbered, statements = _source(local.where[-1][0])
+    # Which line of a statement a frame names differs between Pythons.
+    marked = next((s for s in statements if line in s), range(line, line + 1))
+    shown = [
+        CodeLine(n, text, n in marked, "version." in text.partition("#")[0])
+        for n, text in _window(numbered, marked[0])
+    ]
+    parts = PurePath(frames[-1].file.replace("\\", "/")).parts
+    last = max((i for i, part in enumerate(parts) if part == _PACKAGE), default=len(parts) - 2)
+    file = "/".join(parts[last + 1 :])
+    return Listing(actor, file, tuple(f.function for f in frames), tuple(shown), past)
 
 
 def _draw_code(svg: Svg, x: float, y: float, w: float, code: Listing, actors: list[str]) -> None:
@@ -125,22 +242,17 @@ def _draw_code(svg: Svg, x: float, y: float, w: float, code: Listing, actors: li
     for i, text in enumerate(wrap(" > ".join(code.chain), w, SMALL, 2)):
         svg.note(x, y + 36 + i * 16, text, w)
     for i, line in enumerate(code.lines):
-        base = y + 64 + i * LINE_HIGH
+        base, room, text = y + 64 + i * LINE_HIGH, w - 14, line.text
         if line.current or line.seam:
             svg.rect(x - 6, base - 1, w + 12, LINE_HIGH, fill=MARKED if line.current else SEAM)
         if line.current:
             d = f"M{number(x - 2)} {number(base + 2.5)}l8 4.5l-8 4.5Z"
             svg.path(d, fill=INK, stroke="none")
-        room = w - 14
         if line.seam:
             svg.rect(x + w + 2, base - 1, 4, LINE_HIGH, fill=MUTED)
-            tag = "differs by version"
-            if text_width(line.text, CODE, mono=True) < room - 126:
+            if text_width(text, CODE, mono=True) < room - 126:
                 room -= 126
-                svg.note(x + w - 4, base + 10.8, tag, 120, anchor="end")
-        text = line.text
-        if text.startswith("def ") and text_width(text, CODE, mono=True) > room:
-            text = text.partition(" -> ")[0] + " -> …"
+                svg.note(x + w - 4, base + 10.8, "differs by version", 120, anchor="end")
         svg.text(x + 14, base + 10.8, text, room, size=CODE, mono=True, bold=line.current)
 
 
@@ -149,9 +261,34 @@ def _draw_code(svg: Svg, x: float, y: float, w: float, code: Listing, actors: li
 ACTORS_MAX = 4
 
 
-def _draw_next(svg: Svg, x: float, y: float, w: float, standing: dict[str, str]) -> None:
+def standing(moment: Moment, actor: str) -> str:
+    """What an actor will do next, why it can't, or how it ended."""
+    local = moment.local(actor)
+    if local.op is None:
+        words = result_words(moment.scenario, moment.after, actor)
+        if words != "done":
+            return f"has finished: {words}"
+        # References may outlive the last step of an actor that returns nothing.
+        folios = moment.world.folios.values()
+        refs = sum(n for folio in folios for who, n in folio.held if who == actor)
+        if not refs:
+            return "has finished"
+        return f"no further step; keeps its {'reference' if refs == 1 else f'{refs:,} references'}"
+    why = moment.scenario.blocked(moment.after, actor)
+    if why is not None:
+        return f"blocked: {why}"
+    frames = local.frames()
+    inside = f", in {frames[-1].function}" if len(frames) > 1 else ""
+    return f"next: {local.op.kind.name}(){inside}"
+
+
+def _standings(moment: Moment) -> dict[str, str]:
+    return {actor.name: standing(moment, actor.name) for actor in moment.scenario.actors}
+
+
+def _draw_next(svg: Svg, x: float, y: float, w: float, standings: dict[str, str]) -> None:
     """One line for each actor."""
-    names = list(standing)
+    names = list(standings)
     more = len(names) - ACTORS_MAX
     svg.heading(x, y + 12, "Who comes next", w, f"and {more} more" if more > 0 else "")
     for i, name in enumerate(names[:ACTORS_MAX]):
@@ -159,7 +296,7 @@ def _draw_next(svg: Svg, x: float, y: float, w: float, standing: dict[str, str])
         svg.badge(x, top, names, name)
         svg.text(x + 30, top + 13.4, name, 120, bold=True)
         left = 42 + min(text_width(name, BODY, bold=True), 120)
-        said = standing[name]
+        said = standings[name]
         if text_width(said, BODY) > w - left:
             said = said.partition(", in ")[0]
         svg.text(x + left, top + 13.4, said, w - left)
@@ -170,24 +307,39 @@ def _draw_next(svg: Svg, x: float, y: float, w: float, standing: dict[str, str])
 COUNTER_LINES = 3
 
 
+class Counter(NamedTuple):
+    """What a counter of the kernel has grown by since the start: before this step, and now."""
+
+    name: str
+    before: int
+    now: int
+
+
+def counters_at(moment: Moment) -> list[Counter]:
+    """The counters that moved so far."""
+    was = {name: old for name, old, _ in moved_counters(moment.before.world, moment.world)}
+    return [
+        Counter(name, was.get(name, new) - start, new - start)
+        for name, start, new in moved_counters(moment.start.world, moment.world)
+    ]
+
+
 def _draw_counters(svg: Svg, x: float, y: float, w: float, counters: list[Counter]) -> None:
     """Counters that moved so far; the ones that moved in this step are bold, with old and new."""
     order = sorted(counters, key=lambda c: (c.before == c.now, c.name.startswith("nr_")))
-    wide_ones = sum(before != now for _, before, now in counters) < COUNTER_LINES
     half, at, line, shown = (w - 20) / 2, 0, 0, 0
     for name, before, now in order:
         if line >= COUNTER_LINES:
             break
         changed = before != now
-        alone = changed and wide_ones
-        wide, left, top = w if alone else half, x + at * (half + 20), y + 22 + line * 19
+        wide, left, top = w if changed else half, x + at * (half + 20), y + 22 + line * 19
         value = f"{before:,} → {now:,}" if changed else f"{now:+,}"
         if changed:
             svg.rect(left - 4, top - 1, wide + 8, 18, rx=2, fill=CHANGED)
         room = wide - text_width(value, SMALL, bold=True) - 6
         svg.text(left, top + 12, name, room, size=SMALL, bold=changed)
         svg.text(left + wide, top + 12, value, wide, size=SMALL, bold=True, anchor="end")
-        at = 0 if alone else 1 - at
+        at = 0 if changed else 1 - at
         line, shown = line + (at == 0), shown + 1
     more = len(counters) - shown
     svg.heading(x, y + 12, "Counters since the start", w, f"and {more} more" if more else "")
@@ -196,13 +348,7 @@ def _draw_counters(svg: Svg, x: float, y: float, w: float, counters: list[Counte
 
 
 def draw_holders_and_counters(
-    svg: Svg,
-    x: float,
-    y: float,
-    w: float,
-    bottom: float,
-    book: Ledger | None,
-    counters: list[Counter],
+    svg: Svg, x: float, y: float, w: float, bottom: float, book: Ledger | None, moment: Moment
 ) -> None:
     """Two panels, one above the other: who holds the page, and the counters that moved."""
     svg.panel(x, y, w, LEDGER_HIGH + 14)
@@ -212,7 +358,7 @@ def draw_holders_and_counters(
         svg.text(x + 14, y + 28, "Nobody holds this page.", w - 28, fill=MUTED)
     below = y + LEDGER_HIGH + 22
     svg.panel(x, below, w, bottom - below)
-    _draw_counters(svg, x + 14, below + 7, w - 28, counters)
+    _draw_counters(svg, x + 14, below + 7, w - 28, counters_at(moment))
 
 
 # -- the run as a strip
@@ -220,51 +366,31 @@ def draw_holders_and_counters(
 FOLDED_WIDE = 5.0
 
 
-def _edge(rows: list[Row], edges: list[float], position: int) -> float:
-    """Where a position lies in the strip, in cells; it may lie inside a folded row."""
-    for i, row in enumerate(rows):
-        if position <= row.end:
-            done = (position - row.start) / (row.end - row.start)
-            return edges[i] + done * (edges[i + 1] - edges[i])
-    return edges[-1]
-
-
-def _draw_progress(
-    svg: Svg, x: float, y: float, w: float, moment: Moment, names: list[str]
-) -> None:
+def _draw_progress(svg: Svg, x: float, y: float, w: float, moment: Moment) -> None:
     """Who took which step, and where this picture stands."""
-    trace, position = moment.run, moment.position
+    trace, names = moment.run, [actor.name for actor in moment.scenario.actors]
     rows = fold(trace)
     most = text_width(f"step {len(trace):,} of {len(trace):,}", BODY, bold=True) + 4
-    svg.text(x, y + 15, f"step {position:,} of {len(trace):,}", most, bold=True)
+    svg.text(x, y + 15, f"step {moment.position:,} of {len(trace):,}", most, bold=True)
     at, wide = x + max(most + 10, 150), w - max(most + 10, 150)
     if not rows:
         svg.rect(at, y, wide, 20, fill="none", stroke=LINE)
         return
     edges = [0.0, *accumulate(FOLDED_WIDE if row.folded else 1.0 for row in rows)]
-    cell = wide / edges[-1]
+    places = [at + wide * edge / edges[-1] for edge in edges]
     for first, n, actor in _runs([trace.events[row.start].actor for row in rows]):
-        left, right = at + edges[first] * cell, at + edges[first + n] * cell
+        left, right = places[first], places[first + n]
         fill = actor_fill(names, actor)
         svg.filled(left, y, right - left, 20, fill, stroke=fill.mark, stroke_width=0.8)
         if right - left >= 24:
             svg.badge(left + min((right - left) / 2, 60) - 11, y + 1, names, actor)
-        elif right - left >= 8:
-            svg.text((left + right) / 2, y + 14, initials(names)[actor], right - left + 6,
-                     size=SMALL, bold=True, anchor="middle")  # fmt: skip
-    here = at + cell * _edge(rows, edges, position)
-    for i, row in enumerate(rows):
+    for row, left, right in zip(rows, places, places[1:], strict=False):
         if row.folded:
-            left, size = at + edges[i] * cell, FOLDED_WIDE * cell
-            svg.rect(left, y, size, 20, fill=PAPER, stroke=MUTED, stroke_dasharray="3 2")
+            svg.rect(left, y, right - left, 20, fill=PAPER, stroke=MUTED, stroke_dasharray="3 2")
             said = f"×{row.times}"
-            room = min(size, 2 * abs(here - left - size / 2) - 6)
-            if text_width(said, SMALL) <= room:
-                svg.text(left + size / 2, y + 14.4, said, size, size=SMALL, anchor="middle")
-    if cell >= 5:
-        ticks = (i for i in range(1, len(rows)) if not rows[i].folded and not rows[i - 1].folded)
-        marks = "".join(f"M{number(at + edges[i] * cell)} {number(y)}v4" for i in ticks)
-        svg.path(marks, stroke=MUTED, stroke_width=0.8)
+            if text_width(said, SMALL) <= right - left:
+                svg.text((left + right) / 2, y + 14.4, said, 60, size=SMALL, anchor="middle")
+    here = places[bisect_left([0, *(row.end for row in rows)], moment.position)]
     svg.line(here, y - 5, here, y + 25, stroke=INK, stroke_width=2)
     svg.path(f"M{number(here - 6)} {number(y - 9)}h12l-6 8Z", fill=INK, stroke="none")
 
@@ -275,28 +401,56 @@ LEFT, RIGHT, HEIGHT = 456.0, 524.0, 594.0
 EDGE, _TOP = 10.0, 96.0
 
 
+def _note(moment: Moment) -> str:
+    """Scenario and version, and which pass of which round the main actor is in."""
+    scenario, actor = moment.scenario, main_actor(moment.scenario)
+    words = [scenario.name, version_words(scenario)]
+    ops = (e.op for e in reversed(moment.events) if e.actor == actor)
+    for op in (moment.local(actor).op, *ops):
+        if op is None or op.site == "migrate.end":
+            break
+        if "pass_" in op.told:
+            words.append(f"round {op.told['round_']}, pass {op.told['pass_']}")
+            break
+    return "  ·  ".join(words)
+
+
 def state_picture(moment: Moment, *, region: str = "A") -> Picture:
     """The picture of one moment."""
-    return draw_state(facts(moment, region))
-
-
-def draw_state(seen: Facts) -> Picture:
-    """The picture of what there is to see."""
-    left, wide = Svg(LEFT, HEIGHT, seen.claim, seen.words), LEFT - 1.5 * EDGE
-    left.note(EDGE + 2, 20, seen.note, wide)
-    left.headline(EDGE + 2, 42, wide - 4, seen.claim)
+    claim, (book, piece), code = sentence(moment), ledger_at(moment, region), listing(moment)
+    words = f"{claim} {describe(book)}" if book is not None else claim
+    left, wide = Svg(LEFT, HEIGHT, claim, words), LEFT - 1.5 * EDGE
+    left.note(EDGE + 2, 20, _note(moment), wide)
+    left.headline(EDGE + 2, 42, wide - 4, claim)
     left.panel(EDGE, _TOP, wide, 100)
-    focus = seen.piece if seen.moment.position else None
-    _draw_bar(left, EDGE + 14, _TOP + 9, wide - 28, seen.pages, focus)
-    below = _TOP + 108
-    draw_holders_and_counters(left, EDGE, below, wide, HEIGHT - 8, seen.book, seen.counters)
-    where = f"Where {seen.code.actor} stands, and who comes next"
-    right, names = Svg(RIGHT, HEIGHT, where, where), list(seen.standing)
+    focus = piece if moment.position else None
+    _draw_bar(left, EDGE + 14, _TOP + 9, wide - 28, layout(moment.world, region), focus)
+    draw_holders_and_counters(left, EDGE, _TOP + 108, wide, HEIGHT - 8, book, moment)
+    where = f"Where {code.actor} stands, and who comes next"
+    right, standings = Svg(RIGHT, HEIGHT, where, where), _standings(moment)
     x, wide, code_high = 0.5 * EDGE, RIGHT - 1.5 * EDGE, 64 + LINE_HIGH * CODE_LINES + 12
-    _draw_progress(right, x + 2, 18, wide - 4, seen.moment, names)
+    _draw_progress(right, x + 2, 18, wide - 4, moment)
     right.panel(x, 54, wide, code_high)
-    _draw_code(right, x + 14, 63, wide - 28, seen.code, names)
+    _draw_code(right, x + 14, 63, wide - 28, code, list(standings))
     below = 62 + code_high
     right.panel(x, below, wide, HEIGHT - 8 - below)
-    _draw_next(right, x + 14, below + 8, wide - 28, seen.standing)
-    return Picture([left.render(), right.render()], seen.claim)
+    _draw_next(right, x + 14, below + 8, wide - 28, standings)
+    return Picture([left.render(), right.render()], claim)
+
+
+def state_table(moment: Moment, *, region: str = "A") -> list[tuple[str, str]]:
+    """What the picture shows, as a small table."""
+    (book, _), code = ledger_at(moment, region), listing(moment)
+    places = layout(moment.world, region).counts
+    moved = (f"{counter.name} {counter.now:+d}" for counter in counters_at(moment))
+    line = next((line.text.strip() for line in code.lines if line.current), "")
+    return [
+        ("step", f"{moment.position} of {len(moment.run)}"),
+        ("what happened", sentence(moment)),
+        ("what changed", "; ".join(map(str, changes(moment))) or "nothing"),
+        (region, ", ".join(f"{n} pages in {kind or 'no memory'}" for kind, n in places)),
+        ("references", "none" if book is None else describe(book)),
+        ("counters", ", ".join(moved) or "none moved"),
+        (f"{subject(code.actor)} stands in", f"{' > '.join(code.chain)}: {line}" if line else "-"),
+        *_standings(moment).items(),
+    ]

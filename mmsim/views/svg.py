@@ -69,15 +69,6 @@ HELD = {
 }
 ACTOR_FILLS = tuple(fill for name, fill in FILLS.items() if name.startswith("actor"))
 
-# What stands in the middle of a cell that is too small for the pattern.
-_SIGNS = {
-    "plain": "",
-    "dots": '<circle cx="{x}" cy="{y}" r="1.3" fill="{c}"/>',
-    "diagonal": '<path d="M1 {y}L{x} 1" stroke="{c}" stroke-width="1"/>',
-    "horizontal": '<path d="M1 {y}H{x}" stroke="{c}" stroke-width="1"/>',
-    "vertical": '<path d="M{x} 1V{y}" stroke="{c}" stroke-width="1"/>',
-    "crossed": '<path d="M1 1L{x} {y}M{x} 1L1 {y}" stroke="{c}" stroke-width="0.8"/>',
-}
 _PATTERNS = {
     "dots": (
         6,
@@ -210,14 +201,11 @@ class Svg:
             self._used.append(fill)
         return f"url(#@{fill.name.replace(' ', '-')})"
 
-    def cells(self, box: Box, origin: Box, fill: Fill) -> None:
-        """Cells of the size of `origin` over `box`, each with an edge and its sign inside."""
-        x, _, w, h = origin
-        edge = _attributes(width=w, height=h, fill=fill.mark)
-        inside = _attributes(x=0.5, y=0.5, width=w - 1, height=h - 1, fill=fill.ground)
-        sign = _SIGNS[fill.pattern].format(c=fill.mark, x=number(w / 2), y=number(h / 2))
-        name = f"cell-{fill.name}-{number(w)}-{number(x)}"
-        self.tiles(box, origin, name, f"<rect{edge}/><rect{inside}/>{sign}")
+    def grid(self, box: Box, w: float, h: float) -> None:
+        """Thin lines that cut a box into fields of this size."""
+        d = f"M{number(w - 0.5)} 0V{number(h)}M0 {number(h - 0.5)}H{number(w)}"
+        lines = f'<path d="{d}" stroke="{PANEL}" fill="none"/>'
+        self.tiles(box, (*box[:2], w, h), "grid", lines)
 
     def tiles(self, box: Box, origin: Box, name: str, markup: str) -> None:
         """`markup` in every field of a grid, as far as it lies in `box`; `origin` is one field."""
@@ -275,14 +263,6 @@ class Svg:
             self.rect(x + 4, y + 2.5, 14, 13, rx=3, fill=fill.ground)
         self.text(
             x + 11, y + 13.4, initials(names)[name], 22, size=SMALL, bold=True, anchor="middle"
-        )
-
-    def bracket(self, x: float, top: float, bottom: float, colour: str = INK) -> None:
-        """A square bracket that opens to the left."""
-        self.path(
-            f"M{number(x - 5)} {number(top)}H{number(x)}V{number(bottom)}H{number(x - 5)}",
-            stroke=colour,
-            stroke_width=1.6,
         )
 
     def headline(self, x: float, y: float, width: float, claim: str) -> None:

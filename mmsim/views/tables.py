@@ -14,10 +14,9 @@ from mmsim import errno
 from mmsim.engine.scenario import State
 from mmsim.engine.trace import Trace
 from mmsim.evidence.ftrace import RealTrace, Row
+from mmsim.evidence.tracer import migrate_returns
 from mmsim.scenarios import Situation, vfio_map
-from mmsim.views.changes import changes, few
-from mmsim.views.fold import fold
-from mmsim.views.operations import call
+from mmsim.views.run import changes, few, fold
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,17 +41,11 @@ def labels(words: Iterable[str], title: str) -> pd.Index[Any]:
     return pd.Index(list(words), name=title, dtype=object)
 
 
-def ended(run: Situation) -> tuple[State, str]:
-    """The end of a run, and what each migrate_pages() of it returned; keeps no way back."""
-    scheduler, state, codes = run.usual(), run.initial(), list[str]()
-    while True:
-        try:
-            move = scheduler(run, state)
-        except StopIteration:
-            return state, in_a_row(codes) or "not called"
-        state, event = run.step(state, move, keep=False)
-        if event.site == "migrate.end":
-            codes.append(errno.name(event.told["rc"]))
+def ended(situation: Situation) -> tuple[State, str]:
+    """The end of the usual run, and what each migrate_pages() of it returned."""
+    trace = situation.run()
+    codes = [errno.name(rc) for rc in migrate_returns(trace)]
+    return trace.last, in_a_row(codes) or "not called"
 
 
 def in_a_row(codes: Sequence[str]) -> str:
@@ -111,10 +104,8 @@ def steps(trace: Trace) -> pd.DataFrame:
     actors = [actor.name for actor in trace.scenario.actors]
     cells, numbers = [], []
     for row in fold(trace):
-        moment = row.at(trace)
-        said = f"… {row.words()}" if row.folded else call(moment)
-        mover = trace.events[row.end - 1].actor
-        what = "; ".join(few(changes(moment)))
+        said, mover = row.says(trace), trace.events[row.end - 1].actor
+        what = "; ".join(few(changes(row.at(trace))))
         cells.append([*(said if name == mover else "" for name in actors), what])
         numbers.append(row.numbers.replace("-", "–"))
     index = pd.Index(numbers, name="step", dtype=object)

@@ -56,6 +56,11 @@ def plural(n: int, one: str, many: str = "") -> str:
     return f"{n:,} {one if n == 1 else many or one + 's'}"
 
 
+def times(n: int) -> str:
+    """ "once", "twice", "3 times"."""
+    return {1: "once", 2: "twice"}.get(n, f"{n:,} times")
+
+
 def size_words(pages: int, page_kib: int = PAGE_SIZE // 1024) -> str:
     """So many pages as a size: "4 KiB", "2 MiB", "1.5 GiB"; counted if `page_kib` is 0, unknown."""
     if not page_kib:

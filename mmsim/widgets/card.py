@@ -35,10 +35,9 @@ class CardBox(Frame):
         self.change = w.Button(description="Change my answer", layout={"align_self": "flex-start"})
         self.buttons = w.HBox([self.store, self.hint])
         self.play = w.VBox()
-        self.changing = False
         self.store.on_click(lambda _: self._store())
         self.hint.on_click(lambda _: self._hint())
-        self.change.on_click(lambda _: self._change())
+        self.change.on_click(lambda _: self.draw(changing=True))
         asking = (self.question, self.rows, self.buttons, self.hints, self.said)
         super().__init__(quiet(STYLE), *asking, self.play, self.shown, self.reason, self.change)
         self.add_class("mmsim-card")
@@ -92,12 +91,7 @@ class CardBox(Frame):
     def _hint(self) -> None:
         self.hints.value += marked([self.card.next_hint()])
 
-    def _change(self) -> None:
-        self.changing = True
-        self.draw()
-
     def _stored(self) -> None:
-        self.changing = False
         stored = self.card.stored
         if stored is not None and self.card.parts:
             for part, box in self.choices.items():
@@ -105,21 +99,22 @@ class CardBox(Frame):
                 box.value = str(value) if isinstance(box, w.Text) else value
         self.draw()
 
-    def draw(self) -> None:
-        """Show the state of the card."""
+    def draw(self, *, changing: bool = False) -> None:
+        """Show the state of the card; `changing`: the question again, although it is answered."""
         card = self.card
-        asking = card.asks and (self.changing or not card.settled)
+        asking = card.asks and (changing or not card.settled)
         self.question.value = card.question_html()
-        self.rows.layout.display = "" if asking else "none"
-        self.store.layout.display = "" if asking and card.parts else "none"
-        self.hint.layout.display = "" if asking and card.hints else "none"
-        self.change.layout.display = "" if card.parts and card.settled and not asking else "none"
+        for part, seen in (
+            (self.rows, asking),
+            (self.buttons, asking),
+            (self.store, card.parts),
+            (self.hint, card.hints),
+            (self.change, card.parts and card.settled and not asking),
+        ):
+            part.layout.display = "" if seen else "none"
         self.hints.value = self.hints.value if asking else ""
-        if asking and not card.parts:
-            self.said.value = marked([*card.ways(), *card.reply()])
-        else:
-            self.said.value = marked(card.reply())
-        self.buttons.layout.display = "" if asking else "none"
+        ways = card.ways() if asking and not card.parts else []
+        self.said.value = marked([*ways, *card.reply()])
         self.reason.value = marked(card.reason())
         self._show()
         for words in (self.hints, self.said, self.shown, self.reason):

@@ -15,7 +15,7 @@ from IPython.display import display
 from mmsim.constants import HPAGE_PMD_ORDER, MAX_ORDER
 from mmsim.evidence.proc import proc_text
 from mmsim.scenarios.host import host
-from mmsim.views.machine import PAGE_SIZES, Machine, machine
+from mmsim.views.memory import PAGE_SIZES, Machine, machine
 from mmsim.views.show import Picture, Table, as_text
 from mmsim.widgets.board import Board
 
@@ -48,14 +48,10 @@ class Paste(Board):
         self.example = w.Button(
             description="An example", tooltip="what a host of the model would print"
         )
-        self._example = example
         super().__init__([self.zone, self.order, self.page, self.example], w.HTML(HELP), self.text)
         self.watch(self.zone, self.order, self.page)
         self.text.observe(lambda _: self._pasted(), "value")
-        self.example.on_click(lambda _: self._show_example())
-
-    def _show_example(self) -> None:
-        self.text.value = self._example
+        self.example.on_click(lambda _: setattr(self.text, "value", example))
 
     def _pasted(self) -> None:
         """Another text: begin with its largest zone and its usual order."""

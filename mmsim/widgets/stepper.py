@@ -1,6 +1,6 @@
 """Walking through a run: Back, Forward, a slider, the arrow keys, and one picture.
 
-The picture is the one that `views.state` makes for the static twin too."""
+The picture is the one that is drawn for the static twin, too."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ import ipywidgets as w
 from mmsim.engine.trace import Trace
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import Situation
-from mmsim.views.facts import facts
-from mmsim.views.fold import Row, fold
-from mmsim.views.run import summary
-from mmsim.views.state import draw_state
-from mmsim.widgets.board import Board, keyed
+from mmsim.views.first_screen import KERNELS, LETS_GO, NEVER, NOBODY, Stop, said, screen, stops
+from mmsim.views.run import Row, fold, summary
+from mmsim.views.state import state_picture
+from mmsim.widgets.board import ROW, Board, keyed, quiet
 
 
 class Walk(Board):
@@ -96,7 +95,7 @@ class Stepper(Walk):
     def show(self, stop: int) -> None:
         """Show the state after a row."""
         moment = self.trace.at(self.rows[stop - 1].end if stop else 0)
-        self.view.value = draw_state(facts(moment)).html
+        self.view.value = state_picture(moment).html
         lines = summary(self.trace).splitlines() if self.forward.disabled else []
         self.said.value = "<br>".join(map(escape, lines))
 
@@ -104,3 +103,59 @@ class Stepper(Walk):
 def stepper(situation: Situation, *, versions: tuple[str, ...] = tuple(VERSIONS)) -> Stepper:
     """A widget to step through the run of a situation."""
     return Stepper(situation, versions)
+
+
+# -- the first screen of the course: the bug in one picture, with two controls
+
+FIRST_STYLE = """<style>
+.mmsim-first svg {display: block}
+.mmsim-first .mmsim-said {min-height: 22px; font-size: 15px; padding: 2px 4px}
+</style>"""
+
+
+class FirstScreen(Walk):
+    """When does the holder let go, and in which kernel?  The end is shown at once."""
+
+    def __init__(self) -> None:
+        names = {NOBODY: "nobody holds it", NEVER: "never"}
+        pairs = [(names.get(when, f"before pass {when}"), when) for when in LETS_GO]
+        self.kernel = w.ToggleButtons(options=list(KERNELS), style={"button_width": "58px"})
+        self.lets_go = w.SelectionSlider(
+            options=pairs,
+            value=NEVER,
+            description="the holder lets go",
+            style={"description_width": "120px"},
+            layout=w.Layout(flex="1 1 365px", max_width="480px"),
+        )
+        self.play = w.Play(interval=1300, show_repeat=False)
+        settings = w.HBox([w.Label("kernel"), self.kernel, self.lets_go], layout=ROW)
+        super().__init__(self.play, slider="400px", above=(quiet(FIRST_STYLE), settings))
+        self.add_class("mmsim-first")
+        # Not in the browser: there an answer that comes late would take the next press back.
+        self._link = w.link((self.play, "value"), (self.slider, "value"))
+        for control in (self.kernel, self.lets_go):
+            control.observe(lambda _: self._switch(), "value")
+        self._switch()
+
+    @property
+    def way(self) -> list[Stop]:
+        """The stops of the chosen setting."""
+        return stops(self.kernel.value, self.lets_go.value)
+
+    @property
+    def last(self) -> int:
+        """The number of the last stop."""
+        return len(self.way) - 1
+
+    def _switch(self) -> None:
+        self.play.playing = False
+        with self.silent():
+            self.play.max = self.slider.max = self.last
+            self.slider.value = self.last
+        self.redraw()
+
+    def show(self, stop: int) -> None:
+        """Show the way as far as a stop."""
+        way = self.way[: stop + 1]
+        self.view.value = screen(way).html
+        self.said.value = f'<div class="mmsim-said">{said(way[-1])}</div>'

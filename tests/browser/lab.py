@@ -1,4 +1,4 @@
-"""A JupyterLab server over a copy of the lessons, and a page of a real browser in front of it."""
+"""A JupyterLab server, and a page of a real browser in front of it.  See conftest.py."""
 
 from __future__ import annotations
 
@@ -6,18 +6,16 @@ import json
 import os
 import re
 import secrets
-import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from playwright.sync_api import Locator, Page, expect, sync_playwright
+from playwright.sync_api import Locator, Page, expect
 
 BROWSER_FLAGS = [
     "--no-sandbox",
@@ -47,7 +45,8 @@ OWN_FOLDERS = (
 class Server:
     """JupyterLab on a free port of this machine, with folders of its own and a token."""
 
-    def __init__(self, root: Path, work: Path, theme: str):
+    def __init__(self, root: Path, work: Path, theme: str = THEMES[0]):
+        self.work = work
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -80,16 +79,22 @@ class Server:
         self._wait(root)
 
     def _wait(self, root: Path) -> None:
-        url = f"http://127.0.0.1:{self.port}/api/status?token={self.token}"
         until = time.monotonic() + SECONDS_MAX
         while time.monotonic() < until and self._process.poll() is None:
             try:
-                with urllib.request.urlopen(url, timeout=2):
-                    return
+                self.ask("GET", "status")
+                return
             except OSError:
                 time.sleep(0.2)
         self.stop()
         raise RuntimeError("JupyterLab did not start: " + (root / "server.log").read_text()[-2000:])
+
+    def ask(self, method: str, what: str) -> Any:
+        """What its own interface answers."""
+        url = f"http://127.0.0.1:{self.port}/api/{what}?token={self.token}"
+        asked = urllib.request.Request(url, method=method)
+        with urllib.request.urlopen(asked, timeout=SECONDS_MAX) as answer:
+            return json.loads(answer.read() or "null")
 
     def stop(self) -> None:
         """End the server; it ends its kernels."""
@@ -109,7 +114,6 @@ class Lab:
     def __init__(self, page: Page, server: Server):
         self.page = page
         self.server = server
-        self.theme = "light"
         self.asked_outside: list[str] = []
         self.errors: list[str] = []
         page.route("**/*", self._only_here)
@@ -158,36 +162,19 @@ class Lab:
         output = self.page.locator(".jp-OutputArea-output", has=self.page.get_by_text(words))
         return output.filter(has=self.page.locator(".mmsim-card")).first
 
-    def shot(self, name: str, at: Locator | None = None) -> None:
-        """Keep a screenshot, with this at the top, if MMSIM_SHOTS names a folder."""
-        if at is not None:
-            at.evaluate("node => node.scrollIntoView({block: 'start'})")
-        folder = os.environ.get("MMSIM_SHOTS")
-        if folder:
-            Path(folder).mkdir(parents=True, exist_ok=True)
-            self.page.screenshot(path=str(Path(folder) / f"{name}.png"))
+    def restart(self) -> None:
+        """Restart the kernel, as a learner does."""
+        self.menu("Kernel", "Restart Kernel…")
+        self.page.get_by_role("button", name="Confirm Kernel Restart").click()
 
+    def switch(self, theme: str) -> None:
+        """Choose one of THEMES."""
+        self.menu("Settings", "Theme", theme)
+        light = str(theme == THEMES[0]).lower()
+        expect(self.page.locator(f"body[data-jp-theme-light={light}]")).to_have_count(1)
 
-@contextmanager
-def opened(
-    lesson: str,
-    folder: Path,
-    chromium: str,
-    theme: str = THEMES[0],
-    size: tuple[int, int] = (1400, 1000),
-) -> Iterator[Lab]:
-    """A copy of a lesson in `folder`, open in a browser."""
-    work = folder / "work"
-    work.mkdir()
-    shutil.copy(NOTEBOOKS / lesson, work)
-    server = Server(folder, work, theme)
-    try:
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=chromium, args=BROWSER_FLAGS)
-            lab = Lab(browser.new_page(viewport={"width": size[0], "height": size[1]}), server)
-            lab.theme = theme.split()[-1].lower()
-            lab.open(lesson)
-            yield lab
-            browser.close()
-    finally:
-        server.stop()
+    def close(self) -> None:
+        """Close the page and end its kernel."""
+        self.page.close()
+        for session in self.server.ask("GET", "sessions"):
+            self.server.ask("DELETE", f"sessions/{session['id']}")

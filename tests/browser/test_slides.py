@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 import slides
@@ -39,26 +38,19 @@ def test_a_question_comes_first_and_its_answer_next(lesson):
 
 @pytest.mark.browser
 @each_lesson
-def test_nothing_is_cut_or_fetched_and_the_keys_go_through(lesson, tmp_path, chromium):
+def test_nothing_is_cut_or_fetched_and_the_keys_go_through(lesson, tmp_path, browser):
     file = tmp_path / "slides.html"
     file.write_text(slides.page(lesson.title, slides.slides(lesson)), encoding="utf-8")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        tab = browser.new_page(viewport={"width": 1366, "height": 768})
-        asked: list[str] = []
-        tab.on("request", lambda request: asked.append(request.url))
-        tab.goto(file.as_uri())
-        assert tab.evaluate(CUT) == []
-        assert [url for url in asked if not url.startswith("data:")] == [file.as_uri()]
-        for key, n in (
-            ("ArrowRight", 2),
-            (" ", 3),
-            ("ArrowLeft", 2),
-            ("Home", 1),
-            ("ArrowLeft", 1),
-        ):
-            tab.keyboard.press(key)
-            shown = tab.locator("section.on")
-            assert (shown.count(), shown.get_attribute("data-n").split()[0]) == (1, str(n))
-            assert shown.is_visible()
-        browser.close()
+    tab = browser.new_page(viewport={"width": 1366, "height": 768})
+    asked: list[str] = []
+    tab.on("request", lambda request: asked.append(request.url))
+    tab.goto(file.as_uri())
+    assert tab.evaluate(CUT) == []
+    assert [url for url in asked if not url.startswith("data:")] == [file.as_uri()]
+    keys = {"ArrowRight": 2, " ": 3, "ArrowLeft": 2, "Home": 1}
+    for key, n in (*keys.items(), ("ArrowLeft", 1)):
+        tab.keyboard.press(key)
+        shown = tab.locator("section.on")
+        assert (shown.count(), shown.get_attribute("data-n").split()[0]) == (1, str(n))
+        assert shown.is_visible()
+    tab.close()

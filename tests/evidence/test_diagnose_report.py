@@ -100,7 +100,7 @@ def test_json_says_the_same(capsys, file):
     assert found["given"] == {"thp_migration_fail": 11, "thp_split_page_failed": 10}
     path = found["groups"][0]["paths"][0]
     assert path["versions"] == ["v1", "v2", "v3", "2/2-only"]
-    assert path["schedule"].startswith("pin*")
+    assert path["command"].startswith("mmsim r")
     assert found["groups"][0]["counters"]["pgmigrate_fail"] == 512
     assert found["next_counters"]["thp_split_pmd"] == [0, 1]
 

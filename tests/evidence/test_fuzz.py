@@ -30,7 +30,7 @@ from mmsim.lessons import COURSE
 from mmsim.lessons.card import Card
 from mmsim.scenarios import SCENARIOS, SMALL, make
 from mmsim.views import diagnosis
-from mmsim.views.machine import machine
+from mmsim.views.memory import machine
 
 LONG = "FUZZ" in os.environ
 INPUTS = int(os.environ.get("FUZZ", "200"))

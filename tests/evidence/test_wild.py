@@ -13,7 +13,7 @@ from proctext import as_pasted, buddyinfo
 from mmsim.cli import main
 from mmsim.evidence.pasted import CHARS_MAX, VMSTAT, PasteError, lines_of, load
 from mmsim.evidence.proc import read_memory
-from mmsim.views.machine import machine
+from mmsim.views.memory import machine
 
 WILD = Path(__file__).parent / "wild"
 BUDDY = ["of the 74.11 MiB of free memory", "0 DMA"]

@@ -19,8 +19,8 @@ from mmsim.lessons.who_holds_this_page import Y
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import lru_batch, vfio_map
 from mmsim.scenarios.one_page import folio_of, page_with
+from mmsim.views.chances import Retrying, success
 from mmsim.views.flow import taken
-from mmsim.views.retrylaw import Retrying, success
 
 SEEDS = (0, 1, 3, 4, 9, 14, 24)
 CARDS = (lesson.verdict, lesson.fitting, lesson.look)

@@ -10,8 +10,7 @@ from coin import sample
 from views.svg_rules import readable
 
 from mmsim.lessons import how_likely as lesson
-from mmsim.views.chances import PACES
-from mmsim.views.retrylaw import Retrying, success
+from mmsim.views.chances import PACES, Retrying, success
 
 RACE = lesson.RACE
 

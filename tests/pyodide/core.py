@@ -1,20 +1,12 @@
-"""What both Pythons are asked to make: searches, outcomes, and pictures.  Standard library only."""
+"""What both Pythons are asked to make: searches, and every card of every lesson with its answer."""
 
 from __future__ import annotations
 
+import importlib
 import sys
 
-from mmsim.engine.explore import explore
-from mmsim.engine.schedule import render
 from mmsim.mm.versions import VERSIONS
-from mmsim.scenarios import SMALL, make, split_race
-from mmsim.scenarios.host import host
-from mmsim.views.chances import chances, chances_picture
-from mmsim.views.columns import columns_picture
-from mmsim.views.flow import flow_picture
-from mmsim.views.memory import memory
-from mmsim.views.run import step_table
-from mmsim.views.state import state_picture
+from mmsim.scenarios import SMALL, make
 
 # Huge pages of four pages; a holder who comes and goes at any moment.
 HOLDER = {"order": 2, "released": "1", "passes": 3}
@@ -23,13 +15,6 @@ SEARCHES = (
     ("search", "vfio_map", HOLDER, tuple(VERSIONS)),
     ("drop_caches", "pin_versus", SMALL, ("base", "v2", "v3")),
 )
-# The report's own situation, with 512 pages: refused at base, split and moved at v3; and the same
-# huge page mapped by VFIO, with drop_caches on it.
-RUNS = {
-    "base": ("vfio_map", "base", {}),
-    "v3": ("vfio_map", "v3", {"released": "1"}),
-    "map": ("pin_versus", "base", {}),
-}
 
 
 def searches() -> dict[str, object]:
@@ -38,55 +23,40 @@ def searches() -> dict[str, object]:
     for name, scenario, knobs, versions in SEARCHES:
         for version in versions:
             situation = make(scenario, version, knobs, merge=True)
-            found = explore(situation)
+            found = situation.explore()
+            outcomes = found.outcomes(situation.outcome)
+            ends = {
+                each.name: (each.states, str(each.schedules), str(each.odds)) for each in outcomes
+            }
             made[f"{name} {version}"] = {
                 "complete": found.complete,
                 "states": found.states,
                 "edges": found.edges,
                 "schedules": str(found.schedules()),
-                "outcomes": {
-                    each.name: (each.states, str(each.schedules), str(each.odds))
-                    for each in found.outcomes(situation.outcome)
-                },
+                "outcomes": ends,
             }
     return made
 
 
-def pictures() -> dict[str, str]:
-    """Of each run: pictures at the beginning, in the middle and at the end, flow, ledger, table;
-    and a host's memory."""
-    made = {}
-    for version, (scenario, row, knobs) in RUNS.items():
-        trace = make(scenario, row, knobs).run()
-        for position in (0, 16, len(trace) // 2, len(trace)):
-            made[f"{version} {position}.svg"] = state_picture(trace.at(position)).svg
-        made[f"{version} flow.svg"] = flow_picture(trace).svg
-        made[f"{version} steps.txt"] = step_table(trace)
-    seen = memory(host(host=64, cma=25, used=60, scattered=80).zone)
-    made["host.svg"], made["host.txt"] = seen.svg, seen.words
-    return made
+def cards() -> dict[str, str]:
+    """Lesson and card -> its HTML, with the stand-in for pandas."""
+    sys.path.insert(0, "/project/tools/lite")
+    from mmsim.lessons import COURSE
+    from mmsim.lessons.card import Card
 
-
-def schedules() -> dict[str, str]:
-    """Every schedule of the smallest race: chances, columns."""
-    race = split_race(released="1", order=1)
-    found = race.explore()
-    rows = chances(found.outcomes(race.fate))
-    return {
-        "race chances.svg": chances_picture(rows).svg,
-        "race columns.svg": columns_picture(race.replay("split*8 holder split*3")).svg,
-    }
-
-
-def others() -> dict[str, object]:
-    """The schedule of the usual run."""
-    return {"usual": render(make("pin_versus", "v3", SMALL).run().moves)}
+    found = {}
+    for lesson in COURSE:
+        for card in vars(importlib.import_module(f"mmsim.lessons.{lesson.name}")).values():
+            if isinstance(card, Card):
+                found[f"{lesson.stem}.{card.name}"] = card.solved()._repr_html_()
+    return found
 
 
 def made() -> dict[str, object]:
-    """Everything, and which Python made it."""
-    pieces = (searches(), pictures(), schedules(), others())
+    """Everything, and who made it."""
     return {
         "platform": sys.platform,
-        **{key: each for piece in pieces for key, each in piece.items()},
+        "searches": searches(),
+        "cards": cards(),
+        "pandas": importlib.import_module("pandas").__file__,
     }

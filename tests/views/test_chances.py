@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import product
 
 import pytest
 from coin import sample
 from small import cells, nop
 from svg_rules import seen
 
+from mmsim.constants import MIGRATE_PASSES
 from mmsim.engine.explore import Outcome, explore
 from mmsim.engine.scenario import Move
 from mmsim.engine.schedule import along
+from mmsim.errors import UserError
 from mmsim.scenarios import split_race, vfio_map
 from mmsim.views import chances as view
-from mmsim.views.chances import chances, chances_picture, outcome_table
+from mmsim.views.chances import (
+    Retrying,
+    chances,
+    chances_picture,
+    curve,
+    gone,
+    outcome_table,
+    retry_law,
+    success,
+)
 from mmsim.views.words import chance, count, fraction
 
 RACE = split_race(released="1", order=1)
@@ -117,3 +129,75 @@ def test_the_table_of_outcomes():
     for_ever = Outcome("goes on for ever", 0, None, Fraction(1, 2), None)
     table = outcome_table([for_ever], None).splitlines()
     assert table[2].split() == ["goes", "on", "for", "ever", "no", "limit", "50.00", "%"]
+
+
+# -- the retry law: sums over all ways to go, runs of the model, and the curve
+
+HOLDS = (1, 2, 3, 10, 100)
+
+
+def dropped_in_tick(hold, tick):
+    """The chance that a reference is dropped in this tick and not before."""
+    return Fraction(1, hold) * Fraction(hold - 1, hold) ** (tick - 1)
+
+
+@pytest.mark.parametrize(("hold", "passes", "gap"), list(product(HOLDS, (1, 2, 4), (1, 3))))
+def test_it_is_the_sum_over_the_tick_of_the_drop(hold, passes, gap):
+    last = gap * (passes - 1)
+    rescued = sum((dropped_in_tick(hold, t) for t in range(1, last + 1)), Fraction(0))
+    assert success(Retrying(passes, gap), hold) == rescued
+
+
+@pytest.mark.parametrize("version", ["base", "v2"])
+def test_the_model_rescues_what_the_law_says(version):
+    """Run the model for each pass before which the reference can go, and weigh the results."""
+    hold, gap = 7, 3
+    total = Fraction(0)
+    for k in range(1, MIGRATE_PASSES):
+        ticks = range(gap * (k - 1) + 1, gap * k + 1)
+        chance = sum((dropped_in_tick(hold, tick) for tick in ticks), Fraction(0))
+        total += chance * (vfio_map(version, order=1, released=k).run().results["pin"] > 0)
+    tried = MIGRATE_PASSES if version == "v2" else 1
+    assert total == success(Retrying(tried, gap), hold)
+
+
+def test_who_never_lets_go_is_the_ceiling():
+    assert success(Retrying(10, 10**4, permanent=Fraction(1, 5)), 2) < Fraction(4, 5)
+    assert success(Retrying(10, permanent=1), 1) == 0
+    assert success(Retrying(10, permanent=Fraction(1, 5)), 1) == Fraction(4, 5)
+
+
+@pytest.mark.parametrize(
+    ("setting", "hold", "says"),
+    [
+        (Retrying(0), 5, "passes must be a whole number from 1 on, not 0"),
+        (Retrying(2.5), 5, "passes must be a whole number"),
+        (Retrying(gap=0), 5, "gap must be a whole number from 1 on"),
+        (Retrying(), 0, "held for 1 tick or more, not for 0"),
+        (Retrying(permanent=Fraction(3, 2)), 5, "a share of one whole"),
+        (Retrying(permanent=-1), 5, "a share of one whole"),
+    ],
+)
+def test_settings_that_make_no_sense(setting, hold, says):
+    with pytest.raises(UserError, match=says):
+        success(setting, hold)
+
+
+@pytest.mark.parametrize("passes", [1, 3, 100])
+@pytest.mark.parametrize("permanent", [Fraction(0), Fraction(1, 2), Fraction(1)])
+def test_the_curve_is_the_law_and_a_guess_stands_beside_it(passes, permanent):
+    setting = Retrying(passes, 7, permanent)
+    for hold, part in curve(setting)[::20]:
+        assert part == pytest.approx(float(success(setting, round(hold))))
+    for guess in (None, 60):
+        picture = retry_law(setting, {50: guess, 1000: None})
+        drawn = seen(picture)
+        assert ("your guess" in drawn) == (guess is not None)
+        assert ("the window" in drawn) == (passes > 1)
+        for hold in (50, 1000):
+            assert f"{gone(setting, hold)} if held for {hold:,} ticks" in picture.words
+
+
+def test_what_is_not_certain_is_not_said_to_be():
+    assert gone(Retrying(100), 10) == "over 99.9 %"
+    assert gone(Retrying(permanent=1), 10) == "0.0 %"

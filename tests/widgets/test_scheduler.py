@@ -101,37 +101,24 @@ def test_each_outcome_of_the_environment_has_its_button():
 def test_buttons_are_renamed_and_not_made_anew():
     """So the keyboard's focus stays on the button that was pressed.  Every control has a name."""
     widget = scheduler(CHECK)
-    button = widget.rows["split"].buttons[0]
-    rows = widget.actors.children
+    button, rows = widget.rows["split"].buttons[0], widget.actors.children
     press(widget, "split*3 holder split")
     assert widget.rows["split"].buttons == [button]
     assert widget.actors.children is rows
     assert button.description == "split: may the file's private data of huge page A go?"
-    for part in (widget.level, widget.grain, widget.text):
-        assert part.description
-    for part in (widget.undo, widget.reset, widget.load, button):
-        assert part.description
-        assert part.tooltip
+    parts = (widget.undo, widget.reset, widget.load, button)
+    assert all(part.description for part in (widget.level, widget.grain, widget.text, *parts))
+    assert all(part.tooltip for part in parts)
 
 
-def test_each_actor_has_a_key_and_backspace_is_undo():
+def test_each_actor_has_a_key_of_its_own_and_backspace_is_undo():
     widget = scheduler(CHECK)
     assert "<kbd>s</kbd> split, <kbd>h</kbd> holder" in widget.help.value
-    for key, button in (
-        ("s", widget.rows["split"].buttons[0]),
-        ("h", widget.rows["holder"].buttons[0]),
-        ("backspace", widget.undo),
-    ):
+    buttons = {"s": widget.rows["split"].buttons[0], "h": widget.rows["holder"].buttons[0]}
+    for key, button in {**buttons, "backspace": widget.undo}.items():
         assert f"mmsim-key-{key}" in button._dom_classes
-
-
-def test_actors_with_one_first_letter_have_different_keys():
-    assert letters(["pin", "permanent_pin", "pin_2"]) == {
-        "p": "pin",
-        "e": "permanent_pin",
-        "i": "pin_2",
-    }
-    assert len(letters(["a", "a2", "a3"])) == 3
+    actors = ["pin", "permanent_pin", "pin_2"]
+    assert letters(actors) == dict(zip("pei", actors, strict=True))
 
 
 def test_kinds_and_levels_that_were_won_are_kept_over_a_reset_and_a_level():

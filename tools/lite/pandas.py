@@ -1,7 +1,7 @@
 """The browser edition's stand-in for pandas, which has no wheel that could be bundled.
 
 It makes the tables that the lessons show, and nothing else; anything else says so in a sentence.
-`tests/lite/test_pyodide_cards.py` holds every table of the lessons against the real one."""
+`tests/pyodide/test_pyodide.py` holds every table of the lessons against the real one."""
 
 from __future__ import annotations
 

@@ -1,0 +1,89 @@
+"""Every card of the core lessons is answered rightly, in two lessons by keyboard alone."""
+
+from __future__ import annotations
+
+import importlib
+import re
+
+import pytest
+
+from mmsim.lessons import COURSE
+from mmsim.lessons.card import ONLY, Card, options, said
+
+pytestmark = pytest.mark.browser
+TABS_MAX = 40
+BY_KEYS = ("the_report", "migrate_or_split")
+
+
+def chosen(lesson):
+    """The cards of a lesson that are answered by choices, in the order of its text."""
+    module = importlib.import_module(f"mmsim.lessons.{lesson.name}")
+    shown = re.findall(r"^lesson\.(\w+)$", lesson.text.read_text(encoding="utf-8"), re.MULTILINE)
+    cards = [vars(module)[name] for name in shown]
+    return [card for card in cards if isinstance(card, Card) and card.parts]
+
+
+def by_mouse(row, words, card, part):
+    kind = row.get_attribute("class")
+    if "toggle" in kind:
+        row.get_by_role("button", name=words, exact=True).click()
+    elif "radio" in kind:
+        row.get_by_label(words, exact=True).click()
+    elif "dropdown" in kind:
+        row.locator("select").select_option(words)
+    else:
+        row.locator("input").fill(words)
+
+
+def tab_to(place, words=""):
+    """Press Tab until the focus is in `place`, on what is called so."""
+    for _ in range(TABS_MAX):
+        place.page.keyboard.press("Tab")
+        name = "n => n.contains(document.activeElement) ? document.activeElement.innerText : null"
+        if place.evaluate(name) == words:
+            return
+    pytest.fail(f"{TABS_MAX} times Tab did not reach {words!r}")
+
+
+def by_keys(row, words, card, part):
+    kind, keyboard = row.get_attribute("class"), row.page.keyboard
+    tab_to(row, words if "toggle" in kind else "")
+    if "toggle" in kind:
+        keyboard.press("Enter")
+    elif "radio" in kind:
+        keyboard.press("Space")
+        names = [said(value, card.parts[part]) for value in options(card.parts[part])]
+        for _ in range(names.index(words)):
+            keyboard.press("ArrowDown")
+    else:
+        keyboard.type(words)
+
+
+@pytest.mark.parametrize("lesson", [each for each in COURSE if each.core], ids=lambda x: x.name)
+def test_every_card_is_answered(lesson, open_lesson):
+    lab, keys = open_lesson(f"{lesson.stem}.ipynb"), lesson.name in BY_KEYS
+    lab.run_all()
+    cards = chosen(lesson)
+    assert len(cards) > 2
+    for card in cards:
+        card.forget()
+        for need in card.needs:
+            need.solved()
+        right = card._read(card.right())
+        title = re.sub("[`*]", "", card.headline)
+        box = lab.page.locator(".mmsim-card", has_text=title).first
+        if keys:  # from the cell of the card, Tab goes on into what it shows
+            box.evaluate("n => { n.tabIndex = -1; n.focus(); }")
+        rows = box.locator(".widget-toggle-buttons, .widget-radio, .widget-dropdown, .widget-text")
+        for n, part in enumerate(card.parts):
+            value = right if part == ONLY else right[part]
+            allowed = card.parts[part]
+            words = said(value, allowed) if options(allowed) or allowed is str else repr(value)
+            (by_keys if keys else by_mouse)(rows.nth(n), words, card, part)
+        store = box.get_by_role("button", name="Store", exact=True)
+        if keys:
+            tab_to(store, "Store")
+            lab.page.keyboard.press("Enter")
+        else:
+            store.click()
+        box.get_by_role("button", name="Change my answer").wait_for()
