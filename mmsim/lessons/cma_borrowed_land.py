@@ -1,13 +1,9 @@
-"""Lesson 02: when a guest's memory lands in CMA, and why a long-term pin may not stay there.
-
-Interface: the cards guess, one, first, second, borrow, order, owner, recall; the table evidence,
-the picture small; and the names that the text fills in."""
+"""Lesson 02: when a guest's memory lands in CMA, and why a long-term pin may not stay there."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
 from functools import cache
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mmsim.constants import (
@@ -21,15 +17,15 @@ from mmsim.constants import (
 from mmsim.datafiles import load_csv
 from mmsim.engine.trace import Trace
 from mmsim.evidence.kernel_runs import FREE, FREE_CMA, FROM_CMA
-from mmsim.lessons.card import Card, quiz
-from mmsim.lessons.form import Choices, FormError, Verdict, failed, passed
+from mmsim.lessons.card import Card, checked, quiz, widget
+from mmsim.lessons.form import Choices, Verdict, failed, passed
 from mmsim.mm.page_alloc import alloc_pages, request
 from mmsim.mm.zone import boot
 from mmsim.scenarios import boot_guest, make
-from mmsim.scenarios.situation import Value, one_of, settle
 from mmsim.scenarios.situation import number as whole
+from mmsim.scenarios.situation import one_of, settle
 from mmsim.views import svg as draw
-from mmsim.views.charts import Axis, Plot, Style, dot_sign, line_sign
+from mmsim.views.charts import Axis, Bar, Plot, Style, bars, dot_sign, line_sign
 from mmsim.views.ledger import ledger
 from mmsim.views.memory import block_map, draw_block_map, map_sentence, map_size
 from mmsim.views.show import Picture, Shown
@@ -134,18 +130,7 @@ class Grant(NamedTuple):
     place: str
 
 
-class Lending(NamedTuple):
-    """The knobs, and what came of each of eight allocations."""
-
-    knobs: Mapping[str, Value]
-    grants: tuple[Grant, ...]
-
-    def places(self, place: str) -> int:
-        """How many of the allocations landed there."""
-        return sum(grant.place == place for grant in self.grants)
-
-
-def lending(**given: object) -> Lending:
+def lending(**given: object) -> list[Grant]:
     """Eight huge pages, one after the other, on a host as the knobs (LENDING_KNOBS) describe it.
 
     In an old host 40 % of the memory outside CMA is in use, and what is free there is scattered.
@@ -163,72 +148,39 @@ def lending(**given: object) -> Lending:
         if pfn is not None and zone.pageblock_type(pfn) == MIGRATE_CMA:
             place = CMA
         grants.append(Grant(free, free_cma, place))
-    return Lending(knobs, tuple(grants))
+    return grants
 
 
-def claim(made: Lending) -> str:
+def in_cma(**knobs: object) -> int:
+    """How many of the eight allocations land there."""
+    return sum(grant.place == CMA for grant in lending(**knobs))
+
+
+def claim(**knobs: object) -> str:
     """How many landed where."""
-    words = {CMA: "in CMA", ORDINARY: "outside", REFUSED: "refused"}
-    said = [f"{made.places(p) or 'none'} {words[p]}" for p in words if p == CMA or made.places(p)]
-    movable = "movable" if made.knobs["movable"] == "yes" else "not movable"
+    found = Counter(grant.place for grant in lending(**knobs))
+    words = {ORDINARY: "outside", REFUSED: "refused"}
+    said = [
+        f"{found[CMA] or 'none'} in CMA",
+        *(f"{found[p]} {words[p]}" for p in words if found[p]),
+    ]
+    movable = "not movable" if knobs.get("movable") == "no" else "movable"
     return f"{GRANTS} huge pages, {movable}: {', '.join(said)}"
 
 
-def told(made: Lending) -> str:
-    """The picture in words."""
-    return f"{claim(made)}. In turn: {', '.join(grant.place for grant in made.grants)}."
+FILLS = {"free CMA": draw.FILLS["CMA"], "other free memory": draw.FILLS["MOVABLE"]}
 
 
-WIDTH, LEFT, BARS, ROW, BAR = 640.0, 46.0, 480.0, 33.0, 19.0
-COLOURS = {CMA: draw.FILLS["CMA"], ORDINARY: draw.FILLS["MOVABLE"]}
-
-
-def drawn(made: Lending) -> Picture:
-    """A bar for what was free before each allocation: CMA from the left, and the half line."""
-    high = 62 + ROW * GRANTS
-    svg = draw.Svg(WIDTH, high + 34, claim(made), told(made))
-    svg.headline(18, 30, WIDTH - 36, claim(made))
-    svg.panel(8, 44, WIDTH - 16, high - 48)
-    most = made.grants[0].free
-    for n, grant in enumerate(made.grants):
-        y = 60 + n * ROW
-        base = y + BAR / 2 + 4.5
-        svg.text(LEFT - 12, base, str(n + 1), 16, bold=True, anchor="end")
-        wide = BARS * grant.free / most
-        cma = wide * grant.free_cma / grant.free
-        for at, size, fill in ((0, cma, COLOURS[CMA]), (cma, wide - cma, COLOURS[ORDINARY])):
-            if size:
-                svg.filled(LEFT + at, y, size, BAR, fill, stroke=fill.mark)
-        for colour, thick in ((draw.LINE, 5), (draw.INK, 2)):
-            x = LEFT + wide / 2
-            svg.line(x, y - 5, x, y + BAR + 5, stroke=colour, stroke_width=thick)
-        ink = draw.BAD if grant.place == REFUSED else draw.INK
-        bold = grant.place != ORDINARY
-        svg.text(LEFT + BARS + 16, base, grant.place, 80, bold=bold, fill=ink)
-    signs = [
-        svg.swatch(COLOURS[CMA], "free CMA"),
-        svg.swatch(COLOURS[ORDINARY], "other free memory"),
-        (
-            lambda x, y: svg.line(x + 4, y - 1, x + 4, y + 13, stroke=draw.INK, stroke_width=2),
-            8,
-            "half",
-        ),
-    ]
-    svg.legend(LEFT, high + 10, 400, signs)
-    svg.text(LEFT + BARS + 16, high + 20, "lands in", 80, size=draw.SMALL)
-    return Picture(svg.render(), told(made))
-
-
-def play_lending(**knobs: object) -> Any:
-    """The host's knobs beside the picture; `old` only where it has come up."""
-    from mmsim.widgets.console import turned
-
-    known = LENDING_KNOBS if knobs else LENDING_KNOBS[:2]
-    return turned(lambda **values: drawn(lending(**values)), known, **knobs)
+def drawn(**knobs: object) -> Picture:
+    """A bar for what was free before each allocation, CMA from the left, and where it landed."""
+    rows = {
+        f"{n}": Bar(dict(zip(FILLS, (cma, free - cma), strict=True)), free, place, line=0.5)
+        for n, (free, cma, place) in enumerate(lending(**knobs), start=1)
+    }
+    return bars(claim(**knobs), rows, FILLS, left=46, wide=440, line="half")
 
 
 guess = Card(
-    "guess",
     "32 pageblocks are free, 19 of them CMA. Eight huge pages are allocated: where do they land?\n"
     "Each takes one pageblock. They are for a guest, so the memory can be moved later. Before each "
     "allocation the kernel looks at what is still free. If *more than a certain share* of it is "
@@ -240,7 +192,7 @@ guess = Card(
         "The share is a half. Note before each allocation how much is free, and how much CMA.",
         "13 of 26 is half, and half is not more than half.",
     ),
-    outcome=lambda: {"the_first": lending().grants[0].place, "in_CMA": lending().places(CMA)},
+    outcome=lambda: {"the_first": lending()[0].place, "in_CMA": in_cma()},
     why="The rule stands in `__rmqueue()` (`mm/page_alloc.c`, Linux 6.1). **If a request may "
     "borrow, and more than half of the free pages are CMA, CMA is asked first.** The short line "
     "marks half of each bar. Before the seventh it is 13 of 26, which is not more than half. This "
@@ -249,24 +201,17 @@ guess = Card(
     "borrow, and would have nothing without ordinary memory.\n\n"
     '*A common mistake:* "a guest gets CMA only when nothing else is left". Here 13 ordinary '
     "pageblocks were free from the beginning.",
-    still=lambda: drawn(lending()),
-    play=play_lending,
+    still=drawn,
+    play=widget("turned", drawn, LENDING_KNOBS[:2]),
 )
 
 
-def one_judged(cma: int) -> Verdict:
-    """Exactly one allocation in CMA."""
-    made = lending(cma=cma)
-    return (passed if made.places(CMA) == 1 else failed)(told(made))
-
-
 one = Card(
-    "one",
     "With how many pageblocks of CMA, of the 32, does exactly one of the eight land there?\n"
     "Work it out with the rule before you touch a slider.",
     int,
     form="a whole number",
-    judge=one_judged,
+    judge=lambda cma: (passed if in_cma(cma=cma) == 1 else failed)(claim(cma=cma)),
     solution=13,
     hints=(
         "CMA must not be more than half at first. When is the least of ordinary memory left?",
@@ -331,7 +276,6 @@ def first_judged(answer: int) -> Verdict:
 
 
 first = Card(
-    "first",
     "How many MiB does the process have when it gets its first page from CMA?\n"
     "This time 977 MiB are free at the start, 256 MiB of them CMA. Within 5 MiB is good enough.",
     int,
@@ -362,12 +306,10 @@ SECOND = {
 
 def second_judged(letter: str) -> Verdict:
     """A wrong answer meets the run."""
-    there = told(lending(**OLD))
-    return passed(there) if letter == "b" else failed(SECOND[letter], second=there)
+    return passed(claim(**OLD)) if letter == "b" else failed(SECOND[letter], second=claim(**OLD))
 
 
 second = Card(
-    "second",
     "A guest asks the old host for eight huge pages. Where do they land?\n"
     "The rule that you know says nothing of blocks that are missing. So make a guess.",
     Choices(
@@ -389,15 +331,14 @@ second = Card(
     "The measured kernel does the same. In 1,059 trials no block of 2 MiB was free outside CMA, "
     "and CMA was 41 to 42 % of free memory. Each time all huge pages of a new memfd lay in CMA. "
     "The reporter wrote of the first road only.",
-    still=lambda: drawn(lending(**OLD)),
-    play=lambda: play_lending(**OLD),
+    still=lambda: drawn(**OLD),
+    play=widget("turned", drawn, LENDING_KNOBS, **OLD),
 )
 
 
 # -- who may borrow
 
 borrow = quiz(
-    "borrow",
     "Which of these requests for memory may borrow from CMA?\n"
     "The kernel decides by what the memory is for.",
     {
@@ -426,10 +367,10 @@ STEPS = {
     "let go": ("gup_put_folio", "its references are more than a move expects"),
     "move": ("folio_migrate_mapping", "the second pin is one on the page in its new place"),
     "pin again": ("follow_page_mask", "the device gets only a page that is pinned outside CMA"),
-    "map": ("iommu_map", ""),
+    "map": ("iommu_map", "nothing comes twice"),
 }
 WAIT = "wait"
-PLACES = ("first", "second", "third", "fourth", "fifth", "sixth")
+PLACED = dict(zip(("first", "second", "third", "fourth", "fifth", "sixth"), STEPS, strict=True))
 
 
 @cache
@@ -446,18 +387,11 @@ def places_of(trace: Trace) -> dict[str, int]:
     return found
 
 
-def order_judged(answer: dict[str, str]) -> Verdict:
-    """Judged by the order in which the model takes these steps."""
-    steps = list(answer.values())
-    if len({*steps}) < len(steps):
-        raise FormError("name each step once")
-    if WAIT in steps:
-        return failed("nobody waits: there is nobody to wait for")
-    at = places_of(pinned())
-    for before, after in pairwise(steps):
-        if at[before] > at[after]:
-            return failed(f"{after!r} comes before {before!r}: {STEPS[after][1]}")
-    return passed("so it is in the model, and in the kernel")
+def misplaced(place: str, step: str) -> str:
+    """What speaks against a step in this place."""
+    if step == WAIT:
+        return "nobody waits: there is nobody to wait for"
+    return f"not {step!r}; what belongs there comes first: {STEPS[PLACED[place]][1]}"
 
 
 PINNED = (
@@ -478,13 +412,17 @@ def pin_steps() -> pd.DataFrame:
 
 
 order = Card(
-    "order",
     "In which order do six of these seven happen to a huge page in CMA? One does not belong.\n"
     "`let go`: the pin is given back. `look`: does the page lie in CMA? `map`: the device gets "
     "access. `move`: the page gets a new place outside CMA. `pin`: the page is pinned. "
     "`pin again`: it is pinned once more. `wait`: the pin waits until the area's owner agrees.",
-    dict.fromkeys(PLACES, tuple(sorted([*STEPS, WAIT]))),
-    judge=order_judged,
+    dict.fromkeys(PLACED, tuple(sorted([*STEPS, WAIT]))),
+    judge=checked(
+        lambda: PLACED,
+        misplaced,
+        lambda place: f"{PLACED[place]}; {STEPS[PLACED[place]][1]}",
+        "so it is in the model, and in the kernel",
+    ),
     solution=[*STEPS],
     hints=(
         "The kernel pins first and looks afterwards.",
@@ -513,7 +451,6 @@ def owner_gets(holder: int = 1) -> str:
 
 
 owner = Card(
-    "owner",
     "Somebody has a long-term reference on that huge page. How does the owner's request end?\n"
     "Free memory to move to is at hand.",
     {"inside": ("memory", "-ENOMEM", "-EBUSY"), "driver": ("memory", "the same code", "NULL")},
@@ -534,7 +471,6 @@ owner = Card(
 # -- from lessons 00 and 01
 
 recall = quiz(
-    "recall",
     "Three questions about lessons 00 and 01, from memory.",
     {
         "error": (

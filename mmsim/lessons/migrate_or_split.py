@@ -1,7 +1,4 @@
-"""Lesson 04: a huge page that has to leave CMA is migrated, or split and migrated.
-
-Interface: the picture ten_or_one; the cards leaves, four, pair, order, counted, rescues, returned,
-companion, measured, posttest; practise for the learner; ended, flow, told, tries_picture."""
+"""Lesson 04: a huge page that has to leave CMA is migrated, or split and migrated."""
 
 from __future__ import annotations
 
@@ -14,9 +11,8 @@ from mmsim.constants import REPORTED
 from mmsim.engine.trace import Trace
 from mmsim.evidence.ftrace import align, real_trace
 from mmsim.evidence.tracer import migrate_returns
-from mmsim.lessons.card import Card, checked, quiz
+from mmsim.lessons.card import Card, Pick, checked, quiz, seeded, widget
 from mmsim.lessons.form import FormError, Verdict, counters_of, failed, passed, ran
-from mmsim.lessons.practice import Pick, seeded
 from mmsim.lessons.the_report import QUESTIONS
 from mmsim.lessons.who_holds_this_page import drawn
 from mmsim.mm.world import AVAILABLE, NONE
@@ -43,11 +39,6 @@ def ended(trace: Trace) -> str:
     """ "pinned", or the error of the pin."""
     result: int = trace.results["pin"]
     return "pinned" if result > 0 else errno.name(result)
-
-
-def flow(trace: Trace) -> Picture:
-    """The way that a run took, as a flow chart."""
-    return flow_picture(trace)
 
 
 # -- the picture of the lesson: what is tried in each pass
@@ -95,65 +86,50 @@ LEAVES = {
 }
 
 
-def leaving(released: object) -> dict[str, Trace]:
+RELEASED = [knob for knob in SCENARIOS["vfio_map"].knobs if knob.name == "released"]
+
+
+def leaving(released: str) -> list[Trace]:
     """Both runs of base, with a holder that lets go before that pass."""
-    return {words: run(targets=free, released=released, order=1) for words, free in LEAVES.items()}
+    return [run(targets=free, released=released, order=1) for free in LEAVES.values()]
 
 
-def leaving_picture(released: object) -> Picture:
+def leaving_picture(released: str) -> Picture:
     """What is tried in each pass, if the holder lets go before pass `released`."""
     title = f"The same page, and a holder that lets go before pass {released}"
     if released == "never":
         title = "The same page, the same reference: ten tries, or one"
-    return tries_picture(title, leaving(released))
+    return tries_picture(title, dict(zip(LEAVES, leaving(released), strict=True)))
 
 
 ten_or_one = Shown(lambda: leaving_picture("never"))
 
 
-def leaving_slider() -> Any:
-    """The same with a knob for the holder."""
-    from mmsim.widgets.console import knobs_beside
-
-    known = [knob for knob in SCENARIOS["vfio_map"].knobs if knob.name == "released"]
-    return knobs_beside(
-        vfio_map(order=1, released=3), known, lambda s: leaving_picture(s.knobs["released"])
-    )
+ASKED = {
+    "free_tries": "a huge page is free: tries",
+    "free_leaves": "a huge page is free: the page leaves CMA",
+    "none_tries": "no huge page is free: tries",
+    "none_leaves": "no huge page is free: the page leaves CMA",
+}
 
 
-def leaving_outcome() -> dict[str, Any]:
+def leaving_outcome() -> dict[str, int | bool]:
     """How often base tries, and whether the page leaves CMA."""
-    free, none = leaving(3).values()
-    return {
-        "free_tries": len(tries(free)),
-        "free_leaves": ended(free) == "pinned",
-        "none_tries": len(tries(none)),
-        "none_leaves": ended(none) == "pinned",
-    }
+    found = [(len(tries(trace)), ended(trace) == "pinned") for trace in leaving("3")]
+    return dict(zip(ASKED, [*found[0], *found[1]], strict=True))
 
 
 leaves = Card(
-    "leaves",
     "In base the holder lets go before pass 3: how often is the page tried, and does it leave "
     "CMA?\nPasses are counted from 0.",
-    {
-        "free_tries": (1, 3, 4, PASSES),
-        "free_leaves": bool,
-        "none_tries": (1, 3, 4, PASSES),
-        "none_leaves": bool,
-    },
-    labels={
-        "free_tries": "a huge page is free: tries",
-        "free_leaves": "a huge page is free: the page leaves CMA",
-        "none_tries": "no huge page is free: tries",
-        "none_leaves": "no huge page is free: the page leaves CMA",
-    },
+    {name: bool if "leaves" in name else (1, 3, 4, PASSES) for name in ASKED},
+    labels=ASKED,
     outcome=leaving_outcome,
     why="**A busy move was retried ten times, a refused split never.** The move is busy in passes "
     "0, 1 and 2, and succeeds in pass 3. The refused split is never tried again, so it does not "
     "help that the holder goes.",
-    still=lambda: leaving_picture(3),
-    play=leaving_slider,
+    still=lambda: leaving_picture("3"),
+    play=widget("turned", leaving_picture, RELEASED, released="3"),
 )
 
 
@@ -167,38 +143,29 @@ FOUR = {
 }
 
 
-def four_counts() -> dict[str, int]:
-    """What base counts in each of the four situations."""
-    return {
-        name: counters_of(run(targets=free, holder=held))["thp_migration_fail"]
-        for name, (_, free, held) in FOUR.items()
-    }
-
-
-def console() -> Any:
-    """The knobs of the situation beside the way that its run takes."""
-    from mmsim.widgets import console
-
-    knobs = ("targets", "holder", "released", "trouble")
-    return console(vfio_map(), knobs=knobs, versions=VERSIONS)
-
-
 four = Card(
-    "four",
     "What does `thp_migration_fail` say at the end of each of these runs, in base?\n"
     "It goes up at two moments: when no destination can be had, and after the last pass, for a "
     "huge page that base would try again.",
     dict.fromkeys(FOUR, (0, 1, 2, PASSES)),
     labels={name: words for name, (words, *_) in FOUR.items()},
-    outcome=four_counts,
+    outcome=lambda: {
+        name: counters_of(run(targets=free, holder=held))["thp_migration_fail"]
+        for name, (_, free, held) in FOUR.items()
+    },
     why="*A huge page is free, a holder:* there is a destination each time. So nothing is counted "
     "until the last pass is over, and then base would try the page again. **No split is tried.** "
     "In Linux 6.1 only a missing destination leads to a split.\n\n"
     "*None is free:* the missing destination is counted before the split begins. So a split that "
     "succeeds counts as one failed migration, too. Base does not try a refused split again.\n\n"
     "In the chart the way of a run is bold, with the number of times.",
-    still=lambda: [flow(run(targets=AVAILABLE)), flow(run())],
-    play=console,
+    still=lambda: [flow_picture(run(targets=AVAILABLE)), flow_picture(run())],
+    play=widget(
+        "console",
+        vfio_map(),
+        knobs=("targets", "holder", "released", "trouble"),
+        versions=VERSIONS,
+    ),
 )
 
 
@@ -225,7 +192,6 @@ def judged_pair(answer: object) -> Verdict:
 
 
 pair = Card(
-    "pair",
     "Write a situation that gives the reported pair, `thp_migration_fail` 1 and "
     "`thp_split_page_failed` 1, and a pin that fails: *without* a holder.",
     form="vfio_map(...)",
@@ -274,25 +240,33 @@ def split_order() -> list[str]:
     ]
 
 
-def judged_order(answer: dict[str, str]) -> Verdict:
-    """A Parsons problem with two distractors."""
-    right = split_order()
-    for number, (place, step) in enumerate(answer.items()):
-        if step not in right:
-            return failed(f"{step!r} is not part of a split: {STEPS[step][2]}")
-        if step != right[number]:
-            done = ", ".join(right[:number]) or "nothing"
-            why = f"the {place} step is not {step!r}; what belongs there comes first: "
-            return failed(f"{why}{STEPS[right[number]][2]}", f"Done so far: {done}.")
-    return passed("this is the order of the model's run")
+def placed() -> dict[str, str]:
+    """Each place, and the step that belongs there."""
+    return dict(zip(PLACES, split_order(), strict=True))
+
+
+def why_there(place: str) -> str:
+    """Why the step of a place comes before the others that are left."""
+    return STEPS[placed()[place]][2]
+
+
+def misplaced(place: str, step: str) -> str:
+    """What speaks against a step in this place."""
+    if step not in split_order():
+        return f"{step!r} is not part of a split: {STEPS[step][2]}"
+    return f"not {step!r}; what belongs there comes first: {why_there(place)}"
 
 
 order = Card(
-    "order",
     "Put the six steps of a split that succeeds into order; two of the eight don't belong.\n"
     + "\n\n".join(f"`{step}`: {what}" for step, (_, what, _) in STEPS.items()),
     dict.fromkeys(PLACES, tuple(STEPS)),
-    judge=judged_order,
+    judge=checked(
+        placed,
+        misplaced,
+        lambda place: f"{placed()[place]}; {why_there(place)}",
+        "this is the order of the model's run",
+    ),
     solution=["lock", "check", "unmap", "freeze", "cut", "unlock"],
     why=lambda: "\n\n".join(f"`{step}`: {STEPS[step][2]}." for step in split_order()),
     hints=(
@@ -304,7 +278,6 @@ order = Card(
 
 
 # -- the check and the freeze
-
 
 LATE = vfio_map(taken="0.split.freeze")
 """The holder comes between the check and the freeze."""
@@ -324,15 +297,7 @@ def freeze_drawn() -> Picture:
     return drawn(trace.state(trace.find("folio_ref_freeze")).world, claim)
 
 
-def stepper() -> Any:
-    """That run in the stepper."""
-    from mmsim.widgets import stepper
-
-    return stepper(LATE, versions=VERSIONS)
-
-
 counted = Card(
-    "counted",
     "The holder comes right after the check: at the freeze, how many references are there, and "
     "how many can the kernel explain?\n"
     "Before the check the page was in the page cache, mapped once, and isolated (one reference).",
@@ -347,7 +312,7 @@ counted = Card(
         "Which of your six steps stands between the check and the freeze, and what does it remove?",
     ),
     still=freeze_drawn,
-    play=stepper,
+    play=widget("stepper", LATE, versions=VERSIONS),
 )
 
 # -- the patch
@@ -371,14 +336,7 @@ def rescue(case: str) -> Trace:
     return run("v2", order=1, **knobs[case])
 
 
-def rescues_shown() -> Picture:
-    """The passes of v2 in each case."""
-    rows = {f"{words.capitalize()}: v2": rescue(case) for case, (words, *_) in RESCUES.items()}
-    return tries_picture("v2 looks again only if a reference was in the way", rows)
-
-
 rescues = quiz(
-    "rescues",
     "What does `thp_migration_fail` say at the end of each of these runs, in v2?\n"
     "No huge page is free. The counter goes up at the same two moments as in base: when no "
     "destination can be had, and after the last pass, for a huge page that v2 would try again.",
@@ -392,7 +350,10 @@ rescues = quiz(
     why="A holder that never leaves gives ten refusals and *eleven* failures, as in lesson 00. A "
     "busy move is counted once, after the last pass. A refused split is counted in every pass, and "
     "once more after the last. That is a flaw of the patch, repaired later (lesson 09).",
-    still=rescues_shown,
+    still=lambda: tries_picture(
+        "v2 looks again only if a reference was in the way",
+        {f"{words.capitalize()}: v2": rescue(case) for case, (words, *_) in RESCUES.items()},
+    ),
 )
 
 
@@ -410,7 +371,6 @@ def free_way(*versions: str) -> dict[str, Any]:
 
 
 returned = Card(
-    "returned",
     "All pieces have moved: what does `migrate_pages()` return in base, and does the pin succeed?",
     {"base_returns": (0, 1, 512), "base_pinned": bool},
     outcome=lambda: free_way("base"),
@@ -423,20 +383,14 @@ returned = Card(
     "Why did the failure not come each time? If a huge page is free outside CMA, no split is "
     "needed. And a call that fails here leaves the pieces outside CMA, so the same call can "
     "succeed when it is made again.",
-    still=lambda: flow(run(holder=0)),
+    still=lambda: flow_picture(run(holder=0)),
 )
 
 
 companion = Card(
-    "companion",
     "The same run in v1 and in v2: what does `migrate_pages()` return, and does the pin succeed?\n"
     "Nobody holds the page, no huge page is free, the split succeeds, and all 512 pieces move.",
-    {
-        "v1_returns": (0, 1, 512),
-        "v1_pinned": bool,
-        "v2_returns": (0, 1, 512),
-        "v2_pinned": bool,
-    },
+    {"v1_returns": (0, 1, 512), "v1_pinned": bool, "v2_returns": (0, 1, 512), "v2_pinned": bool},
     outcome=lambda: free_way("v1", "v2"),
     why="v1 still returns a positive number. Its pin gives up only at a negative number, or if a "
     "page is left on the list: here neither is so. v2 returns 0, so its pin needs no new rule.\n\n"
@@ -492,7 +446,6 @@ def measured_shown() -> list[Any]:
 
 
 measured = Card(
-    "measured",
     "What real kernels counted, and what one of them said on the way",
     still=measured_shown,
     needs=(rescues,),
@@ -510,7 +463,6 @@ ANSWERS = {
     "locked": (True, "nobody needs the page's lock to take a reference"),
 }
 posttest = quiz(
-    "posttest",
     "The six statements of lesson 00, once more: true or false?",
     {name: (QUESTIONS[name], bool, true, why) for name, (true, why) in ANSWERS.items()},
 )
@@ -549,7 +501,6 @@ def practise(name: str, pick: Pick) -> Card:
         return counters_of(trace) | {"pin": ended(trace)}
 
     return Card(
-        name,
         f"What do the two counters say at the end of this run, in {version}, and how does the pin "
         f"end?\n{many} in CMA, and {place}; {words}.",
         {**dict.fromkeys(REPORTED, int), "pin": ("pinned", "-ENOMEM")},
@@ -566,5 +517,6 @@ def practise(name: str, pick: Pick) -> Card:
             *COUNTED,
         ),
         why="\n\n".join(COUNTED),
-        still=lambda: flow(run(version, thps=thps, targets=free, **knobs)),
+        still=lambda: flow_picture(run(version, thps=thps, targets=free, **knobs)),
+        called=name,
     )

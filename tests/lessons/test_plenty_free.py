@@ -89,10 +89,12 @@ def test_what_became_of_the_pins():
 
 def test_the_blocks_of_the_strips_are_the_buddy_allocators():
     text = (FOLDER / "plenty_free.md").read_text(encoding="utf-8")
-    example = ((3, 3, 1, 0, 0), "1, 2-3, 4-7, 8-9, 11, 12-13, 14")
-    mine = ((4, 2, 1, 0, 0), "0-1, 2, 5, 6-7, 9, 11, 12-15")
-    assert {"example": example, "mine": mine} == lesson.FREE
-    for held in ((0, 10, 15), (3, 4, 8, 10)):
+    for held, counts, where in (
+        (lesson.EXAMPLE, (3, 3, 1, 0, 0), "1, 2-3, 4-7, 8-9, 11, 12-13, 14"),
+        (lesson.MINE, (4, 2, 1, 0, 0), "0-1, 2, 5, 6-7, 9, 11, 12-15"),
+    ):
+        found, told = lesson.strip(held)
+        assert (tuple(found.values()), told) == (counts, where)
         assert "  ".join("#" if page in held else "." for page in range(16)) in text
 
 
@@ -104,7 +106,7 @@ def test_the_blocks_of_the_strips_are_the_buddy_allocators():
     ],
 )
 def test_wrong_counts_meet_the_number_of_pages_first(counts, told):
-    verdict = lesson.blocks_judged(counts, *lesson.FREE["mine"])
+    verdict = lesson.blocks.judge(dict(zip(lesson.ORDERS, counts, strict=True)))
     assert told in verdict.why
     assert "0-1, 2, 5, 6-7, 9, 11, 12-15" in verdict.second
 
@@ -141,7 +143,7 @@ def test_where_requests_go_is_told_at_the_second_try():
 
 
 def test_every_control_draws_another_picture():
-    widget = lesson.play_host()
+    widget = lesson.worn.play()
     widget.boxes["cma"].value, widget.boxes["host"].value = 25, "64"
     for name, box in widget.boxes.items():
         first, seen = box.value, set()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ET
-
 import pytest
-from views.svg_rules import NS, texts_fit, texts_stand_apart
+from views.svg_rules import readable
 
 from mmsim.lessons import who_holds_this_page as lesson
 from mmsim.scenarios import vfio_map
@@ -73,16 +71,9 @@ def test_a_page_or_its_run_will_do_and_nothing_else():
         assert "should be a page: lesson.page_with(" in lesson.page_y(other).problem
 
 
-def readable(svg):
-    root = ET.fromstring(svg)
-    texts_fit(root)
-    texts_stand_apart(root)
-    assert not any((text.text or "").endswith("…") for text in root.iter(f"{NS}text"))
-
-
-@pytest.mark.parametrize("play", [lesson.play_page, lesson.play_life])
-def test_every_knob_at_every_value_draws_a_ledger_that_can_be_read(play):
-    widget = play()
+@pytest.mark.parametrize("card", [lesson.sides, lesson.guess])
+def test_every_knob_at_every_value_draws_a_ledger_that_can_be_read(card):
+    widget = card.play()
     start = widget.view.value
     for name, box in widget.boxes.items():
         first, seen = box.value, set()
