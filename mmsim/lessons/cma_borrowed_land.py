@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from mmsim.constants import (
     HPAGE_PMD_NR,
@@ -29,11 +30,7 @@ from mmsim.views.charts import Axis, Bar, Plot, Style, bars, dot_sign, line_sign
 from mmsim.views.ledger import ledger
 from mmsim.views.memory import block_map, draw_block_map, map_sentence, map_size
 from mmsim.views.show import Picture, Shown
-from mmsim.views.tables import frame, labels
-
-if TYPE_CHECKING:
-    import pandas as pd
-
+from mmsim.views.tables import Frame, frame, labels
 
 PER_MIB = (1 << 20) // PAGE_SIZE
 CMA, ORDINARY, REFUSED = "CMA", "ordinary", "refused"
@@ -44,36 +41,32 @@ FILE, MODEL = "kernel-runs/s9_cma_fallback.csv", "lessons/populate_cma256.csv"
 GUEST, SINGLE = "shmem_thp", "anon_4k"  # what is populated: a memfd's huge pages, or single pages
 
 
-class Course(NamedTuple):
-    """A curve in MiB, one number a step: what is populated, what is free, and how much is CMA."""
+class Step(NamedTuple):
+    """A step of a curve, in MiB: what is populated by then, what is free, how much of it is CMA,
+    and what came from CMA in this step."""
 
-    populated: list[float]
-    free: list[float]
-    free_cma: list[float]
-    from_cma: list[float]
-
-    @property
-    def first(self) -> float:
-        """How much is populated with the first page from CMA."""
-        return self.populated[next(i for i, n in enumerate(self.from_cma) if n)]
+    populated: float
+    free: float
+    free_cma: float
+    from_cma: float
 
 
-def _course(rows: list[dict[str, str]]) -> Course:
-    pages = [[int(row[name]) / PER_MIB for row in rows] for name in (FREE, FREE_CMA, FROM_CMA)]
-    return Course([int(row["mapped_mib"]) for row in rows], *pages)
+def _course(rows: Iterable[dict[str, str]]) -> list[Step]:
+    return [
+        Step(int(row["mapped_mib"]), *(int(row[n]) / PER_MIB for n in (FREE, FREE_CMA, FROM_CMA)))
+        for row in rows
+    ]
 
 
 @cache
-def measured(cma: int, kind: str = SINGLE) -> Course:
+def measured(cma: int, kind: str = SINGLE) -> list[Step]:
     """What a kernel with so many MiB of CMA did."""
-    boot_name = f"s9_{kind}_cma{cma}"
-    return _course([row for row in load_csv(FILE) if row["boot"] == boot_name])
+    return _course(row for row in load_csv(FILE) if row["boot"] == f"s9_{kind}_cma{cma}")
 
 
-@cache
-def modelled() -> Course:
-    """The model's course from where the kernel with 256 MiB of CMA started."""
-    return _course(load_csv(MODEL))
+def first_from_cma(course: list[Step]) -> float:
+    """How much is populated with the first page from CMA."""
+    return next(step.populated for step in course if step.from_cma)
 
 
 # MiB of CMA and the step -> what the table calls it; a step has two huge pages
@@ -85,13 +78,12 @@ MACHINES = {
 }
 
 
-def next_pages() -> pd.DataFrame:
+def next_pages() -> Frame:
     """Where the next two huge pages of a memfd came from, on three machines."""
     rows = []
     for cma, step in MACHINES:
-        kernel = measured(cma, GUEST)
-        free, area = kernel.free[step], kernel.free_cma[step]
-        place = "CMA" if kernel.from_cma[step + 1] else "ordinary memory"
+        (_, free, area, _), after = measured(cma, GUEST)[step : step + 2]
+        place = "CMA" if after.from_cma else "ordinary memory"
         rows.append((f"{free:.0f} MiB", f"{area:.0f} MiB, {100 * area / free:.0f} %", place))
     columns = ["free", "of it CMA", "the next two huge pages came from"]
     return frame(rows, labels(MACHINES.values(), "machine"), columns)
@@ -228,13 +220,13 @@ one = Card(
 
 def populate_chart() -> list[Any]:
     """Free memory and free CMA while memory is populated, with the line at half of free memory."""
-    kernel, model = measured(256), modelled()
-    apart = max(abs(a - b) for a, b in zip(kernel.free_cma, model.free_cma, strict=True))
+    kernel, model = measured(256), _course(load_csv(MODEL))
+    apart = max(abs(a.free_cma - b.free_cma) for a, b in zip(kernel, model, strict=True))
     sentence = (
         "Free CMA stays as it is until it is more than half of free memory. From then on every "
         "other page comes from there."
     )
-    rows = [(kernel.first, model.first, f"{apart:.1f}")]
+    rows = [(first_from_cma(kernel), first_from_cma(model), f"{apart:.1f}")]
     columns = ["measured, MiB", "model, MiB", "largest difference of free CMA, MiB"]
     table = frame(rows, labels(["CMA 256 MiB"], "first page from CMA by"), columns)
     claim = "CMA is left alone until it is more than half of what is free"
@@ -242,37 +234,39 @@ def populate_chart() -> list[Any]:
     svg.headline(14, 28, 612, claim)
     across = Axis("the process has, MiB", 1000, range(0, 1001, 200))
     up = Axis("free, MiB", 1000, range(0, 1001, 250))
-    plot, signs = Plot(svg, 66, 66, 552, 270, across=across, up=up), []
-    half = [n / 2 for n in model.free]
-    lines: tuple[tuple[Style, list[float], str], ...] = (
-        ({"stroke": draw.BLUE, "stroke_width": 1.6}, model.free, "free, model"),
-        ({"stroke_dasharray": "6 4"}, half, "half of it"),
-        ({"stroke": draw.GREEN, "stroke_width": 2.8}, model.free_cma, "free CMA, model"),
-    )
-    for style, course, words in lines:
-        plot.line(zip(model.populated, course, strict=True), style)
+    plot = Plot(svg, 66, 66, 552, 270, across=across, up=up)
+    signs = [dot_sign(svg, "circle", draw.PAPER, "measured")]
+    lines: dict[str, tuple[Style, list[float]]] = {
+        "free, model": ({"stroke": draw.BLUE, "stroke_width": 1.6}, [s.free for s in model]),
+        "half of it": ({"stroke_dasharray": "6 4"}, [s.free / 2 for s in model]),
+        "free CMA, model": (
+            {"stroke": draw.GREEN, "stroke_width": 2.8},
+            [s.free_cma for s in model],
+        ),
+    }
+    for words, (style, course) in lines.items():
+        plot.line(zip((s.populated for s in model), course, strict=True), style)
         signs.append(line_sign(svg, style, words))
-    for course in (kernel.free, kernel.free_cma):
-        for place in zip(kernel.populated[::8], course[::8], strict=True):
-            plot.dot(*place, "circle", draw.PAPER)
-    signs.append(dot_sign(svg, "circle", draw.PAPER, "measured"))
+    for step in kernel[::8]:
+        plot.dot(step.populated, step.free, "circle", draw.PAPER)
+        plot.dot(step.populated, step.free_cma, "circle", draw.PAPER)
     svg.legend(66, 380, 552, signs)
-    note = f"data/{FILE}, single pages, every 8th row drawn"
-    svg.note(14, 411, note, 612)
+    svg.note(14, 411, f"data/{FILE}, single pages, every 8th row drawn", 612)
     return [Picture(svg.render(), sentence), table]
 
 
 def first_judged(answer: int) -> Verdict:
     """Judged by the counts that the measured kernel started from, with a step of tolerance."""
     kernel = measured(256)
-    free, area = kernel.free[0], kernel.free_cma[0]
-    if abs(answer - (free - 2 * area)) > 5:
-        when = "not yet" if answer < free - 2 * area else "long since"
-        return failed(
-            f"with {answer} MiB in use, {free - answer:,.0f} MiB would be free: "
-            f"256 MiB are {when} more than half of that"
-        )
-    return passed(f"the kernel did so in the step of 4 MiB that ended at {kernel.first} MiB")
+    left = kernel[0].free - answer
+    if abs(left - 2 * kernel[0].free_cma) <= 5:
+        end = first_from_cma(kernel)
+        return passed(f"the kernel did so in the step of 4 MiB that ended at {end} MiB")
+    when = "not yet" if left > 2 * kernel[0].free_cma else "long since"
+    return failed(
+        f"with {answer} MiB in use, {left:,.0f} MiB would be free: "
+        f"256 MiB are {when} more than half of that"
+    )
 
 
 first = Card(
@@ -336,28 +330,6 @@ second = Card(
 )
 
 
-# -- who may borrow
-
-borrow = quiz(
-    "Which of these requests for memory may borrow from CMA?\n"
-    "The kernel decides by what the memory is for.",
-    {
-        "guest": ("A guest's memory.", bool, True, "the page tables that point to it are changed"),
-        "heap": (
-            "The heap of a process.",
-            bool,
-            True,
-            "the page tables that point to it are changed",
-        ),
-        "page_table": ("A page table.", bool, False, "the processor uses its physical address"),
-        "inode": ("What the kernel knows of a file.", bool, False, "pointers hold its address"),
-    },
-    hints=("A borrower must be able to move out. Who holds the address of each?",),
-    why="In the source, a request for memory that can be moved later carries the flag "
-    "`__GFP_MOVABLE`. Only such a request may borrow.",
-)
-
-
 # -- the pin
 
 # What the card calls it -> the step of the model, and why nothing of it can come sooner.
@@ -400,7 +372,7 @@ PINNED = (
 )
 
 
-def pin_steps() -> pd.DataFrame:
+def pin_steps() -> Frame:
     """The six steps: the function of each, and the page's references after it."""
     rows = []
     for name, at in places_of(pinned()).items():
@@ -455,7 +427,7 @@ owner = Card(
     "Free memory to move to is at hand.",
     {"inside": ("memory", "-ENOMEM", "-EBUSY"), "driver": ("memory", "the same code", "NULL")},
     labels={
-        "inside": "What does `cma_alloc()` come to inside?",
+        "inside": "How does the attempt inside `cma_alloc()` end?",
         "driver": "What does the driver get from it?",
     },
     outcome=lambda: {"inside": owner_gets(), "driver": "NULL"},

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mmsim import errno
 from mmsim.constants import REPORTED
 from mmsim.engine.trace import Trace
-from mmsim.evidence.ftrace import align, real_trace
+from mmsim.evidence.ftrace import real_trace
 from mmsim.evidence.tracer import migrate_returns
 from mmsim.lessons.card import Card, Pick, checked, quiz, seeded, widget
 from mmsim.lessons.form import FormError, Verdict, counters_of, failed, passed, ran
@@ -20,10 +20,7 @@ from mmsim.scenarios import SCENARIOS, vfio_map
 from mmsim.views.flow import flow_picture, taken
 from mmsim.views.show import Picture, Shown
 from mmsim.views.svg import INK, LINE, MARKED, PANEL, TITLE, Svg
-from mmsim.views.tables import PIN, RETURNS, alignment, counters_by_version
-
-if TYPE_CHECKING:
-    import pandas as pd
+from mmsim.views.tables import Frame, frame, labels
 
 VERSIONS = ("base", "v1", "v2")
 PASSES = int(vfio_map().knobs["passes"])
@@ -54,12 +51,13 @@ def tries(trace: Trace) -> list[str]:
 def tries_picture(title: str, rows: Mapping[str, Trace]) -> Picture:
     """A row for each run and a box for each pass, with its number: no sign, nothing was tried."""
     told = {name: tries(trace) for name, trace in rows.items()}
-    words = ". ".join(
-        f"{name}, in {len(found)} of {PASSES} passes, at last {found[-1]}; {ended(rows[name])}"
+    said = [
+        f"{name}, in {len(found)} of {PASSES} passes, at last {found[-1]}; {ended(rows[name])}."
         for name, found in told.items()
-    )
+    ]
+    words = " ".join([f"{title}.", *said])
     left, box, high, wide = 18.0, 46.0, 78.0, 630.0
-    svg = Svg(wide, 60 + high * len(rows), title, f"{words}.")
+    svg = Svg(wide, 60 + high * len(rows), title, words)
     svg.text(left, 32, title, wide - 2 * left, size=TITLE, bold=True)
     for place, (name, found) in enumerate(told.items()):
         y = 62 + high * place
@@ -75,7 +73,7 @@ def tries_picture(title: str, rows: Mapping[str, Trace]) -> Picture:
         end = ended(rows[name])
         sign = "success" if end == "pinned" else "failure"
         svg.outcome_mark(left + PASSES * box + 14, y + 28, sign, end, 122)
-    return Picture(svg.render(), f"{title}. {words}.")
+    return Picture(svg.render(), words)
 
 
 # -- a huge page is free, or none is
@@ -146,7 +144,7 @@ FOUR = {
 four = Card(
     "What does `thp_migration_fail` say at the end of each of these runs, in base?\n"
     "It goes up at two moments: when no destination can be had, and after the last pass, for a "
-    "huge page that base would try again.",
+    "huge page that still waits.",
     dict.fromkeys(FOUR, (0, 1, 2, PASSES)),
     labels={name: words for name, (words, *_) in FOUR.items()},
     outcome=lambda: {
@@ -154,7 +152,7 @@ four = Card(
         for name, (_, free, held) in FOUR.items()
     },
     why="*A huge page is free, a holder:* there is a destination each time. So nothing is counted "
-    "until the last pass is over, and then base would try the page again. **No split is tried.** "
+    "until the last pass is over, and then the page still waits. **No split is tried.** "
     "In Linux 6.1 only a missing destination leads to a split.\n\n"
     "*None is free:* the missing destination is counted before the split begins. So a split that "
     "succeeds counts as one failed migration, too. Base does not try a refused split again.\n\n"
@@ -338,10 +336,10 @@ def rescue(case: str) -> Trace:
 
 rescues = quiz(
     "What does `thp_migration_fail` say at the end of each of these runs, in v2?\n"
-    "No huge page is free. The counter goes up at the same two moments as in base: when no "
-    "destination can be had, and after the last pass, for a huge page that v2 would try again.",
+    "No huge page is free. The counter goes up at the same two moments as in base: for each "
+    "missing destination, and after the last pass for a huge page that still waits.",
     RESCUES,
-    "one for each pass without a destination; after the last, v2 would try neither page again",
+    "one for each pass without a destination; after the last one neither page still waits",
     hints=(
         "Before each attempt to split, v2 asks for a destination again.",
         "A holder that leaves before pass 1: v2 asks in passes 0 and 1, then the page is split: 2.",
@@ -360,14 +358,25 @@ rescues = quiz(
 # -- the companion
 
 
-def free_way(*versions: str) -> dict[str, Any]:
-    """What comes of a pin if no huge page is free and nobody is in the way."""
-    found: dict[str, Any] = {}
+def unheld(version: str) -> tuple[int, str]:
+    """What a pin gets from migrate_pages() and how it ends: no huge page is free, nobody holds."""
+    trace = run(version, holder=0, order=1)
+    return migrate_returns(trace)[-1], ended(trace)
+
+
+def free_way(*versions: str) -> dict[str, int | bool]:
+    """The same, as a card asks for it."""
+    found: dict[str, int | bool] = {}
     for version in versions:
-        trace = run(version, holder=0, order=1)
-        found[f"{version}_returns"] = migrate_returns(trace)[-1]
-        found[f"{version}_pinned"] = ended(trace) == "pinned"
+        number, end = unheld(version)
+        found |= {f"{version}_returns": number, f"{version}_pinned": end == "pinned"}
     return found
+
+
+def unheld_table() -> Frame:
+    """The same for each version."""
+    found = [unheld(version) for version in VERSIONS]
+    return frame(found, labels(VERSIONS, "version"), ["migrate_pages() returns", "the pin"])
 
 
 returned = Card(
@@ -395,12 +404,7 @@ companion = Card(
     why="v1 still returns a positive number. Its pin gives up only at a negative number, or if a "
     "page is left on the list: here neither is so. v2 returns 0, so its pin needs no new rule.\n\n"
     "With a holder that never lets go, the page is left on the list. Then the pin fails in both.",
-    still=lambda: [
-        "Nobody holds the page:",
-        counters_by_version(vfio_map(holder=0), VERSIONS).loc[[RETURNS, PIN]],
-        "A holder never lets go:",
-        counters_by_version(vfio_map(order=1), VERSIONS).loc[[RETURNS, PIN]],
-    ],
+    still=unheld_table,
     hints=(
         "v1 changes nothing in migrate_pages(). What did base return?",
         "v1: is the number negative? Is a page left on the list?",
@@ -411,45 +415,18 @@ companion = Card(
 
 # -- a real kernel
 
-LINES = (5, 7, 11, 22)
-"""The lines to look at: the count, what the split said, what was returned, and the counter."""
 
-
-@cache
-def aligned() -> tuple[Any, ...]:
-    """The trace of a measured pin of base beside the model's run, line by line."""
-    return tuple(align(real_trace("S3_held_base_retfix1.txt"), run()))
-
-
-def measured_counters() -> pd.DataFrame:
+def measured_counters() -> Frame:
     """The counters of the report after a pin of a page that is held for ever."""
-    import pandas as pd
-
     rows = {}
     for version in VERSIONS:
-        measured = real_trace(f"S3_held_{version}_retfix1.txt").delta
-        rows[f"{version} with merged companion, measured"] = {
-            name: measured[name] for name in REPORTED
-        }
-        rows[f"{version}, model"] = counters_of(run(version))
-    return pd.DataFrame(rows).T.rename_axis("kernel")
+        real = real_trace(f"S3_held_{version}_retfix1.txt").delta
+        rows[f"{version} with merged companion, measured"] = [real[name] for name in REPORTED]
+        rows[f"{version}, model"] = [*counters_of(run(version)).values()]
+    return frame([*rows.values()], labels(rows, "kernel"), REPORTED)
 
 
-def measured_shown() -> list[Any]:
-    """The counters, and four lines of a trace."""
-    return [
-        measured_counters(),
-        "Four lines of what the first of these kernels said on the way (reason 7 is "
-        f"MR_LONGTERM_PIN). The model agrees in all {len(aligned())} lines:",
-        alignment(aligned()).iloc[[line - 1 for line in LINES]],
-    ]
-
-
-measured = Card(
-    "What real kernels counted, and what one of them said on the way",
-    still=measured_shown,
-    needs=(rescues,),
-)
+measured = Card("What real kernels counted", still=measured_counters, needs=(rescues,))
 
 
 # -- the six statements of lesson 00
@@ -480,10 +457,10 @@ IN_THE_WAY: dict[str, dict[str, object]] = {
     "the first one's file gets no memory for its longer list": {"holder": 0, "trouble": "nomem"},
 }
 COUNTED = (
-    "`thp_migration_fail` counts each missing destination, and each huge page that would be tried "
-    "again after the last pass.",
+    "`thp_migration_fail` counts each missing destination, and each huge page that still waits "
+    "after the last pass.",
     "`thp_split_page_failed` counts the refused splits. A page under writeback is turned away "
-    "before anything is counted.",
+    "before this counter.",
 )
 
 

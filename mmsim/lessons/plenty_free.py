@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from functools import cache
-from typing import TYPE_CHECKING
 
 from mmsim.constants import HPAGE_PMD_NR, HPAGE_PMD_ORDER, MAX_ORDER, MIGRATE_CMA
 from mmsim.datafiles import load_csv
@@ -21,10 +20,7 @@ from mmsim.scenarios.situation import one_of
 from mmsim.views.machine import indices_table, machine
 from mmsim.views.memory import memory
 from mmsim.views.show import Picture
-from mmsim.views.tables import frame, labels
-
-if TYPE_CHECKING:
-    import pandas as pd
+from mmsim.views.tables import Frame, frame, labels
 
 # -- a host after long use
 
@@ -142,7 +138,7 @@ def least_judged(answer: Collection[int]) -> Verdict:
 
 
 least = Card(
-    "Put as few free pages in use as you can, so that no huge page is left. Which ones?\n"
+    "Put as few pages in use as you can, and leave no place for a huge page. Which ones?\n"
     "16 MiB of memory have 4,096 pages, numbered from 0, all of them free. The model puts those "
     "in use that you name, and then asks for a huge page.",
     judge=least_judged,
@@ -214,9 +210,9 @@ HOSTS = {
 }
 
 
-def indices(knobs: Mapping[str, int]) -> pd.DataFrame:
-    """The kernel's two numbers for a host, and those of a pin."""
-    table = indices_table(host(**knobs).zone.lists(), HPAGE_PMD_ORDER).iloc[:3]
+def indices(knobs: Mapping[str, int]) -> Frame:
+    """Blocks, and the kernel's number, for a host, and those of a pin."""
+    table = indices_table(host(**knobs).zone.lists(), HPAGE_PMD_ORDER).iloc[[0, 2]]
     return table.set_axis(["the kernel's", "without CMA, as for a pin"], axis=1)
 
 
@@ -229,14 +225,12 @@ index = Card(
         for name, (_, knobs) in HOSTS.items()
     },
     hints=("The index counts all free lists. Which host has a block of order 9 in any of them?",),
-    why="The table is about the host with CMA. The kernel's numbers sum up all lists, CMA "
-    'included. So `extfrag_index` says "would succeed" as soon as CMA has a single large block. '
-    "And `unusable_index` looks half good, 0.544, as if the other half of the free memory could "
-    "be used. For a huge page, a pin can use none of it.\n\n"
+    why="The table is about the host with CMA. The kernel's number sums up all lists, CMA "
+    'included. So it says "would succeed" as soon as CMA has a single large block. Yet a pin may '
+    "use none of these blocks.\n\n"
     "The column on the right is the model's own, no number of a kernel. It leaves CMA out, as does "
-    "a request that is made inside a long-term pin. "
-    "`/proc/buddyinfo` sums up all lists, too. `/proc/pagetypeinfo` has them one by one: look "
-    "there.",
+    "a request that is made inside a long-term pin. `/proc/buddyinfo` sums up all lists, too. "
+    "`/proc/pagetypeinfo` has them one by one: look there.",
     still=lambda: indices(LENT),
 )
 
@@ -252,7 +246,7 @@ STAGES = {
 
 
 def stage(snapshot: str) -> list[object]:
-    """Free memory, blocks of 2 MiB, and the kernel's numbers for order 9 at a moment."""
+    """Free memory, blocks of 2 MiB, and the kernel's number for order 9 at a moment."""
 
     def rows(file: str) -> list[dict[str, str]]:
         there = load_csv(f"kernel-runs/s10_{file}.csv")
@@ -262,21 +256,20 @@ def stage(snapshot: str) -> list[object]:
     for row in rows("pagetypeinfo"):
         lists.setdefault(row["migratetype"].upper(), []).append(int(row["free_blocks"]))
     (count,) = rows("snapshots")
-    said = {r["index"]: r["value"] for r in rows("extfrag") if r["order"] == str(HPAGE_PMD_ORDER)}
+    asked = ("extfrag_index", str(HPAGE_PMD_ORDER))
+    (said,) = [r["value"] for r in rows("extfrag") if (r["index"], r["order"]) == asked]
     outside = int(count["nr_free_pages_4k"]) - int(count["nr_free_cma_4k"])
     return [
         f"{outside >> 8} MiB",
         suitable(summed(lists, PIN_SCOPE_TYPES), HPAGE_PMD_ORDER),
         suitable(lists[MIGRATE_CMA], HPAGE_PMD_ORDER),
-        said["unusable_index"],
-        said["extfrag_index"],
+        said,
     ]
 
 
-def pieces_table() -> pd.DataFrame:
+def pieces_table() -> Frame:
     """Before and after."""
-    columns = ["free outside CMA", "blocks of 2 MiB there", "in CMA"]
-    columns += ["unusable_index", "extfrag_index"]
+    columns = ["free outside CMA", "blocks of 2 MiB there", "in CMA", "extfrag_index"]
     return frame(list(map(stage, STAGES)), labels(STAGES.values(), "moment"), columns)
 
 
@@ -295,7 +288,7 @@ KINDS = {
 }
 
 
-def pins_table() -> pd.DataFrame:
+def pins_table() -> Frame:
     """Pins of huge pages in CMA on machines in pieces, and what became of them."""
     there = load_csv("kernel-runs/s10_s2_real_fragmentation_pins.csv")
     there = [row for row in there if RELEASED.items() <= row.items()]
@@ -352,7 +345,7 @@ MOVED, END = "pgmigrate_success", "the pin"
 MODEL = "lessons/guest_on_worn_host.csv"
 
 
-def guest_table() -> pd.DataFrame:
+def guest_table() -> Frame:
     """What became of its pin, in each version, and of the measured ones."""
     pinned = [
         row
@@ -382,10 +375,10 @@ guest = Card(
     hints=("Lesson 00 had a pin of `base` without a holder. What moved, and what was returned?",),
     why="Both kernels split the huge page and move all 512 pieces out of CMA. Only what is "
     "returned differs. Both note a failure when the huge page finds no place. `6.1.0` drops this "
-    "note once all pieces have moved. `base` keeps it, as in lesson 00: more than 500 MiB are "
-    "free, and the answer is `-ENOMEM`.\n\n"
-    "In most of the measured pins, and in the one of `base`, the search for a free block was made "
-    "to fail on purpose.",
+    "note once all pieces have moved. `base` keeps it, as in lesson 00. So more than 500 MiB are "
+    "free here, and the answer is `-ENOMEM`.\n\n"
+    "Of the 27 measured pins, 6 are those of the last card. For the other 21, and for the one of "
+    "`base`, the search for a free block was made to fail.",
     still=guest_table,
     needs=(pins,),
 )

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from functools import cache
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from mmsim.engine.scenario import Move, State
 from mmsim.engine.trace import Trace
 from mmsim.evidence.measured import BIN_US, LATEST_US, best_split, bins, trials
 from mmsim.lessons.card import Card, checked, widget
 from mmsim.lessons.form import FormError, Verdict, failed, passed
-from mmsim.scenarios import SCENARIOS, Situation, drop_caches_only, pin_versus, timed_hold
+from mmsim.scenarios import Situation, drop_caches_only, pin_versus, timed_hold
 from mmsim.scenarios.clock import attempts
 from mmsim.scenarios.situation import ALL_MOVED, MISSED, NOT_SPLIT
+from mmsim.scenarios.situation import number as whole
 from mmsim.views.charts import Axis, Bar, Plot, Style, bars, dot_sign, line_sign, percent
 from mmsim.views.show import Picture, Shown, moment
 from mmsim.views.svg import BLUE, FILLS, ORANGE, PAPER, VERMILION, Sign, Svg
-from mmsim.views.tables import frame, labels
-
-if TYPE_CHECKING:
-    import pandas as pd
+from mmsim.views.tables import Frame, frame, labels
 
 WALK = "drop_caches"
 VERSIONS = ("base", "v2")
@@ -77,11 +75,11 @@ def windows_picture(folios: int) -> Picture:
 walk = Card(
     "One walk of `drop_caches` over one file.",
     still=lambda: windows_picture(4),
-    play=widget("turned", windows_picture, SCENARIOS["drop_caches_only"].knobs[:1], folios=4),
+    play=widget("turned", windows_picture, [whole("folios", 4, 1, 15, "huge pages of the file")]),
 )
 
 
-def walk_table() -> pd.DataFrame:
+def walk_table() -> Frame:
     """The steps of the walk over one page that change something about it."""
     trace = walk_over(1)
     rows = {}
@@ -188,7 +186,7 @@ def judged_window(taken: int) -> Verdict:
     return failed(why, second=told)
 
 
-def window_table() -> pd.DataFrame:
+def window_table() -> Frame:
     """What a pin of v2 does after so many steps of the walk."""
     rows: dict[str, str] = {}
     for words, group in groupby(range(len(walk_over(1)) + 1), met):
@@ -200,8 +198,9 @@ def window_table() -> pd.DataFrame:
 
 
 window = Card(
-    "After which step of `drop_caches` can a pin of v2 come, to fall into the second window?\n"
-    "From then on `drop_caches` stands still: do ten passes help? Name one of the right numbers.",
+    "After which step of `drop_caches` must a pin of v2 come, to be refused in the second window?\n"
+    "From then on `drop_caches` stands still, and all ten passes of v2 are refused. Several steps "
+    "are right. Name one.",
     int,
     form="the number of a step",
     judge=judged_window,
@@ -240,7 +239,7 @@ REACHED = {
 """Every end that some order of steps comes to, with a shortest one.  A test searches for them."""
 
 
-def reached_table() -> pd.DataFrame:
+def reached_table() -> Frame:
     """Which ends can be reached."""
     words = {ENDS[end]: told for end, told in ENDINGS.items()}
     words[ALL_MOVED] = "everything moves, and the pin fails: the return value of lesson 04"
@@ -327,10 +326,8 @@ def turns() -> dict[tuple[str, str], tuple[int, int, int]]:
 
 def release_chart() -> list[Any]:
     """Measured pins by release time, and when the model's last check is."""
-    import pandas as pd
-
-    index = pd.MultiIndex.from_tuples(turns(), names=["no huge page", "latest release (µs)"])
-    table = pd.DataFrame(list(turns().values()), index, [*VERSIONS, "gain of v2"])
+    rows = labels((f"{how}, {side}" for how, side in turns()), "latest release (µs)")
+    table = frame([*turns().values()], rows, [*VERSIONS, "gain of v2"])
     gains = " and ".join(f"{turns()[how, 'measured'][2]} µs ({how})" for how in HOW)
     sentence = f"Measured, the reference may be dropped later with v2 than with base, by {gains}."
     claim = "How late may it be dropped? Ten attempts reach later than one"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING
 
 from mmsim.constants import HPAGE_PMD_NR, MIGRATE_PASSES
 from mmsim.evidence.ftrace import real_trace
@@ -23,11 +22,7 @@ from mmsim.views.first_screen import (
     words_of,
 )
 from mmsim.views.show import Picture
-from mmsim.views.tables import frame, labels, measured_table
-
-if TYPE_CHECKING:
-    import pandas as pd
-
+from mmsim.views.tables import Frame, frame, labels, measured_table
 
 # -- the bug in one picture
 
@@ -56,8 +51,7 @@ start = Card(
     "Try the picture first. The sentence is about runs with a holder. `base` is the kernel of the "
     "report. `v1` and `v2` are two versions of the patch against this failure, and here they "
     "behave alike. A setting is a kernel and the moment at which the holder lets go. In "
-    "`base, nobody` there is no holder at all. The picture will surprise you there: try it before "
-    "you answer. The reason comes with the answer.",
+    "`base, nobody` there is no holder at all. Try all three before you answer.",
     {"sentence": str, **dict.fromkeys(SETTINGS, ("starts", "does not start"))},
     outcome=starts,
     solution={"sentence": "It starts if the kernel tries again after the holder has let go."}
@@ -79,10 +73,13 @@ RULES: dict[str, tuple[str, Callable[[int, int], int]]] = {
     "a": ("each refused split", lambda passes, refused: refused),
     "b": ("each pass", lambda passes, refused: passes),
     "c": (
-        "each pass, and once more if the page waits for another pass when the ten are over",
+        "each pass, and once more if the page still waits after the tenth",
         lambda passes, refused: passes + (refused == MIGRATE_PASSES),
     ),
-    "d": ("each refused split, and once more at the end", lambda passes, refused: refused + 1),
+    "d": (
+        "each refused split, and once more at the end of the whole call",
+        lambda passes, refused: refused + 1,
+    ),
 }
 
 
@@ -105,7 +102,8 @@ def counted_judged(letter: str) -> Verdict:
 
 counted = Card(
     "What does `thp_migration_fail` count? Find the rule that fits all three settings.\n"
-    "The other one is easy here: `thp_split_page_failed` counts each refused split.\n\n"
+    "The other one is easy here: `thp_split_page_failed` counts each refused split of the "
+    "picture.\n\n"
     + "\n\n".join(
         "`{}`: passes {}, refused splits {}, `thp_migration_fail` {}.".format(
             words_of(*setting), *seen(setting)
@@ -180,7 +178,7 @@ measured = Card(
 # -- who is ruled out
 
 
-def suspects_tried() -> pd.DataFrame:
+def suspects_tried() -> Frame:
     """What the model counts for each suspect, beside the bet if one is known."""
     bet = {name: [place] for place, name in ranking.stored.items()}
     rows = [[*tried(name).values(), said, *bet.get(name, [])] for name, said in fits().items()]
@@ -204,8 +202,8 @@ ruled_out = Card(
         "What is the difference between `return` and `goto out`?",
         "After `goto out` the result is counted. After `return` it is not.",
     ),
-    why="A page under writeback is sent away before anything is counted. The other three end at "
-    "`out`, and the pair of counters can't choose between them. \n\n"
+    why="A page under writeback is sent away before `out`, so the refused split is not counted. "
+    "The other three end at `out`, and the pair of counters can't choose between them.\n\n"
     "The patch that followed tries again, but only if a reference was in the way. With the other "
     f"two the pin still fails. Lesson {number('migrate_or_split')} shows how the patch tells them "
     "apart.",

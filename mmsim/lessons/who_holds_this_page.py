@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mmsim.constants import HPAGE_PMD_NR
 from mmsim.engine.trace import Trace
@@ -12,17 +13,13 @@ from mmsim.lessons.card import Card, Pick, checked, quiz, seeded, widget
 from mmsim.lessons.form import Choices, FormError, Verdict, failed, passed, ran
 from mmsim.mm.folio import ISOLATION, Folio
 from mmsim.mm.world import World
-from mmsim.scenarios.page_life import PAGE_KNOBS, folio_of, page_life, page_with
+from mmsim.scenarios.page_life import HOLDERS, PAGE_KNOBS, folio_of, page_life, page_with
 from mmsim.scenarios.situation import number as whole
 from mmsim.views.ledger import JUST, KNOWN, LEDGER_HIGH, SPLIT_CHECK, describe, draw_ledger, ledger
 from mmsim.views.operations import call
 from mmsim.views.show import Picture, Shown
 from mmsim.views.svg import Svg
-from mmsim.views.tables import frame, labels
-
-if TYPE_CHECKING:
-    import pandas as pd
-
+from mmsim.views.tables import Frame, frame, labels
 
 # -- a page and its ledger
 
@@ -40,8 +37,10 @@ def sums(**knobs: Any) -> dict[str, int]:
 
 def references(folio: Folio) -> str:
     """Who has how many references."""
-    known = {"page cache": folio.cache_refs, "mappings": folio.mapcount}
-    return ", ".join(f"{who} {n}" for who, n in [*known.items(), *folio.held] if n)
+    found = Counter({"page cache": folio.cache_refs, "mappings": folio.mapcount})
+    for who, n in folio.held:
+        found["holders" if who in HOLDERS else who] += n
+    return ", ".join(f"{who} {n}" for who, n in found.items() if n)
 
 
 def drawn(world: World, claim: str = "") -> Picture:
@@ -76,7 +75,7 @@ def split_of(trace: Trace) -> str:
     return ALLOWED if book is not None and book.check.equal else REFUSED
 
 
-def two_pages() -> pd.DataFrame:
+def two_pages() -> Frame:
     """Pages X and Y."""
     runs = [page_with().run(), page_with(**Y).run()]
     rows = [(folio_of(run).refcount, split_of(run)) for run in runs]
@@ -97,23 +96,20 @@ MOMENTS = {
 }
 
 
-@cache
-def life() -> Trace:
-    """The run that the lesson steps through."""
-    return page_life().run()
+LIFE = page_life().run()  # the run that the lesson steps through
 
 
 def refs_added() -> dict[str, int]:
     """By how much the count grows at each of the five moments."""
-    counts = [folio_of(life(), step).refcount for step in range(1, len(life()) + 1)]
-    at = {name: life().find(step) for name, (step, _) in MOMENTS.items()}
+    counts = [folio_of(LIFE, step).refcount for step in range(1, len(LIFE) + 1)]
+    at = {name: LIFE.find(step) for name, (step, _) in MOMENTS.items()}
     return {name: counts[step - 1] - counts[step - 2] for name, step in at.items()}
 
 
 def step_drawn(step: int) -> Picture:
     """The ledger after a step."""
-    moment = life().at(step)
-    claim = f"Step {step} of {len(life())}, {life().events[step - 1].actor}: {call(moment)}"
+    moment = LIFE.at(step)
+    claim = f"Step {step} of {len(LIFE)}, {LIFE.events[step - 1].actor}: {call(moment)}"
     return drawn(moment.world, claim)
 
 
@@ -137,8 +133,8 @@ guess = Card(
     "of the allocation. If nobody maps the page, that reference is dropped.\n\n"
     "`drop_caches` lets go a moment later. A page that is mapped is in use, so it was not freed. "
     "For that moment the count was one higher.",
-    still=lambda: step_drawn(life().find("folio_get")),
-    play=widget("turned", step_drawn, [whole("step", 1, 1, len(life()), "after so many")]),
+    still=lambda: step_drawn(LIFE.find("folio_get")),
+    play=widget("turned", step_drawn, [whole("step", 1, 1, len(LIFE), "after so many")]),
 )
 
 
@@ -146,8 +142,8 @@ guess = Card(
 
 CHANGES: dict[str, tuple[dict[str, Any], str]] = {
     "second_mapping": ({"mappings": 2}, "One more process maps it."),
-    "no_file": ({"cached": "no"}, "It is memory of no file instead (*anonymous* memory)."),
     "a_holder": ({"holders": 1}, "`drop_caches` has just looked it up."),
+    "no_file": ({"cached": "no"}, "It is memory of no file instead (*anonymous* memory)."),
     "a_pin": ({"pin": "yes"}, "A debugger has pinned one of its small pages."),
 }
 
@@ -179,7 +175,7 @@ ALIKE: dict[str, dict[str, Any]] = {
 }
 
 
-def alike() -> pd.DataFrame:
+def alike() -> Frame:
     """Pages with one and the same count, and what it is made of."""
     found = [_counted(**knobs) for knobs in ALIKE.values()]
     rows = [(folio.refcount, folio.mapcount, references(folio)) for folio in found]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mmsim.engine.explore import Finding
 from mmsim.engine.explore import Verdict as Said
@@ -21,10 +21,7 @@ from mmsim.views.game import Level, coming, played
 from mmsim.views.operations import intent, sentence
 from mmsim.views.show import Picture, Shown
 from mmsim.views.svg import FILLS, INK, SMALL, Svg
-from mmsim.views.tables import frame, labels
-
-if TYPE_CHECKING:
-    import pandas as pd
+from mmsim.views.tables import Frame, frame, labels
 
 RACE = split_race("base", released="1")
 # A huge page of two pages has the same schedules and states; nobody looks at it.
@@ -138,7 +135,7 @@ def won(level: Level, schedule: str) -> None:
         card.answer(schedule)
 
 
-def steps_table() -> pd.DataFrame:
+def steps_table() -> Frame:
     """The steps of a split that nobody disturbs."""
     trace = RACE.replay("split*13")
     rows = [
@@ -327,7 +324,7 @@ def judged_claims(answer: dict[str, str]) -> Verdict:
     return passed(f"so says a search through all {N_STATES} states")
 
 
-def claims_table(states_max: int = 500_000) -> pd.DataFrame:
+def claims_table(states_max: int = 500_000) -> Frame:
     """A verdict on each claim, and a shortest schedule that decides it."""
     rows = [
         (each.verdict.value, render(each.schedule) if each.schedule is not None else "")
@@ -338,8 +335,8 @@ def claims_table(states_max: int = 500_000) -> pd.DataFrame:
 
 claims = Card(
     "Which of these claims hold?\nThe first three claim something of *every* state, the last of "
-    "at least *one* state. A *surplus* is a reference that the check cannot explain. One schedule "
-    "can break one of the first three, or show that the last one holds.",
+    "at least *one* state. A *surplus* is a reference that the check cannot explain. A single "
+    "schedule is enough to break a claim about every state, or to show that the last one holds.",
     dict.fromkeys(CLAIMED, (Said.HOLDS.value, Said.BROKEN.value)),
     labels=CLAIMED,
     judge=judged_claims,
@@ -387,16 +384,16 @@ verdicts = quiz(
 # -- two steps as one
 
 PAIRS = Choices(
-    a="folio_mapping and can_split_folio",
-    b="can_split_folio and unmap_folio",
-    c="unmap_folio and folio_ref_freeze",
-    d="can_split_folio and folio_ref_freeze",
+    a="from folio_mapping to can_split_folio",
+    b="from can_split_folio to unmap_folio",
+    c="from unmap_folio to folio_ref_freeze",
+    d="from can_split_folio to folio_ref_freeze",
 )
 
 
 def refusals(letter: Any) -> dict[str, str]:
     """Where a split can still be refused if nobody comes between the two: a shortest schedule."""
-    situation = SMALL_RACE.together(*PAIRS[letter].split(" and "))
+    situation = SMALL_RACE.together(*PAIRS[letter].removeprefix("from ").split(" to "))
     ends = situation.explore().outcomes(situation.fate)
     return {ENDS[end.name][0]: render(end.shortest or ()) for end in ends if fails(end.name)}
 
@@ -414,7 +411,7 @@ def judged_pair(answer: dict[str, Any]) -> Verdict:
     return passed("so says a search through all schedules that are left")
 
 
-def pairs_table() -> pd.DataFrame:
+def pairs_table() -> Frame:
     """Of each pair: where a split can still be refused."""
     ends = [words for words, _ in ENDS.values() if "refused" in words]
     rows = [[refusals(letter).get(end, "never") for end in ends] for letter in PAIRS]
@@ -423,8 +420,7 @@ def pairs_table() -> pd.DataFrame:
 
 together = Card(
     "Suppose a stretch of the split's steps were a single step: which stretch rules out every "
-    "refusal at the freeze?\n"
-    "A stretch goes from the first step that is named to the second.",
+    "refusal at the freeze?",
     {"stretch": PAIRS, "check": bool},
     labels={
         "stretch": "Which stretch?",

@@ -39,13 +39,6 @@ def test_windows_of_a_batch():
     assert longer.gone - longer.unlocked > alone[0]
 
 
-@pytest.mark.parametrize("folios", [1, 4, 15])
-def test_the_picture_of_the_windows(folios):
-    picture = lesson.windows_picture(folios)
-    readable(picture.svg)
-    assert all(f"T{number + 1}: steps " in picture.words for number in range(folios))
-
-
 @pytest.mark.parametrize("version", ["base", "v2", "v3"])
 def test_after_how_many_steps_a_pin_meets_what(version):
     """From folio_unlock(), step 8, to folio_put(), step 14."""

@@ -63,10 +63,3 @@ def test_a_bet_names_each_suspect_once_and_stands_beside_what_the_model_counts()
     assert lesson.ranking.answer(["NOMEM", "truncated", "reference", "writeback"]).settled
     bets = ["third", "second", "likeliest", "least likely"]
     assert lesson.suspects_tried()["your bet"].tolist() == bets
-
-
-def test_a_wrong_suspect_gets_a_question_first():
-    lesson.ranking.solved()
-    first = repr(lesson.ruled_out.answer(["ruled out", "fits", "fits", "ruled out"]))
-    assert "reference: at which line of the table" in first
-    assert "thp_migration_fail 1" not in first
