@@ -170,8 +170,8 @@ class Card:
         if self._known is None or entry.get("text") or not all(n.unlocked for n in self.needs):
             return
         try:
-            answer, verdict = self._judged(self._read(self._known))
-            first = self._read(entry["first"])
+            first, answer = self._read(entry["first"]), self._read(self._known)
+            verdict = self._judged(answer)
         except Exception:  # the card asks something else since then
             return
         self.first, self.stored, self.verdict = first, answer, verdict
@@ -237,7 +237,14 @@ class Card:
             left = still_open(given)
             self.problem = f"Not stored: {left} is still open." if left else ""
         else:
-            self._settle(*self._judged(self._read(given)))
+            answer = self._read(given)
+            verdict = self._judged(answer)
+            if verdict.state == "not attempted":
+                self.problem = f"Not stored: {verdict.why}."
+                return
+            self.first = answer if self.stored is None else self.first
+            self.stored, self.verdict = answer, verdict
+            self._count(answer)
 
     def _read(self, given: Any) -> Any:
         if self.asked is None:
@@ -249,16 +256,8 @@ class Card:
         answer = read(given, self.parts, self.form)
         return answer[ONLY] if self.single else answer
 
-    def _judged(self, answer: Any) -> tuple[Any, Verdict]:
-        return answer, self.judge(answer) if self.judge is not None else passed("")
-
-    def _settle(self, answer: Any, verdict: Verdict) -> None:
-        if verdict.state == "not attempted":
-            self.problem = f"Not stored: {verdict.why}."
-            return
-        self.first = answer if self.stored is None else self.first
-        self.stored, self.verdict = answer, verdict
-        self._count(answer)
+    def _judged(self, answer: Any) -> Verdict:
+        return self.judge(answer) if self.judge is not None else passed("")
 
     def solved(self) -> Card:
         """The card with a right answer stored, as the solution edition shows it; not kept."""
@@ -300,10 +299,8 @@ class Card:
         if not self.parts:
             call = f"lesson.{self.name}({self.form or '...'})"
             if self.form == FUNCTION:
-                hands_in = f"The last line, `lesson.{self.name}(...)`, hands it in."
-                return [
-                    f"Write the function above in place of the dots, and run the cell. {hands_in}"
-                ]
+                how = "Write the function above in place of the dots, and run the cell."
+                return [f"{how} The last line, `lesson.{self.name}(...)`, hands it in."]
             return [f"Write your answer between the brackets of this cell and run it: `{call}`."]
         names = [str(part) for part in self.parts]
         if self.single:

@@ -297,7 +297,8 @@ def test_hints_come_in_steps(card, capsys):
 @pytest.mark.parametrize("card", PLAYED.values(), ids=PLAYED)
 def test_every_knob_draws_another_picture_and_each_can_be_read(card):
     box = card.solved().play()
-    for name, control in box.boxes.items() if isinstance(box, Console) else ():
+    turned = isinstance(box, Console) and "version" not in box.boxes
+    for name, control in box.boxes.items() if turned else ():
         first, seen = control.value, set()
         values = control.options if hasattr(control, "options") else (control.min, control.max)
         values = [value[1] if isinstance(value, tuple) else value for value in values]
@@ -306,8 +307,7 @@ def test_every_knob_draws_another_picture_and_each_can_be_read(card):
                 readable(svg)
             seen.add(box.view.value)
         control.value = first
-        # a knob of a situation may be about somebody who is not there
-        assert len(seen) == 2 or "version" in box.boxes, name
+        assert len(seen) == 2, name
 
 
 # -- the frame, on cards of its own

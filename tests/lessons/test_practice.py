@@ -11,7 +11,7 @@ from mmsim.mm.page_alloc import take
 from mmsim.mm.zone import boot
 
 LESSONS = (who_holds_this_page, plenty_free, migrate_or_split)
-SEEDS = range(12)
+SEEDS = range(8)
 each_lesson = pytest.mark.parametrize("lesson", LESSONS, ids=lambda m: m.__name__.split(".")[-1])
 
 
