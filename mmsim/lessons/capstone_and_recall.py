@@ -18,10 +18,9 @@ from mmsim import errno, progress
 from mmsim.engine.trace import Trace
 from mmsim.evidence.diagnose import EVIDENCE
 from mmsim.evidence.ftrace import marks, migrate_returns
-from mmsim.lessons.card import Card, checked, quiz
+from mmsim.lessons.card import Card, checked, picks, quiz
 from mmsim.lessons.form import Choices, Verdict, failed, passed
 from mmsim.lessons.migrate_or_split import ANSWERS
-from mmsim.lessons.practice import picks
 from mmsim.lessons.the_report import QUESTIONS, SUSPECTS
 from mmsim.scenarios import Situation, vfio_map
 from mmsim.scenarios.situation import ALL_MOVED, MISSED, NOT_MOVED, NOT_SPLIT
@@ -266,7 +265,6 @@ def bench() -> Any:
 
 
 verdict = Card(
-    "verdict",
     "How did the pin end?\n"
     "Say it before you try anything. In code, write one of the four phrases in quotes, without its "
     "bracket.",
@@ -324,7 +322,6 @@ def beside() -> pd.DataFrame:
 
 
 fitting = Card(
-    "fitting",
     "Which causes fit, and which are out?\n"
     "Decide with a pencil first. Then try what you are not sure of on the bench: the picture with "
     "knobs under your answer to `verdict`. A huge page is free only where the cause says so. One "
@@ -420,7 +417,6 @@ def look_judged(answer: dict[str, str]) -> Verdict:
 
 
 look = Card(
-    "look",
     "What would you look at next?\n"
     "Choose the observations that differ between the causes that fit, but no more than you need. "
     "If two tell as much, either will do. If only one cause fits, choose none.",
@@ -445,7 +441,6 @@ look = Card(
 # -- before and after
 
 afterwards = Card(
-    "afterwards",
     "The six statements of lesson 00, for the last time: true or false?",
     dict.fromkeys(QUESTIONS, bool),
     labels=QUESTIONS,
@@ -468,7 +463,6 @@ def before_and_after() -> list[Any]:
 
 
 compared = Card(
-    "compared",
     "What you said before the course, and what you say now",
     still=before_and_after,
     needs=(afterwards,),
@@ -488,7 +482,6 @@ ask_about(TAKEN["seed"])
 # -- day 2 and day 7
 
 day_2 = quiz(
-    "day_2",
     "Day 2: five questions, from memory.",
     {
         "call": (
@@ -525,7 +518,6 @@ day_2 = quiz(
     form="a whole number",
 )
 day_7 = quiz(
-    "day_7",
     "Day 7: five questions, from memory.",
     {
         "out": (

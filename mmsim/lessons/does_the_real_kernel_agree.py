@@ -61,7 +61,6 @@ def which_judged(letter: str) -> Verdict:
 
 
 which = Card(
-    "which",
     "Which run of the model counts the same?\nThe holder never lets go.",
     Choices({letter: words for letter, (_, _, words) in RUNS.items()}),
     judge=which_judged,
@@ -91,7 +90,6 @@ READ_OFF = {"refused": "B", "too_many": 1}
 """What the lines say; a test reads them."""
 
 reading = Card(
-    "reading",
     "Read the lines: what happened?",
     {
         "refused": tuple(EVENTS),
@@ -193,7 +191,6 @@ def agree_shown() -> list[Any]:
 
 
 agree = Card(
-    "agree",
     "In how many of 16 traces does a line differ from the model's?\n"
     "There are four kernels, `6.1.0`, `v1`, `v3` and `6.12`, in four set-ups each: "
     f"{'; '.join(SETUPS.values())}. The reference is held for ever. The model is told which page "
@@ -210,7 +207,6 @@ agree = Card(
 )
 
 recall = quiz(
-    "recall",
     "Three questions about earlier lessons, from memory.",
     {
         "once_refused": (
@@ -329,7 +325,6 @@ def rechecked() -> pd.DataFrame:
 
 
 rule = Card(
-    "rule",
     "Write the rule that is missing: how many stalls does a finished pin have?\n"
     "It gets `pin`, with the four counters `pin.thp_migration_success`, `pin.thp_migration_fail`, "
     "`pin.thp_split_page` and `pin.thp_split_page_failed`. The judge wants it to be right for "
@@ -410,7 +405,6 @@ today = Shown(today_picture)
 
 
 still_failing = Card(
-    "still_failing",
     "Of these 120 pins on 6.12.117, how many failed? In how many was a split refused?\n"
     "And after a failed pin, how many of the 4,096 small pages were left in CMA, on average?",
     {"failed": (0, 12, 60, 114), "refused": (0, 12, 60, 114), "left": (1, 32, 512, 4096)},
@@ -471,7 +465,6 @@ def why_judged(letter: str) -> Verdict:
 
 
 cause = Card(
-    "cause",
     "Why did they fail?",
     Choices(
         a="Ten tries of a split were over before drop_caches let go.",
@@ -528,7 +521,6 @@ def odds_table() -> pd.DataFrame:
 
 
 remedy = Card(
-    "remedy",
     "Which of two ways to fail does each change make rarer?\n"
     "A pin fails because a huge page is left whole, or because small pages are left. Each row "
     "changes one thing of the model's 6.12. And with which row are failures that leave *small "
@@ -573,7 +565,6 @@ def counterfactual() -> dict[str, Share]:
 
 
 changed = Card(
-    "changed",
     "In that 6.12.117 one call was changed, once as in row `ten`, once as in row `like_any_page`. "
     "How many of 240 pins fail?\nThe set-up is the same, the pins are new: 240 with each.",
     dict.fromkeys(SETTINGS, (0, 17, 113, 226)),
@@ -614,7 +605,6 @@ def pins_table() -> pd.DataFrame:
 
 YES, NO = "supported", "not supported"
 support = quiz(
-    "support",
     "Which of these statements do the *measured* rows support?",
     {
         "same": (

@@ -250,9 +250,9 @@ class Own(Card):
     known: Verdict | None = None
 
     def __init__(
-        self, name: str, question: str, form: str, tried: Callable[..., Verdict], **more: Any
+        self, question: str, form: str, tried: Callable[..., Verdict], **more: Any
     ) -> None:
-        super().__init__(name, question, form=form, judge=self.judged, **more)
+        super().__init__(question, form=form, judge=self.judged, **more)
         self.tried = tried
 
     def judged(self, answer: Any) -> Verdict:
@@ -315,7 +315,6 @@ class Step(Own):
 
     def __init__(
         self,
-        name: str,
         question: str,
         form: str,
         group: str,
@@ -324,7 +323,7 @@ class Step(Own):
         **more: Any,
     ) -> None:
         self.group, self.told, self.versions = group, told, versions
-        super().__init__(name, question, form, self.judge_vectors, **more)
+        super().__init__(question, form, self.judge_vectors, **more)
 
     def judge_vectors(self, **own: Any) -> Verdict:
         """What becomes of the functions, vector by vector."""
@@ -393,7 +392,6 @@ def two_things(one_pass: Callable[..., Any]) -> Callable[..., Any]:
 # -- the six steps
 
 counts = Step(
-    "counts",
     "Step 1: `folio(name, pages, maps)` and `unmap(page)`.",
     "folio, unmap",
     group="refcount",
@@ -412,7 +410,6 @@ counts = Step(
 )
 
 checking = Step(
-    "checking",
     "Step 2: `can_split(page)`.",
     "can_split",
     group="refcount",
@@ -432,7 +429,6 @@ checking = Step(
 )
 
 freezing = Step(
-    "freezing",
     "Step 3: `freeze(page)`.",
     "freeze",
     group="refcount",
@@ -450,7 +446,6 @@ freezing = Step(
 )
 
 splitting = Step(
-    "splitting",
     "Step 4: `split(page, pieces, host)`.",
     "split",
     group="split",
@@ -475,7 +470,6 @@ splitting = Step(
 )
 
 passing = Step(
-    "passing",
     "Step 5: `one_pass(todo, pieces, reason, host)`.",
     "one_pass",
     group="migrate_pages",
@@ -500,7 +494,6 @@ passing = Step(
 )
 
 pinning = Step(
-    "pinning",
     "Step 6: `pin(host)`.",
     "pin",
     group="gup",
@@ -535,7 +528,6 @@ def run_all(runs: Sequence[Run], own: dict[str, Any]) -> Verdict:
 
 
 counted = Own(
-    "counted",
     "Your own model, with a holder and without: what does base count?",
     "run",
     lambda **own: run_all(BASE, own),
@@ -552,7 +544,6 @@ counted = Own(
 
 
 patching = Step(
-    "patching",
     "The patch: `patched`, a `Kernel` with three seams.",
     "patched",
     group="migrate_pages",
@@ -576,7 +567,6 @@ patching = Step(
 )
 
 both = Own(
-    "both",
     "The same situation, with your patch.",
     "run, base, patched",
     lambda **own: run_all(RUNS, own),
@@ -653,7 +643,6 @@ def pins() -> pd.DataFrame:
 
 
 reviewed = Own(
-    "reviewed",
     "The real model reviews your seams: do they agree in every order of steps?",
     "patched",
     review,

@@ -82,7 +82,7 @@ def test_a_schedule_that_does_not_do_is_told_why(answer, told):
 
 
 def test_a_level_won_in_the_widget_is_stored_in_its_card():
-    box = lesson.play("at_check", "at_freeze")
+    box = lesson.game.play()
     box.text.value = "split*6 holder split*99"
     box.load.click()
     assert lesson.at_check.settled
