@@ -1,6 +1,6 @@
 """Conformance vectors run on a small model that somebody else wrote, as plain functions.
 
-Interface: Case, Odd, NOTHING, answered, run_case, vectors, before
+Interface: Case, Odd, NOTHING, OPEN, answered, run_case, vectors, before
 
 The functions and what they may ask of their host are described in the text of lesson 12: `folio`,
 `unmap`, `can_split`, `freeze`, `split` and `migrate_pages`.  A page is an object with
@@ -33,7 +33,7 @@ class Odd(Exception):
     """A function returned what it should not; the message says what."""
 
 
-NOTHING = "returns nothing"
+NOTHING, OPEN = "returns nothing", "has dots in it"
 
 
 class Host:
@@ -124,6 +124,8 @@ def made(make: Callable[..., Any], name: str, pages: int, maps: int) -> Any:
     page = make(name, pages, maps)
     if page is None:
         raise Odd(f"folio() {NOTHING}")
+    if getattr(page, "refcount", 0) is ...:
+        raise Odd(f"folio() {OPEN}")
     for attribute in ATTRIBUTES:
         if not hasattr(page, attribute):
             raise Odd(f"the page that folio() returns has no {attribute}")
