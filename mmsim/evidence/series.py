@@ -139,8 +139,7 @@ REMARKS = (
         "1/2",
         "Alistair Popple",
         "migrate_pages() itself should be mended, because move_pages(), a system call, sees the "
-        "same false failure. And the pin is right to make -ENOMEM of it: with -EAGAIN the whole "
-        "pin would begin again.",
+        "same false failure.",
         "from v2 on 1/2 is in migrate_pages()",
         "87o7u6soip.fsf@nvidia.com",
     ),

@@ -1,18 +1,17 @@
 """Lesson 10: traces of real kernels line by line, and why pins still fail on 6.12.
 
-Interface: the cards which, reading, agree, recall, still_failing, cause, remedy, changed, support;
-measured, lines; beside, pins_table."""
+Interface: the table measured; the cards which, agree, recall, still_failing, cause, remedy,
+changed, support; beside and pins_table for the learner."""
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from mmsim.datafiles import load_csv
 from mmsim.errors import nearest
-from mmsim.evidence.ftrace import Row, align, raw_lines, real_trace, situation
+from mmsim.evidence.ftrace import Row, align, real_trace, situation
 from mmsim.evidence.measured import Share
 from mmsim.lessons.card import Card, quiz
 from mmsim.lessons.form import Choices, Verdict, failed, passed
@@ -70,38 +69,6 @@ which = Card(
 
 
 # -- line by line
-
-EVENTS = {"A": 17, "B": 19, "C": 22, "D": 29}
-LINE_MAX = 100
-
-
-def printed() -> str:
-    """The lines as they are."""
-    found = zip(EVENTS, raw_lines(UNNAMED, [*EVENTS.values()]), strict=True)
-    said = (f"{letter}  {line}" for letter, line in found)
-    return "\n".join(textwrap.fill(line, LINE_MAX, subsequent_indent="   ") for line in said)
-
-
-lines = printed()
-READ_OFF = {"refused": "B", "too_many": 1}
-"""What the lines say; a test reads them."""
-
-reading = Card(
-    "reading",
-    "Read the lines: what happened?",
-    {
-        "refused": tuple(EVENTS),
-        "too_many": (0, 1, 2, 514, 515),
-    },
-    labels={
-        "refused": "In which line is a split refused?",
-        "too_many": "How many references too many did that page have?",
-    },
-    outcome=lambda: READ_OFF,
-    why="`ref` is 514 where a split works: 512 of the page cache, one of a mapping, one of "
-    "`migrate_pages()`. The holder is the one more. In D, `thp_retry` is what the patch keeps on "
-    "the list. The three other huge pages have been split; their pieces move later.",
-)
 
 SETUPS = {
     "one": "one huge page held, none free",

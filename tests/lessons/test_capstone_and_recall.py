@@ -22,7 +22,7 @@ from mmsim.scenarios.page_life import folio_of, page_with
 from mmsim.views.flow import taken
 from mmsim.views.retrylaw import Retrying, success
 
-SEEDS = (0, 1, 3, 4, 9, 14, 24)
+SEEDS = (1, 4, 9, 14)  # one or several fit, in every kernel
 CARDS = (lesson.verdict, lesson.fitting, lesson.look)
 
 
@@ -118,7 +118,7 @@ def test_a_wrong_cause_meets_its_run():
 def test_what_can_be_told_by_none_is_said():
     lesson.take(4)
     said = lesson.look_judged(looks(["references"])).why
-    assert said == "5 of 6 pairs of causes are told apart; 1 by none of the three"
+    assert said == "told apart: 5 of 6 pairs of causes that fit"
     assert "nothing does not tell apart" in lesson.look_judged(looks([])).why
     assert frozenset({"reference", "late"}) not in lesson.tells_apart(lesson.LOOKS)
 
