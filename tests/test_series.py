@@ -1,44 +1,14 @@
-"""The table of changes in the kernel says neither more nor less than the seams of the model."""
+"""What a version is called: no sentence calls v3fix a release."""
 
 from __future__ import annotations
 
-import itertools
 import re
 import tokenize
 from pathlib import Path
 
 import pytest
 
-import mmsim.mm.gup as gup
-from mmsim.evidence.series import GUP, SERIES
-from mmsim.mm.versions import OF_THE_SERIES, POLICIES, SEAMS, VERSIONS
-
-EVERY = (*SEAMS, "had_inverted_test")
-
-
-def test_every_seam_has_a_row_and_every_row_a_seam():
-    assert {change.seam for change in SERIES} == set(EVERY)
-    assert all(set(change.versions) <= set(OF_THE_SERIES) for change in SERIES)
-
-
-@pytest.mark.parametrize("seam", EVERY)
-def test_versions_differ_where_the_table_says_so(seam):
-    """Two versions have the same seam exactly if the same rows of the table are in both."""
-    rows = [change for change in SERIES if change.seam == seam]
-    for one, other in itertools.product(OF_THE_SERIES, repeat=2):
-        said = [(one in row.versions) == (other in row.versions) for row in rows]
-        first, second = (getattr(VERSIONS[name], seam) for name in (one, other))
-        assert all(said) == (first == second), (one, other)
-
-
-def test_functions_of_gup_are_those_that_the_model_mirrors():
-    """A place of the table is found in the model by the kernel's name."""
-    places = [change.function.removesuffix("()") for change in SERIES if change.file == GUP]
-    assert places == ["migrate_longterm_unpinnable_pages", "collect_longterm_unpinnable_pages"]
-    assert all(f"mm/gup.c, {name}()" in str(getattr(gup, name).__doc__) for name in places)
-
-
-# -- what a version is called
+from mmsim.mm.versions import POLICIES, VERSIONS
 
 ROOT = Path(__file__).parents[1]
 SOURCES = (

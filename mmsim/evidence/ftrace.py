@@ -1,6 +1,6 @@
 """A pin that a real kernel traced, and the same pin in the model, line by line.
 
-Interface: read, real_trace, raw_lines, RealTrace, Line, Unit, situation, align, Row, FOLDER
+Interface: read, real_trace, RealTrace, Line, Unit, situation, align, Row, FOLDER
 
 A file of data/kernel-runs/traces/ says what was there before, what the kernel traced, and what was
 there afterwards.  `align` looks for every line of it in a run of the model (see
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
 from difflib import SequenceMatcher
 from typing import NamedTuple
 
@@ -225,12 +224,6 @@ def real_trace(name: str) -> RealTrace:
         return read(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{name}, {error}") from None
-
-
-def raw_lines(name: str, numbers: Sequence[int]) -> list[str]:
-    """Lines of a trace file as the kernel wrote them, without process, processor and time."""
-    text = datafiles.path(f"{FOLDER}{name}").read_text(encoding="utf-8").splitlines()
-    return [text[number - 1].split(": ", 1)[1].strip() for number in numbers]
 
 
 # -- beside the model

@@ -6,14 +6,13 @@ decided, and the names that the text fills in."""
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mmsim import errno
 from mmsim.datafiles import load_csv
 from mmsim.engine.trace import Trace
 from mmsim.errors import shown
 from mmsim.evidence.kernel_runs import AREA_PAGES
-from mmsim.evidence.series import REMARKS
 from mmsim.evidence.tracer import migrate_returns
 from mmsim.lessons.card import FUNCTION, Card, checked
 from mmsim.lessons.form import UNTOUCHED, FormError, Verdict, failed, passed, ran
@@ -73,6 +72,54 @@ remarks = Card(
         "Other callers of migrate_pages() see a positive number, too; why mend it in one of them?",
         "2/2 overwrites rc with what the split returned, so other reasons get another error code.",
     ],
+)
+
+
+class Remark(NamedTuple):
+    """What a reviewer said of a patch of v1 in October 2022, in our words; what became of it."""
+
+    on: str
+    who: str
+    said: str
+    became: str
+    message_id: str
+
+
+REMARKS = (
+    Remark(
+        "1/2",
+        "Huang Ying",
+        "The explanation is not right: tries that succeed in the end return 0. A positive number "
+        "with nothing left comes from a huge page that was split. And why does the pin make "
+        "-ENOMEM of every failure, instead of handing it on?",
+        "1/2 was written anew",
+        "87r0z2nc6j.fsf@yhuang6-desk2.ccr.corp.intel.com",
+    ),
+    Remark(
+        "1/2",
+        "Alistair Popple",
+        "migrate_pages() itself should be mended, because move_pages(), a system call, sees the "
+        "same false failure.",
+        "from v2 on 1/2 is in migrate_pages()",
+        "87o7u6soip.fsf@nvidia.com",
+    ),
+    Remark(
+        "2/2",
+        "Huang Ying",
+        "For callers other than a long-term pin the patch changes what migrate_pages() returns. "
+        "Keep what the split returned in a variable of its own. And does the patch solve your "
+        "problem?",
+        "v2 has the variable; the author wrote that he would test it",
+        "87mt9qnbrf.fsf@...",
+    ),
+    Remark(
+        "2/2",
+        "Yang Shi",
+        "Count migrations by reason on machines with the patch and without it: that would show "
+        "what it is good for.",
+        "no such numbers came with v2 or v3",
+        "CAHbLzkppCJ+Jpjkv6CE=fzufL+-=L=29W_oZc6X=MV9gmu85hA@mail.gmail.com",
+    ),
 )
 
 

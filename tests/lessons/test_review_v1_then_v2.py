@@ -9,7 +9,6 @@ from views.svg_rules import readable
 
 from mmsim.constants import REASONS
 from mmsim.evidence.kernel_runs import compare_file
-from mmsim.evidence.series import REMARKS
 from mmsim.lessons import review_v1_then_v2 as lesson
 from mmsim.lessons.card import Card
 from mmsim.lessons.review_v1_then_v2 import SPLITS, STAYS, VERSIONS, decided
@@ -124,8 +123,8 @@ def test_the_owner_in_the_model_and_measured():
 
 
 def test_every_remark_can_be_found_in_the_archive():
-    assert len(lesson.list_said()) == len(REMARKS) == 4
-    assert all("@" in row.message_id and len(row.said) > 60 for row in REMARKS)
+    assert len(lesson.list_said()) == len(lesson.REMARKS) == 4
+    assert all("@" in row.message_id and len(row.said) > 60 for row in lesson.REMARKS)
     assert lesson.mails().count("](https://lore.kernel.org/all/") == 3
 
 

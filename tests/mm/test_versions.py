@@ -40,7 +40,6 @@ DEFAULT = "the default: the kernel before the patch"
 MAY_NAME = {
     "mm/versions.py": (NAMES, "the rows themselves"),
     "evidence/kernel_runs.py": (NAMES, "says which row a measured kernel is"),
-    "evidence/series.py": (NAMES, "says which version has which change of the kernel"),
     "evidence/ftrace.py": (("base",), "a variant of the measured tables, which use the same word"),
     "evidence/measured.py": (("base", "v1", "v2"), "variants, as the measured tables call them"),
     "views/first_screen.py": (("base", "v1", "v2"), "the kernels that the course begins with"),

@@ -8,8 +8,6 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from mmsim.evidence.series import SERIES
-
 ROOT = Path(__file__).resolve().parents[2]
 OLD = sorted((ROOT / "notebooks" / "source").glob("[0-9]*.py"))
 TEXTS = [
@@ -64,8 +62,3 @@ def test_a_lesson_that_counts_pins_says_that_the_kernel_of_the_time_had_another_
     text = " ".join(" ".join(said).split())
     assert "`collect_longterm_unpinnable_pages()`" in text
     assert all(words in text for words in told)
-
-
-def test_the_first_companion_changed_the_function_that_calls_migrate_pages():
-    (row,) = (change for change in SERIES if change.patch == "1/2 of v1")
-    assert (row.file, row.function) == ("mm/gup.c", "migrate_longterm_unpinnable_pages()")
