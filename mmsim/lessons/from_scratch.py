@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mmsim import errno
 from mmsim.constants import HPAGE_PMD_NR as HPAGE_PMD_NR
@@ -83,43 +83,37 @@ def ours() -> dict[str, Any]:
     return finished()
 
 
-class Run(NamedTuple):
-    """A run in the reported situation: a kernel, and after how many refusals the holder goes."""
+Runs = Mapping[str, tuple[str, int | None]]
+"""Runs in the reported situation: the kernel, and after how many refusals the holder goes."""
 
-    words: str
-    kernel: str
-    leaves: int | None
-
-
-RUNS = (
-    Run("base: refused once, and that is the end", "base", 3),
-    Run("patched, but the holder never leaves", "patched", None),
-    Run("patched, and the holder leaves before the fourth try", "patched", 3),
-)
-BASE = (RUNS[0], Run("base, and the holder leaves before the first try", "base", 0))
+RUNS: Runs = {
+    "base: refused once, and that is the end": ("base", 3),
+    "patched, but the holder never leaves": ("patched", None),
+    "patched, and the holder leaves before the fourth try": ("patched", 3),
+}
+BASE: Runs = {
+    "base: refused once, and that is the end": ("base", 3),
+    "base, and the holder leaves before the first try": ("base", 0),
+}
 
 
-def came_of(run: Run, names: Mapping[str, Any]) -> tuple[int, ...]:
+def came_of(kernel: str, leaves: int | None, names: Mapping[str, Any]) -> tuple[int, ...]:
     """What migrate_pages() returns in a run of a page of code, and the two reported counters."""
-    result, vmstat = names["run"](names[run.kernel], run.leaves)
+    result, vmstat = names["run"](names[kernel], leaves)
     return result, *(vmstat[name] for name in REPORTED)
 
 
 # -- pictures
 
 
-def runs_shown(claim: str, runs: Sequence[Run]) -> list[Any]:
+def runs_shown(claim: str, runs: Runs) -> list[Any]:
     """The tries of each run, as the real model has them, and what the finished page counts."""
     real = {"base": "base", "patched": PATCHED}
     traces = {
-        run.words: vfio_map(
-            real[run.kernel],
-            order=1,
-            released="never" if run.leaves is None else str(run.leaves),
-        ).run()
-        for run in runs
+        words: vfio_map(real[kernel], order=1, released="never" if leaves is None else leaves).run()
+        for words, (kernel, leaves) in runs.items()
     }
-    rows = [(errno.name(rc), *counts) for rc, *counts in (came_of(run, ours()) for run in runs)]
+    rows = [(errno.name(rc), *n) for rc, *n in (came_of(*run, ours()) for run in runs.values())]
     counted = frame(rows, labels(traces, "run"), ["migrate_pages() returns", *REPORTED])
     return [tries_picture(claim, traces), counted]
 
@@ -289,16 +283,16 @@ def two_things(one_pass: Callable[..., Any]) -> Callable[..., Any]:
     return checked
 
 
-def run_all(runs: Sequence[Run], own: dict[str, Any]) -> Verdict:
+def run_all(runs: Runs, own: dict[str, Any]) -> Verdict:
     """Do the runs of the learner's page return and count what those of the finished one do?"""
-    for run in runs:
-        found = stopped("run", lambda: came_of(run, ours() | own))  # noqa: B023
+    for kernel, leaves in runs.values():
+        found = stopped("run", lambda: came_of(kernel, leaves, ours() | own))  # noqa: B023
         if isinstance(found, str):
             return failed(found)
-        if found != came_of(run, ours()):
+        if found != came_of(kernel, leaves, ours()):
             counts = ", ".join(f"{n} {k}" for n, k in zip(REPORTED, found[1:], strict=True))
             why = "that is not what the steps above have judged; run their cards again"
-            return failed(f"your {run.kernel} returns {shown(found[0])}, {counts}: {why}")
+            return failed(f"your {kernel} returns {shown(found[0])}, {counts}: {why}")
     return passed("your page and the finished one agree in all runs")
 
 

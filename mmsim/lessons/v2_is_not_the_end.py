@@ -1,7 +1,7 @@
 """Lesson 09: a wrong counter, the loop of 6.12, another holder, and a policy of one's own.
 
-Interface: the cards eleven, once, loop, between, recall, batch, accident, policy, policy_map; and
-the names that the text fills in."""
+Interface: the cards eleven, once, loop, between, batch, accident, policy, policy_map; and the names
+that the text fills in."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from mmsim.datafiles import load_csv
 from mmsim.engine.sweep import sweep
 from mmsim.engine.trace import Trace
 from mmsim.errors import shown
-from mmsim.lessons.card import FUNCTION, Card, checked, quiz
-from mmsim.lessons.form import UNTOUCHED, Choices, Verdict, failed, passed
+from mmsim.lessons.card import FUNCTION, Card, checked
+from mmsim.lessons.form import UNTOUCHED, Verdict, failed, passed
 from mmsim.mm.seams import (
     DRAIN,
     GIVE_UP,
@@ -268,34 +268,6 @@ between = Card(
 
 
 # -- another holder
-
-recall = quiz(
-    "recall",
-    "Three questions about earlier lessons, from memory.",
-    {
-        "eleven": (
-            "`migrate_pages()` returns 11. What is it?",
-            Choices(a="an error code", b="how many failed", c="how many moved"),
-            "b",
-            "a positive number counts failures, an error code is negative",
-        ),
-        "others": (
-            "Who got another error code from version 1?",
-            Choices(a="callers other than a pin", b="long-term pins", c="nobody"),
-            "a",
-            "v1 changed what callers see that had asked for no second try",
-        ),
-        "window": (
-            "Ten passes, one tick apart: which holder do they mostly outlast?",
-            Choices(
-                a="one that holds for 100 ticks", b="one that holds for a few ticks", c="any holder"
-            ),
-            "b",
-            "the window is (passes - 1) times the gap: nine ticks",
-        ),
-    },
-    hints=("They are in lessons 04, 08 and 07.",),
-)
 
 REMEDIES = {
     "v2": "try the page in every pass, as v2 does",

@@ -22,7 +22,7 @@ from mmsim.scenarios.page_life import folio_of, page_with
 from mmsim.views.flow import taken
 from mmsim.views.retrylaw import Retrying, success
 
-SEEDS = (1, 4, 9, 14)  # one or several fit, in every kernel
+SEEDS = (0, 1, 4, 9)  # one or several fit, in every kernel
 CARDS = (lesson.verdict, lesson.fitting, lesson.look)
 
 
