@@ -118,8 +118,7 @@ def runs_shown(claim: str, runs: Runs) -> list[Any]:
     return [tries_picture(claim, traces), counted]
 
 
-PROMISE = "base gives up, patched pins the guest if the holder leaves in time"
-phenomenon = Shown(lambda: runs_shown(f"One page of Python: {PROMISE}", RUNS))
+phenomenon = Shown(lambda: runs_shown("One page of Python: the bug, and the patch", RUNS))
 
 TITLES = (
     "In the title, a THP is a huge page, a subpage a piece of it, a target a destination, and a "
@@ -451,7 +450,7 @@ both = Own(
     "The same situation, with your patch.",
     "run, base, patched",
     lambda **own: run_all(RUNS, own),
-    still=lambda: runs_shown(f"Your model: {PROMISE}", RUNS),
+    still=lambda: runs_shown("Your model: the bug, and the patch", RUNS),
     why="A holder that never leaves is refused ten times, and the page is counted once more after "
     "the last pass. Trying again is of no use against it. A holder that leaves in time costs a few "
     "refusals: the page is split, its pieces move, and `final_rc` tells the pin that nothing is "

@@ -241,7 +241,7 @@ pace = Card(
     "pace",
     "The coin is loaded now. At which pace is it most likely that no try succeeds?\n"
     "`pace` 9 : 1 means nine steps of the split for one of the holder. The holder comes once. It "
-    "takes its reference, and drops it. For ten passes make a guess.",
+    "takes its reference, and drops it. Guess both.",
     dict.fromkeys(TRIES, tuple(map(pace_words, PACES))),
     labels={"one": "with one pass", "ten": "with ten passes"},
     outcome=lambda: {name: worst_pace(passes) for name, passes in TRIES.items()},
