@@ -1,9 +1,9 @@
 """Conformance vectors run on a small model that somebody else wrote, as plain functions.
 
-Interface: Case, Odd, NOTHING, answered, run_case, vectors, before
+Interface: Case, Odd, NOTHING, OPEN, answered, run_case, vectors, before
 
 The functions and what they may ask of their host are described in the text of lesson 12: `folio`,
-`unmap`, `can_split`, `freeze`, `split`, `migrate_pages` and `pin`.  A page is an object with
+`unmap`, `can_split`, `freeze`, `split` and `migrate_pages`.  A page is an object with
 ATTRIBUTES.  Of the counters only those in COUNTERS are compared."""
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Odd(Exception):
     """A function returned what it should not; the message says what."""
 
 
-NOTHING = "returns nothing"
+NOTHING, OPEN = "returns nothing", "has dots in it"
 
 
 class Host:
@@ -43,7 +43,7 @@ class Host:
         script, entries = vector.get("script", {}), vector["setup"]["folios"]
         names = Names(entries)
         self.kernel, self.vmstat, self.memory = kernel, Counter[str](), list[Any]()
-        self.call, self.visits, self.asked = 0, Counter[str](), Counter[str]()
+        self.visits, self.asked = Counter[str](), Counter[str]()
         self.last = ""
         self.fails: dict[str, Any] = {}
         if script.get("order9_targets") == "none":
@@ -80,7 +80,7 @@ class Host:
             site = "move.freeze"
         self.last = place
         pass_ = max(self.visits[page.name] - 1, 0)
-        self._arrive(page, (self.call, 1 + _is_piece(page.name), pass_, SITES.index(site)))
+        self._arrive(page, (0, 1 + _is_piece(page.name), pass_, SITES.index(site)))
 
     def _arrive(self, page: Any, now: tuple[int, ...]) -> None:
         due = [event for event in self.pending if event[1] == page.name and event[0] <= now]
@@ -124,6 +124,8 @@ def made(make: Callable[..., Any], name: str, pages: int, maps: int) -> Any:
     page = make(name, pages, maps)
     if page is None:
         raise Odd(f"folio() {NOTHING}")
+    if getattr(page, "refcount", 0) is ...:
+        raise Odd(f"folio() {OPEN}")
     for attribute in ATTRIBUTES:
         if not hasattr(page, attribute):
             raise Odd(f"the page that folio() returns has no {attribute}")
@@ -235,25 +237,7 @@ def run_migrate(vector: Vector, expect: dict[str, Any], own: Functions, kernel: 
     return rows + seen(host, expect)
 
 
-def run_pin(vector: Vector, expect: dict[str, Any], own: Functions, kernel: Any) -> list[Row]:
-    """Identical pins of the whole memory, until one succeeds."""
-    host, results = Host(vector, own["folio"], kernel), list[Any]()
-    while len(results) < vector["operation"].get("max_calls", 1):
-        results.append(code_of("pin", own["pin"](host)))
-        if type(results[-1]) is int and results[-1] > 0:
-            break
-        host.call += 1
-        host.visits.clear()
-    in_cma = sum(page.pages for page in host.memory if page.in_cma)
-    rows: list[Row] = [
-        ("results", [call["result"] for call in expect["calls"]], results),
-        ("pages_in_cma_after", expect["pages_in_cma_after"], in_cma),
-    ]
-    return rows + seen(host, expect)
-
-
-RUNNERS = {"refcount": run_refcount, "split": run_split, "migrate_pages": run_migrate,
-           "gup": run_pin}  # fmt: skip
+RUNNERS = {"refcount": run_refcount, "split": run_split, "migrate_pages": run_migrate}
 
 
 @cache
@@ -293,7 +277,7 @@ def before(vector: Vector, names: Functions) -> Folio:
         isolated = any(step["do"] == "isolate" for step in operation["steps"])
     else:
         page = max(Host(vector, names["folio"], None).memory, key=lambda page: page.refcount)
-        isolated = "range" not in operation  # a pin isolates it later
+        isolated = True
         page.refcount += "reason" in operation
     others = page.refcount - page.cache - page.mapcount - isolated
     return Folio(

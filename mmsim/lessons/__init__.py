@@ -50,10 +50,10 @@ COURSE = (
     Lesson("you_are_the_scheduler", "You are the scheduler", 45, ("split",)),
     Lesson("how_likely", "How likely is it?", 45, ("try again",)),
     Lesson("review_v1_then_v2", "Review v1, then v2", 50, ("try again",), core=True),
-    Lesson("v2_is_not_the_end", "v2 is not the end", 50, ("try again",)),
-    Lesson("does_the_real_kernel_agree", "Does the real kernel agree?", 50),
+    Lesson("v2_is_not_the_end", "v2 is not the end", 45, ("try again",)),
+    Lesson("does_the_real_kernel_agree", "Does the real kernel agree?", 40),
     Lesson("capstone_and_recall", "Capstone and recall", 45, core=True),
-    Lesson("from_scratch", "From scratch", 50),
+    Lesson("from_scratch", "From scratch", 45),
 )
 
 

@@ -1,7 +1,7 @@
 """Lesson 11: unseen cases, diagnosed from counters.
 
-Interface: take and counters for the learner; the cards verdict, fitting, look, afterwards,
-compared, day_2, day_7; and the names that the text fills in.
+Interface: take and counters for the learner; the cards verdict, fitting, look, afterwards, day_2,
+day_7; and the names that the text fills in.
 
 A case is drawn from a seed.  What is told of it is the kernel, the number of huge pages and what
 its counters say; the cause is not, because several may fit.  Nothing is written down: an answer is
@@ -9,9 +9,11 @@ judged by running every cause in the same kernel."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from functools import cache
 from itertools import combinations
+from math import comb
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mmsim import errno, progress
@@ -28,6 +30,7 @@ from mmsim.views.flow import flow_picture
 from mmsim.views.show import Picture, Shown
 from mmsim.views.svg import INK, PANEL, SMALL, Svg
 from mmsim.views.tables import PIN, counters_by_version, ended, frame, in_a_row, labels
+from mmsim.views.words import plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -168,15 +171,10 @@ def take(seed: int) -> Shown:
         raise ValueError(f"a seed is a whole number from 0 on, not {seed!r}")
     if seed != TAKEN["seed"]:
         ask_about(seed)
-    return Shown(lambda: [ways(), told_of()])
-
-
-def told_of() -> pd.DataFrame:
-    """What is told of the case."""
     told = {"kernel": case().kernel, "huge pages in CMA": case().huge_pages}
     told |= {**case().counters, PIN: "-ENOMEM"}
     rows = labels(told, "what is told")
-    return frame([[n] for n in told.values()], rows, [f"case {case().seed}"])
+    return Shown(lambda: [ways(), frame([[n] for n in told.values()], rows, [f"case {seed}"])])
 
 
 # What may become of a huge page: words, counters, place, and what follows.
@@ -228,7 +226,7 @@ def causes() -> str:
     """The knobs of the causes as rows of a table of the text."""
     rows = []
     for name, (_, set_) in CAUSES.items():
-        knobs = ", ".join(f"{knob}={value!r}" for knob, value in set_.items())
+        knobs = ", ".join(f"{knob}={json.dumps(value)}" for knob, value in set_.items())
         rows.append(f"| `{name}` | {f'`{knobs}`' if knobs else 'as they are'} |")
     return "\n".join(rows)
 
@@ -248,12 +246,6 @@ def verdict_judged(answer: str) -> Verdict:
 def first() -> Situation:
     """Where the bench begins: with the first cause, whatever the case is."""
     return situation("reference", case().kernel, case().huge_pages)
-
-
-def way() -> Picture:
-    """The way of that run, which has thousands of steps."""
-    run = first().run()
-    return flow_picture(run)
 
 
 def bench() -> Any:
@@ -276,7 +268,7 @@ verdict = Card(
         "thp_split_page_failed: refused. It stays at 0 if a split is turned away at its entry, or "
         "none is tried. pgmigrate_fail below 512: single pieces. 0: everything moved.",
     ),
-    still=way,
+    still=lambda: flow_picture(first().run()),
     why="This run has the kernel of your case, and the first suspect: a reference that never goes. "
     "Are its counters those of the case? The next card names eight suspects.",
     play=bench,
@@ -406,14 +398,8 @@ def look_judged(answer: dict[str, str]) -> Verdict:
         return passed("one cause fits, so there is nothing to tell apart")
     if any(tells_apart(fewer) == every for fewer in combinations(LOOKS, len(looks) - 1)):
         return failed("as much can be told with fewer: which are really needed?")
-    pairs_all = len(case().fitting) * (len(case().fitting) - 1) // 2
-    rest = f"; {pairs_all - len(every)} by none of the three" if pairs_all > len(every) else ""
-    same = [set(names) for names in combinations(LOOKS, len(looks)) if tells_apart(names) == every]
-    others = " or ".join(" and ".join(sorted(names)) for names in same if names != set(looks))
-    more = f"{others} would have told as much" if others else ""
-    if pairs_all == 1:
-        return passed("it tells the two causes apart", more)
-    return passed(f"{len(every)} of {pairs_all} pairs of causes are told apart{rest}", more)
+    of = comb(len(case().fitting), 2)
+    return passed(f"told apart: {len(every)} of {plural(of, 'pair')} of causes that fit")
 
 
 look = Card(
@@ -440,14 +426,6 @@ look = Card(
 
 # -- before and after
 
-afterwards = Card(
-    "The six statements of lesson 00, for the last time: true or false?",
-    dict.fromkeys(QUESTIONS, bool),
-    labels=QUESTIONS,
-    outcome=lambda: {name: true for name, (true, _) in ANSWERS.items()},
-    because={name: why for name, (_, why) in ANSWERS.items()},
-)
-
 
 def before_and_after() -> list[Any]:
     """The first answer of lesson 00, if it was kept, beside the one of today."""
@@ -455,17 +433,21 @@ def before_and_after() -> list[Any]:
     sides = {"lesson 00": before} if isinstance(before, dict) else {}
     sides |= {"today": afterwards.stored, "it is": afterwards.right()}
     cells = [[str(side.get(name)).lower() for side in sides.values()] for name in QUESTIONS]
-    table = frame(cells, labels(QUESTIONS.values(), "statement"), [*sides])
-    hits = [sum(side.get(n) is ANSWERS[n][0] for n in QUESTIONS) for side in sides.values()]
-    if len(hits) < 3:
-        return [table, "Your answers of lesson 00 were not kept here."]
-    return [table, f"Right in lesson 00: {hits[0]} of 6. Right today: {hits[1]} of 6."]
+    right = ", ".join(
+        f"{when} {sum(side.get(n) is ANSWERS[n][0] for n in QUESTIONS)} of 6"
+        for when, side in sides.items()
+        if when != "it is"
+    )
+    return [frame(cells, labels(QUESTIONS.values(), "statement"), [*sides]), f"Right: {right}."]
 
 
-compared = Card(
-    "What you said before the course, and what you say now",
+afterwards = Card(
+    "The six statements of lesson 00, for the last time: true or false?",
+    dict.fromkeys(QUESTIONS, bool),
+    labels=QUESTIONS,
+    outcome=lambda: {name: true for name, (true, _) in ANSWERS.items()},
     still=before_and_after,
-    needs=(afterwards,),
+    why="The reasons are under the same statements in lesson 04.",
 )
 
 

@@ -1,32 +1,26 @@
-"""Lesson 10: traces of real kernels line by line, a missing rule, and why pins fail on 6.12.
+"""Lesson 10: traces of real kernels line by line, and why pins still fail on 6.12.
 
-Interface: the cards which, reading, agree, recall, rule, still_failing, cause, remedy, changed,
-support; measured, lines, today, stalls; beside, pins_table; and what the text fills in."""
+Interface: the table measured; the cards which, agree, recall, still_failing, cause, remedy,
+changed, support; pins_table for the learner."""
 
 from __future__ import annotations
 
-import textwrap
-from collections import Counter
-from collections.abc import Callable, Mapping
-from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from mmsim.datafiles import load_csv
-from mmsim.engine.trace import Trace
-from mmsim.errors import nearest
-from mmsim.errors import shown as words_of
-from mmsim.evidence.ftrace import Row, align, raw_lines, real_trace, situation
+from mmsim.evidence.ftrace import Row, align, real_trace, situation
 from mmsim.evidence.measured import Share
-from mmsim.lessons.card import FUNCTION, Card, quiz
-from mmsim.lessons.form import UNTOUCHED, Choices, Verdict, failed, passed
+from mmsim.lessons.card import Card, quiz
+from mmsim.lessons.form import Choices, Verdict, failed, passed
 from mmsim.scenarios import SMALL, pin_versus, vfio_map
-from mmsim.scenarios.policy import PolicyError, limited
 from mmsim.scenarios.situation import MISSED, NOT_SPLIT
 from mmsim.views.charts import Bar, bars
 from mmsim.views.show import Picture, Shown, Table
 from mmsim.views.state import state_picture
-from mmsim.views.svg import FILLS, LINE, PANEL, Svg
-from mmsim.views.tables import AGREES, DIFFERS, alignment, frame, measured_table
+from mmsim.views.svg import FILLS
+from mmsim.views.tables import DIFFERS, alignment, ended, frame, measured_table
 from mmsim.views.tables import labels as named
 
 if TYPE_CHECKING:
@@ -53,7 +47,7 @@ RUNS: dict[str, tuple[str, dict[str, Any], str]] = {
 def which_judged(letter: str) -> Verdict:
     """Judged by running the situation and comparing every counter."""
     version, knobs, _ = RUNS[letter]
-    found = vfio_map(version, **knobs).run().last.world.vmstat
+    found = ended(vfio_map(version, **knobs))[0].world.vmstat
     for name, value in unnamed.delta.items():
         if name in found and found[name] != value:
             return failed(f"{letter}: {name} would be {found[name]}, and {value} was measured")
@@ -74,46 +68,13 @@ which = Card(
 
 # -- line by line
 
-EVENTS = {"A": 17, "B": 19, "C": 22, "D": 29}
-LINE_MAX = 100
-
-
-def printed() -> str:
-    """The lines as they are."""
-    found = zip(EVENTS, raw_lines(UNNAMED, [*EVENTS.values()]), strict=True)
-    said = (f"{letter}  {line}" for letter, line in found)
-    return "\n".join(textwrap.fill(line, LINE_MAX, subsequent_indent="   ") for line in said)
-
-
-lines = printed()
-READ_OFF = {"refused": "B", "too_many": 1}
-"""What the lines say; a test reads them."""
-
-reading = Card(
-    "Read the lines: what happened?",
-    {
-        "refused": tuple(EVENTS),
-        "too_many": (0, 1, 2, 514, 515),
-    },
-    labels={
-        "refused": "In which line is a split refused?",
-        "too_many": "How many references too many did that page have?",
-    },
-    outcome=lambda: READ_OFF,
-    why="`ref` is 514 where a split works: 512 of the page cache, one of a mapping, one of "
-    "`migrate_pages()`. The holder is the one more. In D, `thp_retry` is what the patch keeps on "
-    "the list. The three other huge pages have been split; their pieces move later.",
-)
-
 SETUPS = {
     "one": "one huge page held, none free",
-    "four": "four, the first one held, none free",
     "free": "one held, and a huge page is free",
     "compacting": "one held, and memory is really fragmented",
 }
 TRACES = {
     "one": ("S3_held", "S3_held_n1"),
-    "four": ("S3_held_4", "S3_held_4_n4"),
     "free": ("S3_held_order9ok", "S3_held_order9ok_n1"),
     "compacting": ("S3_real_held", "S3_real_held_frag_pinned_n1"),
 }
@@ -124,40 +85,17 @@ VARIANTS = {"6.1.0": "base", "v1": "v1", "v3": "v2"}
 
 def file_of(setup: str, version: str) -> str:
     """The trace of a set-up, from the kernel that behaves like a version."""
-    for name, known in ((setup, SETUPS), (version, (*VARIANTS, "6.12"))):
-        if name not in known:
-            raise ValueError(f"no trace of {name!r}{nearest(name, known)}")
     old, new = TRACES[setup]
     if version in VARIANTS:
         return f"{old}_{VARIANTS[version]}_retfix1.txt"
     return f"K612_{new}_unit0_sub0_refs1.txt"
 
 
-@lru_cache(maxsize=32)
-def aligned(setup: str, version: str, model: str = "") -> tuple[Trace, list[Row]]:
-    """A run of the model with the set-up of a real trace, and every line of the two."""
+@cache
+def aligned(setup: str, version: str) -> list[Row]:
+    """Every line of a real trace and of a run of the model with its set-up."""
     real = real_trace(file_of(setup, version))
-    run = (situation(real).with_(model) if model else situation(real)).run()
-    return run, align(real, run)
-
-
-def beside(setup: str, version: str, model: str = "", line: int = 0) -> Shown:
-    """A trace beside a run of the model, at a line; without one, at the first that differs."""
-    run, rows = aligned(setup, version, model)
-    first = next((n for n, row in enumerate(rows, start=1) if not row.agrees), 1)
-    at = min(max(line or first, 1), len(rows))
-    said = (
-        f"Measured {version}, {SETUPS[setup]}; model {model or version}. "
-        f"{sum(row.agrees for row in rows)} of {len(rows)} lines agree. Line {at}:"
-    )
-    near = alignment(rows).iloc[max(at - 3, 0) : at + 2]
-    position = rows[at - 1].position
-    shown: list[Any] = [said, Table(near)]
-    if position >= 0:
-        then = run.at(min(position, len(run)))
-        seen = state_picture(then)
-        shown.append(Picture(seen.columns, f"The model at line {at}: {seen.words}"))
-    return Shown(lambda: shown)
+    return align(real, situation(real).run())
 
 
 VERSIONS = (*VARIANTS, "6.12")
@@ -165,7 +103,7 @@ VERSIONS = (*VARIANTS, "6.12")
 
 def differing(setup: str, version: str) -> list[str]:
     """What the lines that differ are about."""
-    return [row.what for row in aligned(setup, version)[1] if not row.agrees]
+    return [row.what for row in aligned(setup, version) if not row.agrees]
 
 
 def agree_true() -> dict[str, int]:
@@ -179,10 +117,9 @@ def agree_shown() -> list[Any]:
     """How many lines agree in each trace, and one of them line by line."""
     cells = []
     for setup in SETUPS:
-        found = [aligned(setup, version)[1] for version in VERSIONS]
+        found = [aligned(setup, version) for version in VERSIONS]
         cells.append([f"{sum(row.agrees for row in rows)} of {len(rows)}" for rows in found])
-    _, rows = aligned("compacting", "6.1.0")
-    lines_ = alignment(rows)
+    lines_ = alignment(aligned("compacting", "6.1.0"))
     return [
         Table(frame(cells, named(SETUPS.values(), "lines that agree"), VERSIONS)),
         "6.1.0, one held, memory really fragmented: the lines that differ.",
@@ -191,11 +128,11 @@ def agree_shown() -> list[Any]:
 
 
 agree = Card(
-    "In how many of 16 traces does a line differ from the model's?\n"
-    "There are four kernels, `6.1.0`, `v1`, `v3` and `6.12`, in four set-ups each: "
+    "In how many of 12 traces does a line differ from the model's?\n"
+    "There are four kernels, `6.1.0`, `v1`, `v3` and `6.12`, in three set-ups each: "
     f"{'; '.join(SETUPS.values())}. The reference is held for ever. The model is told which page "
     "is held, and whether a huge page is free. The last lines of a trace are counters.",
-    {"any_line": (0, 1, 4, 8, 16), "of_the_pin": (0, 1, 4, 8, 16)},
+    {"any_line": (0, 1, 4, 8, 12), "of_the_pin": (0, 1, 4, 8, 12)},
     labels={
         "any_line": "at least one line",
         "of_the_pin": "a line about references, splits or return values",
@@ -229,122 +166,6 @@ recall = quiz(
         ),
     },
     hints=("They are in lessons 09 and 00.",),
-)
-
-
-# -- a missing rule
-
-
-class Pinned(NamedTuple):
-    """What is known of a finished pin: counters of huge pages."""
-
-    thp_migration_success: int
-    thp_migration_fail: int
-    thp_split_page: int
-    thp_split_page_failed: int
-
-
-@cache
-def pins() -> Mapping[tuple[Pinned, int], int]:
-    """What is known of a pin, and its stalls -> how often measured, the commonest first."""
-    rows = load_csv("kernel-runs/s10_s2_real_fragmentation_pins.csv")
-    found = Counter(
-        (Pinned(*(int(row[f"d_{name}"]) for name in Pinned._fields)), int(row["d_compact_stall"]))
-        for row in rows
-        if row["code"] == "oct22"
-    )
-    return dict(found.most_common())
-
-
-def hits(rule: Callable[[Pinned], Any]) -> Share:
-    """How many pins a rule predicts."""
-    right = sum(times for (pin, stalls), times in pins().items() if rule(pin) == stalls)
-    return Share(right, sum(pins().values()))
-
-
-def examples() -> pd.DataFrame:
-    """For each set of counters that can move, the commonest pin: it, its stalls, how often."""
-    found: dict[tuple[bool, ...], list[int]] = {}
-    for (pin, stalls), times in pins().items():
-        found.setdefault(tuple(map(bool, pin)), [*pin, stalls, times])
-    index = named(map(str, range(1, len(found) + 1)), "example")
-    return frame([*found.values()], index, [*Pinned._fields, "stalls", "pins like this"])
-
-
-def shown() -> int:
-    """How many pins the examples stand for."""
-    return int(examples()["pins like this"].sum())
-
-
-stalls = Shown(examples)
-
-
-def rule_judged(rule: Any) -> Verdict:
-    """Judged by every measured pin under real fragmentation."""
-    try:
-        said = {pin: limited("rule", rule, pin) for pin, _ in pins()}
-    except PolicyError as error:
-        return failed(str(error))
-    if all(number is None for number in said.values()):
-        return UNTOUCHED
-    odd = [n for n in said.values() if type(n) not in (int, float)]  # True is no 1
-    if odd:
-        told = words_of(odd[0], 40, quoted=True)
-        return failed(f"your rule should return a whole number, and it returned {told}")
-    share = hits(said.__getitem__)
-    if share.part < 0.98:
-        # What is told is the commonest pin against it: a rare one may be beyond any rule.
-        pin, stalled = next((p, n) for p, n in pins() if said[p] != n)
-        moved = ", ".join(f"{name} {n}" for name, n in pin._asdict().items() if n)
-        return failed(
-            f"{share} pins; with {moved or 'no count'} your rule gives {said[pin]}, and {stalled} "
-            "was measured"
-        )
-    return passed(f"{share} pins; {share.trials - share.hits} need another reason")
-
-
-def twice(pin: Pinned) -> int:
-    """A right answer: two stalls for each attempt."""
-    return 2 * (pin.thp_split_page + pin.thp_split_page_failed)
-
-
-def rechecked() -> pd.DataFrame:
-    """The learner's rule against traces that it was not made from."""
-    cells = []
-    for version in VERSIONS:
-        delta = real_trace(file_of("compacting", version)).delta
-        pin = Pinned(*(delta[counter] for counter in Pinned._fields))
-        try:
-            said = limited("rule", rule.stored, pin)
-        except PolicyError as error:
-            said = str(error)
-        counted = delta["compact_stall"]
-        cells.append([said, counted, AGREES if said == counted else DIFFERS])
-    names = named(VERSIONS, "trace, really fragmented, of")
-    return frame(cells, names, ["your rule", "measured", "agrees"])
-
-
-rule = Card(
-    "Write the rule that is missing: how many stalls does a finished pin have?\n"
-    "It gets `pin`, with the four counters `pin.thp_migration_success`, `pin.thp_migration_fail`, "
-    "`pin.thp_split_page` and `pin.thp_split_page_failed`. The judge wants it to be right for "
-    "nearly all measured pins.",
-    form=FUNCTION,
-    judge=rule_judged,
-    solution=twice,
-    hints=(
-        "A huge page is looked for once in each attempt to move one.",
-        "Each attempt that finds none ends in a split, refused or not. How many stalls for each?",
-        "return 2 * (pin.thp_split_page + pin.thp_split_page_failed)",
-    ),
-    why="Each attempt to move a huge page asks for a free one. Such a request compacts at most "
-    "twice: first in a hurry, then more thoroughly. No counter counts attempts. But each attempt "
-    "that finds no huge page ends in a split, done or refused. So the two split counters add up to "
-    "their number.\n\n"
-    "The pins that are left are the place where the next thing would be learned: one has a stall "
-    "more, two have six without a split. The rule was made from the loop of October 2022. The "
-    "last row of the table says that it holds for a pin of 6.12, too.",
-    still=rechecked,
 )
 
 
@@ -386,24 +207,6 @@ def still_failing_picture() -> Picture:
     return failed_bars("Linux 6.12.117, eight huge pages: pins that failed", shares)
 
 
-def today_picture() -> Picture:
-    """What is pinned, and what runs beside it."""
-    claim = "8 huge pages in CMA, to be split into 4,096 pieces and moved"
-    words = "Processor 0 pins them. On processor 1 drop_caches walks over them, again and again."
-    svg = Svg(640, 154, claim, f"{claim}. {words}")
-    svg.headline(18, 30, 604, claim)
-    svg.text(18, 62, "processor 0: the pin isolates, splits and moves them", 604)
-    for n, name in enumerate("ABCDEFGH"):
-        svg.rect(18 + 76 * n, 74, 70, 40, fill=PANEL, stroke=LINE, rx=4)
-        svg.text(53 + 76 * n, 92, name, 60, bold=True, anchor="middle")
-        svg.note(53 + 76 * n, 108, "512 pages", 66, anchor="middle")
-    svg.text(18, 138, "processor 1: drop_caches walks over them, again and again", 604)
-    return Picture(svg.render(), f"{claim}. {words}")
-
-
-today = Shown(today_picture)
-
-
 still_failing = Card(
     "Of these 120 pins on 6.12.117, how many failed? In how many was a split refused?\n"
     "And after a failed pin, how many of the 4,096 small pages were left in CMA, on average?",
@@ -416,13 +219,13 @@ still_failing = Card(
     outcome=lambda: {name: on_612()[name] for name in ("failed", "refused", "left")},
     why="The patch is in, and it had nothing to do: no split was refused. (A refusal is "
     "counted, also if a later try works.) Most pins failed all the same. And of 4,096 small pages "
-    "only 32 were left. The 32 is a mean, and no batch: 112 pins left 1 to 93 pages each, and two "
+    "only 32 were left. The 32 is a mean: 112 pins left 1 to 93 pages each, and two "
     "left a whole huge page and some more. What can have failed, then?",
     still=still_failing_picture,
 )
 
 MISSED_BY = "pin*39 drop_caches*6 pin*9 drop_caches pin*7 drop_caches*3"
-"""A shortest such run of 6.12; a test searches for it."""
+"""Such a run of 6.12."""
 
 
 def missed_picture() -> Picture:
@@ -441,8 +244,8 @@ def cause_told() -> str:
         "split. A few of the 4,096 small pages were left: locked, or with one more reference, for "
         "a moment, because `drop_caches` had just come to them. Pieces have one pass, an "
         "asynchronous one, that neither waits nor comes again. One piece left is one page that "
-        "may not be pinned, and the whole pin fails. The picture shows a shortest such run of the "
-        "model's 6.12.\n\n"
+        "may not be pinned, and the whole pin fails. The picture shows such a run of the model's "
+        "6.12.\n\n"
         "Why did `drop_caches` meet no split? That was not measured. There were eight splits to "
         "meet, and 4,096 pieces. It was the same in the loop of 2022: in this set-up 6.1.0 split "
         "640 huge pages, and no split was refused. 74 of 80 pins failed.\n\n"

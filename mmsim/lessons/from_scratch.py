@@ -1,7 +1,7 @@
 """Lesson 12: the learner writes a small model of their own, and vectors judge it.
 
 Interface: the picture phenomenon; the cards counts, checking, freezing, splitting, passing,
-pinning, counted, patching, both, reviewed; finished, page_of_code, and the numbers of the text.
+counted, patching, both, reviewed; finished, page_of_code, and the numbers of the text.
 
 A step is judged by running the learner's functions on conformance vectors, the smallest first; what
 they have written is never looked at.  The right functions stand in the text, in the cells of the
@@ -12,13 +12,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from types import CodeType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mmsim import errno
-from mmsim.constants import GUP_PIN_COUNTING_BIAS as GUP_PIN_COUNTING_BIAS
 from mmsim.constants import HPAGE_PMD_NR as HPAGE_PMD_NR
-from mmsim.constants import HPAGE_PMD_ORDER, REASONS, REPORTED
+from mmsim.constants import REASONS, REPORTED
 from mmsim.engine.explore import Outcome
 from mmsim.engine.scenario import State
 from mmsim.engine.schedule import render
@@ -27,6 +25,7 @@ from mmsim.errors import shown
 from mmsim.evidence.own_model import (
     COUNTERS,
     NOTHING,
+    OPEN,
     Case,
     Odd,
     answered,
@@ -38,23 +37,15 @@ from mmsim.evidence.vectors import Vector
 from mmsim.lessons import FOLDER
 from mmsim.lessons.card import AGAIN, Card
 from mmsim.lessons.form import FormError, Verdict, failed, passed
-from mmsim.mm.folio import ISOLATION, Folio
+from mmsim.lessons.migrate_or_split import tries_picture
 from mmsim.mm.seams import Version
 from mmsim.mm.versions import VERSIONS
 from mmsim.mm.world import World
 from mmsim.scenarios import CMA_PFN, vfio_map
 from mmsim.scenarios.policy import PolicyError, limited
-from mmsim.views.ledger import LEDGER_HIGH, SPLIT_CHECK, describe, draw_ledger, ledger
+from mmsim.views.ledger import LEDGER_HIGH, describe, draw_ledger, ledger
 from mmsim.views.show import Picture, Shown
-from mmsim.views.svg import (
-    INK,
-    LINE,
-    MARKED,
-    PANEL,
-    SMALL,
-    Svg,
-    wrap,
-)
+from mmsim.views.svg import Svg
 from mmsim.views.tables import frame, labels
 
 if TYPE_CHECKING:
@@ -69,6 +60,7 @@ SEAMS = ("ref_errno", "retry_split", "final_rc")
 # -- the finished page
 
 
+@cache
 def page_of_code() -> str:
     """The code of the solution edition without its cards: the whole small model."""
     fence = re.compile(r'^```python(?: tags=\["(\w+)"\])?\n(.*?)^```', re.MULTILINE | re.DOTALL)
@@ -77,15 +69,10 @@ def page_of_code() -> str:
     return re.sub(r"^(lesson\.|from mmsim).*\n", "", code, flags=re.MULTILINE).strip() + "\n"
 
 
-@cache
-def _compiled() -> CodeType:
-    return compile(page_of_code(), str(TEXT), "exec")
-
-
 def finished(**own: Any) -> dict[str, Any]:
     """The names of the finished page, with functions of one's own in the place of some."""
     names: dict[str, Any] = {}
-    exec(_compiled(), names)
+    exec(compile(page_of_code(), str(TEXT), "exec"), names)
     names.update(own)
     return names
 
@@ -96,74 +83,42 @@ def ours() -> dict[str, Any]:
     return finished()
 
 
-class Run(NamedTuple):
-    """A run of the small model in the reported situation.
+Runs = Mapping[str, tuple[str, int | None]]
+"""Runs in the reported situation: the kernel, and after how many refusals the holder goes."""
 
-    `leaves`: the holder goes after so many refusals, or never.  `wanted`: what the pin returns, and
-    the two reported counters."""
-
-    words: str
-    kernel: str
-    leaves: int | None
-    wanted: tuple[int, int, int]
-
-
-RUNS = (
-    Run("base: refused once, and that is the end", "base", 3, (-ENOMEM, 1, 1)),
-    Run("patched, but the holder never leaves", "patched", None, (-ENOMEM, 11, 10)),
-    Run("patched, and the holder leaves before the fourth try", "patched", 3, (512, 4, 3)),
-)
-BASE = (
-    RUNS[0],
-    Run("base, and the holder leaves before the first try", "base", 0, (-ENOMEM, 1, 0)),
-)
+RUNS: Runs = {
+    "base: refused once, and that is the end": ("base", 3),
+    "patched, but the holder never leaves": ("patched", None),
+    "patched, and the holder leaves before the fourth try": ("patched", 3),
+}
+BASE: Runs = {
+    "base: refused once, and that is the end": ("base", 3),
+    "base, and the holder leaves before the first try": ("base", 0),
+}
 
 
-def came_of(run: Run, names: Mapping[str, Any]) -> tuple[int, ...]:
-    """What a run returns and counts, in the order of `wanted`."""
-    result, vmstat = names["run"](names[run.kernel], run.leaves)
+def came_of(kernel: str, leaves: int | None, names: Mapping[str, Any]) -> tuple[int, ...]:
+    """What migrate_pages() returns in a run of a page of code, and the two reported counters."""
+    result, vmstat = names["run"](names[kernel], leaves)
     return result, *(vmstat[name] for name in REPORTED)
 
 
 # -- pictures
 
 
-NOTES, LEDGER_COLUMN = 436.0, 74.0 + LEDGER_HIGH  # the right column's width; the height of both
+def runs_shown(claim: str, runs: Runs) -> list[Any]:
+    """The tries of each run, as the real model has them, and what the finished page counts."""
+    real = {"base": "base", "patched": PATCHED}
+    traces = {
+        words: vfio_map(real[kernel], order=1, released="never" if leaves is None else leaves).run()
+        for words, (kernel, leaves) in runs.items()
+    }
+    rows = [(errno.name(rc), *n) for rc, *n in (came_of(*run, ours()) for run in runs.values())]
+    counted = frame(rows, labels(traces, "run"), ["migrate_pages() returns", *REPORTED])
+    return [tries_picture(claim, traces), counted]
 
 
-def _ledger_column(
-    claim: str, folio: Folio, check: str = "", high: float = LEDGER_COLUMN
-) -> tuple[Svg, str]:
-    """A claim over the ledger of a page, and the ledger in words."""
-    world = World()
-    world.add(CMA_PFN, folio)
-    book = ledger(world, folio.region, check=check)
-    assert book is not None
-    svg = Svg(506, high, claim, describe(book))
-    svg.headline(18, 28, 470, claim)
-    draw_ledger(svg, 18, 66, 470, book)
-    return svg, ", ".join(f"{row.holder} {row.refs}" for row in book.rows)
-
-
-def story(vector: Vector) -> list[str]:
-    """What happens besides the learner's code, in sentences."""
-    script, lines = vector.get("script", {}), []
-    if "targets" in script or "order9_targets" in script:
-        lines.append("A huge page has no destination, or not at once.")
-    for other in script.get("strangers", ()):
-        start = f"comes {_moment(other['from'])}" if "from" in other else "is there at first"
-        end = f"leaves {_moment(other['to'])}" if "to" in other else "never leaves"
-        lines.append(f"A holder of {other['folio']} {start} and {end}.")
-    for event in script.get("events", ()):
-        lines.append(f"{event['folio']} is truncated {_moment(event['at'])}.")
-    return lines[:4]
-
-
-def _moment(place: Mapping[str, Any]) -> str:
-    words = {"alloc": "visit", "split_lock": "check", "site1": "check"}
-    again = " of the pieces" if place.get("round", 1) > 1 else ""
-    return f"before the {words.get(place['site'], 'freeze')} in pass {place['pass']}{again}"
-
+phenomenon = Shown(lambda: runs_shown("One page of Python: the bug, and the patch", RUNS))
 
 TITLES = (
     "In the title, a THP is a huge page, a subpage a piece of it, a target a destination, and a "
@@ -172,20 +127,20 @@ TITLES = (
 
 
 def case_shown(case: Case) -> list[Any]:
-    """A vector that failed: the page before and what happens, what was expected and what found."""
-    vector, lines = case.vector, story(case.vector)
+    """A vector that failed: the page before, what was expected, and what was found."""
     kernel = "in base" if case.version == "base" else "with the patch"
-    claim = f"Vector {vector['id']}, {kernel}: {vector['title']}"
-    left, book = _ledger_column(claim, before(vector, ours()))
-    right = Svg(NOTES, LEDGER_COLUMN, " ".join(lines), " ".join(lines))
-    wrapped = [piece for line in lines for piece in wrap(line, NOTES - 32, SMALL, 2)]
-    for i, line in enumerate(wrapped):
-        right.note(16, 96 + 18 * i, line, NOTES - 32)
-    words = " ".join([f"{claim}. Before: {book}.", *lines])
-    picture = Picture([left.render(), right.render()], words)
+    claim = f"Vector {case.vector['id']}, {kernel}: {case.vector['title']}"
+    world, folio = World(), before(case.vector, ours())
+    world.add(CMA_PFN, folio)
+    book = ledger(world, folio.region)
+    assert book is not None
+    words = f"{claim}. Before: {describe(book)}"
+    svg = Svg(506, 74 + LEDGER_HIGH, claim, words)
+    svg.headline(18, 28, 470, claim)
+    draw_ledger(svg, 18, 66, 470, book)
     rows = [[_short(expected), _short(found)] for _, expected, found in case.wrong]
     what = labels([what for what, _, _ in case.wrong], "after your code")
-    return [picture, frame(rows, what, ["expected", "yours"]), TITLES]
+    return [Picture(svg.render(), words), frame(rows, what, ["expected", "yours"]), TITLES]
 
 
 def _short(value: Any) -> str:
@@ -194,60 +149,15 @@ def _short(value: Any) -> str:
     return shown(value).replace("'", "")
 
 
-def runs_picture(claim: str, runs: Sequence[Run]) -> Picture:
-    """The reported situation: the page's ledger, and for each run its tries and how it ends."""
-    told = [f"{run.words}: {_end(run.wanted)}" for run in runs]
-    page = Folio("A", "A", 0, HPAGE_PMD_ORDER, pmd_maps=1, held=((ISOLATION, 1), ("holder", 1)))
-    page = page._replace(refcount=page.cache_refs + 3)
-    high = max(LEDGER_COLUMN, 92.0 + 104 * len(runs))
-    left, book = _ledger_column(claim, page, SPLIT_CHECK, high)
-    tries = "A box for each of the ten passes"
-    right = Svg(NOTES, high, tries, "; ".join(told))
-    right.note(16, 62, tries, NOTES - 32)
-    for row, run in enumerate(runs):
-        result, fails, refused = run.wanted
-        y = 92 + 104.0 * row
-        right.text(16, y, run.words, NOTES - 32, bold=True)
-        for box in range(10):
-            tried = box < fails
-            ground, edge = (MARKED, INK) if tried else (PANEL, LINE)
-            right.rect(16 + 40 * box, y + 10, 34, 28, fill=ground, stroke=edge, rx=4)
-            if tried:
-                sign = "failure" if box < refused else "success"
-                right.outcome_mark(33 + 40 * box, y + 24, sign, "", 16)
-        counted = f"{REPORTED[0]} {fails}   {REPORTED[1]} {refused}"
-        right.text(16, y + 56, counted, NOTES - 32, size=SMALL)
-        sign = "success" if result > 0 else "failure"
-        right.outcome_mark(25, y + 71, sign, _result(result), NOTES - 46)
-    words = [f"{claim}.", f"References on the page: {book}.", *(f"{line}." for line in told)]
-    return Picture([left.render(), right.render()], " ".join(words))
-
-
-def _result(result: int) -> str:
-    pinned = f"{result} pages are pinned, and the guest starts"
-    return pinned if result > 0 else f"the pin returns {errno.name(result)}"
-
-
-def _end(found: tuple[int, ...]) -> str:
-    counts = " and ".join(f"{name} {n}" for name, n in zip(REPORTED, found[1:], strict=True))
-    return f"{counts}; {_result(found[0])}"
-
-
-PROMISE = "base returns -ENOMEM, patched pins the guest if the holder leaves in time"
-phenomenon = Shown(lambda: runs_picture(f"One page of Python: {PROMISE}", RUNS))
-
-
 # -- the judge
 
 
 class Own(Card):
     """A card that takes what the learner has written, by the names in its `form`.
 
-    `tried`: runs it, asked with its names.  `case`: the vector that failed, to be drawn.  `known`:
-    what became of the finished page itself, which is run once only."""
+    `tried`: runs it, asked with its names.  `case`: the vector that failed, to be drawn."""
 
     case: Case | None = None
-    known: Verdict | None = None
 
     def __init__(
         self, question: str, form: str, tried: Callable[..., Verdict], **more: Any
@@ -257,11 +167,8 @@ class Own(Card):
 
     def judged(self, answer: Any) -> Verdict:
         """What becomes of what was handed in."""
-        own, self.case = self.handed_in(answer), None
-        if any(value != ours()[name] for name, value in own.items()):
-            return self.tried(**own)
-        self.known = self.known or self.tried(**own)
-        return self.known
+        self.case = None
+        return self.tried(**self.handed_in(answer))
 
     def given(self) -> Any:
         """The vector that failed, as long as there is one, already at the first wrong answer."""
@@ -270,19 +177,13 @@ class Own(Card):
         return super().given()
 
     def ways(self) -> list[str]:
-        """Where the functions are written; not said again to somebody who has run the cell."""
-        if self.problem or self.stored is not None:
-            return []
+        """Where the functions are written."""
         return [f"Hand in what you have written: `lesson.{self.name}({self.form})`."]
-
-    def _waits(self) -> str:
-        return super()._waits().replace("Shown once you have answered", "Run it after")
 
     def reply(self) -> list[str]:
         """What became of the answer; a function can be tried as often as one likes."""
         again = "Change it, and run the cell again. A hint may help."
-        lines = [again if line == AGAIN else line for line in super().reply()]
-        return [line for line in lines if not line.startswith("At first you")]
+        return [again if line == AGAIN else line for line in super().reply()]
 
     def right(self) -> Any:
         """The same names of the finished page."""
@@ -295,13 +196,12 @@ class Own(Card):
         handed = answer if isinstance(answer, list | tuple) and len(names) > 1 else [answer]
         own = dict(zip(names, handed, strict=False))
         right = len(handed) == len(names)
-        for name, value in own.items():
-            if name not in ("base", "patched"):
-                right = right and callable(value)
-            elif isinstance(value, tuple) and len(value) == len(SEAMS):  # a Kernel is read as one
-                own[name] = ours()["Kernel"](*value)
+        for name in own:
+            if name in ("base", "patched"):  # a Kernel is read as a tuple
+                right = right and isinstance(own[name], tuple) and len(own[name]) == len(SEAMS)
+                own[name] = ours()["Kernel"](*own[name]) if right else None
             else:
-                right = False
+                right = right and callable(own[name])
         if not right:
             raise FormError(f"run lesson.{self.name}({self.form}) after the cells above it")
         return own
@@ -327,36 +227,28 @@ class Step(Own):
 
     def judge_vectors(self, **own: Any) -> Verdict:
         """What becomes of the functions, vector by vector."""
-        first = vectors(self.group)[next(iter(self.told))]
         for version in self.versions:
             for identity, reason in self.told.items():
                 vector = vectors(self.group)[identity]
                 found = stopped(self.form, lambda: self.ran(vector, version, own))  # noqa: B023
                 if isinstance(found, str):
-                    if found.endswith(NOTHING) and vector is first:
+                    if found.endswith((NOTHING, OPEN)) and identity == next(iter(self.told)):
                         return Verdict("not attempted", found)
                     return failed(f"{found} (vector {identity}, {vector['title']})")
-                if found is None or not found.wrong:
-                    continue
-                self.case = found
-                what, expected, mine = found.wrong[0]
-                numbers = f"{what} should be {_short(expected)}, and yours is {_short(mine)}"
-                return failed(f"{reason}.", f"Vector {identity}, {vector['title']}: {numbers}.")
+                if found is not None and found.wrong:
+                    self.case = found
+                    what, expected, mine = found.wrong[0]
+                    numbers = f"{what} should be {_short(expected)}, and yours is {_short(mine)}"
+                    return failed(f"{reason}.", f"Vector {identity}, {vector['title']}: {numbers}.")
         return passed(f"all {len(self.told)} vectors agree")
 
     def ran(self, vector: Vector, version: str, own: dict[str, Any]) -> Case | None:
-        """One vector.  What is not handed in is the learner's from an earlier card, or ours."""
+        """One vector, with our functions for those that are not handed in."""
         if "one_pass" in own:
             own = {"one_pass": two_things(own["one_pass"])}
-        names = finished(**earlier(self), **own)
+        names = finished(**own)
         kernel = names["base" if version == "base" else "patched"]
         return run_case(self.group, vector, version, names, kernel)
-
-
-def earlier(card: Card) -> dict[str, Any]:
-    """The learner's own `folio` and `unmap`, once they are right."""
-    judged = counts.settled and card is not counts
-    return counts.handed_in(counts.stored) if judged else {}
 
 
 def stopped(what: str, action: Callable[[], Any]) -> Any:
@@ -389,7 +281,20 @@ def two_things(one_pass: Callable[..., Any]) -> Callable[..., Any]:
     return checked
 
 
-# -- the six steps
+def run_all(runs: Runs, own: dict[str, Any]) -> Verdict:
+    """Do the runs of the learner's page return and count what those of the finished one do?"""
+    for kernel, leaves in runs.values():
+        found = stopped("run", lambda: came_of(kernel, leaves, ours() | own))  # noqa: B023
+        if isinstance(found, str):
+            return failed(found)
+        if found != came_of(kernel, leaves, ours()):
+            counts = ", ".join(f"{n} {k}" for n, k in zip(REPORTED, found[1:], strict=True))
+            why = "that is not what the steps above have judged; run their cards again"
+            return failed(f"your {kernel} returns {shown(found[0])}, {counts}: {why}")
+    return passed("your page and the finished one agree in all runs")
+
+
+# -- the steps
 
 counts = Step(
     "Step 1: `folio(name, pages, maps)` and `unmap(page)`.",
@@ -404,7 +309,7 @@ counts = Step(
         "A107": "All mappings go, each with its reference",
     },
     hints=(
-        "How many references does the page cache have on a page of 512?",
+        "Who refers to a new folio? The page cache, and each mapping.",
         "refcount is pages + maps. And unmap() subtracts page.mapcount from it.",
     ),
 )
@@ -493,50 +398,16 @@ passing = Step(
     ),
 )
 
-pinning = Step(
-    "Step 6: `pin(host)`.",
-    "pin",
-    group="gup",
-    told={
-        "D1": "Nothing lies in CMA, so the first round is the last",
-        "D2": "The pins have to go before the page can move, and a second round pins it again",
-        "D106": "All pages are let go and pinned again, also those that need not move",
-        "D101": "All pages in CMA are moved by one call",
-        "D4": "Whatever is not 0 makes the pin fail with -ENOMEM, also a number of failures",
-        "D10": "An error makes the pin fail with -ENOMEM, and nothing stays pinned",
-        "D113": "A page that lost its mappings is mapped again before it is pinned",
-    },
-    needs=(passing,),
-    hints=(
-        "Round by round: map what is not mapped, pin everything, look for pages in CMA.",
-        "Unpin everything before you call migrate_pages(), and take one reference on each page of "
-        "the list: the isolation. It goes when the call is over.",
-    ),
-)
-
-
-def run_all(runs: Sequence[Run], own: dict[str, Any]) -> Verdict:
-    """Do the runs of the learner's page return and count what they should?"""
-    for run in runs:
-        found = stopped("run", lambda: came_of(run, ours() | own))  # noqa: B023
-        if isinstance(found, str):
-            return failed(found)
-        if found != run.wanted:
-            why = "that is not what the steps above have judged; run their cards again"
-            return failed(f"In your {run.kernel} {_end(found)}: {why}")
-    return passed(_result(runs[-1].wanted[0]))
-
-
 counted = Own(
-    "Your own model, with a holder and without: what does base count?",
+    "Your own model in base, with a holder and without",
     "run",
     lambda **own: run_all(BASE, own),
-    still=lambda: runs_picture("Your model: base fails with a holder, and without one", BASE),
+    still=lambda: runs_shown("Base fails with a holder, and without one", BASE),
     why="`leaves=3`: the check finds one reference too many, and the whole call ends with "
     "`-ENOMEM`. The holder would have left before the fourth try, but there was none.\n\n"
     "`leaves=0`: the split succeeds, and all 512 pieces move. But the huge page was counted as a "
     "failure before its split. So `migrate_pages()` returns 1, and the pin fails.",
-    needs=(pinning,),
+    needs=(passing,),
 )
 
 
@@ -570,7 +441,7 @@ both = Own(
     "The same situation, with your patch.",
     "run, base, patched",
     lambda **own: run_all(RUNS, own),
-    still=lambda: runs_picture(f"Your model: {PROMISE}", RUNS),
+    still=lambda: runs_shown("Your model: the bug, and the patch", RUNS),
     why="A holder that never leaves is refused ten times, and the page is counted once more after "
     "the last pass. Trying again is of no use against it. A holder that leaves in time costs a few "
     "refusals: the page is split, its pieces move, and `final_rc` tells the pin that nothing is "
@@ -595,7 +466,6 @@ def as_row(kernel: Any) -> Version:
 RACES: dict[str, dict[str, Any]] = {
     "of a pin": {},
     "of a caller that is no pin": {"reason": "contig_range"},
-    "with a destination that may come late": {"targets": "either", "passes": 2},
     "with a page that is truncated": {"trouble": "truncated", "passes": 2},
 }
 
@@ -627,7 +497,7 @@ def review(patched: Any) -> Verdict:
                 return failed(why, f"They differ after this schedule: {render(end.shortest or ())}")
             schedules += end.schedules or 0
     return passed(
-        f"your seams and those of {PATCHED} agree in all {schedules:,} schedules of four races"
+        f"your seams and those of {PATCHED} agree in all {schedules:,} schedules of three races"
     )
 
 
@@ -648,8 +518,7 @@ reviewed = Own(
     review,
     still=pins,
     why="Your three seams took their places in the real model, and it was searched step by step in "
-    "four races: of a pin, of a caller that is no pin, with a destination that may come late, and "
-    "with a page that is truncated.\n\n"
+    "three races: of a pin, of a caller that is no pin, and with a page that is truncated.\n\n"
     "The table is the race of a pin alone. There base gives up at the first refusal, so it has "
     "fewer schedules. It fails in all of them, even if the split succeeds. With your seams the pin "
     "fails only if the holder stays for all ten tries, or holds a piece when its turn comes.",

@@ -1,11 +1,10 @@
 """Lesson 08: review version 1, hear what the list said, then find the hole of version 2.
 
-Interface: the pictures works, ranges; the cards remarks, said, explain, cells, owner, hole,
-regression; decided, and the names that the text fills in."""
+Interface: the picture works; the cards remarks, said, explain, cells, owner, hole, regression;
+decided, and the names that the text fills in."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,8 +22,7 @@ from mmsim.mm.versions import get
 from mmsim.scenarios import cma_alloc, vfio_map
 from mmsim.scenarios.policy import PolicyError, limited
 from mmsim.views.flow import taken
-from mmsim.views.show import Picture, Shown
-from mmsim.views.svg import LINE, MUTED, PANEL, Svg
+from mmsim.views.show import Shown
 from mmsim.views.tables import counters_by_version, frame, labels
 from mmsim.views.words import size_words
 
@@ -58,27 +56,11 @@ works = Shown(
 
 # -- the reviewer
 
-LETTERS_MIN = 20
-
-
-def judged_remarks(answer: dict[str, str]) -> Verdict:
-    """Nothing is right or wrong, but three remarks are asked for."""
-    texts = {" ".join(text.casefold().split()) for text in answer.values()}
-    enough = sum(len(text) >= LETTERS_MIN for text in texts)
-    if enough < len(answer):
-        raise FormError(
-            f"three different remarks of a sentence ({LETTERS_MIN} letters or more) each are asked "
-            f"for, not {enough}"
-        )
-    return passed("noted; now compare with what the list said")
-
-
 remarks = Card(
     "Write three remarks for the author, a sentence each.\n"
     "Take five minutes. Look for what could go wrong, and for whom. Say what you would have to "
     "know to believe the two claims. Any remark counts.",
     dict.fromkeys(("one", "two", "three"), str),
-    judge=judged_remarks,
     hints=(
         "Follow one variable through the code. Who reads it last?",
         "A patch comes with a claim and a reason. Would you believe both without evidence?",
@@ -116,8 +98,7 @@ REMARKS = (
         "1/2",
         "Alistair Popple",
         "migrate_pages() itself should be mended, because move_pages(), a system call, sees the "
-        "same false failure. And the pin is right to make -ENOMEM of it: with -EAGAIN the whole "
-        "pin would begin again.",
+        "same false failure.",
         "from v2 on 1/2 is in migrate_pages()",
         "87o7u6soip.fsf@nvidia.com",
     ),
@@ -304,51 +285,17 @@ def owner_gets() -> dict[str, Any]:
 
 
 def measured_requests() -> pd.DataFrame:
-    """Measured requests for a piece of an area in which a page is held.
-
-    Several runs of one kind give the same numbers, or the table would say so."""
+    """Measured requests for a piece of an area in which a page is held; of each kind there are
+    several, with the same numbers."""
     wanted = {"code": "oct22", "alloc_mode": "inject", "held_ref": "1"}
     wanted["cma_alloc_pages"] = str(ASKED_PAGES)
     rows = [row for row in load_csv(f"kernel-runs/{FILE}") if wanted.items() <= row.items()]
-    found: dict[str, list[str]] = {}
+    of = {version: next(r for r in rows if r["variant"] == version) for version in VERSIONS}
+    splits = [f"{int(row['d_thp_split_page_failed']):,}" for row in of.values()]
+    codes = [errno.name(int(row["write_errno"])) for row in of.values()]
     what = f"{size_words(ASKED_PAGES)} of {size_words(AREA_PAGES)}"
-    splits, codes = found[f"{what}: refused splits"], found[f"{what}: result"] = [], []
-    for version in VERSIONS:
-        here = [row for row in rows if row["variant"] == version]
-        refusals = dict.fromkeys(f"{int(row['d_thp_split_page_failed']):,}" for row in here)
-        splits.append(" or ".join(refusals))
-        codes.append(" or ".join({errno.name(int(row["write_errno"])) for row in here}))
-    return frame(list(found.values()), labels(found, "measured: the owner asks for"), VERSIONS)
-
-
-RANGES = {
-    "base": (("failure", "1 refusal, -ENOMEM: stop"), ("", "not tried")),
-    "v1": (("failure", "5 refusals, -EAGAIN: go on"), ("success", "given to the owner")),
-}
-
-
-def ranges_picture(claim: str, rows: Mapping[str, tuple[tuple[str, str], ...]]) -> Picture:
-    """The two ranges, and in each row what becomes of them."""
-    words = "; ".join(f"{version}: {one[1]}; {two[1]}" for version, (one, two) in rows.items())
-    svg = Svg(640, 74 + 52.0 * len(rows), claim, f"{claim}. {words}.")
-    svg.headline(18, 32, 604, claim)
-    svg.note(70, 62, "first range: 2 MiB", 270)
-    svg.note(350, 62, "second range: 2 MiB", 270)
-    for y, (version, cells) in zip((72, 124), rows.items(), strict=False):
-        svg.text(60, y + 25, version, 50, bold=True, anchor="end")
-        for x, (sign, said) in zip((70, 350), cells, strict=True):
-            svg.rect(x, y, 270, 40, fill=PANEL, stroke=LINE, rx=4)
-            if sign:
-                svg.outcome_mark(x + 20, y + 20, sign, said, 244)
-            else:
-                svg.text(x + 16, y + 25, said, 240, fill=MUTED)
-    return Picture(svg.render(), f"{claim}. {words}.")
-
-
-ASKED = "The owner of this area asks for one of its two ranges"
-ranges = Shown(
-    lambda: ranges_picture(ASKED, {"area": (("", "a huge page, held for ever"), ("", "free"))})
-)
+    index = labels([f"{what}: refused splits", f"{what}: result"], "measured: the owner asks for")
+    return frame([splits, codes], index, VERSIONS)
 
 
 owner = Card(
@@ -371,7 +318,6 @@ owner = Card(
     "the way. If `cma_alloc()` should go on after a missing destination, that is a patch of its "
     "own, for the people who know `cma_alloc()`. A return value is a promise.",
     still=lambda: [
-        ranges_picture("base stops at the held page, and v1 goes on to the next range", RANGES),
         measured_requests(),
         f"data/kernel-runs/{FILE}",
     ],

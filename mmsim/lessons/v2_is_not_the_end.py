@@ -1,11 +1,10 @@
 """Lesson 09: a wrong counter, the loop of 6.12, another holder, and a policy of one's own.
 
-Interface: the cards eleven, once, loop, between, recall, batch, accident, policy, policy_map; and
-the names that the text fills in."""
+Interface: the cards eleven, once, loop, between, batch, accident, policy, policy_map; and the names
+that the text fills in."""
 
 from __future__ import annotations
 
-import textwrap
 from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import cache, lru_cache
@@ -18,8 +17,8 @@ from mmsim.datafiles import load_csv
 from mmsim.engine.sweep import sweep
 from mmsim.engine.trace import Trace
 from mmsim.errors import shown
-from mmsim.lessons.card import FUNCTION, Card, checked, quiz
-from mmsim.lessons.form import UNTOUCHED, Choices, Verdict, failed, passed
+from mmsim.lessons.card import FUNCTION, Card, checked
+from mmsim.lessons.form import UNTOUCHED, Verdict, failed, passed
 from mmsim.mm.seams import (
     DRAIN,
     GIVE_UP,
@@ -38,15 +37,15 @@ from mmsim.scenarios import SMALL, lru_batch, make, vfio_map
 from mmsim.scenarios.policy import PolicyError, limited, own_policy
 from mmsim.views.flow import flow_picture
 from mmsim.views.show import Picture, moment
-from mmsim.views.svg import FILLS, INK, MUTED, PANEL, Svg
-from mmsim.views.svg import SMALL as SMALL_TYPE
+from mmsim.views.svg import FILLS, INK, Svg
 from mmsim.views.tables import frame, labels
 from mmsim.views.words import plural
 
 if TYPE_CHECKING:
     import pandas as pd
 
-PIN, PINNED, LINE_MAX, TODAY = "pin", "pinned", 90, "6.12"
+PIN, PINNED, TODAY = "pin", "pinned", "6.12"
+REFUSED, FAILED = "thp_split_page_failed", "thp_migration_fail"
 
 
 def ended(trace: Trace) -> str:
@@ -66,17 +65,9 @@ HELD = vfio_map("v2", order=1)
 """One huge page in CMA, none free, and a holder that never lets go."""
 
 
-def count_of(version: str, counter: str = "thp_migration_fail", **knobs: Any) -> int:
+def count_of(version: str, counter: str = FAILED, **knobs: Any) -> int:
     """What a counter says of that page at the end."""
     return int(HELD.with_(version, **knobs).run().last.world.vmstat[counter])
-
-
-def eleven_shown() -> list[Any]:
-    """The way of the page, and what is counted."""
-    run = HELD.run()
-    refused = "thp_split_page_failed"
-    said = f"{refused} {count_of('v2', refused)}, thp_migration_fail {count_of('v2')}"
-    return [flow_picture(run), said]
 
 
 def play_eleven() -> Any:
@@ -89,7 +80,10 @@ def play_eleven() -> Any:
 eleven = Card(
     "Version 2, one huge page, none free, and a holder that never lets go\n"
     "With the slider, give it fewer passes, and read `thp_migration_fail` under the picture.",
-    still=eleven_shown,
+    still=lambda: [
+        flow_picture(HELD.run()),
+        f"{REFUSED} {count_of('v2', REFUSED)}, {FAILED} {count_of('v2')}",
+    ],
     play=play_eleven,
 )
 
@@ -143,19 +137,17 @@ def claimed(claim: Any) -> Verdict:
         return failed(str(error))
     if all(answer is None for answer in said.values()):
         return UNTOUCHED
-    for c, answer in said.items():
-        if not isinstance(answer, bool):
-            return failed(
-                f"your claim returns {shown(answer, 40, quoted=True)}, not True or False, for {c}"
-            )
+    odd = next(((c, said[c]) for c in said if not isinstance(said[c], bool)), None)
+    if odd is not None:
+        what = shown(odd[1], 40, quoted=True)
+        return failed(f"your claim returns {what}, not True or False, for {odd[0]}")
     if kept := breaks(said.get, "v3fix"):
         return failed(f"not even v3fix keeps it: {kept[1]} ends with {kept[0]}")
     broken = breaks(said.get, "v2")
     if broken is None:
         return failed(f"v2 keeps it too, in all {len(ends('v2'))} ways it can end")
-    found = [f"v2 breaks it with {broken[1]}", f"and these counts: {broken[0]}"]
-    lines = "\n".join(textwrap.fill(line, LINE_MAX, subsequent_indent="  ") for line in found)
-    return passed("v3fix keeps your claim, v2 does not", lines)
+    told = f"v2 breaks it with {broken[1]}, and these counts: {broken[0]}"
+    return passed("v3fix keeps your claim, v2 does not", told)
 
 
 def twice_counted() -> Picture:
@@ -195,22 +187,21 @@ def measured_612() -> dict[str, int]:
     """One huge page held for ever on an unmodified 6.12.117; a test looks at all such pins."""
     rows = load_csv("kernel-runs/k612/k612_s3_held_summary.csv")
     row = next(row for row in rows if row["scenario"] == "S3_held")
-    names = ("thp_split_page_failed", "thp_migration_fail")
-    return {name: int(float(row[f"mean_d_{name}"])) for name in names}
+    return {name: int(float(row[f"mean_d_{name}"])) for name in (REFUSED, FAILED)}
 
 
 def both_loops() -> pd.DataFrame:
     """The same page in three loops, and in the kernel that was measured."""
-    names = [*measured_612()]
-    cells = [[count_of(version, name) for name in names] for version in ("v3", "v3fix", TODAY)]
-    rows = ["v3, model", "v3fix, model", "6.12, model", "Linux 6.12.117, 27 pins measured"]
-    return frame([*cells, [*measured_612().values()]], labels(rows, "kernel"), names)
+    models = ("v3", "v3fix", TODAY)
+    cells = [[count_of(version, name) for name in measured_612()] for version in models]
+    rows = [*(f"{name}, model" for name in models), "Linux 6.12.117, 27 pins measured"]
+    return frame([*cells, [*measured_612().values()]], labels(rows, "kernel"), [*measured_612()])
 
 
 loop = Card(
     "The page of the first picture on Linux 6.12: none free, and the holder stays. What is "
     "counted?",
-    {"thp_split_page_failed": (1, 3, 7, 10, 70), "thp_migration_fail": (1, 2, 7, 10, 11)},
+    {REFUSED: (1, 3, 7, 10, 70), FAILED: (1, 2, 7, 10, 11)},
     outcome=measured_612,
     why="In each try the split is refused, and `thp_split_page_failed` counts the refusals: three "
     "and seven. `thp_migration_fail` counts pages that have failed, and this page fails once: at "
@@ -219,7 +210,6 @@ loop = Card(
 )
 
 SITES = {"move.unmap": "unmapped", "move.freeze": "compared", "move.check": "compared"}
-BESIDE = ("v3", TODAY)
 
 
 @cache
@@ -235,31 +225,28 @@ def done(version: str) -> dict[str, int]:
 
 def loops_picture() -> Picture:
     """Both loops, a field for each step: is the page mapped, and is its count compared?"""
-    left, wide, high, fill = 54.0, 4.4, 34.0, FILLS["UNMOVABLE"]
-    v3, today = (done(version) for version in BESIDE)
+    v3, today = done("v3"), done(TODAY)
     claim = (
-        f"{v3['compared']} tries each to move a held page: v3 unmaps it {v3['unmapped']} times, "
+        f"{v3['compared']} tries each: v3 unmaps the page {v3['unmapped']} times, "
         f"6.12 {today['unmapped']} times"
     )
-    svg = Svg(640, 240, claim, claim)
+    words = f"{claim}. A field is a step of the pin."
+    mapped, nowhere = FILLS["counted on"], FILLS["UNMOVABLE"]
+    svg = Svg(640, 232, claim, words)
     svg.headline(18, 28, 604, claim)
-    for version, y in zip(BESIDE, (72.0, 136.0), strict=True):
-        run = refused_moves(version)
-        svg.text(left - 12, y + 22, version, left - 20, bold=True, anchor="end")
-        begin = next(n for n, event in enumerate(run.events) if event.site == "migrate.start")
-        steps = [n for n, event in enumerate(run.events) if event.actor == PIN and n > begin]
-        end = left + wide * len(steps)
-        svg.rect(left, y, end - left, high, fill=PANEL, stroke=MUTED)
-        for column, n in enumerate(steps):
-            x = left + wide * column
-            if not run.state(n + 1).world.folio(min(run.state(0).world.folios)).mapcount:
-                svg.filled(x, y, wide, high, fill)
-            if SITES.get(run.events[n].site) == "compared":
-                svg.rect(x + 0.7, y - 4, 3, high + 8, fill=INK)
-        svg.text(end + 10, y + 22, f"{len(steps)} steps", 100, size=SMALL_TYPE)
+    for version, y in (("v3", 72.0), (TODAY, 136.0)):
+        run, x = refused_moves(version), 54.0
+        svg.text(42, y + 22, version, 34, bold=True, anchor="end")
+        for n, event in enumerate(run.events):
+            if event.actor == PIN:
+                page = next(iter(run.state(n + 1).world.folios.values()))
+                svg.filled(x, y, 4, 34, mapped if page.mapcount else nowhere)
+                if SITES.get(event.site) == "compared":
+                    svg.rect(x + 0.5, y - 4, 3, 42, fill=INK)
+                x += 4
     bar = (lambda x, y: svg.rect(x + 4, y - 2, 4, 16, fill=INK)), 10.0, "its count is compared"
-    svg.legend(left, 202, 560, [svg.swatch(fill, "the page is mapped nowhere"), bar])
-    return Picture(svg.render(), f"{claim}. A field is a step of migrate_pages().")
+    svg.legend(54, 202, 560, [svg.swatch(nowhere, "the page is mapped nowhere"), bar])
+    return Picture(svg.render(), words)
 
 
 between = Card(
@@ -277,33 +264,6 @@ between = Card(
 
 
 # -- another holder
-
-recall = quiz(
-    "Three questions about earlier lessons, from memory.",
-    {
-        "eleven": (
-            "`migrate_pages()` returns 11. What is it?",
-            Choices(a="an error code", b="how many failed", c="how many moved"),
-            "b",
-            "a positive number counts failures, an error code is negative",
-        ),
-        "others": (
-            "Who got another error code from version 1?",
-            Choices(a="callers other than a pin", b="long-term pins", c="nobody"),
-            "a",
-            "v1 changed what callers see that had asked for no second try",
-        ),
-        "window": (
-            "Ten passes, one tick apart: which holder do they mostly outlast?",
-            Choices(
-                a="one that holds for 100 ticks", b="one that holds for a few ticks", c="any holder"
-            ),
-            "b",
-            "the window is (passes - 1) times the gap: nine ticks",
-        ),
-    },
-    hints=("They are in lessons 04, 08 and 07.",),
-)
 
 REMEDIES = {
     "v2": "try the page in every pass, as v2 does",
@@ -353,8 +313,7 @@ batch = Card(
         "Whose reference is it, and what would make it go?",
         "Neither trying again nor waiting empties a batch of an idle processor.",
     ),
-    why="The pin of v2 does not drain by itself: the page has kept its flag.\n\n"
-    "The counters tell this failure from the one of 2022. Here `pgmigrate_fail` goes up by 1, "
+    why="The counters tell this failure from the one of 2022. Here `pgmigrate_fail` goes up by 1, "
     "and no counter whose name begins with `thp_` moves. A patch that cures one of the two "
     "failures says nothing about the other.",
     still=remedies_tried,

@@ -70,11 +70,9 @@ def test_what_is_stored_of_every_run_is_what_a_search_finds(version):
     assert any(not c.pinned and not c.thp_split_page_failed and not c.pages_in_cma for c in found)
 
 
-def test_one_page_is_counted_as_moved_and_as_failed_in_v2_only():
-    counts, schedule = lesson.breaks(lesson.counted_once, "v2")
+def test_v2_breaks_the_claim_with_one_page_that_is_counted_twice():
+    counts, _ = lesson.breaks(lesson.counted_once, "v2")
     assert counts == lesson.Counts(1, 1, 1, 0, 1, 0, pinned=False)
-    assert schedule.count("pin:fail") == schedule.count("pin:ok") == 1
-    assert lesson.breaks(lesson.counted_once, "v3fix") is None
 
 
 def loops(c):
@@ -128,12 +126,12 @@ def test_a_held_page_is_unmapped_twice_and_compared_ten_times_in_6_12():
 # -- a page in a batch
 
 
-@pytest.mark.parametrize("version", [*VERSIONS, *POLICIES])
 @pytest.mark.parametrize("batch", ["lru_add", "none"])
-def test_a_page_without_the_flag_is_drained_by_the_pin_itself(version, batch):
-    run = lru_batch(version, batch=batch).run()
-    assert run.results["pin"] == 2
-    assert lesson.drains(run) == (batch == "lru_add")
+def test_a_page_without_the_flag_is_drained_by_the_pin_itself(batch):
+    for version in (*VERSIONS, *POLICIES):
+        run = lru_batch(version, batch=batch).run()
+        assert run.results["pin"] == 2
+        assert lesson.drains(run) == (batch == "lru_add")
 
 
 def test_a_drain_is_what_helps():
@@ -146,19 +144,6 @@ def test_a_drain_is_what_helps():
     assert {cpu for cpu, _ in run.last.world.batches} <= {"pin"}
 
 
-@pytest.mark.parametrize("pages", range(1, 9))
-def test_what_is_drained_or_not_holds_together(pages):
-    for version in ("v2", "drain"):
-        for _, state in lru_batch(version, pages=pages, passes=2).explore().walk():
-            state.world.check()
-
-
-def test_a_wrong_remedy_is_asked_first_and_then_told():
-    verdict = lesson.batch.judge(dict.fromkeys(lesson.REMEDIES, True))
-    assert verdict.why.startswith("v2: what has to happen before the batch lets go")
-    assert verdict.second == "v2: 0 drains, and -ENOMEM"
-
-
 # -- policies
 
 
@@ -169,20 +154,26 @@ def test_what_is_left_with_a_wait():
     found = {end.name: f"{100 * float(end.odds):.0f} %" for end in ends}
     assert found == {NOT_SPLIT: "44 %", MISSED: "16 %", "mapped": "40 %"}
     assert all(number in lesson.policy.why for number in ("44 %", "16 %"))
+    (mapped,) = (end.odds for end in ends if end.name == "mapped")
+    assert round(float(mapped), 12) == lesson.KNOWN["wait"][1]
 
 
 @pytest.mark.parametrize("row", lesson.KNOWN)
 def test_stored_scores_are_those_of_a_search(row):
-    assert tuple(lesson.score(get(row), case) for case in lesson.CASES) == lesson.KNOWN[row]
+    for case, known in zip(lesson.CASES, lesson.KNOWN[row], strict=True):
+        if (row, case) != ("wait", "drop_caches"):  # the test above has searched it
+            assert lesson.score(get(row), case) == known
 
 
 def test_a_drain_takes_no_reference_off_a_huge_page(monkeypatch):
     """What `drain` wins in `visit`, an idle step in its place wins as well."""
-    idle = atomic(lambda world, me: None)
-    monkeypatch.setattr(migrate, "lru_add_drain_all", idle)
-    lesson.score.cache_clear()
-    assert lesson.score(get("drain"), "visit") == lesson.KNOWN["drain"][0]
-    lesson.score.cache_clear()
+    monkeypatch.setattr(migrate, "lru_add_drain_all", atomic(lambda world, me: None))
+    found = lesson.score.__wrapped__(get("drain"), "visit")
+    assert found == lesson.KNOWN["drain"][0]
+
+
+def busy(answer, when=lambda a: True):
+    return lambda a: answer if a.pin_is_busy and when(a) else a.usual
 
 
 @pytest.mark.parametrize(
@@ -191,26 +182,11 @@ def test_a_drain_takes_no_reference_off_a_huge_page(monkeypatch):
         (lambda a: a.usual, "visit: yours 95.2 %, v3fix 95.2 %: not better yet"),
         (lambda a: "give up" if a.pin_is_busy else a.usual, "v3fix 95.2 %: worse"),
         (lambda a: None if a.what == "huge page" else a.usual, "nothing for a huge page, -EAGAIN"),
-        (
-            lambda a: "wait" if a.pin_is_busy else a.usual,
-            "never: 219 steps until it gives up; at most 200",
-        ),
-        (
-            lambda a: "drain" if a.pin_is_busy and a.tries == 1 else a.usual,
-            "a huge page that is held for ever costs 1 drain of every processor, at most 0",
-        ),
-        (
-            lambda a: "drain" if a.pin_is_busy and a.what != "huge page" else a.usual,
-            "a piece that is held for ever costs 10 drains of every processor, at most 1",
-        ),
-        (
-            lambda a: "drain" if a.pin_is_busy and a.what == "single page" else a.usual,
-            "a single page that is held for ever costs 10 drains",
-        ),
-        (
-            lambda a: "wait" if a.pin_is_busy and a.tries < 4 else a.usual,
-            "lru_batch: yours 0.0 %, v3fix 0.0 %: not better yet",
-        ),
+        (busy("wait"), "never: 219 steps until it gives up; at most 200"),
+        (busy("drain", lambda a: a.tries == 1), "a huge page that is held for ever costs 1 drain"),
+        (busy("drain", lambda a: a.what != "huge page"), "a piece that is held for ever costs 10"),
+        (busy("drain", lambda a: a.what == "single page"), "a single page that is held for ever"),
+        (busy("wait", lambda a: a.tries < 4), "lru_batch: yours 0.0 %, v3fix 0.0 %: not better"),
         (lambda a: "drain", "callers other than a pin notice it: compaction"),
         (lambda a: a.nosuch, "the policy raised AttributeError"),
         (lambda a: "retry", "the policy returned 'retry'"),
