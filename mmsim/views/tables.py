@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from mmsim import errno
 from mmsim.engine.scenario import State
 from mmsim.engine.trace import Trace
-from mmsim.evidence.ftrace import RealTrace, Row
-from mmsim.evidence.tracer import migrate_returns
+from mmsim.evidence.ftrace import RealTrace, Row, migrate_returns
 from mmsim.scenarios import Situation, vfio_map
 from mmsim.views.run import changes, few, fold
 
