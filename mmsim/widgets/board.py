@@ -27,7 +27,8 @@ STYLE = """<style>.mmsim-busy {position: relative}
 .mmsim-board .jupyter-widgets-disconnected::before {content: none}
 /* A dark page gets dark pictures, in a widget or not: light and dark change places, hues stay. */
 [data-jp-theme-light="false"] :is(.mmsim-board svg[role=img],
-  .jp-OutputArea img[style*="display:inline;vertical-align:top"][src^="data:image/svg+xml"])
+  .jp-OutputArea img[style*="display:inline;vertical-align:top"][src^="data:image/svg+xml"],
+  .jp-MarkdownOutput img[alt^="The way of the bug"])
   {filter: invert(0.92) hue-rotate(180deg)}</style>"""
 # Sliders, fields and round buttons keep their own keys; none of them, and no letter, becomes a
 # command of the notebook by mistake.  Notebook 7 looks for commands before a slider sees its key,
