@@ -11,7 +11,7 @@ Mirrors mm/gup.c, mm/memory.c, mm/filemap.c, 6.1-rc1.
 Each function answers an `Actor`: its name, and the page it goes for.  How long a reference lasts is
 how many steps the others take meanwhile; only `direct_io` has steps of its own in between.
 
-Left out: GUP-fast and the fault-around of a neighbouring fault, which are like `lookup` here."""
+Left out: GUP-fast, and the fault-around of a neighbouring fault: both are short, like `lookup`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """Writing to /proc/sys/vm/drop_caches: a walk that touches every page of every file.
 
-Mirrors fs/drop_caches.c, mm/truncate.c, mm/swap.c, mm/vmscan.c (remove_mapping()),
-6.1-rc1.
+Mirrors fs/drop_caches.c, mm/truncate.c, mm/swap.c, mm/vmscan.c (remove_mapping()), 6.1-rc1.
 
 A folio that can't be dropped, because it is dirty or mapped, is visited all the same.  Two windows
 matter to whoever wants to move it at that time: it is *locked* from find_lock_entries() until its
@@ -183,10 +182,8 @@ def drop_caches(
 ) -> Generator[Op, Any, int]:
     """One write of `value`: 1 page cache, 2 slab, 3 both, 4 only be quiet about it from now on.
 
-    Returns the number of pages dropped, or -EINVAL for another value.
-
-    Kernel: fs/drop_caches.c, drop_caches_sysctl_handler().  Left out: what dropping slab objects
-    does, the line in the log."""
+    Returns the number of pages dropped, or -EINVAL for another value.  Kernel:
+    drop_caches_sysctl_handler().  Left out: what becomes of slab objects, the line in the log."""
     if not 1 <= value <= VALUE_MAX:
         return -EINVAL
     count = 0

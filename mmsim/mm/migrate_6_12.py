@@ -61,7 +61,6 @@ class MigratePagesStats:
     nr_thp_succeeded: int = 0
     nr_thp_failed: int = 0
     nr_thp_split: int = 0
-    nr_split: int = 0
 
 
 class Tries(NamedTuple):
@@ -117,8 +116,7 @@ def migrate_folio_unmap(
     from_: list[Page],
     ret: list[Page],
     unmapped: list[Unmapped],
-    mode: int,
-    reason: int,
+    tries: Tries,
     told: Told,
 ) -> Generator[Op, Any, int]:
     """Find a destination, lock the folio, and unmap it.
@@ -131,18 +129,18 @@ def migrate_folio_unmap(
         from_.remove(src)
         yield folio_put(src.pfn, ISOLATION, 1, site="move.freed")
         return MIGRATEPAGE_SUCCESS
-    dst = yield alloc_migration_target(src.pfn, REASONS[reason], site="move.target")
+    dst = yield alloc_migration_target(src.pfn, REASONS[tries.reason], site="move.target")
     if dst is None:
         return -ENOMEM
     locked = yield folio_trylock(src.pfn)
     if not locked:
-        if mode == MIGRATE_ASYNC:
+        if tries.mode == MIGRATE_ASYNC:
             yield from migrate_folio_undo(src, dst, False, False, -EAGAIN)
             return -EAGAIN
         yield folio_lock(src.pfn)
     writeback = yield folio_test_writeback(src.pfn)
     if writeback:
-        if mode != MIGRATE_SYNC:
+        if tries.mode != MIGRATE_SYNC:
             from_.remove(src)
             ret.append(src)
             yield from migrate_folio_undo(src, dst, False, True, -EBUSY)
@@ -198,21 +196,16 @@ def migrate_folio_move(
 
 
 def try_split_folio(
-    folio: Page,
-    from_: list[Page],
-    split_folios: list[Page],
-    mode: int,
-    version: Version,
-    told: Told,
+    folio: Page, from_: list[Page], split_folios: list[Page], tries: Tries, told: Told
 ) -> Generator[Op, Any, int]:
     """Split a huge page; asynchronously its lock is not waited for."""
-    if mode == MIGRATE_ASYNC:
+    if tries.mode == MIGRATE_ASYNC:
         locked = yield folio_trylock(folio.pfn, site="split.lock", **told)
         if not locked:
             return -EAGAIN
     else:
         yield folio_lock(folio.pfn, site="split.lock", **told)
-    rc = yield from split_huge_page_to_list(folio, split_folios, version)
+    rc = yield from split_huge_page_to_list(folio, split_folios, tries.version)
     yield folio_unlock(folio.pfn, site="split.unlock", ret=rc)
     if rc == 0:
         from_.remove(folio)
@@ -229,8 +222,8 @@ def migrate_pages_batch(
     """Up to `nr_pass` tries to unmap every folio of `from_`, then as many to move the unmapped.
 
     Returns how many folios failed, or -ENOMEM; what stays on `from_` was never unmapped."""
-    mode, reason, version = tries.mode, tries.reason, tries.version
-    nosplit = reason == MR_NUMA_MISPLACED
+    version = tries.version
+    nosplit = tries.reason == MR_NUMA_MISPLACED
     nr_failed = rc_saved = 0
     nr_retry_pages = thp_retry = 0
     retry = 1
@@ -246,28 +239,22 @@ def migrate_pages_batch(
             if folio.is_thp and not tries.pieces:
                 queued = yield folio_test_partially_mapped(folio.pfn)
                 if queued:
-                    rc = yield from try_split_folio(folio, from_, split_folios, mode, version, told)
+                    rc = yield from try_split_folio(folio, from_, split_folios, tries, told)
                     if rc == 0:
                         nr_failed += 1
                         stats.nr_thp_failed += 1
                         stats.nr_thp_split += 1
-                        stats.nr_split += 1
                         continue
-            rc = yield from migrate_folio_unmap(
-                folio, from_, ret_folios, unmapped, mode, reason, told
-            )
+            rc = yield from migrate_folio_unmap(folio, from_, ret_folios, unmapped, tries, told)
             if rc == -ENOMEM:
                 nr_failed += 1
                 stats.nr_thp_failed += folio.is_thp
                 if folio.is_thp and not tries.pieces and not nosplit:
-                    ret = yield from try_split_folio(
-                        folio, from_, split_folios, mode, version, told
-                    )
+                    ret = yield from try_split_folio(folio, from_, split_folios, tries, told)
                     if ret == 0:
                         stats.nr_thp_split += 1
-                        stats.nr_split += 1
                         continue
-                    if version.retry_split(reason, ret):
+                    if version.retry_split(tries.reason, ret):
                         # Counted above, and once more after the last try: taken back here.
                         retry += 1
                         thp_retry += 1
@@ -355,14 +342,13 @@ def migrate_pages_sync(
     stats.nr_succeeded += astats.nr_succeeded
     stats.nr_thp_succeeded += astats.nr_thp_succeeded
     stats.nr_thp_split += astats.nr_thp_split
-    stats.nr_split += astats.nr_split
     if rc < 0:
         stats.nr_failed_pages += astats.nr_failed_pages
         stats.nr_thp_failed += astats.nr_thp_failed
         ret_folios += folios
         return int(rc)
     stats.nr_thp_failed += astats.nr_thp_split
-    nr_failed = astats.nr_split
+    nr_failed = astats.nr_thp_split
     from_ += folios
     tries = Tries(MIGRATE_SYNC, reason, nr_sync, nr_async, last_pass, pieces, version)
     while from_:

@@ -384,8 +384,7 @@ def _free_pages(zone: Zone, block: int) -> list[int]:
     zone.touch(block)
     if block not in zone.held and zone.free_order(block) is None:
         return []  # the middle of a larger block
-    size = 1 << zone.pageblock_order
-    free = [(pfn, order) for pfn, order, held in zone.blocks(block, block + size) if held is None]
+    free, _ = look_at_pageblock(zone, block)
     if free and free[0][1] >= zone.pageblock_order:
         return []
     return [page for pfn, order in free for page in range(pfn, pfn + (1 << order))]

@@ -139,8 +139,7 @@ class Version(NamedTuple):
     `passes`: how often migrate_pages() tries a folio; in 6.12 three of ten without sleeping.
 
     From `migrate_pages` on: what is different in 6.12, where the patch lives on in another loop.
-    `pieces`: how often a piece is tried in that loop, one of PIECES.
-    """
+    `pieces`: how a piece is tried in that loop, PIECES_ONCE for instance."""
 
     name: str
     title: str

@@ -135,15 +135,10 @@ def iommu_unmap(world: World, me: str, iova: int) -> IommuMap:
 
 
 @atomic
-def pfn_to_folios(
-    world: World, me: str, pfn: int, pages: int
-) -> tuple[tuple[int, int, int, int], ...]:
-    """Whose pages are these?  Answers (pfn and size of a folio, first page in it, pages of it).
-
-    Kernel: pfn_to_page() and compound_head(), page by page."""
-    return tuple(
-        (head, world.folio(head).nr_pages, first, n) for head, first, n in world.pieces(pfn, pages)
-    )
+def pfn_to_folios(world: World, me: str, pfn: int, pages: int) -> tuple[Pin, ...]:
+    """Whose pages are these?  Kernel: pfn_to_page() and compound_head(), page by page."""
+    parts = world.pieces(pfn, pages)
+    return tuple(Pin(Page(head, world.folio(head).nr_pages), n, first) for head, first, n in parts)
 
 
 # -- the ioctl
@@ -295,8 +290,8 @@ def vfio_batch_unpin(batch: Batch, write: bool) -> Generator[Op, Any, None]:
 def vfio_unpin_pages_remote(pfn: int, npage: int, write: bool) -> Generator[Op, Any, None]:
     """Let go of a run of pages.  Kernel: vfio_unpin_pages_remote(), put_pfn()."""
     folios = yield pfn_to_folios(pfn, npage)
-    for index, (head, nr, first, pins) in enumerate(folios):
-        yield from unpin_user_pages_dirty_lock(Pin(Page(head, nr), pins, first), write)
+    for index, found in enumerate(folios):
+        yield from unpin_user_pages_dirty_lock(found, write)
 
 
 def vfio_remove_dma(iova: int, size: int, write: bool) -> Generator[Op, Any, None]:

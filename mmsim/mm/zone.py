@@ -64,14 +64,10 @@ class Zone:
         watermarks: tuple[int, int, int] = (0, 0, 0),
     ) -> None:
         block = 1 << pageblock_order
-        if nr_pages <= 0:
-            raise ZoneError(
-                f"a zone of {nr_pages} pages: it needs at least one pageblock ({block})"
-            )
-        if nr_pages % block or start % block:
+        if nr_pages <= 0 or nr_pages % block or start % block:
             raise ZoneError(
                 f"a zone of {nr_pages} pages from {start}: "
-                f"both must be multiples of a pageblock, {block} pages"
+                f"both must be multiples of a pageblock, {block} pages, and it has at least one"
             )
         self.start, self.end = start, start + nr_pages
         self.pageblock_order = pageblock_order
@@ -407,10 +403,11 @@ def boot(
     pageblocks, as far as that comes out even.  `movable`: do the pages in use look movable?  Raises
     ZoneError for sizes that make no zone."""
     block = 1 << pageblock_order
-    if cma_pages < 0 or cma_pages % block:
-        raise ZoneError(f"a CMA area of {cma_pages} pages: it must be a multiple of {block} pages")
-    if cma_pages > nr_pages:
-        raise ZoneError(f"a CMA area of {cma_pages} pages in a zone of {nr_pages}: it is too large")
+    if not 0 <= cma_pages <= nr_pages or cma_pages % block:
+        raise ZoneError(
+            f"a CMA area of {cma_pages} pages in a zone of {nr_pages}: "
+            f"it must be a multiple of {block} pages, and fit"
+        )
     for name, share in (("used", used), ("scattered", scattered)):
         if not 0 <= share <= 1:
             raise ZoneError(f"{name} is {share}: it is a share, from 0 to 1")

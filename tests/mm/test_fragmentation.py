@@ -1,10 +1,6 @@
-"""The indices against worked values, a slow definition by single blocks, and measured lists."""
+"""The indices at their edges, and how debugfs shows them."""
 
 from __future__ import annotations
-
-import random
-from fractions import Fraction
-from math import trunc
 
 import pytest
 
@@ -14,48 +10,34 @@ from mmsim.mm.fragmentation import (
     extfrag_index,
     printed,
     read_printed,
+    suitable,
     summed,
     unusable_index,
 )
 
-# -- a slow definition: every block by itself, exact fractions, division as C does it
+# Indices of whole lists are vectors (data/conformance/metrics.json) and measured rows.
 
 
-def c_division(a, b):
-    return trunc(Fraction(a, b))
+@pytest.mark.parametrize(
+    ("free", "order", "blocks", "indices"),
+    [
+        ((0, 0, 0), 1, 0, (1000, 0, 0)),  # nothing is free
+        ((4, 0, 0), 2, 0, (1000, 500, 100)),
+        ((1, 0, 0, 0), 3, 0, (1000, -125, 100)),  # so little that the formula leaves its range
+        ((3, 0, 1), 2, 1, (428, -1000, 42)),
+        ((3, 0, 1), 0, 7, (0, -1000, 0)),
+    ],
+)
+def test_indices(free, order, blocks, indices):
+    asked = (unusable_index, extfrag_index, extfrag_for_order)
+    assert tuple(index(free, order) for index in asked) == indices
+    assert suitable(free, order) == blocks
 
 
-def slow(free, order):
-    """(unusable, extfrag, percent) from a bag of blocks, in pages."""
-    bag = [2**i for i, count in enumerate(free) for _ in range(count)]
-    enough = [pages for pages in bag if pages >= 2**order]
-    useless = Fraction(sum(bag) - sum(enough), sum(bag)) if bag else None
-    unusable = 1000 if useless is None else trunc(useless * 1000)
-    percent = 0 if useless is None else trunc(useless * 100)
-    if not bag:
-        extfrag = 0
-    elif enough:
-        extfrag = -1000
-    else:
-        requests = c_division(1000 * sum(bag), 2**order)
-        extfrag = 1000 - c_division(1000 + requests, len(bag))
-    return unusable, extfrag, percent
-
-
-def test_against_the_slow_definition():
-    rng = random.Random(20221021)
-    seen = set()
-    for _ in range(1000):
-        orders, most = rng.randint(1, 14), rng.choice([1, 3, 40])
-        free = [rng.randint(0, most) if rng.random() < 0.6 else 0 for _ in range(orders)]
-        keep = rng.randint(0, orders)  # often nothing large is free
-        free = tuple(free[:keep] + [0] * (orders - keep))
-        order = rng.randrange(len(free))
-        indices = (unusable_index, extfrag_index, extfrag_for_order)
-        found = tuple(index(free, order) for index in indices)
-        assert found == slow(free, order), (free, order)
-        seen.add("none" if not any(free) else "met" if found[1] == -1000 else found[1] < 0)
-    assert seen == {"none", "met", True, False}  # every branch, and negative indices, were met
+@pytest.mark.parametrize("order", [-1, 3])
+def test_an_order_the_zone_does_not_have(order):
+    with pytest.raises(ValueError, match=rf"order {order} .* 3 counts"):
+        unusable_index((1, 0, 0), order)
 
 
 # -- how debugfs shows an index

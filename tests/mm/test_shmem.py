@@ -6,6 +6,7 @@ import pytest
 from small import run
 
 from mmsim.engine.actor import Actor
+from mmsim.engine.op import ModelError, at_once, blocking, choice
 from mmsim.errno import ENOMEM
 from mmsim.mm.shmem import shmem_is_huge, shmem_populate
 from mmsim.mm.world import ZONE, Environment, World
@@ -69,3 +70,22 @@ def test_who_runs_out_keeps_what_is_mapped():
     mapped = sum(folio.nr_pages for folio in world.folios.values())
     assert mapped == 3 * NR - 100
     assert world.zone.nr_free == NR + 100
+
+
+# -- steps taken at once
+
+
+@blocking(lambda world, me: "somebody else is here")
+def waits(world, me):
+    """Never possible."""
+
+
+@choice(lambda world, me: ("heads", "tails"))
+def tosses(world, me, outcome):
+    """The environment decides."""
+
+
+@pytest.mark.parametrize(("op", "says"), [(waits(), "somebody else"), (tosses(), "'heads'")])
+def test_only_what_nobody_else_has_a_say_in_can_be_one_step(op, says):
+    with pytest.raises(ModelError, match=says):
+        at_once(World(), "me", (step for step in [op]))

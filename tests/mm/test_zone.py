@@ -109,11 +109,11 @@ def test_a_contradiction_is_found(do, says):
 @pytest.mark.parametrize(
     ("make", "says"),
     [
-        (lambda: Zone(0), "a zone of 0 pages: it needs at least one pageblock (512)"),
+        (lambda: Zone(0), "multiples of a pageblock, 512 pages, and it has at least one"),
         (lambda: boot(1000), "both must be multiples of a pageblock, 512 pages"),
         (lambda: boot(1024, start=100), "a zone of 1024 pages from 100"),
-        (lambda: boot(1024, 1536), "a CMA area of 1536 pages in a zone of 1024: it is too large"),
-        (lambda: boot(1024, 100), "a CMA area of 100 pages: it must be a multiple of 512 pages"),
+        (lambda: boot(1024, 1536), "a CMA area of 1536 pages in a zone of 1024"),
+        (lambda: boot(1024, 100), "it must be a multiple of 512 pages, and fit"),
         (lambda: boot(1024, used=1.5), "used is 1.5: it is a share, from 0 to 1"),
         (lambda: boot(1024, scattered=-1), "scattered is -1: it is a share, from 0 to 1"),
         (lambda: request(11), "order 11: a block has order 0 to 10"),
