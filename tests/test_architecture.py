@@ -32,7 +32,7 @@ ROOMS = {
 CORE = ("words", "engine", "mm", "scenarios", "evidence", "views")
 # What makes tables, what checks vector files, and the bar of a sweep.
 LAZY = {"views": {"pandas"}, "evidence": {"jsonschema"}, "engine": {"tqdm"}}
-# matplotlib is for learners and benchmarks: no picture of the package needs it.
+# matplotlib is for learners: no picture of the package needs it.
 WIDGETS = {"ipywidgets", "traitlets", "IPython"}
 HEAVY = {
     *LAZY["views"],
