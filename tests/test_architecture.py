@@ -8,6 +8,7 @@ import inspect
 import pkgutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,7 @@ def room(name):
     return None
 
 
+@cache
 def tree(name):
     return ast.parse((PACKAGE / name).read_text(encoding="utf-8"))
 
