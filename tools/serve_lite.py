@@ -1,25 +1,15 @@
-"""Serve the browser edition to a class room, and say how many can open it at once.
+"""Serve the browser edition to a class room.
 
-usage: serve_lite.py SITE [PORT]     (`make lite-serve`; PORT=8890 is honoured)
-
-`make lite-test` notes in SITE/first-page.txt what a browser asks for until the first card works.
-With it, this says how much that is, and how many loads of it a second this machine serves."""
+usage: serve_lite.py SITE [PORT]     (`make lite-serve`; PORT=8890 is honoured)"""
 
 from __future__ import annotations
 
-import http.client
 import socket
 import sys
 import threading
-import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-
-LEARNERS = 30
-NOTED = "first-page.txt"
 
 
 class Handler(SimpleHTTPRequestHandler):
@@ -48,39 +38,11 @@ class Server(ThreadingHTTPServer):
             super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
-def serving(site: Path, host: str, port: int, handler: type = Handler) -> Server:
+def serving(site: Path, host: str, port: int) -> Server:
     """A server that runs beside this thread; port 0 takes a free one."""
-    server = Server((host, port), partial(handler, directory=str(site)))
+    server = Server((host, port), partial(Handler, directory=str(site)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server
-
-
-def load(port: int, paths: list[str]) -> int:
-    """Ask for each path over one connection; give the bytes that came."""
-    connection, came = http.client.HTTPConnection("127.0.0.1", port), 0
-    for path in paths:
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        body = answer.read()
-        if answer.status != 200:
-            raise OSError(f"{path} was answered with {answer.status}")
-        came += len(body)
-    connection.close()
-    return came
-
-
-def measured(port: int, paths: list[str], learners: int, clock: Callable[[], float]) -> str:
-    """What so many learners got who open the first page at the same moment, in a sentence."""
-    begin = clock()
-    with ThreadPoolExecutor(learners) as pool:
-        sizes = list(pool.map(lambda _: load(port, paths), range(learners)))
-    seconds = clock() - begin
-    each = sizes[0] / 1e6
-    return (
-        f"The first lesson is {len(paths)} files, {each:.0f} MB for each learner. {learners} loads"
-        f" at once took {seconds:.1f} s here, {learners / seconds:.1f} a second, without a network."
-        f" A network of 1 Gbit/s carries at most {1000 / 8 / each:.1f} a second."
-    )
 
 
 def own_address() -> str:
@@ -100,17 +62,9 @@ def main(site: Path, port: int) -> None:
     try:
         server = serving(site, "", port)
     except OSError as error:
-        raise SystemExit(
-            f"Port {port} can't be used: {error.strerror}. Name another one."
-        ) from None
-    noted = site / NOTED
-    if noted.exists():
-        print(measured(server.server_port, noted.read_text().split(), LEARNERS, time.monotonic))
-    else:
-        print("How much a learner loads is not known yet: `make lite-test` finds out.")
-    print(
-        f"Serving {site} at http://{own_address()}:{server.server_port}/ until Ctrl-C.", flush=True
-    )
+        why = f"Port {port} can't be used: {error.strerror}. Name another one."
+        raise SystemExit(why) from None
+    print(f"Serving {site} at http://{own_address()}:{port}/ until Ctrl-C.", flush=True)
     try:
         threading.Event().wait()
     except KeyboardInterrupt:

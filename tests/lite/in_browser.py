@@ -82,7 +82,6 @@ def test_a_lesson_works_without_a_network(opened) -> None:
     opened.first_card()
     seconds = time.monotonic() - begin
     found = [path for path in opened.asked if (SITE / path).is_file()]
-    (SITE / serve_lite.NOTED).write_text("".join(f"/{path}\n" for path in found))
     size = sum((SITE / path).stat().st_size for path in found)
     print(f"\n{opened.base}: the first card after {seconds:.1f} s, {size / 1e6:.1f} MB,", end=" ")
     print(f"{len(found)} files")
@@ -114,16 +113,3 @@ def test_a_lesson_works_without_a_network(opened) -> None:
     expect(page.locator(".jp-CodeCell")).to_have_count(cells - 1, timeout=WAIT)
     opened.first_card()
     assert (opened.outside, opened.errors) == ([], [])
-
-
-def test_the_server_says_what_a_class_loads() -> None:
-    server = serve_lite.serving(SITE, "127.0.0.1", 0)
-    ticks = iter([1.0, 3.0])
-    paths = ["/index.html", "/static/pyodide/pyodide.asm.wasm"]
-    told = serve_lite.measured(server.server_port, paths, 4, lambda: next(ticks))
-    with pytest.raises(OSError, match="answered with 404"):
-        serve_lite.load(server.server_port, ["/nothing"])
-    server.shutdown()
-    server.server_close()
-    size = sum((SITE / path[1:]).stat().st_size for path in paths) / 1e6
-    assert f"2 files, {size:.0f} MB for each learner. 4 loads at once took 2.0 s" in told
