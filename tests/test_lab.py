@@ -5,11 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
-import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
@@ -262,66 +259,6 @@ def test_the_whole_checkout_is_served_or_the_folder_of_another_notebook(
     assert place(share / LESSON) == (share, share / LESSON)
     mine = write(tmp_path, {"mine.ipynb": ""}) / "mine.ipynb"
     assert place(mine) == (tmp_path, mine)
-
-
-# -- signals: serve() in a process of its own, around a child that says what happens to it
-
-CHILD = """
-import signal, sys
-signal.signal(signal.SIGINT, lambda *_: print("asked", flush=True))
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
-print("ready", flush=True)
-while True:
-    signal.pause()
-"""
-SERVE = f"""
-import os, signal, subprocess, sys
-from mmsim import lab
-start = subprocess.Popen
-def first_a_signal(words):
-    os.kill(os.getpid(), signal.SIGTERM)
-    return start(words)
-if "early" in sys.argv:
-    subprocess.Popen = first_a_signal
-print("ended", lab.serve([sys.executable, "-c", {CHILD!r}]), flush=True)
-"""
-
-
-@pytest.fixture
-def serving() -> Iterator[list[subprocess.Popen[str]]]:
-    """To be filled with a process; its whole group is killed in the end."""
-    started: list[subprocess.Popen[str]] = []
-    yield started
-    for process in started:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-
-
-def serve(serving: list[subprocess.Popen[str]], *words: str) -> subprocess.Popen[str]:
-    words = (sys.executable, "-c", SERVE, *words)
-    serving.append(
-        subprocess.Popen(words, stdout=subprocess.PIPE, text=True, start_new_session=True, cwd=ROOT)
-    )
-    return serving[0]
-
-
-posix = pytest.mark.skipif(os.name == "nt", reason="signals as on POSIX")
-
-
-@posix
-def test_ctrl_c_is_the_servers_business_and_term_ends_both(serving) -> None:
-    process = serve(serving)
-    assert process.stdout.readline() == "ready\n"
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
-    assert process.stdout.readline() == "asked\n"
-    process.send_signal(signal.SIGTERM)
-    assert process.stdout.readline() == "ended 7\n"
-
-
-@posix
-def test_a_request_to_end_while_the_child_is_started_is_not_lost(serving) -> None:
-    said = serve(serving, "early").stdout.read()  # to the end: no child is left that could write
-    assert said.splitlines()[-1] in ("ended 7", f"ended {-signal.SIGTERM}")
 
 
 # -- doctor
