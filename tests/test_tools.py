@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import importlib
 import os
 import shutil
@@ -110,6 +111,18 @@ def test_every_stage_is_run_and_the_summary_says_which_failed(tmp_path: Path) ->
     assert [line.split()[:2] for line in lines] == [*map(list, zip(stages, words, strict=True))]
     assert done.returncode == 3
     assert "pytest -n auto" in done.stdout
+
+
+# --- tests/survivors.csv: the mutants that may live
+
+
+def test_a_survivor_is_a_line_that_is_there_and_has_a_reason():
+    with (ROOT / "tests" / "survivors.csv").open(newline="") as rows:
+        for file, _, was, becomes, reason in csv.reader(rows):
+            lines = [" ".join(line.split()) for line in (ROOT / file).read_text().splitlines()]
+            assert was in lines, f"{was}: the line is gone, take the row out"
+            assert becomes != was
+            assert reason.endswith(".")
 
 
 # --- benchmarks: nothing else runs them, so a name that is gone would not be missed ------------

@@ -193,22 +193,6 @@ def test_odds_of_a_run_that_begins_later():
         assert odds_from(found, end_of(scenario), starts, weights) == expected
 
 
-@pytest.mark.parametrize(
-    ("weights", "says"),
-    [
-        ({"c": 2}, "no actor 'c' to give a weight to"),
-        ({"a": 0}, "weight of 'a' must be a whole number or a Fraction above 0, not 0"),
-        ({"a": -1}, "not -1"),
-        ({"a": 0.5}, "not 0.5"),
-        ({"a": True}, "not True"),
-    ],
-)
-def test_what_is_no_weight_is_told(weights, says):
-    scenario = cells(steps(1), steps(1))
-    with pytest.raises(SearchError, match=says):
-        explore(scenario).outcomes(str, weights)
-
-
 # -- cycles, against reachability
 
 
