@@ -18,7 +18,7 @@ from typing import Any
 import ipywidgets as w
 
 import mmsim
-from benchmarks.measure import Result
+from benchmarks import Result
 from mmsim.lessons import COURSE
 from mmsim.lessons.card import Card
 from mmsim.widgets.stepper import FirstScreen
@@ -82,7 +82,7 @@ def use(name: str, moves: int) -> tuple[float, float]:
     return slowest, megabytes() - before
 
 
-def results() -> list[Result]:
+def longuse() -> list[Result]:
     """Each in a process of its own, so that memory is its own."""
     found = []
     for name in [n for n in (*WIDGETS, *PLAYS) if os.environ.get("ONLY", "") in n]:

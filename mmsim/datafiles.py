@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 from mmsim.errors import UserError, nearest
@@ -65,13 +64,23 @@ def read_csv(file: Path) -> list[dict[str, str]]:
     try:
         # utf-8-sig: a spreadsheet that saves the file puts a mark in front of the header
         lines = io.StringIO(content(file, CSV_BYTES_MAX).decode("utf-8-sig"), newline="")
-        return _rows(file, csv.reader(lines, strict=True))
+        table = csv.DictReader(lines, strict=True)
+        header = table.fieldnames or []
+        rows = list(table)
     except OSError as error:
         raise UserError(f"{file} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{file} is not UTF-8 text (byte {error.start})") from error
     except csv.Error as error:
         raise UserError(f"{file} is not a well-formed CSV file: {error}") from error
+    if not header or "" in header:
+        raise UserError(f"{file} has no header: its first line must name every column")
+    if len(set(header)) < len(header):
+        raise UserError(f"{file} names a column twice in its header: {', '.join(header)}")
+    for number, row in enumerate(rows, start=1):
+        if None in row or None in row.values():
+            raise UserError(f"{file}, row {number} has not {len(header)} fields, as its header has")
+    return rows
 
 
 def content(file: Path, most: int) -> bytes:
@@ -82,23 +91,6 @@ def content(file: Path, most: int) -> bytes:
     if len(found) > most:
         raise UserError(f"{file} has more than {most:,} bytes and is not read")
     return found
-
-
-def _rows(file: Path, reader: Iterator[list[str]]) -> list[dict[str, str]]:
-    header = next(reader, [])
-    if not header or "" in header:
-        raise UserError(f"{file} has no header: its first line must name every column")
-    twice = sorted({column for column in header if header.count(column) > 1})
-    if twice:
-        raise UserError(f"{file} names the column {twice[0]!r} twice in its header")
-    rows = []
-    for number, fields in enumerate(reader, start=1):
-        if len(fields) != len(header):
-            raise UserError(
-                f"{file}, row {number} has {len(fields)} fields where its header has {len(header)}"
-            )
-        rows.append(dict(zip(header, fields, strict=True)))
-    return rows
 
 
 def write_whole(target: Path, content: bytes) -> None:

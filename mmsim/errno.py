@@ -8,18 +8,8 @@ The sign tells them apart: 11 is eleven failures, -11 is -EAGAIN."""
 EINTR, EAGAIN, ENOMEM, EFAULT, EBUSY = 4, 11, 12, 14, 16
 EEXIST, EINVAL, ENOSPC, ENOSYS = 17, 22, 28, 38
 
-NAMES = {
-    EINTR: "EINTR",
-    EAGAIN: "EAGAIN",
-    ENOMEM: "ENOMEM",
-    EFAULT: "EFAULT",
-    EBUSY: "EBUSY",
-    EEXIST: "EEXIST",
-    EINVAL: "EINVAL",
-    ENOSPC: "ENOSPC",
-    ENOSYS: "ENOSYS",
-}
-NUMBERS = {name: number for number, name in NAMES.items()}
+NUMBERS: dict[str, int] = {name: number for name, number in list(vars().items()) if name.isupper()}
+NAMES = {number: name for name, number in NUMBERS.items()}
 
 
 def code(value: int) -> int | str:

@@ -20,10 +20,10 @@ import subprocess
 import sys
 import tomllib
 import urllib.parse
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from importlib import metadata
-from pathlib import Path, PurePath, PurePosixPath
+from pathlib import Path, PurePosixPath
 from types import FrameType
 from typing import Literal, NamedTuple
 
@@ -174,19 +174,20 @@ def put_lessons(share: Path, folder: Path, *, solutions: bool = True) -> list[St
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder} is a file; name a folder for the lessons.")
     try:
-        fresh = {name: file.read_bytes() for name, file in _files(share, "*.ipynb").items()}
+        files = _files(share, "*.ipynb")
         if not solutions:
-            fresh = {name: fresh[name] for name in fresh if SOLUTIONS not in Path(name).parts}
-        present = {name: _sum_of(file) for name, file in _files(folder, "*").items()}
+            files = {name: files[name] for name in files if SOLUTIONS not in Path(name).parts}
+        fresh = {name: _sum(file) for name, file in sorted(files.items())}
+        present = {name: _sum(file) for name, file in _files(folder, "*").items()}
         written = _read_manifest(folder)
-        steps = [_step(name, _sum(fresh[name]), present, written) for name in sorted(fresh)]
+        steps = [_step(name, sum_, present, written) for name, sum_ in fresh.items()]
         put = [step for step in steps if step.kind != "same"]
         if put:
-            both = ((s.target, f"{written.get(s.target, '')} {_sum(fresh[s.name])}") for s in put)
+            both = ((s.target, f"{written.get(s.target, '')} {fresh[s.name]}") for s in put)
             _write_manifest(folder, written | dict(both))
         for step in put:
-            write_whole(folder / step.target, fresh[step.name])
-        _write_manifest(folder, written | {s.target: _sum(fresh[s.name]) for s in steps})
+            write_whole(folder / step.target, files[step.name].read_bytes())
+        _write_manifest(folder, written | {s.target: fresh[s.name] for s in steps})
     except OSError as error:
         where = error.filename or folder
         raise UserError(f"{where} cannot be read or written: {error.strerror}.") from error
@@ -229,19 +230,11 @@ def _step(name: str, new: str, present: Mapping[str, str], written: Mapping[str,
 def _files(root: Path, lessons: str) -> dict[str, Path]:
     """The files below notebooks/ that `lessons` fits, and all below data/; hidden ones left out."""
     found = [*(root / "notebooks").rglob(lessons), *(root / "data").rglob("*")]
-    relative = ((file, file.relative_to(root)) for file in found if file.is_file())
-    return {name.as_posix(): file for file, name in relative if not _hidden(name)}
+    files = {file.relative_to(root).as_posix(): file for file in found if file.is_file()}
+    return {name: file for name, file in files.items() if not f"/{name}".count("/.")}
 
 
-def _hidden(name: PurePath) -> bool:
-    return any(part.startswith(".") for part in name.parts)
-
-
-def _sum(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-def _sum_of(file: Path) -> str:
+def _sum(file: Path) -> str:
     with file.open("rb") as content:  # a learner's own file may be larger than the memory
         return hashlib.file_digest(content, "sha256").hexdigest()
 
@@ -296,13 +289,11 @@ def checks() -> list[Check]:
         found.append(Check("note", words, f"{advice} makes `mmsim` a command"))
     else:  # the usual surprise is a second copy
         found.append(Check("ok", f"mmsim {version} from {datafiles.PACKAGE}"))
-    found += check_packages(_wanted(), installed)
-    found.append(check_widgets_extension([sys.prefix, site.getuserbase()]))
+    found += [*check_packages(_wanted()), check_widgets_extension()]
     try:
-        share = datafiles.share_dir()
+        return [*found, check_files(datafiles.share_dir())]
     except UserError as error:
         return [*found, Check("problem", "no lessons and no data", str(error))]
-    return [*found, *check_files(share)]
 
 
 def installed(name: str) -> str | None:
@@ -329,7 +320,7 @@ def _install(requirements: Iterable[str]) -> str:
     return "pip install " + " ".join(f'"{words}"' for words in requirements)
 
 
-def check_packages(wanted: Iterable[str], version_of: Callable[[str], str | None]) -> list[Check]:
+def check_packages(wanted: Iterable[str]) -> list[Check]:
     """One check for each package that the lessons need."""
     try:
         from packaging.requirements import Requirement
@@ -338,7 +329,7 @@ def check_packages(wanted: Iterable[str], version_of: Callable[[str], str | None
         return [Check("problem", text, _install(wanted))]
     found = []
     for needed in map(Requirement, wanted):
-        version = version_of(needed.name)
+        version = installed(needed.name)
         if version is not None and needed.specifier.contains(version, prereleases=True):
             found.append(Check("ok", f"{needed.name} {version}"))
         else:
@@ -349,39 +340,27 @@ def check_packages(wanted: Iterable[str], version_of: Callable[[str], str | None
     return found
 
 
-def check_widgets_extension(prefixes: Iterable[str]) -> Check:
+def check_widgets_extension() -> Check:
     """Whether JupyterLab has the part of ipywidgets that draws sliders in the page."""
-    if any((Path(prefix) / WIDGETS_EXTENSION).is_file() for prefix in prefixes):
-        return Check("ok", "JupyterLab can show widgets (jupyterlab_widgets)")
-    return Check(
-        "problem",
-        "JupyterLab would show text in place of sliders: its widget extension is missing",
-        "pip install --force-reinstall jupyterlab_widgets",
-    )
-
-
-def check_files(share: Path) -> list[Check]:
-    """Whether every table, every vector and every lesson is there and can be read."""
-    found = []
-    for what, folder, pattern, read in (
-        ("tables", share / "data", "*.csv", datafiles.read_csv),
-        ("JSON files", share / "data", "*.json", _read_json),
-        ("lessons", share / "notebooks", "*.ipynb", _read_json),
+    if any(
+        Path(prefix, WIDGETS_EXTENSION).is_file() for prefix in (sys.prefix, site.getuserbase())
     ):
-        files = [file for file in folder.rglob(pattern) if not _hidden(file.relative_to(share))]
+        return Check("ok", "JupyterLab can show widgets (jupyterlab_widgets)")
+    text = "JupyterLab would show text in place of sliders: its widget extension is missing"
+    return Check("problem", text, "pip install --force-reinstall jupyterlab_widgets")
+
+
+def check_files(share: Path) -> Check:
+    """Whether every table, every vector and every lesson is there and can be read."""
+    files = _files(share, "*.ipynb")
+    for file in files.values():
         try:
-            if not files:
-                raise UserError(f"there are no {what} in {folder}")
-            for file in files:
-                read(file)
-            found.append(Check("ok", f"{len(files)} {what} in {folder}"))
-        except (OSError, UserError) as error:
-            found.append(Check("problem", str(error), MEND))
-    return found
-
-
-def _read_json(file: Path) -> None:
-    try:
-        json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{file} is not JSON: {error}") from error
+            if file.suffix == ".csv":
+                datafiles.read_csv(file)
+            elif file.suffix in (".json", ".ipynb"):
+                json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            return Check("problem", f"{file} can't be used: {error}", MEND)
+    if not any(name.endswith(".ipynb") for name in files):
+        return Check("problem", f"there are no lessons in {share}", MEND)
+    return Check("ok", f"{len(files)} lessons and files of data in {share}")

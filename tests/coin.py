@@ -9,15 +9,14 @@ from fractions import Fraction
 from itertools import accumulate
 from math import lcm
 
-from mmsim.engine.odds import EVEN, Weights, by_actor, check_weights
+from mmsim.engine.odds import EVEN, Weights, by_actor
 from mmsim.engine.scenario import Move, Scenario, Scheduler, State
 
 
 def coin(seed: int, weights: Weights = EVEN) -> Scheduler:
     """Toss a coin among the actors that can move, then one among the outcomes.
 
-    `weights` load it, as in `engine.odds`: the odds of a search are those of this scheduler.
-    The run raises SearchError for weights of nobody, and for weights that are no weights."""
+    `weights` load it, as in `engine.odds`: the odds of a search are those of this scheduler."""
     rng = random.Random(seed)
     known: dict[tuple[Move, ...], tuple[list[int], list[tuple[list[int], list[Move]]]]] = {}
 
@@ -29,7 +28,6 @@ def coin(seed: int, weights: Weights = EVEN) -> Scheduler:
         if not moves:
             raise StopIteration
         if moves not in known:
-            check_weights(weights, [actor.name for actor in scenario.actors])
             groups = by_actor(moves)
             outcomes = [
                 (_loaded([weights.get(str(m), 1) if m.outcome else 1 for m in group]), group)

@@ -8,6 +8,7 @@ import inspect
 import pkgutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ ROOMS = {
 CORE = ("words", "engine", "mm", "scenarios", "evidence", "views")
 # What makes tables, what checks vector files, and the bar of a sweep.
 LAZY = {"views": {"pandas"}, "evidence": {"jsonschema"}, "engine": {"tqdm"}}
-# matplotlib is for learners and benchmarks: no picture of the package needs it.
+# matplotlib is for learners: no picture of the package needs it.
 WIDGETS = {"ipywidgets", "traitlets", "IPython"}
 HEAVY = {
     *LAZY["views"],
@@ -53,6 +54,7 @@ def room(name):
     return None
 
 
+@cache
 def tree(name):
     return ast.parse((PACKAGE / name).read_text(encoding="utf-8"))
 

@@ -22,12 +22,9 @@ COMMANDS = re.findall(r"```console\n\$ mmsim ([^\n]*)\n(.*?)```", SEARCH, re.DOT
 
 @pytest.mark.parametrize(("words", "says"), COMMANDS)
 def test_a_command_prints_what_is_written(capsys, words, says):
+    assert len(COMMANDS) == 2
     assert main(words.split()) == 0
     assert capsys.readouterr().out.rstrip() == says.rstrip()
-
-
-def test_there_are_commands():
-    assert len(COMMANDS) == 2
 
 
 def measured(version, scenario, field):
@@ -70,7 +67,7 @@ def test_the_ways_to_fail_are_those_of_the_model_and_of_the_data():
 
 # -- growth
 
-CHEAP = [("base", 1, 10), ("base", 3, 2), ("v3", 1, 1), ("v3", 1, 10), ("v3", 2, 1)]
+CHEAP = [("base", 1, 10), ("v3", 1, 2)]
 
 
 @pytest.mark.parametrize(("version", "thps", "passes"), CHEAP)

@@ -72,41 +72,6 @@ def test_a_wheel_serves_whom_its_tags_and_its_hash_fit(name: str, sum_: str, fit
         assert any(found.values()) == (there and target.python in pythons.split()), target.system
 
 
-def test_what_can_not_be_had_is_named_and_nothing_is_lost(tmp_path, monkeypatch) -> None:
-    asked = []
-    monkeypatch.setattr(kit, "download", lambda wheels, target, missing: asked.append(missing))
-    monkeypatch.setattr(kit, "LOCK", tmp_path / "lock.txt")
-    kit.LOCK.write_text(LOCK)
-    old = tmp_path / "kit" / "wheels" / "one-1.0-py3-none-any.whl"
-    old.parent.mkdir(parents=True)
-    old.write_text("old")
-    with pytest.raises(
-        SystemExit, match=r"Linux .*, Python 3\.11: no wheel of one 1\.0, two 2\.0\."
-    ):
-        kit.build(tmp_path / "kit")
-    assert [len(missing) for missing in asked] == [2]
-    assert old.read_text() == "old"
-
-
-def test_pip_is_asked_for_one_version_of_a_package_at_a_time(tmp_path, monkeypatch) -> None:
-    """And about no marker: it would ask those about this machine."""
-    asked = []
-
-    def run(words: list[str]) -> subprocess.CompletedProcess[str]:
-        asked.append(Path(words[-1]).read_text())
-        assert "--python-version=3.11.99" in words
-        return subprocess.CompletedProcess(words, 0)
-
-    monkeypatch.setattr(kit.subprocess, "run", run)
-    kit.download(tmp_path, TARGETS[0], kit.pins(LOCK + LOCK.replace("one==1.0", "one==1.1")))
-    assert sorted(name for text in asked for name in re.findall(r"one==\S+", text)) == [
-        "one==1.0",
-        "one==1.1",
-    ]
-    assert len(asked) == 2
-    assert "sys_platform" not in "".join(asked)
-
-
 # --- the start page
 
 

@@ -5,11 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
-import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
@@ -134,19 +131,6 @@ def test_without_a_readable_manifest_nothing_is_overwritten(
     assert held(folder) == RELEASE | {FRESH: "four, better"}
 
 
-def test_a_failed_write_leaves_the_old_file_and_no_rest(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(source: Path, target: Path) -> None:
-        raise OSError(28, "No space left on device")
-
-    write(tmp_path, {"a": "old"})
-    monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(OSError, match="No space"):
-        write_whole(tmp_path / "a", b"new")
-    assert held(tmp_path) == {"a": "old"}
-
-
 @pytest.mark.parametrize("stops_at", range(6))
 def test_an_interrupted_upgrade_takes_no_file_for_an_edited_one(
     share: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, stops_at: int
@@ -247,24 +231,23 @@ def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not any("token" in word or "password" in word for word in words)
 
 
-@pytest.mark.parametrize(
-    ("words", "variable", "opens"),
-    [([], "firefox", True), ([], "none", False), (["--no-browser"], "", False)],
-)
-def test_what_is_opened_and_what_is_said(
-    share, folder, monkeypatch, capsys, words, variable, opens
-) -> None:
+def test_what_is_opened_and_what_is_said(share, folder, monkeypatch, capsys) -> None:
     started: list[list[str]] = []
     monkeypatch.setattr(lab_module, "serve", lambda words: started.append(words) or 0)
+    monkeypatch.setattr(lab_module, "sign_lessons", lambda share, folder: None)
     monkeypatch.setattr(datafiles, "share_dir", lambda: share)
-    monkeypatch.setenv("BROWSER", variable)
     write(folder, {LESSON: "my answers"})
-    assert main(["lab", str(folder), *words]) == 0
-    assert ("--no-browser" not in started[0]) is opens
-    assert "--LabApp.default_url=/lab/tree/notebooks/00_start.ipynb" in started[0]
-    assert capsys.readouterr().out.splitlines() == [
+    for words, variable, opens in (
+        ([], "firefox", True), ([], "none", False), (["--no-browser"], "", False)
+    ):  # fmt: skip
+        monkeypatch.setenv("BROWSER", variable)
+        assert main(["lab", str(folder), *words]) == 0
+        assert ("--no-browser" not in started[-1]) is opens
+        assert "--LabApp.default_url=/lab/tree/notebooks/00_start.ipynb" in started[-1]
+    assert capsys.readouterr().out.splitlines()[:3] == [
         f"{folder}: 4 files written, 0 already up to date.",
         f"  {LESSON} was edited and is left alone; a fresh one is {FRESH}",
+        f"{folder}: 0 files written, 4 already up to date.",
     ]
 
 
@@ -278,117 +261,46 @@ def test_the_whole_checkout_is_served_or_the_folder_of_another_notebook(
     assert place(mine) == (tmp_path, mine)
 
 
-# -- signals: serve() in a process of its own, around a child that says what happens to it
-
-CHILD = """
-import signal, sys
-signal.signal(signal.SIGINT, lambda *_: print("asked", flush=True))
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
-print("ready", flush=True)
-while True:
-    signal.pause()
-"""
-SERVE = f"""
-import os, signal, subprocess, sys
-from mmsim import lab
-start = subprocess.Popen
-def first_a_signal(words):
-    os.kill(os.getpid(), signal.SIGTERM)
-    return start(words)
-if "early" in sys.argv:
-    subprocess.Popen = first_a_signal
-print("ended", lab.serve([sys.executable, "-c", {CHILD!r}]), flush=True)
-"""
-
-
-@pytest.fixture
-def serving() -> Iterator[list[subprocess.Popen[str]]]:
-    """To be filled with a process; its whole group is killed in the end."""
-    started: list[subprocess.Popen[str]] = []
-    yield started
-    for process in started:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-
-
-def serve(serving: list[subprocess.Popen[str]], *words: str) -> subprocess.Popen[str]:
-    words = (sys.executable, "-c", SERVE, *words)
-    serving.append(
-        subprocess.Popen(words, stdout=subprocess.PIPE, text=True, start_new_session=True, cwd=ROOT)
-    )
-    return serving[0]
-
-
-posix = pytest.mark.skipif(os.name == "nt", reason="signals as on POSIX")
-
-
-@posix
-def test_ctrl_c_is_the_servers_business_and_term_ends_both(serving) -> None:
-    process = serve(serving)
-    assert process.stdout.readline() == "ready\n"
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
-    assert process.stdout.readline() == "asked\n"
-    process.send_signal(signal.SIGTERM)
-    assert process.stdout.readline() == "ended 7\n"
-
-
-@posix
-def test_a_request_to_end_while_the_child_is_started_is_not_lost(serving) -> None:
-    said = serve(serving, "early").stdout.read()  # to the end: no child is left that could write
-    assert said.splitlines()[-1] in ("ended 7", f"ended {-signal.SIGTERM}")
-
-
 # -- doctor
 
 
-@pytest.mark.parametrize(
-    ("version", "text"),
-    [
-        ("2.10rc1", "pandas 2.10rc1"),
-        (None, "pandas is not installed (<4,>=2.2 is needed)"),
-        ("4.0", "pandas 4.0 (<4,>=2.2 is needed)"),
-    ],
-)
-def test_a_package_of_the_lessons(version, text) -> None:
-    versions = {"jupyterlab": "4.6.6", "pandas": version}
-    wanted = ["jupyterlab>=4.2", "pandas<4,>=2.2"]
-    jupyterlab, pandas = lab_module.check_packages(wanted, versions.get)
-    assert jupyterlab == Check("ok", "jupyterlab 4.6.6")
-    good = text == f"pandas {version}"
-    mend = "" if good else 'pip install "pandas<4,>=2.2"'
-    assert pandas == Check("ok" if good else "problem", text, mend)
-
-
-def test_what_is_wanted_is_the_same_in_a_checkout_and_in_a_wheel(monkeypatch) -> None:
+def test_a_package_of_the_lessons_and_what_is_wanted_in_a_checkout_and_in_a_wheel(monkeypatch):
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = extras["optional-dependencies"]
     written = [f'{words}; extra == "{extra}"' for extra in extras for words in extras[extra]]
-    for version in ("0.1.0", None):
-        monkeypatch.setattr(lab_module, "installed", lambda name, version=version: version)
-        monkeypatch.setattr(lab_module.metadata, "requires", lambda name: written)
+    monkeypatch.setattr(lab_module.metadata, "requires", lambda name: written)
+    wanted = ["jupyterlab>=4.2", "pandas<4,>=2.2"]
+    for pandas, text in (
+        ("2.10rc1", "pandas 2.10rc1"),
+        (None, "pandas is not installed (<4,>=2.2 is needed)"),
+        ("4.0", "pandas 4.0 (<4,>=2.2 is needed)"),
+    ):
+        there = {"jupyterlab": "4.6.6", "pandas": pandas, "mmsim-lessons": pandas}
+        monkeypatch.setattr(lab_module, "installed", there.get)
+        good = text == f"pandas {pandas}"
+        mend = "" if good else 'pip install "pandas<4,>=2.2"'
+        assert lab_module.check_packages(wanted) == [
+            Check("ok", "jupyterlab 4.6.6"), Check("ok" if good else "problem", text, mend)
+        ]  # fmt: skip
         assert lab_module._wanted() == extras["notebook"]
 
 
-BROKEN = {
-    "data/runs/a.csv": ("a,b\n1\n", "row 1 has 1 fields"),
-    "data/v.json": ("{", "v.json is not JSON"),
-    "notebooks/00_start.ipynb": (None, "there are no lessons in"),
-}
-
-
-@pytest.mark.parametrize("name", BROKEN)
-def test_broken_and_missing_files(tmp_path: Path, name: str) -> None:
-    good = {"data/runs/a.csv": "a,b\n1,2\n", "data/v.json": "{}", "notebooks/00_start.ipynb": "{}"}
-    share = write(tmp_path, good)
-    assert [check.sign for check in lab_module.check_files(share)] == ["ok"] * 3
-    content, problem = BROKEN[name]
-    if content is None:
-        (share / name).unlink()
-    else:
-        write(share, {name: content})
-    (check,) = [check for check in lab_module.check_files(share) if check.sign == "problem"]
-    assert problem in check.text
-    assert check.advice
+def test_broken_and_missing_files(tmp_path: Path) -> None:
+    good = {"data/runs/a.csv": "a,b\n1,2\n", "data/v.json": "{}", "notebooks/00.ipynb": "{}"}
+    for name, content, problem in (
+        ("", "", ""),
+        ("data/runs/a.csv", "a,b\n1\n", "row 1 has not 2 fields"),
+        ("data/v.json", "{", "v.json can't be used"),
+        ("notebooks/00.ipynb", None, "there are no lessons in"),
+    ):
+        share = write(tmp_path / (name or "good"), good)
+        if content is None:
+            (share / name).unlink()
+        elif name:
+            write(share, {name: content})
+        check = lab_module.check_files(share)
+        assert (check.sign, bool(check.advice)) == ("problem" if name else "ok", bool(name))
+        assert problem in check.text
 
 
 def test_every_problem_says_what_to_do(monkeypatch, capsys, tmp_path: Path) -> None:

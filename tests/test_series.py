@@ -6,8 +6,6 @@ import re
 import tokenize
 from pathlib import Path
 
-import pytest
-
 from mmsim.mm.versions import POLICIES, VERSIONS
 
 ROOT = Path(__file__).parents[1]
@@ -31,13 +29,12 @@ def texts(file):
     return [token.string for token in tokens if token.type in (tokenize.STRING, tokenize.COMMENT)]
 
 
-@pytest.mark.parametrize("file", SOURCES, ids=lambda file: file.relative_to(ROOT).as_posix())
-def test_no_sentence_calls_v3fix_a_release(file):
+def test_no_sentence_calls_v3fix_a_release():
     """v3fix is the loop of 6.1 with its count repaired; no release is exactly that."""
-    if file.relative_to(ROOT).as_posix() in MAY_SAY:
-        return
-    sentences = [s for text in texts(file) for s in re.split(r"(?<=[.;:])\s", text)]
-    assert [s for s in sentences if "v3fix" in s and RELEASE.search(s)] == []
+    for file in SOURCES:
+        if file.relative_to(ROOT).as_posix() not in MAY_SAY and "v3fix" in file.read_text("utf-8"):
+            sentences = [s for text in texts(file) for s in re.split(r"(?<=[.;:])\s", text)]
+            assert [s for s in sentences if "v3fix" in s and RELEASE.search(s)] == [], file
 
 
 def test_that_test_finds_such_a_claim():

@@ -18,7 +18,7 @@ from tool_rule import ROOT
 
 from mmsim.lab import MANIFEST, put_lessons
 
-MOMENTS = int(os.environ.get("SIGNALS", "12"))
+MOMENTS = int(os.environ.get("SIGNALS", "4"))
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals as on POSIX")
 
 # In the place of JupyterLab; it says that it serves once a signal would end it properly.

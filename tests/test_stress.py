@@ -30,7 +30,7 @@ from mmsim.scenarios.host import host
 
 STEPS = int(os.environ.get("MMSIM_STRESS", "0"))
 TRIED = settings(
-    max_examples=200 if STEPS else 40,
+    max_examples=200 if STEPS else 20,
     stateful_step_count=40,
     derandomize=not STEPS,
     database=None,
@@ -100,7 +100,7 @@ def values(knob):
         return st.sampled_from([2, 8, 16, 32])
     if knob.is_moment:
         return st.sampled_from([*knob.allowed, "0", "1", "0.split.freeze"])
-    if knob.each_max:
+    if knob.several:
         return st.lists(st.sampled_from(knob.allowed), max_size=3, unique=True)
     if knob.allowed:
         return st.sampled_from(knob.allowed)
@@ -148,13 +148,13 @@ def live(life, kind, goal):
 
 def test_a_zone_is_sound_after_each_step():
     live(ZoneLife, "zone", STEPS // 20)
-    assert taken["zone"] > 500
+    assert taken["zone"] > 300
     print(f"{taken['zone']:,} steps of a zone")
 
 
 def test_a_world_is_sound_after_each_step_of_anybody():
     live(WorldLife, "world", STEPS - STEPS // 20)
-    assert taken["world"] > 1000
+    assert taken["world"] > 500
     parts = (importlib.import_module(f"mmsim.mm.{m.name}") for m in iter_modules(mm.__path__))
     made = (getattr(each, "atomic", None) for part in parts for each in vars(part).values())
     left = sorted({kind.name for kind in made if isinstance(kind, Atomic)} - kinds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import importlib
 import os
 import shutil
@@ -10,12 +11,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from tool_rule import ROOT
 
 from benchmarks.__main__ import NAMES
-from benchmarks.replay import count_states
+from benchmarks.explore import count_states
 from mmsim.scenarios import split_race
 
-ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="make and its scripts are for POSIX")
 
 
@@ -26,10 +27,8 @@ def script(file: Path, text: str) -> Path:
     return file
 
 
-def call(*words: object, **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(word) for word in words], cwd=ROOT, env=env, capture_output=True, text=True, timeout=60
-    )
+def call(*words: object, cwd: Path = ROOT, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([str(w) for w in words], cwd=cwd, env=env, capture_output=True, text=True)
 
 
 # --- tools/find-python: a real Python that says it is another version ------------------------
@@ -40,35 +39,18 @@ def pretend(file: Path, version: tuple[int, int]) -> Path:
     return script(file, f'exec "{sys.executable}" -c "{code}" "$2"')
 
 
-def find_python(folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
-    return call("/bin/sh", ROOT / "tools" / "find-python", PATH=str(folder), **env)
-
-
-def test_the_first_python_that_is_new_enough(tmp_path: Path) -> None:
+def test_the_first_python_that_is_new_enough_or_one_sentence(tmp_path: Path) -> None:
+    find = ("/bin/sh", ROOT / "tools" / "find-python")
     script(tmp_path / "python3.13", "exit 127")  # a name that is there and does not run
-    pretend(tmp_path / "python3", (3, 11))
-    found = find_python(tmp_path)
-    assert (found.returncode, found.stdout) == (0, "python3\n")
-    pretend(tmp_path / "python3.12", (3, 12))
-    assert find_python(tmp_path).stdout == "python3.12\n"
-
-
-def test_no_python_is_one_sentence(tmp_path: Path) -> None:
     pretend(tmp_path / "python3", (3, 10))
-    found = find_python(tmp_path)
-    assert (found.returncode, found.stdout) == (1, "")
+    found = call(*find, PATH=str(tmp_path))
+    assert (found.returncode, found.stdout, found.stderr.count("\n")) == (1, "", 1)
     assert found.stderr.startswith("mmsim needs Python 3.11 or newer, and none was found")
-    assert found.stderr.count("\n") == 1
-
-
-def test_a_named_python_is_meant(tmp_path: Path) -> None:
-    pretend(tmp_path / "python3", (3, 12))
-    mine = pretend(tmp_path / "mine", (3, 14))
-    assert find_python(tmp_path, PYTHON=str(mine)).stdout == f"{mine}\n"
-    pretend(mine, (3, 9))
-    found = find_python(tmp_path, PYTHON=str(mine))
-    assert found.returncode == 1
-    assert str(mine) in found.stderr
+    pretend(tmp_path / "python3", (3, 11))
+    assert call(*find, PATH=str(tmp_path)).stdout == "python3\n"
+    mine = pretend(tmp_path / "mine", (3, 9))  # a named Python is meant
+    found = call(*find, PATH=str(tmp_path), PYTHON=str(mine))
+    assert (found.returncode, str(mine) in found.stderr) == (1, True)
 
 
 # --- tools/make-venv: a stand-in for Python notes how it is called ----------------------------
@@ -82,59 +64,31 @@ esac
 """
 
 
-class Checkout:
-    """A folder with what make-venv reads. `make()` gives the calls of Python that it made."""
+def test_an_environment_is_made_from_nothing_then_at_once_then_where_something_changed(tmp_path):
+    """An interrupted run is done again."""
+    root, calls = tmp_path / "checkout", tmp_path / "calls"
+    shutil.copytree(ROOT / "tools", root / "tools")
+    (root / "lock.txt").write_text("a==1")
+    (root / "pyproject.toml").write_text("")
+    python = script(root / "python", PYTHON)
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        shutil.copytree(ROOT / "tools", root / "tools")
-        (root / "lock.txt").write_text("a==1")
-        (root / "pyproject.toml").write_text("")
-        self.python = script(root / "python", PYTHON)
-
-    def make(self, fail: str = "nothing fails") -> list[str]:
-        calls = self.root / "calls"
+    def make(fail: str = "nothing fails") -> list[str]:
         calls.write_text("")
-        env = os.environ | {"PYTHON": str(self.python), "CALLS": str(calls), "FAIL": fail}
-        words = ["tools/make-venv", ".venv", "lock.txt"]
-        subprocess.run(words, cwd=self.root, env=env, timeout=300)
+        env = os.environ | {"PYTHON": str(python), "CALLS": str(calls), "FAIL": fail}
+        call("tools/make-venv", ".venv", "lock.txt", cwd=root, **env)
         return [line for line in calls.read_text().splitlines() if line.startswith("-m")]
 
-
-@pytest.fixture
-def checkout(tmp_path: Path) -> Checkout:
-    return Checkout(tmp_path / "checkout")
-
-
-def test_from_nothing_then_at_once_then_only_what_has_changed(
-    checkout: Checkout, tmp_path: Path
-) -> None:
-    """A checkout that was moved installs anew."""
-    venv, lock, editable = checkout.make()
+    assert len(make(fail="--require-hashes")) == 2
+    assert len(make(fail="--editable")) == 3
+    venv, lock, editable = make()
     assert venv == "-m venv .venv"
     assert lock.endswith("--require-hashes --requirement lock.txt")
     assert editable.endswith("--no-build-isolation --no-deps --editable .")
-    assert checkout.make() == []
-    (checkout.root / "pyproject.toml").write_text("version = 2")
-    assert checkout.make() == [editable]
-    (checkout.root / "lock.txt").write_text("a==2")
-    assert len(checkout.make()) == 3
-    checkout.root = checkout.root.rename(tmp_path / "moved")
-    checkout.python = checkout.root / "python"
-    assert len(checkout.make()) == 3
-
-
-def test_an_interrupted_run_is_done_again(checkout: Checkout) -> None:
-    assert len(checkout.make(fail="--require-hashes")) == 2
-    assert len(checkout.make(fail="--editable")) == 3
-    assert len(checkout.make()) == 3
-    (checkout.root / "pyproject.toml").write_text("version = 2")
-    checkout.make(fail="--editable")
-    (checkout.root / "pyproject.toml").write_text("")  # the change is taken back
-    assert checkout.make() != []
-
-
-# --- tools/make-node: without npm, all but one test can be run
+    assert make() == []
+    (root / "pyproject.toml").write_text("version = 2")
+    assert make() == [editable]
+    (root / "lock.txt").write_text("a==2")
+    assert len(make()) == 3
 
 
 def test_without_npm_one_sentence_says_what_is_skipped(tmp_path: Path) -> None:
@@ -145,31 +99,30 @@ def test_without_npm_one_sentence_says_what_is_skipped(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, skipped)
 
 
-# --- tests/run.sh: the stages run stand-ins for ruff, mypy and pytest -----------------------
-
-
-@pytest.fixture
-def venv(tmp_path: Path) -> Path:
+def test_every_stage_is_run_and_the_summary_says_which_failed(tmp_path: Path) -> None:
+    """tests/run.sh, with stand-ins for ruff, mypy and pytest."""
     for tool in ("ruff", "mypy", "pytest"):
         script(tmp_path / "bin" / tool, f'echo "{tool} $*"')
-    return tmp_path
-
-
-def run(venv: Path, *stages: str) -> tuple[int, list[list[str]], str]:
-    """The exit status, the summary (stage and word), and all that was said."""
-    done = call(ROOT / "tests" / "run.sh", venv, *stages, PATH=os.environ["PATH"])
-    lines = done.stdout.partition("== summary\n")[2].splitlines()
-    return done.returncode, [line.split()[:2] for line in lines], done.stdout + done.stderr
-
-
-def test_every_stage_is_run_and_the_summary_says_which_failed(venv: Path) -> None:
+    script(tmp_path / "bin" / "mypy", "exit 3")
     stages = ["lint", "format", "types", "quick", "unit", "notebooks"]
-    assert run(venv, *stages)[:2] == (0, [[stage, "passed"] for stage in stages])
-    script(venv / "bin" / "mypy", "exit 3")
-    status, summary, said = run(venv, "lint", "types", "unit")
-    assert status == 3
-    assert summary == [["lint", "passed"], ["types", "FAILED"], ["unit", "passed"]]
-    assert "pytest -n auto" in said
+    done = call(ROOT / "tests" / "run.sh", tmp_path, *stages, PATH=os.environ["PATH"])
+    lines = done.stdout.partition("== summary\n")[2].splitlines()
+    words = ["FAILED" if stage == "types" else "passed" for stage in stages]
+    assert [line.split()[:2] for line in lines] == [*map(list, zip(stages, words, strict=True))]
+    assert done.returncode == 3
+    assert "pytest -n auto" in done.stdout
+
+
+# --- tests/survivors.csv: the mutants that may live
+
+
+def test_a_survivor_is_a_line_that_is_there_and_has_a_reason():
+    with (ROOT / "tests" / "survivors.csv").open(newline="") as rows:
+        for file, _, was, becomes, reason in csv.reader(rows):
+            lines = [" ".join(line.split()) for line in (ROOT / file).read_text().splitlines()]
+            assert was in lines, f"{was}: the line is gone, take the row out"
+            assert becomes != was
+            assert reason.endswith(".")
 
 
 # --- benchmarks: nothing else runs them, so a name that is gone would not be missed ------------
@@ -177,7 +130,7 @@ def test_every_stage_is_run_and_the_summary_says_which_failed(venv: Path) -> Non
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_benchmark_finds_what_it_measures(name):
-    assert callable(importlib.import_module(f"benchmarks.{name}").results)
+    assert callable(getattr(importlib.import_module(f"benchmarks.{NAMES[name]}"), name))
 
 
 def test_the_baseline_of_the_search_finds_the_same_states():
@@ -185,11 +138,9 @@ def test_the_baseline_of_the_search_finds_the_same_states():
     assert count_states(race, 1_000) == race.explore().states
 
 
-# --- tools/new_lesson.py: what it writes builds and passes -----------------------------------
-
-
 @pytest.mark.slow
 def test_a_new_lesson_builds_and_passes_in_a_copy(tmp_path: Path) -> None:
+    """What tools/new_lesson.py writes."""
     for name in ("mmsim", "tools", "tests", "docs", "notebooks"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "benchmarks", "data"):
@@ -198,12 +149,11 @@ def test_a_new_lesson_builds_and_passes_in_a_copy(tmp_path: Path) -> None:
 
     def ran(*words: str) -> subprocess.CompletedProcess[str]:
         env = os.environ | {"PYTHONPATH": str(tmp_path)}
-        call = [sys.executable, *words]
-        return subprocess.run(call, cwd=tmp_path, env=env, capture_output=True, text=True)
+        return call(sys.executable, *words, cwd=tmp_path, **env)
 
     made = ran("tools/new_lesson.py", "who_waits")
     assert made.returncode == 0, made.stderr
-    picked = "who_waits or page_is or printed or estimates or edition_is and from_scratch"
+    picked = "who_waits or page_is or printed or estimates"
     tests = ("tests/lessons", "tests/test_teaching.py", "tests/notebooks")
     tested = ran("-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", "-k", picked, *tests)
     assert tested.returncode == 0, tested.stdout

@@ -20,7 +20,6 @@ import importlib
 import os
 import re
 import sys
-import tempfile
 from collections.abc import Collection
 from pathlib import Path
 from types import ModuleType
@@ -34,6 +33,7 @@ ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
 sys.path.insert(0, str(ROOT))
 
+from mmsim.datafiles import write_whole  # noqa: E402
 from mmsim.lessons import COURSE, STATIONS, number  # noqa: E402
 from mmsim.lessons.card import Card  # noqa: E402
 from mmsim.progress import SESSION  # noqa: E402
@@ -187,16 +187,6 @@ def execute(notebook: Any) -> None:
             output.get("data", {}).pop("image/png", None)
 
 
-def write(notebook: Any, path: Path) -> None:
-    """Write by a temporary name, so that an interrupted build leaves the old file whole."""
-    path.parent.mkdir(exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
-    os.close(handle)
-    Path(temporary).write_text(nbformat.writes(notebook, version=4) + "\n", encoding="utf-8")
-    os.chmod(temporary, 0o644)
-    os.replace(temporary, path)
-
-
 def sources(names: list[str]) -> list[Path]:
     """The sources of these lessons, or of all; a name is that of the notebook or of the module."""
     found = [lesson.text for lesson in COURSE if lesson.text.exists()]
@@ -217,7 +207,8 @@ def main() -> None:
         for which, folder in EDITIONS.items():
             notebook = edition(source, which)
             execute(notebook)
-            write(notebook, folder / f"{stem(source)}.ipynb")
+            text = nbformat.writes(notebook, version=4) + "\n"
+            write_whole(folder / f"{stem(source)}.ipynb", text.encode())
             print(f"{which:9} {folder.name}/{stem(source)}.ipynb: {len(notebook.cells)} cells")
 
 

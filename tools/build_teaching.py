@@ -10,7 +10,6 @@ key.md, objectives.md, glossary.md and notation.md, and of all pages one to prin
 from __future__ import annotations
 
 import importlib
-import os
 import re
 import sys
 import tomllib
@@ -27,6 +26,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 import build_lessons  # noqa: E402
 
 from mmsim import errno  # noqa: E402
+from mmsim.datafiles import write_whole  # noqa: E402
 from mmsim.lessons import COURSE, Lesson, number  # noqa: E402
 from mmsim.lessons.card import ONLY, Card, options, said  # noqa: E402
 from mmsim.mm.versions import VERSIONS  # noqa: E402
@@ -219,20 +219,12 @@ def printed() -> str:
     )
 
 
-def write(path: Path, text: str) -> None:
-    """Write by a temporary name, so that an interrupted run leaves the old file whole."""
-    path.parent.mkdir(exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
-    print(path.relative_to(ROOT))
-
-
 def main() -> None:
     """Write every page."""
-    for name, make in GENERATED.items():
-        write(PAGES / f"{name}.md", make())
-    write(ROOT / "dist" / "teaching.html", printed())
+    made = {PAGES / f"{name}.md": make for name, make in GENERATED.items()}
+    for path, make in {**made, ROOT / "dist" / "teaching.html": printed}.items():
+        write_whole(path, make().encode())
+        print(path.relative_to(ROOT))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,6 @@ from typing import NamedTuple
 from mmsim.engine.odds import (
     EVEN,
     Weights,
-    check_weights,
     components,
     flow,
     ways,
@@ -263,7 +262,6 @@ class Exploration:
         graph that can't be left and has no end, that counts as an outcome too.  In a search that
         was stopped, schedules and odds are those that are known so far."""
         named = self._named(name)
-        check_weights(weights, [actor.name for actor in self.scenario.actors])
         to, running = ways(self, self._ordered()), flow(self, self._ordered(), weights)
         found = []
         for word, numbers in named.items():

@@ -21,7 +21,6 @@ from typing import NamedTuple, Protocol
 
 from mmsim.engine.op import SearchError
 from mmsim.engine.scenario import Move
-from mmsim.errors import nearest
 
 CYCLE_MAX = 400
 NEVER_LEAVES = -1
@@ -47,20 +46,6 @@ class Flow(NamedTuple):
 
     reach: list[Fraction]
     for_ever: Fraction
-
-
-def check_weights(weights: Weights, actors: Sequence[str]) -> None:
-    """Raise SearchError unless every weight belongs to an actor and is a positive exact number."""
-    for name, weight in weights.items():
-        actor = name.partition(":")[0]
-        if actor not in actors:
-            raise SearchError(f"no actor {actor!r} to give a weight to{nearest(actor, actors)}")
-        exact = isinstance(weight, Fraction) or type(weight) is int
-        if not exact or weight <= 0:
-            raise SearchError(
-                f"the weight of {name!r} must be a whole number or a Fraction above 0, "
-                f"not {weight!r}"
-            )
 
 
 def by_actor(moves: Sequence[Move]) -> list[list[Move]]:

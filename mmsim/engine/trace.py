@@ -147,15 +147,3 @@ def record(scenario: Scenario, scheduler: Scheduler, *, steps_max: int = STEPS_M
             return trace
         trace.append(move)
     raise ModelError(f"{scenario.name}: not finished after {steps_max} steps")
-
-
-def run_to_end(scenario: Scenario, scheduler: Scheduler, *, steps_max: int = STEPS_MAX) -> State:
-    """Like `record`, but keeps only the final state: quicker, and it needs no memory."""
-    state = scenario.initial()
-    for _ in range(steps_max):
-        try:
-            move = scheduler(scenario, state)
-        except StopIteration:
-            return state
-        state, _event = scenario.step(state, move, keep=False)
-    raise ModelError(f"{scenario.name}: not finished after {steps_max} steps")

@@ -18,7 +18,8 @@ LESSONS = sorted(path.name for path in NOTEBOOKS.glob("*.ipynb"))
 SHORT = [name for name in LESSONS if name[:2] in ("00", "03", "09")]
 # The filter of every picture of ours that is seen, in a widget, an output or the text.
 FILTERS = """() => [...document.querySelectorAll(
-    ':is(.jp-OutputArea-output, .jp-MarkdownOutput) :is(svg[role=img], img[src^="data:image/svg"])')]
+    ':is(.jp-OutputArea-output, .jp-MarkdownOutput) ' +
+    ':is(svg[role=img], img[src^="data:image/svg"])')]
   .filter(each => each.getBoundingClientRect().width)
   .map(each => getComputedStyle(each).filter)"""
 

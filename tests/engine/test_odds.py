@@ -7,7 +7,6 @@ from collections import Counter
 from fractions import Fraction
 
 import pytest
-from coin import coin, sample
 from failure_odds import odds_from
 from small import (
     ask,
@@ -27,7 +26,7 @@ from mmsim.engine.explore import SearchError, explore
 from mmsim.engine.odds import components, is_cycle, ways
 from mmsim.engine.op import choice
 from mmsim.engine.schedule import render, replaying
-from mmsim.engine.trace import record, run_to_end
+from mmsim.engine.trace import record
 
 
 @choice(lambda world, me, at, top: ("up", "down"))
@@ -178,19 +177,6 @@ def test_a_stopped_search_knows_a_part():
     assert parts > 2
 
 
-@pytest.mark.parametrize("weights", WEIGHTS.values(), ids=WEIGHTS)
-def test_a_coin_meets_the_odds(weights):
-    """4,000 runs with seeds 0, 1, 2 ...; 3.3 standard deviations are 99.9 %."""
-    scenario, runs = SCENARIOS["waiting"](True), 4000
-    exact = {e.name: e.odds for e in explore(scenario).outcomes(end_of(scenario), weights)}
-
-    met = sample(scenario, end_of(scenario), runs, 0, weights)
-    assert len(exact) > 2
-    assert sum(met.values()) == runs
-    for end, odds in exact.items():
-        assert abs(met[end] - runs * odds) <= 3.3 * float(runs * odds * (1 - odds)) ** 0.5
-
-
 def test_odds_of_a_run_that_begins_later():
     """From each place in the middle, by following every schedule from there: the mean of all."""
     scenario = SCENARIOS["waiting"](False)
@@ -205,25 +191,6 @@ def test_odds_of_a_run_that_begins_later():
             for name, (_, odds) in part.items():
                 expected[name] = expected.get(name, 0) + odds / 3
         assert odds_from(found, end_of(scenario), starts, weights) == expected
-
-
-@pytest.mark.parametrize(
-    ("weights", "says"),
-    [
-        ({"c": 2}, "no actor 'c' to give a weight to"),
-        ({"a": 0}, "weight of 'a' must be a whole number or a Fraction above 0, not 0"),
-        ({"a": -1}, "not -1"),
-        ({"a": 0.5}, "not 0.5"),
-        ({"a": True}, "not True"),
-    ],
-)
-def test_what_is_no_weight_is_told(weights, says):
-    """By the odds and by the coin."""
-    scenario = cells(steps(1), steps(1))
-    with pytest.raises(SearchError, match=says):
-        explore(scenario).outcomes(str, weights)
-    with pytest.raises(SearchError, match=says):
-        run_to_end(scenario, coin(1, weights))
 
 
 # -- cycles, against reachability
@@ -250,7 +217,7 @@ def random_arrows(seed):
     return Arrows(to)
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(25))
 def test_components_are_the_states_that_reach_one_another(seed):
     graph = random_arrows(seed)
     reach = [set(targets) for targets in graph.to]
@@ -269,7 +236,7 @@ def test_components_are_the_states_that_reach_one_another(seed):
     ]
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(25))
 def test_ways_are_the_walks_that_one_can_count(seed):
     """A walk longer than there are states goes round a cycle, and there is no limit then."""
     graph = random_arrows(seed)

@@ -4,11 +4,11 @@ import doctest
 import itertools
 
 import pytest
-from small import Cells, cells
+from small import cells
 
 from mmsim import engine
 from mmsim.engine.explore import explore
-from mmsim.engine.op import NOTHING, Op, atomic
+from mmsim.engine.op import NOTHING, atomic
 from mmsim.engine.schedule import one_after_another
 from mmsim.engine.trace import record
 
@@ -17,16 +17,6 @@ from mmsim.engine.trace import record
 def add(world, me, cell, n):
     world.cells[cell] += n
     return me
-
-
-def test_calling_an_atomic_function_changes_nothing():
-    world = Cells(x=1)
-    op = add("x", 2)
-    assert isinstance(op, Op)
-    assert op.args == ("x", 2)
-    assert world.cells == {"x": 1}
-    assert op.kind.run(world, "me", *op.args) == "me"
-    assert world.cells == {"x": 3}
 
 
 def test_a_path_says_where_it_is_and_what_it_decided():

@@ -1,10 +1,8 @@
 """Schedules as text, and the schedulers: the same inputs give the same run."""
 
 import random
-from fractions import Fraction
 
 import pytest
-from coin import coin
 from small import ask, cells, load, steps, store, wait_for_x
 
 from mmsim.engine.scenario import Move
@@ -96,12 +94,3 @@ def test_one_after_another():
     assert moves_of(cells(steps(2), steps(2)), one_after_another) == "a*2 b*2"
     assert moves_of(cells(waiter, setter, x=0), one_after_another) == "b*2 a"
     assert moves_of(cells(asker), one_after_another) == "a:ok*4"
-
-
-def test_the_runs_of_a_coin_stay_what_they_are():
-    """A seed is a name that people write down: the same one has to mean the same run for good."""
-    scenario = cells(asker, steps(2))
-    assert moves_of(scenario, coin(0)) == "b a:fail b a:fail a:ok a:fail"
-    assert moves_of(scenario, coin(1)) == "a:ok b*2 a:fail a:ok*2"
-    loaded = coin(0, {"a": 3, "a:ok": Fraction(1, 2)})
-    assert moves_of(scenario, loaded) == "b a:fail b a:fail*3"

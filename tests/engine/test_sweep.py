@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -58,14 +58,14 @@ def cluster():
         yield executor
 
 
-@pytest.fixture(params=["here", "threads", "processes", "cluster"])
+@pytest.fixture(params=["here", "processes", "cluster"])
 def executor(request):
     if request.param == "here":
         yield None
     elif request.param == "cluster":
         yield request.getfixturevalue("cluster")
     else:
-        with ThreadPoolExecutor(2) if request.param == "threads" else processes() as pool:
+        with processes() as pool:
             yield pool
 
 

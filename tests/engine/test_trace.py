@@ -1,13 +1,12 @@
 """A recorded run: any position can be looked at, and the limit on its length is a limit."""
 
 import pytest
-from coin import coin
-from small import cells, load, nop, store
+from small import cells, nop, store
 
 from mmsim.engine import trace as trace_module
 from mmsim.engine.op import ModelError
 from mmsim.engine.schedule import one_after_another, replaying
-from mmsim.engine.trace import record, run_to_end
+from mmsim.engine.trace import record
 
 STEPS = 101
 
@@ -55,20 +54,6 @@ def test_states_that_were_handed_out_stay_as_they_were():
 def test_a_run_without_end_meets_the_limit():
     with pytest.raises(ModelError, match="not finished after 10 steps"):
         record(cells(forever), one_after_another, steps_max=10)
-    with pytest.raises(ModelError, match="not finished after 10 steps"):
-        run_to_end(cells(forever), one_after_another, steps_max=10)
-
-
-def test_running_to_the_end_gives_the_state_that_recording_gives():
-    def other():
-        value = yield load("x")
-        yield store("y", value)
-
-    scenario = cells(counter, other, x=0, y=0)
-    kept, passed = record(scenario, coin(1)).last, run_to_end(scenario, coin(1))
-    assert kept.world.cells == passed.world.cells
-    assert scenario.results(kept) == scenario.results(passed)
-    assert scenario.initial().world.cells == {"x": 0, "y": 0}
 
 
 def test_a_step_can_be_found_by_its_number():

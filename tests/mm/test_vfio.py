@@ -12,7 +12,7 @@ from mmsim.engine.actor import Actor
 from mmsim.engine.explore import explore
 from mmsim.engine.op import ModelError
 from mmsim.engine.scenario import Scenario
-from mmsim.engine.trace import run_to_end
+from mmsim.engine.trace import record
 from mmsim.errno import EEXIST, EFAULT, EINVAL, ENOMEM, ENOSPC
 from mmsim.mm import actors
 from mmsim.mm.actors import holder
@@ -263,7 +263,7 @@ def test_after_a_failure_no_pin_and_no_mapping_is_left():
         ]
         vfio = Actor("vfio", lambda map_=map_, row=row: vfio_dma_do_map(map_, row))
         scenario = Scenario("random", world, (vfio, *others))
-        state = run_to_end(scenario, coin(seed))
+        state = record(scenario, coin(seed)).last
         state.world.check()
         assert scenario.finished(state), seed
         result, pages = scenario.results(state)["vfio"], map_.size // PAGE
