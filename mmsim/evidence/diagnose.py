@@ -33,16 +33,11 @@ from mmsim.errors import nearest
 from mmsim.evidence.ftrace import COUNTS, marks
 from mmsim.evidence.ftrace import read as read_trace
 from mmsim.evidence.pasted import (
-    BUDDYINFO,
-    FREE_LISTS,
-    PAGETYPEINFO,
     SHOWN_MAX,
     VMSTAT,
-    ZONEINFO,
     Line,
     Neighbour,
     PasteError,
-    kind_of,
     lines_of,
     neighbour,
     wrong,
@@ -182,19 +177,12 @@ def _counters(lines: list[Line], *, readings: bool = False) -> dict[str, int]:
 
 def _refuse(line: Line, part: str, lines: list[Line]) -> NoReturn:
     """PasteError for what is no counter."""
-    for each in (line, *lines):
-        if (kind := kind_of(each)) in (BUDDYINFO, PAGETYPEINFO, ZONEINFO, FREE_LISTS):
-            says = "which says what is free and not what moved"
-            at = f"line {each.number}"
-            raise Neighbour(f"{at}: this looks like {kind}, {says}: mmsim show FILE shows it")
-    kind = kind_of(line)
-    if said := neighbour([line, *lines]):
+    if said := neighbour([line, *lines], (VMSTAT,)):
         raise Neighbour(said)
-    looks = f" (this looks like {kind})" if kind not in ("", VMSTAT) else ""
     wrong(
         line,
         "write a counter and by how much it moved, a whole number without points or commas, for "
-        f"instance 'thp_migration_fail +1', not {part[:SHOWN_MAX]!r}{looks}",
+        f"instance 'thp_migration_fail +1', not {part[:SHOWN_MAX]!r}",
     )
 
 

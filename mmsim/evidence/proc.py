@@ -26,6 +26,7 @@ from mmsim.errors import nearest
 from mmsim.evidence.pasted import (
     BUDDYINFO,
     FREE_LISTS,
+    OF_MEMORY,
     PAGETYPEINFO,
     VMSTAT,
     ZONEINFO,
@@ -167,7 +168,7 @@ def _free_lists(lines: list[Line]) -> Pasted:
         letters[key] = tuple(types for _, _, types in found)
     if not zones:
         refuse(lines[0], FREE_LISTS)
-    said = neighbour(others)
+    said = neighbour(others, (*OF_MEMORY, VMSTAT))
     notes = [f"Other lines of the log, not read: {len(others)}."] if others else []
     notes += [f"And {said}"] if said else []
     return Pasted(FREE_LISTS, tuple(zones), page, tuple(notes), letters)
@@ -429,13 +430,9 @@ def read_memory(text: str) -> Pasted:
 
     PasteError, with the sentence of the file that the text looks like, for anything else."""
     lines = lines_of(text, BUDDYINFO)
-    ours = (ZONEINFO, PAGETYPEINFO, FREE_LISTS, BUDDYINFO)
-    file = next((kind for line in lines if (kind := kind_of(line)) in ours), "")
-    if not file and (said := neighbour(lines)):
+    file = next((kind for line in lines if (kind := kind_of(line)) in OF_MEMORY), "")
+    if not file and (said := neighbour(lines, OF_MEMORY)):
         raise Neighbour(said)
-    if not file and (line := next((each for each in lines if kind_of(each) == VMSTAT), None)):
-        does = "which says what moved and not what is free: mmsim diagnose BEFORE AFTER reads two"
-        raise Neighbour(f"line {line.number}: this looks like {VMSTAT}, {does}")
     if file == PAGETYPEINFO or (
         file == BUDDYINFO and any(_BLOCK_ORDER.fullmatch(line.text) for line in lines)
     ):
@@ -447,7 +444,7 @@ def read_memory(text: str) -> Pasted:
     if file == FREE_LISTS:
         return _free_lists(lines)
     if not file:
-        refuse(lines[0], next((name for name in ours if name in text), BUDDYINFO))
+        refuse(lines[0], next((name for name in OF_MEMORY if name in text), BUDDYINFO))
     return Pasted(BUDDYINFO, _buddyinfo(lines))
 
 

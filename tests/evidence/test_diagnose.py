@@ -18,7 +18,6 @@ from mmsim.evidence.diagnose import (
     EVIDENCE,
     OTHER,
     PIN,
-    REFUSED,
     STAGES,
     UNITS,
     delta,
@@ -34,7 +33,7 @@ from mmsim.evidence.pasted import CHARS_MAX, PasteError
 from mmsim.mm.versions import POLICIES, VERSIONS
 from mmsim.scenarios import vfio_map
 from mmsim.scenarios.situation import MISSED, NOT_MOVED, NOT_SPLIT, SINGLE
-from mmsim.views.diagnosis import NO_PATH, RARER, command, path_words, report
+from mmsim.views.diagnosis import NO_PATH, RARER, command, path_words
 from mmsim.views.flow import taken
 
 PAIR = "thp_migration_fail +1\nthp_split_page_failed +1\n"
@@ -95,12 +94,6 @@ def test_a_trace_is_summed_up_for_each_reason_failures_first():
     assert read(CALL.format(1, 0, 0, "0x7")).reason == "longterm_pin"
 
 
-def test_a_measured_file_gives_its_own_counters():
-    name = datafiles.path("kernel-runs/traces/S3_held_base_retfix1.txt")
-    pair = {"pgmigrate_fail": 512, "thp_migration_fail": 1, "thp_split_page_failed": 1}
-    assert read(name.read_text()).moved == pair
-
-
 BEFORE, AFTER = vmstat(), vmstat(thp_migration_fail=1, pgfault=5)
 TRACE = "x: mm_migrate_pages: nr_succeeded=0 nr_failed=1 nr_thp_succeeded=0 nr_thp_failed={} {}"
 REASON = "mode=a reason=longterm_pin"
@@ -123,7 +116,7 @@ OLD = "mm_migrate_pages: nr_succeeded=1 nr_failed=0 mode=a reason=b"
         ((BEFORE, AFTER + "pgal"), "AFTER, line 77: write a counter"),
         ((BEFORE, "thp_split_pmd +3\n"), "'thp_split_pmd +3' is a movement and not a reading"),
         ((BEFORE + AFTER,), "stands in line 1 already: give two readings as two files"),
-        (("Node 0, zone DMA32 1 2 3\n",), "looks like /proc/buddyinfo, which says what is free"),
+        (("Node 0, zone DMA32 1 2 3\n",), "looks like /proc/buddyinfo. It says what is free"),
         (("MemTotal: 16 kB\n",), "this is /proc/meminfo. It tells"),
         ((BEFORE,), "BEFORE is a whole /proc/vmstat; give two of them"),
         (("pgfault 1\n", "pgfault 2\n"), "BEFORE has no counter of the model"),
@@ -147,14 +140,6 @@ def test_what_can_not_be_used_is_told_in_one_sentence(texts, says):
     with pytest.raises(PasteError, match=r"\A[^\n]{1,320}\Z") as told:
         read(*texts)
     assert says in str(told.value)
-
-
-def test_a_gauge_may_fall_and_a_counter_proves_a_reboot():
-    before = vmstat() + "workingset_nodes 90\nnuma_hit 70\nmemmap_x 5\n"
-    after = vmstat(thp_split_pmd=1) + "workingset_nodes 4\nnuma_hit 3\nmemmap_x 4\n"
-    assert read(before, after).moved == {"thp_split_pmd": 1}
-    with pytest.raises(PasteError, match="different boots"):
-        read(before, after.replace("pgfault 100", "pgfault 3"))
 
 
 # -- the family
@@ -200,14 +185,8 @@ def test_each_way_to_fail_is_in_the_family(version):
     assert {PIN, OTHER} < single
 
 
-def test_a_version_that_nobody_searched_is_named():
-    with pytest.raises(PasteError, match=r"no fates of v9 are stored: run tools/build_fates\.py"):
-        fates("v9", 1)
-
-
 # -- what explains the counters
 
-REPAIRED = "thp_migration_fail 1\nthp_split_page_failed 10\npgmigrate_fail 512"
 ONCE, TEN = ("base", "6.1.0"), ("v1", "v2", "v3", "2/2-only")
 
 
@@ -229,19 +208,6 @@ def test_the_reported_pair_is_one_refusal_of_a_pin(version):
     assert troubles[:3] == [None, "truncated", "nomem"]
 
 
-@pytest.mark.parametrize("version", [name for name in VERSIONS if name not in ONCE])
-def test_in_a_patched_kernel_the_pair_means_something_else(version):
-    """One refusal of a reference would have been tried again."""
-    found = diagnose(PAIR, kernel=version)
-    assert all(
-        p.fate.setting.knobs.get("trouble")
-        or p.fate.reason != "longterm_pin"
-        or p.fate.returns == (0,)
-        for group in found.groups
-        for p in group.paths
-    )
-
-
 @pytest.mark.parametrize("version", VERSIONS)
 def test_eleven_for_ten_is_a_reference_that_stayed(version):
     found = diagnose(ELEVEN, kernel=version)
@@ -252,15 +218,6 @@ def test_eleven_for_ten_is_a_reference_that_stayed(version):
     else:
         assert found.groups == ()
         assert not found.explained
-
-
-@pytest.mark.parametrize("version", VERSIONS)
-def test_the_repaired_count_of_ten_refusals(version):
-    """Other versions need nine refusals, or ten, of somebody else."""
-    others = first(diagnose(REPAIRED, kernel=version)).others
-    assert bool(others) == (version not in ("v3fix", "6.12"))
-    assert others.get(REFUSED, 0) in (0, 9, 10)
-    assert first(diagnose(REPAIRED)).versions == ("v3fix", "6.12")
 
 
 # -- cases made by the model itself
@@ -364,19 +321,6 @@ def test_a_case_of_the_model_is_diagnosed_with_its_true_path_first(seed, noise):
             assert group.counters == given
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_refused_splits_of_others_come_last(seed):
-    """The true path is there, but below every one that needs no such split."""
-    situation, trace = case(seed)
-    moved = delta(trace.state(0).world.vmstat, trace.last.world.vmstat)
-    given = {**moved.given, REFUSED: moved.given[REFUSED] + 2}
-    groups = explain(moved._replace(given=given), situation.version.name, rarer=True).groups
-    paths = [path for group in groups for path in group.paths]
-    assert way(taken(trace)) in [total(path) for path in paths if path.others.get(REFUSED) == 2]
-    theirs = [REFUSED in path.others for path in paths]
-    assert theirs == sorted(theirs)
-
-
 # -- what no path explains
 
 
@@ -398,12 +342,6 @@ def test_a_delta_that_no_path_explains_is_refused(text, version):
     assert wrong
     assert all(found.delta.given[name] == n != has for name, (n, has) in wrong.items())
     assert path.versions == (version,)
-
-
-def test_nothing_moved_is_nothing_to_explain():
-    found = diagnose("thp_migration_fail 0\npgmigrate_fail 0")
-    assert found.explained
-    assert found.groups == ()
 
 
 # -- what is beside it
@@ -439,13 +377,6 @@ def test_nothing_moved_is_nothing_to_explain():
 def test_what_is_beside_a_path(text, version, wanted):
     path = first(diagnose(text, kernel=version))
     assert {name: getattr(path, name) for name in wanted} == wanted
-
-
-def test_the_owner_of_cma_sees_what_v1_changed():
-    moved = "cma_alloc_fail 1\nthp_migration_fail {0}\nthp_split_page_failed {0}"
-    base, v1 = (diagnose(moved.format(n), kernel=v) for n, v in ((1, "base"), (5, "v1")))
-    assert first(base).fate.setting.scenario == first(v1).fate.setting.scenario == "cma_alloc"
-    assert first(v1).fate.returns == (-11,) * 5
 
 
 @pytest.mark.parametrize(
@@ -572,17 +503,6 @@ def test_no_path_is_said_aloud_with_status_1(capsys, file):
     assert "thp_migration_fail would be" in out
 
 
-def test_the_simplest_is_said_first_and_a_cell_shows_few():
-    found = diagnose(PAIR)
-    number = sum(len(group.paths) for group in found.groups)
-    assert number > len(found.groups[0].paths) > 1
-    simplest = f"the simplest, in base, 6.1.0: {path_words(found.groups[0].paths[0])}."
-    assert f"\nOne of {number} paths that fit; {simplest}\n" in report(found)
-    said = report(found, groups_max=2)
-    assert f"And {len(found.groups) - 2} more groups of paths, less simple." in said
-    assert "\n3. " not in said
-
-
 def test_rarer_situations_are_searched_when_asked_for(capsys, file):
     """The hole of v2: whole pages were moved, and a split was refused in the end."""
     hole = "a huge page is moved whole; no huge page is free; the split is refused once"
@@ -595,25 +515,6 @@ def test_rarer_situations_are_searched_when_asked_for(capsys, file):
     assert "more group" not in out
     _, out, _ = run(capsys, "diagnose", file(PAIR), "--all", "--json")
     assert json.loads(out)["complete"] is True
-
-
-def test_what_is_ignored_is_listed(capsys, file):
-    _, out, _ = run(capsys, "diagnose", file(PAIR + "pgfault 3\ndrop_pagecache 1\n"))
-    assert "Ignored: drop_pagecache, pgfault." in out
-    assert "drop_pagecache moved by 1: drop_caches ran" in out
-
-
-def test_json_says_the_same(capsys, file):
-    status, out, _ = run(capsys, "diagnose", file(ELEVEN), "--json")
-    found = json.loads(out)
-    assert status == 0
-    assert found["explained"] is True
-    assert found["given"] == {"thp_migration_fail": 11, "thp_split_page_failed": 10}
-    path = found["groups"][0]["paths"][0]
-    assert path["versions"] == ["v1", "v2", "v3", "2/2-only"]
-    assert path["schedule"].startswith("pin*")
-    assert found["groups"][0]["counters"]["pgmigrate_fail"] == 512
-    assert found["next_counters"]["thp_split_pmd"] == [0, 1]
 
 
 @pytest.mark.parametrize("text", [PAIR, ELEVEN, "thp_migration_fail 2\nthp_split_page_failed 1"])
@@ -638,10 +539,3 @@ def test_every_path_has_words(version):
         assert words[0].islower()
         assert "None" not in words
         assert not re.search(r"-\d", words)  # nothing happens less than never
-
-
-def test_a_single_page_is_no_piece():
-    found = diagnose("pgmigrate_success 1\npgmigrate_fail 1\ncma_alloc_success 1", kernel="v3")
-    said = report(found, groups_max=None)
-    assert "a long-term pin; a single page is busy in every pass;" in said
-    assert "piece" not in said

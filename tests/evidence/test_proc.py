@@ -111,7 +111,7 @@ def test_the_text_of_another_file_or_of_none(file):
     text = TEXTS[file]
     for line, says in (
         ("MemTotal:       16384 kB\n", "this is /proc/meminfo. It tells"),
-        ("nr_free_pages 4000\n", "this looks like /proc/vmstat, which says what moved"),
+        ("nr_free_pages 4000\n", "this looks like /proc/vmstat. It says what moved"),
         ("once upon a time\n", "'once upon a time' is no line of /proc/buddyinfo"),
     ):
         assert refused(line).startswith(f"line 1: {says}")
