@@ -74,18 +74,12 @@ _VALUE = re.compile(r"(\w+)=(\S*)")
 # Names that may go back without a new boot: what is there now, and what can be set to 0.
 _GAUGES = re.compile(r"nr_.*|workingset_nodes|numa_.*|.*_nodes|balloon_.*|vma_.*")
 _EVENTS = re.compile(r"(pg|thp_|compact_|cma_|drop_|allocstall|kswapd_|pswp|slabs_|oom_|unevict).*")
-# What is not evidence but could matter: the first that fits comes first.
-_MATTERS = (
-    "drop_", "compact_", "numa_pages_migrated", "pgdemote", "pgpromote", "numa_", "thp_",
-    "nr_isolated", "nr_free_cma", "nr_foll_pin", "htlb_", "unevictable", "oom_", "allocstall",
-    "pgscan", "pgsteal", "swap", "pswp",
-)  # fmt: skip
 
 
 class Delta(NamedTuple):
     """What is known.  `given`: counters of EVIDENCE; one that is missing is not known.
 
-    `others`: what else moved, what could matter first.  `reason`: for whom pages were migrated, if
+    `others`: what else moved.  `reason`: for whom pages were migrated, if
     a trace said so; `also`: the other reasons of that trace.  `notes`: sentences about the text."""
 
     given: dict[str, int]
@@ -143,15 +137,7 @@ def delta(before: dict[str, int], after: dict[str, int], notes: tuple[str, ...] 
     moved = {name: n - before.get(name, 0) for name, n in after.items()}
     given = {name: moved[name] for name in EVIDENCE if name in moved}
     others = {name: n for name, n in moved.items() if name not in EVIDENCE and n}
-    return Delta(given, dict(sorted(others.items(), key=_importance)), notes=notes)
-
-
-def _importance(item: tuple[str, int]) -> int:
-    """Smaller for what could matter more; names that may be slips of the pen matter most."""
-    name = item[0]
-    if name.startswith(("thp_migration", "thp_split_page_f", "pgmigrate", "cma_alloc")):
-        return -1
-    return next((i for i, begins in enumerate(_MATTERS) if name.startswith(begins)), len(_MATTERS))
+    return Delta(given, others, notes=notes)
 
 
 # -- names with numbers

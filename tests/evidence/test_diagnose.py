@@ -65,7 +65,7 @@ def test_two_texts_give_what_moved_and_what_is_not_looked_at():
     pair = {"thp_migration_fail": 1, "thp_split_page_failed": 1}
     found = read(vmstat(), vmstat(**pair, pgfault=7, nr_mapped=-3, drop_pagecache=1))
     assert found.moved == pair
-    assert list(found.others.items()) == [("drop_pagecache", 1), ("nr_mapped", -3), ("pgfault", 7)]
+    assert found.others == {"drop_pagecache": 1, "nr_mapped": -3, "pgfault": 7}
     assert found.unknown == ()
 
 
