@@ -79,8 +79,8 @@ _EVENTS = re.compile(r"(pg|thp_|compact_|cma_|drop_|allocstall|kswapd_|pswp|slab
 class Delta(NamedTuple):
     """What is known.  `given`: counters of EVIDENCE; one that is missing is not known.
 
-    `others`: what else moved.  `reason`: for whom pages were migrated, if
-    a trace said so; `also`: the other reasons of that trace.  `notes`: sentences about the text."""
+    `others`: what else moved.  `reason`: for whom pages were migrated, if a trace said so; `also`:
+    the other reasons of that trace.  `notes`: sentences about the text."""
 
     given: dict[str, int]
     others: dict[str, int]

@@ -124,6 +124,7 @@ OLD = "mm_migrate_pages: nr_succeeded=1 nr_failed=0 mode=a reason=b"
         (("thp_migration_fails +1\n",), "did you mean 'thp_migration_fail'"),
         (("thp_migration_fail +1\nthp_migration_fail +1\n",), "line 2: thp_migration_fail stands"),
         (("thp_migration_fail -1\n",), "thp_migration_fail went back by 1; counters never do"),
+        (("pgfault 4\nthp_migration_fail one\n",), "BEFORE, line 2: write a counter"),
         (("thp_migration_fail one\n",), "'thp_migration_fail +1', not 'thp_migration_fail one'"),
         (("x" * (CHARS_MAX + 1),), "BEFORE has 2,000,001 characters, more than 2,000,000"),
         ((TRACE.format("1", REASON),), "line 1: a line of mm_migrate_pages has no value nr_thp"),

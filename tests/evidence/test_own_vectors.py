@@ -416,3 +416,15 @@ def test_a_destination_joins_its_neighbours(mapped):
     }
     script = {"targets": [{"folio": "B", "fail_attempts": [], "pfn": 0x100200}]}
     assert not mapped(folios, expect, script, names=("A", "B"))
+
+
+# -- steps on one folio
+
+
+@pytest.mark.parametrize(("do", "order"), [("map_pmd", 9), ("map_pte", 9), ("map_pte", 0)])
+def test_mappings_are_counted_as_often_as_they_are_made(differences, do, order):
+    steps = [{"do": "create", "folio": "A", "order": order}, {"do": "drain_batches"}]
+    steps.append({"do": do, "folio": "A", "times": 3})
+    counts = {"ref": (512 if order else 1) + 4, "mapcount": 4}
+    operation = {"op": "steps", "steps": steps, "observe": ["A"]}
+    assert not differences("refcount", {}, operation, {"folios": {"A": counts}})
