@@ -37,9 +37,9 @@ from mmsim.engine.explore import (
     search,
 )
 from mmsim.errors import UserError, nearest
-from mmsim.evidence.diagnose import explain, load, read
+from mmsim.evidence.diagnose import explain, read
 from mmsim.evidence.kernel_runs import COMPARED, NOT_COMPARED, FileComparison, compare_file
-from mmsim.evidence.pasted import Neighbour
+from mmsim.evidence.pasted import Neighbour, load
 from mmsim.evidence.vectors import check_file
 from mmsim.mm.seams import INVERTED
 from mmsim.mm.versions import BASE, POLICIES, VERSIONS

@@ -320,9 +320,8 @@ def read(text: str) -> RealTrace:
             there = [*lines, mark.strip()][at]
             raise ValueError(f"line {at + 1}: expected {what}, found {there[:60]!r}")
         found.append(here)
-    (heading, *_), before, (vmstat_before, *_), _, (vmstat_after, *_), _, after, (pin, *_), _ = (
-        found
-    )
+    headings, before, vmstat_before, _, vmstat_after, _, after, pins, _ = found
+    heading = headings[0]
     kernel = (heading[2], heading[3], heading[4]) if heading[2] else KERNEL_TODAY
     if kernel not in VERSION_OF:
         raise ValueError(f"line 1: no version of the model behaves like {heading[0][:50]!r}")
@@ -334,9 +333,9 @@ def read(text: str) -> RealTrace:
         refs=int(heading[6] or 1),
         units_before=_units_of(before, ("cma", "thp", "map")),
         units_after=_units_of(after, ("thp", "pages_in_cma")),
-        vmstat_before={name: int(n) for name, n in _VALUE.findall(vmstat_before[1])},
-        vmstat_after={name: int(n) for name, n in _VALUE.findall(vmstat_after[1])},
-        pin_result=int(pin[1]),
+        vmstat_before={name: int(n) for name, n in _VALUE.findall(vmstat_before[0][1])},
+        vmstat_after={name: int(n) for name, n in _VALUE.findall(vmstat_after[0][1])},
+        pin_result=int(pins[0][1]),
         lines=traced,
         cut=cut,
     )

@@ -376,22 +376,16 @@ THPS_MAX = 2
 OTHERS_MOVED = "vmstat counts the whole machine: probably a page of somebody else lay in the range"
 
 
-class Range(NamedTuple):
-    """What one range gives: results, and the counters that move."""
-
-    contig: int
-    first_migrate: int
-    counters: tuple[tuple[str, int], ...]
-
-
 @functools.lru_cache(maxsize=64)
-def _range(version: Version, thps: int, held: bool, targets: str) -> Range:
-    """The model's run of a request for exactly the memory that the huge pages are in."""
+def _range(
+    version: Version, thps: int, held: bool, targets: str
+) -> tuple[int, int, dict[str, int]]:
+    """What a request for exactly the memory that the huge pages are in gives in the model: its
+    result, what migrate_pages() returned first, and the counters that moved."""
     knobs = {"blocks": thps, "wanted": thps, "thps": thps, "holder": int(held)}
     trace = cma_alloc(version, **knobs, targets=targets).run()
-    moved = trace.last.world.vmstat
-    result = min(trace.results["owner"], 0)
-    return Range(result, migrate_returns(trace)[0], tuple((name, moved[name]) for name in COUNTERS))
+    moved = {name: trace.last.world.vmstat[name] for name in COUNTERS}
+    return min(trace.results["owner"], 0), migrate_returns(trace)[0], moved
 
 
 def compare_contig_row(number: int, row: Row) -> RowComparison:
@@ -405,23 +399,23 @@ def compare_contig_row(number: int, row: Row) -> RowComparison:
     write_errno = whole(row, "write_errno")
     if version is None:
         return RowComparison.skipped(number, "", why_not)
-    one = _range(version, thps, held, targets)
+    contig, first_migrate, moved = _range(version, thps, held, targets)
     read_off: dict[str, int] = {}
-    failed, taken = int(one.contig < 0), one.contig == 0
-    if one.contig == -EBUSY and write_errno == 0:
+    failed, taken = int(contig < 0), contig == 0
+    if contig == -EBUSY and write_errno == 0:
         read_off = {
             "d_thp_migration_fail": whole(row, "d_thp_migration_fail", 0),
             "write_errno": write_errno,
         }
         failed, taken = read_off["d_thp_migration_fail"] // ALLOC_CONTIG_TRIES, True
-    elif one.contig == -EBUSY:
+    elif contig == -EBUSY:
         failed = AREA_PAGES - asked + 1
     predicted = {
         "write_errno": 0 if taken else -ENOMEM,
-        "first_migrate_ret": one.first_migrate,
-        "first_contig_ret": one.contig,
-        "last_contig_ret": 0 if taken else one.contig,
-        **{f"d_{name}": n * max(failed, 1) for name, n in one.counters},
+        "first_migrate_ret": first_migrate,
+        "first_contig_ret": contig,
+        "last_contig_ret": 0 if taken else contig,
+        **{f"d_{name}": n * max(failed, 1) for name, n in moved.items()},
         "d_cma_alloc_success": int(taken),
         "d_cma_alloc_fail": int(not taken),
     }

@@ -91,6 +91,12 @@ def test_what_does_not_agree_can_be_seen(name):
     assert not all(row.agrees for row in rows_of(text_of(name), "6.12"))
 
 
+def test_what_is_said_of_a_unit():
+    rows = rows_of(text_of("S3_held_base_retfix1.txt"))
+    assert (rows[0].measured, rows[0].model) == ("huge, in CMA, mappings 1",) * 2
+    assert rows[-1].measured == rows[-1].model == "huge, 512 pages in CMA"
+
+
 def test_vmstat_is_read_as_a_difference():
     real = ftrace.real_trace("S3_held_v2_retfix1.txt")
     moved = {name: n for name, n in real.delta.items() if name.startswith("thp")}

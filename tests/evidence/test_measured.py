@@ -104,13 +104,6 @@ def test_the_intervals_of_the_measured_tables(table):
         assert found == pytest.approx(stored, abs=6e-5), row
 
 
-@pytest.mark.parametrize("hits", range(12))
-def test_it_holds_the_share_and_mirrors(hits):
-    low, high = wilson(hits, 11)
-    assert 0 <= low <= hits / 11 <= high <= 1
-    assert wilson(11 - hits, 11) == pytest.approx((1 - high, 1 - low))
-
-
 @pytest.mark.parametrize("counts", [(1, 0), (0, 0), (3, 2), (-1, 2)])
 def test_impossible_counts(counts):
     with pytest.raises(ValueError, match="is no share"):

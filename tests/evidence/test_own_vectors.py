@@ -3,8 +3,6 @@ checks, where the public ones leave something open."""
 
 from __future__ import annotations
 
-import random
-
 import pytest
 
 from mmsim.scenarios.script import ROUNDS_MAX
@@ -191,59 +189,6 @@ def test_a_pass_over_an_empty_list_is_a_pass(differences, more):
     assert not differences("migrate_pages", setup, operation, expect, script, versions)
 
 
-def random_folio(rng, name):
-    order = rng.choice([0, 9])
-    made = folio(name, order, kind=rng.choice(["anon", "shmem"]))
-    if made["kind"] == "anon":
-        made["swap_cache"] = rng.random() < 0.4
-    if order:
-        made["pmd_maps"], made["pte_maps"] = rng.choice(
-            [(1, 0), (2, 0), (0, 512), (1, 512), (1, 7)]
-        )
-    else:
-        made["pte_maps"] = rng.choice([1, 2, 5])
-    made["pins"] = rng.choice([0, 0, 1, 3])
-    made["dirty"], made["writeback"] = rng.random() < 0.5, rng.random() < 0.1
-    return made
-
-
-@pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("group", ["cma_alloc", "migrate_pages"])
-def test_legal_vectors_at_random_end_and_leave_a_world_that_adds_up(differences, group, seed):
-    """Only the numbers may differ: the expectation is made up, so something always does."""
-    rng = random.Random(seed)
-    names = [f"F{i}" for i in range(rng.randint(1, 3))]
-    folios = [random_folio(rng, name) for name in names]
-    script = {
-        "order9_targets": "none",
-        "strangers": [
-            {"folio": name, "from": {"pass": 0, "site": rng.choice(["alloc", "site1", "site2"])}}
-            for name in names
-            if rng.random() < 0.4
-        ],
-        "faults": [
-            {
-                "folio": rng.choice(names),
-                "kind": "move_error",
-                "errno": rng.choice(["ENOMEM", "EBUSY", "EAGAIN", "ENOSYS"]),
-                "attempts": rng.choice(["all", [0], [1]]),
-            }
-        ],
-    }
-    if rng.random() < 0.5:
-        del script["order9_targets"]
-    if group == "cma_alloc":
-        setup = area(*folios, blocks=4, **{name: i for i, name in enumerate(names)})
-        operation, expect = CMA, answer("fail", 0, cma_alloc_success=99)
-    else:
-        setup = {"folios": folios}
-        operation = {**PIN, "list": names}
-        expect = {"rc": 0, "left": 0, "counters": {"pgmigrate_fail": 99_999}}
-    found = differences(group, setup, operation, expect, script)
-    assert {mismatch.version for mismatch in found} >= {"base", "v1", "v3fix"}
-    assert not [mismatch for mismatch in found if mismatch.field == "the run"]
-
-
 # -- moves, pins, the allocator
 
 MIGRATE = {"op": "migrate_pages", "list": ["A"], "reason": "longterm_pin", "mode": "sync"}
@@ -286,27 +231,6 @@ def test_two_errors_of_one_move_at_different_attempts(differences):
     )
 
 
-def test_the_touch_of_every_round_adds_up(differences):
-    """First touch: referenced.  Second, after the move: queued, one reference more."""
-    assert not differences(
-        "gup",
-        {"folios": [folio("P", 0)]},
-        {"op": "pin_longterm", "range": ["P"], "write": True},
-        {
-            "calls": [{"result": 1, "rounds": 2, "migrate_calls": 1, "lru_drains": 0}],
-            "counters": {
-                "nr_foll_pin_acquired": 2,
-                "nr_foll_pin_released": 1,
-                "pgmigrate_success": 1,
-            },
-            "pages_in_cma_after": 0,
-            "folios": {
-                "P": {"split": False, "mapcount": 1, "in_cma": False, "pins": 1, "ref_min": 1026}
-            },
-        },
-    )
-
-
 def test_a_referenced_page_is_defeated_by_the_pin_itself(differences):
     assert not differences(
         "gup",
@@ -320,27 +244,6 @@ def test_a_referenced_page_is_defeated_by_the_pin_itself(differences):
                 "pgmigrate_fail": 1,
             },
             "pages_in_cma_after": 1,
-        },
-    )
-
-
-def test_part_of_a_huge_page_in_cma_is_pinned(differences):
-    assert not differences(
-        "gup",
-        {"folios": [folio()]},
-        {"op": "pin_longterm", "range": [{"folio": "A", "pages": 7}], "write": True},
-        {
-            "calls": [{"result": 7, "rounds": 2, "migrate_calls": 1, "lru_drains": 0}],
-            "counters": {
-                "nr_foll_pin_acquired": 14,
-                "nr_foll_pin_released": 7,
-                "pgmigrate_success": 512,
-                "thp_migration_success": 1,
-            },
-            "pages_in_cma_after": 0,
-            "folios": {
-                "A": {"split": False, "ref": 520, "mapcount": 1, "in_cma": False, "pincount": 7}
-            },
         },
     )
 
@@ -513,3 +416,15 @@ def test_a_destination_joins_its_neighbours(mapped):
     }
     script = {"targets": [{"folio": "B", "fail_attempts": [], "pfn": 0x100200}]}
     assert not mapped(folios, expect, script, names=("A", "B"))
+
+
+# -- steps on one folio
+
+
+@pytest.mark.parametrize(("do", "order"), [("map_pmd", 9), ("map_pte", 9), ("map_pte", 0)])
+def test_mappings_are_counted_as_often_as_they_are_made(differences, do, order):
+    steps = [{"do": "create", "folio": "A", "order": order}, {"do": "drain_batches"}]
+    steps.append({"do": do, "folio": "A", "times": 3})
+    counts = {"ref": (512 if order else 1) + 4, "mapcount": 4}
+    operation = {"op": "steps", "steps": steps, "observe": ["A"]}
+    assert not differences("refcount", {}, operation, {"folios": {"A": counts}})
