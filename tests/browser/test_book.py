@@ -259,7 +259,7 @@ def test_links_lead_somewhere_and_no_page_is_heavy(book):
     assert heavy[-1][0] < PAGE_MAX
 
 
-@pytest.mark.pyodide  # axe-core comes with the packages of node
+@pytest.mark.axe
 def test_axe_finds_nothing_serious(browser, book):
     axe = (NODE_MODULES / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
     for name in ("names", "orders", "lessons/00_the_report", "lessons/04_migrate_or_split"):
