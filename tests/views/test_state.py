@@ -119,12 +119,6 @@ def test_a_frozen_folio_is_shown_as_such() -> None:
     assert "frozen" in describe(book)
 
 
-def test_a_wrong_check_is_named() -> None:
-    with pytest.raises(ValueError, match="split check, split freeze, move freeze"):
-        ledger(run("base").state(0).world, "A", check="freeze")
-    assert ledger(run("base").state(0).world, "Z") is None
-
-
 def test_the_code_is_the_models_own() -> None:
     trace = run("base")
     shown = listing(trace.at(16), "pin")
