@@ -17,7 +17,8 @@ from mmsim.scenarios import SCENARIOS, Situation, drop_caches_only, pin_versus, 
 from mmsim.scenarios.clock import attempts
 from mmsim.scenarios.situation import ALL_MOVED, MISSED, NOT_SPLIT
 from mmsim.views.charts import Axis, Plot, Style, dot_sign, line_sign, percent
-from mmsim.views.show import Picture, Shown, moment
+from mmsim.views.show import Picture, Shown
+from mmsim.views.state import state_picture
 from mmsim.views.svg import (
     BLUE,
     FILLS,
@@ -169,10 +170,9 @@ def stepper() -> Any:
     return stepper(pin_versus(), versions=VERSIONS)
 
 
-def held_up() -> list[Any]:
+def held_up() -> Picture:
     """The check of a pin that comes in the second window."""
-    run = pin_versus().run()
-    return moment(run, run.find("can_split_folio"))
+    return state_picture(pin_versus().run().at("can_split_folio"))
 
 
 def meetings() -> dict[str, str]:
