@@ -155,6 +155,7 @@ def test_turn_the_knobs_of_a_host_and_paste(open_lesson):
     worn.get_by_role("button", name="Reset").click()
     expect(picture).to_contain_text("but not one block of 2 MiB")
 
+    choose(lab.card("What does extfrag_index say of each host"), ("0.998", "-1.000", "0.998"))
     paste = lab.card("What does your own machine say?")
     area, seen = paste.locator("textarea"), paste.locator(PICTURE).first
     area.fill(PASTED)
