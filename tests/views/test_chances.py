@@ -13,6 +13,7 @@ from svg_rules import seen
 from mmsim.constants import MIGRATE_PASSES
 from mmsim.engine.explore import Outcome, explore
 from mmsim.engine.scenario import Move
+from mmsim.engine.schedule import along
 from mmsim.errors import UserError
 from mmsim.scenarios import split_race, vfio_map
 from mmsim.views import chances as view
@@ -76,6 +77,11 @@ def test_pictures_are_readable_with_and_without_runs(outcomes, runs):
             assert any(f"of {count(row.of)} = " in text for text in drawn)
         assert picture.words in picture.svg
     assert "odds" not in seen(chances_picture(chances(outcomes, odds=False)))
+
+
+def test_a_schedule_that_can_not_be_has_no_odds():
+    with pytest.raises(ValueError, match="move 1, holder:ok, can't be made; those that can: spl"):
+        along(RACE, [Move("holder", "ok")])
 
 
 # -- numbers in words, and the table of outcomes

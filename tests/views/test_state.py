@@ -14,7 +14,7 @@ from view_states import STATES, run, state
 import mmsim
 from mmsim.engine.trace import Trace
 from mmsim.views import svg
-from mmsim.views.ledger import CHECKS, JUST, NEXT, check_at, describe, ledger
+from mmsim.views.ledger import CHECKS, JUST, NEXT, check_at, describe, ledger, ledger_at
 from mmsim.views.run import fold, regions
 from mmsim.views.state import CODE_LINES, layout, listing, standing, state_picture
 
@@ -106,6 +106,23 @@ def test_the_ledger_adds_up(knobs: dict[str, object]) -> None:
             assert book.frozen or book.held == book.refcount
             assert book.check.equal == (book.check.expected == book.held)
             assert book.check.numbers in describe(book) or not book.due
+
+
+@pytest.mark.parametrize(
+    ("version", "knobs"),
+    [("base", {"taken": "0.split.freeze"}), ("v1", {"targets": "available"}), ("v2", {"order": 2})],
+)
+def test_the_ledger_says_what_the_kernels_check_said(
+    version: str, knobs: dict[str, object]
+) -> None:
+    trace = run(version, **knobs, released="2")
+    checked = [n for n, e in enumerate(trace.events, start=1) if e.site in CHECKS]
+    for number in checked:
+        book, _ = ledger_at(trace.at(number))
+        assert book is not None
+        assert book.when == JUST
+        assert book.check.equal == (trace.events[number - 1].answer not in (False, None))
+    assert len(checked) > 1
 
 
 def test_a_frozen_folio_is_shown_as_such() -> None:
