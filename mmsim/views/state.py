@@ -303,26 +303,12 @@ def _draw_next(svg: Svg, x: float, y: float, w: float, standings: dict[str, str]
 COUNTER_LINES = 3
 
 
-class Counter(NamedTuple):
-    """What a counter of the kernel has grown by since the start: before this step, and now."""
-
-    name: str
-    before: int
-    now: int
-
-
-def counters_at(moment: Moment) -> list[Counter]:
-    """The counters that moved so far."""
+def _draw_counters(svg: Svg, x: float, y: float, w: float, moment: Moment) -> None:
+    """What counters have grown by since the start; those of this step are bold."""
     was = {name: old for name, old, _ in moved_counters(moment.before.world, moment.world)}
-    return [
-        Counter(name, was.get(name, new) - start, new - start)
-        for name, start, new in moved_counters(moment.start.world, moment.world)
-    ]
-
-
-def _draw_counters(svg: Svg, x: float, y: float, w: float, counters: list[Counter]) -> None:
-    """Counters that moved so far; the ones that moved in this step are bold, with old and new."""
-    order = sorted(counters, key=lambda c: (c.before == c.now, c.name.startswith("nr_")))
+    moved = moved_counters(moment.start.world, moment.world)
+    counters = [(name, was.get(name, new) - start, new - start) for name, start, new in moved]
+    order = sorted(counters, key=lambda c: (c[1] == c[2], c[0].startswith("nr_")))
     half, at, line, shown = (w - 20) / 2, 0, 0, 0
     for name, before, now in order:
         if line >= COUNTER_LINES:
@@ -354,7 +340,7 @@ def draw_holders_and_counters(
         svg.text(x + 14, y + 28, "Nobody holds this page.", w - 28, fill=MUTED)
     below = y + LEDGER_HIGH + 22
     svg.panel(x, below, w, bottom - below)
-    _draw_counters(svg, x + 14, below + 7, w - 28, counters_at(moment))
+    _draw_counters(svg, x + 14, below + 7, w - 28, moment)
 
 
 # -- the run as a strip

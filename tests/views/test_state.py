@@ -31,9 +31,9 @@ TEXT_PAIRS = [
 def _pictures() -> Iterator[tuple[Trace, int, str]]:
     """Many positions of short runs, rows of a long one, and the golden states."""
     for trace in (run("base"), run("base", taken="0.split.freeze"), run("v1", targets="available")):
-        for position in range(0, len(trace) + 1, 2):
+        for position in range(0, len(trace) + 1, 3):
             yield trace, position, "A"
-    for row in fold(run("v2", released="1"))[::8]:
+    for row in fold(run("v2", released="1"))[::20]:
         yield run("v2", released="1"), row.end, "A"
     two = run("base", thps=2, holder=2)
     for position, region in product(range(0, len(two), 5), regions(two.last.world)):
