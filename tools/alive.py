@@ -27,6 +27,7 @@ from mmsim.lessons.card import ONLY, Card, marked, marked_line, options, said
 from mmsim.views.show import as_html
 from mmsim.widgets.console import Console
 from mmsim.widgets.stepper import FirstScreen, Stepper, Walk
+
 TOOLS = Path(__file__).resolve().parent
 SOLUTIONS = TOOLS.parent / "notebooks" / "solutions"
 HTML = "text/html"
