@@ -236,7 +236,7 @@ def play_pace() -> Any:
     from mmsim.widgets.explorer import explorer
 
     sliders = explorer(RACE)
-    sliders.bound.layout.display = "none"  # interruptions are for another question
+    sliders.boxes["interruptions"].layout.display = "none"  # interruptions are for another question
     return w.VBox([sliders, w.HTML(as_html(pace_table()))])
 
 

@@ -16,7 +16,8 @@ from mmsim.scenarios.clock import attempts
 from mmsim.scenarios.situation import ALL_MOVED, MISSED, NOT_SPLIT
 from mmsim.scenarios.situation import number as whole
 from mmsim.views.charts import Axis, Bar, Plot, Style, bars, dot_sign, line_sign, percent
-from mmsim.views.show import Picture, Shown, moment
+from mmsim.views.show import Picture, Shown
+from mmsim.views.state import state_picture
 from mmsim.views.svg import BLUE, FILLS, ORANGE, PAPER, VERMILION, Sign, Svg
 from mmsim.views.tables import Frame, frame, labels
 
@@ -122,10 +123,9 @@ def first_window() -> Window:
     return windows(walk_over(1))[0]
 
 
-def held_up() -> list[Any]:
+def held_up() -> Picture:
     """The check of a pin that comes in the second window."""
-    run = pin_versus().run()
-    return moment(run, run.find("can_split_folio"))
+    return state_picture(pin_versus().run().at("can_split_folio"))
 
 
 def meetings() -> dict[str, str]:

@@ -36,7 +36,8 @@ from mmsim.mm.world import EITHER
 from mmsim.scenarios import SMALL, lru_batch, make, vfio_map
 from mmsim.scenarios.policy import PolicyError, limited, own_policy
 from mmsim.views.flow import flow_picture
-from mmsim.views.show import Picture, moment
+from mmsim.views.show import Picture
+from mmsim.views.state import state_picture
 from mmsim.views.svg import FILLS, INK, Svg
 from mmsim.views.tables import frame, labels
 from mmsim.views.words import plural
@@ -289,8 +290,8 @@ def fared(runs: Mapping[str, Trace], what: str) -> pd.DataFrame:
 def remedies_tried() -> list[Any]:
     """Who holds the page, and what each remedy comes to."""
     runs = {TODAY if name == "today" else name: batch_run(name) for name in REMEDIES}
-    refused = runs["v2"].find("folio_ref_freeze", 1)
-    return [moment(runs["v2"], refused, region="P1")[0], fared(runs, "remedy")]
+    refused = runs["v2"].at("folio_ref_freeze")
+    return [state_picture(refused, region="P1"), fared(runs, "remedy")]
 
 
 def helps() -> dict[str, bool]:

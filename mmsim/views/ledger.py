@@ -29,7 +29,7 @@ from mmsim.views.svg import (
 )
 from mmsim.views.words import page_words
 
-SPLIT_CHECK, SPLIT_FREEZE, MOVE_FREEZE = "split check", "split freeze", "move freeze"
+SPLIT_CHECK, SPLIT_FREEZE, MOVE_FREEZE = "split.check", "split.freeze", "move.freeze"  # the sites
 KNOWN = "explained count"
 CHECKS = (SPLIT_CHECK, SPLIT_FREEZE, MOVE_FREEZE, KNOWN)
 _FUNCTIONS = {
@@ -142,8 +142,6 @@ def ledger(
     `check` is one of CHECKS; without it the one that fits: a single page can only be moved, a huge
     page that is mapped is looked at before the split, one that is not is frozen for it.
     """
-    if check and check not in CHECKS:
-        raise ValueError(f"check is {check!r}; it can be {', '.join(CHECKS)}")
     pfn = world.find(region, index)
     if pfn is None:
         return None
@@ -172,12 +170,8 @@ def check_at(moment: Moment) -> tuple[str, str]:
     if moment.event is None:
         return "", IF
     for local, when in ((moment.event.local, JUST), (moment.local(moment.event.actor), NEXT)):
-        name = local.op.kind.name if local.op else ""
-        if name == "can_split_folio":
-            return SPLIT_CHECK, when
-        if name == "folio_ref_freeze":
-            move = local.op is not None and local.op.site == "move.freeze"
-            return (MOVE_FREEZE if move else SPLIT_FREEZE), when
+        if local.op is not None and local.op.site in CHECKS:
+            return local.op.site, when
     return "", IF
 
 

@@ -343,11 +343,6 @@ def supply_table(
     return frame(rows, labels(lists, index), columns)
 
 
-def memory_table(zone: Zone, order: int = HPAGE_PMD_ORDER) -> pd.DataFrame:
-    """For each type: free memory, its largest free block, and how many of `order` it could give."""
-    return supply_table("free lists", zone.blocks_by_type(), order)
-
-
 # -- the kernel's indices, beside what a pin could use
 
 KERNEL = "the kernel's: all lists"

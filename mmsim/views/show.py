@@ -1,8 +1,8 @@
-"""Values that show themselves: as a picture, a text and a table, in HTML and in plain text.
+"""Values that show themselves: pictures, tables and sentences, in HTML and in plain text.
 
 What stands here is shown in a cell's output, inside a card, in print and on a page without a
-kernel.  `parts` says of what a moment, a run, a situation or a zone is made; `install` tells
-IPython, so that a cell that ends with one shows it.  The engine knows nothing of this."""
+kernel.  `picture` draws a moment, a run, a situation or a zone; `install` tells IPython, so that a
+cell that ends with one shows it.  The engine knows nothing of this."""
 
 from __future__ import annotations
 
@@ -11,32 +11,27 @@ import textwrap
 from collections.abc import Callable, Iterable
 from functools import singledispatch
 from html import escape
-from typing import Any, NamedTuple
+from typing import Any
 
 from mmsim.engine.trace import Moment, Trace
 from mmsim.mm.zone import Zone
 from mmsim.scenarios import Situation
 from mmsim.scenarios.host import Host
 from mmsim.views.columns import columns_picture
-from mmsim.views.memory import memory, memory_table
-from mmsim.views.run import fold, summary
-from mmsim.views.state import state_picture, state_table
+from mmsim.views.memory import memory
+from mmsim.views.run import summary
+from mmsim.views.state import state_picture
 from mmsim.views.svg import Picture as Picture
-from mmsim.views.tables import frame, labels, steps
 
 # A cell of a table is not broken up to so many characters; a line of text has at most so many.
 UNBROKEN_MAX, LINE_MAX = 40, 96
 
 
 class Table:
-    """A pandas table: text on the left, whole, each heading in a cell of its own.
+    """A pandas table: text on the left, whole, each heading in a cell of its own."""
 
-    `folded`: a line that opens the table, for one that says in words what a picture above shows.
-    """
-
-    def __init__(self, frame: Any, folded: str = ""):
+    def __init__(self, frame: Any):
         self.frame = frame
-        self.folded = folded
 
     def __repr__(self) -> str:
         lines = str(self.frame.to_string())
@@ -63,10 +58,7 @@ class Table:
         for row in flat.itertuples(index=False):
             tags = ['th scope="row"'] * keys + ["td"] * (len(row) - keys)
             rows.append(f"<tr>{''.join(map(_cell, tags, row))}</tr>")
-        table = f"<table>{''.join(rows)}</table>"
-        if not self.folded:
-            return table
-        return f"<details><summary>{escape(self.folded)}</summary>{table}</details>"
+        return f"<table>{''.join(rows)}</table>"
 
 
 def _cell(tag: str, content: object) -> str:
@@ -90,62 +82,45 @@ class Shown:
         return as_html(self.make())
 
 
-def two_columns(rows: Iterable[tuple[str, str]]) -> Any:
-    """Facts and their values as a table."""
-    names, values = zip(*rows, strict=True)
-    return frame([(value,) for value in values], labels(names, "what"), ["value"])
-
-
-class Parts(NamedTuple):
-    """What there is to see of an object: a picture with its words, and a table of its facts."""
-
-    picture: Picture
-    table: Any
-
-
 @singledispatch
-def parts(value: Any, **how: Any) -> Parts:
-    """The picture, the text and the table of an object."""
+def picture(value: Any) -> Picture:
+    """The picture of an object, with its words."""
     raise TypeError(f"there is no picture of {value!r}")
 
 
-@parts.register
-def _(moment: Moment, *, region: str = "A") -> Parts:
-    table = two_columns(state_table(moment, region=region))
-    return Parts(state_picture(moment, region=region), table)
+@picture.register
+def _(moment: Moment) -> Picture:
+    return state_picture(moment)
 
 
-@parts.register
-def _(trace: Trace) -> Parts:
-    return Parts(Picture(columns_picture(trace).columns, summary(trace)), steps(trace))
+@picture.register
+def _(trace: Trace) -> Picture:
+    return Picture(columns_picture(trace).columns, summary(trace))
 
 
-@parts.register
-def _(situation: Situation) -> Parts:
+@picture.register
+def _(situation: Situation) -> Picture:
     start = state_picture(Trace(situation).at(0))
-    words = f"{situation.name}, version {situation.version.name}. {start.words}"
-    knobs = [(name, str(value)) for name, value in situation.knobs.items()]
-    return Parts(Picture(start.columns, words), two_columns(knobs))
+    knobs = ", ".join(f"{name} {value}" for name, value in situation.knobs.items())
+    words = f"{situation.name}, version {situation.version.name}. {start.words}\nKnobs: {knobs}."
+    return Picture(start.columns, words)
 
 
-@parts.register
-def _(zone: Zone, **how: Any) -> Parts:
-    return Parts(memory(zone, **how), memory_table(zone, **how))
+@picture.register
+def _(zone: Zone) -> Picture:
+    return memory(zone)
 
 
-@parts.register
-def _(host: Host, **how: Any) -> Parts:
-    return parts(host.zone, **how)
+@picture.register
+def _(host: Host) -> Picture:
+    return memory(host.zone)
 
 
-def show(value: Any, **how: Any) -> None:
-    """Display an object in a notebook."""
-    display = sys.modules["IPython.display"].display
-    picture, table = parts(value, **how)
-    display(picture)
-    for line in picture.words.splitlines():
-        print(textwrap.fill(line, LINE_MAX, break_long_words=False, break_on_hyphens=False))
-    display(Table(table, "The same as a table"))
+def show(value: Any) -> None:
+    """Display an object in a notebook, and its words."""
+    drawn = picture(value)
+    sys.modules["IPython.display"].display(drawn)
+    print("\n".join(map(as_text, drawn.words.splitlines())))
 
 
 def install() -> None:
@@ -155,13 +130,6 @@ def install() -> None:
     if shell is not None:
         for kind in (Moment, Trace, Situation, Zone, Host):
             shell.display_formatter.ipython_display_formatter.for_type(kind, show)
-
-
-def moment(trace: Trace, row: int, *, region: str = "A") -> list[Picture | Table]:
-    """The state after a row of the run as the stepper shows it, and as a folded table."""
-    rows = fold(trace)
-    picture, table = parts(trace.at(rows[row - 1].end if row else 0), region=region)
-    return [picture, Table(table, "The picture as a table")]
 
 
 def as_html(shown: Any) -> str:

@@ -1,4 +1,4 @@
-"""The state picture: everything about one moment of a run, in one place; and the same as a table.
+"""The state picture: everything about one moment of a run, in one place.
 
 A huge page is a bar of 512 with its head marked; once split, the same bar is cut into cells.  Below
 stand its ledger and the counters; in the other column the run as a strip, the model's own source
@@ -24,7 +24,7 @@ from mmsim.engine.trace import Moment
 from mmsim.mm.world import World
 from mmsim.views.ledger import LEDGER_HIGH, Ledger, describe, draw_ledger, ledger_at
 from mmsim.views.operations import sentence
-from mmsim.views.run import changes, fold, moved_counters
+from mmsim.views.run import fold, moved_counters
 from mmsim.views.svg import (
     BAD,
     BODY,
@@ -46,7 +46,7 @@ from mmsim.views.svg import (
     text_width,
     wrap,
 )
-from mmsim.views.words import main_actor, page_words, result_words, subject, version_words
+from mmsim.views.words import main_actor, page_words, result_words, version_words
 
 # -- the pages of a region
 
@@ -282,10 +282,6 @@ def standing(moment: Moment, actor: str) -> str:
     return f"next: {local.op.kind.name}(){inside}"
 
 
-def _standings(moment: Moment) -> dict[str, str]:
-    return {actor.name: standing(moment, actor.name) for actor in moment.scenario.actors}
-
-
 def _draw_next(svg: Svg, x: float, y: float, w: float, standings: dict[str, str]) -> None:
     """One line for each actor."""
     names = list(standings)
@@ -307,26 +303,12 @@ def _draw_next(svg: Svg, x: float, y: float, w: float, standings: dict[str, str]
 COUNTER_LINES = 3
 
 
-class Counter(NamedTuple):
-    """What a counter of the kernel has grown by since the start: before this step, and now."""
-
-    name: str
-    before: int
-    now: int
-
-
-def counters_at(moment: Moment) -> list[Counter]:
-    """The counters that moved so far."""
+def _draw_counters(svg: Svg, x: float, y: float, w: float, moment: Moment) -> None:
+    """What counters have grown by since the start; those of this step are bold."""
     was = {name: old for name, old, _ in moved_counters(moment.before.world, moment.world)}
-    return [
-        Counter(name, was.get(name, new) - start, new - start)
-        for name, start, new in moved_counters(moment.start.world, moment.world)
-    ]
-
-
-def _draw_counters(svg: Svg, x: float, y: float, w: float, counters: list[Counter]) -> None:
-    """Counters that moved so far; the ones that moved in this step are bold, with old and new."""
-    order = sorted(counters, key=lambda c: (c.before == c.now, c.name.startswith("nr_")))
+    moved = moved_counters(moment.start.world, moment.world)
+    counters = [(name, was.get(name, new) - start, new - start) for name, start, new in moved]
+    order = sorted(counters, key=lambda c: (c[1] == c[2], c[0].startswith("nr_")))
     half, at, line, shown = (w - 20) / 2, 0, 0, 0
     for name, before, now in order:
         if line >= COUNTER_LINES:
@@ -358,7 +340,7 @@ def draw_holders_and_counters(
         svg.text(x + 14, y + 28, "Nobody holds this page.", w - 28, fill=MUTED)
     below = y + LEDGER_HIGH + 22
     svg.panel(x, below, w, bottom - below)
-    _draw_counters(svg, x + 14, below + 7, w - 28, counters_at(moment))
+    _draw_counters(svg, x + 14, below + 7, w - 28, moment)
 
 
 # -- the run as a strip
@@ -427,7 +409,10 @@ def state_picture(moment: Moment, *, region: str = "A") -> Picture:
     _draw_bar(left, EDGE + 14, _TOP + 9, wide - 28, layout(moment.world, region), focus)
     draw_holders_and_counters(left, EDGE, _TOP + 108, wide, HEIGHT - 8, book, moment)
     where = f"Where {code.actor} stands, and who comes next"
-    right, standings = Svg(RIGHT, HEIGHT, where, where), _standings(moment)
+    right, standings = (
+        Svg(RIGHT, HEIGHT, where, where),
+        {actor.name: standing(moment, actor.name) for actor in moment.scenario.actors},
+    )
     x, wide, code_high = 0.5 * EDGE, RIGHT - 1.5 * EDGE, 64 + LINE_HIGH * CODE_LINES + 12
     _draw_progress(right, x + 2, 18, wide - 4, moment)
     right.panel(x, 54, wide, code_high)
@@ -436,21 +421,3 @@ def state_picture(moment: Moment, *, region: str = "A") -> Picture:
     right.panel(x, below, wide, HEIGHT - 8 - below)
     _draw_next(right, x + 14, below + 8, wide - 28, standings)
     return Picture([left.render(), right.render()], claim)
-
-
-def state_table(moment: Moment, *, region: str = "A") -> list[tuple[str, str]]:
-    """What the picture shows, as a small table."""
-    (book, _), code = ledger_at(moment, region), listing(moment)
-    places = layout(moment.world, region).counts
-    moved = (f"{counter.name} {counter.now:+d}" for counter in counters_at(moment))
-    line = next((line.text.strip() for line in code.lines if line.current), "")
-    return [
-        ("step", f"{moment.position} of {len(moment.run)}"),
-        ("what happened", sentence(moment)),
-        ("what changed", "; ".join(map(str, changes(moment))) or "nothing"),
-        (region, ", ".join(f"{n} pages in {kind or 'no memory'}" for kind, n in places)),
-        ("references", "none" if book is None else describe(book)),
-        ("counters", ", ".join(moved) or "none moved"),
-        (f"{subject(code.actor)} stands in", f"{' > '.join(code.chain)}: {line}" if line else "-"),
-        *_standings(moment).items(),
-    ]

@@ -12,10 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mmsim import errno
 from mmsim.engine.scenario import State
-from mmsim.engine.trace import Trace
 from mmsim.evidence.ftrace import RealTrace, Row, migrate_returns
 from mmsim.scenarios import Situation, vfio_map
-from mmsim.views.run import changes, few, fold
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,18 +93,3 @@ def alignment(rows: Sequence[Row]) -> pd.DataFrame:
     cells = [(r.what, r.measured, r.model, AGREES if r.agrees else DIFFERS) for r in rows]
     index = pd.Index(range(1, len(rows) + 1), name="line")
     return frame(cells, index, ["what", "measured", "model", "agrees"])
-
-
-def steps(trace: Trace) -> pd.DataFrame:
-    """A run as a table: time downwards, a column for each actor, long repetitions folded."""
-    import pandas as pd
-
-    actors = [actor.name for actor in trace.scenario.actors]
-    cells, numbers = [], []
-    for row in fold(trace):
-        said, mover = row.says(trace), trace.events[row.end - 1].actor
-        what = "; ".join(few(changes(row.at(trace))))
-        cells.append([*(said if name == mover else "" for name in actors), what])
-        numbers.append(row.numbers.replace("-", "–"))
-    index = pd.Index(numbers, name="step", dtype=object)
-    return frame(cells, index, [*actors, "what changed"])

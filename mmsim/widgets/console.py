@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 import ipywidgets as w
 
@@ -17,16 +17,6 @@ from mmsim.views.flow import flow_picture
 from mmsim.views.run import summary
 from mmsim.views.svg import Picture
 from mmsim.widgets.board import Board
-
-Drawing = Callable[[Any], Picture]
-
-
-class Turnable(Protocol):
-    """What has knobs, and another one of its kind for other values."""
-
-    @property
-    def knobs(self) -> Mapping[str, Value]: ...
-    def with_(self, **knobs: Any) -> Any: ...
 
 
 def _control(knob: Knob, value: Value) -> Any:
@@ -41,16 +31,15 @@ def _control(knob: Knob, value: Value) -> Any:
 
 
 class Console(Board):
-    """The widget.  `boxes` maps knob names, and "version" for a situation, to their controls."""
+    """The widget.  `boxes` maps the names of the knobs to their controls.
+
+    `draw_these` gets the values of all knobs by name, at first those of `values`."""
 
     def __init__(
-        self, first: Turnable, knobs: Sequence[Knob], picture: Drawing, versions: Sequence[str] = ()
+        self, known: Sequence[Knob], values: Mapping[str, Value], draw_these: Callable[..., Picture]
     ) -> None:
-        self.first, self.picture = first, picture
-        self.boxes: dict[str, Any] = {}
-        if isinstance(first, Situation) and versions:
-            self.boxes["version"] = w.Dropdown(options=versions, value=first.version.name)
-        self.boxes |= {knob.name: _control(knob, first.knobs[knob.name]) for knob in knobs}
+        self._draw_these = draw_these
+        self.boxes = {knob.name: _control(knob, values[knob.name]) for knob in known}
         for name, box in self.boxes.items():
             box.description, box.layout = name, w.Layout(width="240px")
         self._values = {name: box.value for name, box in self.boxes.items()}
@@ -68,7 +57,7 @@ class Console(Board):
 
     def draw(self) -> None:
         """Show what the knobs make."""
-        drawn = self.picture(self.first.with_(**{n: box.value for n, box in self.boxes.items()}))
+        drawn = self._draw_these(**{name: box.value for name, box in self.boxes.items()})
         self.view.value = drawn.html
         self.said.value = "<br>".join(map(escape, drawn.words.splitlines()))
 
@@ -85,24 +74,20 @@ def console(
 ) -> Console:
     """A widget to turn some knobs of a situation and see which way its run goes."""
     known = [knob for knob in SCENARIOS[situation.name].knobs if knob.name in knobs]
-    return Console(situation, known, _decisions, versions)
-
-
-class _Values(NamedTuple):
-    """Values of knobs that belong to nothing else."""
-
-    knobs: Mapping[str, Any]
-
-    def with_(self, **knobs: Any) -> _Values:
-        return _Values({**self.knobs, **knobs})
+    version = Knob("version", situation.version.name, "which kernel", allowed=tuple(versions))
+    values = {**situation.knobs, "version": situation.version.name}
+    return Console(
+        [version, *known] if versions else known,
+        values,
+        lambda **turned: _decisions(situation.with_(**turned)),
+    )
 
 
 def turned(draw: Callable[..., Picture], known: Sequence[Knob], **start: Any) -> Console:
     """A widget to turn knobs: `draw` gets their values by name, at first those of `start`."""
-    values = {knob.name: start.get(knob.name, knob.default) for knob in known}
-    return Console(_Values(values), known, lambda now: draw(**now.knobs))
+    return Console(known, {knob.name: knob.default for knob in known} | start, draw)
 
 
-def knobs_beside(first: Turnable, known: Sequence[Knob], draw: Drawing) -> Console:
+def knobs_beside(first: Any, known: Sequence[Knob], draw: Callable[[Any], Picture]) -> Console:
     """A widget to turn the knobs `known` of `first`, and see the picture of what they make."""
-    return Console(first, known, draw)
+    return Console(known, first.knobs, lambda **turned: draw(first.with_(**turned)))

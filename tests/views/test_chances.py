@@ -30,7 +30,6 @@ from mmsim.views.chances import (
 from mmsim.views.words import chance, count, fraction
 
 RACE = split_race(released="1", order=1)
-RUNS = 2_000
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +39,7 @@ def outcomes():
 
 @pytest.fixture(scope="module")
 def runs():
-    return sample(RACE.merged(), RACE.fate, RUNS, seed=0)
+    return sample(RACE.merged(), RACE.fate, 500, seed=0)
 
 
 def forever():

@@ -47,6 +47,12 @@ def test_counts_are_the_runs():
     assert "×10" not in " ".join(texts(flow_picture(vfio_map("base").run())))
 
 
+def test_a_refusal_is_told_where_it_was():
+    for knobs, where in (({}, "check"), ({"taken": "0.split.freeze"}, "freeze")):
+        words = flow_picture(vfio_map("base", **knobs).run()).words
+        assert f"the split was refused once (at the {where} ×1)" in words
+
+
 @pytest.mark.parametrize("trouble", ["writeback", "nomem", "truncated"])
 def test_a_split_that_is_refused_early_never_comes_to_the_check_of_references(trouble):
     """Two ways leave the question for the reason, and only one of them is the plain yes."""

@@ -40,8 +40,8 @@ def test_every_step_has_a_row_and_every_row_a_step() -> None:
 RUNS = [
     ("base", {}),
     ("base", {"taken": "0.split.freeze"}),
-    ("v2", {"released": "1"}),
-    ("base", {"holder": 0}),
+    ("v2", {"released": "1", "order": 4}),
+    ("base", {"holder": 0, "order": 4}),
     ("v1", {"targets": "available"}),
     ("base", {"reason": "compaction"}),
     ("base", {"order": 1, "thps": 2, "holder": 2}),
