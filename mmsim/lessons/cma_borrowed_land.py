@@ -28,7 +28,7 @@ from mmsim.scenarios.situation import one_of, settle
 from mmsim.views import svg as draw
 from mmsim.views.charts import Axis, Bar, Plot, Style, bars, dot_sign, line_sign
 from mmsim.views.ledger import ledger
-from mmsim.views.memory import memory
+from mmsim.views.memory import block_map, draw_block_map, map_sentence, map_size
 from mmsim.views.show import Picture, Shown
 from mmsim.views.tables import Frame, frame, labels
 
@@ -102,7 +102,16 @@ LENDING_KNOBS = (
 )
 
 
-small = Shown(lambda: memory(boot(HOST_BLOCKS * HPAGE_PMD_NR, 19 * HPAGE_PMD_NR)))
+def host_drawn() -> Picture:
+    """The pageblocks of the small host, and their types."""
+    shown = block_map(boot(HOST_BLOCKS * HPAGE_PMD_NR, 19 * HPAGE_PMD_NR))
+    words, (wide, high) = map_sentence(shown), map_size(shown, 640, 250)
+    svg = draw.Svg(wide + 24, high + 24, words, words)
+    draw_block_map(svg, 12, 12, wide, high, shown)
+    return Picture(svg.render(), words)
+
+
+small = Shown(host_drawn)
 
 
 class Grant(NamedTuple):

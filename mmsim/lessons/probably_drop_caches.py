@@ -6,12 +6,12 @@ from functools import cache
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from mmsim.engine.scenario import Move, State
+from mmsim.engine.scenario import Move
 from mmsim.engine.trace import Trace
 from mmsim.evidence.measured import BIN_US, LATEST_US, best_split, bins, trials
 from mmsim.lessons.card import Card, checked, widget
 from mmsim.lessons.form import FormError, Verdict, failed, passed
-from mmsim.scenarios import Situation, drop_caches_only, pin_versus, timed_hold
+from mmsim.scenarios import drop_caches_only, pin_versus, timed_hold
 from mmsim.scenarios.clock import attempts
 from mmsim.scenarios.situation import ALL_MOVED, MISSED, NOT_SPLIT
 from mmsim.scenarios.situation import number as whole
@@ -101,8 +101,8 @@ steps_of_a_walk = Shown(walk_table)
 WAITS, FAILS, PINS = "waits", "fails", "succeeds"
 
 
-def meets(version: str, taken: int, until: int = 0) -> tuple[Situation, State, str]:
-    """A pin that runs alone, as far as it can, after `taken` steps of drop_caches.
+def meets(version: str, taken: int, until: int = 0) -> str:
+    """What becomes of a pin that runs alone, as far as it can, after `taken` steps of drop_caches.
 
     If it has to wait by then, drop_caches goes on until it has taken `until` steps."""
     situation = pin_versus(version, order=1)
@@ -114,8 +114,8 @@ def meets(version: str, taken: int, until: int = 0) -> tuple[Situation, State, s
         while situation.blocked(state, situation.main) is None:
             state, _ = situation.step(state, Move(situation.main))
     if not situation.local(state, situation.main).finished:
-        return situation, state, WAITS
-    return situation, state, PINS if situation.succeeded(state) else FAILS
+        return WAITS
+    return PINS if situation.succeeded(state) else FAILS
 
 
 def first_window() -> Window:
@@ -132,9 +132,9 @@ def meetings() -> dict[str, str]:
     """What becomes of a pin in base that comes in each window, and of one that had to wait."""
     first = first_window()
     return {
-        "lock": meets("base", first.locked)[2],
-        "reference": meets("base", first.unlocked)[2],
-        "waited": meets("base", first.locked, first.unlocked)[2],
+        "lock": meets("base", first.locked),
+        "reference": meets("base", first.unlocked),
+        "waited": meets("base", first.locked, first.unlocked),
     }
 
 
@@ -160,12 +160,12 @@ meeting = Card(
 
 def met(taken: int) -> str:
     """What a pin of v2 meets that runs alone after so many steps of the walk."""
-    fate, window = meets("v2", taken)[2], first_window()
+    fate = meets("v2", taken)
     if fate == PINS:
         return "nobody is in the way: it succeeds"
     if fate == FAILS:
         return "it meets the reference in each pass, and fails"
-    if taken < window.unlocked:
+    if taken < first_window().unlocked:
         return "it waits for the lock"
     return (
         "it waits for the page to be back on its LRU list; then it meets the reference, and fails"
