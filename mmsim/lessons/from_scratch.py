@@ -177,7 +177,9 @@ class Own(Card):
         return super().given()
 
     def ways(self) -> list[str]:
-        """Where the functions are written."""
+        """Where the functions are written; not said again to somebody who has run the cell."""
+        if self.problem:
+            return []
         return [f"Hand in what you have written: `lesson.{self.name}({self.form})`."]
 
     def reply(self) -> list[str]:

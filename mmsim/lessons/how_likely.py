@@ -5,6 +5,7 @@ and the names that the text fills in."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 from functools import cache
 from math import prod
@@ -58,16 +59,23 @@ def between(share: Share) -> str:
     return f"{share}, that is {100 * share.part:.0f} % ({low} to {high} %)"
 
 
+def failed_bars(claim: str, shares: Mapping[str, Share]) -> Picture:
+    """How many pins failed, each with its 95 % interval."""
+    rows = {
+        name: Bar({"pins that failed": share.hits}, share.trials, f"{share} failed", share.interval)
+        for name, share in shares.items()
+    }
+    return bars(claim, rows, {"pins that failed": FILLS["other"]}, left=300)
+
+
 def before_picture() -> Picture:
     """The pins without a second try, by what ran beside them and how large the guest was."""
-    rows: dict[str, Bar] = {}
+    shares = {}
     for scenario, name in SCENARIOS.items():
-        share = pins("6.1.0", scenario).failed
         when, huge_pages = name.removesuffix(" huge pages").rsplit(", ", 1)
         row = f"{when}, {plural(int(huge_pages), 'huge page')}"
-        rows[row] = Bar({"pin failed": share.hits}, share.trials, f"{share} failed", share.interval)
-    claim = f"6.1.0: {pins('6.1.0').failed} pins failed beside drop_caches"
-    return bars(claim, rows, {"pin failed": FILLS["other"]})
+        shares[row] = pins("6.1.0", scenario).failed
+    return failed_bars(f"6.1.0: {pins('6.1.0').failed} pins failed beside drop_caches", shares)
 
 
 before = Shown(before_picture)

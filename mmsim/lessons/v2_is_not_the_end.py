@@ -11,7 +11,6 @@ from functools import cache, lru_cache
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mmsim import errno
 from mmsim.constants import MIGRATE_PASSES, MR_LONGTERM_PIN, REASONS
 from mmsim.datafiles import load_csv
 from mmsim.engine.sweep import sweep
@@ -19,6 +18,7 @@ from mmsim.engine.trace import Trace
 from mmsim.errors import shown
 from mmsim.lessons.card import FUNCTION, Card, checked
 from mmsim.lessons.form import UNTOUCHED, Verdict, failed, passed
+from mmsim.lessons.migrate_or_split import ended
 from mmsim.mm.seams import (
     DRAIN,
     GIVE_UP,
@@ -46,11 +46,6 @@ if TYPE_CHECKING:
 
 PIN, PINNED, TODAY = "pin", "pinned", "6.12"
 REFUSED, FAILED = "thp_split_page_failed", "thp_migration_fail"
-
-
-def ended(trace: Trace) -> str:
-    """What the pin of a run came to."""
-    return PINNED if trace.results[PIN] > 0 else errno.name(trace.results[PIN])
 
 
 def drains(trace: Trace) -> int:
@@ -102,9 +97,6 @@ class Counts(NamedTuple):
     thp_split_page_failed: int
     pages_in_cma: int
     pinned: bool
-
-    def __str__(self) -> str:
-        return ", ".join(f"{name} {value}" for name, value in self._asdict().items())
 
 
 @cache
@@ -363,7 +355,7 @@ KNOWN = {
     "wait": (0.997454898205, 0.401418317607, 0.0, 219),
     TODAY: (0.965559778626, 0.401942504917, 1.0, 138),
 }
-"""The scores of the known rows, case by case; a test searches again."""
+"""The scores of the known rows, in the order of CASES; a test searches again."""
 
 
 @lru_cache(maxsize=64)
@@ -453,8 +445,7 @@ def drain_or_wait(attempt: Attempt) -> str:
 
 def scores() -> pd.DataFrame:
     """The known rows and the learner's own, case by case."""
-    mine = tuple(score(own(policy.stored), case) for case in CASES)
-    rows = {**KNOWN, "yours": mine}
+    rows = {**KNOWN, "yours": [score(own(policy.stored), case) for case in CASES]}
     cells = [[told(c, each[n]) for each in rows.values()] for n, c in enumerate(CASES)]
     return frame(cells, labels(CASES, "case"), [*rows])
 

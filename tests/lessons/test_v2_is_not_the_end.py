@@ -88,7 +88,7 @@ def loops(c):
         (lambda c: c.thp_migration_fail <= 1, "not even v3fix keeps it: "),
         (lambda c: c.pinned or c.thp_split_page_failed > 0, "not even v3fix keeps it: "),
         (lambda c: c.pinned or c.pages_in_cma > 0, "not even v3fix keeps it: "),
-        (lambda c: 5, "your claim returns 5, not True or False, for huge_pages"),
+        (lambda c: 5, "your claim returns 5, not True or False, for Counts(huge_pages"),
         (lambda c: None if c.pinned else True, "your claim returns None, not True"),
         (lambda c: None, "not attempted"),
         (lambda c: c.nosuch, "the claim raised AttributeError"),
