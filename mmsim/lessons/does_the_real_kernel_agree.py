@@ -333,12 +333,13 @@ remedy = Card(
         "A drain takes no reference off a huge page. What else can it give?",
     ),
     why="`drain` and `wait` do something before the next try. A piece has no next try, so they do "
-    "nothing for it. `ten` and `like_any_page` give it one; `like_any_page` also sleeps until it "
-    "has the lock.\n\nWhy does `drain` help the huge page? It takes no reference off it, as "
-    "lesson 09 says. It only takes time, and in that time the visit can end. An idle step in its "
-    "place gives 0.21 %, too.\n\nThese odds are exact for a page of two pieces, two tries in "
-    "place of ten, and one `drop_caches` that begins at any step of the pin; a fair coin says who "
-    "moves. Read them as an order, not as rates.",
+    "nothing for it. (Your policy of lesson 09 could give a piece one.) `ten` and `like_any_page` "
+    "give it one; `like_any_page` also sleeps until it has the lock.\n\n"
+    "Why does `drain` help the huge page? It takes no reference off it, as lesson 09 says. It only "
+    "takes time, and in that time the visit can end. An idle step in its place gives 0.21 %, too."
+    "\n\nThese odds are exact for a page of two pieces, two tries in place of ten, and one "
+    "`drop_caches` that begins at any step of the pin; a fair coin says who moves. Read them as an "
+    "order, not as rates.",
     still=odds_table,
     needs=(cause,),
 )

@@ -6,7 +6,7 @@ decided, and the names that the text fills in."""
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mmsim import errno
 from mmsim.datafiles import load_csv
@@ -75,66 +75,45 @@ remarks = Card(
 )
 
 
-class Remark(NamedTuple):
-    """What a reviewer said of a patch of v1 in October 2022, in our words; what became of it."""
-
-    on: str
-    who: str
-    said: str
-    became: str
-    message_id: str
-
-
 REMARKS = (
-    Remark(
-        "1/2",
+    (
         "Huang Ying",
+        "1/2",
         "The explanation is not right: tries that succeed in the end return 0. A positive number "
         "with nothing left comes from a huge page that was split. And why does the pin make "
-        "-ENOMEM of every failure, instead of handing it on?",
+        "\N{NON-BREAKING HYPHEN}ENOMEM of every failure, instead of handing it on?",
         "1/2 was written anew",
-        "87r0z2nc6j.fsf@yhuang6-desk2.ccr.corp.intel.com",
     ),
-    Remark(
-        "1/2",
+    (
         "Alistair Popple",
+        "1/2",
         "migrate_pages() itself should be mended, because move_pages(), a system call, sees the "
         "same false failure.",
         "from v2 on 1/2 is in migrate_pages()",
-        "87o7u6soip.fsf@nvidia.com",
     ),
-    Remark(
-        "2/2",
+    (
         "Huang Ying",
+        "2/2",
         "For callers other than a long-term pin the patch changes what migrate_pages() returns. "
         "Keep what the split returned in a variable of its own. And does the patch solve your "
         "problem?",
         "v2 has the variable; the author wrote that he would test it",
-        "87mt9qnbrf.fsf@...",
     ),
-    Remark(
-        "2/2",
+    (
         "Yang Shi",
+        "2/2",
         "Count migrations by reason on machines with the patch and without it: that would show "
         "what it is good for.",
         "no such numbers came with v2 or v3",
-        "CAHbLzkppCJ+Jpjkv6CE=fzufL+-=L=29W_oZc6X=MV9gmu85hA@mail.gmail.com",
     ),
 )
+"""Who said what of which patch of v1, in our words, and what became of it."""
 
 
 def list_said() -> pd.DataFrame:
-    """Four remarks of reviewers on the first version, in our own words."""
-    # Error codes are not broken behind their sign.
-    rows = [(r.on, r.said.replace("-E", "\N{NON-BREAKING HYPHEN}E"), r.became) for r in REMARKS]
-    return frame(rows, labels([r.who for r in REMARKS], "who"), ["on", "said", "what became of it"])
-
-
-def mails() -> str:
-    """Links to the remarks; of one only the beginning of its Message-ID is known."""
-    known = [r for r in REMARKS if "..." not in r.message_id]
-    links = [f"[{r.who}](https://lore.kernel.org/all/{r.message_id}) (on {r.on})" for r in known]
-    return ", ".join(links)
+    """The four remarks; the text links the mails of which the whole address is known."""
+    who = labels([name for name, *_ in REMARKS], "who")
+    return frame([rest for _, *rest in REMARKS], who, ["on", "said", "what became of it"])
 
 
 said = Card("said", "Four remarks that were made on the list", still=list_said, needs=(remarks,))
