@@ -6,7 +6,7 @@ from __future__ import annotations
 from itertools import count
 
 from benchmarks.measure import Result, median_ms
-from mmsim.lessons.plenty_free import play_host
+from mmsim.lessons.plenty_free import worn
 from mmsim.scenarios.host import host
 
 SIZES = {"4 GiB": 4096, "1 TiB": 1 << 20}
@@ -14,7 +14,7 @@ SIZES = {"4 GiB": 4096, "1 TiB": 1 << 20}
 
 def _moves(mib: int) -> float:
     """Every move asks for a host that was not made before."""
-    console = play_host()
+    console = worn.play()
     console.boxes["cma"].value, console.boxes["host"].value = 25, str(mib)
     seeds = count(2)
 

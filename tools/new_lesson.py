@@ -41,9 +41,7 @@ lesson.first
 | --- | --- |
 | time: a step has no duration | nobody can say here how long the passes take |
 """
-MODULE = '''"""Lesson {number}: {title}.
-
-Interface: the card first; MIGRATE_PASSES, which the text fills in."""
+MODULE = '''"""Lesson {number}: {title}."""
 
 from __future__ import annotations
 
@@ -59,7 +57,6 @@ def refusals() -> int:
 
 
 first = Card(
-    "first",
     "How many splits are refused?\\nNo huge page is free.",
     (1, MIGRATE_PASSES, MIGRATE_PASSES + 1),
     outcome=refusals,

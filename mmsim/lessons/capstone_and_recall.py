@@ -20,10 +20,9 @@ from mmsim import errno, progress
 from mmsim.engine.trace import Trace
 from mmsim.evidence.diagnose import EVIDENCE
 from mmsim.evidence.tracer import marks, migrate_returns
-from mmsim.lessons.card import Card, checked, quiz
+from mmsim.lessons.card import Card, checked, picks, quiz
 from mmsim.lessons.form import Choices, Verdict, failed, passed
 from mmsim.lessons.migrate_or_split import ANSWERS
-from mmsim.lessons.practice import picks
 from mmsim.lessons.the_report import QUESTIONS, SUSPECTS
 from mmsim.scenarios import Situation, vfio_map
 from mmsim.scenarios.situation import ALL_MOVED, MISSED, NOT_MOVED, NOT_SPLIT
@@ -258,7 +257,6 @@ def bench() -> Any:
 
 
 verdict = Card(
-    "verdict",
     "How did the pin end?\n"
     "Say it before you try anything. In code, write one of the four phrases in quotes, without its "
     "bracket.",
@@ -316,7 +314,6 @@ def beside() -> pd.DataFrame:
 
 
 fitting = Card(
-    "fitting",
     "Which causes fit, and which are out?\n"
     "Decide with a pencil first. Then try what you are not sure of on the bench: the picture with "
     "knobs under your answer to `verdict`. A huge page is free only where the cause says so. One "
@@ -406,7 +403,6 @@ def look_judged(answer: dict[str, str]) -> Verdict:
 
 
 look = Card(
-    "look",
     "What would you look at next?\n"
     "Choose the observations that differ between the causes that fit, but no more than you need. "
     "If two tell as much, either will do. If only one cause fits, choose none.",
@@ -446,7 +442,6 @@ def before_and_after() -> list[Any]:
 
 
 afterwards = Card(
-    "afterwards",
     "The six statements of lesson 00, for the last time: true or false?",
     dict.fromkeys(QUESTIONS, bool),
     labels=QUESTIONS,
@@ -469,7 +464,6 @@ ask_about(TAKEN["seed"])
 # -- day 2 and day 7
 
 day_2 = quiz(
-    "day_2",
     "Day 2: five questions, from memory.",
     {
         "call": (
@@ -506,7 +500,6 @@ day_2 = quiz(
     form="a whole number",
 )
 day_7 = quiz(
-    "day_7",
     "Day 7: five questions, from memory.",
     {
         "out": (

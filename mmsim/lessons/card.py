@@ -1,7 +1,5 @@
 """The card: one activity of a lesson in one cell.
 
-Interface: Card, FUNCTION, quiz, checked, marked
-
 A card holds a question, what the model says to it, what is unlocked by an answer, the reason and
 the hints.  A prediction, a check, a bet and a reveal are all cards; they differ in what is given:
 
@@ -19,9 +17,12 @@ was answered in an earlier kernel when it is first shown or answered."""
 from __future__ import annotations
 
 import importlib
+import random
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field
+from functools import lru_cache
 from html import escape
 from typing import Any, cast
 
@@ -54,52 +55,45 @@ SIGNS = {
     for sign, colour in (("✔", GREEN), ("✘", VERMILION))
 }
 
-Words = str | Callable[[], str]
 
-
+@dataclass(eq=False, repr=False)
 class Card:
     """One activity.  What is callable is asked when it is needed, so it may ask the model.
 
     `question`: its first line is one sentence, which stays when the question is folded.
-    `parts`: what is asked, with choices or types; `labels`: words beside a part's choices.
-    `form`: what an answer looks like that is written as code.
+    `asked`: what is asked: parts by name, each with choices or a type, or what a single one allows.
+    `labels`: words beside a part's choices.  `form`: how an answer looks that is written as code.
     `why`: the reason, told with the outcome; `because`: that of each part.
     `still`: pictures and tables, shown once answered.
     `play`: the widget that takes the place of `still` where there are widgets.
-    `solution`: a right answer, if it is not the outcome.  `needs`: cards to be answered before."""
+    `solution`: a right answer, if it is not the outcome.  `needs`: cards to be answered before.
+    `called`: the name of a card that no variable of a lesson holds."""
 
-    def __init__(
-        self,
-        name: str,
-        question: str,
-        parts: Parts | Allowed | None = None,
-        *,
-        labels: Mapping[Any, str] | None = None,
-        form: str = "",
-        outcome: Callable[[], Any] | None = None,
-        judge: Callable[[Any], Verdict] | None = None,
-        why: Words = "",
-        because: Mapping[str, str] | None = None,
-        hints: Sequence[str] = (),
-        solution: Any = None,
-        still: Callable[[], Any] | None = None,
-        play: Callable[[], Any] | None = None,
-        needs: Sequence[Card] = (),
-    ) -> None:
-        self.name = name
-        self.headline, _, self.text = question.strip().partition("\n")
-        named = isinstance(parts, Mapping) and not isinstance(parts, Choices)
-        self.single = parts is not None and not named
-        self.allowed = parts
-        self.parts = cast("Parts", {ONLY: parts} if self.single else parts or {})
-        self.labels = labels or {}
-        self.form, self.outcome, self.judge, self.why = form, outcome, judge, why
-        self.because, self.hints, self.solution = because or {}, tuple(hints), solution
-        self.still, self.play, self.needs = still, play, tuple(needs)
+    question: str
+    asked: Parts | Allowed | None = None
+    _: KW_ONLY
+    labels: Mapping[Any, str] = field(default_factory=dict)
+    form: str = ""
+    outcome: Callable[[], Any] | None = None
+    judge: Callable[[Any], Verdict] | None = None
+    why: str | Callable[[], str] = ""
+    because: Mapping[str, str] = field(default_factory=dict)
+    hints: Sequence[str] = ()
+    solution: Any = None
+    still: Callable[[], Any] | None = None
+    play: Callable[[], Any] | None = None
+    needs: Sequence[Card] = ()
+    called: str = ""
+
+    def __post_init__(self) -> None:
+        self.headline, _, self.text = self.question.strip().partition("\n")
+        named = isinstance(self.asked, Mapping) and not isinstance(self.asked, Choices)
+        self.single = self.asked is not None and not named
+        self.parts = cast("Parts", {ONLY: self.asked} if self.single else self.asked or {})
         self._views: list[Callable[[], None]] = []
         self._given: list[Any] | None = None
         self._solving = False
-        for need in needs:
+        for need in self.needs:
             need.on_change(self.changed)
         self.about("")
 
@@ -145,13 +139,24 @@ class Card:
 
     # -- keeping
 
+    def _home(self) -> tuple[str, str]:
+        """The lesson that has it, and the name of its variable there; no lesson for one of none."""
+        for module in [name for name in sys.modules if name.startswith("mmsim.lessons.")]:
+            for name, value in vars(sys.modules[module]).items():
+                if value is self:
+                    return module.split(".")[-1], name
+        return "", self.called
+
+    @property
+    def name(self) -> str:
+        """The name of the variable that holds it."""
+        return self._home()[1]
+
     @property
     def key(self) -> str:
         """Its name in the course, such as `the_report.counted`; empty if it is in no lesson."""
-        for name, module in [*sys.modules.items()]:
-            if name.startswith("mmsim.lessons.") and vars(module).get(self.name) is self:
-                return ".".join(filter(None, (name.split(".")[-1], self.name, self.which)))
-        return ""
+        lesson, name = self._home()
+        return ".".join(filter(None, (lesson, name, self.which))) if lesson else ""
 
     def _recall(self) -> None:
         """Take up what was answered in an earlier kernel."""
@@ -165,8 +170,8 @@ class Card:
         if self._known is None or entry.get("text") or not all(n.unlocked for n in self.needs):
             return
         try:
-            answer, verdict = self._judged(self._read(self._known))
-            first = self._read(entry["first"])
+            first, answer = self._read(entry["first"]), self._read(self._known)
+            verdict = self._judged(answer)
         except Exception:  # the card asks something else since then
             return
         self.first, self.stored, self.verdict = first, answer, verdict
@@ -232,31 +237,27 @@ class Card:
             left = still_open(given)
             self.problem = f"Not stored: {left} is still open." if left else ""
         else:
-            self._settle(*self._judged(self._read(given)))
+            answer = self._read(given)
+            verdict = self._judged(answer)
+            if verdict.state == "not attempted":
+                self.problem = f"Not stored: {verdict.why}."
+                return
+            self.first = answer if self.stored is None else self.first
+            self.stored, self.verdict = answer, verdict
+            self._count(answer)
 
     def _read(self, given: Any) -> Any:
-        if self.allowed is None:
+        if self.asked is None:
             return given
-        if self.single:
-            if isinstance(given, dict) and set(given) == {ONLY}:
-                given = given[ONLY]
-            if isinstance(given, dict) and self.allowed not in (dict, object):
-                raise FormError("there is one question here, so give its answer without a name")
-            return read(given, self.allowed, self.form)
+        if self.single and not (isinstance(given, dict) and ONLY in given):
+            given = {ONLY: given}
         if isinstance(given, list | tuple) and len(given) == len(self.parts):
             given = dict(zip(self.parts, given, strict=True))
-        return read(given, self.parts)
+        answer = read(given, self.parts, self.form)
+        return answer[ONLY] if self.single else answer
 
-    def _judged(self, answer: Any) -> tuple[Any, Verdict]:
-        return answer, self.judge(answer) if self.judge is not None else passed("")
-
-    def _settle(self, answer: Any, verdict: Verdict) -> None:
-        if verdict.state == "not attempted" or not verdict.judged:
-            self.problem = f"Not stored: {verdict.why}."
-            return
-        self.first = answer if self.stored is None else self.first
-        self.stored, self.verdict = answer, verdict
-        self._count(answer)
+    def _judged(self, answer: Any) -> Verdict:
+        return self.judge(answer) if self.judge is not None else passed("")
 
     def solved(self) -> Card:
         """The card with a right answer stored, as the solution edition shows it; not kept."""
@@ -298,10 +299,8 @@ class Card:
         if not self.parts:
             call = f"lesson.{self.name}({self.form or '...'})"
             if self.form == FUNCTION:
-                hands_in = f"The last line, `lesson.{self.name}(...)`, hands it in."
-                return [
-                    f"Write the function above in place of the dots, and run the cell. {hands_in}"
-                ]
+                how = "Write the function above in place of the dots, and run the cell."
+                return [f"{how} The last line, `lesson.{self.name}(...)`, hands it in."]
             return [f"Write your answer between the brackets of this cell and run it: `{call}`."]
         names = [str(part) for part in self.parts]
         if self.single:
@@ -314,8 +313,8 @@ class Card:
 
     def choices(self) -> list[str]:
         """What can be chosen: a line for each part, or for each choice if they have words."""
-        if self.single and isinstance(self.allowed, Choices):
-            return [f"- {said(value, self.allowed)}" for value in self.allowed]
+        if isinstance(self.asked, Choices):
+            return [f"- {said(value, self.asked)}" for value in self.asked]
         lines = []
         for part, allowed in self.parts.items():
             lead = [] if self.single else [f"`{part}`"]
@@ -458,36 +457,6 @@ def said(value: Any, allowed: Allowed) -> str:
     return shown(value)
 
 
-def quiz(
-    name: str,
-    question: str,
-    asked: Mapping[str, tuple[str, Allowed, Any, str]],
-    right: str = "",
-    **more: Any,
-) -> Card:
-    """A card of questions with one right choice each, such as a recall.
-
-    `asked`: part -> its question, its choices, the right one, and why.  `right`: what is said when
-    all are right."""
-
-    def judge(answer: dict[str, Any]) -> Verdict:
-        for part, (_, _, value, why) in asked.items():
-            if answer[part] != value:
-                return failed(f"{part} is not {answer[part]}: {why}")
-        return passed(right)
-
-    return Card(
-        name,
-        question,
-        {part: allowed for part, (_, allowed, _, _) in asked.items()},
-        labels={part: words for part, (words, *_) in asked.items() if words},
-        judge=judge,
-        outcome=lambda: {part: value for part, (_, _, value, _) in asked.items()},
-        because={part: why for part, (*_, why) in asked.items()},
-        **more,
-    )
-
-
 def checked(
     outcome: Callable[[], Mapping[Any, Any]],
     reason: Callable[[Any, Any], str],
@@ -507,6 +476,59 @@ def checked(
         return passed(right)
 
     return judge
+
+
+def quiz(
+    question: str,
+    asked: Mapping[str, tuple[str, Allowed, Any, str]],
+    right: str = "",
+    **more: Any,
+) -> Card:
+    """A card of questions with one right choice each, such as a recall.
+
+    `asked`: part -> its question, its choices, the right one, and why.  `right`: what is said when
+    all are right."""
+    true = {part: value for part, (_, _, value, _) in asked.items()}
+    because = {part: why for part, (*_, why) in asked.items()}
+    return Card(
+        question,
+        {part: allowed for part, (_, allowed, _, _) in asked.items()},
+        labels={part: words for part, (words, *_) in asked.items() if words},
+        outcome=lambda: true,
+        judge=checked(
+            lambda: true,
+            lambda part, given: f"not {said(given, ())}; {because[part]}",
+            lambda part: because[part],
+            right,
+        ),
+        because=because,
+        **more,
+    )
+
+
+Pick = Callable[[Sequence[Any]], Any]
+
+
+def picks(seed: int) -> Pick:
+    """A function that draws one value of several.  Only random() is the same in every Python.
+
+    Raises ValueError for what is no seed."""
+    if type(seed) is not int or seed < 0:
+        raise ValueError(f"a seed is a whole number from 0 on, not {seed!r}")
+    draw = random.Random(seed)
+    return lambda values: values[int(draw.random() * len(values))]
+
+
+def seeded(make: Callable[[str, Pick], Card]) -> Callable[[int], Card]:
+    """The function `practise` of a lesson: for a number always the same card.
+
+    `make` is given what the card is called, and what to draw with."""
+    return lru_cache(None, typed=True)(lambda seed: make(f"practise({seed})", picks(seed)))
+
+
+def widget(name: str, *given: Any, **more: Any) -> Callable[[], Any]:
+    """What a card plays: a widget of `mmsim.widgets`, which is imported when it is made."""
+    return lambda: getattr(importlib.import_module("mmsim.widgets"), name)(*given, **more)
 
 
 def marked_line(line: str) -> str:

@@ -1,14 +1,11 @@
-"""Lesson 02: when a guest's memory lands in CMA, and why a long-term pin may not stay there.
-
-Interface: the cards guess, one, first, second, borrow, order, owner, recall; the table evidence,
-the picture small; and the names that the text fills in."""
+"""Lesson 02: when a guest's memory lands in CMA, and why a long-term pin may not stay there."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable
 from functools import cache
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from mmsim.constants import (
     HPAGE_PMD_NR,
@@ -21,23 +18,19 @@ from mmsim.constants import (
 from mmsim.datafiles import load_csv
 from mmsim.engine.trace import Trace
 from mmsim.evidence.kernel_runs import FREE, FREE_CMA, FROM_CMA
-from mmsim.lessons.card import Card, quiz
-from mmsim.lessons.form import Choices, FormError, Verdict, failed, passed
+from mmsim.lessons.card import Card, checked, quiz, widget
+from mmsim.lessons.form import Choices, Verdict, failed, passed
 from mmsim.mm.page_alloc import alloc_pages, request
 from mmsim.mm.zone import boot
 from mmsim.scenarios import boot_guest, make
-from mmsim.scenarios.situation import Value, one_of, settle
 from mmsim.scenarios.situation import number as whole
+from mmsim.scenarios.situation import one_of, settle
 from mmsim.views import svg as draw
-from mmsim.views.charts import Axis, Plot, Style, dot_sign, line_sign
+from mmsim.views.charts import Axis, Bar, Plot, Style, bars, dot_sign, line_sign
 from mmsim.views.ledger import ledger
 from mmsim.views.memory import block_map, draw_block_map, map_sentence, map_size
 from mmsim.views.show import Picture, Shown
-from mmsim.views.tables import frame, labels
-
-if TYPE_CHECKING:
-    import pandas as pd
-
+from mmsim.views.tables import Frame, frame, labels
 
 PER_MIB = (1 << 20) // PAGE_SIZE
 CMA, ORDINARY, REFUSED = "CMA", "ordinary", "refused"
@@ -48,36 +41,32 @@ FILE, MODEL = "kernel-runs/s9_cma_fallback.csv", "lessons/populate_cma256.csv"
 GUEST, SINGLE = "shmem_thp", "anon_4k"  # what is populated: a memfd's huge pages, or single pages
 
 
-class Course(NamedTuple):
-    """A curve in MiB, one number a step: what is populated, what is free, and how much is CMA."""
+class Step(NamedTuple):
+    """A step of a curve, in MiB: what is populated by then, what is free, how much of it is CMA,
+    and what came from CMA in this step."""
 
-    populated: list[float]
-    free: list[float]
-    free_cma: list[float]
-    from_cma: list[float]
-
-    @property
-    def first(self) -> float:
-        """How much is populated with the first page from CMA."""
-        return self.populated[next(i for i, n in enumerate(self.from_cma) if n)]
+    populated: float
+    free: float
+    free_cma: float
+    from_cma: float
 
 
-def _course(rows: list[dict[str, str]]) -> Course:
-    pages = [[int(row[name]) / PER_MIB for row in rows] for name in (FREE, FREE_CMA, FROM_CMA)]
-    return Course([int(row["mapped_mib"]) for row in rows], *pages)
+def _course(rows: Iterable[dict[str, str]]) -> list[Step]:
+    return [
+        Step(int(row["mapped_mib"]), *(int(row[n]) / PER_MIB for n in (FREE, FREE_CMA, FROM_CMA)))
+        for row in rows
+    ]
 
 
 @cache
-def measured(cma: int, kind: str = SINGLE) -> Course:
+def measured(cma: int, kind: str = SINGLE) -> list[Step]:
     """What a kernel with so many MiB of CMA did."""
-    boot_name = f"s9_{kind}_cma{cma}"
-    return _course([row for row in load_csv(FILE) if row["boot"] == boot_name])
+    return _course(row for row in load_csv(FILE) if row["boot"] == f"s9_{kind}_cma{cma}")
 
 
-@cache
-def modelled() -> Course:
-    """The model's course from where the kernel with 256 MiB of CMA started."""
-    return _course(load_csv(MODEL))
+def first_from_cma(course: list[Step]) -> float:
+    """How much is populated with the first page from CMA."""
+    return next(step.populated for step in course if step.from_cma)
 
 
 # MiB of CMA and the step -> what the table calls it; a step has two huge pages
@@ -89,13 +78,12 @@ MACHINES = {
 }
 
 
-def next_pages() -> pd.DataFrame:
+def next_pages() -> Frame:
     """Where the next two huge pages of a memfd came from, on three machines."""
     rows = []
     for cma, step in MACHINES:
-        kernel = measured(cma, GUEST)
-        free, area = kernel.free[step], kernel.free_cma[step]
-        place = "CMA" if kernel.from_cma[step + 1] else "ordinary memory"
+        (_, free, area, _), after = measured(cma, GUEST)[step : step + 2]
+        place = "CMA" if after.from_cma else "ordinary memory"
         rows.append((f"{free:.0f} MiB", f"{area:.0f} MiB, {100 * area / free:.0f} %", place))
     columns = ["free", "of it CMA", "the next two huge pages came from"]
     return frame(rows, labels(MACHINES.values(), "machine"), columns)
@@ -134,18 +122,7 @@ class Grant(NamedTuple):
     place: str
 
 
-class Lending(NamedTuple):
-    """The knobs, and what came of each of eight allocations."""
-
-    knobs: Mapping[str, Value]
-    grants: tuple[Grant, ...]
-
-    def places(self, place: str) -> int:
-        """How many of the allocations landed there."""
-        return sum(grant.place == place for grant in self.grants)
-
-
-def lending(**given: object) -> Lending:
+def lending(**given: object) -> list[Grant]:
     """Eight huge pages, one after the other, on a host as the knobs (LENDING_KNOBS) describe it.
 
     In an old host 40 % of the memory outside CMA is in use, and what is free there is scattered.
@@ -163,72 +140,39 @@ def lending(**given: object) -> Lending:
         if pfn is not None and zone.pageblock_type(pfn) == MIGRATE_CMA:
             place = CMA
         grants.append(Grant(free, free_cma, place))
-    return Lending(knobs, tuple(grants))
+    return grants
 
 
-def claim(made: Lending) -> str:
+def in_cma(**knobs: object) -> int:
+    """How many of the eight allocations land there."""
+    return sum(grant.place == CMA for grant in lending(**knobs))
+
+
+def claim(**knobs: object) -> str:
     """How many landed where."""
-    words = {CMA: "in CMA", ORDINARY: "outside", REFUSED: "refused"}
-    said = [f"{made.places(p) or 'none'} {words[p]}" for p in words if p == CMA or made.places(p)]
-    movable = "movable" if made.knobs["movable"] == "yes" else "not movable"
+    found = Counter(grant.place for grant in lending(**knobs))
+    words = {ORDINARY: "outside", REFUSED: "refused"}
+    said = [
+        f"{found[CMA] or 'none'} in CMA",
+        *(f"{found[p]} {words[p]}" for p in words if found[p]),
+    ]
+    movable = "not movable" if knobs.get("movable") == "no" else "movable"
     return f"{GRANTS} huge pages, {movable}: {', '.join(said)}"
 
 
-def told(made: Lending) -> str:
-    """The picture in words."""
-    return f"{claim(made)}. In turn: {', '.join(grant.place for grant in made.grants)}."
+FILLS = {"free CMA": draw.FILLS["CMA"], "other free memory": draw.FILLS["MOVABLE"]}
 
 
-WIDTH, LEFT, BARS, ROW, BAR = 640.0, 46.0, 480.0, 33.0, 19.0
-COLOURS = {CMA: draw.FILLS["CMA"], ORDINARY: draw.FILLS["MOVABLE"]}
-
-
-def drawn(made: Lending) -> Picture:
-    """A bar for what was free before each allocation: CMA from the left, and the half line."""
-    high = 62 + ROW * GRANTS
-    svg = draw.Svg(WIDTH, high + 34, claim(made), told(made))
-    svg.headline(18, 30, WIDTH - 36, claim(made))
-    svg.panel(8, 44, WIDTH - 16, high - 48)
-    most = made.grants[0].free
-    for n, grant in enumerate(made.grants):
-        y = 60 + n * ROW
-        base = y + BAR / 2 + 4.5
-        svg.text(LEFT - 12, base, str(n + 1), 16, bold=True, anchor="end")
-        wide = BARS * grant.free / most
-        cma = wide * grant.free_cma / grant.free
-        for at, size, fill in ((0, cma, COLOURS[CMA]), (cma, wide - cma, COLOURS[ORDINARY])):
-            if size:
-                svg.filled(LEFT + at, y, size, BAR, fill, stroke=fill.mark)
-        for colour, thick in ((draw.LINE, 5), (draw.INK, 2)):
-            x = LEFT + wide / 2
-            svg.line(x, y - 5, x, y + BAR + 5, stroke=colour, stroke_width=thick)
-        ink = draw.BAD if grant.place == REFUSED else draw.INK
-        bold = grant.place != ORDINARY
-        svg.text(LEFT + BARS + 16, base, grant.place, 80, bold=bold, fill=ink)
-    signs = [
-        svg.swatch(COLOURS[CMA], "free CMA"),
-        svg.swatch(COLOURS[ORDINARY], "other free memory"),
-        (
-            lambda x, y: svg.line(x + 4, y - 1, x + 4, y + 13, stroke=draw.INK, stroke_width=2),
-            8,
-            "half",
-        ),
-    ]
-    svg.legend(LEFT, high + 10, 400, signs)
-    svg.text(LEFT + BARS + 16, high + 20, "lands in", 80, size=draw.SMALL)
-    return Picture(svg.render(), told(made))
-
-
-def play_lending(**knobs: object) -> Any:
-    """The host's knobs beside the picture; `old` only where it has come up."""
-    from mmsim.widgets.console import turned
-
-    known = LENDING_KNOBS if knobs else LENDING_KNOBS[:2]
-    return turned(lambda **values: drawn(lending(**values)), known, **knobs)
+def drawn(**knobs: object) -> Picture:
+    """A bar for what was free before each allocation, CMA from the left, and where it landed."""
+    rows = {
+        f"{n}": Bar(dict(zip(FILLS, (cma, free - cma), strict=True)), free, place, line=0.5)
+        for n, (free, cma, place) in enumerate(lending(**knobs), start=1)
+    }
+    return bars(claim(**knobs), rows, FILLS, left=46, wide=440, line="half")
 
 
 guess = Card(
-    "guess",
     "32 pageblocks are free, 19 of them CMA. Eight huge pages are allocated: where do they land?\n"
     "Each takes one pageblock. They are for a guest, so the memory can be moved later. Before each "
     "allocation the kernel looks at what is still free. If *more than a certain share* of it is "
@@ -240,7 +184,7 @@ guess = Card(
         "The share is a half. Note before each allocation how much is free, and how much CMA.",
         "13 of 26 is half, and half is not more than half.",
     ),
-    outcome=lambda: {"the_first": lending().grants[0].place, "in_CMA": lending().places(CMA)},
+    outcome=lambda: {"the_first": lending()[0].place, "in_CMA": in_cma()},
     why="The rule stands in `__rmqueue()` (`mm/page_alloc.c`, Linux 6.1). **If a request may "
     "borrow, and more than half of the free pages are CMA, CMA is asked first.** The short line "
     "marks half of each bar. Before the seventh it is 13 of 26, which is not more than half. This "
@@ -249,24 +193,17 @@ guess = Card(
     "borrow, and would have nothing without ordinary memory.\n\n"
     '*A common mistake:* "a guest gets CMA only when nothing else is left". Here 13 ordinary '
     "pageblocks were free from the beginning.",
-    still=lambda: drawn(lending()),
-    play=play_lending,
+    still=drawn,
+    play=widget("turned", drawn, LENDING_KNOBS[:2]),
 )
 
 
-def one_judged(cma: int) -> Verdict:
-    """Exactly one allocation in CMA."""
-    made = lending(cma=cma)
-    return (passed if made.places(CMA) == 1 else failed)(told(made))
-
-
 one = Card(
-    "one",
     "With how many pageblocks of CMA, of the 32, does exactly one of the eight land there?\n"
     "Work it out with the rule before you touch a slider.",
     int,
     form="a whole number",
-    judge=one_judged,
+    judge=lambda cma: (passed if in_cma(cma=cma) == 1 else failed)(claim(cma=cma)),
     solution=13,
     hints=(
         "CMA must not be more than half at first. When is the least of ordinary memory left?",
@@ -283,13 +220,13 @@ one = Card(
 
 def populate_chart() -> list[Any]:
     """Free memory and free CMA while memory is populated, with the line at half of free memory."""
-    kernel, model = measured(256), modelled()
-    apart = max(abs(a - b) for a, b in zip(kernel.free_cma, model.free_cma, strict=True))
+    kernel, model = measured(256), _course(load_csv(MODEL))
+    apart = max(abs(a.free_cma - b.free_cma) for a, b in zip(kernel, model, strict=True))
     sentence = (
         "Free CMA stays as it is until it is more than half of free memory. From then on every "
         "other page comes from there."
     )
-    rows = [(kernel.first, model.first, f"{apart:.1f}")]
+    rows = [(first_from_cma(kernel), first_from_cma(model), f"{apart:.1f}")]
     columns = ["measured, MiB", "model, MiB", "largest difference of free CMA, MiB"]
     table = frame(rows, labels(["CMA 256 MiB"], "first page from CMA by"), columns)
     claim = "CMA is left alone until it is more than half of what is free"
@@ -297,41 +234,42 @@ def populate_chart() -> list[Any]:
     svg.headline(14, 28, 612, claim)
     across = Axis("the process has, MiB", 1000, range(0, 1001, 200))
     up = Axis("free, MiB", 1000, range(0, 1001, 250))
-    plot, signs = Plot(svg, 66, 66, 552, 270, across=across, up=up), []
-    half = [n / 2 for n in model.free]
-    lines: tuple[tuple[Style, list[float], str], ...] = (
-        ({"stroke": draw.BLUE, "stroke_width": 1.6}, model.free, "free, model"),
-        ({"stroke_dasharray": "6 4"}, half, "half of it"),
-        ({"stroke": draw.GREEN, "stroke_width": 2.8}, model.free_cma, "free CMA, model"),
-    )
-    for style, course, words in lines:
-        plot.line(zip(model.populated, course, strict=True), style)
+    plot = Plot(svg, 66, 66, 552, 270, across=across, up=up)
+    signs = [dot_sign(svg, "circle", draw.PAPER, "measured")]
+    lines: dict[str, tuple[Style, list[float]]] = {
+        "free, model": ({"stroke": draw.BLUE, "stroke_width": 1.6}, [s.free for s in model]),
+        "half of it": ({"stroke_dasharray": "6 4"}, [s.free / 2 for s in model]),
+        "free CMA, model": (
+            {"stroke": draw.GREEN, "stroke_width": 2.8},
+            [s.free_cma for s in model],
+        ),
+    }
+    for words, (style, course) in lines.items():
+        plot.line(zip((s.populated for s in model), course, strict=True), style)
         signs.append(line_sign(svg, style, words))
-    for course in (kernel.free, kernel.free_cma):
-        for place in zip(kernel.populated[::8], course[::8], strict=True):
-            plot.dot(*place, "circle", draw.PAPER)
-    signs.append(dot_sign(svg, "circle", draw.PAPER, "measured"))
+    for step in kernel[::8]:
+        plot.dot(step.populated, step.free, "circle", draw.PAPER)
+        plot.dot(step.populated, step.free_cma, "circle", draw.PAPER)
     svg.legend(66, 380, 552, signs)
-    note = f"data/{FILE}, single pages, every 8th row drawn"
-    svg.note(14, 411, note, 612)
+    svg.note(14, 411, f"data/{FILE}, single pages, every 8th row drawn", 612)
     return [Picture(svg.render(), sentence), table]
 
 
 def first_judged(answer: int) -> Verdict:
     """Judged by the counts that the measured kernel started from, with a step of tolerance."""
     kernel = measured(256)
-    free, area = kernel.free[0], kernel.free_cma[0]
-    if abs(answer - (free - 2 * area)) > 5:
-        when = "not yet" if answer < free - 2 * area else "long since"
-        return failed(
-            f"with {answer} MiB in use, {free - answer:,.0f} MiB would be free: "
-            f"256 MiB are {when} more than half of that"
-        )
-    return passed(f"the kernel did so in the step of 4 MiB that ended at {kernel.first} MiB")
+    left = kernel[0].free - answer
+    if abs(left - 2 * kernel[0].free_cma) <= 5:
+        end = first_from_cma(kernel)
+        return passed(f"the kernel did so in the step of 4 MiB that ended at {end} MiB")
+    when = "not yet" if left > 2 * kernel[0].free_cma else "long since"
+    return failed(
+        f"with {answer} MiB in use, {left:,.0f} MiB would be free: "
+        f"256 MiB are {when} more than half of that"
+    )
 
 
 first = Card(
-    "first",
     "How many MiB does the process have when it gets its first page from CMA?\n"
     "This time 977 MiB are free at the start, 256 MiB of them CMA. Within 5 MiB is good enough.",
     int,
@@ -362,12 +300,10 @@ SECOND = {
 
 def second_judged(letter: str) -> Verdict:
     """A wrong answer meets the run."""
-    there = told(lending(**OLD))
-    return passed(there) if letter == "b" else failed(SECOND[letter], second=there)
+    return passed(claim(**OLD)) if letter == "b" else failed(SECOND[letter], second=claim(**OLD))
 
 
 second = Card(
-    "second",
     "A guest asks the old host for eight huge pages. Where do they land?\n"
     "The rule that you know says nothing of blocks that are missing. So make a guess.",
     Choices(
@@ -389,31 +325,8 @@ second = Card(
     "The measured kernel does the same. In 1,059 trials no block of 2 MiB was free outside CMA, "
     "and CMA was 41 to 42 % of free memory. Each time all huge pages of a new memfd lay in CMA. "
     "The reporter wrote of the first road only.",
-    still=lambda: drawn(lending(**OLD)),
-    play=lambda: play_lending(**OLD),
-)
-
-
-# -- who may borrow
-
-borrow = quiz(
-    "borrow",
-    "Which of these requests for memory may borrow from CMA?\n"
-    "The kernel decides by what the memory is for.",
-    {
-        "guest": ("A guest's memory.", bool, True, "the page tables that point to it are changed"),
-        "heap": (
-            "The heap of a process.",
-            bool,
-            True,
-            "the page tables that point to it are changed",
-        ),
-        "page_table": ("A page table.", bool, False, "the processor uses its physical address"),
-        "inode": ("What the kernel knows of a file.", bool, False, "pointers hold its address"),
-    },
-    hints=("A borrower must be able to move out. Who holds the address of each?",),
-    why="In the source, a request for memory that can be moved later carries the flag "
-    "`__GFP_MOVABLE`. Only such a request may borrow.",
+    still=lambda: drawn(**OLD),
+    play=widget("turned", drawn, LENDING_KNOBS, **OLD),
 )
 
 
@@ -426,10 +339,10 @@ STEPS = {
     "let go": ("gup_put_folio", "its references are more than a move expects"),
     "move": ("folio_migrate_mapping", "the second pin is one on the page in its new place"),
     "pin again": ("follow_page_mask", "the device gets only a page that is pinned outside CMA"),
-    "map": ("iommu_map", ""),
+    "map": ("iommu_map", "nothing comes twice"),
 }
 WAIT = "wait"
-PLACES = ("first", "second", "third", "fourth", "fifth", "sixth")
+PLACED = dict(zip(("first", "second", "third", "fourth", "fifth", "sixth"), STEPS, strict=True))
 
 
 @cache
@@ -446,18 +359,11 @@ def places_of(trace: Trace) -> dict[str, int]:
     return found
 
 
-def order_judged(answer: dict[str, str]) -> Verdict:
-    """Judged by the order in which the model takes these steps."""
-    steps = list(answer.values())
-    if len({*steps}) < len(steps):
-        raise FormError("name each step once")
-    if WAIT in steps:
-        return failed("nobody waits: there is nobody to wait for")
-    at = places_of(pinned())
-    for before, after in pairwise(steps):
-        if at[before] > at[after]:
-            return failed(f"{after!r} comes before {before!r}: {STEPS[after][1]}")
-    return passed("so it is in the model, and in the kernel")
+def misplaced(place: str, step: str) -> str:
+    """What speaks against a step in this place."""
+    if step == WAIT:
+        return "nobody waits: there is nobody to wait for"
+    return f"not {step!r}; what belongs there comes first: {STEPS[PLACED[place]][1]}"
 
 
 PINNED = (
@@ -466,7 +372,7 @@ PINNED = (
 )
 
 
-def pin_steps() -> pd.DataFrame:
+def pin_steps() -> Frame:
     """The six steps: the function of each, and the page's references after it."""
     rows = []
     for name, at in places_of(pinned()).items():
@@ -478,13 +384,17 @@ def pin_steps() -> pd.DataFrame:
 
 
 order = Card(
-    "order",
     "In which order do six of these seven happen to a huge page in CMA? One does not belong.\n"
     "`let go`: the pin is given back. `look`: does the page lie in CMA? `map`: the device gets "
     "access. `move`: the page gets a new place outside CMA. `pin`: the page is pinned. "
     "`pin again`: it is pinned once more. `wait`: the pin waits until the area's owner agrees.",
-    dict.fromkeys(PLACES, tuple(sorted([*STEPS, WAIT]))),
-    judge=order_judged,
+    dict.fromkeys(PLACED, tuple(sorted([*STEPS, WAIT]))),
+    judge=checked(
+        lambda: PLACED,
+        misplaced,
+        lambda place: f"{PLACED[place]}; {STEPS[PLACED[place]][1]}",
+        "so it is in the model, and in the kernel",
+    ),
     solution=[*STEPS],
     hints=(
         "The kernel pins first and looks afterwards.",
@@ -513,12 +423,11 @@ def owner_gets(holder: int = 1) -> str:
 
 
 owner = Card(
-    "owner",
     "Somebody has a long-term reference on that huge page. How does the owner's request end?\n"
     "Free memory to move to is at hand.",
     {"inside": ("memory", "-ENOMEM", "-EBUSY"), "driver": ("memory", "the same code", "NULL")},
     labels={
-        "inside": "What does `cma_alloc()` come to inside?",
+        "inside": "How does the attempt inside `cma_alloc()` end?",
         "driver": "What does the driver get from it?",
     },
     outcome=lambda: {"inside": owner_gets(), "driver": "NULL"},
@@ -534,7 +443,6 @@ owner = Card(
 # -- from lessons 00 and 01
 
 recall = quiz(
-    "recall",
     "Three questions about lessons 00 and 01, from memory.",
     {
         "error": (

@@ -53,7 +53,6 @@ def which_judged(letter: str) -> Verdict:
 
 
 which = Card(
-    "which",
     "Which run of the model counts the same?\nThe holder never lets go.",
     Choices({letter: words for letter, (_, _, words) in RUNS.items()}),
     judge=which_judged,
@@ -127,7 +126,6 @@ def agree_shown() -> list[Any]:
 
 
 agree = Card(
-    "agree",
     "In how many of 12 traces does a line differ from the model's?\n"
     "There are four kernels, `6.1.0`, `v1`, `v3` and `6.12`, in three set-ups each: "
     f"{'; '.join(SETUPS.values())}. The reference is held for ever. The model is told which page "
@@ -144,7 +142,6 @@ agree = Card(
 )
 
 recall = quiz(
-    "recall",
     "Three questions about earlier lessons, from memory.",
     {
         "once_refused": (
@@ -199,7 +196,6 @@ def still_failing_picture() -> Picture:
 
 
 still_failing = Card(
-    "still_failing",
     "Of these 120 pins on 6.12.117, how many failed? In how many was a split refused?\n"
     "And after a failed pin, how many of the 4,096 small pages were left in CMA, on average?",
     {"failed": (0, 12, 60, 114), "refused": (0, 12, 60, 114), "left": (1, 32, 512, 4096)},
@@ -260,7 +256,6 @@ def why_judged(letter: str) -> Verdict:
 
 
 cause = Card(
-    "cause",
     "Why did they fail?",
     Choices(
         a="Ten tries of a split were over before drop_caches let go.",
@@ -317,7 +312,6 @@ def odds_table() -> pd.DataFrame:
 
 
 remedy = Card(
-    "remedy",
     "Which of two ways to fail does each change make rarer?\n"
     "A pin fails because a huge page is left whole, or because small pages are left. Each row "
     "changes one thing of the model's 6.12. And with which row are failures that leave *small "
@@ -363,7 +357,6 @@ def counterfactual() -> dict[str, Share]:
 
 
 changed = Card(
-    "changed",
     "In that 6.12.117 one call was changed, once as in row `ten`, once as in row `like_any_page`. "
     "How many of 240 pins fail?\nThe set-up is the same, the pins are new: 240 with each.",
     dict.fromkeys(SETTINGS, (0, 17, 113, 226)),
@@ -404,7 +397,6 @@ def pins_table() -> pd.DataFrame:
 
 YES, NO = "supported", "not supported"
 support = quiz(
-    "support",
     "Which of these statements do the *measured* rows support?",
     {
         "same": (

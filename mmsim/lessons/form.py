@@ -1,9 +1,6 @@
 """What an answer may look like, and what becomes of it: reading a learner's value before it is
 judged.
 
-Interface: Verdict, passed, failed, UNTOUCHED, FormError, Allowed, Choices, Parts, plain, read,
-unanswered, still_open
-
 A misspelt name or a number written as text is told before anything is judged.  What can be meant
 in two ways only by its form, such as `True` and "yes", is read as it is meant."""
 
@@ -11,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from numbers import Integral
-from types import GenericAlias
-from typing import Any, NamedTuple, cast, get_args, get_origin
+from typing import Any, NamedTuple
 
 from mmsim.constants import REPORTED
 from mmsim.engine.trace import Trace
@@ -20,23 +16,19 @@ from mmsim.errors import nearest, shown, with_article
 from mmsim.scenarios import Situation
 from mmsim.scenarios.policy import learners_own
 
+MEMBERS_MAX, DEEP_MAX = 1_000, 10
+
 
 class Verdict(NamedTuple):
     """What became of an answer.  `state`: passed, failed or not attempted.
 
-    `judged`: False if its form was wrong, so that it is no answer yet.  `second`: what a card tells
-    instead of `why` at a second wrong answer, because it gives the outcome away."""
+    `second`: what a card tells instead of `why` at a second wrong answer, because it gives the
+    outcome away."""
 
     state: str
     why: str
     detail: str = ""
-    judged: bool = True
     second: str = ""
-
-    def __str__(self) -> str:
-        sign = {"passed": "✔ passed", "failed": "✘ not yet", "not attempted": "○ not attempted"}
-        first = f"{sign[self.state]}: {self.why}" if self.why else sign[self.state]
-        return f"{first}\n{self.detail}" if self.detail else first
 
 
 UNTOUCHED = Verdict("not attempted", "the function returns nothing yet")
@@ -46,15 +38,12 @@ class Choices(dict[Hashable, str]):
     """What can be chosen, with words for each: `Choices(a="mmap()", b="VFIO_IOMMU_MAP_DMA")`."""
 
 
-Allowed = type | GenericAlias | tuple[Hashable, ...] | Choices
-Parts = Mapping[Any, Allowed]
+Allowed = type | tuple[Hashable, ...] | Choices
+Parts = Mapping[str, Allowed]
 """What an answer is made of: each part's name, and its type or the values it can have.
 
-Values are a tuple, or Choices if they need words.
-`tuple[int, int]` and `tuple[str, ...]` are members in order, and a list will do; `list[str]` are
-members in any order, and a tuple, a set or one member alone will do."""
+Values are a tuple, or Choices if they need words."""
 
-_YES_NO = {"yes": True, "true": True, "no": False, "false": False}
 _KINDS = {int: "a whole number", bool: "True or False", str: "a text in quotes"}
 
 
@@ -69,11 +58,7 @@ def passed(why: str, detail: str = "") -> Verdict:
 
 def failed(why: str, detail: str = "", second: str = "") -> Verdict:
     """The answer is wrong; `why` says what speaks against it, `second` how it really is."""
-    return Verdict("failed", why, detail, second=second)
-
-
-MEMBERS_MAX = 1_000
-DEEP_MAX = 10
+    return Verdict("failed", why, detail, second)
 
 
 def plain(answer: Any) -> Any:
@@ -124,86 +109,46 @@ def still_open(answer: Any) -> str:
     """Which parts of a dict are not answered yet, if others are; empty if none or all are."""
     if not isinstance(answer, dict):
         return ""
-    left = [_named(part) for part, value in answer.items() if unanswered(value)]
+    left = [str(part) for part, value in answer.items() if unanswered(value)]
     return ", ".join(left) if len(left) < len(answer) else ""
 
 
-def _named(part: object) -> str:
-    return repr(part) if isinstance(part, tuple) else str(part)
-
-
-def read(answer: Any, parts: Parts | Allowed, form: str = "") -> Any:
+def read(answer: Any, parts: Parts, form: str = "") -> dict[str, Any]:
     """The answer as its judge expects it; raises FormError."""
-    if isinstance(parts, Choices) or not isinstance(parts, Mapping):
-        one: Any = parts
-        return read_one("the answer", answer, one, form)
     if not isinstance(answer, dict):
         what = with_article(type(answer).__name__)
-        raise FormError(f"write a dict with the parts {', '.join(map(_named, parts))}, not {what}")
+        raise FormError(f"write a dict with the parts {', '.join(parts)}, not {what}")
     for part in answer:
         if part not in parts:
-            known = {_named(name): name for name in parts}
-            name = shown(_named(part), 60)
-            raise FormError(f"there is no part {name!r}{nearest(name, known)}")
-    named = cast("Parts", parts)
-    missing = [_named(part) for part in parts if part not in answer]
+            name = shown(part, 60)
+            raise FormError(f"there is no part {name!r}{nearest(name, parts)}")
+    missing = [part for part in parts if part not in answer]
     if missing:
         raise FormError(f"missing: {', '.join(missing)}")
-    return {part: read_one(_named(part), answer[part], allowed) for part, allowed in named.items()}
+    return {part: read_one(part, answer[part], allowed, form) for part, allowed in parts.items()}
 
 
 def read_one(name: str, value: Any, allowed: Allowed, form: str = "") -> Any:
-    """A value as it is meant: a word whatever its case, a pair whatever its brackets."""
-    one_only = isinstance(allowed, tuple | Choices) or allowed in _KINDS
-    if one_only and isinstance(value, list | tuple | set) and len(value) == 1:
+    """A value as it is meant: a word whatever its case, one member alone for a list of it."""
+    if allowed is not object and isinstance(value, list | tuple | set) and len(value) == 1:
         (value,) = value
     if isinstance(allowed, tuple | Choices):
-        for same in (_same_kind, _same_words):
-            for one in allowed:
-                if same(value, one):
-                    return one
+        for one in allowed:
+            if _meant(value) == _meant(one):
+                return one
         raise FormError(f"{name} can be {', '.join(map(repr, allowed))}, not {shown(value, 60)}")
-    if isinstance(allowed, GenericAlias):
-        return _members(name, value, allowed, form)
-    if allowed is bool and isinstance(value, str):
-        value = _YES_NO.get(_folded(value), value)
+    if allowed is bool:
+        value = {"true": True, "false": False}.get(_meant(value), value)
     if isinstance(value, allowed) and (allowed in (bool, object) or not isinstance(value, bool)):
         return value
     wanted = _KINDS.get(allowed) or form or with_article(allowed.__name__)
     raise FormError(f"{name} should be {wanted}, not {shown(value, 60)}")
 
 
-def _same_kind(value: Any, one: Any) -> bool:
-    return type(value) is type(one) and bool(_folded(value) == _folded(one))
-
-
-def _same_words(value: Any, one: Any) -> bool:
-    """Do they say the same, as 512 and "512", or True and "yes"?"""
-    if isinstance(value, bool) or isinstance(one, bool):
-        words = [_YES_NO.get(_folded(v), v) if isinstance(v, str) else v for v in (value, one)]
-        return all(isinstance(word, bool) for word in words) and words[0] is words[1]
-    return isinstance(value, str) and bool(_folded(value) == _folded(str(one)))
-
-
-def _members(name: str, value: Any, allowed: GenericAlias, form: str) -> Any:
-    """A list or tuple as it is meant, each member fitted."""
-    brackets, kinds = get_origin(allowed), get_args(allowed)
-    ordered = brackets is tuple
-    if not ordered and kinds and isinstance(value, kinds[0]) and not isinstance(value, bool):
-        value = [value]
-    if isinstance(value, list | tuple) or (isinstance(value, set) and not ordered):
-        given = sorted(value, key=repr) if isinstance(value, set) else value
-        if not ordered or kinds[-1] is ...:
-            kinds = kinds[:1] * len(given)
-        if len(given) == len(kinds):
-            return brackets(map(read_one, [f"each of {name}"] * len(given), given, kinds))
-    many = "" if not ordered or kinds[-1] is ... else f" of {len(kinds)}"
-    raise FormError(f"{name} should be {form or f'a list{many}'}, not {shown(value, 60)}")
-
-
-def _folded(value: Any) -> Any:
-    """A word without what is not meant: case, blanks around it, a hyphen for a blank."""
-    return value.strip().casefold().replace("-", " ") if isinstance(value, str) else value
+def _meant(value: Any) -> str:
+    """What a value says: 512 is "512", True is "yes"; case and a hyphen for a blank don't count."""
+    words = shown(value).strip().casefold().replace("-", " ")
+    return {"yes": "true", "no": "false"}.get(words, words)
 
 
 def counters_of(trace: Trace) -> dict[str, int]:

@@ -160,9 +160,9 @@ class Own(Card):
     case: Case | None = None
 
     def __init__(
-        self, name: str, question: str, form: str, tried: Callable[..., Verdict], **more: Any
+        self, question: str, form: str, tried: Callable[..., Verdict], **more: Any
     ) -> None:
-        super().__init__(name, question, form=form, judge=self.judged, **more)
+        super().__init__(question, form=form, judge=self.judged, **more)
         self.tried = tried
 
     def judged(self, answer: Any) -> Verdict:
@@ -217,7 +217,6 @@ class Step(Own):
 
     def __init__(
         self,
-        name: str,
         question: str,
         form: str,
         group: str,
@@ -226,7 +225,7 @@ class Step(Own):
         **more: Any,
     ) -> None:
         self.group, self.told, self.versions = group, told, versions
-        super().__init__(name, question, form, self.judge_vectors, **more)
+        super().__init__(question, form, self.judge_vectors, **more)
 
     def judge_vectors(self, **own: Any) -> Verdict:
         """What becomes of the functions, vector by vector."""
@@ -291,7 +290,6 @@ def run_all(runs: Runs, own: dict[str, Any]) -> Verdict:
 # -- the steps
 
 counts = Step(
-    "counts",
     "Step 1: `folio(name, pages, maps)` and `unmap(page)`.",
     "folio, unmap",
     group="refcount",
@@ -310,7 +308,6 @@ counts = Step(
 )
 
 checking = Step(
-    "checking",
     "Step 2: `can_split(page)`.",
     "can_split",
     group="refcount",
@@ -330,7 +327,6 @@ checking = Step(
 )
 
 freezing = Step(
-    "freezing",
     "Step 3: `freeze(page)`.",
     "freeze",
     group="refcount",
@@ -348,7 +344,6 @@ freezing = Step(
 )
 
 splitting = Step(
-    "splitting",
     "Step 4: `split(page, pieces, host)`.",
     "split",
     group="split",
@@ -373,7 +368,6 @@ splitting = Step(
 )
 
 passing = Step(
-    "passing",
     "Step 5: `one_pass(todo, pieces, reason, host)`.",
     "one_pass",
     group="migrate_pages",
@@ -398,7 +392,6 @@ passing = Step(
 )
 
 counted = Own(
-    "counted",
     "Your own model in base, with a holder and without",
     "run",
     lambda **own: run_all(BASE, own),
@@ -415,7 +408,6 @@ counted = Own(
 
 
 patching = Step(
-    "patching",
     "The patch: `patched`, a `Kernel` with three seams.",
     "patched",
     group="migrate_pages",
@@ -439,7 +431,6 @@ patching = Step(
 )
 
 both = Own(
-    "both",
     "The same situation, with your patch.",
     "run, base, patched",
     lambda **own: run_all(RUNS, own),
@@ -515,7 +506,6 @@ def pins() -> pd.DataFrame:
 
 
 reviewed = Own(
-    "reviewed",
     "The real model reviews your seams: do they agree in every order of steps?",
     "patched",
     review,

@@ -95,7 +95,6 @@ def bought_picture() -> Picture:
 
 
 bought = Card(
-    "bought",
     "Guess: how many of the 245 failed pins of 6.1.0 left a huge page whole? And how many of the "
     "510 pins of v3 fail?\n"
     "In lesson 06 you built two failures. A refused split leaves a huge page whole. Or the page is "
@@ -165,7 +164,6 @@ def odds_of() -> dict[str, str]:
 
 
 odds = Card(
-    "odds",
     "How likely are these two schedules, if a coin decides?\n"
     "A step at which only one actor can move needs no coin. In the second one the split is "
     "refused, and ends with its ninth step.",
@@ -187,7 +185,6 @@ odds = Card(
 
 
 often = Card(
-    "often",
     "A coin decides every step. What are the odds that the split fails?\nIt looks at the count in "
     "its seventh step and, if that went well, once more in its tenth. What comes after a refusal "
     "does not matter. So follow a schedule only up to the refusal, and add up the odds of these "
@@ -246,7 +243,6 @@ def play_pace() -> Any:
 
 
 pace = Card(
-    "pace",
     "The coin is loaded now. At which pace is it most likely that no try succeeds?\n"
     "`pace` 9 : 1 means nine steps of the split for one of the holder. The holder comes once. It "
     "takes its reference, and drops it. Guess both.",
@@ -290,7 +286,6 @@ def play_law() -> Any:
 
 
 law: Card = Card(
-    "law",
     "Ten passes, one tick apart; the first has met a reference. In how many of 100 cases does a "
     "later pass find it gone?",
     dict.fromkeys(HOLDS, (1, 9, 25, 61, 90, 99)),
@@ -327,7 +322,6 @@ def window_us(how: str) -> int:
 
 
 gap = Card(
-    "gap",
     "And in fragmented memory: of 100 such pins, how many does v3 get through?\n"
     "The number of passes is the same: will it be fewer, the same, or more?",
     (12, 36, 66),

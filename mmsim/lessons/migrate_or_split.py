@@ -1,22 +1,18 @@
-"""Lesson 04: a huge page that has to leave CMA is migrated, or split and migrated.
-
-Interface: the picture ten_or_one; the cards leaves, four, pair, order, counted, rescues, returned,
-companion, measured, posttest; practise for the learner; ended, flow, told, tries_picture."""
+"""Lesson 04: a huge page that has to leave CMA is migrated, or split and migrated."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mmsim import errno
 from mmsim.constants import REPORTED
 from mmsim.engine.trace import Trace
-from mmsim.evidence.ftrace import align, real_trace
+from mmsim.evidence.ftrace import real_trace
 from mmsim.evidence.tracer import migrate_returns
-from mmsim.lessons.card import Card, checked, quiz
+from mmsim.lessons.card import Card, Pick, checked, quiz, seeded, widget
 from mmsim.lessons.form import FormError, Verdict, counters_of, failed, passed, ran
-from mmsim.lessons.practice import Pick, seeded
 from mmsim.lessons.the_report import QUESTIONS
 from mmsim.lessons.who_holds_this_page import drawn
 from mmsim.mm.world import AVAILABLE, NONE
@@ -24,10 +20,7 @@ from mmsim.scenarios import SCENARIOS, vfio_map
 from mmsim.views.flow import flow_picture, taken
 from mmsim.views.show import Picture, Shown
 from mmsim.views.svg import INK, LINE, MARKED, PANEL, TITLE, Svg
-from mmsim.views.tables import PIN, RETURNS, alignment, counters_by_version
-
-if TYPE_CHECKING:
-    import pandas as pd
+from mmsim.views.tables import Frame, frame, labels
 
 VERSIONS = ("base", "v1", "v2")
 PASSES = int(vfio_map().knobs["passes"])
@@ -45,11 +38,6 @@ def ended(trace: Trace) -> str:
     return "pinned" if result > 0 else errno.name(result)
 
 
-def flow(trace: Trace) -> Picture:
-    """The way that a run took, as a flow chart."""
-    return flow_picture(trace)
-
-
 # -- the picture of the lesson: what is tried in each pass
 
 
@@ -63,12 +51,13 @@ def tries(trace: Trace) -> list[str]:
 def tries_picture(title: str, rows: Mapping[str, Trace]) -> Picture:
     """A row for each run and a box for each pass, with its number: no sign, nothing was tried."""
     told = {name: tries(trace) for name, trace in rows.items()}
-    words = ". ".join(
-        f"{name}, in {len(found)} of {PASSES} passes, at last {found[-1]}; {ended(rows[name])}"
+    said = [
+        f"{name}, in {len(found)} of {PASSES} passes, at last {found[-1]}; {ended(rows[name])}."
         for name, found in told.items()
-    )
+    ]
+    words = " ".join([f"{title}.", *said])
     left, box, high, wide = 18.0, 46.0, 78.0, 630.0
-    svg = Svg(wide, 60 + high * len(rows), title, f"{words}.")
+    svg = Svg(wide, 60 + high * len(rows), title, words)
     svg.text(left, 32, title, wide - 2 * left, size=TITLE, bold=True)
     for place, (name, found) in enumerate(told.items()):
         y = 62 + high * place
@@ -84,7 +73,7 @@ def tries_picture(title: str, rows: Mapping[str, Trace]) -> Picture:
         end = ended(rows[name])
         sign = "success" if end == "pinned" else "failure"
         svg.outcome_mark(left + PASSES * box + 14, y + 28, sign, end, 122)
-    return Picture(svg.render(), f"{title}. {words}.")
+    return Picture(svg.render(), words)
 
 
 # -- a huge page is free, or none is
@@ -95,65 +84,50 @@ LEAVES = {
 }
 
 
-def leaving(released: object) -> dict[str, Trace]:
+RELEASED = [knob for knob in SCENARIOS["vfio_map"].knobs if knob.name == "released"]
+
+
+def leaving(released: str) -> list[Trace]:
     """Both runs of base, with a holder that lets go before that pass."""
-    return {words: run(targets=free, released=released, order=1) for words, free in LEAVES.items()}
+    return [run(targets=free, released=released, order=1) for free in LEAVES.values()]
 
 
-def leaving_picture(released: object) -> Picture:
+def leaving_picture(released: str) -> Picture:
     """What is tried in each pass, if the holder lets go before pass `released`."""
     title = f"The same page, and a holder that lets go before pass {released}"
     if released == "never":
         title = "The same page, the same reference: ten tries, or one"
-    return tries_picture(title, leaving(released))
+    return tries_picture(title, dict(zip(LEAVES, leaving(released), strict=True)))
 
 
 ten_or_one = Shown(lambda: leaving_picture("never"))
 
 
-def leaving_slider() -> Any:
-    """The same with a knob for the holder."""
-    from mmsim.widgets.console import knobs_beside
-
-    known = [knob for knob in SCENARIOS["vfio_map"].knobs if knob.name == "released"]
-    return knobs_beside(
-        vfio_map(order=1, released=3), known, lambda s: leaving_picture(s.knobs["released"])
-    )
+ASKED = {
+    "free_tries": "a huge page is free: tries",
+    "free_leaves": "a huge page is free: the page leaves CMA",
+    "none_tries": "no huge page is free: tries",
+    "none_leaves": "no huge page is free: the page leaves CMA",
+}
 
 
-def leaving_outcome() -> dict[str, Any]:
+def leaving_outcome() -> dict[str, int | bool]:
     """How often base tries, and whether the page leaves CMA."""
-    free, none = leaving(3).values()
-    return {
-        "free_tries": len(tries(free)),
-        "free_leaves": ended(free) == "pinned",
-        "none_tries": len(tries(none)),
-        "none_leaves": ended(none) == "pinned",
-    }
+    found = [(len(tries(trace)), ended(trace) == "pinned") for trace in leaving("3")]
+    return dict(zip(ASKED, [*found[0], *found[1]], strict=True))
 
 
 leaves = Card(
-    "leaves",
     "In base the holder lets go before pass 3: how often is the page tried, and does it leave "
     "CMA?\nPasses are counted from 0.",
-    {
-        "free_tries": (1, 3, 4, PASSES),
-        "free_leaves": bool,
-        "none_tries": (1, 3, 4, PASSES),
-        "none_leaves": bool,
-    },
-    labels={
-        "free_tries": "a huge page is free: tries",
-        "free_leaves": "a huge page is free: the page leaves CMA",
-        "none_tries": "no huge page is free: tries",
-        "none_leaves": "no huge page is free: the page leaves CMA",
-    },
+    {name: bool if "leaves" in name else (1, 3, 4, PASSES) for name in ASKED},
+    labels=ASKED,
     outcome=leaving_outcome,
     why="**A busy move was retried ten times, a refused split never.** The move is busy in passes "
     "0, 1 and 2, and succeeds in pass 3. The refused split is never tried again, so it does not "
     "help that the holder goes.",
-    still=lambda: leaving_picture(3),
-    play=leaving_slider,
+    still=lambda: leaving_picture("3"),
+    play=widget("turned", leaving_picture, RELEASED, released="3"),
 )
 
 
@@ -167,38 +141,29 @@ FOUR = {
 }
 
 
-def four_counts() -> dict[str, int]:
-    """What base counts in each of the four situations."""
-    return {
-        name: counters_of(run(targets=free, holder=held))["thp_migration_fail"]
-        for name, (_, free, held) in FOUR.items()
-    }
-
-
-def console() -> Any:
-    """The knobs of the situation beside the way that its run takes."""
-    from mmsim.widgets import console
-
-    knobs = ("targets", "holder", "released", "trouble")
-    return console(vfio_map(), knobs=knobs, versions=VERSIONS)
-
-
 four = Card(
-    "four",
     "What does `thp_migration_fail` say at the end of each of these runs, in base?\n"
     "It goes up at two moments: when no destination can be had, and after the last pass, for a "
-    "huge page that base would try again.",
+    "huge page that still waits.",
     dict.fromkeys(FOUR, (0, 1, 2, PASSES)),
     labels={name: words for name, (words, *_) in FOUR.items()},
-    outcome=four_counts,
+    outcome=lambda: {
+        name: counters_of(run(targets=free, holder=held))["thp_migration_fail"]
+        for name, (_, free, held) in FOUR.items()
+    },
     why="*A huge page is free, a holder:* there is a destination each time. So nothing is counted "
-    "until the last pass is over, and then base would try the page again. **No split is tried.** "
+    "until the last pass is over, and then the page still waits. **No split is tried.** "
     "In Linux 6.1 only a missing destination leads to a split.\n\n"
     "*None is free:* the missing destination is counted before the split begins. So a split that "
     "succeeds counts as one failed migration, too. Base does not try a refused split again.\n\n"
     "In the chart the way of a run is bold, with the number of times.",
-    still=lambda: [flow(run(targets=AVAILABLE)), flow(run())],
-    play=console,
+    still=lambda: [flow_picture(run(targets=AVAILABLE)), flow_picture(run())],
+    play=widget(
+        "console",
+        vfio_map(),
+        knobs=("targets", "holder", "released", "trouble"),
+        versions=VERSIONS,
+    ),
 )
 
 
@@ -225,7 +190,6 @@ def judged_pair(answer: object) -> Verdict:
 
 
 pair = Card(
-    "pair",
     "Write a situation that gives the reported pair, `thp_migration_fail` 1 and "
     "`thp_split_page_failed` 1, and a pin that fails: *without* a holder.",
     form="vfio_map(...)",
@@ -274,25 +238,33 @@ def split_order() -> list[str]:
     ]
 
 
-def judged_order(answer: dict[str, str]) -> Verdict:
-    """A Parsons problem with two distractors."""
-    right = split_order()
-    for number, (place, step) in enumerate(answer.items()):
-        if step not in right:
-            return failed(f"{step!r} is not part of a split: {STEPS[step][2]}")
-        if step != right[number]:
-            done = ", ".join(right[:number]) or "nothing"
-            why = f"the {place} step is not {step!r}; what belongs there comes first: "
-            return failed(f"{why}{STEPS[right[number]][2]}", f"Done so far: {done}.")
-    return passed("this is the order of the model's run")
+def placed() -> dict[str, str]:
+    """Each place, and the step that belongs there."""
+    return dict(zip(PLACES, split_order(), strict=True))
+
+
+def why_there(place: str) -> str:
+    """Why the step of a place comes before the others that are left."""
+    return STEPS[placed()[place]][2]
+
+
+def misplaced(place: str, step: str) -> str:
+    """What speaks against a step in this place."""
+    if step not in split_order():
+        return f"{step!r} is not part of a split: {STEPS[step][2]}"
+    return f"not {step!r}; what belongs there comes first: {why_there(place)}"
 
 
 order = Card(
-    "order",
     "Put the six steps of a split that succeeds into order; two of the eight don't belong.\n"
     + "\n\n".join(f"`{step}`: {what}" for step, (_, what, _) in STEPS.items()),
     dict.fromkeys(PLACES, tuple(STEPS)),
-    judge=judged_order,
+    judge=checked(
+        placed,
+        misplaced,
+        lambda place: f"{placed()[place]}; {why_there(place)}",
+        "this is the order of the model's run",
+    ),
     solution=["lock", "check", "unmap", "freeze", "cut", "unlock"],
     why=lambda: "\n\n".join(f"`{step}`: {STEPS[step][2]}." for step in split_order()),
     hints=(
@@ -304,7 +276,6 @@ order = Card(
 
 
 # -- the check and the freeze
-
 
 LATE = vfio_map(taken="0.split.freeze")
 """The holder comes between the check and the freeze."""
@@ -324,15 +295,7 @@ def freeze_drawn() -> Picture:
     return drawn(trace.state(trace.find("folio_ref_freeze")).world, claim)
 
 
-def stepper() -> Any:
-    """That run in the stepper."""
-    from mmsim.widgets import stepper
-
-    return stepper(LATE, versions=VERSIONS)
-
-
 counted = Card(
-    "counted",
     "The holder comes right after the check: at the freeze, how many references are there, and "
     "how many can the kernel explain?\n"
     "Before the check the page was in the page cache, mapped once, and isolated (one reference).",
@@ -347,7 +310,7 @@ counted = Card(
         "Which of your six steps stands between the check and the freeze, and what does it remove?",
     ),
     still=freeze_drawn,
-    play=stepper,
+    play=widget("stepper", LATE, versions=VERSIONS),
 )
 
 # -- the patch
@@ -371,19 +334,12 @@ def rescue(case: str) -> Trace:
     return run("v2", order=1, **knobs[case])
 
 
-def rescues_shown() -> Picture:
-    """The passes of v2 in each case."""
-    rows = {f"{words.capitalize()}: v2": rescue(case) for case, (words, *_) in RESCUES.items()}
-    return tries_picture("v2 looks again only if a reference was in the way", rows)
-
-
 rescues = quiz(
-    "rescues",
     "What does `thp_migration_fail` say at the end of each of these runs, in v2?\n"
-    "No huge page is free. The counter goes up at the same two moments as in base: when no "
-    "destination can be had, and after the last pass, for a huge page that v2 would try again.",
+    "No huge page is free. The counter goes up at the same two moments as in base: for each "
+    "missing destination, and after the last pass for a huge page that still waits.",
     RESCUES,
-    "one for each pass without a destination; after the last, v2 would try neither page again",
+    "one for each pass without a destination; after the last one neither page still waits",
     hints=(
         "Before each attempt to split, v2 asks for a destination again.",
         "A holder that leaves before pass 1: v2 asks in passes 0 and 1, then the page is split: 2.",
@@ -392,25 +348,38 @@ rescues = quiz(
     why="A holder that never leaves gives ten refusals and *eleven* failures, as in lesson 00. A "
     "busy move is counted once, after the last pass. A refused split is counted in every pass, and "
     "once more after the last. That is a flaw of the patch, repaired later (lesson 09).",
-    still=rescues_shown,
+    still=lambda: tries_picture(
+        "v2 looks again only if a reference was in the way",
+        {f"{words.capitalize()}: v2": rescue(case) for case, (words, *_) in RESCUES.items()},
+    ),
 )
 
 
 # -- the companion
 
 
-def free_way(*versions: str) -> dict[str, Any]:
-    """What comes of a pin if no huge page is free and nobody is in the way."""
-    found: dict[str, Any] = {}
+def unheld(version: str) -> tuple[int, str]:
+    """What a pin gets from migrate_pages() and how it ends: no huge page is free, nobody holds."""
+    trace = run(version, holder=0, order=1)
+    return migrate_returns(trace)[-1], ended(trace)
+
+
+def free_way(*versions: str) -> dict[str, int | bool]:
+    """The same, as a card asks for it."""
+    found: dict[str, int | bool] = {}
     for version in versions:
-        trace = run(version, holder=0, order=1)
-        found[f"{version}_returns"] = migrate_returns(trace)[-1]
-        found[f"{version}_pinned"] = ended(trace) == "pinned"
+        number, end = unheld(version)
+        found |= {f"{version}_returns": number, f"{version}_pinned": end == "pinned"}
     return found
 
 
+def unheld_table() -> Frame:
+    """The same for each version."""
+    found = [unheld(version) for version in VERSIONS]
+    return frame(found, labels(VERSIONS, "version"), ["migrate_pages() returns", "the pin"])
+
+
 returned = Card(
-    "returned",
     "All pieces have moved: what does `migrate_pages()` return in base, and does the pin succeed?",
     {"base_returns": (0, 1, 512), "base_pinned": bool},
     outcome=lambda: free_way("base"),
@@ -423,30 +392,19 @@ returned = Card(
     "Why did the failure not come each time? If a huge page is free outside CMA, no split is "
     "needed. And a call that fails here leaves the pieces outside CMA, so the same call can "
     "succeed when it is made again.",
-    still=lambda: flow(run(holder=0)),
+    still=lambda: flow_picture(run(holder=0)),
 )
 
 
 companion = Card(
-    "companion",
     "The same run in v1 and in v2: what does `migrate_pages()` return, and does the pin succeed?\n"
     "Nobody holds the page, no huge page is free, the split succeeds, and all 512 pieces move.",
-    {
-        "v1_returns": (0, 1, 512),
-        "v1_pinned": bool,
-        "v2_returns": (0, 1, 512),
-        "v2_pinned": bool,
-    },
+    {"v1_returns": (0, 1, 512), "v1_pinned": bool, "v2_returns": (0, 1, 512), "v2_pinned": bool},
     outcome=lambda: free_way("v1", "v2"),
     why="v1 still returns a positive number. Its pin gives up only at a negative number, or if a "
     "page is left on the list: here neither is so. v2 returns 0, so its pin needs no new rule.\n\n"
     "With a holder that never lets go, the page is left on the list. Then the pin fails in both.",
-    still=lambda: [
-        "Nobody holds the page:",
-        counters_by_version(vfio_map(holder=0), VERSIONS).loc[[RETURNS, PIN]],
-        "A holder never lets go:",
-        counters_by_version(vfio_map(order=1), VERSIONS).loc[[RETURNS, PIN]],
-    ],
+    still=unheld_table,
     hints=(
         "v1 changes nothing in migrate_pages(). What did base return?",
         "v1: is the number negative? Is a page left on the list?",
@@ -457,46 +415,18 @@ companion = Card(
 
 # -- a real kernel
 
-LINES = (5, 7, 11, 22)
-"""The lines to look at: the count, what the split said, what was returned, and the counter."""
 
-
-@cache
-def aligned() -> tuple[Any, ...]:
-    """The trace of a measured pin of base beside the model's run, line by line."""
-    return tuple(align(real_trace("S3_held_base_retfix1.txt"), run()))
-
-
-def measured_counters() -> pd.DataFrame:
+def measured_counters() -> Frame:
     """The counters of the report after a pin of a page that is held for ever."""
-    import pandas as pd
-
     rows = {}
     for version in VERSIONS:
-        measured = real_trace(f"S3_held_{version}_retfix1.txt").delta
-        rows[f"{version} with merged companion, measured"] = {
-            name: measured[name] for name in REPORTED
-        }
-        rows[f"{version}, model"] = counters_of(run(version))
-    return pd.DataFrame(rows).T.rename_axis("kernel")
+        real = real_trace(f"S3_held_{version}_retfix1.txt").delta
+        rows[f"{version} with merged companion, measured"] = [real[name] for name in REPORTED]
+        rows[f"{version}, model"] = [*counters_of(run(version)).values()]
+    return frame([*rows.values()], labels(rows, "kernel"), REPORTED)
 
 
-def measured_shown() -> list[Any]:
-    """The counters, and four lines of a trace."""
-    return [
-        measured_counters(),
-        "Four lines of what the first of these kernels said on the way (reason 7 is "
-        f"MR_LONGTERM_PIN). The model agrees in all {len(aligned())} lines:",
-        alignment(aligned()).iloc[[line - 1 for line in LINES]],
-    ]
-
-
-measured = Card(
-    "measured",
-    "What real kernels counted, and what one of them said on the way",
-    still=measured_shown,
-    needs=(rescues,),
-)
+measured = Card("What real kernels counted", still=measured_counters, needs=(rescues,))
 
 
 # -- the six statements of lesson 00
@@ -510,7 +440,6 @@ ANSWERS = {
     "locked": (True, "nobody needs the page's lock to take a reference"),
 }
 posttest = quiz(
-    "posttest",
     "The six statements of lesson 00, once more: true or false?",
     {name: (QUESTIONS[name], bool, true, why) for name, (true, why) in ANSWERS.items()},
 )
@@ -528,10 +457,10 @@ IN_THE_WAY: dict[str, dict[str, object]] = {
     "the first one's file gets no memory for its longer list": {"holder": 0, "trouble": "nomem"},
 }
 COUNTED = (
-    "`thp_migration_fail` counts each missing destination, and each huge page that would be tried "
-    "again after the last pass.",
+    "`thp_migration_fail` counts each missing destination, and each huge page that still waits "
+    "after the last pass.",
     "`thp_split_page_failed` counts the refused splits. A page under writeback is turned away "
-    "before anything is counted.",
+    "before this counter.",
 )
 
 
@@ -549,7 +478,6 @@ def practise(name: str, pick: Pick) -> Card:
         return counters_of(trace) | {"pin": ended(trace)}
 
     return Card(
-        name,
         f"What do the two counters say at the end of this run, in {version}, and how does the pin "
         f"end?\n{many} in CMA, and {place}; {words}.",
         {**dict.fromkeys(REPORTED, int), "pin": ("pinned", "-ENOMEM")},
@@ -566,5 +494,6 @@ def practise(name: str, pick: Pick) -> Card:
             *COUNTED,
         ),
         why="\n\n".join(COUNTED),
-        still=lambda: flow(run(version, thps=thps, targets=free, **knobs)),
+        still=lambda: flow_picture(run(version, thps=thps, targets=free, **knobs)),
+        called=name,
     )

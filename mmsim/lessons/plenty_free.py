@@ -1,22 +1,16 @@
-"""Lesson 03: much memory is free, and no huge page can be had; the numbers that hide it.
-
-Interface: the cards worn, blocks, least, requests, index, measured, pins, guest, yours, recall;
-practise for the learner, and the names that the text fills in."""
+"""Lesson 03: much memory is free, and no huge page can be had; the numbers that hide it."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from functools import cache
-from types import GenericAlias
-from typing import TYPE_CHECKING, Any
 
 from mmsim.constants import HPAGE_PMD_NR, HPAGE_PMD_ORDER, MAX_ORDER, MIGRATE_CMA
 from mmsim.datafiles import load_csv
 from mmsim.errno import name as errno_name
 from mmsim.evidence.proc import proc_text
-from mmsim.lessons.card import Card, checked, quiz
+from mmsim.lessons.card import Card, Pick, checked, quiz, seeded, widget
 from mmsim.lessons.form import Choices, FormError, Verdict, failed, passed
-from mmsim.lessons.practice import Pick, seeded
 from mmsim.mm.fragmentation import PIN_SCOPE_TYPES, extfrag_index, printed, suitable, summed
 from mmsim.mm.page_alloc import alloc_pages, request, take
 from mmsim.mm.zone import boot, pattern
@@ -26,10 +20,7 @@ from mmsim.scenarios.situation import one_of
 from mmsim.views.machine import indices_table, machine
 from mmsim.views.memory import memory
 from mmsim.views.show import Picture
-from mmsim.views.tables import frame, labels
-
-if TYPE_CHECKING:
-    import pandas as pd
+from mmsim.views.tables import Frame, frame, labels
 
 # -- a host after long use
 
@@ -51,63 +42,60 @@ def drawn(order: int = HPAGE_PMD_ORDER, **knobs: object) -> Picture:
     return memory(host(**knobs).zone, order)
 
 
-def play_host(**knobs: object) -> Any:
-    """The knobs beside the picture."""
-    from mmsim.widgets.console import turned
-
-    return turned(drawn, KNOBS, **{**WORN, **knobs})
-
-
 worn = Card(
-    "worn",
     "A host of 1 GiB that has been in use for weeks",
     still=lambda: drawn(**WORN),
-    play=play_host,
+    play=widget("turned", drawn, KNOBS, **WORN),
 )
 
 
 # -- blocks of the buddy allocator
 
-ORDERS = 5
+ORDERS = tuple(f"order_{n}" for n in range(5))
 
 
-def strip(held: Collection[int]) -> tuple[tuple[int, ...], str]:
-    """Of 16 pages with these in use: the free blocks of orders 0 to 4, and the pages of each."""
-    found = pattern(ORDERS - 1, [(page, 0) for page in held])
+def strip(held: Collection[int]) -> tuple[dict[str, int], str]:
+    """Of 16 pages with these in use: the free blocks of each order, and the pages of each."""
+    found = pattern(len(ORDERS) - 1, [(page, 0) for page in held])
     ends = [(b.offset, b.offset + (1 << b.order) - 1) for b in found.blocks if b.held is None]
-    return found.free[:ORDERS], ", ".join(f"{a}-{z}" if a < z else str(a) for a, z in ends)
+    where = ", ".join(f"{a}-{z}" if a < z else str(a) for a, z in ends)
+    return dict(zip(ORDERS, found.free, strict=False)), where
 
 
-FREE = {"example": strip((0, 10, 15)), "mine": strip((3, 4, 8, 10))}
+def blocks_card(question: str, held: Collection[int], *more: str, called: str = "") -> Card:
+    """A card that asks for the free blocks of the strip in which these pages are in use."""
+    counts, where = strip(held)
 
+    def judged(given: dict[str, int]) -> Verdict:
+        if given == counts:
+            return passed(f"the free blocks are {where}")
+        free, mine = (sum(c[o] << n for n, o in enumerate(ORDERS)) for c in (counts, given))
+        why = "these are not the largest blocks that begin where they may"
+        if mine != free:
+            why = f"the strip has {free} free pages, your blocks have {mine}"
+        return failed(why, second=f"the free blocks are {where}")
 
-def blocks_judged(given: tuple[int, ...], counts: tuple[int, ...], where: str) -> Verdict:
-    """Each count against the buddy allocator's."""
-    if given == counts:
-        return passed(f"{counts}; the free blocks are {where}")
-    free, mine = (sum(n << order for order, n in enumerate(c)) for c in (counts, given))
-    why = "these are not the largest blocks that begin where they may"
-    if mine != free:
-        why = f"the strip has {free} free pages, your blocks have {mine}"
-    return failed(why, second=f"the free blocks are {where}")
+    return Card(
+        question,
+        dict.fromkeys(ORDERS, int),
+        judge=judged,
+        form="a whole number",
+        solution=counts,
+        hints=(*BUDDIES, *more),
+        called=called,
+    )
 
 
 BUDDIES = (
     "A block of order n begins at a multiple of 2 to the power of n.",
     "Look for the largest blocks first, and count no page twice.",
 )
-blocks = Card(
-    "blocks",
+EXAMPLE, MINE = (0, 10, 15), (3, 4, 8, 10)
+blocks = blocks_card(
     "How many free blocks of orders 0, 1, 2, 3 and 4 has your strip?\n"
-    f"Five numbers in brackets. For the example they are `{FREE['example'][0]}`.",
-    GenericAlias(tuple, (int,) * ORDERS),
-    judge=lambda given: blocks_judged(given, *FREE["mine"]),
-    form=f"five numbers in brackets, such as {FREE['example'][0]}",
-    solution=FREE["mine"][0],
-    hints=(
-        *BUDDIES,
-        "The largest free block is pages 12-15; that is one of order 2.",
-    ),
+    f"For the example they are {', '.join(map(str, strip(EXAMPLE)[0].values()))}.",
+    MINE,
+    "The largest free block is pages 12-15; that is one of order 2.",
 )
 
 
@@ -115,19 +103,13 @@ blocks = Card(
 def practise(name: str, pick: Pick) -> Card:
     """Another strip."""
     held = {pick(range(16)) for _ in range(pick(range(2, 7)))}
-    counts, where = strip(held)
     drawn = "".join("#" if page in held else "." for page in range(16))
-    return Card(
-        name,
+    question = (
         "How many free blocks of orders 0, 1, 2, 3 and 4 has this strip?\n"
         f"Sixteen pages, in fours: `{' '.join(drawn[at : at + 4] for at in range(0, 16, 4))}`. "
-        "`#` is in use, `.` is free. Five numbers in brackets.",
-        GenericAlias(tuple, (int,) * ORDERS),
-        judge=lambda given: blocks_judged(given, counts, where),
-        form=f"five numbers in brackets, such as {FREE['example'][0]}",
-        solution=counts,
-        hints=BUDDIES,
+        "`#` is in use, `.` is free."
     )
+    return blocks_card(question, held, called=name)
 
 
 # -- the least that is enough to spoil all
@@ -156,8 +138,7 @@ def least_judged(answer: Collection[int]) -> Verdict:
 
 
 least = Card(
-    "least",
-    "Put as few free pages in use as you can, so that no huge page is left. Which ones?\n"
+    "Put as few pages in use as you can, and leave no place for a huge page. Which ones?\n"
     "16 MiB of memory have 4,096 pages, numbered from 0, all of them free. The model puts those "
     "in use that you name, and then asks for a huge page.",
     judge=least_judged,
@@ -189,12 +170,10 @@ WHY = {
 @cache
 def got() -> dict[str, str]:
     """What each request gets from the host with CMA."""
-    found = served_from(host(**LENT).zone)
-    return {part: found[name] for part, name in PARTS.items()}
+    return dict(zip(PARTS, served_from(host(**LENT).zone).values(), strict=True))
 
 
 requests = Card(
-    "requests",
     "Where does each of three requests get its memory from?\n"
     "Each is made by itself. A process's memory can be moved later. `-ENOMEM` means from nowhere.",
     dict.fromkeys(PARTS, ("CMA", "ordinary memory", "-ENOMEM")),
@@ -218,7 +197,7 @@ requests = Card(
     "leave it whole, they need free blocks outside CMA. The lack of such blocks brought them "
     "there, and because of the same lack they can leave only in pieces.",
     still=lambda: drawn(**LENT),
-    play=lambda: play_host(**LENT),
+    play=widget("turned", drawn, KNOBS, **LENT),
 )
 
 
@@ -231,14 +210,13 @@ HOSTS = {
 }
 
 
-def indices(knobs: Mapping[str, int]) -> pd.DataFrame:
-    """The kernel's two numbers for a host, and those of a pin."""
-    table = indices_table(host(**knobs).zone.lists(), HPAGE_PMD_ORDER).iloc[:3]
+def indices(knobs: Mapping[str, int]) -> Frame:
+    """Blocks, and the kernel's number, for a host, and those of a pin."""
+    table = indices_table(host(**knobs).zone.lists(), HPAGE_PMD_ORDER).iloc[[0, 2]]
     return table.set_axis(["the kernel's", "without CMA, as for a pin"], axis=1)
 
 
 index = Card(
-    "index",
     "What does `extfrag_index` say of each host, for order 9?",
     dict.fromkeys(HOSTS, ("0.000", "0.998", "-1.000")),
     labels={name: words for name, (words, _) in HOSTS.items()},
@@ -247,14 +225,12 @@ index = Card(
         for name, (_, knobs) in HOSTS.items()
     },
     hints=("The index counts all free lists. Which host has a block of order 9 in any of them?",),
-    why="The table is about the host with CMA. The kernel's numbers sum up all lists, CMA "
-    'included. So `extfrag_index` says "would succeed" as soon as CMA has a single large block. '
-    "And `unusable_index` looks half good, 0.544, as if the other half of the free memory could "
-    "be used. For a huge page, a pin can use none of it.\n\n"
+    why="The table is about the host with CMA. The kernel's number sums up all lists, CMA "
+    'included. So it says "would succeed" as soon as CMA has a single large block. Yet a pin may '
+    "use none of these blocks.\n\n"
     "The column on the right is the model's own, no number of a kernel. It leaves CMA out, as does "
-    "a request that is made inside a long-term pin. "
-    "`/proc/buddyinfo` sums up all lists, too. `/proc/pagetypeinfo` has them one by one: look "
-    "there.",
+    "a request that is made inside a long-term pin. `/proc/buddyinfo` sums up all lists, too. "
+    "`/proc/pagetypeinfo` has them one by one: look there.",
     still=lambda: indices(LENT),
 )
 
@@ -263,14 +239,11 @@ index = Card(
 
 BOOT = "b8_s10_pinned"
 # snapshot -> what had been done by then
-STAGES = {
-    "0_start": "just booted",
-    "4_order9_outside_cma_used_up": "in pieces",
-}
+STAGES = {"0_start": "just booted", "4_order9_outside_cma_used_up": "in pieces"}
 
 
 def stage(snapshot: str) -> list[object]:
-    """Free memory, blocks of 2 MiB, and the kernel's numbers for order 9 at a moment."""
+    """Free memory, blocks of 2 MiB, and the kernel's number for order 9 at a moment."""
 
     def rows(file: str) -> list[dict[str, str]]:
         there = load_csv(f"kernel-runs/s10_{file}.csv")
@@ -280,30 +253,28 @@ def stage(snapshot: str) -> list[object]:
     for row in rows("pagetypeinfo"):
         lists.setdefault(row["migratetype"].upper(), []).append(int(row["free_blocks"]))
     (count,) = rows("snapshots")
-    said = {r["index"]: r["value"] for r in rows("extfrag") if r["order"] == str(HPAGE_PMD_ORDER)}
+    asked = ("extfrag_index", str(HPAGE_PMD_ORDER))
+    (said,) = [r["value"] for r in rows("extfrag") if (r["index"], r["order"]) == asked]
     outside = int(count["nr_free_pages_4k"]) - int(count["nr_free_cma_4k"])
     return [
         f"{outside >> 8} MiB",
         suitable(summed(lists, PIN_SCOPE_TYPES), HPAGE_PMD_ORDER),
         suitable(lists[MIGRATE_CMA], HPAGE_PMD_ORDER),
-        said["unusable_index"],
-        said["extfrag_index"],
+        said,
     ]
 
 
-def pieces_table() -> pd.DataFrame:
+def pieces_table() -> Frame:
     """Before and after."""
-    columns = ["free outside CMA", "blocks of 2 MiB there", "in CMA"]
-    columns += ["unusable_index", "extfrag_index"]
+    columns = ["free outside CMA", "blocks of 2 MiB there", "in CMA", "extfrag_index"]
     return frame(list(map(stage, STAGES)), labels(STAGES.values(), "moment"), columns)
 
 
 measured = Card(
-    "measured",
     "What the kernel counted before and after its memory fell to pieces",
     still=pieces_table,
     why="In pieces, 350 MiB are free outside CMA, and not one block of 2 MiB is among them. Yet "
-    "`extfrag_index` says that a request would not fail, as at the start.",
+    "`extfrag_index` says that a request would succeed, as at the start.",
     needs=(index,),
 )
 RELEASED = {"code": "oct22", "variant": "base", "retfix": "1"}  # the rows of `6.1.0`
@@ -314,7 +285,7 @@ KINDS = {
 }
 
 
-def pins_table() -> pd.DataFrame:
+def pins_table() -> Frame:
     """Pins of huge pages in CMA on machines in pieces, and what became of them."""
     there = load_csv("kernel-runs/s10_s2_real_fragmentation_pins.csv")
     there = [row for row in there if RELEASED.items() <= row.items()]
@@ -337,7 +308,6 @@ def fate_of_24() -> dict[str, object]:
 
 
 pins = Card(
-    "pins",
     "Six guests of four huge pages were pinned, one after the other. What became of the pages?\n"
     "All 24 huge pages lay in CMA. The pages in between could not be moved, and nobody else "
     "referred to the guests' memory.",
@@ -365,14 +335,11 @@ pins = Card(
 # -- the same in the model
 
 VERSIONS = ("6.1.0", "base")
-MOVED, END = "pgmigrate_success", "the pin"
-
-
 # What the model says of a guest of one huge page on the host with CMA; it takes some seconds.
 MODEL = "lessons/guest_on_worn_host.csv"
 
 
-def guest_table() -> pd.DataFrame:
+def guest_table() -> Frame:
     """What became of its pin, in each version, and of the measured ones."""
     pinned = [
         row
@@ -387,26 +354,23 @@ def guest_table() -> pd.DataFrame:
         failures = f"{sum(result != '0' for result in real)} of {len(real)} failed"
         result = "succeeds" if code == "0" else errno_name(int(code))
         rows.append((int(split), int(moved), result, failures))
-    columns = ["thp_split_page", MOVED, END, "measured pins, no holder"]
+    columns = ["thp_split_page", "pgmigrate_success", "the pin", "measured pins, no holder"]
     return frame(rows, labels(VERSIONS, "version"), columns)
 
 
 guest = Card(
-    "guest",
     "One huge page in CMA, no free block outside: what comes of its pin in `base`?\n"
     "Nobody else has a reference on the page.",
     {"moved": (0, 1, 511, HPAGE_PMD_NR), "ends": ("succeeds", "-ENOMEM")},
     labels={"moved": "How many of its 512 pieces leave CMA?", "ends": "How does the pin end?"},
-    outcome=lambda: dict(
-        zip(("moved", "ends"), [*guest_table().iloc[VERSIONS.index("base")]][1:3], strict=True)
-    ),
+    outcome=lambda: dict(zip(("moved", "ends"), [*guest_table().iloc[1]][1:3], strict=True)),
     hints=("Lesson 00 had a pin of `base` without a holder. What moved, and what was returned?",),
     why="Both kernels split the huge page and move all 512 pieces out of CMA. Only what is "
     "returned differs. Both note a failure when the huge page finds no place. `6.1.0` drops this "
-    "note once all pieces have moved. `base` keeps it, as in lesson 00: more than 500 MiB are "
-    "free, and the answer is `-ENOMEM`.\n\n"
-    "In most of the measured pins, and in the one of `base`, the search for a free block was made "
-    "to fail on purpose.",
+    "note once all pieces have moved. `base` keeps it, as in lesson 00. So more than 500 MiB are "
+    "free here, and the answer is `-ENOMEM`.\n\n"
+    "Of the 27 measured pins, 6 are those of the last card. For the other 21, and for the one of "
+    "`base`, the search for a free block was made to fail.",
     still=guest_table,
     needs=(pins,),
 )
@@ -421,18 +385,10 @@ def example() -> Picture:
     return Picture(seen.svg, seen.sentence)
 
 
-def play_paste() -> Any:
-    """A place to paste a text."""
-    from mmsim.widgets import paste
-
-    return paste()
-
-
 yours = Card(
-    "yours",
     "What does your own machine say?",
     still=example,
-    play=play_paste,
+    play=widget("paste"),
     needs=(index,),
 )
 
@@ -440,7 +396,6 @@ yours = Card(
 # -- from lessons 01 and 02
 
 recall = quiz(
-    "recall",
     "Three questions about lessons 01 and 02, from memory.",
     {
         "cache": (

@@ -1,37 +1,24 @@
-"""Lesson 05: drop_caches as the holder, what the patch cannot reach, and how long "at once" is.
-
-Interface: the table steps_of_a_walk; the cards walk, meeting, window, left, longer."""
+"""Lesson 05: drop_caches as the holder, what the patch cannot reach, and how long "at once" is."""
 
 from __future__ import annotations
 
 from functools import cache
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from mmsim.engine.scenario import Move, State
+from mmsim.engine.scenario import Move
 from mmsim.engine.trace import Trace
 from mmsim.evidence.measured import BIN_US, LATEST_US, best_split, bins, trials
-from mmsim.lessons.card import Card, checked
+from mmsim.lessons.card import Card, checked, widget
 from mmsim.lessons.form import FormError, Verdict, failed, passed
-from mmsim.scenarios import SCENARIOS, Situation, drop_caches_only, pin_versus, timed_hold
+from mmsim.scenarios import drop_caches_only, pin_versus, timed_hold
 from mmsim.scenarios.clock import attempts
 from mmsim.scenarios.situation import ALL_MOVED, MISSED, NOT_SPLIT
-from mmsim.views.charts import Axis, Plot, Style, dot_sign, line_sign, percent
+from mmsim.scenarios.situation import number as whole
+from mmsim.views.charts import Axis, Bar, Plot, Style, bars, dot_sign, line_sign, percent
 from mmsim.views.show import Picture, Shown, moment
-from mmsim.views.svg import (
-    BLUE,
-    FILLS,
-    INK,
-    LINE,
-    ORANGE,
-    PAPER,
-    VERMILION,
-    Sign,
-    Svg,
-)
-
-if TYPE_CHECKING:
-    import pandas as pd
+from mmsim.views.svg import BLUE, FILLS, ORANGE, PAPER, VERMILION, Sign, Svg
+from mmsim.views.tables import Frame, frame, labels
 
 WALK = "drop_caches"
 VERSIONS = ("base", "v2")
@@ -61,38 +48,10 @@ def windows(trace: Trace) -> list[Window]:
     return found
 
 
-def windows_picture(trace: Trace) -> Picture:
-    """A row for each page, the steps of the walk to the right."""
-    title = "Locked until its own turn is over, referenced until the whole batch is through"
-    found = windows(trace)
-    words = "; ".join(
-        f"{w.name} is locked for {w.unlocked - w.locked} steps and then only referenced for "
-        f"{w.gone - w.unlocked}"
-        for w in found
-    )
-    wide, left, top, row = 640.0, 56.0, 76.0, 30.0
-    bottom, scale = top + row * len(found), (wide - left - 36) / len(trace)
-    svg = Svg(wide, bottom + 70, title, f"{words}.")
-    svg.headline(18, 28, wide - 36, title)
-    svg.note(10, bottom + 18, "steps", 50)
-    for step in range(0, len(trace) + 1, 5 if len(trace) < 60 else 10):
-        x = left + step * scale
-        svg.line(x, top - 6, x, bottom + 4, stroke=LINE)
-        svg.note(x, bottom + 18, f"{step}", 40, anchor="middle")
-    both, one = FILLS["actor 1"], FILLS["not counted on"]
-    for number, window in enumerate(found):
-        y = top + number * row
-        svg.text(18, y + 17, window.name, 50, bold=True)
-        for begin, end, fill in (
-            (window.locked, window.unlocked, both),
-            (window.unlocked, window.gone, one),
-        ):
-            x, w = left + begin * scale, (end - begin) * scale
-            svg.filled(x, y, w, row - 7, fill, stroke=INK, stroke_width=1)
-    signs = [svg.swatch(both, "locked, and referenced")]
-    signs.append(svg.swatch(one, "referenced, not locked any more"))
-    svg.legend(left, bottom + 34, wide - left - 18, signs)
-    return Picture(svg.render(), f"{title}. {words}.")
+PHASES = {
+    "locked, and referenced": FILLS["actor 1"],
+    "referenced, not locked any more": FILLS["not counted on"],
+}
 
 
 @cache
@@ -101,35 +60,36 @@ def walk_over(pages: int) -> Trace:
     return drop_caches_only(folios=pages).run()
 
 
-def walk_slider() -> Any:
-    """The windows, with a knob for how many pages there are."""
-    from mmsim.widgets.console import knobs_beside
-
-    known = [knob for knob in SCENARIOS["drop_caches_only"].knobs if knob.name == "folios"]
-    return knobs_beside(drop_caches_only(folios=4), known, lambda walk: windows_picture(walk.run()))
+def windows_picture(folios: int) -> Picture:
+    """A row for each page, the steps of the walk to the right."""
+    trace = walk_over(folios)
+    rows = {}
+    for name, locked, unlocked, gone in windows(trace):
+        parts = dict(zip(("", *PHASES), (locked, unlocked - locked, gone - unlocked), strict=True))
+        said = f"steps {locked} to {unlocked}, then to {gone}"
+        rows[name] = Bar(parts, len(trace), said)
+    claim = "Locked for its own turn, referenced until the whole batch is through"
+    return bars(claim, rows, PHASES, left=56, wide=380)
 
 
 walk = Card(
-    "walk",
     "One walk of `drop_caches` over one file.",
-    still=lambda: windows_picture(walk_over(4)),
-    play=walk_slider,
+    still=lambda: windows_picture(4),
+    play=widget("turned", windows_picture, [whole("folios", 4, 1, 15, "huge pages of the file")]),
 )
 
 
-def walk_table() -> pd.DataFrame:
+def walk_table() -> Frame:
     """The steps of the walk over one page that change something about it."""
-    import pandas as pd
-
     trace = walk_over(1)
     rows = {}
     for step, event in enumerate(trace.events, start=1):
         ((before,), (page,)) = (trace.state(n).world.folios.values() for n in (step - 1, step))
         if page != before:
             lock, lru = "drop_caches" if page.locked_by else "nobody", "yes" if page.lru else "no"
-            rows[step] = (f"{event.op.kind.name}()", page.refcount, lock, lru)
+            rows[f"{step}"] = (f"{event.op.kind.name}()", page.refcount, lock, lru)
     heads = ["the walk calls", "references", "who has the lock", "on an LRU list?"]
-    return pd.DataFrame.from_dict(rows, "index", columns=heads).rename_axis("step")
+    return frame([*rows.values()], labels(rows, "step"), heads)
 
 
 steps_of_a_walk = Shown(walk_table)
@@ -140,8 +100,8 @@ steps_of_a_walk = Shown(walk_table)
 WAITS, FAILS, PINS = "waits", "fails", "succeeds"
 
 
-def meets(version: str, taken: int, until: int = 0) -> tuple[Situation, State, str]:
-    """A pin that runs alone, as far as it can, after `taken` steps of drop_caches.
+def meets(version: str, taken: int, until: int = 0) -> str:
+    """What becomes of a pin that runs alone, as far as it can, after `taken` steps of drop_caches.
 
     If it has to wait by then, drop_caches goes on until it has taken `until` steps."""
     situation = pin_versus(version, order=1)
@@ -153,20 +113,13 @@ def meets(version: str, taken: int, until: int = 0) -> tuple[Situation, State, s
         while situation.blocked(state, situation.main) is None:
             state, _ = situation.step(state, Move(situation.main))
     if not situation.local(state, situation.main).finished:
-        return situation, state, WAITS
-    return situation, state, PINS if situation.succeeded(state) else FAILS
+        return WAITS
+    return PINS if situation.succeeded(state) else FAILS
 
 
 def first_window() -> Window:
     """The windows of the walk over a single huge page."""
     return windows(walk_over(1))[0]
-
-
-def stepper() -> Any:
-    """The pin beside drop_caches in the stepper."""
-    from mmsim.widgets import stepper
-
-    return stepper(pin_versus(), versions=VERSIONS)
 
 
 def held_up() -> list[Any]:
@@ -179,14 +132,13 @@ def meetings() -> dict[str, str]:
     """What becomes of a pin in base that comes in each window, and of one that had to wait."""
     first = first_window()
     return {
-        "lock": meets("base", first.locked)[2],
-        "reference": meets("base", first.unlocked)[2],
-        "waited": meets("base", first.locked, first.unlocked)[2],
+        "lock": meets("base", first.locked),
+        "reference": meets("base", first.unlocked),
+        "waited": meets("base", first.locked, first.unlocked),
     }
 
 
 meeting = Card(
-    "meeting",
     "In base a pin comes, and `drop_caches` stands still. Guess: what does the pin do next?\n"
     "Both touch the same huge page, and no huge page is free elsewhere.",
     dict.fromkeys(("lock", "reference", "waited"), (WAITS, FAILS, PINS)),
@@ -202,8 +154,22 @@ meeting = Card(
     "In the run of the stepper `drop_caches` is held up right after `folio_unlock()`, and goes on "
     "only after the refusal.",
     still=held_up,
-    play=stepper,
+    play=widget("stepper", pin_versus(), versions=VERSIONS),
 )
+
+
+def met(taken: int) -> str:
+    """What a pin of v2 meets that runs alone after so many steps of the walk."""
+    fate = meets("v2", taken)
+    if fate == PINS:
+        return "nobody is in the way: it succeeds"
+    if fate == FAILS:
+        return "it meets the reference in each pass, and fails"
+    if taken < first_window().unlocked:
+        return "it waits for the lock"
+    return (
+        "it waits for the page to be back on its LRU list; then it meets the reference, and fails"
+    )
 
 
 def judged_window(taken: int) -> Verdict:
@@ -211,55 +177,30 @@ def judged_window(taken: int) -> Verdict:
     last, window = len(walk_over(1)), first_window()
     if taken not in range(last + 1):
         raise FormError(f"the walk has {last} steps: write a number from 0 to {last}")
-    _, state, fate = meets("v2", taken)
+    told = f"after step {taken} {met(taken)}"
     if window.unlocked <= taken < window.gone:
-        refused = state.world.vmstat["thp_split_page_failed"]
-        return passed(
-            f"after step {taken} the page is unlocked and has one reference too many",
-            "Just here it is off its LRU list, too. So the pin can't isolate it, and waits until "
-            "the processor's queue is empty (step 12). Then it is refused."
-            if fate == WAITS
-            else f"As long as drop_caches stands still here, each pass of v2 meets the reference: "
-            f"{refused} refusals.",
-        )
+        return passed(told)
     if taken < window.locked:
-        why = "has drop_caches had the page's lock by then?"
-    else:
-        why = "what does drop_caches still have by then: the lock, the reference, or nothing?"
-    if fate == WAITS:
-        told = f"after step {taken} drop_caches has the lock of the page: the pin waits"
-    elif fate == FAILS:
-        told = f"after step {taken} it fails, but drop_caches has yet to lock the page"
-    else:
-        who = "drop_caches is done with the page" if taken >= window.gone else "nobody is there yet"
-        told = f"after step {taken} the split goes through: {who}"
+        return failed("has drop_caches had the page's lock by then?", second=told)
+    why = "what does drop_caches still have by then: the lock, the reference, or nothing?"
     return failed(why, second=told)
 
 
-def window_table() -> pd.DataFrame:
+def window_table() -> Frame:
     """What a pin of v2 does after so many steps of the walk."""
-    import pandas as pd
-
-    told = {
-        PINS: "nobody is in the way: it succeeds",
-        FAILS: "it meets the reference in each pass, and fails",
-    }
     rows: dict[str, str] = {}
-    for does, group in groupby(range(len(walk_over(1)) + 1), lambda n: meets("v2", n)[2]):
+    for words, group in groupby(range(len(walk_over(1)) + 1), met):
         steps = list(group)
-        name = f"{steps[0]}" if len(steps) == 1 else f"{steps[0]} to {steps[-1]}"
-        locked = steps[0] < first_window().unlocked
-        waits = "the lock"
-        if not locked:  # once drop_caches goes on
-            waits = "the page to be back on its LRU list; then it meets the reference, and fails"
-        rows[name] = told.get(does, f"it waits for {waits}")
-    return pd.DataFrame({"v2's pin": rows}).rename_axis("after step")
+        rows[f"{steps[0]} to {steps[-1]}".replace(f"{steps[0]} to {steps[0]}", f"{steps[0]}")] = (
+            words
+        )
+    return frame([[words] for words in rows.values()], labels(rows, "after step"), ["v2's pin"])
 
 
 window = Card(
-    "window",
-    "After which step of `drop_caches` can a pin of v2 come, to fall into the second window?\n"
-    "From then on `drop_caches` stands still: do ten passes help? Name one of the right numbers.",
+    "After which step of `drop_caches` must a pin of v2 come, to be refused in the second window?\n"
+    "From then on `drop_caches` stands still, and all ten passes of v2 are refused. Several steps "
+    "are right. Name one.",
     int,
     form="the number of a step",
     judge=judged_window,
@@ -298,17 +239,12 @@ REACHED = {
 """Every end that some order of steps comes to, with a shortest one.  A test searches for them."""
 
 
-def reached_table() -> pd.DataFrame:
+def reached_table() -> Frame:
     """Which ends can be reached."""
-    import pandas as pd
-
     words = {ENDS[end]: told for end, told in ENDINGS.items()}
     words[ALL_MOVED] = "everything moves, and the pin fails: the return value of lesson 04"
-    rows = {
-        told: {v: "can happen" if end in REACHED[v] else "never" for v in VERSIONS}
-        for end, told in words.items()
-    }
-    return pd.DataFrame(rows).T.rename_axis("how it can end")
+    rows = [["can happen" if end in REACHED[v] else "never" for v in VERSIONS] for end in words]
+    return frame(rows, labels(words.values(), "how it can end"), VERSIONS)
 
 
 def all_ends() -> dict[str, bool]:
@@ -327,7 +263,6 @@ def end_told(part: str) -> str:
 
 
 left = Card(
-    "left",
     "A pin and one `drop_caches`: is there an order of their steps in which it ends like this?",
     {f"{version}_{end}": bool for version in VERSIONS for end in ENDS},
     labels={f"{v}_{end}": f"{v}: {words}" for v in VERSIONS for end, words in ENDINGS.items()},
@@ -391,10 +326,8 @@ def turns() -> dict[tuple[str, str], tuple[int, int, int]]:
 
 def release_chart() -> list[Any]:
     """Measured pins by release time, and when the model's last check is."""
-    import pandas as pd
-
-    index = pd.MultiIndex.from_tuples(turns(), names=["no huge page", "latest release (µs)"])
-    table = pd.DataFrame(list(turns().values()), index, [*VERSIONS, "gain of v2"])
+    rows = labels((f"{how}, {side}" for how, side in turns()), "latest release (µs)")
+    table = frame([*turns().values()], rows, [*VERSIONS, "gain of v2"])
     gains = " and ".join(f"{turns()[how, 'measured'][2]} µs ({how})" for how in HOW)
     sentence = f"Measured, the reference may be dropped later with v2 than with base, by {gains}."
     claim = "How late may it be dropped? Ten attempts reach later than one"
@@ -444,20 +377,14 @@ def honest() -> str:
     )
 
 
-def later() -> dict[str, Any]:
-    """The latest release of v2 in fragmented memory, as measured, rounded."""
-    return {"v2_us": round(turns()["fragmented", "measured"][1], -2)}
-
-
 longer = Card(
-    "longer",
     "How late may the reference be dropped in fragmented memory, so that the pin still succeeds?\n"
     f"For the measured base, which checks once, it is {BASE_US} µs. v2 checks ten times.\n\n"
     "The measured base has the companion of lesson 04. Without it, no pin of base that needs a "
     "split would succeed.",
     {"v2_us": (600, 900, 5600)},
     labels={"v2_us": "v2, measured, in µs"},
-    outcome=later,
+    outcome=lambda: {"v2_us": round(turns()["fragmented", "measured"][1], -2)},
     hints=(
         "The last check decides. How many checks come after the first one?",
         "Nine more checks, and the clock says how long each takes; a unit is 0.59 µs.",

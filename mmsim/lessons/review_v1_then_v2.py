@@ -57,7 +57,6 @@ works = Shown(
 # -- the reviewer
 
 remarks = Card(
-    "remarks",
     "Write three remarks for the author, a sentence each.\n"
     "Take five minutes. Look for what could go wrong, and for whom. Say what you would have to "
     "know to believe the two claims. Any remark counts.",
@@ -116,7 +115,7 @@ def list_said() -> pd.DataFrame:
     return frame([rest for _, *rest in REMARKS], who, ["on", "said", "what became of it"])
 
 
-said = Card("said", "Four remarks that were made on the list", still=list_said, needs=(remarks,))
+said = Card("Four remarks that were made on the list", still=list_said, needs=(remarks,))
 
 
 # -- the first patch's explanation
@@ -153,7 +152,6 @@ def return_told(end: str) -> str:
 
 
 explain = Card(
-    "explain",
     "Three runs in which everything has moved in the end: what does `migrate_pages()` return?\n"
     "Use the rule of lesson 04: each missing destination counts one. *Busy* and *refused* mean: "
     "because of a holder's reference.",
@@ -231,7 +229,6 @@ def console() -> Any:
 
 
 cells = Card(
-    "cells",
     "A huge page has no destination and its split is refused: what does v1 do next?\n"
     "The caller is a *pin* or any *other*. The split was refused because of a *reference*, or "
     "because the page was *truncated*. For a truncated page the split returns `-EBUSY` in every "
@@ -281,7 +278,6 @@ def measured_requests() -> pd.DataFrame:
 
 
 owner = Card(
-    "owner",
     "The owner asks for 2 MiB: how often is a split refused, and what does the owner get?\n"
     "The area has two ranges of 2 MiB. In the first lies a huge page whose holder never lets go. "
     "The second is free. The huge page can't move into it, because here it must leave the whole "
@@ -340,7 +336,6 @@ def hole_shown() -> list[Any]:
 
 
 hole = Card(
-    "hole",
     "Write a situation in which the pin of v2 fails although everything has moved.",
     form='vfio_map("v2", ...)',
     judge=judged_hole,
@@ -412,7 +407,6 @@ def keeps_the_contract(version: Any) -> bool:
 
 
 regression = Card(
-    "regression",
     "Write a regression test for the contract: a function that takes a version and returns True if "
     "the contract is kept.\n"
     "`base` and `v2` pass it, `v1` fails. A fourth kernel keeps the contract, too, and does other "

@@ -1,18 +1,14 @@
-"""Lesson 00: the bug in one picture, the report, and four suspects of which it rules one out.
-
-Interface: the cards bug, start, counted, ranking, measured, ruled_out, pretest; QUESTIONS, and the
-names that the text fills in."""
+"""Lesson 00: the bug in one picture, the report, and four suspects of which it rules one out."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Any
 
 from mmsim.constants import HPAGE_PMD_NR, MIGRATE_PASSES
 from mmsim.evidence.ftrace import real_trace
 from mmsim.lessons import number
-from mmsim.lessons.card import Card, checked
+from mmsim.lessons.card import Card, checked, widget
 from mmsim.lessons.form import Choices, FormError, Verdict, counters_of, failed, passed
 from mmsim.scenarios import make
 from mmsim.views.first_screen import (
@@ -26,50 +22,40 @@ from mmsim.views.first_screen import (
     words_of,
 )
 from mmsim.views.show import Picture
-from mmsim.views.tables import frame, labels, measured_table
-
-if TYPE_CHECKING:
-    import pandas as pd
-
+from mmsim.views.tables import Frame, frame, labels, measured_table
 
 # -- the bug in one picture
 
-NO = "does not start"
 SETTINGS = {
     "base, before pass 1": ("base", "1"),
     "base, nobody": ("base", NOBODY),
     "v2, before pass 9": ("v2", "9"),
 }
-ENDS = {name: "starts" if stops(*setting)[-1].starts else NO for name, setting in SETTINGS.items()}
 SHOWN = (("base", NEVER), ("v2", NEVER), ("v2", "3"))
 PAGES, EXPECTED = HPAGE_PMD_NR, last_refused(stops(*SHOWN[0])).explained
 
 
-def play_bug() -> Any:
-    """The picture that moves."""
-    from mmsim.widgets.first_screen import FirstScreen
-
-    return FirstScreen()
+def starts() -> dict[str, str]:
+    """Does the machine start, in each of the settings?"""
+    said = {True: "starts", False: "does not start"}
+    return {name: said[bool(stops(*setting)[-1].starts)] for name, setting in SETTINGS.items()}
 
 
 bug = Card(
-    "bug",
     "A virtual machine sometimes will not start. Find out when.",
     still=lambda: [Picture(frame_svg(*setting), told(*setting)) for setting in SHOWN],
-    play=play_bug,
+    play=widget("FirstScreen"),
 )
 start = Card(
-    "start",
     "When does the machine start? Say it in one sentence, then check three settings.\n"
     "Try the picture first. The sentence is about runs with a holder. `base` is the kernel of the "
     "report. `v1` and `v2` are two versions of the patch against this failure, and here they "
     "behave alike. A setting is a kernel and the moment at which the holder lets go. In "
-    "`base, nobody` there is no holder at all. The picture will surprise you there: try it before "
-    "you answer. The reason comes with the answer.",
-    {"sentence": str, **dict.fromkeys(SETTINGS, ("starts", NO))},
-    outcome=lambda: ENDS,
+    "`base, nobody` there is no holder at all. Try all three before you answer.",
+    {"sentence": str, **dict.fromkeys(SETTINGS, ("starts", "does not start"))},
+    outcome=starts,
     solution={"sentence": "It starts if the kernel tries again after the holder has let go."}
-    | ENDS,
+    | starts(),
     why="*To compare with yours:* The machine starts with `v1` and `v2` if a pass comes after the "
     "holder has let go. With `base` it never starts here.\n\n"
     "`v1` and `v2` try again in the next pass. In `base` a refused split is final: the holder may "
@@ -82,16 +68,18 @@ start = Card(
 
 # -- what a counter counts
 
-
 # A rule in words, and what it gives for so many passes with so many refused splits.
 RULES: dict[str, tuple[str, Callable[[int, int], int]]] = {
     "a": ("each refused split", lambda passes, refused: refused),
     "b": ("each pass", lambda passes, refused: passes),
     "c": (
-        "each pass, and once more if the page waits for another pass when the ten are over",
+        "each pass, and once more if the page still waits after the tenth",
         lambda passes, refused: passes + (refused == MIGRATE_PASSES),
     ),
-    "d": ("each refused split, and once more at the end", lambda passes, refused: refused + 1),
+    "d": (
+        "each refused split, and once more at the end of the whole call",
+        lambda passes, refused: refused + 1,
+    ),
 }
 
 
@@ -113,9 +101,9 @@ def counted_judged(letter: str) -> Verdict:
 
 
 counted = Card(
-    "counted",
     "What does `thp_migration_fail` count? Find the rule that fits all three settings.\n"
-    "The other one is easy here: `thp_split_page_failed` counts each refused split.\n\n"
+    "The other one is easy here: `thp_split_page_failed` counts each refused split of the "
+    "picture.\n\n"
     + "\n\n".join(
         "`{}`: passes {}, refused splits {}, `thp_migration_fail` {}.".format(
             words_of(*setting), *seen(setting)
@@ -168,7 +156,6 @@ def each_once(answer: dict[str, str]) -> Verdict:
 
 
 ranking = Card(
-    "ranking",
     "Place your bet: which of the four caused the failure in the report?\n"
     "Rank them, the likeliest first. Nothing is judged.",
     dict.fromkeys(PLACES, SUSPECTS),
@@ -182,7 +169,6 @@ ranking = Card(
 
 real = real_trace("S3_held_base_retfix1.txt")
 measured = Card(
-    "measured",
     "What one failing pin counted on a real kernel",
     still=lambda: measured_table(real),
     needs=(counted,),
@@ -192,7 +178,7 @@ measured = Card(
 # -- who is ruled out
 
 
-def suspects_tried() -> pd.DataFrame:
+def suspects_tried() -> Frame:
     """What the model counts for each suspect, beside the bet if one is known."""
     bet = {name: [place] for place, name in ranking.stored.items()}
     rows = [[*tried(name).values(), said, *bet.get(name, [])] for name, said in fits().items()]
@@ -201,7 +187,6 @@ def suspects_tried() -> pd.DataFrame:
 
 
 ruled_out = Card(
-    "ruled_out",
     "Which suspects fit the report, and which are ruled out?\n"
     "In the report both counters were 1. Each suspect is tried alone in the model.",
     dict.fromkeys(SUSPECTS, (FITS, OUT)),
@@ -217,8 +202,8 @@ ruled_out = Card(
         "What is the difference between `return` and `goto out`?",
         "After `goto out` the result is counted. After `return` it is not.",
     ),
-    why="A page under writeback is sent away before anything is counted. The other three end at "
-    "`out`, and the pair of counters can't choose between them. \n\n"
+    why="A page under writeback is sent away before `out`, so the refused split is not counted. "
+    "The other three end at `out`, and the pair of counters can't choose between them.\n\n"
     "The patch that followed tries again, but only if a reference was in the way. With the other "
     f"two the pin still fails. Lesson {number('migrate_or_split')} shows how the patch tells them "
     "apart.",
@@ -239,7 +224,6 @@ QUESTIONS = {
     "locked": "While the kernel has a page locked, others can still take references on it.",
 }
 pretest = Card(
-    "pretest",
     "Six statements: true or false?\n"
     "You can't know all of this yet, and nothing is judged here. `-EAGAIN` is the error code for "
     '"not now, try again".',

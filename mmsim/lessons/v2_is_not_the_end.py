@@ -73,7 +73,6 @@ def play_eleven() -> Any:
 
 
 eleven = Card(
-    "eleven",
     "Version 2, one huge page, none free, and a holder that never lets go\n"
     "With the slider, give it fewer passes, and read `thp_migration_fail` under the picture.",
     still=lambda: [
@@ -152,7 +151,6 @@ def twice_counted() -> Picture:
 
 
 once = Card(
-    "once",
     "Write a claim about `thp_migration_fail` that `v3fix` keeps in every run, and `v2` breaks.\n"
     "A huge page that is split counts in `thp_migration_fail`: it was not moved whole.",
     form=FUNCTION,
@@ -193,7 +191,6 @@ def both_loops() -> pd.DataFrame:
 
 
 loop = Card(
-    "loop",
     "The page of the first picture on Linux 6.12: none free, and the holder stays. What is "
     "counted?",
     {REFUSED: (1, 3, 7, 10, 70), FAILED: (1, 2, 7, 10, 11)},
@@ -245,7 +242,6 @@ def loops_picture() -> Picture:
 
 
 between = Card(
-    "between",
     "6.12 again, and now a huge page is free. The holder stays. How often is the page unmapped, "
     "and how often is its count compared?",
     dict.fromkeys(("unmapped", "compared"), (1, 2, 3, 7, 10)),
@@ -295,7 +291,6 @@ def helps() -> dict[str, bool]:
 
 
 batch = Card(
-    "batch",
     "Which of these let the pin of that page succeed?",
     dict.fromkeys(REMEDIES, bool),
     labels=REMEDIES,
@@ -318,7 +313,6 @@ batch = Card(
 
 
 accident = Card(
-    "accident",
     "The same two pages and `v2`, with the test the wrong way round: what becomes of the pin?\n"
     "Go through two rounds: what does the pin find on each page?",
     {"result": (PINNED, "-ENOMEM"), "drains": (0, 1, 2)},
@@ -451,7 +445,6 @@ def scores() -> pd.DataFrame:
 
 
 policy: Card = Card(
-    "policy",
     "Write a policy that does better than `v3fix` in the first three cases, and costs little in "
     "the fourth.\n"
     f"*Little* means: a pin gives up within {STEPS_MAX} steps. For a single page or a piece that "
@@ -507,7 +500,6 @@ def mapped() -> pd.DataFrame:
 
 
 policy_map: Card = Card(
-    "policy_map",
     "What does each answer win, and what does it cost?\nEach field has the odds in `visit`, and "
     "how many steps the pin takes in `never`.",
     why="`visit` has three passes, so the answer to the third try changes nothing there. The "

@@ -1,31 +1,25 @@
-"""Lesson 01: a reference count, who its references belong to, and what the kernel expects.
-
-Interface: the cards guess, sides, page_y, counts, kinds, recall; the table evidence, the picture
-born; page_with and practise for the learner, and the names that the text fills in."""
+"""Lesson 01: a reference count, who its references belong to, and what the kernel expects."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mmsim.constants import HPAGE_PMD_NR
 from mmsim.engine.trace import Trace
-from mmsim.lessons.card import Card, checked, quiz
+from mmsim.lessons.card import Card, Pick, checked, quiz, seeded, widget
 from mmsim.lessons.form import Choices, FormError, Verdict, failed, passed, ran
-from mmsim.lessons.practice import Pick, seeded
 from mmsim.mm.folio import ISOLATION, Folio
 from mmsim.mm.world import World
-from mmsim.scenarios.page_life import PAGE_KNOBS, folio_of, page_life, page_with
+from mmsim.scenarios.page_life import HOLDERS, PAGE_KNOBS, folio_of, page_life, page_with
 from mmsim.scenarios.situation import number as whole
 from mmsim.views.ledger import JUST, KNOWN, LEDGER_HIGH, SPLIT_CHECK, describe, draw_ledger, ledger
 from mmsim.views.operations import call
 from mmsim.views.show import Picture, Shown
 from mmsim.views.svg import Svg
-from mmsim.views.tables import frame, labels
-
-if TYPE_CHECKING:
-    import pandas as pd
-
+from mmsim.views.tables import Frame, frame, labels
 
 # -- a page and its ledger
 
@@ -43,8 +37,10 @@ def sums(**knobs: Any) -> dict[str, int]:
 
 def references(folio: Folio) -> str:
     """Who has how many references."""
-    known = {"page cache": folio.cache_refs, "mappings": folio.mapcount}
-    return ", ".join(f"{who} {n}" for who, n in [*known.items(), *folio.held] if n)
+    found = Counter({"page cache": folio.cache_refs, "mappings": folio.mapcount})
+    for who, n in folio.held:
+        found["holders" if who in HOLDERS else who] += n
+    return ", ".join(f"{who} {n}" for who, n in found.items() if n)
 
 
 def drawn(world: World, claim: str = "") -> Picture:
@@ -54,23 +50,17 @@ def drawn(world: World, claim: str = "") -> Picture:
     if book.due:
         book = book._replace(when=JUST)
     claim = claim or f"{book.held} references" + f", {book.check.expected} expected" * book.due
-    svg = Svg(560, LEDGER_HIGH + 54, claim, describe(book))
+    words = f"{claim}. {describe(book)}"
+    svg = Svg(560, LEDGER_HIGH + 54, claim, words)
     svg.text(16, 26, claim, 528, size=14, bold=True)
     svg.panel(8, 38, 544, LEDGER_HIGH + 8)
     draw_ledger(svg, 22, 46, 516, book)
-    return Picture(svg.render(), f"{claim}. {describe(book)}")
+    return Picture(svg.render(), words)
 
 
-def page_drawn(page: Any) -> Picture:
+def page_drawn(**knobs: Any) -> Picture:
     """The ledger at the end of a page's run."""
-    return drawn(page.run().last.world)
-
-
-def play_page() -> Any:
-    """Knobs for the references of a page, beside its ledger."""
-    from mmsim.widgets.console import knobs_beside
-
-    return knobs_beside(page_with(), PAGE_KNOBS, page_drawn)
+    return drawn(page_with(**knobs).run().last.world)
 
 
 # -- the first screen: two pages with one count
@@ -85,9 +75,9 @@ def split_of(trace: Trace) -> str:
     return ALLOWED if book is not None and book.check.equal else REFUSED
 
 
-def two_pages() -> pd.DataFrame:
+def two_pages() -> Frame:
     """Pages X and Y."""
-    runs = [page_with(**knobs).run() for knobs in ({}, Y)]
+    runs = [page_with().run(), page_with(**Y).run()]
     rows = [(folio_of(run).refcount, split_of(run)) for run in runs]
     return frame(rows, labels("XY", "huge page"), ["reference count", "the kernel"])
 
@@ -106,38 +96,27 @@ MOMENTS = {
 }
 
 
-@cache
-def life() -> Trace:
-    """The run that the lesson steps through."""
-    return page_life().run()
+LIFE = page_life().run()  # the run that the lesson steps through
 
 
 def refs_added() -> dict[str, int]:
     """By how much the count grows at each of the five moments."""
-    counts = [folio_of(life(), step).refcount for step in range(1, len(life()) + 1)]
-    at = {name: life().find(step) for name, (step, _) in MOMENTS.items()}
+    counts = [folio_of(LIFE, step).refcount for step in range(1, len(LIFE) + 1)]
+    at = {name: LIFE.find(step) for name, (step, _) in MOMENTS.items()}
     return {name: counts[step - 1] - counts[step - 2] for name, step in at.items()}
 
 
 def step_drawn(step: int) -> Picture:
     """The ledger after a step."""
-    moment = life().at(step)
-    claim = f"Step {step} of {len(life())}, {life().events[step - 1].actor}: {call(moment)}"
+    moment = LIFE.at(step)
+    claim = f"Step {step} of {len(LIFE)}, {LIFE.events[step - 1].actor}: {call(moment)}"
     return drawn(moment.world, claim)
 
 
 born = Shown(lambda: step_drawn(1))
 
 
-def play_life() -> Any:
-    """A slider over the steps, and the ledger after each."""
-    from mmsim.widgets.console import turned
-
-    return turned(step_drawn, [whole("step", 1, 1, len(life()), "after so many")])
-
-
 guess = Card(
-    "guess",
     "After the allocation the count is 1. How much does each of these five add to it?\n"
     "In lesson 00 a page that was cached, mapped once and isolated had 514.",
     dict.fromkeys(MOMENTS, (0, 1, 2, HPAGE_PMD_NR - 1, HPAGE_PMD_NR)),
@@ -154,8 +133,8 @@ guess = Card(
     "of the allocation. If nobody maps the page, that reference is dropped.\n\n"
     "`drop_caches` lets go a moment later. A page that is mapped is in use, so it was not freed. "
     "For that moment the count was one higher.",
-    still=lambda: step_drawn(life().find("folio_get")),
-    play=play_life,
+    still=lambda: step_drawn(LIFE.find("folio_get")),
+    play=widget("turned", step_drawn, [whole("step", 1, 1, len(LIFE), "after so many")]),
 )
 
 
@@ -163,30 +142,28 @@ guess = Card(
 
 CHANGES: dict[str, tuple[dict[str, Any], str]] = {
     "second_mapping": ({"mappings": 2}, "One more process maps it."),
-    "no_file": ({"cached": "no"}, "It is memory of no file instead (*anonymous* memory)."),
     "a_holder": ({"holders": 1}, "`drop_caches` has just looked it up."),
+    "no_file": ({"cached": "no"}, "It is memory of no file instead (*anonymous* memory)."),
     "a_pin": ({"pin": "yes"}, "A debugger has pinned one of its small pages."),
 }
 
 
-def both_sides() -> dict[str, str]:
-    """Are expected and actual equal, after each change?"""
-    different = {name: len({*sums(**knobs).values()}) > 1 for name, (knobs, _) in CHANGES.items()}
-    return {name: "not equal" if differ else "equal" for name, differ in different.items()}
+def equal(**knobs: Any) -> str:
+    """Are the two sides of a page equal?"""
+    return "equal" if len({*sums(**knobs).values()}) == 1 else "not equal"
 
 
 sides = Card(
-    "sides",
     "One thing about page X is different. Are expected and actual still equal?\n"
     "Each change is made alone.",
     dict.fromkeys(CHANGES, ("equal", "not equal")),
     labels={name: words for name, (_, words) in CHANGES.items()},
-    outcome=both_sides,
+    outcome=lambda: {name: equal(**knobs) for name, (knobs, _) in CHANGES.items()},
     why="A mapping changes both sides, because the kernel counts mappings as well. Leaving the "
     "file changes both sides, too: without a cache, 2 is all there is to expect. A holder or a pin "
     "changes only the actual count.",
-    still=lambda: page_drawn(page_with(holders=1)),
-    play=play_page,
+    still=lambda: page_drawn(holders=1),
+    play=widget("turned", page_drawn, PAGE_KNOBS),
 )
 
 
@@ -198,7 +175,7 @@ ALIKE: dict[str, dict[str, Any]] = {
 }
 
 
-def alike() -> pd.DataFrame:
+def alike() -> Frame:
     """Pages with one and the same count, and what it is made of."""
     found = [_counted(**knobs) for knobs in ALIKE.values()]
     rows = [(folio.refcount, folio.mapcount, references(folio)) for folio in found]
@@ -224,7 +201,6 @@ def page_y_judged(answer: object) -> Verdict:
 
 
 page_y = Card(
-    "page_y",
     "Build page Y: 514 references, isolated, and the kernel refuses to split it.\n"
     "Page X is `lesson.page_with()`.",
     judge=page_y_judged,
@@ -239,16 +215,15 @@ page_y = Card(
     "very different pages have one and the same count.\n\n"
     "*A common mistake:* 514 references mean 514 users. The page cache alone has 512 of them, and "
     "the cache is not a user. Nobody need ever look at these 2 MiB again.",
-    still=lambda: [page_drawn(page_with(**Y)), alike()],
+    still=lambda: [page_drawn(**Y), alike()],
 )
 
 
 # -- single pages and pins
 
-PAGES: dict[str, dict[str, Any]] = {
-    "a": {"order": 0, "mappings": 2, "holders": 2},
-    "b": {"order": 0, "cached": "no", "mappings": 2, "pin": "yes"},
-}
+PAGE_A = {"order": 0, "mappings": 2, "holders": 2}
+PAGE_B = {"order": 0, "cached": "no", "mappings": 2, "pin": "yes"}
+SIDES = ("expected", "actual")
 
 
 def described(knobs: dict[str, Any]) -> str:
@@ -261,12 +236,6 @@ def described(knobs: dict[str, Any]) -> str:
     if holders != "no":
         told += f", looked up by {holders} holder{'s' * (holders != 'one')}"
     return told + ", pinned once by a debugger" * (page["pin"] == "yes")
-
-
-def true_counts() -> dict[str, int]:
-    """Expected and actual of each page, as the card asks for them."""
-    found = {name: sums(**knobs) for name, knobs in PAGES.items()}
-    return {f"{name}_{side}": n for name, both in found.items() for side, n in both.items()}
 
 
 def worked(knobs: dict[str, Any]) -> str:
@@ -283,54 +252,55 @@ COUNTING = (
     "The page cache has one reference for each small page inside; memory of no file has none.",
     "Actual is expected plus the others: 1 each, but the pin of a single page is 1,024.",
 )
-counts = Card(
-    "counts",
+
+
+def both_counts(question: str, pages: Mapping[str, dict[str, Any]], called: str = "") -> Card:
+    """A card that asks for both sides of each of these pages."""
+    asked = {f"{name}{side}": (page, side) for name, page in pages.items() for side in SIDES}
+
+    def outcome() -> dict[str, int]:
+        return {part: sums(**page)[side] for part, (page, side) in asked.items()}
+
+    return Card(
+        question,
+        dict.fromkeys(asked, int),
+        form="a whole number",
+        outcome=outcome,
+        judge=checked(
+            outcome,
+            lambda part, given: f"not {given}; whose references are these?",
+            lambda part: worked(asked[part][0]),
+            "both sides",
+        ),
+        hints=COUNTING,
+        still=lambda: [
+            f"{name[:1]}: {worked(page)}".removeprefix(": ") for name, page in pages.items()
+        ],
+        called=called,
+    )
+
+
+counts = both_counts(
     "What is expected of each of these two pages, and what is its actual count?\n"
-    "Both are isolated.\n\n"
-    + "\n\n".join(f"`{name}`: {described(knobs)}." for name, knobs in PAGES.items()),
-    {f"{name}_{side}": int for name in PAGES for side in ("expected", "actual")},
-    form="a whole number",
-    outcome=true_counts,
-    judge=checked(
-        true_counts,
-        lambda part, given: f"not {given}; whose references are these?",
-        lambda part: f"{part[0]}: {worked(PAGES[part[0]])}",
-        "both sides of both pages",
-    ),
-    hints=COUNTING,
-    still=lambda: [f"{name}: {worked(knobs)}" for name, knobs in PAGES.items()],
+    f"Both are isolated.\n\n`a`: {described(PAGE_A)}.\n\n`b`: {described(PAGE_B)}.",
+    {"a_": PAGE_A, "b_": PAGE_B},
 )
 
 
 @seeded
 def practise(name: str, pick: Pick) -> Card:
     """Another page: what is expected, and what is its count?"""
-    knobs = {"order": pick((0, 9)), "cached": pick(("yes", "no")), "holders": pick((0, 1, 2, 3))}
-    knobs["mappings"] = pick((1, 2, 3, 4) if knobs["cached"] == "no" else (0, 1, 2, 3, 4))
-    knobs["pin"] = pick(("yes", "no")) if knobs["mappings"] else "no"
-    return Card(
-        name,
-        "What is expected of this page, and what is its actual count?\n"
-        f"It is isolated: {described(knobs)}.",
-        {"expected": int, "actual": int},
-        form="a whole number",
-        outcome=lambda: sums(**knobs),
-        judge=checked(
-            lambda: sums(**knobs),
-            lambda part, given: f"not {given}; whose references are these?",
-            lambda part: worked(knobs),
-            "both sides",
-        ),
-        hints=COUNTING,
-        still=lambda: [worked(knobs), page_drawn(page_with(**knobs))],
-    )
+    page = {"order": pick((0, 9)), "cached": pick(("yes", "no")), "holders": pick((0, 1, 2, 3))}
+    page["mappings"] = pick((1, 2, 3, 4) if page["cached"] == "no" else (0, 1, 2, 3, 4))
+    page["pin"] = pick(("yes", "no")) if page["mappings"] else "no"
+    question = "What is expected of this page, and what is its actual count?\n"
+    return both_counts(f"{question}It is isolated: {described(page)}.", {"": page}, name)
 
 
 # -- for a moment, or for good
 
 ENDS, TAKEN, NEITHER = KINDS = ("ends by itself", "the caller can end it", "neither")
 kinds = quiz(
-    "kinds",
     "Which of these references end by themselves, soon? And which can the caller end?\n"
     "The caller is the code that wants to move the page. The *VFIO pin* is the one that lets a "
     "device work in the guest's memory.",
@@ -359,7 +329,6 @@ kinds = quiz(
 # -- from lesson 00
 
 recall = quiz(
-    "recall",
     "Three questions about lesson 00, from memory.",
     {
         "call": (

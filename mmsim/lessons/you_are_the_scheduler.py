@@ -1,12 +1,9 @@
-"""Lesson 06, the game: the learner builds the failing schedules by hand, then all are searched.
-
-Interface: the cards game, at_check, at_freeze, failing, claims, verdicts, together, pin_game,
-piece, rescue; the table steps; the game without buttons (run); the races (RACE, PIN, N_STATES)."""
+"""Lesson 06, the game: the learner builds the failing schedules by hand, then all are searched."""
 
 from __future__ import annotations
 
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mmsim.engine.explore import Finding
 from mmsim.engine.explore import Verdict as Said
@@ -14,7 +11,7 @@ from mmsim.engine.scenario import State
 from mmsim.engine.schedule import render
 from mmsim.engine.trace import Trace
 from mmsim.errors import nearest
-from mmsim.lessons.card import Card, quiz
+from mmsim.lessons.card import Card, quiz, widget
 from mmsim.lessons.form import Choices, Verdict, failed, passed
 from mmsim.scenarios import Situation, split_race, vfio_map
 from mmsim.scenarios.races import CLAIMS as ALL_CLAIMS
@@ -24,9 +21,7 @@ from mmsim.views.game import Level, coming, played
 from mmsim.views.operations import intent, sentence
 from mmsim.views.show import Picture, Shown
 from mmsim.views.svg import FILLS, INK, SMALL, Svg
-
-if TYPE_CHECKING:
-    import pandas as pd
+from mmsim.views.tables import Frame, frame, labels
 
 RACE = split_race("base", released="1")
 # A huge page of two pages has the same schedules and states; nobody looks at it.
@@ -100,8 +95,7 @@ LEVELS = {
 
 def run_svg(schedule: str, of: str = "at_check") -> Picture:
     """The picture of a schedule."""
-    trace = played(schedule, LEVELS[of].situation)
-    return columns_picture(trace)
+    return columns_picture(played(schedule, LEVELS[of].situation))
 
 
 def judged(level: Level, answer: str) -> Verdict:
@@ -141,68 +135,55 @@ def won(level: Level, schedule: str) -> None:
         card.answer(schedule)
 
 
-def play(*names: str) -> Any:
-    """These levels in the widget."""
-    from mmsim.widgets.scheduler import scheduler
-
-    return scheduler(*(LEVELS[name] for name in names), won=won)
-
-
-def steps_table() -> pd.DataFrame:
+def steps_table() -> Frame:
     """The steps of a split that nobody disturbs."""
-    import pandas as pd
-
     trace = RACE.replay("split*13")
-    rows = {
-        step: (f"{event.op.kind.name}()", intent(trace.state(step - 1).world, event.op))
-        for step, event in enumerate(trace.events, start=1)
-    }
-    return pd.DataFrame(rows, index=["the split calls", "in words"]).T.rename_axis("step")
+    rows = [
+        (f"{event.op.kind.name}()", intent(trace.state(step).world, event.op))
+        for step, event in enumerate(trace.events)
+    ]
+    numbers = labels(map(str, range(1, 14)), "step")
+    return frame(rows, numbers, ["the split calls", "in words"])
 
 
 steps = Shown(steps_table)
 
 game = Card(
-    "game",
     "You are the scheduler. Level 1: make the split fail at the reference check.\n"
     "Without buttons, this is the picture of the schedule `holder*2 split*4`.",
     still=lambda: run_svg("holder*2 split*4"),
-    play=lambda: play("at_check", "at_freeze"),
+    play=widget("scheduler", LEVELS["at_check"], LEVELS["at_freeze"], won=won),
 )
 pin_game = Card(
-    "pin_game",
     "You are the scheduler of a whole pin: levels 3 and 4.\n"
     "Without buttons, this is the picture of the schedule `pin*9`.",
     still=lambda: run_svg("pin*9", "piece"),
-    play=lambda: play("piece", "rescue"),
+    play=widget("scheduler", LEVELS["piece"], LEVELS["rescue"], won=won),
 )
-
-
-def shown(name: str) -> list[Any]:
-    """A schedule that wins, what the holder did in it, and how it ended."""
-    schedule = globals()[name].stored
-    trace = played(schedule, LEVELS[name].situation)
-    told = [
-        f"Step {number}: {sentence(trace.at(number))}"
-        for number, event in enumerate(trace.events, start=1)
-        if event.actor == "holder"
-    ]
-    return [f"Your schedule: {schedule}", *told, run_svg(schedule, name)]
 
 
 def level_card(name: str, question: str, solution: str, *hints: str) -> Card:
     """The card of a level; the schedule that shows the form wins no level."""
-    main = LEVELS[name].situation.main
-    return Card(
-        name,
+
+    def shown() -> list[Any]:
+        trace = played(card.stored, LEVELS[name].situation)
+        told = [
+            f"Step {number}: {sentence(trace.at(number))}"
+            for number, event in enumerate(trace.events, start=1)
+            if event.actor == "holder"
+        ]
+        return [f"Your schedule: {card.stored}", *told, columns_picture(trace)]
+
+    card = Card(
         question,
         str,
-        form=f"a schedule such as '{main}*2 holder*2'",
+        form=f"a schedule such as '{LEVELS[name].situation.main}*2 holder*2'",
         judge=partial(judged, LEVELS[name]),
         solution=solution,
         hints=hints,
-        still=partial(shown, name),
+        still=shown,
     )
+    return card
 
 
 at_check = level_card(
@@ -290,7 +271,6 @@ def grid() -> Picture:
 
 
 failing = Card(
-    "failing",
     f"There are {N_SCHEDULES} schedules of this race: how many are refused at the check, and how "
     "many at the freeze?",
     {"check": (7, 14, 21, 63), "freeze": (3, 4, 12, 39)},
@@ -344,23 +324,19 @@ def judged_claims(answer: dict[str, str]) -> Verdict:
     return passed(f"so says a search through all {N_STATES} states")
 
 
-def claims_table(states_max: int = 500_000) -> pd.DataFrame:
+def claims_table(states_max: int = 500_000) -> Frame:
     """A verdict on each claim, and a shortest schedule that decides it."""
-    import pandas as pd
-
     rows = [
         (each.verdict.value, render(each.schedule) if each.schedule is not None else "")
         for each in findings(states_max).values()
     ]
-    index = pd.Index(list(CLAIMS), name="claim", dtype=object)
-    return pd.DataFrame(rows, index=index, columns=["verdict", "decided by"], dtype=object)
+    return frame(rows, labels(CLAIMS, "claim"), ["verdict", "decided by"])
 
 
 claims = Card(
-    "claims",
     "Which of these claims hold?\nThe first three claim something of *every* state, the last of "
-    "at least *one* state. A *surplus* is a reference that the check cannot explain. One schedule "
-    "can break one of the first three, or show that the last one holds.",
+    "at least *one* state. A *surplus* is a reference that the check cannot explain. A single "
+    "schedule is enough to break a claim about every state, or to show that the last one holds.",
     dict.fromkeys(CLAIMED, (Said.HOLDS.value, Said.BROKEN.value)),
     labels=CLAIMED,
     judge=judged_claims,
@@ -377,7 +353,6 @@ claims = Card(
 
 SURE, UNSURE = "sure", "not sure"
 verdicts = quiz(
-    "verdicts",
     "A search stopped early and says one of these sentences: can it be sure?",
     {
         "always_holds": (
@@ -409,16 +384,16 @@ verdicts = quiz(
 # -- two steps as one
 
 PAIRS = Choices(
-    a="folio_mapping and can_split_folio",
-    b="can_split_folio and unmap_folio",
-    c="unmap_folio and folio_ref_freeze",
-    d="can_split_folio and folio_ref_freeze",
+    a="from folio_mapping to can_split_folio",
+    b="from can_split_folio to unmap_folio",
+    c="from unmap_folio to folio_ref_freeze",
+    d="from can_split_folio to folio_ref_freeze",
 )
 
 
 def refusals(letter: Any) -> dict[str, str]:
     """Where a split can still be refused if nobody comes between the two: a shortest schedule."""
-    situation = SMALL_RACE.together(*PAIRS[letter].split(" and "))
+    situation = SMALL_RACE.together(*PAIRS[letter].removeprefix("from ").split(" to "))
     ends = situation.explore().outcomes(situation.fate)
     return {ENDS[end.name][0]: render(end.shortest or ()) for end in ends if fails(end.name)}
 
@@ -436,19 +411,16 @@ def judged_pair(answer: dict[str, Any]) -> Verdict:
     return passed("so says a search through all schedules that are left")
 
 
-def pairs_table() -> pd.DataFrame:
+def pairs_table() -> Frame:
     """Of each pair: where a split can still be refused."""
-    import pandas as pd
-
-    rows = {f"{letter}: {pair}": refusals(letter) for letter, pair in PAIRS.items()}
-    return pd.DataFrame(rows).fillna("never").T.rename_axis("as one step")
+    ends = [words for words, _ in ENDS.values() if "refused" in words]
+    rows = [[refusals(letter).get(end, "never") for end in ends] for letter in PAIRS]
+    return frame(rows, labels((f"{a}: {pair}" for a, pair in PAIRS.items()), "as one step"), ends)
 
 
 together = Card(
-    "together",
     "Suppose a stretch of the split's steps were a single step: which stretch rules out every "
-    "refusal at the freeze?\n"
-    "A stretch goes from the first step that is named to the second.",
+    "refusal at the freeze?",
     {"stretch": PAIRS, "check": bool},
     labels={
         "stretch": "Which stretch?",

@@ -27,23 +27,31 @@ Style = Mapping[str, float | str]
 
 
 class Bar(NamedTuple):
-    """A row: how many of which kind, of how many, what is said of it; and, if it is a sample, the
-    interval in which the true share lies."""
+    """A row: how many of which kind, of how many, what is said of it; if it is a sample, the
+    interval in which the true share lies; and the part of it at which a line stands."""
 
     parts: Mapping[str, int]
     of: int
     said: str
     interval: tuple[float, float] | None = None
+    line: float = 0
 
 
 def bars(
-    claim: str, rows: Mapping[str, Bar], fills: Mapping[str, Fill], *, left: float = 240
+    claim: str,
+    rows: Mapping[str, Bar],
+    fills: Mapping[str, Fill],
+    *,
+    left: float = 240,
+    wide: float = 166,
+    line: str = "",
 ) -> Picture:
     """A bar for each row: as long as what was tried, and filled as far as there are parts of it.
 
     Samples have bars of one length, because their shares are compared.  `left`: the room for
-    the names of the rows."""
-    width, wide, high = 640.0, 166.0, 31.0
+    the names of the rows; `wide`: that for bars.  A part without a fill is a gap.  `line`: what the
+    line in a bar means."""
+    width, high = 640.0, 31.0
     words = "; ".join(f"{name}: {bar.said}" for name, bar in rows.items())
     svg = Svg(width, 84 + high * len(rows), claim, f"{claim}. {words}.")
     svg.headline(14, 26, width - 28, claim)
@@ -54,8 +62,12 @@ def bars(
         svg.rect(left, y, whole, 21, fill=PANEL, stroke=LINE)
         for kind, hits in bar.parts.items():
             part = whole * hits / bar.of
-            svg.filled(x, y, part, 21, fills[kind], stroke=fills[kind].mark, stroke_width=1)
+            if kind in fills and hits:
+                svg.filled(x, y, part, 21, fills[kind], stroke=fills[kind].mark, stroke_width=1)
             x += part
+        if bar.line:
+            x = left + whole * bar.line
+            svg.line(x, y - 4, x, y + 25, stroke_width=2.5)
         if bar.interval is not None:
             low, top = (left + whole * end for end in bar.interval)
             interval(svg, low, top, y + 10.5)
@@ -63,6 +75,10 @@ def bars(
     signs = [svg.swatch(fill, kind) for kind, fill in fills.items()]
     if any(bar.interval for bar in rows.values()):
         signs.append((lambda x, y: interval(svg, x, x + 22, y + 6), 22, "95 % interval"))
+    if line:
+        signs.append(
+            (lambda x, y: svg.line(x + 4, y - 1, x + 4, y + 13, stroke_width=2.5), 8, line)
+        )
     svg.legend(left, 58 + high * len(rows), width - left - 14, signs)
     return Picture(svg.render(), f"{claim}. {words}.")
 

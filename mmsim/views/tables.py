@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mmsim import errno
 from mmsim.engine.scenario import State
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+Frame: TypeAlias = "pd.DataFrame"
 AGREES, DIFFERS = "✓", "≠"
 RETURNS, PIN = "migrate_pages returns", "pin returns"
 RESULTS = {"pin": PIN, "owner": "owner gets"}

@@ -249,7 +249,7 @@ def test_a_page_says_and_draws_what_the_notebook_does(book):
         _, *lines = data["replies"][".".join(map(str, key))][0]
         assert [data["lines"][n] for n in lines] == [marked([line]) for line in card.reply()]
     card.forget()
-    box, play = migrate_or_split.console(), cards["four"]["play"]
+    box, play = migrate_or_split.four.play(), cards["four"]["play"]
     for key, values in {
         "2.0.2.0.1": ("v2", 0, "9", "none", "none"),
         "1.1.1.0.1": ("v1", 1, "1", "none", "none"),

@@ -82,18 +82,14 @@ def test_a_schedule_that_does_not_do_is_told_why(answer, told):
 
 
 def test_a_level_won_in_the_widget_is_stored_in_its_card():
-    box = lesson.play("at_check", "at_freeze")
+    box = lesson.game.play()
     box.text.value = "split*6 holder split*99"
     box.load.click()
     assert lesson.at_check.settled
     assert lesson.at_check.stored == "split*6 holder split*3"
 
 
-def test_whose_turn_it_can_be_is_named_or_why_not():
-    ended = RACE.replay("split*6 holder split*3 holder")
-    assert game.coming(ended) == ["split has returned -EBUSY", "holder has no further step"]
-    frozen = RACE.replay("split*10")
-    assert game.coming(frozen)[1] == "holder waits to folio_get(): A is frozen: its count is 0"
+def test_what_can_not_be_played_is_said():
     for text, level in (("split*3", "at_chek"), ("split*3", 5), (None, "piece")):
         assert "Not played" in repr(lesson.run(text, level))
 

@@ -9,13 +9,9 @@ import nbformat
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-OLD = sorted((ROOT / "notebooks" / "source").glob("[0-9]*.py"))
 TEXTS = [
-    *OLD,
     *sorted((ROOT / "mmsim" / "lessons").glob("*.md")),
     *sorted((ROOT / "mmsim" / "lessons").glob("*.py")),
-    *sorted((ROOT / "mmsim" / "tasks").glob("*.py")),
-    *sorted((ROOT / "mmsim" / "practice").glob("*.py")),
     *sorted((ROOT / "docs").glob("*.md")),
 ]
 
