@@ -38,9 +38,9 @@ from mmsim.engine.explore import (
     search,
 )
 from mmsim.errors import UserError, nearest
-from mmsim.evidence.diagnose import explain, load, read
+from mmsim.evidence.diagnose import explain, read
 from mmsim.evidence.kernel_runs import COMPARED, NOT_COMPARED, FileComparison, compare_file
-from mmsim.evidence.pasted import Neighbour
+from mmsim.evidence.pasted import Neighbour, load
 from mmsim.evidence.vectors import check_file
 from mmsim.mm.seams import INVERTED
 from mmsim.mm.versions import BASE, POLICIES, VERSIONS
@@ -490,7 +490,7 @@ def compare(args: argparse.Namespace) -> int:
                 "numbers": each.numbers,
                 **{v: len(each.having(v)) for v in ("agree", "explained", "disagree", "skipped")},
                 "notes": each.notes,
-                "not_used": dict(each.not_used),
+                "not_used": each.not_used,
                 "rows": [{**row._asdict(), "differing": row.differing} for row in each.rows],
             }
             for each in comparisons
@@ -516,7 +516,8 @@ def _print_comparison(comparison: FileComparison, shown_max: int = 20) -> None:
     predicted = dict.fromkeys(name for row in agree for name in row.predicted)
     print(f"  read off the row: {', '.join(read_off) or 'nothing'}")
     print(f"  predicted: {', '.join(predicted)}")
-    print(f"  not used: {_not_used(comparison) or 'nothing'}")
+    not_used = [name if name.isprintable() else repr(name) for name in comparison.not_used]
+    print(f"  not used: {', '.join(not_used) or 'nothing'}")
     skipped = comparison.having("skipped")
     for why in sorted({row.why for row in skipped}):
         print(f"  not compared: {sum(row.why == why for row in skipped)} rows; {why}")
@@ -535,14 +536,6 @@ def _print_comparison(comparison: FileComparison, shown_max: int = 20) -> None:
             f"  line {row.number} ({row.version}): {row.verdict}: {numbers}"
             + (f"; {row.why}" if row.why else "")
         )
-
-
-def _not_used(comparison: FileComparison) -> str:
-    """Columns with the reason, those with the same reason together."""
-    columns: dict[str, list[str]] = {}
-    for name, why in comparison.not_used:
-        columns.setdefault(why, []).append(name if name.isprintable() else repr(name))
-    return "; ".join(f"{', '.join(names)} ({why})" for why, names in columns.items())
 
 
 # -- diagnose, show, lab

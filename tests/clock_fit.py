@@ -12,13 +12,13 @@ import statistics
 from collections import defaultdict
 from typing import NamedTuple
 
-from mmsim.evidence.kernel_runs import VERSION_OF
 from mmsim.evidence.measured import (
     BIN_US,
     LATEST_US,
     LOOP,
     RETFIX,
     VARIANTS,
+    VERSION_OF,
     best_split,
     trials,
 )

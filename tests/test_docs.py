@@ -12,8 +12,7 @@ from views.svg_rules import readable
 from benchmarks import growth
 from benchmarks.__main__ import NAMES as BENCHMARKS
 from mmsim.cli import main
-from mmsim.evidence.kernel_runs import VERSION_OF
-from mmsim.evidence.measured import Share, disturbed
+from mmsim.evidence.measured import VERSION_OF, Share, disturbed
 from mmsim.scenarios.situation import ALL_MOVED, MISSED, NO_MEMORY, NOT_SPLIT
 from mmsim.views.words import chance
 

@@ -19,9 +19,8 @@ from mmsim.engine.actor import Local
 from mmsim.engine.scenario import Move, Scenario, State
 from mmsim.engine.schedule import render
 from mmsim.engine.trace import Trace, record
-from mmsim.evidence.diagnose import SETTINGS, SMALL, Fate, Setting
-from mmsim.evidence.moved import EVIDENCE, PAGES
-from mmsim.evidence.tracer import migrate_returns
+from mmsim.evidence.diagnose import EVIDENCE, PAGES, SETTINGS, SMALL, Fate, Setting
+from mmsim.evidence.ftrace import migrate_returns
 from mmsim.mm.versions import POLICIES, VERSIONS
 from mmsim.scenarios import Situation
 

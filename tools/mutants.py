@@ -40,7 +40,7 @@ from cosmic_ray.ast import ast_nodes
 from cosmic_ray.plugins import get_operator
 
 ROOMS = ("mmsim/engine", "mmsim/mm")
-VECTORS = ("vectors", "more_vectors", "device_and_walk", "timed", "traces_of_today")
+VECTORS = ("vectors", "own_vectors", "measured", "ftrace")
 TESTS = (
     *("tests/engine", "tests/mm", "tests/scenarios"),
     *(f"tests/evidence/test_{name}.py" for name in VECTORS),

@@ -1,7 +1,9 @@
 """From counters that moved back to what may have happened.
 
-Interface: diagnose, explain, Diagnosis, Group, Path, fates, Fate, Setting, SETTINGS, next_counters,
-signs, hints, ran; and read, load, delta, Delta, EVIDENCE, UNITS of the texts
+Interface: read, delta, Delta, EVIDENCE, PAGES, UNITS; explain, Diagnosis, Group, Path, fates, Fate,
+Setting, SETTINGS, next_counters, signs, hints, ran
+
+The texts are those that people have: /proc/vmstat twice, a list of counters, lines of ftrace.
 
 The answers are not written down by hand.  Small situations were searched in every version, and each
 way to end, a *fate*, is stored in data/fates.csv (tools/build_fates.py).  Counters are of the whole
@@ -11,13 +13,15 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from mmsim import errno
 from mmsim.constants import (
     HPAGE_PMD_NR,
+    MIGRATE_COUNTERS,
     MR_CONTIG_RANGE,
     MR_LONGTERM_PIN,
     MR_NUMA_MISPLACED,
@@ -25,16 +29,251 @@ from mmsim.constants import (
 )
 from mmsim.datafiles import load_csv
 from mmsim.engine.trace import Trace
-from mmsim.errno import ENOMEM
-from mmsim.evidence.moved import EVIDENCE, PAGES, UNITS, Delta, delta, read
-from mmsim.evidence.pasted import PasteError, load
-from mmsim.evidence.tracer import marks
-from mmsim.mm.versions import TODAY, VERSIONS, get
+from mmsim.errors import nearest
+from mmsim.evidence.ftrace import COUNTS, marks
+from mmsim.evidence.ftrace import read as read_trace
+from mmsim.evidence.pasted import (
+    SHOWN_MAX,
+    VMSTAT,
+    Line,
+    Neighbour,
+    PasteError,
+    lines_of,
+    neighbour,
+    wrong,
+)
+from mmsim.mm.versions import VERSIONS, get
 from mmsim.mm.world import AVAILABLE, EITHER, NONE
 from mmsim.scenarios import SCENARIOS, Situation
 from mmsim.scenarios.situation import MISSED, NOT_MOVED, NOT_SPLIT, PINNED, SINGLE
 
-__all__ = ["EVIDENCE", "UNITS", "Delta", "delta", "load", "read"]
+# -- what moved
+#
+# A counter that a text does not have is not known, which is no error: kernels before 5.9 count no
+# migrations of huge pages, and `grep` leaves most counters out.
+
+PAGES = ("pgmigrate_success", "pgmigrate_fail")
+EVIDENCE = (
+    *MIGRATE_COUNTERS,
+    "thp_split_page",
+    "thp_split_page_failed",
+    "thp_split_pmd",
+    "cma_alloc_success",
+    "cma_alloc_fail",
+)
+UNITS = tuple(name for name in EVIDENCE if name not in PAGES)
+
+WHOLE = 40
+"""A text with more counters than this is a whole /proc/vmstat."""
+OLD = "the model's versions are of 2022 and later, so what it says is a comparison"
+
+_COUNTER = re.compile(r"([a-z][a-z0-9_]*)[ :=]+([+-]?\d{1,19})(?: ?#[^0-9]*)?")
+_CALL = re.compile(r"\bmm_migrate_pages: (.*)")
+_MEANT = re.compile(r"nr_succeeded|nr_failed|mm_migrate_pages:|nr_thp_")
+_VALUE = re.compile(r"(\w+)=(\S*)")
+# Names that may go back without a new boot: what is there now, and what can be set to 0.
+_GAUGES = re.compile(r"nr_.*|workingset_nodes|numa_.*|.*_nodes|balloon_.*|vma_.*")
+_EVENTS = re.compile(r"(pg|thp_|compact_|cma_|drop_|allocstall|kswapd_|pswp|slabs_|oom_|unevict).*")
+
+
+class Delta(NamedTuple):
+    """What is known.  `given`: counters of EVIDENCE; one that is missing is not known.
+
+    `others`: what else moved.  `reason`: for whom pages were migrated, if
+    a trace said so; `also`: the other reasons of that trace.  `notes`: sentences about the text."""
+
+    given: dict[str, int]
+    others: dict[str, int]
+    reason: str = ""
+    also: tuple[Delta, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def moved(self) -> dict[str, int]:
+        """The given counters that moved."""
+        return {name: n for name, n in self.given.items() if n}
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Counters of EVIDENCE that the text says nothing about."""
+        return tuple(name for name in EVIDENCE if name not in self.given)
+
+
+def read(
+    before: str, after: str | None = None, names: tuple[str, str] = ("BEFORE", "AFTER")
+) -> Delta:
+    """What moved, from one text or two; raises PasteError."""
+    if after is not None:
+        found = []
+        for text, name in zip((before, after), names, strict=True):
+            with _called(name):
+                found.append(_counters(lines_of(text, VMSTAT, name), readings=True))
+        return _between(found[0], found[1], names)
+    name = names[0]
+    with _called(name):
+        lines = lines_of(before, VMSTAT, name)
+        if "==== trace" in before:
+            try:
+                return delta({}, read_trace(before).delta)
+            except ValueError as error:
+                raise PasteError(str(error)) from None
+        if any(_MEANT.search(line.text) for line in lines):
+            return _calls(lines)
+        return _listed(_counters(lines), name)
+
+
+@contextmanager
+def _called(name: str) -> Iterator[None]:
+    """Put the name of the text before a message about one of its lines."""
+    try:
+        yield
+    except PasteError as error:
+        at_line = str(error).startswith(("line ", "after "))
+        raise type(error)(f"{name}, {error}" if at_line else str(error)) from None
+
+
+def delta(before: dict[str, int], after: dict[str, int], notes: tuple[str, ...] = ()) -> Delta:
+    """What moved between two states of the counters."""
+    moved = {name: n - before.get(name, 0) for name, n in after.items()}
+    given = {name: moved[name] for name in EVIDENCE if name in moved}
+    others = {name: n for name, n in moved.items() if name not in EVIDENCE and n}
+    return Delta(given, others, notes=notes)
+
+
+# -- names with numbers
+
+
+def _counters(lines: list[Line], *, readings: bool = False) -> dict[str, int]:
+    found: dict[str, int] = {}
+    first: dict[str, Line] = {}
+    for line in lines:
+        for part in re.split(r"[,;] (?=[a-z])", line.text):
+            match = _COUNTER.fullmatch(part)
+            if match is None:
+                _refuse(line, part, lines)
+            name = match[1]
+            if readings and match[2][0] == "+":
+                wrong(line, f"{part!r} is a movement and not a reading: give such a list alone")
+            if name in found:
+                two = f"stands in line {first[name].number} already: give two readings as two files"
+                wrong(line, f"{name} {two}, BEFORE and AFTER")
+            found[name], first[name] = int(match[2]), line
+    return found
+
+
+def _refuse(line: Line, part: str, lines: list[Line]) -> NoReturn:
+    """PasteError for what is no counter."""
+    if said := neighbour([line, *lines], (VMSTAT,)):
+        raise Neighbour(said)
+    wrong(
+        line,
+        "write a counter and by how much it moved, a whole number without points or commas, for "
+        f"instance 'thp_migration_fail +1', not {part[:SHOWN_MAX]!r}",
+    )
+
+
+def _between(before: dict[str, int], after: dict[str, int], names: tuple[str, str]) -> Delta:
+    alone = sorted(set(before) ^ set(after))
+    if alone:
+        which = names[0] if alone[0] in before else names[1]
+        cut = "of two kernels, or one of them is cut"
+        raise PasteError(f"the texts are {cut}: only {which} has {alone[0]}")
+    moved = {name: after[name] - n for name, n in before.items()}
+    events = {n: v for n, v in moved.items() if v and _EVENTS.match(n) and not _GAUGES.fullmatch(n)}
+    back = next((name for name, n in events.items() if n < 0), None)
+    if back:
+        went = f"{back} from {before[back]} to {after[back]}"
+        if all(n < 0 for n in events.values()):
+            raise PasteError(
+                f"every counter that moved went back ({went}): "
+                f"swap {names[0]} and {names[1]}, unless the machine was started anew in between"
+            )
+        different = "the texts are from different boots: counters went back"
+        raise PasteError(f"{different}, for instance {went}")
+    if not set(before) & set(EVIDENCE):
+        raise PasteError(f"{names[0]} has no counter of the model; those are {', '.join(EVIDENCE)}")
+    old = len(before) > WHOLE and "thp_migration_fail" not in before
+    huge = "There are no counters thp_migration_*: the kernel is from before 5.9, or has no huge"
+    return delta(before, after, (f"{huge} pages; {OLD}.",) if old else ())
+
+
+def _listed(moved: dict[str, int], name: str) -> Delta:
+    if len(moved) > WHOLE:
+        two = "give two of them, from before and from after"
+        raise PasteError(f"{name} is a whole /proc/vmstat; {two}")
+    found = delta({}, moved)
+    if not found.given:
+        first = next(iter(moved))
+        known = nearest(first, EVIDENCE)
+        raise PasteError(f"{name} has no counter of the model: {first!r}{known}")
+    for counter, n in found.given.items():
+        if n < 0:
+            raise PasteError(f"{name}: {counter} went back by {-n}; counters never do")
+    return found
+
+
+# -- the tracepoint mm_migrate_pages, summed up over the calls for each reason
+
+
+def _calls(lines: list[Line]) -> Delta:
+    sums: dict[str, list[int]] = {}
+    others = 0
+    first: tuple[Line, int] | None = None
+    for line in lines:
+        if not _MEANT.search(line.text):
+            if (match := _COUNTER.fullmatch(line.text)) and match[1] in EVIDENCE:
+                wrong(line, "this is a counter, and there is a trace, too: give one of the two")
+            others += 1
+            continue
+        numbers, reason = _call(line)
+        if first is None:
+            first = line, len(numbers)
+        elif len(numbers) != first[1]:
+            wrong(line, f"this has other values than line {first[0].number}: give one kernel's")
+        total = sums.setdefault(reason, [0] * len(numbers))
+        sums[reason] = [a + b for a, b in zip(total, numbers, strict=True)]
+    notes = [f"Lines of other events, not read: {others}."] if others else []
+    if first and first[1] == 2:
+        notes.append(f"The lines are of a kernel before 5.9, without counts of huge pages; {OLD}.")
+    found = [
+        Delta(dict(zip(MIGRATE_COUNTERS, sums[reason], strict=False)), {}, reason)
+        for reason in sorted(sums, key=lambda reason: _first_failures(reason, sums[reason]))
+    ]
+    return found[0]._replace(also=tuple(found[1:]), notes=tuple(notes))
+
+
+def _first_failures(reason: str, total: list[int]) -> tuple[bool, int]:
+    """Failures first; among them pins, then owners of CMA areas."""
+    usual = (REASONS[MR_LONGTERM_PIN], REASONS[MR_CONTIG_RANGE])
+    failed = any(total[1:2] + total[3:4])
+    return not failed, usual.index(reason) if reason in usual else len(usual)
+
+
+def _call(line: Line) -> tuple[list[int], str]:
+    """The counts of one line, five or (before 5.9) two, and the reason, "" if it is empty."""
+    match = _CALL.search(line.text)
+    found = _VALUE.findall(match[1]) if match else []
+    values = dict(found)
+    if match is None or len(found) > len(values) or _VALUE.sub("", match[1]).strip():
+        wrong(line, f"{line.text[-SHOWN_MAX:]!r} can't be read as a line of mm_migrate_pages")
+    old = not any(key.startswith("nr_thp_") for key in values)
+    keys = COUNTS[:2] if old else COUNTS
+    missing = next((key for key in (*keys, "mode", "reason") if key not in values), None)
+    if missing:
+        wrong(line, f"a line of mm_migrate_pages has no value {missing}")
+    for key in keys:
+        if not re.fullmatch(r"[0-9]{1,19}", values[key]):
+            wrong(line, f"{key} is no number: {values[key][:SHOWN_MAX]!r}")
+    reason = values["reason"]
+    number = int(reason, 0) if re.fullmatch(r"0x[0-9a-f]{1,4}|[1-9]?[0-9]", reason) else -1
+    return [int(values[key]) for key in keys], (
+        REASONS[number] if 0 <= number < len(REASONS) else reason
+    )
+
+
+# -- the family: every way that a page can fare
+#
+# A fate is one way to end, told by the counters that it moves, those of real huge pages.
 
 NOTHING, ROOM, ALONE = 0, 1, 2
 """Numbers of the settings in which nothing is the matter: no destination for the whole page, a
@@ -53,11 +292,6 @@ thing to suppose."""
 SOFT = ("thp_split_page", "thp_split_pmd", "cma_alloc_success", "cma_alloc_fail")
 """With single pages, what others move all the time: reclaim, munmap, owners of CMA areas, ..."""
 HARD = tuple(name for name in UNITS if name not in (*SOFT, REFUSED))
-
-
-# -- the family: every way that a page can fare
-#
-# A fate is one way to end, told by the counters that it moves, those of real huge pages.
 
 
 class Setting(NamedTuple):
@@ -369,41 +603,17 @@ def _with_pieces(path: Path, given: Counters) -> list[Path]:
 # -- all of them
 
 
-# What differs inside 6.12.y, by the titles of its changes: up to which patch level, and what.
-_LEVELS = (
-    (13, "a pin empties the batches for a page that is off its LRU, not for a reference too many"),
-    (35, "a page in CMA that could not be isolated was pinned where it was"),
-    (48, "a pin empties the batches for a page that is off its LRU, not for a reference too many"),
-    (110, "each pin of a single page in CMA emptied the batches of all CPUs"),
-)
-
-
-def patch_level(kernel: str) -> tuple[str, str]:
-    """The version for the name of a kernel, and how a patch level of 6.12 differs from it.
-
-    Only 6.12.117 was read and measured; `6.12.36` for instance is searched as `6.12`."""
-    match = re.fullmatch(r"6\.12\.(\d{1,3})(?:-.*)?", kernel)
-    if match is None:
-        return kernel, ""
-    level = int(match[1])
-    differs = next((what for last, what in _LEVELS if level <= last), "")
-    return TODAY.name, f"6.12.{level} differs from the row {TODAY.name}: {differs}." * bool(differs)
-
-
 def explain(
-    delta: Delta, versions: str | Sequence[str] | None = None, *, rarer: bool = False
+    delta: Delta, versions: str | Iterable[str] | None = None, *, rarer: bool = False
 ) -> Diagnosis:
     """Which paths explain this; raises ValueError for a version that does not exist.
 
-    `versions`: the family that is searched, one name or several, or a patch level of 6.12; by
-    default every version.  Its settings come in stages: later ones only if no earlier one explains
-    everything, or if `rarer` situations are asked for."""
-    if versions is None:
-        versions = tuple(VERSIONS)
-    elif isinstance(versions, str):
-        versions, differs = patch_level(versions)
-        delta = delta._replace(notes=(*delta.notes, *filter(None, (differs,))))
-    names = tuple(get(v).name for v in ([versions] if isinstance(versions, str) else versions))
+    `versions`: the family that is searched, one name or several; by default every version.  Its
+    settings come in stages: later ones only if no earlier one explains everything, or if `rarer`
+    situations are asked for."""
+    if versions is None or isinstance(versions, str):
+        versions = VERSIONS if versions is None else (versions,)
+    names = tuple(get(version).name for version in versions)
     given = delta.given
     groups, stage = _search(delta, names, HPAGE_PMD_NR, rarer=rarer)
     if given.get("thp_migration_fail") and (not groups or PAGES[1] in _left_over(groups)):
@@ -498,17 +708,6 @@ def _nearest(given: Counters, names: Sequence[str]) -> tuple[Path, dict[str, tup
     return min(paths, key=lambda each: (len(each[1]), sum(abs(a - b) for a, b in each[1].values())))
 
 
-def diagnose(
-    before: str, after: str | None = None, kernel: str | None = None, *, rarer: bool = False
-) -> Diagnosis:
-    """Which paths explain what moved between two texts of /proc/vmstat, or a list of counters.
-
-    `kernel`: a version or policy of the model; all versions if there is none.  `rarer`: search
-    rarer situations even if others explain everything.  Raises ValueError, in one sentence, for a
-    text or a name that can't be used."""
-    return explain(read(before, after), kernel, rarer=rarer)
-
-
 # -- what to look at next
 #
 # The differences are found, not known: the counters that paths would move, and what return probes
@@ -592,24 +791,10 @@ def hints(diagnosis: Diagnosis) -> list[str]:
                 f"drop_pagecache moved by {delta.others['drop_pagecache']}: drop_caches ran, and "
                 "in the model it has such a reference for a while (mmsim run pin_versus)"
             )
-        if first.fate.reason == PIN and -ENOMEM in first.fate.returns:
-            found.append(
-                "a map that fails with -ENOMEM and moves none of these counters met another limit: "
-                "RLIMIT_MEMLOCK, or vfio_iommu_type1.dma_entry_limit mappings"
-            )
     if diagnosis.by_others or _left_over(groups) & {*PAGES}:
         found += [
             f"{says}; it moves single pages, and pgmigrate_* count them" for says in ran(delta)
         ]
-    if delta.given.get(REFUSED) and (diagnosis.by_others or REFUSED in _left_over(groups)):
-        found.append(
-            "reclaim and the queue of later splits try splits, too, and count refused ones"
-        )
-    if diagnosis.by_others and delta.given.get("cma_alloc_fail"):
-        found.append(
-            "the kernel log says of each failed request what it returned: -16 (pages were tried, "
-            "one stayed busy) or -12 (no free run long enough, or no memory for a page to move to)"
-        )
-    elif diagnosis.by_others and delta.given.get("pgmigrate_fail"):
+    if diagnosis.by_others and delta.given.get("pgmigrate_fail"):
         found.append("the trace event mm_migrate_pages tells for whom pages were migrated")
     return found

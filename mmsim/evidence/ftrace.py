@@ -1,42 +1,233 @@
 """A pin that a real kernel traced, and the same pin in the model, line by line.
 
-Interface: read, real_trace, RealTrace, Line, Unit, situation, align, Row, FOLDER
+Interface: marks, Mark, migrate_returns, names, region; read, real_trace, RealTrace,
+Line, Unit, situation, align, Row
+
+`marks` is what the tracer of the measurements would print about a run of the model: tracepoints and
+return probes.  It is read off the events of the main actor: their sites, what the path told there,
+and what was answered.
 
 A file of data/kernel-runs/traces/ says what was there before, what the kernel traced, and what was
-there afterwards.  `align` looks for every line of it in a run of the model (see
-`mmsim.evidence.tracer`).  Times and page frame numbers are not compared; a pfn only says which huge
-page is meant.
+there afterwards.  `align` looks for every line of it among the marks of a run.  Times and page
+frame numbers are not compared; a pfn only says which huge page is meant.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from difflib import SequenceMatcher
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mmsim import datafiles, errno
+from mmsim.constants import MODES, REASONS
+from mmsim.engine.scenario import Event
 from mmsim.engine.trace import Trace
+from mmsim.errno import EAGAIN, ENOMEM
 from mmsim.errors import nearest
-from mmsim.evidence.kernel_runs import VERSION_OF, measured_version
-from mmsim.evidence.tracer import COUNTS, Fields, marks, names, region
+from mmsim.evidence.measured import VERSION_OF, measured_version
+from mmsim.mm.folio import extra_pins
 from mmsim.mm.versions import get
 from mmsim.mm.world import AVAILABLE, NONE, World
 from mmsim.scenarios import SCENARIOS, Situation
 
+# -- what a tracer would print about a run of the model
+
+Fields = dict[str, int | str]
+
+COUNTS = ("nr_succeeded", "nr_failed", "nr_thp_succeeded", "nr_thp_failed", "nr_thp_split")
+
+
+class Mark(NamedTuple):
+    """One line of the tracer; `position`: where in the run it can be seen; `huge`: about whom."""
+
+    kind: str
+    fields: Fields
+    position: int
+    huge: str = ""
+
+
+def migrate_returns(trace: Trace) -> tuple[int, ...]:
+    """What each migrate_pages() of a run returned, in order."""
+    return tuple(event.told["rc"] for event in trace.events if event.site == "migrate.end")
+
+
+def names(world: World) -> list[str]:
+    """The huge pages of a world, in the order in which they were made."""
+    return [folio.name for folio in world.folios.values() if folio.is_thp and folio.name]
+
+
+def region(world: World, name: str) -> Fields:
+    """Where the 2 MiB of a huge page are now, as the measuring program saw it from outside."""
+    there = [(pfn, folio) for pfn, folio in world.folios.items() if folio.region == name]
+    inside = sum(folio.nr_pages for pfn, folio in there if world.in_cma(pfn))
+    return {
+        "cma": int(inside > 0),
+        "thp": int(any(folio.is_thp for _, folio in there)),
+        "map": sum(folio.mapcount for _, folio in there),
+        "pages_in_cma": inside,
+    }
+
+
+class _Tracer:
+    """Collects the marks of one run, event by event."""
+
+    def __init__(self, trace: Trace):
+        self.trace = trace
+        self.units = {name: number for number, name in enumerate(names(trace.state(0).world))}
+        self.found: list[Mark] = []
+        self.now: tuple[int, int] | None = None  # round and pass
+        self.seen = 0  # visits of this pass
+        self.huge = ""  # the huge page that is being visited
+        self.counts: Fields = {}
+        self.looked_at = 0
+        self.pinned = 0
+        self.checked = 0  # position after the last step of a round that was not pinning
+
+    def mark(self, kind: str, fields: Fields, position: int) -> None:
+        about = ("mm_page_alloc", "thp", "split_ret", "split", "move_ret")
+        name = self.huge if kind in about else ""
+        self.found.append(Mark(kind, fields, position, name))
+
+    def run(self) -> list[Mark]:
+        actor = self.trace.scenario.actors[0].name
+        pins = False
+        for position, event in enumerate(self.trace.events):
+            if event.actor == actor:
+                pins = pins or event.site == "gup.pin"
+                self.event(position, event)
+        result = self.trace.results.get(actor)
+        if pins and result is not None:
+            if self.checked:
+                self.checked_round(min(result, 0))
+            self.mark("pin_ret", {"ret": result}, len(self.trace))
+        return self.found
+
+    def event(self, position: int, event: Event) -> None:
+        """One step of the main actor; `position` is before it."""
+        site, told, args = event.site, event.told, event.op.args
+        if site in ("gup.pin", "gup.fault"):
+            if self.checked:
+                self.checked_round(-EAGAIN)
+            self.pinned += getattr(event.answer, "pins", 0)
+            return
+        self.checked = position + 1 if self.pinned else 0
+        if site == "migrate.start":
+            start: Fields = {"mode": MODES[args[0]], "reason": REASONS[args[1]]}
+            self.mark("mm_migrate_pages_start", start, position + 1)
+            self.now = None
+        elif site == "visit":
+            self.visit(position, event)
+        elif site == "migrate.out":
+            self.end_of_pass(told, position, left=True)
+        elif site == "move.target" and self.huge:
+            order = self.trace.state(position).world.folio(args[0]).order
+            found = int(event.answer is not None)
+            self.mark("mm_page_alloc", {"order": order, "found": found}, position + 1)
+            if not found:
+                self.visited(-ENOMEM, position + 1)
+        elif site == "move.expect":
+            self.huge = self.name(position, args[0])
+        elif site in ("move.check", "move.freeze") and self.now is None:
+            if self.huge and event.answer is False:
+                self.mark("move_ret", {"ret": -EAGAIN}, position + 1)
+        elif site == "move.done" and told["rc"]:
+            self.visited(told["rc"], position + 1)
+        elif site == "move.freed":
+            self.visited(0, position + 1)
+        elif site in ("split.lock", "split.check"):
+            folio = self.trace.state(position).world.folio(args[0])
+            expected = extra_pins(folio) + folio.mapcount + 1
+            self.counts = {"ref": folio.refcount, "map": folio.mapcount, "expected": expected}
+            self.looked_at = position
+        elif site == "split.unlock":
+            self.mark("split_ret", {"ret": told["ret"]}, position)
+            unit: Fields = {"unit": self.units[self.huge]}
+            self.mark("split", {**unit, **self.counts, "ret": told["ret"]}, self.looked_at)
+        elif site == "migrate.end":
+            *counts, mode, reason = args
+            fields: Fields = dict(zip(COUNTS, counts, strict=True))
+            fields |= {"mode": MODES[mode], "reason": REASONS[reason]}
+            self.mark("mm_migrate_pages", fields, position + 1)
+            self.mark("return", {"reason": reason, "return": told["rc"]}, position + 1)
+            self.mark("migrate_ret", {"ret": told["rc"]}, position + 1)
+
+    def checked_round(self, rc: int) -> None:
+        """One round of the pin is over: what was pinned was checked, and moved if it had to be."""
+        fields: Fields = {"pinned": self.pinned, "check_and_migrate": rc}
+        self.mark("gup_longterm", fields, self.checked)
+        self.pinned = self.checked = 0
+
+    def visit(self, position: int, event: Event) -> None:
+        """The loop turns to a page: is this another pass?  Of 6.12 no such line was traced."""
+        self.huge = self.name(position, event.op.args[0])
+        if "batch" in event.told:
+            return
+        now = event.told["round_"], event.told["pass_"]
+        if now != self.now:
+            self.end_of_pass(event.told, position)
+            self.now = now
+        self.seen += 1
+
+    def name(self, position: int, pfn: int) -> str:
+        """The name of the huge page here; "" for a single page."""
+        folio = self.trace.state(position).world.folio(pfn)
+        return folio.name if folio.is_thp else ""
+
+    def visited(self, rc: int, position: int) -> None:
+        """The visit of a huge page is over."""
+        if self.huge and self.now:
+            where: Fields = {"round": self.now[0], "pass": self.now[1]}
+            self.mark("thp", {**where, "unit": self.units[self.huge], "rc": rc}, position)
+
+    def end_of_pass(self, told: Mapping[str, Any], position: int, *, left: bool = False) -> None:
+        """A pass is over: what does the loop know now?"""
+        if self.now is None:
+            return
+        fields: Fields = {"round": self.now[0], "pass": self.now[1], "seen": self.seen}
+        self.seen = 0
+        if left and told["rc"] < 0:
+            fields["rc"] = told["rc"]
+        else:
+            fields["retry"], fields["thp_retry"] = told["retry"], told["thp_retry"]
+            fields["retry_pages"] = told["nr_retry_pages"]
+            fields["ok"] = told["nr_succeeded"]
+        self.mark("loop", fields, position)
+
+
+def marks(trace: Trace) -> list[Mark]:
+    """Every line that the tracer of the measurements would print about this run of the model."""
+    return _Tracer(trace).run()
+
+
+# -- what a real kernel traced
+
 FOLDER = "kernel-runs/traces/"
 TODAY = "kernel-runs/k612/traces/"
 """Files of Linux 6.12: other probes, and a heading that says the set-up instead of the kernel."""
-_HEADING = re.compile(r"-- (\w+) ([\w.]+)/(\w+) retfix=([01]) gup=\d+: units before.*")
-_HEADING_TODAY = re.compile(
-    r"-- (\w+) n=\d+ \w+ ref=(\w+) unit=(\d+) subpage=\d+ nref=(\d+): units before.*"
-)
 KERNEL_TODAY = ("6.12.117", "unmodified", "1")
-_UNIT = r"unit (\d+) pfn (0x[0-9a-f]+) "
-_UNIT_BEFORE = re.compile(_UNIT + r"cma ([01]) thp ([01]) dirty [01] map (\d+) .*")
-_UNIT_AFTER = re.compile(_UNIT + r"thp ([01]) dirty [01] pages_in_cma (\d+)")
-_BUDDY = re.compile(r"buddy\|Node \d+, zone +\w+(?: +\d+)+ *")
-_PIN = re.compile(r"pin ret (-?\d+) in [\d.]+ us")
+_VMSTAT = r"((?:\w+=-?\d+ ?)+)"
+_UNIT = r"unit \d+ pfn (0x[0-9a-f]+) "
+_BUDDY = (r"buddy\|Node \d+, zone +\w+(?: +\d+)+ *", "a line of buddyinfo (buddy|Node ...)")
+# The lines before the trace, one or more of each, and what to say if there is none.
+_HEAD = tuple(
+    (re.compile(form), what)
+    for form, what in (
+        (
+            r"-- (\w+) (?:([\w.]+)/(\w+) retfix=([01]) gup=\d+"
+            r"|n=\d+ \w+ ref=\w+ unit=(\d+) subpage=\d+ nref=(\d+)): units before.*",
+            "the heading (-- SCENARIO CODE/VARIANT retfix=N gup=N: ...)",
+        ),
+        (_UNIT + r"cma ([01]) thp ([01]) dirty [01] map (\d+) .*", "a unit (unit N pfn ...)"),
+        (rf"vmstat before: +{_VMSTAT}", "'vmstat before:'"),
+        _BUDDY,
+        (rf"vmstat after: +{_VMSTAT}", "'vmstat after:'"),
+        _BUDDY,
+        (_UNIT + r"thp ([01]) dirty [01] pages_in_cma (\d+)", "a unit (unit N pfn ...)"),
+        (r"pin ret (-?\d+) in [\d.]+ us", "what the pin returned (pin ret ...)"),
+    )
+)
 _EVENT = re.compile(r" *\S+ +\[\d+\] \S+ +[\d.]+: (\w+): (?:note: (\w+) )?(.*)")
 _CUT = re.compile(r"\((\d+) more lines\)")
 _VALUE = re.compile(r"(\w+)=(\S+)")
@@ -79,33 +270,31 @@ class Unit(NamedTuple):
 
 
 class RealTrace(NamedTuple):
-    """One file.  `cut`: how many lines its writer left out at the end."""
+    """One file.  `kernel`: a key of VERSION_OF.  `cut`: how many lines its writer left out at the
+    end.  `unit`, `refs`: which 2 MiB the reference is in, and how many references there are.
+    `pin_result`: what the program saw, 0 or a negative errno."""
 
     scenario: str
-    code: str
-    variant: str
-    retfix: str
+    kernel: tuple[str, str, str]
+    unit: int
+    refs: int
     units_before: tuple[Unit, ...]
     units_after: tuple[Unit, ...]
     vmstat_before: dict[str, int]
     vmstat_after: dict[str, int]
     pin_result: int
-    """What the program saw: 0 or a negative errno."""
     lines: tuple[Line, ...]
     cut: int
-    unit: int = 0
-    """Which 2 MiB the reference is in, and how many references there are."""
-    refs: int = 1
 
     @property
     def today(self) -> bool:
         """Of Linux 6.12?"""
-        return (self.code, self.variant, self.retfix) == KERNEL_TODAY
+        return self.kernel == KERNEL_TODAY
 
     @property
     def version(self) -> str:
         """The version of the model that behaves like the measured kernel."""
-        return VERSION_OF[self.code, self.variant, self.retfix]
+        return VERSION_OF[self.kernel]
 
     @property
     def delta(self) -> dict[str, int]:
@@ -117,67 +306,46 @@ class RealTrace(NamedTuple):
 def read(text: str) -> RealTrace:
     """Read one trace file; raises ValueError that names the line for anything else."""
     head, mark, tail = text.partition("==== trace\n")
-    lines = list(enumerate(head.splitlines(), start=1))
+    lines = head.splitlines()
     if not mark:
         raise ValueError(f"after {len(lines)} lines the file ends without '==== trace'")
-
-    def expect(pattern: re.Pattern[str], what: str) -> re.Match[str]:
-        number, line = lines[0] if lines else (text[: len(head)].count("\n") + 1, mark.strip())
-        match = pattern.fullmatch(line.rstrip())
-        if match is None:
-            raise ValueError(f"line {number}: expected {what}, found {line[:60]!r}")
-        lines.pop(0)
-        return match
-
-    def units(pattern: re.Pattern[str], keys: tuple[str, ...]) -> tuple[Unit, ...]:
-        found: list[Unit] = []
-        while not found or (lines and lines[0][1].startswith("unit ")):
-            number, pfn, *values = expect(pattern, "the state of a unit (unit N pfn ...)").groups()
-            fields: Fields = dict(zip(keys, map(int, values), strict=True))
-            if int(number) != len(found):
-                raise ValueError(f"line {lines[0][0] - 1}: not unit {len(found)}, but {number}")
-            found.append(Unit(int(pfn, 16), fields))
-        return tuple(found)
-
-    def vmstat(when: str) -> dict[str, int]:
-        match = expect(re.compile(rf"vmstat {when}: +((?:\w+=-?\d+ ?)+)"), f"'vmstat {when}:'")
-        return {name: int(value) for name, value in _VALUE.findall(match[1])}
-
-    buddy = "a line of buddyinfo (buddy|Node ...)"
-    today = _HEADING_TODAY.fullmatch(lines[0][1].rstrip()) if lines else None
-    if today:
-        lines.pop(0)
-        kernel, unit, refs = KERNEL_TODAY, int(today[3]), int(today[4])
-        scenario = today[1]
-    else:
-        heading = expect(_HEADING, "the heading (-- SCENARIO CODE/VARIANT retfix=N gup=N: ...)")
-        scenario, kernel, unit, refs = heading[1], (heading[2], heading[3], heading[4]), 0, 1
-        if kernel not in VERSION_OF:
-            raise ValueError(f"line 1: no version of the model behaves like {heading[0][:50]!r}")
-    before = units(_UNIT_BEFORE, ("cma", "thp", "map"))
-    vmstat_before = vmstat("before")
-    expect(_BUDDY, buddy)
-    vmstat_after = vmstat("after")
-    expect(_BUDDY, buddy)
-    after = units(_UNIT_AFTER, ("thp", "pages_in_cma"))
-    pin_result = int(expect(_PIN, "what the pin returned (pin ret ...)")[1])
-    if lines:
-        raise ValueError(f"line {lines[0][0]}: expected '==== trace', found {lines[0][1][:60]!r}")
-    traced, cut = _events(tail, head.count("\n") + 2)
+    found: list[list[re.Match[str]]] = []
+    at = 0
+    for form, what in (*_HEAD, (None, "'==== trace'")):
+        here: list[re.Match[str]] = []
+        while form and at < len(lines) and (match := form.fullmatch(lines[at].rstrip())):
+            here.append(match)
+            at += 1
+        if not here and (form or at < len(lines)):
+            there = [*lines, mark.strip()][at]
+            raise ValueError(f"line {at + 1}: expected {what}, found {there[:60]!r}")
+        found.append(here)
+    (heading, *_), before, (vmstat_before, *_), _, (vmstat_after, *_), _, after, (pin, *_), _ = (
+        found
+    )
+    kernel = (heading[2], heading[3], heading[4]) if heading[2] else KERNEL_TODAY
+    if kernel not in VERSION_OF:
+        raise ValueError(f"line 1: no version of the model behaves like {heading[0][:50]!r}")
+    traced, cut = _events(tail, len(lines) + 2)
     return RealTrace(
-        scenario=scenario,
-        code=kernel[0],
-        variant=kernel[1],
-        retfix=kernel[2],
-        unit=unit,
-        refs=refs,
-        units_before=before,
-        units_after=after,
-        vmstat_before=vmstat_before,
-        vmstat_after=vmstat_after,
-        pin_result=pin_result,
+        scenario=heading[1],
+        kernel=kernel,
+        unit=int(heading[5] or 0),
+        refs=int(heading[6] or 1),
+        units_before=_units_of(before, ("cma", "thp", "map")),
+        units_after=_units_of(after, ("thp", "pages_in_cma")),
+        vmstat_before={name: int(n) for name, n in _VALUE.findall(vmstat_before[1])},
+        vmstat_after={name: int(n) for name, n in _VALUE.findall(vmstat_after[1])},
+        pin_result=int(pin[1]),
         lines=traced,
         cut=cut,
+    )
+
+
+def _units_of(matches: list[re.Match[str]], keys: tuple[str, ...]) -> tuple[Unit, ...]:
+    return tuple(
+        Unit(int(match[1], 16), dict(zip(keys, map(int, match.groups()[1:]), strict=True)))
+        for match in matches
     )
 
 
@@ -228,24 +396,6 @@ def real_trace(name: str) -> RealTrace:
 
 # -- beside the model
 
-# What the measuring program set up, by the name of the measured scenario.
-SET_UP: dict[str, dict[str, int | str]] = {
-    "S1": {"holder": 0, "targets": AVAILABLE},
-    "S2": {"holder": 0, "targets": NONE},
-    "S2_noretfix": {"holder": 0, "targets": NONE},
-    "S2_real": {"holder": 0, "targets": NONE},
-    "S3_held": {"holder": 1, "targets": NONE},
-    "S3_held_4": {"holder": 1, "targets": NONE},
-    "S3_held_order9ok": {"holder": 1, "targets": AVAILABLE},
-    "S3_held_2": {"holder": 1, "targets": NONE},
-    "S3_held_8": {"holder": 1, "targets": NONE},
-    "S3_held_2_order9ok": {"holder": 1, "targets": AVAILABLE},
-    "S3_held_8_order9ok": {"holder": 1, "targets": AVAILABLE},
-    "S3_real_held": {"holder": 1, "targets": NONE},
-    "S7_pin_clean": {"holder": 0, "targets": NONE},
-    "S7_pin_dirty": {"holder": 0, "targets": NONE},
-}
-
 
 class Row(NamedTuple):
     """One thing that was measured, and the same thing in the model; "—" if there is no such thing.
@@ -261,13 +411,17 @@ class Row(NamedTuple):
 
 
 def situation(real: RealTrace) -> Situation:
-    """The same set-up in the model, for the kernel that was measured."""
-    if real.scenario not in SET_UP:
-        raise ValueError(f"no set-up for {real.scenario!r}{nearest(real.scenario, SET_UP)}")
-    knobs: dict[str, object] = {"thps": len(real.units_before), **SET_UP[real.scenario]}
-    if knobs["holder"]:
+    """The same set-up in the model, for the kernel that was measured; ValueError if it can't be.
+
+    The name of the measured scenario says what the measuring program set up."""
+    name = real.scenario
+    if not re.fullmatch(r"(S1|S2|S3|S7)(_.*)?", name):
+        raise ValueError(f"the model has no set-up for {name!r}")
+    knobs: dict[str, object] = {"thps": len(real.units_before), "holder": 0}
+    knobs["targets"] = AVAILABLE if name == "S1" or "order9ok" in name else NONE
+    if "held" in name:
         knobs |= {"holder": real.unit + 1, "refs": real.refs}
-    version = measured_version(real.code, real.variant, real.retfix) or get(real.version)
+    version = measured_version(*real.kernel) or get(real.version)
     return SCENARIOS["vfio_map"].make(version, knobs)
 
 
@@ -295,7 +449,7 @@ def _parts(kind: str, fields: Fields) -> list[Entry]:
 
 
 def _measured(real: RealTrace) -> list[Entry]:
-    """The lines in the terms of `probe.marks`: rounds count from 1, a unit instead of a pfn."""
+    """The lines in the terms of `marks`: rounds count from 1, a unit instead of a pfn."""
     units = {unit.pfn: number for number, unit in enumerate(real.units_before)}
     entries: list[Entry] = []
     for line in real.lines:
@@ -356,7 +510,7 @@ def align(real: RealTrace, trace: Trace) -> list[Row]:
     """
     if real.cut:
         raise ValueError(
-            f"the trace of {real.scenario} {real.variant} can't be aligned: "
+            f"the trace of {real.scenario} {real.kernel[1]} can't be aligned: "
             f"its last {real.cut} lines were left out of the file"
         )
     measured = _measured(real)
@@ -409,62 +563,59 @@ def _units(real: RealTrace, trace: Trace, position: int) -> list[Row]:
 
 # -- in words
 
+# What a line is about, and what it says, in at most 50 characters.
+_WORDS = {
+    "mm_migrate_pages_start": ("migrate_pages() begins", "{mode}, {reason}"),
+    "mm_page_alloc": ("{page}: memory for the whole of it", "order {order}: {found}"),
+    "thp": ("{where}: unmap_and_move() of {page}", "unit {unit}: {rc}"),
+    "split_ret": ("{page}: split_huge_page_to_list() returns", "{ret}"),
+    "move_ret": ("{page}: migrate_folio() refuses", "{ret}"),
+    "ref": ("{name}: references before the split{expected}", "{ref}"),
+    "map": ("{name}: mappings before the split", "{map}"),
+    "ret": ("{name}: the split as the loop sees it", "{ret}"),
+    "loop": (
+        "{where}: end of the pass",
+        "{seen} seen, {ok} moved; retry {thp_retry} THP, {retry} small ({retry_pages})",
+    ),
+    "loop left": ("{where}: end of the pass", "{seen} seen; leaves with {rc}"),
+    "counted": (
+        "migrate_pages() has counted",
+        "{nr_succeeded} ok, {nr_failed} failed; THP {nr_thp_succeeded} ok, {nr_thp_failed} failed, "
+        "{nr_thp_split} split",
+    ),
+    "called": ("migrate_pages() was asked for", "{mode}, {reason}"),
+    "return": ("migrate_pages() at its end", "reason {reason}, returns {return}"),
+    "migrate_ret": ("migrate_pages() returns to the pin", "{ret}"),
+    "gup_longterm": ("one round of the pin", "{pinned} pinned, check: {check_and_migrate}"),
+    "pin_ret": ("the pin returns", "{ret}"),
+    "before": ("", "{thp}, {cma}, mappings {map}"),
+    "after": ("", "{thp}, {pages_in_cma} pages in CMA"),
+}
+_CODES = ("rc", "ret", "return", "check_and_migrate")
+_YES_NO = {"found": ("found", "none"), "thp": ("huge", "split"), "cma": ("in CMA", "not in CMA")}
+
+
+def _of(kind: str, fields: Fields) -> tuple[str, str]:
+    return _WORDS["loop left" if kind == "loop" and "rc" in fields else kind]
+
 
 def describe(kind: str, fields: Fields, huge: str) -> str:
     """What a line is about."""
     page = f"huge page {huge}" if huge else "a huge page"
-    where = f"round {fields.get('round')}, pass {fields.get('pass')}: "
-    expected = f" ({fields['expected']} expected)" if "expected" in fields else ""
-    return {
-        "mm_migrate_pages_start": "migrate_pages() begins",
-        "mm_page_alloc": f"{page}: memory for the whole of it",
-        "thp": f"{where}unmap_and_move() of {page}",
-        "split_ret": f"{page}: split_huge_page_to_list() returns",
-        "move_ret": f"{page}: migrate_folio() refuses",
-        "ref": f"{huge or page}: references before the split{expected}",
-        "map": f"{huge or page}: mappings before the split",
-        "ret": f"{huge or page}: the split as the loop sees it",
-        "loop": f"{where}end of the pass",
-        "counted": "migrate_pages() has counted",
-        "called": "migrate_pages() was asked for",
-        "return": "migrate_pages() at its end",
-        "migrate_ret": "migrate_pages() returns to the pin",
-        "gup_longterm": "one round of the pin",
-        "pin_ret": "the pin returns",
-    }[kind]
+    return _of(kind, fields)[0].format(
+        page=page,
+        name=huge or page,
+        where=f"round {fields.get('round')}, pass {fields.get('pass')}",
+        expected=f" ({fields['expected']} expected)" if "expected" in fields else "",
+    )
 
 
 def say(kind: str, fields: Fields) -> int | str:
-    """What a line says, in at most 50 characters."""
-
-    def code(key: str) -> str:
-        return errno.name(int(fields[key]))
-
+    """What a line says."""
     if kind in ("ref", "map"):
         return fields[kind]
-    if kind in ("mm_migrate_pages_start", "called"):
-        return f"{fields['mode']}, {fields['reason']}"
-    if kind == "mm_page_alloc":
-        return f"order {fields['order']}: {'found' if fields['found'] else 'none'}"
-    if kind == "thp":
-        return f"unit {fields['unit']}: {code('rc')}"
     if kind == "pin_ret" and int(fields["ret"]) > 0:
         return f"{fields['ret']} pages"
-    if kind in ("ret", "split_ret", "move_ret", "migrate_ret", "pin_ret"):
-        return code("ret")
-    if kind == "loop" and "rc" in fields:
-        return f"{fields['seen']} seen; leaves with {code('rc')}"
-    if kind == "loop":
-        again = f"retry {fields['thp_retry']} THP, {fields['retry']} small"
-        return f"{fields['seen']} seen, {fields['ok']} moved; {again} ({fields['retry_pages']})"
-    if kind == "counted":
-        pages, failed, huge, huge_failed, split = (fields[key] for key in COUNTS)
-        return f"{pages} ok, {failed} failed; THP {huge} ok, {huge_failed} failed, {split} split"
-    if kind == "return":
-        return f"reason {fields['reason']}, returns {code('return')}"
-    if kind == "gup_longterm":
-        return f"{fields['pinned']} pinned, check: {code('check_and_migrate')}"
-    huge = "huge" if fields["thp"] else "split"
-    if kind == "before":
-        return f"{huge}, {'in CMA' if fields['cma'] else 'not in CMA'}, mappings {fields['map']}"
-    return f"{huge}, {fields['pages_in_cma']} pages in CMA"
+    said = {n: errno.name(int(v)) if n in _CODES else v for n, v in fields.items()}
+    said |= {n: yes if fields[n] else no for n, (yes, no) in _YES_NO.items() if n in fields}
+    return _of(kind, fields)[1].format(**said)

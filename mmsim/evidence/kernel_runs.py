@@ -1,19 +1,22 @@
 """Measured rows against the model, number by number.
 
-Interface: compare_file, FileComparison, RowComparison, COMPARED, NOT_COMPARED, TABLES, VERSION_OF,
-measured_version, Case, predict, zone_with, populate, curves, Steps, exist
+Interface: compare_file, FileComparison, RowComparison, COMPARED, NOT_COMPARED, Case, predict,
+zone_with, populate, curves, Step, exist
 
 A row of data/kernel-runs says what was set up and what a real kernel did.  What follows from the
-set-up is predicted by the model; what depends on timing is read off the row, and said.
+set-up is predicted by the model; what depends on timing is read off the row, and said.  A function
+for each kind of table does that; the functions are listed at the end.
 """
 
 from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from mmsim import datafiles
 from mmsim.constants import (
@@ -26,18 +29,20 @@ from mmsim.constants import (
 )
 from mmsim.errno import EBUSY, ENOMEM
 from mmsim.errors import UserError, nearest
-from mmsim.evidence.tracer import migrate_returns
+from mmsim.evidence.ftrace import migrate_returns
+from mmsim.evidence.measured import VARIANTS, VERSION_OF, measured_version
 from mmsim.evidence.vectors import run_drop_caches, run_gup
 from mmsim.mm.cma import ALLOC_CONTIG_TRIES
 from mmsim.mm.fragmentation import extfrag_index, read_printed, unusable_index
 from mmsim.mm.page_alloc import alloc_pages, request, take
 from mmsim.mm.seams import Version, pieces_try_again
-from mmsim.mm.versions import BASE, VERSIONS, get
+from mmsim.mm.versions import BASE, VERSIONS
 from mmsim.mm.world import AVAILABLE, NONE
 from mmsim.mm.zone import Zone, boot
 from mmsim.scenarios import cma_alloc
 
 Row = dict[str, str]
+Found = TypeVar("Found")
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
 EVERY_VERSION = "every version"
 
@@ -46,38 +51,42 @@ EVERY_VERSION = "every version"
 
 
 class Reading(Row):
-    """A row that notes into `seen` which of its columns were read."""
+    """A row that notes into `seen` which columns were read, and names one that is missing."""
 
     def __init__(self, row: Row, seen: set[str]) -> None:
         super().__init__(row)
         self._seen = seen
 
     def __getitem__(self, column: str) -> str:
+        if column not in self:
+            raise UserError(f"no column {column}")
         self._seen.add(column)
         return super().__getitem__(column)
 
 
-def check_columns(name: str, rows: list[Row], needed: Collection[str], what: str) -> None:
-    """ValueError, which names every column that is missing, unless all that are needed are there;
-    `what`: the kind of rows that the table should have."""
+def _read(file: Path) -> tuple[list[Row], set[str]]:
+    """The rows of a table, and the set into which they note the columns that are read."""
+    used: set[str] = set()
+    rows: list[Row] = [Reading(row, used) for row in datafiles.read_csv(file)]
     if not rows:
-        raise UserError(f"{name} has a header but no row")
-    missing = [column for column in needed if column not in rows[0]]
-    if missing:
-        *others, last = missing
-        listed = f"{', '.join(others)} or {last}" if others else last
-        raise UserError(f"{name} is not a table of {what}: no column {listed}")
+        raise UserError(f"{file} has a header but no row")
+    return rows, used
 
 
-def _cell(row: Row, column: str) -> str:
-    if column not in row:
-        raise UserError(f"no column {column}")
-    return row[column]
+def _each(rows: list[Row], read: Callable[[int, Row], Found]) -> list[Found]:
+    """What `read` makes of each row and its line; UserError with the line of a bad one."""
+    found: list[Found] = []
+    for line, row in enumerate(rows, start=2):  # line 1 is the header
+        try:
+            found.append(read(line, row))
+        except ValueError as error:
+            raise UserError(f"line {line}: can't be read: {error}") from None
+    return found
 
 
 def whole(row: Row, column: str, least: int | None = None, most: int | None = None) -> int:
-    """The whole number in a column; ValueError names the column if it is none or out of range."""
-    text = _cell(row, column)
+    """The whole number in a column; UserError names the column if it is none or out of range."""
+    text = row[column]
     if not _WHOLE.fullmatch(text):
         raise UserError(f"column {column} is {text!r}, not a whole number")
     value = int(text)
@@ -89,8 +98,8 @@ def whole(row: Row, column: str, least: int | None = None, most: int | None = No
 
 
 def one_of(row: Row, column: str, known: Collection[str]) -> str:
-    """The word in a column; ValueError names the column if it is none of the `known` ones."""
-    text = _cell(row, column)
+    """The word in a column; UserError names the column if it is none of the `known` ones."""
+    text = row[column]
     if text not in known:
         raise UserError(f"column {column} is {text!r}{nearest(text, known)}")
     return text
@@ -135,13 +144,13 @@ class RowComparison(NamedTuple):
 
 
 class FileComparison(NamedTuple):
-    """All rows of one file.  `notes`: what can be said of them together.  `not_used`: (column, why)
-    of each column that nothing was predicted from and that was not predicted."""
+    """All rows of one file.  `notes`: what can be said of them together.  `not_used`: the columns
+    that nothing was predicted from and that were not predicted."""
 
     file: str
     rows: list[RowComparison]
     notes: tuple[str, ...] = ()
-    not_used: tuple[tuple[str, str], ...] = ()
+    not_used: tuple[str, ...] = ()
 
     def having(self, verdict: str) -> list[RowComparison]:
         """The rows with this verdict."""
@@ -169,56 +178,28 @@ def _compared(
     return RowComparison(number, version, "", read_off, told, measured, "")
 
 
-# -- measured kernels
+# -- which version stands for the kernel of a row
 
-# (loop in the measured kernel, variant, return-value fix) -> the version with the same behaviour
-# here.  The trees of base to v3 had an inverted test in collect_longterm_unpinnable_pages(): they
-# skipped a page when its isolation succeeded.  The measured kernels had the test right, as all rows
-# of the model have it (`isolate_inverted` is off).
-VERSION_OF = {
-    ("oct22", "base", "0"): "base",
-    ("oct22", "base", "1"): "6.1.0",
-    # v1's gup.c change and the later return-value rule differ in no number of these rows.
-    ("oct22", "v1", "1"): "v1",
-    # v1's retry with neither of them: what gup sees is what it sees of the retry alone.
-    ("oct22", "v1", "0"): "2/2-only",
-    ("oct22", "v2", "1"): "v3",
-    ("oct22", "v2", "0"): "2/2-only",
-    # That loop works in batches of at most 512 pages.  For these lists its numbers are the same.
-    ("6.1.192", "v2", "1"): "v3fix",
-    ("6.12.117", "unmodified", "1"): "6.12",
-}
 LOOPS = {code for code, _, _ in VERSION_OF}
 UNMODIFIED = {code for code, variant, _ in VERSION_OF if variant == "unmodified"}
 """Kernels that nobody patched: their tables have no columns for what was patched."""
-MEASURED_VARIANTS = {variant for _, variant, _ in VERSION_OF}
 OTHER_LOOP = "the later loop without the patch or its return-value rule: no version of the model"
 
 
-def measured_version(code: str, variant: str, retfix: str) -> Version | None:
-    """The row of seams that behaves like a measured kernel; None if there is none.
-
-    All measured variants decide by the same return-value rule whether a pin goes on, v1 too: what
-    v1 itself did about that, in gup.c, was not in the measured kernel."""
-    name = VERSION_OF.get((code, variant, retfix))
-    if name is None:
-        return None
-    rule = get(VERSION_OF["oct22", "base", retfix])
-    return get(name)._replace(final_rc=rule.final_rc, gup_fails=rule.gup_fails)
-
-
 def version_of_row(row: Row) -> tuple[str, str]:
-    """The version that behaves like the kernel of a row, or "" and why there is none."""
+    """The version that behaves like the kernel of a row, or "" and why there is none.
+
+    A table without the column retfix is of kernels that have the return-value fix."""
     code, variant = row["code"], row["variant"]
-    known = code in LOOPS and variant in MEASURED_VARIANTS
-    if not known or (code in UNMODIFIED) != (variant == "unmodified"):
-        return "", (
-            f"no version of the model stands for kernel {code!r}, variant {variant!r}; "
-            f"there are: {', '.join(VERSIONS)}"
-        )
     retfix = one_of(row, "retfix", ("0", "1")) if "retfix" in row else "1"
-    version = VERSION_OF.get((code, variant, retfix), "")
-    return version, "" if version else OTHER_LOOP
+    if version := VERSION_OF.get((code, variant, retfix)):
+        return version, ""
+    if code in LOOPS - UNMODIFIED and variant in VARIANTS:
+        return "", OTHER_LOOP
+    return "", (
+        f"no version of the model stands for kernel {code!r}, variant {variant!r}; "
+        f"there are: {', '.join(VERSIONS)}"
+    )
 
 
 # -- long-term pins
@@ -240,15 +221,6 @@ OTHERS_COMPACTED = "compaction ran meanwhile and moved pages of others, which vm
 
 COUNTERS = (*MIGRATE_COUNTERS, "thp_split_page", "thp_split_page_failed")
 REFUSALS = "d_thp_split_page_failed"
-OUTCOMES = (
-    "pin_errno",
-    "thp_after",
-    "cma_pages_after",
-    *(f"d_{name}" for name in COUNTERS),
-    "split_fail_at_check",
-    "split_fail_at_freeze",
-    "base_page_eagain_at_refcount",
-)
 
 BACKINGS = ("thp", "base")
 NO_REF, HELD, TIMED = "none", "held", "timed"
@@ -259,32 +231,6 @@ MOVABLE = "frag_movable"
 UNITS_MAX = 256
 """The largest measured CMA area has 512 MiB."""
 REFS_MAX = 100_000
-
-NEEDED = (
-    "code",
-    "variant",
-    "backing",
-    "n_units_2mib",
-    "alloc_mode",
-    "ref_kind",
-    "ref_unit",
-    "ref_subpage",
-    "n_refs",
-    "cma_pages_before",
-)
-PROBE_NEEDED = ("code", "variant", "ref", "bytes_pinned", "bytes_asked")
-
-
-def needed(rows: list[Row]) -> tuple[str, ...]:
-    """The columns without which these rows can't be predicted."""
-    found = dict.fromkeys(NEEDED)
-    for row in rows:
-        if row.get("code") in LOOPS - UNMODIFIED:
-            found["retfix"] = None
-        if row.get("ref_kind") == TIMED:
-            splits = row.get("backing") == "thp" and row.get("alloc_mode") not in TARGETS
-            found[REFUSALS if splits else "pin_errno"] = None
-    return tuple(found)
 
 
 class Case(NamedTuple):
@@ -348,17 +294,19 @@ def predict(case: Case) -> tuple[tuple[str, int], ...]:
 
 
 def compare_pin_row(number: int, row: Row) -> RowComparison:
-    """Compare one row; ValueError if it can't be read."""
+    """Compare one row; UserError if it can't be read."""
     version, why_not = version_of_row(row)
+    if row["code"] not in UNMODIFIED:
+        one_of(row, "retfix", ("0", "1"))
     huge = one_of(row, "backing", BACKINGS) == "thp"
     units = whole(row, "n_units_2mib", 1, UNITS_MAX)
     alloc_mode = one_of(row, "alloc_mode", (*TARGETS, *NO_TARGETS, MOVABLE))
     kind = one_of(row, "ref_kind", (NO_REF, HELD, TIMED, *DROPPED))
     referred = kind in (HELD, TIMED)
     unit = whole(row, "ref_unit", *((0, units - 1) if referred else ()))
-    # Of a huge page any page is alike: the column is checked, but does not count as used.
-    page_of = dict(row) if huge else row
-    page = whole(page_of, "ref_subpage", *((0, HPAGE_PMD_NR - 1) if referred else ()))
+    page = 0  # of a huge page any page is alike
+    if referred and not huge:
+        page = whole(row, "ref_subpage", 0, HPAGE_PMD_NR - 1)
     refs = whole(row, "n_refs", *((1, REFS_MAX) if referred else ()))
     if huge and alloc_mode == "order0":
         raise UserError("column alloc_mode is 'order0', but column backing is 'thp'")
@@ -366,14 +314,13 @@ def compare_pin_row(number: int, row: Row) -> RowComparison:
     in_cma = whole(row, "cma_pages_before")
     dirty = _flag(row, "dirty") if "dirty" in row else True
     pieces_retry = "subpage_retry_knob" in row and _flag(row, "subpage_retry_knob")
-    if not why_not and kind in DROPPED:
-        why_not = DROP_CACHES
-    elif not why_not and alloc_mode == MOVABLE:
-        why_not = COMPACTION
-    elif not why_not and in_cma != units * HPAGE_PMD_NR:
-        why_not = NOT_IN_CMA
-    elif not why_not and huge_before != units * huge:
-        why_not = NOT_WHOLE
+    reasons = {
+        DROP_CACHES: kind in DROPPED,
+        COMPACTION: alloc_mode == MOVABLE,
+        NOT_IN_CMA: in_cma != units * HPAGE_PMD_NR,
+        NOT_WHOLE: huge_before != units * huge,
+    }
+    why_not = why_not or next((why for why, so in reasons.items() if so), "")
     targets = not huge or alloc_mode in TARGETS
     held, read_off = -1 if kind == HELD else 0, dict[str, int]()
     if kind == TIMED and not targets:
@@ -384,7 +331,7 @@ def compare_pin_row(number: int, row: Row) -> RowComparison:
         held = -1 if read_off["pin_errno"] else 0
     case = Case(version, huge, units, targets, 1, held, 0, 0, dirty, pieces_retry)
     if held:
-        case = case._replace(refs=refs, unit=unit, page=0 if huge else page)
+        case = case._replace(refs=refs, unit=unit, page=page)
     if why_not:
         return RowComparison.skipped(number, version, why_not)
     predicted = dict(predict(case))
@@ -398,7 +345,7 @@ def compare_pin_row(number: int, row: Row) -> RowComparison:
 
 def compare_probe_row(number: int, row: Row) -> RowComparison:
     """Compare a row of the cross-check with another pinning program, which pins huge pages while
-    none can be allocated; ValueError if it can't be read."""
+    none can be allocated; UserError if it can't be read."""
     version, why_not = version_of_row(row)
     size = HPAGE_PMD_NR * PAGE_SIZE
     asked = whole(row, "bytes_asked", size, UNITS_MAX * size)
@@ -427,38 +374,22 @@ AREA_PAGES = 65_536
 THPS_MAX = 2
 """As many huge pages as were ever in the measured area."""
 OTHERS_MOVED = "vmstat counts the whole machine: probably a page of somebody else lay in the range"
-CONTIG_NEEDED = (
-    "code",
-    "variant",
-    "alloc_mode",
-    "held_ref",
-    "cma_alloc_pages",
-    "n_thp",
-    "write_errno",
-    "d_thp_migration_fail",
-)
-
-
-class Range(NamedTuple):
-    """What one range gives: results, and the counters that move."""
-
-    contig: int
-    first_migrate: int
-    counters: tuple[tuple[str, int], ...]
 
 
 @functools.lru_cache(maxsize=64)
-def _range(version: Version, thps: int, held: bool, targets: str) -> Range:
-    """The model's run of a request for exactly the memory that the huge pages are in."""
+def _range(
+    version: Version, thps: int, held: bool, targets: str
+) -> tuple[int, int, dict[str, int]]:
+    """What a request for exactly the memory that the huge pages are in gives in the model: its
+    result, what migrate_pages() returned first, and the counters that moved."""
     knobs = {"blocks": thps, "wanted": thps, "thps": thps, "holder": int(held)}
     trace = cma_alloc(version, **knobs, targets=targets).run()
-    moved = trace.last.world.vmstat
-    result = min(trace.results["owner"], 0)
-    return Range(result, migrate_returns(trace)[0], tuple((name, moved[name]) for name in COUNTERS))
+    moved = {name: trace.last.world.vmstat[name] for name in COUNTERS}
+    return min(trace.results["owner"], 0), migrate_returns(trace)[0], moved
 
 
 def compare_contig_row(number: int, row: Row) -> RowComparison:
-    """Compare one row; ValueError if it can't be read."""
+    """Compare one row; UserError if it can't be read."""
     _, why_not = version_of_row(row)
     version = measured_version(row["code"], row["variant"], row.get("retfix", "1"))
     targets = NONE if one_of(row, "alloc_mode", ("inject", "order9_ok")) == "inject" else AVAILABLE
@@ -468,23 +399,23 @@ def compare_contig_row(number: int, row: Row) -> RowComparison:
     write_errno = whole(row, "write_errno")
     if version is None:
         return RowComparison.skipped(number, "", why_not)
-    one = _range(version, thps, held, targets)
+    contig, first_migrate, moved = _range(version, thps, held, targets)
     read_off: dict[str, int] = {}
-    failed, taken = int(one.contig < 0), one.contig == 0
-    if one.contig == -EBUSY and write_errno == 0:
+    failed, taken = int(contig < 0), contig == 0
+    if contig == -EBUSY and write_errno == 0:
         read_off = {
             "d_thp_migration_fail": whole(row, "d_thp_migration_fail", 0),
             "write_errno": write_errno,
         }
         failed, taken = read_off["d_thp_migration_fail"] // ALLOC_CONTIG_TRIES, True
-    elif one.contig == -EBUSY:
+    elif contig == -EBUSY:
         failed = AREA_PAGES - asked + 1
     predicted = {
         "write_errno": 0 if taken else -ENOMEM,
-        "first_migrate_ret": one.first_migrate,
-        "first_contig_ret": one.contig,
-        "last_contig_ret": 0 if taken else one.contig,
-        **{f"d_{name}": n * max(failed, 1) for name, n in one.counters},
+        "first_migrate_ret": first_migrate,
+        "first_contig_ret": contig,
+        "last_contig_ret": 0 if taken else contig,
+        **{f"d_{name}": n * max(failed, 1) for name, n in moved.items()},
         "d_cma_alloc_success": int(taken),
         "d_cma_alloc_fail": int(not taken),
     }
@@ -504,15 +435,6 @@ COUNTED_LATE = 125
 LATE = (
     "nr_shmem is counted per CPU and added up late; the page cache itself was counted page by page"
 )
-DROP_NEEDED = (
-    "backing",
-    "populate",
-    "written",
-    "mapped",
-    "extra_ref",
-    "pages_in_cache_before",
-    "pages_in_cache_after_drop1",
-)
 
 
 @functools.lru_cache(maxsize=32)
@@ -531,7 +453,7 @@ def predict_drop(*, huge: bool, dirty: bool, mapped: bool, held: bool) -> tuple[
 
 
 def compare_drop_row(number: int, row: Row) -> RowComparison:
-    """Compare one row; ValueError if it can't be read."""
+    """Compare one row; UserError if it can't be read."""
     mapped, written, held = (_flag(row, column) for column in ("mapped", "written", "extra_ref"))
     huge = one_of(row, "backing", BACKINGS) == "thp"
     allocated = one_of(row, "populate", ("mmap_populate", "fallocate")) == "fallocate"
@@ -571,7 +493,6 @@ def compare_drop_row(number: int, row: Row) -> RowComparison:
 
 RULE, FROM_CMA = "rule_cma_over_half_before_step", "pages_from_cma_in_step"
 FREE, FREE_CMA = "nr_free_pages", "nr_free_cma"
-STEPS_NEEDED = ("boot", "kind", "step", "pages_in_step", FREE, FREE_CMA, RULE, FROM_CMA)
 KINDS = ("anon_4k", "shmem_4k", "shmem_thp")
 # Of a host with 1 TiB, and of a step of 256 MiB: more is a slip of the pen.
 FREE_MAX, STEP_MAX = 1 << 28, 1 << 16
@@ -607,36 +528,44 @@ def populate(zone: Zone, pages: int, *, huge: bool) -> int:
     return found
 
 
-class Steps(NamedTuple):
-    """A measured curve: what the zone had before the first step, and the row of each step."""
+class Step(NamedTuple):
+    """A row of a measured curve, with the state behind that step; step 0 is the state before."""
 
+    line: int
     boot: str
     huge: bool
-    line: int
-    """Where the file has the state before the first step."""
-    start: Row
-    rows: list[tuple[int, Row]]
-    """(line, row)."""
+    pages: int
+    free: int
+    free_cma: int
+    measured: dict[str, int]
 
 
-def curves(rows: list[Row]) -> dict[str, Steps]:
-    """The curves of a table, by name; ValueError with the line of a row that can't be read."""
-    found: dict[str, Steps] = {}
-    for line, row in enumerate(rows, start=2):  # line 1 is the header
-        try:
-            whole(row, FREE_CMA, 0, whole(row, FREE, 0, FREE_MAX))
-            whole(row, FROM_CMA)
-            whole(row, RULE)
-            whole(row, "pages_in_step", 0, STEP_MAX)
-            huge = "thp" in one_of(row, "kind", KINDS)
-            if whole(row, "step", 0) == 0:
-                found[row["boot"]] = Steps(row["boot"], huge, line, row, [])
-            elif row["boot"] in found:
-                found[row["boot"]].rows.append((line, row))
-            else:
-                raise UserError(f"column boot is {row['boot']!r}, of which no step 0 came before")
-        except ValueError as error:
-            raise UserError(f"line {line}: can't be read as a step: {error}") from None
+def _step(line: int, row: Row) -> Step:
+    free = whole(row, FREE, 0, FREE_MAX)
+    return Step(
+        line,
+        row["boot"],
+        "thp" in one_of(row, "kind", KINDS),
+        whole(row, "pages_in_step", 0, STEP_MAX),
+        free,
+        whole(row, FREE_CMA, 0, free),
+        {RULE: whole(row, RULE), FROM_CMA: whole(row, FROM_CMA)},
+    )
+
+
+def curves(rows: list[Row]) -> dict[str, list[Step]]:
+    """The curves of a table, by name, from step 0 on; UserError with the line of a bad row."""
+    found: dict[str, list[Step]] = {}
+
+    def read(line: int, row: Row) -> None:
+        step = _step(line, row)
+        if whole(row, "step", 0) == 0:
+            found[step.boot] = []
+        elif step.boot not in found:
+            raise UserError(f"column boot is {step.boot!r}, of which no step 0 came before")
+        found[step.boot].append(step)
+
+    _each(rows, read)
     return found
 
 
@@ -644,36 +573,29 @@ def compare_steps(path: Path, rows: list[Row]) -> FileComparison:
     """Every step of every curve, and a line for each curve that says how well it is met."""
     compared: list[RowComparison] = []
     notes: list[str] = []
-    for curve in curves(rows).values():
-        steps = list(_steps(curve))
-        compared += [RowComparison.skipped(curve.line, EVERY_VERSION, START), *steps]
-        notes.append(_how_close(curve.boot, steps))
+    for name, curve in curves(rows).items():
+        steps = [_compare_step(*both) for both in pairwise(curve)]
+        compared += [RowComparison.skipped(curve[0].line, EVERY_VERSION, START), *steps]
+        notes.append(_how_close(name, steps))
     return FileComparison(path.name, compared, tuple(notes))
 
 
-def _steps(curve: Steps) -> Iterator[RowComparison]:
-    before = curve.start
-    for line, row in curve.rows:
-        read_off = {name: int(before[name]) for name in (FREE, FREE_CMA)}
-        pages = int(row["pages_in_step"])
-        zone = zone_with(read_off[FREE], read_off[FREE_CMA])
-        predicted = {RULE: int(zone.nr_free_cma > zone.nr_free // 2)}
-        predicted[FROM_CMA] = populate(zone, pages, huge=curve.huge)
-        measured = {name: int(row[name]) for name in predicted}
-        left = read_off[FREE] - int(row[FREE])  # pages that left the free lists meanwhile
-        off = abs(predicted[FROM_CMA] - measured[FROM_CMA])
-        why = ""
-        if predicted[RULE] != measured[RULE]:
-            pass
-        elif off < BATCH:
-            why = f"per-CPU lists: less than the {BATCH} pages that such a list is filled with"
-        elif off < BATCH + pages - left:
-            why = "per-CPU lists: pages were handed out that had left the free lists before"
-        elif off < BATCH + left - pages:
-            why = "per-CPU lists: pages left the free lists that were not handed out in this step"
-        found = RowComparison(line, EVERY_VERSION, "", read_off, predicted, measured, "")
-        yield found.judged(why)
-        before = row
+def _compare_step(before: Step, step: Step) -> RowComparison:
+    zone = zone_with(before.free, before.free_cma)
+    predicted = {RULE: int(zone.nr_free_cma > zone.nr_free // 2)}
+    predicted[FROM_CMA] = populate(zone, step.pages, huge=step.huge)
+    left = before.free - step.free  # pages that left the free lists meanwhile
+    off = abs(predicted[FROM_CMA] - step.measured[FROM_CMA])
+    why = ""
+    if off < BATCH:
+        why = f"per-CPU lists: less than the {BATCH} pages that such a list is filled with"
+    elif off < BATCH + step.pages - left:
+        why = "per-CPU lists: pages were handed out that had left the free lists before"
+    elif off < BATCH + left - step.pages:
+        why = "per-CPU lists: pages left the free lists that were not handed out in this step"
+    read_off = {FREE: before.free, FREE_CMA: before.free_cma}
+    found = RowComparison(step.line, EVERY_VERSION, "", read_off, predicted, step.measured, "")
+    return found.judged("" if RULE in found.differing else why)
 
 
 def _how_close(boot: str, steps: list[RowComparison]) -> str:
@@ -701,12 +623,9 @@ def _how_close(boot: str, steps: list[RowComparison]) -> str:
 # assumed: `why` is given only if the lists do not add up to the counted free pages, and if lists
 # that do exist have just the indices printed.
 
-INDEX_COLUMNS = ("boot", "snapshot", "zone", "index", "order", "value")
-LIST_COLUMNS = ("boot", "snapshot", "zone", "migratetype", "order", "free_blocks")
-COUNTER_COLUMNS = ("boot", "snapshot", "nr_free_pages_4k")
 INDICES_FILE = "s10_extfrag.csv"
 LISTS_FILE, COUNTERS_FILE = "s10_pagetypeinfo.csv", "s10_snapshots.csv"
-ORDERS_MAX = 64
+ORDERS_MAX = 63
 INDICES = {"unusable_index": unusable_index, "extfrag_index": extfrag_index}
 Snapshot = tuple[str, ...]
 """Boot, snapshot and zone."""
@@ -719,32 +638,25 @@ def compare_indices(path: Path, rows: list[Row]) -> FileComparison:
     prefix = path.name.partition(INDICES_FILE)[0] if INDICES_FILE in path.name else ""
     lists = _lists(path.with_name(prefix + LISTS_FILE))
     counted = _counted(path.with_name(prefix + COUNTERS_FILE))
-    found: list[tuple[Snapshot, RowComparison]] = []
     shown: dict[Snapshot, dict[int, int]] = {}
-    for line, row in enumerate(rows, start=2):  # line 1 is the header
-        try:
-            snapshot, order, index = _snapshot(row), whole(row, "order"), row["index"]
-            try:
-                measured = read_printed(row["value"])
-            except ValueError as error:
-                raise UserError(f"{error} (column value)") from None
-            if index not in INDICES:
-                raise UserError(f"column index: no index {index!r}{nearest(index, INDICES)}")
-            if snapshot not in lists:
-                raise UserError(f"{LISTS_FILE} has no lists of {' '.join(snapshot)}")
-            predicted = INDICES[index](lists[snapshot], order)
-        except ValueError as error:
-            raise UserError(f"line {line}: can't be read as an index: {error}") from None
+
+    def read(line: int, row: Row) -> tuple[Snapshot, RowComparison]:
+        snapshot, order = _snapshot(row), whole(row, "order")
+        index = one_of(row, "index", INDICES)
+        if snapshot not in lists:
+            raise UserError(f"{LISTS_FILE} has no lists of {' '.join(snapshot)}")
+        measured = read_printed(row["value"])
         if index == "unusable_index":
             shown.setdefault(snapshot, {})[order] = measured
-        numbers = {index: predicted}, {index: measured}
-        found.append((snapshot, RowComparison(line, EVERY_VERSION, "", {}, *numbers, "")))
+        numbers = {index: INDICES[index](lists[snapshot], order)}, {index: measured}
+        return snapshot, RowComparison(line, EVERY_VERSION, "", {}, *numbers, "")
+
     judged = []
-    for snapshot, comparison in found:
+    for snapshot, found in _each(rows, read):
         why = ""
-        if comparison.differing == ["unusable_index"]:
+        if found.differing == ["unusable_index"]:
             why = _another_moment(lists[snapshot], counted.get(snapshot[:2]), shown[snapshot])
-        judged.append(comparison.judged(why))
+        judged.append(found.judged(why))
     return FileComparison(path.name, judged)
 
 
@@ -752,43 +664,37 @@ def _snapshot(row: Row) -> Snapshot:
     return row["boot"], row["snapshot"], row["zone"]
 
 
-def _beside(file: Path, columns: Collection[str], what: str, read: Callable[[Row], None]) -> None:
-    """Read each row of a table that stands beside; ValueError with the line of a bad one."""
-    rows = datafiles.read_csv(file)
-    check_columns(file.name, rows, columns, what)
-    for line, row in enumerate(rows, start=2):
-        try:
-            read(row)
-        except ValueError as error:
-            raise UserError(f"{file.name}, line {line}: can't be read: {error}") from None
+def _beside(file: Path, read: Callable[[int, Row], None]) -> None:
+    """Read each row of a table that stands beside; UserError with the line of a bad one."""
+    try:
+        _each(_read(file)[0], read)
+    except UserError as error:
+        raise UserError(f"{file.name}, {error}") from None
 
 
 def _lists(file: Path) -> dict[Snapshot, tuple[int, ...]]:
     """Free blocks of each order over all migratetypes, for each snapshot."""
-    found: dict[Snapshot, dict[int, int]] = {}
+    found: dict[Snapshot, Counter[int]] = {}
 
-    def read(row: Row) -> None:
-        order, blocks = whole(row, "order"), whole(row, "free_blocks", 0)
-        if not 0 <= order < ORDERS_MAX:
-            raise UserError(f"column order: no order {order}")
-        orders = found.setdefault(_snapshot(row), {})
-        orders[order] = orders.get(order, 0) + blocks
+    def read(line: int, row: Row) -> None:
+        order = whole(row, "order", 0, ORDERS_MAX)
+        found.setdefault(_snapshot(row), Counter())[order] += whole(row, "free_blocks", 0)
 
-    _beside(file, LIST_COLUMNS, "free lists", read)
+    _beside(file, read)
     return {
-        snapshot: tuple(orders.get(order, 0) for order in range(max(orders) + 1))
+        snapshot: tuple(orders[order] for order in range(max(orders) + 1))
         for snapshot, orders in found.items()
     }
 
 
-def _counted(file: Path) -> dict[Snapshot, int]:
+def _counted(file: Path) -> dict[tuple[str, ...], int]:
     """nr_free_pages of each snapshot of a kernel with one zone."""
-    counted: dict[Snapshot, int] = {}
+    counted: dict[tuple[str, ...], int] = {}
 
-    def read(row: Row) -> None:
+    def read(line: int, row: Row) -> None:
         counted[row["boot"], row["snapshot"]] = whole(row, "nr_free_pages_4k", 0)
 
-    _beside(file, COUNTER_COLUMNS, "snapshots", read)
+    _beside(file, read)
     return counted
 
 
@@ -850,71 +756,25 @@ NOT_COMPARED = {
     "s4_causes_traced.csv": DROP_CACHES,
     "s10_pagetypeinfo.csv": "what the indices of s10_extfrag.csv are recomputed from",
 }
-_NOT_USED = {
-    "where a row comes from": ("boot", "scenario", "trial", "case", "placement_tries"),
-    "times": ("hold_us", "actual_release_us", "pin_us", "us", "traced"),
-    "which batches a pin drains; the model puts no page of these ranges into one": ("gup_rule",),
-    "any page of a huge page is alike": ("ref_subpage",),
-    "how drop_caches was called": ("dc_value", "dc_gap_us"),
-    "free memory elsewhere": ("free_pages_before", "free_cma_before"),
-    "what the counts of free pages say already": ("cma_area_pages", "mapped_mib"),
-    "asked about only where pages of others were moved": ("d_compact_stall",),
-    "measured, but not predicted": (
-        "d_compact_fail",
-        "d_drop_pagecache",
-        "base_page_eagain_at_lock_or_unmap",
-        "ioctl_ret",
-        "head_flags_hex",
-        "alloc_contig_attempts",
-        "thp_in_step",
-    ),
-}
-
-
-def why_not_used(column: str) -> str:
-    """Why nothing was predicted from a column, and it was not predicted either."""
-    for why, columns in _NOT_USED.items():
-        if column in columns:
-            return why
-    known = {*OUTCOMES, "retfix", *(name for table in TABLES for name in table.columns)}
-    return "no row here needs it" if column in known else "unknown to mmsim"
 
 
 def _by_row(compare: Callable[[int, Row], RowComparison]) -> Compare:
-    def compared(path: Path, rows: list[Row]) -> FileComparison:
-        found: list[RowComparison] = []
-        for number, row in enumerate(rows, start=2):  # line 1 is the header
-            try:
-                found.append(compare(number, row))
-            except ValueError as error:
-                raise UserError(f"line {number}: can't be read: {error}") from None
-        return FileComparison(path.name, found)
-
-    return compared
+    return lambda path, rows: FileComparison(path.name, _each(rows, compare))
 
 
-class Table(NamedTuple):
-    """A kind of table: what its rows are, the columns that it can't do without, and how it is
-    compared."""
-
-    what: str
-    columns: tuple[str, ...]
-    compare: Compare
-
-
-PINS = Table("pins", NEEDED, _by_row(compare_pin_row))
-TABLES = (
-    PINS,
-    Table("fragmentation indices", INDEX_COLUMNS, compare_indices),
-    Table("steps that populate a guest", STEPS_NEEDED, compare_steps),
-    Table("writes to drop_caches", DROP_NEEDED, _by_row(compare_drop_row)),
-    Table("requests to a CMA area", CONTIG_NEEDED, _by_row(compare_contig_row)),
-    Table("pins by another program", PROBE_NEEDED, _by_row(compare_probe_row)),
-)
+TABLES: dict[str, Compare] = {
+    "ref_kind": _by_row(compare_pin_row),
+    "bytes_asked": _by_row(compare_probe_row),
+    "cma_alloc_pages": _by_row(compare_contig_row),
+    "pages_in_cache_after_drop1": _by_row(compare_drop_row),
+    FROM_CMA: compare_steps,
+    "index": compare_indices,
+}
+"""The column that only this kind of table has -> how such a table is compared."""
 
 
 def compare_file(name: str) -> FileComparison:
-    """Compare a file of data/kernel-runs, or any of that form; ValueError for others."""
+    """Compare a file of data/kernel-runs, or any of that form; UserError for others."""
     path = Path(name)
     plain = path.name.removeprefix(TODAY)
     if plain in NOT_COMPARED:
@@ -922,20 +782,14 @@ def compare_file(name: str) -> FileComparison:
     if not path.exists():
         folder = "kernel-runs/k612" if name.startswith(TODAY) else "kernel-runs"
         path = datafiles.path(f"{folder}/{name}")
-    used: set[str] = set()
-    rows: list[Row] = [Reading(row, used) for row in datafiles.read_csv(path)]
-    columns: set[str] = set().union(*rows[:1])
-    # The kind of table that has the largest share of its columns here.
-    table = max(TABLES, key=lambda table: len(columns & set(table.columns)) / len(table.columns))
-    check_columns(name, rows, needed(rows) if table is PINS else table.columns, table.what)
-    if table is PINS and not columns & set(OUTCOMES):
-        raise UserError(
-            f"{name} has no column that can be predicted; there are: {', '.join(OUTCOMES)}"
-        )
-    used.clear()
+    rows, used = _read(path)
+    compare = next((TABLES[column] for column in TABLES if column in rows[0]), None)
+    if compare is None:
+        raise UserError(f"{name} is no table that is compared: no column {' or '.join(TABLES)}")
     try:
-        found = table.compare(path, rows)
+        found = compare(path, rows)
     except UserError as error:
         raise UserError(f"{name}, {error}") from None
-    not_used = ((column, why_not_used(column)) for column in rows[0] if column not in used)
-    return found._replace(not_used=tuple(not_used))
+    if not found.numbers and len(found.having("skipped")) < len(rows):
+        raise UserError(f"{name} has no column that can be predicted")
+    return found._replace(not_used=tuple(column for column in rows[0] if column not in used))

@@ -1,7 +1,7 @@
 """One rule for every text that somebody pastes: what is decoration, what is data, what is neither.
 
 Interface: lines_of, load, Line, PasteError, wrong, refuse, neighbour, quantity, CHARS_MAX, and the
-names of files: BUDDYINFO, PAGETYPEINFO, ZONEINFO, FREE_LISTS, VMSTAT
+names of files: BUDDYINFO, PAGETYPEINFO, ZONEINFO, FREE_LISTS, VMSTAT, OF_MEMORY
 
 Texts come from terminals, mails, web pages, logs and scripts.  A line loses what they put in front:
 prompts, quoting, times, names of files, numbers of lines.  What is no data goes: fences, dates,
@@ -13,7 +13,7 @@ from __future__ import annotations
 import html
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import NamedTuple, NoReturn
 
 from mmsim.errors import UserError
@@ -24,6 +24,7 @@ SHOWN_MAX = 50
 
 BUDDYINFO, PAGETYPEINFO, ZONEINFO = "/proc/buddyinfo", "/proc/pagetypeinfo", "/proc/zoneinfo"
 VMSTAT, FREE_LISTS = "/proc/vmstat", "the free lists in a kernel log"
+OF_MEMORY = (ZONEINFO, PAGETYPEINFO, FREE_LISTS, BUDDYINFO)
 
 
 class PasteError(UserError):
@@ -272,13 +273,14 @@ _CMA_MORE = (
     "The trace event mm_migrate_pages tells more, or /proc/vmstat before and after: cma_alloc_fail "
     "and pgmigrate_fail."
 )
-# What a line is -> how it looks, and what to say of it if none of our readers is for it: what it
-# means, and which text would tell more.
+_FREE = "It says what is free and not what moved: mmsim show FILE shows it."
+# What a line is -> how it looks, and what to say of it to who asks about something else: what it
+# means, and which text or command tells more.
 _KINDS: dict[str, tuple[re.Pattern[str], str]] = {
-    FREE_LISTS: (re.compile(r"(?:Node \d+ )?\w+: \d+\*\d+kB.*"), ""),
-    PAGETYPEINFO: (re.compile(r"Page block order:.*|Pages per block:.*|Node.*, type .*"), ""),
-    BUDDYINFO: (re.compile(r"Node \d+, zone \w+(?: [0-9]+)+"), ""),
-    ZONEINFO: (re.compile(r"per-node stats|pages free\b.*|Node \d+, zone \w+"), ""),
+    FREE_LISTS: (re.compile(r"(?:Node \d+ )?\w+: \d+\*\d+kB.*"), _FREE),
+    PAGETYPEINFO: (re.compile(r"Page block order:.*|Pages per block:.*|Node.*, type .*"), _FREE),
+    BUDDYINFO: (re.compile(r"Node \d+, zone \w+(?: [0-9]+)+"), _FREE),
+    ZONEINFO: (re.compile(r"per-node stats|pages free\b.*|Node \d+, zone \w+"), _FREE),
     "debugfs extfrag/extfrag_index or unusable_index": (
         re.compile(r"Node \d+, zone \S+(?: -?\d\.\d{3})+"),
         "In extfrag_index -1.000 means that a request would succeed; towards 0 memory is lacking, "
@@ -290,7 +292,10 @@ _KINDS: dict[str, tuple[re.Pattern[str], str]] = {
         "It tells how much memory is free, not in which blocks, and not what moved. /proc/vmstat "
         "before and after tells what moved, and /proc/buddyinfo what is free.",
     ),
-    VMSTAT: (re.compile(r"(?:nr|pg|thp|cma|compact)_?\w+ \d+"), ""),
+    VMSTAT: (
+        re.compile(r"(?:nr|pg|thp|cma|compact)_?\w+ \d+"),
+        "It says what moved and not what is free: mmsim diagnose BEFORE AFTER reads two.",
+    ),
     "a trace event of CMA": (re.compile(r".*\bcma_\w+: (?:name|pfn)=.*"), f"{_ENDS} {_CMA_MORE}"),
     "a line of the kernel log, from cma_alloc()": (
         re.compile(r".*\bcma_alloc.*|cma: .*"),
@@ -321,12 +326,13 @@ def kind_of(line: Line) -> str:
     return next((name for name, (form, _) in _KINDS.items() if form.fullmatch(line.text)), "")
 
 
-def neighbour(lines: Iterable[Line]) -> str:
-    """What to say of the first line that is not ours but known, "" if there is none."""
+def neighbour(lines: Iterable[Line], ours: Collection[str]) -> str:
+    """What to say of the first line that is known and none of `ours`; "" if there is none."""
     for line in lines:
         kind = kind_of(line)
-        if kind and _KINDS[kind][1]:
-            return f"line {line.number}: this is {kind}. {_KINDS[kind][1]}"
+        if kind and kind not in ours:
+            seems = "looks like" if kind in (*OF_MEMORY, VMSTAT) else "is"
+            return f"line {line.number}: this {seems} {kind}. {_KINDS[kind][1]}"
     return ""
 
 
@@ -334,7 +340,7 @@ def refuse(line: Line, file: str, where: str = "") -> NoReturn:
     """PasteError for a line that does not belong into `file`, with the likeliest reason."""
     if "permission denied" in line.text.lower():
         wrong(line, f"only root may read {file} there: paste what 'sudo cat {file}' prints")
-    if said := neighbour([line]):
+    if said := neighbour([line], (*OF_MEMORY, VMSTAT)):
         raise Neighbour(said)
     other = kind_of(line)
     if other and other != file:

@@ -19,14 +19,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from types import MappingProxyType
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, TypeAlias
 
 from mmsim.errors import nearest
 from mmsim.evidence.pasted import (
     BUDDYINFO,
     FREE_LISTS,
+    OF_MEMORY,
     PAGETYPEINFO,
     VMSTAT,
     ZONEINFO,
@@ -53,6 +53,7 @@ ZONE = re.compile(
 
 Key = tuple[int, str]
 """Node and zone."""
+AnyZone: TypeAlias = "BuddyZone | PageTypeZone | ZoneInfo"
 
 
 class Pasted(NamedTuple):
@@ -63,7 +64,7 @@ class Pasted(NamedTuple):
     a free block of each order, as a kernel log says it: U, M, E (reclaimable), H, C (CMA), I."""
 
     file: str
-    zones: tuple[BuddyZone, ...] | tuple[PageTypeZone, ...] | tuple[ZoneInfo, ...]
+    zones: tuple[AnyZone, ...]
     page_kib: int | None = None
     notes: tuple[str, ...] = ()
     letters: Mapping[Key, tuple[str, ...]] = MappingProxyType({})
@@ -167,7 +168,7 @@ def _free_lists(lines: list[Line]) -> Pasted:
         letters[key] = tuple(types for _, _, types in found)
     if not zones:
         refuse(lines[0], FREE_LISTS)
-    said = neighbour(others)
+    said = neighbour(others, (*OF_MEMORY, VMSTAT))
     notes = [f"Other lines of the log, not read: {len(others)}."] if others else []
     notes += [f"And {said}"] if said else []
     return Pasted(FREE_LISTS, tuple(zones), page, tuple(notes), letters)
@@ -177,7 +178,7 @@ def _free_lists(lines: list[Line]) -> Pasted:
 
 
 _BLOCK_ORDER = re.compile(r"Page block order: (\S+)")
-_BLOCK_PAGES = re.compile(r"Pages per block: (\S+)")
+_BLOCK_PAGES = re.compile(r"Pages per block: \d+")
 _FREE = re.compile(r"Free pages count per migrate type at order (.*)")
 _BLOCKS = re.compile(r"Number of (mixed )?blocks(?: type)? (.*)")
 
@@ -238,14 +239,8 @@ class _PageTypes:
             if not order < ORDERS_MAX or self.pageblock_order not in (None, order):
                 wrong(line, f"the page block order can't be {order} here")
             self.pageblock_order = order
-        elif match := _BLOCK_PAGES.fullmatch(line.text):
-            pages = quantity(line, match[1], "a number of pages")
-            if self.pageblock_order is None or pages != 1 << self.pageblock_order:
-                wrong(
-                    line,
-                    f"{pages} pages in a block do not fit the page block order above: "
-                    "paste the text again, from its first line",
-                )
+        elif _BLOCK_PAGES.fullmatch(line.text):
+            self._begun(line)
         elif match := _FREE.fullmatch(line.text):
             self._enter("free", line, match[1])
             if self.columns != [str(order) for order in range(len(self.columns))]:
@@ -258,10 +253,13 @@ class _PageTypes:
         else:
             refuse(line, PAGETYPEINFO)
 
-    def _enter(self, section: str, line: Line, columns: str) -> None:
+    def _begun(self, line: Line) -> None:
         if self.pageblock_order is None:
             first = "paste the text from its first line"
             wrong(line, f"'Page block order: ...' must come before this: {first}")
+
+    def _enter(self, section: str, line: Line, columns: str) -> None:
+        self._begun(line)
         self.section, self.heading, self.columns = section, line, columns.split()
 
     def _row(self, line: Line, match: re.Match[str]) -> None:
@@ -367,7 +365,7 @@ def _zoneinfo(lines: list[Line]) -> tuple[tuple[ZoneInfo, ...], tuple[str, ...]]
     """The zones, and how many fields were skipped."""
     first: dict[Key, Line] = {}
     found: list[tuple[Key, dict[str, int], Line]] = []
-    skipped: dict[str, int] = {}
+    skipped = set[str]()
     for line in lines:
         match = ZONE.fullmatch(line.text)
         if match:
@@ -386,7 +384,7 @@ def _zoneinfo(lines: list[Line]) -> tuple[tuple[ZoneInfo, ...], tuple[str, ...]]
     return zones, tuple(notes)
 
 
-def _read(line: Line, key: Key, values: dict[str, int], skipped: dict[str, int]) -> None:
+def _read(line: Line, key: Key, values: dict[str, int], skipped: set[str]) -> None:
     """Take the number of a line if it is one of ours; PasteError for what zoneinfo never prints."""
     if line.text in _HEADINGS:
         values[line.text] = 0  # only seen, not kept
@@ -405,10 +403,7 @@ def _read(line: Line, key: Key, values: dict[str, int], skipped: dict[str, int])
     other = _OTHER.fullmatch(line.text)
     if other is None:
         refuse(line, ZONEINFO)
-    name = other[1] or ""
-    if name not in skipped and (meant := get_close_matches(name, _MAY, n=1, cutoff=0.85)):
-        wrong(line, f"{name!r} is no field of {ZONEINFO}: is {meant[0]!r} meant?")
-    skipped[name] = skipped.get(name, 0) + 1
+    skipped.add(other[1] or "")
 
 
 def _zone(key: Key, values: dict[str, int], end: Line, everywhere: set[str]) -> ZoneInfo:
@@ -435,13 +430,9 @@ def read_memory(text: str) -> Pasted:
 
     PasteError, with the sentence of the file that the text looks like, for anything else."""
     lines = lines_of(text, BUDDYINFO)
-    ours = (ZONEINFO, PAGETYPEINFO, FREE_LISTS, BUDDYINFO)
-    file = next((kind for line in lines if (kind := kind_of(line)) in ours), "")
-    if not file and (said := neighbour(lines)):
+    file = next((kind for line in lines if (kind := kind_of(line)) in OF_MEMORY), "")
+    if not file and (said := neighbour(lines, OF_MEMORY)):
         raise Neighbour(said)
-    if not file and (line := next((each for each in lines if kind_of(each) == VMSTAT), None)):
-        does = "which says what moved and not what is free: mmsim diagnose BEFORE AFTER reads two"
-        raise Neighbour(f"line {line.number}: this looks like {VMSTAT}, {does}")
     if file == PAGETYPEINFO or (
         file == BUDDYINFO and any(_BLOCK_ORDER.fullmatch(line.text) for line in lines)
     ):
@@ -453,34 +444,24 @@ def read_memory(text: str) -> Pasted:
     if file == FREE_LISTS:
         return _free_lists(lines)
     if not file:
-        refuse(lines[0], next((name for name in ours if name in text), BUDDYINFO))
+        refuse(lines[0], next((name for name in OF_MEMORY if name in text), BUDDYINFO))
     return Pasted(BUDDYINFO, _buddyinfo(lines))
 
 
-class _HasZone(Protocol):
-    @property
-    def node(self) -> int: ...
-    @property
-    def zone(self) -> str: ...
-
-
-_Z = TypeVar("_Z", bound=_HasZone)
-
-
-def zone_of(zones: Iterable[_Z], zone: str, node: int | None = None) -> _Z:
+def zone_of(zones: Iterable[AnyZone], zone: str, node: int | None = None) -> AnyZone:
     """The zone of that name, on `node` if several nodes have one; PasteError if there is none."""
-    zones = tuple(zones)
-    named = [z for z in zones if z.zone == zone and node in (None, z.node)]
-    if len(named) == 1:
-        return named[0]
-    if named:
-        nodes = ", ".join(str(z.node) for z in named)
-        raise PasteError(f"zone {zone} is on nodes {nodes}: say which one, such as node=0")
-    if any(z.zone == zone for z in zones):
-        nodes = ", ".join(str(z.node) for z in zones if z.zone == zone)
+    named = {each.node: each for each in zones if each.zone == zone}
+    if not named:
+        there = dict.fromkeys(each.zone for each in zones)
+        raise PasteError(f"this text has no zone {zone!r}{nearest(zone, there)}; paste all of it")
+    if node in named:
+        return named[node]
+    nodes = ", ".join(map(str, named))
+    if node is not None:
         raise PasteError(f"node {node} has no zone {zone} in this text; nodes that do: {nodes}")
-    there = dict.fromkeys(z.zone for z in zones)
-    raise PasteError(f"this text has no zone {zone!r}{nearest(zone, there)}; paste all of it")
+    if len(named) > 1:
+        raise PasteError(f"zone {zone} is on nodes {nodes}: say which one, such as node=0")
+    return next(iter(named.values()))
 
 
 # -- a zone of the model, as the kernel prints it

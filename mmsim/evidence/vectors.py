@@ -37,17 +37,15 @@ from mmsim.constants import (
     SPLIT_COUNTERS,
 )
 from mmsim.engine.actor import Actor
-from mmsim.engine.op import ModelError, Op, atomic
+from mmsim.engine.op import ModelError, Op, at_once, atomic
 from mmsim.engine.scenario import Event, Scenario
 from mmsim.errors import UserError, nearest
 from mmsim.mm.actors import holder, isolator, locker, pinner, truncater
 from mmsim.mm.cma import Area, cma_alloc
 from mmsim.mm.drop_caches import drop_caches
-from mmsim.mm.filemap import folio_lock, folio_unlock
 from mmsim.mm.folio import ISOLATION, Extent, Folio, Page, expected_refs, extra_pins
 from mmsim.mm.fragmentation import extfrag_for_order, extfrag_index, summed, unusable_index
 from mmsim.mm.gup import pin, pin_user_pages_remote, unpin
-from mmsim.mm.huge_memory import split_huge_page_to_list
 from mmsim.mm.page_alloc import (
     Request,
     alloc_pages,
@@ -66,7 +64,6 @@ from mmsim.mm.swap import (
     drain_cpu,
     folio_isolate_lru,
     isolate,
-    lru_add_drain_all,
     putback_lru_page,
 )
 from mmsim.mm.versions import OF_THE_SERIES, VERSIONS, environment
@@ -80,7 +77,7 @@ from mmsim.mm.vmstat import allocated_pages, nr_shmem_hugepages
 from mmsim.mm.world import EITHER, Environment, World
 from mmsim.mm.zone import HELD, ORDERS, Zone, ZoneError, boot
 from mmsim.scenarios.races import repeated_split
-from mmsim.scenarios.script import Attempts, Cue, Faults, Position, Script, Scripted
+from mmsim.scenarios.script import Attempts, Cue, Faults, Position, Script, Scripted, visit
 
 Found = dict[str, Any]
 Vector = dict[str, Any]
@@ -95,8 +92,8 @@ little, any number in it, and what makes the model go round."""
 UNORDERED = ("subpages", "free_after", "folios_with_extra_ref")
 """Fields whose lists are sets."""
 
-# Far enough apart that no list of folios runs into the next range.
-AREA_PFN, CMA_PFN, ORDINARY_PFN = 0x10000, 0x30000, 0x80000
+# An area, what lies in CMA, and RANGE behind that what does not: no list of folios is that long.
+AREA_PFN, CMA_PFN, RANGE = 0x10000, 0x30000, 0x50000
 OTHER_CPU = "another CPU"
 OTHER_FILE = "another file"  # a name with a space: no folio of a vector can have it
 
@@ -122,23 +119,19 @@ def load(path: Path) -> dict[str, Any]:
         content = json.loads(text, object_pairs_hook=_no_twins, parse_float=str)
     except OSError as error:
         raise VectorFileError(f"{path}: can't be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise VectorFileError(f"{path}: not UTF-8 text") from None
     except UserError as error:
         raise VectorFileError(str(error)) from None
     except RecursionError:
         raise VectorFileError(f"{path}: nested too deeply") from None
-    except json.JSONDecodeError as error:
-        raise VectorFileError(f"{path}: not JSON: {error}") from None
     except ValueError as error:
-        raise VectorFileError(f"{path}: {error}") from None
+        raise VectorFileError(f"{path}: not JSON text: {error}") from None
     if isinstance(content, dict) and "$defs" in content:
         return {"group": "the schema of vector files", "vectors": []}
     problem = _misfit(content) or _beyond_schema(content)
     if problem:
         raise VectorFileError(f"{path}: {problem}")
-    assert isinstance(content, dict)
-    return content
+    found: dict[str, Any] = content
+    return found
 
 
 def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -257,38 +250,28 @@ def extents(entries: list[Any], names: Names) -> tuple[Extent, ...]:
 
 
 def build_world(
-    entries: list[dict[str, Any]], script: dict[str, Any], cpu: str = OTHER_CPU
+    entries: list[dict[str, Any]], names: Names, script: dict[str, Any], cpu: str = OTHER_CPU
 ) -> World:
     """The world at the beginning of a vector; what sits in a batch sits in that of `cpu`."""
     pfns = tuple((t["folio"], t["pfn"]) for t in script.get("targets", ()) if "pfn" in t)
     faults = tuple(step for step, _ in FAULTS.values()) if "faults" in script else ()
     world = World(Environment(EITHER, EITHER, faults=faults, target_pfns=pfns))
-    named = {pfn // HPAGE_PMD_NR for _, pfn in pfns}
+    # What nobody placed lies behind all that somebody did, and is not to become its neighbour.
+    ends = [pfn + HPAGE_PMD_NR for _, pfn in pfns]
+    ends += [e["pfn"] + (e.get("count", 1) << e["order"]) for e in entries if "pfn" in e]
+    start = max(CMA_PFN, (max(ends, default=0) // HPAGE_PMD_NR + 2) * HPAGE_PMD_NR)
+    free = {True: start, False: start + RANGE}
+    world.target_pfn = max(world.target_pfn, start + 2 * RANGE)
     for entry in entries:
-        if "pfn" in entry:
-            last = entry["pfn"] + (entry.get("count", 1) << entry["order"]) - 1
-            named.update(range(entry["pfn"] // HPAGE_PMD_NR, last // HPAGE_PMD_NR + 1))
-    if named:
-        # A block's distance: what nobody placed is not to become anybody's neighbour.
-        world.target_pfn = max(world.target_pfn, (max(named) + 2) * HPAGE_PMD_NR)
-    free = {True: CMA_PFN, False: ORDINARY_PFN}
-    for entry in entries:
-        count = entry.get("count")
-        for i in range(count or 1):
-            name = f"{entry['name']}#{i}" if count else entry["name"]
-            nr = 1 << entry["order"]
-            in_cma = entry.get("in_cma", True)
-            pfn = entry.get("pfn")
-            if pfn is None:
-                pfn = -(-free[in_cma] // nr) * nr
-                while pfn // HPAGE_PMD_NR in named:
-                    pfn = (pfn // HPAGE_PMD_NR + 1) * HPAGE_PMD_NR
-                free[in_cma] = pfn + nr
-            else:
-                pfn += i * nr
+        nr, in_cma = 1 << entry["order"], entry.get("in_cma", True)
+        pfn = entry.get("pfn", -(-free[in_cma] // nr) * nr)
+        for name in names.regions[entry["name"]]:
             if in_cma:
                 world.pageblocks[pfn // HPAGE_PMD_NR] = MIGRATE_CMA
             _add_folio(world, pfn, name, entry, cpu)
+            pfn += nr
+        if "pfn" not in entry:
+            free[in_cma] = pfn
     world.check()
     return world
 
@@ -355,25 +338,22 @@ def build_script(script: dict[str, Any], names: Names) -> tuple[Script, tuple[Ac
     actors: list[Actor] = []
     cues: list[Cue] = []
 
-    def add(actor: Actor, *moments: Cue) -> None:
-        actors.append(actor)
-        cues.extend(moments)
-
     for name, folio, entry in _each(script, "strangers", names):
         make = pinner if entry.get("kind") == "pin" else holder
-        start, end = entry.get("from"), entry.get("to")
-        taken = Cue(name, folio, position(start) if start else None)
-        dropped = (Cue(name, folio, position(end)),) if end else ()
-        add(make(name, *names.page(folio), entry.get("refs", 1)), taken, *dropped)
+        start, end = (position(entry[at]) if at in entry else None for at in ("from", "to"))
+        cues += visit(name, folio, start, end)
+        actors.append(make(name, *names.page(folio), entry.get("refs", 1)))
     for name, folio, entry in _each(script, "locks", names):
-        waited = entry["until"] == "waited_for"
-        unlocked = (Cue(name, folio, when_waited_for=True),) if waited else ()
-        add(locker(name, *names.page(folio)), Cue(name, folio), *unlocked)
+        cues.append(Cue(name, folio))
+        if entry["until"] == "waited_for":
+            cues.append(Cue(name, folio, when_waited_for=True))
+        actors.append(locker(name, *names.page(folio)))
     for name, folio, entry in _each(script, "events", names):
-        add(truncater(name, *names.page(folio)), Cue(name, folio, position(entry["at"])))
+        cues.append(Cue(name, folio, position(entry["at"])))
+        actors.append(truncater(name, *names.page(folio)))
     for name, folio, entry in _each(script, "isolated_by_other", names):
-        back = Cue(name, folio, round_=entry["rounds"] + 1)
-        add(isolator(name, *names.page(folio)), Cue(name, folio), back)
+        cues += [Cue(name, folio), Cue(name, folio, round_=entry["rounds"] + 1)]
+        actors.append(isolator(name, *names.page(folio)))
     targets: dict[str, Attempts] = {}
     for _, folio, entry in _each(script, "targets", names):
         targets[folio] = _attempts(entry["fail_attempts"])
@@ -420,7 +400,7 @@ class Setup:
         entries, given = vector["setup"]["folios"], vector.get("script", {})
         self.names = Names(entries)
         self.script, self.others = build_script(given, self.names)
-        self.world = build_world(entries, given, cpu)
+        self.world = build_world(entries, self.names, given, cpu)
         self.world.env = environment(version, self.world.env)
 
     def page(self, region: str) -> Page:
@@ -460,125 +440,86 @@ def _with_options(vector: Vector, version: Version) -> Version:
     return version._replace(isolate_inverted=options.get("isolate_inverted", False))
 
 
-# -- group refcount: steps over the same atomic operations as the kernel paths
+# -- group refcount: steps over the same functions as the kernel paths, nobody else there
+
+ME = "steps"
+STEPS: dict[str, Callable[[int], Op]] = {
+    "isolate": folio_isolate_lru,
+    "putback": putback_lru_page,
+    "unmap_for_split": unmap_folio,
+    "unmap_all": unmap_folio,
+    "unmap_for_migration": try_to_migrate,
+    "restore_mappings": lambda pfn: remove_migration_ptes(pfn, pfn),
+}
 
 
-@atomic
-def create(
-    world: World, me: str, region: str, order: int, kind: str, pmd: int, pte: int, swap: bool
-) -> int:
-    """A folio as a write fault leaves it: cached, queued for the LRU, mapped.  Answers its pfn."""
-    taken = [pfn + folio.nr_pages for pfn, folio in world.folios.items()]
-    pfn = -(-max(taken, default=ORDINARY_PFN) // (1 << order)) * (1 << order)
-    folio = Folio(
-        region,
-        region,
-        0,
-        order,
-        kind,
-        cached=kind == SHMEM or swap,
-        pmd_maps=pmd,
-        pte_maps=pte,
-        lru=False,
-    )
-    world.add(pfn, folio._replace(refcount=folio.cache_refs + folio.mapcount))
-    batch_add(world, me, LRU_ADD, pfn)
-    return pfn
-
-
-@atomic
-def lookup(world: World, me: str, region: str, index: int) -> Page:
-    """The folio of a page."""
-    pfn = world.find(region, index)
-    if pfn is None:
+def take_step(world: World, step: dict[str, Any], version: Version) -> None:
+    """One step of the list; `create` makes a folio as a write fault leaves it."""
+    do, times, pages = step["do"], step.get("times", 1), step.get("pages", 1)
+    if do == "drain_batches":
+        drain_cpu(world, ME)
+        return
+    if do == "create":
+        taken = [pfn + folio.nr_pages for pfn, folio in world.folios.items()]
+        pfn = -(-max(taken, default=CMA_PFN) >> step["order"]) << step["order"]
+        _add_folio(world, pfn, step["folio"], {**step, "on_lru": False}, ME)
+        batch_add(world, ME, LRU_ADD, pfn)
+        return
+    region, _, index = step["folio"].partition("[")
+    found = world.find(region, int(index.rstrip("]") or 0))
+    if found is None:
         raise SetupError(f"no folio {region!r} at this step")
-    return Page(pfn, world.folio(pfn).nr_pages)
-
-
-@atomic
-def map_folio(world: World, me: str, pfn: int, pmd: int, pte: int) -> None:
-    """Further mappings, each with its reference."""
-    folio = world.folio(pfn)
-    world.update(
-        pfn,
-        refcount=folio.refcount + pmd + pte,
-        pmd_maps=folio.pmd_maps + pmd,
-        pte_maps=folio.pte_maps + pte,
-    )
-
-
-@atomic
-def get(world: World, me: str, pfn: int, times: int) -> None:
-    """Plain references."""
-    world.hold(pfn, me, times)
-
-
-@atomic
-def foll_pin(world: World, me: str, pfn: int, pages: int) -> None:
-    """FOLL_PINs; a negative number lets go of them."""
-    if pages > 0:
-        pin(world, pfn, me, pages)
-    else:
-        unpin(world, pfn, me, -pages)
-
-
-def steps_path(steps: list[dict[str, Any]], version: Version) -> Generator[Op, Any, None]:
-    """All steps, in order."""
-    todo = tuple(steps)
-    for index, step in enumerate(todo):
-        do, times, pins = step["do"], step.get("times", 1), step.get("pages", 1)
-        if do == "drain_batches":
-            yield lru_add_drain_all()
-            continue
-        if do == "create":
-            order = step["order"]
-            pmd, pte = step.get("pmd_maps", int(order > 0)), step.get("pte_maps", int(order == 0))
-            kind = step.get("kind", SHMEM)
-            yield create(step["folio"], order, kind, pmd, pte, step.get("swap_cache", False))
-            continue
-        region, _, rest = step["folio"].partition("[")
-        page = yield lookup(region, int(rest.rstrip("]") or 0))
-        pfn = page.pfn
-        if do == "split":
-            yield folio_lock(pfn)
-            ret = yield from split_huge_page_to_list(page, [], version)
-            yield folio_unlock(pfn)
+    pfn, folio = found, world.folio(found)
+    match do:
+        case "map_pmd":
+            world.update(pfn, refcount=folio.refcount + times, pmd_maps=folio.pmd_maps + times)
+        case "map_pte":
+            world.update(pfn, refcount=folio.refcount + times, pte_maps=folio.pte_maps + times)
+        case "get":
+            world.hold(pfn, ME, times)
+        case "put":
+            _at_once(world, folio_put(pfn, ME, times))
+        case "pin":
+            pin(world, pfn, ME, pages)
+        case "unpin":
+            unpin(world, pfn, ME, pages)
+        case "split":
+            page = Page(pfn, folio.nr_pages)
+            (ret,), _ = at_once(world, ME, repeated_split(page, 1, version))
             if ret:
                 raise SetupError(f"the split of {step['folio']} must succeed, but it returns {ret}")
-            continue
-        ops = {
-            "map_pmd": map_folio(pfn, times, 0),
-            "map_pte": map_folio(pfn, 0, times),
-            "get": get(pfn, times),
-            "put": folio_put(pfn, "steps", times),
-            "pin": foll_pin(pfn, pins),
-            "unpin": foll_pin(pfn, -pins),
-            "isolate": folio_isolate_lru(pfn),
-            "putback": putback_lru_page(pfn),
-            "unmap_for_split": unmap_folio(pfn),
-            "unmap_all": unmap_folio(pfn),
-            "unmap_for_migration": try_to_migrate(pfn),
-            "restore_mappings": remove_migration_ptes(pfn, pfn),
-        }
-        yield ops[do]
+        case _:
+            _at_once(world, STEPS[do](pfn))
+
+
+def _at_once(world: World, op: Op) -> None:
+    op.kind.run(world, ME, *op.args)
 
 
 def run_refcount(vector: Vector, version: Version, expected: Expected) -> Found:
     """Group refcount: steps on folios, then look at them."""
-    steps = vector["operation"]["steps"]
-    made = [{"name": s["folio"], "order": s["order"]} for s in steps if s["do"] == "create"]
-    names, setup = Names(made), Setup({"setup": {"folios": []}}, version)
-    _, world, _ = setup.run("steps", lambda: steps_path(steps, version))
-    seen = {name: observed(world, *names.page(name)) for name in vector["operation"]["observe"]}
-    asked = expected["folios"]
-    return {"folios": {n: {f: seen[n].get(f) for f in asked[n]} for n in seen if n in asked}}
+    operation = vector["operation"]
+    made = [
+        {"name": s["folio"], "order": s["order"]} for s in operation["steps"] if s["do"] == "create"
+    ]
+    names, world = Names(made), World(environment(version, Environment(EITHER, EITHER)))
+    for step in operation["steps"]:
+        take_step(world, step, version)
+    world.check()
+    seen = [name for name in operation["observe"] if name in expected["folios"]]
+    return {"folios": {name: asked(world, names, name, expected) for name in seen}}
 
 
-def observed(world: World, region: str, index: int) -> dict[str, Any]:
+def asked(world: World, names: Names, name: str, expected: Expected) -> dict[str, Any]:
+    """The fields of a folio that are expected."""
+    there = (pfn for pfn, folio in world.folios.items() if folio.name == name)
+    pfn = next(there, world.find(*names.page(name)))
+    found = {} if pfn is None else observed(world, pfn)
+    return {field: found.get(field) for field in expected["folios"][name]}
+
+
+def observed(world: World, pfn: int) -> dict[str, Any]:
     """Counts of one folio, and which checks would pass."""
-    pfn = world.find(region, index)
-    if pfn is None:
-        return {}
     folio = world.folio(pfn)
 
     def freeze_ok(expects: int) -> bool:
@@ -587,6 +528,8 @@ def observed(world: World, region: str, index: int) -> dict[str, Any]:
     found = {
         "ref": folio.refcount,
         "mapcount": folio.mapcount,
+        "pmd_maps": folio.pmd_maps,
+        "pte_maps": folio.pte_maps,
         "on_lru": folio.lru,
         "migration_expects": expected_refs(folio),
         "migration_freeze_ok": freeze_ok(expected_refs(folio)),
@@ -615,18 +558,7 @@ def run_split(vector: Vector, version: Version, expected: Expected) -> Found:
     )
     found: Found = {"results": [errno.code(rc) for rc in results], "counters": _counted(world)}
     if "folios" in expected:
-        found["folios"] = {}
-        by_name = {folio.name: folio for folio in world.folios.values()}
-        for name in expected["folios"]:
-            pfn = world.find(*setup.names.page(name))
-            folio = by_name.get(name) or (world.folio(pfn) if pfn is not None else None)
-            if folio is not None:
-                found["folios"][name] = {
-                    "ref": folio.refcount,
-                    "mapcount": folio.mapcount,
-                    "pmd_maps": folio.pmd_maps,
-                    "pte_maps": folio.pte_maps,
-                }
+        found["folios"] = {n: asked(world, setup.names, n, expected) for n in expected["folios"]}
     if "subpages" in expected:
         kinds = Counter(
             (folio.refcount, folio.mapcount)
@@ -974,8 +906,8 @@ def run_drop_caches(vector: Vector, version: Version, expected: Expected) -> Fou
     me, given = "drop_caches", vector["setup"]
     setup = Setup(vector, version, cpu=me)
     names, before = setup.names, setup.world
-    start = ORDINARY_PFN - given.get("local_deactivate_batch_prefill", 0)
-    for pfn in range(start, ORDINARY_PFN):
+    start = CMA_PFN + RANGE - given.get("local_deactivate_batch_prefill", 0)
+    for pfn in range(start, CMA_PFN + RANGE):
         name = f"{OTHER_FILE}#{pfn - start}"
         before.add(pfn, Folio(name, name, 0, 0))
         batch_add(before, me, DEACTIVATE_FILE, pfn)

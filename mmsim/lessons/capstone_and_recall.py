@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mmsim import errno, progress
 from mmsim.engine.trace import Trace
 from mmsim.evidence.diagnose import EVIDENCE
-from mmsim.evidence.tracer import marks, migrate_returns
+from mmsim.evidence.ftrace import marks, migrate_returns
 from mmsim.lessons.card import Card, checked, picks, quiz
 from mmsim.lessons.form import Choices, Verdict, failed, passed
 from mmsim.lessons.migrate_or_split import ANSWERS

@@ -9,8 +9,7 @@ from typing import Any
 from mmsim import errno
 from mmsim.constants import REPORTED
 from mmsim.engine.trace import Trace
-from mmsim.evidence.ftrace import real_trace
-from mmsim.evidence.tracer import migrate_returns
+from mmsim.evidence.ftrace import migrate_returns, real_trace
 from mmsim.lessons.card import Card, Pick, checked, quiz, seeded, widget
 from mmsim.lessons.form import FormError, Verdict, counters_of, failed, passed, ran
 from mmsim.lessons.the_report import QUESTIONS

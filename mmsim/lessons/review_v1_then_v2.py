@@ -12,8 +12,8 @@ from mmsim import errno
 from mmsim.datafiles import load_csv
 from mmsim.engine.trace import Trace
 from mmsim.errors import shown
+from mmsim.evidence.ftrace import migrate_returns
 from mmsim.evidence.kernel_runs import AREA_PAGES
-from mmsim.evidence.tracer import migrate_returns
 from mmsim.lessons.card import FUNCTION, Card, checked
 from mmsim.lessons.form import UNTOUCHED, FormError, Verdict, failed, passed, ran
 from mmsim.lessons.migrate_or_split import ended, told, tries_picture

@@ -14,7 +14,9 @@ from mmsim.constants import HPAGE_PMD_NR, HPAGE_PMD_ORDER
 from mmsim.evidence.diagnose import (
     NEVER_SPLITS,
     OTHER,
+    PAGES,
     PIN,
+    Delta,
     Diagnosis,
     Group,
     Path,
@@ -24,7 +26,6 @@ from mmsim.evidence.diagnose import (
     ran,
     signs,
 )
-from mmsim.evidence.moved import PAGES, Delta
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import SCENARIOS
 from mmsim.scenarios.situation import PINNED

@@ -15,7 +15,7 @@ from mmsim import errno
 from mmsim.constants import MIGRATE_PASSES
 from mmsim.engine.scenario import Event
 from mmsim.engine.trace import Trace
-from mmsim.evidence.tracer import migrate_returns
+from mmsim.evidence.ftrace import migrate_returns
 from mmsim.views.svg import (
     BODY,
     INK,

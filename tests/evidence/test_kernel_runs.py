@@ -29,14 +29,8 @@ from mmsim.evidence.kernel_runs import (
     NOT_COMPARED,
     OTHER_LOOP,
     RULE,
-    TABLES,
-    VERSION_OF,
-    Case,
     compare_file,
     exist,
-    populate,
-    predict,
-    zone_with,
 )
 from mmsim.mm.fragmentation import summed, unusable_index
 
@@ -151,12 +145,6 @@ def test_every_measured_table_of_pins_is_compared_or_says_why_not():
     assert {name.removeprefix("k612_") for name in left} == {COUNTERS_FILE, *NOT_COMPARED}
 
 
-def test_rows_of_the_later_loop_are_never_called_base():
-    assert ("6.1.192", "base", "1") not in VERSION_OF
-    skipped = comparison("s1_order9_available.csv").having("skipped")
-    assert {row.why for row in skipped} == {OTHER_LOOP}
-
-
 # -- pins
 
 
@@ -167,19 +155,6 @@ def test_another_unit_with_the_same_numbers_disagrees(compared, unit):
     found = compared([{**row, "ref_unit": unit} for row in base])
     assert [row.verdict for row in found.rows] == ["disagree"] * len(base) == ["disagree"] * 7
     assert {"thp_after", "d_thp_migration_fail"} <= set(found.rows[0].differing)
-
-
-def test_another_size_with_the_same_numbers_disagrees(compared):
-    smaller = {"thp_before": "7", "n_units_2mib": "7", "cma_pages_before": "3584"}
-    assert compared([{**measured(HELD_UNITS)[0], **smaller}]).rows[0].verdict == "disagree"
-
-
-def test_refusals_are_counted_from_the_run():
-    numbers = dict(predict(Case("v3", True, 1, False, 1, -1)))
-    assert numbers["split_fail_at_check"] == numbers["d_thp_split_page_failed"] == 10
-    assert numbers["split_fail_at_freeze"] == 0
-    pages = dict(predict(Case("v3", False, 1, True, 1, -1)))
-    assert pages["base_page_eagain_at_refcount"] == 10
 
 
 @pytest.mark.parametrize(
@@ -244,63 +219,7 @@ def test_one_changed_number_is_one_disagreement(compared, name, column, value, w
 # -- writes to drop_caches, requests of a CMA area's owner
 
 
-@pytest.mark.parametrize(("late", "verdict"), [(125, "explained"), (126, "disagree")])
-def test_shmem_may_be_counted_late_but_not_by_any_number(compared, late, verdict):
-    def single(row):
-        return row["case"] == "readfault_unmapped" and row["backing"] == "base"
-
-    rows = changed(DROPS, single, nr_shmem_after=str(1755 - 1024 + late))
-    assert {row.number: row.verdict for row in compared(rows).rows}[11] == verdict
-
-
-@pytest.mark.parametrize(
-    ("column", "value", "disagree"),
-    [("mapped", "0", 1), ("backing", "base", 0), ("written", "1", 0)],
-)
-def test_what_is_dropped_follows_from_the_setting(compared, column, value, disagree):
-    """Another setting with the same measurements is wrong: nothing is read off the row."""
-    assert len(compared(changed(DROPS, **{column: value})).having("disagree")) == disagree
-
-
-def test_something_is_read_off_only_where_a_later_range_was_free():
-    read = [row for row in comparison(CONTIG).rows if row.read_off]
-    assert {row.version for row in read} == {"v1"}
-    assert all(row.read_off["write_errno"] == 0 for row in read)
-    assert len(read) == 3
-
-
-def test_where_every_range_fails_their_number_is_predicted():
-    wanted = {"variant": "v1", "cma_alloc_pages": "63488", "alloc_mode": "inject", "held_ref": "1"}
-    at = next(i for i, row in enumerate(measured(CONTIG)) if wanted.items() <= row.items())
-    row = comparison(CONTIG).rows[at]
-    assert row.predicted["d_thp_split_page_failed"] == 5 * (65536 - 63488 + 1) == 10245
-    assert row.read_off == {}
-
-
 # -- steps of a guest that is populated
-
-
-def test_cma_or_not_is_decided_as_the_kernel_did_in_every_step():
-    found = comparison(STEPS)
-    assert all(not row.differing or row.differing == [FROM_CMA] for row in found.rows)
-    largest = {}
-    for note in found.notes:
-        curve, agreeing, steps = re.match(r"(\w+): .* in (\d+) of (\d+) steps", note).groups()
-        assert agreeing == steps in ("234", "235")
-        most = re.search(r"the most by (\d+) pages", note)
-        largest[curve.removeprefix("s9_")] = int(most[1]) if most else 0
-    assert largest == {
-        **{"anon_4k_cma64": 38, "anon_4k_cma256": 39, "anon_4k_cma512": 39},
-        **{"shmem_4k_cma64": 37, "shmem_4k_cma256": 39, "shmem_4k_cma512": 332},
-        **{"shmem_thp_cma64": 0, "shmem_thp_cma256": 0, "shmem_thp_cma512": 0},
-    }
-
-
-def test_the_one_large_difference_is_what_the_free_lists_did_not_give():
-    (row,) = (r for r in comparison(STEPS).rows if "left the free lists before" in r.why)
-    before, after = (int(measured(STEPS)[row.number - 2 - n]["nr_free_pages"]) for n in (1, 0))
-    assert row.predicted[FROM_CMA] - row.measured[FROM_CMA] == 332
-    assert 1024 - (before - after) == 331  # mapped, and still no page fewer on the free lists
 
 
 @pytest.mark.parametrize("column", [FROM_CMA, RULE])
@@ -313,21 +232,6 @@ def test_no_step_is_explained_away(compared, column):
     (wrong,) = compared([*rows[:step], {**rows[step], column: str(value)}]).having("disagree")
     assert wrong.number == step + 2
     assert column in wrong.differing
-
-
-@pytest.mark.parametrize("counts", [(5000, 2000), (4096, 2048), (250078, 65536), (10111, 5084)])
-def test_a_zone_has_the_counts_of_a_row(counts):
-    zone = zone_with(*counts)
-    zone.check()
-    assert (zone.nr_free, zone.nr_free_cma) == counts
-    assert zone.pageblock_order == 10
-
-
-def test_single_pages_and_huge_pages_are_taken_by_the_same_rule():
-    assert populate(zone_with(40960, 20480), 1024, huge=False) == 512
-    assert populate(zone_with(40960, 20480), 1024, huge=True) == 512
-    assert populate(zone_with(40960, 30720), 1024, huge=True) == 1024
-    assert populate(zone_with(40960, 10240), 1024, huge=False) == 0
 
 
 # -- fragmentation indices
@@ -375,47 +279,39 @@ def test_only_one_snapshot_was_not_taken_at_one_moment_and_the_reason_given_is_t
 
 
 def slowly(pages, shown):
-    """Every way to write `pages` as blocks of orders 0 to 3."""
-    for o3 in range(pages // 8 + 1):
-        for o2 in range((pages - 8 * o3) // 4 + 1):
-            for o1 in range((pages - 8 * o3 - 4 * o2) // 2 + 1):
-                free = (pages - 8 * o3 - 4 * o2 - 2 * o1, o1, o2, o3)
-                if all(unusable_index(free, order) == index for order, index in shown.items()):
-                    return True
-    return False
+    """Every way to write `pages` as blocks of orders 0 to 2."""
+    return any(
+        all(
+            unusable_index((pages - 4 * o2 - 2 * o1, o1, o2), order) == index
+            for order, index in shown.items()
+        )
+        for o2 in range(pages // 4 + 1)
+        for o1 in range((pages - 4 * o2) // 2 + 1)
+    )
 
 
 def test_exist_against_trying_all_lists():
     rng = random.Random(7)
     answers = []
-    for _ in range(400):
-        pages = rng.randint(1, 40)
-        o3 = rng.randint(0, pages // 8)
-        o1 = rng.randint(0, (pages - 8 * o3) // 2)
-        free = (pages - 8 * o3 - 2 * o1, o1, 0, o3)
-        shown = {order: unusable_index(free, order) for order in range(rng.randint(0, 1), 4)}
+    for _ in range(300):
+        pages = rng.randint(1, 30)
+        o2 = rng.randint(0, pages // 4)
+        shown = {n: unusable_index((pages - 4 * o2, 0, o2), n) for n in range(rng.randint(0, 1), 3)}
         if rng.random() < 0.5:
             shown[rng.choice(list(shown))] += rng.choice([-30, -1, 1, 25, 50])
         answers.append(exist(pages, shown))
         assert answers[-1] == slowly(pages, shown), (pages, shown)
-    assert 100 < sum(answers) < 300
+    assert 50 < sum(answers) < 250
     assert not exist(0, {1: 1000})
-
-
-@pytest.mark.parametrize("value", ["0.499", "0.-500", "-1.000"])
-def test_one_changed_index_is_one_disagreement(compared, value):
-    def where(row):
-        return row["index"] == "unusable_index" and row["order"] == "9"
-
-    rows = changed(INDICES, where, value=value)
-    (row,) = compared(rows).having("disagree")
-    assert where(rows[row.number - 2])
-    assert row.why == ""
 
 
 @pytest.mark.parametrize(
     ("where", "value", "disagree", "explained"),
-    [(raced("unusable_index", "9"), "0.564", 10, 0), (raced("extfrag_index"), "0.900", 1, 10)],
+    [
+        (raced("unusable_index", "9"), "0.564", 10, 0),
+        (raced("extfrag_index"), "0.900", 1, 10),
+        (lambda row: (row["index"], row["order"]) == ("unusable_index", "9"), "0.499", 1, 10),
+    ],
 )
 def test_a_wrong_index_of_the_raced_snapshot_is_not_explained_away(
     compared, where, value, disagree, explained
@@ -424,48 +320,21 @@ def test_a_wrong_index_of_the_raced_snapshot_is_not_explained_away(
     assert [len(found.having(v)) for v in ("disagree", "explained")] == [disagree, explained]
 
 
-def cma(order):
-    return lambda row: row["migratetype"] == "CMA" and row["order"] == str(order)
-
-
-def test_other_lists_of_as_many_pages_disagree(table):
-    assert lists_of("b10_s11", "std_state")["CMA"] == [0] * 10 + [64]
-    rows = changed(LISTS_FILE, cma(10), free_blocks="63")
-    next(row for row in rows if cma(9)(row))["free_blocks"] = "2"
-    table(rows, LISTS_FILE)
-    (row,) = compare_file(table(measured(INDICES))).having("disagree")
-    assert row.differing == ["unusable_index"]
-    assert row.number == 23  # order 10 of the first snapshot
-
-
-def test_lists_that_do_not_add_up_are_explained_in_words_that_say_so(table):
-    table(changed(LISTS_FILE, cma(10), free_blocks="60"), LISTS_FILE)
-    found = compare_file(table(measured(INDICES)))
-    assert not found.having("disagree")
-    pages = 103903 - 4 * 1024
-    assert {row.why for row in found.having("explained") if row.number < 24} == {
-        f"the lists were read at another moment: they add up to {pages} pages where nr_free_pages "
-        "is 103903, and there are lists of 103903 pages with just these indices"
-    }
-
-
 # -- what can't be compared gets one sentence
 
 
 @pytest.mark.parametrize(
     ("name", "column", "value", "says"),
     [
-        (INDICES, "value", "0,499", "line 2: can't be read as an index: '0,499'"),
+        (INDICES, "value", "0,499", "line 2: can't be read: '0,499'"),
         (INDICES, "order", "11", "order 11 can't be asked about"),
-        (INDICES, "order", "nine", "line 2"),
-        (INDICES, "index", "extfrag", "no index 'extfrag'"),
+        (INDICES, "index", "extfrag", "line 2: can't be read: column index is 'extfrag'"),
         (INDICES, "snapshot", "tomorrow", "has no lists of b10_s11 tomorrow DMA32"),
         (LISTS_FILE, "free_blocks", "many", "s10_pagetypeinfo.csv, line 2"),
-        (LISTS_FILE, "order", "1000000", "no order 1000000"),
-        (LISTS_FILE, "free_blocks", "-5", "line 2"),
+        (LISTS_FILE, "order", "1000000", "column order is 1000000; the most is 63"),
         (COUNTERS_FILE, "nr_free_pages_4k", "", "s10_snapshots.csv, line 2"),
-        (STEPS, "nr_free_cma", "many", "line 2: can't be read as a step"),
-        (STEPS, "step", "1", "line 2: can't be read as a step"),
+        (STEPS, "nr_free_cma", "many", "line 2: can't be read: column"),
+        (STEPS, "step", "1", "line 2: can't be read: column"),
         (MIXED, "n_units_2mib", "many", "line 2"),
     ],
 )
@@ -481,8 +350,9 @@ def test_bad_tables_get_one_sentence(table, name, column, value, says):
 def test_files_that_can_t_be_compared(table, tmp_path):
     indices = table(measured(INDICES))
     wrong = table([{"a": 1, "b": 2}], "wrong.csv")
-    columns = (*kernel_runs.NEEDED, "retfix")
-    bare = table([{column: row[column] for column in columns} for row in measured(MIXED)], "x.csv")
+    told = ("d_", "split_", "pin_", "thp_after", "cma_pages_after", "base_page")
+    bare = [{c: v for c, v in row.items() if not c.startswith(told)} for row in measured(MIXED)]
+    bare = table(bare, "x.csv")
     (tmp_path / LISTS_FILE).unlink()
     (tmp_path / "empty.csv").write_text("code,variant\n")
     for name, says in [
@@ -491,77 +361,42 @@ def test_files_that_can_t_be_compared(table, tmp_path):
         ("s3_held_referenc.csv", MIXED),
         ("s4_dropcaches_trials.csv", "not deterministic"),
         (str(tmp_path / "empty.csv"), "has a header but no row"),
-        (wrong, "not a table of pins"),
-        (bare, "has no column that can be predicted; there are: pin_errno"),
+        (wrong, "is no table that is compared: no column ref_kind or"),
+        (bare, "has no column that can be predicted"),
     ]:
         with pytest.raises(ValueError, match=r"^[^\n]*$") as error:
             compare_file(name)
         assert says in str(error.value)
 
 
-def needed_columns():
-    for name in COMPARED:
-        if name != INDICES:  # its columns come with lists beside it
-            columns = set(measured(name)[0])
-            kind = max(TABLES, key=lambda t: len(columns & set(t.columns)) / len(t.columns))
-            pins = kind.columns == kernel_runs.NEEDED
-            needed = kernel_runs.needed(measured(name)) if pins else kind.columns
-            yield from ((name, column) for column in needed)
+@pytest.mark.parametrize("name", [MIXED, CONTIG, DROPS, STEPS, "s3_guptest_crosscheck.csv"])
+def test_a_missing_column_is_named_in_one_sentence(told, name):
+    """Or it is one that was measured: then the other numbers are compared."""
+    refused = set()
+    for column in measured(name)[0]:
+        rows = [{k: v for k, v in row.items() if k != column} for row in measured(name)[:12]]
+        status, out, err = told(rows)
+        if status:
+            assert (status, out, err.count("\n")) == (2, "", 1)
+            assert re.search(rf"no column (.* )?({column}\b|that can be predicted)", err)
+            refused.add(column)
+    assert 4 <= len(refused) < len(measured(name)[0])
 
 
-@pytest.mark.parametrize(("name", "column"), sorted(set(needed_columns())))
-def test_a_missing_column_is_named_in_one_sentence(told, name, column):
-    rows = [{k: v for k, v in row.items() if k != column} for row in measured(name)]
-    status, out, err = told(rows)
-    assert (status, out, err.count("\n")) == (2, "", 1)
-    assert err.endswith(f": no column {column}\n")
+BAD_CELLS = """
+ref_unit=8 ref_unit=-1 ref_unit=third n_refs=0 n_refs=1.5 n_units_2mib=0 n_units_2mib=99999999
+backing=hugetlb ref_kind=hold alloc_mode=injekt alloc_mode=order0 retfix=2 dirty=maybe thp_before=
+cma_pages_before=all subpage_retry_knob=on thp_after=none pin_errno=ENOMEM
+"""
 
 
-BAD_CELLS = {
-    "ref_unit": ["8", "-1", "third"],
-    "ref_subpage": ["512"],
-    "n_refs": ["0", "1.5"],
-    "n_units_2mib": ["0", "99999999"],
-    "backing": ["hugetlb"],
-    "ref_kind": ["hold"],
-    "alloc_mode": ["injekt", "order0"],
-    "retfix": ["2"],
-    "dirty": ["maybe"],
-    "thp_before": [""],
-    "cma_pages_before": ["all"],
-    "subpage_retry_knob": ["on"],
-    "thp_after": ["none"],
-    "pin_errno": ["ENOMEM"],
-}
-
-
-@pytest.mark.parametrize(
-    ("column", "value"), [(column, value) for column in BAD_CELLS for value in BAD_CELLS[column]]
-)
-def test_a_bad_value_names_line_and_column(told, column, value):
+@pytest.mark.parametrize("cell", BAD_CELLS.split())
+def test_a_bad_value_names_line_and_column(told, cell):
+    column, value = cell.split("=")
     good = measured(HELD_UNITS)[0]
     status, out, err = told([good, {**good, column: value}])
     assert (status, out, err.count("\n")) == (2, "", 1)
     assert f"line 3: can't be read: column {column} " in err
-
-
-VALUES = ("", "x", "-1", "0", "1", "7", "1e3", "9" * 30, "held", "base", "none", "thp", "ü\n2", "٣")
-
-
-@pytest.mark.parametrize("seed", range(60))
-def test_random_cells_and_columns_give_no_traceback(told, seed):
-    rng = random.Random(seed)
-    name = rng.choice([n for n in COMPARED if n != INDICES])
-    rows = [dict(row) for row in measured(name)[:3]]
-    columns = list(rows[0])
-    for _ in range(rng.randint(0, 3)):
-        rng.choice(rows)[rng.choice(columns)] = rng.choice(VALUES)
-    if rng.random() < 0.5:
-        kept = rng.sample(columns, rng.randint(1, len(columns)))
-        rows = [{column: row[column] for column in kept} for row in rows]
-    status, out, err = told(rows)
-    assert status in (0, 1, 2)
-    assert (out == "", err.count("\n")) == ((True, 1) if status == 2 else (False, 0))
 
 
 def test_columns_that_are_not_used_are_named_once(told):
@@ -569,12 +404,11 @@ def test_columns_that_are_not_used_are_named_once(told):
     status, out, _ = told(rows)
     (line,) = (line for line in out.splitlines() if line.startswith("  not used: "))
     assert status == 0
-    for name in ("boot", "hold_us", "gup_rule (which batches a pin drains", "weather (unknown"):
-        assert name in line
+    for name in ("boot", "hold_us", "gup_rule", "weather"):
+        assert name in line.split(": ")[1].split(", ")
     for name in ("ref_unit", "n_refs", "backing", "dirty", "thp_before", "subpage_retry_knob"):
-        assert name not in line
+        assert name not in line.split(": ")[1].split(", ")
     _, out, _ = told(rows, "--json")
     (found,) = json.loads(out)
-    assert found["not_used"]["weather"] == "unknown to mmsim"
-    assert "gup_rule" in found["not_used"]
+    assert "weather" in found["not_used"]
     assert "ref_unit" not in found["not_used"]

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import random
 import re
-from collections import defaultdict
 from pathlib import Path
 
 import pytest
 from proctext import TYPES, buddyinfo, pagetypeinfo, zoneinfo
 
-from mmsim import datafiles
 from mmsim.evidence.pasted import BUDDYINFO, PAGETYPEINFO, ZONEINFO, PasteError
 from mmsim.evidence.proc import (
     BuddyZone,
@@ -19,7 +17,7 @@ from mmsim.evidence.proc import (
     read_memory,
     zone_of,
 )
-from mmsim.mm.fragmentation import extfrag_index, pin_scope, read_printed, unusable_index
+from mmsim.mm.fragmentation import extfrag_index
 from mmsim.scenarios.host import host
 
 SMALL = BuddyZone(0, "DMA", (0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 3))
@@ -113,7 +111,7 @@ def test_the_text_of_another_file_or_of_none(file):
     text = TEXTS[file]
     for line, says in (
         ("MemTotal:       16384 kB\n", "this is /proc/meminfo. It tells"),
-        ("nr_free_pages 4000\n", "this looks like /proc/vmstat, which says what moved"),
+        ("nr_free_pages 4000\n", "this looks like /proc/vmstat. It says what moved"),
         ("once upon a time\n", "'once upon a time' is no line of /proc/buddyinfo"),
     ):
         assert refused(line).startswith(f"line 1: {says}")
@@ -128,11 +126,6 @@ def test_the_text_of_another_file_or_of_none(file):
     assert refused(text.encode()).startswith("this is bytes instead of text")
     assert "more than 2,000,000: paste /proc/buddyinfo alone" in refused(text * 20_000)
     assert len(refused(text.replace("Normal", "x" * 5000))) < 250
-
-
-def test_what_looks_like_none_is_taken_for_buddyinfo():
-    assert "'hello' is no line of /proc/buddyinfo" in refused("hello")
-    assert "line 3" in refused(BUDDY + ZONE_TEXT)
 
 
 # -- buddyinfo
@@ -160,10 +153,7 @@ FEW = "here, one for each order makes 8 to 32: the line is"
         (BUDDY.rstrip()[:-8], "line 2: there are 10 counts here where line 1 has 11: one of the t"),
         (BUDDY[: BUDDY.index("Normal") + 6], "line 2: there are 0 counts here where line 1 has 11"),
         (BUDDY[5:], "line 1: '0, zone DMA 0 0 0"),
-        (BUDDY.replace("      3 \n", "\n", 1), "line 2: there are 11 counts here where line 1 has"),
-        (BUDDY.rstrip() + " 5", "line 2: there are 12 counts here"),
         (BUDDY * 2, "line 3: node 0, zone DMA stands in line 1 already: paste one reading, not"),
-        ("<html>", "line 1: '<html>' is no line"),
         *((f"Node 0, zone N{' 7' * n}", f"line 1: there are {n} counts {FEW}") for n in (7, 33)),
     ],
 )  # fmt: skip
@@ -192,9 +182,10 @@ def without(text, pattern):
     return re.sub(rf"^.*(?:{pattern}).*\n", "", text, count=1, flags=re.MULTILINE)
 
 
-@pytest.mark.parametrize("orders", [8, 11, 14])
-@pytest.mark.parametrize("types", [TYPES, TYPES[:3], (*TYPES, "Rust_Only", "Reserve")])
-@pytest.mark.parametrize("pageblock_order", [0, 9, 13])
+@pytest.mark.parametrize(
+    ("orders", "types", "pageblock_order"),
+    [(8, TYPES, 9), (11, TYPES[:3], 0), (14, (*TYPES, "Rust_Only", "Reserve"), 13)],
+)
 def test_other_kernels(orders, types, pageblock_order):
     zones = [zone_with(RNG, 0, zone, orders, types) for zone in ("DMA32", "Normal")]
     found = zones_of(pagetypeinfo(zones, pageblock_order=pageblock_order, mixed=True))
@@ -202,35 +193,6 @@ def test_other_kernels(orders, types, pageblock_order):
     assert read == upper(zones)
     assert {zone.pageblock_order for zone in found} == {pageblock_order}
     assert all(not zone.at_least for zone in found)
-
-
-def test_counts_that_overflow():
-    node, zone, free, pageblocks = TYPED[0]
-    free = {**free, "Movable": (2_000_000, 100_001, 100_000, *free["Movable"][3:])}
-    (found,) = zones_of(pagetypeinfo([(node, zone, free, pageblocks)]))
-    assert found.free_by_type["MOVABLE"][:3] == (100_000,) * 3
-    assert found.at_least == {("MOVABLE", 0), ("MOVABLE", 1)}
-
-
-def test_from_measured_text_to_the_kernel_s_own_indices():
-    """Text, lists, indices, the whole way, for one measured kernel with pageblocks of order 10."""
-    key = ("b8_s10_pinned", "4_order9_outside_cma_used_up")
-    types = defaultdict(list)
-    for row in datafiles.load_csv("kernel-runs/s10_pagetypeinfo.csv"):
-        if (row["boot"], row["snapshot"]) == key:
-            types[row["migratetype"]].append(int(row["free_blocks"]))
-            zone = row["zone"]
-    free = {name: tuple(counts) for name, counts in types.items()}
-    text = pagetypeinfo([(0, zone, free, dict.fromkeys(free, 0))], pageblock_order=10)
-    found = zone_of(zones_of(text), zone)
-    values = 0
-    for row in datafiles.load_csv("kernel-runs/s10_extfrag.csv"):
-        if (row["boot"], row["snapshot"]) == key:
-            index = unusable_index if row["index"] == "unusable_index" else extfrag_index
-            assert index(found.free, int(row["order"])) == read_printed(row["value"])
-            values += 1
-    assert values == 22
-    assert pin_scope(found.free_by_type, 9).blocks == 0 < sum(found.free[9:])
 
 
 def replaced(pattern, replacement):
@@ -245,12 +207,9 @@ ROWS = "".join(line for line in TYPES_TEXT.splitlines(keepends=True) if ", type"
     ("text", "says"),
     [
         (TYPES_TEXT[: TYPES_TEXT.index("Number")], "line 16: the text ends without the number of"),
-        (TYPES_TEXT[: TYPES_TEXT.rindex("Node")], "without the number of blocks of node 0, zone N"),
         (without(TYPES_TEXT, "Normal, type      Movable"), "line 15: node 0, zone Normal has the "
          "types UNMOVABLE, RECLAIMABLE, HIGHATOMIC, CMA, ISOLATE up to here, but below it has blo"),
-        (without(TYPES_TEXT, "Page block order"), "line 1: 512 pages in a block do not fit the"),
         (TYPES_TEXT[TYPES_TEXT.index("Free"):], "line 1: 'Page block order: ...' must come before"),
-        (TYPES_TEXT[TYPES_TEXT.index("Node    0"):], "to begin with ('Page block order: ...')"),
         (without(TYPES_TEXT, "Free pages count"), "line 4: 'Node 0, zone DMA, type Unmovable"),
         (without(TYPES_TEXT, "Number of blocks"), "line 18: this does not belong under the headin"),
         (TWO_NODES[:SECOND] + without(TWO_NODES[SECOND:], "Free pages"), "not belong under the he"),
@@ -259,21 +218,13 @@ ROWS = "".join(line for line in TYPES_TEXT.splitlines(keepends=True) if ", type"
         (TYPES_TEXT * 2, "line 25: type UNMOVABLE of node 0, zone DMA stands here a second time"),
         (TWO_NODES[:SECOND] + pagetypeinfo(TYPED[2:], pageblock_order=10), "order can't be 10 her"),
         (replaced(r"^(Node    0.*) \d+ $", r"\1"), "line 5: there are 10 counts here where line 4"),
-        (replaced(r"^(Node    0.*) $", r"\1 7"), "line 5: there are 12 counts here where line 4 h"),
         (replaced(r"^(Node 0,.*) \d+ $", r"\1"), "line 19: there are 5 counts here where line 18"),
-        (replaced(r"order( +0.* 9) +10 $", r"order\1"), "there are 11 counts here where line 4 ha"),
         (replaced(r"order( +0.*) 5 ", r"order\1"), "(the orders are not 0, 1, 2 ...)"),
         (replaced(r"order +0.*$", "order 0 1 2"), "line 4: there are 3 counts here, one for each"),
         (replaced(MOVABLE, r"\1-3"), "line 6: '-3' is not a number of free"),
-        (replaced(MOVABLE, r"\1>"), "line 6: '' is not a number of free"),
-        (replaced(r"^(Node 0,.* +)\d+ $", r"\1x "), "line 19: 'x' is not a number of pageblocks"),
-        (replaced("Page block order: 9", "Page block order: nine"), "line 1: 'nine' is not an ord"),
         (replaced("Page block order: 9", "Page block order: 64"), "the page block order can't be"),
-        (replaced("512", "1024"), "line 2: 1024 pages in a block do not fit"),
         (replaced("type      Movable", "kind      Movable"), "line 6: 'Node 0, zone DMA, kind"),
-        (replaced("^Free pages", "MemFree: 5 kB\nFree pages"), "line 4: this is /proc/meminfo"),
         (BUDDY.replace("2616 ", "") + TYPES_TEXT, "line 2: there are 10 counts here"),
-        (TYPES_TEXT + "Node 0, zone DMA 1 2 3 4 5 6 7 8\n", "there are 8 counts here where line 1"),
     ],
 )  # fmt: skip
 def test_lines_of_pagetypeinfo_that_are_wrong(text, says):
@@ -324,7 +275,6 @@ ENDS = "node 0, zone DMA32 ends here without"
          "/proc/zoneinfo to begin with ('Node 0, zone"),
         (ZONE_TEXT.replace("Node 0, zone  Movable\n", ""), "'pages free' a second time for node 0"),
         (ZONE_TEXT.replace("nr_mapped    2716", "nr_mapped    none"), "line 4: 'nr_mapped none' i"),
-        (ZONE_TEXT.replace("managed  2", "managd  2"), "'managd' is no field of /proc/zoneinfo: i"),
         (ZONE_TEXT * 2, f"line {ZONE_TEXT.count(chr(10)) + 1}: node 0, zone DMA32 stands in line"),
     ],
 )  # fmt: skip

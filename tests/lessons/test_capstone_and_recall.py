@@ -9,7 +9,7 @@ import pytest
 from views.svg_rules import texts_fit, texts_stand_apart
 
 from mmsim import errno
-from mmsim.evidence.tracer import migrate_returns
+from mmsim.evidence.ftrace import migrate_returns
 from mmsim.lessons import FOLDER
 from mmsim.lessons import capstone_and_recall as lesson
 from mmsim.lessons.does_the_real_kernel_agree import on_612

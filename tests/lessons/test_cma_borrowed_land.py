@@ -63,16 +63,11 @@ def test_exactly_one_has_one_answer_and_the_others_are_told_what_they_give():
 
 
 def test_the_stored_course_is_what_the_model_gives():
-    (curve,) = (
-        c
-        for name, c in curves(load_csv(lesson.FILE)).items()
-        if name == f"s9_{lesson.SINGLE}_cma256"
-    )
-    zone = zone_with(int(curve.start["nr_free_pages"]), int(curve.start["nr_free_cma"]))
-    for step, stored in enumerate(load_csv(lesson.MODEL)):
-        row = curve.rows[step - 1][1] if step else curve.start
-        taken = populate(zone, int(row["pages_in_step"]) if step else 0, huge=False)
-        mine = (row["mapped_mib"], zone.nr_free, zone.nr_free_cma, taken)
+    curve = curves(load_csv(lesson.FILE))[f"s9_{lesson.SINGLE}_cma256"]
+    zone = zone_with(curve[0].free, curve[0].free_cma)
+    for step, stored in zip(curve, load_csv(lesson.MODEL), strict=True):
+        taken = populate(zone, step.pages if step is not curve[0] else 0, huge=False)
+        mine = (stored["mapped_mib"], zone.nr_free, zone.nr_free_cma, taken)
         assert [*stored.values()] == [*map(str, mine)]
 
 

@@ -39,9 +39,9 @@ def test_the_patch_proper():
 DEFAULT = "the default: the kernel before the patch"
 MAY_NAME = {
     "mm/versions.py": (NAMES, "the rows themselves"),
-    "evidence/kernel_runs.py": (NAMES, "says which row a measured kernel is"),
     "evidence/ftrace.py": (("base",), "a variant of the measured tables, which use the same word"),
-    "evidence/measured.py": (("base", "v1", "v2"), "variants, as the measured tables call them"),
+    "evidence/kernel_runs.py": (("base",), "single pages, as the measured tables call them"),
+    "evidence/measured.py": (NAMES, "says which row a measured kernel is"),
     "views/first_screen.py": (("base", "v1", "v2"), "the kernels that the course begins with"),
     "lessons": (NAMES, "a lesson says which versions it compares"),
     "scenarios/__init__.py": (("base",), DEFAULT),

@@ -1,0 +1,541 @@
+"""Counters back to paths: what is read, the fates, what explains the counters, the report."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import json
+import random
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from mmsim import datafiles
+from mmsim.cli import main
+from mmsim.evidence.diagnose import (
+    EVIDENCE,
+    OTHER,
+    PIN,
+    STAGES,
+    UNITS,
+    delta,
+    explain,
+    fates,
+    next_counters,
+    read,
+    signs,
+)
+from mmsim.evidence.diagnose import Path as Explained
+from mmsim.evidence.ftrace import read as read_trace
+from mmsim.evidence.pasted import CHARS_MAX, PasteError
+from mmsim.mm.versions import POLICIES, VERSIONS
+from mmsim.scenarios import vfio_map
+from mmsim.scenarios.situation import MISSED, NOT_MOVED, NOT_SPLIT, SINGLE
+from mmsim.views.diagnosis import NO_PATH, RARER, command, path_words
+from mmsim.views.flow import taken
+
+PAIR = "thp_migration_fail +1\nthp_split_page_failed +1\n"
+ELEVEN = "thp_migration_fail +11\nthp_split_page_failed +10\n"
+EVERY = [*VERSIONS, *POLICIES]
+
+
+def diagnose(text, kernel=None):
+    return explain(read(text), kernel)
+
+
+# -- what may be handed in
+
+OTHERS = ("nr_free_pages", "nr_mapped", "pgfault", "pgpgin", "drop_pagecache", "compact_stall")
+CALL = (
+    "qemu-1 [000] ..... 1.0: mm_migrate_pages: nr_succeeded={} nr_failed={} nr_thp_succeeded=0 "
+    "nr_thp_failed={} nr_thp_split=0 mode=MIGRATE_SYNC reason={}\n"
+)
+
+
+def vmstat(**moved):
+    """A text of /proc/vmstat."""
+    counters = dict.fromkeys((*OTHERS, *EVIDENCE), 100) | {f"pgalloc_{i}": i for i in range(60)}
+    counters = {name: n + moved.get(name, 0) for name, n in counters.items()}
+    return "".join(f"{name} {n}\n" for name, n in counters.items())
+
+
+def test_two_texts_give_what_moved_and_what_is_not_looked_at():
+    pair = {"thp_migration_fail": 1, "thp_split_page_failed": 1}
+    found = read(vmstat(), vmstat(**pair, pgfault=7, nr_mapped=-3, drop_pagecache=1))
+    assert found.moved == pair
+    assert found.others == {"drop_pagecache": 1, "nr_mapped": -3, "pgfault": 7}
+    assert found.unknown == ()
+
+
+def test_lists_are_read_in_any_usual_form():
+    for text in (
+        "thp_migration_fail +1\nthp_split_page_failed +10",
+        "thp_migration_fail 1\n\n# the report\nthp_split_page_failed    10\n",
+        "thp_migration_fail: 1\r\nthp_split_page_failed = +10\r\n",
+        "  thp_migration_fail=1  # one\n\tthp_split_page_failed=10",
+        "thp_migration_fail 1, thp_split_page_failed 10",
+    ):
+        assert read(text).given == {"thp_migration_fail": 1, "thp_split_page_failed": 10}
+    assert "pgmigrate_fail" in read(text).unknown
+
+
+def test_a_trace_is_summed_up_for_each_reason_failures_first():
+    text = CALL.format(33, 0, 0, "compaction") + CALL.format(0, 512, 1, "longterm_pin") * 2
+    found = read(f"# tracer: nop\n{text} kswapd-1 [000] 1.0: mm_vmscan_x: a=b\n")
+    assert found.moved == {"pgmigrate_fail": 1024, "thp_migration_fail": 2}
+    assert found.reason == "longterm_pin"
+    assert [(each.reason, each.moved) for each in found.also] == [
+        ("compaction", {"pgmigrate_success": 33})
+    ]
+    assert found.notes == ("Lines of other events, not read: 1.",)
+    assert "thp_split_page_failed" in found.unknown
+    assert read(CALL.format(1, 0, 0, "0x7")).reason == "longterm_pin"
+
+
+BEFORE, AFTER = vmstat(), vmstat(thp_migration_fail=1, pgfault=5)
+TRACE = "x: mm_migrate_pages: nr_succeeded=0 nr_failed=1 nr_thp_succeeded=0 nr_thp_failed={} {}"
+REASON = "mode=a reason=longterm_pin"
+OLD = "mm_migrate_pages: nr_succeeded=1 nr_failed=0 mode=a reason=b"
+
+
+@pytest.mark.parametrize(
+    ("texts", "says"),
+    [
+        ((AFTER, BEFORE), "every counter that moved went back (pgfault from 105 to 100): swap"),
+        (
+            (vmstat(pgpgin=9), vmstat(pgfault=9)),
+            "different boots: counters went back, for instance pgpgin from 109 to 100",
+        ),
+        ((BEFORE, ""), "AFTER is empty"),
+        (("", AFTER), "BEFORE is empty"),
+        (("",), "BEFORE is empty"),
+        ((BEFORE, BEFORE.replace("pgfault 100\n", "")), "one of them is cut: only BEFORE has pgf"),
+        ((BEFORE, AFTER + "workingset_x 4\n"), "of two kernels, or one of them is cut: only AFTER"),
+        ((BEFORE, AFTER + "pgal"), "AFTER, line 77: write a counter"),
+        ((BEFORE, "thp_split_pmd +3\n"), "'thp_split_pmd +3' is a movement and not a reading"),
+        ((BEFORE + AFTER,), "stands in line 1 already: give two readings as two files"),
+        (("Node 0, zone DMA32 1 2 3\n",), "looks like /proc/buddyinfo. It says what is free"),
+        (("MemTotal: 16 kB\n",), "this is /proc/meminfo. It tells"),
+        ((BEFORE,), "BEFORE is a whole /proc/vmstat; give two of them"),
+        (("pgfault 1\n", "pgfault 2\n"), "BEFORE has no counter of the model"),
+        (("pgfault +1\n",), "has no counter of the model: 'pgfault'; there are: pgmigrate_success"),
+        (("thp_migration_fails +1\n",), "did you mean 'thp_migration_fail'"),
+        (("thp_migration_fail +1\nthp_migration_fail +1\n",), "line 2: thp_migration_fail stands"),
+        (("thp_migration_fail -1\n",), "thp_migration_fail went back by 1; counters never do"),
+        (("thp_migration_fail one\n",), "'thp_migration_fail +1', not 'thp_migration_fail one'"),
+        (("x" * (CHARS_MAX + 1),), "BEFORE has 2,000,001 characters, more than 2,000,000"),
+        ((TRACE.format("1", REASON),), "line 1: a line of mm_migrate_pages has no value nr_thp"),
+        ((TRACE.format("x", f"nr_thp_split=0 {REASON}"),), "nr_thp_failed is no number: 'x'"),
+        ((TRACE.format("1", "nr_thp_split=0 mode=a"),), "has no value reason"),
+        ((TRACE.format("1", f"nr_failed=2 {REASON}"),), "can't be read as a line of mm_"),
+        ((CALL.format(1, 1, 0, "a") + OLD,),
+         "line 2: this has other values than line 1: give one kernel's"),
+        ((CALL.format(1, 1, 0, "a") + "pgmigrate_fail 1",), "this is a counter, and there is"),
+        (("-- S3\n==== trace\n",), "BEFORE, line 1"),
+    ],
+)  # fmt: skip
+def test_what_can_not_be_used_is_told_in_one_sentence(texts, says):
+    with pytest.raises(PasteError, match=r"\A[^\n]{1,320}\Z") as told:
+        read(*texts)
+    assert says in str(told.value)
+
+
+# -- the family
+
+FULL = 9
+SCRIPT = Path(__file__).parents[2] / "tools" / "build_fates.py"
+spec = importlib.util.spec_from_file_location("build_fates", SCRIPT)
+build = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(build)
+
+
+@pytest.mark.parametrize(("version", "part"), [("base", 5), ("v3fix", 12)])
+def test_what_two_small_sizes_say_of_a_huge_page_is_what_a_huge_page_does(version, part):
+    """Fates of the first two stages, at their real size."""
+    for fate in [fate for stage in (1, 2) for fate in fates(version, stage)][::part]:
+        vmstat = build.at_order(fate, FULL).last.world.vmstat
+        assert fate.counters == {name: vmstat[name] for name in EVIDENCE}, fate
+
+
+@pytest.mark.parametrize("version", EVERY)
+def test_each_stored_schedule_still_ends_so(version):
+    """If it does not: python tools/build_fates.py."""
+    for fate in [fate for stage in STAGES for fate in fates(version, stage)]:
+        trace = fate.trace()
+        moved = trace.last.world.vmstat
+        assert fate.situation().outcome(trace.last) == fate.outcome
+        assert fate.units == {name: moved[name] for name in UNITS}
+
+
+@pytest.mark.parametrize("version", ["base", "v3", "6.12"])
+def test_what_is_stored_is_what_a_search_finds(version):
+    head, *stored = build.FILE.read_text(encoding="utf-8").splitlines()
+    mine = [row for row in stored if row.startswith(f"{version},")]
+    assert build.text((version,)).splitlines() == [head, *mine]
+    assert {row.partition(",")[0] for row in stored} == {*EVERY}
+
+
+@pytest.mark.parametrize("version", EVERY)
+def test_each_way_to_fail_is_in_the_family(version):
+    outcomes = {fate.outcome for fate in fates(version, 1)}
+    assert {NOT_SPLIT, NOT_MOVED, MISSED, SINGLE} <= outcomes
+    single = {fate.reason for fate in fates(version, 1) if not fate.is_huge and fate.returns > (0,)}
+    assert {PIN, OTHER} < single
+
+
+# -- what explains the counters
+
+ONCE, TEN = ("base", "6.1.0"), ("v1", "v2", "v3", "2/2-only")
+
+
+def first(found):
+    return found.groups[0].paths[0]
+
+
+def refused(path):
+    return taken(path.fate.trace()).at_check
+
+
+@pytest.mark.parametrize("version", ONCE)
+def test_the_reported_pair_is_one_refusal_of_a_pin(version):
+    found = diagnose(PAIR, kernel=version)
+    path = first(found)
+    assert (path.fate.outcome, path.fate.reason, refused(path)) == (NOT_SPLIT, "longterm_pin", 1)
+    assert path.fate.setting.knobs["holder"] == 1
+    troubles = [p.fate.setting.knobs.get("trouble") for p in found.groups[0].paths]
+    assert troubles[:3] == [None, "truncated", "nomem"]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_eleven_for_ten_is_a_reference_that_stayed(version):
+    found = diagnose(ELEVEN, kernel=version)
+    if version in TEN:
+        path = first(found)
+        assert (path.fate.outcome, refused(path), path.fate.returns) == (NOT_SPLIT, 10, (11,))
+        assert len(found.groups[0].paths) == 1
+    else:
+        assert found.groups == ()
+        assert not found.explained
+
+
+# -- cases made by the model itself
+
+
+@functools.cache
+def case(seed):
+    """A situation with real huge pages, of everything that the family speaks of, and its run."""
+    draw = random.Random(seed)
+    version = draw.choice(list(VERSIONS))
+    kind = draw.choice(["held", "held", "held", "room", "trouble", "reason", "free"])
+    knobs = {"thps": draw.randint(1, 3)}
+    knobs["holder"] = draw.randint(1, knobs["thps"])
+    knobs["taken"] = draw.choice(["start", "start", "0.split.freeze", "0.move.freeze", "1"])
+    knobs["released"] = draw.choice(["never", *map(str, range(2, 10))])
+    if kind == "room":
+        knobs["targets"] = "available"
+    if kind == "free":
+        knobs = {"thps": draw.randint(1, 3), "holder": 0}
+    if kind == "trouble":
+        knobs = {"holder": 0, "trouble": draw.choice(["truncated", "nomem", "writeback"])}
+    if kind == "reason":
+        knobs = {"holder": 1, "reason": draw.choice(["syscall", "compaction", "numa_misplaced"])}
+    situation = vfio_map(version, **knobs)
+    return situation, situation.run()
+
+
+def way(t):
+    """What a run did, as far as it does not depend on the size of the pages.
+
+    Where a split was refused leaves no trace once the page is split."""
+    missed = t.missed if t.pieces_visited else 0
+    check, freeze = (t.at_check + t.at_freeze, 0) if t.split else (t.at_check, t.at_freeze)
+    return (t.moved, t.no_target, t.tried, check, freeze, t.before_check, t.split, missed)
+
+
+@functools.cache
+def plain(version):
+    """What a huge page does that nobody holds: with room, and without."""
+    runs = (vfio_map(version, holder=0, order=1, targets=t).run() for t in ("available", "none"))
+    return [way(taken(run)) for run in runs]
+
+
+def total(path):
+    """The same of a path: its fate, and the plain things beside it."""
+    fate = way(taken(path.fate.trace()))
+    sums = [
+        path.times * n + path.whole * a + path.split * b
+        for n, a, b in zip(fate, *plain(path.fate.version), strict=True)
+    ]
+    sums[-1] += path.pieces
+    return tuple(sums)
+
+
+# What others do on the same machine, counter by counter; n stands for any number.
+NOISE = {
+    "mappings": {"thp_split_pmd": "n"},
+    "pages moved": {"pgmigrate_success": "n"},
+    "pages not moved": {"pgmigrate_fail": "n"},
+    "both": {"pgmigrate_success": 900, "pgmigrate_fail": "n"},
+    "512 of both": {"pgmigrate_success": 512, "pgmigrate_fail": 512},
+    "splits": {"thp_split_page": "n", "thp_split_pmd": "n"},
+    "huge page": {"thp_migration_success": 1, "pgmigrate_success": 512},
+    "CMA": {"cma_alloc_success": "n"},
+    "CMA fails": {"cma_alloc_success": 12, "cma_alloc_fail": "n"},
+    "compaction": {"compact_stall": 2, "pgmigrate_success": 345, "pgmigrate_fail": "n"},
+    "kcompactd": {"compact_daemon_wake": 3, "pgmigrate_success": 4345, "pgmigrate_fail": 1},
+    "NUMA": {"numa_pages_migrated": 120, "numa_hint_faults": 500, "pgmigrate_success": 120},
+    "demotion": {"pgdemote_kswapd": 64, "pgmigrate_success": 64},
+    "everything": {
+        "pgmigrate_success": 900,
+        "pgmigrate_fail": 9,
+        "thp_split_page": 2,
+        "thp_split_pmd": 5,
+        "cma_alloc_success": 3,
+        "cma_alloc_fail": 1,
+        "compact_stall": 2,
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("seed", "noise"),
+    [(seed, noise) for seed in range(14) for noise in ["", *list(NOISE)[seed % 4 :: 4]]],
+)
+def test_a_case_of_the_model_is_diagnosed_with_its_true_path_first(seed, noise):
+    """All counters given: the first group has the path, among those that count the same."""
+    situation, trace = case(seed)
+    version = situation.version.name
+    moved = delta(trace.state(0).world.vmstat, trace.last.world.vmstat)
+    assert moved.moved
+    for n in (1, 301) if "n" in NOISE.get(noise, {}).values() else (0,):
+        more = {name: n if by == "n" else by for name, by in NOISE.get(noise, {}).items()}
+        given = {name: by + more.get(name, 0) for name, by in moved.given.items()}
+        others = {name: by for name, by in more.items() if name not in given}
+        whole, *truth = way(taken(trace))
+        truth = (whole + more.get("thp_migration_success", 0), *truth)
+        for told in (version, None) if n < 2 else (version,):
+            group = explain(moved._replace(given=given, others=others), told).groups[0]
+            assert truth in [total(path) for path in group.paths if version in path.versions]
+            assert group.counters == given
+
+
+# -- what no path explains
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "thp_migration_fail 7\nthp_split_page_failed 1",
+        "pgmigrate_fail 7\npgmigrate_success 3\nthp_migration_split 0\nthp_migration_fail 2",
+        "thp_migration_success 1\npgmigrate_success 511",
+        "thp_migration_split 1\nthp_split_page 0",
+    ],
+)
+@pytest.mark.parametrize("version", ["base", "v2"])
+def test_a_delta_that_no_path_explains_is_refused(text, version):
+    found = diagnose(text, kernel=version)
+    assert found.groups == ()
+    assert not found.explained
+    path, wrong = found.nearest
+    assert wrong
+    assert all(found.delta.given[name] == n != has for name, (n, has) in wrong.items())
+    assert path.versions == (version,)
+
+
+# -- what is beside it
+
+
+@pytest.mark.parametrize(
+    ("text", "version", "wanted"),
+    [
+        (
+            "pgmigrate_success 51200\nthp_migration_success 100\npgmigrate_fail 512\n"
+            "thp_migration_fail 11\nthp_split_page_failed 10\nthp_migration_split 0",
+            "v3",
+            {"whole": 100, "split": 0, "times": 1},
+        ),
+        (
+            "pgmigrate_success 511\npgmigrate_fail 1\nthp_migration_fail 0\n"
+            "thp_migration_success 0\nthp_migration_split 0",
+            "base",
+            {"singles": 511, "times": 1},
+        ),
+        (
+            "pgmigrate_success 505\npgmigrate_fail 7\nthp_migration_fail 0",
+            "v3",
+            {"singles": 505, "times": 7},
+        ),
+        (
+            "thp_migration_fail 3\nthp_split_page_failed 3\npgmigrate_fail 1536",
+            "base",
+            {"times": 3},
+        ),
+    ],
+)
+def test_what_is_beside_a_path(text, version, wanted):
+    path = first(diagnose(text, kernel=version))
+    assert {name: getattr(path, name) for name in wanted} == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "by_others"),
+    [
+        ("cma_alloc_fail 3", True),
+        ("thp_split_pmd 7\nthp_split_page 2", True),
+        ("pgmigrate_success 512\nthp_migration_success 1", True),
+        ("pgmigrate_success 8192\nthp_migration_success 1", True),
+        ("pgmigrate_success 511\nthp_migration_success 1", False),
+        ("pgmigrate_fail 1\nthp_split_page_failed 1", False),
+        ("pgmigrate_fail 1\nthp_split_page_failed 1\nthp_migration_fail 0", True),
+        (PAIR, False),
+        ("mm_migrate_pages: nr_succeeded=0 nr_failed=1 mode=a reason=longterm_pin", False),
+    ],
+)
+def test_what_others_do_all_the_time_is_no_pin(text, by_others):
+    """Unless a trace says whom pages were moved for."""
+    found = diagnose(text)
+    assert found.by_others == by_others
+    assert found.groups == () or not text.startswith("cma")
+
+
+@pytest.mark.parametrize("reason", ["compaction", "contig_range", "numa_misplaced", "longterm_pin"])
+def test_every_reason_has_single_pages(reason):
+    text = f"mm_migrate_pages: nr_succeeded=31 nr_failed=2 mode=a reason={reason}"
+    path = first(diagnose(text))
+    assert (path.fate.is_huge, path.times, path.singles) == (False, 2, 31)
+    assert path.fate.is_for(reason)
+
+
+@pytest.mark.parametrize("size", [256, 1024, 2048, 8192])
+def test_huge_pages_of_another_size(size):
+    text = f"pgmigrate_fail {size}\npgmigrate_success {3 * size}\nthp_migration_success 3\n"
+    path = first(diagnose(f"{text}thp_migration_fail 1\nthp_split_page_failed 1", kernel="base"))
+    assert (path.size, path.whole, path.others) == (size, 3, {})
+
+
+# -- real kernels
+
+
+TRACES = sorted(datafiles.path("kernel-runs/traces").iterdir())
+
+
+@pytest.mark.parametrize("file", TRACES, ids=lambda file: Path(file).stem)
+def test_a_measured_pin_is_explained_by_its_own_version(file):
+    text = file.read_text(encoding="utf-8")
+    real = read_trace(text)
+    found = explain(read(text), real.version)
+    path = first(found)
+    held, room = "held" in file.stem, "order9ok" in file.stem
+    units = len(real.units_before)
+    assert path.fate.reason == "longterm_pin"
+    assert path.fate.setting.knobs["holder"] == int(held)
+    if held and not room:
+        assert refused(path) == (1 if real.kernel[1] == "base" else 10)
+        assert path.split == (units - 1 if real.kernel[1] != "base" else 0)
+    elif not held:
+        assert path.whole + path.split == units - 1
+    assert (path.singles > 0) == (file.stem == "S2_real_base_retfix1")
+
+
+# -- what to look at next
+
+
+def test_the_counter_that_tells_check_from_freeze_is_named():
+    found = diagnose(PAIR, kernel="base")
+    assert next_counters(found.groups, found.delta.unknown)["thp_split_pmd"] == [0, 1, 0]
+
+
+def test_the_probe_that_tells_the_suspects_apart_is_named():
+    rows = signs(diagnose(PAIR, kernel="base").groups[0])
+    assert rows["return probe on split_huge_page_to_list()"][:3] == ["-EBUSY", "-EBUSY", "-ENOMEM"]
+    assert rows["tracepoint mm_migrate_pages, field reason"][-1] == "contig_range"
+
+
+def test_a_policy_can_be_asked_about():
+    found = diagnose(
+        "thp_migration_fail 1\nthp_split_page_failed 10\npgmigrate_fail 512", kernel="wait"
+    )
+    assert first(found).versions == ("wait",)
+    with pytest.raises(ValueError, match="did you mean 'v2'"):
+        diagnose(PAIR, kernel="v22")
+
+
+# -- the report
+
+
+def run(capsys, *words):
+    status = main(words)
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+@pytest.fixture
+def file(tmp_path):
+    def write(text):
+        path = tmp_path / "moved.txt"
+        path.write_text(text)
+        return str(path)
+
+    return write
+
+
+def test_the_command_says_what_explains_the_pair(capsys, file):
+    status, out, _ = run(capsys, "diagnose", file(PAIR), "--kernel", "base")
+    assert status == 0
+    for words in (
+        "Not given, so not known: pgmigrate_success",
+        "paths that counters can't tell apart; each also moves pgmigrate_fail +512",
+        "a) base: a long-term pin; no huge page is free; the split is refused once at the ref",
+        "mmsim replay vfio_map --version base",
+        "thp_split_pmd: 0 in 1, 3; 1 in 2",
+        "return probe on split_huge_page_to_list(): -EBUSY in 1a, 1b, 1d; -ENOMEM in 1c",
+    ):
+        assert words in out
+
+
+def test_no_path_is_said_aloud_with_status_1(capsys, file):
+    status, out, _ = run(capsys, "diagnose", file(PAIR.replace("+1", "+7", 1)), "--kernel", "v2")
+    assert status == 1
+    assert NO_PATH in out
+    assert "Nearest, in v2:" in out
+    assert "thp_migration_fail would be" in out
+
+
+def test_rarer_situations_are_searched_when_asked_for(capsys, file):
+    """The hole of v2: whole pages were moved, and a split was refused in the end."""
+    hole = "a huge page is moved whole; no huge page is free; the split is refused once"
+    _, out, _ = run(capsys, "diagnose", file(PAIR), "--kernel", "v2")
+    assert hole not in out
+    assert out.endswith(f"{RARER}\n")
+    _, out, _ = run(capsys, "diagnose", file(PAIR), "--kernel", "v2", "--all")
+    assert hole in out
+    assert RARER not in out
+    assert "more group" not in out
+    _, out, _ = run(capsys, "diagnose", file(PAIR), "--all", "--json")
+    assert json.loads(out)["complete"] is True
+
+
+@pytest.mark.parametrize("text", [PAIR, ELEVEN, "thp_migration_fail 2\nthp_split_page_failed 1"])
+def test_every_command_runs_and_moves_what_it_is_said_to(text, capsys):
+    for group in diagnose(text).groups:
+        for path in group.paths:
+            words = shlex.split(command(path))
+            assert words[0] == "mmsim"
+            status, out, _ = run(capsys, *words[1:], "--json")
+            assert status == 0
+            moved = json.loads(out)["counters"]
+            names = UNITS if path.fate.units["thp_migration_split"] else EVIDENCE
+            for name in names:
+                assert path.times * moved.get(name, 0) == group.counters[name]
+
+
+@pytest.mark.parametrize("version", ["base", "v1", "v3fix"])
+def test_every_path_has_words(version):
+    for fate in fates(version, 1):
+        words = path_words(Explained((version,), fate))
+        assert "returns" in words
+        assert words[0].islower()
+        assert "None" not in words
+        assert not re.search(r"-\d", words)  # nothing happens less than never
