@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from mmsim.engine.explore import Exploration
 from mmsim.engine.schedule import along, parse
 from mmsim.evidence.measured import SCENARIOS, Pins, Share, disturbed, rescued
-from mmsim.lessons.card import Card
+from mmsim.lessons.card import Card, widget
 from mmsim.lessons.probably_drop_caches import turns
 from mmsim.scenarios import split_race
 from mmsim.scenarios.situation import fails, number
@@ -278,13 +278,6 @@ def law_drawn(held: int, gap: int, passes: int, permanent: int) -> Picture:
     return retry_law(Retrying(passes, gap, Fraction(permanent, 100)), {held: None})
 
 
-def play_law() -> Any:
-    """The sliders over the law."""
-    from mmsim.widgets.console import turned
-
-    return turned(law_drawn, KNOBS)
-
-
 law: Card = Card(
     "Ten passes, one tick apart; the first has met a reference. In how many of 100 cases does a "
     "later pass find it gone?",
@@ -301,7 +294,7 @@ law: Card = Card(
         "From the first pass to the last there are nine ticks: (9/10) to the power of nine.",
     ),
     still=lambda: retry_law(USUAL, {HOLDS[name]: said for name, said in law.stored.items()}),
-    play=play_law,
+    play=widget("turned", law_drawn, KNOBS),
 )
 
 

@@ -14,7 +14,7 @@ from mmsim.engine.trace import Trace
 from mmsim.errors import shown
 from mmsim.evidence.ftrace import migrate_returns
 from mmsim.evidence.kernel_runs import AREA_PAGES
-from mmsim.lessons.card import FUNCTION, Card, checked
+from mmsim.lessons.card import FUNCTION, Card, widget
 from mmsim.lessons.form import UNTOUCHED, FormError, Verdict, failed, passed, ran
 from mmsim.lessons.migrate_or_split import ended, told, tries_picture
 from mmsim.mm.seams import HUGE_PAGE, TRY_AGAIN, Attempt
@@ -142,15 +142,6 @@ def returns() -> dict[str, int]:
     }
 
 
-def return_told(end: str) -> str:
-    """What the number is made of."""
-    _, version, knobs = ENDS[end]
-    counts, found = refused(run(version, **knobs)), returns()[end]
-    why = f"{counts} for refused splits, {found - counts} for the huge page that was split"
-    why = why if found else "a page that was busy and has moved in the end leaves no count"
-    return f"in {version} migrate_pages() returns {found}: {why}"
-
-
 explain = Card(
     "Three runs in which everything has moved in the end: what does `migrate_pages()` return?\n"
     "Use the rule of lesson 04: each missing destination counts one. *Busy* and *refused* mean: "
@@ -158,12 +149,11 @@ explain = Card(
     dict.fromkeys(ENDS, (0, 1, 2, 3, 10)),
     labels={end: words for end, (words, *_) in ENDS.items()},
     outcome=returns,
-    judge=checked(
-        returns,
-        lambda _, said: f"not {said}; how often was there no destination?",
-        return_told,
-        "a busy move that succeeds in the end leaves nothing behind; a refused split does",
-    ),
+    because={
+        "busy_moved": "a page that was busy and has moved in the end leaves no count",
+        "split": "1 for the huge page that was split",
+        "refused_split": "2 for refused splits, 1 for the huge page that was split",
+    },
     hints=(
         "A page that was busy and moved in the end has not failed.",
         "A split is tried only if there is no destination, and that counts one.",
@@ -220,14 +210,6 @@ CELLS = {
 }
 
 
-def console() -> Any:
-    """The knobs beside the way of the run."""
-    from mmsim.widgets import console
-
-    knobs = ("reason", "holder", "trouble")
-    return console(vfio_map("v1", reason="contig_range"), knobs=knobs, versions=VERSIONS)
-
-
 cells = Card(
     "A huge page has no destination and its split is refused: what does v1 do next?\n"
     "The caller is a *pin* or any *other*. The split was refused because of a *reference*, or "
@@ -242,7 +224,12 @@ cells = Card(
     "every failure, so it can't tell. But `migrate_pages()` has other callers. The system call "
     "`move_pages()` hands the code on to the program that made it.",
     still=lambda: decisions("base", "v1"),
-    play=console,
+    play=widget(
+        "console",
+        vfio_map("v1", reason="contig_range"),
+        knobs=("reason", "holder", "trouble"),
+        versions=VERSIONS,
+    ),
 )
 
 

@@ -16,7 +16,7 @@ from mmsim.datafiles import load_csv
 from mmsim.engine.sweep import sweep
 from mmsim.engine.trace import Trace
 from mmsim.errors import shown
-from mmsim.lessons.card import FUNCTION, Card, checked
+from mmsim.lessons.card import FUNCTION, Card, widget
 from mmsim.lessons.form import UNTOUCHED, Verdict, failed, passed
 from mmsim.lessons.migrate_or_split import ended
 from mmsim.mm.seams import (
@@ -36,7 +36,8 @@ from mmsim.mm.world import EITHER
 from mmsim.scenarios import SMALL, lru_batch, make, vfio_map
 from mmsim.scenarios.policy import PolicyError, limited, own_policy
 from mmsim.views.flow import flow_picture
-from mmsim.views.show import Picture, moment
+from mmsim.views.show import Picture
+from mmsim.views.state import state_picture
 from mmsim.views.svg import FILLS, INK, Svg
 from mmsim.views.tables import frame, labels
 from mmsim.views.words import plural
@@ -65,13 +66,6 @@ def count_of(version: str, counter: str = FAILED, **knobs: Any) -> int:
     return int(HELD.with_(version, **knobs).run().last.world.vmstat[counter])
 
 
-def play_eleven() -> Any:
-    """The same page with fewer passes."""
-    from mmsim.widgets import console
-
-    return console(HELD, knobs=("passes",), versions=("v2",))
-
-
 eleven = Card(
     "Version 2, one huge page, none free, and a holder that never lets go\n"
     "With the slider, give it fewer passes, and read `thp_migration_fail` under the picture.",
@@ -79,7 +73,7 @@ eleven = Card(
         flow_picture(HELD.run()),
         f"{REFUSED} {count_of('v2', REFUSED)}, {FAILED} {count_of('v2')}",
     ],
-    play=play_eleven,
+    play=widget("console", HELD, knobs=("passes",), versions=("v2",)),
 )
 
 
@@ -281,8 +275,8 @@ def fared(runs: Mapping[str, Trace], what: str) -> pd.DataFrame:
 def remedies_tried() -> list[Any]:
     """Who holds the page, and what each remedy comes to."""
     runs = {TODAY if name == "today" else name: batch_run(name) for name in REMEDIES}
-    refused = runs["v2"].find("folio_ref_freeze", 1)
-    return [moment(runs["v2"], refused, region="P1")[0], fared(runs, "remedy")]
+    refused = runs["v2"].at("folio_ref_freeze")
+    return [state_picture(refused, region="P1"), fared(runs, "remedy")]
 
 
 def helps() -> dict[str, bool]:
@@ -294,18 +288,13 @@ batch = Card(
     "Which of these let the pin of that page succeed?",
     dict.fromkeys(REMEDIES, bool),
     labels=REMEDIES,
-    judge=checked(
-        helps,
-        lambda *_: "what has to happen before the batch lets go, and does it here?",
-        lambda name: f"{plural(drains(batch_run(name)), 'drain')}, and {ended(batch_run(name))}",
-        "a batch does not let go by itself; somebody has to drain it",
-    ),
     outcome=helps,
     hints=(
         "Whose reference is it, and what would make it go?",
         "Neither trying again nor waiting empties a batch of an idle processor.",
     ),
-    why="The counters tell this failure from the one of 2022. Here `pgmigrate_fail` goes up by 1, "
+    why="A batch does not let go by itself; somebody has to drain it.\n\n"
+    "The counters tell this failure from the one of 2022. Here `pgmigrate_fail` goes up by 1, "
     "and no counter whose name begins with `thp_` moves. A patch that cures one of the two "
     "failures says nothing about the other.",
     still=remedies_tried,
