@@ -29,8 +29,8 @@ w.VBox([slider, view])""",
 from mmsim import stepper, vfio_map
 stepper(vfio_map())""",
     "retry": """
-from mmsim.lessons.how_likely import play_law
-play_law()""",
+from mmsim.lessons.how_likely import law
+law.play()""",
 }
 # What has changed once the new picture is there: its text.
 SVG = (

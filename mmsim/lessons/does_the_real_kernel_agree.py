@@ -5,7 +5,6 @@ changed, support; pins_table for the learner."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +13,11 @@ from mmsim.evidence.ftrace import Row, align, real_trace, situation
 from mmsim.evidence.measured import Share
 from mmsim.lessons.card import Card, quiz
 from mmsim.lessons.form import Choices, Verdict, failed, passed
+from mmsim.lessons.how_likely import failed_bars
 from mmsim.scenarios import SMALL, pin_versus, vfio_map
 from mmsim.scenarios.situation import MISSED, NOT_SPLIT
-from mmsim.views.charts import Bar, bars
 from mmsim.views.show import Picture, Shown, Table
 from mmsim.views.state import state_picture
-from mmsim.views.svg import FILLS
 from mmsim.views.tables import DIFFERS, alignment, ended, frame, measured_table
 from mmsim.views.tables import labels as named
 
@@ -190,16 +188,6 @@ def on_612(scenario: str = "S4_loop") -> dict[str, int]:
     return {name: int(row[column]) for name, column in names.items()} | {"left": left}
 
 
-def failed_bars(claim: str, shares: Mapping[str, Share]) -> Picture:
-    """How many pins failed, each with its 95 % interval."""
-    rows = {}
-    for name, share in shares.items():
-        between = " to ".join(f"{100 * end:.0f}" for end in share.interval)
-        said = f"{share} ({between} %)"
-        rows[name] = Bar({"pins that failed": share.hits}, share.trials, said, share.interval)
-    return bars(claim, rows, {"pins that failed": FILLS["UNMOVABLE"]}, left=300)
-
-
 def still_failing_picture() -> Picture:
     """The failed pins, by how often drop_caches ran."""
     found = {words: on_612(scenario) for scenario, words in GAPS.items()}
@@ -339,12 +327,13 @@ remedy = Card(
         "A drain takes no reference off a huge page. What else can it give?",
     ),
     why="`drain` and `wait` do something before the next try. A piece has no next try, so they do "
-    "nothing for it. `ten` and `like_any_page` give it one; `like_any_page` also sleeps until it "
-    "has the lock.\n\nWhy does `drain` help the huge page? It takes no reference off it, as "
-    "lesson 09 says. It only takes time, and in that time the visit can end. An idle step in its "
-    "place gives 0.21 %, too.\n\nThese odds are exact for a page of two pieces, two tries in "
-    "place of ten, and one `drop_caches` that begins at any step of the pin; a fair coin says who "
-    "moves. Read them as an order, not as rates.",
+    "nothing for it. (Your policy of lesson 09 could give a piece one.) `ten` and `like_any_page` "
+    "give it one; `like_any_page` also sleeps until it has the lock.\n\n"
+    "Why does `drain` help the huge page? It takes no reference off it, as lesson 09 says. It only "
+    "takes time, and in that time the visit can end. An idle step in its place gives 0.21 %, too."
+    "\n\nThese odds are exact for a page of two pieces, two tries in place of ten, and one "
+    "`drop_caches` that begins at any step of the pin; a fair coin says who moves. Read them as an "
+    "order, not as rates.",
     still=odds_table,
     needs=(cause,),
 )

@@ -5,6 +5,7 @@ and the names that the text fills in."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 from functools import cache
 from math import prod
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from mmsim.engine.explore import Exploration
 from mmsim.engine.schedule import along, parse
 from mmsim.evidence.measured import SCENARIOS, Pins, Share, disturbed, rescued
-from mmsim.lessons.card import Card
+from mmsim.lessons.card import Card, widget
 from mmsim.lessons.probably_drop_caches import turns
 from mmsim.scenarios import split_race
 from mmsim.scenarios.situation import fails, number
@@ -64,16 +65,23 @@ def between(share: Share) -> str:
     return f"{share}, that is {100 * share.part:.0f} % ({low} to {high} %)"
 
 
+def failed_bars(claim: str, shares: Mapping[str, Share]) -> Picture:
+    """How many pins failed, each with its 95 % interval."""
+    rows = {
+        name: Bar({"pins that failed": share.hits}, share.trials, f"{share} failed", share.interval)
+        for name, share in shares.items()
+    }
+    return bars(claim, rows, {"pins that failed": FILLS["other"]}, left=300)
+
+
 def before_picture() -> Picture:
     """The pins without a second try, by what ran beside them and how large the guest was."""
-    rows: dict[str, Bar] = {}
+    shares = {}
     for scenario, name in SCENARIOS.items():
-        share = pins("6.1.0", scenario).failed
         when, huge_pages = name.removesuffix(" huge pages").rsplit(", ", 1)
         row = f"{when}, {plural(int(huge_pages), 'huge page')}"
-        rows[row] = Bar({"pin failed": share.hits}, share.trials, f"{share} failed", share.interval)
-    claim = f"6.1.0: {pins('6.1.0').failed} pins failed beside drop_caches"
-    return bars(claim, rows, {"pin failed": FILLS["other"]})
+        shares[row] = pins("6.1.0", scenario).failed
+    return failed_bars(f"6.1.0: {pins('6.1.0').failed} pins failed beside drop_caches", shares)
 
 
 before = Shown(before_picture)
@@ -276,13 +284,6 @@ def law_drawn(held: int, gap: int, passes: int, permanent: int) -> Picture:
     return retry_law(Retrying(passes, gap, Fraction(permanent, 100)), {held: None})
 
 
-def play_law() -> Any:
-    """The sliders over the law."""
-    from mmsim.widgets.console import turned
-
-    return turned(law_drawn, KNOBS)
-
-
 law: Card = Card(
     "Ten passes, one tick apart; the first has met a reference. In how many of 100 cases does a "
     "later pass find it gone?",
@@ -299,7 +300,7 @@ law: Card = Card(
         "From the first pass to the last there are nine ticks: (9/10) to the power of nine.",
     ),
     still=lambda: retry_law(USUAL, {HOLDS[name]: said for name, said in law.stored.items()}),
-    play=play_law,
+    play=widget("turned", law_drawn, KNOBS),
 )
 
 

@@ -6,7 +6,7 @@ decided, and the names that the text fills in."""
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mmsim import errno
 from mmsim.datafiles import load_csv
@@ -14,7 +14,7 @@ from mmsim.engine.trace import Trace
 from mmsim.errors import shown
 from mmsim.evidence.ftrace import migrate_returns
 from mmsim.evidence.kernel_runs import AREA_PAGES
-from mmsim.lessons.card import FUNCTION, Card, checked
+from mmsim.lessons.card import FUNCTION, Card, widget
 from mmsim.lessons.form import UNTOUCHED, FormError, Verdict, failed, passed, ran
 from mmsim.lessons.migrate_or_split import ended, told, tries_picture
 from mmsim.mm.seams import HUGE_PAGE, TRY_AGAIN, Attempt
@@ -74,66 +74,45 @@ remarks = Card(
 )
 
 
-class Remark(NamedTuple):
-    """What a reviewer said of a patch of v1 in October 2022, in our words; what became of it."""
-
-    on: str
-    who: str
-    said: str
-    became: str
-    message_id: str
-
-
 REMARKS = (
-    Remark(
-        "1/2",
+    (
         "Huang Ying",
+        "1/2",
         "The explanation is not right: tries that succeed in the end return 0. A positive number "
         "with nothing left comes from a huge page that was split. And why does the pin make "
-        "-ENOMEM of every failure, instead of handing it on?",
+        "\N{NON-BREAKING HYPHEN}ENOMEM of every failure, instead of handing it on?",
         "1/2 was written anew",
-        "87r0z2nc6j.fsf@yhuang6-desk2.ccr.corp.intel.com",
     ),
-    Remark(
-        "1/2",
+    (
         "Alistair Popple",
+        "1/2",
         "migrate_pages() itself should be mended, because move_pages(), a system call, sees the "
         "same false failure.",
         "from v2 on 1/2 is in migrate_pages()",
-        "87o7u6soip.fsf@nvidia.com",
     ),
-    Remark(
-        "2/2",
+    (
         "Huang Ying",
+        "2/2",
         "For callers other than a long-term pin the patch changes what migrate_pages() returns. "
         "Keep what the split returned in a variable of its own. And does the patch solve your "
         "problem?",
         "v2 has the variable; the author wrote that he would test it",
-        "87mt9qnbrf.fsf@...",
     ),
-    Remark(
-        "2/2",
+    (
         "Yang Shi",
+        "2/2",
         "Count migrations by reason on machines with the patch and without it: that would show "
         "what it is good for.",
         "no such numbers came with v2 or v3",
-        "CAHbLzkppCJ+Jpjkv6CE=fzufL+-=L=29W_oZc6X=MV9gmu85hA@mail.gmail.com",
     ),
 )
+"""Who said what of which patch of v1, in our words, and what became of it."""
 
 
 def list_said() -> pd.DataFrame:
-    """Four remarks of reviewers on the first version, in our own words."""
-    # Error codes are not broken behind their sign.
-    rows = [(r.on, r.said.replace("-E", "\N{NON-BREAKING HYPHEN}E"), r.became) for r in REMARKS]
-    return frame(rows, labels([r.who for r in REMARKS], "who"), ["on", "said", "what became of it"])
-
-
-def mails() -> str:
-    """Links to the remarks; of one only the beginning of its Message-ID is known."""
-    known = [r for r in REMARKS if "..." not in r.message_id]
-    links = [f"[{r.who}](https://lore.kernel.org/all/{r.message_id}) (on {r.on})" for r in known]
-    return ", ".join(links)
+    """The four remarks; the text links the mails of which the whole address is known."""
+    who = labels([name for name, *_ in REMARKS], "who")
+    return frame([rest for _, *rest in REMARKS], who, ["on", "said", "what became of it"])
 
 
 said = Card("Four remarks that were made on the list", still=list_said, needs=(remarks,))
@@ -163,15 +142,6 @@ def returns() -> dict[str, int]:
     }
 
 
-def return_told(end: str) -> str:
-    """What the number is made of."""
-    _, version, knobs = ENDS[end]
-    counts, found = refused(run(version, **knobs)), returns()[end]
-    why = f"{counts} for refused splits, {found - counts} for the huge page that was split"
-    why = why if found else "a page that was busy and has moved in the end leaves no count"
-    return f"in {version} migrate_pages() returns {found}: {why}"
-
-
 explain = Card(
     "Three runs in which everything has moved in the end: what does `migrate_pages()` return?\n"
     "Use the rule of lesson 04: each missing destination counts one. *Busy* and *refused* mean: "
@@ -179,12 +149,11 @@ explain = Card(
     dict.fromkeys(ENDS, (0, 1, 2, 3, 10)),
     labels={end: words for end, (words, *_) in ENDS.items()},
     outcome=returns,
-    judge=checked(
-        returns,
-        lambda _, said: f"not {said}; how often was there no destination?",
-        return_told,
-        "a busy move that succeeds in the end leaves nothing behind; a refused split does",
-    ),
+    because={
+        "busy_moved": "a page that was busy and has moved in the end leaves no count",
+        "split": "1 for the huge page that was split",
+        "refused_split": "2 for refused splits, 1 for the huge page that was split",
+    },
     hints=(
         "A page that was busy and moved in the end has not failed.",
         "A split is tried only if there is no destination, and that counts one.",
@@ -241,14 +210,6 @@ CELLS = {
 }
 
 
-def console() -> Any:
-    """The knobs beside the way of the run."""
-    from mmsim.widgets import console
-
-    knobs = ("reason", "holder", "trouble")
-    return console(vfio_map("v1", reason="contig_range"), knobs=knobs, versions=VERSIONS)
-
-
 cells = Card(
     "A huge page has no destination and its split is refused: what does v1 do next?\n"
     "The caller is a *pin* or any *other*. The split was refused because of a *reference*, or "
@@ -263,7 +224,12 @@ cells = Card(
     "every failure, so it can't tell. But `migrate_pages()` has other callers. The system call "
     "`move_pages()` hands the code on to the program that made it.",
     still=lambda: decisions("base", "v1"),
-    play=console,
+    play=widget(
+        "console",
+        vfio_map("v1", reason="contig_range"),
+        knobs=("reason", "holder", "trouble"),
+        versions=VERSIONS,
+    ),
 )
 
 

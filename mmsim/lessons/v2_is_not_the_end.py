@@ -11,14 +11,14 @@ from functools import cache, lru_cache
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mmsim import errno
 from mmsim.constants import MIGRATE_PASSES, MR_LONGTERM_PIN, REASONS
 from mmsim.datafiles import load_csv
 from mmsim.engine.sweep import sweep
 from mmsim.engine.trace import Trace
 from mmsim.errors import shown
-from mmsim.lessons.card import FUNCTION, Card, checked
+from mmsim.lessons.card import FUNCTION, Card, widget
 from mmsim.lessons.form import UNTOUCHED, Verdict, failed, passed
+from mmsim.lessons.migrate_or_split import ended
 from mmsim.mm.seams import (
     DRAIN,
     GIVE_UP,
@@ -49,11 +49,6 @@ PIN, PINNED, TODAY = "pin", "pinned", "6.12"
 REFUSED, FAILED = "thp_split_page_failed", "thp_migration_fail"
 
 
-def ended(trace: Trace) -> str:
-    """What the pin of a run came to."""
-    return PINNED if trace.results[PIN] > 0 else errno.name(trace.results[PIN])
-
-
 def drains(trace: Trace) -> int:
     """How often the batches of all processors were drained."""
     return sum(event.op.kind.name == "lru_add_drain_all" for event in trace.events)
@@ -71,13 +66,6 @@ def count_of(version: str, counter: str = FAILED, **knobs: Any) -> int:
     return int(HELD.with_(version, **knobs).run().last.world.vmstat[counter])
 
 
-def play_eleven() -> Any:
-    """The same page with fewer passes."""
-    from mmsim.widgets import console
-
-    return console(HELD, knobs=("passes",), versions=("v2",))
-
-
 eleven = Card(
     "Version 2, one huge page, none free, and a holder that never lets go\n"
     "With the slider, give it fewer passes, and read `thp_migration_fail` under the picture.",
@@ -85,7 +73,7 @@ eleven = Card(
         flow_picture(HELD.run()),
         f"{REFUSED} {count_of('v2', REFUSED)}, {FAILED} {count_of('v2')}",
     ],
-    play=play_eleven,
+    play=widget("console", HELD, knobs=("passes",), versions=("v2",)),
 )
 
 
@@ -102,9 +90,6 @@ class Counts(NamedTuple):
     thp_split_page_failed: int
     pages_in_cma: int
     pinned: bool
-
-    def __str__(self) -> str:
-        return ", ".join(f"{name} {value}" for name, value in self._asdict().items())
 
 
 @cache
@@ -303,18 +288,13 @@ batch = Card(
     "Which of these let the pin of that page succeed?",
     dict.fromkeys(REMEDIES, bool),
     labels=REMEDIES,
-    judge=checked(
-        helps,
-        lambda *_: "what has to happen before the batch lets go, and does it here?",
-        lambda name: f"{plural(drains(batch_run(name)), 'drain')}, and {ended(batch_run(name))}",
-        "a batch does not let go by itself; somebody has to drain it",
-    ),
     outcome=helps,
     hints=(
         "Whose reference is it, and what would make it go?",
         "Neither trying again nor waiting empties a batch of an idle processor.",
     ),
-    why="The counters tell this failure from the one of 2022. Here `pgmigrate_fail` goes up by 1, "
+    why="A batch does not let go by itself; somebody has to drain it.\n\n"
+    "The counters tell this failure from the one of 2022. Here `pgmigrate_fail` goes up by 1, "
     "and no counter whose name begins with `thp_` moves. A patch that cures one of the two "
     "failures says nothing about the other.",
     still=remedies_tried,
@@ -358,7 +338,7 @@ KNOWN = {
     "wait": (0.997454898205, 0.401418317607, 0.0, 219),
     TODAY: (0.965559778626, 0.401942504917, 1.0, 138),
 }
-"""The scores of the known rows, case by case; a test searches again."""
+"""The scores of the known rows, in the order of CASES; a test searches again."""
 
 
 @lru_cache(maxsize=64)
@@ -448,8 +428,7 @@ def drain_or_wait(attempt: Attempt) -> str:
 
 def scores() -> pd.DataFrame:
     """The known rows and the learner's own, case by case."""
-    mine = tuple(score(own(policy.stored), case) for case in CASES)
-    rows = {**KNOWN, "yours": mine}
+    rows = {**KNOWN, "yours": [score(own(policy.stored), case) for case in CASES]}
     cells = [[told(c, each[n]) for each in rows.values()] for n, c in enumerate(CASES)]
     return frame(cells, labels(CASES, "case"), [*rows])
 

@@ -59,7 +59,7 @@ def test_the_numbers_of_the_text():
 
 
 def test_every_slider_changes_what_is_said():
-    bench = lesson.play_law()
+    bench = lesson.law.play()
     for name, box in bench.boxes.items():
         first, said = box.value, set()
         for value in (box.min, 7, box.max):
