@@ -301,13 +301,26 @@ def _by_value(names: list[str], values: list[str]) -> str:
 
 
 def as_json(diagnosis: Diagnosis) -> dict[str, Any]:
-    """Everything, for machines.  The command of a path has its scenario, knobs and schedule."""
+    """Everything, for machines."""
     delta = diagnosis.delta
 
     def path(found: Path) -> dict[str, Any]:
-        counted = {n: getattr(found, n) for n in ("versions", "times", "whole", "split", "pieces")}
-        words = {"words": path_words(found, delta.reason), "command": command(found)}
-        return {**words, "outcome": found.fate.outcome, **counted, "others": dict(found.others)}
+        setting = found.fate.setting
+        return {
+            **{n: getattr(found, n) for n in ("versions", "times", "whole", "split", "pieces")},
+            "words": path_words(found, delta.reason),
+            "command": command(found),
+            "outcome": found.fate.outcome,
+            "scenario": setting.scenario,
+            "knobs": {name: str(value) for name, value in setting.knobs.items()},
+            "schedule": found.fate.schedule,
+            "others": dict(found.others),
+            "pages_of_a_huge_page": found.size,
+        }
+
+    def group(found: Group) -> dict[str, Any]:
+        paths = [*map(path, found.paths)]
+        return {"counters": found.counters, "paths": paths, "tell_apart": signs(found)}
 
     return {
         "given": delta.given,
@@ -319,10 +332,7 @@ def as_json(diagnosis: Diagnosis) -> dict[str, Any]:
         "versions": list(diagnosis.versions),
         "explained": diagnosis.explained,
         "complete": diagnosis.complete,
-        "groups": [
-            {"counters": group.counters, "paths": [*map(path, group.paths)]}
-            for group in diagnosis.groups
-        ],
+        "groups": [*map(group, diagnosis.groups)],
         "next_counters": next_counters(diagnosis.groups, delta.unknown),
         "hints": hints(diagnosis),
         "also": [as_json(each) for each in diagnosis.also],
