@@ -152,7 +152,7 @@ build = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(build)
 
 
-@pytest.mark.parametrize(("version", "part"), [("base", 5), ("v3fix", 12)])
+@pytest.mark.parametrize(("version", "part"), [("base", 5), ("v3fix", 40)])
 def test_what_two_small_sizes_say_of_a_huge_page_is_what_a_huge_page_does(version, part):
     """Fates of the first two stages, at their real size."""
     for fate in [fate for stage in (1, 2) for fate in fates(version, stage)][::part]:
@@ -170,7 +170,7 @@ def test_each_stored_schedule_still_ends_so(version):
         assert fate.units == {name: moved[name] for name in UNITS}
 
 
-@pytest.mark.parametrize("version", ["base", "v3", "6.12"])
+@pytest.mark.parametrize("version", ["base", "6.12"])
 def test_what_is_stored_is_what_a_search_finds(version):
     head, *stored = build.FILE.read_text(encoding="utf-8").splitlines()
     mine = [row for row in stored if row.startswith(f"{version},")]
