@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from mmsim.engine.explore import Outcome
-from mmsim.evidence.measured import CONFIDENCE, wilson
+from mmsim.evidence.measured import wilson
 from mmsim.scenarios.situation import fails
 from mmsim.views.charts import dot, interval
 from mmsim.views.svg import (
@@ -22,6 +22,7 @@ from mmsim.views.words import RARE, chance, count, fraction, outcome_sign
 
 WIDTH = 640.0
 OUTCOMES_MAX = 6
+CONFIDENCE = 0.95
 ALL_FAILURES = "failed, in any way"
 _TOP, _EDGE, _ROW, _HEAD = 66.0, 8.0, 21.0, 30.0
 _AXIS, _AXIS_WIDE = 154.0, 156.0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from mmsim.constants import HPAGE_PMD_ORDER, MAX_ORDER, PAGEBLOCK_ORDER
 from mmsim.errors import UserError
 from mmsim.evidence.proc import (
-    AnyZone,
+    BuddyZone,
     PageTypeZone,
     Pasted,
     ZoneInfo,
@@ -97,6 +97,7 @@ NOT_TOLD = (
     "The text does not tell how large a page is, so pages are counted. Say the size to see bytes: "
     "for instance page_kib=64 in a notebook, --page-kib 64 at the command line."
 )
+_AnyZone = BuddyZone | PageTypeZone | ZoneInfo
 
 
 class Machine(NamedTuple):
@@ -117,11 +118,11 @@ class Machine(NamedTuple):
     """The one that was asked about."""
 
 
-def _name(zone: AnyZone) -> str:
+def _name(zone: _AnyZone) -> str:
     return f"{zone.node} {zone.zone}"
 
 
-def _free(zone: AnyZone) -> int:
+def _free(zone: _AnyZone) -> int:
     """Free pages."""
     return zone.nr_free_pages if isinstance(zone, ZoneInfo) else pages(zone.free)
 
@@ -140,7 +141,7 @@ def machine(
     one sentence, for a text or a zone that can't be used, UserError for an order or a size that
     there is not."""
     pasted = read_memory(text)
-    zones: tuple[AnyZone, ...] = pasted.zones
+    zones: tuple[_AnyZone, ...] = pasted.zones
     one = max(zones, key=_free) if zone is None else zone_of(zones, zone, node)
     names = tuple(map(_name, zones))
     block = one.pageblock_order if isinstance(one, PageTypeZone) else None
