@@ -42,7 +42,7 @@ from mmsim.evidence.pasted import (
     neighbour,
     wrong,
 )
-from mmsim.mm.versions import VERSIONS, get
+from mmsim.mm.versions import TODAY, VERSIONS, get
 from mmsim.mm.world import AVAILABLE, EITHER, NONE
 from mmsim.scenarios import Situation, make
 from mmsim.scenarios.situation import MISSED, NOT_MOVED, NOT_SPLIT, PINNED, SINGLE
@@ -603,16 +603,41 @@ def _with_pieces(path: Path, given: Counters) -> list[Path]:
 # -- all of them
 
 
+# What differs inside 6.12.y, by the titles of its changes: up to which patch level, and what.
+_LEVELS = (
+    (13, "a pin empties the batches for a page that is off its LRU, not for a reference too many"),
+    (35, "a page in CMA that could not be isolated was pinned where it was"),
+    (48, "a pin empties the batches for a page that is off its LRU, not for a reference too many"),
+    (110, "each pin of a single page in CMA emptied the batches of all CPUs"),
+)
+
+
+def patch_level(kernel: str) -> tuple[str, str]:
+    """The version for the name of a kernel, and how a patch level of 6.12 differs from it.
+
+    Only 6.12.117 was read and measured; `6.12.36` for instance is searched as `6.12`."""
+    match = re.fullmatch(r"6\.12\.(\d{1,3})(?:-.*)?", kernel)
+    if match is None:
+        return kernel, ""
+    level = int(match[1])
+    differs = next((what for last, what in _LEVELS if level <= last), "")
+    return TODAY.name, f"6.12.{level} differs from the row {TODAY.name}: {differs}." * bool(differs)
+
+
 def explain(
     delta: Delta, versions: str | Iterable[str] | None = None, *, rarer: bool = False
 ) -> Diagnosis:
     """Which paths explain this; raises ValueError for a version that does not exist.
 
-    `versions`: the family that is searched, one name or several; by default every version.  Its
-    settings come in stages: later ones only if no earlier one explains everything, or if `rarer`
-    situations are asked for."""
-    if versions is None or isinstance(versions, str):
-        versions = VERSIONS if versions is None else (versions,)
+    `versions`: the family that is searched, one name or several, or a patch level of 6.12; by
+    default every version.  Its settings come in stages: later ones only if no earlier one explains
+    everything, or if `rarer` situations are asked for."""
+    if isinstance(versions, str):
+        name, differs = patch_level(versions)
+        versions = (name,)
+        delta = delta._replace(notes=(*delta.notes, *filter(None, (differs,))))
+    elif versions is None:
+        versions = VERSIONS
     names = tuple(get(version).name for version in versions)
     given = delta.given
     groups, stage = _search(delta, names, HPAGE_PMD_NR, rarer=rarer)
@@ -791,10 +816,24 @@ def hints(diagnosis: Diagnosis) -> list[str]:
                 f"drop_pagecache moved by {delta.others['drop_pagecache']}: drop_caches ran, and "
                 "in the model it has such a reference for a while (mmsim run pin_versus)"
             )
+        if first.fate.reason == PIN and -errno.ENOMEM in first.fate.returns:
+            found.append(
+                "a map that fails with -ENOMEM and moves none of these counters met another limit: "
+                "RLIMIT_MEMLOCK, or vfio_iommu_type1.dma_entry_limit mappings"
+            )
     if diagnosis.by_others or _left_over(groups) & {*PAGES}:
         found += [
             f"{says}; it moves single pages, and pgmigrate_* count them" for says in ran(delta)
         ]
-    if diagnosis.by_others and delta.given.get("pgmigrate_fail"):
+    if delta.given.get(REFUSED) and (diagnosis.by_others or REFUSED in _left_over(groups)):
+        found.append(
+            "reclaim and the queue of later splits try splits, too, and count refused ones"
+        )
+    if diagnosis.by_others and delta.given.get("cma_alloc_fail"):
+        found.append(
+            "the kernel log says of each failed request what it returned: -16 (pages were tried, "
+            "one stayed busy) or -12 (no free run long enough, or no memory for a page to move to)"
+        )
+    elif diagnosis.by_others and delta.given.get("pgmigrate_fail"):
         found.append("the trace event mm_migrate_pages tells for whom pages were migrated")
     return found

@@ -56,9 +56,6 @@ def measured_version(code: str, variant: str, retfix: str) -> Version | None:
 
 # -- shares of pins
 
-RETRY = "v2, pieces tried again"
-"""v2 with the counterfactual switch: a busy piece of a split huge page asks for another pass."""
-
 TIMED = {"injected": "s3_timed_release.csv", "fragmented": "s10_s2_real_fragmentation_pins.csv"}
 DISTURBED = "s4_dropcaches_trials.csv"
 
@@ -148,16 +145,11 @@ class Pins(NamedTuple):
     """pins in which at least one split was refused, failed or not"""
 
 
-def disturbed(kind: str, scenario: str = "", loop: str = "") -> Pins:
-    """The pins of a variant, or of RETRY, in one scenario of SCENARIOS or in all of them.
+def disturbed(variant: str, scenario: str = "", loop: str = "") -> Pins:
+    """The pins of a variant in one scenario of SCENARIOS or in all of them.
 
-    `loop`: only those of one of the two measured loops, "oct22" or "6.1.192".
-
-    Raises ValueError for a kind that was not measured."""
-    if kind not in (*VARIANTS, RETRY):
-        raise ValueError(f"{kind!r} was not measured; there are: {', '.join((*VARIANTS, RETRY))}")
-    variant, knob = (VARIANTS[-1], "1") if kind == RETRY else (kind, "0")
-    wanted = {"variant": variant, "subpage_retry_knob": knob}
+    `loop`: only those of one of the two measured loops, "oct22" or "6.1.192"."""
+    wanted = {"variant": variant, "subpage_retry_knob": "0"}
     rows = [
         row
         for row in _rows(DISTURBED)

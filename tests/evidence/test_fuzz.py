@@ -33,7 +33,7 @@ from mmsim.views import diagnosis
 from mmsim.views.memory import machine
 
 LONG = "FUZZ" in os.environ
-INPUTS = int(os.environ.get("FUZZ", "200"))
+INPUTS = int(os.environ.get("FUZZ", "100"))
 HANGS_AFTER = 5 if LONG else 60  # seconds of this process
 GROWTH_MAX = 200_000_000  # bytes, of all readers together
 FOLDER = Path()

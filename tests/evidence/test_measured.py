@@ -14,7 +14,6 @@ from mmsim.evidence.measured import (
     BIN_US,
     LATEST_US,
     LOOP,
-    RETRY,
     SCENARIOS,
     TIMED,
     VARIANTS,
@@ -28,14 +27,11 @@ from mmsim.evidence.measured import (
 )
 from mmsim.scenarios import timed_hold
 
-KINDS = (*VARIANTS, RETRY)
-
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", VARIANTS)
 def test_pins_beside_drop_caches_are_those_of_the_summary(kind, scenario):
-    variant, knob = ("v2", "1") if kind == RETRY else (kind, "0")
-    wanted = {"scenario": scenario, "variant": variant, "subpage_retry_knob": knob}
+    wanted = {"scenario": scenario, "variant": kind, "subpage_retry_knob": "0"}
     rows = [
         row
         for row in load_csv("kernel-runs/s4_dropcaches_summary.csv")
@@ -54,8 +50,8 @@ def test_pins_beside_drop_caches_are_those_of_the_summary(kind, scenario):
 
 
 def test_every_scenario_is_pooled_and_nothing_else():
-    assert [disturbed(kind).failed for kind in KINDS] == [
-        Share(n, 1020) for n in (501, 500, 503, 4)
+    assert [disturbed(kind).failed for kind in VARIANTS] == [
+        Share(n, 1020) for n in (501, 500, 503)
     ]
     assert [disturbed(kind).huge_page_left for kind in VARIANTS] == [6, 1, 0]
     modes = {
@@ -73,11 +69,6 @@ def test_base_rescues_nobody():
     assert rescued("v2", "fragmented") == Share(65, 137)
     assert rescued("v2", "injected", 1000) == Share(64, 179)
     assert rescued("v2", "fragmented", 1000) == Share(63, 96)
-
-
-def test_what_was_not_measured():
-    with pytest.raises(ValueError, match="'v3' was not measured; there are: base, v1, v2"):
-        disturbed("v3")
 
 
 # -- the interval of a share
