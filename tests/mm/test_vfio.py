@@ -156,7 +156,9 @@ def test_a_range_is_mapped_once_and_the_checks_have_an_order():
     places = ((2, 4, 0), (0, 3, -EEXIST), (5, 1, -EEXIST), (6, 2, 0), (7, 1, -EEXIST))
     places += ((0, 1, -ENOSPC), (10, 1, -ENOSPC))
     asked = [request(world, size=n * PAGE, iova=iova * PAGE) for iova, n, _ in places]
-    assert map_dma(world, *asked)[0] == tuple(result for _, _, result in places)
+    results, after, _ = map_dma(world, *asked)
+    assert results == tuple(result for _, _, result in places)
+    assert after.container.dmas == (Dma(2, 4), Dma(6, 2))
 
 
 def test_a_hole_in_the_range():
