@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -259,6 +261,40 @@ def test_the_whole_checkout_is_served_or_the_folder_of_another_notebook(
     assert place(share / LESSON) == (share, share / LESSON)
     mine = write(tmp_path, {"mine.ipynb": ""}) / "mine.ipynb"
     assert place(mine) == (tmp_path, mine)
+
+
+# -- signals: serve() in a process of its own, around a child that says what happens to it
+
+CHILD = """
+import signal, sys
+signal.signal(signal.SIGINT, lambda *_: print("asked", flush=True))
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
+print("ready", flush=True)
+while True:
+    signal.pause()
+"""
+SERVE = f"""
+import sys
+from mmsim import lab
+print("ended", lab.serve([sys.executable, "-c", {CHILD!r}]), flush=True)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals as on POSIX")
+def test_ctrl_c_is_the_servers_business_and_term_ends_both() -> None:
+    words = [sys.executable, "-c", SERVE]
+    process = subprocess.Popen(
+        words, stdout=subprocess.PIPE, text=True, start_new_session=True, cwd=ROOT
+    )
+    try:
+        assert process.stdout.readline() == "ready\n"
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
+        assert process.stdout.readline() == "asked\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.stdout.readline() == "ended 7\n"
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
 
 
 # -- doctor
