@@ -189,7 +189,7 @@ print(0, flush=True)
 sys.stdin.readline()
 for n in range(times):
     own.answer(own.right())
-    lesson.start.answer(str(n), "starts", "starts", "starts")
+    lesson.start.answer(f"{sys.argv[1]} {n}", "starts", "starts", "starts")
     print(n + 1, flush=True)
 """
 
