@@ -282,6 +282,7 @@ def test_true_is_not_1_and_a_number_of_a_table_is_one():
     card = Card("How many?", (0, 1), outcome=lambda: 1)
     assert "not True" in card.answer(True).problem
     assert card.answer(np.int64(1)).settled
+    assert "a whole number, not True" in Card("How many?", int).answer(True).problem
 
 
 @each_card

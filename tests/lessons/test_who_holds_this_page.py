@@ -39,6 +39,7 @@ def test_two_pages_with_one_count_are_treated_differently():
     alike = lesson.alike()
     assert {*alike["refcount"]} == {514}
     assert len({*alike["who has them"]}) == len(alike) == 4
+    assert "holders 1" in alike["who has them"].iloc[1]
 
 
 @pytest.mark.parametrize(
