@@ -1,6 +1,6 @@
 """A pin that a real kernel traced, and the same pin in the model, line by line.
 
-Interface: marks, Mark, migrate_returns, names, region; read, real_trace, RealTrace,
+Interface: marks, Mark, migrate_returns, names, region; read, real_trace, raw_lines, RealTrace,
 Line, Unit, situation, align, Row
 
 `marks` is what the tracer of the measurements would print about a run of the model: tracepoints and
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Any, NamedTuple
 
@@ -391,6 +391,12 @@ def real_trace(name: str) -> RealTrace:
         return read(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{name}, {error}") from None
+
+
+def raw_lines(name: str, numbers: Sequence[int]) -> list[str]:
+    """Lines of a trace file as the kernel wrote them, without process, processor and time."""
+    text = datafiles.path(f"{FOLDER}{name}").read_text(encoding="utf-8").splitlines()
+    return [text[number - 1].split(": ", 1)[1].strip() for number in numbers]
 
 
 # -- beside the model

@@ -5,11 +5,12 @@ changed, support; pins_table for the learner."""
 
 from __future__ import annotations
 
+import textwrap
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from mmsim.datafiles import load_csv
-from mmsim.evidence.ftrace import Row, align, real_trace, situation
+from mmsim.evidence.ftrace import Row, align, raw_lines, real_trace, situation
 from mmsim.evidence.measured import Share
 from mmsim.lessons.card import Card, quiz
 from mmsim.lessons.form import Choices, Verdict, failed, passed
@@ -65,6 +66,28 @@ which = Card(
 
 
 # -- line by line
+
+EVENTS = {"A": 17, "B": 19, "C": 22, "D": 29}
+lines = "\n".join(
+    textwrap.fill(f"{letter}  {line}", 100, subsequent_indent="   ")
+    for letter, line in zip(EVENTS, raw_lines(UNNAMED, [*EVENTS.values()]), strict=True)
+)
+"""Four lines of that trace, as they are."""
+READ_OFF = {"refused": "B", "too_many": 1}
+"""What the lines say; a test reads them."""
+
+reading = Card(
+    "Read the lines: what happened?",
+    {"refused": tuple(EVENTS), "too_many": (0, 1, 2, 514, 515)},
+    labels={
+        "refused": "In which line is a split refused?",
+        "too_many": "How many references too many did that page have?",
+    },
+    outcome=lambda: READ_OFF,
+    why="`ref` is 514 where a split works: 512 of the page cache, one of a mapping, one of "
+    "`migrate_pages()`. The holder is the one more. In D, `thp_retry` is what the patch keeps on "
+    "the list. The three other huge pages have been split; their pieces move later.",
+)
 
 SETUPS = {
     "one": "one huge page held, none free",

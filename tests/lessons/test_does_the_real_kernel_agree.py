@@ -19,6 +19,13 @@ def test_a_run_that_is_not_the_measured_one_is_told_a_counter(letter):
     assert "was measured" in lesson.which.judge(letter).why
 
 
+def test_the_lines_say_what_the_card_asks():
+    fields = {line.number: line.fields for line in lesson.unnamed.lines}
+    b, c = (fields[lesson.EVENTS[letter]] for letter in "BC")
+    assert (b["ret"] != 0, c["ret"] != 0) == (True, False)
+    assert {"refused": "B", "too_many": int(b["ref"]) - int(c["ref"])} == lesson.READ_OFF
+
+
 def test_each_trace_is_of_the_set_up_and_the_version_that_it_stands_under():
     for setup in lesson.SETUPS:
         for version in lesson.VERSIONS:
