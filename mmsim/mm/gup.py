@@ -90,7 +90,8 @@ def follow_page_mask(
 
     Kernel: follow_page_mask() and try_grab_page() with FOLL_PIN | FOLL_TOUCH, and FOLL_WRITE if
     `write`.  A page mapped by a PTE is marked accessed, and dirty for a write; a PMD is only
-    touched.  Left out: the kernel pins the pages of a huge page one after the other."""
+    touched.  Left out: whose page table maps it, as any process's does; the kernel pins the
+    pages of a huge page one after the other."""
     pfn = world.find(region, index)
     if pfn is None or not world.folio(pfn).mapcount:
         return None
