@@ -404,8 +404,8 @@ def look_judged(answer: dict[str, str]) -> Verdict:
 
 look = Card(
     "What would you look at next?\n"
-    "Choose the observations that differ between the causes that fit, but no more than you need. "
-    "If two tell as much, either will do. If only one cause fits, choose none.",
+    "Choose as few observations as you need to tell apart the causes that fit. If two do it "
+    "equally well, take either. If only one cause fits, choose none.",
     dict.fromkeys(LOOKS, (TRACE, LEAVE)),
     labels={name: words for name, (words, _) in LOOKS.items()},
     judge=look_judged,

@@ -337,12 +337,11 @@ def odds_table() -> pd.DataFrame:
 remedy = Card(
     "Which of two ways to fail does each change make rarer?\n"
     "A pin fails because a huge page is left whole, or because small pages are left. Each row "
-    "changes one thing of the model's 6.12. And with which row are failures that leave *small "
-    "pages* rarest?",
+    "changes one thing of the model's 6.12, and makes exactly one of the two rarer.",
     {**dict.fromkeys(CHANGES, tuple(RARER.values())), "rarest": tuple(CHANGES)},
     labels={
         **{name: what for name, (_, what) in CHANGES.items()},
-        "rarest": "small pages are left least often",
+        "rarest": "with this row *small pages* are left least often",
     },
     outcome=helped,
     hints=(

@@ -302,7 +302,7 @@ counts = Step(
         "A107": "All mappings go, each with its reference",
     },
     hints=(
-        "Who refers to a new folio? The page cache, and each mapping.",
+        "Who refers to this folio? The page cache, and each mapping.",
         "refcount is pages + maps. And unmap() subtracts page.mapcount from it.",
     ),
 )

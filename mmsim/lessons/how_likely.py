@@ -45,7 +45,7 @@ RACE = split_race("base", released="1", order=1)
 LOOP = "oct22"
 VARIANT = {"6.1.0": "base", "v3": "v2"}
 """Version -> the measured variant of that loop that behaves like it; both had the first patch."""
-WAYS = ("not split", "a piece missed")
+WAYS = ("not split", "a piece busy")
 
 
 def pins(version: str, scenario: str = "") -> Pins:
@@ -104,8 +104,8 @@ bought = Card(
     "Guess: how many of the 245 failed pins of 6.1.0 left a huge page whole? And how many of the "
     "510 pins of v3 fail?\n"
     "In lesson 06 you built two failures. A refused split leaves a huge page whole. Or the page is "
-    "split, and a piece misses its one pass. After each failed pin somebody counted what was left "
-    "in CMA. A guess will do: nobody could know.",
+    "split, and a piece is busy in its one pass. After each failed pin somebody counted what was "
+    "left in CMA. A guess will do: nobody could know.",
     {"not_split": (5, 61, 122, 184, 240), "failed_v3": (5, 64, 128, 192, 256)},
     labels={
         "not_split": "6.1.0: failed pins that left a huge page whole, of 245",
@@ -256,8 +256,8 @@ pace = Card(
     labels={"one": "with one pass", "ten": "with ten passes"},
     outcome=lambda: {name: worst_pace(passes) for name, passes in TRIES.items()},
     why="One pass: a holder as quick as the split has gone again before the split looks. A very "
-    "slow one mostly comes when all is over. The worst one stays about as long as the split "
-    "takes.\n\n"
+    "slow one mostly takes its reference only when the split is over. The worst one stays about as "
+    "long as the split takes.\n\n"
     "Ten passes: a quick holder has gone at the next look. A slow one is met again and again. At "
     "1 : 1 each further pass makes a failure hundreds of times rarer. At 27 : 1 it takes away less "
     "than a third. (The worst pace for ten passes lies beyond this list.) How much trying again "

@@ -151,8 +151,8 @@ explain = Card(
     outcome=returns,
     because={
         "busy_moved": "a page that was busy and has moved in the end leaves no count",
-        "split": "1 for the huge page that was split",
-        "refused_split": "2 for refused splits, 1 for the huge page that was split",
+        "split": "1 missing destination, before the split",
+        "refused_split": "3 missing destinations: 2 before refused splits, 1 before the split",
     },
     hints=(
         "A page that was busy and moved in the end has not failed.",
@@ -160,9 +160,10 @@ explain = Card(
         "Two refusals and one split: three tries, each without a destination.",
     ),
     why="The reviewer is right. In base a busy move that succeeds in the end counts nothing, and a "
-    "refused split ends the call. If nothing is left, a positive number comes from a huge page "
-    "that was split. Only 2/2 adds a source of its own: a *refused split* that is tried again "
-    "counts one, and that count stays. Keep it in mind for version 2.\n\n"
+    "refused split ends the call. If nothing is left, a positive number comes from the missing "
+    "destination of a huge page that was split. Only 2/2 adds a source of its own: the missing "
+    "destination of a *refused split* that is tried again. That count stays. Keep it in mind for "
+    "version 2.\n\n"
     "The change of 1/2 would have worked all the same: it asks whether anything is left. But a "
     "wrong explanation mends the wrong place. If `migrate_pages()` counts a success as a failure, "
     "*every* caller is misled. So v2 mends `migrate_pages()`.",
@@ -199,7 +200,7 @@ def decisions(*versions: str) -> pd.DataFrame:
         for split in SPLITS:
             base, *others = (decided(version, reason, split) for version in versions)
             rows[f"{word}: {split}"] = [base, *(c if c == base else f"≠ {c}" for c in others)]
-    return frame(list(rows.values()), labels(rows, "for whom, and the split"), versions)
+    return frame(list(rows.values()), labels(rows, "caller, and the split"), versions)
 
 
 CELLS = {
