@@ -143,7 +143,7 @@ FOUR = {
 four = Card(
     "What does `thp_migration_fail` say at the end of each of these runs, in base?\n"
     "It goes up at two moments: when no destination can be had, and after the last pass, for a "
-    "huge page that still waits.",
+    "huge page that still waits. A huge page that was given up does not wait.",
     dict.fromkeys(FOUR, (0, 1, 2, PASSES)),
     labels={name: words for name, (words, *_) in FOUR.items()},
     outcome=lambda: {

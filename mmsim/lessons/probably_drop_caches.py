@@ -199,8 +199,8 @@ def window_table() -> Frame:
 
 window = Card(
     "After which step of `drop_caches` must a pin of v2 come, to be refused in the second window?\n"
-    "From then on `drop_caches` stands still, and all ten passes of v2 are refused. Several steps "
-    "are right. Name one.",
+    "From then on `drop_caches` stands still, and all ten passes of v2 are refused. If the page "
+    "is off its LRU list, `drop_caches` first puts it back. Several steps are right. Name one.",
     int,
     form="the number of a step",
     judge=judged_window,
@@ -263,7 +263,8 @@ def end_told(part: str) -> str:
 
 
 left = Card(
-    "A pin and one `drop_caches`: is there an order of their steps in which it ends like this?",
+    "A pin and one `drop_caches`: is there an order of their steps in which it ends like this?\n"
+    "Here `base` has no companion (lesson 04).",
     {f"{version}_{end}": bool for version in VERSIONS for end in ENDS},
     labels={f"{v}_{end}": f"{v}: {words}" for v in VERSIONS for end, words in ENDINGS.items()},
     outcome=all_ends,

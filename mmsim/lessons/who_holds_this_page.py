@@ -118,7 +118,8 @@ born = Shown(lambda: step_drawn(1))
 
 guess = Card(
     "After the allocation the count is 1. How much does each of these five add to it?\n"
-    "In lesson 00 a page that was cached, mapped once and isolated had 514.",
+    "In lesson 00 a page that was cached, mapped once and isolated had 514. The reference of the "
+    "allocation stays until the guest maps the page.",
     dict.fromkeys(MOMENTS, (0, 1, 2, HPAGE_PMD_NR - 1, HPAGE_PMD_NR)),
     labels={name: words for name, (_, words) in MOMENTS.items()},
     outcome=refs_added,
