@@ -249,16 +249,10 @@ def _holders(svg: Svg, x: float, y: float, w: float, stop: Stop) -> None:
         svg.text(
             x, top + 13, name, LABEL - 2, size=SMALL, fill=INK if refs else MUTED, bold=bool(refs)
         )
-        if refs > 1:
-            wide = w - LABEL - 40
-            for at, size in ((0.0, wide * 0.6), (wide * 0.6 + 9, wide * 0.4 - 9)):
-                svg.filled(left + at, top, size, 16, fill, stroke=fill.mark, stroke_width=1)
-            for cut in (left + wide * 0.6, left + wide * 0.6 + 9):
-                svg.path(f"M{cut - 3:g} {top + 19:g}l6 -22", stroke=INK, stroke_width=1.2)
-            svg.text(x + w, top + 13, str(refs), 38, size=BODY, bold=True, anchor="end")
-        elif refs:
-            svg.filled(left, top, 9, 16, fill, stroke=fill.mark, stroke_width=1.2)
-            svg.text(left + 17, top + 13, "1", 20, size=BODY, bold=True)
+        if refs:
+            svg.quantity(left, top, w - LABEL - 40, 16, refs, fill)
+            at, end = (left + 17, "start") if refs == 1 else (x + w, "end")
+            svg.text(at, top + 13, str(refs), 38, size=BODY, bold=True, anchor=end)
         else:
             svg.note(left, top + 13, "-", 20)
 

@@ -2,7 +2,8 @@
 
 Three checks are the kernel's.  The fourth, KNOWN, is can_split_folio() solved for the count, and
 holds for a single page too: what the count should be while the page is still mapped.  In the
-picture each holder is a block; "expected" stands against "actual", the check underneath.
+picture each holder is a block, with a bar as long as its references; "expected" stands against
+"actual", the check underneath.
 """
 
 from __future__ import annotations
@@ -243,7 +244,8 @@ def _block(svg: Svg, x: float, y: float, w: float, row: Entry, due: bool) -> Non
     if row.refs:
         svg.rect(x, y, w, ROW - 5, rx=3, fill=fill.ground, stroke=fill.mark, stroke_width=1)
         svg.filled(x, y, 7, ROW - 5, fill, rx=3)
-        svg.filled(x + w - 7, y, 7, ROW - 5, fill, rx=3)
+        bar = fill._replace(ground=fill.mark, mark=fill.ground)
+        svg.quantity(x + 12, y + ROW - 13, w - 21, 4, row.refs, bar)
     else:
         dashed = {"stroke": MUTED, "stroke_dasharray": "4 3"}
         svg.rect(x, y, w, ROW - 5, rx=3, fill=PANEL, stroke_width=1, **dashed)
@@ -253,10 +255,10 @@ def _block(svg: Svg, x: float, y: float, w: float, row: Entry, due: bool) -> Non
     holder = clip(row.holder, room, 13, bold=True)
     wide = text_width(holder, 13, bold=True)
     # A reason that does not fit is left out: half a sentence helps nobody.
-    svg.text(x + 12, y + 19.5, holder, room, bold=True)
+    svg.text(x + 12, y + 16, holder, room, bold=True)
     if row.why and text_width(row.why, SMALL) <= room - wide - 13:
-        svg.text(x + 12 + wide + 9, y + 19.5, row.why, room - wide - 13, size=SMALL)
-    svg.text(x + w - 12, y + 20, count, w, size=15, bold=True, anchor="end")
+        svg.text(x + 12 + wide + 9, y + 16, row.why, room - wide - 13, size=SMALL)
+    svg.text(x + w - 12, y + 16, count, w, size=15, bold=True, anchor="end")
 
 
 def _sums(svg: Svg, x: float, y: float, rows: list[Entry], book: Ledger) -> None:

@@ -190,6 +190,18 @@ class Svg:
         if fill.pattern != "plain":
             self.rect(x, y, w, h, fill=self._tiled(fill), rx=style.get("rx", 0))
 
+    def quantity(self, x: float, y: float, w: float, h: float, n: int, fill: Fill) -> None:
+        """A bar as long as a number: a few are short, many are `w` long, and broken."""
+        edge: dict[str, float | str] = {"stroke": fill.mark, "stroke_width": 1.0}
+        if n <= 8:
+            self.filled(x, y, 9.0 * n, h, fill, **edge)
+            return
+        cut = w * 0.8
+        for at, size in ((0.0, cut), (cut + 9, w - cut - 9)):
+            self.filled(x + at, y, size, h, fill, **edge)
+        for at in (x + cut, x + cut + 9):
+            self.path(f"M{at - 3:g} {y + h + 3:g}l6 {-h - 6:g}", stroke=INK, stroke_width=1.2)
+
     def area(self, d: str, fill: Fill, **style: float | str) -> None:
         """What a path encloses, in a colour and its pattern."""
         self.path(d, stroke="none", fill=fill.ground, **style)

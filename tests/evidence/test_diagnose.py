@@ -565,7 +565,10 @@ def test_a_patch_level_is_searched_as_its_row_and_says_what_differs(kernel, says
     [
         (PAIR, "RLIMIT_MEMLOCK, or vfio_iommu_type1.dma_entry_limit"),
         ("cma_alloc_fail 3\npgmigrate_fail 40", "-16 (pages were tried"),
-        ("thp_split_page_failed 4\npgmigrate_success 5", "reclaim and the queue of later splits"),
+        (
+            "compact_stall 3\npgmigrate_success 50\nthp_split_page_failed 2\nthp_migration_fail 0",
+            "reclaim and the queue of later splits",
+        ),
     ],
 )
 def test_a_hint_says_where_else_to_look(text, says, file, capsys):
