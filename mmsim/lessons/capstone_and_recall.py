@@ -184,10 +184,10 @@ WAYS: tuple[tuple[str, tuple[str, ...], float, float, tuple[int, ...]], ...] = (
     ("no huge page is free", ("thp_migration_fail",), 228, 136, (4, 5, 6)),
     ("has no pass left", ("thp_migration_fail",), 438, 136, ()),
     ("is split", ("thp_split_pmd", "thp_split_page", "thp_migration_split"), 18, 220, ()),
-    ("the split is refused", ("thp_split_page_failed",), 228, 220, ()),
+    ("the split is refused", ("thp_split_page_failed", "no next pass: call ends"), 228, 220, ()),
     ("is turned away", ("nothing more is counted",), 438, 220, ()),
 )
-AGAIN = "next pass: it was busy,", "or refused in v1 and v2"
+AGAIN = "next pass: it was busy,", "or references refused", "its split (v1 and v2)"
 END = (
     "In the end, for each 4 KiB page: pgmigrate_success if moved, pgmigrate_fail if tried and left"
 )

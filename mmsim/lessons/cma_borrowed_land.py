@@ -403,8 +403,9 @@ order = Card(
     ),
     why="The first pin only holds the page while the kernel looks. "
     "With it the count would be 512 higher than a move expects, so it must go "
-    "first: that is the rule of lesson 01. While the page moves, its mapping is taken away. After "
-    "the move it is put back, and the new page's first reference is dropped.\n\n"
+    "first: that is the rule of lesson 01. While the page moves, its mapping is taken away. From "
+    "`move` on, the counts are those of the new page. After the move the mapping is put back, and "
+    "the new page's first reference is dropped.\n\n"
     "Inside a long-term pin a request for memory counts as not movable. So the new place is asked "
     "for outside CMA.",
     still=lambda: [PINNED, pin_steps()],

@@ -284,7 +284,7 @@ left = Card(
         "Each piece has one pass, in every version.",
     ),
     why="v2 can still fail in both ways: it makes the first one rarer, and does not touch the "
-    "second. The same shortest order leads to a missed piece in both versions.\n\n"
+    "second. The same order of steps leads to a missed piece in both versions.\n\n"
     "In base this pin *never* succeeds. It needs a split, and then base returns a positive number "
     "(lesson 04). The companion mends that.",
     still=reached_table,

@@ -437,8 +437,8 @@ policy: Card = Card(
     "Write a policy that does better than `v3fix` in the first three cases, and costs little in "
     "the fourth.\n"
     f"*Little* means: a pin gives up within {STEPS_MAX} steps. For a single page or a piece that "
-    "is held for ever it drains at most once, and for a huge page never. Other callers must not "
-    "notice the policy.",
+    "is held for ever it drains at most once, and for a huge page never. Where `pin_is_busy` is "
+    "False, another caller may be asking, who must not notice the policy.",
     form=FUNCTION,
     judge=policy_judged,
     solution=drain_or_wait,
