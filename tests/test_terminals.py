@@ -81,6 +81,7 @@ def mmsim(place: Path, folder: Path, *words: str, **more: str) -> tuple[int, str
     )
 
 
+@pytest.mark.slow
 def test_a_read_only_checkout_at_an_odd_path_in_a_poor_locale(tmp_path):
     """Nothing is written beside the program."""
     place, work = tmp_path / "Ein Ordner für Übungen", tmp_path / "mein Ordner ß"

@@ -27,6 +27,7 @@ NAMED = {"MMSIM_CHROMIUM": "/nowhere/chrome"}
 LOUD = ("NOT TESTED: no browser", "skipped: test_tiny.py::test_in_a_browser", "1 skipped")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     Path("/Applications/Google Chrome.app").exists(),
     reason="Google Chrome is found by its fixed place",

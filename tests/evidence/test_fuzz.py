@@ -238,6 +238,7 @@ def memory():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("entry", ENTRIES)
 def test_every_input_gets_an_answer_or_a_sentence(entry, tmp_path, monkeypatch):
     monkeypatch.setattr(sys.modules[__name__], "FOLDER", tmp_path)

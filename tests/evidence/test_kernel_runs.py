@@ -103,6 +103,7 @@ def changed(name, where=anything, **cells):
 # -- what agrees
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "agree", "explained", "skipped"),
     [
