@@ -295,9 +295,10 @@ def explore(args: argparse.Namespace) -> int:
     With --goal the claim is that some outcome has that name, else that every outcome is the aim of
     the scenario.  Ctrl-C ends the search and prints what has been found so far."""
     situation = situation_of(args, search=True)
-    for name in ("states_max", "preemptions_max"):
-        if (getattr(args, name) or 0) < 0:
-            raise UserError(f"--{name.replace('_', '-')} can't be less than 0")
+    for name, low in (("states_max", 1), ("preemptions_max", 0)):
+        number = getattr(args, name)
+        if number is not None and number < low:
+            raise UserError(f"--{name.replace('_', '-')} can't be less than {low}")
     if args.goal is not None:
         known = (situation.aim.word, *FAILURES, DEADLOCK, FOR_EVER)
         if not args.goal or not any(args.goal in name for name in known):

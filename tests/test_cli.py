@@ -118,6 +118,7 @@ def test_conformance_counts_pairs_and_a_mismatch_is_one_line_and_status_1(capsys
         (("replay", "vfio_map", "pin*7 pin:ok"), "instead of pin:ok"),
         (("explore", "vfio_map", "--states-max", "1e5"), "invalid int value: '1e5'"),
         (("explore", "vfio_map", "--preemptions-max", "-1"), "can't be less than 0"),
+        (("explore", "vfio_map", "--states-max", "0"), "can't be less than 1"),
         (("explore", "vfio_map", "--goal", "pind"), "no outcome is called 'pind'; did you mean"),
         (("explore", "vfio_map", "--goal", ""), "no outcome is called ''"),
         (("conformance", "nowhere.json"), "nowhere.json: can't be read"),
