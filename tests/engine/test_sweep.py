@@ -50,7 +50,7 @@ def cluster():
     """A scheduler and a worker of dask, in this process, as `Client.get_executor()` gives them."""
     with (
         LocalCluster(
-            n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None
+            n_workers=1, threads_per_worker=2, processes=False, dashboard_address="127.0.0.1:0"
         ) as made,
         Client(made) as client,
         client.get_executor() as executor,
