@@ -195,9 +195,8 @@ def _window(numbered: list[tuple[int, str]], line: int) -> list[tuple[int, str]]
     above, below = start > 0, start + CODE_LINES < len(numbered)
     shown = numbered[start + 2 * above : start + CODE_LINES - below]
     left_out = (0, "    …")
-    if all(
-        text[0] == " " for _, text in shown
-    ):  # nested deep: it moves to the left, so that it fits
+    # What is nested deep moves to the left, so that it fits.
+    if all(text[0] == " " for _, text in shown):
         body = textwrap.dedent("\n".join(text for _, text in shown))
         moved = textwrap.indent(body, "    ").splitlines()
         shown = [*zip((n for n, _ in shown), moved, strict=True)]
