@@ -20,7 +20,7 @@ from mmsim import errno, progress
 from mmsim.engine.trace import Trace
 from mmsim.evidence.diagnose import EVIDENCE
 from mmsim.evidence.ftrace import marks, migrate_returns
-from mmsim.lessons.card import Card, checked, picks, quiz
+from mmsim.lessons.card import Card, picks, quiz
 from mmsim.lessons.form import Choices, Verdict, failed, passed
 from mmsim.lessons.migrate_or_split import ANSWERS
 from mmsim.lessons.the_report import QUESTIONS, SUSPECTS
@@ -321,12 +321,11 @@ fitting = Card(
     dict.fromkeys(CAUSES, (FITS, OUT)),
     labels={name: words for name, (words, _) in CAUSES.items()},
     outcome=found_fitting,
-    judge=checked(
-        found_fitting,
-        lambda cause, said: why_not(cause) if said == FITS else TELLING[cause][1],
-        fit,
-        "if several fit, counters can't tell them apart, but something else may",
+    against=lambda cause, said: (
+        why_not(cause) if said == FITS else TELLING[cause][1],
+        fit(cause),
     ),
+    if_right="if several fit, counters can't tell them apart, but something else may",
     hints=(
         "Go through the causes one by one: which counters does each of them move, and how far?",
         "If you can't tell, try it: lesson.counters(...) with the knobs of the cause.",

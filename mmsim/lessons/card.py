@@ -7,6 +7,7 @@ the hints.  A prediction, a check, a bet and a reveal are all cards; they differ
 | --- | --- |
 | `outcome` | a prediction: once stored, "you said 1 · it was 512" |
 | `judge` | a check: a wrong answer gets a reason, a second one the outcome, and it stays open |
+| `outcome` and `against` | a check of each part |
 | neither | a bet: noted, not judged |
 | no `parts` and no `judge` | a reveal: shown as soon as the cards in `needs` are answered |
 
@@ -47,6 +48,7 @@ from mmsim.views.svg import GREEN, VERMILION
 FUNCTION = "a function"  # the form of an answer that is one
 ONLY = "answer"  # the name of the part of a card that has a single one
 AGAIN = "Try once more; after a second wrong answer the card says how it is."
+ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
 LINE_MAX = 5_000  # characters
 STRESSED = r"(?<!\w)({})([^*]+)\1(?!\w)"  # a schedule, `pin*7 pin*6`, has none
 # The colour of a sign leans to that of the page's words: it stands out on a light and a dark page.
@@ -63,6 +65,8 @@ class Card:
     `question`: its first line is one sentence, which stays when the question is folded.
     `asked`: what is asked: parts by name, each with choices or a type, or what a single one allows.
     `labels`: words beside a part's choices.  `form`: how an answer looks that is written as code.
+    `against`: what speaks against a part and a wrong value of it, and how it really is.
+    `if_right`: what is said when every part is right.
     `why`: the reason, told with the outcome; `because`: that of each part.
     `still`: pictures and tables, shown once answered.
     `play`: the widget that takes the place of `still` where there are widgets.
@@ -76,6 +80,8 @@ class Card:
     form: str = ""
     outcome: Callable[[], Any] | None = None
     judge: Callable[[Any], Verdict] | None = None
+    against: Callable[[Any, Any], tuple[str, str]] | None = None
+    if_right: str = ""
     why: str | Callable[[], str] = ""
     because: Mapping[str, str] = field(default_factory=dict)
     hints: Sequence[str] = ()
@@ -90,6 +96,9 @@ class Card:
         named = isinstance(self.asked, Mapping) and not isinstance(self.asked, Choices)
         self.single = self.asked is not None and not named
         self.parts = cast("Parts", {ONLY: self.asked} if self.single else self.asked or {})
+        true, against = self.outcome, self.against
+        if true is not None and against is not None:
+            self.judge = lambda answer: compared(answer, true(), against, self.if_right)
         self._views: list[Callable[[], None]] = []
         self._given: list[Any] | None = None
         self._solving = False
@@ -202,8 +211,8 @@ class Card:
             return None
         if self.judge is not None or self.outcome is None:
             return self.verdict.state == "passed"
-        true = self.outcome()
-        return bool(answer == true if self.single else all(answer[p] == true[p] for p in true))
+        true, mine = self._by_part(self.outcome()), self._by_part(answer)
+        return all(mine[part] == value for part, value in true.items())
 
     # -- answering
 
@@ -255,6 +264,9 @@ class Card:
             given = dict(zip(self.parts, given, strict=True))
         answer = read(given, self.parts, self.form)
         return answer[ONLY] if self.single else answer
+
+    def _by_part(self, answer: Any) -> Mapping[Any, Any]:
+        return {ONLY: answer} if self.single else answer
 
     def _judged(self, answer: Any) -> Verdict:
         return self.judge(answer) if self.judge is not None else passed("")
@@ -361,18 +373,16 @@ class Card:
 
     def _compared(self) -> list[str]:
         assert self.outcome is not None
-        true = self.outcome()
-        if self.single:
-            true = {ONLY: true}
+        true, mine = self._by_part(self.outcome()), self._by_part(self.stored)
         lines = []
         for part, allowed in self.parts.items():
-            mine = self.stored if self.single else self.stored[part]
-            sign = "" if part not in true else "✔ " if mine == true[part] else "✘ "
-            was = f" · it was {said(true[part], allowed)}" if part in true else " · not decided"
-            was = "" if allowed is str else was  # own words
+            sign, was = "", "" if allowed is str else " · not decided"  # a text: own words
+            if part in true:
+                sign = "✔ " if mine[part] == true[part] else "✘ "
+                was = f" · it was {said(true[part], allowed)}"
             lead = "" if self.single else f"`{part}`: "
             why = f": {self.because[part]}" if part in self.because else ""
-            lines.append(f"{sign}{lead}you said {said(mine, allowed)}{was}{why}")
+            lines.append(f"{sign}{lead}you said {said(mine[part], allowed)}{was}{why}")
         return lines
 
     def _told(self, answer: Any) -> str:
@@ -457,37 +467,29 @@ def said(value: Any, allowed: Allowed) -> str:
     return shown(value)
 
 
-def checked(
-    outcome: Callable[[], Mapping[Any, Any]],
-    reason: Callable[[Any, Any], str],
-    told: Callable[[Any], str],
-    right: str,
-) -> Callable[[dict[Any, Any]], Verdict]:
-    """A judge that compares each part with the outcome, as long as all are right.
-
-    `reason`: what speaks against a part and the value that was given.  `told`: how that part really
-    is, and why; it is told at the second wrong answer."""
-
-    def judge(answer: dict[Any, Any]) -> Verdict:
-        for part, true in outcome().items():
-            if answer[part] != true:
-                why = reason(part, answer[part])
-                return failed(f"{part}: {why}", second=f"{part}: {told(part)}")
-        return passed(right)
-
-    return judge
+def compared(
+    answer: Mapping[Any, Any],
+    true: Mapping[Any, Any],
+    against: Callable[[Any, Any], tuple[str, str]],
+    if_right: str,
+) -> Verdict:
+    """The verdict on an answer that is compared part by part, up to the first wrong one."""
+    for part, value in true.items():
+        if answer[part] != value:
+            why, second = against(part, answer[part])
+            return failed(f"{part}: {why}", second=f"{part}: {second}")
+    return passed(if_right)
 
 
 def quiz(
     question: str,
     asked: Mapping[str, tuple[str, Allowed, Any, str]],
-    right: str = "",
+    if_right: str = "",
     **more: Any,
 ) -> Card:
     """A card of questions with one right choice each, such as a recall.
 
-    `asked`: part -> its question, its choices, the right one, and why.  `right`: what is said when
-    all are right."""
+    `asked`: part -> its question, its choices, the right one, and why."""
     true = {part: value for part, (_, _, value, _) in asked.items()}
     because = {part: why for part, (*_, why) in asked.items()}
     return Card(
@@ -495,13 +497,32 @@ def quiz(
         {part: allowed for part, (_, allowed, _, _) in asked.items()},
         labels={part: words for part, (words, *_) in asked.items() if words},
         outcome=lambda: true,
-        judge=checked(
-            lambda: true,
-            lambda part, given: f"not {said(given, ())}; {because[part]}",
-            lambda part: because[part],
-            right,
-        ),
+        against=lambda part, given: (f"not {said(given, ())}; {because[part]}", because[part]),
+        if_right=if_right,
         because=because,
+        **more,
+    )
+
+
+def in_order(
+    question: str, steps: Mapping[str, str], others: Mapping[str, str], if_right: str, **more: Any
+) -> Card:
+    """A card that asks for six steps in their order.
+
+    `steps`: in this order, and why each comes before those that follow.  `others`: steps that don't
+    belong, and what is said of them."""
+    true = dict(zip(ORDINALS, steps, strict=True))
+
+    def against(place: str, step: str) -> tuple[str, str]:
+        why = steps[true[place]]
+        doubt = others.get(step, f"not {step!r}; what belongs there comes first: {why}")
+        return doubt, f"{true[place]}; {why}"
+
+    return Card(
+        question,
+        dict.fromkeys(true, tuple(sorted([*steps, *others]))),
+        judge=lambda answer: compared(answer, true, against, if_right),
+        solution=[*steps],
         **more,
     )
 
@@ -519,11 +540,18 @@ def picks(seed: int) -> Pick:
     return lambda values: values[int(draw.random() * len(values))]
 
 
-def seeded(make: Callable[[str, Pick], Card]) -> Callable[[int], Card]:
+def seeded(make: Callable[[Pick], Card]) -> Callable[[int], Card]:
     """The function `practise` of a lesson: for a number always the same card.
 
-    `make` is given what the card is called, and what to draw with."""
-    return lru_cache(None, typed=True)(lambda seed: make(f"practise({seed})", picks(seed)))
+    `make` is given what to draw with."""
+
+    @lru_cache(None, typed=True)
+    def practise(seed: int) -> Card:
+        card = make(picks(seed))
+        card.called = f"practise({seed})"
+        return card
+
+    return practise
 
 
 def widget(name: str, *given: Any, **more: Any) -> Callable[[], Any]:

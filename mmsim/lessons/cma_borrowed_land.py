@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -18,7 +18,7 @@ from mmsim.constants import (
 from mmsim.datafiles import load_csv
 from mmsim.engine.trace import Trace
 from mmsim.evidence.kernel_runs import FREE, FREE_CMA, FROM_CMA
-from mmsim.lessons.card import Card, checked, quiz, widget
+from mmsim.lessons.card import Card, in_order, quiz, widget
 from mmsim.lessons.form import Choices, Verdict, failed, passed
 from mmsim.mm.page_alloc import alloc_pages, request
 from mmsim.mm.zone import boot
@@ -78,7 +78,8 @@ MACHINES = {
 }
 
 
-def next_pages() -> Frame:
+@Shown
+def evidence() -> Frame:
     """Where the next two huge pages of a memfd came from, on three machines."""
     rows = []
     for cma, step in MACHINES:
@@ -87,9 +88,6 @@ def next_pages() -> Frame:
         rows.append((f"{free:.0f} MiB", f"{area:.0f} MiB, {100 * area / free:.0f} %", place))
     columns = ["free", "of it CMA", "the next two huge pages came from"]
     return frame(rows, labels(MACHINES.values(), "machine"), columns)
-
-
-evidence = Shown(next_pages)
 
 
 # -- eight allocations on a small host
@@ -102,16 +100,14 @@ LENDING_KNOBS = (
 )
 
 
-def host_drawn() -> Picture:
+@Shown
+def small() -> Picture:
     """The pageblocks of the small host, and their types."""
     shown = block_map(boot(HOST_BLOCKS * HPAGE_PMD_NR, 19 * HPAGE_PMD_NR))
     words, (wide, high) = map_sentence(shown), map_size(shown, 640, 250)
     svg = draw.Svg(wide + 24, high + 24, words, words)
     draw_block_map(svg, 12, 12, wide, high, shown)
     return Picture(svg.render(), words)
-
-
-small = Shown(host_drawn)
 
 
 class Grant(NamedTuple):
@@ -151,10 +147,9 @@ def in_cma(**knobs: object) -> int:
 def claim(**knobs: object) -> str:
     """How many landed where."""
     found = Counter(grant.place for grant in lending(**knobs))
-    words = {ORDINARY: "outside", REFUSED: "refused"}
-    said = [
-        f"{found[CMA] or 'none'} in CMA",
-        *(f"{found[p]} {words[p]}" for p in words if found[p]),
+    said = [f"{found[CMA] or 'none'} in CMA"]
+    said += [
+        f"{found[p]} {w}" for p, w in ((ORDINARY, "outside"), (REFUSED, "refused")) if found[p]
     ]
     movable = "not movable" if knobs.get("movable") == "no" else "movable"
     return f"{GRANTS} huge pages, {movable}: {', '.join(said)}"
@@ -236,17 +231,15 @@ def populate_chart() -> list[Any]:
     up = Axis("free, MiB", 1000, range(0, 1001, 250))
     plot = Plot(svg, 66, 66, 552, 270, across=across, up=up)
     signs = [dot_sign(svg, "circle", draw.PAPER, "measured")]
-    lines: dict[str, tuple[Style, list[float]]] = {
-        "free, model": ({"stroke": draw.BLUE, "stroke_width": 1.6}, [s.free for s in model]),
-        "half of it": ({"stroke_dasharray": "6 4"}, [s.free / 2 for s in model]),
-        "free CMA, model": (
-            {"stroke": draw.GREEN, "stroke_width": 2.8},
-            [s.free_cma for s in model],
-        ),
-    }
-    for words, (style, course) in lines.items():
-        plot.line(zip((s.populated for s in model), course, strict=True), style)
+
+    def line(words: str, style: Style, height: Callable[[Step], float]) -> None:
+        plot.line([(step.populated, height(step)) for step in model], style)
         signs.append(line_sign(svg, style, words))
+
+    line("free, model", {"stroke": draw.BLUE, "stroke_width": 1.6}, lambda step: step.free)
+    line("half of it", {"stroke_dasharray": "6 4"}, lambda step: step.free / 2)
+    free_cma: Style = {"stroke": draw.GREEN, "stroke_width": 2.8}
+    line("free CMA, model", free_cma, lambda step: step.free_cma)
     for step in kernel[::8]:
         plot.dot(step.populated, step.free, "circle", draw.PAPER)
         plot.dot(step.populated, step.free_cma, "circle", draw.PAPER)
@@ -291,16 +284,11 @@ first = Card(
 # -- the second road
 
 OLD: dict[str, Any] = {"cma": 8, "old": "yes"}
-SECOND = {
+AGAINST = {
     "a": "ordinary memory has no free block of 2 MiB",
     "c": "single pages are tried only after a huge page could not be had at all",
     "d": "a huge page can be had",
 }
-
-
-def second_judged(letter: str) -> Verdict:
-    """A wrong answer meets the run."""
-    return passed(claim(**OLD)) if letter == "b" else failed(SECOND[letter], second=claim(**OLD))
 
 
 second = Card(
@@ -312,7 +300,9 @@ second = Card(
         c="In ordinary memory, but as single pages.",
         d="Nowhere: the guest does not start.",
     ),
-    judge=second_judged,
+    judge=lambda letter: (
+        passed(claim(**OLD)) if letter == "b" else failed(AGAINST[letter], second=claim(**OLD))
+    ),
     solution="b",
     hints=(
         "Which lists have a block of 2 MiB at all?",
@@ -341,29 +331,12 @@ STEPS = {
     "pin again": ("follow_page_mask", "the device gets only a page that is pinned outside CMA"),
     "map": ("iommu_map", "nothing comes twice"),
 }
-WAIT = "wait"
-PLACED = dict(zip(("first", "second", "third", "fourth", "fifth", "sixth"), STEPS, strict=True))
 
 
 @cache
 def pinned() -> Trace:
     """A guest of one huge page, which lies in CMA and is pinned."""
     return boot_guest(guest=2, scattered=0).run()
-
-
-def places_of(trace: Trace) -> dict[str, int]:
-    """Each of STEPS -> the number of its step in the run, from 1 on."""
-    names, found = [event.op.kind.name for event in trace.events], dict[str, int]()
-    for name, (step, _) in STEPS.items():
-        found[name] = names.index(step, found["pin"] if name == "pin again" else 0) + 1
-    return found
-
-
-def misplaced(place: str, step: str) -> str:
-    """What speaks against a step in this place."""
-    if step == WAIT:
-        return "nobody waits: there is nobody to wait for"
-    return f"not {step!r}; what belongs there comes first: {STEPS[PLACED[place]][1]}"
 
 
 PINNED = (
@@ -374,28 +347,25 @@ PINNED = (
 
 def pin_steps() -> Frame:
     """The six steps: the function of each, and the page's references after it."""
-    rows = []
-    for name, at in places_of(pinned()).items():
+    names = [event.op.kind.name for event in pinned().events]
+    rows, at = [], 0
+    for step, _ in STEPS.values():
+        at = names.index(step, at) + 1
         book = ledger(pinned().state(at).world, "guest")
         assert book is not None
         held = ", ".join(f"{row.holder} {row.refs}" for row in book.rows)
-        rows.append((f"{STEPS[name][0]}()", book.refcount, held))
+        rows.append((f"{step}()", book.refcount, held))
     return frame(rows, labels(STEPS, "step"), ["in the source", "count after it", "references"])
 
 
-order = Card(
+order = in_order(
     "In which order do six of these seven happen to a huge page in CMA? One does not belong.\n"
     "`let go`: the pin is given back. `look`: does the page lie in CMA? `map`: the device gets "
     "access. `move`: the page gets a new place outside CMA. `pin`: the page is pinned. "
     "`pin again`: it is pinned once more. `wait`: the pin waits until the area's owner agrees.",
-    dict.fromkeys(PLACED, tuple(sorted([*STEPS, WAIT]))),
-    judge=checked(
-        lambda: PLACED,
-        misplaced,
-        lambda place: f"{PLACED[place]}; {STEPS[PLACED[place]][1]}",
-        "so it is in the model, and in the kernel",
-    ),
-    solution=[*STEPS],
+    {name: why for name, (_, why) in STEPS.items()},
+    {"wait": "nobody waits: there is nobody to wait for"},
+    "so it is in the model, and in the kernel",
     hints=(
         "The kernel pins first and looks afterwards.",
         "A pinned page can't be moved, so between the look and the move something has to happen.",

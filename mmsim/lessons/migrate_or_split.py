@@ -10,11 +10,11 @@ from mmsim import errno
 from mmsim.constants import REPORTED
 from mmsim.engine.trace import Trace
 from mmsim.evidence.ftrace import migrate_returns, real_trace
-from mmsim.lessons.card import Card, Pick, checked, quiz, seeded, widget
+from mmsim.lessons.card import Card, Pick, in_order, quiz, seeded, widget
 from mmsim.lessons.form import FormError, Verdict, counters_of, failed, passed, ran
 from mmsim.lessons.the_report import QUESTIONS
 from mmsim.lessons.who_holds_this_page import drawn
-from mmsim.mm.world import AVAILABLE, NONE
+from mmsim.mm.world import AVAILABLE, NONE, World
 from mmsim.scenarios import SCENARIOS, vfio_map
 from mmsim.views.flow import flow_picture, taken
 from mmsim.views.show import Picture, Shown
@@ -83,12 +83,9 @@ LEAVES = {
 }
 
 
-RELEASED = [knob for knob in SCENARIOS["vfio_map"].knobs if knob.name == "released"]
-
-
-def leaving(released: str) -> list[Trace]:
+def leaving(released: str) -> dict[str, Trace]:
     """Both runs of base, with a holder that lets go before that pass."""
-    return [run(targets=free, released=released, order=1) for free in LEAVES.values()]
+    return {words: run(targets=free, released=released, order=1) for words, free in LEAVES.items()}
 
 
 def leaving_picture(released: str) -> Picture:
@@ -96,37 +93,36 @@ def leaving_picture(released: str) -> Picture:
     title = f"The same page, and a holder that lets go before pass {released}"
     if released == "never":
         title = "The same page, the same reference: ten tries, or one"
-    return tries_picture(title, dict(zip(LEAVES, leaving(released), strict=True)))
+    return tries_picture(title, leaving(released))
 
 
 ten_or_one = Shown(lambda: leaving_picture("never"))
-
-
 ASKED = {
     "free_tries": "a huge page is free: tries",
     "free_leaves": "a huge page is free: the page leaves CMA",
     "none_tries": "no huge page is free: tries",
     "none_leaves": "no huge page is free: the page leaves CMA",
 }
-
-
-def leaving_outcome() -> dict[str, int | bool]:
-    """How often base tries, and whether the page leaves CMA."""
-    found = [(len(tries(trace)), ended(trace) == "pinned") for trace in leaving("3")]
-    return dict(zip(ASKED, [*found[0], *found[1]], strict=True))
-
-
 leaves = Card(
     "In base the holder lets go before pass 3: how often is the page tried, and does it leave "
     "CMA?\nPasses are counted from 0.",
     {name: bool if "leaves" in name else (1, 3, 4, PASSES) for name in ASKED},
     labels=ASKED,
-    outcome=leaving_outcome,
+    outcome=lambda: {
+        f"{free}_{what}": found
+        for free, trace in zip(("free", "none"), leaving("3").values(), strict=True)
+        for what, found in (("tries", len(tries(trace))), ("leaves", ended(trace) == "pinned"))
+    },
     why="**A busy move was retried ten times, a refused split never.** The move is busy in passes "
     "0, 1 and 2, and succeeds in pass 3. The refused split is never tried again, so it does not "
     "help that the holder goes.",
     still=lambda: leaving_picture("3"),
-    play=widget("turned", leaving_picture, RELEASED, released="3"),
+    play=widget(
+        "turned",
+        leaving_picture,
+        [knob for knob in SCENARIOS["vfio_map"].knobs if knob.name == "released"],
+        released="3",
+    ),
 )
 
 
@@ -138,8 +134,6 @@ FOUR = {
     "none_nobody": ("none is free, nobody holds the page", NONE, 0),
     "none_holder": ("none is free, a holder never lets go", NONE, 1),
 }
-
-
 four = Card(
     "What does `thp_migration_fail` say at the end of each of these runs, in base?\n"
     "It goes up at two moments: when no destination can be had, and after the last pass, for a "
@@ -205,67 +199,38 @@ pair = Card(
 
 # -- the steps of a split, in order
 
-# Step of the exercise -> what it is called in the model, what it does, why it stands where it does.
-STEPS = {
-    "check": ("can_split_folio", "the count is compared, and nothing is changed",
-              "if the answer is no, nothing has been changed yet"),
-    "cut": ("__split_huge_page", "the page is cut into 512", "only now can each piece safely get a "
-            "count of its own"),
-    "freeze": ("folio_ref_freeze", "the count is set to 0, so that nobody can take a reference",
-               "from here on nobody may take or drop a reference"),
-    "lock": ("folio_lock", "the page's own lock is taken", "nobody else may move, cut or truncate "
-             "the page meanwhile"),
-    "pin": ("", "a long-term pin is taken", "a pin is one more reference, and would make the split "
-            "impossible"),
-    "unlock": ("folio_unlock", "the lock is given back", "the pieces can be moved"),
-    "unmap": ("unmap_folio", "the mappings are removed", "removing a mapping drops its reference, "
-              "and after the freeze nobody may drop one"),
-    "wait": ("", "the kernel sleeps until the holder lets go", "no version waits for a reference "
-             "to go; they look again at once or give up"),
-}  # fmt: skip
-PLACES = ("first", "second", "third", "fourth", "fifth", "sixth")
-
-
-def split_order() -> list[str]:
-    """The steps of a split that succeeds, in the order of the model's run."""
-    called = {name: step for step, (name, *_) in STEPS.items()}
-    return [
-        called[event.op.kind.name]
-        for event in run(holder=0, order=1).events
-        if event.op.kind.name in called
-        and any(frame.function == "try_split_thp" for frame in event.where)
-    ]
-
-
-def placed() -> dict[str, str]:
-    """Each place, and the step that belongs there."""
-    return dict(zip(PLACES, split_order(), strict=True))
-
-
-def why_there(place: str) -> str:
-    """Why the step of a place comes before the others that are left."""
-    return STEPS[placed()[place]][2]
-
-
-def misplaced(place: str, step: str) -> str:
-    """What speaks against a step in this place."""
-    if step not in split_order():
-        return f"{step!r} is not part of a split: {STEPS[step][2]}"
-    return f"not {step!r}; what belongs there comes first: {why_there(place)}"
-
-
-order = Card(
+# What may happen in a split, and why each of its six steps comes where it does.  A test finds this
+# order in a run of the model.
+WHAT = {
+    "check": "the count is compared, and nothing is changed",
+    "cut": "the page is cut into 512",
+    "freeze": "the count is set to 0, so that nobody can take a reference",
+    "lock": "the page's own lock is taken",
+    "pin": "a long-term pin is taken",
+    "unlock": "the lock is given back",
+    "unmap": "the mappings are removed",
+    "wait": "the kernel sleeps until the holder lets go",
+}
+WHY = {
+    "lock": "nobody else may move, cut or truncate the page meanwhile",
+    "check": "if the answer is no, nothing has been changed yet",
+    "unmap": "removing a mapping drops its reference, and after the freeze nobody may drop one",
+    "freeze": "from here on nobody may take or drop a reference",
+    "cut": "only now can each piece safely get a count of its own",
+    "unlock": "the pieces can be moved",
+}
+order = in_order(
     "Put the six steps of a split that succeeds into order; two of the eight don't belong.\n"
-    + "\n\n".join(f"`{step}`: {what}" for step, (_, what, _) in STEPS.items()),
-    dict.fromkeys(PLACES, tuple(STEPS)),
-    judge=checked(
-        placed,
-        misplaced,
-        lambda place: f"{placed()[place]}; {why_there(place)}",
-        "this is the order of the model's run",
-    ),
-    solution=["lock", "check", "unmap", "freeze", "cut", "unlock"],
-    why=lambda: "\n\n".join(f"`{step}`: {STEPS[step][2]}." for step in split_order()),
+    + "\n\n".join(f"`{step}`: {what}" for step, what in WHAT.items()),
+    WHY,
+    {
+        "pin": "'pin' is not part of a split: a pin is one more reference, and would make the "
+        "split impossible",
+        "wait": "'wait' is not part of a split: no version waits for a reference to go; they look "
+        "again at once or give up",
+    },
+    "this is the order of the model's run",
+    why="\n\n".join(f"`{step}`: {why}." for step, why in WHY.items()),
     hints=(
         "Six of the eight steps happen. Which two would make things worse?",
         "No reference may come or go while the page is cut. A mapping that goes takes one with it.",
@@ -280,18 +245,23 @@ LATE = vfio_map(taken="0.split.freeze")
 """The holder comes between the check and the freeze."""
 
 
-def at_the_freeze() -> dict[str, int]:
-    """How many references there are, and how many are explained."""
+def at_the_freeze() -> World:
+    """The state that the freeze finds."""
     trace = LATE.run()
-    (page,) = trace.state(trace.find("folio_ref_freeze")).world.folios.values()
+    world: World = trace.state(trace.find("folio_ref_freeze")).world
+    return world
+
+
+def explained() -> dict[str, int]:
+    """How many references there are, and how many are explained."""
+    (page,) = at_the_freeze().folios.values()
     return {"there": page.refcount, "explained": page.cache_refs + page.mapcount + 1}
 
 
 def freeze_drawn() -> Picture:
     """The ledger of the page at that moment."""
-    trace, found = LATE.run(), at_the_freeze()
-    claim = f"The freeze finds {found['there']} references, and {found['explained']} are explained"
-    return drawn(trace.state(trace.find("folio_ref_freeze")).world, claim)
+    claim = "The freeze finds {there} references, and {explained} are explained"
+    return drawn(at_the_freeze(), claim.format(**explained()))
 
 
 counted = Card(
@@ -300,7 +270,7 @@ counted = Card(
     "Before the check the page was in the page cache, mapped once, and isolated (one reference).",
     dict.fromkeys(("there", "explained"), (512, 513, 514, 515, 516)),
     labels={"there": "references on the page", "explained": "references that are explained"},
-    outcome=at_the_freeze,
+    outcome=explained,
     why="By now the mapping has been removed. So 512 of the page cache and 1 of the isolation are "
     "explained, and the holder's is one too many. The freeze finds that out although the check "
     "found nothing.",
@@ -311,6 +281,7 @@ counted = Card(
     still=freeze_drawn,
     play=widget("stepper", LATE, versions=VERSIONS),
 )
+
 
 # -- the patch
 
@@ -326,11 +297,8 @@ RESCUES: dict[str, tuple[str, tuple[int, ...], int, str]] = {
 
 def rescue(case: str) -> Trace:
     """The run of a case; a small huge page will do, for all that is counted here in huge pages."""
-    knobs: dict[str, dict[str, Any]] = {
-        "before_9": {"released": 9},
-        "truncated": {"holder": 0, "trouble": "truncated"},
-    }
-    return run("v2", order=1, **knobs[case])
+    knobs = {"released": 9} if case == "before_9" else {"holder": 0, "trouble": "truncated"}
+    return run("v2", order=1, **knobs)
 
 
 rescues = quiz(
@@ -367,15 +335,9 @@ def free_way(*versions: str) -> dict[str, int | bool]:
     """The same, as a card asks for it."""
     found: dict[str, int | bool] = {}
     for version in versions:
-        number, end = unheld(version)
-        found |= {f"{version}_returns": number, f"{version}_pinned": end == "pinned"}
+        found[f"{version}_returns"], end = unheld(version)
+        found[f"{version}_pinned"] = end == "pinned"
     return found
-
-
-def unheld_table() -> Frame:
-    """The same for each version."""
-    found = [unheld(version) for version in VERSIONS]
-    return frame(found, labels(VERSIONS, "version"), ["migrate_pages() returns", "the pin"])
 
 
 returned = Card(
@@ -403,7 +365,11 @@ companion = Card(
     why="v1 still returns a positive number. Its pin gives up only at a negative number, or if a "
     "page is left on the list: here neither is so. v2 returns 0, so its pin needs no new rule.\n\n"
     "With a holder that never lets go, the page is left on the list. Then the pin fails in both.",
-    still=unheld_table,
+    still=lambda: frame(
+        [unheld(version) for version in VERSIONS],
+        labels(VERSIONS, "version"),
+        ["migrate_pages() returns", "the pin"],
+    ),
     hints=(
         "v1 changes nothing in migrate_pages(). What did base return?",
         "v1: is the number negative? Is a page left on the list?",
@@ -464,7 +430,7 @@ COUNTED = (
 
 
 @seeded
-def practise(name: str, pick: Pick) -> Card:
+def practise(pick: Pick) -> Card:
     """Another run: what the two counters of the report say, and how the pin ends."""
     version, thps, words = pick((*VERSIONS, "v2")), pick((1, 2)), pick([*IN_THE_WAY])
     knobs = IN_THE_WAY[words]
@@ -482,17 +448,15 @@ def practise(name: str, pick: Pick) -> Card:
         {**dict.fromkeys(REPORTED, int), "pin": ("pinned", "-ENOMEM")},
         form="a whole number",
         outcome=outcome,
-        judge=checked(
-            outcome,
-            lambda part, given: f"not {given}; what is tried in each pass?",
-            lambda part: str(outcome()[part]),
-            "the chart has the way of the run",
+        against=lambda part, given: (
+            f"not {given}; what is tried in each pass?",
+            str(outcome()[part]),
         ),
+        if_right="the chart has the way of the run",
         hints=(
             "Is there a destination? If so, no split is tried. Who tries a refused split again?",
             *COUNTED,
         ),
         why="\n\n".join(COUNTED),
         still=lambda: flow_picture(run(version, thps=thps, targets=free, **knobs)),
-        called=name,
     )

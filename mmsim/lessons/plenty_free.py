@@ -9,7 +9,7 @@ from mmsim.constants import HPAGE_PMD_NR, HPAGE_PMD_ORDER, MAX_ORDER, MIGRATE_CM
 from mmsim.datafiles import load_csv
 from mmsim.errno import name as errno_name
 from mmsim.evidence.proc import proc_text
-from mmsim.lessons.card import Card, Pick, checked, quiz, seeded, widget
+from mmsim.lessons.card import Card, Pick, quiz, seeded, widget
 from mmsim.lessons.form import Choices, FormError, Verdict, failed, passed
 from mmsim.mm.fragmentation import PIN_SCOPE_TYPES, extfrag_index, printed, suitable, summed
 from mmsim.mm.page_alloc import alloc_pages, request, take
@@ -23,11 +23,8 @@ from mmsim.views.tables import Frame, frame, labels
 
 # -- a host after long use
 
-WORN, LENT, TIDY = (
-    {"cma": 0, "used": 60},
-    {"cma": 25, "used": 60},
-    {"cma": 0, "used": 60, "scattered": 0},
-)
+WORN, LENT = {"cma": 0, "used": 60}, {"cma": 25, "used": 60}
+TIDY = {**WORN, "scattered": 0}
 KNOBS = (
     one_of("host", "1024", ["16", "64", "1024", "4096", "1048576"], "the host's memory in MiB"),
     *(knob for knob in HOST_KNOBS if knob.name in ("cma", "used", "scattered")),
@@ -61,7 +58,7 @@ def strip(held: Collection[int]) -> tuple[dict[str, int], str]:
     return dict(zip(ORDERS, found.free, strict=False)), where
 
 
-def blocks_card(question: str, held: Collection[int], *more: str, called: str = "") -> Card:
+def blocks_card(question: str, held: Collection[int], *more: str) -> Card:
     """A card that asks for the free blocks of the strip in which these pages are in use."""
     counts, where = strip(held)
 
@@ -81,7 +78,6 @@ def blocks_card(question: str, held: Collection[int], *more: str, called: str = 
         form="a whole number",
         solution=counts,
         hints=(*BUDDIES, *more),
-        called=called,
     )
 
 
@@ -99,7 +95,7 @@ blocks = blocks_card(
 
 
 @seeded
-def practise(name: str, pick: Pick) -> Card:
+def practise(pick: Pick) -> Card:
     """Another strip."""
     held = {pick(range(16)) for _ in range(pick(range(2, 7)))}
     drawn = "".join("#" if page in held else "." for page in range(16))
@@ -108,7 +104,7 @@ def practise(name: str, pick: Pick) -> Card:
         f"Sixteen pages, in fours: `{' '.join(drawn[at : at + 4] for at in range(0, 16, 4))}`. "
         "`#` is in use, `.` is free."
     )
-    return blocks_card(question, held, called=name)
+    return blocks_card(question, held)
 
 
 # -- the least that is enough to spoil all
@@ -178,12 +174,8 @@ requests = Card(
     dict.fromkeys(PARTS, ("CMA", "ordinary memory", "-ENOMEM")),
     labels={part: f"A {name}." for part, name in PARTS.items()},
     outcome=got,
-    judge=checked(
-        got,
-        lambda part, _: WHY[part],
-        lambda part: f"{got()[part]}; {WHY[part]}",
-        "a huge page can be had, but only where a pin may not leave it",
-    ),
+    against=lambda part, _: (WHY[part], f"{got()[part]}; {WHY[part]}"),
+    if_right="a huge page can be had, but only where a pin may not leave it",
     hints=(
         "Which of the three may use CMA? Is there a free block of 2 MiB outside CMA?",
         "What can be moved later may lie in CMA; what a pin asks for may not.",

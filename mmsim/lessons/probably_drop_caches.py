@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from mmsim.engine.scenario import Move
 from mmsim.engine.trace import Trace
 from mmsim.evidence.measured import BIN_US, LATEST_US, best_split, bins, trials
-from mmsim.lessons.card import Card, checked, widget
+from mmsim.lessons.card import Card, widget
 from mmsim.lessons.form import FormError, Verdict, failed, passed
 from mmsim.scenarios import drop_caches_only, pin_versus, timed_hold
 from mmsim.scenarios.clock import attempts
@@ -80,7 +80,8 @@ walk = Card(
 )
 
 
-def walk_table() -> Frame:
+@Shown
+def steps_of_a_walk() -> Frame:
     """The steps of the walk over one page that change something about it."""
     trace = walk_over(1)
     rows = {}
@@ -91,9 +92,6 @@ def walk_table() -> Frame:
             rows[f"{step}"] = (f"{event.op.kind.name}()", page.refcount, lock, lru)
     heads = ["the walk calls", "references", "who has the lock", "on an LRU list?"]
     return frame([*rows.values()], labels(rows, "step"), heads)
-
-
-steps_of_a_walk = Shown(walk_table)
 
 
 # -- a pin comes while drop_caches stands still
@@ -123,21 +121,6 @@ def first_window() -> Window:
     return windows(walk_over(1))[0]
 
 
-def held_up() -> Picture:
-    """The check of a pin that comes in the second window."""
-    return state_picture(pin_versus().run().at("can_split_folio"))
-
-
-def meetings() -> dict[str, str]:
-    """What becomes of a pin in base that comes in each window, and of one that had to wait."""
-    first = first_window()
-    return {
-        "lock": meets("base", first.locked),
-        "reference": meets("base", first.unlocked),
-        "waited": meets("base", first.locked, first.unlocked),
-    }
-
-
 meeting = Card(
     "In base a pin comes, and `drop_caches` stands still. Guess: what does the pin do next?\n"
     "Both touch the same huge page, and no huge page is free elsewhere.",
@@ -147,29 +130,35 @@ meeting = Card(
         "reference": "later: only its reference is left",
         "waited": "the pin waited; `drop_caches` gives the lock back, and then stands still",
     },
-    outcome=meetings,
+    outcome=lambda: {
+        "lock": meets("base", first_window().locked),
+        "reference": meets("base", first_window().unlocked),
+        "waited": meets("base", first_window().locked, first_window().unlocked),
+    },
     why="A lock alone refuses nothing: the split of Linux 6.1 sleeps until the lock is free. But "
     "then it runs straight into the second window. The page has one reference too many, and the "
     "check refuses the split. So both windows end in a failure.\n\n"
     "In the run of the stepper `drop_caches` is held up right after `folio_unlock()`, and goes on "
     "only after the refusal.",
-    still=held_up,
+    still=lambda: state_picture(pin_versus().run().at("can_split_folio")),
     play=widget("stepper", pin_versus(), versions=VERSIONS),
 )
 
 
+MEETINGS = {
+    PINS: "nobody is in the way: it succeeds",
+    FAILS: "it meets the reference in each pass, and fails",
+    WAITS: "it waits for the page to be back on its LRU list; then it meets the reference, and "
+    "fails",
+}
+
+
 def met(taken: int) -> str:
     """What a pin of v2 meets that runs alone after so many steps of the walk."""
-    fate = meets("v2", taken)
-    if fate == PINS:
-        return "nobody is in the way: it succeeds"
-    if fate == FAILS:
-        return "it meets the reference in each pass, and fails"
-    if taken < first_window().unlocked:
+    first = first_window()
+    if first.locked <= taken < first.unlocked:
         return "it waits for the lock"
-    return (
-        "it waits for the page to be back on its LRU list; then it meets the reference, and fails"
-    )
+    return MEETINGS[meets("v2", taken)]
 
 
 def judged_window(taken: int) -> Verdict:
@@ -188,13 +177,11 @@ def judged_window(taken: int) -> Verdict:
 
 def window_table() -> Frame:
     """What a pin of v2 does after so many steps of the walk."""
-    rows: dict[str, str] = {}
+    rows: dict[str, list[str]] = {}
     for words, group in groupby(range(len(walk_over(1)) + 1), met):
-        steps = list(group)
-        rows[f"{steps[0]} to {steps[-1]}".replace(f"{steps[0]} to {steps[0]}", f"{steps[0]}")] = (
-            words
-        )
-    return frame([[words] for words in rows.values()], labels(rows, "after step"), ["v2's pin"])
+        first, *more = group
+        rows[f"{first} to {more[-1]}" if more else f"{first}"] = [words]
+    return frame([*rows.values()], labels(rows, "after step"), ["v2's pin"])
 
 
 window = Card(
@@ -247,11 +234,6 @@ def reached_table() -> Frame:
     return frame(rows, labels(words.values(), "how it can end"), VERSIONS)
 
 
-def all_ends() -> dict[str, bool]:
-    """Which of the asked ends can be reached."""
-    return {f"{v}_{end}": name in REACHED[v] for v in VERSIONS for end, name in ENDS.items()}
-
-
 def end_told(part: str) -> str:
     """A shortest way to an end, if there is one."""
     version, _, end = part.partition("_")
@@ -267,17 +249,18 @@ left = Card(
     "Here `base` has no companion (lesson 04).",
     {f"{version}_{end}": bool for version in VERSIONS for end in ENDS},
     labels={f"{v}_{end}": f"{v}: {words}" for v in VERSIONS for end, words in ENDINGS.items()},
-    outcome=all_ends,
-    judge=checked(
-        all_ends,
-        lambda _, said: (
-            "what does migrate_pages() of base return once a page was split?"
-            if said
-            else "can drop_caches stand still for long enough, at the wrong moment?"
-        ),
-        end_told,
-        "of these two failures the patch takes none away",
+    outcome=lambda: {
+        f"{version}_{end}": name in REACHED[version]
+        for version in VERSIONS
+        for end, name in ENDS.items()
+    },
+    against=lambda part, said: (
+        "what does migrate_pages() of base return once a page was split?"
+        if said
+        else "can drop_caches stand still for long enough, at the wrong moment?",
+        end_told(part),
     ),
+    if_right="of these two failures the patch takes none away",
     hints=(
         "Base counts a split as a failure, whatever becomes of the pieces.",
         "drop_caches can stand still for as long as ten passes take.",

@@ -8,7 +8,7 @@ from functools import cache
 from mmsim.constants import HPAGE_PMD_NR, MIGRATE_PASSES
 from mmsim.evidence.ftrace import real_trace
 from mmsim.lessons import number
-from mmsim.lessons.card import Card, checked, widget
+from mmsim.lessons.card import Card, widget
 from mmsim.lessons.form import Choices, FormError, Verdict, counters_of, failed, passed
 from mmsim.scenarios import make
 from mmsim.views.first_screen import (
@@ -37,8 +37,8 @@ PAGES, EXPECTED = HPAGE_PMD_NR, last_refused(stops(*SHOWN[0])).explained
 
 def starts() -> dict[str, str]:
     """Does the machine start, in each of the settings?"""
-    said = {True: "starts", False: "does not start"}
-    return {name: said[bool(stops(*setting)[-1].starts)] for name, setting in SETTINGS.items()}
+    ends = {name: stops(*setting)[-1] for name, setting in SETTINGS.items()}
+    return {name: "starts" if end.starts else "does not start" for name, end in ends.items()}
 
 
 bug = Card(
@@ -191,12 +191,11 @@ ruled_out = Card(
     "In the report both counters were 1. Each suspect is tried alone in the model.",
     dict.fromkeys(SUSPECTS, (FITS, OUT)),
     outcome=fits,
-    judge=checked(
-        fits,
-        lambda *_: "at which line of the table does the function end, and does it count then?",
-        lambda name: f"{fits()[name]}; the table has what the model counts",
-        "the others are left, and these two counters can't tell them apart",
+    against=lambda name, _: (
+        "at which line of the table does the function end, and does it count then?",
+        f"{fits()[name]}; the table has what the model counts",
     ),
+    if_right="the others are left, and these two counters can't tell them apart",
     hints=(
         "Find the line of the table at which each suspect's split ends.",
         "What is the difference between `return` and `goto out`?",

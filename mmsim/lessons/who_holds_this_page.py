@@ -9,7 +9,7 @@ from typing import Any
 
 from mmsim.constants import HPAGE_PMD_NR
 from mmsim.engine.trace import Trace
-from mmsim.lessons.card import Card, Pick, checked, quiz, seeded, widget
+from mmsim.lessons.card import Card, Pick, quiz, seeded, widget
 from mmsim.lessons.form import Choices, FormError, Verdict, failed, passed, ran
 from mmsim.mm.folio import ISOLATION, Folio
 from mmsim.mm.world import World
@@ -75,14 +75,12 @@ def split_of(trace: Trace) -> str:
     return ALLOWED if book is not None and book.check.equal else REFUSED
 
 
-def two_pages() -> Frame:
+@Shown
+def evidence() -> Frame:
     """Pages X and Y."""
     runs = [page_with().run(), page_with(**Y).run()]
     rows = [(folio_of(run).refcount, split_of(run)) for run in runs]
     return frame(rows, labels("XY", "huge page"), ["reference count", "the kernel"])
-
-
-evidence = Shown(two_pages)
 
 
 # -- the life of a page
@@ -94,16 +92,13 @@ MOMENTS = {
     "isolated": ("isolate_by_name", "A caller isolates it, in order to move it."),
     "looked_at": ("folio_get", "`drop_caches`, which goes over all files, comes to it."),
 }
-
-
 LIFE = page_life().run()  # the run that the lesson steps through
 
 
-def refs_added() -> dict[str, int]:
-    """By how much the count grows at each of the five moments."""
-    counts = [folio_of(LIFE, step).refcount for step in range(1, len(LIFE) + 1)]
-    at = {name: LIFE.find(step) for name, (step, _) in MOMENTS.items()}
-    return {name: counts[step - 1] - counts[step - 2] for name, step in at.items()}
+def refs_added(step: str) -> int:
+    """By how much the count grows at this step."""
+    at = LIFE.find(step)
+    return folio_of(LIFE, at).refcount - folio_of(LIFE, at - 1).refcount
 
 
 def step_drawn(step: int) -> Picture:
@@ -114,15 +109,13 @@ def step_drawn(step: int) -> Picture:
 
 
 born = Shown(lambda: step_drawn(1))
-
-
 guess = Card(
     "After the allocation the count is 1. How much does each of these five add to it?\n"
     "In lesson 00 a page that was cached, mapped once and isolated had 514. The reference of the "
     "allocation stays until the guest maps the page.",
     dict.fromkeys(MOMENTS, (0, 1, 2, HPAGE_PMD_NR - 1, HPAGE_PMD_NR)),
     labels={name: words for name, (_, words) in MOMENTS.items()},
-    outcome=refs_added,
+    outcome=lambda: {name: refs_added(step) for name, (step, _) in MOMENTS.items()},
     hints=(
         "The 1 at first, the page cache, one mapping and the isolation make 514. What became of "
         "the reference of the allocation?",
@@ -149,17 +142,15 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
-def equal(**knobs: Any) -> str:
-    """Are the two sides of a page equal?"""
-    return "equal" if len({*sums(**knobs).values()}) == 1 else "not equal"
-
-
 sides = Card(
     "One thing about page X is different. Are expected and actual still equal?\n"
     "Each change is made alone.",
     dict.fromkeys(CHANGES, ("equal", "not equal")),
     labels={name: words for name, (_, words) in CHANGES.items()},
-    outcome=lambda: {name: equal(**knobs) for name, (knobs, _) in CHANGES.items()},
+    outcome=lambda: {
+        name: "equal" if len({*sums(**knobs).values()}) == 1 else "not equal"
+        for name, (knobs, _) in CHANGES.items()
+    },
     why="A mapping changes both sides, because the kernel counts mappings as well. Leaving the "
     "file changes both sides, too: without a cache, 2 is all there is to expect. A holder or a pin "
     "changes only the actual count.",
@@ -255,29 +246,23 @@ COUNTING = (
 )
 
 
-def both_counts(question: str, pages: Mapping[str, dict[str, Any]], called: str = "") -> Card:
+def both_counts(question: str, pages: Mapping[str, dict[str, Any]]) -> Card:
     """A card that asks for both sides of each of these pages."""
     asked = {f"{name}{side}": (page, side) for name, page in pages.items() for side in SIDES}
-
-    def outcome() -> dict[str, int]:
-        return {part: sums(**page)[side] for part, (page, side) in asked.items()}
-
     return Card(
         question,
         dict.fromkeys(asked, int),
         form="a whole number",
-        outcome=outcome,
-        judge=checked(
-            outcome,
-            lambda part, given: f"not {given}; whose references are these?",
-            lambda part: worked(asked[part][0]),
-            "both sides",
+        outcome=lambda: {part: sums(**page)[side] for part, (page, side) in asked.items()},
+        against=lambda part, given: (
+            f"not {given}; whose references are these?",
+            worked(asked[part][0]),
         ),
+        if_right="both sides",
         hints=COUNTING,
         still=lambda: [
             f"{name[:1]}: {worked(page)}".removeprefix(": ") for name, page in pages.items()
         ],
-        called=called,
     )
 
 
@@ -289,13 +274,13 @@ counts = both_counts(
 
 
 @seeded
-def practise(name: str, pick: Pick) -> Card:
+def practise(pick: Pick) -> Card:
     """Another page: what is expected, and what is its count?"""
     page = {"order": pick((0, 9)), "cached": pick(("yes", "no")), "holders": pick((0, 1, 2, 3))}
     page["mappings"] = pick((1, 2, 3, 4) if page["cached"] == "no" else (0, 1, 2, 3, 4))
     page["pin"] = pick(("yes", "no")) if page["mappings"] else "no"
     question = "What is expected of this page, and what is its actual count?\n"
-    return both_counts(f"{question}It is isolated: {described(page)}.", {"": page}, name)
+    return both_counts(f"{question}It is isolated: {described(page)}.", {"": page})
 
 
 # -- for a moment, or for good

@@ -13,7 +13,7 @@ from mmsim.engine.trace import Trace
 from mmsim.errors import nearest
 from mmsim.lessons.card import Card, quiz, widget
 from mmsim.lessons.form import Choices, Verdict, failed, passed
-from mmsim.scenarios import Situation, split_race, vfio_map
+from mmsim.scenarios import split_race, vfio_map
 from mmsim.scenarios.one_page import CLAIMS as ALL_CLAIMS
 from mmsim.scenarios.situation import NOT_FINISHED, fails
 from mmsim.views.columns import columns_picture
@@ -33,20 +33,16 @@ PIN = vfio_map("v2", order=2, released="1")
 # -- the levels
 
 
-def _outcome(trace: Trace) -> str:
-    situation = trace.scenario
-    assert isinstance(situation, Situation)
-    return situation.outcome(trace.last)
-
-
 def _refused(trace: Trace, step: str) -> bool:
     """Did the race fail, and was the split refused by this step?"""
     no = [e for e in trace.events if e.op.kind.name == step and e.answer in (None, False)]
-    return bool(no) and fails(_outcome(trace))
+    return bool(no) and fails(RACE.outcome(trace.last))
 
 
 def _rescued(trace: Trace) -> bool:
-    return _outcome(trace) == "pinned" and bool(trace.last.world.vmstat["thp_split_page_failed"])
+    """Was a split of the pin refused, and did the pin succeed?"""
+    refused = trace.last.world.vmstat["thp_split_page_failed"] > 0
+    return refused and PIN.outcome(trace.last) == "pinned"
 
 
 LEVELS = {
@@ -74,7 +70,7 @@ LEVELS = {
             "A piece misses its one pass",
             "The huge page is split. Make the pin fail all the same.",
             PIN,
-            lambda trace: "piece" in _outcome(trace),
+            lambda trace: "piece" in PIN.outcome(trace.last),
             "The pieces have one pass (lesson 04). A single reference at that moment fails the "
             "whole pin.",
         ),
@@ -93,7 +89,7 @@ LEVELS = {
 # -- the game, with buttons and without
 
 
-def run_svg(schedule: str, of: str = "at_check") -> Picture:
+def run_picture(schedule: str, of: str = "at_check") -> Picture:
     """The picture of a schedule."""
     return columns_picture(played(schedule, LEVELS[of].situation))
 
@@ -111,21 +107,21 @@ def judged(level: Level, answer: str) -> Verdict:
     return failed(f"after this schedule: {fate}. {more}".strip())
 
 
-def _run(schedule: str, of: str) -> list[Any]:
-    if of not in LEVELS:
-        return [f"Not played: no level {of!r}{nearest(str(of), LEVELS)}."]
-    try:
-        picture = run_svg(schedule, of)
-    except (ValueError, AttributeError) as error:
-        return [f"Not played: {error}."]
-    verdict = judged(LEVELS[of], schedule)
-    said = f"Won. {verdict.why}" if verdict.state == "passed" else verdict.why
-    return [picture, f"Goal: {LEVELS[of].goal}", said]
-
-
 def run(schedule: str, of: str = "at_check") -> Shown:
     """The game without buttons: play a schedule of a level, and see what can be done next."""
-    return Shown(partial(_run, schedule, of))
+
+    def play() -> list[Any]:
+        if of not in LEVELS:
+            return [f"Not played: no level {of!r}{nearest(str(of), LEVELS)}."]
+        try:
+            picture = run_picture(schedule, of)
+        except (ValueError, AttributeError) as error:
+            return [f"Not played: {error}."]
+        verdict = judged(LEVELS[of], schedule)
+        said = f"Won. {verdict.why}" if verdict.state == "passed" else verdict.why
+        return [picture, f"Goal: {LEVELS[of].goal}", said]
+
+    return Shown(play)
 
 
 def won(level: Level, schedule: str) -> None:
@@ -135,7 +131,8 @@ def won(level: Level, schedule: str) -> None:
         card.answer(schedule)
 
 
-def steps_table() -> Frame:
+@Shown
+def steps() -> Frame:
     """The steps of a split that nobody disturbs."""
     trace = RACE.replay("split*13")
     rows = [
@@ -146,18 +143,16 @@ def steps_table() -> Frame:
     return frame(rows, numbers, ["the split calls", "in words"])
 
 
-steps = Shown(steps_table)
-
 game = Card(
     "You are the scheduler. Level 1: make the split fail at the reference check.\n"
     "Without buttons, this is the picture of the schedule `holder*2 split*4`.",
-    still=lambda: run_svg("holder*2 split*4"),
+    still=lambda: run_picture("holder*2 split*4"),
     play=widget("scheduler", LEVELS["at_check"], LEVELS["at_freeze"], won=won),
 )
 pin_game = Card(
     "You are the scheduler of a whole pin: levels 3 and 4.\n"
     "Without buttons, this is the picture of the schedule `pin*9`.",
-    still=lambda: run_svg("pin*9", "piece"),
+    still=lambda: run_picture("pin*9", "piece"),
     play=widget("scheduler", LEVELS["piece"], LEVELS["rescue"], won=won),
 )
 
@@ -309,19 +304,15 @@ def findings(states_max: int = 500_000) -> dict[str, Finding]:
     return dict(zip(CLAIMS, found.findings, strict=True))
 
 
-def judged_claims(answer: dict[str, str]) -> Verdict:
-    """A wrong “holds” is answered with a shortest schedule that breaks the claim."""
-    for name, finding in findings().items():
-        if answer[name] == finding.verdict.value:
-            continue
-        if finding.schedule is None:
-            told = f"none of all {N_STATES} states contradicts it"
-            return failed(f"`{name}`: which schedule breaks it? Build it.", second=told)
-        line = render(finding.schedule)
-        last = sentence(RACE.replay(line).at())
-        why = f"`{name}`: there is a schedule of {len(finding.schedule)} steps that decides it"
-        return failed(why, second=f"`{name}` {finding.verdict.value}. Play `{line}`: {last}")
-    return passed(f"so says a search through all {N_STATES} states")
+def against_claim(name: str, said: str) -> tuple[str, str]:
+    """A wrong verdict on a claim meets a shortest schedule that decides it."""
+    verdict, schedule = findings()[name].verdict.value, findings()[name].schedule
+    if schedule is None:
+        told = f"none of all {N_STATES} states contradicts it"
+        return "which schedule breaks it? Build it.", told
+    line = render(schedule)
+    why = f"there is a schedule of {len(schedule)} steps that decides it"
+    return why, f"{verdict}. Play `{line}`: {sentence(RACE.replay(line).at())}"
 
 
 def claims_table(states_max: int = 500_000) -> Frame:
@@ -339,8 +330,9 @@ claims = Card(
     "schedule is enough to break a claim about every state, or to show that the last one holds.",
     dict.fromkeys(CLAIMED, (Said.HOLDS.value, Said.BROKEN.value)),
     labels=CLAIMED,
-    judge=judged_claims,
     outcome=lambda: {name: finding.verdict.value for name, finding in findings().items()},
+    against=against_claim,
+    if_right=f"so says a search through all {N_STATES} states",
     hints=(
         "Try to break each claim with a schedule of your own first.",
         "Two are broken. One by a holder who comes in time but too late for the check.",

@@ -122,15 +122,6 @@ each_chosen = pytest.mark.parametrize("card", CHOSEN.values(), ids=CHOSEN)
 each_lesson = pytest.mark.parametrize("name", MODULES)
 
 
-@pytest.fixture(autouse=True)
-def all_open():
-    for card in CARDS.values():
-        card.forget()
-    yield
-    for card in CARDS.values():
-        card.forget()
-
-
 def notebook(name, which="student"):
     return build.edition(FOLDER / f"{name}.md", which)
 
@@ -409,25 +400,21 @@ def test_a_cell_run_out_of_order_says_which_one_it_needs():
     assert "run the cell `def claim(" in shown[0][0]
 
 
-def test_a_check_gives_a_reason_first_and_the_outcome_second():
+def test_a_check_opens_at_the_second_wrong_answer_and_stays_open():
     def judge(answer):
         return passed("so it is") if answer == 3 else failed("too few?", second="there are 3")
 
     card = Card("How many?", int, judge=judge, why="Because.", still=lambda: "the picture")
-    assert "too few?" in repr(card.answer(1))
-    assert "the picture" not in repr(card)
-    assert "How many?" in repr(card)
-    said = repr(card.answer("x"))
-    assert "should be a whole number" in said
-    assert "there are 3" not in said
-    said = repr(card.answer(2))
-    assert "✘ No: there are 3" in said
-    assert "the picture" in said
-    assert not card.settled
-    said = repr(card.answer(3))
-    assert "✔ Right: so it is" in said
-    assert "Because." in said
-    assert card.settled
+    for answer, told, opened in (
+        (1, "✘ Not yet: too few?", False),
+        ("x", "should be a whole number", False),
+        (2, "✘ No: there are 3", True),
+        (3, "✔ Right: so it is", True),
+    ):
+        said = repr(card.answer(answer))
+        assert told in said
+        assert ("the picture" in said) == ("Because." in said) == opened
+        assert card.settled == (answer == 3)
 
 
 @pytest.mark.parametrize(

@@ -14,12 +14,6 @@ from mmsim.lessons.cma_borrowed_land import lending
 from mmsim.scenarios import boot_guest
 
 
-@pytest.fixture(autouse=True)
-def opened():
-    for card in (lesson.one, lesson.first, lesson.second, lesson.order, lesson.owner):
-        card.forget()
-
-
 @pytest.mark.parametrize(
     ("knobs", "landed"),
     [
@@ -40,23 +34,17 @@ def test_where_eight_allocations_land(knobs, landed):
 
 
 def test_numbers_of_the_text():
+    assert [n for n in range(27) if lesson.in_cma(cma=n) == 1] == [lesson.one.solution]
     first, *_, seventh, _ = lending()
     assert (first.free // 512, first.free_cma // 512) == (32, 19)
     assert (seventh.free // 512, seventh.free_cma // 512) == (26, 13)
     machine = lesson.measured(512, lesson.GUEST)
     assert 1024 - 64 < machine[0].free < 1024
     assert machine[0].free - machine[0].free_cma > 400
-    table = lesson.next_pages()
+    table = lesson.evidence.make()
     assert table.iloc[:, 2].tolist() == [*["ordinary memory"] * 3, "CMA"]
     assert [cell.split()[2] for cell in table.iloc[:, 1]] == ["7", "26", "44", "52"]
     assert round(lesson.measured(256)[0].free) == 977
-
-
-def test_exactly_one_has_one_answer_and_the_others_are_told_what_they_give():
-    right = [n for n in range(27) if lesson.one.judge(n).state == "passed"]
-    assert right == [lesson.one.solution]
-    assert "none in CMA" in lesson.one.judge(12).why
-    assert "cma must be 0-26, not 27" in lesson.one(27).problem
 
 
 # -- measured
@@ -69,12 +57,6 @@ def test_the_stored_course_is_what_the_model_gives():
         taken = populate(zone, step.pages if step is not curve[0] else 0, huge=False)
         mine = (stored["mapped_mib"], zone.nr_free, zone.nr_free_cma, taken)
         assert [*stored.values()] == [*map(str, mine)]
-
-
-def test_a_guess_about_the_first_page_from_cma_meets_what_would_be_free():
-    assert "with 256 MiB in use, 721 MiB would be free" in lesson.first_judged(256).why
-    assert "long since" in lesson.first_judged(700).why
-    assert lesson.first_judged(468).state == lesson.first_judged(465).state == "passed"
 
 
 def test_the_chart_has_the_half_line_and_stays_within_1_mib():
@@ -96,21 +78,12 @@ def test_what_the_text_says_of_fragmented_machines():
 
 
 def test_the_steps_of_the_pin_are_found_in_the_run_and_no_reference_is_missing():
-    at = lesson.places_of(lesson.pinned())
-    assert sorted(at.values()) == list(at.values())
     table = lesson.pin_steps()
     assert [*table.index] == list(lesson.STEPS)
     assert table["count after it"].tolist() == [1025, 1025, 514, 513, 1025, 1025]
     for count, held in zip(table["count after it"], table["references"], strict=True):
         assert sum(map(int, re.findall(r"\d+", held))) == count
     assert "512 + 1 + 512 = 1,025" in lesson.PINNED
-
-
-def test_a_wrong_order_is_told_which_comes_first():
-    steps = list(lesson.STEPS)
-    said = lesson.order([steps[1], steps[0], *steps[2:]]).reply()
-    assert "first: not 'look'; what belongs there comes first: the kernel pins first" in said[0]
-    assert "nobody waits" in lesson.misplaced("sixth", "wait")
 
 
 def test_how_often_the_page_is_pinned_is_as_the_text_says():
@@ -124,4 +97,3 @@ def test_how_often_the_page_is_pinned_is_as_the_text_says():
 
 def test_the_owner_gets_its_memory_or_ebusy():
     assert [lesson.owner_gets(holder) for holder in (0, 1)] == ["memory", "-EBUSY"]
-    assert lesson.owner.answer("-EBUSY", "NULL").settled

@@ -1,4 +1,4 @@
-"""Lesson 03: the numbers of its text, the judges' special cases, and the host with knobs."""
+"""Lesson 03: the numbers of its text and of its tables."""
 
 from __future__ import annotations
 
@@ -10,15 +10,6 @@ from mmsim.lessons import plenty_free as lesson
 from mmsim.mm.fragmentation import suitable, summed
 from mmsim.scenarios import boot_guest
 from mmsim.scenarios.host import host, served_from
-
-
-@pytest.fixture(autouse=True)
-def opened():
-    for card in (lesson.blocks, lesson.least):
-        card.forget()
-
-
-# -- numbers of the text
 
 
 def huge_blocks(**knobs):
@@ -38,16 +29,6 @@ def test_the_hosts():
     assert lesson.indices(lesson.LENT).iloc[:, 1].tolist() == [0, "0.998"]
 
 
-def test_the_guest_is_split_and_moved_and_only_the_returned_code_differs():
-    table = lesson.guest_table()
-    assert table.values.tolist() == [
-        [1, 512, "succeeds", "0 of 27 failed"],
-        [1, 512, "-ENOMEM", "1 of 1 failed"],
-    ]
-    assert lesson.VERSIONS[0] == "6.1.0"  # what was measured stands first
-    assert lesson.guest.outcome() == {"moved": 512, "ends": "-ENOMEM"}
-
-
 @pytest.mark.parametrize("stored", load_csv(lesson.MODEL), ids=lambda row: row["version"])
 def test_the_stored_fate_of_a_guest_is_what_the_model_gives(stored):
     run = boot_guest(stored["version"], host=1024, guest=2, **lesson.LENT).run()
@@ -62,15 +43,7 @@ def test_recall_is_what_the_model_does():
         assert served_from(host(cma=cma, used=0).zone)["huge page, for a process"] == place
 
 
-def test_what_was_read_off_the_kernel():
-    table = lesson.pieces_table().values.tolist()
-    assert table[0] == ["719 MiB", 356, 128, "-1.000"]
-    assert table[-1] == ["350 MiB", 0, 126, "-1.000"]
-
-
-def test_what_became_of_the_pins():
-    table = lesson.pins_table().values.tolist()
-    assert table == [[6, 24, 0, 24, 0], [1, 1, 0, 0, 1], [12, 48, 48, 0, 0]]
+def test_what_the_text_says_of_the_pins():
     rows = load_csv("kernel-runs/s10_s2_real_fragmentation_pins.csv")
     six = [r for r in rows if r["boot"] == lesson.BOOT and r["scenario"] == "S2_real"]
     six = [int(r["cma_pages_before"]) for r in six if lesson.RELEASED.items() <= r.items()]
@@ -78,9 +51,6 @@ def test_what_became_of_the_pins():
     for row in rows:  # "its pin fails only if a page stays in CMA"
         if lesson.RELEASED.items() <= row.items():
             assert (row["pin_errno"] != "0") == (row["cma_pages_after"] != "0")
-
-
-# -- judges
 
 
 def test_the_blocks_of_the_strips_are_the_buddy_allocators():
@@ -92,38 +62,3 @@ def test_the_blocks_of_the_strips_are_the_buddy_allocators():
         found, told = lesson.strip(held)
         assert (tuple(found.values()), told) == (counts, where)
         assert "  ".join("#" if page in held else "." for page in range(16)) in text
-
-
-@pytest.mark.parametrize(
-    ("counts", "told"),
-    [
-        ((4, 2, 1, 1, 0), "has 12 free pages, your blocks have 20"),
-        ((4, 4, 0, 0, 0), "not the largest blocks"),
-    ],
-)
-def test_wrong_counts_meet_the_number_of_pages_first(counts, told):
-    verdict = lesson.blocks.judge(dict(zip(lesson.ORDERS, counts, strict=True)))
-    assert told in verdict.why
-    assert "0-1, 2, 5, 6-7, 9, 11, 12-15" in verdict.second
-
-
-@pytest.mark.parametrize(
-    ("pages", "told"),
-    [
-        ([5], "and pages 512 to 1023 are a huge page"),
-        (list(range(0, 4096, 256)), "it can be done with fewer"),
-        ([4096], "Not stored: there is no page 4096"),
-        ([-1], "there is no page -1"),
-        (["x"], "there is no page 'x'"),
-        (7, "could not be used"),
-    ],
-)
-def test_pages_in_use_that_are_not_the_least(pages, told):
-    assert told in " ".join(lesson.least(pages).reply())
-
-
-def test_the_least_that_spoils_all_is_any_page_of_each_pageblock():
-    assert lesson.least_judged([511, 512, 1500, 2000, 2049, 3000, 3500, 4095]).state == "passed"
-    for left_out in range(8):
-        pages = [at for at in range(0, 4096, 512) if at != left_out * 512]
-        assert lesson.least_judged(pages).state == "failed"

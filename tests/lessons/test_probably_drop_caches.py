@@ -1,4 +1,4 @@
-"""Lesson 05: its windows, what its text says, and what its cards say to answers that are wrong."""
+"""Lesson 05: its windows, and what its text says."""
 
 from __future__ import annotations
 
@@ -12,16 +12,6 @@ from mmsim.engine.schedule import render
 from mmsim.lessons import probably_drop_caches as lesson
 from mmsim.lessons.probably_drop_caches import FAILS, PINS, WAITS, looks, meets, windows
 from mmsim.scenarios import SMALL, drop_caches_only, pin_versus, timed_hold
-
-
-@pytest.fixture(autouse=True)
-def all_open():
-    for name in ("window", "left"):
-        getattr(lesson, name).forget()
-
-
-def said(card, answer):
-    return "\n".join(card.answer(answer).reply())
 
 
 def test_windows_of_a_batch():
@@ -46,27 +36,12 @@ def test_after_how_many_steps_a_pin_meets_what(version):
     assert met[:2] == met[14:] == [end, end]
     assert met[3:8] == [WAITS] * 5
     assert met[8] == met[13] == FAILS
+    assert (met[10], meets(version, 10, 12)) == (WAITS, FAILS)  # off its LRU list, and back on it
     assert lesson.first_window()[1:] == (3, 8, 14)
 
 
-@pytest.mark.parametrize("steps", range(18))
-def test_every_place_of_the_second_window_is_right_and_each_other_is_explained(steps):
-    first = said(lesson.window, steps)
-    assert lesson.window.settled is (8 <= steps < 14)
-    if not lesson.window.settled:
-        assert lesson.met(steps) not in first
-        assert lesson.met(steps) in said(lesson.window, steps)
-
-
-def test_a_page_that_is_off_its_list_makes_the_pin_wait_and_then_fail():
-    assert meets("v2", 10) == WAITS
-    assert meets("v2", 10, 12) == FAILS
-    assert "back on its LRU list" in said(lesson.window, 10)
-    assert "a number from 0 to 17" in said(lesson.window, -1)
-
-
 def test_both_windows_end_in_a_failure():
-    assert lesson.meetings() == {"lock": WAITS, "reference": FAILS, "waited": FAILS}
+    assert lesson.meeting.outcome() == {"lock": WAITS, "reference": FAILS, "waited": FAILS}
     table = lesson.window_table()["v2's pin"]
     assert list(table.index) == ["0 to 1", "2", "3 to 7", "8 to 9", "10", "11 to 13", "14 to 17"]
     assert [("fails" in words) for words in table] == [0, 1, 0, 1, 1, 1, 0]
@@ -81,14 +56,6 @@ def test_ends_and_a_shortest_schedule_to_one(version):
     ends = found.outcomes(found.scenario.outcome)
     reached = {each.name: render(each.shortest) for each in ends if each.shortest is not None}
     assert reached == lesson.REACHED[version]
-
-
-def test_a_wrong_end_is_answered_with_a_schedule():
-    wrong = {**lesson.left.outcome(), "v2_not_split": False}
-    assert "pin*" not in said(lesson.left, wrong)
-    assert "a shortest order of steps (pin*9 means nine steps of the pin): " in said(
-        lesson.left, wrong
-    )
 
 
 @pytest.mark.parametrize(("how", "look"), [("injected", 1071), ("fragmented", 1471)])

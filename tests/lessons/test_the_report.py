@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from mmsim.lessons import the_report as lesson
 from mmsim.lessons.form import counters_of
 from mmsim.scenarios import vfio_map
@@ -11,12 +9,6 @@ from mmsim.views.first_screen import NEVER, NOBODY, stops
 from mmsim.views.first_screen import setting as setting_of
 
 ONE_EACH = {"thp_migration_fail": 1, "thp_split_page_failed": 1}
-
-
-@pytest.fixture(autouse=True)
-def opened():
-    for card in (lesson.counted, lesson.ranking, lesson.ruled_out):
-        card.forget()
 
 
 def test_the_picture_the_model_and_the_measurement_give_the_reported_pair():
@@ -46,8 +38,6 @@ def test_only_one_rule_gives_what_is_counted_in_every_setting_of_the_picture():
             passes, refused, counted = lesson.seen((version, when))
             assert rule(passes, refused) == counted
             assert refused == stops(version, when)[-1].thp_split_page_failed
-    assert "would be 10, and it is 11" in lesson.counted_judged("a").why
-    assert "only c" not in lesson.counted_judged("a").why
 
 
 def test_three_suspects_can_not_be_told_apart_and_one_is_out():
@@ -57,9 +47,7 @@ def test_three_suspects_can_not_be_told_apart_and_one_is_out():
         assert vfio_map("v2", holder=0, trouble=name).run().results["pin"] == -12
 
 
-def test_a_bet_names_each_suspect_once_and_stands_beside_what_the_model_counts():
-    twice = lesson.ranking.answer(["nomem", "nomem", "reference", "writeback"])
-    assert "exactly once" in twice.problem
+def test_a_bet_stands_beside_what_the_model_counts():
     assert lesson.ranking.answer(["NOMEM", "truncated", "reference", "writeback"]).settled
     bets = ["third", "second", "likeliest", "least likely"]
     assert lesson.suspects_tried()["your bet"].tolist() == bets

@@ -1,21 +1,12 @@
-"""Lesson 01: the numbers of its text, the judges' special cases, and the ledger with knobs."""
+"""Lesson 01: the numbers of its text, and the ledger with knobs."""
 
 from __future__ import annotations
 
-import pytest
-
 from mmsim.lessons import who_holds_this_page as lesson
-from mmsim.scenarios import vfio_map
-
-
-@pytest.fixture(autouse=True)
-def opened():
-    for card in (lesson.counts, lesson.page_y):
-        card.forget()
 
 
 def test_numbers_of_the_text():
-    assert list(lesson.refs_added().values()) == [512, 0, 1, 1, 1]
+    assert list(lesson.guess.outcome().values()) == [512, 0, 1, 1, 1]
     assert lesson.sums(**lesson.Y) == {"expected": 513, "actual": 514}
     assert lesson.sums(mappings=2, holders=2) == {"expected": 515, "actual": 517}
 
@@ -34,30 +25,9 @@ def test_the_rows_of_the_table_are_what_the_model_adds():
 
 
 def test_two_pages_with_one_count_are_treated_differently():
-    table = lesson.two_pages()
+    table = lesson.evidence.make()
     assert table.values.tolist() == [[514, lesson.ALLOWED], [514, lesson.REFUSED]]
     alike = lesson.alike()
     assert {*alike["refcount"]} == {514}
     assert len({*alike["who has them"]}) == len(alike) == 4
     assert "holders 1" in alike["who has them"].iloc[1]
-
-
-@pytest.mark.parametrize(
-    ("knobs", "told"),
-    [
-        ({}, "the kernel expects all of them and splits it"),
-        ({"holders": 1}, "515 references"),
-        ({"mappings": 2, "isolated": "no"}, "nobody has isolated it"),
-        ({"order": 0}, "page Y is a huge page"),
-    ],
-)
-def test_a_page_that_is_not_page_y_is_told_why(knobs, told):
-    assert told in lesson.page_y_judged(lesson.page_with(**knobs)).why
-
-
-def test_a_page_or_its_run_will_do_and_nothing_else():
-    right = lesson.page_y.solution
-    assert lesson.page_y(right).settled
-    assert lesson.page_y_judged(right.run()).state == "passed"
-    for other in (vfio_map(), 514):
-        assert "should be a page: lesson.page_with(" in lesson.page_y(other).problem

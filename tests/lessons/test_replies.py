@@ -1,0 +1,124 @@
+"""What a card says to an answer that somebody may give: first a reason, then how it is.
+
+The wrong answers of the teacher's key are given in tests/test_teaching.py; here stand those whose
+reply has a case of its own."""
+
+from __future__ import annotations
+
+import pytest
+
+from mmsim.lessons import cma_borrowed_land as cma
+from mmsim.lessons import migrate_or_split as split
+from mmsim.lessons import plenty_free as plenty
+from mmsim.lessons import probably_drop_caches as walk
+from mmsim.lessons import the_report as report
+from mmsim.lessons import who_holds_this_page as holds
+from mmsim.lessons import you_are_the_scheduler as game
+from mmsim.lessons.card import Card
+from mmsim.scenarios import vfio_map
+
+PIN, LOOK, *REST = cma.STEPS
+LOCK, CHECK, UNMAP, *LAST = split.WHY
+SHORTEST = "a shortest order of steps (pin*9 means nine steps of the pin): pin*20"
+CLAIMS = {"alone": "holds", "checked": "broken", "mapped": "broken", "piece": "holds"}
+MOMENT = "the holder still finds a moment. Which?"
+
+
+def blocks(*counts):
+    return dict(zip(plenty.ORDERS, counts, strict=True))
+
+
+# card, answer, what is said first, what is said the second time only
+WRONG = [
+    (report.counted, "a", "would be 10, and it is 11", "only c gives"),
+    (report.ranking, ["nomem", "nomem", "reference", "writeback"], "exactly once", ""),
+    (holds.page_y, holds.page_with(), "expects all of them and splits it", ""),
+    (holds.page_y, holds.page_with(holders=1), "515 references", ""),
+    (holds.page_y, holds.page_with(mappings=2, isolated="no"), "nobody has isolated it", ""),
+    (holds.page_y, holds.page_with(order=0), "page Y is a huge page", ""),
+    (holds.page_y, vfio_map(), "should be a page: lesson.page_with(", ""),
+    (cma.one, 12, "none in CMA", ""),
+    (cma.one, 27, "cma must be 0-26, not 27", ""),
+    (cma.first, 256, "with 256 MiB in use, 721 MiB would be free", ""),
+    (cma.first, 700, "long since", ""),
+    (cma.order, [LOOK, PIN, *REST], "first: not 'look'; what belongs there", "first: pin; the"),
+    (cma.order, [PIN, LOOK, *REST[:3], "wait"], "sixth: nobody waits", "sixth: map; "),
+    (plenty.blocks, blocks(4, 2, 1, 1, 0), "has 12 free pages, your blocks have 20", "0-1, 2, 5"),
+    (plenty.blocks, blocks(4, 4, 0, 0, 0), "not the largest blocks", "6-7, 9, 11, 12-15"),
+    (plenty.least, [5], "and pages 512 to 1023 are a huge page", ""),
+    (plenty.least, [*range(512, 4096, 512)], "and pages 0 to 511 are a huge page", ""),
+    (plenty.least, [*range(0, 4096, 256)], "it can be done with fewer", ""),
+    (plenty.least, [4096], "Not stored: there is no page 4096", ""),
+    (plenty.least, ["x"], "there is no page 'x'", ""),
+    (plenty.least, 7, "could not be used", ""),
+    (split.pair, vfio_map("base"), "the pair, but with a holder; find one without", ""),
+    (split.pair, vfio_map(targets="available"), "elsewhere no split is tried", ""),
+    (split.pair, vfio_map(holder=0, trouble="writeback"), "thp_migration_fail 1", ""),
+    (split.pair, 1, "the answer should be a situation", ""),
+    (split.order, [LOCK, UNMAP, CHECK, *LAST], "second: not 'unmap'; what", "second: check; "),
+    (split.order, [LOCK, "wait", UNMAP, *LAST], "'wait' is not part of a", "second: check; "),
+    (walk.window, 2, "had the page's lock by then?", "after step 2 it meets the reference"),
+    (walk.window, 3, "what does drop_caches still have", "after step 3 it waits for the lock"),
+    (walk.window, 14, "what does drop_caches still have", "nobody is in the way: it succeeds"),
+    (walk.window, -1, "a number from 0 to 17", ""),
+    (walk.left, {**walk.left.outcome(), "v2_not_split": False}, "stand still for long", SHORTEST),
+    (
+        walk.left,
+        {**walk.left.outcome(), "base_succeeds": True},
+        "return once",
+        "base never ends so",
+    ),
+    (game.at_check, "split*99", "after this schedule: split", ""),
+    (game.at_check, "splitt*3", "no actor 'splitt'", ""),
+    (game.at_check, "split*6 holder", "split can go on: are all references to huge page A", ""),
+    (game.at_check, "split*6 holder", "holder can go on: drop a reference", ""),
+    (game.at_check, "__import__('os')", "can't read", ""),
+    (game.at_freeze, "split*6 holder split*9", "after this schedule: split", ""),
+    (game.at_freeze, "split*8 holder*2 holder split*99", "after this schedule: split", ""),
+    (game.rescue, "holder*2 pin*99", "after this schedule: ", ""),
+    (game.claims, {**CLAIMS, "checked": "holds"}, "checked: there is", "Play `split*7 holder`: "),
+    (game.claims, {**CLAIMS, "mapped": "holds"}, "a schedule of 13", "`split*9 holder split*3`"),
+    (game.claims, {**CLAIMS, "alone": "broken"}, "which schedule breaks it?", "none of all 55"),
+    (game.claims, {**CLAIMS, "piece": "broken"}, "there is a schedule", "Play `split*11 holder`"),
+    *((game.together, {"stretch": x, "check": True}, MOMENT, "after `split*") for x in "abc"),
+    (game.together, ["d", False], "comes before the stretch", "refused at the check"),
+]
+RIGHT = [
+    (holds.page_y, holds.page_y.solution.run(), "expected are 512 + 0 + 1"),
+    (cma.first, 465, "the kernel did so"),
+    (plenty.least, [511, 512, 1500, 2000, 2049, 3000, 3500, 4095], "99.8 %, and no huge page"),
+    (split.pair, vfio_map(holder=0, trouble="truncated"), "nobody held a reference"),
+    (split.pair, vfio_map(holder=0, trouble="nomem"), "nobody held a reference"),
+    (split.order, tuple(split.order.solution), "this is the order"),
+    (walk.window, 8, "it meets the reference in each pass"),
+    (walk.window, 10, "back on its LRU list"),
+    (walk.window, 13, "it meets the reference in each pass"),
+    (game.at_check, "split*6 holder split*13", "nothing was changed"),
+    (game.piece, "pin*22 holder pin*60", "one pass"),
+    (game.rescue, "pin*14 holder pin*2 holder pin*90", "Without the retry"),
+]
+
+
+def said(card, answer):
+    return " ".join(card.answer(answer).reply())
+
+
+def named(value):
+    return value.name if isinstance(value, Card) else str(value)[:40]
+
+
+@pytest.mark.parametrize(("card", "answer", "first", "second"), WRONG, ids=named)
+def test_a_wrong_answer_meets_a_reason_and_then_how_it_is(card, answer, first, second):
+    for need in card.needs:
+        need.solved()
+    told = said(card, answer)
+    assert first in told
+    assert not second or second not in told
+    assert second in said(card, answer)
+    assert not card.settled
+
+
+@pytest.mark.parametrize(("card", "answer", "told"), RIGHT, ids=named)
+def test_another_right_answer_is_right(card, answer, told):
+    assert told in said(card, answer)
+    assert card.settled
