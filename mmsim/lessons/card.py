@@ -100,7 +100,7 @@ class Card:
         if true is not None and against is not None:
             self.judge = lambda answer: compared(answer, true(), against, self.if_right)
         self._views: list[Callable[[], None]] = []
-        self._given: list[Any] | None = None
+        self._given: Any = None  # while its forms are made
         self._solving = False
         for need in self.needs:
             need.on_change(self.changed)
@@ -396,13 +396,10 @@ class Card:
 
     def given(self) -> Any:
         """The pictures and tables that the answer has unlocked; made once for all its forms."""
-        if self.still is None or not self.unlocked or not all(n.unlocked for n in self.needs):
-            return []
-        if self._given is None:
-            return self.still()
-        if not self._given:
-            self._given.append(self.still())
-        return self._given[0]
+        if self._given is not None:
+            return self._given
+        open_ = self.unlocked and all(need.unlocked for need in self.needs)
+        return self.still() if self.still is not None and open_ else []
 
     # -- showing
 
@@ -439,7 +436,7 @@ class Card:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         self._recall()
-        self._given = []
+        self._given = self.given()
         try:
             bundle = {"text/plain": repr(self), "text/html": self._repr_html_()}
             try:
