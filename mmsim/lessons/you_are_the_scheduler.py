@@ -30,68 +30,9 @@ SMALL_RACE = RACE.with_(order=1)
 PIN = vfio_map("v2", order=2, released="1")
 
 
-# -- the levels
+# -- the levels of the game
 
-
-def _refused(trace: Trace, step: str) -> bool:
-    """Did the race fail, and was the split refused by this step?"""
-    no = [e for e in trace.events if e.op.kind.name == step and e.answer in (None, False)]
-    return bool(no) and fails(RACE.outcome(trace.last))
-
-
-def _rescued(trace: Trace) -> bool:
-    """Was a split of the pin refused, and did the pin succeed?"""
-    refused = trace.last.world.vmstat["thp_split_page_failed"] > 0
-    return refused and PIN.outcome(trace.last) == "pinned"
-
-
-LEVELS = {
-    level.name: level
-    for level in (
-        Level(
-            "at_check",
-            "Refused at the check",
-            "Make the split fail at the reference check.",
-            RACE,
-            lambda trace: _refused(trace, "can_split_folio"),
-            "The check counted one reference that it could not explain, and nothing was changed.",
-        ),
-        Level(
-            "at_freeze",
-            "Refused at the freeze",
-            "Make the split fail, although the check finds nothing.",
-            RACE,
-            lambda trace: _refused(trace, "folio_ref_freeze"),
-            "The mapping was gone already, so 513 references were expected. The holder's came "
-            "after the look, one too many. The page is left without its mapping.",
-        ),
-        Level(
-            "piece",
-            "A piece misses its one pass",
-            "The huge page is split. Make the pin fail all the same.",
-            PIN,
-            lambda trace: "piece" in PIN.outcome(trace.last),
-            "The pieces have one pass (lesson 04). A single reference at that moment fails the "
-            "whole pin.",
-        ),
-        Level(
-            "rescue",
-            "Refused, and tried again",
-            "Make the first attempt to split fail, and the pin succeed.",
-            PIN,
-            _rescued,
-            "Without the retry this pin would have failed at the first refusal.",
-        ),
-    )
-}
-
-
-# -- the game, with buttons and without
-
-
-def run_picture(schedule: str, of: str = "at_check") -> Picture:
-    """The picture of a schedule."""
-    return columns_picture(played(schedule, LEVELS[of].situation))
+LEVELS: dict[str, Level] = {}
 
 
 def judged(level: Level, answer: str) -> Verdict:
@@ -105,6 +46,43 @@ def judged(level: Level, answer: str) -> Verdict:
     fate = level.situation.fate(trace.last)
     more = " ".join(f"{line}." for line in coming(trace)) if fate == NOT_FINISHED else ""
     return failed(f"after this schedule: {fate}. {more}".strip())
+
+
+def level_card(level: Level, question: str, solution: str, *hints: str) -> Card:
+    """The card of a level; the schedule that shows the form wins no level."""
+
+    def shown() -> list[Any]:
+        trace = played(card.stored, level.situation)
+        told = [
+            f"Step {number}: {sentence(trace.at(number))}"
+            for number, event in enumerate(trace.events, start=1)
+            if event.actor == "holder"
+        ]
+        return [f"Your schedule: {card.stored}", *told, columns_picture(trace)]
+
+    LEVELS[level.name] = level
+    card = Card(
+        question,
+        str,
+        form=f"a schedule such as '{level.situation.main}*2 holder*2'",
+        judge=partial(judged, level),
+        solution=solution,
+        hints=hints,
+        still=shown,
+    )
+    return card
+
+
+def won(level: Level, schedule: str) -> None:
+    """A level that is won in the game is an answer to its card."""
+    card = globals()[level.name]
+    if not card.settled:
+        card.answer(schedule)
+
+
+def run_picture(schedule: str, of: str = "at_check") -> Picture:
+    """The picture of a schedule."""
+    return columns_picture(played(schedule, LEVELS[of].situation))
 
 
 def run(schedule: str, of: str = "at_check") -> Shown:
@@ -124,11 +102,7 @@ def run(schedule: str, of: str = "at_check") -> Shown:
     return Shown(play)
 
 
-def won(level: Level, schedule: str) -> None:
-    """A level that is won in the game is an answer to its card."""
-    card = globals()[level.name]
-    if not card.settled:
-        card.answer(schedule)
+# -- two ways to refuse a split
 
 
 @Shown
@@ -143,46 +117,21 @@ def steps() -> Frame:
     return frame(rows, numbers, ["the split calls", "in words"])
 
 
-game = Card(
-    "You are the scheduler. Level 1: make the split fail at the reference check.\n"
-    "Without buttons, this is the picture of the schedule `holder*2 split*4`.",
-    still=lambda: run_picture("holder*2 split*4"),
-    play=widget("scheduler", LEVELS["at_check"], LEVELS["at_freeze"], won=won),
-)
-pin_game = Card(
-    "You are the scheduler of a whole pin: levels 3 and 4.\n"
-    "Without buttons, this is the picture of the schedule `pin*9`.",
-    still=lambda: run_picture("pin*9", "piece"),
-    play=widget("scheduler", LEVELS["piece"], LEVELS["rescue"], won=won),
-)
-
-
-def level_card(name: str, question: str, solution: str, *hints: str) -> Card:
-    """The card of a level; the schedule that shows the form wins no level."""
-
-    def shown() -> list[Any]:
-        trace = played(card.stored, LEVELS[name].situation)
-        told = [
-            f"Step {number}: {sentence(trace.at(number))}"
-            for number, event in enumerate(trace.events, start=1)
-            if event.actor == "holder"
-        ]
-        return [f"Your schedule: {card.stored}", *told, columns_picture(trace)]
-
-    card = Card(
-        question,
-        str,
-        form=f"a schedule such as '{LEVELS[name].situation.main}*2 holder*2'",
-        judge=partial(judged, LEVELS[name]),
-        solution=solution,
-        hints=hints,
-        still=shown,
-    )
-    return card
+def refused(trace: Trace, step: str) -> bool:
+    """Did the race fail, and was the split refused by this step?"""
+    no = [e for e in trace.events if e.op.kind.name == step and e.answer in (None, False)]
+    return bool(no) and fails(RACE.outcome(trace.last))
 
 
 at_check = level_card(
-    "at_check",
+    Level(
+        "at_check",
+        "Refused at the check",
+        "Make the split fail at the reference check.",
+        RACE,
+        lambda trace: refused(trace, "can_split_folio"),
+        "The check counted one reference that it could not explain, and nothing was changed.",
+    ),
     "Level 1: write a schedule of a split that is refused at the reference check.\n"
     "If you win it in the game above, it is stored here by itself.",
     "split*6 holder split*3 holder",
@@ -191,12 +140,26 @@ at_check = level_card(
     "split*6 holder, and then the split to its end.",
 )
 at_freeze = level_card(
-    "at_freeze",
+    Level(
+        "at_freeze",
+        "Refused at the freeze",
+        "Make the split fail, although the check finds nothing.",
+        RACE,
+        lambda trace: refused(trace, "folio_ref_freeze"),
+        "The mapping was gone already, so 513 references were expected. The holder's came after "
+        "the look, one too many. The page is left without its mapping.",
+    ),
     "Level 2: now the check has to find nothing, and the split fails at the freeze.",
     "split*8 holder split*5 holder",
     "The check must find nothing, so the holder has to come after it.",
     "There are three places between the check and the freeze.",
     "split*8 holder, and then the split to its end.",
+)
+game = Card(
+    "You are the scheduler. Level 1: make the split fail at the reference check.\n"
+    "Without buttons, this is the picture of the schedule `holder*2 split*4`.",
+    still=lambda: run_picture("holder*2 split*4"),
+    play=widget("scheduler", LEVELS["at_check"], LEVELS["at_freeze"], won=won),
 )
 
 
@@ -434,8 +397,23 @@ together = Card(
 
 # -- the whole pin
 
+
+def rescued(trace: Trace) -> bool:
+    """Was a split of the pin refused, and did the pin succeed?"""
+    refusals = trace.last.world.vmstat["thp_split_page_failed"]
+    return refusals > 0 and PIN.outcome(trace.last) == "pinned"
+
+
 piece = level_card(
-    "piece",
+    Level(
+        "piece",
+        "A piece misses its one pass",
+        "The huge page is split. Make the pin fail all the same.",
+        PIN,
+        lambda trace: "piece" in PIN.outcome(trace.last),
+        "The pieces have one pass (lesson 04). A single reference at that moment fails the whole "
+        "pin.",
+    ),
     "Level 3: the huge page is split, and the pin fails all the same.\n"
     "`pin*999` plays the pin to its end.",
     "pin*21 holder pin*999",
@@ -444,10 +422,23 @@ piece = level_card(
     "pin*21 holder, and then the pin to its end: pin*999.",
 )
 rescue = level_card(
-    "rescue",
+    Level(
+        "rescue",
+        "Refused, and tried again",
+        "Make the first attempt to split fail, and the pin succeed.",
+        PIN,
+        rescued,
+        "Without the retry this pin would have failed at the first refusal.",
+    ),
     "Level 4: the first attempt to split is refused, and the pin succeeds.",
     "pin*5 holder pin*15 holder pin*999",
     "Have the first attempt refused as in level 1, then let go.",
     "The first check is step 15 of the pin. The holder must let go before the next check.",
     "pin*5 holder pin*15 holder, and then the pin to its end: pin*999.",
+)
+pin_game = Card(
+    "You are the scheduler of a whole pin: levels 3 and 4.\n"
+    "Without buttons, this is the picture of the schedule `pin*9`.",
+    still=lambda: run_picture("pin*9", "piece"),
+    play=widget("scheduler", LEVELS["piece"], LEVELS["rescue"], won=won),
 )
