@@ -52,7 +52,10 @@ def level_card(level: Level, question: str, solution: str, *hints: str) -> Card:
     """The card of a level; the schedule that shows the form wins no level."""
 
     def shown() -> list[Any]:
-        trace = played(card.stored, level.situation)
+        try:
+            trace = played(card.stored, level.situation)
+        except ValueError:  # the reply says what can't be read
+            return []
         told = [
             f"Step {number}: {sentence(trace.at(number))}"
             for number, event in enumerate(trace.events, start=1)

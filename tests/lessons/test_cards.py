@@ -264,6 +264,7 @@ def test_any_object_is_answered_with_a_sentence(card):
                 assert not card.settled or right, name
             assert card.problem or card.reply(), name
             assert len("".join(card.reply())) < 25_000, name
+            assert repr(card.answer(answer)), name  # the second time more is shown
     for nothing in ((), (...,), (None,), ([],)):
         card.forget()
         assert repr(card(*nothing))
