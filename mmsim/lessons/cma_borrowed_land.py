@@ -349,12 +349,12 @@ def pin_steps() -> Frame:
     """The six steps: the function of each, and the page's references after it."""
     names = [event.op.kind.name for event in pinned().events]
     rows, at = [], 0
-    for step, _ in STEPS.values():
-        at = names.index(step, at) + 1
+    for name in STEPS:
+        at = names.index(STEPS[name][0], at) + 1
         book = ledger(pinned().state(at).world, "guest")
         assert book is not None
         held = ", ".join(f"{row.holder} {row.refs}" for row in book.rows)
-        rows.append((f"{step}()", book.refcount, held))
+        rows.append((f"{STEPS[name][0]}()", book.refcount, held))
     return frame(rows, labels(STEPS, "step"), ["in the source", "count after it", "references"])
 
 
