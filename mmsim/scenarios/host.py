@@ -1,6 +1,4 @@
-"""A host's memory after long use, chosen with knobs, and a guest's memory on it.
-
-boot_guest  a guest is started: where its memory lands, and whether it can be pinned"""
+"""A host's memory after long use, chosen with knobs, and a guest that is started on it."""
 
 from __future__ import annotations
 
@@ -146,15 +144,6 @@ GUEST = "guest"
 GUEST_MIB_MAX, COMPACTED_MIB_MAX = 64, 1 << 12
 """More would be too much to look at: to move the pieces of a huge page takes ten thousand steps."""
 
-BOOT_GUEST_KNOBS = (
-    *HOST_KNOBS,
-    number("guest", 8, 2, GUEST_MIB_MAX, "the guest's memory in MiB, a multiple of 2"),
-    one_of("shmem_enabled", "always", SHMEM_ENABLED, "when a memfd gets huge pages"),
-    one_of("pin", "vfio", ["vfio", "none"], "is the guest's memory mapped for a device?"),
-    one_of("compaction", "off", ["off", "on"], "may a request compact the zone first?"),
-    ISOLATION_KNOB,
-)
-
 
 def _start_guest(pages: int, policy: str, pin: bool, version: Version) -> Generator[Op, Any, int]:
     """What a virtual machine monitor does: populate, then map for the device.
@@ -167,7 +156,14 @@ def _start_guest(pages: int, policy: str, pin: bool, version: Version) -> Genera
     return rc
 
 
-@scenario(*BOOT_GUEST_KNOBS)
+@scenario(
+    *HOST_KNOBS,
+    number("guest", 8, 2, GUEST_MIB_MAX, "the guest's memory in MiB, a multiple of 2"),
+    one_of("shmem_enabled", "always", SHMEM_ENABLED, "when a memfd gets huge pages"),
+    one_of("pin", "vfio", ["vfio", "none"], "is the guest's memory mapped for a device?"),
+    one_of("compaction", "off", ["off", "on"], "may a request compact the zone first?"),
+    ISOLATION_KNOB,
+)
 def boot_guest(version: Version, knobs: Knobs) -> Setup:
     """A guest is started on a host whose memory was in use before, and pinned for a device."""
     check_mib("guest", int(knobs["guest"]))

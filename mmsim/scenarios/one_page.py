@@ -1,10 +1,7 @@
-"""One page: how it comes to its reference count, and the smallest race about it.
+"""One page: how it comes to its reference count, and the smallest race about one.
 
-page_with, page_life  one folio, and holders made by the kernel's own steps.  Nothing here knows a
-                      count: each run starts without a folio and ends with the one that was asked
-                      for, so every number that a lesson shows is what the model has counted
-split_race            one huge page is split while others take a reference to it and let go
-CLAIMS                what can be said of the states of this race, true or not"""
+Nothing here knows a count: each run starts without a folio, and holders come by the kernel's own
+steps.  So every number that a lesson shows is what the model has counted."""
 
 from __future__ import annotations
 
@@ -116,14 +113,6 @@ def folio_of(trace: Trace, position: int | None = None) -> Folio:
 
 HOLDERS_MAX = 3
 
-SPLIT_RACE_KNOBS = (
-    number("holders", 1, 0, HOLDERS_MAX, "how many others take a reference"),
-    moment("taken", "start", ["start"], "when they take it"),
-    moment("released", "never", ["never"], "when they drop it"),
-    number("passes", 1, 1, MIGRATE_PASSES, "how often the split is tried"),
-    number("order", HPAGE_PMD_ORDER, 1, HPAGE_PMD_ORDER, "size of the huge page; 9: 512 pages"),
-)
-
 
 def repeated_split(
     page: Page, times: int, version: Version
@@ -140,7 +129,13 @@ def repeated_split(
     return results, pieces
 
 
-@scenario(*SPLIT_RACE_KNOBS)
+@scenario(
+    number("holders", 1, 0, HOLDERS_MAX, "how many others take a reference"),
+    moment("taken", "start", ["start"], "when they take it"),
+    moment("released", "never", ["never"], "when they drop it"),
+    number("passes", 1, 1, MIGRATE_PASSES, "how often the split is tried"),
+    number("order", HPAGE_PMD_ORDER, 1, HPAGE_PMD_ORDER, "size of the huge page; 9: 512 pages"),
+)
 def split_race(version: Version, knobs: Knobs) -> Setup:
     """A huge page is split while others take a reference to it and let go.
 
