@@ -152,9 +152,7 @@ class Scripted(Progress):
         super().__init__()
         self.main = main
         self.script = script
-        timed = [(cue.at, cue) for cue in script.cues if cue.at]
-        self._timed = sorted(timed, key=lambda each: each[0])
-        self._others = [cue for cue in script.cues if not cue.at]
+        self._cues = sorted(script.cues, key=lambda cue: cue.at or NOTHING_YET)
         self._attempts: Counter[tuple[str, str]] = Counter()
         self._seen: Local | None = None
 
@@ -173,25 +171,21 @@ class Scripted(Progress):
     # -- who else moves now
 
     def _due(self, scenario: Scenario, state: State) -> str | None:
-        for cue in self._others:
-            ready = self.rounds >= cue.round_
-            if cue.when_waited_for:
-                why = scenario.blocked(state, self.main) or ""
-                ready = why.endswith(f"held by {cue.actor}")
-            done = scenario.local(state, self.main).finished
-            if ready and not done and self._possible(scenario, state, cue):
-                self._others.remove(cue)
-                return cue.actor
-        for at, cue in self._timed:
-            if self.reached(cue.folio, at) and self._possible(scenario, state, cue):
-                self._timed.remove((at, cue))
+        for cue in self._cues:
+            if self._has_come(scenario, state, cue) and scenario.blocked(state, cue.actor) is None:
+                self._cues.remove(cue)
                 return cue.actor
         return None
 
-    @staticmethod
-    def _possible(scenario: Scenario, state: State, cue: Cue) -> bool:
-        there = _is_there(state.world, cue.folio)
-        return there and scenario.blocked(state, cue.actor) is None
+    def _has_come(self, scenario: Scenario, state: State, cue: Cue) -> bool:
+        if cue.at:
+            come = self.reached(cue.folio, cue.at)
+        else:
+            why = scenario.blocked(state, self.main) or ""
+            come = why != "finished" and self.rounds >= cue.round_
+            if cue.when_waited_for:
+                come = why.endswith(f"held by {cue.actor}")
+        return come and _is_there(state.world, cue.folio)
 
     # -- what the environment answers
 
