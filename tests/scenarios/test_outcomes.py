@@ -29,6 +29,14 @@ def test_each_way_to_end_has_its_name(knobs, outcome):
     assert outcome == situation.outcome(situation.run().last)
 
 
+def test_a_holder_that_is_never_released_keeps_its_reference_in_every_order():
+    found = vfio_map(order=1, passes=1).explore()
+    ends = [state.world for _, state in found.walk() if not found.scenario.moves(state)]
+    names = [{who for f in world.folios.values() for who, _ in f.held} for world in ends]
+    assert names
+    assert all("holder" in held for held in names)
+
+
 @pytest.mark.parametrize(
     ("knobs", "kept"),
     [({}, 0), ({"dirty": "yes"}, 3), ({"mapped": "yes"}, 3), ({"held": 2}, 1), ({"locked": 2}, 1)],

@@ -13,7 +13,7 @@ from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios.script import Cue, Position, Script, Scripted
 
 
-def run(*cast, names="A", version="v3"):
+def run(*cast, names="A", version="v3", **script):
     """Migrate huge pages for a long-term pin; each of the cast is (name, folio, position of its
     only move).  Answers the trace and the scheduler."""
     world = memory(*[isolated(name) for name in names], targets_huge="either")
@@ -26,7 +26,7 @@ def run(*cast, names="A", version="v3"):
 
     cues = tuple(Cue(*each) for each in cast)
     others = (holder(name, folio, 0, leaves=False) for name, folio, _ in cast)
-    scheduler = Scripted("main", Script(cues))
+    scheduler = Scripted("main", Script(cues, **script))
     return record(Scenario("script", world, (Actor("main", path), *others)), scheduler), scheduler
 
 
@@ -44,9 +44,19 @@ def test_between_passes_is_reached_by_all_together_but_in_batches_by_each(versio
     assert version != "v3" or scheduler.passes == {(0, 1): 10}
 
 
+def test_a_pass_that_is_left_is_not_over():
+    """base ends the call at the refused split of A, so nobody comes after that pass."""
+    end = Position.at("between_passes", 0)
+    trace, _ = run(
+        ("A", "A", None), ("s", "B", end), names="AB", version="base", huge_targets_none=True
+    )
+    assert "s" not in [event.actor for event in trace.events]
+
+
 def test_several_cues_fire_by_position_then_by_their_order():
-    cues = [("third", "unmap"), ("first", "visit"), ("fourth", "unmap")]
-    cast = [(name, "A", Position.at(site, 0)) for name, site in cues]
-    trace, _ = run(*cast, ("second", "A", None))
+    """The page is moved, so the check of a split is passed when its mappings are removed."""
+    sites = {"fourth": "unmap", "first": "visit", "fifth": "unmap", "third": "split.check"}
+    cast = [(name, "A", Position.at(site, 0)) for name, site in sites.items()]
+    trace, _ = run(*cast, ("at once", "A", None))
     order = [event.actor for event in trace.events if event.actor != "main"]
-    assert order == ["second", "first", "third", "fourth"]
+    assert order == ["at once", "first", "third", "fourth", "fifth"]
