@@ -143,7 +143,7 @@ def timed_hold(version: Version, knobs: Knobs) -> Setup:
     lasts as long.
 
     Left out: VFIO around the pin, and other holders."""
-    order = int(knobs["order"])
+    order = knobs["order"]
     world = World(Environment(targets_huge=NONE))
     memory = guest_memory(world, 1, order)
     return Setup(
@@ -155,9 +155,9 @@ def timed_hold(version: Version, knobs: Knobs) -> Setup:
         PINNED,
         usual=lambda: Clock(
             at={("holder", "folio_put"): float(knobs["hold"])},
-            in_vain=ALLOCATION[str(knobs["allocation"])],
+            in_vain=ALLOCATION[knobs["allocation"]],
             page_weight=1 << HPAGE_PMD_ORDER - order,
-            seed=int(knobs["seed"]) or None,
+            seed=knobs["seed"] or None,
         ),
     )
 

@@ -58,8 +58,8 @@ def _holder(knobs: Knobs) -> tuple[list[Actor], tuple[Cue, ...]]:
     check_number(knobs, "holder", "thps", "huge pages")
     if not knobs["holder"]:
         return [], ()
-    name, (start, end) = NAMES[int(knobs["holder"]) - 1], read_span(knobs)
-    actor = holder("holder", name, 0, int(knobs.get("refs", 1)), leaves=end is not None)
+    name, (start, end) = NAMES[knobs["holder"] - 1], read_span(knobs)
+    actor = holder("holder", name, 0, knobs.get("refs", 1), leaves=end is not None)
     return [actor], visit("holder", name, start, end)
 
 
@@ -103,13 +103,13 @@ def vfio_map(version: Version, knobs: Knobs) -> Setup:
 
     Left out: the ioctl around the pin (its 512-page chunks, the IOMMU, the limit on locked memory).
     With another `reason`, somebody else migrates the same pages and no pin is involved."""
-    order, trouble = int(knobs["order"]), knobs["trouble"]
-    targets = EITHER if knobs["targets"] == LATE else str(knobs["targets"])
+    order, trouble = knobs["order"], knobs["trouble"]
+    targets = EITHER if knobs["targets"] == LATE else knobs["targets"]
     may_fail = ("xas_split_alloc",) if trouble == "nomem" else ()
     world = World(Environment(targets_huge=targets, faults=may_fail))
-    vma = guest_memory(world, int(knobs["thps"]), order)
+    vma = guest_memory(world, knobs["thps"], order)
     pages = tuple(Page(pfn, folio.nr_pages) for pfn, folio in world.folios.items())
-    reason = REASONS.index(str(knobs["reason"]))
+    reason = REASONS.index(knobs["reason"])
     if knobs["reason"] == "longterm_pin":
         main, aim = Actor("pin", lambda: pin_user_pages_remote(vma, version)), PINNED
     else:
@@ -167,14 +167,14 @@ def pin_versus(version: Version, knobs: Knobs) -> Setup:
     longer), memory that the guest has not written to, the guest's own page tables.  The run without
     a schedule brings the others in at `taken`, until each has a reference, and lets them go on at
     `released`; the search and `replay` ask neither."""
-    order, thps, on = int(knobs["order"]), int(knobs["thps"]), int(knobs["on"])
+    order, thps, on = knobs["order"], knobs["thps"], knobs["on"]
     check_number(knobs, "on", "thps", "huge pages")
     limits = Limits(batch=1 << order)
-    world = World(Environment(str(knobs["targets"]), AVAILABLE, compaction=True, vfio=limits))
+    world = World(Environment(knobs["targets"], AVAILABLE, compaction=True, vfio=limits))
     memory = guest_memory(world, thps, order)
     map_ = MapDma(memory, (thps << order) * PAGE_SIZE)
     region = NAMES[on - 1]
-    words = [] if knobs["against"] == NOBODY else str(knobs["against"]).split(",")
+    words = [] if knobs["against"] == NOBODY else knobs["against"].split(",")
     walk = Actor(DROP_CACHES, lambda: drop_caches((memory,), version))
     others = [walk if word == DROP_CACHES else _HOLDERS[word](word, region) for word in words]
     taken, released = (at and at._replace(call=on - 1) for at in read_span(knobs))
@@ -212,12 +212,12 @@ def lru_batch(version: Version, knobs: Knobs) -> Setup:
     by accident.  Left out: how the page came there (in 6.1 a walk of drop_caches leaves up to 14
     behind), whatever else that CPU does, huge pages, which no batch keeps."""
     world = World()
-    names = [f"P{index + 1}" for index in range(int(knobs["pages"]))]
+    names = [f"P{index + 1}" for index in range(knobs["pages"])]
     world.pageblocks[CMA_PFN // HPAGE_PMD_NR] = MIGRATE_CMA
     for index, name in enumerate(names):
         world.add(CMA_PFN + index, as_left(name, 0, lru=knobs["batch"] != LRU_ADD or index > 0))
     if knobs["batch"] != "none":
-        batch_add(world, ANOTHER_CPU, str(knobs["batch"]), CMA_PFN)
+        batch_add(world, ANOTHER_CPU, knobs["batch"], CMA_PFN)
     memory = tuple(Extent(name, 1) for name in names)
     pin = Actor("pin", lambda: pin_user_pages_remote(memory, version))
     return Setup(world, (pin,), PINNED)
@@ -243,12 +243,12 @@ def cma_alloc(version: Version, knobs: Knobs) -> Setup:
     The area is free but for huge pages at its beginning.  The result is the first pfn of what the
     owner gets.  Ranges are tried pageblock by pageblock.  Left out: other owners; a request of
     single pages, for which a kernel slides page by page."""
-    blocks, wanted, thps = int(knobs["blocks"]), int(knobs["wanted"]), int(knobs["thps"])
+    blocks, wanted, thps = knobs["blocks"], knobs["wanted"], knobs["thps"]
     check_number(knobs, "wanted", "blocks", "pageblocks")
     check_number(knobs, "thps", "blocks", "pageblocks")
     area = cma.Area(CMA_PFN, blocks * HPAGE_PMD_NR)
     zone = boot(area.pages, area.pages, start=area.base)
-    world = World(Environment(targets_huge=str(knobs["targets"])), zone)
+    world = World(Environment(targets_huge=knobs["targets"]), zone)
     for nth, region in enumerate(NAMES[:thps]):
         pfn = area.base + nth * HPAGE_PMD_NR
         take(zone, pfn, HPAGE_PMD_ORDER)
@@ -283,7 +283,7 @@ def drop_caches_only(version: Version, knobs: Knobs) -> Setup:
     several writers, what comes after the write."""
     check_number(knobs, "held", "folios", "folios")
     check_number(knobs, "locked", "folios", "folios")
-    nr, order = int(knobs["folios"]), int(knobs["order"])
+    nr, order = knobs["folios"], knobs["order"]
     world = World()
     fields: dict[str, object] = {"dirty": knobs["dirty"] == "yes"}
     if knobs["mapped"] == "no":
@@ -291,9 +291,9 @@ def drop_caches_only(version: Version, knobs: Knobs) -> Setup:
     names = [f"{'T' if order else 'P'}{number_}" for number_ in range(1, nr + 1)]
     for number_, name in enumerate(names):
         world.add(FILE_PFN + number_ * HPAGE_PMD_NR, as_left(name, order, **fields))
-    if which := int(knobs["held"]):
+    if which := knobs["held"]:
         world.hold(FILE_PFN + (which - 1) * HPAGE_PMD_NR, SOMEBODY)
-    if which := int(knobs["locked"]):
+    if which := knobs["locked"]:
         world.update(FILE_PFN + (which - 1) * HPAGE_PMD_NR, locked_by=SOMEBODY)
     file = tuple(Extent(name, 1 << order) for name in names)
     return Setup(world, (Actor("drop_caches", lambda: drop_caches((file,), version)),), DROPPED)

@@ -71,7 +71,7 @@ def page_with(version: Version, knobs: Knobs) -> Setup:
     """A page with the holders that the knobs ask for.
 
     Raises UserError for knobs that contradict each other."""
-    order, mappings = int(knobs["order"]), int(knobs["mappings"])
+    order, mappings = int(knobs["order"]), knobs["mappings"]
     kind = SHMEM if knobs["cached"] == "yes" else ANON
     if kind == ANON and not mappings:
         raise UserError(
@@ -83,7 +83,7 @@ def page_with(version: Version, knobs: Knobs) -> Setup:
     actors += [_does(name, map_in_another_process) for name in MAPPERS[1:mappings]]
     if knobs["isolated"] == "yes":
         actors.append(_does("caller", isolate_by_name))
-    actors += [holder(name, REGION, 0, leaves=False) for name in HOLDERS[: int(knobs["holders"])]]
+    actors += [holder(name, REGION, 0, leaves=False) for name in HOLDERS[: knobs["holders"]]]
     if knobs["pin"] == "yes":
         actors.append(pinner(PINNER, REGION, 0, leaves=False))
     return _one_after_another(actors)
@@ -141,7 +141,7 @@ def split_race(version: Version, knobs: Knobs) -> Setup:
 
     It lies in CMA, mapped once, isolated by whoever is going to split it.  Left out: everything
     around the split; a try that was refused is followed by the next at once."""
-    order, passes = int(knobs["order"]), int(knobs["passes"])
+    order, passes = knobs["order"], knobs["passes"]
     world = World()
     guest_memory(world, 1, order)
     isolate(world, CMA_PFN)
@@ -150,7 +150,7 @@ def split_race(version: Version, knobs: Knobs) -> Setup:
         results, _ = yield from repeated_split(Page(CMA_PFN, 1 << order), passes, version)
         return results[-1]
 
-    names = ("holder", "holder2", "holder3")[: int(knobs["holders"])]
+    names = ("holder", "holder2", "holder3")[: knobs["holders"]]
     leaves = knobs["released"] != "never"
     others = [holder(name, NAMES[0], 0, leaves=leaves) for name in names]
     span = read_span(knobs)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mmsim import errno
 from mmsim.constants import MIGRATE_PASSES
@@ -30,7 +30,8 @@ from mmsim.scenarios.script import SITES, Position, Script, Scripted
 
 
 Value = int | str
-Knobs = dict[str, Value]
+Knobs = dict[str, Any]
+"""Settled: a number where the knob is one, else a word."""
 
 
 NOBODY = "nobody"
@@ -260,16 +261,16 @@ class Situation(Scenario):
         row = get(version) if isinstance(version, str) else version
         settled = settle(spec.name, spec.knobs, knobs)
         if ISOLATION_KNOB.name in settled:
-            row = with_isolation(row, str(settled[ISOLATION_KNOB.name]))
+            row = with_isolation(row, settled[ISOLATION_KNOB.name])
         if PASSES_KNOB.name in settled:
-            row = row._replace(passes=int(settled[PASSES_KNOB.name]))
+            row = row._replace(passes=settled[PASSES_KNOB.name])
         setup = spec.build(row, settled)
         setup.world.env = environment(row, setup.world.env)
         super().__init__(spec.name, setup.world, setup.actors, merge=merge)
         self.as_one = as_one
         self.spec = spec
         self.version = row
-        self.knobs = settled
+        self.knobs: dict[str, Value] = settled
         self.main = setup.actors[0].name
         self.script = setup.script
         self.aim = setup.aim
