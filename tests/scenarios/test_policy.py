@@ -10,7 +10,7 @@ import pytest
 from mmsim.mm.seams import Attempt
 from mmsim.mm.versions import LATEST
 from mmsim.scenarios import make, vfio_map
-from mmsim.scenarios.policy import STEPS_MAX, PolicyError, limited, own_policy
+from mmsim.scenarios.policy import CALL_STEPS, STEPS_MAX, PolicyError, limited, own_policy
 
 ATTEMPT = Attempt("piece", "-EAGAIN", "longterm_pin", 1, "give up")
 
@@ -157,9 +157,9 @@ def test_no_exception_comes_out_of_a_path_that_is_thrown_away(before, monkeypatc
 
 
 def test_what_the_model_does_inside_a_call_is_not_counted():
-    limited("thing", lambda: vfio_map("v2", released=3).run())  # far more lines than STEPS_MAX
+    limited("thing", lambda: vfio_map(order=3, released=3).run(), steps_max=3 * CALL_STEPS)
     with pytest.raises(PolicyError, match=r"in line \d+ \(return \[vfio_map"):
-        limited("thing", the_model_on_one_line)
+        limited("thing", the_model_on_one_line, steps_max=50_000)
 
 
 def test_something_that_is_no_function():
