@@ -1,7 +1,5 @@
 """The error codes that the modelled paths return, with the kernel's numbers and signs.
 
-Interface: EINTR ... ENOSYS, code, name
-
 A kernel function returns 0 or a negative errno; migrate_pages() may also return a positive count.
 The sign tells them apart: 11 is eleven failures, -11 is -EAGAIN."""
 

@@ -57,18 +57,16 @@ def lab(
     is put into the folder; what is there stays.  Raises UserError."""
     if importlib.util.find_spec("jupyterlab") is None:
         raise UserError(f"JupyterLab is not installed: {_install(_wanted())}")
-    if here is not None:
-        if not solutions:
-            raise UserError("--no-solutions is for a folder of your own: --here copies nothing.")
-        root, lesson = place(here)
-        if lesson.resolve().is_relative_to(share := datafiles.share_dir()):
-            sign_lessons(share, share)
-    else:
+    share = datafiles.share_dir()
+    if here is None:
         root = folder or Path("mmsim-lessons")
-        share = datafiles.share_dir()
         report(put_lessons(share, root, solutions=solutions), root)
-        sign_lessons(share, root)
         lesson = first_lesson(root / "notebooks")
+    elif solutions:
+        root, lesson = place(here)
+    else:
+        raise UserError("--no-solutions is for a folder of your own: --here copies nothing.")
+    sign_lessons(share, root)
     quiet = not browser or os.environ.get("BROWSER") == "none"
     return serve(command(root, lesson, port=port, browser=not quiet))
 
@@ -214,9 +212,9 @@ def _step(name: str, new: str, present: Mapping[str, str], written: Mapping[str,
     `new` is its sum; `present` has those in the folder now, `written` those of what was put there.
     Nothing that was edited is ever a target."""
     path = PurePosixPath(name)
-    copies = (f"{path.stem}.fresh-{number}" for number in itertools.count(2))
-    for stem in itertools.chain((path.stem, f"{path.stem}.fresh"), copies):
-        target = str(path.with_stem(stem))
+    for number in itertools.count():
+        more = ("", ".fresh")[number] if number < 2 else f".fresh-{number}"
+        target = str(path.with_stem(path.stem + more))
         now = present.get(target)
         if now is None:
             return Step(name, target, "new")

@@ -1,7 +1,5 @@
 """What a learner answered, kept beside the lessons in one small file, `progress.jsonl`.
 
-Interface: FILE, Entry, Book, place, read, recall, keep, packed, hand_in
-
 A line of the file is one card: its first and last answer, and how often it was tried.  A change
 reads the file, writes it whole under another name and renames it, all under a lock.  So the file
 stays small, a killed kernel leaves the old one, and two notebooks at once lose nothing.

@@ -81,10 +81,3 @@ def test_a_malformed_table_is_one_sentence(tmp_path: Path, content, says: str) -
         datafiles.read_csv(file)
     assert says in str(caught.value)
     assert str(file) in str(caught.value)
-
-
-def test_every_table_of_the_project_can_be_read() -> None:
-    tables = [name for name in datafiles.names() if name.endswith(".csv")]
-    assert "kernel-runs/s3_held_reference.csv" in tables
-    for name in tables:
-        assert datafiles.load_csv(name), name

@@ -190,7 +190,7 @@ def unmap_and_move(
 
     if rc == 0:
         from_.remove(page)
-        yield folio_put(page.pfn, ISOLATION, 1, site="move.freed")
+        yield folio_put(page.pfn, ISOLATION, 1, site="move.freed", huge=page.is_thp)
     elif rc != -EAGAIN:
         from_.remove(page)
         ret_pages.append(page)
@@ -330,7 +330,7 @@ def migrate_pages(
                         nr_failed += 1
                     nr_failed_pages += page.nr
             told = Told(
-                ended=(1 + no_subpage_counting, pass_),
+                ended=None if out else (1 + no_subpage_counting, pass_),
                 retry=retry, thp_retry=thp_retry, nr_retry_pages=nr_retry_pages,
                 nr_succeeded=nr_succeeded, nr_thp_failed=nr_thp_failed,
                 nr_failed_pages=nr_failed_pages, nr_thp_split=nr_thp_split,

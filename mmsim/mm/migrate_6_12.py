@@ -77,9 +77,9 @@ class Tries(NamedTuple):
     pieces: bool
     version: Version
 
-    def told(self, pass_: int, batch: tuple[int, ...], half: str) -> Told:
+    def told(self, pass_: int, batch: tuple[int, ...]) -> Told:
         """Which try this is, for the readers of a run."""
-        return Told(round_=1 + self.pieces, pass_=self.first_pass + pass_, batch=batch, half=half)
+        return Told(round_=1 + self.pieces, pass_=self.first_pass + pass_, batch=batch)
 
     def before_the_next(self, folio: Page, rc: int, pass_: int) -> Generator[Op, Any, bool]:
         """The seam of a policy, which may drain or wait."""
@@ -127,7 +127,7 @@ def migrate_folio_unmap(
     count = yield folio_ref_count(src.pfn, site="visit", huge=src.is_thp, **told)
     if count == 1:  # freed under us: only the isolation's reference is left
         from_.remove(src)
-        yield folio_put(src.pfn, ISOLATION, 1, site="move.freed")
+        yield folio_put(src.pfn, ISOLATION, 1, site="move.freed", huge=src.is_thp)
         return MIGRATEPAGE_SUCCESS
     dst = yield alloc_migration_target(src.pfn, REASONS[tries.reason], site="move.target")
     if dst is None:
@@ -178,6 +178,7 @@ def migrate_folio_move(
     """The second half.  After -EAGAIN the folio stays on `unmapped`, locked, with its destination.
 
     Left out: the drain that follows if the folio was mlocked."""
+    told = Told(told, huge=each.src.is_thp)
     rc = yield from migrate_folio(each.dst, each.src.pfn, told)
     if rc == -EAGAIN:
         return rc
@@ -191,7 +192,7 @@ def migrate_folio_move(
         yield remove_migration_ptes(each.src.pfn, each.dst)
     yield folio_put(each.dst, NEW_PAGE, 1, site="move.done", rc=0)
     yield folio_unlock(each.src.pfn)
-    yield folio_put(each.src.pfn, ISOLATION, 1, site="move.freed")
+    yield folio_put(each.src.pfn, ISOLATION, 1, site="move.freed", huge=each.src.is_thp)
     return MIGRATEPAGE_SUCCESS
 
 
@@ -233,7 +234,7 @@ def migrate_pages_batch(
     told = Told()
     while pass_ < tries.nr_pass and retry and not rc_saved:
         retry = thp_retry = nr_retry_pages = 0
-        told = tries.told(pass_, batch, "unmap")
+        told = tries.told(pass_, batch)
         todo = tuple(from_)
         for index, folio in enumerate(todo):
             if folio.is_thp and not tries.pieces:
@@ -291,7 +292,7 @@ def migrate_pages_batch(
     retry, pass_ = 1, 0
     while pass_ < tries.nr_pass and retry:
         retry = thp_retry = nr_retry_pages = 0
-        told = tries.told(pass_, batch, "move")
+        told = Told(tries.told(pass_, batch), again=pass_ > 0)
         waiting = tuple(unmapped)
         for index, each in enumerate(waiting):
             rc = yield from migrate_folio_move(each, ret_folios, unmapped, told)

@@ -1,6 +1,4 @@
-"""How long each step takes, and who moves next when every actor has a CPU of its own.
-
-timed_hold  one reference that lasts a given time, against the retry loop and a clock"""
+"""How long each step takes, and who moves next when every actor has a CPU of its own."""
 
 from __future__ import annotations
 
@@ -126,7 +124,8 @@ HOLD_MAX = 100_000
 SEEDS_MAX = 1_000_000
 ALLOCATION = {"injected": IN_VAIN, "fragmented": IN_VAIN + COMPACTION}
 
-TIMED_HOLD_KNOBS = (
+
+@scenario(
     number("hold", 1_000, 0, HOLD_MAX, "units of time from the start of the pin to the release"),
     one_of("allocation", "injected", tuple(ALLOCATION), "why no huge page is to be had"),
     number("seed", 0, 0, SEEDS_MAX, "0: every step takes its time; else how times are drawn"),
@@ -134,9 +133,6 @@ TIMED_HOLD_KNOBS = (
     number("order", HPAGE_PMD_ORDER, 1, HPAGE_PMD_ORDER, "size of a huge page; 9: 512 pages"),
     ISOLATION_KNOB,
 )
-
-
-@scenario(*TIMED_HOLD_KNOBS)
 def timed_hold(version: Version, knobs: Knobs) -> Setup:
     """A reference that lasts a given time meets a pin whose retries last a given time.
 
@@ -147,7 +143,7 @@ def timed_hold(version: Version, knobs: Knobs) -> Setup:
     lasts as long.
 
     Left out: VFIO around the pin, and other holders."""
-    order = int(knobs["order"])
+    order = knobs["order"]
     world = World(Environment(targets_huge=NONE))
     memory = guest_memory(world, 1, order)
     return Setup(
@@ -159,9 +155,9 @@ def timed_hold(version: Version, knobs: Knobs) -> Setup:
         PINNED,
         usual=lambda: Clock(
             at={("holder", "folio_put"): float(knobs["hold"])},
-            in_vain=ALLOCATION[str(knobs["allocation"])],
+            in_vain=ALLOCATION[knobs["allocation"]],
             page_weight=1 << HPAGE_PMD_ORDER - order,
-            seed=int(knobs["seed"]) or None,
+            seed=knobs["seed"] or None,
         ),
     )
 

@@ -1,10 +1,4 @@
-"""A guest's memory in CMA, and who else touches it or wants it.
-
-vfio_map          the report: a pin of huge pages while a holder has one, come and gone on cue
-pin_versus        VFIO maps huge pages while drop_caches and others touch them
-lru_batch         single pages, one of them in another CPU's batch
-cma_alloc         the owner of a CMA area takes memory back while somebody holds a huge page in it
-drop_caches_only  one write to drop_caches over one file"""
+"""A guest's memory in CMA, and who else touches it or wants it."""
 
 from __future__ import annotations
 
@@ -58,26 +52,23 @@ from mmsim.scenarios.situation import (
     scenario,
 )
 
+
+def _holder(knobs: Knobs) -> tuple[list[Actor], tuple[Cue, ...]]:
+    """Who refers to the huge page that the knobs name, and when they come and go."""
+    check_number(knobs, "holder", "thps", "huge pages")
+    if not knobs["holder"]:
+        return [], ()
+    name, (start, end) = NAMES[knobs["holder"] - 1], read_span(knobs)
+    actor = holder("holder", name, 0, knobs.get("refs", 1), leaves=end is not None)
+    return [actor], visit("holder", name, start, end)
+
+
 # -- vfio_map
 
 
 LATE = "late"
 """No free huge page for the first request of each, one for every later one."""
 TROUBLES = ("none", "writeback", "truncated", "nomem")
-
-VFIO_MAP_KNOBS = (
-    number("thps", 1, 1, len(NAMES), "huge pages in the guest's memory, all in CMA"),
-    number("holder", 1, 0, len(NAMES), "which of them somebody else refers to; 0: none"),
-    number("refs", 1, 1, 8, "how many references the holder takes"),
-    moment("taken", "start", ["start"], "when the holder takes them"),
-    moment("released", "never", ["never"], "when the holder drops them"),
-    one_of("trouble", "none", TROUBLES, "what else is the matter with huge page A"),
-    one_of("targets", NONE, [AVAILABLE, NONE, EITHER, LATE], "may a free huge page be had?"),
-    one_of("reason", "longterm_pin", REASONS, "why migrate_pages() is called"),
-    PASSES_KNOB,
-    number("order", HPAGE_PMD_ORDER, 0, HPAGE_PMD_ORDER, "9: huge pages of 512; 0: single pages"),
-    ISOLATION_KNOB,
-)
 
 
 def _isolate_and_migrate(
@@ -94,46 +85,45 @@ def _isolate_and_migrate(
     return rc
 
 
-@scenario(*VFIO_MAP_KNOBS)
+@scenario(
+    number("thps", 1, 1, len(NAMES), "huge pages in the guest's memory, all in CMA"),
+    number("holder", 1, 0, len(NAMES), "which of them somebody else refers to; 0: none"),
+    number("refs", 1, 1, 8, "how many references the holder takes"),
+    moment("taken", "start", ["start"], "when the holder takes them"),
+    moment("released", "never", ["never"], "when the holder drops them"),
+    one_of("trouble", "none", TROUBLES, "what else is the matter with huge page A"),
+    one_of("targets", NONE, [AVAILABLE, NONE, EITHER, LATE], "may a free huge page be had?"),
+    one_of("reason", "longterm_pin", REASONS, "why migrate_pages() is called"),
+    PASSES_KNOB,
+    number("order", HPAGE_PMD_ORDER, 0, HPAGE_PMD_ORDER, "9: huge pages of 512; 0: single pages"),
+    ISOLATION_KNOB,
+)
 def vfio_map(version: Version, knobs: Knobs) -> Setup:
     """A guest's huge pages in CMA are pinned for a device while somebody else refers to one.
 
     Left out: the ioctl around the pin (its 512-page chunks, the IOMMU, the limit on locked memory).
     With another `reason`, somebody else migrates the same pages and no pin is involved."""
-    check_number(knobs, "holder", "thps", "huge pages")
-    order = int(knobs["order"])
-    thps, which = int(knobs["thps"]), int(knobs["holder"])
-    trouble = knobs["trouble"]
-    targets = EITHER if knobs["targets"] == LATE else str(knobs["targets"])
+    order, trouble = knobs["order"], knobs["trouble"]
+    targets = EITHER if knobs["targets"] == LATE else knobs["targets"]
     may_fail = ("xas_split_alloc",) if trouble == "nomem" else ()
     world = World(Environment(targets_huge=targets, faults=may_fail))
-    vma = guest_memory(world, thps, order)
+    vma = guest_memory(world, knobs["thps"], order)
     pages = tuple(Page(pfn, folio.nr_pages) for pfn, folio in world.folios.items())
-    reason = REASONS.index(str(knobs["reason"]))
+    reason = REASONS.index(knobs["reason"])
     if knobs["reason"] == "longterm_pin":
         main, aim = Actor("pin", lambda: pin_user_pages_remote(vma, version)), PINNED
     else:
         main = Actor("migrate", lambda: _isolate_and_migrate(pages, reason, version))
         aim = MIGRATED
-    others: list[Actor] = []
-    cues: tuple[Cue, ...] = ()
-    if which:
-        name = NAMES[which - 1]
-        leaves = knobs["released"] != "never"
-        others.append(holder("holder", name, 0, int(knobs["refs"]), leaves=leaves))
-        cues = visit("holder", name, *read_span(knobs))
+    others, cues = _holder(knobs)
     if trouble == "writeback":
         world.update(CMA_PFN, writeback=True)
     if trouble == "truncated":
         others.append(truncater("truncater", NAMES[0], 0, waits=True))
         cues += (Cue("truncater", NAMES[0], Position.at("split.lock", 0)),)
-    faults: Faults = {}
-    if trouble == "nomem":
-        faults[NAMES[0], "xas_split_alloc"] = ((None, "nomem"),)
-    late: dict[str, Attempts] = {}
-    if knobs["targets"] == LATE:
-        late = dict.fromkeys(NAMES, frozenset({0}))
-    script = Script(cues, late, faults=faults)
+    faults: Faults = {(NAMES[0], "xas_split_alloc"): ((None, "nomem"),)}
+    late: Attempts = frozenset({0} if knobs["targets"] == LATE else ())
+    script = Script(cues, dict.fromkeys(NAMES, late), faults=faults if may_fail else {})
     return Setup(world, (main, *others), aim, script)
 
 
@@ -153,7 +143,8 @@ _HOLDERS: dict[str, Callable[[str, str], Actor]] = {
 }
 AGAINST = (DROP_CACHES, *_HOLDERS)
 
-PIN_VERSUS_KNOBS = (
+
+@scenario(
     number("thps", 1, 1, len(NAMES), "huge pages in the guest's memory, all in CMA"),
     Knob("against", DROP_CACHES, "who else touches them", allowed=AGAINST, several=True),
     number("on", 1, 1, len(NAMES), "which huge page the others go for; drop_caches takes them all"),
@@ -163,10 +154,8 @@ PIN_VERSUS_KNOBS = (
     PASSES_KNOB,
     number("order", HPAGE_PMD_ORDER, 1, HPAGE_PMD_ORDER, "size of a huge page; 9: 512 pages"),
     ISOLATION_KNOB,
+    order=1,
 )
-
-
-@scenario(*PIN_VERSUS_KNOBS, order=1)
 def pin_versus(version: Version, knobs: Knobs) -> Setup:
     """VFIO maps a guest's huge pages while drop_caches and others touch them.
 
@@ -178,14 +167,14 @@ def pin_versus(version: Version, knobs: Knobs) -> Setup:
     longer), memory that the guest has not written to, the guest's own page tables.  The run without
     a schedule brings the others in at `taken`, until each has a reference, and lets them go on at
     `released`; the search and `replay` ask neither."""
-    order, thps, on = int(knobs["order"]), int(knobs["thps"]), int(knobs["on"])
+    order, thps, on = knobs["order"], knobs["thps"], knobs["on"]
     check_number(knobs, "on", "thps", "huge pages")
     limits = Limits(batch=1 << order)
-    world = World(Environment(str(knobs["targets"]), AVAILABLE, compaction=True, vfio=limits))
+    world = World(Environment(knobs["targets"], AVAILABLE, compaction=True, vfio=limits))
     memory = guest_memory(world, thps, order)
     map_ = MapDma(memory, (thps << order) * PAGE_SIZE)
     region = NAMES[on - 1]
-    words = [] if knobs["against"] == NOBODY else str(knobs["against"]).split(",")
+    words = [] if knobs["against"] == NOBODY else knobs["against"].split(",")
     walk = Actor(DROP_CACHES, lambda: drop_caches((memory,), version))
     others = [walk if word == DROP_CACHES else _HOLDERS[word](word, region) for word in words]
     taken, released = (at and at._replace(call=on - 1) for at in read_span(knobs))
@@ -201,7 +190,9 @@ def pin_versus(version: Version, knobs: Knobs) -> Setup:
 
 ANOTHER_CPU = "cpu 1"
 PAGES_MAX = 8
-LRU_BATCH_KNOBS = (
+
+
+@scenario(
     number("pages", 2, 1, PAGES_MAX, "single pages in the guest's memory, all in CMA"),
     one_of(
         "batch",
@@ -212,9 +203,6 @@ LRU_BATCH_KNOBS = (
     PASSES_KNOB,
     ISOLATION_KNOB,
 )
-
-
-@scenario(*LRU_BATCH_KNOBS)
 def lru_batch(version: Version, knobs: Knobs) -> Setup:
     """A guest's single pages are pinned while one of them lies in a per-CPU batch.
 
@@ -224,12 +212,12 @@ def lru_batch(version: Version, knobs: Knobs) -> Setup:
     by accident.  Left out: how the page came there (in 6.1 a walk of drop_caches leaves up to 14
     behind), whatever else that CPU does, huge pages, which no batch keeps."""
     world = World()
-    names = [f"P{index + 1}" for index in range(int(knobs["pages"]))]
+    names = [f"P{index + 1}" for index in range(knobs["pages"])]
     world.pageblocks[CMA_PFN // HPAGE_PMD_NR] = MIGRATE_CMA
     for index, name in enumerate(names):
         world.add(CMA_PFN + index, as_left(name, 0, lru=knobs["batch"] != LRU_ADD or index > 0))
     if knobs["batch"] != "none":
-        batch_add(world, ANOTHER_CPU, str(knobs["batch"]), CMA_PFN)
+        batch_add(world, ANOTHER_CPU, knobs["batch"], CMA_PFN)
     memory = tuple(Extent(name, 1) for name in names)
     pin = Actor("pin", lambda: pin_user_pages_remote(memory, version))
     return Setup(world, (pin,), PINNED)
@@ -239,7 +227,8 @@ def lru_batch(version: Version, knobs: Knobs) -> Setup:
 
 BLOCKS_MAX = 64
 
-CMA_ALLOC_KNOBS = (
+
+@scenario(
     number("blocks", 2, 1, BLOCKS_MAX, "size of the area, in pageblocks of 2 MiB"),
     number("wanted", 1, 1, BLOCKS_MAX, "how many pageblocks in a row its owner asks for"),
     number("thps", 1, 0, len(NAMES), "huge pages of a guest: A in the first pageblock, and so on"),
@@ -248,23 +237,18 @@ CMA_ALLOC_KNOBS = (
     one_of("targets", NONE, [AVAILABLE, NONE, EITHER], "may a free huge page be had elsewhere?"),
     PASSES_KNOB,
 )
-
-
-@scenario(*CMA_ALLOC_KNOBS)
 def cma_alloc(version: Version, knobs: Knobs) -> Setup:
     """The owner of a CMA area takes memory back while somebody refers to a huge page in it.
 
     The area is free but for huge pages at its beginning.  The result is the first pfn of what the
     owner gets.  Ranges are tried pageblock by pageblock.  Left out: other owners; a request of
     single pages, for which a kernel slides page by page."""
-    blocks, wanted, thps = int(knobs["blocks"]), int(knobs["wanted"]), int(knobs["thps"])
-    which = int(knobs["holder"])
+    blocks, wanted, thps = knobs["blocks"], knobs["wanted"], knobs["thps"]
     check_number(knobs, "wanted", "blocks", "pageblocks")
     check_number(knobs, "thps", "blocks", "pageblocks")
-    check_number(knobs, "holder", "thps", "huge pages")
     area = cma.Area(CMA_PFN, blocks * HPAGE_PMD_NR)
     zone = boot(area.pages, area.pages, start=area.base)
-    world = World(Environment(targets_huge=str(knobs["targets"])), zone)
+    world = World(Environment(targets_huge=knobs["targets"]), zone)
     for nth, region in enumerate(NAMES[:thps]):
         pfn = area.base + nth * HPAGE_PMD_NR
         take(zone, pfn, HPAGE_PMD_ORDER)
@@ -273,13 +257,8 @@ def cma_alloc(version: Version, knobs: Knobs) -> Setup:
     def path() -> Generator[Op, Any, int]:
         return cma.cma_alloc(area, wanted * HPAGE_PMD_NR, HPAGE_PMD_ORDER, version, [])
 
-    owner = Actor("owner", path)
-    if not which:
-        return Setup(world, (owner,), TAKEN_BACK)
-    name = NAMES[which - 1]
-    _, end = read_span(knobs)
-    other = holder("holder", name, 0, leaves=end is not None)
-    return Setup(world, (owner, other), TAKEN_BACK, Script(visit("holder", name, None, end)))
+    others, cues = _holder(knobs)
+    return Setup(world, (Actor("owner", path), *others), TAKEN_BACK, Script(cues))
 
 
 # -- drop_caches_only
@@ -288,7 +267,8 @@ FOLIOS_MAX = 40
 FILE_PFN = 0x20000
 SOMEBODY = "somebody"
 
-DROP_CACHES_KNOBS = (
+
+@scenario(
     number("folios", 3, 1, FOLIOS_MAX, "folios in the file"),
     number("order", HPAGE_PMD_ORDER, 0, HPAGE_PMD_ORDER, "size of each; 0: a page, 9: 512 pages"),
     one_of("dirty", "yes", ["yes", "no"], "were they written to?"),
@@ -296,9 +276,6 @@ DROP_CACHES_KNOBS = (
     number("held", 0, 0, FOLIOS_MAX, "which of them somebody else refers to; 0: none"),
     number("locked", 0, 0, FOLIOS_MAX, "which of them somebody else has locked; 0: none"),
 )
-
-
-@scenario(*DROP_CACHES_KNOBS)
 def drop_caches_only(version: Version, knobs: Knobs) -> Setup:
     """One write to drop_caches over one file: who is visited, locked, referenced, dropped.
 
@@ -306,7 +283,7 @@ def drop_caches_only(version: Version, knobs: Knobs) -> Setup:
     several writers, what comes after the write."""
     check_number(knobs, "held", "folios", "folios")
     check_number(knobs, "locked", "folios", "folios")
-    nr, order = int(knobs["folios"]), int(knobs["order"])
+    nr, order = knobs["folios"], knobs["order"]
     world = World()
     fields: dict[str, object] = {"dirty": knobs["dirty"] == "yes"}
     if knobs["mapped"] == "no":
@@ -314,9 +291,9 @@ def drop_caches_only(version: Version, knobs: Knobs) -> Setup:
     names = [f"{'T' if order else 'P'}{number_}" for number_ in range(1, nr + 1)]
     for number_, name in enumerate(names):
         world.add(FILE_PFN + number_ * HPAGE_PMD_NR, as_left(name, order, **fields))
-    if which := int(knobs["held"]):
+    if which := knobs["held"]:
         world.hold(FILE_PFN + (which - 1) * HPAGE_PMD_NR, SOMEBODY)
-    if which := int(knobs["locked"]):
+    if which := knobs["locked"]:
         world.update(FILE_PFN + (which - 1) * HPAGE_PMD_NR, locked_by=SOMEBODY)
     file = tuple(Extent(name, 1 << order) for name in names)
     return Setup(world, (Actor("drop_caches", lambda: drop_caches((file,), version)),), DROPPED)

@@ -1,6 +1,4 @@
-"""A host's memory after long use, chosen with knobs, and a guest's memory on it.
-
-boot_guest  a guest is started: where its memory lands, and whether it can be pinned"""
+"""A host's memory after long use, chosen with knobs, and a guest that is started on it."""
 
 from __future__ import annotations
 
@@ -25,7 +23,6 @@ from mmsim.scenarios.situation import (
     POPULATED,
     Knobs,
     Setup,
-    Value,
     check_number,
     number,
     one_of,
@@ -79,7 +76,7 @@ HOST_KNOBS = (
 class Host(NamedTuple):
     """A host: its knobs, and its memory."""
 
-    knobs: Mapping[str, Value]
+    knobs: Mapping[str, Any]
     zone: Zone
 
     def with_(self, **knobs: object) -> Host:
@@ -102,17 +99,17 @@ def check_mib(what: str, mib: int) -> None:
         )
 
 
-def host_zone(knobs: Mapping[str, Value]) -> Zone:
+def host_zone(knobs: Mapping[str, Any]) -> Zone:
     """The memory of a host with these knobs; raises UserError for a size that makes none."""
-    mib = int(knobs["host"])
+    mib = knobs["host"]
     check_mib("host", mib)
     return boot(
         mib * MIB,
-        mib // BLOCK_MIB * int(knobs["cma"]) // 100 * HPAGE_PMD_NR,
+        mib // BLOCK_MIB * knobs["cma"] // 100 * HPAGE_PMD_NR,
         start=START_PFN,
-        used=int(knobs["used"]) / 100,
-        scattered=int(knobs["scattered"]) / 100,
-        seed=int(knobs["seed"]),
+        used=knobs["used"] / 100,
+        scattered=knobs["scattered"] / 100,
+        seed=knobs["seed"],
         movable=True,
         watermarks=zone_watermarks(mib * MIB),
     )
@@ -146,15 +143,6 @@ GUEST = "guest"
 GUEST_MIB_MAX, COMPACTED_MIB_MAX = 64, 1 << 12
 """More would be too much to look at: to move the pieces of a huge page takes ten thousand steps."""
 
-BOOT_GUEST_KNOBS = (
-    *HOST_KNOBS,
-    number("guest", 8, 2, GUEST_MIB_MAX, "the guest's memory in MiB, a multiple of 2"),
-    one_of("shmem_enabled", "always", SHMEM_ENABLED, "when a memfd gets huge pages"),
-    one_of("pin", "vfio", ["vfio", "none"], "is the guest's memory mapped for a device?"),
-    one_of("compaction", "off", ["off", "on"], "may a request compact the zone first?"),
-    ISOLATION_KNOB,
-)
-
 
 def _start_guest(pages: int, policy: str, pin: bool, version: Version) -> Generator[Op, Any, int]:
     """What a virtual machine monitor does: populate, then map for the device.
@@ -167,18 +155,25 @@ def _start_guest(pages: int, policy: str, pin: bool, version: Version) -> Genera
     return rc
 
 
-@scenario(*BOOT_GUEST_KNOBS)
+@scenario(
+    *HOST_KNOBS,
+    number("guest", 8, 2, GUEST_MIB_MAX, "the guest's memory in MiB, a multiple of 2"),
+    one_of("shmem_enabled", "always", SHMEM_ENABLED, "when a memfd gets huge pages"),
+    one_of("pin", "vfio", ["vfio", "none"], "is the guest's memory mapped for a device?"),
+    one_of("compaction", "off", ["off", "on"], "may a request compact the zone first?"),
+    ISOLATION_KNOB,
+)
 def boot_guest(version: Version, knobs: Knobs) -> Setup:
     """A guest is started on a host whose memory was in use before, and pinned for a device."""
-    check_mib("guest", int(knobs["guest"]))
+    check_mib("guest", knobs["guest"])
     check_number(knobs, "guest", "host", "MiB")
     compaction = knobs["compaction"] == "on"
-    if compaction and int(knobs["host"]) > COMPACTED_MIB_MAX:
+    if compaction and knobs["host"] > COMPACTED_MIB_MAX:
         raise UserError(
             f"host is {knobs['host']} MiB, and compaction would look through all of it for room; "
             f"the model does that for at most {COMPACTED_MIB_MAX}, so take a smaller host"
         )
-    pages, policy = int(knobs["guest"]) * MIB, str(knobs["shmem_enabled"])
+    pages, policy = knobs["guest"] * MIB, knobs["shmem_enabled"]
     world = World(Environment(ZONE, ZONE, compaction=compaction), host_zone(knobs))
     pin = knobs["pin"] == "vfio"
     guest = Actor(GUEST, lambda: _start_guest(pages, policy, pin, version))

@@ -1,10 +1,7 @@
-"""One page: how it comes to its reference count, and the smallest race about it.
+"""One page: how it comes to its reference count, and the smallest race about one.
 
-page_with, page_life  one folio, and holders made by the kernel's own steps.  Nothing here knows a
-                      count: each run starts without a folio and ends with the one that was asked
-                      for, so every number that a lesson shows is what the model has counted
-split_race            one huge page is split while others take a reference to it and let go
-CLAIMS                what can be said of the states of this race, true or not"""
+Nothing here knows a count: each run starts without a folio, and holders come by the kernel's own
+steps.  So every number that a lesson shows is what the model has counted."""
 
 from __future__ import annotations
 
@@ -74,7 +71,7 @@ def page_with(version: Version, knobs: Knobs) -> Setup:
     """A page with the holders that the knobs ask for.
 
     Raises UserError for knobs that contradict each other."""
-    order, mappings = int(knobs["order"]), int(knobs["mappings"])
+    order, mappings = int(knobs["order"]), knobs["mappings"]
     kind = SHMEM if knobs["cached"] == "yes" else ANON
     if kind == ANON and not mappings:
         raise UserError(
@@ -86,7 +83,7 @@ def page_with(version: Version, knobs: Knobs) -> Setup:
     actors += [_does(name, map_in_another_process) for name in MAPPERS[1:mappings]]
     if knobs["isolated"] == "yes":
         actors.append(_does("caller", isolate_by_name))
-    actors += [holder(name, REGION, 0, leaves=False) for name in HOLDERS[: int(knobs["holders"])]]
+    actors += [holder(name, REGION, 0, leaves=False) for name in HOLDERS[: knobs["holders"]]]
     if knobs["pin"] == "yes":
         actors.append(pinner(PINNER, REGION, 0, leaves=False))
     return _one_after_another(actors)
@@ -116,14 +113,6 @@ def folio_of(trace: Trace, position: int | None = None) -> Folio:
 
 HOLDERS_MAX = 3
 
-SPLIT_RACE_KNOBS = (
-    number("holders", 1, 0, HOLDERS_MAX, "how many others take a reference"),
-    moment("taken", "start", ["start"], "when they take it"),
-    moment("released", "never", ["never"], "when they drop it"),
-    number("passes", 1, 1, MIGRATE_PASSES, "how often the split is tried"),
-    number("order", HPAGE_PMD_ORDER, 1, HPAGE_PMD_ORDER, "size of the huge page; 9: 512 pages"),
-)
-
 
 def repeated_split(
     page: Page, times: int, version: Version
@@ -140,13 +129,19 @@ def repeated_split(
     return results, pieces
 
 
-@scenario(*SPLIT_RACE_KNOBS)
+@scenario(
+    number("holders", 1, 0, HOLDERS_MAX, "how many others take a reference"),
+    moment("taken", "start", ["start"], "when they take it"),
+    moment("released", "never", ["never"], "when they drop it"),
+    number("passes", 1, 1, MIGRATE_PASSES, "how often the split is tried"),
+    number("order", HPAGE_PMD_ORDER, 1, HPAGE_PMD_ORDER, "size of the huge page; 9: 512 pages"),
+)
 def split_race(version: Version, knobs: Knobs) -> Setup:
     """A huge page is split while others take a reference to it and let go.
 
     It lies in CMA, mapped once, isolated by whoever is going to split it.  Left out: everything
     around the split; a try that was refused is followed by the next at once."""
-    order, passes = int(knobs["order"]), int(knobs["passes"])
+    order, passes = knobs["order"], knobs["passes"]
     world = World()
     guest_memory(world, 1, order)
     isolate(world, CMA_PFN)
@@ -155,7 +150,7 @@ def split_race(version: Version, knobs: Knobs) -> Setup:
         results, _ = yield from repeated_split(Page(CMA_PFN, 1 << order), passes, version)
         return results[-1]
 
-    names = ("holder", "holder2", "holder3")[: int(knobs["holders"])]
+    names = ("holder", "holder2", "holder3")[: knobs["holders"]]
     leaves = knobs["released"] != "never"
     others = [holder(name, NAMES[0], 0, leaves=leaves) for name in names]
     span = read_span(knobs)

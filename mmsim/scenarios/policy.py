@@ -1,7 +1,5 @@
 """A policy of one's own: a plain Python function in the place of the last seam.
 
-Interface: own_policy, limited, learners_own, PolicyError, STEPS_MAX
-
 The function gets an `Attempt` (`mmsim.mm.versions`) and answers one of its DECISIONS.  It is asked
 once for each different attempt and the answer is kept, so it can't make the model forget what it
 did before.  It may take STEPS_MAX steps, and is then stopped.  A step is one instruction of Python;

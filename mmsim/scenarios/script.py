@@ -45,6 +45,10 @@ class Position(NamedTuple):
         return cls(call, round_, pass_, SITES.index(site))
 
 
+NOTHING_YET = Position(-1, 0, 0, 0)
+"""Before every position."""
+
+
 def _is_there(world: World, name: str) -> bool:
     """Is this folio there yet?  A piece of a huge page is not, before the split."""
     region, piece, index = name.partition("[")
@@ -94,94 +98,49 @@ class Progress:
     """How far the main actor has come, by what its path declares at its sites.
 
     It counts what a vector asks for: `calls` of migrate_pages(), `passes` per (call, round),
-    `rounds` of the pin loop, `drains` of all CPUs."""
+    `rounds` of the pin loop, `drains` of all CPUs.  In 6.12, where each batch has its own passes,
+    a pass is over for a folio at its next visit."""
 
     def __init__(self) -> None:
-        self.calls = 0
-        self.rounds = 0
-        self.drains = 0
+        self.calls = self.rounds = self.drains = 0
         self.passes: dict[tuple[int, int], int] = {}
         self._in_gup = False
-        self._visit = (1, -1)  # round and pass
-        self._now: tuple[str, Position] | None = None
-        self._over: Position | None = None  # the last pass that is over for every folio
-        # In 6.12: the half of a batch that is worked on, and how far the passes of each folio are.
-        self._half: tuple[tuple[int, ...], str, Position] | None = None
-        self._over_for: dict[str, Position] = {}
+        self._pass = (1, -1)  # round and pass of the visit that goes on
+        self._now = ("", NOTHING_YET)  # which folio is at which site
+        self._over = NOTHING_YET  # the end of the last pass that is over for all folios
 
     def observe(self, local: Local, world: World) -> None:
         """Take note of the step that comes next."""
-        self._now = None
-        op = local.op
+        self._now = ("", NOTHING_YET)
+        op, call = local.op, max(self.calls - 1, 0)
         if op is None:
             if not self.calls:  # attempts at a split end like passes
-                self._over = self._last_pass
+                self._over = Position(call, *self._pass, BETWEEN_PASSES)
             return
         in_gup = op.site in ("gup.pin", "gup.fault")
         self.rounds += in_gup and not self._in_gup
         if self.rounds > ROUNDS_MAX:
             raise ModelError(f"the pin does not end: {ROUNDS_MAX:,} rounds of its loop")
         self._in_gup = in_gup
-        self.calls += op.site == "migrate.start"
         self.drains += op.kind.name == "lru_add_drain_all"
-        if op.site == "migrate.out":
-            self._pass_ended(op)
-            if self._half is not None:
-                self._half_ended(world)
-            elif op.told["rc"] >= 0:
-                self._over = self._last_pass
-        elif (site := _SITE_OF.get(op.site, op.site)) in SITES:
-            self._at_site(op, world, site)
+        self.calls += op.site == "migrate.start"
+        if ended := op.told.get("ended"):  # also a pass over an empty list, which visits nobody
+            round_, pass_ = ended
+            self._over = Position(call, round_, pass_, BETWEEN_PASSES)
+            self.passes[call, round_] = pass_ + 1
+        site = _SITE_OF.get(op.site, op.site)
+        if site in SITES:
+            if "pass_" in op.told:
+                self._pass = (op.told["round_"], op.told["pass_"])
+            elif site == "split.lock" and not self.calls:
+                self._pass = (1, self._pass[1] + 1)
+            round_, pass_ = self._pass
+            self.passes[call, round_] = pass_ + 1
+            self._now = (world.folio(op.args[0]).name, Position.at(site, pass_, round_, call))
 
     def reached(self, folio: str, at: Position) -> bool:
         """Have the visits of this folio come so far?"""
-        if self._over is not None and at <= self._over:
-            return True
-        if at.site == BETWEEN_PASSES and folio in self._over_for:
-            return at <= self._over_for[folio]
-        return self._now is not None and folio == self._now[0] and at <= self._now[1]
-
-    @property
-    def _last_pass(self) -> Position | None:
-        """The end of the last pass that has begun."""
-        if not self.passes:
-            return None
-        call, round_ = max(self.passes)
-        return Position(call, round_, self.passes[call, round_] - 1, BETWEEN_PASSES)
-
-    def _pass_ended(self, op: Op) -> None:
-        """A pass over an empty list visits nobody: only the loop itself tells of it."""
-        if "ended" in op.told:
-            round_, pass_ = op.told["ended"]
-            self.passes[self.calls - 1, round_] = pass_ + 1
-
-    def _at_site(self, op: Op, world: World, site: str) -> None:
-        if "pass_" in op.told:
-            self._visit = (op.told["round_"], op.told["pass_"])
-        elif not self.calls and site == "split.lock":  # one attempt at a split after the other
-            self._visit = (1, self._visit[1] + 1)
-        round_, pass_ = self._visit
-        call = max(self.calls - 1, 0)
-        if "batch" in op.told:
-            end = Position(call, round_, pass_, BETWEEN_PASSES)
-            half = (op.told["batch"], op.told["half"], end)
-            if half != self._half:
-                self._half_ended(world)
-                self._half = half
-        self._pass_ended(op)
-        last = self._last_pass
-        if self._half is None and last and last.call == call and last[1:3] < (round_, pass_):
-            self._over = last
-        self.passes[call, round_] = pass_ + 1
-        self._now = (world.folio(op.args[0]).name, Position.at(site, pass_, round_, call))
-
-    def _half_ended(self, world: World) -> None:
-        """A pass of a batch is over: it counts for the folios of this batch."""
-        if self._half is not None:
-            pfns, _, end = self._half
-            there = (world.folios[pfn].name for pfn in pfns if pfn in world.folios)
-            self._over_for |= dict.fromkeys(there, end)
-            self._half = None
+        return at <= self._over or (folio == self._now[0] and at <= self._now[1])
 
 
 class Scripted(Progress):
@@ -193,9 +152,7 @@ class Scripted(Progress):
         super().__init__()
         self.main = main
         self.script = script
-        timed = [(cue.at, cue) for cue in script.cues if cue.at]
-        self._timed = sorted(timed, key=lambda each: each[0])
-        self._others = [cue for cue in script.cues if not cue.at]
+        self._cues = sorted(script.cues, key=lambda cue: cue.at or NOTHING_YET)
         self._attempts: Counter[tuple[str, str]] = Counter()
         self._seen: Local | None = None
 
@@ -214,25 +171,21 @@ class Scripted(Progress):
     # -- who else moves now
 
     def _due(self, scenario: Scenario, state: State) -> str | None:
-        for cue in self._others:
-            ready = self.rounds >= cue.round_
-            if cue.when_waited_for:
-                why = scenario.blocked(state, self.main) or ""
-                ready = why.endswith(f"held by {cue.actor}")
-            done = scenario.local(state, self.main).finished
-            if ready and not done and self._possible(scenario, state, cue):
-                self._others.remove(cue)
-                return cue.actor
-        for at, cue in self._timed:
-            if self.reached(cue.folio, at) and self._possible(scenario, state, cue):
-                self._timed.remove((at, cue))
+        for cue in self._cues:
+            if self._has_come(scenario, state, cue) and scenario.blocked(state, cue.actor) is None:
+                self._cues.remove(cue)
                 return cue.actor
         return None
 
-    @staticmethod
-    def _possible(scenario: Scenario, state: State, cue: Cue) -> bool:
-        there = _is_there(state.world, cue.folio)
-        return there and scenario.blocked(state, cue.actor) is None
+    def _has_come(self, scenario: Scenario, state: State, cue: Cue) -> bool:
+        if cue.at:
+            come = self.reached(cue.folio, cue.at)
+        else:
+            why = scenario.blocked(state, self.main) or ""
+            come = why != "finished" and self.rounds >= cue.round_
+            if cue.when_waited_for:
+                come = why.endswith(f"held by {cue.actor}")
+        return come and _is_there(state.world, cue.folio)
 
     # -- what the environment answers
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mmsim import errno
 from mmsim.constants import MIGRATE_PASSES
@@ -30,7 +30,8 @@ from mmsim.scenarios.script import SITES, Position, Script, Scripted
 
 
 Value = int | str
-Knobs = dict[str, Value]
+Knobs = dict[str, Any]
+"""Settled: a number where the knob is one, else a word."""
 
 
 NOBODY = "nobody"
@@ -255,19 +256,21 @@ class Situation(Scenario):
         knobs: Mapping[str, object],
         *,
         merge: bool = False,
+        as_one: frozenset[tuple[str, str]] = frozenset(),
     ):
         row = get(version) if isinstance(version, str) else version
         settled = settle(spec.name, spec.knobs, knobs)
         if ISOLATION_KNOB.name in settled:
-            row = with_isolation(row, str(settled[ISOLATION_KNOB.name]))
+            row = with_isolation(row, settled[ISOLATION_KNOB.name])
         if PASSES_KNOB.name in settled:
-            row = row._replace(passes=int(settled[PASSES_KNOB.name]))
+            row = row._replace(passes=settled[PASSES_KNOB.name])
         setup = spec.build(row, settled)
         setup.world.env = environment(row, setup.world.env)
         super().__init__(spec.name, setup.world, setup.actors, merge=merge)
+        self.as_one = as_one
         self.spec = spec
         self.version = row
-        self.knobs = settled
+        self.knobs: dict[str, Value] = settled
         self.main = setup.actors[0].name
         self.script = setup.script
         self.aim = setup.aim
@@ -294,15 +297,12 @@ class Situation(Scenario):
 
     def merged(self) -> Situation:
         """The same situation, prepared for a search."""
-        made = Situation(self.spec, self.version, self.knobs, merge=True)
-        made.as_one = self.as_one
-        return made
+        return Situation(self.spec, self.version, self.knobs, merge=True, as_one=self.as_one)
 
     def with_(self, version: str | Version | None = None, **knobs: object) -> Situation:
         """The same situation with another version or other knobs."""
-        made = Situation(self.spec, version or self.version, {**self.knobs, **knobs})
-        made.as_one = self.as_one
-        return made
+        settled = {**self.knobs, **knobs}
+        return Situation(self.spec, version or self.version, settled, as_one=self.as_one)
 
     def together(self, first: str, last: str) -> Situation:
         """The same situation, but nobody can come between these two steps of one actor.
@@ -318,9 +318,8 @@ class Situation(Scenario):
                 f"nobody takes the step {first!r} and later {last!r} with only steps between them "
                 "that say where they stand"
             )
-        made = self.with_()
-        made.as_one = self.as_one | {(event.site, event.op.kind.name) for event in behind}
-        return made
+        more = {(event.site, event.op.kind.name) for event in behind}
+        return Situation(self.spec, self.version, self.knobs, as_one=self.as_one | more)
 
     def succeeded(self, state: State) -> bool:
         """Has the main actor returned what it was started for?"""

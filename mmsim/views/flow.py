@@ -7,7 +7,7 @@ dashed.
 
 from __future__ import annotations
 
-import dataclasses
+from collections import Counter
 from typing import NamedTuple
 
 from mmsim import errno
@@ -29,113 +29,111 @@ from mmsim.views.svg import (
 )
 from mmsim.views.words import main_actor, result_words, times, version_words
 
+# How a visit of a huge page ends.  A split is refused in one of three places.
+FREED, MOVED, BUSY, NO_TARGET, SPLIT = "freed", "moved", "busy", "no target", "split"
+BEFORE_CHECK, AT_CHECK, AT_FREEZE = REFUSED = ("before the check", "at the check", "at the freeze")
 
-@dataclasses.dataclass
-class Taken:
-    """How often a run went where.  Visits of huge pages, except for the pieces."""
+
+class Taken(NamedTuple):
+    """How often a run went where.  Visits of huge pages, except for the pieces.
+
+    `whole`: attempts to move.  `tried`, `looked`, `look_ok`: how far attempts to split came.
+    `stayed`: refused splits that did not end the call.  `missed`: pieces that were not moved, tried
+    or not."""
 
     returns: tuple[str, ...]
     ends: str
-    visits: int = 0
-    whole: int = 0
-    moved: int = 0
-    busy_again: int = 0
-    no_target: int = 0
-    tried: int = 0
-    looked: int = 0
-    look_ok: int = 0
-    split: int = 0
-    left: int = 0
-    stayed: int = 0
-    stayed_again: int = 0
-    pieces: int = 0
-    pieces_visited: int = 0
-    pieces_moved: int = 0
-
-    @property
-    def busy(self) -> int:
-        """Attempts to move a whole page that failed."""
-        return self.whole - self.moved
-
-    @property
-    def refused(self) -> int:
-        """Splits that were tried and refused: in one of the three ways that follow."""
-        return self.tried - self.split
-
-    @property
-    def before_check(self) -> int:
-        """Those that did not come as far as the check of the references."""
-        return self.tried - self.looked
-
-    @property
-    def at_check(self) -> int:
-        """Those at the check."""
-        return self.looked - self.look_ok
-
-    @property
-    def at_freeze(self) -> int:
-        """Those at the freeze."""
-        return self.look_ok - self.split
-
-    @property
-    def missed(self) -> int:
-        """Pieces that were not moved, tried or not."""
-        return self.pieces - self.pieces_moved
+    visits: int
+    whole: int
+    moved: int
+    busy: int
+    busy_again: int
+    no_target: int
+    tried: int
+    before_check: int
+    looked: int
+    at_check: int
+    look_ok: int
+    at_freeze: int
+    refused: int
+    left: int
+    stayed: int
+    stayed_again: int
+    split: int
+    pieces: int
+    pieces_visited: int
+    pieces_moved: int
+    missed: int
 
 
 def taken(trace: Trace) -> Taken:
-    """Count the ways of a run."""
-    t = Taken(tuple(map(errno.name, migrate_returns(trace))), _ends(trace))
-    huge: dict[int, bool] = {}  # pfn -> is it a huge page?  Of those that were visited
-    waits: dict[int, str] = {}  # pfn -> why it is not moved yet
-    expected: set[int] = set()  # those with a destination that somebody has tried to move
+    """Count the ways of a run.
+
+    Left out: a split before the visit, which only 6.12 makes, and only of anonymous pages."""
+    now: dict[int, str] = {}  # pfn of a huge page -> how its last visit ends, as far as it has come
+    ended, again, left = Counter[str](), Counter[str](), Counter[str]()
     last = -1
+    pieces = pieces_visited = pieces_moved = 0
     for event in trace.events:
-        site, answer = event.site, event.answer
         if event.actor != main_actor(trace.scenario):
             continue
-        if site == "migrate.out":
-            if event.told["rc"] < 0 and waits.get(last) in ("no target", "refused"):
-                t.left += 1
-                t.stayed -= waits.pop(last) == "refused"
-            continue
+        site, told, answer = event.site, event.told, event.answer
         pfn = event.op.args[0] if event.op.args else -1
-        # In 6.12 a page that could not be moved is tried again without a new visit.
-        again = site == "move.expect" and pfn in expected
-        if site == "visit" or (again and huge[pfn]):
-            huge[pfn], last = event.told.get("huge", True), pfn
-            why = waits.pop(pfn, "")
-            t.visits += huge[pfn]
-            t.pieces_visited += not huge[pfn]
-            t.busy_again += why == "busy"
-            t.stayed_again += why == "refused"
-        if site == "visit":
-            expected.discard(pfn)
-        elif not huge.get(pfn):
-            t.pieces_moved += site == "move.freed" and pfn in huge
-        elif again or (site == "move.target" and answer is not None):
-            t.whole += 1
-            waits[pfn] = "busy"
-        elif site == "move.expect":
-            expected.add(pfn)
+        if site == "visit" or told.get("again"):
+            if pfn in now:
+                again[now[pfn]] += 1
+                ended[now.pop(pfn)] += 1
+            if told["huge"]:
+                now[pfn] = FREED if site == "visit" else BUSY
+            elif site == "visit":
+                pieces_visited += 1
+            last = pfn
+        elif site == "move.freed" and not told["huge"]:
+            pieces_moved += 1
+        elif site == "migrate.out":
+            if told["rc"] < 0 and now.get(last) in (NO_TARGET, *REFUSED):
+                left[now[last]] += 1
+                ended[now.pop(last)] += 1
+        elif pfn not in now:
+            continue
         elif site == "move.target":
-            t.no_target += 1
-            waits[pfn] = "no target"
-        elif site == "move.freed" and waits.pop(pfn, "") == "busy":
-            t.moved += 1
+            now[pfn] = NO_TARGET if answer is None else BUSY
+        elif site == "move.freed" and now[pfn] == BUSY:
+            now[pfn] = MOVED
         elif site == "split.lock":
-            t.tried += 1
-            t.stayed += 1
-            waits[pfn] = "refused"
+            now[pfn] = BEFORE_CHECK
         elif site == "split.check":
-            t.looked += 1
-            t.look_ok += answer is not None
+            now[pfn] = AT_CHECK if answer is None else AT_FREEZE
         elif site == "split.cut" and isinstance(answer, tuple):
-            t.split += 1
-            t.stayed -= 1
-            t.pieces += len(answer)
-            del waits[pfn]
-    return t
+            now[pfn] = SPLIT
+            pieces += len(answer)
+    ended.update(now.values())
+    refused = sum(ended[place] for place in REFUSED)
+    return Taken(
+        returns=tuple(map(errno.name, migrate_returns(trace))),
+        ends=_ends(trace),
+        visits=ended.total(),
+        whole=ended[MOVED] + ended[BUSY],
+        moved=ended[MOVED],
+        busy=ended[BUSY],
+        busy_again=again[BUSY],
+        no_target=ended[NO_TARGET] + refused + ended[SPLIT],
+        tried=refused + ended[SPLIT],
+        before_check=ended[BEFORE_CHECK],
+        looked=ended[AT_CHECK] + ended[AT_FREEZE] + ended[SPLIT],
+        at_check=ended[AT_CHECK],
+        look_ok=ended[AT_FREEZE] + ended[SPLIT],
+        at_freeze=ended[AT_FREEZE],
+        refused=refused,
+        left=left.total(),
+        stayed=refused - sum(left[place] for place in REFUSED),
+        stayed_again=sum(again[place] for place in REFUSED),
+        split=ended[SPLIT],
+        pieces=pieces,
+        pieces_visited=pieces_visited,
+        pieces_moved=pieces_moved,
+        missed=pieces - pieces_moved,
+    )
 
 
 def _ends(trace: Trace) -> str:
@@ -180,8 +178,8 @@ def outcome(t: Taken) -> str:
 
 
 def _where(t: Taken) -> str:
-    places = ("at the check", t.at_check), ("at the freeze", t.at_freeze)
-    return ", ".join(f"{at} ×{n}" for at, n in (*places, (BEFORE_CHECK, t.before_check)) if n)
+    places = (AT_CHECK, t.at_check), (AT_FREEZE, t.at_freeze), (BEFORE_CHECK, t.before_check)
+    return ", ".join(f"{at} ×{n}" for at, n in places if n)
 
 
 # -- the chart
@@ -189,7 +187,6 @@ def _where(t: Taken) -> str:
 LEFT, RIGHT, HEIGHT = 306.0, 562.0, 502.0
 """Widths of the two columns: the page as a whole, and its pieces; where there is room, arrows go on
 from one into the other."""
-BEFORE_CHECK = "before the check"
 PASSES = f"at most {MIGRATE_PASSES} passes"
 TITLE = "Migrate, or split and migrate: which way did this run go?"
 Point = tuple[float, float]

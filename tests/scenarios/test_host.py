@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from mmsim.errors import UserError
 from mmsim.mm.fragmentation import suitable, summed
 from mmsim.scenarios import boot_guest
 from mmsim.scenarios.host import HOST_KNOBS, host, served_from
@@ -78,9 +77,3 @@ def test_how_a_guest_fares(version, knobs, outcome, moved):
     last.world.check()
     assert situation.outcome(last) == outcome
     assert {name: last.world.vmstat[name] for name in moved} == moved
-
-
-def test_a_host_that_compaction_would_look_through_for_minutes_is_refused_with_a_sentence():
-    with pytest.raises(UserError, match="compaction would look through all of it"):
-        boot_guest(host=1 << 20, compaction="on")
-    assert boot_guest(host=1 << 12, compaction="on").knobs["host"] == 1 << 12

@@ -177,73 +177,7 @@ def for_every_refusal(reason, ret):
     return reason == MR_LONGTERM_PIN
 
 
-CONTRADICTION = "no step meets what can't be"
 AGAIN = "a refused split is tried again only where that can help"
-SEAMS = {
-    # mutation -> the claim that dies; the seams that are changed
-    "never again": (
-        "the pin can succeed after a refused split",
-        {"retry_split": never_retry_split},
-    ),
-    "again for everybody": (AGAIN, {"retry_split": for_everybody}),
-    "again whatever was wrong": (AGAIN, {"retry_split": for_every_refusal}),
-    "failure not taken back": ("no huge page is counted as failed twice", {"taken_back": 0}),
-    "result of the split returned": (
-        "whoever gives up says -ENOMEM",
-        {"rc_after_split": rc_is_overwritten},
-    ),
-    "no companion": (
-        "a pin fails only if something could not be moved",
-        {"final_rc": final_rc_as_counted},
-    ),
-}
-STEPS = {
-    # mutation -> the claim that dies; the step that does something else
-    "no check": ("the first look can refuse a split", {"can_split_folio": look_at_nothing}),
-    "freeze without comparing": (CONTRADICTION, {"folio_ref_freeze": freeze_without_comparing}),
-    "own reference forgotten": ("the pin can succeed", {"can_split_folio": forget_own_reference}),
-    "no unlock": ("at the end no page is locked", {"folio_unlock": nothing}),
-    "no putback": ("at the end no page is isolated", {"putback_lru_page": nothing}),
-    "mappings not put back": (
-        "at the end no migration entry is left",
-        {"remove_migration_ptes": nothing},
-    ),
-    "pins kept": ("a pin that failed leaves nothing pinned", {"gup_put_folio": nothing}),
-    "CMA is good enough": (
-        "what is pinned for a long time lies outside CMA",
-        {"is_longterm_pinnable_page": yes},
-    ),
-}
-KILLED = {name: claim for name, (claim, _) in (SEAMS | STEPS).items()}
-
-
-@contextlib.contextmanager
-def replaced(**steps):
-    """Every path takes these functions as its atomic steps of these names."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, run in steps.items():
-
-            def step(world, me, *args, run=run):
-                return run(world, me, *args)
-
-            step.__name__ = name
-            for each in pkgutil.iter_modules(mm.__path__):
-                module = importlib.import_module(f"mmsim.mm.{each.name}")
-                if hasattr(module, name):
-                    patch.setattr(module, name, atomic(step))
-        yield
-
-
-@contextlib.contextmanager
-def mutated(where, name):
-    """The situation in a model with this mutation."""
-    with replaced(**STEPS[name][1] if name in STEPS else {}):
-        row = LATEST._replace(name=name, **SEAMS[name][1]) if name in SEAMS else LATEST
-        yield vfio_map(row, **PLACES[where])
-
-
-# -- small situations in which it shows, the smallest first
-
 ONE = {"order": 1, "passes": 2, "released": "1"}
 ALONE = {**ONE, "holder": 0}
 PLACES = {
@@ -252,83 +186,119 @@ PLACES = {
     "a free huge page can be had": {**ONE, "targets": "available"},
     "compaction migrates two": {**ONE, "thps": 2, "holder": 2, "passes": 3, "reason": "compaction"},
     "memory for a split may be missing": {**ALONE, "trouble": "nomem"},
+    "the page leaves its file": {"order": 1, "passes": 2, "trouble": "truncated", "holder": 0},
+}
+"""Small situations, each for what shows in it."""
+NOBODY, HELD, FREE, TWO, MEMORY, TRUNCATED = PLACES
+MUTATIONS = {
+    # mutation -> where it shows; the claim that dies; the seams or the step that are changed
+    "never again": (
+        HELD,
+        "the pin can succeed after a refused split",
+        {"retry_split": never_retry_split},
+    ),
+    "again for everybody": (TWO, AGAIN, {"retry_split": for_everybody}),
+    "again whatever was wrong": (MEMORY, AGAIN, {"retry_split": for_every_refusal}),
+    "failure not taken back": (HELD, "no huge page is counted as failed twice", {"taken_back": 0}),
+    "result of the split returned": (
+        TWO,
+        "whoever gives up says -ENOMEM",
+        {"rc_after_split": rc_is_overwritten},
+    ),
+    "no companion": (
+        NOBODY,
+        "a pin fails only if something could not be moved",
+        {"final_rc": final_rc_as_counted},
+    ),
+    "no check": (HELD, "the first look can refuse a split", {"can_split_folio": look_at_nothing}),
+    "own reference forgotten": (
+        NOBODY,
+        "the pin can succeed",
+        {"can_split_folio": forget_own_reference},
+    ),
+    "count kept": (HELD, "every reference has an owner", {"unmap_folio": count_kept}),
+    "no unlock": (NOBODY, "at the end no page is locked", {"folio_unlock": nothing}),
+    "no unlock, waited for": (TRUNCATED, "nobody waits for ever", {"folio_unlock": nothing}),
+    "no putback": (HELD, "at the end no page is isolated", {"putback_lru_page": nothing}),
+    "mappings not put back": (
+        FREE,
+        "at the end no migration entry is left",
+        {"remove_migration_ptes": nothing},
+    ),
+    "pins kept": (NOBODY, "a pin that failed leaves nothing pinned", {"gup_put_folio": nothing}),
+    "CMA is good enough": (
+        NOBODY,
+        "what is pinned for a long time lies outside CMA",
+        {"is_longterm_pinnable_page": yes},
+    ),
 }
 
 
-def place(name):
-    return vfio_map(LATEST, **PLACES[name])
+@contextlib.contextmanager
+def mutated(where, changes):
+    """The situation in a model with this mutation."""
+    seams = {name: value for name, value in changes.items() if name in LATEST._fields}
+    with pytest.MonkeyPatch.context() as patch:
+        for name in changes.keys() - seams.keys():
+
+            def step(world, me, *args, run=changes[name]):
+                return run(world, me, *args)
+
+            step.__name__ = name
+            for each in pkgutil.iter_modules(mm.__path__):
+                module = importlib.import_module(f"mmsim.mm.{each.name}")
+                if hasattr(module, name):
+                    patch.setattr(module, name, atomic(step))
+        yield vfio_map(LATEST._replace(**seams), **PLACES[where])
 
 
 @functools.cache
-def sound(name):
-    return found(place(name))
+def sound(where):
+    return found(vfio_map(LATEST, **PLACES[where]))
 
 
-@pytest.mark.parametrize("name", PLACES)
-def test_the_sound_model_keeps_what_is_always_true(name):
-    assert sound(name).complete
-    assert sound(name).deadlocks == []
-    claims = always_claims(place(name))
-    assert len(claims) == 11
-    assert [f.name for f in sound(name).findings if f.name in claims and f.schedule] == []
+def verdicts(exploration):
+    return {each.name: each for each in exploration.findings}
 
 
-def test_the_sound_model_shows_what_is_sometimes_true():
-    """Each in some place: otherwise nothing could kill it."""
-    findings = [each for name in PLACES for each in sound(name).findings]
+@pytest.mark.parametrize("where", [NOBODY, HELD, FREE, TWO, MEMORY])
+def test_the_sound_model_keeps_what_is_always_true(where):
+    assert sound(where).complete
+    assert sound(where).deadlocks == []
+    claims = always_claims(sound(where).scenario)
+    assert [name for name in claims if verdicts(sound(where))[name].schedule] == []
+
+
+def test_every_claim_dies_of_a_mutation_or_is_shown_by_the_sound_model():
+    situation = sound(HELD).scenario
+    assert {*always_claims(situation)} <= {claim for _, claim, _ in MUTATIONS.values()}
+    findings = [each for where in PLACES for each in sound(where).findings]
     shown = {each.name for each in findings if each.verdict is Verdict.HOLDS}
-    assert {*sometimes_claims(place("nobody else is there"))} <= shown
+    assert {*sometimes_claims(situation)} <= shown
 
 
-def test_every_claim_about_all_states_can_be_broken():
-    """One needs a count that is wrong, one somebody who waits; no mutation of the table has it."""
-    broken = set()
-    for steps, knobs in (
-        ({"unmap_folio": count_kept}, ONE),
-        ({"folio_unlock": nothing}, {"order": 1, "trouble": "truncated", "holder": 0}),
-    ):
-        with replaced(**steps):
-            findings = found(vfio_map(LATEST, **knobs)).findings
-        broken |= {each.name for each in findings if each.verdict is Verdict.BROKEN}
-    assert "every reference has an owner" in broken
-    assert {*always_claims(place("nobody else is there"))} <= {*KILLED.values(), *broken}
-
-
-def killed(name):
-    """Where a mutation is seen first, and what is seen: a contradiction, or findings."""
-    for where in PLACES:
-        good = sound(where).findings
-        with mutated(where, name) as changed:
-            try:
-                findings = found(changed).findings
-            except Contradiction as contradiction:
-                return where, contradiction
-        dead = [
-            # an `always` is broken by a run of the mutated model; a `sometimes` has none left
-            (was.schedule is not None, len(was.schedule or now.schedule), was, now)
-            for was, now in zip(good, findings, strict=True)
-            if (was.verdict, now.verdict) == (Verdict.HOLDS, Verdict.BROKEN)
-        ]
-        if dead:
-            return where, min(dead, key=lambda each: each[:2])
-    raise AssertionError(f"{name} is never seen")
-
-
-@pytest.mark.parametrize("name", KILLED)
+@pytest.mark.parametrize("name", MUTATIONS)
 def test_each_mutation_kills_a_claim_and_a_run_shows_it(name):
     """Replayed in the mutated model the claim breaks, and not before the last step; what is lost is
     shown by the sound model."""
-    where, seen = killed(name)
-    if isinstance(seen, Contradiction):
-        assert KILLED[name] == CONTRADICTION
-        *before, last = seen.schedule
-        with mutated(where, name) as changed, pytest.raises(ModelError, match=re.escape(seen.what)):
+    where, claim, changes = MUTATIONS[name]
+    was = verdicts(sound(where))[claim]
+    assert was.verdict is Verdict.HOLDS
+    with mutated(where, changes) as changed:
+        now = verdicts(found(changed))[claim]
+        assert now.verdict is Verdict.BROKEN
+        if claim in sometimes_claims(changed):
+            return
+        trace = changed.replay(render(now.schedule))
+        holds = always_claims(changed)[claim]
+        told = [bool(holds(trace.state(position))) for position in range(len(trace) + 1)]
+    assert told == [True] * len(trace) + [False]
+
+
+def test_a_step_that_meets_what_can_not_be_is_told_with_its_schedule():
+    with mutated(HELD, {"folio_ref_freeze": freeze_without_comparing}) as changed:
+        with pytest.raises(Contradiction) as seen:
+            found(changed)
+        *before, last = seen.value.schedule
+        with pytest.raises(ModelError, match=re.escape(seen.value.what)):
             changed.replay(render(before)).append(last)
-        return
-    lost, _, was, now = seen
-    assert was.name == KILLED[name]
-    with contextlib.nullcontext(place(where)) if lost else mutated(where, name) as shown:
-        claim = (always_claims(shown) | sometimes_claims(shown))[was.name]
-        trace = shown.replay(render(was.schedule if lost else now.schedule))
-        told = [bool(claim(trace.state(position))) for position in range(len(trace) + 1)]
-    assert told == [not lost] * len(trace) + [lost]

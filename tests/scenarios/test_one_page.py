@@ -98,17 +98,6 @@ def test_golden_counts(key):
     assert {o.name: (o.schedules, o.odds) for o in found.outcomes(race.fate)} == outcomes
 
 
-def test_the_usual_run_meets_the_holder():
-    race = split_race()
-    assert race.fate(race.run().last) == "failed: a huge page could not be split, still mapped"
-    assert race.result(race.run().last) == "-EBUSY"
-    late = split_race("v3", taken="0.split.freeze")
-    assert late.fate(late.run().last) == "failed: a huge page could not be split, left unmapped"
-    gone = split_race("v3", released="1", passes=2)
-    assert gone.outcome(gone.run().last) == "split"
-    assert gone.outcome(gone.initial()) == gone.result(gone.initial()) == "not finished"
-
-
 # -- two steps as one: what would be impossible if nobody could come between them
 
 CHECK_TO_FREEZE = ("can_split_folio", "folio_ref_freeze")
@@ -153,13 +142,11 @@ def test_the_others_are_told_why_they_wait():
         situation.replay("split*8 holder")
 
 
-def test_the_original_is_not_touched_and_copies_keep_it():
+def test_a_copy_keeps_the_steps_that_are_one():
     joined = RACE.together(*CHECK_TO_FREEZE)
     assert RACE.as_one == frozenset()
     assert joined.with_("v3").as_one == joined.merged().as_one == joined.as_one
-    both = joined.together("folio_get", "folio_put")
-    assert both.as_one > joined.as_one
-    assert set(fates(both)) == {"split"}
+    assert set(fates(joined.together("folio_get", "folio_put"))) == {"split"}
 
 
 def test_only_the_site_that_was_meant():
