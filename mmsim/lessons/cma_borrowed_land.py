@@ -107,7 +107,7 @@ def host_drawn() -> Picture:
     shown = block_map(boot(HOST_BLOCKS * HPAGE_PMD_NR, 19 * HPAGE_PMD_NR))
     words, (wide, high) = map_sentence(shown), map_size(shown, 640, 250)
     svg = draw.Svg(wide + 24, high + 24, words, words)
-    draw_block_map(svg, 12, 12, wide, high, shown)
+    draw_block_map(svg.inside(12, 12, wide), high, shown)
     return Picture(svg.render(), words)
 
 
