@@ -58,21 +58,20 @@ def chances(
 
     `runs`: how often each outcome came in random runs.  Raises ValueError if there is no number of
     schedules."""
-    counts = [outcome.schedules for outcome in outcomes]
-    if None in counts:
+    if any(outcome.schedules is None for outcome in outcomes):
         raise ValueError("some schedules can go on for ever, so there is no number of them")
-    of, all_, hits = sum(n or 0 for n in counts), sum((runs or {}).values()), runs or {}
-    good: list[Chances] = []
-    bad: list[Chances] = []
-    for each in outcomes:
-        likely = each.odds if odds else None
-        row = Chances(each.name, each.schedules or 0, of, likely, hits.get(each.name, 0), all_)
-        (bad if fails(each.name) else good).append(row)
+    of, hits = sum(outcome.schedules or 0 for outcome in outcomes), runs or {}
+    tosses = sum(hits.values())
+    rows = [
+        Chances(o.name, o.schedules or 0, of, o.odds if odds else None, hits.get(o.name, 0), tosses)
+        for o in outcomes
+    ]
+    bad = [row for row in rows if fails(row.name)]
+    good = [row for row in rows if not fails(row.name)]
     if len(bad) > 1:
+        schedules, hit = sum(row.schedules for row in bad), sum(row.hits for row in bad)
         likely = sum((row.odds or Fraction(0) for row in bad), Fraction(0)) if odds else None
-        schedules = sum(row.schedules for row in bad)
-        hit = sum(row.hits for row in bad)
-        good.append(Chances(ALL_FAILURES, schedules, of, likely, hit, all_))
+        good.append(Chances(ALL_FAILURES, schedules, of, likely, hit, tosses))
     return [*good, *bad]
 
 

@@ -381,7 +381,7 @@ NOT_TOLD = (
 
 
 class Machine(NamedTuple):
-    """What there is to see of one zone of a pasted text, and a line for each zone.
+    """What there is to see of one zone of a pasted text, and a line for each zone: "0 Normal".
 
     `svg` is empty for /proc/zoneinfo, which says how much is free, but not in which blocks."""
 
@@ -389,8 +389,6 @@ class Machine(NamedTuple):
     sentence: str
     table: pd.DataFrame
     zones: pd.DataFrame
-    names: tuple[str, ...]
-    """Every zone of the text, such as "0 Normal": node and name."""
     orders: int
     """How many orders the lists have; 0 for /proc/zoneinfo, which has none."""
     order: int = HPAGE_PMD_ORDER
@@ -422,14 +420,13 @@ def machine(
     pasted = read_memory(text)
     zones: tuple[AnyZone, ...] = pasted.zones
     one = max(zones, key=_free) if zone is None else zone_of(zones, zone, node)
-    names = tuple(map(_name, zones))
     block = one.pageblock_order if isinstance(one, PageTypeZone) else None
     size = _page_kib(pasted, block, page_kib)
     notes = [NOTE.replace("4", str(size)) if size else NOT_TOLD, *pasted.notes]
     if isinstance(one, ZoneInfo):
         infos = [z for z in zones if isinstance(z, ZoneInfo)]
         said = " ".join([_half_sentence(one, size), *notes])
-        return Machine("", said, _halves([one]), _halves(infos), names, 0)
+        return Machine("", said, _halves([one]), _halves(infos), 0)
     lists = one.free_by_type if isinstance(one, PageTypeZone) else {ALL_TYPES: one.free}
     if order is None:
         usual = PMD_ORDERS.get(size, HPAGE_PMD_ORDER) if block is None else block
@@ -451,7 +448,6 @@ def machine(
         sentence=" ".join(words + notes),
         table=indices_table(lists, order, size),
         zones=supply_table("node and zone", every, order, size),
-        names=names,
         orders=len(one.free),
         order=order,
     )

@@ -163,21 +163,15 @@ def changes(moment: Moment) -> list[Change]:
     return found if many else found + _different("", _of_batches(before), _of_batches(after))
 
 
-def counters(trace: Trace) -> list[tuple[str, int]]:
+def counters(trace: Trace) -> dict[str, int]:
     """Counters that moved over the whole run, and by how much."""
     moved = moved_counters(trace.state(0).world, trace.last.world)
-    return [(name, new - old) for name, old, new in moved]
+    return {name: new - old for name, old, new in moved}
 
 
 def follows(change: Change) -> bool:
     """Who holds a reference and which batch it waits in follow from the count and the step."""
     return " held by " in change.name or " batch of " in change.name
-
-
-def few(found: list[Change]) -> list[str]:
-    """The first changes, and how many more there are."""
-    more = len(found) - CHANGES_MAX
-    return [*map(str, found[:CHANGES_MAX]), *([f"and {more} more"] if more > 0 else [])]
 
 
 # -- long runs, folded: the same steps for 510 further pieces are one row
@@ -304,8 +298,11 @@ _GAP, _KEEP = "  ", "\u00a0"
 
 
 def _margin(moment: Moment, width: int) -> list[str]:
+    """The first changes, and how many more there are."""
+    found = [str(change) for change in changes(moment) if not follows(change)]
+    more = len(found) - CHANGES_MAX
     lines: list[str] = []
-    for text in few([change for change in changes(moment) if not follows(change)]):
+    for text in [*found[:CHANGES_MAX], *([f"and {more} more"] if more > 0 else [])]:
         kept = text.replace(" → ", _KEEP + "→" + _KEEP)
         lines += textwrap.wrap(kept, width, subsequent_indent="  ")
     return [line.replace(_KEEP, " ") for line in lines]
@@ -430,10 +427,9 @@ def summary(trace: Trace) -> str:
     ended = {"done": "is done", "not finished": "has not finished"}
     said = _end(trace, actor)
     lines = [f"Result: {actor} {ended.get(said, said)} after {plural(len(trace), 'step')}."]
-    moved = counters(trace)
-    size = max((len(name) for name, _ in moved), default=0)
+    moved, world = counters(trace), trace.last.world
+    size = max(map(len, moved), default=0)
     lines.append("Counters that moved:" if moved else "No counter moved.")
-    lines += [f"  {name:<{size}}  {delta:+d}" for name, delta in moved]
-    world = trace.last.world
+    lines += [f"  {name:<{size}}  {by:+d}" for name, by in moved.items()]
     lines += [where_words(world, region) for region in sorted(regions(world))]
     return "\n".join(filter(None, [*lines, _meaning(trace)])) + "\n"

@@ -86,8 +86,3 @@ def console(
 def turned(draw: Callable[..., Picture], known: Sequence[Knob], **start: Any) -> Console:
     """A widget to turn knobs: `draw` gets their values by name, at first those of `start`."""
     return Console(known, {knob.name: knob.default for knob in known} | start, draw)
-
-
-def knobs_beside(first: Any, known: Sequence[Knob], draw: Callable[[Any], Picture]) -> Console:
-    """A widget to turn the knobs `known` of `first`, and see the picture of what they make."""
-    return Console(known, first.knobs, lambda **turned: draw(first.with_(**turned)))
