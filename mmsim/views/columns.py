@@ -13,7 +13,7 @@ from mmsim.engine.trace import Moment, Trace
 from mmsim.scenarios import Situation
 from mmsim.views.ledger import describe, ledger_at
 from mmsim.views.operations import call, sentence
-from mmsim.views.run import Change, changes, follows
+from mmsim.views.run import Change, changes
 from mmsim.views.state import EDGE, draw_holders_and_counters, standing
 from mmsim.views.svg import (
     BODY,
@@ -69,7 +69,7 @@ def _line(trace: Trace, i: int) -> Line:
     moment, wide = trace.at(i + 1), _margin(trace) - 8
     found = changes(moment)
     # Counters have a panel of their own.
-    told = [change for change in found if " " in change.name and not follows(change)]
+    told = [change for change in found if " " in change.name and not change.implied]
     changed = _told(told, wide) if wide > 0 else ()
     return Line(i + 1, trace.events[i].actor, call(moment), changed, bool(found))
 

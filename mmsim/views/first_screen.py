@@ -27,7 +27,6 @@ from mmsim.views.svg import (
     INK,
     LINE,
     MARKED,
-    MIGRATETYPES,
     MUTED,
     PANEL,
     SMALL,
@@ -281,7 +280,7 @@ def _draw_ordinary(svg: Svg, stop: Stop) -> None:
     free = [i for i in range(32) if i % 3 != 1 and i % 7 != 5]
     taken = free[: round(len(free) * stop.outside / HPAGE_PMD_NR)]
     for i in range(32):
-        fill = MIGRATETYPES["MOVABLE"] if i in taken else FILLS["ISOLATE"]
+        fill = FILLS["MOVABLE" if i in taken else "ISOLATE"]
         box = i * cell + 1, 31.0, cell - 2, 20.0
         if i in free and i not in taken:
             svg.rect(*box, fill=PANEL, stroke=LINE, stroke_width=1)
@@ -292,7 +291,7 @@ def _draw_ordinary(svg: Svg, stop: Stop) -> None:
 def _draw_cma(svg: Svg, stop: Stop) -> None:
     """The huge page whole, in pieces, or gone."""
     svg.text(0, 74, "CMA, lent out: the guest's huge page", bold=True)
-    wide, middle, fill = svg.width, svg.width / 2, MIGRATETYPES["CMA"]
+    wide, middle, fill = svg.width, svg.width / 2, FILLS["CMA"]
     if stop.outside:
         svg.rect(0, 82, wide, 30, fill=PANEL, stroke=LINE, stroke_width=1.2, rx=3)
         svg.note(middle, 101, "empty", wide, anchor="middle")

@@ -31,7 +31,6 @@ from mmsim.mm.fragmentation import (
     unusable_index,
 )
 from mmsim.mm.zone import Cell, Zone, occupancy, pages
-from mmsim.views import svg as style
 from mmsim.views.svg import (
     FILLS,
     HELD,
@@ -151,7 +150,7 @@ def _swatches(svg: Svg, name: str) -> Callable[[float, float], None]:
     """The colours of a type: free, and held."""
 
     def draw(x: float, y: float) -> None:
-        svg.filled(x, y, 16, 12, style.MIGRATETYPES[name])
+        svg.filled(x, y, 16, 12, FILLS[name])
         svg.filled(x + 16, y, 16, 12, HELD[name])
 
     return draw
@@ -179,7 +178,7 @@ def _draw_cells(svg: Svg, columns: int, size: int, shown: BlockMap) -> None:
                 held[name].append((left, top + size - 1 - tall, wide, tall))
             left += wide
     for name in shown.types:
-        svg.area(_joined(free[name]), style.MIGRATETYPES[name])
+        svg.area(_joined(free[name]), FILLS[name])
         svg.area(_joined(held[name]), HELD[name])
     rows = -(-len(shown.cells) // columns)
     svg.grid((0, 0, columns * size, rows * size), size, size)
@@ -226,7 +225,7 @@ _AROUND = 26 + 8 + 2 * LEGEND_ROW
 
 
 def _fill(name: str) -> Fill:
-    return style.MIGRATETYPES.get(name, FILLS["other"])
+    return FILLS[name if name in MIGRATETYPES else "other"]
 
 
 def _draw_free(
@@ -308,18 +307,16 @@ def memory(zone: Zone, order: int = HPAGE_PMD_ORDER) -> Picture:
     return Picture([left.render(), right.render()], words)
 
 
-def supply_table(
-    index: str, lists: Mapping[str, Sequence[int]], order: int, page_kib: int = KIB
-) -> pd.DataFrame:
-    """A row for each of these lists: free memory, its largest block, and how many of `order`."""
+def _supply_table(zones: Mapping[str, Sequence[int]], order: int, page_kib: int) -> pd.DataFrame:
+    """A row for each zone: free memory, its largest block, and how many of `order`."""
     rows = []
-    for free in lists.values():
+    for free in zones.values():
         largest = max((at for at, blocks in enumerate(free) if blocks), default=None)
         words = "none" if largest is None else size_words(1 << largest, page_kib)
         rows.append((size_words(pages(free), page_kib), words, suitable(free, order)))
     size = size_words(1 << order, page_kib)
     columns = ["free", "largest free block", f"blocks of {size} to be had"]
-    return frame(rows, labels(lists, index), columns)
+    return frame(rows, labels(zones, "node and zone"), columns)
 
 
 # -- the kernel's indices, beside what a pin could use
@@ -342,9 +339,9 @@ def indices_table(free_by_type: FreeByType, order: int, page_kib: int = KIB) -> 
         }
         for free in (summed(free_by_type), summed(free_by_type, PIN_SCOPE_TYPES))
     )
-    cells = [
-        (said, UNKNOWN if ALL_TYPES in free_by_type else pin[name]) for name, said in kernel.items()
-    ]
+    if ALL_TYPES in free_by_type:
+        pin = dict.fromkeys(kernel, UNKNOWN)
+    cells = [(said, pin[name]) for name, said in kernel.items()]
     return frame(cells, labels(kernel, f"order {order}"), [KERNEL, PIN_SCOPE])
 
 
@@ -447,7 +444,7 @@ def machine(
         svg=free_svg(lists, order, size),
         sentence=" ".join(words + notes),
         table=indices_table(lists, order, size),
-        zones=supply_table("node and zone", every, order, size),
+        zones=_supply_table(every, order, size),
         orders=len(one.free),
         order=order,
     )

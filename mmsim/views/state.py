@@ -15,7 +15,6 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import accumulate, groupby
-from pathlib import PurePath
 from types import CodeType
 from typing import NamedTuple, TypeVar
 
@@ -24,16 +23,16 @@ from mmsim.engine.trace import Moment
 from mmsim.mm.world import World
 from mmsim.views.ledger import LEDGER_HIGH, Ledger, describe, draw_ledger, ledger_at
 from mmsim.views.operations import sentence
-from mmsim.views.run import fold, moved_counters
+from mmsim.views.run import fold, moved_counters, named
 from mmsim.views.svg import (
     BAD,
     BODY,
     CHANGED,
     CODE,
+    FILLS,
     INK,
     LINE,
     MARKED,
-    MIGRATETYPES,
     MUTED,
     PANEL,
     PAPER,
@@ -66,7 +65,7 @@ class Layout(NamedTuple):
 
 def layout(world: World, region: str) -> Layout:
     """The pages of a region, in the order of the file."""
-    folios = [(pfn, f) for pfn, f in world.folios.items() if f.name and f.region == region]
+    folios = named(world, region)
     size = max((f.index + f.nr_pages for _, f in folios), default=HPAGE_PMD_NR)
     types = [NOWHERE] * size
     for pfn, folio in folios:
@@ -91,7 +90,7 @@ def _draw_bar(svg: Svg, shown: Layout, focus: int | None) -> None:
     svg.heading(12, shown.title)
     wide, top, high = svg.width, 22.0, 34.0
     if shown.whole:
-        fill = MIGRATETYPES[shown.types[0]]
+        fill = FILLS[shown.types[0]]
         svg.filled(0, top, wide, high, fill, stroke=INK, stroke_width=1.4, rx=3)
         svg.rect(0, top, 46, high, fill=INK, rx=3)
         svg.text(23, top + 21.5, "head", 46, size=SMALL, fill=PANEL, bold=True, anchor="middle")
@@ -110,7 +109,7 @@ def _draw_bar(svg: Svg, shown: Layout, focus: int | None) -> None:
         if kind == NOWHERE:
             svg.rect(left, 70, 18, 12, fill=PANEL, stroke=BAD, stroke_width=1)
         else:
-            svg.filled(left, 70, 18, 12, MIGRATETYPES[kind], stroke=INK, stroke_width=0.8)
+            svg.filled(left, 70, 18, 12, FILLS[kind], stroke=INK, stroke_width=0.8)
         left += 25
         svg.note(left, 80.5, text, max(wide - left, 20))
         left += text_width(text, SMALL) + 22
@@ -134,14 +133,13 @@ def _draw_cells(svg: Svg, wide: float, tall: float, rows: int, types: tuple[str,
             if kind == NOWHERE:
                 svg.rect(*box, fill=PANEL)
             else:
-                svg.filled(*box, MIGRATETYPES[kind])
+                svg.filled(*box, FILLS[kind])
     svg.grid((0, 0, wide * len(columns), tall * rows), wide, tall)
 
 
 # -- the model's own source
 
 CODE_LINES, LINE_HIGH = 16, 15.6
-_PACKAGE = "mmsim"
 
 
 class CodeLine(NamedTuple):
@@ -220,9 +218,9 @@ def listing(moment: Moment, actor: str = "") -> Listing:
         CodeLine(n, text, n in marked, "version." in text.partition("#")[0])
         for n, text in _window(numbered, marked[0])
     ]
-    parts = PurePath(frames[-1].file.replace("\\", "/")).parts
-    last = max((i for i, part in enumerate(parts) if part == _PACKAGE), default=len(parts) - 2)
-    file = "/".join(parts[last + 1 :])
+    path = frames[-1].file.replace("\\", "/")
+    _, package, file = path.rpartition("/mmsim/")
+    file = file if package else path.rpartition("/")[2]
     return Listing(actor, file, tuple(f.function for f in frames), tuple(shown), past)
 
 

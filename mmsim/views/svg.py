@@ -15,7 +15,7 @@ from copy import copy
 from typing import NamedTuple
 from xml.sax.saxutils import escape, quoteattr
 
-from mmsim.constants import MIGRATE_CMA, MIGRATE_MOVABLE
+from mmsim.constants import MIGRATETYPES
 
 ORANGE, GREEN, BLUE, VERMILION = "#E69F00", "#009E73", "#0072B2", "#D55E00"
 
@@ -58,15 +58,11 @@ FILLS = {
         Fill("actor 5", "#FAF4B8", "#8A7F00", "horizontal"),
     )
 }
-MIGRATETYPES = {
-    MIGRATE_MOVABLE: FILLS["MOVABLE"],
-    MIGRATE_CMA: FILLS["CMA"],
-    **{name: FILLS[name] for name in ("UNMOVABLE", "RECLAIMABLE", "HIGHATOMIC", "ISOLATE")},
-}
-# The same memory in somebody's hands: the colours change places, so the pattern stays.
+# Memory of a migratetype in somebody's hands: the colours change places, so the pattern stays.
 HELD = {
     name: Fill(f"{name} held", ground=fill.mark, mark=fill.ground, pattern=fill.pattern)
-    for name, fill in (*MIGRATETYPES.items(), ("other", FILLS["other"]))
+    for name, fill in FILLS.items()
+    if name in MIGRATETYPES
 }
 ACTOR_FILLS = tuple(fill for name, fill in FILLS.items() if name.startswith("actor"))
 

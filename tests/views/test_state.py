@@ -12,6 +12,7 @@ from svg_rules import seen
 from view_states import run
 
 import mmsim
+from mmsim.constants import MIGRATETYPES
 from mmsim.engine.trace import Trace
 from mmsim.views import svg
 from mmsim.views.ledger import CHECKS, JUST, NEXT, check_at, describe, ledger, ledger_at
@@ -55,8 +56,8 @@ def test_every_picture_keeps_the_rules() -> None:
 
 def test_no_two_fills_of_a_kind_differ_by_colour_alone() -> None:
     kinds = [
-        list(svg.MIGRATETYPES.values()),
-        list(svg.HELD.values())[:-1],
+        [svg.FILLS[name] for name in MIGRATETYPES],
+        [svg.HELD[name] for name in MIGRATETYPES],
         [svg.FILLS["counted on"], svg.FILLS["not counted on"]],
         list(svg.ACTOR_FILLS),
     ]

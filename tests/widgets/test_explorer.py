@@ -6,35 +6,27 @@ import pytest
 
 from mmsim.scenarios import drop_caches_only, pin_versus, split_race
 from mmsim.views.chances import PACES, chances, chances_picture, pace_words
-from mmsim.widgets.explorer import STATES_MAX, explorer
+from mmsim.widgets.console import STATES_MAX, explorer
 
 RACE = split_race("v3", released="1")
 
 
 def test_every_knob_draws_something_else():
     widget = explorer(RACE)
-    assert widget.view.value == chances_picture(chances(RACE.explore().outcomes(RACE.fate))).html
-    assert widget.said.value == "55 states, 73 schedules."
-    for name, values in (
-        ("pace", ("1 : 9", "27 : 1")),
-        ("passes", (1, 2)),
-        ("interruptions", "04"),
-    ):
-        part = widget.boxes[name]
-        first, seen = part.value, []
-        for value in values:
-            part.value = value
-            assert widget.view.value.startswith("<svg")
-            seen.append(widget.view.value)
-        assert len(set(seen)) == 2
-        part.value = first
+    first = chances_picture(chances(RACE.explore().outcomes(RACE.fate))).html
+    assert (widget.view.value, widget.said.value) == (first, "55 states, 73 schedules.")
+    for name, value in (("pace", "1 : 9"), ("passes", 2), ("interruptions", "0")):
+        widget.boxes[name].value = value
+        assert widget.view.value.startswith("<svg")
+        assert widget.view.value != first
+        widget.reset.click()
+        assert widget.view.value == first
 
 
 def test_the_pace_changes_the_odds_and_not_the_schedules():
     widget = explorer(RACE)
-    fair = widget.said.value
     widget.boxes["pace"].value = pace_words(PACES[-1])
-    assert widget.said.value == fair
+    assert widget.said.value == "55 states, 73 schedules."
     expected = RACE.explore().outcomes(RACE.fate, {"split": PACES[-1]})
     assert widget.view.value == chances_picture(chances(expected)).html
 
@@ -47,8 +39,6 @@ def test_a_bound_leaves_fewer_schedules_and_no_odds():
         counts.append(int(widget.said.value.split(", ")[1].split()[0]))
         assert ">odds<" not in widget.view.value
     assert counts[0] < counts[1] <= counts[2] <= 73
-    widget.reset.click()
-    assert ">odds<" in widget.view.value
 
 
 def test_a_large_search_says_that_it_is_not_finished():
