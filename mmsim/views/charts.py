@@ -9,16 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import log10
 from typing import NamedTuple
 
-from mmsim.views.show import Picture
-from mmsim.views.svg import (
-    LINE,
-    PANEL,
-    SMALL,
-    Fill,
-    Sign,
-    Svg,
-    number,
-)
+from mmsim.views.svg import LINE, PANEL, SMALL, Fill, Picture, Sign, Svg, number
 
 Style = Mapping[str, float | str]
 

@@ -13,7 +13,7 @@ from mmsim.engine.trace import Moment, Trace
 from mmsim.scenarios import Situation
 from mmsim.views.ledger import describe, ledger_at
 from mmsim.views.operations import call, sentence
-from mmsim.views.run import Change, changes
+from mmsim.views.run import changes
 from mmsim.views.state import EDGE, draw_holders_and_counters, standing
 from mmsim.views.svg import (
     BODY,
@@ -57,21 +57,15 @@ def _margin(trace: Trace) -> float:
     return _MARGINS.get(len(trace.scenario.actors), 0.0)
 
 
-def _told(found: list[Change], wide: float) -> tuple[str, ...]:
-    """The first two changes, a line each."""
-    lines = [clip(str(change), wide, SMALL) for change in found[:2]]
-    if len(found) > 2:
-        lines[1] = clip(f"{lines[1]}, …", wide, SMALL)
-    return tuple(lines)
-
-
 def _line(trace: Trace, i: int) -> Line:
     moment, wide = trace.at(i + 1), _margin(trace) - 8
     found = changes(moment)
-    # Counters have a panel of their own.
-    told = [change for change in found if " " in change.name and not change.implied]
-    changed = _told(told, wide) if wide > 0 else ()
-    return Line(i + 1, trace.events[i].actor, call(moment), changed, bool(found))
+    # Two of the changes, a line each, if there is room; counters have a panel of their own.
+    told = [str(change) for change in found if " " in change.name and not change.implied]
+    changed = [clip(words, wide, SMALL) for words in told[:2]] if wide > 0 else []
+    if changed and len(told) > 2:
+        changed[1] = clip(f"{changed[1]}, …", wide, SMALL)
+    return Line(i + 1, trace.events[i].actor, call(moment), tuple(changed), bool(found))
 
 
 def rows_of(trace: Trace, rows_max: int = ROWS_MAX) -> list[Line]:

@@ -321,18 +321,8 @@ def memory_svg(way: list[Stop]) -> str:
     return svg.render()
 
 
-_STATIONS = (
-    ("pin the memory", ("pin",)),
-    ("in CMA: it must leave", ("gup.unpin",)),
-    ("free huge page elsewhere?", ("no target",)),
-    ("split it?", ("refused", "split.cut")),
-    ("try again?", ("again", "let go", "given up")),
-    ("move the small pages", ("moved",)),
-)
-
-
-def _answers(way: list[Stop]) -> list[str]:
-    """What each station has answered so far."""
+def _stations(way: list[Stop]) -> list[tuple[str, tuple[str, ...], str]]:
+    """The questions on the way of a pin: each with its places, and what was answered so far."""
     places = [stop.place for stop in way]
     refused, again = places.count("refused"), places.count("again")
     tried = f"yes × {again}" if again else ""
@@ -342,12 +332,12 @@ def _answers(way: list[Stop]) -> list[str]:
     if refused:
         split = f"no × {refused}" + (", then yes" if split else "")
     return [
-        "done" if "pin" in places else "",
-        "yes" if "gup.unpin" in places else "",
-        "none" if "no target" in places else "",
-        split,
-        tried,
-        f"{way[-1].outside} moved" if "moved" in places else "",
+        ("pin the memory", ("pin",), "done" if "pin" in places else ""),
+        ("in CMA: it must leave", ("gup.unpin",), "yes" if "gup.unpin" in places else ""),
+        ("free huge page elsewhere?", ("no target",), "none" if "no target" in places else ""),
+        ("split it?", ("refused", "split.cut"), split),
+        ("try again?", ("again", "let go", "given up"), tried),
+        ("move the small pages", ("moved",), f"{way[-1].outside} moved" * ("moved" in places)),
     ]
 
 
@@ -390,7 +380,7 @@ def way_svg(way: list[Stop]) -> str:
     svg = Svg(WIDE, HIGH, said(stop), said(stop))
     panel = _panel(svg)
     panel.text(0, 22, "The way of the pin", bold=True)
-    for i, ((name, places), answer) in enumerate(zip(_STATIONS, _answers(way), strict=True)):
+    for i, (name, places, answer) in enumerate(_stations(way)):
         row, here = panel.inside(0, 31 + i * 22.0, panel.width), stop.place in places
         ground, edge, mark = (MARKED, INK, "● ") if here else (PANEL, LINE, "")
         row.rect(0, 0, 246, 19, rx=4, stroke_width=1.4 if here else 1, fill=ground, stroke=edge)

@@ -78,8 +78,8 @@ def layout(world: World, region: str) -> Layout:
     elif not folios:
         title = f"{region}: no memory yet"
     elif size == 1:
-        title = page_words(folios[0][1])
-        title = title[0].upper() + title[1:]
+        words = page_words(folios[0][1])
+        title = words[0].upper() + words[1:]
     kinds = dict.fromkeys(["CMA", *types])
     counts = [(kind, n) for kind in kinds if (n := types.count(kind))]
     return Layout(whole, tuple(types), counts, title)
