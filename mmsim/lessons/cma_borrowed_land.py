@@ -379,7 +379,7 @@ def pin_steps() -> Frame:
         book = ledger(pinned().state(at).world, "guest")
         assert book is not None
         held = ", ".join(f"{row.holder} {row.refs}" for row in book.rows)
-        rows.append((f"{STEPS[name][0]}()", book.refcount, held))
+        rows.append((f"{STEPS[name][0]}()", book.folio.refcount, held))
     return frame(rows, labels(STEPS, "step"), ["in the source", "count after it", "references"])
 
 

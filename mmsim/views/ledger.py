@@ -75,13 +75,15 @@ class Check(NamedTuple):
 class Ledger(NamedTuple):
     """The references on one folio, the check for it, and when that is made: JUST, NEXT or IF."""
 
-    words: str
+    folio: Folio
     rows: tuple[Entry, ...]
-    refcount: int
-    mapcount: int
-    frozen: bool
     check: Check
     when: str = IF
+
+    @property
+    def frozen(self) -> bool:
+        """Has the count been set to 0, so that nobody can take a reference?"""
+        return self.folio.refcount == 0
 
     @property
     def held(self) -> int:
@@ -153,12 +155,9 @@ def ledger(
         waiting = not folio.mapcount and folio.cached and folio.locked_by
         check = SPLIT_FREEZE if waiting else SPLIT_CHECK
     rows = _rows(folio, check)
-    frozen = folio.refcount == 0
     # A frozen folio keeps its holders; the check that froze it saw their sum.
-    seen = sum(row.refs for row in rows) if frozen else folio.refcount
-    counts, made = (folio.refcount, folio.mapcount, frozen), _check(folio, check, seen)
-    when = when if check == asked else IF
-    return Ledger(page_words(folio), rows, *counts, made, when)
+    seen = folio.refcount or sum(row.refs for row in rows)
+    return Ledger(folio, rows, _check(folio, check, seen), when if check == asked else IF)
 
 
 # -- the ledger of a moment
@@ -208,12 +207,12 @@ def ledger_at(moment: Moment, region: str = "") -> tuple[Ledger | None, int]:
 def describe(book: Ledger) -> str:
     """The ledger in one sentence."""
     held = ", ".join(f"{row.holder} {row.refs}" for row in book.rows)
-    check = book.check
+    check, told = book.check, f"References on {page_words(book.folio)}: {held}"
     if not book.due:
-        return f"References on {book.words}: {held}; {book.held} in all."
+        return f"{told}; {book.held} in all."
     frozen = " It is frozen at refcount 0." if book.frozen else ""
     return (
-        f"References on {book.words}: {held}; {check.expected} expected, {book.held} actual."
+        f"{told}; {check.expected} expected, {book.held} actual."
         f"{frozen} {_FUNCTIONS[check.name]}: {check.numbers} is {check.verdict}."
     )
 
@@ -292,9 +291,9 @@ def _draw_check(svg: Svg, book: Ledger) -> None:
 
 def draw_ledger(svg: Svg, book: Ledger) -> None:
     """The ledger, `LEDGER_HIGH` high."""
-    counts = f"refcount {book.refcount}, mapcount {book.mapcount}"
+    counts = f"refcount {book.folio.refcount}, mapcount {book.folio.mapcount}"
     note = f"refcount 0: frozen, {book.held} held" if book.frozen else counts
-    svg.heading(13, f"Who holds {book.words}", note)
+    svg.heading(13, f"Who holds {page_words(book.folio)}", note)
     rows, left = _shown(book), svg.width - _BRACKETS
     for i, row in enumerate(rows):
         _draw_holder(svg.inside(0, 24 + i * ROW, left), row, book.due)

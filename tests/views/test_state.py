@@ -90,7 +90,7 @@ def test_the_ledger_adds_up(knobs: dict[str, object]) -> None:
         for check in ("", *CHECKS):
             book = ledger(trace.state(position).world, "A", check=check)
             assert book is not None
-            assert book.frozen or book.held == book.refcount
+            assert book.frozen or book.held == book.folio.refcount
             assert book.check.equal == (book.check.expected == book.held)
             assert book.check.numbers in describe(book) or not book.due
 
@@ -117,7 +117,7 @@ def test_a_frozen_folio_is_shown_as_such() -> None:
     moment = trace.at("folio_ref_freeze")
     book, _ = ledger_at(moment)
     assert book is not None
-    assert (book.frozen, book.refcount, book.check.equal, book.when) == (True, 0, True, JUST)
+    assert (book.frozen, book.folio.refcount, book.check.equal, book.when) == (True, 0, True, JUST)
     assert check_at(trace.at(moment.position - 1)) == (book.check.name, NEXT)
     assert "frozen" in describe(book)
 
