@@ -246,7 +246,7 @@ class Svg:
         x: float,
         y: float,
         text: str,
-        width: float = 0,
+        width: float | None = None,
         *,
         size: float = BODY,
         fill: str = INK,
@@ -257,7 +257,7 @@ class Svg:
         """One line of text with its baseline at `y`, cut if it is wider than `width`.
 
         Without a width it has room to the right edge of this part."""
-        width = width or self.width - x
+        width = self.width - x if width is None else width
         x, y = self.at(x, y)
         shown = clip(text, width, size, mono=mono, bold=bold)
         style = _attributes(x=x, y=y, fill=fill, font_size=size, data_w=width)
@@ -269,7 +269,7 @@ class Svg:
         self.add(f"<text{style}>{escape(shown)}</text>")
 
     def note(
-        self, x: float, y: float, text: str, width: float = 0, *, anchor: str = "start"
+        self, x: float, y: float, text: str, width: float | None = None, *, anchor: str = "start"
     ) -> None:
         """A quiet small text."""
         self.text(x, y, text, width, size=SMALL, fill=MUTED, anchor=anchor)
