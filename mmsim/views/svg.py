@@ -155,7 +155,9 @@ class Svg:
         self.rect(0, 0, width, height, fill=PAPER)
 
     def inside(self, x: float, y: float, width: float) -> Svg:
-        """The part with its top left corner at (x, y): what is drawn there counts from it."""
+        """The part with its top left corner at (x, y): what is drawn there counts from it.
+
+        Only the whole picture is rendered."""
         part = copy(self)
         part._origin, part.width = self.at(x, y), width
         return part
