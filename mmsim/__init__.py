@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     )
     from mmsim.scenarios.host import host
     from mmsim.scenarios.policy import own_policy
-    from mmsim.widgets.console import console
-    from mmsim.widgets.explorer import explorer
+    from mmsim.widgets.console import console, explorer
     from mmsim.widgets.paste import paste, show_memory
     from mmsim.widgets.scheduler import scheduler
     from mmsim.widgets.stepper import stepper

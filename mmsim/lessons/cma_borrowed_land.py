@@ -106,7 +106,7 @@ def small() -> Picture:
     shown = block_map(boot(HOST_BLOCKS * HPAGE_PMD_NR, 19 * HPAGE_PMD_NR))
     words, (wide, high) = map_sentence(shown), map_size(shown, 640, 250)
     svg = draw.Svg(wide + 24, high + 24, words, words)
-    draw_block_map(svg, 12, 12, wide, high, shown)
+    draw_block_map(svg.inside(12, 12, wide), high, shown)
     return Picture(svg.render(), words)
 
 
@@ -354,7 +354,7 @@ def pin_steps() -> Frame:
         book = ledger(pinned().state(at).world, "guest")
         assert book is not None
         held = ", ".join(f"{row.holder} {row.refs}" for row in book.rows)
-        rows.append((f"{STEPS[name][0]}()", book.refcount, held))
+        rows.append((f"{STEPS[name][0]}()", book.folio.refcount, held))
     return frame(rows, labels(STEPS, "step"), ["in the source", "count after it", "references"])
 
 

@@ -137,7 +137,7 @@ def case_shown(case: Case) -> list[Any]:
     words = f"{claim}. Before: {describe(book)}"
     svg = Svg(506, 74 + LEDGER_HIGH, claim, words)
     svg.headline(18, 28, 470, claim)
-    draw_ledger(svg, 18, 66, 470, book)
+    draw_ledger(svg.inside(18, 66, 470), book)
     rows = [[_short(expected), _short(found)] for _, expected, found in case.wrong]
     what = labels([what for what, _, _ in case.wrong], "after your code")
     return [Picture(svg.render(), words), frame(rows, what, ["expected", "yours"]), TITLES]

@@ -241,7 +241,7 @@ def play_pace() -> Any:
     """The sliders, and the table."""
     import ipywidgets as w
 
-    from mmsim.widgets.explorer import explorer
+    from mmsim.widgets.console import explorer
 
     sliders = explorer(RACE)
     sliders.boxes["interruptions"].layout.display = "none"  # interruptions are for another question

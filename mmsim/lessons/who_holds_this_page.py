@@ -53,8 +53,7 @@ def drawn(world: World, claim: str = "") -> Picture:
     words = f"{claim}. {describe(book)}"
     svg = Svg(560, LEDGER_HIGH + 54, claim, words)
     svg.text(16, 26, claim, 528, size=14, bold=True)
-    svg.panel(8, 38, 544, LEDGER_HIGH + 8)
-    draw_ledger(svg, 22, 46, 516, book)
+    draw_ledger(svg.panel(8, 38, 544, LEDGER_HIGH + 8, (14, 8)), book)
     return Picture(svg.render(), words)
 
 

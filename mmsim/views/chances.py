@@ -58,21 +58,20 @@ def chances(
 
     `runs`: how often each outcome came in random runs.  Raises ValueError if there is no number of
     schedules."""
-    counts = [outcome.schedules for outcome in outcomes]
-    if None in counts:
+    if any(outcome.schedules is None for outcome in outcomes):
         raise ValueError("some schedules can go on for ever, so there is no number of them")
-    of, all_, hits = sum(n or 0 for n in counts), sum((runs or {}).values()), runs or {}
-    good: list[Chances] = []
-    bad: list[Chances] = []
-    for each in outcomes:
-        likely = each.odds if odds else None
-        row = Chances(each.name, each.schedules or 0, of, likely, hits.get(each.name, 0), all_)
-        (bad if fails(each.name) else good).append(row)
+    of, hits = sum(outcome.schedules or 0 for outcome in outcomes), runs or {}
+    tosses = sum(hits.values())
+    rows = [
+        Chances(o.name, o.schedules or 0, of, o.odds if odds else None, hits.get(o.name, 0), tosses)
+        for o in outcomes
+    ]
+    bad = [row for row in rows if fails(row.name)]
+    good = [row for row in rows if not fails(row.name)]
     if len(bad) > 1:
+        schedules, hit = sum(row.schedules for row in bad), sum(row.hits for row in bad)
         likely = sum((row.odds or Fraction(0) for row in bad), Fraction(0)) if odds else None
-        schedules = sum(row.schedules for row in bad)
-        hit = sum(row.hits for row in bad)
-        good.append(Chances(ALL_FAILURES, schedules, of, likely, hit, all_))
+        good.append(Chances(ALL_FAILURES, schedules, of, likely, hit, tosses))
     return [*good, *bad]
 
 
@@ -119,13 +118,13 @@ def chances_picture(rows: Sequence[Chances]) -> Picture:
     shown = rows[:OUTCOMES_MAX]
     claim, words = chances_claim(rows), chances_sentence(rows)
     svg = Svg(WIDTH, _TOP + high * len(shown) + 40, claim, f"{claim}. {words}")
-    svg.headline(_EDGE + 2, 28, WIDTH - 2 * _EDGE - 4, claim)
+    wide = WIDTH - 2 * _EDGE
+    svg.headline(_EDGE + 2, 28, wide - 4, claim)
     for i, row in enumerate(shown):
-        _draw_outcome(svg, _TOP + i * high, high - 8, row)
-    at = _EDGE + _AXIS
+        _draw_outcome(svg.panel(_EDGE, _TOP + i * high, wide, high - 8), high - 8, row)
     below = _TOP + high * len(shown) + 8
     for share in range(0, 101, 50):
-        x = at + _AXIS_WIDE * share / 100
+        x = _EDGE + _AXIS + _AXIS_WIDE * share / 100
         svg.note(x, below + 12, f"{share} %", 60, anchor="middle")
     if len(rows) > len(shown):
         more = f"and {len(rows) - len(shown)} more ways to end"
@@ -133,28 +132,26 @@ def chances_picture(rows: Sequence[Chances]) -> Picture:
     return Picture(svg.render(), words)
 
 
-def _draw_outcome(svg: Svg, y: float, high: float, row: Chances) -> None:
-    svg.panel(_EDGE, y, WIDTH - 2 * _EDGE, high)
-    svg.outcome_mark(_EDGE + 20, y + 16, outcome_sign(row.name), row.name, WIDTH - 100)
-    at = _EDGE + _AXIS
+def _draw_outcome(panel: Svg, high: float, row: Chances) -> None:
+    panel.outcome_mark(20, 16, outcome_sign(row.name), row.name, WIDTH - 100)
+    axis = panel.inside(_AXIS, _HEAD, _AXIS_WIDE)
     for share in range(0, 101, 25):
-        x = at + _AXIS_WIDE * share / 100
-        svg.line(x, y + _HEAD, x, y + high - 6, stroke=LINE)
+        x = _AXIS_WIDE * share / 100
+        axis.line(x, 0, x, high - _HEAD - 6, stroke=LINE)
     bars = {"share of schedules": (row.share, _SHARE), "odds": (row.odds, _ODDS)}
+    room = WIDTH - _EDGE - _AXIS - _AXIS_WIDE - 26
     for i, (what, words) in enumerate(_said(row)):
-        base = y + _HEAD + i * _ROW
-        svg.text(at - 12, base + 14, what, _AXIS - 14, size=SMALL, anchor="end")
-        svg.text(at + _AXIS_WIDE + 12, base + 14, words, WIDTH - at - _AXIS_WIDE - 26, size=SMALL)
-
-        part, fill = bars.get(what, (None, _ODDS))
-        if part is None:
-            middle = base + _ROW / 2
-            low, top = (at + _AXIS_WIDE * end for end in row.interval)
-            interval(svg, low, top, middle)
-            dot(svg, at + _AXIS_WIDE * row.hits / row.runs, middle, "circle", PANEL)
+        top = i * _ROW
+        axis.text(-12, top + 14, what, _AXIS - 14, size=SMALL, anchor="end")
+        axis.text(_AXIS_WIDE + 12, top + 14, words, room, size=SMALL)
+        if what in bars:
+            part, fill = bars[what]
+            wide = max(_AXIS_WIDE * float(part or 0), 1.5 if part else 0)
+            axis.filled(0, top + 3, wide, _ROW - 6, fill, stroke=fill.mark, stroke_width=1)
         else:
-            wide = max(_AXIS_WIDE * float(part), 1.5 if part else 0)
-            svg.filled(at, base + 3, wide, _ROW - 6, fill, stroke=fill.mark, stroke_width=1)
+            low, most = (_AXIS_WIDE * end for end in row.interval)
+            interval(axis, low, most, top + _ROW / 2)
+            dot(axis, _AXIS_WIDE * row.hits / row.runs, top + _ROW / 2, "circle", PANEL)
 
 
 # How many steps the main actor takes for one of another, if both can move.

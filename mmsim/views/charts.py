@@ -9,16 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import log10
 from typing import NamedTuple
 
-from mmsim.views.show import Picture
-from mmsim.views.svg import (
-    LINE,
-    PANEL,
-    SMALL,
-    Fill,
-    Sign,
-    Svg,
-    number,
-)
+from mmsim.views.svg import LINE, PANEL, SMALL, Fill, Picture, Sign, Svg, number
 
 Style = Mapping[str, float | str]
 
@@ -56,22 +47,11 @@ def bars(
     svg = Svg(width, 84 + high * len(rows), claim, f"{claim}. {words}.")
     svg.headline(14, 26, width - 28, claim)
     most = max(bar.of for bar in rows.values())
-    for y, (name, bar) in zip(range(50, 10_000, int(high)), rows.items(), strict=False):
-        whole, x = wide if bar.interval else wide * bar.of / most, left
-        svg.text(left - 12, y + 15, name, left - 20, anchor="end")
-        svg.rect(left, y, whole, 21, fill=PANEL, stroke=LINE)
-        for kind, hits in bar.parts.items():
-            part = whole * hits / bar.of
-            if kind in fills and hits:
-                svg.filled(x, y, part, 21, fills[kind], stroke=fills[kind].mark, stroke_width=1)
-            x += part
-        if bar.line:
-            x = left + whole * bar.line
-            svg.line(x, y - 4, x, y + 25, stroke_width=2.5)
-        if bar.interval is not None:
-            low, top = (left + whole * end for end in bar.interval)
-            interval(svg, low, top, y + 10.5)
-        svg.text(left + wide + 14, y + 15, bar.said, width - left - wide - 22, size=SMALL)
+    for i, (name, bar) in enumerate(rows.items()):
+        row = svg.inside(left, 50 + i * high, width - left)
+        row.text(-12, 15, name, left - 20, anchor="end")
+        _draw_bar(row, wide if bar.interval else wide * bar.of / most, bar, fills)
+        row.text(wide + 14, 15, bar.said, row.width - wide - 22, size=SMALL)
     signs = [svg.swatch(fill, kind) for kind, fill in fills.items()]
     if any(bar.interval for bar in rows.values()):
         signs.append((lambda x, y: interval(svg, x, x + 22, y + 6), 22, "95 % interval"))
@@ -83,10 +63,26 @@ def bars(
     return Picture(svg.render(), f"{claim}. {words}.")
 
 
+def _draw_bar(row: Svg, whole: float, bar: Bar, fills: Mapping[str, Fill]) -> None:
+    row.rect(0, 0, whole, 21, fill=PANEL, stroke=LINE)
+    x = 0.0
+    for kind, hits in bar.parts.items():
+        part = whole * hits / bar.of
+        if kind in fills and hits:
+            row.filled(x, 0, part, 21, fills[kind], stroke=fills[kind].mark, stroke_width=1)
+        x += part
+    if bar.line:
+        row.line(whole * bar.line, -4, whole * bar.line, 25, stroke_width=2.5)
+    if bar.interval is not None:
+        low, top = (whole * end for end in bar.interval)
+        interval(row, low, top, 10.5)
+
+
 def interval(svg: Svg, low: float, high: float, y: float) -> None:
     """From one end to the other, with an edge at each."""
-    d = f"M{number(low)} {number(y - 5)}v10M{number(high)} {number(y - 5)}v10"
-    svg.path(f"{d}M{number(low)} {number(y)}H{number(high)}", stroke_width=1.6)
+    (left, middle), right = svg.at(low, y), svg.at(high, y)[0]
+    edges = "".join(f"M{number(x)} {number(middle - 5)}v10" for x in (left, right))
+    svg.path(f"{edges}M{number(left)} {number(middle)}H{number(right)}", stroke_width=1.6)
 
 
 # -- points and lines
@@ -139,8 +135,7 @@ class Plot:
 
     def line(self, points: Iterable[tuple[float, float]], style: Style) -> None:
         """A line through some points."""
-        places = (self.at(*point) for point in points)
-        self.svg.path("M" + "L".join(f"{number(x)} {number(y)}" for x, y in places), **style)
+        self.svg.along((self.at(*point) for point in points), **style)
 
     def upright(self, across: float, style: Style) -> None:
         """A line from the bottom to the top."""
@@ -160,7 +155,7 @@ SHAPES = {
 
 def dot(svg: Svg, x: float, y: float, shape: str, fill: str) -> None:
     """A sign with its middle at (x, y)."""
-    svg.path(f"M{number(x)} {number(y)}{SHAPES[shape]}", fill=fill)
+    svg.shape(x, y, SHAPES[shape], fill=fill)
 
 
 def dot_sign(svg: Svg, shape: str, fill: str, words: str) -> Sign:

@@ -13,7 +13,7 @@ from mmsim.engine.trace import Moment, Trace
 from mmsim.scenarios import Situation
 from mmsim.views.ledger import describe, ledger_at
 from mmsim.views.operations import call, sentence
-from mmsim.views.run import Change, changes, follows
+from mmsim.views.run import changes
 from mmsim.views.state import EDGE, draw_holders_and_counters, standing
 from mmsim.views.svg import (
     BODY,
@@ -57,21 +57,15 @@ def _margin(trace: Trace) -> float:
     return _MARGINS.get(len(trace.scenario.actors), 0.0)
 
 
-def _told(found: list[Change], wide: float) -> tuple[str, ...]:
-    """The first two changes, a line each."""
-    lines = [clip(str(change), wide, SMALL) for change in found[:2]]
-    if len(found) > 2:
-        lines[1] = clip(f"{lines[1]}, …", wide, SMALL)
-    return tuple(lines)
-
-
 def _line(trace: Trace, i: int) -> Line:
     moment, wide = trace.at(i + 1), _margin(trace) - 8
     found = changes(moment)
-    # Counters have a panel of their own.
-    told = [change for change in found if " " in change.name and not follows(change)]
-    changed = _told(told, wide) if wide > 0 else ()
-    return Line(i + 1, trace.events[i].actor, call(moment), changed, bool(found))
+    # Two of the changes, a line each, if there is room; counters have a panel of their own.
+    told = [str(change) for change in found if " " in change.name and not change.implied]
+    changed = [clip(words, wide, SMALL) for words in told[:2]] if wide > 0 else []
+    if changed and len(told) > 2:
+        changed[1] = clip(f"{changed[1]}, …", wide, SMALL)
+    return Line(i + 1, trace.events[i].actor, call(moment), tuple(changed), bool(found))
 
 
 def rows_of(trace: Trace, rows_max: int = ROWS_MAX) -> list[Line]:
@@ -124,35 +118,36 @@ def _cut(text: str, width: float, size: float) -> str:
     return short + ")" * ("(" in short) + end
 
 
-def _draw_rows(svg: Svg, x: float, y: float, w: float, moment: Moment) -> None:
+def _draw_rows(svg: Svg, moment: Moment) -> None:
     names = [actor.name for actor in moment.scenario.actors]
-    lines = rows_of(moment.run)
-    margin = _margin(moment.run)
-    columns, numbers = _layout(lines, names, w - margin)
-    for name, (at, wide) in columns.items():
-        svg.badge(x + at, y, names, name)
-        svg.text(x + at + 30, y + 13.4, name, wide - 32, bold=True)
-        svg.rect(x + at - 2, y + 24, wide, ROW * ROWS_MAX + 4, rx=3, fill="none", stroke=LINE)
+    lines, margin = rows_of(moment.run), _margin(moment.run)
+    columns, numbers = _layout(lines, names, svg.width - margin)
+    for name, (left, wide) in columns.items():
+        column = svg.inside(left, 0, wide)
+        column.badge(0, 0, names, name)
+        column.text(30, 13.4, name, wide - 32, bold=True)
+        column.rect(-2, 24, wide, ROW * ROWS_MAX + 4, rx=3, fill="none", stroke=LINE)
         said = standing(moment, name).partition(", in ")[0]
         for i, part in enumerate(wrap(said, wide - 4, SMALL, 3)):
-            svg.text(x + at, y + ROW * ROWS_MAX + 46 + i * 14, part, wide - 4, size=SMALL)
+            column.text(0, ROW * ROWS_MAX + 46 + i * 14, part, wide - 4, size=SMALL)
+    changed_left = svg.width - margin + 8
     if margin:
-        svg.note(x + w - margin + 8, y + 13.4, "what changed", margin - 8)
-    below = y + 26
+        svg.note(changed_left, 13.4, "what changed")
+    below = 26.0
     for line in lines:
-        base, below = below, below + line.high * ROW
+        row, high = svg.inside(0, below, svg.width), line.high * ROW
+        below += high
         if not line.actor:
-            svg.note(x + numbers + 4, base + 12, line.text, w - numbers - margin)
+            row.note(numbers + 4, 12, line.text, svg.width - numbers - margin)
             continue
-        svg.note(x + numbers - 8, base + 12, str(line.number), numbers - 8, anchor="end")
-        at, wide = columns[line.actor]
-        fill = actor_fill(names, line.actor)
-        svg.rect(x + at, base + 1, wide - 4, below - base - 2, rx=2, fill=fill.ground)
-        svg.rect(x + at, base + 1, 3, below - base - 2, fill=fill.mark)
-        svg.text(x + at + 7, base + 12, _cut(line.text, wide - 13, CODE), wide - 13, size=CODE,
-                 mono=True, bold=line.bold)  # fmt: skip
+        row.note(numbers - 8, 12, str(line.number), numbers - 8, anchor="end")
+        left, wide = columns[line.actor]
+        fill, text = actor_fill(names, line.actor), _cut(line.text, wide - 13, CODE)
+        row.rect(left, 1, wide - 4, high - 2, rx=2, fill=fill.ground)
+        row.rect(left, 1, 3, high - 2, fill=fill.mark)
+        row.text(left + 7, 12, text, wide - 13, size=CODE, mono=True, bold=line.bold)
         for n, changed in enumerate(line.changed):
-            svg.text(x + w - margin + 8, base + 12 + n * ROW, changed, margin - 8, size=SMALL)
+            row.text(changed_left, 12 + n * ROW, changed, size=SMALL)
 
 
 def columns_picture(trace: Trace) -> Picture:
@@ -163,11 +158,10 @@ def columns_picture(trace: Trace) -> Picture:
     words = f"{claim} {describe(book)}" if book is not None else claim
     left, wide = Svg(LEFT, HEIGHT, claim, words), LEFT - 1.5 * EDGE
     left.headline(EDGE + 2, 24, wide - 4, claim)
-    left.panel(EDGE, _TOP - 26, wide, HEIGHT - _TOP + 18)
-    _draw_rows(left, EDGE + 10, _TOP - 18, wide - 20, moment)
+    _draw_rows(left.panel(EDGE, _TOP - 26, wide, HEIGHT - _TOP + 18, (10, 8)), moment)
     held = "Who holds the page, and the counters"
     right, x, wide = Svg(RIGHT, HEIGHT, held, held), 0.5 * EDGE, RIGHT - 1.5 * EDGE
-    draw_holders_and_counters(right, x, 8, wide, HEIGHT - 8, book, moment)
+    draw_holders_and_counters(right.inside(x, 8, wide), HEIGHT - 16, book, moment)
     if isinstance(trace.scenario, Situation):  # it knows what its ends are called
         said = trace.scenario.fate(moment.after)
         right.line(x + 14, HEIGHT - 54, x + wide - 14, HEIGHT - 54, stroke=LINE)

@@ -22,13 +22,11 @@ from mmsim.views.run import pieces
 from mmsim.views.svg import (
     ACTOR_FILLS,
     BAD,
-    BODY,
     FILLS,
     GOOD,
     INK,
     LINE,
     MARKED,
-    MIGRATETYPES,
     MUTED,
     PANEL,
     SMALL,
@@ -108,35 +106,36 @@ def _stop(moment: Moment, place: str, pass_: int) -> Stop:
     return Stop(place, pass_, *refs, book.check.expected, folio.is_thp, outside, *counters)
 
 
+_PLACES = {
+    "holder.get": "held",
+    "holder.put": "let go",
+    "gup.unpin": "gup.unpin",
+    "split.cut": "split.cut",
+}
+
+
 def stops_of(trace: Trace) -> Iterator[Stop]:
     """The stops of a run, in order; the last one has its result."""
-    pass_, huge, pins, place = 0, True, 0, "start"
+    pass_, huge, pinned = 0, True, False
     yield _stop(trace.at(0), "start", 0)
     for position, event in enumerate(trace.events, start=1):
         told, site = event.op.told, event.site
+        place = _PLACES.get(site, "")
         if site == "visit":
             huge = told["huge"]
-            again = huge and told["pass_"] > pass_
+            place = "again" if huge and told["pass_"] > pass_ else ""
             pass_ = told["pass_"] if huge else pass_
-            if again:
-                yield _stop(trace.at(position), "again", pass_)
-        elif site == "gup.pin":
-            pins += 1
-            place = "pin" if pins == 1 else ""
-        elif site in ("gup.unpin", "holder.get", "holder.put", "split.cut"):
-            place = {"holder.get": "held", "holder.put": "let go"}.get(site, site)
+        elif site == "gup.pin" and not pinned:
+            place, pinned = "pin", True
         elif site == "move.target" and huge:
             place = "no target"
         elif site == "split.end" and told["ret"] < 0:
             place = "refused"
         elif site == "migrate.end":
-            place = "moved" if not huge else "given up"
-        else:
-            place = ""
-        if site != "visit" and place:
+            place = "given up" if huge else "moved"
+        if place:
             yield _stop(trace.at(position), place, pass_)
-    result = str(trace.results["pin"])
-    yield _stop(trace.at(), "end", pass_)._replace(result=result)
+    yield _stop(trace.at(), "end", pass_)._replace(result=str(trace.results["pin"]))
 
 
 def table() -> str:
@@ -221,7 +220,7 @@ def last_refused(way: Iterable[Stop]) -> Stop:
 
 # -- the picture: two panels that stand side by side or, where there is no room, one above the other
 
-WIDE, HIGH = 444.0, 296.0
+WIDE, HIGH, EDGE = 444.0, 296.0, 14.0
 HOLDER = ACTOR_FILLS[1]
 _COUNTS = FILLS["counted on"]
 _ROWS: tuple[tuple[str, str, Fill], ...] = (
@@ -234,42 +233,75 @@ _ROWS: tuple[tuple[str, str, Fill], ...] = (
 ROW, LABEL = 22.0, 88.0
 
 
-def _holders(svg: Svg, x: float, y: float, w: float, stop: Stop) -> None:
+def _panel(svg: Svg) -> Svg:
+    """A panel as large as the picture."""
+    return svg.panel(2, 2, svg.width - 4, svg.height - 4).inside(EDGE - 2, -2, svg.width - 2 * EDGE)
+
+
+def _draw_holders(svg: Svg, stop: Stop) -> None:
     """A bar for each who holds references: 1 is thin, 512 long and broken."""
-    left = x + LABEL
     if not stop.whole:
         where = "in ordinary memory" if stop.outside else "still in CMA"
         pinned = ", pinned" if stop.starts else ""
-        lines = f"{HPAGE_PMD_NR} small pages, {where}{pinned},", "each with a count of its own"
-        for i, line in enumerate(lines):
-            svg.text(x, y + 34 + 20 * i, line, w)
+        svg.text(0, 34, f"{HPAGE_PMD_NR} small pages, {where}{pinned},")
+        svg.text(0, 54, "each with a count of its own")
         return
     for i, (name, field, fill) in enumerate(_ROWS):
-        top, refs = y + i * ROW, getattr(stop, field)
-        svg.text(
-            x, top + 13, name, LABEL - 2, size=SMALL, fill=INK if refs else MUTED, bold=bool(refs)
-        )
-        if refs:
-            svg.quantity(left, top, w - LABEL - 40, 16, refs, fill)
-            at, end = (left + 17, "start") if refs == 1 else (x + w, "end")
-            svg.text(at, top + 13, str(refs), 38, size=BODY, bold=True, anchor=end)
-        else:
-            svg.note(left, top + 13, "-", 20)
+        row, refs = svg.inside(0, i * ROW, svg.width), getattr(stop, field)
+        if not refs:
+            row.note(0, 13, name, LABEL - 2)
+            row.note(LABEL, 13, "-", 20)
+            continue
+        row.text(0, 13, name, LABEL - 2, size=SMALL, bold=True)
+        row.quantity(LABEL, 0, row.width - LABEL - 40, 16, refs, fill)
+        at, end = (LABEL + 17, "start") if refs == 1 else (row.width, "end")
+        row.text(at, 13, str(refs), 38, bold=True, anchor=end)
 
 
-def _sum(svg: Svg, x: float, y: float, w: float, stop: Stop, decided: bool) -> None:
+def _draw_sum(svg: Svg, stop: Stop, decided: bool) -> None:
     """The count beside what is explained; the refusal is the only red mark of the picture."""
-    svg.line(x, y, x + w, y, stroke=LINE)
+    svg.line(0, 0, svg.width, 0, stroke=LINE)
     if not stop.whole:
         return
     if not stop.isolation:
-        svg.text(x, y + 19, f"{stop.held} references", w, bold=True)
+        svg.text(0, 19, f"{stop.held} references", bold=True)
         return
-    equal = stop.held == stop.explained
-    colour = (GOOD if equal else BAD) if decided else INK
-    sign = ("✔" if equal else "✘") if decided else ""
-    words = f"{stop.held} {'=' if equal else '≠'} {stop.explained} expected"
-    svg.text(x, y + 19, f"{sign} {words}".strip(), w, size=15, bold=True, fill=colour)
+    sign, relation, colour = ("✔ ", "=", GOOD) if stop.held == stop.explained else ("✘ ", "≠", BAD)
+    words = f"{stop.held} {relation} {stop.explained} expected"
+    if not decided:
+        sign, colour = "", INK
+    svg.text(0, 19, sign + words, size=15, bold=True, fill=colour)
+
+
+def _draw_ordinary(svg: Svg, stop: Stop) -> None:
+    """Blocks that others have, free ones, and those into which the pages have been moved."""
+    svg.text(0, 22, "Ordinary memory: free, but no 2 MiB in one piece", bold=True)
+    cell = svg.width / 32
+    free = [i for i in range(32) if i % 3 != 1 and i % 7 != 5]
+    taken = free[: round(len(free) * stop.outside / HPAGE_PMD_NR)]
+    for i in range(32):
+        fill = FILLS["MOVABLE" if i in taken else "ISOLATE"]
+        box = i * cell + 1, 31.0, cell - 2, 20.0
+        if i in free and i not in taken:
+            svg.rect(*box, fill=PANEL, stroke=LINE, stroke_width=1)
+        else:
+            svg.filled(*box, fill, stroke=fill.mark, stroke_width=0.8)
+
+
+def _draw_cma(svg: Svg, stop: Stop) -> None:
+    """The huge page whole, in pieces, or gone."""
+    svg.text(0, 74, "CMA, lent out: the guest's huge page", bold=True)
+    wide, middle, fill = svg.width, svg.width / 2, FILLS["CMA"]
+    if stop.outside:
+        svg.rect(0, 82, wide, 30, fill=PANEL, stroke=LINE, stroke_width=1.2, rx=3)
+        svg.note(middle, 101, "empty", wide, anchor="middle")
+    elif stop.whole:
+        svg.filled(0, 82, wide, 30, fill, stroke=INK, stroke_width=1.4, rx=3)
+        svg.rect(130, 88, wide - 260, 18, fill=fill.ground)
+        svg.text(middle, 101, "one page of 2 MiB", wide - 262, size=SMALL, anchor="middle")
+    else:
+        svg.filled(0, 82, wide, 30, fill)
+        svg.grid((0, 82, wide, 30), wide / 64, 30 / 8)
 
 
 def memory_svg(way: list[Stop]) -> str:
@@ -277,52 +309,20 @@ def memory_svg(way: list[Stop]) -> str:
     stop = way[-1]
     words = f"{stop.outside} pages in ordinary memory, {HPAGE_PMD_NR - stop.outside} in CMA"
     svg = Svg(WIDE, HIGH, words, f"{words}; {stop.held} references on the first of them.")
-    x, w, cell = 14.0, WIDE - 28, (WIDE - 28) / 32
-    svg.panel(2, 2, WIDE - 4, HIGH - 4)
-    svg.text(x, 22, "Ordinary memory: free, but no 2 MiB in one piece", w, bold=True)
-    movable, cma = MIGRATETYPES["MOVABLE"], MIGRATETYPES["CMA"]
-    free = [i for i in range(32) if i % 3 != 1 and i % 7 != 5]
-    taken = free[: round(len(free) * stop.outside / HPAGE_PMD_NR)]
-    for i in range(32):
-        fill = movable if i in taken else FILLS["ISOLATE"]
-        box = x + i * cell + 1, 31.0, cell - 2, 20.0
-        if i in free and i not in taken:
-            svg.rect(*box, fill=PANEL, stroke=LINE, stroke_width=1)
-        else:
-            svg.filled(*box, fill, stroke=fill.mark, stroke_width=0.8)
-    svg.text(x, 74, "CMA, lent out: the guest's huge page", w, bold=True)
-    if stop.outside:
-        svg.rect(x, 82, w, 30, fill=PANEL, stroke=LINE, stroke_width=1.2, rx=3)
-        svg.note(x + w / 2, 101, "empty", w, anchor="middle")
-    elif stop.whole:
-        svg.filled(x, 82, w, 30, cma, stroke=INK, stroke_width=1.4, rx=3)
-        svg.rect(x + 130, 88, w - 260, 18, fill=cma.ground)
-        middle = x + w / 2
-        svg.text(middle, 101, "one page of 2 MiB", w - 262, size=SMALL, anchor="middle")
-    else:
-        svg.filled(x, 82, w, 30, cma)
-        svg.grid((x, 82, w, 30), w / 64, 30 / 8)
+    panel = _panel(svg)
+    _draw_ordinary(panel, stop)
+    _draw_cma(panel, stop)
     decided = stop if stop.starts is None or not stop.whole else last_refused(way)
     when = "Who holds it" if decided is stop else "Who held it when the split was refused"
-    svg.text(x, 137, when, w, bold=True)
-    _holders(svg, x, 149, w, decided)
+    panel.text(0, 137, when, bold=True)
+    _draw_holders(panel.inside(0, 149, panel.width), decided)
     checked = decided.place in ("refused", "let go", "again", "given up")
-    _sum(svg, x, 149 + 5 * ROW + 4, w, decided, checked)
+    _draw_sum(panel.inside(0, 149 + 5 * ROW + 4, panel.width), decided, checked)
     return svg.render()
 
 
-_STATIONS = (
-    ("pin the memory", ("pin",)),
-    ("in CMA: it must leave", ("gup.unpin",)),
-    ("free huge page elsewhere?", ("no target",)),
-    ("split it?", ("refused", "split.cut")),
-    ("try again?", ("again", "let go", "given up")),
-    ("move the small pages", ("moved",)),
-)
-
-
-def _answers(way: list[Stop]) -> list[str]:
-    """What each station has answered so far."""
+def _stations(way: list[Stop]) -> list[tuple[str, tuple[str, ...], str]]:
+    """The questions on the way of a pin: each with its places, and what was answered so far."""
     places = [stop.place for stop in way]
     refused, again = places.count("refused"), places.count("again")
     tried = f"yes × {again}" if again else ""
@@ -332,72 +332,66 @@ def _answers(way: list[Stop]) -> list[str]:
     if refused:
         split = f"no × {refused}" + (", then yes" if split else "")
     return [
-        "done" if "pin" in places else "",
-        "yes" if "gup.unpin" in places else "",
-        "none" if "no target" in places else "",
-        split,
-        tried,
-        f"{way[-1].outside} moved" if "moved" in places else "",
+        ("pin the memory", ("pin",), "done" if "pin" in places else ""),
+        ("in CMA: it must leave", ("gup.unpin",), "yes" if "gup.unpin" in places else ""),
+        ("free huge page elsewhere?", ("no target",), "none" if "no target" in places else ""),
+        ("split it?", ("refused", "split.cut"), split),
+        ("try again?", ("again", "let go", "given up"), tried),
+        ("move the small pages", ("moved",), f"{way[-1].outside} moved" * ("moved" in places)),
     ]
 
 
-def _passes(svg: Svg, x: float, y: float, w: float, way: list[Stop]) -> None:
+def _draw_passes(svg: Svg, way: list[Stop]) -> None:
     """A circle for each pass that there could be: refused, passed, or not made."""
-    made, wide = passes_of(way), w / MIGRATE_PASSES
+    made, wide = passes_of(way), svg.width / MIGRATE_PASSES
+    under_way = way[-1].place not in ("end", "moved", "given up")
+    was_split = any(stop.place == "split.cut" for stop in way)
     for n in range(MIGRATE_PASSES):
-        middle = x + wide * (n + 0.5)
-        style: dict[str, float | str] = {"fill": PANEL, "stroke": LINE}
-        if n in made:
-            now = n == max(made) and way[-1].place not in ("end", "moved", "given up")
-            style = {"fill": MARKED if now else PANEL, "stroke": INK}
-        svg.rect(middle - 10, y, 20, 20, rx=10, stroke_width=1.4, **style)
-        ink = INK if n in made else MUTED
-        svg.text(
-            middle, y + 14.3, str(n), 20, size=SMALL, bold=n in made, fill=ink, anchor="middle"
-        )
+        at = svg.inside(wide * (n + 0.5), 0, 0)
+        now = under_way and n == max(made, default=None)
+        edge, ink = (INK, INK) if n in made else (LINE, MUTED)
+        ground = MARKED if now else PANEL
+        at.rect(-10, 0, 20, 20, rx=10, stroke_width=1.4, fill=ground, stroke=edge)
+        at.text(0, 14.3, str(n), 20, size=SMALL, bold=n in made, fill=ink, anchor="middle")
         if made.get(n):
-            svg.path(f"M{middle - 4:g} {y + 24:g}l8 8m0 -8l-8 8", stroke=INK, stroke_width=1.8)
-        elif n in made and any(stop.place == "split.cut" for stop in way):
-            svg.path(f"M{middle - 4:g} {y + 28:g}l3 4l6 -8", stroke=GOOD, stroke_width=2)
+            at.shape(-4, 24, "l8 8m0 -8l-8 8", stroke_width=1.8)
+        elif n in made and was_split:
+            at.shape(-4, 28, "l3 4l6 -8", stroke=GOOD, stroke_width=2)
 
 
-def _counters(svg: Svg, x: float, y: float, w: float, stop: Stop) -> None:
+def _draw_counters(svg: Svg, stop: Stop) -> None:
     for i, (name, n) in enumerate(stop.counted.items()):
-        svg.text(x, y + i * 20, name, w - 40, size=SMALL)
-        svg.text(x + w, y + i * 20, str(n), 38, size=15, bold=True, anchor="end")
+        svg.text(0, i * 20, name, svg.width - 40, size=SMALL)
+        svg.text(svg.width, i * 20, str(n), 38, size=15, bold=True, anchor="end")
 
 
-def _end(svg: Svg, x: float, y: float, w: float, stop: Stop) -> None:
+def _draw_end(svg: Svg, y: float, stop: Stop) -> None:
     if stop.starts is None:
-        svg.text(x, y, "… not decided yet", w, fill=MUTED)
+        svg.text(0, y, "… not decided yet", fill=MUTED)
     elif stop.starts:
-        svg.text(x, y, "✔ the machine starts", w, size=15, bold=True, fill=GOOD)
+        svg.text(0, y, "✔ the machine starts", size=15, bold=True, fill=GOOD)
     else:
-        svg.text(x, y, "✘ the machine does not start", w, size=15, bold=True)
+        svg.text(0, y, "✘ the machine does not start", size=15, bold=True)
 
 
 def way_svg(way: list[Stop]) -> str:
     """The right panel: how far the pin has come, the passes, the counters, the end."""
     stop = way[-1]
     svg = Svg(WIDE, HIGH, said(stop), said(stop))
-    x, w = 14.0, WIDE - 28
-    svg.panel(2, 2, WIDE - 4, HIGH - 4)
-    svg.text(x, 22, "The way of the pin", w, bold=True)
-    for i, ((name, places), answer) in enumerate(zip(_STATIONS, _answers(way), strict=True)):
-        top, here = 31 + i * 22.0, stop.place in places
-        style = {"fill": MARKED, "stroke": INK} if here else {"fill": PANEL, "stroke": LINE}
-        svg.rect(x, top, 246, 19, rx=4, stroke_width=1.4 if here else 1, **style)
-        mark = "● " if here else ""
-        ink = INK if here or answer else MUTED
-        svg.text(x + 9, top + 14, mark + name, 234, bold=here, fill=ink)
+    panel = _panel(svg)
+    panel.text(0, 22, "The way of the pin", bold=True)
+    for i, (name, places, answer) in enumerate(_stations(way)):
+        row, here = panel.inside(0, 31 + i * 22.0, panel.width), stop.place in places
+        ground, edge, mark = (MARKED, INK, "● ") if here else (PANEL, LINE, "")
+        row.rect(0, 0, 246, 19, rx=4, stroke_width=1.4 if here else 1, fill=ground, stroke=edge)
+        row.text(9, 14, mark + name, 234, bold=here, fill=INK if here or answer else MUTED)
         if answer:
-            svg.text(x + 256, top + 14, answer, w - 256, bold=here)
-    y = 179.0
-    svg.note(x, y, f"Passes: at most {MIGRATE_PASSES}", w)
-    _passes(svg, x, y + 6, w, way)
-    _counters(svg, x, y + 58, w, stop)
-    svg.line(x, y + 86, x + w, y + 86, stroke=LINE)
-    _end(svg, x, y + 106, w, stop)
+            row.text(256, 14, answer, bold=here)
+    panel.note(0, 179, f"Passes: at most {MIGRATE_PASSES}")
+    _draw_passes(panel.inside(0, 185, panel.width), way)
+    _draw_counters(panel.inside(0, 237, panel.width), stop)
+    panel.line(0, 265, panel.width, 265, stroke=LINE)
+    _draw_end(panel, 285, stop)
     return svg.render()
 
 
@@ -406,22 +400,16 @@ def screen(way: list[Stop]) -> Picture:
     return Picture([memory_svg(way), way_svg(way)], said(way[-1]))
 
 
-SMALL_WIDE, SMALL_HIGH = 296.0, 304.0
-
-
 def frame_svg(kernel: str, lets_go: str) -> str:
     """The end of a setting in a small frame; the references are those of the last refusal."""
-    way = stops(kernel, lets_go)
-    words = told(kernel, lets_go)
-    svg = Svg(SMALL_WIDE, SMALL_HIGH, words_of(kernel, lets_go), words)
-    x, w = 14.0, SMALL_WIDE - 28
-    svg.panel(2, 2, SMALL_WIDE - 4, SMALL_HIGH - 4)
-    svg.text(x, 22, words_of(kernel, lets_go), w, bold=True)
-    decided = last_refused(way)
-    _holders(svg, x, 34, w, decided)
-    _sum(svg, x, 34 + 5 * ROW + 2, w, decided, True)
-    svg.note(x, 188, "passes", w)
-    _passes(svg, x, 193, w, way)
-    _counters(svg, x, 244, w, way[-1])
-    _end(svg, x, 288, w, way[-1])
+    way, title = stops(kernel, lets_go), words_of(kernel, lets_go)
+    svg = Svg(296, 304, title, told(kernel, lets_go))
+    panel, decided = _panel(svg), last_refused(way)
+    panel.text(0, 22, title, bold=True)
+    _draw_holders(panel.inside(0, 34, panel.width), decided)
+    _draw_sum(panel.inside(0, 34 + 5 * ROW + 2, panel.width), decided, True)
+    panel.note(0, 188, "passes")
+    _draw_passes(panel.inside(0, 193, panel.width), way)
+    _draw_counters(panel.inside(0, 244, panel.width), way[-1])
+    _draw_end(panel, 288, way[-1])
     return svg.render()

@@ -42,20 +42,14 @@ def free_play(situation: Situation) -> Level:
     return Level(FREE, "Free play", goal, situation, lambda trace: False, "")
 
 
-class Choice(NamedTuple):
-    """A move that can be made now: in plain words, and by the kernel's name."""
-
-    move: Move
-    words: str
-    step: str
-
-
 class Stand(NamedTuple):
-    """Where an actor stands: its choices, or why it has none."""
+    """Where an actor stands: its next step by the kernel's name, and in plain words each move that
+    can be made now; or why there is none."""
 
     actor: str
-    choices: tuple[Choice, ...]
-    why: str
+    step: str
+    moves: dict[Move, str]
+    why: str = ""
 
 
 def _stand(scenario: Scenario, state: State, actor: str) -> Stand:
@@ -63,14 +57,13 @@ def _stand(scenario: Scenario, state: State, actor: str) -> Stand:
     if op is None:
         words = result_words(scenario, state, actor)
         said = "has no further step" if words == "done" else f"has returned {words}"
-        return Stand(actor, (), said)
+        return Stand(actor, "", {}, said)
     step = f"{op.kind.name}()"
     why = scenario.blocked(state, actor)
     if why is not None:
-        return Stand(actor, (), f"waits to {step}: {why}")
+        return Stand(actor, step, {}, f"waits to {step}: {why}")
     moves = [move for move in scenario.moves(state) if move.actor == actor]
-    choices = (Choice(move, intent(state.world, op, move.outcome), step) for move in moves)
-    return Stand(actor, tuple(choices), "")
+    return Stand(actor, step, {m: intent(state.world, op, m.outcome) for m in moves})
 
 
 def stands(scenario: Scenario, state: State) -> list[Stand]:
@@ -82,7 +75,7 @@ def coming(trace: Trace) -> list[str]:
     """A sentence for each actor: what it would do next, or why it can't go on."""
     lines = []
     for stand in stands(trace.scenario, trace.last):
-        words = " or ".join(f"{choice.words} ({choice.step})" for choice in stand.choices)
+        words = " or ".join(f"{words} ({stand.step})" for words in stand.moves.values())
         lines.append(f"{stand.actor} {stand.why or f'can go on: {words}'}")
     return lines
 

@@ -75,13 +75,15 @@ class Check(NamedTuple):
 class Ledger(NamedTuple):
     """The references on one folio, the check for it, and when that is made: JUST, NEXT or IF."""
 
-    words: str
+    folio: Folio
     rows: tuple[Entry, ...]
-    refcount: int
-    mapcount: int
-    frozen: bool
     check: Check
     when: str = IF
+
+    @property
+    def frozen(self) -> bool:
+        """Has the count been set to 0, so that nobody can take a reference?"""
+        return self.folio.refcount == 0
 
     @property
     def held(self) -> int:
@@ -153,12 +155,9 @@ def ledger(
         waiting = not folio.mapcount and folio.cached and folio.locked_by
         check = SPLIT_FREEZE if waiting else SPLIT_CHECK
     rows = _rows(folio, check)
-    frozen = folio.refcount == 0
     # A frozen folio keeps its holders; the check that froze it saw their sum.
-    seen = sum(row.refs for row in rows) if frozen else folio.refcount
-    counts, made = (folio.refcount, folio.mapcount, frozen), _check(folio, check, seen)
-    when = when if check == asked else IF
-    return Ledger(page_words(folio), rows, *counts, made, when)
+    seen = folio.refcount or sum(row.refs for row in rows)
+    return Ledger(folio, rows, _check(folio, check, seen), when if check == asked else IF)
 
 
 # -- the ledger of a moment
@@ -208,12 +207,12 @@ def ledger_at(moment: Moment, region: str = "") -> tuple[Ledger | None, int]:
 def describe(book: Ledger) -> str:
     """The ledger in one sentence."""
     held = ", ".join(f"{row.holder} {row.refs}" for row in book.rows)
-    check = book.check
+    check, told = book.check, f"References on {page_words(book.folio)}: {held}"
     if not book.due:
-        return f"References on {book.words}: {held}; {book.held} in all."
+        return f"{told}; {book.held} in all."
     frozen = " It is frozen at refcount 0." if book.frozen else ""
     return (
-        f"References on {book.words}: {held}; {check.expected} expected, {book.held} actual."
+        f"{told}; {check.expected} expected, {book.held} actual."
         f"{frozen} {_FUNCTIONS[check.name]}: {check.numbers} is {check.verdict}."
     )
 
@@ -239,66 +238,64 @@ def _shown(book: Ledger) -> list[Entry]:
     return expected + others
 
 
-def _block(svg: Svg, x: float, y: float, w: float, row: Entry, due: bool) -> None:
+def _draw_holder(svg: Svg, row: Entry, due: bool) -> None:
+    wide, high = svg.width, ROW - 5
     fill = FILLS["counted on" if row.counted_on or not due else "not counted on"]
     if row.refs:
-        svg.rect(x, y, w, ROW - 5, rx=3, fill=fill.ground, stroke=fill.mark, stroke_width=1)
-        svg.filled(x, y, 7, ROW - 5, fill, rx=3)
+        svg.rect(0, 0, wide, high, rx=3, fill=fill.ground, stroke=fill.mark, stroke_width=1)
+        svg.filled(0, 0, 7, high, fill, rx=3)
         bar = fill._replace(ground=fill.mark, mark=fill.ground)
-        svg.quantity(x + 12, y + ROW - 13, w - 21, 4, row.refs, bar)
+        svg.quantity(12, ROW - 13, wide - 21, 4, row.refs, bar)
     else:
         dashed = {"stroke": MUTED, "stroke_dasharray": "4 3"}
-        svg.rect(x, y, w, ROW - 5, rx=3, fill=PANEL, stroke_width=1, **dashed)
+        svg.rect(0, 0, wide, high, rx=3, fill=PANEL, stroke_width=1, **dashed)
     count = str(row.refs)
-    number_wide = text_width(count, 15, bold=True)
-    room = w - 28 - number_wide
+    room = wide - 28 - text_width(count, 15, bold=True)
     holder = clip(row.holder, room, 13, bold=True)
-    wide = text_width(holder, 13, bold=True)
+    left = text_width(holder, 13, bold=True) + 9
+    svg.text(12, 16, holder, room, bold=True)
     # A reason that does not fit is left out: half a sentence helps nobody.
-    svg.text(x + 12, y + 16, holder, room, bold=True)
-    if row.why and text_width(row.why, SMALL) <= room - wide - 13:
-        svg.text(x + 12 + wide + 9, y + 16, row.why, room - wide - 13, size=SMALL)
-    svg.text(x + w - 12, y + 16, count, w, size=15, bold=True, anchor="end")
+    if row.why and text_width(row.why, SMALL) <= room - left - 4:
+        svg.text(12 + left, 16, row.why, room - left - 4, size=SMALL)
+    svg.text(wide - 12, 16, count, wide, size=15, bold=True, anchor="end")
 
 
-def _sums(svg: Svg, x: float, y: float, rows: list[Entry], book: Ledger) -> None:
+def _draw_sums(svg: Svg, rows: list[Entry], book: Ledger) -> None:
     """The two brackets, side by side, with their sums."""
     check, counted = book.check, sum(row.counted_on for row in rows)
     colour = INK if check.equal or book.when == IF else BAD
     sums = [("expected", counted, check.expected)] if book.due else []
     for i, (word, n, value) in enumerate((*sums, ("actual", len(rows), book.held))):
-        at, bottom = x + 8 + i * _APART, y + max(n, 1) * ROW - 5
-        bracket = f"M{number(at - 5)} {number(y)}H{number(at)}V{number(bottom)}H{number(at - 5)}"
-        svg.path(bracket, stroke=colour, stroke_width=1.6)
-        middle = (y + bottom) / 2
-        svg.note(at + 5, middle - 1, word, _APART - 4)
-        svg.text(at + 6, middle + 15, str(value), _APART - 12, size=15, bold=True)
+        x, high = 8 + i * _APART, max(n, 1) * ROW - 5
+        (left, top), (right, bottom) = svg.at(x - 5, 0), svg.at(x, high)
+        edge = f"M{number(left)} {number(top)}H{number(right)}V{number(bottom)}H{number(left)}"
+        svg.path(edge, stroke=colour, stroke_width=1.6)
+        svg.note(x + 5, high / 2 - 1, word, _APART - 4)
+        svg.text(x + 6, high / 2 + 15, str(value), _APART - 12, size=15, bold=True)
 
 
-def _verdict(svg: Svg, x: float, y: float, w: float, book: Ledger) -> None:
+def _draw_check(svg: Svg, book: Ledger) -> None:
     """The equation as the kernel has it, with numbers, and whether it holds."""
-    check = book.check
-    svg.line(x, y, x + w, y, stroke=LINE)
+    check, wide = book.check, svg.width
+    svg.line(0, 0, wide, 0, stroke=LINE)
     if not book.due:
-        words = "Nobody has isolated it, so nobody compares its count."
-        svg.note(x, y + 30, words, w)
+        svg.note(0, 30, "Nobody has isolated it, so nobody compares its count.")
         return
-    svg.text(x, y + 20, check.formula, w * 0.74, size=SMALL, mono=True, fill=MUTED)
-    svg.text(x, y + 41, check.numbers, w * 0.6, size=15, mono=True, bold=True)
-    half = x + max(w * 0.48, text_width(check.numbers, 15, mono=True, bold=True) + 26)
+    svg.text(0, 20, check.formula, wide * 0.74, size=SMALL, mono=True, fill=MUTED)
+    svg.text(0, 41, check.numbers, wide * 0.6, size=15, mono=True, bold=True)
+    half = max(wide * 0.48, text_width(check.numbers, 15, mono=True, bold=True) + 26)
     words = f"{check.left} {'=' if check.equal else '≠'} {check.right}: {check.verdict}"
-    sign = "success" if check.equal else "failure"
-    svg.outcome_mark(half, y + 36, sign, words, x + w - half)
-    svg.note(x + w, y + 58, book.when, w * 0.5, anchor="end")
+    svg.outcome_mark(half, 36, "success" if check.equal else "failure", words, wide - half)
+    svg.note(wide, 58, book.when, wide * 0.5, anchor="end")
 
 
-def draw_ledger(svg: Svg, x: float, y: float, w: float, book: Ledger) -> None:
-    """The ledger in a box `LEDGER_HIGH` high."""
-    counts = f"refcount {book.refcount}, mapcount {book.mapcount}"
+def draw_ledger(svg: Svg, book: Ledger) -> None:
+    """The ledger, `LEDGER_HIGH` high."""
+    counts = f"refcount {book.folio.refcount}, mapcount {book.folio.mapcount}"
     note = f"refcount 0: frozen, {book.held} held" if book.frozen else counts
-    svg.heading(x, y + 13, f"Who holds {book.words}", w, note)
-    rows, top = _shown(book), y + 24
+    svg.heading(13, f"Who holds {page_words(book.folio)}", note)
+    rows, left = _shown(book), svg.width - _BRACKETS
     for i, row in enumerate(rows):
-        _block(svg, x, top + i * ROW, w - _BRACKETS, row, book.due)
-    _sums(svg, x + w - _BRACKETS, top, rows, book)
-    _verdict(svg, x, y + 30 + ROW * ROWS_MAX, w, book)
+        _draw_holder(svg.inside(0, 24 + i * ROW, left), row, book.due)
+    _draw_sums(svg.inside(left, 24, _BRACKETS), rows, book)
+    _draw_check(svg.inside(0, 30 + ROW * ROWS_MAX, svg.width), book)

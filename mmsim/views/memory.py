@@ -31,7 +31,6 @@ from mmsim.mm.fragmentation import (
     unusable_index,
 )
 from mmsim.mm.zone import Cell, Zone, occupancy, pages
-from mmsim.views import svg as style
 from mmsim.views.svg import (
     FILLS,
     HELD,
@@ -41,6 +40,7 @@ from mmsim.views.svg import (
     MUTED,
     PANEL,
     SMALL,
+    Box,
     Fill,
     Picture,
     Sign,
@@ -80,7 +80,6 @@ def claim(
 
 CELLS_MAX, COLUMNS_MAX, CELL_MAX = 2048, 64, 80
 _LABEL, _HEAD = 66.0, 26.0
-_Rect = tuple[float, float, float, float]
 
 
 class BlockMap(NamedTuple):
@@ -125,45 +124,44 @@ def map_size(shown: BlockMap, w: float, h: float) -> tuple[float, float]:
     return _LABEL + columns * size, _HEAD + rows * size + shown.legend_high
 
 
-def draw_block_map(svg: Svg, x: float, y: float, w: float, h: float, shown: BlockMap) -> None:
+def draw_block_map(svg: Svg, high: float, shown: BlockMap) -> None:
     """Heading with the scale, map, legend."""
-    columns, rows, size = shown.grid(w, h)
+    columns, rows, size = shown.grid(svg.width, high)
     cell = shown.per_cell << shown.pageblock_order
     many = "one pageblock" if shown.per_cell == 1 else f"{shown.per_cell:,} pageblocks"
     scale = f"a cell: {many}, {size_words(cell)}; a row: {size_words(cell * columns)}"
-    svg.heading(x, y + 13, "Pageblocks", w, scale)
-    left, top = x + _LABEL, y + _HEAD
+    svg.heading(13, "Pageblocks", scale)
     for n in range(0, rows, -(-16 // size)):
         label = size_words(n * columns * cell) if n else "0"
-        base = top + n * size + min(size / 2, 8) + 4
-        svg.note(left - 8, base, label, _LABEL - 8, anchor="end")
-    _cells(svg, left, top, columns, size, shown)
+        base = _HEAD + n * size + min(size / 2, 8) + 4
+        svg.note(_LABEL - 8, base, label, _LABEL - 8, anchor="end")
+    _draw_cells(svg.inside(_LABEL, _HEAD, columns * size), columns, size, shown)
     kinds: list[Sign] = [(_swatches(svg, name), 32, name) for name in shown.types]
     kinds.append((lambda x, y: None, 0, "(left: free, right: in use)"))
     there = "" if shown.per_cell == 1 else " in the cell"
     said = f"a free block of {size_words(1 << shown.order)} or more{there}"
-    signs: list[Sign] = [(lambda x, y: svg.add(_diamond(x + 5, y + 6)), 10, said)]
-    below = top + rows * size + 8
-    svg.legend(x, below, w, kinds)
-    svg.legend(x, below + shown.legend_high - 8 - LEGEND_ROW, w, signs)
+    signs: list[Sign] = [(lambda x, y: svg.add(_diamond(*svg.at(x + 5, y + 6))), 10, said)]
+    below = _HEAD + rows * size + 8
+    svg.legend(0, below, svg.width, kinds)
+    svg.legend(0, below + shown.legend_high - 8 - LEGEND_ROW, svg.width, signs)
 
 
 def _swatches(svg: Svg, name: str) -> Callable[[float, float], None]:
     """The colours of a type: free, and held."""
 
     def draw(x: float, y: float) -> None:
-        svg.filled(x, y, 16, 12, style.MIGRATETYPES[name])
+        svg.filled(x, y, 16, 12, FILLS[name])
         svg.filled(x + 16, y, 16, 12, HELD[name])
 
     return draw
 
 
-def _cells(svg: Svg, x: float, y: float, columns: int, size: int, shown: BlockMap) -> None:
-    free: dict[str, list[_Rect]] = {name: [] for name in shown.types}
-    held: dict[str, list[_Rect]] = {name: [] for name in shown.types}
-    fits: list[_Rect] = []
+def _draw_cells(svg: Svg, columns: int, size: int, shown: BlockMap) -> None:
+    free: dict[str, list[Box]] = {name: [] for name in shown.types}
+    held: dict[str, list[Box]] = {name: [] for name in shown.types}
+    fits: list[Box] = []
     for i, cell in enumerate(shown.cells):
-        left, top = x + i % columns * size, y + i // columns * size
+        left, top = float(i % columns * size), i // columns * size
         if any(part.fitting for part in cell.values()):
             fits.append((left, top, size, size))
         for name in shown.types:
@@ -180,32 +178,24 @@ def _cells(svg: Svg, x: float, y: float, columns: int, size: int, shown: BlockMa
                 held[name].append((left, top + size - 1 - tall, wide, tall))
             left += wide
     for name in shown.types:
-        svg.area(_path(free[name]), style.MIGRATETYPES[name])
-        svg.area(_path(held[name]), HELD[name])
+        svg.area(_joined(free[name]), FILLS[name])
+        svg.area(_joined(held[name]), HELD[name])
     rows = -(-len(shown.cells) // columns)
-    origin = (x, y, float(size), float(size))
-    svg.grid((x, y, columns * size, rows * size), size, size)
-    for rect in _joined(fits):
-        svg.tiles(rect, origin, "fits", _diamond((size - 1) / 2, (size - 1) / 2))
+    svg.grid((0, 0, columns * size, rows * size), size, size)
+    for box in _joined(fits):
+        svg.tiles(box, (0, 0, size, size), "fits", _diamond((size - 1) / 2, (size - 1) / 2))
 
 
-def _joined(rects: list[_Rect]) -> list[_Rect]:
+def _joined(boxes: list[Box]) -> list[Box]:
     """Neighbours in a row of the same height, as one."""
-    found: list[_Rect] = []
-    for x, y, w, h in rects:
+    found: list[Box] = []
+    for x, y, w, h in boxes:
         last = found[-1] if found else (0.0, 0.0, 0.0, 0.0)
         if last[1] == y and last[3] == h and last[0] + last[2] == x:
             found[-1] = (last[0], y, last[2] + w, h)
         else:
             found.append((x, y, w, h))
     return found
-
-
-def _path(rects: list[_Rect]) -> str:
-    return "".join(
-        f"M{number(x)} {number(y)}h{number(w)}v{number(h)}h{number(-w)}z"
-        for x, y, w, h in _joined(rects)
-    )
 
 
 def _diamond(x: float, y: float) -> str:
@@ -235,46 +225,37 @@ _AROUND = 26 + 8 + 2 * LEGEND_ROW
 
 
 def _fill(name: str) -> Fill:
-    return style.MIGRATETYPES.get(name, FILLS["other"])
+    return FILLS[name if name in MIGRATETYPES else "other"]
 
 
 def _draw_free(
-    svg: Svg,
-    x: float,
-    y: float,
-    w: float,
-    h: float,
-    free_by_type: FreeByType,
-    order: int,
-    page_kib: int = KIB,
+    svg: Svg, high: float, free_by_type: FreeByType, order: int, page_kib: int = KIB
 ) -> None:
     """A row for each order, the largest on top; a line under the orders that serve `order`."""
     free = summed(free_by_type)
     names = [*MIGRATETYPES, *(name for name in free_by_type if name not in MIGRATETYPES)]
     types = [name for name in names if any(free_by_type.get(name, ()))]
-    svg.heading(x, y + 13, "How much is free, by size", w, "blocks")
+    svg.heading(13, "How much is free, by size", "blocks")
     most = max((blocks << size for size, blocks in enumerate(free)), default=0) or 1
-    top, high = y + 26, min((h - _AROUND) / max(len(free), 1), _ROW_MAX)
+    top, tall, wide = 26, min((high - _AROUND) / max(len(free), 1), _ROW_MAX), svg.width
     for i, size in enumerate(reversed(range(len(free)))):
-        at = top + i * high
-        base = at + high / 2 + 4
+        row, base = svg.inside(0, top + i * tall, wide), tall / 2 + 4
         block = f"{size} · {size_words(1 << size, page_kib)}" if page_kib else f"order {size}"
-        svg.text(x, base, block, _ORDER - 8, size=SMALL)
-        left = x + _ORDER
+        row.text(0, base, block, _ORDER - 8, size=SMALL)
+        left = _ORDER
         for name in types:
             amount = free_by_type[name][size] << size
             if amount:
-                wide = max((w - _ORDER - _COUNT) * amount / most, 1.5)
-                svg.filled(left, at + 2, wide, high - 4, _fill(name), stroke=_fill(name).mark)
-                left += wide
+                long = max((wide - _ORDER - _COUNT) * amount / most, 1.5)
+                row.filled(left, 2, long, tall - 4, _fill(name), stroke=_fill(name).mark)
+                left += long
         ink, said = (INK, f"{free[size]:,}") if free[size] else (MUTED, "none")
-        svg.text(x + w, base, said, _COUNT - 8, size=SMALL, fill=ink, anchor="end")
+        row.text(wide, base, said, _COUNT - 8, size=SMALL, fill=ink, anchor="end")
         if size == order:
-            edge = at + high
-            svg.line(x, edge, x + w, edge, stroke=INK, stroke_width=1.4, stroke_dasharray="5 3")
-    svg.line(x + _ORDER, top, x + _ORDER, top + len(free) * high, stroke=LINE)
-    signs = [svg.swatch(_fill(name), name) for name in types]
-    svg.legend(x, top + len(free) * high + 8, w, signs)
+            row.line(0, tall, wide, tall, stroke=INK, stroke_width=1.4, stroke_dasharray="5 3")
+    bottom = top + len(free) * tall
+    svg.line(_ORDER, top, _ORDER, bottom, stroke=LINE)
+    svg.legend(0, bottom + 8, wide, [svg.swatch(_fill(name), name) for name in types])
 
 
 def free_sentence(free_by_type: FreeByType, order: int, page_kib: int = KIB) -> str:
@@ -299,8 +280,7 @@ def free_svg(free_by_type: FreeByType, order: int = HPAGE_PMD_ORDER, page_kib: i
     title = claim(free_by_type, order, page_kib=page_kib)
     svg = Svg(640, high + 80, title, f"{title}. {sentence}")
     svg.headline(14, 22, 612, title)
-    svg.panel(8, 48, 624, high + 24)
-    _draw_free(svg, 18, 60, 604, high, free_by_type, order, page_kib)
+    _draw_free(svg.panel(8, 48, 624, high + 24, (10, 12)), high, free_by_type, order, page_kib)
     return svg.render()
 
 
@@ -320,27 +300,23 @@ def memory(zone: Zone, order: int = HPAGE_PMD_ORDER) -> Picture:
     title = claim(free, order, zone.nr_pages)
     left = Svg(_MAP, high + 78, title, f"{title}. {words}")
     left.headline(18, 22, _MAP - 26, title)
-    left.panel(8, 48, _MAP - 14, high + 22)
-    draw_block_map(left, 18, 58, _MAP - 34, high, shown)
+    draw_block_map(left.panel(8, 48, _MAP - 14, high + 22, (10, 10)), high, shown)
     there = "How much memory is free, by the size of its blocks"
     right = Svg(_FREE, high + 78, there, there)
-    right.panel(4, 48, _FREE - 12, high + 22)
-    _draw_free(right, 14, 58, _FREE - 32, high, free, order)
+    _draw_free(right.panel(4, 48, _FREE - 12, high + 22, (10, 10)), high, free, order)
     return Picture([left.render(), right.render()], words)
 
 
-def supply_table(
-    index: str, lists: Mapping[str, Sequence[int]], order: int, page_kib: int = KIB
-) -> pd.DataFrame:
-    """A row for each of these lists: free memory, its largest block, and how many of `order`."""
+def _supply_table(zones: Mapping[str, Sequence[int]], order: int, page_kib: int) -> pd.DataFrame:
+    """A row for each zone: free memory, its largest block, and how many of `order`."""
     rows = []
-    for free in lists.values():
+    for free in zones.values():
         largest = max((at for at, blocks in enumerate(free) if blocks), default=None)
         words = "none" if largest is None else size_words(1 << largest, page_kib)
         rows.append((size_words(pages(free), page_kib), words, suitable(free, order)))
     size = size_words(1 << order, page_kib)
     columns = ["free", "largest free block", f"blocks of {size} to be had"]
-    return frame(rows, labels(lists, index), columns)
+    return frame(rows, labels(zones, "node and zone"), columns)
 
 
 # -- the kernel's indices, beside what a pin could use
@@ -363,9 +339,9 @@ def indices_table(free_by_type: FreeByType, order: int, page_kib: int = KIB) -> 
         }
         for free in (summed(free_by_type), summed(free_by_type, PIN_SCOPE_TYPES))
     )
-    cells = [
-        (said, UNKNOWN if ALL_TYPES in free_by_type else pin[name]) for name, said in kernel.items()
-    ]
+    if ALL_TYPES in free_by_type:
+        pin = dict.fromkeys(kernel, UNKNOWN)
+    cells = [(said, pin[name]) for name, said in kernel.items()]
     return frame(cells, labels(kernel, f"order {order}"), [KERNEL, PIN_SCOPE])
 
 
@@ -402,7 +378,7 @@ NOT_TOLD = (
 
 
 class Machine(NamedTuple):
-    """What there is to see of one zone of a pasted text, and a line for each zone.
+    """What there is to see of one zone of a pasted text, and a line for each zone: "0 Normal".
 
     `svg` is empty for /proc/zoneinfo, which says how much is free, but not in which blocks."""
 
@@ -410,8 +386,6 @@ class Machine(NamedTuple):
     sentence: str
     table: pd.DataFrame
     zones: pd.DataFrame
-    names: tuple[str, ...]
-    """Every zone of the text, such as "0 Normal": node and name."""
     orders: int
     """How many orders the lists have; 0 for /proc/zoneinfo, which has none."""
     order: int = HPAGE_PMD_ORDER
@@ -443,14 +417,13 @@ def machine(
     pasted = read_memory(text)
     zones: tuple[AnyZone, ...] = pasted.zones
     one = max(zones, key=_free) if zone is None else zone_of(zones, zone, node)
-    names = tuple(map(_name, zones))
     block = one.pageblock_order if isinstance(one, PageTypeZone) else None
     size = _page_kib(pasted, block, page_kib)
     notes = [NOTE.replace("4", str(size)) if size else NOT_TOLD, *pasted.notes]
     if isinstance(one, ZoneInfo):
         infos = [z for z in zones if isinstance(z, ZoneInfo)]
         said = " ".join([_half_sentence(one, size), *notes])
-        return Machine("", said, _halves([one]), _halves(infos), names, 0)
+        return Machine("", said, _halves([one]), _halves(infos), 0)
     lists = one.free_by_type if isinstance(one, PageTypeZone) else {ALL_TYPES: one.free}
     if order is None:
         usual = PMD_ORDERS.get(size, HPAGE_PMD_ORDER) if block is None else block
@@ -471,8 +444,7 @@ def machine(
         svg=free_svg(lists, order, size),
         sentence=" ".join(words + notes),
         table=indices_table(lists, order, size),
-        zones=supply_table("node and zone", every, order, size),
-        names=names,
+        zones=_supply_table(every, order, size),
         orders=len(one.free),
         order=order,
     )

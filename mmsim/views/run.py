@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Hashable, Iterator
+from itertools import zip_longest
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -36,6 +37,11 @@ class Change(NamedTuple):
     name: str
     old: str
     new: str
+
+    @property
+    def implied(self) -> bool:
+        """Who holds a reference and which batch it waits in follow from the count and the step."""
+        return " held by " in self.name or " batch of " in self.name
 
     def __str__(self) -> str:
         if self.new == "freed":
@@ -163,21 +169,10 @@ def changes(moment: Moment) -> list[Change]:
     return found if many else found + _different("", _of_batches(before), _of_batches(after))
 
 
-def counters(trace: Trace) -> list[tuple[str, int]]:
+def counters(trace: Trace) -> dict[str, int]:
     """Counters that moved over the whole run, and by how much."""
     moved = moved_counters(trace.state(0).world, trace.last.world)
-    return [(name, new - old) for name, old, new in moved]
-
-
-def follows(change: Change) -> bool:
-    """Who holds a reference and which batch it waits in follow from the count and the step."""
-    return " held by " in change.name or " batch of " in change.name
-
-
-def few(found: list[Change]) -> list[str]:
-    """The first changes, and how many more there are."""
-    more = len(found) - CHANGES_MAX
-    return [*map(str, found[:CHANGES_MAX]), *([f"and {more} more"] if more > 0 else [])]
+    return {name: new - old for name, old, new in moved}
 
 
 # -- long runs, folded: the same steps for 510 further pieces are one row
@@ -304,8 +299,11 @@ _GAP, _KEEP = "  ", "\u00a0"
 
 
 def _margin(moment: Moment, width: int) -> list[str]:
+    """The first changes, and how many more there are."""
+    found = [str(change) for change in changes(moment) if not change.implied]
+    more = len(found) - CHANGES_MAX
     lines: list[str] = []
-    for text in few([change for change in changes(moment) if not follows(change)]):
+    for text in [*found[:CHANGES_MAX], *([f"and {more} more"] if more > 0 else [])]:
         kept = text.replace(" → ", _KEEP + "→" + _KEEP)
         lines += textwrap.wrap(kept, width, subsequent_indent="  ")
     return [line.replace(_KEEP, " ") for line in lines]
@@ -322,8 +320,13 @@ def step_table(trace: Trace) -> str:
         rows = [*rows[:gap], *rows[gap - ROWS_MAX :]]
     said = [row.says(trace) for row in rows]
     numbers, columns, margin = _widths(trace, rows, said)
-    head = ["step".rjust(numbers), *(name.ljust(columns[name]) for name in columns), "what changed"]
-    out = [_GAP.join(head).rstrip()]
+
+    def line(number: str, cells: dict[str, str], changed: str = "") -> str:
+        """A line of the table; `cells`: what stands in the columns of actors."""
+        placed = (cells.get(name, "").ljust(size) for name, size in columns.items())
+        return _GAP.join([number.rjust(numbers), *placed, changed]).rstrip()
+
+    out = [line("step", {name: name for name in columns}, "what changed")]
     out.append(_GAP.join("-" * size for size in (numbers, *columns.values(), margin)))
     depth: dict[str, int] = {}
     for event in trace.events:
@@ -338,13 +341,9 @@ def step_table(trace: Trace) -> str:
             text, columns[event.actor], initial_indent=indent, subsequent_indent=indent + "  "
         )
         right = _margin(row.at(trace), margin)
-        for i in range(max(len(left), len(right))):
-            cells = dict.fromkeys(columns, "") | {event.actor: "".join(left[i : i + 1])}
-            parts = [(row.numbers if i == 0 else "").rjust(numbers)]
-            parts += [cells[name].ljust(size) for name, size in columns.items()]
-            out.append(_GAP.join([*parts, *right[i : i + 1]]).rstrip())
-    ends = (_end(trace, name).ljust(size) for name, size in columns.items())
-    out.append(_GAP.join([" " * numbers, *ends]).rstrip())
+        cells = zip_longest([row.numbers], left, right, fillvalue="")
+        out += [line(label, {event.actor: words}, changed) for label, words, changed in cells]
+    out.append(line("", {name: _end(trace, name) for name in columns}))
     return "\n".join(out) + "\n"
 
 
@@ -430,10 +429,9 @@ def summary(trace: Trace) -> str:
     ended = {"done": "is done", "not finished": "has not finished"}
     said = _end(trace, actor)
     lines = [f"Result: {actor} {ended.get(said, said)} after {plural(len(trace), 'step')}."]
-    moved = counters(trace)
-    size = max((len(name) for name, _ in moved), default=0)
+    moved, world = counters(trace), trace.last.world
+    size = max(map(len, moved), default=0)
     lines.append("Counters that moved:" if moved else "No counter moved.")
-    lines += [f"  {name:<{size}}  {delta:+d}" for name, delta in moved]
-    world = trace.last.world
+    lines += [f"  {name:<{size}}  {by:+d}" for name, by in moved.items()]
     lines += [where_words(world, region) for region in sorted(regions(world))]
     return "\n".join(filter(None, [*lines, _meaning(trace)])) + "\n"

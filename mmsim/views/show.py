@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 import textwrap
 from collections.abc import Callable, Iterable
-from functools import singledispatch
 from html import escape
 from typing import Any
 
@@ -82,38 +81,28 @@ class Shown:
         return as_html(self.make())
 
 
-@singledispatch
-def picture(value: Any) -> Picture:
-    """The picture of an object, with its words."""
-    raise TypeError(f"there is no picture of {value!r}")
-
-
-@picture.register
-def _(moment: Moment) -> Picture:
-    return state_picture(moment)
-
-
-@picture.register
-def _(trace: Trace) -> Picture:
-    return Picture(columns_picture(trace).columns, summary(trace))
-
-
-@picture.register
-def _(situation: Situation) -> Picture:
+def _of_situation(situation: Situation) -> Picture:
     start = state_picture(Trace(situation).at(0))
     knobs = ", ".join(f"{name} {value}" for name, value in situation.knobs.items())
     words = f"{situation.name}, version {situation.version.name}. {start.words}\nKnobs: {knobs}."
     return Picture(start.columns, words)
 
 
-@picture.register
-def _(zone: Zone) -> Picture:
-    return memory(zone)
+_PICTURES: dict[type, Callable[[Any], Picture]] = {
+    Moment: state_picture,
+    Trace: lambda trace: Picture(columns_picture(trace).columns, summary(trace)),
+    Situation: _of_situation,
+    Zone: memory,
+    Host: lambda host: memory(host.zone),
+}
 
 
-@picture.register
-def _(host: Host) -> Picture:
-    return memory(host.zone)
+def picture(value: Any) -> Picture:
+    """The picture of an object, with its words."""
+    for kind, draw in _PICTURES.items():
+        if isinstance(value, kind):
+            return draw(value)
+    raise TypeError(f"there is no picture of {value!r}")
 
 
 def show(value: Any) -> None:
@@ -128,7 +117,7 @@ def install() -> None:
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     if shell is not None:
-        for kind in (Moment, Trace, Situation, Zone, Host):
+        for kind in _PICTURES:
             shell.display_formatter.ipython_display_formatter.for_type(kind, show)
 
 

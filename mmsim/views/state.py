@@ -15,7 +15,6 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import accumulate, groupby
-from pathlib import PurePath
 from types import CodeType
 from typing import NamedTuple, TypeVar
 
@@ -24,16 +23,16 @@ from mmsim.engine.trace import Moment
 from mmsim.mm.world import World
 from mmsim.views.ledger import LEDGER_HIGH, Ledger, describe, draw_ledger, ledger_at
 from mmsim.views.operations import sentence
-from mmsim.views.run import fold, moved_counters
+from mmsim.views.run import fold, moved_counters, named
 from mmsim.views.svg import (
     BAD,
     BODY,
     CHANGED,
     CODE,
+    FILLS,
     INK,
     LINE,
     MARKED,
-    MIGRATETYPES,
     MUTED,
     PANEL,
     PAPER,
@@ -42,7 +41,6 @@ from mmsim.views.svg import (
     Picture,
     Svg,
     actor_fill,
-    number,
     text_width,
     wrap,
 )
@@ -67,7 +65,7 @@ class Layout(NamedTuple):
 
 def layout(world: World, region: str) -> Layout:
     """The pages of a region, in the order of the file."""
-    folios = [(pfn, f) for pfn, f in world.folios.items() if f.name and f.region == region]
+    folios = named(world, region)
     size = max((f.index + f.nr_pages for _, f in folios), default=HPAGE_PMD_NR)
     types = [NOWHERE] * size
     for pfn, folio in folios:
@@ -80,41 +78,41 @@ def layout(world: World, region: str) -> Layout:
     elif not folios:
         title = f"{region}: no memory yet"
     elif size == 1:
-        title = page_words(folios[0][1])
-        title = title[0].upper() + title[1:]
+        words = page_words(folios[0][1])
+        title = words[0].upper() + words[1:]
     kinds = dict.fromkeys(["CMA", *types])
     counts = [(kind, n) for kind in kinds if (n := types.count(kind))]
     return Layout(whole, tuple(types), counts, title)
 
 
-def _draw_bar(svg: Svg, x: float, y: float, w: float, shown: Layout, focus: int | None) -> None:
+def _draw_bar(svg: Svg, shown: Layout, focus: int | None) -> None:
     """Heading, bar and legend: 84 high.  `focus` points at the piece that the step is about."""
-    svg.heading(x, y + 12, shown.title, w)
-    top, high = y + 22, 34.0
+    svg.heading(12, shown.title)
+    wide, top, high = svg.width, 22.0, 34.0
     if shown.whole:
-        fill = MIGRATETYPES[shown.types[0]]
-        svg.filled(x, top, w, high, fill, stroke=INK, stroke_width=1.4, rx=3)
-        svg.rect(x, top, 46, high, fill=INK, rx=3)
-        svg.text(x + 23, top + 21.5, "head", 46, size=SMALL, fill=PANEL, bold=True, anchor="middle")
+        fill = FILLS[shown.types[0]]
+        svg.filled(0, top, wide, high, fill, stroke=INK, stroke_width=1.4, rx=3)
+        svg.rect(0, top, 46, high, fill=INK, rx=3)
+        svg.text(23, top + 21.5, "head", 46, size=SMALL, fill=PANEL, bold=True, anchor="middle")
     else:
         rows = CELLS_HIGH if len(shown.types) >= 64 else 1
-        wide = w / -(-len(shown.types) // rows)
-        _cells(svg, (x, top, wide, high / rows), rows, shown.types)
-        svg.rect(x, top, w, high, fill="none", stroke=INK, stroke_width=1.4)
+        column = wide / -(-len(shown.types) // rows)
+        _draw_cells(svg.inside(0, top, wide), column, high / rows, rows, shown.types)
+        svg.rect(0, top, wide, high, fill="none", stroke=INK, stroke_width=1.4)
         if focus is not None and len(shown.types) > 1:
-            at = x + (focus // rows + 0.5) * wide
-            d = f"M{number(at)} {number(top + high + 1)}l4.5 7h-9Z"
-            svg.path(d, fill=INK, stroke="none")
+            middle = (focus // rows + 0.5) * column
+            svg.shape(middle, top + high + 1, "l4.5 7h-9Z", fill=INK, stroke="none")
     names = {"CMA": "in CMA", "MOVABLE": "in ordinary memory", NOWHERE: "nowhere"}
-    at, y = x, y + 70
+    left = 0.0
     for kind, n in shown.counts:
         text = f"{n} {names.get(kind, f'in {kind} memory')}"
         if kind == NOWHERE:
-            svg.rect(at, y, 18, 12, fill=PANEL, stroke=BAD, stroke_width=1)
+            svg.rect(left, 70, 18, 12, fill=PANEL, stroke=BAD, stroke_width=1)
         else:
-            svg.filled(at, y, 18, 12, MIGRATETYPES[kind], stroke=INK, stroke_width=0.8)
-        svg.note(at + 25, y + 10.5, text, max(x + w - at - 25, 20))
-        at += 25 + text_width(text, SMALL) + 22
+            svg.filled(left, 70, 18, 12, FILLS[kind], stroke=INK, stroke_width=0.8)
+        left += 25
+        svg.note(left, 80.5, text, max(wide - left, 20))
+        left += text_width(text, SMALL) + 22
 
 
 def _runs(values: Sequence[_T]) -> Iterator[tuple[int, int, _T]]:
@@ -126,26 +124,22 @@ def _runs(values: Sequence[_T]) -> Iterator[tuple[int, int, _T]]:
         at += n
 
 
-def _cells(
-    svg: Svg, cell: tuple[float, float, float, float], rows: int, types: tuple[str, ...]
-) -> None:
+def _draw_cells(svg: Svg, wide: float, tall: float, rows: int, types: tuple[str, ...]) -> None:
     """Page i is cell (i // 8, i % 8): the bar fills from left to right, column by column."""
-    x, y, wide, tall = cell
     columns = [types[i : i + rows] for i in range(0, len(types), rows)]
     for at, n, column in _runs(columns):
         for row, length, kind in _runs(column):
-            box = (x + at * wide, y + row * tall, n * wide, length * tall)
+            box = at * wide, row * tall, n * wide, length * tall
             if kind == NOWHERE:
                 svg.rect(*box, fill=PANEL)
             else:
-                svg.filled(*box, MIGRATETYPES[kind])
-    svg.grid((x, y, wide * len(columns), tall * rows), wide, tall)
+                svg.filled(*box, FILLS[kind])
+    svg.grid((0, 0, wide * len(columns), tall * rows), wide, tall)
 
 
 # -- the model's own source
 
 CODE_LINES, LINE_HIGH = 16, 15.6
-_PACKAGE = "mmsim"
 
 
 class CodeLine(NamedTuple):
@@ -224,35 +218,40 @@ def listing(moment: Moment, actor: str = "") -> Listing:
         CodeLine(n, text, n in marked, "version." in text.partition("#")[0])
         for n, text in _window(numbered, marked[0])
     ]
-    parts = PurePath(frames[-1].file.replace("\\", "/")).parts
-    last = max((i for i, part in enumerate(parts) if part == _PACKAGE), default=len(parts) - 2)
-    file = "/".join(parts[last + 1 :])
+    path = frames[-1].file.replace("\\", "/")
+    _, package, file = path.rpartition("/mmsim/")
+    file = file if package else path.rpartition("/")[2]
     return Listing(actor, file, tuple(f.function for f in frames), tuple(shown), past)
 
 
-def _draw_code(svg: Svg, x: float, y: float, w: float, code: Listing, actors: list[str]) -> None:
+def _draw_code(svg: Svg, code: Listing, actors: list[str]) -> None:
     """Call chain, file, and the function's lines with the current one marked."""
-    svg.badge(x, y, actors, code.actor)
+    svg.badge(0, 0, actors, code.actor)
     head = f"{code.actor}: {'this line was carried out' if code.past else 'this line comes next'}"
-    svg.heading(x + 30, y + 13, head, w - 30, code.file)
+    svg.inside(30, 0, svg.width - 30).heading(13, head, code.file)
     if not code.lines:
-        svg.text(x, y + 40, "This actor has returned from all its functions.", w, fill=MUTED)
-        return
-    for i, text in enumerate(wrap(" > ".join(code.chain), w, SMALL, 2)):
-        svg.note(x, y + 36 + i * 16, text, w)
+        svg.text(0, 40, "This actor has returned from all its functions.", fill=MUTED)
+    for i, text in enumerate(wrap(" > ".join(code.chain), svg.width, SMALL, 2)):
+        svg.note(0, 36 + i * 16, text)
     for i, line in enumerate(code.lines):
-        base, room, text = y + 64 + i * LINE_HIGH, w - 14, line.text
-        if line.current or line.seam:
-            svg.rect(x - 6, base - 1, w + 12, LINE_HIGH, fill=MARKED if line.current else SEAM)
-        if line.current:
-            d = f"M{number(x - 2)} {number(base + 2.5)}l8 4.5l-8 4.5Z"
-            svg.path(d, fill=INK, stroke="none")
-        if line.seam:
-            svg.rect(x + w + 2, base - 1, 4, LINE_HIGH, fill=MUTED)
-            if text_width(text, CODE, mono=True) < room - 126:
-                room -= 126
-                svg.note(x + w - 4, base + 10.8, "differs by version", 120, anchor="end")
-        svg.text(x + 14, base + 10.8, text, room, size=CODE, mono=True, bold=line.current)
+        _draw_line(svg.inside(0, 64 + i * LINE_HIGH, svg.width), line)
+
+
+def _draw_line(svg: Svg, line: CodeLine) -> None:
+    """The current line has an arrow, and a line that differs by version a bar and, if there is
+    room, words."""
+    wide = svg.width
+    if line.current or line.seam:
+        svg.rect(-6, -1, wide + 12, LINE_HIGH, fill=MARKED if line.current else SEAM)
+    if line.current:
+        svg.shape(-2, 2.5, "l8 4.5l-8 4.5Z", fill=INK, stroke="none")
+    room = wide - 14
+    if line.seam:
+        svg.rect(wide + 2, -1, 4, LINE_HIGH, fill=MUTED)
+        if text_width(line.text, CODE, mono=True) < room - 126:
+            room -= 126
+            svg.note(wide - 4, 10.8, "differs by version", 120, anchor="end")
+    svg.text(14, 10.8, line.text, room, size=CODE, mono=True, bold=line.current)
 
 
 # -- who comes next
@@ -281,20 +280,20 @@ def standing(moment: Moment, actor: str) -> str:
     return f"next: {local.op.kind.name}(){inside}"
 
 
-def _draw_next(svg: Svg, x: float, y: float, w: float, standings: dict[str, str]) -> None:
+def _draw_next(svg: Svg, standings: dict[str, str]) -> None:
     """One line for each actor."""
     names = list(standings)
     more = len(names) - ACTORS_MAX
-    svg.heading(x, y + 12, "Who comes next", w, f"and {more} more" if more > 0 else "")
+    svg.heading(12, "Who comes next", f"and {more} more" if more > 0 else "")
     for i, name in enumerate(names[:ACTORS_MAX]):
-        top = y + 22 + i * 25
-        svg.badge(x, top, names, name)
-        svg.text(x + 30, top + 13.4, name, 120, bold=True)
+        top = 22 + i * 25
+        svg.badge(0, top, names, name)
+        svg.text(30, top + 13.4, name, 120, bold=True)
         left = 42 + min(text_width(name, BODY, bold=True), 120)
         said = standings[name]
-        if text_width(said, BODY) > w - left:
+        if text_width(said, BODY) > svg.width - left:
             said = said.partition(", in ")[0]
-        svg.text(x + left, top + 13.4, said, w - left)
+        svg.text(left, top + 13.4, said)
 
 
 # -- counters
@@ -302,44 +301,45 @@ def _draw_next(svg: Svg, x: float, y: float, w: float, standings: dict[str, str]
 COUNTER_LINES = 3
 
 
-def _draw_counters(svg: Svg, x: float, y: float, w: float, moment: Moment) -> None:
-    """What counters have grown by since the start; those of this step are bold."""
+def _draw_counters(svg: Svg, moment: Moment) -> None:
+    """What counters have grown by since the start.
+
+    Those of this step are bold and have a line each; of the others two share one."""
     was = {name: old for name, old, _ in moved_counters(moment.before.world, moment.world)}
     moved = moved_counters(moment.start.world, moment.world)
-    counters = [(name, was.get(name, new) - start, new - start) for name, start, new in moved]
-    order = sorted(counters, key=lambda c: (c[1] == c[2], c[0].startswith("nr_")))
-    half, at, line, shown = (w - 20) / 2, 0, 0, 0
-    for name, before, now in order:
-        if line >= COUNTER_LINES:
-            break
-        changed = before != now
-        wide, left, top = w if changed else half, x + at * (half + 20), y + 22 + line * 19
-        value = f"{before:,} → {now:,}" if changed else f"{now:+,}"
-        if changed:
-            svg.rect(left - 4, top - 1, wide + 8, 18, rx=2, fill=CHANGED)
-        room = wide - text_width(value, SMALL, bold=True) - 6
-        svg.text(left, top + 12, name, room, size=SMALL, bold=changed)
-        svg.text(left + wide, top + 12, value, wide, size=SMALL, bold=True, anchor="end")
-        at = 0 if changed else 1 - at
-        line, shown = line + (at == 0), shown + 1
-    more = len(counters) - shown
-    svg.heading(x, y + 12, "Counters since the start", w, f"and {more} more" if more else "")
-    if not counters:
-        svg.note(x, y + 34, "none has moved yet", w)
+    moved.sort(key=lambda counter: counter[0].startswith("nr_"))
+    now_moved = [counter for counter in moved if counter[0] in was][:COUNTER_LINES]
+    earlier = [counter for counter in moved if counter[0] not in was]
+    earlier = earlier[: 2 * (COUNTER_LINES - len(now_moved))]
+    more = len(moved) - len(now_moved) - len(earlier)
+    for line, (name, start, new) in enumerate(now_moved):
+        row = svg.inside(0, 22 + line * 19, svg.width)
+        row.rect(-4, -1, row.width + 8, 18, rx=2, fill=CHANGED)
+        _draw_counter(row, name, f"{was[name] - start:,} → {new - start:,}", bold=True)
+    half = (svg.width - 20) / 2
+    for place, (name, start, new) in enumerate(earlier, start=2 * len(now_moved)):
+        row = svg.inside(place % 2 * (half + 20), 22 + place // 2 * 19, half)
+        _draw_counter(row, name, f"{new - start:+,}")
+    svg.heading(12, "Counters since the start", f"and {more} more" if more else "")
+    if not moved:
+        svg.note(0, 34, "none has moved yet")
 
 
-def draw_holders_and_counters(
-    svg: Svg, x: float, y: float, w: float, bottom: float, book: Ledger | None, moment: Moment
-) -> None:
+def _draw_counter(row: Svg, name: str, value: str, *, bold: bool = False) -> None:
+    room = row.width - text_width(value, SMALL, bold=True) - 6
+    row.text(0, 12, name, room, size=SMALL, bold=bold)
+    row.text(row.width, 12, value, row.width, size=SMALL, bold=True, anchor="end")
+
+
+def draw_holders_and_counters(svg: Svg, bottom: float, book: Ledger | None, moment: Moment) -> None:
     """Two panels, one above the other: who holds the page, and the counters that moved."""
-    svg.panel(x, y, w, LEDGER_HIGH + 14)
+    panel = svg.panel(0, 0, svg.width, LEDGER_HIGH + 14, (14, 8))
     if book is not None:
-        draw_ledger(svg, x + 14, y + 8, w - 28, book)
+        draw_ledger(panel, book)
     else:
-        svg.text(x + 14, y + 28, "Nobody holds this page.", w - 28, fill=MUTED)
-    below = y + LEDGER_HIGH + 22
-    svg.panel(x, below, w, bottom - below)
-    _draw_counters(svg, x + 14, below + 7, w - 28, moment)
+        panel.text(0, 20, "Nobody holds this page.", fill=MUTED)
+    below = LEDGER_HIGH + 22
+    _draw_counters(svg.panel(0, below, svg.width, bottom - below, (14, 7)), moment)
 
 
 # -- the run as a strip
@@ -347,33 +347,34 @@ def draw_holders_and_counters(
 FOLDED_WIDE = 5.0
 
 
-def _draw_progress(svg: Svg, x: float, y: float, w: float, moment: Moment) -> None:
+def _draw_progress(svg: Svg, moment: Moment) -> None:
     """Who took which step, and where this picture stands."""
     trace, names = moment.run, [actor.name for actor in moment.scenario.actors]
     rows = fold(trace)
     most = text_width(f"step {len(trace):,} of {len(trace):,}", BODY, bold=True) + 4
-    svg.text(x, y + 15, f"step {moment.position:,} of {len(trace):,}", most, bold=True)
-    at, wide = x + max(most + 10, 150), w - max(most + 10, 150)
+    svg.text(0, 15, f"step {moment.position:,} of {len(trace):,}", most, bold=True)
+    at = max(most + 10, 150)
+    strip = svg.inside(at, 0, svg.width - at)
     if not rows:
-        svg.rect(at, y, wide, 20, fill="none", stroke=LINE)
+        strip.rect(0, 0, strip.width, 20, fill="none", stroke=LINE)
         return
     edges = [0.0, *accumulate(FOLDED_WIDE if row.folded else 1.0 for row in rows)]
-    places = [at + wide * edge / edges[-1] for edge in edges]
+    places = [strip.width * edge / edges[-1] for edge in edges]
     for first, n, actor in _runs([trace.events[row.start].actor for row in rows]):
-        left, right = places[first], places[first + n]
+        left, wide = places[first], places[first + n] - places[first]
         fill = actor_fill(names, actor)
-        svg.filled(left, y, right - left, 20, fill, stroke=fill.mark, stroke_width=0.8)
-        if right - left >= 24:
-            svg.badge(left + min((right - left) / 2, 60) - 11, y + 1, names, actor)
+        strip.filled(left, 0, wide, 20, fill, stroke=fill.mark, stroke_width=0.8)
+        if wide >= 24:
+            strip.badge(left + min(wide / 2, 60) - 11, 1, names, actor)
     for row, left, right in zip(rows, places, places[1:], strict=False):
         if row.folded:
-            svg.rect(left, y, right - left, 20, fill=PAPER, stroke=MUTED, stroke_dasharray="3 2")
+            strip.rect(left, 0, right - left, 20, fill=PAPER, stroke=MUTED, stroke_dasharray="3 2")
             said = f"×{row.times}"
             if text_width(said, SMALL) <= right - left:
-                svg.text((left + right) / 2, y + 14.4, said, 60, size=SMALL, anchor="middle")
+                strip.text((left + right) / 2, 14.4, said, 60, size=SMALL, anchor="middle")
     here = places[bisect_left([0, *(row.end for row in rows)], moment.position)]
-    svg.line(here, y - 5, here, y + 25, stroke=INK, stroke_width=2)
-    svg.path(f"M{number(here - 6)} {number(y - 9)}h12l-6 8Z", fill=INK, stroke="none")
+    strip.line(here, -5, here, 25, stroke=INK, stroke_width=2)
+    strip.shape(here - 6, -9, "h12l-6 8Z", fill=INK, stroke="none")
 
 
 # -- all of it, in two columns
@@ -403,20 +404,17 @@ def state_picture(moment: Moment, *, region: str = "A") -> Picture:
     left, wide = Svg(LEFT, HEIGHT, claim, words), LEFT - 1.5 * EDGE
     left.note(EDGE + 2, 20, _note(moment), wide)
     left.headline(EDGE + 2, 42, wide - 4, claim)
-    left.panel(EDGE, _TOP, wide, 100)
     focus = piece if moment.position else None
-    _draw_bar(left, EDGE + 14, _TOP + 9, wide - 28, layout(moment.world, region), focus)
-    draw_holders_and_counters(left, EDGE, _TOP + 108, wide, HEIGHT - 8, book, moment)
+    _draw_bar(left.panel(EDGE, _TOP, wide, 100, (14, 9)), layout(moment.world, region), focus)
+    below = _TOP + 108
+    held = left.inside(EDGE, below, wide)
+    draw_holders_and_counters(held, HEIGHT - 8 - below, book, moment)
     where = f"Where {code.actor} stands, and who comes next"
-    right, standings = (
-        Svg(RIGHT, HEIGHT, where, where),
-        {actor.name: standing(moment, actor.name) for actor in moment.scenario.actors},
-    )
-    x, wide, code_high = 0.5 * EDGE, RIGHT - 1.5 * EDGE, 64 + LINE_HIGH * CODE_LINES + 12
-    _draw_progress(right, x + 2, 18, wide - 4, moment)
-    right.panel(x, 54, wide, code_high)
-    _draw_code(right, x + 14, 63, wide - 28, code, list(standings))
+    standings = {actor.name: standing(moment, actor.name) for actor in moment.scenario.actors}
+    right, x, wide = Svg(RIGHT, HEIGHT, where, where), 0.5 * EDGE, RIGHT - 1.5 * EDGE
+    _draw_progress(right.inside(x + 2, 18, wide - 4), moment)
+    code_high = 64 + LINE_HIGH * CODE_LINES + 12
+    _draw_code(right.panel(x, 54, wide, code_high, (14, 9)), code, list(standings))
     below = 62 + code_high
-    right.panel(x, below, wide, HEIGHT - 8 - below)
-    _draw_next(right, x + 14, below + 8, wide - 28, standings)
+    _draw_next(right.panel(x, below, wide, HEIGHT - 8 - below, (14, 8)), standings)
     return Picture([left.render(), right.render()], claim)

@@ -11,10 +11,11 @@ import html
 import zlib
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from typing import NamedTuple
 from xml.sax.saxutils import escape, quoteattr
 
-from mmsim.constants import MIGRATE_CMA, MIGRATE_MOVABLE
+from mmsim.constants import MIGRATETYPES
 
 ORANGE, GREEN, BLUE, VERMILION = "#E69F00", "#009E73", "#0072B2", "#D55E00"
 
@@ -57,15 +58,11 @@ FILLS = {
         Fill("actor 5", "#FAF4B8", "#8A7F00", "horizontal"),
     )
 }
-MIGRATETYPES = {
-    MIGRATE_MOVABLE: FILLS["MOVABLE"],
-    MIGRATE_CMA: FILLS["CMA"],
-    **{name: FILLS[name] for name in ("UNMOVABLE", "RECLAIMABLE", "HIGHATOMIC", "ISOLATE")},
-}
-# The same memory in somebody's hands: the colours change places, so the pattern stays.
+# Memory of a migratetype in somebody's hands: the colours change places, so the pattern stays.
 HELD = {
     name: Fill(f"{name} held", ground=fill.mark, mark=fill.ground, pattern=fill.pattern)
-    for name, fill in (*MIGRATETYPES.items(), ("other", FILLS["other"]))
+    for name, fill in FILLS.items()
+    if name in MIGRATETYPES
 }
 ACTOR_FILLS = tuple(fill for name, fill in FILLS.items() if name.startswith("actor"))
 
@@ -84,7 +81,9 @@ _PATTERNS = {
 
 # -- how wide text is
 
-_NARROW, _SLIM, _WIDE = "iljI|!.,:;'` ", 'ft()[]{}/\\r-"*', "mwMW@%→≠…"
+# In thousandths of an em; signs beyond the Latin alphabets are as wide as "m".
+_CHARS = {"iljI|!.,:;'` ": 280, 'ft()[]{}/\\r-"*': 350, "mwMW@%→≠…": 900}
+_WIDTHS = {char: width for chars, width in _CHARS.items() for char in chars}
 _SAFETY = 1.14  # fonts differ; DejaVu Sans is about this much wider than Helvetica
 
 
@@ -92,18 +91,8 @@ def text_width(text: str, size: float, *, mono: bool = False, bold: bool = False
     """About how wide a text is drawn; rather too wide than too narrow."""
     if mono:
         return len(text) * size * 0.605
-    ems = 0.0
-    for char in text:
-        if char in _NARROW:
-            ems += 0.28
-        elif char in _SLIM:
-            ems += 0.35
-        elif char in _WIDE or ord(char) > 0x2FF:
-            ems += 0.9
-        elif char.isupper():
-            ems += 0.7
-        else:
-            ems += 0.556
+    usual = ((700 if char.isupper() else 556) if ord(char) <= 0x2FF else 900 for char in text)
+    ems = sum(map(_WIDTHS.get, text, usual)) / 1000
     return ems * size * _SAFETY * (1.13 if bold else 1)
 
 
@@ -146,39 +135,62 @@ def _attributes(**values: float | str) -> str:
     )
 
 
-Box = tuple[float, float, float, float]
-
-
 LEGEND_ROW = 19.0
+Box = tuple[float, float, float, float]
+Pad = tuple[float, float]
 Sign = tuple[Callable[[float, float], None], float, str]
 """What draws a sign with its top left corner at (x, y), 12 high; its width; what it means."""
 
 
 class Svg:
-    """One picture, drawn from the back to the front."""
+    """One picture, drawn from the back to the front; or a part of it, with its own origin."""
 
     def __init__(self, width: float, height: float, title: str, desc: str):
         self.width, self.height = width, height
+        self._origin = 0.0, 0.0
         self._title, self._desc = title, desc
         self._parts: list[str] = []
         self._used: list[Fill] = []
         self._tiles: dict[str, str] = {}
         self.rect(0, 0, width, height, fill=PAPER)
 
+    def inside(self, x: float, y: float, width: float) -> Svg:
+        """The part with its top left corner at (x, y): what is drawn there counts from it.
+
+        Only the whole picture is rendered."""
+        part = copy(self)
+        part._origin, part.width = self.at(x, y), width
+        return part
+
+    def at(self, x: float, y: float) -> tuple[float, float]:
+        """A place of this part, in the whole picture."""
+        return self._origin[0] + x, self._origin[1] + y
+
     def add(self, markup: str) -> None:
-        """Put ready markup in front."""
+        """Put ready markup in front; its places are those of the whole picture."""
         self._parts.append(markup)
 
     def rect(self, x: float, y: float, w: float, h: float, **style: float | str) -> None:
         """A rectangle."""
+        x, y = self.at(x, y)
         self.add(f"<rect{_attributes(x=x, y=y, width=w, height=h, **style)}/>")
 
     def line(self, x1: float, y1: float, x2: float, y2: float, **style: float | str) -> None:
         """A straight line."""
-        self.path(f"M{number(x1)} {number(y1)}L{number(x2)} {number(y2)}", **style)
+        self.along([(x1, y1), (x2, y2)], **style)
+
+    def along(self, points: Iterable[tuple[float, float]], **style: float | str) -> None:
+        """A line through some points."""
+        places = (self.at(*point) for point in points)
+        self.path("M" + "L".join(f"{number(x)} {number(y)}" for x, y in places), **style)
+
+    def shape(self, x: float, y: float, d: str, **style: float | str) -> None:
+        """A path that begins at (x, y); what follows is relative to that."""
+        x, y = self.at(x, y)
+        self.path(f"M{number(x)} {number(y)}{d}", **style)
 
     def path(self, d: str, **style: float | str) -> None:
-        """A line along a path."""
+        """A path; its places are those of the whole picture."""
         drawn: dict[str, float | str] = {"fill": "none", "stroke": INK, **style}
         self.add(f"<path{_attributes(d=d, **drawn)}/>")
 
@@ -200,11 +212,14 @@ class Svg:
         for at, size in ((0.0, cut), (cut + 9, w - cut - 9)):
             self.filled(x + at, y, size, h, fill, **edge)
         for at in (x + cut, x + cut + 9):
-            self.path(f"M{at - 3:g} {y + h + 3:g}l6 {-h - 6:g}", stroke=INK, stroke_width=1.2)
+            self.shape(at - 3, y + h + 3, f"l6 {number(-h - 6)}", stroke_width=1.2)
 
-    def area(self, d: str, fill: Fill, **style: float | str) -> None:
-        """What a path encloses, in a colour and its pattern."""
-        self.path(d, stroke="none", fill=fill.ground, **style)
+    def area(self, boxes: Iterable[Box], fill: Fill) -> None:
+        """Rectangles in a colour and its pattern, as one shape."""
+        places = ((*self.at(*box[:2]), *box[2:]) for box in boxes)
+        sides = ([*map(number, (x, y, w, h, -w))] for x, y, w, h in places)
+        d = "".join(f"M{x} {y}h{w}v{h}h{back}z" for x, y, w, h, back in sides)
+        self.path(d, stroke="none", fill=fill.ground)
         if fill.pattern != "plain":
             self.path(d, stroke="none", fill=self._tiled(fill))
 
@@ -221,20 +236,19 @@ class Svg:
 
     def tiles(self, box: Box, origin: Box, name: str, markup: str) -> None:
         """`markup` in every field of a grid, as far as it lies in `box`; `origin` is one field."""
-        x, y, w, h = origin
-        grid = _attributes(x=x, y=y, width=w, height=h)
+        x, y = self.at(*origin[:2])
+        grid = _attributes(x=x, y=y, width=origin[2], height=origin[3])
         self._tiles[name] = (
             f'<pattern id="@{name}"{grid} patternUnits="userSpaceOnUse">{markup}</pattern>'
         )
-        left, top, wide, high = box
-        self.rect(left, top, wide, high, fill=f"url(#@{name})")
+        self.rect(*box, fill=f"url(#@{name})")
 
     def text(
         self,
         x: float,
         y: float,
         text: str,
-        width: float,
+        width: float | None = None,
         *,
         size: float = BODY,
         fill: str = INK,
@@ -242,7 +256,11 @@ class Svg:
         mono: bool = False,
         anchor: str = "start",
     ) -> None:
-        """One line of text with its baseline at `y`, cut if it is wider than `width`."""
+        """One line of text with its baseline at `y`, cut if it is wider than `width`.
+
+        Without a width it has room to the right edge of this part."""
+        width = self.width - x if width is None else width
+        x, y = self.at(x, y)
         shown = clip(text, width, size, mono=mono, bold=bold)
         style = _attributes(x=x, y=y, fill=fill, font_size=size, data_w=width)
         style += _attributes(font_family=MONO) if mono else ""
@@ -252,14 +270,17 @@ class Svg:
             style += ' xml:space="preserve" style="white-space:pre"'
         self.add(f"<text{style}>{escape(shown)}</text>")
 
-    def note(self, x: float, y: float, text: str, width: float, *, anchor: str = "start") -> None:
+    def note(
+        self, x: float, y: float, text: str, width: float | None = None, *, anchor: str = "start"
+    ) -> None:
         """A quiet small text."""
         self.text(x, y, text, width, size=SMALL, fill=MUTED, anchor=anchor)
 
     def outcome_mark(self, x: float, y: float, outcome: str, label: str, width: float) -> None:
         """A circle with check, cross or hourglass at (x, y) and its label to the right of it."""
         colour, sign = OUTCOMES[outcome]
-        self.add(f'<g transform="translate({number(x)} {number(y)})">')
+        right, down = self.at(x, y)
+        self.add(f'<g transform="translate({number(right)} {number(down)})">')
         self.add(f'<circle r="8" fill="{PANEL}" stroke="{colour}" stroke-width="1.6"/>')
         self.path(
             sign, stroke=colour, stroke_width=2, stroke_linecap="round", stroke_linejoin="round"
@@ -282,16 +303,17 @@ class Svg:
         for i, line in enumerate(wrap(claim, width, 15, 3, bold=True)):
             self.text(x, y + i * 19, line, width, size=15, bold=True)
 
-    def panel(self, x: float, y: float, w: float, h: float) -> None:
-        """The quiet box behind a part of a picture."""
+    def panel(self, x: float, y: float, w: float, h: float, pad: Pad = (0, 0)) -> Svg:
+        """A quiet box, and the part inside it that is left by so much room at its edges."""
         self.rect(x, y, w, h, rx=6, fill=PANEL, stroke=LINE, stroke_width=1)
+        return self.inside(x + pad[0], y + pad[1], w - 2 * pad[0])
 
-    def heading(self, x: float, y: float, text: str, width: float, note: str = "") -> None:
-        """The name of a part, with a quiet note at its right."""
-        self.text(x, y, text, width, size=BODY, bold=True)
+    def heading(self, y: float, text: str, note: str = "") -> None:
+        """The name of this part, with a quiet note at its right."""
+        self.text(0, y, text, bold=True)
         if note:
-            left = text_width(text, BODY, bold=True) + 14
-            self.note(x + width, y, note, width - left, anchor="end")
+            room = self.width - text_width(text, BODY, bold=True) - 14
+            self.note(self.width, y, note, room, anchor="end")
 
     def swatch(self, fill: Fill, meaning: str) -> Sign:
         """A piece of a colour and its pattern."""

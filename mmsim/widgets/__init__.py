@@ -1,7 +1,6 @@
 """What is clicked in a notebook: skins over the views, one widget a file."""
 
-from mmsim.widgets.console import console, turned
-from mmsim.widgets.explorer import explorer
+from mmsim.widgets.console import console, explorer, turned
 from mmsim.widgets.paste import paste, show_memory
 from mmsim.widgets.scheduler import scheduler
 from mmsim.widgets.stepper import FirstScreen, stepper

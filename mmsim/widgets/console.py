@@ -1,4 +1,7 @@
-"""Knobs of a model beside the picture that is drawn of it: one widget for all of them."""
+"""Knobs of a model beside the picture that is drawn of it: one widget for all of them.
+
+The explorer is one, too: its knobs move a search of at most STATES_MAX states.  If there are more,
+the words say that it is not finished, and what was found so far."""
 
 from __future__ import annotations
 
@@ -9,13 +12,17 @@ from typing import Any
 import ipywidgets as w
 
 from mmsim.constants import MIGRATE_PASSES
-from mmsim.engine import schedule
+from mmsim.engine.explore import explore
+from mmsim.engine.schedule import render
+from mmsim.errors import nearest
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import SCENARIOS, Situation
 from mmsim.scenarios.situation import Knob, Value
+from mmsim.views.chances import PACES, chances, chances_picture, pace_words
 from mmsim.views.flow import flow_picture
 from mmsim.views.run import summary
 from mmsim.views.svg import Picture
+from mmsim.views.words import plural
 from mmsim.widgets.board import Board
 
 
@@ -65,7 +72,7 @@ class Console(Board):
 def _decisions(situation: Situation) -> Picture:
     """The way that the run of a situation takes, and what came of it."""
     trace = situation.run()
-    words = f"{summary(trace)}Schedule: {schedule.render(trace.moves)}"
+    words = f"{summary(trace)}Schedule: {render(trace.moves)}"
     return Picture(flow_picture(trace).columns, words)
 
 
@@ -75,11 +82,8 @@ def console(
     """A widget to turn some knobs of a situation and see which way its run goes."""
     known = [knob for knob in SCENARIOS[situation.name].knobs if knob.name in knobs]
     version = Knob("version", situation.version.name, "which kernel", allowed=tuple(versions))
-    values = {**situation.knobs, "version": situation.version.name}
-    return Console(
-        [version, *known] if versions else known,
-        values,
-        lambda **turned: _decisions(situation.with_(**turned)),
+    return turned(
+        lambda **values: _decisions(situation.with_(**values)), [version, *known], **situation.knobs
     )
 
 
@@ -88,6 +92,42 @@ def turned(draw: Callable[..., Picture], known: Sequence[Knob], **start: Any) ->
     return Console(known, {knob.name: knob.default for knob in known} | start, draw)
 
 
-def knobs_beside(first: Any, known: Sequence[Knob], draw: Callable[[Any], Picture]) -> Console:
-    """A widget to turn the knobs `known` of `first`, and see the picture of what they make."""
-    return Console(known, first.knobs, lambda **turned: draw(first.with_(**turned)))
+# -- every schedule behind three knobs: who is quicker, how many passes, how many interruptions
+
+STATES_MAX = 5_000
+NO_BOUND = "any"
+
+
+def explored(situation: Situation, pace: str, interruptions: str) -> Picture:
+    """How all schedules end.  `pace`: of the main actor; `interruptions`: a number, or NO_BOUND."""
+    asked = situation.merged()
+    bound = None if interruptions == NO_BOUND else int(interruptions)
+    found = explore(asked, states_max=STATES_MAX, preemptions_max=bound)
+    states, schedules = plural(found.states, "state"), found.schedules()
+    paces = {asked.main: next(each for each in PACES if pace_words(each) == pace)}
+    outcomes = found.outcomes(asked.fate, paces)
+    if not found.complete:
+        ends = [f"{o.name}: {render(o.shortest)}" for o in outcomes if o.shortest is not None]
+        lines = [f"Search not finished after {states}. It found so far:", *ends]
+        return Picture("", "\n".join(lines))
+    if schedules is None:
+        return Picture("", f"{states}; some schedules go on for ever.")
+    # Under a bound the coin has fewer sides, so its odds are those of another scheduler.
+    drawn = chances_picture(chances(outcomes, odds=bound is None))
+    return Picture(drawn.columns, f"{states}, {plural(schedules, 'schedule')}.")
+
+
+def explorer(situation: Situation) -> Console:
+    """A widget to look at all schedules of a situation that has a knob `passes`."""
+    known = {knob.name: knob for knob in SCENARIOS[situation.name].knobs}
+    if "passes" not in known:
+        raise ValueError(f"{situation.name} has no knob 'passes'{nearest('passes', known)}")
+    steps = f"how many steps {situation.main} takes for one of another actor, on the average"
+    often = "how often, at most, an actor that could go on is interrupted"
+    pace = Knob("pace", "1 : 1", steps, allowed=tuple(map(pace_words, PACES)))
+    bound = Knob("interruptions", NO_BOUND, often, allowed=(NO_BOUND, *"01234"))
+    return turned(
+        lambda passes, **how: explored(situation.with_(passes=passes), **how),
+        (pace, known["passes"], bound),
+        passes=situation.knobs["passes"],
+    )

@@ -80,7 +80,7 @@ class Paste(Board):
     def _offer(self, seen: Machine) -> None:
         """The zones and the orders of this text."""
         with self.silent():
-            self.zone.options = [LARGEST, *seen.names]
+            self.zone.options = [LARGEST, *seen.zones.index]
             self.order.disabled = not seen.orders
             if seen.orders:
                 self.order.max, self.order.value = seen.orders - 1, seen.order

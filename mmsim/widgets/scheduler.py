@@ -46,28 +46,26 @@ class ActorRow(w.HBox):
     Buttons are kept and renamed, so that the keyboard stays where it is after a press."""
 
     def __init__(self, actor: str, key: str, press: Callable[[Move], None]) -> None:
-        self.actor = actor
+        self.actor, self._press = actor, press
         self.buttons: list[w.Button] = []
-        self.said = w.HTML()
-        self._press = press
         self._moves: list[Move] = []
+        self.said = w.HTML()
         super().__init__([self.said], layout=ROW)
         self._grow(1)
         keyed(self.buttons[0], key)
 
     def show(self, stand: Stand) -> None:
         """What this actor can do now."""
-        self._moves = [choice.move for choice in stand.choices]
-        self._grow(len(self._moves))
+        self._moves, words = [*stand.moves], [*stand.moves.values()]
+        self._grow(len(words))
         for number, button in enumerate(self.buttons):
-            known = number < len(stand.choices)
-            button.disabled = not known
-            button.layout.display = None if known or number == 0 else "none"
-            words = stand.choices[number].words if known else "can't move"
-            button.description = f"{self.actor}: {words}"
-            button.tooltip = stand.choices[number].step if known else stand.why
-        step = stand.choices[0].step if stand.choices else ""
-        self.said.value = f"<code>{escape(step)}</code>" if step else f"<i>{escape(stand.why)}</i>"
+            button.disabled = number >= len(words)
+            button.layout.display = "none" if button.disabled and number else None
+            said = "can't move" if button.disabled else words[number]
+            button.description = f"{self.actor}: {said}"
+            button.tooltip = stand.why or stand.step
+        why, step = escape(stand.why), escape(stand.step)
+        self.said.value = f"<i>{why}</i>" if why else f"<code>{step}</code>"
 
     def _grow(self, wanted: int) -> None:
         while len(self.buttons) < wanted:
@@ -151,7 +149,7 @@ class Scheduler(Frame):
             self._draw()
 
     def _draw(self) -> None:
-        trace, level = self.trace, self.played
+        trace = self.trace
         found = stands(trace.scenario, trace.last)
         keys = letters([stand.actor for stand in found])
         if [*self.rows] != [*keys.values()]:
@@ -166,17 +164,20 @@ class Scheduler(Frame):
         self.said.value = ""
         named = ", ".join(f"<kbd>{key}</kbd> {actor}" for key, actor in keys.items())
         self.help.value = f"Keys: {named}, <kbd>Backspace</kbd> undo"
-        won = level.won(trace)
+        self._judge(schedule)
+
+    def _judge(self, schedule: str) -> None:
+        """Say whether the goal is reached, and what has been won and found so far."""
+        level, won = self.played, self.played.won(self.trace)
+        style, said = GOAL, f"<b>Goal.</b> {escape(level.goal)}"
         if won:
             self._won_levels.add(level.name)
+            style, said = WON, f'<b style="font-size: 130%">✔ Won.</b> {escape(level.told)}'
         signs = ["✔" if name in self._won_levels else "○" for name in self.levels]
         row = " · ".join(f"{sign} {n}" for n, sign in enumerate(signs, start=1))
         row = f"Levels: {row}. " if level.name != FREE else ""
-        goal = f"<b>Goal.</b> {escape(level.goal)}"
-        big = '<b style="font-size: 130%">✔ Won.</b>'
-        said = f"{big} {escape(level.told)}" if won else goal
-        style = (WON if won else GOAL) + BOX
-        self.told.value = f'<div role="status" style="{style}">{said}<br>{row}{self._kinds()}</div>'
+        said = f"{said}<br>{row}{self._kinds()}"
+        self.told.value = f'<div role="status" style="{style}{BOX}">{said}</div>'
         if won and self._won is not None:
             self._won(level, schedule)
 

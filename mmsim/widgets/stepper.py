@@ -13,7 +13,7 @@ from mmsim.engine.trace import Trace
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import Situation
 from mmsim.views.first_screen import KERNELS, LETS_GO, NEVER, NOBODY, Stop, said, screen, stops
-from mmsim.views.run import Row, fold, summary
+from mmsim.views.run import fold, summary
 from mmsim.views.state import state_picture
 from mmsim.widgets.board import ROW, Board, keyed, quiet
 
@@ -27,9 +27,8 @@ class Walk(Board):
         narrow = w.Layout(width="96px")
         self.back = w.Button(description="◀ Back", tooltip="one step back (←)", layout=narrow)
         self.forward = w.Button(description="Forward ▶", tooltip="one step on (→)", layout=narrow)
-        self.slider = w.IntSlider(
-            description="step", layout=w.Layout(flex="1 1 210px", max_width=slider)
-        )
+        room = w.Layout(flex="1 1 210px", max_width=slider)
+        self.slider = w.IntSlider(description="step", layout=room)
         walk = [*controls, keyed(self.back, "arrowleft"), self.slider]
         super().__init__([*walk, keyed(self.forward, "arrowright")], *above)
         self.watch(self.slider)
@@ -64,11 +63,9 @@ class Stepper(Walk):
         self.situation = situation
         self._runs: dict[str, Trace] = {}
         self.version = w.Dropdown(
-            options=list(versions),
-            value=situation.version.name,
-            description="version",
-            layout=w.Layout(width="180px"),
+            options=versions, value=situation.version.name, description="version"
         )
+        self.version.layout.width = "180px"
         super().__init__(self.version, slider="480px")
         self.view.add_class("mmsim-live")  # the picture's title says what the step changed
         self.watch(self.version)
@@ -83,18 +80,13 @@ class Stepper(Walk):
         return self._runs[version]
 
     @property
-    def rows(self) -> list[Row]:
-        """Its rows."""
-        return fold(self.trace)
-
-    @property
     def last(self) -> int:
         """The number of the last row."""
-        return len(self.rows)
+        return len(fold(self.trace))
 
     def show(self, stop: int) -> None:
         """Show the state after a row."""
-        moment = self.trace.at(self.rows[stop - 1].end if stop else 0)
+        moment = self.trace.at(fold(self.trace)[stop - 1].end if stop else 0)
         self.view.value = state_picture(moment).html
         lines = summary(self.trace).splitlines() if self.forward.disabled else []
         self.said.value = "<br>".join(map(escape, lines))

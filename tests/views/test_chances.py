@@ -62,13 +62,12 @@ def test_failures_are_added_up_and_successes_come_first(outcomes, runs):
     assert sum(row.odds for row in rows if row.name != view.ALL_FAILURES) == 1
 
 
-def test_pictures_are_readable_with_and_without_runs(outcomes, runs):
+def test_pictures_are_readable_with_and_without_runs_and_odds(outcomes, runs):
     pin = vfio_map("v2", order=1, targets="either", passes=2, released="1")
-    for rows in (
-        chances(outcomes),
-        chances(outcomes, runs),
-        chances(outcomes, odds=False),
-        chances(pin.explore().outcomes(pin.fate)),
+    for odds, rows in (
+        (True, chances(outcomes, runs)),
+        (False, chances(outcomes, odds=False)),
+        (True, chances(pin.explore().outcomes(pin.fate))),
     ):
         picture = chances_picture(rows)
         drawn = seen(picture)
@@ -76,7 +75,7 @@ def test_pictures_are_readable_with_and_without_runs(outcomes, runs):
         for row in rows[: view.OUTCOMES_MAX]:
             assert any(f"of {count(row.of)} = " in text for text in drawn)
         assert picture.words in picture.svg
-    assert "odds" not in seen(chances_picture(chances(outcomes, odds=False)))
+        assert ("odds" in drawn) == odds
 
 
 def test_a_schedule_that_can_not_be_has_no_odds():
@@ -91,7 +90,6 @@ def test_a_schedule_that_can_not_be_has_no_odds():
     ("words", "number", "said"),
     [
         (count, None, "no limit"),
-        (count, 0, "0"),
         (count, 10**12 - 1, "999,999,999,999"),
         (count, 10**12, "1.00e12"),
         (count, 16_772_001_688_831_118_283, "1.68e19"),
@@ -132,19 +130,17 @@ def test_the_table_of_outcomes():
 
 # -- the retry law: sums over all ways to go, runs of the model, and the curve
 
-HOLDS = (1, 2, 3, 10, 100)
-
 
 def dropped_in_tick(hold, tick):
     """The chance that a reference is dropped in this tick and not before."""
     return Fraction(1, hold) * Fraction(hold - 1, hold) ** (tick - 1)
 
 
-@pytest.mark.parametrize(("hold", "passes", "gap"), list(product(HOLDS, (1, 2, 4), (1, 3))))
-def test_it_is_the_sum_over_the_tick_of_the_drop(hold, passes, gap):
-    last = gap * (passes - 1)
-    rescued = sum((dropped_in_tick(hold, t) for t in range(1, last + 1)), Fraction(0))
-    assert success(Retrying(passes, gap), hold) == rescued
+def test_it_is_the_sum_over_the_tick_of_the_drop():
+    for hold, passes, gap in product((1, 2, 3, 10, 100), (1, 2, 4), (1, 3)):
+        last = gap * (passes - 1)
+        rescued = sum((dropped_in_tick(hold, t) for t in range(1, last + 1)), Fraction(0))
+        assert success(Retrying(passes, gap), hold) == rescued
 
 
 @pytest.mark.parametrize("version", ["base", "v2"])
@@ -160,21 +156,21 @@ def test_the_model_rescues_what_the_law_says(version):
     assert total == success(Retrying(tried, gap), hold)
 
 
-def test_who_never_lets_go_is_the_ceiling():
+def test_who_never_lets_go_is_the_ceiling_and_what_is_not_certain_is_not_said_to_be():
     assert success(Retrying(10, 10**4, permanent=Fraction(1, 5)), 2) < Fraction(4, 5)
     assert success(Retrying(10, permanent=1), 1) == 0
     assert success(Retrying(10, permanent=Fraction(1, 5)), 1) == Fraction(4, 5)
+    assert gone(Retrying(100), 10) == "over 99.9 %"
+    assert gone(Retrying(permanent=1), 10) == "0.0 %"
 
 
 @pytest.mark.parametrize(
     ("setting", "hold", "says"),
     [
         (Retrying(0), 5, "passes must be a whole number from 1 on, not 0"),
-        (Retrying(2.5), 5, "passes must be a whole number"),
         (Retrying(gap=0), 5, "gap must be a whole number from 1 on"),
         (Retrying(), 0, "held for 1 tick or more, not for 0"),
         (Retrying(permanent=Fraction(3, 2)), 5, "a share of one whole"),
-        (Retrying(permanent=-1), 5, "a share of one whole"),
     ],
 )
 def test_settings_that_make_no_sense(setting, hold, says):
@@ -182,8 +178,7 @@ def test_settings_that_make_no_sense(setting, hold, says):
         success(setting, hold)
 
 
-@pytest.mark.parametrize("passes", [1, 3, 100])
-@pytest.mark.parametrize("permanent", [Fraction(0), Fraction(1, 2), Fraction(1)])
+@pytest.mark.parametrize(("passes", "permanent"), [(1, 0), (3, Fraction(1, 2)), (100, 1)])
 def test_the_curve_is_the_law_and_a_guess_stands_beside_it(passes, permanent):
     setting = Retrying(passes, 7, permanent)
     for hold, part in curve(setting)[::20]:
@@ -195,8 +190,3 @@ def test_the_curve_is_the_law_and_a_guess_stands_beside_it(passes, permanent):
         assert ("the window" in drawn) == (passes > 1)
         for hold in (50, 1000):
             assert f"{gone(setting, hold)} if held for {hold:,} ticks" in picture.words
-
-
-def test_what_is_not_certain_is_not_said_to_be():
-    assert gone(Retrying(100), 10) == "over 99.9 %"
-    assert gone(Retrying(permanent=1), 10) == "0.0 %"

@@ -52,7 +52,7 @@ def test_of_a_long_run_the_last_steps_are_drawn():
         assert first.number == 1 or first.text == f"… {first.number} earlier steps"
 
 
-def test_a_blocked_actor_says_for_whom_it_waits():
+def test_a_blocked_actor_says_for_whom_it_waits_and_the_end_how_it_failed():
     shown = seen(columns_picture(split_race(released="1").replay("split*10")))
     assert "blocked: A is frozen: its" in " ".join(shown)
     assert "not finished" in shown

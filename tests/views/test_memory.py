@@ -17,7 +17,6 @@ from mmsim.views.memory import (
     NOTE,
     UNKNOWN,
     block_map,
-    claim,
     free_sentence,
     free_svg,
     machine,
@@ -55,6 +54,10 @@ def test_pictures_keep_the_rules_at_every_size(name, order):
 
 @pytest.mark.parametrize("orders", [8, 14, 32])
 def test_other_kernels_have_other_orders_and_types(orders):
+    told = machine(buddyinfo([(0, "Normal", (3,) * orders)]))
+    rules(told.svg)
+    assert told.orders == orders
+    assert told.table.index.name == f"order {min(9, orders - 1)}"
     free = {"UNMOVABLE": (1,) * orders, "MADE<UP>": (3,) * orders, "HIGHATOMIC": (0,) * orders}
     drawn = rules(free_svg(free, 5))
     assert {"UNMOVABLE", "MADE<UP>"} < set(drawn)
@@ -71,15 +74,9 @@ def test_every_type_that_the_kernel_has_stands_in_the_legend():
     assert {"UNMOVABLE", "MOVABLE", "RECLAIMABLE", "HIGHATOMIC", "CMA", "ISOLATE"} < set(drawn)
 
 
-@pytest.mark.parametrize(
-    ("name", "said"),
-    [
-        ("1 TiB", "a cell: 256 pageblocks, 512 MiB; a row: 32 GiB"),
-        ("1 GiB", "a cell: one pageblock, 2 MiB; a row: 64 MiB"),
-    ],
-)
-def test_the_scale_is_stated(name, said):
-    assert said in rules(memory(ZONES[name]))
+def test_the_scale_is_stated():
+    assert "a cell: 256 pageblocks, 512 MiB; a row: 32 GiB" in rules(memory(ZONES["1 TiB"]))
+    assert "a cell: one pageblock, 2 MiB; a row: 64 MiB" in rules(memory(ZONES["1 GiB"]))
 
 
 @pytest.mark.parametrize(
@@ -93,9 +90,7 @@ def test_the_scale_is_stated(name, said):
     ],
 )
 def test_the_title_is_the_claim(zone, said):
-    title = ET.fromstring(memory(zone).columns[0])[0].text
-    assert title.startswith(said)
-    assert title == claim(zone.lists(), 9, zone.nr_pages)
+    assert ET.fromstring(memory(zone).columns[0])[0].text.startswith(said)
 
 
 def test_words_say_what_the_picture_says():
@@ -117,11 +112,11 @@ def test_a_single_page_shows():
     assert "v1.5h" in one
 
 
-@pytest.mark.parametrize("order", [-1, 11, 10**9])
-def test_an_order_that_there_is_not_is_refused(order):
+def test_an_order_that_there_is_not_is_refused():
     """For the order 10^9 it made lists of that length, until the memory was full."""
-    with pytest.raises(ValueError, match=rf"order {order} can't be asked about"):
-        memory(ZONES["2 MiB"], order)
+    for order in (-1, 11, 10**9):
+        with pytest.raises(ValueError, match=rf"order {order} can't be asked about"):
+            memory(ZONES["2 MiB"], order)
 
 
 # -- a pasted machine
@@ -149,16 +144,8 @@ def test_buddyinfo_says_what_it_does_not_know():
     rules(seen.svg)
     assert set(seen.table.iloc[:, 1]) == {UNKNOWN}
     assert "this file does not tell" in seen.sentence
-    assert seen.names == ("0 DMA", "1 Normal")
+    assert [*seen.zones.index] == ["0 DMA", "1 Normal"]
     assert seen.zones.loc["0 DMA"].tolist() == ["8 MiB", "4 MiB", 3]
-
-
-@pytest.mark.parametrize("orders", [8, 10, 14, 32])
-def test_a_kernel_with_other_orders(orders):
-    seen = machine(buddyinfo([(0, "Normal", (3,) * orders)]))
-    rules(seen.svg)
-    assert seen.orders == orders
-    assert seen.table.index.name == f"order {min(9, orders - 1)}"
 
 
 def test_a_list_that_the_kernel_stopped_counting_is_said_to_be_longer():
@@ -176,7 +163,6 @@ SIZES = {"min": 1, "low": 2, "high": 3, "spanned": 9000, "present": 8000, "manag
         (1000, 501, ": more than half, so movable requests go to CMA first"),
         (1000, 500, "not more than half, so movable requests try their own lists first"),
         (1001, 500, "not more than half"),
-        (1001, 501, ": more than half"),
         (1000, 0, "has 1,000 pages free, none of it in CMA"),
         (0, 0, "none of it in CMA"),
     ],

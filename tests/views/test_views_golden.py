@@ -20,7 +20,7 @@ import pytest
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
-from view_states import run, state  # noqa: E402
+from view_states import run  # noqa: E402
 
 from mmsim.scenarios.host import host  # noqa: E402
 from mmsim.views.memory import memory  # noqa: E402
@@ -35,7 +35,7 @@ def made() -> dict[str, str]:
     """A state, a run and a zone."""
     trace = run("v2", released="1")
     return {
-        "base_refused_at_the_check.html": state_picture(state("base_refused_at_the_check")).html,
+        "base_refused_at_the_check.html": state_picture(run("base").at(16)).html,
         "run_v2_released.txt": step_table(trace) + "\n" + summary(trace),
         "host.html": memory(host(host=64, cma=25, used=60, scattered=80).zone).html,
     }

@@ -1,9 +1,12 @@
-"""The console without a browser: every knob at every value, with callbacks live."""
+"""The console and the explorer without a browser: their knobs, with callbacks live."""
 
 from __future__ import annotations
 
-from mmsim.scenarios import SCENARIOS, vfio_map
-from mmsim.widgets import console
+import pytest
+
+from mmsim.scenarios import SCENARIOS, drop_caches_only, pin_versus, split_race, vfio_map
+from mmsim.views.chances import PACES, chances, chances_picture, pace_words
+from mmsim.widgets.console import STATES_MAX, console, explorer
 
 KNOBS = ("targets", "holder", "taken", "released", "reason", "passes", "thps")
 
@@ -14,18 +17,16 @@ def values(box):
 
 def test_every_control_at_every_value_draws_or_says_why_not():
     widget = console(vfio_map(order=3), knobs=KNOBS)
+    knobs = {knob.name: knob for knob in SCENARIOS["vfio_map"].knobs}
     assert set(widget.boxes) == {"version", *KNOBS}
-    for box in widget.boxes.values():
+    for name, box in widget.boxes.items():
         first = box.value
         for value in values(box):
+            assert name == "version" or knobs[name].read(value) == value
             box.value = value
             assert "<svg" in widget.view.value
             assert widget.said.value
         box.value = first
-
-
-def test_contradicting_knobs_get_a_sentence():
-    widget = console(vfio_map(), knobs=KNOBS)
     widget.boxes["holder"].value = 3
     assert "there are only 1 huge pages" in widget.said.value
 
@@ -40,9 +41,48 @@ def test_the_picture_follows_the_last_value_and_reset_goes_back():
     assert (widget.view.value, widget.said.value) == before
 
 
-def test_drop_downs_offer_only_what_the_knob_accepts():
-    knobs = {knob.name: knob for knob in SCENARIOS["vfio_map"].knobs}
-    widget = console(vfio_map(), knobs=KNOBS)
-    for name, box in widget.boxes.items():
-        for value in values(box) if name != "version" else ():
-            assert knobs[name].read(value) == value
+# -- the explorer
+
+RACE = split_race("v3", released="1")
+
+
+def test_every_knob_draws_something_else():
+    widget = explorer(RACE)
+    first = chances_picture(chances(RACE.explore().outcomes(RACE.fate))).html
+    assert (widget.view.value, widget.said.value) == (first, "55 states, 73 schedules.")
+    for name, value in (("pace", "1 : 9"), ("passes", 2), ("interruptions", "0")):
+        widget.boxes[name].value = value
+        assert widget.view.value.startswith("<svg")
+        assert widget.view.value != first
+        widget.reset.click()
+        assert widget.view.value == first
+
+
+def test_the_pace_changes_the_odds_and_not_the_schedules():
+    widget = explorer(RACE)
+    widget.boxes["pace"].value = pace_words(PACES[-1])
+    assert widget.said.value == "55 states, 73 schedules."
+    expected = RACE.explore().outcomes(RACE.fate, {"split": PACES[-1]})
+    assert widget.view.value == chances_picture(chances(expected)).html
+
+
+def test_a_bound_leaves_fewer_schedules_and_no_odds():
+    widget = explorer(RACE)
+    counts = []
+    for bound in "014":
+        widget.boxes["interruptions"].value = bound
+        counts.append(int(widget.said.value.split(", ")[1].split()[0]))
+        assert ">odds<" not in widget.view.value
+    assert counts[0] < counts[1] <= counts[2] <= 73
+
+
+def test_a_large_search_says_that_it_is_not_finished():
+    widget = explorer(pin_versus("6.1.0", order=1, passes=2))
+    assert f"Search not finished after {STATES_MAX + 1:,} states" in widget.said.value
+    assert ": pin*" in widget.said.value
+    assert widget.view.value == ""  # no share of what nobody knows
+
+
+def test_a_situation_without_passes_is_refused_in_a_sentence():
+    with pytest.raises(ValueError, match="drop_caches_only has no knob 'passes'"):
+        explorer(drop_caches_only())
