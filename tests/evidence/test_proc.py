@@ -192,7 +192,7 @@ def test_other_kernels(orders, types, pageblock_order):
     read = [(z.node, z.zone, dict(z.free_by_type), dict(z.pageblocks)) for z in found]
     assert read == upper(zones)
     assert {zone.pageblock_order for zone in found} == {pageblock_order}
-    assert all(not zone.at_least for zone in found)
+    assert all(not zone.capped for zone in found)
 
 
 def replaced(pattern, replacement):
@@ -215,7 +215,7 @@ ROWS = "".join(line for line in TYPES_TEXT.splitlines(keepends=True) if ", type"
         (TWO_NODES[:SECOND] + without(TWO_NODES[SECOND:], "Free pages"), "not belong under the he"),
         (ROWS, "the text ends without the free pages of node 0, zone DMA"),
         ("Page block order: 9\nPages per block: 512\n", "line 2: the text ends with a heading"),
-        (TYPES_TEXT * 2, "line 25: type UNMOVABLE of node 0, zone DMA stands here a second time"),
+        (TYPES_TEXT * 2, "line 25: type UNMOVABLE of node 0, zone DMA stands in line 5 already"),
         (TWO_NODES[:SECOND] + pagetypeinfo(TYPED[2:], pageblock_order=10), "order can't be 10 her"),
         (replaced(r"^(Node    0.*) \d+ $", r"\1"), "line 5: there are 10 counts here where line 4"),
         (replaced(r"^(Node 0,.*) \d+ $", r"\1"), "line 19: there are 5 counts here where line 18"),
