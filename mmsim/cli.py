@@ -429,23 +429,12 @@ def conformance(args: argparse.Namespace) -> int:
     reports = [check_file(file) for file in args.files]
     wrong = sum(len(report.mismatches) for report in reports)
     if args.json:
-        files = [
-            {**report._asdict(), "mismatches": [each._asdict() for each in report.mismatches]}
-            for report in reports
-        ]
+        files = [report.as_json() for report in reports]
         print(json.dumps({"files": files, "mismatches": wrong}, indent=1))
     else:
-        for report in reports:
-            for mismatch in report.mismatches:
-                print(mismatch)
-        for report in reports:
-            if not report.vectors:
-                print(f"{report.file}: this is {report.group}, it holds no vectors")
-                continue
-            print(
-                f"{report.file}: {report.vectors} vectors, {report.pairs} (vector, version) pairs, "
-                f"{len(report.mismatches)} mismatches"
-            )
+        print(
+            *(mismatch for report in reports for mismatch in report.mismatches), *reports, sep="\n"
+        )
     return int(wrong > 0)
 
 

@@ -294,7 +294,7 @@ class Case(NamedTuple):
 
 
 @functools.lru_cache(maxsize=1024)
-def predict(case: Case) -> tuple[tuple[str, int], ...]:
+def predict(case: Case) -> Mapping[str, int]:
     """Run the model for this case; answers the columns of a row with their numbers."""
     pages = case.units * HPAGE_PMD_NR
     entry = {
@@ -321,7 +321,7 @@ def predict(case: Case) -> tuple[tuple[str, int], ...]:
         version = version._replace(policy=pieces_try_again)
     found = run_gup(vector, version, {"folios": {name: {"split": True} for name in names}})
     result = found["calls"][0]["result"]
-    numbers = {
+    return {
         "pin_errno": 0 if isinstance(result, int) else -12,
         "thp_after": sum(not folio["split"] for folio in found["folios"].values()),
         "cma_pages_after": found["pages_in_cma_after"],
@@ -331,7 +331,6 @@ def predict(case: Case) -> tuple[tuple[str, int], ...]:
         "base_page_eagain_at_refcount": found["refused"]["move of a page"],
         "bytes_pinned": result * PAGE_SIZE if isinstance(result, int) else 0,
     }
-    return tuple(numbers.items())
 
 
 def compare_pin_row(row: Row) -> RowComparison:
@@ -389,13 +388,12 @@ def compare_probe_row(row: Row) -> RowComparison:
     held = row.one_of("ref", ("no_ref", "held_ref")) == "held_ref"
     if asked % size:
         raise UserError(f"column bytes_asked is {asked}, not a multiple of {size}")
-    in_cma = row.whole("cma_pages_before") if "cma_pages_before" in row else asked // PAGE_SIZE
-    if not why_not and in_cma != asked // PAGE_SIZE:
-        why_not = NOT_IN_CMA
+    if "cma_pages_before" in row and row.whole("cma_pages_before") != asked // PAGE_SIZE:
+        why_not = why_not or NOT_IN_CMA
     if why_not:
         return RowComparison.skipped(row, version, why_not)
     case = Case(version, True, asked // size, False, 1, -1 if held else 0)
-    return _compared(row, version, dict(predict(case))).judged("")
+    return _compared(row, version, predict(case)).judged("")
 
 
 # -- requests of a CMA area's owner

@@ -964,6 +964,18 @@ class FileReport(NamedTuple):
     pairs: int
     mismatches: list[Mismatch]
 
+    def as_json(self) -> dict[str, Any]:
+        """Everything, for machines."""
+        return {**self._asdict(), "mismatches": [each._asdict() for each in self.mismatches]}
+
+    def __str__(self) -> str:
+        if not self.vectors:
+            return f"{self.file}: this is {self.group}, it holds no vectors"
+        return (
+            f"{self.file}: {self.vectors} vectors, {self.pairs} (vector, version) pairs, "
+            f"{len(self.mismatches)} mismatches"
+        )
+
 
 def check_file(path: Path) -> FileReport:
     """Run every vector of a file for every version it names; raises VectorFileError."""
