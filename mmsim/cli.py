@@ -305,13 +305,11 @@ def explore(args: argparse.Namespace) -> int:
             raise UserError(f"no outcome is called {args.goal!r}{nearest(args.goal, known)}")
     found = _search(situation, args)
     outcomes = found.outcomes(situation.outcome)
-    if args.goal is not None:
-        asked = any(args.goal in each.name for each in outcomes)
-        verdict = Verdict.HOLDS if asked else Verdict.BROKEN
-    else:
-        asked = any(each.name != situation.aim.word for each in outcomes)
-        verdict = Verdict.BROKEN if asked else Verdict.HOLDS
-    if not asked and not found.complete:
+    goal, aim = args.goal, situation.aim.word
+    # One outcome settles the claim: one of that name, or without a goal one that is not the aim.
+    settled = any(goal in each.name if goal else each.name != aim for each in outcomes)
+    verdict = Verdict.HOLDS if settled == bool(goal) else Verdict.BROKEN
+    if not settled and not found.complete:
         verdict = Verdict.NOT_FINISHED
     if args.json:
         content = {

@@ -31,7 +31,7 @@ from mmsim.constants import (
 from mmsim.datafiles import load_csv
 from mmsim.engine.trace import Trace
 from mmsim.errors import nearest
-from mmsim.evidence.ftrace import COUNTS, marks
+from mmsim.evidence.ftrace import COUNTS
 from mmsim.evidence.ftrace import read as read_trace
 from mmsim.evidence.pasted import (
     SHOWN_MAX,
@@ -725,10 +725,6 @@ def _nearest(given: Counters, names: Sequence[str]) -> tuple[Path, dict[str, tup
 # and tracepoints would show of their runs in the model.
 
 
-_PROBES = {
-    "split_ret": ("ret", "return probe on split_huge_page_to_list()"),
-    "return": ("return", "return probe on migrate_pages()"),
-}
 _REFERENCE = (
     "who refers to the page: the trace events page_ref (CONFIG_DEBUG_PAGE_REF), and what else ran "
     "at that time"
@@ -756,14 +752,15 @@ def signs(group: Group) -> dict[str, list[str]]:
 
 
 def _seen(path: Path) -> dict[str, str]:
+    splits = [e.told["ret"] for e in path.fate.trace().events if e.site == "split.unlock"]
+    probes = {"split_huge_page_to_list": splits, "migrate_pages": path.fate.returns}
     found = {"tracepoint mm_migrate_pages, field reason": path.fate.reason}
-    for mark in marks(path.fate.trace()):
-        if mark.kind in _PROBES:
-            field, name = _PROBES[mark.kind]
-            said = errno.name(int(mark.fields[field]))
-            found[name] = (
-                said if name not in found or said in found[name] else f"{found[name]}, {said}"
-            )
+    for function, codes in probes.items():
+        said = ""
+        for code in map(errno.name, codes):
+            said = code if code in said or not said else f"{said}, {code}"
+        if said:
+            found[f"return probe on {function}()"] = said
     return found
 
 

@@ -610,15 +610,13 @@ def _compare_step(before: Step, step: Step) -> RowComparison:
     left = before.free - step.free  # pages that left the free lists meanwhile
     off = abs(predicted[FROM_CMA] - found.measured[FROM_CMA])
     why = ""
-    if RULE in found.differing:
-        pass
-    elif off < BATCH:
+    if off < BATCH:
         why = f"per-CPU lists: less than the {BATCH} pages that such a list is filled with"
     elif off < BATCH + step.pages - left:
         why = "per-CPU lists: pages were handed out that had left the free lists before"
     elif off < BATCH + left - step.pages:
         why = "per-CPU lists: pages left the free lists that were not handed out in this step"
-    return found.judged(why)
+    return found.judged("" if RULE in found.differing else why)
 
 
 def _how_close(boot: str, steps: list[RowComparison]) -> str:

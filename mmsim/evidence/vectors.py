@@ -473,13 +473,14 @@ def take_step(world: World, step: dict[str, Any], version: Version) -> None:
 
 def run_refcount(vector: Vector, version: Version, expected: Expected) -> Found:
     """Group refcount: steps on folios, then look at them."""
-    steps = vector["operation"]["steps"]
+    steps, observe = vector["operation"]["steps"], vector["operation"]["observe"]
     names = Names([{"name": s["folio"], "order": s["order"]} for s in steps if s["do"] == "create"])
     world = World(environment(version, Environment(EITHER, EITHER)))
     for step in steps:
         take_step(world, step, version)
     world.check()
-    return {"folios": folios_seen(world, names, expected)}
+    looked_at = {name: expected["folios"][name] for name in observe if name in expected["folios"]}
+    return {"folios": folios_seen(world, names, {"folios": looked_at})}
 
 
 # -- what became of the folios
@@ -900,8 +901,8 @@ def run_drop_caches(vector: Vector, version: Version, expected: Expected) -> Fou
     left = {folio.region: folio for folio in after.folios.values() if folio.region in names.order}
     extra = [
         region
-        for region in names.order
-        if region in left and any(who.endswith(" batch") for who, _ in left[region].held)
+        for region, folio in left.items()
+        if any(who.endswith(" batch") for who, _ in folio.held)
     ]
     refs_after = {
         name: sorted({left[region].refcount for region in regions if region in left})

@@ -32,7 +32,8 @@ def names(draw):
 
 
 def buddy(draw):
-    return buddyinfo([(*key, counts(draw)) for key in names(draw)])
+    orders = draw.choice([8, 11, 14])
+    return buddyinfo([(*key, counts(draw, orders)) for key in names(draw)])
 
 
 def types(draw):
@@ -175,7 +176,8 @@ CHARS = "0 9x\n\t-#>$=.,:é/["
 
 
 def decorated(draw, text):
-    for dress in draw.sample([*DRESSES], draw.choice([0, 1, 1, 2])):
+    worn = draw.sample([*DRESSES], draw.choice([0, 1, 1, 2]))
+    for dress in sorted(worn, key="quoted printable".__eq__):  # it breaks words, so it is outside
         text = DRESSES[dress]("\n".join(text.splitlines()) + "\n")
     return text
 

@@ -17,7 +17,6 @@ from mmsim.evidence.proc import (
     read_memory,
     zone_of,
 )
-from mmsim.mm.fragmentation import extfrag_index
 from mmsim.scenarios.host import host
 
 SMALL = BuddyZone(0, "DMA", (0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 3))
@@ -129,19 +128,6 @@ def test_the_text_of_another_file_or_of_none(file):
 
 
 # -- buddyinfo
-
-
-def test_any_zones_survive():
-    for orders in (8, 9, 10, 11, 12, 14):
-        zones = tuple(
-            BuddyZone(node, zone, tuple(RNG.randint(0, 10**7) for _ in range(orders)))
-            for node in range(3)
-            for zone in ("DMA32", "Normal", "HighMem")
-        )
-        assert zones_of(buddyinfo(zones)) == zones
-    free = zone_of(zones_of(BUDDY), "Normal").free
-    assert extfrag_index(free, 9) == -1000
-    assert 900 < extfrag_index(free, 10) < 1000
 
 
 FEW = "here, one for each order makes 8 to 32: the line is"

@@ -145,9 +145,6 @@ def test_any_dress_is_taken_off(wear):
         ),
         ("# Node 0, zone HighMem 1 2", "line 3: there are 2 counts here where line 1 has 11"),
         ("Hi, this is my machine:", "line 3: 'Hi, this is my machine:' is no line"),
-        ("nr_free_pages 12", "line 3: this looks like /proc/vmstat"),
-        ("MemFree:     12 kB", "line 3: this is /proc/meminfo. It tells how much"),
-        (TWO, "line 3: node 0, zone DMA stands in line 1 already: paste one reading, not several"),
         ("Node 0, zone Normal 0.957 -1.000", "line 3: this is debugfs extfrag/extfrag_index"),
     ],
 )
