@@ -38,7 +38,7 @@ from mmsim.engine.explore import (
 )
 from mmsim.errors import UserError, nearest
 from mmsim.evidence.diagnose import explain, read
-from mmsim.evidence.kernel_runs import COMPARED, NOT_COMPARED, FileComparison, compare_file
+from mmsim.evidence.kernel_runs import COMPARED, NOT_COMPARED, compare_file
 from mmsim.evidence.pasted import Neighbour, load
 from mmsim.evidence.vectors import check_file
 from mmsim.mm.seams import INVERTED
@@ -305,13 +305,11 @@ def explore(args: argparse.Namespace) -> int:
             raise UserError(f"no outcome is called {args.goal!r}{nearest(args.goal, known)}")
     found = _search(situation, args)
     outcomes = found.outcomes(situation.outcome)
-    if args.goal is not None:
-        asked = any(args.goal in each.name for each in outcomes)
-        verdict = Verdict.HOLDS if asked else Verdict.BROKEN
-    else:
-        asked = any(each.name != situation.aim.word for each in outcomes)
-        verdict = Verdict.BROKEN if asked else Verdict.HOLDS
-    if not asked and not found.complete:
+    goal, aim = args.goal, situation.aim.word
+    # One outcome settles the claim: one of that name, or without a goal one that is not the aim.
+    settled = any(goal in each.name if goal else each.name != aim for each in outcomes)
+    verdict = Verdict.HOLDS if settled == bool(goal) else Verdict.BROKEN
+    if not settled and not found.complete:
         verdict = Verdict.NOT_FINISHED
     if args.json:
         content = {
@@ -429,23 +427,12 @@ def conformance(args: argparse.Namespace) -> int:
     reports = [check_file(file) for file in args.files]
     wrong = sum(len(report.mismatches) for report in reports)
     if args.json:
-        files = [
-            {**report._asdict(), "mismatches": [each._asdict() for each in report.mismatches]}
-            for report in reports
-        ]
+        files = [report.as_json() for report in reports]
         print(json.dumps({"files": files, "mismatches": wrong}, indent=1))
     else:
-        for report in reports:
-            for mismatch in report.mismatches:
-                print(mismatch)
-        for report in reports:
-            if not report.vectors:
-                print(f"{report.file}: this is {report.group}, it holds no vectors")
-                continue
-            print(
-                f"{report.file}: {report.vectors} vectors, {report.pairs} (vector, version) pairs, "
-                f"{len(report.mismatches)} mismatches"
-            )
+        print(
+            *(mismatch for report in reports for mismatch in report.mismatches), *reports, sep="\n"
+        )
     return int(wrong > 0)
 
 
@@ -453,58 +440,14 @@ def compare(args: argparse.Namespace) -> int:
     """`mmsim compare`: status 1 if a number that was predicted is not what was measured."""
     comparisons = [compare_file(name) for name in args.files or COMPARED]
     if args.json:
-        content = [
-            {
-                "file": each.file,
-                "numbers": each.numbers,
-                **{v: len(each.having(v)) for v in ("agree", "explained", "disagree", "skipped")},
-                "notes": each.notes,
-                "not_used": each.not_used,
-                "rows": [{**row._asdict(), "differing": row.differing} for row in each.rows],
-            }
-            for each in comparisons
-        ]
-        print(json.dumps(content, indent=1))
+        print(json.dumps([each.as_json() for each in comparisons], indent=1))
     else:
-        for comparison in comparisons:
-            _print_comparison(comparison)
+        print(*comparisons, sep="\n")
         if not args.files:
             print("not compared:")
             for name, why in NOT_COMPARED.items():
                 print(f"  {name}: {why}")
     return int(any(comparison.having("disagree") for comparison in comparisons))
-
-
-def _print_comparison(comparison: FileComparison, shown_max: int = 20) -> None:
-    agree, explained, disagree = map(comparison.having, ("agree", "explained", "disagree"))
-    print(
-        f"{comparison.file}: {len(comparison.rows)} rows; {len(agree)} agree, "
-        f"{len(explained)} explained, {len(disagree)} disagree ({comparison.numbers} numbers)"
-    )
-    read_off = sorted({name for row in comparison.rows for name in row.read_off})
-    predicted = dict.fromkeys(name for row in agree for name in row.predicted)
-    print(f"  read off the row: {', '.join(read_off) or 'nothing'}")
-    print(f"  predicted: {', '.join(predicted)}")
-    not_used = [name if name.isprintable() else repr(name) for name in comparison.not_used]
-    print(f"  not used: {', '.join(not_used) or 'nothing'}")
-    skipped = comparison.having("skipped")
-    for why in sorted({row.why for row in skipped}):
-        print(f"  not compared: {sum(row.why == why for row in skipped)} rows; {why}")
-    for note in comparison.notes:
-        print(f"  {note}")
-    if len(explained) > shown_max:  # what is alike is told once
-        for why in sorted({row.why for row in explained}):
-            print(f"  explained: {sum(row.why == why for row in explained)} rows; {why}")
-        explained = []
-    for row in (explained + disagree)[:shown_max]:
-        numbers = ", ".join(
-            f"{name} predicted {row.predicted[name]}, measured {row.measured[name]}"
-            for name in row.differing
-        )
-        print(
-            f"  line {row.number} ({row.version}): {row.verdict}: {numbers}"
-            + (f"; {row.why}" if row.why else "")
-        )
 
 
 # -- diagnose, show, lab

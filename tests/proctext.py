@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 TYPES = ("Unmovable", "Movable", "Reclaimable", "HighAtomic", "CMA", "Isolate")
 LIMIT = 100_000
 
@@ -71,22 +73,68 @@ def zoneinfo(zones, *, new=True):
     return text
 
 
-def as_pasted(text, file):
-    """The same text in the ways that people paste it; all of them must be read alike."""
-    lines = text.splitlines()
-    prompt = f"ann@box:~$ cat {file}\n"
-    return {
-        "plain": text,
-        "windows": text.replace("\n", "\r\n"),
-        "blank lines around": f"\n\n{text}\n\n",
-        "between prompts": f"{prompt}{text}ann@box:~$ ",
-        "root": f"# cat {file}\n{text}#\n",
-        "sudo": f"[ann@box ~]$ sudo cat {file}\n[sudo] password for ann: \n{text}[ann@box ~]$",
-        "notebook": f"In [3]: !cat {file}\n{text}",
-        "command only": f"cat {file}\n{text}",
-        "no blanks at line ends": "\n".join(line.rstrip() for line in lines),
-        "indented, blank lines between": "\n\n".join(f"    {line}" for line in lines),
-        "byte order mark": f"\ufeff{text}",
-        "tabs": text.replace("      ", "\t"),
-        "no-break spaces": text.replace(" ", "\u00a0"),
-    }
+def each(form):
+    """Every line as the form says, with {} for it and {n} for its number."""
+    return lambda text: "".join(
+        form.format(line, n=n) + "\n" for n, line in enumerate(text.splitlines(), start=1)
+    )
+
+
+DRESSES = {
+    "plain": str,
+    "mail in mail": each(">> > {}"),
+    "quoted printable": lambda text: "# a=3Db\n" + text.replace("Nor", "Nor=\n"),
+    "syslog": each("Mar  4 10:31:07 box kernel: [ 22.07] {}"),
+    "dmesg -T": each("[Mon Mar  4 10:31:07 2024] {}"),
+    "levels": each("<6>[  22.07][ T12] {}"),
+    "grep -n": each("out.txt:{n}:{}"),
+    "cat -b": lambda text: each("  {n}\t{}")(text.replace("\n\n", "\n")),
+    "list": each("* {}"),
+    "table": each("| {} |"),
+    "watch": lambda text: f"Every 2.0s: cat /proc/x      box: Mon Mar  4 10:31:07 2024\n\n{text}",
+    "date of a German": lambda text: f"Mo 4. Mär 10:31:07 CET 2024\n{text}",
+    "html": lambda text: f"<pre><code>{text.replace('>', '&gt;')}</code></pre>",
+    "wiki": lambda text: f"{{code:bash}}\n{text}{{code}}\n----\n",
+    "colours": lambda text: f"\x1b[32mann@box\x1b[0m:~$ cat x\n{text}",
+    "wrapped": lambda text: "\n".join(
+        "\n".join(textwrap.wrap(line, 70, break_long_words=False)) for line in text.splitlines()
+    ),
+    "heading": lambda text: f"## cat /proc/x\n# what it said\n{text}$ logout\n",
+    "zsh": lambda text: f"➜  ~ cat /proc/x\n{text}➜  ~ ",
+    "busybox": lambda text: f"/ # cat /proc/x\n{text}/ # \n",
+    "environment": lambda text: f"(venv) ann@box:~ (main)$ cat /proc/x\n{text}(venv) ann@box:~$ ",
+    "PowerShell": lambda text: f"PS C:\\Users\\ann> wsl cat /proc/x\n{text}PS C:\\Users\\ann>",
+    "dmesg -x": each("kern  :warn  : [ 2207.023001] {}"),
+    "dmesg -d": each("[ 2207.023001 <    0.000012>] {}"),
+    "dmesg -e": each("[Mar 4 10:31] {}"),
+    "ts": each("Mar 04 10:31:07 {}"),
+    "ts in brackets": each("[2024-03-04 10:31:07] {}"),
+    "pdsh": each("node07: {}"),
+    "grep -H": each("vmstat-before:{}"),
+    "head": lambda text: f"==> /proc/x <==\n{text}",
+    "ruler": lambda text: f"=== before ===\n{text}--- end ---\n",
+    "less": lambda text: f"{text}(END)\n",
+    "cat -A": each("{}$"),
+    "diff": each("+{}"),
+    "grep -C": lambda text: each("out.txt-{n}-{}")(text.replace("\n\n", "\n")),
+    "date of a Frenchman": lambda text: f"lun. 04 mars 2024 10:31:07 CET\n{text}",
+    "uname": lambda text: f"Linux box 6.1.0-18-amd64 #1 SMP Debian 6.1.76-1 x86_64\n{text}",
+    "who wrote": lambda text: "On Mon, Ann <a@b.org> wrote:\n" + each("> {}")(text),
+    "title of a window": lambda text: f"\x1b]0;ann@box\x07{text}",
+    "script": lambda text: f"Script started on 2024\n# echo 3 > /proc/sys/vm/drop_caches\n{text}",
+    "windows": lambda text: text.replace("\n", "\r\n"),
+    "blank lines around": lambda text: f"\n\n{text}\n\n",
+    "between prompts": lambda text: f"ann@box:~$ cat /proc/x\n{text}ann@box:~$ ",
+    "root": lambda text: f"# cat /proc/x\n{text}#\n",
+    "sudo": lambda text: (
+        f"[ann@box ~]$ sudo cat /proc/x\n[sudo] password for ann: \n{text}[ann@box ~]$"
+    ),
+    "notebook": lambda text: f"In [3]: !cat /proc/x\n{text}",
+    "command only": lambda text: f"cat /proc/x\n{text}",
+    "no blanks at line ends": lambda text: "\n".join(map(str.rstrip, text.splitlines())),
+    "indented, blank lines between": each("    {}\n"),
+    "byte order mark": lambda text: f"\ufeff{text}",
+    "tabs": lambda text: text.replace("      ", "\t"),
+    "no-break spaces": lambda text: text.replace(" ", "\u00a0"),
+}
+"""In the ways that people paste a text; all of them must be read alike."""

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import functools
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 from mmsim import errno
 from mmsim.constants import (
@@ -30,7 +31,7 @@ from mmsim.constants import (
 from mmsim.datafiles import load_csv
 from mmsim.engine.trace import Trace
 from mmsim.errors import nearest
-from mmsim.evidence.ftrace import COUNTS, marks
+from mmsim.evidence.ftrace import COUNTS
 from mmsim.evidence.ftrace import read as read_trace
 from mmsim.evidence.pasted import (
     SHOWN_MAX,
@@ -150,7 +151,13 @@ def _counters(lines: list[Line], *, readings: bool = False) -> dict[str, int]:
         for part in re.split(r"[,;] (?=[a-z])", line.text):
             match = _COUNTER.fullmatch(part)
             if match is None:
-                _refuse(line, part, lines)
+                if said := neighbour([line, *lines], (VMSTAT,)):
+                    raise Neighbour(said)
+                wrong(
+                    line,
+                    "write a counter and by how much it moved, a whole number without points or "
+                    f"commas, for instance 'thp_migration_fail +1', not {part[:SHOWN_MAX]!r}",
+                )
             name = match[1]
             if readings and match[2][0] == "+":
                 wrong(line, f"{part!r} is a movement and not a reading: give such a list alone")
@@ -159,17 +166,6 @@ def _counters(lines: list[Line], *, readings: bool = False) -> dict[str, int]:
                 wrong(line, f"{name} {two}, BEFORE and AFTER")
             found[name], first[name] = int(match[2]), line
     return found
-
-
-def _refuse(line: Line, part: str, lines: list[Line]) -> NoReturn:
-    """PasteError for what is no counter."""
-    if said := neighbour([line, *lines], (VMSTAT,)):
-        raise Neighbour(said)
-    wrong(
-        line,
-        "write a counter and by how much it moved, a whole number without points or commas, for "
-        f"instance 'thp_migration_fail +1', not {part[:SHOWN_MAX]!r}",
-    )
 
 
 def _between(before: dict[str, int], after: dict[str, int], names: tuple[str, str]) -> Delta:
@@ -216,41 +212,33 @@ def _listed(moved: dict[str, int], name: str) -> Delta:
 
 
 def _calls(lines: list[Line]) -> Delta:
-    sums: dict[str, list[int]] = {}
-    others = 0
-    first: tuple[Line, int] | None = None
-    for line in lines:
-        if not _MEANT.search(line.text):
-            if (match := _COUNTER.fullmatch(line.text)) and match[1] in EVIDENCE:
-                wrong(line, "this is a counter, and there is a trace, too: give one of the two")
-            others += 1
-            continue
-        numbers, reason = _call(line)
-        if first is None:
-            first = line, len(numbers)
-        elif len(numbers) != first[1]:
-            wrong(line, f"this has other values than line {first[0].number}: give one kernel's")
-        total = sums.setdefault(reason, [0] * len(numbers))
-        sums[reason] = [a + b for a, b in zip(total, numbers, strict=True)]
-    notes = [f"Lines of other events, not read: {others}."] if others else []
-    if first and first[1] == 2:
+    calls = [(line, *_call(line)) for line in lines if _MEANT.search(line.text)]
+    others = [line for line in lines if not _MEANT.search(line.text)]
+    first, known, _ = calls[0]
+    sums: dict[str, Counter[str]] = {}
+    for line, numbers, reason in calls:
+        if len(numbers) != len(known):
+            wrong(line, f"this has other values than line {first.number}: give one kernel's")
+        sums.setdefault(reason, Counter()).update(numbers)
+    for line in others:
+        if (match := _COUNTER.fullmatch(line.text)) and match[1] in EVIDENCE:
+            wrong(line, "this is a counter, and there is a trace, too: give one of the two")
+    notes = [f"Lines of other events, not read: {len(others)}."] if others else []
+    if len(known) == len(PAGES):
         notes.append(f"The lines are of a kernel before 5.9, without counts of huge pages; {OLD}.")
-    found = [
-        Delta(dict(zip(MIGRATE_COUNTERS, sums[reason], strict=False)), {}, reason)
-        for reason in sorted(sums, key=lambda reason: _first_failures(reason, sums[reason]))
-    ]
+    found = [Delta(dict(sums[r]), {}, r) for r in sorted(sums, key=lambda r: _rank(r, sums[r]))]
     return found[0]._replace(also=tuple(found[1:]), notes=tuple(notes))
 
 
-def _first_failures(reason: str, total: list[int]) -> tuple[bool, int]:
+def _rank(reason: str, total: Counter[str]) -> tuple[bool, int]:
     """Failures first; among them pins, then owners of CMA areas."""
     usual = (REASONS[MR_LONGTERM_PIN], REASONS[MR_CONTIG_RANGE])
-    failed = any(total[1:2] + total[3:4])
+    failed = total["pgmigrate_fail"] or total["thp_migration_fail"]
     return not failed, usual.index(reason) if reason in usual else len(usual)
 
 
-def _call(line: Line) -> tuple[list[int], str]:
-    """The counts of one line, five or (before 5.9) two, and the reason, "" if it is empty."""
+def _call(line: Line) -> tuple[dict[str, int], str]:
+    """What a line counts: five counters or (before 5.9) two; and the reason, "" if it is empty."""
     match = _CALL.search(line.text)
     found = _VALUE.findall(match[1]) if match else []
     values = dict(found)
@@ -266,9 +254,10 @@ def _call(line: Line) -> tuple[list[int], str]:
             wrong(line, f"{key} is no number: {values[key][:SHOWN_MAX]!r}")
     reason = values["reason"]
     number = int(reason, 0) if re.fullmatch(r"0x[0-9a-f]{1,4}|[1-9]?[0-9]", reason) else -1
-    return [int(values[key]) for key in keys], (
-        REASONS[number] if 0 <= number < len(REASONS) else reason
-    )
+    reason = REASONS[number] if 0 <= number < len(REASONS) else reason
+    return {
+        name: int(values[key]) for name, key in zip(MIGRATE_COUNTERS, keys, strict=False)
+    }, reason
 
 
 # -- the family: every way that a page can fare
@@ -560,31 +549,28 @@ def _fit(fate: Fate, given: Counters, size: int) -> list[Path]:
     moves = {name: fate.counters[name] for name in names if fate.counters[name]}
     most = min((given[name] // n for name, n in moves.items() if name in given), default=1)
     for times in (*range(1, min(most, TIMES_MAX) + 1), *([most] if most > TIMES_MAX else [])):
-        if path := _beside(fate, times, given, size):
-            return _with_pieces(path, given)
+        if found := _beside(fate, times, given, size):
+            return found
     return []
 
 
-def _beside(fate: Fate, times: int, given: Counters, size: int) -> Path | None:
-    """What has to happen beside so many times this fate; None if that does not come out even."""
+def _beside(fate: Fate, times: int, given: Counters, size: int) -> list[Path]:
+    """With what has to happen beside so many times this fate; [] if that does not come out even."""
     plain = _plain(fate.version)
-    rest = {name: n - times * fate.counters[name] for name, n in given.items()}
+    rest = {name: given[name] - times * fate.counters[name] for name in UNITS if name in given}
     split, whole = rest.get("thp_migration_split", 0), rest.get("thp_migration_success", 0)
     if split < 0 or whole < 0 or (not fate.is_huge and (split or whole)):
-        return None
-    left = {n: rest[n] - split * plain.split[n] - whole * plain.whole[n]
-            for n in UNITS if n in rest}  # fmt: skip
+        return []
+    left = {n: by - split * plain.split[n] - whole * plain.whole[n] for n, by in rest.items()}
     if any(n < 0 or (n and name in HARD) for name, n in left.items()):
-        return None
-    if left.get(REFUSED) and times > 1:
-        return None
+        return []
     path = Path((fate.version,), fate, times, whole, split, size=size)
     pages = {name: given[name] - path.own[name] for name in PAGES if name in given}
-    if pages.get("pgmigrate_fail", 0) and not fate.is_huge:
-        return None
-    path = path._replace(others={name: n for name, n in (pages | left).items() if n})
-    fewer = pages.get("pgmigrate_success", 0) < 0 and not _with_pieces(path, given)
-    return None if fewer or pages.get("pgmigrate_fail", 0) < 0 else path
+    failed = pages.get("pgmigrate_fail", 0)
+    if failed < 0 or (failed and not fate.is_huge) or (left.get(REFUSED) and times > 1):
+        return []
+    others = {name: n for name, n in (pages | left).items() if n}
+    return _with_pieces(path._replace(others=others), given)
 
 
 def _with_pieces(path: Path, given: Counters) -> list[Path]:
@@ -739,10 +725,6 @@ def _nearest(given: Counters, names: Sequence[str]) -> tuple[Path, dict[str, tup
 # and tracepoints would show of their runs in the model.
 
 
-_PROBES = {
-    "split_ret": ("ret", "return probe on split_huge_page_to_list()"),
-    "return": ("return", "return probe on migrate_pages()"),
-}
 _REFERENCE = (
     "who refers to the page: the trace events page_ref (CONFIG_DEBUG_PAGE_REF), and what else ran "
     "at that time"
@@ -770,14 +752,15 @@ def signs(group: Group) -> dict[str, list[str]]:
 
 
 def _seen(path: Path) -> dict[str, str]:
+    splits = [e.told["ret"] for e in path.fate.trace().events if e.site == "split.unlock"]
+    probes = {"split_huge_page_to_list": splits, "migrate_pages": path.fate.returns}
     found = {"tracepoint mm_migrate_pages, field reason": path.fate.reason}
-    for mark in marks(path.fate.trace()):
-        if mark.kind in _PROBES:
-            field, name = _PROBES[mark.kind]
-            said = errno.name(int(mark.fields[field]))
-            found[name] = (
-                said if name not in found or said in found[name] else f"{found[name]}, {said}"
-            )
+    for function, codes in probes.items():
+        said = ""
+        for code in map(errno.name, codes):
+            said = code if code in said or not said else f"{said}, {code}"
+        if said:
+            found[f"return probe on {function}()"] = said
     return found
 
 

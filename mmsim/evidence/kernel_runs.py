@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -41,72 +41,74 @@ from mmsim.mm.world import AVAILABLE, NONE
 from mmsim.mm.zone import Zone, boot
 from mmsim.scenarios import cma_alloc
 
-Row = dict[str, str]
 Found = TypeVar("Found")
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
 EVERY_VERSION = "every version"
+VERDICTS = ("agree", "explained", "disagree", "skipped")
+SHOWN_MAX = 20
+"""So many rows of a file are told one by one."""
 
 
 # -- rows, and what is said of them
 
 
-class Reading(Row):
-    """A row that notes into `seen` which columns were read, and names one that is missing."""
+class Row(dict[str, str]):
+    """A row of a table, column -> text, and its line in the file.
 
-    def __init__(self, row: Row, seen: set[str]) -> None:
-        super().__init__(row)
-        self._seen = seen
+    `seen`, which all rows of a table share, is told which columns were read."""
+
+    def __init__(self, line: int, cells: Mapping[str, str], seen: set[str]) -> None:
+        super().__init__(cells)
+        self.line, self.seen = line, seen
 
     def __getitem__(self, column: str) -> str:
         if column not in self:
             raise UserError(f"no column {column}")
-        self._seen.add(column)
+        self.seen.add(column)
         return super().__getitem__(column)
 
+    def whole(self, column: str, least: int | None = None, most: int | None = None) -> int:
+        """The whole number in a column; UserError if it is none, or out of range."""
+        text = self[column]
+        if not _WHOLE.fullmatch(text):
+            raise UserError(f"column {column} is {text!r}, not a whole number")
+        value = int(text)
+        if least is not None and value < least:
+            raise UserError(f"column {column} is {value}; the least is {least}")
+        if most is not None and value > most:
+            raise UserError(f"column {column} is {value}; the most is {most}")
+        return value
 
-def _read(file: Path) -> tuple[list[Row], set[str]]:
-    """The rows of a table, and the set into which they note the columns that are read."""
-    used: set[str] = set()
-    rows: list[Row] = [Reading(row, used) for row in datafiles.read_csv(file)]
-    if not rows:
+    def one_of(self, column: str, known: Collection[str]) -> str:
+        """The word in a column; UserError if it is none of the `known` ones."""
+        text = self[column]
+        if text not in known:
+            raise UserError(f"column {column} is {text!r}{nearest(text, known)}")
+        return text
+
+    def flag(self, column: str) -> bool:
+        """Whether a column has 1 and not 0; UserError for anything else."""
+        return self.one_of(column, ("0", "1")) == "1"
+
+
+def rows_of(file: Path) -> list[Row]:
+    """The rows of a table, at least one."""
+    seen: set[str] = set()
+    rows = [Row(line, row, seen) for line, row in enumerate(datafiles.read_csv(file), start=2)]
+    if not rows:  # line 1 is the header
         raise UserError(f"{file} has a header but no row")
-    return rows, used
+    return rows
 
 
-def _each(rows: list[Row], read: Callable[[int, Row], Found]) -> list[Found]:
-    """What `read` makes of each row and its line; UserError with the line of a bad one."""
+def _each(rows: list[Row], read: Callable[[Row], Found]) -> list[Found]:
+    """What `read` makes of each row; UserError with the line of a bad one."""
     found: list[Found] = []
-    for line, row in enumerate(rows, start=2):  # line 1 is the header
+    for row in rows:
         try:
-            found.append(read(line, row))
+            found.append(read(row))
         except ValueError as error:
-            raise UserError(f"line {line}: can't be read: {error}") from None
+            raise UserError(f"line {row.line}: can't be read: {error}") from None
     return found
-
-
-def whole(row: Row, column: str, least: int | None = None, most: int | None = None) -> int:
-    """The whole number in a column; UserError names the column if it is none or out of range."""
-    text = row[column]
-    if not _WHOLE.fullmatch(text):
-        raise UserError(f"column {column} is {text!r}, not a whole number")
-    value = int(text)
-    if least is not None and value < least:
-        raise UserError(f"column {column} is {value}; the least is {least}")
-    if most is not None and value > most:
-        raise UserError(f"column {column} is {value}; the most is {most}")
-    return value
-
-
-def one_of(row: Row, column: str, known: Collection[str]) -> str:
-    """The word in a column; UserError names the column if it is none of the `known` ones."""
-    text = row[column]
-    if text not in known:
-        raise UserError(f"column {column} is {text!r}{nearest(text, known)}")
-    return text
-
-
-def _flag(row: Row, column: str) -> bool:
-    return one_of(row, column, ("0", "1")) == "1"
 
 
 class RowComparison(NamedTuple):
@@ -126,9 +128,9 @@ class RowComparison(NamedTuple):
         return [name for name, value in self.predicted.items() if self.measured[name] != value]
 
     @classmethod
-    def skipped(cls, number: int, version: str, why: str) -> RowComparison:
+    def skipped(cls, row: Row, version: str, why: str) -> RowComparison:
         """A row that is not compared."""
-        return cls(number, version, "skipped", {}, {}, {}, why)
+        return cls(row.line, version, "skipped", {}, {}, {}, why)
 
     def surplus(self, *columns: str) -> bool:
         """Does nothing else differ, and was more measured than predicted?"""
@@ -141,6 +143,14 @@ class RowComparison(NamedTuple):
         if not self.differing:
             return self._replace(verdict="agree")
         return self._replace(verdict="explained" if why else "disagree", why=why)
+
+    def __str__(self) -> str:
+        numbers = ", ".join(
+            f"{name} predicted {self.predicted[name]}, measured {self.measured[name]}"
+            for name in self.differing
+        )
+        why = f"; {self.why}" if self.why else ""
+        return f"  line {self.number} ({self.version}): {self.verdict}: {numbers}{why}"
 
 
 class FileComparison(NamedTuple):
@@ -161,21 +171,52 @@ class FileComparison(NamedTuple):
         """How many single numbers were compared."""
         return sum(len(row.predicted) for row in self.rows)
 
+    def as_json(self) -> dict[str, Any]:
+        """Everything, for machines."""
+        return {
+            "file": self.file,
+            "numbers": self.numbers,
+            **{verdict: len(self.having(verdict)) for verdict in VERDICTS},
+            "notes": self.notes,
+            "not_used": self.not_used,
+            "rows": [{**row._asdict(), "differing": row.differing} for row in self.rows],
+        }
+
+    def __str__(self) -> str:
+        agree, explained, disagree, skipped = map(self.having, VERDICTS)
+        read_off = sorted({name for row in self.rows for name in row.read_off})
+        predicted = dict.fromkeys(name for row in agree for name in row.predicted)
+        not_used = [name if name.isprintable() else repr(name) for name in self.not_used]
+        lines = [
+            f"{self.file}: {len(self.rows)} rows; {len(agree)} agree, {len(explained)} explained, "
+            f"{len(disagree)} disagree ({self.numbers} numbers)",
+            f"  read off the row: {', '.join(read_off) or 'nothing'}",
+            f"  predicted: {', '.join(predicted)}",
+            f"  not used: {', '.join(not_used) or 'nothing'}",
+            *_by_reason("not compared", skipped),
+            *(f"  {note}" for note in self.notes),
+        ]
+        if len(explained) > SHOWN_MAX:  # what is alike is told once
+            lines += _by_reason("explained", explained)
+            explained = []
+        return "\n".join([*lines, *map(str, (explained + disagree)[:SHOWN_MAX])])
+
+
+def _by_reason(what: str, rows: list[RowComparison]) -> list[str]:
+    reasons = sorted(Counter(row.why for row in rows).items())
+    return [f"  {what}: {number} rows; {why}" for why, number in reasons]
+
 
 def _compared(
-    number: int,
-    version: str,
-    row: Row,
-    predicted: Mapping[str, int],
-    read_off: dict[str, int] | None = None,
+    row: Row, version: str, predicted: Mapping[str, int], read_off: dict[str, int] | None = None
 ) -> RowComparison:
     """The numbers that the row has.
 
     What was read off is predicted as well, and told only if the model can't come to it."""
     read_off = read_off or {}
     told = {n: v for n, v in predicted.items() if n in row and read_off.get(n) != v}
-    measured = {name: whole(row, name) for name in told}
-    return RowComparison(number, version, "", read_off, told, measured, "")
+    measured = {name: row.whole(name) for name in told}
+    return RowComparison(row.line, version, "", read_off, told, measured, "")
 
 
 # -- which version stands for the kernel of a row
@@ -191,7 +232,7 @@ def version_of_row(row: Row) -> tuple[str, str]:
 
     A table without the column retfix is of kernels that have the return-value fix."""
     code, variant = row["code"], row["variant"]
-    retfix = one_of(row, "retfix", ("0", "1")) if "retfix" in row else "1"
+    retfix = row.one_of("retfix", ("0", "1")) if "retfix" in row else "1"
     if version := VERSION_OF.get((code, variant, retfix)):
         return version, ""
     if code in LOOPS - UNMODIFIED and variant in VARIANTS:
@@ -253,7 +294,7 @@ class Case(NamedTuple):
 
 
 @functools.lru_cache(maxsize=1024)
-def predict(case: Case) -> tuple[tuple[str, int], ...]:
+def predict(case: Case) -> Mapping[str, int]:
     """Run the model for this case; answers the columns of a row with their numbers."""
     pages = case.units * HPAGE_PMD_NR
     entry = {
@@ -278,9 +319,9 @@ def predict(case: Case) -> tuple[tuple[str, int], ...]:
     version = VERSIONS[case.version]
     if case.pieces_retry:
         version = version._replace(policy=pieces_try_again)
-    found = run_gup(vector, version, {"folios": {name: {} for name in names}})
+    found = run_gup(vector, version, {"folios": {name: {"split": True} for name in names}})
     result = found["calls"][0]["result"]
-    numbers = {
+    return {
         "pin_errno": 0 if isinstance(result, int) else -12,
         "thp_after": sum(not folio["split"] for folio in found["folios"].values()),
         "cma_pages_after": found["pages_in_cma_after"],
@@ -290,75 +331,69 @@ def predict(case: Case) -> tuple[tuple[str, int], ...]:
         "base_page_eagain_at_refcount": found["refused"]["move of a page"],
         "bytes_pinned": result * PAGE_SIZE if isinstance(result, int) else 0,
     }
-    return tuple(numbers.items())
 
 
-def compare_pin_row(number: int, row: Row) -> RowComparison:
+def compare_pin_row(row: Row) -> RowComparison:
     """Compare one row; UserError if it can't be read."""
     version, why_not = version_of_row(row)
     if row["code"] not in UNMODIFIED:
-        one_of(row, "retfix", ("0", "1"))
-    huge = one_of(row, "backing", BACKINGS) == "thp"
-    units = whole(row, "n_units_2mib", 1, UNITS_MAX)
-    alloc_mode = one_of(row, "alloc_mode", (*TARGETS, *NO_TARGETS, MOVABLE))
-    kind = one_of(row, "ref_kind", (NO_REF, HELD, TIMED, *DROPPED))
+        row.flag("retfix")
+    huge = row.one_of("backing", BACKINGS) == "thp"
+    units = row.whole("n_units_2mib", 1, UNITS_MAX)
+    alloc_mode = row.one_of("alloc_mode", (*TARGETS, *NO_TARGETS, MOVABLE))
+    kind = row.one_of("ref_kind", (NO_REF, HELD, TIMED, *DROPPED))
     referred = kind in (HELD, TIMED)
-    unit = whole(row, "ref_unit", *((0, units - 1) if referred else ()))
-    page = 0  # of a huge page any page is alike
-    if referred and not huge:
-        page = whole(row, "ref_subpage", 0, HPAGE_PMD_NR - 1)
-    refs = whole(row, "n_refs", *((1, REFS_MAX) if referred else ()))
+    unit = row.whole("ref_unit", *((0, units - 1) if referred else ()))
+    page = row.whole("ref_subpage", 0, HPAGE_PMD_NR - 1) if referred and not huge else 0
+    refs = row.whole("n_refs", *((1, REFS_MAX) if referred else ()))
     if huge and alloc_mode == "order0":
         raise UserError("column alloc_mode is 'order0', but column backing is 'thp'")
-    huge_before = whole(row, "thp_before") if "thp_before" in row else units * huge
-    in_cma = whole(row, "cma_pages_before")
-    dirty = _flag(row, "dirty") if "dirty" in row else True
-    pieces_retry = "subpage_retry_knob" in row and _flag(row, "subpage_retry_knob")
     reasons = {
         DROP_CACHES: kind in DROPPED,
         COMPACTION: alloc_mode == MOVABLE,
-        NOT_IN_CMA: in_cma != units * HPAGE_PMD_NR,
-        NOT_WHOLE: huge_before != units * huge,
+        NOT_IN_CMA: row.whole("cma_pages_before") != units * HPAGE_PMD_NR,
+        NOT_WHOLE: "thp_before" in row and row.whole("thp_before") != units * huge,
     }
     why_not = why_not or next((why for why, so in reasons.items() if so), "")
+    dirty = "dirty" not in row or row.flag("dirty")
+    pieces_retry = "subpage_retry_knob" in row and row.flag("subpage_retry_knob")
     targets = not huge or alloc_mode in TARGETS
     held, read_off = -1 if kind == HELD else 0, dict[str, int]()
     if kind == TIMED and not targets:
-        read_off[REFUSALS] = held = whole(row, REFUSALS, 0)
+        read_off[REFUSALS] = held = row.whole(REFUSALS, 0)
         held = held if held < MIGRATE_PASSES else -1
     elif kind == TIMED:
-        read_off["pin_errno"] = whole(row, "pin_errno")
+        read_off["pin_errno"] = row.whole("pin_errno")
         held = -1 if read_off["pin_errno"] else 0
+    if why_not:
+        return RowComparison.skipped(row, version, why_not)
     case = Case(version, huge, units, targets, 1, held, 0, 0, dirty, pieces_retry)
     if held:
         case = case._replace(refs=refs, unit=unit, page=page)
-    if why_not:
-        return RowComparison.skipped(number, version, why_not)
     predicted = dict(predict(case))
     if kind == TIMED and targets:
         # How many passes a page was refused in before it was released is timing as well.
         del predicted["base_page_eagain_at_refcount"]
-    found = _compared(number, version, row, predicted, read_off)
+    found = _compared(row, version, predicted, read_off)
     others = "d_compact_stall" in row and found.surplus("d_pgmigrate_success", "d_pgmigrate_fail")
-    return found.judged(OTHERS_COMPACTED if others and whole(row, "d_compact_stall") > 0 else "")
+    return found.judged(OTHERS_COMPACTED if others and row.whole("d_compact_stall") > 0 else "")
 
 
-def compare_probe_row(number: int, row: Row) -> RowComparison:
+def compare_probe_row(row: Row) -> RowComparison:
     """Compare a row of the cross-check with another pinning program, which pins huge pages while
     none can be allocated; UserError if it can't be read."""
     version, why_not = version_of_row(row)
     size = HPAGE_PMD_NR * PAGE_SIZE
-    asked = whole(row, "bytes_asked", size, UNITS_MAX * size)
-    held = one_of(row, "ref", ("no_ref", "held_ref")) == "held_ref"
+    asked = row.whole("bytes_asked", size, UNITS_MAX * size)
+    held = row.one_of("ref", ("no_ref", "held_ref")) == "held_ref"
     if asked % size:
         raise UserError(f"column bytes_asked is {asked}, not a multiple of {size}")
-    in_cma = whole(row, "cma_pages_before") if "cma_pages_before" in row else asked // PAGE_SIZE
-    if not why_not and in_cma != asked // PAGE_SIZE:
-        why_not = NOT_IN_CMA
+    if "cma_pages_before" in row and row.whole("cma_pages_before") != asked // PAGE_SIZE:
+        why_not = why_not or NOT_IN_CMA
     if why_not:
-        return RowComparison.skipped(number, version, why_not)
+        return RowComparison.skipped(row, version, why_not)
     case = Case(version, True, asked // size, False, 1, -1 if held else 0)
-    return _compared(number, version, row, dict(predict(case))).judged("")
+    return _compared(row, version, predict(case)).judged("")
 
 
 # -- requests of a CMA area's owner
@@ -388,23 +423,23 @@ def _range(
     return min(trace.results["owner"], 0), migrate_returns(trace)[0], moved
 
 
-def compare_contig_row(number: int, row: Row) -> RowComparison:
+def compare_contig_row(row: Row) -> RowComparison:
     """Compare one row; UserError if it can't be read."""
     _, why_not = version_of_row(row)
     version = measured_version(row["code"], row["variant"], row.get("retfix", "1"))
-    targets = NONE if one_of(row, "alloc_mode", ("inject", "order9_ok")) == "inject" else AVAILABLE
-    thps = whole(row, "n_thp", 1, THPS_MAX)
-    held = _flag(row, "held_ref")
-    asked = whole(row, "cma_alloc_pages", thps * HPAGE_PMD_NR, AREA_PAGES)
-    write_errno = whole(row, "write_errno")
+    targets = NONE if row.one_of("alloc_mode", ("inject", "order9_ok")) == "inject" else AVAILABLE
+    thps = row.whole("n_thp", 1, THPS_MAX)
+    held = row.flag("held_ref")
+    asked = row.whole("cma_alloc_pages", thps * HPAGE_PMD_NR, AREA_PAGES)
+    write_errno = row.whole("write_errno")
     if version is None:
-        return RowComparison.skipped(number, "", why_not)
+        return RowComparison.skipped(row, "", why_not)
     contig, first_migrate, moved = _range(version, thps, held, targets)
     read_off: dict[str, int] = {}
     failed, taken = int(contig < 0), contig == 0
     if contig == -EBUSY and write_errno == 0:
         read_off = {
-            "d_thp_migration_fail": whole(row, "d_thp_migration_fail", 0),
+            "d_thp_migration_fail": row.whole("d_thp_migration_fail", 0),
             "write_errno": write_errno,
         }
         failed, taken = read_off["d_thp_migration_fail"] // ALLOC_CONTIG_TRIES, True
@@ -419,7 +454,7 @@ def compare_contig_row(number: int, row: Row) -> RowComparison:
         "d_cma_alloc_success": int(taken),
         "d_cma_alloc_fail": int(not taken),
     }
-    found = _compared(number, version.name, row, predicted, read_off)
+    found = _compared(row, version.name, predicted, read_off)
     return found.judged(OTHERS_MOVED if read_off and found.surplus("d_pgmigrate_success") else "")
 
 
@@ -452,14 +487,14 @@ def predict_drop(*, huge: bool, dirty: bool, mapped: bool, held: bool) -> tuple[
     return counters["nr_free_pages"], counters["drop_pagecache"]
 
 
-def compare_drop_row(number: int, row: Row) -> RowComparison:
+def compare_drop_row(row: Row) -> RowComparison:
     """Compare one row; UserError if it can't be read."""
-    mapped, written, held = (_flag(row, column) for column in ("mapped", "written", "extra_ref"))
-    huge = one_of(row, "backing", BACKINGS) == "thp"
-    allocated = one_of(row, "populate", ("mmap_populate", "fallocate")) == "fallocate"
-    if whole(row, "pages_in_cache_before") != DROP_PAGES:
+    mapped, written, held = (row.flag(column) for column in ("mapped", "written", "extra_ref"))
+    huge = row.one_of("backing", BACKINGS) == "thp"
+    allocated = row.one_of("populate", ("mmap_populate", "fallocate")) == "fallocate"
+    if row.whole("pages_in_cache_before") != DROP_PAGES:
         why = f"the file did not have {DROP_PAGES} pages in the page cache"
-        return RowComparison.skipped(number, "", why)
+        return RowComparison.skipped(row, "", why)
     # A write through a mapping is noted in the page table until the mapping goes.
     dirty = allocated or (written and not mapped)
     dropped, counted = predict_drop(huge=huge, dirty=dirty, mapped=mapped, held=held)
@@ -470,8 +505,8 @@ def compare_drop_row(number: int, row: Row) -> RowComparison:
     }
     late = "nr_shmem_after"
     if late in row and "nr_shmem_before" in row:
-        predicted[late] = whole(row, "nr_shmem_before") - dropped
-    found = _compared(number, BASE.name, row, predicted)
+        predicted[late] = row.whole("nr_shmem_before") - dropped
+    found = _compared(row, BASE.name, predicted)
     explained = (
         found.differing == [late]
         and not huge
@@ -531,39 +566,25 @@ def populate(zone: Zone, pages: int, *, huge: bool) -> int:
 class Step(NamedTuple):
     """A row of a measured curve, with the state behind that step; step 0 is the state before."""
 
-    line: int
-    boot: str
+    row: Row
     huge: bool
     pages: int
     free: int
     free_cma: int
-    measured: dict[str, int]
-
-
-def _step(line: int, row: Row) -> Step:
-    free = whole(row, FREE, 0, FREE_MAX)
-    return Step(
-        line,
-        row["boot"],
-        "thp" in one_of(row, "kind", KINDS),
-        whole(row, "pages_in_step", 0, STEP_MAX),
-        free,
-        whole(row, FREE_CMA, 0, free),
-        {RULE: whole(row, RULE), FROM_CMA: whole(row, FROM_CMA)},
-    )
 
 
 def curves(rows: list[Row]) -> dict[str, list[Step]]:
     """The curves of a table, by name, from step 0 on; UserError with the line of a bad row."""
     found: dict[str, list[Step]] = {}
 
-    def read(line: int, row: Row) -> None:
-        step = _step(line, row)
-        if whole(row, "step", 0) == 0:
-            found[step.boot] = []
-        elif step.boot not in found:
-            raise UserError(f"column boot is {step.boot!r}, of which no step 0 came before")
-        found[step.boot].append(step)
+    def read(row: Row) -> None:
+        boot, free = row["boot"], row.whole(FREE, 0, FREE_MAX)
+        huge, pages = "thp" in row.one_of("kind", KINDS), row.whole("pages_in_step", 0, STEP_MAX)
+        if row.whole("step", 0) == 0:
+            found[boot] = []
+        elif boot not in found:
+            raise UserError(f"column boot is {boot!r}, of which no step 0 came before")
+        found[boot].append(Step(row, huge, pages, free, row.whole(FREE_CMA, 0, free)))
 
     _each(rows, read)
     return found
@@ -575,7 +596,7 @@ def compare_steps(path: Path, rows: list[Row]) -> FileComparison:
     notes: list[str] = []
     for name, curve in curves(rows).items():
         steps = [_compare_step(*both) for both in pairwise(curve)]
-        compared += [RowComparison.skipped(curve[0].line, EVERY_VERSION, START), *steps]
+        compared += [RowComparison.skipped(curve[0].row, EVERY_VERSION, START), *steps]
         notes.append(_how_close(name, steps))
     return FileComparison(path.name, compared, tuple(notes))
 
@@ -584,8 +605,10 @@ def _compare_step(before: Step, step: Step) -> RowComparison:
     zone = zone_with(before.free, before.free_cma)
     predicted = {RULE: int(zone.nr_free_cma > zone.nr_free // 2)}
     predicted[FROM_CMA] = populate(zone, step.pages, huge=step.huge)
+    read_off = {FREE: before.free, FREE_CMA: before.free_cma}
+    found = _compared(step.row, EVERY_VERSION, predicted, read_off)
     left = before.free - step.free  # pages that left the free lists meanwhile
-    off = abs(predicted[FROM_CMA] - step.measured[FROM_CMA])
+    off = abs(predicted[FROM_CMA] - found.measured[FROM_CMA])
     why = ""
     if off < BATCH:
         why = f"per-CPU lists: less than the {BATCH} pages that such a list is filled with"
@@ -593,8 +616,6 @@ def _compare_step(before: Step, step: Step) -> RowComparison:
         why = "per-CPU lists: pages were handed out that had left the free lists before"
     elif off < BATCH + left - step.pages:
         why = "per-CPU lists: pages left the free lists that were not handed out in this step"
-    read_off = {FREE: before.free, FREE_CMA: before.free_cma}
-    found = RowComparison(step.line, EVERY_VERSION, "", read_off, predicted, step.measured, "")
     return found.judged("" if RULE in found.differing else why)
 
 
@@ -637,25 +658,25 @@ def compare_indices(path: Path, rows: list[Row]) -> FileComparison:
     Lists and counters of the same form stand in the same folder."""
     prefix = path.name.partition(INDICES_FILE)[0] if INDICES_FILE in path.name else ""
     lists = _lists(path.with_name(prefix + LISTS_FILE))
-    counted = _counted(path.with_name(prefix + COUNTERS_FILE))
-    shown: dict[Snapshot, dict[int, int]] = {}
+    pages = dict(_beside(path.with_name(prefix + COUNTERS_FILE), _counted))
+    shown: defaultdict[Snapshot, dict[int, int]] = defaultdict(dict)
 
-    def read(line: int, row: Row) -> tuple[Snapshot, RowComparison]:
-        snapshot, order = _snapshot(row), whole(row, "order")
-        index = one_of(row, "index", INDICES)
+    def read(row: Row) -> tuple[Snapshot, RowComparison]:
+        snapshot, order = _snapshot(row), row.whole("order")
+        index = row.one_of("index", INDICES)
         if snapshot not in lists:
             raise UserError(f"{LISTS_FILE} has no lists of {' '.join(snapshot)}")
         measured = read_printed(row["value"])
         if index == "unusable_index":
-            shown.setdefault(snapshot, {})[order] = measured
+            shown[snapshot][order] = measured
         numbers = {index: INDICES[index](lists[snapshot], order)}, {index: measured}
-        return snapshot, RowComparison(line, EVERY_VERSION, "", {}, *numbers, "")
+        return snapshot, RowComparison(row.line, EVERY_VERSION, "", {}, *numbers, "")
 
     judged = []
     for snapshot, found in _each(rows, read):
         why = ""
         if found.differing == ["unusable_index"]:
-            why = _another_moment(lists[snapshot], counted.get(snapshot[:2]), shown[snapshot])
+            why = _another_moment(lists[snapshot], pages.get(snapshot[:2]), shown[snapshot])
         judged.append(found.judged(why))
     return FileComparison(path.name, judged)
 
@@ -664,41 +685,32 @@ def _snapshot(row: Row) -> Snapshot:
     return row["boot"], row["snapshot"], row["zone"]
 
 
-def _beside(file: Path, read: Callable[[int, Row], None]) -> None:
-    """Read each row of a table that stands beside; UserError with the line of a bad one."""
+def _counted(row: Row) -> tuple[Snapshot, int]:
+    """nr_free_pages of a kernel with one zone, so no zone is named."""
+    return (row["boot"], row["snapshot"]), row.whole("nr_free_pages_4k", 0)
+
+
+def _beside(file: Path, read: Callable[[Row], Found]) -> list[Found]:
+    """What is read of each row of a table that stands beside; UserError names it and the line."""
     try:
-        _each(_read(file)[0], read)
+        return _each(rows_of(file), read)
     except UserError as error:
         raise UserError(f"{file.name}, {error}") from None
 
 
-def _lists(file: Path) -> dict[Snapshot, tuple[int, ...]]:
+def _lists(file: Path) -> dict[Snapshot, list[int]]:
     """Free blocks of each order over all migratetypes, for each snapshot."""
-    found: dict[Snapshot, Counter[int]] = {}
+    found: defaultdict[Snapshot, Counter[int]] = defaultdict(Counter)
 
-    def read(line: int, row: Row) -> None:
-        order = whole(row, "order", 0, ORDERS_MAX)
-        found.setdefault(_snapshot(row), Counter())[order] += whole(row, "free_blocks", 0)
-
-    _beside(file, read)
-    return {
-        snapshot: tuple(orders[order] for order in range(max(orders) + 1))
-        for snapshot, orders in found.items()
-    }
-
-
-def _counted(file: Path) -> dict[tuple[str, ...], int]:
-    """nr_free_pages of each snapshot of a kernel with one zone."""
-    counted: dict[tuple[str, ...], int] = {}
-
-    def read(line: int, row: Row) -> None:
-        counted[row["boot"], row["snapshot"]] = whole(row, "nr_free_pages_4k", 0)
+    def read(row: Row) -> None:
+        order = row.whole("order", 0, ORDERS_MAX)
+        found[_snapshot(row)][order] += row.whole("free_blocks", 0)
 
     _beside(file, read)
-    return counted
+    return {name: [free[order] for order in range(max(free) + 1)] for name, free in found.items()}
 
 
-def _another_moment(free: tuple[int, ...], free_pages: int | None, shown: Mapping[int, int]) -> str:
+def _another_moment(free: list[int], free_pages: int | None, shown: Mapping[int, int]) -> str:
     pages = sum(blocks << order for order, blocks in enumerate(free))
     if free_pages is None or free_pages == pages or not exist(free_pages, shown):
         return ""
@@ -758,7 +770,7 @@ NOT_COMPARED = {
 }
 
 
-def _by_row(compare: Callable[[int, Row], RowComparison]) -> Compare:
+def _by_row(compare: Callable[[Row], RowComparison]) -> Compare:
     return lambda path, rows: FileComparison(path.name, _each(rows, compare))
 
 
@@ -782,7 +794,7 @@ def compare_file(name: str) -> FileComparison:
     if not path.exists():
         folder = "kernel-runs/k612" if name.startswith(TODAY) else "kernel-runs"
         path = datafiles.path(f"{folder}/{name}")
-    rows, used = _read(path)
+    rows = rows_of(path)
     compare = next((TABLES[column] for column in TABLES if column in rows[0]), None)
     if compare is None:
         raise UserError(f"{name} is no table that is compared: no column {' or '.join(TABLES)}")
@@ -792,4 +804,6 @@ def compare_file(name: str) -> FileComparison:
         raise UserError(f"{name}, {error}") from None
     if not found.numbers and len(found.having("skipped")) < len(rows):
         raise UserError(f"{name} has no column that can be predicted")
-    return found._replace(not_used=tuple(column for column in rows[0] if column not in used))
+    return found._replace(
+        not_used=tuple(column for column in rows[0] if column not in rows[0].seen)
+    )

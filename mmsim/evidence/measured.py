@@ -71,10 +71,12 @@ SCENARIOS = {
 }
 
 
-@functools.cache
-def _rows(file: str) -> tuple[dict[str, str], ...]:
-    """The rows of a table; nobody changes them."""
-    return tuple(load_csv(f"kernel-runs/{file}"))
+_load = functools.cache(load_csv)  # nobody changes the rows
+
+
+def _rows(file: str, **wanted: str) -> list[dict[str, str]]:
+    """The rows of a table with these cells."""
+    return [row for row in _load(f"kernel-runs/{file}") if wanted.items() <= row.items()]
 
 
 CONFIDENCE = 0.95
@@ -124,11 +126,8 @@ def rescued(variant: str, how: str, dropped_by: float = float("inf")) -> Share:
     began; drops come later than intended, and not equally late in the two."""
     met = [
         row
-        for row in _rows(TIMED[how])
-        if row["ref_kind"] == "timed"
-        and row["variant"] == variant
-        and int(row["d_thp_split_page_failed"]) > 0
-        and float(row["actual_release_us"]) < dropped_by
+        for row in _rows(TIMED[how], ref_kind="timed", variant=variant)
+        if int(row["d_thp_split_page_failed"]) > 0 and float(row["actual_release_us"]) < dropped_by
     ]
     return Share(sum(row["pin_errno"] == "0" for row in met), len(met))
 
@@ -149,14 +148,10 @@ def disturbed(variant: str, scenario: str = "", loop: str = "") -> Pins:
     """The pins of a variant in one scenario of SCENARIOS or in all of them.
 
     `loop`: only those of one of the two measured loops, "oct22" or "6.1.192"."""
-    wanted = {"variant": variant, "subpage_retry_knob": "0"}
     rows = [
         row
-        for row in _rows(DISTURBED)
-        if wanted.items() <= row.items()
-        and row["scenario"] in SCENARIOS
-        and scenario in ("", row["scenario"])
-        and loop in ("", row["code"])
+        for row in _rows(DISTURBED, variant=variant, subpage_retry_knob="0")
+        if row["scenario"] in ([scenario] if scenario else SCENARIOS) and loop in ("", row["code"])
     ]
     failed = [row for row in rows if row["pin_errno"] != "0"]
     pieces = [row for row in failed if row["thp_after"] == "0"]
@@ -187,8 +182,7 @@ class Trial(NamedTuple):
 @functools.cache
 def trials(how: str, variant: str) -> tuple[Trial, ...]:
     """The measured pins of this variant, by release time; `how`: one of TIMED."""
-    wanted = {"code": LOOP, "retfix": RETFIX, "variant": variant, "ref_kind": "timed"}
-    rows = [row for row in _rows(TIMED[how]) if wanted.items() <= row.items()]
+    rows = _rows(TIMED[how], code=LOOP, retfix=RETFIX, variant=variant, ref_kind="timed")
     found = [Trial(float(row["actual_release_us"]), row["pin_errno"] != "0") for row in rows]
     return tuple(sorted(found))
 

@@ -18,9 +18,9 @@ that a kernel with large pages might have no more.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from mmsim.errors import nearest
 from mmsim.evidence.pasted import (
@@ -43,6 +43,7 @@ from mmsim.evidence.pasted import (
 from mmsim.mm.fragmentation import summed
 from mmsim.mm.zone import Zone, occupancy
 
+FREE_BLOCKS = "a number of free blocks"
 ORDERS_MIN, ORDERS_MAX = 8, 32
 """Fewer columns count as cut off: ordinary kernels have 9 (large pages) to 14."""
 
@@ -77,14 +78,17 @@ def _named(key: Key) -> str:
     return f"node {key[0]}, zone {key[1]}"
 
 
-def key_of(line: Line, match: re.Match[str], first: dict[Key, Line]) -> Key:
-    """Node and zone of a line; PasteError if an earlier line has both."""
-    key = (int(match[1] or 0), match[2])
-    if key in first:
-        already = f"stands in line {first[key].number} already: paste one reading, not several"
-        wrong(line, f"{_named(key)} {already}")
-    first[key] = line
-    return key
+def key_of(match: re.Match[str]) -> Key:
+    """Node and zone of a line that fits ZONE."""
+    return int(match[1] or 0), match[2]
+
+
+def only_once(line: Line, what: object, name: str, first: dict[Any, Line]) -> None:
+    """PasteError if an earlier line was about the same; `first`: what a line is about -> line."""
+    if what in first:
+        already = f"stands in line {first[what].number} already: paste one reading, not several"
+        wrong(line, f"{name} {already}")
+    first[what] = line
 
 
 def check_orders(line: Line, found: int, model: Line, expected: int | None) -> None:
@@ -113,7 +117,7 @@ class BuddyZone(NamedTuple):
     """Free blocks of each order, all migratetypes together: what the indices are computed from."""
 
 
-def _buddyinfo(lines: list[Line]) -> tuple[BuddyZone, ...]:
+def _buddyinfo(lines: list[Line]) -> Pasted:
     first: dict[Key, Line] = {}
     zones: list[BuddyZone] = []
     for line in lines:
@@ -123,11 +127,12 @@ def _buddyinfo(lines: list[Line]) -> tuple[BuddyZone, ...]:
         words = (match[4] or "").split()
         if words and all(re.fullmatch(r"-?\d\.\d{3}", word) for word in words):
             refuse(line, BUDDYINFO)
-        key = key_of(line, match, first)
-        free = [quantity(line, word, "a number of free blocks") for word in words]
+        key = key_of(match)
+        only_once(line, key, _named(key), first)
+        free = [quantity(line, word, FREE_BLOCKS) for word in words]
         check_orders(line, len(free), lines[0], len(zones[0].free) if zones else None)
         zones.append(BuddyZone(*key, tuple(free)))
-    return tuple(zones)
+    return Pasted(BUDDYINFO, tuple(zones))
 
 
 # -- the free lists in a kernel log: "Node 0 Normal: 40*4kB (UME) ... = 149120kB"
@@ -161,7 +166,8 @@ def _free_lists(lines: list[Line]) -> Pasted:
             wrong(line, f"the sizes of blocks are not {page}kB, {2 * page}kB, ...: it is not whole")
         if sum(int(blocks) * int(unit) for blocks, unit, _ in found) != int(match[4]):
             wrong(line, f"the blocks do not add up to {match[4]}kB: the line is not whole")
-        key = key_of(line, match, first)
+        key = key_of(match)
+        only_once(line, key, _named(key), first)
         check_orders(line, len(units), lines[0], len(zones[0].free) if zones else None)
         free = tuple(int(blocks) for blocks, _, _ in found)
         zones.append(BuddyZone(*key, free))
@@ -178,9 +184,10 @@ def _free_lists(lines: list[Line]) -> Pasted:
 
 
 _BLOCK_ORDER = re.compile(r"Page block order: (\S+)")
-_BLOCK_PAGES = re.compile(r"Pages per block: \d+")
-_FREE = re.compile(r"Free pages count per migrate type at order (.*)")
-_BLOCKS = re.compile(r"Number of (mixed )?blocks(?: type)? (.*)")
+_HEADING = re.compile(
+    r"Pages per block: \d+|Free pages count per migrate type at order (?P<orders>.*)"
+    r"|Number of (?P<mixed>mixed )?blocks(?: type)? (?P<types>.*)"
+)
 
 
 class PageTypeZone(NamedTuple):
@@ -193,138 +200,126 @@ class PageTypeZone(NamedTuple):
     """Migratetype -> free blocks of each order."""
     pageblocks: Mapping[str, int]
     """Migratetype -> number of pageblocks."""
-    at_least: frozenset[tuple[str, int]]
-    """(migratetype, order) printed as ">100000": there are more, the kernel stopped counting."""
+    capped: bool
+    """Does it say ">100000" somewhere?  There are more, the kernel stopped counting."""
 
     @property
     def free(self) -> tuple[int, ...]:
-        """Free blocks of each order, all migratetypes together; too few if `at_least` has any."""
+        """Free blocks of each order, all migratetypes together; too few if it is `capped`."""
         return summed(self.free_by_type)
 
 
-def _pagetypeinfo(lines: list[Line]) -> tuple[tuple[PageTypeZone, ...], tuple[str, ...]]:
-    """The zones, and which lines are of another file."""
-    read = _PageTypes()
+class _Section(NamedTuple):
+    """A heading: its kind is free, blocks or mixed, "" above all.  Each node has its own ones."""
+
+    kind: str
+    heading: Line
+    columns: list[str]
+    """Orders or migratetypes."""
+
+
+class _Read(NamedTuple):
+    """What was read, by zone: the numbers of each migratetype or of the pageblocks, and where."""
+
+    free: dict[Key, dict[str, tuple[int, ...]]]
+    pageblocks: dict[Key, dict[str, int]]
+    first: dict[tuple[str, Key, str], Line]
+    """Kind of section, zone, migratetype or "" -> line."""
+
+
+def _pagetypeinfo(lines: list[Line]) -> Pasted:
+    pageblock_order: int | None = None
+    section, found = _Section("", Line(0, ""), []), _Read({}, {}, {})
+    strays: dict[Line, int] = {}
     for line in lines:
-        read.read(line)
-    zones = read.zones(lines[-1])
-    for line, orders in read.buddyinfo:
-        check_orders(line, orders, read.heading, len(zones[0].free))
-    which = ", ".join(f"line {line.number}" for line, _ in read.buddyinfo[:9])
-    notes = (f"Of another file, {BUDDYINFO}, and not read: {which}.",) if which else ()
-    return zones, notes
-
-
-class _PageTypes:
-    """A text of /proc/pagetypeinfo as far as it is read; the headings come once for each node."""
-
-    def __init__(self) -> None:
-        self.pageblock_order: int | None = None
-        self.section = ""
-        self.heading = Line(0, "")
-        self.columns: list[str] = []
-        """Orders or migratetypes, as the heading of the section names them."""
-        self.free: dict[Key, dict[str, tuple[int, ...]]] = {}
-        self.at_least: dict[Key, set[tuple[str, int]]] = {}
-        self.pageblocks: dict[Key, dict[str, int]] = {}
-        self.first: dict[str, dict[Key, Line]] = {"blocks": {}, "mixed": {}}
-        self.last_free: dict[Key, Line] = {}
-        self.buddyinfo: list[tuple[Line, int]] = []
-        """Lines of another file, and how many counts they have."""
-
-    def read(self, line: Line) -> None:
-        """Take one line; PasteError if it does not fit here."""
         if match := _BLOCK_ORDER.fullmatch(line.text):
             order = quantity(line, match[1], "an order")
-            if not order < ORDERS_MAX or self.pageblock_order not in (None, order):
+            if not order < ORDERS_MAX or pageblock_order not in (None, order):
                 wrong(line, f"the page block order can't be {order} here")
-            self.pageblock_order = order
-        elif _BLOCK_PAGES.fullmatch(line.text):
-            self._begun(line)
-        elif match := _FREE.fullmatch(line.text):
-            self._enter("free", line, match[1])
-            if self.columns != [str(order) for order in range(len(self.columns))]:
-                refuse(line, PAGETYPEINFO, " (the orders are not 0, 1, 2 ...)")
-            check_orders(line, len(self.columns), line, None)
-        elif match := _BLOCKS.fullmatch(line.text):
-            self._enter("mixed" if match[1] else "blocks", line, match[2].upper())
+            pageblock_order = order
+        elif match := _HEADING.fullmatch(line.text):
+            if pageblock_order is None:
+                first = "paste the text from its first line"
+                wrong(line, f"'Page block order: ...' must come before this: {first}")
+            section = _section(line, match) or section
         elif match := ZONE.fullmatch(line.text):
-            self._row(line, match)
+            words = (match[4] or "").split()
+            again = not section.kind or (section.kind, key_of(match), "") in found.first
+            if again and not match[3] and len(words) > len(section.columns):
+                strays[line] = len([quantity(line, word, FREE_BLOCKS) for word in words])
+            else:
+                _add_row(line, match, section, found)
         else:
             refuse(line, PAGETYPEINFO)
+    if pageblock_order is None:
+        refuse([*strays, lines[-1]][0], PAGETYPEINFO)
+    zones = _typed_zones(pageblock_order, found, lines[-1])
+    for line, orders in strays.items():
+        check_orders(line, orders, section.heading, len(zones[0].free))
+    which = ", ".join(f"line {line.number}" for line in [*strays][:9])
+    notes = (f"Of another file, {BUDDYINFO}, and not read: {which}.",) if which else ()
+    return Pasted(PAGETYPEINFO, zones, notes=notes)
 
-    def _begun(self, line: Line) -> None:
-        if self.pageblock_order is None:
-            first = "paste the text from its first line"
-            wrong(line, f"'Page block order: ...' must come before this: {first}")
 
-    def _enter(self, section: str, line: Line, columns: str) -> None:
-        self._begun(line)
-        self.section, self.heading, self.columns = section, line, columns.split()
+def _section(line: Line, match: re.Match[str]) -> _Section | None:
+    """The section that begins with this heading, if one does."""
+    if match["types"]:
+        kind = "mixed" if match["mixed"] else "blocks"
+        return _Section(kind, line, match["types"].upper().split())
+    if match["orders"] is None:
+        return None
+    columns = match["orders"].split()
+    if columns != [str(order) for order in range(len(columns))]:
+        refuse(line, PAGETYPEINFO, " (the orders are not 0, 1, 2 ...)")
+    check_orders(line, len(columns), line, None)
+    return _Section("free", line, columns)
 
-    def _row(self, line: Line, match: re.Match[str]) -> None:
-        key, migratetype = (int(match[1]), match[2]), (match[3] or "").upper()
-        words = (match[4] or "").split()
-        seen = not self.section or key in self.first.get(self.section, {})
-        if not migratetype and seen and len(words) > len(self.columns):
-            numbers = [quantity(line, word, "a number of free blocks") for word in words]
-            self.buddyinfo.append((line, len(numbers)))
-            return
-        if not self.section:
-            refuse(line, PAGETYPEINFO, " to begin with ('Page block order: ...')")
-        if bool(migratetype) != (self.section == "free"):
+
+def _add_row(line: Line, match: re.Match[str], section: _Section, found: _Read) -> None:
+    kind, heading, columns = section
+    key, migratetype, words = key_of(match), (match[3] or "").upper(), (match[4] or "").split()
+    if not kind:
+        refuse(line, PAGETYPEINFO, " to begin with ('Page block order: ...')")
+    if bool(migratetype) != (kind == "free"):
+        wrong(
+            line,
+            f"this does not belong under the heading of line {heading.number}, "
+            "one between them is missing: paste all of it again",
+        )
+    check_orders(line, len(words), heading, len(columns))
+    name = f"type {migratetype} of {_named(key)}" if migratetype else _named(key)
+    only_once(line, (kind, key, migratetype), name, found.first)
+    if kind == "free":
+        bare = [word.removeprefix(">") for word in words]
+        numbers = tuple(quantity(line, word, FREE_BLOCKS) for word in bare)
+        found.free.setdefault(key, {})[migratetype] = numbers
+    else:
+        numbers = tuple(quantity(line, word, "a number of pageblocks") for word in words)
+        if kind == "blocks":
+            found.pageblocks[key] = dict(zip(columns, numbers, strict=True))
+
+
+def _typed_zones(pageblock_order: int, found: _Read, end: Line) -> tuple[PageTypeZone, ...]:
+    """Everything that was read, if it is whole; `end` is the last line."""
+    whole = f"paste all that 'cat {PAGETYPEINFO}' prints"
+    for key in (*found.free, *found.pageblocks):
+        types, blocks = found.free.get(key), found.pageblocks.get(key)
+        if types is None or blocks is None:
+            what = "number of blocks" if blocks is None else "free pages"
+            wrong(end, f"the text ends without the {what} of {_named(key)}: {whole}")
+        if list(types) != list(blocks):
             wrong(
-                line,
-                f"this does not belong under the heading of line {self.heading.number}, "
-                "one between them is missing: paste all of it again",
+                found.first["free", key, [*types][-1]],
+                f"{_named(key)} has the types {', '.join(types)} up to here, but below it has "
+                f"blocks of {', '.join(blocks)}: a line is missing, paste all of it again",
             )
-        check_orders(line, len(words), self.heading, len(self.columns))
-        if self.section != "free":
-            key_of(line, match, self.first[self.section])
-            numbers = [quantity(line, word, "a number of pageblocks") for word in words]
-            if self.section == "blocks":
-                self.pageblocks[key] = dict(zip(self.columns, numbers, strict=True))
-            return
-        types = self.free.setdefault(key, {})
-        if migratetype in types:
-            again = "stands here a second time: paste one reading, not several"
-            wrong(line, f"type {migratetype} of {_named(key)} {again}")
-        types[migratetype] = tuple(
-            quantity(line, word.removeprefix(">"), "a number of free blocks") for word in words
-        )
-        more = {(migratetype, order) for order, word in enumerate(words) if word[0] == ">"}
-        self.at_least.setdefault(key, set()).update(more)
-        self.last_free[key] = line
-
-    def zones(self, end: Line) -> tuple[PageTypeZone, ...]:
-        """Everything that was read, if it is whole; `end` is the last line."""
-        whole = f"paste all that 'cat {PAGETYPEINFO}' prints"
-        if self.pageblock_order is None:
-            refuse((self.buddyinfo or [(end, 0)])[0][0], PAGETYPEINFO)
-        for key in (*self.free, *self.pageblocks):
-            types, blocks = self.free.get(key), self.pageblocks.get(key)
-            if types is None or blocks is None:
-                what = "number of blocks" if blocks is None else "free pages"
-                wrong(end, f"the text ends without the {what} of {_named(key)}: {whole}")
-            if list(types) != list(blocks):
-                wrong(
-                    self.last_free[key],
-                    f"{_named(key)} has the types {', '.join(types)} up to here, but below it has "
-                    f"blocks of {', '.join(blocks)}: a line is missing, paste all of it again",
-                )
-        if not self.free or not ZONE.fullmatch(end.text):
-            wrong(end, f"the text ends with a heading: {whole}")
-        return tuple(
-            PageTypeZone(
-                node=key[0],
-                zone=key[1],
-                pageblock_order=self.pageblock_order,
-                free_by_type=types,
-                pageblocks=self.pageblocks[key],
-                at_least=frozenset(self.at_least[key]),
-            )
-            for key, types in self.free.items()
-        )
+    if not found.free or not ZONE.fullmatch(end.text):
+        wrong(end, f"the text ends with a heading: {whole}")
+    capped = {key for (_, key, _), line in found.first.items() if ">" in line.text}
+    return tuple(
+        PageTypeZone(*key, pageblock_order, types, found.pageblocks[key], key in capped)
+        for key, types in found.free.items()
+    )
 
 
 # -- zoneinfo: size and watermarks of each zone
@@ -361,8 +356,7 @@ class ZoneInfo(NamedTuple):
     start_pfn: int | None = None
 
 
-def _zoneinfo(lines: list[Line]) -> tuple[tuple[ZoneInfo, ...], tuple[str, ...]]:
-    """The zones, and how many fields were skipped."""
+def _zoneinfo(lines: list[Line]) -> Pasted:
     first: dict[Key, Line] = {}
     found: list[tuple[Key, dict[str, int], Line]] = []
     skipped = set[str]()
@@ -371,7 +365,9 @@ def _zoneinfo(lines: list[Line]) -> tuple[tuple[ZoneInfo, ...], tuple[str, ...]]
         if match:
             if match[3] or match[4]:
                 refuse(line, ZONEINFO)
-            found.append((key_of(line, match, first), {}, line))
+            key = key_of(match)
+            only_once(line, key, _named(key), first)
+            found.append((key, {}, line))
         elif not found:
             refuse(line, ZONEINFO, " to begin with ('Node 0, zone ...')")
         else:
@@ -381,7 +377,7 @@ def _zoneinfo(lines: list[Line]) -> tuple[tuple[ZoneInfo, ...], tuple[str, ...]]
     everywhere = {name for _, values, _ in found for name in values if values.get("present")}
     zones = tuple(_zone(*each, everywhere) for each in found)
     notes = [f"Fields that are not used here, and were skipped: {len(skipped)}."] if skipped else []
-    return zones, tuple(notes)
+    return Pasted(ZONEINFO, zones, notes=tuple(notes))
 
 
 def _read(line: Line, key: Key, values: dict[str, int], skipped: set[str]) -> None:
@@ -433,19 +429,19 @@ def read_memory(text: str) -> Pasted:
     file = next((kind for line in lines if (kind := kind_of(line)) in OF_MEMORY), "")
     if not file and (said := neighbour(lines, OF_MEMORY)):
         raise Neighbour(said)
-    if file == PAGETYPEINFO or (
-        file == BUDDYINFO and any(_BLOCK_ORDER.fullmatch(line.text) for line in lines)
-    ):
-        found, notes = _pagetypeinfo(lines)
-        return Pasted(PAGETYPEINFO, found, None, notes)
-    if file == ZONEINFO:
-        zones, notes = _zoneinfo(lines)
-        return Pasted(file, zones, None, notes)
-    if file == FREE_LISTS:
-        return _free_lists(lines)
     if not file:
         refuse(lines[0], next((name for name in OF_MEMORY if name in text), BUDDYINFO))
-    return Pasted(BUDDYINFO, _buddyinfo(lines))
+    if file == BUDDYINFO and any(_BLOCK_ORDER.fullmatch(line.text) for line in lines):
+        file = PAGETYPEINFO
+    return _READERS[file](lines)
+
+
+_READERS: dict[str, Callable[[list[Line]], Pasted]] = {
+    BUDDYINFO: _buddyinfo,
+    PAGETYPEINFO: _pagetypeinfo,
+    ZONEINFO: _zoneinfo,
+    FREE_LISTS: _free_lists,
+}
 
 
 def zone_of(zones: Iterable[AnyZone], zone: str, node: int | None = None) -> AnyZone:

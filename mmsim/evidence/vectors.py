@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -170,11 +170,7 @@ def _beyond_schema(content: dict[str, Any]) -> str:
         for expectation in vector["expect"]:
             named = expectation["versions"]
             expects.update(list(OF_THE_SERIES) if named == "all" else named)
-        unknown = [name for name in expects if name not in VERSIONS]
         twice = sorted(name for name, n in expects.items() if n > 1)
-        if unknown:
-            has = ", ".join(VERSIONS)
-            return f"{identity}: the model does not have version {unknown[0]}; it has {has}"
         if twice:
             return f"{identity} expects {', '.join(twice)} twice"
         if identity in seen:
@@ -232,21 +228,19 @@ class Names:
             raise SetupError(f"{region} has no page {index}")
         return region, index
 
-
-def extents(entries: list[Any], names: Names) -> tuple[Extent, ...]:
-    """A range, or a file: names of folios, or a folio with the number of its first pages."""
-    found: list[Extent] = []
-    for entry in entries:
-        name = entry["folio"] if isinstance(entry, dict) else entry
-        if "[" in name:
-            raise SetupError(f"a range begins at a folio, and {name} is a piece of one")
-        for region in names.expand(name):
-            all_pages = 1 << names.order[region]
-            pages = entry.get("pages", all_pages) if isinstance(entry, dict) else all_pages
-            if pages > all_pages:
-                raise SetupError(f"{region} has no page {pages - 1}")
-            found.append(Extent(region, pages))
-    return tuple(found)
+    def extents(self, entries: list[Any]) -> tuple[Extent, ...]:
+        """A range, or a file: names of folios, or a folio with the number of its first pages."""
+        found: list[Extent] = []
+        for entry in entries:
+            given = entry if isinstance(entry, dict) else {"folio": entry}
+            if "[" in (name := given["folio"]):
+                raise SetupError(f"a range begins at a folio, and {name} is a piece of one")
+            for region in self.expand(name):
+                pages = given.get("pages", 1 << self.order[region])
+                if pages > 1 << self.order[region]:
+                    raise SetupError(f"{region} has no page {pages - 1}")
+                found.append(Extent(region, pages))
+        return tuple(found)
 
 
 def build_world(
@@ -329,53 +323,6 @@ def position(place: dict[str, Any]) -> Position:
     return Position.at(site, place["pass"], place.get("round", 1), place.get("call", 0))
 
 
-def _attempts(given: Any) -> Attempts:
-    return None if given == "all" else frozenset(given)
-
-
-def build_script(script: dict[str, Any], names: Names) -> tuple[Script, tuple[Actor, ...]]:
-    """The script of a vector, and the actors it needs besides the main one."""
-    actors: list[Actor] = []
-    cues: list[Cue] = []
-
-    for name, folio, entry in _each(script, "strangers", names):
-        make = pinner if entry.get("kind") == "pin" else holder
-        start, end = (position(entry[at]) if at in entry else None for at in ("from", "to"))
-        cues += visit(name, folio, start, end)
-        actors.append(make(name, *names.page(folio), entry.get("refs", 1)))
-    for name, folio, entry in _each(script, "locks", names):
-        cues.append(Cue(name, folio))
-        if entry["until"] == "waited_for":
-            cues.append(Cue(name, folio, when_waited_for=True))
-        actors.append(locker(name, *names.page(folio)))
-    for name, folio, entry in _each(script, "events", names):
-        cues.append(Cue(name, folio, position(entry["at"])))
-        actors.append(truncater(name, *names.page(folio)))
-    for name, folio, entry in _each(script, "isolated_by_other", names):
-        cues += [Cue(name, folio), Cue(name, folio, round_=entry["rounds"] + 1)]
-        actors.append(isolator(name, *names.page(folio)))
-    targets: dict[str, Attempts] = {}
-    for _, folio, entry in _each(script, "targets", names):
-        targets[folio] = _attempts(entry["fail_attempts"])
-    none = script.get("order9_targets") == "none"
-    return Script(tuple(cues), targets, none, _faults(script, names)), tuple(actors)
-
-
-def _each(
-    script: dict[str, Any], field: str, names: Names
-) -> list[tuple[str, str, dict[str, Any]]]:
-    """(a name for an actor, the folio, the entry); a bare counted name stands for all of them."""
-    found: list[tuple[str, str, dict[str, Any]]] = []
-    for number, entry in enumerate(script.get(field, ()), start=1):
-        name = entry["folio"]
-        regions = names.expand(name)
-        folios = [name] if "[" in name else regions
-        for folio in folios:
-            more = f"_{folio.partition('#')[2]}" if len(folios) > 1 else ""
-            found.append((f"{field.removesuffix('s')}{number}{more}", folio, entry))
-    return found
-
-
 FAULTS = {
     "xarray_nomem": ("xas_split_alloc", "nomem"),
     "private_release_fails": ("filemap_release_folio", "kept"),
@@ -384,13 +331,48 @@ FAULTS = {
 """Kind of a fault -> the step that fails, and how; a move fails with the errno that is given."""
 
 
-def _faults(script: dict[str, Any], names: Names) -> Faults:
+def build_script(script: dict[str, Any], names: Names) -> tuple[Script, tuple[Actor, ...]]:
+    """The script of a vector, and the actors it needs besides the main one."""
+    actors: list[Actor] = []
+    cues: list[Cue] = []
+
+    def each(field: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
+        """A name for an actor, its folio, the entry; a counted name stands for all of them."""
+        for number, entry in enumerate(script.get(field, ()), start=1):
+            regions = names.expand(entry["folio"])
+            folios = [entry["folio"]] if "[" in entry["folio"] else regions
+            for folio in folios:
+                more = f"_{folio.partition('#')[2]}" if len(folios) > 1 else ""
+                yield f"{field.removesuffix('s')}{number}{more}", folio, entry
+
+    for name, folio, entry in each("strangers"):
+        make = pinner if entry.get("kind") == "pin" else holder
+        start, end = (position(entry[at]) if at in entry else None for at in ("from", "to"))
+        cues += visit(name, folio, start, end)
+        actors.append(make(name, *names.page(folio), entry.get("refs", 1)))
+    for name, folio, entry in each("locks"):
+        cues.append(Cue(name, folio))
+        if entry["until"] == "waited_for":
+            cues.append(Cue(name, folio, when_waited_for=True))
+        actors.append(locker(name, *names.page(folio)))
+    for name, folio, entry in each("events"):
+        cues.append(Cue(name, folio, position(entry["at"])))
+        actors.append(truncater(name, *names.page(folio)))
+    for name, folio, entry in each("isolated_by_other"):
+        cues += [Cue(name, folio), Cue(name, folio, round_=entry["rounds"] + 1)]
+        actors.append(isolator(name, *names.page(folio)))
+    targets = {folio: _attempts(entry["fail_attempts"]) for _, folio, entry in each("targets")}
     faults: Faults = {}
-    for _, folio, entry in _each(script, "faults", names):
-        name, outcome = FAULTS[entry["kind"]]
-        fault = (_attempts(entry["attempts"]), outcome or entry["errno"])
-        faults[folio, name] = (*faults.get((folio, name), ()), fault)
-    return faults
+    for _, folio, entry in each("faults"):
+        step, outcome = FAULTS[entry["kind"]]
+        fault = _attempts(entry["attempts"]), outcome or entry["errno"]
+        faults[folio, step] = (*faults.get((folio, step), ()), fault)
+    none = script.get("order9_targets") == "none"
+    return Script(tuple(cues), targets, none, faults), tuple(actors)
+
+
+def _attempts(given: Any) -> Attempts:
+    return None if given == "all" else frozenset(given)
 
 
 class Setup:
@@ -402,6 +384,8 @@ class Setup:
         self.script, self.others = build_script(given, self.names)
         self.world = build_world(entries, self.names, given, cpu)
         self.world.env = environment(version, self.world.env)
+        inverted = vector["setup"].get("options", {}).get("isolate_inverted", False)
+        self.version = version._replace(isolate_inverted=inverted)
 
     def page(self, region: str) -> Page:
         """A folio at the beginning."""
@@ -435,21 +419,17 @@ def _counted(world: World, *more: str) -> dict[str, int]:
     return {name: world.vmstat[name] for name in (*MIGRATE_COUNTERS, *SPLIT_COUNTERS, *more)}
 
 
-def _with_options(vector: Vector, version: Version) -> Version:
-    options = vector["setup"].get("options", {})
-    return version._replace(isolate_inverted=options.get("isolate_inverted", False))
-
-
 # -- group refcount: steps over the same functions as the kernel paths, nobody else there
 
 ME = "steps"
-STEPS: dict[str, Callable[[int], Op]] = {
-    "isolate": folio_isolate_lru,
-    "putback": putback_lru_page,
-    "unmap_for_split": unmap_folio,
-    "unmap_all": unmap_folio,
-    "unmap_for_migration": try_to_migrate,
-    "restore_mappings": lambda pfn: remove_migration_ptes(pfn, pfn),
+STEPS: dict[str, Callable[[int, int], Op]] = {
+    "isolate": lambda pfn, times: folio_isolate_lru(pfn),
+    "putback": lambda pfn, times: putback_lru_page(pfn),
+    "put": lambda pfn, times: folio_put(pfn, ME, times),
+    "unmap_for_split": lambda pfn, times: unmap_folio(pfn),
+    "unmap_all": lambda pfn, times: unmap_folio(pfn),
+    "unmap_for_migration": lambda pfn, times: try_to_migrate(pfn),
+    "restore_mappings": lambda pfn, times: remove_migration_ptes(pfn, pfn),
 }
 
 
@@ -471,14 +451,12 @@ def take_step(world: World, step: dict[str, Any], version: Version) -> None:
         raise SetupError(f"no folio {region!r} at this step")
     pfn, folio = found, world.folio(found)
     match do:
-        case "map_pmd":
-            world.update(pfn, refcount=folio.refcount + times, pmd_maps=folio.pmd_maps + times)
-        case "map_pte":
-            world.update(pfn, refcount=folio.refcount + times, pte_maps=folio.pte_maps + times)
+        case "map_pmd" | "map_pte":
+            maps = f"{do[4:]}_maps"
+            more = {maps: getattr(folio, maps) + times}
+            world.update(pfn, refcount=folio.refcount + times, **more)
         case "get":
             world.hold(pfn, ME, times)
-        case "put":
-            _at_once(world, folio_put(pfn, ME, times))
         case "pin":
             pin(world, pfn, ME, pages)
         case "unpin":
@@ -489,44 +467,62 @@ def take_step(world: World, step: dict[str, Any], version: Version) -> None:
             if ret:
                 raise SetupError(f"the split of {step['folio']} must succeed, but it returns {ret}")
         case _:
-            _at_once(world, STEPS[do](pfn))
-
-
-def _at_once(world: World, op: Op) -> None:
-    op.kind.run(world, ME, *op.args)
+            op = STEPS[do](pfn, times)
+            op.kind.run(world, ME, *op.args)
 
 
 def run_refcount(vector: Vector, version: Version, expected: Expected) -> Found:
     """Group refcount: steps on folios, then look at them."""
-    operation = vector["operation"]
-    made = [
-        {"name": s["folio"], "order": s["order"]} for s in operation["steps"] if s["do"] == "create"
-    ]
-    names, world = Names(made), World(environment(version, Environment(EITHER, EITHER)))
-    for step in operation["steps"]:
+    steps, observe = vector["operation"]["steps"], vector["operation"]["observe"]
+    names = Names([{"name": s["folio"], "order": s["order"]} for s in steps if s["do"] == "create"])
+    world = World(environment(version, Environment(EITHER, EITHER)))
+    for step in steps:
         take_step(world, step, version)
     world.check()
-    seen = [name for name in operation["observe"] if name in expected["folios"]]
-    return {"folios": {name: asked(world, names, name, expected) for name in seen}}
+    looked_at = {name: expected["folios"][name] for name in observe if name in expected["folios"]}
+    return {"folios": folios_seen(world, names, {"folios": looked_at})}
 
 
-def asked(world: World, names: Names, name: str, expected: Expected) -> dict[str, Any]:
-    """The fields of a folio that are expected."""
-    there = (pfn for pfn, folio in world.folios.items() if folio.name == name)
-    pfn = next(there, world.find(*names.page(name)))
-    found = {} if pfn is None else observed(world, pfn)
-    return {field: found.get(field) for field in expected["folios"][name]}
+# -- what became of the folios
 
 
-def observed(world: World, pfn: int) -> dict[str, Any]:
-    """Counts of one folio, and which checks would pass."""
+def folios_seen(
+    world: World, names: Names, expected: Expected, *, pins: bool = False
+) -> dict[str, Found]:
+    """The fields of each folio that are expected; with `pins` its pins too, if it has any.
+
+    A lower bound (`ref_min`) is answered with itself if it holds, so that it compares equal."""
+    answer: dict[str, Found] = {}
+    for name, fields in expected.get("folios", {}).items():
+        found = observed(world, names, name)
+        answer[name] = {field: found.get(field) for field in fields}
+        for field in ("ref_min", "subpage_ref_min"):
+            if field in fields and field in found:
+                answer[name][field] = min(found[field], fields[field])
+        if pins:
+            answer[name] |= {n: found[n] for n in ("pincount", "pins") if found.get(n)}
+    return answer
+
+
+def observed(world: World, names: Names, name: str) -> Found:
+    """Counts of a folio, where it is, and which checks would pass; of a huge page that was split
+    those of its first piece, and of all of them."""
+    region, index = names.page(name)
+    there = [pfn for pfn, folio in world.folios.items() if folio.region == region]
+    named = (pfn for pfn in there if world.folio(pfn).name == name)
+    pfn = next(named, world.find(region, index))
+    if pfn is None:
+        return {"freed": True}
     folio = world.folio(pfn)
 
     def freeze_ok(expects: int) -> bool:
         return folio.mapcount == 0 and folio.refcount == expects
 
     found = {
+        "split": False,
+        "in_cma": world.in_cma(pfn),
         "ref": folio.refcount,
+        "ref_min": folio.refcount,
         "mapcount": folio.mapcount,
         "pmd_maps": folio.pmd_maps,
         "pte_maps": folio.pte_maps,
@@ -540,8 +536,16 @@ def observed(world: World, pfn: int) -> dict[str, Any]:
         found["can_split"] = folio.mapcount == folio.refcount - pins - 1
         found["split_freeze_expects"] = 1 + pins
         found["split_freeze_ok"] = freeze_ok(1 + pins)
+        return found
+    found["maybe_pinned"] = folio.refcount >= GUP_PIN_COUNTING_BIAS
+    if "[" in name or not names.order[region]:
+        found["pins"] = folio.pincount
     else:
-        found["maybe_pinned"] = folio.refcount >= GUP_PIN_COUNTING_BIAS
+        pieces = [world.folio(pfn) for pfn in there]
+        found["split"] = True
+        found["subpages_in_cma"] = sum(map(world.in_cma, there))
+        found["subpage_ref_min"] = min(piece.refcount for piece in pieces)
+        found["subpages_pinned"] = sum(piece.pincount > 0 for piece in pieces)
     return found
 
 
@@ -556,19 +560,14 @@ def run_split(vector: Vector, version: Version, expected: Expected) -> Found:
     (results, _), world, _ = setup.run(
         "split", lambda: repeated_split(page, operation["times"], version)
     )
-    found: Found = {"results": [errno.code(rc) for rc in results], "counters": _counted(world)}
-    if "folios" in expected:
-        found["folios"] = {n: asked(world, setup.names, n, expected) for n in expected["folios"]}
-    if "subpages" in expected:
-        kinds = Counter(
-            (folio.refcount, folio.mapcount)
-            for folio in world.folios.values()
-            if folio.region == region and not folio.is_thp
-        )
-        found["subpages"] = [
-            {"count": n, "ref": ref, "mapcount": maps} for (ref, maps), n in kinds.items()
-        ]
-    return found
+    pieces = (f for f in world.folios.values() if f.region == region and not f.is_thp)
+    kinds = Counter((piece.refcount, piece.mapcount) for piece in pieces)
+    return {
+        "results": [errno.code(rc) for rc in results],
+        "counters": _counted(world),
+        "folios": folios_seen(world, setup.names, expected),
+        "subpages": [{"count": n, "ref": r, "mapcount": maps} for (r, maps), n in kinds.items()],
+    }
 
 
 # -- groups migrate_pages, gup and vfio
@@ -593,16 +592,14 @@ def run_migrate_pages(vector: Vector, version: Version, expected: Expected) -> F
         return rc, left
 
     (rc, left), world, scheduler = setup.run("migrate", path)
-    found: Found = {
+    return {
         "rc": errno.code(rc),
         "left": len(left),
         "passes": [scheduler.passes[key] for key in sorted(scheduler.passes)],
         "counters": _counted(world),
         "gup": "ENOMEM" if version.gup_fails(rc, not left) else "EAGAIN",
+        "folios": folios_seen(world, setup.names, expected),
     }
-    if "folios" in expected:
-        found["folios"] = final_folios(world, setup.names, expected["folios"], pins=False)
-    return found
 
 
 @atomic
@@ -614,8 +611,8 @@ def run_gup(vector: Vector, version: Version, expected: Expected) -> Found:
     """Group gup: identical long-term pins of a range, until one succeeds.
 
     `refused` is not in the vectors, but measured on real kernels: where a count was in the way."""
-    setup, version = Setup(vector, version), _with_options(vector, version)
-    vma = extents(vector["operation"]["range"], setup.names)
+    setup = Setup(vector, version)
+    vma = setup.names.extents(vector["operation"]["range"])
     max_calls = vector["operation"].get("max_calls", 1)
     calls: list[Found] = []
     before = (0, 0, 0)
@@ -624,7 +621,7 @@ def run_gup(vector: Vector, version: Version, expected: Expected) -> Found:
     def path() -> Generator[Op, Any, None]:
         result = 0
         for _ in range(max_calls):
-            result = yield from pin_user_pages_remote(vma, version)
+            result = yield from pin_user_pages_remote(vma, setup.version)
             yield call_returned(result)
             if result > 0:
                 return
@@ -649,22 +646,20 @@ def run_gup(vector: Vector, version: Version, expected: Expected) -> Found:
         for region, pages, first in vma
         for index in range(first, first + pages)
     ]
-    found: Found = {
+    return {
         "calls": calls,
         "counters": _counted(world, *PIN_COUNTERS),
         "pages_in_cma_after": sum(pfn is not None and world.in_cma(pfn) for pfn in pages),
         "refused": refused,
+        "folios": folios_seen(world, setup.names, expected, pins=True),
     }
-    if "folios" in expected:
-        found["folios"] = final_folios(world, setup.names, expected["folios"], pins=True)
-    return found
 
 
 def run_vfio(vector: Vector, version: Version, expected: Expected) -> Found:
     """Group vfio: one VFIO_IOMMU_MAP_DMA of the range at IOVA 0, so that page numbers of the
     mapping are IOVA pages."""
-    setup, version = Setup(vector, version), _with_options(vector, version)
-    vma = extents(vector["operation"]["range"], setup.names)
+    setup = Setup(vector, version)
+    vma = setup.names.extents(vector["operation"]["range"])
     write = VFIO_DMA_MAP_FLAG_WRITE if vector["operation"]["write"] else 0
     size = sum(extent.pages for extent in vma) * PAGE_SIZE
     map_ = MapDma(vma, size, flags=VFIO_DMA_MAP_FLAG_READ | write)
@@ -675,54 +670,14 @@ def run_vfio(vector: Vector, version: Version, expected: Expected) -> Found:
             _, first, pages = event.op.args
             maps.append({"first_page": first, "pages": pages})
 
-    result, world, _ = setup.run("vfio", lambda: vfio_dma_do_map(map_, version), look)
+    result, world, _ = setup.run("vfio", lambda: vfio_dma_do_map(map_, setup.version), look)
     return {
         "result": errno.code(result),
         "iommu_pages_after": sum(run.pages for run in world.container.maps),
         "iommu_maps": maps,
         "counters": _counted(world, *PIN_COUNTERS),
-        "folios": final_folios(world, setup.names, expected["folios"], pins=True),
+        "folios": folios_seen(world, setup.names, expected, pins=True),
     }
-
-
-def final_folios(
-    world: World, names: Names, expected: dict[str, Any], *, pins: bool
-) -> dict[str, Any]:
-    """The state of each expected folio as the vectors write it.
-
-    A lower bound (`ref_min`) is answered with itself if it holds, so that it compares equal.
-    """
-    regions: dict[str, list[tuple[int, Folio]]] = {}
-    for pfn, folio in world.folios.items():
-        regions.setdefault(folio.region, []).append((pfn, folio))
-    answer: dict[str, Any] = {}
-    for name, fields in expected.items():
-        region, _ = names.page(name)
-        there = regions.get(region, [])
-        if "[" in name:
-            there = [(pfn, folio) for pfn, folio in there if folio.name == name]
-        if not there:
-            answer[name] = {"freed": True}
-            continue
-        if "[" not in name and names.order[region] and not any(f.is_thp for _, f in there):
-            in_cma = sum(world.in_cma(pfn) for pfn, _ in there)
-            found: dict[str, Any] = {"split": True, "subpages_in_cma": in_cma}
-            if "subpage_ref_min" in fields:
-                least = min(folio.refcount for _, folio in there)
-                found["subpage_ref_min"] = min(least, fields["subpage_ref_min"])
-            if "subpages_pinned" in fields:
-                found["subpages_pinned"] = sum(folio.pincount > 0 for _, folio in there)
-        else:
-            pfn, folio = there[0]
-            found = {"split": False, "mapcount": folio.mapcount, "in_cma": world.in_cma(pfn)}
-            if "ref_min" in fields:
-                found["ref_min"] = min(folio.refcount, fields["ref_min"])
-            else:
-                found["ref"] = folio.refcount
-            if pins and folio.pincount:
-                found["pincount" if folio.is_thp else "pins"] = folio.pincount
-        answer[name] = found
-    return answer
 
 
 # -- group metrics
@@ -912,7 +867,7 @@ def run_drop_caches(vector: Vector, version: Version, expected: Expected) -> Fou
         before.add(pfn, Folio(name, name, 0, 0))
         batch_add(before, me, DEACTIVATE_FILE, pfn)
     whole = [[entry["name"] for entry in given["folios"]]]
-    files = tuple(extents(file, names) for file in given.get("files", whole))
+    files = tuple(names.extents(file) for file in given.get("files", whole))
     refs: dict[int, int] = {}
     batches: list[list[int]] = []
     peak = released = 0
@@ -946,8 +901,8 @@ def run_drop_caches(vector: Vector, version: Version, expected: Expected) -> Fou
     left = {folio.region: folio for folio in after.folios.values() if folio.region in names.order}
     extra = [
         region
-        for region in names.order
-        if region in left and any(who.endswith(" batch") for who, _ in left[region].held)
+        for region, folio in left.items()
+        if any(who.endswith(" batch") for who, _ in folio.held)
     ]
     refs_after = {
         name: sorted({left[region].refcount for region in regions if region in left})
@@ -959,7 +914,7 @@ def run_drop_caches(vector: Vector, version: Version, expected: Expected) -> Fou
     return {
         "batches": batches,
         "peak_extra_refs": peak,
-        **({"skipped": len(skipped)} if skipped else {}),
+        "skipped": len(skipped),
         "folios_freed": len(names.order) - len(left),
         "counters": counters,
         "extra_refs_left": len(extra),
@@ -1009,6 +964,18 @@ class FileReport(NamedTuple):
     vectors: int
     pairs: int
     mismatches: list[Mismatch]
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything, for machines."""
+        return {**self._asdict(), "mismatches": [each._asdict() for each in self.mismatches]}
+
+    def __str__(self) -> str:
+        if not self.vectors:
+            return f"{self.file}: this is {self.group}, it holds no vectors"
+        return (
+            f"{self.file}: {self.vectors} vectors, {self.pairs} (vector, version) pairs, "
+            f"{len(self.mismatches)} mismatches"
+        )
 
 
 def check_file(path: Path) -> FileReport:

@@ -437,7 +437,7 @@ def machine(
     if letters := pasted.letters.get((one.node, one.zone)):
         lent = ", ".join(str(at) for at, types in enumerate(letters) if "C" in types)
         words.append(f"Orders with free blocks in CMA: {lent or 'none'}.")
-    if isinstance(one, PageTypeZone) and one.at_least:
+    if isinstance(one, PageTypeZone) and one.capped:
         words.append("The kernel stopped counting some lists, so there is more than this.")
     every = {_name(z): z.free for z in zones if not isinstance(z, ZoneInfo)}
     return Machine(

@@ -97,13 +97,6 @@ def test_what_is_said_of_a_unit():
     assert rows[-1].measured == rows[-1].model == "huge, 512 pages in CMA"
 
 
-def test_vmstat_is_read_as_a_difference():
-    real = ftrace.real_trace("S3_held_v2_retfix1.txt")
-    moved = {name: n for name, n in real.delta.items() if name.startswith("thp")}
-    assert moved["thp_migration_fail"] == 11
-    assert moved["thp_split_page_failed"] == 10
-
-
 @pytest.mark.parametrize(
     ("change", "says"),
     [

@@ -217,9 +217,6 @@ def test_one_changed_number_is_one_disagreement(compared, name, column, value, w
     assert len(found.having("explained")) == len(comparison(name).having("explained"))
 
 
-# -- writes to drop_caches, requests of a CMA area's owner
-
-
 # -- steps of a guest that is populated
 
 

@@ -11,7 +11,7 @@ import random
 import re
 
 import pytest
-from proctext import TYPES, buddyinfo, pagetypeinfo, zoneinfo
+from proctext import DRESSES, TYPES, buddyinfo, pagetypeinfo, zoneinfo
 
 from mmsim.evidence.diagnose import EVIDENCE, read
 from mmsim.evidence.pasted import PasteError
@@ -32,7 +32,8 @@ def names(draw):
 
 
 def buddy(draw):
-    return buddyinfo([(*key, counts(draw)) for key in names(draw)])
+    orders = draw.choice([8, 11, 14])
+    return buddyinfo([(*key, counts(draw, orders)) for key in names(draw)])
 
 
 def types(draw):
@@ -172,40 +173,13 @@ def damaged(draw, text):
 
 
 CHARS = "0 9x\n\t-#>$=.,:é/["
-STAMPS = ("[ 2207.023001] ", "Mar  4 10:31:07 host kernel: ", "2024-03-04T10:31:07Z ")
 
 
 def decorated(draw, text):
-    lines = text.splitlines()
-    stamp = draw.choice(STAMPS)
-    for dress in draw.sample(range(9), draw.choice([0, 1, 1, 2])):
-        if dress == 0:
-            lines = [f"> {line}" for line in lines]
-        elif dress == 1:
-            lines = [stamp + line for line in lines]
-        elif dress == 2:
-            lines = [f"/proc/file:{line}" for line in lines]
-        elif dress == 3:
-            lines = ["```", *lines, "```"]
-        elif dress == 4:
-            lines = ["Mon Mar  4 10:31:07 UTC 2024", *lines]
-        elif dress == 5:
-            lines = ["<pre>", *lines, "</pre>"]
-        elif dress == 6:
-            lines = ["user@host:~$ cat x", *lines, "user@host:~$ "]
-        elif dress == 7 and lines:
-            at = draw.randrange(len(lines))
-            lines[at] = f"user@host:~# {lines[at]}"
-        elif dress == 8:
-            lines = [part for line in lines for part in wrapped(draw, line)]
-    return "\n".join(lines) + "\n"
-
-
-def wrapped(draw, line):
-    if len(line) < 60:
-        return [line]
-    cut = line.rfind(" ", 0, draw.randint(45, len(line)))
-    return [line[:cut], line[cut:]] if cut > 30 else [line]
+    worn = draw.sample([*DRESSES], draw.choice([0, 1, 1, 2]))
+    for dress in sorted(worn, key="quoted printable".__eq__):  # it breaks words, so it is outside
+        text = DRESSES[dress]("\n".join(text.splitlines()) + "\n")
+    return text
 
 
 MAKERS = (buddy, types, zones, free_lists, moved, vmstat, trace)

@@ -7,8 +7,8 @@ import re
 import pytest
 from views.svg_rules import words
 
-from mmsim.datafiles import load_csv
-from mmsim.evidence.kernel_runs import curves, populate, zone_with
+from mmsim.datafiles import load_csv, path
+from mmsim.evidence.kernel_runs import curves, populate, rows_of, zone_with
 from mmsim.lessons import cma_borrowed_land as lesson
 from mmsim.lessons.cma_borrowed_land import lending
 from mmsim.scenarios import boot_guest
@@ -51,7 +51,7 @@ def test_numbers_of_the_text():
 
 
 def test_the_stored_course_is_what_the_model_gives():
-    curve = curves(load_csv(lesson.FILE))[f"s9_{lesson.SINGLE}_cma256"]
+    curve = curves(rows_of(path(lesson.FILE)))[f"s9_{lesson.SINGLE}_cma256"]
     zone = zone_with(curve[0].free, curve[0].free_cma)
     for step, stored in zip(curve, load_csv(lesson.MODEL), strict=True):
         taken = populate(zone, step.pages if step is not curve[0] else 0, huge=False)
