@@ -77,9 +77,9 @@ class Tries(NamedTuple):
     pieces: bool
     version: Version
 
-    def told(self, pass_: int, batch: tuple[int, ...]) -> Told:
+    def told(self, pass_: int, batch: tuple[int, ...], half: str) -> Told:
         """Which try this is, for the readers of a run."""
-        return Told(round_=1 + self.pieces, pass_=self.first_pass + pass_, batch=batch)
+        return Told(round_=1 + self.pieces, pass_=self.first_pass + pass_, batch=batch, half=half)
 
     def before_the_next(self, folio: Page, rc: int, pass_: int) -> Generator[Op, Any, bool]:
         """The seam of a policy, which may drain or wait."""
@@ -234,7 +234,7 @@ def migrate_pages_batch(
     told = Told()
     while pass_ < tries.nr_pass and retry and not rc_saved:
         retry = thp_retry = nr_retry_pages = 0
-        told = tries.told(pass_, batch)
+        told = tries.told(pass_, batch, "unmap")
         todo = tuple(from_)
         for index, folio in enumerate(todo):
             if folio.is_thp and not tries.pieces:
@@ -292,7 +292,7 @@ def migrate_pages_batch(
     retry, pass_ = 1, 0
     while pass_ < tries.nr_pass and retry:
         retry = thp_retry = nr_retry_pages = 0
-        told = Told(tries.told(pass_, batch), again=pass_ > 0)
+        told = Told(tries.told(pass_, batch, "move"), again=pass_ > 0)
         waiting = tuple(unmapped)
         for index, each in enumerate(waiting):
             rc = yield from migrate_folio_move(each, ret_folios, unmapped, told)

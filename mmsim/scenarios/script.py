@@ -98,8 +98,8 @@ class Progress:
     """How far the main actor has come, by what its path declares at its sites.
 
     It counts what a vector asks for: `calls` of migrate_pages(), `passes` per (call, round),
-    `rounds` of the pin loop, `drains` of all CPUs.  In 6.12, where each batch has its own passes,
-    a pass is over for a folio at its next visit."""
+    `rounds` of the pin loop, `drains` of all CPUs.  In 6.12 each half of a batch, unmap
+    and move, has its own passes, and their ends count for the folios of this batch."""
 
     def __init__(self) -> None:
         self.calls = self.rounds = self.drains = 0
@@ -108,6 +108,12 @@ class Progress:
         self._pass = (1, -1)  # round and pass of the visit that goes on
         self._now = ("", NOTHING_YET)  # which folio is at which site
         self._over = NOTHING_YET  # the end of the last pass that is over for all folios
+        self._half: tuple[tuple[int, ...], str, Position] = (
+            (),
+            "",
+            NOTHING_YET,
+        )  # at work, in 6.12
+        self._over_for: dict[str, Position] = {}  # the same for one folio
 
     def observe(self, local: Local, world: World) -> None:
         """Take note of the step that comes next."""
@@ -128,6 +134,8 @@ class Progress:
             round_, pass_ = ended
             self._over = Position(call, round_, pass_, BETWEEN_PASSES)
             self.passes[call, round_] = pass_ + 1
+        if op.site == "migrate.out":
+            self._begin_half(((), "", NOTHING_YET), world)
         site = _SITE_OF.get(op.site, op.site)
         if site in SITES:
             if "pass_" in op.told:
@@ -136,11 +144,24 @@ class Progress:
                 self._pass = (1, self._pass[1] + 1)
             round_, pass_ = self._pass
             self.passes[call, round_] = pass_ + 1
+            if "half" in op.told:
+                end = Position(call, round_, pass_, BETWEEN_PASSES)
+                self._begin_half((op.told["batch"], op.told["half"], end), world)
             self._now = (world.folio(op.args[0]).name, Position.at(site, pass_, round_, call))
 
     def reached(self, folio: str, at: Position) -> bool:
         """Have the visits of this folio come so far?"""
+        if at.site == BETWEEN_PASSES and at <= self._over_for.get(folio, NOTHING_YET):
+            return True
         return at <= self._over or (folio == self._now[0] and at <= self._now[1])
+
+    def _begin_half(self, half: tuple[tuple[int, ...], str, Position], world: World) -> None:
+        """Another pass than before begins, or none: so that one is over for the folios it had."""
+        if half != self._half:
+            pfns, _, end = self._half
+            there = (world.folios[pfn].name for pfn in pfns if pfn in world.folios)
+            self._over_for |= dict.fromkeys(there, end)
+            self._half = half
 
 
 class Scripted(Progress):
