@@ -28,7 +28,7 @@ from html import escape
 from typing import Any, cast
 
 from mmsim import progress
-from mmsim.errors import shown, with_article
+from mmsim.errors import UserError, shown, with_article
 from mmsim.lessons.form import (
     Allowed,
     Choices,
@@ -405,7 +405,14 @@ class Card:
         if self._given is not None:
             return self._given
         open_ = self.unlocked and all(need.unlocked for need in self.needs)
-        return self.still() if self.still is not None and open_ else []
+        if self.still is None or not open_:
+            return []
+        try:
+            return self.still()
+        except UserError:
+            if self.verdict.state != "failed":
+                raise
+            return []  # of this answer there is no picture, and the reply says why
 
     # -- showing
 
