@@ -90,13 +90,21 @@ class Mutant(NamedTuple):
 
 
 def mutants_of(file: str) -> list[Mutant]:
-    """All changes of one file, without those of annotations, which nobody runs."""
+    """All changes of one file.
+
+    Left out: annotations, which nobody runs; `strict=` of zip(), which asks what is true anyway;
+    and `maxsize=` of a cache, which changes no answer."""
     source = Path(file).read_text()
     lines = [*source.splitlines(keepends=True), ""]
     notes: set[tuple[int, int]] = set()
     functions: dict[int, str] = {}
     for each in ast.walk(ast.parse(source)):
-        for note in (getattr(each, "annotation", None), getattr(each, "returns", None)):
+        asked = isinstance(each, ast.keyword) and each.arg in ("strict", "maxsize")
+        for note in (
+            getattr(each, "annotation", None),
+            getattr(each, "returns", None),
+            each.value if asked else None,
+        ):
             if note:
                 notes |= {(note.lineno, at) for at in range(note.col_offset, note.end_col_offset)}
         if isinstance(each, ast.FunctionDef | ast.ClassDef):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import lint
 import pytest
-from small import cells, load, nop, store
+from small import cells, load, store
 
 import mmsim
 from mmsim.engine.explore import explore
@@ -104,11 +104,6 @@ def test_the_kernel_paths_have_the_shape(file):
 # -- what goes wrong otherwise
 
 
-def nameless_loop():
-    for _ in ("same",) * 3:
-        yield nop()
-
-
 def hidden_operand():
     total = (yield load("x")) + (yield load("x"))
     yield store("sum", total)
@@ -118,12 +113,6 @@ def named_operands():
     first = yield load("x")
     second = yield load("x")
     yield store("sum", first + second)
-
-
-def test_a_nameless_loop_really_makes_the_search_wrong():
-    """Three steps make four states.  Merged, all three yields look alike: one state, no end."""
-    exact, merged = (explore(cells(nameless_loop, merge=merge)) for merge in (False, True))
-    assert (exact.states, merged.states, merged.ends) == (4, 1, [])
 
 
 def test_a_hidden_operand_really_makes_the_search_wrong():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from fractions import Fraction
+from math import prod
 
 import pytest
 from failure_odds import odds_from
@@ -25,7 +26,7 @@ from small import (
 from mmsim.engine.explore import SearchError, explore
 from mmsim.engine.odds import components, is_cycle, ways
 from mmsim.engine.op import choice
-from mmsim.engine.schedule import render, replaying
+from mmsim.engine.schedule import along, render, replaying
 from mmsim.engine.trace import record
 
 
@@ -74,6 +75,8 @@ def test_against_following_every_schedule(name, weights, merge):
     outcomes = {each.name: each for each in found.outcomes(end_of(scenario), weights)}
     assert {end: (each.schedules, each.odds) for end, each in outcomes.items()} == expected
     assert sum(each.odds for each in outcomes.values()) == 1
+    for each in outcomes.values():
+        assert each.odds >= prod(along(scenario, each.shortest, weights)) > 0
     assert found.schedules() == sum(count for count, _ in expected.values())
     assert (name in ("deadlock", "waiting")) == ("deadlock" in expected)
 
@@ -138,9 +141,9 @@ def test_what_goes_on_for_ever_is_an_outcome():
 
     found = explore(cells(path, merge=True))
     outcomes = found.outcomes(lambda state: "returned")
-    assert [(each.name, each.odds, each.schedules) for each in outcomes] == [
-        ("returned", Fraction(1, 4), 1),
-        ("goes on for ever", Fraction(3, 4), None),
+    assert [each[:4] for each in outcomes] == [
+        ("returned", 1, 1, Fraction(1, 4)),
+        ("goes on for ever", 0, None, Fraction(3, 4)),
     ]
     assert outcomes[1].shortest is None
 
@@ -217,7 +220,7 @@ def random_arrows(seed):
     return Arrows(to)
 
 
-@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize("seed", range(80))
 def test_components_are_the_states_that_reach_one_another(seed):
     graph = random_arrows(seed)
     reach = [set(targets) for targets in graph.to]

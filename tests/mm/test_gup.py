@@ -6,7 +6,13 @@ from small import NR, PFN, folio, memory, run
 from mmsim.constants import LRU_ADD
 from mmsim.engine.actor import Actor
 from mmsim.errno import EFAULT
-from mmsim.mm.gup import Extent, pin_user_pages_remote, stretch
+from mmsim.mm.actors import pin_user_pages
+from mmsim.mm.gup import (
+    Extent,
+    pin_user_pages_remote,
+    stretch,
+    unpin_user_pages_dirty_lock,
+)
 from mmsim.mm.swap import batch_add
 from mmsim.mm.versions import VERSIONS
 
@@ -30,6 +36,17 @@ def test_the_drain_happens_once_in_a_round():
     result, trace = pin(world, ("P", 1), ("Q", 1))
     assert result == 2
     assert [event.op.kind.name for event in trace.events].count("lru_add_drain_all") == 1
+
+
+@pytest.mark.parametrize("dirty", [False, True])
+@pytest.mark.parametrize("write", [False, True])
+def test_what_a_device_may_have_written_to_is_dirty_once_it_lets_go(dirty, write):
+    def path():
+        found = yield from pin_user_pages("A", 0, 2, write=False)
+        yield from unpin_user_pages_dirty_lock(found, write)
+
+    after = run(memory(folio(dirty=dirty)), Actor("me", path)).last.world.folio(PFN)
+    assert (after.dirty, after.pincount, after.locked_by) == (dirty or write, 0, "")
 
 
 VMA = (Extent("A", 3), Extent("E", 0), Extent("B", 2, 5), Extent("C", 1, 1))

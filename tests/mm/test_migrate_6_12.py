@@ -5,12 +5,12 @@ The decision tables are vectors (data/conformance/today) and measured rows (test
 from __future__ import annotations
 
 import csv
-import itertools
 
 import pytest
+from small import NR
 
 from mmsim import datafiles
-from mmsim.constants import MIGRATE_SYNC, MR_LONGTERM_PIN
+from mmsim.constants import MIGRATE_ASYNC, MIGRATE_SYNC, MR_LONGTERM_PIN
 from mmsim.engine.actor import Actor
 from mmsim.engine.scenario import Scenario
 from mmsim.engine.trace import record
@@ -26,14 +26,16 @@ RETRY_ASYNC, RETRY_SYNC = "6.12-subpage_retry", "6.12-subpage_retry_sync"
 FIRST = 0x40000
 
 
-def called(*orders, mode=MIGRATE_SYNC, reason=MR_LONGTERM_PIN, version=TODAY, **env):
+def called(*orders, mode=MIGRATE_SYNC, writeback=False, deferred_split=False, **env):
     """(result, what is left, trace) of one call on isolated folios of these orders."""
     world = World()
     world.env = world.env._replace(**env)
     pages = []
     for number, order in enumerate(orders):
         name, pfn = f"F{number}", FIRST + number * 512
-        folio = Folio(name, name, 0, order, held=((ISOLATION, 1),), lru=False)
+        held = ((ISOLATION, 1),)
+        folio = Folio(name, name, 0, order, held=held, lru=False)
+        folio = folio._replace(writeback=writeback, deferred_split=deferred_split)
         maps = {"pmd_maps": 1} if order else {"pte_maps": 1}
         folio = folio._replace(**maps)
         world.add(pfn, folio._replace(refcount=folio.cache_refs + 2))
@@ -41,7 +43,7 @@ def called(*orders, mode=MIGRATE_SYNC, reason=MR_LONGTERM_PIN, version=TODAY, **
 
     def path():
         left = list(pages)
-        rc = yield from version.migrate_pages(left, mode, reason, version)
+        rc = yield from TODAY.migrate_pages(left, mode, MR_LONGTERM_PIN, TODAY)
         return rc, tuple(left)
 
     trace = record(Scenario("call", world, (Actor("me", path),)), Scripted("me", Script()))
@@ -62,21 +64,43 @@ def test_a_batch_is_unmapped_first_and_moved_afterwards_and_a_huge_page_closes_i
     assert steps == [*first, ("move.unmap", 3), ("move.freeze", 3)]
 
 
-def test_between_unmap_and_move_a_folio_is_locked_and_mapped_nowhere():
-    _, _, trace = called(0, 9)
-    for position, event in enumerate(trace.events):
-        if event.site == "move.expect":
-            folio = trace.state(position).world.folio(event.op.args[0])
-            assert (folio.locked_by, folio.mapcount) == ("me", 0)
-            assert folio.migration_entries != (0, 0)
+@pytest.mark.parametrize(
+    ("order", "mode", "writeback", "rc", "visits", "counts"),
+    [
+        (0, MIGRATE_ASYNC, True, 1, [(1, 0)], {"pgmigrate_fail": 1}),
+        (2, MIGRATE_ASYNC, True, 1, [(1, 0)], {"pgmigrate_fail": 4, "thp_migration_fail": 1}),
+        (0, MIGRATE_SYNC, True, 0, [(1, 0), (1, 3)], {"pgmigrate_success": 1}),
+        (
+            2,
+            MIGRATE_ASYNC,
+            False,
+            0,
+            [(1, 0), *[(2, 0)] * 4],
+            {"pgmigrate_success": 4, "thp_migration_fail": 1, "thp_migration_split": 1},
+        ),
+    ],
+)
+def test_without_sleeping_writeback_is_no_reason_to_wait_and_a_huge_page_is_split(
+    order, mode, writeback, rc, visits, counts
+):
+    """A huge page finds no destination."""
+    got, left, trace = called(
+        order, mode=mode, writeback=writeback, targets_huge="none" if not writeback else "available"
+    )
+    assert (got, bool(left)) == (rc, rc > 0)
+    found = [(e.told["round_"], e.told["pass_"]) for e in trace.events if e.site == "visit"]
+    assert found == visits
+    counted = trace.last.world.vmstat
+    assert {name: counted[name] for name in counted if "migrat" in name and counted[name]} == counts
 
 
-def test_pieces_of_a_huge_page_are_moved_before_the_next_one_is_looked_at():
-    rc, left, trace = called(9, 9, targets_huge="none")
-    visited = [e.told["round_"] for e in trace.events if e.site == "visit"]
-    rounds = [(round_, len(list(all_))) for round_, all_ in itertools.groupby(visited)]
-    assert rounds == [(1, 1), (2, 512)] * 2
+def test_a_huge_page_on_the_deferred_split_queue_is_split_before_anything_else():
+    rc, left, trace = called(2, deferred_split=True)
     assert (rc, left) == (0, ())
+    sites = [event.site for event in trace.events if event.site in ("split.end", "move.freed")]
+    assert sites == ["split.end", *["move.freed"] * NR]
+    counted = trace.last.world.vmstat
+    assert (counted["thp_migration_split"], counted["thp_migration_fail"]) == (1, 1)
 
 
 def migrated(folios, **script):

@@ -72,6 +72,25 @@ def test_a_page_in_a_batch_that_nobody_drains(version, pinned, drains):
     assert found["calls"][0]["lru_drains"] == drains
 
 
+@pytest.mark.parametrize("version", ["v3", "6.12"])
+@pytest.mark.parametrize(
+    ("setup", "script", "whats"),
+    [
+        (HUGE, {"strangers": [{"folio": "A"}]}, {"huge page"}),
+        (HUGE, piece_held(None), {"piece"}),
+        (SINGLE, {"strangers": [{"folio": "P"}]}, {"single page"}),
+    ],
+)
+def test_a_policy_is_told_what_is_tried_and_how_often(version, setup, script, whats):
+    told = []
+    row = get(version)._replace(policy=lambda attempt: told.append(attempt) or attempt.usual)
+    pin(row, setup, script, [setup["folios"][0]["name"]])
+    assert {each.what for each in told} == whats
+    assert {each.code for each in told} == {"-EAGAIN"}
+    tries = [each.tries for each in told]
+    assert tries == ([1] if whats == {"piece"} else [*range(1, 11)])
+
+
 def looks(trace):
     return [event.op.kind.name for event in trace.events].count("references_explained")
 
