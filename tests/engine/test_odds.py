@@ -26,7 +26,7 @@ from small import (
 from mmsim.engine.explore import SearchError, explore
 from mmsim.engine.odds import components, is_cycle, ways
 from mmsim.engine.op import choice
-from mmsim.engine.schedule import along, render, replaying
+from mmsim.engine.schedule import along, parse, render, replaying
 from mmsim.engine.trace import record
 
 
@@ -194,6 +194,18 @@ def test_odds_of_a_run_that_begins_later():
             for name, (_, odds) in part.items():
                 expected[name] = expected.get(name, 0) + odds / 3
         assert odds_from(found, end_of(scenario), starts, weights) == expected
+
+
+@pytest.mark.parametrize(
+    ("moves", "says"),
+    [
+        ("b", "move 1, b, can't be made; those that can: a"),
+        ("a a", "move 2, a, can't be made; those that can: none"),
+    ],
+)
+def test_a_schedule_that_can_not_be_has_no_odds(moves, says):
+    with pytest.raises(ValueError, match=says):
+        along(cells(steps(1)), parse(moves, "ab"))
 
 
 # -- cycles, against reachability

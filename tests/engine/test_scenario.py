@@ -4,7 +4,7 @@ import pytest
 from small import Cells, ask, cells, increment, store, wait_for_x
 
 from mmsim.engine.actor import Actor
-from mmsim.engine.op import ModelError
+from mmsim.engine.op import ModelError, choice
 from mmsim.engine.scenario import Move, Scenario
 
 
@@ -67,6 +67,18 @@ def test_the_environment_decides_by_the_move():
         assert scenario.results(scenario.step(state, Move("b", outcome))[0]) == {"b": answer}
     with pytest.raises(ModelError, match="'b' moves without an outcome"):
         scenario.step(state, Move("b"))
+
+
+@choice(lambda world, me: ("only",))
+def settled(world, me, outcome):
+    return outcome
+
+
+def test_one_possible_outcome_is_no_choice():
+    scenario = cells(lambda: (yield settled()))
+    state = scenario.initial()
+    assert scenario.moves(state) == [Move("a")]
+    assert scenario.step(state, Move("a"))[1].answer == "only"
 
 
 def test_two_actors_can_not_share_a_name():

@@ -15,7 +15,7 @@ from mmsim.engine.actor import Actor
 from mmsim.engine.scenario import Scenario
 from mmsim.engine.trace import record
 from mmsim.evidence.vectors import run_migrate_pages
-from mmsim.mm.folio import ISOLATION, Folio, Page
+from mmsim.mm.folio import ISOLATION, NEW_PAGE, Folio, Page
 from mmsim.mm.versions import TODAY
 from mmsim.mm.world import World
 from mmsim.scenarios import make
@@ -49,6 +49,7 @@ def called(*orders, mode=MIGRATE_SYNC, writeback=False, deferred_split=False, **
     trace = record(Scenario("call", world, (Actor("me", path),)), Scripted("me", Script()))
     rc, left = trace.results["me"]
     trace.last.world.check()
+    assert NEW_PAGE not in {who for f in trace.last.world.folios.values() for who, _ in f.held}
     return rc, left, trace
 
 

@@ -145,16 +145,6 @@ def test_watermarks_grow_as_the_kernel_makes_them(pages, marks):
 # -- taking and cutting
 
 
-def test_a_block_from_the_middle_leaves_the_rest_in_the_largest_blocks():
-    zone = boot(2 * NR)
-    take(zone, 300, 2)
-    assert [(pfn, order) for pfn, order, held in zone.blocks(0, 1024) if held] == [(300, 2)]
-    assert sum(zone.free_blocks(MIGRATE_MOVABLE)) == 8
-    free_pages(zone, 300, 2)
-    assert zone.free_blocks(MIGRATE_MOVABLE)[10] == 1
-    zone.check()
-
-
 def test_a_split_block_is_freed_page_by_page():
     zone = boot(2 * NR)
     pfn = alloc_pages(zone, request(9))

@@ -33,6 +33,10 @@ def test_the_patch_proper():
     assert "+ref_errno = -EAGAIN" in text
     assert "+    return reason == MR_LONGTERM_PIN and ret == -EAGAIN" in text
     assert "final_rc" not in text.replace("@@", "")
+    assert diff("base", "2/2-only", "ref_errno").splitlines() == [
+        *("--- base", "+++ 2/2-only", "@@ -1,2 +1,2 @@", f" # {SEAMS['ref_errno']}"),
+        *("-ref_errno = -EBUSY", "+ref_errno = -EAGAIN"),
+    ]
 
 
 # Who else may say which names.  "base" is the default, and a word of the measured tables.
