@@ -347,7 +347,7 @@ class Hunt:
                     function.__code__ = code
                 trial.pytest_runtestloop(session)
         except BaseException:
-            os._exit(1)
+            os._exit(2)
         os._exit(0)
 
     def wait(self) -> None:

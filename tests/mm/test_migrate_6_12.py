@@ -14,6 +14,7 @@ from mmsim.constants import MIGRATE_ASYNC, MIGRATE_SYNC, MR_LONGTERM_PIN
 from mmsim.engine.actor import Actor
 from mmsim.engine.scenario import Scenario
 from mmsim.engine.trace import record
+from mmsim.errno import ENOMEM
 from mmsim.evidence.vectors import run_migrate_pages
 from mmsim.mm.folio import ISOLATION, NEW_PAGE, Folio, Page
 from mmsim.mm.versions import TODAY
@@ -65,34 +66,31 @@ def test_a_batch_is_unmapped_first_and_moved_afterwards_and_a_huge_page_closes_i
     assert steps == [*first, ("move.unmap", 3), ("move.freeze", 3)]
 
 
-@pytest.mark.parametrize(
-    ("order", "mode", "writeback", "rc", "visits", "counts"),
-    [
-        (0, MIGRATE_ASYNC, True, 1, [(1, 0)], {"pgmigrate_fail": 1}),
-        (2, MIGRATE_ASYNC, True, 1, [(1, 0)], {"pgmigrate_fail": 4, "thp_migration_fail": 1}),
-        (0, MIGRATE_SYNC, True, 0, [(1, 0), (1, 3)], {"pgmigrate_success": 1}),
-        (
-            2,
-            MIGRATE_ASYNC,
-            False,
-            0,
-            [(1, 0), *[(2, 0)] * 4],
-            {"pgmigrate_success": 4, "thp_migration_fail": 1, "thp_migration_split": 1},
-        ),
-    ],
-)
-def test_without_sleeping_writeback_is_no_reason_to_wait_and_a_huge_page_is_split(
-    order, mode, writeback, rc, visits, counts
-):
-    """A huge page finds no destination."""
-    got, left, trace = called(
-        order, mode=mode, writeback=writeback, targets_huge="none" if not writeback else "available"
-    )
-    assert (got, bool(left)) == (rc, rc > 0)
+FAIL, SUCCESS = "pgmigrate_fail", "pgmigrate_success"
+THP_FAIL, THP_SPLIT = "thp_migration_fail", "thp_migration_split"
+WRITEBACK, NO_HUGE = {"writeback": True}, {"targets_huge": "none"}
+# orders, mode, what is the matter, result, (round, try) of each visit, counters
+CALLS = [
+    ((0,), MIGRATE_ASYNC, WRITEBACK, 1, [(1, 0)], {FAIL: 1}),
+    ((2,), MIGRATE_ASYNC, WRITEBACK, 1, [(1, 0)], {FAIL: 4, THP_FAIL: 1}),
+    ((0,), MIGRATE_SYNC, WRITEBACK, 0, [(1, 0), (1, 3)], {SUCCESS: 1}),
+    (
+        *((2,), MIGRATE_ASYNC, NO_HUGE, 0, [(1, 0), *[(2, 0)] * 4]),
+        {SUCCESS: 4, THP_FAIL: 1, THP_SPLIT: 1},
+    ),
+    ((9, 9), MIGRATE_ASYNC, WRITEBACK | NO_HUGE, -ENOMEM, [(1, 0)], {FAIL: 512, THP_FAIL: 1}),
+]
+
+
+@pytest.mark.parametrize(("orders", "mode", "matter", "rc", "visits", "counts"), CALLS)
+def test_without_sleeping_nothing_is_waited_for(orders, mode, matter, rc, visits, counts):
+    """And a call without memory for a huge page that can't be split ends there."""
+    got, left, trace = called(*orders, mode=mode, **matter)
+    assert (got, bool(left)) == (rc, rc != 0)
     found = [(e.told["round_"], e.told["pass_"]) for e in trace.events if e.site == "visit"]
     assert found == visits
-    counted = trace.last.world.vmstat
-    assert {name: counted[name] for name in counted if "migrat" in name and counted[name]} == counts
+    vmstat = trace.last.world.vmstat
+    assert {name: n for name, n in vmstat.items() if "migrat" in name and n} == counts
 
 
 def test_a_huge_page_on_the_deferred_split_queue_is_split_before_anything_else():

@@ -12,7 +12,6 @@ from mmsim.mm.versions import LATEST, POLICIES, TODAY, get
 from mmsim.scenarios import vfio_map
 
 NAMES = ("subpage_retry", "drain", "wait")
-ON_TODAY = ("6.12-subpage_retry", "6.12-subpage_retry_sync", "6.12-drain", "6.12-wait")
 HUGE = {"folios": [{"name": "A", "order": 9}]}
 SINGLE = {"folios": [{"name": "P", "order": 0, "batch": "deactivate_file"}]}
 

@@ -96,6 +96,15 @@ def test_a_split_removes_ptes_and_a_move_only_those_there_were(kind, swap_cache,
             assert world.vmstat[COUNTER] == int(queued)
 
 
+@pytest.mark.parametrize(
+    "made", [isolated(kind=SHMEM, cached=False, pte_maps=1), isolated("P", 0, kind=ANON)]
+)
+def test_only_a_huge_page_of_anonymous_memory_is_queued(made):
+    world = memory(made._replace(cached=False, refcount=1 + made.mapcount))
+    do(world, try_to_migrate(PFN))
+    assert not world.folio(PFN).deferred_split
+
+
 @pytest.mark.parametrize("pmd", [0, 1])
 @pytest.mark.parametrize("pte", range(4))
 def test_in_6_12_a_folio_is_queued_if_other_ptes_are_left(pte, pmd):

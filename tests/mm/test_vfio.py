@@ -79,13 +79,15 @@ def at(*places, **env):
         ((0, 8, 12, 16, 32), [(0, 4), (4, 12), (16, 4)]),
     ],
 )
-@pytest.mark.parametrize("batch", [1, 512])
+@pytest.mark.parametrize("batch", [1, 3, 512])
 def test_a_run_is_as_long_as_the_pages_are_neighbours(places, expected, batch):
     """Whatever the batches are: they only say how many pages are pinned at once."""
     world = at(*places, vfio=Limits(batch=batch))
     results, after, trace = map_dma(world)
     assert results == (0,)
     assert runs(trace) == expected
+    asked = [e.op.args[0] for e in trace.events if e.op.kind.name == "follow_page_mask"]
+    assert "" not in asked  # that is what lies behind the range
     assert after.container.dmas == (Dma(0, 4 * len(places)),)
     assert after.container.locked_vm == 4 * len(places)
     assert {f.pincount for f in after.folios.values()} == {4}
