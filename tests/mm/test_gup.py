@@ -19,7 +19,7 @@ from mmsim.mm.versions import VERSIONS
 
 def pin(world, *vma):
     """The result, and the run."""
-    extents = tuple(Extent(region, pages) for region, pages in vma)
+    extents = tuple(Extent(*each) for each in vma)
     trace = run(world, Actor("pin", lambda: pin_user_pages_remote(extents, VERSIONS["v3"])))
     return trace.results["pin"], trace
 
@@ -27,6 +27,13 @@ def pin(world, *vma):
 def test_nothing_there_is_an_error_and_less_than_asked_is_not():
     assert pin(memory(folio(), in_cma=False), ("B", 1))[0] == -EFAULT
     assert pin(memory(folio(), in_cma=False), ("A", NR), ("B", 1))[0] == NR
+
+
+def test_a_pin_from_the_middle_of_a_huge_page_goes_on_behind_it():
+    singles = [folio("A", 0)._replace(name=f"A[{n}]", index=n) for n in (NR, NR + 1)]
+    result, trace = pin(memory(folio(), *singles, in_cma=False), ("A", 4, 2))
+    assert result == 4
+    assert trace.last.world.folio(PFN).pincount == 2
 
 
 def test_the_drain_happens_once_in_a_round():
