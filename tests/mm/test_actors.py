@@ -51,6 +51,12 @@ def test_what_is_not_mapped_is_mapped_once(holder, order):
     assert (made.pmd_maps, made.pte_maps) == ((1, 0) if order else (0, 1))
 
 
+def test_who_comes_second_to_map_a_page_lets_go_of_it():
+    actors = [fault("one", "A"), fault("two", "A")]
+    made = run(memory(folio(pmd_maps=0)), *actors, schedule="one two one*5 two*6").last.world
+    assert (made.folio(PFN).mapcount, made.folio(PFN).refcount) == (1, NR + 1)
+
+
 # -- waiting, and who does not wait
 
 
