@@ -58,6 +58,8 @@ def test_a_fault_beyond_the_file_fails():
     world = memory(folio())
     assert do(world, handle_mm_fault("A", NR)) == -EFAULT
     assert do(world, handle_mm_fault("B", 0)) == -EFAULT
+    assert do(world, handle_mm_fault("A", 0)) == 0  # another thread was quicker
+    assert world.folio(PFN).mapcount == 1
     world.update(PFN, mapping=False)
     assert do(world, handle_mm_fault("A", 0)) == -EFAULT
 
