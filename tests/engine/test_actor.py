@@ -39,14 +39,6 @@ def test_a_place_shows_its_next_step_and_its_frames_and_an_end_its_result():
     assert (end.finished, end.result, end.frames()) == (True, 6, ())
 
 
-def test_an_older_place_can_be_left_another_way():
-    """The live generator has moved on; the place is rebuilt from its answers."""
-    root = program(outer).root
-    assert root.after(5).after(None).result == 6
-    assert root.after(7).after(None).result == 8
-    assert root.after(5) is root.after(5)
-
-
 def test_exact_places_are_lists_of_answers_and_merged_ones_are_pictures():
     def path():
         value = yield load("x")

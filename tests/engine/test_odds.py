@@ -26,7 +26,7 @@ from small import (
 from mmsim.engine.explore import SearchError, explore
 from mmsim.engine.odds import components, is_cycle, ways
 from mmsim.engine.op import choice
-from mmsim.engine.schedule import along, parse, render, replaying
+from mmsim.engine.schedule import along, parse, replaying
 from mmsim.engine.trace import record
 
 
@@ -79,21 +79,6 @@ def test_against_following_every_schedule(name, weights, merge):
         assert each.odds >= prod(along(scenario, each.shortest, weights)) > 0
     assert found.schedules() == sum(count for count, _ in expected.values())
     assert (name in ("deadlock", "waiting")) == ("deadlock" in expected)
-
-
-def test_the_shortest_schedule_of_an_outcome_is_one_that_ends_there():
-    for name, make in SCENARIOS.items():
-        scenario = make(True)
-        for outcome in explore(scenario).outcomes(end_of(scenario)):
-            state = record(scenario, replaying(outcome.shortest)).last
-            assert scenario.moves(state) == [], name
-            if outcome.name != "deadlock":
-                assert outcome_of(scenario, state) == outcome.name
-    outcomes = explore(SCENARIOS["deadlock"](True)).outcomes(lambda state: "end")
-    assert [(each.name, render(each.shortest)) for each in outcomes] == [
-        ("deadlock", "a b"),
-        ("end", "a*4 b*4"),
-    ]
 
 
 def walk(start, top):

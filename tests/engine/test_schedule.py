@@ -35,19 +35,6 @@ def moves_of(scenario, scheduler):
     return render(record(scenario, scheduler).moves)
 
 
-@pytest.mark.parametrize(
-    ("text", "moves"),
-    [
-        ("", []),
-        ("a", [Move("a")]),
-        ("a*3 b", [Move("a")] * 3 + [Move("b")]),
-        ("a:fail*2\n  a:ok", [Move("a", "fail")] * 2 + [Move("a", "ok")]),
-    ],
-)
-def test_a_schedule_is_read(text, moves):
-    assert parse(text, ["a", "b"]) == moves
-
-
 def test_rendering_and_reading_are_inverse():
     rng = random.Random(1)
     for _ in range(50):

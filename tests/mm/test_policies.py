@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from mmsim.engine.scenario import Move
-from mmsim.engine.schedule import render
 from mmsim.evidence.vectors import run_gup
 from mmsim.mm.seams import GIVE_UP, WAIT_LOOKS
-from mmsim.mm.versions import LATEST, POLICIES, TODAY, get
+from mmsim.mm.versions import LATEST, get
 from mmsim.scenarios import vfio_map
 
-NAMES = ("subpage_retry", "drain", "wait")
 HUGE = {"folios": [{"name": "A", "order": 9}]}
 SINGLE = {"folios": [{"name": "P", "order": 0, "batch": "deactivate_file"}]}
 
@@ -29,14 +26,6 @@ def piece_held(until):
     if until is not None:
         holder["to"] = {**moment, "pass": until}
     return {"order9_targets": "none", "strangers": [holder]}
-
-
-@pytest.mark.parametrize("name", POLICIES)
-def test_a_policy_differs_from_its_version_in_one_seam(name):
-    row, newest = POLICIES[name], LATEST if name in NAMES else TODAY
-    differing = [field for field in row._fields if getattr(row, field) != getattr(newest, field)]
-    assert len(differing) == 3
-    assert differing[:2] == ["name", "title"]
 
 
 @pytest.mark.parametrize(
@@ -99,17 +88,6 @@ def test_a_wait_is_bounded():
     assert looks(trace) == 10 * WAIT_LOOKS
     assert trace.results["pin"] == -12
     assert trace.last.world.vmstat["thp_split_page_failed"] == 10
-
-
-def test_a_wait_ends_when_the_reference_has_gone():
-    situation = vfio_map("wait", order=2, released=9)
-    second = situation.run().find("references_explained") + 1
-    trace = situation.replay(f"{render(situation.run().moves[:second])} holder")
-    while situation.moves(trace.last):
-        trace.append(Move("pin"))
-    assert looks(trace) == 3
-    assert trace.results["pin"] == 4
-    assert trace.last.world.vmstat["thp_split_page_failed"] == 1
 
 
 @pytest.mark.parametrize(("setup", "pages"), [(HUGE, ["A"]), (SINGLE, ["P"])])
