@@ -59,7 +59,7 @@ KNOWN = Path("tests/survivors.csv")
 RESULTS = Path("build/mutants.csv")
 REACHED = Path("build/mutants-reached.pickle")
 SCORE = 90  # per cent
-ROUNDS = (2.0, 10.0)  # seconds of CPU for the tests of one mutant, in each round
+ROUNDS = (2.0, 20.0)  # seconds of CPU for the tests of one mutant, in each round
 MEMORY = 3 << 30  # bytes for one process
 ALIVE = ("survived", "not reached")
 # One change for each operator. Cosmic-ray knows eleven for each "+"; they die together.

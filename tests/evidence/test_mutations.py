@@ -11,7 +11,7 @@ import random
 import re
 
 import pytest
-from proctext import TYPES, as_pasted, buddyinfo, pagetypeinfo, zoneinfo
+from proctext import TYPES, buddyinfo, pagetypeinfo, zoneinfo
 
 from mmsim.evidence.diagnose import EVIDENCE, read
 from mmsim.evidence.pasted import PasteError
@@ -172,6 +172,42 @@ def damaged(draw, text):
 
 
 CHARS = "0 9x\n\t-#>$=.,:é/["
+STAMPS = ("[ 2207.023001] ", "Mar  4 10:31:07 host kernel: ", "2024-03-04T10:31:07Z ")
+
+
+def decorated(draw, text):
+    lines = text.splitlines()
+    stamp = draw.choice(STAMPS)
+    for dress in draw.sample(range(9), draw.choice([0, 1, 1, 2])):
+        if dress == 0:
+            lines = [f"> {line}" for line in lines]
+        elif dress == 1:
+            lines = [stamp + line for line in lines]
+        elif dress == 2:
+            lines = [f"/proc/file:{line}" for line in lines]
+        elif dress == 3:
+            lines = ["```", *lines, "```"]
+        elif dress == 4:
+            lines = ["Mon Mar  4 10:31:07 UTC 2024", *lines]
+        elif dress == 5:
+            lines = ["<pre>", *lines, "</pre>"]
+        elif dress == 6:
+            lines = ["user@host:~$ cat x", *lines, "user@host:~$ "]
+        elif dress == 7 and lines:
+            at = draw.randrange(len(lines))
+            lines[at] = f"user@host:~# {lines[at]}"
+        elif dress == 8:
+            lines = [part for line in lines for part in wrapped(draw, line)]
+    return "\n".join(lines) + "\n"
+
+
+def wrapped(draw, line):
+    if len(line) < 60:
+        return [line]
+    cut = line.rfind(" ", 0, draw.randint(45, len(line)))
+    return [line[:cut], line[cut:]] if cut > 30 else [line]
+
+
 MAKERS = (buddy, types, zones, free_lists, moved, vmstat, trace)
 
 
@@ -181,7 +217,7 @@ def test_no_mutation_is_read_with_less_than_it_holds(make):
     for seed in range(RUNS // len(MAKERS) + 1):
         draw = random.Random(f"{make.__name__} {seed}")
         plain = damaged(draw, make(draw))
-        text = draw.choice([*as_pasted(plain, "/proc/file").values()])
+        text = decorated(draw, plain)
         answer = answered(make, plain, text)
         if isinstance(answer, str):
             assert answer

@@ -27,7 +27,7 @@ RETRY_ASYNC, RETRY_SYNC = "6.12-subpage_retry", "6.12-subpage_retry_sync"
 FIRST = 0x40000
 
 
-def called(*orders, mode=MIGRATE_SYNC, writeback=False, deferred_split=False, **env):
+def called(*orders, mode=MIGRATE_SYNC, writeback=False, deferred_split=False, passes=10, **env):
     """(result, what is left, trace) of one call on isolated folios of these orders."""
     world = World()
     world.env = world.env._replace(**env)
@@ -44,7 +44,8 @@ def called(*orders, mode=MIGRATE_SYNC, writeback=False, deferred_split=False, **
 
     def path():
         left = list(pages)
-        rc = yield from TODAY.migrate_pages(left, mode, MR_LONGTERM_PIN, TODAY)
+        version = TODAY._replace(passes=passes)
+        rc = yield from TODAY.migrate_pages(left, mode, MR_LONGTERM_PIN, version)
         return rc, tuple(left)
 
     trace = record(Scenario("call", world, (Actor("me", path),)), Scripted("me", Script()))
@@ -74,6 +75,7 @@ CALLS = [
     ((0,), MIGRATE_ASYNC, WRITEBACK, 1, [(1, 0)], {FAIL: 1}),
     ((2,), MIGRATE_ASYNC, WRITEBACK, 1, [(1, 0)], {FAIL: 4, THP_FAIL: 1}),
     ((0,), MIGRATE_SYNC, WRITEBACK, 0, [(1, 0), (1, 3)], {SUCCESS: 1}),
+    ((0,), MIGRATE_SYNC, WRITEBACK | {"passes": 1}, 0, [(1, 0), (1, 1)], {SUCCESS: 1}),
     (
         *((2,), MIGRATE_ASYNC, NO_HUGE, 0, [(1, 0), *[(2, 0)] * 4]),
         {SUCCESS: 4, THP_FAIL: 1, THP_SPLIT: 1},

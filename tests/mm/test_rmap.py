@@ -95,6 +95,7 @@ def test_a_split_removes_ptes_and_a_move_only_those_there_were(kind, swap_cache,
             do(world, put_back)
             world.check()
             assert world.folio(PFN).deferred_split == queued
+            assert world.folio(PFN).migration_entries == (0, 0)
             assert world.vmstat[COUNTER] == int(queued)
 
 
