@@ -5,13 +5,10 @@ from __future__ import annotations
 import random
 
 import pytest
-from small import do
 
 from mmsim.constants import MAX_ORDER, MIGRATE_CMA, MIGRATE_MOVABLE, PCP_TYPES
 from mmsim.engine.op import ModelError
-from mmsim.mm.cma import isolate_freepages_range
 from mmsim.mm.page_alloc import alloc_pages, free_pages, request, take
-from mmsim.mm.world import ZONE, Environment, World
 from mmsim.mm.zone import HELD, Part, Run, Zone, ZoneError, boot, occupancy, pages, pattern
 
 GIB = 1 << 18
@@ -160,14 +157,6 @@ def test_without_watermarks_the_last_page_can_be_had():
     zone.add_to_tail(MIGRATE_MOVABLE, 0, [7])
     zone.account(MIGRATE_MOVABLE, 1)
     assert alloc_pages(zone, request(0)) == 7
-
-
-def test_a_range_is_taken_out_of_the_blocks_that_reach_over_its_ends():
-    world = World(Environment(ZONE, ZONE), boot(4096, 4096))
-    do(world, isolate_freepages_range(512, 2560))
-    assert world.zone.nr_free == 2048
-    taken = [(pfn, held) for pfn, _, held in world.zone.blocks(0, 4096) if held]
-    assert taken == [(pfn, HELD[False][9]) for pfn in range(512, 2560, 512)]
 
 
 # -- untouched memory
