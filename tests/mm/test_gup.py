@@ -47,6 +47,14 @@ def test_the_drain_happens_once_in_a_round():
 
 @pytest.mark.parametrize("dirty", [False, True])
 @pytest.mark.parametrize("write", [False, True])
+def test_what_is_pinned_to_be_written_to_is_dirty(dirty, write):
+    path = Actor("me", lambda: pin_user_pages("A", 0, 2, write=write))
+    after = run(memory(folio(dirty=dirty)), path).last.world.folio(PFN)
+    assert (after.dirty, after.pincount) == (dirty or write, 2)
+
+
+@pytest.mark.parametrize("dirty", [False, True])
+@pytest.mark.parametrize("write", [False, True])
 def test_what_a_device_may_have_written_to_is_dirty_once_it_lets_go(dirty, write):
     def path():
         found = yield from pin_user_pages("A", 0, 2, write=False)
