@@ -47,14 +47,18 @@ def test_references_of_each(other, order, fields, counts):
 def test_what_is_not_mapped_is_mapped_once(holder, order):
     unmapped = {"pmd_maps": 0} if order else {"pte_maps": 0}
     actors = [holder("one", "A"), fault("two", "A")]
-    made = run(memory(folio("A", order, **unmapped)), *actors).last.world.folio(PFN)
+    trace = run(memory(folio("A", order, **unmapped)), *actors)
+    assert trace.results["two"] == 0
+    made = trace.last.world.folio(PFN)
     assert (made.pmd_maps, made.pte_maps) == ((1, 0) if order else (0, 1))
 
 
 def test_who_comes_second_to_map_a_page_lets_go_of_it():
     actors = [fault("one", "A"), fault("two", "A")]
-    made = run(memory(folio(pmd_maps=0)), *actors, schedule="one two one*5 two*6").last.world
-    assert (made.folio(PFN).mapcount, made.folio(PFN).refcount) == (1, NR + 1)
+    trace = run(memory(folio(pmd_maps=0)), *actors, schedule="one two one*5 two*6")
+    made = trace.last.world.folio(PFN)
+    assert (made.mapcount, made.refcount) == (1, NR + 1)
+    assert trace.results == {"one": 0, "two": 0}
 
 
 # -- waiting, and who does not wait

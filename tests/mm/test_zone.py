@@ -152,6 +152,12 @@ def test_a_wrong_free_is_told_so_and_changes_nothing(pfn, order, says):
     zone.check()
 
 
+@pytest.mark.parametrize(("cma", "pfns"), [(0, [512, 2048]), (2048, [2048, 512])])
+def test_a_booted_zone_hands_out_its_lowest_pageblock_first_and_an_area_its_highest(cma, pfns):
+    zone = boot(2048, cma, start=512)
+    assert [alloc_pages(zone, request(9)) for _ in range(2)] == pfns
+
+
 def test_without_watermarks_the_last_page_can_be_had():
     zone = Zone(512)
     zone.add_to_tail(MIGRATE_MOVABLE, 0, [7])
