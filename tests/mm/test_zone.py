@@ -158,6 +158,13 @@ def test_a_booted_zone_hands_out_its_lowest_pageblock_first_and_an_area_its_high
     assert [alloc_pages(zone, request(9)) for _ in range(2)] == pfns
 
 
+def test_what_is_held_in_untouched_memory_can_be_freed():
+    zone = boot(4096, used=1.0)
+    free_pages(zone, 512, 9)
+    assert zone.nr_free == 512
+    zone.check()
+
+
 def test_without_watermarks_the_last_page_can_be_had():
     zone = Zone(512)
     zone.add_to_tail(MIGRATE_MOVABLE, 0, [7])
