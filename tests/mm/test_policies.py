@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from mmsim.engine.scenario import Move
+from mmsim.engine.schedule import render
 from mmsim.evidence.vectors import run_gup
 from mmsim.mm.seams import GIVE_UP, WAIT_LOOKS
 from mmsim.mm.versions import LATEST, get
@@ -101,3 +103,14 @@ def test_giving_up_a_busy_page_is_a_failure(setup, pages):
     assert call["result"] == "ENOMEM"
     assert found["counters"]["pgmigrate_fail"] == (512 if setup is HUGE else 1)
     assert found["counters"]["thp_migration_fail"] == (1 if setup is HUGE else 0)
+
+
+def test_a_wait_ends_when_the_reference_has_gone():
+    situation = vfio_map("wait", order=2, released=9)
+    second = situation.run().find("references_explained") + 1
+    trace = situation.replay(f"{render(situation.run().moves[:second])} holder")
+    while situation.moves(trace.last):
+        trace.append(Move("pin"))
+    assert looks(trace) == 3
+    assert trace.results["pin"] == 4
+    assert trace.last.world.vmstat["thp_split_page_failed"] == 1
