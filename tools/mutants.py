@@ -4,6 +4,11 @@ Cosmic-ray makes the changes. The tests are collected once, and a fork of that p
 change: it puts the changed code into the functions that are there, and runs the tests that reach
 the changed line until one fails. What an import has run already is imported anew.
 
+The changes are tried in a random order, so whatever an interrupted run has tried is a fair sample.
+Each first gets the tests of a few seconds. Who survives these gets more of them in a second round.
+Survivors are printed as they come, and build/mutants.csv has every result. What the tests reach is
+kept in build/ as long as no file changes.
+
 tests/survivors.csv says of each survivor why it may live. The exit status is 1 if the score is too
 low, or if a survivor is not listed there."""
 
@@ -15,7 +20,9 @@ import copy
 import csv
 import functools
 import gc
+import hashlib
 import os
+import pickle
 import random
 import resource
 import signal
@@ -46,10 +53,15 @@ TESTS = (
     *(f"tests/evidence/test_{name}.py" for name in VECTORS),
 )
 QUIET = ("-q", "-p", "no:cacheprovider", "--no-header", "--no-summary")
+# The processes that these tests start would import the file as it is.
+APART = ("-k", "not (cluster or processes or worker_that_dies or killed_sweep)")
 KNOWN = Path("tests/survivors.csv")
+RESULTS = Path("build/mutants.csv")
+REACHED = Path("build/mutants-reached.pickle")
 SCORE = 90  # per cent
-SECONDS = 40.0  # of CPU for the tests of one mutant, the fast ones first
-MEMORY = 6 << 30  # bytes for one process
+ROUNDS = (2.0, 20.0)  # seconds of CPU for the tests of one mutant, in each round
+MEMORY = 3 << 30  # bytes for one process
+ALIVE = ("survived", "not reached")
 # One change for each operator. Cosmic-ray knows eleven for each "+"; they die together.
 OPERATORS = """
 NumberReplacer AddNot ReplaceUnaryOperator_Delete_Not ReplaceUnaryOperator_Delete_USub
@@ -78,20 +90,29 @@ class Mutant(NamedTuple):
 
 
 def mutants_of(file: str) -> list[Mutant]:
-    """All changes of one file, without those of annotations, which nobody runs."""
+    """All changes of one file.
+
+    Left out: annotations, which nobody runs; `strict=` of zip(), which asks what is true anyway;
+    and `maxsize=` of a cache, which changes no answer."""
     source = Path(file).read_text()
     lines = [*source.splitlines(keepends=True), ""]
     notes: set[tuple[int, int]] = set()
     functions: dict[int, str] = {}
     for each in ast.walk(ast.parse(source)):
-        for note in (getattr(each, "annotation", None), getattr(each, "returns", None)):
+        asked = isinstance(each, ast.keyword) and each.arg in ("strict", "maxsize")
+        for note in (
+            getattr(each, "annotation", None),
+            getattr(each, "returns", None),
+            each.value if asked else None,
+        ):
             if note:
                 notes |= {(note.lineno, at) for at in range(note.col_offset, note.end_col_offset)}
         if isinstance(each, ast.FunctionDef | ast.ClassDef):
             functions |= dict.fromkeys(range(each.lineno, (each.end_lineno or 0) + 1), each.name)
     found = []
+    nodes = list(ast_nodes(parso.parse(source)))
     for operator in (get_operator(f"core/{name}")() for name in OPERATORS.split()):
-        for node in ast_nodes(parso.parse(source)):
+        for node in nodes:
             for index, (begin, end) in enumerate(operator.mutation_positions(node)):
                 if begin in notes:
                     continue
@@ -116,7 +137,13 @@ def mutants_of(file: str) -> list[Mutant]:
 def reach() -> tuple[dict[str, float], dict[str, dict[int, list[str]]]]:
     """Seconds of CPU of every test, and for every line of every file the tests that reach it.
 
-    An import reaches lines, too; it is called ""."""
+    An import reaches lines, too; it is called "". Kept in a file until a file of ours changes."""
+    ours = sorted(file for folder in ("mmsim", "tests") for file in Path(folder).rglob("*.py"))
+    state = hashlib.sha256(b"".join(file.read_bytes() for file in ours)).digest()
+    if REACHED.exists():
+        then, *kept = pickle.loads(REACHED.read_bytes())
+        if then == state:
+            return tuple(kept)
     seconds = {}
     failed: set[str] = set()
     cover = coverage.Coverage(data_file=None, source=list(ROOMS))
@@ -136,7 +163,7 @@ def reach() -> tuple[dict[str, float], dict[str, dict[int, list[str]]]]:
                 failed.add(report.nodeid)
 
     cover.start()
-    pytest.main([*QUIET, *TESTS], plugins=[Reach()])
+    pytest.main([*QUIET, *APART, *TESTS], plugins=[Reach()])
     cover.stop()
     if not seconds or len(failed) > 3:  # one needs Jupyter, which is not here
         raise RuntimeError(f"without any change tests fail or can't be collected: {sorted(failed)}")
@@ -144,7 +171,9 @@ def reach() -> tuple[dict[str, float], dict[str, dict[int, list[str]]]]:
         del seconds[name]
     data = cover.get_data()
     files = {os.path.relpath(name): name for name in data.measured_files()}
-    return seconds, {short: data.contexts_by_lineno(name) for short, name in files.items()}
+    reached = {short: data.contexts_by_lineno(name) for short, name in files.items()}
+    REACHED.write_bytes(pickle.dumps((state, seconds, reached)))
+    return seconds, reached
 
 
 CACHES: list[Any] = []
@@ -200,8 +229,7 @@ class Trial:
         """Pytest calls this instead of its own loop."""
         items = {item.nodeid: item for item in session.items}
         for name in self.order:
-            limit = int(time.process_time() + 2 + 4 * self.seconds[name])
-            resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))
+            signal.setitimer(signal.ITIMER_PROF, 1 + 4 * self.seconds[name])
             if any(each.failed for each in runtestprotocol(items[name], log=False, nextitem=None)):
                 self.killer[0] = list(self.seconds).index(name)
                 os._exit(1)
@@ -225,22 +253,24 @@ class Trial:
                 if str(getattr(module, "__file__", "")).startswith(ours):
                     del sys.modules[name]
             files = sorted({name.partition("::")[0] for name in self.order})
-            if files and pytest.main([*QUIET, *files], plugins=[self]):
+            if files and pytest.main([*QUIET, *APART, *files], plugins=[self]):
                 os._exit(1)
 
 
 class Hunt:
     """Forks a process for every mutant, once the tests are collected, and notes what came."""
 
-    def __init__(self, mutants: list[Mutant], jobs: int) -> None:
-        self.mutants, self.jobs = mutants, jobs
+    def __init__(self, mutants: list[Mutant], jobs: int, end: float) -> None:
+        self.mutants, self.jobs, self.end = mutants, jobs, end
         with ProcessPoolExecutor(1, get_context("fork")) as apart:
             self.seconds, self.reached = apart.submit(reach).result()
         self.killed: dict[str, Counter[str]] = defaultdict(Counter)
         self.killers = memoryview(mmap(-1, 4 * len(mutants))).cast("i")
-        self.came = ["not reached"] * len(mutants)
+        self.came: dict[int, str] = {}
+        self.had: dict[int, set[str]] = defaultdict(set)
         self.running: dict[int, int] = {}
         self.tell = os.fdopen(os.dup(2), "w", buffering=1)
+        self.results = RESULTS.open("w", buffering=1)
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Pytest calls this instead of its own loop."""
@@ -250,36 +280,48 @@ class Hunt:
             if isinstance(thing, FunctionType):
                 alive[key(thing.__code__)].append(thing)
         gc.freeze()
-        for number, mutant in enumerate(self.mutants):
-            order, again = self.tests_for(mutant)
-            if order:
-                while len(self.running) >= self.jobs:
-                    self.wait()
-                pid = os.fork()
-                if not pid:
-                    self.be_child(session, number, order, again, alive)
-                self.running[pid] = number
-            if number % 100 == 0:
-                print(f"mutants: {number} of {len(self.mutants)}", file=self.tell)
-        while self.running:
-            self.wait()
+        waiting = list(range(len(self.mutants)))
+        for seconds in ROUNDS:
+            print(f"mutants: {len(waiting)} get {seconds} s each", file=self.tell)
+            for count, number in enumerate(waiting, start=1):
+                if time.monotonic() > self.end:
+                    break
+                order, again = self.tests_for(number, seconds)
+                if order:
+                    while len(self.running) >= self.jobs:
+                        self.wait()
+                    pid = os.fork()
+                    if not pid:
+                        self.be_child(session, number, order, again, alive)
+                    self.running[pid] = number
+                elif number not in self.came:
+                    self.note(number, "not reached")
+                if count % 100 == 0:
+                    print(f"mutants: {count}, {self.summary()}", file=self.tell)
+            while self.running:
+                self.wait()
+            waiting = [number for number in waiting if self.came.get(number) == "survived"]
         return True
 
-    def tests_for(self, mutant: Mutant) -> tuple[list[str], bool]:
-        """The tests that reach it, and whether an import does.
+    def tests_for(self, number: int, seconds: float) -> tuple[list[str], bool]:
+        """Tests of so many seconds that reach it and were not tried, and whether an import does.
 
-        First come those that killed others in this function, then the fast ones."""
+        First come those that killed others in this function or file, then the fast ones."""
+        mutant = self.mutants[number]
         lines = self.reached[mutant.file]
         tests = {name for line in mutant.lines for name in lines.get(line, ())}
         again = "" in tests
         if again:
             tests = {name for names in lines.values() for name in names}
-        near = self.killed[mutant.file + mutant.function]
+        near, far = self.killed[mutant.file + mutant.function], self.killed[mutant.file]
         order = sorted(
-            tests & self.seconds.keys(), key=lambda name: (-near[name], self.seconds[name])
+            (tests & self.seconds.keys()) - self.had[number],
+            key=lambda name: (-near[name], -far[name], self.seconds[name]),
         )
         spent = accumulate(map(self.seconds.__getitem__, order))
-        return [name for name, used in zip(order, spent, strict=True) if used < SECONDS], again
+        order = [name for name, used in zip(order, spent, strict=True) if used < seconds]
+        self.had[number].update(order)
+        return order, again
 
     def be_child(
         self, session: pytest.Session, number: int, order: list[str], again: bool, alive: Alive
@@ -305,7 +347,7 @@ class Hunt:
                     function.__code__ = code
                 trial.pytest_runtestloop(session)
         except BaseException:
-            os._exit(1)
+            os._exit(2)
         os._exit(0)
 
     def wait(self) -> None:
@@ -313,43 +355,70 @@ class Hunt:
         pid, status = os.wait()
         number = self.running.pop(pid)
         mutant, code = self.mutants[number], os.waitstatus_to_exitcode(status)
-        hung = -code in (signal.SIGXCPU, signal.SIGALRM)
-        self.came[number] = "timeout" if hung else "killed" if code else "survived"
-        if code == 1:
-            name = list(self.seconds)[self.killers[number]]
+        hung = -code in (signal.SIGPROF, signal.SIGALRM)
+        name = list(self.seconds)[self.killers[number]] if code == 1 else ""
+        if name:
             self.killed[mutant.file + mutant.function][name] += 1
+            self.killed[mutant.file][name] += 1
+        self.note(number, "timeout" if hung else "killed" if code else "survived", name)
+
+    def note(self, number: int, came: str, by: str = "") -> None:
+        """Into the file at once; survivors to the screen, too."""
+        row = [*self.mutants[number][:4], came, by]
+        csv.writer(self.results, lineterminator="\n").writerow(row)
+        if came in ALIVE and self.came.get(number) != came:
+            csv.writer(self.tell, lineterminator="\n").writerow(row[:5])
+        self.came[number] = came
+
+    def summary(self, room: str = "") -> str:
+        """How many of a room were killed, and how many were not."""
+        came = Counter(c for n, c in self.came.items() if self.mutants[n].file.startswith(room))
+        return ", ".join(f"{count} {name}" for name, count in sorted(came.items()))
 
 
 def main() -> int:
     """Try the changes; say the score, and which survivors are not listed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--one-in", type=int, default=1, metavar="N", help="a share, with seed 0")
+    parser.add_argument("--one-in", type=int, default=1, metavar="N", help="try a random share")
+    parser.add_argument("--seed", type=int, default=0, help="of the order and of that share")
+    parser.add_argument("--only", type=Path, help="try what the rows of a file like ours name")
+    parser.add_argument("--minutes", type=float, default=55, help="then stop, with what was tried")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes at a time")
     parser.add_argument("files", nargs="*", help="only these files of the two rooms")
     args = parser.parse_args()
+    end = time.monotonic() + 60 * args.minutes
     os.environ["COVERAGE_CORE"] = "ctrace"  # the only one that knows which test it is
     files = args.files or sorted(str(file) for room in ROOMS for file in Path(room).glob("*.py"))
     mutants = [mutant for file in files for mutant in mutants_of(file)]
-    picked = random.Random(0).sample(range(len(mutants)), len(mutants) // args.one_in)
-    mutants = [mutants[number] for number in sorted(picked)]
+    if args.only:
+        only = set(rows(args.only))
+        mutants = [mutant for mutant in mutants if mutant[:4] in only]
+    mutants = random.Random(args.seed).sample(mutants, len(mutants) // args.one_in)
+    RESULTS.parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         os.environ["PYTEST_DEBUG_TEMPROOT"] = folder
-        hunt = Hunt(mutants, args.jobs)
-        pytest.main([*QUIET, *TESTS], plugins=[hunt])
+        hunt = Hunt(mutants, args.jobs, end)
+        pytest.main([*QUIET, *APART, *TESTS], plugins=[hunt])
 
-    tried = list(zip((mutant[:4] for mutant in mutants), hunt.came, strict=True))
-    with KNOWN.open(newline="") as file:
-        known = {tuple(row[:4]): row[4] for row in csv.reader(file)}
-    alive = [row for row, came in tried if came in ("survived", "not reached")]
-    new = [row for row in alive if row not in known]
-    csv.writer(sys.stdout, lineterminator="\n").writerows(new)
-    for row in sorted({row for row, _ in tried} & set(known) - set(alive)):
+    known = rows(KNOWN)
+    tried = [(mutants[number][:4], came) for number, came in hunt.came.items()]
+    alive = {row for row, came in tried if came in ALIVE}
+    for row in sorted({row for row, _ in tried} & set(known) - alive):
         print(f"it dies now, take it out of {KNOWN}: {row}")
+    new = sorted(alive - set(known))
+    print(f"{len(new)} survivors not in {KNOWN}:")
+    csv.writer(sys.stdout, lineterminator="\n").writerows(new)
     for room in ROOMS:
-        print(room, dict(Counter(came for row, came in tried if row[0].startswith(room))))
-    score = 100 * (1 - len(alive) / len(tried))
-    print(f"{len(tried)} changes, score {score:.1f} %; {len(new)} survivors not in {KNOWN}")
+        print(f"{room}: {hunt.summary(room)}")
+    score = 100 * sum(came not in ALIVE for _, came in tried) / len(tried)
+    print(f"{len(tried)} of {len(mutants)} changes tried, score {score:.1f} %")
     return int(bool(new) or score < SCORE)
+
+
+def rows(path: Path) -> dict[tuple[str, ...], str]:
+    """The changes that a file names, each with what stands behind it."""
+    with path.open(newline="") as file:
+        return {tuple(row[:4]): row[4] for row in csv.reader(file)}
 
 
 if __name__ == "__main__":

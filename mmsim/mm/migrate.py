@@ -242,7 +242,6 @@ def migrate_pages(
     retry = thp_retry = 1
     nr_failed = nr_failed_pages = nr_retry_pages = 0
     nr_succeeded = nr_thp_succeeded = nr_thp_failed = nr_thp_split = 0
-    rc = 0
     ret_pages: list[Page] = []
     thp_split_pages: list[Page] = []
     nosplit = reason == MR_NUMA_MISPLACED

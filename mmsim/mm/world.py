@@ -169,7 +169,7 @@ class World:
         """Equal for equal worlds.  `where` follows from `folios`; the rest never changes.
 
         With a pool it is small, and equal folios become one object."""
-        batches = frozenset([item for item in self.batches.items() if item[1]])
+        batches = frozenset(self.batches.items())
         counters = tuple(self.vmstat.values())
         if self.env.pin_spins:
             *rest_of_them, acquired, released = counters

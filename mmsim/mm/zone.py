@@ -467,7 +467,7 @@ def age(
     loose = round(scattered * free_pages)
     free_blocks = min((free_pages - loose) // size, blocks)
     loose = free_pages - free_blocks * size
-    partly = min(blocks - free_blocks, max(-(-loose // (size // 2)), -(-loose // (size - 1))))
+    partly = min(blocks - free_blocks, -(-loose // (size // 2)))
     nr_held = [0] * free_blocks + [size] * (blocks - free_blocks - partly)
     # Pages held in each partly used pageblock; they add up to what is held there altogether.
     nr_held += [size - loose * (n + 1) // partly + loose * n // partly for n in range(partly)]

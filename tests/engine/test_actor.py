@@ -3,9 +3,10 @@
 import dataclasses
 
 import pytest
-from small import ask, load, nop, store
+from small import ask, cells, load, nop, store
 
 from mmsim.engine.actor import Actor, Pictures, Program
+from mmsim.engine.explore import explore
 from mmsim.engine.op import ModelError
 
 
@@ -38,14 +39,6 @@ def test_a_place_shows_its_next_step_and_its_frames_and_an_end_its_result():
     assert (end.finished, end.result, end.frames()) == (True, 6, ())
 
 
-def test_an_older_place_can_be_left_another_way():
-    """The live generator has moved on; the place is rebuilt from its answers."""
-    root = program(outer).root
-    assert root.after(5).after(None).result == 6
-    assert root.after(7).after(None).result == 8
-    assert root.after(5) is root.after(5)
-
-
 def test_exact_places_are_lists_of_answers_and_merged_ones_are_pictures():
     def path():
         value = yield load("x")
@@ -61,6 +54,31 @@ def test_exact_places_are_lists_of_answers_and_merged_ones_are_pictures():
     ends = [merged.after(answer).after(None) for answer in (3, 1, 2)]
     assert [end.result for end in ends] == [1, 1, 0]
     assert ends[0] is ends[1]
+
+
+def counter():
+    n = 0
+
+    def count():
+        nonlocal n
+        n += 1
+        return n
+
+    def path():
+        yield from up_to_four(count)
+        return n
+
+    return path
+
+
+def up_to_four(count):
+    while count() < 4:
+        yield nop()
+
+
+def test_a_waiting_path_sees_what_others_do_to_the_variables_they_share():
+    found = explore(cells(lambda: (yield from counter()()), merge=True))
+    assert (found.states, len(found.ends)) == (4, 1)
 
 
 def test_yielding_something_else_than_an_op_is_a_bug_of_the_model():

@@ -4,8 +4,8 @@ import pytest
 from small import Cells, ask, cells, increment, store, wait_for_x
 
 from mmsim.engine.actor import Actor
-from mmsim.engine.op import ModelError
-from mmsim.engine.scenario import Move, Scenario
+from mmsim.engine.op import ModelError, choice
+from mmsim.engine.scenario import Move, Pool, Scenario
 
 
 def asker():
@@ -67,6 +67,26 @@ def test_the_environment_decides_by_the_move():
         assert scenario.results(scenario.step(state, Move("b", outcome))[0]) == {"b": answer}
     with pytest.raises(ModelError, match="'b' moves without an outcome"):
         scenario.step(state, Move("b"))
+
+
+@choice(lambda world, me: ("only",))
+def settled(world, me, outcome):
+    return outcome
+
+
+def test_one_possible_outcome_is_no_choice():
+    scenario = cells(lambda: (yield settled()))
+    state = scenario.initial()
+    assert scenario.moves(state) == [Move("a")]
+    assert scenario.step(state, Move("a"))[1].answer == "only"
+
+
+def test_tables_have_equal_keys_if_they_are_equal():
+    pool = Pool()
+    tables = ({}, {1: "a"}, {2: "a"}, {1: "b"}, {1: "a", 2: "b"}, {1: "b", 2: "a"})
+    keys = [pool.table(dict(table)) for table in tables]
+    assert len({*keys}) == len(tables)
+    assert pool.table({2: "b", 1: "a"}) == keys[4]
 
 
 def test_two_actors_can_not_share_a_name():

@@ -13,6 +13,7 @@ from mmsim.mm.actors import (
     fault,
     lookup,
     permanent_pin,
+    pinner,
     truncater,
 )
 from mmsim.mm.rmap import try_to_migrate
@@ -29,6 +30,9 @@ def refs(trace, pfn=PFN):
         (direct_io("h", "A", pages=2, steps=3), 2, {}, [0, 2, 2, 2, 2, 0]),
         (direct_io("h", "A"), 0, {}, [0, GUP_PIN_COUNTING_BIAS, 0]),
         (permanent_pin("h", "A", pages=NR), 2, {}, [0, NR]),
+        (pinner("h", "A", 0), 2, {}, [0, 1, 0]),
+        (pinner("h", "A", 0, 3, leaves=False), 2, {}, [0, 3]),
+        (pinner("h", "A", NR), 2, {}, [0, 0]),
         (fault("h", "A"), 2, {}, [0, 0]),
         (fault("h", "A"), 2, {"pmd_maps": 0}, [0, 0, 1, 1, 1, 1, 1]),
     ],
@@ -43,8 +47,18 @@ def test_references_of_each(other, order, fields, counts):
 def test_what_is_not_mapped_is_mapped_once(holder, order):
     unmapped = {"pmd_maps": 0} if order else {"pte_maps": 0}
     actors = [holder("one", "A"), fault("two", "A")]
-    made = run(memory(folio("A", order, **unmapped)), *actors).last.world.folio(PFN)
+    trace = run(memory(folio("A", order, **unmapped)), *actors)
+    assert trace.results["two"] == 0
+    made = trace.last.world.folio(PFN)
     assert (made.pmd_maps, made.pte_maps) == ((1, 0) if order else (0, 1))
+
+
+def test_who_comes_second_to_map_a_page_lets_go_of_it():
+    actors = [fault("one", "A"), fault("two", "A")]
+    trace = run(memory(folio(pmd_maps=0)), *actors, schedule="one two one*5 two*6")
+    made = trace.last.world.folio(PFN)
+    assert (made.mapcount, made.refcount) == (1, NR + 1)
+    assert trace.results == {"one": 0, "two": 0}
 
 
 # -- waiting, and who does not wait

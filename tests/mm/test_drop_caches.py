@@ -88,18 +88,23 @@ def test_a_reference_taken_after_the_count_was_read_saves_the_folio():
     assert trace.last.world.folio(PFN).refcount == NR
 
 
-def test_written_to_just_before_the_freeze_is_kept():
+@pytest.mark.parametrize(
+    ("step", "change"), [("folio_ref_freeze", "dirty"), ("folio_test_dirty", "writeback")]
+)
+def test_what_is_written_to_or_back_meanwhile_is_kept_and_deactivated(step, change):
     """The second look at PG_dirty: somebody pinned, wrote, and was gone before the freeze."""
     world = thps(1, dirty=False, pmd_maps=0)
     scenario = Scenario(ME, world, (dropping(world),))
-    state = scenario.initial()
+    state, steps = scenario.initial(), []
     while moves := scenario.moves(state):
-        if scenario.local(state, ME).op.kind.name == "folio_ref_freeze":
-            state.world.update(PFN, dirty=True)
+        steps.append(scenario.local(state, ME).op.kind.name)
+        if steps[-1] == step:
+            state.world.update(PFN, **{change: True})
         state, _ = scenario.step(state, moves[0], keep=False)
         state.world.check()
     assert state.world.folio(PFN).refcount == NR
     assert state.world.folio(PFN).cached
+    assert steps.count("folio_batch_add") == 1
 
 
 @pytest.mark.parametrize(("value", "result"), [(4, 0), (0, -EINVAL), (5, -EINVAL), (-1, -EINVAL)])
@@ -108,6 +113,19 @@ def test_values_that_drop_nothing(value, result):
     trace = run(world, dropping(world, value))
     assert trace.results[ME] == result
     assert trace.last.world.folios
+
+
+@pytest.mark.parametrize("why", ["dirty", "writeback"])
+def test_what_has_to_be_written_first_is_kept(why):
+    found = drop(thps(1, **{"dirty": False, "pmd_maps": 0, why: True}))
+    assert found.last.world.folio(PFN).cached
+
+
+def test_pages_of_one_region_are_dropped_one_after_another():
+    single = folio("A", 0, dirty=False, pte_maps=0)
+    world = memory(*(single._replace(name=f"A[{index}]", index=index) for index in range(3)))
+    drop_all = Actor(ME, lambda: drop_caches(((Extent("A", 3),),), BASE, 1))
+    assert run(world, drop_all).last.world.folios == {}
 
 
 # -- a batch on its way to the lists

@@ -1,7 +1,7 @@
 """The folio lock, leaving a file, and claiming all references at once."""
 
 import pytest
-from small import NR, PFN, do, folio, isolated, memory, sound
+from small import NR, PFN, do, folio, isolated, memory
 
 from mmsim.engine.op import ModelError
 from mmsim.mm.filemap import (
@@ -15,9 +15,6 @@ from mmsim.mm.filemap import (
 )
 from mmsim.mm.folio import Extent
 from mmsim.mm.page_ref import folio_get, folio_ref_freeze
-from mmsim.scenarios import make
-
-TRUNCATED = {"order": 1, "passes": 2, "released": "1", "trouble": "truncated"}
 
 
 def guard(world, op, me="me"):
@@ -64,7 +61,12 @@ def test_truncation_waits_for_the_lock_if_it_is_told_to():
     why = "waiting for the lock of A, held by somebody"
     assert guard(world, truncate_inode_folio("A", 0, True)) == why
     assert guard(world, truncate_inode_folio("A", 0)) is None
-    sound(make("vfio_map", "v3", TRUNCATED, merge=True).explore())
+
+
+def test_a_file_ends_where_its_extents_end():
+    world = memory(folio("A", 0), folio("A", 0)._replace(name="A[1]", index=1))
+    assert do(world, find_get_entry((Extent("A", 2),), (0, 1))).page.pfn == PFN + 1
+    assert do(world, find_get_entry((Extent("A", 1),), (0, 1))) is None
 
 
 # -- references claimed all at once

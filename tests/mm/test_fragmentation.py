@@ -40,6 +40,11 @@ def test_an_order_the_zone_does_not_have(order):
         unusable_index((1, 0, 0), order)
 
 
+def test_a_count_of_blocks_is_no_negative_number():
+    with pytest.raises(ValueError, match="-1"):
+        unusable_index((1, -1), 0)
+
+
 # -- how debugfs shows an index
 
 

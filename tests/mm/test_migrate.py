@@ -4,22 +4,21 @@ from typing import NamedTuple
 
 import pytest
 from coin import coin
-from small import NR, PFN, isolated, memory, run
+from small import PFN, isolated, memory, run
 
 from mmsim.constants import ANON, MIGRATE_ASYNC, MIGRATE_SYNC, MR_LONGTERM_PIN
 from mmsim.engine.actor import Actor
 from mmsim.engine.scenario import Scenario
 from mmsim.engine.trace import record
 from mmsim.errno import ENOMEM
-from mmsim.mm.actors import locker, truncater
+from mmsim.mm.actors import locker
 from mmsim.mm.folio import ISOLATION, Page
 from mmsim.mm.migrate import migrate_pages
 from mmsim.mm.versions import VERSIONS, environment
-from mmsim.scenarios.script import Cue, Position, Script
+from mmsim.scenarios.script import Cue, Script
 
 S, F = "pgmigrate_success", "pgmigrate_fail"
-TS, TF = "thp_migration_success", "thp_migration_fail"
-SPF, SPMD = "thp_split_page_failed", "thp_split_pmd"
+TS = "thp_migration_success"
 WAITED = "waited for"
 FAULTS = ("folio_expected_refs",)
 
@@ -32,7 +31,7 @@ class Ran(NamedTuple):
     world: object
 
 
-def migrate(version, *folios, cast=(), targets=None, faults=None, mode=MIGRATE_SYNC):
+def migrate(version, *folios, cast=(), faults=None, mode=MIGRATE_SYNC):
     """One migrate_pages() call on these folios.  `cast`: (actor, positions of its moves) each."""
     world = memory(*folios, targets_huge="either", targets_base="either", faults=FAULTS)
     from_ = [Page(world.find(f.region, 0), f.nr_pages) for f in folios]
@@ -48,7 +47,7 @@ def migrate(version, *folios, cast=(), targets=None, faults=None, mode=MIGRATE_S
         for actor, folio, moves in cast
         for at in moves
     ]
-    script = Script(tuple(cues), targets=targets or {}, faults=faults or {})
+    script = Script(tuple(cues), faults=faults or {})
     trace = run(world, Actor("migrate", path), *(c[0] for c in cast), script=script)
     after = trace.last.world
     visits = {e.told["round_"]: e.told["pass_"] for e in trace.events if e.site == "visit"}
@@ -63,9 +62,6 @@ def thp(**fields):
 
 def page(name="P", **fields):
     return isolated(name, 0, **fields)
-
-
-NO_HUGE = {"A": None}  # every request for A's destination fails
 
 
 @pytest.mark.parametrize("error", ["EBUSY", "EINVAL", "EAGAIN", "ENOSYS", "ENOMEM"])
@@ -94,25 +90,6 @@ def test_writeback_and_a_lock_are_waited_for_from_the_fourth_pass_on(trouble, mo
     ran = migrate("base", page(writeback=written), cast=() if written else [LOCKER], mode=mode)
     assert (ran.rc, ran.passes) == (rc, [passes])
     assert not rc or ran.world.folio(PFN).writeback == written
-
-
-TRUNCATED = {
-    # site of pass 0 -> result of v2 and v3, passes, events of either
-    "visit": (0, 0, [1], {S: NR, TS: 1}),
-    "split.lock": (-ENOMEM, -ENOMEM, [1], {F: NR, TF: 1, SPF: 1}),
-    "split.check": (1, 0, [2], {S: NR, TS: 1, TF: 1, SPF: 1}),
-    "split.freeze": (1, 0, [2], {S: NR, TS: 1, TF: 1, SPF: 1, SPMD: 1}),
-}
-
-
-@pytest.mark.parametrize("site", TRUNCATED)
-def test_truncation_at_each_site_of_a_split(site):
-    """Once out of its file, only the isolation's reference is left: freed on the next visit."""
-    v2, v3, passes, counts = TRUNCATED[site]
-    for version, rc in (("v2", v2), ("v3", v3)):
-        cast = [(truncater("truncate", "A", 0), "A", [Position.at(site, 0)])]
-        ran = migrate(version, thp(), cast=cast, targets=NO_HUGE)
-        assert (ran.rc, ran.passes, ran.counts) == (rc, passes, counts)
 
 
 @pytest.mark.parametrize("mapped", [1, 0])
@@ -162,6 +139,9 @@ def test_the_counters_say_what_the_steps_have_done(seed, version, mode):
     still = [pfn for pfn, each in after.folios.items() if ISOLATION in dict(each.held)]
     assert sorted(each.pfn for each in left) == sorted(still)
     assert {each.migration_entries for each in after.folios.values()} == {(0, 0)}
+    visits = [(e.told["round_"], e.told["pass_"]) for e in trace.events if e.site == "visit"]
+    ended = [e.told["ended"] for e in trace.events if "ended" in e.told]
+    assert not ended or ended[-1] >= max(visits)
     codes = [event.told["rc"] for event in trace.events if event.site == "move.done"]
     moves = [event.op.kind.name for event in trace.events].count("folio_migrate_mapping")
     assert codes.count(0) == moves

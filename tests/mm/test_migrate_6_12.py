@@ -5,17 +5,18 @@ The decision tables are vectors (data/conformance/today) and measured rows (test
 from __future__ import annotations
 
 import csv
-import itertools
 
 import pytest
+from small import NR
 
 from mmsim import datafiles
-from mmsim.constants import MIGRATE_SYNC, MR_LONGTERM_PIN
+from mmsim.constants import MIGRATE_ASYNC, MIGRATE_SYNC, MR_LONGTERM_PIN
 from mmsim.engine.actor import Actor
 from mmsim.engine.scenario import Scenario
 from mmsim.engine.trace import record
+from mmsim.errno import ENOMEM
 from mmsim.evidence.vectors import run_migrate_pages
-from mmsim.mm.folio import ISOLATION, Folio, Page
+from mmsim.mm.folio import ISOLATION, NEW_PAGE, Folio, Page
 from mmsim.mm.versions import TODAY
 from mmsim.mm.world import World
 from mmsim.scenarios import make
@@ -26,14 +27,16 @@ RETRY_ASYNC, RETRY_SYNC = "6.12-subpage_retry", "6.12-subpage_retry_sync"
 FIRST = 0x40000
 
 
-def called(*orders, mode=MIGRATE_SYNC, reason=MR_LONGTERM_PIN, version=TODAY, **env):
+def called(*orders, mode=MIGRATE_SYNC, writeback=False, deferred_split=False, passes=10, **env):
     """(result, what is left, trace) of one call on isolated folios of these orders."""
     world = World()
     world.env = world.env._replace(**env)
     pages = []
     for number, order in enumerate(orders):
         name, pfn = f"F{number}", FIRST + number * 512
-        folio = Folio(name, name, 0, order, held=((ISOLATION, 1),), lru=False)
+        held = ((ISOLATION, 1),)
+        folio = Folio(name, name, 0, order, held=held, lru=False)
+        folio = folio._replace(writeback=writeback, deferred_split=deferred_split)
         maps = {"pmd_maps": 1} if order else {"pte_maps": 1}
         folio = folio._replace(**maps)
         world.add(pfn, folio._replace(refcount=folio.cache_refs + 2))
@@ -41,12 +44,14 @@ def called(*orders, mode=MIGRATE_SYNC, reason=MR_LONGTERM_PIN, version=TODAY, **
 
     def path():
         left = list(pages)
-        rc = yield from version.migrate_pages(left, mode, reason, version)
+        version = TODAY._replace(passes=passes)
+        rc = yield from TODAY.migrate_pages(left, mode, MR_LONGTERM_PIN, version)
         return rc, tuple(left)
 
     trace = record(Scenario("call", world, (Actor("me", path),)), Scripted("me", Script()))
     rc, left = trace.results["me"]
     trace.last.world.check()
+    assert NEW_PAGE not in {who for f in trace.last.world.folios.values() for who, _ in f.held}
     return rc, left, trace
 
 
@@ -62,21 +67,41 @@ def test_a_batch_is_unmapped_first_and_moved_afterwards_and_a_huge_page_closes_i
     assert steps == [*first, ("move.unmap", 3), ("move.freeze", 3)]
 
 
-def test_between_unmap_and_move_a_folio_is_locked_and_mapped_nowhere():
-    _, _, trace = called(0, 9)
-    for position, event in enumerate(trace.events):
-        if event.site == "move.expect":
-            folio = trace.state(position).world.folio(event.op.args[0])
-            assert (folio.locked_by, folio.mapcount) == ("me", 0)
-            assert folio.migration_entries != (0, 0)
+FAIL, SUCCESS = "pgmigrate_fail", "pgmigrate_success"
+THP_FAIL, THP_SPLIT = "thp_migration_fail", "thp_migration_split"
+WRITEBACK, NO_HUGE = {"writeback": True}, {"targets_huge": "none"}
+# orders, mode, what is the matter, result, (round, try) of each visit, counters
+CALLS = [
+    ((0,), MIGRATE_ASYNC, WRITEBACK, 1, [(1, 0)], {FAIL: 1}),
+    ((2,), MIGRATE_ASYNC, WRITEBACK, 1, [(1, 0)], {FAIL: 4, THP_FAIL: 1}),
+    ((0,), MIGRATE_SYNC, WRITEBACK, 0, [(1, 0), (1, 3)], {SUCCESS: 1}),
+    ((0,), MIGRATE_SYNC, WRITEBACK | {"passes": 1}, 0, [(1, 0), (1, 1)], {SUCCESS: 1}),
+    (
+        *((2,), MIGRATE_ASYNC, NO_HUGE, 0, [(1, 0), *[(2, 0)] * 4]),
+        {SUCCESS: 4, THP_FAIL: 1, THP_SPLIT: 1},
+    ),
+    ((9, 9, 9), MIGRATE_ASYNC, WRITEBACK | NO_HUGE, -ENOMEM, [(1, 0)], {FAIL: 512, THP_FAIL: 1}),
+]
 
 
-def test_pieces_of_a_huge_page_are_moved_before_the_next_one_is_looked_at():
-    rc, left, trace = called(9, 9, targets_huge="none")
-    visited = [e.told["round_"] for e in trace.events if e.site == "visit"]
-    rounds = [(round_, len(list(all_))) for round_, all_ in itertools.groupby(visited)]
-    assert rounds == [(1, 1), (2, 512)] * 2
+@pytest.mark.parametrize(("orders", "mode", "matter", "rc", "visits", "counts"), CALLS)
+def test_without_sleeping_nothing_is_waited_for(orders, mode, matter, rc, visits, counts):
+    """And a call without memory for a huge page that can't be split ends there."""
+    got, left, trace = called(*orders, mode=mode, **matter)
+    assert (got, len(left)) == (rc, len(orders) if rc else 0)
+    found = [(e.told["round_"], e.told["pass_"]) for e in trace.events if e.site == "visit"]
+    assert found == visits
+    vmstat = trace.last.world.vmstat
+    assert {name: n for name, n in vmstat.items() if "migrat" in name and n} == counts
+
+
+def test_a_huge_page_on_the_deferred_split_queue_is_split_before_anything_else():
+    rc, left, trace = called(2, deferred_split=True)
     assert (rc, left) == (0, ())
+    sites = [event.site for event in trace.events if event.site in ("split.end", "move.freed")]
+    assert sites == ["split.end", *["move.freed"] * NR]
+    counted = trace.last.world.vmstat
+    assert (counted["thp_migration_split"], counted["thp_migration_fail"]) == (1, 1)
 
 
 def migrated(folios, **script):

@@ -8,11 +8,9 @@ from mmsim.engine.scenario import Move
 from mmsim.engine.schedule import render
 from mmsim.evidence.vectors import run_gup
 from mmsim.mm.seams import GIVE_UP, WAIT_LOOKS
-from mmsim.mm.versions import LATEST, POLICIES, TODAY, get
+from mmsim.mm.versions import LATEST, get
 from mmsim.scenarios import vfio_map
 
-NAMES = ("subpage_retry", "drain", "wait")
-ON_TODAY = ("6.12-subpage_retry", "6.12-subpage_retry_sync", "6.12-drain", "6.12-wait")
 HUGE = {"folios": [{"name": "A", "order": 9}]}
 SINGLE = {"folios": [{"name": "P", "order": 0, "batch": "deactivate_file"}]}
 
@@ -30,14 +28,6 @@ def piece_held(until):
     if until is not None:
         holder["to"] = {**moment, "pass": until}
     return {"order9_targets": "none", "strangers": [holder]}
-
-
-@pytest.mark.parametrize("name", POLICIES)
-def test_a_policy_differs_from_its_version_in_one_seam(name):
-    row, newest = POLICIES[name], LATEST if name in NAMES else TODAY
-    differing = [field for field in row._fields if getattr(row, field) != getattr(newest, field)]
-    assert len(differing) == 3
-    assert differing[:2] == ["name", "title"]
 
 
 @pytest.mark.parametrize(
@@ -72,6 +62,27 @@ def test_a_page_in_a_batch_that_nobody_drains(version, pinned, drains):
     assert found["calls"][0]["lru_drains"] == drains
 
 
+@pytest.mark.parametrize("version", ["v3", "6.12"])
+@pytest.mark.parametrize(
+    ("setup", "script", "whats"),
+    [
+        (HUGE, {"strangers": [{"folio": "A"}]}, {"huge page"}),
+        (HUGE, piece_held(None), {"piece"}),
+        (SINGLE, {"strangers": [{"folio": "P"}]}, {"single page"}),
+    ],
+)
+def test_a_policy_is_told_what_is_tried_and_how_often(version, setup, script, whats):
+    told = []
+    row = get(version)._replace(policy=lambda attempt: told.append(attempt) or attempt.usual)
+    pin(row, setup, script, [setup["folios"][0]["name"]])
+    assert {each.what for each in told} == whats
+    assert {each.code for each in told} == {"-EAGAIN"}
+    tries = [each.tries for each in told]
+    assert tries == ([1] if whats == {"piece"} else [*range(1, 11)])
+    last = "give up" if version == "6.12" or whats == {"piece"} else "try again"
+    assert [each.usual for each in told] == [*["try again"] * (len(told) - 1), last]
+
+
 def looks(trace):
     return [event.op.kind.name for event in trace.events].count("references_explained")
 
@@ -83,17 +94,6 @@ def test_a_wait_is_bounded():
     assert trace.last.world.vmstat["thp_split_page_failed"] == 10
 
 
-def test_a_wait_ends_when_the_reference_has_gone():
-    situation = vfio_map("wait", order=2, released=9)
-    second = situation.run().find("references_explained") + 1
-    trace = situation.replay(f"{render(situation.run().moves[:second])} holder")
-    while situation.moves(trace.last):
-        trace.append(Move("pin"))
-    assert looks(trace) == 3
-    assert trace.results["pin"] == 4
-    assert trace.last.world.vmstat["thp_split_page_failed"] == 1
-
-
 @pytest.mark.parametrize(("setup", "pages"), [(HUGE, ["A"]), (SINGLE, ["P"])])
 def test_giving_up_a_busy_page_is_a_failure(setup, pages):
     """It used to be forgotten: migrate_pages() returned 0 with the page still on its list."""
@@ -103,3 +103,14 @@ def test_giving_up_a_busy_page_is_a_failure(setup, pages):
     assert call["result"] == "ENOMEM"
     assert found["counters"]["pgmigrate_fail"] == (512 if setup is HUGE else 1)
     assert found["counters"]["thp_migration_fail"] == (1 if setup is HUGE else 0)
+
+
+def test_a_wait_ends_when_the_reference_has_gone():
+    situation = vfio_map("wait", order=2, released=9)
+    second = situation.run().find("references_explained") + 1
+    trace = situation.replay(f"{render(situation.run().moves[:second])} holder")
+    while situation.moves(trace.last):
+        trace.append(Move("pin"))
+    assert looks(trace) == 3
+    assert trace.results["pin"] == 4
+    assert trace.last.world.vmstat["thp_split_page_failed"] == 1

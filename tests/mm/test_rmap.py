@@ -59,6 +59,8 @@ def test_a_fault_beyond_the_file_fails():
     world = memory(folio())
     assert do(world, handle_mm_fault("A", NR)) == -EFAULT
     assert do(world, handle_mm_fault("B", 0)) == -EFAULT
+    assert do(world, handle_mm_fault("A", 0)) == 0  # another thread was quicker
+    assert world.folio(PFN).mapcount == 1
     world.update(PFN, mapping=False)
     assert do(world, handle_mm_fault("A", 0)) == -EFAULT
 
@@ -94,7 +96,17 @@ def test_a_split_removes_ptes_and_a_move_only_those_there_were(kind, swap_cache,
             do(world, put_back)
             world.check()
             assert world.folio(PFN).deferred_split == queued
+            assert world.folio(PFN).migration_entries == (0, 0)
             assert world.vmstat[COUNTER] == int(queued)
+
+
+@pytest.mark.parametrize(
+    "made", [isolated(kind=SHMEM, cached=False, pte_maps=1), isolated("P", 0, kind=ANON)]
+)
+def test_only_a_huge_page_of_anonymous_memory_is_queued(made):
+    world = memory(made._replace(cached=False, refcount=1 + made.mapcount))
+    do(world, try_to_migrate(PFN))
+    assert not world.folio(PFN).deferred_split
 
 
 @pytest.mark.parametrize("pmd", [0, 1])

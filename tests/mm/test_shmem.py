@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 from small import run
 
+from mmsim.constants import ANON, SHMEM
 from mmsim.engine.actor import Actor
 from mmsim.engine.op import ModelError, at_once, blocking, choice
 from mmsim.errno import ENOMEM
+from mmsim.mm.shmem import populate as populate_page
 from mmsim.mm.shmem import shmem_is_huge, shmem_populate
 from mmsim.mm.world import ZONE, Environment, World
 from mmsim.mm.zone import boot
@@ -35,7 +37,9 @@ def populate(zone, pages, policy="always", path=shmem_populate):
 def test_the_policy_decides_page_by_page(policy, first, tail):
     """A file of 700 pages: its second huge page would reach beyond its end."""
     assert shmem_is_huge(policy, 0, 700) is first
+    assert shmem_is_huge(policy, 511, 512) is first
     assert shmem_is_huge(policy, 600, 700) is tail
+    assert shmem_is_huge(policy, 512, 1023) is tail
 
 
 def test_huge_pages_are_counted_mapped_and_clean():
@@ -70,6 +74,21 @@ def test_who_runs_out_keeps_what_is_mapped():
     mapped = sum(folio.nr_pages for folio in world.folios.values())
     assert mapped == 3 * NR - 100
     assert world.zone.nr_free == NR + 100
+
+
+@pytest.mark.parametrize(("kind", "mapped"), [(ANON, True), (SHMEM, True), (SHMEM, False)])
+@pytest.mark.parametrize("order", [0, 2])
+def test_a_page_of_each_kind(kind, mapped, order):
+    world = World(Environment())
+    trace = run(world, Actor("guest", lambda: populate_page("G", order, kind, mapped)))
+    (made,) = trace.last.world.folios.values()
+    cached = (kind == SHMEM) << order
+    assert trace.results["guest"] == 0
+    assert (made.order, made.mapping, made.mapcount) == (order, True, mapped)
+    assert made.refcount == cached + mapped + (order == 0 and not made.lru)
+    world = World(Environment(ZONE, ZONE), boot(NR, watermarks=(NR, NR, NR)))
+    short = run(world, Actor("guest", lambda: populate_page("G", order, kind, mapped)))
+    assert short.results["guest"] == -ENOMEM
 
 
 # -- steps taken at once

@@ -90,7 +90,7 @@ def test_a_block_is_found_wherever_it_lies_untouched(order):
         (lambda z: z.held.clear(), "belongs to nobody"),
         (lambda z: z.add_to_tail(MIGRATE_MOVABLE, 0, [0]), "belongs to two"),
         (lambda z: z.account(MIGRATE_MOVABLE, 1), "counters say"),
-        (lambda z: z.account(MIGRATE_CMA, 1), "counters say"),
+        (lambda z: z.account(MIGRATE_CMA, 1), "the lists say 262143 and 0"),
         (lambda z: z.untouched.clear(), "the last block ends at 0x400, the zone at 0x40000"),
         (lambda z: z.free_area[MIGRATE_MOVABLE][9].pop(512), "belongs to nobody"),
     ],
@@ -152,6 +152,26 @@ def test_a_wrong_free_is_told_so_and_changes_nothing(pfn, order, says):
     zone.check()
 
 
+@pytest.mark.parametrize(("cma", "pfns"), [(0, [512, 2048]), (2048, [2048, 512])])
+def test_a_booted_zone_hands_out_its_lowest_pageblock_first_and_an_area_its_highest(cma, pfns):
+    zone = boot(2048, cma, start=512)
+    assert [alloc_pages(zone, request(9)) for _ in range(2)] == pfns
+
+
+def test_what_is_held_in_untouched_memory_can_be_freed():
+    zone = boot(4096, used=1.0)
+    free_pages(zone, 512, 9)
+    assert zone.nr_free == 512
+    zone.check()
+
+
+def test_without_watermarks_the_last_page_can_be_had():
+    zone = Zone(512)
+    zone.add_to_tail(MIGRATE_MOVABLE, 0, [7])
+    zone.account(MIGRATE_MOVABLE, 1)
+    assert alloc_pages(zone, request(0)) == 7
+
+
 # -- untouched memory
 
 
@@ -189,6 +209,16 @@ def test_the_shares_of_used_and_scattered_memory(host, used, scattered):
     assert abs(whole - wanted * (1 - scattered)) <= slack + odd
     if scattered == 1.0:
         assert whole == 0
+
+
+@pytest.mark.parametrize(("used", "scattered", "free"), [(0.75, 0.5, 256), (0.3, 1, 359)])
+def test_partly_used_pageblocks_are_half_free_if_that_works_out(used, scattered, free):
+    zone = boot(62 * 512, used=used, scattered=scattered)
+    found = [part.free for cell in occupancy(zone) for part in cell.values()]
+    partly = [nr for nr in found if 0 < nr < 512]
+    assert partly
+    assert all(free - 1 <= nr <= free for nr in partly)
+    assert sum(found) == round((1 - used) * zone.nr_pages)
 
 
 def test_pageblocks_that_stick_out_are_there_and_have_aged_as_well():
