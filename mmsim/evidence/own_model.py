@@ -1,10 +1,13 @@
 """Conformance vectors run on a small model that somebody else wrote, as plain functions.
 
-Interface: Case, Odd, NOTHING, OPEN, answered, run_case, vectors, before
+Interface: Row, Unwritten, answered, run_vector, vectors, before
 
 The functions and what they may ask of their host are described in the text of lesson 12: `folio`,
 `unmap`, `can_split`, `freeze`, `split` and `migrate_pages`.  A page is an object with
-ATTRIBUTES.  Of the counters only those in COUNTERS are compared."""
+ATTRIBUTES.  Of the counters only those in COUNTERS are compared.
+
+Left out: pages that others than the page cache and mappings refer to when they are made,
+destinations that are there at some requests only, and rounds of a pin."""
 
 from __future__ import annotations
 
@@ -13,13 +16,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import cache
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 from mmsim import datafiles, errno
 from mmsim.constants import ANON
 from mmsim.errors import shown
-from mmsim.evidence.vectors import Names, Vector, position
+from mmsim.evidence.vectors import Vector, position
 from mmsim.mm.folio import ISOLATION, Folio
+from mmsim.scenarios.policy import PolicyError
 from mmsim.scenarios.script import SITES
 
 PLACES = {"visit": "visit", "check": "split.check", "freeze": "split.freeze"}
@@ -29,11 +33,26 @@ ATTRIBUTES = ("name", "pages", "cache", "mapcount", "refcount", "in_cma")
 Functions = Mapping[str, Any]
 
 
-class Odd(Exception):
+class Odd(PolicyError):
     """A function returned what it should not; the message says what."""
 
 
-NOTHING, OPEN = "returns nothing", "has dots in it"
+class Unwritten(Odd):
+    """A function is as it was given to the learner."""
+
+
+def arrivals(script: dict[str, Any]) -> list[tuple[tuple[int, ...], str, int | None]]:
+    """All that others do, the earliest first: when, to which page, how many references more.
+
+    None: the page is truncated."""
+    found: list[tuple[tuple[int, ...], str, int | None]] = []
+    for one in script.get("strangers", ()):
+        name, refs = one["folio"], one.get("refs", 1)
+        found.append((position(one["from"]) if "from" in one else (), name, refs))
+        if "to" in one:
+            found.append((position(one["to"]), name, -refs))
+    found += [(position(one["at"]), one["folio"], None) for one in script.get("events", ())]
+    return sorted(found, key=itemgetter(0))
 
 
 class Host:
@@ -41,91 +60,67 @@ class Host:
 
     def __init__(self, vector: Vector, make: Callable[..., Any], kernel: Any) -> None:
         script, entries = vector.get("script", {}), vector["setup"]["folios"]
-        names = Names(entries)
         self.kernel, self.vmstat, self.memory = kernel, Counter[str](), list[Any]()
-        self.visits, self.asked = Counter[str](), Counter[str]()
-        self.last = ""
-        self.fails: dict[str, Any] = {}
+        self.visits, self.last = Counter[str](), ""
+        self.pending = arrivals(script)
+        # The pages that find no destination.
+        self.stay = {entry["folio"] for entry in script.get("targets", ())}
         if script.get("order9_targets") == "none":
-            self.fails = {name: "all" for name, order in names.order.items() if order}
-        for entry in script.get("targets", ()):
-            self.fails |= dict.fromkeys(names.expand(entry["folio"]), entry["fail_attempts"])
-        # When, to which page, and how many references more; None: it is truncated.
-        self.pending: list[tuple[tuple[int, ...], str, int | None]] = []
-        for entry in script.get("strangers", ()):
-            for name in names.regions.get(entry["folio"], [entry["folio"]]):
-                refs = entry.get("refs", 1)
-                self.pending.append(
-                    (position(entry["from"]) if "from" in entry else (), name, refs)
-                )
-                if "to" in entry:
-                    self.pending.append((position(entry["to"]), name, -refs))
-        for entry in script.get("events", ()):
-            self.pending.append((position(entry["at"]), entry["folio"], None))
+            self.stay = {entry["name"] for entry in entries if entry["order"]}
         for entry in entries:
-            for name in names.regions[entry["name"]]:
-                page = made(make, name, 1 << entry["order"], _maps(entry))
-                page.refcount += entry.get("isolated", False)
-                page.in_cma = entry.get("in_cma", True)
-                self.memory.append(page)
-                self._arrive(page, ())
+            page = made(make, entry["name"], 1 << entry["order"], entry.get("pmd_maps", 1))
+            page.refcount += entry.get("isolated", False)
+            self.memory.append(page)
+            self._arrive(page, ())
 
     def meanwhile(self, place: str, page: Any) -> None:
         """Others act here, if the script says so."""
         if place not in PLACES:
             raise ValueError(f"no place {place!r}; there are {', '.join(PLACES)}")
         self.visits[page.name] += place == "visit"
-        site = PLACES[place]
-        if place == "freeze" and self.last != "check":
-            site = "move.freeze"
+        of_a_move = place == "freeze" and self.last != "check"
+        site = "move.freeze" if of_a_move else PLACES[place]
         self.last = place
         pass_ = max(self.visits[page.name] - 1, 0)
         self._arrive(page, (0, 1 + _is_piece(page.name), pass_, SITES.index(site)))
 
     def _arrive(self, page: Any, now: tuple[int, ...]) -> None:
-        due = [event for event in self.pending if event[1] == page.name and event[0] <= now]
-        for event in sorted(due, key=itemgetter(0)):
-            refs = event[2]
+        for event in list(self.pending):
+            at, name, refs = event
+            if name != page.name or at > now:
+                continue
             if refs is None:
                 page.refcount -= page.cache + page.mapcount
                 page.cache = page.mapcount = 0
-            elif page.refcount:  # else it is frozen
+            elif page.refcount:
                 page.refcount += refs
-            else:
+            else:  # it is frozen
                 continue
             self.pending.remove(event)
 
     def destination(self, page: Any) -> bool:
         """Is there a free page of this size outside CMA?"""
-        number = self.asked[page.name]
-        self.asked[page.name] += 1
-        fails = self.fails.get(page.name, ())
-        return not (fails == "all" or number in fails)
+        return page.name not in self.stay
 
     def passes(self) -> list[int]:
-        """How many passes there were, for each round."""
-        rounds = {0: 0, 1: 0}
+        """How many passes there were, for huge pages and then for their pieces."""
+        rounds = [0, 0]
         for name, n in self.visits.items():
             rounds[_is_piece(name)] = max(n, rounds[_is_piece(name)])
-        return [n for n in rounds.values() if n]
+        return [n for n in rounds if n]
 
 
 def _is_piece(name: str) -> bool:
     return name.endswith("]")
 
 
-def _maps(entry: dict[str, Any]) -> int:
-    order = entry["order"]
-    return int(entry.get("pmd_maps", order > 0)) + int(entry.get("pte_maps", order == 0))
-
-
 def made(make: Callable[..., Any], name: str, pages: int, maps: int) -> Any:
     """A page made by the learner's `folio`, with all that the others need to know of it."""
     page = make(name, pages, maps)
     if page is None:
-        raise Odd(f"folio() {NOTHING}")
+        raise Unwritten("folio() returns nothing")
     if getattr(page, "refcount", 0) is ...:
-        raise Odd(f"folio() {OPEN}")
+        raise Unwritten("folio() has dots in it")
     for attribute in ATTRIBUTES:
         if not hasattr(page, attribute):
             raise Odd(f"the page that folio() returns has no {attribute}")
@@ -135,13 +130,13 @@ def made(make: Callable[..., Any], name: str, pages: int, maps: int) -> Any:
 def answered(what: str, kind: type, wanted: str, answer: Any) -> Any:
     """What a function returned, if it is of this kind; raises Odd."""
     if answer is None:
-        raise Odd(f"{what}() {NOTHING}")
+        raise Unwritten(f"{what}() returns nothing")
     if type(answer) is not kind:
         raise Odd(f"{what}() returned {shown(answer, 40, quoted=True)}; it should return {wanted}")
     return answer
 
 
-def code_of(what: str, rc: Any) -> Any:
+def _code(what: str, rc: Any) -> Any:
     """What a function returned, as vectors write it."""
     return errno.code(answered(what, int, "0 or another whole number", rc))
 
@@ -178,7 +173,8 @@ def stepped(vector: Vector, own: Functions) -> Any:
     for step in steps:
         do = step["do"]
         if do == "create":
-            maps = _maps(step) + sum(s.get("times", 1) for s in steps if s["do"][:4] == "map_")
+            more = sum(s.get("times", 1) for s in steps if s["do"].startswith("map_"))
+            maps = step.get("pmd_maps", 1) + more
             page = made(own["folio"], step["folio"], 1 << step["order"], maps)
             if step.get("kind") == ANON:
                 page.cache, page.refcount = 0, page.refcount - page.pages
@@ -193,14 +189,15 @@ def run_refcount(vector: Vector, expect: dict[str, Any], own: Functions, kernel:
     """Steps on one page, and then what its count allows."""
     page = stepped(vector, own)
     fields = expect["folios"][page.name]
-    ref, maps = page.refcount, page.mapcount
-    rows: list[Row] = [("ref", fields["ref"], ref), ("mapcount", fields["mapcount"], maps)]
+    rows: list[Row] = [
+        ("ref", fields["ref"], page.refcount),
+        ("mapcount", fields["mapcount"], page.mapcount),
+    ]
     if "can_split" in fields:
         rows.append(("can_split", fields["can_split"], _yes_no("can_split", own, page)))
     free = fields["migration_freeze_ok"]
-    if free == (
-        fields["ref"] == fields["migration_expects"]
-    ):  # else it is mapped, and not isolated
+    # A page that is still mapped, or not isolated, is not asked.
+    if free == (fields["ref"] == fields["migration_expects"]):
         rows.append(("freeze", free, _yes_no("freeze", own, page)))
         rows.append(("refcount after freeze", 0 if free else fields["ref"], page.refcount))
     return rows
@@ -212,7 +209,7 @@ def run_split(vector: Vector, expect: dict[str, Any], own: Functions, kernel: An
     page = host.memory[0]
     while len(results) < vector["operation"]["times"] and 0 not in results:
         host.meanwhile("visit", page)
-        results.append(code_of("split", own["split"](page, pieces, host)))
+        results.append(_code("split", own["split"](page, pieces, host)))
     rows: list[Row] = [("results", expect["results"], results)]
     if "subpages" in expect:
         kinds = Counter((piece.refcount, piece.mapcount) for piece in pieces)
@@ -228,7 +225,7 @@ def run_migrate(vector: Vector, expect: dict[str, Any], own: Functions, kernel: 
     for page in host.memory:
         page.refcount += 1
     todo, reason = list(host.memory), vector["operation"]["reason"]
-    rc = code_of("migrate_pages", own["migrate_pages"](todo, reason, host))
+    rc = _code("migrate_pages", own["migrate_pages"](todo, reason, host))
     rows: list[Row] = [
         ("passes", expect["passes"], host.passes()),
         ("rc", expect["rc"], rc),
@@ -247,39 +244,31 @@ def vectors(group: str) -> dict[str, Vector]:
     return {vector["id"]: vector for vector in json.loads(text)["vectors"]}
 
 
-class Case(NamedTuple):
-    """A vector that was run for a version, and what came of it."""
+def run_vector(group: str, vector: Vector, version: str, own: Functions, kernel: Any) -> list[Row]:
+    """What comes out otherwise than a vector expects of a version; a found True is no 1.
 
-    vector: Vector
-    version: str
-    rows: list[Row]
-
-    @property
-    def wrong(self) -> list[Row]:
-        """What differs; a found True is no 1."""
-        odd = (isinstance(found, bool) > isinstance(wanted, bool) for _, wanted, found in self.rows)
-        return [row for row, yes in zip(self.rows, odd, strict=True) if yes or row[1] != row[2]]
-
-
-def run_case(group: str, vector: Vector, version: str, own: Functions, kernel: Any) -> Case | None:
-    """Run a vector; None if it says nothing of this version.  Raises Odd for odd values."""
-    for expect in vector["expect"]:
-        if expect["versions"] == "all" or version in expect["versions"]:
-            return Case(vector, version, RUNNERS[group](vector, expect, own, kernel))
-    return None
+    Raises Odd for odd values."""
+    return [
+        row
+        for expect in vector["expect"]
+        if expect["versions"] == "all" or version in expect["versions"]
+        for row in RUNNERS[group](vector, expect, own, kernel)
+        if row[1] != row[2] or isinstance(row[2], bool) > isinstance(row[1], bool)
+    ]
 
 
-def before(vector: Vector, names: Functions) -> Folio:
+def before(vector: Vector, own: Functions) -> Folio:
     """A page of a vector as a step finds it, with everybody who refers to it, for its picture."""
     operation = vector["operation"]
+    isolated = True
     if "steps" in operation:
-        page = stepped(vector, names)
+        page = stepped(vector, own)
         isolated = any(step["do"] == "isolate" for step in operation["steps"])
     else:
-        page = max(Host(vector, names["folio"], None).memory, key=lambda page: page.refcount)
-        isolated = True
+        page = max(Host(vector, own["folio"], None).memory, key=lambda page: page.refcount)
         page.refcount += "reason" in operation
-    others = page.refcount - page.cache - page.mapcount - isolated
+    held = {ISOLATION: int(isolated)}
+    held["holder"] = page.refcount - page.cache - page.mapcount - isolated
     return Folio(
         page.name,
         page.name,
@@ -287,6 +276,6 @@ def before(vector: Vector, names: Functions) -> Folio:
         page.pages.bit_length() - 1,
         cached=bool(page.cache),
         refcount=page.refcount,
-        held=tuple(pair for pair in ((ISOLATION, int(isolated)), ("holder", others)) if pair[1]),
+        held=tuple(pair for pair in held.items() if pair[1]),
         **{"pmd_maps" if page.pages > 1 else "pte_maps": page.mapcount},
     )

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from mmsim import errno
@@ -24,13 +25,11 @@ from mmsim.errno import ENOMEM
 from mmsim.errors import shown
 from mmsim.evidence.own_model import (
     COUNTERS,
-    NOTHING,
-    OPEN,
-    Case,
-    Odd,
+    Row,
+    Unwritten,
     answered,
     before,
-    run_case,
+    run_vector,
     vectors,
 )
 from mmsim.evidence.vectors import Vector
@@ -55,6 +54,8 @@ TEXT = FOLDER / "from_scratch.md"
 PATCHED = "v3"  # what the learner's three seams come to: both patches, as they were merged
 STEPS_MAX, CALL_STEPS = 3_000_000, 50  # of one vector: a huge page has 512 pieces
 SEAMS = ("ref_errno", "retry_split", "final_rc")
+KERNELS = {"base": "base", "patched": PATCHED}
+"""What the page calls its kernels -> the version of the real model."""
 
 
 # -- the finished page
@@ -108,9 +109,10 @@ def came_of(kernel: str, leaves: int | None, names: Mapping[str, Any]) -> tuple[
 
 def runs_shown(claim: str, runs: Runs) -> list[Any]:
     """The tries of each run, as the real model has them, and what the finished page counts."""
-    real = {"base": "base", "patched": PATCHED}
     traces = {
-        words: vfio_map(real[kernel], order=1, released="never" if leaves is None else leaves).run()
+        words: vfio_map(
+            KERNELS[kernel], order=1, released="never" if leaves is None else leaves
+        ).run()
         for words, (kernel, leaves) in runs.items()
     }
     rows = [(errno.name(rc), *n) for rc, *n in (came_of(*run, ours()) for run in runs.values())]
@@ -126,11 +128,15 @@ TITLES = (
 )
 
 
-def case_shown(case: Case) -> list[Any]:
+Failed = tuple[Vector, str, list[Row]]
+"""A vector, the version that it failed for, and what came out otherwise."""
+
+
+def failed_shown(vector: Vector, version: str, wrong: list[Row]) -> list[Any]:
     """A vector that failed: the page before, what was expected, and what was found."""
-    kernel = "in base" if case.version == "base" else "with the patch"
-    claim = f"Vector {case.vector['id']}, {kernel}: {case.vector['title']}"
-    world, folio = World(), before(case.vector, ours())
+    kernel = "in base" if version == "base" else "with the patch"
+    claim = f"Vector {vector['id']}, {kernel}: {vector['title']}"
+    world, folio = World(), before(vector, ours())
     world.add(CMA_PFN, folio)
     book = ledger(world, folio.region)
     assert book is not None
@@ -138,8 +144,8 @@ def case_shown(case: Case) -> list[Any]:
     svg = Svg(506, 74 + LEDGER_HIGH, claim, words)
     svg.headline(18, 28, 470, claim)
     draw_ledger(svg, 18, 66, 470, book)
-    rows = [[_short(expected), _short(found)] for _, expected, found in case.wrong]
-    what = labels([what for what, _, _ in case.wrong], "after your code")
+    rows = [[_short(expected), _short(found)] for _, expected, found in wrong]
+    what = labels([what for what, _, _ in wrong], "after your code")
     return [Picture(svg.render(), words), frame(rows, what, ["expected", "yours"]), TITLES]
 
 
@@ -155,25 +161,30 @@ def _short(value: Any) -> str:
 class Own(Card):
     """A card that takes what the learner has written, by the names in its `form`.
 
-    `tried`: runs it, asked with its names.  `case`: the vector that failed, to be drawn."""
+    `tried`: runs it, given by name; a PolicyError says what went wrong.  `case`: the vector that
+    failed, to be drawn."""
 
-    case: Case | None = None
+    case: Failed | None = None
 
     def __init__(
-        self, question: str, form: str, tried: Callable[..., Verdict], **more: Any
+        self, question: str, form: str, tried: Callable[[dict[str, Any]], Verdict], **more: Any
     ) -> None:
         super().__init__(question, form=form, judge=self.judged, **more)
-        self.tried = tried
+        self.names, self.tried = form.split(", "), tried
 
     def judged(self, answer: Any) -> Verdict:
         """What becomes of what was handed in."""
         self.case = None
-        return self.tried(**self.handed_in(answer))
+        own = self.handed_in(answer)
+        try:
+            return self.tried(own)
+        except PolicyError as error:
+            return failed(str(error))
 
     def given(self) -> Any:
         """The vector that failed, as long as there is one, already at the first wrong answer."""
         if self.verdict.state == "failed":
-            return case_shown(self.case) if self.case else []
+            return failed_shown(*self.case) if self.case else []
         return super().given()
 
     def ways(self) -> list[str]:
@@ -189,24 +200,19 @@ class Own(Card):
 
     def right(self) -> Any:
         """The same names of the finished page."""
-        found = [ours()[name] for name in self.form.split(", ")]
+        found = [ours()[name] for name in self.names]
         return found if len(found) > 1 else found[0]
 
     def handed_in(self, answer: Any) -> dict[str, Any]:
         """What was handed in, by name; raises FormError if that can't be it."""
-        names = self.form.split(", ")
-        handed = answer if isinstance(answer, list | tuple) and len(names) > 1 else [answer]
-        own = dict(zip(names, handed, strict=False))
-        right = len(handed) == len(names)
-        for name in own:
-            if name in ("base", "patched"):  # a Kernel is read as a tuple
-                right = right and isinstance(own[name], tuple) and len(own[name]) == len(SEAMS)
-                own[name] = ours()["Kernel"](*own[name]) if right else None
-            else:
-                right = right and callable(own[name])
-        if not right:
+        several = len(self.names) > 1 and isinstance(answer, list | tuple)
+        own = dict(zip(self.names, answer if several else [answer], strict=False))
+        kernels = own.keys() & KERNELS.keys()  # a Kernel is read as a tuple
+        fits = [isinstance(own[k], tuple) and len(own[k]) == len(SEAMS) for k in kernels]
+        fits += [callable(own[name]) for name in own.keys() - kernels]
+        if not all(fits) or (len(answer) if several else 1) != len(self.names):
             raise FormError(f"run lesson.{self.name}({self.form}) after the cells above it")
-        return own
+        return own | {name: ours()["Kernel"](*own[name]) for name in kernels}
 
 
 class Step(Own):
@@ -227,46 +233,32 @@ class Step(Own):
         self.group, self.told, self.versions = group, told, versions
         super().__init__(question, form, self.judge_vectors, **more)
 
-    def judge_vectors(self, **own: Any) -> Verdict:
+    def judge_vectors(self, own: dict[str, Any]) -> Verdict:
         """What becomes of the functions, vector by vector."""
-        for version in self.versions:
-            for identity, reason in self.told.items():
-                vector = vectors(self.group)[identity]
-                found = stopped(self.form, lambda: self.ran(vector, version, own))  # noqa: B023
-                if isinstance(found, str):
-                    if found.endswith((NOTHING, OPEN)) and identity == next(iter(self.told)):
-                        return Verdict("not attempted", found)
-                    return failed(f"{found} (vector {identity}, {vector['title']})")
-                if found is not None and found.wrong:
-                    self.case = found
-                    what, expected, mine = found.wrong[0]
-                    numbers = f"{what} should be {_short(expected)}, and yours is {_short(mine)}"
-                    return failed(f"{reason}.", f"Vector {identity}, {vector['title']}: {numbers}.")
+        what = " or ".join(f"{name}()" for name in self.names)
+        for version, identity in product(self.versions, self.told):
+            vector = vectors(self.group)[identity]
+            which = f"{identity}, {vector['title']}"
+            try:
+                wrong = bounded(what, self.ran, vector, version, own)
+            except PolicyError as error:
+                if isinstance(error, Unwritten) and identity == next(iter(self.told)):
+                    return Verdict("not attempted", str(error))
+                return failed(f"{error} (vector {which})")
+            if wrong:
+                self.case = vector, version, wrong
+                told, expected, mine = wrong[0]
+                numbers = f"{told} should be {_short(expected)}, and yours is {_short(mine)}"
+                return failed(f"{self.told[identity]}.", f"Vector {which}: {numbers}.")
         return passed(f"all {len(self.told)} vectors agree")
 
-    def ran(self, vector: Vector, version: str, own: dict[str, Any]) -> Case | None:
+    def ran(self, vector: Vector, version: str, own: dict[str, Any]) -> list[Row]:
         """One vector, with our functions for those that are not handed in."""
         if "one_pass" in own:
             own = {"one_pass": in_a_pair(own["one_pass"])}
         names = finished(**own)
         kernel = names["base" if version == "base" else "patched"]
-        return run_case(self.group, vector, version, names, kernel)
-
-
-def stopped(what: str, action: Callable[[], Any]) -> Any:
-    """What the action answers; a sentence (str) if a learner's function in it goes wrong."""
-
-    def attempt() -> Any:
-        try:
-            return action()
-        except Odd as odd:
-            return str(odd)
-
-    names = " or ".join(f"{name}()" for name in what.split(", "))
-    try:
-        return limited(names, attempt, steps_max=STEPS_MAX, call_steps=CALL_STEPS)
-    except PolicyError as error:
-        return str(error)[:1].upper() + str(error)[1:]
+        return run_vector(self.group, vector, version, names, kernel)
 
 
 def in_a_pair(one_pass: Callable[..., Any]) -> Callable[..., Any]:
@@ -274,12 +266,15 @@ def in_a_pair(one_pass: Callable[..., Any]) -> Callable[..., Any]:
     return lambda *given: answered("one_pass", tuple, "rc, again", one_pass(*given))
 
 
+def bounded(what: str, action: Callable[..., Any], *given: Any) -> Any:
+    """What the action answers; raises PolicyError if a learner's function in it goes wrong."""
+    return limited(what, action, *given, steps_max=STEPS_MAX, call_steps=CALL_STEPS)
+
+
 def run_all(runs: Runs, own: dict[str, Any]) -> Verdict:
     """Do the runs of the learner's page return and count what those of the finished one do?"""
     for kernel, leaves in runs.values():
-        found = stopped("run", lambda: came_of(kernel, leaves, ours() | own))  # noqa: B023
-        if isinstance(found, str):
-            return failed(found)
+        found = bounded("run()", came_of, kernel, leaves, ours() | own)
         if found != came_of(kernel, leaves, ours()):
             counts = ", ".join(f"{n} {k}" for n, k in zip(REPORTED, found[1:], strict=True))
             why = "that is not what the steps above have judged; run their cards again"
@@ -394,7 +389,7 @@ passing = Step(
 counted = Own(
     "Your own model in base, with a holder and without",
     "run",
-    lambda **own: run_all(BASE, own),
+    partial(run_all, BASE),
     still=lambda: runs_shown("Base fails with a holder, and without one", BASE),
     why="`leaves=3`: the check finds one reference too many, and the whole call ends with "
     "`-ENOMEM`. The holder would have left before the fourth try, but there was none.\n\n"
@@ -433,7 +428,7 @@ patching = Step(
 both = Own(
     "The same situation, with your patch.",
     "run, base, patched",
-    lambda **own: run_all(RUNS, own),
+    partial(run_all, RUNS),
     still=lambda: runs_shown("Your model: the bug, and the patch", RUNS),
     why="A holder that never leaves is refused ten times, and the page is counted once more after "
     "the last pass. Trying again is of no use against it. A holder that leaves in time costs a few "
@@ -475,15 +470,11 @@ def ends(version: Version, race: str) -> dict[str, Outcome]:
     return {end.name: end for end in found.explore().outcomes(name)}
 
 
-def review(patched: Any) -> Verdict:
+def review(own: dict[str, Any]) -> Verdict:
     """Search the real model with the learner's seams, and with its own."""
     schedules = 0
     for race in RACES:
-        real = ends(VERSIONS[PATCHED], race)
-        try:
-            mine = ends(as_row(patched), race)
-        except PolicyError as error:
-            return failed(str(error))
+        real, mine = (ends(row, race) for row in (VERSIONS[PATCHED], as_row(own["patched"])))
         for name, end in (mine | real).items():
             if mine.get(name) != real.get(name):
                 why = f"your seams make another kernel of the real model, in the race {race}"
@@ -497,12 +488,12 @@ def review(patched: Any) -> Verdict:
 def pins() -> pd.DataFrame:
     """How the race of a pin ends in both kernels: in how many schedules the pin fails."""
     said = []
-    for version in ("base", PATCHED):
+    for version in KERNELS.values():
         found = ends(VERSIONS[version], "of a pin")
         every = sum(end.schedules or 0 for end in found.values())
         fails = sum(end.schedules or 0 for name, end in found.items() if f"{-ENOMEM}" in name)
         said.append(f"{fails:,} of {every:,} ({fails / every:.0%})")
-    return frame([said], labels(["the pin fails"], "schedules"), ["base", "patched"])
+    return frame([said], labels(["the pin fails"], "schedules"), [*KERNELS])
 
 
 reviewed = Own(

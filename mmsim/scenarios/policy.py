@@ -127,7 +127,7 @@ def limited(
         if stop.args:
             told = f"catches every exception in line {stop.args[0]}: write 'except Exception:'"
         raise PolicyError(f"the {what} {told}") from None
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, PolicyError):
         raise
     except BaseException as error:
         text = shown(error)
