@@ -31,12 +31,12 @@ _SHARE, _ODDS = FILLS["actor 1"], FILLS["actor 2"]
 class Chances(NamedTuple):
     """One way to end: how many of all schedules, how likely, how many of all runs.
 
-    `odds` None: nobody asked, or there are none, because a search was bounded.  `runs` 0: none."""
+    `runs` 0: none."""
 
     name: str
     schedules: int
     of: int
-    odds: Fraction | None = None
+    odds: Fraction
     hits: int = 0
     runs: int = 0
 
@@ -51,9 +51,7 @@ class Chances(NamedTuple):
         return wilson(self.hits, self.runs)
 
 
-def chances(
-    outcomes: Sequence[Outcome], runs: Mapping[str, int] | None = None, *, odds: bool = True
-) -> list[Chances]:
+def chances(outcomes: Sequence[Outcome], runs: Mapping[str, int] | None = None) -> list[Chances]:
     """The three numbers of each outcome, successes first; several failures are also added up.
 
     `runs`: how often each outcome came in random runs.  Raises ValueError if there is no number of
@@ -61,31 +59,30 @@ def chances(
     counts = [outcome.schedules for outcome in outcomes]
     if None in counts:
         raise ValueError("some schedules can go on for ever, so there is no number of them")
-    of, all_, hits = sum(n or 0 for n in counts), sum((runs or {}).values()), runs or {}
-    good: list[Chances] = []
-    bad: list[Chances] = []
-    for each in outcomes:
-        likely = each.odds if odds else None
-        row = Chances(each.name, each.schedules or 0, of, likely, hits.get(each.name, 0), all_)
-        (bad if fails(each.name) else good).append(row)
+    hits = runs or {}
+    of, all_ = sum(n or 0 for n in counts), sum(hits.values())
+    rows = [
+        Chances(each.name, each.schedules or 0, of, each.odds, hits.get(each.name, 0), all_)
+        for each in outcomes
+    ]
+    bad = [row for row in rows if fails(row.name)]
+    good = [row for row in rows if not fails(row.name)]
     if len(bad) > 1:
-        likely = sum((row.odds or Fraction(0) for row in bad), Fraction(0)) if odds else None
-        schedules = sum(row.schedules for row in bad)
+        schedules, odds = sum(row.schedules for row in bad), sum(row.odds for row in bad)
         hit = sum(row.hits for row in bad)
-        good.append(Chances(ALL_FAILURES, schedules, of, likely, hit, all_))
+        good.append(Chances(ALL_FAILURES, schedules, of, Fraction(odds), hit, all_))
     return [*good, *bad]
 
 
 def _said(row: Chances) -> list[tuple[str, str]]:
     """Each of the three numbers: what it is, and in words."""
+    # From "1 in 1,001" on, `chance` says so itself.
+    seldom = RARE <= row.odds < Fraction(1, 10)
+    rare = f", 1 in {count(round(1 / row.odds))}" if seldom else ""
     lines = [
-        ("share of schedules", f"{count(row.schedules)} of {count(row.of)} = {chance(row.share)}")
+        ("share of schedules", f"{count(row.schedules)} of {count(row.of)} = {chance(row.share)}"),
+        ("odds", f"{fraction(row.odds)} = {chance(row.odds)}{rare}"),
     ]
-    if row.odds is not None:
-        # From "1 in 1,001" on, `chance` says so itself.
-        seldom = RARE <= row.odds < Fraction(1, 10)
-        rare = f", 1 in {count(round(1 / row.odds))}" if seldom else ""
-        lines.append(("odds", f"{fraction(row.odds)} = {chance(row.odds)}{rare}"))
     if row.runs:
         part = chance(Fraction(row.hits, row.runs))
         low, high = (f"{100 * end:.2f} %" for end in row.interval)
@@ -108,8 +105,8 @@ def chances_claim(rows: Sequence[Chances]) -> str:
     bad = next((row for row in rows if fails(row.name)), None)
     if bad is None:
         return "No schedule fails"
-    said = f"{chance(bad.share)} of the schedules fail"
-    return said if bad.odds is None else f"{said}; the odds of a failure are {chance(bad.odds)}"
+    share, odds = chance(bad.share), chance(bad.odds)
+    return f"{share} of the schedules fail; the odds of a failure are {odds}"
 
 
 def chances_picture(rows: Sequence[Chances]) -> Picture:

@@ -23,7 +23,7 @@ def test_the_lines_say_what_the_card_asks():
     fields = {line.number: line.fields for line in lesson.unnamed.lines}
     b, c = (fields[lesson.EVENTS[letter]] for letter in "BC")
     assert (b["ret"] != 0, c["ret"] != 0) == (True, False)
-    assert {"refused": "B", "too_many": int(b["ref"]) - int(c["ref"])} == lesson.READ_OFF
+    assert lesson.reading.outcome() == {"refused": "B", "too_many": int(b["ref"]) - int(c["ref"])}
 
 
 def test_each_trace_is_of_the_set_up_and_the_version_that_it_stands_under():
@@ -41,7 +41,7 @@ def test_only_compaction_differs():
         for version in lesson.VERSIONS:
             found = lesson.differing(setup, version)
             assert set(found) <= {"compact_stall", "compact_fail"}
-            assert bool(found) == (setup == "compacting")
+            assert bool(found) == (setup == lesson.FRAGMENTED)
 
 
 def test_what_112_of_the_failed_pins_left_and_the_other_two():

@@ -6,11 +6,17 @@ import re
 
 import pytest
 
-from mmsim.evidence.own_model import run_vector, vectors
 from mmsim.lessons import FOLDER
 from mmsim.lessons import from_scratch as lesson
 from mmsim.lessons.card import Card
-from mmsim.lessons.from_scratch import Step, finished, ours, page_of_code
+from mmsim.lessons.from_scratch import (
+    Step,
+    finished,
+    ours,
+    page_of_code,
+    run_vector,
+    vectors,
+)
 from mmsim.widgets.card import CardBox
 
 CARDS = [card for card in vars(lesson).values() if isinstance(card, Card)]
@@ -71,7 +77,7 @@ def test_the_finished_page_agrees_with_every_vector_that_fits(group):
     names, compared = finished(), 0
     for vector in filter(fitting, vectors(group).values()):
         for version, kernel in (("base", "base"), (lesson.PATCHED, "patched")):
-            wrong = run_vector(group, vector, version, names, names[kernel])
+            wrong = run_vector(group, vector, version, names | {"kernel": names[kernel]})
             assert wrong == [], vector["id"]
             compared += any(
                 e["versions"] == "all" or version in e["versions"] for e in vector["expect"]

@@ -67,7 +67,6 @@ def test_pictures_are_readable_with_and_without_runs(outcomes, runs):
     for rows in (
         chances(outcomes),
         chances(outcomes, runs),
-        chances(outcomes, odds=False),
         chances(pin.explore().outcomes(pin.fate)),
     ):
         picture = chances_picture(rows)
@@ -76,7 +75,6 @@ def test_pictures_are_readable_with_and_without_runs(outcomes, runs):
         for row in rows[: view.OUTCOMES_MAX]:
             assert any(f"of {count(row.of)} = " in text for text in drawn)
         assert picture.words in picture.svg
-    assert "odds" not in seen(chances_picture(chances(outcomes, odds=False)))
 
 
 def test_a_schedule_that_can_not_be_has_no_odds():

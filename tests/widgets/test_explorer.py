@@ -18,7 +18,6 @@ def test_every_knob_draws_something_else():
     for name, values in (
         ("pace", ("1 : 9", "27 : 1")),
         ("passes", (1, 2)),
-        ("interruptions", "04"),
     ):
         part = widget.boxes[name]
         first, seen = part.value, []
@@ -37,18 +36,6 @@ def test_the_pace_changes_the_odds_and_not_the_schedules():
     assert widget.said.value == fair
     expected = RACE.explore().outcomes(RACE.fate, {"split": PACES[-1]})
     assert widget.view.value == chances_picture(chances(expected)).html
-
-
-def test_a_bound_leaves_fewer_schedules_and_no_odds():
-    widget = explorer(RACE)
-    counts = []
-    for bound in "014":
-        widget.boxes["interruptions"].value = bound
-        counts.append(int(widget.said.value.split(", ")[1].split()[0]))
-        assert ">odds<" not in widget.view.value
-    assert counts[0] < counts[1] <= counts[2] <= 73
-    widget.reset.click()
-    assert ">odds<" in widget.view.value
 
 
 def test_a_large_search_says_that_it_is_not_finished():
