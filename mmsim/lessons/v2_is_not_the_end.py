@@ -373,10 +373,8 @@ def drained(version: Version, what: str) -> int:
     return said.count(DRAIN)
 
 
-@lru_cache(maxsize=8)
-def own(decide: Callable[[Attempt], str]) -> Version:
-    """The row of a function, the same one each time."""
-    return own_policy(decide)
+own = lru_cache(maxsize=8)(own_policy)
+"""The row of a function, the same one each time."""
 
 
 def others_notice(version: Version) -> list[str]:
@@ -474,8 +472,7 @@ def fares(answer: str, times: int) -> tuple[float, int]:
             return attempt.usual
         return answer if attempt.tries <= times else GIVE_UP
 
-    row = own_policy(decide)
-    return score(row, "visit"), int(score(row, NEVER))
+    return score(own(decide), "visit"), int(score(own(decide), NEVER))
 
 
 def mapped() -> pd.DataFrame:

@@ -26,22 +26,18 @@ def test_the_lines_say_what_the_card_asks():
     assert lesson.reading.outcome() == {"refused": "B", "too_many": int(b["ref"]) - int(c["ref"])}
 
 
-def test_each_trace_is_of_the_set_up_and_the_version_that_it_stands_under():
-    for setup in lesson.SETUPS:
-        for version in lesson.VERSIONS:
-            real = real_trace(lesson.file_of(setup, version))
-            assert real.version == version
-            assert len(real.units_before) == 1
-            assert real.pin_result == -12
-
-
-def test_only_compaction_differs():
+def test_how_many_traces_differ():
     assert lesson.agree_true() == {"any_line": 4, "of_the_pin": 0}
-    for setup in lesson.SETUPS:
-        for version in lesson.VERSIONS:
-            found = lesson.differing(setup, version)
-            assert set(found) <= {"compact_stall", "compact_fail"}
-            assert bool(found) == (setup == lesson.FRAGMENTED)
+
+
+@pytest.mark.parametrize("setup", lesson.SETUPS)
+@pytest.mark.parametrize("version", lesson.VERSIONS)
+def test_a_trace_is_of_its_set_up_and_version_and_only_compaction_differs(setup, version):
+    real = real_trace(lesson.file_of(setup, version))
+    assert (real.version, len(real.units_before), real.pin_result) == (version, 1, -12)
+    found = lesson.differing(setup, version)
+    assert found <= {"compact_stall", "compact_fail"}
+    assert bool(found) == (setup == lesson.FRAGMENTED)
 
 
 def test_what_112_of_the_failed_pins_left_and_the_other_two():
