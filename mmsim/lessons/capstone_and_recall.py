@@ -294,11 +294,10 @@ def why_not(cause: str) -> str:
     """A counter by which a cause differs from the case: the one that tells most, if it does."""
     told, found = case().counters, case().seen(cause)
     counter, why = TELLING[cause]
-    if found[counter] != told[counter]:
-        return f"{counter} would be {found[counter]}, not {told[counter]}: {why}"
-    for name in told:
+    for name in (counter, *told):
         if found[name] != told[name]:
-            return f"{name} would be {found[name]}, not {told[name]}"
+            more = f": {why}" if name == counter else ""
+            return f"{name} would be {found[name]}, not {told[name]}{more}"
     return f"the pin succeeds in {case().kernel}"
 
 

@@ -189,8 +189,8 @@ GAPS = {"S4_loop": "no pause", "S4_loop_gap20ms": "every 20 ms", "S4_loop_gap100
 @cache
 def on_612(scenario: str = "S4_loop") -> dict[str, int]:
     """Pins of eight huge pages on 6.12.117 beside drop_caches, no free huge page."""
-    rows = load_csv("kernel-runs/k612/k612_s4_dropcaches_summary.csv")
-    row = next(r for r in rows if (r["scenario"], r["alloc_mode"]) == (scenario, "inject"))
+    wanted = {"scenario": scenario, "alloc_mode": "inject"}
+    (row,) = load_csv("kernel-runs/k612/k612_s4_dropcaches_summary.csv", **wanted)
     names = {
         "pins": "n_trials",
         "failed": "n_pin_failed",
@@ -361,11 +361,10 @@ SETTINGS = {
 @cache
 def counterfactual() -> dict[str, Share]:
     """Setting -> pins of eight huge pages that failed, on a 6.12 in which one call differs."""
-    rows = load_csv("kernel-runs/k612/k612_s4_pieces_counterfactual.csv")
-    found = {}
+    file, found = "kernel-runs/k612/k612_s4_pieces_counterfactual.csv", {}
     for number, setting in enumerate(SETTINGS):
-        here = [r for r in rows if (r["scenario"], r["pieces"]) == ("S4_loop", str(number))]
-        found[setting] = Share(sum(row["pin_errno"] != "0" for row in here), len(here))
+        rows = load_csv(file, scenario="S4_loop", pieces=str(number))
+        found[setting] = Share(sum(row["pin_errno"] != "0" for row in rows), len(rows))
     return found
 
 
@@ -392,7 +391,7 @@ def pins_table() -> pd.DataFrame:
     """Measured pins of eight huge pages on 6.12 beside a loop of drop_caches, to be plotted."""
     import pandas as pd
 
-    rows = load_csv("kernel-runs/k612/k612_s4_dropcaches_trials.csv")
+    rows = load_csv("kernel-runs/k612/k612_s4_dropcaches_trials.csv", alloc_mode="inject")
     cells = [
         (
             int(row["dc_gap_us"]) // 1000,
@@ -401,7 +400,7 @@ def pins_table() -> pd.DataFrame:
             float(row["pin_us"]) / 1000,
         )
         for row in rows
-        if row["scenario"] in GAPS and row["alloc_mode"] == "inject"
+        if row["scenario"] in GAPS
     ]
     return pd.DataFrame(cells, columns=["pause_ms", "runs", "left", "pin_ms"])
 

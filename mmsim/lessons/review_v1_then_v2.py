@@ -251,10 +251,9 @@ def measured_requests() -> pd.DataFrame:
     several, with the same numbers."""
     wanted = {"code": "oct22", "alloc_mode": "inject", "held_ref": "1"}
     wanted["cma_alloc_pages"] = str(ASKED_PAGES)
-    rows = [row for row in load_csv(f"kernel-runs/{FILE}") if wanted.items() <= row.items()]
-    of = {version: next(r for r in rows if r["variant"] == version) for version in VERSIONS}
-    splits = [f"{int(row['d_thp_split_page_failed']):,}" for row in of.values()]
-    codes = [errno.name(int(row["write_errno"])) for row in of.values()]
+    of = [load_csv(f"kernel-runs/{FILE}", variant=each, **wanted)[0] for each in VERSIONS]
+    splits = [f"{int(row['d_thp_split_page_failed']):,}" for row in of]
+    codes = [errno.name(int(row["write_errno"])) for row in of]
     what = f"{size_words(ASKED_PAGES)} of {size_words(AREA_PAGES)}"
     index = labels([f"{what}: refused splits", f"{what}: result"], "measured: the owner asks for")
     return frame([splits, codes], index, VERSIONS)

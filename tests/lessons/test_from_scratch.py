@@ -46,8 +46,8 @@ def handed(card, names):
 
 # -- the finished page
 
-LEFT_OUT = {*"count faults huge_zero in_page_cache locks numa_misplaced pages".split()}
-LEFT_OUT |= {*"pages_inside_file pins pte_maps swap_cache writeback A[0]".split()}
+LEFT_OUT = {"count", "faults", "huge_zero", "in_page_cache", "locks", "numa_misplaced", "pages"}
+LEFT_OUT |= {"pages_inside_file", "pins", "pte_maps", "swap_cache", "writeback", "A[0]"}
 # A page in a batch; pins; anonymous pieces; destinations that are there at some requests.
 OTHERS = {"A1a", "A5b", "A13", "B105", "N43", "C104", "N4", "N20"}
 
