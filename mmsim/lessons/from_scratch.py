@@ -106,7 +106,8 @@ def came_of(kernel: str, leaves: int | None, names: Mapping[str, Any]) -> tuple[
 
 # -- vectors, run with the learner's functions
 
-PLACES = {"visit": "visit", "check": "split.check", "freeze": "split.freeze"}
+PLACES = {"visit": "visit", "check": "split.check", "freeze": "move.freeze"}
+"""Where others may act -> the last site of a visit that is over then."""
 COUNTERS = ("thp_migration_fail", "thp_split_page", "thp_split_page_failed")
 """Those that are compared."""
 ATTRIBUTES = ("name", "pages", "cache", "mapcount", "refcount", "in_cma")
@@ -142,8 +143,7 @@ class Host:
     def __init__(self, vector: Vector, own: Names) -> None:
         script, entries = vector.get("script", {}), vector["setup"]["folios"]
         self.kernel, self.vmstat, self.memory = own.get("kernel"), Counter[str](), list[Any]()
-        self.visits, self.last = Counter[str](), ""
-        self.pending = arrivals(script)
+        self.visits, self.pending = Counter[str](), arrivals(script)
         # The pages that find no destination.
         self.stay = {entry["folio"] for entry in script.get("targets", ())}
         if script.get("order9_targets") == "none":
@@ -159,25 +159,18 @@ class Host:
         if place not in PLACES:
             raise ValueError(f"no place {place!r}; there are {', '.join(PLACES)}")
         self.visits[page.name] += place == "visit"
-        of_a_move = place == "freeze" and self.last != "check"
-        site = "move.freeze" if of_a_move else PLACES[place]
-        self.last = place
         pass_ = max(self.visits[page.name] - 1, 0)
-        self._arrive(page, (0, 1 + _is_piece(page.name), pass_, SITES.index(site)))
+        self._arrive(page, (0, 1 + _is_piece(page.name), pass_, SITES.index(PLACES[place])))
 
     def _arrive(self, page: Any, now: tuple[int, ...]) -> None:
         for event in list(self.pending):
             at, name, refs = event
-            if name != page.name or at > now:
-                continue
-            if refs is None:
-                page.refcount -= page.cache + page.mapcount
-                page.cache = page.mapcount = 0
-            elif page.refcount:
+            if name == page.name and at <= now:
+                self.pending.remove(event)
+                if refs is None:
+                    refs = -page.cache - page.mapcount
+                    page.cache = page.mapcount = 0
                 page.refcount += refs
-            else:  # it is frozen
-                continue
-            self.pending.remove(event)
 
     def destination(self, page: Any) -> bool:
         """Is there a free page of this size outside CMA?"""
@@ -208,22 +201,17 @@ def made(own: Names, name: str, order: int, maps: int) -> Any:
     return page
 
 
-def answered(what: str, kind: type, wanted: str, answer: Any) -> Any:
+WANTED = {bool: "True or False", int: "0 or another whole number", tuple: "rc, again"}
+
+
+def answered(what: str, kind: type, answer: Any) -> Any:
     """What a function returned, if it is of this kind; raises Odd."""
     if answer is None:
         raise Unwritten(f"{what}() returns nothing")
     if type(answer) is not kind:
-        raise Odd(f"{what}() returned {shown(answer, 40, quoted=True)}; it should return {wanted}")
+        said = shown(answer, 40, quoted=True)
+        raise Odd(f"{what}() returned {said}; it should return {WANTED[kind]}")
     return answer
-
-
-def _code(what: str, rc: Any) -> Any:
-    """What a function returned, as vectors write it."""
-    return errno.code(answered(what, int, "0 or another whole number", rc))
-
-
-def _yes_no(what: str, own: Names, page: Any) -> Any:
-    return answered(what, bool, "True or False", own[what](page))
 
 
 # -- the groups of vectors
@@ -275,11 +263,12 @@ def run_refcount(vector: Vector, expect: dict[str, Any], own: Names) -> list[Row
         ("mapcount", fields["mapcount"], page.mapcount),
     ]
     if "can_split" in fields:
-        rows.append(("can_split", fields["can_split"], _yes_no("can_split", own, page)))
+        said = answered("can_split", bool, own["can_split"](page))
+        rows.append(("can_split", fields["can_split"], said))
     free = fields["migration_freeze_ok"]
     # A page that is still mapped, or not isolated, is not asked.
     if free == (fields["ref"] == fields["migration_expects"]):
-        rows.append(("freeze", free, _yes_no("freeze", own, page)))
+        rows.append(("freeze", free, answered("freeze", bool, own["freeze"](page))))
         rows.append(("refcount after freeze", 0 if free else fields["ref"], page.refcount))
     return rows
 
@@ -290,7 +279,8 @@ def run_split(vector: Vector, expect: dict[str, Any], own: Names) -> list[Row]:
     page = host.memory[0]
     while len(results) < vector["operation"]["times"] and 0 not in results:
         host.meanwhile("visit", page)
-        results.append(_code("split", own["split"](page, pieces, host)))
+        rc = answered("split", int, own["split"](page, pieces, host))
+        results.append(errno.code(rc))
     rows: list[Row] = [("results", expect["results"], results)]
     if "subpages" in expect:
         kinds = Counter((piece.refcount, piece.mapcount) for piece in pieces)
@@ -306,10 +296,10 @@ def run_migrate(vector: Vector, expect: dict[str, Any], own: Names) -> list[Row]
     for page in host.memory:
         page.refcount += 1
     todo, reason = list(host.memory), vector["operation"]["reason"]
-    rc = _code("migrate_pages", own["migrate_pages"](todo, reason, host))
+    rc = answered("migrate_pages", int, own["migrate_pages"](todo, reason, host))
     rows: list[Row] = [
         ("passes", expect["passes"], host.passes()),
-        ("rc", expect["rc"], rc),
+        ("rc", expect["rc"], errno.code(rc)),
         ("left", expect["left"], len(todo)),
     ]
     return rows + seen(host, expect)
@@ -512,16 +502,12 @@ class Step(Own):
 
     def ran(self, vector: Vector, version: str, own: dict[str, Any]) -> list[Row]:
         """One vector, with our functions for those that are not handed in."""
-        if "one_pass" in own:
-            own = {"one_pass": in_a_pair(own["one_pass"])}
+        if "one_pass" in own:  # the loop of the finished page takes a pair apart
+            one_pass = own["one_pass"]
+            own = {"one_pass": lambda *given: answered("one_pass", tuple, one_pass(*given))}
         names = finished(**own)
         names["kernel"] = names["base" if version == "base" else "patched"]
         return run_vector(self.group, vector, version, names)
-
-
-def in_a_pair(one_pass: Callable[..., Any]) -> Callable[..., Any]:
-    """A learner's `one_pass`, for the loop of the finished page, which takes a pair apart."""
-    return lambda *given: answered("one_pass", tuple, "rc, again", one_pass(*given))
 
 
 def bounded(what: str, action: Callable[..., Any], *given: Any) -> Any:

@@ -166,11 +166,6 @@ def tosses(name: str) -> list[Fraction]:
     return along(RACE, parse(SCHEDULES[name], [actor.name for actor in RACE.actors]))
 
 
-def odds_of() -> dict[str, str]:
-    """How likely the two schedules are."""
-    return {name: str(Fraction(prod(tosses(name)))) for name in SCHEDULES}
-
-
 odds = Card(
     "How likely are these two schedules, if a coin decides?\n"
     "A step at which only one actor can move needs no coin. In the second one the split is "
@@ -180,7 +175,7 @@ odds = Card(
         "late": ("1/11", "1/73", "1/512", "1/1024", "1/2048"),
     },
     labels={name: f"`{schedule}`" for name, schedule in SCHEDULES.items()},
-    outcome=odds_of,
+    outcome=lambda: {name: str(Fraction(prod(tosses(name)))) for name in SCHEDULES},
     hints=(
         "At each step, how many actors could move?",
         "One half for each step at which both could; nothing for the others.",

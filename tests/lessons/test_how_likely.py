@@ -37,7 +37,7 @@ def test_the_numbers_of_the_text():
     looks = {e.site: n for n, e in enumerate(RACE.replay("split*13 holder*2").events, start=1)}
     assert (looks["split.check"], looks["split.freeze"]) == (7, 10)
     assert (lesson.failing_schedules(), lesson.searched().schedules()) == (33, 73)
-    assert lesson.odds_of() == {"early": "1/4", "late": "1/1024"}
+    assert lesson.odds.outcome() == {"early": "1/4", "late": "1/1024"}
     assert [len(lesson.tosses(name)) for name in lesson.SCHEDULES] == [15, 11]
     assert lesson.pace.outcome() == {"one": "9 : 1", "ten": "27 : 1"}
     by_pace = {pace: [lesson.failing_at(pace, n) for n in (1, 2, 3)] for pace in PACES}
