@@ -159,8 +159,8 @@ class Host:
         if place not in PLACES:
             raise ValueError(f"no place {place!r}; there are {', '.join(PLACES)}")
         self.visits[page.name] += place == "visit"
-        pass_ = max(self.visits[page.name] - 1, 0)
-        self._arrive(page, (0, 1 + _is_piece(page.name), pass_, SITES.index(PLACES[place])))
+        site, pass_ = SITES.index(PLACES[place]), self.visits[page.name] - 1
+        self._arrive(page, (0, 1 + _is_piece(page.name), pass_, site))
 
     def _arrive(self, page: Any, now: tuple[int, ...]) -> None:
         for event in list(self.pending):
