@@ -176,6 +176,15 @@ def test_garbage_gets_a_sentence(odd, told, monkeypatch):
         assert re.search(told, "\n".join(card.reply())), card.reply()
 
 
+def test_what_is_not_written_is_not_judged_and_an_old_picture_goes():
+    card = handed(lesson.checking, changed(CHECK, "True"))
+    assert "[Picture" in repr(card)
+    assert card.answer(a_text).reply()[0].startswith("✘ No: can_split() returned 'x'; it should")
+    assert "[Picture" not in repr(card)
+    card.forget()
+    assert card.answer(lambda page: None).problem == "Not stored: can_split() returns nothing."
+
+
 class Page:
     """It says True where 1 is asked, which Python takes for equal."""
 
