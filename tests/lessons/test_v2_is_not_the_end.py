@@ -192,6 +192,7 @@ def busy(answer, when=lambda a: True):
         (busy("drain", lambda a: a.what == "single page"), "a single page that is held for ever"),
         (busy("wait", lambda a: a.tries < 4), "lru_batch: yours 0.0 %, v3fix 0.0 %: not better"),
         (lambda a: "drain", "callers other than a pin notice it: compaction"),
+        (lambda a: "drain" if a.reason == "syscall" else a.usual, "a pin notice it: syscall"),
         (nosuch, "the policy raised AttributeError"),
         (lambda a: "retry", "the policy returned 'retry'"),
     ],
