@@ -50,9 +50,11 @@ def names() -> list[str]:
     return sorted(r.as_posix() for r in relative if not any(p.startswith(".") for p in r.parts))
 
 
-def load_csv(name: str) -> list[dict[str, str]]:
-    """The rows of the table `name` under `data/`, each as column -> text. Raises UserError."""
-    return read_csv(path(name))
+def load_csv(name: str, **wanted: str) -> list[dict[str, str]]:
+    """The rows of the table `name` under `data/`, each as column -> text. Raises UserError.
+
+    `wanted`: only those that have these texts in these columns."""
+    return [row for row in read_csv(path(name)) if wanted.items() <= row.items()]
 
 
 def read_csv(file: Path) -> list[dict[str, str]]:

@@ -10,8 +10,8 @@ judged by running every cause in the same kernel."""
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
-from functools import cache
+from collections.abc import Callable, Collection
+from functools import cache, lru_cache
 from itertools import combinations
 from math import comb
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -128,26 +128,36 @@ class Case(NamedTuple):
     huge_pages: int
     cause: str
 
+    def seen(self, cause: str) -> dict[str, int]:
+        """What the counters would say with this cause."""
+        return seen(cause, self.kernel, self.huge_pages)
+
     @property
     def counters(self) -> dict[str, int]:
         """What moved, and what did not."""
-        return seen(self.cause, self.kernel, self.huge_pages)
+        return self.seen(self.cause)
 
     @property
     def fitting(self) -> list[str]:
         """Every cause that gives these counters in this kernel."""
-        told = self.counters
-        return [c for c in failing(self.kernel) if seen(c, self.kernel, self.huge_pages) == told]
+        return [c for c in failing(self.kernel) if self.seen(c) == self.counters]
+
+    @property
+    def runs(self) -> dict[str, Trace]:
+        """A run of each of these."""
+        return {c: small_run(c, self.kernel, self.huge_pages) for c in self.fitting}
 
     @property
     def outcomes(self) -> list[str]:
         """How the pin can have ended, as the counters have it."""
-        runs = [small_run(cause, self.kernel, self.huge_pages) for cause in self.fitting]
-        ends = {run.scenario.outcome(run.last) for run in runs}  # type: ignore[attr-defined]
+        ends = {
+            run.scenario.outcome(run.last)  # type: ignore[attr-defined]
+            for run in self.runs.values()
+        }
         return [words for words, end in ENDS.items() if end in ends]
 
 
-@cache
+@lru_cache(None, typed=True)  # True is no seed
 def drawn(seed: int) -> Case:
     """The case of a seed."""
     pick = picks(seed)
@@ -166,10 +176,10 @@ def case() -> Case:
 
 
 def take(seed: int) -> Shown:
-    """What is told of the case of this seed; its cards open again if it is another one."""
-    if type(seed) is not int or seed < 0:
-        raise ValueError(f"a seed is a whole number from 0 on, not {seed!r}")
-    if seed != TAKEN["seed"]:
+    """What is told of the case of this seed; its cards open again if it is another one.
+
+    Raises ValueError for what is no seed."""
+    if drawn(seed).seed != TAKEN["seed"]:
         ask_about(seed)
     told = {"kernel": case().kernel, "huge pages in CMA": case().huge_pages}
     told |= {**case().counters, PIN: "-ENOMEM"}
@@ -282,13 +292,12 @@ FITS, OUT = "fits", "out"
 
 def why_not(cause: str) -> str:
     """A counter by which a cause differs from the case: the one that tells most, if it does."""
-    told, found = case().counters, seen(cause, case().kernel, case().huge_pages)
+    told, found = case().counters, case().seen(cause)
     counter, why = TELLING[cause]
-    if found[counter] != told[counter]:
-        return f"{counter} would be {found[counter]}, not {told[counter]}: {why}"
-    for name in told:
+    for name in (counter, *told):
         if found[name] != told[name]:
-            return f"{name} would be {found[name]}, not {told[name]}"
+            more = f": {why}" if name == counter else ""
+            return f"{name} would be {found[name]}, not {told[name]}{more}"
     return f"the pin succeeds in {case().kernel}"
 
 
@@ -305,7 +314,7 @@ def fit(cause: str) -> str:
 
 def beside() -> pd.DataFrame:
     """The counters of the case beside those of each cause, with a sign where they differ."""
-    told, every = case().counters, [seen(c, case().kernel, case().huge_pages) for c in CAUSES]
+    told, every = case().counters, [*map(case().seen, CAUSES)]
     rows = [
         [n, *(str(found[name]) if found[name] == n else f"{found[name]} ≠" for found in every)]
         for name, n in told.items()
@@ -369,20 +378,15 @@ LOOKS: dict[str, tuple[str, Callable[[Trace], str]]] = {
 TRACE, LEAVE = "trace", "leave out"
 
 
-def tells_apart(looks: Iterable[str]) -> set[frozenset[str]]:
+def tells_apart(looks: Collection[str]) -> set[frozenset[str]]:
     """Pairs of fitting causes that at least one of these observations tells apart."""
-    runs = {c: small_run(c, case().kernel, case().huge_pages) for c in case().fitting}
-    return {
-        frozenset(pair)
-        for pair in combinations(runs, 2)
-        if any(LOOKS[name][1](runs[pair[0]]) != LOOKS[name][1](runs[pair[1]]) for name in looks)
-    }
+    shown = {cause: [LOOKS[n][1](run) for n in looks] for cause, run in case().runs.items()}
+    return {frozenset((a, b)) for a, b in combinations(shown, 2) if shown[a] != shown[b]}
 
 
 def seen_of() -> pd.DataFrame:
     """What each observation would show of each cause that fits."""
-    runs = [small_run(cause, case().kernel, case().huge_pages) for cause in case().fitting]
-    rows = [[look(run) for run in runs] for _, look in LOOKS.values()]
+    rows = [[look(run) for run in case().runs.values()] for _, look in LOOKS.values()]
     return frame(rows, labels(LOOKS, "it would show"), case().fitting)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import textwrap
 from functools import cache
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from mmsim.datafiles import load_csv
@@ -14,7 +15,7 @@ from mmsim.evidence.ftrace import Row, align, raw_lines, real_trace, situation
 from mmsim.evidence.measured import Share
 from mmsim.lessons.card import Card, quiz
 from mmsim.lessons.form import Choices, Verdict, failed, passed
-from mmsim.lessons.how_likely import failed_bars
+from mmsim.lessons.how_likely import VARIANT, failed_bars
 from mmsim.scenarios import SMALL, pin_versus, vfio_map
 from mmsim.scenarios.situation import MISSED, NOT_SPLIT
 from mmsim.views.show import Picture, Shown, Table
@@ -73,8 +74,6 @@ lines = "\n".join(
     for letter, line in zip(EVENTS, raw_lines(UNNAMED, [*EVENTS.values()]), strict=True)
 )
 """Four lines of that trace, as they are."""
-READ_OFF = {"refused": "B", "too_many": 1}
-"""What the lines say; a test reads them."""
 
 reading = Card(
     "Read the lines: what happened?",
@@ -83,32 +82,27 @@ reading = Card(
         "refused": "In which line is a split refused?",
         "too_many": "How many references too many did that page have?",
     },
-    outcome=lambda: READ_OFF,
+    outcome=lambda: {"refused": "B", "too_many": 1},  # a test reads the lines
     why="`ref` is 514 where a split works: 512 of the page cache, one of a mapping, one of "
     "`migrate_pages()`. The holder is the one more. In D, `thp_retry` is what the patch keeps on "
     "the list. The three other huge pages have been split; their pieces move later.",
 )
 
 SETUPS = {
-    "one": "one huge page held, none free",
-    "free": "one held, and a huge page is free",
-    "compacting": "one held, and memory is really fragmented",
-}
-TRACES = {
-    "one": ("S3_held", "S3_held_n1"),
-    "free": ("S3_held_order9ok", "S3_held_order9ok_n1"),
-    "compacting": ("S3_real_held", "S3_real_held_frag_pinned_n1"),
+    "one huge page held, none free": ("S3_held", "S3_held_n1"),
+    "one held, and a huge page is free": ("S3_held_order9ok", "S3_held_order9ok_n1"),
+    "one held, and memory is really fragmented": ("S3_real_held", "S3_real_held_frag_pinned_n1"),
 }
 """Set-up -> the traces of the loop of October 2022 and of 6.12."""
-VARIANTS = {"6.1.0": "base", "v1": "v1", "v3": "v2"}
-"""Version -> the measured variant of the loop of October 2022 that behaves like it."""
+FRAGMENTED = [*SETUPS][-1]
+VERSIONS = (*VARIANT, "6.12")
 
 
 def file_of(setup: str, version: str) -> str:
     """The trace of a set-up, from the kernel that behaves like a version."""
-    old, new = TRACES[setup]
-    if version in VARIANTS:
-        return f"{old}_{VARIANTS[version]}_retfix1.txt"
+    old, new = SETUPS[setup]
+    if version in VARIANT:
+        return f"{old}_{VARIANT[version]}_retfix1.txt"
     return f"K612_{new}_unit0_sub0_refs1.txt"
 
 
@@ -119,18 +113,15 @@ def aligned(setup: str, version: str) -> list[Row]:
     return align(real, situation(real).run())
 
 
-VERSIONS = (*VARIANTS, "6.12")
-
-
-def differing(setup: str, version: str) -> list[str]:
+def differing(setup: str, version: str) -> set[str]:
     """What the lines that differ are about."""
-    return [row.what for row in aligned(setup, version) if not row.agrees]
+    return {row.what for row in aligned(setup, version) if not row.agrees}
 
 
 def agree_true() -> dict[str, int]:
     """In how many traces a line differs."""
-    found = [differing(setup, version) for setup in SETUPS for version in VERSIONS]
-    of_pin = [[what for what in each if not what.startswith("compact_")] for each in found]
+    found = [differing(*of) for of in product(SETUPS, VERSIONS)]
+    of_pin = [each - {"compact_stall", "compact_fail"} for each in found]
     return {"any_line": sum(map(bool, found)), "of_the_pin": sum(map(bool, of_pin))}
 
 
@@ -140,9 +131,9 @@ def agree_shown() -> list[Any]:
     for setup in SETUPS:
         found = [aligned(setup, version) for version in VERSIONS]
         cells.append([f"{sum(row.agrees for row in rows)} of {len(rows)}" for rows in found])
-    lines_ = alignment(aligned("compacting", "6.1.0"))
+    lines_ = alignment(aligned(FRAGMENTED, "6.1.0"))
     return [
-        Table(frame(cells, named(SETUPS.values(), "lines that agree"), VERSIONS)),
+        Table(frame(cells, named(SETUPS, "lines that agree"), VERSIONS)),
         "6.1.0, one held, memory really fragmented: the lines that differ.",
         Table(lines_[lines_["agrees"] == DIFFERS]),
     ]
@@ -151,7 +142,7 @@ def agree_shown() -> list[Any]:
 agree = Card(
     "In how many of 12 traces does a line differ from the model's?\n"
     "There are four kernels, `6.1.0`, `v1`, `v3` and `6.12`, in three set-ups each: "
-    f"{'; '.join(SETUPS.values())}. The reference is held for ever. The model is told which page "
+    f"{'; '.join(SETUPS)}. The reference is held for ever. The model is told which page "
     "is held, and whether a huge page is free. The last lines of a trace are counters.",
     {"any_line": (0, 1, 4, 8, 12), "of_the_pin": (0, 1, 4, 8, 12)},
     labels={
@@ -198,8 +189,8 @@ GAPS = {"S4_loop": "no pause", "S4_loop_gap20ms": "every 20 ms", "S4_loop_gap100
 @cache
 def on_612(scenario: str = "S4_loop") -> dict[str, int]:
     """Pins of eight huge pages on 6.12.117 beside drop_caches, no free huge page."""
-    rows = load_csv("kernel-runs/k612/k612_s4_dropcaches_summary.csv")
-    row = next(r for r in rows if (r["scenario"], r["alloc_mode"]) == (scenario, "inject"))
+    wanted = {"scenario": scenario, "alloc_mode": "inject"}
+    (row,) = load_csv("kernel-runs/k612/k612_s4_dropcaches_summary.csv", **wanted)
     names = {
         "pins": "n_trials",
         "failed": "n_pin_failed",
@@ -370,11 +361,10 @@ SETTINGS = {
 @cache
 def counterfactual() -> dict[str, Share]:
     """Setting -> pins of eight huge pages that failed, on a 6.12 in which one call differs."""
-    rows = load_csv("kernel-runs/k612/k612_s4_pieces_counterfactual.csv")
-    found = {}
+    file, found = "kernel-runs/k612/k612_s4_pieces_counterfactual.csv", {}
     for number, setting in enumerate(SETTINGS):
-        here = [r for r in rows if (r["scenario"], r["pieces"]) == ("S4_loop", str(number))]
-        found[setting] = Share(sum(row["pin_errno"] != "0" for row in here), len(here))
+        rows = load_csv(file, scenario="S4_loop", pieces=str(number))
+        found[setting] = Share(sum(row["pin_errno"] != "0" for row in rows), len(rows))
     return found
 
 
@@ -401,7 +391,7 @@ def pins_table() -> pd.DataFrame:
     """Measured pins of eight huge pages on 6.12 beside a loop of drop_caches, to be plotted."""
     import pandas as pd
 
-    rows = load_csv("kernel-runs/k612/k612_s4_dropcaches_trials.csv")
+    rows = load_csv("kernel-runs/k612/k612_s4_dropcaches_trials.csv", alloc_mode="inject")
     cells = [
         (
             int(row["dc_gap_us"]) // 1000,
@@ -410,7 +400,7 @@ def pins_table() -> pd.DataFrame:
             float(row["pin_us"]) / 1000,
         )
         for row in rows
-        if row["scenario"] in GAPS and row["alloc_mode"] == "inject"
+        if row["scenario"] in GAPS
     ]
     return pd.DataFrame(cells, columns=["pause_ms", "runs", "left", "pin_ms"])
 

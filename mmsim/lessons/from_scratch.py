@@ -1,48 +1,47 @@
 """Lesson 12: the learner writes a small model of their own, and vectors judge it.
 
 Interface: the picture phenomenon; the cards counts, checking, freezing, splitting, passing,
-counted, patching, both, reviewed; finished, page_of_code, and the numbers of the text.
+counted, patching, both, reviewed; finished, page_of_code, run_vector, vectors, and the numbers of
+the text.
 
 A step is judged by running the learner's functions on conformance vectors, the smallest first; what
 they have written is never looked at.  The right functions stand in the text, in the cells of the
-solution edition, and only there: `finished` reads them."""
+solution edition, and only there: `finished` reads them.
+
+Left out of the vectors: pages that others than the page cache and mappings refer to when they are
+made, destinations that are there at some requests only, and rounds of a pin."""
 
 from __future__ import annotations
 
+import json
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
+from itertools import product
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from mmsim import errno
+from mmsim import datafiles, errno
+from mmsim.constants import ANON, REASONS, REPORTED
 from mmsim.constants import HPAGE_PMD_NR as HPAGE_PMD_NR
-from mmsim.constants import REASONS, REPORTED
 from mmsim.engine.explore import Outcome
 from mmsim.engine.scenario import State
 from mmsim.engine.schedule import render
 from mmsim.errno import ENOMEM
 from mmsim.errors import shown
-from mmsim.evidence.own_model import (
-    COUNTERS,
-    NOTHING,
-    OPEN,
-    Case,
-    Odd,
-    answered,
-    before,
-    run_case,
-    vectors,
-)
-from mmsim.evidence.vectors import Vector
+from mmsim.evidence.vectors import Vector, position
 from mmsim.lessons import FOLDER
 from mmsim.lessons.card import AGAIN, Card
 from mmsim.lessons.form import FormError, Verdict, failed, passed
 from mmsim.lessons.migrate_or_split import tries_picture
+from mmsim.mm.folio import ISOLATION, Folio
 from mmsim.mm.seams import Version
 from mmsim.mm.versions import VERSIONS
 from mmsim.mm.world import World
 from mmsim.scenarios import CMA_PFN, vfio_map
 from mmsim.scenarios.policy import PolicyError, limited
+from mmsim.scenarios.script import SITES
 from mmsim.views.ledger import LEDGER_HIGH, describe, draw_ledger, ledger
 from mmsim.views.show import Picture, Shown
 from mmsim.views.svg import Svg
@@ -55,6 +54,8 @@ TEXT = FOLDER / "from_scratch.md"
 PATCHED = "v3"  # what the learner's three seams come to: both patches, as they were merged
 STEPS_MAX, CALL_STEPS = 3_000_000, 50  # of one vector: a huge page has 512 pieces
 SEAMS = ("ref_errno", "retry_split", "final_rc")
+KERNELS = {"base": "base", "patched": PATCHED}
+"""What the page calls its kernels -> the version of the real model."""
 
 
 # -- the finished page
@@ -103,14 +104,239 @@ def came_of(kernel: str, leaves: int | None, names: Mapping[str, Any]) -> tuple[
     return result, *(vmstat[name] for name in REPORTED)
 
 
+# -- vectors, run with the learner's functions
+
+PLACES = {"visit": "visit", "check": "split.check", "freeze": "move.freeze"}
+"""Where others may act -> the last site of a visit that is over then."""
+COUNTERS = ("thp_migration_fail", "thp_split_page", "thp_split_page_failed")
+"""Those that are compared."""
+ATTRIBUTES = ("name", "pages", "cache", "mapcount", "refcount", "in_cma")
+Names = Mapping[str, Any]
+"""The learner's functions by name, with ours for the others, and the `kernel`."""
+
+
+class Odd(PolicyError):
+    """A function returned what it should not; the message says what."""
+
+
+class Unwritten(Odd):
+    """A function is as it was given to the learner."""
+
+
+def arrivals(script: dict[str, Any]) -> list[tuple[tuple[int, ...], str, int | None]]:
+    """All that others do, the earliest first: when, to which page, how many references more.
+
+    None: the page is truncated."""
+    found: list[tuple[tuple[int, ...], str, int | None]] = []
+    for one in script.get("strangers", ()):
+        name, refs = one["folio"], one.get("refs", 1)
+        found.append((position(one["from"]) if "from" in one else (), name, refs))
+        if "to" in one:
+            found.append((position(one["to"]), name, -refs))
+    found += [(position(one["at"]), one["folio"], None) for one in script.get("events", ())]
+    return sorted(found, key=itemgetter(0))
+
+
+class Host:
+    """Everything but the learner's code, as the script of a vector wants it."""
+
+    def __init__(self, vector: Vector, own: Names) -> None:
+        script, entries = vector.get("script", {}), vector["setup"]["folios"]
+        self.kernel, self.vmstat, self.memory = own.get("kernel"), Counter[str](), list[Any]()
+        self.visits, self.pending = Counter[str](), arrivals(script)
+        # The pages that find no destination.
+        self.stay = {entry["folio"] for entry in script.get("targets", ())}
+        if script.get("order9_targets") == "none":
+            self.stay = {entry["name"] for entry in entries if entry["order"]}
+        for entry in entries:
+            page = made(own, entry["name"], entry["order"], entry.get("pmd_maps", 1))
+            page.refcount += entry.get("isolated", False)
+            self.memory.append(page)
+            self._arrive(page, ())
+
+    def meanwhile(self, place: str, page: Any) -> None:
+        """Others act here, if the script says so."""
+        if place not in PLACES:
+            raise ValueError(f"no place {place!r}; there are {', '.join(PLACES)}")
+        self.visits[page.name] += place == "visit"
+        site, pass_ = SITES.index(PLACES[place]), self.visits[page.name] - 1
+        self._arrive(page, (0, 1 + _is_piece(page.name), pass_, site))
+
+    def _arrive(self, page: Any, now: tuple[int, ...]) -> None:
+        for event in list(self.pending):
+            at, name, refs = event
+            if name == page.name and at <= now:
+                self.pending.remove(event)
+                if refs is None:
+                    refs = -page.cache - page.mapcount
+                    page.cache = page.mapcount = 0
+                page.refcount += refs
+
+    def destination(self, page: Any) -> bool:
+        """Is there a free page of this size outside CMA?"""
+        return page.name not in self.stay
+
+    def passes(self) -> list[int]:
+        """How many passes there were, for huge pages and then for their pieces."""
+        rounds = [0, 0]
+        for name, n in self.visits.items():
+            rounds[_is_piece(name)] = max(n, rounds[_is_piece(name)])
+        return [n for n in rounds if n]
+
+
+def _is_piece(name: str) -> bool:
+    return name.endswith("]")
+
+
+def made(own: Names, name: str, order: int, maps: int) -> Any:
+    """A page made by the learner's `folio`, with all that the others need to know of it."""
+    page = own["folio"](name, 1 << order, maps)
+    if page is None:
+        raise Unwritten("folio() returns nothing")
+    if getattr(page, "refcount", 0) is ...:
+        raise Unwritten("folio() has dots in it")
+    for attribute in ATTRIBUTES:
+        if not hasattr(page, attribute):
+            raise Odd(f"the page that folio() returns has no {attribute}")
+    return page
+
+
+WANTED = {bool: "True or False", int: "0 or another whole number", tuple: "rc, again"}
+
+
+def answered(what: str, kind: type, answer: Any) -> Any:
+    """What a function returned, if it is of this kind; raises Odd."""
+    if answer is None:
+        raise Unwritten(f"{what}() returns nothing")
+    if type(answer) is not kind:
+        said = shown(answer, 40, quoted=True)
+        raise Odd(f"{what}() returned {said}; it should return {WANTED[kind]}")
+    return answer
+
+
+# -- the groups of vectors
+
+Row = tuple[str, Any, Any]
+"""What is looked at, what the vector expects, and what was found."""
+
+
+def seen(host: Host, expect: dict[str, Any]) -> list[Row]:
+    """The counters and the folios of an expectation, as far as the small model has them."""
+    counters = expect.get("counters", {})
+    rows: list[Row] = [(name, counters.get(name, 0), int(host.vmstat[name])) for name in COUNTERS]
+    for name, fields in expect.get("folios", {}).items():
+        pieces = [page for page in host.memory if page.name.startswith(f"{name}[")]
+        found = {"subpages_in_cma": sum(bool(page.in_cma) for page in pieces)}
+        for page in host.memory:
+            if page.name == name:
+                found = {"ref": page.refcount, "mapcount": page.mapcount, "in_cma": page.in_cma}
+        both = [field for field in found if field in fields]
+        rows += [(f"{field} of {name}", fields[field], found[field]) for field in both]
+    return rows
+
+
+def stepped(vector: Vector, own: Names) -> Any:
+    """The page after the steps of a vector."""
+    steps: list[dict[str, Any]] = vector["operation"]["steps"]
+    page: Any = None
+    for step in steps:
+        do = step["do"]
+        if do == "create":
+            more = sum(s.get("times", 1) for s in steps if s["do"].startswith("map_"))
+            maps = step.get("pmd_maps", 1) + more
+            page = made(own, step["folio"], step["order"], maps)
+            if step.get("kind") == ANON:
+                page.cache, page.refcount = 0, page.refcount - page.pages
+        elif do in ("get", "isolate"):
+            page.refcount += step.get("times", 1)
+        elif do.startswith("unmap"):
+            own["unmap"](page)
+    return page
+
+
+def run_refcount(vector: Vector, expect: dict[str, Any], own: Names) -> list[Row]:
+    """Steps on one page, and then what its count allows."""
+    page = stepped(vector, own)
+    fields = expect["folios"][page.name]
+    rows: list[Row] = [
+        ("ref", fields["ref"], page.refcount),
+        ("mapcount", fields["mapcount"], page.mapcount),
+    ]
+    if "can_split" in fields:
+        said = answered("can_split", bool, own["can_split"](page))
+        rows.append(("can_split", fields["can_split"], said))
+    free = fields["migration_freeze_ok"]
+    # A page that is still mapped, or not isolated, is not asked.
+    if free == (fields["ref"] == fields["migration_expects"]):
+        rows.append(("freeze", free, answered("freeze", bool, own["freeze"](page))))
+        rows.append(("refcount after freeze", 0 if free else fields["ref"], page.refcount))
+    return rows
+
+
+def run_split(vector: Vector, expect: dict[str, Any], own: Names) -> list[Row]:
+    """One page, several attempts."""
+    host, pieces, results = Host(vector, own), list[Any](), list[Any]()
+    page = host.memory[0]
+    while len(results) < vector["operation"]["times"] and 0 not in results:
+        host.meanwhile("visit", page)
+        rc = answered("split", int, own["split"](page, pieces, host))
+        results.append(errno.code(rc))
+    rows: list[Row] = [("results", expect["results"], results)]
+    if "subpages" in expect:
+        kinds = Counter((piece.refcount, piece.mapcount) for piece in pieces)
+        found = [{"count": n, "ref": ref, "mapcount": m} for (ref, m), n in kinds.items()]
+        rows.append(("pieces", expect["subpages"], found))
+        rows.append(("pages in host.memory", sum(p.pages for p in pieces), len(host.memory)))
+    return rows + seen(host, expect)
+
+
+def run_migrate(vector: Vector, expect: dict[str, Any], own: Names) -> list[Row]:
+    """One call on a list of isolated pages."""
+    host = Host(vector, own)
+    for page in host.memory:
+        page.refcount += 1
+    todo, reason = list(host.memory), vector["operation"]["reason"]
+    rc = answered("migrate_pages", int, own["migrate_pages"](todo, reason, host))
+    rows: list[Row] = [
+        ("passes", expect["passes"], host.passes()),
+        ("rc", expect["rc"], errno.code(rc)),
+        ("left", expect["left"], len(todo)),
+    ]
+    return rows + seen(host, expect)
+
+
+RUNNERS = {"refcount": run_refcount, "split": run_split, "migrate_pages": run_migrate}
+
+
+@cache
+def vectors(group: str) -> dict[str, Vector]:
+    """The vectors of a group, by their ids."""
+    text = datafiles.path(f"conformance/{group}.json").read_text(encoding="utf-8")
+    return {vector["id"]: vector for vector in json.loads(text)["vectors"]}
+
+
+def run_vector(group: str, vector: Vector, version: str, own: Names) -> list[Row]:
+    """What comes out otherwise than a vector expects of a version; a found True is no 1.
+
+    Raises Odd for odd values."""
+    return [
+        row
+        for expect in vector["expect"]
+        if expect["versions"] == "all" or version in expect["versions"]
+        for row in RUNNERS[group](vector, expect, own)
+        if row[1] != row[2] or isinstance(row[2], bool) > isinstance(row[1], bool)
+    ]
+
+
 # -- pictures
 
 
 def runs_shown(claim: str, runs: Runs) -> list[Any]:
     """The tries of each run, as the real model has them, and what the finished page counts."""
-    real = {"base": "base", "patched": PATCHED}
     traces = {
-        words: vfio_map(real[kernel], order=1, released="never" if leaves is None else leaves).run()
+        words: vfio_map(
+            KERNELS[kernel], order=1, released="never" if leaves is None else leaves
+        ).run()
         for words, (kernel, leaves) in runs.items()
     }
     rows = [(errno.name(rc), *n) for rc, *n in (came_of(*run, ours()) for run in runs.values())]
@@ -126,11 +352,39 @@ TITLES = (
 )
 
 
-def case_shown(case: Case) -> list[Any]:
+Failed = tuple[Vector, str, list[Row]]
+"""A vector, the version that it failed for, and what came out otherwise."""
+
+
+def before(vector: Vector) -> Folio:
+    """A page of a vector as a step finds it, with everybody who refers to it, for its picture."""
+    operation = vector["operation"]
+    isolated = True
+    if "steps" in operation:
+        page = stepped(vector, ours())
+        isolated = any(step["do"] == "isolate" for step in operation["steps"])
+    else:
+        page = max(Host(vector, ours()).memory, key=lambda page: page.refcount)
+        page.refcount += "reason" in operation
+    held = {ISOLATION: int(isolated)}
+    held["holder"] = page.refcount - page.cache - page.mapcount - isolated
+    return Folio(
+        page.name,
+        page.name,
+        0,
+        page.pages.bit_length() - 1,
+        cached=bool(page.cache),
+        refcount=page.refcount,
+        held=tuple(pair for pair in held.items() if pair[1]),
+        **{"pmd_maps" if page.pages > 1 else "pte_maps": page.mapcount},
+    )
+
+
+def failed_shown(vector: Vector, version: str, wrong: list[Row]) -> list[Any]:
     """A vector that failed: the page before, what was expected, and what was found."""
-    kernel = "in base" if case.version == "base" else "with the patch"
-    claim = f"Vector {case.vector['id']}, {kernel}: {case.vector['title']}"
-    world, folio = World(), before(case.vector, ours())
+    kernel = "in base" if version == "base" else "with the patch"
+    claim = f"Vector {vector['id']}, {kernel}: {vector['title']}"
+    world, folio = World(), before(vector)
     world.add(CMA_PFN, folio)
     book = ledger(world, folio.region)
     assert book is not None
@@ -138,8 +392,8 @@ def case_shown(case: Case) -> list[Any]:
     svg = Svg(506, 74 + LEDGER_HIGH, claim, words)
     svg.headline(18, 28, 470, claim)
     draw_ledger(svg.inside(18, 66, 470), book)
-    rows = [[_short(expected), _short(found)] for _, expected, found in case.wrong]
-    what = labels([what for what, _, _ in case.wrong], "after your code")
+    rows = [[_short(expected), _short(found)] for _, expected, found in wrong]
+    what = labels([what for what, _, _ in wrong], "after your code")
     return [Picture(svg.render(), words), frame(rows, what, ["expected", "yours"]), TITLES]
 
 
@@ -155,25 +409,30 @@ def _short(value: Any) -> str:
 class Own(Card):
     """A card that takes what the learner has written, by the names in its `form`.
 
-    `tried`: runs it, asked with its names.  `case`: the vector that failed, to be drawn."""
+    `tried`: runs it, given by name; a PolicyError says what went wrong.  `case`: the vector that
+    failed, to be drawn."""
 
-    case: Case | None = None
+    case: Failed | None = None
 
     def __init__(
-        self, question: str, form: str, tried: Callable[..., Verdict], **more: Any
+        self, question: str, form: str, tried: Callable[[dict[str, Any]], Verdict], **more: Any
     ) -> None:
         super().__init__(question, form=form, judge=self.judged, **more)
-        self.tried = tried
+        self.names, self.tried = form.split(", "), tried
 
     def judged(self, answer: Any) -> Verdict:
         """What becomes of what was handed in."""
         self.case = None
-        return self.tried(**self.handed_in(answer))
+        own = self.handed_in(answer)
+        try:
+            return self.tried(own)
+        except PolicyError as error:
+            return failed(str(error))
 
     def given(self) -> Any:
         """The vector that failed, as long as there is one, already at the first wrong answer."""
         if self.verdict.state == "failed":
-            return case_shown(self.case) if self.case else []
+            return failed_shown(*self.case) if self.case else []
         return super().given()
 
     def ways(self) -> list[str]:
@@ -189,24 +448,19 @@ class Own(Card):
 
     def right(self) -> Any:
         """The same names of the finished page."""
-        found = [ours()[name] for name in self.form.split(", ")]
+        found = [ours()[name] for name in self.names]
         return found if len(found) > 1 else found[0]
 
     def handed_in(self, answer: Any) -> dict[str, Any]:
         """What was handed in, by name; raises FormError if that can't be it."""
-        names = self.form.split(", ")
-        handed = answer if isinstance(answer, list | tuple) and len(names) > 1 else [answer]
-        own = dict(zip(names, handed, strict=False))
-        right = len(handed) == len(names)
-        for name in own:
-            if name in ("base", "patched"):  # a Kernel is read as a tuple
-                right = right and isinstance(own[name], tuple) and len(own[name]) == len(SEAMS)
-                own[name] = ours()["Kernel"](*own[name]) if right else None
-            else:
-                right = right and callable(own[name])
-        if not right:
+        several = len(self.names) > 1 and isinstance(answer, list | tuple)
+        own = dict(zip(self.names, answer if several else [answer], strict=False))
+        kernels = own.keys() & KERNELS.keys()  # a Kernel is read as a tuple
+        fits = [isinstance(own[k], tuple) and len(own[k]) == len(SEAMS) for k in kernels]
+        fits += [callable(own[name]) for name in own.keys() - kernels]
+        if not all(fits) or (len(answer) if several else 1) != len(self.names):
             raise FormError(f"run lesson.{self.name}({self.form}) after the cells above it")
-        return own
+        return own | {name: ours()["Kernel"](*own[name]) for name in kernels}
 
 
 class Step(Own):
@@ -227,59 +481,44 @@ class Step(Own):
         self.group, self.told, self.versions = group, told, versions
         super().__init__(question, form, self.judge_vectors, **more)
 
-    def judge_vectors(self, **own: Any) -> Verdict:
+    def judge_vectors(self, own: dict[str, Any]) -> Verdict:
         """What becomes of the functions, vector by vector."""
-        for version in self.versions:
-            for identity, reason in self.told.items():
-                vector = vectors(self.group)[identity]
-                found = stopped(self.form, lambda: self.ran(vector, version, own))  # noqa: B023
-                if isinstance(found, str):
-                    if found.endswith((NOTHING, OPEN)) and identity == next(iter(self.told)):
-                        return Verdict("not attempted", found)
-                    return failed(f"{found} (vector {identity}, {vector['title']})")
-                if found is not None and found.wrong:
-                    self.case = found
-                    what, expected, mine = found.wrong[0]
-                    numbers = f"{what} should be {_short(expected)}, and yours is {_short(mine)}"
-                    return failed(f"{reason}.", f"Vector {identity}, {vector['title']}: {numbers}.")
+        what = " or ".join(f"{name}()" for name in self.names)
+        for version, identity in product(self.versions, self.told):
+            vector = vectors(self.group)[identity]
+            which = f"{identity}, {vector['title']}"
+            try:
+                wrong = bounded(what, self.ran, vector, version, own)
+            except PolicyError as error:
+                if isinstance(error, Unwritten) and identity == next(iter(self.told)):
+                    return Verdict("not attempted", str(error))
+                return failed(f"{error} (vector {which})")
+            if wrong:
+                self.case = vector, version, wrong
+                told, expected, mine = wrong[0]
+                numbers = f"{told} should be {_short(expected)}, and yours is {_short(mine)}"
+                return failed(f"{self.told[identity]}.", f"Vector {which}: {numbers}.")
         return passed(f"all {len(self.told)} vectors agree")
 
-    def ran(self, vector: Vector, version: str, own: dict[str, Any]) -> Case | None:
+    def ran(self, vector: Vector, version: str, own: dict[str, Any]) -> list[Row]:
         """One vector, with our functions for those that are not handed in."""
-        if "one_pass" in own:
-            own = {"one_pass": in_a_pair(own["one_pass"])}
+        if "one_pass" in own:  # the loop of the finished page takes a pair apart
+            one_pass = own["one_pass"]
+            own = {"one_pass": lambda *given: answered("one_pass", tuple, one_pass(*given))}
         names = finished(**own)
-        kernel = names["base" if version == "base" else "patched"]
-        return run_case(self.group, vector, version, names, kernel)
+        names["kernel"] = names["base" if version == "base" else "patched"]
+        return run_vector(self.group, vector, version, names)
 
 
-def stopped(what: str, action: Callable[[], Any]) -> Any:
-    """What the action answers; a sentence (str) if a learner's function in it goes wrong."""
-
-    def attempt() -> Any:
-        try:
-            return action()
-        except Odd as odd:
-            return str(odd)
-
-    names = " or ".join(f"{name}()" for name in what.split(", "))
-    try:
-        return limited(names, attempt, steps_max=STEPS_MAX, call_steps=CALL_STEPS)
-    except PolicyError as error:
-        return str(error)[:1].upper() + str(error)[1:]
-
-
-def in_a_pair(one_pass: Callable[..., Any]) -> Callable[..., Any]:
-    """A learner's `one_pass`, for the loop of the finished page, which takes a pair apart."""
-    return lambda *given: answered("one_pass", tuple, "rc, again", one_pass(*given))
+def bounded(what: str, action: Callable[..., Any], *given: Any) -> Any:
+    """What the action answers; raises PolicyError if a learner's function in it goes wrong."""
+    return limited(what, action, *given, steps_max=STEPS_MAX, call_steps=CALL_STEPS)
 
 
 def run_all(runs: Runs, own: dict[str, Any]) -> Verdict:
     """Do the runs of the learner's page return and count what those of the finished one do?"""
     for kernel, leaves in runs.values():
-        found = stopped("run", lambda: came_of(kernel, leaves, ours() | own))  # noqa: B023
-        if isinstance(found, str):
-            return failed(found)
+        found = bounded("run()", came_of, kernel, leaves, ours() | own)
         if found != came_of(kernel, leaves, ours()):
             counts = ", ".join(f"{n} {k}" for n, k in zip(REPORTED, found[1:], strict=True))
             why = "that is not what the steps above have judged; run their cards again"
@@ -394,7 +633,7 @@ passing = Step(
 counted = Own(
     "Your own model in base, with a holder and without",
     "run",
-    lambda **own: run_all(BASE, own),
+    partial(run_all, BASE),
     still=lambda: runs_shown("Base fails with a holder, and without one", BASE),
     why="`leaves=3`: the check finds one reference too many, and the whole call ends with "
     "`-ENOMEM`. The holder would have left before the fourth try, but there was none.\n\n"
@@ -433,7 +672,7 @@ patching = Step(
 both = Own(
     "The same situation, with your patch.",
     "run, base, patched",
-    lambda **own: run_all(RUNS, own),
+    partial(run_all, RUNS),
     still=lambda: runs_shown("Your model: the bug, and the patch", RUNS),
     why="A holder that never leaves is refused ten times, and the page is counted once more after "
     "the last pass. Trying again is of no use against it. A holder that leaves in time costs a few "
@@ -475,15 +714,11 @@ def ends(version: Version, race: str) -> dict[str, Outcome]:
     return {end.name: end for end in found.explore().outcomes(name)}
 
 
-def review(patched: Any) -> Verdict:
+def review(own: dict[str, Any]) -> Verdict:
     """Search the real model with the learner's seams, and with its own."""
     schedules = 0
     for race in RACES:
-        real = ends(VERSIONS[PATCHED], race)
-        try:
-            mine = ends(as_row(patched), race)
-        except PolicyError as error:
-            return failed(str(error))
+        real, mine = (ends(row, race) for row in (VERSIONS[PATCHED], as_row(own["patched"])))
         for name, end in (mine | real).items():
             if mine.get(name) != real.get(name):
                 why = f"your seams make another kernel of the real model, in the race {race}"
@@ -497,12 +732,12 @@ def review(patched: Any) -> Verdict:
 def pins() -> pd.DataFrame:
     """How the race of a pin ends in both kernels: in how many schedules the pin fails."""
     said = []
-    for version in ("base", PATCHED):
+    for version in KERNELS.values():
         found = ends(VERSIONS[version], "of a pin")
         every = sum(end.schedules or 0 for end in found.values())
         fails = sum(end.schedules or 0 for name, end in found.items() if f"{-ENOMEM}" in name)
         said.append(f"{fails:,} of {every:,} ({fails / every:.0%})")
-    return frame([said], labels(["the pin fails"], "schedules"), ["base", "patched"])
+    return frame([said], labels(["the pin fails"], "schedules"), [*KERNELS])
 
 
 reviewed = Own(

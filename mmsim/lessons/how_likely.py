@@ -43,8 +43,9 @@ RACE = split_race("base", released="1", order=1)
 # -- measured: what the patch bought
 
 LOOP = "oct22"
-VARIANT = {"6.1.0": "base", "v3": "v2"}
-"""Version -> the measured variant of that loop that behaves like it; both had the first patch."""
+VARIANT = {"6.1.0": "base", "v1": "v1", "v3": "v2"}
+"""Version -> the measured variant of that loop that behaves like it; all had the first patch."""
+TRIES = {"6.1.0": "one try", "v3": "up to ten tries"}
 WAYS = ("not split", "a piece busy")
 
 
@@ -89,13 +90,15 @@ before = Shown(before_picture)
 
 def bought_picture() -> Picture:
     """The two ways to fail, in both versions."""
-    rows: dict[str, Bar] = {}
-    for version, tries in {"6.1.0": "one try", "v3": "up to ten tries"}.items():
-        found, of = ways(version), pins(version).failed.trials
-        said = ", ".join(f"{what}: {n}" for what, n in found.items())
-        rows[f"{version}, {tries}"] = Bar(found, of, said)
-    both = [" → ".join(str(ways(version)[what]) for version in VARIANT) for what in WAYS]
-    claim = "; ".join(f"{what}: {change}" for what, change in zip(WAYS, both, strict=True))
+    found = {version: ways(version) for version in TRIES}
+    rows = {}
+    for version, counts in found.items():
+        said = ", ".join(f"{what}: {n}" for what, n in counts.items())
+        of = pins(version).failed.trials
+        rows[f"{version}, {TRIES[version]}"] = Bar(counts, of, said)
+    claim = "; ".join(
+        f"{what}: {' → '.join(str(counts[what]) for counts in found.values())}" for what in WAYS
+    )
     fills = (FILLS["UNMOVABLE"], FILLS["RECLAIMABLE"])
     return bars(f"{claim}, of 510 pins each", rows, dict(zip(WAYS, fills, strict=True)))
 
@@ -135,7 +138,6 @@ TOSSED = {
     "failed: a huge page could not be split, left unmapped": 6,
 }
 """3,000 runs of the race by a coin, seed 0; a test makes them again."""
-RUNS = 3_000
 
 
 @cache
@@ -148,7 +150,7 @@ def searched(passes: int = 1) -> Exploration:
 def failing_at(pace: Fraction | int, passes: int = 1) -> Fraction:
     """How likely all tries fail, if the split takes `pace` steps for one of the holder."""
     ends = searched(passes).outcomes(RACE.fate, {RACE.main: Fraction(pace)})
-    return sum((end.odds or Fraction(0) for end in ends if fails(end.name)), Fraction(0))
+    return sum((end.odds for end in ends if fails(end.name)), Fraction(0))
 
 
 def failing_schedules() -> int:
@@ -164,11 +166,6 @@ def tosses(name: str) -> list[Fraction]:
     return along(RACE, parse(SCHEDULES[name], [actor.name for actor in RACE.actors]))
 
 
-def odds_of() -> dict[str, str]:
-    """How likely the two schedules are."""
-    return {name: str(Fraction(prod(tosses(name)))) for name in SCHEDULES}
-
-
 odds = Card(
     "How likely are these two schedules, if a coin decides?\n"
     "A step at which only one actor can move needs no coin. In the second one the split is "
@@ -178,7 +175,7 @@ odds = Card(
         "late": ("1/11", "1/73", "1/512", "1/1024", "1/2048"),
     },
     labels={name: f"`{schedule}`" for name, schedule in SCHEDULES.items()},
-    outcome=odds_of,
+    outcome=lambda: {name: str(Fraction(prod(tosses(name)))) for name in SCHEDULES},
     hints=(
         "At each step, how many actors could move?",
         "One half for each step at which both could; nothing for the others.",
@@ -218,7 +215,7 @@ often = Card(
 
 # -- who is quicker
 
-TRIES = {"one": 1, "ten": 10}
+PASSES = {"one": 1, "ten": 10}
 RAREST = Fraction(1, 10**9)
 """What is rarer than that is not written out."""
 
@@ -243,18 +240,16 @@ def play_pace() -> Any:
 
     from mmsim.widgets.console import explorer
 
-    sliders = explorer(RACE)
-    sliders.boxes["interruptions"].layout.display = "none"  # interruptions are for another question
-    return w.VBox([sliders, w.HTML(as_html(pace_table()))])
+    return w.VBox([explorer(RACE), w.HTML(as_html(pace_table()))])
 
 
 pace = Card(
     "The coin is loaded now. At which pace is it most likely that no try succeeds?\n"
     "`pace` 9 : 1 means nine steps of the split for one of the holder. The holder comes once. It "
     "takes its reference, and drops it. Guess both.",
-    dict.fromkeys(TRIES, tuple(map(pace_words, PACES))),
+    dict.fromkeys(PASSES, tuple(map(pace_words, PACES))),
     labels={"one": "with one pass", "ten": "with ten passes"},
-    outcome=lambda: {name: worst_pace(passes) for name, passes in TRIES.items()},
+    outcome=lambda: {name: worst_pace(passes) for name, passes in PASSES.items()},
     why="One pass: a holder as quick as the split has gone again before the split looks. A very "
     "slow one mostly takes its reference only when the split is over. The worst one stays about as "
     "long as the split takes.\n\n"
@@ -307,12 +302,11 @@ law: Card = Card(
 # -- how long is "at once"?
 
 HOW = ("injected", "fragmented")
-MICROSECONDS = 1000
 
 
 def share_of(how: str, version: str = "v3") -> Share:
     """Of the pins whose first split was refused by a short reference: how many went through?"""
-    return rescued(VARIANT[version], how, MICROSECONDS)
+    return rescued(VARIANT[version], how, dropped_by=1000)
 
 
 def window_us(how: str) -> int:

@@ -109,13 +109,15 @@ REMARKS = (
 """Who said what of which patch of v1, in our words, and what became of it."""
 
 
-def list_said() -> pd.DataFrame:
-    """The four remarks; the text links the mails of which the whole address is known."""
-    who = labels([name for name, *_ in REMARKS], "who")
-    return frame([rest for _, *rest in REMARKS], who, ["on", "said", "what became of it"])
-
-
-said = Card("Four remarks that were made on the list", still=list_said, needs=(remarks,))
+said = Card(
+    "Four remarks that were made on the list",
+    still=lambda: frame(
+        [rest for _, *rest in REMARKS],
+        labels([name for name, *_ in REMARKS], "who"),
+        ["on", "said", "what became of it"],
+    ),
+    needs=(remarks,),
+)
 
 
 # -- the first patch's explanation
@@ -127,19 +129,8 @@ ENDS: dict[str, tuple[str, str, dict[str, Any]]] = {
         {"targets": "available", "released": "2"},
     ),
     "split": ("none is free; split at once (in `base`)", "base", {"holder": 0}),
-    "refused_split": (
-        "none is free; refused twice, then split (in `v1`)",
-        "v1",
-        {"released": "2"},
-    ),
+    "refused_split": ("none is free; refused twice, then split (in `v1`)", "v1", {"released": "2"}),
 }
-
-
-def returns() -> dict[str, int]:
-    """What migrate_pages() returns."""
-    return {
-        end: migrate_returns(run(version, **knobs))[-1] for end, (_, version, knobs) in ENDS.items()
-    }
 
 
 explain = Card(
@@ -148,7 +139,9 @@ explain = Card(
     "because of a holder's reference.",
     dict.fromkeys(ENDS, (0, 1, 2, 3, 10)),
     labels={end: words for end, (words, *_) in ENDS.items()},
-    outcome=returns,
+    outcome=lambda: {
+        end: migrate_returns(run(version, **knobs))[-1] for end, (_, version, knobs) in ENDS.items()
+    },
     because={
         "busy_moved": "a page that was busy and has moved in the end leaves no count",
         "split": "1 missing destination, before the split",
@@ -238,17 +231,19 @@ cells = Card(
 
 FILE = "s11_cma_alloc_return_value.csv"
 MEMORY, NOTHING = "memory", "nothing"
+OWNER_ASKED = {
+    **dict.fromkeys(("base_refused", "v1_refused"), (1, 2, 5, 10)),
+    **dict.fromkeys(("base_gets", "v1_gets"), (MEMORY, NOTHING)),
+}
 ASKED_PAGES = 7168
 
 
 @cache
 def owner_gets() -> dict[str, Any]:
     """How often a split is refused, and what the owner gets."""
-    runs = {version: cma_alloc(version).run() for version in ("base", "v1")}
-    found: dict[str, Any] = {f"{name}_refused": refused(trace) for name, trace in runs.items()}
-    for name, trace in runs.items():
-        found[f"{name}_gets"] = MEMORY if trace.results["owner"] >= 0 else NOTHING
-    return found
+    base, v1 = (cma_alloc(version).run() for version in ("base", "v1"))
+    gets = [MEMORY if trace.results["owner"] >= 0 else NOTHING for trace in (base, v1)]
+    return dict(zip(OWNER_ASKED, (refused(base), refused(v1), *gets), strict=True))
 
 
 def measured_requests() -> pd.DataFrame:
@@ -256,10 +251,9 @@ def measured_requests() -> pd.DataFrame:
     several, with the same numbers."""
     wanted = {"code": "oct22", "alloc_mode": "inject", "held_ref": "1"}
     wanted["cma_alloc_pages"] = str(ASKED_PAGES)
-    rows = [row for row in load_csv(f"kernel-runs/{FILE}") if wanted.items() <= row.items()]
-    of = {version: next(r for r in rows if r["variant"] == version) for version in VERSIONS}
-    splits = [f"{int(row['d_thp_split_page_failed']):,}" for row in of.values()]
-    codes = [errno.name(int(row["write_errno"])) for row in of.values()]
+    of = [load_csv(f"kernel-runs/{FILE}", variant=each, **wanted)[0] for each in VERSIONS]
+    splits = [f"{int(row['d_thp_split_page_failed']):,}" for row in of]
+    codes = [errno.name(int(row["write_errno"])) for row in of]
     what = f"{size_words(ASKED_PAGES)} of {size_words(AREA_PAGES)}"
     index = labels([f"{what}: refused splits", f"{what}: result"], "measured: the owner asks for")
     return frame([splits, codes], index, VERSIONS)
@@ -270,10 +264,7 @@ owner = Card(
     "The area has two ranges of 2 MiB. In the first lies a huge page whose holder never lets go. "
     "The second is free. The huge page can't move into it, because here it must leave the whole "
     "area, and outside no huge page is free.",
-    {
-        **dict.fromkeys(("base_refused", "v1_refused"), (1, 2, 5, 10)),
-        **dict.fromkeys(("base_gets", "v1_gets"), (MEMORY, NOTHING)),
-    },
+    OWNER_ASKED,
     outcome=owner_gets,
     hints=("Which error code comes back in base, which one in v1? Which of them means stop?",),
     why="A real kernel did the same: Linux 6.1.192 in an emulated machine, with this loop written "
@@ -284,10 +275,7 @@ owner = Card(
     '"stop" to this caller. Now it is told something else, and splits are refused 30,725 times on '
     "the way. If `cma_alloc()` should go on after a missing destination, that is a patch of its "
     "own, for the people who know `cma_alloc()`. A return value is a promise.",
-    still=lambda: [
-        measured_requests(),
-        f"data/kernel-runs/{FILE}",
-    ],
+    still=lambda: [measured_requests(), f"data/kernel-runs/{FILE}"],
 )
 
 
@@ -302,9 +290,11 @@ def judged_hole(answer: object) -> Verdict:
     situation, trace = mine
     if situation.version.name != "v2":
         return failed(f"that is {situation.version.name}; it should happen in v2")
+    if situation.main != "pin":
+        return failed("no pin")
+    if ended(trace) == "pinned":
+        return failed(f"{told(trace)}: no failing pin")
     vmstat = trace.last.world.vmstat
-    if situation.main != "pin" or ended(trace) == "pinned":
-        return failed(f"{told(trace)}: no failing pin" if situation.main == "pin" else "no pin")
     if vmstat["pgmigrate_fail"] or not vmstat["pgmigrate_success"]:
         return failed(
             f"{told(trace)}: not everything has moved",

@@ -11,7 +11,7 @@ from functools import cache, lru_cache
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mmsim.constants import MIGRATE_PASSES, MR_LONGTERM_PIN, REASONS
+from mmsim.constants import MIGRATE_PASSES, REASONS
 from mmsim.datafiles import load_csv
 from mmsim.engine.sweep import sweep
 from mmsim.engine.trace import Trace
@@ -98,10 +98,9 @@ def ends(version: str) -> Mapping[Counts, str]:
 
     It is stored; a test searches again."""
     found = {}
-    for row in load_csv("lessons/claims.csv"):
-        if row["version"] == version:
-            numbers = [int(row[name]) for name in Counts._fields[:-1]]
-            found[Counts._make([*numbers, row["pinned"] == "True"])] = row["schedule"]
+    for row in load_csv("lessons/claims.csv", version=version):
+        numbers = [int(row[name]) for name in Counts._fields[:-1]]
+        found[Counts._make([*numbers, row["pinned"] == "True"])] = row["schedule"]
     return found
 
 
@@ -171,8 +170,7 @@ once = Card(
 @cache
 def measured_612() -> dict[str, int]:
     """One huge page held for ever on an unmodified 6.12.117; a test looks at all such pins."""
-    rows = load_csv("kernel-runs/k612/k612_s3_held_summary.csv")
-    row = next(row for row in rows if row["scenario"] == "S3_held")
+    row = load_csv("kernel-runs/k612/k612_s3_held_summary.csv", scenario="S3_held")[0]
     return {name: int(float(row[f"mean_d_{name}"])) for name in (REFUSED, FAILED)}
 
 
@@ -373,18 +371,15 @@ def drained(version: Version, what: str) -> int:
     return said.count(DRAIN)
 
 
-@lru_cache(maxsize=8)
-def own(decide: Callable[[Attempt], str]) -> Version:
-    """The row of a function, the same one each time."""
-    return own_policy(decide)
+own = lru_cache(maxsize=8)(own_policy)
+"""The row of a function, the same one each time."""
 
 
 def others_notice(version: Version) -> list[str]:
     """For which reasons other than a long-term pin a run ends otherwise than without a policy."""
     found = []
-    for reason in REASONS[:MR_LONGTERM_PIN] + REASONS[MR_LONGTERM_PIN + 1 :]:
-        knobs = {"reason": reason, "order": 1}
-        usual, mine = (make("vfio_map", row, knobs).run() for row in (LATEST, version))
+    for reason in [reason for reason in REASONS if reason != "longterm_pin"]:
+        usual, mine = (vfio_map(row, reason=reason, order=1).run() for row in (LATEST, version))
         if usual.last.world.key() != mine.last.world.key() or len(usual) != len(mine):
             found.append(reason)
     return found
@@ -474,8 +469,7 @@ def fares(answer: str, times: int) -> tuple[float, int]:
             return attempt.usual
         return answer if attempt.tries <= times else GIVE_UP
 
-    row = own_policy(decide)
-    return score(row, "visit"), int(score(row, NEVER))
+    return score(own(decide), "visit"), int(score(own(decide), NEVER))
 
 
 def mapped() -> pd.DataFrame:

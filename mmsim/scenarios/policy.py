@@ -16,7 +16,7 @@ import sys
 import sysconfig
 import textwrap
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, lru_cache, partial
 from inspect import CO_GENERATOR
 from pathlib import Path
 from types import CodeType, FrameType
@@ -44,21 +44,14 @@ class _Stopped(BaseException):
     """Raised inside the function that is stopped; no `except Exception` of its own catches it."""
 
 
-def own_policy(decide: Callable[[Attempt], str], name: str = "own") -> Version:
+def own_policy(decide: Callable[[Attempt], str]) -> Version:
     """The last version with this function as its policy; raises PolicyError if it is none.
 
     Whatever goes wrong in the function later is a PolicyError of the run that asks it."""
     if not callable(decide):
         raise PolicyError(f"a policy is a function of an attempt, not {type(decide).__name__}")
-    known: dict[Attempt, str] = {}
-
-    def policy(attempt: Attempt) -> str:
-        if attempt not in known:
-            known[attempt] = _answer(decide, attempt)
-        return known[attempt]
-
     title = f"{LATEST.name}, and a policy of your own"
-    return LATEST._replace(name=name, title=title, policy=policy)
+    return LATEST._replace(name="own", title=title, policy=cache(partial(_answer, decide)))
 
 
 def _answer(decide: Callable[[Attempt], str], attempt: Attempt) -> str:
@@ -125,7 +118,7 @@ def limited(
         if stop.args:
             told = f"catches every exception in line {stop.args[0]}: write 'except Exception:'"
         raise PolicyError(f"the {what} {told}") from None
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, PolicyError):
         raise
     except BaseException as error:
         text = shown(error)

@@ -31,12 +31,12 @@ _SHARE, _ODDS = FILLS["actor 1"], FILLS["actor 2"]
 class Chances(NamedTuple):
     """One way to end: how many of all schedules, how likely, how many of all runs.
 
-    `odds` None: nobody asked, or there are none, because a search was bounded.  `runs` 0: none."""
+    `runs` 0: none."""
 
     name: str
     schedules: int
     of: int
-    odds: Fraction | None = None
+    odds: Fraction
     hits: int = 0
     runs: int = 0
 
@@ -51,9 +51,7 @@ class Chances(NamedTuple):
         return wilson(self.hits, self.runs)
 
 
-def chances(
-    outcomes: Sequence[Outcome], runs: Mapping[str, int] | None = None, *, odds: bool = True
-) -> list[Chances]:
+def chances(outcomes: Sequence[Outcome], runs: Mapping[str, int] | None = None) -> list[Chances]:
     """The three numbers of each outcome, successes first; several failures are also added up.
 
     `runs`: how often each outcome came in random runs.  Raises ValueError if there is no number of
@@ -63,28 +61,26 @@ def chances(
     of, hits = sum(outcome.schedules or 0 for outcome in outcomes), runs or {}
     tosses = sum(hits.values())
     rows = [
-        Chances(o.name, o.schedules or 0, of, o.odds if odds else None, hits.get(o.name, 0), tosses)
-        for o in outcomes
+        Chances(o.name, o.schedules or 0, of, o.odds, hits.get(o.name, 0), tosses) for o in outcomes
     ]
     bad = [row for row in rows if fails(row.name)]
     good = [row for row in rows if not fails(row.name)]
     if len(bad) > 1:
         schedules, hit = sum(row.schedules for row in bad), sum(row.hits for row in bad)
-        likely = sum((row.odds or Fraction(0) for row in bad), Fraction(0)) if odds else None
+        likely = sum((row.odds for row in bad), Fraction(0))
         good.append(Chances(ALL_FAILURES, schedules, of, likely, hit, tosses))
     return [*good, *bad]
 
 
 def _said(row: Chances) -> list[tuple[str, str]]:
     """Each of the three numbers: what it is, and in words."""
+    # From "1 in 1,001" on, `chance` says so itself.
+    seldom = RARE <= row.odds < Fraction(1, 10)
+    rare = f", 1 in {count(round(1 / row.odds))}" if seldom else ""
     lines = [
-        ("share of schedules", f"{count(row.schedules)} of {count(row.of)} = {chance(row.share)}")
+        ("share of schedules", f"{count(row.schedules)} of {count(row.of)} = {chance(row.share)}"),
+        ("odds", f"{fraction(row.odds)} = {chance(row.odds)}{rare}"),
     ]
-    if row.odds is not None:
-        # From "1 in 1,001" on, `chance` says so itself.
-        seldom = RARE <= row.odds < Fraction(1, 10)
-        rare = f", 1 in {count(round(1 / row.odds))}" if seldom else ""
-        lines.append(("odds", f"{fraction(row.odds)} = {chance(row.odds)}{rare}"))
     if row.runs:
         part = chance(Fraction(row.hits, row.runs))
         low, high = (f"{100 * end:.2f} %" for end in row.interval)
@@ -107,8 +103,8 @@ def chances_claim(rows: Sequence[Chances]) -> str:
     bad = next((row for row in rows if fails(row.name)), None)
     if bad is None:
         return "No schedule fails"
-    said = f"{chance(bad.share)} of the schedules fail"
-    return said if bad.odds is None else f"{said}; the odds of a failure are {chance(bad.odds)}"
+    share, odds = chance(bad.share), chance(bad.odds)
+    return f"{share} of the schedules fail; the odds of a failure are {odds}"
 
 
 def chances_picture(rows: Sequence[Chances]) -> Picture:

@@ -92,17 +92,15 @@ def turned(draw: Callable[..., Picture], known: Sequence[Knob], **start: Any) ->
     return Console(known, {knob.name: knob.default for knob in known} | start, draw)
 
 
-# -- every schedule behind three knobs: who is quicker, how many passes, how many interruptions
+# -- every schedule behind two knobs: who is quicker, how many passes
 
 STATES_MAX = 5_000
-NO_BOUND = "any"
 
 
-def explored(situation: Situation, pace: str, interruptions: str) -> Picture:
-    """How all schedules end.  `pace`: of the main actor; `interruptions`: a number, or NO_BOUND."""
+def explored(situation: Situation, pace: str) -> Picture:
+    """How all schedules end.  `pace`: of the main actor."""
     asked = situation.merged()
-    bound = None if interruptions == NO_BOUND else int(interruptions)
-    found = explore(asked, states_max=STATES_MAX, preemptions_max=bound)
+    found = explore(asked, states_max=STATES_MAX)
     states, schedules = plural(found.states, "state"), found.schedules()
     paces = {asked.main: next(each for each in PACES if pace_words(each) == pace)}
     outcomes = found.outcomes(asked.fate, paces)
@@ -112,8 +110,7 @@ def explored(situation: Situation, pace: str, interruptions: str) -> Picture:
         return Picture("", "\n".join(lines))
     if schedules is None:
         return Picture("", f"{states}; some schedules go on for ever.")
-    # Under a bound the coin has fewer sides, so its odds are those of another scheduler.
-    drawn = chances_picture(chances(outcomes, odds=bound is None))
+    drawn = chances_picture(chances(outcomes))
     return Picture(drawn.columns, f"{states}, {plural(schedules, 'schedule')}.")
 
 
@@ -123,11 +120,9 @@ def explorer(situation: Situation) -> Console:
     if "passes" not in known:
         raise ValueError(f"{situation.name} has no knob 'passes'{nearest('passes', known)}")
     steps = f"how many steps {situation.main} takes for one of another actor, on the average"
-    often = "how often, at most, an actor that could go on is interrupted"
     pace = Knob("pace", "1 : 1", steps, allowed=tuple(map(pace_words, PACES)))
-    bound = Knob("interruptions", NO_BOUND, often, allowed=(NO_BOUND, *"01234"))
     return turned(
-        lambda passes, **how: explored(situation.with_(passes=passes), **how),
-        (pace, known["passes"], bound),
+        lambda pace, passes: explored(situation.with_(passes=passes), pace),
+        (pace, known["passes"]),
         passes=situation.knobs["passes"],
     )

@@ -23,34 +23,27 @@ def test_the_lines_say_what_the_card_asks():
     fields = {line.number: line.fields for line in lesson.unnamed.lines}
     b, c = (fields[lesson.EVENTS[letter]] for letter in "BC")
     assert (b["ret"] != 0, c["ret"] != 0) == (True, False)
-    assert {"refused": "B", "too_many": int(b["ref"]) - int(c["ref"])} == lesson.READ_OFF
+    assert lesson.reading.outcome() == {"refused": "B", "too_many": int(b["ref"]) - int(c["ref"])}
 
 
-def test_each_trace_is_of_the_set_up_and_the_version_that_it_stands_under():
-    for setup in lesson.SETUPS:
-        for version in lesson.VERSIONS:
-            real = real_trace(lesson.file_of(setup, version))
-            assert real.version == version
-            assert len(real.units_before) == 1
-            assert real.pin_result == -12
-
-
-def test_only_compaction_differs():
+def test_how_many_traces_differ():
     assert lesson.agree_true() == {"any_line": 4, "of_the_pin": 0}
-    for setup in lesson.SETUPS:
-        for version in lesson.VERSIONS:
-            found = lesson.differing(setup, version)
-            assert set(found) <= {"compact_stall", "compact_fail"}
-            assert bool(found) == (setup == "compacting")
+
+
+@pytest.mark.parametrize("setup", lesson.SETUPS)
+@pytest.mark.parametrize("version", lesson.VERSIONS)
+def test_a_trace_is_of_its_set_up_and_version_and_only_compaction_differs(setup, version):
+    real = real_trace(lesson.file_of(setup, version))
+    assert (real.version, len(real.units_before), real.pin_result) == (version, 1, -12)
+    found = lesson.differing(setup, version)
+    assert found <= {"compact_stall", "compact_fail"}
+    assert bool(found) == (setup == lesson.FRAGMENTED)
 
 
 def test_what_112_of_the_failed_pins_left_and_the_other_two():
-    rows = load_csv("kernel-runs/k612/k612_s4_dropcaches_trials.csv")
-    left = sorted(
-        int(row["cma_pages_after"])
-        for row in rows
-        if (row["scenario"], row["alloc_mode"]) == ("S4_loop", "inject") and row["pin_errno"] != "0"
-    )
+    wanted = {"scenario": "S4_loop", "alloc_mode": "inject"}
+    rows = load_csv("kernel-runs/k612/k612_s4_dropcaches_trials.csv", **wanted)
+    left = sorted(int(row["cma_pages_after"]) for row in rows if row["pin_errno"] != "0")
     assert (len(left), left[0], left[111], round(sum(left) / len(left))) == (114, 1, 93, 32)
     assert all(512 < pages < 1024 for pages in left[112:])
 
@@ -69,9 +62,8 @@ def test_the_table_for_plots_has_the_pins_of_the_lesson():
 
 def test_no_split_was_refused_in_the_loop_of_2022_either():
     wanted = {"code": "oct22", "variant": "base", "scenario": "S4_loop", "alloc_mode": "inject"}
-    rows = load_csv("kernel-runs/s4_dropcaches_trials.csv")
-    assert {r["n_units_2mib"] for r in rows if r["scenario"] in lesson.GAPS} == {"8"}
-    rows = [row for row in rows if wanted.items() <= row.items()]
+    rows = load_csv("kernel-runs/s4_dropcaches_trials.csv", **wanted)
+    assert {row["n_units_2mib"] for row in rows} == {"8"}
     splits, refused = (
         sum(int(row[f"d_thp_{n}"]) for row in rows) for n in ("split_page", "split_page_failed")
     )

@@ -18,7 +18,7 @@ RACE = lesson.RACE
 def test_the_headline_is_what_was_counted():
     assert lesson.ways("6.1.0") == {"not split": 5, "a piece busy": 240}
     assert lesson.ways("v3") == {"not split": 0, "a piece busy": 256}
-    old, new = (lesson.pins(version).failed for version in lesson.VARIANT)
+    old, new = (lesson.pins(version).failed for version in lesson.TRIES)
     assert (old, new) == ((245, 510), (256, 510))
     assert old.interval[1] > new.interval[0]  # "the two intervals overlap"
     assert lesson.between(old) == "245 of 510, that is 48 % (44 to 52 %)"
@@ -27,7 +27,7 @@ def test_the_headline_is_what_was_counted():
 
 
 def test_the_stored_runs_are_those_of_the_coin():
-    assert sample(RACE.merged(), RACE.fate, lesson.RUNS, 0) == lesson.TOSSED
+    assert sample(RACE.merged(), RACE.fate, sum(lesson.TOSSED.values()), 0) == lesson.TOSSED
 
 
 def test_the_numbers_of_the_text():
@@ -37,7 +37,7 @@ def test_the_numbers_of_the_text():
     looks = {e.site: n for n, e in enumerate(RACE.replay("split*13 holder*2").events, start=1)}
     assert (looks["split.check"], looks["split.freeze"]) == (7, 10)
     assert (lesson.failing_schedules(), lesson.searched().schedules()) == (33, 73)
-    assert lesson.odds_of() == {"early": "1/4", "late": "1/1024"}
+    assert lesson.odds.outcome() == {"early": "1/4", "late": "1/1024"}
     assert [len(lesson.tosses(name)) for name in lesson.SCHEDULES] == [15, 11]
     assert lesson.pace.outcome() == {"one": "9 : 1", "ten": "27 : 1"}
     by_pace = {pace: [lesson.failing_at(pace, n) for n in (1, 2, 3)] for pace in PACES}
@@ -54,7 +54,7 @@ def test_the_numbers_of_the_text():
     assert [lesson.window_us(how) for how in lesson.HOW] == [65, 329]  # as in lesson 05
     assert "about 65 to about 329 µs" in lesson.gap.why()
     assert comb(15, 2) == 105
-    refused = [lesson.pins(version).split_refused for version in lesson.VARIANT]
+    refused = [lesson.pins(version).split_refused for version in lesson.TRIES]
     assert refused == [5, 4]
 
 

@@ -50,7 +50,7 @@ def test_every_knob_draws_something_else():
     widget = explorer(RACE)
     first = chances_picture(chances(RACE.explore().outcomes(RACE.fate))).html
     assert (widget.view.value, widget.said.value) == (first, "55 states, 73 schedules.")
-    for name, value in (("pace", "1 : 9"), ("passes", 2), ("interruptions", "0")):
+    for name, value in (("pace", "1 : 9"), ("passes", 2)):
         widget.boxes[name].value = value
         assert widget.view.value.startswith("<svg")
         assert widget.view.value != first
@@ -64,16 +64,6 @@ def test_the_pace_changes_the_odds_and_not_the_schedules():
     assert widget.said.value == "55 states, 73 schedules."
     expected = RACE.explore().outcomes(RACE.fate, {"split": PACES[-1]})
     assert widget.view.value == chances_picture(chances(expected)).html
-
-
-def test_a_bound_leaves_fewer_schedules_and_no_odds():
-    widget = explorer(RACE)
-    counts = []
-    for bound in "014":
-        widget.boxes["interruptions"].value = bound
-        counts.append(int(widget.said.value.split(", ")[1].split()[0]))
-        assert ">odds<" not in widget.view.value
-    assert counts[0] < counts[1] <= counts[2] <= 73
 
 
 def test_a_large_search_says_that_it_is_not_finished():
