@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import sys
 
 from tool_rule import (  # noqa: F401  pytest finds hooks and fixtures by name here
     chromium,
@@ -12,3 +14,8 @@ from tool_rule import (  # noqa: F401  pytest finds hooks and fixtures by name h
 )
 
 os.environ.pop("JPY_SESSION_NAME", None)  # also if pytest itself was started from a notebook
+
+# A run keeps all that it makes, so that collecting takes half of its time and finds nothing.
+gc.set_threshold(100_000, 50, 50)
+# jsonschema compiles a grammar of web addresses at its import, if there is this package.
+sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]

@@ -24,7 +24,7 @@ run_stage() {
     # nbval asks the cell's kernel, so a warning inside pytest itself is not the lesson's
     notebooks)
         "$bin/pytest" -n auto --dist loadfile -o filterwarnings=default \
-            --nbval --nbval-cell-timeout=300 \
+            -p nbval --nbval --nbval-cell-timeout=300 \
             --nbval-sanitize-with tests/notebooks/nbval.cfg notebooks
         ;;
     *)

@@ -93,6 +93,7 @@ class Card:
         self._views: list[Callable[[], None]] = []
         self._given: list[Any] | None = None
         self._solving = False
+        self._found = "", ""
         for need in self.needs:
             need.on_change(self.changed)
         self.about("")
@@ -141,6 +142,11 @@ class Card:
 
     def _home(self) -> tuple[str, str]:
         """The lesson that has it, and the name of its variable there; no lesson for one of none."""
+        if not self._found[0]:  # all modules are many, and a lesson is asked often
+            self._found = self._search()
+        return self._found
+
+    def _search(self) -> tuple[str, str]:
         for module in [name for name in sys.modules if name.startswith("mmsim.lessons.")]:
             for name, value in vars(sys.modules[module]).items():
                 if value is self:
