@@ -1,6 +1,4 @@
-"""A class that hands in: learners made from seeds, who answer real cards.
-
-usage: python tests/classroom.py FOLDER [LESSON ...]      (25 hand-ins; default: every lesson)"""
+"""A class that hands in: learners made from seeds, who answer real cards."""
 
 from __future__ import annotations
 
@@ -9,7 +7,6 @@ import importlib
 import io
 import os
 import random
-import sys
 import tempfile
 from pathlib import Path
 
@@ -64,8 +61,3 @@ def class_of(people, folder, lessons, seed=1):
             with contextlib.chdir(folder):
                 assert main(["progress", own, "--hand-in", f"learner {number + 1:02}"]) == 0
     another_kernel(*lessons)
-
-
-if __name__ == "__main__":
-    Path(sys.argv[1]).mkdir(parents=True, exist_ok=True)
-    class_of(25, Path(sys.argv[1]), sys.argv[2:] or NAMES)

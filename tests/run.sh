@@ -1,14 +1,20 @@
 #!/bin/sh
 # usage: tests/run.sh VENV STAGE...     (from the project's top folder)
 #
-# Run every stage in order, also after one that failed. The summary at the end has one line for
-# each stage: passed or FAILED, and its seconds. The exit status is that of the first that failed.
+# Run every stage, also after one that failed. All run beside each other; the last one is seen at
+# work, and then what the others have said. The summary at the end has one line for each stage:
+# passed or FAILED, and its seconds. The exit status is that of the first that failed.
 set -u
 
 bin=$1/bin
 shift
 summary=''
 status=0
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
+# a shell lets what runs beside it ignore Ctrl-C, so the whole group is told to end
+trap 'trap "" TERM; kill 0; exit 130' INT
+trap 'trap "" TERM; kill 0; exit 143' TERM
 
 run_stage() {
     case $1 in
@@ -35,17 +41,29 @@ run_stage() {
     esac
 }
 
-for stage in "$@"; do
-    echo "== $stage"
+timed() { # STAGE: its status and its seconds are noted
     begin=$(date +%s)
-    run_stage "$stage" </dev/null
-    result=$?
-    seconds=$(($(date +%s) - begin))
+    run_stage "$1" </dev/null
+    echo "$? $(($(date +%s) - begin))" >"$logs/$1.result"
+}
+
+for stage in "$@"; do
+    last=$stage
+done
+for stage in "$@"; do
+    if [ "$stage" = "$last" ]; then continue; fi
+    timed "$stage" >"$logs/$stage" 2>&1 &
+done
+echo "== $last"
+timed "$last"
+wait
+for stage in "$@"; do
+    if [ "$stage" != "$last" ]; then echo "== $stage" && cat "$logs/$stage"; fi
+    read -r result seconds <"$logs/$stage.result"
     if [ "$result" -eq 0 ]; then word=passed; else word=FAILED; fi
     if [ "$status" -eq 0 ]; then status=$result; fi
     summary="$summary$(printf '  %-10s %s %4d s' "$stage" "$word" "$seconds")
 "
 done
-
 printf '== summary\n%s' "$summary"
 exit "$status"

@@ -19,7 +19,10 @@ from tool_rule import ROOT
 from mmsim.lab import MANIFEST, put_lessons
 
 MOMENTS = int(os.environ.get("SIGNALS", "4"))
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals as on POSIX")
+pytestmark = [
+    pytest.mark.skipif(os.name == "nt", reason="signals as on POSIX"),
+    pytest.mark.slow,
+]
 
 # In the place of JupyterLab; it says that it serves once a signal would end it properly.
 CHILD = """

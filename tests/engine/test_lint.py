@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import textwrap
 from pathlib import Path
 
@@ -76,29 +75,21 @@ def inside_a_function(body: str) -> str:
     return "def path(x, y, n, xs, ys, todo):\n" + textwrap.indent(body, "    ") + "\n"
 
 
-@pytest.mark.parametrize("body", BAD.values(), ids=BAD.keys())
-def test_shapes_that_hide_something_are_caught(body):
-    assert lint.problems(inside_a_function(body), "bad.py")
-
-
-@pytest.mark.parametrize("body", GOOD.values(), ids=GOOD.keys())
-def test_shapes_that_hide_nothing_pass(body):
-    assert lint.problems(inside_a_function(body), "good.py") == []
+@pytest.mark.parametrize("shapes", [BAD, GOOD], ids=["hides", "shows"])
+def test_what_hides_something_is_told_and_nothing_else(shapes):
+    told = [name for name, body in shapes.items() if lint.problems(inside_a_function(body), "x.py")]
+    assert told == ([*BAD] if shapes is BAD else [])
 
 
 def test_a_problem_says_where_what_and_what_to_write_instead():
     """Also in a function inside a method."""
     source = "class C:\n    def m(self):\n        def path():\n            x += yield a()\n"
-    assert lint.problems(source, "some/path.py") == [
-        "some/path.py:4: a yield inside a larger statement or expression; "
-        "write `name = yield ...` on a line of its own and use the name"
-    ]
+    assert lint.problems(source, "some/path.py") == [f"some/path.py:4: {lint.PLACE}"]
 
 
-@pytest.mark.parametrize("file", PATHS, ids=lambda file: file.relative_to(PACKAGE).as_posix())
-def test_the_kernel_paths_have_the_shape(file):
-    module = ".".join(["mmsim", *file.relative_to(PACKAGE).with_suffix("").parts])
-    assert lint.lint_module(importlib.import_module(module.removesuffix(".__init__"))) == []
+def test_the_kernel_paths_have_the_shape():
+    assert len(PATHS) > 10
+    assert [told for file in PATHS for told in lint.problems(file.read_text("utf-8"), file)] == []
 
 
 # -- what goes wrong otherwise
