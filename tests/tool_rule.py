@@ -43,12 +43,9 @@ def find_browser() -> str | None:
 
 
 def _no_browser() -> str | None:
-    if find_browser():
-        return None
     named = os.environ.get("MMSIM_CHROMIUM")
-    if named:
-        return f"MMSIM_CHROMIUM={named} is not a program that can be run."
-    return "There is no Chromium on this machine."
+    absent = f"MMSIM_CHROMIUM={named} is not a program that can be run." if named else None
+    return None if find_browser() else absent or "There is no Chromium on this machine."
 
 
 def _not_found(*programs: str) -> str | None:
@@ -88,11 +85,7 @@ TOOLS = {
         " or set MMSIM_CHROMIUM to its path.",
     ),
     "spin": Tool("SPIN", no_spin, "Debian: apt-get install spin gcc libc6-dev."),
-    "pyodide": Tool(
-        "Pyodide",
-        no_pyodide,
-        NODE_ADVICE,
-    ),
+    "pyodide": Tool("Pyodide", no_pyodide, NODE_ADVICE),
     "axe": Tool("axe-core", lambda: _no_npm("axe-core"), NODE_ADVICE),
 }
 REASON = "without the tool: "
