@@ -5,12 +5,12 @@ The names come from requirements/lab.txt, the licences from the metadata of what
 
 from __future__ import annotations
 
-import re
 from importlib import metadata
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-TABLE = ROOT / "docs" / "licences.md"
+from kit import LOCK, pins
+
+TABLE = Path(__file__).resolve().parents[1] / "docs" / "licences.md"
 HEAD = """# Licences of what mmsim is used with
 
 mmsim itself needs nothing but Python. `make lab` installs these packages. None of them is part of
@@ -22,21 +22,14 @@ this repository. What a package says of its licence stands here as its metadata 
 """
 
 
-def locked() -> dict[str, str]:
-    """The packages of the lock file: name -> on which systems, "" for all."""
-    lines = (ROOT / "requirements" / "lab.txt").read_text(encoding="utf-8").splitlines()
-    found = (re.match(r"([\w.-]+)==\S+(?: ; (.*?))? *\\?$", line) for line in lines)
-    return {match[1]: match[2] or "" for match in found if match}
-
-
 def licence(name: str) -> str:
     """What the metadata of an installed package say; "" if it is not installed here."""
     try:
         about = metadata.metadata(name)
     except metadata.PackageNotFoundError:
         return ""
-    kinds = [kind.rpartition(" :: ")[2] for kind in about.get_all("Classifier", [])
-             if kind.startswith("License :: ")]  # fmt: skip
+    classes = about.get_all("Classifier", [])
+    kinds = [one.rpartition(" :: ")[2] for one in classes if one.startswith("License :: ")]
     told = about.get("License-Expression") or ", ".join(kinds) or about.get("License", "")
     return " ".join(told.split())[:80]
 
@@ -44,9 +37,9 @@ def licence(name: str) -> str:
 def table() -> str:
     """The text of docs/licences.md."""
     rows = []
-    for name, systems in locked().items():
-        told = licence(name) or f"not looked up: not installed where this was written ({systems})"
-        rows.append(f"| {name} | {told.replace('|', '/')} |")
+    for wanted in {pin.wanted.name: pin.wanted for pin in pins(LOCK.read_text("utf-8"))}.values():
+        absent = f"not looked up: not installed where this was written ({wanted.marker or ''})"
+        rows.append(f"| {wanted.name} | {(licence(wanted.name) or absent).replace('|', '/')} |")
     return HEAD + "\n".join(rows) + "\n"
 
 
