@@ -140,7 +140,7 @@ def test_the_counters_say_what_the_steps_have_done(seed, version, mode):
     assert sorted(each.pfn for each in left) == sorted(still)
     assert {each.migration_entries for each in after.folios.values()} == {(0, 0)}
     visits = [(e.told["round_"], e.told["pass_"]) for e in trace.events if e.site == "visit"]
-    ended = [e.told["ended"] for e in trace.events if "ended" in e.told]
+    ended = [e.told["ended"] for e in trace.events if e.told.get("ended")]
     assert not ended or ended[-1] >= max(visits)
     codes = [event.told["rc"] for event in trace.events if event.site == "move.done"]
     moves = [event.op.kind.name for event in trace.events].count("folio_migrate_mapping")
