@@ -87,6 +87,7 @@ VECTOR, EXPECT = "vectors.0", "vectors.0.expect.0"
         ("migrate_pages", "C5", "counters.thp_split_page_failed", GONE,
          ("counters.thp_split_page_failed", 0, 1)),
         ("migrate_pages", "C5", "folios.A.ref", 1, ("folios.A.ref", 1, 515)),
+        ("gup", "D1", "folios.A.pincount", GONE, ("folios.A.pincount", None, 512)),
         ("metrics", "H105", "indices.2.extfrag_index", 865,
          ("indices[2].extfrag_index", 865, 864)),
     ],
