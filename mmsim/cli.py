@@ -492,7 +492,7 @@ def lab(args: argparse.Namespace) -> int:
 
 def progress(args: argparse.Namespace) -> int:
     """`mmsim progress`: what was answered; with --hand-in one file of it."""
-    from mmsim.views.tally import progress_table  # no other command waits for the cards
+    from mmsim.lessons.tally import progress_table  # no other command waits for the cards
 
     folders = [args.folder] if args.folder else [Path(), Path("mmsim-lessons")]
     files = [folder / part / kept.FILE for folder in folders for part in ("", "notebooks")]
@@ -516,7 +516,7 @@ def tally(args: argparse.Namespace) -> int:
     """`mmsim tally`: one table of all hand-ins in a folder, and a picture beside them."""
     from mmsim.lessons import COURSE
     from mmsim.lessons.card import Card
-    from mmsim.views.tally import tally_picture, tally_table
+    from mmsim.lessons.tally import tally_picture, tally_table
 
     books: dict[str, kept.Book] = {}
     for file in sorted(args.folder.glob("*.jsonl")):

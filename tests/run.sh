@@ -1,9 +1,9 @@
 #!/bin/sh
 # usage: tests/run.sh VENV STAGE...     (from the project's top folder)
 #
-# Run every stage, also after one that failed. All run beside each other; the last one is seen at
-# work, and then what the others have said. The summary at the end has one line for each stage:
-# passed or FAILED, and its seconds. The exit status is that of the first that failed.
+# Run every stage, also after one that failed. All run beside each other: the last one is seen at
+# work, and what another one has said comes when it is done. The summary at the end has one line for
+# each stage: passed or FAILED, and its seconds. The exit status is that of the first that failed.
 set -u
 
 bin=$1/bin
@@ -52,13 +52,15 @@ for stage in "$@"; do
 done
 for stage in "$@"; do
     if [ "$stage" = "$last" ]; then continue; fi
-    timed "$stage" >"$logs/$stage" 2>&1 &
+    {
+        timed "$stage" >"$logs/$stage" 2>&1
+        echo "== $stage" && cat "$logs/$stage"
+    } &
 done
 echo "== $last"
 timed "$last"
 wait
 for stage in "$@"; do
-    if [ "$stage" != "$last" ]; then echo "== $stage" && cat "$logs/$stage"; fi
     read -r result seconds <"$logs/$stage.result"
     if [ "$result" -eq 0 ]; then word=passed; else word=FAILED; fi
     if [ "$status" -eq 0 ]; then status=$result; fi
