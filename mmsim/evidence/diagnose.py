@@ -81,13 +81,15 @@ class Delta(NamedTuple):
     """What is known.  `given`: counters of EVIDENCE; one that is missing is not known.
 
     `others`: what else moved.  `reason`: for whom pages were migrated, if a trace said so; `also`:
-    the other reasons of that trace.  `notes`: sentences about the text."""
+    the other reasons of that trace.  `notes`: sentences about the text.  `version`: that of the
+    kernel, if the text says which one it is of."""
 
     given: dict[str, int]
     others: dict[str, int]
     reason: str = ""
     also: tuple[Delta, ...] = ()
     notes: tuple[str, ...] = ()
+    version: str = ""
 
     @property
     def moved(self) -> dict[str, int]:
@@ -114,10 +116,7 @@ def read(
     with _called(name):
         lines = lines_of(before, VMSTAT, name)
         if "==== trace" in before:
-            try:
-                return delta({}, read_trace(before).delta)
-            except ValueError as error:
-                raise PasteError(str(error)) from None
+            return _traced(before)
         if any(_MEANT.search(line.text) for line in lines):
             return _calls(lines)
         return _listed(_counters(lines), name)
@@ -139,6 +138,25 @@ def delta(before: dict[str, int], after: dict[str, int], notes: tuple[str, ...] 
     given = {name: moved[name] for name in EVIDENCE if name in moved}
     others = {name: n for name, n in moved.items() if name not in EVIDENCE and n}
     return Delta(given, others, notes=notes)
+
+
+# -- a trace with the counters before and after it
+
+
+def _traced(text: str) -> Delta:
+    try:
+        real = read_trace(text)
+    except ValueError as error:
+        raise PasteError(str(error)) from None
+    begun = [
+        line for line in real.lines if line.kind in ("mm_migrate_pages_start", "mm_migrate_pages")
+    ]
+    whose = sorted({str(line.fields["reason"]) for line in begun}, key=_usual)
+    notes = [f"The trace is of a kernel that is {real.version} here (--kernel names another)."]
+    if whose[1:]:
+        notes.append(f"The counters also have what was migrated for {', '.join(whose[1:])}.")
+    moved = delta({}, real.delta, tuple(notes))
+    return moved._replace(reason=whose[0] if whose else "", version=real.version)
 
 
 # -- names with numbers
@@ -231,10 +249,15 @@ def _calls(lines: list[Line]) -> Delta:
 
 
 def _rank(reason: str, total: Counter[str]) -> tuple[bool, int]:
-    """Failures first; among them pins, then owners of CMA areas."""
-    usual = (REASONS[MR_LONGTERM_PIN], REASONS[MR_CONTIG_RANGE])
+    """Failures first."""
     failed = total["pgmigrate_fail"] or total["thp_migration_fail"]
-    return not failed, usual.index(reason) if reason in usual else len(usual)
+    return not failed, _usual(reason)
+
+
+def _usual(reason: str) -> int:
+    """Pins first, then owners of CMA areas."""
+    usual = (REASONS[MR_LONGTERM_PIN], REASONS[MR_CONTIG_RANGE])
+    return usual.index(reason) if reason in usual else len(usual)
 
 
 def _call(line: Line) -> tuple[dict[str, int], str]:
@@ -616,14 +639,14 @@ def explain(
     """Which paths explain this; raises ValueError for a version that does not exist.
 
     `versions`: the family that is searched, one name or several, or a patch level of 6.12; by
-    default every version.  Its settings come in stages: later ones only if no earlier one explains
-    everything, or if `rarer` situations are asked for."""
+    default the version that the text is of, or every one.  Its settings come in stages: later ones
+    only if no earlier one explains everything, or if `rarer` situations are asked for."""
     if isinstance(versions, str):
         name, differs = patch_level(versions)
         versions = (name,)
         delta = delta._replace(notes=(*delta.notes, *filter(None, (differs,))))
     elif versions is None:
-        versions = VERSIONS
+        versions = (delta.version,) if delta.version else VERSIONS
     names = tuple(get(version).name for version in versions)
     given = delta.given
     groups, stage = _search(delta, names, HPAGE_PMD_NR, rarer=rarer)
@@ -756,10 +779,8 @@ def _seen(path: Path) -> dict[str, str]:
     probes = {"split_huge_page_to_list": splits, "migrate_pages": path.fate.returns}
     found = {"tracepoint mm_migrate_pages, field reason": path.fate.reason}
     for function, codes in probes.items():
-        said = ""
-        for code in map(errno.name, codes):
-            said = code if code in said or not said else f"{said}, {code}"
-        if said:
+        if codes:
+            said = ", ".join(dict.fromkeys(map(errno.name, codes)))
             found[f"return probe on {function}()"] = said
     return found
 
