@@ -20,6 +20,7 @@ from mmsim.evidence.diagnose import (
     PIN,
     STAGES,
     UNITS,
+    Explanation,
     Group,
     delta,
     explain,
@@ -28,7 +29,6 @@ from mmsim.evidence.diagnose import (
     read,
     signs,
 )
-from mmsim.evidence.diagnose import Path as Explained
 from mmsim.evidence.ftrace import read as read_trace
 from mmsim.evidence.pasted import CHARS_MAX, PasteError
 from mmsim.mm.versions import POLICIES, VERSIONS
@@ -464,7 +464,7 @@ PROBED = ("split_huge_page_to_list", "migrate_pages")
 @pytest.mark.parametrize("version", ["base", "v2", "6.12"])
 def test_a_probe_is_shown_with_every_code_that_it_saw(version):
     """Each once, the first one first."""
-    paths = tuple(Explained((version,), fate) for fate in fates(version, 1))
+    paths = tuple(Explanation((version,), fate) for fate in fates(version, 1))
     rows = signs(Group({}, paths))
     for path, split, migrated in zip(
         paths, *(rows[f"return probe on {f}()"] for f in PROBED), strict=True
@@ -556,7 +556,7 @@ def test_every_command_runs_and_moves_what_it_is_said_to(text, capsys):
 @pytest.mark.parametrize("version", ["base", "v1", "v3fix"])
 def test_every_path_has_words(version):
     for fate in fates(version, 1):
-        words = path_words(Explained((version,), fate))
+        words = path_words(Explanation((version,), fate))
         assert "returns" in words
         assert words[0].islower()
         assert "None" not in words
