@@ -348,7 +348,9 @@ def _search(situation: Situation, args: argparse.Namespace) -> Exploration:
     show = sys.stderr.isatty()
     begin = shown = time.monotonic()
     pressed = Event()
-    before = signal.signal(signal.SIGINT, lambda number, frame: pressed.set())
+    before = None
+    with suppress(ValueError):  # a thread has no handlers
+        before = signal.signal(signal.SIGINT, lambda number, frame: pressed.set())
     try:
         for found in search(
             situation,
@@ -365,7 +367,8 @@ def _search(situation: Situation, args: argparse.Namespace) -> Exploration:
                 told = f"{found.states:,} states, {found.waiting:,} of them wait"
                 print(f"\r\x1b[K{told}, {rate:,.0f} a second", end="", file=sys.stderr, flush=True)
     finally:
-        signal.signal(signal.SIGINT, before)
+        if before is not None:
+            signal.signal(signal.SIGINT, before)
     if show:
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
     return found

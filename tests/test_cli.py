@@ -9,6 +9,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from fractions import Fraction
 from pathlib import Path
@@ -264,6 +265,16 @@ def test_ctrl_c_prints_what_is_known_so_far():
     assert process.returncode == 130
     assert re.search(r"searched  [\d,]+ states, [\d,]+ edges; .* \(interrupted\)", out)
     assert "search not finished: the numbers above are those so far" in out
+
+
+def test_a_search_runs_in_a_thread_too(capsys):
+    """Where there are no handlers of signals."""
+    found = []
+    thread = threading.Thread(target=lambda: found.append(main(TINY)))
+    thread.start()
+    thread.join()
+    assert found == [0]
+    assert "Verdict: " in capsys.readouterr().out
 
 
 def until(terminal, pattern):

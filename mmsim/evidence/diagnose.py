@@ -1,7 +1,7 @@
 """From counters that moved back to what may have happened.
 
-Interface: read, delta, Delta, EVIDENCE, PAGES, UNITS; explain, Diagnosis, Group, Path, fates, Fate,
-Setting, SETTINGS, next_counters, signs, hints, ran
+Interface: read, delta, Delta, EVIDENCE, PAGES, UNITS; explain, Diagnosis, Group, Explanation,
+fates, Fate, Setting, SETTINGS, next_counters, signs, hints, ran
 
 The texts are those that people have: /proc/vmstat twice, a list of counters, lines of ftrace.
 
@@ -81,13 +81,15 @@ class Delta(NamedTuple):
     """What is known.  `given`: counters of EVIDENCE; one that is missing is not known.
 
     `others`: what else moved.  `reason`: for whom pages were migrated, if a trace said so; `also`:
-    the other reasons of that trace.  `notes`: sentences about the text."""
+    the other reasons of that trace.  `notes`: sentences about the text.  `version`: that of the
+    kernel, if the text says which one it is of."""
 
     given: dict[str, int]
     others: dict[str, int]
     reason: str = ""
     also: tuple[Delta, ...] = ()
     notes: tuple[str, ...] = ()
+    version: str = ""
 
     @property
     def moved(self) -> dict[str, int]:
@@ -114,10 +116,7 @@ def read(
     with _called(name):
         lines = lines_of(before, VMSTAT, name)
         if "==== trace" in before:
-            try:
-                return delta({}, read_trace(before).delta)
-            except ValueError as error:
-                raise PasteError(str(error)) from None
+            return _traced(before)
         if any(_MEANT.search(line.text) for line in lines):
             return _calls(lines)
         return _listed(_counters(lines), name)
@@ -139,6 +138,25 @@ def delta(before: dict[str, int], after: dict[str, int], notes: tuple[str, ...] 
     given = {name: moved[name] for name in EVIDENCE if name in moved}
     others = {name: n for name, n in moved.items() if name not in EVIDENCE and n}
     return Delta(given, others, notes=notes)
+
+
+# -- a trace with the counters before and after it
+
+
+def _traced(text: str) -> Delta:
+    try:
+        real = read_trace(text)
+    except ValueError as error:
+        raise PasteError(str(error)) from None
+    begun = [
+        line for line in real.lines if line.kind in ("mm_migrate_pages_start", "mm_migrate_pages")
+    ]
+    whose = sorted({str(line.fields["reason"]) for line in begun}, key=_usual)
+    notes = [f"The trace is of a kernel that is {real.version} here (--kernel names another)."]
+    if whose[1:]:
+        notes.append(f"The counters also have what was migrated for {', '.join(whose[1:])}.")
+    moved = delta({}, real.delta, tuple(notes))
+    return moved._replace(reason=whose[0] if whose else "", version=real.version)
 
 
 # -- names with numbers
@@ -231,10 +249,15 @@ def _calls(lines: list[Line]) -> Delta:
 
 
 def _rank(reason: str, total: Counter[str]) -> tuple[bool, int]:
-    """Failures first; among them pins, then owners of CMA areas."""
-    usual = (REASONS[MR_LONGTERM_PIN], REASONS[MR_CONTIG_RANGE])
+    """Failures first."""
     failed = total["pgmigrate_fail"] or total["thp_migration_fail"]
-    return not failed, usual.index(reason) if reason in usual else len(usual)
+    return not failed, _usual(reason)
+
+
+def _usual(reason: str) -> int:
+    """Pins first, then owners of CMA areas."""
+    usual = (REASONS[MR_LONGTERM_PIN], REASONS[MR_CONTIG_RANGE])
+    return usual.index(reason) if reason in usual else len(usual)
 
 
 def _call(line: Line) -> tuple[dict[str, int], str]:
@@ -431,9 +454,9 @@ TIMES_MAX = 50
 Counters = Mapping[str, int]
 
 
-class Path(NamedTuple):
-    """`times` a fate, in these versions; besides `whole` huge pages moved whole, `split` ones split
-    at once and moved, `pieces` more pieces busy in their one pass.
+class Explanation(NamedTuple):
+    """A path: `times` a fate, in these versions; besides `whole` huge pages moved whole, `split`
+    ones split at once and moved, `pieces` more pieces busy in their one pass.
 
     `others`: what is left over of each counter.  `size`: pages of a huge page."""
 
@@ -491,7 +514,7 @@ class Group(NamedTuple):
     """Paths that counters can't tell apart."""
 
     counters: dict[str, int]
-    paths: tuple[Path, ...]
+    paths: tuple[Explanation, ...]
 
 
 class Diagnosis(NamedTuple):
@@ -505,7 +528,7 @@ class Diagnosis(NamedTuple):
     versions: tuple[str, ...]
     groups: tuple[Group, ...]
     by_others: bool
-    nearest: tuple[Path, dict[str, tuple[int, int]]] | None
+    nearest: tuple[Explanation, dict[str, tuple[int, int]]] | None
     complete: bool
     also: tuple[Diagnosis, ...] = ()
 
@@ -542,7 +565,7 @@ def _plain(version: str) -> _Plain:
 # -- one fate against what is given
 
 
-def _fit(fate: Fate, given: Counters, size: int) -> list[Path]:
+def _fit(fate: Fate, given: Counters, size: int) -> list[Explanation]:
     """This fate, as few times as possible, with plain things beside it and others, if that moves
     exactly what is given.  Pieces and single pages that were busy look the same: then both."""
     names = UNITS if fate.is_huge else EVIDENCE
@@ -554,7 +577,7 @@ def _fit(fate: Fate, given: Counters, size: int) -> list[Path]:
     return []
 
 
-def _beside(fate: Fate, times: int, given: Counters, size: int) -> list[Path]:
+def _beside(fate: Fate, times: int, given: Counters, size: int) -> list[Explanation]:
     """With what has to happen beside so many times this fate; [] if that does not come out even."""
     plain = _plain(fate.version)
     rest = {name: given[name] - times * fate.counters[name] for name in UNITS if name in given}
@@ -564,7 +587,7 @@ def _beside(fate: Fate, times: int, given: Counters, size: int) -> list[Path]:
     left = {n: by - split * plain.split[n] - whole * plain.whole[n] for n, by in rest.items()}
     if any(n < 0 or (n and name in HARD) for name, n in left.items()):
         return []
-    path = Path((fate.version,), fate, times, whole, split, size=size)
+    path = Explanation((fate.version,), fate, times, whole, split, size=size)
     pages = {name: given[name] - path.own[name] for name in PAGES if name in given}
     failed = pages.get("pgmigrate_fail", 0)
     if failed < 0 or (failed and not fate.is_huge) or (left.get(REFUSED) and times > 1):
@@ -573,7 +596,7 @@ def _beside(fate: Fate, times: int, given: Counters, size: int) -> list[Path]:
     return _with_pieces(path._replace(others=others), given)
 
 
-def _with_pieces(path: Path, given: Counters) -> list[Path]:
+def _with_pieces(path: Explanation, given: Counters) -> list[Explanation]:
     """The path as it is, and with more pieces busy instead of others' pages; what can be."""
     own = path.times * path.fate.counters["thp_migration_split"] + path.split
     pieces = min(path.others.get("pgmigrate_fail", 0), (path.size - 1) * own)
@@ -616,14 +639,14 @@ def explain(
     """Which paths explain this; raises ValueError for a version that does not exist.
 
     `versions`: the family that is searched, one name or several, or a patch level of 6.12; by
-    default every version.  Its settings come in stages: later ones only if no earlier one explains
-    everything, or if `rarer` situations are asked for."""
+    default the version that the text is of, or every one.  Its settings come in stages: later ones
+    only if no earlier one explains everything, or if `rarer` situations are asked for."""
     if isinstance(versions, str):
         name, differs = patch_level(versions)
         versions = (name,)
         delta = delta._replace(notes=(*delta.notes, *filter(None, (differs,))))
     elif versions is None:
-        versions = VERSIONS
+        versions = (delta.version,) if delta.version else VERSIONS
     names = tuple(get(version).name for version in versions)
     given = delta.given
     groups, stage = _search(delta, names, HPAGE_PMD_NR, rarer=rarer)
@@ -645,8 +668,8 @@ def explain(
 def _search(
     delta: Delta, names: Sequence[str], size: int, *, rarer: bool
 ) -> tuple[tuple[Group, ...], int]:
-    found: list[Path] = []
-    without: list[Path] = []
+    found: list[Explanation] = []
+    without: list[Explanation] = []
     for stage in STAGES if delta.moved else ():
         for name in names:
             for fate in fates(name, stage):
@@ -681,14 +704,14 @@ def _by_others(delta: Delta) -> bool:
     return bool(delta.moved) and theirs.issuperset(delta.moved)
 
 
-def _grouped(found: Sequence[Path], unknown: Sequence[str]) -> tuple[Group, ...]:
+def _grouped(found: Sequence[Explanation], unknown: Sequence[str]) -> tuple[Group, ...]:
     """By the counters that would tell them apart; of each kind of fate the simplest path, in every
     version that has it and returns the same.  A counter that others may have moved, too, tells
     nothing: it may be all theirs, all of the path, or both."""
     shared = {name for path in found for name in path.others if name != REFUSED}
     if any(path.pieces for path in found):
         shared |= {*PAGES}
-    groups: dict[tuple[int | None, ...], dict[tuple[object, ...], Path]] = {}
+    groups: dict[tuple[int | None, ...], dict[tuple[object, ...], Explanation]] = {}
     ranked = []
     for path in found:
         own, (refused, odd, *plainer) = path.own, path.rank
@@ -709,13 +732,15 @@ def _grouped(found: Sequence[Path], unknown: Sequence[str]) -> tuple[Group, ...]
     )
 
 
-def _nearest(given: Counters, names: Sequence[str]) -> tuple[Path, dict[str, tuple[int, int]]]:
+def _nearest(
+    given: Counters, names: Sequence[str]
+) -> tuple[Explanation, dict[str, tuple[int, int]]]:
     """The single fate with the fewest counters that don't fit, and which those are."""
     paths = []
     for name in names:
         for fate in fates(name, 1):
             wrong = {c: (n, fate.counters[c]) for c, n in given.items() if fate.counters[c] != n}
-            paths.append((Path((name,), fate), wrong))
+            paths.append((Explanation((name,), fate), wrong))
     return min(paths, key=lambda each: (len(each[1]), sum(abs(a - b) for a, b in each[1].values())))
 
 
@@ -751,15 +776,13 @@ def signs(group: Group) -> dict[str, list[str]]:
     return {name: row for name, row in rows.items() if len(set(row)) > 1}
 
 
-def _seen(path: Path) -> dict[str, str]:
+def _seen(path: Explanation) -> dict[str, str]:
     splits = [e.told["ret"] for e in path.fate.trace().events if e.site == "split.unlock"]
     probes = {"split_huge_page_to_list": splits, "migrate_pages": path.fate.returns}
     found = {"tracepoint mm_migrate_pages, field reason": path.fate.reason}
     for function, codes in probes.items():
-        said = ""
-        for code in map(errno.name, codes):
-            said = code if code in said or not said else f"{said}, {code}"
-        if said:
+        if codes:
+            said = ", ".join(dict.fromkeys(map(errno.name, codes)))
             found[f"return probe on {function}()"] = said
     return found
 

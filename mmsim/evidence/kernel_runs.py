@@ -227,13 +227,18 @@ UNMODIFIED = {code for code, variant, _ in VERSION_OF if variant == "unmodified"
 OTHER_LOOP = "the later loop without the patch or its return-value rule: no version of the model"
 
 
-def version_of_row(row: Row) -> tuple[str, str]:
-    """The version that behaves like the kernel of a row, or "" and why there is none.
+def kernel_of_row(row: Row) -> tuple[str, str, str]:
+    """The kernel of a row, as VERSION_OF names those that it knows.
 
     A table without the column retfix is of kernels that have the return-value fix."""
-    code, variant = row["code"], row["variant"]
     retfix = row.one_of("retfix", ("0", "1")) if "retfix" in row else "1"
-    if version := VERSION_OF.get((code, variant, retfix)):
+    return row["code"], row["variant"], retfix
+
+
+def version_of_row(row: Row) -> tuple[str, str]:
+    """The version that behaves like the kernel of a row, or "" and why there is none."""
+    code, variant, _ = kernel = kernel_of_row(row)
+    if version := VERSION_OF.get(kernel):
         return version, ""
     if code in LOOPS - UNMODIFIED and variant in VARIANTS:
         return "", OTHER_LOOP
@@ -336,8 +341,6 @@ def predict(case: Case) -> Mapping[str, int]:
 def compare_pin_row(row: Row) -> RowComparison:
     """Compare one row; UserError if it can't be read."""
     version, why_not = version_of_row(row)
-    if row["code"] not in UNMODIFIED:
-        row.flag("retfix")
     huge = row.one_of("backing", BACKINGS) == "thp"
     units = row.whole("n_units_2mib", 1, UNITS_MAX)
     alloc_mode = row.one_of("alloc_mode", (*TARGETS, *NO_TARGETS, MOVABLE))
@@ -426,7 +429,7 @@ def _range(
 def compare_contig_row(row: Row) -> RowComparison:
     """Compare one row; UserError if it can't be read."""
     _, why_not = version_of_row(row)
-    version = measured_version(row["code"], row["variant"], row.get("retfix", "1"))
+    version = measured_version(*kernel_of_row(row))
     targets = NONE if row.one_of("alloc_mode", ("inject", "order9_ok")) == "inject" else AVAILABLE
     thps = row.whole("n_thp", 1, THPS_MAX)
     held = row.flag("held_ref")
@@ -646,7 +649,7 @@ def _how_close(boot: str, steps: list[RowComparison]) -> str:
 
 INDICES_FILE = "s10_extfrag.csv"
 LISTS_FILE, COUNTERS_FILE = "s10_pagetypeinfo.csv", "s10_snapshots.csv"
-ORDERS_MAX = 63
+HIGHEST_ORDER = 63
 INDICES = {"unusable_index": unusable_index, "extfrag_index": extfrag_index}
 Snapshot = tuple[str, ...]
 """Boot, snapshot and zone."""
@@ -703,7 +706,7 @@ def _lists(file: Path) -> dict[Snapshot, list[int]]:
     found: defaultdict[Snapshot, Counter[int]] = defaultdict(Counter)
 
     def read(row: Row) -> None:
-        order = row.whole("order", 0, ORDERS_MAX)
+        order = row.whole("order", 0, HIGHEST_ORDER)
         found[_snapshot(row)][order] += row.whole("free_blocks", 0)
 
     _beside(file, read)
@@ -792,8 +795,10 @@ def compare_file(name: str) -> FileComparison:
     if plain in NOT_COMPARED:
         raise UserError(f"{name} can't be compared: {NOT_COMPARED[plain]}")
     if not path.exists():
-        folder = "kernel-runs/k612" if name.startswith(TODAY) else "kernel-runs"
-        path = datafiles.path(f"{folder}/{name}")
+        tables = {file.name: file for file in datafiles.path("kernel-runs").rglob("*.csv")}
+        if name not in tables:
+            raise UserError(f"no table {name!r}{nearest(path.name, COMPARED)}")
+        path = tables[name]
     rows = rows_of(path)
     compare = next((TABLES[column] for column in TABLES if column in rows[0]), None)
     if compare is None:

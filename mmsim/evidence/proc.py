@@ -168,7 +168,8 @@ def _free_lists(lines: list[Line]) -> Pasted:
             wrong(line, f"the blocks do not add up to {match[4]}kB: the line is not whole")
         key = key_of(match)
         only_once(line, key, _named(key), first)
-        check_orders(line, len(units), lines[0], len(zones[0].free) if zones else None)
+        model = next(iter(first.values()))
+        check_orders(line, len(units), model, len(zones[0].free) if zones else None)
         free = tuple(int(blocks) for blocks, _, _ in found)
         zones.append(BuddyZone(*key, free))
         letters[key] = tuple(types for _, _, types in found)
@@ -254,8 +255,9 @@ def _pagetypeinfo(lines: list[Line]) -> Pasted:
     if pageblock_order is None:
         refuse([*strays, lines[-1]][0], PAGETYPEINFO)
     zones = _typed_zones(pageblock_order, found, lines[-1])
+    model = next(line for (kind, *_), line in found.first.items() if kind == "free")
     for line, orders in strays.items():
-        check_orders(line, orders, section.heading, len(zones[0].free))
+        check_orders(line, orders, model, len(zones[0].free))
     which = ", ".join(f"line {line.number}" for line in [*strays][:9])
     notes = (f"Of another file, {BUDDYINFO}, and not read: {which}.",) if which else ()
     return Pasted(PAGETYPEINFO, zones, notes=notes)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -336,14 +336,16 @@ def build_script(script: dict[str, Any], names: Names) -> tuple[Script, tuple[Ac
     actors: list[Actor] = []
     cues: list[Cue] = []
 
-    def each(field: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    def each(field: str) -> list[tuple[str, str, dict[str, Any]]]:
         """A name for an actor, its folio, the entry; a counted name stands for all of them."""
+        found = []
         for number, entry in enumerate(script.get(field, ()), start=1):
             regions = names.expand(entry["folio"])
             folios = [entry["folio"]] if "[" in entry["folio"] else regions
             for folio in folios:
                 more = f"_{folio.partition('#')[2]}" if len(folios) > 1 else ""
-                yield f"{field.removesuffix('s')}{number}{more}", folio, entry
+                found.append((f"{field.removesuffix('s')}{number}{more}", folio, entry))
+        return found
 
     for name, folio, entry in each("strangers"):
         make = pinner if entry.get("kind") == "pin" else holder

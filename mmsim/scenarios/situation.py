@@ -106,9 +106,9 @@ def moment(name: str, default: str, words: Sequence[str], what: str) -> Knob:
     return Knob(name, default, what, allowed=tuple(words), is_moment=True)
 
 
-def position(moment: Value) -> Position:
+def position(when: Value) -> Position:
     """`"3"`: the beginning of pass 3; `"0.split.freeze"`: before a split's freeze in pass 0."""
-    pass_, _, site = str(moment).partition(".")
+    pass_, _, site = str(when).partition(".")
     return Position.at(site or SITES[0], int(pass_))
 
 
@@ -130,12 +130,12 @@ def check_number(knobs: Knobs, knob: str, there: str, what: str) -> None:
         )
 
 
-def settle(scenario: str, knobs: Sequence[Knob], given: Mapping[str, object]) -> Knobs:
+def settle(whose: str, knobs: Sequence[Knob], given: Mapping[str, object]) -> Knobs:
     """Every knob with its value: the given one, or its default; raises UserError."""
     names = [knob.name for knob in knobs]
     for name in given:
         if name not in names:
-            raise UserError(f"{scenario} has no knob {name!r}{nearest(name, names)}")
+            raise UserError(f"{whose} has no knob {name!r}{nearest(name, names)}")
     return {knob.name: knob.read(given.get(knob.name, knob.default)) for knob in knobs}
 
 

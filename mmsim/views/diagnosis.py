@@ -18,8 +18,8 @@ from mmsim.evidence.diagnose import (
     PIN,
     Delta,
     Diagnosis,
+    Explanation,
     Group,
-    Path,
     hints,
     moved_singly,
     next_counters,
@@ -47,7 +47,7 @@ RARER = "Rarer situations were not searched, as these explain everything (mmsim 
 # -- a path
 
 
-def command(path: Path) -> str:
+def command(path: Explanation) -> str:
     """The command that replays the fate of this path; a split is shown on a page of two pages."""
     fate, setting = path.fate, path.fate.setting
     knobs = {"order": HPAGE_PMD_ORDER, **setting.knobs}
@@ -65,7 +65,7 @@ def command(path: Path) -> str:
     return " ".join(words)
 
 
-def path_words(path: Path, reason: str = "") -> str:
+def path_words(path: Explanation, reason: str = "") -> str:
     """What happens, in one sentence.  `reason`: for whom, if a trace said it."""
     said = [_caller(path, reason), *_course(taken(path.fate.trace()), path)]
     if path.times > 1:
@@ -73,7 +73,7 @@ def path_words(path: Path, reason: str = "") -> str:
     return "; ".join([*said, *_beside(path, reason)])
 
 
-def _caller(path: Path, reason: str) -> str:
+def _caller(path: Explanation, reason: str) -> str:
     if path.fate.setting.scenario == "cma_alloc":
         return "the owner of a CMA area asks for memory"
     if reason == OTHER:
@@ -83,7 +83,7 @@ def _caller(path: Path, reason: str) -> str:
     return _CALLERS[path.fate.reason]
 
 
-def _course(t: Taken, path: Path) -> list[str]:
+def _course(t: Taken, path: Explanation) -> list[str]:
     trouble = _TROUBLES.get(str(path.fate.setting.knobs.get("trouble")))
     single = "moved" if path.fate.counters["pgmigrate_success"] else "busy in every pass"
     untried = t.split and not t.pieces_visited
@@ -114,7 +114,7 @@ def _refused(t: Taken) -> list[str]:
     return [f"the split is refused {times(n)} at the {place}" for n, place in places if n]
 
 
-def _result(path: Path) -> str:
+def _result(path: Explanation) -> str:
     """What is returned; how many pages were pinned depends on their size and is left out."""
     codes = in_a_row([errno.name(rc) for rc in path.fate.returns])
     trace = path.fate.trace()
@@ -139,7 +139,7 @@ _TROUBLES = {
 }
 
 
-def _beside(path: Path, reason: str) -> list[str]:
+def _beside(path: Explanation, reason: str) -> list[str]:
     parts = (
         (path.whole, "more huge page moved whole", "more huge pages moved whole"),
         (path.split, "more huge page split and moved", "more huge pages split and moved"),
@@ -275,7 +275,7 @@ def _group(number: int, group: Group, diagnosis: Diagnosis) -> list[str]:
     return lines
 
 
-def _versions(path: Path) -> str:
+def _versions(path: Explanation) -> str:
     every = set(path.versions) == set(VERSIONS)
     return "every version" if every else ", ".join(path.versions)
 
@@ -304,7 +304,7 @@ def as_json(diagnosis: Diagnosis) -> dict[str, Any]:
     """Everything, for machines."""
     delta = diagnosis.delta
 
-    def path(found: Path) -> dict[str, Any]:
+    def path(found: Explanation) -> dict[str, Any]:
         setting = found.fate.setting
         return {
             **{n: getattr(found, n) for n in ("versions", "times", "whole", "split", "pieces")},

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mmsim import datafiles
+from mmsim import datafiles, errno
 from mmsim.cli import main
 from mmsim.evidence.diagnose import (
     EVIDENCE,
@@ -20,6 +20,8 @@ from mmsim.evidence.diagnose import (
     PIN,
     STAGES,
     UNITS,
+    Explanation,
+    Group,
     delta,
     explain,
     fates,
@@ -27,13 +29,12 @@ from mmsim.evidence.diagnose import (
     read,
     signs,
 )
-from mmsim.evidence.diagnose import Path as Explained
 from mmsim.evidence.ftrace import read as read_trace
 from mmsim.evidence.pasted import CHARS_MAX, PasteError
 from mmsim.mm.versions import POLICIES, VERSIONS
 from mmsim.scenarios import vfio_map
 from mmsim.scenarios.situation import MISSED, NOT_MOVED, NOT_SPLIT, SINGLE
-from mmsim.views.diagnosis import NO_PATH, RARER, command, path_words
+from mmsim.views.diagnosis import NO_PATH, RARER, command, path_words, report
 from mmsim.views.flow import taken
 
 PAIR = "thp_migration_fail +1\nthp_split_page_failed +1\n"
@@ -426,8 +427,11 @@ TRACES = sorted(datafiles.path("kernel-runs/traces").iterdir())
 def test_a_measured_pin_is_explained_by_its_own_version(file):
     text = file.read_text(encoding="utf-8")
     real = read_trace(text)
-    found = explain(read(text), real.version)
+    found = explain(read(text))
     path = first(found)
+    assert (found.versions, found.delta.reason) == ((real.version,), "longterm_pin")
+    assert "contig_range" not in report(found)
+    assert any("for compaction" in note for note in found.delta.notes) == ("reason=comp" in text)
     held, room = "held" in file.stem, "order9ok" in file.stem
     units = len(real.units_before)
     assert path.fate.reason == "longterm_pin"
@@ -452,6 +456,23 @@ def test_the_probe_that_tells_the_suspects_apart_is_named():
     rows = signs(diagnose(PAIR, kernel="base").groups[0])
     assert rows["return probe on split_huge_page_to_list()"][:3] == ["-EBUSY", "-EBUSY", "-ENOMEM"]
     assert rows["tracepoint mm_migrate_pages, field reason"][-1] == "contig_range"
+
+
+PROBED = ("split_huge_page_to_list", "migrate_pages")
+
+
+@pytest.mark.parametrize("version", ["base", "v2", "6.12"])
+def test_a_probe_is_shown_with_every_code_that_it_saw(version):
+    """Each once, the first one first."""
+    paths = tuple(Explanation((version,), fate) for fate in fates(version, 1))
+    rows = signs(Group({}, paths))
+    for path, split, migrated in zip(
+        paths, *(rows[f"return probe on {f}()"] for f in PROBED), strict=True
+    ):
+        events = path.fate.trace().events
+        codes = [event.told["ret"] for event in events if event.site == "split.unlock"]
+        for shown, seen in ((split, codes), (migrated, path.fate.returns)):
+            assert shown == (", ".join(dict.fromkeys(map(errno.name, seen))) or "not called")
 
 
 def test_a_policy_can_be_asked_about():
@@ -535,7 +556,7 @@ def test_every_command_runs_and_moves_what_it_is_said_to(text, capsys):
 @pytest.mark.parametrize("version", ["base", "v1", "v3fix"])
 def test_every_path_has_words(version):
     for fate in fates(version, 1):
-        words = path_words(Explained((version,), fate))
+        words = path_words(Explanation((version,), fate))
         assert "returns" in words
         assert words[0].islower()
         assert "None" not in words

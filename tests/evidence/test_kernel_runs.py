@@ -356,7 +356,11 @@ def test_files_that_can_t_be_compared(table, tmp_path):
     for name, says in [
         (indices, "s10_pagetypeinfo.csv cannot be read"),
         (LISTS_FILE, "s10_extfrag.csv"),
-        ("s3_held_referenc.csv", MIXED),
+        *(
+            (f"{into}s3_held_referenc.csv", f"did you mean {MIXED!r}")
+            for into in ("", "/no/", "k/")
+        ),
+        ("nofile.csv", f"no table 'nofile.csv'; there are: {', '.join(COMPARED[:3])}"),
         ("s4_dropcaches_trials.csv", "not deterministic"),
         (str(tmp_path / "empty.csv"), "has a header but no row"),
         (wrong, "is no table that is compared: no column ref_kind or"),
@@ -365,6 +369,13 @@ def test_files_that_can_t_be_compared(table, tmp_path):
         with pytest.raises(ValueError, match=r"^[^\n]*$") as error:
             compare_file(name)
         assert says in str(error.value)
+
+
+@pytest.mark.parametrize("name", [MIXED, CONTIG, "s3_guptest_crosscheck.csv"])
+def test_a_table_without_retfix_is_of_kernels_that_have_it(compared, name):
+    rows = [{**row, "retfix": "1"} for row in measured(name) if row.get("retfix") != "0"][::5]
+    without = [{k: v for k, v in row.items() if k != "retfix"} for row in rows]
+    assert compared(without).rows == compared(rows).rows
 
 
 @pytest.mark.parametrize("name", [MIXED, CONTIG, DROPS, STEPS, "s3_guptest_crosscheck.csv"])

@@ -210,7 +210,8 @@ ROWS = "".join(line for line in TYPES_TEXT.splitlines(keepends=True) if ", type"
         (replaced(MOVABLE, r"\1-3"), "line 6: '-3' is not a number of free"),
         (replaced("Page block order: 9", "Page block order: 64"), "the page block order can't be"),
         (replaced("type      Movable", "kind      Movable"), "line 6: 'Node 0, zone DMA, kind"),
-        (BUDDY.replace("2616 ", "") + TYPES_TEXT, "line 2: there are 10 counts here"),
+        (BUDDY.replace("2616 ", "") + TYPES_TEXT,
+         "line 2: there are 10 counts here where line 7 has 11"),
     ],
 )  # fmt: skip
 def test_lines_of_pagetypeinfo_that_are_wrong(text, says):

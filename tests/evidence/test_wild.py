@@ -188,6 +188,8 @@ def test_a_log_with_more_than_free_lists_says_what_was_left_out():
     for damage in (("= 149120kB", "= 149124kB"), ("380*32kB", "38032kB"), ("= 149120kB", "")):
         with pytest.raises(PasteError, match="line 2"):
             read_memory(LISTS.replace(*damage))
+    with pytest.raises(PasteError, match="line 3: there are 10 counts here where line 2 has 11"):
+        read_memory("Mem-Info:\n" + LISTS.replace(" 0*4096kB =", " ="))
 
 
 # -- bad input
