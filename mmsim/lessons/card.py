@@ -98,7 +98,9 @@ class Card:
         self.parts = cast("Parts", {ONLY: self.asked} if self.single else self.asked or {})
         true, against = self.outcome, self.against
         if true is not None and against is not None:
-            self.judge = lambda answer: compared(answer, true(), against, self.if_right)
+            self.judge = lambda answer: compared(
+                self._by_part(answer), self._by_part(true()), against, self.if_right
+            )
         self._views: list[Callable[[], None]] = []
         self._given: Any = None  # while its forms are made
         self._solving = False
@@ -226,17 +228,13 @@ class Card:
         """Do what Store does: the parts by name, in a dict, in order, or the one value."""
         self._recall()
         self.problem = ""
+        given = values[0] if len(values) == 1 else list(values) or parts
         try:
-            self._take(plain(values[0] if len(values) == 1 else list(values) or parts))
-        except FormError as error:
+            self._take(self._tried(plain, given))
+        except (FormError, UserError) as error:
             self.problem = f"Not stored: {error}."
-        except (Exception, SystemExit) as error:
-            # Whatever is handed in: say what was expected instead of showing a traceback.
-            what = with_article(type(values[0] if values else parts).__name__)
-            wanted = f" The answer is {self.form}." if self.form else ""
-            told = f"{type(error).__name__}: {shown(error)}"
-            self.problem = f"Not stored: {what} could not be used ({told}).{wanted}"
-        self.changed()
+        finally:  # also when the model raises, and that is shown
+            self.changed()
         return self
 
     __call__ = answer
@@ -252,14 +250,29 @@ class Card:
             left = still_open(given)
             self.problem = f"Not stored: {left} is still open." if left else ""
         else:
-            answer = self._read(given)
-            verdict = self._judged(answer)
+            answer = self._tried(self._read, given)
+            # What is not of a given form may be a function, or anything else that the judge runs.
+            free = self.asked is None or object in self.parts.values()
+            verdict = self._tried(self._judged, answer) if free else self._judged(answer)
             if verdict.state == "not attempted":
                 self.problem = f"Not stored: {verdict.why}."
                 return
             self.first = answer if self.stored is None else self.first
             self.stored, self.verdict = answer, verdict
             self._count(answer)
+
+    def _tried(self, use: Callable[[Any], Any], given: Any) -> Any:
+        """What `use` makes of what a learner gave; whatever that raises becomes a FormError."""
+        try:
+            return use(given)
+        except FormError:
+            raise
+        except (Exception, SystemExit) as error:
+            # Say what was expected instead of showing a traceback.
+            what = with_article(type(given).__name__)
+            wanted = f". The answer is {self.form}" if self.form else ""
+            told = f"{type(error).__name__}: {shown(error)}"
+            raise FormError(f"{what} could not be used ({told}){wanted}") from None
 
     def _read(self, given: Any) -> Any:
         if self.asked is None:
@@ -486,8 +499,9 @@ def compared(
     """The verdict on an answer that is compared part by part, up to the first wrong one."""
     for part, value in true.items():
         if answer[part] != value:
-            why, second = against(part, answer[part])
-            return failed(f"{part}: {why}", second=f"{part}: {second}")
+            lead = "" if part == ONLY else f"{part}: "
+            why, second = (lead + told for told in against(part, answer[part]))
+            return failed(why, second=second)
     return passed(if_right)
 
 

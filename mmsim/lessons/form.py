@@ -16,7 +16,7 @@ from mmsim.errors import nearest, shown, with_article
 from mmsim.scenarios import Situation
 from mmsim.scenarios.policy import learners_own
 
-MEMBERS_MAX, DEEP_MAX = 1_000, 10
+MEMBERS_MAX, DEEP_MAX, BITS_MAX = 1_000, 10, 64
 
 
 class Verdict(NamedTuple):
@@ -72,7 +72,8 @@ def plain(answer: Any) -> Any:
         nonlocal left
         kind = type(value)
         left -= 1
-        if left < 0 or deep > DEEP_MAX:
+        huge = isinstance(value, int) and int.bit_length(value) > BITS_MAX
+        if left < 0 or deep > DEEP_MAX or huge:
             raise FormError("this is longer, or nested more deeply, than any answer")
         if hasattr(kind, "__next__"):
             raise FormError(f"{with_article(kind.__name__)} may have no end: write a list")

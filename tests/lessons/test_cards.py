@@ -115,6 +115,8 @@ ODD = {
     "table": pd.DataFrame({"a": [1, 2]}),
     "megabyte": "x" * 10**6,
     "million": range(10**6),
+    "huge": 10**5_000,
+    "minus": -1,
 }
 
 each_card = pytest.mark.parametrize("card", CARDS.values(), ids=CARDS)
@@ -341,6 +343,37 @@ def test_a_quiz_tells_a_reason_first_and_then_every_answer():
     ]
     assert not card.settled
     assert "✔ Right: you have been outside" in card.answer(sky="blue", sun=True).reply()
+
+
+def test_against_gives_a_reason_for_a_single_answer_too():
+    against = lambda _, given: (f"{given} is too few", "there are 3")  # noqa: E731
+    card = Card("How many?", int, outcome=lambda: 3, against=against, if_right="all of them")
+    assert card.answer(1).reply()[0] == "✘ Not yet: 1 is too few"
+    assert card.answer(2).reply()[:2] == ["✘ you said 2 · it was 3", "✘ No: there are 3"]
+    assert card.answer(3).reply()[:2] == ["✔ you said 3 · it was 3", "✔ Right: all of them"]
+    assert card.settled
+
+
+def broken(*_):
+    raise LookupError("a fault of the model")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"judge": broken},
+        {"outcome": broken},
+        {"outcome": broken, "against": lambda *_: ("no", "no")},
+        {"outcome": lambda: 1, "against": broken},
+        {"judge": broken, "outcome": lambda: 1},
+    ],
+)
+def test_an_error_of_the_model_is_not_told_as_the_learners(more):
+    for asked, answer in ((int, 2), ((1, 2), 2), (str, "2")):
+        card = Card("How many?", asked, **more)
+        with pytest.raises(LookupError, match="a fault of the model"):
+            repr(card.answer(answer))
+        assert card.problem == ""
 
 
 @pytest.mark.parametrize(
