@@ -47,7 +47,7 @@ from mmsim.views.svg import GREEN, VERMILION
 
 FUNCTION = "a function"  # the form of an answer that is one
 ONLY = "answer"  # the name of the part of a card that has a single one
-AGAIN = "Try once more; after a second wrong answer the card says how it is."
+AGAIN = "Try another answer; after a second wrong one the card says how it is."
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
 LINE_MAX = 5_000  # characters
 STRESSED = r"(?<!\w)({})([^*]+)\1(?!\w)"  # a schedule, `pin*7 pin*6`, has none
@@ -113,7 +113,7 @@ class Card:
         """Open the card for this case, of a card that is about one case of several."""
         self.which = case
         self._recalled, self.note = False, ""
-        self._known: Any = None  # what the file says last, until there is an answer
+        self._known: Any = None  # the last answer, here or in the file, as the file holds it
         self._open()
 
     def forget(self) -> None:
@@ -194,12 +194,17 @@ class Card:
         self.first, self.stored, self.verdict = first, answer, verdict
         self.wrong, self._unlocked = entry["wrong"], entry.get("unlocked") is True
 
-    def _count(self, answer: Any) -> None:
-        """Count an answer and keep it.  The same one in another kernel is no new try."""
+    def _count(self, answer: Any, before: Verdict) -> None:
+        """Count an answer and keep it.  The same one again is no new try, here or in a new kernel.
+
+        It is another one if its verdict is: the same cell can hand in a function that was edited
+        elsewhere.  Code is judged anew in each kernel."""
         wrong, keeps = self.verdict.state == "failed", progress.place() is not None
-        said, text = progress.packed(answer) if keeps else (None, False)
-        again, self._known = keeps and said == self._known, None
-        self.wrong += wrong and (text or not again)
+        said, text = progress.packed(answer)
+        new = before.state == "not attempted"
+        again = said == self._known and (new or before == self.verdict)
+        self._known = self._known if self._solving else said
+        self.wrong += wrong and (not again or (text and new))
         self._unlocked = self._unlocked or self.verdict.state == "passed" or self.wrong > 1
         if keeps and not again and not self._solving:
             right, unlocked = self._hit(answer), self._unlocked
@@ -258,8 +263,8 @@ class Card:
                 self.problem = f"Not stored: {verdict.why}."
                 return
             self.first = answer if self.stored is None else self.first
-            self.stored, self.verdict = answer, verdict
-            self._count(answer)
+            before, self.stored, self.verdict = self.verdict, answer, verdict
+            self._count(answer, before)
 
     def _tried(self, use: Callable[[Any], Any], given: Any) -> Any:
         """What `use` makes of what a learner gave; whatever that raises becomes a FormError."""

@@ -266,7 +266,9 @@ def test_any_object_is_answered_with_a_sentence(card):
                 assert not card.settled or right, name
             assert card.problem or card.reply(), name
             assert len("".join(card.reply())) < 25_000, name
-            assert repr(card.answer(answer)), name  # the second time more is shown
+            card.forget()
+            card.wrong = 1  # as after another wrong answer, when more is shown
+            assert repr(card.answer(answer)), name
     for nothing in ((), (...,), (None,), ([],)):
         card.forget()
         assert repr(card(*nothing))
@@ -336,10 +338,11 @@ def test_a_quiz_tells_a_reason_first_and_then_every_answer():
     card.answer(sky="green", sun=True)
     assert card.reply()[0] == "✘ Not yet: sky: not green; look up"
     assert "blue" not in "".join(card.reply())
-    card.answer(sky="green", sun=True)
+    card.answer(sky="green", sun=False)
     assert card.reply() == [
         "✘ `sky`: you said green · it was blue: look up",
-        "✔ `sun`: you said true · it was true: feel it",
+        "✘ `sun`: you said false · it was true: feel it",
+        "At first you had said: sky green, sun true.",
     ]
     assert not card.settled
     assert "✔ Right: you have been outside" in card.answer(sky="blue", sun=True).reply()
@@ -441,6 +444,8 @@ def test_a_check_opens_at_the_second_wrong_answer_and_stays_open():
     card = Card("How many?", int, judge=judge, why="Because.", still=lambda: "the picture")
     for answer, told, opened in (
         (1, "✘ Not yet: too few?", False),
+        (1, "✘ Not yet: too few?", False),  # a second click, a cell run again
+        (1, "Try another answer", False),
         ("x", "should be a whole number", False),
         (2, "✘ No: there are 3", True),
         (3, "✔ Right: so it is", True),
@@ -449,6 +454,16 @@ def test_a_check_opens_at_the_second_wrong_answer_and_stays_open():
         assert told in said
         assert ("the picture" in said) == ("Because." in said) == opened
         assert card.settled == (answer == 3)
+
+
+def test_code_is_another_try_if_its_verdict_is_another(monkeypatch):
+    cells = []
+    monkeypatch.setattr("IPython.get_ipython", lambda: SimpleNamespace(user_ns={"In": cells}))
+    judge = lambda code: failed(f"{code()} is too few?", second="there are 3")  # noqa: E731
+    card = Card("How many?", judge=judge)
+    for count, told in ((1, "1 is too few?"), (1, "1 is too few?"), (2, "there are 3")):
+        cells.append("lesson.apples(mine)")  # `mine` is edited in another cell
+        assert told in repr(card.answer(lambda count=count: count))
 
 
 @pytest.mark.parametrize(
