@@ -73,7 +73,10 @@
     const words = make("span", { innerHTML: label || "your answer" });
     return {
       node: make("label", { className: "mmsim-row" }, words, input),
-      get value() { return input.value.trim() || null; },
+      get value() {
+        const text = input.value.trim();
+        return (numeric && /^\d{1,3}([, ]\d{3})+$/.test(text) ? text.replace(/[, ]/g, "") : text) || null;
+      },
     };
   }
 

@@ -21,7 +21,7 @@ import importlib
 import random
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from functools import lru_cache
 from html import escape
@@ -129,6 +129,7 @@ class Card:
         self.wrong = self.hinted = 0
         self._unlocked = False
         self.problem = ""
+        self.changed()
 
     # -- states
 
@@ -320,7 +321,12 @@ class Card:
         self.hinted = min(self.hinted + 1, len(self.hints))
         read = self.hinted
         progress.keep(self.key, lambda entry: entry.update(hints=max(read, entry["hints"])))
-        return f"Hint {self.hinted} of {len(self.hints)}: {self.hints[self.hinted - 1]}"
+        return self.hints_read()[-1]
+
+    def hints_read(self) -> list[str]:
+        """Every hint that was asked for, in a line."""
+        asked = enumerate(self.hints[: self.hinted], start=1)
+        return [f"Hint {n} of {len(self.hints)}: {hint}" for n, hint in asked]
 
     def hint(self) -> None:
         """Print the next hint."""
@@ -426,7 +432,8 @@ class Card:
         if self.still is None or not open_:
             return []
         try:
-            return self.still()
+            made = self.still()
+            return [*made] if isinstance(made, Iterator) else made
         except UserError:
             if self.verdict.state != "failed":
                 raise
@@ -474,7 +481,7 @@ class Card:
                 skin = importlib.import_module("mmsim.widgets.card")
             except ImportError:  # without ipywidgets the card is text and HTML
                 return bundle
-            return {**skin.CardBox(self)._repr_mimebundle_(), **bundle}
+            return {**skin.box_of(self)._repr_mimebundle_(), **bundle}
         finally:
             self._given = None
 
