@@ -525,7 +525,8 @@ def quiz(
 ) -> Card:
     """A card of questions with one right choice each, such as a recall.
 
-    `asked`: part -> its question, its choices, the right one, and why."""
+    `asked`: part -> its question, its choices, the right one, and why.  Why gives it away, so at
+    the first wrong answer it is only said which is none."""
     true = {part: value for part, (_, _, value, _) in asked.items()}
     because = {part: why for part, (*_, why) in asked.items()}
     return Card(
@@ -533,7 +534,7 @@ def quiz(
         {part: allowed for part, (_, allowed, _, _) in asked.items()},
         labels={part: words for part, (words, *_) in asked.items() if words},
         outcome=lambda: true,
-        against=lambda part, given: (f"not {said(given, ())}; {because[part]}", because[part]),
+        against=lambda part, given: (f"not {said(given, asked[part][1])}", because[part]),
         if_right=if_right,
         because=because,
         **more,

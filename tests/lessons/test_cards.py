@@ -329,15 +329,16 @@ def test_a_prediction_is_shown_beside_the_outcome():
     assert "Count them" not in repr(card)
 
 
-def test_a_quiz_tells_a_reason_first_and_then_every_answer():
+def test_a_quiz_tells_what_is_wrong_first_and_then_every_answer():
     asked = {
         "sky": ("Its colour?", ("blue", "green"), "blue", "look up"),
         "sun": ("Is it warm?", bool, True, "feel it"),
     }
     card = quiz("Two questions.", asked, "you have been outside")
     card.answer(sky="green", sun=True)
-    assert card.reply()[0] == "✘ Not yet: sky: not green; look up"
+    assert card.reply()[0] == "✘ Not yet: sky: not green"
     assert "blue" not in "".join(card.reply())
+    assert "look up" not in repr(card)
     card.answer(sky="green", sun=False)
     assert card.reply() == [
         "✘ `sky`: you said green · it was blue: look up",
