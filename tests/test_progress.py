@@ -269,6 +269,8 @@ def test_what_cannot_be_kept_is_told_and_kept_later(file, monkeypatch, trouble):
         assert box.said.value == marked(lesson.counted.reply())
     if trouble == "a folder":
         file.rmdir()
+    assert "Not kept" not in said(start())  # the same answer again
+    assert entries(file)["start"]["tries"] == 1
     assert "Not kept" not in said(lesson.pretest.answer([True] * 6))
     assert {*entries(file)} == {"counted", "start", "pretest"}
 

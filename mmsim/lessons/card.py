@@ -207,10 +207,12 @@ class Card:
         self._known = self._known if self._solving else said
         self.wrong += wrong and (not again or (text and new))
         self._unlocked = self._unlocked or self.verdict.state == "passed" or self.wrong > 1
-        if keeps and not again and not self._solving:
+        if keeps and not self._solving and (self.note or not again):
             right, unlocked = self._hit(answer), self._unlocked
 
             def change(entry: progress.Entry) -> None:
+                if again:  # only what could not be written before is written
+                    return
                 if not entry["tries"]:
                     entry.update(first=said, first_text=text, first_at=entry["at"], right=right)
                 entry.update(last=said, text=text, unlocked=unlocked)

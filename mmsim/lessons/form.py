@@ -75,7 +75,7 @@ def plain(answer: Any) -> Any:
         nonlocal left
         kind = type(value)
         left -= 1
-        huge = isinstance(value, int) and int.bit_length(value) > BITS_MAX
+        huge = issubclass(kind, int) and int.bit_length(value) > BITS_MAX
         if left < 0 or deep > DEEP_MAX or huge:
             raise FormError("this is longer, or nested more deeply, than any answer")
         if hasattr(kind, "__next__"):
