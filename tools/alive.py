@@ -108,14 +108,13 @@ def solved(card: Card) -> tuple[int, ...]:
 
 
 def reply(card: Card, answer: tuple[int, ...], again: bool = False) -> tuple[int, list[str]]:
-    """What a card says to an answer at first, or `again`: to the same one a second time.
+    """What a card says to an answer at first, or `again`: after another wrong one.
 
     The number says what became of it: -1 not stored, 0 wrong, 1 unlocked but open, 2 settled."""
     given = {part: candidates(card, part)[n] for part, n in zip(card.parts, answer, strict=True)}
     card.forget()
+    card.wrong = int(again)
     card.answer(given)
-    if again:
-        card.answer(given)
     state = -1 if card.problem else card.unlocked + card.settled
     return state, card.reply()
 

@@ -73,7 +73,10 @@
     const words = make("span", { innerHTML: label || "your answer" });
     return {
       node: make("label", { className: "mmsim-row" }, words, input),
-      get value() { return input.value.trim() || null; },
+      get value() {
+        const text = input.value.trim();
+        return (numeric && /^\d{1,3}([, ]\d{3})+$/.test(text) ? text.replace(/[, ]/g, "") : text) || null;
+      },
     };
   }
 
@@ -188,7 +191,7 @@
     const form = make("form", {}, ...controls.map((control) => control.node));
     const change = button("Change my answer", () => { me.settled = false; render(); });
     const press = make("div", { className: "mmsim-buttons" }, make("button", { textContent: "Answer" }));
-    let hinted = 0, wrong = 0;
+    let hinted = 0, wrong = null; // the first wrong answer
     if (data.hints.length) {
       press.append(button("Hint", () => {
         hints.innerHTML += data.hints[hinted] ?? "";
@@ -215,8 +218,9 @@
       if (strange !== undefined) return say(`<p>Write a whole number, not ${escaped(strange)}.</p>`);
       const key = given.map(number);
       const tries = data.replies[key.join(".")] ?? data.replies[upToFirstWrong(key).join(".")];
-      const [state, ...lines] = tries[Math.min(wrong, tries.length - 1)];
-      if (state >= 0 && state < 2) wrong = 1;
+      const again = wrong !== null && wrong !== given.join("\n"); // the same one is no new try
+      const [state, ...lines] = tries[again || me.unlocked ? tries.length - 1 : 0];
+      if (state >= 0 && state < 2) wrong ??= given.join("\n");
       me.settled = state === 2;
       if (state > 0) unlock();
       render();

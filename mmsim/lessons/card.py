@@ -21,7 +21,7 @@ import importlib
 import random
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from functools import lru_cache
 from html import escape
@@ -47,7 +47,7 @@ from mmsim.views.svg import GREEN, VERMILION
 
 FUNCTION = "a function"  # the form of an answer that is one
 ONLY = "answer"  # the name of the part of a card that has a single one
-AGAIN = "Try once more; after a second wrong answer the card says how it is."
+AGAIN = "Try another answer; after a second wrong one the card says how it is."
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
 LINE_MAX = 5_000  # characters
 STRESSED = r"(?<!\w)({})([^*]+)\1(?!\w)"  # a schedule, `pin*7 pin*6`, has none
@@ -98,7 +98,9 @@ class Card:
         self.parts = cast("Parts", {ONLY: self.asked} if self.single else self.asked or {})
         true, against = self.outcome, self.against
         if true is not None and against is not None:
-            self.judge = lambda answer: compared(answer, true(), against, self.if_right)
+            self.judge = lambda answer: compared(
+                self._by_part(answer), self._by_part(true()), against, self.if_right
+            )
         self._views: list[Callable[[], None]] = []
         self._given: Any = None  # while its forms are made
         self._solving = False
@@ -111,7 +113,7 @@ class Card:
         """Open the card for this case, of a card that is about one case of several."""
         self.which = case
         self._recalled, self.note = False, ""
-        self._known: Any = None  # what the file says last, until there is an answer
+        self._known: Any = None  # the last answer, here or in the file, as the file holds it
         self._open()
 
     def forget(self) -> None:
@@ -127,6 +129,7 @@ class Card:
         self.wrong = self.hinted = 0
         self._unlocked = False
         self.problem = ""
+        self.changed()
 
     # -- states
 
@@ -192,17 +195,24 @@ class Card:
         self.first, self.stored, self.verdict = first, answer, verdict
         self.wrong, self._unlocked = entry["wrong"], entry.get("unlocked") is True
 
-    def _count(self, answer: Any) -> None:
-        """Count an answer and keep it.  The same one in another kernel is no new try."""
+    def _count(self, answer: Any, before: Verdict) -> None:
+        """Count an answer and keep it.  The same one again is no new try, here or in a new kernel.
+
+        It is another one if its verdict is: the same cell can hand in a function that was edited
+        elsewhere.  Code is judged anew in each kernel."""
         wrong, keeps = self.verdict.state == "failed", progress.place() is not None
-        said, text = progress.packed(answer) if keeps else (None, False)
-        again, self._known = keeps and said == self._known, None
-        self.wrong += wrong and (text or not again)
+        said, text = progress.packed(answer)
+        new = before.state == "not attempted"
+        again = said == self._known and (new or before == self.verdict)
+        self._known = self._known if self._solving else said
+        self.wrong += wrong and (not again or (text and new))
         self._unlocked = self._unlocked or self.verdict.state == "passed" or self.wrong > 1
-        if keeps and not again and not self._solving:
+        if keeps and not self._solving and (self.note or not again):
             right, unlocked = self._hit(answer), self._unlocked
 
             def change(entry: progress.Entry) -> None:
+                if again:  # only what could not be written before is written
+                    return
                 if not entry["tries"]:
                     entry.update(first=said, first_text=text, first_at=entry["at"], right=right)
                 entry.update(last=said, text=text, unlocked=unlocked)
@@ -226,17 +236,13 @@ class Card:
         """Do what Store does: the parts by name, in a dict, in order, or the one value."""
         self._recall()
         self.problem = ""
+        given = values[0] if len(values) == 1 else list(values) or parts
         try:
-            self._take(plain(values[0] if len(values) == 1 else list(values) or parts))
-        except FormError as error:
+            self._take(self._tried(plain, given))
+        except (FormError, UserError) as error:
             self.problem = f"Not stored: {error}."
-        except (Exception, SystemExit) as error:
-            # Whatever is handed in: say what was expected instead of showing a traceback.
-            what = with_article(type(values[0] if values else parts).__name__)
-            wanted = f" The answer is {self.form}." if self.form else ""
-            told = f"{type(error).__name__}: {shown(error)}"
-            self.problem = f"Not stored: {what} could not be used ({told}).{wanted}"
-        self.changed()
+        finally:  # also when the model raises, and that is shown
+            self.changed()
         return self
 
     __call__ = answer
@@ -252,14 +258,29 @@ class Card:
             left = still_open(given)
             self.problem = f"Not stored: {left} is still open." if left else ""
         else:
-            answer = self._read(given)
-            verdict = self._judged(answer)
+            answer = self._tried(self._read, given)
+            # What is not of a given form may be a function, or anything else that the judge runs.
+            free = self.asked is None or object in self.parts.values()
+            verdict = self._tried(self._judged, answer) if free else self._judged(answer)
             if verdict.state == "not attempted":
                 self.problem = f"Not stored: {verdict.why}."
                 return
             self.first = answer if self.stored is None else self.first
-            self.stored, self.verdict = answer, verdict
-            self._count(answer)
+            before, self.stored, self.verdict = self.verdict, answer, verdict
+            self._count(answer, before)
+
+    def _tried(self, use: Callable[[Any], Any], given: Any) -> Any:
+        """What `use` makes of what a learner gave; whatever that raises becomes a FormError."""
+        try:
+            return use(given)
+        except FormError:
+            raise
+        except (Exception, SystemExit) as error:
+            # Say what was expected instead of showing a traceback.
+            what = with_article(type(given).__name__)
+            wanted = f". The answer is {self.form}" if self.form else ""
+            told = f"{type(error).__name__}: {shown(error)}"
+            raise FormError(f"{what} could not be used ({told}){wanted}") from None
 
     def _read(self, given: Any) -> Any:
         if self.asked is None:
@@ -302,7 +323,12 @@ class Card:
         self.hinted = min(self.hinted + 1, len(self.hints))
         read = self.hinted
         progress.keep(self.key, lambda entry: entry.update(hints=max(read, entry["hints"])))
-        return f"Hint {self.hinted} of {len(self.hints)}: {self.hints[self.hinted - 1]}"
+        return self.hints_read()[-1]
+
+    def hints_read(self) -> list[str]:
+        """Every hint that was asked for, in a line."""
+        asked = enumerate(self.hints[: self.hinted], start=1)
+        return [f"Hint {n} of {len(self.hints)}: {hint}" for n, hint in asked]
 
     def hint(self) -> None:
         """Print the next hint."""
@@ -408,7 +434,8 @@ class Card:
         if self.still is None or not open_:
             return []
         try:
-            return self.still()
+            made = self.still()
+            return [*made] if isinstance(made, Iterator) else made
         except UserError:
             if self.verdict.state != "failed":
                 raise
@@ -456,7 +483,7 @@ class Card:
                 skin = importlib.import_module("mmsim.widgets.card")
             except ImportError:  # without ipywidgets the card is text and HTML
                 return bundle
-            return {**skin.CardBox(self)._repr_mimebundle_(), **bundle}
+            return {**skin.box_of(self)._repr_mimebundle_(), **bundle}
         finally:
             self._given = None
 
@@ -486,8 +513,9 @@ def compared(
     """The verdict on an answer that is compared part by part, up to the first wrong one."""
     for part, value in true.items():
         if answer[part] != value:
-            why, second = against(part, answer[part])
-            return failed(f"{part}: {why}", second=f"{part}: {second}")
+            lead = "" if part == ONLY else f"{part}: "
+            why, second = (lead + told for told in against(part, answer[part]))
+            return failed(why, second=second)
     return passed(if_right)
 
 
@@ -499,7 +527,8 @@ def quiz(
 ) -> Card:
     """A card of questions with one right choice each, such as a recall.
 
-    `asked`: part -> its question, its choices, the right one, and why."""
+    `asked`: part -> its question, its choices, the right one, and why.  Why gives it away, so at
+    the first wrong answer it is only said which is none."""
     true = {part: value for part, (_, _, value, _) in asked.items()}
     because = {part: why for part, (*_, why) in asked.items()}
     return Card(
@@ -507,7 +536,7 @@ def quiz(
         {part: allowed for part, (_, allowed, _, _) in asked.items()},
         labels={part: words for part, (words, *_) in asked.items() if words},
         outcome=lambda: true,
-        against=lambda part, given: (f"not {said(given, ())}; {because[part]}", because[part]),
+        against=lambda part, given: (f"not {said(given, asked[part][1])}", because[part]),
         if_right=if_right,
         because=because,
         **more,

@@ -1,11 +1,13 @@
 """What an answer may look like, and what becomes of it: reading a learner's value before it is
 judged.
 
-A misspelt name or a number written as text is told before anything is judged.  What can be meant
-in two ways only by its form, such as `True` and "yes", is read as it is meant."""
+A misspelt name or a word in place of a number is told before anything is judged.  What can be
+meant in two ways only by its form, such as `True` and "yes" or 1027 and "1,027", is read as it is
+meant."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Mapping
 from numbers import Integral
 from typing import Any, NamedTuple
@@ -16,7 +18,7 @@ from mmsim.errors import nearest, shown, with_article
 from mmsim.scenarios import Situation
 from mmsim.scenarios.policy import learners_own
 
-MEMBERS_MAX, DEEP_MAX = 1_000, 10
+MEMBERS_MAX, DEEP_MAX, BITS_MAX = 1_000, 10, 64
 
 
 class Verdict(NamedTuple):
@@ -44,6 +46,7 @@ Parts = Mapping[str, Allowed]
 
 Values are a tuple, or Choices if they need words."""
 
+_WHOLE = re.compile(r"[-+]?(\d{1,18}|\d{1,3}([,\s]\d{3}){1,5})", re.ASCII)  # 1027, 1,027, 1 027
 _KINDS = {int: "a whole number", bool: "True or False", str: "a text in quotes"}
 
 
@@ -72,7 +75,8 @@ def plain(answer: Any) -> Any:
         nonlocal left
         kind = type(value)
         left -= 1
-        if left < 0 or deep > DEEP_MAX:
+        huge = issubclass(kind, int) and int.bit_length(value) > BITS_MAX
+        if left < 0 or deep > DEEP_MAX or huge:
             raise FormError("this is longer, or nested more deeply, than any answer")
         if hasattr(kind, "__next__"):
             raise FormError(f"{with_article(kind.__name__)} may have no end: write a list")
@@ -137,6 +141,8 @@ def read_one(name: str, value: Any, allowed: Allowed, form: str = "") -> Any:
             if _meant(value) == _meant(one):
                 return one
         raise FormError(f"{name} can be {', '.join(map(repr, allowed))}, not {shown(value, 60)}")
+    if allowed is int and isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
+        value = int(re.sub(r"[,\s]", "", value))
     if allowed is bool:
         value = {"true": True, "false": False}.get(_meant(value), value)
     if isinstance(value, allowed) and (allowed in (bool, object) or not isinstance(value, bool)):

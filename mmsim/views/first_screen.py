@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -213,9 +213,11 @@ def passes_of(way: Iterable[Stop]) -> dict[int, bool]:
     return made
 
 
-def last_refused(way: Iterable[Stop]) -> Stop:
-    """The last stop at which the split was refused, or the holder left after that."""
-    return [stop for stop in way if stop.place in ("refused", "let go")][-1]
+def last_refused(way: Sequence[Stop]) -> Stop:
+    """The last stop at which the split was refused, or the holder left after that.
+
+    Where nobody is in the way there is none, and it is the end."""
+    return [way[-1], *(stop for stop in way if stop.place in ("refused", "let go"))][-1]
 
 
 # -- the picture: two panels that stand side by side or, where there is no room, one above the other

@@ -142,6 +142,6 @@ def as_text(shown: Any) -> str:
         return as_text(f"[Picture: {shown!r}]")
     if hasattr(shown, "to_string"):
         return repr(Table(shown))
-    if isinstance(shown, list | tuple):
+    if isinstance(shown, Iterable) and not hasattr(shown, "_repr_html_"):
         return "\n\n".join(map(as_text, shown))
     return str(shown)

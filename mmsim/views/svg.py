@@ -409,7 +409,11 @@ class Picture:
 
     def _repr_html_(self) -> str:
         """The same as images, which need nobody's trust."""
-        titles = (svg.split("title>")[1].removesuffix("</") for svg in self.columns[1:])
+        # A title is escaped as far as a text needs it, which may hold quotes.
+        titles = (
+            svg.split("title>")[1].removesuffix("</").replace('"', "&quot;")
+            for svg in self.columns[1:]
+        )
         words = (html.escape(self.words), *titles)
         return self._side_by_side([*map(_image, self.columns, words)])
 

@@ -106,8 +106,10 @@ class Board(Frame):
     def silent(self) -> Iterator[None]:
         """Controls may change without a picture for each."""
         self._silent = True
-        yield
-        self._silent = False
+        try:
+            yield
+        finally:
+            self._silent = False
 
     def redraw(self) -> None:
         """Show what the controls say, or why it can't be."""

@@ -41,8 +41,9 @@ class CardBox(Frame):
         asking = (self.question, self.rows, self.buttons, self.hints, self.said)
         super().__init__(quiet(STYLE), *asking, self.play, self.shown, self.reason, self.change)
         self.add_class("mmsim-card")
-        card.on_change(self._stored)
-        self._stored()
+        self._filled = False  # do the controls hold what is stored?
+        card.on_change(self.refresh)
+        self.refresh()
 
     def _choice(self, part: Any) -> Any:
         allowed = self.card.parts[part]
@@ -81,22 +82,32 @@ class CardBox(Frame):
         self.said.value, self.said.layout.display = told + BUSY, ""
 
     def _given(self, part: Any) -> Any:
-        """What is chosen or written; a number or a list that is written is read as one."""
+        """What is chosen or written; a list that is written is read as one."""
         value = self.choices[part].value
-        if isinstance(self.choices[part], w.Text) and self.card.parts[part] is not str:
+        if isinstance(self.choices[part], w.Text) and self.card.parts[part] not in (str, int):
             with suppress(ValueError, SyntaxError):
                 return literal_eval(value)
         return value
 
     def _hint(self) -> None:
-        self.hints.value += marked([self.card.next_hint()])
+        self.card.next_hint()
+        self._show_hints()
 
-    def _stored(self) -> None:
+    def _show_hints(self, asking: bool = True) -> None:
+        self.hints.value = marked(self.card.hints_read() if asking else [])
+        self.hints.layout.display = "" if self.hints.value else "none"
+        self.hint.disabled = self.card.hinted == len(self.card.hints)
+
+    def refresh(self) -> None:
+        """Show the card, what is stored in its controls; they are empty if it was opened again."""
         stored = self.card.stored
-        if stored is not None and self.card.parts:
-            for part, box in self.choices.items():
+        for part, box in self.choices.items():
+            if stored is not None:
                 value = stored if self.card.single else stored[part]
                 box.value = str(value) if isinstance(box, w.Text) else value
+            elif self._filled:  # else it holds what is about to be answered
+                box.value = "" if isinstance(box, w.Text) else None
+        self._filled = stored is not None
         self.draw()
 
     def draw(self, *, changing: bool = False) -> None:
@@ -112,12 +123,12 @@ class CardBox(Frame):
             (self.change, card.parts and card.settled and not asking),
         ):
             part.layout.display = "" if seen else "none"
-        self.hints.value = self.hints.value if asking else ""
+        self._show_hints(bool(asking))
         ways = card.ways() if asking and not card.parts else []
         self.said.value = marked([*ways, *card.reply()])
         self.reason.value = marked(card.reason())
         self._show()
-        for words in (self.hints, self.said, self.shown, self.reason):
+        for words in (self.said, self.shown, self.reason):
             words.layout.display = "" if words.value else "none"
 
     def _show(self) -> None:
@@ -130,4 +141,18 @@ class CardBox(Frame):
             self.shown.value = as_html(self.card.given())
         elif first:
             self.play.children = [self.card.play()]
+        elif not self.card.unlocked:
+            self.play.children = []
         self.said.value = told
+
+
+_BOXES: dict[Card, CardBox] = {}
+
+
+def box_of(card: Card) -> CardBox:
+    """The widget of a card: one for each, however often it is shown."""
+    if card in _BOXES:
+        _BOXES[card].refresh()
+    else:
+        _BOXES[card] = CardBox(card)
+    return _BOXES[card]

@@ -150,8 +150,12 @@ def test_a_check_has_two_tries_and_what_waits_for_it_is_then_shown(browser, book
         start.get_by_role("textbox").fill("<b>when it can</b>")
         said = answer(start, "starts", "does not start", "starts")
         expect(said).to_contain_text("you said <b>when it can</b>")
-        for told in ("Try once more", "only c gives all three numbers"):
-            expect(answer(card, rule)).to_contain_text(told)
+        for chosen, told in (
+            (rule, "Try another answer"),
+            (rule, "Try another answer"),  # the same one again is no new try
+            ("b (each pass)", "only c gives all three numbers"),
+        ):
+            expect(answer(card, chosen)).to_contain_text(told)
         expect(reveal.locator("table")).to_contain_text("thp_split_page_failed")
         card.get_by_role("button", name="Hint").click()
         expect(card).to_contain_text("Hint 1 of 3")

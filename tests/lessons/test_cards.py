@@ -115,6 +115,8 @@ ODD = {
     "table": pd.DataFrame({"a": [1, 2]}),
     "megabyte": "x" * 10**6,
     "million": range(10**6),
+    "huge": 10**5_000,
+    "minus": -1,
 }
 
 each_card = pytest.mark.parametrize("card", CARDS.values(), ids=CARDS)
@@ -264,7 +266,9 @@ def test_any_object_is_answered_with_a_sentence(card):
                 assert not card.settled or right, name
             assert card.problem or card.reply(), name
             assert len("".join(card.reply())) < 25_000, name
-            assert repr(card.answer(answer)), name  # the second time more is shown
+            card.forget()
+            card.wrong = 1  # as after another wrong answer, when more is shown
+            assert repr(card.answer(answer)), name
     for nothing in ((), (...,), (None,), ([],)):
         card.forget()
         assert repr(card(*nothing))
@@ -325,22 +329,55 @@ def test_a_prediction_is_shown_beside_the_outcome():
     assert "Count them" not in repr(card)
 
 
-def test_a_quiz_tells_a_reason_first_and_then_every_answer():
+def test_a_quiz_tells_what_is_wrong_first_and_then_every_answer():
     asked = {
         "sky": ("Its colour?", ("blue", "green"), "blue", "look up"),
         "sun": ("Is it warm?", bool, True, "feel it"),
     }
     card = quiz("Two questions.", asked, "you have been outside")
     card.answer(sky="green", sun=True)
-    assert card.reply()[0] == "✘ Not yet: sky: not green; look up"
+    assert card.reply()[0] == "✘ Not yet: sky: not green"
     assert "blue" not in "".join(card.reply())
-    card.answer(sky="green", sun=True)
+    assert "look up" not in repr(card)
+    card.answer(sky="green", sun=False)
     assert card.reply() == [
         "✘ `sky`: you said green · it was blue: look up",
-        "✔ `sun`: you said true · it was true: feel it",
+        "✘ `sun`: you said false · it was true: feel it",
+        "At first you had said: sky green, sun true.",
     ]
     assert not card.settled
     assert "✔ Right: you have been outside" in card.answer(sky="blue", sun=True).reply()
+
+
+def test_against_gives_a_reason_for_a_single_answer_too():
+    against = lambda _, given: (f"{given} is too few", "there are 3")  # noqa: E731
+    card = Card("How many?", int, outcome=lambda: 3, against=against, if_right="all of them")
+    assert card.answer(1).reply()[0] == "✘ Not yet: 1 is too few"
+    assert card.answer(2).reply()[:2] == ["✘ you said 2 · it was 3", "✘ No: there are 3"]
+    assert card.answer(3).reply()[:2] == ["✔ you said 3 · it was 3", "✔ Right: all of them"]
+    assert card.settled
+
+
+def broken(*_):
+    raise LookupError("a fault of the model")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"judge": broken},
+        {"outcome": broken},
+        {"outcome": broken, "against": lambda *_: ("no", "no")},
+        {"outcome": lambda: 1, "against": broken},
+        {"judge": broken, "outcome": lambda: 1},
+    ],
+)
+def test_an_error_of_the_model_is_not_told_as_the_learners(more):
+    for asked, answer in ((int, 2), ((1, 2), 2), (str, "2")):
+        card = Card("How many?", asked, **more)
+        with pytest.raises(LookupError, match="a fault of the model"):
+            repr(card.answer(answer))
+        assert card.problem == ""
 
 
 @pytest.mark.parametrize(
@@ -380,10 +417,11 @@ def test_a_card_says_that_the_model_runs_before_it_is_asked():
 
 def test_pictures_are_made_once_for_all_forms_of_a_card():
     made = []
-    card = Card("The tree", still=lambda: made.append(1) or "a picture")
+    card = Card("The tree", still=lambda: made.append(1) or iter(["a picture"]))
     for times in (1, 2):
         bundle = card._repr_mimebundle_()
-        assert "a picture" in bundle["text/plain"] + bundle["text/html"]
+        assert "a picture" in bundle["text/plain"]
+        assert "a picture" in bundle["text/html"]
         assert len(made) == times
 
 
@@ -408,6 +446,8 @@ def test_a_check_opens_at_the_second_wrong_answer_and_stays_open():
     card = Card("How many?", int, judge=judge, why="Because.", still=lambda: "the picture")
     for answer, told, opened in (
         (1, "✘ Not yet: too few?", False),
+        (1, "✘ Not yet: too few?", False),  # a second click, a cell run again
+        (1, "Try another answer", False),
         ("x", "should be a whole number", False),
         (2, "✘ No: there are 3", True),
         (3, "✔ Right: so it is", True),
@@ -418,9 +458,31 @@ def test_a_check_opens_at_the_second_wrong_answer_and_stays_open():
         assert card.settled == (answer == 3)
 
 
+def test_code_is_another_try_if_its_verdict_is_another(monkeypatch):
+    cells = []
+    monkeypatch.setattr("IPython.get_ipython", lambda: SimpleNamespace(user_ns={"In": cells}))
+    judge = lambda code: failed(f"{code()} is too few?", second="there are 3")  # noqa: E731
+    card = Card("How many?", judge=judge)
+    for count, told in ((1, "1 is too few?"), (1, "1 is too few?"), (2, "there are 3")):
+        cells.append("lesson.apples(mine)")  # `mine` is edited in another cell
+        assert told in repr(card.answer(lambda count=count: count))
+
+
 @pytest.mark.parametrize(
     ("allowed", "written", "read"),
-    [(int, "3", 3), (str, "3", "3"), (int, "many", None)],
+    [
+        (int, "3", 3),
+        (int, " -3 ", -3),
+        (int, "1,027", 1027),
+        (int, "1 128", 1128),
+        (int, "1,5", None),
+        (int, "1,02", None),
+        (int, "many", None),
+        (int, "9" * 5_000, None),
+        (str, "3", "3"),
+        (str, "1,027", "1,027"),
+        (list, "[1, 2]", [1, 2]),
+    ],
 )
 def test_what_is_written_into_a_field_is_read_as_it_is_meant(allowed, written, read):
     card = Card("How many?", allowed)
@@ -430,7 +492,57 @@ def test_what_is_written_into_a_field_is_read_as_it_is_meant(allowed, written, r
     box.choices[ONLY].value = written
     box.store.click()
     assert card.stored == read
+    assert card.answer(written).stored == read or allowed is list
     assert read is not None or "should be a whole number" in box.said.value
+
+
+def test_a_card_that_is_forgotten_is_open_in_its_box_and_so_is_what_needs_it():
+    """And what is not stored yet stays in its controls while the card is told of something else."""
+    parts = {"apples": (0, 1, 512), "many": tuple(range(10)), "long": ("x" * 30, "y"), "own": str}
+    first = Card("How many?", parts, outcome=lambda: {}, hints=("Look.", "Count."), why="A tree.")
+    play = lambda: w.HTML("a picture")  # noqa: E731
+    reveal = Card("The tree", play=play, needs=(first,))
+    box, seen = CardBox(first), CardBox(reveal)
+    before = {part: choice.value for part, choice in box.choices.items()}
+    for again in (first.forget, lambda: first.about("2")):
+        box.choices["apples"].value = 1
+        box.store.click()
+        assert "Still open" in box.said.value
+        first.answer(7)
+        assert box.choices["apples"].value == 1
+        box.hint.click()
+        first.answer(apples=1, many=2, long="y", own="z")
+        assert "A tree" in box.reason.value
+        assert seen.play.children
+        again()
+        assert {part: choice.value for part, choice in box.choices.items()} == before
+        assert box.said.value + box.reason.value + box.hints.value == ""
+        assert not seen.play.children
+        assert "Shown once" in seen.said.value
+
+
+def test_each_hint_is_shown_once_and_the_button_stops_with_the_last():
+    card = Card("How many?", (1, 2), hints=("Look.", "Count."))
+    box = CardBox(card)
+    for times in (1, 2):
+        assert not box.hint.disabled
+        box.hint.click()
+        assert box.hints.value.count("Hint") == times
+    assert box.hint.disabled
+    card.answer(1)
+    assert box.hints.value == ""
+    box.change.click()
+    assert box.hints.value.count("Hint") == 2
+
+
+def test_a_card_that_is_shown_often_has_one_box():
+    made = []
+    play = lambda: made.append(1) or w.HTML("a picture")  # noqa: E731
+    card = Card("How many?", (1, 2), play=play)
+    key = "application/vnd.jupyter.widget-view+json"
+    assert len({card._repr_mimebundle_()[key]["model_id"] for _ in range(5)}) == 1
+    card.answer(1)
+    assert made == [1]
 
 
 def test_a_reveal_opens_with_what_it_waits_for_and_in_place():

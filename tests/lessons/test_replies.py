@@ -114,6 +114,9 @@ def test_a_wrong_answer_meets_a_reason_and_then_how_it_is(card, answer, first, s
     told = said(card, answer)
     assert first in told
     assert not second or second not in told
+    assert first in said(card, answer)  # the same answer again is no new try
+    card.forget()
+    card.wrong = 1  # another one
     assert second in said(card, answer)
     assert repr(card).startswith("○ ")  # it can be shown, and is still open
 

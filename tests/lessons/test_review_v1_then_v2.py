@@ -156,6 +156,8 @@ def test_a_regression_test_is_judged_by_what_it_tells_apart(test, says):
     assert says in said(lesson.regression, test)
     assert lesson.regression.settled == (says == RIGHT)
     if says == NARROW:
+        lesson.regression.forget()
+        lesson.regression.wrong = 1  # another one
         assert "look at what the caller is told" in said(lesson.regression, test)
 
 

@@ -46,7 +46,7 @@ def test_every_stop_can_be_read(setting):
 
 
 def test_the_still_frames_say_in_words_what_they_show():
-    for setting in (("base", first.NEVER), ("v2", first.NEVER), ("v2", "3")):
+    for setting in SETTINGS:
         svg = first.frame_svg(*setting)
         readable(svg)
         end = first.stops(*setting)[-1]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import vfio_map
 from mmsim.views.first_screen import said
@@ -47,6 +49,14 @@ def test_a_run_of_thousands_of_steps_has_a_slider_of_dozens():
     widget = stepper(vfio_map("v3", released="1"))
     assert len(widget.trace) > 5000
     assert widget.slider.max < 400
+
+
+def test_an_error_of_the_model_does_not_leave_a_board_silent():
+    widget = stepper(vfio_map())
+    with pytest.raises(LookupError), widget.silent():
+        raise LookupError
+    widget.slider.value = 16
+    assert widget.view.value == state_picture(vfio_map().run().at(16)).html
 
 
 # -- the first screen
