@@ -36,7 +36,7 @@ class Trace:
     def append(self, move: Move) -> Event:
         """Take one more step at the end of the run."""
         move = self.scenario.plain(self._last, move)
-        # Nobody has a state that is not kept, so its world may be changed in place.
+        # Nobody may have a state that is not kept, so its world is changed in place.
         kept = len(self) in self._kept
         self._last, event = self.scenario.step(self._last, move, keep=kept)
         self.moves.append(move)
@@ -95,8 +95,8 @@ class Trace:
 
     @property
     def last(self) -> State:
-        """The state at the end."""
-        return self._last
+        """The state at the end; it stays what it is when the run goes on."""
+        return self.state(len(self))
 
     @property
     def results(self) -> dict[str, Any]:
@@ -138,11 +138,13 @@ class Moment(NamedTuple):
 
 
 def record(scenario: Scenario, scheduler: Scheduler, *, steps_max: int = STEPS_MAX) -> Trace:
-    """Run until the scheduler stops it by raising StopIteration; keep every step."""
+    """Run until the scheduler stops it by raising StopIteration; keep every step.
+
+    The next step may change the world that the scheduler was given, so a scheduler keeps none."""
     trace = Trace(scenario)
     while len(trace) < steps_max:
         try:
-            move = scheduler(scenario, trace.last)
+            move = scheduler(scenario, trace._last)
         except StopIteration:
             return trace
         trace.append(move)
