@@ -275,6 +275,7 @@ def run(args: argparse.Namespace) -> int:
                     "outcome": event.outcome,
                     "answer": str(event.answer),
                     "in": event.where[-1].function,
+                    "site": event.site,
                 }
                 for event in trace.events
             ],

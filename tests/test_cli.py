@@ -52,6 +52,15 @@ def test_run_json_has_the_schedule_that_replays_it(capsys):
     assert first["result"] == "4 pages pinned"
 
 
+@pytest.mark.parametrize("site", ["split.check", "split.freeze"])
+def test_run_json_tells_where_a_split_was_refused(capsys, site):
+    _, out, _ = run(capsys, "run", "vfio_map", f"--set=taken=0.{site}", "--set=order=1", "--json")
+    steps = json.loads(out)["steps"]
+    looks = {s["site"]: s["answer"] for s in steps if s["site"] in ("split.check", "split.freeze")}
+    assert [*looks][-1] == site
+    assert looks[site] in ("None", "False")
+
+
 def test_neither_a_closed_pipe_nor_a_search_is_noisy():
     """Nothing is drawn when nobody looks."""
     for words in ("run vfio_map --version v2 | head -1", " ".join(TINY)):

@@ -202,7 +202,7 @@ class Exploration:
         """Every state with its number, in the order of the numbers; each is made again by one step
         from an earlier one.  With `to`, only these and what lies on the way to them."""
         sources, first = self._first
-        step, names = self.scenario.step, self._move_names
+        take, names = self.scenario.take, self._move_names
         wanted = None if to is None else self._on_the_way(to)
         state = self.scenario.initial()
         kept = deque([(0, state)])
@@ -212,7 +212,7 @@ class Exploration:
                 continue
             while kept[0][0] < sources[number]:
                 kept.popleft()
-            state, _ = step(kept[0][1], names[first[number]])
+            state, _ = take(kept[0][1], names[first[number]])
             kept.append((number, state))
             yield number, state
 
@@ -398,7 +398,7 @@ class _Search:
         targets, names = [], []
         for move in moves:
             try:
-                after, _ = scenario.step(state, move)
+                after, _ = scenario.take(state, move)
             except ModelError as error:
                 raise Contradiction(str(error), [*found.schedule_to(here), move]) from error
             name = found.number_of(move)

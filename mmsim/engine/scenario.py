@@ -1,7 +1,8 @@
-"""The only transition function: `Scenario.step(state, move) -> (state, event)`.
+"""The only transition function: `Scenario.take(state, move) -> (state, event)`.
 
 Stepping by hand, replaying a schedule, a random run, the exhaustive search and the conformance
-runner all call it.  A `State` is a value: the world and the place where each actor is suspended.
+runner all come to it, by `Scenario.step` where the move has to be checked first.  A `State` is a
+value: the world and the place where each actor is suspended.
 """
 
 from __future__ import annotations
@@ -140,7 +141,10 @@ class Scenario:
 
     def local(self, state: State, actor: str) -> Local:
         """Where this actor stands."""
-        return state.locals[self.index[actor]]
+        try:
+            return state.locals[self.index[actor]]
+        except KeyError:
+            raise ModelError(f"there is no actor {actor!r}") from None
 
     def blocked(self, state: State, actor: str) -> str | None:
         """Why this actor can't take its next step now; None if it can."""
@@ -199,25 +203,31 @@ class Scenario:
     def step(self, state: State, move: Move, *, keep: bool = True) -> tuple[State, Event]:
         """Make one move; raises ModelError if it is not possible here.
 
-        `keep=False` gives up the old state: its world is changed in place."""
+        The only possible outcome may be named or left out.  `keep=False` gives up the old state:
+        its world is changed in place."""
+        name, outcome = move
+        if (why := self.blocked(state, name)) is not None:
+            raise ModelError(f"{name!r} can't move: {why}")
+        allowed = self.outcomes(state, name)
+        if outcome not in allowed and (outcome or len(allowed) > 1):
+            how = f"with outcome {outcome!r}" if outcome else "without an outcome"
+            there = f"its outcomes are {', '.join(allowed)}" if any(allowed) else "it has no choice"
+            raise ModelError(f"{name!r} can't move {how}; {there}")
+        return self.take(state, move, keep=keep)
+
+    def take(self, state: State, move: Move, *, keep: bool = True) -> tuple[State, Event]:
+        """Like `step`, for one of `moves(state)`: nothing is checked again."""
         name, outcome = move
         i = self.index[name]
         local = state.locals[i]
         op = local.op
-        if op is None:
-            raise ModelError(f"{name!r} has finished and can't move")
+        assert op is not None
         kind, args = op.kind, op.args
-        if kind.guard is not None and (why := kind.guard(state.world, name, *args)):
-            raise ModelError(f"{name!r} can't move: {why}")
         world = state.world.branch() if keep else state.world
         if kind.outcomes is None:
             answer = kind.run(world, name, *args)
         else:
-            if not outcome:
-                allowed = kind.outcomes(world, name, *args)
-                if len(allowed) != 1:
-                    raise ModelError(f"{name!r} moves without an outcome; there are {allowed}")
-                outcome = allowed[0]
+            outcome = outcome or kind.outcomes(world, name, *args)[0]
             answer = kind.run(world, name, outcome, *args)
         after = local.after(answer)
         locals_ = (*state.locals[:i], after, *state.locals[i + 1 :])

@@ -1,7 +1,7 @@
 """A recorded run: every event, and every state when somebody asks for it.
 
 Every state of a short run is kept, of a longer one every second, fourth and so on, so that there
-are never more than KEPT_MAX; the ones between are made again by `Scenario.step` from the nearest
+are never more than KEPT_MAX; the ones between are made again by `Scenario.take` from the nearest
 kept one.  A run that splits a huge page has thousands of steps over hundreds of folios, and a
 reader of a trace looks at a few dozen of them."""
 
@@ -35,11 +35,11 @@ class Trace:
 
     def append(self, move: Move) -> Event:
         """Take one more step at the end of the run."""
-        move = self.scenario.plain(self._last, move)
-        # Nobody has a state that is not kept, so its world may be changed in place.
+        plain = self.scenario.plain(self._last, move)
+        # Nobody may have a state that is not kept, so its world is changed in place.
         kept = len(self) in self._kept
         self._last, event = self.scenario.step(self._last, move, keep=kept)
-        self.moves.append(move)
+        self.moves.append(plain)
         self.events.append(event)
         if len(self) % self._stride == 0:
             self._keep(len(self))
@@ -66,7 +66,7 @@ class Trace:
             start, state = self._recent
         for i in range(start, position):
             # The first step leaves its state, which others may have, as it is.
-            state, _ = self.scenario.step(state, self.moves[i], keep=i == start)
+            state, _ = self.scenario.take(state, self.moves[i], keep=i == start)
         self._recent = (position, state)
         return state
 
@@ -95,8 +95,8 @@ class Trace:
 
     @property
     def last(self) -> State:
-        """The state at the end."""
-        return self._last
+        """The state at the end; it stays what it is when the run goes on."""
+        return self.state(len(self))
 
     @property
     def results(self) -> dict[str, Any]:
@@ -138,11 +138,13 @@ class Moment(NamedTuple):
 
 
 def record(scenario: Scenario, scheduler: Scheduler, *, steps_max: int = STEPS_MAX) -> Trace:
-    """Run until the scheduler stops it by raising StopIteration; keep every step."""
+    """Run until the scheduler stops it by raising StopIteration; keep every step.
+
+    The next step may change the world that the scheduler was given, so a scheduler keeps none."""
     trace = Trace(scenario)
     while len(trace) < steps_max:
         try:
-            move = scheduler(scenario, trace.last)
+            move = scheduler(scenario, trace._last)
         except StopIteration:
             return trace
         trace.append(move)

@@ -252,6 +252,7 @@ def migrate_pages_batch(
                 stats.nr_thp_failed += folio.is_thp
                 if folio.is_thp and not tries.pieces and not nosplit:
                     ret = yield from try_split_folio(folio, from_, split_folios, tries, told)
+                    rc = version.rc_after_split(rc, ret)
                     if ret == 0:
                         stats.nr_thp_split += 1
                         continue
@@ -260,13 +261,13 @@ def migrate_pages_batch(
                         retry += 1
                         thp_retry += 1
                         nr_retry_pages += folio.nr
-                        nr_failed -= 1
+                        nr_failed -= version.taken_back
                         stats.nr_thp_failed -= version.taken_back
                         yield from tries.before_the_next(folio, ret, pass_)
                         continue
                 stats.nr_failed_pages += folio.nr + nr_retry_pages
                 stats.nr_thp_failed += thp_retry
-                rc_saved = -ENOMEM
+                rc_saved = rc
                 if not unmapped:
                     return rc_saved
                 break
@@ -409,7 +410,7 @@ def migrate_pages(
         rc_gather += rc
     # out:
     from_[:0] = ret_folios
-    rc = 0 if not from_ else rc_gather
+    rc = version.final_rc(rc_gather, stats.nr_thp_split, not from_)
     counts = (
         stats.nr_succeeded, stats.nr_failed_pages,
         stats.nr_thp_succeeded, stats.nr_thp_failed, stats.nr_thp_split,

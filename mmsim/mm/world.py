@@ -13,6 +13,7 @@ from mmsim.constants import (
     MIGRATE_CMA,
     MIGRATE_MOVABLE,
     PAGEVEC_SIZE,
+    PIN_COUNTERS,
     VFIO_BATCH,
     VMSTAT,
 )
@@ -168,12 +169,14 @@ class World:
     def key(self, pool: Pool | None = None) -> Hashable:
         """Equal for equal worlds.  `where` follows from `folios`; the rest never changes.
 
-        With a pool it is small, and equal folios become one object."""
+        Where a pin spins, worlds that differ only in pins that are gone count as equal.  With a
+        pool the key is small, and equal folios become one object."""
         batches = frozenset(self.batches.items())
-        counters = tuple(self.vmstat.values())
+        vmstat = self.vmstat
         if self.env.pin_spins:
-            *rest_of_them, acquired, released = counters
-            counters = (*rest_of_them, acquired - released)
+            acquired, released = PIN_COUNTERS
+            vmstat = {**vmstat, acquired: vmstat[acquired] - vmstat[released], released: 0}
+        counters = tuple(vmstat.values())
         zone = self.zone.key() if self.zone else None
         rest = (batches, counters, self.target_pfn, self.container, zone, self.lru_disable_count)
         if pool is None:

@@ -56,9 +56,10 @@ from mmsim.scenarios.situation import (
 def _holder(knobs: Knobs) -> tuple[list[Actor], tuple[Cue, ...]]:
     """Who refers to the huge page that the knobs name, and when they come and go."""
     check_number(knobs, "holder", "thps", "huge pages")
+    start, end = read_span(knobs)
     if not knobs["holder"]:
         return [], ()
-    name, (start, end) = NAMES[knobs["holder"] - 1], read_span(knobs)
+    name = NAMES[knobs["holder"] - 1]
     actor = holder("holder", name, 0, knobs.get("refs", 1), leaves=end is not None)
     return [actor], visit("holder", name, start, end)
 

@@ -66,12 +66,14 @@ class Knob(NamedTuple):
         """The value as the scenario uses it; raises UserError."""
         text = str(given).strip()
         if self.is_moment:
-            pass_, _, site = text.partition(".")
-            if text not in self.allowed and pass_ not in map(str, range(MIGRATE_PASSES)):
+            if text in self.allowed:
+                return text
+            pass_, point, site = text.partition(".")
+            if pass_ not in map(str, range(MIGRATE_PASSES)) or (point and not site):
                 raise UserError(f"{self.name} must be {self.values}, not {text!r}")
-            if site and site not in SITES:
+            if point and site not in SITES:
                 raise UserError(f"{self.name} names no site {site!r}{nearest(site, SITES)}")
-            return text
+            return pass_ if site == SITES[0] else text
         if self.several:
             listed = given if isinstance(given, (list, tuple)) else text.split(",")
             words = {str(word).strip() for word in listed} - {"", NOBODY}
@@ -113,10 +115,15 @@ def position(when: Value) -> Position:
 
 
 def read_span(knobs: Knobs) -> tuple[Position | None, Position | None]:
-    """When somebody comes (None: at the start) and goes (None: never), by the two knobs."""
+    """When somebody comes (None: at the start) and goes (None: never), by the two knobs.
+
+    Whoever comes has to find a pass; whoever goes may do so behind the last one."""
     taken, released = knobs.get("taken", "start"), knobs["released"]
     start = None if taken == "start" else position(taken)
     end = None if released == "never" else position(released)
+    passes = knobs.get("passes", MIGRATE_PASSES)
+    if start is not None and start.pass_ >= passes:
+        raise UserError(f"taken is {taken}, but with passes={passes} the last pass is {passes - 1}")
     if start is not None and end is not None and end <= start:
         raise UserError(f"released ({released}) must come after taken ({taken})")
     return start, end

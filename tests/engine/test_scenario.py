@@ -6,6 +6,7 @@ from small import Cells, ask, cells, increment, store, wait_for_x
 from mmsim.engine.actor import Actor
 from mmsim.engine.op import ModelError, choice
 from mmsim.engine.scenario import Move, Pool, Scenario
+from mmsim.engine.trace import Trace
 
 
 def asker():
@@ -53,7 +54,7 @@ def test_a_blocked_actor_says_why_and_is_no_move():
     state, _ = scenario.step(state, Move("b"))
     assert scenario.moves(state) == [Move("a")]
     assert scenario.blocked(state, "b") == "finished"
-    with pytest.raises(ModelError, match="'b' has finished"):
+    with pytest.raises(ModelError, match="'b' can't move: finished"):
         scenario.step(state, Move("b"))
 
 
@@ -65,8 +66,33 @@ def test_the_environment_decides_by_the_move():
     assert scenario.results(state) == {}
     for outcome, answer in (("ok", True), ("fail", False)):
         assert scenario.results(scenario.step(state, Move("b", outcome))[0]) == {"b": answer}
-    with pytest.raises(ModelError, match="'b' moves without an outcome"):
-        scenario.step(state, Move("b"))
+
+
+IMPOSSIBLE = {
+    Move("b"): "'b' can't move without an outcome; its outcomes are ok, fail",
+    Move("b", "nonsense"): "'b' can't move with outcome 'nonsense'; its outcomes are ok, fail",
+    Move("a", "nonsense"): "'a' can't move with outcome 'nonsense'; it has no choice",
+    Move("d"): "there is no actor 'd'",
+}
+
+
+@pytest.mark.parametrize("move", IMPOSSIBLE)
+def test_an_impossible_move_is_refused_and_changes_nothing(move):
+    scenario = cells(opener, asker, x=0)
+    state, trace = scenario.initial(), Trace(scenario)
+    for step in (lambda: scenario.step(state, move, keep=False), lambda: trace.append(move)):
+        with pytest.raises(ModelError, match=IMPOSSIBLE[move]):
+            step()
+    assert state.world.cells == trace.last.world.cells == {"x": 0}
+    assert len(trace) == 0
+
+
+def test_nobody_comes_between_two_steps_that_count_as_one():
+    scenario = cells(increment, asker, x=0)
+    scenario.as_one = frozenset({("", "store")})
+    state, _ = scenario.step(scenario.initial(), Move("a"))
+    with pytest.raises(ModelError, match="'b' can't move: a is in the middle"):
+        scenario.step(state, Move("b", "ok"))
 
 
 @choice(lambda world, me: ("only",))
@@ -78,7 +104,8 @@ def test_one_possible_outcome_is_no_choice():
     scenario = cells(lambda: (yield settled()))
     state = scenario.initial()
     assert scenario.moves(state) == [Move("a")]
-    assert scenario.step(state, Move("a"))[1].answer == "only"
+    for move in (Move("a"), Move("a", "only")):
+        assert scenario.step(state, move)[1].answer == "only"
 
 
 def test_tables_have_equal_keys_if_they_are_equal():

@@ -38,12 +38,16 @@ def test_every_position_has_the_state_it_had(monkeypatch, kept_max):
             trace.state(position)
 
 
-def test_states_that_were_handed_out_stay_as_they_were():
+@pytest.mark.parametrize(
+    "ask", [lambda t: t.state(len(t)), lambda t: t.last, lambda t: t.at().after]
+)
+def test_states_that_were_handed_out_stay_as_they_were(ask, monkeypatch):
+    monkeypatch.setattr(trace_module, "KEPT_MAX", 4)
     scenario = cells(counter, x=0)
     trace = record(scenario, replaying(scenario.moves(scenario.initial())))
     held = {}
     for position in range(1, STEPS):
-        held[position] = trace.state(position)
+        held[position] = ask(trace)
         trace.append(trace.moves[0])
         held.setdefault(position - position % 7, trace.state(position - position % 7))
     assert {position: state.world.cells["x"] for position, state in held.items()} == {

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 import mmsim
-from mmsim.mm.versions import MORE_SEAMS, SEAMS, VERSIONS, diff, get
+from mmsim.errno import EBUSY
+from mmsim.mm.seams import final_rc_as_counted, never_retry_split, rc_is_overwritten
+from mmsim.mm.versions import LATEST, MORE_SEAMS, SEAMS, TODAY, VERSIONS, diff, get
+from mmsim.scenarios import vfio_map
 
 PACKAGE = Path(mmsim.__file__).parent
 NAMES = tuple(VERSIONS)
@@ -37,6 +40,28 @@ def test_the_patch_proper():
         *("--- base", "+++ 2/2-only", "@@ -1,2 +1,2 @@", f" # {SEAMS['ref_errno']}"),
         *("-ref_errno = -EBUSY", "+ref_errno = -EAGAIN"),
     ]
+
+
+OTHERWISE = {
+    "ref_errno": -EBUSY,
+    "retry_split": never_retry_split,
+    "rc_after_split": rc_is_overwritten,
+    "taken_back": 0,
+    "final_rc": final_rc_as_counted,
+    "gup_fails": lambda rc, list_empty: True,
+}
+PLACES = ({"released": "5"}, {"reason": "compaction"})
+
+
+@pytest.mark.parametrize("seam", SEAMS)
+@pytest.mark.parametrize("row", [LATEST, TODAY], ids=lambda row: row.name)
+def test_each_loop_asks_every_seam_of_its_row(row, seam):
+    """What the patch changed can be tried as a what-if in either loop."""
+    ends = []
+    for version in (row, row._replace(**{seam: OTHERWISE[seam]})):
+        runs = [vfio_map(version, order=1, **place).run() for place in PLACES]
+        ends.append([(run.results, run.last.world.vmstat) for run in runs])
+    assert ends[0] != ends[1]
 
 
 # Who else may say which names.  "base" is the default, and a word of the measured tables.

@@ -15,6 +15,10 @@ WRONG = [
     ("vfio_map", {"taken": "0.split.frees"}, "did you mean 'split.freeze'"),
     ("vfio_map", {"holder": 2}, "holder is 2, but there are only 1 huge pages (thps)"),
     ("vfio_map", {"taken": "3", "released": "2"}, "released (2) must come after taken (3)"),
+    ("vfio_map", {"holder": 0, "taken": "3", "released": "2"}, "released (2) must come after"),
+    ("vfio_map", {"taken": "5", "passes": 1}, "taken is 5, but with passes=1 the last pass is 0"),
+    ("pin_versus", {"taken": "2.unmap", "passes": 2}, "taken is 2.unmap, but with passes=2 the"),
+    ("split_race", {"taken": "1"}, "taken is 1, but with passes=1 the last pass is 0"),
     ("pin_versus", {"against": "dropcaches"}, "did you mean 'drop_caches'"),
     ("pin_versus", {"on": 2}, "there are only 1 huge pages"),
     ("pin_versus", {"taken": "2", "released": "1"}, "released (1) must come after taken (2)"),
@@ -45,10 +49,26 @@ def test_every_knob_takes_its_default_and_names_itself_when_it_refuses(scenario)
     assert settle(scenario, KNOBS[scenario], {}) == {k.name: k.default for k in KNOBS[scenario]}
     for knob in KNOBS[scenario]:
         limits = () if knob.allowed else (knob.low - 1, knob.high + 1)
-        for value in ("odd", *limits, *["10"] * knob.is_moment):
+        for value in ("odd", *limits, *["10", "3.", "03", "10.visit"] * knob.is_moment):
             with pytest.raises(UserError, match=f"^{knob.name} (must be|can't be)") as error:
                 knob.read(value)
             assert str(value) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "knob"),
+    [(name, knob) for name in KNOBS for knob in KNOBS[name] if knob.is_moment],
+)
+def test_a_moment_has_one_spelling(scenario, knob):
+    assert {knob.read(given) for given in (3, "3", " 3 ", "3.visit")} == {"3"}
+    assert knob.read("3.unmap") == "3.unmap"
+
+
+def test_somebody_may_go_behind_the_last_pass():
+    for passes in (1, 9):
+        knobs = {"passes": passes, "released": "9", "order": 1}
+        for spec in (SCENARIOS["vfio_map"], SCENARIOS["split_race"], pin_versus):
+            assert spec(**knobs).knobs["released"] == "9"
 
 
 def test_unknown_names_get_the_nearest_match():
