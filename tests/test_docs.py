@@ -56,6 +56,7 @@ def ways_to_fail(versions):
     return rows
 
 
+@pytest.mark.slow
 def test_the_ways_to_fail_are_those_of_the_model_and_of_the_data():
     found = ways_to_fail(("base", "6.1.0", "v1", "v3"))
     written = re.findall(r"^\| *([^|]*?) *\| (failed[^|]*?) \| (.*) \|$", SEARCH, re.MULTILINE)

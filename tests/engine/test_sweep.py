@@ -69,6 +69,7 @@ def executor(request):
             yield pool
 
 
+@pytest.mark.slow
 def test_points_come_in_the_order_of_the_grid_and_a_failed_one_is_told(executor, capsys):
     made = sweep(late_first, GRID, executor)
     assert made == [Point(at, f"{at['a']}{at['b']}") for at in ORDERED]

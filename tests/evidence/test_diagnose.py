@@ -161,6 +161,7 @@ def test_what_two_small_sizes_say_of_a_huge_page_is_what_a_huge_page_does(versio
         assert fate.counters == {name: vmstat[name] for name in EVIDENCE}, fate
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", EVERY)
 def test_each_stored_schedule_still_ends_so(version):
     """If it does not: python tools/build_fates.py."""
@@ -171,6 +172,7 @@ def test_each_stored_schedule_still_ends_so(version):
         assert fate.units == {name: moved[name] for name in UNITS}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", ["base", "6.12"])
 def test_what_is_stored_is_what_a_search_finds(version):
     head, *stored = build.FILE.read_text(encoding="utf-8").splitlines()

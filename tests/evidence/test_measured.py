@@ -145,6 +145,7 @@ GOLDEN = {
 }
 
 
+@pytest.mark.slow
 def test_one_number_is_fitted():
     """Compaction moves the curve further than the patch: nobody fitted that."""
     assert clock_fit.microseconds_per_unit() == 0.59

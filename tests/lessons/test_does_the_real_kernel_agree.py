@@ -102,6 +102,7 @@ def test_a_piece_misses_its_pass_in_the_run_that_is_shown():
     assert (vmstat["thp_split_page"], vmstat["thp_split_page_failed"]) == (1, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", ["6.12", *(row for row, _ in lesson.CHANGES.values())])
 def test_stored_odds_are_those_of_a_search(version):
     found = failure_odds(version, order=1, passes=2, starts=(ANY_STEP,))[ANY_STEP]

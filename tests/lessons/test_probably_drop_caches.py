@@ -66,6 +66,7 @@ def test_a_reference_may_stay_until_the_last_look(how, look):
         assert run.results["pin"] == end
 
 
+@pytest.mark.slow
 def test_the_chart_of_timed_releases_and_what_is_said_of_it():
     assert microseconds_per_unit() == lesson.UNIT_US
     assert lesson.turns()["fragmented", "measured"][0] == lesson.BASE_US

@@ -162,6 +162,7 @@ def test_what_is_left_with_a_wait():
     assert round(float(mapped), 12) == lesson.KNOWN["wait"][1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", lesson.KNOWN)
 def test_stored_scores_are_those_of_a_search(row):
     for case, known in zip(lesson.CASES, lesson.KNOWN[row], strict=True):

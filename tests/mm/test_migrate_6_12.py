@@ -139,6 +139,7 @@ def odds():
     return found
 
 
+@pytest.mark.slow
 def test_more_tries_for_pieces_help_in_the_measured_order(odds):
     path = datafiles.path("kernel-runs/k612/k612_s4_pieces_counterfactual.csv")
     with path.open(encoding="utf-8") as file:
