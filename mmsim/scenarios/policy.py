@@ -2,7 +2,7 @@
 
 The function gets an `Attempt` (`mmsim.mm.versions`) and answers one of its DECISIONS.  It is asked
 once for each different attempt and the answer is kept, so it can't make the model forget what it
-did before.  It may take STEPS_MAX steps, and is then stopped.  A step is one instruction of Python;
+did before.  It may take STEPS_MAX steps, and is then stopped.  A step is an instruction or a line of Python;
 a call into the model or the library counts as CALL_STEPS of them, whatever happens in there.  An
 `except` that would catch what stops it is refused.  Left out: one such call that never ends, or a
 `finally` that goes on with its loop, is not stopped."""
@@ -89,7 +89,8 @@ def limited(
 
     def see(frame: FrameType, event: str, arg: object) -> Any:
         nonlocal line
-        if event == "opcode":
+        # From Python 3.12 on the first call of a function may tell of its lines alone.
+        if event in ("opcode", "line"):
             line = frame.f_code.co_filename, frame.f_lineno
             count(1)
         return see
