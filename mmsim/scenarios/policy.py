@@ -1,11 +1,11 @@
 """A policy of one's own: a plain Python function in the place of the last seam.
 
-The function gets an `Attempt` (`mmsim.mm.versions`) and answers one of its DECISIONS.  It is asked
+The function gets an `Attempt` (`mmsim.mm.versions`) and answers one of its DECISIONS. It is asked
 once for each different attempt and the answer is kept, so it can't make the model forget what it
-did before.  It may take STEPS_MAX steps, and is then stopped.  A step is an instruction or a line of Python;
-a call into the model or the library counts as CALL_STEPS of them, whatever happens in there.  An
-`except` that would catch what stops it is refused.  Left out: one such call that never ends, or a
-`finally` that goes on with its loop, is not stopped."""
+did before. It may take STEPS_MAX steps, and is then stopped. A step is an instruction or a line of
+Python; a call into the model or the library counts as CALL_STEPS of them, whatever happens in
+there. An `except` that would catch what stops it is refused. Left out: one such call that never
+ends, or a `finally` that goes on with its loop, is not stopped."""
 
 from __future__ import annotations
 
