@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
-from fractions import Fraction
+from collections import Counter
+from collections.abc import Callable
 from itertools import accumulate
 from math import lcm
 
@@ -18,50 +18,33 @@ def coin(seed: int, weights: Weights = EVEN) -> Scheduler:
 
     `weights` load it, as in `engine.odds`: the odds of a search are those of this scheduler."""
     rng = random.Random(seed)
-    known: dict[tuple[Move, ...], tuple[list[int], list[tuple[list[int], list[Move]]]]] = {}
 
-    def toss(upto: list[int]) -> int:
+    def toss(names: list[str]) -> int:
+        loads = [weights.get(name, 1) for name in names]
+        unit = lcm(*[load.denominator for load in loads])  # whole numbers, which round nothing
+        upto = list(accumulate(int(load * unit) for load in loads))
         return bisect_right(upto, rng.randrange(upto[-1]))
 
     def choose(scenario: Scenario, state: State) -> Move:
-        moves = tuple(scenario.moves(state))
-        if not moves:
+        groups = by_actor(scenario.moves(state))
+        if not groups:
             raise StopIteration
-        if moves not in known:
-            groups = by_actor(moves)
-            outcomes = [
-                (_loaded([weights.get(str(m), 1) if m.outcome else 1 for m in group]), group)
-                for group in groups
-            ]
-            known[moves] = _loaded([weights.get(g[0].actor, 1) for g in groups]), outcomes
-        actors, outcomes = known[moves]
-        upto, group = outcomes[toss(actors)]
-        return group[toss(upto)]
+        group = groups[toss([group[0].actor for group in groups])]
+        return group[toss([str(move) for move in group])]
 
     return choose
 
 
-def _loaded(weights: Sequence[int | Fraction]) -> list[int]:
-    """The sides of a coin, as the sums of their weights: whole numbers, which round nothing."""
-    unit = lcm(*[Fraction(weight).denominator for weight in weights])
-    return list(accumulate(int(weight * unit) for weight in weights))
-
-
 def sample(
-    scenario: Scenario,
-    name: Callable[[State], str],
-    runs: int,
-    seed: int,
-    weights: Weights = EVEN,
+    scenario: Scenario, name: Callable[[State], str], runs: int, seed: int
 ) -> dict[str, int]:
     """How many of `runs` runs end how, by `name`; run number i tosses the coin of seed + i.
 
     A merged scenario is quickest: it remembers where its actors can stand."""
-    found: dict[str, int] = {}
+    found: Counter[str] = Counter()
     for number in range(runs):
-        state, choose = scenario.initial(), coin(seed + number, weights)
+        state, choose = scenario.initial(), coin(seed + number)
         while scenario.moves(state):
-            move = choose(scenario, state)
-            state, _ = scenario.step(state, move, keep=False)
-        found[name(state)] = found.get(name(state), 0) + 1
+            state, _ = scenario.step(state, choose(scenario, state), keep=False)
+        found[name(state)] += 1
     return found

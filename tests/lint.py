@@ -15,112 +15,80 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-PLACE = "a yield inside a larger statement or expression; write `name = yield ...` and use the name"
-LINE = "a yield shares its line; give it a line of its own"
-HIDDEN = "`yield from` what is no call of a path: its position is hidden; write a loop that counts"
-INSIDE = "a yield inside a try, with, lambda or comprehension; write a plain loop, check the answer"
-LOOP = "a loop that yields must count: `for index, item in enumerate(NAME)` or `in range(NAME)`"
-REBOUND = "the loop yields and rebinds what it counts with; use another name in its body"
-
+PLACE = (
+    "a yield is a statement, a whole condition or the whole right side of an assignment, on a line "
+    "of its own, and `yield from` calls a path; write `name = yield ...` and use the name"
+)
+LOOP = (
+    "a loop that yields counts, `for index, item in enumerate(NAME)` or `in range(NAME)`, and "
+    "binds none of these names anew; no try or with has a yield inside"
+)
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 YIELDS = (ast.Yield, ast.YieldFrom)
-COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-CLOSED = (ast.Try, ast.TryStar, ast.With, ast.AsyncWith, *COMPREHENSIONS)
+CLOSED = (ast.Try, ast.TryStar, ast.With, ast.AsyncWith)
 NO_PATHS = {"enumerate", "filter", "iter", "list", "map", "range", "reversed", "tuple", "zip"}
 
 
 def problems(source: str, filename: str) -> list[str]:
-    """What a reader of frames would not see: `file:line: what; what to write instead`."""
-    functions = [node for node in ast.walk(ast.parse(source, filename)) if _is(node, FUNCTIONS)]
+    """What a reader of frames would not see: `file:line: what to write instead`."""
+    functions = [n for n in ast.walk(ast.parse(source, filename)) if isinstance(n, FUNCTIONS)]
     found = sorted({problem for function in functions for problem in _function(function)})
     return [f"{filename}:{line}: {text}" for line, text in found]
 
 
-def _is(node: ast.AST, kinds: tuple[type[ast.AST], ...]) -> bool:
-    return isinstance(node, kinds)
-
-
-def _inside(parent: ast.AST) -> Iterator[tuple[ast.AST, ast.AST]]:
-    """Every (node, parent) below it in the same frame: not the bodies of functions inside."""
-    for node in ast.iter_child_nodes(parent):
-        yield node, parent
-        if not _is(node, FUNCTIONS):
-            yield from _inside(node)
-        else:  # its defaults and decorators are evaluated here
-            yield from _inside(node.args)
-            for decorator in getattr(node, "decorator_list", ()):
-                yield from _inside(ast.Expr(decorator))
-
-
-def _has_yield(nodes: list[ast.stmt] | list[ast.AST]) -> bool:
-    return any(_is(node, YIELDS) for node, _ in _inside(ast.Module(nodes, [])))
+def _frame(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    """These and what is in them, but for what runs in a frame of its own."""
+    for node in nodes:
+        yield node
+        if isinstance(node, FUNCTIONS):
+            yield from _frame([node.args, *getattr(node, "decorator_list", ())])
+        else:
+            yield from _frame(ast.iter_child_nodes(node))
 
 
 def _function(function: ast.AST) -> Iterator[tuple[int, str]]:
-    if isinstance(function, ast.Lambda):
-        if _has_yield([ast.Expr(function.body)]):
-            yield function.lineno, INSIDE
-        return
-    nodes = list(_inside(ast.Module(function.body, [])))
-    starts = Counter(node.lineno for node, _ in nodes if isinstance(node, ast.stmt))
-    for node, parent in nodes:
-        if _is(node, YIELDS):
-            yield from ((node.lineno, text) for text in _place(node, parent, starts))
-        elif _is(node, CLOSED) and _has_yield([node]):
-            yield node.lineno, INSIDE
-        elif _is(node, (ast.For, ast.AsyncFor)) and _has_yield(node.body):
-            counts = _counts(node)
-            if not counts:
+    body = [function.body] if isinstance(function, ast.Lambda) else function.body
+    nodes = list(_frame(body))
+    starts = Counter(node.lineno for node in nodes if isinstance(node, ast.stmt))
+    whole = []
+    for node in nodes:
+        if isinstance(node, (ast.If, ast.While)) and starts[node.lineno] == 1:
+            whole.append(node.test)
+        elif isinstance(node, (ast.Expr, ast.Assign, ast.AnnAssign)) and starts[node.lineno] == 1:
+            whole.append(node.value)
+        elif isinstance(node, (*CLOSED, ast.For, ast.AsyncFor)):
+            inside = [node] if isinstance(node, CLOSED) else node.body
+            if any(isinstance(each, YIELDS) for each in _frame(inside)) and not _counts(node):
                 yield node.lineno, LOOP
-            elif counts & _bound(node.body):
-                yield node.lineno, REBOUND
+    for node in nodes:
+        if isinstance(node, YIELDS) and not (node in whole and _calls_a_path(node)):
+            yield node.lineno, PLACE
 
 
-def _place(node: ast.AST, parent: ast.AST, starts: Counter[int]) -> Iterator[str]:
-    condition = _is(parent, (ast.If, ast.While)) and parent.test is node
-    assigned = _is(parent, (ast.Assign, ast.AnnAssign)) and parent.value is node
-    if not (condition or assigned or isinstance(parent, ast.Expr)):
-        yield PLACE
-    elif starts[parent.lineno] > 1:
-        yield LINE
-    if isinstance(node, ast.YieldFrom):
-        call = node.value
-        if not isinstance(call, ast.Call) or getattr(call.func, "id", "") in NO_PATHS:
-            yield HIDDEN
+def _calls_a_path(node: ast.AST) -> bool:
+    call = node.value
+    named = isinstance(call, ast.Call) and getattr(call.func, "id", "") not in NO_PATHS
+    return named or isinstance(node, ast.Yield)
 
 
-def _counts(loop: ast.For) -> set[str]:
-    """The names that show how far a loop is, and what it runs over; none if one has no name."""
-    target, call = loop.target, loop.iter
+def _counts(loop: ast.AST) -> bool:
+    """It counts with names, and nothing in it binds them anew."""
+    call = getattr(loop, "iter", None)
     kind = getattr(getattr(call, "func", None), "id", "")
-    items: set[str] = set()
-    if kind == "enumerate" and isinstance(target, ast.Tuple) and len(target.elts) == 2:
-        target, item = target.elts
-        items = {node.id for node in ast.walk(item) if isinstance(node, ast.Name)}
-        if not (call.args and isinstance(call.args[0], ast.Name)):
-            return set()
-    elif kind != "range":
-        return set()
+    if kind not in ("enumerate", "range"):
+        return False
+    target, rebinds = loop.target, loop.body
+    if kind == "enumerate":
+        if not isinstance(target, ast.Tuple):
+            return False
+        target, rebinds = target.elts[0], [*target.elts[1:], *rebinds]
     given = [*call.args, *(keyword.value for keyword in call.keywords)]
     given = [each.operand if isinstance(each, ast.UnaryOp) else each for each in given]
-    named = isinstance(target, ast.Name) and target.id not in items
-    if not named or not all(_is(each, (ast.Name, ast.Constant)) for each in given):
-        return set()
-    return {target.id, *(each.id for each in given if isinstance(each, ast.Name))}
-
-
-def _bound(body: list[ast.stmt]) -> set[str]:
-    """Names that these statements bind or delete, also from functions defined in them."""
-    names: set[str] = set()
-    for node in (inner for statement in body for inner in ast.walk(statement)):
-        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-            names.add(node.id)
-        elif isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.MatchAs, ast.MatchStar)):
-            names.add(node.name or "")
-        elif isinstance(node, ast.Nonlocal):
-            names.update(node.names)
-        elif isinstance(node, ast.alias):
-            names.add(node.asname or node.name.partition(".")[0])
-    return names
+    names = {node for part in rebinds for node in ast.walk(part) if isinstance(node, ast.Name)}
+    bound = {node.id for node in names if not isinstance(node.ctx, ast.Load)}
+    return all(
+        isinstance(each, ast.Constant) or (isinstance(each, ast.Name) and each.id not in bound)
+        for each in (target, *given)
+    )

@@ -7,10 +7,8 @@ from pathlib import Path
 
 import lint
 import pytest
-from small import cells, load, nop, store
 
 import mmsim
-from mmsim.engine.explore import explore
 
 PACKAGE = Path(mmsim.__file__).parent
 # Whoever has a path of an actor says so in its type.
@@ -90,40 +88,3 @@ def test_a_problem_says_where_what_and_what_to_write_instead():
 def test_the_kernel_paths_have_the_shape():
     assert len(PATHS) > 10
     assert [told for file in PATHS for told in lint.problems(file.read_text("utf-8"), file)] == []
-
-
-# -- what goes wrong otherwise
-
-
-def nameless_loop():
-    for _ in ("same",) * 3:
-        yield nop()
-
-
-def hidden_operand():
-    total = (yield load("x")) + (yield load("x"))
-    yield store("sum", total)
-
-
-def named_operands():
-    first = yield load("x")
-    second = yield load("x")
-    yield store("sum", first + second)
-
-
-def test_a_nameless_loop_really_makes_the_search_wrong():
-    """Three steps make four states.  Merged, all three yields look alike: one state, no end."""
-    exact, merged = (explore(cells(nameless_loop, merge=merge)) for merge in (False, True))
-    assert (exact.states, merged.states, merged.ends) == (4, 1, [])
-
-
-def test_a_hidden_operand_really_makes_the_search_wrong():
-    """Reading x twice while somebody sets it gives the sums 0, 1 and 2; merged, one is lost."""
-
-    def sums(path, merge):
-        found = explore(cells(path, lambda: (yield store("x", 1)), merge=merge, x=0, sum=9))
-        return {end.world.cells["sum"] for n, end in found.walk() if n in found.ends}
-
-    assert sums(named_operands, False) == sums(named_operands, True) == {0, 1, 2}
-    assert sums(hidden_operand, False) == {0, 1, 2}
-    assert sums(hidden_operand, True) < {0, 1, 2}
