@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
 from fractions import Fraction
 from math import prod
 
 import pytest
-from failure_odds import odds_from
 from small import (
     ask,
     cells,
@@ -24,10 +22,9 @@ from small import (
 )
 
 from mmsim.engine.explore import SearchError, explore
-from mmsim.engine.odds import components, is_cycle, ways
+from mmsim.engine.odds import components, is_cycle
 from mmsim.engine.op import choice
-from mmsim.engine.schedule import along, parse, replaying
-from mmsim.engine.trace import record
+from mmsim.engine.schedule import along, parse
 
 
 @choice(lambda world, me, at, top: ("up", "down"))
@@ -167,22 +164,6 @@ def test_a_stopped_search_knows_a_part():
     assert parts > 2
 
 
-def test_odds_of_a_run_that_begins_later():
-    """From each place in the middle, by following every schedule from there: the mean of all."""
-    scenario = SCENARIOS["waiting"](False)
-    found = explore(scenario)
-    moves = {each.actor: each for each in scenario.moves(scenario.initial())}
-    starts = [[], [moves["c"]], [moves["c"], moves["c"]]]
-    for weights in WEIGHTS.values():
-        expected = {}
-        for start in starts:
-            after = record(scenario, replaying(start)).last
-            part = odds_by_layers(scenario, end_of(scenario), weights, after)
-            for name, (_, odds) in part.items():
-                expected[name] = expected.get(name, 0) + odds / 3
-        assert odds_from(found, end_of(scenario), starts, weights) == expected
-
-
 @pytest.mark.parametrize(
     ("moves", "says"),
     [
@@ -236,21 +217,3 @@ def test_components_are_the_states_that_reach_one_another(seed):
     assert [is_cycle(graph, each) for each in found] == [
         each[0] in reach[each[0]] for each in found
     ]
-
-
-@pytest.mark.parametrize("seed", range(25))
-def test_ways_are_the_walks_that_one_can_count(seed):
-    """A walk longer than there are states goes round a cycle, and there is no limit then."""
-    graph = random_arrows(seed)
-    walks = Counter([0])
-    layer, endless = Counter([0]), set()
-    for step in range(3 * graph.states):
-        after = Counter()
-        for number, nr in layer.items():
-            for target in graph.to[number]:
-                after[target] += nr
-        walks += after
-        endless |= after.keys() if step >= graph.states else set()
-        layer = after
-    expected = [None if n in endless else walks[n] for n in range(graph.states)]
-    assert ways(graph, components(graph)) == expected

@@ -11,7 +11,6 @@ from fractions import Fraction
 from itertools import product
 
 import pytest
-from small import all_runs
 
 from mmsim.engine.schedule import ScheduleError
 from mmsim.mm.folio import ISOLATION, NEW_PAGE
@@ -68,14 +67,6 @@ LEAVES = {"released": "1"}
 RACE = split_race(**LEAVES)
 # knobs -> states, and for each outcome: schedules, odds
 GOLDEN = {
-    ("base", 1, 1): (
-        55,
-        {
-            "failed: a huge page could not be split, still mapped": (21, Fraction(7, 256)),
-            "split": (40, Fraction(1989, 2048)),
-            "failed: a huge page could not be split, left unmapped": (12, Fraction(3, 2048)),
-        },
-    ),
     ("v2", 1, 2): (
         99,
         {
@@ -116,18 +107,6 @@ def test_nobody_between_check_and_freeze_means_no_refusal_at_the_freeze():
 
 def test_a_holder_who_comes_and_goes_in_one_step_meets_nobody():
     assert fates(RACE.together("folio_get", "folio_put")) == {"split": (13, 1)}
-
-
-PAIRS = ((), CHECK_TO_FREEZE, ("folio_get", "folio_put"), ("folio_mapping", "can_split_folio"))
-
-
-@pytest.mark.parametrize("pair", PAIRS, ids=str)
-def test_the_search_and_trying_every_schedule_agree(pair):
-    situation = RACE.together(*pair) if pair else RACE
-    named = [situation.fate(state) for _, state in all_runs(situation)]
-    assert {name: named.count(name) for name in named} == {
-        name: n for name, (n, _) in fates(situation).items()
-    }
 
 
 def test_the_others_are_told_why_they_wait():

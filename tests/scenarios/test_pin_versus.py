@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import cache
 
 import pytest
-from small import odds_by_layers, sound
+from small import sound
 
 from mmsim.engine.schedule import render
 from mmsim.mm.versions import VERSIONS
@@ -138,12 +138,3 @@ def test_the_patch_changes_one_way_to_fail_and_not_the_other():
     refused = [{odds[version][NOT_SPLIT].odds for version in each} for each in (before, after)]
     assert [len(each) for each in refused] == [1, 1]
     assert refused[1].pop() * 100 < refused[0].pop()
-
-
-@pytest.mark.parametrize(("version", "weights"), [("base", {}), ("v3", {"pin": 8})])
-def test_the_search_against_an_enumerator_that_knows_nothing_of_it(version, weights):
-    situation = pin_versus(version, order=1, passes=1, against="lookup")
-    outcomes = situation.explore().outcomes(situation.outcome, weights)
-    assert {each.name: (each.schedules, each.odds) for each in outcomes} == odds_by_layers(
-        situation, situation.outcome, weights
-    )

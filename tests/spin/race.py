@@ -20,11 +20,10 @@ from mmsim.mm.versions import get
 
 def attempts(passes: int, version: Version) -> Generator[Op, Any, int]:
     """Split, and try again after a refusal, up to `passes` times; returns 0 or the last errno."""
-    pieces: list[Page] = []
-    pass_, ret = 0, -1
-    while pass_ < passes and ret:
-        ret = yield from split_huge_page_to_list(Page(PFN, NR), pieces, version)
-        pass_ += 1
+    ret = -1
+    for _pass in range(passes):
+        if ret:
+            ret = yield from split_huge_page_to_list(Page(PFN, NR), [], version)
     return ret
 
 

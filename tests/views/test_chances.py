@@ -10,9 +10,7 @@ from small import cells, nop
 from svg_rules import seen
 
 from mmsim.constants import MIGRATE_PASSES
-from mmsim.engine.explore import Outcome, explore
-from mmsim.engine.scenario import Move
-from mmsim.engine.schedule import along
+from mmsim.engine.explore import explore
 from mmsim.errors import UserError
 from mmsim.scenarios import split_race, vfio_map
 from mmsim.views import chances as view
@@ -22,7 +20,6 @@ from mmsim.views.chances import (
     chances_picture,
     curve,
     gone,
-    outcome_table,
     retry_law,
     success,
 )
@@ -76,11 +73,6 @@ def test_pictures_are_readable_with_and_without_runs(outcomes, runs):
         assert picture.words in picture.svg
 
 
-def test_a_schedule_that_can_not_be_has_no_odds():
-    with pytest.raises(ValueError, match="move 1, holder:ok, can't be made; those that can: spl"):
-        along(RACE, [Move("holder", "ok")])
-
-
 # -- numbers in words, and the table of outcomes
 
 
@@ -107,23 +99,6 @@ def test_a_schedule_that_can_not_be_has_no_odds():
 )
 def test_numbers_can_be_read_and_are_never_rounded_to_a_certainty(words, number, said):
     assert words(number) == said
-
-
-def test_the_table_of_outcomes():
-    pin = tuple([Move("pin")] * 45)
-    outcomes = [
-        Outcome("mapped", 3, 9_999, Fraction(2697, 2698), pin),
-        Outcome("failed", 1, 1, Fraction(1, 2698), pin[:3]),
-    ]
-    assert outcome_table(outcomes, 10_000).splitlines()[:4] == [
-        "outcome  schedules                share                odds  steps",
-        "-------  ---------  -------------------  ------------------  -----",
-        "mapped       9,999  all but 1 in 10,000  all but 1 in 2,698     45",
-        "failed           1          1 in 10,000          1 in 2,698      3",
-    ]
-    for_ever = Outcome("goes on for ever", 0, None, Fraction(1, 2), None)
-    table = outcome_table([for_ever], None).splitlines()
-    assert table[2].split() == ["goes", "on", "for", "ever", "no", "limit", "50.00", "%"]
 
 
 # -- the retry law: runs of the model, and the curve

@@ -145,10 +145,3 @@ def test_every_position_has_code(version: str, knobs: dict[str, object]) -> None
         assert any(line.current for line in shown.lines) == bool(shown.chain)
         assert not any('"""' in line.text for line in shown.lines)
         assert not any("/" in name for name in shown.chain)
-
-
-def test_no_view_names_functions_of_a_path() -> None:
-    """Where a step stands in the algorithm its op declares; only the listing reads frames."""
-    for path in (Path(mmsim.__file__).parent / "views").glob("*.py"):
-        for forbidden in (".variable(", "co_name", '"migrate_pages"', '"_split"'):
-            assert forbidden not in path.read_text(encoding="utf-8"), (path.name, forbidden)

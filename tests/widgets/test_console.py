@@ -46,24 +46,13 @@ def test_the_picture_follows_the_last_value_and_reset_goes_back():
 RACE = split_race("v3", released="1")
 
 
-def test_every_knob_draws_something_else():
-    widget = explorer(RACE)
-    first = chances_picture(chances(RACE.explore().outcomes(RACE.fate))).html
-    assert (widget.view.value, widget.said.value) == (first, "55 states, 73 schedules.")
-    for name, value in (("pace", "1 : 9"), ("passes", 2)):
-        widget.boxes[name].value = value
-        assert widget.view.value.startswith("<svg")
-        assert widget.view.value != first
-        widget.reset.click()
-        assert widget.view.value == first
-
-
 def test_the_pace_changes_the_odds_and_not_the_schedules():
     widget = explorer(RACE)
+    first = widget.view.value
     widget.boxes["pace"].value = pace_words(PACES[-1])
     assert widget.said.value == "55 states, 73 schedules."
     expected = RACE.explore().outcomes(RACE.fate, {"split": PACES[-1]})
-    assert widget.view.value == chances_picture(chances(expected)).html
+    assert widget.view.value == chances_picture(chances(expected)).html != first
 
 
 def test_a_large_search_says_that_it_is_not_finished():

@@ -74,16 +74,3 @@ def test_every_control_shows_the_end_at_once_and_once():
         assert said(box.way[-1]) in box.said.value
         assert len(drawn) == len(set(drawn)) or drawn[-1] == box.last
     assert "does not start" in box.view.value
-
-
-def test_the_way_is_walked_back_and_on():
-    box = FirstScreen()
-    box.kernel.value, box.lets_go.value = "v2", "1"
-    seen = []
-    while not box.back.disabled:
-        seen.append(box.said.value)
-        box.back.click()
-    assert len(seen) == len({*seen}) == box.last
-    box.forward.click()
-    assert box.slider.value == 1
-    assert not box.back.disabled
