@@ -8,7 +8,6 @@ from small import NR, PFN, do, folio, isolated, memory, run
 from mmsim.constants import ANON, SHMEM
 from mmsim.engine.actor import Actor
 from mmsim.errno import EFAULT
-from mmsim.mm.filemap import folio_lock
 from mmsim.mm.folio import Extent
 from mmsim.mm.gup import is_longterm_pinnable_page, pin_user_pages_remote
 from mmsim.mm.migrate import alloc_migration_target, folio_migrate_mapping
@@ -63,17 +62,6 @@ def test_a_fault_beyond_the_file_fails():
     assert world.folio(PFN).mapcount == 1
     world.update(PFN, mapping=False)
     assert do(world, handle_mm_fault("A", 0)) == -EFAULT
-
-
-def test_a_fault_waits_for_the_lock_and_for_a_frozen_folio():
-    world = memory(isolated(pmd_maps=0))
-    op = handle_mm_fault("A", 1)
-    assert op.kind.guard(world, "me", *op.args) is None
-    world.update(PFN, refcount=0)
-    assert op.kind.guard(world, "me", *op.args) == "A is frozen: its count is 0"
-    world.update(PFN, refcount=NR + 1)
-    do(world, folio_lock(PFN), "x")
-    assert "held by x" in op.kind.guard(world, "me", *op.args)
 
 
 COUNTER = "thp_deferred_split_page"

@@ -9,7 +9,7 @@ import pytest
 from mmsim.constants import MAX_ORDER, MIGRATE_CMA, MIGRATE_MOVABLE, PCP_TYPES
 from mmsim.engine.op import ModelError
 from mmsim.mm.page_alloc import alloc_pages, free_pages, request, take
-from mmsim.mm.zone import HELD, Part, Run, Zone, ZoneError, boot, occupancy, pages, pattern
+from mmsim.mm.zone import Part, Run, Zone, ZoneError, boot, occupancy, pages, pattern
 
 GIB = 1 << 18
 
@@ -61,24 +61,6 @@ def test_lazy_memory_answers_as_if_every_block_had_been_listed(seed, pageblock_o
     given = [churn(zone, 3000, seed=seed, held_max=400) for zone in (lazy, listed)]
     assert given[0] == given[1]
     assert lazy.blocks_by_type() == listed.blocks_by_type()
-
-
-@pytest.mark.parametrize("order", [0, 5, 9, 10])
-def test_a_block_is_found_wherever_it_lies_untouched(order):
-    """Until there is none, and only stretches that have such a block are listed."""
-    zone = boot(64 * 1024, 0, used=0.5, scattered=0.9, seed=4)
-    there = zone.free_blocks(MIGRATE_MOVABLE)[order]
-    found = 0
-    while zone.touch_next(MIGRATE_MOVABLE, order):
-        pfn, _ = zone.free_area[MIGRATE_MOVABLE][order].popitem()
-        zone.held[pfn] = HELD[False][order]
-        zone.account(MIGRATE_MOVABLE, -(1 << order))
-        found += 1
-    assert found == there
-    zone.check()
-    rest = zone.untouched.get(MIGRATE_MOVABLE, ())
-    assert sum(run.free()[order] for run in rest) == 0
-    assert all(run.first_with(order) is None for run in rest)
 
 
 # -- check() finds what it is for
@@ -152,24 +134,11 @@ def test_a_wrong_free_is_told_so_and_changes_nothing(pfn, order, says):
     zone.check()
 
 
-@pytest.mark.parametrize(("cma", "pfns"), [(0, [512, 2048]), (2048, [2048, 512])])
-def test_a_booted_zone_hands_out_its_lowest_pageblock_first_and_an_area_its_highest(cma, pfns):
-    zone = boot(2048, cma, start=512)
-    assert [alloc_pages(zone, request(9)) for _ in range(2)] == pfns
-
-
 def test_what_is_held_in_untouched_memory_can_be_freed():
     zone = boot(4096, used=1.0)
     free_pages(zone, 512, 9)
     assert zone.nr_free == 512
     zone.check()
-
-
-def test_without_watermarks_the_last_page_can_be_had():
-    zone = Zone(512)
-    zone.add_to_tail(MIGRATE_MOVABLE, 0, [7])
-    zone.account(MIGRATE_MOVABLE, 1)
-    assert alloc_pages(zone, request(0)) == 7
 
 
 # -- untouched memory
