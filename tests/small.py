@@ -251,7 +251,8 @@ def merged_and_exact(make: Callable[[bool], Scenario]) -> tuple[Exploration, Exp
     assert merged.states <= exact.states
     assert merged.schedules() == exact.schedules()
     assert bool(merged.deadlocks) == bool(exact.deadlocks)
-    assert set(map(state_key, states_of(merged))) == set(map(state_key, states_of(exact)))
-    for state in states_of(merged):
+    states = states_of(merged)
+    assert set(map(state_key, states)) == {state_key(state) for _, state in exact.walk()}
+    for state in states:
         state.world.check()
     return merged, exact

@@ -1,11 +1,9 @@
 """A suspended generator as a value: what is shown, how it is rebuilt, when two are the same."""
 
-import dataclasses
-
 import pytest
 from small import ask, cells, load, nop, store
 
-from mmsim.engine.actor import Actor, Pictures, Program
+from mmsim.engine.actor import Actor, Program
 from mmsim.engine.explore import explore
 from mmsim.engine.op import ModelError
 
@@ -87,23 +85,6 @@ def test_yielding_something_else_than_an_op_is_a_bug_of_the_model():
 
     with pytest.raises(ModelError, match="'a' yielded 'not an op' instead of an atomic step"):
         program(path)
-
-
-@dataclasses.dataclass
-class Counts:
-    n: int = 0
-
-
-def test_pictures_tell_values_apart_and_take_what_paths_use():
-    freeze = Pictures().result
-    assert freeze([1, 2]) == freeze([1, 2])
-    assert freeze([1, 2]) != freeze((1, 2))
-    assert freeze({"a": [1]}) == freeze({"a": [1]})
-    assert freeze({"a": [1]}) != freeze({"a": [2]})
-    assert freeze(Counts(1)) == freeze(Counts(1))
-    assert freeze(Counts(1)) != freeze(Counts(2))
-    for value in (None, True, 3, "x", (1, [2, {"y": Counts()}])):
-        hash(freeze(value))
 
 
 def test_a_path_with_such_a_variable_is_refused_only_when_merging():

@@ -105,7 +105,7 @@ def test_a_piece_misses_its_pass_in_the_run_that_is_shown():
 @pytest.mark.slow
 @pytest.mark.parametrize("version", ["6.12", *(row for row, _ in lesson.CHANGES.values())])
 def test_stored_odds_are_those_of_a_search(version):
-    found = failure_odds(version, order=1, passes=2, starts=(ANY_STEP,))[ANY_STEP]
+    found = failure_odds(version, passes=2, starts=(ANY_STEP,))[ANY_STEP]
     assert {end: f"{float(odds):.12f}" for end, odds in found.items()} == {
         end: f"{odds:.12f}" for end, odds in lesson.odds()[version].items()
     }
@@ -113,7 +113,7 @@ def test_stored_odds_are_those_of_a_search(version):
 
 def test_a_drain_helps_a_huge_page_as_much_as_an_idle_step_does(monkeypatch):
     monkeypatch.setattr(migrate, "lru_add_drain_all", atomic(lambda world, me: None))
-    found = failure_odds("6.12-drain", order=1, passes=2, starts=(ANY_STEP,))[ANY_STEP]
+    found = failure_odds("6.12-drain", passes=2, starts=(ANY_STEP,))[ANY_STEP]
     usual, drain = (lesson.odds()[row][lesson.NOT_SPLIT] for row in ("6.12", "6.12-drain"))
     assert f"{float(100 * found[lesson.NOT_SPLIT]):.2f}" == f"{100 * drain:.2f}" == "0.21"
     assert drain < usual

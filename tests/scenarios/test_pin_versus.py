@@ -13,7 +13,6 @@ from small import sound
 from mmsim.engine.schedule import render
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import SMALL, pin_versus
-from mmsim.scenarios.guests import AGAINST
 from mmsim.scenarios.situation import ALL_MOVED, MISSED, NOT_MOVED, NOT_SPLIT, why_failed
 
 MAPPED = "mapped"
@@ -55,14 +54,6 @@ def test_when_they_come_and_leave():
     _, trace, outcome = end_of("v3", taken="0.split.check")
     assert (outcome, moved(trace)["thp_split_page_failed"]) == (MAPPED, 1)
     assert "folio_batch_add" not in [event.op.kind.name for event in trace.events]
-
-
-@pytest.mark.parametrize("word", AGAINST)
-def test_each_of_the_others_can_be_chosen(word):
-    _, trace, outcome = end_of("v3", order=2, against=word)
-    assert outcome == (NOT_SPLIT if word == "permanent_pin" else MAPPED)
-    assert [actor.name for actor in trace.scenario.actors] == ["pin", word]
-    assert trace.scenario.finished(trace.last)
 
 
 def test_two_others_go_for_the_second_huge_page():

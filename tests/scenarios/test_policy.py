@@ -163,11 +163,6 @@ def test_what_the_model_does_inside_a_call_is_not_counted():
         limited("thing", the_model_on_one_line, steps_max=50_000)
 
 
-def test_something_that_is_no_function():
-    with pytest.raises(PolicyError, match="a policy is a function of an attempt, not str"):
-        own_policy("wait")
-
-
 def test_a_policy_that_changes_its_mind_is_asked_once():
     answers = iter(["wait", "drain"])
     policy = own_policy(lambda attempt: next(answers)).policy

@@ -50,12 +50,6 @@ def test_counts_are_the_runs():
     assert "found 11 times; it could not be moved 10 times, tried again 9 times; it was mo" in words
 
 
-def test_a_refusal_is_told_where_it_was():
-    for knobs, where in (({}, "check"), ({"taken": "0.split.freeze"}, "freeze")):
-        words = flow_picture(vfio_map("base", **knobs).run()).words
-        assert f"the split was refused once (at the {where} ×1)" in words
-
-
 @pytest.mark.parametrize("trouble", ["writeback", "nomem", "truncated"])
 def test_a_split_that_is_refused_early_never_comes_to_the_check_of_references(trouble):
     """Two ways leave the question for the reason, and only one of them is the plain yes."""

@@ -6,7 +6,7 @@ import pytest
 from view_states import run
 
 from mmsim.scenarios import vfio_map
-from mmsim.views.run import WIDTH, _shape, changes, fold, step_table, summary
+from mmsim.views.run import _shape, changes, fold, summary
 
 LONG = [
     ("v2", {"released": "1", "order": 5}),
@@ -53,14 +53,6 @@ def test_what_a_step_changed() -> None:
     assert changes(trace.at(0)) == []
     assert changes(trace.at(16)) == []
     assert [str(change) for change in changes(trace.at(17))] == ["thp_split_page_failed 0 → 1"]
-
-
-@pytest.mark.parametrize(("version", "knobs"), LONG)
-def test_the_table_fits(version: str, knobs: dict[str, object]) -> None:
-    table = step_table(run(version, **knobs))
-    assert max(map(len, table.splitlines())) <= WIDTH
-    assert "\x1b" not in table
-    assert all(line == line.rstrip() for line in table.splitlines())
 
 
 def test_the_summary_says_what_it_means() -> None:
