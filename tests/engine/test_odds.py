@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from fractions import Fraction
 from math import prod
 
@@ -22,7 +21,6 @@ from small import (
 )
 
 from mmsim.engine.explore import SearchError, explore
-from mmsim.engine.odds import components, is_cycle
 from mmsim.engine.op import choice
 from mmsim.engine.schedule import along, parse
 
@@ -174,46 +172,3 @@ def test_a_stopped_search_knows_a_part():
 def test_a_schedule_that_can_not_be_has_no_odds(moves, says):
     with pytest.raises(ValueError, match=says):
         along(cells(steps(1)), parse(moves, "ab"))
-
-
-# -- cycles, against reachability
-
-
-class Arrows:
-    """A graph of numbers; all can be reached from 0."""
-
-    def __init__(self, to):
-        self.to, self.states = to, len(to)
-
-    def targets_of(self, number):
-        return self.to[number]
-
-
-def random_arrows(seed):
-    rng = random.Random(seed)
-    nr = 1 + int(rng.random() * 9)
-    to = [[] for _ in range(nr)]
-    for number in range(1, nr):
-        to[int(rng.random() * number)].append(number)
-    for _ in range(int(rng.random() * 9)):
-        to[int(rng.random() * nr)].append(int(rng.random() * nr))
-    return Arrows(to)
-
-
-@pytest.mark.parametrize("seed", range(80))
-def test_components_are_the_states_that_reach_one_another(seed):
-    graph = random_arrows(seed)
-    reach = [set(targets) for targets in graph.to]
-    for _ in reach:
-        reach = [mine.union(*(reach[each] for each in mine)) for mine in reach]
-    found = components(graph)
-    assert sorted(number for each in found for number in each) == list(range(graph.states))
-    place = {number: at for at, component in enumerate(found) for number in component}
-    for one in range(graph.states):
-        for other in range(graph.states):
-            together = one == other or (other in reach[one] and one in reach[other])
-            assert (place[one] == place[other]) == together
-            assert place[one] <= place[other] or other not in reach[one]
-    assert [is_cycle(graph, each) for each in found] == [
-        each[0] in reach[each[0]] for each in found
-    ]

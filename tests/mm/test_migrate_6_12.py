@@ -1,70 +1,50 @@
-"""The loop of Linux 6.12: what its vectors do not say, and what its policies change.
+"""The loop of Linux 6.12: where no vector looks.
 
 The decision tables are vectors (data/conformance/today) and measured rows (tests/evidence)."""
 
 from __future__ import annotations
 
-import csv
-
 import pytest
-from small import NR
+from small import NR, isolated, memory
 
-from mmsim import datafiles
 from mmsim.constants import MIGRATE_ASYNC, MIGRATE_SYNC, MR_LONGTERM_PIN
 from mmsim.engine.actor import Actor
 from mmsim.engine.scenario import Scenario
 from mmsim.engine.trace import record
 from mmsim.errno import ENOMEM
 from mmsim.evidence.vectors import run_migrate_pages
-from mmsim.mm.folio import ISOLATION, NEW_PAGE, Folio, Page
+from mmsim.mm.folio import NEW_PAGE, Page
 from mmsim.mm.versions import TODAY
-from mmsim.mm.world import World
-from mmsim.scenarios import make
 from mmsim.scenarios.script import Script, Scripted
-from mmsim.scenarios.situation import MISSED, NOT_SPLIT
-
-RETRY_ASYNC, RETRY_SYNC = "6.12-subpage_retry", "6.12-subpage_retry_sync"
-FIRST = 0x40000
 
 
 def called(*orders, mode=MIGRATE_SYNC, writeback=False, deferred_split=False, passes=10, **env):
     """(result, what is left, trace) of one call on isolated folios of these orders."""
-    world = World()
-    world.env = world.env._replace(**env)
-    pages = []
-    for number, order in enumerate(orders):
-        name, pfn = f"F{number}", FIRST + number * 512
-        held = ((ISOLATION, 1),)
-        folio = Folio(name, name, 0, order, held=held, lru=False)
-        folio = folio._replace(writeback=writeback, deferred_split=deferred_split)
-        maps = {"pmd_maps": 1} if order else {"pte_maps": 1}
-        folio = folio._replace(**maps)
-        world.add(pfn, folio._replace(refcount=folio.cache_refs + 2))
-        pages.append(Page(pfn, 1 << order))
+    fields = {"writeback": writeback, "deferred_split": deferred_split}
+    folios = [isolated(f"F{n}", order, **fields) for n, order in enumerate(orders)]
+    world, left = memory(*folios, in_cma=False, **env), []
 
     def path():
-        left = list(pages)
+        left[:] = [Page(pfn, each.nr_pages) for pfn, each in world.folios.items()]
         version = TODAY._replace(passes=passes)
         rc = yield from TODAY.migrate_pages(left, mode, MR_LONGTERM_PIN, version)
-        return rc, tuple(left)
+        return rc
 
     trace = record(Scenario("call", world, (Actor("me", path),)), Scripted("me", Script()))
-    rc, left = trace.results["me"]
     trace.last.world.check()
     assert NEW_PAGE not in {who for f in trace.last.world.folios.values() for who, _ in f.held}
-    return rc, left, trace
+    return trace.results["me"], tuple(left), trace
 
 
 def test_a_batch_is_unmapped_first_and_moved_afterwards_and_a_huge_page_closes_it():
     _, _, trace = called(0, 0, 9, 0)
     steps = [
-        (event.site, (event.op.args[0] - FIRST) // 512)
+        (event.site, trace.state(0).world.folio(event.op.args[0]).name)
         for event in trace.events
         if event.site in ("move.unmap", "move.freeze")
     ]
-    first = [("move.unmap", 0), ("move.unmap", 1), ("move.unmap", 2)]
-    first += [("move.freeze", 0), ("move.freeze", 1), ("move.freeze", 2)]
-    assert steps == [*first, ("move.unmap", 3), ("move.freeze", 3)]
+    first = [(site, f"F{n}") for site in ("move.unmap", "move.freeze") for n in range(3)]
+    assert steps == [*first, ("move.unmap", "F3"), ("move.freeze", "F3")]
 
 
 FAIL, SUCCESS = "pgmigrate_fail", "pgmigrate_success"
@@ -121,39 +101,3 @@ def test_no_memory_for_a_page_puts_the_pieces_back_untried():
     )
     assert (found["rc"], found["left"]) == ("ENOMEM", 513)
     assert found["counters"]["pgmigrate_success"] == 0
-
-
-# -- policies on today's loop, in the smallest race with drop_caches
-
-
-@pytest.fixture(scope="module")
-def odds():
-    """Version -> outcome -> its odds, for one huge page of two pages and two tries."""
-    names = ("6.12", RETRY_ASYNC, RETRY_SYNC, "6.12-wait")
-    found = {}
-    for name in names:
-        situation = make("pin_versus", name, {"order": 1, "passes": 2})
-        ends = situation.explore().outcomes(situation.outcome)
-        found[name] = {end.name: end.odds for end in ends}
-        assert sum(found[name].values()) == 1
-    return found
-
-
-@pytest.mark.slow
-def test_more_tries_for_pieces_help_in_the_measured_order(odds):
-    path = datafiles.path("kernel-runs/k612/k612_s4_pieces_counterfactual.csv")
-    with path.open(encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["n_units_2mib"] == "8"]
-    rows = [row for row in rows if row["dc_gap_us"] == "0"]
-    failed = [sum(r["pin_errno"] != "0" for r in rows if r["pieces"] == kind) for kind in "012"]
-    assert failed == [226, 17, 0]
-    missed = [odds[name][MISSED] for name in ("6.12", RETRY_ASYNC, RETRY_SYNC)]
-    assert missed == sorted(missed, reverse=True)
-    assert len(set(missed)) == 3
-
-
-def test_to_wait_or_drain_helps_the_huge_page_and_not_its_pieces(odds):
-    assert odds["6.12-wait"][NOT_SPLIT] < odds["6.12"][NOT_SPLIT]
-    assert odds["6.12-wait"][MISSED] == odds["6.12"][MISSED]
-    for name in (RETRY_ASYNC, RETRY_SYNC):
-        assert odds[name][NOT_SPLIT] == odds["6.12"][NOT_SPLIT]

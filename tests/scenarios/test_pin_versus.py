@@ -5,11 +5,13 @@ Golden counts: a changed count means that the model's meaning changed, and the c
 
 from __future__ import annotations
 
+import csv
 from functools import cache
 
 import pytest
 from small import sound
 
+from mmsim import datafiles
 from mmsim.engine.schedule import render
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import SMALL, pin_versus
@@ -129,3 +131,31 @@ def test_the_patch_changes_one_way_to_fail_and_not_the_other():
     refused = [{odds[version][NOT_SPLIT].odds for version in each} for each in (before, after)]
     assert [len(each) for each in refused] == [1, 1]
     assert refused[1].pop() * 100 < refused[0].pop()
+
+
+# -- policies on today's loop
+
+RETRIES = ("6.12", "6.12-subpage_retry", "6.12-subpage_retry_sync")
+
+
+def odds_of(name, *versions):
+    return [ends(version)[2][name].odds for version in versions]
+
+
+@pytest.mark.slow
+def test_more_tries_for_pieces_help_in_the_measured_order():
+    path = datafiles.path("kernel-runs/k612/k612_s4_pieces_counterfactual.csv")
+    with path.open(encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["n_units_2mib"] == "8"]
+    rows = [row for row in rows if row["dc_gap_us"] == "0"]
+    failed = [sum(r["pin_errno"] != "0" for r in rows if r["pieces"] == kind) for kind in "012"]
+    assert failed == [226, 17, 0]
+    first, second, third = odds_of(MISSED, *RETRIES)
+    assert first > second > third
+    assert len({*odds_of(NOT_SPLIT, *RETRIES)}) == 1
+
+
+def test_to_wait_helps_the_huge_page_and_not_its_pieces():
+    waits, usual = odds_of(NOT_SPLIT, "6.12-wait", "6.12")
+    assert waits < usual
+    assert len({*odds_of(MISSED, "6.12-wait", "6.12")}) == 1

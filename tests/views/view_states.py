@@ -9,9 +9,5 @@ from mmsim.scenarios import vfio_map
 
 
 @cache
-def _run(version: str, knobs: tuple[tuple[str, object], ...]) -> Trace:
-    return vfio_map(version, **dict(knobs)).run()
-
-
 def run(version: str, **knobs: object) -> Trace:
-    return _run(version, tuple(sorted(knobs.items())))
+    return vfio_map(version, **knobs).run()
