@@ -1,10 +1,13 @@
-"""The only transition: what it returns, what it refuses, what it leaves alone."""
+"""An atomic step as a description; and the only transition: what it returns and refuses."""
+
+import doctest
 
 import pytest
 from small import Cells, ask, cells, increment, store, wait_for_x
 
+from mmsim import engine
 from mmsim.engine.actor import Actor
-from mmsim.engine.op import ModelError, choice
+from mmsim.engine.op import NOTHING, ModelError, atomic, choice
 from mmsim.engine.scenario import Move, Pool, Scenario
 from mmsim.engine.trace import Trace
 
@@ -119,3 +122,29 @@ def test_tables_have_equal_keys_if_they_are_equal():
 def test_two_actors_can_not_share_a_name():
     with pytest.raises(ModelError, match="two actors share a name"):
         Scenario("twins", Cells(), (Actor("a", opener), Actor("a", opener)))
+
+
+@atomic
+def add(world, me, cell, n):
+    world.cells[cell] += n
+    return me
+
+
+def test_a_path_says_where_it_is_and_what_it_decided():
+    plain, said = add("x", 2), add("x", 2, site="sum.second", round_=3, left=("y",))
+    assert (plain.site, plain.told) == ("", NOTHING)
+    assert (said.kind, said.args, said.site) == (plain.kind, plain.args, "sum.second")
+    assert said.told == {"round_": 3, "left": ("y",)}
+    assert str(said) == str(plain) == "add(x, 2)"
+    assert said != plain == add("x", 2)
+    assert hash(said) == hash(plain)
+    with pytest.raises(TypeError):
+        said.told["round_"] = 4
+    with pytest.raises(TypeError, match="takes its arguments by position"):
+        add("x", n=2)
+
+
+def test_the_page_that_shows_the_engine_says_what_happens():
+    result = doctest.testmod(engine)
+    assert result.attempted >= 15
+    assert result.failed == 0

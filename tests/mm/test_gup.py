@@ -10,7 +10,6 @@ from mmsim.mm.actors import pin_user_pages
 from mmsim.mm.gup import (
     Extent,
     pin_user_pages_remote,
-    stretch,
     unpin_user_pages_dirty_lock,
 )
 from mmsim.mm.swap import batch_add
@@ -50,24 +49,6 @@ def test_what_a_device_may_write_to_is_dirty_once_it_is_pinned_or_let_go(dirty, 
     world = memory(folio("A", 2 if lets_go else 0, dirty=dirty))
     after = run(world, Actor("me", path)).last.world.folio(PFN)
     assert (after.dirty, after.pincount, after.locked_by) == (dirty or write, not lets_go, "")
-
-
-VMA = (Extent("A", 3), Extent("E", 0), Extent("B", 2, 5), Extent("C", 1, 1))
-
-
-def pages_of(extents):
-    return [(each.region, each.first + n) for each in extents for n in range(each.pages)]
-
-
-@pytest.mark.parametrize("start", range(9))
-def test_a_stretch_has_the_pages_that_a_list_of_them_has(start):
-    for pages in range(9):
-        found = stretch(VMA, start, pages)
-        inside = pages_of(VMA)[start : start + pages]
-        assert pages_of(found)[: len(inside)] == inside
-        assert {region for region, _ in pages_of(found)[len(inside) :]} <= {""}
-        assert sum(each.pages for each in found) == pages
-        assert all(each.pages for each in found)
 
 
 def test_a_range_of_no_pages_takes_no_step_and_no_page_is_asked_for_twice():

@@ -10,7 +10,6 @@ from mmsim.engine.actor import Actor
 from mmsim.errno import EFAULT
 from mmsim.mm.folio import Extent
 from mmsim.mm.gup import is_longterm_pinnable_page, pin_user_pages_remote
-from mmsim.mm.migrate import alloc_migration_target, folio_migrate_mapping
 from mmsim.mm.rmap import (
     handle_mm_fault,
     page_mapcount,
@@ -88,15 +87,6 @@ def test_a_split_removes_ptes_and_a_move_only_those_there_were(kind, swap_cache,
             assert world.vmstat[COUNTER] == int(queued)
 
 
-@pytest.mark.parametrize(
-    "made", [isolated(kind=SHMEM, cached=False, pte_maps=1), isolated("P", 0, kind=ANON)]
-)
-def test_only_a_huge_page_of_anonymous_memory_is_queued(made):
-    world = memory(made._replace(cached=False, refcount=1 + made.mapcount))
-    do(world, try_to_migrate(PFN))
-    assert not world.folio(PFN).deferred_split
-
-
 @pytest.mark.parametrize("pmd", [0, 1])
 @pytest.mark.parametrize("pte", range(4))
 def test_in_6_12_a_folio_is_queued_if_other_ptes_are_left(pte, pmd):
@@ -105,19 +95,3 @@ def test_in_6_12_a_folio_is_queued_if_other_ptes_are_left(pte, pmd):
         world = memory(folio, defers_only_partly=True)
         do(world, take_away)
         assert world.folio(PFN).deferred_split == (pte > 1)
-
-
-def test_the_destination_of_a_move_is_not_queued_and_counts_anew():
-    world = memory(isolated(kind=ANON, cached=False, pmd_maps=0, pte_maps=NR))
-    here = PFN
-    for moves in (1, 2, 3):
-        do(world, try_to_migrate(here))
-        assert world.vmstat[COUNTER] == moves
-        there = do(world, alloc_migration_target(here, "longterm_pin"), outcome="ok")
-        do(world, folio_migrate_mapping(here, there))
-        do(world, remove_migration_ptes(here, there))
-        assert not world.folio(there).deferred_split
-        assert world.folio(there).pte_maps == NR
-        world.drop(there, "new page")
-        world.hold(there, "isolation")
-        here = there

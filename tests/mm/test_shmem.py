@@ -57,16 +57,6 @@ def test_huge_pages_are_counted_mapped_and_clean():
     assert world.find("G", 3 * NR) is None
 
 
-def test_without_a_huge_page_the_pages_come_one_by_one():
-    zone = boot(4 * NR, used=0.5, scattered=1.0)
-    rc, world = populate(zone, NR)
-    assert rc == NR
-    assert world.vmstat["thp_file_fallback"] == 1
-    assert world.vmstat["thp_file_alloc"] == 0
-    assert {folio.order for folio in world.folios.values()} == {0}
-    assert [folio.refcount for folio in world.folios.values()] == [2] * NR
-
-
 def test_who_runs_out_keeps_what_is_mapped():
     zone = boot(4 * NR, watermarks=(NR + 100, NR + 100, NR + 100))
     rc, world = populate(zone, 4 * NR)

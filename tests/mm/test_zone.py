@@ -180,16 +180,6 @@ def test_the_shares_of_used_and_scattered_memory(host, used, scattered):
         assert whole == 0
 
 
-@pytest.mark.parametrize(("used", "scattered", "free"), [(0.75, 0.5, 256), (0.3, 1, 359)])
-def test_partly_used_pageblocks_are_half_free_if_that_works_out(used, scattered, free):
-    zone = boot(62 * 512, used=used, scattered=scattered)
-    found = [part.free for cell in occupancy(zone) for part in cell.values()]
-    partly = [nr for nr in found if 0 < nr < 512]
-    assert partly
-    assert all(free - 1 <= nr <= free for nr in partly)
-    assert sum(found) == round((1 - used) * zone.nr_pages)
-
-
 def test_pageblocks_that_stick_out_are_there_and_have_aged_as_well():
     zone = boot(30 * MIB, 2 * MIB, start=512, used=0.5, scattered=1.0)
     zone.check()

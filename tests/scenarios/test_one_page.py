@@ -121,13 +121,6 @@ def test_the_others_are_told_why_they_wait():
         situation.replay("split*8 holder")
 
 
-def test_a_copy_keeps_the_steps_that_are_one():
-    joined = RACE.together(*CHECK_TO_FREEZE)
-    assert RACE.as_one == frozenset()
-    assert joined.with_("v3").as_one == joined.merged().as_one == joined.as_one
-    assert set(fates(joined.together("folio_get", "folio_put"))) == {"split"}
-
-
 def test_only_the_site_that_was_meant():
     """A piece is frozen by the same step, but for its move."""
     pin = vfio_map("v3", order=1, released="1", passes=2)

@@ -103,7 +103,9 @@ GOLDEN = {
 @cache
 def ends(version):
     """What a search through every order says: states, edges, outcomes by their names."""
-    found = sound(pin_versus(version, **SMALL).explore())
+    found = pin_versus(version, **SMALL).explore()
+    if version in VERSIONS:
+        sound(found)
     outcomes = {outcome.name: outcome for outcome in found.outcomes(found.scenario.outcome)}
     return found.states, found.edges, outcomes
 

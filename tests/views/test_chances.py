@@ -122,14 +122,6 @@ def test_the_model_rescues_what_the_law_says(version, hold, gap):
     assert total == success(Retrying(tried, gap), hold)
 
 
-def test_who_never_lets_go_is_the_ceiling_and_what_is_not_certain_is_not_said_to_be():
-    assert success(Retrying(10, 10**4, permanent=Fraction(1, 5)), 2) < Fraction(4, 5)
-    assert success(Retrying(10, permanent=1), 1) == 0
-    assert success(Retrying(10, permanent=Fraction(1, 5)), 1) == Fraction(4, 5)
-    assert gone(Retrying(100), 10) == "over 99.9 %"
-    assert gone(Retrying(permanent=1), 10) == "0.0 %"
-
-
 @pytest.mark.parametrize(
     ("setting", "hold", "says"),
     [

@@ -32,10 +32,10 @@ TEXT_PAIRS = [
 def _pictures() -> Iterator[tuple[Trace, int, str]]:
     """Many positions of short runs, and some of a long one that splits and moves the pieces."""
     for trace in (run("base"), run("base", taken="0.split.freeze"), run("v1", targets="available")):
-        for position in range(0, len(trace) + 1, 3):
+        for position in range(0, len(trace) + 1, 5):
             yield trace, position, "A"
     long = run("v2", released="1")
-    for position in (0, 28, 3000, len(long), *(row.end for row in fold(long)[::20])):
+    for position in (0, 28, 3000, len(long), *(row.end for row in fold(long)[::40])):
         yield long, position, "A"
     two = run("base", thps=2, holder=2)
     for position, region in product(range(0, len(two), 5), regions(two.last.world)):
