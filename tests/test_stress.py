@@ -4,9 +4,7 @@
 
 from __future__ import annotations
 
-import importlib
 import os
-from pkgutil import iter_modules
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -19,9 +17,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from mmsim import mm
 from mmsim.constants import MAX_ORDER, PCP_TYPES
-from mmsim.engine.op import Atomic
 from mmsim.errors import UserError
 from mmsim.mm.page_alloc import alloc_pages, free_pages, request, split_page, try_to_compact_pages
 from mmsim.mm.versions import VERSIONS
@@ -155,8 +151,5 @@ def test_a_zone_is_sound_after_each_step():
 def test_a_world_is_sound_after_each_step_of_anybody():
     live(WorldLife, "world", STEPS - STEPS // 20)
     assert taken["world"] > 500
-    parts = (importlib.import_module(f"mmsim.mm.{m.name}") for m in iter_modules(mm.__path__))
-    made = (getattr(each, "atomic", None) for part in parts for each in vars(part).values())
-    left = sorted({kind.name for kind in made if isinstance(kind, Atomic)} - kinds)
-    print(f"{taken['world']:,} steps of a world, {len(kinds)} atomic operations; not taken: {left}")
+    print(f"{taken['world']:,} steps of a world, {len(kinds)} atomic operations")
     assert len(kinds) > 40

@@ -9,7 +9,7 @@ import pytest
 from mmsim.constants import MAX_ORDER, MIGRATE_CMA, MIGRATE_MOVABLE, PCP_TYPES
 from mmsim.engine.op import ModelError
 from mmsim.mm.page_alloc import alloc_pages, free_pages, request, take
-from mmsim.mm.zone import Part, Run, Zone, ZoneError, boot, occupancy, pages, pattern
+from mmsim.mm.zone import HELD, Part, Run, Zone, ZoneError, boot, occupancy, pages, pattern
 
 GIB = 1 << 18
 
@@ -61,6 +61,21 @@ def test_lazy_memory_answers_as_if_every_block_had_been_listed(seed, pageblock_o
     given = [churn(zone, 3000, seed=seed, held_max=400) for zone in (lazy, listed)]
     assert given[0] == given[1]
     assert lazy.blocks_by_type() == listed.blocks_by_type()
+
+
+@pytest.mark.parametrize("order", [0, 5, 9, 10])
+def test_a_block_is_found_wherever_it_lies_untouched(order):
+    """Until there is none, and only stretches that have such a block are listed."""
+    zone = boot(64 * 1024, 0, used=0.5, scattered=0.9, seed=4)
+    for _ in range(zone.free_blocks(MIGRATE_MOVABLE)[order]):
+        assert zone.touch_next(MIGRATE_MOVABLE, order)
+        pfn, _ = zone.free_area[MIGRATE_MOVABLE][order].popitem()
+        zone.held[pfn] = HELD[False][order]
+        zone.account(MIGRATE_MOVABLE, -(1 << order))
+    zone.check()
+    assert not zone.touch_next(MIGRATE_MOVABLE, order)
+    rest = zone.untouched.get(MIGRATE_MOVABLE, ())
+    assert all(run.first_with(order) is None for run in rest)
 
 
 # -- check() finds what it is for

@@ -28,9 +28,9 @@ def there():
 
 def test_the_searches_find_the_same(there) -> None:
     assert there["platform"] == "emscripten"
-    here = json.loads(json.dumps(core.searches()))
+    here = core.searches()
     assert there["searches"] == here
-    assert all(found["complete"] and len(found["outcomes"]) > 1 for found in here.values())
+    assert all(len(found) > 2 for found in here.values())
 
 
 def test_the_cards_are_those_stored(there) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from view_states import run
 
-from mmsim.scenarios import vfio_map
 from mmsim.views.run import _shape, changes, fold, summary
 
 LONG = [
@@ -32,16 +31,6 @@ def test_unfolding_is_exact(version: str, knobs: dict[str, object]) -> None:
                 block = trace.events[start : start + row.block]
                 assert [_shape(e) for e in block] == first
                 assert len({e.actor for e in block}) == 1
-
-
-def test_a_piece_that_fares_differently_stays_visible() -> None:
-    trace = vfio_map("base", holder=0, order=6).run()
-    middle = next(i for i, e in enumerate(trace.events) if i > 400 and e.outcome == "ok")
-    broken = trace.events[middle]._replace(outcome="fail")
-    trace.events[middle] = broken
-    rows = fold(trace)
-    assert any(not row.folded and row.start == middle for row in rows)
-    assert sum(row.end - row.start for row in rows) == len(trace)
 
 
 def test_what_a_step_changed() -> None:
