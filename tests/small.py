@@ -173,11 +173,18 @@ def ever(found: Exploration, goal: Callable[[Any], bool]) -> bool:
 
 
 def sound(found: Exploration) -> Exploration:
-    """The search, if it is finished, nobody is stuck, and every state is free of contradictions."""
+    """The search, if it is finished, nobody is stuck, and every state is free of contradictions.
+
+    At the end no page is locked or isolated, and no migration entry is left."""
     assert found.complete
     assert found.deadlocks == []
-    for state in states_of(found):
+    ends = {*found.ends}
+    for number, state in found.walk():
         state.world.check()
+        for folio in state.world.folios.values() if number in ends else ():
+            assert not folio.locked_by
+            assert ISOLATION not in dict(folio.held)
+            assert folio.migration_entries == (0, 0)
     return found
 
 
