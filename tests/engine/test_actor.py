@@ -1,10 +1,9 @@
 """A suspended generator as a value: what is shown, how it is rebuilt, when two are the same."""
 
 import pytest
-from small import ask, cells, load, nop, store
+from small import ask, load, nop, store
 
 from mmsim.engine.actor import Actor, Program
-from mmsim.engine.explore import explore
 from mmsim.engine.op import ModelError
 
 
@@ -52,31 +51,6 @@ def test_exact_places_are_lists_of_answers_and_merged_ones_are_pictures():
     ends = [merged.after(answer).after(None) for answer in (3, 1, 2)]
     assert [end.result for end in ends] == [1, 1, 0]
     assert ends[0] is ends[1]
-
-
-def counter():
-    n = 0
-
-    def count():
-        nonlocal n
-        n += 1
-        return n
-
-    def path():
-        yield from up_to_four(count)
-        return n
-
-    return path
-
-
-def up_to_four(count):
-    while count() < 4:
-        yield nop()
-
-
-def test_a_waiting_path_sees_what_others_do_to_the_variables_they_share():
-    found = explore(cells(lambda: (yield from counter()()), merge=True))
-    assert (found.states, len(found.ends)) == (4, 1)
 
 
 def test_yielding_something_else_than_an_op_is_a_bug_of_the_model():

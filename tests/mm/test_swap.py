@@ -1,6 +1,5 @@
 """LRU lists and the batches in front of them: who holds a reference, and until when."""
 
-import pytest
 from small import PFN, do, folio, isolated, memory
 
 from mmsim.constants import ACTIVATE, DEACTIVATE_FILE, LRU_ADD, MOVING
@@ -8,7 +7,6 @@ from mmsim.mm.swap import (
     batch_add,
     folio_batch_add,
     folio_isolate_lru,
-    folio_mark_accessed,
     folio_test_clear_lru,
     folios_put,
     lru_add_drain,
@@ -90,26 +88,3 @@ def test_putting_back_goes_through_this_cpus_batch():
     do(world, putback_lru_page(PFN + 4), "cpu")
     assert refs(world) == [2, 5]
     assert all(made.lru for made in world.folios.values())
-
-
-@pytest.mark.parametrize(
-    ("before", "touches", "after", "queued"),
-    [
-        # (referenced, active, on an LRU)
-        ((False, False, True), 1, (True, False), False),
-        ((True, False, True), 1, (False, False), True),
-        ((False, False, True), 2, (False, False), True),
-        ((True, False, False), 1, (False, False), False),
-        ((True, True, True), 1, (True, True), False),
-        ((False, True, True), 1, (True, True), False),
-    ],
-)
-def test_touching(before, touches, after, queued):
-    referenced, active, lru = before
-    world = pages(1, referenced=referenced, active=active, lru=lru)
-    for _ in range(touches):
-        folio_mark_accessed(world, "cpu", PFN)
-    made = world.folio(PFN)
-    assert (made.referenced, made.active) == after
-    assert world.batches == ({("cpu", ACTIVATE): (PFN,)} if queued else {})
-    world.check()

@@ -195,16 +195,6 @@ def test_the_shares_of_used_and_scattered_memory(host, used, scattered):
         assert whole == 0
 
 
-def test_pageblocks_that_stick_out_are_there_and_have_aged_as_well():
-    zone = boot(30 * MIB, 2 * MIB, start=512, used=0.5, scattered=1.0)
-    zone.check()
-    assert zone.nr_pages == 30 * MIB
-    for first in (512, zone.end - 1024):  # below the first order-10 stretch, and above the last
-        blocks = zone.blocks(first, first + 512)
-        assert {held is None for _, _, held in blocks} == {True, False}
-    assert zone.pageblock_type(zone.end - 1) == MIGRATE_CMA
-
-
 def used(zone: Zone) -> Zone:
     """A zone after some random requests, so that runs, lists and held blocks are mixed."""
     churn(zone, 900, seed=6, held_max=200)

@@ -2,7 +2,6 @@
 
 from itertools import pairwise
 
-import pytest
 from small import PFN, cells, folio, load, memory, nop, store
 
 from mmsim.engine.actor import Actor
@@ -10,7 +9,7 @@ from mmsim.engine.scenario import Scenario
 from mmsim.engine.trace import record
 from mmsim.mm.filemap import folio_lock, folio_unlock
 from mmsim.scenarios import timed_hold
-from mmsim.scenarios.clock import COMPACTION, HOLD_MAX, IN_VAIN, Clock, attempts
+from mmsim.scenarios.clock import HOLD_MAX, Clock, attempts
 
 
 def rows(scenario, clock):
@@ -57,13 +56,3 @@ def test_draws_depend_on_the_seed_and_on_nobody_else():
     assert held[5] == attempts(timed_hold("v3", hold=HOLD_MAX - 1, order=1, seed=5))
     for (a, b), (c, d) in zip(pairwise(held[0]), pairwise(held[5]), strict=True):
         assert 0.5 * (b - a) <= d - c <= 1.5 * (b - a)
-
-
-@pytest.mark.parametrize("allocation", ["injected", "fragmented"])
-def test_an_attempt_lasts_as_long_as_its_steps(allocation):
-    looks = attempts(timed_hold("v3", hold=HOLD_MAX, allocation=allocation))
-    assert len(looks) == 10
-    lengths = {b - a for a, b in pairwise(looks)}
-    assert lengths == {10 + IN_VAIN + (COMPACTION if allocation == "fragmented" else 0)}
-    assert looks == attempts(timed_hold("v3", hold=HOLD_MAX, allocation=allocation, order=1))
-    assert attempts(timed_hold("base", hold=HOLD_MAX, allocation=allocation)) == looks[:1]

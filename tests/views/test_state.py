@@ -15,7 +15,7 @@ import mmsim
 from mmsim.constants import MIGRATETYPES
 from mmsim.engine.trace import Trace
 from mmsim.views import svg
-from mmsim.views.ledger import CHECKS, JUST, NEXT, check_at, describe, ledger, ledger_at
+from mmsim.views.ledger import CHECKS, JUST, describe, ledger, ledger_at
 from mmsim.views.run import fold, regions
 from mmsim.views.state import CODE_LINES, layout, listing, standing, state_picture
 
@@ -110,16 +110,6 @@ def test_the_ledger_says_what_the_kernels_check_said(
         assert book.when == JUST
         assert book.check.equal == (trace.events[number - 1].answer not in (False, None))
     assert len(checked) > 1
-
-
-def test_a_frozen_folio_is_shown_as_such() -> None:
-    trace = run("v2", released="1")
-    moment = trace.at("folio_ref_freeze")
-    book, _ = ledger_at(moment)
-    assert book is not None
-    assert (book.frozen, book.folio.refcount, book.check.equal, book.when) == (True, 0, True, JUST)
-    assert check_at(trace.at(moment.position - 1)) == (book.check.name, NEXT)
-    assert "frozen" in describe(book)
 
 
 def test_the_code_is_the_models_own() -> None:

@@ -25,26 +25,6 @@ def played(widget):
     return moves
 
 
-def test_undo_takes_back_a_press_however_many_steps_it_was():
-    widget = scheduler(CHECK)
-    assert widget.undo.disabled
-    first = widget.view.value
-    press(widget, "split")
-    second = widget.view.value
-    widget.grain.value = ALL
-    press(widget, "split")
-    assert played(widget) == "split*13"
-    widget.undo.click()
-    assert (widget.view.value, played(widget)) == (second, "split")
-    widget.undo.click()
-    assert (widget.view.value, played(widget)) == (first, "")
-    assert widget.undo.disabled
-    widget.undo.click()
-    press(widget, "holder")
-    widget.reset.click()
-    assert (widget.view.value, widget.undo.disabled) == (first, True)
-
-
 def test_a_typed_schedule_is_played_and_a_wrong_one_gets_a_sentence():
     widget = scheduler(CHECK)
     widget.text.value = "split*6 holder split*99"
@@ -63,6 +43,11 @@ def test_a_typed_schedule_is_played_and_a_wrong_one_gets_a_sentence():
         assert widget.text.value == wrong  # to be mended, not to be typed anew
     widget.undo.click()
     assert played(widget) == "split*6 holder split*2"
+    widget.grain.value = ALL
+    press(widget, "split")
+    assert played(widget) == "split*6 holder split*3"
+    widget.reset.click()
+    assert widget.undo.disabled
 
 
 def test_each_outcome_of_the_environment_has_its_button():
