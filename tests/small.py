@@ -9,7 +9,7 @@ from typing import Any
 
 from mmsim.constants import HPAGE_PMD_ORDER, MIGRATE_CMA
 from mmsim.engine.actor import Actor
-from mmsim.engine.explore import Exploration, explore
+from mmsim.engine.explore import Exploration
 from mmsim.engine.op import Op, atomic, blocking, choice
 from mmsim.engine.scenario import Scenario
 from mmsim.engine.schedule import one_after_another, parse, replaying
@@ -240,26 +240,3 @@ def odds_by_layers(
 def outcome_of(scenario: Scenario, state: Any) -> tuple[Any, ...]:
     """What a person would call the outcome: the world, and what everybody returned."""
     return (state.world.key(), tuple(sorted(scenario.results(state).items())))
-
-
-def state_key(state: Any) -> Any:
-    """A world, and what each actor has returned or is about to do."""
-    pending = [str(local.result if local.op is None else local.op) for local in state.locals]
-    return state.world.key(), tuple(pending)
-
-
-def merged_and_exact(make: Callable[[bool], Scenario]) -> tuple[Exploration, Exploration]:
-    """Search with actors merged and without, and compare; the exact search is right in any case.
-
-    It takes two places of an actor for the same only after the same answers from the start on."""
-    merged, exact = (explore(make(merge)) for merge in (True, False))
-    assert merged.complete
-    assert exact.complete
-    assert merged.states <= exact.states
-    assert merged.schedules() == exact.schedules()
-    assert bool(merged.deadlocks) == bool(exact.deadlocks)
-    states = states_of(merged)
-    assert set(map(state_key, states)) == {state_key(state) for _, state in exact.walk()}
-    for state in states:
-        state.world.check()
-    return merged, exact

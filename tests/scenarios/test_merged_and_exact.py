@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from small import merged_and_exact
 
 from mmsim.mm.versions import POLICIES, VERSIONS
 from mmsim.scenarios import SCENARIOS, make
@@ -34,7 +33,7 @@ TOO_LARGE = {
 }
 CASES = [
     *(("vfio_map", ONE, version) for version in (*VERSIONS, *POLICIES)),
-    *(("pin_versus", LOOK_UP, version) for version in (*VERSIONS, *POLICIES)),
+    *(("pin_versus", LOOK_UP, version) for version in VERSIONS),
     *((name, knobs, "v3") for name, each in SMALL_ENOUGH.items() for knobs in each),
     # The loop of 6.12 has a shape of its own.
     *(("vfio_map", knobs, "6.12") for knobs in SMALL_ENOUGH["vfio_map"]),
@@ -45,11 +44,24 @@ def test_every_scenario_is_here_or_too_large():
     assert set(SMALL_ENOUGH) | set(TOO_LARGE) == set(SCENARIOS)
 
 
+def facts(found):
+    """What both searches must say, apart from how many states there are: schedules, ends, odds, and
+    of every state its world and what each actor has returned or is about to do."""
+    assert found.complete
+    outcomes = found.outcomes(found.scenario.outcome)
+    states = set()
+    for _, state in found.walk():
+        state.world.check()
+        pending = [str(local.result if local.op is None else local.op) for local in state.locals]
+        states.add((state.world.key(), *pending))
+    ends = {(end.name, end.schedules, end.odds) for end in outcomes}
+    return found.schedules(), bool(found.deadlocks), ends, states
+
+
 @pytest.mark.parametrize(("scenario", "knobs", "version"), CASES, ids=str)
 def test_merged_and_exact_search_agree(scenario, knobs, version):
-    found = merged_and_exact(lambda merge: make(scenario, version, knobs, merge=merge))
-    mine, theirs = (
-        {(end.name, end.schedules, end.odds) for end in each.outcomes(each.scenario.outcome)}
-        for each in found
-    )
-    assert mine == theirs
+    """The exact one takes two places of an actor for the same only after the same answers from the
+    start on, so it is right in any case."""
+    merged, exact = (make(scenario, version, knobs, merge=m).explore() for m in (True, False))
+    assert merged.states <= exact.states
+    assert facts(merged) == facts(exact)
