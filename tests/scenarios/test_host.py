@@ -13,21 +13,6 @@ NONE, CMA, OTHER = "-ENOMEM", "CMA", "ordinary memory"
 SIZES = [16, 64, 1024, 4096, 1 << 20]
 
 
-def test_three_requests_to_hosts_of_all_kinds():
-    """Huge page for a process; huge page and single page for a long-term pin."""
-    for knobs, got in (
-        ({"cma": 0, "used": 0}, [OTHER, OTHER, OTHER]),
-        ({"cma": 0, "used": 60}, [NONE, NONE, OTHER]),
-        ({"cma": 0, "used": 60, "scattered": 0}, [OTHER, OTHER, OTHER]),
-        ({"cma": 25, "used": 60}, [CMA, NONE, OTHER]),  # the second road into CMA
-        ({"cma": 25, "used": 60, "scattered": 0}, [OTHER, OTHER, OTHER]),
-        ({"cma": 60, "used": 0}, [CMA, OTHER, OTHER]),  # the half rule
-        ({"cma": 25, "used": 100}, [CMA, NONE, NONE]),
-        ({"cma": 0, "used": 100}, [NONE, NONE, NONE]),
-    ):
-        assert list(served_from(host(**knobs).zone).values()) == got, knobs
-
-
 @pytest.mark.parametrize("mib", SIZES)
 def test_asking_changes_nothing_and_what_is_free_is_what_the_knobs_say(mib):
     zone = host(host=mib, cma=25, used=60, scattered=90).zone

@@ -65,37 +65,27 @@ def test_a_cell_that_can_not_be_shows_the_sentence_alone(tmp_path):
 
 LEAVES = {"released": "1"}
 RACE = split_race(**LEAVES)
-# knobs -> states, and for each outcome: schedules, odds
-GOLDEN = {
-    ("v2", 1, 2): (
-        99,
-        {
-            "split": (133, Fraction(2097037, 2097152)),
-            "failed: a huge page could not be split, still mapped": (21, Fraction(7, 131072)),
-            "failed: a huge page could not be split, left unmapped": (9, Fraction(3, 2097152)),
-        },
-    ),
-}
 
 
-@pytest.mark.parametrize("key", GOLDEN, ids=str)
-def test_golden_counts(key):
-    version, holders, passes = key
-    race = split_race(version, holders=holders, passes=passes, **LEAVES)
-    found = race.explore()
-    states, outcomes = GOLDEN[key]
-    assert found.complete
-    assert found.states == states
-    assert {o.name: (o.schedules, o.odds) for o in found.outcomes(race.fate)} == outcomes
+def fates(situation):
+    """Schedules and odds of each outcome."""
+    return {o.name: (o.schedules, o.odds) for o in situation.explore().outcomes(situation.fate)}
+
+
+def test_golden_counts():
+    """Those of base and one pass stand in the lessons about schedules and odds."""
+    race = split_race("v2", passes=2, **LEAVES)
+    assert race.explore().states == 99
+    assert fates(race) == {
+        "split": (133, Fraction(2097037, 2097152)),
+        "failed: a huge page could not be split, still mapped": (21, Fraction(7, 131072)),
+        "failed: a huge page could not be split, left unmapped": (9, Fraction(3, 2097152)),
+    }
 
 
 # -- two steps as one: what would be impossible if nobody could come between them
 
 CHECK_TO_FREEZE = ("can_split_folio", "folio_ref_freeze")
-
-
-def fates(situation):
-    return {o.name: (o.schedules, o.odds) for o in situation.explore().outcomes(situation.fate)}
 
 
 def test_nobody_between_check_and_freeze_means_no_refusal_at_the_freeze():

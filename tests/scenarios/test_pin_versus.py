@@ -58,12 +58,6 @@ def test_when_they_come_and_leave():
     assert "folio_batch_add" not in [event.op.kind.name for event in trace.events]
 
 
-def test_two_others_go_for_the_second_huge_page():
-    _, trace, outcome = end_of("6.1.0", thps=2, on=2, against="lookup,fault")
-    assert outcome == NOT_SPLIT
-    assert moved(trace)["thp_split_page"] == 1  # A was split and moved, B was what failed
-
-
 # -- names of failures
 
 

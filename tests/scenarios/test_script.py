@@ -53,12 +53,3 @@ def test_a_pass_that_is_left_is_not_over():
         ("A", "A", None), ("s", "B", end), names="AB", version="base", huge_targets_none=True
     )
     assert "s" not in [event.actor for event in trace.events]
-
-
-def test_several_cues_fire_by_position_then_by_their_order():
-    """The page is moved, so the check of a split is passed when its mappings are removed."""
-    sites = {"fourth": "unmap", "first": "visit", "fifth": "unmap", "third": "split.check"}
-    cast = [(name, "A", Position.at(site, 0)) for name, site in sites.items()]
-    trace, _ = run(*cast, ("at once", "A", None))
-    order = [event.actor for event in trace.events if event.actor != "main"]
-    assert order == ["at once", "first", "third", "fourth", "fifth"]
