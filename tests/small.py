@@ -81,6 +81,11 @@ def steps(k: int) -> Any:
     return path
 
 
+def forever() -> Any:
+    while True:
+        yield nop()
+
+
 def increment() -> Any:
     """Load x, store x + 1: two of these at once lose an update."""
     value = yield load("x")

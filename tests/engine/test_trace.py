@@ -1,7 +1,7 @@
 """A recorded run: any position can be looked at, and the limit on its length is a limit."""
 
 import pytest
-from small import cells, nop, store
+from small import cells, forever, store
 
 from mmsim.engine import trace as trace_module
 from mmsim.engine.op import ModelError
@@ -15,11 +15,6 @@ def counter():
     for index in range(STEPS):
         yield store("x", index + 1)
     return "done"
-
-
-def forever():
-    while True:
-        yield nop()
 
 
 @pytest.mark.parametrize("kept_max", [4, trace_module.KEPT_MAX])

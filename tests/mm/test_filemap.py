@@ -63,12 +63,6 @@ def test_truncation_waits_for_the_lock_if_it_is_told_to():
     assert guard(world, truncate_inode_folio("A", 0)) is None
 
 
-def test_a_file_ends_where_its_extents_end():
-    world = memory(folio("A", 0), folio("A", 0)._replace(name="A[1]", index=1))
-    assert do(world, find_get_entry((Extent("A", 2),), (0, 1))).page.pfn == PFN + 1
-    assert do(world, find_get_entry((Extent("A", 1),), (0, 1))) is None
-
-
 # -- references claimed all at once
 
 

@@ -38,9 +38,6 @@ def test_indices(free, order, blocks, indices):
 def test_an_order_the_zone_does_not_have(order):
     with pytest.raises(ValueError, match=rf"order {order} .* 3 counts"):
         unusable_index((1, 0, 0), order)
-
-
-def test_a_count_of_blocks_is_no_negative_number():
     with pytest.raises(ValueError, match="-1"):
         unusable_index((1, -1), 0)
 

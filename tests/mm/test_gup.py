@@ -3,7 +3,6 @@
 import pytest
 from small import NR, PFN, folio, memory, run
 
-from mmsim.constants import LRU_ADD
 from mmsim.engine.actor import Actor
 from mmsim.errno import EFAULT
 from mmsim.mm.actors import pin_user_pages
@@ -12,7 +11,6 @@ from mmsim.mm.gup import (
     pin_user_pages_remote,
     unpin_user_pages_dirty_lock,
 )
-from mmsim.mm.swap import batch_add
 from mmsim.mm.versions import VERSIONS
 
 
@@ -26,15 +24,6 @@ def pin(world, *vma):
 def test_nothing_there_is_an_error_and_less_than_asked_is_not():
     assert pin(memory(folio(), in_cma=False), ("B", 1))[0] == -EFAULT
     assert pin(memory(folio(), in_cma=False), ("A", NR), ("B", 1))[0] == NR
-
-
-def test_the_drain_happens_once_in_a_round():
-    world = memory(folio("P", 0, lru=False), folio("Q", 0, lru=False))
-    for i, cpu in enumerate(("one", "two")):
-        batch_add(world, cpu, LRU_ADD, PFN + i)
-    result, trace = pin(world, ("P", 1), ("Q", 1))
-    assert result == 2
-    assert [event.op.kind.name for event in trace.events].count("lru_add_drain_all") == 1
 
 
 @pytest.mark.parametrize("lets_go", [False, True])

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from small import run
+from small import Cells, ask, run, wait_for_x
 
 from mmsim.constants import ANON, SHMEM
 from mmsim.engine.actor import Actor
-from mmsim.engine.op import ModelError, at_once, blocking, choice
+from mmsim.engine.op import ModelError, at_once
 from mmsim.errno import ENOMEM
 from mmsim.mm.shmem import populate as populate_page
 from mmsim.mm.shmem import shmem_is_huge, shmem_populate
@@ -84,17 +84,7 @@ def test_a_page_of_each_kind(kind, mapped, order):
 # -- steps taken at once
 
 
-@blocking(lambda world, me: "somebody else is here")
-def waits(world, me):
-    """Never possible."""
-
-
-@choice(lambda world, me: ("heads", "tails"))
-def tosses(world, me, outcome):
-    """The environment decides."""
-
-
-@pytest.mark.parametrize(("op", "says"), [(waits(), "somebody else"), (tosses(), "'heads'")])
+@pytest.mark.parametrize(("op", "says"), [(wait_for_x(), "x is 0"), (ask(), "'ok'")])
 def test_only_what_nobody_else_has_a_say_in_can_be_one_step(op, says):
     with pytest.raises(ModelError, match=says):
-        at_once(World(), "me", (step for step in [op]))
+        at_once(Cells(x=0), "me", (step for step in [op]))

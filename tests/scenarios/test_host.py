@@ -6,7 +6,7 @@ import pytest
 
 from mmsim.mm.fragmentation import suitable, summed
 from mmsim.scenarios import boot_guest
-from mmsim.scenarios.host import HOST_KNOBS, host, served_from
+from mmsim.scenarios.host import host, served_from
 from mmsim.scenarios.situation import ALL_MOVED, NO_MEMORY, NO_ROOM
 
 NONE, CMA, OTHER = "-ENOMEM", "CMA", "ordinary memory"
@@ -25,14 +25,6 @@ def test_asking_changes_nothing_and_what_is_free_is_what_the_knobs_say(mib):
         # A pattern of at most 31 stretches is repeated: a share is off by a pageblock of 62.
         assert abs(zone.nr_free / zone.nr_pages - (1 - used / 100)) < 1 / 62
         assert bool(suitable(summed(zone.lists()), 9)) == (used == 0)
-
-
-def test_a_scenarios_host_is_the_same_host():
-    knobs = {"host": 256, "cma": 40, "used": 30, "scattered": 70, "seed": 5}
-    made = boot_guest(guest=4, **knobs)
-    assert made.initial().world.zone.key() == host(**knobs).zone.key()
-    assert [knob.name for knob in HOST_KNOBS] == list(knobs)
-    assert host(**knobs).with_(seed=6).knobs == {**knobs, "seed": 6}
 
 
 FULL = {"host": 16, "cma": 0, "guest": 16, "used": 50}

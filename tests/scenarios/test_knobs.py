@@ -10,7 +10,6 @@ from mmsim.scenarios import (
     SCENARIOS,
     cma_alloc,
     drop_caches_only,
-    make,
     pin_versus,
     vfio_map,
 )
@@ -77,13 +76,6 @@ def test_somebody_may_go_behind_the_last_pass():
         knobs = {"passes": passes, "released": "9", "order": 1}
         for spec in (SCENARIOS["vfio_map"], SCENARIOS["split_race"], pin_versus):
             assert spec(**knobs).knobs["released"] == "9"
-
-
-def test_unknown_names_get_the_nearest_match():
-    with pytest.raises(ValueError, match="did you mean 'vfio_map'"):
-        make("vfio_mop")
-    with pytest.raises(ValueError, match="did you mean 'v3fix'"):
-        vfio_map("v3fixx")
 
 
 def test_equal_sets_are_equal_knobs():

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 from coin import sample
-from small import cells, nop
+from small import cells, forever
 from svg_rules import seen
 
 from mmsim.constants import MIGRATE_PASSES
@@ -35,11 +35,6 @@ def outcomes():
 @pytest.fixture(scope="module")
 def runs():
     return sample(RACE.merged(), RACE.fate, 500, seed=0)
-
-
-def forever():
-    while True:
-        yield nop()
 
 
 def test_what_does_not_end_has_no_share():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from view_states import run
 
-from mmsim.views.run import _shape, changes, fold, summary
+from mmsim.views.run import _shape, fold, summary
 
 LONG = [
     ("v2", {"released": "1", "order": 5}),
@@ -31,17 +31,6 @@ def test_unfolding_is_exact(version: str, knobs: dict[str, object]) -> None:
                 block = trace.events[start : start + row.block]
                 assert [_shape(e) for e in block] == first
                 assert len({e.actor for e in block}) == 1
-
-
-def test_what_a_step_changed() -> None:
-    trace = run("base")
-    assert [str(change) for change in changes(trace.at(1))] == [
-        "A refs 513 → 514",
-        "A held by holder 0 → 1",
-    ]
-    assert changes(trace.at(0)) == []
-    assert changes(trace.at(16)) == []
-    assert [str(change) for change in changes(trace.at(17))] == ["thp_split_page_failed 0 → 1"]
 
 
 def test_the_summary_says_what_it_means() -> None:
