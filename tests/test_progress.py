@@ -32,9 +32,7 @@ from mmsim.widgets.card import CardBox
 sys.path.insert(0, str(ROOT / "tests" / "views"))
 from svg_rules import references_are_defined, texts_fit, texts_stand_apart
 
-TOUCHED = (
-    "the_report", "who_holds_this_page", "you_are_the_scheduler", "capstone_and_recall"
-)  # fmt: skip
+TOUCHED = "the_report", "who_holds_this_page", "you_are_the_scheduler", "capstone_and_recall"
 ANSWERED = ("first", "first_text", "right", "last", "text", "unlocked")
 KILLS = int(os.environ.get("MMSIM_KILLS", "3"))  # 200 when it matters
 
@@ -85,14 +83,10 @@ def test_nothing_is_kept_or_read_where_nobody_has_opened_a_notebook(file, monkey
 
 @pytest.mark.parametrize("name", ["the_report", "who_holds_this_page", "you_are_the_scheduler"])
 def test_a_reopened_lesson_shows_every_answer(file, name):
-    cards = [
-        card for card in cards_of(name) if not card.asks or not progress.packed(card.right())[1]
-    ]
-    for card in cards:
-        if card.asks:
-            [need.answer(need.right()) for need in card.needs]
-            assert card.answer(card.right()).settled
-            assert card.key == f"{name}.{card.name}{'.' * bool(card.which)}{card.which}"
+    cards = [c for c in cards_of(name) if not c.asks or not progress.packed(c.right())[1]]
+    for card in (card for card in cards if card.asks):
+        [need.answer(need.right()) for need in card.needs]
+        assert card.answer(card.right()).settled
     shown = {card.name: said(card) for card in cards}
     another_kernel(name)
     assert not any(card.settled for card in cards if card.asks or card.needs)
@@ -113,8 +107,8 @@ def test_wrong_tries_hints_and_what_they_unlock_come_back(file):
     assert "At first you had said: a" in shown
     lesson.counted.answer("c")
     entry = entries(file)["counted"]
-    assert (entry["first"], entry["last"], entry["right"]) == ("a", "c", False)
-    assert [entry[name] for name in NUMBERS[:3]] == [3, 2, 1]
+    kept = {"first": "a", "last": "c", "right": False, "tries": 3, "wrong": 2, "hints": 1}
+    assert kept.items() <= entry.items()
     assert abs(entry["at"] - time.time()) < 600
 
 
@@ -123,15 +117,8 @@ def test_a_forgotten_card_comes_up_open_and_its_first_answer_stays(file):
     another_kernel(*TOUCHED)
     assert said(lesson.pretest).startswith("○")
     lesson.pretest.answer([False] * 6)
-    another_kernel(*TOUCHED)
-    assert said(lesson.pretest).startswith("●")
-    box = CardBox(lesson.pretest)
-    box.change.click()
-    box.choices["users"].value = True
-    box.store.click()
     entry = entries(file)["pretest"]
-    assert [entry["first"]["ten"], *[*entry["last"].values()][:2]] == [True, True, False]
-    assert entry["right"] is None
+    assert [entry["first"]["ten"], entry["last"]["ten"], entry["right"]] == [True, False, None]
 
 
 def test_a_solution_that_is_shown_is_no_answer_and_what_needs_it_opens_again(file):
@@ -275,19 +262,13 @@ def test_what_cannot_be_kept_is_told_and_kept_later(file, monkeypatch, trouble):
     assert {*entries(file)} == {"counted", "start", "pretest"}
 
 
-NUMBERED = '{"card": "x", "tries": %s, "wrong": 0, "hints": 0, "first_at": 0, "at": 0}'
+NUMBERED = b'{"card": "x", "tries": -1, "wrong": 0, "hints": 0, "first_at": 0, "at": 0}'
 
 
-@pytest.mark.parametrize(
-    "rubbish",
-    [
-        b"\x00\xff\xfe",
-        b'{"card": "the_report.start", "tri',
-        b"[" * 100_000,
-        b'{"card": 1}',
-        NUMBERED.encode() % b"-1",
-    ],
-)
+RUBBISH = b"\x00\xff\xfe", b'{"card": "x", "tri', b"[" * 100_000, b'{"card": 1}', NUMBERED
+
+
+@pytest.mark.parametrize("rubbish", RUBBISH, ids=lambda rubbish: str(rubbish[:9]))
 def test_a_damaged_file_is_set_aside_whole_and_its_good_lines_stay(file, rubbish):
     lesson.pretest.answer([True] * 6)
     damaged = rubbish + b"\n" + file.read_bytes()
@@ -311,6 +292,8 @@ def test_an_entry_that_is_no_answer_any_more_leaves_the_card_open(file, change):
 
 
 # -- mmsim progress, mmsim tally
+
+PEOPLE = 3
 
 
 def test_progress_and_what_is_handed_in(file, monkeypatch, capsys):
@@ -348,7 +331,7 @@ def test_the_card_that_compares_before_and_after(file, monkeypatch):
 @pytest.fixture(scope="module")
 def handed_in(tmp_path_factory):
     folder = tmp_path_factory.mktemp("class")
-    class_of(6, folder, ["the_report", "capstone_and_recall"])
+    class_of(PEOPLE, folder, ["the_report", "capstone_and_recall"])
     return folder
 
 
@@ -360,22 +343,18 @@ def test_the_hand_ins_of_a_class_become_a_table_and_a_picture(handed_in, capsys)
     counts = Counter(entry["first"] for entry in firsts)
     tried = [str(sum(entry[name] for entry in firsts)) for name in ("wrong", "hints")]
     at = next(n for n, line in enumerate(lines) if line.startswith("counted "))
-    assert lines[at].split() == ["counted", "6", str(counts["c"]), "of", "6", *tried]
+    assert lines[at].split() == ["counted", "3", str(counts["c"]), "of", "3", *tried]
     told = ", ".join(f"{rule} {counts[rule]}{' ✔' * (rule == 'c')}" for rule in "abcd")
     assert lines[at + 1] == f"    {told}"
-    pairs = [
-        [
-            each[key]["first"]["ten"]
-            for key in ("the_report.pretest", "capstone_and_recall.afterwards")
-        ]
-        for each in cards
-    ]
-    before, after = (sum(not ten for ten in side) for side in zip(*pairs, strict=True))
-    assert f"{before:4} → {after} of 6  Trying ten times" in "\n".join(lines)
+    before, after = (
+        sum(not each[key]["first"]["ten"] for each in cards)
+        for key in ("the_report.pretest", "capstone_and_recall.afterwards")
+    )
+    assert f"{before:4} → {after} of {PEOPLE}  Trying ten times" in "\n".join(lines)
     svg = (handed_in / "tally.svg").read_text()
     for rule in (texts_fit, texts_stand_apart, references_are_defined):
         rule(ET.fromstring(svg))
-    assert all(words in svg for words in ("6 hand-ins", "“ten”, before", "00 counted"))
+    assert all(words in svg for words in ("3 hand-ins", "“ten”, before", "00 counted"))
 
 
 def test_odd_files_among_the_hand_ins(handed_in, tmp_path, capsys, monkeypatch):
