@@ -417,13 +417,13 @@ def test_code_is_another_try_if_its_verdict_is_another(monkeypatch):
         assert told in repr(card.answer(lambda count=count: count))
 
 
+MANY = "9" * 5_000
 WRITTEN = {
-    int: {"3": 3, " -3 ": -3, "1,027": 1027, "1 128": 1128, "1,5": None, "many": None},
-    object: {"[1, 2]": [1, 2], "x": "x"},
+    int: {"3": 3, " -3 ": -3, "1,027": 1027, "1 128": 1128}
+    | dict.fromkeys(["1,5", "1,02", "many", MANY]),
     str: {"3": "3", "1,027": "1,027"},
     list: {"[1, 2]": [1, 2]},
 }
-WRITTEN[int] |= {"1,02": None, "9" * 5_000: None}
 
 
 @pytest.mark.parametrize(
@@ -438,7 +438,7 @@ def test_what_is_written_into_a_field_is_read_as_it_is_meant(allowed, written, r
     box.choices[ONLY].value = written
     box.store.click()
     assert card.stored == read
-    assert card.answer(written).stored == read or allowed in (list, object)
+    assert card.answer(written).stored == read or allowed is list
     assert read is not None or "should be a whole number" in box.said.value
 
 

@@ -16,16 +16,10 @@ from mmsim.scenarios import boot_guest
 @pytest.mark.parametrize(
     ("knobs", "landed"),
     [
-        ({}, "CCCCCCoC"),
-        ({"cma": 16}, "oCoCoCoC"),
         ({"cma": 14}, "oooooCoC"),
-        ({"cma": 13}, "oooooooC"),
-        ({"cma": 12}, "oooooooo"),
-        ({"cma": 26}, "CCCCCCCC"),
         ({"movable": "no"}, "oooooooo"),
         ({"cma": 8, "old": "yes"}, "CCCCCCCC"),  # the second road
         ({"cma": 0, "old": "yes"}, "rrrrrrrr"),
-        ({"cma": 8, "old": "yes", "movable": "no"}, "rrrrrrrr"),
     ],
 )
 def test_where_eight_allocations_land(knobs, landed):
