@@ -50,27 +50,6 @@ def test_the_counts_of_three_runs_and_what_the_owner_of_cma_gets():
     assert counts == [0, 0, 2]  # what the card says of each
 
 
-@pytest.mark.parametrize(
-    ("answer", "told"),
-    [
-        (vfio_map("v1", targets="late", released=1), "that is v1; it should happen in v2"),
-        (vfio_map("v2", targets="late", holder=0), "no failing pin"),
-        (vfio_map("v2"), "not everything has moved"),
-        (vfio_map("v2", taken="0.move.freeze"), "not everything has moved"),
-        (vfio_map("v2", reason="syscall"), "no pin"),
-        (vfio_map, "the answer should be a situation"),
-    ],
-)
-def test_what_is_not_the_hole(answer, told):
-    assert told in said(lesson.hole, answer)
-    assert not lesson.hole.settled
-
-
-def test_the_hole_can_come_late_too():
-    late = vfio_map("v2", targets="late", released=3).run()
-    assert "nothing is left in CMA" in said(lesson.hole, late)
-
-
 def asks(look, **knobs):
     return lambda version: look(vfio_map(version, **{"reason": "contig_range", **knobs}).run())
 
