@@ -44,6 +44,7 @@ RUNS: dict[str, tuple[str, dict[str, Any], str]] = {
 }
 
 
+@cache
 def which_judged(letter: str) -> Verdict:
     """Judged by running the situation and comparing every counter."""
     version, knobs, _ = RUNS[letter]

@@ -17,7 +17,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from itertools import product
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -702,6 +702,7 @@ RACES: dict[str, dict[str, Any]] = {
 }
 
 
+@lru_cache(maxsize=16)  # the last handed in; those of the real kernel are asked for each time
 def ends(version: Version, race: str) -> dict[str, Outcome]:
     """Every way to end for a huge page of two pages and a holder that leaves, in every order of
     steps: by what is returned and counted."""

@@ -461,6 +461,7 @@ policy: Card = Card(
 ANSWERS, TIMES = (TRY_AGAIN, DRAIN, "wait"), (1, 2, 3)
 
 
+@cache
 def fares(answer: str, times: int) -> tuple[float, int]:
     """The odds in `visit`, and the steps in `never`, of one answer to the first busy tries."""
 

@@ -13,7 +13,6 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
-from distributed import Client, LocalCluster
 
 from mmsim import sweep
 from mmsim.engine.sweep import Point
@@ -41,13 +40,17 @@ def dies_at_one(a, b):
     return a
 
 
+@pytest.fixture(scope="module")
 def processes():
-    return ProcessPoolExecutor(2, mp_context=get_context("spawn"))
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        yield pool
 
 
 @pytest.fixture(scope="module")
 def cluster():
     """A scheduler and a worker of dask, in this process, as `Client.get_executor()` gives them."""
+    from distributed import Client, LocalCluster  # each of the processes would import it, too
+
     with (
         LocalCluster(
             n_workers=1, threads_per_worker=2, processes=False, dashboard_address="127.0.0.1:0"
@@ -58,42 +61,28 @@ def cluster():
         yield executor
 
 
-@pytest.fixture(params=["here", "processes", "cluster"])
-def executor(request):
-    if request.param == "here":
-        yield None
-    elif request.param == "cluster":
-        yield request.getfixturevalue("cluster")
-    else:
-        with processes() as pool:
-            yield pool
-
-
 @pytest.mark.slow
-def test_points_come_in_the_order_of_the_grid_and_a_failed_one_is_told(executor, capsys):
-    made = sweep(late_first, GRID, executor)
-    assert made == [Point(at, f"{at['a']}{at['b']}") for at in ORDERED]
+@pytest.mark.parametrize("where", ["here", "cluster", "processes"])
+def test_points_come_in_order_and_what_fails_is_told_and_kept_apart(
+    where, request, capsys, tmp_path
+):
+    executor = request.getfixturevalue(where) if where != "here" else None
+    assert sweep(late_first, GRID, executor) == [Point(at, f"{at['a']}{at['b']}") for at in ORDERED]
     assert capsys.readouterr().err == ""
     made = sweep(fails_at_one, GRID, executor)
     assert [point.value for point in made] == [3, 3, None, None, 2, 2]
-    assert [point.error for point in made if point.error] == [
-        "ValueError: not at x",
-        "ValueError: not at y",
-    ]
+    errors = [point.error for point in made if point.error]
+    assert errors == ["ValueError: not at x", "ValueError: not at y"]
     told = "2 of 6 points failed, the first at a=1, b=x: ValueError: not at x\n"
     assert capsys.readouterr().err == told
-
-
-def test_a_worker_that_dies_fails_its_points_and_what_was_known_is_kept(tmp_path, capsys):
-    file = tmp_path / "known.json"
-    sweep(dies_at_one, {**GRID, "a": (3,)}, file=file)
-    with processes() as pool:
-        made = sweep(dies_at_one, GRID, pool, file=file)
-        again = sweep(dies_at_one, GRID, pool, file=file)  # nothing can be handed to it any more
-    for points in (made, again):
-        assert [point.value for point in points[:2]] == [3, 3]
-        assert "BrokenProcessPool" in points[2].error
-    assert "points failed" in capsys.readouterr().err
+    if where == "processes":
+        file = tmp_path / "known.json"
+        sweep(dies_at_one, {**GRID, "a": (3,)}, file=file)
+        for _ in range(2):  # the second time nothing can be handed to it any more
+            points = sweep(dies_at_one, GRID, executor, file=file)
+            assert [point.value for point in points[:2]] == [3, 3]
+            assert "BrokenProcessPool" in points[2].error
+        assert "points failed" in capsys.readouterr().err
 
 
 KILLED = """
@@ -124,7 +113,7 @@ def test_a_killed_sweep_goes_on_where_it_was(tmp_path):
     assert [path.name for path in tmp_path.iterdir() if path.suffix == ".part"] == []
 
 
-def test_failed_points_are_called_again_and_others_are_not(tmp_path, capsys):
+def test_failed_points_are_called_again_and_others_are_not(tmp_path):
     file, asked = tmp_path / "known.json", []
 
     def odd(n):
@@ -140,24 +129,18 @@ def test_failed_points_are_called_again_and_others_are_not(tmp_path, capsys):
     assert [point.value for point in again] == [[0], None, None, 1.0, 0.5]
 
 
-@pytest.mark.parametrize(
-    ("content", "told"),
-    [
+def test_what_can_not_be_used_gets_one_sentence_and_a_file_of_others_is_left_alone(tmp_path):
+    file = tmp_path / "known.json"
+    for content, told in (
         ("{", "is not the file of a sweep"),
         ("[]", "is not the file of a sweep"),
         ('{"function": "f", "values": 1}', "is not the file of a sweep"),
         ('{"function": "other.f", "values": {}}', "is of other.f, not of"),
-    ],
-)
-def test_a_file_that_is_not_its_own_is_left_alone(tmp_path, content, told):
-    file = tmp_path / "known.json"
-    file.write_text(content)
-    with pytest.raises(UserError, match=told):
-        sweep(late_first, GRID, file=file)
-    assert file.read_text() == content
-
-
-def test_what_can_not_be_used_gets_one_sentence(tmp_path):
+    ):
+        file.write_text(content)
+        with pytest.raises(UserError, match=told):
+            sweep(late_first, GRID, file=file)
+        assert file.read_text() == content
     with pytest.raises(UserError, match="a grid is a table"):
         sweep(late_first, [1, 2])
     with pytest.raises(UserError, match="can't be written"):
@@ -167,11 +150,12 @@ def test_what_can_not_be_used_gets_one_sentence(tmp_path):
 
 def test_it_works_without_tqdm_and_has_a_bar_with_it(monkeypatch, capsys):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
-    assert len(sweep(late_first, {"a": (0, 0.1), "b": (1,)})) == 2
+    grid = {"a": (0, 0.1), "b": (1,)}
+    assert len(sweep(late_first, grid)) == 2
     assert "2/2" in capsys.readouterr().err
-    sweep(late_first, {"a": (0,), "b": (1,)}, bar=False)
+    sweep(late_first, grid, bar=False)
     monkeypatch.setitem(sys.modules, "tqdm.auto", None)
-    assert len(sweep(late_first, {"a": (0, 0.1), "b": (1,)})) == 2
+    assert len(sweep(late_first, grid)) == 2
     assert capsys.readouterr().err == ""
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 import pytest
-from views.svg_rules import words
 
 from mmsim.datafiles import load_csv, path
 from mmsim.evidence.kernel_runs import curves, populate, rows_of, zone_with
@@ -17,16 +16,10 @@ from mmsim.scenarios import boot_guest
 @pytest.mark.parametrize(
     ("knobs", "landed"),
     [
-        ({}, "CCCCCCoC"),
-        ({"cma": 16}, "oCoCoCoC"),
         ({"cma": 14}, "oooooCoC"),
-        ({"cma": 13}, "oooooooC"),
-        ({"cma": 12}, "oooooooo"),
-        ({"cma": 26}, "CCCCCCCC"),
         ({"movable": "no"}, "oooooooo"),
         ({"cma": 8, "old": "yes"}, "CCCCCCCC"),  # the second road
         ({"cma": 0, "old": "yes"}, "rrrrrrrr"),
-        ({"cma": 8, "old": "yes", "movable": "no"}, "rrrrrrrr"),
     ],
 )
 def test_where_eight_allocations_land(knobs, landed):
@@ -38,13 +31,6 @@ def test_numbers_of_the_text():
     first, *_, seventh, _ = lending()
     assert (first.free // 512, first.free_cma // 512) == (32, 19)
     assert (seventh.free // 512, seventh.free_cma // 512) == (26, 13)
-    machine = lesson.measured(512, lesson.GUEST)
-    assert 1024 - 64 < machine[0].free < 1024
-    assert machine[0].free - machine[0].free_cma > 400
-    table = lesson.evidence.make()
-    assert table.iloc[:, 2].tolist() == [*["ordinary memory"] * 3, "CMA"]
-    assert [cell.split()[2] for cell in table.iloc[:, 1]] == ["7", "26", "44", "52"]
-    assert round(lesson.measured(256)[0].free) == 977
 
 
 # -- measured
@@ -57,12 +43,6 @@ def test_the_stored_course_is_what_the_model_gives():
         taken = populate(zone, step.pages if step is not curve[0] else 0, huge=False)
         mine = (stored["mapped_mib"], zone.nr_free, zone.nr_free_cma, taken)
         assert [*stored.values()] == [*map(str, mine)]
-
-
-def test_the_chart_has_the_half_line_and_stays_within_1_mib():
-    picture, table = lesson.populate_chart()
-    assert any(lesson.FILE in text for text in words(picture.svg))
-    assert table.values.tolist() == [[468, 468, "0.7"]]
 
 
 def test_what_the_text_says_of_fragmented_machines():
@@ -80,10 +60,8 @@ def test_what_the_text_says_of_fragmented_machines():
 def test_the_steps_of_the_pin_are_found_in_the_run_and_no_reference_is_missing():
     table = lesson.pin_steps()
     assert [*table.index] == list(lesson.STEPS)
-    assert table["count after it"].tolist() == [1025, 1025, 514, 513, 1025, 1025]
     for count, held in zip(table["count after it"], table["references"], strict=True):
         assert sum(map(int, re.findall(r"\d+", held))) == count
-    assert "512 + 1 + 512 = 1,025" in lesson.PINNED
 
 
 def test_how_often_the_page_is_pinned_is_as_the_text_says():
@@ -93,7 +71,3 @@ def test_how_often_the_page_is_pinned_is_as_the_text_says():
         assert names.count("follow_page_mask") == times
         assert run.last.world.vmstat["nr_foll_pin_acquired"] == 512 * times
         assert run.last.world.vmstat["nr_foll_pin_released"] == released
-
-
-def test_the_owner_gets_its_memory_or_ebusy():
-    assert [lesson.owner_gets(holder) for holder in (0, 1)] == ["memory", "-EBUSY"]

@@ -11,11 +11,14 @@ from mmsim.lessons import cma_borrowed_land as cma
 from mmsim.lessons import migrate_or_split as split
 from mmsim.lessons import plenty_free as plenty
 from mmsim.lessons import probably_drop_caches as walk
+from mmsim.lessons import review_v1_then_v2 as review
 from mmsim.lessons import the_report as report
+from mmsim.lessons import v2_is_not_the_end as end
 from mmsim.lessons import who_holds_this_page as holds
 from mmsim.lessons import you_are_the_scheduler as game
 from mmsim.lessons.card import Card
 from mmsim.scenarios import vfio_map
+from mmsim.scenarios.policy import STEPS_MAX
 
 PIN, LOOK, *REST = cma.STEPS
 LOCK, CHECK, UNMAP, *LAST = split.WHY
@@ -26,6 +29,15 @@ MOMENT = "the holder still finds a moment. Which?"
 
 def blocks(*counts):
     return dict(zip(plenty.ORDERS, counts, strict=True))
+
+
+def nosuch(given):  # a reply quotes the line, so what is told must not stand in it
+    return given.nosuch
+
+
+def loops(c):
+    for _ in range(STEPS_MAX):  # not for ever: without a limit this has to fail, not to hang
+        pass
 
 
 # card, answer, what is said first, what is said the second time only
@@ -80,10 +92,29 @@ WRONG = [
     (game.claims, {**CLAIMS, "mapped": "holds"}, "a schedule of 13", "`split*9 holder split*3`"),
     (game.claims, {**CLAIMS, "alone": "broken"}, "which schedule breaks it?", "none of all 55"),
     (game.claims, {**CLAIMS, "piece": "broken"}, "there is a schedule", "Play `split*11 holder`"),
+    (review.hole, vfio_map("v1", targets="late", released=1), "that is v1; it should happen", ""),
+    (review.hole, vfio_map("v2", targets="late", holder=0), "no failing pin", ""),
+    (review.hole, vfio_map("v2"), "not everything has moved", ""),
+    (review.hole, vfio_map("v2", taken="0.move.freeze"), "not everything has moved", ""),
+    (review.hole, vfio_map("v2", reason="syscall"), "no pin", ""),
+    (review.hole, vfio_map, "the answer should be a situation", ""),
+    (end.once, lambda c: True, "v2 keeps it too, in all", ""),
+    (end.once, lambda c: c.thp_migration_fail <= 1, "not even v3fix keeps it: ", ""),
+    (end.once, lambda c: c.pinned or c.thp_split_page_failed > 0, "not even v3fix keeps it: ", ""),
+    (end.once, lambda c: c.pinned or c.pages_in_cma > 0, "not even v3fix keeps it: ", ""),
+    (end.once, lambda c: 5, "your claim returns 5, not True or False, for Counts(huge_pages", ""),
+    (end.once, lambda c: None if c.pinned else True, "your claim returns None, not True", ""),
+    (end.once, lambda c: None, "Not stored: the function returns nothing yet", ""),
+    (end.once, nosuch, "the claim raised AttributeError", ""),
+    (end.once, lambda: True, "the claim raised TypeError", ""),
+    (end.once, loops, "the claim was stopped after", ""),
     *((game.together, {"stretch": x, "check": True}, MOMENT, "after `split*") for x in "abc"),
     (game.together, ["d", False], "comes before the stretch", "refused at the check"),
 ]
+LATE = vfio_map("v2", targets="late", released=3)
 RIGHT = [
+    (review.hole, LATE.run(), "nothing is left in CMA"),
+    (end.once, lambda c: c.thp_migration_fail <= c.huge_pages, "v3fix keeps your claim, v2 does"),
     (holds.page_y, holds.page_y.solution.run(), "expected are 512 + 0 + 1"),
     (cma.first, 468, "the kernel did so"),
     (plenty.least, [511, 512, 1500, 2000, 2049, 3000, 3500, 4095], "99.8 %, and no huge page"),

@@ -6,7 +6,6 @@ from mmsim.lessons import the_report as lesson
 from mmsim.lessons.form import counters_of
 from mmsim.scenarios import vfio_map
 from mmsim.views.first_screen import NEVER, NOBODY, stops
-from mmsim.views.first_screen import setting as setting_of
 
 ONE_EACH = {"thp_migration_fail": 1, "thp_split_page_failed": 1}
 
@@ -20,10 +19,7 @@ def test_the_picture_the_model_and_the_measurement_give_the_reported_pair():
     assert lesson.PAGES + 1 + 1 == lesson.EXPECTED
 
 
-def test_the_first_questions_are_answered_by_the_model():
-    for name, setting in lesson.SETTINGS.items():
-        rc = setting_of(*setting).run().results["pin"]
-        assert lesson.starts()[name] == ("starts" if rc > 0 else "does not start")
+def test_without_a_holder_base_never_starts_and_all_but_the_huge_page_has_moved():
     nobody = stops("base", NOBODY)[-1]
     assert (nobody.outside, nobody.result) == (512, "-12")
     assert not any(stops("base", when)[-1].starts for when in (NOBODY, "1", "9", NEVER))
@@ -42,7 +38,6 @@ def test_only_one_rule_gives_what_is_counted_in_every_setting_of_the_picture():
 
 def test_three_suspects_can_not_be_told_apart_and_one_is_out():
     assert [lesson.tried(name) for name in lesson.SUSPECTS][:3] == [ONE_EACH] * 3
-    assert lesson.tried("writeback") == {"thp_migration_fail": 1, "thp_split_page_failed": 0}
     for name in ("truncated", "nomem"):
         assert vfio_map("v2", holder=0, trouble=name).run().results["pin"] == -12
 

@@ -1,19 +1,19 @@
-"""What the lessons say of real kernels: sentences that were wrong once do not come back."""
+"""What the texts say of real kernels: sentences that were wrong once do not come back."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
-import nbformat
 import pytest
+from tool_rule import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
+from mmsim.mm.versions import POLICIES, VERSIONS
+
 TEXTS = [
-    *sorted((ROOT / "mmsim" / "lessons").glob("*.md")),
-    *sorted((ROOT / "mmsim" / "lessons").glob("*.py")),
+    *sorted((ROOT / "mmsim" / "lessons").glob("*.[mp][dy]")),
     *sorted((ROOT / "docs").glob("*.md")),
 ]
+RELEASE = r"(?<![0-9.])6\.([2-9]\b|1[0-9]\b|1\.[1-9][0-9]*)"
 
 # A sentence that a kernel developer would have to correct -> why.
 WRONG = {
@@ -40,21 +40,26 @@ def test_no_sentence_that_was_corrected_stands_anywhere_else(path):
     text = in_one_line(path)
     found = {wrong: why for wrong, why in WRONG.items() if re.search(wrong, text, re.IGNORECASE)}
     assert not found
+    sentences = re.split(r"(?<=[.;:])\s|\"", text)
+    called = [told for told in sentences if "v3fix" in told and re.search(RELEASE, told)]
+    assert called == []  # v3fix is the loop of 6.1 with its count repaired; no release is that
+
+
+def test_a_title_names_a_release_only_where_one_is_exactly_that():
+    rows = VERSIONS | POLICIES
+    found = {name: re.search(RELEASE, row.title) for name, row in rows.items()}
+    named = {row: release[0] for row, release in found.items() if release}
+    assert named == {"v3": "6.2", **{row: "6.12" for row in found if row.startswith("6.12")}}
 
 
 @pytest.mark.parametrize(
     ("lesson", "told"),
     [
-        ("cma_borrowed_land", ("it pins the page three times, not twice as above",)),
-        ("v2_is_not_the_end", ("as it was meant",)),
+        ("cma_borrowed_land", "it pins the page three times, not twice as above"),
+        ("v2_is_not_the_end", "as it was meant"),
     ],
 )
 def test_a_lesson_that_counts_pins_says_that_the_kernel_of_the_time_had_another_test(lesson, told):
-    """What is said stands in the lesson's notebook with all answers."""
-    (path,) = (ROOT / "notebooks" / "solutions").glob(f"[0-9][0-9]_{lesson}.ipynb")
-    cells = nbformat.read(path, as_version=4).cells
-    shown = [output.get("data", {}) for cell in cells for output in cell.get("outputs", [])]
-    said = [*(cell.source for cell in cells), *(data.get("text/plain", "") for data in shown)]
-    text = " ".join(" ".join(said).split())
+    text = "".join(in_one_line(path) for path in TEXTS if path.stem == lesson).replace('" "', "")
     assert "`collect_longterm_unpinnable_pages()`" in text
-    assert all(words in text for words in told)
+    assert told in text
