@@ -114,9 +114,8 @@ class SetupError(ValueError):
 def load(path: Path) -> dict[str, Any]:
     """A vector file that fits the schema; raises VectorFileError otherwise."""
     try:
-        text = datafiles.content(path, FILE_BYTES_MAX).decode()
-        # The schema takes 1.0 for an integer, Python does not: numbers like that become text.
-        content = json.loads(text, object_pairs_hook=_no_twins, parse_float=str)
+        text = datafiles.content(path, FILE_BYTES_MAX).decode("utf-8-sig")
+        content = json.loads(text, object_pairs_hook=_no_twins, parse_float=_number)
     except OSError as error:
         raise VectorFileError(f"{path}: can't be read: {error.strerror}") from None
     except UserError as error:
@@ -139,6 +138,12 @@ def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if twins:
         raise ValueError(f"the field {twins[0]!r} stands twice in one object")
     return dict(pairs)
+
+
+def _number(text: str) -> float:
+    """A number that is written with a point or an exponent: 1.0 is whole, as the schema has it."""
+    value = float(text)
+    return int(value) if value.is_integer() else value
 
 
 def _misfit(content: Any) -> str:

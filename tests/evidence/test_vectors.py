@@ -154,8 +154,7 @@ def expecting(*versions):
         (expecting(["v4"]), ".expect[0].versions"),
         (expecting(["6.13"]), "'6.1.0'"),
         (expecting("some"), "'all' was expected"),
-        # The schema takes 9.0 for 9; nothing here does.
-        *(({f"{FOLIO}.order": n}, "folios[0].order: ") for n in (9.0, 1e400, True, "9")),
+        *(({f"{FOLIO}.order": n}, "folios[0].order: ") for n in (9.5, 1e400, True, "9")),
         ({"surprise": 1}, "'surprise'"),
         ({"group": "nonsense"}, "is not one of ['refcount', 'split', "),
         ({f"{VECTOR}.script": {"strangers": [{"folio": "A[512]"}]}}, "A has no page 512"),
@@ -167,6 +166,11 @@ def expecting(*versions):
 )  # fmt: skip
 def test_what_does_not_fit_is_named(file, changes, says):
     assert says in refused(file(changed("split", changes)))
+
+
+def test_a_mark_in_front_and_whole_numbers_with_a_point_fit_the_schema(file):
+    content = changed("split", {f"{FOLIO}.order": 9.0, f"{EXPECT}.counters.thp_split_page": 1.0})
+    assert not check_file(file(f"\ufeff{json.dumps(content)}")).mismatches
 
 
 @pytest.mark.parametrize(
