@@ -538,6 +538,7 @@ FREE_MAX, STEP_MAX = 1 << 28, 1 << 16
 BLOCK_ORDER = 10
 BATCH = 63
 START = "the state before the first step"
+NOT_NEXT = "the row before is not the step before, so the state before the step is not known"
 
 
 def zone_with(nr_free: int, nr_free_cma: int) -> Zone:
@@ -570,6 +571,7 @@ class Step(NamedTuple):
     """A row of a measured curve, with the state behind that step; step 0 is the state before."""
 
     row: Row
+    number: int
     huge: bool
     pages: int
     free: int
@@ -583,11 +585,11 @@ def curves(rows: list[Row]) -> dict[str, list[Step]]:
     def read(row: Row) -> None:
         boot, free = row["boot"], row.whole(FREE, 0, FREE_MAX)
         huge, pages = "thp" in row.one_of("kind", KINDS), row.whole("pages_in_step", 0, STEP_MAX)
-        if row.whole("step", 0) == 0:
-            found[boot] = []
+        if (number := row.whole("step", 0)) == 0:
+            found.setdefault(boot, [])
         elif boot not in found:
             raise UserError(f"column boot is {boot!r}, of which no step 0 came before")
-        found[boot].append(Step(row, huge, pages, free, row.whole(FREE_CMA, 0, free)))
+        found[boot].append(Step(row, number, huge, pages, free, row.whole(FREE_CMA, 0, free)))
 
     _each(rows, read)
     return found
@@ -605,6 +607,8 @@ def compare_steps(path: Path, rows: list[Row]) -> FileComparison:
 
 
 def _compare_step(before: Step, step: Step) -> RowComparison:
+    if step.number != before.number + 1:
+        return RowComparison.skipped(step.row, EVERY_VERSION, NOT_NEXT if step.number else START)
     zone = zone_with(before.free, before.free_cma)
     predicted = {RULE: int(zone.nr_free_cma > zone.nr_free // 2)}
     predicted[FROM_CMA] = populate(zone, step.pages, huge=step.huge)
@@ -625,7 +629,8 @@ def _compare_step(before: Step, step: Step) -> RowComparison:
 def _how_close(boot: str, steps: list[RowComparison]) -> str:
     """In how many steps of a curve pages come from CMA or not as predicted, and by how many pages
     the steps are off."""
-    pairs = [(row.predicted[FROM_CMA], row.measured[FROM_CMA]) for row in steps]
+    known = [row for row in steps if row.predicted]
+    pairs = [(row.predicted[FROM_CMA], row.measured[FROM_CMA]) for row in known]
     agreeing = sum((predicted > 0) == (measured > 0) for predicted, measured in pairs)
     off = [abs(predicted - measured) for predicted, measured in pairs if predicted != measured]
     said = f"{boot}: CMA or not as predicted in {agreeing} of {len(pairs)} steps"

@@ -114,9 +114,8 @@ class SetupError(ValueError):
 def load(path: Path) -> dict[str, Any]:
     """A vector file that fits the schema; raises VectorFileError otherwise."""
     try:
-        text = datafiles.content(path, FILE_BYTES_MAX).decode()
-        # The schema takes 1.0 for an integer, Python does not: numbers like that become text.
-        content = json.loads(text, object_pairs_hook=_no_twins, parse_float=str)
+        text = datafiles.content(path, FILE_BYTES_MAX).decode("utf-8-sig")
+        content = json.loads(text, object_pairs_hook=_no_twins, parse_float=_number)
     except OSError as error:
         raise VectorFileError(f"{path}: can't be read: {error.strerror}") from None
     except UserError as error:
@@ -139,6 +138,12 @@ def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if twins:
         raise ValueError(f"the field {twins[0]!r} stands twice in one object")
     return dict(pairs)
+
+
+def _number(text: str) -> float:
+    """A number that is written with a point or an exponent: 1.0 is whole, as the schema has it."""
+    value = float(text)
+    return int(value) if value.is_integer() else value
 
 
 def _misfit(content: Any) -> str:
@@ -234,7 +239,7 @@ class Names:
         for entry in entries:
             given = entry if isinstance(entry, dict) else {"folio": entry}
             if "[" in (name := given["folio"]):
-                raise SetupError(f"a range begins at a folio, and {name} is a piece of one")
+                raise SetupError(f"a folio is needed, and {name} is a piece of one")
             for region in self.expand(name):
                 pages = given.get("pages", 1 << self.order[region])
                 if pages > 1 << self.order[region]:
@@ -384,7 +389,10 @@ class Setup:
         entries, given = vector["setup"]["folios"], vector.get("script", {})
         self.names = Names(entries)
         self.script, self.others = build_script(given, self.names)
-        self.world = build_world(entries, self.names, given, cpu)
+        try:
+            self.world = build_world(entries, self.names, given, cpu)
+        except ModelError as error:
+            raise SetupError(str(error)) from None
         self.world.env = environment(version, self.world.env)
         inverted = vector["setup"].get("options", {}).get("isolate_inverted", False)
         self.version = version._replace(isolate_inverted=inverted)
@@ -579,7 +587,9 @@ def run_migrate_pages(vector: Vector, version: Version, expected: Expected) -> F
     """Group migrate_pages: one call on a list of folios, which are isolated first."""
     setup, operation = Setup(vector, version), vector["operation"]
     world, reason = setup.world, REASONS.index(operation["reason"])
-    regions = [region for name in operation["list"] for region in setup.names.expand(name)]
+    regions = [extent.region for extent in setup.names.extents(operation["list"])]
+    if len(set(regions)) < len(regions):
+        raise SetupError("a folio stands twice in the list")
     pages = [setup.page(region) for region in regions]
     for cpu, kind in list(world.batches):
         if kind == LRU_ADD:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from mmsim.constants import (
     MAX_ORDER,
     MIGRATE_CMA,
+    MIGRATE_HIGHATOMIC,
     MIGRATE_MOVABLE,
     MIGRATE_RECLAIMABLE,
     MIGRATE_UNMOVABLE,
@@ -249,12 +250,13 @@ def rmqueue_fallback(zone: Zone, order: int, migratetype: str, nofragment: bool)
 def steal_suitable_fallback(zone: Zone, pfn: int, order: int, migratetype: str) -> None:
     """Take over a free block, and the pageblock around it if enough of that is free or alike.
 
-    Left out: raising the zone's watermark."""
+    Of a HIGHATOMIC pageblock only the block goes.  Left out: raising the zone's watermark."""
     block_order = zone.pageblock_order
-    if order >= block_order:
+    reserved = zone.pageblock_type(pfn) == MIGRATE_HIGHATOMIC
+    if order >= block_order and not reserved:
         for number in range(1 << order - block_order):
             zone.types[(pfn >> block_order) + number] = migratetype
-    if order >= block_order or not can_steal_fallback(zone, order, migratetype):
+    if reserved or order >= block_order or not can_steal_fallback(zone, order, migratetype):
         move_freepages(zone, [(pfn, order)], migratetype)
         return
     free, movable = look_at_pageblock(zone, pfn)

@@ -232,6 +232,16 @@ def test_no_step_is_explained_away(compared, column):
     assert column in wrong.differing
 
 
+def test_a_step_is_compared_with_the_step_before_and_no_other(compared):
+    """Behind a gap nothing is claimed; another curve of the same name begins anew."""
+    rows = measured(STEPS)[:6]
+    found = compared([*rows[:3], *rows[4:], *rows]).rows
+    assert len(found) == 11
+    left = [row.number for row in found if row.verdict == "skipped"]
+    assert left == [2, 5, 7]
+    assert "not the step before" in found[3].why
+
+
 # -- fragmentation indices
 
 RACED = ("b9_s10_movable", "4_order9_outside_cma_used_up")

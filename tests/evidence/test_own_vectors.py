@@ -260,6 +260,21 @@ def test_a_page_that_is_freed_is_none_of_those_that_look_movable(differences):
     assert not differences("allocator", setup, {"op": "sequence", "steps": steps}, expect)
 
 
+@pytest.mark.parametrize("order", [5, 9])
+def test_of_a_highatomic_pageblock_only_the_block_is_taken_over(differences, order):
+    """Whatever else is free there stays, and so does the pageblock's type."""
+    free = [{"pfn": 0, "order": order, "type": "MOVABLE"}]
+    left = []
+    if order < 9:
+        free.append({"pfn": 256, "order": 8})
+        left.append({"type": "HIGHATOMIC", "order": 8, "pfns": [256]})
+    setup = {"pageblocks": ["HIGHATOMIC"], "free": free}
+    expect = {"results": [0], "free_after": left, "pageblocks_after": ["HIGHATOMIC"]}
+    expect |= {"nr_free_after": 256 * len(left), "nr_free_cma_after": 0}
+    steps = [alloc(order, "UNMOVABLE")]
+    assert not differences("allocator", setup, {"op": "sequence", "steps": steps}, expect)
+
+
 # -- the walk of drop_caches
 
 

@@ -154,9 +154,9 @@ def expecting(*versions):
         (expecting(["v4"]), ".expect[0].versions"),
         (expecting(["6.13"]), "'6.1.0'"),
         (expecting("some"), "'all' was expected"),
-        # The schema takes 9.0 for 9; nothing here does.
-        *(({f"{FOLIO}.order": n}, "folios[0].order: ") for n in (9.0, 1e400, True, "9")),
+        *(({f"{FOLIO}.order": n}, "folios[0].order: ") for n in (9.5, 1e400, True, "9")),
         ({"surprise": 1}, "'surprise'"),
+        ({f"{FOLIO}.pfn": 5}, f"{ID}: A: pfn 0x5 is not aligned to order 9"),
         ({"group": "nonsense"}, "is not one of ['refcount', 'split', "),
         ({f"{VECTOR}.script": {"strangers": [{"folio": "A[512]"}]}}, "A has no page 512"),
         ({f"{EXPECT}.folios": {"Nobody": {"ref": 1, "mapcount": 0, "pmd_maps": 0, "pte_maps": 0}},
@@ -167,6 +167,19 @@ def expecting(*versions):
 )  # fmt: skip
 def test_what_does_not_fit_is_named(file, changes, says):
     assert says in refused(file(changed("split", changes)))
+
+
+def test_a_mark_in_front_and_whole_numbers_with_a_point_fit_the_schema(file):
+    content = changed("split", {f"{FOLIO}.order": 9.0, f"{EXPECT}.counters.thp_split_page": 1.0})
+    assert not check_file(file(f"\ufeff{json.dumps(content)}")).mismatches
+
+
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [(["A[3]"], "A[3] is a piece of one"), (["A", "A"], "a folio stands twice in the list")],
+)
+def test_a_list_that_no_caller_can_have(file, names, says):
+    assert says in refused(file(changed("migrate_pages", {f"{VECTOR}.operation.list": names})))
 
 
 @pytest.mark.parametrize(
