@@ -77,8 +77,7 @@ def test_lists_are_read_in_any_usual_form():
         "thp_migration_fail: 1\r\nthp_split_page_failed = +10\r\n",
         "  thp_migration_fail=1  # one\n\tthp_split_page_failed=10",
         "thp_migration_fail 1, thp_split_page_failed 10",
-        '{"thp_migration_fail": "1",\n “thp_split_page_failed”,**10**}',
-        "thp_migration_fail +1 thp_split_page_failed 10;",
+        '{"thp_migration_fail","1" “thp_split_page_failed”: **10**};',
     ):
         assert read(text).given == {"thp_migration_fail": 1, "thp_split_page_failed": 10}
     assert "pgmigrate_fail" in read(text).unknown
