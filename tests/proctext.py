@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 
 TYPES = ("Unmovable", "Movable", "Reclaimable", "HighAtomic", "CMA", "Isolate")
@@ -91,8 +92,16 @@ DRESSES = {
     "cat -b": lambda text: each("  {n}\t{}")(text.replace("\n\n", "\n")),
     "list": each("* {}"),
     "table": each("| {} |"),
+    "table with a heading": lambda text: f"| line |\n|:---|\n{each('| {} |')(text)}",
+    "chat": each("10:31 <@ann> {}"),
+    "what is not seen": lambda text: each("\u200f{}\xad")(text.replace("0 ", "^[[7m0\x1b(B ")),
+    "page of the web": lambda text: f"<!DOCTYPE html>\n<td>{text.replace(chr(10), '<br>')}</td>",
+    "Python": repr,
+    "terminal of 132 columns": lambda text: re.sub("(.{132})(?=.)", r"\1\n", text),
+    "Kali": lambda text: f"└─$ uptime\n 10:31:07 up 3 days, load average: 0,5\n{text}b:~ # ",
+    "org": lambda text: f"┌──\n6.1.0-18-amd64\n#+begin_src\n{text.replace('_', chr(92) + '_')}",
     "watch": lambda text: f"Every 2.0s: cat /proc/x      box: Mon Mar  4 10:31:07 2024\n\n{text}",
-    "date of a German": lambda text: f"Mo 4. Mär 10:31:07 CET 2024\n{text}",
+    "date of a German": lambda text: f"Alle 2,0s: cat x  b: x\nMo 4. Mär 10:31:07 CET 2024\n{text}",
     "html": lambda text: f"<pre><code>{text.replace('>', '&gt;')}</code></pre>",
     "wiki": lambda text: f"{{code:bash}}\n{text}{{code}}\n----\n",
     "colours": lambda text: f"\x1b[32mann@box\x1b[0m:~$ cat x\n{text}",

@@ -68,8 +68,11 @@ WHOLE = 40
 """A text with more counters than this is a whole /proc/vmstat."""
 OLD = "the model's versions are of 2022 and later, so what it says is a comparison"
 
-_COUNTER = re.compile(r"([a-z][a-z0-9_]*)[ :=]+([+-]?\d{1,19})(?: ?#[^0-9]*)?")
-_CALL = re.compile(r"\bmm_migrate_pages: (.*)")
+_COUNTER = re.compile(r"([a-z][a-z0-9_]*)(?:[ :=]+|,)([+-]?\d{1,19})(?: ?#[^0-9]*)?")
+_NEXT = re.compile(r"[,;](?: |$)|(?<=\d) (?=[a-z]\w*[ :=]+[+-]?\d)")
+_QUOTES = re.compile(r"(?<!\d)[\"'`*“”‘’{}]+|[\"'`*“”‘’{}]+(?!\d)")  # of JSON, a chat, a web page
+_CALL = re.compile(r"\bmm_migrate_pages: (.*?)(?: \*/)?$")
+_LOST = re.compile(r"\blost \d+ (?:events|chunks)|entries-written: (\d+)/(?!\1\b)", re.IGNORECASE)
 _MEANT = re.compile(r"nr_succeeded|nr_failed|mm_migrate_pages:|nr_thp_")
 _VALUE = re.compile(r"(\w+)=(\S*)")
 # Names that may go back without a new boot: what is there now, and what can be set to 0.
@@ -118,7 +121,7 @@ def read(
         if "==== trace" in before:
             return _traced(before)
         if any(_MEANT.search(line.text) for line in lines):
-            return _calls(lines)
+            return _calls(lines, lost=bool(_LOST.search(before)))
         return _listed(_counters(lines), name)
 
 
@@ -166,7 +169,7 @@ def _counters(lines: list[Line], *, readings: bool = False) -> dict[str, int]:
     found: dict[str, int] = {}
     first: dict[str, Line] = {}
     for line in lines:
-        for part in re.split(r"[,;] (?=[a-z])", line.text):
+        for part in filter(None, _NEXT.split(_QUOTES.sub("", line.text))):
             match = _COUNTER.fullmatch(part)
             if match is None:
                 if said := neighbour([line, *lines], (VMSTAT,)):
@@ -229,7 +232,7 @@ def _listed(moved: dict[str, int], name: str) -> Delta:
 # -- the tracepoint mm_migrate_pages, summed up over the calls for each reason
 
 
-def _calls(lines: list[Line]) -> Delta:
+def _calls(lines: list[Line], *, lost: bool) -> Delta:
     calls = [(line, *_call(line)) for line in lines if _MEANT.search(line.text)]
     others = [line for line in lines if not _MEANT.search(line.text)]
     first, known, _ = calls[0]
@@ -242,6 +245,8 @@ def _calls(lines: list[Line]) -> Delta:
         if (match := _COUNTER.fullmatch(line.text)) and match[1] in EVIDENCE:
             wrong(line, "this is a counter, and there is a trace, too: give one of the two")
     notes = [f"Lines of other events, not read: {len(others)}."] if others else []
+    if lost:
+        notes.append("The tracer lost events, so there may have been more calls than these.")
     if len(known) == len(PAGES):
         notes.append(f"The lines are of a kernel before 5.9, without counts of huge pages; {OLD}.")
     found = [Delta(dict(sums[r]), {}, r) for r in sorted(sums, key=lambda r: _rank(r, sums[r]))]
@@ -265,6 +270,8 @@ def _call(line: Line) -> tuple[dict[str, int], str]:
     match = _CALL.search(line.text)
     found = _VALUE.findall(match[1]) if match else []
     values = dict(found)
+    if counted := re.match(r"\d+ (?=mm_migrate_pages:)", line.text):
+        wrong(line, f"this begins with {counted[0]}: give each call as often as it came, uncounted")
     if match is None or len(found) > len(values) or _VALUE.sub("", match[1]).strip():
         wrong(line, f"{line.text[-SHOWN_MAX:]!r} can't be read as a line of mm_migrate_pages")
     old = not any(key.startswith("nr_thp_") for key in values)
@@ -278,6 +285,8 @@ def _call(line: Line) -> tuple[dict[str, int], str]:
     reason = values["reason"]
     number = int(reason, 0) if re.fullmatch(r"0x[0-9a-f]{1,4}|[1-9]?[0-9]", reason) else -1
     reason = REASONS[number] if 0 <= number < len(REASONS) else reason
+    if reason and any(known.startswith(reason) and known != reason for known in REASONS):
+        wrong(line, f"the line is cut in its reason, {reason!r}: paste it again")
     return {
         name: int(values[key]) for name, key in zip(MIGRATE_COUNTERS, keys, strict=False)
     }, reason

@@ -89,6 +89,7 @@ _BEFORE = re.compile(
     rf"|\[[A-Z][a-z]{{2}} [^\]]*\d\d:\d\d[^\]]*\] ?|\[(?:\d{{4}}-\d\d-\d\d[T ])?{_TIME}\] ?"
     rf"|(?:[A-Z][a-z]{{2}} \d{{1,2}} |\d{{4}}-\d\d-\d\d[T ]){_TIME}(?:Z|[+-]\d\d:?\d\d)? ?"
     rf"|{_TIME} |1[5-9]\d{{8}}(?:\.\d+)? (?=\[ ?\d|{_DATA})"
+    rf"|\[?\d\d:\d\d\]? (?={_DATA}|\[ ?\d)|\d+ │ ?|['\"](?={_DATA}|\[ ?\d)"  # a chat, bat, Python
     r"|(?:[\w.-]+ )?(?:kernel|kern kernel|[\w.-]+\[\d+\]): ?(?:\.?\(\d\)\[[^\]]*\] ?)?"
     r"|(?:[\w.~-]*/)+[\w.-]+:(?! ?\d+$)(?:\d+:)? ?|[\w./-]+\.\w+-\d+-"  # grep -H, -n, -C
     r"|(?:node_vmstat_|(?:[\w-]*[.-][\w.-]+|vmstat|\w+info|before|after|delta|stdin):(?:\d+:)? ?"
@@ -98,44 +99,49 @@ _BEFORE = re.compile(
 # A prompt: what comes behind it is a command, or data, or nothing.
 _PROMPT = re.compile(
     r"(?:\([\w.-]+\) ?)?(?:\[[^\]]*@[^\]]*\][$#%]|[\w.+-]+@[\w.-]+[^$#%>❯]*[$#%>❯]|In \[\d*\]:"
-    r"|#{1,6}|PS [A-Z]:[^>]*>|[➜→] \S+|[/~]\S* #|[^\s$#%>❯]*[$#%❯])"
+    r"|#{1,6}|PS [A-Z]:[^>]*>|[➜→] \S+|(?:[\w.-]+:)?[/~]\S* #|[^\s$#%>❯]*[$#%❯])"
     r"(?: !?|$|(?<=[$#])(?=[A-Z]))!?"
 )
 _COMMAND = re.compile(
     r"(?:adb|awk|bash|cat|cd|clear|date|dmesg|docker|echo|egrep|exit|free|grep|head|history|hostname"
     r"|journalctl|kubectl|less|logout|ls|mmsim|more|perf|python|sed|sh|sleep|sort|ssh|su|sudo|tail"
     r"|tee|time|top|trace-cmd|uname|uptime|virsh|watch|zgrep)(?: .*)?"
-    r"|(?!Node ).*(?:/proc/|/sys/|entries-in-buffer).*"
+    r"|(?!Node ).*(?:/proc/|/sys/).*"
 )
 _NOTHING = re.compile(
-    r"[`~]{3,}.*|[-=*•_~.#+|`]+|[\w-]*[./][\w./-]*:(?:\d+:)?|[\w-]+:\d+:|logout|exit|\(END\)|"
-    r"Every [\d.,]+s: .*|\[sudo\].*|Script (?:started|done).*|--More--.*|"
-    r"1[5-9]\d{8}(?:\.\d+)?|.* \| (?:CHANGED|SUCCESS) \| rc=\d+ >>|"
-    r".*\bcat /\S+(?: /\S+)*(?: ?[|>;&].*)?|Linux \S+ \d+\.\d+\S* #\d+.*|"
-    r".*\b(?:wrote|writes|schrieb)\b.{0,60}:"
+    r"[`~]{3,}.*|[-=*•_~.#+|`:─-╿]+|┌.*|#\+\w+.*|# entries-in.*|File: \S+|['\"{}\[\],]+|"
+    r"[\w-]*[./][\w./-]*:(?:\d+:)?|[\w-]+:\d+:|logout|exit|\(END\)|\[sudo\].*|--More--.*|"
+    r"[A-Z]\w+(?: \w+)? [\d.,]+s: .*|Script (?:started|done).*|1[5-9]\d{8}(?:\.\d+)?|"
+    r".* \| (?:CHANGED|SUCCESS) \| rc=\d+ >>|(?:\S+ )?up \d.* load average: .*|"
+    r".*\bcat /\S+(?: /\S+)*(?: ?[|>;&].*)?|Linux (?:version |\S+ \d+\.\d+\S* #)\d+.*|"
+    r"\d+\.\d+\.\d+\S*-\S+|.*\b(?:wrote|writes|schrieb)\b.{0,60}:"
 )
 _RULER = re.compile(r"[-=*~#_+]{2,}>? (?!.*\d \d+ \d)(.*[^\W\d].*) <?[-=*~#_+]{2,}")
 _MARKUP = re.compile(
-    r"</?(?:pre|code|p|br|tt|div|span|blockquote)\b[^<>]*>|\[/?(?:code|quote|pre)\]|"
+    r"</?[@+%]?[A-Za-z][\w-]*(?: [^<>]*=[^<>]*| ?/)?>|<!\w[^<>]*>|\[/?(?:code|quote|pre)\]|"
     r"\{(?:code|noformat)[^{}]*\}"
 )
-_UNSEEN = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[\u200b\ufeff]")
+_UNSEEN = re.compile(
+    r"(?:\x1b|\^\[|ESC)(?:\[[0-9;?]*[A-Za-z]|[()][0AB])|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|"
+    r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
+)
 _DATE = re.compile(
     r"[^\W\d_a-z][^\W\d_]{0,8}[.,]?|(?:lun|mar|mer|jeu|ven|sam|dim|janv|févr|mars|avril|mai|juin|juil"
     r"|août|sept|oct|nov|déc|ene|abr|ago|dic|gen|mag|giu|lug|set|ott)\.?|\d{1,4}[.,年月日]?|\d{1,2}:\d\d(?::\d\d)?(?:[.,]\d+)?|[+-]\d{4}|"
     r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}"
 )
 _NUMBERS = r"(?:>?\d+ )*>?\d+"
-# A line that another one goes on in: how it begins, and what the other one looks like.
+_WHOLE = r"\w+=\S+|\d+\*\d+kB|\([A-Z]+\)|=|\d+kB|\w+:"
+# A line that another one goes on in: how it begins, how the other one looks, and whole words.
 _WRAPPED = tuple(
-    (re.compile(begins), re.compile(goes_on))
-    for begins, goes_on in (
+    (re.compile(begins), re.compile(goes_on), re.compile("|".join(whole) or ".*"))
+    for begins, goes_on, *whole in (
         (r"Node \d+, zone \S|Free pages count", _NUMBERS),
         (r"Node \d+,(?: zone(?: \S+, type)?)?$", rf"(?!Node)(?:[\w,.-]+ )*?{_NUMBERS}"),
         (r"Node \d+, zone \S+,$", rf"type \w+ {_NUMBERS}"),
         (r"Number of (?:mixed )?blocks", r"(?!Node)[A-Za-z]+(?: [A-Za-z]+)*"),
-        (r"(?!.* reason=).*mm_migrate_pages:", r"\w+=\S*(?: \w+=\S*)*"),
-        (r".*\d\*\d+kB|Node \d+ \w+:$", r"(?:\d+\*\d+kB|\([A-Z]+\)|=).*|\d+kB"),
+        (r"(?!.* reason=).*mm_migrate_pages:", r"[\w= ]+", _WHOLE),
+        (r"(?!.*= ?\d+kB$)(?:.*\d\*\d+kB|Node \d+ \w+:$)", r"[\dA-Z*kB()= ]+", _WHOLE),
         (r"protection: \([\d, ]*$", r"[\d, ]+\)?"),
     )
 )
@@ -171,13 +177,19 @@ def lines_of(text: str, file: str, called: str = "") -> list[Line]:
     return lines
 
 
+_NEXT = re.compile(
+    r"(?i)<br ?/?>(?=.)|((?:zone|: ).{9,300}?[\dB])[ \t]+(?=Node +\d+(?:, +zone| \w+: \d))"
+)
 _NAMED = re.compile(r"\s*(?:\[[\w./-]+\]|[\w./~-]+(?: *\||:(?!\d)))")
 _COUNTED = re.compile(r"\s*(\d{1,6})(?:[:.)]\s?|\s+|$)")
 
 
 def _numbered(text: str) -> Iterable[tuple[int, str]]:
     """The lines and their numbers.  A mail may write "=3D" for "=", "=" for a broken line; some
-    tools put the same name before all lines, count them, or mark their ends."""
+    tools put the same name before all lines, count them, mark their ends, or join them."""
+    if "\n" not in text.strip():  # as Python shows a text
+        text = text.replace("\\n", "\n")
+    text = _NEXT.sub(r"\1\n", text)
     lines = [(n, line) for n, line in enumerate(text.splitlines(), start=1) if line.strip()]
     named = _NAMED.match(lines[0][1]) if len(lines) > 1 else None
     if named and all(line.startswith(named[0]) for _, line in lines):
@@ -187,7 +199,7 @@ def _numbered(text: str) -> Iterable[tuple[int, str]]:
         lines = [(n, _COUNTED.sub("", line, count=1)) for n, line in lines]
     if len(lines) > 1 and all(line.endswith("$") for _, line in lines):
         lines = [(n, line[:-1].replace("^I", " ")) for n, line in lines]
-    if "=3D" not in text:
+    if "=3D" not in text and not re.search(r"\d=20\s*$", text, re.MULTILINE):
         return lines
     whole: list[tuple[int, str]] = []
     for number, line in lines:
@@ -200,10 +212,12 @@ def _numbered(text: str) -> Iterable[tuple[int, str]]:
 
 def _plain(line: str) -> str:
     """A line without its decoration; "" if nothing is left of it."""
-    line = _MARKUP.sub(" ", _UNSEEN.sub("", line))
+    line = _MARKUP.sub(" ", _UNSEEN.sub("", line)).replace("\\_", "_")
     if "&" in line:
         line = html.unescape(line)
     words = line.split()
+    table = len(words) > 2 and words[0] + words[-1] in ("||", "││")
+    words = [word for word in words if not (table and word in "|│")]
     text = " ".join(words)
     ruler = _RULER.fullmatch(text)
     if _NOTHING.fullmatch(text) or _is_date(words) or (ruler and not _HAS_DATA.match(ruler[1])):
@@ -218,15 +232,17 @@ def _plain(line: str) -> str:
             prompted, text = True, text[prompt.end() :].strip()
         else:
             text = text[before.end() :].strip()
-    text = re.sub(r"(?<=[\w)]) ?[|`]$", "", text)
-    if _NOTHING.fullmatch(text) or _is_date(text.split()) or (prompted and _is_command(text)):
+    text = re.sub(r"(?<=[\w)]) ?(?:[|`]|['\"],?)$", "", text)
+    said = prompted or table  # by somebody; or it is the heading of a table
+    if _NOTHING.fullmatch(text) or _is_date(text.split()) or (said and _is_command(text)):
         return ""
     return text
 
 
 def _is_date(words: list[str]) -> bool:
     timed = any(re.match(r"\d{1,2}:\d\d", word) for word in words)
-    return len(words) <= 9 and timed and all(map(_DATE.fullmatch, words))
+    dated = len(words) == 1 or re.match(r"(?!.*\bNode\b).*(?:[^\W\d]|\d[./-]\d)", " ".join(words))
+    return len(words) <= 9 and timed and bool(dated) and all(map(_DATE.fullmatch, words))
 
 
 def _is_command(text: str) -> bool:
@@ -240,8 +256,12 @@ def _joined(lines: Iterable[Line]) -> list[Line]:
     found: list[Line] = []
     for line in lines:
         last = found[-1].text if found and len(found[-1].text) < LINE_MAX else ""
-        if any(begins.match(last) and on.fullmatch(line.text) for begins, on in _WRAPPED):
-            line = Line(found.pop().number, f"{last} {line.text}")
+        for begins, goes_on, whole in _WRAPPED:
+            if begins.match(last) and goes_on.fullmatch(line.text):
+                ends = last.rpartition(" ")[2], line.text.partition(" ")[0]
+                gap = " " if all(map(whole.fullmatch, ends)) else ""
+                line = Line(found.pop().number, f"{last}{gap}{line.text}")
+                break
         found.append(line)
     return found
 
@@ -296,9 +316,13 @@ _KINDS: dict[str, tuple[re.Pattern[str], str]] = {
         re.compile(r"(?:nr|pg|thp|cma|compact)_?\w+ \d+"),
         "It says what moved and not what is free: mmsim diagnose BEFORE AFTER reads two.",
     ),
+    "a line of the trace event mm_migrate_pages": (
+        re.compile(r".*\bmm_migrate_pages(?:_start)?[:(].*"),
+        "Only the event at the end of a call says what moved; mmsim diagnose FILE reads it alone.",
+    ),
     "a trace event of CMA": (re.compile(r".*\bcma_\w+: (?:name|pfn)=.*"), f"{_ENDS} {_CMA_MORE}"),
     "a line of the kernel log, from cma_alloc()": (
-        re.compile(r".*\bcma_alloc.*|cma: .*"),
+        re.compile(r".*\bcma_alloc\b.*|cma: .*"),
         f"{_ENDS} {_CMA_MORE}",
     ),
     "a line of the kernel log, from alloc_contig_range()": (

@@ -44,7 +44,7 @@ from mmsim.mm.fragmentation import summed
 from mmsim.mm.zone import Zone, occupancy
 
 FREE_BLOCKS = "a number of free blocks"
-ORDERS_MIN, ORDERS_MAX = 8, 32
+ORDERS_MIN, ORDERS_MAX = 9, 32
 """Fewer columns count as cut off: ordinary kernels have 9 (large pages) to 14."""
 
 ZONE = re.compile(

@@ -77,6 +77,7 @@ def test_lists_are_read_in_any_usual_form():
         "thp_migration_fail: 1\r\nthp_split_page_failed = +10\r\n",
         "  thp_migration_fail=1  # one\n\tthp_split_page_failed=10",
         "thp_migration_fail 1, thp_split_page_failed 10",
+        '{"thp_migration_fail","1" “thp_split_page_failed”: **10**};',
     ):
         assert read(text).given == {"thp_migration_fail": 1, "thp_split_page_failed": 10}
     assert "pgmigrate_fail" in read(text).unknown
@@ -93,6 +94,12 @@ def test_a_trace_is_summed_up_for_each_reason_failures_first():
     assert found.notes == ("Lines of other events, not read: 1.",)
     assert "thp_split_page_failed" in found.unknown
     assert read(CALL.format(1, 0, 0, "0x7")).reason == "longterm_pin"
+    line = CALL.format(0, 512, 1, PIN)
+    for dressed in (f" 3)  | /* {line.strip()} */\n", f"{line[:80]}\n{line[80:]}"):
+        assert read(dressed).moved == {"pgmigrate_fail": 512, "thp_migration_fail": 1}
+    for seen, lost in (("9/24 #P:4", True), ("9/9", False), ("9/9\nCPU:3 [LOST 4 EVENTS]", True)):
+        said = read(f"# entries-in-buffer/entries-written: {seen}\n{line}").notes
+        assert ("The tracer lost events" in str(said)) == lost
 
 
 BEFORE, AFTER = vmstat(), vmstat(thp_migration_fail=1, pgfault=5)
@@ -136,6 +143,10 @@ OLD = "mm_migrate_pages: nr_succeeded=1 nr_failed=0 mode=a reason=b"
          "line 2: this has other values than line 1: give one kernel's"),
         ((CALL.format(1, 1, 0, "a") + "pgmigrate_fail 1",), "this is a counter, and there is"),
         (("-- S3\n==== trace\n",), "BEFORE, line 1"),
+        (("3 " + OLD,), "line 1: this begins with 3 : give each call as often as it came"),
+        ((CALL.format(1, 1, 0, PIN)[:-5],), "the line is cut in its reason, 'longterm'"),
+        (("x: mm_migrate_pages_start: mode=a reason=b",), "Only the event at the end of a call"),
+        (("cma_alloc_fail 3 cma_alloc_fail 4",), "line 1: cma_alloc_fail stands in line 1 already"),
     ],
 )  # fmt: skip
 def test_what_can_not_be_used_is_told_in_one_sentence(texts, says):

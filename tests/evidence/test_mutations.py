@@ -32,7 +32,7 @@ def names(draw):
 
 
 def buddy(draw):
-    orders = draw.choice([8, 11, 14])
+    orders = draw.choice([9, 11, 14])
     return buddyinfo([(*key, counts(draw, orders)) for key in names(draw)])
 
 
@@ -92,7 +92,12 @@ NODE = re.compile(r"Node +(\d+)(?:,|  ?)[ ,]*(?:zone +)?([\w.-]+)(?:, +type +(\w
 def rows(text):
     """(key, numbers) of each line with a digit; the line if one is not what a kernel prints."""
     found, node = [], ""
-    text = re.sub(r"(?<=\d)\s*\n(?=[ \t]*(?:>?\d+[ \t]+)*>?\d+[ \t]*$)", " ", text, flags=re.M)
+    broken = (
+        r"(?:[\d*(k]|\([A-Z]+)\n(?=[A-Z]*\)|\d*\*|\d*kB|B )|\bn[a-z_]*\n(?=[a-z_]*=)|=\d*\n(?=\d)"
+    )
+    text = re.sub(broken, lambda match: match[0][:-1], text)
+    text = re.sub(r"(?<=\d)(?:[,;]?\s+(?=[a-z]\w+ [+-]?\d)|[ \t]+(?=Node ))", "\n", text)
+    text = re.sub(r"(?<=[\dl])\s*\n(?=[ \t]*(?:>?\d+[ \t]+)*>?\d+[ \t]*$)", " ", text, flags=re.M)
     text = re.sub(
         r"(zone|type|order|,|Node \d \w+:|mm_migrate_pages:|(?<=nr)\S+|kB|\))\s*\n(?!Node|  task)",
         r"\1 ",

@@ -130,7 +130,7 @@ def test_the_text_of_another_file_or_of_none(file):
 # -- buddyinfo
 
 
-FEW = "here, one for each order makes 8 to 32: the line is"
+FEW = "here, one for each order makes 9 to 32: the line is"
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ FEW = "here, one for each order makes 8 to 32: the line is"
         (BUDDY[: BUDDY.index("Normal") + 6], "line 2: there are 0 counts here where line 1 has 11"),
         (BUDDY[5:], "line 1: '0, zone DMA 0 0 0"),
         (BUDDY * 2, "line 3: node 0, zone DMA stands in line 1 already: paste one reading, not"),
-        *((f"Node 0, zone N{' 7' * n}", f"line 1: there are {n} counts {FEW}") for n in (7, 33)),
+        *((f"Node 0, zone N{' 7' * n}", f"line 1: there are {n} counts {FEW}") for n in (8, 33)),
     ],
 )  # fmt: skip
 def test_lines_of_buddyinfo_that_are_wrong(text, says):
@@ -170,7 +170,7 @@ def without(text, pattern):
 
 @pytest.mark.parametrize(
     ("orders", "types", "pageblock_order"),
-    [(8, TYPES, 9), (11, TYPES[:3], 0), (14, (*TYPES, "Rust_Only", "Reserve"), 13)],
+    [(9, TYPES, 9), (11, TYPES[:3], 0), (14, (*TYPES, "Rust_Only", "Reserve"), 13)],
 )
 def test_other_kernels(orders, types, pageblock_order):
     zones = [zone_with(RNG, 0, zone, orders, types) for zone in ("DMA32", "Normal")]

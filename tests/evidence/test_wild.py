@@ -146,6 +146,8 @@ def test_any_dress_is_taken_off(wear):
         ("# Node 0, zone HighMem 1 2", "line 3: there are 2 counts here where line 1 has 11"),
         ("Hi, this is my machine:", "line 3: 'Hi, this is my machine:' is no line"),
         ("Node 0, zone Normal 0.957 -1.000", "line 3: this is debugfs extfrag/extfrag_index"),
+        ("10:31:07 483", "line 2: there are 12 counts here where line 1 has 11"),
+        (TWO.replace("\n", " "), "line 3: node 0, zone DMA stands in line 1 already"),
     ],
 )
 def test_what_can_not_be_read_is_named(line, says):
