@@ -56,6 +56,13 @@ def test_exact_places_are_lists_of_answers_and_merged_ones_are_pictures():
     assert ends[0] is ends[1]
 
 
+def test_what_runs_once_comes_to_the_same_end_and_never_back():
+    root = Program(Actor("a", outer), merge=False, once=True).root
+    assert root.after(5).after(None).result == 6
+    with pytest.raises(ModelError, match="'a' runs once: it can't come back here"):
+        root.after(5)
+
+
 def counter():
     n = 0
 
