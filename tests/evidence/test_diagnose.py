@@ -472,6 +472,7 @@ COMPACTED = "compact_stall 3\npgmigrate_success 50\nthp_split_page_failed 2\nthp
             "mmsim replay vfio_map --version base",
             "thp_split_pmd: 0 in 1, 3; 1 in 2",
             "return probe on split_huge_page_to_list(): -EBUSY in 1a, 1b, 1d; -ENOMEM in 1c",
+            "field reason: longterm_pin in 1a, 1b, 1c; contig_range in 1d",
         ], []),
         (PAIR.replace("+1", "+7", 1), "--kernel v2",
          [NO_PATH, "Nearest, in v2:", "thp_migration_fail would be"], []),
