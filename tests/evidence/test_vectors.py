@@ -92,14 +92,17 @@ VECTOR, EXPECT = "vectors.0", "vectors.0.expect.0"
          ("indices[2].extfrag_index", 865, 864)),
     ],
 )  # fmt: skip
-def test_a_changed_expectation_is_one_mismatch(file, group, identity, place, value, told):
+def test_a_changed_expectation_is_one_mismatch(file, capsys, group, identity, place, value, told):
     changes = {f"{EXPECT}.{place}": value, f"{EXPECT}.versions": ["base"]}
     path = file(changed(group, changes, identity))
     (mismatch,) = check_file(path).mismatches
     assert mismatch == ("changed.json", identity, "base", *told)
     field, expected, found = told
     said = f"changed.json: {identity} base: {field}: expected {expected}, found {found}"
-    assert str(mismatch) == said
+    assert main(["conformance", str(path)]) == 1
+    assert capsys.readouterr().out.startswith(f"{said}\n")
+    assert main(["conformance", str(path), "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["mismatches"] == 1
 
 
 def test_fewer_indices_than_orders_are_a_mismatch(file):
