@@ -107,34 +107,33 @@ def two_vmstats():
     return ["\f".join(sorted(made(vmstat), key=len)), "pgfault 1\nthp_migration_fail 1\n\f" * 2]
 
 
+def stored(pattern):
+    """The texts of the data files whose names have this in them."""
+    names = [name for name in datafiles.names() if re.search(pattern, name)]
+    return [datafiles.path(name).read_text(encoding="utf-8") for name in names]
+
+
 def small_vectors():
     """One vector and one version in each."""
     found = []
-    for name in datafiles.names():
-        if name.startswith("conformance/") and name.endswith(".json") and "schema" not in name:
-            content = json.loads(datafiles.path(name).read_text(encoding="utf-8"))
-            for vector in content["vectors"][:4]:
-                expect = vector["expect"][0]
-                if expect["versions"] == "all" or len(expect["versions"]) > 1:
-                    expect["versions"] = ["base"]
-                one = {**content, "vectors": [{**vector, "expect": [expect]}]}
-                found.append(json.dumps(one, indent=0))
+    for content in map(json.loads, stored(r"conformance/(?!schema).*json")):
+        for vector in content["vectors"][:4]:
+            expect = vector["expect"][0]
+            if expect["versions"] == "all" or len(expect["versions"]) > 1:
+                expect["versions"] = ["base"]
+            one = {**content, "vectors": [{**vector, "expect": [expect]}]}
+            found.append(json.dumps(one, indent=0))
     return found
 
 
 def small_tables():
     """The header and three rows of each."""
-    texts = [
-        (datafiles.share_dir() / "data/kernel-runs" / folder / name).read_text(encoding="utf-8")
-        for name in COMPARED
-        for folder in [("k612" if name.startswith("k612") else "")]
-    ]
-    return ["\n".join(text.split("\n")[:4]) + "\n" for text in texts]
+    texts = stored(f"kernel-runs/(k612/)?({'|'.join(COMPARED)})")
+    return ["".join(text.splitlines(keepends=True)[:4]) for text in texts]
 
 
 def traces():
-    names = [name for name in datafiles.names() if "/traces/" in name][::6]
-    return [datafiles.path(name).read_text(encoding="utf-8")[:6000] for name in names]
+    return [text[:6000] for text in stored("/traces/")[::6]]
 
 
 def settings_of_knobs():

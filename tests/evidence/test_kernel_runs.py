@@ -115,7 +115,7 @@ def changed(name, cells, **where):
         (CONTIG, 43, 1, 22),
         (STEPS, 1377, 731, 9),
         (INDICES, 804, 10, 0),
-        (str(HELD_UNITS), 18, 0, 0),
+        (str(HELD_UNITS), 16, 0, 0),
         ("k612_s1_order9_available.csv", 24, 0, 0),
         ("k612_s2_order9_alloc_fails.csv", 24, 0, 0),
         ("k612_s3_held_reference.csv", 87, 0, 0),
