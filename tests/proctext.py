@@ -62,7 +62,7 @@ def zoneinfo(zones, *, new=True):
         text += "  pagesets\n"
         for cpu in range(2):
             text += f"    cpu: {cpu}\n              count: 378\n              high:  1865\n"
-            text += "  vm stats threshold: 24\n"
+            text += "              batch: 63\n  vm stats threshold: 24\n"
         text += f"  node_unreclaimable:  0\n  start_pfn:           {f['start_pfn']}\n"
     return text
 
