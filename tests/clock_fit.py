@@ -10,34 +10,12 @@ import bisect
 import functools
 import statistics
 from collections import defaultdict
-from typing import NamedTuple
 
-from mmsim.evidence.measured import (
-    BIN_US,
-    LATEST_US,
-    LOOP,
-    RETFIX,
-    VARIANTS,
-    VERSION_OF,
-    best_split,
-    trials,
-)
+from mmsim.evidence.measured import BIN_US, LATEST_US, LOOP, RETFIX, VARIANTS, VERSION_OF, trials
 from mmsim.scenarios import timed_hold
 from mmsim.scenarios.clock import HOLD_MAX, attempts
 
 DRAWS = 200
-
-
-class Closeness(NamedTuple):
-    """How far apart model and measurement are.
-
-    `apart`: mean difference of the shares, over the pins.  `measured`, `model`: the release time,
-    in microseconds, that separates pins that fail from pins that don't: best for the measured ones,
-    the median for the model's."""
-
-    apart: float
-    measured: float
-    model: float
 
 
 @functools.cache
@@ -79,8 +57,8 @@ def microseconds_per_unit():
 
 
 def closeness(variant, how):
-    """Measured against model, after the fit."""
+    """After the fit: the mean difference of the shares, over the pins; and the median of the
+    model's release times, in microseconds, that separate pins that fail from pins that don't."""
     unit = microseconds_per_unit()
     total, pins = _apart(variant, how, unit, 1)
-    model = statistics.median(last_looks(variant, how)) * unit
-    return Closeness(total / pins, best_split(trials(how, variant)), model)
+    return total / pins, statistics.median(last_looks(variant, how)) * unit

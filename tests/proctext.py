@@ -6,7 +6,7 @@ import re
 import textwrap
 
 TYPES = ("Unmovable", "Movable", "Reclaimable", "HighAtomic", "CMA", "Isolate")
-LIMIT = 100_000
+LIMIT = 100_000  # where pagetypeinfo stops counting
 
 
 def buddyinfo(zones):
@@ -15,11 +15,6 @@ def buddyinfo(zones):
         f"Node {node}, zone {zone:>8} " + "".join(f"{n:6d} " for n in free) + "\n"
         for node, zone, free in zones
     )
-
-
-def capped(blocks):
-    """A number of pagetypeinfo: it stops counting at 100000."""
-    return f"{'>' if blocks > LIMIT else ''}{min(blocks, LIMIT):6d} "
 
 
 def pagetypeinfo(zones, *, pageblock_order=9, mixed=False):
@@ -35,7 +30,8 @@ def pagetypeinfo(zones, *, pageblock_order=9, mixed=False):
         for _, zone, free, _ in here:
             for name, counts in free.items():
                 text += f"Node {node:4d}, zone {zone:>8}, type {name:>12} "
-                text += "".join(capped(n) for n in counts) + "\n"
+                capped = (f"{'>' * (n > LIMIT)}{min(n, LIMIT):6d} " for n in counts)
+                text += "".join(capped) + "\n"
         for what in ("Number of blocks type ", "Number of mixed blocks ")[: 1 + mixed]:
             text += f"\n{what:<23}" + "".join(f"{name:>12} " for name in types) + "\n"
             for _, zone, _, pageblocks in here:
@@ -56,11 +52,9 @@ def zoneinfo(zones, *, new=True):
             text += "\n  per-node stats\n      nr_inactive_anon 1942\n      nr_mapped    2716"
             seen.add(node)
         text += f"\n  pages free     {f['free']}"
-        for name in ("boost",) if new else ():
-            text += f"\n        {name:<9}{f[name]}"
-        for name in ("min", "low", "high", "spanned", "present", "managed"):
-            text += f"\n        {name:<9}{f[name]}"
-        text += f"\n        cma      {f['cma']}" if new else ""
+        names = ["min", "low", "high", "spanned", "present", "managed"]
+        names = ["boost", *names, "cma"] if new else names
+        text += "".join(f"\n        {name:<9}{f[name]}" for name in names)
         text += "\n        protection: (0, 3019, 17227, 17227, 17227)\n"
         if not f["present"]:
             continue

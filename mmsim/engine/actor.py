@@ -8,7 +8,8 @@ rebuilt by sending the same answers to a fresh generator.
 With `merge=True` two Locals are one if a debugger would show the same at both: the same frames at
 the same instructions with the same local variables.  That is sound as long as nothing hides on the
 evaluation stack, which a lint of the tests checks.  With `merge=False` a Local is the list of
-answers that led to it: slower, and right without any condition.  A test compares the two."""
+answers that led to it: slower, and right without any condition.  A test compares the two.  With
+`once=True` no place is kept, for a run that nobody looks back at."""
 
 from __future__ import annotations
 
@@ -84,7 +85,9 @@ class Local:
         """Where the actor stands once its pending op has been answered."""
         found = self._after.get(answer)
         if found is None:
-            found = self._after[answer] = self._program.advance(self, answer)
+            found = self._program.advance(self, answer)
+            if not self._program.once:
+                self._after[answer] = found
         return found
 
     def frames(self) -> tuple[Frame, ...]:
@@ -94,6 +97,8 @@ class Local:
     def generator(self) -> Path:
         """A generator suspended here: the live one, or one rebuilt from the answers."""
         if self._gen is None:
+            if self._program.once:
+                raise ModelError(f"{self._program.actor.name!r} runs once: it can't come back here")
             answers = []
             node: Local = self
             while node.parent is not None:
@@ -116,9 +121,10 @@ class Local:
 class Program:
     """The graph of one actor's Locals, unfolded as far as somebody asked."""
 
-    def __init__(self, actor: Actor, *, merge: bool) -> None:
+    def __init__(self, actor: Actor, *, merge: bool, once: bool = False) -> None:
         self.actor = actor
         self.merge = merge
+        self.once = once
         self.size = 0
         self._known: dict[Hashable, Local] = {}
         self._wheres: dict[tuple[int, ...], tuple[tuple[CodeType, int], ...]] = {}
@@ -127,7 +133,8 @@ class Program:
 
     def advance(self, node: Local, answer: Hashable) -> Local:
         """Send `answer` to the generator suspended at `node`."""
-        return self._place(Local(self, node, answer), node.release(), answer)
+        parent = None if self.once else node
+        return self._place(Local(self, parent, answer), node.release(), answer)
 
     def _place(self, node: Local, gen: Path, answer: Hashable) -> Local:
         """Send `answer`, and fill in where the actor stands then; a known place takes its place."""
@@ -138,12 +145,6 @@ class Program:
         else:
             if not isinstance(op, Op):
                 raise ModelError(f"{self.actor.name!r} yielded {op!r} instead of an atomic step")
-            at = [(frame.f_code, frame.f_lasti) for frame in chain(gen)]
-            seen = tuple([number for code, lasti in at for number in (id(code), lasti)])
-            where = self._wheres.get(seen)
-            if where is None:
-                where = self._wheres[seen] = tuple(at)
-            node.where = where
             node._gen = gen
         if self.merge:
             pictures = self._pictures
@@ -151,9 +152,20 @@ class Program:
             known = self._known.setdefault(key, node)
             if known is not node:
                 return known
+        if op is not None and not self.once:
+            node.where = self._where(gen)
         node.number = self.size
         self.size += 1
         return node
+
+    def _where(self, gen: Path) -> tuple[tuple[CodeType, int], ...]:
+        """The instructions at which a generator is suspended; equal ones are one object."""
+        at = [(frame.f_code, frame.f_lasti) for frame in chain(gen)]
+        seen = tuple([number for code, lasti in at for number in (id(code), lasti)])
+        where = self._wheres.get(seen)
+        if where is None:
+            where = self._wheres[seen] = tuple(at)
+        return where
 
 
 # -- what a debugger would show of a suspended generator, as something that can be compared

@@ -118,13 +118,22 @@ class Scenario:
     """A world, the actors that share it, and the rules by which they move.
 
     `merge` chooses how Locals are compared (see `engine.actor`): merged for the search, exact for
-    everything else, where comparing them would only cost time.  `as_one`: steps, by site and name,
-    that nobody can come before: they follow the one before them as if both were one.
+    everything else, where comparing them would only cost time.  `once`: a single run to the end,
+    in which nobody asks for an earlier state or for a stack trace.  `as_one`: steps, by site and
+    name, that nobody can come before: they follow the one before them as if both were one.
     """
 
     as_one: frozenset[tuple[str, str]] = frozenset()
 
-    def __init__(self, name: str, world: World, actors: tuple[Actor, ...], *, merge: bool = False):
+    def __init__(
+        self,
+        name: str,
+        world: World,
+        actors: tuple[Actor, ...],
+        *,
+        merge: bool = False,
+        once: bool = False,
+    ) -> None:
         names = [actor.name for actor in actors]
         if len(set(names)) != len(names):
             raise ModelError(f"two actors share a name in {names}")
@@ -133,7 +142,7 @@ class Scenario:
         self.index = {actor.name: i for i, actor in enumerate(actors)}
         self._world = world
         self._plain = tuple(Move(actor.name) for actor in actors)
-        self._programs = tuple(Program(actor, merge=merge) for actor in actors)
+        self._programs = tuple(Program(actor, merge=merge, once=once) for actor in actors)
 
     def initial(self) -> State:
         """The state before anybody moved."""

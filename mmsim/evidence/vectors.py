@@ -411,7 +411,7 @@ class Setup:
         look: Callable[[Event, World, Scripted], None] | None = None,
     ) -> tuple[Any, World, Scripted]:
         """Run a path to its end, `look` at every step: result, world, and what was counted."""
-        scenario = Scenario(name, self.world, (Actor(name, path), *self.others))
+        scenario = Scenario(name, self.world, (Actor(name, path), *self.others), once=True)
         scheduler, state = Scripted(name, self.script), scenario.initial()
         while True:
             try:

@@ -29,25 +29,31 @@ from mmsim.lessons.probably_drop_caches import UNIT_US, turns
 from mmsim.scenarios import timed_hold
 
 
+def rows_of(table, **wanted):
+    """The rows of a measured table with these cells."""
+    return [row for row in load_csv(f"kernel-runs/{table}") if wanted.items() <= row.items()]
+
+
 @pytest.mark.parametrize("scenario", SCENARIOS)
 @pytest.mark.parametrize("kind", VARIANTS)
 def test_pins_beside_drop_caches_are_those_of_the_summary(kind, scenario):
-    wanted = {"scenario": scenario, "variant": kind, "subpage_retry_knob": "0"}
-    rows = [
-        row
-        for row in load_csv("kernel-runs/s4_dropcaches_summary.csv")
-        if wanted.items() <= row.items()
-    ]
-    assert len(rows) == 2  # two loops
+    both_loops = rows_of(
+        "s4_dropcaches_summary.csv", scenario=scenario, variant=kind, subpage_retry_knob="0"
+    )
     found = disturbed(kind, scenario)
-
-    def total(column):
-        return sum(int(row[column]) for row in rows)
-
-    assert found.failed == Share(total("n_pin_failed"), total("n_trials"))
-    assert found.huge_page_left == total("n_failed_with_a_thp_left")
-    assert found.only_pieces_left == total("n_failed_with_all_thp_split")
-    assert found.split_refused == total("n_trials_with_any_split_failure")
+    failed, trials, *others = (
+        sum(int(row[f"n_{column}"]) for row in both_loops)
+        for column in (
+            "pin_failed",
+            "trials",
+            "failed_with_a_thp_left",
+            "failed_with_all_thp_split",
+            "trials_with_any_split_failure",
+        )
+    )
+    assert found.failed == Share(failed, trials)
+    assert [found.huge_page_left, found.only_pieces_left, found.split_refused] == others
+    assert trials > 0
 
 
 def test_every_scenario_is_pooled_and_nothing_else():
@@ -55,40 +61,27 @@ def test_every_scenario_is_pooled_and_nothing_else():
         Share(n, 1020) for n in (501, 500, 503)
     ]
     assert [disturbed(kind).huge_page_left for kind in VARIANTS] == [6, 1, 0]
-    modes = {
-        (row["scenario"], row["alloc_mode"], row["backing"])
-        for row in load_csv("kernel-runs/s4_dropcaches_trials.csv")
-    }
-    assert {name for name, mode, backing in modes if (mode, backing) == ("inject", "thp")} == {
-        *SCENARIOS
-    }
+    rows = rows_of("s4_dropcaches_trials.csv", alloc_mode="inject", backing="thp")
+    assert {row["scenario"] for row in rows} == {*SCENARIOS}
 
 
 def test_base_rescues_nobody():
-    assert rescued("base", "injected").hits == rescued("base", "fragmented").hits == 0
-    assert rescued("v2", "injected") == Share(67, 454)
-    assert rescued("v2", "fragmented") == Share(65, 137)
-    assert rescued("v2", "injected", 1000) == Share(64, 179)
-    assert rescued("v2", "fragmented", 1000) == Share(63, 96)
+    assert [rescued("base", how).hits for how in TIMED] == [0, 0]
+    assert [rescued("v2", how) for how in TIMED] == [Share(67, 454), Share(65, 137)]
+    assert [rescued("v2", how, 1000) for how in TIMED] == [Share(64, 179), Share(63, 96)]
 
 
 # -- the interval of a share
 
-WITH_INTERVALS = [
-    "s2_summary.csv",
-    "s3_timed_release_by_actual_release.csv",
-    "s3_timed_release_summary.csv",
-    "s4_dropcaches_summary.csv",
-    "s4_once_n1_by_drop_start.csv",
-    "s4_once_n8_by_drop_start.csv",
-    "s5_order0_summary.csv",
-    "s10_pins_summary.csv",
-]
+WITH_INTERVALS = """
+s2_summary s3_timed_release_by_actual_release s3_timed_release_summary s4_dropcaches_summary
+s4_once_n1_by_drop_start s4_once_n8_by_drop_start s5_order0_summary s10_pins_summary
+"""
 
 
-@pytest.mark.parametrize("table", WITH_INTERVALS)
+@pytest.mark.parametrize("table", WITH_INTERVALS.split())
 def test_the_intervals_of_the_measured_tables(table):
-    rows = load_csv(f"kernel-runs/{table}")
+    rows = rows_of(f"{table}.csv")
     assert len(rows) > 10
     for row in rows:
         found = wilson(int(row["n_pin_failed"]), int(row["n_trials"]))
@@ -109,12 +102,10 @@ PAIRS = [(how, variant) for how in TIMED for variant in VARIANTS]
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_bins_hold_the_pins_of_the_measured_file(variant):
-    wanted = {"code": LOOP, "variant": variant}
-    rows = load_csv("kernel-runs/s3_timed_release_by_actual_release.csv")
     sums = Counter()
-    for row in rows:
+    for row in rows_of("s3_timed_release_by_actual_release.csv", code=LOOP, variant=variant):
         at = int(row["actual_release_bin_start_us(width=50)"]) // BIN_US * BIN_US
-        if wanted.items() <= row.items() and at < LATEST_US:
+        if at < LATEST_US:
             sums[at, "failed"] += int(row["n_pin_failed"])
             sums[at, "pins"] += int(row["n_trials"])
     found = bins(trials("injected", variant))
@@ -128,9 +119,7 @@ def test_bins_hold_the_pins_of_the_measured_file(variant):
 @pytest.mark.parametrize(("how", "variant"), PAIRS)
 def test_thresholds_are_those_of_the_measured_file(how, variant):
     mode = {"injected": "inject", "fragmented": "frag_pinned"}[how]
-    wanted = {"code": LOOP, "variant": variant, "alloc_mode": mode}
-    rows = load_csv("kernel-runs/s3_release_threshold.csv")
-    (row,) = (row for row in rows if wanted.items() <= row.items())
+    (row,) = rows_of("s3_release_threshold.csv", code=LOOP, variant=variant, alloc_mode=mode)
     column = "threshold_release_us(best split of fail/success)"
     assert best_split(trials(how, variant)) == pytest.approx(float(row[column]), abs=0.1)
 
@@ -151,9 +140,9 @@ def test_one_number_is_fitted():
     """Compaction moves the curve further than the patch: nobody fitted that."""
     assert clock_fit.microseconds_per_unit() == UNIT_US == 0.59
     found = {
-        (how, v): (round(1000 * c.apart), round(c.model))
+        (how, v): (round(1000 * apart), round(model))
         for how, v in PAIRS
-        for c in [clock_fit.closeness(v, how)]
+        for apart, model in [clock_fit.closeness(v, how)]
     }
     assert found == GOLDEN
     for (how, side), times in turns().items():  # in lesson 05, whose clock draws nothing
@@ -167,7 +156,6 @@ def test_a_whole_pin_lasts_about_as_long_as_a_measured_one():
     clock = run.usual()
     record(run, clock)
     model = clock.times[-1] * clock_fit.microseconds_per_unit()
-    wanted = {"code": LOOP, "variant": "v2", "pin_errno": "0"}
-    rows = load_csv("kernel-runs/s3_timed_release.csv")
-    real = [float(row["pin_us"]) for row in rows if wanted.items() <= row.items()]
+    rows = rows_of("s3_timed_release.csv", code=LOOP, variant="v2", pin_errno="0")
+    real = [float(row["pin_us"]) for row in rows]
     assert (round(model), round(statistics.median(real))) == (6217, 6253)

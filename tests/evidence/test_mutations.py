@@ -161,23 +161,22 @@ def lost(make, plain, answer):
 # -- damage and decoration
 
 
-def damaged(draw, text):
-    for _ in range(draw.choice([0, 0, 1, 1, 2, 4])):
-        lines = text.splitlines(keepends=True)
-        at, line, new = draw.randrange(len(text)), draw.randrange(len(lines)), draw.choice(CHARS)
-        ways = (
-            text[:at] + text[at + 1 :],
-            text[:at] + new + text[at:],
-            text[:at] + new + text[at + 1 :],
-            "".join(lines[:line] + lines[line + 1 :]),
-            "".join([*lines[: line + 1], *lines[line:]]),
-            text[:at],
-        )
-        text = draw.choice(ways) or "\n"
-    return text
-
-
 CHARS = "0 9x\n\t-#>$=.,:é/["
+
+
+def damaged(draw, text, odd=CHARS):
+    """One thing is changed: a place, a line, or all from a place on; `odd` may come instead."""
+    lines = text.splitlines(keepends=True) or [""]
+    at, line, new = draw.randint(0, len(text)), draw.randrange(len(lines)), draw.choice(odd)
+    ways = (
+        text[:at] + text[at + 1 :],
+        text[:at] + new + text[at:],
+        text[:at] + new + text[at + 1 :],
+        "".join(lines[:line] + lines[line + 1 :]),
+        "".join([*lines[: line + 1], *lines[line:]]),
+        text[:at],
+    )
+    return draw.choice(ways) or "\n"
 
 
 def decorated(draw, text):
@@ -195,12 +194,13 @@ def test_no_mutation_is_read_with_less_than_it_holds(make):
     accepted = 0
     for seed in range(RUNS // len(MAKERS) + 1):
         draw = random.Random(f"{make.__name__} {seed}")
-        plain = damaged(draw, make(draw))
+        plain = make(draw)
+        for _ in range(draw.choice([0, 0, 1, 1, 2, 4])):
+            plain = damaged(draw, plain)
         text = decorated(draw, plain)
         answer = answered(make, plain, text)
         if isinstance(answer, str):
-            assert answer
-            assert answer.count("\n") == 0
+            assert re.fullmatch(".+", answer)
         else:
             accepted += 1
             assert not lost(make, plain, answer), (seed, text)
@@ -213,11 +213,8 @@ def answered(make, plain, text):
         if make in (moved, trace):
             return read(text)
         if make is vmstat:
-            return read("".join(f"{n} 0\n" for n, _ in named(plain)), text)
+            names = re.findall(r"^([a-z]\w*) \d+$", plain, re.MULTILINE)
+            return read("".join(f"{name} 0\n" for name in names), text)
         return read_memory(text)
     except PasteError as error:
         return str(error)
-
-
-def named(plain):
-    return re.findall(r"^([a-z]\w*) (\d+)$", plain, re.MULTILINE)

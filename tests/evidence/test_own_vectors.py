@@ -139,34 +139,16 @@ def test_the_lock_of_a_piece_is_not_the_lock_of_the_huge_page(differences, until
     assert not differences("migrate_pages", {"folios": [folio()]}, PIN, expect, script)
 
 
-@pytest.mark.parametrize(("do", "order"), [("map_pmd", 9), ("map_pte", 9), ("map_pte", 0)])
-def test_mappings_are_counted_as_often_as_they_are_made(differences, do, order):
-    steps = [{"do": "create", "folio": "A", "order": order}, {"do": "drain_batches"}]
-    steps.append({"do": do, "folio": "A", "times": 3})
-    counts = {"ref": (512 if order else 1) + 4, "mapcount": 4}
-    operation = {"op": "steps", "steps": steps, "observe": ["A"]}
-    assert not differences("refcount", {}, operation, {"folios": {"A": counts}})
-
-
 # -- pins
-
-
-def pinned(differences, page, calls, counters, left):
-    setup = {"folios": [folio("P", 0, **page)]}
-    calls = {"result": "ENOMEM", "rounds": 1, "migrate_calls": 0, "lru_drains": 0, **calls}
-    expect = {"calls": [calls], "counters": counters, "pages_in_cma_after": left}
-    operation = {"op": "pin_longterm", "range": ["P"], "write": True}
-    return differences("gup", setup, operation, expect)
-
-
-def test_a_referenced_page_is_defeated_by_the_pin_itself(differences):
-    counters = {"nr_foll_pin_acquired": 1, "nr_foll_pin_released": 1, "pgmigrate_fail": 1}
-    assert not pinned(differences, {"referenced": True}, {"migrate_calls": 1}, counters, 1)
 
 
 @pytest.mark.parametrize("hidden", [{"isolated": True}, {"on_lru": False}])
 def test_a_page_that_nobody_can_isolate_does_not_keep_us_for_ever(differences, hidden):
-    found = pinned(differences, hidden, {}, {}, 0)
+    setup = {"folios": [folio("P", 0, **hidden)]}
+    calls = {"result": "ENOMEM", "rounds": 1, "migrate_calls": 0, "lru_drains": 0}
+    expect = {"calls": [calls], "counters": {}, "pages_in_cma_after": 0}
+    operation = {"op": "pin_longterm", "range": ["P"], "write": True}
+    found = differences("gup", setup, operation, expect)
     assert len(found) == 7
     assert all(f"does not end: {ROUNDS_MAX:,} rounds" in str(each) for each in found)
 
@@ -278,12 +260,12 @@ def test_of_a_highatomic_pageblock_only_the_block_is_taken_over(differences, ord
 # -- the walk of drop_caches
 
 
-def dropped(differences, folios, batches, refs, left=0, script=None, more=None, **setup):
+def dropped(differences, folios, batches, refs, left=0, **setup):
     """What does not agree for a walk."""
-    expect = {"batches": batches, "refs_after": refs, "extra_refs_left": left, **(more or {})}
+    expect = {"batches": batches, "refs_after": refs, "extra_refs_left": left}
     expect |= {"folios_freed": 0, "counters": {"drop_pagecache": 1}, "peak_extra_refs": 2}
     setup, operation = {"folios": folios, **setup}, {"op": "drop_caches", "value": 1}
-    return differences("drop_caches", setup, operation, expect, script, ["base"])
+    return differences("drop_caches", setup, operation, expect, versions=["base"])
 
 
 @pytest.mark.parametrize(
@@ -302,35 +284,24 @@ def test_files_have_batches_of_their_own(differences):
     assert not dropped(differences, folios, [[15, 3], [], [2]], refs, files=files)
 
 
-def test_a_locked_folio_is_skipped_once_however_often_it_is_looked_at(differences):
-    script = {"locks": [{"folio": "L", "until": "waited_for"}]}
-    folios, refs = [folio("P", 0), folio("L", 0)], {"P": [2], "L": [2]}
-    assert not dropped(differences, folios, [[1]], refs, script=script, more={"skipped": 1})
-
-
 # -- the map of a device
-
-
-def runs(*pairs):
-    return [{"first_page": first, "pages": pages} for first, pages in pairs]
 
 
 def mapped(differences, folios, maps, script=None, write=True, **counters):
     """What does not agree for a map of these huge pages, in every version."""
     operation = {"op": "map_dma", "range": [f["name"] for f in folios], "write": write}
-    expect = {"result": 0, "iommu_pages_after": HUGE * len(folios), "iommu_maps": maps}
+    expect = {"result": 0, "iommu_pages_after": HUGE * len(folios)}
+    expect["iommu_maps"] = [{"first_page": first, "pages": pages} for first, pages in maps]
     expect |= {"folios": {}, "counters": counters}
     return differences("vfio", {"folios": folios}, operation, expect, script)
 
 
-@pytest.mark.parametrize("write", [True, False])
 @pytest.mark.parametrize(
-    ("pfns", "maps"),
+    ("pfns", "maps", "write"),
     [
-        ((0x100000, 0x100200, 0x100400), runs((0, 1536))),
-        ((0x100000, 0x100200, 0x200000), runs((0, 1024), (1024, 512))),
-        ((0x100200, 0x100000, 0x100400), runs((0, 512), (512, 512), (1024, 512))),
-        ((0x30000, 0x80000, 0x80200), runs((0, 512), (512, 1024))),
+        ((0x100000, 0x100200, 0x200000), [(0, 1024), (1024, 512)], True),
+        ((0x100200, 0x100000, 0x100400), [(0, 512), (512, 512), (1024, 512)], True),
+        ((0x30000, 0x80000, 0x80200), [(0, 512), (512, 1024)], False),
     ],
 )
 def test_runs_of_neighbours(differences, pfns, maps, write):
@@ -343,4 +314,4 @@ def test_a_destination_joins_its_neighbours(differences):
     folios = [folio("A", pfn=0x100000, in_cma=False), folio("B", pfn=0x200000)]
     script = {"targets": [{"folio": "B", "fail_attempts": [], "pfn": 0x100200}]}
     pins = {"nr_foll_pin_acquired": 1536, "nr_foll_pin_released": 512}
-    assert not mapped(differences, folios, runs((0, 1024)), script, **pins, **MOVED)
+    assert not mapped(differences, folios, [(0, 1024)], script, **pins, **MOVED)

@@ -81,7 +81,7 @@ VECTOR, EXPECT = "vectors.0", "vectors.0.expect.0"
 @pytest.mark.parametrize(
     ("group", "identity", "place", "value", "told"),
     [
-        ("migrate_pages", "C5", "rc", 7, ("rc", 7, "ENOMEM")),
+        ("migrate_pages", "C5", "rc", 12, ("rc", 12, "ENOMEM")),
         ("migrate_pages", "C5", "counters.pgmigrate_fail", 511,
          ("counters.pgmigrate_fail", 511, 512)),
         ("migrate_pages", "C5", "counters.thp_split_page_failed", GONE,
@@ -92,22 +92,17 @@ VECTOR, EXPECT = "vectors.0", "vectors.0.expect.0"
          ("indices[2].extfrag_index", 865, 864)),
     ],
 )  # fmt: skip
-def test_a_changed_expectation_is_one_mismatch(file, group, identity, place, value, told):
+def test_a_changed_expectation_is_one_mismatch(file, capsys, group, identity, place, value, told):
     changes = {f"{EXPECT}.{place}": value, f"{EXPECT}.versions": ["base"]}
     path = file(changed(group, changes, identity))
     (mismatch,) = check_file(path).mismatches
     assert mismatch == ("changed.json", identity, "base", *told)
     field, expected, found = told
     said = f"changed.json: {identity} base: {field}: expected {expected}, found {found}"
-    assert str(mismatch) == said
-
-
-def test_positive_and_negative_eleven_are_opposites(file):
-    content = changed("migrate_pages", {}, "C8")
-    row = next(e for e in content["vectors"][0]["expect"] if e["rc"] == 11)
-    content["vectors"][0]["expect"] = [{**row, "rc": "EAGAIN"}]
-    mismatches = check_file(file(content)).mismatches
-    assert {(m.field, m.expected, m.found) for m in mismatches} == {("rc", "EAGAIN", 11)}
+    assert main(["conformance", str(path)]) == 1
+    assert capsys.readouterr().out.startswith(f"{said}\n")
+    assert main(["conformance", str(path), "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["mismatches"] == 1
 
 
 def test_fewer_indices_than_orders_are_a_mismatch(file):
@@ -199,7 +194,6 @@ def test_files_that_can_not_be_read(tmp_path):
     path = tmp_path / "vectors.json"
     path.write_bytes(bytes(range(256)))
     assert "not JSON text" in refused(path)
-    assert "can't be read: No such file" in refused(tmp_path / "absent.json")
     assert "can't be read" in refused(tmp_path)
 
 
