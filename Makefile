@@ -13,6 +13,9 @@ UV_COMPILE = $(LOCK)/bin/uv pip compile --quiet --universal --python-version 3.1
 	--generate-hashes --no-emit-index-url --custom-compile-command "make lock" $(UPGRADE)
 PYODIDE = --python-version 3.14 --python-platform wasm32-pyodide2024 --only-binary :all:
 
+# Packages are compiled when they are first imported; that is kept, as hundreds of processes follow.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL = help
 .PHONY: help lab test check lint types unit notebooks-test notebooks lesson teaching book html lite lite-test \
 	lite-serve slides kit kit-test bench growth stress versions mutants wheel lock doctor format clean venv venv-test venv-lite node

@@ -87,8 +87,7 @@ def test_a_read_only_checkout_at_an_odd_path_in_a_poor_locale(tmp_path):
     place, work = tmp_path / "Ein Ordner für Übungen", tmp_path / "mein Ordner ß"
     work.mkdir()
     for name in ("mmsim", "data", "notebooks"):
-        ignore = shutil.ignore_patterns("__pycache__", "traces")
-        shutil.copytree(ROOT / name, place / name, ignore=ignore)
+        shutil.copytree(ROOT / name, place / name, ignore=shutil.ignore_patterns("traces"))
     shutil.copy(ROOT / "pyproject.toml", place)
     every = [place, *place.rglob("*")]
     for path in every:

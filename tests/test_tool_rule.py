@@ -49,6 +49,7 @@ def test_a_missing_browser_is_loud(tmp_path: Path, options, env, browser, status
         (tmp_path / "bin" / "chromium").write_text("#!/bin/sh\n")
         (tmp_path / "bin" / "chromium").chmod(0o755)
     keep = {k: v for k, v in os.environ.items() if k not in ("CI", "MMSIM_CHROMIUM")}
+    keep["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # to load them takes longest
     paths = {"PATH": str(tmp_path / "bin"), "PYTHONPATH": f"{TESTS}{os.pathsep}{TESTS.parent}"}
     words = [sys.executable, "-m", "pytest", "-p", "tool_rule", "-p", "no:cacheprovider", *options]
     done = subprocess.run(

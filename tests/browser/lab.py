@@ -1,4 +1,6 @@
-"""A JupyterLab server, and a page of a real browser in front of it.  See conftest.py."""
+"""A JupyterLab server, and a page of a real browser in front of it.  See conftest.py.
+
+To load JupyterLab costs more than a lesson does, so one page opens one lesson after the other."""
 
 from __future__ import annotations
 
@@ -6,16 +8,18 @@ import json
 import os
 import re
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
+from itertools import count
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, expect
 
 BROWSER_FLAGS = [
     "--no-sandbox",
@@ -26,10 +30,15 @@ BROWSER_FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# Whoever asks somebody else than this machine gets no answer, and the test sees that it asked.
+NOBODY_ELSE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+# A learner has not the first one; the second looks for programs of other languages.
+NOT_NEEDED = ("jupyterlab_jupytext", "jupyter_lsp")
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 THEMES = ("JupyterLab Light", "JupyterLab Dark")
 PICTURE = "div:has(> div > svg[role=img])"  # one or several columns, side by side
 SECONDS_MAX = 180
+EMPTY = "about:blank"
 # Generous: a test of what happens, not of how quickly.
 expect.set_options(timeout=60_000)
 OWN_FOLDERS = (
@@ -72,6 +81,8 @@ class Server:
         words = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ServerApp.ip=127.0.0.1"]
         words += [f"--ServerApp.port={self.port}", "--ServerApp.port_retries=0"]
         words += [f"--ServerApp.root_dir={work}", "--LabApp.extension_manager=readonly"]
+        words += [f"--ServerApp.jpserver_extensions={name}=False" for name in NOT_NEEDED]
+        words.append("--LabApp.expose_app_in_browser=True")
         if hasattr(os, "geteuid") and os.geteuid() == 0:
             words.append("--allow-root")
         self._log = (root / "server.log").open("wb")
@@ -109,30 +120,46 @@ class Server:
 
 
 class Lab:
-    """A page with one lesson open."""
+    """A page of JupyterLab, with one lesson open."""
 
-    def __init__(self, page: Page, server: Server):
-        self.page = page
+    folders = count()
+
+    def __init__(self, browser: Browser, server: Server):
         self.server = server
+        self.page = browser.new_page(viewport={"width": 1366, "height": 768})
         self.asked_outside: list[str] = []
         self.errors: list[str] = []
-        page.route("**/*", self._only_here)
-        page.on("pageerror", lambda error: self.errors.append(str(error)[:300]))
+        self.page.on("request", lambda request: self._note(request.url))
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)[:300]))
 
-    def _only_here(self, route) -> None:
-        url = route.request.url
-        if url.startswith((f"http://127.0.0.1:{self.server.port}/", "data:", "blob:")):
-            route.continue_()
-        else:
+    def _note(self, url: str) -> None:
+        if not url.startswith((f"http://127.0.0.1:{self.server.port}/", "data:", "blob:")):
             self.asked_outside.append(url)
-            route.abort()
 
-    def open(self, lesson: str) -> None:
+    def copy(self, lesson: str) -> None:
+        """Open a copy of a lesson, alone in its folder: an unsigned notebook as after a clone.
+
+        The folder keeps what somebody answered, so nobody finds the answers of another test."""
+        self.close()
+        self.folder = self.server.work / f"{next(self.folders)}"
+        self.folder.mkdir()
+        self.open(Path(shutil.copy(NOTEBOOKS / lesson, self.folder)))
+
+    def open(self, lesson: Path) -> None:
         """Open a lesson and wait for its kernel."""
-        url = f"http://127.0.0.1:{self.server.port}/lab/tree/{lesson}"
-        self.page.goto(f"{url}?reset&token={self.server.token}")
+        path = lesson.relative_to(self.server.work).as_posix()
+        if self.page.url == EMPTY:
+            url = f"http://127.0.0.1:{self.server.port}/lab/tree/{path}"
+            self.page.goto(f"{url}?reset&token={self.server.token}")
+        else:
+            self.command("docmanager:open", path=path)
         self.page.locator(".jp-NotebookPanel .jp-Notebook").wait_for(timeout=SECONDS_MAX * 1000)
         self.idle()
+
+    def command(self, name: str, **given: str) -> None:
+        """One of JupyterLab's own commands, as its menus call them."""
+        code = "async ([name, given]) => { await jupyterapp.commands.execute(name, given); }"
+        self.page.evaluate(code, [name, given])
 
     def idle(self) -> None:
         """Wait until the kernel is idle.  Only the status bar tells the truth about that."""
@@ -174,7 +201,10 @@ class Lab:
         expect(self.page.locator(f"body[data-jp-theme-light={light}]")).to_have_count(1)
 
     def close(self) -> None:
-        """Close the page and end its kernel."""
-        self.page.close()
+        """Close what is open, and end its kernel."""
+        if self.page.url != EMPTY:
+            self.command("docmanager:save")
+            self.command("application:close-all")
+            expect(self.page.locator(".jp-NotebookPanel")).to_have_count(0)
         for session in self.server.ask("GET", "sessions"):
             self.server.ask("DELETE", f"sessions/{session['id']}")

@@ -25,9 +25,9 @@ FILTERS = """() => [...document.querySelectorAll(
 
 
 @pytest.mark.parametrize("lesson", LESSONS if os.environ.get("AXE") == "all" else SHORT)
-def test_nothing_serious(open_lesson, lesson) -> None:
+def test_nothing_serious(lab, lesson) -> None:
     for edition in (lesson, f"solutions/{lesson}"):
-        lab = open_lesson(edition)
+        lab.copy(edition)
         if edition == lesson:
             lab.run_all()
             expect(lab.page.locator(".mmsim-card")).not_to_have_count(0)

@@ -65,8 +65,8 @@ def first_screen(lab):
     assert box.bounding_box()["height"] == place["height"]
 
 
-def test_the_bug_is_seen_and_answers_are_judged_and_come_back(open_lesson):
-    lab = open_lesson("00_the_report.ipynb")
+def test_the_bug_is_seen_and_answers_are_judged_and_come_back(lab):
+    lab.copy("00_the_report.ipynb")
     first_screen(lab)
     box = lab.card("When does the machine start?")
     counted = lab.card("Find the rule that fits all three settings")
@@ -97,16 +97,16 @@ def test_the_bug_is_seen_and_answers_are_judged_and_come_back(open_lesson):
     expect(suspects).to_contain_text("at which line of the table")
     assert suspects.locator("table").count() == 0
     kept = ["counted", "ranking", "ruled_out", "start"]
-    work = lab.server.work / re.findall(r"tree/(\d+)/", lab.page.url)[0]
-    assert sorted(read(work / FILE).cards) == [f"the_report.{name}" for name in kept]
+    assert sorted(read(lab.folder / FILE).cards) == [f"the_report.{name}" for name in kept]
 
     # Without a kernel nothing answers; a card on the page says so by itself.
     lab.restart()
     expect(counted.locator(".mmsim-card")).to_have_class(re.compile("jupyter-widgets-disconnected"))
     told = "node => getComputedStyle(node, '::before').content"
     assert "Run the cells above again" in counted.locator(".mmsim-card").evaluate(told)
-    lab.menu("File", "Save Notebook")
-    lab.open(lab.page.url.partition("/tree/")[2].partition("?")[0])
+    lab.idle()
+    lab.close()
+    lab.open(lab.folder / "00_the_report.ipynb")
     lab.run_all()
     expect(box).to_contain_text("you said when it can")
     expect(box.get_by_role("button", name="Store")).to_be_hidden()
@@ -114,8 +114,8 @@ def test_the_bug_is_seen_and_answers_are_judged_and_come_back(open_lesson):
     expect(box.locator(".mod-active")).to_have_text(["starts", "does not start", "starts"])
 
 
-def test_predict_step_and_go_back(open_lesson):
-    lab = open_lesson("04_migrate_or_split.ipynb")
+def test_predict_step_and_go_back(lab):
+    lab.copy("04_migrate_or_split.ipynb")
     lab.run_all()
     card = lab.card("The holder comes right after the check")
     choose(card, ("514", "513"))
@@ -136,8 +136,8 @@ def test_predict_step_and_go_back(open_lesson):
     expect(card.get_by_text("does not start")).to_be_visible()
 
 
-def test_turn_the_knobs_of_a_host_and_paste(open_lesson):
-    lab = open_lesson("03_plenty_free.ipynb")
+def test_turn_the_knobs_of_a_host_and_paste(lab):
+    lab.copy("03_plenty_free.ipynb")
     lab.run_all()
     worn = lab.card("A host of 1 GiB that has been in use for weeks")
     picture = worn.locator(PICTURE).first
@@ -172,8 +172,8 @@ def drawn(picture):
     return re.sub(r"p[0-9a-f]{8}-", "", picture.inner_html())
 
 
-def test_a_level_won_by_clicking_is_stored_in_its_card(open_lesson):
-    lab = open_lesson("06_you_are_the_scheduler.ipynb")
+def test_a_level_won_by_clicking_is_stored_in_its_card(lab):
+    lab.copy("06_you_are_the_scheduler.ipynb")
     lab.run_all()
     game = lab.card("You are the scheduler. Level 1")
     card = lab.card("Level 1: write a schedule")
