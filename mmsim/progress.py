@@ -98,6 +98,12 @@ def keep(key: str, change: Callable[[Entry], object]) -> str:
     return _store(file)
 
 
+def keep_what_waits() -> str:
+    """Write what could not be written before; a sentence if it still can't be."""
+    file = place()
+    return _store(file) if file is not None and _waiting else ""
+
+
 def packed(answer: Any) -> tuple[Any, bool]:
     """An answer as JSON holds it; else, and True, as text: its beginning, or the cell that runs."""
     try:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from mmsim.cli import main
 from mmsim.lessons import COURSE
-from mmsim.lessons.card import Card, options
+from mmsim.lessons.card import Card
+from mmsim.lessons.form import options
 from mmsim.progress import SESSION
 
 NAMES = [lesson.name for lesson in COURSE]

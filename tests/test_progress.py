@@ -25,8 +25,8 @@ from mmsim.cli import main
 from mmsim.lessons import capstone_and_recall as last
 from mmsim.lessons import the_report as lesson
 from mmsim.lessons import who_holds_this_page as holds
-from mmsim.lessons.card import marked
 from mmsim.progress import ANSWER_MAX, FILE, LOCK, NUMBERS, SESSION, read
+from mmsim.views.marked import marked
 from mmsim.widgets.card import CardBox
 
 sys.path.insert(0, str(ROOT / "tests" / "views"))

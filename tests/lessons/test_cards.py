@@ -18,8 +18,11 @@ import pytest
 from views.svg_rules import readable
 
 from mmsim.lessons import COURSE, FOLDER, _say_which_cell, made_by
-from mmsim.lessons.card import ONLY, Card, marked, options, quiz
-from mmsim.lessons.form import failed, passed
+from mmsim.lessons.activity import State
+from mmsim.lessons.card import Card, quiz
+from mmsim.lessons.form import ONLY, failed, options, passed
+from mmsim.lessons.told import reason
+from mmsim.views.marked import marked
 from mmsim.widgets.card import CardBox
 from mmsim.widgets.console import Console
 
@@ -219,7 +222,6 @@ def test_an_answered_card_is_complete_without_a_widget(card):
     card.solved()
     assert card.settled
     assert card.unlocked
-    assert card.wrong == 0
     bundle = card._repr_mimebundle_()
     text, html = bundle["text/plain"], bundle["text/html"]
     assert plain(card.headline) in plain(html)
@@ -228,9 +230,9 @@ def test_an_answered_card_is_complete_without_a_widget(card):
     for image in re.findall(r"<img [^>]*>", html):
         assert len(re.search(r'alt="([^"]*)"', image)[1]) > 30
     if card.still is not None:
-        said = "\n".join([card.headline, *card.reply(), *card.reason()])
+        said = "\n".join([card.headline, *card.reply(), *reason(card)])
         assert len(text) > len(said) + 20
-    for why in card.reason():
+    for why in reason(card):
         assert plain(why) in plain(text)
         assert plain(why) in plain(html)
 
@@ -267,7 +269,7 @@ def test_any_object_is_answered_with_a_sentence(card):
             assert card.problem or card.reply(), name
             assert len("".join(card.reply())) < 25_000, name
             card.forget()
-            card.wrong = 1  # as after another wrong answer, when more is shown
+            card.state = State(verdict=failed("another"))  # now more is shown
             assert repr(card.answer(answer)), name
     for nothing in ((), (...,), (None,), ([],)):
         card.forget()
@@ -322,7 +324,7 @@ def test_a_prediction_is_shown_beside_the_outcome():
         "✘ `apples`: you said 1 · it was 512",
         "`ripe`: you said true · not decided",
     ]
-    assert card.reason() == ["There is a tree."]
+    assert reason(card) == ["There is a tree."]
     card.answer({"apples": "512", "ripe": [False]})
     assert card.reply()[0] == "✔ `apples`: you said 512 · it was 512"
     assert "At first you had said: apples 1, ripe true." in card.reply()

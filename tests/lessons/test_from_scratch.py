@@ -129,7 +129,7 @@ WRONG = [
 def test_a_wrong_step_is_shown_the_vector_that_it_fails(name, old, new, vector, told):
     card = handed(getattr(lesson, name), changed(old, new))
     said = "\n".join(card.reply())
-    assert card.verdict.state == "failed", said
+    assert card.state.verdict.state == "failed", said
     assert re.search(rf"[Vv]ector ({vector})\b", said), said
     assert re.search(told.replace("[", r"\["), said), said
     assert "[Picture: Vector" in repr(card)

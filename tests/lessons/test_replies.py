@@ -14,7 +14,9 @@ from mmsim.lessons import probably_drop_caches as walk
 from mmsim.lessons import the_report as report
 from mmsim.lessons import who_holds_this_page as holds
 from mmsim.lessons import you_are_the_scheduler as game
+from mmsim.lessons.activity import State
 from mmsim.lessons.card import Card
+from mmsim.lessons.form import failed
 from mmsim.scenarios import vfio_map
 
 PIN, LOOK, *REST = cma.STEPS
@@ -116,7 +118,7 @@ def test_a_wrong_answer_meets_a_reason_and_then_how_it_is(card, answer, first, s
     assert not second or second not in told
     assert first in said(card, answer)  # the same answer again is no new try
     card.forget()
-    card.wrong = 1  # another one
+    card.state = State(verdict=failed("another"))
     assert second in said(card, answer)
     assert repr(card).startswith("○ ")  # it can be shown, and is still open
 
