@@ -47,7 +47,7 @@ class Card(Activity):
         true, against = self.outcome, self.against
         if true is not None and against is not None:
             self.judge = lambda answer: told.compared(
-                self.by_part(answer), self.by_part(true()), against, self.if_right
+                self.by_part(answer), self.by_part(true()), against, self.if_right, self.labels
             )
         self._views: list[Callable[[], None]] = []
         self._given: Any = None  # while its forms are made
@@ -311,7 +311,7 @@ def in_order(
     return Card(
         question,
         dict.fromkeys(true, tuple(sorted([*steps, *others]))),
-        judge=lambda answer: told.compared(answer, true, against, if_right),
+        judge=lambda answer: told.compared(answer, true, against, if_right, {}),
         solution=[*steps],
         **more,
     )

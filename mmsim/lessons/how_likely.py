@@ -182,8 +182,8 @@ odds = Card(
         "Once one of the two has returned, there is no coin to toss any more.",
     ),
     why="A step at which both could have moved is a *crossroads*. Each of them halves the odds. In "
-    "`early` there are two; then the holder is done. In `late` there are ten; at the last step "
-    "only the holder is left. The odds of several schedules are added up.",
+    "the first there are two; then the holder is done. In the second there are ten; at the last "
+    "step only the holder is left. The odds of several schedules are added up.",
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from textwrap import shorten
 from typing import Any
 
 from mmsim.errors import shown
@@ -11,7 +12,7 @@ from mmsim.lessons.form import FUNCTION, ONLY, Choices, Verdict, failed, options
 from mmsim.views.marked import marked, marked_line
 
 AGAIN = "Try another answer; after a second wrong one the card says how it is."
-LINE_MAX = 5_000  # characters
+CALLED_MAX, LISTED_MAX, LINE_MAX = 72, 160, 5_000  # characters
 
 
 # -- what is asked
@@ -69,17 +70,30 @@ def waits(card: Activity) -> str:
 # -- what became of the answer
 
 
+def called(part: Any, labels: Mapping[Any, str]) -> str:
+    """A part as a learner sees it: the words beside its choices, cut if long; else its name."""
+    return shorten(labels.get(part, f"`{part}`"), CALLED_MAX, placeholder=" …").removesuffix(".")
+
+
+def of_part(part: Any, labels: Mapping[Any, str], line: str) -> str:
+    """What is said of a part, behind what it is called; of a single one it is said alone."""
+    if part == ONLY:
+        return line
+    name = called(part, labels)
+    return f"{name} {line}" if name.endswith("?") else f"{name}: {line}"
+
+
 def compared(
     answer: Mapping[Any, Any],
     true: Mapping[Any, Any],
     against: Callable[[Any, Any], tuple[str, str]],
     if_right: str,
+    labels: Mapping[Any, str],
 ) -> Verdict:
     """The verdict on an answer that is compared part by part, up to the first wrong one."""
     for part, value in true.items():
         if answer[part] != value:
-            lead = "" if part == ONLY else f"{part}: "
-            why, second = (lead + told for told in against(part, answer[part]))
+            why, second = (of_part(part, labels, told) for told in against(part, answer[part]))
             return failed(why, second=second)
     return passed(if_right)
 
@@ -102,7 +116,7 @@ def _replied(card: Activity) -> list[str]:
         return [waits(card)] if card.needs else []
     lines = _beside_the_outcome(card) if card.outcome and card.unlocked else []
     if card.noted:
-        lines.append(f"Noted: {_answer(card, state.last)}.")
+        lines += _listed("Noted", _answer(card, state.last))
     elif verdict.state == "failed" and not (card.unlocked and card.because):
         why = verdict.second if card.unlocked and verdict.second else verdict.why
         lead = "✘ No" if card.unlocked else "✘ Not yet"
@@ -110,8 +124,9 @@ def _replied(card: Activity) -> list[str]:
         lines += [] if card.unlocked else [AGAIN]
     elif verdict.state == "passed" and verdict.why:
         lines += [f"✔ Right: {verdict.why}", *filter(None, [verdict.detail])]
-    if state.last is not None and _answer(card, state.first) != _answer(card, state.last):
-        lines.append(f"At first you had said: {_answer(card, state.first)}.")
+    if state.last is not None:
+        last, first = _answer(card, state.last), _answer(card, state.first)
+        lines += _listed("At first you had said", [line for line in first if line not in last])
     return lines
 
 
@@ -125,18 +140,25 @@ def _beside_the_outcome(card: Activity) -> list[str]:
         if part in true:
             sign = "✔ " if mine[part] == true[part] else "✘ "
             was = f" · it was {said(true[part], allowed)}"
-        lead = "" if card.single else f"`{part}`: "
         why = f": {card.because[part]}" if part in card.because else ""
-        lines.append(f"{sign}{lead}you said {said(mine[part], allowed)}{was}{why}")
+        you = "You" if called(part, card.labels).endswith("?") else "you"
+        line = f"{you} said {said(mine[part], allowed)}{was}{why}"
+        lines.append(sign + of_part(part, card.labels, line))
     return lines
 
 
-def _answer(card: Activity, answer: Any) -> str:
-    """An answer in a line."""
-    if not card.parts:
-        return "another answer"
-    told = {part: said(v, card.parts[part]) for part, v in card.by_part(answer).items()}
-    return told[ONLY] if card.single else ", ".join(f"{part} {v}" for part, v in told.items())
+def _answer(card: Activity, answer: Any) -> list[str]:
+    """The parts of an answer; code has none."""
+    return [
+        of_part(part, card.labels, said(value, card.parts[part]))
+        for part, value in (card.by_part(answer).items() if card.parts else ())
+    ]
+
+
+def _listed(lead: str, told: list[str]) -> list[str]:
+    """Nothing, a line, or several if one would be too long."""
+    line = f"{lead}: {'; '.join(told)}."
+    return [] if not told else [line] if len(line) < LISTED_MAX else [f"{lead}:", *told]
 
 
 def reason(card: Activity) -> list[str]:

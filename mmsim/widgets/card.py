@@ -72,10 +72,10 @@ class CardBox(Frame):
 
     def _store(self) -> None:
         given = {part: self._given(part) for part in self.choices}
-        left = [str(part) for part, value in given.items() if value is None or value == ""]
+        left = [part for part, value in given.items() if value is None or value == ""]
         if left:
-            what = "Choose first." if ONLY in left else f"Still open: {', '.join(left)}."
-            self.said.value = marked([what])
+            names = "; ".join(told.called(part, self.card.labels) for part in left)
+            self.said.value = marked(["Choose first." if ONLY in left else f"Still open: {names}."])
         else:
             self._busy()
             self.card.answer(given)

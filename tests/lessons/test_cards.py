@@ -327,25 +327,25 @@ def test_a_prediction_is_shown_beside_the_outcome():
     assert reason(card) == ["There is a tree."]
     card.answer({"apples": "512", "ripe": [False]})
     assert card.reply()[0] == "✔ `apples`: you said 512 · it was 512"
-    assert "At first you had said: apples 1, ripe true." in card.reply()
+    assert "At first you had said: `apples`: 1; `ripe`: true." in card.reply()
     assert "Count them" not in repr(card)
 
 
 def test_a_quiz_tells_what_is_wrong_first_and_then_every_answer():
     asked = {
         "sky": ("Its colour?", ("blue", "green"), "blue", "look up"),
-        "sun": ("Is it warm?", bool, True, "feel it"),
+        "sun": ("It is warm.", bool, True, "feel it"),
     }
     card = quiz("Two questions.", asked, "you have been outside")
     card.answer(sky="green", sun=True)
-    assert card.reply()[0] == "✘ Not yet: sky: not green"
+    assert card.reply()[0] == "✘ Not yet: Its colour? not green"
     assert "blue" not in "".join(card.reply())
     assert "look up" not in repr(card)
     card.answer(sky="green", sun=False)
     assert card.reply() == [
-        "✘ `sky`: you said green · it was blue: look up",
-        "✘ `sun`: you said false · it was true: feel it",
-        "At first you had said: sky green, sun true.",
+        "✘ Its colour? You said green · it was blue: look up",
+        "✘ It is warm: you said false · it was true: feel it",
+        "At first you had said: It is warm: true.",
     ]
     assert not card.settled
     assert "✔ Right: you have been outside" in card.answer(sky="blue", sun=True).reply()
