@@ -295,7 +295,7 @@ law: Card = Card(
         "From the first pass to the last there are nine ticks: (9/10) to the power of nine.",
     ),
     still=lambda: retry_law(USUAL, {HOLDS[name]: said for name, said in law.stored.items()}),
-    play=widget("turned", law_drawn, KNOBS),
+    play=widget("Console", law_drawn, KNOBS),
 )
 
 

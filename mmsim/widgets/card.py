@@ -15,7 +15,7 @@ from mmsim.lessons.card import Card
 from mmsim.lessons.form import ONLY, options, said
 from mmsim.views.marked import marked, marked_line
 from mmsim.views.show import as_html
-from mmsim.widgets.board import Frame, quiet
+from mmsim.widgets.board import ROW, Frame, quiet
 
 WIDE = 24  # characters of a choice that no longer fits on a button
 # What is chosen is framed and bold, so that its colour is not the only cue.
@@ -68,7 +68,7 @@ class CardBox(Frame):
         words = {p: card.labels.get(p, f"`{p}`") for p in card.parts}
         wide = "480px" if max(map(len, words.values())) > WIDE else "200px"  # the same in all rows
         label = w.HTML(marked_line(words[part]), layout=w.Layout(width=wide))
-        return w.HBox([label, box], layout=w.Layout(flex_flow="row wrap", align_items="center"))
+        return w.HBox([label, box], layout=ROW)
 
     def _store(self) -> None:
         given = {part: self._given(part) for part in self.choices}
