@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, cast
 
 from mmsim.lessons.form import ONLY, Allowed, Choices, Parts, Verdict, passed
@@ -49,14 +49,9 @@ class State:
         """The state once this is answered; a right answer and a second wrong one unlock."""
         both_wrong = self.verdict.state == verdict.state == "failed"
         second = both_wrong and not self.is_again(kept, verdict)
-        return replace(
-            self,
-            first=answer if self.last is None else self.first,
-            last=answer,
-            kept=kept,
-            verdict=verdict,
-            unlocked=self.unlocked or verdict.state == "passed" or second,
-        )
+        unlocked = self.unlocked or second or verdict.state == "passed"
+        first = answer if self.last is None else self.first
+        return State(first, answer, kept, verdict, unlocked, self.hints)
 
 
 @dataclass(eq=False, repr=False)

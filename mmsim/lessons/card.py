@@ -49,11 +49,11 @@ class Card(Activity):
             self.judge = lambda answer: told.compared(
                 self.by_part(answer), self.by_part(true()), against, self.if_right, self.labels
             )
+        self._recalled = False
         self._views: list[Callable[[], None]] = []
         self._given: Any = None  # while its forms are made
         for need in self.needs:
             need.on_change(self.changed)
-        self.about("")
 
     def about(self, case: str) -> None:
         """Open the card for this case, of a card that is about one case of several."""

@@ -12,7 +12,7 @@ from mmsim.lessons.form import FUNCTION, ONLY, Choices, Verdict, failed, options
 from mmsim.views.marked import marked, marked_line
 
 AGAIN = "Try another answer; after a second wrong one the card says how it is."
-CALLED_MAX, LISTED_MAX, LINE_MAX = 72, 160, 5_000  # characters
+WORDS_MAX, LISTED_MAX, LINE_MAX = 72, 160, 5_000  # characters
 
 
 # -- what is asked
@@ -70,16 +70,16 @@ def waits(card: Activity) -> str:
 # -- what became of the answer
 
 
-def called(part: Any, labels: Mapping[Any, str]) -> str:
+def words_of(part: Any, labels: Mapping[Any, str]) -> str:
     """A part as a learner sees it: the words beside its choices, cut if long; else its name."""
-    return shorten(labels.get(part, f"`{part}`"), CALLED_MAX, placeholder=" …").removesuffix(".")
+    return shorten(labels.get(part, f"`{part}`"), WORDS_MAX, placeholder=" …").removesuffix(".")
 
 
 def of_part(part: Any, labels: Mapping[Any, str], line: str) -> str:
     """What is said of a part, behind what it is called; of a single one it is said alone."""
     if part == ONLY:
         return line
-    name = called(part, labels)
+    name = words_of(part, labels)
     return f"{name} {line}" if name.endswith("?") else f"{name}: {line}"
 
 
@@ -141,9 +141,9 @@ def _beside_the_outcome(card: Activity) -> list[str]:
             sign = "✔ " if mine[part] == true[part] else "✘ "
             was = f" · it was {said(true[part], allowed)}"
         why = f": {card.because[part]}" if part in card.because else ""
-        you = "You" if called(part, card.labels).endswith("?") else "you"
-        line = f"{you} said {said(mine[part], allowed)}{was}{why}"
-        lines.append(sign + of_part(part, card.labels, line))
+        line = f"you said {said(mine[part], allowed)}{was}{why}"
+        line = of_part(part, card.labels, line).replace("? you", "? You", 1)
+        lines.append(sign + line)
     return lines
 
 

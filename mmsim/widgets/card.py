@@ -74,7 +74,7 @@ class CardBox(Frame):
         given = {part: self._given(part) for part in self.choices}
         left = [part for part, value in given.items() if value is None or value == ""]
         if left:
-            names = "; ".join(told.called(part, self.card.labels) for part in left)
+            names = "; ".join(told.words_of(part, self.card.labels) for part in left)
             self.said.value = marked(["Choose first." if ONLY in left else f"Still open: {names}."])
         else:
             self._busy()
