@@ -27,6 +27,7 @@ from mmsim.evidence.kernel_runs import COMPARED, compare_file
 from mmsim.evidence.pasted import load
 from mmsim.evidence.vectors import check_file
 from mmsim.lessons import COURSE
+from mmsim.lessons.activity import State
 from mmsim.lessons.card import Card
 from mmsim.scenarios import SCENARIOS, SMALL, make
 from mmsim.views import diagnosis
@@ -89,7 +90,7 @@ def answered(text):
     card = CARDS.get(name, next(iter(CARDS.values())))
     card.forget()
     for need in card.needs:
-        need._unlocked = True
+        need.state = State(unlocked=True)
     card.answer(value)
     assert card.problem or card.reply()
     try:
