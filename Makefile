@@ -17,7 +17,7 @@ PYODIDE = --python-version 3.14 --python-platform wasm32-pyodide2024 --only-bina
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL = help
-.PHONY: help lab test check lint types unit notebooks-test notebooks lesson teaching book html lite lite-test \
+.PHONY: help lab test check lint types unit notebooks-test notebooks card lesson teaching book html lite lite-test \
 	lite-serve slides kit kit-test bench growth stress versions mutants wheel lock doctor format clean venv venv-test venv-lite node
 
 help: ## list what can be made
@@ -47,6 +47,11 @@ notebooks-test: venv-test ## only the lessons: run each and compare with its sto
 
 notebooks: venv-test ## write the lessons from their text sources, with outputs
 	@$(TEST)/bin/python tools/build_lessons.py
+
+card: venv-test ## after a change of a card: write its lesson and the key, and test both (LESSON=its_name)
+	@$(TEST)/bin/python tools/build_lessons.py "$(or $(LESSON),none: say LESSON=its_name)"
+	@$(TEST)/bin/python tools/build_teaching.py
+	@$(TEST)/bin/pytest -q tests/lessons tests/test_teaching.py -k "$(LESSON) or entry or page_is"
 
 lesson: venv-test ## begin a lesson: text, module, test and every line it needs (NEW=its_name)
 	@$(TEST)/bin/python tools/new_lesson.py "$(NEW)"

@@ -26,9 +26,7 @@ from mmsim.errors import UserError
 
 FILE, LOCK, SOLUTIONS = "progress.jsonl", ".progress.lock", "solutions"
 SESSION = "JPY_SESSION_NAME"
-ANSWER_MAX = (
-    20_000  # characters of an answer as JSON; of a longer one the beginning is kept as text
-)
+ANSWER_MAX = 20_000  # characters of an answer as JSON; a longer one is kept as text, cut
 LOCK_SECONDS_MAX = 5.0
 NUMBERS = ("tries", "wrong", "hints", "first_at", "at")
 
@@ -91,11 +89,15 @@ def recall(key: str) -> tuple[Entry, str]:
 
 def keep(key: str, change: Callable[[Entry], object]) -> str:
     """Let `change` write into the entry of a card; a sentence if that can't be kept."""
+    if key and place() is not None:
+        _waiting.append((key, int(time.time()), change))
+    return keep_what_waits()
+
+
+def keep_what_waits() -> str:
+    """Write what could not be written before; a sentence if it still can't be."""
     file = place()
-    if file is None or not key:
-        return ""
-    _waiting.append((key, int(time.time()), change))
-    return _store(file)
+    return _store(file) if file is not None and _waiting else ""
 
 
 def packed(answer: Any) -> tuple[Any, bool]:

@@ -22,17 +22,20 @@ from mmsim import progress
 from mmsim.cli import main
 from mmsim.lessons import capstone_and_recall as last
 from mmsim.lessons import the_report as lesson
+from mmsim.lessons import v2_is_not_the_end as double
 from mmsim.lessons import who_holds_this_page as holds
 from mmsim.lessons import you_are_the_scheduler as game
-from mmsim.lessons.card import Card, marked, options
+from mmsim.lessons.card import Card
+from mmsim.lessons.form import options
 from mmsim.progress import ANSWER_MAX, FILE, LOCK, NUMBERS, SESSION, read
+from mmsim.views.marked import marked
 from mmsim.widgets.card import CardBox
 
 sys.path.insert(0, str(ROOT / "tests" / "views"))
 from svg_rules import references_are_defined, texts_fit, texts_stand_apart
 
 LESSONS = {"the_report": lesson, "who_holds_this_page": holds, "you_are_the_scheduler": game}
-LESSONS["capstone_and_recall"] = last
+LESSONS |= {"capstone_and_recall": last, "v2_is_not_the_end": double}
 ANSWERED = ("first", "first_text", "right", "last", "text", "unlocked")
 KILLS = int(os.environ.get("MMSIM_KILLS", "3"))  # 200 when it matters
 
@@ -136,6 +139,8 @@ def test_a_forgotten_card_comes_up_open_and_a_solution_that_is_shown_is_no_answe
     assert [entry["first"]["ten"], entry["last"]["ten"], entry["right"]] == [True, False, None]
     another_kernel()
     assert "Shown once you have answered" in said(lesson.ruled_out)
+    lesson.ranking.solved().answer(lesson.ranking.right())
+    assert entries(file)["ranking"]["tries"] == 1
 
 
 def test_each_case_has_its_own_answers(file):
@@ -158,6 +163,12 @@ def test_code_is_kept_as_its_cell_and_the_same_cell_again_is_no_new_try(file, mo
     assert f"Handed in earlier: `{cell}`" in said(holds.page_y)
     (entry,) = entries(file).values()
     assert (entry["tries"], entry["text"], entry["last"]) == (1, True, cell)
+
+
+def test_code_that_is_kept_as_text_is_not_judged_as_a_text(file):
+    double.once.answer(len)
+    another_kernel()
+    assert "Handed in earlier: `builtin_function_or_method`" in said(double.once)
 
 
 def test_long_texts_are_cut_and_many_answers_stay_one_line(file):

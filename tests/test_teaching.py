@@ -12,7 +12,7 @@ from tool_rule import ROOT
 
 import mmsim
 from mmsim.lessons import COURSE, number
-from mmsim.lessons.card import ONLY, options
+from mmsim.lessons.form import ONLY, options
 
 sys.path.insert(0, str(ROOT / "tools"))
 import build_lessons as lessons

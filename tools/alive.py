@@ -15,6 +15,7 @@ import json
 import math
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,11 @@ import nbformat
 from nbconvert.preprocessors import Preprocessor
 
 from mmsim.lessons import COURSE
-from mmsim.lessons.card import ONLY, Card, marked, marked_line, options, said
+from mmsim.lessons.activity import NO_VERDICT, State
+from mmsim.lessons.card import Card
+from mmsim.lessons.form import ONLY, failed, options, said
+from mmsim.lessons.told import reason
+from mmsim.views.marked import marked, marked_line
 from mmsim.views.show import as_html
 from mmsim.widgets.console import Console
 from mmsim.widgets.stepper import FirstScreen, Stepper, Walk
@@ -113,7 +118,7 @@ def reply(card: Card, answer: tuple[int, ...], again: bool = False) -> tuple[int
     The number says what became of it: -1 not stored, 0 wrong, 1 unlocked but open, 2 settled."""
     given = {part: candidates(card, part)[n] for part, n in zip(card.parts, answer, strict=True)}
     card.forget()
-    card.wrong = int(again)
+    card.state = State(verdict=failed("another answer") if again else NO_VERDICT)
     card.answer(given)
     state = -1 if card.problem else card.unlocked + card.settled
     return state, card.reply()
@@ -242,10 +247,11 @@ def live(card: Card, solutions: list[Any]) -> dict[str, Any]:
     play = frames(box) if isinstance(box, Console | FirstScreen | Stepper) else None
     if play is None:
         for one in (card, *card.needs):  # what a reader will say is not known yet
-            one.stored = {} if isinstance(one.stored, dict) else one.stored
+            if isinstance(one.stored, dict):
+                one.state = replace(one.state, last={})
         found["shown"] = as_html(card.given())
         found["shown"] += as_html("In the notebook this can be changed.") if card.play else ""
-    return {**found, "play": play, "reason": marked(card.reason())}
+    return {**found, "play": play, "reason": marked(reason(card))}
 
 
 def enliven(notebook: Any) -> None:

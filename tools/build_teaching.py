@@ -28,7 +28,8 @@ import build_lessons  # noqa: E402
 from mmsim import errno  # noqa: E402
 from mmsim.datafiles import write_whole  # noqa: E402
 from mmsim.lessons import COURSE, Lesson, number  # noqa: E402
-from mmsim.lessons.card import ONLY, Card, options, said  # noqa: E402
+from mmsim.lessons.card import Card  # noqa: E402
+from mmsim.lessons.form import ONLY, options, said  # noqa: E402
 from mmsim.mm.versions import VERSIONS  # noqa: E402
 from mmsim.scenarios import SCENARIOS  # noqa: E402
 

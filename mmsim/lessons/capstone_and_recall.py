@@ -396,7 +396,7 @@ def look_judged(answer: dict[str, str]) -> Verdict:
     every, mine = tells_apart(LOOKS), tells_apart(looks)
     if mine != every:
         pairs = ", ".join(" and ".join(sorted(pair)) for pair in sorted(every - mine, key=sorted))
-        return failed(f"{', '.join(looks) or 'nothing'} does not tell apart {pairs}")
+        return failed(f"{'what you chose' if looks else 'nothing'} does not tell apart {pairs}")
     if not looks:
         return passed("one cause fits, so there is nothing to tell apart")
     if any(tells_apart(fewer) == every for fewer in combinations(LOOKS, len(looks) - 1)):

@@ -189,7 +189,7 @@ guess = Card(
     '*A common mistake:* "a guest gets CMA only when nothing else is left". Here 13 ordinary '
     "pageblocks were free from the beginning.",
     still=drawn,
-    play=widget("turned", drawn, LENDING_KNOBS[:2]),
+    play=widget("Console", drawn, LENDING_KNOBS[:2]),
 )
 
 
@@ -316,7 +316,7 @@ second = Card(
     "and CMA was 41 to 42 % of free memory. Each time all huge pages of a new memfd lay in CMA. "
     "The reporter wrote of the first road only.",
     still=lambda: drawn(**OLD),
-    play=widget("turned", drawn, LENDING_KNOBS, **OLD),
+    play=widget("Console", drawn, LENDING_KNOBS, **OLD),
 )
 
 

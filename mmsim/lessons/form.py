@@ -46,6 +46,9 @@ Parts = Mapping[str, Allowed]
 
 Values are a tuple, or Choices if they need words."""
 
+FUNCTION = "a function"  # the form of an answer that is one
+ONLY = "answer"  # the name of the part of an answer that has a single one
+
 _WHOLE = re.compile(r"[-+]?(\d{1,18}|\d{1,3}([,\s]\d{3}){1,5})", re.ASCII)  # 1027, 1,027, 1 027
 _KINDS = {int: "a whole number", bool: "True or False", str: "a text in quotes"}
 
@@ -155,6 +158,22 @@ def _meant(value: Any) -> str:
     """What a value says: 512 is "512", True is "yes"; case and a hyphen for a blank don't count."""
     words = shown(value).strip().casefold().replace("-", " ")
     return {"yes": "true", "no": "false"}.get(words, words)
+
+
+def options(allowed: Allowed) -> list[Any]:
+    """The values that can be chosen; empty if any value of a type can be written."""
+    if allowed is bool:
+        return [True, False]
+    return list(allowed) if isinstance(allowed, tuple | Choices) else []
+
+
+def said(value: Any, allowed: Allowed) -> str:
+    """A value as a learner reads it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(allowed, Choices) and value in allowed:
+        return f"{value} ({allowed[value]})"
+    return shown(value)
 
 
 def counters_of(trace: Trace) -> dict[str, int]:

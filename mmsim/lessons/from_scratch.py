@@ -32,9 +32,10 @@ from mmsim.errno import ENOMEM
 from mmsim.errors import shown
 from mmsim.evidence.vectors import Vector, position
 from mmsim.lessons import FOLDER
-from mmsim.lessons.card import AGAIN, Card
+from mmsim.lessons.card import Card
 from mmsim.lessons.form import FormError, Verdict, failed, passed
 from mmsim.lessons.migrate_or_split import tries_picture
+from mmsim.lessons.told import AGAIN
 from mmsim.mm.folio import ISOLATION, Folio
 from mmsim.mm.seams import Version
 from mmsim.mm.versions import VERSIONS
@@ -431,7 +432,7 @@ class Own(Card):
 
     def given(self) -> Any:
         """The vector that failed, as long as there is one, already at the first wrong answer."""
-        if self.verdict.state == "failed":
+        if self.state.verdict.state == "failed":
             return failed_shown(*self.case) if self.case else []
         return super().given()
 

@@ -182,8 +182,8 @@ odds = Card(
         "Once one of the two has returned, there is no coin to toss any more.",
     ),
     why="A step at which both could have moved is a *crossroads*. Each of them halves the odds. In "
-    "`early` there are two; then the holder is done. In `late` there are ten; at the last step "
-    "only the holder is left. The odds of several schedules are added up.",
+    "the first there are two; then the holder is done. In the second there are ten; at the last "
+    "step only the holder is left. The odds of several schedules are added up.",
 )
 
 
@@ -295,7 +295,7 @@ law: Card = Card(
         "From the first pass to the last there are nine ticks: (9/10) to the power of nine.",
     ),
     still=lambda: retry_law(USUAL, {HOLDS[name]: said for name, said in law.stored.items()}),
-    play=widget("turned", law_drawn, KNOBS),
+    play=widget("Console", law_drawn, KNOBS),
 )
 
 

@@ -118,7 +118,7 @@ leaves = Card(
     "help that the holder goes.",
     still=lambda: leaving_picture("3"),
     play=widget(
-        "turned",
+        "Console",
         leaving_picture,
         [knob for knob in SCENARIOS["vfio_map"].knobs if knob.name == "released"],
         released="3",

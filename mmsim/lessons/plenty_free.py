@@ -41,7 +41,7 @@ def drawn(order: int = HPAGE_PMD_ORDER, **knobs: object) -> Picture:
 worn = Card(
     "A host of 1 GiB that has been in use for weeks",
     still=lambda: drawn(**WORN),
-    play=widget("turned", drawn, KNOBS, **WORN),
+    play=widget("Console", drawn, KNOBS, **WORN),
 )
 
 
@@ -188,7 +188,7 @@ requests = Card(
     "leave it whole, they need free blocks outside CMA. The lack of such blocks brought them "
     "there, and because of the same lack they can leave only in pieces.",
     still=lambda: drawn(**LENT),
-    play=widget("turned", drawn, KNOBS, **LENT),
+    play=widget("Console", drawn, KNOBS, **LENT),
 )
 
 

@@ -76,7 +76,7 @@ def windows_picture(folios: int) -> Picture:
 walk = Card(
     "One walk of `drop_caches` over one file.",
     still=lambda: windows_picture(4),
-    play=widget("turned", windows_picture, [whole("folios", 4, 1, 15, "huge pages of the file")]),
+    play=widget("Console", windows_picture, [whole("folios", 4, 1, 15, "huge pages of the file")]),
 )
 
 

@@ -14,8 +14,8 @@ from mmsim.engine.trace import Trace
 from mmsim.errors import shown
 from mmsim.evidence.ftrace import migrate_returns
 from mmsim.evidence.kernel_runs import AREA_PAGES
-from mmsim.lessons.card import FUNCTION, Card, widget
-from mmsim.lessons.form import UNTOUCHED, FormError, Verdict, failed, passed, ran
+from mmsim.lessons.card import Card, widget
+from mmsim.lessons.form import FUNCTION, UNTOUCHED, FormError, Verdict, failed, passed, ran
 from mmsim.lessons.migrate_or_split import ended, told, tries_picture
 from mmsim.mm.seams import HUGE_PAGE, TRY_AGAIN, Attempt
 from mmsim.mm.versions import get

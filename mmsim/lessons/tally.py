@@ -13,7 +13,8 @@ from typing import Any
 
 from mmsim.errors import shown
 from mmsim.lessons import COURSE, number
-from mmsim.lessons.card import ONLY, Card, options, said
+from mmsim.lessons.card import Card
+from mmsim.lessons.form import ONLY, options, said
 from mmsim.progress import Book, Entry
 from mmsim.views.charts import Bar, bars
 from mmsim.views.svg import FILLS, Picture

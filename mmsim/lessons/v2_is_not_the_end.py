@@ -16,8 +16,8 @@ from mmsim.datafiles import load_csv
 from mmsim.engine.sweep import sweep
 from mmsim.engine.trace import Trace
 from mmsim.errors import shown
-from mmsim.lessons.card import FUNCTION, Card, widget
-from mmsim.lessons.form import UNTOUCHED, Verdict, failed, passed
+from mmsim.lessons.card import Card, widget
+from mmsim.lessons.form import FUNCTION, UNTOUCHED, Verdict, failed, passed
 from mmsim.lessons.migrate_or_split import ended
 from mmsim.mm.seams import (
     DRAIN,

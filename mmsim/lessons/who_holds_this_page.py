@@ -127,7 +127,7 @@ guess = Card(
     "`drop_caches` lets go a moment later. A page that is mapped is in use, so it was not freed. "
     "For that moment the count was one higher.",
     still=lambda: step_drawn(LIFE.find("folio_get")),
-    play=widget("turned", step_drawn, [whole("step", 1, 1, len(LIFE), "after so many")]),
+    play=widget("Console", step_drawn, [whole("step", 1, 1, len(LIFE), "after so many")]),
 )
 
 
@@ -154,7 +154,7 @@ sides = Card(
     "file changes both sides, too: without a cache, 2 is all there is to expect. A holder or a pin "
     "changes only the actual count.",
     still=lambda: page_drawn(holders=1),
-    play=widget("turned", page_drawn, PAGE_KNOBS),
+    play=widget("Console", page_drawn, PAGE_KNOBS),
 )
 
 

@@ -300,8 +300,8 @@ claims = Card(
         "Try to break each claim with a schedule of your own first.",
         "Two are broken. One by a holder who comes in time but too late for the check.",
     ),
-    why="`checked` is the whole story in one line. A check says what *was* so when it looked. "
-    "Nothing keeps it so. What the freeze finds, it keeps: from then on nobody can take a "
+    why="The second claim is the whole story in one line. A check says what *was* so when it "
+    "looked. Nothing keeps it so. What the freeze finds, it keeps: from then on nobody can take a "
     "reference.",
     still=lambda: claims_table(),
 )

@@ -1,11 +1,12 @@
 """What is clicked in a notebook: skins over the views, one widget a file."""
 
-from mmsim.widgets.console import console, explorer, turned
+from mmsim.widgets.console import Console, console, explorer
 from mmsim.widgets.paste import paste, show_memory
 from mmsim.widgets.scheduler import scheduler
 from mmsim.widgets.stepper import FirstScreen, stepper
 
 __all__ = [
+    "Console",
     "FirstScreen",
     "console",
     "explorer",
@@ -13,5 +14,4 @@ __all__ = [
     "scheduler",
     "show_memory",
     "stepper",
-    "turned",
 ]

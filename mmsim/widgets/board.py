@@ -1,7 +1,8 @@
-"""What every widget here is made of: controls in a row, what they change under it, keys.
+"""What every widget here is made of: a frame with keys, and in most a board, which is controls in a
+row over the picture that they change.
 
-A key that is pressed anywhere in a board presses the button that it belongs to.  Once the kernel is
-gone JupyterLab marks what is left on the page, and a board says then what to do: no kernel is
+A key that is pressed anywhere in a frame presses the button that it belongs to.  Once the kernel is
+gone JupyterLab marks what is left on the page, and a frame says then what to do: no kernel is
 asked."""
 
 from __future__ import annotations
@@ -64,6 +65,11 @@ box.addEventListener('keydown', event => {
   box.focus();
   button.click();
 });">"""
+
+
+def in_lines(words: str) -> str:
+    """Lines of text as HTML."""
+    return "<br>".join(map(escape, words.splitlines()))
 
 
 def quiet(html: str) -> w.HTML:

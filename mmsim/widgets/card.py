@@ -10,9 +10,12 @@ from typing import Any
 
 import ipywidgets as w
 
-from mmsim.lessons.card import ONLY, Card, marked, marked_line, options, said
+from mmsim.lessons import told
+from mmsim.lessons.card import Card
+from mmsim.lessons.form import ONLY, options, said
+from mmsim.views.marked import marked, marked_line
 from mmsim.views.show import as_html
-from mmsim.widgets.board import Frame, quiet
+from mmsim.widgets.board import ROW, Frame, quiet
 
 WIDE = 24  # characters of a choice that no longer fits on a button
 # What is chosen is framed and bold, so that its colour is not the only cue.
@@ -65,14 +68,14 @@ class CardBox(Frame):
         words = {p: card.labels.get(p, f"`{p}`") for p in card.parts}
         wide = "480px" if max(map(len, words.values())) > WIDE else "200px"  # the same in all rows
         label = w.HTML(marked_line(words[part]), layout=w.Layout(width=wide))
-        return w.HBox([label, box], layout=w.Layout(flex_flow="row wrap", align_items="center"))
+        return w.HBox([label, box], layout=ROW)
 
     def _store(self) -> None:
         given = {part: self._given(part) for part in self.choices}
-        left = [str(part) for part, value in given.items() if value is None or value == ""]
+        left = [part for part, value in given.items() if value is None or value == ""]
         if left:
-            what = "Choose first." if ONLY in left else f"Still open: {', '.join(left)}."
-            self.said.value = marked([what])
+            names = "; ".join(told.words_of(part, self.card.labels) for part in left)
+            self.said.value = marked(["Choose first." if ONLY in left else f"Still open: {names}."])
         else:
             self._busy()
             self.card.answer(given)
@@ -94,9 +97,9 @@ class CardBox(Frame):
         self._show_hints()
 
     def _show_hints(self, asking: bool = True) -> None:
-        self.hints.value = marked(self.card.hints_read() if asking else [])
+        self.hints.value = marked(told.hints(self.card) if asking else [])
         self.hints.layout.display = "" if self.hints.value else "none"
-        self.hint.disabled = self.card.hinted == len(self.card.hints)
+        self.hint.disabled = self.card.state.hints == len(self.card.hints)
 
     def refresh(self) -> None:
         """Show the card, what is stored in its controls; they are empty if it was opened again."""
@@ -114,7 +117,7 @@ class CardBox(Frame):
         """Show the state of the card; `changing`: the question again, although it is answered."""
         card = self.card
         asking = card.asks and (changing or not card.settled)
-        self.question.value = card.question_html()
+        self.question.value = told.question(card)
         for part, seen in (
             (self.rows, asking),
             (self.buttons, asking),
@@ -126,7 +129,7 @@ class CardBox(Frame):
         self._show_hints(bool(asking))
         ways = card.ways() if asking and not card.parts else []
         self.said.value = marked([*ways, *card.reply()])
-        self.reason.value = marked(card.reason())
+        self.reason.value = marked(told.reason(card))
         self._show()
         for words in (self.said, self.shown, self.reason):
             words.layout.display = "" if words.value else "none"

@@ -5,8 +5,7 @@ the words say that it is not finished, and what was found so far."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from html import escape
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import ipywidgets as w
@@ -23,7 +22,7 @@ from mmsim.views.flow import flow_picture
 from mmsim.views.run import summary
 from mmsim.views.svg import Picture
 from mmsim.views.words import plural
-from mmsim.widgets.board import Board
+from mmsim.widgets.board import Board, in_lines
 
 
 def _control(knob: Knob, value: Value) -> Any:
@@ -40,13 +39,13 @@ def _control(knob: Knob, value: Value) -> Any:
 class Console(Board):
     """The widget.  `boxes` maps the names of the knobs to their controls.
 
-    `draw_these` gets the values of all knobs by name, at first those of `values`."""
+    `picture` gets the values of all knobs by name, at first those of `start` or else the usual."""
 
     def __init__(
-        self, known: Sequence[Knob], values: Mapping[str, Value], draw_these: Callable[..., Picture]
+        self, picture: Callable[..., Picture], knobs: Sequence[Knob], **start: Value
     ) -> None:
-        self._draw_these = draw_these
-        self.boxes = {knob.name: _control(knob, values[knob.name]) for knob in known}
+        self._picture = picture
+        self.boxes = {k.name: _control(k, start.get(k.name, k.default)) for k in knobs}
         for name, box in self.boxes.items():
             box.description, box.layout = name, w.Layout(width="240px")
         self._values = {name: box.value for name, box in self.boxes.items()}
@@ -64,9 +63,9 @@ class Console(Board):
 
     def draw(self) -> None:
         """Show what the knobs make."""
-        drawn = self._draw_these(**{name: box.value for name, box in self.boxes.items()})
+        drawn = self._picture(**{name: box.value for name, box in self.boxes.items()})
         self.view.value = drawn.html
-        self.said.value = "<br>".join(map(escape, drawn.words.splitlines()))
+        self.said.value = in_lines(drawn.words)
 
 
 def _decisions(situation: Situation) -> Picture:
@@ -82,14 +81,9 @@ def console(
     """A widget to turn some knobs of a situation and see which way its run goes."""
     known = [knob for knob in SCENARIOS[situation.name].knobs if knob.name in knobs]
     version = Knob("version", situation.version.name, "which kernel", allowed=tuple(versions))
-    return turned(
+    return Console(
         lambda **values: _decisions(situation.with_(**values)), [version, *known], **situation.knobs
     )
-
-
-def turned(draw: Callable[..., Picture], known: Sequence[Knob], **start: Any) -> Console:
-    """A widget to turn knobs: `draw` gets their values by name, at first those of `start`."""
-    return Console(known, {knob.name: knob.default for knob in known} | start, draw)
 
 
 # -- every schedule behind two knobs: who is quicker, how many passes
@@ -121,7 +115,7 @@ def explorer(situation: Situation) -> Console:
         raise ValueError(f"{situation.name} has no knob 'passes'{nearest('passes', known)}")
     steps = f"how many steps {situation.main} takes for one of another actor, on the average"
     pace = Knob("pace", "1 : 1", steps, allowed=tuple(map(pace_words, PACES)))
-    return turned(
+    return Console(
         lambda pace, passes: explored(situation.with_(passes=passes), pace),
         (pace, known["passes"]),
         passes=situation.knobs["passes"],

@@ -1,8 +1,7 @@
-"""A text area for what a machine says of its memory, and what there is to see in it.
+"""What a machine says of its memory, pasted into a text area or given to `show_memory(text)`.
 
 The text is read by this notebook's own kernel and sent nowhere else.  The picture is that of
-`views.memory`, as in the plain call `show_memory(text)`.
-"""
+`views.memory`."""
 
 from __future__ import annotations
 

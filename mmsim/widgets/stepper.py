@@ -1,10 +1,10 @@
 """Walking through a run: Back, Forward, a slider, the arrow keys, and one picture.
 
-The picture is the one that is drawn for the static twin, too."""
+There are two: the steps of any run, and the first screen of the course.  Their pictures are those
+that are shown without a widget, too."""
 
 from __future__ import annotations
 
-from html import escape
 from typing import Any
 
 import ipywidgets as w
@@ -15,11 +15,11 @@ from mmsim.scenarios import Situation
 from mmsim.views.first_screen import KERNELS, LETS_GO, NEVER, NOBODY, Stop, said, screen, stops
 from mmsim.views.run import fold, summary
 from mmsim.views.state import state_picture
-from mmsim.widgets.board import ROW, Board, keyed, quiet
+from mmsim.widgets.board import ROW, Board, in_lines, keyed, quiet
 
 
 class Walk(Board):
-    """The frame of a walk: the slider counts stops; 0 is before the first.
+    """What both widgets here are: a walk whose slider counts stops; 0 is before the first.
 
     A subclass says what `last` is and what is shown at a stop."""
 
@@ -88,8 +88,7 @@ class Stepper(Walk):
         """Show the state after a row."""
         moment = self.trace.at(fold(self.trace)[stop - 1].end if stop else 0)
         self.view.value = state_picture(moment).html
-        lines = summary(self.trace).splitlines() if self.forward.disabled else []
-        self.said.value = "<br>".join(map(escape, lines))
+        self.said.value = in_lines(summary(self.trace)) if self.forward.disabled else ""
 
 
 def stepper(situation: Situation, *, versions: tuple[str, ...] = tuple(VERSIONS)) -> Stepper:

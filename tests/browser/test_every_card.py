@@ -8,7 +8,8 @@ import re
 import pytest
 
 from mmsim.lessons import COURSE
-from mmsim.lessons.card import ONLY, Card, options, said
+from mmsim.lessons.card import Card
+from mmsim.lessons.form import ONLY, options, said
 
 pytestmark = pytest.mark.browser
 TABS_MAX = 40

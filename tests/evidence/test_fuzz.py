@@ -29,6 +29,7 @@ from mmsim.evidence.kernel_runs import COMPARED, compare_file
 from mmsim.evidence.pasted import load
 from mmsim.evidence.vectors import check_file
 from mmsim.lessons import COURSE
+from mmsim.lessons.activity import State
 from mmsim.lessons.card import Card
 from mmsim.scenarios import SCENARIOS, SMALL, make
 from mmsim.views import diagnosis
@@ -75,7 +76,7 @@ def answered(text):
     card = CARDS.get(name, next(iter(CARDS.values())))
     card.forget()
     for need in card.needs:
-        need._unlocked = True
+        need.state = State(unlocked=True)
     answers = [value]
     with contextlib.suppress(ValueError, RecursionError):
         answers.append(json.loads(value))

@@ -19,5 +19,7 @@ def open_cards():
 def _forget():
     for name, module in [*sys.modules.items()]:
         for card in vars(module).values() if name.startswith("mmsim.lessons.") else ():
-            if isinstance(card, Card) and (card.stored is not None or card.problem or card.hinted):
+            if isinstance(card, Card) and (
+                card.stored is not None or card.problem or card.state.hints
+            ):
                 card.forget()

@@ -86,10 +86,8 @@ def test_a_wrong_cause_meets_its_run():
     right = lesson.fitting.right()
     judge = lesson.fitting.judge
     why = judge({**right, "reference": "fits"}).why
-    assert why.startswith("reference: thp_split_page_failed would be 10, not 1: base tries")
-    assert judge({**right, "nomem": "out"}).second.startswith(
-        "nomem: its run has the same counters; its"
-    )
+    assert ": thp_split_page_failed would be 10, not 1: base tries" in why
+    assert ": its run has the same counters; its" in judge({**right, "nomem": "out"}).second
 
 
 def test_what_can_be_told_by_none_is_said():

@@ -18,8 +18,11 @@ import pytest
 from views.svg_rules import readable
 
 from mmsim.lessons import COURSE, FOLDER, _say_which_cell, made_by
-from mmsim.lessons.card import ONLY, Card, marked, options, quiz
-from mmsim.lessons.form import failed, passed
+from mmsim.lessons.activity import State
+from mmsim.lessons.card import Card, quiz
+from mmsim.lessons.form import ONLY, failed, options, passed
+from mmsim.lessons.told import reason
+from mmsim.views.marked import marked
 from mmsim.widgets.card import CardBox, box_of
 from mmsim.widgets.console import Console
 
@@ -219,7 +222,6 @@ def test_a_card_from_its_question_to_its_answer(card, monkeypatch):
     card.solved()
     assert card.settled
     assert card.unlocked
-    assert card.wrong == 0
     bundle = card._repr_mimebundle_()
     text, html = bundle["text/plain"], bundle["text/html"]
     assert plain(card.headline) in plain(html)
@@ -228,8 +230,8 @@ def test_a_card_from_its_question_to_its_answer(card, monkeypatch):
     for image in re.findall(r"<img [^>]*>", html):
         assert len(re.search(r'alt="([^"]*)"', image)[1]) > 30
     if card.still is not None:
-        assert len(text) > len("\n".join([card.headline, *card.reply(), *card.reason()])) + 20
-    for why in map(plain, card.reason()):
+        assert len(text) > len("\n".join([card.headline, *card.reply(), *reason(card)])) + 20
+    for why in map(plain, reason(card)):
         assert why in plain(text)
         assert why in plain(html)
 
@@ -247,7 +249,7 @@ def test_any_object_is_answered_with_a_sentence(card):
             assert card.problem or card.reply(), name
             assert len("".join(card.reply())) < 25_000, name
             card.forget()
-            card.wrong = 1  # as after another wrong answer, when more is shown
+            card.state = State(verdict=failed("another"))  # now more is shown
             assert repr(card.answer(answer)), name
     for nothing in ((), (...,), (None,), ([],)):
         card.forget()
@@ -286,7 +288,7 @@ def few(answer):
 
 SKY = {
     "sky": ("Its colour?", ("blue", "green"), "blue", "look up"),
-    "sun": ("Is it warm?", bool, True, "feel it"),
+    "sun": ("It is warm.", bool, True, "feel it"),
 }
 # A card, and its answers one after the other: what is shown then, and what is not.
 TURNS = {
@@ -295,13 +297,13 @@ TURNS = {
         ({"apples": 1, "ripe": "yes"}, "✘ `apples`: you said 1 · it was 512", "Count them"),
         ({"apples": 1, "ripe": "yes"}, "`ripe`: you said true · not decided\nThere is a tr", "✔"),
         ({"apples": "512", "ripe": [False]}, "✔ `apples`: you said 512 · it was 512", "✘"),
-        ([512, False], "At first you had said: apples 1, ripe true.", "✘"),
+        ([512, False], "At first you had said: `apples`: 1; `ripe`: true.", "✘"),
     ),
     "a quiz tells what is wrong, and then every answer": (
         quiz("Two questions.", SKY, "you have been outside"),
-        ({"sky": "green", "sun": True}, "✘ Not yet: sky: not green", "look up"),
-        (["green", False], "✘ `sky`: you said green · it was blue: look up", "At first you said"),
-        (["green", False], "✘ `sun`: you said false · it was true: feel it", "✔"),
+        ({"sky": "green", "sun": True}, "✘ Not yet: Its colour? not green", "look up"),
+        (["green", False], "✘ Its colour? You said green · it was blue: look up", "✔"),
+        (["green", False], "✘ It is warm: you said false · it was true: feel it", "✔"),
         (["blue", True], "✔ Right: you have been outside", "✘"),
     ),
     "a reason for a single answer": (

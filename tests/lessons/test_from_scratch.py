@@ -114,7 +114,7 @@ def test_a_wrong_step_is_shown_the_vector_that_it_fails_and_can_be_mended(card):
     box = CardBox(card)
     for _, old, new, vector, told in [row for row in WRONG if row[0] == card.name]:
         said = "\n".join(handed(card, changed(old, new)).reply())
-        assert card.verdict.state == "failed", (new, said)
+        assert card.state.verdict.state == "failed", (new, said)
         assert re.search(rf"[Vv]ector ({vector})\b", said), (new, said)
         assert re.search(told.replace("[", r"\["), said), (new, said)
         assert "[Picture: Vector" in repr(card)

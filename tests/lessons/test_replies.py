@@ -16,7 +16,9 @@ from mmsim.lessons import the_report as report
 from mmsim.lessons import v2_is_not_the_end as end
 from mmsim.lessons import who_holds_this_page as holds
 from mmsim.lessons import you_are_the_scheduler as game
+from mmsim.lessons.activity import State
 from mmsim.lessons.card import Card
+from mmsim.lessons.form import failed
 from mmsim.scenarios import vfio_map
 from mmsim.scenarios.policy import STEPS_MAX
 
@@ -53,8 +55,8 @@ WRONG = [
     (cma.one, 27, "cma must be 0-26, not 27", ""),
     (cma.first, 256, "with 256 MiB in use, 721 MiB would be free", ""),
     (cma.first, 700, "long since", ""),
-    (cma.order, [LOOK, PIN, *REST], "first: not 'look'; what belongs there", "first: pin; the"),
-    (cma.order, [PIN, LOOK, *REST[:3], "wait"], "sixth: nobody waits", "sixth: map; "),
+    (cma.order, [LOOK, PIN, *REST], "`first`: not 'look'; what belongs there", "`first`: pin; the"),
+    (cma.order, [PIN, LOOK, *REST[:3], "wait"], "`sixth`: nobody waits", "`sixth`: map; "),
     (plenty.blocks, blocks(4, 2, 1, 1, 0), "has 12 free pages, your blocks have 20", "0-1, 2, 5"),
     (plenty.blocks, blocks(4, 4, 0, 0, 0), "not the largest blocks", "6-7, 9, 11, 12-15"),
     (plenty.least, [5], "and pages 512 to 1023 are a huge page", ""),
@@ -67,8 +69,8 @@ WRONG = [
     (split.pair, vfio_map(targets="available"), "elsewhere no split is tried", ""),
     (split.pair, vfio_map(holder=0, trouble="writeback"), "thp_migration_fail 1", ""),
     (split.pair, 1, "the answer should be a situation", ""),
-    (split.order, [LOCK, UNMAP, CHECK, *LAST], "second: not 'unmap'; what", "second: check; "),
-    (split.order, [LOCK, "wait", UNMAP, *LAST], "'wait' is not part of a", "second: check; "),
+    (split.order, [LOCK, UNMAP, CHECK, *LAST], "`second`: not 'unmap'; what", "`second`: check; "),
+    (split.order, [LOCK, "wait", UNMAP, *LAST], "'wait' is not part of a", "`second`: check; "),
     (walk.window, 2, "had the page's lock by then?", "after step 2 it meets the reference"),
     (walk.window, 3, "what does drop_caches still have", "after step 3 it waits for the lock"),
     (walk.window, 14, "what does drop_caches still have", "nobody is in the way: it succeeds"),
@@ -88,7 +90,12 @@ WRONG = [
     (game.at_freeze, "split*6 holder split*9", "after this schedule: failed", ""),
     (game.at_freeze, "split*8 holder*2 holder split*99", "after this schedule: split", ""),
     (game.rescue, "holder*2 pin*99", "after this schedule: ", ""),
-    (game.claims, {**CLAIMS, "checked": "holds"}, "checked: there is", "Play `split*7 holder`: "),
+    (
+        game.claims,
+        {**CLAIMS, "checked": "holds"},
+        "before the …: there is",
+        "Play `split*7 holder`: ",
+    ),
     (game.claims, {**CLAIMS, "mapped": "holds"}, "a schedule of 13", "`split*9 holder split*3`"),
     (game.claims, {**CLAIMS, "alone": "broken"}, "which schedule breaks it?", "none of all 55"),
     (game.claims, {**CLAIMS, "piece": "broken"}, "there is a schedule", "Play `split*11 holder`"),
@@ -147,7 +154,7 @@ def test_a_wrong_answer_meets_a_reason_and_then_how_it_is(card, answer, first, s
     assert not second or second not in told
     assert first in said(card, answer)  # the same answer again is no new try
     card.forget()
-    card.wrong = 1  # another one
+    card.state = State(verdict=failed("another"))
     assert second in said(card, answer)
     assert repr(card).startswith("○ ")  # it can be shown, and is still open
 

@@ -8,6 +8,8 @@ import pytest
 
 from mmsim.constants import REASONS
 from mmsim.lessons import review_v1_then_v2 as lesson
+from mmsim.lessons.activity import State
+from mmsim.lessons.form import failed
 from mmsim.lessons.review_v1_then_v2 import SPLITS, STAYS, decided
 from mmsim.mm.versions import OF_THE_SERIES
 from mmsim.scenarios import cma_alloc, vfio_map
@@ -100,7 +102,7 @@ def test_a_regression_test_is_judged_by_what_it_tells_apart(test, says):
     assert lesson.regression.settled == (says == RIGHT)
     if says == NARROW:
         lesson.regression.forget()
-        lesson.regression.wrong = 1  # another one
+        lesson.regression.state = State(verdict=failed("another"))
         assert "look at what the caller is told" in said(lesson.regression, test)
 
 

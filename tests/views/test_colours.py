@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from test_state import TEXT_PAIRS
 
-from mmsim.lessons.card import SIGNS, marked_line
 from mmsim.views import svg
+from mmsim.views.marked import SIGNS, marked_line
 from mmsim.widgets.board import STYLE
 
 # Machado, Oliveira and Fernandes 2009, at full strength, on linear RGB; and luminance alone.
