@@ -1,9 +1,10 @@
 """A suspended generator as a value: what is shown, how it is rebuilt, when two are the same."""
 
 import pytest
-from small import ask, load, nop, store
+from small import ask, cells, load, nop, store
 
 from mmsim.engine.actor import Actor, Program
+from mmsim.engine.explore import explore
 from mmsim.engine.op import ModelError
 
 
@@ -96,3 +97,28 @@ def test_the_order_in_which_variables_were_bound_makes_no_difference():
     assert ways[0] is ways[1]
     exact = program(path).root
     assert exact.after(True).after(None) is not exact.after(False).after(None)
+
+
+def counter():
+    n = 0
+
+    def count():
+        nonlocal n
+        n += 1
+        return n
+
+    def path():
+        yield from up_to_four(count)
+        return n
+
+    return path
+
+
+def up_to_four(count):
+    while count() < 4:
+        yield nop()
+
+
+def test_a_waiting_path_sees_what_others_do_to_the_variables_they_share():
+    found = explore(cells(lambda: (yield from counter()()), merge=True))
+    assert (found.states, len(found.ends)) == (4, 1)
