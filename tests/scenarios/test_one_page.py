@@ -14,7 +14,7 @@ import pytest
 
 from mmsim.engine.schedule import ScheduleError
 from mmsim.mm.folio import ISOLATION, NEW_PAGE
-from mmsim.scenarios import split_race
+from mmsim.scenarios import split_race, vfio_map
 from mmsim.scenarios.one_page import HOLDERS, folio_of, page_with
 from mmsim.views.ledger import KNOWN, SPLIT_CHECK, ledger
 
@@ -119,3 +119,11 @@ def test_steps_that_do_not_follow_each_other_are_named():
     ):
         with pytest.raises(ValueError, match=says):
             RACE.together(first, last)
+
+
+def test_only_the_site_that_was_meant():
+    """A piece is frozen by the same step, but for its move."""
+    pin = vfio_map("v3", order=1, released="1", passes=2)
+    joined = fates(pin.together(*CHECK_TO_FREEZE))
+    assert "failed: a piece missed its one pass, 1 piece left behind" in joined
+    assert not any("left unmapped" in name for name in joined)
