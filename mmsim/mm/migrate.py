@@ -66,17 +66,17 @@ def alloc_migration_target(
     """Ask for a folio as large as the one at `pfn`; answers the pfn of a new one, or None.
 
     `reason`: one of REASONS; a long-term pin asks in pin scope."""
-    if outcome == "fail":
-        return None
     source = world.folio(pfn)
-    target = dict(world.env.target_pfns).get(source.name)
-    if _targets(world, pfn) == ZONE:
+    target: int | None = None
+    if outcome == "ok" and _targets(world, pfn) == ZONE:
         target = world.from_zone(source.order, pin_scope=reason == REASONS[MR_LONGTERM_PIN])
-        if target is None:
-            return None
-    elif target is None:
-        target = world.from_elsewhere(source.order)
-    world.add(target, new_folio(source.order, source.kind))
+    elif outcome == "ok":
+        known = dict(world.env.target_pfns).get(source.name)
+        target = world.from_elsewhere(source.order) if known is None else known
+    if source.is_thp and source.had_target != (target is not None):
+        world.update(pfn, had_target=target is not None)
+    if target is not None:
+        world.add(target, new_folio(source.order, source.kind))
     return target
 
 
