@@ -60,7 +60,8 @@ class Cue(NamedTuple):
     """One move of `actor`, when the visits of `folio` reach `at`, and not before there is one.
 
     `at` None: at the beginning, as soon as it is possible.  `round_` instead: before this round of
-    the pin loop, from 1.  `when_waited_for`: once the main actor waits for it."""
+    the pin loop, from 1.  `when_waited_for`: once the main actor waits for a folio that `actor` has
+    locked."""
 
     actor: str
     folio: str
@@ -199,13 +200,15 @@ class Scripted(Progress):
         return None
 
     def _has_come(self, scenario: Scenario, state: State, cue: Cue) -> bool:
+        op = scenario.local(state, self.main).op
         if cue.at:
             come = self.reached(cue.folio, cue.at)
+        elif cue.when_waited_for:
+            blocked = op is not None and scenario.blocked(state, self.main) is not None
+            folio = state.world.folios.get(op.args[0]) if op and op.args else None
+            come = blocked and folio is not None and folio.locked_by == cue.actor
         else:
-            why = scenario.blocked(state, self.main) or ""
-            come = why != "finished" and self.rounds >= cue.round_
-            if cue.when_waited_for:
-                come = why.endswith(f"held by {cue.actor}")
+            come = op is not None and self.rounds >= cue.round_
         return come and _is_there(state.world, cue.folio)
 
     # -- what the environment answers
