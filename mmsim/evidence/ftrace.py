@@ -4,7 +4,7 @@ Interface: marks, Mark, migrate_returns, names, region; read, real_trace, raw_li
 Line, Unit, situation, align, Row
 
 `marks` is what the tracer of the measurements would print about a run of the model: tracepoints and
-return probes.  It is read off the events of the main actor: their sites, what the path told there,
+return probes.  It is read off the events of the main actor: their sites, what the path notes there,
 and what was answered.
 
 A file of data/kernel-runs/traces/ says what was there before, what the kernel traced, and what was
@@ -50,7 +50,7 @@ class Mark(NamedTuple):
 
 def migrate_returns(trace: Trace) -> tuple[int, ...]:
     """What each migrate_pages() of a run returned, in order."""
-    return tuple(event.told["rc"] for event in trace.events if event.site == "migrate.end")
+    return tuple(event.notes["rc"] for event in trace.events if event.site == "migrate.end")
 
 
 def names(world: World) -> list[str]:
@@ -106,7 +106,7 @@ class _Tracer:
 
     def event(self, position: int, event: Event) -> None:
         """One step of the main actor; `position` is before it."""
-        site, told, args = event.site, event.told, event.op.args
+        site, notes, args = event.site, event.notes, event.op.args
         if site in ("gup.pin", "gup.fault"):
             if self.checked:
                 self.checked_round(-EAGAIN)
@@ -120,7 +120,7 @@ class _Tracer:
         elif site == "visit":
             self.visit(position, event)
         elif site == "migrate.out":
-            self.end_of_pass(told, position, left=True)
+            self.end_of_pass(notes, position, left=True)
         elif site == "move.target" and self.huge:
             order = self.trace.state(position).world.folio(args[0]).order
             found = int(event.answer is not None)
@@ -132,8 +132,8 @@ class _Tracer:
         elif site in ("move.check", "move.freeze") and self.now is None:
             if self.huge and event.answer is False:
                 self.mark("move_ret", {"ret": -EAGAIN}, position + 1)
-        elif site == "move.done" and told["rc"]:
-            self.visited(told["rc"], position + 1)
+        elif site == "move.done" and notes["rc"]:
+            self.visited(notes["rc"], position + 1)
         elif site == "move.freed":
             self.visited(0, position + 1)
         elif site in ("split.lock", "split.check"):
@@ -142,16 +142,16 @@ class _Tracer:
             self.counts = {"ref": folio.refcount, "map": folio.mapcount, "expected": expected}
             self.looked_at = position
         elif site == "split.unlock":
-            self.mark("split_ret", {"ret": told["ret"]}, position)
+            self.mark("split_ret", {"ret": notes["ret"]}, position)
             unit: Fields = {"unit": self.units[self.huge]}
-            self.mark("split", {**unit, **self.counts, "ret": told["ret"]}, self.looked_at)
+            self.mark("split", {**unit, **self.counts, "ret": notes["ret"]}, self.looked_at)
         elif site == "migrate.end":
             *counts, mode, reason = args
             fields: Fields = dict(zip(COUNTS, counts, strict=True))
             fields |= {"mode": MODES[mode], "reason": REASONS[reason]}
             self.mark("mm_migrate_pages", fields, position + 1)
-            self.mark("return", {"reason": reason, "return": told["rc"]}, position + 1)
-            self.mark("migrate_ret", {"ret": told["rc"]}, position + 1)
+            self.mark("return", {"reason": reason, "return": notes["rc"]}, position + 1)
+            self.mark("migrate_ret", {"ret": notes["rc"]}, position + 1)
 
     def checked_round(self, rc: int) -> None:
         """One round of the pin is over: what was pinned was checked, and moved if it had to be."""
@@ -162,11 +162,11 @@ class _Tracer:
     def visit(self, position: int, event: Event) -> None:
         """The loop turns to a page: is this another pass?  Of 6.12 no such line was traced."""
         self.huge = self.name(position, event.op.args[0])
-        if "batch" in event.told:
+        if "batch" in event.notes:
             return
-        now = event.told["round_"], event.told["pass_"]
+        now = event.notes["round_"], event.notes["pass_"]
         if now != self.now:
-            self.end_of_pass(event.told, position)
+            self.end_of_pass(event.notes, position)
             self.now = now
         self.seen += 1
 
@@ -181,18 +181,18 @@ class _Tracer:
             where: Fields = {"round": self.now[0], "pass": self.now[1]}
             self.mark("thp", {**where, "unit": self.units[self.huge], "rc": rc}, position)
 
-    def end_of_pass(self, told: Mapping[str, Any], position: int, *, left: bool = False) -> None:
+    def end_of_pass(self, notes: Mapping[str, Any], position: int, *, left: bool = False) -> None:
         """A pass is over: what does the loop know now?"""
         if self.now is None:
             return
         fields: Fields = {"round": self.now[0], "pass": self.now[1], "seen": self.seen}
         self.seen = 0
-        if left and told["rc"] < 0:
-            fields["rc"] = told["rc"]
+        if left and notes["rc"] < 0:
+            fields["rc"] = notes["rc"]
         else:
-            fields["retry"], fields["thp_retry"] = told["retry"], told["thp_retry"]
-            fields["retry_pages"] = told["nr_retry_pages"]
-            fields["ok"] = told["nr_succeeded"]
+            fields["retry"], fields["thp_retry"] = notes["retry"], notes["thp_retry"]
+            fields["retry_pages"] = notes["nr_retry_pages"]
+            fields["ok"] = notes["nr_succeeded"]
         self.mark("loop", fields, position)
 
 

@@ -98,7 +98,6 @@ def __split_huge_page(world: World, me: str, pfn: int) -> tuple[Page, ...]:
             deferred_split=False,
             locked_by=whole.locked_by if index == 0 else "",
             pages_inside_file=0,
-            had_target=False,
         )
         world.add(pfn + index, piece)
     return tuple(Page(pfn + index, 1) for index in range(whole.nr_pages - 1, -1, -1))

@@ -131,7 +131,7 @@ class Progress:
         self._in_gup = in_gup
         self.drains += op.kind.name == "lru_add_drain_all"
         self.calls += op.site == "migrate.start"
-        if ended := op.told.get("ended"):  # also a pass over an empty list, which visits nobody
+        if ended := op.notes.get("ended"):  # also a pass over an empty list, which visits nobody
             round_, pass_ = ended
             self._over = Position(call, round_, pass_, BETWEEN_PASSES)
             self.passes[call, round_] = pass_ + 1
@@ -139,15 +139,15 @@ class Progress:
             self._begin_half(((), "", NOTHING_YET), world)
         site = _SITE_OF.get(op.site, op.site)
         if site in SITES:
-            if "pass_" in op.told:
-                self._pass = (op.told["round_"], op.told["pass_"])
+            if "pass_" in op.notes:
+                self._pass = (op.notes["round_"], op.notes["pass_"])
             elif site == "split.lock" and not self.calls:
                 self._pass = (1, self._pass[1] + 1)
             round_, pass_ = self._pass
             self.passes[call, round_] = pass_ + 1
-            if "half" in op.told:
+            if "half" in op.notes:
                 end = Position(call, round_, pass_, BETWEEN_PASSES)
-                self._begin_half((op.told["batch"], op.told["half"], end), world)
+                self._begin_half((op.notes["batch"], op.notes["half"], end), world)
             self._now = (world.folio(op.args[0]).name, Position.at(site, pass_, round_, call))
 
     def reached(self, folio: str, at: Position) -> bool:

@@ -119,17 +119,17 @@ def stops_of(trace: Trace) -> Iterator[Stop]:
     pass_, huge, pinned = 0, True, False
     yield _stop(trace.at(0), "start", 0)
     for position, event in enumerate(trace.events, start=1):
-        told, site = event.op.told, event.site
+        notes, site = event.notes, event.site
         place = _PLACES.get(site, "")
         if site == "visit":
-            huge = told["huge"]
-            place = "again" if huge and told["pass_"] > pass_ else ""
-            pass_ = told["pass_"] if huge else pass_
+            huge = notes["huge"]
+            place = "again" if huge and notes["pass_"] > pass_ else ""
+            pass_ = notes["pass_"] if huge else pass_
         elif site == "gup.pin" and not pinned:
             place, pinned = "pin", True
         elif site == "move.target" and huge:
             place = "no target"
-        elif site == "split.end" and told["ret"] < 0:
+        elif site == "split.end" and notes["ret"] < 0:
             place = "refused"
         elif site == "migrate.end":
             place = "given up" if huge else "moved"

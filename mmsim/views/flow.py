@@ -77,21 +77,21 @@ def taken(trace: Trace) -> Taken:
     for event in trace.events:
         if event.actor != main_actor(trace.scenario):
             continue
-        site, told, answer = event.site, event.told, event.answer
+        site, notes, answer = event.site, event.notes, event.answer
         pfn = event.op.args[0] if event.op.args else -1
-        if site == "visit" or told.get("again"):
+        if site == "visit" or notes.get("again"):
             if pfn in now:
                 again[now[pfn]] += 1
                 ended[now.pop(pfn)] += 1
-            if told["huge"]:
+            if notes["huge"]:
                 now[pfn] = FREED if site == "visit" else BUSY
             elif site == "visit":
                 pieces_visited += 1
             last = pfn
-        elif site == "move.freed" and not told["huge"]:
+        elif site == "move.freed" and not notes["huge"]:
             pieces_moved += 1
         elif site == "migrate.out":
-            if told["rc"] < 0 and now.get(last) in (NO_TARGET, *REFUSED):
+            if notes["rc"] < 0 and now.get(last) in (NO_TARGET, *REFUSED):
                 left[now[last]] += 1
                 ended[now.pop(last)] += 1
         elif pfn not in now:

@@ -472,7 +472,7 @@ def test_a_probe_is_shown_with_every_code_that_it_saw(version):
         paths, *(rows[f"return probe on {f}()"] for f in PROBED), strict=True
     ):
         events = path.fate.trace().events
-        codes = [event.told["ret"] for event in events if event.site == "split.unlock"]
+        codes = [event.notes["ret"] for event in events if event.site == "split.unlock"]
         for shown, seen in ((split, codes), (migrated, path.fate.returns)):
             assert shown == (", ".join(dict.fromkeys(map(errno.name, seen))) or "not called")
 
