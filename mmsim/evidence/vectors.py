@@ -77,7 +77,7 @@ from mmsim.mm.vmstat import allocated_pages, nr_shmem_hugepages
 from mmsim.mm.world import EITHER, Environment, World
 from mmsim.mm.zone import HELD, ORDERS, Zone, ZoneError, boot
 from mmsim.scenarios.one_page import repeated_split
-from mmsim.scenarios.script import Attempts, Cue, Faults, Position, Script, Scripted, visit
+from mmsim.scenarios.script import Attempts, Cue, Faults, Position, Script, Scripted, come_and_go
 
 Found = dict[str, Any]
 Vector = dict[str, Any]
@@ -350,7 +350,7 @@ def build_script(script: dict[str, Any], names: Names) -> tuple[Script, tuple[Ac
     for name, folio, entry in each("strangers"):
         make = pinner if entry.get("kind") == "pin" else holder
         start, end = (position(entry[at]) if at in entry else None for at in ("from", "to"))
-        cues += visit(name, folio, start, end)
+        cues += come_and_go(name, folio, start, end)
         actors.append(make(name, *names.page(folio), entry.get("refs", 1)))
     for name, folio, entry in each("locks"):
         cues.append(Cue(name, folio))

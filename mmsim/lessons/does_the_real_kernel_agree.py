@@ -11,7 +11,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from mmsim.datafiles import load_csv
-from mmsim.evidence.ftrace import Row, align, raw_lines, real_trace, situation
+from mmsim.evidence.ftrace import AlignedRow, align, raw_lines, real_trace, situation
 from mmsim.evidence.measured import Share
 from mmsim.lessons.card import Card, quiz
 from mmsim.lessons.form import Choices, Verdict, failed, passed
@@ -107,7 +107,7 @@ def file_of(setup: str, version: str) -> str:
 
 
 @cache
-def aligned(setup: str, version: str) -> list[Row]:
+def aligned(setup: str, version: str) -> list[AlignedRow]:
     """Every line of a real trace and of a run of the model with its set-up."""
     real = real_trace(file_of(setup, version))
     return align(real, situation(real).run())

@@ -16,7 +16,7 @@ from mmsim.lessons.the_report import QUESTIONS
 from mmsim.lessons.who_holds_this_page import drawn
 from mmsim.mm.world import AVAILABLE, NONE, World
 from mmsim.scenarios import SCENARIOS, vfio_map
-from mmsim.views.flow import flow_picture, taken
+from mmsim.views.flow import count_flow, flow_picture
 from mmsim.views.show import Picture, Shown
 from mmsim.views.svg import INK, LINE, MARKED, PANEL, TITLE, Svg
 from mmsim.views.tables import Frame, frame, labels
@@ -42,7 +42,7 @@ def ended(trace: Trace) -> str:
 
 def tries(trace: Trace) -> list[str]:
     """What became of one huge page in each pass in which it was tried."""
-    way = taken(trace)
+    way = count_flow(trace)
     split = ["split refused"] * way.refused + ["split"] * way.split
     return split + ["busy"] * way.busy + ["moved"] * way.moved
 

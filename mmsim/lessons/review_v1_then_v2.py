@@ -21,7 +21,7 @@ from mmsim.mm.seams import HUGE_PAGE, TRY_AGAIN, Attempt
 from mmsim.mm.versions import get
 from mmsim.scenarios import cma_alloc, vfio_map
 from mmsim.scenarios.policy import PolicyError, limited
-from mmsim.views.flow import taken
+from mmsim.views.flow import count_flow
 from mmsim.views.show import Shown
 from mmsim.views.tables import counters_by_version, frame, labels
 from mmsim.views.words import size_words
@@ -180,7 +180,7 @@ STAYS = "stays"
 def decided(version: str, reason: str, split: str) -> str:
     """What migrate_pages() does after the first try to split a huge page without a destination."""
     trace = run(version, reason=reason, passes=2, **SPLITS[split])
-    way = taken(trace)
+    way = count_flow(trace)
     if way.split:
         return "goes on"
     return STAYS if way.stayed else errno.name(migrate_returns(trace)[0])

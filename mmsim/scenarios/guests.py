@@ -30,7 +30,15 @@ from mmsim.mm.vfio import MapDma, vfio_dma_do_map
 from mmsim.mm.world import AVAILABLE, EITHER, NONE, Environment, Limits, World
 from mmsim.mm.zone import boot
 from mmsim.scenarios.host import CMA_PFN, NAMES, as_left, guest_memory
-from mmsim.scenarios.script import Attempts, Cue, Faults, Position, Script, Visits, visit
+from mmsim.scenarios.script import (
+    Attempts,
+    Cue,
+    Faults,
+    HoldersBetween,
+    Position,
+    Script,
+    come_and_go,
+)
 from mmsim.scenarios.situation import (
     DROPPED,
     ISOLATION_KNOB,
@@ -61,7 +69,7 @@ def _holder(knobs: Knobs) -> tuple[list[Actor], tuple[Cue, ...]]:
         return [], ()
     name = NAMES[knobs["holder"] - 1]
     actor = holder("holder", name, 0, knobs.get("refs", 1), leaves=end is not None)
-    return [actor], visit("holder", name, start, end)
+    return [actor], come_and_go("holder", name, start, end)
 
 
 # -- vfio_map
@@ -183,7 +191,7 @@ def pin_versus(version: Version, knobs: Knobs) -> Setup:
         world,
         (Actor(PIN, lambda: vfio_dma_do_map(map_, version)), *others),
         MAPPED,
-        usual=lambda: Visits(PIN, tuple(words), region, taken, released),
+        usual=lambda: HoldersBetween(PIN, tuple(words), region, taken, released),
     )
 
 

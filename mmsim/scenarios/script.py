@@ -70,7 +70,9 @@ class Cue(NamedTuple):
     when_waited_for: bool = False
 
 
-def visit(actor: str, folio: str, start: Position | None, end: Position | None) -> tuple[Cue, ...]:
+def come_and_go(
+    actor: str, folio: str, start: Position | None, end: Position | None
+) -> tuple[Cue, ...]:
     """Somebody comes at `start` (None: at once) and goes at `end` (None: never)."""
     came = Cue(actor, folio, start)
     return (came, Cue(actor, folio, end)) if end else (came,)
@@ -233,27 +235,27 @@ class Scripted(Progress):
         return allowed[0]
 
 
-# -- visitors: they come at one moment and leave at another
+# -- holders: they come at one moment and leave at another
 
 
-class Visits(Scripted):
-    """The main actor runs.  At `taken` each visitor goes on until it has a reference on the folio
+class HoldersBetween(Scripted):
+    """The main actor runs.  At `taken` each holder goes on until it has a reference on the folio
     of `region` and not its lock; at `released` each goes on to its end.
 
     None for `taken` is the start, for `released` the time after the main actor.  Whenever the main
-    actor waits for somebody, the visitors go on.  A visitor that can't get a reference runs to its
+    actor waits for somebody, the holders go on.  A holder that can't get a reference runs to its
     end at once."""
 
     def __init__(
         self,
         main: str,
-        visitors: tuple[str, ...],
+        holders: tuple[str, ...],
         region: str,
         taken: Position | None,
         released: Position | None,
     ):
         super().__init__(main, Script())
-        self.visitors = visitors
+        self.holders = holders
         self.region = region
         self.taken = taken
         self.released = released
@@ -263,7 +265,7 @@ class Visits(Scripted):
             self.released is not None and self.reached(self.region, self.released)
         )
         come = self.taken is None or self.reached(self.region, self.taken)
-        for name in self.visitors:
+        for name in self.holders:
             if scenario.blocked(state, name) is not None:
                 continue
             if everybody or (come and not self._holds(scenario, state, name)):

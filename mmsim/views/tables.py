@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mmsim import errno
 from mmsim.engine.scenario import State
-from mmsim.evidence.ftrace import RealTrace, Row, migrate_returns
+from mmsim.evidence.ftrace import AlignedRow, RealTrace, migrate_returns
 from mmsim.scenarios import Situation, vfio_map
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def measured_table(real: RealTrace) -> pd.DataFrame:
     return frame(list(moved.values()), labels(moved, "counter"), ["measured"])
 
 
-def alignment(rows: Sequence[Row]) -> pd.DataFrame:
+def alignment(rows: Sequence[AlignedRow]) -> pd.DataFrame:
     """A real trace beside the model's (`ftrace.align`), with a sign for each row."""
     import pandas as pd
 

@@ -20,7 +20,7 @@ from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import lru_batch, vfio_map
 from mmsim.scenarios.one_page import folio_of, page_with
 from mmsim.views.chances import Retrying, success
-from mmsim.views.flow import taken
+from mmsim.views.flow import count_flow
 
 SEEDS = (0, 1, 4, 9)  # one or several fit, in every kernel
 CARDS = (lesson.verdict, lesson.fitting, lesson.look)
@@ -156,12 +156,12 @@ def test_the_answers_of_the_two_days():
     other = [vfio_map(v, reason="contig_range").run() for v in ("v1", "v2")]
     assert [errno.name(migrate_returns(run)[-1]) for run in other] == ["-EAGAIN", "-ENOMEM"]
     truncated = vfio_map("v2", holder=0, trouble="truncated").run()
-    assert taken(truncated).refused == day_7["passes"] == 1
+    assert count_flow(truncated).refused == day_7["passes"] == 1
     pinned = [name for name in ("v2", "wait", "drain") if lru_batch(name).run().results["pin"] > 0]
     assert pinned == ["drain"]
     busy = vfio_map("base", targets="available").run()
-    assert [taken(run).busy for run in (busy, alone)] == [10, 0]
-    assert taken(vfio_map("base").run()).refused == 1
+    assert [count_flow(run).busy for run in (busy, alone)] == [10, 0]
+    assert count_flow(vfio_map("base").run()).refused == 1
     found = on_612()
     assert (found["pins"], found["failed"], found["refused"]) == (120, 114, 0)
     text = (FOLDER / "capstone_and_recall.md").read_text(encoding="utf-8")
