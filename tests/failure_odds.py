@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from mmsim.constants import MIGRATE_PASSES
 from mmsim.engine.explore import Exploration
-from mmsim.engine.odds import EVEN, Weights, components, flow
+from mmsim.engine.odds import EVEN, Weights, components, spread_odds
 from mmsim.engine.scenario import Move, State
 from mmsim.scenarios import SMALL as SMALL_RACE
 from mmsim.scenarios import Situation, make
@@ -55,7 +55,7 @@ def odds_from(
         for move in start:
             number = dict(found.edges_of(number))[move]
         begin[number] = begin.get(number, Fraction(0)) + Fraction(1, len(starts))
-    reach = flow(found, components(found), weights, begin).reach
+    reach = spread_odds(found, components(found), weights, begin).reach
     odds: dict[str, Fraction] = {}
     over = {*found.ends, *found.deadlocks}
     for number, state in found.walk(over):

@@ -33,7 +33,7 @@ from mmsim.evidence.ftrace import migrate_returns
 from mmsim.evidence.measured import VARIANTS, VERSION_OF, measured_version
 from mmsim.evidence.vectors import run_drop_caches, run_gup
 from mmsim.mm.cma import ALLOC_CONTIG_TRIES
-from mmsim.mm.fragmentation import extfrag_index, read_printed, unusable_index
+from mmsim.mm.fragmentation import extfrag_index, parse_index, unusable_index
 from mmsim.mm.page_alloc import alloc_pages, request, take
 from mmsim.mm.seams import Version, pieces_try_again
 from mmsim.mm.versions import BASE, VERSIONS
@@ -672,7 +672,7 @@ def compare_indices(path: Path, rows: list[TableRow]) -> FileComparison:
         index = row.one_of("index", INDICES)
         if snapshot not in lists:
             raise UserError(f"{LISTS_FILE} has no lists of {' '.join(snapshot)}")
-        measured = read_printed(row["value"])
+        measured = parse_index(row["value"])
         if index == "unusable_index":
             shown[snapshot][order] = measured
         numbers = {index: INDICES[index](lists[snapshot], order)}, {index: measured}

@@ -44,7 +44,7 @@ from mmsim.mm.actors import holder, isolator, locker, pinner, truncater
 from mmsim.mm.cma import Area, cma_alloc
 from mmsim.mm.drop_caches import drop_caches
 from mmsim.mm.folio import ISOLATION, Extent, Folio, Page, expected_refs, extra_pins
-from mmsim.mm.fragmentation import extfrag_for_order, extfrag_index, summed, unusable_index
+from mmsim.mm.fragmentation import extfrag_for_order, extfrag_index, sum_types, unusable_index
 from mmsim.mm.gup import pin, pin_user_pages_remote, unpin
 from mmsim.mm.page_alloc import (
     Request,
@@ -687,7 +687,7 @@ def run_vfio(vector: Vector, version: Version, expected: Expected) -> Found:
 
 def run_metrics(vector: Vector, version: Version, expected: Expected) -> Found:
     """Group metrics: the indices of each order asked for; they are the same in every version."""
-    free = summed(_lists({"MOVABLE": {}, **vector["setup"]["free_blocks"]}))
+    free = sum_types(_lists({"MOVABLE": {}, **vector["setup"]["free_blocks"]}))
     indices = [
         {
             "order": order,

@@ -21,7 +21,7 @@ from mmsim.constants import (
 )
 from mmsim.engine.op import ModelError
 from mmsim.errors import nearest
-from mmsim.mm.fragmentation import extfrag_index, summed
+from mmsim.mm.fragmentation import extfrag_index, sum_types
 from mmsim.mm.zone import HELD, Zone, ZoneError
 
 
@@ -333,7 +333,7 @@ def compaction_suitable(zone: Zone, want: Request) -> bool:
     CMA counts as room, whoever asks."""
     if zone.nr_free <= zone.watermarks[1] + (2 << want.order):
         return False
-    index = extfrag_index(summed(zone.lists()), want.order)
+    index = extfrag_index(sum_types(zone.lists()), want.order)
     return not 0 <= index <= EXTFRAG_THRESHOLD or want.order <= COSTLY_ORDER
 
 

@@ -347,7 +347,7 @@ class Situation(Scenario):
             return self.aim.word
         return why_failed(state.world, local.result, self.aim)
 
-    def fate(self, state: State) -> str:
+    def full_outcome(self, state: State) -> str:
         """The outcome, and after a failure what is left behind."""
         outcome = self.outcome(state)
         left = left_behind(state.world) if fails(outcome) else ""

@@ -163,7 +163,7 @@ def columns_picture(trace: Trace) -> Picture:
     right, x, wide = Svg(RIGHT, HEIGHT, held, held), 0.5 * EDGE, RIGHT - 1.5 * EDGE
     draw_holders_and_counters(right.inside(x, 8, wide), HEIGHT - 16, book, moment)
     if isinstance(trace.scenario, Situation):  # it knows what its ends are called
-        said = trace.scenario.fate(moment.after)
+        said = trace.scenario.full_outcome(moment.after)
         right.line(x + 14, HEIGHT - 54, x + wide - 14, HEIGHT - 54, stroke=LINE)
         first, *more = wrap(said, wide - 54, BODY, 2, bold=True)
         right.outcome_mark(x + 22, HEIGHT - 36, outcome_sign(said), first, wide - 36)

@@ -39,7 +39,7 @@ def labels(words: Iterable[str], title: str) -> pd.Index[Any]:
     return pd.Index(list(words), name=title, dtype=object)
 
 
-def ended(situation: Situation) -> tuple[State, str]:
+def usual_end(situation: Situation) -> tuple[State, str]:
     """The end of the usual run, and what each migrate_pages() of it returned."""
     trace = situation.run()
     codes = [errno.name(rc) for rc in migrate_returns(trace)]
@@ -55,7 +55,7 @@ def in_a_row(codes: Sequence[str]) -> str:
 def counters_by_version(situation: Situation, versions: Sequence[str]) -> pd.DataFrame:
     """What moved in the same situation with each version, and what was returned."""
     runs = [situation.with_(name) for name in versions]
-    ends = [ended(run) for run in runs]
+    ends = [usual_end(run) for run in runs]
     moved: dict[str, list[object]] = {}
     for counter, before in situation.initial().world.vmstat.items():
         grown = [state.world.vmstat[counter] - before for state, _ in ends]

@@ -24,7 +24,7 @@ from small import (
 )
 
 from mmsim.engine.explore import SearchError, explore
-from mmsim.engine.odds import components, is_cycle, ways
+from mmsim.engine.odds import components, is_cycle, schedules_to
 from mmsim.engine.op import choice
 from mmsim.engine.schedule import along, parse, replaying
 from mmsim.engine.trace import record
@@ -253,4 +253,4 @@ def test_ways_are_the_walks_that_one_can_count(seed):
         endless |= after.keys() if step >= graph.states else set()
         layer = after
     expected = [None if n in endless else walks[n] for n in range(graph.states)]
-    assert ways(graph, components(graph)) == expected
+    assert schedules_to(graph, components(graph)) == expected

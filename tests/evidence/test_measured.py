@@ -20,8 +20,8 @@ from mmsim.evidence.measured import (
     Share,
     best_split,
     bins,
-    disturbed,
-    rescued,
+    measured_pins,
+    rescued_pins,
     trials,
     wilson,
 )
@@ -38,7 +38,7 @@ def test_pins_beside_drop_caches_are_those_of_the_summary(kind, scenario):
         if wanted.items() <= row.items()
     ]
     assert len(rows) == 2  # two loops
-    found = disturbed(kind, scenario)
+    found = measured_pins(kind, scenario)
 
     def total(column):
         return sum(int(row[column]) for row in rows)
@@ -50,10 +50,10 @@ def test_pins_beside_drop_caches_are_those_of_the_summary(kind, scenario):
 
 
 def test_every_scenario_is_pooled_and_nothing_else():
-    assert [disturbed(kind).failed for kind in VARIANTS] == [
+    assert [measured_pins(kind).failed for kind in VARIANTS] == [
         Share(n, 1020) for n in (501, 500, 503)
     ]
-    assert [disturbed(kind).huge_page_left for kind in VARIANTS] == [6, 1, 0]
+    assert [measured_pins(kind).huge_page_left for kind in VARIANTS] == [6, 1, 0]
     modes = {
         (row["scenario"], row["alloc_mode"], row["backing"])
         for row in load_csv("kernel-runs/s4_dropcaches_trials.csv")
@@ -64,11 +64,11 @@ def test_every_scenario_is_pooled_and_nothing_else():
 
 
 def test_base_rescues_nobody():
-    assert rescued("base", "injected").hits == rescued("base", "fragmented").hits == 0
-    assert rescued("v2", "injected") == Share(67, 454)
-    assert rescued("v2", "fragmented") == Share(65, 137)
-    assert rescued("v2", "injected", 1000) == Share(64, 179)
-    assert rescued("v2", "fragmented", 1000) == Share(63, 96)
+    assert rescued_pins("base", "injected").hits == rescued_pins("base", "fragmented").hits == 0
+    assert rescued_pins("v2", "injected") == Share(67, 454)
+    assert rescued_pins("v2", "fragmented") == Share(65, 137)
+    assert rescued_pins("v2", "injected", 1000) == Share(64, 179)
+    assert rescued_pins("v2", "fragmented", 1000) == Share(63, 96)
 
 
 # -- the interval of a share

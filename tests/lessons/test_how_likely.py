@@ -27,12 +27,12 @@ def test_the_headline_is_what_was_counted():
 
 
 def test_the_stored_runs_are_those_of_the_coin():
-    assert sample(RACE.merged(), RACE.fate, sum(lesson.TOSSED.values()), 0) == lesson.TOSSED
+    assert sample(RACE.merged(), RACE.full_outcome, sum(lesson.TOSSED.values()), 0) == lesson.TOSSED
 
 
 def test_the_numbers_of_the_text():
     assert lesson.failing_at(1) == Fraction(59, 2048) == Fraction(7, 256) + Fraction(3, 2048)
-    ends = {end.name: end.odds for end in lesson.searched().outcomes(RACE.fate, {})}
+    ends = {end.name: end.odds for end in lesson.searched().outcomes(RACE.full_outcome, {})}
     assert [*ends.values()] == [Fraction(7, 256), Fraction(1989, 2048), Fraction(3, 2048)]
     looks = {e.site: n for n, e in enumerate(RACE.replay("split*13 holder*2").events, start=1)}
     assert (looks["split.check"], looks["split.freeze"]) == (7, 10)

@@ -95,7 +95,7 @@ def test_golden_counts(key):
     states, outcomes = GOLDEN[key]
     assert found.complete
     assert found.states == states
-    assert {o.name: (o.schedules, o.odds) for o in found.outcomes(race.fate)} == outcomes
+    assert {o.name: (o.schedules, o.odds) for o in found.outcomes(race.full_outcome)} == outcomes
 
 
 # -- two steps as one: what would be impossible if nobody could come between them
@@ -104,7 +104,9 @@ CHECK_TO_FREEZE = ("can_split_folio", "folio_ref_freeze")
 
 
 def fates(situation):
-    return {o.name: (o.schedules, o.odds) for o in situation.explore().outcomes(situation.fate)}
+    return {
+        o.name: (o.schedules, o.odds) for o in situation.explore().outcomes(situation.full_outcome)
+    }
 
 
 def test_nobody_between_check_and_freeze_means_no_refusal_at_the_freeze():
@@ -124,7 +126,7 @@ PAIRS = ((), CHECK_TO_FREEZE, ("folio_get", "folio_put"), ("folio_mapping", "can
 @pytest.mark.parametrize("pair", PAIRS, ids=str)
 def test_the_search_and_trying_every_schedule_agree(pair):
     situation = RACE.together(*pair) if pair else RACE
-    named = [situation.fate(state) for _, state in all_runs(situation)]
+    named = [situation.full_outcome(state) for _, state in all_runs(situation)]
     assert {name: named.count(name) for name in named} == {
         name: n for name, (n, _) in fates(situation).items()
     }

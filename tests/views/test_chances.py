@@ -21,7 +21,7 @@ from mmsim.views.chances import (
     chances,
     chances_picture,
     curve,
-    gone,
+    gone_words,
     outcome_table,
     retry_law,
     success,
@@ -33,12 +33,12 @@ RACE = split_race(released="1", order=1)
 
 @pytest.fixture(scope="module")
 def outcomes():
-    return RACE.explore().outcomes(RACE.fate)
+    return RACE.explore().outcomes(RACE.full_outcome)
 
 
 @pytest.fixture(scope="module")
 def runs():
-    return sample(RACE.merged(), RACE.fate, 500, seed=0)
+    return sample(RACE.merged(), RACE.full_outcome, 500, seed=0)
 
 
 def forever():
@@ -66,7 +66,7 @@ def test_pictures_are_readable_with_and_without_runs(outcomes, runs):
     for rows in (
         chances(outcomes),
         chances(outcomes, runs),
-        chances(pin.explore().outcomes(pin.fate)),
+        chances(pin.explore().outcomes(pin.full_outcome)),
     ):
         picture = chances_picture(rows)
         drawn = seen(picture)
@@ -151,8 +151,8 @@ def test_who_never_lets_go_is_the_ceiling_and_what_is_not_certain_is_not_said_to
     assert success(Retrying(10, 10**4, permanent=Fraction(1, 5)), 2) < Fraction(4, 5)
     assert success(Retrying(10, permanent=1), 1) == 0
     assert success(Retrying(10, permanent=Fraction(1, 5)), 1) == Fraction(4, 5)
-    assert gone(Retrying(100), 10) == "over 99.9 %"
-    assert gone(Retrying(permanent=1), 10) == "0.0 %"
+    assert gone_words(Retrying(100), 10) == "over 99.9 %"
+    assert gone_words(Retrying(permanent=1), 10) == "0.0 %"
 
 
 @pytest.mark.parametrize(
@@ -180,4 +180,4 @@ def test_the_curve_is_the_law_and_a_guess_stands_beside_it(passes, permanent):
         assert ("your guess" in drawn) == (guess is not None)
         assert ("the window" in drawn) == (passes > 1)
         for hold in (50, 1000):
-            assert f"{gone(setting, hold)} if held for {hold:,} ticks" in picture.words
+            assert f"{gone_words(setting, hold)} if held for {hold:,} ticks" in picture.words

@@ -48,7 +48,7 @@ RACE = split_race("v3", released="1")
 
 def test_every_knob_draws_something_else():
     widget = explorer(RACE)
-    first = chances_picture(chances(RACE.explore().outcomes(RACE.fate))).html
+    first = chances_picture(chances(RACE.explore().outcomes(RACE.full_outcome))).html
     assert (widget.view.value, widget.said.value) == (first, "55 states, 73 schedules.")
     for name, value in (("pace", "1 : 9"), ("passes", 2)):
         widget.boxes[name].value = value
@@ -62,7 +62,7 @@ def test_the_pace_changes_the_odds_and_not_the_schedules():
     widget = explorer(RACE)
     widget.boxes["pace"].value = pace_words(PACES[-1])
     assert widget.said.value == "55 states, 73 schedules."
-    expected = RACE.explore().outcomes(RACE.fate, {"split": PACES[-1]})
+    expected = RACE.explore().outcomes(RACE.full_outcome, {"split": PACES[-1]})
     assert widget.view.value == chances_picture(chances(expected)).html
 
 
