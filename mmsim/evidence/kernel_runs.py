@@ -32,13 +32,14 @@ from mmsim.errors import UserError, nearest
 from mmsim.evidence.ftrace import migrate_returns
 from mmsim.evidence.measured import VARIANTS, VERSION_OF, measured_version
 from mmsim.evidence.vectors import run_drop_caches, run_gup
+from mmsim.mm.boot import boot
 from mmsim.mm.cma import ALLOC_CONTIG_TRIES
 from mmsim.mm.fragmentation import extfrag_index, parse_index, unusable_index
 from mmsim.mm.page_alloc import alloc_pages, request, take
 from mmsim.mm.seams import Version, pieces_try_again
 from mmsim.mm.versions import BASE, VERSIONS
 from mmsim.mm.world import AVAILABLE, NONE
-from mmsim.mm.zone import Zone, boot
+from mmsim.mm.zone import Zone
 from mmsim.scenarios import cma_alloc
 
 Found = TypeVar("Found")

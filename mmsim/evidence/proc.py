@@ -41,7 +41,8 @@ from mmsim.evidence.pasted import (
     wrong,
 )
 from mmsim.mm.fragmentation import sum_types
-from mmsim.mm.zone import Zone, occupancy
+from mmsim.mm.occupancy import occupancy
+from mmsim.mm.zone import Zone
 
 FREE_BLOCKS = "a number of free blocks"
 ORDERS_MIN, ORDERS_MAX = 8, 32

@@ -41,6 +41,7 @@ from mmsim.engine.op import ModelError, Op, at_once, atomic
 from mmsim.engine.scenario import Event, Scenario
 from mmsim.errors import UserError, nearest
 from mmsim.mm.actors import holder, isolator, locker, pinner, truncater
+from mmsim.mm.boot import boot
 from mmsim.mm.cma import Area, cma_alloc
 from mmsim.mm.drop_caches import drop_caches
 from mmsim.mm.folio import ISOLATION, Extent, Folio, Page, expected_refs, extra_pins
@@ -66,6 +67,7 @@ from mmsim.mm.swap import (
     isolate,
     putback_lru_page,
 )
+from mmsim.mm.untouched import HELD, ORDERS
 from mmsim.mm.versions import OF_THE_SERIES, VERSIONS, environment
 from mmsim.mm.vfio import (
     VFIO_DMA_MAP_FLAG_READ,
@@ -75,7 +77,7 @@ from mmsim.mm.vfio import (
 )
 from mmsim.mm.vmstat import allocated_pages, nr_shmem_hugepages
 from mmsim.mm.world import EITHER, Environment, World
-from mmsim.mm.zone import HELD, ORDERS, Zone, ZoneError, boot
+from mmsim.mm.zone import Zone, ZoneError
 from mmsim.scenarios.one_page import repeated_split
 from mmsim.scenarios.script import Attempts, Cue, Faults, Position, Script, Scripted, come_and_go
 

@@ -11,9 +11,10 @@ from mmsim.errno import name as errno_name
 from mmsim.evidence.proc import proc_text
 from mmsim.lessons.card import Card, Pick, quiz, seeded, widget
 from mmsim.lessons.form import Choices, FormError, Verdict, failed, passed
+from mmsim.mm.boot import boot
 from mmsim.mm.fragmentation import PIN_SCOPE_TYPES, extfrag_index, format_index, suitable, sum_types
 from mmsim.mm.page_alloc import alloc_pages, request, take
-from mmsim.mm.zone import boot, pattern
+from mmsim.mm.untouched import pattern
 from mmsim.scenarios.host import HOST_KNOBS, REQUESTS, host, served_from
 from mmsim.scenarios.situation import number as whole
 from mmsim.scenarios.situation import one_of

@@ -22,7 +22,8 @@ from mmsim.constants import (
 from mmsim.engine.op import ModelError
 from mmsim.errors import nearest
 from mmsim.mm.fragmentation import extfrag_index, sum_types
-from mmsim.mm.zone import HELD, Zone, ZoneError
+from mmsim.mm.untouched import HELD
+from mmsim.mm.zone import Zone, ZoneError
 
 
 class Request(NamedTuple):

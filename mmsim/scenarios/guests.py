@@ -19,6 +19,7 @@ from mmsim.engine.actor import Actor
 from mmsim.engine.op import Op
 from mmsim.mm import actors, cma
 from mmsim.mm.actors import holder, truncater
+from mmsim.mm.boot import boot
 from mmsim.mm.drop_caches import drop_caches
 from mmsim.mm.folio import Extent, Page
 from mmsim.mm.gup import pin_user_pages_remote
@@ -28,7 +29,6 @@ from mmsim.mm.seams import Version
 from mmsim.mm.swap import batch_add, folio_isolate_lru
 from mmsim.mm.vfio import MapDma, vfio_dma_do_map
 from mmsim.mm.world import AVAILABLE, EITHER, NONE, Environment, Limits, World
-from mmsim.mm.zone import boot
 from mmsim.scenarios.host import CMA_PFN, NAMES, as_left, guest_memory
 from mmsim.scenarios.script import (
     Attempts,

@@ -30,7 +30,9 @@ from mmsim.mm.fragmentation import (
     sum_types,
     unusable_index,
 )
-from mmsim.mm.zone import Cell, Zone, occupancy, pages
+from mmsim.mm.occupancy import Cell, occupancy
+from mmsim.mm.untouched import pages
+from mmsim.mm.zone import Zone
 from mmsim.views.svg import (
     FILLS,
     HELD,

@@ -7,8 +7,8 @@ import re
 import pytest
 
 from mmsim.lessons import migrate_or_split, plenty_free, who_holds_this_page
+from mmsim.mm.boot import boot
 from mmsim.mm.page_alloc import take
-from mmsim.mm.zone import boot
 
 LESSONS = (who_holds_this_page, plenty_free, migrate_or_split)
 SEEDS = range(5)

@@ -6,12 +6,13 @@ from small import do, folio, run
 
 from mmsim.engine.actor import Actor
 from mmsim.errno import EBUSY
+from mmsim.mm.boot import boot
 from mmsim.mm.cma import Area, cma_alloc, isolate_freepages_range
 from mmsim.mm.folio import ISOLATION
 from mmsim.mm.page_alloc import take
+from mmsim.mm.untouched import HELD
 from mmsim.mm.versions import VERSIONS
 from mmsim.mm.world import ZONE, Environment, World
-from mmsim.mm.zone import HELD, boot
 
 
 def test_a_range_is_taken_out_of_the_blocks_that_reach_over_its_ends():

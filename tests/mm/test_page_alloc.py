@@ -11,6 +11,7 @@ from plain_zone import PlainZone
 
 from mmsim.constants import HPAGE_PMD_ORDER, MIGRATE_CMA, MIGRATE_MOVABLE, PCP_TYPES
 from mmsim.evidence.ftrace import real_trace
+from mmsim.mm.boot import boot, zone_watermarks
 from mmsim.mm.page_alloc import (
     alloc_pages,
     compact_zone,
@@ -21,7 +22,8 @@ from mmsim.mm.page_alloc import (
     take,
     try_to_compact_pages,
 )
-from mmsim.mm.zone import HELD, Zone, ZoneError, boot, zone_watermarks
+from mmsim.mm.untouched import HELD
+from mmsim.mm.zone import Zone, ZoneError
 from mmsim.scenarios.host import host
 
 NR = 512

@@ -8,8 +8,11 @@ import pytest
 
 from mmsim.constants import MAX_ORDER, MIGRATE_CMA, MIGRATE_MOVABLE, PCP_TYPES
 from mmsim.engine.op import ModelError
+from mmsim.mm.boot import boot
+from mmsim.mm.occupancy import Part, occupancy
 from mmsim.mm.page_alloc import alloc_pages, free_pages, request, take
-from mmsim.mm.zone import HELD, Part, Run, Zone, ZoneError, boot, occupancy, pages, pattern
+from mmsim.mm.untouched import HELD, Run, pages, pattern
+from mmsim.mm.zone import Zone, ZoneError
 
 GIB = 1 << 18
 

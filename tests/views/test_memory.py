@@ -10,7 +10,7 @@ from svg_rules import seen
 
 from mmsim.evidence.proc import proc_text
 from mmsim.mm import page_alloc
-from mmsim.mm.zone import boot
+from mmsim.mm.boot import boot
 from mmsim.scenarios.host import host
 from mmsim.views.memory import (
     CELLS_MAX,
