@@ -35,7 +35,7 @@ from mmsim.evidence.vectors import run_drop_caches, run_gup
 from mmsim.mm.boot import boot
 from mmsim.mm.cma import ALLOC_CONTIG_TRIES
 from mmsim.mm.fragmentation import extfrag_index, parse_index, unusable_index
-from mmsim.mm.page_alloc import alloc_pages, request, take
+from mmsim.mm.page_alloc import alloc_pages, request, take_block
 from mmsim.mm.seams import Version, pieces_try_again
 from mmsim.mm.versions import BASE, VERSIONS
 from mmsim.mm.world import AVAILABLE, NONE
@@ -554,7 +554,7 @@ def zone_with(nr_free: int, nr_free_cma: int) -> Zone:
     for first, surplus in ((0, border - ordinary), (border, area_blocks * size - area)):
         for order in range(BLOCK_ORDER):
             if surplus >> order & 1:
-                take(zone, first + (surplus >> order + 1 << order + 1), order)
+                take_block(zone, first + (surplus >> order + 1 << order + 1), order)
     return zone
 
 

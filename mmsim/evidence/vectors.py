@@ -54,7 +54,7 @@ from mmsim.mm.page_alloc import (
     free_pages,
     request,
     split_page,
-    take,
+    take_block,
     watermark_usable,
 )
 from mmsim.mm.page_ref import folio_put
@@ -814,7 +814,7 @@ def run_cma_alloc(vector: Vector, version: Version, expected: Expected) -> Found
     for pfn, folio in setup.world.folios.items():
         if zone.start <= pfn < zone.end:
             try:
-                take(zone, pfn, folio.order)
+                take_block(zone, pfn, folio.order)
             except ZoneError as error:
                 raise SetupError(f"{folio.name}: {error}") from None
     setup.world.zone = zone

@@ -24,7 +24,7 @@ from mmsim.mm.drop_caches import drop_caches
 from mmsim.mm.folio import Extent, Page
 from mmsim.mm.gup import pin_user_pages_remote
 from mmsim.mm.migrate import putback_movable_pages
-from mmsim.mm.page_alloc import take
+from mmsim.mm.page_alloc import take_block
 from mmsim.mm.seams import Version
 from mmsim.mm.swap import batch_add, folio_isolate_lru
 from mmsim.mm.vfio import MapDma, vfio_dma_do_map
@@ -260,7 +260,7 @@ def cma_alloc(version: Version, knobs: Knobs) -> Setup:
     world = World(Environment(targets_huge=knobs["targets"]), zone)
     for nth, region in enumerate(NAMES[:thps]):
         pfn = area.base + nth * HPAGE_PMD_NR
-        take(zone, pfn, HPAGE_PMD_ORDER)
+        take_block(zone, pfn, HPAGE_PMD_ORDER)
         world.add(pfn, as_left(region, HPAGE_PMD_ORDER))
 
     def path() -> Generator[Op, Any, int]:

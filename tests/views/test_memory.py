@@ -106,7 +106,7 @@ def test_a_single_page_shows():
     """One page of 512 would be 0.1 px high; held or free, it must be seen."""
     zone = boot(16 * MIB)
     empty = memory(zone).svg
-    page_alloc.take(zone, 700, 0)
+    page_alloc.take_block(zone, 700, 0)
     one = memory(zone).svg
     assert one != empty
     assert "v1.5h" in one
