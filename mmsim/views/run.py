@@ -239,6 +239,12 @@ def _shape(event: Event) -> Hashable:
     return event.actor, op.kind.name, event.outcome, where, args, _blank(event.answer)
 
 
+def _page(event: Event) -> tuple[Any, ...]:
+    """The arguments that say which page the step is about."""
+    pairs = zip(arguments(event.op), event.op.args, strict=False)
+    return tuple(value for name, value in pairs if name in ("pfn", "src", "index"))
+
+
 def _block(trace: Trace, shapes: list[int], i: int) -> tuple[int, int]:
     """The shortest block that is repeated often enough from `i`, and how often; (0, 0) if none."""
     for block in range(1, BLOCK_MAX + 1):
@@ -278,12 +284,10 @@ def _fold(trace: Trace, short: int) -> list[StepRow]:
             continue
         # The first and the last block are shown step by step.
         last, end = i + block * (times - 1), i + block * times
-        one, other = (
-            [(event.op.args, event.answer) for event in trace.events[at : at + block]]
-            for at in (i, i + block)
-        )
+        pages = [_page(event) for event in trace.events[i : i + 2 * block]]
+        again = any(page and page == pages[j + block] for j, page in enumerate(pages[:block]))
         rows += [StepRow(j, j + 1) for j in range(i, i + block)]
-        rows.append(StepRow(i + block, last, block, times - 2, one != other))
+        rows.append(StepRow(i + block, last, block, times - 2, not again))
         rows += [StepRow(j, j + 1) for j in range(last, end)]
         i = end
     return rows

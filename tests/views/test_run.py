@@ -44,6 +44,12 @@ def test_a_piece_that_fares_differently_stays_visible() -> None:
     assert sum(row.end - row.start for row in rows) == len(trace)
 
 
+def test_the_same_page_again_is_no_further_piece() -> None:
+    """Each attempt at a move has a new destination; the page that is moved is the same."""
+    assert "11 steps 8 more times" in step_table(run("v3", targets="available"))
+    assert "steps for 510 further" in step_table(run("base", holder=0))
+
+
 def test_what_a_step_changed() -> None:
     trace = run("base")
     assert [str(change) for change in changes(trace.at(1))] == [
