@@ -7,8 +7,9 @@ import tracemalloc
 from collections.abc import Callable
 
 from benchmarks import Result, median_ms
+from mmsim.mm.boot import boot
 from mmsim.mm.page_alloc import alloc_pages, free_pages, request
-from mmsim.mm.zone import Zone, boot
+from mmsim.mm.zone import Zone
 
 GIB = 1 << 18  # pages
 TIB = GIB << 10

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from mmsim.constants import MIGRATE_PASSES
-from mmsim.engine.odds import EVEN, components, flow
+from mmsim.engine.odds import EVEN, components, spread_odds
 from mmsim.scenarios import SMALL, make
 
 TOGETHER = "both begin at the same time"
@@ -34,7 +34,9 @@ def failure_odds(
     odds = {}
     for when in starts:
         begin = [0] if when == TOGETHER else alone
-        reach = flow(found, components(found), EVEN, {n: Fraction(1, len(begin)) for n in begin})
+        reach = spread_odds(
+            found, components(found), EVEN, {n: Fraction(1, len(begin)) for n in begin}
+        )
         odds[when] = Counter[str]()
         for number in over:
             odds[when][names[number]] += reach.reach[number]

@@ -12,7 +12,7 @@ from views.svg_rules import readable
 from benchmarks import growth
 from benchmarks.__main__ import NAMES as BENCHMARKS
 from mmsim.cli import main
-from mmsim.evidence.measured import VERSION_OF, Share, disturbed
+from mmsim.evidence.measured import VERSION_OF, Share, measured_pins
 from mmsim.scenarios.situation import ALL_MOVED, MISSED, NO_MEMORY, NOT_SPLIT
 from mmsim.views.words import chance
 
@@ -33,7 +33,7 @@ def measured(version, scenario, field):
     if version not in kinds:
         return "—"
     loop, kind = kinds[version]
-    pins = disturbed(kind, scenario, loop=loop)
+    pins = measured_pins(kind, scenario, loop=loop)
     share = Share(getattr(pins, field), pins.failed.trials)
     return f"{share} ({100 * share.part:.1f} %)"
 

@@ -64,7 +64,7 @@ class _Places:
             self.local = local
             op = local.op
             if op is not None and op.site == "visit":
-                self.visit = (op.args[0], op.told["round_"], op.told["pass_"])
+                self.visit = (op.args[0], op.notes["round_"], op.notes["pass_"])
             elif op is not None and op.site == "migrate.out":
                 self.visit = ()
             where = _where(local, self.visit)

@@ -37,7 +37,7 @@ b load() 0
 >>> trace = record(race, replaying(parse("b a*2 b", ["a", "b"])))
 >>> [f"{event.actor} {event.op}" for event in trace.events]
 ['b load()', 'a load()', 'a store(1)', 'b store(1)']
->>> trace.last.world.x, trace.events[3].site, trace.events[3].told["was"]
+>>> trace.last.world.x, trace.events[3].site, trace.events[3].notes["was"]
 (1, 'increment.store', 0)
 >>> found = explore(race)
 >>> found.states, found.edges, found.schedules()

@@ -19,12 +19,12 @@ from collections.abc import Callable, Generator, Hashable, Iterable, Iterator
 from types import CodeType, FrameType, FunctionType
 from typing import Any, NamedTuple
 
-from mmsim.engine.op import ModelError, Op, Told
+from mmsim.engine.op import ModelError, Notes, Op
 
 Path = Generator[Op, Any, Any]
 
 PLAIN = frozenset({int, str, bool, type(None)})
-FIXED = PLAIN | {Told}
+FIXED = PLAIN | {Notes}
 WAITING_MAX = 1024
 _CHANGING = object()
 
@@ -228,7 +228,7 @@ class Pictures:
         kind = type(value)
         if kind in PLAIN:
             return value  # type: ignore[no-any-return]
-        if kind is Told:
+        if kind is Notes:
             return None
         fixed = self._fixed.get(id(value))
         if fixed is not None:

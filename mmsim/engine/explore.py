@@ -21,8 +21,8 @@ from mmsim.engine.odds import (
     EVEN,
     Weights,
     components,
-    flow,
-    ways,
+    schedules_to,
+    spread_odds,
 )
 from mmsim.engine.op import ModelError
 from mmsim.engine.op import SearchError as SearchError
@@ -250,7 +250,7 @@ class Exploration:
         """Number of maximal schedules; None if some schedule can go on for ever.
 
         Maximal: to an end or a deadlock, where nobody can move any more."""
-        to = ways(self, self._ordered())
+        to = schedules_to(self, self._ordered())
         if None in to:
             return None
         return sum(to[number] or 0 for number in (*self.ends, *self.deadlocks))
@@ -262,7 +262,10 @@ class Exploration:
         graph that can't be left and has no end, that counts as an outcome too.  In a search that
         was stopped, schedules and odds are those that are known so far."""
         named = self._named(name)
-        to, running = ways(self, self._ordered()), flow(self, self._ordered(), weights)
+        to, running = (
+            schedules_to(self, self._ordered()),
+            spread_odds(self, self._ordered(), weights),
+        )
         found = []
         for word, numbers in named.items():
             counts = [to[number] for number in numbers]

@@ -106,7 +106,7 @@ def is_cycle(graph: Graph, component: Sequence[int]) -> bool:
     return len(component) > 1 or component[0] in graph.targets_of(component[0])
 
 
-def ways(graph: Graph, order: Sequence[Sequence[int]]) -> list[int | None]:
+def schedules_to(graph: Graph, order: Sequence[Sequence[int]]) -> list[int | None]:
     """For each state the number of schedules that lead to it; None if there is no limit."""
     found: list[int | None] = [0] * graph.states
     found[0] = 1
@@ -122,7 +122,7 @@ def ways(graph: Graph, order: Sequence[Sequence[int]]) -> list[int | None]:
     return found
 
 
-def flow(
+def spread_odds(
     graph: Graph,
     order: Sequence[Sequence[int]],
     weights: Weights,

@@ -29,8 +29,8 @@ class SearchError(UserError):
     """A search that can't be made, or a question it can't answer; the message says why."""
 
 
-class Told(dict[str, Any]):
-    """What a path tells the readers of a run about itself, kept in one of its variables.
+class Notes(dict[str, Any]):
+    """What a path notes about itself for the readers of a run, kept in one of its variables.
 
     A path never reads it, so the search does not compare it."""
 
@@ -47,14 +47,14 @@ class Atomic(NamedTuple):
 class Op(NamedTuple):
     """One atomic step that is about to happen: which, and on what.
 
-    `site` says where in the algorithm it is taken, `told` what the path tells about itself there.
+    `site` says where in the algorithm it is taken, `notes` what the path notes about itself there.
     Both are for readers of a run: the step does the same without them, and the search, which
     compares the variables of the path anyway, does not look at them."""
 
     kind: Atomic
     args: tuple[Any, ...]
     site: str = ""
-    told: Mapping[str, Any] = NOTHING
+    notes: Mapping[str, Any] = NOTHING
 
     def __hash__(self) -> int:
         return hash((self.kind, self.args))
@@ -64,7 +64,7 @@ class Op(NamedTuple):
 
 
 class Maker(Protocol[P]):
-    """What a path calls to make an op; `site=` and what it tells are given by keyword."""
+    """What a path calls to make an op; `site=` and the notes are given by keyword."""
 
     atomic: Atomic
     __name__: str
@@ -72,18 +72,18 @@ class Maker(Protocol[P]):
     @overload
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Op: ...
     @overload
-    def __call__(self, *args: Any, site: str, **told: Any) -> Op: ...
+    def __call__(self, *args: Any, site: str, **notes: Any) -> Op: ...
 
 
 def _maker(kind: Atomic) -> Any:
     parameters = frozenset(inspect.signature(kind.run).parameters)
 
-    def make(*args: Any, site: str = "", **told: Any) -> Op:
-        if not told:
+    def make(*args: Any, site: str = "", **notes: Any) -> Op:
+        if not notes:
             return Op(kind, args, site)
-        if not parameters.isdisjoint(told):
+        if not parameters.isdisjoint(notes):
             raise TypeError(f"{kind.name}() takes its arguments by position, not by name")
-        return Op(kind, args, site, MappingProxyType(told))
+        return Op(kind, args, site, MappingProxyType(notes))
 
     functools.update_wrapper(make, kind.run)
     make.atomic = kind  # type: ignore[attr-defined]

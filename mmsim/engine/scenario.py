@@ -101,9 +101,9 @@ class Event(NamedTuple):
         return self.op.site
 
     @property
-    def told(self) -> Mapping[str, Any]:
-        """What the path told about itself at this step."""
-        return self.op.told
+    def notes(self) -> Mapping[str, Any]:
+        """What the path noted about itself at this step."""
+        return self.op.notes
 
     @property
     def where(self) -> tuple[Frame, ...]:

@@ -786,7 +786,7 @@ def signs(group: Group) -> dict[str, list[str]]:
 
 
 def _seen(path: Explanation) -> dict[str, str]:
-    splits = [e.told["ret"] for e in path.fate.trace().events if e.site == "split.unlock"]
+    splits = [e.notes["ret"] for e in path.fate.trace().events if e.site == "split.unlock"]
     probes = {"split_huge_page_to_list": splits, "migrate_pages": path.fate.returns}
     found = {"tracepoint mm_migrate_pages, field reason": path.fate.reason}
     for function, codes in probes.items():

@@ -1,10 +1,10 @@
 """A pin that a real kernel traced, and the same pin in the model, line by line.
 
 Interface: marks, Mark, migrate_returns, names, region; read, real_trace, raw_lines, RealTrace,
-Line, Unit, situation, align, Row
+TraceLine, Unit, situation, align, AlignedRow
 
 `marks` is what the tracer of the measurements would print about a run of the model: tracepoints and
-return probes.  It is read off the events of the main actor: their sites, what the path told there,
+return probes.  It is read off the events of the main actor: their sites, what the path notes there,
 and what was answered.
 
 A file of data/kernel-runs/traces/ says what was there before, what the kernel traced, and what was
@@ -50,7 +50,7 @@ class Mark(NamedTuple):
 
 def migrate_returns(trace: Trace) -> tuple[int, ...]:
     """What each migrate_pages() of a run returned, in order."""
-    return tuple(event.told["rc"] for event in trace.events if event.site == "migrate.end")
+    return tuple(event.notes["rc"] for event in trace.events if event.site == "migrate.end")
 
 
 def names(world: World) -> list[str]:
@@ -106,7 +106,7 @@ class _Tracer:
 
     def event(self, position: int, event: Event) -> None:
         """One step of the main actor; `position` is before it."""
-        site, told, args = event.site, event.told, event.op.args
+        site, notes, args = event.site, event.notes, event.op.args
         if site in ("gup.pin", "gup.fault"):
             if self.checked:
                 self.checked_round(-EAGAIN)
@@ -120,7 +120,7 @@ class _Tracer:
         elif site == "visit":
             self.visit(position, event)
         elif site == "migrate.out":
-            self.end_of_pass(told, position, left=True)
+            self.end_of_pass(notes, position, left=True)
         elif site == "move.target" and self.huge:
             order = self.trace.state(position).world.folio(args[0]).order
             found = int(event.answer is not None)
@@ -132,8 +132,8 @@ class _Tracer:
         elif site in ("move.check", "move.freeze") and self.now is None:
             if self.huge and event.answer is False:
                 self.mark("move_ret", {"ret": -EAGAIN}, position + 1)
-        elif site == "move.done" and told["rc"]:
-            self.visited(told["rc"], position + 1)
+        elif site == "move.done" and notes["rc"]:
+            self.visited(notes["rc"], position + 1)
         elif site == "move.freed":
             self.visited(0, position + 1)
         elif site in ("split.lock", "split.check"):
@@ -142,16 +142,16 @@ class _Tracer:
             self.counts = {"ref": folio.refcount, "map": folio.mapcount, "expected": expected}
             self.looked_at = position
         elif site == "split.unlock":
-            self.mark("split_ret", {"ret": told["ret"]}, position)
+            self.mark("split_ret", {"ret": notes["ret"]}, position)
             unit: Fields = {"unit": self.units[self.huge]}
-            self.mark("split", {**unit, **self.counts, "ret": told["ret"]}, self.looked_at)
+            self.mark("split", {**unit, **self.counts, "ret": notes["ret"]}, self.looked_at)
         elif site == "migrate.end":
             *counts, mode, reason = args
             fields: Fields = dict(zip(COUNTS, counts, strict=True))
             fields |= {"mode": MODES[mode], "reason": REASONS[reason]}
             self.mark("mm_migrate_pages", fields, position + 1)
-            self.mark("return", {"reason": reason, "return": told["rc"]}, position + 1)
-            self.mark("migrate_ret", {"ret": told["rc"]}, position + 1)
+            self.mark("return", {"reason": reason, "return": notes["rc"]}, position + 1)
+            self.mark("migrate_ret", {"ret": notes["rc"]}, position + 1)
 
     def checked_round(self, rc: int) -> None:
         """One round of the pin is over: what was pinned was checked, and moved if it had to be."""
@@ -162,11 +162,11 @@ class _Tracer:
     def visit(self, position: int, event: Event) -> None:
         """The loop turns to a page: is this another pass?  Of 6.12 no such line was traced."""
         self.huge = self.name(position, event.op.args[0])
-        if "batch" in event.told:
+        if "batch" in event.notes:
             return
-        now = event.told["round_"], event.told["pass_"]
+        now = event.notes["round_"], event.notes["pass_"]
         if now != self.now:
-            self.end_of_pass(event.told, position)
+            self.end_of_pass(event.notes, position)
             self.now = now
         self.seen += 1
 
@@ -181,18 +181,18 @@ class _Tracer:
             where: Fields = {"round": self.now[0], "pass": self.now[1]}
             self.mark("thp", {**where, "unit": self.units[self.huge], "rc": rc}, position)
 
-    def end_of_pass(self, told: Mapping[str, Any], position: int, *, left: bool = False) -> None:
+    def end_of_pass(self, notes: Mapping[str, Any], position: int, *, left: bool = False) -> None:
         """A pass is over: what does the loop know now?"""
         if self.now is None:
             return
         fields: Fields = {"round": self.now[0], "pass": self.now[1], "seen": self.seen}
         self.seen = 0
-        if left and told["rc"] < 0:
-            fields["rc"] = told["rc"]
+        if left and notes["rc"] < 0:
+            fields["rc"] = notes["rc"]
         else:
-            fields["retry"], fields["thp_retry"] = told["retry"], told["thp_retry"]
-            fields["retry_pages"] = told["nr_retry_pages"]
-            fields["ok"] = told["nr_succeeded"]
+            fields["retry"], fields["thp_retry"] = notes["retry"], notes["thp_retry"]
+            fields["retry_pages"] = notes["nr_retry_pages"]
+            fields["ok"] = notes["nr_succeeded"]
         self.mark("loop", fields, position)
 
 
@@ -254,7 +254,7 @@ _LOOP_GOES_ON = ("retry", "thp_retry", "retry_pages", "ok")
 NOT_READ = ("set_migration_pte", "remove_migration_pte", "gup_slow_ret")
 
 
-class Line(NamedTuple):
+class TraceLine(NamedTuple):
     """One line of the kernel's trace: its number in the file, what it is about, its values."""
 
     number: int
@@ -283,7 +283,7 @@ class RealTrace(NamedTuple):
     vmstat_before: dict[str, int]
     vmstat_after: dict[str, int]
     pin_result: int
-    lines: tuple[Line, ...]
+    lines: tuple[TraceLine, ...]
     cut: int
 
     @property
@@ -348,8 +348,8 @@ def _units_of(matches: list[re.Match[str]], keys: tuple[str, ...]) -> tuple[Unit
     )
 
 
-def _events(text: str, first: int) -> tuple[tuple[Line, ...], int]:
-    found: list[Line] = []
+def _events(text: str, first: int) -> tuple[tuple[TraceLine, ...], int]:
+    found: list[TraceLine] = []
     for number, line in enumerate(text.splitlines(), start=first):
         if match := _CUT.fullmatch(line):
             return tuple(found), int(match[1])
@@ -371,7 +371,7 @@ def _events(text: str, first: int) -> tuple[tuple[Line, ...], int]:
             raise ValueError(f"line {number}: {kind} has no value {error}") from None
         except ValueError as error:
             raise ValueError(f"line {number}: {kind}: {error}") from None
-        found.append(Line(number, kind, fields))
+        found.append(TraceLine(number, kind, fields))
     return tuple(found), 0
 
 
@@ -402,7 +402,7 @@ def raw_lines(name: str, numbers: Sequence[int]) -> list[str]:
 # -- beside the model
 
 
-class Row(NamedTuple):
+class AlignedRow(NamedTuple):
     """One thing that was measured, and the same thing in the model; "—" if there is no such thing.
 
     `position`: the position of the model's run at which it can be seen, -1 if it is not there.
@@ -433,7 +433,7 @@ def situation(real: RealTrace) -> Situation:
 # -- aligning
 
 
-Entry = tuple[str, Fields]
+LinePart = tuple[str, Fields]
 # Lines with values that are worth a row each: (kind of the row, its values).
 _PARTS = {
     "split": (("ref", ("ref",)), ("map", ("map",)), ("ret", ("ret",))),
@@ -447,16 +447,16 @@ _TODAY_AS = {"target_alloc_failed": ("mm_page_alloc", ""), "split_try": ("ref", 
 _NOT_TODAY = ("map", "ret", "return", "gup_longterm", "thp", "loop")
 
 
-def _parts(kind: str, fields: Fields) -> list[Entry]:
+def _parts(kind: str, fields: Fields) -> list[LinePart]:
     if kind not in _PARTS:
         return [(kind, fields)]
     return [(part, {key: fields[key] for key in keys}) for part, keys in _PARTS[kind]]
 
 
-def _measured(real: RealTrace) -> list[Entry]:
+def _measured(real: RealTrace) -> list[LinePart]:
     """The lines in the terms of `marks`: rounds count from 1, a unit instead of a pfn."""
     units = {unit.pfn: number for number, unit in enumerate(real.units_before)}
-    entries: list[Entry] = []
+    entries: list[LinePart] = []
     for line in real.lines:
         fields = dict(line.fields)
         if real.today and line.kind in _TODAY_AS:
@@ -475,7 +475,9 @@ def _measured(real: RealTrace) -> list[Entry]:
     return entries
 
 
-def _modelled(trace: Trace, failed_allocations: bool, today: bool) -> list[tuple[Entry, str, int]]:
+def _modelled(
+    trace: Trace, failed_allocations: bool, today: bool
+) -> list[tuple[LinePart, str, int]]:
     """The model's lines: what, what it is about in words, where."""
     entries = []
     found = marks(trace)
@@ -492,7 +494,7 @@ def _modelled(trace: Trace, failed_allocations: bool, today: bool) -> list[tuple
     return entries
 
 
-def _numbered(entries: list[Entry]) -> list[tuple[str, object, int]]:
+def _numbered(entries: list[LinePart]) -> list[tuple[str, object, int]]:
     """Each line as the n-th of its kind in its pass: no other line may stand beside it."""
     passes, pass_ = list[object](), None
     for kind, fields in reversed(entries):
@@ -506,7 +508,7 @@ def _numbered(entries: list[Entry]) -> list[tuple[str, object, int]]:
     return numbered
 
 
-def align(real: RealTrace, trace: Trace) -> list[Row]:
+def align(real: RealTrace, trace: Trace) -> list[AlignedRow]:
     """Every line of the real trace with the model's line, then what was there afterwards.
 
     A line stands beside the same line of the same pass; one without such a counterpart makes a row
@@ -527,30 +529,32 @@ def align(real: RealTrace, trace: Trace) -> list[Row]:
     for tag, i1, i2, j1, j2 in SequenceMatcher(None, *lines, autojunk=False).get_opcodes():
         if tag == "equal":
             for there, (here, what, at) in zip(measured[i1:i2], model[j1:j2], strict=True):
-                rows.append(Row(what, say(*there), say(*here), at, there == here))
+                rows.append(AlignedRow(what, say(*there), say(*here), at, there == here))
             continue
         for there in measured[i1:i2]:
-            rows.append(Row(describe(*there, ""), say(*there), "—", -1, False))
+            rows.append(AlignedRow(describe(*there, ""), say(*there), "—", -1, False))
         for here, what, at in model[j1:j2]:
-            rows.append(Row(what, "—", say(*here), at, False))
+            rows.append(AlignedRow(what, "—", say(*here), at, False))
     return rows + _afterwards(real, trace)
 
 
-def _afterwards(real: RealTrace, trace: Trace) -> list[Row]:
+def _afterwards(real: RealTrace, trace: Trace) -> list[AlignedRow]:
     result = trace.results.get(trace.scenario.actors[0].name)
     failed = min(result, 0) if result is not None else None
     agrees = failed == real.pin_result
     model = "not finished" if failed is None else errno.name(failed)
-    rows = [Row("what the program saw", errno.name(real.pin_result), model, len(trace), agrees)]
+    rows = [
+        AlignedRow("what the program saw", errno.name(real.pin_result), model, len(trace), agrees)
+    ]
     before, after = trace.state(0).world.vmstat, trace.last.world.vmstat
     for name, value in real.delta.items():
         if name in after:
             grown = after[name] - before[name]
-            rows.append(Row(name, value, grown, len(trace), value == grown))
+            rows.append(AlignedRow(name, value, grown, len(trace), value == grown))
     return rows + _units(real, trace, len(trace))
 
 
-def _units(real: RealTrace, trace: Trace, position: int) -> list[Row]:
+def _units(real: RealTrace, trace: Trace, position: int) -> list[AlignedRow]:
     """The range before the pin or after it, one row for 2 MiB."""
     world: World = trace.state(position).world
     named = names(trace.state(0).world)
@@ -562,7 +566,7 @@ def _units(real: RealTrace, trace: Trace, position: int) -> list[Row]:
         same = bool(measured) and all(model.get(key) == value for key, value in measured.items())
         name = named[number] if number < len(named) else str(number)
         said = say(when, measured) if measured else "—", say(when, model) if model else "—"
-        rows.append(Row(f"{when} the pin: {name}", *said, position, same))
+        rows.append(AlignedRow(f"{when} the pin: {name}", *said, position, same))
     return rows
 
 

@@ -1,7 +1,7 @@
 """Measured rows against the model, number by number.
 
 Interface: compare_file, FileComparison, RowComparison, COMPARED, NOT_COMPARED, Case, predict,
-zone_with, populate, curves, Step, exist
+zone_with, populate, curves, CurveStep, exist
 
 A row of data/kernel-runs says what was set up and what a real kernel did.  What follows from the
 set-up is predicted by the model; what depends on timing is read off the row, and said.  A function
@@ -32,13 +32,14 @@ from mmsim.errors import UserError, nearest
 from mmsim.evidence.ftrace import migrate_returns
 from mmsim.evidence.measured import VARIANTS, VERSION_OF, measured_version
 from mmsim.evidence.vectors import run_drop_caches, run_gup
+from mmsim.mm.boot import boot
 from mmsim.mm.cma import ALLOC_CONTIG_TRIES
-from mmsim.mm.fragmentation import extfrag_index, read_printed, unusable_index
-from mmsim.mm.page_alloc import alloc_pages, request, take
+from mmsim.mm.fragmentation import extfrag_index, parse_index, unusable_index
+from mmsim.mm.page_alloc import alloc_pages, request, take_block
 from mmsim.mm.seams import Version, pieces_try_again
 from mmsim.mm.versions import BASE, VERSIONS
 from mmsim.mm.world import AVAILABLE, NONE
-from mmsim.mm.zone import Zone, boot
+from mmsim.mm.zone import Zone
 from mmsim.scenarios import cma_alloc
 
 Found = TypeVar("Found")
@@ -52,7 +53,7 @@ SHOWN_MAX = 20
 # -- rows, and what is said of them
 
 
-class Row(dict[str, str]):
+class TableRow(dict[str, str]):
     """A row of a table, column -> text, and its line in the file.
 
     `seen`, which all rows of a table share, is told which columns were read."""
@@ -91,16 +92,16 @@ class Row(dict[str, str]):
         return self.one_of(column, ("0", "1")) == "1"
 
 
-def rows_of(file: Path) -> list[Row]:
+def rows_of(file: Path) -> list[TableRow]:
     """The rows of a table, at least one."""
     seen: set[str] = set()
-    rows = [Row(line, row, seen) for line, row in enumerate(datafiles.read_csv(file), start=2)]
+    rows = [TableRow(line, row, seen) for line, row in enumerate(datafiles.read_csv(file), start=2)]
     if not rows:  # line 1 is the header
         raise UserError(f"{file} has a header but no row")
     return rows
 
 
-def _each(rows: list[Row], read: Callable[[Row], Found]) -> list[Found]:
+def _each(rows: list[TableRow], read: Callable[[TableRow], Found]) -> list[Found]:
     """What `read` makes of each row; UserError with the line of a bad one."""
     found: list[Found] = []
     for row in rows:
@@ -128,7 +129,7 @@ class RowComparison(NamedTuple):
         return [name for name, value in self.predicted.items() if self.measured[name] != value]
 
     @classmethod
-    def skipped(cls, row: Row, version: str, why: str) -> RowComparison:
+    def skipped(cls, row: TableRow, version: str, why: str) -> RowComparison:
         """A row that is not compared."""
         return cls(row.line, version, "skipped", {}, {}, {}, why)
 
@@ -208,7 +209,10 @@ def _by_reason(what: str, rows: list[RowComparison]) -> list[str]:
 
 
 def _compared(
-    row: Row, version: str, predicted: Mapping[str, int], read_off: dict[str, int] | None = None
+    row: TableRow,
+    version: str,
+    predicted: Mapping[str, int],
+    read_off: dict[str, int] | None = None,
 ) -> RowComparison:
     """The numbers that the row has.
 
@@ -227,7 +231,7 @@ UNMODIFIED = {code for code, variant, _ in VERSION_OF if variant == "unmodified"
 OTHER_LOOP = "the later loop without the patch or its return-value rule: no version of the model"
 
 
-def kernel_of_row(row: Row) -> tuple[str, str, str]:
+def kernel_of_row(row: TableRow) -> tuple[str, str, str]:
     """The kernel of a row, as VERSION_OF names those that it knows.
 
     A table without the column retfix is of kernels that have the return-value fix."""
@@ -235,7 +239,7 @@ def kernel_of_row(row: Row) -> tuple[str, str, str]:
     return row["code"], row["variant"], retfix
 
 
-def version_of_row(row: Row) -> tuple[str, str]:
+def version_of_row(row: TableRow) -> tuple[str, str]:
     """The version that behaves like the kernel of a row, or "" and why there is none."""
     code, variant, _ = kernel = kernel_of_row(row)
     if version := VERSION_OF.get(kernel):
@@ -338,7 +342,7 @@ def predict(case: Case) -> Mapping[str, int]:
     }
 
 
-def compare_pin_row(row: Row) -> RowComparison:
+def compare_pin_row(row: TableRow) -> RowComparison:
     """Compare one row; UserError if it can't be read."""
     version, why_not = version_of_row(row)
     huge = row.one_of("backing", BACKINGS) == "thp"
@@ -382,7 +386,7 @@ def compare_pin_row(row: Row) -> RowComparison:
     return found.judged(OTHERS_COMPACTED if others and row.whole("d_compact_stall") > 0 else "")
 
 
-def compare_probe_row(row: Row) -> RowComparison:
+def compare_probe_row(row: TableRow) -> RowComparison:
     """Compare a row of the cross-check with another pinning program, which pins huge pages while
     none can be allocated; UserError if it can't be read."""
     version, why_not = version_of_row(row)
@@ -426,7 +430,7 @@ def _range(
     return min(trace.results["owner"], 0), migrate_returns(trace)[0], moved
 
 
-def compare_contig_row(row: Row) -> RowComparison:
+def compare_contig_row(row: TableRow) -> RowComparison:
     """Compare one row; UserError if it can't be read."""
     _, why_not = version_of_row(row)
     version = measured_version(*kernel_of_row(row))
@@ -490,7 +494,7 @@ def predict_drop(*, huge: bool, dirty: bool, mapped: bool, held: bool) -> tuple[
     return counters["nr_free_pages"], counters["drop_pagecache"]
 
 
-def compare_drop_row(row: Row) -> RowComparison:
+def compare_drop_row(row: TableRow) -> RowComparison:
     """Compare one row; UserError if it can't be read."""
     mapped, written, held = (row.flag(column) for column in ("mapped", "written", "extra_ref"))
     huge = row.one_of("backing", BACKINGS) == "thp"
@@ -551,7 +555,7 @@ def zone_with(nr_free: int, nr_free_cma: int) -> Zone:
     for first, surplus in ((0, border - ordinary), (border, area_blocks * size - area)):
         for order in range(BLOCK_ORDER):
             if surplus >> order & 1:
-                take(zone, first + (surplus >> order + 1 << order + 1), order)
+                take_block(zone, first + (surplus >> order + 1 << order + 1), order)
     return zone
 
 
@@ -567,10 +571,10 @@ def populate(zone: Zone, pages: int, *, huge: bool) -> int:
     return found
 
 
-class Step(NamedTuple):
+class CurveStep(NamedTuple):
     """A row of a measured curve, with the state behind that step; step 0 is the state before."""
 
-    row: Row
+    row: TableRow
     number: int
     huge: bool
     pages: int
@@ -578,24 +582,24 @@ class Step(NamedTuple):
     free_cma: int
 
 
-def curves(rows: list[Row]) -> dict[str, list[Step]]:
+def curves(rows: list[TableRow]) -> dict[str, list[CurveStep]]:
     """The curves of a table, by name, from step 0 on; UserError with the line of a bad row."""
-    found: dict[str, list[Step]] = {}
+    found: dict[str, list[CurveStep]] = {}
 
-    def read(row: Row) -> None:
+    def read(row: TableRow) -> None:
         boot, free = row["boot"], row.whole(FREE, 0, FREE_MAX)
         huge, pages = "thp" in row.one_of("kind", KINDS), row.whole("pages_in_step", 0, STEP_MAX)
         if (number := row.whole("step", 0)) == 0:
             found.setdefault(boot, [])
         elif boot not in found:
             raise UserError(f"column boot is {boot!r}, of which no step 0 came before")
-        found[boot].append(Step(row, number, huge, pages, free, row.whole(FREE_CMA, 0, free)))
+        found[boot].append(CurveStep(row, number, huge, pages, free, row.whole(FREE_CMA, 0, free)))
 
     _each(rows, read)
     return found
 
 
-def compare_steps(path: Path, rows: list[Row]) -> FileComparison:
+def compare_steps(path: Path, rows: list[TableRow]) -> FileComparison:
     """Every step of every curve, and a line for each curve that says how well it is met."""
     compared: list[RowComparison] = []
     notes: list[str] = []
@@ -606,7 +610,7 @@ def compare_steps(path: Path, rows: list[Row]) -> FileComparison:
     return FileComparison(path.name, compared, tuple(notes))
 
 
-def _compare_step(before: Step, step: Step) -> RowComparison:
+def _compare_step(before: CurveStep, step: CurveStep) -> RowComparison:
     if step.number != before.number + 1:
         return RowComparison.skipped(step.row, EVERY_VERSION, NOT_NEXT if step.number else START)
     zone = zone_with(before.free, before.free_cma)
@@ -660,7 +664,7 @@ Snapshot = tuple[str, ...]
 """Boot, snapshot and zone."""
 
 
-def compare_indices(path: Path, rows: list[Row]) -> FileComparison:
+def compare_indices(path: Path, rows: list[TableRow]) -> FileComparison:
     """Every row of a table of indices, in thousandths; no version changes how they are computed.
 
     Lists and counters of the same form stand in the same folder."""
@@ -669,12 +673,12 @@ def compare_indices(path: Path, rows: list[Row]) -> FileComparison:
     pages = dict(_beside(path.with_name(prefix + COUNTERS_FILE), _counted))
     shown: defaultdict[Snapshot, dict[int, int]] = defaultdict(dict)
 
-    def read(row: Row) -> tuple[Snapshot, RowComparison]:
+    def read(row: TableRow) -> tuple[Snapshot, RowComparison]:
         snapshot, order = _snapshot(row), row.whole("order")
         index = row.one_of("index", INDICES)
         if snapshot not in lists:
             raise UserError(f"{LISTS_FILE} has no lists of {' '.join(snapshot)}")
-        measured = read_printed(row["value"])
+        measured = parse_index(row["value"])
         if index == "unusable_index":
             shown[snapshot][order] = measured
         numbers = {index: INDICES[index](lists[snapshot], order)}, {index: measured}
@@ -689,16 +693,16 @@ def compare_indices(path: Path, rows: list[Row]) -> FileComparison:
     return FileComparison(path.name, judged)
 
 
-def _snapshot(row: Row) -> Snapshot:
+def _snapshot(row: TableRow) -> Snapshot:
     return row["boot"], row["snapshot"], row["zone"]
 
 
-def _counted(row: Row) -> tuple[Snapshot, int]:
+def _counted(row: TableRow) -> tuple[Snapshot, int]:
     """nr_free_pages of a kernel with one zone, so no zone is named."""
     return (row["boot"], row["snapshot"]), row.whole("nr_free_pages_4k", 0)
 
 
-def _beside(file: Path, read: Callable[[Row], Found]) -> list[Found]:
+def _beside(file: Path, read: Callable[[TableRow], Found]) -> list[Found]:
     """What is read of each row of a table that stands beside; UserError names it and the line."""
     try:
         return _each(rows_of(file), read)
@@ -710,7 +714,7 @@ def _lists(file: Path) -> dict[Snapshot, list[int]]:
     """Free blocks of each order over all migratetypes, for each snapshot."""
     found: defaultdict[Snapshot, Counter[int]] = defaultdict(Counter)
 
-    def read(row: Row) -> None:
+    def read(row: TableRow) -> None:
         order = row.whole("order", 0, HIGHEST_ORDER)
         found[_snapshot(row)][order] += row.whole("free_blocks", 0)
 
@@ -747,7 +751,7 @@ def exist(pages: int, unusable: Mapping[int, int]) -> bool:
 
 # -- files
 
-Compare = Callable[[Path, list[Row]], FileComparison]
+Compare = Callable[[Path, list[TableRow]], FileComparison]
 
 TODAY = "k612_"
 """What the names of the tables of Linux 6.12 begin with; they lie in a folder of their own."""
@@ -778,7 +782,7 @@ NOT_COMPARED = {
 }
 
 
-def _by_row(compare: Callable[[Row], RowComparison]) -> Compare:
+def _by_row(compare: Callable[[TableRow], RowComparison]) -> Compare:
     return lambda path, rows: FileComparison(path.name, _each(rows, compare))
 
 

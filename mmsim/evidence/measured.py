@@ -117,7 +117,7 @@ class Share(NamedTuple):
         return f"{self.hits:,} of {self.trials:,}"
 
 
-def rescued(variant: str, how: str, dropped_by: float = float("inf")) -> Share:
+def rescued_pins(variant: str, how: str, dropped_by: float = float("inf")) -> Share:
     """Of the pins whose first split was refused by a timed reference: how many went through?
 
     `how`: "injected", the allocation of a huge page was made to fail, or "fragmented", there really
@@ -144,7 +144,7 @@ class Pins(NamedTuple):
     """pins in which at least one split was refused, failed or not"""
 
 
-def disturbed(variant: str, scenario: str = "", loop: str = "") -> Pins:
+def measured_pins(variant: str, scenario: str = "", loop: str = "") -> Pins:
     """The pins of a variant in one scenario of SCENARIOS or in all of them.
 
     `loop`: only those of one of the two measured loops, "oct22" or "6.1.192"."""

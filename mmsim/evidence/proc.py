@@ -40,8 +40,9 @@ from mmsim.evidence.pasted import (
     refuse,
     wrong,
 )
-from mmsim.mm.fragmentation import summed
-from mmsim.mm.zone import Zone, occupancy
+from mmsim.mm.fragmentation import sum_types
+from mmsim.mm.occupancy import occupancy
+from mmsim.mm.zone import Zone
 
 FREE_BLOCKS = "a number of free blocks"
 ORDERS_MIN, ORDERS_MAX = 9, 32
@@ -207,7 +208,7 @@ class PageTypeZone(NamedTuple):
     @property
     def free(self) -> tuple[int, ...]:
         """Free blocks of each order, all migratetypes together; too few if it is `capped`."""
-        return summed(self.free_by_type)
+        return sum_types(self.free_by_type)
 
 
 class _Section(NamedTuple):

@@ -41,10 +41,11 @@ from mmsim.engine.op import ModelError, Op, at_once, atomic
 from mmsim.engine.scenario import Event, Scenario
 from mmsim.errors import UserError, nearest
 from mmsim.mm.actors import holder, isolator, locker, pinner, truncater
+from mmsim.mm.boot import boot
 from mmsim.mm.cma import Area, cma_alloc
 from mmsim.mm.drop_caches import drop_caches
 from mmsim.mm.folio import ISOLATION, Extent, Folio, Page, expected_refs, extra_pins
-from mmsim.mm.fragmentation import extfrag_for_order, extfrag_index, summed, unusable_index
+from mmsim.mm.fragmentation import extfrag_for_order, extfrag_index, sum_types, unusable_index
 from mmsim.mm.gup import pin, pin_user_pages_remote, unpin
 from mmsim.mm.page_alloc import (
     Request,
@@ -53,7 +54,7 @@ from mmsim.mm.page_alloc import (
     free_pages,
     request,
     split_page,
-    take,
+    take_block,
     watermark_usable,
 )
 from mmsim.mm.page_ref import folio_put
@@ -66,6 +67,7 @@ from mmsim.mm.swap import (
     isolate,
     putback_lru_page,
 )
+from mmsim.mm.untouched import HELD, ORDERS
 from mmsim.mm.versions import OF_THE_SERIES, VERSIONS, environment
 from mmsim.mm.vfio import (
     VFIO_DMA_MAP_FLAG_READ,
@@ -75,9 +77,9 @@ from mmsim.mm.vfio import (
 )
 from mmsim.mm.vmstat import allocated_pages, nr_shmem_hugepages
 from mmsim.mm.world import EITHER, Environment, World
-from mmsim.mm.zone import HELD, ORDERS, Zone, ZoneError, boot
+from mmsim.mm.zone import Zone, ZoneError
 from mmsim.scenarios.one_page import repeated_split
-from mmsim.scenarios.script import Attempts, Cue, Faults, Position, Script, Scripted, visit
+from mmsim.scenarios.script import Attempts, Cue, Faults, Position, Script, Scripted, come_and_go
 
 Found = dict[str, Any]
 Vector = dict[str, Any]
@@ -355,7 +357,7 @@ def build_script(script: dict[str, Any], names: Names) -> tuple[Script, tuple[Ac
     for name, folio, entry in each("strangers"):
         make = pinner if entry.get("kind") == "pin" else holder
         start, end = (position(entry[at]) if at in entry else None for at in ("from", "to"))
-        cues += visit(name, folio, start, end)
+        cues += come_and_go(name, folio, start, end)
         actors.append(make(name, *names.page(folio), entry.get("refs", 1)))
     for name, folio, entry in each("locks"):
         cues.append(Cue(name, folio))
@@ -697,7 +699,7 @@ def run_vfio(vector: Vector, version: Version, expected: Expected) -> Found:
 
 def run_metrics(vector: Vector, version: Version, expected: Expected) -> Found:
     """Group metrics: the indices of each order asked for; they are the same in every version."""
-    free = summed(_lists({"MOVABLE": {}, **vector["setup"]["free_blocks"]}))
+    free = sum_types(_lists({"MOVABLE": {}, **vector["setup"]["free_blocks"]}))
     indices = [
         {
             "order": order,
@@ -822,7 +824,7 @@ def run_cma_alloc(vector: Vector, version: Version, expected: Expected) -> Found
     for pfn, folio in setup.world.folios.items():
         if zone.start <= pfn < zone.end:
             try:
-                take(zone, pfn, folio.order)
+                take_block(zone, pfn, folio.order)
             except ZoneError as error:
                 raise SetupError(f"{folio.name}: {error}") from None
     setup.world.zone = zone

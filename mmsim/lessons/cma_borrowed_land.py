@@ -20,8 +20,8 @@ from mmsim.engine.trace import Trace
 from mmsim.evidence.kernel_runs import FREE, FREE_CMA, FROM_CMA
 from mmsim.lessons.card import Card, in_order, quiz, widget
 from mmsim.lessons.form import Choices, Verdict, failed, passed
+from mmsim.mm.boot import boot
 from mmsim.mm.page_alloc import alloc_pages, request
-from mmsim.mm.zone import boot
 from mmsim.scenarios import boot_guest, make
 from mmsim.scenarios.situation import number as whole
 from mmsim.scenarios.situation import one_of, settle

@@ -11,7 +11,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from mmsim.datafiles import load_csv
-from mmsim.evidence.ftrace import Row, align, raw_lines, real_trace, situation
+from mmsim.evidence.ftrace import AlignedRow, align, raw_lines, real_trace, situation
 from mmsim.evidence.measured import Share
 from mmsim.lessons.card import Card, quiz
 from mmsim.lessons.form import Choices, Verdict, failed, passed
@@ -20,7 +20,7 @@ from mmsim.scenarios import SMALL, pin_versus, vfio_map
 from mmsim.scenarios.situation import MISSED, NOT_SPLIT
 from mmsim.views.show import Picture, Shown, Table
 from mmsim.views.state import state_picture
-from mmsim.views.tables import DIFFERS, alignment, ended, frame, measured_table
+from mmsim.views.tables import DIFFERS, alignment, frame, measured_table, usual_end
 from mmsim.views.tables import labels as named
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ RUNS: dict[str, tuple[str, dict[str, Any], str]] = {
 def which_judged(letter: str) -> Verdict:
     """Judged by running the situation and comparing every counter."""
     version, knobs, _ = RUNS[letter]
-    found = ended(vfio_map(version, **knobs))[0].world.vmstat
+    found = usual_end(vfio_map(version, **knobs))[0].world.vmstat
     for name, value in unnamed.delta.items():
         if name in found and found[name] != value:
             return failed(f"{letter}: {name} would be {found[name]}, and {value} was measured")
@@ -108,7 +108,7 @@ def file_of(setup: str, version: str) -> str:
 
 
 @cache
-def aligned(setup: str, version: str) -> list[Row]:
+def aligned(setup: str, version: str) -> list[AlignedRow]:
     """Every line of a real trace and of a run of the model with its set-up."""
     real = real_trace(file_of(setup, version))
     return align(real, situation(real).run())

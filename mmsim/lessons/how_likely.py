@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmsim.engine.explore import Exploration
 from mmsim.engine.schedule import along, parse
-from mmsim.evidence.measured import SCENARIOS, Pins, Share, disturbed, rescued
+from mmsim.evidence.measured import SCENARIOS, Pins, Share, measured_pins, rescued_pins
 from mmsim.lessons.card import Card, widget
 from mmsim.lessons.probably_drop_caches import turns
 from mmsim.scenarios import split_race
@@ -51,7 +51,7 @@ WAYS = ("not split", "a piece busy")
 
 def pins(version: str, scenario: str = "") -> Pins:
     """The pins beside drop_caches, in one set-up or in all of them together."""
-    return disturbed(VARIANT[version], scenario, LOOP)
+    return measured_pins(VARIANT[version], scenario, LOOP)
 
 
 def ways(version: str) -> dict[str, int]:
@@ -149,13 +149,15 @@ def searched(passes: int = 1) -> Exploration:
 @cache
 def failing_at(pace: Fraction | int, passes: int = 1) -> Fraction:
     """How likely all tries fail, if the split takes `pace` steps for one of the holder."""
-    ends = searched(passes).outcomes(RACE.fate, {RACE.main: Fraction(pace)})
+    ends = searched(passes).outcomes(RACE.full_outcome, {RACE.main: Fraction(pace)})
     return sum((end.odds for end in ends if fails(end.name)), Fraction(0))
 
 
 def failing_schedules() -> int:
     """How many schedules of the race fail."""
-    return sum(end.schedules or 0 for end in searched().outcomes(RACE.fate) if fails(end.name))
+    return sum(
+        end.schedules or 0 for end in searched().outcomes(RACE.full_outcome) if fails(end.name)
+    )
 
 
 SCHEDULES = {"early": "holder*2 split*13", "late": "split*6 holder split*3 holder"}
@@ -209,7 +211,7 @@ often = Card(
     "many, and each of them is rare.\n\n"
     "The picture has for each way to end its share of the schedules, its odds, and what 3,000 "
     "runs by a coin came to. The odds are exact; the interval is judged from the runs alone.",
-    still=lambda: chances_picture(chances(searched().outcomes(RACE.fate), TOSSED)),
+    still=lambda: chances_picture(chances(searched().outcomes(RACE.full_outcome), TOSSED)),
 )
 
 
@@ -306,7 +308,7 @@ HOW = ("injected", "fragmented")
 
 def share_of(how: str, version: str = "v3") -> Share:
     """Of the pins whose first split was refused by a short reference: how many went through?"""
-    return rescued(VARIANT[version], how, dropped_by=1000)
+    return rescued_pins(VARIANT[version], how, dropped_by=1000)
 
 
 def window_us(how: str) -> int:

@@ -16,7 +16,7 @@ from mmsim.lessons.the_report import QUESTIONS
 from mmsim.lessons.who_holds_this_page import drawn
 from mmsim.mm.world import AVAILABLE, NONE, World
 from mmsim.scenarios import SCENARIOS, vfio_map
-from mmsim.views.flow import flow_picture, taken
+from mmsim.views.flow import count_flow, flow_picture
 from mmsim.views.show import Picture, Shown
 from mmsim.views.svg import INK, LINE, MARKED, PANEL, TITLE, Svg
 from mmsim.views.tables import Frame, frame, labels
@@ -31,7 +31,7 @@ def run(version: str = "base", **knobs: Any) -> Trace:
     return vfio_map(version, **knobs).run()
 
 
-def ended(trace: Trace) -> str:
+def pin_result(trace: Trace) -> str:
     """ "pinned", or the error of the pin."""
     result: int = trace.results["pin"]
     return "pinned" if result > 0 else errno.name(result)
@@ -42,7 +42,7 @@ def ended(trace: Trace) -> str:
 
 def tries(trace: Trace) -> list[str]:
     """What became of one huge page in each pass in which it was tried."""
-    way = taken(trace)
+    way = count_flow(trace)
     split = ["split refused"] * way.refused + ["split"] * way.split
     return split + ["busy"] * way.busy + ["moved"] * way.moved
 
@@ -51,7 +51,8 @@ def tries_picture(title: str, rows: Mapping[str, Trace]) -> Picture:
     """A row for each run and a box for each pass, with its number: no sign, nothing was tried."""
     told = {name: tries(trace) for name, trace in rows.items()}
     said = [
-        f"{name}, in {len(found)} of {PASSES} passes, at last {found[-1]}; {ended(rows[name])}."
+        f"{name}, in {len(found)} of {PASSES} passes, at last {found[-1]}; "
+        f"{pin_result(rows[name])}."
         for name, found in told.items()
     ]
     words = " ".join([f"{title}.", *said])
@@ -69,7 +70,7 @@ def tries_picture(title: str, rows: Mapping[str, Trace]) -> Picture:
             if tried:
                 good = found[number] in ("split", "moved")
                 svg.outcome_mark(x + 20, y + 23, "success" if good else "failure", "", 16)
-        end = ended(rows[name])
+        end = pin_result(rows[name])
         sign = "success" if end == "pinned" else "failure"
         svg.outcome_mark(left + PASSES * box + 14, y + 28, sign, end, 122)
     return Picture(svg.render(), words)
@@ -111,7 +112,7 @@ leaves = Card(
     outcome=lambda: {
         f"{free}_{what}": found
         for free, trace in zip(("free", "none"), leaving("3").values(), strict=True)
-        for what, found in (("tries", len(tries(trace))), ("leaves", ended(trace) == "pinned"))
+        for what, found in (("tries", len(tries(trace))), ("leaves", pin_result(trace) == "pinned"))
     },
     why="**A busy move was retried ten times, a refused split never.** The move is busy in passes "
     "0, 1 and 2, and succeeds in pass 3. The refused split is never tried again, so it does not "
@@ -160,11 +161,11 @@ four = Card(
 )
 
 
-def told(trace: Trace) -> str:
+def end_words(trace: Trace) -> str:
     """How a run ended, with its counters."""
     moved = {name: n for name, n in trace.last.world.vmstat.items() if n and "foll" not in name}
     counters = ", ".join(f"{name} {n}" for name, n in moved.items())
-    return f"that run ends with {ended(trace)} and {counters or 'no counter moved'}"
+    return f"that run ends with {pin_result(trace)} and {counters or 'no counter moved'}"
 
 
 def judged_pair(answer: object) -> Verdict:
@@ -175,11 +176,11 @@ def judged_pair(answer: object) -> Verdict:
     situation, trace = mine
     if situation.knobs["targets"] == AVAILABLE:
         return failed("with a free huge page elsewhere no split is tried")
-    if set(counters_of(trace).values()) != {1} or ended(trace) == "pinned":
-        return failed(told(trace))
+    if set(counters_of(trace).values()) != {1} or pin_result(trace) == "pinned":
+        return failed(end_words(trace))
     if situation.knobs["holder"]:
-        return failed(f"{told(trace)}: the pair, but with a holder; find one without")
-    return passed(f"{told(trace)}, and nobody held a reference")
+        return failed(f"{end_words(trace)}: the pair, but with a holder; find one without")
+    return passed(f"{end_words(trace)}, and nobody held a reference")
 
 
 pair = Card(
@@ -328,7 +329,7 @@ rescues = quiz(
 def unheld(version: str) -> tuple[int, str]:
     """What a pin gets from migrate_pages() and how it ends: no huge page is free, nobody holds."""
     trace = run(version, holder=0, order=1)
-    return migrate_returns(trace)[-1], ended(trace)
+    return migrate_returns(trace)[-1], pin_result(trace)
 
 
 def free_way(*versions: str) -> dict[str, int | bool]:
@@ -440,7 +441,7 @@ def practise(pick: Pick) -> Card:
 
     def outcome() -> dict[str, Any]:
         trace = run(version, thps=thps, targets=free, **knobs)
-        return counters_of(trace) | {"pin": ended(trace)}
+        return counters_of(trace) | {"pin": pin_result(trace)}
 
     return Card(
         f"What do the two counters say at the end of this run, in {version}, and how does the pin "

@@ -11,9 +11,10 @@ from mmsim.errno import name as errno_name
 from mmsim.evidence.proc import proc_text
 from mmsim.lessons.card import Card, Pick, quiz, seeded, widget
 from mmsim.lessons.form import Choices, FormError, Verdict, failed, passed
-from mmsim.mm.fragmentation import PIN_SCOPE_TYPES, extfrag_index, printed, suitable, summed
-from mmsim.mm.page_alloc import alloc_pages, request, take
-from mmsim.mm.zone import boot, pattern
+from mmsim.mm.boot import boot
+from mmsim.mm.fragmentation import PIN_SCOPE_TYPES, extfrag_index, format_index, suitable, sum_types
+from mmsim.mm.page_alloc import alloc_pages, request, take_block
+from mmsim.mm.untouched import pattern
 from mmsim.scenarios.host import HOST_KNOBS, REQUESTS, host, served_from
 from mmsim.scenarios.situation import number as whole
 from mmsim.scenarios.situation import one_of
@@ -120,7 +121,7 @@ def least_judged(answer: Collection[int]) -> Verdict:
         raise FormError(f"there is no page {outside[0]!r}: they have numbers 0 to 4095")
     zone = boot(SMALL_PAGES)
     for page in wanted:
-        take(zone, page, 0)
+        take_block(zone, page, 0)
     share = 100 * zone.nr_free / SMALL_PAGES
     free = f"{len(wanted)} of {SMALL_PAGES:,} pages are in use, {zone.nr_free:,} are free"
     pfn = alloc_pages(zone, request(HPAGE_PMD_ORDER))
@@ -212,7 +213,7 @@ index = Card(
     dict.fromkeys(HOSTS, ("0.000", "0.998", "-1.000")),
     labels={name: words for name, (words, _) in HOSTS.items()},
     outcome=lambda: {
-        name: printed(extfrag_index(summed(host(**knobs).zone.lists()), HPAGE_PMD_ORDER))
+        name: format_index(extfrag_index(sum_types(host(**knobs).zone.lists()), HPAGE_PMD_ORDER))
         for name, (_, knobs) in HOSTS.items()
     },
     hints=("The index counts all free lists. Which host has a block of order 9 in any of them?",),
@@ -249,7 +250,7 @@ def stage(snapshot: str) -> list[object]:
     outside = int(count["nr_free_pages_4k"]) - int(count["nr_free_cma_4k"])
     return [
         f"{outside >> 8} MiB",
-        suitable(summed(lists, PIN_SCOPE_TYPES), HPAGE_PMD_ORDER),
+        suitable(sum_types(lists, PIN_SCOPE_TYPES), HPAGE_PMD_ORDER),
         suitable(lists[MIGRATE_CMA], HPAGE_PMD_ORDER),
         said,
     ]

@@ -16,12 +16,12 @@ from mmsim.evidence.ftrace import migrate_returns
 from mmsim.evidence.kernel_runs import AREA_PAGES
 from mmsim.lessons.card import Card, widget
 from mmsim.lessons.form import FUNCTION, UNTOUCHED, FormError, Verdict, failed, passed, ran
-from mmsim.lessons.migrate_or_split import ended, told, tries_picture
+from mmsim.lessons.migrate_or_split import end_words, pin_result, tries_picture
 from mmsim.mm.seams import HUGE_PAGE, TRY_AGAIN, Attempt
 from mmsim.mm.versions import get
 from mmsim.scenarios import cma_alloc, vfio_map
 from mmsim.scenarios.policy import PolicyError, limited
-from mmsim.views.flow import taken
+from mmsim.views.flow import count_flow
 from mmsim.views.show import Shown
 from mmsim.views.tables import counters_by_version, frame, labels
 from mmsim.views.words import size_words
@@ -180,7 +180,7 @@ STAYS = "stays"
 def decided(version: str, reason: str, split: str) -> str:
     """What migrate_pages() does after the first try to split a huge page without a destination."""
     trace = run(version, reason=reason, passes=2, **SPLITS[split])
-    way = taken(trace)
+    way = count_flow(trace)
     if way.split:
         return "goes on"
     return STAYS if way.stayed else errno.name(migrate_returns(trace)[0])
@@ -292,16 +292,16 @@ def judged_hole(answer: object) -> Verdict:
         return failed(f"that is {situation.version.name}; it should happen in v2")
     if situation.main != "pin":
         return failed("no pin")
-    if ended(trace) == "pinned":
-        return failed(f"{told(trace)}: no failing pin")
+    if pin_result(trace) == "pinned":
+        return failed(f"{end_words(trace)}: no failing pin")
     vmstat = trace.last.world.vmstat
     if vmstat["pgmigrate_fail"] or not vmstat["pgmigrate_success"]:
         return failed(
-            f"{told(trace)}: not everything has moved",
+            f"{end_words(trace)}: not everything has moved",
             "After a refusal the next pass begins with a question. What if it is answered "
             "otherwise this time?",
         )
-    return passed(f"{told(trace)}, and nothing is left in CMA")
+    return passed(f"{end_words(trace)}, and nothing is left in CMA")
 
 
 def hole_shown() -> list[Any]:

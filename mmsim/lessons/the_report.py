@@ -17,8 +17,8 @@ from mmsim.views.first_screen import (
     frame_svg,
     last_refused,
     passes_of,
+    setting_words,
     stops,
-    told,
     words_of,
 )
 from mmsim.views.show import Picture
@@ -43,7 +43,7 @@ def starts() -> dict[str, str]:
 
 bug = Card(
     "A virtual machine sometimes will not start. Find out when.",
-    still=lambda: [Picture(frame_svg(*setting), told(*setting)) for setting in SHOWN],
+    still=lambda: [Picture(frame_svg(*setting), setting_words(*setting)) for setting in SHOWN],
     play=widget("FirstScreen"),
 )
 start = Card(

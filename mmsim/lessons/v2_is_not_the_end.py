@@ -18,7 +18,7 @@ from mmsim.engine.trace import Trace
 from mmsim.errors import shown
 from mmsim.lessons.card import Card, widget
 from mmsim.lessons.form import FUNCTION, UNTOUCHED, Verdict, failed, passed
-from mmsim.lessons.migrate_or_split import ended
+from mmsim.lessons.migrate_or_split import pin_result
 from mmsim.mm.seams import (
     DRAIN,
     GIVE_UP,
@@ -266,7 +266,9 @@ def batch_run(remedy: str, isolation: str = "meant") -> Trace:
 
 def fared(runs: Mapping[str, Trace], what: str) -> pd.DataFrame:
     """What became of each run."""
-    cells = [(drains(r), r.last.world.vmstat["pgmigrate_fail"], ended(r)) for r in runs.values()]
+    cells = [
+        (drains(r), r.last.world.vmstat["pgmigrate_fail"], pin_result(r)) for r in runs.values()
+    ]
     return frame(cells, labels(runs, what), ["drains", "pgmigrate_fail", "the pin"])
 
 
@@ -279,7 +281,7 @@ def remedies_tried() -> list[Any]:
 
 def helps() -> dict[str, bool]:
     """Which remedies let the pin succeed."""
-    return {name: ended(batch_run(name)) == PINNED for name in REMEDIES}
+    return {name: pin_result(batch_run(name)) == PINNED for name in REMEDIES}
 
 
 batch = Card(
@@ -305,7 +307,7 @@ accident = Card(
     {"result": (PINNED, "-ENOMEM"), "drains": (0, 1, 2)},
     labels={"drains": "how often it drains"},
     outcome=lambda: {
-        "result": ended(batch_run("v2", "inverted")),
+        "result": pin_result(batch_run("v2", "inverted")),
         "drains": drains(batch_run("v2", "inverted")),
     },
     why="In the first round both pages are isolated, and left off the list. The list is empty, so "

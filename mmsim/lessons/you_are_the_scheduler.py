@@ -43,7 +43,7 @@ def judged(level: Level, answer: str) -> Verdict:
         return failed(str(error))
     if level.won(trace):
         return passed(level.told)
-    fate = level.situation.fate(trace.last)
+    fate = level.situation.full_outcome(trace.last)
     more = " ".join(f"{line}." for line in coming(trace)) if fate == NOT_FINISHED else ""
     return failed(f"after this schedule: {fate}. {more}".strip())
 
@@ -179,7 +179,7 @@ def schedules() -> dict[tuple[int, int], str]:
             made, times = (steps + 1, at) if move.actor == race.main else (steps, (*at, steps))
             go(after, made, times)
         if race.finished(state):
-            found[at[0], at[1]] = race.fate(state)
+            found[at[0], at[1]] = race.full_outcome(state)
 
     go(race.initial(), 0, ())
     return found
@@ -349,7 +349,7 @@ PAIRS = Choices(
 def refusals(letter: Any) -> dict[str, str]:
     """Where a split can still be refused if nobody comes between the two: a shortest schedule."""
     situation = SMALL_RACE.together(*PAIRS[letter].removeprefix("from ").split(" to "))
-    ends = situation.explore().outcomes(situation.fate)
+    ends = situation.explore().outcomes(situation.full_outcome)
     return {ENDS[end.name][0]: render(end.shortest or ()) for end in ends if fails(end.name)}
 
 

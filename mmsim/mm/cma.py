@@ -16,7 +16,7 @@ from mmsim.engine.op import Op, atomic
 from mmsim.errno import EBUSY, ENOMEM
 from mmsim.mm.folio import Page
 from mmsim.mm.migrate import putback_movable_pages
-from mmsim.mm.page_alloc import look_at_pageblock, move_freepages, split_free, take
+from mmsim.mm.page_alloc import look_at_pageblock, move_freepages, split_free_page, take_block
 from mmsim.mm.rmap import page_mapcount
 from mmsim.mm.seams import Version
 from mmsim.mm.swap import folio_isolate_lru, lru_cache_disable, lru_cache_enable
@@ -39,7 +39,7 @@ def _set_type(zone: Zone, start: int, end: int, migratetype: str) -> None:
     """Relabel pageblocks and move what is free in them to the lists of the new type."""
     size = 1 << zone.pageblock_order
     for block in range(start, end, size):
-        split_free(zone, block)
+        split_free_page(zone, block)
         zone.types[block >> zone.pageblock_order] = migratetype
         free, _ = look_at_pageblock(zone, block)
         move_freepages(zone, free, migratetype)
@@ -89,9 +89,9 @@ def isolate_freepages_range(world: World, me: str, start: int, end: int) -> None
     """Take a free range off the lists; it belongs to the caller.  Kernel: mm/compaction.c."""
     zone = world.own_zone()
     for block in range(start, end, 1 << zone.pageblock_order):
-        split_free(zone, block)
+        split_free_page(zone, block)
     for pfn, order, _ in zone.blocks(start, end):
-        take(zone, pfn, order, movable=False)
+        take_block(zone, pfn, order, movable=False)
 
 
 def isolate_migratepages_range(

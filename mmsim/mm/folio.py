@@ -70,6 +70,9 @@ class Folio(NamedTuple):
     locked_by: str = ""
     pages_inside_file: int = 0
     """Where the file ends inside this folio; 0: beyond it."""
+    had_target: bool = False
+    """A huge page whose last request for a destination found one.  The kernel keeps no such flag;
+    it tells a page that could not be moved from one that could not be split."""
 
     @property
     def nr_pages(self) -> int:

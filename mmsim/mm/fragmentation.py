@@ -70,7 +70,7 @@ def suitable(free: Sequence[int], order: int) -> int:
     return _sums(free, order)[2]
 
 
-def printed(index: int) -> str:
+def format_index(index: int) -> str:
     """An index as debugfs shows it: 499 is "0.499", -1000 is "-1.000", and -500 is "0.-500".
 
     The kernel prints two numbers, each rounded towards 0 with a sign of its own."""
@@ -80,16 +80,16 @@ def printed(index: int) -> str:
     return f"{whole}.{rest:03d}"
 
 
-def read_printed(text: str) -> int:
+def parse_index(text: str) -> int:
     """The index that debugfs shows as `text`; ValueError for what it never shows."""
     match = _PRINTED.fullmatch(text.strip())
     index = int(match[1]) * 1000 + int(match[2]) if match else 0
-    if match is None or printed(index) != text.strip():
+    if match is None or format_index(index) != text.strip():
         raise ValueError(f"{text!r} is not an index as the kernel prints it, such as 0.499")
     return index
 
 
-def summed(
+def sum_types(
     free_by_type: Mapping[str, Sequence[int]], types: Sequence[str] | None = None
 ) -> tuple[int, ...]:
     """Free blocks for each order over the migratetypes `types` (upper case), by default over all.

@@ -21,7 +21,7 @@ from mmsim.constants import (
     MR_NUMA_MISPLACED,
     REASONS,
 )
-from mmsim.engine.op import Op, Told, atomic, choice
+from mmsim.engine.op import Notes, Op, atomic, choice
 from mmsim.errno import EAGAIN, EBUSY, ENOMEM, ENOSYS
 from mmsim.mm.filemap import (
     folio_lock,
@@ -66,17 +66,17 @@ def alloc_migration_target(
     """Ask for a folio as large as the one at `pfn`; answers the pfn of a new one, or None.
 
     `reason`: one of REASONS; a long-term pin asks in pin scope."""
-    if outcome == "fail":
-        return None
     source = world.folio(pfn)
-    target = dict(world.env.target_pfns).get(source.name)
-    if _targets(world, pfn) == ZONE:
+    target: int | None = None
+    if outcome == "ok" and _targets(world, pfn) == ZONE:
         target = world.from_zone(source.order, pin_scope=reason == REASONS[MR_LONGTERM_PIN])
-        if target is None:
-            return None
-    elif target is None:
-        target = world.from_elsewhere(source.order)
-    world.add(target, new_folio(source.order, source.kind))
+    elif outcome == "ok":
+        known = dict(world.env.target_pfns).get(source.name)
+        target = world.from_elsewhere(source.order) if known is None else known
+    if source.is_thp and source.had_target != (target is not None):
+        world.update(pfn, had_target=target is not None)
+    if target is not None:
+        world.add(target, new_folio(source.order, source.kind))
     return target
 
 
@@ -170,7 +170,7 @@ def unmap_and_move(
     force: bool,
     mode: int,
     reason: int,
-    told: Told,
+    notes: Notes,
 ) -> Generator[Op, Any, int]:
     """Move one folio and take it off the list if that is the end of it.
 
@@ -178,7 +178,7 @@ def unmap_and_move(
     an -ENOMEM of the file's callback, puts it on `ret_pages`: no later pass sees it.
 
     Left out: -ENOSYS for huge pages that can't migrate (never on x86-64), NR_ISOLATED counters."""
-    count = yield folio_ref_count(page.pfn, site="visit", huge=page.is_thp, **told)
+    count = yield folio_ref_count(page.pfn, site="visit", huge=page.is_thp, **notes)
     if count == 1:  # freed under us: only the isolation's reference is left
         rc = 0
     else:
@@ -246,18 +246,18 @@ def migrate_pages(
     thp_split_pages: list[Page] = []
     nosplit = reason == MR_NUMA_MISPLACED
     no_subpage_counting = out = again = False
-    told = Told()
+    notes = Notes()
     yield trace_mm_migrate_pages_start(mode, reason, site="migrate.start")
 
     while not out:  # thp_subpage_migration:
         pass_ = 0
         while pass_ < version.passes and (retry or thp_retry) and not out:
             retry = thp_retry = nr_retry_pages = 0
-            told = Told(told, round_=1 + no_subpage_counting, pass_=pass_)
+            notes = Notes(notes, round_=1 + no_subpage_counting, pass_=pass_)
             todo = tuple(from_)
             for index, page in enumerate(todo):
                 rc = yield from unmap_and_move(
-                    page, from_, ret_pages, pass_ >= FORCE_LOCK_FROM_PASS, mode, reason, told
+                    page, from_, ret_pages, pass_ >= FORCE_LOCK_FROM_PASS, mode, reason, notes
                 )
                 if rc == -EAGAIN:
                     # A busy piece does not ask for another pass: it has only this one.
@@ -328,7 +328,7 @@ def migrate_pages(
                     elif not no_subpage_counting:
                         nr_failed += 1
                     nr_failed_pages += page.nr
-            told = Told(
+            notes = Notes(
                 ended=None if out else (1 + no_subpage_counting, pass_),
                 retry=retry, thp_retry=thp_retry, nr_retry_pages=nr_retry_pages,
                 nr_succeeded=nr_succeeded, nr_thp_failed=nr_thp_failed,
@@ -354,7 +354,7 @@ def migrate_pages(
     from_[:0] = ret_pages
     counts = (nr_succeeded, nr_failed_pages, nr_thp_succeeded, nr_thp_failed, nr_thp_split)
     events = tuple(zip(MIGRATE_COUNTERS, counts, strict=True))
-    yield count_vm_events(*events, site="migrate.out", rc=rc, **told)
+    yield count_vm_events(*events, site="migrate.out", rc=rc, **notes)
     rc = version.final_rc(rc, nr_thp_split, not from_)
     yield trace_mm_migrate_pages(*counts, mode, reason, site="migrate.end", rc=rc)
     return rc

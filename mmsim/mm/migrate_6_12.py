@@ -24,7 +24,7 @@ from mmsim.constants import (
     MR_NUMA_MISPLACED,
     REASONS,
 )
-from mmsim.engine.op import Op, Told
+from mmsim.engine.op import Notes, Op
 from mmsim.errno import EAGAIN, EBUSY, ENOMEM
 from mmsim.mm.filemap import (
     folio_lock,
@@ -77,9 +77,9 @@ class Tries(NamedTuple):
     pieces: bool
     version: Version
 
-    def told(self, pass_: int, batch: tuple[int, ...], half: str) -> Told:
+    def notes(self, pass_: int, batch: tuple[int, ...], half: str) -> Notes:
         """Which try this is, for the readers of a run."""
-        return Told(round_=1 + self.pieces, pass_=self.first_pass + pass_, batch=batch, half=half)
+        return Notes(round_=1 + self.pieces, pass_=self.first_pass + pass_, batch=batch, half=half)
 
     def before_the_next(self, folio: Page, rc: int, pass_: int) -> Generator[Op, Any, bool]:
         """The seam of a policy, which may drain or wait."""
@@ -117,14 +117,14 @@ def migrate_folio_unmap(
     ret: list[Page],
     unmapped: list[Unmapped],
     tries: Tries,
-    told: Told,
+    notes: Notes,
 ) -> Generator[Op, Any, int]:
     """Find a destination, lock the folio, and unmap it.
 
     MIGRATEPAGE_UNMAP: it is on `unmapped`.  MIGRATEPAGE_SUCCESS: it had been freed.  -EAGAIN and
     -ENOMEM leave it on `from_`; any other error puts it on `ret`.  Left out: PF_MEMALLOC, the
     anon_vma, the lock of the destination, mappings that come back while they are removed."""
-    count = yield folio_ref_count(src.pfn, site="visit", huge=src.is_thp, **told)
+    count = yield folio_ref_count(src.pfn, site="visit", huge=src.is_thp, **notes)
     if count == 1:  # freed under us: only the isolation's reference is left
         from_.remove(src)
         yield folio_put(src.pfn, ISOLATION, 1, site="move.freed", huge=src.is_thp)
@@ -154,12 +154,12 @@ def migrate_folio_unmap(
     return MIGRATEPAGE_UNMAP
 
 
-def migrate_folio(dst: int, src: int, told: Told) -> Generator[Op, Any, int]:
+def migrate_folio(dst: int, src: int, notes: Notes) -> Generator[Op, Any, int]:
     """Move an unmapped folio if nobody else has a reference.  Returns 0, -EAGAIN or another errno.
 
     Kernel: move_to_new_folio(), migrate_folio(), __folio_migrate_mapping().  The count is compared
     before the contents are copied, and claimed afterwards: whoever came during the copy is seen."""
-    expected_count = yield folio_expected_refs(src, site="move.expect", **told)
+    expected_count = yield folio_expected_refs(src, site="move.expect", **notes)
     if expected_count < 0:
         return int(expected_count)
     explained = yield references_explained(src, 1, site="move.check")
@@ -173,13 +173,13 @@ def migrate_folio(dst: int, src: int, told: Told) -> Generator[Op, Any, int]:
 
 
 def migrate_folio_move(
-    each: Unmapped, ret: list[Page], unmapped: list[Unmapped], told: Told
+    each: Unmapped, ret: list[Page], unmapped: list[Unmapped], notes: Notes
 ) -> Generator[Op, Any, int]:
     """The second half.  After -EAGAIN the folio stays on `unmapped`, locked, with its destination.
 
     Left out: the drain that follows if the folio was mlocked."""
-    told = Told(told, huge=each.src.is_thp)
-    rc = yield from migrate_folio(each.dst, each.src.pfn, told)
+    notes = Notes(notes, huge=each.src.is_thp)
+    rc = yield from migrate_folio(each.dst, each.src.pfn, notes)
     if rc == -EAGAIN:
         return rc
     unmapped.remove(each)
@@ -197,15 +197,15 @@ def migrate_folio_move(
 
 
 def try_split_folio(
-    folio: Page, from_: list[Page], split_folios: list[Page], tries: Tries, told: Told
+    folio: Page, from_: list[Page], split_folios: list[Page], tries: Tries, notes: Notes
 ) -> Generator[Op, Any, int]:
     """Split a huge page; asynchronously its lock is not waited for."""
     if tries.mode == MIGRATE_ASYNC:
-        locked = yield folio_trylock(folio.pfn, site="split.lock", **told)
+        locked = yield folio_trylock(folio.pfn, site="split.lock", **notes)
         if not locked:
             return -EAGAIN
     else:
-        yield folio_lock(folio.pfn, site="split.lock", **told)
+        yield folio_lock(folio.pfn, site="split.lock", **notes)
     rc = yield from split_huge_page_to_list(folio, split_folios, tries.version)
     yield folio_unlock(folio.pfn, site="split.unlock", ret=rc)
     if rc == 0:
@@ -231,27 +231,27 @@ def migrate_pages_batch(
     pass_ = 0
     unmapped: list[Unmapped] = []
     batch = tuple(page.pfn for page in from_)
-    told = Told()
+    notes = Notes()
     while pass_ < tries.nr_pass and retry and not rc_saved:
         retry = thp_retry = nr_retry_pages = 0
-        told = tries.told(pass_, batch, "unmap")
+        notes = tries.notes(pass_, batch, "unmap")
         todo = tuple(from_)
         for index, folio in enumerate(todo):
             if folio.is_thp and not tries.pieces:
                 queued = yield folio_test_partially_mapped(folio.pfn)
                 if queued:
-                    rc = yield from try_split_folio(folio, from_, split_folios, tries, told)
+                    rc = yield from try_split_folio(folio, from_, split_folios, tries, notes)
                     if rc == 0:
                         nr_failed += 1
                         stats.nr_thp_failed += 1
                         stats.nr_thp_split += 1
                         continue
-            rc = yield from migrate_folio_unmap(folio, from_, ret_folios, unmapped, tries, told)
+            rc = yield from migrate_folio_unmap(folio, from_, ret_folios, unmapped, tries, notes)
             if rc == -ENOMEM:
                 nr_failed += 1
                 stats.nr_thp_failed += folio.is_thp
                 if folio.is_thp and not tries.pieces and not nosplit:
-                    ret = yield from try_split_folio(folio, from_, split_folios, tries, told)
+                    ret = yield from try_split_folio(folio, from_, split_folios, tries, notes)
                     rc = version.rc_after_split(rc, ret)
                     if ret == 0:
                         stats.nr_thp_split += 1
@@ -293,10 +293,10 @@ def migrate_pages_batch(
     retry, pass_ = 1, 0
     while pass_ < tries.nr_pass and retry:
         retry = thp_retry = nr_retry_pages = 0
-        told = Told(tries.told(pass_, batch, "move"), again=pass_ > 0)
+        notes = Notes(tries.notes(pass_, batch, "move"), again=pass_ > 0)
         waiting = tuple(unmapped)
         for index, each in enumerate(waiting):
-            rc = yield from migrate_folio_move(each, ret_folios, unmapped, told)
+            rc = yield from migrate_folio_move(each, ret_folios, unmapped, notes)
             if rc == -EAGAIN:
                 retry += 1
                 thp_retry += each.src.is_thp

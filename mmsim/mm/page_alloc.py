@@ -2,7 +2,7 @@
 
 Mirrors mm/page_alloc.c and, simplified, mm/compaction.c, 6.1-rc6.
 
-`rmqueue` asks in this order: CMA first if more than half of the free memory is CMA; the request's
+`__rmqueue` asks in this order: CMA first if more than half of the free memory is CMA; the request's
 own type; CMA again; then a block of another type is taken over.  Left out: per-CPU lists,
 highatomic reserves, the watermark boost, NUMA, reclaim, the OOM killer."""
 
@@ -22,8 +22,9 @@ from mmsim.constants import (
 )
 from mmsim.engine.op import ModelError
 from mmsim.errors import nearest
-from mmsim.mm.fragmentation import extfrag_index, summed
-from mmsim.mm.zone import HELD, Zone, ZoneError
+from mmsim.mm.fragmentation import extfrag_index, sum_types
+from mmsim.mm.untouched import HELD
+from mmsim.mm.zone import Zone, ZoneError
 
 
 class Request(NamedTuple):
@@ -73,31 +74,31 @@ def alloc_pages(zone: Zone, want: Request, *, movable: bool = True) -> int | Non
     that is what counts."""
     if watermark_usable(want, zone.nr_free, zone.nr_free_cma) <= zone.watermarks[0]:
         return None
-    pfn = rmqueue(zone, want)
+    pfn = __rmqueue(zone, want)
     if pfn is not None:
         zone.held[pfn] = HELD[movable][want.order]
     return pfn
 
 
-def rmqueue(zone: Zone, want: Request) -> int | None:
-    """Take a block off the free lists.  Kernel: __rmqueue()."""
+def __rmqueue(zone: Zone, want: Request) -> int | None:
+    """Take a block off the free lists."""
     order, migratetype, alloc_cma, nofragment = want
     # "More than half" is strict, and half of an odd number is rounded down.
     if alloc_cma and zone.nr_free_cma > zone.nr_free // 2:
-        pfn = rmqueue_smallest(zone, order, MIGRATE_CMA)
+        pfn = __rmqueue_smallest(zone, order, MIGRATE_CMA)
         if pfn is not None:
             return pfn
     while True:
-        pfn = rmqueue_smallest(zone, order, migratetype)
+        pfn = __rmqueue_smallest(zone, order, migratetype)
         if pfn is None and alloc_cma:
-            pfn = rmqueue_smallest(zone, order, MIGRATE_CMA)
+            pfn = __rmqueue_smallest(zone, order, MIGRATE_CMA)
         if pfn is not None:
             return pfn
-        if not rmqueue_fallback(zone, order, migratetype, nofragment):
+        if not __rmqueue_fallback(zone, order, migratetype, nofragment):
             return None
 
 
-def rmqueue_smallest(zone: Zone, order: int, migratetype: str) -> int | None:
+def __rmqueue_smallest(zone: Zone, order: int, migratetype: str) -> int | None:
     """The head of the smallest sufficient list of one type; what is too much goes back to it.
 
     Kernel: __rmqueue_smallest() and expand().  The caller gets the lowest address."""
@@ -129,11 +130,11 @@ def free_pages(zone: Zone, pfn: int, order: int) -> None:
         why = f"it has order {held.order}" if held else "nothing is allocated there"
         raise ZoneError(f"pfn {pfn:#x}, order {order}, can't be freed: {why}")
     del zone.held[pfn]
-    free_one_page(zone, pfn, order)
+    __free_one_page(zone, pfn, order)
 
 
-def free_one_page(zone: Zone, pfn: int, order: int) -> None:
-    """Put pages on a free list, merged as far as possible.  Kernel: __free_one_page()."""
+def __free_one_page(zone: Zone, pfn: int, order: int) -> None:
+    """Put pages on a free list, merged as far as possible."""
     migratetype = zone.pageblock_type(pfn)
     zone.account(migratetype, 1 << order)
     own = zone.free_area[migratetype]
@@ -160,7 +161,7 @@ def split_page(zone: Zone, pfn: int) -> None:
     zone.held.update(dict.fromkeys(range(pfn, pfn + (1 << held.order)), HELD[held.movable][0]))
 
 
-def take(zone: Zone, pfn: int, order: int, *, movable: bool = True) -> None:
+def take_block(zone: Zone, pfn: int, order: int, *, movable: bool = True) -> None:
     """Allocate exactly this block: what a zone is set up with, and what a CMA owner gets.
 
     Raises ZoneError if it is not free in one block.  Kernel: isolate_freepages_range()."""
@@ -185,8 +186,8 @@ def take(zone: Zone, pfn: int, order: int, *, movable: bool = True) -> None:
     raise ZoneError(f"pfn {pfn:#x}, order {order}: not free in one block")
 
 
-def split_free(zone: Zone, pfn: int) -> None:
-    """Cut a free block that reaches beyond the pageblock at `pfn`.  Kernel: split_free_page()."""
+def split_free_page(zone: Zone, pfn: int) -> None:
+    """Cut a free block that reaches beyond the pageblock at `pfn`."""
     zone.touch(pfn)
     for order in range(MAX_ORDER - 1, zone.pageblock_order, -1):
         head = pfn >> order << order
@@ -225,8 +226,8 @@ def _fallback_type(zone: Zone, order: int, migratetype: str) -> str | None:
     return None
 
 
-def rmqueue_fallback(zone: Zone, order: int, migratetype: str, nofragment: bool) -> bool:
-    """Move something of another type onto the lists of this one.  Kernel: __rmqueue_fallback().
+def __rmqueue_fallback(zone: Zone, order: int, migratetype: str, nofragment: bool) -> bool:
+    """Move something of another type onto the lists of this one.
 
     The largest block first, so that the next requests find what they need in the same pageblock.
     Only a movable request that could not claim the pageblock anyway looks for the smallest."""
@@ -335,7 +336,7 @@ def compaction_suitable(zone: Zone, want: Request) -> bool:
     CMA counts as room, whoever asks."""
     if zone.nr_free <= zone.watermarks[1] + (2 << want.order):
         return False
-    index = extfrag_index(summed(zone.lists()), want.order)
+    index = extfrag_index(sum_types(zone.lists()), want.order)
     return not 0 <= index <= EXTFRAG_THRESHOLD or want.order <= COSTLY_ORDER
 
 
@@ -363,7 +364,7 @@ def compact_zone(zone: Zone, want: Request, sync: bool, keep: Container[int]) ->
                     if top <= bottom:
                         return
                     free = _free_pages(zone, top)
-                take(zone, free.pop(), 0)
+                take_block(zone, free.pop(), 0)
                 free_pages(zone, pfn, 0)
             done = bool(movable) and block_for(want, zone.blocks_by_type())
         bottom += size

@@ -19,18 +19,26 @@ from mmsim.engine.actor import Actor
 from mmsim.engine.op import Op
 from mmsim.mm import actors, cma
 from mmsim.mm.actors import holder, truncater
+from mmsim.mm.boot import boot
 from mmsim.mm.drop_caches import drop_caches
 from mmsim.mm.folio import Extent, Page
 from mmsim.mm.gup import pin_user_pages_remote
 from mmsim.mm.migrate import putback_movable_pages
-from mmsim.mm.page_alloc import take
+from mmsim.mm.page_alloc import take_block
 from mmsim.mm.seams import Version
 from mmsim.mm.swap import batch_add, folio_isolate_lru
 from mmsim.mm.vfio import MapDma, vfio_dma_do_map
 from mmsim.mm.world import AVAILABLE, EITHER, NONE, Environment, Limits, World
-from mmsim.mm.zone import boot
 from mmsim.scenarios.host import CMA_PFN, NAMES, as_left, guest_memory
-from mmsim.scenarios.script import Attempts, Cue, Faults, Position, Script, Visits, visit
+from mmsim.scenarios.script import (
+    Attempts,
+    Cue,
+    Faults,
+    HoldersBetween,
+    Position,
+    Script,
+    come_and_go,
+)
 from mmsim.scenarios.situation import (
     DROPPED,
     ISOLATION_KNOB,
@@ -61,7 +69,7 @@ def _holder(knobs: Knobs) -> tuple[list[Actor], tuple[Cue, ...]]:
         return [], ()
     name = NAMES[knobs["holder"] - 1]
     actor = holder("holder", name, 0, knobs.get("refs", 1), leaves=end is not None)
-    return [actor], visit("holder", name, start, end)
+    return [actor], come_and_go("holder", name, start, end)
 
 
 # -- vfio_map
@@ -183,7 +191,7 @@ def pin_versus(version: Version, knobs: Knobs) -> Setup:
         world,
         (Actor(PIN, lambda: vfio_dma_do_map(map_, version)), *others),
         MAPPED,
-        usual=lambda: Visits(PIN, tuple(words), region, taken, released),
+        usual=lambda: HoldersBetween(PIN, tuple(words), region, taken, released),
     )
 
 
@@ -252,7 +260,7 @@ def cma_alloc(version: Version, knobs: Knobs) -> Setup:
     world = World(Environment(targets_huge=knobs["targets"]), zone)
     for nth, region in enumerate(NAMES[:thps]):
         pfn = area.base + nth * HPAGE_PMD_NR
-        take(zone, pfn, HPAGE_PMD_ORDER)
+        take_block(zone, pfn, HPAGE_PMD_ORDER)
         world.add(pfn, as_left(region, HPAGE_PMD_ORDER))
 
     def path() -> Generator[Op, Any, int]:

@@ -10,13 +10,14 @@ from mmsim.engine.actor import Actor
 from mmsim.engine.op import Op
 from mmsim.errno import ENOMEM, name
 from mmsim.errors import UserError
+from mmsim.mm.boot import boot, zone_watermarks
 from mmsim.mm.folio import Extent, Folio
 from mmsim.mm.page_alloc import Request, alloc_pages, request
 from mmsim.mm.seams import Version
 from mmsim.mm.shmem import SHMEM_ENABLED, shmem_populate
 from mmsim.mm.vfio import MapDma, vfio_dma_do_map
 from mmsim.mm.world import ZONE, Environment, World
-from mmsim.mm.zone import Zone, boot, zone_watermarks
+from mmsim.mm.zone import Zone
 from mmsim.scenarios.situation import (
     ISOLATION_KNOB,
     MAPPED,

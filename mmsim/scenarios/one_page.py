@@ -24,7 +24,7 @@ from mmsim.mm.shmem import map_in_another_process, populate
 from mmsim.mm.swap import isolate
 from mmsim.mm.world import World
 from mmsim.scenarios.host import CMA_PFN, NAMES, guest_memory
-from mmsim.scenarios.script import Script, visit
+from mmsim.scenarios.script import Script, come_and_go
 from mmsim.scenarios.situation import (
     SPLIT,
     Knobs,
@@ -154,7 +154,7 @@ def split_race(version: Version, knobs: Knobs) -> Setup:
     leaves = knobs["released"] != "never"
     others = [holder(name, NAMES[0], 0, leaves=leaves) for name in names]
     span = read_span(knobs)
-    cues = tuple(cue for name in names for cue in visit(name, NAMES[0], *span))
+    cues = tuple(cue for name in names for cue in come_and_go(name, NAMES[0], *span))
     return Setup(world, (Actor("split", split), *others), SPLIT, Script(cues))
 
 

@@ -60,7 +60,8 @@ class Cue(NamedTuple):
     """One move of `actor`, when the visits of `folio` reach `at`, and not before there is one.
 
     `at` None: at the beginning, as soon as it is possible.  `round_` instead: before this round of
-    the pin loop, from 1.  `when_waited_for`: once the main actor waits for it."""
+    the pin loop, from 1.  `when_waited_for`: once the main actor waits for a folio that `actor` has
+    locked."""
 
     actor: str
     folio: str
@@ -69,7 +70,9 @@ class Cue(NamedTuple):
     when_waited_for: bool = False
 
 
-def visit(actor: str, folio: str, start: Position | None, end: Position | None) -> tuple[Cue, ...]:
+def come_and_go(
+    actor: str, folio: str, start: Position | None, end: Position | None
+) -> tuple[Cue, ...]:
     """Somebody comes at `start` (None: at once) and goes at `end` (None: never)."""
     came = Cue(actor, folio, start)
     return (came, Cue(actor, folio, end)) if end else (came,)
@@ -130,7 +133,7 @@ class Progress:
         self._in_gup = in_gup
         self.drains += op.kind.name == "lru_add_drain_all"
         self.calls += op.site == "migrate.start"
-        if ended := op.told.get("ended"):  # also a pass over an empty list, which visits nobody
+        if ended := op.notes.get("ended"):  # also a pass over an empty list, which visits nobody
             round_, pass_ = ended
             self._over = Position(call, round_, pass_, BETWEEN_PASSES)
             self.passes[call, round_] = pass_ + 1
@@ -138,15 +141,15 @@ class Progress:
             self._begin_half(((), "", NOTHING_YET), world)
         site = _SITE_OF.get(op.site, op.site)
         if site in SITES:
-            if "pass_" in op.told:
-                self._pass = (op.told["round_"], op.told["pass_"])
+            if "pass_" in op.notes:
+                self._pass = (op.notes["round_"], op.notes["pass_"])
             elif site == "split.lock" and not self.calls:
                 self._pass = (1, self._pass[1] + 1)
             round_, pass_ = self._pass
             self.passes[call, round_] = pass_ + 1
-            if "half" in op.told:
+            if "half" in op.notes:
                 end = Position(call, round_, pass_, BETWEEN_PASSES)
-                self._begin_half((op.told["batch"], op.told["half"], end), world)
+                self._begin_half((op.notes["batch"], op.notes["half"], end), world)
             self._now = (world.folio(op.args[0]).name, Position.at(site, pass_, round_, call))
 
     def reached(self, folio: str, at: Position) -> bool:
@@ -199,13 +202,15 @@ class Scripted(Progress):
         return None
 
     def _has_come(self, scenario: Scenario, state: State, cue: Cue) -> bool:
+        op = scenario.local(state, self.main).op
         if cue.at:
             come = self.reached(cue.folio, cue.at)
+        elif cue.when_waited_for:
+            blocked = op is not None and scenario.blocked(state, self.main) is not None
+            folio = state.world.folios.get(op.args[0]) if op and op.args else None
+            come = blocked and folio is not None and folio.locked_by == cue.actor
         else:
-            why = scenario.blocked(state, self.main) or ""
-            come = why != "finished" and self.rounds >= cue.round_
-            if cue.when_waited_for:
-                come = why.endswith(f"held by {cue.actor}")
+            come = op is not None and self.rounds >= cue.round_
         return come and _is_there(state.world, cue.folio)
 
     # -- what the environment answers
@@ -230,27 +235,27 @@ class Scripted(Progress):
         return allowed[0]
 
 
-# -- visitors: they come at one moment and leave at another
+# -- holders: they come at one moment and leave at another
 
 
-class Visits(Scripted):
-    """The main actor runs.  At `taken` each visitor goes on until it has a reference on the folio
+class HoldersBetween(Scripted):
+    """The main actor runs.  At `taken` each holder goes on until it has a reference on the folio
     of `region` and not its lock; at `released` each goes on to its end.
 
     None for `taken` is the start, for `released` the time after the main actor.  Whenever the main
-    actor waits for somebody, the visitors go on.  A visitor that can't get a reference runs to its
+    actor waits for somebody, the holders go on.  A holder that can't get a reference runs to its
     end at once."""
 
     def __init__(
         self,
         main: str,
-        visitors: tuple[str, ...],
+        holders: tuple[str, ...],
         region: str,
         taken: Position | None,
         released: Position | None,
     ):
         super().__init__(main, Script())
-        self.visitors = visitors
+        self.holders = holders
         self.region = region
         self.taken = taken
         self.released = released
@@ -260,7 +265,7 @@ class Visits(Scripted):
             self.released is not None and self.reached(self.region, self.released)
         )
         come = self.taken is None or self.reached(self.region, self.taken)
-        for name in self.visitors:
+        for name in self.holders:
             if scenario.blocked(state, name) is not None:
                 continue
             if everybody or (come and not self._holds(scenario, state, name)):

@@ -182,7 +182,10 @@ DROPPED = Aim("done", lambda rc: rc >= 0, lambda rc: _pages(rc, "dropped"))
 
 
 def why_failed(world: World, rc: int, aim: Aim) -> str:
-    """The name of a failure; see above for what counts."""
+    """The name of a failure, from what the world at the end says about the pages left in CMA.
+
+    A search names states, and a state keeps no steps.  So a huge page remembers the answer to its
+    last request for a destination: the last try names the failure, and not a count of the run."""
     if aim is SPLIT:
         return NOT_SPLIT
     if not world.vmstat["pgmigrate_fail"]:
@@ -197,7 +200,9 @@ def why_failed(world: World, rc: int, aim: Aim) -> str:
     huge = [folio for folio in left if folio.is_thp]
     if left and not huge:
         return SINGLE if all(folio.name == folio.region for folio in left) else MISSED
-    if world.vmstat["thp_split_page_failed"] or any(folio.writeback for folio in huge):
+    refused = world.vmstat["thp_split_page_failed"] or any(folio.writeback for folio in huge)
+    # Where the last request for a destination found one, it was the move that failed last.
+    if refused and not any(folio.had_target for folio in huge):
         return NOT_SPLIT
     return NO_MEMORY if aim is MIGRATED and rc == -ENOMEM else NOT_MOVED
 
@@ -342,7 +347,7 @@ class Situation(Scenario):
             return self.aim.word
         return why_failed(state.world, local.result, self.aim)
 
-    def fate(self, state: State) -> str:
+    def full_outcome(self, state: State) -> str:
         """The outcome, and after a failure what is left behind."""
         outcome = self.outcome(state)
         left = left_behind(state.world) if fails(outcome) else ""

@@ -238,14 +238,14 @@ BEFORE: Style = {"stroke": MUTED, "stroke_dasharray": "3 4"}
 WINDOW: Style = {"stroke": MUTED, "stroke_dasharray": "8 4"}
 
 
-def tried(setting: Retrying) -> str:
+def retry_words(setting: Retrying) -> str:
     """How often, and how far apart."""
     if setting.passes == 1:
         return "1 pass"
     return f"{setting.passes} passes, {plural(setting.gap, 'tick')} apart"
 
 
-def gone(setting: Retrying, hold: int) -> str:
+def gone_words(setting: Retrying, hold: int) -> str:
     """The chance in words; what is not certain does not look so by being rounded."""
     part = success(setting, hold)
     said = f"{float(100 * part):.1f} %"
@@ -264,8 +264,10 @@ def retry_law(setting: Retrying, holds: Mapping[int, int | None]) -> Picture:
 
     `holds`: times to tell and to point at, in ticks; what was guessed for one, in percent, is drawn
     beside the curve."""
-    claim = f"{tried(setting)}: a window of {plural(setting.window, 'tick')}"
-    told = ", ".join(f"{gone(setting, hold)} if held for {plural(hold, 'tick')}" for hold in holds)
+    claim = f"{retry_words(setting)}: a window of {plural(setting.window, 'tick')}"
+    told = ", ".join(
+        f"{gone_words(setting, hold)} if held for {plural(hold, 'tick')}" for hold in holds
+    )
     words = f"{claim}. A later pass finds the reference gone in {told} on average."
     if setting.permanent:
         words += f" {float(setting.permanent):.0%} of the holders never let go."
@@ -275,7 +277,7 @@ def retry_law(setting: Retrying, holds: Mapping[int, int | None]) -> Picture:
     signs = [line_sign(svg, LAW, "the law")]
     if setting != USUAL:
         plot.line(curve(USUAL), BEFORE)
-        signs.append(line_sign(svg, BEFORE, tried(USUAL)))
+        signs.append(line_sign(svg, BEFORE, retry_words(USUAL)))
     if setting.window > 1:
         plot.upright(min(setting.window, HOLDS.end), WINDOW)
         signs.append(line_sign(svg, WINDOW, "the window"))

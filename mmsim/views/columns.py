@@ -36,7 +36,7 @@ _MARGINS = {1: 162.0, 2: 162.0, 3: 118.0}  # with more actors there is no room f
 _TOP = 104.0
 
 
-class Line(NamedTuple):
+class StepLine(NamedTuple):
     """A row: the number of the step (from 1), who took it, what it says, what changed.
 
     No actor: all the steps up to that one."""
@@ -57,7 +57,7 @@ def _margin(trace: Trace) -> float:
     return _MARGINS.get(len(trace.scenario.actors), 0.0)
 
 
-def _line(trace: Trace, i: int) -> Line:
+def _line(trace: Trace, i: int) -> StepLine:
     moment, wide = trace.at(i + 1), _margin(trace) - 8
     found = changes(moment)
     # Two of the changes, a line each, if there is room; counters have a panel of their own.
@@ -65,24 +65,24 @@ def _line(trace: Trace, i: int) -> Line:
     changed = [clip(words, wide, SMALL) for words in told[:2]] if wide > 0 else []
     if changed and len(told) > 2:
         changed[1] = clip(f"{changed[1]}, …", wide, SMALL)
-    return Line(i + 1, trace.events[i].actor, call(moment), tuple(changed), bool(found))
+    return StepLine(i + 1, trace.events[i].actor, call(moment), tuple(changed), bool(found))
 
 
-def rows_of(trace: Trace, rows_max: int = ROWS_MAX) -> list[Line]:
+def rows_of(trace: Trace, rows_max: int = ROWS_MAX) -> list[StepLine]:
     """The rows of a run; the last ones, if they need more than so many lines."""
-    lines: list[Line] = []
+    lines: list[StepLine] = []
     high = 0
     for i in reversed(range(len(trace))):
         line = _line(trace, i)
         high += line.high
         if high + (i > 0) > rows_max:
-            return [Line(i + 1, "", f"… {plural(i + 1, 'earlier step')}"), *lines]
+            return [StepLine(i + 1, "", f"… {plural(i + 1, 'earlier step')}"), *lines]
         lines.insert(0, line)
     return lines
 
 
 def _layout(
-    lines: list[Line], names: list[str], wide: float
+    lines: list[StepLine], names: list[str], wide: float
 ) -> tuple[dict[str, tuple[float, float]], float]:
     """Where the actors' columns begin and how wide they are, and how wide the numbers.
 
@@ -163,7 +163,7 @@ def columns_picture(trace: Trace) -> Picture:
     right, x, wide = Svg(RIGHT, HEIGHT, held, held), 0.5 * EDGE, RIGHT - 1.5 * EDGE
     draw_holders_and_counters(right.inside(x, 8, wide), HEIGHT - 16, book, moment)
     if isinstance(trace.scenario, Situation):  # it knows what its ends are called
-        said = trace.scenario.fate(moment.after)
+        said = trace.scenario.full_outcome(moment.after)
         right.line(x + 14, HEIGHT - 54, x + wide - 14, HEIGHT - 54, stroke=LINE)
         first, *more = wrap(said, wide - 54, BODY, 2, bold=True)
         right.outcome_mark(x + 22, HEIGHT - 36, outcome_sign(said), first, wide - 36)

@@ -29,7 +29,7 @@ from mmsim.evidence.diagnose import (
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import SCENARIOS
 from mmsim.scenarios.situation import PINNED
-from mmsim.views.flow import Taken, taken
+from mmsim.views.flow import FlowCounts, count_flow
 from mmsim.views.tables import in_a_row
 from mmsim.views.words import plural, times
 
@@ -67,7 +67,7 @@ def command(path: Explanation) -> str:
 
 def path_words(path: Explanation, reason: str = "") -> str:
     """What happens, in one sentence.  `reason`: for whom, if a trace said it."""
-    said = [_caller(path, reason), *_course(taken(path.fate.trace()), path)]
+    said = [_caller(path, reason), *_course(count_flow(path.fate.trace()), path)]
     if path.times > 1:
         said.append(f"and all that {path.times} times")
     return "; ".join([*said, *_beside(path, reason)])
@@ -83,7 +83,7 @@ def _caller(path: Explanation, reason: str) -> str:
     return _CALLERS[path.fate.reason]
 
 
-def _course(t: Taken, path: Explanation) -> list[str]:
+def _course(t: FlowCounts, path: Explanation) -> list[str]:
     trouble = _TROUBLES.get(str(path.fate.setting.knobs.get("trouble")))
     single = "moved" if path.fate.counters["pgmigrate_success"] else "busy in every pass"
     untried = t.split and not t.pieces_visited
@@ -104,7 +104,7 @@ def _course(t: Taken, path: Explanation) -> list[str]:
     return [words for holds, words in parts if holds]
 
 
-def _refused(t: Taken) -> list[str]:
+def _refused(t: FlowCounts) -> list[str]:
     """Where references refused a split.  Once the page is split, nothing tells the two places
     apart: its mappings are gone either way."""
     if t.split and (t.at_check or t.at_freeze):

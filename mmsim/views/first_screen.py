@@ -119,17 +119,17 @@ def stops_of(trace: Trace) -> Iterator[Stop]:
     pass_, huge, pinned = 0, True, False
     yield _stop(trace.at(0), "start", 0)
     for position, event in enumerate(trace.events, start=1):
-        told, site = event.op.told, event.site
+        notes, site = event.notes, event.site
         place = _PLACES.get(site, "")
         if site == "visit":
-            huge = told["huge"]
-            place = "again" if huge and told["pass_"] > pass_ else ""
-            pass_ = told["pass_"] if huge else pass_
+            huge = notes["huge"]
+            place = "again" if huge and notes["pass_"] > pass_ else ""
+            pass_ = notes["pass_"] if huge else pass_
         elif site == "gup.pin" and not pinned:
             place, pinned = "pin", True
         elif site == "move.target" and huge:
             place = "no target"
-        elif site == "split.end" and told["ret"] < 0:
+        elif site == "split.end" and notes["ret"] < 0:
             place = "refused"
         elif site == "migrate.end":
             place = "given up" if huge else "moved"
@@ -183,7 +183,7 @@ _SAID = {
 }
 
 
-def said(stop: Stop) -> str:
+def stop_words(stop: Stop) -> str:
     """What happens at a stop, in one or two sentences."""
     if stop.starts:
         return "The pin holds all pages, outside CMA. The machine starts."
@@ -193,7 +193,7 @@ def said(stop: Stop) -> str:
     return _SAID[stop.place].format(**stop._asdict(), held=stop.held)
 
 
-def told(kernel: str, lets_go: str) -> str:
+def setting_words(kernel: str, lets_go: str) -> str:
     """A setting and how it ends, for whoever can't see the picture."""
     end = stops(kernel, lets_go)[-1]
     counted = ", ".join(f"{name} {n}" for name, n in end.counted.items())
@@ -379,7 +379,7 @@ def _draw_end(svg: Svg, y: float, stop: Stop) -> None:
 def way_svg(way: list[Stop]) -> str:
     """The right panel: how far the pin has come, the passes, the counters, the end."""
     stop = way[-1]
-    svg = Svg(WIDE, HIGH, said(stop), said(stop))
+    svg = Svg(WIDE, HIGH, stop_words(stop), stop_words(stop))
     panel = _panel(svg)
     panel.text(0, 22, "The way of the pin", bold=True)
     for i, (name, places, answer) in enumerate(_stations(way)):
@@ -399,13 +399,13 @@ def way_svg(way: list[Stop]) -> str:
 
 def screen(way: list[Stop]) -> Picture:
     """Both panels."""
-    return Picture([memory_svg(way), way_svg(way)], said(way[-1]))
+    return Picture([memory_svg(way), way_svg(way)], stop_words(way[-1]))
 
 
 def frame_svg(kernel: str, lets_go: str) -> str:
     """The end of a setting in a small frame; the references are those of the last refusal."""
     way, title = stops(kernel, lets_go), words_of(kernel, lets_go)
-    svg = Svg(296, 304, title, told(kernel, lets_go))
+    svg = Svg(296, 304, title, setting_words(kernel, lets_go))
     panel, decided = _panel(svg), last_refused(way)
     panel.text(0, 22, title, bold=True)
     _draw_holders(panel.inside(0, 34, panel.width), decided)

@@ -34,7 +34,7 @@ FREED, MOVED, BUSY, NO_TARGET, SPLIT = "freed", "moved", "busy", "no target", "s
 BEFORE_CHECK, AT_CHECK, AT_FREEZE = REFUSED = ("before the check", "at the check", "at the freeze")
 
 
-class Taken(NamedTuple):
+class FlowCounts(NamedTuple):
     """How often a run went where.  Visits of huge pages, except for the pieces.
 
     `whole`: attempts to move.  `tried`, `looked`, `look_ok`: how far attempts to split came.
@@ -66,7 +66,7 @@ class Taken(NamedTuple):
     missed: int
 
 
-def taken(trace: Trace) -> Taken:
+def count_flow(trace: Trace) -> FlowCounts:
     """Count the ways of a run.
 
     Left out: a split before the visit, which only 6.12 makes, and only of anonymous pages."""
@@ -77,21 +77,21 @@ def taken(trace: Trace) -> Taken:
     for event in trace.events:
         if event.actor != main_actor(trace.scenario):
             continue
-        site, told, answer = event.site, event.told, event.answer
+        site, notes, answer = event.site, event.notes, event.answer
         pfn = event.op.args[0] if event.op.args else -1
-        if site == "visit" or told.get("again"):
+        if site == "visit" or notes.get("again"):
             if pfn in now:
                 again[now[pfn]] += 1
                 ended[now.pop(pfn)] += 1
-            if told["huge"]:
+            if notes["huge"]:
                 now[pfn] = FREED if site == "visit" else BUSY
             elif site == "visit":
                 pieces_visited += 1
             last = pfn
-        elif site == "move.freed" and not told["huge"]:
+        elif site == "move.freed" and not notes["huge"]:
             pieces_moved += 1
         elif site == "migrate.out":
-            if told["rc"] < 0 and now.get(last) in (NO_TARGET, *REFUSED):
+            if notes["rc"] < 0 and now.get(last) in (NO_TARGET, *REFUSED):
                 left[now[last]] += 1
                 ended[now.pop(last)] += 1
         elif pfn not in now:
@@ -109,7 +109,7 @@ def taken(trace: Trace) -> Taken:
             pieces += len(answer)
     ended.update(now.values())
     refused = sum(ended[place] for place in REFUSED)
-    return Taken(
+    return FlowCounts(
         returns=tuple(map(errno.name, migrate_returns(trace))),
         ends=_ends(trace),
         visits=ended.total(),
@@ -153,7 +153,7 @@ def _ends(trace: Trace) -> str:
 
 def flow_sentence(trace: Trace) -> str:
     """The way that the run took, in one sentence."""
-    t = taken(trace)
+    t = count_flow(trace)
     again = f", tried again {times(t.busy_again)}" if t.busy_again else ""
     moved = f"{t.pieces_moved:,} of {t.pieces:,} pieces were moved"
     parts = (
@@ -171,13 +171,13 @@ def flow_sentence(trace: Trace) -> str:
     return f"{said[0].upper()}{said[1:]}; {outcome(t)}."
 
 
-def outcome(t: Taken) -> str:
+def outcome(t: FlowCounts) -> str:
     """What came back."""
     returned_ = f"migrate_pages() returned {', '.join(t.returns)}" if t.returns else ""
     return " and ".join(filter(None, (returned_, t.ends)))
 
 
-def _where(t: Taken) -> str:
+def _where(t: FlowCounts) -> str:
     places = (AT_CHECK, t.at_check), (AT_FREEZE, t.at_freeze), (BEFORE_CHECK, t.before_check)
     return ", ".join(f"{at} ×{n}" for at, n in places if n)
 
@@ -233,7 +233,7 @@ def _down(x: float, y: float, to: float, times: int, label: str = "") -> Arrow:
     return Arrow(label, times, ((x, y + H), (x, to)), (x + 8, (y + H + to) / 2 + 4))
 
 
-def _whole(t: Taken) -> tuple[list[Box], list[Arrow]]:
+def _whole(t: FlowCounts) -> tuple[list[Box], list[Arrow]]:
     """The page as a whole: the left column."""
     half, edge, out = H / 2, X + W, 12.0
     again = ((X, ROW3 + half), (out, ROW3 + half), (out, TOP + half), (X, TOP + half))
@@ -258,7 +258,7 @@ def _whole(t: Taken) -> tuple[list[Box], list[Arrow]]:
     return boxes, arrows
 
 
-def _pieces(t: Taken) -> tuple[list[Box], list[Arrow]]:
+def _pieces(t: FlowCounts) -> tuple[list[Box], list[Arrow]]:
     """No memory for the whole page: the right column."""
     half, edge, out = H / 2, X + W, RIGHT - 8
     forbidden, far = t.no_target - t.tried, ASIDE + ASIDE_W / 2
@@ -345,7 +345,7 @@ def _draw_box(svg: Svg, box: Box) -> None:
 
 def flow_picture(trace: Trace) -> Picture:
     """The flow chart of a run."""
-    t, words = taken(trace), flow_sentence(trace)
+    t, words = count_flow(trace), flow_sentence(trace)
     whole = Svg(LEFT, HEIGHT, TITLE, f"{TITLE} {words}")
     whole.headline(14, 26, LEFT - 24, TITLE)
     end = outcome(t)

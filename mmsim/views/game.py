@@ -97,7 +97,7 @@ def kinds(situation: Situation) -> tuple[list[str], bool]:
     The one with the shortest schedule comes first."""
     found = situation.explore(states_max=KINDS_STATES_MAX)
     ends = set(found.ends)
-    said = [situation.fate(state) for number, state in found.walk(ends) if number in ends]
+    said = [situation.full_outcome(state) for number, state in found.walk(ends) if number in ends]
     return list(dict.fromkeys(filter(fails, said))), found.complete
 
 

@@ -25,12 +25,14 @@ from mmsim.mm.fragmentation import (
     PIN_SCOPE_TYPES,
     extfrag_for_order,
     extfrag_index,
-    printed,
+    format_index,
     suitable,
-    summed,
+    sum_types,
     unusable_index,
 )
-from mmsim.mm.zone import Cell, Zone, occupancy, pages
+from mmsim.mm.occupancy import Cell, occupancy
+from mmsim.mm.untouched import pages
+from mmsim.mm.zone import Zone
 from mmsim.views.svg import (
     FILLS,
     HELD,
@@ -64,7 +66,7 @@ def claim(
     free_by_type: FreeByType, order: int, nr_pages: int | None = None, page_kib: int = KIB
 ) -> str:
     """What the free lists say, as a title: how much is free, and how many blocks of `order`."""
-    free = summed(free_by_type)
+    free = sum_types(free_by_type)
     start = f"{size_words(pages(free), page_kib)} {'is' if page_kib else 'are'} free"
     if nr_pages:
         start = f"{100 * pages(free) / nr_pages:.1f} % of {size_words(nr_pages)} is free"
@@ -232,7 +234,7 @@ def _draw_free(
     svg: Svg, high: float, free_by_type: FreeByType, order: int, page_kib: int = KIB
 ) -> None:
     """A row for each order, the largest on top; a line under the orders that serve `order`."""
-    free = summed(free_by_type)
+    free = sum_types(free_by_type)
     names = [*MIGRATETYPES, *(name for name in free_by_type if name not in MIGRATETYPES)]
     types = [name for name in names if any(free_by_type.get(name, ()))]
     svg.heading(13, "How much is free, by size", "blocks")
@@ -260,7 +262,7 @@ def _draw_free(
 
 def free_sentence(free_by_type: FreeByType, order: int, page_kib: int = KIB) -> str:
     """How much of the free memory lies in blocks of at least `order`, and where."""
-    free = summed(free_by_type)
+    free = sum_types(free_by_type)
     total, large = pages(free), suitable(free, order) << order
     if not total:
         return "Nothing is free."
@@ -275,7 +277,7 @@ def free_sentence(free_by_type: FreeByType, order: int, page_kib: int = KIB) -> 
 
 def free_svg(free_by_type: FreeByType, order: int = HPAGE_PMD_ORDER, page_kib: int = KIB) -> str:
     """The free lists as a picture of their own."""
-    high = _AROUND + _ROW_MAX * min(len(summed(free_by_type)), 13)
+    high = _AROUND + _ROW_MAX * min(len(sum_types(free_by_type)), 13)
     sentence = free_sentence(free_by_type, order, page_kib)
     title = claim(free_by_type, order, page_kib=page_kib)
     svg = Svg(640, high + 80, title, f"{title}. {sentence}")
@@ -333,11 +335,11 @@ def indices_table(free_by_type: FreeByType, order: int, page_kib: int = KIB) -> 
     kernel, pin = (
         {
             f"blocks of {size_words(1 << order, page_kib)} to be had": suitable(free, order),
-            "unusable_index": printed(unusable_index(free, order)),
-            "extfrag_index": printed(extfrag_index(free, order)),
+            "unusable_index": format_index(unusable_index(free, order)),
+            "extfrag_index": format_index(extfrag_index(free, order)),
             "extfrag_for_order": f"{extfrag_for_order(free, order)} %",
         }
-        for free in (summed(free_by_type), summed(free_by_type, PIN_SCOPE_TYPES))
+        for free in (sum_types(free_by_type), sum_types(free_by_type, PIN_SCOPE_TYPES))
     )
     if ALL_TYPES in free_by_type:
         pin = dict.fromkeys(kernel, UNKNOWN)
@@ -347,19 +349,19 @@ def indices_table(free_by_type: FreeByType, order: int, page_kib: int = KIB) -> 
 
 def _indices_sentence(free_by_type: FreeByType, order: int, page_kib: int) -> str:
     """The indices in words; ValueError for an order that the lists don't have."""
-    free = summed(free_by_type)
+    free = sum_types(free_by_type)
     unusable, extfrag = unusable_index(free, order), extfrag_index(free, order)
     verdict = "a request would succeed"
     if extfrag != -1000:
         why = "for want of memory" if extfrag < 500 else "because free memory is in pieces"
         verdict = f"a request would fail, {why}"
     said = (
-        f"For order {order} unusable_index is {printed(unusable)}, and extfrag_index "
-        f"{printed(extfrag)} says: {verdict}."
+        f"For order {order} unusable_index is {format_index(unusable)}, and extfrag_index "
+        f"{format_index(extfrag)} says: {verdict}."
     )
     if ALL_TYPES in free_by_type:
         return f"{said} What a long-term pin could use of it, this file does not tell."
-    mine = suitable(summed(free_by_type, PIN_SCOPE_TYPES), order)
+    mine = suitable(sum_types(free_by_type, PIN_SCOPE_TYPES), order)
     blocks = f"{plural(mine, 'block')} of {size_words(1 << order, page_kib)}"
     return f"{said} Usable inside a long-term pin (mmsim's number, not a kernel's): {blocks}."
 

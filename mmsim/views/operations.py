@@ -115,7 +115,7 @@ class Step:
 Telling = str | Callable[[Step], str]
 
 
-class Row(NamedTuple):
+class Wording(NamedTuple):
     """What a step does, as a command or as a question; the sentence about it is made from that.
 
     `then`: what came of it, if that is not how the count moved; `no`: the same if the answer is no,
@@ -189,125 +189,127 @@ def _batched(s: Step) -> str:
 
 
 ENDS = ", so the split ends here"
-OPS: dict[str, Row] = {
+OPS: dict[str, Wording] = {
     # references
-    "folio_get": Row("take {some} to {it}"),
-    "folio_put": Row(
+    "folio_get": Wording("take {some} to {it}"),
+    "folio_put": Wording(
         "drop {some} to {it}", lambda s: s.count or "that was the last one, and the page is freed"
     ),
-    "folio_ref_count": Row(
+    "folio_ref_count": Wording(
         "read the reference count of {it}",
         lambda s: f"it is {s.answer}" + ", the isolation alone: it was freed" * (s.answer == 1),
         reads=lambda s: str(s.answer),
     ),
-    "folio_ref_freeze": Row(
+    "folio_ref_freeze": Wording(
         "try to freeze the {a[1]} references to {it}",
         "there are exactly so many, and the count is 0 now",
         lambda s: f"there are {s.folio().refcount}, so the page stays as it is",
     ),
-    "folio_ref_unfreeze": Row("give the frozen references to {it} back"),
+    "folio_ref_unfreeze": Wording("give the frozen references to {it} back"),
     # locks and the page cache
-    "folio_trylock": Row(
+    "folio_trylock": Wording(
         "try to lock {it}",
         "nobody else has it",
         lambda s: f"{subject(s.folio().locked_by)} has it" if s.folio().locked_by else "no",
     ),
-    "folio_lock": Row("lock {it} as soon as it is free", "nobody else has the lock"),
-    "folio_unlock": Row("unlock {it}"),
-    "folio_lock_by_name": Row("look {it} up and lock it", function="filemap_lock_folio"),
-    "folio_test_writeback": Row("is {it} being written back?"),
-    "folio_wait_writeback": Row("wait until {it} has been written back"),
-    "folio_mapping": Row("does {it} still belong to its file?", no=", so it is not split"),
-    "filemap_release_folio": Row("may the file's private data of {it} go?", no=ENDS),
-    "filemap_remove_folio": Row(
+    "folio_lock": Wording("lock {it} as soon as it is free", "nobody else has the lock"),
+    "folio_unlock": Wording("unlock {it}"),
+    "folio_lock_by_name": Wording("look {it} up and lock it", function="filemap_lock_folio"),
+    "folio_test_writeback": Wording("is {it} being written back?"),
+    "folio_wait_writeback": Wording("wait until {it} has been written back"),
+    "folio_mapping": Wording("does {it} still belong to its file?", no=", so it is not split"),
+    "filemap_release_folio": Wording("may the file's private data of {it} go?", no=ENDS),
+    "filemap_remove_folio": Wording(
         "take {it} out of its file",
         "it is freed with the last reference",
         function="remove_mapping",
     ),
-    "truncate_inode_folio": Row("cut {it} off its file", "the page cache lets go of it"),
-    "mapping_empty": Row("is the page cache of the file empty?"),
-    "find_get_entry": Row(
+    "truncate_inode_folio": Wording("cut {it} off its file", "the page cache lets go of it"),
+    "mapping_empty": Wording("is the page cache of the file empty?"),
+    "find_get_entry": Wording(
         "ask for a reference to the next page of the file",
         "it is {got}, {count}",
         "there is no more",
         reads=_none,
     ),
-    "folio_test_dirty": Row("has {it} been written to?"),
-    "folio_mark_dirty": Row("mark {it} as written to"),
-    "xas_load": Row("is {it} still in the page cache?", no=ENDS),
+    "folio_test_dirty": Wording("has {it} been written to?"),
+    "folio_mark_dirty": Wording("mark {it} as written to"),
+    "xas_load": Wording("is {it} still in the page cache?", no=ENDS),
     # splitting
-    "folio_kind": Row(
+    "folio_kind": Wording(
         "ask what kind of memory {it} is",
         lambda s: f"it is {s.answer.replace('_', ' ')} memory",
         function="folio_test_anon",
     ),
-    "folio_get_anon_vma": Row(
+    "folio_get_anon_vma": Wording(
         "ask for the anon_vma of {it}", "there is one", "there is none, because nothing maps it"
     ),
-    "xas_split_alloc": Row(
+    "xas_split_alloc": Wording(
         "ask for page-cache nodes for the pieces of {it}",
         "they are there",
         "there is no memory" + ENDS,
         may={"ok": "there is memory", "nomem": "there is none"},
     ),
-    "can_split_folio": Row(
+    "can_split_folio": Wording(
         "are all references to {it} known?",
         ", so the split goes on",
         _refused,
         reads=lambda s: "no" if s.answer is None else "yes",
     ),
-    "folio_test_partially_mapped": Row("is {it} queued to be split, because a part was unmapped?"),
-    "unmap_folio": Row("remove the mappings of {it}"),
-    "remap_page": Row(
+    "folio_test_partially_mapped": Wording(
+        "is {it} queued to be split, because a part was unmapped?"
+    ),
+    "unmap_folio": Wording("remove the mappings of {it}"),
+    "remap_page": Wording(
         "give {it} its mappings back",
         lambda s: s.count or "nothing to do, mappings of a file stay away",
     ),
-    "references_explained": Row("look at the count of {it}", _waited, _waited, None),
-    "__split_huge_page": Row(
+    "references_explained": Wording("look at the count of {it}", _waited, _waited, None),
+    "__split_huge_page": Wording(
         "cut {it} into pieces",
         lambda s: f"each of {plural(len(s.answer), 'single page')} has a count of its own now",
         reads=lambda s: f"{len(s.answer)} pieces",
     ),
     # moving
-    "alloc_migration_target": Row(
+    "alloc_migration_target": Wording(
         "ask for a new place for {it}",
         lambda s: f"it gets {s.got} in {place(s.after, s.answer)}",
         "none is free",
         may={"ok": "there is one", "fail": "there is none"},
     ),
-    "folio_mapped": Row("is {it} mapped?"),
-    "try_to_migrate": Row("replace the mappings of {it} by migration entries"),
-    "folio_expected_refs": Row(
+    "folio_mapped": Wording("is {it} mapped?"),
+    "try_to_migrate": Wording("replace the mappings of {it} by migration entries"),
+    "folio_expected_refs": Wording(
         "ask how many references {it} may have",
         lambda s: _fails(s) if s.answer < 0 else f"it will accept exactly {s.answer}",
         function="move_to_new_folio",
         reads=lambda s: errno.name(s.answer) if s.answer < 0 else f"expect {s.answer}",
         may={"ok": "the file agrees"},
     ),
-    "folio_migrate_mapping": Row(
+    "folio_migrate_mapping": Wording(
         "let the new page take the place of {it}",
         "it lies in {area} and has the name, the page-cache references and the contents now",
     ),
-    "remove_migration_ptes": Row("map {it} again"),
-    "putback_lru_page": Row("put {it} back on its LRU list", "the isolation ends"),
-    "next_migratable": Row(
+    "remove_migration_ptes": Wording("map {it} again"),
+    "putback_lru_page": Wording("put {it} back on its LRU list", "the isolation ends"),
+    "next_migratable": Wording(
         "look for the next page to move",
         "it is {got}",
         "there is none any more",
         "isolate_migratepages_range",
     ),
     # LRU lists and batches
-    "folio_isolate_lru": Row("isolate {it} from its LRU list", "", "it was on none"),
-    "isolate_by_name": Row(
+    "folio_isolate_lru": Wording("isolate {it} from its LRU list", "", "it was on none"),
+    "isolate_by_name": Wording(
         "isolate {it} from its LRU list", "", "it was on none", "folio_isolate_lru"
     ),
-    "folio_test_lru": Row("is {it} on an LRU list?"),
-    "folio_test_clear_lru": Row(
+    "folio_test_lru": Wording("is {it} on an LRU list?"),
+    "folio_test_clear_lru": Wording(
         "take {it} off its list for another one",
         "nobody can isolate it meanwhile",
         "it was on none",
     ),
-    "folio_add_lru": Row(
+    "folio_add_lru": Wording(
         "queue {it} for an LRU list",
         lambda s: (
             "it goes straight there"
@@ -315,88 +317,90 @@ OPS: dict[str, Row] = {
             else "a batch may hold it for a while"
         ),
     ),
-    "folio_batch_add": Row(
+    "folio_batch_add": Wording(
         "queue {it} in this CPU's batch",
         "the batch has to be emptied now",
         "the batch keeps a reference",
         "folio_batch_add_and_move",
         _batched,
     ),
-    "folios_put": Row("drop the references of the batch"),
-    "lru_add_drain": Row("empty the batches of this CPU", _drained),
-    "lru_add_drain_all": Row("empty the batches of every CPU", _drained),
-    "lru_cache_disable": Row("empty the batches of every CPU and use none for now", _drained),
-    "lru_cache_enable": Row("use batches again"),
-    "lru_deactivate_file_fn": Row("move {it} to the inactive list", "unless it is mapped"),
-    "cond_resched": Row("offer the CPU to others"),
+    "folios_put": Wording("drop the references of the batch"),
+    "lru_add_drain": Wording("empty the batches of this CPU", _drained),
+    "lru_add_drain_all": Wording("empty the batches of every CPU", _drained),
+    "lru_cache_disable": Wording("empty the batches of every CPU and use none for now", _drained),
+    "lru_cache_enable": Wording("use batches again"),
+    "lru_deactivate_file_fn": Wording("move {it} to the inactive list", "unless it is mapped"),
+    "cond_resched": Wording("offer the CPU to others"),
     # pinning and mapping
-    "follow_page_mask": Row(
+    "follow_page_mask": Wording(
         "try to pin {it}",
         lambda s: f"it pins {plural(s.answer.pins, 'page')}, {s.count}",
         _mapped_where,
         reads=_none,
     ),
-    "gup_put_folio": Row("unpin {pages} of {it}"),
-    "pin_by_name": Row("pin {it}", "", "there is no such page", "pin_user_pages"),
-    "unpin_by_pfn": Row("unpin {it}", "", function="unpin_user_page"),
-    "is_longterm_pinnable_page": Row("may {it} stay where it is?", no=", it lies in {area}"),
-    "handle_mm_fault": Row(
+    "gup_put_folio": Wording("unpin {pages} of {it}"),
+    "pin_by_name": Wording("pin {it}", "", "there is no such page", "pin_user_pages"),
+    "unpin_by_pfn": Wording("unpin {it}", "", function="unpin_user_page"),
+    "is_longterm_pinnable_page": Wording("may {it} stay where it is?", no=", it lies in {area}"),
+    "handle_mm_fault": Wording(
         "map {it} by a page fault",
         lambda s: f"{_fails(s)}, because the file has no such page",
         "that takes one reference",
     ),
-    "touch": Row("use {page}", "it is mapped, no fault", "it is not mapped: a page fault", None),
-    "finish_fault": Row(
+    "touch": Wording(
+        "use {page}", "it is mapped, no fault", "it is not mapped: a page fault", None
+    ),
+    "finish_fault": Wording(
         "map {it}", "its reference is the mapping's now", "it need not be mapped, or is gone"
     ),
-    "map_in_another_process": Row("map {it} in one more process", "", function="do_read_fault"),
-    "shmem_alloc_and_acct_folio": Row(
+    "map_in_another_process": Wording("map {it} in one more process", "", function="do_read_fault"),
+    "shmem_alloc_and_acct_folio": Wording(
         "allocate a page for the file", "{got}, with one reference", "there is no memory for it"
     ),
-    "shmem_add_to_page_cache": Row("put {it} into its file"),
-    "do_anonymous_page": Row(
+    "shmem_add_to_page_cache": Wording("put {it} into its file"),
+    "do_anonymous_page": Wording(
         "allocate and map a page of no file", "{got}; the one reference is the mapping's"
     ),
-    "populate_range": Row(
+    "populate_range": Wording(
         "touch {pages} of the guest's memory", _populated, _populated, "populate_vma_page_range"
     ),
-    "io_in_flight": Row("wait for the device", "nothing changes", function=None),
-    "pfn_to_folios": Row(
+    "io_in_flight": Wording("wait for the device", "nothing changes", function=None),
+    "pfn_to_folios": Wording(
         "look up whose pages are pinned",
         lambda s: f"there are {plural(len(s.answer), 'folio')}",
         function=None,
     ),
     # counters
-    "count_vm_events": Row("count what happened", _events),
-    "trace_mm_migrate_pages_start": Row(
+    "count_vm_events": Wording("count what happened", _events),
+    "trace_mm_migrate_pages_start": Wording(
         "report that the move starts", lambda s: f"reason {REASONS[s.a[1]].replace('_', ' ')}"
     ),
-    "trace_mm_migrate_pages": Row(
+    "trace_mm_migrate_pages": Wording(
         "report how the move went",
         "of the pages {a[0]} moved, {a[1]} not; of the huge pages {a[2]} moved, {a[3]} failed, "
         "{a[4]} split",
     ),
     # taking CMA memory back
-    "start_isolate_page_range": Row("close {pages} from {a[0]:#x} on to new allocations"),
-    "undo_isolate_page_range": Row("open the range from {a[0]:#x} on again"),
-    "test_pages_isolated": Row("is the range empty?", no=", so the owner can't have it"),
-    "isolate_freepages_range": Row("take the {pages} of the range"),
+    "start_isolate_page_range": Wording("close {pages} from {a[0]:#x} on to new allocations"),
+    "undo_isolate_page_range": Wording("open the range from {a[0]:#x} on again"),
+    "test_pages_isolated": Wording("is the range empty?", no=", so the owner can't have it"),
+    "isolate_freepages_range": Wording("take the {pages} of the range"),
     # VFIO
-    "iommu_mutex_lock": Row("take VFIO's lock", function="mutex_lock"),
-    "iommu_mutex_unlock": Row("give VFIO's lock back", function="mutex_unlock"),
-    "vfio_find_dma": Row("is a part of the range mapped already?"),
-    "vfio_dma_avail": Row("is one more mapping allowed?", function=None),
-    "vfio_iommu_iova_dma_valid": Row("can the device use these addresses?"),
-    "vfio_link_dma": Row("put a new mapping on VFIO's list", "", "there is no memory for it"),
-    "vfio_unlink_dma": Row("take its mapping off VFIO's list", "nothing is left of it"),
-    "vfio_batch_init": Row(
+    "iommu_mutex_lock": Wording("take VFIO's lock", function="mutex_lock"),
+    "iommu_mutex_unlock": Wording("give VFIO's lock back", function="mutex_unlock"),
+    "vfio_find_dma": Wording("is a part of the range mapped already?"),
+    "vfio_dma_avail": Wording("is one more mapping allowed?", function=None),
+    "vfio_iommu_iova_dma_valid": Wording("can the device use these addresses?"),
+    "vfio_link_dma": Wording("put a new mapping on VFIO's list", "", "there is no memory for it"),
+    "vfio_unlink_dma": Wording("take its mapping off VFIO's list", "nothing is left of it"),
+    "vfio_batch_init": Wording(
         "get room for a batch of pages", "{answer} pages", reads=lambda s: str(s.answer)
     ),
-    "vfio_lock_acct": Row("count {a[0]:+d} pages as locked memory", _fails),
-    "vfio_dma_grow": Row("note that its mapping has {pages} more", function=None),
-    "memlock_allows": Row("may it lock {pages} more?", function=None),
-    "iommu_map": Row("let the device reach {pages}", _fails),
-    "iommu_unmap": Row(
+    "vfio_lock_acct": Wording("count {a[0]:+d} pages as locked memory", _fails),
+    "vfio_dma_grow": Wording("note that its mapping has {pages} more", function=None),
+    "memlock_allows": Wording("may it lock {pages} more?", function=None),
+    "iommu_map": Wording("let the device reach {pages}", _fails),
+    "iommu_unmap": Wording(
         "take the pages away from the device", lambda s: plural(s.answer.pages, "page")
     ),
 }
@@ -405,9 +409,9 @@ OPS: dict[str, Row] = {
 # -- a step in words
 
 
-def _row(op: Op) -> Row:
+def _row(op: Op) -> Wording:
     """Only steps of a test have no row."""
-    return OPS.get(op.kind.name) or Row(f"take the step {op.kind.name}()", function=None)
+    return OPS.get(op.kind.name) or Wording(f"take the step {op.kind.name}()", function=None)
 
 
 def intent(world: World, op: Op, outcome: str = "") -> str:

@@ -184,7 +184,7 @@ BLOCK_MAX, REPEATS_MIN = 64, 4
 _PLACES = frozenset(("pfn", "index", "nr", "iova", "src", "dst", "old", "new"))
 
 
-class Row(NamedTuple):
+class StepRow(NamedTuple):
     """Steps `start`..`end` of a run (from 0): one step, or `times` blocks of `block` steps.
 
     `renamed`: the blocks deal with one page after the other, not with the same one again."""
@@ -239,6 +239,12 @@ def _shape(event: Event) -> Hashable:
     return event.actor, op.kind.name, event.outcome, where, args, _blank(event.answer)
 
 
+def _page(event: Event) -> tuple[Any, ...]:
+    """The arguments that say which page the step is about."""
+    pairs = zip(arguments(event.op), event.op.args, strict=False)
+    return tuple(value for name, value in pairs if name in ("pfn", "src", "index"))
+
+
 def _block(trace: Trace, shapes: list[int], i: int) -> tuple[int, int]:
     """The shortest block that is repeated often enough from `i`, and how often; (0, 0) if none."""
     for block in range(1, BLOCK_MAX + 1):
@@ -251,10 +257,10 @@ def _block(trace: Trace, shapes: list[int], i: int) -> tuple[int, int]:
     return 0, 0
 
 
-_KNOWN: WeakKeyDictionary[Trace, tuple[tuple[int, int], list[Row]]] = WeakKeyDictionary()
+_KNOWN: WeakKeyDictionary[Trace, tuple[tuple[int, int], list[StepRow]]] = WeakKeyDictionary()
 
 
-def fold(trace: Trace, *, short: int = SHORT) -> list[Row]:
+def fold(trace: Trace, *, short: int = SHORT) -> list[StepRow]:
     """The rows of a run; each step belongs to exactly one.  Remembered: a slider asks each time."""
     known = _KNOWN.get(trace)
     if known is None or known[0] != (len(trace), short):
@@ -262,29 +268,27 @@ def fold(trace: Trace, *, short: int = SHORT) -> list[Row]:
     return known[1]
 
 
-def _fold(trace: Trace, short: int) -> list[Row]:
+def _fold(trace: Trace, short: int) -> list[StepRow]:
     n = len(trace)
     if n <= short:
-        return [Row(i, i + 1) for i in range(n)]
+        return [StepRow(i, i + 1) for i in range(n)]
     numbers: dict[Hashable, int] = {}
     shapes = [numbers.setdefault(_shape(event), len(numbers)) for event in trace.events]
-    rows: list[Row] = []
+    rows: list[StepRow] = []
     i = 0
     while i < n:
         block, times = _block(trace, shapes, i)
         if not block:
-            rows.append(Row(i, i + 1))
+            rows.append(StepRow(i, i + 1))
             i += 1
             continue
         # The first and the last block are shown step by step.
         last, end = i + block * (times - 1), i + block * times
-        one, other = (
-            [(event.op.args, event.answer) for event in trace.events[at : at + block]]
-            for at in (i, i + block)
-        )
-        rows += [Row(j, j + 1) for j in range(i, i + block)]
-        rows.append(Row(i + block, last, block, times - 2, one != other))
-        rows += [Row(j, j + 1) for j in range(last, end)]
+        pages = [_page(event) for event in trace.events[i : i + 2 * block]]
+        again = any(page and page == pages[j + block] for j, page in enumerate(pages[:block]))
+        rows += [StepRow(j, j + 1) for j in range(i, i + block)]
+        rows.append(StepRow(i + block, last, block, times - 2, not again))
+        rows += [StepRow(j, j + 1) for j in range(last, end)]
         i = end
     return rows
 
@@ -347,7 +351,7 @@ def step_table(trace: Trace) -> str:
     return "\n".join(out) + "\n"
 
 
-def _widths(trace: Trace, rows: list[Row], said: list[str]) -> tuple[int, dict[str, int], int]:
+def _widths(trace: Trace, rows: list[StepRow], said: list[str]) -> tuple[int, dict[str, int], int]:
     """Columns of the step number, of each actor, and of the margin."""
     main, *others = [actor.name for actor in trace.scenario.actors]
     numbers = max([4, *(len(row.numbers) for row in rows)])

@@ -391,8 +391,8 @@ def _note(moment: Moment) -> str:
     for op in (moment.local(actor).op, *ops):
         if op is None or op.site == "migrate.end":
             break
-        if "pass_" in op.told:
-            words.append(f"round {op.told['round_']}, pass {op.told['pass_']}")
+        if "pass_" in op.notes:
+            words.append(f"round {op.notes['round_']}, pass {op.notes['pass_']}")
             break
     return "  ·  ".join(words)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mmsim import errno
 from mmsim.engine.scenario import State
-from mmsim.evidence.ftrace import RealTrace, Row, migrate_returns
+from mmsim.evidence.ftrace import AlignedRow, RealTrace, migrate_returns
 from mmsim.scenarios import Situation, vfio_map
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def labels(words: Iterable[str], title: str) -> pd.Index[Any]:
     return pd.Index(list(words), name=title, dtype=object)
 
 
-def ended(situation: Situation) -> tuple[State, str]:
+def usual_end(situation: Situation) -> tuple[State, str]:
     """The end of the usual run, and what each migrate_pages() of it returned."""
     trace = situation.run()
     codes = [errno.name(rc) for rc in migrate_returns(trace)]
@@ -55,7 +55,7 @@ def in_a_row(codes: Sequence[str]) -> str:
 def counters_by_version(situation: Situation, versions: Sequence[str]) -> pd.DataFrame:
     """What moved in the same situation with each version, and what was returned."""
     runs = [situation.with_(name) for name in versions]
-    ends = [ended(run) for run in runs]
+    ends = [usual_end(run) for run in runs]
     moved: dict[str, list[object]] = {}
     for counter, before in situation.initial().world.vmstat.items():
         grown = [state.world.vmstat[counter] - before for state, _ in ends]
@@ -86,7 +86,7 @@ def measured_table(real: RealTrace) -> pd.DataFrame:
     return frame(list(moved.values()), labels(moved, "counter"), ["measured"])
 
 
-def alignment(rows: Sequence[Row]) -> pd.DataFrame:
+def alignment(rows: Sequence[AlignedRow]) -> pd.DataFrame:
     """A real trace beside the model's (`ftrace.align`), with a sign for each row."""
     import pandas as pd
 

@@ -97,7 +97,7 @@ def explored(situation: Situation, pace: str) -> Picture:
     found = explore(asked, states_max=STATES_MAX)
     states, schedules = plural(found.states, "state"), found.schedules()
     paces = {asked.main: next(each for each in PACES if pace_words(each) == pace)}
-    outcomes = found.outcomes(asked.fate, paces)
+    outcomes = found.outcomes(asked.full_outcome, paces)
     if not found.complete:
         ends = [f"{o.name}: {render(o.shortest)}" for o in outcomes if o.shortest is not None]
         lines = [f"Search not finished after {states}. It found so far:", *ends]

@@ -183,7 +183,7 @@ class Scheduler(Frame):
 
     def _kinds(self) -> str:
         """Which kinds of failure were found in this situation, and of how many if it has a goal."""
-        level, fate = self.played, self.played.situation.fate(self.trace.last)
+        level, fate = self.played, self.played.situation.full_outcome(self.trace.last)
         found = self._found[level.situation]
         if fails(fate) and fate not in found:
             found.append(fate)

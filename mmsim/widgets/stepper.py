@@ -12,7 +12,16 @@ import ipywidgets as w
 from mmsim.engine.trace import Trace
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import Situation
-from mmsim.views.first_screen import KERNELS, LETS_GO, NEVER, NOBODY, Stop, said, screen, stops
+from mmsim.views.first_screen import (
+    KERNELS,
+    LETS_GO,
+    NEVER,
+    NOBODY,
+    Stop,
+    screen,
+    stop_words,
+    stops,
+)
 from mmsim.views.run import fold, summary
 from mmsim.views.state import state_picture
 from mmsim.widgets.board import ROW, Board, in_lines, keyed, quiet
@@ -149,4 +158,4 @@ class FirstScreen(Walk):
         """Show the way as far as a stop."""
         way = self.way[: stop + 1]
         self.view.value = screen(way).html
-        self.said.value = f'<div class="mmsim-said">{said(way[-1])}</div>'
+        self.said.value = f'<div class="mmsim-said">{stop_words(way[-1])}</div>'

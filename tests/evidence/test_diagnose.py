@@ -34,7 +34,7 @@ from mmsim.mm.versions import POLICIES, VERSIONS
 from mmsim.scenarios import vfio_map
 from mmsim.scenarios.situation import MISSED, NOT_MOVED, NOT_SPLIT, SINGLE
 from mmsim.views.diagnosis import NO_PATH, RARER, command, path_words, report
-from mmsim.views.flow import taken
+from mmsim.views.flow import count_flow
 
 PAIR = "thp_migration_fail +1\nthp_split_page_failed +1\n"
 ELEVEN = "thp_migration_fail +11\nthp_split_page_failed +10\n"
@@ -207,7 +207,7 @@ def first(found):
 
 
 def refused(path):
-    return taken(path.fate.trace()).at_check
+    return count_flow(path.fate.trace()).at_check
 
 
 @pytest.mark.parametrize("version", ONCE)
@@ -269,12 +269,12 @@ def way(t):
 def plain(version):
     """What a huge page does that nobody holds: with room, and without."""
     runs = (vfio_map(version, holder=0, order=1, targets=t).run() for t in ("available", "none"))
-    return [way(taken(run)) for run in runs]
+    return [way(count_flow(run)) for run in runs]
 
 
 def total(path):
     """The same of a path: its fate, and the plain things beside it."""
-    fate = way(taken(path.fate.trace()))
+    fate = way(count_flow(path.fate.trace()))
     sums = [
         path.times * n + path.whole * a + path.split * b
         for n, a, b in zip(fate, *plain(path.fate.version), strict=True)
@@ -319,7 +319,7 @@ def test_a_case_of_the_model_is_diagnosed_with_its_true_path_first(seed, noise):
         more = {name: n if by == "n" else by for name, by in NOISE.get(noise, {}).items()}
         given = {name: by + more.get(name, 0) for name, by in moved.given.items()}
         others = {name: by for name, by in more.items() if name not in given}
-        whole, *truth = way(taken(trace))
+        whole, *truth = way(count_flow(trace))
         truth = (whole + more.get("thp_migration_success", 0), *truth)
         for told in (version, None) if n < 2 else (version,):
             group = explain(moved._replace(given=given, others=others), told).groups[0]
@@ -454,7 +454,7 @@ def test_a_probe_is_shown_with_every_code_that_it_saw(version):
         paths, *(rows[f"return probe on {f}()"] for f in PROBED), strict=True
     ):
         events = path.fate.trace().events
-        codes = [event.told["ret"] for event in events if event.site == "split.unlock"]
+        codes = [event.notes["ret"] for event in events if event.site == "split.unlock"]
         for shown, seen in ((split, codes), (migrated, path.fate.returns)):
             assert shown == (", ".join(dict.fromkeys(map(errno.name, seen))) or "not called")
 

@@ -32,7 +32,7 @@ from mmsim.evidence.kernel_runs import (
     compare_file,
     exist,
 )
-from mmsim.mm.fragmentation import summed, unusable_index
+from mmsim.mm.fragmentation import sum_types, unusable_index
 
 HELD_UNITS = Path(__file__).with_name("held_units.csv")
 MIXED, DROPS, CONTIG = (
@@ -253,7 +253,7 @@ def test_only_one_snapshot_was_not_taken_at_one_moment_and_the_reason_given_is_t
         for row in measured(COUNTERS_FILE)
         if (row["boot"], row["snapshot"]) == RACED
     )
-    listed = sum(n << order for order, n in enumerate(summed(lists_of(*RACED))))
+    listed = sum(n << order for order, n in enumerate(sum_types(lists_of(*RACED))))
     assert (listed, counted) == (149339, 148946)
     (why,) = {row.why for row in found.having("explained")}
     assert "149339 pages where nr_free_pages is 148946" in why

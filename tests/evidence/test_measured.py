@@ -20,8 +20,8 @@ from mmsim.evidence.measured import (
     Share,
     best_split,
     bins,
-    disturbed,
-    rescued,
+    measured_pins,
+    rescued_pins,
     trials,
     wilson,
 )
@@ -40,7 +40,7 @@ def test_pins_beside_drop_caches_are_those_of_the_summary(kind, scenario):
     both_loops = rows_of(
         "s4_dropcaches_summary.csv", scenario=scenario, variant=kind, subpage_retry_knob="0"
     )
-    found = disturbed(kind, scenario)
+    found = measured_pins(kind, scenario)
     failed, trials, *others = (
         sum(int(row[f"n_{column}"]) for row in both_loops)
         for column in (
@@ -57,18 +57,18 @@ def test_pins_beside_drop_caches_are_those_of_the_summary(kind, scenario):
 
 
 def test_every_scenario_is_pooled_and_nothing_else():
-    assert [disturbed(kind).failed for kind in VARIANTS] == [
+    assert [measured_pins(kind).failed for kind in VARIANTS] == [
         Share(n, 1020) for n in (501, 500, 503)
     ]
-    assert [disturbed(kind).huge_page_left for kind in VARIANTS] == [6, 1, 0]
+    assert [measured_pins(kind).huge_page_left for kind in VARIANTS] == [6, 1, 0]
     rows = rows_of("s4_dropcaches_trials.csv", alloc_mode="inject", backing="thp")
     assert {row["scenario"] for row in rows} == {*SCENARIOS}
 
 
 def test_base_rescues_nobody():
-    assert [rescued("base", how).hits for how in TIMED] == [0, 0]
-    assert [rescued("v2", how) for how in TIMED] == [Share(67, 454), Share(65, 137)]
-    assert [rescued("v2", how, 1000) for how in TIMED] == [Share(64, 179), Share(63, 96)]
+    assert [rescued_pins("base", how).hits for how in TIMED] == [0, 0]
+    assert [rescued_pins("v2", how) for how in TIMED] == [Share(67, 454), Share(65, 137)]
+    assert [rescued_pins("v2", how, 1000) for how in TIMED] == [Share(64, 179), Share(63, 96)]
 
 
 # -- the interval of a share

@@ -17,7 +17,7 @@ from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import lru_batch, vfio_map
 from mmsim.scenarios.one_page import folio_of, page_with
 from mmsim.views.chances import Retrying, success
-from mmsim.views.flow import taken
+from mmsim.views.flow import count_flow
 
 TEXT = (FOLDER / "capstone_and_recall.md").read_text(encoding="utf-8")
 SEEDS = (0, 1, 4, 9)  # one or several fit, in every kernel
@@ -126,7 +126,7 @@ def test_the_answers_of_the_two_days():
     assert [*counters_of(held).values()] == [day_2["failures"], day_2["refused"]]
     assert errno.name(alone.results["pin"]) == day_7["alone"]
     truncated = vfio_map("v2", holder=0, trouble="truncated").run()
-    assert taken(truncated).refused == day_7["passes"]
+    assert count_flow(truncated).refused == day_7["passes"]
     assert [round(float(100 * success(Retrying(*r), 18))) for r in ((10, 2), (3, 9))] == [64, 64]
     other = [vfio_map(v, reason="contig_range").run() for v in ("v1", "v2")]
     assert [errno.name(migrate_returns(run)[-1]) for run in other] == ["-EAGAIN", "-ENOMEM"]

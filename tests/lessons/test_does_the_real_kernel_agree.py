@@ -8,7 +8,7 @@ from failure_odds import ANY_STEP, failure_odds
 from mmsim.datafiles import load_csv
 from mmsim.engine.op import atomic
 from mmsim.evidence.ftrace import real_trace
-from mmsim.evidence.measured import disturbed
+from mmsim.evidence.measured import measured_pins
 from mmsim.lessons import does_the_real_kernel_agree as lesson
 from mmsim.mm import migrate
 from mmsim.scenarios import SMALL, pin_versus
@@ -68,7 +68,7 @@ def test_no_split_was_refused_in_the_loop_of_2022_either():
 def test_what_is_said_of_6_12_is_in_the_rows():
     found, shares = lesson.on_612(), lesson.counterfactual()
     assert [found[name] for name in ("pins", "whole", "pieces")] == [120, 2, 112]
-    old, new = (disturbed(kind, loop="oct22").failed for kind in ("base", "v2"))
+    old, new = (measured_pins(kind, loop="oct22").failed for kind in ("base", "v2"))
     words = lesson.support.labels["same"]
     for share in (old, new):
         low, high = (f"{100 * end:.0f}" for end in share.interval)

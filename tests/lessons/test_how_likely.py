@@ -23,7 +23,7 @@ def test_the_headline_is_what_was_counted():
 
 
 def test_the_stored_runs_are_those_of_the_coin():
-    assert sample(RACE.merged(), RACE.fate, sum(lesson.TOSSED.values()), 0) == lesson.TOSSED
+    assert sample(RACE.merged(), RACE.full_outcome, sum(lesson.TOSSED.values()), 0) == lesson.TOSSED
 
 
 def test_the_numbers_of_the_text():

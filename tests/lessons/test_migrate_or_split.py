@@ -39,7 +39,7 @@ def test_what_is_returned_and_what_the_pin_makes_of_it(version):
         returned = lesson.migrate_returns(trace)[-1]
         left = tries(trace)[-1] in ("busy", "split refused")
         fails = returned < 0 or left if version == "v1" else returned != 0
-        assert fails is (lesson.ended(trace) == "-ENOMEM")
+        assert fails is (lesson.pin_result(trace) == "-ENOMEM")
         split = lesson.counters_of(trace)["thp_migration_fail"]
         assert returned in ({"base": [-12, split], "v1": [split], "v2": [0, split]}[version])
 

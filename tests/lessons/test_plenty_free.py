@@ -7,13 +7,13 @@ import pytest
 from mmsim.datafiles import load_csv
 from mmsim.lessons import FOLDER
 from mmsim.lessons import plenty_free as lesson
-from mmsim.mm.fragmentation import suitable, summed
+from mmsim.mm.fragmentation import suitable, sum_types
 from mmsim.scenarios import boot_guest
 from mmsim.scenarios.host import host, served_from
 
 
 def huge_blocks(**knobs):
-    return suitable(summed(host(**knobs).zone.lists()), 9)
+    return suitable(sum_types(host(**knobs).zone.lists()), 9)
 
 
 def test_the_hosts():

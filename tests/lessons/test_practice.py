@@ -7,8 +7,8 @@ import re
 import pytest
 
 from mmsim.lessons import capstone_and_recall, migrate_or_split, plenty_free, who_holds_this_page
-from mmsim.mm.page_alloc import take
-from mmsim.mm.zone import boot
+from mmsim.mm.boot import boot
+from mmsim.mm.page_alloc import take_block
 
 SEEDS = range(5)
 # What the card of number 1 asks, in every Python.
@@ -44,7 +44,7 @@ def test_a_strip_has_the_blocks_of_the_allocator():
         drawn = re.search(r"`([#. ]+)`", card.text)[1].replace(" ", "")
         zone = boot(512)
         for page in (*(n for n, sign in enumerate(drawn) if sign == "#"), *range(16, 512)):
-            take(zone, page, 0)
+            take_block(zone, page, 0)
         assert zone.lists()["MOVABLE"][:5] == tuple(card.right().values())
 
 

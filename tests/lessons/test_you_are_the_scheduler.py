@@ -20,7 +20,9 @@ RACE = lesson.RACE
 
 def test_every_schedule_is_a_cell_of_the_picture():
     """Against an enumerator that knows nothing of the picture, and against the search."""
-    ends = [RACE.fate(state) for _, state in all_runs(split_race("base", released="1", order=1))]
+    ends = [
+        RACE.full_outcome(state) for _, state in all_runs(split_race("base", released="1", order=1))
+    ]
     cells = lesson.schedules()
     assert len(cells) == len(ends) == lesson.N_SCHEDULES == RACE.explore().schedules()
     assert sorted(cells.values()) == sorted(ends)
@@ -52,7 +54,9 @@ def test_the_kind_is_known_as_soon_as_the_main_actor_has_returned():
     for situation in {level.situation for level in lesson.LEVELS.values()}:
         found = explore(situation)
         ended = [s for _, s in found.walk() if situation.local(s, situation.main).finished]
-        assert {f for s in ended if fails(f := situation.fate(s))} == {*game.kinds(situation)[0]}
+        assert {f for s in ended if fails(f := situation.full_outcome(s))} == {
+            *game.kinds(situation)[0]
+        }
 
 
 @pytest.mark.parametrize("name", lesson.LEVELS)

@@ -6,12 +6,13 @@ from small import do, folio, run
 
 from mmsim.engine.actor import Actor
 from mmsim.errno import EBUSY
+from mmsim.mm.boot import boot
 from mmsim.mm.cma import Area, cma_alloc, isolate_freepages_range
 from mmsim.mm.folio import ISOLATION
-from mmsim.mm.page_alloc import take
+from mmsim.mm.page_alloc import take_block
+from mmsim.mm.untouched import HELD
 from mmsim.mm.versions import VERSIONS
 from mmsim.mm.world import ZONE, Environment, World
-from mmsim.mm.zone import HELD, boot
 
 
 def test_a_range_is_taken_out_of_the_blocks_that_reach_over_its_ends():
@@ -24,7 +25,7 @@ def test_a_range_is_taken_out_of_the_blocks_that_reach_over_its_ends():
 
 def test_a_busy_page_is_put_back_where_it_was():
     world = World(Environment(ZONE, ZONE), boot(1024, 1024))
-    take(world.zone, 7, 0)
+    take_block(world.zone, 7, 0)
     world.add(7, folio("P", 0, held=(("somebody", 1),)))
     path = Actor("owner", lambda: cma_alloc(Area(0, 512), 512, 9, VERSIONS["v3"], []))
     trace = run(world, path)

@@ -8,10 +8,10 @@ from mmsim.mm.fragmentation import (
     PIN_SCOPE_TYPES,
     extfrag_for_order,
     extfrag_index,
-    printed,
-    read_printed,
+    format_index,
+    parse_index,
     suitable,
-    summed,
+    sum_types,
     unusable_index,
 )
 
@@ -53,9 +53,9 @@ def test_an_order_the_zone_does_not_have(order):
     ],
 )
 def test_printed_as_c_does(index, text):
-    assert printed(index) == text
-    assert read_printed(f" {text} ") == index
-    assert all(read_printed(printed(each)) == each for each in range(index - 9, index + 9))
+    assert format_index(index) == text
+    assert parse_index(f" {text} ") == index
+    assert all(parse_index(format_index(each)) == each for each in range(index - 9, index + 9))
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_printed_as_c_does(index, text):
 )
 def test_what_debugfs_never_shows(text):
     with pytest.raises(ValueError, match=r"as the kernel prints it"):
-        read_printed(text)
+        parse_index(text)
 
 
 # -- per migratetype, and the extension
@@ -71,9 +71,9 @@ def test_what_debugfs_never_shows(text):
 
 def test_summed():
     free = {"Movable": (1, 2, 3), "CMA": (10, 20, 30)}
-    assert summed(free) == (11, 22, 33)
-    assert summed(free, PIN_SCOPE_TYPES) == (1, 2, 3)
-    assert summed(free, ("UNMOVABLE",)) == (0, 0, 0)
-    assert summed({}) == ()
+    assert sum_types(free) == (11, 22, 33)
+    assert sum_types(free, PIN_SCOPE_TYPES) == (1, 2, 3)
+    assert sum_types(free, ("UNMOVABLE",)) == (0, 0, 0)
+    assert sum_types({}) == ()
     with pytest.raises(ValueError, match="different numbers of orders"):
-        summed({"MOVABLE": (1,), "CMA": (1, 2)})
+        sum_types({"MOVABLE": (1,), "CMA": (1, 2)})

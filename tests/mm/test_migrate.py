@@ -50,7 +50,7 @@ def migrate(version, *folios, cast=(), faults=None, mode=MIGRATE_SYNC):
     script = Script(tuple(cues), faults=faults or {})
     trace = run(world, Actor("migrate", path), *(c[0] for c in cast), script=script)
     after = trace.last.world
-    visits = {e.told["round_"]: e.told["pass_"] for e in trace.events if e.site == "visit"}
+    visits = {e.notes["round_"]: e.notes["pass_"] for e in trace.events if e.site == "visit"}
     passes = [pass_ + 1 for pass_ in visits.values()]
     counts = {name: n for name, n in after.vmstat.items() if n}
     return Ran(trace.results["migrate"], left, counts, passes, after)
@@ -132,17 +132,17 @@ def test_the_counters_say_what_the_steps_have_done(seed, version, mode):
             nr = trace.state(position).world.folio(event.op.args[0]).nr_pages
             counted[S] += nr
             counted[TS] += nr > 1
-        counted["thp_migration_split"] += event.site == "split.end" and event.told["ret"] == 0
+        counted["thp_migration_split"] += event.site == "split.end" and event.notes["ret"] == 0
     after = trace.last.world
     after.check()
     assert {name: after.vmstat[name] for name in counted} == counted
     still = [pfn for pfn, each in after.folios.items() if ISOLATION in dict(each.held)]
     assert sorted(each.pfn for each in left) == sorted(still)
     assert {each.migration_entries for each in after.folios.values()} == {(0, 0)}
-    visits = [(e.told["round_"], e.told["pass_"]) for e in trace.events if e.site == "visit"]
-    ended = [e.told["ended"] for e in trace.events if e.told.get("ended")]
+    visits = [(e.notes["round_"], e.notes["pass_"]) for e in trace.events if e.site == "visit"]
+    ended = [e.notes["ended"] for e in trace.events if e.notes.get("ended")]
     assert not ended or ended[-1] >= max(visits)
-    codes = [event.told["rc"] for event in trace.events if event.site == "move.done"]
+    codes = [event.notes["rc"] for event in trace.events if event.site == "move.done"]
     moves = [event.op.kind.name for event in trace.events].count("folio_migrate_mapping")
     assert codes.count(0) == moves
     rc, failed = trace.results["me"], [each for each in left if each in from_]

@@ -69,7 +69,7 @@ def test_without_sleeping_nothing_is_waited_for(orders, mode, matter, rc, visits
     """And a call without memory for a huge page that can't be split ends there."""
     got, left, trace = called(*orders, mode=mode, **matter)
     assert (got, len(left)) == (rc, len(orders) if rc else 0)
-    found = [(e.told["round_"], e.told["pass_"]) for e in trace.events if e.site == "visit"]
+    found = [(e.notes["round_"], e.notes["pass_"]) for e in trace.events if e.site == "visit"]
     assert found == visits
     vmstat = trace.last.world.vmstat
     assert {name: n for name, n in vmstat.items() if "migrat" in name and n} == counts

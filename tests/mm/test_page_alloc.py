@@ -11,6 +11,7 @@ from plain_zone import PlainZone
 
 from mmsim.constants import HPAGE_PMD_ORDER, MIGRATE_CMA, MIGRATE_MOVABLE, PCP_TYPES
 from mmsim.evidence.ftrace import real_trace
+from mmsim.mm.boot import boot, zone_watermarks
 from mmsim.mm.page_alloc import (
     alloc_pages,
     compact_zone,
@@ -18,10 +19,11 @@ from mmsim.mm.page_alloc import (
     free_pages,
     request,
     split_page,
-    take,
+    take_block,
     try_to_compact_pages,
 )
-from mmsim.mm.zone import HELD, Zone, ZoneError, boot, zone_watermarks
+from mmsim.mm.untouched import HELD
+from mmsim.mm.zone import Zone, ZoneError
 from mmsim.scenarios.host import host
 
 NR = 512
@@ -82,7 +84,7 @@ def test_two_readings_of_compaction_move_the_same_pages(order, cma, seed):
     block, low, odd = 5, int(rng.random() * 40), rng.choice([0, 0.02, 0.1])
     zone = boot(8 << block, cma << block, pageblock_order=block, watermarks=(0, low, 99))
     for first in range(0, 8 << block, 1 << block):
-        take(zone, first, block)
+        take_block(zone, first, block)
         split_page(zone, first)
         if zone.pageblock_type(first) != MIGRATE_CMA and rng.random() < 0.4:
             zone.types[first >> block] = rng.choice(PCP_TYPES)
@@ -155,9 +157,9 @@ def test_a_split_block_is_freed_page_by_page():
     assert zone.free_blocks(MIGRATE_MOVABLE)[10] == 1
     with pytest.raises(ZoneError, match="nothing is allocated there"):
         split_page(zone, pfn)
-    take(zone, pfn, 9)
+    take_block(zone, pfn, 9)
     with pytest.raises(ZoneError, match="not free in one block"):
-        take(zone, pfn + 3, 0)
+        take_block(zone, pfn + 3, 0)
 
 
 @pytest.mark.parametrize("variant", ["base", "v1", "v2"])

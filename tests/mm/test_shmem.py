@@ -9,10 +9,10 @@ from mmsim.constants import ANON, SHMEM
 from mmsim.engine.actor import Actor
 from mmsim.engine.op import ModelError, at_once
 from mmsim.errno import ENOMEM
+from mmsim.mm.boot import boot
 from mmsim.mm.shmem import populate as populate_page
 from mmsim.mm.shmem import shmem_is_huge, shmem_populate
 from mmsim.mm.world import ZONE, Environment, World
-from mmsim.mm.zone import boot
 
 NR = 512
 

@@ -8,8 +8,11 @@ import pytest
 
 from mmsim.constants import MAX_ORDER, MIGRATE_CMA, MIGRATE_MOVABLE, PCP_TYPES
 from mmsim.engine.op import ModelError
-from mmsim.mm.page_alloc import alloc_pages, free_pages, request, take
-from mmsim.mm.zone import HELD, Part, Run, Zone, ZoneError, boot, occupancy, pages, pattern
+from mmsim.mm.boot import boot
+from mmsim.mm.occupancy import Part, occupancy
+from mmsim.mm.page_alloc import alloc_pages, free_pages, request, take_block
+from mmsim.mm.untouched import HELD, Run, pages, pattern
+from mmsim.mm.zone import Zone, ZoneError
 
 GIB = 1 << 18
 
@@ -165,7 +168,7 @@ def test_a_pattern_is_merged_as_the_allocator_would_have_merged_it():
         zone = boot(1024)
         places = sorted({draw(rng, 1024) for _ in range(draw(rng, 60))})
         for place in places:
-            take(zone, place, 0)
+            take_block(zone, place, 0)
         made = pattern(10, [(place, 0) for place in places])
         assert made.free == zone.free_blocks(MIGRATE_MOVABLE)
         assert [(b.offset, b.order) for b in made.blocks] == [

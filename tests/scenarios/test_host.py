@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mmsim.mm.fragmentation import suitable, summed
+from mmsim.mm.fragmentation import suitable, sum_types
 from mmsim.scenarios import boot_guest
 from mmsim.scenarios.host import host, served_from
 from mmsim.scenarios.situation import ALL_MOVED, NO_MEMORY, NO_ROOM
@@ -24,7 +24,7 @@ def test_asking_changes_nothing_and_what_is_free_is_what_the_knobs_say(mib):
         zone = host(host=mib, cma=0, used=used).zone
         # A pattern of at most 31 stretches is repeated: a share is off by a pageblock of 62.
         assert abs(zone.nr_free / zone.nr_pages - (1 - used / 100)) < 1 / 62
-        assert bool(suitable(summed(zone.lists()), 9)) == (used == 0)
+        assert bool(suitable(sum_types(zone.lists()), 9)) == (used == 0)
 
 
 FULL = {"host": 16, "cma": 0, "guest": 16, "used": 50}

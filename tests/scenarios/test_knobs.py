@@ -103,10 +103,17 @@ def test_equal_sets_are_equal_knobs():
             "failed: a huge page could not be moved",
         ),
         ({"reason": "syscall", "holder": 0, "targets": "available"}, "migrated"),
+        # Refused once, and then its move failed nine times: the last pass names the failure.
+        ({"version": "v3", "targets": "late"}, "failed: a huge page could not be moved"),
+        ({"targets": "late"}, "failed: a huge page could not be split"),
+        (
+            {"version": "v3", "targets": "late", "passes": 1},
+            "failed: a huge page could not be split",
+        ),
     ],
 )
 def test_each_way_to_end_has_its_name(knobs, outcome):
-    situation = vfio_map("base", **knobs)
+    situation = vfio_map(**{"version": "base", **knobs})
     assert outcome == situation.outcome(situation.run().last)
 
 

@@ -69,7 +69,9 @@ RACE = split_race(**LEAVES)
 
 def fates(situation):
     """Schedules and odds of each outcome."""
-    return {o.name: (o.schedules, o.odds) for o in situation.explore().outcomes(situation.fate)}
+    return {
+        o.name: (o.schedules, o.odds) for o in situation.explore().outcomes(situation.full_outcome)
+    }
 
 
 def test_golden_counts():

@@ -42,7 +42,7 @@ def test_between_passes_is_reached_by_all_together(version, site, pass_):
     )
     at = [event.actor for event in trace.events].index("s")
     then = trace.events[at + 1]
-    assert (then.site, then.op.args, then.told["pass_"]) == (site, (PFN,), pass_)
+    assert (then.site, then.op.args, then.notes["pass_"]) == (site, (PFN,), pass_)
     assert version != "v3" or scheduler.passes == {(0, 1): 10}
 
 

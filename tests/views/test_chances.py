@@ -18,7 +18,7 @@ from mmsim.views.chances import (
     chances,
     chances_picture,
     curve,
-    gone,
+    gone_words,
     retry_law,
     success,
 )
@@ -29,12 +29,12 @@ RACE = split_race(released="1", order=1)
 
 @pytest.fixture(scope="module")
 def outcomes():
-    return RACE.explore().outcomes(RACE.fate)
+    return RACE.explore().outcomes(RACE.full_outcome)
 
 
 @pytest.fixture(scope="module")
 def runs():
-    return sample(RACE.merged(), RACE.fate, 500, seed=0)
+    return sample(RACE.merged(), RACE.full_outcome, 500, seed=0)
 
 
 def test_what_does_not_end_has_no_share():
@@ -57,7 +57,7 @@ def test_pictures_are_readable_with_and_without_runs(outcomes, runs):
     for rows in (
         chances(outcomes),
         chances(outcomes, runs),
-        chances(pin.explore().outcomes(pin.fate)),
+        chances(pin.explore().outcomes(pin.full_outcome)),
     ):
         picture = chances_picture(rows)
         drawn = seen(picture)
@@ -127,4 +127,4 @@ def test_the_curve_is_the_law_and_a_guess_stands_beside_it(passes, permanent):
         assert ("your guess" in drawn) == (guess is not None)
         assert ("the window" in drawn) == (passes > 1)
         for hold in (50, 1000):
-            assert f"{gone(setting, hold)} if held for {hold:,} ticks" in picture.words
+            assert f"{gone_words(setting, hold)} if held for {hold:,} ticks" in picture.words

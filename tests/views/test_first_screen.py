@@ -29,7 +29,7 @@ def test_every_setting_is_stored():
 @pytest.mark.parametrize("setting", SETTINGS[:2] + SETTINGS[-11::5], ids=" ".join)
 def test_every_stop_can_be_read(setting):
     way = first.stops(*setting)
-    sayings = [first.said(stop) for stop in way]
+    sayings = [first.stop_words(stop) for stop in way]
     for n in range(1, len(way) + 1):
         left, right = first.memory_svg(way[:n]), first.way_svg(way[:n])
         readable(left)
@@ -42,7 +42,7 @@ def test_every_stop_can_be_read(setting):
         assert all(sign == judged for sign in compared)
         assert not any(word.endswith("…") for word in [*words(left), *words(right)])
     assert all(len(said) > 20 for said in sayings)
-    assert first.told(*setting).count(". ") == 0
+    assert first.setting_words(*setting).count(". ") == 0
 
 
 def test_the_still_frames_say_in_words_what_they_show():
@@ -51,6 +51,6 @@ def test_the_still_frames_say_in_words_what_they_show():
         readable(svg)
         end = first.stops(*setting)[-1]
         for name, n in end.counted.items():
-            assert f"{name} {n}" in first.told(*setting)
+            assert f"{name} {n}" in first.setting_words(*setting)
             assert str(n) in words(svg)
         assert ("✔ the machine starts" in words(svg)) == end.starts

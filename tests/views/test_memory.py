@@ -8,7 +8,7 @@ from svg_rules import seen
 
 from mmsim.evidence.proc import proc_text
 from mmsim.mm import page_alloc
-from mmsim.mm.zone import boot
+from mmsim.mm.boot import boot
 from mmsim.scenarios.host import host
 from mmsim.views.memory import (
     CELLS_MAX,
@@ -93,7 +93,7 @@ def test_a_single_page_shows():
     """One page of 512 would be 0.1 px high; held or free, it must be seen."""
     zone = boot(16 * MIB)
     empty = memory(zone).svg
-    page_alloc.take(zone, 700, 0)
+    page_alloc.take_block(zone, 700, 0)
     one = memory(zone).svg
     assert one != empty
     assert "v1.5h" in one

@@ -33,6 +33,12 @@ def test_unfolding_is_exact(version: str, knobs: dict[str, object]) -> None:
                 assert len({e.actor for e in block}) == 1
 
 
+def test_the_same_page_again_is_no_further_piece() -> None:
+    """Each attempt at a move has a new destination; the page that is moved is the same."""
+    assert "11 steps 8 more times" in step_table(run("v3", targets="available"))
+    assert "steps for 510 further" in step_table(run("base", holder=0))
+
+
 def test_the_summary_says_what_it_means() -> None:
     said = summary(run("base"))
     assert "pin returns -ENOMEM" in said

@@ -41,7 +41,7 @@ def test_the_pace_changes_the_odds_and_not_the_schedules():
     first = widget.view.value
     widget.boxes["pace"].value = pace_words(PACES[-1])
     assert widget.said.value == "55 states, 73 schedules."
-    expected = RACE.explore().outcomes(RACE.fate, {"split": PACES[-1]})
+    expected = RACE.explore().outcomes(RACE.full_outcome, {"split": PACES[-1]})
     assert widget.view.value == chances_picture(chances(expected)).html != first
 
 

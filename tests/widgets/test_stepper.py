@@ -6,7 +6,7 @@ import pytest
 
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import vfio_map
-from mmsim.views.first_screen import said
+from mmsim.views.first_screen import stop_words
 from mmsim.views.state import state_picture
 from mmsim.widgets import stepper
 from mmsim.widgets.stepper import FirstScreen
@@ -71,6 +71,6 @@ def test_every_control_shows_the_end_at_once_and_once():
         box.lets_go.value = lets_go
         assert box.slider.value == box.slider.max == box.play.max == len(box.way) - 1
         assert box.forward.disabled
-        assert said(box.way[-1]) in box.said.value
+        assert stop_words(box.way[-1]) in box.said.value
         assert len(drawn) == len(set(drawn)) or drawn[-1] == box.last
     assert "does not start" in box.view.value
