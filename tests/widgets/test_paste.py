@@ -36,7 +36,7 @@ def test_another_text_begins_anew():
     widget = paste()
     widget.text.value = TEXT
     widget.zone.value, widget.order.value = "0 DMA", 2
-    for zone, orders, order in (("DMA32", 8, 7), ("Normal", 14, 9)):
+    for zone, orders, order in (("DMA32", 9, 8), ("Normal", 14, 9)):
         other = buddyinfo([(0, zone, (2,) * orders)])
         widget.text.value = other
         assert widget.zone.options == (LARGEST, f"0 {zone}")
