@@ -177,9 +177,8 @@ def lines_of(text: str, file: str, called: str = "") -> list[Line]:
     return lines
 
 
-_NEXT = re.compile(
-    r"(?i)<br ?/?>(?=.)|((?:zone|: ).{9,300}?[\dB])[ \t]+(?=Node +\d+(?:, +zone| \w+: \d))"
-)
+_BREAK = re.compile(r"<br ?/?>(?=.)", re.IGNORECASE)
+_NEXT = re.compile(r"((?:zone|: ).{9,300}?[\dB])[ \t]+(?=Node +\d+(?:, +zone| \w+: \d))")
 _NAMED = re.compile(r"\s*(?:\[[\w./-]+\]|[\w./~-]+(?: *\||:(?!\d)))")
 _COUNTED = re.compile(r"\s*(\d{1,6})(?:[:.)]\s?|\s+|$)")
 
@@ -189,7 +188,8 @@ def _numbered(text: str) -> Iterable[tuple[int, str]]:
     tools put the same name before all lines, count them, mark their ends, or join them."""
     if "\n" not in text.strip():  # as Python shows a text
         text = text.replace("\\n", "\n")
-    text = _NEXT.sub(r"\1\n", text)
+    joined = _BREAK.sub("\n", text).splitlines()
+    text = "\n".join(_NEXT.sub(r"\1\n", s) if s.count("Node ") > 1 else s for s in joined)
     lines = [(n, line) for n, line in enumerate(text.splitlines(), start=1) if line.strip()]
     named = _NAMED.match(lines[0][1]) if len(lines) > 1 else None
     if named and all(line.startswith(named[0]) for _, line in lines):
