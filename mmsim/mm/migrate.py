@@ -66,18 +66,20 @@ def alloc_migration_target(
     """Ask for a folio as large as the one at `pfn`; answers the pfn of a new one, or None.
 
     `reason`: one of REASONS; a long-term pin asks in pin scope."""
-    source = world.folio(pfn)
-    target: int | None = None
-    if outcome == "ok" and _targets(world, pfn) == ZONE:
-        target = world.from_zone(source.order, pin_scope=reason == REASONS[MR_LONGTERM_PIN])
-    elif outcome == "ok":
-        known = dict(world.env.target_pfns).get(source.name)
-        target = world.from_elsewhere(source.order) if known is None else known
-    if source.is_thp and source.had_target != (target is not None):
-        world.update(pfn, had_target=target is not None)
+    target = _new_target(world, pfn, reason) if outcome == "ok" else None
     if target is not None:
-        world.add(target, new_folio(source.order, source.kind))
+        world.add(target, new_folio(world.folio(pfn).order, world.folio(pfn).kind))
+    if world.folio(pfn).is_thp:
+        world.update(pfn, had_target=target is not None)
     return target
+
+
+def _new_target(world: World, pfn: int, reason: str) -> int | None:
+    source = world.folio(pfn)
+    if _targets(world, pfn) == ZONE:
+        return world.from_zone(source.order, pin_scope=reason == REASONS[MR_LONGTERM_PIN])
+    known = dict(world.env.target_pfns)
+    return known[source.name] if source.name in known else world.from_elsewhere(source.order)
 
 
 @choice(may_fail("folio_expected_refs", "ok", *errno.NUMBERS))
