@@ -1,7 +1,7 @@
 """The only transition function: `Scenario.take(state, move) -> (state, event)`.
 
-Stepping by hand, replaying a schedule, a random run, the exhaustive search and the conformance
-runner all come to it, by `Scenario.step` where the move has to be checked first.  A `State` is a
+Stepping by hand, replaying a schedule, the exhaustive search and vectors that run a path all come
+to it, by `Scenario.step` where the move has to be checked first.  A `State` is a
 value: the world and the place where each actor is suspended.
 """
 

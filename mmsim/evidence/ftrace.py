@@ -383,19 +383,23 @@ def _value(key: str, text: str) -> int | str:
     return int(text)
 
 
+def _text(name: str) -> str:
+    folder = TODAY if name.startswith("K612_") else FOLDER
+    return datafiles.path(f"{folder}{name}").read_text(encoding="utf-8")
+
+
 def real_trace(name: str) -> RealTrace:
     """Read a file of data/kernel-runs/traces/, for instance "S3_held_base_retfix1.txt", or one of
     Linux 6.12, whose name begins with K612."""
-    path = datafiles.path(f"{TODAY if name.startswith('K612_') else FOLDER}{name}")
     try:
-        return read(path.read_text(encoding="utf-8"))
+        return read(_text(name))
     except ValueError as error:
         raise ValueError(f"{name}, {error}") from None
 
 
 def raw_lines(name: str, numbers: Sequence[int]) -> list[str]:
     """Lines of a trace file as the kernel wrote them, without process, processor and time."""
-    text = datafiles.path(f"{FOLDER}{name}").read_text(encoding="utf-8").splitlines()
+    text = _text(name).splitlines()
     return [text[number - 1].split(": ", 1)[1].strip() for number in numbers]
 
 

@@ -18,7 +18,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from mmsim import datafiles
+from mmsim import datafiles, errno
 from mmsim.constants import (
     HPAGE_PMD_NR,
     HPAGE_PMD_ORDER,
@@ -331,7 +331,7 @@ def predict(case: Case) -> Mapping[str, int]:
     found = run_gup(vector, version, {"folios": {name: {"split": True} for name in names}})
     result = found["calls"][0]["result"]
     return {
-        "pin_errno": 0 if isinstance(result, int) else -12,
+        "pin_errno": -errno.NUMBERS.get(result, 0),
         "thp_after": sum(not folio["split"] for folio in found["folios"].values()),
         "cma_pages_after": found["pages_in_cma_after"],
         **{f"d_{name}": found["counters"][name] for name in COUNTERS},

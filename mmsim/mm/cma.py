@@ -161,7 +161,8 @@ def alloc_contig_range(start: int, end: int, version: Version) -> Generator[Op, 
 def cma_alloc(
     area: Area, count: int, align_order: int, version: Version, results: list[int]
 ) -> Generator[Op, Any, int]:
-    """Take `count` pages from an area, aligned; returns the first pfn, or a negative errno.
+    """Take `count` pages from an area, aligned; returns the first pfn, or a negative errno.  The
+    kernel's returns the first page, or NULL.
 
     One range after the other is tried while the answer is -EBUSY; any other error ends it.  The
     result of each range is appended to `results`.  Left out: the area's bitmap, that is, what other

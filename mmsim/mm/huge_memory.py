@@ -50,7 +50,7 @@ def folio_test_partially_mapped(world: World, me: str, pfn: int) -> bool:
 
 @atomic
 def can_split_folio(world: World, me: str, pfn: int) -> int | None:
-    """Site 1: are there any references but the cache's, the mappings' and the caller's?
+    """The check: are there any references but the cache's, the mappings' and the caller's?
 
     Answers the number of cache references that the freeze has to expect, None if the folio can't be
     split.  It is a look without any lock, and may be out of date at once."""
@@ -108,7 +108,7 @@ def split_huge_page_to_list(
 ) -> Generator[Op, Any, int]:
     """Split a huge page and append the pieces to `list_`.  Returns 0 or a negative errno.
 
-    Left out: NR_SHMEM_THPS, the i_mmap and anon_vma locks, which nothing here contends for."""
+    Left out: the i_mmap and anon_vma locks, which nothing here contends for."""
     kind = yield folio_kind(page.pfn)
     if kind == HUGE_ZERO:
         return -EBUSY

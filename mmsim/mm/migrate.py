@@ -159,7 +159,7 @@ def __unmap_and_move(src: int, dst: int, force: bool, mode: int) -> Generator[Op
         if page_was_mapped:
             yield lru_add_drain()
     if page_was_mapped:
-        # After a failure the source gets its mappings back, unlike after a failed split.
+        # After a failure the source is mapped again; a file's page is not, after a failed split.
         yield remove_migration_ptes(src, src if rc else dst)
     yield folio_unlock(src)
     return rc

@@ -116,7 +116,9 @@ def isolate(world: World, pfn: int) -> bool:
 
 @atomic
 def folio_isolate_lru(world: World, me: str, pfn: int) -> bool:
-    """Isolate a folio.  Kernel: mm/vmscan.c, folio_isolate_lru()."""
+    """Isolate a folio; True if that was possible.  Kernel: mm/vmscan.c, folio_isolate_lru().
+
+    The kernel's answers 0 for a success and -EBUSY, so a test without "!" reads the wrong way."""
     return isolate(world, pfn)
 
 

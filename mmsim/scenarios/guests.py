@@ -215,8 +215,9 @@ PAGES_MAX = 8
 def lru_batch(version: Version, knobs: Knobs) -> Setup:
     """A guest's single pages are pinned while one of them lies in a per-CPU batch.
 
-    The CPU of that batch is idle: nobody empties it.  A pin empties all batches, but only if it
-    meets a page without PG_lru, as in lru_add.  In the batch deactivate_file a page keeps the flag.
+    The CPU of that batch is idle: nobody empties it.  A pin of 6.1 empties all batches, but only if
+    it meets a page without PG_lru, as in lru_add.  In the batch deactivate_file a page keeps the
+    flag.  6.12 counts references, and so it finds a page in either batch.
     With the inverted isolation test the first round clears it, so the second one empties the batch
     by accident.  Left out: how the page came there (in 6.1 a walk of drop_caches leaves up to 14
     behind), whatever else that CPU does, huge pages, which no batch keeps."""

@@ -1,6 +1,6 @@
 """A policy of one's own: a plain Python function in the place of the last seam.
 
-The function gets an `Attempt` (`mmsim.mm.versions`) and answers one of its DECISIONS. It is asked
+The function gets an `Attempt` (`mmsim.mm.seams`) and answers one of its DECISIONS. It is asked
 once for each different attempt and the answer is kept, so it can't make the model forget what it
 did before. It may take STEPS_MAX steps, and is then stopped. A step is an instruction or a line of
 Python; a call into the model or the library counts as CALL_STEPS of them, whatever happens in
@@ -45,9 +45,10 @@ class _Stopped(BaseException):
 
 
 def own_policy(decide: Callable[[Attempt], str]) -> Version:
-    """The last version with this function as its policy; raises PolicyError if it is none.
+    """The last version with the loop of 6.1, v3fix, with this function as its policy.
 
-    Whatever goes wrong in the function later is a PolicyError of the run that asks it."""
+    Raises PolicyError if it is no function.  Whatever goes wrong in it later is a PolicyError of
+    the run that asks it."""
     if not callable(decide):
         raise PolicyError(f"a policy is a function of an attempt, not {type(decide).__name__}")
     title = f"{LATEST.name}, and a policy of your own"

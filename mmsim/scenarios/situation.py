@@ -18,7 +18,7 @@ from mmsim.engine.actor import Actor
 from mmsim.engine.explore import STATES_MAX, Exploration, Property, explore
 from mmsim.engine.scenario import Scenario, Scheduler, State
 from mmsim.engine.trace import Trace, record
-from mmsim.errno import ENOMEM
+from mmsim.errno import EFAULT, ENOMEM
 from mmsim.errors import UserError, nearest
 from mmsim.mm.folio import Folio
 from mmsim.mm.seams import ISOLATIONS, MEANT, Version
@@ -157,7 +157,8 @@ SINGLE = "failed: a single page could not be moved"
 NO_MEMORY = "failed: no memory to move it to"
 NO_ROOM = "failed: the guest does not fit"
 ALL_MOVED = "failed although everything moved"
-FAILURES = (NOT_SPLIT, NOT_MOVED, MISSED, SINGLE, NO_MEMORY, NO_ROOM, ALL_MOVED)
+CUT_OFF = "failed: the file ends before the page"
+FAILURES = (NOT_SPLIT, NOT_MOVED, MISSED, SINGLE, NO_MEMORY, NO_ROOM, ALL_MOVED, CUT_OFF)
 
 
 class Aim(NamedTuple):
@@ -188,6 +189,8 @@ def why_failed(world: World, rc: int, aim: Aim) -> str:
     last request for a destination: the last try names the failure, and not a count of the run."""
     if aim is SPLIT:
         return NOT_SPLIT
+    if rc == -EFAULT:
+        return CUT_OFF
     if not world.vmstat["pgmigrate_fail"]:
         alone = world.env.targets_base == ZONE and not world.vmstat["pgmigrate_success"]
         return NO_ROOM if alone else ALL_MOVED

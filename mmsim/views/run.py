@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 
 from mmsim.engine.scenario import Event
 from mmsim.engine.trace import Moment, Trace
+from mmsim.errno import EFAULT
 from mmsim.mm.folio import ISOLATION, Folio
 from mmsim.mm.world import FIRST_TARGET_PFN, World
 from mmsim.scenarios.host import GUEST
@@ -422,9 +423,10 @@ def _meaning(trace: Trace) -> str:
     good, bad = _MEANINGS[aim]
     inside = any(world.in_cma(pfn) for pfn, _ in named(world))
     reached = bool(rc) if aim is DROPPED else aim.reached(rc)
-    return (
-        good if reached else bad.format(but=", although every page has been moved" * (not inside))
-    )
+    but = "" if inside else ", although every page has been moved"
+    if rc == -EFAULT:
+        but = ", because the file was truncated: the page is no part of it any more"
+    return good if reached else bad.format(but=but)
 
 
 def summary(trace: Trace) -> str:

@@ -95,6 +95,10 @@ def test_equal_sets_are_equal_knobs():
         ({"targets": "available"}, "failed: a huge page could not be moved"),
         ({"targets": "available", "holder": 0}, "pinned"),
         ({"trouble": "truncated", "holder": 0}, "failed: a huge page could not be split"),
+        (
+            {"trouble": "truncated", "targets": "available", "holder": 0},
+            "failed: the file ends before the page",
+        ),
         ({"trouble": "writeback", "holder": 0}, "failed: a huge page could not be split"),
         ({"reason": "syscall"}, "failed: a huge page could not be split"),
         ({"reason": "numa_misplaced"}, "failed: no memory to move it to"),
