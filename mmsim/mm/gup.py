@@ -155,8 +155,8 @@ def collect_longterm_unpinnable_pages(
     """Isolate the folios that may not stay; returns how many there are, isolated or not.
 
     Kernel: mm/gup.c, collect_longterm_unpinnable_pages().  From 6.1-rc1 until aa1e6a932ca6 its
-    test of folio_isolate_lru() was inverted.  The one of 6.12 is called collect_longterm_unpinnable_folios().
-    To see a page in a batch it asks for a reference that nobody explains, and not for PG_lru."""
+    test of folio_isolate_lru() was inverted.  In 6.12 its name ends in folios(), and a page
+    in a batch is seen by a reference that nobody explains, not by PG_lru."""
     collected = drained = 0
     drain_allow = True
     prev: Page | None = None
