@@ -43,7 +43,7 @@ from mmsim.evidence.pasted import (
     neighbour,
     wrong,
 )
-from mmsim.mm.versions import TODAY, VERSIONS, get
+from mmsim.mm.versions import V6_12, VERSIONS, get
 from mmsim.mm.world import AVAILABLE, EITHER, NONE
 from mmsim.scenarios import Situation, make
 from mmsim.scenarios.situation import MISSED, NOT_MOVED, NOT_SPLIT, PINNED, SINGLE
@@ -639,7 +639,7 @@ def patch_level(kernel: str) -> tuple[str, str]:
         return kernel, ""
     level = int(match[1])
     differs = next((what for last, what in _LEVELS if level <= last), "")
-    return TODAY.name, f"6.12.{level} differs from the row {TODAY.name}: {differs}." * bool(differs)
+    return V6_12.name, f"6.12.{level} differs from the row {V6_12.name}: {differs}." * bool(differs)
 
 
 def explain(

@@ -204,7 +204,7 @@ def marks(trace: Trace) -> list[Mark]:
 # -- what a real kernel traced
 
 FOLDER = "kernel-runs/traces/"
-TODAY = "kernel-runs/k612/traces/"
+FOLDER_6_12 = "kernel-runs/k612/traces/"
 """Files of Linux 6.12: other probes, and a heading that says the set-up instead of the kernel."""
 KERNEL_TODAY = ("6.12.117", "unmodified", "1")
 _VMSTAT = r"((?:\w+=-?\d+ ?)+)"
@@ -384,7 +384,7 @@ def _value(key: str, text: str) -> int | str:
 
 
 def _text(name: str) -> str:
-    folder = TODAY if name.startswith("K612_") else FOLDER
+    folder = FOLDER_6_12 if name.startswith("K612_") else FOLDER
     return datafiles.path(f"{folder}{name}").read_text(encoding="utf-8")
 
 

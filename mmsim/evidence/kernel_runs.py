@@ -753,7 +753,7 @@ def exist(pages: int, unusable: Mapping[int, int]) -> bool:
 
 Compare = Callable[[Path, list[TableRow]], FileComparison]
 
-TODAY = "k612_"
+OF_6_12 = "k612_"
 """What the names of the tables of Linux 6.12 begin with; they lie in a folder of their own."""
 _COMPARED = (
     "s1_order9_available.csv",
@@ -772,7 +772,7 @@ _COMPARED = (
 _OF_6_1_ALONE = ("s5_order0_pages.csv", "s11_cma_alloc_return_value.csv")
 COMPARED = (
     *_COMPARED,
-    *(f"{TODAY}{name}" for name in _COMPARED if name not in _OF_6_1_ALONE),
+    *(f"{OF_6_12}{name}" for name in _COMPARED if name not in _OF_6_1_ALONE),
 )
 NOT_COMPARED = {
     "s4_dropcaches_trials.csv": DROP_CACHES,
@@ -800,7 +800,7 @@ TABLES: dict[str, Compare] = {
 def compare_file(name: str) -> FileComparison:
     """Compare a file of data/kernel-runs, or any of that form; UserError for others."""
     path = Path(name)
-    plain = path.name.removeprefix(TODAY)
+    plain = path.name.removeprefix(OF_6_12)
     if plain in NOT_COMPARED:
         raise UserError(f"{name} can't be compared: {NOT_COMPARED[plain]}")
     if not path.exists():

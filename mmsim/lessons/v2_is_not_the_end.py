@@ -31,7 +31,7 @@ from mmsim.mm.seams import (
     Attempt,
     Version,
 )
-from mmsim.mm.versions import LATEST
+from mmsim.mm.versions import V3FIX
 from mmsim.mm.world import EITHER
 from mmsim.scenarios import SMALL, lru_batch, make, vfio_map
 from mmsim.scenarios.policy import PolicyError, limited, own_policy
@@ -381,7 +381,7 @@ def others_notice(version: Version) -> list[str]:
     """For which reasons other than a long-term pin a run ends otherwise than without a policy."""
     found = []
     for reason in [reason for reason in REASONS if reason != "longterm_pin"]:
-        usual, mine = (vfio_map(row, reason=reason, order=1).run() for row in (LATEST, version))
+        usual, mine = (vfio_map(row, reason=reason, order=1).run() for row in (V3FIX, version))
         if usual.last.world.key() != mine.last.world.key() or len(usual) != len(mine):
             found.append(reason)
     return found
@@ -405,7 +405,7 @@ def policy_judged(decide: Any) -> Verdict:
                 )
         if (steps := score(row, NEVER)) > STEPS_MAX:
             return failed(f"{NEVER}: {steps} steps until it gives up; at most {STEPS_MAX}")
-        for case, usual in zip(CASES, KNOWN[LATEST.name], strict=True):
+        for case, usual in zip(CASES, KNOWN[V3FIX.name], strict=True):
             if case != NEVER and (mine := score(row, case)) <= usual:
                 kind = "worse" if mine < usual else "not better yet"
                 return failed(f"{case}: yours {told(case, mine)}, v3fix {beaten(case)}: {kind}")

@@ -85,7 +85,7 @@ _ROWS = (
     ),
     _PATCHED._replace(name="2/2-only", title="base with v2 2/2 alone; never existed, for teaching"),
 )
-TODAY = _PATCHED._replace(
+V6_12 = _PATCHED._replace(
     name="6.12",
     title="Linux 6.12.117, unmodified; measured",
     taken_back=1,
@@ -101,44 +101,44 @@ TODAY = _PATCHED._replace(
 )
 OF_THE_SERIES = tuple(row.name for row in _ROWS)
 """The rows with the loop of 6.1."""
-VERSIONS = {row.name: row for row in (*_ROWS, TODAY)}
+VERSIONS = {row.name: row for row in (*_ROWS, V6_12)}
 
-LATEST = VERSIONS["v3fix"]
+V3FIX = VERSIONS["v3fix"]
 """What policies on the loop of 6.1 are added to, one's own too."""
 
 _WHAT_IF = "counterfactual, in no kernel: "
 POLICIES = {
     row.name: row
     for row in (
-        LATEST._replace(
+        V3FIX._replace(
             name="subpage_retry", title=f"{_WHAT_IF}pieces get every pass", policy=pieces_try_again
         ),
-        LATEST._replace(
+        V3FIX._replace(
             name="drain",
             title=f"{_WHAT_IF}a busy try drains all batches",
             policy=drain_after_the_first_try,
         ),
-        LATEST._replace(
+        V3FIX._replace(
             name="wait",
             title=f"{_WHAT_IF}a pin waits for references",
             policy=wait_for_the_references,
         ),
-        TODAY._replace(
+        V6_12._replace(
             name="6.12-subpage_retry",
             title=f"{_WHAT_IF}6.12, its pieces get ten asynchronous tries; measured",
             pieces=PIECES_ASYNC,
         ),
-        TODAY._replace(
+        V6_12._replace(
             name="6.12-subpage_retry_sync",
             title=f"{_WHAT_IF}6.12, its pieces are tried like any other folio; measured",
             pieces=PIECES_SYNC,
         ),
-        TODAY._replace(
+        V6_12._replace(
             name="6.12-drain",
             title=f"{_WHAT_IF}6.12, a busy try drains all batches",
             policy=drain_after_the_first_try,
         ),
-        TODAY._replace(
+        V6_12._replace(
             name="6.12-wait",
             title=f"{_WHAT_IF}6.12, a pin waits for references before its next try",
             policy=wait_before_the_next_try,

@@ -24,7 +24,7 @@ from typing import Any
 
 from mmsim.errors import UserError, nearest, shown
 from mmsim.mm.seams import DECISIONS, Attempt, Version
-from mmsim.mm.versions import LATEST
+from mmsim.mm.versions import V3FIX
 
 STEPS_MAX, CALL_STEPS = 500_000, 5_000
 # Where code lies that is not the learner's: the model, the library, and what they make up.
@@ -51,8 +51,8 @@ def own_policy(decide: Callable[[Attempt], str]) -> Version:
     the run that asks it."""
     if not callable(decide):
         raise PolicyError(f"a policy is a function of an attempt, not {type(decide).__name__}")
-    title = f"{LATEST.name}, and a policy of your own"
-    return LATEST._replace(name="own", title=title, policy=cache(partial(_answer, decide)))
+    title = f"{V3FIX.name}, and a policy of your own"
+    return V3FIX._replace(name="own", title=title, policy=cache(partial(_answer, decide)))
 
 
 def _answer(decide: Callable[[Attempt], str], attempt: Attempt) -> str:

@@ -14,7 +14,7 @@ from mmsim.engine.trace import record
 from mmsim.errno import ENOMEM
 from mmsim.evidence.vectors import run_migrate_pages
 from mmsim.mm.folio import NEW_PAGE, Page
-from mmsim.mm.versions import TODAY
+from mmsim.mm.versions import V6_12
 from mmsim.scenarios.script import Script, Scripted
 
 
@@ -26,8 +26,8 @@ def called(*orders, mode=MIGRATE_SYNC, writeback=False, deferred_split=False, pa
 
     def path():
         left[:] = [Page(pfn, each.nr_pages) for pfn, each in world.folios.items()]
-        version = TODAY._replace(passes=passes)
-        rc = yield from TODAY.migrate_pages(left, mode, MR_LONGTERM_PIN, version)
+        version = V6_12._replace(passes=passes)
+        rc = yield from V6_12.migrate_pages(left, mode, MR_LONGTERM_PIN, version)
         return rc
 
     trace = record(Scenario("call", world, (Actor("me", path),)), Scripted("me", Script()))
@@ -89,7 +89,7 @@ def migrated(folios, **script):
     names = [folio["name"] for folio in folios]
     vector = {"setup": {"folios": folios}, "script": script}
     vector["operation"] = {"list": names, "reason": "longterm_pin"}
-    return run_migrate_pages(vector, TODAY, {})
+    return run_migrate_pages(vector, V6_12, {})
 
 
 def test_no_memory_for_a_page_puts_the_pieces_back_untried():

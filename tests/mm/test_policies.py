@@ -8,7 +8,7 @@ from mmsim.engine.scenario import Move
 from mmsim.engine.schedule import render
 from mmsim.evidence.vectors import run_gup
 from mmsim.mm.seams import GIVE_UP, WAIT_LOOKS
-from mmsim.mm.versions import LATEST, get
+from mmsim.mm.versions import V3FIX, get
 from mmsim.scenarios import vfio_map
 
 HUGE = {"folios": [{"name": "A", "order": 9}]}
@@ -97,7 +97,7 @@ def test_a_wait_is_bounded():
 @pytest.mark.parametrize(("setup", "pages"), [(HUGE, ["A"]), (SINGLE, ["P"])])
 def test_giving_up_a_busy_page_is_a_failure(setup, pages):
     """It used to be forgotten: migrate_pages() returned 0 with the page still on its list."""
-    row = LATEST._replace(name="own", policy=lambda attempt: GIVE_UP)
+    row = V3FIX._replace(name="own", policy=lambda attempt: GIVE_UP)
     found = pin(row, setup, {"strangers": [{"folio": pages[0]}]}, pages)
     (call,) = found["calls"]
     assert call["result"] == "ENOMEM"
