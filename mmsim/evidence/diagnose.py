@@ -621,12 +621,16 @@ def _with_pieces(path: Explanation, given: Counters) -> list[Explanation]:
 # -- all of them
 
 
-# What differs inside 6.12.y, by the titles of its changes: up to which patch level, and what.
+# What differs inside 6.12.y, by the titles of its changes: first and last patch level, and what.
 _LEVELS = (
-    (13, "a pin empties the batches for a page that is off its LRU, not for a reference too many"),
-    (35, "a page in CMA that could not be isolated was pinned where it was"),
-    (48, "a pin empties the batches for a page that is off its LRU, not for a reference too many"),
-    (110, "each pin of a single page in CMA emptied the batches of all CPUs"),
+    (14, 35, "a page in CMA that could not be isolated was pinned where it was"),
+    (
+        0,
+        48,
+        "a pin empties the batches for a page that is off its LRU, not for a reference too many",
+    ),
+    (49, 110, "each pin of a single page in CMA emptied the batches of all CPUs"),
+    (0, 60, f"a huge page that was truncated counted {REFUSED}"),
 )
 
 
@@ -638,7 +642,7 @@ def patch_level(kernel: str) -> tuple[str, str]:
     if match is None:
         return kernel, ""
     level = int(match[1])
-    differs = next((what for last, what in _LEVELS if level <= last), "")
+    differs = "; ".join(what for first, last, what in _LEVELS if first <= level <= last)
     return V6_12.name, f"6.12.{level} differs from the row {V6_12.name}: {differs}." * bool(differs)
 
 

@@ -47,6 +47,7 @@ from mmsim.mm.drop_caches import drop_caches
 from mmsim.mm.folio import ISOLATION, Extent, Folio, Page, expected_refs, extra_pins
 from mmsim.mm.fragmentation import extfrag_for_order, extfrag_index, sum_types, unusable_index
 from mmsim.mm.gup import pin, pin_user_pages_remote, unpin
+from mmsim.mm.huge_memory import can_split_folio
 from mmsim.mm.page_alloc import (
     Request,
     alloc_pages,
@@ -545,7 +546,7 @@ def observed(world: World, names: Names, name: str) -> Found:
     if folio.is_thp:
         pins = extra_pins(folio)
         found["pincount"] = folio.pincount
-        found["can_split"] = folio.mapcount == folio.refcount - pins - 1
+        found["can_split"] = can_split_folio.atomic.run(world, ME, pfn) is not None
         found["split_freeze_expects"] = 1 + pins
         found["split_freeze_ok"] = freeze_ok(1 + pins)
         return found

@@ -533,7 +533,9 @@ def test_every_path_has_words(version):
     [
         ("6.12.13", "off its LRU"),
         ("6.12.14", "was pinned where it was"),
+        ("6.12.35", "off its LRU"),
         ("6.12.36-1~deb", "off its LRU"),
+        ("6.12.55", "truncated counted thp_split_page_failed"),
         ("6.12.49", "emptied the batches of all CPUs"),
         ("6.12.117", ""),
     ],
