@@ -62,6 +62,8 @@ def read(file: Path) -> Book:
     book = Book({}, {}, [])
     content = file.read_bytes() if file.exists() else b""
     for number, line in enumerate(content.splitlines(), start=1):
+        if not line.strip():
+            continue
         try:
             entry = json.loads(line)
             if "hand_in" in entry:
@@ -179,5 +181,5 @@ def hand_in(book: Book, name: str, version: str) -> Path:
     try:
         write_whole(target, _lines(head, *book.cards.values()))
     except OSError as error:
-        raise UserError(f"{target} can't be written: {error.strerror}") from error
+        raise UserError(f"{target} can't be written: {error.strerror or error}") from error
     return target

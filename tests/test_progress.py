@@ -127,6 +127,22 @@ def test_wrong_tries_hints_and_what_they_unlock_come_back(file):
     assert abs(entry["at"] - time.time()) < 600
 
 
+def test_an_answer_comes_back_once_what_it_needs_is_answered_again(file):
+    lesson.ranking.answer(lesson.ranking.right())
+    lesson.ruled_out.answer(lesson.fits())
+    lesson.ranking.forget()
+    another_kernel()
+    assert "Shown once you have answered" in said(lesson.ruled_out)
+    lesson.ranking.answer(lesson.ranking.right())
+    assert said(lesson.ruled_out).startswith("●")
+
+
+def test_a_card_that_was_never_answered_leaves_no_entry_when_it_is_forgotten(file):
+    lesson.pretest.answer([True] * 6)
+    lesson.ranking.forget()
+    assert {*entries(file)} == {"pretest"}
+
+
 def test_a_forgotten_card_comes_up_open_and_a_solution_that_is_shown_is_no_answer(file):
     lesson.pretest.answer([True] * 6).forget()
     another_kernel()
@@ -266,6 +282,8 @@ def test_what_cannot_be_kept_is_told_and_kept_later(file, monkeypatch, trouble):
             patch.setattr(progress, "LOCK_SECONDS_MAX", 0.05)
         else:
             patch.setattr(os, trouble, full)
+        lesson.counted.next_hint()
+        assert "Not kept on disk" in said(lesson.counted)
         start()
         box = CardBox(lesson.counted)
         box.choices["answer"].value = "c"
@@ -299,6 +317,12 @@ def test_a_damaged_file_is_set_aside_whole_and_its_good_lines_stay(file, rubbish
     (aside,) = file.parent.glob("progress.damaged-*.jsonl")
     assert f"{FILE} was damaged (line 1) and is set aside as {aside.name}." in shown
     assert aside.read_bytes() == damaged
+    assert {*entries(file)} == {"pretest"}
+
+
+def test_an_empty_line_is_no_damage(file):
+    lesson.pretest.answer([True] * 6)
+    file.write_bytes(b"\n" + file.read_bytes() + b" \n")
     assert {*entries(file)} == {"pretest"}
 
 

@@ -4,22 +4,30 @@ A prediction, a check, a bet and a reveal are all the same; they differ in what 
 
 | given | the card is |
 | --- | --- |
-| `outcome` | a prediction: once stored, "you said 1 · it was 512" |
-| `judge` | a check: a wrong answer gets a reason, a second one the outcome, and it stays open |
-| `outcome` and `against` | a check of each part |
-| neither | a bet: noted, not judged |
-| no `parts` and no `judge` | a reveal: shown as soon as the cards in `needs` are answered |"""
+| `asked` | a bet: one answer, which is noted and not judged |
+| `asked`, `outcome` | a prediction: one answer, then "you said 1 · it was 512" |
+| `asked`, `judge` | a check: a wrong answer gets a reason, and another one may be tried |
+| `asked`, `judge`, `outcome` | a check that tells the outcome, too, once it is unlocked |
+| `asked`, `outcome`, `against` | the same, compared part by part; it needs no `judge` |
+| `judge` | a check of code: the answer is whatever the cell hands in |
+| none of them | a reveal: shown as soon as the cards in `needs` are unlocked |
+
+An answer unlocks `why`, `still` and `play`: in a bet and a prediction any answer, in a check a
+right one or the second wrong one.  A check stays open until it is right.  A judge may answer
+`noted()`, and its card is a bet."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, cast
 
-from mmsim.lessons.form import ONLY, Allowed, Choices, Parts, Verdict, passed
+from mmsim.errors import nearest
+from mmsim.lessons.form import ONLY, Allowed, Choices, Parts, Verdict
 
 NO_VERDICT = Verdict("not attempted", "")
+ANSWERED = "passed", "noted"  # states of a verdict on an answer that need not be asked for again
 
 
 @dataclass(frozen=True)
@@ -49,7 +57,7 @@ class State:
         """The state once this is answered; a right answer and a second wrong one unlock."""
         both_wrong = self.verdict.state == verdict.state == "failed"
         second = both_wrong and not self.is_again(kept, verdict)
-        unlocked = self.unlocked or second or verdict.state == "passed"
+        unlocked = self.unlocked or second or verdict.state in ANSWERED
         first = answer if self.last is None else self.first
         return State(first, answer, kept, verdict, unlocked, self.hints)
 
@@ -60,14 +68,16 @@ class Activity:
 
     `question`: its first line is one sentence, which stays when the question is folded.
     `asked`: what is asked: parts by name, each with choices or a type, or what a single one allows.
-    `labels`: words beside a part's choices.  `form`: how an answer looks that is written as code.
+    `labels`: words beside a part's choices.  `form`: how an answer looks that is written, such as
+    `vfio_map(...)`; FUNCTION if it is a function.
     `against`: what speaks against a part and a wrong value of it, and how it really is.
     `if_right`: what is said when every part is right.
     `why`: the reason, told with the outcome; `because`: that of each part.
-    `still`: pictures and tables, shown once answered.
+    `still`: pictures and tables, shown once unlocked.
     `play`: the widget that takes the place of `still` where there are widgets.
     `solution`: a right answer, if it is not the outcome.  `needs`: cards to be answered before.
-    `called`: the name of a card that no variable of a lesson holds."""
+    `called`: the name of a card that no variable of a lesson holds.
+    Raises ValueError if what is given does not fit together."""
 
     question: str
     asked: Parts | Allowed | None = None
@@ -97,6 +107,20 @@ class Activity:
         self.problem = ""  # why what was handed in is not stored
         self.note = ""  # what went wrong with the file of answers
         self._home = "", ""
+        for wrong in self._misfits():
+            raise ValueError(f"card {self.headline!r}: {wrong}")
+
+    def _misfits(self) -> Iterator[str]:
+        """What would be taken for something else, or ignored, without a word."""
+        if isinstance(self.hints, str):
+            yield "hints is one text; write (text,)"
+        if self.against is not None and self.outcome is None:
+            yield "against compares with the outcome, and there is no outcome"
+        if self.against is not None and self.judge is not None:
+            yield "against is the judge, and there is a judge beside it"
+        for part in {**self.labels, **self.because}:
+            if part not in self.parts:
+                yield f"there is no part {part!r}{nearest(str(part), map(str, self.parts))}"
 
     @property
     def asks(self) -> bool:
@@ -111,17 +135,17 @@ class Activity:
     @property
     def unlocked(self) -> bool:
         """May what the answer unlocks be shown?"""
-        return self.state.unlocked if self.asks else self.ready
+        return self.ready and (self.state.unlocked or not self.asks)
 
     @property
     def settled(self) -> bool:
         """Is there an answer that need not be asked for again?"""
-        return self.state.verdict.state == "passed" if self.asks else self.unlocked
+        return self.ready and (self.state.verdict.state in ANSWERED or not self.asks)
 
     @property
     def noted(self) -> bool:
         """Is there an answer of which nothing is right or wrong?"""
-        return self.asks and self.outcome is None and self.state.verdict == passed("")
+        return self.state.verdict.state == "noted"
 
     @property
     def stored(self) -> Any:

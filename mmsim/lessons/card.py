@@ -23,6 +23,7 @@ from mmsim.lessons.form import (
     Allowed,
     FormError,
     Verdict,
+    noted,
     passed,
     plain,
     read,
@@ -64,7 +65,10 @@ class Card(Activity):
     def forget(self) -> None:
         """Open the card again, as if nothing had been answered."""
         self._recalled = True
-        self.note = progress.keep(self.key, lambda e: e.update(last=None, unlocked=False))
+        entry, self.note = progress.recall(self.key)
+        if entry or self.state.kept is not None:
+            told = progress.keep(self.key, lambda e: e.update(last=None, unlocked=False))
+            self.note = told or self.note
         self._open()
 
     def _open(self) -> None:
@@ -78,8 +82,11 @@ class Card(Activity):
         """Do what Store does: the parts by name, in a dict, in order, or the one value."""
         self._recall()
         self.problem = ""
-        given = values[0] if len(values) == 1 else list(values) or parts
         try:
+            if bool(values) == bool(parts):
+                both = "some parts are given in order and some by name"
+                raise FormError(both if parts else "there is no answer between the brackets")
+            given = values[0] if len(values) == 1 else list(values) or parts
             self._take(self._tried(plain, given))
         except (FormError, UserError) as error:
             self.problem = f"Not stored: {error}."
@@ -133,14 +140,17 @@ class Card(Activity):
         return answer[ONLY] if self.single else answer
 
     def _judged(self, answer: Any) -> Verdict:
-        return self.judge(answer) if self.judge is not None else passed("")
+        if self.judge is not None:
+            return self.judge(answer)
+        return noted() if self.outcome is None else passed("")
 
     def solved(self) -> Card:
         """The card with a right answer stored, as the solution edition shows it; not kept."""
-        self._recall()
         for need in self.needs:
+            need._recall()
             if not need.unlocked:
                 need.solved()
+        self._recall()
         if self.asks:
             answer = self._read(plain(self.right()))
             self.problem = ""
@@ -154,7 +164,9 @@ class Card(Activity):
             return f"There are no hints for lesson.{self.name}."
         read = min(self.state.hints + 1, len(self.hints))
         self.state = replace(self.state, hints=read)
-        progress.keep(self.key, lambda entry: entry.update(hints=max(read, entry["hints"])))
+        change = lambda entry: entry.update(hints=max(read, entry["hints"]))  # noqa: E731
+        self.note = progress.keep(self.key, change)
+        self.changed()
         return told.hints(self)[-1]
 
     def hint(self) -> None:
@@ -193,13 +205,13 @@ class Card(Activity):
         """Take up what was answered in an earlier kernel, once."""
         for need in self.needs:
             need._recall()
-        if self._recalled or not self.asks:
+        if self._recalled or not self.asks or not self.ready:
             return
         self._recalled = True
         entry, self.note = progress.recall(self.key)
         kept = entry.get("last")
         self.state = replace(self.state, kept=kept)
-        if kept is None or entry.get("text") or not self.ready:
+        if kept is None or entry.get("text"):
             return
         try:
             first, last = self._read(entry["first"]), self._read(kept)
@@ -223,7 +235,7 @@ class Card(Activity):
         """The pictures and tables that the answer has unlocked; made once for all its forms."""
         if self._given is not None:
             return self._given
-        if self.still is None or not (self.unlocked and self.ready):
+        if self.still is None or not self.unlocked:
             return []
         try:
             made = self.still()
@@ -279,7 +291,7 @@ def quiz(
     """A card of questions with one right choice each, such as a recall.
 
     `asked`: part -> its question, its choices, the right one, and why.  Why gives it away, so at
-    the first wrong answer it is only said which is none."""
+    the first wrong answer it is only said which one is wrong."""
     true = {part: value for part, (_, _, value, _) in asked.items()}
     because = {part: why for part, (*_, why) in asked.items()}
     return Card(
@@ -287,7 +299,10 @@ def quiz(
         {part: allowed for part, (_, allowed, _, _) in asked.items()},
         labels={part: words for part, (words, *_) in asked.items() if words},
         outcome=lambda: true,
-        against=lambda part, given: (f"not {said(given, asked[part][1])}", because[part]),
+        against=lambda part, given: (
+            f"you said {said(given, asked[part][1])}, and that is wrong",
+            because[part],
+        ),
         if_right=if_right,
         because=because,
         **more,

@@ -22,7 +22,7 @@ MEMBERS_MAX, DEEP_MAX, BITS_MAX = 1_000, 10, 64
 
 
 class Verdict(NamedTuple):
-    """What became of an answer.  `state`: passed, failed or not attempted.
+    """What became of an answer.  `state`: passed, failed, noted or not attempted.
 
     `second`: what a card tells instead of `why` at a second wrong answer, because it gives the
     outcome away."""
@@ -49,7 +49,8 @@ Values are a tuple, or Choices if they need words."""
 FUNCTION = "a function"  # the form of an answer that is one
 ONLY = "answer"  # the name of the part of an answer that has a single one
 
-_WHOLE = re.compile(r"[-+]?(\d{1,18}|\d{1,3}([,\s]\d{3}){1,5})", re.ASCII)  # 1027, 1,027, 1 027
+# 1027, 1,027, 1 027; the blank may be one at which no line is broken
+_WHOLE = re.compile(r"[-+]?([0-9]{1,18}|[0-9]{1,3}([,\s][0-9]{3}){1,5})")
 _KINDS = {int: "a whole number", bool: "True or False", str: "a text in quotes"}
 
 
@@ -65,6 +66,11 @@ def passed(why: str, detail: str = "") -> Verdict:
 def failed(why: str, detail: str = "", second: str = "") -> Verdict:
     """The answer is wrong; `why` says what speaks against it, `second` how it really is."""
     return Verdict("failed", why, detail, second)
+
+
+def noted() -> Verdict:
+    """The answer is kept, and nothing of it is right or wrong."""
+    return Verdict("noted", "")
 
 
 def plain(answer: Any) -> Any:

@@ -80,7 +80,9 @@ def of_part(part: Any, labels: Mapping[Any, str], line: str) -> str:
     if part == ONLY:
         return line
     name = words_of(part, labels)
-    return f"{name} {line}" if name.endswith("?") else f"{name}: {line}"
+    if name.endswith("?"):
+        return f"{name} {line}".replace("? you", "? You", 1)
+    return f"{name}: {line}"
 
 
 def compared(
@@ -112,8 +114,10 @@ def _replied(card: Activity) -> list[str]:
     state, verdict = card.state, card.state.verdict
     if card.problem:
         return [card.problem]
+    if not card.ready:
+        return [waits(card)]
     if not card.unlocked and verdict.state == "not attempted":
-        return [waits(card)] if card.needs else []
+        return []
     lines = _beside_the_outcome(card) if card.outcome and card.unlocked else []
     if card.noted:
         lines += _listed("Noted", _answer(card, state.last))
@@ -142,8 +146,7 @@ def _beside_the_outcome(card: Activity) -> list[str]:
             was = f" · it was {said(true[part], allowed)}"
         why = f": {card.because[part]}" if part in card.because else ""
         line = f"you said {said(mine[part], allowed)}{was}{why}"
-        line = of_part(part, card.labels, line).replace("? you", "? You", 1)
-        lines.append(sign + line)
+        lines.append(sign + of_part(part, card.labels, line))
     return lines
 
 
@@ -157,7 +160,8 @@ def _answer(card: Activity, answer: Any) -> list[str]:
 
 def _listed(lead: str, told: list[str]) -> list[str]:
     """Nothing, a line, or several if one would be too long."""
-    line = f"{lead}: {'; '.join(told)}."
+    line = f"{lead}: {'; '.join(told)}"
+    line += "" if line.endswith((".", "?", "!")) else "."
     return [] if not told else [line] if len(line) < LISTED_MAX else [f"{lead}:", *told]
 
 

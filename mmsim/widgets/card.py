@@ -39,12 +39,13 @@ class CardBox(Frame):
         self.buttons = w.HBox([self.store, self.hint])
         self.play = w.VBox()
         self.store.on_click(lambda _: self._store())
-        self.hint.on_click(lambda _: self._hint())
-        self.change.on_click(lambda _: self.draw(changing=True))
+        self.hint.on_click(lambda _: self.card.next_hint())
+        self.change.on_click(lambda _: self._change())
         asking = (self.question, self.rows, self.buttons, self.hints, self.said)
         super().__init__(quiet(STYLE), *asking, self.play, self.shown, self.reason, self.change)
         self.add_class("mmsim-card")
-        self._filled = False  # do the controls hold what is stored?
+        self._filled: Any = None  # what is stored, as it was last put into the controls
+        self._changing = False  # the question is asked again, although it is answered
         card.on_change(self.refresh)
         self.refresh()
 
@@ -72,13 +73,18 @@ class CardBox(Frame):
 
     def _store(self) -> None:
         given = {part: self._given(part) for part in self.choices}
-        left = [part for part, value in given.items() if value is None or value == ""]
+        left = [p for p, value in given.items() if value is None or not str(value).strip()]
         if left:
             names = "; ".join(told.words_of(part, self.card.labels) for part in left)
             self.said.value = marked(["Choose first." if ONLY in left else f"Still open: {names}."])
         else:
             self._busy()
+            self._changing = False
             self.card.answer(given)
+
+    def _change(self) -> None:
+        self._changing = True
+        self.draw()
 
     def _busy(self, told: str = "") -> None:
         """Say that it may take a while, before the model is asked."""
@@ -88,35 +94,31 @@ class CardBox(Frame):
         """What is chosen or written; a list that is written is read as one."""
         value = self.choices[part].value
         if isinstance(self.choices[part], w.Text) and self.card.parts[part] not in (str, int):
-            with suppress(ValueError, SyntaxError):
+            with suppress(ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
                 return literal_eval(value)
         return value
 
-    def _hint(self) -> None:
-        self.card.next_hint()
-        self._show_hints()
-
-    def _show_hints(self, asking: bool = True) -> None:
+    def _show_hints(self, asking: bool) -> None:
         self.hints.value = marked(told.hints(self.card) if asking else [])
         self.hints.layout.display = "" if self.hints.value else "none"
         self.hint.disabled = self.card.state.hints == len(self.card.hints)
 
     def refresh(self) -> None:
-        """Show the card, what is stored in its controls; they are empty if it was opened again."""
+        """Show the card.  The controls take up what is stored if that is another than before, and
+        are empty if the card was opened again; else they hold what is about to be answered."""
         stored = self.card.stored
-        for part, box in self.choices.items():
-            if stored is not None:
-                value = stored if self.card.single else stored[part]
-                box.value = str(value) if isinstance(box, w.Text) else value
-            elif self._filled:  # else it holds what is about to be answered
-                box.value = "" if isinstance(box, w.Text) else None
-        self._filled = stored is not None
+        if stored is not self._filled:
+            for part, box in self.choices.items():
+                value = stored if self.card.single or stored is None else stored[part]
+                written = "" if value is None else str(value)
+                box.value = written if isinstance(box, w.Text) else value
+            self._filled, self._changing = stored, False
         self.draw()
 
-    def draw(self, *, changing: bool = False) -> None:
-        """Show the state of the card; `changing`: the question again, although it is answered."""
+    def draw(self) -> None:
+        """Show the state of the card; the question as long as it is open, or to be changed."""
         card = self.card
-        asking = card.asks and (changing or not card.settled)
+        asking = card.asks and (not card.settled or self._changing or bool(card.problem))
         self.question.value = told.question(card)
         for part, seen in (
             (self.rows, asking),
@@ -126,7 +128,7 @@ class CardBox(Frame):
             (self.change, card.parts and card.settled and not asking),
         ):
             part.layout.display = "" if seen else "none"
-        self._show_hints(bool(asking))
+        self._show_hints(asking)
         ways = card.ways() if asking and not card.parts else []
         self.said.value = marked([*ways, *card.reply()])
         self.reason.value = marked(told.reason(card))
@@ -140,13 +142,15 @@ class CardBox(Frame):
         told = self.said.value
         if first and (self.card.still or self.card.play):
             self._busy(told)
-        if self.card.play is None:
-            self.shown.value = as_html(self.card.given())
-        elif first:
-            self.play.children = [self.card.play()]
-        elif not self.card.unlocked:
-            self.play.children = []
-        self.said.value = told
+        try:
+            if self.card.play is None:
+                self.shown.value = as_html(self.card.given())
+            elif first:
+                self.play.children = [self.card.play()]
+            elif not self.card.unlocked:
+                self.play.children = []
+        finally:  # also when the model raises, and that is shown
+            self.said.value = told
 
 
 _BOXES: dict[Card, CardBox] = {}

@@ -217,7 +217,7 @@ def test_a_card_from_its_question_to_its_answer(card, monkeypatch):
         assert card.stored == right
         assert plain(box.said.value) == plain(marked(card.reply()))
         assert box.rows.layout.display == "none"
-        box.draw(changing=True)
+        box.change.click()
         assert box.rows.layout.display != "none"
     card.solved()
     assert card.settled
@@ -301,7 +301,7 @@ TURNS = {
     ),
     "a quiz tells what is wrong, and then every answer": (
         quiz("Two questions.", SKY, "you have been outside"),
-        ({"sky": "green", "sun": True}, "✘ Not yet: Its colour? not green", "look up"),
+        ({"sky": "green", "sun": True}, "Its colour? You said green, and that is wrong", "look up"),
         (["green", False], "✘ Its colour? You said green · it was blue: look up", "✔"),
         (["green", False], "✘ It is warm: you said false · it was true: feel it", "✔"),
         (["blue", True], "✔ Right: you have been outside", "✘"),
@@ -380,6 +380,62 @@ def test_a_wrong_form_is_no_answer(given, told):
     assert not card.unlocked
 
 
+@pytest.mark.parametrize(
+    ("values", "parts", "told"),
+    [
+        ((), {}, "there is no answer between the brackets"),
+        ((1, True), {"ripe": False}, "some parts are given in order and some by name"),
+        (({"apples": 1},), {"ripe": False}, "some parts are given in order and some by name"),
+    ],
+)
+def test_a_call_that_gives_nothing_or_two_things_is_no_answer(values, parts, told):
+    card = prediction().answer(*values, **parts)
+    assert card.problem == f"Not stored: {told}."
+    assert card.stored is None
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"hints": "Look."}, "hints is one text; write (text,)"),
+        ({"against": few}, "there is no outcome"),
+        ({"against": few, "judge": few, "outcome": dict}, "there is a judge beside it"),
+        ({"labels": {"aples": "Apples"}}, "there is no part 'aples'; did you mean 'apples'?"),
+        ({"because": {"ripe": "", "green": ""}}, "there is no part 'green'; there are: apples"),
+    ],
+)
+def test_what_does_not_fit_together_makes_no_card(more, told):
+    with pytest.raises(ValueError, match=re.escape(told)):
+        prediction(**more)
+
+
+def test_a_need_that_is_forgotten_hides_all_that_it_had_unlocked_until_it_is_answered():
+    """And nothing that is locked by it is told: neither picture, nor outcome, nor reason."""
+    need = Card("How many?", int)
+    card = prediction(
+        outcome=lambda: {"apples": 512},
+        why="There is a tree.",
+        still=lambda: "the picture",
+        needs=(need.answer(1),),
+    )
+    told = repr(card.answer(1, True))
+    assert all(words in told for words in ("it was 512", "There is a tree.", "the picture"))
+    need.forget()
+    assert repr(card).endswith("Shown once you have answered `lesson.`, further up.")
+    assert not any(words in repr(card) for words in ("512 ·", "was 512", "tree.", "picture"))
+    need.answer(2)
+    assert repr(card) == told
+
+
+def test_no_empty_line_is_told_by_a_card_that_waits_no_more():
+    need = Card("How many?", int)
+    assert Card("And now?", int, needs=(need.answer(1),)).reply() == []
+
+
+def test_an_answer_that_ends_with_a_full_stop_gets_no_second_one():
+    assert Card("Why?", str).answer("It is so.").reply() == ["Noted: It is so."]
+
+
 def test_a_card_says_that_the_model_runs_before_it_is_asked():
     said = []
     look = lambda: said.append(box.said.value) or "the picture"  # noqa: E731
@@ -421,10 +477,10 @@ def test_code_is_another_try_if_its_verdict_is_another(monkeypatch):
 
 MANY = "9" * 5_000
 WRITTEN = {
-    int: {"3": 3, " -3 ": -3, "1,027": 1027, "1 128": 1128}
+    int: {"3": 3, " -3 ": -3, "1,027": 1027, "1 128": 1128, "1\xa0027": 1027}
     | dict.fromkeys(["1,5", "1,02", "many", MANY]),
     str: {"3": "3", "1,027": "1,027"},
-    list: {"[1, 2]": [1, 2]},
+    list: {"[1, 2]": [1, 2], "{[]: 1}": None},
 }
 
 
@@ -435,13 +491,16 @@ WRITTEN = {
 def test_what_is_written_into_a_field_is_read_as_it_is_meant(allowed, written, read):
     card = Card("How many?", allowed)
     box = CardBox(card)
-    box.store.click()
-    assert "Choose first" in box.said.value
+    for nothing in ("", " "):
+        box.choices[ONLY].value = nothing
+        box.store.click()
+        assert "Choose first" in box.said.value
     box.choices[ONLY].value = written
     box.store.click()
     assert card.stored == read
     assert card.answer(written).stored == read or allowed is list
-    assert read is not None or "should be a whole number" in box.said.value
+    kind = "whole number" if allowed is int else "list"
+    assert read is not None or f"answer should be a {kind}" in box.said.value
 
 
 def test_a_card_that_is_forgotten_is_open_in_its_box_and_so_is_what_needs_it():
@@ -470,12 +529,42 @@ def test_a_card_that_is_forgotten_is_open_in_its_box_and_so_is_what_needs_it():
     assert "Nothing is asked" in repr(reveal.answer(1))
 
 
+def test_what_is_typed_stays_until_it_is_stored():
+    need = Card("How many?", int)
+    card = Card("Both?", {"a": int, "b": int}, outcome=lambda: {"a": 3}, needs=(need.answer(1),))
+    card.hints = ("Look.",)
+    box = CardBox(card)
+    a, b = box.choices.values()
+    for first in (True, False):  # the second time by "Change my answer"
+        a.value, b.value = "1", "2"
+        box.store.click()
+        assert card.stored == {"a": 1, "b": 2}
+        assert box.rows.layout.display == "none"
+        box.change.click()
+        a.value, b.value = "7", "8x"
+        for other in (box.store.click, box.hint.click, lambda: need.answer(2)):
+            other()
+            assert (a.value, b.value, box.rows.layout.display) == ("7", "8x", ""), first
+            assert "b should be a whole number" in box.said.value
+    card.answer(5, 6)  # from a cell
+    assert (a.value, b.value, box.rows.layout.display) == ("5", "6", "none")
+
+
+@pytest.mark.parametrize("name", ["play", "still"])
+def test_the_model_runs_no_more_when_it_has_failed(name):
+    box = CardBox(card := Card("How many?", int, **{name: broken}))
+    with pytest.raises(LookupError):
+        card.answer(1)
+    assert "Noted: 1." in box.said.value
+    assert "The model runs" not in box.said.value
+
+
 def test_each_hint_is_told_once_and_the_button_stops_with_the_last(capsys):
     card = Card("How many?", (1, 2), hints=("Look.", "Count."))
     box = CardBox(card)
-    for times in (1, 2):
+    for times, ask in ((1, box.hint.click), (2, card.next_hint)):  # by the button, in a cell
         assert not box.hint.disabled
-        box.hint.click()
+        ask()
         assert box.hints.value.count("Hint") == times
     assert box.hint.disabled
     card.answer(1)
