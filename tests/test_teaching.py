@@ -68,14 +68,17 @@ def test_every_page_is_printed_and_every_link_leads_somewhere():
 
 
 def test_every_card_has_an_entry_and_every_entry_a_card():
-    entries = build.SOURCE["cards"]
-    assert {(name, card) for name, of in entries.items() for card in of} == {*CARDS}
+    cards = {f"[cards.{name}.{card}]" for name, card in CARDS}
+    entries = {f"[cards.{name}.{c}]" for name, of in build.SOURCE["cards"].items() for c in of}
+    assert cards - entries == set(), "write these entries into docs/teaching/source.toml"
+    assert entries - cards == set(), "docs/teaching/source.toml: no lesson shows these cards"
 
 
 @each_lesson
 def test_an_entry_says_what_comes_next_with_numbers_of_its_lesson(lesson):
     for name, hand in build.SOURCE["cards"][lesson.name].items():
-        assert hand["next"], name
+        entry = f"docs/teaching/source.toml: [cards.{lesson.name}.{name}]"
+        assert hand.get("next"), f"{entry} has no next"
         told = " ".join([hand["next"], *hand.get("wrong", {}).values()])
         assert numbers(told) - numbers(said_in(lesson)) == set(), name
 
@@ -88,8 +91,9 @@ def test_a_wrong_answer_of_the_key_is_taken_and_wrong(lesson):
             given = parsed(card, answer, build.MODULES[lesson.name])
             problem, reply = card.answer(given).problem, card.reply()
             card.forget()
-            assert not problem, (name, answer)
-            assert any(line.startswith("✘") for line in reply), (name, answer)
+            told = f"docs/teaching/source.toml, {name}: {answer!r} is"
+            assert not problem, f"{told} no answer. {problem}"
+            assert any(line.startswith("✘") for line in reply), f"{told} right, or not judged"
 
 
 def parsed(card, text, module):

@@ -144,7 +144,8 @@ def ready(card):
 def test_every_card_stands_in_the_text_once_and_behind_what_it_needs(name):
     order = re.findall(r"\blesson\.(\w+)", texts(name, "code"))
     for card in cards_of(MODULES[name]):
-        assert order.count(card.name) == 1, card.name
+        cell = f"mmsim/lessons/{name}.md needs one python cell with the line lesson.{card.name}"
+        assert order.count(card.name) == 1, cell
         assert card.key == ".".join(filter(None, (name, card.name, card.which)))
         assert all(order.index(need.name) < order.index(card.name) for need in card.needs)
 
@@ -163,7 +164,9 @@ def test_the_solution_edition_answers_every_card_rightly(name):
 
 @each_lesson
 def test_no_sentence_that_is_always_shown_answers_a_card(name):
-    """No sentence names a part together with its answer, and no question holds its outcome."""
+    """No sentence names a part together with its answer, and no question holds its outcome.
+
+    Outcomes of one or two characters stand everywhere, and are not looked for."""
     cards = cards_of(MODULES[name])
     asked = [f"{card.headline}\n{card.text}\n{card.form}" for card in cards]
     always = "\n\n".join([texts(name, "markdown"), *asked])
