@@ -137,6 +137,14 @@ def test_an_answer_comes_back_once_what_it_needs_is_answered_again(file):
     assert said(lesson.ruled_out).startswith("●")
 
 
+def test_a_solution_that_is_shown_stays_though_another_answer_is_kept(file):
+    lesson.ranking.answer(lesson.ranking.right())
+    lesson.ruled_out.answer(dict.fromkeys(lesson.SUSPECTS, "fits"))
+    lesson.ranking.forget()
+    another_kernel()
+    assert said(lesson.ruled_out.solved()).startswith("●")
+
+
 def test_a_card_that_was_never_answered_leaves_no_entry_when_it_is_forgotten(file):
     lesson.pretest.answer([True] * 6)
     lesson.ranking.forget()
@@ -318,6 +326,9 @@ def test_a_damaged_file_is_set_aside_whole_and_its_good_lines_stay(file, rubbish
     assert f"{FILE} was damaged (line 1) and is set aside as {aside.name}." in shown
     assert aside.read_bytes() == damaged
     assert {*entries(file)} == {"pretest"}
+    file.write_bytes(damaged)
+    lesson.pretest.forget()
+    assert f"{FILE} was damaged" in " ".join(said(lesson.pretest).split())
 
 
 def test_an_empty_line_is_no_damage(file):
@@ -336,6 +347,11 @@ def test_an_entry_that_is_no_answer_any_more_leaves_the_card_open(file, change):
 
 
 # -- mmsim progress, mmsim tally
+
+
+def nameless(*_):
+    raise OSError("no place left")
+
 
 PEOPLE = 3
 
@@ -362,6 +378,9 @@ def test_progress_and_what_is_handed_in(file, monkeypatch, capsys):
     assert not any(word in text for word in (str(file.parent), getpass.getuser()))
     assert main(["progress", "--hand-in", "..."]) == 2
     assert "needs a letter or a digit" in capsys.readouterr().err
+    monkeypatch.setattr(os, "replace", nameless)
+    assert main(["progress", "--hand-in", "Zoë"]) == 2
+    assert "hand-in-Zoë.jsonl can't be written: no place left" in capsys.readouterr().err
 
 
 def test_the_card_that_compares_before_and_after(file, monkeypatch):

@@ -20,7 +20,7 @@ from views.svg_rules import readable
 from mmsim.lessons import COURSE, FOLDER, _say_which_cell, made_by
 from mmsim.lessons.activity import State
 from mmsim.lessons.card import Card, quiz
-from mmsim.lessons.form import ONLY, failed, options, passed
+from mmsim.lessons.form import ONLY, failed, noted, options, passed
 from mmsim.lessons.told import reason
 from mmsim.views.marked import marked
 from mmsim.widgets.card import CardBox, box_of
@@ -430,6 +430,14 @@ def test_a_need_that_is_forgotten_hides_all_that_it_had_unlocked_until_it_is_ans
     assert repr(card) == told
 
 
+@pytest.mark.parametrize("verdict", [noted(), passed("")])
+def test_only_a_judge_that_notes_makes_a_bet(verdict):
+    card = Card("How many?", int, judge=lambda _: verdict).answer(1)
+    assert card.settled
+    assert card.unlocked
+    assert ("Noted: 1." in card.reply()) == (verdict == noted())
+
+
 def test_no_empty_line_is_told_by_a_card_that_waits_no_more():
     need = Card("How many?", int)
     assert Card("And now?", int, needs=(need.answer(1),)).reply() == []
@@ -501,9 +509,9 @@ def test_what_is_written_into_a_field_is_read_as_it_is_meant(allowed, written, r
     box.choices[ONLY].value = written
     box.store.click()
     assert card.stored == read
-    assert card.answer(written).stored == read or allowed is list
     kind = "whole number" if allowed is int else "list"
     assert read is not None or f"answer should be a {kind}" in box.said.value
+    assert card.answer(written).stored == read or allowed is list
 
 
 def test_a_card_that_is_forgotten_is_open_in_its_box_and_so_is_what_needs_it():
@@ -533,24 +541,25 @@ def test_a_card_that_is_forgotten_is_open_in_its_box_and_so_is_what_needs_it():
 
 
 def test_what_is_typed_stays_until_it_is_stored():
-    need = Card("How many?", int)
-    card = Card("Both?", {"a": int, "b": int}, outcome=lambda: {"a": 3}, needs=(need.answer(1),))
-    card.hints = ("Look.",)
+    """In an open card and in one whose answer is to be changed, whatever is told meanwhile."""
+    need, asked = Card("How many?", int), {"a": int, "b": int}
+    judge = lambda given: few(given["a"])  # noqa: E731
+    card = Card("Both?", asked, judge=judge, hints=("Look.",), needs=(need.answer(1),))
     box = CardBox(card)
     a, b = box.choices.values()
-    for first in (True, False):  # the second time by "Change my answer"
-        a.value, b.value = "1", "2"
+    for stored in ("1", "3"):
+        a.value, b.value = stored, "2"
         box.store.click()
-        assert card.stored == {"a": 1, "b": 2}
-        assert box.rows.layout.display == "none"
+        assert card.settled == (stored == "3")
         box.change.click()
         a.value, b.value = "7", "8x"
-        for other in (box.store.click, box.hint.click, lambda: need.answer(2)):
+        others = (lambda: need.answer(2)), box.hint.click
+        for other in (*others, box.store.click, *others):
             other()
-            assert (a.value, b.value, box.rows.layout.display) == ("7", "8x", ""), first
-            assert "b should be a whole number" in box.said.value
-    card.answer(5, 6)  # from a cell
-    assert (a.value, b.value, box.rows.layout.display) == ("5", "6", "none")
+            assert (a.value, b.value, box.rows.layout.display) == ("7", "8x", ""), stored
+        assert "b should be a whole number" in box.said.value
+    card.answer(3, 6)  # from a cell
+    assert (a.value, b.value, box.rows.layout.display) == ("3", "6", "none")
 
 
 @pytest.mark.parametrize("name", ["play", "still"])
@@ -574,6 +583,8 @@ def test_each_hint_is_told_once_and_the_button_stops_with_the_last(capsys):
     assert box.hints.value == ""
     box.change.click()
     assert box.hints.value.count("Hint") == 2
+    box.store.click()  # the same answer again
+    assert box.rows.layout.display == "none"
     for asked in (card, Card("The tree")):
         asked.hint()
     assert capsys.readouterr().out == "Hint 2 of 2: Count.\nThere are no hints for lesson..\n"
