@@ -8,10 +8,10 @@ import pytest
 
 from mmsim import datafiles
 from mmsim.evidence import ftrace
-from mmsim.evidence.ftrace import FOLDER, TODAY, read
+from mmsim.evidence.ftrace import FOLDER, FOLDER_6_12, read
 
 OLDER = [n.removeprefix(FOLDER) for n in datafiles.names() if n.startswith(FOLDER)]
-NEWER = [n.removeprefix(TODAY) for n in datafiles.names() if n.startswith(TODAY)]
+NEWER = [n.removeprefix(FOLDER_6_12) for n in datafiles.names() if n.startswith(FOLDER_6_12)]
 ALIGNED = [n for n in OLDER if n.startswith(("S1_", "S2_base", "S2_v2", "S2_noretfix", "S3_held_"))]
 MOVABLE = "frag_movable"  # compaction finds huge pages, which the model has not got
 COMPACTED = {"compact_stall", "compact_fail"}
