@@ -262,10 +262,8 @@ class Exploration:
         graph that can't be left and has no end, that counts as an outcome too.  In a search that
         was stopped, schedules and odds are those that are known so far."""
         named = self._named(name)
-        to, running = (
-            schedules_to(self, self._ordered()),
-            spread_odds(self, self._ordered(), weights),
-        )
+        to = schedules_to(self, self._ordered())
+        running = spread_odds(self, self._ordered(), weights)
         found = []
         for word, numbers in named.items():
             counts = [to[number] for number in numbers]

@@ -164,7 +164,10 @@ class Card(Activity):
             return f"There are no hints for lesson.{self.name}."
         read = min(self.state.hints + 1, len(self.hints))
         self.state = replace(self.state, hints=read)
-        change = lambda entry: entry.update(hints=max(read, entry["hints"]))  # noqa: E731
+
+        def change(entry: progress.Entry) -> None:
+            entry["hints"] = max(read, entry["hints"])
+
         self.note = progress.keep(self.key, change)
         self.changed()
         return told.hints(self)[-1]
