@@ -34,15 +34,11 @@ COMMANDS = {
 STATUS = {"a known text": 1, "a mistake": 2, "an odd file": 2}
 
 
-@pytest.mark.parametrize(
-    ("command", "encoding"),
-    [
-        *((each, "ascii") for each in COMMANDS),
-        ("run", "cp1252"),
-        ("run", "cp437"),
-        ("run", "latin-1"),
-    ],
-)
+ENCODINGS = [(command, "ascii") for command in COMMANDS]
+ENCODINGS += [("run", encoding) for encoding in ("cp1252", "cp437", "latin-1")]
+
+
+@pytest.mark.parametrize(("command", "encoding"), ENCODINGS)
 def test_signs_that_a_terminal_lacks_are_replaced(command, encoding, monkeypatch, tmp_path):
     """It was a traceback, and the status 1."""
     monkeypatch.chdir(tmp_path)
@@ -75,10 +71,9 @@ def mmsim(place: Path, folder: Path, *words: str, **more: str) -> tuple[int, str
     path = os.pathsep.join([str(stub.parent), str(place)])
     environment = os.environ | {"PYTHONPATH": path, "JUPYTER_DATA_DIR": str(folder)} | more
     command = [sys.executable, "-m", "mmsim", *words]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=False)
-    return done.returncode, *(
-        text.decode("utf-8", "replace") for text in (done.stdout, done.stderr)
-    )
+    texts = {"capture_output": True, "encoding": "utf-8", "errors": "replace"}
+    done = subprocess.run(command, cwd=folder, env=environment, **texts)
+    return done.returncode, done.stdout, done.stderr
 
 
 @pytest.mark.slow
@@ -95,7 +90,7 @@ def test_a_read_only_checkout_at_an_odd_path_in_a_poor_locale(tmp_path):
     before = {path: path.stat().st_mtime_ns for path in every}
     more = POOR | {"PYTHONDONTWRITEBYTECODE": "1"}  # root may write everywhere
     try:
-        chosen = [COMMANDS[name] for name in ("run", "show", "doctor", "lab", "an odd file")]
+        chosen = [COMMANDS[name] for name in ("run", "doctor", "lab", "an odd file")]
         for words in (*chosen, ["lab", "--here", str(place / "notebooks")]):
             status, out, err = mmsim(place, work, *words, **more)
             assert "Traceback" not in err, words
