@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ast
-import importlib
-import inspect
+import itertools
 import pkgutil
+import re
 import subprocess
 import sys
 from functools import cache
@@ -16,6 +16,8 @@ import mmsim
 PACKAGE = Path(mmsim.__file__).parent
 NAMES = sorted(file.relative_to(PACKAGE).as_posix() for file in PACKAGE.rglob("*.py"))
 
+# What a card is; the widgets draw it.
+CARD = ("__init__", "activity", "card", "form", "told")
 # The rooms from the bottom up.  A file imports from its own room and from those below it.
 ROOMS = {
     "words": ["errno.py", "errors.py", "constants.py", "datafiles.py"],
@@ -23,24 +25,30 @@ ROOMS = {
     "mm": ["mm/"],
     "scenarios": ["scenarios/"],
     "evidence": ["evidence/", "progress.py"],
-    "views": [
-        "views/",
-        "lessons/__init__.py",
-        "lessons/activity.py",
-        "lessons/card.py",
-        "lessons/form.py",
-        "lessons/told.py",
-    ],
+    "views": ["views/", *(f"lessons/{name}.py" for name in CARD)],
     "widgets": ["widgets/"],
     "lessons": ["lessons/"],
     "cli": ["__init__.py", "lab.py", "cli.py", "__main__.py"],
 }
-CORE = ("words", "engine", "mm", "scenarios", "evidence", "views")
-# What makes tables, what checks vector files, and the bar of a sweep.
-LAZY = {"views": {"pandas"}, "evidence": {"jsonschema"}, "engine": {"tqdm"}}
+# What comes from outside: the bar of a sweep, the checks of vector files, tables, what is clicked.
 # matplotlib is for learners: no picture of the package needs it.
-WIDGETS = {"ipywidgets", "traitlets", "IPython"}
-HEAVY = {*WIDGETS, "matplotlib", "numpy", "packaging"}.union(*LAZY.values())
+FOREIGN = {
+    "engine": {"tqdm"},
+    "evidence": {"jsonschema"},
+    "views": {"pandas"},
+    "widgets": {"ipywidgets", "IPython"},
+    "lessons": {"pandas", "ipywidgets"},
+    "cli": {"packaging"},
+}
+
+
+# README: the standard library is enough for these.
+COMMANDS = [
+    ["run", "vfio_map"],
+    ["explore", "vfio_map", "--set=order=1", "--set=released=1", "--set=passes=2"],
+    ["diagnose", "tests/evidence/wild/d06_cma_only.txt"],
+    ["compare", "s1_order9_available.csv"],
+]
 
 
 def room(name):
@@ -58,16 +66,13 @@ def tree(name):
 
 def file_of(module):
     """The file of a dotted name inside mmsim, None if there is no such module."""
-    path = Path(*module.split(".")[1:])
-    for name in (path.with_suffix(".py") if path.parts else path, path / "__init__.py"):
-        if (PACKAGE / name).is_file():
-            return name.as_posix()
-    return None
+    path = "/".join(module.split(".")[1:])
+    return next((n for n in (f"{path}.py", f"{path}/__init__.py".lstrip("/")) if n in NAMES), None)
 
 
-def imports(name, nodes=None):
+def imports(name):
     """(line, dotted name) of everything a file imports; names taken from a package are modules."""
-    for node in ast.walk(tree(name)) if nodes is None else nodes:
+    for node in ast.walk(tree(name)):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -104,21 +109,14 @@ def test_nobody_imports_in_circles():
         done.update(free)
 
 
-def test_the_core_needs_the_standard_library_only():
-    """Some may load a package inside the function that needs it: see LAZY."""
-    known = {"mmsim", *sys.stdlib_module_names}
-    for name in [name for name in NAMES if room(name) in CORE]:
-        foreign = {(line, m) for line, m in imports(name) if m.split(".")[0] not in known}
-        for node in ast.walk(tree(name)):
-            typing = isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
-            if typing or isinstance(node, ast.FunctionDef):
-                lazy = LAZY.get(room(name), set())
-                found = imports(name, ast.walk(node))
-                foreign -= {(line, m) for line, m in found if m.split(".")[0] in lazy}
-        assert foreign == set(), name
+def test_little_comes_from_outside():
+    for name in NAMES:
+        known = {"mmsim", *sys.stdlib_module_names} | FOREIGN.get(room(name), set())
+        assert [f"{name}:{n}: {m}" for n, m in imports(name) if m.split(".")[0] not in known] == []
 
 
-def test_all_but_widgets_and_lessons_import_without_third_party_packages():
+def test_the_standard_library_is_enough_for_all_but_widgets_and_lessons():
+    """-S hides what is installed: whoever needs it imports it where it is needed."""
     modules = [
         ".".join(["mmsim", *Path(name).with_suffix("").parts]).removesuffix(".__init__")
         for name in NAMES
@@ -126,10 +124,9 @@ def test_all_but_widgets_and_lessons_import_without_third_party_packages():
     ]
     code = (
         "import sys, importlib\n"
-        f"for name in {sorted(HEAVY)!r}:\n"
-        "    sys.modules[name] = None\n"
-        f"for name in {modules!r}:\n"
-        "    importlib.import_module(name)\n"
+        f"for name in {modules!r}: importlib.import_module(name)\n"
+        "from mmsim.cli import main\n"
+        f"for words in {COMMANDS!r}: assert main(words) == 0\n"
     )
     words = [sys.executable, "-S", "-c", code]
     done = subprocess.run(words, cwd=PACKAGE.parent, capture_output=True, text=True, check=False)
@@ -216,24 +213,18 @@ def test_names_for_notebooks_can_be_had_and_are_no_modules():
 
 # -- what is kept
 
-
 # Each is asked by its own lesson, with a few settings that stand in the code.
 RUNS_KEPT = {"small_run", "run", "walk_over", "refused_moves", "batch_run"}
 
 
 def test_whoever_keeps_runs_keeps_a_few():
     """A run and its picture take megabytes: a picker of traces once grew by half a gigabyte."""
-    without_limit, limits = set(), []
-    for info in pkgutil.walk_packages(mmsim.__path__, "mmsim."):
-        if info.name == "mmsim.__main__":
-            continue
-        module = importlib.import_module(info.name)
-        kept = {n: f for n, f in vars(module).items() if hasattr(f, "cache_parameters")}
-        for name, function in kept.items():
-            signature = inspect.signature(function)
-            if signature.parameters and "Trace" in str(signature.return_annotation):
-                size = function.cache_parameters()["maxsize"]
-                without_limit |= {name} if size is None else set()
-                limits.append(size or 0)
-    assert without_limit == RUNS_KEPT
-    assert max(limits) <= 64
+    kept = {
+        (function.name, ast.unparse(mark))
+        for function in itertools.chain(*map(functions, NAMES))
+        for mark in function.decorator_list
+        if "cache" in ast.unparse(mark) and function.args.args
+        if "Trace" in ast.unparse(function.returns)
+    }
+    assert {name for name, mark in kept if not re.search(r"\d", mark)} == RUNS_KEPT
+    assert max(int(size) for _, mark in kept for size in re.findall(r"\d+", mark)) <= 64
