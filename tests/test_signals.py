@@ -14,24 +14,23 @@ import sys
 from pathlib import Path
 
 import pytest
+from test_lab import held, write
 from tool_rule import ROOT
 
-from mmsim.lab import MANIFEST, put_lessons
+from mmsim.lab import put_lessons
 
 MOMENTS = int(os.environ.get("SIGNALS", "4"))
-pytestmark = [
-    pytest.mark.skipif(os.name == "nt", reason="signals as on POSIX"),
-    pytest.mark.slow,
-]
+pytestmark = [pytest.mark.skipif(os.name == "nt", reason="signals as on POSIX"), pytest.mark.slow]
 
-# In the place of JupyterLab; it says that it serves once a signal would end it properly.
+# In the place of JupyterLab: Ctrl-C makes it ask, and TERM ends it.
 CHILD = """
 import signal, sys
-for number in (signal.SIGINT, signal.SIGTERM):
-    signal.signal(number, lambda number, _: sys.exit(number))
+numbers = {signal.SIGINT, signal.SIGTERM}
+signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
 print("serving", flush=True)
-while True:
-    signal.pause()
+while signal.sigwait(numbers) == signal.SIGINT:
+    print("asked", flush=True)
+sys.exit(7)
 """
 # Each job is the command in a process of its own, which signals itself, or by Ctrl-C its group.  A
 # child holds the pipe, too: at its end none is left.  Signing the lessons is most of the calls.
@@ -58,7 +57,7 @@ def command(share, folder, signs, moment, number):
             send(os.getpid(), number)
     sys.setprofile(see)
     try:
-        main(["lab", folder, "--no-browser"])
+        print("ended", main(["lab", folder, "--no-browser"]), flush=True)
     finally:
         sys.setprofile(None)
         print("moments", moments, flush=True)
@@ -78,6 +77,8 @@ for job in json.load(sys.stdin):
         for line in lines:
             said += line
             if line == "serving\\n":
+                os.killpg(pid, signal.SIGINT)  # as a terminal does: to all of them
+            if line == "asked\\n":
                 os.kill(pid, signal.SIGTERM)
     os.waitpid(pid, 0)
     print(json.dumps(said), flush=True)
@@ -106,15 +107,8 @@ def release(root: Path, text: str) -> dict[str, str]:
     """A release of five files, each with that text in it."""
     files = {f"notebooks/0{number}.ipynb": lesson(text) for number in range(3)}
     files |= {"data/a.csv": f"{text}\n" * 1000, "data/deep/b.csv": text}
-    for name, content in files.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(content)
+    write(root, files)
     return files
-
-
-def held(folder: Path) -> dict[str, str]:
-    files = (file for file in folder.rglob("*") if file.is_file() and file.name != MANIFEST)
-    return {file.relative_to(folder).as_posix(): file.read_text() for file in files}
 
 
 def test_a_signal_at_any_moment_leaves_no_child_and_no_half_written_file(tmp_path):
@@ -127,7 +121,7 @@ def test_a_signal_at_any_moment_leaves_no_child_and_no_half_written_file(tmp_pat
         (folder / "notebooks/00.ipynb").write_text("my answers")
     share, draw = str(tmp_path / "new"), random.Random(MOMENTS)
     whole = ran([(share, str(folders.pop()), s, 0, 0) for s in (False, True)], tmp_path / "jupyter")
-    assert all("serving" in said for said in whole)
+    assert all("serving\nasked\nended 7\n" in said for said in whole)
     moments = [int(said.split()[-1]) for said in whole]
     assert moments[1] > moments[0] > 500
     jobs = []
