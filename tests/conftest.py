@@ -6,12 +6,7 @@ import gc
 import os
 import sys
 
-from tool_rule import (  # noqa: F401  pytest finds hooks and fixtures by name here
-    chromium,
-    pytest_runtest_setup,
-    pytest_sessionfinish,
-    pytest_terminal_summary,
-)
+from tool_rule import chromium, pytest_runtest_setup  # noqa: F401  found by their names
 
 os.environ.pop("JPY_SESSION_NAME", None)  # also if pytest itself was started from a notebook
 

@@ -9,8 +9,10 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import tool_rule
 from tool_rule import ROOT
 
 from benchmarks.__main__ import NAMES
@@ -111,6 +113,18 @@ def test_every_stage_is_run_and_the_summary_says_which_failed(tmp_path: Path) ->
     assert [line.split()[:2] for line in lines] == [*map(list, zip(stages, words, strict=True))]
     assert done.returncode == 3
     assert "pytest -n auto" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("ci", "end"), [("", pytest.skip.Exception), ("true", pytest.fail.Exception)]
+)
+def test_a_missing_browser_is_told_and_in_ci_a_failure(monkeypatch, ci, end) -> None:
+    monkeypatch.setenv("CI", ci)
+    monkeypatch.setenv("MMSIM_CHROMIUM", "/nowhere/chrome")  # a named one is meant
+    test = SimpleNamespace(get_closest_marker="browser".__eq__)
+    with pytest.raises(end, match="NOT TESTED for want of browser: install Chromium"):
+        tool_rule.pytest_runtest_setup(test)
+    tool_rule.pytest_runtest_setup(SimpleNamespace(get_closest_marker="slow".__eq__))
 
 
 # --- tests/survivors.csv: the mutants that may live
