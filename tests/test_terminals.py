@@ -16,12 +16,11 @@ from tool_rule import ROOT
 from mmsim import lab as lab_module
 from mmsim.cli import main
 
-VECTORS = str(ROOT / "data/conformance/schema.json")
 COMMANDS = {
     "run": ["run", "vfio_map"],
     "replay": ["replay", "vfio_map", "pin*9"],
     "explore": ["explore", "vfio_map", "--set=order=1", "--set=released=1", "--set=passes=2"],
-    "conformance": ["conformance", VECTORS],
+    "conformance": ["conformance", str(ROOT / "data/conformance/schema.json")],
     "compare": ["compare", "s1_order9_available.csv"],
     "diagnose": ["diagnose", str(ROOT / "tests/evidence/wild/d06_cma_only.txt")],
     "show": ["show", str(ROOT / "tests/evidence/wild/b02_quoted.buddyinfo")],
