@@ -20,15 +20,15 @@ NAMES = sorted(file.relative_to(PACKAGE).as_posix() for file in PACKAGE.rglob("*
 CARD = ("__init__", "activity", "card", "form", "told")
 # The rooms from the bottom up.  A file imports from its own room and from those below it.
 ROOMS = {
-    "words": ["errno.py", "errors.py", "constants.py", "datafiles.py"],
-    "engine": ["engine/"],
-    "mm": ["mm/"],
-    "scenarios": ["scenarios/"],
-    "evidence": ["evidence/", "progress.py"],
-    "views": ["views/", *(f"lessons/{name}.py" for name in CARD)],
-    "widgets": ["widgets/"],
-    "lessons": ["lessons/"],
-    "cli": ["__init__.py", "lab.py", "cli.py", "__main__.py"],
+    "words": ("errno.py", "errors.py", "constants.py", "datafiles.py"),
+    "engine": ("engine/",),
+    "mm": ("mm/",),
+    "scenarios": ("scenarios/",),
+    "evidence": ("evidence/", "progress.py"),
+    "views": ("views/", *(f"lessons/{name}.py" for name in CARD)),
+    "widgets": ("widgets/",),
+    "lessons": ("lessons/",),
+    "cli": ("__init__.py", "lab.py", "cli.py", "__main__.py"),
 }
 # What comes from outside: the bar of a sweep, the checks of vector files, tables, what is clicked.
 # matplotlib is for learners: no picture of the package needs it.
@@ -40,8 +40,6 @@ FOREIGN = {
     "lessons": {"pandas", "ipywidgets"},
     "cli": {"packaging"},
 }
-
-
 # README: the standard library is enough for these.
 COMMANDS = [
     ["run", "vfio_map"],
@@ -53,10 +51,7 @@ COMMANDS = [
 
 def room(name):
     """The room of a file, the first that fits; None if it stands in none."""
-    for found, entries in ROOMS.items():
-        if any(name == e or (e.endswith("/") and name.startswith(e)) for e in entries):
-            return found
-    return None
+    return next((room for room, begins in ROOMS.items() if name.startswith(begins)), None)
 
 
 @cache

@@ -63,11 +63,10 @@ POOR = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0", "PYTHONSAF
 
 def mmsim(place: Path, folder: Path, *words: str, **more: str) -> tuple[int, str, str]:
     """Run `python -m mmsim` as it lies at `place`, in a `folder`: status, output, messages."""
-    stub = folder / "stub" / "jupyterlab"
-    stub.mkdir(parents=True, exist_ok=True)
-    (stub / "__init__.py").touch()
-    (stub / "__main__.py").write_text(STUB)
-    path = os.pathsep.join([str(stub.parent), str(place)])
+    stub = folder / "stub"
+    stub.mkdir(exist_ok=True)
+    (stub / "jupyterlab.py").write_text(STUB)
+    path = os.pathsep.join([str(stub), str(place)])
     environment = os.environ | {"PYTHONPATH": path, "JUPYTER_DATA_DIR": str(folder)} | more
     command = [sys.executable, "-m", "mmsim", *words]
     texts = {"capture_output": True, "encoding": "utf-8", "errors": "replace"}

@@ -15,12 +15,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 NODE_MODULES = ROOT / ".node-test" / "node_modules"
-BROWSERS = (
-    "chromium",
-    "chromium-browser",
-    "google-chrome",
-    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-)
+ON_A_MAC = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", ON_A_MAC)
 
 
 def find_browser() -> str | None:
