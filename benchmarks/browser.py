@@ -83,23 +83,20 @@ def _measure(browser: str) -> dict[str, float]:
     from playwright.sync_api import sync_playwright
 
     with tempfile.TemporaryDirectory() as folder:
-        root, work = Path(folder), Path(folder) / "work"
-        work.mkdir()
+        server = Server(Path(folder))
         cells = [nbformat.v4.new_code_cell(code.strip()) for code in CELLS.values()]
         kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
         notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
-        nbformat.write(notebook, work / "bench.ipynb")
-        server = Server(root, work, "JupyterLab Light")
+        nbformat.write(notebook, server.work / "bench.ipynb")
         try:
             with sync_playwright() as playwright:
-                page = playwright.chromium.launch(
-                    executable_path=browser, args=BROWSER_FLAGS
-                ).new_page(viewport={"width": 1400, "height": 2200})
-                lab = Lab(page, server)
-                lab.open("bench.ipynb")
+                flags = {"executable_path": browser, "args": BROWSER_FLAGS}
+                lab = Lab(playwright.chromium.launch(**flags), server)
+                lab.page.set_viewport_size({"width": 1400, "height": 2200})
+                lab.open(server.work / "bench.ipynb")
                 lab.run_all()
-                page.get_by_role("slider").nth(len(CELLS)).wait_for(timeout=60000)
-                return {name: _median(page, number, name) for number, name in enumerate(CELLS)}
+                lab.page.get_by_role("slider").nth(len(CELLS)).wait_for(timeout=60000)
+                return {name: _median(lab.page, number, name) for number, name in enumerate(CELLS)}
         finally:
             server.stop()
 

@@ -18,9 +18,7 @@ def browser(chromium):
 
 @pytest.fixture(scope="session")
 def one_lab(browser, tmp_path_factory):
-    root = tmp_path_factory.mktemp("lab")
-    (root / "work").mkdir()
-    server = Server(root, root / "work")
+    server = Server(tmp_path_factory.mktemp("lab"))
     yield Lab(browser, server)
     server.stop()
 
@@ -30,8 +28,8 @@ def lab(one_lab, request):
     """JupyterLab; no lesson of another test is open, and nothing that one left behind."""
     failed = request.session.testsfailed
     yield one_lab
-    asked, one_lab.errors, one_lab.asked_outside = one_lab.errors + one_lab.asked_outside, [], []
+    wrong, one_lab.wrong = one_lab.wrong, []
     if request.session.testsfailed > failed:
         one_lab.page.goto(EMPTY)
     one_lab.close()
-    assert asked == []
+    assert wrong == []

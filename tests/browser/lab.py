@@ -9,27 +9,19 @@ import os
 import re
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Browser, Locator, expect
 
-BROWSER_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+BROWSER_FLAGS = ["--disable-gpu", "--disable-quic"]  # Playwright has more of its own
 # Whoever asks somebody else than this machine gets no answer, and the test sees that it asked.
 NOBODY_ELSE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 # A learner has not the first one; the second looks for programs of other languages.
@@ -41,55 +33,40 @@ SECONDS_MAX = 180
 EMPTY = "about:blank"
 # Generous: a test of what happens, not of how quickly.
 expect.set_options(timeout=60_000)
-OWN_FOLDERS = (
-    "JUPYTER_CONFIG_DIR",
-    "JUPYTER_DATA_DIR",
-    "JUPYTER_RUNTIME_DIR",
-    "JUPYTERLAB_SETTINGS_DIR",
-    "JUPYTERLAB_WORKSPACES_DIR",
-    "IPYTHONDIR",
-)
+SETTINGS = {
+    # No pop-up may cover the lesson.
+    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+    # Cells out of sight are part of the page too.
+    "notebook-extension/tracker": {"windowingMode": "none"},
+}
 
 
 class Server:
     """JupyterLab on a free port of this machine, with folders of its own and a token."""
 
-    def __init__(self, root: Path, work: Path, theme: str = THEMES[0]):
-        self.work = work
+    def __init__(self, root: Path):
+        self.work = root / "work"
+        self.work.mkdir()
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.token = secrets.token_hex(16)
-        env = dict(os.environ, JUPYTER_TOKEN=self.token)  # not on the command line
-        for name in OWN_FOLDERS:
-            folder = root / name.lower()
-            folder.mkdir()
-            env[name] = str(folder)
-        settings = {
-            # No pop-up may cover the lesson.
-            "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
-            "apputils-extension/themes": {"theme": theme},
-            # Cells out of sight are part of the page too.
-            "notebook-extension/tracker": {"windowingMode": "none"},
-        }
-        for name, content in settings.items():
-            path = Path(
-                env["JUPYTERLAB_SETTINGS_DIR"], "@jupyterlab", f"{name}.jupyterlab-settings"
-            )
+        env = {name: os.environ[name] for name in os.environ if not name.startswith("JUPYTER")}
+        env["JUPYTER_TOKEN"] = self.token  # not on the command line
+        for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "IPYTHONDIR"):
+            env[name] = str(root / name)
+        for name, content in SETTINGS.items():
+            folder = root / "JUPYTER_CONFIG_DIR" / "lab" / "user-settings" / "@jupyterlab"
+            path = folder / f"{name}.jupyterlab-settings"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(content))
         words = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ServerApp.ip=127.0.0.1"]
         words += [f"--ServerApp.port={self.port}", "--ServerApp.port_retries=0"]
-        words += [f"--ServerApp.root_dir={work}", "--LabApp.extension_manager=readonly"]
+        words += [f"--ServerApp.root_dir={self.work}", "--LabApp.extension_manager=readonly"]
         words += [f"--ServerApp.jpserver_extensions={name}=False" for name in NOT_NEEDED]
-        words.append("--LabApp.expose_app_in_browser=True")
-        if hasattr(os, "geteuid") and os.geteuid() == 0:
-            words.append("--allow-root")
+        words += ["--LabApp.expose_app_in_browser=True", "--allow-root"]
         self._log = (root / "server.log").open("wb")
         self._process = subprocess.Popen(words, stdout=self._log, stderr=self._log, env=env)
-        self._wait(root)
-
-    def _wait(self, root: Path) -> None:
         until = time.monotonic() + SECONDS_MAX
         while time.monotonic() < until and self._process.poll() is None:
             try:
@@ -109,13 +86,11 @@ class Server:
 
     def stop(self) -> None:
         """End the server; it ends its kernels."""
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
-            try:
-                self._process.wait(20)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+        self._process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(20)
+        self._process.kill()
+        self._process.wait()
         self._log.close()
 
 
@@ -127,14 +102,13 @@ class Lab:
     def __init__(self, browser: Browser, server: Server):
         self.server = server
         self.page = browser.new_page(viewport={"width": 1366, "height": 768})
-        self.asked_outside: list[str] = []
-        self.errors: list[str] = []
+        self.wrong: list[str] = []  # what was asked of somebody else, and errors of the page
         self.page.on("request", lambda request: self._note(request.url))
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)[:300]))
+        self.page.on("pageerror", lambda error: self.wrong.append(str(error)[:300]))
 
     def _note(self, url: str) -> None:
         if not url.startswith((f"http://127.0.0.1:{self.server.port}/", "data:", "blob:")):
-            self.asked_outside.append(url)
+            self.wrong.append(url)
 
     def copy(self, lesson: str) -> None:
         """Open a copy of a lesson, alone in its folder: an unsigned notebook as after a clone.
@@ -165,6 +139,14 @@ class Lab:
         """Wait until the kernel is idle.  Only the status bar tells the truth about that."""
         status = self.page.locator("#jp-main-statusbar")
         expect(status).to_contain_text("| Idle", timeout=SECONDS_MAX * 1000)
+
+    def heard(self) -> None:
+        """Wait until all that was chosen is on its way to the kernel.
+
+        While the kernel is busy a control holds back all but its first change.  A click is not held
+        back, and would overtake them."""
+        kernel = "jupyterapp.shell.currentWidget.sessionContext.session.kernel"
+        self.page.evaluate(f"async () => {{ await {kernel}.requestKernelInfo(); }}")
 
     def menu(self, *path: str) -> None:
         """Click through a menu."""

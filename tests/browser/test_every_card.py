@@ -84,6 +84,7 @@ def test_every_card_is_answered(lesson, lab):
             allowed = card.parts[part]
             words = said(value, allowed) if options(allowed) or allowed is str else repr(value)
             (by_keys if keys else by_mouse)(rows.nth(n), words, card, part)
+        lab.heard()
         store = box.get_by_role("button", name="Store", exact=True)
         if keys:
             tab_to(store, "Store")
