@@ -1,10 +1,13 @@
-"""Vectors of our own, worked out by hand from the text of the format and the order of the kernel's
-checks, where the public ones leave something open."""
+"""Vectors of our own, in the form of the public ones, worked out by hand from the text of the
+format and the order of the kernel's checks, where the public ones leave something open."""
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from mmsim.evidence.vectors import check_file
 from mmsim.scenarios.script import ROUNDS_MAX
 
 HUGE, PIN = 512, {"op": "migrate_pages", "list": ["A"], "reason": "longterm_pin", "mode": "sync"}
@@ -22,6 +25,22 @@ def folio(name="A", order=9, **fields):
 
 def fault(errno, attempts):
     return {"folio": "A", "kind": "move_error", "errno": errno, "attempts": attempts}
+
+
+@pytest.fixture
+def differences(tmp_path):
+    """What does not agree with a vector."""
+
+    def run(group, setup, operation, expect, script=None, versions="all"):
+        vector = {"id": "X1", "title": "of our own", "certainty": "certain", "setup": setup}
+        vector |= {"source": "kernel source 6.1-rc6", "operation": operation}
+        vector |= {"expect": [{"versions": versions, **expect}]}
+        vector |= {"script": script} if script else {}
+        path = tmp_path / "own.json"
+        path.write_text(json.dumps({"format": 1, "group": group, "vectors": [vector]}))
+        return check_file(path).mismatches
+
+    return run
 
 
 # -- moves and splits
