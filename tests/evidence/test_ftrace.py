@@ -17,10 +17,7 @@ ALIGNED = [n for n in OLDER if n.startswith(("S1_", "S2_base", "S2_v2", "S2_nore
 LEFT_OUT = ("GUPTEST", "S4", "frag_movable", "_n4", "_n8")
 SMALL = [n for n in NEWER if not any(part in n for part in LEFT_OUT)]
 COMPACTED = {"compact_stall", "compact_fail"}
-
-
-def text_of(name):
-    return datafiles.path(f"kernel-runs/traces/{name}").read_text(encoding="utf-8")
+HELD = datafiles.path(f"{FOLDER}S3_held_base_retfix1.txt").read_text(encoding="utf-8")
 
 
 def rows_of(real, version=None):
@@ -52,9 +49,8 @@ def test_every_line_agrees(name):
     ],
 )
 def test_a_changed_number_does_not_agree(old, new):
-    text = text_of("S3_held_base_retfix1.txt")
-    assert old in text
-    wrong = [row for row in rows_of(read(text.replace(old, new, 1))) if not row.agrees]
+    assert old in HELD
+    wrong = [row for row in rows_of(read(HELD.replace(old, new, 1))) if not row.agrees]
     assert len(wrong) == 1
 
 
@@ -81,12 +77,11 @@ def test_what_does_not_agree_can_be_seen(name):
 
 
 def test_a_malformed_or_unknown_trace_gets_one_sentence():
-    text = text_of("S3_held_base_retfix1.txt")
     for make, given, says in (
         (read, "", "after 0 lines"),
-        (read, text.replace("vmstat before:", "vmstat bef:"), "vmstat"),
-        (read, text[: len(text) // 8], "line"),
-        (read, text.replace("ref=515", "ref=many"), "line"),
+        (read, HELD.replace("vmstat before:", "vmstat bef:"), "vmstat"),
+        (read, HELD[: len(HELD) // 8], "line"),
+        (read, HELD.replace("ref=515", "ref=many"), "line"),
         (ftrace.real_trace, "S3_hold_base_retfix1.txt", "S3_held_base_retfix1"),
     ):
         with pytest.raises(ValueError, match=r"^[^\n]*$") as error:

@@ -217,27 +217,19 @@ def test_the_last_look_finds_nothing_and_is_a_call_too(differences, pages, calls
 # -- allocator: which pages look movable
 
 
-def alloc(order, migratetype, **more):
-    return {"do": "alloc", "order": order, "migratetype": migratetype, **more}
+def alloc(order, migratetype):
+    return {"do": "alloc", "order": order, "migratetype": migratetype}
 
 
-@pytest.mark.parametrize(
-    ("own", "first"),
-    [
-        ("RECLAIMABLE", alloc(8, "RECLAIMABLE")),
-        ("UNMOVABLE", alloc(8, "UNMOVABLE")),
-        ("MOVABLE", alloc(8, "MOVABLE", pin_scope=True)),
-    ],
-)
-def test_pages_that_were_just_handed_out_do_not_look_movable(differences, own, first):
+def test_pages_that_were_just_handed_out_do_not_look_movable(differences):
     """They are on no LRU list: 16 free pages and none alike are too few to claim the pageblock."""
     left = [{"type": "MOVABLE", "order": order, "pfns": [1 << order]} for order in range(4)]
-    now = "UNMOVABLE" if first.get("pin_scope") else own
-    expect = {"results": [256, 0], "free_after": left, "pageblocks_after": [now]}
-    setup = {"pageblocks": [own], "free": [{"pfn": 256, "order": 8}, {"pfn": 0, "order": 4}]}
-    steps = {"op": "sequence", "steps": [first, alloc(0, "MOVABLE")]}
+    expect = {"results": [256, 0], "free_after": left, "pageblocks_after": ["RECLAIMABLE"]}
     expect |= {"nr_free_after": 15, "nr_free_cma_after": 0}
-    assert not differences("allocator", setup, steps, expect)
+    free = [{"pfn": 256, "order": 8}, {"pfn": 0, "order": 4}]
+    setup = {"pageblocks": ["RECLAIMABLE"], "free": free}
+    steps = [alloc(8, "RECLAIMABLE"), alloc(0, "MOVABLE")]
+    assert not differences("allocator", setup, {"op": "sequence", "steps": steps}, expect)
 
 
 def test_a_page_that_is_freed_is_none_of_those_that_look_movable(differences):
