@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
-import select
 import signal
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 
 import pytest
+from tool_rule import ROOT
 
 from mmsim.cli import main
 from mmsim.engine.explore import Exploration
@@ -49,15 +48,8 @@ def test_run_json_has_the_schedule_that_replays_it(capsys):
     assert json.loads(out) == first
     assert first["counters"]["thp_migration_fail"] == 3
     assert first["result"] == "4 pages pinned"
-
-
-@pytest.mark.parametrize("site", ["split.check", "split.freeze"])
-def test_run_json_tells_where_a_split_was_refused(capsys, site):
-    _, out, _ = run(capsys, "run", "vfio_map", f"--set=taken=0.{site}", "--set=order=1", "--json")
-    steps = json.loads(out)["steps"]
-    looks = {s["site"]: s["answer"] for s in steps if s["site"] in ("split.check", "split.freeze")}
-    assert [*looks][-1] == site
-    assert looks[site] in ("None", "False")
+    looks = [step["answer"] for step in first["steps"] if step["site"] == "split.check"]
+    assert [*map("None".__eq__, looks)] == [True, True, False]
 
 
 def test_neither_a_closed_pipe_nor_a_search_is_noisy():
@@ -97,22 +89,15 @@ def test_help_lists_scenarios_and_that_of_a_scenario_its_knobs(capsys, words, li
         (("run", "vfio_mop"), "did you mean 'vfio_map'"),
         (("run", "vfio_map", "--version", "v4"), "no version 'v4'"),
         (("run", "vfio_map", "--set", "thps"), "write --set KNOB=VALUE"),
-        (("run", "vfio_map", "--set", "thps=0"), "thps must be 1-8, not 0"),
         (("run", "vfio_map", "--sett", "thps=1"), "--sett"),
         (("replay", "vfio_map"), "the following arguments are required: SCHEDULE"),
         (("replay", "vfio_map", "pin*3 holdr"), "did you mean 'holder'"),
-        (("replay", "vfio_map", "pin**3"), "can't read 'pin**3'"),
-        (("replay", "vfio_map", "holder holder holder"), "'holder' can't move"),
-        (("replay", "vfio_map", "pin*7 pin:ok"), "instead of pin:ok"),
         (("explore", "vfio_map", "--states-max", "1e5"), "invalid int value: '1e5'"),
         (("explore", "vfio_map", "--preemptions-max", "-1"), "can't be less than 0"),
         (("explore", "vfio_map", "--states-max", "0"), "can't be less than 1"),
         (("explore", "vfio_map", "--goal", "pind"), "no outcome is called 'pind'; did you mean"),
         (("explore", "vfio_map", "--goal", ""), "no outcome is called ''"),
         (("conformance", "nowhere.json"), "nowhere.json: can't be read"),
-        (("conformance", "README.md"), "not JSON"),
-        (("compare", "s4_dropcaches_trials.csv"), "not deterministic"),
-        (("compare", "s3_hold_reference.csv"), "s3_held_reference.csv"),
         (("diagnose", "nowhere.txt"), "nowhere.txt"),
     ],
 )
@@ -183,13 +168,7 @@ def test_verdicts(capsys, words, verdict, complete):
     assert (said["verdict"], said["complete"]) == (verdict, complete)
 
 
-def test_a_bound_on_preemptions(capsys):
-    schedules = [
-        explored(capsys, *TINY, f"--preemptions-max={bound}")["schedules"] for bound in range(4)
-    ]
-    assert schedules == sorted(set(schedules))
-    assert schedules[0] == 2  # either goes first, and goes on to its end
-    assert schedules[-1] == explored(capsys, *TINY)["schedules"]  # nobody can do more
+def test_a_bound_on_preemptions_is_told(capsys):
     _, out, _ = run(capsys, *TINY, "--preemptions-max=2", "--goal=missed")
     assert " schedules: all with at most 2 preemptions\n" in out
     assert "Claim: some order with at most 2 preemptions ends in 'missed'.  Verdict: holds." in out
@@ -258,25 +237,23 @@ def test_a_search_runs_in_a_thread_too(capsys):
 
 
 def until(terminal, pattern):
-    """What appears on a terminal until the pattern does."""
-    seen, deadline = b"", time.monotonic() + 60
+    """What appears on a terminal until the pattern does; an error where nobody writes any more."""
+    seen = b""
     while not re.search(pattern, seen):
-        ready, _, _ = select.select([terminal], [], [], deadline - time.monotonic())
-        assert ready, f"nothing like {pattern!r} in {seen!r}"
         seen += os.read(terminal, 4096)
     return seen
 
 
 @pytest.mark.parametrize(
-    ("package", "words"),
-    [("jsonschema", ["conformance", "vectors.json"]), ("pandas", ["show", "buddyinfo"])],
+    ("package", "command", "file"),
+    [
+        ("jsonschema", "conformance", "data/conformance/gup.json"),
+        ("pandas", "show", "tests/evidence/wild/b02_quoted.buddyinfo"),
+    ],
 )
-def test_a_missing_package_is_named_in_one_sentence(package, words, tmp_path, monkeypatch, capsys):
-    (tmp_path / "vectors.json").write_text('{"group": "gup", "vectors": []}')
-    (tmp_path / "buddyinfo").write_text("Node 0, zone Normal 1 1 1 1 1 1 1 1 1 1 1\n")
-    monkeypatch.chdir(tmp_path)
+def test_a_missing_package_is_named_in_one_sentence(package, command, file, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, package, None)
-    assert main(words) == 2
+    assert main([command, str(ROOT / file)]) == 2
     said = capsys.readouterr().err
     assert f"needs the package {package}, which is missing" in said
     assert said.count("\n") == 1
