@@ -53,8 +53,15 @@ def test_two_readings_of_the_rules_give_the_same_blocks(
     for _ in range(2000):
         if held and rng.random() < (0.47 if orders > 2 else 0.2 + 0.3 * (len(held) > 1000)):
             pfn, order = held.pop(int(rng.random() * len(held)))
-            free_pages(zone, pfn, order)
-            plain.free(pfn)
+            each, pages = order, (pfn,)
+            if rng.random() < 0.1:  # page by page
+                split_page(zone, pfn)
+                each, pages = 0, range(pfn, pfn + (1 << order))
+                _, movable = plain.held.pop(pfn)
+                plain.held |= dict.fromkeys(pages, (0, movable))
+            for page in pages:
+                free_pages(zone, page, each)
+                plain.free(page)
             continue
         order = int(rng.random() * (11 if rng.random() < 0.2 / orders else orders))
         want = request(order, PCP_TYPES[int(rng.random() * 3)], pin_scope=rng.random() < 0.2)

@@ -72,19 +72,3 @@ def test_references_have_owners_and_a_pfn_is_taken_once():
             world.drop(PFN, who, n)
     with pytest.raises(ModelError, match="pfn 0x200 is taken"):
         world.add(PFN, folio("B"))
-
-
-@pytest.mark.parametrize("turned", [False, True])
-def test_a_pin_that_goes_round_is_told_apart_by_what_is_pinned_now(turned):
-    """In whichever order the counters stand."""
-
-    def key(spins, acquired, released):
-        world = memory(folio(), pin_spins=spins)
-        if turned:
-            world.vmstat = dict(reversed(world.vmstat.items()))
-        world.count("nr_foll_pin_acquired", acquired)
-        world.count("nr_foll_pin_released", released)
-        return world.key()
-
-    assert key(True, 5, 4) == key(True, 1, 0) != key(True, 2, 0)
-    assert key(False, 5, 4) != key(False, 1, 0) == key(False, 1, 0)
