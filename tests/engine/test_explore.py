@@ -7,17 +7,7 @@ from __future__ import annotations
 from math import factorial
 
 import pytest
-from small import (
-    all_runs,
-    cells,
-    increment,
-    locks,
-    nop,
-    outcome_of,
-    states_of,
-    steps,
-    wait_for_x,
-)
+from small import all_runs, cells, increment, locks, nop, outcome_of, states_of, steps, wait_for_x
 
 from mmsim.engine.explore import Verdict, always, explore, search, sometimes
 from mmsim.engine.op import ModelError, atomic

@@ -23,8 +23,6 @@ BAD = {
     "lambda": "x = lambda: (yield a())",
     "try": "try:\n    yield a()\nexcept ValueError:\n    pass",
     "with": "with x:\n    yield a()",
-    "shared line": "yield a(); yield b()",
-    "one-line if": "if x: yield a()",
     "loop over a literal": "for x in (1, 2):\n    yield a()",
     "loop over a name": "for x in xs:\n    yield a(x)",
     "loop over a call": "for i, x in enumerate(f()):\n    yield a()",

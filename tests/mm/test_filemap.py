@@ -4,12 +4,7 @@ import pytest
 from small import PFN, do, folio, memory
 
 from mmsim.engine.op import ModelError
-from mmsim.mm.filemap import (
-    folio_lock,
-    folio_lock_by_name,
-    folio_unlock,
-    truncate_inode_folio,
-)
+from mmsim.mm.filemap import folio_lock, folio_lock_by_name, folio_unlock, truncate_inode_folio
 
 
 def guard(world, op, me="me"):
