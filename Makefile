@@ -68,7 +68,7 @@ html: venv-test ## each lesson as one HTML file that works by itself: build/html
 	@PYTHONPATH=tools $(TEST)/bin/jupyter nbconvert --to html --log-level=WARN \
 		--HTMLExporter.preprocessors=alive.Alive --output-dir build/html notebooks/*.ipynb
 
-stress: venv-test ## STEPS=1000000 random steps of a zone and of worlds, each checked
+stress: venv-test ## STEPS=1000000 random steps of worlds, each checked
 	@MMSIM_STRESS=$(or $(STEPS),1000000) $(TEST)/bin/pytest -q -s tests/test_stress.py
 
 versions: $(LOCK)/bin/uv ## the quick tests with PYTHONS="3.11 3.12 3.13 3.14", oldest and newest packages

@@ -14,12 +14,11 @@ Left out: what a name stands for.  A path that keeps an iterator in a local vari
 from __future__ import annotations
 
 import ast
-from collections import Counter
 from collections.abc import Iterable, Iterator
 
 PLACE = (
-    "a yield is a statement, a whole condition or the whole right side of an assignment, on a line "
-    "of its own, and `yield from` calls a path; write `name = yield ...` and use the name"
+    "a yield is a statement, a whole condition or the whole right side of an assignment, and "
+    "`yield from` calls a path; write `name = yield ...` and use the name"
 )
 LOOP = (
     "a loop that yields counts, `for index, item in enumerate(NAME)` or `in range(NAME)`, and "
@@ -51,12 +50,11 @@ def _frame(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
 def _function(function: ast.AST) -> Iterator[tuple[int, str]]:
     body = [function.body] if isinstance(function, ast.Lambda) else function.body
     nodes = list(_frame(body))
-    starts = Counter(node.lineno for node in nodes if isinstance(node, ast.stmt))
     whole = []
     for node in nodes:
-        if isinstance(node, (ast.If, ast.While)) and starts[node.lineno] == 1:
+        if isinstance(node, (ast.If, ast.While)):
             whole.append(node.test)
-        elif isinstance(node, (ast.Expr, ast.Assign, ast.AnnAssign)) and starts[node.lineno] == 1:
+        elif isinstance(node, (ast.Expr, ast.Assign, ast.AnnAssign)):
             whole.append(node.value)
         elif isinstance(node, (*CLOSED, ast.For, ast.AsyncFor)):
             inside = [node] if isinstance(node, CLOSED) else node.body

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
-from mmsim.constants import HPAGE_PMD_ORDER, MIGRATE_CMA
+from mmsim.constants import (
+    HPAGE_PMD_ORDER,
+    MIGRATE_CMA,
+    MIGRATE_PASSES,
+    MIGRATE_SYNC,
+    MR_LONGTERM_PIN,
+)
 from mmsim.engine.actor import Actor
 from mmsim.engine.explore import Exploration
 from mmsim.engine.op import Op, atomic, blocking, choice
 from mmsim.engine.scenario import Scenario
 from mmsim.engine.schedule import one_after_another, parse, replaying
 from mmsim.engine.trace import Trace, record
-from mmsim.mm.folio import ISOLATION, Folio
+from mmsim.mm.folio import ISOLATION, Folio, Page
+from mmsim.mm.versions import VERSIONS, environment
 from mmsim.mm.world import Environment, World
 from mmsim.scenarios.script import Script, Scripted
 
@@ -164,6 +171,48 @@ def run(world: World, *actors: Actor, schedule: str = "", script: Script | None 
     for position in range(len(trace) + 1):
         trace.state(position).world.check()
     return trace
+
+
+class Migrated(NamedTuple):
+    """A call of migrate_pages(): its result, what it left, the run, and the world at its end.
+
+    `visits`: the round and the pass of each.  `counts`: the counters that have moved."""
+
+    rc: int
+    left: list[Page]
+    trace: Trace
+    world: World
+    visits: list[tuple[int, int]]
+    counts: dict[str, int]
+
+
+def migrate(
+    version: str,
+    *folios: Folio,
+    others: Iterable[Actor] = (),
+    scheduler: Any = None,
+    mode: int = MIGRATE_SYNC,
+    passes: int = MIGRATE_PASSES,
+    **env: Any,
+) -> Migrated:
+    """Call migrate_pages() of a version for a long-term pin of these folios, in their order.
+
+    Whoever schedules knows the caller by the name "migrate"."""
+    world, row = memory(*folios, **env), VERSIONS[version]._replace(passes=passes)
+    world.env = environment(row, world.env)
+
+    def path() -> Any:
+        left = [Page(pfn, each.nr_pages) for pfn, each in world.folios.items()]
+        rc = yield from row.migrate_pages(left, mode, MR_LONGTERM_PIN, row)
+        return rc, left
+
+    scenario = Scenario("migrate", world, (Actor("migrate", path), *others))
+    trace = record(scenario, scheduler or Scripted("migrate", Script()))
+    after = trace.last.world
+    after.check()
+    visits = [(e.notes["round_"], e.notes["pass_"]) for e in trace.events if e.site == "visit"]
+    counts = {name: n for name, n in after.vmstat.items() if n}
+    return Migrated(*trace.results["migrate"], trace, after, visits, counts)
 
 
 def states_of(found: Exploration) -> list[Any]:

@@ -37,23 +37,6 @@ def test_a_place_shows_its_next_step_and_its_frames_and_an_end_its_result():
     assert (end.finished, end.result, end.frames()) == (True, 6, ())
 
 
-def test_exact_places_are_lists_of_answers_and_merged_ones_are_pictures():
-    def path():
-        value = yield load("x")
-        value = value % 2
-        yield store("x", value)
-        return value
-
-    exact, merged = program(path).root, program(path, merge=True).root
-    assert exact.after(1) is not exact.after(3)
-    assert merged.after(1) is merged.after(3)
-    assert merged.after(1) is not merged.after(2)
-    # What was rebuilt for another answer goes on correctly, and ends are told by their results.
-    ends = [merged.after(answer).after(None) for answer in (3, 1, 2)]
-    assert [end.result for end in ends] == [1, 1, 0]
-    assert ends[0] is ends[1]
-
-
 def test_what_runs_once_comes_to_the_same_end_and_never_back():
     root = Program(Actor("a", outer), merge=False, once=True).root
     assert root.after(5).after(None).result == 6
@@ -102,8 +85,6 @@ def test_the_order_in_which_variables_were_bound_makes_no_difference():
     ways = [start.after(answer).after(None) for answer in (True, False)]
     assert [str(way.op) for way in ways] == ["store(x, 3)"] * 2
     assert ways[0] is ways[1]
-    exact = program(path).root
-    assert exact.after(True).after(None) is not exact.after(False).after(None)
 
 
 def counter():

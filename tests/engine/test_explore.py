@@ -7,18 +7,7 @@ from __future__ import annotations
 from math import factorial
 
 import pytest
-from small import (
-    all_runs,
-    cells,
-    forever,
-    increment,
-    locks,
-    nop,
-    outcome_of,
-    states_of,
-    steps,
-    wait_for_x,
-)
+from small import all_runs, cells, increment, locks, nop, outcome_of, states_of, steps, wait_for_x
 
 from mmsim.engine.explore import Verdict, always, explore, search, sometimes
 from mmsim.engine.op import ModelError, atomic
@@ -126,25 +115,6 @@ def test_a_bound_leaves_the_schedules_with_few_preemptions(paths, bound, merge):
     for each in outcomes:
         assert preemptions(scenario, each.shortest) <= bound
         assert len(each.shortest) == min(len(moves) for moves, end in within if end == each.name)
-
-
-@pytest.mark.parametrize("bound", range(3))
-def test_a_bounded_search_tells_states_apart_by_who_moved_last_and_how_often(bound):
-    """Whoever spins comes back to the initial state, where nobody had moved."""
-    scenario = cells(forever, increment, steps(1), x=0, merge=True)
-    seen, todo = set(), [(scenario.initial(), "", 0)]
-    while todo:
-        state, last, count = todo.pop()
-        here = (state.world.key(), tuple(map(id, state.locals)), last, count)
-        if here in seen:
-            continue
-        seen.add(here)
-        could = any(each.actor == last for each in scenario.moves(state))
-        for move in scenario.moves(state):
-            after = count + (could and move.actor != last)
-            if after <= bound:
-                todo.append((scenario.step(state, move)[0], move.actor, after))
-    assert explore(scenario, preemptions_max=bound).states == len(seen)
 
 
 # -- properties

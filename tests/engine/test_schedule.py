@@ -31,10 +31,6 @@ def setter():
     yield store("x", 1)
 
 
-def moves_of(scenario, scheduler):
-    return render(record(scenario, scheduler).moves)
-
-
 def test_rendering_and_reading_are_inverse():
     rng = random.Random(1)
     for _ in range(50):
@@ -78,6 +74,9 @@ def test_replaying_an_impossible_move_says_what_can_be(paths, text, says):
 
 
 def test_one_after_another():
-    assert moves_of(cells(steps(2), steps(2)), one_after_another) == "a*2 b*2"
-    assert moves_of(cells(waiter, setter, x=0), one_after_another) == "b*2 a"
-    assert moves_of(cells(asker), one_after_another) == "a:ok*4"
+    for scenario, moves in (
+        (cells(steps(2), steps(2)), "a*2 b*2"),
+        (cells(waiter, setter, x=0), "b*2 a"),
+        (cells(asker), "a:ok*4"),
+    ):
+        assert render(record(scenario, one_after_another).moves) == moves

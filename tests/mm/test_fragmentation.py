@@ -34,14 +34,6 @@ def test_indices(free, order, blocks, indices):
     assert suitable(free, order) == blocks
 
 
-@pytest.mark.parametrize("order", [-1, 3])
-def test_an_order_the_zone_does_not_have(order):
-    with pytest.raises(ValueError, match=rf"order {order} .* 3 counts"):
-        unusable_index((1, 0, 0), order)
-    with pytest.raises(ValueError, match="-1"):
-        unusable_index((1, -1), 0)
-
-
 # -- how debugfs shows an index
 
 
@@ -58,15 +50,21 @@ def test_printed_as_c_does(index, text):
     assert all(parse_index(format_index(each)) == each for each in range(index - 9, index + 9))
 
 
+NO_INDEX = ("", "1", "0.5", "-0.500", "-1.500", "0.-5", "1.-500", "x", "00.499")
+
+
 @pytest.mark.parametrize(
-    "text", ["", "1", "0.5", "-0.500", "-1.500", "0.-5", "1.-500", "x", "00.499"]
+    ("do", "given", "says"),
+    [
+        *((unusable_index, ((1, 0, 0), order), f"order {order} .* 3 counts") for order in (-1, 3)),
+        (unusable_index, ((1, -1), 0), "-1"),
+        (sum_types, ({"MOVABLE": (1,), "CMA": (1, 2)},), "different numbers of orders"),
+        *((parse_index, (text,), "as the kernel prints it") for text in NO_INDEX),
+    ],
 )
-def test_what_debugfs_never_shows(text):
-    with pytest.raises(ValueError, match=r"as the kernel prints it"):
-        parse_index(text)
-
-
-# -- per migratetype, and the extension
+def test_what_is_no_list_and_no_index(do, given, says):
+    with pytest.raises(ValueError, match=says):
+        do(*given)
 
 
 def test_summed():
@@ -75,5 +73,3 @@ def test_summed():
     assert sum_types(free, PIN_SCOPE_TYPES) == (1, 2, 3)
     assert sum_types(free, ("UNMOVABLE",)) == (0, 0, 0)
     assert sum_types({}) == ()
-    with pytest.raises(ValueError, match="different numbers of orders"):
-        sum_types({"MOVABLE": (1,), "CMA": (1, 2)})

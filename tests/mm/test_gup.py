@@ -6,18 +6,14 @@ from small import NR, PFN, folio, memory, run
 from mmsim.engine.actor import Actor
 from mmsim.errno import EFAULT
 from mmsim.mm.actors import pin_user_pages
-from mmsim.mm.gup import (
-    Extent,
-    pin_user_pages_remote,
-    unpin_user_pages_dirty_lock,
-)
+from mmsim.mm.gup import Extent, pin_user_pages_remote, unpin_user_pages_dirty_lock
 from mmsim.mm.versions import VERSIONS
 
 
-def pin(world, *vma):
+def pin(world, *vma, version="v3"):
     """The result, and the run."""
     extents = tuple(Extent(*each) for each in vma)
-    trace = run(world, Actor("pin", lambda: pin_user_pages_remote(extents, VERSIONS["v3"])))
+    trace = run(world, Actor("pin", lambda: pin_user_pages_remote(extents, VERSIONS[version])))
     return trace.results["pin"], trace
 
 
@@ -56,7 +52,6 @@ def test_a_range_of_no_pages_takes_no_step_and_no_page_is_asked_for_twice():
 def test_a_page_that_was_pinned_twice_in_a_row_is_looked_at_once(version, region, checks):
     """In 6.12 a single page is looked at again; a huge page is not."""
     world = memory(folio("A"), folio("P", 0), in_cma=False)
-    extents = (Extent(region, 1), Extent(region, 1))
-    trace = run(world, Actor("pin", lambda: pin_user_pages_remote(extents, VERSIONS[version])))
-    assert trace.results["pin"] == 2
+    result, trace = pin(world, (region, 1), (region, 1), version=version)
+    assert result == 2
     assert [event.site for event in trace.events].count("gup.check") == checks

@@ -1,63 +1,24 @@
-"""migrate_pages() where no vector looks: errors, modes, truncation, flags, destinations."""
-
-from typing import NamedTuple
+"""migrate_pages() of 6.1 and 6.12 where no vector looks: errors, modes, flags, order, counters."""
 
 import pytest
 from coin import coin
-from small import PFN, isolated, memory, run
+from small import NR, PFN, isolated, migrate
 
-from mmsim.constants import ANON, MIGRATE_ASYNC, MIGRATE_SYNC, MR_LONGTERM_PIN
-from mmsim.engine.actor import Actor
-from mmsim.engine.scenario import Scenario
-from mmsim.engine.trace import record
+from mmsim.constants import ANON, MIGRATE_ASYNC, MIGRATE_SYNC
 from mmsim.errno import ENOMEM
-from mmsim.mm.actors import locker
-from mmsim.mm.folio import ISOLATION, Page
-from mmsim.mm.migrate import migrate_pages
-from mmsim.mm.versions import VERSIONS, environment
-from mmsim.scenarios.script import Cue, Script
+from mmsim.evidence.vectors import run_migrate_pages
+from mmsim.mm.folio import ISOLATION, NEW_PAGE
+from mmsim.mm.versions import V6_12
+from mmsim.scenarios.script import Script, Scripted
 
-S, F = "pgmigrate_success", "pgmigrate_fail"
-TS = "thp_migration_success"
-WAITED = "waited for"
-FAULTS = ("folio_expected_refs",)
-
-
-class Ran(NamedTuple):
-    rc: int
-    left: list
-    counts: dict
-    passes: list
-    world: object
-
-
-def migrate(version, *folios, cast=(), faults=None, mode=MIGRATE_SYNC):
-    """One migrate_pages() call on these folios.  `cast`: (actor, positions of its moves) each."""
-    world = memory(*folios, targets_huge="either", targets_base="either", faults=FAULTS)
-    from_ = [Page(world.find(f.region, 0), f.nr_pages) for f in folios]
-    left = []
-
-    def path():
-        left[:] = from_
-        rc = yield from migrate_pages(left, mode, MR_LONGTERM_PIN, VERSIONS[version])
-        return rc
-
-    cues = [
-        Cue(actor.name, folio, None if at == WAITED else at, when_waited_for=at == WAITED)
-        for actor, folio, moves in cast
-        for at in moves
-    ]
-    script = Script(tuple(cues), faults=faults or {})
-    trace = run(world, Actor("migrate", path), *(c[0] for c in cast), script=script)
-    after = trace.last.world
-    visits = {e.notes["round_"]: e.notes["pass_"] for e in trace.events if e.site == "visit"}
-    passes = [pass_ + 1 for pass_ in visits.values()]
-    counts = {name: n for name, n in after.vmstat.items() if n}
-    return Ran(trace.results["migrate"], left, counts, passes, after)
-
-
-def thp(**fields):
-    return isolated("A", **fields)
+SUCCESS, FAIL = "pgmigrate_success", "pgmigrate_fail"
+THP_SUCCESS, THP_FAIL = "thp_migration_success", "thp_migration_fail"
+THP_SPLIT = "thp_migration_split"
+ANYTHING = {
+    "targets_huge": "either",
+    "targets_base": "either",
+    "faults": ("folio_expected_refs",),
+}
 
 
 def page(name="P", **fields):
@@ -66,30 +27,11 @@ def page(name="P", **fields):
 
 @pytest.mark.parametrize("error", ["EBUSY", "EINVAL", "EAGAIN", "ENOSYS", "ENOMEM"])
 def test_what_becomes_of_an_error_of_the_move(error):
-    ran = migrate("v3", page(), faults={("P", "folio_expected_refs"): ((None, error),)})
+    script = Script(faults={("P", "folio_expected_refs"): ((None, error),)})
+    ran = migrate("v3", page(), scheduler=Scripted("migrate", script), **ANYTHING)
     assert ran.rc == (-ENOMEM if error == "ENOMEM" else 1)
-    assert (ran.passes, ran.counts) == ([10 if error == "EAGAIN" else 1], {F: 1})
-    assert len(ran.left) == 1
-    assert ran.world.folio(PFN).mapcount == 1
-
-
-LOCKER = (locker("locker", "P", 0), "P", [None, WAITED])
-
-
-@pytest.mark.parametrize(
-    ("trouble", "mode", "rc", "passes"),
-    [
-        ("writeback", MIGRATE_SYNC, 0, 4),
-        ("writeback", MIGRATE_ASYNC, 1, 1),
-        ("locked", MIGRATE_SYNC, 0, 4),
-        ("locked", MIGRATE_ASYNC, 1, 10),
-    ],
-)
-def test_writeback_and_a_lock_are_waited_for_from_the_fourth_pass_on(trouble, mode, rc, passes):
-    written = trouble == "writeback"
-    ran = migrate("base", page(writeback=written), cast=() if written else [LOCKER], mode=mode)
-    assert (ran.rc, ran.passes) == (rc, [passes])
-    assert not rc or ran.world.folio(PFN).writeback == written
+    assert (len(ran.visits), ran.counts) == (10 if error == "EAGAIN" else 1, {FAIL: 1})
+    assert len(ran.left) == ran.world.folio(PFN).mapcount == 1
 
 
 @pytest.mark.parametrize("mapped", [1, 0])
@@ -103,7 +45,32 @@ def test_a_moved_page_keeps_what_is_known_about_it(mapped):
     assert not ran.world.in_cma(pfn)
 
 
-# -- destinations
+WRITTEN, LOCKED, NO_HUGE = {"writeback": True}, {"locked_by": "s"}, {"targets_huge": "none"}
+SPLIT = {SUCCESS: NR, THP_FAIL: 1, THP_SPLIT: 1, "thp_split_page": 1, "thp_split_pmd": 1}
+# version, orders, what is the matter, its folios, result, (round, try) of each visit, counters
+ASYNC = [
+    ("base", [0], {}, WRITTEN, 1, [(1, 0)], {FAIL: 1}),
+    ("base", [0], {}, LOCKED, 1, [(1, n) for n in range(10)], {FAIL: 1}),
+    ("6.12", [0], {}, WRITTEN, 1, [(1, 0)], {FAIL: 1}),
+    ("6.12", [2], {}, WRITTEN, 1, [(1, 0)], {FAIL: 4, THP_FAIL: 1}),
+    ("6.12", [2], NO_HUGE, {}, 0, [(1, 0), *[(2, 0)] * 4], SPLIT),
+    # Without memory for a huge page that can't be split the call ends.
+    ("6.12", [9, 9, 9], NO_HUGE, WRITTEN, -ENOMEM, [(1, 0)], {FAIL: 512, THP_FAIL: 1}),
+]
+
+
+@pytest.mark.parametrize(("version", "orders", "env", "fields", "rc", "visits", "counts"), ASYNC)
+def test_without_sleeping_nothing_is_waited_for(version, orders, env, fields, rc, visits, counts):
+    folios = [isolated(f"F{n}", order, **fields) for n, order in enumerate(orders)]
+    ran = migrate(version, *folios, mode=MIGRATE_ASYNC, **env)
+    assert (ran.rc, ran.visits, len(ran.left)) == (rc, visits, len(orders) if rc else 0)
+    assert ran.counts == counts
+
+
+@pytest.mark.parametrize(("passes", "last"), [(10, 3), (1, 1)])
+def test_in_6_12_the_tries_that_sleep_come_after_three_of_ten(passes, last):
+    ran = migrate("6.12", page(writeback=True), passes=passes)
+    assert (ran.rc, ran.visits, ran.counts) == (0, [(1, 0), (1, last)], {SUCCESS: 1})
 
 
 @pytest.mark.parametrize("mode", [MIGRATE_SYNC, MIGRATE_ASYNC])
@@ -112,39 +79,63 @@ def test_a_moved_page_keeps_what_is_known_about_it(mapped):
 def test_the_counters_say_what_the_steps_have_done(seed, version, mode):
     """Destinations and errors by the toss of a coin; the steps are counted one by one."""
     torn = {"deferred_split": True, "pmd_maps": 0, "pte_maps": 2}
-    folios = (thp(), page("P"), isolated("B", kind=ANON, cached=False, **torn), page("Q"))
-    world = memory(*folios, targets_huge="either", targets_base="either", faults=FAULTS)
-    world.env = environment(VERSIONS[version], world.env)
-    from_ = [Page(pfn, each.nr_pages) for pfn, each in world.folios.items()]
-    left = []
-
-    def path():
-        left[:] = from_
-        steps = VERSIONS[version].migrate_pages
-        rc = yield from steps(left, mode, MR_LONGTERM_PIN, VERSIONS[version])
-        return rc
-
-    loaded = {"me:ok": 4}
-    trace = record(Scenario("ledger", world, (Actor("me", path),)), coin(seed, loaded))
-    counted = dict.fromkeys((S, TS, "thp_migration_split"), 0)
-    for position, event in enumerate(trace.events):
+    folios = isolated(), page(), isolated("B", kind=ANON, cached=False, **torn), page("Q")
+    tossed = coin(seed, {"migrate:ok": 4})
+    ran = migrate(version, *folios, scheduler=tossed, mode=mode, **ANYTHING)
+    counted = dict.fromkeys((SUCCESS, THP_SUCCESS, THP_SPLIT), 0)
+    for position, event in enumerate(ran.trace.events):
         if event.site == "move.freed":
-            nr = trace.state(position).world.folio(event.op.args[0]).nr_pages
-            counted[S] += nr
-            counted[TS] += nr > 1
-        counted["thp_migration_split"] += event.site == "split.end" and event.notes["ret"] == 0
-    after = trace.last.world
-    after.check()
-    assert {name: after.vmstat[name] for name in counted} == counted
-    still = [pfn for pfn, each in after.folios.items() if ISOLATION in dict(each.held)]
-    assert sorted(each.pfn for each in left) == sorted(still)
-    assert {each.migration_entries for each in after.folios.values()} == {(0, 0)}
-    visits = [(e.notes["round_"], e.notes["pass_"]) for e in trace.events if e.site == "visit"]
-    ended = [e.notes["ended"] for e in trace.events if e.notes.get("ended")]
-    assert not ended or ended[-1] >= max(visits)
-    codes = [event.notes["rc"] for event in trace.events if event.site == "move.done"]
-    moves = [event.op.kind.name for event in trace.events].count("folio_migrate_mapping")
-    assert codes.count(0) == moves
-    rc, failed = trace.results["me"], [each for each in left if each in from_]
-    if version == "6.12" and rc >= 0:
-        assert rc == (len(failed) + counted["thp_migration_split"] if left else 0)
+            nr = ran.trace.state(position).world.folio(event.op.args[0]).nr_pages
+            counted[SUCCESS] += nr
+            counted[THP_SUCCESS] += nr > 1
+        counted[THP_SPLIT] += event.site == "split.end" and event.notes["ret"] == 0
+    assert {name: ran.world.vmstat[name] for name in counted} == counted
+    names = [event.op.kind.name for event in ran.trace.events]
+    codes = [event.notes["rc"] for event in ran.trace.events if event.site == "move.done"]
+    assert codes.count(0) == names.count("folio_migrate_mapping")
+    holders = {pfn: dict(each.held) for pfn, each in sorted(ran.world.folios.items())}
+    isolated_ = [pfn for pfn, held in holders.items() if ISOLATION in held]
+    assert sorted(each.pfn for each in ran.left) == isolated_
+    assert not any(NEW_PAGE in held for held in holders.values())
+    assert {each.migration_entries for each in ran.world.folios.values()} == {(0, 0)}
+    if version == "6.12" and ran.rc >= 0:
+        given = {(pfn, each.nr_pages) for pfn, each in ran.trace.state(0).world.folios.items()}
+        whole = given.intersection(ran.left)
+        assert ran.rc == (len(whole) + counted[THP_SPLIT] if ran.left else 0)
+
+
+# -- the order of 6.12
+
+
+def test_a_batch_is_unmapped_first_and_moved_afterwards_and_a_huge_page_closes_it():
+    ran = migrate("6.12", *(isolated(f"F{n}", order) for n, order in enumerate((0, 0, 9, 0))))
+    steps = [
+        (event.site, ran.trace.state(0).world.folio(event.op.args[0]).name)
+        for event in ran.trace.events
+        if event.site in ("move.unmap", "move.freeze")
+    ]
+    first = [(site, f"F{n}") for site in ("move.unmap", "move.freeze") for n in range(3)]
+    assert steps == [*first, ("move.unmap", "F3"), ("move.freeze", "F3")]
+
+
+def test_a_huge_page_on_the_deferred_split_queue_is_split_before_anything_else():
+    ran = migrate("6.12", isolated(deferred_split=True))
+    sites = [event.site for event in ran.trace.events]
+    assert [site for site in sites if site in ("split.end", "move.freed")] == [
+        *("split.end", *["move.freed"] * NR)
+    ]
+    assert (ran.rc, ran.left, ran.counts) == (0, [], SPLIT)
+
+
+def test_no_memory_for_a_page_puts_the_pieces_back_untried():
+    """P is locked in the first try and has no destination in the second, when A is split."""
+    script = {
+        "locks": [{"folio": "P", "until": "waited_for"}],
+        "targets": [{"folio": "P", "fail_attempts": [1]}, {"folio": "A", "fail_attempts": "all"}],
+    }
+    setup = {"folios": [{"name": "P", "order": 0}, {"name": "A", "order": 9}]}
+    operation = {"list": ["P", "A"], "reason": "longterm_pin"}
+    vector = {"setup": setup, "script": script, "operation": operation}
+    found = run_migrate_pages(vector, V6_12, {})
+    assert (found["rc"], found["left"]) == ("ENOMEM", 513)
+    assert found["counters"][SUCCESS] == 0

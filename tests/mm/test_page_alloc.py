@@ -23,10 +23,9 @@ from mmsim.mm.page_alloc import (
     try_to_compact_pages,
 )
 from mmsim.mm.untouched import HELD
-from mmsim.mm.zone import Zone, ZoneError
+from mmsim.mm.zone import Zone
 from mmsim.scenarios.host import host
 
-NR = 512
 MIB = 256
 
 
@@ -54,8 +53,15 @@ def test_two_readings_of_the_rules_give_the_same_blocks(
     for _ in range(2000):
         if held and rng.random() < (0.47 if orders > 2 else 0.2 + 0.3 * (len(held) > 1000)):
             pfn, order = held.pop(int(rng.random() * len(held)))
-            free_pages(zone, pfn, order)
-            plain.free(pfn)
+            each, pages = order, (pfn,)
+            if rng.random() < 0.1:  # page by page
+                split_page(zone, pfn)
+                each, pages = 0, range(pfn, pfn + (1 << order))
+                _, movable = plain.held.pop(pfn)
+                plain.held |= dict.fromkeys(pages, (0, movable))
+            for page in pages:
+                free_pages(zone, page, each)
+                plain.free(page)
             continue
         order = int(rng.random() * (11 if rng.random() < 0.2 / orders else orders))
         want = request(order, PCP_TYPES[int(rng.random() * 3)], pin_scope=rng.random() < 0.2)
@@ -142,24 +148,6 @@ def test_many_blocks_of_half_the_size_are_a_lack_of_memory(order, blocks, worth_
 def test_watermarks_grow_as_the_kernel_makes_them(pages, marks):
     """1 GiB: the measured kernel, with a little less memory at hand, had 974, 1228 and 1482."""
     assert zone_watermarks(pages) == marks
-
-
-# -- taking and cutting
-
-
-def test_a_split_block_is_freed_page_by_page():
-    zone = boot(2 * NR)
-    pfn = alloc_pages(zone, request(9))
-    split_page(zone, pfn)
-    for page in range(pfn, pfn + NR):
-        free_pages(zone, page, 0)
-        zone.check()
-    assert zone.free_blocks(MIGRATE_MOVABLE)[10] == 1
-    with pytest.raises(ZoneError, match="nothing is allocated there"):
-        split_page(zone, pfn)
-    take_block(zone, pfn, 9)
-    with pytest.raises(ZoneError, match="not free in one block"):
-        take_block(zone, pfn + 3, 0)
 
 
 @pytest.mark.parametrize("variant", ["base", "v1", "v2"])

@@ -1,36 +1,23 @@
-"""Mappings: faulted in, taken away, put back; and the deferred split queue."""
-
-from __future__ import annotations
+"""Mappings: faulted in, counted, and which loss of one queues a huge page to be split."""
 
 import pytest
 from small import NR, PFN, do, folio, isolated, memory, run
 
-from mmsim.constants import ANON, SHMEM
+from mmsim.constants import ANON
 from mmsim.engine.actor import Actor
 from mmsim.errno import EFAULT
 from mmsim.mm.folio import Extent
 from mmsim.mm.gup import is_longterm_pinnable_page, pin_user_pages_remote
-from mmsim.mm.rmap import (
-    handle_mm_fault,
-    page_mapcount,
-    remap_page,
-    remove_migration_ptes,
-    try_to_migrate,
-    unmap_folio,
-)
+from mmsim.mm.rmap import handle_mm_fault, page_mapcount, try_to_migrate, unmap_folio
 from mmsim.mm.versions import VERSIONS
 
-ORDERS = pytest.mark.parametrize("order", [0, 2])
 
-
-@ORDERS
+@pytest.mark.parametrize("order", [0, 2])
 @pytest.mark.parametrize("write", [True, False])
 def test_a_write_fault_dirties_and_a_huge_page_mapped_by_a_fault_counts(order, write):
     world = memory(folio("A", order, pmd_maps=0, pte_maps=0, dirty=False), in_cma=False)
-    pin = Actor(
-        "pin",
-        lambda: pin_user_pages_remote((Extent("A", 1 << order),), VERSIONS["v2"], write=write),
-    )
+    range_ = (Extent("A", 1 << order),)
+    pin = Actor("pin", lambda: pin_user_pages_remote(range_, VERSIONS["v2"], write=write))
     after = run(world, pin).last.world
     assert after.folio(PFN).dirty == write
     assert after.vmstat["thp_file_mapped"] == int(order > 0)
@@ -50,9 +37,6 @@ def test_a_page_in_zone_movable_may_not_stay():
     assert may == [False, True]
 
 
-# -- what a fault does not find, and what it waits for
-
-
 def test_a_fault_beyond_the_file_fails():
     world = memory(folio())
     assert do(world, handle_mm_fault("A", NR)) == -EFAULT
@@ -61,30 +45,6 @@ def test_a_fault_beyond_the_file_fails():
     assert world.folio(PFN).mapcount == 1
     world.update(PFN, mapping=False)
     assert do(world, handle_mm_fault("A", 0)) == -EFAULT
-
-
-COUNTER = "thp_deferred_split_page"
-MAPS = [(1, 0), (2, 0), (0, NR), (1, NR), (0, 1)]
-
-
-@pytest.mark.parametrize(("pmd", "pte"), MAPS)
-@pytest.mark.parametrize("swap_cache", [False, True])
-@pytest.mark.parametrize("kind", [ANON, SHMEM])
-def test_a_split_removes_ptes_and_a_move_only_those_there_were(kind, swap_cache, pmd, pte):
-    counts = kind == ANON and not swap_cache
-    for take_away, put_back, queued in (
-        (unmap_folio(PFN), remap_page(PFN), counts),
-        (try_to_migrate(PFN), remove_migration_ptes(PFN, PFN), counts and pte > 0),
-    ):
-        cached = kind == SHMEM or swap_cache
-        world = memory(isolated(kind=kind, cached=cached, pmd_maps=pmd, pte_maps=pte))
-        for _attempt in range(3):
-            do(world, take_away)
-            do(world, put_back)
-            world.check()
-            assert world.folio(PFN).deferred_split == queued
-            assert world.folio(PFN).migration_entries == (0, 0)
-            assert world.vmstat[COUNTER] == int(queued)
 
 
 @pytest.mark.parametrize("pmd", [0, 1])

@@ -1,8 +1,8 @@
 """LRU lists and the batches in front of them: who holds a reference, and until when."""
 
-from small import PFN, do, folio, isolated, memory
+from small import PFN, do, folio, memory
 
-from mmsim.constants import ACTIVATE, DEACTIVATE_FILE, LRU_ADD, MOVING
+from mmsim.constants import ACTIVATE, DEACTIVATE_FILE, LRU_ADD
 from mmsim.mm.swap import (
     batch_add,
     folio_batch_add,
@@ -14,17 +14,7 @@ from mmsim.mm.swap import (
     lru_cache_disable,
     lru_cache_enable,
     lru_deactivate_file_fn,
-    putback_lru_page,
 )
-
-
-def pages(n, **fields):
-    return memory(*[folio(f"P{i}", 0, **fields) for i in range(n)])
-
-
-def refs(world):
-    world.check()
-    return [made.refcount for made in world.folios.values()]
 
 
 def test_what_each_batch_does_when_it_is_moved():
@@ -44,16 +34,9 @@ def test_what_each_batch_does_when_it_is_moved():
     assert flags == [(True, True), (False, False), (True, True), (True, True)]
 
 
-def test_a_batch_is_moved_when_its_last_place_is_taken():
-    world = memory(*[folio(f"P{i}", 0) for i in range(3)], pagevec_size=3)
-    answers = [do(world, folio_batch_add(DEACTIVATE_FILE, PFN + i), "cpu") for i in range(3)]
-    assert answers == [(), (), (PFN, PFN + 1, PFN + 2)]
-    assert world.batches == {("cpu", MOVING): (PFN, PFN + 1, PFN + 2)}
-
-
 def test_while_batches_are_disabled_nothing_waits_in_one():
-    world = pages(3)
-    batch_add(world, "other", DEACTIVATE_FILE, PFN + 2)
+    world = memory(folio("P", 0), folio("Q", 0))
+    batch_add(world, "other", DEACTIVATE_FILE, PFN + 1)
     for op in (lru_cache_disable(), lru_cache_disable(), lru_cache_enable()):
         do(world, op)
         batch_add(world, "cpu", DEACTIVATE_FILE, PFN)
@@ -74,17 +57,8 @@ def test_a_batch_that_is_being_moved_is_waited_for():
     do(world, lru_deactivate_file_fn(PFN))
     assert (world.folio(PFN).lru, world.folio(PFN).active) == (True, False)
     do(world, folios_put(DEACTIVATE_FILE), "one")
+    world.check()
     assert guard(world, "two") is None
-    assert refs(world) == [1, 1]
+    assert [made.refcount for made in world.folios.values()] == [1, 1]
     assert not do(world, folio_isolate_lru(PFN + 9))
     assert do(world, folio_isolate_lru(PFN))
-
-
-def test_putting_back_goes_through_this_cpus_batch():
-    world = memory(isolated("P", 0), isolated("A"))
-    do(world, putback_lru_page(PFN), "cpu")
-    assert world.batches == {("cpu", LRU_ADD): (PFN,)}
-    assert refs(world) == [3, 6]
-    do(world, putback_lru_page(PFN + 4), "cpu")
-    assert refs(world) == [2, 5]
-    assert all(made.lru for made in world.folios.values())

@@ -5,6 +5,7 @@ from small import NR, PFN, folio, memory
 
 from mmsim.engine.op import ModelError
 from mmsim.mm.folio import ISOLATION
+from mmsim.mm.world import Container, IommuMap
 
 
 def plant(do=lambda world: None, *others, order=2, **changes):
@@ -28,6 +29,10 @@ def held(who):
     return lambda world: world.hold(PFN, who)
 
 
+def reached(pfn):
+    return lambda world: setattr(world, "container", Container(maps=(IommuMap(0, pfn, 1),)))
+
+
 DISAGREE = "A: batches and their references disagree"
 PLANTED = {
     "one reference too many": (plant(refcount=NR + 2), "refcount 6.*add up to 5"),
@@ -46,6 +51,8 @@ PLANTED = {
         r"A\[0\] is looked for at .*, which has B",
     ),
     "looked for at a freed folio": (plant(lambda w: w.folios.clear()), "no folio at pfn 0x200"),
+    "a device at an unpinned page": (plant(reached(PFN)), "a device reaches 1 .*, 0 are pinned"),
+    "a device at no page": (plant(reached(PFN + NR)), "no folio holds pfn"),
 }
 
 
@@ -55,47 +62,13 @@ def test_check_finds_what_was_planted(world, complaint):
         world.check()
 
 
-# -- writing
-
-
-def test_references_have_owners():
+def test_references_have_owners_and_a_pfn_is_taken_once():
     world = memory(folio())
     world.hold(PFN, "x", 2)
-    world.hold(PFN, "y")
     world.drop(PFN, "x")
-    assert world.folio(PFN).held == (("x", 1), ("y", 1))
-    world.check()
-    with pytest.raises(ModelError, match="'x' drops a reference on A it does not hold"):
-        world.drop(PFN, "x", 2)
-    with pytest.raises(ModelError, match="'z' drops a reference"):
-        world.drop(PFN, "z")
-
-
-def test_pages_in_a_row_belong_to_the_folios_around_them():
-    world = memory(folio("A", 9), folio("B"))
-    assert world.pieces(PFN + 300, 214) == [(PFN, 300, 212), (PFN + 512, 0, 2)]
-    assert world.pieces(PFN + 513, 1) == [(PFN + 512, 1, 1)]
-
-
-def test_a_pfn_is_taken_once():
+    assert world.folio(PFN).held == (("x", 1),)
+    for who, n in (("x", 2), ("z", 1)):
+        with pytest.raises(ModelError, match=f"'{who}' drops a reference on A it does not hold"):
+            world.drop(PFN, who, n)
     with pytest.raises(ModelError, match="pfn 0x200 is taken"):
-        memory(folio()).add(PFN, folio("B"))
-
-
-# -- seeded random runs, checked after every step
-
-
-@pytest.mark.parametrize("turned", [False, True])
-def test_a_pin_that_goes_round_is_told_apart_by_what_is_pinned_now(turned):
-    """In whichever order the counters stand."""
-
-    def key(spins, acquired, released):
-        world = memory(folio(), pin_spins=spins)
-        if turned:
-            world.vmstat = dict(reversed(world.vmstat.items()))
-        world.count("nr_foll_pin_acquired", acquired)
-        world.count("nr_foll_pin_released", released)
-        return world.key()
-
-    assert key(True, 5, 4) == key(True, 1, 0) != key(True, 2, 0)
-    assert key(False, 5, 4) != key(False, 1, 0) == key(False, 1, 0)
+        world.add(PFN, folio("B"))

@@ -10,60 +10,11 @@ from mmsim.constants import MAX_ORDER, MIGRATE_CMA, MIGRATE_MOVABLE, PCP_TYPES
 from mmsim.engine.op import ModelError
 from mmsim.mm.boot import boot
 from mmsim.mm.occupancy import Part, occupancy
-from mmsim.mm.page_alloc import alloc_pages, free_pages, request, take_block
+from mmsim.mm.page_alloc import alloc_pages, free_pages, request, split_page, take_block
 from mmsim.mm.untouched import HELD, Run, pages, pattern
 from mmsim.mm.zone import Zone, ZoneError
 
 GIB = 1 << 18
-
-
-def draw(rng, n):
-    """A number below n; `Random.random` is the same in every Python."""
-    return int(rng.random() * n)
-
-
-def some_request(rng):
-    order = draw(rng, MAX_ORDER) if rng.random() < 0.2 else draw(rng, 4)
-    migratetype = PCP_TYPES[draw(rng, 3)] if rng.random() < 0.3 else MIGRATE_MOVABLE
-    return request(order, migratetype, pin_scope=rng.random() < 0.1)
-
-
-def churn(zone, steps, *, seed, held_max):
-    """Random requests and frees with about `held_max` blocks held; answers what was given."""
-    rng, held, given = random.Random(seed), [], []
-    for _ in range(steps):
-        if held and rng.random() * held_max < len(held):
-            pfn, order = held.pop(draw(rng, len(held)))
-            free_pages(zone, pfn, order)
-        else:
-            want = some_request(rng)
-            pfn = alloc_pages(zone, want, movable=rng.random() < 0.8)
-            given.append(pfn)
-            if pfn is not None:
-                held.append((pfn, want.order))
-    return given
-
-
-@pytest.mark.parametrize("pageblock_order", [9, 10])
-@pytest.mark.parametrize("seed", range(2))
-def test_lazy_memory_answers_as_if_every_block_had_been_listed(seed, pageblock_order):
-    """A zone as booted.  In an old one what is listed stands before what nobody has touched."""
-    size, cma = 40 * 1024, 9 << pageblock_order
-    lazy, listed = (
-        boot(size, cma, start=1 << pageblock_order, pageblock_order=pageblock_order)
-        for _ in range(2)
-    )
-    for runs in list(listed.untouched.values()):
-        for run in runs:
-            pfns = range(run.pfn, run.end, 1 << run.order)
-            for pfn in reversed(pfns) if run.downwards else pfns:
-                listed.touch(pfn)
-    assert lazy.untouched
-    assert not listed.untouched
-    assert lazy.blocks_by_type() == listed.blocks_by_type()
-    given = [churn(zone, 3000, seed=seed, held_max=400) for zone in (lazy, listed)]
-    assert given[0] == given[1]
-    assert lazy.blocks_by_type() == listed.blocks_by_type()
 
 
 @pytest.mark.parametrize("order", [0, 5, 9, 10])
@@ -129,24 +80,26 @@ def test_a_wrong_size_or_request_is_told_so(make, says):
     assert says in str(error.value)
 
 
+NOBODY = "nothing is allocated there"
+
+
 @pytest.mark.parametrize(
-    ("pfn", "order", "says"),
+    ("call", "at", "says"),
     [
-        (0, 2, "it has order 3"),
-        (0, 99, "it has order 3"),
-        (8, 0, "nothing is allocated there"),
-        (3, 0, "nothing is allocated there"),
-        (1 << 30, 0, "nothing is allocated there"),
-        (-1, 0, "nothing is allocated there"),
+        (free_pages, (0, 2), "it has order 3"),
+        (free_pages, (0, 99), "it has order 3"),
+        *((free_pages, (pfn, 0), NOBODY) for pfn in (8, 3, 1 << 30, -1)),
+        (split_page, (8,), NOBODY),
+        (take_block, (3, 0), "not free in one block"),
     ],
 )
-def test_a_wrong_free_is_told_so_and_changes_nothing(pfn, order, says):
+def test_a_wrong_free_or_split_is_told_so_and_changes_nothing(call, at, says):
     zone = boot(GIB)
     assert alloc_pages(zone, request(3)) == 0
     zone.touch(700)
     before = zone.key()
     with pytest.raises(ZoneError, match=r"^[^\n]*$") as error:
-        free_pages(zone, pfn, order)
+        call(zone, *at)
     assert says in str(error.value)
     assert zone.key() == before
     zone.check()
@@ -166,7 +119,7 @@ def test_a_pattern_is_merged_as_the_allocator_would_have_merged_it():
     rng = random.Random(9)
     for _ in range(50):
         zone = boot(1024)
-        places = sorted({draw(rng, 1024) for _ in range(draw(rng, 60))})
+        places = sorted({int(rng.random() * 1024) for _ in range(int(rng.random() * 60))})
         for place in places:
             take_block(zone, place, 0)
         made = pattern(10, [(place, 0) for place in places])
@@ -200,11 +153,18 @@ def test_the_shares_of_used_and_scattered_memory(host, used, scattered):
 
 def used(zone: Zone) -> Zone:
     """A zone after some random requests, so that runs, lists and held blocks are mixed."""
-    churn(zone, 900, seed=6, held_max=200)
+    rng, held = random.Random(6), []
+    for _ in range(900):
+        if rng.random() * 200 < len(held):
+            free_pages(zone, *held.pop(int(rng.random() * len(held))))
+            continue
+        order = int(rng.random() * (MAX_ORDER if rng.random() < 0.2 else 4))
+        pfn = alloc_pages(zone, request(order, PCP_TYPES[int(rng.random() * 3)]))
+        held += [] if pfn is None else [(pfn, order)]
     return zone
 
 
-def counted(zone: Zone, order: int) -> list[dict[str, Part]]:
+def counted(zone: Zone, order: int, per_cell: int) -> list[dict[str, Part]]:
     """The same, from every block of a copy in which nothing is untouched any more."""
     zone, block = zone.branch(), 1 << zone.pageblock_order
     free = dict.fromkeys(range(zone.start // block, zone.end // block), 0)
@@ -213,17 +173,12 @@ def counted(zone: Zone, order: int) -> list[dict[str, Part]]:
         for page in range(pfn, pfn + (1 << size)) if held is None else ():
             free[page // block] += 1
             fits[page // block] |= size >= order
-    return [{zone.pageblock_type(n * block): Part(1, free[n], fits[n])} for n in free]
-
-
-def merged(cells: list[dict[str, Part]], per_cell: int) -> list[dict[str, Part]]:
-    found: list[dict[str, Part]] = [{} for _ in range(-(-len(cells) // per_cell))]
-    for n, cell in enumerate(cells):
-        into = found[n // per_cell]
-        for name, part in cell.items():
-            sums = zip(into.get(name, Part()), part, strict=True)
-            into[name] = Part(*(a + b for a, b in sums))
-    return found
+    cells: list[dict[str, Part]] = [{} for _ in range(-(-len(free) // per_cell))]
+    for n, number in enumerate(free):
+        cell, name = cells[n // per_cell], zone.pageblock_type(number * block)
+        more = zip(cell.get(name, Part()), (1, free[number], fits[number]), strict=True)
+        cell[name] = Part(*(a + b for a, b in more))
+    return cells
 
 
 ZONES = {
@@ -241,6 +196,5 @@ ZONES = {
 @pytest.mark.parametrize("name", ZONES)
 def test_cells_are_what_is_counted_page_by_page(name, order):
     zone = ZONES[name]()
-    right = counted(zone, order)
     for per_cell in (1, 4, 32):
-        assert occupancy(zone, per_cell, order) == merged(right, per_cell)
+        assert occupancy(zone, per_cell, order) == counted(zone, order, per_cell)

@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from small import PFN, cells, folio, load, memory, nop, store
+from small import PFN, folio, memory, nop
 
 from mmsim.engine.actor import Actor
 from mmsim.engine.scenario import Scenario
@@ -17,16 +17,6 @@ def rows(scenario, clock):
     trace = record(scenario, clock)
     steps = [(event.actor, event.op.kind.name) for event in trace.events]
     return [(time, *step) for time, step in zip(clock.times, steps, strict=True)]
-
-
-def test_a_step_that_must_not_begin_before_its_time():
-    def path():
-        yield load("x")
-        yield store("x", 1)
-        yield nop()
-
-    found = rows(cells(path, x=0), Clock(at={("a", "store"): 7.25}))
-    assert found == [(0, "a", "load"), (7.25, "a", "store"), (8.25, "a", "nop")]
 
 
 def test_who_waits_goes_on_when_it_can():

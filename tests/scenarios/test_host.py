@@ -9,12 +9,9 @@ from mmsim.scenarios import boot_guest
 from mmsim.scenarios.host import host, served_from
 from mmsim.scenarios.situation import ALL_MOVED, NO_MEMORY, NO_ROOM
 
-NONE, CMA, OTHER = "-ENOMEM", "CMA", "ordinary memory"
-SIZES = [16, 64, 1024, 4096, 1 << 20]
 
-
-@pytest.mark.parametrize("mib", SIZES)
-def test_asking_changes_nothing_and_what_is_free_is_what_the_knobs_say(mib):
+@pytest.mark.parametrize("mib", [16, 64, 1024, 4096, 1 << 20])
+def test_asking_changes_nothing_and_an_old_host_has_no_huge_page_to_give(mib):
     zone = host(host=mib, cma=25, used=60, scattered=90).zone
     before = zone.key()
     served_from(zone)
@@ -22,8 +19,6 @@ def test_asking_changes_nothing_and_what_is_free_is_what_the_knobs_say(mib):
     zone.check()
     for used in (0, 1, 30, 60, 99, 100):
         zone = host(host=mib, cma=0, used=used).zone
-        # A pattern of at most 31 stretches is repeated: a share is off by a pageblock of 62.
-        assert abs(zone.nr_free / zone.nr_pages - (1 - used / 100)) < 1 / 62
         assert bool(suitable(sum_types(zone.lists()), 9)) == (used == 0)
 
 
