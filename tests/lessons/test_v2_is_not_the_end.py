@@ -12,10 +12,9 @@ from mmsim.engine.schedule import render
 from mmsim.evidence.ftrace import align, real_trace, situation
 from mmsim.lessons import v2_is_not_the_end as lesson
 from mmsim.mm import migrate
-from mmsim.mm.versions import POLICIES, VERSIONS, get
+from mmsim.mm.versions import POLICIES, VERSIONS, get, own_policy
 from mmsim.mm.world import EITHER, NONE
 from mmsim.scenarios import lru_batch, make
-from mmsim.scenarios.policy import own_policy
 from mmsim.scenarios.situation import MISSED, NOT_SPLIT
 
 # -- claims
