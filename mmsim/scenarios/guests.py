@@ -26,7 +26,7 @@ from mmsim.mm.gup import pin_user_pages_remote
 from mmsim.mm.migrate import putback_movable_pages
 from mmsim.mm.page_alloc import take_block
 from mmsim.mm.seams import Version
-from mmsim.mm.swap import batch_add, folio_isolate_lru
+from mmsim.mm.swap import folio_batch_add_and_move, folio_isolate_lru
 from mmsim.mm.vfio import MapDma, vfio_dma_do_map
 from mmsim.mm.world import AVAILABLE, EITHER, NONE, Environment, Limits, World
 from mmsim.scenarios.host import CMA_PFN, NAMES, as_left, guest_memory
@@ -227,7 +227,7 @@ def lru_batch(version: Version, knobs: Knobs) -> Setup:
     for index, name in enumerate(names):
         world.add(CMA_PFN + index, as_left(name, 0, lru=knobs["batch"] != LRU_ADD or index > 0))
     if knobs["batch"] != "none":
-        batch_add(world, ANOTHER_CPU, knobs["batch"], CMA_PFN)
+        folio_batch_add_and_move(world, ANOTHER_CPU, knobs["batch"], CMA_PFN)
     memory = tuple(Extent(name, 1) for name in names)
     pin = Actor("pin", lambda: pin_user_pages_remote(memory, version))
     return Setup(world, (pin,), PINNED)
