@@ -16,7 +16,7 @@ from mmsim.mm.actors import holder
 from mmsim.mm.gup import pin_user_pages_remote
 from mmsim.mm.seams import Version
 from mmsim.mm.world import NONE, Environment, World
-from mmsim.scenarios.host import NAMES, guest_memory
+from mmsim.scenarios.guests import NAMES, guest_memory
 from mmsim.scenarios.situation import (
     ISOLATION_KNOB,
     PASSES_KNOB,

@@ -21,7 +21,7 @@ from mmsim.engine.trace import Trace, record
 from mmsim.errno import EFAULT, ENOMEM
 from mmsim.errors import UserError, nearest
 from mmsim.mm.folio import Folio
-from mmsim.mm.seams import ISOLATIONS, MEANT, Version
+from mmsim.mm.seams import INVERTED, ISOLATIONS, MEANT, Version
 from mmsim.mm.versions import environment, get, with_isolation
 from mmsim.mm.world import ZONE, World
 from mmsim.scenarios.script import SITES, Position, Script, Scripted
@@ -135,6 +135,12 @@ def check_number(knobs: Knobs, knob: str, there: str, what: str) -> None:
         raise UserError(
             f"{knob} is {knobs[knob]}, but there are only {knobs[there]} {what} ({there})"
         )
+
+
+def check_isolation(version: Version, pins: bool) -> None:
+    """Raise UserError for the inverted isolation test where nobody pins for a long time."""
+    if version.isolate_inverted and not pins:
+        raise UserError(f"isolation={INVERTED} is about a long-term pin, and here nobody pins")
 
 
 def settle(whose: str, knobs: Sequence[Knob], given: Mapping[str, object]) -> Knobs:
