@@ -138,7 +138,7 @@ def __get_user_pages(
 
 
 def collect_longterm_unpinnable_pages(
-    pinned: list[Pin], list_: list[Page], version: Version
+    movable_page_list: list[Page], pinned: list[Pin], version: Version
 ) -> Generator[Op, Any, int]:
     """Isolate the folios that may not stay; returns how many there are, isolated or not.
 
@@ -164,12 +164,12 @@ def collect_longterm_unpinnable_pages(
         # Meant: skip what could not be isolated.  The inverted test skips what could.
         if isolated == version.isolate_inverted:
             continue
-        list_.append(page)
+        movable_page_list.append(page)
     return collected
 
 
 def collect_longterm_unpinnable_folios(
-    pinned: list[Pin], list_: list[Page]
+    movable_folio_list: list[Page], pinned: list[Pin]
 ) -> Generator[Op, Any, int]:
     """The same in 6.12: a page in a batch is seen by a reference that nobody explains, and not by
     PG_lru.  This CPU's batches are emptied first, and then those of all.  None keeps a huge page.
@@ -199,12 +199,12 @@ def collect_longterm_unpinnable_folios(
                 drained = 2
         isolated = yield folio_isolate_lru(folio.pfn)
         if isolated:
-            list_.append(folio)
+            movable_folio_list.append(folio)
     return collected
 
 
 def migrate_longterm_unpinnable_pages(
-    pinned: list[Pin], list_: list[Page], version: Version
+    movable_page_list: list[Page], pinned: list[Pin], version: Version
 ) -> Generator[Op, Any, int]:
     """Let go of everything and move the list.  -EAGAIN: pin again.  -ENOMEM: could not be moved.
 
@@ -215,24 +215,26 @@ def migrate_longterm_unpinnable_pages(
     for index, found in enumerate(todo):
         yield gup_put_folio(found.page.pfn, found.pins, site="gup.unpin")
     rc = -EAGAIN
-    if list_:
-        ret = yield from version.migrate_pages(list_, MIGRATE_SYNC, MR_LONGTERM_PIN, version)
-        if version.gup_fails(ret, not list_):
+    if movable_page_list:
+        ret = yield from version.migrate_pages(
+            movable_page_list, MIGRATE_SYNC, MR_LONGTERM_PIN, version
+        )
+        if version.gup_fails(ret, not movable_page_list):
             rc = -ENOMEM
-    yield from putback_movable_pages(list_)
+    yield from putback_movable_pages(movable_page_list)
     return rc
 
 
 def check_and_migrate_movable_pages(pinned: list[Pin], version: Version) -> Generator[Op, Any, int]:
     """0: everything may stay.  Otherwise what migrate_longterm_unpinnable_pages() returns."""
-    list_: list[Page] = []
+    movable_page_list: list[Page] = []
     if version.drains_by_count:
-        collected = yield from collect_longterm_unpinnable_folios(pinned, list_)
+        collected = yield from collect_longterm_unpinnable_folios(movable_page_list, pinned)
     else:
-        collected = yield from collect_longterm_unpinnable_pages(pinned, list_, version)
+        collected = yield from collect_longterm_unpinnable_pages(movable_page_list, pinned, version)
     if collected == 0:
         return 0
-    rc = yield from migrate_longterm_unpinnable_pages(pinned, list_, version)
+    rc = yield from migrate_longterm_unpinnable_pages(movable_page_list, pinned, version)
     return rc
 
 

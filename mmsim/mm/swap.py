@@ -124,8 +124,8 @@ def folio_isolate_lru(world: World, me: str, pfn: int) -> bool:
 def folio_batch_add(world: World, me: str, kind: str, pfn: int) -> tuple[int, ...]:
     """Queue a folio in this CPU's batch; answers the folios that the caller has to move now.
 
-    All of the batch if it is full or the folio is large.  Kernel: the first half of
-    folio_batch_add_and_move(); the steps that follow are folio_batch_move_lru()."""
+    All of the batch if it is full or the folio is large.  Kernel:
+    folio_batch_add_and_move(), up to this decision; the rest is folio_batch_move_lru()."""
     if not _queue(world, me, kind, pfn):
         return ()
     moving = world.batches[me, MOVING] = world.batches.pop((me, kind))
