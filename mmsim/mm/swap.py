@@ -72,6 +72,7 @@ def _moving(world: World, me: str) -> str | None:
 
 
 def __lru_add_drain_all(world: World) -> None:
+    """Empty the batches of every CPU that has one."""
     for cpu in sorted({cpu for cpu, _ in world.batches}):
         lru_add_drain_cpu(world, cpu)
 

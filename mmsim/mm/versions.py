@@ -2,11 +2,11 @@
 
 A version is a row of seams.  The patch is the difference of two rows: `diff("base", "v2")`.  No
 other module names a version.  POLICIES go further than the patch, and no kernel contains one of
-them: they answer "what if".
+them: they answer "what if".  own_policy() makes one of a function.
 
 Kernel: mm/migrate.c migrate_pages(), mm/huge_memory.c split_huge_page_to_list(), mm/gup.c
-migrate_longterm_unpinnable_pages() and collect_longterm_unpinnable_pages(), October 2022 to April
-2023; and for the row 6.12 the same files of 6.12.117.
+check_and_migrate_movable_pages() and what it calls, October 2022 to April 2023; and for the row
+6.12 the same files of 6.12.117.
 
 One bug of that time is off in every row: in the trees with `had_inverted_test` the isolation test
 of collect_longterm_unpinnable_pages() was inverted.  That costs each pin from CMA one more round

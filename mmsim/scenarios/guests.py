@@ -1,4 +1,4 @@
-"""A guest's memory in CMA, and who else touches it or wants it."""
+"""A guest's memory in CMA, and who else touches it or wants it; drop_caches over one file alone."""
 
 from __future__ import annotations
 
