@@ -18,7 +18,8 @@ from mmsim.evidence.measured import SCENARIOS, Pins, Share, measured_pins, rescu
 from mmsim.lessons.card import Card, widget
 from mmsim.lessons.probably_drop_caches import turns
 from mmsim.scenarios import split_race
-from mmsim.scenarios.situation import fails, number
+from mmsim.scenarios.knobs import number
+from mmsim.scenarios.situation import fails
 from mmsim.views.chances import (
     PACES,
     Retrying,

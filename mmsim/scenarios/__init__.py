@@ -3,9 +3,9 @@
 A name such as `vfio_map` is a `Spec`.  Called with a version and knobs it makes a `Situation`: a
 scenario that the engine can run and search.
 
-Files, bottom up: `script` (who comes and goes when), `situation` (knobs, names of outcomes, `Spec`
-and `Situation`).  Then the scenarios: `guests` (a guest's memory in CMA, and whoever wants it),
-`host` (a whole machine), `clock` (a race by the clock), `one_page` (the smallest)."""
+Files, bottom up: `script` (who comes and goes when), `knobs`, `situation` (how a run can end,
+`Spec`, `Situation`).  Then the scenarios: `guests` (a guest's memory in CMA, and whoever wants
+it), `host` (a whole machine), `clock` (a race by the clock), `one_page` (the smallest)."""
 
 from __future__ import annotations
 

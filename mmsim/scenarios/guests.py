@@ -31,6 +31,20 @@ from mmsim.mm.seams import Version
 from mmsim.mm.swap import folio_batch_add_and_move, folio_isolate_lru
 from mmsim.mm.vfio import MapDma, vfio_dma_do_map
 from mmsim.mm.world import AVAILABLE, EITHER, NONE, Environment, Limits, World
+from mmsim.scenarios.knobs import (
+    ISOLATION_KNOB,
+    NOBODY,
+    PASSES_KNOB,
+    Knob,
+    Knobs,
+    Value,
+    check_isolation,
+    check_number,
+    moment,
+    number,
+    one_of,
+    read_span,
+)
 from mmsim.scenarios.script import (
     Attempts,
     Cue,
@@ -40,27 +54,7 @@ from mmsim.scenarios.script import (
     Script,
     come_and_go,
 )
-from mmsim.scenarios.situation import (
-    DROPPED,
-    ISOLATION_KNOB,
-    MAPPED,
-    MIGRATED,
-    NOBODY,
-    PASSES_KNOB,
-    PINNED,
-    TAKEN_BACK,
-    Knob,
-    Knobs,
-    Setup,
-    Value,
-    check_isolation,
-    check_number,
-    moment,
-    number,
-    one_of,
-    read_span,
-    scenario,
-)
+from mmsim.scenarios.situation import DROPPED, MAPPED, MIGRATED, PINNED, TAKEN_BACK, Setup, scenario
 
 # -- a guest's memory
 

@@ -18,19 +18,16 @@ from mmsim.mm.shmem import SHMEM_ENABLED, shmem_populate
 from mmsim.mm.vfio import MapDma, vfio_dma_do_map
 from mmsim.mm.world import ZONE, Environment, World
 from mmsim.mm.zone import Zone
-from mmsim.scenarios.situation import (
+from mmsim.scenarios.knobs import (
     ISOLATION_KNOB,
-    MAPPED,
-    POPULATED,
     Knobs,
-    Setup,
     check_isolation,
     check_number,
     number,
     one_of,
-    scenario,
     settle,
 )
+from mmsim.scenarios.situation import MAPPED, POPULATED, Setup, scenario
 
 MIB = (1 << 20) // PAGE_SIZE
 BLOCK_MIB = HPAGE_PMD_NR // MIB

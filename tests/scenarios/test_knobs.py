@@ -13,8 +13,8 @@ from mmsim.scenarios import (
     pin_versus,
     vfio_map,
 )
+from mmsim.scenarios.knobs import settle
 from mmsim.scenarios.one_page import page_with
-from mmsim.scenarios.situation import settle
 
 WRONG = [
     ("vfio_map", {"thps": "two"}, "thps must be a whole number, 1-8, not 'two'"),
