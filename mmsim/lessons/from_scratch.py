@@ -40,8 +40,8 @@ from mmsim.mm.folio import ISOLATION, Folio
 from mmsim.mm.seams import Version
 from mmsim.mm.versions import VERSIONS
 from mmsim.mm.world import World
+from mmsim.sandbox import SandboxError, limited
 from mmsim.scenarios import CMA_PFN, vfio_map
-from mmsim.scenarios.policy import PolicyError, limited
 from mmsim.scenarios.script import SITES
 from mmsim.views.ledger import LEDGER_HIGH, describe, draw_ledger, ledger
 from mmsim.views.show import Picture, Shown
@@ -116,7 +116,7 @@ Names = Mapping[str, Any]
 """The learner's functions by name, with ours for the others, and the `kernel`."""
 
 
-class Odd(PolicyError):
+class Odd(SandboxError):
     """A function returned what it should not; the message says what."""
 
 
@@ -410,7 +410,7 @@ def _short(value: Any) -> str:
 class Own(Card):
     """A card that takes what the learner has written, by the names in its `form`.
 
-    `tried`: runs it, given by name; a PolicyError says what went wrong.  `case`: the vector that
+    `tried`: runs it, given by name; a SandboxError says what went wrong.  `case`: the vector that
     failed, to be drawn."""
 
     case: Failed | None = None
@@ -427,7 +427,7 @@ class Own(Card):
         own = self.handed_in(answer)
         try:
             return self.tried(own)
-        except PolicyError as error:
+        except SandboxError as error:
             return failed(str(error))
 
     def given(self) -> Any:
@@ -490,7 +490,7 @@ class Step(Own):
             which = f"{identity}, {vector['title']}"
             try:
                 wrong = bounded(what, self.ran, vector, version, own)
-            except PolicyError as error:
+            except SandboxError as error:
                 if isinstance(error, Unwritten) and identity == next(iter(self.told)):
                     return Verdict("not attempted", str(error))
                 return failed(f"{error} (vector {which})")
@@ -512,7 +512,7 @@ class Step(Own):
 
 
 def bounded(what: str, action: Callable[..., Any], *given: Any) -> Any:
-    """What the action answers; raises PolicyError if a learner's function in it goes wrong."""
+    """What the action answers; raises SandboxError if a learner's function in it goes wrong."""
     return limited(what, action, *given, steps_max=STEPS_MAX, call_steps=CALL_STEPS)
 
 
@@ -689,7 +689,7 @@ both = Own(
 def as_row(kernel: Any) -> Version:
     """The row of the real model with the learner's seams in the place of its own.
 
-    Each is asked once for each different question.  Raises PolicyError if one goes wrong."""
+    Each is asked once for each different question.  Raises SandboxError if one goes wrong."""
     retry = cache(lambda reason, ret: limited("seam", kernel.retry_split, REASONS[reason], ret))
     final = cache(lambda rc, nr_thp_split, empty: limited("seam", kernel.final_rc, rc, not empty))
     own = dict(zip(SEAMS, (kernel.ref_errno, retry, final), strict=True))

@@ -6,8 +6,9 @@ import pytest
 
 from mmsim.errors import UserError
 from mmsim.scenarios import CMA_PFN, SCENARIOS, cma_alloc, drop_caches_only, pin_versus, vfio_map
+from mmsim.scenarios.knobs import settle
 from mmsim.scenarios.one_page import page_with
-from mmsim.scenarios.situation import ALL_MOVED, CUT_OFF, NO_MEMORY, NOT_MOVED, NOT_SPLIT, settle
+from mmsim.scenarios.situation import ALL_MOVED, CUT_OFF, NO_MEMORY, NOT_MOVED, NOT_SPLIT
 
 WRONG = [
     ("vfio_map", {"thps": "two"}, "thps must be a whole number, 1-8, not 'two'"),
@@ -16,6 +17,9 @@ WRONG = [
     ("vfio_map", {"holder": 2}, "holder is 2, but there are only 1 huge pages (thps)"),
     ("vfio_map", {"holder": 0, "taken": "3", "released": "2"}, "released (2) must come after"),
     ("vfio_map", {"taken": "5", "passes": 1}, "taken is 5, but with passes=1 the last pass is 0"),
+    ("vfio_map", {"order": 0, "trouble": "nomem"}, "and with order=0 there is none"),
+    ("vfio_map", {"reason": "syscall", "isolation": "inverted"}, "and here nobody pins"),
+    ("boot_guest", {"pin": "none", "isolation": "inverted"}, "and here nobody pins"),
     ("pin_versus", {"taken": "2.unmap", "passes": 2}, "taken is 2.unmap, but with passes=2 the"),
     ("split_race", {"taken": "1"}, "taken is 1, but with passes=1 the last pass is 0"),
     ("pin_versus", {"on": 2}, "there are only 1 huge pages"),
