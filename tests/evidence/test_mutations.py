@@ -99,7 +99,7 @@ def rows(text):
     text = re.sub(r"(?<=[\dB])(?:[,;]?\s+(?=[a-z]\w+ [+-]?\d)|[ \t]+(?=Node ))", "\n", text)
     text = re.sub(r"(?<=\w)[ \t]*\n(?=[ \t]*(?:>?\d+[ \t]+)*>?\d+[ \t]*$)", " ", text, flags=re.M)
     text = re.sub(
-        r"(zone|type|order|,|Node \d \w+:|(?<=\d)kB|\))\s*\n(?![ \t>]*Node)",
+        r"(zone|type|order|,|Node \d \w+:|\*\d+kB|\))\s*\n(?![ \t>]*Node)",
         r"\1 ",
         text,
     )
