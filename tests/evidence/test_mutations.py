@@ -95,6 +95,7 @@ def rows(text):
     broken = r"(?:[\d*(k]|\([A-Z]+)\n(?=[A-Z]*\)|\d*\*|\d*kB|B )|=\d*\n(?=\d)"
     text = re.sub(broken, lambda match: match[0][:-1], text)
     text = re.sub(r"(protection: [(\d, ]+)\n", r"\1", text)
+    text = re.sub(r"(= \d+kB)\s+\d+\s*$", r"\1", text)  # of a log that goes on, which is said
     text = re.sub(r"^[ \t]*\d+[ \t]+(?=[a-z])", "", text, flags=re.M)
     text = re.sub(r"(?<=[\dB])(?:[,;]?\s+(?=[a-z]\w+ [+-]?\d)|[ \t]+(?=Node ))", "\n", text)
     text = re.sub(r"(?<=\w)[ \t]*\n(?=[ \t]*(?:>?\d+[ \t]+)*>?\d+[ \t]*$)", " ", text, flags=re.M)
