@@ -198,7 +198,11 @@ def test_a_log_with_more_than_free_lists_says_what_was_left_out():
         (b"pgmigrate_fail 1\ncma_alloc_s/cces:s 1", "line 2: write a counter"),
         (b"Mar 04 10:31:07 pgmigrate_fail 98\nMar 04 10:31:07 7", "line 2: write a counter"),
         (b"| pgmigrate_fail 1 |\n| cma_alloc_suc, |", "line 2: write a counter"),
-        (b"mm_migratepages: nr_succeeded=1 mm_migrate_pages: nr_failed=2", "line 1: "),
+        (
+            b"mm_migratepages: nr_failed=1 mm_migrate_pages: nr_succeeded=2 nr_failed=0 "
+            b"nr_thp_failed=0 nr_thp_succeeded=0 nr_thp_split=0 mode=MIGRATE_SYNC reason=cma",
+            "line 1: ",
+        ),
         (b"thp_migration_fail 1,5\n", "a whole number without points or commas"),
         (b"a 1\n" * 600_000, "has more than 2,000,000 bytes"),
     ],
