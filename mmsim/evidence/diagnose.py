@@ -73,7 +73,7 @@ _NEXT = re.compile(r"[,;](?: |$)|(?<=\d) (?=[a-z]\w*[ :=]+[+-]?\d)")
 _QUOTES = re.compile(r"(?<!\d)[\"'`*“”‘’{}]+|[\"'`*“”‘’{}]+(?!\d)")  # of JSON, a chat, a web page
 _CALL = re.compile(r"\bmm_migrate_pages: (.*?)(?: \*/)?$")
 _LOST = re.compile(r"\blost \d+ (?:events|chunks)|entries-written: (\d+)/(?!\1\b)", re.IGNORECASE)
-_MEANT = re.compile(r"nr_succeeded|nr_failed|mm_migrate_pages:|nr_thp_")
+_MEANT = re.compile(r"nr_succeeded|nr_failed|mm_migrate_pages:|nr_thp_|(?<!start: )mode=MIGRATE_")
 _VALUE = re.compile(r"(\w+)=(\S*)")
 # Names that may go back without a new boot: what is there now, and what can be set to 0.
 _GAUGES = re.compile(r"nr_.*|workingset_nodes|numa_.*|.*_nodes|balloon_.*|vma_.*")
@@ -220,7 +220,7 @@ def _listed(moved: dict[str, int], name: str) -> Delta:
         raise PasteError(f"{name} is a whole /proc/vmstat; {two}")
     found = delta({}, moved)
     if not found.given:
-        first = next(iter(moved))
+        first = next(iter(moved), "")
         known = nearest(first, EVIDENCE)
         raise PasteError(f"{name} has no counter of the model: {first!r}{known}")
     for counter, n in found.given.items():
@@ -272,7 +272,8 @@ def _call(line: Line) -> tuple[dict[str, int], str]:
     values = dict(found)
     if counted := re.match(r"\d+ (?=mm_migrate_pages:)", line.text):
         wrong(line, f"this begins with {counted[0]}: give each call as often as it came, uncounted")
-    if match is None or len(found) > len(values) or _VALUE.sub("", match[1]).strip():
+    whole = match and "nr_" not in line.text[: match.start()]
+    if not match or not whole or len(found) > len(values) or _VALUE.sub("", match[1]).strip():
         wrong(line, f"{line.text[-SHOWN_MAX:]!r} can't be read as a line of mm_migrate_pages")
     old = not any(key.startswith("nr_thp_") for key in values)
     keys = COUNTS[:2] if old else COUNTS

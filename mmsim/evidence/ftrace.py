@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Any, NamedTuple
 
@@ -70,135 +70,138 @@ def region(world: World, name: str) -> Fields:
     }
 
 
-class _Tracer:
-    """Collects the marks of one run, event by event."""
-
-    def __init__(self, trace: Trace):
-        self.trace = trace
-        self.units = {name: number for number, name in enumerate(names(trace.state(0).world))}
-        self.found: list[Mark] = []
-        self.now: tuple[int, int] | None = None  # round and pass
-        self.seen = 0  # visits of this pass
-        self.huge = ""  # the huge page that is being visited
-        self.counts: Fields = {}
-        self.looked_at = 0
-        self.pinned = 0
-        self.checked = 0  # position after the last step of a round that was not pinning
-
-    def mark(self, kind: str, fields: Fields, position: int) -> None:
-        about = ("mm_page_alloc", "thp", "split_ret", "split", "move_ret")
-        name = self.huge if kind in about else ""
-        self.found.append(Mark(kind, fields, position, name))
-
-    def run(self) -> list[Mark]:
-        actor = self.trace.scenario.actors[0].name
-        pins = False
-        for position, event in enumerate(self.trace.events):
-            if event.actor == actor:
-                pins = pins or event.site == "gup.pin"
-                self.event(position, event)
-        result = self.trace.results.get(actor)
-        if pins and result is not None:
-            if self.checked:
-                self.checked_round(min(result, 0))
-            self.mark("pin_ret", {"ret": result}, len(self.trace))
-        return self.found
-
-    def event(self, position: int, event: Event) -> None:
-        """One step of the main actor; `position` is before it."""
-        site, notes, args = event.site, event.notes, event.op.args
-        if site in ("gup.pin", "gup.fault"):
-            if self.checked:
-                self.checked_round(-EAGAIN)
-            self.pinned += getattr(event.answer, "pins", 0)
-            return
-        self.checked = position + 1 if self.pinned else 0
-        if site == "migrate.start":
-            start: Fields = {"mode": MODES[args[0]], "reason": REASONS[args[1]]}
-            self.mark("mm_migrate_pages_start", start, position + 1)
-            self.now = None
-        elif site == "visit":
-            self.visit(position, event)
-        elif site == "migrate.out":
-            self.end_of_pass(notes, position, left=True)
-        elif site == "move.target" and self.huge:
-            order = self.trace.state(position).world.folio(args[0]).order
-            found = int(event.answer is not None)
-            self.mark("mm_page_alloc", {"order": order, "found": found}, position + 1)
-            if not found:
-                self.visited(-ENOMEM, position + 1)
-        elif site == "move.expect":
-            self.huge = self.name(position, args[0])
-        elif site in ("move.check", "move.freeze") and self.now is None:
-            if self.huge and event.answer is False:
-                self.mark("move_ret", {"ret": -EAGAIN}, position + 1)
-        elif site == "move.done" and notes["rc"]:
-            self.visited(notes["rc"], position + 1)
-        elif site == "move.freed":
-            self.visited(0, position + 1)
-        elif site in ("split.lock", "split.check"):
-            folio = self.trace.state(position).world.folio(args[0])
-            expected = extra_pins(folio) + folio.mapcount + 1
-            self.counts = {"ref": folio.refcount, "map": folio.mapcount, "expected": expected}
-            self.looked_at = position
-        elif site == "split.unlock":
-            self.mark("split_ret", {"ret": notes["ret"]}, position)
-            unit: Fields = {"unit": self.units[self.huge]}
-            self.mark("split", {**unit, **self.counts, "ret": notes["ret"]}, self.looked_at)
-        elif site == "migrate.end":
-            *counts, mode, reason = args
-            fields: Fields = dict(zip(COUNTS, counts, strict=True))
-            fields |= {"mode": MODES[mode], "reason": REASONS[reason]}
-            self.mark("mm_migrate_pages", fields, position + 1)
-            self.mark("return", {"reason": reason, "return": notes["rc"]}, position + 1)
-            self.mark("migrate_ret", {"ret": notes["rc"]}, position + 1)
-
-    def checked_round(self, rc: int) -> None:
-        """One round of the pin is over: what was pinned was checked, and moved if it had to be."""
-        fields: Fields = {"pinned": self.pinned, "check_and_migrate": rc}
-        self.mark("gup_longterm", fields, self.checked)
-        self.pinned = self.checked = 0
-
-    def visit(self, position: int, event: Event) -> None:
-        """The loop turns to a page: is this another pass?  Of 6.12 no such line was traced."""
-        self.huge = self.name(position, event.op.args[0])
-        if "batch" in event.notes:
-            return
-        now = event.notes["round_"], event.notes["pass_"]
-        if now != self.now:
-            self.end_of_pass(event.notes, position)
-            self.now = now
-        self.seen += 1
-
-    def name(self, position: int, pfn: int) -> str:
-        """The name of the huge page here; "" for a single page."""
-        folio = self.trace.state(position).world.folio(pfn)
-        return folio.name if folio.is_thp else ""
-
-    def visited(self, rc: int, position: int) -> None:
-        """The visit of a huge page is over."""
-        if self.huge and self.now:
-            where: Fields = {"round": self.now[0], "pass": self.now[1]}
-            self.mark("thp", {**where, "unit": self.units[self.huge], "rc": rc}, position)
-
-    def end_of_pass(self, notes: Mapping[str, Any], position: int, *, left: bool = False) -> None:
-        """A pass is over: what does the loop know now?"""
-        if self.now is None:
-            return
-        fields: Fields = {"round": self.now[0], "pass": self.now[1], "seen": self.seen}
-        self.seen = 0
-        if left and notes["rc"] < 0:
-            fields["rc"] = notes["rc"]
-        else:
-            fields["retry"], fields["thp_retry"] = notes["retry"], notes["thp_retry"]
-            fields["retry_pages"] = notes["nr_retry_pages"]
-            fields["ok"] = notes["nr_succeeded"]
-        self.mark("loop", fields, position)
+Steps = Sequence[tuple[int, Event]]
+"""The steps of the pin or of the owner, each with its number in the run."""
+Printed = Iterator[tuple[int, Mark]]
+"""Lines of the tracer, each with the number of the step at which it is printed."""
 
 
 def marks(trace: Trace) -> list[Mark]:
     """Every line that the tracer of the measurements would print about this run of the model."""
-    return _Tracer(trace).run()
+    main = trace.scenario.actors[0].name
+    steps = [(at, event) for at, event in enumerate(trace.events) if event.actor == main]
+    units = {name: number for number, name in enumerate(names(trace.state(0).world))}
+    printed = [
+        *_calls(steps),
+        *_passes(steps),
+        *_visits(steps, trace, units),
+        *_splits(steps, trace, units),
+        *_pin(steps, trace.results.get(main), len(trace)),
+    ]
+    return [mark for _, mark in sorted(printed, key=lambda each: each[0])]
+
+
+def _calls(steps: Steps) -> Printed:
+    """The tracepoints at the begin and the end of migrate_pages(), and what it returns."""
+    for at, event in steps:
+        if event.site not in ("migrate.start", "migrate.end"):
+            continue
+        *counts, mode, reason = event.op.args
+        asked: Fields = {"mode": MODES[mode], "reason": REASONS[reason]}
+        if event.site == "migrate.start":
+            yield at, Mark("mm_migrate_pages_start", asked, at + 1)
+            continue
+        counted: Fields = dict(zip(COUNTS, counts, strict=True))
+        yield at, Mark("mm_migrate_pages", counted | asked, at + 1)
+        yield at, Mark("return", {"reason": reason, "return": event.notes["rc"]}, at + 1)
+        yield at, Mark("migrate_ret", {"ret": event.notes["rc"]}, at + 1)
+
+
+def _pass_of(visit: Event) -> tuple[int, int] | None:
+    """Round and pass of a visit; None in 6.12, whose tracer tells of no pass."""
+    notes = visit.notes
+    return None if "batch" in notes else (notes["round_"], notes["pass_"])
+
+
+def _passes(steps: Steps) -> Printed:
+    """What the loop knows when a pass is over: at the first visit of the next, or at its end."""
+    now, seen = None, 0
+    for at, event in steps:
+        if event.site not in ("visit", "migrate.out"):
+            continue
+        next_ = _pass_of(event) if event.site == "visit" else None
+        if now and next_ != now:
+            yield at, Mark("loop", _end_of_pass(*now, seen, event.notes), at)
+            seen = 0
+        now = next_
+        seen += now is not None
+
+
+def _end_of_pass(round_: int, pass_: int, seen: int, notes: Mapping[str, Any]) -> Fields:
+    fields: Fields = {"round": round_, "pass": pass_, "seen": seen}
+    if notes.get("rc", 0) < 0:
+        return fields | {"rc": notes["rc"]}
+    keys = ("retry", "thp_retry", "nr_retry_pages", "nr_succeeded")
+    return fields | {name: notes[key] for name, key in zip(_LOOP_GOES_ON, keys, strict=True)}
+
+
+def _visits(steps: Steps, trace: Trace, units: Mapping[str, int]) -> Printed:
+    """What becomes of a huge page in a visit: memory for all of it, a refused move, how it ends."""
+    huge, now = "", None
+    for at, event in steps:
+        site = event.site
+        if site in ("visit", "move.expect") and "huge" in event.notes:
+            folio = trace.state(at).world.folio(event.op.args[0])
+            huge = folio.name if folio.is_thp else ""
+            now = _pass_of(event)
+        if not huge:
+            continue
+        rc = None
+        if site == "move.target":
+            order = trace.state(at).world.folio(event.op.args[0]).order
+            found = int(event.answer is not None)
+            yield at, Mark("mm_page_alloc", {"order": order, "found": found}, at + 1, huge)
+            rc = None if found else -ENOMEM
+        elif site in ("move.check", "move.freeze") and event.answer is False and not now:
+            yield at, Mark("move_ret", {"ret": -EAGAIN}, at + 1, huge)
+        elif site == "move.done":
+            rc = event.notes["rc"] or None  # a move that went well ends at move.freed
+        elif site == "move.freed":
+            rc = 0
+        if now and rc is not None:
+            round_, pass_ = now
+            fields: Fields = {"round": round_, "pass": pass_, "unit": units[huge], "rc": rc}
+            yield at, Mark("thp", fields, at + 1, huge)
+
+
+def _splits(steps: Steps, trace: Trace, units: Mapping[str, int]) -> Printed:
+    """What a split returns, and the counts of its last look at the huge page."""
+    looked_at = 0
+    for at, event in steps:
+        if event.site in ("split.lock", "split.check"):
+            looked_at = at
+        elif event.site == "split.unlock":
+            folio = trace.state(looked_at).world.folio(event.op.args[0])
+            ret = event.notes["ret"]
+            yield at, Mark("split_ret", {"ret": ret}, at, folio.name)
+            fields: Fields = {
+                "unit": units[folio.name],
+                "ref": folio.refcount,
+                "map": folio.mapcount,
+                "expected": extra_pins(folio) + folio.mapcount + 1,
+                "ret": ret,
+            }
+            yield at, Mark("split", fields, looked_at, folio.name)
+
+
+def _pin(steps: Steps, result: int | None, end: int) -> Printed:
+    """How many pages each round of a pin pinned, what came of checking them, and the result."""
+    pins = any(event.site == "gup.pin" for _, event in steps)
+    pinned = checked = 0  # `checked`: the position after the last step that looked at the pinned
+    for at, event in steps:
+        if event.site not in ("gup.pin", "gup.fault"):
+            checked = at + 1 if pinned else 0
+            continue
+        if checked:
+            fields: Fields = {"pinned": pinned, "check_and_migrate": -EAGAIN}
+            yield at, Mark("gup_longterm", fields, checked)
+            pinned = checked = 0
+        pinned += getattr(event.answer, "pins", 0)
+    if pins and result is not None:
+        if checked:
+            fields = {"pinned": pinned, "check_and_migrate": min(result, 0)}
+            yield end, Mark("gup_longterm", fields, checked)
+        yield end, Mark("pin_ret", {"ret": result}, end)
 
 
 # -- what a real kernel traced

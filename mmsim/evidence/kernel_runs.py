@@ -290,9 +290,9 @@ class Case(NamedTuple):
     huge: bool
     units: int
     targets: bool
-    refs: int
-    held_until: int
+    held_until: int = 0
     """The pass before which the reference goes away; -1: never, 0: there is none."""
+    refs: int = 1
     unit: int = 0
     """Which stretch of 2 MiB the reference is in."""
     page: int = 0
@@ -365,18 +365,12 @@ def compare_pin_row(row: TableRow) -> RowComparison:
     dirty = "dirty" not in row or row.flag("dirty")
     pieces_retry = "subpage_retry_knob" in row and row.flag("subpage_retry_knob")
     targets = not huge or alloc_mode in TARGETS
-    held, read_off = -1 if kind == HELD else 0, dict[str, int]()
-    if kind == TIMED and not targets:
-        read_off[REFUSALS] = held = row.whole(REFUSALS, 0)
-        held = held if held < MIGRATE_PASSES else -1
-    elif kind == TIMED:
-        read_off["pin_errno"] = row.whole("pin_errno")
-        held = -1 if read_off["pin_errno"] else 0
+    held_until, read_off = _held_until(row, kind, targets=targets)
     if why_not:
         return RowComparison.skipped(row, version, why_not)
-    case = Case(version, huge, units, targets, 1, held, 0, 0, dirty, pieces_retry)
-    if held:
-        case = case._replace(refs=refs, unit=unit, page=page)
+    case = Case(version, huge, units, targets, dirty=dirty, pieces_retry=pieces_retry)
+    if held_until:
+        case = case._replace(held_until=held_until, refs=refs, unit=unit, page=page)
     predicted = dict(predict(case))
     if kind == TIMED and targets:
         # How many passes a page was refused in before it was released is timing as well.
@@ -384,6 +378,17 @@ def compare_pin_row(row: TableRow) -> RowComparison:
     found = _compared(row, version, predicted, read_off)
     others = "d_compact_stall" in row and found.surplus("d_pgmigrate_success", "d_pgmigrate_fail")
     return found.judged(OTHERS_COMPACTED if others and row.whole("d_compact_stall") > 0 else "")
+
+
+def _held_until(row: TableRow, kind: str, *, targets: bool) -> tuple[int, dict[str, int]]:
+    """The pass before which the reference goes away, as in a Case, and the columns that tell it."""
+    if kind != TIMED:
+        return -1 if kind == HELD else 0, {}
+    if targets:  # no split is tried, so the result tells whether the reference was still there
+        pin_errno = row.whole("pin_errno")
+        return -1 if pin_errno else 0, {"pin_errno": pin_errno}
+    refused = row.whole(REFUSALS, 0)
+    return refused if refused < MIGRATE_PASSES else -1, {REFUSALS: refused}
 
 
 def compare_probe_row(row: TableRow) -> RowComparison:
@@ -399,7 +404,7 @@ def compare_probe_row(row: TableRow) -> RowComparison:
         why_not = why_not or NOT_IN_CMA
     if why_not:
         return RowComparison.skipped(row, version, why_not)
-    case = Case(version, True, asked // size, False, 1, -1 if held else 0)
+    case = Case(version, True, asked // size, targets=False, held_until=-1 if held else 0)
     return _compared(row, version, predict(case)).judged("")
 
 
@@ -526,7 +531,7 @@ def compare_drop_row(row: TableRow) -> RowComparison:
 #
 # A row says how many free pages the zone had after a step of 4 MiB, how many of them were CMA, and
 # how many pages of the step came from there.  Read off the row before: the two counts.  Predicted:
-# does the rule hold, and how many of the next pages come from CMA?
+# does the next page come from CMA, as the rule says, and how many of the step's pages do?
 #
 # What is left over is the doing of the per-CPU lists, which the model has not got: single pages
 # leave the free lists BATCH at a time and are handed out later.  That is never assumed: `why` is
@@ -613,9 +618,9 @@ def compare_steps(path: Path, rows: list[TableRow]) -> FileComparison:
 def _compare_step(before: CurveStep, step: CurveStep) -> RowComparison:
     if step.number != before.number + 1:
         return RowComparison.skipped(step.row, EVERY_VERSION, NOT_NEXT if step.number else START)
-    zone = zone_with(before.free, before.free_cma)
-    predicted = {RULE: int(zone.nr_free_cma > zone.nr_free // 2)}
-    predicted[FROM_CMA] = populate(zone, step.pages, huge=step.huge)
+    next_page = populate(zone_with(before.free, before.free_cma), 1, huge=False)
+    of_the_step = populate(zone_with(before.free, before.free_cma), step.pages, huge=step.huge)
+    predicted = {RULE: next_page, FROM_CMA: of_the_step}
     read_off = {FREE: before.free, FREE_CMA: before.free_cma}
     found = _compared(step.row, EVERY_VERSION, predicted, read_off)
     left = before.free - step.free  # pages that left the free lists meanwhile

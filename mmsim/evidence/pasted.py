@@ -38,10 +38,13 @@ class Neighbour(PasteError):
 
 
 class Line(NamedTuple):
-    """A line with something on it, its words one blank apart; `number` counts all lines from 1."""
+    """A line with something on it, its words one blank apart; `number` counts all lines from 1.
+
+    `torn`: it was broken between two digits, and that may have been inside a number."""
 
     number: int
     text: str
+    torn: bool = False
 
 
 # -- files
@@ -80,6 +83,7 @@ _DATA = (
 )
 _HAS_DATA = re.compile(_DATA)
 _TIME = r"\d{1,2}:\d\d:\d\d(?:[.,]\d+)?"
+_FILE = r"(?!(?:cma|nr|thp)_|pg[a-z])"  # its name does not begin as a counter does
 # What stands before the data of a line, one thing after the other.
 _BEFORE = re.compile(
     r"(?:"
@@ -91,15 +95,16 @@ _BEFORE = re.compile(
     rf"|{_TIME} |1[5-9]\d{{8}}(?:\.\d+)? (?=\[ ?\d|{_DATA})"
     rf"|\[?\d\d:\d\d\]? (?={_DATA}|\[ ?\d)|\d+ │ ?|['\"](?={_DATA}|\[ ?\d)"  # a chat, bat, Python
     r"|(?:[\w.-]+ )?(?:kernel|kern kernel|[\w.-]+\[\d+\]): ?(?:\.?\(\d\)\[[^\]]*\] ?)?"
-    r"|(?:[\w.~-]*/)+[\w.-]+:(?! ?\d+$)(?:\d+:)? ?|[\w./-]+\.\w+-\d+-"  # grep -H, -n, -C
-    r"|(?:node_vmstat_|(?:[\w-]*[.-][\w.-]+|vmstat|\w+info|before|after|delta|stdin):(?:\d+:)? ?"
+    rf"|{_FILE}(?:[\w.~-]*/)+[\w.-]+:(?! ?\d+$)(?:\d+:)? ?|[\w./-]+\.\w+-\d+-"  # grep -H, -n, -C
+    rf"|(?:node_vmstat_|{_FILE}(?:[\w-]*[.-][\w.-]+|vmstat|\w+info|before|after|delta|stdin):"
+    r"(?:\d+:)? ?"
     rf"|\d+(?:[:.)] ?| ))(?={_DATA}|\[ ?\d|<\d)"
     r")"
 )
 # A prompt: what comes behind it is a command, or data, or nothing.
 _PROMPT = re.compile(
     r"(?:\([\w.-]+\) ?)?(?:\[[^\]]*@[^\]]*\][$#%]|[\w.+-]+@[\w.-]+[^$#%>❯]*[$#%>❯]|In \[\d*\]:"
-    r"|#{1,6}|PS [A-Z]:[^>]*>|[➜→] \S+|(?:[\w.-]+:)?[/~]\S* #|[^\s$#%>❯]*[$#%❯])"
+    r"|#{1,6}|PS [A-Z]:[^>]*>|[➜→] \S+|(?:[\w.-]+:)?[/~]\S* #|(?!Node)[^\s$#%>❯_]*[$#%❯])"
     r"(?: !?|$|(?<=[$#])(?=[A-Z]))!?"
 )
 _COMMAND = re.compile(
@@ -127,8 +132,8 @@ _UNSEEN = re.compile(
 )
 _DATE = re.compile(
     r"[^\W\d_a-z][^\W\d_]{0,8}[.,]?|(?:lun|mar|mer|jeu|ven|sam|dim|janv|févr|mars|avril|mai|juin|juil"
-    r"|août|sept|oct|nov|déc|ene|abr|ago|dic|gen|mag|giu|lug|set|ott)\.?|\d{1,4}[.,年月日]?|\d{1,2}:\d\d(?::\d\d)?(?:[.,]\d+)?|[+-]\d{4}|"
-    r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}"
+    r"|août|sept|oct|nov|déc|ene|abr|ago|dic|gen|mag|giu|lug|set|ott)\.?|\d{1,2}[.,月日]?|(?:19|20)\d\d[.,年]?|\d{1,2}:\d\d(?::\d\d)?(?:[.,]\d+)?"
+    r"|[+-]\d{4}|\d{1,4}[./-]\d{1,2}[./-]\d{1,4}"
 )
 _NUMBERS = r"(?:>?\d+ )*>?\d+"
 _WHOLE = r"\w+=\S+|\d+\*\d+kB|\([A-Z]+\)|=|\d+kB|\w+:"
@@ -233,16 +238,16 @@ def _plain(line: str) -> str:
         else:
             text = text[before.end() :].strip()
     text = re.sub(r"(?<=[\w)]) ?(?:[|`]|['\"],?)$", "", text)
-    said = prompted or table  # by somebody; or it is the heading of a table
+    said = prompted or (table and "_" not in text)  # by somebody, or the heading of a table
     if _NOTHING.fullmatch(text) or _is_date(text.split()) or (said and _is_command(text)):
         return ""
     return text
 
 
 def _is_date(words: list[str]) -> bool:
-    timed = any(re.match(r"\d{1,2}:\d\d", word) for word in words)
+    timed = re.search(r"(?:^| )\d{1,2}:\d\d(?!\S*(?: \d{1,2})+$)", " ".join(words))
     dated = len(words) == 1 or re.match(r"(?!.*\bNode\b).*(?:[^\W\d]|\d[./-]\d)", " ".join(words))
-    return len(words) <= 9 and timed and bool(dated) and all(map(_DATE.fullmatch, words))
+    return len(words) <= 9 and bool(timed and dated) and all(map(_DATE.fullmatch, words))
 
 
 def _is_command(text: str) -> bool:
@@ -260,7 +265,8 @@ def _joined(lines: Iterable[Line]) -> list[Line]:
             if begins.match(last) and goes_on.fullmatch(line.text):
                 ends = last.rpartition(" ")[2], line.text.partition(" ")[0]
                 gap = " " if all(map(whole.fullmatch, ends)) else ""
-                line = Line(found.pop().number, f"{last}{gap}{line.text}")
+                torn = ends[0].isdigit() and ends[1].isdigit()
+                line = Line(found.pop().number, f"{last}{gap}{line.text}", torn)
                 break
         found.append(line)
     return found

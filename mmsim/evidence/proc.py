@@ -47,6 +47,8 @@ from mmsim.mm.zone import Zone
 FREE_BLOCKS = "a number of free blocks"
 ORDERS_MIN, ORDERS_MAX = 9, 32
 """Fewer columns count as cut off: ordinary kernels have 9 (large pages) to 14."""
+ORDERS_USUAL = (11, 14)
+"""With pages of 4 KiB, and on arm64 with pages of 64 KiB."""
 
 ZONE = re.compile(
     r"Node ([0-9]{1,6}), zone ([\w.-]{1,32})(?:, type ([\w.-]{1,32}))?(?: (.*))?", re.ASCII
@@ -133,6 +135,8 @@ def _buddyinfo(lines: list[Line]) -> Pasted:
         free = [quantity(line, word, FREE_BLOCKS) for word in words]
         check_orders(line, len(free), lines[0], len(zones[0].free) if zones else None)
         zones.append(BuddyZone(*key, tuple(free)))
+    if all(line.torn for line in lines) and len(zones[0].free) not in ORDERS_USUAL:
+        wrong(lines[0], "this was broken, perhaps inside a number: paste it again, in one line")
     return Pasted(BUDDYINFO, tuple(zones))
 
 
@@ -141,9 +145,11 @@ def _buddyinfo(lines: list[Line]) -> Pasted:
 
 _LISTS = re.compile(r"(?:Node (\d{1,6}) )?([\w.-]{1,32}): (\d+\*\d+kB.*) ?= ?(\d{1,15})kB")
 _MEANT = re.compile(
-    r"\d\*\d*kB|\d\*\d|(?:^|[\dB)] ?)= ?\d+kB$|^Node \d*(?: \w*(?::(?: \d*\*?\d*)?)?)?$"
+    r"\d\*\d*kB|\d\*\d|(?:^|[\dB)] ?)= ?\d+kB$"
+    r"|^Node\b(?! \d+ (?:[\w.-]+ )?[a-z][\w()-]*[:=](?:\d|$))"
 )
-"""What is such a line, or was one before it was cut."""
+"""What is such a line, or was one before it was damaged.  Of other lines about a node the log has
+those like "Node 0 DMA free:15360kB" and "Node 0 hugepages_total=0"."""
 _BLOCKS_OF = re.compile(r"(\d{1,19})\*(\d{1,9})kB(?: \(([A-Z]+)\))?")
 
 
@@ -337,7 +343,7 @@ _NEW = ("per-node stats", "boost", "cma")
 _HEADINGS = ("per-node stats", "pagesets")
 _VALUE = re.compile(r"([A-Za-z][\w ()-]*?:?) (\S+)")
 _PROTECTION = re.compile(r"protection: \([0-9, ]+\)")
-_OTHER = re.compile(r"-?[0-9]+|(?!Node)([A-Za-z][\w ()-]*?):? -?[0-9]+(?: \([\w: ]*\)| pcp: \d+)?")
+_OTHER = re.compile(r"(?!Node)([A-Za-z][\w ()-]*?):? -?[0-9]+(?: \([\w: ]*\)| pcp: \d+)?")
 
 
 class ZoneInfo(NamedTuple):
@@ -399,10 +405,12 @@ def _read(line: Line, key: Key, values: dict[str, int], skipped: set[str]) -> No
             wrong(line, f"{name!r} a second time for {_named(key)}: {above}")
         values[name] = quantity(line, match[2], "a number of pages")
         return
-    other = _OTHER.fullmatch(line.text)
-    if other is None:
+    if other := _OTHER.fullmatch(line.text):
+        skipped.add(other[1])
+    elif line.text.isdigit() and [*values] == ["per-node stats"]:
+        skipped.add("")  # Linux 4.8 prints one of the node's counters without its name
+    else:
         refuse(line, ZONEINFO)
-    skipped.add(other[1] or "")
 
 
 def _zone(key: Key, values: dict[str, int], end: Line, everywhere: set[str]) -> ZoneInfo:

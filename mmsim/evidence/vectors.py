@@ -3,10 +3,19 @@
 Interface: check_file, load, FileReport, Mismatch, VectorFileError, SetupError, OPERATIONS, run_gup,
 run_drop_caches
 
-The format is data/conformance/README.md.  A vector becomes a world, actors and a script; its group
-says which kernel path runs.  A group's function returns the fields of the group's expectation as
-the vectors write them.  Only what is expected is looked at, apart from counters, where a missing
-one means 0.
+A vector (data/conformance/README.md has the format) becomes a run like this:
+
+    setup.folios  -- Names, build_world -->  the world at the beginning
+    script        -- build_script ------->   who else is there, and the moments when they move
+    operation     -- run_GROUP ---------->   a path of the kernel, whose group the file names
+                         |
+                     Setup.run               steps the path and the others to the end
+                         |
+    expect        <-- _compare ----------    what run_GROUP found, as the vector writes it
+
+check_file() does that for each vector and each version that it names.  Below come the file and its
+report, the world and the script, then one section for each group.  Only what is expected is looked
+at, apart from counters, where a missing one means 0.
 """
 
 from __future__ import annotations
@@ -202,6 +211,103 @@ def _numbers(value: Any, name: str = "") -> list[tuple[str, int]]:
         return []
     members = value.items() if isinstance(value, dict) else [(name, each) for each in value]
     return [found for key, each in members for found in _numbers(each, key)]
+
+
+# -- running a file, and saying what does not fit
+
+
+class Mismatch(NamedTuple):
+    """One field of one vector for one version that is not as expected."""
+
+    file: str
+    vector: str
+    version: str
+    field: str
+    expected: Any
+    found: Any
+
+    def __str__(self) -> str:
+        return (
+            f"{self.file}: {self.vector} {self.version}: {self.field}: "
+            f"expected {self.expected}, found {self.found}"
+        )
+
+
+class FileReport(NamedTuple):
+    """What became of one file; `pairs` counts (vector, version)."""
+
+    file: str
+    group: str
+    vectors: int
+    pairs: int
+    mismatches: list[Mismatch]
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything, for machines."""
+        return {**self._asdict(), "mismatches": [each._asdict() for each in self.mismatches]}
+
+    def __str__(self) -> str:
+        if not self.vectors:
+            return f"{self.file}: this is {self.group}, it holds no vectors"
+        return (
+            f"{self.file}: {self.vectors} vectors, {self.pairs} (vector, version) pairs, "
+            f"{len(self.mismatches)} mismatches"
+        )
+
+
+def check_file(path: Path) -> FileReport:
+    """Run every vector of a file for every version it names; raises VectorFileError."""
+    content = load(path)
+    group = content["group"]
+    mismatches: list[Mismatch] = []
+    pairs = 0
+    for vector in content["vectors"]:
+        for expectation in vector["expect"]:
+            named = expectation["versions"]
+            for version in OF_THE_SERIES if named == "all" else named:
+                pairs += 1
+                try:
+                    found = OPERATIONS[group](vector, VERSIONS[version], expectation)
+                except (SetupError, ZoneError) as error:
+                    raise VectorFileError(f"{path}: {vector['id']}: {error}") from None
+                except ModelError as error:
+                    found = {"the run": f"stopped: {error}"}
+                    expectation = {"the run": "ends"}
+                mismatches += [
+                    Mismatch(path.name, vector["id"], version, *difference)
+                    for field, value in expectation.items()
+                    if field != "versions"
+                    for difference in _compare(field, value, found.get(field))
+                ]
+    return FileReport(path.name, group, len(content["vectors"]), pairs, mismatches)
+
+
+def _compare(field: str, expected: Any, found: Any) -> list[tuple[str, Any, Any]]:
+    """Compare field by field, so that a mismatch names the smallest thing that is wrong."""
+    if field in UNORDERED:
+        return [] if _as_set(expected) == _as_set(found) else [(field, expected, found)]
+    inner: list[tuple[str, Any, Any]] = []
+    if isinstance(expected, dict) and isinstance(found, dict):
+        nothing = 0 if field == "counters" else None
+        inner = [
+            (f"{field}.{name}", expected.get(name, nothing), found.get(name, nothing))
+            for name in {**expected, **found}
+        ]
+    elif field == "indices" and len(expected) == len(found):
+        pairs = enumerate(zip(expected, found, strict=True))
+        inner = [(f"{field}[{number}]", *pair) for number, pair in pairs]
+    elif expected != found or type(expected) is not type(found):
+        return [(field, expected, found)]
+    return [difference for each in inner for difference in _compare(*each)]
+
+
+def _as_set(value: Any) -> Any:
+    """The same whatever the order of lists, at every depth; 1, True and 1.0 stay apart."""
+    if isinstance(value, dict):
+        return sorted((name, _as_set(inner)) for name, inner in value.items())
+    if isinstance(value, list):
+        return sorted(map(_as_set, value), key=repr)
+    return repr(value)
 
 
 # -- a vector as a world, actors and a script
@@ -949,100 +1055,3 @@ OPERATIONS: dict[str, Callable[[Vector, Version, Expected], Found]] = {
     "vfio": run_vfio,
     "drop_caches": run_drop_caches,
 }
-
-
-# -- running a file, and saying what does not fit
-
-
-class Mismatch(NamedTuple):
-    """One field of one vector for one version that is not as expected."""
-
-    file: str
-    vector: str
-    version: str
-    field: str
-    expected: Any
-    found: Any
-
-    def __str__(self) -> str:
-        return (
-            f"{self.file}: {self.vector} {self.version}: {self.field}: "
-            f"expected {self.expected}, found {self.found}"
-        )
-
-
-class FileReport(NamedTuple):
-    """What became of one file; `pairs` counts (vector, version)."""
-
-    file: str
-    group: str
-    vectors: int
-    pairs: int
-    mismatches: list[Mismatch]
-
-    def as_json(self) -> dict[str, Any]:
-        """Everything, for machines."""
-        return {**self._asdict(), "mismatches": [each._asdict() for each in self.mismatches]}
-
-    def __str__(self) -> str:
-        if not self.vectors:
-            return f"{self.file}: this is {self.group}, it holds no vectors"
-        return (
-            f"{self.file}: {self.vectors} vectors, {self.pairs} (vector, version) pairs, "
-            f"{len(self.mismatches)} mismatches"
-        )
-
-
-def check_file(path: Path) -> FileReport:
-    """Run every vector of a file for every version it names; raises VectorFileError."""
-    content = load(path)
-    group = content["group"]
-    mismatches: list[Mismatch] = []
-    pairs = 0
-    for vector in content["vectors"]:
-        for expectation in vector["expect"]:
-            named = expectation["versions"]
-            for version in OF_THE_SERIES if named == "all" else named:
-                pairs += 1
-                try:
-                    found = OPERATIONS[group](vector, VERSIONS[version], expectation)
-                except (SetupError, ZoneError) as error:
-                    raise VectorFileError(f"{path}: {vector['id']}: {error}") from None
-                except ModelError as error:
-                    found = {"the run": f"stopped: {error}"}
-                    expectation = {"the run": "ends"}
-                mismatches += [
-                    Mismatch(path.name, vector["id"], version, *difference)
-                    for field, value in expectation.items()
-                    if field != "versions"
-                    for difference in _compare(field, value, found.get(field))
-                ]
-    return FileReport(path.name, group, len(content["vectors"]), pairs, mismatches)
-
-
-def _compare(field: str, expected: Any, found: Any) -> list[tuple[str, Any, Any]]:
-    """Compare field by field, so that a mismatch names the smallest thing that is wrong."""
-    if field in UNORDERED:
-        return [] if _as_set(expected) == _as_set(found) else [(field, expected, found)]
-    inner: list[tuple[str, Any, Any]] = []
-    if isinstance(expected, dict) and isinstance(found, dict):
-        nothing = 0 if field == "counters" else None
-        inner = [
-            (f"{field}.{name}", expected.get(name, nothing), found.get(name, nothing))
-            for name in {**expected, **found}
-        ]
-    elif field == "indices" and len(expected) == len(found):
-        pairs = enumerate(zip(expected, found, strict=True))
-        inner = [(f"{field}[{number}]", *pair) for number, pair in pairs]
-    elif expected != found or type(expected) is not type(found):
-        return [(field, expected, found)]
-    return [difference for each in inner for difference in _compare(*each)]
-
-
-def _as_set(value: Any) -> Any:
-    """The same whatever the order of lists, at every depth; 1, True and 1.0 stay apart."""
-    if isinstance(value, dict):
-        return sorted((name, _as_set(inner)) for name, inner in value.items())
-    if isinstance(value, list):
-        return sorted(map(_as_set, value), key=repr)
-    return repr(value)

@@ -92,32 +92,38 @@ NODE = re.compile(r"Node +(\d+)(?:,|  ?)[ ,]*(?:zone +)?([\w.-]+)(?:, +type +(\w
 def rows(text):
     """(key, numbers) of each line with a digit; the line if one is not what a kernel prints."""
     found, node = [], ""
-    broken = (
-        r"(?:[\d*(k]|\([A-Z]+)\n(?=[A-Z]*\)|\d*\*|\d*kB|B )|\bn[a-z_]*\n(?=[a-z_]*=)|=\d*\n(?=\d)"
-    )
+    broken = r"(?:[\d*(k]|\([A-Z]+)\n(?=[A-Z]*\)|\d*\*|\d*kB|B )|=\d*\n(?=\d)"
     text = re.sub(broken, lambda match: match[0][:-1], text)
-    text = re.sub(r"(?<=\d)(?:[,;]?\s+(?=[a-z]\w+ [+-]?\d)|[ \t]+(?=Node ))", "\n", text)
-    text = re.sub(r"(?<=[\dl])\s*\n(?=[ \t]*(?:>?\d+[ \t]+)*>?\d+[ \t]*$)", " ", text, flags=re.M)
+    text = re.sub(r"(protection: [(\d, ]+)\n", r"\1", text)
+    text = re.sub(r"(= \d+kB)\s+\d+\s*$", r"\1", text)  # of a log that goes on, which is said
+    text = re.sub(r"^[ \t]*\d+[ \t]+(?=[a-z])", "", text, flags=re.M)
+    text = re.sub(r"(?<=[\dB])(?:[,;]?\s+(?=[a-z]\w+ [+-]?\d)|[ \t]+(?=Node ))", "\n", text)
+    text = re.sub(r"(?<=\w)[ \t]*\n(?=[ \t]*(?:>?\d+[ \t]+)*>?\d+[ \t]*$)", " ", text, flags=re.M)
     text = re.sub(
-        r"(zone|type|order|,|Node \d \w+:|mm_migrate_pages:|(?<=nr)\S+|kB|\))\s*\n(?!Node|  task)",
+        r"(zone|type|order|,|Node \d \w+:|\*\d+kB|\))\s*\n(?![ \t>]*Node)",
         r"\1 ",
         text,
     )
     for raw in text.replace("\t", " ").splitlines():
-        line = re.sub(r"^\d+ +(?=[a-z])", "", raw.strip(" \t>|*#$%`-").strip())
-        if not re.search(r"\d", line) or re.match(r"task-?\d*(?!.*nr_)", line):
+        line = raw.strip(" \t>|*#$%`-,").strip()
+        if not re.search(r"\d", line):
             continue
         match = NODE.fullmatch(line)
         if match:
             node = f"{int(match[1])} {match[2]}"
             found.append(((node, match[3] or ""), re.findall(r"\d+", match[4])))
-        elif "nr_succeeded" in line:
-            found.append((("", "call"), re.findall(r"nr_\w+=(\d+)", line)))
-        elif pair := re.fullmatch(r"([A-Za-z_][\w -]*:?)[ :=+]+-?(\d+)", line):
+        elif pair := re.fullmatch(r"(?:\w+[#$] )?([A-Za-z_][\w -]*:?)[ :=+,#$]+(-?\d+)", line):
             found.append(((node, pair[1].strip()), [pair[2]]))
         elif re.match(r"protection|Free pages|Page", line) is None:
             return line
     return found
+
+
+def calls(text):
+    """The counts of each call in a trace, also if its line is broken."""
+    text = re.sub(r"(?<=[a-z_])\s+(?=[a-z_]*=)|(?<==)\n", "", text)
+    text = re.sub(r"(=\d+)\n(?=\d)", r"\1", text)
+    return [re.findall(r"nr_\w+=(\d+)", call) for call in text.split("mm_migrate_pages:")[1:]]
 
 
 def tokens(answer):
@@ -134,17 +140,17 @@ OURS = ("pages free", "min", "low", "high", "spanned", "present", "managed", "cm
 
 def lost(make, plain, answer):
     """What the plain text holds and the answer has not."""
-    held = rows(plain)
-    if isinstance(held, str):
-        return f"a line that can't be read: {held!r}"
     if make is trace:
-        sums = [sum(map(int, column)) for column in zip(*(n for _, n in held), strict=True)]
+        sums = [sum(map(int, column)) for column in zip(*calls(plain), strict=True)]
         every = [answer, *answer.also]
         got = [sum(d.given[name] for d in every) for name in EVIDENCE[:5]]
         return "" if got == sums else f"{sums} and not {got}"
+    held = rows(plain)
+    if isinstance(held, str):
+        return f"a line that can't be read: {held!r}"
     if make in (moved, vmstat):
         got = answer.given | answer.others
-        return [k for (_, k), (n,) in held if got.get(k.strip(":"), 0) != int(n)]
+        return [k for (_, k), (n,) in held if got.get(k.strip(" :"), 0) != int(n)]
     by_zone = {f"{zone.node} {zone.zone}": tokens(tuple(zone)) for zone in answer.zones}
     missing = []
     for (zone, name), numbers in held:

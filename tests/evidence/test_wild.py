@@ -118,6 +118,7 @@ def test_the_size_of_a_page_can_be_given():
 
 TWO = buddyinfo([(0, "DMA", (1, 0) * 5 + (3,)), (0, "Normal", tuple(range(99, 110)))])
 LISTS = (WILD / "m01_free_lists.dmesg").read_text()
+ZONEINFO = (WILD / "z02_nameless.zoneinfo").read_text()
 LIST = "pgmigrate_fail +512\nthp_migration_fail +1\n"
 
 
@@ -149,6 +150,10 @@ NEIGHBOURS = {
         (f"{TWO}Hi, this is my machine:", "line 3: 'Hi, this is my machine:' is no line"),
         (f"{TWO}Node 0, zone Normal 0.957 -1.000", "line 3: this is debugfs extfrag/extfrag_index"),
         (f"{TWO}10:31:07 483", "line 2: there are 12 counts here where line 1 has 11"),
+        ("Node 0, zone Normal 1 2 3 4 5 6 7 8 9 10 1\n1\n", "line 1: this was broken, perhaps in"),
+        (ZONEINFO.replace("109270", "1092\n70"), "line 13: '70' is no line of /proc/zoneinfo"),
+        (LISTS.replace("0 DMA", "\n1 DMA"), "line 1: 'Node' is no line of the free lists"),
+        (f"{LISTS}Node 0 Normal: 82437*No", "line 3: 'Node 0 Normal: 82437*No' is no line of"),
         (TWO + TWO.replace("\n", " "), "line 3: node 0, zone DMA stands in line 1 already"),
         *NEIGHBOURS.items(),
         *((f"[ 1.0] usb 1-1: new device\n[ 2.0] {text}\n", says)
@@ -188,6 +193,16 @@ def test_a_log_with_more_than_free_lists_says_what_was_left_out():
         (b"thp_migration_fail 1\0", "is not a text but a binary file"),
         (b"thp_migration_fail \xff1", "line 1: write a counter"),
         (b"", "is empty"),
+        (b", ,", "has no counter of the model"),
+        (b"pgmigrate_fail 1\ncma_allo$ c_fail 1", "line 2: write a counter"),
+        (b"pgmigrate_fail 1\ncma_alloc_s/cces:s 1", "line 2: write a counter"),
+        (b"Mar 04 10:31:07 pgmigrate_fail 98\nMar 04 10:31:07 7", "line 2: write a counter"),
+        (b"| pgmigrate_fail 1 |\n| cma_alloc_suc, |", "line 2: write a counter"),
+        (
+            b"mm_migratepages: nr_failed=1 mm_migrate_pages: nr_succeeded=2 nr_failed=0 "
+            b"nr_thp_failed=0 nr_thp_succeeded=0 nr_thp_split=0 mode=MIGRATE_SYNC reason=cma",
+            "line 1: ",
+        ),
         (b"thp_migration_fail 1,5\n", "a whole number without points or commas"),
         (b"a 1\n" * 600_000, "has more than 2,000,000 bytes"),
     ],
