@@ -303,6 +303,9 @@ REFUSED_ONCE = "thp_migration_fail 1, thp_split_page_failed 1"
          {"singles": 505, "times": 7}),
         ("thp_migration_fail 3, thp_split_page_failed 3, pgmigrate_fail 1536", "base",
          {"times": 3}),
+        # What is simpler: one way for one page; no piece that was busy as well.
+        ("thp_migration_fail 2, thp_split_page_failed 0, pgmigrate_fail 0", "base", {"times": 1}),
+        ("thp_migration_fail 1, thp_split_page_failed 1, pgmigrate_fail 1", "base", {"pieces": 0}),
         *(
             (f"pgmigrate_fail {size}, pgmigrate_success {3 * size}, thp_migration_success 3, "
              f"{REFUSED_ONCE}", "base", {"size": size, "whole": 3, "others": {}})
