@@ -17,6 +17,7 @@ from mmsim.mm.rmap import try_to_migrate
         (lookup("h", "A"), 2, {}, [0, 1, 0]),
         (direct_io("h", "A", pages=2, steps=3), 2, {}, [0, 2, 2, 2, 2, 0]),
         (direct_io("h", "A"), 0, {}, [0, GUP_PIN_COUNTING_BIAS, 0]),
+        (direct_io("h", "A"), 2, {"pmd_maps": 0}, [0, 0, 1, 2, 1]),
         (permanent_pin("h", "A", pages=NR), 2, {}, [0, NR]),
         (pinner("h", "A", 0), 2, {}, [0, 1, 0]),
         (pinner("h", "A", 0, 3, leaves=False), 2, {}, [0, 3]),
