@@ -8,7 +8,7 @@ from small import Cells, ask, cells, increment, store, wait_for_x
 from mmsim import engine
 from mmsim.engine.actor import Actor
 from mmsim.engine.op import NOTHING, ModelError, atomic, choice
-from mmsim.engine.scenario import Move, Scenario
+from mmsim.engine.scenario import Move, Pool, Scenario
 from mmsim.engine.trace import Trace
 
 
@@ -93,6 +93,14 @@ def test_one_possible_outcome_is_no_choice():
     assert scenario.moves(state) == [Move("a")]
     for move in (Move("a"), Move("a", "only")):
         assert scenario.step(state, move)[1].answer == "only"
+
+
+def test_tables_have_equal_keys_if_they_are_equal():
+    pool = Pool()
+    tables = ({}, {1: "a"}, {2: "a"}, {1: "b"}, {1: "a", 2: "b"}, {1: "b", 2: "a"})
+    keys = [pool.table(dict(table)) for table in tables]
+    assert len({*keys}) == len(tables)
+    assert pool.table({2: "b", 1: "a"}) == keys[4]
 
 
 def test_two_actors_can_not_share_a_name():

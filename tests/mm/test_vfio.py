@@ -7,7 +7,7 @@ from mmsim.constants import PAGE_SIZE as PAGE
 from mmsim.engine.actor import Actor
 from mmsim.engine.explore import explore
 from mmsim.engine.scenario import Scenario
-from mmsim.errno import EEXIST, EINVAL, ENOMEM, ENOSPC
+from mmsim.errno import EEXIST, EFAULT, EINVAL, ENOMEM, ENOSPC
 from mmsim.mm.actors import holder
 from mmsim.mm.folio import Extent
 from mmsim.mm.versions import VERSIONS
@@ -138,6 +138,12 @@ def test_a_range_is_mapped_once_and_the_checks_have_an_order():
     results, after, _ = map_dma(world, *asked)
     assert results == tuple(result for _, _, result in places)
     assert after.container.dmas == (Dma(2, 4), Dma(6, 2))
+
+
+def test_a_hole_in_the_range():
+    results, after, runs = map_dma(at(0), {"size": 6 * PAGE})
+    assert (results, runs, flow(after)) == ((-EFAULT,), [], (4, 4))
+    nothing_left(after)
 
 
 # -- what a failure takes back

@@ -100,6 +100,14 @@ def test_each_way_to_end_has_its_name(knobs, outcome):
     assert outcome == situation.outcome(situation.run().last)
 
 
+def test_a_holder_that_is_never_released_keeps_its_reference_in_every_order():
+    found = vfio_map(order=1, passes=1).explore()
+    ends = [state.world for number, state in found.walk() if number in found.ends]
+    names = [{who for each in world.folios.values() for who, _ in each.held} for world in ends]
+    assert [held for held in names if "holder" not in held] == []
+    assert names
+
+
 @pytest.mark.parametrize(
     ("knobs", "kept"),
     [({}, 0), ({"dirty": "yes"}, 3), ({"mapped": "yes"}, 3), ({"held": 2}, 1), ({"locked": 2}, 1)],
