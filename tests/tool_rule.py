@@ -37,7 +37,7 @@ NODE = "node 18 or newer with npm (Debian: apt-get install nodejs npm), then `ma
 TOOLS = {  # mark -> whether the tool is there, and what to install
     "browser": (
         find_browser,
-        "Chromium (Debian: apt-get install chromium), or MMSIM_CHROMIUM=/path/to/one",
+        "Chromium (Debian: apt-get install chromium), or set MMSIM_CHROMIUM to its path",
     ),
     "spin": (
         lambda: shutil.which("spin") and shutil.which("gcc"),
