@@ -152,7 +152,7 @@ class CodeLine(NamedTuple):
 
 
 class Listing(NamedTuple):
-    """The function an actor stands in, and how it got there; empty if it has returned.
+    """The function an actor stands in, and how it got there.
 
     `file` is relative to the package.  `past`: the marked line has just been carried out;
     otherwise it comes next."""
@@ -197,19 +197,13 @@ def _window(numbered: list[tuple[int, str]], line: int) -> list[tuple[int, str]]
     return [*([numbered[0], left_out] * above), *shown, *([left_out] * below)]
 
 
-def listing(moment: Moment, actor: str = "") -> Listing:
-    """The innermost function of an actor, its current line marked.
-
-    Without `actor`: of the one that took this step, or takes the first."""
+def listing(moment: Moment) -> Listing:
+    """The innermost function of the actor that took this step, or takes the first one."""
     event = moment.event
-    if not actor:
-        mover = event or next(iter(moment.run.events), None)
-        actor = mover.actor if mover else main_actor(moment.scenario)
-    past = event is not None and event.actor == actor
-    local = event.local if event is not None and past else moment.local(actor)
+    mover = event or next(iter(moment.run.events), None)
+    actor = mover.actor if mover else main_actor(moment.scenario)
+    local = event.local if event else moment.local(actor)
     frames = local.frames()
-    if not frames:
-        return Listing(actor, "", (), (), past)
     line = frames[-1].line
     numbered, statements = _source(local.where[-1][0])
     # Which line of a statement a frame names differs between Pythons.
@@ -221,7 +215,7 @@ def listing(moment: Moment, actor: str = "") -> Listing:
     path = frames[-1].file.replace("\\", "/")
     _, package, file = path.rpartition("/mmsim/")
     file = file if package else path.rpartition("/")[2]
-    return Listing(actor, file, tuple(f.function for f in frames), tuple(shown), past)
+    return Listing(actor, file, tuple(f.function for f in frames), tuple(shown), event is not None)
 
 
 def _draw_code(svg: Svg, code: Listing, actors: list[str]) -> None:
@@ -229,8 +223,6 @@ def _draw_code(svg: Svg, code: Listing, actors: list[str]) -> None:
     svg.badge(0, 0, actors, code.actor)
     head = f"{code.actor}: {'this line was carried out' if code.past else 'this line comes next'}"
     svg.inside(30, 0, svg.width - 30).heading(13, head, code.file)
-    if not code.lines:
-        svg.text(0, 40, "This actor has returned from all its functions.", fill=MUTED)
     for i, text in enumerate(wrap(" > ".join(code.chain), svg.width, SMALL, 2)):
         svg.note(0, 36 + i * 16, text)
     for i, line in enumerate(code.lines):
