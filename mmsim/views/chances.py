@@ -189,8 +189,6 @@ def outcome_table(outcomes: Sequence[Outcome], schedules: int | None) -> str:
 
 # -- the retry law
 
-Share = Fraction | int
-
 
 class Retrying(NamedTuple):
     """How often one tries, how far apart, and whom one meets.
@@ -202,7 +200,7 @@ class Retrying(NamedTuple):
 
     passes: int = 10
     gap: int = 1
-    permanent: Share = 0
+    permanent: Fraction | int = 0
 
     @property
     def window(self) -> int:

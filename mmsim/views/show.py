@@ -46,16 +46,11 @@ class Table:
         return "\n".join(told)
 
     def _repr_html_(self) -> str:
-        import pandas as pd
-
         flat = self.frame.reset_index()
-        if isinstance(flat.columns, pd.MultiIndex):
-            flat.columns = [" · ".join(filter(None, map(str, name))) for name in flat.columns]
-        keys = self.frame.index.nlevels
         head = "".join(_cell('th scope="col"', name) for name in flat.columns)
         rows = [f"<thead><tr>{head}</tr></thead>"]
         for row in flat.itertuples(index=False):
-            tags = ['th scope="row"'] * keys + ["td"] * (len(row) - keys)
+            tags = ['th scope="row"', *["td"] * (len(row) - 1)]
             rows.append(f"<tr>{''.join(map(_cell, tags, row))}</tr>")
         return f"<table>{''.join(rows)}</table>"
 

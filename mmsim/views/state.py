@@ -44,7 +44,7 @@ from mmsim.views.svg import (
     text_width,
     wrap,
 )
-from mmsim.views.words import main_actor, page_words, result_words, version_words
+from mmsim.views.words import area, main_actor, page_words, result_words, version_words
 
 # -- the pages of a region
 
@@ -102,10 +102,9 @@ def _draw_bar(svg: Svg, shown: Layout, focus: int | None) -> None:
         if focus is not None and len(shown.types) > 1:
             middle = (focus // rows + 0.5) * column
             svg.shape(middle, top + high + 1, "l4.5 7h-9Z", fill=INK, stroke="none")
-    names = {"CMA": "in CMA", "MOVABLE": "in ordinary memory", NOWHERE: "nowhere"}
     left = 0.0
     for kind, n in shown.counts:
-        text = f"{n} {names.get(kind, f'in {kind} memory')}"
+        text = f"{n} {'nowhere' if kind == NOWHERE else f'in {area(kind)}'}"
         if kind == NOWHERE:
             svg.rect(left, 70, 18, 12, fill=PANEL, stroke=BAD, stroke_width=1)
         else:

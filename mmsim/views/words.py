@@ -105,10 +105,14 @@ def short_name(world: World, pfn: int) -> str:
     return folio.name or ("old page" if ISOLATION in dict(folio.held) else "new page")
 
 
+def area(migratetype: str) -> str:
+    """Memory of a migratetype."""
+    return _AREAS.get(migratetype, f"{migratetype} memory")
+
+
 def place(world: World, pfn: int) -> str:
     """Which memory a pfn lies in."""
-    kind = world.pageblock_type(pfn)
-    return _AREAS.get(kind, f"{kind} memory")
+    return area(world.pageblock_type(pfn))
 
 
 def subject(actor: str) -> str:
