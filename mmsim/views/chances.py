@@ -161,8 +161,6 @@ def pace_words(pace: Fraction) -> str:
 
 # -- counts and odds side by side, as text
 
-
-HEADS = ("outcome", "schedules", "share", "odds", "steps")
 NOTE = "share: of all schedules; odds: a fair coin says who moves; steps: of a shortest schedule"
 
 
@@ -171,7 +169,7 @@ def outcome_table(outcomes: Sequence[Outcome], schedules: int | None) -> str:
 
     The share is not the odds: a schedule is the less likely, the more often somebody else could
     have moved in it."""
-    rows = [HEADS]
+    rows = [("outcome", "schedules", "share", "odds", "steps")]
     for each in outcomes:
         share = ""
         if schedules and each.schedules is not None:

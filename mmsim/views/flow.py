@@ -14,18 +14,7 @@ from mmsim import errno
 from mmsim.constants import MIGRATE_PASSES
 from mmsim.engine.trace import Trace
 from mmsim.evidence.ftrace import migrate_returns
-from mmsim.views.svg import (
-    INK,
-    LINE,
-    MARKED,
-    MUTED,
-    PANEL,
-    SMALL,
-    Picture,
-    Svg,
-    number,
-    text_width,
-)
+from mmsim.views.svg import INK, LINE, MARKED, MUTED, PANEL, SMALL, Picture, Svg, number, text_width
 from mmsim.views.words import main_actor, result_words, times, version_words
 
 # How a visit of a huge page ends.  A split is refused in one of three places.

@@ -31,7 +31,7 @@ def frame(rows: Sequence[Sequence[object]], index: Any, columns: Any) -> pd.Data
     return pd.DataFrame(list(rows), index=index, columns=columns, dtype=object)
 
 
-def labels(words: Iterable[str], title: str) -> pd.Index[Any]:
+def labels(words: Iterable[object], title: str) -> pd.Index[Any]:
     """The words of one side of a table, and what they are about."""
     import pandas as pd
 
@@ -78,8 +78,6 @@ def measured_table(real: RealTrace) -> pd.DataFrame:
 
 def alignment(rows: Sequence[AlignedRow]) -> pd.DataFrame:
     """A real trace beside the model's (`ftrace.align`), with a sign for each row."""
-    import pandas as pd
-
     cells = [(r.what, r.measured, r.model, AGREES if r.agrees else DIFFERS) for r in rows]
-    index = pd.Index(range(1, len(rows) + 1), name="line")
-    return frame(cells, index, ["what", "measured", "model", "agrees"])
+    numbers = labels(range(1, len(rows) + 1), "line")
+    return frame(cells, numbers, ["what", "measured", "model", "agrees"])

@@ -81,7 +81,6 @@ _SUBJECTS = {
     "move_pages": "the move_pages call",
     "direct_io": "the direct I/O",
 }
-_AREAS = {"CMA": "CMA", "MOVABLE": "ordinary memory"}
 
 
 def page_words(folio: Folio) -> str:
@@ -107,7 +106,7 @@ def short_name(world: World, pfn: int) -> str:
 
 def area(migratetype: str) -> str:
     """Memory of a migratetype."""
-    return _AREAS.get(migratetype, f"{migratetype} memory")
+    return {"CMA": "CMA", "MOVABLE": "ordinary memory"}.get(migratetype, f"{migratetype} memory")
 
 
 def place(world: World, pfn: int) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from html import escape
 from string import ascii_lowercase
-from typing import Any
 
 import ipywidgets as w
 
@@ -70,12 +69,9 @@ class ActorRow(w.HBox):
     def _grow(self, wanted: int) -> None:
         while len(self.buttons) < wanted:
             button = w.Button(layout=w.Layout(width="auto", max_width="560px"))
-            button.on_click(self._pressed)
+            button.on_click(lambda b: self._press(self._moves[self.buttons.index(b)]))
             self.buttons.append(button)
             self.children = (*self.buttons, self.said)
-
-    def _pressed(self, button: Any) -> None:
-        self._press(self._moves[self.buttons.index(button)])
 
 
 class Scheduler(Frame):
