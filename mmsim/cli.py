@@ -46,7 +46,7 @@ from mmsim.mm.versions import BASE, POLICIES, VERSIONS
 from mmsim.scenarios import SCENARIOS, Situation, make
 from mmsim.scenarios.situation import FAILURES, ISOLATION_KNOB, Spec
 from mmsim.views import diagnosis
-from mmsim.views import run as text
+from mmsim.views import run_text as text
 from mmsim.views.chances import outcome_table
 from mmsim.views.memory import machine
 from mmsim.views.words import count

@@ -17,7 +17,7 @@ from mmsim.mm.folio import ISOLATION
 from mmsim.scenarios import Situation, make
 from mmsim.views.first_screen import KERNELS, LETS_GO, NOBODY, Stop
 from mmsim.views.ledger import SPLIT_CHECK, ledger
-from mmsim.views.run import pieces
+from mmsim.views.run_text import pieces
 
 FILE = Path(__file__).parent.parent / "data" / "lessons" / "first_screen.csv"
 

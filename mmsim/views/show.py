@@ -16,9 +16,9 @@ from mmsim.engine.trace import Moment, Trace
 from mmsim.mm.zone import Zone
 from mmsim.scenarios import Situation
 from mmsim.scenarios.host import Host
-from mmsim.views.columns import columns_picture
 from mmsim.views.memory import memory
-from mmsim.views.run import summary
+from mmsim.views.run_columns import columns_picture
+from mmsim.views.run_text import summary
 from mmsim.views.state import state_picture
 from mmsim.views.svg import Picture as Picture
 

@@ -23,7 +23,7 @@ from mmsim.engine.trace import Moment
 from mmsim.mm.world import World
 from mmsim.views.ledger import LEDGER_HIGH, Ledger, describe, draw_ledger, ledger_at
 from mmsim.views.operations import sentence
-from mmsim.views.run import fold, moved_counters, named
+from mmsim.views.run_text import fold, moved_counters, named
 from mmsim.views.svg import (
     BAD,
     BODY,

@@ -1,6 +1,6 @@
 """You are the scheduler: a button for everything that can happen next, and a goal to reach.
 
-The picture is the one of `views.columns`.  What can be pressed and what was found is asked of
+The picture is the one of `views.run_columns`.  What can be pressed and what was found is asked of
 `mmsim.views.game`; the widget holds the moves that were made.  Each actor has a letter: pressed
 anywhere in the widget, it presses the actor's button, and Backspace takes the last press back."""
 
@@ -17,8 +17,8 @@ from mmsim.engine.schedule import render, replaying
 from mmsim.engine.trace import Trace, record
 from mmsim.scenarios import Situation
 from mmsim.scenarios.situation import fails
-from mmsim.views.columns import columns_picture
 from mmsim.views.game import ALL, FREE, STEP, Level, Stand, free_play, kinds, played, press, stands
+from mmsim.views.run_columns import columns_picture
 from mmsim.views.svg import GREEN
 from mmsim.views.words import plural
 from mmsim.widgets.board import ROW, Frame, keyed

@@ -16,7 +16,7 @@ from mmsim.constants import MIGRATETYPES
 from mmsim.engine.trace import Trace
 from mmsim.views import svg
 from mmsim.views.ledger import CHECKS, JUST, describe, ledger, ledger_at
-from mmsim.views.run import fold, regions
+from mmsim.views.run_text import fold, regions
 from mmsim.views.state import CODE_LINES, layout, listing, standing, state_picture
 
 # Every pair of text colour and ground that a picture uses.
