@@ -28,7 +28,7 @@ from mmsim.lessons import you_are_the_scheduler as game
 from mmsim.lessons.card import Card
 from mmsim.lessons.form import options
 from mmsim.progress import ANSWER_MAX, FILE, LOCK, NUMBERS, SESSION, read
-from mmsim.views.marked import marked
+from mmsim.views.show import marked
 from mmsim.widgets.card import CardBox
 
 sys.path.insert(0, str(ROOT / "tests" / "views"))

@@ -13,8 +13,7 @@ import ipywidgets as w
 from mmsim.lessons import told
 from mmsim.lessons.card import Card
 from mmsim.lessons.form import ONLY, options, said
-from mmsim.views.marked import marked, marked_line
-from mmsim.views.show import as_html
+from mmsim.views.show import as_html, marked, marked_line
 from mmsim.widgets.board import ROW, Frame, quiet
 
 WIDE = 24  # characters of a choice that no longer fits on a button
