@@ -140,14 +140,13 @@ def last_refused(way: Sequence[Stop]) -> Stop:
 # -- the picture: two panels that stand side by side or, where there is no room, one above the other
 
 WIDE, HIGH, EDGE = 444.0, 296.0, 14.0
-HOLDER = ACTOR_FILLS[1]
 _COUNTS = FILLS["counted on"]
 _ROWS: tuple[tuple[str, str, Fill], ...] = (
     ("page cache", "cache", _COUNTS),
     ("mapping", "mapping", _COUNTS),
     ("the pin", "pin", ACTOR_FILLS[0]),
     ("isolation", "isolation", _COUNTS),
-    ("holder", "holder", HOLDER),
+    ("holder", "holder", ACTOR_FILLS[1]),
 )
 ROW, LABEL = 22.0, 88.0
 

@@ -189,11 +189,9 @@ def _window(numbered: list[tuple[int, str]], line: int) -> list[tuple[int, str]]
     shown = numbered[start + 2 * above : start + CODE_LINES - below]
     left_out = (0, "    …")
     # What is nested deep moves to the left, so that it fits.
-    if all(text[0] == " " for _, text in shown):
-        body = textwrap.dedent("\n".join(text for _, text in shown))
-        moved = textwrap.indent(body, "    ").splitlines()
-        shown = [*zip((n for n, _ in shown), moved, strict=True)]
-    return [*([numbered[0], left_out] * above), *shown, *([left_out] * below)]
+    cut = max(min(len(text) - len(text.lstrip()) for _, text in shown) - 4, 0)
+    moved = ((n, text[cut:]) for n, text in shown)
+    return [*([numbered[0], left_out] * above), *moved, *([left_out] * below)]
 
 
 def listing(moment: Moment) -> Listing:
