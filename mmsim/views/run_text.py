@@ -385,11 +385,9 @@ def where_words(world: World, region: str) -> str:
         kind = "Huge page" if folio.is_thp else "Page"
         return f"{kind} {region} is whole and lies in {place(world, pfn)}."
     inside, outside = pieces(world, region)
-    where = f"{inside} of its pieces lie in CMA, {outside} in ordinary memory"
-    if not (inside and outside):
-        where = (
-            f"all of its {inside + outside} pieces lie in {'CMA' if inside else 'ordinary memory'}"
-        )
+    where = f"all of its {inside + outside} pieces lie in {'CMA' if inside else 'ordinary memory'}"
+    if inside and outside:
+        where = f"{inside} of its pieces lie in CMA, {outside} in ordinary memory"
     return f"{region} has been split; {where}."
 
 
