@@ -133,5 +133,7 @@ def test_every_position_has_code(version: str, knobs: dict[str, object]) -> None
         shown = listing(trace.at(row.end))
         assert len(shown.lines) <= CODE_LINES
         assert any(line.current for line in shown.lines)
+        texts = [line.text for line in shown.lines[1:] if line.number]
+        assert min(len(text) - len(text.lstrip()) for text in texts if text) <= 4  # deep code fits
         assert not any('"""' in line.text for line in shown.lines)
         assert not any("/" in name for name in shown.chain)
