@@ -47,7 +47,7 @@ from mmsim.scenarios import SCENARIOS, Situation, make
 from mmsim.scenarios.knobs import ISOLATION_KNOB
 from mmsim.scenarios.situation import FAILURES, Spec
 from mmsim.views import diagnosis
-from mmsim.views import run as text
+from mmsim.views import run_text as text
 from mmsim.views.chances import outcome_table
 from mmsim.views.memory import machine
 from mmsim.views.words import count

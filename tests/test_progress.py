@@ -29,7 +29,7 @@ from mmsim.lessons import you_are_the_scheduler as game
 from mmsim.lessons.card import Card
 from mmsim.lessons.form import options
 from mmsim.progress import ANSWER_MAX, FILE, LOCK, NUMBERS, SESSION, read
-from mmsim.views.marked import marked
+from mmsim.views.show import marked
 from mmsim.widgets.card import CardBox
 
 LESSONS = {"the_report": lesson, "who_holds_this_page": holds, "you_are_the_scheduler": game}

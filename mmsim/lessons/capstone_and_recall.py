@@ -29,7 +29,7 @@ from mmsim.scenarios.situation import ALL_MOVED, MISSED, NOT_MOVED, NOT_SPLIT
 from mmsim.views.flow import flow_picture
 from mmsim.views.show import Picture, Shown
 from mmsim.views.svg import INK, PANEL, SMALL, Svg
-from mmsim.views.tables import PIN, counters_by_version, frame, in_a_row, labels, usual_end
+from mmsim.views.tables import PIN, counters_by_version, frame, in_a_row, labels
 from mmsim.views.words import plural
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def small_run(cause: str, kernel: str, huge_pages: int) -> Trace:
 @cache
 def seen(cause: str, kernel: str, huge_pages: int) -> dict[str, int]:
     """What the counters would say."""
-    vmstat = usual_end(situation(cause, kernel, huge_pages))[0].world.vmstat
+    vmstat = situation(cause, kernel, huge_pages).run().last.world.vmstat
     return {name: vmstat[name] for name in COUNTERS}
 
 

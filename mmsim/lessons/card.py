@@ -31,8 +31,7 @@ from mmsim.lessons.form import (
     still_open,
     unanswered,
 )
-from mmsim.views.marked import marked, marked_list, unmarked
-from mmsim.views.show import as_html, as_text
+from mmsim.views.show import as_html, as_text, marked, marked_list, unmarked
 
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
 

@@ -20,7 +20,7 @@ from mmsim.scenarios import SMALL, pin_versus, vfio_map
 from mmsim.scenarios.situation import MISSED, NOT_SPLIT
 from mmsim.views.show import Picture, Shown, Table
 from mmsim.views.state import state_picture
-from mmsim.views.tables import DIFFERS, alignment, frame, measured_table, usual_end
+from mmsim.views.tables import DIFFERS, alignment, frame, measured_table
 from mmsim.views.tables import labels as named
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ RUNS: dict[str, tuple[str, dict[str, Any], str]] = {
 def which_judged(letter: str) -> Verdict:
     """Judged by running the situation and comparing every counter."""
     version, knobs, _ = RUNS[letter]
-    found = usual_end(vfio_map(version, **knobs))[0].world.vmstat
+    found = vfio_map(version, **knobs).run().last.world.vmstat
     for name, value in unnamed.delta.items():
         if name in found and found[name] != value:
             return failed(f"{letter}: {name} would be {found[name]}, and {value} was measured")

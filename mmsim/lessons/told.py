@@ -9,7 +9,7 @@ from typing import Any
 from mmsim.errors import shown
 from mmsim.lessons.activity import Activity
 from mmsim.lessons.form import FUNCTION, ONLY, Choices, Verdict, failed, options, passed, said
-from mmsim.views.marked import marked, marked_line
+from mmsim.views.show import marked, marked_line
 
 AGAIN = "Try another answer; after a second wrong one the card says how it is."
 WORDS_MAX, LISTED_MAX, LINE_MAX = 72, 160, 5_000  # characters

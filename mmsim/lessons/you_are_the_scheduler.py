@@ -16,9 +16,9 @@ from mmsim.lessons.form import Choices, Verdict, failed, passed
 from mmsim.scenarios import split_race, vfio_map
 from mmsim.scenarios.one_page import CLAIMS as ALL_CLAIMS
 from mmsim.scenarios.situation import NOT_FINISHED, fails
-from mmsim.views.columns import columns_picture
 from mmsim.views.game import Level, coming, played
 from mmsim.views.operations import intent, sentence
+from mmsim.views.run_columns import columns_picture
 from mmsim.views.show import Picture, Shown
 from mmsim.views.svg import FILLS, INK, SMALL, Svg
 from mmsim.views.tables import Frame, frame, labels

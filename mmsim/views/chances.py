@@ -161,8 +161,6 @@ def pace_words(pace: Fraction) -> str:
 
 # -- counts and odds side by side, as text
 
-
-HEADS = ("outcome", "schedules", "share", "odds", "steps")
 NOTE = "share: of all schedules; odds: a fair coin says who moves; steps: of a shortest schedule"
 
 
@@ -171,7 +169,7 @@ def outcome_table(outcomes: Sequence[Outcome], schedules: int | None) -> str:
 
     The share is not the odds: a schedule is the less likely, the more often somebody else could
     have moved in it."""
-    rows = [HEADS]
+    rows = [("outcome", "schedules", "share", "odds", "steps")]
     for each in outcomes:
         share = ""
         if schedules and each.schedules is not None:
@@ -189,8 +187,6 @@ def outcome_table(outcomes: Sequence[Outcome], schedules: int | None) -> str:
 
 # -- the retry law
 
-Share = Fraction | int
-
 
 class Retrying(NamedTuple):
     """How often one tries, how far apart, and whom one meets.
@@ -202,7 +198,7 @@ class Retrying(NamedTuple):
 
     passes: int = 10
     gap: int = 1
-    permanent: Share = 0
+    permanent: Fraction | int = 0
 
     @property
     def window(self) -> int:

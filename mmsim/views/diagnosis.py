@@ -87,14 +87,18 @@ def _course(t: FlowCounts, path: Explanation) -> list[str]:
     trouble = _TROUBLES.get(str(path.fate.setting.knobs.get("trouble")))
     single = "moved" if path.fate.counters["pgmigrate_success"] else "busy in every pass"
     untried = t.split and not t.pieces_visited
+    refused, either = "the split is refused", t.at_check + t.at_freeze
     busy = f"{plural(t.missed, 'piece')} busy in the one pass that pieces have"
     parts = (
         (t.busy, f"a huge page is busy in {plural(t.busy, 'pass', 'passes')}"),
         (t.moved, "a huge page is moved whole"),
         (t.no_target, "no huge page is free"),
         (t.no_target - t.tried, "this caller never splits"),
-        *((1, words) for words in _refused(t)),
-        (t.before_check, f"the split is refused {times(t.before_check)} ({trouble})"),
+        # Once the page is split, its mappings are gone either way, and nothing tells these apart.
+        (t.split and either, f"{refused} {times(either)}, at the reference check or at the freeze"),
+        (not t.split and t.at_check, f"{refused} {times(t.at_check)} at the reference check"),
+        (not t.split and t.at_freeze, f"{refused} {times(t.at_freeze)} at the freeze"),
+        (t.before_check, f"{refused} {times(t.before_check)} ({trouble})"),
         (t.split, f"{plural(t.split, 'huge page')} split"),
         (untried, "the pieces are never tried"),
         (t.split and not untried and t.missed, busy),
@@ -102,16 +106,6 @@ def _course(t: FlowCounts, path: Explanation) -> list[str]:
         (1, _result(path)),
     )
     return [words for holds, words in parts if holds]
-
-
-def _refused(t: FlowCounts) -> list[str]:
-    """Where references refused a split.  Once the page is split, nothing tells the two places
-    apart: its mappings are gone either way."""
-    if t.split and (t.at_check or t.at_freeze):
-        often = times(t.at_check + t.at_freeze)
-        return [f"the split is refused {often}, at the reference check or at the freeze"]
-    places = ((t.at_check, "reference check"), (t.at_freeze, "freeze"))
-    return [f"the split is refused {times(n)} at the {place}" for n, place in places if n]
 
 
 def _result(path: Explanation) -> str:

@@ -1,24 +1,16 @@
 """The bug in one picture: who holds the huge page, how far the pin has come, two counters.
 
-A picture shows one `Stop`, a place on the pin's way that is read off a run of `vfio_map`.  A run
-that moves all the pieces takes a second, so the stops of every setting stand in a table in
-`data/`."""
+A picture shows one `Stop`, a place on the pin's way.  The stops of every setting stand in a table
+in `data/`, which `tools/build_first_screen.py` reads off runs of `vfio_map`."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mmsim import datafiles
 from mmsim.constants import HPAGE_PMD_NR, MIGRATE_PASSES, REPORTED
-from mmsim.engine.trace import Moment, Trace
-from mmsim.mm.folio import ISOLATION
-from mmsim.scenarios import Situation, make
-from mmsim.views.ledger import SPLIT_CHECK, ledger
-from mmsim.views.run import pieces
 from mmsim.views.svg import (
     ACTOR_FILLS,
     BAD,
@@ -34,8 +26,8 @@ from mmsim.views.svg import (
     Picture,
     Svg,
 )
+from mmsim.views.words import plural
 
-TABLE = "lessons/first_screen.csv"
 KERNELS = ("base", "v1", "v2")
 NOBODY, NEVER = "nobody", "never"
 LETS_GO = (NOBODY, *map(str, range(1, MIGRATE_PASSES)), NEVER)
@@ -83,86 +75,12 @@ def words_of(kernel: str, lets_go: str) -> str:
     return f"{kernel}: {when.get(lets_go, f'let go before pass {lets_go}')}"
 
 
-# -- read off a run
-
-
-def setting(kernel: str, lets_go: str) -> Situation:
-    """The situation of one position of the two controls."""
-    when = {"holder": 0} if lets_go == NOBODY else {"released": lets_go}
-    return make("vfio_map", kernel, when)
-
-
-def _stop(moment: Moment, place: str, pass_: int) -> Stop:
-    world = moment.world
-    book = ledger(world, "A", check=SPLIT_CHECK)
-    assert book is not None
-    folio = world.folio(world.find("A", 0))
-    held = dict(folio.held)
-    _, outside = pieces(world, "A")
-    pin = sum(n for who, n in held.items() if who.endswith(" (pin)"))
-    people = held.get(ISOLATION, 0), held.get("holder", 0)
-    counters = (world.vmstat[name] for name in REPORTED)
-    refs = (folio.cache_refs, folio.mapcount, pin, *people)
-    return Stop(place, pass_, *refs, book.check.expected, folio.is_thp, outside, *counters)
-
-
-_PLACES = {
-    "holder.get": "held",
-    "holder.put": "let go",
-    "gup.unpin": "gup.unpin",
-    "split.cut": "split.cut",
-}
-
-
-def stops_of(trace: Trace) -> Iterator[Stop]:
-    """The stops of a run, in order; the last one has its result."""
-    pass_, huge, pinned = 0, True, False
-    yield _stop(trace.at(0), "start", 0)
-    for position, event in enumerate(trace.events, start=1):
-        notes, site = event.notes, event.site
-        place = _PLACES.get(site, "")
-        if site == "visit":
-            huge = notes["huge"]
-            place = "again" if huge and notes["pass_"] > pass_ else ""
-            pass_ = notes["pass_"] if huge else pass_
-        elif site == "gup.pin" and not pinned:
-            place, pinned = "pin", True
-        elif site == "move.target" and huge:
-            place = "no target"
-        elif site == "split.end" and notes["ret"] < 0:
-            place = "refused"
-        elif site == "migrate.end":
-            place = "given up" if huge else "moved"
-        if place:
-            yield _stop(trace.at(position), place, pass_)
-    yield _stop(trace.at(), "end", pass_)._replace(result=str(trace.results["pin"]))
-
-
-def table() -> str:
-    """The stops of every setting as CSV, from the model: half a minute."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["kernel", "lets_go", *Stop._fields])
-    for kernel in KERNELS:
-        for lets_go in LETS_GO:
-            for stop in stops_of(setting(kernel, lets_go).run()):
-                writer.writerow([kernel, lets_go, *stop._replace(whole=int(stop.whole))])
-    return out.getvalue()
-
-
 @cache
-def _stored() -> dict[tuple[str, str], list[Stop]]:
-    found: dict[tuple[str, str], list[Stop]] = {}
-    for row in datafiles.load_csv(TABLE):
-        fields: dict[str, Any] = {name: int(row[name]) for name in Stop._fields[1:-1]}
-        stop = Stop(place=row["place"], result=row["result"], **fields)
-        found.setdefault((row["kernel"], row["lets_go"]), []).append(stop)
-    return found
-
-
 def stops(kernel: str, lets_go: str) -> list[Stop]:
     """The stops of a setting, as they are stored."""
-    return _stored()[kernel, lets_go]
+    stored = datafiles.load_csv("lessons/first_screen.csv", kernel=kernel, lets_go=lets_go)
+    rows = ([row[name] for name in Stop._fields] for row in stored)
+    return [Stop._make([place, *map(int, numbers), result]) for place, *numbers, result in rows]
 
 
 # -- in words
@@ -195,10 +113,9 @@ def stop_words(stop: Stop) -> str:
 
 def setting_words(kernel: str, lets_go: str) -> str:
     """A setting and how it ends, for whoever can't see the picture."""
-    end = stops(kernel, lets_go)[-1]
+    way = stops(kernel, lets_go)
+    end, passes = way[-1], plural(len(passes_of(way)), "pass", "passes")
     counted = ", ".join(f"{name} {n}" for name, n in end.counted.items())
-    tried = len(passes_of(stops(kernel, lets_go)))
-    passes = "1 pass" if tried == 1 else f"{tried} passes"
     ends = "the machine starts" if end.starts else "-ENOMEM, the machine does not start"
     moved = " although all pages were moved" if end.outside and not end.starts else ""
     return f"{words_of(kernel, lets_go)}: {passes}, {counted}; {ends}{moved}."
@@ -223,14 +140,13 @@ def last_refused(way: Sequence[Stop]) -> Stop:
 # -- the picture: two panels that stand side by side or, where there is no room, one above the other
 
 WIDE, HIGH, EDGE = 444.0, 296.0, 14.0
-HOLDER = ACTOR_FILLS[1]
 _COUNTS = FILLS["counted on"]
 _ROWS: tuple[tuple[str, str, Fill], ...] = (
     ("page cache", "cache", _COUNTS),
     ("mapping", "mapping", _COUNTS),
     ("the pin", "pin", ACTOR_FILLS[0]),
     ("isolation", "isolation", _COUNTS),
-    ("holder", "holder", HOLDER),
+    ("holder", "holder", ACTOR_FILLS[1]),
 )
 ROW, LABEL = 22.0, 88.0
 

@@ -14,19 +14,7 @@ from mmsim import errno
 from mmsim.constants import MIGRATE_PASSES
 from mmsim.engine.trace import Trace
 from mmsim.evidence.ftrace import migrate_returns
-from mmsim.views.svg import (
-    BODY,
-    INK,
-    LINE,
-    MARKED,
-    MUTED,
-    PANEL,
-    SMALL,
-    Picture,
-    Svg,
-    number,
-    text_width,
-)
+from mmsim.views.svg import INK, LINE, MARKED, MUTED, PANEL, SMALL, Picture, Svg, number, text_width
 from mmsim.views.words import main_actor, result_words, times, version_words
 
 # How a visit of a huge page ends.  A split is refused in one of three places.
@@ -34,36 +22,38 @@ FREED, MOVED, BUSY, NO_TARGET, SPLIT = "freed", "moved", "busy", "no target", "s
 BEFORE_CHECK, AT_CHECK, AT_FREEZE = REFUSED = ("before the check", "at the check", "at the freeze")
 
 
-class FlowCounts(NamedTuple):
+class FlowCounts:
     """How often a run went where.  Visits of huge pages, except for the pieces.
 
     `whole`: attempts to move.  `tried`, `looked`, `look_ok`: how far attempts to split came.
     `stayed`: refused splits that did not end the call.  `missed`: pieces that were not moved, tried
     or not."""
 
-    returns: tuple[str, ...]
-    ends: str
-    visits: int
-    whole: int
-    moved: int
-    busy: int
-    busy_again: int
-    no_target: int
-    tried: int
-    before_check: int
-    looked: int
-    at_check: int
-    look_ok: int
-    at_freeze: int
-    refused: int
-    left: int
-    stayed: int
-    stayed_again: int
-    split: int
-    pieces: int
-    pieces_visited: int
-    pieces_moved: int
-    missed: int
+    def __init__(
+        self,
+        trace: Trace,
+        ended: Counter[str],
+        again: Counter[str],
+        left: Counter[str],
+        pieces: Counter[str],
+    ) -> None:
+        self.returns = [errno.name(rc) for rc in migrate_returns(trace)]
+        self.ends = _ends(trace)
+        self.visits, self.left = ended.total(), left.total()
+        self.moved, self.busy, self.busy_again = ended[MOVED], ended[BUSY], again[BUSY]
+        self.whole = self.moved + self.busy
+        self.before_check, self.at_check, self.at_freeze = (ended[place] for place in REFUSED)
+        self.refused = sum(ended[place] for place in REFUSED)
+        self.split = ended[SPLIT]
+        self.tried = self.refused + self.split
+        self.no_target = ended[NO_TARGET] + self.tried
+        self.looked = self.tried - self.before_check
+        self.look_ok = self.looked - self.at_check
+        self.stayed = self.refused - sum(left[place] for place in REFUSED)
+        self.stayed_again = sum(again[place] for place in REFUSED)
+        self.pieces, self.pieces_moved = pieces[SPLIT], pieces[MOVED]
+        self.pieces_visited = pieces["visited"]
+        self.missed = self.pieces - self.pieces_moved
 
 
 def count_flow(trace: Trace) -> FlowCounts:
@@ -71,9 +61,8 @@ def count_flow(trace: Trace) -> FlowCounts:
 
     Left out: a split before the visit, which only 6.12 makes, and only of anonymous pages."""
     now: dict[int, str] = {}  # pfn of a huge page -> how its last visit ends, as far as it has come
-    ended, again, left = Counter[str](), Counter[str](), Counter[str]()
+    ended, again, left, pieces = (Counter[str]() for _ in range(4))
     last = -1
-    pieces = pieces_visited = pieces_moved = 0
     for event in trace.events:
         if event.actor != main_actor(trace.scenario):
             continue
@@ -86,10 +75,10 @@ def count_flow(trace: Trace) -> FlowCounts:
             if notes["huge"]:
                 now[pfn] = FREED if site == "visit" else BUSY
             elif site == "visit":
-                pieces_visited += 1
+                pieces["visited"] += 1
             last = pfn
         elif site == "move.freed" and not notes["huge"]:
-            pieces_moved += 1
+            pieces[MOVED] += 1
         elif site == "migrate.out":
             if notes["rc"] < 0 and now.get(last) in (NO_TARGET, *REFUSED):
                 left[now[last]] += 1
@@ -106,34 +95,9 @@ def count_flow(trace: Trace) -> FlowCounts:
             now[pfn] = AT_CHECK if answer is None else AT_FREEZE
         elif site == "split.cut" and isinstance(answer, tuple):
             now[pfn] = SPLIT
-            pieces += len(answer)
+            pieces[SPLIT] += len(answer)
     ended.update(now.values())
-    refused = sum(ended[place] for place in REFUSED)
-    return FlowCounts(
-        returns=tuple(map(errno.name, migrate_returns(trace))),
-        ends=_ends(trace),
-        visits=ended.total(),
-        whole=ended[MOVED] + ended[BUSY],
-        moved=ended[MOVED],
-        busy=ended[BUSY],
-        busy_again=again[BUSY],
-        no_target=ended[NO_TARGET] + refused + ended[SPLIT],
-        tried=refused + ended[SPLIT],
-        before_check=ended[BEFORE_CHECK],
-        looked=ended[AT_CHECK] + ended[AT_FREEZE] + ended[SPLIT],
-        at_check=ended[AT_CHECK],
-        look_ok=ended[AT_FREEZE] + ended[SPLIT],
-        at_freeze=ended[AT_FREEZE],
-        refused=refused,
-        left=left.total(),
-        stayed=refused - sum(left[place] for place in REFUSED),
-        stayed_again=sum(again[place] for place in REFUSED),
-        split=ended[SPLIT],
-        pieces=pieces,
-        pieces_visited=pieces_visited,
-        pieces_moved=pieces_moved,
-        missed=pieces - pieces_moved,
-    )
+    return FlowCounts(trace, ended, again, left, pieces)
 
 
 def _ends(trace: Trace) -> str:
@@ -151,9 +115,8 @@ def _ends(trace: Trace) -> str:
 # -- in words
 
 
-def flow_sentence(trace: Trace) -> str:
+def flow_sentence(t: FlowCounts) -> str:
     """The way that the run took, in one sentence."""
-    t = count_flow(trace)
     again = f", tried again {times(t.busy_again)}" if t.busy_again else ""
     moved = f"{t.pieces_moved:,} of {t.pieces:,} pieces were moved"
     parts = (
@@ -212,21 +175,13 @@ class Arrow(NamedTuple):
     anchor: str = "start"
 
 
-PALE: dict[str, float | str] = {"fill": PANEL, "stroke": LINE, "stroke_width": 1}
 H = 46.0  # height of every box
 TOP, ROW1, ROW2, ROW3, ROW4, ROW5 = (80.0 + 72 * row for row in range(6))
 X, W, BETWEEN = 26.0, 258.0, 14.0  # where the boxes below each other begin, and how wide they are
-HALF_W, MIDDLE = (W - BETWEEN) / 2, X + W / 2
+HALF_W, MIDDLE = (W - BETWEEN) / 2, X + W / 2  # two that share the width, and their middles
 ASIDE, ASIDE_W = X + W + 66, 196.0  # those at their right
-FIRST, SECOND = X + HALF_W / 2, X + W - HALF_W / 2  # middles of two that share the width
-
-
-def _pair(y: float, first: tuple[int, str, str], second: tuple[int, str, str]) -> list[Box]:
-    """Two boxes that share the width."""
-    return [
-        Box(x, y, HALF_W, (one, two), times)
-        for x, (times, one, two) in ((X, first), (X + HALF_W + BETWEEN, second))
-    ]
+X2 = X + HALF_W + BETWEEN
+FIRST, SECOND = X + HALF_W / 2, X2 + HALF_W / 2
 
 
 def _down(x: float, y: float, to: float, times: int, label: str = "") -> Arrow:
@@ -242,7 +197,8 @@ def _whole(t: FlowCounts) -> tuple[list[Box], list[Arrow]]:
         Box(X, ROW1, W, ("Memory for the whole page?", "alloc_migration_target()"),
             t.whole + t.no_target),
         Box(X, ROW2, W, ("Are all references ours?", "unmapped; folio_ref_freeze()"), t.whole),
-        *_pair(ROW3, (t.busy, "stays for", "the next pass"), (t.moved, "moved", "as a whole")),
+        Box(X, ROW3, HALF_W, ("stays for", "the next pass"), t.busy),
+        Box(X2, ROW3, HALF_W, ("moved", "as a whole"), t.moved),
         Box(X, ROW4, HALF_W, ("given up", "no pass left"), t.busy - t.busy_again),
     ]  # fmt: skip
     arrows = [
@@ -270,9 +226,8 @@ def _pieces(t: FlowCounts) -> tuple[list[Box], list[Arrow]]:
         Box(X, ROW2, W, ("Check: all references known?", "can_split_folio() only reads"), t.looked),
         Box(X, ROW3, W, ("Freeze: is the count right?", "unmapped; folio_ref_freeze()"), t.look_ok),
         Box(X, ROW4, W, (split, "moved one by one, one attempt each"), t.split),
-        *_pair(
-            ROW5, (t.pieces_moved, "pieces", "moved"), (t.missed, "not moved", "in one attempt")
-        ),
+        Box(X, ROW5, HALF_W, ("pieces", "moved"), t.pieces_moved),
+        Box(X2, ROW5, HALF_W, ("not moved", "in one attempt"), t.missed),
         Box(ASIDE, ROW1, ASIDE_W, ("leave at once", "with an error code"), t.left),
         Box(ASIDE, ROW2, ASIDE_W, ("Refused: tried again?", refused), t.refused),
         Box(ASIDE, ROW3, ASIDE_W, ("stays for the next pass", "it stays on the list"), t.stayed),
@@ -309,15 +264,12 @@ def _pieces(t: FlowCounts) -> tuple[list[Box], list[Arrow]]:
 
 def _draw_arrow(svg: Svg, arrow: Arrow) -> None:
     lit = arrow.times > 0
-    ink, width = (INK, 3.0) if lit else (MUTED, 1.0)
+    ink, width, size = (INK, 3.0, 9.0) if lit else (MUTED, 1.0, 6.0)
     dash = {} if lit else {"stroke_dasharray": "4 4"}
-    d = "M" + "L".join(f"{number(x)} {number(y)}" for x, y in arrow.points)
-    svg.path(d, stroke=ink, stroke_width=width, **dash)
+    svg.along(arrow.points, stroke=ink, stroke_width=width, **dash)
     (x0, y0), (x, y) = arrow.points[-2:]
     dx, dy = (x > x0) - (x < x0), (y > y0) - (y < y0)
-    size = 9.0 if lit else 6.0
-    wide = size / 2
-    wings = [(x - size * dx + s * dy * wide, y - size * dy + s * dx * wide) for s in (1, -1)]
+    wings = [(x - size * (dx - s * dy / 2), y - size * (dy - s * dx / 2)) for s in (1, -1)]
     tip = "L".join(f"{number(a)} {number(b)}" for a, b in [(x, y), *wings])
     svg.path(f"M{tip}Z", fill=ink, stroke=ink, stroke_width=1)
     if arrow.label:
@@ -326,29 +278,28 @@ def _draw_arrow(svg: Svg, arrow: Arrow) -> None:
 
 
 def _draw_box(svg: Svg, box: Box) -> None:
-    lit = box.times > 0
-    style: dict[str, float | str] = {"rx": 4 if box.lines[0].endswith("?") else H / 2}
-    style |= {"fill": MARKED, "stroke": INK, "stroke_width": 3} if lit else PALE
-    svg.rect(box.x, box.y, box.w, H, **style)
-    middle, ink, room = box.x + box.w / 2, INK if lit else MUTED, box.w - 16
-    first, second = box.lines
-    svg.text(middle, box.y + 20, first, room, size=BODY, fill=ink, bold=lit, anchor="middle")
-    svg.text(middle, box.y + 37, second, room, size=SMALL, fill=ink, anchor="middle")
+    lit, (first, second) = box.times > 0, box.lines
+    ink, ground, edge, width = (INK, MARKED, INK, 3) if lit else (MUTED, PANEL, LINE, 1)
+    round_ = 4 if first.endswith("?") else H / 2
+    part, middle, room = svg.inside(box.x, box.y, box.w), box.w / 2, box.w - 16
+    part.rect(0, 0, box.w, H, rx=round_, fill=ground, stroke=edge, stroke_width=width)
+    part.text(middle, 20, first, room, fill=ink, bold=lit, anchor="middle")
+    part.text(middle, 37, second, room, size=SMALL, fill=ink, anchor="middle")
     if lit:
-        badge = f"×{box.times:,}"
-        wide = text_width(badge, SMALL, bold=True) + 10
+        said = f"×{box.times:,}"
+        wide = text_width(said, SMALL, bold=True) + 10
         # The left corner: labels of arrows stand right of their lines.
-        svg.rect(box.x - 10, box.y - 10, wide, 18, fill=INK, rx=9)
-        svg.text(box.x - 10 + wide / 2, box.y + 3.5, badge, wide, size=SMALL, fill=PANEL,
-                 bold=True, anchor="middle")  # fmt: skip
+        badge = part.inside(-10, -10, wide)
+        badge.rect(0, 0, wide, 18, fill=INK, rx=9)
+        badge.text(wide / 2, 13.5, said, wide, size=SMALL, fill=PANEL, bold=True, anchor="middle")
 
 
 def flow_picture(trace: Trace) -> Picture:
     """The flow chart of a run."""
-    t, words = count_flow(trace), flow_sentence(trace)
+    t = count_flow(trace)
+    words, end = flow_sentence(t), outcome(t)
     whole = Svg(LEFT, HEIGHT, TITLE, f"{TITLE} {words}")
     whole.headline(14, 26, LEFT - 24, TITLE)
-    end = outcome(t)
     pieces = Svg(RIGHT, HEIGHT, end, end)
     note = f"{version_words(trace.scenario)}  ·  bold ×n: taken, n times"
     pieces.note(RIGHT - 8, 26, note, RIGHT - 30, anchor="end")

@@ -164,10 +164,6 @@ def _mapped_where(s: Step) -> str:
     return f"it is mapped {'only in other processes' if elsewhere else 'nowhere'}"
 
 
-def _events(s: Step) -> str:
-    return ", ".join(f"{n:+d} {name}" for name, n in s.a if n) or "nothing to add"
-
-
 def _populated(s: Step) -> str:
     """How many pages, how large, and where."""
     region, first, pages = s.a[:3]
@@ -371,7 +367,10 @@ OPS: dict[str, Wording] = {
         function=None,
     ),
     # counters
-    "count_vm_events": Wording("count what happened", _events),
+    "count_vm_events": Wording(
+        "count what happened",
+        lambda s: ", ".join(f"{n:+d} {name}" for name, n in s.a if n) or "nothing to add",
+    ),
     "trace_mm_migrate_pages_start": Wording(
         "report that the move starts", lambda s: f"reason {REASONS[s.a[1]].replace('_', ' ')}"
     ),

@@ -1,4 +1,4 @@
-"""Values that show themselves: pictures, tables and sentences, in HTML and in plain text.
+"""Values that show themselves: pictures, tables and lines of text, in HTML and in plain text.
 
 What stands here is shown in a cell's output, inside a card, in print and on a page without a
 kernel.  `picture` draws a moment, a run, a situation or a zone; `install` tells IPython, so that a
@@ -6,6 +6,7 @@ cell that ends with one shows it.  The engine knows nothing of this."""
 
 from __future__ import annotations
 
+import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterable
@@ -16,10 +17,11 @@ from mmsim.engine.trace import Moment, Trace
 from mmsim.mm.zone import Zone
 from mmsim.scenarios import Situation
 from mmsim.scenarios.host import Host
-from mmsim.views.columns import columns_picture
 from mmsim.views.memory import memory
-from mmsim.views.run import summary
+from mmsim.views.run_columns import columns_picture
+from mmsim.views.run_text import summary
 from mmsim.views.state import state_picture
+from mmsim.views.svg import GREEN, VERMILION
 from mmsim.views.svg import Picture as Picture
 
 # A cell of a table is not broken up to so many characters; a line of text has at most so many.
@@ -46,16 +48,11 @@ class Table:
         return "\n".join(told)
 
     def _repr_html_(self) -> str:
-        import pandas as pd
-
         flat = self.frame.reset_index()
-        if isinstance(flat.columns, pd.MultiIndex):
-            flat.columns = [" · ".join(filter(None, map(str, name))) for name in flat.columns]
-        keys = self.frame.index.nlevels
         head = "".join(_cell('th scope="col"', name) for name in flat.columns)
         rows = [f"<thead><tr>{head}</tr></thead>"]
         for row in flat.itertuples(index=False):
-            tags = ['th scope="row"'] * keys + ["td"] * (len(row) - keys)
+            tags = ['th scope="row"', *["td"] * (len(row) - 1)]
             rows.append(f"<tr>{''.join(map(_cell, tags, row))}</tr>")
         return f"<table>{''.join(rows)}</table>"
 
@@ -145,3 +142,37 @@ def as_text(shown: Any) -> str:
     if isinstance(shown, Iterable) and not hasattr(shown, "_repr_html_"):
         return "\n\n".join(map(as_text, shown))
     return str(shown)
+
+
+# -- lines in which `code`, *stress* and **strong** are marked
+
+STRESSED = r"(?<!\w)({})([^*]+)\1(?!\w)"  # a schedule, `pin*7 pin*6`, has none
+# The colour of a sign leans to that of the page's words: it stands out on a light and a dark page.
+SIGNS = {
+    sign: f'<b style="color:color-mix(in srgb, {colour} 70%, currentColor)">{sign}</b>'
+    for sign, colour in (("✔", GREEN), ("✘", VERMILION))
+}
+
+
+def marked_line(line: str) -> str:
+    """A line as HTML; a sign at its beginning has its colour."""
+    html = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(line, quote=False))
+    for stars, tag in (("**", "b"), ("*", "i")):
+        html = re.sub(STRESSED.format(re.escape(stars)), rf"<{tag}>\2</{tag}>", html)
+    return SIGNS.get(html[:1], html[:1]) + html[1:]
+
+
+def marked(lines: Iterable[str]) -> str:
+    """Lines as HTML paragraphs."""
+    return "".join(f"<p>{marked_line(line)}</p>" for line in lines if line.strip())
+
+
+def marked_list(lines: Iterable[str]) -> str:
+    """Lines that begin with `- ` as an HTML list."""
+    items = "".join(f"<li>{marked_line(line.removeprefix('- '))}</li>" for line in lines)
+    return f"<ul>{items}</ul>" if items else ""
+
+
+def unmarked(line: str) -> str:
+    """A line as plain text: code keeps its marks, stress loses them."""
+    return re.sub(STRESSED.format(r"\*+"), r"\2", " ".join(line.split()))

@@ -23,7 +23,7 @@ from mmsim.engine.trace import Moment
 from mmsim.mm.world import World
 from mmsim.views.ledger import LEDGER_HIGH, Ledger, describe, draw_ledger, ledger_at
 from mmsim.views.operations import sentence
-from mmsim.views.run import fold, moved_counters, named
+from mmsim.views.run_text import fold, moved_counters, named
 from mmsim.views.svg import (
     BAD,
     BODY,
@@ -44,7 +44,7 @@ from mmsim.views.svg import (
     text_width,
     wrap,
 )
-from mmsim.views.words import main_actor, page_words, result_words, version_words
+from mmsim.views.words import area, main_actor, page_words, result_words, version_words
 
 # -- the pages of a region
 
@@ -102,10 +102,9 @@ def _draw_bar(svg: Svg, shown: Layout, focus: int | None) -> None:
         if focus is not None and len(shown.types) > 1:
             middle = (focus // rows + 0.5) * column
             svg.shape(middle, top + high + 1, "l4.5 7h-9Z", fill=INK, stroke="none")
-    names = {"CMA": "in CMA", "MOVABLE": "in ordinary memory", NOWHERE: "nowhere"}
     left = 0.0
     for kind, n in shown.counts:
-        text = f"{n} {names.get(kind, f'in {kind} memory')}"
+        text = f"{n} {'nowhere' if kind == NOWHERE else f'in {area(kind)}'}"
         if kind == NOWHERE:
             svg.rect(left, 70, 18, 12, fill=PANEL, stroke=BAD, stroke_width=1)
         else:
@@ -152,7 +151,7 @@ class CodeLine(NamedTuple):
 
 
 class Listing(NamedTuple):
-    """The function an actor stands in, and how it got there; empty if it has returned.
+    """The function an actor stands in, and how it got there.
 
     `file` is relative to the package.  `past`: the marked line has just been carried out;
     otherwise it comes next."""
@@ -190,26 +189,18 @@ def _window(numbered: list[tuple[int, str]], line: int) -> list[tuple[int, str]]
     shown = numbered[start + 2 * above : start + CODE_LINES - below]
     left_out = (0, "    …")
     # What is nested deep moves to the left, so that it fits.
-    if all(text[0] == " " for _, text in shown):
-        body = textwrap.dedent("\n".join(text for _, text in shown))
-        moved = textwrap.indent(body, "    ").splitlines()
-        shown = [*zip((n for n, _ in shown), moved, strict=True)]
-    return [*([numbered[0], left_out] * above), *shown, *([left_out] * below)]
+    cut = max(min(len(text) - len(text.lstrip()) for _, text in shown) - 4, 0)
+    moved = ((n, text[cut:]) for n, text in shown)
+    return [*([numbered[0], left_out] * above), *moved, *([left_out] * below)]
 
 
-def listing(moment: Moment, actor: str = "") -> Listing:
-    """The innermost function of an actor, its current line marked.
-
-    Without `actor`: of the one that took this step, or takes the first."""
+def listing(moment: Moment) -> Listing:
+    """The innermost function of the actor that took this step, or takes the first one."""
     event = moment.event
-    if not actor:
-        mover = event or next(iter(moment.run.events), None)
-        actor = mover.actor if mover else main_actor(moment.scenario)
-    past = event is not None and event.actor == actor
-    local = event.local if event is not None and past else moment.local(actor)
+    mover = event or next(iter(moment.run.events), None)
+    actor = mover.actor if mover else main_actor(moment.scenario)
+    local = event.local if event else moment.local(actor)
     frames = local.frames()
-    if not frames:
-        return Listing(actor, "", (), (), past)
     line = frames[-1].line
     numbered, statements = _source(local.stack[-1][0])
     # Which line of a statement a frame names differs between Pythons.
@@ -221,7 +212,7 @@ def listing(moment: Moment, actor: str = "") -> Listing:
     path = frames[-1].file.replace("\\", "/")
     _, package, file = path.rpartition("/mmsim/")
     file = file if package else path.rpartition("/")[2]
-    return Listing(actor, file, tuple(f.function for f in frames), tuple(shown), past)
+    return Listing(actor, file, tuple(f.function for f in frames), tuple(shown), event is not None)
 
 
 def _draw_code(svg: Svg, code: Listing, actors: list[str]) -> None:
@@ -229,8 +220,6 @@ def _draw_code(svg: Svg, code: Listing, actors: list[str]) -> None:
     svg.badge(0, 0, actors, code.actor)
     head = f"{code.actor}: {'this line was carried out' if code.past else 'this line comes next'}"
     svg.inside(30, 0, svg.width - 30).heading(13, head, code.file)
-    if not code.lines:
-        svg.text(0, 40, "This actor has returned from all its functions.", fill=MUTED)
     for i, text in enumerate(wrap(" > ".join(code.chain), svg.width, SMALL, 2)):
         svg.note(0, 36 + i * 16, text)
     for i, line in enumerate(code.lines):

@@ -137,7 +137,6 @@ def _attributes(**values: float | str) -> str:
 
 LEGEND_ROW = 19.0
 Box = tuple[float, float, float, float]
-Pad = tuple[float, float]
 Sign = tuple[Callable[[float, float], None], float, str]
 """What draws a sign with its top left corner at (x, y), 12 high; its width; what it means."""
 
@@ -150,7 +149,7 @@ class Svg:
         self._origin = 0.0, 0.0
         self._title, self._desc = title, desc
         self._parts: list[str] = []
-        self._used: list[Fill] = []
+        self._used: list[str] = []
         self._tiles: dict[str, str] = {}
         self.rect(0, 0, width, height, fill=PAPER)
 
@@ -224,9 +223,15 @@ class Svg:
             self.path(d, stroke="none", fill=self._tiled(fill))
 
     def _tiled(self, fill: Fill) -> str:
-        if fill not in self._used:
-            self._used.append(fill)
-        return f"url(#@{fill.name.replace(' ', '-')})"
+        """The pattern of a colour, to fill with."""
+        name, (size, markup) = fill.name.replace(" ", "-"), _PATTERNS[fill.pattern]
+        pattern = (
+            f'<pattern id="@{name}" width="{size}" height="{size}" '
+            f'patternUnits="userSpaceOnUse">{markup.format(c=fill.mark)}</pattern>'
+        )
+        if pattern not in self._used:
+            self._used.append(pattern)
+        return f"url(#@{name})"
 
     def grid(self, box: Box, w: float, h: float) -> None:
         """Thin lines that cut a box into fields of this size."""
@@ -303,7 +308,9 @@ class Svg:
         for i, line in enumerate(wrap(claim, width, 15, 3, bold=True)):
             self.text(x, y + i * 19, line, width, size=15, bold=True)
 
-    def panel(self, x: float, y: float, w: float, h: float, pad: Pad = (0, 0)) -> Svg:
+    def panel(
+        self, x: float, y: float, w: float, h: float, pad: tuple[float, float] = (0, 0)
+    ) -> Svg:
         """A quiet box, and the part inside it that is left by so much room at its edges."""
         self.rect(x, y, w, h, rx=6, fill=PANEL, stroke=LINE, stroke_width=1)
         return self.inside(x + pad[0], y + pad[1], w - 2 * pad[0])
@@ -335,7 +342,7 @@ class Svg:
         stand on one page never share or shadow each other's."""
         body = "\n".join(self._parts)
         prefix = f"p{zlib.crc32(body.encode()):08x}-"
-        defs = "".join([*map(_pattern, self._used), *self._tiles.values()])
+        defs = "".join([*self._used, *self._tiles.values()])
         least, most = _widths(self.width)
         head = (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {number(self.width)} '
@@ -346,14 +353,6 @@ class Svg:
         inside = f"<title>{escape(self._title)}</title>\n<desc>{escape(self._desc)}</desc>\n"
         text = f"{head}\n{inside}<defs>{defs}</defs>\n{body}\n</svg>\n"
         return text.replace("url(#@", f"url(#{prefix}").replace('id="@', f'id="{prefix}')
-
-
-def _pattern(fill: Fill) -> str:
-    size, markup = _PATTERNS[fill.pattern]
-    return (
-        f'<pattern id="@{fill.name.replace(" ", "-")}" width="{size}" height="{size}" '
-        f'patternUnits="userSpaceOnUse">{markup.format(c=fill.mark)}</pattern>'
-    )
 
 
 # -- signs that every picture shares

@@ -11,7 +11,6 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mmsim import errno
-from mmsim.engine.scenario import State
 from mmsim.evidence.ftrace import AlignedRow, RealTrace, migrate_returns
 from mmsim.scenarios import Situation, vfio_map
 
@@ -32,18 +31,11 @@ def frame(rows: Sequence[Sequence[object]], index: Any, columns: Any) -> pd.Data
     return pd.DataFrame(list(rows), index=index, columns=columns, dtype=object)
 
 
-def labels(words: Iterable[str], title: str) -> pd.Index[Any]:
+def labels(words: Iterable[object], title: str) -> pd.Index[Any]:
     """The words of one side of a table, and what they are about."""
     import pandas as pd
 
     return pd.Index(list(words), name=title, dtype=object)
-
-
-def usual_end(situation: Situation) -> tuple[State, str]:
-    """The end of the usual run, and what each migrate_pages() of it returned."""
-    trace = situation.run()
-    codes = [errno.name(rc) for rc in migrate_returns(trace)]
-    return trace.last, in_a_row(codes) or "not called"
 
 
 def in_a_row(codes: Sequence[str]) -> str:
@@ -54,18 +46,16 @@ def in_a_row(codes: Sequence[str]) -> str:
 
 def counters_by_version(situation: Situation, versions: Sequence[str]) -> pd.DataFrame:
     """What moved in the same situation with each version, and what was returned."""
-    runs = [situation.with_(name) for name in versions]
-    ends = [usual_end(run) for run in runs]
+    runs = [situation.with_(name).run() for name in versions]
     moved: dict[str, list[object]] = {}
     for counter, before in situation.initial().world.vmstat.items():
-        grown = [state.world.vmstat[counter] - before for state, _ in ends]
+        grown = [run.last.world.vmstat[counter] - before for run in runs]
         if any(grown):
             moved[counter] = list(grown)
-    moved[RETURNS] = [codes for _, codes in ends]
+    codes = [map(errno.name, migrate_returns(run)) for run in runs]
+    moved[RETURNS] = [in_a_row([*each]) or "not called" for each in codes]
     if situation.main in RESULTS:
-        moved[RESULTS[situation.main]] = [
-            run.result(state) for run, (state, _) in zip(runs, ends, strict=True)
-        ]
+        moved[RESULTS[situation.main]] = [situation.result(run.last) for run in runs]
     return frame(list(moved.values()), labels(moved, "counter"), labels(versions, "version"))
 
 
@@ -88,8 +78,6 @@ def measured_table(real: RealTrace) -> pd.DataFrame:
 
 def alignment(rows: Sequence[AlignedRow]) -> pd.DataFrame:
     """A real trace beside the model's (`ftrace.align`), with a sign for each row."""
-    import pandas as pd
-
     cells = [(r.what, r.measured, r.model, AGREES if r.agrees else DIFFERS) for r in rows]
-    index = pd.Index(range(1, len(rows) + 1), name="line")
-    return frame(cells, index, ["what", "measured", "model", "agrees"])
+    numbers = labels(range(1, len(rows) + 1), "line")
+    return frame(cells, numbers, ["what", "measured", "model", "agrees"])

@@ -81,7 +81,6 @@ _SUBJECTS = {
     "move_pages": "the move_pages call",
     "direct_io": "the direct I/O",
 }
-_AREAS = {"CMA": "CMA", "MOVABLE": "ordinary memory"}
 
 
 def page_words(folio: Folio) -> str:
@@ -105,10 +104,14 @@ def short_name(world: World, pfn: int) -> str:
     return folio.name or ("old page" if ISOLATION in dict(folio.held) else "new page")
 
 
+def area(migratetype: str) -> str:
+    """Memory of a migratetype."""
+    return {"CMA": "CMA", "MOVABLE": "ordinary memory"}.get(migratetype, f"{migratetype} memory")
+
+
 def place(world: World, pfn: int) -> str:
     """Which memory a pfn lies in."""
-    kind = world.pageblock_type(pfn)
-    return _AREAS.get(kind, f"{kind} memory")
+    return area(world.pageblock_type(pfn))
 
 
 def subject(actor: str) -> str:

@@ -13,8 +13,7 @@ import ipywidgets as w
 from mmsim.lessons import told
 from mmsim.lessons.card import Card
 from mmsim.lessons.form import ONLY, options, said
-from mmsim.views.marked import marked, marked_line
-from mmsim.views.show import as_html
+from mmsim.views.show import as_html, marked, marked_line
 from mmsim.widgets.board import ROW, Frame, quiet
 
 WIDE = 24  # characters of a choice that no longer fits on a button
@@ -98,11 +97,6 @@ class CardBox(Frame):
                 return literal_eval(value)
         return value
 
-    def _show_hints(self, asking: bool) -> None:
-        self.hints.value = marked(told.hints(self.card) if asking else [])
-        self.hints.layout.display = "" if self.hints.value else "none"
-        self.hint.disabled = self.card.state.hints == len(self.card.hints)
-
     def refresh(self) -> None:
         """Show the card.  The controls take up what is stored if that is another than before, and
         are empty if the card was opened again; else they hold what is about to be answered."""
@@ -128,12 +122,13 @@ class CardBox(Frame):
             (self.change, card.parts and card.settled and not asking),
         ):
             part.layout.display = "" if seen else "none"
-        self._show_hints(asking)
+        self.hints.value = marked(told.hints(card) if asking else [])
+        self.hint.disabled = card.state.hints == len(card.hints)
         ways = card.ways() if asking and not card.parts else []
         self.said.value = marked([*ways, *card.reply()])
         self.reason.value = marked(told.reason(card))
         self._show()
-        for words in (self.said, self.shown, self.reason):
+        for words in (self.hints, self.said, self.shown, self.reason):
             words.layout.display = "" if words.value else "none"
 
     def _show(self) -> None:

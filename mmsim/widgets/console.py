@@ -19,7 +19,7 @@ from mmsim.scenarios import SCENARIOS, Situation
 from mmsim.scenarios.knobs import Knob, Value
 from mmsim.views.chances import PACES, chances, chances_picture, pace_words
 from mmsim.views.flow import flow_picture
-from mmsim.views.run import summary
+from mmsim.views.run_text import summary
 from mmsim.views.svg import Picture
 from mmsim.views.words import plural
 from mmsim.widgets.board import Board, in_lines

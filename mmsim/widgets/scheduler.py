@@ -1,6 +1,6 @@
 """You are the scheduler: a button for everything that can happen next, and a goal to reach.
 
-The picture is the one of `views.columns`.  What can be pressed and what was found is asked of
+The picture is the one of `views.run_columns`.  What can be pressed and what was found is asked of
 `mmsim.views.game`; the widget holds the moves that were made.  Each actor has a letter: pressed
 anywhere in the widget, it presses the actor's button, and Backspace takes the last press back."""
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from html import escape
 from string import ascii_lowercase
-from typing import Any
 
 import ipywidgets as w
 
@@ -18,8 +17,8 @@ from mmsim.engine.schedule import render, replaying
 from mmsim.engine.trace import Trace, record
 from mmsim.scenarios import Situation
 from mmsim.scenarios.situation import fails
-from mmsim.views.columns import columns_picture
 from mmsim.views.game import ALL, FREE, STEP, Level, Stand, free_play, kinds, played, press, stands
+from mmsim.views.run_columns import columns_picture
 from mmsim.views.svg import GREEN
 from mmsim.views.words import plural
 from mmsim.widgets.board import ROW, Frame, keyed
@@ -70,12 +69,9 @@ class ActorRow(w.HBox):
     def _grow(self, wanted: int) -> None:
         while len(self.buttons) < wanted:
             button = w.Button(layout=w.Layout(width="auto", max_width="560px"))
-            button.on_click(self._pressed)
+            button.on_click(lambda b: self._press(self._moves[self.buttons.index(b)]))
             self.buttons.append(button)
             self.children = (*self.buttons, self.said)
-
-    def _pressed(self, button: Any) -> None:
-        self._press(self._moves[self.buttons.index(button)])
 
 
 class Scheduler(Frame):

@@ -22,7 +22,7 @@ from mmsim.views.first_screen import (
     stop_words,
     stops,
 )
-from mmsim.views.run import fold, summary
+from mmsim.views.run_text import fold, summary
 from mmsim.views.state import state_picture
 from mmsim.widgets.board import ROW, Board, in_lines, keyed, quiet
 

@@ -15,7 +15,7 @@ import pytest
 from test_state import TEXT_PAIRS
 
 from mmsim.views import svg
-from mmsim.views.marked import SIGNS, marked_line
+from mmsim.views.show import SIGNS, marked_line
 from mmsim.widgets.board import STYLE
 
 # Machado, Oliveira and Fernandes 2009, at full strength, on linear RGB; and luminance alone.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import build_first_screen as build
 import pytest
 from svg_rules import readable, words
 
@@ -16,8 +17,8 @@ ASKED += [("v1", "5"), ("v2", "nobody")]
 
 @pytest.mark.parametrize("setting", ASKED, ids=" ".join)
 def test_what_is_stored_is_what_the_model_says(setting):
-    """After a change of the model write the table anew: it is the text that `table()` returns."""
-    assert [*first.stops_of(first.setting(*setting).run())] == first.stops(*setting)
+    """If it is not: python tools/build_first_screen.py."""
+    assert [*build.stops_of(build.setting(*setting).run())] == first.stops(*setting)
 
 
 @pytest.mark.parametrize("setting", SETTINGS[:2] + SETTINGS[-11::5], ids=" ".join)

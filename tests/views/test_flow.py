@@ -31,6 +31,10 @@ def texts(picture):
     return [element.text for element in elements(picture)]
 
 
+def bold(picture):
+    return [each.text for each in elements(picture) if each.get("font-weight") == "700"]
+
+
 @pytest.mark.parametrize("version", ["base", "v2", "v3fix", "6.1.0"])
 @pytest.mark.parametrize("name", RUNS)
 def test_every_way_can_be_drawn(name, version):
@@ -38,6 +42,10 @@ def test_every_way_can_be_drawn(name, version):
     for svg in picture.columns:
         readable(svg)
     assert picture.words in picture.svg
+
+
+def test_a_step_that_was_not_reached_is_not_bold():
+    assert "Freeze: is the count right?" not in bold(flow_picture(vfio_map("v2").run()))
 
 
 def test_in_6_12_a_page_is_not_visited_anew_for_each_try():
@@ -51,7 +59,7 @@ def test_a_split_that_is_refused_early_never_comes_to_the_check_of_references(tr
     run = vfio_map("base", holder=0, trouble=trouble).run()
     assert texts(flow_picture(run)).count("before the check ×1") == 2  # lit, the box says it, too
     assert "refused once (before the check ×1)" in flow_picture(run).words
-    bold = [e.text for e in elements(flow_picture(run)) if e.get("font-weight") == "700"]
-    assert "Does the reason allow a split?" in bold
-    assert "Check: all references known?" not in bold
+    lit = bold(flow_picture(run))
+    assert "Does the reason allow a split?" in lit
+    assert "Check: all references known?" not in lit
     assert texts(flow_picture(vfio_map("base").run())).count("before the check") == 1

@@ -24,7 +24,7 @@ from view_states import run  # noqa: E402
 
 from mmsim.scenarios.host import host  # noqa: E402
 from mmsim.views.memory import memory  # noqa: E402
-from mmsim.views.run import step_table, summary  # noqa: E402
+from mmsim.views.run_text import step_table, summary  # noqa: E402
 from mmsim.views.state import state_picture  # noqa: E402
 
 GOLDEN, ROOT = HERE / "golden", str(HERE.parents[1])

@@ -25,7 +25,7 @@ from mmsim.scenarios import (
 )
 from mmsim.scenarios.guests import AGAINST
 from mmsim.views.operations import OPS, call, intent, sentence
-from mmsim.views.run import WIDTH, fold, step_table, summary
+from mmsim.views.run_text import WIDTH, fold, step_table, summary
 
 
 def test_every_step_has_a_row_and_every_row_a_step():

@@ -8,7 +8,7 @@ from svg_rules import seen
 
 from mmsim.engine.trace import Trace, record
 from mmsim.scenarios import pin_versus, split_race, vfio_map
-from mmsim.views.columns import ROWS_MAX, columns_picture, rows_of
+from mmsim.views.run_columns import ROWS_MAX, columns_picture, rows_of
 
 SMALL = {"order": 2, "released": "1"}
 WALKS = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from view_states import run
 
-from mmsim.views.run import _shape, fold, step_table, summary
+from mmsim.views.run_text import _shape, fold, step_table, summary
 
 LONG = [
     ("v2", {"released": "1", "order": 5}),

@@ -13,7 +13,7 @@ from mmsim.engine.trace import Moment, Trace
 from mmsim.scenarios import Situation
 from mmsim.views.ledger import describe, ledger_at
 from mmsim.views.operations import call, sentence
-from mmsim.views.run import changes
+from mmsim.views.run_text import changes
 from mmsim.views.state import EDGE, draw_holders_and_counters, standing
 from mmsim.views.svg import (
     BODY,

@@ -136,18 +136,17 @@ def _one_by_one(
             yield Change(short_name(before, old[name]), "held", "freed")
 
 
-def _of_container(world: World) -> dict[str, str]:
+def _of_machine(world: World) -> dict[str, str]:
+    """What is about no folio: the counters, VFIO's container, the batches of each CPU."""
     container = world.container
     return {
+        **{name: str(n) for name, n in world.vmstat.items()},
         "VFIO's lock": container.locked_by or "free",
         "mappings of VFIO": str(len(container.dmas)),
         "pages the device reaches": str(sum(run.pages for run in container.maps)),
         "locked memory in pages": str(container.locked_vm),
+        **{f"{kind} batch of {cpu}": str(len(b)) for (cpu, kind), b in world.batches.items()},
     }
-
-
-def _of_batches(world: World) -> dict[str, str]:
-    return {f"{kind} batch of {cpu}": str(len(b)) for (cpu, kind), b in world.batches.items()}
 
 
 def moved_counters(before: World, after: World) -> list[tuple[str, int, int]]:
@@ -165,9 +164,7 @@ def changes(moment: Moment) -> list[Change]:
     old, new = _touched(before, after), _touched(after, before)
     many = len({**old, **new}) > FOLIOS_MAX
     found = [*(_in_sums(before, after) if many else _one_by_one(before, after, old, new))]
-    found += [Change(name, str(was), str(now)) for name, was, now in moved_counters(before, after)]
-    found += _different("", _of_container(before), _of_container(after))
-    return found if many else found + _different("", _of_batches(before), _of_batches(after))
+    return found + _different("", _of_machine(before), _of_machine(after))
 
 
 def counters(trace: Trace) -> dict[str, int]:
@@ -242,8 +239,8 @@ def _shape(event: Event) -> Hashable:
 
 def _page(event: Event) -> tuple[Any, ...]:
     """The arguments that say which page the step is about."""
-    pairs = zip(arguments(event.op), event.op.args, strict=False)
-    return tuple(value for name, value in pairs if name in ("pfn", "src", "index"))
+    given = arguments(event.op).items()
+    return tuple(value for name, value in given if name in ("pfn", "src", "index"))
 
 
 def _block(trace: Trace, shapes: list[int], i: int) -> tuple[int, int]:
@@ -388,11 +385,9 @@ def where_words(world: World, region: str) -> str:
         kind = "Huge page" if folio.is_thp else "Page"
         return f"{kind} {region} is whole and lies in {place(world, pfn)}."
     inside, outside = pieces(world, region)
-    where = f"{inside} of its pieces lie in CMA, {outside} in ordinary memory"
-    if not (inside and outside):
-        where = (
-            f"all of its {inside + outside} pieces lie in {'CMA' if inside else 'ordinary memory'}"
-        )
+    where = f"all of its {inside + outside} pieces lie in {'CMA' if inside else 'ordinary memory'}"
+    if inside and outside:
+        where = f"{inside} of its pieces lie in CMA, {outside} in ordinary memory"
     return f"{region} has been split; {where}."
 
 
