@@ -1,9 +1,5 @@
 """Lesson 12: the learner writes a small model of their own, and vectors judge it.
 
-Interface: the picture phenomenon; the cards counts, checking, freezing, splitting, passing,
-counted, patching, both, reviewed; finished, page_of_code, run_vector, vectors, and the numbers of
-the text.
-
 A step is judged by running the learner's functions on conformance vectors, the smallest first; what
 they have written is never looked at.  The right functions stand in the text, in the cells of the
 solution edition, and only there: `finished` reads them.
@@ -16,11 +12,11 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import cache, lru_cache, partial
 from itertools import product
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mmsim import datafiles, errno
 from mmsim.constants import ANON, REASONS, REPORTED
@@ -46,10 +42,7 @@ from mmsim.scenarios.script import SITES
 from mmsim.views.ledger import LEDGER_HIGH, describe, draw_ledger, ledger
 from mmsim.views.show import Picture, Shown
 from mmsim.views.svg import Svg
-from mmsim.views.tables import frame, labels
-
-if TYPE_CHECKING:
-    import pandas as pd
+from mmsim.views.tables import Frame, frame, labels
 
 TEXT = FOLDER / "from_scratch.md"
 PATCHED = "v3"  # what the learner's three seams come to: both patches, as they were merged
@@ -116,11 +109,7 @@ Names = Mapping[str, Any]
 """The learner's functions by name, with ours for the others, and the `kernel`."""
 
 
-class Odd(PolicyError):
-    """A function returned what it should not; the message says what."""
-
-
-class Unwritten(Odd):
+class Unwritten(PolicyError):
     """A function is as it was given to the learner."""
 
 
@@ -198,7 +187,7 @@ def made(own: Names, name: str, order: int, maps: int) -> Any:
         raise Unwritten("folio() has dots in it")
     for attribute in ATTRIBUTES:
         if not hasattr(page, attribute):
-            raise Odd(f"the page that folio() returns has no {attribute}")
+            raise PolicyError(f"the page that folio() returns has no {attribute}")
     return page
 
 
@@ -206,12 +195,12 @@ WANTED = {bool: "True or False", int: "0 or another whole number", tuple: "rc, a
 
 
 def answered(what: str, kind: type, answer: Any) -> Any:
-    """What a function returned, if it is of this kind; raises Odd."""
+    """What a function returned, if it is of this kind; else a PolicyError says what it is."""
     if answer is None:
         raise Unwritten(f"{what}() returns nothing")
     if type(answer) is not kind:
         said = shown(answer, 40, quoted=True)
-        raise Odd(f"{what}() returned {said}; it should return {WANTED[kind]}")
+        raise PolicyError(f"{what}() returned {said}; it should return {WANTED[kind]}")
     return answer
 
 
@@ -221,7 +210,7 @@ Row = tuple[str, Any, Any]
 """What is looked at, what the vector expects, and what was found."""
 
 
-def seen(host: Host, expect: dict[str, Any]) -> list[Row]:
+def compared(host: Host, expect: dict[str, Any]) -> list[Row]:
     """The counters and the folios of an expectation, as far as the small model has them."""
     counters = expect.get("counters", {})
     rows: list[Row] = [(name, counters.get(name, 0), int(host.vmstat[name])) for name in COUNTERS]
@@ -288,7 +277,7 @@ def run_split(vector: Vector, expect: dict[str, Any], own: Names) -> list[Row]:
         found = [{"count": n, "ref": ref, "mapcount": m} for (ref, m), n in kinds.items()]
         rows.append(("pieces", expect["subpages"], found))
         rows.append(("pages in host.memory", sum(p.pages for p in pieces), len(host.memory)))
-    return rows + seen(host, expect)
+    return rows + compared(host, expect)
 
 
 def run_migrate(vector: Vector, expect: dict[str, Any], own: Names) -> list[Row]:
@@ -303,7 +292,7 @@ def run_migrate(vector: Vector, expect: dict[str, Any], own: Names) -> list[Row]
         ("rc", expect["rc"], errno.code(rc)),
         ("left", expect["left"], len(todo)),
     ]
-    return rows + seen(host, expect)
+    return rows + compared(host, expect)
 
 
 RUNNERS = {"refcount": run_refcount, "split": run_split, "migrate_pages": run_migrate}
@@ -319,7 +308,7 @@ def vectors(group: str) -> dict[str, Vector]:
 def run_vector(group: str, vector: Vector, version: str, own: Names) -> list[Row]:
     """What comes out otherwise than a vector expects of a version; a found True is no 1.
 
-    Raises Odd for odd values."""
+    Raises PolicyError if a function returns what it should not."""
     return [
         row
         for expect in vector["expect"]
@@ -352,9 +341,8 @@ TITLES = (
     "foreign reference that of a holder."
 )
 
-
 Failed = tuple[Vector, str, list[Row]]
-"""A vector, the version that it failed for, and what came out otherwise."""
+"""A vector, the kernel that failed it, and what came out otherwise."""
 
 
 def before(vector: Vector) -> Folio:
@@ -381,10 +369,10 @@ def before(vector: Vector) -> Folio:
     )
 
 
-def failed_shown(vector: Vector, version: str, wrong: list[Row]) -> list[Any]:
+def failed_shown(vector: Vector, kernel: str, wrong: list[Row]) -> list[Any]:
     """A vector that failed: the page before, what was expected, and what was found."""
-    kernel = "in base" if version == "base" else "with the patch"
-    claim = f"Vector {vector['id']}, {kernel}: {vector['title']}"
+    where = "in base" if kernel == "base" else "with the patch"
+    claim = f"Vector {vector['id']}, {where}: {vector['title']}"
     world, folio = World(), before(vector)
     world.add(CMA_PFN, folio)
     book = ledger(world, folio.region)
@@ -467,48 +455,42 @@ class Own(Card):
 class Step(Own):
     """A card that runs a learner's functions on vectors, and draws the first one they fail.
 
-    `told`: vector -> what speaks against whoever fails it, the smallest first.  `versions`: those
-    whose numbers have to come out."""
+    `replies`: vector -> what speaks against whoever fails it, the smallest first."""
 
     def __init__(
-        self,
-        question: str,
-        form: str,
-        group: str,
-        told: Mapping[str, str],
-        versions: Sequence[str] = ("base", PATCHED),
-        **more: Any,
+        self, question: str, form: str, group: str, replies: Mapping[str, str], **more: Any
     ) -> None:
-        self.group, self.told, self.versions = group, told, versions
+        self.group, self.replies = group, replies
         super().__init__(question, form, self.judge_vectors, **more)
 
     def judge_vectors(self, own: dict[str, Any]) -> Verdict:
         """What becomes of the functions, vector by vector."""
         what = " or ".join(f"{name}()" for name in self.names)
-        for version, identity in product(self.versions, self.told):
+        kernels = ["patched"] if "patched" in own else KERNELS
+        for kernel, identity in product(kernels, self.replies):
             vector = vectors(self.group)[identity]
             which = f"{identity}, {vector['title']}"
             try:
-                wrong = bounded(what, self.ran, vector, version, own)
+                wrong = bounded(what, self.run_one, vector, kernel, own)
             except PolicyError as error:
-                if isinstance(error, Unwritten) and identity == next(iter(self.told)):
+                if isinstance(error, Unwritten) and identity == next(iter(self.replies)):
                     return Verdict("not attempted", str(error))
                 return failed(f"{error} (vector {which})")
             if wrong:
-                self.case = vector, version, wrong
-                told, expected, mine = wrong[0]
-                numbers = f"{told} should be {_short(expected)}, and yours is {_short(mine)}"
-                return failed(f"{self.told[identity]}.", f"Vector {which}: {numbers}.")
-        return passed(f"all {len(self.told)} vectors agree")
+                self.case = vector, kernel, wrong
+                number, expected, mine = wrong[0]
+                numbers = f"{number} should be {_short(expected)}, and yours is {_short(mine)}"
+                return failed(f"{self.replies[identity]}.", f"Vector {which}: {numbers}.")
+        return passed(f"all {len(self.replies)} vectors agree")
 
-    def ran(self, vector: Vector, version: str, own: dict[str, Any]) -> list[Row]:
+    def run_one(self, vector: Vector, kernel: str, own: dict[str, Any]) -> list[Row]:
         """One vector, with our functions for those that are not handed in."""
         if "one_pass" in own:  # the loop of the finished page takes a pair apart
             one_pass = own["one_pass"]
             own = {"one_pass": lambda *given: answered("one_pass", tuple, one_pass(*given))}
         names = finished(**own)
-        names["kernel"] = names["base" if version == "base" else "patched"]
-        return run_vector(self.group, vector, version, names)
+        names["kernel"] = names[kernel]
+        return run_vector(self.group, vector, KERNELS[kernel], names)
 
 
 def bounded(what: str, action: Callable[..., Any], *given: Any) -> Any:
@@ -533,7 +515,7 @@ counts = Step(
     "Step 1: `folio(name, pages, maps)` and `unmap(page)`.",
     "folio, unmap",
     group="refcount",
-    told={
+    replies={
         "A1b": "A single page has one reference of the page cache and one of its mapping",
         "A2": "The page cache has a reference for each of the 512 pages, not one for all of them",
         "A3": "Every mapping has a reference of its own",
@@ -551,7 +533,7 @@ checking = Step(
     "Step 2: `can_split(page)`.",
     "can_split",
     group="refcount",
-    told={
+    replies={
         "A6": "The page cache, the mapping and the isolation explain every reference here",
         "A7": "One reference is left that nobody can explain",
         "A2": "Fewer references than expected are no match either: the page is not isolated yet",
@@ -570,7 +552,7 @@ freezing = Step(
     "Step 3: `freeze(page)`.",
     "freeze",
     group="refcount",
-    told={
+    replies={
         "A9a": "The count is as expected, so it is claimed: it becomes 0",
         "A9b": "A count that is not as expected stays as it is",
         "A107": "A single page has one reference of the page cache",
@@ -587,7 +569,7 @@ splitting = Step(
     "Step 4: `split(page, pieces, host)`.",
     "split",
     group="split",
-    told={
+    replies={
         "B1": "Nobody is in the way, so there are 512 pieces, each with a reference of the cache "
         "and the isolation",
         "B2": "The check refuses before anything is changed, with the errno of this kernel",
@@ -611,7 +593,7 @@ passing = Step(
     "Step 5: `one_pass(todo, pieces, reason, host)`.",
     "one_pass",
     group="migrate_pages",
-    told={
+    replies={
         "C1": "A page that has moved leaves the list, and its isolation ends",
         "C23": "A busy single page asks for another pass, and nothing has failed yet",
         "C2": "A busy huge page asks for another pass; nothing has failed yet",
@@ -651,7 +633,7 @@ patching = Step(
     "The patch: `patched`, a `Kernel` with three seams.",
     "patched",
     group="migrate_pages",
-    told={
+    replies={
         "K3": "A refused split is tried again in each of the ten passes; then it has failed",
         "C4": "The page was split and all its pieces have moved: nothing is left on the list",
         "C101": "The holder leaves before the third pass, so a third try splits the page",
@@ -661,7 +643,6 @@ patching = Step(
         "N18": "The second refusal has another cause than references, and ends the call",
         "C128": "Each page is tried again for itself",
     },
-    versions=(PATCHED,),
     needs=(counted,),
     hints=(
         "Which error says: not now, try again?",
@@ -731,7 +712,7 @@ def review(own: dict[str, Any]) -> Verdict:
     )
 
 
-def pins() -> pd.DataFrame:
+def pins() -> Frame:
     """How the race of a pin ends in both kernels: in how many schedules the pin fails."""
     said = []
     for version in KERNELS.values():

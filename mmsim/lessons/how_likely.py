@@ -1,7 +1,4 @@
-"""The lesson about chance: what was measured, then counts against odds against time.
-
-Interface: the picture before; the cards bought, often, odds, pace, law, gap; failing_at
-and the names that the text fills in."""
+"""Lesson 07, about chance: what was measured, then counts against odds against time."""
 
 from __future__ import annotations
 
@@ -9,11 +6,11 @@ from collections.abc import Mapping
 from fractions import Fraction
 from functools import cache
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mmsim.engine.explore import Exploration
 from mmsim.engine.schedule import along, parse
-from mmsim.evidence.measured import SCENARIOS, Pins, Share, measured_pins, rescued_pins
+from mmsim.evidence.measured import LOOP, SCENARIOS, Pins, Share, measured_pins, rescued_pins
 from mmsim.lessons.card import Card, widget
 from mmsim.lessons.probably_drop_caches import turns
 from mmsim.scenarios import split_race
@@ -30,11 +27,8 @@ from mmsim.views.chances import (
 from mmsim.views.charts import Bar, bars
 from mmsim.views.show import Picture, Shown, as_html
 from mmsim.views.svg import FILLS
-from mmsim.views.tables import frame, labels
+from mmsim.views.tables import Frame, frame, labels
 from mmsim.views.words import chance, plural
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 # A huge page of two pages has the same schedules as one of 512, and is quicker to split.
 RACE = split_race("base", released="1", order=1)
@@ -42,7 +36,6 @@ RACE = split_race("base", released="1", order=1)
 
 # -- measured: what the patch bought
 
-LOOP = "oct22"
 VARIANT = {"6.1.0": "base", "v1": "v1", "v3": "v2"}
 """Version -> the measured variant of that loop that behaves like it; all had the first patch."""
 TRIES = {"6.1.0": "one try", "v3": "up to ten tries"}
@@ -75,7 +68,8 @@ def failed_bars(claim: str, shares: Mapping[str, Share]) -> Picture:
     return bars(claim, rows, {"pins that failed": FILLS["other"]}, left=300)
 
 
-def before_picture() -> Picture:
+@Shown
+def before() -> Picture:
     """The pins without a second try, by what ran beside them and how large the guest was."""
     shares = {}
     for scenario, name in SCENARIOS.items():
@@ -83,9 +77,6 @@ def before_picture() -> Picture:
         row = f"{when}, {plural(int(huge_pages), 'huge page')}"
         shares[row] = pins("6.1.0", scenario).failed
     return failed_bars(f"6.1.0: {pins('6.1.0').failed} pins failed beside drop_caches", shares)
-
-
-before = Shown(before_picture)
 
 
 def bought_picture() -> Picture:
@@ -188,7 +179,6 @@ odds = Card(
     "step only the holder is left. The odds of several schedules are added up.",
 )
 
-
 often = Card(
     "A coin decides every step. What are the odds that the split fails?\nIt looks at the count in "
     "its seventh step and, if that went well, once more in its tenth. What comes after a refusal "
@@ -227,7 +217,7 @@ def worst_pace(passes: int) -> str:
     return pace_words(max(PACES, key=lambda pace: failing_at(pace, passes)))
 
 
-def pace_table() -> pd.DataFrame:
+def pace_table() -> Frame:
     """The odds that all tries fail, by who is how quick and how often is tried."""
     passes = (1, 2, 3, 10)
     odds_ = [[failing_at(pace, n) for n in passes] for pace in PACES]

@@ -11,9 +11,9 @@ from mmsim.constants import REPORTED
 from mmsim.engine.trace import Trace
 from mmsim.evidence.ftrace import migrate_returns, real_trace
 from mmsim.lessons.card import Card, Pick, in_order, quiz, seeded, widget
-from mmsim.lessons.form import FormError, Verdict, counters_of, failed, passed, ran
+from mmsim.lessons.form import Verdict, counters_of, failed, passed, ran
 from mmsim.lessons.the_report import QUESTIONS
-from mmsim.lessons.who_holds_this_page import drawn
+from mmsim.lessons.who_holds_this_page import ledger_picture
 from mmsim.mm.world import AVAILABLE, NONE, World
 from mmsim.scenarios import SCENARIOS, vfio_map
 from mmsim.views.flow import count_flow, flow_picture
@@ -49,17 +49,17 @@ def tries(trace: Trace) -> list[str]:
 
 def tries_picture(title: str, rows: Mapping[str, Trace]) -> Picture:
     """A row for each run and a box for each pass, with its number: no sign, nothing was tried."""
-    told = {name: tries(trace) for name, trace in rows.items()}
-    said = [
+    tried_in = {name: tries(trace) for name, trace in rows.items()}
+    sentences = [
         f"{name}, in {len(found)} of {PASSES} passes, at last {found[-1]}; "
         f"{pin_result(rows[name])}."
-        for name, found in told.items()
+        for name, found in tried_in.items()
     ]
-    words = " ".join([f"{title}.", *said])
+    words = " ".join([f"{title}.", *sentences])
     left, box, high, wide = 18.0, 46.0, 78.0, 630.0
     svg = Svg(wide, 60 + high * len(rows), title, words)
     svg.text(left, 32, title, wide - 2 * left, size=TITLE, bold=True)
-    for place, (name, found) in enumerate(told.items()):
+    for place, (name, found) in enumerate(tried_in.items()):
         y = 62 + high * place
         svg.text(left, y, name, wide - 2 * left, bold=True)
         for number in range(PASSES):
@@ -168,12 +168,9 @@ def end_words(trace: Trace) -> str:
     return f"that run ends with {pin_result(trace)} and {counters or 'no counter moved'}"
 
 
-def judged_pair(answer: object) -> Verdict:
+def pair_judged(answer: object) -> Verdict:
     """The reported counters, both of them, by a failing pin, and nobody holds a reference."""
-    mine = ran(answer)
-    if mine is None:
-        raise FormError("the answer should be a situation: vfio_map(...) with knobs of your choice")
-    situation, trace = mine
+    situation, trace = ran(answer, "a situation: vfio_map(...) with knobs of your choice")
     if situation.knobs["targets"] == AVAILABLE:
         return failed("with a free huge page elsewhere no split is tried")
     if set(counters_of(trace).values()) != {1} or pin_result(trace) == "pinned":
@@ -187,7 +184,7 @@ pair = Card(
     "Write a situation that gives the reported pair, `thp_migration_fail` 1 and "
     "`thp_split_page_failed` 1, and a pin that fails: *without* a holder.",
     form="vfio_map(...)",
-    judge=judged_pair,
+    judge=pair_judged,
     hints=(
         "Lesson 00 had suspects that need no holder.",
         "holder=0, and something else is the matter with the page: the knob trouble.",
@@ -259,12 +256,6 @@ def explained() -> dict[str, int]:
     return {"there": page.refcount, "explained": page.cache_refs + page.mapcount + 1}
 
 
-def freeze_drawn() -> Picture:
-    """The ledger of the page at that moment."""
-    claim = "The freeze finds {there} references, and {explained} are explained"
-    return drawn(at_the_freeze(), claim.format(**explained()))
-
-
 counted = Card(
     "The holder comes right after the check: at the freeze, how many references are there, and "
     "how many can the kernel explain?\n"
@@ -279,7 +270,10 @@ counted = Card(
         "The page cache has one reference for each small page.",
         "Which of your six steps stands between the check and the freeze, and what does it remove?",
     ),
-    still=freeze_drawn,
+    still=lambda: ledger_picture(
+        at_the_freeze(),
+        "The freeze finds {there} references, and {explained} are explained".format(**explained()),
+    ),
     play=widget("stepper", LATE, versions=VERSIONS),
 )
 
@@ -357,7 +351,6 @@ returned = Card(
     still=lambda: flow_picture(run(holder=0)),
 )
 
-
 companion = Card(
     "The same run in v1 and in v2: what does `migrate_pages()` return, and does the pin succeed?\n"
     "Nobody holds the page, no huge page is free, the split succeeds, and all 512 pieces move.",
@@ -386,8 +379,8 @@ def measured_counters() -> Frame:
     """The counters of the report after a pin of a page that is held for ever."""
     rows = {}
     for version in VERSIONS:
-        real = real_trace(f"S3_held_{version}_retfix1.txt").delta
-        rows[f"{version} with merged companion, measured"] = [real[name] for name in REPORTED]
+        kernel = real_trace(f"S3_held_{version}_retfix1.txt").delta
+        rows[f"{version} with merged companion, measured"] = [kernel[name] for name in REPORTED]
         rows[f"{version}, model"] = [*counters_of(run(version)).values()]
     return frame([*rows.values()], labels(rows, "kernel"), REPORTED)
 

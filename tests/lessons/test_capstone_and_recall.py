@@ -56,7 +56,7 @@ def test_every_card_of_every_case_can_be_right(seed):
 
 
 def test_all_kinds_come_up():
-    cases = [lesson.drawn(seed) for seed in range(60)]
+    cases = [lesson.case_of(seed) for seed in range(60)]
     assert {case.cause for case in cases} == {*lesson.CAUSES}
     assert {case.kernel for case in cases} == {*lesson.KERNELS} <= {*VERSIONS}
     assert {case.huge_pages for case in cases} == {1, 2}
@@ -67,7 +67,7 @@ def test_a_cause_belongs_to_a_kernel_only_if_the_pin_fails():
     assert "nobody" not in lesson.failing("v1")
     assert "late" in lesson.failing("v2")
     # "late" goes by the pass: both pages find no huge page in pass 0.
-    assert lesson.seen("late", "v2", 2)["thp_migration_fail"] == 2
+    assert lesson.counted("late", "v2", 2)["thp_migration_fail"] == 2
 
 
 def test_another_case_opens_the_cards_again_and_the_same_one_does_not():
@@ -102,12 +102,12 @@ def test_what_can_be_told_by_none_is_said():
 
 
 def test_the_argument_for_case_1():
-    case = lesson.drawn(1)
+    case = lesson.case_of(1)
     assert (case.kernel, case.huge_pages) == ("v2", 2)
     assert case.fitting == ["truncated", "nomem"]
     moved = {"pgmigrate_fail": 512, "thp_migration_fail": 1, "thp_split_page_failed": 1}
     assert {name: n for name, n in case.counters.items() if n} == moved
-    reported = lesson.drawn(4)
+    reported = lesson.case_of(4)
     assert (reported.kernel, len(reported.fitting)) == ("base", 4)
     assert {name: n for name, n in reported.counters.items() if n} == moved
     held = vfio_map("v2", thps=2).run().last.world.vmstat

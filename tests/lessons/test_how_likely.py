@@ -18,7 +18,7 @@ def test_the_headline_is_what_was_counted():
     old, new = (lesson.pins(version).failed for version in lesson.TRIES)
     assert old.interval[1] > new.interval[0]  # "the two intervals overlap"
     assert lesson.between(old) == "245 of 510, that is 48 % (44 to 52 %)"
-    for picture in (lesson.before_picture(), lesson.bought_picture()):
+    for picture in (lesson.before.make(), lesson.bought_picture()):
         readable(picture.svg)
 
 
