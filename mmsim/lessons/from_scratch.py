@@ -658,8 +658,8 @@ both = Own(
     still=lambda: runs_shown("Your model: the bug, and the patch", RUNS),
     why="A holder that never leaves is refused ten times, and the page is counted once more after "
     "the last pass. Trying again is of no use against it. A holder that leaves in time costs a few "
-    "refusals: the page is split, its pieces move, and `final_rc` tells the pin that nothing is "
-    "left.",
+    "refusals. Then the page is split, its pieces move, and `final_rc` tells the pin that nothing "
+    "is left.",
     needs=(patching,),
 )
 
@@ -728,8 +728,9 @@ reviewed = Own(
     "patched",
     review,
     still=pins,
-    why="Your three seams took their places in the real model, and it was searched step by step in "
-    "three races: of a pin, of a caller that is no pin, and with a page that is truncated.\n\n"
+    why="Your three seams took their places in the real model, and it was searched step by step. "
+    "There were three races: of a pin, of a caller that is no pin, and with a page that is "
+    "truncated.\n\n"
     "The table is the race of a pin alone. There base gives up at the first refusal, so it has "
     "fewer schedules. It fails in all of them, even if the split succeeds. With your seams the pin "
     "fails only if the holder stays for all ten tries, or holds a piece when its turn comes.",
