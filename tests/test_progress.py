@@ -129,7 +129,7 @@ def test_wrong_tries_hints_and_what_they_unlock_come_back(file):
 
 def test_an_answer_comes_back_once_what_it_needs_is_answered_again(file):
     lesson.ranking.answer(lesson.ranking.right())
-    lesson.ruled_out.answer(lesson.fits())
+    lesson.ruled_out.answer(lesson.which_fit())
     lesson.ranking.forget()
     another_kernel()
     assert "Shown once you have answered" in said(lesson.ruled_out)
@@ -157,7 +157,7 @@ def test_a_forgotten_card_comes_up_open_and_a_solution_that_is_shown_is_no_answe
     assert said(lesson.pretest).startswith("○")
     lesson.pretest.answer([False] * 6)
     lesson.ranking.solved()
-    lesson.ruled_out.answer(lesson.fits())
+    lesson.ruled_out.answer(lesson.which_fit())
     assert {*entries(file)} == {"pretest", "ruled_out"}
     entry = entries(file)["pretest"]
     assert [entry["first"]["ten"], entry["last"]["ten"], entry["right"]] == [True, False, None]

@@ -173,7 +173,9 @@ def take(seed: int) -> Shown:
     facts = {"kernel": case().kernel, "huge pages in CMA": case().huge_pages}
     facts |= {**case().counters, PIN: "-ENOMEM"}
     rows = labels(facts, "what is told")
-    return Shown(lambda: [ways(), frame([[n] for n in facts.values()], rows, [f"case {seed}"])])
+    return Shown(
+        lambda: [ways_picture(), frame([[n] for n in facts.values()], rows, [f"case {seed}"])]
+    )
 
 
 # What may become of a huge page: words, counters, place, and what follows.
@@ -192,7 +194,7 @@ END = (
 )
 
 
-def ways() -> Picture:
+def ways_picture() -> Picture:
     """Where each counter goes up."""
     claim = "Where the counters go up: thp_migration_fail has two places"
     told = "; ".join(f"{words}: {', '.join(counters)}" for words, counters, *_ in WAYS[1:])
@@ -221,7 +223,7 @@ def counters(**knobs: object) -> Frame:
     return counters_by_version(run, [case().kernel])
 
 
-def causes() -> str:
+def knobs_of_causes() -> str:
     """The knobs of the causes as rows of a table of the text."""
     rows = []
     for name, (_, set_) in CAUSES.items():
@@ -242,7 +244,7 @@ def verdict_judged(answer: str) -> Verdict:
     return failed(why, second=f"{why}; {allowed}")
 
 
-def first() -> Situation:
+def first_suspect() -> Situation:
     """Where the bench begins: with the first cause, whatever the case is."""
     return situation("reference", case().kernel, case().huge_pages)
 
@@ -250,7 +252,7 @@ def first() -> Situation:
 def bench() -> Any:
     """Knobs beside the decisions of a run."""
     knobs = ("targets", "holder", "taken", "released", "trouble")
-    return widget("console", first(), knobs=knobs, versions=KERNELS)()
+    return widget("console", first_suspect(), knobs=knobs, versions=KERNELS)()
 
 
 verdict = Card(
@@ -265,7 +267,7 @@ verdict = Card(
         "thp_split_page_failed: refused. It stays at 0 if a split is turned away at its entry, or "
         "none is tried. pgmigrate_fail below 512: single pieces. 0: everything moved.",
     ),
-    still=lambda: flow_picture(first().run()),
+    still=lambda: flow_picture(first_suspect().run()),
     why="This run has the kernel of your case, and the first suspect: a reference that never goes. "
     "Are its counters those of the case? The next card names eight suspects.",
     play=bench,
@@ -288,13 +290,13 @@ def why_not(cause: str) -> str:
     return f"the pin succeeds in {case().kernel}"
 
 
-def fit(cause: str) -> str:
+def fit_in_words(cause: str) -> str:
     """What is so, and why."""
     same = f"its run has the same counters; {TELLING[cause][1]}"
     return same if cause in case().fitting else why_not(cause)
 
 
-def beside() -> Frame:
+def causes_table() -> Frame:
     """The counters of the case beside those of each cause, with a sign where they differ."""
     counters, every = case().counters, [*map(case().counters_with, CAUSES)]
     rows = [
@@ -314,7 +316,7 @@ fitting = Card(
     outcome=lambda: {name: FITS if name in case().fitting else OUT for name in CAUSES},
     against=lambda cause, said: (
         why_not(cause) if said == FITS else TELLING[cause][1],
-        fit(cause),
+        fit_in_words(cause),
     ),
     if_right="if several fit, counters can't tell them apart, but something else may",
     hints=(
@@ -323,8 +325,8 @@ fitting = Card(
         "From v1 on a reference is tried again, and leaves more than one refusal behind; base "
         "leaves at the first one.",
     ),
-    still=beside,
-    why=lambda: "\n\n".join(f"`{name}`: {fit(name)}." for name in CAUSES),
+    still=causes_table,
+    why=lambda: "\n\n".join(f"`{name}`: {fit_in_words(name)}." for name in CAUSES),
 )
 
 

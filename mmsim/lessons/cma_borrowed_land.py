@@ -145,12 +145,12 @@ def in_cma(**knobs: object) -> int:
     return sum(grant.place == CMA for grant in lending(**knobs))
 
 
-def claim(**knobs: object) -> str:
+def landed(**knobs: object) -> str:
     """How many landed where."""
-    landed = Counter(grant.place for grant in lending(**knobs))
-    words = [f"{landed[CMA] or 'none'} in CMA"]
-    words += [f"{landed[ORDINARY]} outside"] * (landed[ORDINARY] > 0)
-    words += [f"{landed[REFUSED]} refused"] * (landed[REFUSED] > 0)
+    found = Counter(grant.place for grant in lending(**knobs))
+    words = [f"{found[CMA] or 'none'} in CMA"]
+    words += [f"{found[ORDINARY]} outside"] * (found[ORDINARY] > 0)
+    words += [f"{found[REFUSED]} refused"] * (found[REFUSED] > 0)
     movable = "not movable" if knobs.get("movable") == "no" else "movable"
     return f"{GRANTS} huge pages, {movable}: {', '.join(words)}"
 
@@ -164,7 +164,7 @@ def lending_picture(**knobs: object) -> Picture:
         f"{n}": Bar(dict(zip(FILLS, (cma, free - cma), strict=True)), free, place, line=0.5)
         for n, (free, cma, place) in enumerate(lending(**knobs), start=1)
     }
-    return bars(claim(**knobs), rows, FILLS, left=46, wide=440, line="half")
+    return bars(landed(**knobs), rows, FILLS, left=46, wide=440, line="half")
 
 
 guess = Card(
@@ -197,7 +197,7 @@ one = Card(
     "Work it out with the rule before you touch a slider.",
     int,
     form="a whole number",
-    judge=lambda cma: (passed if in_cma(cma=cma) == 1 else failed)(claim(cma=cma)),
+    judge=lambda cma: (passed if in_cma(cma=cma) == 1 else failed)(landed(cma=cma)),
     solution=13,
     hints=(
         "CMA must not be more than half at first. When is the least of ordinary memory left?",
@@ -299,7 +299,7 @@ second = Card(
         d="Nowhere: the guest does not start.",
     ),
     judge=lambda letter: (
-        passed(claim(**OLD)) if letter == "b" else failed(AGAINST[letter], second=claim(**OLD))
+        passed(landed(**OLD)) if letter == "b" else failed(AGAINST[letter], second=landed(**OLD))
     ),
     solution="b",
     hints=(

@@ -234,7 +234,7 @@ def missed_picture() -> Picture:
     return state_picture(run.at(n))
 
 
-def cause_told() -> str:
+def measured_ends() -> str:
     """The measured ends, in words."""
     found = on_612()
     return (
@@ -276,7 +276,7 @@ cause = Card(
     judge=why_judged,
     solution="c",
     hints=("No split was refused. What comes after a split?", "What was left is small pages."),
-    why=cause_told,
+    why=measured_ends,
     still=missed_picture,
     needs=(still_failing,),
 )
@@ -305,7 +305,7 @@ def odds() -> dict[str, dict[str, float]]:
     return found
 
 
-def helped() -> dict[str, str]:
+def rarer_failures() -> dict[str, str]:
     """Which failure each change makes rarer, and with which missed pieces are rarest."""
     usual, found = odds()["6.12"], {}
     for name, (row, _) in CHANGES.items():
@@ -330,7 +330,7 @@ remedy = Card(
         **{name: what for name, (_, what) in CHANGES.items()},
         "rarest": "with this row *small pages* are left least often",
     },
-    outcome=helped,
+    outcome=rarer_failures,
     hints=(
         "Who has a next try, and what does each row do for those who have none?",
         "A drain takes no reference off a huge page. What else can it give?",

@@ -73,7 +73,7 @@ def finished(**own: Any) -> dict[str, Any]:
 
 
 @cache
-def ours() -> dict[str, Any]:
+def finished_page() -> dict[str, Any]:
     """The names of the finished page as it is."""
     return finished()
 
@@ -92,7 +92,7 @@ BASE: Runs = {
 }
 
 
-def came_of(kernel: str, leaves: int | None, names: Mapping[str, Any]) -> tuple[int, ...]:
+def run_outcome(kernel: str, leaves: int | None, names: Mapping[str, Any]) -> tuple[int, ...]:
     """What migrate_pages() returns in a run of a page of code, and the two reported counters."""
     result, vmstat = names["run"](names[kernel], leaves)
     return result, *(vmstat[name] for name in REPORTED)
@@ -139,7 +139,7 @@ class Host:
         if script.get("order9_targets") == "none":
             self.stay = {entry["name"] for entry in entries if entry["order"]}
         for entry in entries:
-            page = made(own, entry["name"], entry["order"], entry.get("pmd_maps", 1))
+            page = checked_page(own, entry["name"], entry["order"], entry.get("pmd_maps", 1))
             page.refcount += entry.get("isolated", False)
             self.memory.append(page)
             self._arrive(page, ())
@@ -178,7 +178,7 @@ def _is_piece(name: str) -> bool:
     return name.endswith("]")
 
 
-def made(own: Names, name: str, order: int, maps: int) -> Any:
+def checked_page(own: Names, name: str, order: int, maps: int) -> Any:
     """A page made by the learner's `folio`, with all that the others need to know of it."""
     page = own["folio"](name, 1 << order, maps)
     if page is None:
@@ -194,7 +194,7 @@ def made(own: Names, name: str, order: int, maps: int) -> Any:
 WANTED = {bool: "True or False", int: "0 or another whole number", tuple: "rc, again"}
 
 
-def answered(what: str, kind: type, answer: Any) -> Any:
+def checked(what: str, kind: type, answer: Any) -> Any:
     """What a function returned, if it is of this kind; else a PolicyError says what it is."""
     if answer is None:
         raise Unwritten(f"{what}() returns nothing")
@@ -210,7 +210,7 @@ Row = tuple[str, Any, Any]
 """What is looked at, what the vector expects, and what was found."""
 
 
-def compared(host: Host, expect: dict[str, Any]) -> list[Row]:
+def counters_and_folios(host: Host, expect: dict[str, Any]) -> list[Row]:
     """The counters and the folios of an expectation, as far as the small model has them."""
     counters = expect.get("counters", {})
     rows: list[Row] = [(name, counters.get(name, 0), int(host.vmstat[name])) for name in COUNTERS]
@@ -225,7 +225,7 @@ def compared(host: Host, expect: dict[str, Any]) -> list[Row]:
     return rows
 
 
-def stepped(vector: Vector, own: Names) -> Any:
+def page_after_steps(vector: Vector, own: Names) -> Any:
     """The page after the steps of a vector."""
     steps: list[dict[str, Any]] = vector["operation"]["steps"]
     page: Any = None
@@ -234,7 +234,7 @@ def stepped(vector: Vector, own: Names) -> Any:
         if do == "create":
             more = sum(s.get("times", 1) for s in steps if s["do"].startswith("map_"))
             maps = step.get("pmd_maps", 1) + more
-            page = made(own, step["folio"], step["order"], maps)
+            page = checked_page(own, step["folio"], step["order"], maps)
             if step.get("kind") == ANON:
                 page.cache, page.refcount = 0, page.refcount - page.pages
         elif do in ("get", "isolate"):
@@ -246,19 +246,19 @@ def stepped(vector: Vector, own: Names) -> Any:
 
 def run_refcount(vector: Vector, expect: dict[str, Any], own: Names) -> list[Row]:
     """Steps on one page, and then what its count allows."""
-    page = stepped(vector, own)
+    page = page_after_steps(vector, own)
     fields = expect["folios"][page.name]
     rows: list[Row] = [
         ("ref", fields["ref"], page.refcount),
         ("mapcount", fields["mapcount"], page.mapcount),
     ]
     if "can_split" in fields:
-        said = answered("can_split", bool, own["can_split"](page))
+        said = checked("can_split", bool, own["can_split"](page))
         rows.append(("can_split", fields["can_split"], said))
     free = fields["migration_freeze_ok"]
     # A page that is still mapped, or not isolated, is not asked.
     if free == (fields["ref"] == fields["migration_expects"]):
-        rows.append(("freeze", free, answered("freeze", bool, own["freeze"](page))))
+        rows.append(("freeze", free, checked("freeze", bool, own["freeze"](page))))
         rows.append(("refcount after freeze", 0 if free else fields["ref"], page.refcount))
     return rows
 
@@ -269,7 +269,7 @@ def run_split(vector: Vector, expect: dict[str, Any], own: Names) -> list[Row]:
     page = host.memory[0]
     while len(results) < vector["operation"]["times"] and 0 not in results:
         host.meanwhile("visit", page)
-        rc = answered("split", int, own["split"](page, pieces, host))
+        rc = checked("split", int, own["split"](page, pieces, host))
         results.append(errno.code(rc))
     rows: list[Row] = [("results", expect["results"], results)]
     if "subpages" in expect:
@@ -277,7 +277,7 @@ def run_split(vector: Vector, expect: dict[str, Any], own: Names) -> list[Row]:
         found = [{"count": n, "ref": ref, "mapcount": m} for (ref, m), n in kinds.items()]
         rows.append(("pieces", expect["subpages"], found))
         rows.append(("pages in host.memory", sum(p.pages for p in pieces), len(host.memory)))
-    return rows + compared(host, expect)
+    return rows + counters_and_folios(host, expect)
 
 
 def run_migrate(vector: Vector, expect: dict[str, Any], own: Names) -> list[Row]:
@@ -286,13 +286,13 @@ def run_migrate(vector: Vector, expect: dict[str, Any], own: Names) -> list[Row]
     for page in host.memory:
         page.refcount += 1
     todo, reason = list(host.memory), vector["operation"]["reason"]
-    rc = answered("migrate_pages", int, own["migrate_pages"](todo, reason, host))
+    rc = checked("migrate_pages", int, own["migrate_pages"](todo, reason, host))
     rows: list[Row] = [
         ("passes", expect["passes"], host.passes()),
         ("rc", expect["rc"], errno.code(rc)),
         ("left", expect["left"], len(todo)),
     ]
-    return rows + compared(host, expect)
+    return rows + counters_and_folios(host, expect)
 
 
 RUNNERS = {"refcount": run_refcount, "split": run_split, "migrate_pages": run_migrate}
@@ -329,7 +329,10 @@ def runs_shown(claim: str, runs: Runs) -> list[Any]:
         ).run()
         for words, (kernel, leaves) in runs.items()
     }
-    rows = [(errno.name(rc), *n) for rc, *n in (came_of(*run, ours()) for run in runs.values())]
+    rows = [
+        (errno.name(rc), *n)
+        for rc, *n in (run_outcome(*run, finished_page()) for run in runs.values())
+    ]
     counted = frame(rows, labels(traces, "run"), ["migrate_pages() returns", *REPORTED])
     return [tries_picture(claim, traces), counted]
 
@@ -345,15 +348,15 @@ Failed = tuple[Vector, str, list[Row]]
 """A vector, the kernel that failed it, and what came out otherwise."""
 
 
-def before(vector: Vector) -> Folio:
+def page_before(vector: Vector) -> Folio:
     """A page of a vector as a step finds it, with everybody who refers to it, for its picture."""
     operation = vector["operation"]
     isolated = True
     if "steps" in operation:
-        page = stepped(vector, ours())
+        page = page_after_steps(vector, finished_page())
         isolated = any(step["do"] == "isolate" for step in operation["steps"])
     else:
-        page = max(Host(vector, ours()).memory, key=lambda page: page.refcount)
+        page = max(Host(vector, finished_page()).memory, key=lambda page: page.refcount)
         page.refcount += "reason" in operation
     held = {ISOLATION: int(isolated)}
     held["holder"] = page.refcount - page.cache - page.mapcount - isolated
@@ -369,11 +372,11 @@ def before(vector: Vector) -> Folio:
     )
 
 
-def failed_shown(vector: Vector, kernel: str, wrong: list[Row]) -> list[Any]:
+def failure_shown(vector: Vector, kernel: str, wrong: list[Row]) -> list[Any]:
     """A vector that failed: the page before, what was expected, and what was found."""
     where = "in base" if kernel == "base" else "with the patch"
     claim = f"Vector {vector['id']}, {where}: {vector['title']}"
-    world, folio = World(), before(vector)
+    world, folio = World(), page_before(vector)
     world.add(CMA_PFN, folio)
     book = ledger(world, folio.region)
     assert book is not None
@@ -421,7 +424,7 @@ class Own(Card):
     def given(self) -> Any:
         """The vector that failed, as long as there is one, already at the first wrong answer."""
         if self.state.verdict.state == "failed":
-            return failed_shown(*self.case) if self.case else []
+            return failure_shown(*self.case) if self.case else []
         return super().given()
 
     def ways(self) -> list[str]:
@@ -437,7 +440,7 @@ class Own(Card):
 
     def right(self) -> Any:
         """The same names of the finished page."""
-        found = [ours()[name] for name in self.names]
+        found = [finished_page()[name] for name in self.names]
         return found if len(found) > 1 else found[0]
 
     def handed_in(self, answer: Any) -> dict[str, Any]:
@@ -449,7 +452,7 @@ class Own(Card):
         fits += [callable(own[name]) for name in own.keys() - kernels]
         if not all(fits) or (len(answer) if several else 1) != len(self.names):
             raise FormError(f"run lesson.{self.name}({self.form}) after the cells above it")
-        return own | {name: ours()["Kernel"](*own[name]) for name in kernels}
+        return own | {name: finished_page()["Kernel"](*own[name]) for name in kernels}
 
 
 class Step(Own):
@@ -487,7 +490,7 @@ class Step(Own):
         """One vector, with our functions for those that are not handed in."""
         if "one_pass" in own:  # the loop of the finished page takes a pair apart
             one_pass = own["one_pass"]
-            own = {"one_pass": lambda *given: answered("one_pass", tuple, one_pass(*given))}
+            own = {"one_pass": lambda *given: checked("one_pass", tuple, one_pass(*given))}
         names = finished(**own)
         names["kernel"] = names[kernel]
         return run_vector(self.group, vector, KERNELS[kernel], names)
@@ -501,8 +504,8 @@ def bounded(what: str, action: Callable[..., Any], *given: Any) -> Any:
 def run_all(runs: Runs, own: dict[str, Any]) -> Verdict:
     """Do the runs of the learner's page return and count what those of the finished one do?"""
     for kernel, leaves in runs.values():
-        found = bounded("run()", came_of, kernel, leaves, ours() | own)
-        if found != came_of(kernel, leaves, ours()):
+        found = bounded("run()", run_outcome, kernel, leaves, finished_page() | own)
+        if found != run_outcome(kernel, leaves, finished_page()):
             counts = ", ".join(f"{n} {k}" for n, k in zip(REPORTED, found[1:], strict=True))
             why = "that is not what the steps above have judged; run their cards again"
             return failed(f"your {kernel} returns {shown(found[0])}, {counts}: {why}")

@@ -12,7 +12,7 @@ from mmsim.engine.explore import Exploration
 from mmsim.engine.schedule import along, parse
 from mmsim.evidence.measured import LOOP, SCENARIOS, Pins, Share, measured_pins, rescued_pins
 from mmsim.lessons.card import Card, widget
-from mmsim.lessons.probably_drop_caches import turns
+from mmsim.lessons.probably_drop_caches import releases
 from mmsim.scenarios import split_race
 from mmsim.scenarios.situation import fails, number
 from mmsim.views.chances import (
@@ -40,6 +40,7 @@ VARIANT = {"6.1.0": "base", "v1": "v1", "v3": "v2"}
 """Version -> the measured variant of that loop that behaves like it; all had the first patch."""
 TRIES = {"6.1.0": "one try", "v3": "up to ten tries"}
 WAYS = ("not split", "a piece busy")
+"""How a pin can fail: a huge page was left whole, or only pieces."""
 
 
 def pins(version: str, scenario: str = "") -> Pins:
@@ -47,13 +48,7 @@ def pins(version: str, scenario: str = "") -> Pins:
     return measured_pins(VARIANT[version], scenario, LOOP)
 
 
-def ways(version: str) -> dict[str, int]:
-    """How many pins failed in which way: a huge page was left whole, or only pieces."""
-    found = pins(version)
-    return dict(zip(WAYS, (found.huge_page_left, found.only_pieces_left), strict=True))
-
-
-def between(share: Share) -> str:
+def interval_of(share: Share) -> str:
     """A share with its interval."""
     low, high = (f"{100 * end:.0f}" for end in share.interval)
     return f"{share}, that is {100 * share.part:.0f} % ({low} to {high} %)"
@@ -81,14 +76,14 @@ def before() -> Picture:
 
 def bought_picture() -> Picture:
     """The two ways to fail, in both versions."""
-    found = {version: ways(version) for version in TRIES}
     rows = {}
-    for version, counts in found.items():
-        said = ", ".join(f"{what}: {n}" for what, n in counts.items())
-        of = pins(version).failed.trials
-        rows[f"{version}, {TRIES[version]}"] = Bar(counts, of, said)
+    for version, tries in TRIES.items():
+        found = pins(version)
+        ways = dict(zip(WAYS, (found.huge_page_left, found.only_pieces_left), strict=True))
+        words = ", ".join(f"{way}: {n}" for way, n in ways.items())
+        rows[f"{version}, {tries}"] = Bar(ways, found.failed.trials, words)
     claim = "; ".join(
-        f"{what}: {' → '.join(str(counts[what]) for counts in found.values())}" for what in WAYS
+        f"{way}: {' → '.join(str(row.parts[way]) for row in rows.values())}" for way in WAYS
     )
     fills = (FILLS["UNMOVABLE"], FILLS["RECLAIMABLE"])
     return bars(f"{claim}, of 510 pins each", rows, dict(zip(WAYS, fills, strict=True)))
@@ -113,9 +108,10 @@ bought = Card(
         "The patch tries a refused split again. But nearly all of these pins did not fail at a "
         "split. They failed at a piece, and a piece has one pass with the patch or without it.\n\n"
         "Five against none is too little to say how many such failures the patch takes away. Nor "
-        f"can the larger number be called a rise. 6.1.0: {between(pins('6.1.0').failed)} failed. "
-        f"v3: {between(pins('v3').failed)}. In brackets stands the interval that holds the true "
-        "share in 95 of 100 such experiments. The two intervals overlap."
+        "can the larger number be called a rise. "
+        f"6.1.0: {interval_of(pins('6.1.0').failed)} failed. v3: {interval_of(pins('v3').failed)}. "
+        "In brackets stands the interval that holds the true share in 95 of 100 such experiments. "
+        "The two intervals overlap."
     ),
     still=lambda: [bought_picture(), "data/kernel-runs/s4_dropcaches_trials.csv, code oct22"],
 )
@@ -132,7 +128,7 @@ TOSSED = {
 
 
 @cache
-def searched(passes: int = 1) -> Exploration:
+def explored(passes: int = 1) -> Exploration:
     """Every schedule of the race, with so many tries."""
     return RACE.with_(version="v3", passes=passes).explore()
 
@@ -140,14 +136,14 @@ def searched(passes: int = 1) -> Exploration:
 @cache
 def failing_at(pace: Fraction | int, passes: int = 1) -> Fraction:
     """How likely all tries fail, if the split takes `pace` steps for one of the holder."""
-    ends = searched(passes).outcomes(RACE.full_outcome, {RACE.main: Fraction(pace)})
+    ends = explored(passes).outcomes(RACE.full_outcome, {RACE.main: Fraction(pace)})
     return sum((end.odds for end in ends if fails(end.name)), Fraction(0))
 
 
 def failing_schedules() -> int:
     """How many schedules of the race fail."""
     return sum(
-        end.schedules or 0 for end in searched().outcomes(RACE.full_outcome) if fails(end.name)
+        end.schedules or 0 for end in explored().outcomes(RACE.full_outcome) if fails(end.name)
     )
 
 
@@ -201,7 +197,7 @@ often = Card(
     "many, and each of them is rare.\n\n"
     "The picture has for each way to end its share of the schedules, its odds, and what 3,000 "
     "runs by a coin came to. The odds are exact; the interval is judged from the runs alone.",
-    still=lambda: chances_picture(chances(searched().outcomes(RACE.full_outcome), TOSSED)),
+    still=lambda: chances_picture(chances(explored().outcomes(RACE.full_outcome), TOSSED)),
 )
 
 
@@ -266,7 +262,7 @@ KNOBS = (
 )
 
 
-def law_drawn(held: int, gap: int, passes: int, permanent: int) -> Picture:
+def law_picture(held: int, gap: int, passes: int, permanent: int) -> Picture:
     """The law for these settings; `permanent` in percent."""
     return retry_law(Retrying(passes, gap, Fraction(permanent, 100)), {held: None})
 
@@ -287,7 +283,7 @@ law: Card = Card(
         "From the first pass to the last there are nine ticks: (9/10) to the power of nine.",
     ),
     still=lambda: retry_law(USUAL, {HOLDS[name]: said for name, said in law.stored.items()}),
-    play=widget("Console", law_drawn, KNOBS),
+    play=widget("Console", law_picture, KNOBS),
 )
 
 
@@ -296,25 +292,21 @@ law: Card = Card(
 HOW = ("injected", "fragmented")
 
 
-def share_of(how: str, version: str = "v3") -> Share:
+def rescued_share(how: str, version: str = "v3") -> Share:
     """Of the pins whose first split was refused by a short reference: how many went through?"""
     return rescued_pins(VARIANT[version], how, dropped_by=1000)
-
-
-def window_us(how: str) -> int:
-    """How long the window of the ten passes is, as measured in lesson 05: what v2 gains."""
-    return turns()[how, "measured"][2]
 
 
 gap = Card(
     "And in fragmented memory: of 100 such pins, how many does v3 get through?\n"
     "The number of passes is the same: will it be fewer, the same, or more?",
     (12, 36, 66),
-    outcome=lambda: round(100 * share_of("fragmented").part),
+    outcome=lambda: round(100 * rescued_share("fragmented").part),
     why=lambda: (
         "The patch waits for nothing. With compaction the passes lie further apart, the window is "
         f"longer, and more pins go through. As measured in lesson 05, it grows from about "
-        f"{window_us('injected')} to about {window_us('fragmented')} µs.\n\n"
+        f"{releases()['injected', 'measured'][2]} to about "
+        f"{releases()['fragmented', 'measured'][2]} µs.\n\n"
         "Read the table as *more*, not as so many times more. The law above does not give the "
         "shares: these references were dropped at set times, not by chance. And the times were not "
         "quite the same in both rows."
@@ -322,7 +314,7 @@ gap = Card(
     hints=("Lesson 05 has the time from each check to the next, in units, for both.",),
     still=lambda: [
         frame(
-            [[between(share_of(how))] for how in HOW],
+            [[interval_of(rescued_share(how))] for how in HOW],
             labels(HOW, "no huge page"),
             ["v3: pins that went through"],
         ),

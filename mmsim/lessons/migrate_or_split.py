@@ -84,20 +84,20 @@ LEAVES = {
 }
 
 
-def leaving(released: str) -> dict[str, Trace]:
+def runs_until(released: str) -> dict[str, Trace]:
     """Both runs of base, with a holder that lets go before that pass."""
     return {words: run(targets=free, released=released, order=1) for words, free in LEAVES.items()}
 
 
-def leaving_picture(released: str) -> Picture:
+def until_picture(released: str) -> Picture:
     """What is tried in each pass, if the holder lets go before pass `released`."""
     title = f"The same page, and a holder that lets go before pass {released}"
     if released == "never":
         title = "The same page, the same reference: ten tries, or one"
-    return tries_picture(title, leaving(released))
+    return tries_picture(title, runs_until(released))
 
 
-ten_or_one = Shown(lambda: leaving_picture("never"))
+ten_or_one = Shown(lambda: until_picture("never"))
 ASKED = {
     "free_tries": "a huge page is free: tries",
     "free_leaves": "a huge page is free: the page leaves CMA",
@@ -111,16 +111,16 @@ leaves = Card(
     labels=ASKED,
     outcome=lambda: {
         f"{free}_{what}": found
-        for free, trace in zip(("free", "none"), leaving("3").values(), strict=True)
+        for free, trace in zip(("free", "none"), runs_until("3").values(), strict=True)
         for what, found in (("tries", len(tries(trace))), ("leaves", pin_result(trace) == "pinned"))
     },
     why="**A busy move was retried ten times, a refused split never.** The move is busy in passes "
     "0, 1 and 2, and succeeds in pass 3. The refused split is never tried again, so it does not "
     "help that the holder goes.",
-    still=lambda: leaving_picture("3"),
+    still=lambda: until_picture("3"),
     play=widget(
         "Console",
-        leaving_picture,
+        until_picture,
         [knob for knob in SCENARIOS["vfio_map"].knobs if knob.name == "released"],
         released="3",
     ),
@@ -250,7 +250,7 @@ def at_the_freeze() -> World:
     return world
 
 
-def explained() -> dict[str, int]:
+def references_at_freeze() -> dict[str, int]:
     """How many references there are, and how many are explained."""
     (page,) = at_the_freeze().folios.values()
     return {"there": page.refcount, "explained": page.cache_refs + page.mapcount + 1}
@@ -262,7 +262,7 @@ counted = Card(
     "Before the check the page was in the page cache, mapped once, and isolated (one reference).",
     dict.fromkeys(("there", "explained"), (512, 513, 514, 515, 516)),
     labels={"there": "references on the page", "explained": "references that are explained"},
-    outcome=explained,
+    outcome=references_at_freeze,
     why="By now the mapping has been removed. So 512 of the page cache and 1 of the isolation are "
     "explained, and the holder's is one too many. The freeze finds that out although the check "
     "found nothing.",
@@ -272,7 +272,9 @@ counted = Card(
     ),
     still=lambda: ledger_picture(
         at_the_freeze(),
-        "The freeze finds {there} references, and {explained} are explained".format(**explained()),
+        "The freeze finds {there} references, and {explained} are explained".format(
+            **references_at_freeze()
+        ),
     ),
     play=widget("stepper", LATE, versions=VERSIONS),
 )
@@ -290,7 +292,7 @@ RESCUES: dict[str, tuple[str, tuple[int, ...], int, str]] = {
 """The cases, and what `thp_migration_fail` is then.  A test asks the model."""
 
 
-def rescue(case: str) -> Trace:
+def rescue_run(case: str) -> Trace:
     """The run of a case; a small huge page will do, for all that is counted here in huge pages."""
     knobs = {"released": 9} if case == "before_9" else {"holder": 0, "trouble": "truncated"}
     return run("v2", order=1, **knobs)
@@ -312,7 +314,7 @@ rescues = quiz(
     "once more after the last. That is a flaw of the patch, repaired later (lesson 09).",
     still=lambda: tries_picture(
         "v2 looks again only if a reference was in the way",
-        {f"{words.capitalize()}: v2": rescue(case) for case, (words, *_) in RESCUES.items()},
+        {f"{words.capitalize()}: v2": rescue_run(case) for case, (words, *_) in RESCUES.items()},
     ),
 )
 
@@ -320,17 +322,17 @@ rescues = quiz(
 # -- the companion
 
 
-def unheld(version: str) -> tuple[int, str]:
+def without_holder(version: str) -> tuple[int, str]:
     """What a pin gets from migrate_pages() and how it ends: no huge page is free, nobody holds."""
     trace = run(version, holder=0, order=1)
     return migrate_returns(trace)[-1], pin_result(trace)
 
 
-def free_way(*versions: str) -> dict[str, int | bool]:
+def returned_and_pinned(*versions: str) -> dict[str, int | bool]:
     """The same, as a card asks for it."""
     found: dict[str, int | bool] = {}
     for version in versions:
-        found[f"{version}_returns"], end = unheld(version)
+        found[f"{version}_returns"], end = without_holder(version)
         found[f"{version}_pinned"] = end == "pinned"
     return found
 
@@ -338,7 +340,7 @@ def free_way(*versions: str) -> dict[str, int | bool]:
 returned = Card(
     "All pieces have moved: what does `migrate_pages()` return in base, and does the pin succeed?",
     {"base_returns": (0, 1, 512), "base_pinned": bool},
-    outcome=lambda: free_way("base"),
+    outcome=lambda: returned_and_pinned("base"),
     why="The pin of base fails *although everything moved*. The huge page that was split counts as "
     "one failure. So the number is not 0, and the pin gives up. Trying again alone would be of no "
     "use to this pin.\n\n"
@@ -355,12 +357,12 @@ companion = Card(
     "The same run in v1 and in v2: what does `migrate_pages()` return, and does the pin succeed?\n"
     "Nobody holds the page, no huge page is free, the split succeeds, and all 512 pieces move.",
     {"v1_returns": (0, 1, 512), "v1_pinned": bool, "v2_returns": (0, 1, 512), "v2_pinned": bool},
-    outcome=lambda: free_way("v1", "v2"),
+    outcome=lambda: returned_and_pinned("v1", "v2"),
     why="v1 still returns a positive number. Its pin gives up only at a negative number, or if a "
     "page is left on the list: here neither is so. v2 returns 0, so its pin needs no new rule.\n\n"
     "With a holder that never lets go, the page is left on the list. Then the pin fails in both.",
     still=lambda: frame(
-        [unheld(version) for version in VERSIONS],
+        [without_holder(version) for version in VERSIONS],
         labels(VERSIONS, "version"),
         ["migrate_pages() returns", "the pin"],
     ),

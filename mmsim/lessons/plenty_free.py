@@ -51,7 +51,7 @@ worn = Card(
 ORDERS = tuple(f"order_{n}" for n in range(5))
 
 
-def strip(held: Collection[int]) -> tuple[dict[str, int], str]:
+def free_blocks(held: Collection[int]) -> tuple[dict[str, int], str]:
     """Of 16 pages with these in use: the free blocks of each order, and the pages of each."""
     found = pattern(len(ORDERS) - 1, [(page, 0) for page in held])
     ends = [(b.offset, b.offset + (1 << b.order) - 1) for b in found.blocks if b.held is None]
@@ -61,7 +61,7 @@ def strip(held: Collection[int]) -> tuple[dict[str, int], str]:
 
 def blocks_card(question: str, held: Collection[int], *more: str) -> Card:
     """A card that asks for the free blocks of the strip in which these pages are in use."""
-    counts, where = strip(held)
+    counts, where = free_blocks(held)
 
     def judge(given: dict[str, int]) -> Verdict:
         if given == counts:
@@ -89,7 +89,7 @@ def blocks_card(question: str, held: Collection[int], *more: str) -> Card:
 EXAMPLE, MINE = (0, 10, 15), (3, 4, 8, 10)
 blocks = blocks_card(
     "How many free blocks of orders 0, 1, 2, 3 and 4 has your strip?\n"
-    f"For the example they are {', '.join(map(str, strip(EXAMPLE)[0].values()))}.",
+    f"For the example they are {', '.join(map(str, free_blocks(EXAMPLE)[0].values()))}.",
     MINE,
     "The largest free block is pages 12-15; that is one of order 2.",
 )
@@ -164,7 +164,7 @@ WHY = {
 
 
 @cache
-def got() -> dict[str, str]:
+def served() -> dict[str, str]:
     """What each request gets from the host with CMA."""
     return dict(zip(PARTS, served_from(host(**LENT).zone).values(), strict=True))
 
@@ -174,8 +174,8 @@ requests = Card(
     "Each is made by itself. A process's memory can be moved later. `-ENOMEM` means from nowhere.",
     dict.fromkeys(PARTS, ("CMA", "ordinary memory", "-ENOMEM")),
     labels={part: f"A {name}." for part, name in PARTS.items()},
-    outcome=got,
-    against=lambda part, _: (WHY[part], f"{got()[part]}; {WHY[part]}"),
+    outcome=served,
+    against=lambda part, _: (WHY[part], f"{served()[part]}; {WHY[part]}"),
     if_right="a huge page can be had, but only where a pin may not leave it",
     hints=(
         "Which of the three may use CMA? Is there a free block of 2 MiB outside CMA?",
@@ -234,7 +234,7 @@ BOOT = "b8_s10_pinned"
 STAGES = {"0_start": "just booted", "4_order9_outside_cma_used_up": "in pieces"}
 
 
-def stage(snapshot: str) -> list[object]:
+def counts_at(snapshot: str) -> list[object]:
     """Free memory, blocks of 2 MiB, and the kernel's number for order 9 at a moment."""
 
     def rows(file: str, **wanted: str) -> list[dict[str, str]]:
@@ -257,7 +257,7 @@ def stage(snapshot: str) -> list[object]:
 measured = Card(
     "What the kernel counted before and after its memory fell to pieces",
     still=lambda: frame(
-        [*map(stage, STAGES)],
+        [*map(counts_at, STAGES)],
         labels(STAGES.values(), "moment"),
         ["free outside CMA", "blocks of 2 MiB there", "in CMA", "extfrag_index"],
     ),

@@ -99,7 +99,7 @@ def steps_of_a_walk() -> Frame:
 WAITS, FAILS, PINS = "waits", "fails", "succeeds"
 
 
-def meets(version: str, taken: int, until: int = 0) -> str:
+def pin_after(version: str, taken: int, until: int = 0) -> str:
     """What becomes of a pin that runs alone, as far as it can, after `taken` steps of drop_caches.
 
     If it has to wait by then, drop_caches goes on until it has taken `until` steps."""
@@ -131,9 +131,9 @@ meeting = Card(
         "waited": "the pin waited; `drop_caches` gives the lock back, and then stands still",
     },
     outcome=lambda: {
-        "lock": meets("base", first_window().locked),
-        "reference": meets("base", first_window().unlocked),
-        "waited": meets("base", first_window().locked, first_window().unlocked),
+        "lock": pin_after("base", first_window().locked),
+        "reference": pin_after("base", first_window().unlocked),
+        "waited": pin_after("base", first_window().locked, first_window().unlocked),
     },
     why="A lock alone refuses nothing: the split of Linux 6.1 sleeps until the lock is free. But "
     "then it runs straight into the second window. The page has one reference too many, and the "
@@ -157,7 +157,7 @@ def fate_of_v2(taken: int) -> str:
     first = first_window()
     if first.locked <= taken < first.unlocked:
         return "it waits for the lock"
-    return MEETINGS[meets("v2", taken)]
+    return MEETINGS[pin_after("v2", taken)]
 
 
 def window_judged(taken: int) -> Verdict:
@@ -285,19 +285,19 @@ HOW: dict[str, tuple[str, str, Style]] = {
 
 
 @cache
-def looks(version: str, how: str) -> list[int]:
+def check_times(version: str, how: str) -> list[int]:
     """When each attempt at a split looks at the count, in units of the clock."""
     situation = timed_hold(version, hold=100_000, allocation=how, order=1)
     return [round(look) for look in attempts(situation)]
 
 
 @cache
-def turns() -> dict[tuple[str, str], tuple[int, int, int]]:
+def releases() -> dict[tuple[str, str], tuple[int, int, int]]:
     """How late the reference may go, in microseconds, in base and v2, and what v2 gains."""
     found = {}
     for how in HOW:
         measured = [round(best_split(trials(how, version))) for version in VERSIONS]
-        model = [round(looks(version, how)[-1] * UNIT_US) for version in VERSIONS]
+        model = [round(check_times(version, how)[-1] * UNIT_US) for version in VERSIONS]
         for side, (base, v2) in (("measured", measured), ("model", model)):
             found[how, side] = (base, v2, v2 - base)
     return found
@@ -305,9 +305,9 @@ def turns() -> dict[tuple[str, str], tuple[int, int, int]]:
 
 def release_chart() -> list[Any]:
     """Measured pins by release time, and when the model's last check is."""
-    rows = labels((f"{how}, {side}" for how, side in turns()), "latest release (µs)")
-    table = frame([*turns().values()], rows, [*VERSIONS, "gain of v2"])
-    gains = " and ".join(f"{turns()[how, 'measured'][2]} µs ({how})" for how in HOW)
+    rows = labels((f"{how}, {side}" for how, side in releases()), "latest release (µs)")
+    table = frame([*releases().values()], rows, [*VERSIONS, "gain of v2"])
+    gains = " and ".join(f"{releases()[how, 'measured'][2]} µs ({how})" for how in HOW)
     sentence = f"Measured, the reference may be dropped later with v2 than with base, by {gains}."
     claim = "How late may it be dropped? Ten attempts reach later than one"
     svg = Svg(640, 376, claim, f"{claim}. {sentence}")
@@ -331,7 +331,7 @@ def draw_pins(plot: Plot, version: str, how: str) -> list[Sign]:
         at = begin + BIN_US / 2 + (14 if how == "fragmented" else -14)
         plot.line([(at, end) for end in share.interval], {"stroke_width": 0.8})
         plot.dot(at, share.part, shape, fill)
-    plot.upright(looks(version, how)[-1] * UNIT_US, style)
+    plot.upright(check_times(version, how)[-1] * UNIT_US, style)
     return [
         dot_sign(plot.svg, shape, fill, f"measured, {how}"),
         line_sign(plot.svg, style, f"model, {how}"),
@@ -341,7 +341,7 @@ def draw_pins(plot: Plot, version: str, how: str) -> list[Sign]:
 def how_to_read() -> str:
     """How to read the chart, and where clock and measurement differ."""
     gains = {
-        how: f"{turns()[how, 'model'][2]} µs in the model and {turns()[how, 'measured'][2]}"
+        how: f"{releases()[how, 'model'][2]} µs in the model and {releases()[how, 'measured'][2]}"
         for how in HOW
     }
     return (
@@ -363,7 +363,7 @@ longer = Card(
     "split would succeed.",
     {"v2_us": (600, 900, 5600)},
     labels={"v2_us": "v2, measured, in µs"},
-    outcome=lambda: {"v2_us": round(turns()["fragmented", "measured"][1], -2)},
+    outcome=lambda: {"v2_us": round(releases()["fragmented", "measured"][1], -2)},
     hints=(
         "The last check decides. How many checks come after the first one?",
         "Nine more checks, and the clock says how long each takes; a unit is 0.59 µs.",

@@ -319,7 +319,7 @@ hole = Card(
 # -- a test that states the contract
 
 
-def twice(attempt: Attempt) -> str:
+def tries_twice(attempt: Attempt) -> str:
     """A refused split is tried a second time, for every caller."""
     huge_and_held = attempt.what == HUGE_PAGE and attempt.code == "-EAGAIN"
     return TRY_AGAIN if huge_and_held and attempt.tries < 2 else attempt.usual
@@ -327,7 +327,7 @@ def twice(attempt: Attempt) -> str:
 
 # It counts otherwise and tries otherwise, and tells every caller what base told it.
 JUDGED = {name: get(name) for name in ("base", "v2", "v1")} | {
-    "later": get("v3fix")._replace(policy=twice)
+    "later": get("v3fix")._replace(policy=tries_twice)
 }
 
 

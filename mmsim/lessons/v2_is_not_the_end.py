@@ -85,7 +85,7 @@ class Counts(NamedTuple):
 
 
 @cache
-def ends(version: str) -> Mapping[Counts, str]:
+def ends_of(version: str) -> Mapping[Counts, str]:
     """Everything that a pin can count in any order of steps, each with a shortest schedule.
 
     It is stored; a test searches again."""
@@ -96,9 +96,9 @@ def ends(version: str) -> Mapping[Counts, str]:
     return found
 
 
-def breaks(claim: Callable[[Counts], object], version: str) -> tuple[Counts, str] | None:
+def run_that_breaks(claim: Callable[[Counts], object], version: str) -> tuple[Counts, str] | None:
     """A shortest run of a version that breaks a claim; None if all keep it."""
-    return next((end for end in ends(version).items() if not claim(end[0])), None)
+    return next((end for end in ends_of(version).items() if not claim(end[0])), None)
 
 
 def counted_once(c: Counts) -> bool:
@@ -109,7 +109,7 @@ def counted_once(c: Counts) -> bool:
 def claim_judged(claim: Any) -> Verdict:
     """Does a claim tell v2 from v3fix?"""
     try:
-        said = {c: limited("claim", claim, c) for v in ("v3fix", "v2") for c in ends(v)}
+        said = {c: limited("claim", claim, c) for v in ("v3fix", "v2") for c in ends_of(v)}
     except PolicyError as error:
         return failed(str(error))
     if all(answer is None for answer in said.values()):
@@ -118,18 +118,18 @@ def claim_judged(claim: Any) -> Verdict:
     if odd is not None:
         what = shown(odd[1], 40, quoted=True)
         return failed(f"your claim returns {what}, not True or False, for {odd[0]}")
-    if kept := breaks(said.get, "v3fix"):
+    if kept := run_that_breaks(said.get, "v3fix"):
         return failed(f"not even v3fix keeps it: {kept[1]} ends with {kept[0]}")
-    broken = breaks(said.get, "v2")
+    broken = run_that_breaks(said.get, "v2")
     if broken is None:
-        return failed(f"v2 keeps it too, in all {len(ends('v2'))} ways it can end")
+        return failed(f"v2 keeps it too, in all {len(ends_of('v2'))} ways it can end")
     counts = f"v2 breaks it with {broken[1]}, and these counts: {broken[0]}"
     return passed("v3fix keeps your claim, v2 does not", counts)
 
 
 def counted_twice() -> Picture:
     """The end of the shortest run of v2 in which one page is counted twice."""
-    broken = breaks(counted_once, "v2")
+    broken = run_that_breaks(counted_once, "v2")
     assert broken is not None
     run = vfio_map("v2", order=1, passes=3, targets=EITHER, released=1).replay(broken[1])
     return flow_picture(run)
@@ -350,7 +350,7 @@ def to_beat(case: str) -> str:
     return in_words(case, KNOWN["v3fix"][[*CASES].index(case)])
 
 
-def drained(version: Version, what: str) -> int:
+def drains_for(version: Version, what: str) -> int:
     """How often all processors are drained for one such page that is held for ever."""
     usual = GIVE_UP if what == PIECE else TRY_AGAIN
     tries = (Attempt(what, "-EAGAIN", "longterm_pin", n + 1, usual) for n in range(MIGRATE_PASSES))
@@ -382,7 +382,7 @@ def policy_judged(decide: Any) -> Verdict:
         if notice := others_notice(row):
             return failed(f"callers other than a pin notice it: {', '.join(notice)}")
         for what, most in DRAINS_MAX.items():
-            if (times := drained(row, what)) > most:
+            if (times := drains_for(row, what)) > most:
                 why = "one drain empties all" if most else "it takes no reference off a huge page"
                 return failed(
                     f"a {what} that is held for ever costs {plural(times, 'drain')} of every "

@@ -165,7 +165,7 @@ ALIKE: dict[str, dict[str, Any]] = {
 }
 
 
-def alike() -> Frame:
+def same_count() -> Frame:
     """Pages with one and the same count, and what it is made of."""
     folios = [end_of(**knobs) for knobs in ALIKE.values()]
     rows = [(folio.refcount, folio.mapcount, references(folio)) for folio in folios]
@@ -206,7 +206,7 @@ page_y = Card(
     "very different pages have one and the same count.\n\n"
     "*A common mistake:* 514 references mean 514 users. The page cache alone has 512 of them, and "
     "the cache is not a user. Nobody need ever look at these 2 MiB again.",
-    still=lambda: [page_picture(**Y), alike()],
+    still=lambda: [page_picture(**Y), same_count()],
 )
 
 
@@ -217,7 +217,7 @@ PAGE_B = {"order": 0, "cached": "no", "mappings": 2, "pin": "yes"}
 SIDES = ("expected", "actual")
 
 
-def described(knobs: dict[str, Any]) -> str:
+def page_in_words(knobs: dict[str, Any]) -> str:
     """A page in words."""
     page, words = page_with(**knobs).knobs, ("no", "one", "two", "three", "four")
     mappings, holders = (words[int(page[name])] for name in ("mappings", "holders"))
@@ -229,7 +229,7 @@ def described(knobs: dict[str, Any]) -> str:
     return told + ", pinned once by a debugger" * (page["pin"] == "yes")
 
 
-def worked(knobs: dict[str, Any]) -> str:
+def sums_in_words(knobs: dict[str, Any]) -> str:
     """The two sums of a page."""
     folio, both = end_of(**knobs), sums(**knobs)
     return (
@@ -255,19 +255,19 @@ def both_counts(question: str, pages: Mapping[str, dict[str, Any]]) -> Card:
         outcome=lambda: {part: sums(**page)[side] for part, (page, side) in asked.items()},
         against=lambda part, given: (
             f"not {given}; whose references are these?",
-            worked(asked[part][0]),
+            sums_in_words(asked[part][0]),
         ),
         if_right="both sides",
         hints=COUNTING,
         still=lambda: [
-            f"{name[:1]}: {worked(page)}".removeprefix(": ") for name, page in pages.items()
+            f"{name[:1]}: {sums_in_words(page)}".removeprefix(": ") for name, page in pages.items()
         ],
     )
 
 
 counts = both_counts(
     "What is expected of each of these two pages, and what is its actual count?\n"
-    f"Both are isolated.\n\n`a`: {described(PAGE_A)}.\n\n`b`: {described(PAGE_B)}.",
+    f"Both are isolated.\n\n`a`: {page_in_words(PAGE_A)}.\n\n`b`: {page_in_words(PAGE_B)}.",
     {"a_": PAGE_A, "b_": PAGE_B},
 )
 
@@ -279,7 +279,7 @@ def practise(pick: Pick) -> Card:
     page["mappings"] = pick((1, 2, 3, 4) if page["cached"] == "no" else (0, 1, 2, 3, 4))
     page["pin"] = pick(("yes", "no")) if page["mappings"] else "no"
     question = "What is expected of this page, and what is its actual count?\n"
-    return both_counts(f"{question}It is isolated: {described(page)}.", {"": page})
+    return both_counts(f"{question}It is isolated: {page_in_words(page)}.", {"": page})
 
 
 # -- for a moment, or for good

@@ -193,7 +193,7 @@ ENDS = {
 }
 
 
-def counted(end: str) -> int:
+def how_many(end: str) -> int:
     """How many schedules end so; `end` in the words of ENDS."""
     return sum(ENDS[fate][0] == end for fate in schedules().values())
 
@@ -201,14 +201,14 @@ def counted(end: str) -> int:
 N_SCHEDULES, N_STATES = 73, 55  # a test counts them
 
 
-def grid() -> Picture:
+def schedules_picture() -> Picture:
     """Each cell is one schedule: the row says when the holder comes, the column when it goes."""
     names = [event.op.kind.name for event in RACE.replay("split*13").events]
     rows = [*names, "(the split has returned)"]
     wide, cell, left, top = 640.0, 25.0, 232.0, 112.0
-    failing = N_SCHEDULES - counted("the page is split")
+    failing = N_SCHEDULES - how_many("the page is split")
     title = f"{failing} of {N_SCHEDULES} schedules fail; each cell is a schedule"
-    ends = ", ".join(f"{counted(end)} {end}" for end, _ in ENDS.values())
+    ends = ", ".join(f"{how_many(end)} {end}" for end, _ in ENDS.values())
     svg = Svg(wide, top + cell * len(rows) + 64, title, f"{title}: {ends}.")
     svg.headline(14, 28, wide - 28, title)
     svg.note(left - 12, top - 12, "the holder takes it before", 226, anchor="end")
@@ -223,7 +223,7 @@ def grid() -> Picture:
         fill = ENDS[fate][1]
         x, y = left + cell * dropped, top + cell * taken
         svg.filled(x + 1, y + 1, cell - 2, cell - 2, fill, stroke=fill.mark, stroke_width=1)
-    signs = [svg.swatch(fill, f"{words}: {counted(words)}") for words, fill in ENDS.values()]
+    signs = [svg.swatch(fill, f"{words}: {how_many(words)}") for words, fill in ENDS.values()]
     svg.legend(14, top + cell * len(rows) + 24, wide - 28, signs)
     return Picture(svg.render(), f"{title}: {ends}.")
 
@@ -233,7 +233,7 @@ failing = Card(
     "many at the freeze?",
     {"check": (7, 14, 21, 63), "freeze": (3, 4, 12, 39)},
     labels={"check": "refused at the check", "freeze": "refused at the freeze"},
-    outcome=lambda: {where: counted(f"refused at the {where}") for where in ("check", "freeze")},
+    outcome=lambda: {where: how_many(f"refused at the {where}") for where in ("check", "freeze")},
     hints=(
         "At the check: it comes before one of the steps 1 to 7.",
         "At the freeze: it comes after step 7, 8 or 9, and goes after step 10, 11, 12 or 13.",
@@ -244,7 +244,7 @@ failing = Card(
     "is gone too early. Row 11 is empty: nobody can take a reference while the count is frozen.\n\n"
     "33 of 73 fail, but that is no probability. It matters how often a holder comes, and how long "
     "it stays: lesson 07.",
-    still=grid,
+    still=schedules_picture,
 )
 
 

@@ -11,7 +11,7 @@ from mmsim.evidence.ftrace import migrate_returns
 from mmsim.lessons import FOLDER
 from mmsim.lessons import capstone_and_recall as lesson
 from mmsim.lessons.form import counters_of
-from mmsim.lessons.the_report import OUT, fits
+from mmsim.lessons.the_report import OUT, which_fit
 from mmsim.lessons.who_holds_this_page import Y
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import lru_batch, vfio_map
@@ -121,7 +121,7 @@ def test_the_answers_of_the_two_days():
     page, page_y = (folio_of(page_with(**knobs).run()) for knobs in ({}, Y))
     assert (page.refcount, page.mapcount) == (day_2["expected"], 1)
     assert (page_y.refcount, page_y.mapcount) == (514, day_7["mappings"])
-    assert [name for name, said in fits().items() if said == OUT] == [day_7["out"]]
+    assert [name for name, said in which_fit().items() if said == OUT] == [day_7["out"]]
     held, alone = vfio_map("v2").run(), vfio_map("base", holder=0).run()
     assert [*counters_of(held).values()] == [day_2["failures"], day_2["refused"]]
     assert errno.name(alone.results["pin"]) == day_7["alone"]
@@ -134,4 +134,4 @@ def test_the_answers_of_the_two_days():
     assert pinned == ["drain"]
     for name in lesson.COUNTERS:
         assert f"| `{name}` |" in TEXT
-        assert name in lesson.ways().words
+        assert name in lesson.ways_picture().words

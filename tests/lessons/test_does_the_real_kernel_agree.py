@@ -59,7 +59,7 @@ def test_no_split_was_refused_in_the_loop_of_2022_either():
         sum(int(row[f"d_thp_{n}"]) for row in rows) for n in ("split_page", "split_page_failed")
     )
     failed = sum(row["pin_errno"] != "0" for row in rows)
-    words = lesson.cause_told()
+    words = lesson.measured_ends()
     assert (splits, refused) == (640, 0)
     assert "6.1.0 split 640 huge pages" in words
     assert f"{failed} of {len(rows)} pins failed" in words

@@ -17,7 +17,7 @@ RACE = lesson.RACE
 def test_the_headline_is_what_was_counted():
     old, new = (lesson.pins(version).failed for version in lesson.TRIES)
     assert old.interval[1] > new.interval[0]  # "the two intervals overlap"
-    assert lesson.between(old) == "245 of 510, that is 48 % (44 to 52 %)"
+    assert lesson.interval_of(old) == "245 of 510, that is 48 % (44 to 52 %)"
     for picture in (lesson.before.make(), lesson.bought_picture()):
         readable(picture.svg)
 
@@ -30,7 +30,7 @@ def test_the_numbers_of_the_text():
     assert lesson.failing_at(1) == Fraction(59, 2048) == Fraction(7, 256) + Fraction(3, 2048)
     looks = {e.site: n for n, e in enumerate(RACE.replay("split*13 holder*2").events, start=1)}
     assert (looks["split.check"], looks["split.freeze"]) == (7, 10)
-    assert (lesson.failing_schedules(), lesson.searched().schedules()) == (33, 73)
+    assert (lesson.failing_schedules(), lesson.explored().schedules()) == (33, 73)
     assert [len(lesson.tosses(name)) for name in lesson.SCHEDULES] == [15, 11]
     by_pace = {pace: [lesson.failing_at(pace, n) for n in (1, 2, 3)] for pace in PACES}
     assert all(now > 100 * later for now, later in pairwise(by_pace[1]))
@@ -40,7 +40,7 @@ def test_the_numbers_of_the_text():
     assert success(Retrying(1000, 1000, permanent=Fraction(1, 5)), 1) == Fraction(4, 5)
     shares = [success(Retrying(passes, gap), 1000) for passes, gap in ((100, 1), (10, 10))]
     assert abs(shares[0] - shares[1]) < Fraction(1, 100)
-    assert all(lesson.share_of(how, "6.1.0").hits == 0 for how in lesson.HOW)
+    assert all(lesson.rescued_share(how, "6.1.0").hits == 0 for how in lesson.HOW)
     refused = [lesson.pins(version).split_refused for version in lesson.TRIES]
     assert refused == [5, 4]
 

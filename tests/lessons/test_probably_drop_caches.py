@@ -9,7 +9,7 @@ from views.svg_rules import readable
 
 from mmsim.engine.schedule import render
 from mmsim.lessons import probably_drop_caches as lesson
-from mmsim.lessons.probably_drop_caches import FAILS, PINS, WAITS, looks, meets, windows
+from mmsim.lessons.probably_drop_caches import FAILS, PINS, WAITS, check_times, pin_after, windows
 from mmsim.scenarios import SMALL, drop_caches_only, pin_versus, timed_hold
 
 
@@ -30,12 +30,13 @@ def test_windows_of_a_batch():
 @pytest.mark.parametrize("version", ["base", "v2", "v3"])
 def test_after_how_many_steps_a_pin_meets_what(version):
     """From folio_unlock(), step 8, to folio_put(), step 14."""
-    met = [meets(version, steps) for steps in range(16)]
+    met = [pin_after(version, steps) for steps in range(16)]
     end = FAILS if version == "base" else PINS
     assert met[:2] == met[14:] == [end, end]
     assert met[3:8] == [WAITS] * 5
     assert met[8] == met[13] == FAILS
-    assert (met[10], meets(version, 10, 12)) == (WAITS, FAILS)  # off its LRU list, and back on it
+    # Off its LRU list, and back on it.
+    assert (met[10], pin_after(version, 10, 12)) == (WAITS, FAILS)
     assert lesson.first_window()[1:] == (3, 8, 14)
 
 
@@ -58,7 +59,7 @@ def test_ends_and_a_shortest_schedule_to_one(version):
 
 @pytest.mark.parametrize(("how", "look"), [("injected", 1071), ("fragmented", 1471)])
 def test_a_reference_may_stay_until_the_last_look(how, look):
-    assert looks("v2", how)[-1] == look
+    assert check_times("v2", how)[-1] == look
     for hold, end in ((look - 1, 2), (look, -12)):
         run = timed_hold("v2", hold=hold, allocation=how, order=1).run()
         assert run.results["pin"] == end
@@ -66,6 +67,6 @@ def test_a_reference_may_stay_until_the_last_look(how, look):
 
 def test_what_is_said_of_the_chart_of_timed_releases():
     """A test of the measured rows holds its numbers against the clock."""
-    assert lesson.turns()["fragmented", "measured"][0] == lesson.BASE_US
-    assert lesson.turns()["fragmented", "model"][0] < lesson.BASE_US  # "the clock is rough"
+    assert lesson.releases()["fragmented", "measured"][0] == lesson.BASE_US
+    assert lesson.releases()["fragmented", "model"][0] < lesson.BASE_US  # "the clock is rough"
     readable(lesson.release_chart()[0].svg)

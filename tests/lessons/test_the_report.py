@@ -31,13 +31,13 @@ def test_only_one_rule_gives_what_is_counted_in_every_setting_of_the_picture():
     _, rule = lesson.RULES[lesson.counted.solution]
     for version in ("v1", "v2"):
         for when in (NOBODY, *map(str, range(1, 10)), NEVER):
-            passes, refused, counted = lesson.seen((version, when))
+            passes, refused, counted = lesson.numbers_of((version, when))
             assert rule(passes, refused) == counted
             assert refused == stops(version, when)[-1].thp_split_page_failed
 
 
 def test_three_suspects_can_not_be_told_apart_and_one_is_out():
-    assert [lesson.tried(name) for name in lesson.SUSPECTS][:3] == [ONE_EACH] * 3
+    assert [lesson.counters_with(name) for name in lesson.SUSPECTS][:3] == [ONE_EACH] * 3
     for name in ("truncated", "nomem"):
         assert vfio_map("v2", holder=0, trouble=name).run().results["pin"] == -12
 

@@ -59,7 +59,7 @@ def searched(version):
 @pytest.mark.parametrize("version", ["v2", "v3fix"])
 def test_what_is_stored_of_every_run_is_what_a_search_finds(version):
     found = searched(version)
-    assert [*lesson.ends(version).items()] == [*found.items()]
+    assert [*lesson.ends_of(version).items()] == [*found.items()]
     assert {c.huge_pages for c in found} == {1, 2}
     assert any(not c.pinned and not c.thp_split_page_failed and not c.pages_in_cma for c in found)
 
@@ -163,4 +163,4 @@ def test_the_two_ways_to_count_drains_agree():
     row = own_policy(lambda a: "drain" if a.pin_is_busy else a.usual)
     for what, order in ((lesson.HUGE_PAGE, 1), (lesson.SINGLE_PAGE, 0)):
         run = make("vfio_map", row, {"order": order}).run()
-        assert lesson.drains(run) == lesson.drained(row, what)
+        assert lesson.drains(run) == lesson.drains_for(row, what)

@@ -27,7 +27,7 @@ def test_the_rows_of_the_table_are_what_the_model_adds():
 def test_two_pages_with_one_count_are_treated_differently():
     table = lesson.evidence.make()
     assert table.values.tolist() == [[514, lesson.ALLOWED], [514, lesson.REFUSED]]
-    alike = lesson.alike()
+    alike = lesson.same_count()
     assert {*alike["refcount"]} == {514}
     assert len({*alike["who has them"]}) == len(alike) == 4
     assert "holders 1" in alike["who has them"].iloc[1]

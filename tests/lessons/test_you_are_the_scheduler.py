@@ -27,7 +27,7 @@ def test_every_schedule_is_a_cell_of_the_picture():
     assert len(cells) == len(ends) == lesson.N_SCHEDULES == RACE.explore().schedules()
     assert sorted(cells.values()) == sorted(ends)
     assert RACE.explore().states == lesson.SMALL_RACE.explore().states == lesson.N_STATES
-    readable(lesson.grid().svg)
+    readable(lesson.schedules_picture().svg)
 
 
 def test_a_level_won_in_the_widget_is_stored_in_its_card():
