@@ -29,7 +29,7 @@ ROOMS = {
         "lessons/activity.py",
         "lessons/card.py",
         "lessons/form.py",
-        "lessons/told.py",
+        "lessons/wording.py",
     ],
     "widgets": ["widgets/"],
     "lessons": ["lessons/"],

@@ -481,7 +481,6 @@ day_2 = quiz(
             "what still waits after the last pass is counted once more",
         ),
     },
-    form="a whole number",
 )
 day_7 = quiz(
     "Day 7: five questions, from memory.",
@@ -518,5 +517,4 @@ day_7 = quiz(
             "no reference was in the way, so v2 does not try again",
         ),
     },
-    form="a whole number",
 )

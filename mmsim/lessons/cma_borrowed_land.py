@@ -196,7 +196,6 @@ one = Card(
     "With how many pageblocks of CMA, of the 32, does exactly one of the eight land there?\n"
     "Work it out with the rule before you touch a slider.",
     int,
-    form="a whole number",
     judge=lambda cma: (passed if in_cma(cma=cma) == 1 else failed)(landed(cma=cma)),
     solution=13,
     hints=(

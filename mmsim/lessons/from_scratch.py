@@ -31,7 +31,7 @@ from mmsim.lessons import FOLDER
 from mmsim.lessons.card import Card
 from mmsim.lessons.form import FormError, Verdict, failed, passed
 from mmsim.lessons.migrate_or_split import tries_picture
-from mmsim.lessons.told import AGAIN
+from mmsim.lessons.wording import AGAIN
 from mmsim.mm.folio import ISOLATION, Folio
 from mmsim.mm.seams import Version
 from mmsim.mm.versions import VERSIONS
@@ -329,12 +329,10 @@ def runs_shown(claim: str, runs: Runs) -> list[Any]:
         ).run()
         for words, (kernel, leaves) in runs.items()
     }
-    rows = [
-        (errno.name(rc), *n)
-        for rc, *n in (run_outcome(*run, finished_page()) for run in runs.values())
-    ]
-    counted = frame(rows, labels(traces, "run"), ["migrate_pages() returns", *REPORTED])
-    return [tries_picture(claim, traces), counted]
+    outcomes = [run_outcome(*run, finished_page()) for run in runs.values()]
+    rows = [(errno.name(rc), *counters) for rc, *counters in outcomes]
+    counts = frame(rows, labels(traces, "run"), ["migrate_pages() returns", *REPORTED])
+    return [tries_picture(claim, traces), counts]
 
 
 phenomenon = Shown(lambda: runs_shown("One page of Python: the bug, and the patch", RUNS))

@@ -442,7 +442,6 @@ def practise(pick: Pick) -> Card:
         f"What do the two counters say at the end of this run, in {version}, and how does the pin "
         f"end?\n{many} in CMA, and {place}; {words}.",
         {**dict.fromkeys(REPORTED, int), "pin": ("pinned", "-ENOMEM")},
-        form="a whole number",
         outcome=outcome,
         against=lambda part, given: (
             f"not {given}; what is tried in each pass?",

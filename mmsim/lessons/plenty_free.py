@@ -76,7 +76,6 @@ def blocks_card(question: str, held: Collection[int], *more: str) -> Card:
         question,
         dict.fromkeys(ORDERS, int),
         judge=judge,
-        form="a whole number",
         solution=counts,
         hints=(
             "A block of order n begins at a multiple of 2 to the power of n.",

@@ -251,7 +251,6 @@ def both_counts(question: str, pages: Mapping[str, dict[str, Any]]) -> Card:
     return Card(
         question,
         dict.fromkeys(asked, int),
-        form="a whole number",
         outcome=lambda: {part: sums(**page)[side] for part, (page, side) in asked.items()},
         against=lambda part, given: (
             f"not {given}; whose references are these?",
