@@ -383,24 +383,6 @@ changed = Card(
 )
 
 
-def pins_table() -> Frame:
-    """Measured pins of eight huge pages on 6.12 beside a loop of drop_caches, to be plotted."""
-    import pandas as pd
-
-    rows = load_csv("kernel-runs/k612/k612_s4_dropcaches_trials.csv", alloc_mode="inject")
-    cells = [
-        (
-            int(row["dc_gap_us"]) // 1000,
-            int(row["d_drop_pagecache"]),
-            int(row["cma_pages_after"]),
-            float(row["pin_us"]) / 1000,
-        )
-        for row in rows
-        if row["scenario"] in GAPS
-    ]
-    return pd.DataFrame(cells, columns=["pause_ms", "runs", "left", "pin_ms"])
-
-
 # -- what the data support
 
 YES, NO = "supported", "not supported"
@@ -447,3 +429,24 @@ support = quiz(
     ),
     needs=(changed,),
 )
+
+
+# -- a table for plots of one's own
+
+
+def pins_table() -> Frame:
+    """Measured pins of eight huge pages on 6.12 beside a loop of drop_caches, to be plotted."""
+    import pandas as pd
+
+    rows = load_csv("kernel-runs/k612/k612_s4_dropcaches_trials.csv", alloc_mode="inject")
+    cells = [
+        (
+            int(row["dc_gap_us"]) // 1000,
+            int(row["d_drop_pagecache"]),
+            int(row["cma_pages_after"]),
+            float(row["pin_us"]) / 1000,
+        )
+        for row in rows
+        if row["scenario"] in GAPS
+    ]
+    return pd.DataFrame(cells, columns=["pause_ms", "runs", "left", "pin_ms"])

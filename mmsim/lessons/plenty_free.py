@@ -94,19 +94,6 @@ blocks = blocks_card(
 )
 
 
-@seeded
-def practise(pick: Pick) -> Card:
-    """Another strip."""
-    held = {pick(range(16)) for _ in range(pick(range(2, 7)))}
-    drawn = "".join("#" if page in held else "." for page in range(16))
-    question = (
-        "How many free blocks of orders 0, 1, 2, 3 and 4 has this strip?\n"
-        f"Sixteen pages, in fours: `{' '.join(drawn[at : at + 4] for at in range(0, 16, 4))}`. "
-        "`#` is in use, `.` is free."
-    )
-    return blocks_card(question, held)
-
-
 # -- the least that is enough to spoil all
 
 SMALL_PAGES = 8 * HPAGE_PMD_NR
@@ -407,3 +394,19 @@ recall = quiz(
     },
     "you remember lessons 01 and 02",
 )
+
+
+# -- more strips
+
+
+@seeded
+def practise(pick: Pick) -> Card:
+    """Another strip."""
+    held = {pick(range(16)) for _ in range(pick(range(2, 7)))}
+    drawn = "".join("#" if page in held else "." for page in range(16))
+    question = (
+        "How many free blocks of orders 0, 1, 2, 3 and 4 has this strip?\n"
+        f"Sixteen pages, in fours: `{' '.join(drawn[at : at + 4] for at in range(0, 16, 4))}`. "
+        "`#` is in use, `.` is free."
+    )
+    return blocks_card(question, held)

@@ -80,20 +80,6 @@ walk = Card(
 )
 
 
-@Shown
-def steps_of_a_walk() -> Frame:
-    """The steps of the walk over one page that change something about it."""
-    trace = walk_over(1)
-    rows = {}
-    for step, event in enumerate(trace.events, start=1):
-        ((before,), (page,)) = (trace.state(n).world.folios.values() for n in (step - 1, step))
-        if page != before:
-            lock, lru = "drop_caches" if page.locked_by else "nobody", "yes" if page.lru else "no"
-            rows[f"{step}"] = (f"{event.op.kind.name}()", page.refcount, lock, lru)
-    heads = ["the walk calls", "references", "who has the lock", "on an LRU list?"]
-    return frame([*rows.values()], labels(rows, "step"), heads)
-
-
 # -- a pin comes while drop_caches stands still
 
 WAITS, FAILS, PINS = "waits", "fails", "succeeds"
@@ -143,6 +129,21 @@ meeting = Card(
     still=lambda: state_picture(pin_versus().run().at("can_split_folio")),
     play=widget("stepper", pin_versus(), versions=VERSIONS),
 )
+
+
+@Shown
+def steps_of_a_walk() -> Frame:
+    """The steps of the walk over one page that change something about it."""
+    trace = walk_over(1)
+    rows = {}
+    for step, event in enumerate(trace.events, start=1):
+        ((before,), (page,)) = (trace.state(n).world.folios.values() for n in (step - 1, step))
+        if page != before:
+            lock, lru = "drop_caches" if page.locked_by else "nobody", "yes" if page.lru else "no"
+            rows[f"{step}"] = (f"{event.op.kind.name}()", page.refcount, lock, lru)
+    heads = ["the walk calls", "references", "who has the lock", "on an LRU list?"]
+    return frame([*rows.values()], labels(rows, "step"), heads)
+
 
 MEETINGS = {
     PINS: "nobody is in the way: it succeeds",

@@ -288,23 +288,6 @@ batch = Card(
     still=remedies_tried,
 )
 
-accident = Card(
-    "The same two pages and `v2`, with the test the wrong way round: what becomes of the pin?\n"
-    "Go through two rounds: what does the pin find on each page?",
-    {"result": (PINNED, "-ENOMEM"), "drains": (0, 1, 2)},
-    labels={"drains": "how often it drains"},
-    outcome=lambda: {
-        "result": pin_result(batch_run("v2", "inverted")),
-        "drains": drains(batch_run("v2", "inverted")),
-    },
-    why="In the first round both pages are isolated, and left off the list. The list is empty, so "
-    "the pin begins again. Now both pages have no `PG_lru`, and the pin drains once. This time "
-    "isolation fails, so both pages come on the list, and they are moved.\n\n"
-    "The drain happens by accident, and it rescues the pin. That this hid such batches in 2022 is "
-    "our inference. The reports that we know are from 2024 on, after the repair.",
-    still=lambda: runs_table({test: batch_run("v2", test) for test in ISOLATIONS}, "the test, v2"),
-)
-
 
 # -- a policy of one's own
 
@@ -476,4 +459,23 @@ policy_map: Card = Card(
     "answers hold for pieces, too, so `try again` wins more than `v3fix`.",
     still=answers_table,
     needs=(policy,),
+)
+
+# -- the test the wrong way round
+
+accident = Card(
+    "The same two pages and `v2`, with the test the wrong way round: what becomes of the pin?\n"
+    "Go through two rounds: what does the pin find on each page?",
+    {"result": (PINNED, "-ENOMEM"), "drains": (0, 1, 2)},
+    labels={"drains": "how often it drains"},
+    outcome=lambda: {
+        "result": pin_result(batch_run("v2", "inverted")),
+        "drains": drains(batch_run("v2", "inverted")),
+    },
+    why="In the first round both pages are isolated, and left off the list. The list is empty, so "
+    "the pin begins again. Now both pages have no `PG_lru`, and the pin drains once. This time "
+    "isolation fails, so both pages come on the list, and they are moved.\n\n"
+    "The drain happens by accident, and it rescues the pin. That this hid such batches in 2022 is "
+    "our inference. The reports that we know are from 2024 on, after the repair.",
+    still=lambda: runs_table({test: batch_run("v2", test) for test in ISOLATIONS}, "the test, v2"),
 )

@@ -271,16 +271,6 @@ counts = both_counts(
 )
 
 
-@seeded
-def practise(pick: Pick) -> Card:
-    """Another page: what is expected, and what is its count?"""
-    page = {"order": pick((0, 9)), "cached": pick(("yes", "no")), "holders": pick((0, 1, 2, 3))}
-    page["mappings"] = pick((1, 2, 3, 4) if page["cached"] == "no" else (0, 1, 2, 3, 4))
-    page["pin"] = pick(("yes", "no")) if page["mappings"] else "no"
-    question = "What is expected of this page, and what is its actual count?\n"
-    return both_counts(f"{question}It is isolated: {page_in_words(page)}.", {"": page})
-
-
 # -- for a moment, or for good
 
 ENDS, TAKEN, NEITHER = KINDS = ("ends by itself", "the caller can end it", "neither")
@@ -336,3 +326,16 @@ recall = quiz(
     },
     "you remember lesson 00",
 )
+
+
+# -- more pages
+
+
+@seeded
+def practise(pick: Pick) -> Card:
+    """Another page: what is expected, and what is its count?"""
+    page = {"order": pick((0, 9)), "cached": pick(("yes", "no")), "holders": pick((0, 1, 2, 3))}
+    page["mappings"] = pick((1, 2, 3, 4) if page["cached"] == "no" else (0, 1, 2, 3, 4))
+    page["pin"] = pick(("yes", "no")) if page["mappings"] else "no"
+    question = "What is expected of this page, and what is its actual count?\n"
+    return both_counts(f"{question}It is isolated: {page_in_words(page)}.", {"": page})
