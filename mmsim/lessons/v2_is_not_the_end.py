@@ -114,10 +114,10 @@ def claim_judged(claim: Any) -> Verdict:
         return failed(str(error))
     if all(answer is None for answer in said.values()):
         return UNTOUCHED
-    odd = next(((c, said[c]) for c in said if not isinstance(said[c], bool)), None)
-    if odd is not None:
-        what = shown(odd[1], 40, quoted=True)
-        return failed(f"your claim returns {what}, not True or False, for {odd[0]}")
+    for end, answer in said.items():
+        if not isinstance(answer, bool):
+            what = shown(answer, 40, quoted=True)
+            return failed(f"your claim returns {what}, not True or False, for {end}")
     if kept := run_that_breaks(said.get, "v3fix"):
         return failed(f"not even v3fix keeps it: {kept[1]} ends with {kept[0]}")
     broken = run_that_breaks(said.get, "v2")
