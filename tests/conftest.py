@@ -7,12 +7,14 @@ import os
 import sys
 
 from tool_rule import (  # noqa: F401  pytest finds hooks and fixtures by name here
+    ROOT,
     chromium,
     pytest_runtest_setup,
     pytest_sessionfinish,
     pytest_terminal_summary,
 )
 
+sys.path.insert(0, str(ROOT / "tools"))  # what makes the lessons and the pages for teachers
 os.environ.pop("JPY_SESSION_NAME", None)  # also if pytest itself was started from a notebook
 
 # A run keeps all that it makes, so that collecting takes half of its time and finds nothing.

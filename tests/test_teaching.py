@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import ast
 import re
-import sys
 from functools import cache
 
+import build_lessons as lessons
+import build_teaching as build
 import pytest
-from tool_rule import ROOT
 
 import mmsim
 from mmsim.lessons import COURSE, number
 from mmsim.lessons.form import ONLY, options
-
-sys.path.insert(0, str(ROOT / "tools"))
-import build_lessons as lessons
-import build_teaching as build
 
 PAGES = {path.stem: path.read_text("utf-8") for path in build.PAGES.glob("*.md")}
 LESSON = {number(lesson.name): lesson for lesson in COURSE}

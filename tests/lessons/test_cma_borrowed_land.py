@@ -1,8 +1,6 @@
-"""Lesson 02: the numbers of its text, where eight allocations land, and the judges' replies."""
+"""Lesson 02: where eight allocations land, the stored course, and how often a page is pinned."""
 
 from __future__ import annotations
-
-import re
 
 import pytest
 
@@ -33,9 +31,6 @@ def test_numbers_of_the_text():
     assert (seventh.free // 512, seventh.free_cma // 512) == (26, 13)
 
 
-# -- measured
-
-
 def test_the_stored_course_is_what_the_model_gives():
     curve = curves(rows_of(path(lesson.FILE)))[f"s9_{lesson.SINGLE}_cma256"]
     zone = zone_with(curve[0].free, curve[0].free_cma)
@@ -43,25 +38,6 @@ def test_the_stored_course_is_what_the_model_gives():
         taken = populate(zone, step.pages if step is not curve[0] else 0, huge=False)
         mine = (stored["mapped_mib"], zone.nr_free, zone.nr_free_cma, taken)
         assert [*stored.values()] == [*map(str, mine)]
-
-
-def test_what_the_text_says_of_fragmented_machines():
-    pins = load_csv("kernel-runs/s10_s2_real_fragmentation_pins.csv")
-    pins = [row for row in pins if row["alloc_mode"] == "frag_pinned"]
-    assert len(pins) == 1059
-    assert all(int(r["cma_pages_before"]) == 512 * int(r["n_units_2mib"]) for r in pins)
-    shares = {round(100 * int(r["free_cma_before"]) / int(r["free_pages_before"])) for r in pins}
-    assert shares == {41, 42}
-
-
-# -- the pin and the owner
-
-
-def test_the_steps_of_the_pin_are_found_in_the_run_and_no_reference_is_missing():
-    table = lesson.pin_steps()
-    assert [*table.index] == list(lesson.STEPS)
-    for count, held in zip(table["count after it"], table["references"], strict=True):
-        assert sum(map(int, re.findall(r"\d+", held))) == count
 
 
 def test_how_often_the_page_is_pinned_is_as_the_text_says():

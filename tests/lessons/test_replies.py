@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 
+from mmsim.lessons import capstone_and_recall as last
 from mmsim.lessons import cma_borrowed_land as cma
 from mmsim.lessons import migrate_or_split as split
 from mmsim.lessons import plenty_free as plenty
@@ -24,9 +25,11 @@ from mmsim.scenarios.policy import STEPS_MAX
 
 PIN, LOOK, *REST = cma.STEPS
 LOCK, CHECK, UNMAP, *LAST = split.WHY
+LEFT = walk.left.outcome()
 SHORTEST = "a shortest order of steps (pin*9 means nine steps of the pin): pin*20"
 CLAIMS = {"alone": "holds", "checked": "broken", "mapped": "broken", "piece": "holds"}
 MOMENT = "the holder still finds a moment. Which?"
+FITTING = last.fitting.right()
 
 
 def blocks(*counts):
@@ -75,13 +78,8 @@ WRONG = [
     (walk.window, 3, "what does drop_caches still have", "after step 3 it waits for the lock"),
     (walk.window, 14, "what does drop_caches still have", "nobody is in the way: it succeeds"),
     (walk.window, -1, "a number from 0 to 17", ""),
-    (walk.left, {**walk.left.outcome(), "v2_not_split": False}, "stand still for long", SHORTEST),
-    (
-        walk.left,
-        {**walk.left.outcome(), "base_succeeds": True},
-        "return once",
-        "base never ends so",
-    ),
+    (walk.left, {**LEFT, "v2_not_split": False}, "stand still for long", SHORTEST),
+    (walk.left, {**LEFT, "base_succeeds": True}, "return once", "base never ends so"),
     (game.at_check, "split*99", "after this schedule: split", ""),
     (game.at_check, "splitt*3", "no actor 'splitt'", ""),
     (game.at_check, "split*6 holder", "split can go on: are all references to huge page A", ""),
@@ -90,12 +88,7 @@ WRONG = [
     (game.at_freeze, "split*6 holder split*9", "after this schedule: failed", ""),
     (game.at_freeze, "split*8 holder*2 holder split*99", "after this schedule: split", ""),
     (game.rescue, "holder*2 pin*99", "after this schedule: ", ""),
-    (
-        game.claims,
-        {**CLAIMS, "checked": "holds"},
-        "before the …: there is",
-        "Play `split*7 holder`: ",
-    ),
+    (game.claims, {**CLAIMS, "checked": "holds"}, "before the …: there", "Play `split*7 holder`: "),
     (game.claims, {**CLAIMS, "mapped": "holds"}, "a schedule of 13", "`split*9 holder split*3`"),
     (game.claims, {**CLAIMS, "alone": "broken"}, "which schedule breaks it?", "none of all 55"),
     (game.claims, {**CLAIMS, "piece": "broken"}, "there is a schedule", "Play `split*11 holder`"),
@@ -116,6 +109,8 @@ WRONG = [
     (end.once, lambda: True, "the claim raised TypeError", ""),
     (end.once, loops, "the claim was stopped after", ""),
     *((game.together, {"stretch": x, "check": True}, MOMENT, "after `split*") for x in "abc"),
+    (last.fitting, {**FITTING, "reference": "fits"}, "would be 10, not 1: base tries", ""),
+    (last.fitting, {**FITTING, "nomem": "out"}, "", ": its run has the same counters; its"),
     (game.together, ["d", False], "comes before the stretch", "refused at the check"),
 ]
 LATE = vfio_map("v2", targets="late", released=3)
@@ -123,12 +118,9 @@ RIGHT = [
     (review.hole, LATE.run(), "nothing is left in CMA"),
     (end.once, lambda c: c.thp_migration_fail <= c.huge_pages, "v3fix keeps your claim, v2 does"),
     (holds.page_y, holds.page_y.solution.run(), "expected are 512 + 0 + 1"),
-    (cma.first, 468, "the kernel did so"),
     (plenty.least, [511, 512, 1500, 2000, 2049, 3000, 3500, 4095], "99.8 %, and no huge page"),
-    (split.pair, vfio_map(holder=0, trouble="truncated"), "nobody held a reference"),
     (split.pair, vfio_map(holder=0, trouble="nomem"), "nobody held a reference"),
     (split.order, tuple(split.order.solution), "this is the order"),
-    (walk.window, 8, "it meets the reference in each pass"),
     (walk.window, 10, "back on its LRU list"),
     (walk.window, 13, "it meets the reference in each pass"),
     (game.at_check, "split*6 holder split*13", "nothing was changed"),

@@ -6,16 +6,11 @@ from itertools import product
 
 import pytest
 
-from mmsim.datafiles import load_csv
-from mmsim.engine.op import atomic
 from mmsim.engine.schedule import render
-from mmsim.evidence.ftrace import align, real_trace, situation
 from mmsim.lessons import v2_is_not_the_end as lesson
-from mmsim.mm import migrate
 from mmsim.mm.versions import POLICIES, VERSIONS, get
 from mmsim.mm.world import EITHER, NONE
 from mmsim.scenarios import lru_batch, make
-from mmsim.scenarios.policy import own_policy
 from mmsim.scenarios.situation import MISSED, NOT_SPLIT
 
 # -- claims
@@ -64,43 +59,11 @@ def test_what_is_stored_of_every_run_is_what_a_search_finds(version):
     assert any(not c.pinned and not c.thp_split_page_failed and not c.pages_in_cma for c in found)
 
 
-# -- the loop of 6.12
-
-
-def test_all_pins_that_were_held_on_6_12_counted_what_the_model_counts():
-    rows = load_csv("kernel-runs/k612/k612_s3_held_summary.csv")
-    one = [r for r in rows if (r["n_units_2mib"], r["alloc_mode"]) == ("1", "inject")]
-    assert sum(int(row["n_trials"]) for row in one) == 27
-    for counter, value in (("thp_split_page_failed", 10), ("thp_migration_fail", 1)):
-        assert {float(row[f"mean_d_{counter}"]) for row in one} == {value}
-        assert lesson.count_of("6.12", counter) == value
-
-
-def test_a_held_page_is_unmapped_twice_and_compared_ten_times_in_6_12():
-    real = real_trace("K612_S3_held_order9ok_n1_unit0_sub0_refs1.txt")
-    rows = align(real, situation(real).run())
-    assert all(row.agrees for row in rows)
-    for what, times in (("migrate_folio() refuses", 10), ("memory for the whole of it", 2)):
-        assert sum(what in row.what for row in rows) == times
-
-
-# -- a page in a batch
-
-
 def test_a_page_without_the_flag_is_drained_by_the_pin_itself():
     for version, batch in product((*VERSIONS, *POLICIES), ("lru_add", "none")):
         run = lru_batch(version, batch=batch).run()
         assert run.results["pin"] == 2
         assert lesson.drains(run) == (batch == "lru_add")
-
-
-def test_a_drain_is_what_helps():
-    vmstat = lesson.batch_run("v2").last.world.vmstat
-    assert vmstat["pgmigrate_fail"] == 1
-    assert not any(n for name, n in vmstat.items() if name.startswith("thp_"))
-    run = lru_batch("drain", pages=8).run()
-    assert run.results["pin"] == 8
-    assert {cpu for cpu, _ in run.last.world.batches} <= {"pin"}
 
 
 # -- policies
@@ -123,13 +86,6 @@ def test_stored_scores_are_those_of_a_search(row):
     for case, known in zip(lesson.CASES, lesson.KNOWN[row], strict=True):
         if (row, case) != ("wait", "drop_caches"):  # the test above has searched it
             assert lesson.score(get(row), case) == known
-
-
-def test_a_drain_takes_no_reference_off_a_huge_page(monkeypatch):
-    """What `drain` wins in `visit`, an idle step in its place wins as well."""
-    monkeypatch.setattr(migrate, "lru_add_drain_all", atomic(lambda world, me: None))
-    found = lesson.score.__wrapped__(get("drain"), "visit")
-    assert found == lesson.KNOWN["drain"][0]
 
 
 def busy(answer, when=lambda a: True):
@@ -157,10 +113,3 @@ def busy(answer, when=lambda a: True):
 def test_a_policy_is_told_where_it_falls_short(decide, told):
     verdict = lesson.policy.judge(decide)
     assert told in f"{verdict.state} {verdict.why}"
-
-
-def test_the_two_ways_to_count_drains_agree():
-    row = own_policy(lambda a: "drain" if a.pin_is_busy else a.usual)
-    for what, order in ((lesson.HUGE_PAGE, 1), (lesson.SINGLE_PAGE, 0)):
-        run = make("vfio_map", row, {"order": order}).run()
-        assert lesson.drains(run) == lesson.drains_for(row, what)

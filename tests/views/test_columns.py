@@ -11,8 +11,6 @@ from mmsim.scenarios import pin_versus, split_race, vfio_map
 from mmsim.views.columns import ROWS_MAX, columns_picture, rows_of
 
 SMALL = {"order": 2, "released": "1"}
-
-
 WALKS = (
     split_race(released="1", holders=3, passes=2),
     vfio_map("v3", **SMALL),
@@ -61,8 +59,7 @@ def test_a_blocked_actor_says_for_whom_it_waits_and_the_end_how_it_failed():
 
 
 def test_a_row_that_is_too_wide_keeps_its_answer():
-    walk = pin_versus("v3", order=1, passes=2, against="drop_caches,lookup,direct_io")
-    shown = seen(columns_picture(walk.replay("pin*14 drop_caches*4 lookup direct_io*2")))
+    shown = seen(columns_picture(WALKS[-1].replay("pin*14 drop_caches*4 lookup direct_io*2")))
     rows = [text for text in shown if "…" in text and " = " in text]
     assert all(text.count("(") == text.count(")") for text in rows)
     cut = [text.rpartition(" = ")[2] for text in rows]

@@ -9,8 +9,6 @@ from mmsim.views import first_screen as first
 from mmsim.views.svg import BAD
 
 SETTINGS = [(kernel, lets_go) for kernel in first.KERNELS for lets_go in first.LETS_GO]
-
-
 # A run that moves 512 pages takes most of a second, so not all of those are made again.
 ASKED = [s for s in SETTINGS if s[0] == "base" or s[1] == "never"]
 ASKED += [("v1", "5"), ("v2", "nobody")]
@@ -20,10 +18,6 @@ ASKED += [("v1", "5"), ("v2", "nobody")]
 def test_what_is_stored_is_what_the_model_says(setting):
     """After a change of the model write the table anew: it is the text that `table()` returns."""
     assert [*first.stops_of(first.setting(*setting).run())] == first.stops(*setting)
-
-
-def test_every_setting_is_stored():
-    assert list(first._stored()) == SETTINGS
 
 
 @pytest.mark.parametrize("setting", SETTINGS[:2] + SETTINGS[-11::5], ids=" ".join)

@@ -73,7 +73,6 @@ def test_every_type_that_the_kernel_has_stands_in_the_legend():
 
 
 def test_words_say_what_the_picture_says():
-    zone = ZONES["1 GiB"]
     for cma, used, title in (
         (0, 0, "100.0 % of 16 MiB is free: 8 blocks of 2 MiB"),
         (4, 0, "8 blocks of 2 MiB, 2 of them in"),
@@ -81,11 +80,7 @@ def test_words_say_what_the_picture_says():
     ):
         assert title in memory(boot(16 * MIB, cma * MIB, used=used)).columns[0]
     assert "a cell: 256 pageblocks, 512 MiB; a row: 32 GiB" in rules(memory(ZONES["1 TiB"]))
-    assert "a cell: one pageblock, 2 MiB; a row: 64 MiB" in rules(memory(zone))
-    said = memory(zone).words
-    assert "342 MiB of the 561.54 MiB of free memory is in blocks of 2 MiB or more" in said
-    assert "256 MiB of that in CMA" in said
-    assert "384 pageblocks MOVABLE, 39.8 % free; 128 pageblocks CMA, 100.0 % free" in said
+    assert "a cell: one pageblock, 2 MiB; a row: 64 MiB" in rules(memory(ZONES["1 GiB"]))
     assert free_sentence({"MOVABLE": (0,) * 11}, 9) == "Nothing is free."
 
 
@@ -108,22 +103,15 @@ def test_an_order_that_there_is_not_is_refused():
 
 # -- a pasted machine
 
-HOST = host(cma=25, used=60)
-MODEL = proc_text(HOST.zone)
+MODEL = proc_text(host(cma=25, used=60).zone)
 SMALL, LARGE = (0, "DMA", (1,) * 11), (1, "Normal", (0,) * 8 + (4, 5, 6))
 
 
 def test_the_models_own_host_is_seen_as_it_is():
     seen = machine(MODEL)
-    rules(seen.svg)
-    assert seen.orders == 11
     assert list(seen.table.iloc[:, 0]) == [128, "0.544", "-1.000", "54 %"]
     assert list(seen.table.iloc[:, 1]) == [0, "1.000", "0.998", "100 %"]
-    assert seen.table.index[0] == "blocks of 2 MiB to be had"
-    assert seen.zones.loc["0 Normal"].tolist() == ["562.54 MiB", "4 MiB", 128]
-    pin = "inside a long-term pin (mmsim's number, not a kernel's): 0 blocks of 2 MiB"
-    for said in ("unusable_index is 0.544", "-1.000 says: a request would succeed", NOTE, pin):
-        assert said in seen.sentence
+    assert NOTE in seen.sentence
 
 
 def test_buddyinfo_says_what_it_does_not_know():

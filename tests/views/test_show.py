@@ -22,7 +22,7 @@ VALUES = {
 
 
 @pytest.mark.parametrize("name", VALUES)
-def test_a_cell_that_ends_with_an_object_shows_a_picture_and_says_it(name: str) -> None:
+def test_a_cell_that_ends_with_an_object_shows_a_picture_and_says_it(name):
     make, words = VALUES[name]
     shell = InteractiveShell.instance()
     show.install()
@@ -35,7 +35,7 @@ def test_a_cell_that_ends_with_an_object_shows_a_picture_and_says_it(name: str) 
     assert words in picture.data["text/plain"]
 
 
-def test_several_values_are_told_as_they_are_shown() -> None:
+def test_several_values_are_told_as_they_are_shown():
     """In a list, out of a generator, or as one that shows itself."""
     parts = ["one", show.Picture("<svg/>", "a picture"), 3]
     for several in (parts, tuple(parts), iter(parts), dict.fromkeys(parts)):
@@ -47,13 +47,13 @@ def test_several_values_are_told_as_they_are_shown() -> None:
         assert show.as_text(several) == "one"
 
 
-def test_the_words_of_a_picture_may_hold_quotes_in_each_column() -> None:
+def test_the_words_of_a_picture_may_hold_quotes_in_each_column():
     words = 'The "pin" & <it>'
     columns = [Svg(10, 10, words, words).render()] * 2
     html = show.Picture(columns, words)._repr_html_()
     assert [*map(unescape, re.findall(r'alt="([^"]*)"', html))] == [words, words]
 
 
-def test_what_has_no_picture_says_so() -> None:
+def test_what_has_no_picture_says_so():
     with pytest.raises(TypeError, match="no picture of 3"):
         show.picture(3)

@@ -5,21 +5,17 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
-from collections.abc import Callable
 from functools import partial
 
 import pytest
 from small import folio, memory
 from small import run as alone
-from view_states import run
 
 import mmsim.mm
 from mmsim.engine.op import Atomic
-from mmsim.engine.trace import Trace
 from mmsim.mm.actors import direct_io, fault, isolator, locker, pinner, truncater
 from mmsim.scenarios import (
     SCENARIOS,
-    Situation,
     boot_guest,
     drop_caches_only,
     make,
@@ -32,7 +28,7 @@ from mmsim.views.operations import OPS, call, intent, sentence
 from mmsim.views.run import WIDTH, fold, step_table, summary
 
 
-def test_every_step_has_a_row_and_every_row_a_step() -> None:
+def test_every_step_has_a_row_and_every_row_a_step():
     names = [module.name for module in pkgutil.iter_modules(mmsim.mm.__path__)]
     modules = [importlib.import_module(f"mmsim.mm.{name}") for name in names]
     values = [value for module in modules for value in vars(module).values()]
@@ -71,9 +67,7 @@ RUNS = {
 
 
 @pytest.mark.parametrize("make_run", RUNS.values(), ids=RUNS)
-def test_what_is_said_of_a_step_is_a_sentence_and_its_call_can_be_read(
-    make_run: Callable[[], Trace],
-) -> None:
+def test_what_is_said_of_a_step_is_a_sentence_and_its_call_can_be_read(make_run):
     """No bare truth values, and no place in memory as a decimal number."""
     trace = make_run()
     for row in fold(trace):
@@ -90,22 +84,10 @@ def test_what_is_said_of_a_step_is_a_sentence_and_its_call_can_be_read(
 
 
 @pytest.mark.parametrize("situation", [split_race(released="1"), vfio_map("v3", order=2)])
-def test_what_will_be_done_is_short_and_names_the_page(situation: Situation) -> None:
+def test_what_will_be_done_is_short_and_names_the_page(situation):
     trace = situation.run()
     for i, event in enumerate(trace.events):
         said = intent(trace.state(i).world, event.op)
         assert 0 < len(said) <= 64
         assert "{" not in said
         assert event.op.kind.name not in said
-
-
-def test_a_question_says_its_answer_and_a_command_what_came_of_it() -> None:
-    trace = run("base")
-    assert sentence(trace.at("can_split_folio")) == (
-        "The pin asks: are all references to huge page A known? can_split_folio() says no, "
-        "1 reference too many, so the split is refused."
-    )
-    assert sentence(trace.at("folio_get")) == (
-        "The holder takes a reference to huge page A with folio_get(): "
-        "its count goes from 513 to 514."
-    )

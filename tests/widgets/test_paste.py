@@ -11,7 +11,7 @@ from mmsim.views.memory import machine
 from mmsim.widgets import paste, show_memory
 from mmsim.widgets.paste import LARGEST
 
-SMALL, LARGE = (0, "DMA", (1,) * 11), (1, "Normal", (0,) * 8 + (4, 5, 6))
+SMALL, LARGE = (0, "Normal", (1,) * 11), (1, "Normal", (0,) * 8 + (4, 5, 6))
 TEXT = buddyinfo([SMALL, LARGE])
 SIZES = {"min": 1, "low": 2, "high": 3, "spanned": 90, "present": 80, "managed": 70}
 ZONEINFO = zoneinfo([(0, "Normal", {**SIZES, "free": 60, "nr_free_cma": 40, "start_pfn": 1})])
@@ -22,9 +22,9 @@ def test_a_text_is_drawn_and_its_zones_are_offered():
     assert widget.view.value == ""
     widget.text.value = TEXT
     assert widget.view.value.startswith(machine(TEXT).svg)
-    assert widget.zone.options == (LARGEST, "0 DMA", "1 Normal")
-    widget.zone.value = "0 DMA"
-    assert widget.view.value.startswith(machine(TEXT, "DMA", 0).svg)
+    assert widget.zone.options == (LARGEST, "0 Normal", "1 Normal")
+    widget.zone.value = "0 Normal"
+    assert widget.view.value.startswith(machine(TEXT, "Normal", 0).svg)
     widget.zone.value = "1 Normal"
     widget.order.value = 10
     assert widget.view.value.startswith(machine(TEXT, "Normal", 1, 10).svg)
@@ -35,7 +35,7 @@ def test_a_text_is_drawn_and_its_zones_are_offered():
 def test_another_text_begins_anew():
     widget = paste()
     widget.text.value = TEXT
-    widget.zone.value, widget.order.value = "0 DMA", 2
+    widget.zone.value, widget.order.value = "0 Normal", 2
     for zone, orders, order in (("DMA32", 9, 8), ("Normal", 14, 9)):
         other = buddyinfo([(0, zone, (2,) * orders)])
         widget.text.value = other
@@ -64,9 +64,9 @@ def test_a_text_that_can_not_be_read_gets_one_sentence_and_markup_stays_text(tex
 
 
 def test_the_plain_call_says_the_same(capsys):
-    show_memory(TEXT, "DMA")
+    show_memory(TEXT, "Normal", 0)
     said = " ".join(capsys.readouterr().out.split())
-    assert machine(TEXT, "DMA").sentence in said
+    assert machine(TEXT, "Normal", 0).sentence in said
     show_memory("hello")
     assert capsys.readouterr().out.startswith("Can't be read: line 1: 'hello' is no line of")
     show_memory(TEXT, "Nrmal")

@@ -41,8 +41,9 @@ def test_a_typed_schedule_is_played_and_a_wrong_one_gets_a_sentence():
         assert said in widget.said.value
         assert widget.view.value == before
         assert widget.text.value == wrong  # to be mended, not to be typed anew
-    widget.undo.click()
-    assert played(widget) == "split*6 holder split*2"
+    for left in ("split*6 holder split*2", "split*6 holder split"):
+        widget.undo.click()
+        assert played(widget) == left
     widget.grain.value = ALL
     press(widget, "split")
     assert played(widget) == "split*6 holder split*3"
