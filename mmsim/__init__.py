@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mmsim.engine.sweep import sweep
-    from mmsim.mm.versions import diff
+    from mmsim.mm.versions import diff, own_policy
     from mmsim.scenarios import (
         SMALL,
         boot_guest,
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
         vfio_map,
     )
     from mmsim.scenarios.host import host
-    from mmsim.scenarios.policy import own_policy
     from mmsim.widgets.console import console, explorer
     from mmsim.widgets.paste import paste, show_memory
     from mmsim.widgets.scheduler import scheduler
@@ -60,7 +59,6 @@ __all__ = [
 _ROOMS = (
     "mmsim.scenarios",
     "mmsim.mm.versions",
-    "mmsim.scenarios.policy",
     "mmsim.engine.sweep",
     "mmsim.widgets",
 )

@@ -44,7 +44,8 @@ from mmsim.evidence.vectors import check_file
 from mmsim.mm.seams import INVERTED
 from mmsim.mm.versions import BASE, POLICIES, VERSIONS
 from mmsim.scenarios import SCENARIOS, Situation, make
-from mmsim.scenarios.situation import FAILURES, ISOLATION_KNOB, Spec
+from mmsim.scenarios.knobs import ISOLATION_KNOB
+from mmsim.scenarios.situation import FAILURES, Spec
 from mmsim.views import diagnosis
 from mmsim.views import run as text
 from mmsim.views.chances import outcome_table

@@ -42,6 +42,8 @@ REASONS = (
     "longterm_pin",
     "demotion",
 )
+"""As the tracepoint mm_migrate_pages prints them, but for "syscall", which is "syscall_or_cpuset"
+there."""
 
 SHMEM, ANON, HUGE_ZERO = "shmem", "anon", "huge_zero"
 

@@ -18,7 +18,7 @@ NAMES = sorted(file.relative_to(PACKAGE).as_posix() for file in PACKAGE.rglob("*
 
 # The rooms from the bottom up.  A file imports from its own room and from those below it.
 ROOMS = {
-    "words": ["errno.py", "errors.py", "constants.py", "datafiles.py"],
+    "words": ["errno.py", "errors.py", "constants.py", "datafiles.py", "sandbox.py"],
     "engine": ["engine/"],
     "mm": ["mm/"],
     "scenarios": ["scenarios/"],

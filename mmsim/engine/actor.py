@@ -66,7 +66,7 @@ class Local:
         "op",
         "parent",
         "result",
-        "where",
+        "stack",
     )
 
     def __init__(self, program: Program, parent: Local | None, answer: Hashable) -> None:
@@ -78,7 +78,7 @@ class Local:
         self.finished = False
         self.number = 0
         self.result: Any = None
-        self.where: tuple[tuple[CodeType, int], ...] = ()
+        self.stack: tuple[tuple[CodeType, int], ...] = ()
         self._gen: Path | None = None
 
     def after(self, answer: Hashable) -> Local:
@@ -92,7 +92,7 @@ class Local:
 
     def frames(self) -> tuple[Frame, ...]:
         """The stack trace, outermost function first; empty once finished."""
-        return tuple(_frame(code, lasti) for code, lasti in self.where)
+        return tuple(_frame(code, lasti) for code, lasti in self.stack)
 
     def generator(self) -> Path:
         """A generator suspended here: the live one, or one rebuilt from the answers."""
@@ -127,16 +127,16 @@ class Program:
         self.once = once
         self.size = 0
         self._known: dict[Hashable, Local] = {}
-        self._wheres: dict[tuple[int, ...], tuple[tuple[CodeType, int], ...]] = {}
-        self._pictures = Pictures()
-        self.root = self._place(Local(self, None, None), actor.start(), None)
+        self._stacks: dict[tuple[int, ...], tuple[tuple[CodeType, int], ...]] = {}
+        self._snapshots = Snapshots()
+        self.root = self._arrive(Local(self, None, None), actor.start(), None)
 
     def advance(self, node: Local, answer: Hashable) -> Local:
         """Send `answer` to the generator suspended at `node`."""
         parent = None if self.once else node
-        return self._place(Local(self, parent, answer), node.release(), answer)
+        return self._arrive(Local(self, parent, answer), node.release(), answer)
 
-    def _place(self, node: Local, gen: Path, answer: Hashable) -> Local:
+    def _arrive(self, node: Local, gen: Path, answer: Hashable) -> Local:
         """Send `answer`, and fill in where the actor stands then; a known place takes its place."""
         try:
             op = node.op = gen.send(answer)
@@ -147,25 +147,25 @@ class Program:
                 raise ModelError(f"{self.actor.name!r} yielded {op!r} instead of an atomic step")
             node._gen = gen
         if self.merge:
-            pictures = self._pictures
-            key = pictures.result(node.result) if op is None else pictures.place(op, gen)
+            snapshots = self._snapshots
+            key = snapshots.result(node.result) if op is None else snapshots.place(op, gen)
             known = self._known.setdefault(key, node)
             if known is not node:
                 return known
         if op is not None and not self.once:
-            node.where = self._where(gen)
+            node.stack = self._stack(gen)
         node.number = self.size
         self.size += 1
         return node
 
-    def _where(self, gen: Path) -> tuple[tuple[CodeType, int], ...]:
+    def _stack(self, gen: Path) -> tuple[tuple[CodeType, int], ...]:
         """The instructions at which a generator is suspended; equal ones are one object."""
         at = [(frame.f_code, frame.f_lasti) for frame in chain(gen)]
         seen = tuple([number for code, lasti in at for number in (id(code), lasti)])
-        where = self._wheres.get(seen)
-        if where is None:
-            where = self._wheres[seen] = tuple(at)
-        return where
+        stack = self._stacks.get(seen)
+        if stack is None:
+            stack = self._stacks[seen] = tuple(at)
+        return stack
 
 
 # -- what a debugger would show of a suspended generator, as something that can be compared
@@ -204,27 +204,27 @@ def _is_value(value: Any) -> bool:
     return type(value) in PLAIN or isinstance(value, FunctionType)
 
 
-class Pictures:
-    """Hashable pictures of what a path has in its variables; equal pictures are one object.
+class Snapshots:
+    """What a path has in its variables, as something hashable; equal snapshots are one object.
 
-    Whatever can't change is pictured once and recognized by its identity from then on: tuples of
+    What can't change is looked at once and recognized by its identity from then on: tuples of
     plain values, and the variables of a frame that only waits for the generator it delegates to."""
 
     def __init__(self) -> None:
-        self._pictures: dict[Hashable, object] = {}
+        self._snapshots: dict[Hashable, object] = {}
         self._fixed: dict[int, tuple[Any, object]] = {}
         self._waiting: dict[int, tuple[Any, object, list[Any]]] = {}
 
     def place(self, op: Op, gen: Path) -> Hashable:
-        """The picture of an actor suspended before `op`."""
+        """The snapshot of an actor suspended before `op`."""
         return (op.kind.name, *self._all(op.args), *map(self._frame, generators(gen)))
 
     def result(self, value: Any) -> Hashable:
-        """The picture of an actor that has returned."""
+        """The snapshot of an actor that has returned."""
         return ("finished", self.of(value))
 
     def of(self, value: Any) -> Hashable:
-        """The picture of one value: itself if it is plain, else an object that stands for it."""
+        """The snapshot of one value: itself if it is plain, else an object that stands for it."""
         kind = type(value)
         if kind in PLAIN:
             return value  # type: ignore[no-any-return]
@@ -234,28 +234,28 @@ class Pictures:
         if fixed is not None:
             return fixed[1]
         if isinstance(value, (tuple, list)):
-            picture = self._same((kind, *self._all(value)))
+            snapshot = self._same((kind, *self._all(value)))
         elif isinstance(value, dict):
-            picture = self._same((kind, *value, *self._all(value.values())))
+            snapshot = self._same((kind, *value, *self._all(value.values())))
         elif dataclasses.is_dataclass(kind):
-            picture = self._same((kind, *self._all(vars(value).values())))
+            snapshot = self._same((kind, *self._all(vars(value).values())))
         else:
             try:
-                picture = self._same(value)
+                snapshot = self._same(value)
             except TypeError:
                 why = f"a local variable of type {kind.__name__} can't be compared"
                 raise ModelError(why) from None
         if _is_value(value):
-            self._fixed[id(value)] = (value, picture)
-        return picture
+            self._fixed[id(value)] = (value, snapshot)
+        return snapshot
 
     def _all(self, values: Iterable[Any]) -> list[Hashable]:
         return [value if type(value) in PLAIN else self.of(value) for value in values]
 
     def _same(self, inside: Hashable) -> object:
-        found = self._pictures.get(inside)
+        found = self._snapshots.get(inside)
         if found is None:
-            found = self._pictures[inside] = object()
+            found = self._snapshots[inside] = object()
         return found
 
     def _frame(self, gen: Any) -> object:
@@ -266,8 +266,8 @@ class Pictures:
         else:
             frame = gen.gi_frame
             bound = variables(frame)
-            pictures, changing = self._apart(bound.values())
-            fixed = self._same((id(frame.f_code), frame.f_lasti, *bound, *pictures))
+            snapshots, changing = self._apart(bound.values())
+            fixed = self._same((id(frame.f_code), frame.f_lasti, *bound, *snapshots))
             # A cell can be rebound by somebody else while the frame waits.
             if inner is not None and not frame.f_code.co_cellvars and not frame.f_code.co_freevars:
                 if len(self._waiting) >= WAITING_MAX:
@@ -276,13 +276,13 @@ class Pictures:
         return self._same((fixed, *self._all(changing))) if changing else fixed
 
     def _apart(self, values: Iterable[Any]) -> tuple[list[Hashable], list[Any]]:
-        """Pictures of what can't change, and what can; each of these leaves a mark in its place."""
-        pictures: list[Hashable] = []
+        """Snapshots of what can't change, and what can; each of the latter leaves a mark there."""
+        snapshots: list[Hashable] = []
         changing = []
         for value in values:
             if type(value) in FIXED or id(value) in self._fixed or _is_value(value):
-                pictures.append(self.of(value))
+                snapshots.append(self.of(value))
             else:
-                pictures.append(_CHANGING)
+                snapshots.append(_CHANGING)
                 changing.append(value)
-        return pictures, changing
+        return snapshots, changing

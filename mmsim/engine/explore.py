@@ -25,7 +25,6 @@ from mmsim.engine.odds import (
     spread_odds,
 )
 from mmsim.engine.op import ModelError
-from mmsim.engine.op import SearchError as SearchError
 from mmsim.engine.scenario import Move, Pool, Scenario, State
 from mmsim.engine.schedule import render
 
@@ -342,8 +341,8 @@ def explore(
     return found
 
 
-class Memory(NamedTuple):
-    """What a bounded search remembers beside the state: who moved last, how many interruptions."""
+class History(NamedTuple):
+    """What a bounded search knows beside the state: who moved last, how many preemptions."""
 
     last: str
     preemptions: int
@@ -359,43 +358,43 @@ class _Search:
         self.pool = Pool()
         self.worlds: dict[Hashable, int] = {}
         self.numbers: dict[int, int] = {}
-        self.waiting: deque[tuple[State, Memory | None]] = deque()
-        memory = None if preemptions_max is None else Memory("", 0)
-        self.take(found.scenario.initial(), memory, -1, 0)
+        self.waiting: deque[tuple[State, History | None]] = deque()
+        history = None if preemptions_max is None else History("", 0)
+        self.enqueue(found.scenario.initial(), history, -1, 0)
 
-    def take(self, state: State, memory: Memory | None, source: int, move: int) -> int:
+    def enqueue(self, state: State, history: History | None, source: int, move: int) -> int:
         """The number of this state; a new one has to wait for its turn."""
         numbers = self.numbers
-        key = self.key(state, memory)
+        key = self.key(state, history)
         number = numbers.get(key)
         if number is None:
             number = numbers[key] = len(numbers)
             self.found.add(state, source, move)
-            self.waiting.append((state, memory))
+            self.waiting.append((state, history))
         return number
 
-    def key(self, state: State, memory: Memory | None) -> int:
-        """The number of the world, that of the place of each actor, and the memory, side by side:
+    def key(self, state: State, history: History | None) -> int:
+        """The number of the world, that of the place of each actor, and the history, side by side:
         equal for states that count as the same."""
         worlds = self.worlds
         key = worlds.setdefault(state.world.key(self.pool), len(worlds))
         for local in state.locals:
             key = key << BITS | local.number
-        if memory is not None:
-            last = self.found.scenario.index[memory.last] + 1 if memory.last else 0
-            key = (key << BITS | last) << BITS | memory.preemptions
+        if history is not None:
+            last = self.found.scenario.index[history.last] + 1 if history.last else 0
+            key = (key << BITS | last) << BITS | history.preemptions
         return key
 
     def expand(self) -> None:
         """Make every move of the state whose turn it is; with too many states it stays its turn."""
         found, scenario = self.found, self.found.scenario
         here = found.expanded
-        state, memory = self.waiting[0]
+        state, history = self.waiting[0]
         moves = scenario.moves(state)
         if not moves:
             (found.ends if scenario.finished(state) else found.deadlocks).append(here)
-        if memory is not None:
-            moves = self._allowed(moves, memory)
+        if history is not None:
+            moves = self._allowed(moves, history)
         targets, names = [], []
         for move in moves:
             try:
@@ -403,19 +402,19 @@ class _Search:
             except ModelError as error:
                 raise Contradiction(str(error), [*found.schedule_to(here), move]) from error
             name = found.number_of(move)
-            memory_after = None if memory is None else self._after(moves, move, memory)
-            targets.append(self.take(after, memory_after, here, name))
+            history_after = None if history is None else self._after(moves, move, history)
+            targets.append(self.enqueue(after, history_after, here, name))
             names.append(name)
             if found.states > self.states_max:
                 return
         found.expand(targets, names)
         self.waiting.popleft()
 
-    def _allowed(self, moves: list[Move], memory: Memory) -> list[Move]:
+    def _allowed(self, moves: list[Move], history: History) -> list[Move]:
         """Without a preemption left, whoever moved last goes on as long as it can."""
-        going_on = [move for move in moves if move.actor == memory.last]
-        return going_on if going_on and memory.preemptions == self.preemptions_max else moves
+        going_on = [move for move in moves if move.actor == history.last]
+        return going_on if going_on and history.preemptions == self.preemptions_max else moves
 
-    def _after(self, moves: list[Move], move: Move, memory: Memory) -> Memory:
-        could = any(other.actor == memory.last for other in moves)
-        return Memory(move.actor, memory.preemptions + (could and move.actor != memory.last))
+    def _after(self, moves: list[Move], move: Move, history: History) -> History:
+        could = any(other.actor == history.last for other in moves)
+        return History(move.actor, history.preemptions + (could and move.actor != history.last))

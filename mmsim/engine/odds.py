@@ -1,9 +1,10 @@
 """How many schedules there are, and how likely each way to go is.  Whole numbers and fractions.
 
-The rule of the odds: at every step a coin with as many sides as there are actors that can move says
-who does.  If the environment has a choice in that actor's step, a second coin says which.  Weights
-make a side more likely: `{"pin": 3}` lets `pin` move three times as often as another actor that
-could move too, `{"pin:fail": 3}` makes the outcome `fail` three times as likely as another one.
+Odds are probabilities here: 1/3 is one run in three.  The rule: at every step a coin with as many
+sides as there are actors that can move says who does.  If the environment has a choice in that
+actor's step, a second coin says which.  Weights make a side more likely: `{"pin": 3}` lets `pin`
+move three times as often as another actor that could move too, `{"pin:fail": 3}` makes the outcome
+`fail` three times as likely as another one.
 
 A schedule that has more places where somebody else could have moved is less likely than one with
 fewer, so odds are not shares of the number of schedules.
@@ -19,8 +20,8 @@ from itertools import groupby
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
-from mmsim.engine.op import SearchError
-from mmsim.engine.scenario import Move
+from mmsim.engine.scenario import Move, Scenario
+from mmsim.errors import UserError
 
 CYCLE_MAX = 400
 NEVER_LEAVES = -1
@@ -28,6 +29,10 @@ NEVER_LEAVES = -1
 Weights = Mapping[str, int | Fraction]
 EVEN: Weights = MappingProxyType({})
 AT_THE_START: Mapping[int, Fraction] = MappingProxyType({0: Fraction(1)})
+
+
+class SearchError(UserError):
+    """A question that a search can't answer; the message says why."""
 
 
 class Graph(Protocol):
@@ -62,6 +67,24 @@ def chances(moves: Sequence[Move], weights: Weights) -> list[Fraction]:
     for group, weight in zip(groups, of_actor, strict=True):
         of_outcome = [Fraction(weights.get(str(move), 1)) for move in group]
         found += [weight * each / sum(of_actor) / sum(of_outcome) for each in of_outcome]
+    return found
+
+
+def chances_along(
+    scenario: Scenario, moves: Sequence[Move], weights: Weights = EVEN
+) -> list[Fraction]:
+    """The probability of each move of a schedule, given those before it: 1 where nobody else could
+    move.  Their product is the probability of the schedule.
+
+    Raises ValueError for a move that can't be made."""
+    found, state = [], scenario.initial()
+    for number, move in enumerate(moves, start=1):
+        free = scenario.moves(state)
+        if move not in free:
+            there = ", ".join(map(str, free)) or "none"
+            raise ValueError(f"move {number}, {move}, can't be made; those that can: {there}")
+        found.append(chances(free, weights)[free.index(move)])
+        state, _ = scenario.step(state, move)
     return found
 
 

@@ -12,8 +12,6 @@ from collections.abc import Callable, Generator, Hashable, Mapping
 from types import MappingProxyType
 from typing import Any, Concatenate, NamedTuple, ParamSpec, Protocol, overload
 
-from mmsim.errors import UserError
-
 P = ParamSpec("P")
 
 Guard = Callable[..., str | None]
@@ -23,10 +21,6 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 class ModelError(Exception):
     """The model contradicts itself: a bug in mmsim, never something a kernel could do."""
-
-
-class SearchError(UserError):
-    """A search that can't be made, or a question it can't answer; the message says why."""
 
 
 class Notes(dict[str, Any]):

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from fractions import Fraction
 from itertools import groupby
 
-from mmsim.engine.odds import EVEN, Weights, chances
 from mmsim.engine.scenario import Move, Scenario, Scheduler, State
 from mmsim.errors import UserError, nearest
 
@@ -85,19 +83,3 @@ def one_after_another(scenario: Scenario, state: State) -> Move:
     for move in scenario.moves(state):
         return move
     raise StopIteration
-
-
-def along(scenario: Scenario, moves: Sequence[Move], weights: Weights = EVEN) -> list[Fraction]:
-    """The probability of each move of a schedule, given those before it: 1 where nobody else could
-    move.  Their product is the probability of the schedule.
-
-    Raises ValueError for a move that can't be made."""
-    found, state = [], scenario.initial()
-    for number, move in enumerate(moves, start=1):
-        free = scenario.moves(state)
-        if move not in free:
-            there = ", ".join(map(str, free)) or "none"
-            raise ValueError(f"move {number}, {move}, can't be made; those that can: {there}")
-        found.append(chances(free, weights)[free.index(move)])
-        state, _ = scenario.step(state, move)
-    return found

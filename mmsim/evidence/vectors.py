@@ -62,10 +62,10 @@ from mmsim.mm.page_ref import folio_put
 from mmsim.mm.rmap import remove_migration_ptes, try_to_migrate, unmap_folio
 from mmsim.mm.seams import Version
 from mmsim.mm.swap import (
-    batch_add,
-    drain_cpu,
+    folio_batch_add_and_move,
     folio_isolate_lru,
     isolate,
+    lru_add_drain_cpu,
     putback_lru_page,
 )
 from mmsim.mm.untouched import HELD, ORDERS
@@ -450,13 +450,13 @@ def take_step(world: World, step: dict[str, Any], version: Version) -> None:
     """One step of the list; `create` makes a folio as a write fault leaves it."""
     do, times, pages = step["do"], step.get("times", 1), step.get("pages", 1)
     if do == "drain_batches":
-        drain_cpu(world, ME)
+        lru_add_drain_cpu(world, ME)
         return
     if do == "create":
         taken = [pfn + folio.nr_pages for pfn, folio in world.folios.items()]
         pfn = -(-max(taken, default=CMA_PFN) >> step["order"]) << step["order"]
         _add_folio(world, pfn, step["folio"], {**step, "on_lru": False}, ME)
-        batch_add(world, ME, LRU_ADD, pfn)
+        folio_batch_add_and_move(world, ME, LRU_ADD, pfn)
         return
     region, _, index = step["folio"].partition("[")
     found = world.find(region, int(index.rstrip("]") or 0))
@@ -596,7 +596,7 @@ def run_migrate_pages(vector: Vector, version: Version, expected: Expected) -> F
     pages = [setup.page(region) for region in regions]
     for cpu, kind in list(world.batches):
         if kind == LRU_ADD:
-            drain_cpu(world, cpu)
+            lru_add_drain_cpu(world, cpu)
     for page in pages:
         if not isolate(world, page.pfn) and not dict(world.folio(page.pfn).held).get(ISOLATION):
             raise SetupError(f"{world.folio(page.pfn).name} can't be isolated: it is on no LRU")
@@ -880,7 +880,7 @@ def run_drop_caches(vector: Vector, version: Version, expected: Expected) -> Fou
     for pfn in range(start, CMA_PFN + RANGE):
         name = f"{OTHER_FILE}#{pfn - start}"
         before.add(pfn, Folio(name, name, 0, 0))
-        batch_add(before, me, DEACTIVATE_FILE, pfn)
+        folio_batch_add_and_move(before, me, DEACTIVATE_FILE, pfn)
     whole = [[entry["name"] for entry in given["folios"]]]
     files = tuple(names.extents(file) for file in given.get("files", whole))
     refs: dict[int, int] = {}

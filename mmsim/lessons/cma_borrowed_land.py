@@ -23,8 +23,8 @@ from mmsim.lessons.form import Choices, Verdict, failed, passed
 from mmsim.mm.boot import boot
 from mmsim.mm.page_alloc import alloc_pages, request
 from mmsim.scenarios import boot_guest, cma_alloc
-from mmsim.scenarios.situation import number as whole
-from mmsim.scenarios.situation import one_of, settle
+from mmsim.scenarios.knobs import number as whole
+from mmsim.scenarios.knobs import one_of, settle
 from mmsim.views import svg as draw
 from mmsim.views.charts import Axis, Bar, Plot, Style, bars, dot_sign, line_sign
 from mmsim.views.ledger import ledger

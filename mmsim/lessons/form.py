@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 from mmsim.constants import REPORTED
 from mmsim.engine.trace import Trace
 from mmsim.errors import nearest, shown, with_article
+from mmsim.sandbox import learners_own
 from mmsim.scenarios import Situation
-from mmsim.scenarios.policy import learners_own
 
 MEMBERS_MAX, DEEP_MAX, BITS_MAX = 1_000, 10, 64
 

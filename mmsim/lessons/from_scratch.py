@@ -36,8 +36,8 @@ from mmsim.mm.folio import ISOLATION, Folio
 from mmsim.mm.seams import Version
 from mmsim.mm.versions import VERSIONS
 from mmsim.mm.world import World
+from mmsim.sandbox import SandboxError, limited
 from mmsim.scenarios import CMA_PFN, vfio_map
-from mmsim.scenarios.policy import PolicyError, limited
 from mmsim.scenarios.script import SITES
 from mmsim.views.ledger import LEDGER_HIGH, describe, draw_ledger, ledger
 from mmsim.views.show import Picture, Shown
@@ -109,7 +109,7 @@ Names = Mapping[str, Any]
 """The learner's functions by name, with ours for the others, and the `kernel`."""
 
 
-class Unwritten(PolicyError):
+class Unwritten(SandboxError):
     """A function is as it was given to the learner."""
 
 
@@ -187,7 +187,7 @@ def checked_page(own: Names, name: str, order: int, maps: int) -> Any:
         raise Unwritten("folio() has dots in it")
     for attribute in ATTRIBUTES:
         if not hasattr(page, attribute):
-            raise PolicyError(f"the page that folio() returns has no {attribute}")
+            raise SandboxError(f"the page that folio() returns has no {attribute}")
     return page
 
 
@@ -195,12 +195,12 @@ WANTED = {bool: "True or False", int: "0 or another whole number", tuple: "rc, a
 
 
 def checked(what: str, kind: type, answer: Any) -> Any:
-    """What a function returned, if it is of this kind; else a PolicyError says what it is."""
+    """What a function returned, if it is of this kind; else a SandboxError says what it is."""
     if answer is None:
         raise Unwritten(f"{what}() returns nothing")
     if type(answer) is not kind:
         said = shown(answer, 40, quoted=True)
-        raise PolicyError(f"{what}() returned {said}; it should return {WANTED[kind]}")
+        raise SandboxError(f"{what}() returned {said}; it should return {WANTED[kind]}")
     return answer
 
 
@@ -308,7 +308,7 @@ def vectors(group: str) -> dict[str, Vector]:
 def run_vector(group: str, vector: Vector, version: str, own: Names) -> list[Row]:
     """What comes out otherwise than a vector expects of a version; a found True is no 1.
 
-    Raises PolicyError if a function returns what it should not."""
+    Raises SandboxError if a function returns what it should not."""
     return [
         row
         for expect in vector["expect"]
@@ -399,7 +399,7 @@ def _short(value: Any) -> str:
 class Own(Card):
     """A card that takes what the learner has written, by the names in its `form`.
 
-    `tried`: runs it, given by name; a PolicyError says what went wrong.  `case`: the vector that
+    `tried`: runs it, given by name; a SandboxError says what went wrong.  `case`: the vector that
     failed, to be drawn."""
 
     case: Failed | None = None
@@ -416,7 +416,7 @@ class Own(Card):
         own = self.handed_in(answer)
         try:
             return self.tried(own)
-        except PolicyError as error:
+        except SandboxError as error:
             return failed(str(error))
 
     def given(self) -> Any:
@@ -473,7 +473,7 @@ class Step(Own):
             which = f"{identity}, {vector['title']}"
             try:
                 wrong = bounded(what, self.run_one, vector, kernel, own)
-            except PolicyError as error:
+            except SandboxError as error:
                 if isinstance(error, Unwritten) and identity == next(iter(self.replies)):
                     return Verdict("not attempted", str(error))
                 return failed(f"{error} (vector {which})")
@@ -495,7 +495,7 @@ class Step(Own):
 
 
 def bounded(what: str, action: Callable[..., Any], *given: Any) -> Any:
-    """What the action answers; raises PolicyError if a learner's function in it goes wrong."""
+    """What the action answers; raises SandboxError if a learner's function in it goes wrong."""
     return limited(what, action, *given, steps_max=STEPS_MAX, call_steps=CALL_STEPS)
 
 
@@ -671,7 +671,7 @@ both = Own(
 def as_row(kernel: Any) -> Version:
     """The row of the real model with the learner's seams in the place of its own.
 
-    Each is asked once for each different question.  Raises PolicyError if one goes wrong."""
+    Each is asked once for each different question.  Raises SandboxError if one goes wrong."""
     retry = cache(lambda reason, ret: limited("seam", kernel.retry_split, REASONS[reason], ret))
     final = cache(lambda rc, nr_thp_split, empty: limited("seam", kernel.final_rc, rc, not empty))
     own = dict(zip(SEAMS, (kernel.ref_errno, retry, final), strict=True))

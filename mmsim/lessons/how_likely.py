@@ -9,12 +9,14 @@ from math import prod
 from typing import Any
 
 from mmsim.engine.explore import Exploration
-from mmsim.engine.schedule import along, parse
+from mmsim.engine.odds import chances_along
+from mmsim.engine.schedule import parse
 from mmsim.evidence.measured import LOOP, SCENARIOS, Pins, Share, measured_pins, rescued_pins
 from mmsim.lessons.card import Card, widget
 from mmsim.lessons.probably_drop_caches import releases
 from mmsim.scenarios import split_race
-from mmsim.scenarios.situation import fails, number
+from mmsim.scenarios.knobs import number
+from mmsim.scenarios.situation import fails
 from mmsim.views.chances import (
     PACES,
     Retrying,
@@ -152,7 +154,7 @@ SCHEDULES = {"early": "holder*2 split*13", "late": "split*6 holder split*3 holde
 
 def tosses(name: str) -> list[Fraction]:
     """How likely each step of a schedule of the race was: a half where both could move."""
-    return along(RACE, parse(SCHEDULES[name], [actor.name for actor in RACE.actors]))
+    return chances_along(RACE, parse(SCHEDULES[name], [actor.name for actor in RACE.actors]))
 
 
 odds = Card(

@@ -16,8 +16,8 @@ from mmsim.mm.fragmentation import PIN_SCOPE_TYPES, extfrag_index, format_index,
 from mmsim.mm.page_alloc import alloc_pages, request, take_block
 from mmsim.mm.untouched import pattern
 from mmsim.scenarios.host import HOST_KNOBS, REQUESTS, host, served_from
-from mmsim.scenarios.situation import number as whole
-from mmsim.scenarios.situation import one_of
+from mmsim.scenarios.knobs import number as whole
+from mmsim.scenarios.knobs import one_of
 from mmsim.views.memory import indices_table, machine, memory
 from mmsim.views.show import Picture
 from mmsim.views.tables import Frame, frame, labels

@@ -13,8 +13,8 @@ from mmsim.lessons.card import Card, widget
 from mmsim.lessons.form import FormError, Verdict, failed, passed
 from mmsim.scenarios import drop_caches_only, pin_versus, timed_hold
 from mmsim.scenarios.clock import attempts
+from mmsim.scenarios.knobs import number as whole
 from mmsim.scenarios.situation import ALL_MOVED, MISSED, NOT_SPLIT
-from mmsim.scenarios.situation import number as whole
 from mmsim.views.charts import Axis, Bar, Plot, Style, bars, dot_sign, line_sign, percent
 from mmsim.views.show import Picture, Shown
 from mmsim.views.state import state_picture

@@ -16,8 +16,8 @@ from mmsim.lessons.form import FUNCTION, UNTOUCHED, FormError, Verdict, failed, 
 from mmsim.lessons.migrate_or_split import VERSIONS, end_words, pin_result, run, tries_picture
 from mmsim.mm.seams import HUGE_PAGE, TRY_AGAIN, Attempt
 from mmsim.mm.versions import get
+from mmsim.sandbox import SandboxError, limited
 from mmsim.scenarios import cma_alloc, vfio_map
-from mmsim.scenarios.policy import PolicyError, limited
 from mmsim.views.flow import count_flow
 from mmsim.views.show import Shown
 from mmsim.views.tables import Frame, counters_by_version, frame, labels
@@ -340,7 +340,7 @@ def regression_judged(test: Any) -> Verdict:
         try:
             # Without its name a version is what it does.
             outcomes[name] = limited("test", test, row._replace(name="", title=""))
-        except PolicyError as error:
+        except SandboxError as error:
             return failed(str(error))
         if outcomes[name] is None and name == "base":
             return UNTOUCHED

@@ -27,10 +27,10 @@ from mmsim.mm.seams import (
     Attempt,
     Version,
 )
-from mmsim.mm.versions import V3FIX
+from mmsim.mm.versions import V3FIX, own_policy
 from mmsim.mm.world import EITHER
+from mmsim.sandbox import SandboxError, limited
 from mmsim.scenarios import SMALL, lru_batch, make, vfio_map
-from mmsim.scenarios.policy import PolicyError, limited, own_policy
 from mmsim.views.flow import flow_picture
 from mmsim.views.show import Picture
 from mmsim.views.state import state_picture
@@ -110,7 +110,7 @@ def claim_judged(claim: Any) -> Verdict:
     """Does a claim tell v2 from v3fix?"""
     try:
         said = {c: limited("claim", claim, c) for v in ("v3fix", "v2") for c in ends_of(v)}
-    except PolicyError as error:
+    except SandboxError as error:
         return failed(str(error))
     if all(answer is None for answer in said.values()):
         return UNTOUCHED
@@ -313,7 +313,7 @@ KNOWN = {
 def score(version: Version, case: str) -> float:
     """The odds of success over every order of steps; in the case that can't be won, the steps.
 
-    Raises PolicyError, in one sentence, if a policy goes wrong."""
+    Raises SandboxError, in one sentence, if a policy goes wrong."""
     scenario, knobs = CASES[case]
     situation = make(scenario, version, knobs)
     if case == NEVER:
@@ -379,7 +379,7 @@ def policy_judged(decide: Any) -> Verdict:
                 return failed(
                     f"{case}: yours {in_words(case, mine)}, v3fix {to_beat(case)}: {kind}"
                 )
-    except PolicyError as error:
+    except SandboxError as error:
         return failed(str(error))
     return passed("better in every case that can be won; it costs little, and nobody else notices")
 

@@ -13,8 +13,8 @@ from mmsim.lessons.card import Card, Pick, quiz, seeded, widget
 from mmsim.lessons.form import Choices, FormError, Verdict, failed, passed, ran
 from mmsim.mm.folio import ISOLATION, Folio
 from mmsim.mm.world import World
+from mmsim.scenarios.knobs import number as whole
 from mmsim.scenarios.one_page import HOLDERS, PAGE_KNOBS, folio_of, page_life, page_with
-from mmsim.scenarios.situation import number as whole
 from mmsim.views.ledger import JUST, KNOWN, LEDGER_HIGH, SPLIT_CHECK, describe, draw_ledger, ledger
 from mmsim.views.operations import call
 from mmsim.views.show import Picture, Shown

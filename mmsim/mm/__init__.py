@@ -1,9 +1,15 @@
 """The kernel as modelled: values (folio, world), atomic operations, and the paths that use them.
 
-Names of steps, paths and their files are the kernel's.  What they work on (`folio`, `world`, `zone`
-and its parts, `seams`, `versions`) mirrors no file, and `actors` is everybody else who takes a
-reference.  Where a function stands in another file of the
-kernel than its module mirrors, or has another name there, its docstring says so (`Kernel:`).
-Values know nothing of operations; operations are the only writers; paths are generators
-that read like the C they mirror and touch memory only through operations.
+Values know nothing of operations; operations are the only writers; paths are generators that read
+like the C they mirror and touch memory only through operations.  Names of steps, paths and their
+files are the kernel's.  Where a function stands in another file of the kernel than its module
+mirrors, or has another name there, its docstring says so (`Kernel:`).
+
+    a pin, from the top    vfio, gup, migrate or migrate_6_12, huge_memory
+    what they call         page_ref, rmap, filemap, swap, vmstat
+    who else is there      shmem (fills memory), drop_caches, cma (the owner of a CMA area),
+                           actors (everybody else who takes a reference)
+    the allocator          page_alloc and fragmentation, on a zone (untouched, boot, occupancy)
+    no file of the kernel  folio and world (what all of them work on), seams and versions (what
+                           differs between kernels)
 """

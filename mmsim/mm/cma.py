@@ -95,7 +95,7 @@ def isolate_freepages_range(world: World, me: str, start: int, end: int) -> None
 
 
 def isolate_migratepages_range(
-    pfn: int, end: int, list_: list[Page], version: Version
+    pfn: int, end: int, migratepages: list[Page], version: Version
 ) -> Generator[Op, Any, int]:
     """Isolate up to 32 pages, or one huge page, the last one first; returns where to go on.
 
@@ -108,7 +108,7 @@ def isolate_migratepages_range(
         isolated = yield folio_isolate_lru(page.pfn)
         pfn = page.pfn + page.nr
         if isolated:
-            list_.insert(0, page)
+            migratepages.insert(0, page)
             nr_isolated += page.nr
     return pfn
 
@@ -119,12 +119,12 @@ def __alloc_contig_migrate_range(start: int, end: int, version: Version) -> Gene
     Kernel: mm/page_alloc.c.  It stops at -ENOMEM, but any other failure is worth another try: that
     is how a caller of migrate_pages() notices which error it got.  Left out: reclaim of clean
     pages."""
-    list_: list[Page] = []
+    migratepages: list[Page] = []
     pfn, tries, rc = start, 0, 0
     yield lru_cache_disable()
-    while pfn < end or list_:
-        if not list_:
-            pfn = yield from isolate_migratepages_range(pfn, end, list_, version)
+    while pfn < end or migratepages:
+        if not migratepages:
+            pfn = yield from isolate_migratepages_range(pfn, end, migratepages, version)
             tries = 0
         else:
             tries += 1
@@ -132,12 +132,12 @@ def __alloc_contig_migrate_range(start: int, end: int, version: Version) -> Gene
             rc = -EBUSY
             break
         # Nobody looks whether anything was isolated: an empty list is "migrated" as well.
-        rc = yield from version.migrate_pages(list_, MIGRATE_SYNC, MR_CONTIG_RANGE, version)
+        rc = yield from version.migrate_pages(migratepages, MIGRATE_SYNC, MR_CONTIG_RANGE, version)
         if rc == -ENOMEM:
             break
     yield lru_cache_enable()
     if rc < 0:
-        yield from putback_movable_pages(list_)
+        yield from putback_movable_pages(migratepages)
         return rc
     return 0
 

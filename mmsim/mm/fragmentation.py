@@ -23,7 +23,7 @@ def unusable_index(free: Sequence[int], order: int) -> int:
 
     0: all of free memory is usable, 1000: none of it (or nothing is free).
     Kernel: unusable_free_index(), shown in debugfs extfrag/unusable_index."""
-    _, pages, found = _sums(free, order)
+    _, pages, found = fill_contig_page_info(free, order)
     return (pages - (found << order)) * 1000 // pages if pages else 1000
 
 
@@ -33,7 +33,7 @@ def extfrag_index(free: Sequence[int], order: int) -> int:
     Near 0: memory is short.  Near 1000: it is fragmented.  Below 0 but above -1000: so little is
     free that the formula leaves its range.  0 too when nothing is free.
     Kernel: __fragmentation_index(), shown in debugfs extfrag/extfrag_index."""
-    blocks, pages, found = _sums(free, order)
+    blocks, pages, found = fill_contig_page_info(free, order)
     if not blocks:
         return 0
     if found:
@@ -45,14 +45,12 @@ def extfrag_for_order(free: Sequence[int], order: int) -> int:
     """Percent of the free pages that lie in blocks too small for `order`; 0 if nothing is free.
 
     Kernel: extfrag_for_order(), which proactive compaction asks."""
-    _, pages, found = _sums(free, order)
+    _, pages, found = fill_contig_page_info(free, order)
     return (pages - (found << order)) * 100 // pages if pages else 0
 
 
-def _sums(free: Sequence[int], order: int) -> tuple[int, int, int]:
-    """Free blocks, free pages, and blocks of `order` that could be cut from them.
-
-    Kernel: fill_contig_page_info()."""
+def fill_contig_page_info(free: Sequence[int], order: int) -> tuple[int, int, int]:
+    """Free blocks, free pages, and blocks of `order` that could be cut from them."""
     if not 0 <= order < len(free):
         raise ValueError(
             f"order {order} can't be asked about: free has {len(free)} counts, "
@@ -67,7 +65,7 @@ def _sums(free: Sequence[int], order: int) -> tuple[int, int, int]:
 
 def suitable(free: Sequence[int], order: int) -> int:
     """Blocks of `order` that could be cut from the free ones."""
-    return _sums(free, order)[2]
+    return fill_contig_page_info(free, order)[2]
 
 
 def format_index(index: int) -> str:

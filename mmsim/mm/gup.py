@@ -1,6 +1,6 @@
 """Pinning user pages for a long time.
 
-Mirrors mm/gup.c, 6.1-rc1.
+Mirrors mm/gup.c, 6.1-rc1, and one function of 6.12.117.
 
 A long-term pin must not stay in CMA.  So the loop is: pin what is there, look for pages that may
 not stay, let go of everything, move those pages, and start again."""
@@ -20,8 +20,7 @@ from mmsim.constants import (
 from mmsim.engine.op import Op, atomic, blocking
 from mmsim.errno import EAGAIN, ENOMEM
 from mmsim.mm.filemap import folio_lock, folio_mark_dirty, folio_test_dirty, folio_unlock
-from mmsim.mm.folio import Extent as Extent
-from mmsim.mm.folio import Page
+from mmsim.mm.folio import Extent, Page
 from mmsim.mm.migrate import putback_movable_pages
 from mmsim.mm.page_ref import references_explained
 from mmsim.mm.rmap import handle_mm_fault
@@ -47,17 +46,6 @@ class Pin(NamedTuple):
     def pfn(self) -> int:
         """Of the first of them."""
         return self.page.pfn + self.first
-
-
-def stretch(vma: tuple[Extent, ...], start: int, pages: int) -> tuple[Extent, ...]:
-    """Pages `start` to `start + pages` of a range.  What lies behind its end is a hole."""
-    found: list[Extent] = []
-    for region, length, first in vma:
-        here = min(max(length - start, 0), pages)
-        if here:
-            found.append(Extent(region, here, first + start))
-        start, pages = max(start - length, 0), pages - here
-    return (*found, Extent("", pages)) if pages else tuple(found)
 
 
 def pin(world: World, pfn: int, who: str, pins: int) -> None:
@@ -150,52 +138,73 @@ def __get_user_pages(
 
 
 def collect_longterm_unpinnable_pages(
-    pinned: list[Pin], list_: list[Page], version: Version
+    movable_page_list: list[Page], pinned: list[Pin], version: Version
 ) -> Generator[Op, Any, int]:
     """Isolate the folios that may not stay; returns how many there are, isolated or not.
 
-    Kernel: mm/gup.c, collect_longterm_unpinnable_pages().  From 6.1-rc1 until aa1e6a932ca6 its
-    test of folio_isolate_lru() was inverted.  In 6.12 its name ends in folios(), and a page
-    in a batch is seen by a reference that nobody explains, not by PG_lru."""
-    collected = drained = 0
+    From 6.1-rc1 until aa1e6a932ca6 its test of folio_isolate_lru() was inverted."""
+    collected = 0
     drain_allow = True
     prev: Page | None = None
     todo = tuple(pinned)
     for index, found in enumerate(todo):
         page = found.page
-        if page == prev and (page.is_thp or not version.drains_by_count):
+        if page == prev:
             continue
         prev = page
         pinnable = yield is_longterm_pinnable_page(page.pfn, site="gup.check")
         if pinnable:
             continue
         collected += 1
-        if not version.drains_by_count:
-            lru = yield folio_test_lru(page.pfn)
-            if not lru and drain_allow:
-                yield lru_add_drain_all()
-                drain_allow = False
-        elif not page.is_thp:  # a batch keeps no huge page
-            if drained == 0:
-                explained = yield references_explained(page.pfn, GUP_PIN_COUNTING_BIAS)
-                if not explained:
-                    yield lru_add_drain()
-                    drained = 1
-            if drained == 1:
-                explained = yield references_explained(page.pfn, GUP_PIN_COUNTING_BIAS)
-                if not explained:
-                    yield lru_add_drain_all()
-                    drained = 2
+        lru = yield folio_test_lru(page.pfn)
+        if not lru and drain_allow:
+            yield lru_add_drain_all()
+            drain_allow = False
         isolated = yield folio_isolate_lru(page.pfn)
         # Meant: skip what could not be isolated.  The inverted test skips what could.
         if isolated == version.isolate_inverted:
             continue
-        list_.append(page)
+        movable_page_list.append(page)
+    return collected
+
+
+def collect_longterm_unpinnable_folios(
+    movable_folio_list: list[Page], pinned: list[Pin]
+) -> Generator[Op, Any, int]:
+    """The same in 6.12: a page in a batch is seen by a reference that nobody explains, and not by
+    PG_lru.  This CPU's batches are emptied first, and then those of all.  None keeps a huge page.
+
+    Kernel: mm/gup.c, collect_longterm_unpinnable_folios(), 6.12.117."""
+    collected = drained = 0
+    prev: Page | None = None
+    todo = tuple(pinned)
+    for index, found in enumerate(todo):
+        folio = found.page
+        if folio == prev and folio.is_thp:
+            continue
+        prev = folio
+        pinnable = yield is_longterm_pinnable_page(folio.pfn, site="gup.check")
+        if pinnable:
+            continue
+        collected += 1
+        if drained == 0 and not folio.is_thp:
+            explained = yield references_explained(folio.pfn, GUP_PIN_COUNTING_BIAS)
+            if not explained:
+                yield lru_add_drain()
+                drained = 1
+        if drained == 1 and not folio.is_thp:
+            explained = yield references_explained(folio.pfn, GUP_PIN_COUNTING_BIAS)
+            if not explained:
+                yield lru_add_drain_all()
+                drained = 2
+        isolated = yield folio_isolate_lru(folio.pfn)
+        if isolated:
+            movable_folio_list.append(folio)
     return collected
 
 
 def migrate_longterm_unpinnable_pages(
-    pinned: list[Pin], list_: list[Page], version: Version
+    movable_page_list: list[Page], pinned: list[Pin], version: Version
 ) -> Generator[Op, Any, int]:
     """Let go of everything and move the list.  -EAGAIN: pin again.  -ENOMEM: could not be moved.
 
@@ -206,21 +215,26 @@ def migrate_longterm_unpinnable_pages(
     for index, found in enumerate(todo):
         yield gup_put_folio(found.page.pfn, found.pins, site="gup.unpin")
     rc = -EAGAIN
-    if list_:
-        ret = yield from version.migrate_pages(list_, MIGRATE_SYNC, MR_LONGTERM_PIN, version)
-        if version.gup_fails(ret, not list_):
+    if movable_page_list:
+        ret = yield from version.migrate_pages(
+            movable_page_list, MIGRATE_SYNC, MR_LONGTERM_PIN, version
+        )
+        if version.gup_fails(ret, not movable_page_list):
             rc = -ENOMEM
-    yield from putback_movable_pages(list_)
+    yield from putback_movable_pages(movable_page_list)
     return rc
 
 
 def check_and_migrate_movable_pages(pinned: list[Pin], version: Version) -> Generator[Op, Any, int]:
     """0: everything may stay.  Otherwise what migrate_longterm_unpinnable_pages() returns."""
-    list_: list[Page] = []
-    collected = yield from collect_longterm_unpinnable_pages(pinned, list_, version)
+    movable_page_list: list[Page] = []
+    if version.drains_by_count:
+        collected = yield from collect_longterm_unpinnable_folios(movable_page_list, pinned)
+    else:
+        collected = yield from collect_longterm_unpinnable_pages(movable_page_list, pinned, version)
     if collected == 0:
         return 0
-    rc = yield from migrate_longterm_unpinnable_pages(pinned, list_, version)
+    rc = yield from migrate_longterm_unpinnable_pages(movable_page_list, pinned, version)
     return rc
 
 

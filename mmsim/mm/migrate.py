@@ -251,7 +251,7 @@ def migrate_pages(
     notes = Notes()
     yield trace_mm_migrate_pages_start(mode, reason, site="migrate.start")
 
-    while not out:  # thp_subpage_migration:
+    while True:  # thp_subpage_migration:
         pass_ = 0
         while pass_ < version.passes and (retry or thp_retry) and not out:
             retry = thp_retry = nr_retry_pages = 0
@@ -342,8 +342,8 @@ def migrate_pages(
         nr_failed += retry
         nr_thp_failed += thp_retry
         nr_failed_pages += nr_retry_pages
-        rc = nr_failed + nr_thp_failed
         if not thp_split_pages:
+            rc = nr_failed + nr_thp_failed
             break
         # Whatever is left of the first round waits on ret_pages, and the pieces get their round.
         ret_pages[:0] = from_
@@ -354,10 +354,10 @@ def migrate_pages(
 
     # out:
     from_[:0] = ret_pages
+    rc = version.final_rc(rc, nr_thp_split, not from_)
     counts = (nr_succeeded, nr_failed_pages, nr_thp_succeeded, nr_thp_failed, nr_thp_split)
     events = tuple(zip(MIGRATE_COUNTERS, counts, strict=True))
     yield count_vm_events(*events, site="migrate.out", rc=rc, **notes)
-    rc = version.final_rc(rc, nr_thp_split, not from_)
     yield trace_mm_migrate_pages(*counts, mode, reason, site="migrate.end", rc=rc)
     return rc
 

@@ -216,8 +216,8 @@ def can_steal_fallback(zone: Zone, order: int, migratetype: str) -> bool:
     return migratetype in (MIGRATE_RECLAIMABLE, MIGRATE_UNMOVABLE)
 
 
-def _fallback_type(zone: Zone, order: int, migratetype: str) -> str | None:
-    """First other type with a free block of exactly this order (find_suitable_fallback())."""
+def find_suitable_fallback(zone: Zone, order: int, migratetype: str) -> str | None:
+    """The first other type that has a free block of exactly this order."""
     for other in FALLBACKS[migratetype]:
         if zone.free_area[other][order]:
             return other
@@ -233,12 +233,12 @@ def __rmqueue_fallback(zone: Zone, order: int, migratetype: str, nofragment: boo
     Only a movable request that could not claim the pageblock anyway looks for the smallest."""
     least = max(order, zone.pageblock_order) if nofragment else order
     for size in range(MAX_ORDER - 1, least - 1, -1):
-        other = _fallback_type(zone, size, migratetype)
+        other = find_suitable_fallback(zone, size, migratetype)
         if other is None:
             continue
         if not can_steal_fallback(zone, size, migratetype):
             for smaller in range(order, size):
-                found = _fallback_type(zone, smaller, migratetype)
+                found = find_suitable_fallback(zone, smaller, migratetype)
                 if found is not None:
                     size, other = smaller, found
                     break
@@ -302,7 +302,7 @@ def move_freepages(zone: Zone, blocks: Sequence[tuple[int, int]], migratetype: s
 
 EXTFRAG_THRESHOLD = 500
 COMPACT_MAX_DEFER_SHIFT = 6
-COSTLY_ORDER = 3
+PAGE_ALLOC_COSTLY_ORDER = 3
 
 
 def try_to_compact_pages(zone: Zone, want: Request, keep: Container[int]) -> tuple[str, ...]:
@@ -337,7 +337,7 @@ def compaction_suitable(zone: Zone, want: Request) -> bool:
     if zone.nr_free <= zone.watermarks[1] + (2 << want.order):
         return False
     index = extfrag_index(sum_types(zone.lists()), want.order)
-    return not 0 <= index <= EXTFRAG_THRESHOLD or want.order <= COSTLY_ORDER
+    return not 0 <= index <= EXTFRAG_THRESHOLD or want.order <= PAGE_ALLOC_COSTLY_ORDER
 
 
 def compaction_deferred(zone: Zone) -> bool:
@@ -357,28 +357,28 @@ def compact_zone(zone: Zone, want: Request, sync: bool, keep: Container[int]) ->
         cma = source == MIGRATE_CMA and want.migratetype == MIGRATE_MOVABLE
         if sync or cma or source == want.migratetype:
             zone.touch(bottom)
-            movable = _movable(zone, bottom, keep)
+            movable = isolate_migratepages_block(zone, bottom, keep)
             for pfn in movable:
                 while not free:
                     top -= size if free is not None else 0
                     if top <= bottom:
                         return
-                    free = _free_pages(zone, top)
+                    free = isolate_freepages_block(zone, top)
                 take_block(zone, free.pop(), 0)
                 free_pages(zone, pfn, 0)
             done = bool(movable) and block_for(want, zone.blocks_by_type())
         bottom += size
 
 
-def _movable(zone: Zone, pfn: int, keep: Container[int]) -> list[int]:
-    """Single movable pages of a pageblock, if emptying it would leave a free block."""
+def isolate_migratepages_block(zone: Zone, pfn: int, keep: Container[int]) -> list[int]:
+    """The single movable pages of a pageblock, if emptying it would leave a free block."""
     end = pfn + (1 << zone.pageblock_order)
     found = [at for at in range(pfn, end) if at in zone.held]
     stuck = any(zone.held[at].order or not zone.held[at].movable or at in keep for at in found)
     return [] if stuck else found
 
 
-def _free_pages(zone: Zone, block: int) -> list[int]:
+def isolate_freepages_block(zone: Zone, block: int) -> list[int]:
     """The free pages of a pageblock that pages may be moved to, the highest last.
 
     A pageblock that is free as a whole is no target: that would use up what is being looked for."""

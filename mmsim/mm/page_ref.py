@@ -60,6 +60,7 @@ def frozen_at(world: World, pfn: int | None) -> str | None:
 def folio_get(world: World, me: str, region: str, index: int, refs: int) -> int | None:
     """Find the folio of a page and take references on it; answers its pfn, None if there is none.
 
+    Whoever calls folio_get() in the kernel has found the folio before; here that is one step.
     Kernel: mm/filemap.c, mapping_get_entry(), which tries again while the folio is frozen."""
     pfn = world.find(region, index)
     if pfn is not None:

@@ -16,12 +16,10 @@ from mmsim.mm.folio import ISOLATION
 from mmsim.mm.world import World
 
 
-def batch_add(world: World, cpu: str, kind: str, pfn: int) -> None:
-    """Queue a folio; a full batch, or a large folio, is moved to the lists at once.
-
-    Kernel: folio_batch_add_and_move()."""
+def folio_batch_add_and_move(world: World, cpu: str, kind: str, pfn: int) -> None:
+    """Queue a folio; a full batch, or a large folio, is moved to the lists at once."""
     if _queue(world, cpu, kind, pfn):
-        _batch_move(world, cpu, kind)
+        folio_batch_move_lru(world, cpu, kind)
 
 
 def _queue(world: World, cpu: str, kind: str, pfn: int) -> bool:
@@ -32,8 +30,8 @@ def _queue(world: World, cpu: str, kind: str, pfn: int) -> bool:
     return at_once or len(waiting) >= world.env.pagevec_size
 
 
-def _batch_move(world: World, cpu: str, kind: str) -> None:
-    """Kernel: folio_batch_move_lru() with lru_add_fn() and its relatives."""
+def folio_batch_move_lru(world: World, cpu: str, kind: str) -> None:
+    """Move all of a batch to the lists, as lru_add_fn() and its relatives do it."""
     for pfn in world.batches.pop((cpu, kind), ()):
         folio = world.folio(pfn)
         if kind == LRU_ADD:
@@ -50,22 +48,22 @@ def _deactivate_file(world: World, pfn: int) -> None:
         world.update(pfn, active=False, referenced=False)
 
 
-def drain_cpu(world: World, cpu: str) -> None:
-    """Move everything in one CPU's batches to the lists.  Kernel: lru_add_drain_cpu()."""
+def lru_add_drain_cpu(world: World, cpu: str) -> None:
+    """Move everything in one CPU's batches to the lists."""
     for kind in (LRU_ADD, DEACTIVATE_FILE, ACTIVATE):
-        _batch_move(world, cpu, kind)
+        folio_batch_move_lru(world, cpu, kind)
 
 
 @atomic
 def folio_add_lru(world: World, me: str, pfn: int) -> None:
     """Queue a folio for the LRU on this CPU."""
-    batch_add(world, me, LRU_ADD, pfn)
+    folio_batch_add_and_move(world, me, LRU_ADD, pfn)
 
 
 @atomic
 def lru_add_drain(world: World, me: str) -> None:
     """Empty this CPU's batches."""
-    drain_cpu(world, me)
+    lru_add_drain_cpu(world, me)
 
 
 def _moving(world: World, me: str) -> str | None:
@@ -73,22 +71,23 @@ def _moving(world: World, me: str) -> str | None:
     return f"waiting for {cpus[0]} to be through with its batch" if cpus else None
 
 
-def _drain_all(world: World) -> None:
+def __lru_add_drain_all(world: World) -> None:
+    """Empty the batches of every CPU that has one."""
     for cpu in sorted({cpu for cpu, _ in world.batches}):
-        drain_cpu(world, cpu)
+        lru_add_drain_cpu(world, cpu)
 
 
 @blocking(_moving)
 def lru_add_drain_all(world: World, me: str) -> None:
     """Empty every CPU's batches."""
-    _drain_all(world)
+    __lru_add_drain_all(world)
 
 
 @blocking(_moving)
 def lru_cache_disable(world: World, me: str) -> None:
     """Empty every CPU's batches; until lru_cache_enable() nothing waits in one."""
     world.lru_disable_count += 1
-    _drain_all(world)
+    __lru_add_drain_all(world)
 
 
 @atomic
@@ -126,7 +125,8 @@ def folio_isolate_lru(world: World, me: str, pfn: int) -> bool:
 def folio_batch_add(world: World, me: str, kind: str, pfn: int) -> tuple[int, ...]:
     """Queue a folio in this CPU's batch; answers the folios that the caller has to move now.
 
-    All of the batch if it is full or the folio is large.  Kernel: folio_batch_add_and_move()."""
+    All of the batch if it is full or the folio is large.  Kernel:
+    folio_batch_add_and_move(), up to this decision; the rest is folio_batch_move_lru()."""
     if not _queue(world, me, kind, pfn):
         return ()
     moving = world.batches[me, MOVING] = world.batches.pop((me, kind))
@@ -158,7 +158,7 @@ def folios_put(world: World, me: str, kind: str) -> None:
 @atomic
 def putback_lru_page(world: World, me: str, pfn: int) -> None:
     """Undo an isolation: queue the folio for the LRU, drop the isolation's reference."""
-    batch_add(world, me, LRU_ADD, pfn)
+    folio_batch_add_and_move(world, me, LRU_ADD, pfn)
     world.drop(pfn, ISOLATION)
 
 
@@ -170,4 +170,4 @@ def folio_mark_accessed(world: World, me: str, pfn: int) -> None:
     elif not folio.active:
         world.update(pfn, referenced=False)
         if folio.lru:
-            batch_add(world, me, ACTIVATE, pfn)
+            folio_batch_add_and_move(world, me, ACTIVATE, pfn)

@@ -2,11 +2,11 @@
 
 A version is a row of seams.  The patch is the difference of two rows: `diff("base", "v2")`.  No
 other module names a version.  POLICIES go further than the patch, and no kernel contains one of
-them: they answer "what if".
+them: they answer "what if".  own_policy() makes one of a function.
 
 Kernel: mm/migrate.c migrate_pages(), mm/huge_memory.c split_huge_page_to_list(), mm/gup.c
-migrate_longterm_unpinnable_pages() and collect_longterm_unpinnable_pages(), October 2022 to April
-2023; and for the row 6.12 the same files of 6.12.117.
+check_and_migrate_movable_pages() and what it calls, October 2022 to April 2023; and for the row
+6.12 the same files of 6.12.117.
 
 One bug of that time is off in every row: in the trees with `had_inverted_test` the isolation test
 of collect_longterm_unpinnable_pages() was inverted.  That costs each pin from CMA one more round
@@ -17,15 +17,19 @@ from __future__ import annotations
 
 import difflib
 import inspect
+from collections.abc import Callable
+from functools import cache, partial
 
 from mmsim import errno
 from mmsim.errno import EAGAIN, EBUSY
-from mmsim.errors import UserError, nearest
+from mmsim.errors import UserError, nearest, shown
 from mmsim.mm import migrate, migrate_6_12
 from mmsim.mm.seams import (
+    DECISIONS,
     INVERTED,
     PIECES_ASYNC,
     PIECES_SYNC,
+    Attempt,
     Version,
     drain_after_the_first_try,
     final_rc_as_counted,
@@ -42,6 +46,7 @@ from mmsim.mm.seams import (
     wait_for_the_references,
 )
 from mmsim.mm.world import Environment
+from mmsim.sandbox import SandboxError, limited
 
 BASE = Version(
     name="base",
@@ -197,6 +202,31 @@ def with_isolation(version: Version, isolation: str) -> Version:
             f"not {version.name}"
         )
     return version._replace(isolate_inverted=inverted)
+
+
+def own_policy(decide: Callable[[Attempt], str]) -> Version:
+    """The last version with the loop of 6.1, v3fix, with this function as its policy.
+
+    The function gets an `Attempt` and answers one of DECISIONS.  It is asked once for each
+    different attempt and the answer is kept, so it can't make the model forget what it did before.
+    Raises SandboxError if it is no function.  Whatever goes wrong in it later is a SandboxError of
+    the run that asks it."""
+    if not callable(decide):
+        raise SandboxError(f"a policy is a function of an attempt, not {type(decide).__name__}")
+    title = f"{V3FIX.name}, and a policy of your own"
+    return V3FIX._replace(name="own", title=title, policy=cache(partial(_answer, decide)))
+
+
+def _answer(decide: Callable[[Attempt], str], attempt: Attempt) -> str:
+    answer = limited("policy", decide, attempt)
+    if isinstance(answer, str) and answer in DECISIONS:
+        return answer
+    if not isinstance(answer, str):
+        given = "nothing" if answer is None else shown(answer, 40, quoted=True)
+        asked = f"for a {attempt.what}, {attempt.code}, at try {attempt.tries}"
+        allowed = ", ".join(map(repr, DECISIONS))
+        raise SandboxError(f"the policy must return one of {allowed}, and returned {given} {asked}")
+    raise SandboxError(f"the policy returned {answer[:40]!r}{nearest(answer, DECISIONS)}")
 
 
 def _source(version: Version, seam: str) -> list[str]:

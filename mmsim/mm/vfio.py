@@ -15,7 +15,7 @@ from mmsim.constants import PAGE_SIZE
 from mmsim.engine.op import ModelError, Op, atomic, blocking, choice
 from mmsim.errno import EEXIST, EINVAL, ENOMEM, ENOSPC
 from mmsim.mm.folio import Extent, Page
-from mmsim.mm.gup import Pin, pin_user_pages_remote, stretch, unpin_user_pages_dirty_lock
+from mmsim.mm.gup import Pin, pin_user_pages_remote, unpin_user_pages_dirty_lock
 from mmsim.mm.seams import Version
 from mmsim.mm.world import Dma, IommuMap, World, may_fail
 
@@ -137,7 +137,7 @@ def iommu_unmap(world: World, me: str, iova: int) -> IommuMap:
 @atomic
 def pfn_to_folios(world: World, me: str, pfn: int, pages: int) -> tuple[Pin, ...]:
     """Whose pages are these?  Kernel: pfn_to_page() and compound_head(), page by page."""
-    parts = world.pieces(pfn, pages)
+    parts = world.parts(pfn, pages)
     return tuple(Pin(Page(head, world.folio(head).nr_pages), n, first) for head, first, n in parts)
 
 
@@ -163,6 +163,17 @@ class Batch:
     capacity: int
     pins: list[Pin]
     fresh: bool = True
+
+
+def stretch(vma: tuple[Extent, ...], start: int, pages: int) -> tuple[Extent, ...]:
+    """Pages `start` to `start + pages` of a range.  What lies behind its end is a hole."""
+    found: list[Extent] = []
+    for region, length, first in vma:
+        here = min(max(length - start, 0), pages)
+        if here:
+            found.append(Extent(region, here, first + start))
+        start, pages = max(start - length, 0), pages - here
+    return (*found, Extent("", pages)) if pages else tuple(found)
 
 
 def vfio_dma_do_map(map_: MapDma, version: Version) -> Generator[Op, Any, int]:

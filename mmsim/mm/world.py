@@ -216,7 +216,7 @@ class World:
                 return None
         return pfn
 
-    def pieces(self, pfn: int, pages: int) -> list[tuple[int, int, int]]:
+    def parts(self, pfn: int, pages: int) -> list[tuple[int, int, int]]:
         """`pages` pages from `pfn` on by folio: (its pfn, first page in it, pages of it)."""
         found: list[tuple[int, int, int]] = []
         while pages:
@@ -338,7 +338,7 @@ class World:
     def _check_container(self) -> None:
         reached: dict[int, int] = {}
         for _, start, pages in self.container.maps:
-            for pfn, _, n in self.pieces(start, pages):
+            for pfn, _, n in self.parts(start, pages):
                 reached[pfn] = reached.get(pfn, 0) + n
         for pfn, n in reached.items():
             name, pinned = self.folio(pfn).name, self.folio(pfn).pincount

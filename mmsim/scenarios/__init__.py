@@ -1,4 +1,11 @@
-"""Named situations: a world, actors, and knobs to change them."""
+"""Named scenarios: a world, who takes part in it, knobs to change them, and how a run can end.
+
+A name such as `vfio_map` is a `Spec`.  Called with a version and knobs it makes a `Situation`: a
+scenario that the engine can run and search.
+
+Files, bottom up: `script` (who comes and goes when), `knobs`, `situation` (how a run can end,
+`Spec`, `Situation`).  Then the scenarios: `guests` (a guest's memory in CMA, and whoever wants
+it), `host` (a whole machine), `clock` (a race by the clock), `one_page` (the smallest)."""
 
 from __future__ import annotations
 
@@ -9,6 +16,7 @@ from mmsim.errors import UserError, nearest
 from mmsim.mm.seams import Version
 from mmsim.scenarios.clock import timed_hold
 from mmsim.scenarios.guests import (
+    CMA_PFN,
     SMALL,
     cma_alloc,
     drop_caches_only,
@@ -16,7 +24,7 @@ from mmsim.scenarios.guests import (
     pin_versus,
     vfio_map,
 )
-from mmsim.scenarios.host import CMA_PFN, boot_guest
+from mmsim.scenarios.host import boot_guest
 from mmsim.scenarios.one_page import split_race
 from mmsim.scenarios.situation import Situation
 
@@ -36,9 +44,19 @@ __all__ = [
     "vfio_map",
 ]
 
-_PINS = (vfio_map, pin_versus, drop_caches_only, timed_hold)
-_MORE = (boot_guest, cma_alloc, lru_batch, split_race)
-SCENARIOS = {spec.name: spec for spec in (*_PINS, *_MORE)}
+SCENARIOS = {
+    spec.name: spec
+    for spec in (
+        vfio_map,
+        pin_versus,
+        drop_caches_only,
+        timed_hold,
+        boot_guest,
+        cma_alloc,
+        lru_batch,
+        split_race,
+    )
+}
 
 
 def make(

@@ -16,18 +16,9 @@ from mmsim.mm.actors import holder
 from mmsim.mm.gup import pin_user_pages_remote
 from mmsim.mm.seams import Version
 from mmsim.mm.world import NONE, Environment, World
-from mmsim.scenarios.host import NAMES, guest_memory
-from mmsim.scenarios.situation import (
-    ISOLATION_KNOB,
-    PASSES_KNOB,
-    PINNED,
-    Knobs,
-    Setup,
-    Situation,
-    number,
-    one_of,
-    scenario,
-)
+from mmsim.scenarios.guests import NAMES, guest_memory
+from mmsim.scenarios.knobs import ISOLATION_KNOB, PASSES_KNOB, Knobs, number, one_of
+from mmsim.scenarios.situation import PINNED, Setup, Situation, scenario
 
 IN_VAIN, COMPACTION = 20.0, 40.0
 """What asking for a huge page costs if there is none: the allocator's slow path; and what direct

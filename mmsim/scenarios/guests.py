@@ -1,4 +1,4 @@
-"""A guest's memory in CMA, and who else touches it or wants it."""
+"""A guest's memory in CMA, and who else touches it or wants it; drop_caches over one file alone."""
 
 from __future__ import annotations
 
@@ -12,24 +12,39 @@ from mmsim.constants import (
     LRU_ADD,
     MIGRATE_CMA,
     MIGRATE_SYNC,
+    MR_LONGTERM_PIN,
     PAGE_SIZE,
     REASONS,
 )
 from mmsim.engine.actor import Actor
 from mmsim.engine.op import Op
+from mmsim.errors import UserError
 from mmsim.mm import actors, cma
 from mmsim.mm.actors import holder, truncater
 from mmsim.mm.boot import boot
 from mmsim.mm.drop_caches import drop_caches
-from mmsim.mm.folio import Extent, Page
+from mmsim.mm.folio import Extent, Folio, Page
 from mmsim.mm.gup import pin_user_pages_remote
 from mmsim.mm.migrate import putback_movable_pages
 from mmsim.mm.page_alloc import take_block
 from mmsim.mm.seams import Version
-from mmsim.mm.swap import batch_add, folio_isolate_lru
+from mmsim.mm.swap import folio_batch_add_and_move, folio_isolate_lru
 from mmsim.mm.vfio import MapDma, vfio_dma_do_map
 from mmsim.mm.world import AVAILABLE, EITHER, NONE, Environment, Limits, World
-from mmsim.scenarios.host import CMA_PFN, NAMES, as_left, guest_memory
+from mmsim.scenarios.knobs import (
+    ISOLATION_KNOB,
+    NOBODY,
+    PASSES_KNOB,
+    Knob,
+    Knobs,
+    Value,
+    check_isolation,
+    check_number,
+    moment,
+    number,
+    one_of,
+    read_span,
+)
 from mmsim.scenarios.script import (
     Attempts,
     Cue,
@@ -39,26 +54,30 @@ from mmsim.scenarios.script import (
     Script,
     come_and_go,
 )
-from mmsim.scenarios.situation import (
-    DROPPED,
-    ISOLATION_KNOB,
-    MAPPED,
-    MIGRATED,
-    NOBODY,
-    PASSES_KNOB,
-    PINNED,
-    TAKEN_BACK,
-    Knob,
-    Knobs,
-    Setup,
-    Value,
-    check_number,
-    moment,
-    number,
-    one_of,
-    read_span,
-    scenario,
-)
+from mmsim.scenarios.situation import DROPPED, MAPPED, MIGRATED, PINNED, TAKEN_BACK, Setup, scenario
+
+# -- a guest's memory
+
+# Where the measured kernel had its first huge page; the next ones follow below.
+CMA_PFN = 0x3F800
+NAMES = "ABCDEFGH"
+
+
+def as_left(name: str, order: int, **fields: object) -> Folio:
+    """A page of a file, huge or with order 0 a single one, as a process leaves it: mapped once.
+
+    `fields` are those that differ from that; the count follows."""
+    folio = Folio(name, name, 0, order, pmd_maps=int(order > 0), pte_maps=int(order == 0))
+    folio = folio._replace(**fields)  # type: ignore[arg-type]
+    return folio._replace(refcount=folio.cache_refs + folio.mapcount)
+
+
+def guest_memory(world: World, thps: int, order: int) -> tuple[Extent, ...]:
+    """Put huge pages into CMA, each mapped once; returns the memory as a user sees it."""
+    for nth, region in enumerate(NAMES[:thps]):
+        world.pageblocks[CMA_PFN // HPAGE_PMD_NR - nth] = MIGRATE_CMA
+        world.add(CMA_PFN - nth * HPAGE_PMD_NR, as_left(region, order))
+    return tuple(Extent(name, 1 << order) for name in NAMES[:thps])
 
 
 def _holder(knobs: Knobs) -> tuple[list[Actor], tuple[Cue, ...]]:
@@ -111,15 +130,18 @@ def vfio_map(version: Version, knobs: Knobs) -> Setup:
     """A guest's huge pages in CMA are pinned for a device while somebody else refers to one.
 
     Left out: the ioctl around the pin (its 512-page chunks, the IOMMU, the limit on locked memory).
-    With another `reason`, somebody else migrates the same pages and no pin is involved."""
-    order, trouble = knobs["order"], knobs["trouble"]
+    With another `reason`, somebody else migrates the same pages and no pin is involved.  Nobody
+    asks for `refs`, `taken` and `released` with holder=0, and for `targets` with order=0."""
+    order, trouble, reason = knobs["order"], knobs["trouble"], REASONS.index(knobs["reason"])
+    check_isolation(version, reason == MR_LONGTERM_PIN)
+    if trouble == "nomem" and not order:
+        raise UserError("trouble=nomem makes a split fail, and with order=0 there is none")
     targets = EITHER if knobs["targets"] == LATE else knobs["targets"]
     may_fail = ("xas_split_alloc",) if trouble == "nomem" else ()
     world = World(Environment(targets_huge=targets, faults=may_fail))
     vma = guest_memory(world, knobs["thps"], order)
     pages = tuple(Page(pfn, folio.nr_pages) for pfn, folio in world.folios.items())
-    reason = REASONS.index(knobs["reason"])
-    if knobs["reason"] == "longterm_pin":
+    if reason == MR_LONGTERM_PIN:
         main, aim = Actor("pin", lambda: pin_user_pages_remote(vma, version)), PINNED
     else:
         main = Actor("migrate", lambda: _isolate_and_migrate(pages, reason, version))
@@ -132,7 +154,7 @@ def vfio_map(version: Version, knobs: Knobs) -> Setup:
         cues += (Cue("truncater", NAMES[0], Position.at("split.lock", 0)),)
     faults: Faults = {(NAMES[0], "xas_split_alloc"): ((None, "nomem"),)}
     late: Attempts = frozenset({0} if knobs["targets"] == LATE else ())
-    script = Script(cues, dict.fromkeys(NAMES, late), faults=faults if may_fail else {})
+    script = Script(cues, dict.fromkeys(NAMES, late), faults=faults)
     return Setup(world, (main, *others), aim, script)
 
 
@@ -227,7 +249,7 @@ def lru_batch(version: Version, knobs: Knobs) -> Setup:
     for index, name in enumerate(names):
         world.add(CMA_PFN + index, as_left(name, 0, lru=knobs["batch"] != LRU_ADD or index > 0))
     if knobs["batch"] != "none":
-        batch_add(world, ANOTHER_CPU, knobs["batch"], CMA_PFN)
+        folio_batch_add_and_move(world, ANOTHER_CPU, knobs["batch"], CMA_PFN)
     memory = tuple(Extent(name, 1) for name in names)
     pin = Actor("pin", lambda: pin_user_pages_remote(memory, version))
     return Setup(world, (pin,), PINNED)

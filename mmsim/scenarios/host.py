@@ -11,52 +11,23 @@ from mmsim.engine.op import Op
 from mmsim.errno import ENOMEM, name
 from mmsim.errors import UserError
 from mmsim.mm.boot import boot, zone_watermarks
-from mmsim.mm.folio import Extent, Folio
+from mmsim.mm.folio import Extent
 from mmsim.mm.page_alloc import Request, alloc_pages, request
 from mmsim.mm.seams import Version
 from mmsim.mm.shmem import SHMEM_ENABLED, shmem_populate
 from mmsim.mm.vfio import MapDma, vfio_dma_do_map
 from mmsim.mm.world import ZONE, Environment, World
 from mmsim.mm.zone import Zone
-from mmsim.scenarios.situation import (
+from mmsim.scenarios.knobs import (
     ISOLATION_KNOB,
-    MAPPED,
-    POPULATED,
     Knobs,
-    Setup,
+    check_isolation,
     check_number,
     number,
     one_of,
-    scenario,
     settle,
 )
-
-# -- a guest's memory
-
-# Where the measured kernel had its first huge page; the next ones follow below.
-CMA_PFN = 0x3F800
-NAMES = "ABCDEFGH"
-
-
-def as_left(name: str, order: int, **fields: object) -> Folio:
-    """A page of a file, huge or with order 0 a single one, as a process leaves it: mapped once.
-
-    `fields` are those that differ from that; the count follows."""
-    folio = Folio(name, name, 0, order, pmd_maps=int(order > 0), pte_maps=int(order == 0))
-    folio = folio._replace(**fields)  # type: ignore[arg-type]
-    return folio._replace(refcount=folio.cache_refs + folio.mapcount)
-
-
-def guest_memory(world: World, thps: int, order: int) -> tuple[Extent, ...]:
-    """Put huge pages into CMA, each mapped once; returns the memory as a user sees it."""
-    for nth, region in enumerate(NAMES[:thps]):
-        world.pageblocks[CMA_PFN // HPAGE_PMD_NR - nth] = MIGRATE_CMA
-        world.add(CMA_PFN - nth * HPAGE_PMD_NR, as_left(region, order))
-    return tuple(Extent(name, 1 << order) for name in NAMES[:thps])
-
-
-# -- host
-
+from mmsim.scenarios.situation import MAPPED, POPULATED, Setup, scenario
 
 MIB = (1 << 20) // PAGE_SIZE
 BLOCK_MIB = HPAGE_PMD_NR // MIB
@@ -165,7 +136,11 @@ def _start_guest(pages: int, policy: str, pin: bool, version: Version) -> Genera
     ISOLATION_KNOB,
 )
 def boot_guest(version: Version, knobs: Knobs) -> Setup:
-    """A guest is started on a host whose memory was in use before, and pinned for a device."""
+    """A guest is started on a host whose memory was in use before, and pinned for a device.
+
+    With used=0 nobody asks for `scattered` and `seed`."""
+    pin = knobs["pin"] == "vfio"
+    check_isolation(version, pin)
     check_mib("guest", knobs["guest"])
     check_number(knobs, "guest", "host", "MiB")
     compaction = knobs["compaction"] == "on"
@@ -176,6 +151,5 @@ def boot_guest(version: Version, knobs: Knobs) -> Setup:
         )
     pages, policy = knobs["guest"] * MIB, knobs["shmem_enabled"]
     world = World(Environment(ZONE, ZONE, compaction=compaction), host_zone(knobs))
-    pin = knobs["pin"] == "vfio"
     guest = Actor(GUEST, lambda: _start_guest(pages, policy, pin, version))
     return Setup(world, (guest,), MAPPED if pin else POPULATED)

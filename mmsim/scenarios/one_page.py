@@ -23,18 +23,10 @@ from mmsim.mm.seams import Version
 from mmsim.mm.shmem import map_in_another_process, populate
 from mmsim.mm.swap import isolate
 from mmsim.mm.world import World
-from mmsim.scenarios.host import CMA_PFN, NAMES, guest_memory
+from mmsim.scenarios.guests import CMA_PFN, NAMES, guest_memory
+from mmsim.scenarios.knobs import Knobs, moment, number, one_of, read_span
 from mmsim.scenarios.script import Script, come_and_go
-from mmsim.scenarios.situation import (
-    SPLIT,
-    Knobs,
-    Setup,
-    moment,
-    number,
-    one_of,
-    read_span,
-    scenario,
-)
+from mmsim.scenarios.situation import SPLIT, Setup, scenario
 
 # -- page_with, page_life
 

@@ -97,26 +97,50 @@ class Script:
     faults: Faults = dataclasses.field(default_factory=dict)
 
 
-class Progress:
-    """How far the main actor has come, by what its path declares at its sites.
+class Half(NamedTuple):
+    """Half of a batch at work, in 6.12: its folios, unmap or move, and the end of this pass."""
 
-    It counts what a vector asks for: `calls` of migrate_pages(), `passes` per (call, round),
-    `rounds` of the pin loop, `drains` of all CPUs.  In 6.12 each half of a batch, unmap
-    and move, has its own passes, and their ends count for the folios of this batch."""
+    pfns: tuple[int, ...] = ()
+    name: str = ""
+    end: Position = NOTHING_YET
 
-    def __init__(self) -> None:
+
+class Scripted:
+    """The scheduler of a script: the main actor runs, the others move on their cues.
+
+    How far the main actor has come it knows by what the path declares at its sites.  It counts what
+    a vector asks for: `calls` of migrate_pages(), `passes` per (call, round), `rounds` of the pin
+    loop, `drains` of all CPUs.  In 6.12 each half of a batch, unmap and move, has its own passes,
+    and their ends count for the folios of this batch.  Stateful: use a fresh one for each run."""
+
+    def __init__(self, main: str, script: Script):
+        self.main = main
+        self.script = script
         self.calls = self.rounds = self.drains = 0
         self.passes: dict[tuple[int, int], int] = {}
+        self._cues = sorted(script.cues, key=lambda cue: cue.at or NOTHING_YET)
+        self._attempts: Counter[tuple[str, str]] = Counter()
+        self._seen: Local | None = None
         self._in_gup = False
         self._pass = (1, -1)  # round and pass of the visit that goes on
         self._now = ("", NOTHING_YET)  # which folio is at which site
+        self._half = Half()
         self._over = NOTHING_YET  # the end of the last pass that is over for all folios
-        self._half: tuple[tuple[int, ...], str, Position] = (
-            (),
-            "",
-            NOTHING_YET,
-        )  # at work, in 6.12
         self._over_for: dict[str, Position] = {}  # the same for one folio
+
+    def __call__(self, scenario: Scenario, state: State) -> Move:
+        local = scenario.local(state, self.main)
+        if local is not self._seen:
+            self._seen = local
+            self.observe(local, state.world)
+        actor = self._due(scenario, state)
+        if actor is not None:
+            return Move(actor)
+        if local.op is None:
+            raise StopIteration
+        return Move(self.main, self._outcome(local.op, state.world))
+
+    # -- how far the main actor has come
 
     def observe(self, local: Local, world: World) -> None:
         """Take note of the step that comes next."""
@@ -138,7 +162,7 @@ class Progress:
             self._over = Position(call, round_, pass_, BETWEEN_PASSES)
             self.passes[call, round_] = pass_ + 1
         if op.site == "migrate.out":
-            self._begin_half(((), "", NOTHING_YET), world)
+            self._begin_half(Half(), world)
         site = _SITE_OF.get(op.site, op.site)
         if site in SITES:
             if "pass_" in op.notes:
@@ -149,7 +173,7 @@ class Progress:
             self.passes[call, round_] = pass_ + 1
             if "half" in op.notes:
                 end = Position(call, round_, pass_, BETWEEN_PASSES)
-                self._begin_half((op.notes["batch"], op.notes["half"], end), world)
+                self._begin_half(Half(op.notes["batch"], op.notes["half"], end), world)
             self._now = (world.folio(op.args[0]).name, Position.at(site, pass_, round_, call))
 
     def reached(self, folio: str, at: Position) -> bool:
@@ -158,39 +182,12 @@ class Progress:
             return True
         return at <= self._over or (folio == self._now[0] and at <= self._now[1])
 
-    def _begin_half(self, half: tuple[tuple[int, ...], str, Position], world: World) -> None:
+    def _begin_half(self, half: Half, world: World) -> None:
         """Another pass than before begins, or none: so that one is over for the folios it had."""
         if half != self._half:
-            pfns, _, end = self._half
-            there = (world.folios[pfn].name for pfn in pfns if pfn in world.folios)
-            self._over_for |= dict.fromkeys(there, end)
+            there = (world.folios[pfn].name for pfn in self._half.pfns if pfn in world.folios)
+            self._over_for |= dict.fromkeys(there, self._half.end)
             self._half = half
-
-
-class Scripted(Progress):
-    """The scheduler of a script: the main actor runs, the others move on their cues.
-
-    Stateful: use a fresh one for each run."""
-
-    def __init__(self, main: str, script: Script):
-        super().__init__()
-        self.main = main
-        self.script = script
-        self._cues = sorted(script.cues, key=lambda cue: cue.at or NOTHING_YET)
-        self._attempts: Counter[tuple[str, str]] = Counter()
-        self._seen: Local | None = None
-
-    def __call__(self, scenario: Scenario, state: State) -> Move:
-        local = scenario.local(state, self.main)
-        if local is not self._seen:
-            self._seen = local
-            self.observe(local, state.world)
-        actor = self._due(scenario, state)
-        if actor is not None:
-            return Move(actor)
-        if local.op is None:
-            raise StopIteration
-        return Move(self.main, self._outcome(local.op, state.world))
 
     # -- who else moves now
 

@@ -211,7 +211,7 @@ def listing(moment: Moment, actor: str = "") -> Listing:
     if not frames:
         return Listing(actor, "", (), (), past)
     line = frames[-1].line
-    numbered, statements = _source(local.where[-1][0])
+    numbered, statements = _source(local.stack[-1][0])
     # Which line of a statement a frame names differs between Pythons.
     marked = next((s for s in statements if line in s), range(line, line + 1))
     shown = [

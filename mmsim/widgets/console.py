@@ -16,7 +16,7 @@ from mmsim.engine.schedule import render
 from mmsim.errors import nearest
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import SCENARIOS, Situation
-from mmsim.scenarios.situation import Knob, Value
+from mmsim.scenarios.knobs import Knob, Value
 from mmsim.views.chances import PACES, chances, chances_picture, pace_words
 from mmsim.views.flow import flow_picture
 from mmsim.views.run import summary

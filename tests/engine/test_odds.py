@@ -20,9 +20,10 @@ from small import (
     wait_for_x,
 )
 
-from mmsim.engine.explore import SearchError, explore
+from mmsim.engine.explore import explore
+from mmsim.engine.odds import SearchError, chances_along
 from mmsim.engine.op import choice
-from mmsim.engine.schedule import along, parse
+from mmsim.engine.schedule import parse
 
 
 @choice(lambda world, me, at, top: ("up", "down"))
@@ -72,7 +73,7 @@ def test_against_following_every_schedule(name, weights, merge):
     assert {end: (each.schedules, each.odds) for end, each in outcomes.items()} == expected
     assert sum(each.odds for each in outcomes.values()) == 1
     for each in outcomes.values():
-        assert each.odds >= prod(along(scenario, each.shortest, weights)) > 0
+        assert each.odds >= prod(chances_along(scenario, each.shortest, weights)) > 0
     assert found.schedules() == sum(count for count, _ in expected.values())
     assert (name in ("deadlock", "waiting")) == ("deadlock" in expected)
 
@@ -172,4 +173,4 @@ def test_a_stopped_search_knows_a_part():
 )
 def test_a_schedule_that_can_not_be_has_no_odds(moves, says):
     with pytest.raises(ValueError, match=says):
-        along(cells(steps(1)), parse(moves, "ab"))
+        chances_along(cells(steps(1)), parse(moves, "ab"))

@@ -20,8 +20,8 @@ from mmsim.lessons import you_are_the_scheduler as game
 from mmsim.lessons.activity import State
 from mmsim.lessons.card import Card
 from mmsim.lessons.form import failed
+from mmsim.sandbox import STEPS_MAX
 from mmsim.scenarios import vfio_map
-from mmsim.scenarios.policy import STEPS_MAX
 
 PIN, LOOK, *REST = cma.STEPS
 LOCK, CHECK, UNMAP, *LAST = split.WHY

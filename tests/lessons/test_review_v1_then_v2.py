@@ -12,8 +12,8 @@ from mmsim.lessons.activity import State
 from mmsim.lessons.form import failed
 from mmsim.lessons.review_v1_then_v2 import SPLITS, STAYS, decided
 from mmsim.mm.versions import OF_THE_SERIES
+from mmsim.sandbox import CALL_STEPS, STEPS_MAX
 from mmsim.scenarios import cma_alloc, vfio_map
-from mmsim.scenarios.policy import CALL_STEPS, STEPS_MAX
 
 PATCHED = ("v1", "v2", "v3", "v3fix", "2/2-only")
 # What the split returns once it is refused, apart from references.

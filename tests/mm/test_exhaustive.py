@@ -9,7 +9,8 @@ from mmsim.engine.scenario import Scenario
 from mmsim.errno import ENOMEM
 from mmsim.mm import actors
 from mmsim.mm.drop_caches import drop_caches
-from mmsim.mm.gup import Extent, pin_user_pages_remote
+from mmsim.mm.folio import Extent
+from mmsim.mm.gup import pin_user_pages_remote
 from mmsim.mm.versions import BASE, VERSIONS
 from mmsim.scenarios import make
 

@@ -4,8 +4,8 @@ from small import PFN, do, folio, isolated, memory
 
 from mmsim.constants import ACTIVATE, DEACTIVATE_FILE, LRU_ADD, MOVING
 from mmsim.mm.swap import (
-    batch_add,
     folio_batch_add,
+    folio_batch_add_and_move,
     folio_isolate_lru,
     folio_test_clear_lru,
     folios_put,
@@ -37,7 +37,7 @@ def test_what_each_batch_does_when_it_is_moved():
     )
     kinds = (LRU_ADD, DEACTIVATE_FILE, ACTIVATE, DEACTIVATE_FILE)
     for i, kind in enumerate(kinds):
-        batch_add(world, "cpu", kind, PFN + i)
+        folio_batch_add_and_move(world, "cpu", kind, PFN + i)
     do(world, lru_add_drain(), "cpu")
     flags = [(made.active, made.referenced) for made in world.folios.values()]
     # The last is mapped: somebody uses it, so it is not deactivated.
@@ -53,13 +53,13 @@ def test_a_batch_is_moved_when_its_last_place_is_taken():
 
 def test_while_batches_are_disabled_nothing_waits_in_one():
     world = pages(3)
-    batch_add(world, "other", DEACTIVATE_FILE, PFN + 2)
+    folio_batch_add_and_move(world, "other", DEACTIVATE_FILE, PFN + 2)
     for op in (lru_cache_disable(), lru_cache_disable(), lru_cache_enable()):
         do(world, op)
-        batch_add(world, "cpu", DEACTIVATE_FILE, PFN)
+        folio_batch_add_and_move(world, "cpu", DEACTIVATE_FILE, PFN)
         assert not world.batches
     do(world, lru_cache_enable())
-    batch_add(world, "cpu", DEACTIVATE_FILE, PFN)
+    folio_batch_add_and_move(world, "cpu", DEACTIVATE_FILE, PFN)
     assert world.batches == {("cpu", DEACTIVATE_FILE): (PFN,)}
 
 

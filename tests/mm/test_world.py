@@ -73,8 +73,8 @@ def test_references_have_owners():
 
 def test_pages_in_a_row_belong_to_the_folios_around_them():
     world = memory(folio("A", 9), folio("B"))
-    assert world.pieces(PFN + 300, 214) == [(PFN, 300, 212), (PFN + 512, 0, 2)]
-    assert world.pieces(PFN + 513, 1) == [(PFN + 512, 1, 1)]
+    assert world.parts(PFN + 300, 214) == [(PFN, 300, 212), (PFN + 512, 0, 2)]
+    assert world.parts(PFN + 513, 1) == [(PFN + 512, 1, 1)]
 
 
 def test_a_pfn_is_taken_once():

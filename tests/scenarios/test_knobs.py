@@ -13,8 +13,8 @@ from mmsim.scenarios import (
     pin_versus,
     vfio_map,
 )
+from mmsim.scenarios.knobs import settle
 from mmsim.scenarios.one_page import page_with
-from mmsim.scenarios.situation import settle
 
 WRONG = [
     ("vfio_map", {"thps": "two"}, "thps must be a whole number, 1-8, not 'two'"),
@@ -24,6 +24,9 @@ WRONG = [
     ("vfio_map", {"taken": "3", "released": "2"}, "released (2) must come after taken (3)"),
     ("vfio_map", {"holder": 0, "taken": "3", "released": "2"}, "released (2) must come after"),
     ("vfio_map", {"taken": "5", "passes": 1}, "taken is 5, but with passes=1 the last pass is 0"),
+    ("vfio_map", {"order": 0, "trouble": "nomem"}, "and with order=0 there is none"),
+    ("vfio_map", {"reason": "syscall", "isolation": "inverted"}, "and here nobody pins"),
+    ("boot_guest", {"pin": "none", "isolation": "inverted"}, "and here nobody pins"),
     ("pin_versus", {"taken": "2.unmap", "passes": 2}, "taken is 2.unmap, but with passes=2 the"),
     ("split_race", {"taken": "1"}, "taken is 1, but with passes=1 the last pass is 0"),
     ("pin_versus", {"against": "dropcaches"}, "did you mean 'drop_caches'"),

@@ -8,9 +8,9 @@ import sys
 import pytest
 
 from mmsim.mm.seams import Attempt
-from mmsim.mm.versions import V3FIX
+from mmsim.mm.versions import V3FIX, own_policy
+from mmsim.sandbox import CALL_STEPS, STEPS_MAX, SandboxError, limited
 from mmsim.scenarios import make, vfio_map
-from mmsim.scenarios.policy import CALL_STEPS, STEPS_MAX, PolicyError, limited, own_policy
 
 ATTEMPT = Attempt("piece", "-EAGAIN", "longterm_pin", 1, "give up")
 
@@ -100,7 +100,7 @@ def test_a_function_takes_the_place_of_the_seam():
 )
 def test_what_goes_wrong_is_one_sentence(decide, says):
     before = sys.gettrace()
-    with pytest.raises(PolicyError) as told:
+    with pytest.raises(SandboxError) as told:
         runs(decide)
     assert says in str(told.value)
     assert "\n" not in str(told.value)
@@ -135,7 +135,7 @@ def a_tower_of_generators():
     ],
 )
 def test_a_loop_without_an_end_is_stopped_in_whatever_shape(endless):
-    with pytest.raises(PolicyError, match="the thing was stopped after 50,000 steps"):
+    with pytest.raises(SandboxError, match="the thing was stopped after 50,000 steps"):
         limited("thing", endless, steps_max=50_000)
 
 
@@ -152,14 +152,14 @@ def test_no_exception_comes_out_of_a_path_that_is_thrown_away(before, monkeypatc
         for _ in LONG:
             next(path())
 
-    with pytest.raises(PolicyError, match="was stopped after"):
+    with pytest.raises(SandboxError, match="was stopped after"):
         limited("thing", throws_away, steps_max=50_000)
     assert ignored == []
 
 
 def test_what_the_model_does_inside_a_call_is_not_counted():
     limited("thing", lambda: vfio_map(order=3, released=3).run(), steps_max=3 * CALL_STEPS)
-    with pytest.raises(PolicyError, match=r"in line \d+ \(return \[vfio_map"):
+    with pytest.raises(SandboxError, match=r"in line \d+ \(return \[vfio_map"):
         limited("thing", the_model_on_one_line, steps_max=50_000)
 
 

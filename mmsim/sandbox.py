@@ -1,11 +1,9 @@
-"""A policy of one's own: a plain Python function in the place of the last seam.
+"""A function that a learner wrote, called so that nothing in it can hang or break a lesson.
 
-The function gets an `Attempt` (`mmsim.mm.seams`) and answers one of its DECISIONS. It is asked
-once for each different attempt and the answer is kept, so it can't make the model forget what it
-did before. It may take STEPS_MAX steps, and is then stopped. A step is an instruction or a line of
-Python; a call into the model or the library counts as CALL_STEPS of them, whatever happens in
-there. An `except` that would catch what stops it is refused. Left out: one such call that never
-ends, or a `finally` that goes on with its loop, is not stopped."""
+It may take STEPS_MAX steps, and is then stopped.  A step is an instruction or a line of Python; a
+call into the model or the library counts as CALL_STEPS of them, whatever happens in there.  An
+`except` that would catch what stops it is refused.  Left out: one such call that never ends, or a
+`finally` that goes on with its loop, is not stopped."""
 
 from __future__ import annotations
 
@@ -16,55 +14,30 @@ import sys
 import sysconfig
 import textwrap
 from collections.abc import Callable
-from functools import cache, lru_cache, partial
+from functools import lru_cache
 from inspect import CO_GENERATOR
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
-from mmsim.errors import UserError, nearest, shown
-from mmsim.mm.seams import DECISIONS, Attempt, Version
-from mmsim.mm.versions import V3FIX
+from mmsim.errors import UserError, shown
 
 STEPS_MAX, CALL_STEPS = 500_000, 5_000
 # Where code lies that is not the learner's: the model, the library, and what they make up.
 NOT_THEIRS = (
-    str(Path(__file__).parents[1]),
+    str(Path(__file__).parent),
     "<frozen ",
     "<string>",
     *{sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")},
 )
 
 
-class PolicyError(UserError):
-    """A policy that can't be used; the message is one sentence that says what and where."""
+class SandboxError(UserError):
+    """A learner's function that can't be used; the message is one sentence: what, and where."""
 
 
 class _Stopped(BaseException):
     """Raised inside the function that is stopped; no `except Exception` of its own catches it."""
-
-
-def own_policy(decide: Callable[[Attempt], str]) -> Version:
-    """The last version with the loop of 6.1, v3fix, with this function as its policy.
-
-    Raises PolicyError if it is no function.  Whatever goes wrong in it later is a PolicyError of
-    the run that asks it."""
-    if not callable(decide):
-        raise PolicyError(f"a policy is a function of an attempt, not {type(decide).__name__}")
-    title = f"{V3FIX.name}, and a policy of your own"
-    return V3FIX._replace(name="own", title=title, policy=cache(partial(_answer, decide)))
-
-
-def _answer(decide: Callable[[Attempt], str], attempt: Attempt) -> str:
-    answer = limited("policy", decide, attempt)
-    if isinstance(answer, str) and answer in DECISIONS:
-        return answer
-    if not isinstance(answer, str):
-        given = "nothing" if answer is None else shown(answer, 40, quoted=True)
-        asked = f"for a {attempt.what}, {attempt.code}, at try {attempt.tries}"
-        allowed = ", ".join(map(repr, DECISIONS))
-        raise PolicyError(f"the policy must return one of {allowed}, and returned {given} {asked}")
-    raise PolicyError(f"the policy returned {answer[:40]!r}{nearest(answer, DECISIONS)}")
 
 
 def limited(
@@ -74,12 +47,11 @@ def limited(
     steps_max: int = STEPS_MAX,
     call_steps: int = CALL_STEPS,
 ) -> Any:
-    """Call a learner's function; whatever goes wrong in it is one sentence, a PolicyError.
+    """Call a learner's function; whatever goes wrong in it is one sentence, a SandboxError.
 
     `what`: what the function is called in that sentence.  `steps_max` and `call_steps` are for
-    functions that call the model often.  It is stopped only at an instruction of
-    its own or where it calls somebody else: an exception inside the model would leave things half
-    done."""
+    functions that call the model often.  It is stopped only at an instruction of its own, or where
+    it calls somebody else: an exception inside the model would leave things half done."""
     steps, line = 0, ("", 0)
 
     def count(some: int) -> None:
@@ -119,13 +91,13 @@ def limited(
         told = f"was stopped after {steps_max:,} steps{where()}: does a loop end?"
         if stop.args:
             told = f"catches every exception in line {stop.args[0]}: write 'except Exception:'"
-        raise PolicyError(f"the {what} {told}") from None
-    except (KeyboardInterrupt, PolicyError):
+        raise SandboxError(f"the {what} {told}") from None
+    except (KeyboardInterrupt, SandboxError):
         raise
     except BaseException as error:
         text = shown(error)
         said = f"{type(error).__name__}: {text}" if text else type(error).__name__
-        raise PolicyError(f"the {what} raised {said}{where()}") from None
+        raise SandboxError(f"the {what} raised {said}{where()}") from None
     finally:
         sys.settrace(before)
 
