@@ -17,7 +17,7 @@ PACKAGE = Path(mmsim.__file__).parent
 NAMES = sorted(file.relative_to(PACKAGE).as_posix() for file in PACKAGE.rglob("*.py"))
 
 # What a card is; the widgets draw it.
-CARD = ("__init__", "activity", "card", "form", "told")
+CARD = ("__init__", "activity", "card", "form", "wording")
 # The rooms from the bottom up.  A file imports from its own room and from those below it.
 ROOMS = {
     "words": ("errno.py", "errors.py", "constants.py", "datafiles.py", "sandbox.py"),

@@ -140,7 +140,7 @@ def test_a_forgotten_card_comes_up_open_and_a_solution_that_is_shown_is_no_answe
     lesson.pretest.answer([False] * 6)
     lesson.ranking.solved()
     lesson.counted.forget()
-    lesson.ruled_out.answer(lesson.fits())
+    lesson.ruled_out.answer(lesson.which_fit())
     assert {*entries(file)} == {"pretest", "ruled_out"}
     entry = entries(file)["pretest"]
     assert [entry["first"]["ten"], entry["last"]["ten"], entry["right"]] == [True, False, None]

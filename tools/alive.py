@@ -27,7 +27,7 @@ from mmsim.lessons import COURSE
 from mmsim.lessons.activity import NO_VERDICT, State
 from mmsim.lessons.card import Card
 from mmsim.lessons.form import ONLY, failed, options, said
-from mmsim.lessons.told import reason
+from mmsim.lessons.wording import reason
 from mmsim.views.show import as_html, marked, marked_line
 from mmsim.widgets.console import Console
 from mmsim.widgets.stepper import FirstScreen, Stepper, Walk

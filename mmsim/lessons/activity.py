@@ -69,7 +69,7 @@ class Activity:
     `question`: its first line is one sentence, which stays when the question is folded.
     `asked`: what is asked: parts by name, each with choices or a type, or what a single one allows.
     `labels`: words beside a part's choices.  `form`: how an answer looks that is written, such as
-    `vfio_map(...)`; FUNCTION if it is a function.
+    `vfio_map(...)`; FUNCTION if it is a function.  Of a number it need not be said.
     `against`: what speaks against a part and a wrong value of it, and how it really is.
     `if_right`: what is said when every part is right.
     `why`: the reason, told with the outcome; `because`: that of each part.
@@ -102,6 +102,8 @@ class Activity:
         named = isinstance(self.asked, Mapping) and not isinstance(self.asked, Choices)
         self.single = self.asked is not None and not named
         self.parts = cast("Parts", {ONLY: self.asked} if self.single else self.asked or {})
+        if int in self.parts.values():
+            self.form = self.form or "a whole number"
         self.state = State()
         self.which = ""  # the case, of a card that is about one case of several
         self.problem = ""  # why what was handed in is not stored

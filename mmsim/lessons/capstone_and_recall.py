@@ -1,8 +1,5 @@
 """Lesson 11: unseen cases, diagnosed from counters.
 
-Interface: take and counters for the learner; the cards verdict, fitting, look, afterwards, day_2,
-day_7; and the names that the text fills in.
-
 A case is drawn from a seed.  What is told of it is the kernel, the number of huge pages and what
 its counters say; the cause is not, because several may fit.  Nothing is written down: an answer is
 judged by running every cause in the same kernel."""
@@ -14,13 +11,13 @@ from collections.abc import Callable, Collection
 from functools import cache, lru_cache
 from itertools import combinations
 from math import comb
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from mmsim import errno, progress
 from mmsim.engine.trace import Trace
 from mmsim.evidence.diagnose import EVIDENCE
 from mmsim.evidence.ftrace import marks, migrate_returns
-from mmsim.lessons.card import Card, picks, quiz
+from mmsim.lessons.card import Card, picks, quiz, widget
 from mmsim.lessons.form import Choices, Verdict, failed, passed
 from mmsim.lessons.migrate_or_split import ANSWERS
 from mmsim.lessons.the_report import QUESTIONS, SUSPECTS
@@ -29,17 +26,13 @@ from mmsim.scenarios.situation import ALL_MOVED, MISSED, NOT_MOVED, NOT_SPLIT
 from mmsim.views.flow import flow_picture
 from mmsim.views.show import Picture, Shown
 from mmsim.views.svg import INK, PANEL, SMALL, Svg
-from mmsim.views.tables import PIN, counters_by_version, frame, in_a_row, labels
+from mmsim.views.tables import PIN, Frame, counters_by_version, frame, in_a_row, labels
 from mmsim.views.words import plural
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 # -- cases
 
 KERNELS = ("base", "v1", "v2")
 COUNTERS = tuple(name for name in EVIDENCE if not name.startswith("cma_"))
-
 
 # What may have happened to the first huge page, and the knobs that make it so.
 CAUSES: dict[str, tuple[str, dict[str, object]]] = {
@@ -108,7 +101,7 @@ def small_run(cause: str, kernel: str, huge_pages: int) -> Trace:
 
 
 @cache
-def seen(cause: str, kernel: str, huge_pages: int) -> dict[str, int]:
+def counted(cause: str, kernel: str, huge_pages: int) -> dict[str, int]:
     """What the counters would say."""
     vmstat = situation(cause, kernel, huge_pages).run().last.world.vmstat
     return {name: vmstat[name] for name in COUNTERS}
@@ -128,19 +121,19 @@ class Case(NamedTuple):
     huge_pages: int
     cause: str
 
-    def seen(self, cause: str) -> dict[str, int]:
+    def counters_with(self, cause: str) -> dict[str, int]:
         """What the counters would say with this cause."""
-        return seen(cause, self.kernel, self.huge_pages)
+        return counted(cause, self.kernel, self.huge_pages)
 
     @property
     def counters(self) -> dict[str, int]:
         """What moved, and what did not."""
-        return self.seen(self.cause)
+        return self.counters_with(self.cause)
 
     @property
     def fitting(self) -> list[str]:
         """Every cause that gives these counters in this kernel."""
-        return [c for c in failing(self.kernel) if self.seen(c) == self.counters]
+        return [c for c in failing(self.kernel) if self.counters_with(c) == self.counters]
 
     @property
     def runs(self) -> dict[str, Trace]:
@@ -158,33 +151,31 @@ class Case(NamedTuple):
 
 
 @lru_cache(None, typed=True)  # True is no seed
-def drawn(seed: int) -> Case:
-    """The case of a seed."""
+def case_of(seed: int) -> Case:
+    """The case of a seed; ValueError for what is no seed."""
     pick = picks(seed)
     cause = pick([*CAUSES])
     kernel = pick([kernel for kernel in KERNELS if cause in failing(kernel)])
     return Case(seed, kernel, pick((1, 2)), cause)
 
 
-TAKEN = {"seed": 1}
-"""The case that the cards are about."""
-
-
 def case() -> Case:
     """The case that the cards are about."""
-    return drawn(TAKEN["seed"])
+    return case_of(int(verdict.which))
 
 
 def take(seed: int) -> Shown:
     """What is told of the case of this seed; its cards open again if it is another one.
 
     Raises ValueError for what is no seed."""
-    if drawn(seed).seed != TAKEN["seed"]:
+    if case_of(seed) != case():
         ask_about(seed)
-    told = {"kernel": case().kernel, "huge pages in CMA": case().huge_pages}
-    told |= {**case().counters, PIN: "-ENOMEM"}
-    rows = labels(told, "what is told")
-    return Shown(lambda: [ways(), frame([[n] for n in told.values()], rows, [f"case {seed}"])])
+    facts = {"kernel": case().kernel, "huge pages in CMA": case().huge_pages}
+    facts |= {**case().counters, PIN: "-ENOMEM"}
+    rows = labels(facts, "what is told")
+    return Shown(
+        lambda: [ways_picture(), frame([[n] for n in facts.values()], rows, [f"case {seed}"])]
+    )
 
 
 # What may become of a huge page: words, counters, place, and what follows.
@@ -203,7 +194,7 @@ END = (
 )
 
 
-def ways() -> Picture:
+def ways_picture() -> Picture:
     """Where each counter goes up."""
     claim = "Where the counters go up: thp_migration_fail has two places"
     told = "; ".join(f"{words}: {', '.join(counters)}" for words, counters, *_ in WAYS[1:])
@@ -226,13 +217,13 @@ def ways() -> Picture:
     return Picture(svg.render(), f"{claim}. {told}. {END}.")
 
 
-def counters(**knobs: object) -> pd.DataFrame:
+def counters(**knobs: object) -> Frame:
     """What moves in a run with these knobs, in the kernel of the case."""
     run = vfio_map(case().kernel, thps=case().huge_pages, **knobs)
     return counters_by_version(run, [case().kernel])
 
 
-def causes() -> str:
+def knobs_of_causes() -> str:
     """The knobs of the causes as rows of a table of the text."""
     rows = []
     for name, (_, set_) in CAUSES.items():
@@ -253,17 +244,15 @@ def verdict_judged(answer: str) -> Verdict:
     return failed(why, second=f"{why}; {allowed}")
 
 
-def first() -> Situation:
+def first_suspect() -> Situation:
     """Where the bench begins: with the first cause, whatever the case is."""
     return situation("reference", case().kernel, case().huge_pages)
 
 
 def bench() -> Any:
     """Knobs beside the decisions of a run."""
-    from mmsim.widgets.console import console
-
     knobs = ("targets", "holder", "taken", "released", "trouble")
-    return console(first(), knobs=knobs, versions=KERNELS)
+    return widget("console", first_suspect(), knobs=knobs, versions=KERNELS)()
 
 
 verdict = Card(
@@ -278,7 +267,7 @@ verdict = Card(
         "thp_split_page_failed: refused. It stays at 0 if a split is turned away at its entry, or "
         "none is tried. pgmigrate_fail below 512: single pieces. 0: everything moved.",
     ),
-    still=lambda: flow_picture(first().run()),
+    still=lambda: flow_picture(first_suspect().run()),
     why="This run has the kernel of your case, and the first suspect: a reference that never goes. "
     "Are its counters those of the case? The next card names eight suspects.",
     play=bench,
@@ -292,34 +281,29 @@ FITS, OUT = "fits", "out"
 
 def why_not(cause: str) -> str:
     """A counter by which a cause differs from the case: the one that tells most, if it does."""
-    told, found = case().counters, case().seen(cause)
-    counter, why = TELLING[cause]
-    for name in (counter, *told):
-        if found[name] != told[name]:
-            more = f": {why}" if name == counter else ""
-            return f"{name} would be {found[name]}, not {told[name]}{more}"
+    counters, mine = case().counters, case().counters_with(cause)
+    telling, why = TELLING[cause]
+    for name in (telling, *counters):
+        if mine[name] != counters[name]:
+            more = f": {why}" if name == telling else ""
+            return f"{name} would be {mine[name]}, not {counters[name]}{more}"
     return f"the pin succeeds in {case().kernel}"
 
 
-def found_fitting() -> dict[str, str]:
-    """Which causes fit."""
-    return {name: FITS if name in case().fitting else OUT for name in CAUSES}
-
-
-def fit(cause: str) -> str:
+def fit_in_words(cause: str) -> str:
     """What is so, and why."""
     same = f"its run has the same counters; {TELLING[cause][1]}"
     return same if cause in case().fitting else why_not(cause)
 
 
-def beside() -> pd.DataFrame:
+def causes_table() -> Frame:
     """The counters of the case beside those of each cause, with a sign where they differ."""
-    told, every = case().counters, [*map(case().seen, CAUSES)]
+    counters, every = case().counters, [*map(case().counters_with, CAUSES)]
     rows = [
-        [n, *(str(found[name]) if found[name] == n else f"{found[name]} ≠" for found in every)]
-        for name, n in told.items()
+        [n, *(str(mine[name]) if mine[name] == n else f"{mine[name]} ≠" for mine in every)]
+        for name, n in counters.items()
     ]
-    return frame(rows, labels(told, "≠: not as in the case"), [f"case {case().seed}", *CAUSES])
+    return frame(rows, labels(counters, "≠: not as in the case"), [f"case {case().seed}", *CAUSES])
 
 
 fitting = Card(
@@ -329,10 +313,10 @@ fitting = Card(
     "cause that fits is not a diagnosis: others may leave the same counters.",
     dict.fromkeys(CAUSES, (FITS, OUT)),
     labels={name: words for name, (words, _) in CAUSES.items()},
-    outcome=found_fitting,
+    outcome=lambda: {name: FITS if name in case().fitting else OUT for name in CAUSES},
     against=lambda cause, said: (
         why_not(cause) if said == FITS else TELLING[cause][1],
-        fit(cause),
+        fit_in_words(cause),
     ),
     if_right="if several fit, counters can't tell them apart, but something else may",
     hints=(
@@ -341,8 +325,8 @@ fitting = Card(
         "From v1 on a reference is tried again, and leaves more than one refusal behind; base "
         "leaves at the first one.",
     ),
-    still=beside,
-    why=lambda: "\n\n".join(f"`{name}`: {fit(name)}." for name in CAUSES),
+    still=causes_table,
+    why=lambda: "\n\n".join(f"`{name}`: {fit_in_words(name)}." for name in CAUSES),
 )
 
 
@@ -384,12 +368,6 @@ def tells_apart(looks: Collection[str]) -> set[frozenset[str]]:
     return {frozenset((a, b)) for a, b in combinations(shown, 2) if shown[a] != shown[b]}
 
 
-def seen_of() -> pd.DataFrame:
-    """What each observation would show of each cause that fits."""
-    rows = [[look(run) for run in case().runs.values()] for _, look in LOOKS.values()]
-    return frame(rows, labels(LOOKS, "it would show"), case().fitting)
-
-
 def look_judged(answer: dict[str, str]) -> Verdict:
     """Judged by what each observation would show of each cause that fits."""
     looks = [name for name, said in answer.items() if said == TRACE]
@@ -420,7 +398,11 @@ look = Card(
         "A holder adds a reference to the expected ones; a page that was cut off has lost those of "
         "its file; a lack of memory changes none.",
     ),
-    still=seen_of,
+    still=lambda: frame(
+        [[observe(run) for run in case().runs.values()] for _, observe in LOOKS.values()],
+        labels(LOOKS, "it would show"),
+        case().fitting,
+    ),
     why="512 + mappings + 1 is the number for a huge page of a file. A page that has just been cut "
     "off has lost the 512 references of the file, so it has too few.",
     needs=(fitting,),
@@ -456,12 +438,11 @@ afterwards = Card(
 
 def ask_about(seed: int) -> None:
     """Open the cards for another case."""
-    TAKEN["seed"] = seed
     for card in (verdict, fitting, look):
         card.about(str(seed))
 
 
-ask_about(TAKEN["seed"])
+ask_about(1)
 
 
 # -- day 2 and day 7
@@ -500,7 +481,6 @@ day_2 = quiz(
             "what still waits after the last pass is counted once more",
         ),
     },
-    form="a whole number",
 )
 day_7 = quiz(
     "Day 7: five questions, from memory.",
@@ -537,5 +517,4 @@ day_7 = quiz(
             "no reference was in the way, so v2 does not try again",
         ),
     },
-    form="a whole number",
 )

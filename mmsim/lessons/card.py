@@ -1,9 +1,9 @@
 """The card: one activity of a lesson in one cell, which is shown, answered and kept.
 
 What it is stands in `activity.py`, what an answer may look like in `form.py`, what is said of it in
-`told.py`.  `_repr_mimebundle_` gives a widget where there is one, and always the same card as text
-and HTML.  In a notebook that a person has opened, answers are kept (`mmsim.progress`); a card takes
-up what was answered in an earlier kernel when it is first shown or answered."""
+`wording.py`.  `_repr_mimebundle_` gives a widget where there is one, and always the same card as
+text and HTML.  In a notebook that a person has opened, answers are kept (`mmsim.progress`); a card
+takes up what was answered in an earlier kernel when it is first shown or answered."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any
 
 from mmsim import progress
 from mmsim.errors import UserError, shown, with_article
-from mmsim.lessons import told
+from mmsim.lessons import wording
 from mmsim.lessons.activity import Activity, State
 from mmsim.lessons.form import (
     ONLY,
@@ -46,7 +46,7 @@ class Card(Activity):
         super().__post_init__()
         true, against = self.outcome, self.against
         if true is not None and against is not None:
-            self.judge = lambda answer: told.compared(
+            self.judge = lambda answer: wording.compared(
                 self.by_part(answer), self.by_part(true()), against, self.if_right, self.labels
             )
         self._recalled = False
@@ -66,8 +66,8 @@ class Card(Activity):
         self._recalled = True
         entry, self.note = progress.recall(self.key)
         if entry or self.state.kept is not None:
-            told = progress.keep(self.key, lambda e: e.update(last=None, unlocked=False))
-            self.note = told or self.note
+            problem = progress.keep(self.key, lambda e: e.update(last=None, unlocked=False))
+            self.note = problem or self.note
         self._open()
 
     def _open(self) -> None:
@@ -99,7 +99,7 @@ class Card(Activity):
         if not self.asks:
             self.problem = "Nothing is asked here."
         elif not self.ready:
-            self.problem = f"{told.waits(self)} Nothing is stored yet."
+            self.problem = f"{wording.waits(self)} Nothing is stored yet."
         elif given is None:
             self.problem = "Not stored: None is no answer."
         elif unanswered(given):
@@ -163,13 +163,9 @@ class Card(Activity):
             return f"There are no hints for lesson.{self.name}."
         read = min(self.state.hints + 1, len(self.hints))
         self.state = replace(self.state, hints=read)
-
-        def change(entry: progress.Entry) -> None:
-            entry["hints"] = max(read, entry["hints"])
-
-        self.note = progress.keep(self.key, change)
+        self.note = progress.keep(self.key, lambda e: e.update(hints=max(read, e["hints"])))
         self.changed()
-        return told.hints(self)[-1]
+        return wording.hints(self)[-1]
 
     def hint(self) -> None:
         """Print the next hint."""
@@ -227,11 +223,11 @@ class Card(Activity):
 
     def ways(self) -> list[str]:
         """How to answer without buttons."""
-        return told.ways(self)
+        return wording.ways(self)
 
     def reply(self) -> list[str]:
         """What became of the answer; empty while there is none."""
-        return told.reply(self)
+        return wording.reply(self)
 
     def given(self) -> Any:
         """The pictures and tables that the answer has unlocked; made once for all its forms."""
@@ -258,17 +254,17 @@ class Card(Activity):
 
     def __repr__(self) -> str:
         sign, text = "●" if self.settled else "○", self.text.split("\n\n")
-        asked = [] if self.settled else [*text, *told.choices(self), *self.ways()]
+        asked = [] if self.settled else [*text, *wording.choices(self), *self.ways()]
         lines = [f"{sign} {self.headline}", *filter(None, asked), *self.reply()]
         given = self.given()
         pictures = given if isinstance(given, list | tuple) else [given]
-        shown = [*map(unmarked, lines), *pictures, *map(unmarked, told.reason(self))]
+        shown = [*map(unmarked, lines), *pictures, *map(unmarked, wording.reason(self))]
         return "\n".join(map(as_text, shown))
 
     def _repr_html_(self) -> str:
-        asked = marked_list(told.choices(self)) + marked(self.ways())
-        replied = marked(self.reply()) + as_html(self.given()) + marked(told.reason(self))
-        return told.question(self) + ("" if self.settled else asked) + replied
+        asked = marked_list(wording.choices(self)) + marked(self.ways())
+        replied = marked(self.reply()) + as_html(self.given()) + marked(wording.reason(self))
+        return wording.question(self) + ("" if self.settled else asked) + replied
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         self._recall()
@@ -328,7 +324,7 @@ def in_order(
     return Card(
         question,
         dict.fromkeys(true, tuple(sorted([*steps, *others]))),
-        judge=lambda answer: told.compared(answer, true, against, if_right, {}),
+        judge=lambda answer: wording.compared(answer, true, against, if_right, {}),
         solution=[*steps],
         **more,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -22,7 +22,7 @@ from mmsim.lessons.card import Card, in_order, quiz, widget
 from mmsim.lessons.form import Choices, Verdict, failed, passed
 from mmsim.mm.boot import boot
 from mmsim.mm.page_alloc import alloc_pages, request
-from mmsim.scenarios import boot_guest, make
+from mmsim.scenarios import boot_guest, cma_alloc
 from mmsim.scenarios.knobs import number as whole
 from mmsim.scenarios.knobs import one_of, settle
 from mmsim.views import svg as draw
@@ -45,28 +45,29 @@ class Step(NamedTuple):
     """A step of a curve, in MiB: what is populated by then, what is free, how much of it is CMA,
     and what came from CMA in this step."""
 
-    populated: float
+    populated: int
     free: float
     free_cma: float
     from_cma: float
 
 
-def _course(rows: Iterable[dict[str, str]]) -> list[Step]:
+@cache
+def curve(file: str, **wanted: str) -> list[Step]:
+    """The steps of a curve, measured or computed."""
     return [
         Step(int(row["mapped_mib"]), *(int(row[n]) / PER_MIB for n in (FREE, FREE_CMA, FROM_CMA)))
-        for row in rows
+        for row in load_csv(file, **wanted)
     ]
 
 
-@cache
 def measured(cma: int, kind: str = SINGLE) -> list[Step]:
     """What a kernel with so many MiB of CMA did."""
-    return _course(row for row in load_csv(FILE) if row["boot"] == f"s9_{kind}_cma{cma}")
+    return curve(FILE, boot=f"s9_{kind}_cma{cma}")
 
 
-def first_from_cma(course: list[Step]) -> float:
+def first_from_cma(steps: list[Step]) -> int:
     """How much is populated with the first page from CMA."""
-    return next(step.populated for step in course if step.from_cma)
+    return next(step.populated for step in steps if step.from_cma)
 
 
 # MiB of CMA and the step -> what the table calls it; a step has two huge pages
@@ -103,10 +104,10 @@ LENDING_KNOBS = (
 @Shown
 def small() -> Picture:
     """The pageblocks of the small host, and their types."""
-    shown = block_map(boot(HOST_BLOCKS * HPAGE_PMD_NR, 19 * HPAGE_PMD_NR))
-    words, (wide, high) = map_sentence(shown), map_size(shown, 640, 250)
+    blocks = block_map(boot(HOST_BLOCKS * HPAGE_PMD_NR, 19 * HPAGE_PMD_NR))
+    words, (wide, high) = map_sentence(blocks), map_size(blocks, 640, 250)
     svg = draw.Svg(wide + 24, high + 24, words, words)
-    draw_block_map(svg.inside(12, 12, wide), high, shown)
+    draw_block_map(svg.inside(12, 12, wide), high, blocks)
     return Picture(svg.render(), words)
 
 
@@ -144,27 +145,26 @@ def in_cma(**knobs: object) -> int:
     return sum(grant.place == CMA for grant in lending(**knobs))
 
 
-def claim(**knobs: object) -> str:
+def landed(**knobs: object) -> str:
     """How many landed where."""
     found = Counter(grant.place for grant in lending(**knobs))
-    said = [f"{found[CMA] or 'none'} in CMA"]
-    said += [
-        f"{found[p]} {w}" for p, w in ((ORDINARY, "outside"), (REFUSED, "refused")) if found[p]
-    ]
+    words = [f"{found[CMA] or 'none'} in CMA"]
+    words += [f"{found[ORDINARY]} outside"] * (found[ORDINARY] > 0)
+    words += [f"{found[REFUSED]} refused"] * (found[REFUSED] > 0)
     movable = "not movable" if knobs.get("movable") == "no" else "movable"
-    return f"{GRANTS} huge pages, {movable}: {', '.join(said)}"
+    return f"{GRANTS} huge pages, {movable}: {', '.join(words)}"
 
 
 FILLS = {"free CMA": draw.FILLS["CMA"], "other free memory": draw.FILLS["MOVABLE"]}
 
 
-def drawn(**knobs: object) -> Picture:
+def lending_picture(**knobs: object) -> Picture:
     """A bar for what was free before each allocation, CMA from the left, and where it landed."""
     rows = {
         f"{n}": Bar(dict(zip(FILLS, (cma, free - cma), strict=True)), free, place, line=0.5)
         for n, (free, cma, place) in enumerate(lending(**knobs), start=1)
     }
-    return bars(claim(**knobs), rows, FILLS, left=46, wide=440, line="half")
+    return bars(landed(**knobs), rows, FILLS, left=46, wide=440, line="half")
 
 
 guess = Card(
@@ -188,17 +188,15 @@ guess = Card(
     "borrow, and would have nothing without ordinary memory.\n\n"
     '*A common mistake:* "a guest gets CMA only when nothing else is left". Here 13 ordinary '
     "pageblocks were free from the beginning.",
-    still=drawn,
-    play=widget("Console", drawn, LENDING_KNOBS[:2]),
+    still=lending_picture,
+    play=widget("Console", lending_picture, LENDING_KNOBS[:2]),
 )
-
 
 one = Card(
     "With how many pageblocks of CMA, of the 32, does exactly one of the eight land there?\n"
     "Work it out with the rule before you touch a slider.",
     int,
-    form="a whole number",
-    judge=lambda cma: (passed if in_cma(cma=cma) == 1 else failed)(claim(cma=cma)),
+    judge=lambda cma: (passed if in_cma(cma=cma) == 1 else failed)(landed(cma=cma)),
     solution=13,
     hints=(
         "CMA must not be more than half at first. When is the least of ordinary memory left?",
@@ -215,7 +213,7 @@ one = Card(
 
 def populate_chart() -> list[Any]:
     """Free memory and free CMA while memory is populated, with the line at half of free memory."""
-    kernel, model = measured(256), _course(load_csv(MODEL))
+    kernel, model = measured(256), curve(MODEL)
     apart = max(abs(a.free_cma - b.free_cma) for a, b in zip(kernel, model, strict=True))
     sentence = (
         "Free CMA stays as it is until it is more than half of free memory. From then on every "
@@ -290,7 +288,6 @@ AGAINST = {
     "d": "a huge page can be had",
 }
 
-
 second = Card(
     "A guest asks the old host for eight huge pages. Where do they land?\n"
     "The rule that you know says nothing of blocks that are missing. So make a guess.",
@@ -301,7 +298,7 @@ second = Card(
         d="Nowhere: the guest does not start.",
     ),
     judge=lambda letter: (
-        passed(claim(**OLD)) if letter == "b" else failed(AGAINST[letter], second=claim(**OLD))
+        passed(landed(**OLD)) if letter == "b" else failed(AGAINST[letter], second=landed(**OLD))
     ),
     solution="b",
     hints=(
@@ -315,8 +312,8 @@ second = Card(
     "The measured kernel does the same. In 1,059 trials no block of 2 MiB was free outside CMA, "
     "and CMA was 41 to 42 % of free memory. Each time all huge pages of a new memfd lay in CMA. "
     "The reporter wrote of the first road only.",
-    still=lambda: drawn(**OLD),
-    play=widget("Console", drawn, LENDING_KNOBS, **OLD),
+    still=lambda: lending_picture(**OLD),
+    play=widget("Console", lending_picture, LENDING_KNOBS, **OLD),
 )
 
 
@@ -371,11 +368,10 @@ order = in_order(
         "A pinned page can't be moved, so between the look and the move something has to happen.",
         "pin, look, let go, move, pin again, map.",
     ),
-    why="The first pin only holds the page while the kernel looks. "
-    "With it the count would be 512 higher than a move expects, so it must go "
-    "first: that is the rule of lesson 01. While the page moves, its mapping is taken away. From "
-    "`move` on, the counts are those of the new page. After the move the mapping is put back, and "
-    "the new page's first reference is dropped.\n\n"
+    why="The first pin only holds the page while the kernel looks. With it the count would be 512 "
+    "higher than a move expects, so it must go first: that is the rule of lesson 01. While the "
+    "page moves, its mapping is taken away. From `move` on, the counts are those of the new page. "
+    "After the move the mapping is put back, and the new page's first reference is dropped.\n\n"
     "Inside a long-term pin a request for memory counts as not movable. So the new place is asked "
     "for outside CMA.",
     still=lambda: [PINNED, pin_steps()],
@@ -385,12 +381,11 @@ order = in_order(
 # -- the promise
 
 
-def owner_gets(holder: int = 1) -> str:
-    """The owner's memory, or the code that cma_alloc() comes to: 1, somebody refers to the page."""
-    knobs: dict[str, object] = {"blocks": 1, "holder": holder, "targets": "available"}
-    scenario: Any = make("cma_alloc", "base", knobs)
-    last = scenario.run().last
-    return "memory" if scenario.succeeded(last) else str(scenario.result(last))
+def owner_gets() -> str:
+    """The owner's memory, or the code that cma_alloc() comes to inside."""
+    situation = cma_alloc(blocks=1, holder=1, targets="available")
+    last = situation.run().last
+    return "memory" if situation.succeeded(last) else situation.result(last)
 
 
 owner = Card(

@@ -1,14 +1,11 @@
-"""Lesson 10: traces of real kernels line by line, and why pins still fail on 6.12.
-
-Interface: the table measured; the cards which, agree, recall, still_failing, cause, remedy,
-changed, support; pins_table for the learner."""
+"""Lesson 10: traces of real kernels line by line, and why pins still fail on 6.12."""
 
 from __future__ import annotations
 
 import textwrap
 from functools import cache
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mmsim.datafiles import load_csv
 from mmsim.evidence.ftrace import AlignedRow, align, raw_lines, real_trace, situation
@@ -18,14 +15,9 @@ from mmsim.lessons.form import Choices, Verdict, failed, passed
 from mmsim.lessons.how_likely import VARIANT, failed_bars
 from mmsim.scenarios import SMALL, pin_versus, vfio_map
 from mmsim.scenarios.situation import MISSED, NOT_SPLIT
-from mmsim.views.show import Picture, Shown, Table
+from mmsim.views.show import Picture, Shown
 from mmsim.views.state import state_picture
-from mmsim.views.tables import DIFFERS, alignment, frame, measured_table
-from mmsim.views.tables import labels as named
-
-if TYPE_CHECKING:
-    import pandas as pd
-
+from mmsim.views.tables import DIFFERS, Frame, alignment, frame, labels, measured_table
 
 # -- which run was it?
 
@@ -48,10 +40,10 @@ RUNS: dict[str, tuple[str, dict[str, Any], str]] = {
 def which_judged(letter: str) -> Verdict:
     """Judged by running the situation and comparing every counter."""
     version, knobs, _ = RUNS[letter]
-    found = vfio_map(version, **knobs).run().last.world.vmstat
+    vmstat = vfio_map(version, **knobs).run().last.world.vmstat
     for name, value in unnamed.delta.items():
-        if name in found and found[name] != value:
-            return failed(f"{letter}: {name} would be {found[name]}, and {value} was measured")
+        if name in vmstat and vmstat[name] != value:
+            return failed(f"{letter}: {name} would be {vmstat[name]}, and {value} was measured")
     return passed("every counter agrees: 14 is 10 refusals, 1 at the end, and 3 splits")
 
 
@@ -119,24 +111,24 @@ def differing(setup: str, version: str) -> set[str]:
     return {row.what for row in aligned(setup, version) if not row.agrees}
 
 
-def agree_true() -> dict[str, int]:
+def traces_that_differ() -> dict[str, int]:
     """In how many traces a line differs."""
     found = [differing(*of) for of in product(SETUPS, VERSIONS)]
     of_pin = [each - {"compact_stall", "compact_fail"} for each in found]
     return {"any_line": sum(map(bool, found)), "of_the_pin": sum(map(bool, of_pin))}
 
 
-def agree_shown() -> list[Any]:
+def agreement() -> list[Any]:
     """How many lines agree in each trace, and one of them line by line."""
     cells = []
     for setup in SETUPS:
         found = [aligned(setup, version) for version in VERSIONS]
         cells.append([f"{sum(row.agrees for row in rows)} of {len(rows)}" for rows in found])
-    lines_ = alignment(aligned(FRAGMENTED, "6.1.0"))
+    rows = alignment(aligned(FRAGMENTED, "6.1.0"))
     return [
-        Table(frame(cells, named(SETUPS, "lines that agree"), VERSIONS)),
+        frame(cells, labels(SETUPS, "lines that agree"), VERSIONS),
         "6.1.0, one held, memory really fragmented: the lines that differ.",
-        Table(lines_[lines_["agrees"] == DIFFERS]),
+        rows[rows["agrees"] == DIFFERS],
     ]
 
 
@@ -150,10 +142,10 @@ agree = Card(
         "any_line": "at least one line",
         "of_the_pin": "a line about references, splits or return values",
     },
-    outcome=agree_true,
+    outcome=traces_that_differ,
     why="All that differs is how often memory was *compacted*, to make room for a huge page, and "
     "how often that failed. In `vfio_map` a huge page is free or not; nobody tries to make one.",
-    still=agree_shown,
+    still=agreement,
 )
 
 recall = quiz(
@@ -205,8 +197,11 @@ def on_612(scenario: str = "S4_loop") -> dict[str, int]:
 
 def still_failing_picture() -> Picture:
     """The failed pins, by how often drop_caches ran."""
-    found = {words: on_612(scenario) for scenario, words in GAPS.items()}
-    shares = {f"drop_caches: {w}": Share(f["failed"], f["pins"]) for w, f in found.items()}
+    shares = {}
+    for scenario, words in GAPS.items():
+        shares[f"drop_caches: {words}"] = Share(
+            on_612(scenario)["failed"], on_612(scenario)["pins"]
+        )
     return failed_bars("Linux 6.12.117, eight huge pages: pins that failed", shares)
 
 
@@ -239,7 +234,7 @@ def missed_picture() -> Picture:
     return state_picture(run.at(n))
 
 
-def cause_told() -> str:
+def measured_ends() -> str:
     """The measured ends, in words."""
     found = on_612()
     return (
@@ -281,7 +276,7 @@ cause = Card(
     judge=why_judged,
     solution="c",
     hints=("No split was refused. What comes after a split?", "What was left is small pages."),
-    why=cause_told,
+    why=measured_ends,
     still=missed_picture,
     needs=(still_failing,),
 )
@@ -310,7 +305,7 @@ def odds() -> dict[str, dict[str, float]]:
     return found
 
 
-def helped() -> dict[str, str]:
+def rarer_failures() -> dict[str, str]:
     """Which failure each change makes rarer, and with which missed pieces are rarest."""
     usual, found = odds()["6.12"], {}
     for name, (row, _) in CHANGES.items():
@@ -319,11 +314,11 @@ def helped() -> dict[str, str]:
     return found
 
 
-def odds_table() -> pd.DataFrame:
+def odds_table() -> Frame:
     """The odds of both failures, row by row."""
     found = {"6.12": odds()["6.12"], **{name: odds()[row] for name, (row, _) in CHANGES.items()}}
     cells = [[f"{100 * each[end]:.2f} %" for end in RARER] for each in found.values()]
-    return frame(cells, named(found, "model, one huge page"), [*RARER.values()])
+    return frame(cells, labels(found, "model, one huge page"), [*RARER.values()])
 
 
 remedy = Card(
@@ -335,7 +330,7 @@ remedy = Card(
         **{name: what for name, (_, what) in CHANGES.items()},
         "rarest": "with this row *small pages* are left least often",
     },
-    outcome=helped,
+    outcome=rarer_failures,
     hints=(
         "Who has a next try, and what does each row do for those who have none?",
         "A drain takes no reference off a huge page. What else can it give?",
@@ -388,24 +383,6 @@ changed = Card(
 )
 
 
-def pins_table() -> pd.DataFrame:
-    """Measured pins of eight huge pages on 6.12 beside a loop of drop_caches, to be plotted."""
-    import pandas as pd
-
-    rows = load_csv("kernel-runs/k612/k612_s4_dropcaches_trials.csv", alloc_mode="inject")
-    cells = [
-        (
-            int(row["dc_gap_us"]) // 1000,
-            int(row["d_drop_pagecache"]),
-            int(row["cma_pages_after"]),
-            float(row["pin_us"]) / 1000,
-        )
-        for row in rows
-        if row["scenario"] in GAPS
-    ]
-    return pd.DataFrame(cells, columns=["pause_ms", "runs", "left", "pin_ms"])
-
-
 # -- what the data support
 
 YES, NO = "supported", "not supported"
@@ -452,3 +429,24 @@ support = quiz(
     ),
     needs=(changed,),
 )
+
+
+# -- a table for plots of one's own
+
+
+def pins_table() -> Frame:
+    """Measured pins of eight huge pages on 6.12 beside a loop of drop_caches, to be plotted."""
+    import pandas as pd
+
+    rows = load_csv("kernel-runs/k612/k612_s4_dropcaches_trials.csv", alloc_mode="inject")
+    cells = [
+        (
+            int(row["dc_gap_us"]) // 1000,
+            int(row["d_drop_pagecache"]),
+            int(row["cma_pages_after"]),
+            float(row["pin_us"]) / 1000,
+        )
+        for row in rows
+        if row["scenario"] in GAPS
+    ]
+    return pd.DataFrame(cells, columns=["pause_ms", "runs", "left", "pin_ms"])

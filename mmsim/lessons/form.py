@@ -187,9 +187,11 @@ def counters_of(trace: Trace) -> dict[str, int]:
     return {name: trace.last.world.vmstat[name] for name in REPORTED}
 
 
-def ran(answer: object) -> tuple[Situation, Trace] | None:
-    """A situation and its run, also if the run itself was handed in; None if it is neither."""
+def ran(answer: object, wanted: str) -> tuple[Situation, Trace]:
+    """A situation and its run, also if the run itself was handed in.
+
+    Raises FormError for what is neither, which says what is `wanted`."""
     trace = answer.run() if isinstance(answer, Situation) else answer
     if isinstance(trace, Trace) and isinstance(trace.scenario, Situation):
         return trace.scenario, trace
-    return None
+    raise FormError(f"the answer should be {wanted}")

@@ -1,9 +1,5 @@
 """Lesson 12: the learner writes a small model of their own, and vectors judge it.
 
-Interface: the picture phenomenon; the cards counts, checking, freezing, splitting, passing,
-counted, patching, both, reviewed; finished, page_of_code, run_vector, vectors, and the numbers of
-the text.
-
 A step is judged by running the learner's functions on conformance vectors, the smallest first; what
 they have written is never looked at.  The right functions stand in the text, in the cells of the
 solution edition, and only there: `finished` reads them.
@@ -16,11 +12,11 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import cache, lru_cache, partial
 from itertools import product
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mmsim import datafiles, errno
 from mmsim.constants import ANON, REASONS, REPORTED
@@ -35,7 +31,7 @@ from mmsim.lessons import FOLDER
 from mmsim.lessons.card import Card
 from mmsim.lessons.form import FormError, Verdict, failed, passed
 from mmsim.lessons.migrate_or_split import tries_picture
-from mmsim.lessons.told import AGAIN
+from mmsim.lessons.wording import AGAIN
 from mmsim.mm.folio import ISOLATION, Folio
 from mmsim.mm.seams import Version
 from mmsim.mm.versions import VERSIONS
@@ -46,10 +42,7 @@ from mmsim.scenarios.script import SITES
 from mmsim.views.ledger import LEDGER_HIGH, describe, draw_ledger, ledger
 from mmsim.views.show import Picture, Shown
 from mmsim.views.svg import Svg
-from mmsim.views.tables import frame, labels
-
-if TYPE_CHECKING:
-    import pandas as pd
+from mmsim.views.tables import Frame, frame, labels
 
 TEXT = FOLDER / "from_scratch.md"
 PATCHED = "v3"  # what the learner's three seams come to: both patches, as they were merged
@@ -80,7 +73,7 @@ def finished(**own: Any) -> dict[str, Any]:
 
 
 @cache
-def ours() -> dict[str, Any]:
+def finished_page() -> dict[str, Any]:
     """The names of the finished page as it is."""
     return finished()
 
@@ -99,7 +92,7 @@ BASE: Runs = {
 }
 
 
-def came_of(kernel: str, leaves: int | None, names: Mapping[str, Any]) -> tuple[int, ...]:
+def run_outcome(kernel: str, leaves: int | None, names: Mapping[str, Any]) -> tuple[int, ...]:
     """What migrate_pages() returns in a run of a page of code, and the two reported counters."""
     result, vmstat = names["run"](names[kernel], leaves)
     return result, *(vmstat[name] for name in REPORTED)
@@ -116,11 +109,7 @@ Names = Mapping[str, Any]
 """The learner's functions by name, with ours for the others, and the `kernel`."""
 
 
-class Odd(SandboxError):
-    """A function returned what it should not; the message says what."""
-
-
-class Unwritten(Odd):
+class Unwritten(SandboxError):
     """A function is as it was given to the learner."""
 
 
@@ -150,7 +139,7 @@ class Host:
         if script.get("order9_targets") == "none":
             self.stay = {entry["name"] for entry in entries if entry["order"]}
         for entry in entries:
-            page = made(own, entry["name"], entry["order"], entry.get("pmd_maps", 1))
+            page = checked_page(own, entry["name"], entry["order"], entry.get("pmd_maps", 1))
             page.refcount += entry.get("isolated", False)
             self.memory.append(page)
             self._arrive(page, ())
@@ -189,7 +178,7 @@ def _is_piece(name: str) -> bool:
     return name.endswith("]")
 
 
-def made(own: Names, name: str, order: int, maps: int) -> Any:
+def checked_page(own: Names, name: str, order: int, maps: int) -> Any:
     """A page made by the learner's `folio`, with all that the others need to know of it."""
     page = own["folio"](name, 1 << order, maps)
     if page is None:
@@ -198,20 +187,20 @@ def made(own: Names, name: str, order: int, maps: int) -> Any:
         raise Unwritten("folio() has dots in it")
     for attribute in ATTRIBUTES:
         if not hasattr(page, attribute):
-            raise Odd(f"the page that folio() returns has no {attribute}")
+            raise SandboxError(f"the page that folio() returns has no {attribute}")
     return page
 
 
 WANTED = {bool: "True or False", int: "0 or another whole number", tuple: "rc, again"}
 
 
-def answered(what: str, kind: type, answer: Any) -> Any:
-    """What a function returned, if it is of this kind; raises Odd."""
+def checked(what: str, kind: type, answer: Any) -> Any:
+    """What a function returned, if it is of this kind; else a SandboxError says what it is."""
     if answer is None:
         raise Unwritten(f"{what}() returns nothing")
     if type(answer) is not kind:
         said = shown(answer, 40, quoted=True)
-        raise Odd(f"{what}() returned {said}; it should return {WANTED[kind]}")
+        raise SandboxError(f"{what}() returned {said}; it should return {WANTED[kind]}")
     return answer
 
 
@@ -221,7 +210,7 @@ Row = tuple[str, Any, Any]
 """What is looked at, what the vector expects, and what was found."""
 
 
-def seen(host: Host, expect: dict[str, Any]) -> list[Row]:
+def counters_and_folios(host: Host, expect: dict[str, Any]) -> list[Row]:
     """The counters and the folios of an expectation, as far as the small model has them."""
     counters = expect.get("counters", {})
     rows: list[Row] = [(name, counters.get(name, 0), int(host.vmstat[name])) for name in COUNTERS]
@@ -236,7 +225,7 @@ def seen(host: Host, expect: dict[str, Any]) -> list[Row]:
     return rows
 
 
-def stepped(vector: Vector, own: Names) -> Any:
+def page_after_steps(vector: Vector, own: Names) -> Any:
     """The page after the steps of a vector."""
     steps: list[dict[str, Any]] = vector["operation"]["steps"]
     page: Any = None
@@ -245,7 +234,7 @@ def stepped(vector: Vector, own: Names) -> Any:
         if do == "create":
             more = sum(s.get("times", 1) for s in steps if s["do"].startswith("map_"))
             maps = step.get("pmd_maps", 1) + more
-            page = made(own, step["folio"], step["order"], maps)
+            page = checked_page(own, step["folio"], step["order"], maps)
             if step.get("kind") == ANON:
                 page.cache, page.refcount = 0, page.refcount - page.pages
         elif do in ("get", "isolate"):
@@ -257,19 +246,19 @@ def stepped(vector: Vector, own: Names) -> Any:
 
 def run_refcount(vector: Vector, expect: dict[str, Any], own: Names) -> list[Row]:
     """Steps on one page, and then what its count allows."""
-    page = stepped(vector, own)
+    page = page_after_steps(vector, own)
     fields = expect["folios"][page.name]
     rows: list[Row] = [
         ("ref", fields["ref"], page.refcount),
         ("mapcount", fields["mapcount"], page.mapcount),
     ]
     if "can_split" in fields:
-        said = answered("can_split", bool, own["can_split"](page))
+        said = checked("can_split", bool, own["can_split"](page))
         rows.append(("can_split", fields["can_split"], said))
     free = fields["migration_freeze_ok"]
     # A page that is still mapped, or not isolated, is not asked.
     if free == (fields["ref"] == fields["migration_expects"]):
-        rows.append(("freeze", free, answered("freeze", bool, own["freeze"](page))))
+        rows.append(("freeze", free, checked("freeze", bool, own["freeze"](page))))
         rows.append(("refcount after freeze", 0 if free else fields["ref"], page.refcount))
     return rows
 
@@ -280,7 +269,7 @@ def run_split(vector: Vector, expect: dict[str, Any], own: Names) -> list[Row]:
     page = host.memory[0]
     while len(results) < vector["operation"]["times"] and 0 not in results:
         host.meanwhile("visit", page)
-        rc = answered("split", int, own["split"](page, pieces, host))
+        rc = checked("split", int, own["split"](page, pieces, host))
         results.append(errno.code(rc))
     rows: list[Row] = [("results", expect["results"], results)]
     if "subpages" in expect:
@@ -288,7 +277,7 @@ def run_split(vector: Vector, expect: dict[str, Any], own: Names) -> list[Row]:
         found = [{"count": n, "ref": ref, "mapcount": m} for (ref, m), n in kinds.items()]
         rows.append(("pieces", expect["subpages"], found))
         rows.append(("pages in host.memory", sum(p.pages for p in pieces), len(host.memory)))
-    return rows + seen(host, expect)
+    return rows + counters_and_folios(host, expect)
 
 
 def run_migrate(vector: Vector, expect: dict[str, Any], own: Names) -> list[Row]:
@@ -297,13 +286,13 @@ def run_migrate(vector: Vector, expect: dict[str, Any], own: Names) -> list[Row]
     for page in host.memory:
         page.refcount += 1
     todo, reason = list(host.memory), vector["operation"]["reason"]
-    rc = answered("migrate_pages", int, own["migrate_pages"](todo, reason, host))
+    rc = checked("migrate_pages", int, own["migrate_pages"](todo, reason, host))
     rows: list[Row] = [
         ("passes", expect["passes"], host.passes()),
         ("rc", expect["rc"], errno.code(rc)),
         ("left", expect["left"], len(todo)),
     ]
-    return rows + seen(host, expect)
+    return rows + counters_and_folios(host, expect)
 
 
 RUNNERS = {"refcount": run_refcount, "split": run_split, "migrate_pages": run_migrate}
@@ -319,7 +308,7 @@ def vectors(group: str) -> dict[str, Vector]:
 def run_vector(group: str, vector: Vector, version: str, own: Names) -> list[Row]:
     """What comes out otherwise than a vector expects of a version; a found True is no 1.
 
-    Raises Odd for odd values."""
+    Raises SandboxError if a function returns what it should not."""
     return [
         row
         for expect in vector["expect"]
@@ -340,9 +329,10 @@ def runs_shown(claim: str, runs: Runs) -> list[Any]:
         ).run()
         for words, (kernel, leaves) in runs.items()
     }
-    rows = [(errno.name(rc), *n) for rc, *n in (came_of(*run, ours()) for run in runs.values())]
-    counted = frame(rows, labels(traces, "run"), ["migrate_pages() returns", *REPORTED])
-    return [tries_picture(claim, traces), counted]
+    outcomes = [run_outcome(*run, finished_page()) for run in runs.values()]
+    rows = [(errno.name(rc), *counters) for rc, *counters in outcomes]
+    counts = frame(rows, labels(traces, "run"), ["migrate_pages() returns", *REPORTED])
+    return [tries_picture(claim, traces), counts]
 
 
 phenomenon = Shown(lambda: runs_shown("One page of Python: the bug, and the patch", RUNS))
@@ -352,20 +342,19 @@ TITLES = (
     "foreign reference that of a holder."
 )
 
-
 Failed = tuple[Vector, str, list[Row]]
-"""A vector, the version that it failed for, and what came out otherwise."""
+"""A vector, the kernel that failed it, and what came out otherwise."""
 
 
-def before(vector: Vector) -> Folio:
+def page_before(vector: Vector) -> Folio:
     """A page of a vector as a step finds it, with everybody who refers to it, for its picture."""
     operation = vector["operation"]
     isolated = True
     if "steps" in operation:
-        page = stepped(vector, ours())
+        page = page_after_steps(vector, finished_page())
         isolated = any(step["do"] == "isolate" for step in operation["steps"])
     else:
-        page = max(Host(vector, ours()).memory, key=lambda page: page.refcount)
+        page = max(Host(vector, finished_page()).memory, key=lambda page: page.refcount)
         page.refcount += "reason" in operation
     held = {ISOLATION: int(isolated)}
     held["holder"] = page.refcount - page.cache - page.mapcount - isolated
@@ -381,11 +370,11 @@ def before(vector: Vector) -> Folio:
     )
 
 
-def failed_shown(vector: Vector, version: str, wrong: list[Row]) -> list[Any]:
+def failure_shown(vector: Vector, kernel: str, wrong: list[Row]) -> list[Any]:
     """A vector that failed: the page before, what was expected, and what was found."""
-    kernel = "in base" if version == "base" else "with the patch"
-    claim = f"Vector {vector['id']}, {kernel}: {vector['title']}"
-    world, folio = World(), before(vector)
+    where = "in base" if kernel == "base" else "with the patch"
+    claim = f"Vector {vector['id']}, {where}: {vector['title']}"
+    world, folio = World(), page_before(vector)
     world.add(CMA_PFN, folio)
     book = ledger(world, folio.region)
     assert book is not None
@@ -433,7 +422,7 @@ class Own(Card):
     def given(self) -> Any:
         """The vector that failed, as long as there is one, already at the first wrong answer."""
         if self.state.verdict.state == "failed":
-            return failed_shown(*self.case) if self.case else []
+            return failure_shown(*self.case) if self.case else []
         return super().given()
 
     def ways(self) -> list[str]:
@@ -449,7 +438,7 @@ class Own(Card):
 
     def right(self) -> Any:
         """The same names of the finished page."""
-        found = [ours()[name] for name in self.names]
+        found = [finished_page()[name] for name in self.names]
         return found if len(found) > 1 else found[0]
 
     def handed_in(self, answer: Any) -> dict[str, Any]:
@@ -461,54 +450,48 @@ class Own(Card):
         fits += [callable(own[name]) for name in own.keys() - kernels]
         if not all(fits) or (len(answer) if several else 1) != len(self.names):
             raise FormError(f"run lesson.{self.name}({self.form}) after the cells above it")
-        return own | {name: ours()["Kernel"](*own[name]) for name in kernels}
+        return own | {name: finished_page()["Kernel"](*own[name]) for name in kernels}
 
 
 class Step(Own):
     """A card that runs a learner's functions on vectors, and draws the first one they fail.
 
-    `told`: vector -> what speaks against whoever fails it, the smallest first.  `versions`: those
-    whose numbers have to come out."""
+    `replies`: vector -> what speaks against whoever fails it, the smallest first."""
 
     def __init__(
-        self,
-        question: str,
-        form: str,
-        group: str,
-        told: Mapping[str, str],
-        versions: Sequence[str] = ("base", PATCHED),
-        **more: Any,
+        self, question: str, form: str, group: str, replies: Mapping[str, str], **more: Any
     ) -> None:
-        self.group, self.told, self.versions = group, told, versions
+        self.group, self.replies = group, replies
         super().__init__(question, form, self.judge_vectors, **more)
 
     def judge_vectors(self, own: dict[str, Any]) -> Verdict:
         """What becomes of the functions, vector by vector."""
         what = " or ".join(f"{name}()" for name in self.names)
-        for version, identity in product(self.versions, self.told):
+        kernels = ["patched"] if "patched" in own else KERNELS
+        for kernel, identity in product(kernels, self.replies):
             vector = vectors(self.group)[identity]
             which = f"{identity}, {vector['title']}"
             try:
-                wrong = bounded(what, self.ran, vector, version, own)
+                wrong = bounded(what, self.run_one, vector, kernel, own)
             except SandboxError as error:
-                if isinstance(error, Unwritten) and identity == next(iter(self.told)):
+                if isinstance(error, Unwritten) and identity == next(iter(self.replies)):
                     return Verdict("not attempted", str(error))
                 return failed(f"{error} (vector {which})")
             if wrong:
-                self.case = vector, version, wrong
-                told, expected, mine = wrong[0]
-                numbers = f"{told} should be {_short(expected)}, and yours is {_short(mine)}"
-                return failed(f"{self.told[identity]}.", f"Vector {which}: {numbers}.")
-        return passed(f"all {len(self.told)} vectors agree")
+                self.case = vector, kernel, wrong
+                number, expected, mine = wrong[0]
+                numbers = f"{number} should be {_short(expected)}, and yours is {_short(mine)}"
+                return failed(f"{self.replies[identity]}.", f"Vector {which}: {numbers}.")
+        return passed(f"all {len(self.replies)} vectors agree")
 
-    def ran(self, vector: Vector, version: str, own: dict[str, Any]) -> list[Row]:
+    def run_one(self, vector: Vector, kernel: str, own: dict[str, Any]) -> list[Row]:
         """One vector, with our functions for those that are not handed in."""
         if "one_pass" in own:  # the loop of the finished page takes a pair apart
             one_pass = own["one_pass"]
-            own = {"one_pass": lambda *given: answered("one_pass", tuple, one_pass(*given))}
+            own = {"one_pass": lambda *given: checked("one_pass", tuple, one_pass(*given))}
         names = finished(**own)
-        names["kernel"] = names["base" if version == "base" else "patched"]
-        return run_vector(self.group, vector, version, names)
+        names["kernel"] = names[kernel]
+        return run_vector(self.group, vector, KERNELS[kernel], names)
 
 
 def bounded(what: str, action: Callable[..., Any], *given: Any) -> Any:
@@ -519,8 +502,8 @@ def bounded(what: str, action: Callable[..., Any], *given: Any) -> Any:
 def run_all(runs: Runs, own: dict[str, Any]) -> Verdict:
     """Do the runs of the learner's page return and count what those of the finished one do?"""
     for kernel, leaves in runs.values():
-        found = bounded("run()", came_of, kernel, leaves, ours() | own)
-        if found != came_of(kernel, leaves, ours()):
+        found = bounded("run()", run_outcome, kernel, leaves, finished_page() | own)
+        if found != run_outcome(kernel, leaves, finished_page()):
             counts = ", ".join(f"{n} {k}" for n, k in zip(REPORTED, found[1:], strict=True))
             why = "that is not what the steps above have judged; run their cards again"
             return failed(f"your {kernel} returns {shown(found[0])}, {counts}: {why}")
@@ -533,7 +516,7 @@ counts = Step(
     "Step 1: `folio(name, pages, maps)` and `unmap(page)`.",
     "folio, unmap",
     group="refcount",
-    told={
+    replies={
         "A1b": "A single page has one reference of the page cache and one of its mapping",
         "A2": "The page cache has a reference for each of the 512 pages, not one for all of them",
         "A3": "Every mapping has a reference of its own",
@@ -551,7 +534,7 @@ checking = Step(
     "Step 2: `can_split(page)`.",
     "can_split",
     group="refcount",
-    told={
+    replies={
         "A6": "The page cache, the mapping and the isolation explain every reference here",
         "A7": "One reference is left that nobody can explain",
         "A2": "Fewer references than expected are no match either: the page is not isolated yet",
@@ -570,7 +553,7 @@ freezing = Step(
     "Step 3: `freeze(page)`.",
     "freeze",
     group="refcount",
-    told={
+    replies={
         "A9a": "The count is as expected, so it is claimed: it becomes 0",
         "A9b": "A count that is not as expected stays as it is",
         "A107": "A single page has one reference of the page cache",
@@ -587,7 +570,7 @@ splitting = Step(
     "Step 4: `split(page, pieces, host)`.",
     "split",
     group="split",
-    told={
+    replies={
         "B1": "Nobody is in the way, so there are 512 pieces, each with a reference of the cache "
         "and the isolation",
         "B2": "The check refuses before anything is changed, with the errno of this kernel",
@@ -611,7 +594,7 @@ passing = Step(
     "Step 5: `one_pass(todo, pieces, reason, host)`.",
     "one_pass",
     group="migrate_pages",
-    told={
+    replies={
         "C1": "A page that has moved leaves the list, and its isolation ends",
         "C23": "A busy single page asks for another pass, and nothing has failed yet",
         "C2": "A busy huge page asks for another pass; nothing has failed yet",
@@ -651,7 +634,7 @@ patching = Step(
     "The patch: `patched`, a `Kernel` with three seams.",
     "patched",
     group="migrate_pages",
-    told={
+    replies={
         "K3": "A refused split is tried again in each of the ten passes; then it has failed",
         "C4": "The page was split and all its pieces have moved: nothing is left on the list",
         "C101": "The holder leaves before the third pass, so a third try splits the page",
@@ -661,7 +644,6 @@ patching = Step(
         "N18": "The second refusal has another cause than references, and ends the call",
         "C128": "Each page is tried again for itself",
     },
-    versions=(PATCHED,),
     needs=(counted,),
     hints=(
         "Which error says: not now, try again?",
@@ -677,8 +659,8 @@ both = Own(
     still=lambda: runs_shown("Your model: the bug, and the patch", RUNS),
     why="A holder that never leaves is refused ten times, and the page is counted once more after "
     "the last pass. Trying again is of no use against it. A holder that leaves in time costs a few "
-    "refusals: the page is split, its pieces move, and `final_rc` tells the pin that nothing is "
-    "left.",
+    "refusals. Then the page is split, its pieces move, and `final_rc` tells the pin that nothing "
+    "is left.",
     needs=(patching,),
 )
 
@@ -731,7 +713,7 @@ def review(own: dict[str, Any]) -> Verdict:
     )
 
 
-def pins() -> pd.DataFrame:
+def pins() -> Frame:
     """How the race of a pin ends in both kernels: in how many schedules the pin fails."""
     said = []
     for version in KERNELS.values():
@@ -747,8 +729,9 @@ reviewed = Own(
     "patched",
     review,
     still=pins,
-    why="Your three seams took their places in the real model, and it was searched step by step in "
-    "three races: of a pin, of a caller that is no pin, and with a page that is truncated.\n\n"
+    why="Your three seams took their places in the real model, and it was searched step by step. "
+    "There were three races: of a pin, of a caller that is no pin, and with a page that is "
+    "truncated.\n\n"
     "The table is the race of a pin alone. There base gives up at the first refusal, so it has "
     "fewer schedules. It fails in all of them, even if the split succeeds. With your seams the pin "
     "fails only if the holder stays for all ten tries, or holds a piece when its turn comes.",

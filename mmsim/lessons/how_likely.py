@@ -1,7 +1,4 @@
-"""The lesson about chance: what was measured, then counts against odds against time.
-
-Interface: the picture before; the cards bought, often, odds, pace, law, gap; failing_at
-and the names that the text fills in."""
+"""Lesson 07, about chance: what was measured, then counts against odds against time."""
 
 from __future__ import annotations
 
@@ -9,14 +6,14 @@ from collections.abc import Mapping
 from fractions import Fraction
 from functools import cache
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mmsim.engine.explore import Exploration
 from mmsim.engine.odds import chances_along
 from mmsim.engine.schedule import parse
-from mmsim.evidence.measured import SCENARIOS, Pins, Share, measured_pins, rescued_pins
+from mmsim.evidence.measured import LOOP, SCENARIOS, Pins, Share, measured_pins, rescued_pins
 from mmsim.lessons.card import Card, widget
-from mmsim.lessons.probably_drop_caches import turns
+from mmsim.lessons.probably_drop_caches import releases
 from mmsim.scenarios import split_race
 from mmsim.scenarios.knobs import number
 from mmsim.scenarios.situation import fails
@@ -32,11 +29,8 @@ from mmsim.views.chances import (
 from mmsim.views.charts import Bar, bars
 from mmsim.views.show import Picture, Shown, as_html
 from mmsim.views.svg import FILLS
-from mmsim.views.tables import frame, labels
+from mmsim.views.tables import Frame, frame, labels
 from mmsim.views.words import chance, plural
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 # A huge page of two pages has the same schedules as one of 512, and is quicker to split.
 RACE = split_race("base", released="1", order=1)
@@ -44,11 +38,11 @@ RACE = split_race("base", released="1", order=1)
 
 # -- measured: what the patch bought
 
-LOOP = "oct22"
 VARIANT = {"6.1.0": "base", "v1": "v1", "v3": "v2"}
 """Version -> the measured variant of that loop that behaves like it; all had the first patch."""
 TRIES = {"6.1.0": "one try", "v3": "up to ten tries"}
 WAYS = ("not split", "a piece busy")
+"""How a pin can fail: a huge page was left whole, or only pieces."""
 
 
 def pins(version: str, scenario: str = "") -> Pins:
@@ -56,13 +50,7 @@ def pins(version: str, scenario: str = "") -> Pins:
     return measured_pins(VARIANT[version], scenario, LOOP)
 
 
-def ways(version: str) -> dict[str, int]:
-    """How many pins failed in which way: a huge page was left whole, or only pieces."""
-    found = pins(version)
-    return dict(zip(WAYS, (found.huge_page_left, found.only_pieces_left), strict=True))
-
-
-def between(share: Share) -> str:
+def interval_of(share: Share) -> str:
     """A share with its interval."""
     low, high = (f"{100 * end:.0f}" for end in share.interval)
     return f"{share}, that is {100 * share.part:.0f} % ({low} to {high} %)"
@@ -77,7 +65,8 @@ def failed_bars(claim: str, shares: Mapping[str, Share]) -> Picture:
     return bars(claim, rows, {"pins that failed": FILLS["other"]}, left=300)
 
 
-def before_picture() -> Picture:
+@Shown
+def before() -> Picture:
     """The pins without a second try, by what ran beside them and how large the guest was."""
     shares = {}
     for scenario, name in SCENARIOS.items():
@@ -87,19 +76,16 @@ def before_picture() -> Picture:
     return failed_bars(f"6.1.0: {pins('6.1.0').failed} pins failed beside drop_caches", shares)
 
 
-before = Shown(before_picture)
-
-
 def bought_picture() -> Picture:
     """The two ways to fail, in both versions."""
-    found = {version: ways(version) for version in TRIES}
     rows = {}
-    for version, counts in found.items():
-        said = ", ".join(f"{what}: {n}" for what, n in counts.items())
-        of = pins(version).failed.trials
-        rows[f"{version}, {TRIES[version]}"] = Bar(counts, of, said)
+    for version, tries in TRIES.items():
+        found = pins(version)
+        ways = dict(zip(WAYS, (found.huge_page_left, found.only_pieces_left), strict=True))
+        words = ", ".join(f"{way}: {n}" for way, n in ways.items())
+        rows[f"{version}, {tries}"] = Bar(ways, found.failed.trials, words)
     claim = "; ".join(
-        f"{what}: {' → '.join(str(counts[what]) for counts in found.values())}" for what in WAYS
+        f"{way}: {' → '.join(str(row.parts[way]) for row in rows.values())}" for way in WAYS
     )
     fills = (FILLS["UNMOVABLE"], FILLS["RECLAIMABLE"])
     return bars(f"{claim}, of 510 pins each", rows, dict(zip(WAYS, fills, strict=True)))
@@ -124,9 +110,10 @@ bought = Card(
         "The patch tries a refused split again. But nearly all of these pins did not fail at a "
         "split. They failed at a piece, and a piece has one pass with the patch or without it.\n\n"
         "Five against none is too little to say how many such failures the patch takes away. Nor "
-        f"can the larger number be called a rise. 6.1.0: {between(pins('6.1.0').failed)} failed. "
-        f"v3: {between(pins('v3').failed)}. In brackets stands the interval that holds the true "
-        "share in 95 of 100 such experiments. The two intervals overlap."
+        "can the larger number be called a rise. "
+        f"6.1.0: {interval_of(pins('6.1.0').failed)} failed. v3: {interval_of(pins('v3').failed)}. "
+        "In brackets stands the interval that holds the true share in 95 of 100 such experiments. "
+        "The two intervals overlap."
     ),
     still=lambda: [bought_picture(), "data/kernel-runs/s4_dropcaches_trials.csv, code oct22"],
 )
@@ -143,7 +130,7 @@ TOSSED = {
 
 
 @cache
-def searched(passes: int = 1) -> Exploration:
+def explored(passes: int = 1) -> Exploration:
     """Every schedule of the race, with so many tries."""
     return RACE.with_(version="v3", passes=passes).explore()
 
@@ -151,14 +138,14 @@ def searched(passes: int = 1) -> Exploration:
 @cache
 def failing_at(pace: Fraction | int, passes: int = 1) -> Fraction:
     """How likely all tries fail, if the split takes `pace` steps for one of the holder."""
-    ends = searched(passes).outcomes(RACE.full_outcome, {RACE.main: Fraction(pace)})
+    ends = explored(passes).outcomes(RACE.full_outcome, {RACE.main: Fraction(pace)})
     return sum((end.odds for end in ends if fails(end.name)), Fraction(0))
 
 
 def failing_schedules() -> int:
     """How many schedules of the race fail."""
     return sum(
-        end.schedules or 0 for end in searched().outcomes(RACE.full_outcome) if fails(end.name)
+        end.schedules or 0 for end in explored().outcomes(RACE.full_outcome) if fails(end.name)
     )
 
 
@@ -190,7 +177,6 @@ odds = Card(
     "step only the holder is left. The odds of several schedules are added up.",
 )
 
-
 often = Card(
     "A coin decides every step. What are the odds that the split fails?\nIt looks at the count in "
     "its seventh step and, if that went well, once more in its tenth. What comes after a refusal "
@@ -213,7 +199,7 @@ often = Card(
     "many, and each of them is rare.\n\n"
     "The picture has for each way to end its share of the schedules, its odds, and what 3,000 "
     "runs by a coin came to. The odds are exact; the interval is judged from the runs alone.",
-    still=lambda: chances_picture(chances(searched().outcomes(RACE.full_outcome), TOSSED)),
+    still=lambda: chances_picture(chances(explored().outcomes(RACE.full_outcome), TOSSED)),
 )
 
 
@@ -229,7 +215,7 @@ def worst_pace(passes: int) -> str:
     return pace_words(max(PACES, key=lambda pace: failing_at(pace, passes)))
 
 
-def pace_table() -> pd.DataFrame:
+def pace_table() -> Frame:
     """The odds that all tries fail, by who is how quick and how often is tried."""
     passes = (1, 2, 3, 10)
     odds_ = [[failing_at(pace, n) for n in passes] for pace in PACES]
@@ -278,7 +264,7 @@ KNOBS = (
 )
 
 
-def law_drawn(held: int, gap: int, passes: int, permanent: int) -> Picture:
+def law_picture(held: int, gap: int, passes: int, permanent: int) -> Picture:
     """The law for these settings; `permanent` in percent."""
     return retry_law(Retrying(passes, gap, Fraction(permanent, 100)), {held: None})
 
@@ -299,7 +285,7 @@ law: Card = Card(
         "From the first pass to the last there are nine ticks: (9/10) to the power of nine.",
     ),
     still=lambda: retry_law(USUAL, {HOLDS[name]: said for name, said in law.stored.items()}),
-    play=widget("Console", law_drawn, KNOBS),
+    play=widget("Console", law_picture, KNOBS),
 )
 
 
@@ -308,25 +294,21 @@ law: Card = Card(
 HOW = ("injected", "fragmented")
 
 
-def share_of(how: str, version: str = "v3") -> Share:
+def rescued_share(how: str, version: str = "v3") -> Share:
     """Of the pins whose first split was refused by a short reference: how many went through?"""
     return rescued_pins(VARIANT[version], how, dropped_by=1000)
-
-
-def window_us(how: str) -> int:
-    """How long the window of the ten passes is, as measured in lesson 05: what v2 gains."""
-    return turns()[how, "measured"][2]
 
 
 gap = Card(
     "And in fragmented memory: of 100 such pins, how many does v3 get through?\n"
     "The number of passes is the same: will it be fewer, the same, or more?",
     (12, 36, 66),
-    outcome=lambda: round(100 * share_of("fragmented").part),
+    outcome=lambda: round(100 * rescued_share("fragmented").part),
     why=lambda: (
         "The patch waits for nothing. With compaction the passes lie further apart, the window is "
         f"longer, and more pins go through. As measured in lesson 05, it grows from about "
-        f"{window_us('injected')} to about {window_us('fragmented')} µs.\n\n"
+        f"{releases()['injected', 'measured'][2]} to about "
+        f"{releases()['fragmented', 'measured'][2]} µs.\n\n"
         "Read the table as *more*, not as so many times more. The law above does not give the "
         "shares: these references were dropped at set times, not by chance. And the times were not "
         "quite the same in both rows."
@@ -334,7 +316,7 @@ gap = Card(
     hints=("Lesson 05 has the time from each check to the next, in units, for both.",),
     still=lambda: [
         frame(
-            [[between(share_of(how))] for how in HOW],
+            [[interval_of(rescued_share(how))] for how in HOW],
             labels(HOW, "no huge page"),
             ["v3: pins that went through"],
         ),

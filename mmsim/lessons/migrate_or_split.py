@@ -11,9 +11,9 @@ from mmsim.constants import REPORTED
 from mmsim.engine.trace import Trace
 from mmsim.evidence.ftrace import migrate_returns, real_trace
 from mmsim.lessons.card import Card, Pick, in_order, quiz, seeded, widget
-from mmsim.lessons.form import FormError, Verdict, counters_of, failed, passed, ran
+from mmsim.lessons.form import Verdict, counters_of, failed, passed, ran
 from mmsim.lessons.the_report import QUESTIONS
-from mmsim.lessons.who_holds_this_page import drawn
+from mmsim.lessons.who_holds_this_page import ledger_picture
 from mmsim.mm.world import AVAILABLE, NONE, World
 from mmsim.scenarios import SCENARIOS, vfio_map
 from mmsim.views.flow import count_flow, flow_picture
@@ -49,17 +49,17 @@ def tries(trace: Trace) -> list[str]:
 
 def tries_picture(title: str, rows: Mapping[str, Trace]) -> Picture:
     """A row for each run and a box for each pass, with its number: no sign, nothing was tried."""
-    told = {name: tries(trace) for name, trace in rows.items()}
-    said = [
+    tried_in = {name: tries(trace) for name, trace in rows.items()}
+    sentences = [
         f"{name}, in {len(found)} of {PASSES} passes, at last {found[-1]}; "
         f"{pin_result(rows[name])}."
-        for name, found in told.items()
+        for name, found in tried_in.items()
     ]
-    words = " ".join([f"{title}.", *said])
+    words = " ".join([f"{title}.", *sentences])
     left, box, high, wide = 18.0, 46.0, 78.0, 630.0
     svg = Svg(wide, 60 + high * len(rows), title, words)
     svg.text(left, 32, title, wide - 2 * left, size=TITLE, bold=True)
-    for place, (name, found) in enumerate(told.items()):
+    for place, (name, found) in enumerate(tried_in.items()):
         y = 62 + high * place
         svg.text(left, y, name, wide - 2 * left, bold=True)
         for number in range(PASSES):
@@ -84,20 +84,20 @@ LEAVES = {
 }
 
 
-def leaving(released: str) -> dict[str, Trace]:
+def runs_until(released: str) -> dict[str, Trace]:
     """Both runs of base, with a holder that lets go before that pass."""
     return {words: run(targets=free, released=released, order=1) for words, free in LEAVES.items()}
 
 
-def leaving_picture(released: str) -> Picture:
+def until_picture(released: str) -> Picture:
     """What is tried in each pass, if the holder lets go before pass `released`."""
     title = f"The same page, and a holder that lets go before pass {released}"
     if released == "never":
         title = "The same page, the same reference: ten tries, or one"
-    return tries_picture(title, leaving(released))
+    return tries_picture(title, runs_until(released))
 
 
-ten_or_one = Shown(lambda: leaving_picture("never"))
+ten_or_one = Shown(lambda: until_picture("never"))
 ASKED = {
     "free_tries": "a huge page is free: tries",
     "free_leaves": "a huge page is free: the page leaves CMA",
@@ -111,16 +111,16 @@ leaves = Card(
     labels=ASKED,
     outcome=lambda: {
         f"{free}_{what}": found
-        for free, trace in zip(("free", "none"), leaving("3").values(), strict=True)
+        for free, trace in zip(("free", "none"), runs_until("3").values(), strict=True)
         for what, found in (("tries", len(tries(trace))), ("leaves", pin_result(trace) == "pinned"))
     },
     why="**A busy move was retried ten times, a refused split never.** The move is busy in passes "
     "0, 1 and 2, and succeeds in pass 3. The refused split is never tried again, so it does not "
     "help that the holder goes.",
-    still=lambda: leaving_picture("3"),
+    still=lambda: until_picture("3"),
     play=widget(
         "Console",
-        leaving_picture,
+        until_picture,
         [knob for knob in SCENARIOS["vfio_map"].knobs if knob.name == "released"],
         released="3",
     ),
@@ -168,12 +168,9 @@ def end_words(trace: Trace) -> str:
     return f"that run ends with {pin_result(trace)} and {counters or 'no counter moved'}"
 
 
-def judged_pair(answer: object) -> Verdict:
+def pair_judged(answer: object) -> Verdict:
     """The reported counters, both of them, by a failing pin, and nobody holds a reference."""
-    mine = ran(answer)
-    if mine is None:
-        raise FormError("the answer should be a situation: vfio_map(...) with knobs of your choice")
-    situation, trace = mine
+    situation, trace = ran(answer, "a situation: vfio_map(...) with knobs of your choice")
     if situation.knobs["targets"] == AVAILABLE:
         return failed("with a free huge page elsewhere no split is tried")
     if set(counters_of(trace).values()) != {1} or pin_result(trace) == "pinned":
@@ -187,7 +184,7 @@ pair = Card(
     "Write a situation that gives the reported pair, `thp_migration_fail` 1 and "
     "`thp_split_page_failed` 1, and a pin that fails: *without* a holder.",
     form="vfio_map(...)",
-    judge=judged_pair,
+    judge=pair_judged,
     hints=(
         "Lesson 00 had suspects that need no holder.",
         "holder=0, and something else is the matter with the page: the knob trouble.",
@@ -253,16 +250,10 @@ def at_the_freeze() -> World:
     return world
 
 
-def explained() -> dict[str, int]:
+def references_at_freeze() -> dict[str, int]:
     """How many references there are, and how many are explained."""
     (page,) = at_the_freeze().folios.values()
     return {"there": page.refcount, "explained": page.cache_refs + page.mapcount + 1}
-
-
-def freeze_drawn() -> Picture:
-    """The ledger of the page at that moment."""
-    claim = "The freeze finds {there} references, and {explained} are explained"
-    return drawn(at_the_freeze(), claim.format(**explained()))
 
 
 counted = Card(
@@ -271,7 +262,7 @@ counted = Card(
     "Before the check the page was in the page cache, mapped once, and isolated (one reference).",
     dict.fromkeys(("there", "explained"), (512, 513, 514, 515, 516)),
     labels={"there": "references on the page", "explained": "references that are explained"},
-    outcome=explained,
+    outcome=references_at_freeze,
     why="By now the mapping has been removed. So 512 of the page cache and 1 of the isolation are "
     "explained, and the holder's is one too many. The freeze finds that out although the check "
     "found nothing.",
@@ -279,7 +270,12 @@ counted = Card(
         "The page cache has one reference for each small page.",
         "Which of your six steps stands between the check and the freeze, and what does it remove?",
     ),
-    still=freeze_drawn,
+    still=lambda: ledger_picture(
+        at_the_freeze(),
+        "The freeze finds {there} references, and {explained} are explained".format(
+            **references_at_freeze()
+        ),
+    ),
     play=widget("stepper", LATE, versions=VERSIONS),
 )
 
@@ -296,7 +292,7 @@ RESCUES: dict[str, tuple[str, tuple[int, ...], int, str]] = {
 """The cases, and what `thp_migration_fail` is then.  A test asks the model."""
 
 
-def rescue(case: str) -> Trace:
+def rescue_run(case: str) -> Trace:
     """The run of a case; a small huge page will do, for all that is counted here in huge pages."""
     knobs = {"released": 9} if case == "before_9" else {"holder": 0, "trouble": "truncated"}
     return run("v2", order=1, **knobs)
@@ -318,7 +314,7 @@ rescues = quiz(
     "once more after the last. That is a flaw of the patch, repaired later (lesson 09).",
     still=lambda: tries_picture(
         "v2 looks again only if a reference was in the way",
-        {f"{words.capitalize()}: v2": rescue(case) for case, (words, *_) in RESCUES.items()},
+        {f"{words.capitalize()}: v2": rescue_run(case) for case, (words, *_) in RESCUES.items()},
     ),
 )
 
@@ -326,17 +322,17 @@ rescues = quiz(
 # -- the companion
 
 
-def unheld(version: str) -> tuple[int, str]:
+def without_holder(version: str) -> tuple[int, str]:
     """What a pin gets from migrate_pages() and how it ends: no huge page is free, nobody holds."""
     trace = run(version, holder=0, order=1)
     return migrate_returns(trace)[-1], pin_result(trace)
 
 
-def free_way(*versions: str) -> dict[str, int | bool]:
+def returned_and_pinned(*versions: str) -> dict[str, int | bool]:
     """The same, as a card asks for it."""
     found: dict[str, int | bool] = {}
     for version in versions:
-        found[f"{version}_returns"], end = unheld(version)
+        found[f"{version}_returns"], end = without_holder(version)
         found[f"{version}_pinned"] = end == "pinned"
     return found
 
@@ -344,7 +340,7 @@ def free_way(*versions: str) -> dict[str, int | bool]:
 returned = Card(
     "All pieces have moved: what does `migrate_pages()` return in base, and does the pin succeed?",
     {"base_returns": (0, 1, 512), "base_pinned": bool},
-    outcome=lambda: free_way("base"),
+    outcome=lambda: returned_and_pinned("base"),
     why="The pin of base fails *although everything moved*. The huge page that was split counts as "
     "one failure. So the number is not 0, and the pin gives up. Trying again alone would be of no "
     "use to this pin.\n\n"
@@ -357,17 +353,16 @@ returned = Card(
     still=lambda: flow_picture(run(holder=0)),
 )
 
-
 companion = Card(
     "The same run in v1 and in v2: what does `migrate_pages()` return, and does the pin succeed?\n"
     "Nobody holds the page, no huge page is free, the split succeeds, and all 512 pieces move.",
     {"v1_returns": (0, 1, 512), "v1_pinned": bool, "v2_returns": (0, 1, 512), "v2_pinned": bool},
-    outcome=lambda: free_way("v1", "v2"),
+    outcome=lambda: returned_and_pinned("v1", "v2"),
     why="v1 still returns a positive number. Its pin gives up only at a negative number, or if a "
     "page is left on the list: here neither is so. v2 returns 0, so its pin needs no new rule.\n\n"
     "With a holder that never lets go, the page is left on the list. Then the pin fails in both.",
     still=lambda: frame(
-        [unheld(version) for version in VERSIONS],
+        [without_holder(version) for version in VERSIONS],
         labels(VERSIONS, "version"),
         ["migrate_pages() returns", "the pin"],
     ),
@@ -386,8 +381,8 @@ def measured_counters() -> Frame:
     """The counters of the report after a pin of a page that is held for ever."""
     rows = {}
     for version in VERSIONS:
-        real = real_trace(f"S3_held_{version}_retfix1.txt").delta
-        rows[f"{version} with merged companion, measured"] = [real[name] for name in REPORTED]
+        kernel = real_trace(f"S3_held_{version}_retfix1.txt").delta
+        rows[f"{version} with merged companion, measured"] = [kernel[name] for name in REPORTED]
         rows[f"{version}, model"] = [*counters_of(run(version)).values()]
     return frame([*rows.values()], labels(rows, "kernel"), REPORTED)
 
@@ -447,7 +442,6 @@ def practise(pick: Pick) -> Card:
         f"What do the two counters say at the end of this run, in {version}, and how does the pin "
         f"end?\n{many} in CMA, and {place}; {words}.",
         {**dict.fromkeys(REPORTED, int), "pin": ("pinned", "-ENOMEM")},
-        form="a whole number",
         outcome=outcome,
         against=lambda part, given: (
             f"not {given}; what is tried in each pass?",

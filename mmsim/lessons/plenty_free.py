@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from functools import cache
 
 from mmsim.constants import HPAGE_PMD_NR, HPAGE_PMD_ORDER, MAX_ORDER, MIGRATE_CMA
@@ -34,15 +34,15 @@ KNOBS = (
 )
 
 
-def drawn(order: int = HPAGE_PMD_ORDER, **knobs: object) -> Picture:
+def host_picture(order: int = HPAGE_PMD_ORDER, **knobs: object) -> Picture:
     """The memory of a host, and the order that the picture asks about."""
     return memory(host(**knobs).zone, order)
 
 
 worn = Card(
     "A host of 1 GiB that has been in use for weeks",
-    still=lambda: drawn(**WORN),
-    play=widget("Console", drawn, KNOBS, **WORN),
+    still=lambda: host_picture(**WORN),
+    play=widget("Console", host_picture, KNOBS, **WORN),
 )
 
 
@@ -51,7 +51,7 @@ worn = Card(
 ORDERS = tuple(f"order_{n}" for n in range(5))
 
 
-def strip(held: Collection[int]) -> tuple[dict[str, int], str]:
+def free_blocks(held: Collection[int]) -> tuple[dict[str, int], str]:
     """Of 16 pages with these in use: the free blocks of each order, and the pages of each."""
     found = pattern(len(ORDERS) - 1, [(page, 0) for page in held])
     ends = [(b.offset, b.offset + (1 << b.order) - 1) for b in found.blocks if b.held is None]
@@ -61,9 +61,9 @@ def strip(held: Collection[int]) -> tuple[dict[str, int], str]:
 
 def blocks_card(question: str, held: Collection[int], *more: str) -> Card:
     """A card that asks for the free blocks of the strip in which these pages are in use."""
-    counts, where = strip(held)
+    counts, where = free_blocks(held)
 
-    def judged(given: dict[str, int]) -> Verdict:
+    def judge(given: dict[str, int]) -> Verdict:
         if given == counts:
             return passed(f"the free blocks are {where}")
         free, mine = (sum(c[o] << n for n, o in enumerate(ORDERS)) for c in (counts, given))
@@ -75,37 +75,23 @@ def blocks_card(question: str, held: Collection[int], *more: str) -> Card:
     return Card(
         question,
         dict.fromkeys(ORDERS, int),
-        judge=judged,
-        form="a whole number",
+        judge=judge,
         solution=counts,
-        hints=(*BUDDIES, *more),
+        hints=(
+            "A block of order n begins at a multiple of 2 to the power of n.",
+            "Look for the largest blocks first, and count no page twice.",
+            *more,
+        ),
     )
 
 
-BUDDIES = (
-    "A block of order n begins at a multiple of 2 to the power of n.",
-    "Look for the largest blocks first, and count no page twice.",
-)
 EXAMPLE, MINE = (0, 10, 15), (3, 4, 8, 10)
 blocks = blocks_card(
     "How many free blocks of orders 0, 1, 2, 3 and 4 has your strip?\n"
-    f"For the example they are {', '.join(map(str, strip(EXAMPLE)[0].values()))}.",
+    f"For the example they are {', '.join(map(str, free_blocks(EXAMPLE)[0].values()))}.",
     MINE,
     "The largest free block is pages 12-15; that is one of order 2.",
 )
-
-
-@seeded
-def practise(pick: Pick) -> Card:
-    """Another strip."""
-    held = {pick(range(16)) for _ in range(pick(range(2, 7)))}
-    drawn = "".join("#" if page in held else "." for page in range(16))
-    question = (
-        "How many free blocks of orders 0, 1, 2, 3 and 4 has this strip?\n"
-        f"Sixteen pages, in fours: `{' '.join(drawn[at : at + 4] for at in range(0, 16, 4))}`. "
-        "`#` is in use, `.` is free."
-    )
-    return blocks_card(question, held)
 
 
 # -- the least that is enough to spoil all
@@ -164,7 +150,7 @@ WHY = {
 
 
 @cache
-def got() -> dict[str, str]:
+def served() -> dict[str, str]:
     """What each request gets from the host with CMA."""
     return dict(zip(PARTS, served_from(host(**LENT).zone).values(), strict=True))
 
@@ -174,8 +160,8 @@ requests = Card(
     "Each is made by itself. A process's memory can be moved later. `-ENOMEM` means from nowhere.",
     dict.fromkeys(PARTS, ("CMA", "ordinary memory", "-ENOMEM")),
     labels={part: f"A {name}." for part, name in PARTS.items()},
-    outcome=got,
-    against=lambda part, _: (WHY[part], f"{got()[part]}; {WHY[part]}"),
+    outcome=served,
+    against=lambda part, _: (WHY[part], f"{served()[part]}; {WHY[part]}"),
     if_right="a huge page can be had, but only where a pin may not leave it",
     hints=(
         "Which of the three may use CMA? Is there a free block of 2 MiB outside CMA?",
@@ -188,8 +174,8 @@ requests = Card(
     "So on a host whose ordinary memory is in pieces, *all* huge pages of guests land in CMA. To "
     "leave it whole, they need free blocks outside CMA. The lack of such blocks brought them "
     "there, and because of the same lack they can leave only in pieces.",
-    still=lambda: drawn(**LENT),
-    play=widget("Console", drawn, KNOBS, **LENT),
+    still=lambda: host_picture(**LENT),
+    play=widget("Console", host_picture, KNOBS, **LENT),
 )
 
 
@@ -202,9 +188,9 @@ HOSTS = {
 }
 
 
-def indices(knobs: Mapping[str, int]) -> Frame:
-    """Blocks, and the kernel's number, for a host, and those of a pin."""
-    table = indices_table(host(**knobs).zone.lists(), HPAGE_PMD_ORDER).iloc[[0, 2]]
+def indices() -> Frame:
+    """Blocks, and the kernel's number, for the host with CMA, and those of a pin."""
+    table = indices_table(host(**LENT).zone.lists(), HPAGE_PMD_ORDER).iloc[[0, 2]]
     return table.set_axis(["the kernel's", "without CMA, as for a pin"], axis=1)
 
 
@@ -223,7 +209,7 @@ index = Card(
     "The column on the right is the model's own, no number of a kernel. It leaves CMA out, as does "
     "a request that is made inside a long-term pin. `/proc/buddyinfo` sums up all lists, too. "
     "`/proc/pagetypeinfo` has them one by one: look there.",
-    still=lambda: indices(LENT),
+    still=indices,
 )
 
 
@@ -234,41 +220,38 @@ BOOT = "b8_s10_pinned"
 STAGES = {"0_start": "just booted", "4_order9_outside_cma_used_up": "in pieces"}
 
 
-def stage(snapshot: str) -> list[object]:
+def counts_at(snapshot: str) -> list[object]:
     """Free memory, blocks of 2 MiB, and the kernel's number for order 9 at a moment."""
 
-    def rows(file: str) -> list[dict[str, str]]:
-        there = load_csv(f"kernel-runs/s10_{file}.csv")
-        return [row for row in there if (row["boot"], row["snapshot"]) == (BOOT, snapshot)]
+    def rows(file: str, **wanted: str) -> list[dict[str, str]]:
+        return load_csv(f"kernel-runs/s10_{file}.csv", boot=BOOT, snapshot=snapshot, **wanted)
 
     lists: dict[str, list[int]] = {}
     for row in rows("pagetypeinfo"):
         lists.setdefault(row["migratetype"].upper(), []).append(int(row["free_blocks"]))
     (count,) = rows("snapshots")
-    asked = ("extfrag_index", str(HPAGE_PMD_ORDER))
-    (said,) = [r["value"] for r in rows("extfrag") if (r["index"], r["order"]) == asked]
+    (kernels,) = rows("extfrag", index="extfrag_index", order=str(HPAGE_PMD_ORDER))
     outside = int(count["nr_free_pages_4k"]) - int(count["nr_free_cma_4k"])
     return [
         f"{outside >> 8} MiB",
         suitable(sum_types(lists, PIN_SCOPE_TYPES), HPAGE_PMD_ORDER),
         suitable(lists[MIGRATE_CMA], HPAGE_PMD_ORDER),
-        said,
+        kernels["value"],
     ]
-
-
-def pieces_table() -> Frame:
-    """Before and after."""
-    columns = ["free outside CMA", "blocks of 2 MiB there", "in CMA", "extfrag_index"]
-    return frame(list(map(stage, STAGES)), labels(STAGES.values(), "moment"), columns)
 
 
 measured = Card(
     "What the kernel counted before and after its memory fell to pieces",
-    still=pieces_table,
+    still=lambda: frame(
+        [*map(counts_at, STAGES)],
+        labels(STAGES.values(), "moment"),
+        ["free outside CMA", "blocks of 2 MiB there", "in CMA", "extfrag_index"],
+    ),
     why="In pieces, 350 MiB are free outside CMA, and not one block of 2 MiB is among them. Yet "
     "`extfrag_index` says that a request would succeed, as at the start.",
     needs=(index,),
 )
+FRAGMENTED = "s10_s2_real_fragmentation_pins"
 RELEASED = {"code": "oct22", "variant": "base", "retfix": "1"}  # the rows of `6.1.0`
 KINDS = {
     "can't be moved": ((BOOT,), "S2_real"),
@@ -279,16 +262,12 @@ KINDS = {
 
 def pins_table() -> Frame:
     """Pins of huge pages in CMA on machines in pieces, and what became of them."""
-    there = load_csv("kernel-runs/s10_s2_real_fragmentation_pins.csv")
-    there = [row for row in there if RELEASED.items() <= row.items()]
-    rows = []
+    rows, counted = [], ("thp_before", "d_thp_migration_success", "d_thp_split_page")
     for boots, scenario in KINDS.values():
-        found = [r for r in there if r["boot"] in boots and r["scenario"] == scenario]
-        sums = [
-            sum(int(r[name]) for r in found)
-            for name in ("thp_before", "d_thp_migration_success", "d_thp_split_page")
-        ]
-        rows.append([len(found), *sums, sum(r["pin_errno"] != "0" for r in found)])
+        there = load_csv(f"kernel-runs/{FRAGMENTED}.csv", scenario=scenario, **RELEASED)
+        pinned = [row for row in there if row["boot"] in boots]
+        sums = [sum(int(row[name]) for row in pinned) for name in counted]
+        rows.append([len(pinned), *sums, sum(row["pin_errno"] != "0" for row in pinned)])
     columns = ["pins", "huge pages", "moved whole", "split", "failed pins"]
     return frame(rows, labels(KINDS, "the pages in between"), columns)
 
@@ -335,7 +314,7 @@ def guest_table() -> Frame:
     """What became of its pin, in each version, and of the measured ones."""
     pinned = [
         row
-        for file in ("s2_order9_alloc_fails", "s10_s2_real_fragmentation_pins")
+        for file in ("s2_order9_alloc_fails", FRAGMENTED)
         for row in load_csv(f"kernel-runs/{file}.csv")
         if row["scenario"].startswith("S2") and row["alloc_mode"] in ("inject", "frag_pinned")
     ]
@@ -373,8 +352,8 @@ guest = Card(
 
 def example() -> Picture:
     """What a host of the model would print, drawn."""
-    seen = machine(proc_text(host(**LENT).zone))
-    return Picture(seen.svg, seen.sentence)
+    pasted = machine(proc_text(host(**LENT).zone))
+    return Picture(pasted.svg, pasted.sentence)
 
 
 yours = Card(
@@ -415,3 +394,19 @@ recall = quiz(
     },
     "you remember lessons 01 and 02",
 )
+
+
+# -- more strips
+
+
+@seeded
+def practise(pick: Pick) -> Card:
+    """Another strip."""
+    held = {pick(range(16)) for _ in range(pick(range(2, 7)))}
+    drawn = "".join("#" if page in held else "." for page in range(16))
+    question = (
+        "How many free blocks of orders 0, 1, 2, 3 and 4 has this strip?\n"
+        f"Sixteen pages, in fours: `{' '.join(drawn[at : at + 4] for at in range(0, 16, 4))}`. "
+        "`#` is in use, `.` is free."
+    )
+    return blocks_card(question, held)

@@ -80,26 +80,12 @@ walk = Card(
 )
 
 
-@Shown
-def steps_of_a_walk() -> Frame:
-    """The steps of the walk over one page that change something about it."""
-    trace = walk_over(1)
-    rows = {}
-    for step, event in enumerate(trace.events, start=1):
-        ((before,), (page,)) = (trace.state(n).world.folios.values() for n in (step - 1, step))
-        if page != before:
-            lock, lru = "drop_caches" if page.locked_by else "nobody", "yes" if page.lru else "no"
-            rows[f"{step}"] = (f"{event.op.kind.name}()", page.refcount, lock, lru)
-    heads = ["the walk calls", "references", "who has the lock", "on an LRU list?"]
-    return frame([*rows.values()], labels(rows, "step"), heads)
-
-
 # -- a pin comes while drop_caches stands still
 
 WAITS, FAILS, PINS = "waits", "fails", "succeeds"
 
 
-def meets(version: str, taken: int, until: int = 0) -> str:
+def pin_after(version: str, taken: int, until: int = 0) -> str:
     """What becomes of a pin that runs alone, as far as it can, after `taken` steps of drop_caches.
 
     If it has to wait by then, drop_caches goes on until it has taken `until` steps."""
@@ -131,9 +117,9 @@ meeting = Card(
         "waited": "the pin waited; `drop_caches` gives the lock back, and then stands still",
     },
     outcome=lambda: {
-        "lock": meets("base", first_window().locked),
-        "reference": meets("base", first_window().unlocked),
-        "waited": meets("base", first_window().locked, first_window().unlocked),
+        "lock": pin_after("base", first_window().locked),
+        "reference": pin_after("base", first_window().unlocked),
+        "waited": pin_after("base", first_window().locked, first_window().unlocked),
     },
     why="A lock alone refuses nothing: the split of Linux 6.1 sleeps until the lock is free. But "
     "then it runs straight into the second window. The page has one reference too many, and the "
@@ -145,6 +131,20 @@ meeting = Card(
 )
 
 
+@Shown
+def steps_of_a_walk() -> Frame:
+    """The steps of the walk over one page that change something about it."""
+    trace = walk_over(1)
+    rows = {}
+    for step, event in enumerate(trace.events, start=1):
+        ((before,), (page,)) = (trace.state(n).world.folios.values() for n in (step - 1, step))
+        if page != before:
+            lock, lru = "drop_caches" if page.locked_by else "nobody", "yes" if page.lru else "no"
+            rows[f"{step}"] = (f"{event.op.kind.name}()", page.refcount, lock, lru)
+    heads = ["the walk calls", "references", "who has the lock", "on an LRU list?"]
+    return frame([*rows.values()], labels(rows, "step"), heads)
+
+
 MEETINGS = {
     PINS: "nobody is in the way: it succeeds",
     FAILS: "it meets the reference in each pass, and fails",
@@ -153,34 +153,34 @@ MEETINGS = {
 }
 
 
-def met(taken: int) -> str:
+def fate_of_v2(taken: int) -> str:
     """What a pin of v2 meets that runs alone after so many steps of the walk."""
     first = first_window()
     if first.locked <= taken < first.unlocked:
         return "it waits for the lock"
-    return MEETINGS[meets("v2", taken)]
+    return MEETINGS[pin_after("v2", taken)]
 
 
-def judged_window(taken: int) -> Verdict:
+def window_judged(taken: int) -> Verdict:
     """drop_caches takes so many steps, and then the pin of v2 runs alone."""
     last, window = len(walk_over(1)), first_window()
     if taken not in range(last + 1):
         raise FormError(f"the walk has {last} steps: write a number from 0 to {last}")
-    told = f"after step {taken} {met(taken)}"
+    fate = f"after step {taken} {fate_of_v2(taken)}"
     if window.unlocked <= taken < window.gone:
-        return passed(told)
+        return passed(fate)
     if taken < window.locked:
-        return failed("has drop_caches had the page's lock by then?", second=told)
+        return failed("has drop_caches had the page's lock by then?", second=fate)
     why = "what does drop_caches still have by then: the lock, the reference, or nothing?"
-    return failed(why, second=told)
+    return failed(why, second=fate)
 
 
 def window_table() -> Frame:
     """What a pin of v2 does after so many steps of the walk."""
     rows: dict[str, list[str]] = {}
-    for words, group in groupby(range(len(walk_over(1)) + 1), met):
-        first, *more = group
-        rows[f"{first} to {more[-1]}" if more else f"{first}"] = [words]
+    for fate, steps in groupby(range(len(walk_over(1)) + 1), fate_of_v2):
+        first, *more = steps
+        rows[f"{first} to {more[-1]}" if more else f"{first}"] = [fate]
     return frame([*rows.values()], labels(rows, "after step"), ["v2's pin"])
 
 
@@ -190,7 +190,7 @@ window = Card(
     "is off its LRU list, `drop_caches` first puts it back. Several steps are right. Name one.",
     int,
     form="the number of a step",
-    judge=judged_window,
+    judge=window_judged,
     solution=8,
     hints=(
         "In the second window drop_caches has a reference on the page, and not the lock.",
@@ -224,41 +224,37 @@ REACHED = {
     },
 }
 """Every end that some order of steps comes to, with a shortest one.  A test searches for them."""
+SHORTEST = {f"{v}_{part}": REACHED[v].get(end, "") for v in VERSIONS for part, end in ENDS.items()}
 
 
 def reached_table() -> Frame:
     """Which ends can be reached."""
-    words = {ENDS[end]: told for end, told in ENDINGS.items()}
+    words = {ENDS[end]: ending for end, ending in ENDINGS.items()}
     words[ALL_MOVED] = "everything moves, and the pin fails: the return value of lesson 04"
     rows = [["can happen" if end in REACHED[v] else "never" for v in VERSIONS] for end in words]
     return frame(rows, labels(words.values(), "how it can end"), VERSIONS)
 
 
-def end_told(part: str) -> str:
+def way_to_end(part: str) -> str:
     """A shortest way to an end, if there is one."""
-    version, _, end = part.partition("_")
-    schedule = REACHED[version].get(ENDS[end])
-    if not schedule:
+    version = part.partition("_")[0]
+    if not SHORTEST[part]:
         return f"{version} never ends so, in any order of the steps"
     how = "a shortest order of steps (pin*9 means nine steps of the pin)"
-    return f"{version} can end so; {how}: {schedule}"
+    return f"{version} can end so; {how}: {SHORTEST[part]}"
 
 
 left = Card(
     "A pin and one `drop_caches`: is there an order of their steps in which it ends like this?\n"
     "Here `base` has no companion (lesson 04).",
-    {f"{version}_{end}": bool for version in VERSIONS for end in ENDS},
+    dict.fromkeys(SHORTEST, bool),
     labels={f"{v}_{end}": f"{v}: {words}" for v in VERSIONS for end, words in ENDINGS.items()},
-    outcome=lambda: {
-        f"{version}_{end}": name in REACHED[version]
-        for version in VERSIONS
-        for end, name in ENDS.items()
-    },
+    outcome=lambda: {part: schedule != "" for part, schedule in SHORTEST.items()},
     against=lambda part, said: (
         "what does migrate_pages() of base return once a page was split?"
         if said
         else "can drop_caches stand still for long enough, at the wrong moment?",
-        end_told(part),
+        way_to_end(part),
     ),
     if_right="of these two failures the patch takes none away",
     hints=(
@@ -290,19 +286,19 @@ HOW: dict[str, tuple[str, str, Style]] = {
 
 
 @cache
-def looks(version: str, how: str) -> list[int]:
+def check_times(version: str, how: str) -> list[int]:
     """When each attempt at a split looks at the count, in units of the clock."""
     situation = timed_hold(version, hold=100_000, allocation=how, order=1)
     return [round(look) for look in attempts(situation)]
 
 
 @cache
-def turns() -> dict[tuple[str, str], tuple[int, int, int]]:
+def releases() -> dict[tuple[str, str], tuple[int, int, int]]:
     """How late the reference may go, in microseconds, in base and v2, and what v2 gains."""
     found = {}
     for how in HOW:
         measured = [round(best_split(trials(how, version))) for version in VERSIONS]
-        model = [round(looks(version, how)[-1] * UNIT_US) for version in VERSIONS]
+        model = [round(check_times(version, how)[-1] * UNIT_US) for version in VERSIONS]
         for side, (base, v2) in (("measured", measured), ("model", model)):
             found[how, side] = (base, v2, v2 - base)
     return found
@@ -310,9 +306,9 @@ def turns() -> dict[tuple[str, str], tuple[int, int, int]]:
 
 def release_chart() -> list[Any]:
     """Measured pins by release time, and when the model's last check is."""
-    rows = labels((f"{how}, {side}" for how, side in turns()), "latest release (µs)")
-    table = frame([*turns().values()], rows, [*VERSIONS, "gain of v2"])
-    gains = " and ".join(f"{turns()[how, 'measured'][2]} µs ({how})" for how in HOW)
+    rows = labels((f"{how}, {side}" for how, side in releases()), "latest release (µs)")
+    table = frame([*releases().values()], rows, [*VERSIONS, "gain of v2"])
+    gains = " and ".join(f"{releases()[how, 'measured'][2]} µs ({how})" for how in HOW)
     sentence = f"Measured, the reference may be dropped later with v2 than with base, by {gains}."
     claim = "How late may it be dropped? Ten attempts reach later than one"
     svg = Svg(640, 376, claim, f"{claim}. {sentence}")
@@ -322,31 +318,31 @@ def release_chart() -> list[Any]:
     for x, version in zip((66, 374), VERSIONS, strict=True):
         up = Axis(f"{version}: pins that fail", 1, [0, 0.5, 1], percent)
         plot = Plot(svg, x, 66, 244, 200, across=across, up=up)
-        signs = [part for how in HOW for part in drawn(plot, version, how)]
+        signs = [sign for how in HOW for sign in draw_pins(plot, version, how)]
     svg.legend(66, 314, 552, signs)
     note = "data/kernel-runs/, S3 and S10: one huge page, a timed reference; 95 % intervals"
     svg.note(14, 367, note, 612)
     return [Picture(svg.render(), sentence), table]
 
 
-def drawn(plot: Plot, version: str, how: str) -> list[Sign]:
+def draw_pins(plot: Plot, version: str, how: str) -> list[Sign]:
     """The measured points of one kind of pin, and the model's last look; and their signs."""
     shape, fill, style = HOW[how]
     for begin, share in sorted(bins(trials(how, version)).items()):
         at = begin + BIN_US / 2 + (14 if how == "fragmented" else -14)
         plot.line([(at, end) for end in share.interval], {"stroke_width": 0.8})
         plot.dot(at, share.part, shape, fill)
-    plot.upright(looks(version, how)[-1] * UNIT_US, style)
+    plot.upright(check_times(version, how)[-1] * UNIT_US, style)
     return [
         dot_sign(plot.svg, shape, fill, f"measured, {how}"),
         line_sign(plot.svg, style, f"model, {how}"),
     ]
 
 
-def honest() -> str:
+def how_to_read() -> str:
     """How to read the chart, and where clock and measurement differ."""
     gains = {
-        how: f"{turns()[how, 'model'][2]} µs in the model and {turns()[how, 'measured'][2]}"
+        how: f"{releases()[how, 'model'][2]} µs in the model and {releases()[how, 'measured'][2]}"
         for how in HOW
     }
     return (
@@ -368,11 +364,11 @@ longer = Card(
     "split would succeed.",
     {"v2_us": (600, 900, 5600)},
     labels={"v2_us": "v2, measured, in µs"},
-    outcome=lambda: {"v2_us": round(turns()["fragmented", "measured"][1], -2)},
+    outcome=lambda: {"v2_us": round(releases()["fragmented", "measured"][1], -2)},
     hints=(
         "The last check decides. How many checks come after the first one?",
         "Nine more checks, and the clock says how long each takes; a unit is 0.59 µs.",
     ),
-    why=honest,
+    why=how_to_read,
     still=release_chart,
 )

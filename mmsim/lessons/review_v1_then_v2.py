@@ -1,12 +1,9 @@
-"""Lesson 08: review version 1, hear what the list said, then find the hole of version 2.
-
-Interface: the picture works; the cards remarks, said, explain, cells, owner, hole, regression;
-decided, and the names that the text fills in."""
+"""Lesson 08: review version 1, hear what the list said, then find the hole of version 2."""
 
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mmsim import errno
 from mmsim.datafiles import load_csv
@@ -16,26 +13,17 @@ from mmsim.evidence.ftrace import migrate_returns
 from mmsim.evidence.kernel_runs import AREA_PAGES
 from mmsim.lessons.card import Card, widget
 from mmsim.lessons.form import FUNCTION, UNTOUCHED, FormError, Verdict, failed, passed, ran
-from mmsim.lessons.migrate_or_split import end_words, pin_result, tries_picture
+from mmsim.lessons.migrate_or_split import VERSIONS, end_words, pin_result, run, tries_picture
 from mmsim.mm.seams import HUGE_PAGE, TRY_AGAIN, Attempt
 from mmsim.mm.versions import get
 from mmsim.sandbox import SandboxError, limited
 from mmsim.scenarios import cma_alloc, vfio_map
 from mmsim.views.flow import count_flow
 from mmsim.views.show import Shown
-from mmsim.views.tables import counters_by_version, frame, labels
+from mmsim.views.tables import Frame, counters_by_version, frame, labels
 from mmsim.views.words import size_words
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-VERSIONS = ("base", "v1", "v2")
-
-
-@cache
-def run(version: str, **knobs: Any) -> Trace:
-    """A run of the report's situation; a huge page of two pieces will do."""
-    return vfio_map(version, **{"order": 1, **knobs}).run()
+# A huge page of two pieces will do in all runs of this lesson.
 
 
 def refused(trace: Trace) -> int:
@@ -47,8 +35,8 @@ works = Shown(
     lambda: tries_picture(
         "Holder lets go before pass 3: base fails, v1 pins",
         {
-            "base: a refused split ends the call": run("base", released="3"),
-            "v1: a refused split is tried again": run("v1", released="3"),
+            "base: a refused split ends the call": run("base", order=1, released="3"),
+            "v1: a refused split is tried again": run("v1", order=1, released="3"),
         },
     )
 )
@@ -72,7 +60,6 @@ remarks = Card(
         "2/2 overwrites rc with what the split returned, so other reasons get another error code.",
     ],
 )
-
 
 REMARKS = (
     (
@@ -108,7 +95,6 @@ REMARKS = (
 )
 """Who said what of which patch of v1, in our words, and what became of it."""
 
-
 said = Card(
     "Four remarks that were made on the list",
     still=lambda: frame(
@@ -132,7 +118,6 @@ ENDS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "refused_split": ("none is free; refused twice, then split (in `v1`)", "v1", {"released": "2"}),
 }
 
-
 explain = Card(
     "Three runs in which everything has moved in the end: what does `migrate_pages()` return?\n"
     "Use the rule of lesson 04: each missing destination counts one. *Busy* and *refused* mean: "
@@ -140,7 +125,8 @@ explain = Card(
     dict.fromkeys(ENDS, (0, 1, 2, 3, 10)),
     labels={end: words for end, (words, *_) in ENDS.items()},
     outcome=lambda: {
-        end: migrate_returns(run(version, **knobs))[-1] for end, (_, version, knobs) in ENDS.items()
+        end: migrate_returns(run(version, order=1, **knobs))[-1]
+        for end, (_, version, knobs) in ENDS.items()
     },
     because={
         "busy_moved": "a page that was busy and has moved in the end leaves no count",
@@ -179,14 +165,14 @@ STAYS = "stays"
 
 def decided(version: str, reason: str, split: str) -> str:
     """What migrate_pages() does after the first try to split a huge page without a destination."""
-    trace = run(version, reason=reason, passes=2, **SPLITS[split])
+    trace = run(version, order=1, reason=reason, passes=2, **SPLITS[split])
     way = count_flow(trace)
     if way.split:
         return "goes on"
     return STAYS if way.stayed else errno.name(migrate_returns(trace)[0])
 
 
-def decisions(*versions: str) -> pd.DataFrame:
+def decisions(*versions: str) -> Frame:
     """Every reason and every result of a split; ≠: differs from base."""
     rows = {}
     for reason, word in REASONS.items():
@@ -202,7 +188,6 @@ CELLS = {
     "other_reference": ("contig_range", "reference"),
     "other_truncated": ("contig_range", "truncated"),
 }
-
 
 cells = Card(
     "A huge page has no destination and its split is refused: what does v1 do next?\n"
@@ -246,7 +231,7 @@ def owner_gets() -> dict[str, Any]:
     return dict(zip(OWNER_ASKED, (refused(base), refused(v1), *gets), strict=True))
 
 
-def measured_requests() -> pd.DataFrame:
+def measured_requests() -> Frame:
     """Measured requests for a piece of an area in which a page is held; of each kind there are
     several, with the same numbers."""
     wanted = {"code": "oct22", "alloc_mode": "inject", "held_ref": "1"}
@@ -282,12 +267,9 @@ owner = Card(
 # -- the hole of version 2
 
 
-def judged_hole(answer: object) -> Verdict:
+def hole_judged(answer: object) -> Verdict:
     """The pin of v2 fails, and nothing is left in CMA."""
-    mine = ran(answer)
-    if mine is None:
-        raise FormError('the answer should be a situation: vfio_map("v2", ...)')
-    situation, trace = mine
+    situation, trace = ran(answer, 'a situation: vfio_map("v2", ...)')
     if situation.version.name != "v2":
         return failed(f"that is {situation.version.name}; it should happen in v2")
     if situation.main != "pin":
@@ -316,7 +298,7 @@ def hole_shown() -> list[Any]:
 hole = Card(
     "Write a situation in which the pin of v2 fails although everything has moved.",
     form='vfio_map("v2", ...)',
-    judge=judged_hole,
+    judge=hole_judged,
     solution=vfio_map("v2", targets="late", released=1),
     hints=(
         "When does final_rc of v2 leave rc as it is, although the list is empty?",
@@ -337,7 +319,7 @@ hole = Card(
 # -- a test that states the contract
 
 
-def twice(attempt: Attempt) -> str:
+def tries_twice(attempt: Attempt) -> str:
     """A refused split is tried a second time, for every caller."""
     huge_and_held = attempt.what == HUGE_PAGE and attempt.code == "-EAGAIN"
     return TRY_AGAIN if huge_and_held and attempt.tries < 2 else attempt.usual
@@ -345,11 +327,11 @@ def twice(attempt: Attempt) -> str:
 
 # It counts otherwise and tries otherwise, and tells every caller what base told it.
 JUDGED = {name: get(name) for name in ("base", "v2", "v1")} | {
-    "later": get("v3fix")._replace(policy=twice)
+    "later": get("v3fix")._replace(policy=tries_twice)
 }
 
 
-def judged_regression(test: Any) -> Verdict:
+def regression_judged(test: Any) -> Verdict:
     """Judged by running it on rows without their names: base, v2 and a later one pass, v1 fails."""
     if not callable(test):
         raise FormError("hand in the function itself")
@@ -390,7 +372,7 @@ regression = Card(
     "`base` and `v2` pass it, `v1` fails. A fourth kernel keeps the contract, too, and does other "
     "things in its own way. It has to pass.",
     form=FUNCTION,
-    judge=judged_regression,
+    judge=regression_judged,
     hints=(
         "Which sentence of the contract did v1 break? For which callers?",
         'Run vfio_map(version, reason="contig_range"): what is run.results["migrate"]?',

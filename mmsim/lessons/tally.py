@@ -1,7 +1,5 @@
 """What was answered: the progress of one learner, and what a class has handed in.
 
-Interface: progress_table, tally_table, tally_picture
-
 `known` are the cards of the lessons by their keys.  Of a card that no lesson has, of another
 release say, it is told what was answered, and not what is right."""
 

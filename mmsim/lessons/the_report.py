@@ -35,7 +35,7 @@ SHOWN = (("base", NEVER), ("v2", NEVER), ("v2", "3"))
 PAGES, EXPECTED = HPAGE_PMD_NR, last_refused(stops(*SHOWN[0])).explained
 
 
-def starts() -> dict[str, str]:
+def which_start() -> dict[str, str]:
     """Does the machine start, in each of the settings?"""
     ends = {name: stops(*setting)[-1] for name, setting in SETTINGS.items()}
     return {name: "starts" if end.starts else "does not start" for name, end in ends.items()}
@@ -53,9 +53,9 @@ start = Card(
     "behave alike. A setting is a kernel and the moment at which the holder lets go. In "
     "`base, nobody` there is no holder at all. Try all three before you answer.",
     {"sentence": str, **dict.fromkeys(SETTINGS, ("starts", "does not start"))},
-    outcome=starts,
+    outcome=which_start,
     solution={"sentence": "It starts if the kernel tries again after the holder has let go."}
-    | starts(),
+    | which_start(),
     why="*To compare with yours:* The machine starts with `v1` and `v2` if a pass comes after the "
     "holder has let go. With `base` it never starts here.\n\n"
     "`v1` and `v2` try again in the next pass. In `base` a refused split is final: the holder may "
@@ -83,7 +83,7 @@ RULES: dict[str, tuple[str, Callable[[int, int], int]]] = {
 }
 
 
-def seen(setting: tuple[str, str]) -> tuple[int, int, int]:
+def numbers_of(setting: tuple[str, str]) -> tuple[int, int, int]:
     """What the picture shows of a setting: passes, refused splits, thp_migration_fail."""
     way = stops(*setting)
     return len(passes_of(way)), sum(passes_of(way).values()), way[-1].thp_migration_fail
@@ -92,7 +92,7 @@ def seen(setting: tuple[str, str]) -> tuple[int, int, int]:
 def counted_judged(letter: str) -> Verdict:
     """A rule is tried on each setting."""
     for setting in SHOWN:
-        passes, refused, true = seen(setting)
+        passes, refused, true = numbers_of(setting)
         mine = RULES[letter][1](passes, refused)
         if mine != true:
             why = f"in `{words_of(*setting)}` that would be {mine}, and it is {true}"
@@ -106,7 +106,7 @@ counted = Card(
     "picture.\n\n"
     + "\n\n".join(
         "`{}`: passes {}, refused splits {}, `thp_migration_fail` {}.".format(
-            words_of(*setting), *seen(setting)
+            words_of(*setting), *numbers_of(setting)
         )
         for setting in SHOWN
     ),
@@ -137,15 +137,15 @@ FITS, OUT = "fits", "ruled out"
 
 
 @cache
-def tried(name: str) -> dict[str, int]:
+def counters_with(name: str) -> dict[str, int]:
     """The counters of the report with this suspect alone to blame: base, no free huge page."""
     knobs: dict[str, object] = {"holder": 0, "trouble": name} if name != "reference" else {}
     return counters_of(make("vfio_map", "base", knobs).run())
 
 
-def fits() -> dict[str, str]:
+def which_fit() -> dict[str, str]:
     """Which suspects fit the report, where each counter went up by one?"""
-    return {name: FITS if {*tried(name).values()} == {1} else OUT for name in SUSPECTS}
+    return {name: FITS if {*counters_with(name).values()} == {1} else OUT for name in SUSPECTS}
 
 
 def each_once(answer: dict[str, str]) -> Verdict:
@@ -181,8 +181,11 @@ measured = Card(
 def suspects_tried() -> Frame:
     """What the model counts for each suspect, beside the bet if one is known."""
     bet = {name: [place] for place, name in ranking.stored.items()}
-    rows = [[*tried(name).values(), said, *bet.get(name, [])] for name, said in fits().items()]
-    columns = [*tried("reference"), "against the report", *(["your bet"] if bet else [])]
+    rows = [
+        [*counters_with(name).values(), said, *bet.get(name, [])]
+        for name, said in which_fit().items()
+    ]
+    columns = [*counters_with("reference"), "against the report", *(["your bet"] if bet else [])]
     return frame(rows, labels(SUSPECTS, "suspect"), columns)
 
 
@@ -190,10 +193,10 @@ ruled_out = Card(
     "Which suspects fit the report, and which are ruled out?\n"
     "In the report both counters were 1. Each suspect is tried alone in the model.",
     dict.fromkeys(SUSPECTS, (FITS, OUT)),
-    outcome=fits,
+    outcome=which_fit,
     against=lambda name, _: (
         "at which line of the table does the function end, and does it count then?",
-        f"{fits()[name]}; the table has what the model counts",
+        f"{which_fit()[name]}; the table has what the model counts",
     ),
     if_right="the others are left, and these two counters can't tell them apart",
     hints=(

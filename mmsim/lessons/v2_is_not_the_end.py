@@ -1,7 +1,4 @@
-"""Lesson 09: a wrong counter, the loop of 6.12, another holder, and a policy of one's own.
-
-Interface: the cards eleven, once, loop, between, batch, accident, policy, policy_map; and the names
-that the text fills in."""
+"""Lesson 09: a wrong counter, the loop of 6.12, another holder, and a policy of one's own."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import cache, lru_cache
 from itertools import takewhile
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from mmsim.constants import MIGRATE_PASSES, REASONS
 from mmsim.datafiles import load_csv
@@ -39,11 +36,8 @@ from mmsim.views.flow import flow_picture
 from mmsim.views.show import Picture
 from mmsim.views.state import state_picture
 from mmsim.views.svg import FILLS, INK, Svg
-from mmsim.views.tables import frame, labels
+from mmsim.views.tables import Frame, frame, labels
 from mmsim.views.words import plural
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 PIN, PINNED, TODAY = "pin", "pinned", "6.12"
 REFUSED, FAILED = "thp_split_page_failed", "thp_migration_fail"
@@ -55,7 +49,6 @@ def drains(trace: Trace) -> int:
 
 
 # -- one page, eleven failures
-
 
 HELD = vfio_map("v2", order=1)
 """One huge page in CMA, none free, and a holder that never lets go."""
@@ -93,7 +86,7 @@ class Counts(NamedTuple):
 
 
 @cache
-def ends(version: str) -> Mapping[Counts, str]:
+def ends_of(version: str) -> Mapping[Counts, str]:
     """Everything that a pin can count in any order of steps, each with a shortest schedule.
 
     It is stored; a test searches again."""
@@ -104,9 +97,9 @@ def ends(version: str) -> Mapping[Counts, str]:
     return found
 
 
-def breaks(claim: Callable[[Counts], object], version: str) -> tuple[Counts, str] | None:
+def run_that_breaks(claim: Callable[[Counts], object], version: str) -> tuple[Counts, str] | None:
     """A shortest run of a version that breaks a claim; None if all keep it."""
-    return next((end for end in ends(version).items() if not claim(end[0])), None)
+    return next((end for end in ends_of(version).items() if not claim(end[0])), None)
 
 
 def counted_once(c: Counts) -> bool:
@@ -114,32 +107,32 @@ def counted_once(c: Counts) -> bool:
     return c.thp_migration_success + c.thp_migration_fail <= c.huge_pages
 
 
-def claimed(claim: Any) -> Verdict:
+def claim_judged(claim: Any) -> Verdict:
     """Does a claim tell v2 from v3fix?"""
     try:
-        said = {c: limited("claim", claim, c) for v in ("v3fix", "v2") for c in ends(v)}
+        said = {c: limited("claim", claim, c) for v in ("v3fix", "v2") for c in ends_of(v)}
     except SandboxError as error:
         return failed(str(error))
     if all(answer is None for answer in said.values()):
         return UNTOUCHED
-    odd = next(((c, said[c]) for c in said if not isinstance(said[c], bool)), None)
-    if odd is not None:
-        what = shown(odd[1], 40, quoted=True)
-        return failed(f"your claim returns {what}, not True or False, for {odd[0]}")
-    if kept := breaks(said.get, "v3fix"):
+    for end, answer in said.items():
+        if not isinstance(answer, bool):
+            what = shown(answer, 40, quoted=True)
+            return failed(f"your claim returns {what}, not True or False, for {end}")
+    if kept := run_that_breaks(said.get, "v3fix"):
         return failed(f"not even v3fix keeps it: {kept[1]} ends with {kept[0]}")
-    broken = breaks(said.get, "v2")
+    broken = run_that_breaks(said.get, "v2")
     if broken is None:
-        return failed(f"v2 keeps it too, in all {len(ends('v2'))} ways it can end")
-    told = f"v2 breaks it with {broken[1]}, and these counts: {broken[0]}"
-    return passed("v3fix keeps your claim, v2 does not", told)
+        return failed(f"v2 keeps it too, in all {len(ends_of('v2'))} ways it can end")
+    counts = f"v2 breaks it with {broken[1]}, and these counts: {broken[0]}"
+    return passed("v3fix keeps your claim, v2 does not", counts)
 
 
-def twice_counted() -> Picture:
+def counted_twice() -> Picture:
     """The end of the shortest run of v2 in which one page is counted twice."""
-    found = breaks(counted_once, "v2")
-    assert found is not None
-    run = vfio_map("v2", order=1, passes=3, targets=EITHER, released=1).replay(found[1])
+    broken = run_that_breaks(counted_once, "v2")
+    assert broken is not None
+    run = vfio_map("v2", order=1, passes=3, targets=EITHER, released=1).replay(broken[1])
     return flow_picture(run)
 
 
@@ -147,7 +140,7 @@ once = Card(
     "Write a claim about `thp_migration_fail` that `v3fix` keeps in every run, and `v2` breaks.\n"
     "A huge page that is split counts in `thp_migration_fail`: it was not moved whole.",
     form=FUNCTION,
-    judge=claimed,
+    judge=claim_judged,
     solution=counted_once,
     hints=(
         "How often may one huge page be counted as moved or as failed?",
@@ -160,7 +153,7 @@ once = Card(
     "`v2` breaks this long before the tenth refusal. The run in the picture is the hole of lesson "
     "08: the page is refused *once*, then a huge page is free, and the page moves whole. It counts "
     "as moved **and** as failed. A refusal that is tried again should not be counted at all.",
-    still=twice_counted,
+    still=counted_twice,
 )
 
 
@@ -174,7 +167,7 @@ def measured_612() -> dict[str, int]:
     return {name: int(float(row[f"mean_d_{name}"])) for name in (REFUSED, FAILED)}
 
 
-def both_loops() -> pd.DataFrame:
+def both_loops() -> Frame:
     """The same page in three loops, and in the kernel that was measured."""
     models = ("v3", "v3fix", TODAY)
     cells = [[count_of(version, name) for name in measured_612()] for version in models]
@@ -202,14 +195,14 @@ def refused_moves(version: str) -> Trace:
     return vfio_map(version, order=1, targets="available").run()
 
 
-def done(version: str) -> dict[str, int]:
+def visits(version: str) -> dict[str, int]:
     """How often the page of `refused_moves` is unmapped, and its count compared."""
     return dict(Counter(SITES[e.site] for e in refused_moves(version).events if e.site in SITES))
 
 
 def loops_picture() -> Picture:
     """Both loops, a field for each step: is the page mapped, and is its count compared?"""
-    v3, today = done("v3"), done(TODAY)
+    v3, today = visits("v3"), visits(TODAY)
     claim = (
         f"{v3['compared']} tries each: v3 unmaps the page {v3['unmapped']} times, "
         f"6.12 {today['unmapped']} times"
@@ -237,7 +230,7 @@ between = Card(
     "6.12 again, and now a huge page is free. The holder stays. How often is the page unmapped, "
     "and how often is its count compared?",
     dict.fromkeys(("unmapped", "compared"), (1, 2, 3, 7, 10)),
-    outcome=lambda: done(TODAY),
+    outcome=lambda: visits(TODAY),
     why="6.12 unmaps once for its three asynchronous tries and once for the seven others. It "
     "compares in each try. A trace of an unmodified 6.12.117 has the same ten refused moves.\n\n"
     "So as many tries take less time. A holder that needs the page's lock, or a mapping of it, "
@@ -264,10 +257,11 @@ def batch_run(remedy: str, isolation: str = "meant") -> Trace:
     return lru_batch(TODAY if remedy == "today" else remedy, isolation=isolation).run()
 
 
-def fared(runs: Mapping[str, Trace], what: str) -> pd.DataFrame:
+def runs_table(runs: Mapping[str, Trace], what: str) -> Frame:
     """What became of each run."""
     cells = [
-        (drains(r), r.last.world.vmstat["pgmigrate_fail"], pin_result(r)) for r in runs.values()
+        (drains(run), run.last.world.vmstat["pgmigrate_fail"], pin_result(run))
+        for run in runs.values()
     ]
     return frame(cells, labels(runs, what), ["drains", "pgmigrate_fail", "the pin"])
 
@@ -276,19 +270,14 @@ def remedies_tried() -> list[Any]:
     """Who holds the page, and what each remedy comes to."""
     runs = {TODAY if name == "today" else name: batch_run(name) for name in REMEDIES}
     refused = runs["v2"].at("folio_ref_freeze")
-    return [state_picture(refused, region="P1"), fared(runs, "remedy")]
-
-
-def helps() -> dict[str, bool]:
-    """Which remedies let the pin succeed."""
-    return {name: pin_result(batch_run(name)) == PINNED for name in REMEDIES}
+    return [state_picture(refused, region="P1"), runs_table(runs, "remedy")]
 
 
 batch = Card(
     "Which of these let the pin of that page succeed?",
     dict.fromkeys(REMEDIES, bool),
     labels=REMEDIES,
-    outcome=helps,
+    outcome=lambda: {name: pin_result(batch_run(name)) == PINNED for name in REMEDIES},
     hints=(
         "Whose reference is it, and what would make it go?",
         "Neither trying again nor waiting empties a batch of an idle processor.",
@@ -301,26 +290,7 @@ batch = Card(
 )
 
 
-accident = Card(
-    "The same two pages and `v2`, with the test the wrong way round: what becomes of the pin?\n"
-    "Go through two rounds: what does the pin find on each page?",
-    {"result": (PINNED, "-ENOMEM"), "drains": (0, 1, 2)},
-    labels={"drains": "how often it drains"},
-    outcome=lambda: {
-        "result": pin_result(batch_run("v2", "inverted")),
-        "drains": drains(batch_run("v2", "inverted")),
-    },
-    why="In the first round both pages are isolated, and left off the list. The list is empty, so "
-    "the pin begins again. Now both pages have no `PG_lru`, and the pin drains once. This time "
-    "isolation fails, so both pages come on the list, and they are moved.\n\n"
-    "The drain happens by accident, and it rescues the pin. That this hid such batches in 2022 is "
-    "our inference. The reports that we know are from 2024 on, after the repair.",
-    still=lambda: fared({test: batch_run("v2", test) for test in ISOLATIONS}, "the test, v2"),
-)
-
-
 # -- a policy of one's own
-
 
 NEVER, STEPS_MAX, OFTENER = "never", 200, 8
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
@@ -330,7 +300,6 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     NEVER: ("vfio_map", {"order": 1}),
 }
 DRAINS_MAX = {HUGE_PAGE: 0, PIECE: 1, SINGLE_PAGE: 1}
-
 
 KNOWN = {
     "v3fix": (0.952388573873, 0.303724480742, 0.0, 119),
@@ -355,17 +324,17 @@ def score(version: Version, case: str) -> float:
     return round(float(sum(end.odds for end in ends_ if end.name == "True")), 12)
 
 
-def told(case: str, found: float) -> str:
-    """A score in words."""
+def in_words(case: str, found: float) -> str:
+    """A score as it is told."""
     return f"{found} steps" if case == NEVER else f"{100 * found:.1f} %"
 
 
-def beaten(case: str) -> str:
+def to_beat(case: str) -> str:
     """What a policy has to beat."""
-    return told(case, KNOWN["v3fix"][[*CASES].index(case)])
+    return in_words(case, KNOWN["v3fix"][[*CASES].index(case)])
 
 
-def drained(version: Version, what: str) -> int:
+def drains_for(version: Version, what: str) -> int:
     """How often all processors are drained for one such page that is held for ever."""
     usual = GIVE_UP if what == PIECE else TRY_AGAIN
     tries = (Attempt(what, "-EAGAIN", "longterm_pin", n + 1, usual) for n in range(MIGRATE_PASSES))
@@ -397,7 +366,7 @@ def policy_judged(decide: Any) -> Verdict:
         if notice := others_notice(row):
             return failed(f"callers other than a pin notice it: {', '.join(notice)}")
         for what, most in DRAINS_MAX.items():
-            if (times := drained(row, what)) > most:
+            if (times := drains_for(row, what)) > most:
                 why = "one drain empties all" if most else "it takes no reference off a huge page"
                 return failed(
                     f"a {what} that is held for ever costs {plural(times, 'drain')} of every "
@@ -408,7 +377,9 @@ def policy_judged(decide: Any) -> Verdict:
         for case, usual in zip(CASES, KNOWN[V3FIX.name], strict=True):
             if case != NEVER and (mine := score(row, case)) <= usual:
                 kind = "worse" if mine < usual else "not better yet"
-                return failed(f"{case}: yours {told(case, mine)}, v3fix {beaten(case)}: {kind}")
+                return failed(
+                    f"{case}: yours {in_words(case, mine)}, v3fix {to_beat(case)}: {kind}"
+                )
     except SandboxError as error:
         return failed(str(error))
     return passed("better in every case that can be won; it costs little, and nobody else notices")
@@ -423,10 +394,10 @@ def drain_or_wait(attempt: Attempt) -> str:
     return "wait" if attempt.tries < 4 else attempt.usual
 
 
-def scores() -> pd.DataFrame:
+def scores() -> Frame:
     """The known rows and the learner's own, case by case."""
     rows = {**KNOWN, "yours": [score(own(policy.stored), case) for case in CASES]}
-    cells = [[told(c, each[n]) for each in rows.values()] for n, c in enumerate(CASES)]
+    cells = [[in_words(c, each[n]) for each in rows.values()] for n, c in enumerate(CASES)]
     return frame(cells, labels(CASES, "case"), [*rows])
 
 
@@ -459,12 +430,11 @@ policy: Card = Card(
 
 # -- a map of policies
 
-
 ANSWERS, TIMES = (TRY_AGAIN, DRAIN, "wait"), (1, 2, 3)
 
 
 @cache
-def fares(answer: str, times: int) -> tuple[float, int]:
+def win_and_cost(answer: str, times: int) -> str:
     """The odds in `visit`, and the steps in `never`, of one answer to the first busy tries."""
 
     def decide(attempt: Attempt) -> str:
@@ -472,16 +442,17 @@ def fares(answer: str, times: int) -> tuple[float, int]:
             return attempt.usual
         return answer if attempt.tries <= times else GIVE_UP
 
-    return score(own(decide), "visit"), int(score(own(decide), NEVER))
+    row = own(decide)
+    return f"{in_words('visit', score(row, 'visit'))}, {in_words(NEVER, score(row, NEVER))}"
 
 
-def mapped() -> pd.DataFrame:
+def answers_table() -> Frame:
     """One row for each answer, one column for how often it is given."""
-    points = sweep(fares, {"answer": ANSWERS, "times": TIMES}, bar=False)
-    told = [f"{100 * odds:.1f} %, {steps} steps" for odds, steps in (p.value for p in points)]
-    rows = [told[n : n + len(TIMES)] for n in range(0, len(told), len(TIMES))]
+    points = sweep(win_and_cost, {"answer": ANSWERS, "times": TIMES}, bar=False)
+    cells = [points[n : n + len(TIMES)] for n in range(0, len(points), len(TIMES))]
+    columns = [f"first {plural(times, 'try', 'tries')}" for times in TIMES]
     return frame(
-        rows, labels(ANSWERS, "answer"), [f"first {plural(n, 'try', 'tries')}" for n in TIMES]
+        [[point.value for point in row] for row in cells], labels(ANSWERS, "answer"), columns
     )
 
 
@@ -490,6 +461,25 @@ policy_map: Card = Card(
     "how many steps the pin takes in `never`.",
     why="`visit` has three passes, so the answer to the third try changes nothing there. The "
     "answers hold for pieces, too, so `try again` wins more than `v3fix`.",
-    still=mapped,
+    still=answers_table,
     needs=(policy,),
+)
+
+# -- the test the wrong way round
+
+accident = Card(
+    "The same two pages and `v2`, with the test the wrong way round: what becomes of the pin?\n"
+    "Go through two rounds: what does the pin find on each page?",
+    {"result": (PINNED, "-ENOMEM"), "drains": (0, 1, 2)},
+    labels={"drains": "how often it drains"},
+    outcome=lambda: {
+        "result": pin_result(batch_run("v2", "inverted")),
+        "drains": drains(batch_run("v2", "inverted")),
+    },
+    why="In the first round both pages are isolated, and left off the list. The list is empty, so "
+    "the pin begins again. Now both pages have no `PG_lru`, and the pin drains once. This time "
+    "isolation fails, so both pages come on the list, and they are moved.\n\n"
+    "The drain happens by accident, and it rescues the pin. That this hid such batches in 2022 is "
+    "our inference. The reports that we know are from 2024 on, after the repair.",
+    still=lambda: runs_table({test: batch_run("v2", test) for test in ISOLATIONS}, "the test, v2"),
 )

@@ -25,14 +25,15 @@ from mmsim.views.tables import Frame, frame, labels
 
 
 @cache
-def _counted(**knobs: Any) -> Folio:
+def end_of(**knobs: Any) -> Folio:
+    """A page with these knobs, at the end of its run."""
     return folio_of(page_with(**knobs).run())
 
 
 def sums(**knobs: Any) -> dict[str, int]:
     """The count without holders, and the count: both are counted in runs of the model."""
     alone = {**knobs, "holders": 0, "pin": "no"}
-    return {"expected": _counted(**alone).refcount, "actual": _counted(**knobs).refcount}
+    return {"expected": end_of(**alone).refcount, "actual": end_of(**knobs).refcount}
 
 
 def references(folio: Folio) -> str:
@@ -43,7 +44,7 @@ def references(folio: Folio) -> str:
     return ", ".join(f"{who} {n}" for who, n in found.items() if n)
 
 
-def drawn(world: World, claim: str = "") -> Picture:
+def ledger_picture(world: World, claim: str = "") -> Picture:
     """The ledger of the page in this world, with the comparison once the page is isolated."""
     book = ledger(world, "A", check=KNOWN)
     assert book is not None
@@ -57,9 +58,9 @@ def drawn(world: World, claim: str = "") -> Picture:
     return Picture(svg.render(), words)
 
 
-def page_drawn(**knobs: Any) -> Picture:
+def page_picture(**knobs: Any) -> Picture:
     """The ledger at the end of a page's run."""
-    return drawn(page_with(**knobs).run().last.world)
+    return ledger_picture(page_with(**knobs).run().last.world)
 
 
 # -- the first screen: two pages with one count
@@ -100,14 +101,14 @@ def refs_added(step: str) -> int:
     return folio_of(LIFE, at).refcount - folio_of(LIFE, at - 1).refcount
 
 
-def step_drawn(step: int) -> Picture:
+def step_picture(step: int) -> Picture:
     """The ledger after a step."""
     moment = LIFE.at(step)
     claim = f"Step {step} of {len(LIFE)}, {LIFE.events[step - 1].actor}: {call(moment)}"
-    return drawn(moment.world, claim)
+    return ledger_picture(moment.world, claim)
 
 
-born = Shown(lambda: step_drawn(1))
+born = Shown(lambda: step_picture(1))
 guess = Card(
     "After the allocation the count is 1. How much does each of these five add to it?\n"
     "In lesson 00 a page that was cached, mapped once and isolated had 514. The reference of the "
@@ -126,8 +127,8 @@ guess = Card(
     "of the allocation. If nobody maps the page, that reference is dropped.\n\n"
     "`drop_caches` lets go a moment later. A page that is mapped is in use, so it was not freed. "
     "For that moment the count was one higher.",
-    still=lambda: step_drawn(LIFE.find("folio_get")),
-    play=widget("Console", step_drawn, [whole("step", 1, 1, len(LIFE), "after so many")]),
+    still=lambda: step_picture(LIFE.find("folio_get")),
+    play=widget("Console", step_picture, [whole("step", 1, 1, len(LIFE), "after so many")]),
 )
 
 
@@ -139,7 +140,6 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
     "no_file": ({"cached": "no"}, "It is memory of no file instead (*anonymous* memory)."),
     "a_pin": ({"pin": "yes"}, "A debugger has pinned one of its small pages."),
 }
-
 
 sides = Card(
     "One thing about page X is different. Are expected and actual still equal?\n"
@@ -153,10 +153,9 @@ sides = Card(
     why="A mapping changes both sides, because the kernel counts mappings as well. Leaving the "
     "file changes both sides, too: without a cache, 2 is all there is to expect. A holder or a pin "
     "changes only the actual count.",
-    still=lambda: page_drawn(holders=1),
-    play=widget("Console", page_drawn, PAGE_KNOBS),
+    still=lambda: page_picture(holders=1),
+    play=widget("Console", page_picture, PAGE_KNOBS),
 )
-
 
 ALIKE: dict[str, dict[str, Any]] = {
     "page X: mapped, isolated": {},
@@ -166,19 +165,20 @@ ALIKE: dict[str, dict[str, Any]] = {
 }
 
 
-def alike() -> Frame:
+def same_count() -> Frame:
     """Pages with one and the same count, and what it is made of."""
-    found = [_counted(**knobs) for knobs in ALIKE.values()]
-    rows = [(folio.refcount, folio.mapcount, references(folio)) for folio in found]
+    folios = [end_of(**knobs) for knobs in ALIKE.values()]
+    rows = [(folio.refcount, folio.mapcount, references(folio)) for folio in folios]
     return frame(rows, labels(ALIKE, "huge page"), ["refcount", "mapcount", "who has them"])
 
 
 def page_y_judged(answer: object) -> Verdict:
     """Count 514, isolated, and the kernel refuses to split it."""
-    mine = ran(answer)
-    if mine is None or mine[0].name != "page_with":
-        raise FormError("the answer should be a page: lesson.page_with(...) with some knobs")
-    folio = folio_of(mine[1])
+    wanted = "a page: lesson.page_with(...) with some knobs"
+    situation, run = ran(answer, wanted)
+    if situation.name != "page_with":
+        raise FormError(f"the answer should be {wanted}")
+    folio = folio_of(run)
     told = f"that page has {folio.refcount} references: {references(folio)}"
     if not folio.is_thp:
         return failed(f"{told}; page Y is a huge page")
@@ -186,7 +186,7 @@ def page_y_judged(answer: object) -> Verdict:
         return failed(f"{told}; page Y has 514")
     if ISOLATION not in dict(folio.held):
         return failed(f"{told}; nobody has isolated it, so nobody compares the count")
-    if split_of(mine[1]) == ALLOWED:
+    if split_of(run) == ALLOWED:
         return failed(f"{told}; the kernel expects all of them and splits it, as page X")
     return passed(f"{told}; expected are {folio.cache_refs} + {folio.mapcount} + 1")
 
@@ -206,7 +206,7 @@ page_y = Card(
     "very different pages have one and the same count.\n\n"
     "*A common mistake:* 514 references mean 514 users. The page cache alone has 512 of them, and "
     "the cache is not a user. Nobody need ever look at these 2 MiB again.",
-    still=lambda: [page_drawn(**Y), alike()],
+    still=lambda: [page_picture(**Y), same_count()],
 )
 
 
@@ -217,7 +217,7 @@ PAGE_B = {"order": 0, "cached": "no", "mappings": 2, "pin": "yes"}
 SIDES = ("expected", "actual")
 
 
-def described(knobs: dict[str, Any]) -> str:
+def page_in_words(knobs: dict[str, Any]) -> str:
     """A page in words."""
     page, words = page_with(**knobs).knobs, ("no", "one", "two", "three", "four")
     mappings, holders = (words[int(page[name])] for name in ("mappings", "holders"))
@@ -229,9 +229,9 @@ def described(knobs: dict[str, Any]) -> str:
     return told + ", pinned once by a debugger" * (page["pin"] == "yes")
 
 
-def worked(knobs: dict[str, Any]) -> str:
+def sums_in_words(knobs: dict[str, Any]) -> str:
     """The two sums of a page."""
-    folio, both = _counted(**knobs), sums(**knobs)
+    folio, both = end_of(**knobs), sums(**knobs)
     return (
         f"expected {folio.cache_refs} + {folio.mapcount} + 1 = {both['expected']}, "
         f"actual {both['actual']} ({references(folio)})"
@@ -251,35 +251,24 @@ def both_counts(question: str, pages: Mapping[str, dict[str, Any]]) -> Card:
     return Card(
         question,
         dict.fromkeys(asked, int),
-        form="a whole number",
         outcome=lambda: {part: sums(**page)[side] for part, (page, side) in asked.items()},
         against=lambda part, given: (
             f"not {given}; whose references are these?",
-            worked(asked[part][0]),
+            sums_in_words(asked[part][0]),
         ),
         if_right="both sides",
         hints=COUNTING,
         still=lambda: [
-            f"{name[:1]}: {worked(page)}".removeprefix(": ") for name, page in pages.items()
+            f"{name[:1]}: {sums_in_words(page)}".removeprefix(": ") for name, page in pages.items()
         ],
     )
 
 
 counts = both_counts(
     "What is expected of each of these two pages, and what is its actual count?\n"
-    f"Both are isolated.\n\n`a`: {described(PAGE_A)}.\n\n`b`: {described(PAGE_B)}.",
+    f"Both are isolated.\n\n`a`: {page_in_words(PAGE_A)}.\n\n`b`: {page_in_words(PAGE_B)}.",
     {"a_": PAGE_A, "b_": PAGE_B},
 )
-
-
-@seeded
-def practise(pick: Pick) -> Card:
-    """Another page: what is expected, and what is its count?"""
-    page = {"order": pick((0, 9)), "cached": pick(("yes", "no")), "holders": pick((0, 1, 2, 3))}
-    page["mappings"] = pick((1, 2, 3, 4) if page["cached"] == "no" else (0, 1, 2, 3, 4))
-    page["pin"] = pick(("yes", "no")) if page["mappings"] else "no"
-    question = "What is expected of this page, and what is its actual count?\n"
-    return both_counts(f"{question}It is isolated: {described(page)}.", {"": page})
 
 
 # -- for a moment, or for good
@@ -337,3 +326,16 @@ recall = quiz(
     },
     "you remember lesson 00",
 )
+
+
+# -- more pages
+
+
+@seeded
+def practise(pick: Pick) -> Card:
+    """Another page: what is expected, and what is its count?"""
+    page = {"order": pick((0, 9)), "cached": pick(("yes", "no")), "holders": pick((0, 1, 2, 3))}
+    page["mappings"] = pick((1, 2, 3, 4) if page["cached"] == "no" else (0, 1, 2, 3, 4))
+    page["pin"] = pick(("yes", "no")) if page["mappings"] else "no"
+    question = "What is expected of this page, and what is its actual count?\n"
+    return both_counts(f"{question}It is isolated: {page_in_words(page)}.", {"": page})

@@ -6,7 +6,7 @@ from functools import cache, partial
 from typing import Any
 
 from mmsim.engine.explore import Finding
-from mmsim.engine.explore import Verdict as Said
+from mmsim.engine.explore import Verdict as SearchVerdict
 from mmsim.engine.scenario import State
 from mmsim.engine.schedule import render
 from mmsim.engine.trace import Trace
@@ -14,7 +14,7 @@ from mmsim.errors import nearest
 from mmsim.lessons.card import Card, quiz, widget
 from mmsim.lessons.form import Choices, Verdict, failed, passed
 from mmsim.scenarios import split_race, vfio_map
-from mmsim.scenarios.one_page import CLAIMS as ALL_CLAIMS
+from mmsim.scenarios.one_page import CLAIMS
 from mmsim.scenarios.situation import NOT_FINISHED, fails
 from mmsim.views.game import Level, coming, played
 from mmsim.views.operations import intent, sentence
@@ -35,7 +35,7 @@ PIN = vfio_map("v2", order=2, released="1")
 LEVELS: dict[str, Level] = {}
 
 
-def judged(level: Level, answer: str) -> Verdict:
+def schedule_judged(level: Level, answer: str) -> Verdict:
     """A schedule is judged by its run; one that is too short is told what can come next."""
     try:
         trace = played(answer, level.situation)
@@ -65,7 +65,7 @@ def level_card(level: Level, question: str, solution: str, *hints: str) -> Card:
         question,
         str,
         form=f"a schedule such as '{level.situation.main}*2 holder*2'",
-        judge=partial(judged, level),
+        judge=partial(schedule_judged, level),
         solution=solution,
         hints=hints,
         still=shown,
@@ -95,7 +95,7 @@ def run(schedule: str, of: str = "at_check") -> Shown:
             picture = run_picture(schedule, of)
         except (ValueError, AttributeError) as error:
             return [f"Not played: {error}."]
-        verdict = judged(LEVELS[of], schedule)
+        verdict = schedule_judged(LEVELS[of], schedule)
         said = f"Won. {verdict.why}" if verdict.state == "passed" else verdict.why
         return [picture, f"Goal: {LEVELS[of].goal}", said]
 
@@ -193,7 +193,7 @@ ENDS = {
 }
 
 
-def counted(end: str) -> int:
+def how_many(end: str) -> int:
     """How many schedules end so; `end` in the words of ENDS."""
     return sum(ENDS[fate][0] == end for fate in schedules().values())
 
@@ -201,15 +201,15 @@ def counted(end: str) -> int:
 N_SCHEDULES, N_STATES = 73, 55  # a test counts them
 
 
-def grid() -> Picture:
+def schedules_picture() -> Picture:
     """Each cell is one schedule: the row says when the holder comes, the column when it goes."""
     names = [event.op.kind.name for event in RACE.replay("split*13").events]
     rows = [*names, "(the split has returned)"]
     wide, cell, left, top = 640.0, 25.0, 232.0, 112.0
-    failing = N_SCHEDULES - counted("the page is split")
+    failing = N_SCHEDULES - how_many("the page is split")
     title = f"{failing} of {N_SCHEDULES} schedules fail; each cell is a schedule"
-    told = f"{title}: {', '.join(f'{counted(words)} {words}' for words, _ in ENDS.values())}."
-    svg = Svg(wide, top + cell * len(rows) + 64, title, told)
+    ends = ", ".join(f"{how_many(end)} {end}" for end, _ in ENDS.values())
+    svg = Svg(wide, top + cell * len(rows) + 64, title, f"{title}: {ends}.")
     svg.headline(14, 28, wide - 28, title)
     svg.note(left - 12, top - 12, "the holder takes it before", 226, anchor="end")
     svg.note(left, top - 32, "steps that the split has made when the holder lets go", 400)
@@ -223,9 +223,9 @@ def grid() -> Picture:
         fill = ENDS[fate][1]
         x, y = left + cell * dropped, top + cell * taken
         svg.filled(x + 1, y + 1, cell - 2, cell - 2, fill, stroke=fill.mark, stroke_width=1)
-    signs = [svg.swatch(fill, f"{words}: {counted(words)}") for words, fill in ENDS.values()]
+    signs = [svg.swatch(fill, f"{words}: {how_many(words)}") for words, fill in ENDS.values()]
     svg.legend(14, top + cell * len(rows) + 24, wide - 28, signs)
-    return Picture(svg.render(), told)
+    return Picture(svg.render(), f"{title}: {ends}.")
 
 
 failing = Card(
@@ -233,7 +233,7 @@ failing = Card(
     "many at the freeze?",
     {"check": (7, 14, 21, 63), "freeze": (3, 4, 12, 39)},
     labels={"check": "refused at the check", "freeze": "refused at the freeze"},
-    outcome=lambda: {where: counted(f"refused at the {where}") for where in ("check", "freeze")},
+    outcome=lambda: {where: how_many(f"refused at the {where}") for where in ("check", "freeze")},
     hints=(
         "At the check: it comes before one of the steps 1 to 7.",
         "At the freeze: it comes after step 7, 8 or 9, and goes after step 10, 11, 12 or 13.",
@@ -244,20 +244,11 @@ failing = Card(
     "is gone too early. Row 11 is empty: nobody can take a reference while the count is frozen.\n\n"
     "33 of 73 fail, but that is no probability. It matters how often a holder comes, and how long "
     "it stays: lesson 07.",
-    still=grid,
+    still=schedules_picture,
 )
 
 
 # -- claims about every state
-
-
-CLAIMED = {
-    "alone": "While the count is frozen, the holder has no reference.",
-    "checked": "Once the check has found no surplus, none can appear before the split's next step.",
-    "mapped": "Whenever a refusal of the split has been counted, the page is still mapped.",
-    "piece": "It can happen that the page has been split and the holder has a reference.",
-}
-CLAIMS = {name: ALL_CLAIMS[name] for name in CLAIMED}
 
 
 @cache
@@ -271,8 +262,8 @@ def against_claim(name: str, said: str) -> tuple[str, str]:
     """A wrong verdict on a claim meets a shortest schedule that decides it."""
     verdict, schedule = findings()[name].verdict.value, findings()[name].schedule
     if schedule is None:
-        told = f"none of all {N_STATES} states contradicts it"
-        return "which schedule breaks it? Build it.", told
+        contradicts = f"none of all {N_STATES} states contradicts it"
+        return "which schedule breaks it? Build it.", contradicts
     line = render(schedule)
     why = f"there is a schedule of {len(schedule)} steps that decides it"
     return why, f"{verdict}. Play `{line}`: {sentence(RACE.replay(line).at())}"
@@ -291,8 +282,8 @@ claims = Card(
     "Which of these claims hold?\nThe first three claim something of *every* state, the last of "
     "at least *one* state. A *surplus* is a reference that the check cannot explain. A single "
     "schedule is enough to break a claim about every state, or to show that the last one holds.",
-    dict.fromkeys(CLAIMED, (Said.HOLDS.value, Said.BROKEN.value)),
-    labels=CLAIMED,
+    dict.fromkeys(CLAIMS, (SearchVerdict.HOLDS.value, SearchVerdict.BROKEN.value)),
+    labels={name: claim.name for name, claim in CLAIMS.items()},
     outcome=lambda: {name: finding.verdict.value for name, finding in findings().items()},
     against=against_claim,
     if_right=f"so says a search through all {N_STATES} states",
@@ -353,7 +344,7 @@ def refusals(letter: Any) -> dict[str, str]:
     return {ENDS[end.name][0]: render(end.shortest or ()) for end in ends if fails(end.name)}
 
 
-def judged_pair(answer: dict[str, Any]) -> Verdict:
+def stretch_judged(answer: dict[str, Any]) -> Verdict:
     """A wrong answer meets a schedule that still fails."""
     lines = refusals(answer["stretch"])
     if line := lines.get("refused at the freeze"):
@@ -381,7 +372,7 @@ together = Card(
         "stretch": "Which stretch?",
         "check": "With it, can the split still be refused at the check?",
     },
-    judge=judged_pair,
+    judge=stretch_judged,
     solution=["d", True],
     hints=(
         "Which step found nothing, and which one did?",
@@ -396,12 +387,6 @@ together = Card(
 
 
 # -- the whole pin
-
-
-def rescued(trace: Trace) -> bool:
-    """Was a split of the pin refused, and did the pin succeed?"""
-    refusals = trace.last.world.vmstat["thp_split_page_failed"]
-    return refusals > 0 and PIN.outcome(trace.last) == "pinned"
 
 
 piece = level_card(
@@ -427,7 +412,10 @@ rescue = level_card(
         "Refused, and tried again",
         "Make the first attempt to split fail, and the pin succeed.",
         PIN,
-        rescued,
+        lambda trace: (
+            trace.last.world.vmstat["thp_split_page_failed"] > 0
+            and PIN.outcome(trace.last) == "pinned"
+        ),
         "Without the retry this pin would have failed at the first refusal.",
     ),
     "Level 4: the first attempt to split is refused, and the pin succeeds.",

@@ -171,30 +171,19 @@ def _frozen(state: State) -> bool:
     return _page(state).refcount == 0
 
 
-def _explained(state: State) -> bool:
-    folio = _page(state)
-    held = sum(refs for _, refs in folio.held)
-    return _frozen(state) or folio.refcount == folio.cache_refs + folio.mapcount + held
-
-
 CLAIMS: dict[str, Property] = {
     "alone": always(
-        "While the count is frozen, nobody but the split has a reference.",
+        "While the count is frozen, the holder has no reference.",
         lambda s: not (_frozen(s) and _others(s)),
     ),
     "checked": always(
-        "Between a check that found nothing and the split's next step, nobody else has one.",
+        "Once the check has found no surplus, none can appear before the split's next step.",
         lambda s: not (_next(s) == "unmap_folio" and _others(s)),
     ),
     "mapped": always(
-        "Whenever a split has been refused, the page is still mapped.",
+        "Whenever a refusal of the split has been counted, the page is still mapped.",
         lambda s: not s.world.vmstat["thp_split_page_failed"] or _page(s).mapcount > 0,
     ),
-    "cut": always(
-        "Once the count is frozen, the next thing the split does is to cut the page.",
-        lambda s: not _frozen(s) or _next(s) == "__split_huge_page",
-    ),
-    "explained": always("Every reference has somebody who holds it.", _explained),
     "piece": sometimes(
         "It can happen that the page has been split and the holder has a reference.",
         lambda s: not _page(s).is_thp and _others(s) > 0,

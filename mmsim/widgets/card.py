@@ -10,7 +10,7 @@ from typing import Any
 
 import ipywidgets as w
 
-from mmsim.lessons import told
+from mmsim.lessons import wording
 from mmsim.lessons.card import Card
 from mmsim.lessons.form import ONLY, options, said
 from mmsim.views.show import as_html, marked, marked_line
@@ -74,7 +74,7 @@ class CardBox(Frame):
         given = {part: self._given(part) for part in self.choices}
         left = [p for p, value in given.items() if value is None or not str(value).strip()]
         if left:
-            names = "; ".join(told.words_of(part, self.card.labels) for part in left)
+            names = "; ".join(wording.words_of(part, self.card.labels) for part in left)
             self.said.value = marked(["Choose first." if ONLY in left else f"Still open: {names}."])
         else:
             self._busy()
@@ -113,7 +113,7 @@ class CardBox(Frame):
         """Show the state of the card; the question as long as it is open, or to be changed."""
         card = self.card
         asking = card.asks and (not card.settled or self._changing or bool(card.problem))
-        self.question.value = told.question(card)
+        self.question.value = wording.question(card)
         for part, seen in (
             (self.rows, asking),
             (self.buttons, asking),
@@ -122,11 +122,11 @@ class CardBox(Frame):
             (self.change, card.parts and card.settled and not asking),
         ):
             part.layout.display = "" if seen else "none"
-        self.hints.value = marked(told.hints(card) if asking else [])
+        self.hints.value = marked(wording.hints(card) if asking else [])
         self.hint.disabled = card.state.hints == len(card.hints)
         ways = card.ways() if asking and not card.parts else []
         self.said.value = marked([*ways, *card.reply()])
-        self.reason.value = marked(told.reason(card))
+        self.reason.value = marked(wording.reason(card))
         self._show()
         for words in (self.hints, self.said, self.shown, self.reason):
             words.layout.display = "" if words.value else "none"

@@ -28,7 +28,7 @@ from mmsim.evidence.measured import (
     trials,
     wilson,
 )
-from mmsim.lessons.probably_drop_caches import UNIT_US, turns
+from mmsim.lessons.probably_drop_caches import UNIT_US, releases
 from mmsim.scenarios import timed_hold
 from mmsim.scenarios.clock import HOLD_MAX, attempts
 
@@ -172,7 +172,7 @@ def test_one_number_is_fitted():
         threshold = statistics.median(last_looks(variant, how)) * UNIT_US
         found[how, variant] = round(1000 * off), round(threshold)
     assert found == GOLDEN
-    for (how, side), times in turns().items():  # in lesson 05, whose clock draws nothing
+    for (how, side), times in releases().items():  # in lesson 05, whose clock draws nothing
         for version, time in zip(("base", "v2"), times, strict=False):
             assert side == "measured" or abs(time - found[how, version][1]) < 10
 

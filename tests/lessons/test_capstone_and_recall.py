@@ -11,7 +11,7 @@ from mmsim.evidence.ftrace import migrate_returns
 from mmsim.lessons import FOLDER
 from mmsim.lessons import capstone_and_recall as lesson
 from mmsim.lessons.form import counters_of
-from mmsim.lessons.the_report import OUT, fits
+from mmsim.lessons.the_report import OUT, which_fit
 from mmsim.lessons.who_holds_this_page import Y
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import lru_batch, vfio_map
@@ -56,7 +56,7 @@ def test_every_card_of_every_case_can_be_right(seed):
 
 
 def test_all_kinds_come_up():
-    cases = [lesson.drawn(seed) for seed in range(60)]
+    cases = [lesson.case_of(seed) for seed in range(60)]
     assert {case.cause for case in cases} == {*lesson.CAUSES}
     assert {case.kernel for case in cases} == {*lesson.KERNELS} <= {*VERSIONS}
     assert {case.huge_pages for case in cases} == {1, 2}
@@ -67,7 +67,7 @@ def test_a_cause_belongs_to_a_kernel_only_if_the_pin_fails():
     assert "nobody" not in lesson.failing("v1")
     assert "late" in lesson.failing("v2")
     # "late" goes by the pass: both pages find no huge page in pass 0.
-    assert lesson.seen("late", "v2", 2)["thp_migration_fail"] == 2
+    assert lesson.counted("late", "v2", 2)["thp_migration_fail"] == 2
 
 
 def test_another_case_opens_the_cards_again_and_the_same_one_does_not():
@@ -93,7 +93,7 @@ def test_what_can_be_told_by_none_is_said():
 
 
 def test_case_4_has_the_counters_of_the_report():
-    reported = lesson.drawn(4)
+    reported = lesson.case_of(4)
     assert (reported.kernel, len(reported.fitting)) == ("base", 4)
     moved = {"pgmigrate_fail": 512, "thp_migration_fail": 1, "thp_split_page_failed": 1}
     assert {name: n for name, n in reported.counters.items() if n} == moved
@@ -105,7 +105,7 @@ def test_the_answers_of_the_two_days():
     page, page_y = (folio_of(page_with(**knobs).run()) for knobs in ({}, Y))
     assert (page.refcount, page.mapcount) == (day_2["expected"], 1)
     assert (page_y.refcount, page_y.mapcount) == (514, day_7["mappings"])
-    assert [name for name, said in fits().items() if said == OUT] == [day_7["out"]]
+    assert [name for name, said in which_fit().items() if said == OUT] == [day_7["out"]]
     held, alone = vfio_map("v2").run(), vfio_map("base", holder=0).run()
     assert [*counters_of(held).values()] == [day_2["failures"], day_2["refused"]]
     assert errno.name(alone.results["pin"]) == day_7["alone"]
@@ -118,4 +118,4 @@ def test_the_answers_of_the_two_days():
     assert pinned == ["drain"]
     for name in lesson.COUNTERS:
         assert f"| `{name}` |" in TEXT
-        assert name in lesson.ways().words
+        assert name in lesson.ways_picture().words

@@ -21,7 +21,7 @@ from mmsim.lessons import FOLDER, _say_which_cell, made_by
 from mmsim.lessons.activity import State
 from mmsim.lessons.card import Card, quiz
 from mmsim.lessons.form import ONLY, failed, noted, options, passed
-from mmsim.lessons.told import reason
+from mmsim.lessons.wording import reason
 from mmsim.views.show import marked
 from mmsim.widgets.card import CardBox, box_of
 from mmsim.widgets.console import Console

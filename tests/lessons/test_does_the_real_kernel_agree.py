@@ -40,7 +40,7 @@ def test_what_is_said_of_the_loop_of_2022_is_in_the_rows():
         sum(int(row[f"d_thp_{n}"]) for row in rows) for n in ("split_page", "split_page_failed")
     )
     failed = sum(row["pin_errno"] != "0" for row in rows)
-    words = lesson.cause_told()
+    words = lesson.measured_ends()
     assert f"6.1.0 split {splits} huge pages" in words
     assert refused == 0
     assert f"{failed} of {len(rows)} pins failed" in words

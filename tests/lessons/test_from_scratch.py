@@ -8,7 +8,7 @@ import re
 import pytest
 
 from mmsim.lessons import from_scratch as lesson
-from mmsim.lessons.from_scratch import Step, finished, ours, page_of_code
+from mmsim.lessons.from_scratch import Step, finished, finished_page, page_of_code
 from mmsim.widgets.card import CardBox
 
 STEPS = [card for card in vars(lesson).values() if isinstance(card, Step)]
@@ -178,7 +178,7 @@ def test_what_is_not_written_is_not_judged_and_an_old_picture_goes():
     ],
 )
 def test_the_review_compares_the_seams_in_every_order_of_steps(seams, told):
-    said = lesson.reviewed.judge(ours()["patched"]._replace(**seams))
+    said = lesson.reviewed.judge(finished_page()["patched"]._replace(**seams))
     assert told in said.why
     differs = "another kernel" in said.why
     assert bool(re.search("after this schedule: (pin|migrate)", said.detail)) == differs

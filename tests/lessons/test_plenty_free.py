@@ -31,6 +31,6 @@ def test_the_blocks_of_the_strips_are_the_buddy_allocators():
         (lesson.EXAMPLE, (3, 3, 1, 0, 0), "1, 2-3, 4-7, 8-9, 11, 12-13, 14"),
         (lesson.MINE, (4, 2, 1, 0, 0), "0-1, 2, 5, 6-7, 9, 11, 12-15"),
     ):
-        found, told = lesson.strip(held)
+        found, told = lesson.free_blocks(held)
         assert (tuple(found.values()), told) == (counts, where)
         assert "  ".join("#" if page in held else "." for page in range(16)) in text

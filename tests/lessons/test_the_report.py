@@ -18,6 +18,6 @@ def test_only_one_rule_gives_what_is_counted_in_every_setting_of_the_picture():
     _, rule = lesson.RULES[lesson.counted.solution]
     for version in ("v1", "v2"):
         for when in (NOBODY, *map(str, range(1, 10)), NEVER):
-            passes, refused, counted = lesson.seen((version, when))
+            passes, refused, counted = lesson.numbers_of((version, when))
             assert rule(passes, refused) == counted
             assert refused == stops(version, when)[-1].thp_split_page_failed

@@ -54,7 +54,7 @@ def searched(version):
 @pytest.mark.parametrize("version", ["v2", "v3fix"])
 def test_what_is_stored_of_every_run_is_what_a_search_finds(version):
     found = searched(version)
-    assert [*lesson.ends(version).items()] == [*found.items()]
+    assert [*lesson.ends_of(version).items()] == [*found.items()]
     assert {c.huge_pages for c in found} == {1, 2}
     assert any(not c.pinned and not c.thp_split_page_failed and not c.pages_in_cma for c in found)
 

@@ -1,14 +1,17 @@
 """The long-term pin where no vector looks: what it touches, and a hole in the range."""
 
+from functools import partial
+
 import pytest
 from small import NR, PFN, folio, memory, run
 
 from mmsim.engine.actor import Actor
 from mmsim.errno import EFAULT
-from mmsim.mm.actors import pin_user_pages
+from mmsim.mm.actors import isolator, pin_user_pages
 from mmsim.mm.folio import Extent
 from mmsim.mm.gup import pin_user_pages_remote, unpin_user_pages_dirty_lock
 from mmsim.mm.versions import VERSIONS
+from mmsim.scenarios.script import Cue, Script
 
 
 def pin(world, *vma, version="v3"):
@@ -56,3 +59,15 @@ def test_a_page_that_was_pinned_twice_in_a_row_is_looked_at_once(version, region
     result, trace = pin(world, (region, 1), (region, 1), version=version)
     assert result == 2
     assert [event.site for event in trace.events].count("gup.check") == checks
+
+
+@pytest.mark.parametrize(("version", "drains"), [("v3", 2), ("6.12", 0)])
+def test_a_huge_page_that_somebody_has_isolated_is_moved_once_it_is_put_back(version, drains):
+    """The pin goes round until then.  In 6.12 it drains nothing: no batch keeps a huge page."""
+    script = Script((Cue("other", "A"), Cue("other", "A", round_=3)))
+    path = partial(pin_user_pages_remote, (Extent("A", NR),), VERSIONS[version])
+    trace = run(memory(folio()), Actor("pin", path), isolator("other", "A", 0), script=script)
+    before = [event.op.kind.name for event in trace.events[: trace.find("try_to_migrate")]]
+    assert [before.count(name) for name in ("follow_page_mask", "folio_isolate_lru")] == [3, 3]
+    assert [n for n in before if "drain" in n] == ["lru_add_drain_all"] * drains
+    assert trace.results["pin"] == NR
