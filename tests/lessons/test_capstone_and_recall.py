@@ -20,7 +20,6 @@ from mmsim.views.chances import Retrying, success
 from mmsim.views.flow import count_flow
 
 TEXT = (FOLDER / "capstone_and_recall.md").read_text(encoding="utf-8")
-SEEDS = (0, 1, 4, 9)  # one or several fit, in every kernel
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +35,7 @@ def looks(names):
 # -- cases
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", [0, 1, 4, 9])  # one or several fit, in every kernel
 def test_every_card_of_every_case_can_be_right(seed):
     lesson.take(seed)
     case = lesson.case()

@@ -13,9 +13,6 @@ from mmsim.mm.world import EITHER, NONE
 from mmsim.scenarios import lru_batch, make
 from mmsim.scenarios.situation import MISSED, NOT_SPLIT
 
-# -- claims
-
-
 # A holder of the first page leaves at any time.  A free huge page is there or not, each time it is
 # asked for; not so if the page cache gets no memory, where the search would not end.
 SEARCHED = (

@@ -51,7 +51,7 @@ def test_another_text_begins_anew():
     assert widget.order.disabled
 
 
-@pytest.mark.parametrize("text", ["hello", TEXT[:-30] + "x", "<script>alert(1)</script>"])
+@pytest.mark.parametrize("text", ["hello", TEXT[:-30] + "x", "hello <script"])
 def test_a_text_that_can_not_be_read_gets_one_sentence_and_markup_stays_text(text):
     widget = paste()
     widget.text.value = TEXT

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mmsim.engine.schedule import parse, render
 from mmsim.lessons.you_are_the_scheduler import LEVELS
 from mmsim.scenarios import vfio_map
-from mmsim.views.game import ALL, free_play
+from mmsim.views.game import ALL, STEP, free_play
 from mmsim.widgets.scheduler import letters, scheduler
 
 CHECK, FREEZE = LEVELS["at_check"], LEVELS["at_freeze"]
@@ -53,7 +53,10 @@ def test_a_typed_schedule_is_played_and_a_wrong_one_gets_a_sentence():
 
 def test_each_outcome_of_the_environment_has_its_button():
     widget = scheduler(vfio_map("v3", order=1, targets="either"))
-    press(widget, "pin*7")
+    widget.grain.value = ALL
+    press(widget, "pin")  # as far as it goes without a decision
+    assert played(widget) == "pin*7"
+    widget.grain.value = STEP
     said = [b.description for b in widget.rows["pin"].buttons if b.layout.display != "none"]
     assert said == [
         "pin: ask for a new place for huge page A: there is one",
