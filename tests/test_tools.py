@@ -123,7 +123,6 @@ def test_a_missing_browser_is_told_and_in_ci_a_failure(monkeypatch, ci, end) -> 
     with pytest.raises(BaseException, match="NOT TESTED for want of browser: install") as told:
         tool_rule.pytest_runtest_setup(test)
     assert told.typename == end
-    tool_rule.pytest_runtest_setup(SimpleNamespace(get_closest_marker="slow".__eq__))
 
 
 # --- tests/survivors.csv: the mutants that may live
