@@ -27,7 +27,7 @@ from mmsim.mm.folio import Extent, Folio, Page
 from mmsim.mm.gup import pin_user_pages_remote
 from mmsim.mm.migrate import putback_movable_pages
 from mmsim.mm.page_alloc import take_block
-from mmsim.mm.seams import Version
+from mmsim.mm.seams import INVERTED, Version
 from mmsim.mm.swap import folio_batch_add_and_move, folio_isolate_lru
 from mmsim.mm.vfio import MapDma, vfio_dma_do_map
 from mmsim.mm.world import AVAILABLE, EITHER, NONE, Environment, Limits, World
@@ -206,6 +206,11 @@ def pin_versus(version: Version, knobs: Knobs) -> Setup:
     map_ = MapDma(memory, (thps << order) * PAGE_SIZE)
     region = NAMES[on - 1]
     words = [] if knobs["against"] == NOBODY else knobs["against"].split(",")
+    if version.isolate_inverted and DROP_CACHES in words:
+        raise UserError(
+            f"isolation={INVERTED} does not go with {DROP_CACHES}: that test can list a page that "
+            f"{DROP_CACHES} is moving to another list, and a real kernel's list is corrupt then"
+        )
     walk = Actor(DROP_CACHES, lambda: drop_caches((memory,), version))
     others = [walk if word == DROP_CACHES else _HOLDERS[word](word, region) for word in words]
     taken, released = (at and at._replace(call=on - 1) for at in read_span(knobs))

@@ -20,6 +20,7 @@ WRONG = [
     ("vfio_map", {"order": 0, "trouble": "nomem"}, "and with order=0 there is none"),
     ("vfio_map", {"reason": "syscall", "isolation": "inverted"}, "and here nobody pins"),
     ("boot_guest", {"pin": "none", "isolation": "inverted"}, "and here nobody pins"),
+    ("pin_versus", {"isolation": "inverted"}, "inverted does not go with drop_caches"),
     ("pin_versus", {"taken": "2.unmap", "passes": 2}, "taken is 2.unmap, but with passes=2 the"),
     ("split_race", {"taken": "1"}, "taken is 1, but with passes=1 the last pass is 0"),
     ("pin_versus", {"on": 2}, "there are only 1 huge pages"),
