@@ -4,7 +4,8 @@ Cosmic-ray makes the changes. The tests are collected once, and a fork of that p
 change: it puts the changed code into the functions that are there, and runs the tests that reach
 the changed line until one fails. What an import has run already is imported anew.
 
-The changes are tried in a random order, so whatever an interrupted run has tried is a fair sample.
+Changes are drawn by a hash of what they change, and tried in that order.  So whatever an
+interrupted run has tried is a fair sample, and it stays the same when other lines change.
 Each first gets the tests of a few seconds. Who survives these gets more of them in a second round.
 Survivors are printed as they come, and build/mutants.csv has every result. What the tests reach is
 kept in build/ as long as no file changes.
@@ -23,7 +24,6 @@ import gc
 import hashlib
 import os
 import pickle
-import random
 import resource
 import signal
 import sys
@@ -393,7 +393,13 @@ def main() -> int:
     if args.only:
         only = set(rows(args.only))
         mutants = [mutant for mutant in mutants if mutant[:4] in only]
-    mutants = random.Random(args.seed).sample(mutants, len(mutants) // args.one_in)
+
+    def drawn(mutant: Mutant) -> float:
+        """From 0 to 1, by what the change is: what else changes in the file moves no sample."""
+        text = repr((args.seed, mutant[:4])).encode()
+        return int.from_bytes(hashlib.sha256(text).digest()[:6], "big") / 2**48
+
+    mutants = sorted((each for each in mutants if drawn(each) < 1 / args.one_in), key=drawn)
     RESULTS.parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         os.environ["PYTEST_DEBUG_TEMPROOT"] = folder
