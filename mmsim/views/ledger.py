@@ -244,7 +244,7 @@ def _draw_holder(svg: Svg, row: Entry, due: bool) -> None:
     if row.refs:
         svg.rect(0, 0, wide, high, rx=3, fill=fill.ground, stroke=fill.mark, stroke_width=1)
         svg.filled(0, 0, 7, high, fill, rx=3)
-        bar = fill._replace(ground=fill.mark, mark=fill.ground)
+        bar = fill._replace(name=f"{fill.name} bar", ground=fill.mark, mark=fill.ground)
         svg.quantity(12, ROW - 13, wide - 21, 4, row.refs, bar)
     else:
         dashed = {"stroke": MUTED, "stroke_dasharray": "4 3"}
