@@ -49,11 +49,11 @@ notebooks: venv-test ## write the lessons from their text sources, with outputs
 	@$(TEST)/bin/python tools/build_lessons.py
 
 card: venv-test ## after a change of a card: write its lesson and the key, and test both (LESSON=its_name)
-	@$(TEST)/bin/ruff check "mmsim/lessons/$(or $(LESSON),$(error say LESSON=its_name)).py"
-	@$(TEST)/bin/ruff format --check "mmsim/lessons/$(LESSON).py"
-	@$(TEST)/bin/python tools/build_lessons.py "$(LESSON)"
+	@$(TEST)/bin/python tools/build_lessons.py "$(or $(LESSON),$(error say LESSON=its_name))"
+	@$(TEST)/bin/ruff format "mmsim/lessons/$(LESSON).py"
+	@$(TEST)/bin/ruff check "mmsim/lessons/$(LESSON).py"
 	@$(TEST)/bin/python tools/build_teaching.py
-	@$(TEST)/bin/pytest -q tests/lessons tests/test_teaching.py -k "$(LESSON) or entry or page_is"
+	@$(TEST)/bin/pytest -q tests/lessons tests/notebooks tests/test_teaching.py -k "$(LESSON) or entry or page_is"
 
 lesson: venv-test ## begin a lesson: text, module, test and every line it needs (NEW=its_name)
 	@$(TEST)/bin/python tools/new_lesson.py "$(NEW)"

@@ -120,6 +120,10 @@ class Activity:
             yield "against compares with the outcome, and there is no outcome"
         if self.against is not None and self.judge is not None:
             yield "against is the judge, and there is a judge beside it"
+        if self.if_right and self.against is None:
+            yield "if_right is said where an answer is compared, and there is no against"
+        if not self.asks and (self.hints or self.solution is not None):
+            yield "hints and a solution belong to a question, and nothing is asked"
         for part in {**self.labels, **self.because}:
             if part not in self.parts:
                 yield f"there is no part {part!r}{nearest(str(part), map(str, self.parts))}"

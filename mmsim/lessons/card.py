@@ -358,5 +358,7 @@ def seeded(make: Callable[[Pick], Card]) -> Callable[[int], Card]:
 
 
 def widget(name: str, *given: Any, **more: Any) -> Callable[[], Any]:
-    """What a card plays: a widget of `mmsim.widgets`, which is imported when it is made."""
+    """What a card plays: a widget of `mmsim.widgets`, which is imported when it is made.
+
+    `Console` is any drawing with its knobs; `console` is the flow chart of a situation."""
     return lambda: getattr(importlib.import_module("mmsim.widgets"), name)(*given, **more)

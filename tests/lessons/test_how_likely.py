@@ -1,4 +1,4 @@
-"""What the text counts, and the judges' special cases."""
+"""Lesson 07: the stored tosses, and what its text counts and no card shows."""
 
 from __future__ import annotations
 

@@ -17,6 +17,11 @@ def test_a_small_huge_page_counts_what_a_large_one_does():
         assert tries(large) == tries(small)
 
 
+def test_what_each_rescue_counts_is_the_models():
+    for case, (_, _, count, _) in lesson.RESCUES.items():
+        assert lesson.counters_of(lesson.rescue_run(case))["thp_migration_fail"] == count
+
+
 def test_the_order_of_the_steps_is_the_models():
     steps = {
         "folio_lock": "lock",

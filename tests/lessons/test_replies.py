@@ -135,7 +135,7 @@ def said(card, answer):
 
 def named(value):
     """An id that is the same in each process: no place in memory."""
-    return value.name if isinstance(value, Card) else str(value).partition(" at 0x")[0][:40]
+    return value.key if isinstance(value, Card) else str(value).partition(" at 0x")[0][:40]
 
 
 @pytest.mark.parametrize(("card", "answer", "first", "second"), WRONG, ids=named)
