@@ -46,6 +46,8 @@ from mmsim import datafiles, lab
 from mmsim.cli import main
 
 lab.command = lambda *words, **more: [sys.executable, "-ISc", {CHILD!r}]
+# Whoever started the tests may ignore Ctrl-C, as a shell does for what runs beside it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def command(share, folder, signs, moment, number):
     if not signs:
