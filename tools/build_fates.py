@@ -20,9 +20,9 @@ from mmsim.engine.scenario import Move, Scenario, State
 from mmsim.engine.schedule import render
 from mmsim.engine.trace import Trace, record
 from mmsim.evidence.diagnose import EVIDENCE, PAGES, SEARCHED_ORDER, SETTINGS, Fate, Setting
-from mmsim.evidence.ftrace import migrate_returns
 from mmsim.mm.versions import POLICIES, VERSIONS
 from mmsim.scenarios import Situation
+from mmsim.scenarios.observed import migrate_returns
 
 FILE = Path(__file__).parent.parent / "data" / "fates.csv"
 COLUMNS = ("version", "setting", "outcome", "returns", "steps", "schedule", *EVIDENCE)
