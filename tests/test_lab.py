@@ -239,10 +239,11 @@ def test_what_is_a_link_can_be_opened_too(
     """The path of a file somewhere else was asked for below the folder: a traceback."""
     monkeypatch.setattr(datafiles, "share_dir", lambda: share)
     mine = write(tmp_path, {"mine.ipynb": "", "here/no": ""}) / "mine.ipynb"
-    for target in (mine, share / LESSON):
+    for target, served in ((mine, tmp_path), (share / LESSON, share)):
         link = tmp_path / "here" / target.name
         link.symlink_to(target)
         root, lesson = place(link)
+        assert root.samefile(served)
         assert (root / opened(root, lesson)).samefile(target)
     folder = tmp_path / "folder"
     folder.mkdir()
