@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import codecs
-import importlib
 import json
 import os
 import signal
@@ -23,8 +22,8 @@ from threading import Event
 from typing import Any, NoReturn
 
 from mmsim import __version__
-from mmsim import lab as workplace
-from mmsim import progress as kept
+from mmsim import lab as lab_module
+from mmsim import progress as progress_file
 from mmsim.datafiles import write_whole
 from mmsim.engine import schedule
 from mmsim.engine.explore import (
@@ -50,7 +49,7 @@ from mmsim.views import diagnosis
 from mmsim.views import run_text as text
 from mmsim.views.chances import outcome_table
 from mmsim.views.memory import machine
-from mmsim.views.words import count
+from mmsim.views.words import command_words, count, plural, times
 
 INTERRUPTED, TERMINATED = 130, 143
 PLAINER = {"→": "->", "×": "x", "…": "...", "–": "-", "—": "-", "·": "-", "≠": "!="}
@@ -131,74 +130,75 @@ def _parser() -> Parser:
     )
 
     def command(name: str, run: Run, what: str, *, as_json: bool = True) -> Parser:
-        found = commands.add_parser(name, help=what, description=what, conflict_handler="resolve")
-        found.set_defaults(run_command=run)
+        sub = commands.add_parser(name, help=what, description=what, conflict_handler="resolve")
+        sub.set_defaults(run_command=run)
         if as_json:
-            found.add_argument("--json", action="store_true", help="print the same as JSON")
-        return found
+            sub.add_argument("--json", action="store_true", help="print the same as JSON")
+        return sub
 
-    found = command("run", run, "run a scenario and print every step")
-    found.set_defaults(schedule=None)
-    scenario_arguments(found)
+    sub = command("run", run, "run a scenario and print every step")
+    sub.set_defaults(schedule=None)
+    scenario_arguments(sub)
 
-    found = command("replay", run, "run a scenario by a schedule of your own")
-    scenario_arguments(found)
-    found.add_argument("schedule", metavar="SCHEDULE", help='who moves: "pin*9 holder pin*3"')
+    sub = command("replay", run, "run a scenario by a schedule of your own")
+    scenario_arguments(sub)
+    sub.add_argument("schedule", metavar="SCHEDULE", help='who moves: "pin*9 holder pin*3"')
 
     what = "every order of the steps of a scenario: outcomes, counts, odds"
-    found = command("explore", explore, what)
-    scenario_arguments(found)
+    sub = command("explore", explore, what)
+    scenario_arguments(sub)
     what = f"stop after so many states (default {STATES_MAX:,})"
-    found.add_argument("--states-max", type=int, default=STATES_MAX, metavar="N", help=what)
+    sub.add_argument("--states-max", type=int, default=STATES_MAX, metavar="N", help=what)
     what = "only schedules in which an actor that could go on is interrupted at most N times"
-    found.add_argument("--preemptions-max", type=int, metavar="N", help=what)
+    sub.add_argument("--preemptions-max", type=int, metavar="N", help=what)
     what = "is there an outcome with this in its name, and how soon?"
-    found.add_argument("--goal", metavar="NAME", help=what)
+    sub.add_argument("--goal", metavar="NAME", help=what)
 
-    found = command("conformance", conformance, "hold the model against vectors")
-    found.add_argument("files", nargs="+", metavar="FILE", type=Path, help="vector files")
+    sub = command("conformance", conformance, "hold the model against vectors")
+    sub.add_argument("files", nargs="+", metavar="FILE", type=Path, help="vector files")
 
-    found = command("compare", compare, "hold the model against measured kernels")
-    found.add_argument("files", nargs="*", metavar="FILE", help=f"default: {' '.join(COMPARED)}")
+    sub = command("compare", compare, "hold the model against measured kernels")
+    sub.add_argument("files", nargs="*", metavar="FILE", help=f"default: {' '.join(COMPARED)}")
 
-    found = command("diagnose", diagnose, "explain counters of /proc/vmstat that moved")
-    found.add_argument(
+    sub = command("diagnose", diagnose, "explain counters of /proc/vmstat that moved")
+    sub.add_argument(
         "before",
         metavar="BEFORE",
         help="/proc/vmstat before, or some of it by grep; or alone: lines such as "
         "'thp_migration_fail +1', or lines of the trace event mm_migrate_pages, as they were "
         "pasted; - reads standard input",
     )
-    found.add_argument("after", metavar="AFTER", nargs="?", help="/proc/vmstat afterwards")
+    sub.add_argument("after", metavar="AFTER", nargs="?", help="/proc/vmstat afterwards")
     known = ", ".join((*VERSIONS, *POLICIES))
-    found.add_argument("--kernel", metavar="V", help=f"only this version, or a 6.12.N: {known}")
-    found.add_argument("--all", action="store_true", help="rarer situations, too, and every path")
+    what = f"only this version, or a 6.12.N: {known}"
+    sub.add_argument("--version", "--kernel", dest="kernel", metavar="V", help=what)
+    sub.add_argument("--all", action="store_true", help="rarer situations, too, and every path")
 
     what = "the free memory that a text tells of: /proc/buddyinfo, a kernel log, ..."
-    found = command("show", show, what, as_json=False)
-    found.add_argument(
-        "file", metavar="FILE", help="the text, as it was pasted; - is standard input"
-    )
-    found.add_argument("--page-kib", type=int, metavar="KIB", help="size of a page: 4, 8, 16, 64")
-    found.add_argument("--order", type=int, metavar="N", help="by default that of a huge page")
+    sub = command("show", show, what, as_json=False)
+    sub.add_argument("file", metavar="FILE", help="the text, as it was pasted; - is standard input")
+    sub.add_argument("--zone", metavar="NAME", help="by default the one with most free memory")
+    sub.add_argument("--node", type=int, metavar="N", help="the node that the zone is on")
+    sub.add_argument("--page-kib", type=int, metavar="KIB", help="size of a page: 4, 8, 16, 64")
+    sub.add_argument("--order", type=int, metavar="N", help="by default that of a huge page")
 
-    found = command("lab", lab, "put the lessons into a folder and open them", as_json=False)
-    found.add_argument("folder", nargs="?", type=Path, metavar="FOLDER", help="for the lessons")
-    found.add_argument("--here", type=Path, metavar="NOTEBOOK", help="open this one, copy nothing")
-    found.add_argument("--port", type=int, help="port of the server")
-    found.add_argument("--no-browser", action="store_true", help="only print the address")
-    found.add_argument("--no-solutions", action="store_true", help="put no solutions there")
+    sub = command("lab", lab, "put the lessons into a folder and open them", as_json=False)
+    sub.add_argument("folder", nargs="?", type=Path, metavar="FOLDER", help="for the lessons")
+    sub.add_argument("--here", type=Path, metavar="NOTEBOOK", help="open this one, copy nothing")
+    sub.add_argument("--port", type=int, help="port of the server")
+    sub.add_argument("--no-browser", action="store_true", help="only print the address")
+    sub.add_argument("--no-solutions", action="store_true", help="put no solutions there")
 
     what = "what you have answered, lesson by lesson"
-    found = command("progress", progress, what, as_json=False)
-    found.add_argument("folder", nargs="?", type=Path, metavar="FOLDER", help="of your lessons")
-    found.add_argument("--hand-in", metavar="NAME", help="write it into a file with this name")
+    sub = command("progress", progress, what, as_json=False)
+    sub.add_argument("folder", nargs="?", type=Path, metavar="FOLDER", help="of your lessons")
+    sub.add_argument("--hand-in", metavar="NAME", help="write it into a file with this name")
 
     what = "what a class has answered: its hand-ins as a table and a picture"
-    found = command("tally", tally, what, as_json=False)
-    found.add_argument("folder", type=Path, metavar="FOLDER", help="with the files handed in")
+    sub = command("tally", tally, what, as_json=False)
+    sub.add_argument("folder", type=Path, metavar="FOLDER", help="with the files handed in")
 
-    command("doctor", lambda args: workplace.doctor(), "check this installation", as_json=False)
+    command("doctor", lambda args: lab_module.doctor(), "check this installation", as_json=False)
     return parser
 
 
@@ -387,11 +387,11 @@ def _print_found(
     if situation.spec.searched and not args.set:
         print(f"          {_search_begins(situation.spec)}")
     n = args.preemptions_max
-    bound = "" if n is None else f" with at most {n} preemption{'s' * (n != 1)}"
+    bound = "" if n is None else f" with at most {plural(n, 'preemption')}"
     numbers = f"{count(found.states)} states, {count(found.edges)} edges"
     schedules = found.schedules() if found.complete else None
     if found.complete:
-        ways = f"{count(schedules)} schedule{'s' * (schedules != 1)}"
+        ways = plural(schedules, "schedule")
         print(f"searched  {numbers}, {ways}: all{bound or ' there are'}\n")
     else:
         print(f"searched  {numbers}; {count(found.waiting)} states had no turn ({found.stopped})\n")
@@ -401,27 +401,18 @@ def _print_found(
             print("      with a bound the coin is tossed among those who may still move")
     else:
         print("No run has come to an end yet.")
+    version = "" if situation.version.name == BASE.name else situation.version.name
+    replay = command_words("replay", situation.name, version, situation.knobs)
     for each in outcomes:
         if each.shortest is not None:
             print(f"\n{each.name}: shortest schedule, {len(each.shortest)} steps")
-            print(f'  {_replay_words(situation)} "{schedule.render(each.shortest)}"')
+            print(f'  {replay} "{schedule.render(each.shortest)}"')
     claim = f"every order{bound} ends in {situation.aim.word!r}"
     if args.goal is not None:
         claim = f"some order{bound} ends in {args.goal!r}"
     print(f"\nClaim: {claim}.  Verdict: {verdict.value}.")
     if not found.complete:
         print("search not finished: the numbers above are those so far")
-
-
-def _replay_words(situation: Situation) -> str:
-    """The command that replays a schedule of this situation; the schedule comes after it."""
-    words = ["mmsim replay", situation.name]
-    if situation.version.name != BASE.name:
-        words.append(f"--version {situation.version.name}")
-    for knob in situation.spec.knobs:
-        if situation.knobs[knob.name] != knob.default:
-            words.append(f"--set {knob.name}={situation.knobs[knob.name]}")
-    return " ".join(words)
 
 
 # -- conformance, compare: the model against what it did not make
@@ -461,6 +452,8 @@ def compare(args: argparse.Namespace) -> int:
 def diagnose(args: argparse.Namespace) -> int:
     """`mmsim diagnose`: status 1 if no path of the model explains what moved."""
     names = [name for name in (args.before, args.after) if name is not None]
+    if names == ["-", "-"]:
+        raise UserError("only one of the two texts can be -, as there is one standard input")
     texts = [load(name) for name in names]
     before, after = ["standard input" if name == "-" else name for name in (*names, "")][:2]
     delta = read(texts[0], texts[1] if len(texts) > 1 else None, (before, after))
@@ -475,7 +468,7 @@ def diagnose(args: argparse.Namespace) -> int:
 
 def show(args: argparse.Namespace) -> int:
     """`mmsim show`: what `show_memory()` says, without the picture."""
-    seen = machine(load(args.file), order=args.order, page_kib=args.page_kib)
+    seen = machine(load(args.file), args.zone, args.node, args.order, args.page_kib)
     tables = [seen.zones, seen.table] if seen.orders else [seen.zones]
     print("\n\n".join([seen.sentence, *(table.to_string() for table in tables)]))
     return 0
@@ -483,7 +476,7 @@ def show(args: argparse.Namespace) -> int:
 
 def lab(args: argparse.Namespace) -> int:
     """`mmsim lab`: the lessons in JupyterLab; its exit status."""
-    return workplace.lab(
+    return lab_module.lab(
         args.folder,
         port=args.port,
         browser=not args.no_browser,
@@ -500,15 +493,17 @@ def progress(args: argparse.Namespace) -> int:
     from mmsim.lessons.tally import progress_table  # no other command waits for the cards
 
     folders = [args.folder] if args.folder else [Path(), Path("mmsim-lessons")]
-    files = [folder / part / kept.FILE for folder in folders for part in ("", "notebooks")]
+    files = [folder / part / progress_file.FILE for folder in folders for part in ("", "notebooks")]
     file = next((file for file in files if file.is_file()), None)
     if file is None:
         advice = "name the folder of your lessons, or answer a card in a notebook first"
-        raise UserError(f"there is no {kept.FILE} in {args.folder or 'this folder'}: {advice}")
+        raise UserError(
+            f"there is no {progress_file.FILE} in {args.folder or 'this folder'}: {advice}"
+        )
     book = _book(file)
     print(f"{file}\n\n{progress_table(book.cards)}")
     if args.hand_in is not None:
-        target = kept.hand_in(book, args.hand_in, __version__)
+        target = progress_file.hand_in(book, args.hand_in, __version__)
         print(
             f"\n{target} is written. It holds the name {args.hand_in!r}, your first and your last "
             "answer to each card in full, how often you tried, and when.\n"
@@ -519,44 +514,39 @@ def progress(args: argparse.Namespace) -> int:
 
 def tally(args: argparse.Namespace) -> int:
     """`mmsim tally`: one table of all hand-ins in a folder, and a picture beside them."""
-    from mmsim.lessons import COURSE
-    from mmsim.lessons.card import Card
-    from mmsim.lessons.tally import tally_picture, tally_table
+    from mmsim.lessons.tally import cards, latest, tally_picture, tally_table
 
-    books: dict[str, kept.Book] = {}
+    handed_in: dict[str, list[progress_file.Book]] = {}
     for file in sorted(args.folder.glob("*.jsonl")):
         book = _book(file)
         name = str(book.head.get("hand_in", ""))
         if not name:
             print(f"mmsim: {file} is left out: it is no hand-in", file=sys.stderr)
             continue
-        twice = [*filter(None, [books.get(name), book])]
-        books[name] = max(twice, key=lambda each: str(each.head.get("made")))
-        if len(twice) > 1:
-            print(f"mmsim: {name!r} handed in twice: the later one counts", file=sys.stderr)
-    if not books:
+        handed_in.setdefault(name, []).append(book)
+    for name, several in handed_in.items():
+        if len(several) > 1:
+            often = times(len(several))
+            print(f"mmsim: {name!r} handed in {often}: the latest one counts", file=sys.stderr)
+    if not handed_in:
         raise UserError(f"there is no hand-in (.jsonl) in {args.folder}")
+    books = [latest(several) for several in handed_in.values()]
     print(f"Hand-ins: {len(books)}\n", flush=True)  # what was right is asked of the model now
-    known = {
-        f"{lesson.name}.{card.name}": card
-        for lesson in COURSE
-        for card in vars(importlib.import_module(f"mmsim.lessons.{lesson.name}")).values()
-        if isinstance(card, Card) and card.asks
-    }
-    print(tally_table([*books.values()], known))
+    known = cards()
+    print(tally_table(books, known))
     picture = args.folder / "tally.svg"
     try:
-        write_whole(picture, tally_picture([*books.values()], known).svg.encode())
+        write_whole(picture, tally_picture(books, known).svg.encode())
     except OSError as error:
         raise UserError(f"{picture} can't be written: {error.strerror}") from error
     print(f"\nThe picture is {picture}.")
     return 0
 
 
-def _book(file: Path) -> kept.Book:
+def _book(file: Path) -> progress_file.Book:
     """A file of answers; what is damaged in it is said."""
     try:
-        book = kept.read(file)
+        book = progress_file.read(file)
     except OSError as error:
         raise UserError(f"{file} can't be read: {error.strerror}") from error
     for line in book.damaged[:5]:

@@ -80,8 +80,8 @@ def place(here: Path) -> tuple[Path, Path]:
     lesson = first_lesson(here) if here.is_dir() else here
     if lesson.suffix != ".ipynb":
         raise UserError(f"{here} is not a notebook (.ipynb).")
-    share = datafiles.share_dir()
-    return (share if lesson.resolve().is_relative_to(share) else lesson.parent), lesson
+    share, lesson = datafiles.share_dir(), lesson.resolve()
+    return (share if lesson.is_relative_to(share) else lesson.parent), lesson
 
 
 def first_lesson(folder: Path) -> Path:
@@ -96,7 +96,7 @@ def command(root: Path, lesson: Path, *, port: int | None, browser: bool) -> lis
     """The command line that serves `root` and opens `lesson`, a file below it."""
     if port is not None and not 1 <= port <= 65535:
         raise UserError(f"port {port} is not possible: choose one from 1 to 65535.")
-    relative = lesson.resolve().relative_to(root.resolve()).as_posix()
+    relative = lesson.relative_to(root).as_posix()
     words = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={root.resolve()}"]
     words.append(f"--LabApp.default_url=/lab/tree/{urllib.parse.quote(relative)}")
     if port is not None:

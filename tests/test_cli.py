@@ -99,6 +99,12 @@ def test_help_lists_scenarios_and_that_of_a_scenario_its_knobs(capsys, words, li
         (("explore", "vfio_map", "--goal", ""), "no outcome is called ''"),
         (("conformance", "nowhere.json"), "nowhere.json: can't be read"),
         (("diagnose", "nowhere.txt"), "nowhere.txt"),
+        (("diagnose", "-", "-"), "only one of the two texts can be -"),
+        (("show", "tests/evidence/wild/b02_quoted.buddyinfo", "--node", "7"), "no node 7"),
+        (
+            ("show", "tests/evidence/wild/b02_quoted.buddyinfo", "--zone", "Nrmal"),
+            "no zone 'Nrmal'",
+        ),
     ],
 )
 def test_bad_input_is_one_sentence_and_status_2(capsys, words, says):

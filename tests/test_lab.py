@@ -18,7 +18,17 @@ from mmsim import lab as lab_module
 from mmsim.cli import main
 from mmsim.datafiles import write_whole
 from mmsim.errors import UserError
-from mmsim.lab import MANIFEST, Check, Step, checks, command, place, put_lessons, sign_lessons
+from mmsim.lab import (
+    MANIFEST,
+    Check,
+    Step,
+    checks,
+    command,
+    first_lesson,
+    place,
+    put_lessons,
+    sign_lessons,
+)
 
 LESSON = "notebooks/04_split.ipynb"
 FRESH = "notebooks/04_split.fresh.ipynb"
@@ -221,6 +231,29 @@ def test_the_whole_checkout_is_served_or_the_folder_of_another_notebook(
     assert place(share / LESSON) == (share, share / LESSON)
     mine = write(tmp_path, {"mine.ipynb": ""}) / "mine.ipynb"
     assert place(mine) == (tmp_path, mine)
+
+
+def test_what_is_a_link_can_be_opened_too(
+    share: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The path of a file somewhere else was asked for below the folder: a traceback."""
+    monkeypatch.setattr(datafiles, "share_dir", lambda: share)
+    mine = write(tmp_path, {"mine.ipynb": "", "here/no": ""}) / "mine.ipynb"
+    for target, served in ((mine, tmp_path), (share / LESSON, share)):
+        link = tmp_path / "here" / target.name
+        link.symlink_to(target)
+        root, lesson = place(link)
+        assert root.samefile(served)
+        assert (root / opened(root, lesson)).samefile(target)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "notebooks").symlink_to(tmp_path / "here")
+    assert opened(folder, first_lesson(folder / "notebooks")) == "notebooks/04_split.ipynb"
+
+
+def opened(root: Path, lesson: Path) -> str:
+    words = command(root, lesson, port=None, browser=False)
+    return next(word for word in words if "default_url" in word).partition("/lab/tree/")[2]
 
 
 # -- doctor

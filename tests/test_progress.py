@@ -412,6 +412,10 @@ def test_odd_files_among_the_hand_ins(handed_in, tmp_path, capsys, monkeypatch):
     lines.append({**odd, "card": "capstone_and_recall.afterwards", "first": {"ten": False}})
     (tmp_path / "a-later.jsonl").write_text("\n".join(map(json.dumps, lines)))
     (tmp_path / "mine.jsonl").write_text("")
+    # A hand-in without its date counted before every other.
+    undated = [{"hand_in": later["hand_in"], "made": made} for made in (None, "later", [1])]
+    for number, head in enumerate([{"hand_in": later["hand_in"]}, *undated]):
+        (tmp_path / f"undated-{number}.jsonl").write_text(json.dumps(head))
     assert main(["tally", str(tmp_path)]) == 0
     out, err = capsys.readouterr()
     assert out.startswith("Hand-ins: 2\n")
@@ -419,7 +423,7 @@ def test_odd_files_among_the_hand_ins(handed_in, tmp_path, capsys, monkeypatch):
     assert "of 1  Trying ten times" in out  # one learner of two answered before and after
     assert "mine.jsonl is left out: it is no hand-in" in err
     assert "is damaged and left out" in err
-    assert "'learner 01' handed in twice: the later one counts" in err
+    assert "'learner 01' handed in 6 times: the latest one counts" in err
     picture = (tmp_path / "tally.svg").read_bytes()
     monkeypatch.setattr(os, "replace", full)
     assert main(["tally", str(tmp_path)]) == 2

@@ -19,10 +19,10 @@ from mmsim.engine.actor import Local
 from mmsim.engine.scenario import Move, Scenario, State
 from mmsim.engine.schedule import render
 from mmsim.engine.trace import Trace, record
-from mmsim.evidence.diagnose import EVIDENCE, PAGES, SETTINGS, SMALL, Fate, Setting
-from mmsim.evidence.ftrace import migrate_returns
+from mmsim.evidence.diagnose import EVIDENCE, PAGES, SEARCHED_ORDER, SETTINGS, Fate, Setting
 from mmsim.mm.versions import POLICIES, VERSIONS
 from mmsim.scenarios import Situation
+from mmsim.scenarios.observed import migrate_returns
 
 FILE = Path(__file__).parent.parent / "data" / "fates.csv"
 COLUMNS = ("version", "setting", "outcome", "returns", "steps", "schedule", *EVIDENCE)
@@ -117,7 +117,7 @@ def fates(version: str) -> Iterator[Fate]:
     """Every fate that moves a counter, each kind once."""
     found: set[tuple[object, ...]] = set()
     for number, setting in enumerate(SETTINGS):
-        situation = setting.situation(version, SMALL)
+        situation = setting.situation(version, SEARCHED_ORDER)
         for schedule, trace in _ends(version, setting):
             outcome = situation.outcome(trace.last)
             small, returns = _counters(trace), migrate_returns(trace)
@@ -125,8 +125,8 @@ def fates(version: str) -> Iterator[Fate]:
             key = (setting.stage, *fate.kind, *small.values())
             if any(small.values()) and key not in found:
                 found.add(key)
-                large = _counters(at_order(fate, SMALL + 1))
-                steps = (1 << HPAGE_PMD_ORDER - SMALL) - 1
+                large = _counters(at_order(fate, SEARCHED_ORDER + 1))
+                steps = (1 << HPAGE_PMD_ORDER - SEARCHED_ORDER) - 1
                 yield fate._replace(
                     counters={
                         name: n + (large[name] - n) * steps if name in PAGES else n
@@ -140,7 +140,7 @@ def at_order(fate: Fate, order: int) -> Trace:
     large = fate.setting.situation(fate.version, order)
     if not fate.setting.searched:
         return large.run()
-    small = fate.setting.situation(fate.version, SMALL)
+    small = fate.setting.situation(fate.version, SEARCHED_ORDER)
     return resized(small, tuple(small.replay(fate.schedule).moves), large)
 
 
@@ -150,11 +150,11 @@ def _counters(trace: Trace) -> dict[str, int]:
 
 def _ends(version: str, setting: Setting) -> Iterator[tuple[str, Trace]]:
     """Each end: its schedule and the run that goes there."""
-    situation = setting.situation(version, SMALL)
+    situation = setting.situation(version, SEARCHED_ORDER)
     if not setting.searched:
         yield "", situation.run()
         return
-    explored = setting.situation(version, SMALL, merge=True).explore()
+    explored = setting.situation(version, SEARCHED_ORDER, merge=True).explore()
     for number in explored.ends:
         schedule = render(explored.schedule_to(number))
         yield schedule, situation.replay(schedule)

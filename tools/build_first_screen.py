@@ -15,9 +15,9 @@ from mmsim.constants import REPORTED
 from mmsim.engine.trace import Moment, Trace
 from mmsim.mm.folio import ISOLATION
 from mmsim.scenarios import Situation, make
+from mmsim.scenarios.observed import pieces
 from mmsim.views.first_screen import KERNELS, LETS_GO, NOBODY, Stop
 from mmsim.views.ledger import SPLIT_CHECK, ledger
-from mmsim.views.run_text import pieces
 
 FILE = Path(__file__).parent.parent / "data" / "lessons" / "first_screen.csv"
 

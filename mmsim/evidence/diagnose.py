@@ -297,14 +297,14 @@ def _call(line: Line) -> tuple[dict[str, int], str]:
 #
 # A fate is one way to end, told by the counters that it moves, those of real huge pages.
 
-NOTHING, ROOM, ALONE = 0, 1, 2
-"""Numbers of the settings in which nothing is the matter: no destination for the whole page, a
-destination for it, a single page."""
+NO_TARGET, TARGET = 0, 1
+"""Positions in SETTINGS of a pin that nothing hinders: without and with a free huge page to move
+to."""
 PIN, OTHER, NEVER_SPLITS = (
     REASONS[n] for n in (MR_LONGTERM_PIN, MR_CONTIG_RANGE, MR_NUMA_MISPLACED)
 )
 """Reasons to migrate, one of each kind: `OTHER` stands for all that are neither of the two."""
-SMALL = 1
+SEARCHED_ORDER = 1
 """Order of the huge pages that are searched: two pages each."""
 SIZES = (8192, 2048, 1024, 256)
 """Pages of a huge page where it has not 512: pages of 64 KiB, of 16 KiB, and rarer kernels."""
@@ -336,7 +336,7 @@ class Setting(NamedTuple):
 def _settings() -> tuple[Setting, ...]:
     pin, owner = "vfio_map", "cma_alloc"
     here: dict[str, object] = {"holder": 1, "released": "1"}  # the search decides when
-    found = [
+    found = [  # append only: data/fates.csv stores these positions
         Setting(pin, {"holder": 0}),
         Setting(pin, {"holder": 0, "targets": AVAILABLE}),
         Setting(pin, {"holder": 0, "order": 0}),
@@ -414,7 +414,7 @@ class Fate(NamedTuple):
 
     def situation(self) -> Situation:
         """The situation that the schedule is for."""
-        return self.setting.situation(self.version, SMALL)
+        return self.setting.situation(self.version, SEARCHED_ORDER)
 
     def trace(self) -> Trace:
         """The run, with huge pages of two pages."""
@@ -423,7 +423,7 @@ class Fate(NamedTuple):
 
 @functools.lru_cache(maxsize=64)
 def _run(version: str, number: int, schedule: str) -> Trace:
-    situation = SETTINGS[number].situation(version, SMALL)
+    situation = SETTINGS[number].situation(version, SEARCHED_ORDER)
     return situation.replay(schedule) if schedule else situation.run()
 
 
@@ -561,7 +561,7 @@ class _Plain(NamedTuple):
 @functools.cache
 def _plain(version: str) -> _Plain:
     by_number = {fate.number: fate for fate in reversed(fates(version, 1))}
-    split = by_number[NOTHING]
+    split = by_number[NO_TARGET]
     missed = next(
         fate
         for fate in fates(version, 1)
@@ -569,7 +569,7 @@ def _plain(version: str) -> _Plain:
     )
     piece = {name: n - split.counters[name] for name, n in missed.counters.items()}
     pins = split.outcome == PINNED.word
-    return _Plain(by_number[ROOM].counters, split.counters, piece, pins)
+    return _Plain(by_number[TARGET].counters, split.counters, piece, pins)
 
 
 # -- one fate against what is given

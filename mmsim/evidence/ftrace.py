@@ -1,7 +1,7 @@
 """A pin that a real kernel traced, and the same pin in the model, line by line.
 
-Interface: marks, Mark, migrate_returns, names, region; read, real_trace, raw_lines, RealTrace,
-TraceLine, Unit, situation, align, AlignedRow
+Interface: marks, Mark; read, real_trace, raw_lines, RealTrace, TraceLine, Unit, situation, align,
+AlignedRow
 
 `marks` is what the tracer of the measurements would print about a run of the model: tracepoints and
 return probes.  It is read off the events of the main actor: their sites, what the path notes there,
@@ -31,6 +31,7 @@ from mmsim.mm.folio import extra_pins
 from mmsim.mm.versions import get
 from mmsim.mm.world import AVAILABLE, NONE, World
 from mmsim.scenarios import Situation, vfio_map
+from mmsim.scenarios.observed import named, pieces
 
 # -- what a tracer would print about a run of the model
 
@@ -48,24 +49,19 @@ class Mark(NamedTuple):
     huge: str = ""
 
 
-def migrate_returns(trace: Trace) -> tuple[int, ...]:
-    """What each migrate_pages() of a run returned, in order."""
-    return tuple(event.notes["rc"] for event in trace.events if event.site == "migrate.end")
-
-
-def names(world: World) -> list[str]:
+def _huge_pages(world: World) -> list[str]:
     """The huge pages of a world, in the order in which they were made."""
-    return [folio.name for folio in world.folios.values() if folio.is_thp and folio.name]
+    return [folio.name for _, folio in named(world) if folio.is_thp]
 
 
-def region(world: World, name: str) -> Fields:
+def _region(world: World, name: str) -> Fields:
     """Where the 2 MiB of a huge page are now, as the measuring program saw it from outside."""
-    there = [(pfn, folio) for pfn, folio in world.folios.items() if folio.region == name]
-    inside = sum(folio.nr_pages for pfn, folio in there if world.in_cma(pfn))
+    folios = [folio for _, folio in named(world, name)]
+    inside, _ = pieces(world, name)
     return {
         "cma": int(inside > 0),
-        "thp": int(any(folio.is_thp for _, folio in there)),
-        "map": sum(folio.mapcount for _, folio in there),
+        "thp": int(any(folio.is_thp for folio in folios)),
+        "map": sum(folio.mapcount for folio in folios),
         "pages_in_cma": inside,
     }
 
@@ -80,7 +76,7 @@ def marks(trace: Trace) -> list[Mark]:
     """Every line that the tracer of the measurements would print about this run of the model."""
     main = trace.scenario.actors[0].name
     steps = [(at, event) for at, event in enumerate(trace.events) if event.actor == main]
-    units = {name: number for number, name in enumerate(names(trace.state(0).world))}
+    units = {name: number for number, name in enumerate(_huge_pages(trace.state(0).world))}
     printed = [
         *_calls(steps),
         *_passes(steps),
@@ -564,14 +560,14 @@ def _afterwards(real: RealTrace, trace: Trace) -> list[AlignedRow]:
 def _units(real: RealTrace, trace: Trace, position: int) -> list[AlignedRow]:
     """The range before the pin or after it, one row for 2 MiB."""
     world: World = trace.state(position).world
-    named = names(trace.state(0).world)
+    huge = _huge_pages(trace.state(0).world)
     when, units = ("after", real.units_after) if position else ("before", real.units_before)
     rows = []
-    for number in range(max(len(units), len(named))):
+    for number in range(max(len(units), len(huge))):
         measured = units[number].fields if number < len(units) else {}
-        model = region(world, named[number]) if number < len(named) else {}
+        model = _region(world, huge[number]) if number < len(huge) else {}
         same = bool(measured) and all(model.get(key) == value for key, value in measured.items())
-        name = named[number] if number < len(named) else str(number)
+        name = huge[number] if number < len(huge) else str(number)
         said = say(when, measured) if measured else "—", say(when, model) if model else "—"
         rows.append(AlignedRow(f"{when} the pin: {name}", *said, position, same))
     return rows

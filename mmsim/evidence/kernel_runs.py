@@ -29,7 +29,6 @@ from mmsim.constants import (
 )
 from mmsim.errno import EBUSY, ENOMEM
 from mmsim.errors import UserError, nearest
-from mmsim.evidence.ftrace import migrate_returns
 from mmsim.evidence.measured import VARIANTS, VERSION_OF, measured_version
 from mmsim.evidence.vectors import run_drop_caches, run_gup
 from mmsim.mm.boot import boot
@@ -41,6 +40,7 @@ from mmsim.mm.versions import BASE, VERSIONS
 from mmsim.mm.world import AVAILABLE, NONE
 from mmsim.mm.zone import Zone
 from mmsim.scenarios import cma_alloc
+from mmsim.scenarios.observed import migrate_returns
 
 Found = TypeVar("Found")
 _WHOLE = re.compile(r"-?[0-9]{1,18}")

@@ -1,7 +1,7 @@
 """What was measured on real kernels: which version of the model each is, and shares of pins.
 
 Interface: VERSION_OF, measured_version; wilson, CONFIDENCE, Share; rescued_pins, measured_pins,
-Pins, SCENARIOS, Trial, trials, bins, best_split, LATEST_US, BIN_US
+Pins, DISTURBANCES, Trial, trials, bins, best_split, LATEST_US, BIN_US
 
 Every number is counted from the rows of data/kernel-runs/.  Both loops of the measured kernel are
 counted together unless said: they differ in how failures are counted, not in what fails.
@@ -60,7 +60,7 @@ TIMED = {"injected": "s3_timed_release.csv", "fragmented": "s10_s2_real_fragment
 DISTURBED = "s4_dropcaches_trials.csv"
 
 # What runs beside the pin; all with huge pages in CMA and no free huge page.
-SCENARIOS = {
+DISTURBANCES = {
     "S4_loop_n32": "tight loop, 32 huge pages",
     "S4_loop": "tight loop, 8",
     "S4_loop_gap20ms": "every 20 ms, 8",
@@ -145,13 +145,14 @@ class Pins(NamedTuple):
 
 
 def measured_pins(variant: str, scenario: str = "", loop: str = "") -> Pins:
-    """The pins of a variant in one scenario of SCENARIOS or in all of them.
+    """The pins of a variant in one scenario of DISTURBANCES or in all of them.
 
     `loop`: only those of one of the two measured loops, "oct22" or "6.1.192"."""
     rows = [
         row
         for row in _rows(DISTURBED, variant=variant, subpage_retry_knob="0")
-        if row["scenario"] in ([scenario] if scenario else SCENARIOS) and loop in ("", row["code"])
+        if row["scenario"] in ([scenario] if scenario else DISTURBANCES)
+        and loop in ("", row["code"])
     ]
     failed = [row for row in rows if row["pin_errno"] != "0"]
     pieces = [row for row in failed if row["thp_after"] == "0"]

@@ -132,7 +132,8 @@ _UNSEEN = re.compile(
 )
 _DATE = re.compile(
     r"[^\W\d_a-z][^\W\d_]{0,8}[.,]?|(?:lun|mar|mer|jeu|ven|sam|dim|janv|févr|mars|avril|mai|juin|juil"
-    r"|août|sept|oct|nov|déc|ene|abr|ago|dic|gen|mag|giu|lug|set|ott)\.?|\d{1,2}[.,月日]?|(?:19|20)\d\d[.,年]?|\d{1,2}:\d\d(?::\d\d)?(?:[.,]\d+)?"
+    r"|août|sept|oct|nov|déc|ene|abr|ago|dic|gen|mag|giu|lug|set|ott)\.?"
+    r"|\d{1,2}[.,月日]?|(?:19|20)\d\d[.,年]?|\d{1,2}:\d\d(?::\d\d)?(?:[.,]\d+)?"
     r"|[+-]\d{4}|\d{1,4}[./-]\d{1,2}[./-]\d{1,4}"
 )
 _NUMBERS = r"(?:>?\d+ )*>?\d+"

@@ -333,8 +333,7 @@ def _typed_zones(pageblock_order: int, found: _Read, end: Line) -> tuple[PageTyp
 
 # -- zoneinfo: size and watermarks of each zone
 
-# As printed, in the order of the fields.  "high:" with a colon, the limit of a per-CPU list, is
-# another thing.
+# As printed.  "high:" with a colon, the limit of a per-CPU list, is another thing.
 _MUST = ("pages free", "min", "low", "high", "spanned", "present")
 _MAY = ("managed", "nr_free_cma", "cma", "boost", "start_pfn:")
 _NEW = ("per-node stats", "boost", "cma")
@@ -353,16 +352,9 @@ class ZoneInfo(NamedTuple):
     zone: str
     nr_free_pages: int
     """Printed as "pages free": CMA included, pages on per-CPU lists not."""
-    min: int
-    low: int
-    high: int
-    spanned: int
     present: int
     managed: int | None
-    nr_free_cma: int | None = None
-    cma: int | None = None
-    boost: int | None = None
-    start_pfn: int | None = None
+    nr_free_cma: int | None
 
 
 def _zoneinfo(lines: list[Line]) -> Pasted:
@@ -425,8 +417,8 @@ def _zone(key: Key, values: dict[str, int], end: Line, everywhere: set[str]) -> 
     if missing:
         cut = f"the text is cut, paste all that 'cat {ZONEINFO}' prints"
         wrong(end, f"{_named(key)} ends here without {missing[0].removesuffix(':')!r}: {cut}")
-    numbers = [*(values[name] for name in _MUST), *(values.get(name) for name in _MAY)]
-    return ZoneInfo._make([*key, *numbers])
+    free, present = values["pages free"], values["present"]
+    return ZoneInfo(*key, free, present, values.get("managed"), values.get("nr_free_cma"))
 
 
 # -- whichever file it is, and one zone of several
@@ -474,8 +466,8 @@ def zone_of(zones: Iterable[AnyZone], zone: str, node: int | None = None) -> Any
 # -- a zone of the model, as the kernel prints it
 
 
-def proc_text(zone: Zone, called: str = "Normal") -> str:
-    """What /proc/pagetypeinfo would say of a zone of the model.
+def proc_text(zone: Zone) -> str:
+    """What /proc/pagetypeinfo would say of a zone of the model, which it calls Normal.
 
     Left out: a kernel stops counting a list at 100,000 blocks, here it does not."""
     (cell,) = occupancy(zone, zone.nr_pages >> zone.pageblock_order)
@@ -489,8 +481,8 @@ def proc_text(zone: Zone, called: str = "Normal") -> str:
     text += f"{'Free pages count per migrate type at order ':<43}"
     text += "".join(f"{order:6d} " for order in orders) + "\n"
     for mt, free in lists.items():
-        text += f"Node    0, zone {called:>8}, type {names[mt]:>12} "
+        text += f"Node    0, zone   Normal, type {names[mt]:>12} "
         text += "".join(f"{n:6d} " for n in free) + "\n"
     text += f"\n{'Number of blocks type ':<23}"
-    text += "".join(f"{names[mt]:>12} " for mt in lists) + f"\nNode 0, zone {called:>8} "
+    text += "".join(f"{names[mt]:>12} " for mt in lists) + "\nNode 0, zone   Normal "
     return text + "".join(f"{cell[mt].pageblocks if mt in cell else 0:12d} " for mt in lists) + "\n"

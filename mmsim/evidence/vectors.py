@@ -97,10 +97,10 @@ Expected = dict[str, Any]
 
 FILE_BYTES_MAX = 50_000_000
 MESSAGE_MAX = 300
-PAGES_MAX, DROPPED_MAX, NUMBER_MAX = 8_192, 32_768, 1 << 52
+PAGES_MAX = 8_192  # of all folios of a vector together
+DROPPED_MAX = 32_768  # the same in the group drop_caches, where a page costs little
+NUMBER_MAX = 1 << 52  # any number in a vector but these, which make the model go round
 AT_MOST = {"times": 10_000, "max_calls": 100, "rounds": 1_000, "area_pageblocks": 64}
-"""The most pages that all folios of a vector have, the same where caches are dropped, which costs
-little, any number in it, and what makes the model go round."""
 UNORDERED = ("subpages", "free_after", "folios_with_extra_ref")
 """Fields whose lists are sets."""
 

@@ -16,12 +16,13 @@ from typing import Any, NamedTuple
 from mmsim import errno, progress
 from mmsim.engine.trace import Trace
 from mmsim.evidence.diagnose import EVIDENCE
-from mmsim.evidence.ftrace import marks, migrate_returns
+from mmsim.evidence.ftrace import marks
 from mmsim.lessons.card import Card, picks, quiz, widget
 from mmsim.lessons.form import Choices, Verdict, failed, passed
 from mmsim.lessons.migrate_or_split import ANSWERS
 from mmsim.lessons.the_report import QUESTIONS, SUSPECTS
 from mmsim.scenarios import Situation, vfio_map
+from mmsim.scenarios.observed import migrate_returns
 from mmsim.scenarios.situation import ALL_MOVED, MISSED, NOT_MOVED, NOT_SPLIT
 from mmsim.views.flow import flow_picture
 from mmsim.views.show import Picture, Shown

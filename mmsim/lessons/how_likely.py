@@ -11,7 +11,7 @@ from typing import Any
 from mmsim.engine.explore import Exploration
 from mmsim.engine.odds import chances_along
 from mmsim.engine.schedule import parse
-from mmsim.evidence.measured import LOOP, SCENARIOS, Pins, Share, measured_pins, rescued_pins
+from mmsim.evidence.measured import DISTURBANCES, LOOP, Pins, Share, measured_pins, rescued_pins
 from mmsim.lessons.card import Card, widget
 from mmsim.lessons.probably_drop_caches import releases
 from mmsim.scenarios import split_race
@@ -69,7 +69,7 @@ def failed_bars(claim: str, shares: Mapping[str, Share]) -> Picture:
 def before() -> Picture:
     """The pins without a second try, by what ran beside them and how large the guest was."""
     shares = {}
-    for scenario, name in SCENARIOS.items():
+    for scenario, name in DISTURBANCES.items():
         when, huge_pages = name.removesuffix(" huge pages").rsplit(", ", 1)
         row = f"{when}, {plural(int(huge_pages), 'huge page')}"
         shares[row] = pins("6.1.0", scenario).failed

@@ -9,13 +9,14 @@ from typing import Any
 from mmsim import errno
 from mmsim.constants import REPORTED
 from mmsim.engine.trace import Trace
-from mmsim.evidence.ftrace import migrate_returns, real_trace
+from mmsim.evidence.ftrace import real_trace
 from mmsim.lessons.card import Card, Pick, in_order, quiz, seeded, widget
 from mmsim.lessons.form import Verdict, counters_of, failed, passed, ran
 from mmsim.lessons.the_report import QUESTIONS
 from mmsim.lessons.who_holds_this_page import ledger_picture
 from mmsim.mm.world import AVAILABLE, NONE, World
 from mmsim.scenarios import SCENARIOS, vfio_map
+from mmsim.scenarios.observed import migrate_returns
 from mmsim.views.flow import count_flow, flow_picture
 from mmsim.views.show import Picture, Shown
 from mmsim.views.svg import INK, LINE, MARKED, PANEL, TITLE, Svg

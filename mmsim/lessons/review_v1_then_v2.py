@@ -9,7 +9,6 @@ from mmsim import errno
 from mmsim.datafiles import load_csv
 from mmsim.engine.trace import Trace
 from mmsim.errors import shown
-from mmsim.evidence.ftrace import migrate_returns
 from mmsim.evidence.kernel_runs import AREA_PAGES
 from mmsim.lessons.card import Card, widget
 from mmsim.lessons.form import FUNCTION, UNTOUCHED, FormError, Verdict, failed, passed, ran
@@ -18,6 +17,7 @@ from mmsim.mm.seams import HUGE_PAGE, TRY_AGAIN, Attempt
 from mmsim.mm.versions import get
 from mmsim.sandbox import SandboxError, limited
 from mmsim.scenarios import cma_alloc, vfio_map
+from mmsim.scenarios.observed import migrate_returns
 from mmsim.views.flow import count_flow
 from mmsim.views.show import Shown
 from mmsim.views.tables import Frame, counters_by_version, frame, labels

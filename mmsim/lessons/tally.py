@@ -5,6 +5,7 @@ release say, it is told what was answered, and not what is right."""
 
 from __future__ import annotations
 
+import importlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -28,6 +29,26 @@ ROW = "{:<43} {:>8} {:>15} {:>12} {:>6}".format
 HEAD = ("answered", "right at first", "wrong tries", "hints")
 VALUES_MAX, VALUE_MAX = 6, 40
 Known = Mapping[str, Card]
+
+
+def cards() -> dict[str, Card]:
+    """Every card of the course that asks something, by its key."""
+    return {
+        f"{lesson.name}.{card.name}": card
+        for lesson in COURSE
+        for card in vars(importlib.import_module(f"mmsim.lessons.{lesson.name}")).values()
+        if isinstance(card, Card) and card.asks
+    }
+
+
+def latest(books: Iterable[Book]) -> Book:
+    """Of what one learner handed in, the one that was made last; one without a date is older."""
+    return max(books, key=_made)
+
+
+def _made(book: Book) -> int:
+    made = book.head.get("made")
+    return made if isinstance(made, int) else -1
 
 
 def _row(name: str, entries: Sequence[Entry]) -> str:

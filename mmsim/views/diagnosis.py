@@ -27,11 +27,10 @@ from mmsim.evidence.diagnose import (
     signs,
 )
 from mmsim.mm.versions import VERSIONS
-from mmsim.scenarios import SCENARIOS
 from mmsim.scenarios.situation import PINNED
 from mmsim.views.flow import FlowCounts, count_flow
 from mmsim.views.tables import in_a_row
-from mmsim.views.words import plural, times
+from mmsim.views.words import command_words, plural, times
 
 GROUPS_MAX, PATHS_MAX = 4, 10
 """So many groups, and paths of a group, are shown unless everything is asked for."""
@@ -53,16 +52,8 @@ def command(path: Explanation) -> str:
     knobs = {"order": HPAGE_PMD_ORDER, **setting.knobs}
     if fate.counters["thp_migration_split"]:
         knobs["order"] = 1
-    defaults = {knob.name: str(knob.default) for knob in SCENARIOS[setting.scenario].knobs}
-    sets = [
-        f"--set {name}={value}"
-        for name, value in knobs.items()
-        if defaults.get(name, str(value)) != str(value)
-    ]
-    schedule = [f'"{fate.schedule}"'] if setting.searched else []
-    verb = "replay" if setting.searched else "run"
-    words = ["mmsim", verb, setting.scenario, "--version", path.versions[0], *sets, *schedule]
-    return " ".join(words)
+    verb, schedule = ("replay", f' "{fate.schedule}"') if setting.searched else ("run", "")
+    return command_words(verb, setting.scenario, path.versions[0], knobs) + schedule
 
 
 def path_words(path: Explanation, reason: str = "") -> str:

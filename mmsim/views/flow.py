@@ -13,7 +13,7 @@ from typing import NamedTuple
 from mmsim import errno
 from mmsim.constants import MIGRATE_PASSES
 from mmsim.engine.trace import Trace
-from mmsim.evidence.ftrace import migrate_returns
+from mmsim.scenarios.observed import migrate_returns
 from mmsim.views.svg import INK, LINE, MARKED, MUTED, PANEL, SMALL, Picture, Svg, number, text_width
 from mmsim.views.words import main_actor, result_words, times, version_words
 

@@ -20,6 +20,7 @@ from mmsim.constants import (
     PAGEBLOCK_ORDER,
 )
 from mmsim.errors import UserError
+from mmsim.evidence.pasted import PasteError
 from mmsim.evidence.proc import AnyZone, PageTypeZone, Pasted, ZoneInfo, read_memory, zone_of
 from mmsim.mm.fragmentation import (
     PIN_SCOPE_TYPES,
@@ -410,7 +411,7 @@ def machine(
     order: int | None = None,
     page_kib: int | None = None,
 ) -> Machine:
-    """The zone of that name in a pasted text, or the one with most free memory.
+    """The zone of that name in a pasted text, or the one with most free memory, of `node` if given.
 
     `order`: the order asked about, by default that of a page block where the text tells it, or of a
     huge page.  `page_kib`: the size of a page, if the text does not tell it.  Raises PasteError,
@@ -418,11 +419,17 @@ def machine(
     there is not."""
     pasted = read_memory(text)
     zones: tuple[AnyZone, ...] = pasted.zones
-    one = max(zones, key=_free) if zone is None else zone_of(zones, zone, node)
+    here = [each for each in zones if node in (None, each.node)]
+    if not here:
+        nodes = ", ".join(dict.fromkeys(str(each.node) for each in zones))
+        raise PasteError(f"this text has no node {node}; nodes that it has: {nodes}")
+    one = max(here, key=_free) if zone is None else zone_of(zones, zone, node)
     block = one.pageblock_order if isinstance(one, PageTypeZone) else None
     size = _page_kib(pasted, block, page_kib)
     notes = [NOTE.replace("4", str(size)) if size else NOT_TOLD, *pasted.notes]
     if isinstance(one, ZoneInfo):
+        if order is not None:
+            raise UserError(f"order {order} can't be asked about: {pasted.file} tells of no blocks")
         infos = [z for z in zones if isinstance(z, ZoneInfo)]
         said = " ".join([_half_sentence(one, size), *notes])
         return Machine("", said, _halves([one]), _halves(infos), 0)

@@ -11,9 +11,10 @@ from weakref import WeakKeyDictionary
 from mmsim.engine.scenario import Event
 from mmsim.engine.trace import Moment, Trace
 from mmsim.errno import EFAULT
-from mmsim.mm.folio import ISOLATION, Folio
+from mmsim.mm.folio import ISOLATION
 from mmsim.mm.world import FIRST_TARGET_PFN, World
 from mmsim.scenarios.host import GUEST
+from mmsim.scenarios.observed import named, pieces, regions
 from mmsim.scenarios.situation import (
     DROPPED,
     MAPPED,
@@ -85,23 +86,6 @@ def _touched(world: World, other: World) -> dict[str, int]:
         for pfn, folio in world.folios.items()
         if other.folios.get(pfn) is not folio and other.folios.get(pfn) != folio
     }
-
-
-def named(world: World, region: str = "") -> list[tuple[int, Folio]]:
-    """The folios that a reader knows by name, with their pfns; all, or those of a region."""
-    return [(p, f) for p, f in world.folios.items() if f.name and region in ("", f.region)]
-
-
-def regions(world: World) -> list[str]:
-    """The regions that they belong to."""
-    return list(dict.fromkeys(folio.region for _, folio in named(world)))
-
-
-def pieces(world: World, region: str) -> tuple[int, int]:
-    """How many pages of a region are in CMA, and how many elsewhere."""
-    sizes = [(world.in_cma(pfn), folio.nr_pages) for pfn, folio in named(world, region)]
-    inside = sum(pages for in_cma, pages in sizes if in_cma)
-    return inside, sum(pages for _, pages in sizes) - inside
 
 
 def _of_region(world: World, region: str) -> dict[str, str]:
@@ -377,14 +361,13 @@ def _end(trace: Trace, actor: str) -> str:
 def where_words(world: World, region: str) -> str:
     """Where the pages of a region are: one sentence."""
     folios = named(world, region)
+    inside, outside = pieces(world, region)
     if region == GUEST:
-        found = sum(folio.nr_pages for pfn, folio in folios if world.in_cma(pfn))
-        return f"Of the guest's {sum(f.nr_pages for _, f in folios):,} pages {found:,} lie in CMA."
+        return f"Of the guest's {inside + outside:,} pages {inside:,} lie in CMA."
     if len(folios) == 1:
         pfn, folio = folios[0]
         kind = "Huge page" if folio.is_thp else "Page"
         return f"{kind} {region} is whole and lies in {place(world, pfn)}."
-    inside, outside = pieces(world, region)
     where = f"all of its {inside + outside} pieces lie in {'CMA' if inside else 'ordinary memory'}"
     if inside and outside:
         where = f"{inside} of its pieces lie in CMA, {outside} in ordinary memory"

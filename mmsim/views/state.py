@@ -21,9 +21,10 @@ from typing import NamedTuple, TypeVar
 from mmsim.constants import HPAGE_PMD_NR
 from mmsim.engine.trace import Moment
 from mmsim.mm.world import World
+from mmsim.scenarios.observed import named
 from mmsim.views.ledger import LEDGER_HIGH, Ledger, describe, draw_ledger, ledger_at
 from mmsim.views.operations import sentence
-from mmsim.views.run_text import fold, moved_counters, named
+from mmsim.views.run_text import fold, moved_counters
 from mmsim.views.svg import (
     BAD,
     BODY,

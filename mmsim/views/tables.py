@@ -11,8 +11,9 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mmsim import errno
-from mmsim.evidence.ftrace import AlignedRow, RealTrace, migrate_returns
+from mmsim.evidence.ftrace import AlignedRow, RealTrace
 from mmsim.scenarios import Situation, vfio_map
+from mmsim.scenarios.observed import migrate_returns
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 from math import log10
 from typing import Any
@@ -11,6 +12,7 @@ from mmsim.constants import PAGE_SIZE
 from mmsim.engine.scenario import Scenario, State
 from mmsim.mm.folio import ISOLATION, Folio
 from mmsim.mm.world import World, page_name
+from mmsim.scenarios import SCENARIOS
 from mmsim.scenarios.situation import Situation, fails
 
 # -- numbers
@@ -51,9 +53,9 @@ def fraction(odds: Fraction) -> str:
     return said if len(said) <= WRITTEN_MAX else f"a fraction of {len(said) - 1} digits"
 
 
-def plural(n: int, one: str, many: str = "") -> str:
+def plural(n: int | None, one: str, many: str = "") -> str:
     """ "1 reference", "2 references"."""
-    return f"{n:,} {one if n == 1 else many or one + 's'}"
+    return f"{count(n)} {one if n == 1 else many or one + 's'}"
 
 
 def times(n: int) -> str:
@@ -144,3 +146,18 @@ def outcome_sign(outcome: str) -> str:
     if outcome == "not finished":
         return outcome
     return "failure" if fails(outcome) else "success"
+
+
+# -- commands
+
+
+def command_words(verb: str, scenario: str, version: str, knobs: Mapping[str, object]) -> str:
+    """The command that runs or replays a scenario, without knobs that have their default value."""
+    defaults = {knob.name: str(knob.default) for knob in SCENARIOS[scenario].knobs}
+    turned = [
+        f"--set {name}={value}"
+        for name, value in knobs.items()
+        if defaults.get(name) not in (None, str(value))
+    ]
+    named = [f"--version {version}"] if version else []
+    return " ".join(["mmsim", verb, scenario, *named, *turned])

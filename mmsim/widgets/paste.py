@@ -70,7 +70,8 @@ class Paste(Board):
             node, _, name = self.zone.value.partition(" ")
             chosen |= {"node": int(node), "zone": name}
         first = len(self.zone.options) == 1
-        seen = machine(self.text.value, order=None if first else self.order.value, **chosen)
+        order = None if first or self.order.disabled else self.order.value
+        seen = machine(self.text.value, order=order, **chosen)
         if first:
             self._offer(seen)
         tables = "".join(Table(table)._repr_html_() for table in (seen.table, seen.zones))

@@ -396,7 +396,7 @@ COMPACTED = "compact_stall 3\npgmigrate_success 50\nthp_split_page_failed 2\nthp
         (PAIR.replace("+1", "+7", 1), "--kernel v2",
          [NO_PATH, "Nearest, in v2:", "thp_migration_fail would be"], []),
         (ELEVEN, "--kernel v2", ["1. 1 path;", "is refused 10 times", "returns +11"], []),
-        (ELEVEN, "--kernel v3fix", [NO_PATH, "thp_migration_fail would be 3, not 11"], []),
+        (ELEVEN, "--version v3fix", [NO_PATH, "thp_migration_fail would be 3, not 11"], []),
         (ONE_FOR_TEN, "--kernel wait", ["a) wait: a long-term pin"], []),
         # Rarer situations are searched when somebody asks for them.
         (PAIR, "--kernel v2", [f"{RARER}\n", "-EBUSY in 1a; -ENOMEM in 1b; -EAGAIN in 1c"], [HOLE]),

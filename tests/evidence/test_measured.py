@@ -13,10 +13,10 @@ from mmsim.datafiles import load_csv
 from mmsim.engine.trace import record
 from mmsim.evidence.measured import (
     BIN_US,
+    DISTURBANCES,
     LATEST_US,
     LOOP,
     RETFIX,
-    SCENARIOS,
     TIMED,
     VARIANTS,
     VERSION_OF,
@@ -38,12 +38,12 @@ def rows_of(table, **wanted):
     return [row for row in load_csv(f"kernel-runs/{table}") if wanted.items() <= row.items()]
 
 
-@pytest.mark.parametrize("scenario", [*SCENARIOS, ""])
+@pytest.mark.parametrize("scenario", [*DISTURBANCES, ""])
 @pytest.mark.parametrize("kind", VARIANTS)
 def test_pins_beside_drop_caches_are_those_of_the_summary(kind, scenario):
     """In one scenario, or in all of them together."""
     rows = rows_of("s4_dropcaches_summary.csv", variant=kind, subpage_retry_knob="0")
-    rows = [row for row in rows if row["scenario"] in ([scenario] if scenario else SCENARIOS)]
+    rows = [row for row in rows if row["scenario"] in ([scenario] if scenario else DISTURBANCES)]
     found = measured_pins(kind, scenario)
     failed, trials, *others = (
         sum(int(row[f"n_{column}"]) for row in rows)
@@ -62,7 +62,7 @@ def test_pins_beside_drop_caches_are_those_of_the_summary(kind, scenario):
 
 def test_no_scenario_is_left_out():
     rows = rows_of("s4_dropcaches_trials.csv", alloc_mode="inject", backing="thp")
-    assert {row["scenario"] for row in rows} == {*SCENARIOS}
+    assert {row["scenario"] for row in rows} == {*DISTURBANCES}
 
 
 def test_base_rescues_nobody():

@@ -6,6 +6,8 @@ import pytest
 from proctext import buddyinfo, pagetypeinfo, zoneinfo
 from svg_rules import seen
 
+from mmsim.errors import UserError
+from mmsim.evidence.pasted import PasteError
 from mmsim.evidence.proc import proc_text
 from mmsim.mm import page_alloc
 from mmsim.mm.boot import boot
@@ -130,6 +132,29 @@ def test_a_list_that_the_kernel_stopped_counting_is_said_to_be_longer():
 
 
 SIZES = {"min": 1, "low": 2, "high": 3, "spanned": 9000, "present": 8000, "managed": 7000}
+TWO_NODES = {
+    "buddyinfo": buddyinfo([(0, "Normal", (3,) * 11), (1, "Normal", (5,) * 11)]),
+    "pagetypeinfo": pagetypeinfo(
+        [(n, "Normal", {"Movable": (3 + n,) * 11}, {"Movable": 9}) for n in (0, 1)]
+    ),
+    "zoneinfo": zoneinfo([(n, "Normal", {**SIZES, "free": 9 + n, "start_pfn": n}) for n in (0, 1)]),
+    "a kernel log": "".join(
+        f"Node {n} Normal: {' '.join(f'1*{4 << order}kB (M)' for order in range(11))} = 8188kB\n"
+        for n in (0, 1)
+    ),
+}
+
+
+@pytest.mark.parametrize("text", TWO_NODES.values(), ids=TWO_NODES)
+@pytest.mark.parametrize("zone", [None, "Normal"])
+def test_what_is_asked_for_is_shown_or_refused(text, zone):
+    """Without a zone, the node did not count, and for zoneinfo no order did."""
+    for node in (0, 1):
+        assert f"Zone Normal of node {node}" in machine(text, zone, node).sentence
+    with pytest.raises(PasteError, match="no node 5; nodes that it has: 0, 1"):
+        machine(text, zone, 5)
+    with pytest.raises(UserError, match="order 99 can't be asked about"):
+        machine(text, zone, 0, order=99)
 
 
 @pytest.mark.parametrize(

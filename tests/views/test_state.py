@@ -10,9 +10,10 @@ from svg_rules import seen
 from view_states import run
 
 from mmsim.constants import MIGRATETYPES
+from mmsim.scenarios.observed import regions
 from mmsim.views import svg
 from mmsim.views.ledger import CHECKS, JUST, describe, ledger, ledger_at
-from mmsim.views.run_text import fold, regions
+from mmsim.views.run_text import fold
 from mmsim.views.state import CODE_LINES, layout, listing, standing, state_picture
 
 # Every pair of text colour and ground that a picture uses.

@@ -49,6 +49,8 @@ def test_another_text_begins_anew():
     widget.text.value = ZONEINFO
     assert "more than half, so movable requests go to CMA first" in widget.view.value
     assert widget.order.disabled
+    widget.zone.value = widget.zone.options[-1]  # an order is refused where there are no blocks
+    assert "free" in widget.view.value
 
 
 @pytest.mark.parametrize("text", ["hello", TEXT[:-30] + "x", "hello <script"])
