@@ -9,7 +9,8 @@ mirrors, or has another name there, its docstring says so (`Kernel:`).
     what they call         page_ref, rmap, filemap, swap, vmstat
     who else is there      shmem (fills memory), drop_caches, cma (the owner of a CMA area),
                            actors (everybody else who takes a reference)
-    the allocator          page_alloc and fragmentation, on a zone (untouched, boot, occupancy)
+    the allocator          page_alloc, compaction and fragmentation, on a zone (untouched, boot,
+                           occupancy)
     no file of the kernel  folio and world (what all of them work on), seams and versions (what
                            differs between kernels)
 """

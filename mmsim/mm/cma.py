@@ -63,7 +63,7 @@ def undo_isolate_page_range(world: World, me: str, start: int, end: int) -> None
 def next_migratable(
     world: World, me: str, pfn: int, end: int, skips_pte_mapped: bool = True
 ) -> Page | None:
-    """The next folio from `pfn` on that is isolated.  Kernel: isolate_migratepages_block().
+    """The next folio from `pfn` on that isolate_migratepages_block() would isolate for the owner.
 
     It has to be on an LRU.  In no file and no swap cache, with more references than its first page
     has mappings, it looks pinned and is passed over: that spares anonymous huge pages mapped by
