@@ -127,10 +127,11 @@ def shmem_is_huge(
     return shmem_huge in ("always", "force")
 
 
-def shmem_fault(region: str, index: int, huge: bool, order: int) -> Generator[Op, Any, int]:
+def populate_at(region: str, index: int, huge: bool, order: int) -> Generator[Op, Any, int]:
     """Fault in one page, or the whole huge page around it; returns pages mapped, or -ENOMEM.
 
-    A huge page that can't be had counts thp_file_fallback, and a single page is tried."""
+    A huge page that can't be had counts thp_file_fallback, and a single page is tried.  Kernel: the
+    choice is made further down, in shmem_get_folio_gfp()."""
     if huge:
         rc = yield from do_read_fault(region, order, index)
         yield count_vm_events(("thp_file_fallback" if rc else "thp_file_alloc", 1))
@@ -148,7 +149,7 @@ def fault_in(
     Once a page of the stretch is in the file, a huge page has no room and is not asked for."""
     index = start
     while index < start + pages:
-        mapped = yield from shmem_fault(region, index, huge and index == start, order)
+        mapped = yield from populate_at(region, index, huge and index == start, order)
         if mapped < 0:
             return mapped
         index += mapped
