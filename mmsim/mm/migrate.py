@@ -232,6 +232,31 @@ def policy_says(
     return decision != GIVE_UP
 
 
+def policy_on_busy(
+    page: Page,
+    rc: int,
+    from_: list[Page],
+    ret_pages: list[Page],
+    piece: bool,
+    pass_: int,
+    reason: int,
+    version: Version,
+) -> Generator[Op, Any, tuple[int, bool]]:
+    """The seam of a policy after a move: if the folio was busy, does it ask for another pass?
+
+    Kernel: no such function.  A busy piece does not ask for one: it has only its own.  A folio that
+    a policy gives up goes where -EBUSY puts it."""
+    if rc != -EAGAIN:
+        return rc, False
+    usual = page.is_thp or not piece
+    again = yield from policy_says(page, rc, usual, piece, pass_, reason, version)
+    if usual and not again:
+        from_.remove(page)
+        ret_pages.append(page)
+        return -EBUSY, False
+    return rc, again
+
+
 def migrate_pages(
     from_: list[Page], mode: int, reason: int, version: Version
 ) -> Generator[Op, Any, int]:
@@ -261,16 +286,9 @@ def migrate_pages(
                 rc = yield from unmap_and_move(
                     page, from_, ret_pages, pass_ >= FORCE_LOCK_FROM_PASS, mode, reason, notes
                 )
-                if rc == -EAGAIN:
-                    # A busy piece does not ask for another pass: it has only this one.
-                    usual = page.is_thp or not no_subpage_counting
-                    again = yield from policy_says(
-                        page, rc, usual, no_subpage_counting, pass_, reason, version
-                    )
-                    if usual and not again:
-                        from_.remove(page)
-                        ret_pages.append(page)
-                        rc = -EBUSY
+                rc, again = yield from policy_on_busy(
+                    page, rc, from_, ret_pages, no_subpage_counting, pass_, reason, version
+                )
                 if rc == -ENOSYS:
                     if page.is_thp:
                         nr_thp_failed += 1
