@@ -321,7 +321,7 @@ def migrate_pages(
                                 # Counted above and once more after the last pass: ten are 11.
                                 thp_retry += 1
                                 nr_retry_pages += page.nr
-                                nr_thp_failed -= version.taken_back
+                                nr_thp_failed -= version.undo_count
                                 continue
                     elif not no_subpage_counting:
                         nr_failed += 1
