@@ -86,7 +86,8 @@ def _new_target(world: World, pfn: int, reason: str) -> int | None:
 def folio_expected_refs(world: World, me: str, outcome: str, pfn: int) -> int:
     """The references that a move expects, or a negative errno if the file's callback fails.
 
-    shmem's callback never fails by itself; a failure is injected."""
+    Kernel: the callback, a_ops->migrate_folio(), as far as folio_expected_refs(), which returns no
+    errno.  shmem's callback never fails by itself; a failure is injected."""
     if outcome != "ok":
         return -errno.NUMBERS[outcome]
     return expected_refs(world.folio(pfn))
