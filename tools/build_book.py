@@ -53,7 +53,13 @@ OF_README = ("Architecture", "Is the model right?", "At the command line", "Lice
 SOURCE = "https://elixir.bootlin.com/linux/{}/A/ident/{}"
 # Names of the mirrored files that the kernel has not, and files that mirror no function.
 OWN = {"allocated_pages", "entry_waits", "fault_in", "fault_waits", "frozen", "frozen_at", "pin"}
-OWN |= {"stretch", "trace_mm_migrate_pages", "trace_mm_migrate_pages_start", "unpin"}
+OWN |= {
+    "next_migratable",
+    "stretch",
+    "trace_mm_migrate_pages",
+    "trace_mm_migrate_pages_start",
+    "unpin",
+}
 VALUES = ("actors.py", "boot.py", "folio.py", "fragmentation.py", "occupancy.py", "untouched.py")
 VALUES += ("zone.py",)
 

@@ -27,7 +27,7 @@ from mmsim.engine.trace import Trace
 from mmsim.errno import EAGAIN, ENOMEM
 from mmsim.errors import nearest
 from mmsim.evidence.measured import VERSION_OF, measured_version
-from mmsim.mm.folio import extra_pins
+from mmsim.mm.folio import extra_pins_of
 from mmsim.mm.versions import get
 from mmsim.mm.world import AVAILABLE, NONE, World
 from mmsim.scenarios import Situation, vfio_map
@@ -174,7 +174,7 @@ def _splits(steps: Steps, trace: Trace, units: Mapping[str, int]) -> Printed:
                 "unit": units[folio.name],
                 "ref": folio.refcount,
                 "map": folio.mapcount,
-                "expected": extra_pins(folio) + folio.mapcount + 1,
+                "expected": extra_pins_of(folio) + folio.mapcount + 1,
                 "ret": ret,
             }
             yield at, Mark("split", fields, looked_at, folio.name)

@@ -53,7 +53,7 @@ from mmsim.mm.actors import holder, isolator, locker, pinner, truncater
 from mmsim.mm.boot import boot
 from mmsim.mm.cma import Area, cma_alloc
 from mmsim.mm.drop_caches import drop_caches
-from mmsim.mm.folio import ISOLATION, Extent, Folio, Page, expected_refs, extra_pins
+from mmsim.mm.folio import ISOLATION, Extent, Folio, Page, expected_refs, extra_pins_of
 from mmsim.mm.fragmentation import extfrag_for_order, extfrag_index, sum_types, unusable_index
 from mmsim.mm.gup import pin, pin_user_pages_remote, unpin
 from mmsim.mm.huge_memory import can_split_folio
@@ -650,7 +650,7 @@ def observed(world: World, names: Names, name: str) -> Found:
         "migration_freeze_ok": freeze_ok(expected_refs(folio)),
     }
     if folio.is_thp:
-        pins = extra_pins(folio)
+        pins = extra_pins_of(folio)
         found["pincount"] = folio.pincount
         found["can_split"] = can_split_folio.atomic.run(world, ME, pfn) is not None
         found["split_freeze_expects"] = 1 + pins

@@ -6,10 +6,11 @@ files are the kernel's.  Where a function stands in another file of the kernel t
 mirrors, or has another name there, its docstring says so (`Kernel:`).
 
     a pin, from the top    vfio, gup, migrate or migrate_6_12, huge_memory
-    what they call         page_ref, rmap, filemap, swap, vmstat
+    what they call         page_ref, rmap, memory, filemap, swap, vmstat
     who else is there      shmem (fills memory), drop_caches, cma (the owner of a CMA area),
                            actors (everybody else who takes a reference)
-    the allocator          page_alloc and fragmentation, on a zone (untouched, boot, occupancy)
+    the allocator          page_alloc, compaction and fragmentation, on a zone (untouched, boot,
+                           occupancy)
     no file of the kernel  folio and world (what all of them work on), seams and versions (what
                            differs between kernels)
 """

@@ -29,9 +29,8 @@ from mmsim.mm.filemap import (
     truncate_inode_folio,
 )
 from mmsim.mm.gup import Pin, entry_waits, follow_page_mask, gup_put_folio, pin, unpin
+from mmsim.mm.memory import finish_fault, handle_mm_fault
 from mmsim.mm.page_ref import ME, folio_get, folio_put, frozen
-from mmsim.mm.rmap import handle_mm_fault
-from mmsim.mm.shmem import finish_fault
 from mmsim.mm.swap import isolate, putback_lru_page
 from mmsim.mm.world import World
 

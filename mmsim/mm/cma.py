@@ -63,7 +63,7 @@ def undo_isolate_page_range(world: World, me: str, start: int, end: int) -> None
 def next_migratable(
     world: World, me: str, pfn: int, end: int, skips_pte_mapped: bool = True
 ) -> Page | None:
-    """The next folio from `pfn` on that is isolated.  Kernel: isolate_migratepages_block().
+    """The next folio from `pfn` on that isolate_migratepages_block() would isolate for the owner.
 
     It has to be on an LRU.  In no file and no swap cache, with more references than its first page
     has mappings, it looks pinned and is passed over: that spares anonymous huge pages mapped by
@@ -86,7 +86,9 @@ def test_pages_isolated(world: World, me: str, start: int, end: int) -> bool:
 
 @atomic
 def isolate_freepages_range(world: World, me: str, start: int, end: int) -> None:
-    """Take a free range off the lists; it belongs to the caller.  Kernel: mm/compaction.c."""
+    """Take a free range off the lists; it belongs to the caller.
+
+    Kernel: mm/compaction.c, isolate_freepages_range()."""
     zone = world.own_zone()
     for block in range(start, end, 1 << zone.pageblock_order):
         split_free_page(zone, block)
@@ -99,7 +101,7 @@ def isolate_migratepages_range(
 ) -> Generator[Op, Any, int]:
     """Isolate up to 32 pages, or one huge page, the last one first; returns where to go on.
 
-    Kernel: mm/compaction.c."""
+    Kernel: mm/compaction.c, isolate_migratepages_range()."""
     nr_isolated = 0
     while nr_isolated < COMPACT_CLUSTER_MAX:
         page = yield next_migratable(pfn, end, version.owner_skips_pte_mapped)

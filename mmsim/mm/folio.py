@@ -118,7 +118,7 @@ def expected_refs(folio: Folio) -> int:
     return 1 + folio.cache_refs
 
 
-def extra_pins(folio: Folio) -> int:
+def extra_pins_of(folio: Folio) -> int:
     """Cache references that a split allows for (mm/huge_memory.c, can_split_folio())."""
     if folio.kind == ANON:
         return folio.nr_pages if folio.cached else 0

@@ -21,9 +21,9 @@ from mmsim.engine.op import Op, atomic, blocking
 from mmsim.errno import EAGAIN, ENOMEM
 from mmsim.mm.filemap import folio_lock, folio_mark_dirty, folio_test_dirty, folio_unlock
 from mmsim.mm.folio import Extent, Page
+from mmsim.mm.memory import handle_mm_fault
 from mmsim.mm.migrate import putback_movable_pages
 from mmsim.mm.page_ref import references_explained
-from mmsim.mm.rmap import handle_mm_fault
 from mmsim.mm.seams import Version
 from mmsim.mm.swap import (
     folio_isolate_lru,

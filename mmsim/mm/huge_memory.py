@@ -14,7 +14,7 @@ from mmsim.constants import ANON, HUGE_ZERO
 from mmsim.engine.op import ModelError, Op, atomic, choice
 from mmsim.errno import EBUSY, ENOMEM
 from mmsim.mm.filemap import filemap_release_folio, folio_mapping, folio_test_writeback
-from mmsim.mm.folio import ISOLATION, Page, extra_pins, replace
+from mmsim.mm.folio import ISOLATION, Page, extra_pins_of, replace
 from mmsim.mm.page_ref import folio_ref_freeze
 from mmsim.mm.rmap import remap_page, unmap_folio
 from mmsim.mm.seams import Version
@@ -55,7 +55,7 @@ def can_split_folio(world: World, me: str, pfn: int) -> int | None:
     Answers the number of cache references that the freeze has to expect, None if the folio can't be
     split.  It is a look without any lock, and may be out of date at once."""
     folio = world.folio(pfn)
-    pins = extra_pins(folio)
+    pins = extra_pins_of(folio)
     # The caller's own reference is the "- 1": forget it and an idle folio looks busy.
     return pins if folio.mapcount == folio.refcount - pins - 1 else None
 
@@ -145,7 +145,8 @@ def split_huge_page_to_list(
         same = True
         if kind != ANON:
             same = yield xas_load(page.pfn, site="split.entry")
-        if same and extra_pins is not None:
+        if same:
+            assert extra_pins is not None  # or `ret` would be an errno
             frozen = yield folio_ref_freeze(page.pfn, 1 + extra_pins, site="split.freeze")
         if frozen:
             pieces = yield __split_huge_page(page.pfn, site="split.cut")

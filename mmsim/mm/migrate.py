@@ -86,7 +86,8 @@ def _new_target(world: World, pfn: int, reason: str) -> int | None:
 def folio_expected_refs(world: World, me: str, outcome: str, pfn: int) -> int:
     """The references that a move expects, or a negative errno if the file's callback fails.
 
-    shmem's callback never fails by itself; a failure is injected."""
+    Kernel: the callback, a_ops->migrate_folio(), as far as folio_expected_refs(), which returns no
+    errno.  shmem's callback never fails by itself; a failure is injected."""
     if outcome != "ok":
         return -errno.NUMBERS[outcome]
     return expected_refs(world.folio(pfn))
@@ -232,6 +233,31 @@ def policy_says(
     return decision != GIVE_UP
 
 
+def policy_on_busy(
+    page: Page,
+    rc: int,
+    from_: list[Page],
+    ret_pages: list[Page],
+    piece: bool,
+    pass_: int,
+    reason: int,
+    version: Version,
+) -> Generator[Op, Any, tuple[int, bool]]:
+    """The seam of a policy after a move: if the folio was busy, does it ask for another pass?
+
+    Kernel: no such function.  A busy piece does not ask for one: it has only its own.  A folio that
+    a policy gives up goes where -EBUSY puts it."""
+    if rc != -EAGAIN:
+        return rc, False
+    usual = page.is_thp or not piece
+    again = yield from policy_says(page, rc, usual, piece, pass_, reason, version)
+    if usual and not again:
+        from_.remove(page)
+        ret_pages.append(page)
+        return -EBUSY, False
+    return rc, again
+
+
 def migrate_pages(
     from_: list[Page], mode: int, reason: int, version: Version
 ) -> Generator[Op, Any, int]:
@@ -261,16 +287,9 @@ def migrate_pages(
                 rc = yield from unmap_and_move(
                     page, from_, ret_pages, pass_ >= FORCE_LOCK_FROM_PASS, mode, reason, notes
                 )
-                if rc == -EAGAIN:
-                    # A busy piece does not ask for another pass: it has only this one.
-                    usual = page.is_thp or not no_subpage_counting
-                    again = yield from policy_says(
-                        page, rc, usual, no_subpage_counting, pass_, reason, version
-                    )
-                    if usual and not again:
-                        from_.remove(page)
-                        ret_pages.append(page)
-                        rc = -EBUSY
+                rc, again = yield from policy_on_busy(
+                    page, rc, from_, ret_pages, no_subpage_counting, pass_, reason, version
+                )
                 if rc == -ENOSYS:
                     if page.is_thp:
                         nr_thp_failed += 1
@@ -303,7 +322,7 @@ def migrate_pages(
                                 # Counted above and once more after the last pass: ten are 11.
                                 thp_retry += 1
                                 nr_retry_pages += page.nr
-                                nr_thp_failed -= version.taken_back
+                                nr_thp_failed -= version.undo_count
                                 continue
                     elif not no_subpage_counting:
                         nr_failed += 1

@@ -261,8 +261,8 @@ def migrate_pages_batch(
                         retry += 1
                         thp_retry += 1
                         nr_retry_pages += folio.nr
-                        nr_failed -= version.taken_back
-                        stats.nr_thp_failed -= version.taken_back
+                        nr_failed -= version.undo_count
+                        stats.nr_thp_failed -= version.undo_count
                         yield from tries.before_the_next(folio, ret, pass_)
                         continue
                 stats.nr_failed_pages += folio.nr + nr_retry_pages

@@ -1,7 +1,7 @@
-"""Mappings: taken away, replaced by migration entries, put back, faulted in.
+"""Mappings: taken away, replaced by migration entries, put back.
 
-Mirrors mm/rmap.c (try_to_unmap(), try_to_migrate()), the reverse walk of mm/migrate.c
-(remove_migration_ptes()) and mm/memory.c (handle_mm_fault()), 6.1-rc1.
+Mirrors mm/rmap.c (try_to_unmap(), try_to_migrate()) and the reverse walk of mm/migrate.c
+(remove_migration_ptes()), 6.1-rc1.
 
 Left out: page tables.  A mapping is one of `pmd_maps` or `pte_maps` of the folio and one reference,
 whose process it is does not matter."""
@@ -9,10 +9,8 @@ whose process it is does not matter."""
 from __future__ import annotations
 
 from mmsim.constants import ANON
-from mmsim.engine.op import atomic, blocking
-from mmsim.errno import EFAULT
+from mmsim.engine.op import atomic
 from mmsim.mm.folio import Folio
-from mmsim.mm.page_ref import frozen
 from mmsim.mm.world import World
 
 
@@ -107,46 +105,3 @@ def remap_page(world: World, me: str, pfn: int) -> None:
         pte_maps=folio.pte_maps + maps,
         migration_entries=(0, 0),
     )
-
-
-def map_folio(world: World, pfn: int) -> None:
-    """One more mapping and its reference: a huge page by a PMD, a page by a PTE.
-
-    Kernel: mm/memory.c, do_set_pmd() and do_set_pte()."""
-    folio = world.folio(pfn)
-    pmd, pte = int(folio.is_thp), int(not folio.is_thp)
-    world.update(
-        pfn,
-        refcount=folio.refcount + 1,
-        pmd_maps=folio.pmd_maps + pmd,
-        pte_maps=folio.pte_maps + pte,
-    )
-    if pmd and folio.kind != ANON:
-        world.count("thp_file_mapped")
-
-
-def fault_waits(world: World, me: str, region: str, index: int, *_: object) -> str | None:
-    """Guard: a fault sleeps for the lock of the folio that it finds."""
-    pfn = world.find(region, index)
-    if pfn is not None and world.folio(pfn).locked_by:
-        folio = world.folio(pfn)
-        return f"the fault waits for the lock of {folio.name}, held by {folio.locked_by}"
-    return frozen(world, me, region, index)
-
-
-@blocking(fault_waits)
-def handle_mm_fault(world: World, me: str, region: str, index: int, write: bool = True) -> int:
-    """Map the folio of a page; answers 0, or -EFAULT for a page that the file no longer has.
-
-    Kernel: mm/memory.c, handle_mm_fault() down to shmem_fault(), and fault_dirty_shared_page() for
-    a write.  Left out: allocating what is missing, the fault's own temporary reference while it
-    sleeps for the lock."""
-    pfn = world.find(region, index)
-    if pfn is None or not world.folio(pfn).mapping:
-        return -EFAULT
-    if world.folio(pfn).mapcount:
-        return 0  # another thread was quicker
-    map_folio(world, pfn)
-    if write:
-        world.update(pfn, dirty=True)
-    return 0

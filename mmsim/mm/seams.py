@@ -133,20 +133,22 @@ def wait_before_the_next_try(attempt: Attempt) -> str:
 class Version(NamedTuple):
     """One row of seams.
 
-    `taken_back`: how many of the failures just counted a retried split takes back.
+    `undo_count`: how many of the failures just counted a retried split takes back.
     `had_inverted_test`: the tree of that time skipped a folio when its isolation *succeeded*.
     `isolate_inverted`: model that.  Off in every row, because it is a bug of its own.
     `passes`: how often migrate_pages() tries a folio; in 6.12 three of ten without sleeping.
 
     From `migrate_pages` on: what is different in 6.12, where the patch lives on in another loop.
-    `pieces`: how a piece is tried in that loop, PIECES_ONCE for instance."""
+    `pieces`: how a piece is tried in that loop, PIECES_ONCE for instance.
+    `drop_drains`: drop_caches empties all batches first.  It also switches a second difference of
+    6.12: a page without PG_lru is not queued for the inactive list."""
 
     name: str
     title: str
     ref_errno: int
     retry_split: Callable[[int, int], bool]
     rc_after_split: Callable[[int, int], int]
-    taken_back: int
+    undo_count: int
     final_rc: Callable[[int, int, bool], int]
     gup_fails: Callable[[int, bool], bool]
     had_inverted_test: bool

@@ -1,7 +1,7 @@
 """Memory of a memfd, or of no file at all: how a folio comes to be and who refers to it.
 
-Mirrors mm/shmem.c (shmem_get_folio_gfp(), shmem_fallocate(), shmem_fault()), mm/memory.c
-(do_read_fault(), do_anonymous_page(), finish_fault()) and, for MAP_POPULATE, mm/gup.c, 6.1-rc1.
+Mirrors mm/shmem.c (shmem_get_folio_gfp(), shmem_fallocate()), what mm/memory.c does with a new
+folio (do_read_fault(), do_anonymous_page()) and, for MAP_POPULATE, mm/gup.c, 6.1-rc1.
 
 A shared mapping is populated by read faults, so nothing in it is dirty.  A new folio has its name
 from the beginning, so that a reader can follow it; whoever schedules a lookup before it is in the
@@ -14,11 +14,11 @@ from collections.abc import Generator
 from typing import Any
 
 from mmsim.constants import ANON, HPAGE_PMD_ORDER, SHMEM
-from mmsim.engine.op import ModelError, Op, at_once, atomic, blocking
+from mmsim.engine.op import Op, at_once, atomic
 from mmsim.errno import ENOMEM
 from mmsim.mm.folio import NEW_PAGE, new_folio
-from mmsim.mm.page_ref import ME, folio_put
-from mmsim.mm.rmap import fault_waits, map_folio
+from mmsim.mm.memory import finish_fault, map_folio
+from mmsim.mm.page_ref import folio_put
 from mmsim.mm.swap import folio_add_lru, lru_add_drain
 from mmsim.mm.vmstat import count_vm_events
 from mmsim.mm.world import World, page_name
@@ -48,32 +48,6 @@ def shmem_add_to_page_cache(world: World, me: str, pfn: int) -> None:
     """The file has the folio now, with one reference for each base page in it."""
     folio = world.folio(pfn)
     world.update(pfn, refcount=folio.refcount + folio.nr_pages, mapping=True, cached=True)
-
-
-@atomic
-def finish_fault(world: World, me: str, pfn: int, who: str = ME) -> bool:
-    """Map the folio that a fault of the guest has found; `who`'s reference becomes the mapping's.
-
-    False, and the reference stays, if another thread of the guest was quicker or the folio has left
-    its file.  Kernel: mm/memory.c, finish_fault()."""
-    folio = world.folio(pfn)
-    if folio.mapcount or not folio.mapping:
-        return False
-    map_folio(world, pfn)
-    world.drop(pfn, who or me)
-    return True
-
-
-@blocking(fault_waits)
-def map_in_another_process(world: World, me: str, region: str, index: int) -> None:
-    """A process that has the file mapped as well touches the page: one mapping more.
-
-    Kernel: mm/memory.c, do_read_fault() with the folio in the page cache.  Left out: the fault's
-    own reference while it sleeps for the folio lock."""
-    pfn = world.find(region, index)
-    if pfn is None:
-        raise ModelError(f"{region} has no page {index} to map")
-    map_folio(world, pfn)
 
 
 @atomic
@@ -153,10 +127,11 @@ def shmem_is_huge(
     return shmem_huge in ("always", "force")
 
 
-def shmem_fault(region: str, index: int, huge: bool, order: int) -> Generator[Op, Any, int]:
+def populate_at(region: str, index: int, huge: bool, order: int) -> Generator[Op, Any, int]:
     """Fault in one page, or the whole huge page around it; returns pages mapped, or -ENOMEM.
 
-    A huge page that can't be had counts thp_file_fallback, and a single page is tried."""
+    A huge page that can't be had counts thp_file_fallback, and a single page is tried.  Kernel: the
+    choice is made further down, in shmem_get_folio_gfp()."""
     if huge:
         rc = yield from do_read_fault(region, order, index)
         yield count_vm_events(("thp_file_fallback" if rc else "thp_file_alloc", 1))
@@ -174,7 +149,7 @@ def fault_in(
     Once a page of the stretch is in the file, a huge page has no room and is not asked for."""
     index = start
     while index < start + pages:
-        mapped = yield from shmem_fault(region, index, huge and index == start, order)
+        mapped = yield from populate_at(region, index, huge and index == start, order)
         if mapped < 0:
             return mapped
         index += mapped

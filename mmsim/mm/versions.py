@@ -54,7 +54,7 @@ BASE = Version(
     ref_errno=-EBUSY,
     retry_split=never_retry_split,
     rc_after_split=rc_stays,
-    taken_back=0,
+    undo_count=0,
     final_rc=final_rc_as_counted,
     gup_fails=gup_fails_unless_zero,
     had_inverted_test=True,
@@ -84,7 +84,7 @@ _ROWS = (
     _PATCHED._replace(
         name="v3fix",
         title="v3, its count repaired in the loop of 6.1; no release is exactly this",
-        taken_back=1,
+        undo_count=1,
         final_rc=final_rc_zero_if_empty,
         had_inverted_test=False,
     ),
@@ -93,7 +93,7 @@ _ROWS = (
 V6_12 = _PATCHED._replace(
     name="6.12",
     title="Linux 6.12.117, unmodified; measured",
-    taken_back=1,
+    undo_count=1,
     final_rc=final_rc_zero_if_empty,
     had_inverted_test=False,
     migrate_pages=migrate_6_12.migrate_pages,
@@ -155,7 +155,7 @@ SEAMS = {
     "ref_errno": "what a split refused because of references returns",
     "retry_split": "keep a huge page that could not be split on the list, for the next pass?",
     "rc_after_split": "what becomes of migrate_pages()' own result when it tries a split",
-    "taken_back": "failures taken back when a split is retried",
+    "undo_count": "failures taken back when a split is retried",
     "final_rc": "the last word of migrate_pages()",
     "gup_fails": "does the long-term pin give up after this migration?",
 }
@@ -168,7 +168,7 @@ MORE_SEAMS = {
     "truncated_is_refused": "is the split of a page that left its file counted as refused?",
     "defers_only_partly": "is a huge page queued for a later split only if partly unmapped?",
     "pagevec_size": "folios in a batch",
-    "drop_drains": "does drop_caches empty all batches first?",
+    "drop_drains": "does drop_caches empty all batches first, and queue only what is on an LRU?",
     "owner_skips_pte_mapped": "does the owner of CMA pass over huge pages mapped by PTEs?",
 }
 """What policies change, and 6.12."""

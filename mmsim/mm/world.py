@@ -19,8 +19,9 @@ from mmsim.constants import (
 )
 from mmsim.engine.op import ModelError, Outcomes
 from mmsim.engine.scenario import Pool
+from mmsim.mm.compaction import try_to_compact_pages
 from mmsim.mm.folio import ISOLATION, Folio, replace
-from mmsim.mm.page_alloc import alloc_pages, free_pages, request, split_page, try_to_compact_pages
+from mmsim.mm.page_alloc import alloc_pages, free_pages, request, split_page
 from mmsim.mm.zone import Zone
 
 FIRST_TARGET_PFN = 0x100000

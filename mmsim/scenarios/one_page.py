@@ -18,9 +18,10 @@ from mmsim.engine.trace import Trace
 from mmsim.errors import UserError
 from mmsim.mm.actors import holder, isolate_by_name, pinner
 from mmsim.mm.folio import ISOLATION, Folio, Page
+from mmsim.mm.memory import map_in_another_process
 from mmsim.mm.migrate import try_split_thp
 from mmsim.mm.seams import Version
-from mmsim.mm.shmem import map_in_another_process, populate
+from mmsim.mm.shmem import populate
 from mmsim.mm.swap import isolate
 from mmsim.mm.world import World
 from mmsim.scenarios.guests import CMA_PFN, NAMES, guest_memory

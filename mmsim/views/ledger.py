@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from mmsim.engine.scenario import Event
 from mmsim.engine.trace import Moment
-from mmsim.mm.folio import ISOLATION, NEW_PAGE, Folio, expected_refs, extra_pins
+from mmsim.mm.folio import ISOLATION, NEW_PAGE, Folio, expected_refs, extra_pins_of
 from mmsim.mm.world import World
 from mmsim.views.operations import Step
 from mmsim.views.svg import (
@@ -97,7 +97,7 @@ class Ledger(NamedTuple):
 
 
 def _check(folio: Folio, name: str, refs: int) -> Check:
-    pins, maps, cache = extra_pins(folio), folio.mapcount, folio.cache_refs
+    pins, maps, cache = extra_pins_of(folio), folio.mapcount, folio.cache_refs
     if name == SPLIT_CHECK:
         numbers = f"{maps} == {refs} - {pins} - 1"
         formula = "mapcount == refcount - extra_pins - 1"

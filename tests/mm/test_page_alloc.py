@@ -12,16 +12,8 @@ from plain_zone import PlainZone
 from mmsim.constants import HPAGE_PMD_ORDER, MIGRATE_CMA, MIGRATE_MOVABLE, PCP_TYPES
 from mmsim.evidence.ftrace import real_trace
 from mmsim.mm.boot import boot, zone_watermarks
-from mmsim.mm.page_alloc import (
-    alloc_pages,
-    compact_zone,
-    compaction_suitable,
-    free_pages,
-    request,
-    split_page,
-    take_block,
-    try_to_compact_pages,
-)
+from mmsim.mm.compaction import compact_zone, compaction_suitable, try_to_compact_pages
+from mmsim.mm.page_alloc import alloc_pages, free_pages, request, split_page, take_block
 from mmsim.mm.untouched import HELD
 from mmsim.mm.zone import Zone
 from mmsim.scenarios.host import host

@@ -41,7 +41,7 @@ OTHERWISE = {
     "ref_errno": -EBUSY,
     "retry_split": never_retry_split,
     "rc_after_split": rc_is_overwritten,
-    "taken_back": 0,
+    "undo_count": 0,
     "final_rc": final_rc_as_counted,
     "gup_fails": lambda rc, list_empty: True,
 }
