@@ -154,7 +154,7 @@ def columns_picture(trace: Trace) -> Picture:
     """The run so far: columns on the left, the ledger on the right."""
     moment = trace.at()
     claim = sentence(moment)
-    book, _ = ledger_at(moment)
+    book, *_ = ledger_at(moment)
     words = f"{claim} {describe(book)}" if book is not None else claim
     left, wide = Svg(LEFT, HEIGHT, claim, words), LEFT - 1.5 * EDGE
     left.headline(EDGE + 2, 24, wide - 4, claim)

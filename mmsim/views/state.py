@@ -76,7 +76,7 @@ def layout(world: World, region: str) -> Layout:
     if whole:
         title = f"Huge page {region}: {size} pages in one folio"
     elif not folios:
-        title = f"{region}: no memory yet"
+        title = f"{region}: no memory yet" if region else "No memory yet"
     elif size == 1:
         words = page_words(folios[0][1])
         title = words[0].upper() + words[1:]
@@ -386,9 +386,10 @@ def _note(moment: Moment) -> str:
     return "  ·  ".join(words)
 
 
-def state_picture(moment: Moment, *, region: str = "A") -> Picture:
-    """The picture of one moment."""
-    claim, (book, piece), code = sentence(moment), ledger_at(moment, region), listing(moment)
+def state_picture(moment: Moment, *, region: str = "") -> Picture:
+    """The picture of one moment, with the region that its step is about: see `ledger_at`."""
+    claim, code = sentence(moment), listing(moment)
+    book, region, piece = ledger_at(moment, region)
     words = f"{claim} {describe(book)}" if book is not None else claim
     left, wide = Svg(LEFT, HEIGHT, claim, words), LEFT - 1.5 * EDGE
     left.note(EDGE + 2, 20, _note(moment), wide)
