@@ -22,7 +22,7 @@ from mmsim.views.svg import (
     LINE,
     MUTED,
     PANEL,
-    SMALL,
+    SMALL_TEXT,
     Svg,
     clip,
     number,
@@ -255,8 +255,8 @@ def _draw_holder(svg: Svg, row: Entry, due: bool) -> None:
     left = text_width(holder, 13, bold=True) + 9
     svg.text(12, 16, holder, room, bold=True)
     # A reason that does not fit is left out: half a sentence helps nobody.
-    if row.why and text_width(row.why, SMALL) <= room - left - 4:
-        svg.text(12 + left, 16, row.why, room - left - 4, size=SMALL)
+    if row.why and text_width(row.why, SMALL_TEXT) <= room - left - 4:
+        svg.text(12 + left, 16, row.why, room - left - 4, size=SMALL_TEXT)
     svg.text(wide - 12, 16, count, wide, size=15, bold=True, anchor="end")
 
 
@@ -281,7 +281,7 @@ def _draw_check(svg: Svg, book: Ledger) -> None:
     if not book.due:
         svg.note(0, 30, "Nobody has isolated it, so nobody compares its count.")
         return
-    svg.text(0, 20, check.formula, wide * 0.74, size=SMALL, mono=True, fill=MUTED)
+    svg.text(0, 20, check.formula, wide * 0.74, size=SMALL_TEXT, mono=True, fill=MUTED)
     svg.text(0, 41, check.numbers, wide * 0.6, size=15, mono=True, bold=True)
     half = max(wide * 0.48, text_width(check.numbers, 15, mono=True, bold=True) + 26)
     words = f"{check.left} {'=' if check.equal else '≠'} {check.right}: {check.verdict}"
