@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from mmsim.engine.explore import explore
 from mmsim.scenarios import make
-from mmsim.views.svg import BLUE, BODY, INK, LINE, MUTED, SMALL, TITLE, VERMILION, Svg
+from mmsim.views.svg import BLUE, BODY, INK, LINE, MUTED, SMALL_TEXT, TITLE, VERMILION, Svg
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 TABLE, PICTURE = DOCS / "growth.csv", DOCS / "growth.svg"
@@ -120,9 +120,9 @@ def _axes(svg: Svg) -> None:
     for power in range(LOW, HIGH + 1):
         y = _y(10**power)
         svg.line(LEFT, y, RIGHT, y, stroke=LINE)
-        svg.text(LEFT - 10, y + 4, f"{10**power:,}", LEFT - 14, size=SMALL, anchor="end")
+        svg.text(LEFT - 10, y + 4, f"{10**power:,}", LEFT - 14, size=SMALL_TEXT, anchor="end")
     for passes in PASSES:
-        svg.text(_x(passes), BOTTOM + 20, str(passes), 30, size=SMALL, anchor="middle")
+        svg.text(_x(passes), BOTTOM + 20, str(passes), 30, size=SMALL_TEXT, anchor="middle")
     middle = (LEFT + RIGHT) / 2
     svg.text(middle, BOTTOM + 42, "passes of migrate_pages()", 300, size=BODY, anchor="middle")
 

@@ -25,8 +25,8 @@ from mmsim.scenarios import Situation, vfio_map
 from mmsim.scenarios.observed import migrate_returns
 from mmsim.scenarios.situation import ALL_MOVED, MISSED, NOT_MOVED, NOT_SPLIT
 from mmsim.views.flow import flow_picture
-from mmsim.views.show import Picture, Shown
-from mmsim.views.svg import INK, PANEL, SMALL, Svg
+from mmsim.views.show import Shown
+from mmsim.views.svg import INK, PANEL, SMALL_TEXT, Picture, Svg
 from mmsim.views.tables import PIN, Frame, counters_by_version, frame, in_a_row, labels
 from mmsim.views.words import plural
 
@@ -208,7 +208,7 @@ def ways_picture() -> Picture:
         svg.rect(x, y, 184, 29 + 17 * len(counters), fill=PANEL, stroke=INK, rx=4)
         svg.text(x + 92, y + 20, words, 172, bold=True, anchor="middle")
         for row, counter in enumerate(counters):
-            svg.text(x + 92, y + 37 + 17 * row, counter, 172, size=SMALL, anchor="middle")
+            svg.text(x + 92, y + 37 + 17 * row, counter, 172, size=SMALL_TEXT, anchor="middle")
     svg.path("M228 64h-22v22h14", stroke=INK, stroke_width=1.5)
     svg.path("M228 86l-9 -5v10Z", fill=INK)
     for row, line in enumerate(AGAIN):

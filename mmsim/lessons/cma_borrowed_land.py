@@ -29,7 +29,8 @@ from mmsim.views import svg as draw
 from mmsim.views.charts import Axis, Bar, Plot, Style, bars, dot_sign, line_sign
 from mmsim.views.ledger import ledger
 from mmsim.views.memory import block_map, draw_block_map, map_sentence, map_size
-from mmsim.views.show import Picture, Shown
+from mmsim.views.show import Shown
+from mmsim.views.svg import Picture
 from mmsim.views.tables import Frame, frame, labels
 
 PER_MIB = (1 << 20) // PAGE_SIZE

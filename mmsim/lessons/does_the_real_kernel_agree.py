@@ -15,8 +15,9 @@ from mmsim.lessons.form import Choices, Verdict, failed, passed
 from mmsim.lessons.how_likely import VARIANT, failed_bars
 from mmsim.scenarios import SMALL, pin_versus, vfio_map
 from mmsim.scenarios.situation import MISSED, NOT_SPLIT
-from mmsim.views.show import Picture, Shown
+from mmsim.views.show import Shown
 from mmsim.views.state import state_picture
+from mmsim.views.svg import Picture
 from mmsim.views.tables import DIFFERS, Frame, alignment, frame, labels, measured_table
 
 # -- which run was it?

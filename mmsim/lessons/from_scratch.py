@@ -40,8 +40,8 @@ from mmsim.sandbox import SandboxError, limited
 from mmsim.scenarios import CMA_PFN, vfio_map
 from mmsim.scenarios.script import SITES
 from mmsim.views.ledger import LEDGER_HIGH, describe, draw_ledger, ledger
-from mmsim.views.show import Picture, Shown
-from mmsim.views.svg import Svg
+from mmsim.views.show import Shown
+from mmsim.views.svg import Picture, Svg
 from mmsim.views.tables import Frame, frame, labels
 
 TEXT = FOLDER / "from_scratch.md"

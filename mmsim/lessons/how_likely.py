@@ -27,8 +27,8 @@ from mmsim.views.chances import (
     success,
 )
 from mmsim.views.charts import Bar, bars
-from mmsim.views.show import Picture, Shown, as_html
-from mmsim.views.svg import FILLS
+from mmsim.views.show import Shown, as_html
+from mmsim.views.svg import FILLS, Picture
 from mmsim.views.tables import Frame, frame, labels
 from mmsim.views.words import chance, plural
 

@@ -18,8 +18,8 @@ from mmsim.mm.world import AVAILABLE, NONE, World
 from mmsim.scenarios import SCENARIOS, vfio_map
 from mmsim.scenarios.observed import migrate_returns
 from mmsim.views.flow import count_flow, flow_picture
-from mmsim.views.show import Picture, Shown
-from mmsim.views.svg import INK, LINE, MARKED, PANEL, TITLE, Svg
+from mmsim.views.show import Shown
+from mmsim.views.svg import INK, LINE, MARKED, PANEL, TITLE, Picture, Svg
 from mmsim.views.tables import Frame, frame, labels
 
 VERSIONS = ("base", "v1", "v2")

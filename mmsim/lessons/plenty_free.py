@@ -19,7 +19,7 @@ from mmsim.scenarios.host import HOST_KNOBS, REQUESTS, host, served_from
 from mmsim.scenarios.knobs import number as whole
 from mmsim.scenarios.knobs import one_of
 from mmsim.views.memory import indices_table, machine, memory
-from mmsim.views.show import Picture
+from mmsim.views.svg import Picture
 from mmsim.views.tables import Frame, frame, labels
 
 # -- a host after long use

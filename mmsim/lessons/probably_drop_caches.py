@@ -16,9 +16,9 @@ from mmsim.scenarios.clock import attempts
 from mmsim.scenarios.knobs import number as whole
 from mmsim.scenarios.situation import ALL_MOVED, MISSED, NOT_SPLIT
 from mmsim.views.charts import Axis, Bar, Plot, Style, bars, dot_sign, line_sign, percent
-from mmsim.views.show import Picture, Shown
+from mmsim.views.show import Shown
 from mmsim.views.state import state_picture
-from mmsim.views.svg import BLUE, FILLS, ORANGE, PAPER, VERMILION, Sign, Svg
+from mmsim.views.svg import BLUE, FILLS, ORANGE, PAPER, VERMILION, Picture, Sign, Svg
 from mmsim.views.tables import Frame, frame, labels
 
 WALK = "drop_caches"

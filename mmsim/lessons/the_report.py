@@ -21,7 +21,7 @@ from mmsim.views.first_screen import (
     stops,
     words_of,
 )
-from mmsim.views.show import Picture
+from mmsim.views.svg import Picture
 from mmsim.views.tables import Frame, frame, labels, measured_table
 
 # -- the bug in one picture

@@ -33,9 +33,8 @@ from mmsim.mm.world import EITHER
 from mmsim.sandbox import SandboxError, limited
 from mmsim.scenarios import SMALL, lru_batch, make, vfio_map
 from mmsim.views.flow import flow_picture
-from mmsim.views.show import Picture
 from mmsim.views.state import state_picture
-from mmsim.views.svg import FILLS, INK, Svg
+from mmsim.views.svg import FILLS, INK, Picture, Svg
 from mmsim.views.tables import Frame, frame, labels
 from mmsim.views.words import plural
 

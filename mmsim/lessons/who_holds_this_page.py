@@ -17,8 +17,8 @@ from mmsim.scenarios.knobs import number as whole
 from mmsim.scenarios.one_page import HOLDERS, PAGE_KNOBS, folio_of, page_life, page_with
 from mmsim.views.ledger import JUST, KNOWN, LEDGER_HIGH, SPLIT_CHECK, describe, draw_ledger, ledger
 from mmsim.views.operations import call
-from mmsim.views.show import Picture, Shown
-from mmsim.views.svg import Svg
+from mmsim.views.show import Shown
+from mmsim.views.svg import Picture, Svg
 from mmsim.views.tables import Frame, frame, labels
 
 # -- a page and its ledger

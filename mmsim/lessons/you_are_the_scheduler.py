@@ -19,8 +19,8 @@ from mmsim.scenarios.situation import NOT_FINISHED, fails
 from mmsim.views.game import Level, coming, played
 from mmsim.views.operations import intent, sentence
 from mmsim.views.run_columns import columns_picture
-from mmsim.views.show import Picture, Shown
-from mmsim.views.svg import FILLS, INK, SMALL, Svg
+from mmsim.views.show import Shown
+from mmsim.views.svg import FILLS, INK, SMALL_TEXT, Picture, Svg
 from mmsim.views.tables import Frame, frame, labels
 
 RACE = split_race("base", released="1")
@@ -216,7 +216,7 @@ def schedules_picture() -> Picture:
     for number, name in enumerate(rows):
         y = top + cell * number
         deciding = name in ("can_split_folio", "folio_ref_freeze")
-        svg.text(left - 12, y + 17, f"{number + 1}. {name}", 220, size=SMALL, fill=INK,
+        svg.text(left - 12, y + 17, f"{number + 1}. {name}", 220, size=SMALL_TEXT, fill=INK,
                  bold=deciding, anchor="end")  # fmt: skip
         svg.note(left + cell * (number + 0.5), top - 12, f"{number}", 20, anchor="middle")
     for (taken, dropped), fate in schedules().items():

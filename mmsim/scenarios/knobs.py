@@ -6,7 +6,7 @@ from the same list."""
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from mmsim.constants import MIGRATE_PASSES
@@ -26,7 +26,7 @@ class Knob(NamedTuple):
     """One thing to set.  `allowed` lists words; otherwise it is a number from `low` to `high`.
 
     `several`: it is a list of these words, with commas between.  `is_moment`: one of these words,
-    or a moment of a migration."""
+    or a moment of a migration; there are many, and a control shows those that are `offered`."""
 
     name: str
     default: Value
@@ -35,6 +35,7 @@ class Knob(NamedTuple):
     high: int = 0
     allowed: tuple[str, ...] = ()
     is_moment: bool = False
+    offered: tuple[str, ...] = ()
     several: bool = False
 
     @property
@@ -88,9 +89,16 @@ def one_of(name: str, default: str, allowed: Sequence[str], what: str) -> Knob:
     return Knob(name, default, what, allowed=tuple(allowed))
 
 
-def moment(name: str, default: str, words: Sequence[str], what: str) -> Knob:
-    """A knob with a moment of a migration: a word, a pass, or a site of a pass."""
-    return Knob(name, default, what, allowed=tuple(words), is_moment=True)
+def when_taken(what: str) -> Knob:
+    """The knob for when somebody comes: at the start, or at a moment of a migration."""
+    freezes = ("0.split.freeze", "0.move.freeze")
+    return Knob("taken", "start", what, allowed=("start",), is_moment=True, offered=freezes)
+
+
+def when_released(what: str, default: str = "never") -> Knob:
+    """The knob for when somebody goes: never, or at a moment of a migration."""
+    passes = tuple(map(str, range(1, MIGRATE_PASSES)))
+    return Knob("released", default, what, allowed=("never",), is_moment=True, offered=passes)
 
 
 def position(when: Value) -> Position:
@@ -128,12 +136,18 @@ def check_isolation(version: Version, pins: bool) -> None:
         raise UserError(f"isolation={INVERTED} is about a long-term pin, and here nobody pins")
 
 
+def chosen(whose: str, knobs: Sequence[Knob], names: Collection[str]) -> list[Knob]:
+    """The knobs of these names; raises UserError if there is none of a name."""
+    known = [knob.name for knob in knobs]
+    for name in names:
+        if name not in known:
+            raise UserError(f"{whose} has no knob {name!r}{nearest(name, known)}")
+    return [knob for knob in knobs if knob.name in names]
+
+
 def settle(whose: str, knobs: Sequence[Knob], given: Mapping[str, object]) -> Knobs:
     """Every knob with its value: the given one, or its default; raises UserError."""
-    names = [knob.name for knob in knobs]
-    for name in given:
-        if name not in names:
-            raise UserError(f"{whose} has no knob {name!r}{nearest(name, names)}")
+    chosen(whose, knobs, given)
     return {knob.name: knob.read(given.get(knob.name, knob.default)) for knob in knobs}
 
 

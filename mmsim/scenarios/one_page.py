@@ -25,7 +25,7 @@ from mmsim.mm.shmem import populate
 from mmsim.mm.swap import isolate
 from mmsim.mm.world import World
 from mmsim.scenarios.guests import CMA_PFN, NAMES, guest_memory
-from mmsim.scenarios.knobs import Knobs, moment, number, one_of, read_span
+from mmsim.scenarios.knobs import Knobs, number, one_of, read_span, when_released, when_taken
 from mmsim.scenarios.script import Script, come_and_go
 from mmsim.scenarios.situation import SPLIT, Setup, scenario
 
@@ -124,8 +124,8 @@ def repeated_split(
 
 @scenario(
     number("holders", 1, 0, HOLDERS_MAX, "how many others take a reference"),
-    moment("taken", "start", ["start"], "when they take it"),
-    moment("released", "never", ["never"], "when they drop it"),
+    when_taken("when they take it"),
+    when_released("when they drop it"),
     number("passes", 1, 1, MIGRATE_PASSES, "how often the split is tried"),
     number("order", HPAGE_PMD_ORDER, 1, HPAGE_PMD_ORDER, "size of the huge page; 9: 512 pages"),
 )

@@ -17,7 +17,7 @@ from mmsim.errors import UserError
 from mmsim.evidence.measured import CONFIDENCE, wilson
 from mmsim.scenarios.situation import fails
 from mmsim.views.charts import Axis, Plot, Style, dot, dot_sign, interval, line_sign, percent
-from mmsim.views.svg import BLUE, FILLS, LINE, MUTED, ORANGE, PANEL, SMALL, Picture, Svg
+from mmsim.views.svg import BLUE, FILLS, LINE, MUTED, ORANGE, PANEL, SMALL_TEXT, Picture, Svg
 from mmsim.views.words import RARE, chance, count, fraction, outcome_sign, plural
 
 WIDTH = 640.0
@@ -138,8 +138,8 @@ def _draw_outcome(panel: Svg, high: float, row: Chances) -> None:
     room = WIDTH - _EDGE - _AXIS - _AXIS_WIDE - 26
     for i, (what, words) in enumerate(_said(row)):
         top = i * _ROW
-        axis.text(-12, top + 14, what, _AXIS - 14, size=SMALL, anchor="end")
-        axis.text(_AXIS_WIDE + 12, top + 14, words, room, size=SMALL)
+        axis.text(-12, top + 14, what, _AXIS - 14, size=SMALL_TEXT, anchor="end")
+        axis.text(_AXIS_WIDE + 12, top + 14, words, room, size=SMALL_TEXT)
         if what in bars:
             part, fill = bars[what]
             wide = max(_AXIS_WIDE * float(part or 0), 1.5 if part else 0)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import log10
 from typing import NamedTuple
 
-from mmsim.views.svg import LINE, PANEL, SMALL, Fill, Picture, Sign, Svg, number
+from mmsim.views.svg import LINE, PANEL, SMALL_TEXT, Fill, Picture, Sign, Svg, number
 
 Style = Mapping[str, float | str]
 
@@ -51,7 +51,7 @@ def bars(
         row = svg.inside(left, 50 + i * high, width - left)
         row.text(-12, 15, name, left - 20, anchor="end")
         _draw_bar(row, wide if bar.interval else wide * bar.of / most, bar, fills)
-        row.text(wide + 14, 15, bar.said, row.width - wide - 22, size=SMALL)
+        row.text(wide + 14, 15, bar.said, row.width - wide - 22, size=SMALL_TEXT)
     signs = [svg.swatch(fill, kind) for kind, fill in fills.items()]
     if any(bar.interval for bar in rows.values()):
         signs.append((lambda x, y: interval(svg, x, x + 22, y + 6), 22, "95 % interval"))
@@ -120,11 +120,11 @@ class Plot:
         for tick in up.ticks:
             _, at = self.at(0 if not across.log else 1, tick)
             svg.line(x, at, x + w, at, stroke=LINE)
-            svg.text(x - 8, at + 4, up.say(tick), 56, size=SMALL, anchor="end")
+            svg.text(x - 8, at + 4, up.say(tick), 56, size=SMALL_TEXT, anchor="end")
         for tick in across.ticks:
             at, _ = self.at(tick, 0)
             svg.line(at, y + h, at, y + h + 5)
-            svg.text(at, y + h + 18, across.say(tick), 70, size=SMALL, anchor="middle")
+            svg.text(at, y + h + 18, across.say(tick), 70, size=SMALL_TEXT, anchor="middle")
         below = y + h + 36
         svg.note(x + w, below, across.title, w, anchor="end")
 

@@ -21,7 +21,7 @@ from mmsim.views.svg import (
     MARKED,
     MUTED,
     PANEL,
-    SMALL,
+    SMALL_TEXT,
     Fill,
     Picture,
     Svg,
@@ -170,7 +170,7 @@ def _draw_holders(svg: Svg, stop: Stop) -> None:
             row.note(0, 13, name, LABEL - 2)
             row.note(LABEL, 13, "-", 20)
             continue
-        row.text(0, 13, name, LABEL - 2, size=SMALL, bold=True)
+        row.text(0, 13, name, LABEL - 2, size=SMALL_TEXT, bold=True)
         row.quantity(LABEL, 0, row.width - LABEL - 40, 16, refs, fill)
         at, end = (LABEL + 17, "start") if refs == 1 else (row.width, "end")
         row.text(at, 13, str(refs), 38, bold=True, anchor=end)
@@ -216,7 +216,7 @@ def _draw_cma(svg: Svg, stop: Stop) -> None:
     elif stop.whole:
         svg.filled(0, 82, wide, 30, fill, stroke=INK, stroke_width=1.4, rx=3)
         svg.rect(130, 88, wide - 260, 18, fill=fill.ground)
-        svg.text(middle, 101, "one page of 2 MiB", wide - 262, size=SMALL, anchor="middle")
+        svg.text(middle, 101, "one page of 2 MiB", wide - 262, size=SMALL_TEXT, anchor="middle")
     else:
         svg.filled(0, 82, wide, 30, fill)
         svg.grid((0, 82, wide, 30), wide / 64, 30 / 8)
@@ -270,7 +270,7 @@ def _draw_passes(svg: Svg, way: list[Stop]) -> None:
         edge, ink = (INK, INK) if n in made else (LINE, MUTED)
         ground = MARKED if now else PANEL
         at.rect(-10, 0, 20, 20, rx=10, stroke_width=1.4, fill=ground, stroke=edge)
-        at.text(0, 14.3, str(n), 20, size=SMALL, bold=n in made, fill=ink, anchor="middle")
+        at.text(0, 14.3, str(n), 20, size=SMALL_TEXT, bold=n in made, fill=ink, anchor="middle")
         if made.get(n):
             at.shape(-4, 24, "l8 8m0 -8l-8 8", stroke_width=1.8)
         elif n in made and was_split:
@@ -279,7 +279,7 @@ def _draw_passes(svg: Svg, way: list[Stop]) -> None:
 
 def _draw_counters(svg: Svg, stop: Stop) -> None:
     for i, (name, n) in enumerate(stop.counted.items()):
-        svg.text(0, i * 20, name, svg.width - 40, size=SMALL)
+        svg.text(0, i * 20, name, svg.width - 40, size=SMALL_TEXT)
         svg.text(svg.width, i * 20, str(n), 38, size=15, bold=True, anchor="end")
 
 

@@ -14,7 +14,18 @@ from mmsim import errno
 from mmsim.constants import MIGRATE_PASSES
 from mmsim.engine.trace import Trace
 from mmsim.scenarios.observed import migrate_returns
-from mmsim.views.svg import INK, LINE, MARKED, MUTED, PANEL, SMALL, Picture, Svg, number, text_width
+from mmsim.views.svg import (
+    INK,
+    LINE,
+    MARKED,
+    MUTED,
+    PANEL,
+    SMALL_TEXT,
+    Picture,
+    Svg,
+    number,
+    text_width,
+)
 from mmsim.views.words import main_actor, result_words, times, version_words
 
 # How a visit of a huge page ends.  A split is refused in one of three places.
@@ -25,7 +36,7 @@ BEFORE_CHECK, AT_CHECK, AT_FREEZE = REFUSED = ("before the check", "at the check
 class FlowCounts:
     """How often a run went where.  Visits of huge pages, except for the pieces.
 
-    `whole`: attempts to move.  `tried`, `looked`, `look_ok`: how far attempts to split came.
+    `whole`: attempts to move.  `tried`, `checked`, `check_passed`: how far attempts to split came.
     `stayed`: refused splits that did not end the call.  `missed`: pieces that were not moved, tried
     or not."""
 
@@ -47,8 +58,8 @@ class FlowCounts:
         self.split = ended[SPLIT]
         self.tried = self.refused + self.split
         self.no_target = ended[NO_TARGET] + self.tried
-        self.looked = self.tried - self.before_check
-        self.look_ok = self.looked - self.at_check
+        self.checked = self.tried - self.before_check
+        self.check_passed = self.checked - self.at_check
         self.stayed = self.refused - sum(left[place] for place in REFUSED)
         self.stayed_again = sum(again[place] for place in REFUSED)
         self.pieces, self.pieces_moved = pieces[SPLIT], pieces[MOVED]
@@ -115,33 +126,38 @@ def _ends(trace: Trace) -> str:
 # -- in words
 
 
-def flow_sentence(t: FlowCounts) -> str:
+def flow_sentence(flow: FlowCounts) -> str:
     """The way that the run took, in one sentence."""
-    again = f", tried again {times(t.busy_again)}" if t.busy_again else ""
-    moved = f"{t.pieces_moved:,} of {t.pieces:,} pieces were moved"
+    again = f", tried again {times(flow.busy_again)}" if flow.busy_again else ""
+    moved = f"{flow.pieces_moved:,} of {flow.pieces:,} pieces were moved"
+    stayed = "the page stayed for another pass and was tried again"
     parts = (
-        (t.whole, f"a destination for the whole page was found {times(t.whole)}"),
-        (t.busy, f"it could not be moved {times(t.busy)}{again}"),
-        (t.moved, f"it was moved whole {times(t.moved)}"),
-        (t.no_target, f"a destination for the whole page was missing {times(t.no_target)}"),
-        (t.no_target - t.tried, "the reason forbids a split"),
-        (t.refused, f"the split was refused {times(t.refused)} ({_where(t)})"),
-        (t.stayed, f"the page stayed for another pass and was tried again {times(t.stayed_again)}"),
-        (t.left, "the call was left at once"),
-        (t.split, f"it was split {times(t.split)}, and {moved}"),
+        (flow.whole, f"a destination for the whole page was found {times(flow.whole)}"),
+        (flow.busy, f"it could not be moved {times(flow.busy)}{again}"),
+        (flow.moved, f"it was moved whole {times(flow.moved)}"),
+        (flow.no_target, f"a destination for the whole page was missing {times(flow.no_target)}"),
+        (flow.no_target - flow.tried, "the reason forbids a split"),
+        (flow.refused, f"the split was refused {times(flow.refused)} ({_where(flow)})"),
+        (flow.stayed, f"{stayed} {times(flow.stayed_again)}"),
+        (flow.left, "the call was left at once"),
+        (flow.split, f"it was split {times(flow.split)}, and {moved}"),
     )
     said = "; ".join(words for n, words in parts if n) or "no huge page was on the list"
-    return f"{said[0].upper()}{said[1:]}; {outcome(t)}."
+    return f"{said[0].upper()}{said[1:]}; {outcome(flow)}."
 
 
-def outcome(t: FlowCounts) -> str:
+def outcome(flow: FlowCounts) -> str:
     """What came back."""
-    returned_ = f"migrate_pages() returned {', '.join(t.returns)}" if t.returns else ""
-    return " and ".join(filter(None, (returned_, t.ends)))
+    returned_ = f"migrate_pages() returned {', '.join(flow.returns)}" if flow.returns else ""
+    return " and ".join(filter(None, (returned_, flow.ends)))
 
 
-def _where(t: FlowCounts) -> str:
-    places = (AT_CHECK, t.at_check), (AT_FREEZE, t.at_freeze), (BEFORE_CHECK, t.before_check)
+def _where(flow: FlowCounts) -> str:
+    places = (
+        (AT_CHECK, flow.at_check),
+        (AT_FREEZE, flow.at_freeze),
+        (BEFORE_CHECK, flow.before_check),
+    )
     return ", ".join(f"{at} ×{n}" for at, n in places if n)
 
 
@@ -188,51 +204,53 @@ def _down(x: float, y: float, to: float, times: int, label: str = "") -> Arrow:
     return Arrow(label, times, ((x, y + H), (x, to)), (x + 8, (y + H + to) / 2 + 4))
 
 
-def _whole(t: FlowCounts) -> tuple[list[Box], list[Arrow]]:
+def _whole(flow: FlowCounts) -> tuple[list[Box], list[Arrow]]:
     """The page as a whole: the left column."""
     half, edge, out = H / 2, X + W, 12.0
     again = ((X, ROW3 + half), (out, ROW3 + half), (out, TOP + half), (X, TOP + half))
     boxes = [
-        Box(X, TOP, W, ("migrate_pages(): a huge page", PASSES), t.visits),
+        Box(X, TOP, W, ("migrate_pages(): a huge page", PASSES), flow.visits),
         Box(X, ROW1, W, ("Memory for the whole page?", "alloc_migration_target()"),
-            t.whole + t.no_target),
-        Box(X, ROW2, W, ("Are all references ours?", "unmapped; folio_ref_freeze()"), t.whole),
-        Box(X, ROW3, HALF_W, ("stays for", "the next pass"), t.busy),
-        Box(X2, ROW3, HALF_W, ("moved", "as a whole"), t.moved),
-        Box(X, ROW4, HALF_W, ("given up", "no pass left"), t.busy - t.busy_again),
+            flow.whole + flow.no_target),
+        Box(X, ROW2, W, ("Are all references ours?", "unmapped; folio_ref_freeze()"), flow.whole),
+        Box(X, ROW3, HALF_W, ("stays for", "the next pass"), flow.busy),
+        Box(X2, ROW3, HALF_W, ("moved", "as a whole"), flow.moved),
+        Box(X, ROW4, HALF_W, ("given up", "no pass left"), flow.busy - flow.busy_again),
     ]  # fmt: skip
     arrows = [
-        _down(MIDDLE, TOP, ROW1, t.whole + t.no_target),
-        _down(MIDDLE, ROW1, ROW2, t.whole, "yes"),
-        _down(FIRST, ROW2, ROW3, t.busy, "no"),
-        _down(SECOND, ROW2, ROW3, t.moved, "yes"),
-        _down(FIRST, ROW3, ROW4, t.busy - t.busy_again),
-        Arrow("again", t.busy_again, again, (out + 8, ROW2 - 13)),
-        Arrow("", t.no_target, ((edge, ROW1 + half), (LEFT, ROW1 + half))),
-        Arrow("", t.stayed_again, ((LEFT, TOP + half), (edge, TOP + half))),
+        _down(MIDDLE, TOP, ROW1, flow.whole + flow.no_target),
+        _down(MIDDLE, ROW1, ROW2, flow.whole, "yes"),
+        _down(FIRST, ROW2, ROW3, flow.busy, "no"),
+        _down(SECOND, ROW2, ROW3, flow.moved, "yes"),
+        _down(FIRST, ROW3, ROW4, flow.busy - flow.busy_again),
+        Arrow("again", flow.busy_again, again, (out + 8, ROW2 - 13)),
+        Arrow("", flow.no_target, ((edge, ROW1 + half), (LEFT, ROW1 + half))),
+        Arrow("", flow.stayed_again, ((LEFT, TOP + half), (edge, TOP + half))),
     ]
     return boxes, arrows
 
 
-def _pieces(t: FlowCounts) -> tuple[list[Box], list[Arrow]]:
+def _pieces(flow: FlowCounts) -> tuple[list[Box], list[Arrow]]:
     """No memory for the whole page: the right column."""
     half, edge, out = H / 2, X + W, RIGHT - 8
-    forbidden, far = t.no_target - t.tried, ASIDE + ASIDE_W / 2
-    where = _where(t)
+    forbidden, far = flow.no_target - flow.tried, ASIDE + ASIDE_W / 2
+    where = _where(flow)
     refused = where.replace("at the ", "") if "," in where else where or "version and reason decide"
-    split = f"split: {t.pieces:,} pieces" if t.split else "split into pieces"
+    split = f"split: {flow.pieces:,} pieces" if flow.split else "split into pieces"
     boxes = [
-        Box(X, ROW1, W, ("Does the reason allow a split?", "try_split_thp()"), t.no_target),
-        Box(X, ROW2, W, ("Check: all references known?", "can_split_folio() only reads"), t.looked),
-        Box(X, ROW3, W, ("Freeze: is the count right?", "unmapped; folio_ref_freeze()"), t.look_ok),
-        Box(X, ROW4, W, (split, "moved one by one, one attempt each"), t.split),
-        Box(X, ROW5, HALF_W, ("pieces", "moved"), t.pieces_moved),
-        Box(X2, ROW5, HALF_W, ("not moved", "in one attempt"), t.missed),
-        Box(ASIDE, ROW1, ASIDE_W, ("leave at once", "with an error code"), t.left),
-        Box(ASIDE, ROW2, ASIDE_W, ("Refused: tried again?", refused), t.refused),
-        Box(ASIDE, ROW3, ASIDE_W, ("stays for the next pass", "it stays on the list"), t.stayed),
-        Box(ASIDE, ROW4, ASIDE_W, ("given up", "no pass left"), t.stayed - t.stayed_again),
-    ]
+        Box(X, ROW1, W, ("Does the reason allow a split?", "try_split_thp()"), flow.no_target),
+        Box(X, ROW2, W, ("Check: all references known?", "can_split_folio() only reads"),
+            flow.checked),
+        Box(X, ROW3, W, ("Freeze: is the count right?", "unmapped; folio_ref_freeze()"),
+            flow.check_passed),
+        Box(X, ROW4, W, (split, "moved one by one, one attempt each"), flow.split),
+        Box(X, ROW5, HALF_W, ("pieces", "moved"), flow.pieces_moved),
+        Box(X2, ROW5, HALF_W, ("not moved", "in one attempt"), flow.missed),
+        Box(ASIDE, ROW1, ASIDE_W, ("leave at once", "with an error code"), flow.left),
+        Box(ASIDE, ROW2, ASIDE_W, ("Refused: tried again?", refused), flow.refused),
+        Box(ASIDE, ROW3, ASIDE_W, ("stays for the next pass", "it stays on the list"), flow.stayed),
+        Box(ASIDE, ROW4, ASIDE_W, ("given up", "no pass left"), flow.stayed - flow.stayed_again),
+    ]  # fmt: skip
 
     def aside(y: float, times: int, *points: Point) -> Arrow:
         return Arrow("no", times, ((edge, y), *points), (edge + 8, y - 7))
@@ -243,21 +261,21 @@ def _pieces(t: FlowCounts) -> tuple[list[Box], list[Arrow]]:
     right, back = ASIDE + ASIDE_W, TOP + half
     again = ((right, ROW3 + half), (out, ROW3 + half), (out, back), (0.0, back))
     arrows = [
-        Arrow("no", t.no_target, ((0, ROW1 + half), (X, ROW1 + half)), (2, ROW1 - 12)),
-        _down(MIDDLE, ROW1, ROW2, t.looked, "yes"),
-        Arrow(BEFORE_CHECK, t.before_check, early_way, (bend + 6, ROW1 + H + 12)),
+        Arrow("no", flow.no_target, ((0, ROW1 + half), (X, ROW1 + half)), (2, ROW1 - 12)),
+        _down(MIDDLE, ROW1, ROW2, flow.checked, "yes"),
+        Arrow(BEFORE_CHECK, flow.before_check, early_way, (bend + 6, ROW1 + H + 12)),
         aside(ROW1 + half, forbidden, (ASIDE, ROW1 + half)),
-        _down(MIDDLE, ROW2, ROW3, t.look_ok, "yes"),
-        aside(ROW2 + half, t.at_check, (ASIDE, ROW2 + half)),
-        _down(MIDDLE, ROW3, ROW4, t.split, "yes"),
-        aside(ROW3 + half, t.at_freeze, (bend, ROW3 + half), (bend, below), (ASIDE, below)),
-        _down(FIRST, ROW4, ROW5, t.pieces_moved),
-        _down(SECOND, ROW4, ROW5, t.missed),
-        Arrow("no", t.left - forbidden, ((far + 40, ROW2), (far + 40, ROW1 + H)),
+        _down(MIDDLE, ROW2, ROW3, flow.check_passed, "yes"),
+        aside(ROW2 + half, flow.at_check, (ASIDE, ROW2 + half)),
+        _down(MIDDLE, ROW3, ROW4, flow.split, "yes"),
+        aside(ROW3 + half, flow.at_freeze, (bend, ROW3 + half), (bend, below), (ASIDE, below)),
+        _down(FIRST, ROW4, ROW5, flow.pieces_moved),
+        _down(SECOND, ROW4, ROW5, flow.missed),
+        Arrow("no", flow.left - forbidden, ((far + 40, ROW2), (far + 40, ROW1 + H)),
               (far + 48, ROW2 - 9)),
-        _down(far, ROW2, ROW3, t.stayed, "yes"),
-        _down(far, ROW3, ROW4, t.stayed - t.stayed_again),
-        Arrow("again", t.stayed_again, again, (out - 8, back - 7), "end"),
+        _down(far, ROW2, ROW3, flow.stayed, "yes"),
+        _down(far, ROW3, ROW4, flow.stayed - flow.stayed_again),
+        Arrow("again", flow.stayed_again, again, (out - 8, back - 7), "end"),
     ]  # fmt: skip
     return boxes, arrows
 
@@ -274,7 +292,7 @@ def _draw_arrow(svg: Svg, arrow: Arrow) -> None:
     svg.path(f"M{tip}Z", fill=ink, stroke=ink, stroke_width=1)
     if arrow.label:
         text = f"{arrow.label} ×{arrow.times:,}" if lit else arrow.label
-        svg.text(*arrow.at, text, 150, size=SMALL, fill=ink, bold=lit, anchor=arrow.anchor)
+        svg.text(*arrow.at, text, 150, size=SMALL_TEXT, fill=ink, bold=lit, anchor=arrow.anchor)
 
 
 def _draw_box(svg: Svg, box: Box) -> None:
@@ -284,26 +302,28 @@ def _draw_box(svg: Svg, box: Box) -> None:
     part, middle, room = svg.inside(box.x, box.y, box.w), box.w / 2, box.w - 16
     part.rect(0, 0, box.w, H, rx=round_, fill=ground, stroke=edge, stroke_width=width)
     part.text(middle, 20, first, room, fill=ink, bold=lit, anchor="middle")
-    part.text(middle, 37, second, room, size=SMALL, fill=ink, anchor="middle")
+    part.text(middle, 37, second, room, size=SMALL_TEXT, fill=ink, anchor="middle")
     if lit:
         said = f"×{box.times:,}"
-        wide = text_width(said, SMALL, bold=True) + 10
+        wide = text_width(said, SMALL_TEXT, bold=True) + 10
         # The left corner: labels of arrows stand right of their lines.
         badge = part.inside(-10, -10, wide)
         badge.rect(0, 0, wide, 18, fill=INK, rx=9)
-        badge.text(wide / 2, 13.5, said, wide, size=SMALL, fill=PANEL, bold=True, anchor="middle")
+        badge.text(
+            wide / 2, 13.5, said, wide, size=SMALL_TEXT, fill=PANEL, bold=True, anchor="middle"
+        )
 
 
 def flow_picture(trace: Trace) -> Picture:
     """The flow chart of a run."""
-    t = count_flow(trace)
-    words, end = flow_sentence(t), outcome(t)
+    flow = count_flow(trace)
+    words, end = flow_sentence(flow), outcome(flow)
     whole = Svg(LEFT, HEIGHT, TITLE, f"{TITLE} {words}")
     whole.headline(14, 26, LEFT - 24, TITLE)
     pieces = Svg(RIGHT, HEIGHT, end, end)
     note = f"{version_words(trace.scenario)}  ·  bold ×n: taken, n times"
     pieces.note(RIGHT - 8, 26, note, RIGHT - 30, anchor="end")
-    for svg, (boxes, arrows) in ((whole, _whole(t)), (pieces, _pieces(t))):
+    for svg, (boxes, arrows) in ((whole, _whole(flow)), (pieces, _pieces(flow))):
         # What was taken lies in front of what was not.
         for arrow in sorted(arrows, key=lambda a: a.times > 0):
             _draw_arrow(svg, arrow)

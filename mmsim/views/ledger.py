@@ -22,7 +22,7 @@ from mmsim.views.svg import (
     LINE,
     MUTED,
     PANEL,
-    SMALL,
+    SMALL_TEXT,
     Svg,
     clip,
     number,
@@ -177,7 +177,7 @@ def check_at(moment: Moment) -> tuple[str, str]:
 
 def _touched(moment: Moment, event: Event) -> tuple[str, int] | None:
     """Region and index of the page that a step is about, if it is about one that has a name."""
-    step = Step(event.op, moment.before.world, moment.world)
+    step = Step(event.op, moment.before.world, moment.world, event.answer)
     if "region" in step.given and "index" in step.given:
         return step.given["region"], step.given["index"]
     for world in (step.before, step.after):
@@ -187,18 +187,18 @@ def _touched(moment: Moment, event: Event) -> tuple[str, int] | None:
     return None
 
 
-def ledger_at(moment: Moment, region: str = "") -> tuple[Ledger | None, int]:
-    """The ledger of the page of the region that this step is about, and the page's index; if the
-    step is about none, the last one that was.  Without a region that one's, or the first."""
+def ledger_at(moment: Moment, region: str = "") -> tuple[Ledger | None, str, int]:
+    """The ledger of the page of the region that this step is about, its region and its index; if
+    the step is about none, the last one that was.  Without a region that one's, or the first."""
     recent = moment.events[-_BACK_MAX:]
     found = next(filter(None, (_touched(moment, event) for event in reversed(recent))), (region, 0))
     if not found[0]:
         found = next((f.region for f in moment.world.folios.values() if f.name), ""), 0
     region = region or found[0]
     if found[0] != region:
-        return ledger(moment.world, region), 0
+        return ledger(moment.world, region), region, 0
     check, when = check_at(moment)
-    return ledger(moment.world, region, found[1], check=check, when=when), found[1]
+    return ledger(moment.world, region, found[1], check=check, when=when), region, found[1]
 
 
 # -- in words
@@ -255,8 +255,8 @@ def _draw_holder(svg: Svg, row: Entry, due: bool) -> None:
     left = text_width(holder, 13, bold=True) + 9
     svg.text(12, 16, holder, room, bold=True)
     # A reason that does not fit is left out: half a sentence helps nobody.
-    if row.why and text_width(row.why, SMALL) <= room - left - 4:
-        svg.text(12 + left, 16, row.why, room - left - 4, size=SMALL)
+    if row.why and text_width(row.why, SMALL_TEXT) <= room - left - 4:
+        svg.text(12 + left, 16, row.why, room - left - 4, size=SMALL_TEXT)
     svg.text(wide - 12, 16, count, wide, size=15, bold=True, anchor="end")
 
 
@@ -281,7 +281,7 @@ def _draw_check(svg: Svg, book: Ledger) -> None:
     if not book.due:
         svg.note(0, 30, "Nobody has isolated it, so nobody compares its count.")
         return
-    svg.text(0, 20, check.formula, wide * 0.74, size=SMALL, mono=True, fill=MUTED)
+    svg.text(0, 20, check.formula, wide * 0.74, size=SMALL_TEXT, mono=True, fill=MUTED)
     svg.text(0, 41, check.numbers, wide * 0.6, size=15, mono=True, bold=True)
     half = max(wide * 0.48, text_width(check.numbers, 15, mono=True, bold=True) + 26)
     words = f"{check.left} {'=' if check.equal else '≠'} {check.right}: {check.verdict}"

@@ -42,7 +42,7 @@ from mmsim.views.svg import (
     LINE,
     MUTED,
     PANEL,
-    SMALL,
+    SMALL_TEXT,
     Box,
     Fill,
     Picture,
@@ -244,7 +244,7 @@ def _draw_free(
     for i, size in enumerate(reversed(range(len(free)))):
         row, base = svg.inside(0, top + i * tall, wide), tall / 2 + 4
         block = f"{size} · {size_words(1 << size, page_kib)}" if page_kib else f"order {size}"
-        row.text(0, base, block, _ORDER - 8, size=SMALL)
+        row.text(0, base, block, _ORDER - 8, size=SMALL_TEXT)
         left = _ORDER
         for name in types:
             amount = free_by_type[name][size] << size
@@ -253,7 +253,7 @@ def _draw_free(
                 row.filled(left, 2, long, tall - 4, _fill(name), stroke=_fill(name).mark)
                 left += long
         ink, said = (INK, f"{free[size]:,}") if free[size] else (MUTED, "none")
-        row.text(wide, base, said, _COUNT - 8, size=SMALL, fill=ink, anchor="end")
+        row.text(wide, base, said, _COUNT - 8, size=SMALL_TEXT, fill=ink, anchor="end")
         if size == order:
             row.line(0, tall, wide, tall, stroke=INK, stroke_width=1.4, stroke_dasharray="5 3")
     bottom = top + len(free) * tall

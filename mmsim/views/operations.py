@@ -18,7 +18,7 @@ from mmsim.constants import REASONS
 from mmsim.engine.op import Op
 from mmsim.engine.scenario import Event
 from mmsim.engine.trace import Moment
-from mmsim.mm.folio import ISOLATION, NEW_PAGE, Folio
+from mmsim.mm.folio import ISOLATION, NEW_PAGE, Folio, extra_pins_of
 from mmsim.mm.page_ref import ME
 from mmsim.mm.world import World, page_name
 from mmsim.views.words import page_words, place, plural, result_words, short_name, subject
@@ -145,7 +145,7 @@ def _waited(s: Step) -> str:
 def _refused(s: Step) -> str:
     """How far the count is off."""
     folio = s.folio()
-    extra = folio.refcount - folio.nr_pages - 1 - folio.mapcount
+    extra = folio.refcount - extra_pins_of(folio) - 1 - folio.mapcount
     off = "too many" if extra > 0 else "too few"
     return f", {plural(abs(extra), 'reference')} {off}, so the split is refused"
 

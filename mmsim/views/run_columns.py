@@ -19,7 +19,7 @@ from mmsim.views.svg import (
     BODY,
     CODE,
     LINE,
-    SMALL,
+    SMALL_TEXT,
     Picture,
     Svg,
     actor_fill,
@@ -62,9 +62,9 @@ def _line(trace: Trace, i: int) -> StepLine:
     found = changes(moment)
     # Two of the changes, a line each, if there is room; counters have a panel of their own.
     told = [str(change) for change in found if " " in change.name and not change.implied]
-    changed = [clip(words, wide, SMALL) for words in told[:2]] if wide > 0 else []
+    changed = [clip(words, wide, SMALL_TEXT) for words in told[:2]] if wide > 0 else []
     if changed and len(told) > 2:
-        changed[1] = clip(f"{changed[1]}, …", wide, SMALL)
+        changed[1] = clip(f"{changed[1]}, …", wide, SMALL_TEXT)
     return StepLine(i + 1, trace.events[i].actor, call(moment), tuple(changed), bool(found))
 
 
@@ -87,7 +87,7 @@ def _layout(
     """Where the actors' columns begin and how wide they are, and how wide the numbers.
 
     Each actor's column gets what its rows need."""
-    numbers = max(_NUMBERS_MIN, text_width(str(lines[-1].number if lines else 0), SMALL) + 12)
+    numbers = max(_NUMBERS_MIN, text_width(str(lines[-1].number if lines else 0), SMALL_TEXT) + 12)
     room = wide - numbers - _BETWEEN * (len(names) - 1)
     fair = 0.7 * room / len(names)
     need = {name: text_width(name, 13, bold=True) + 36 for name in names}
@@ -128,8 +128,8 @@ def _draw_rows(svg: Svg, moment: Moment) -> None:
         column.text(30, 13.4, name, wide - 32, bold=True)
         column.rect(-2, 24, wide, ROW * ROWS_MAX + 4, rx=3, fill="none", stroke=LINE)
         said = standing(moment, name).partition(", in ")[0]
-        for i, part in enumerate(wrap(said, wide - 4, SMALL, 3)):
-            column.text(0, ROW * ROWS_MAX + 46 + i * 14, part, wide - 4, size=SMALL)
+        for i, part in enumerate(wrap(said, wide - 4, SMALL_TEXT, 3)):
+            column.text(0, ROW * ROWS_MAX + 46 + i * 14, part, wide - 4, size=SMALL_TEXT)
     changed_left = svg.width - margin + 8
     if margin:
         svg.note(changed_left, 13.4, "what changed")
@@ -147,14 +147,14 @@ def _draw_rows(svg: Svg, moment: Moment) -> None:
         row.rect(left, 1, 3, high - 2, fill=fill.mark)
         row.text(left + 7, 12, text, wide - 13, size=CODE, mono=True, bold=line.bold)
         for n, changed in enumerate(line.changed):
-            row.text(changed_left, 12 + n * ROW, changed, size=SMALL)
+            row.text(changed_left, 12 + n * ROW, changed, size=SMALL_TEXT)
 
 
 def columns_picture(trace: Trace) -> Picture:
     """The run so far: columns on the left, the ledger on the right."""
     moment = trace.at()
     claim = sentence(moment)
-    book, _ = ledger_at(moment)
+    book, *_ = ledger_at(moment)
     words = f"{claim} {describe(book)}" if book is not None else claim
     left, wide = Svg(LEFT, HEIGHT, claim, words), LEFT - 1.5 * EDGE
     left.headline(EDGE + 2, 24, wide - 4, claim)

@@ -21,8 +21,7 @@ from mmsim.views.memory import memory
 from mmsim.views.run_columns import columns_picture
 from mmsim.views.run_text import summary
 from mmsim.views.state import state_picture
-from mmsim.views.svg import GREEN, VERMILION
-from mmsim.views.svg import Picture as Picture
+from mmsim.views.svg import GREEN, VERMILION, Picture
 
 # A cell of a table is not broken up to so many characters; a line of text has at most so many.
 UNBROKEN_MAX, LINE_MAX = 40, 96

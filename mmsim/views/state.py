@@ -38,7 +38,7 @@ from mmsim.views.svg import (
     PANEL,
     PAPER,
     SEAM,
-    SMALL,
+    SMALL_TEXT,
     Picture,
     Svg,
     actor_fill,
@@ -77,7 +77,7 @@ def layout(world: World, region: str) -> Layout:
     if whole:
         title = f"Huge page {region}: {size} pages in one folio"
     elif not folios:
-        title = f"{region}: no memory yet"
+        title = f"{region}: no memory yet" if region else "No memory yet"
     elif size == 1:
         words = page_words(folios[0][1])
         title = words[0].upper() + words[1:]
@@ -94,7 +94,9 @@ def _draw_bar(svg: Svg, shown: Layout, focus: int | None) -> None:
         fill = FILLS[shown.types[0]]
         svg.filled(0, top, wide, high, fill, stroke=INK, stroke_width=1.4, rx=3)
         svg.rect(0, top, 46, high, fill=INK, rx=3)
-        svg.text(23, top + 21.5, "head", 46, size=SMALL, fill=PANEL, bold=True, anchor="middle")
+        svg.text(
+            23, top + 21.5, "head", 46, size=SMALL_TEXT, fill=PANEL, bold=True, anchor="middle"
+        )
     else:
         rows = CELLS_HIGH if len(shown.types) >= 64 else 1
         column = wide / -(-len(shown.types) // rows)
@@ -112,7 +114,7 @@ def _draw_bar(svg: Svg, shown: Layout, focus: int | None) -> None:
             svg.filled(left, 70, 18, 12, FILLS[kind], stroke=INK, stroke_width=0.8)
         left += 25
         svg.note(left, 80.5, text, max(wide - left, 20))
-        left += text_width(text, SMALL) + 22
+        left += text_width(text, SMALL_TEXT) + 22
 
 
 def _runs(values: Sequence[_T]) -> Iterator[tuple[int, int, _T]]:
@@ -221,7 +223,7 @@ def _draw_code(svg: Svg, code: Listing, actors: list[str]) -> None:
     svg.badge(0, 0, actors, code.actor)
     head = f"{code.actor}: {'this line was carried out' if code.past else 'this line comes next'}"
     svg.inside(30, 0, svg.width - 30).heading(13, head, code.file)
-    for i, text in enumerate(wrap(" > ".join(code.chain), svg.width, SMALL, 2)):
+    for i, text in enumerate(wrap(" > ".join(code.chain), svg.width, SMALL_TEXT, 2)):
         svg.note(0, 36 + i * 16, text)
     for i, line in enumerate(code.lines):
         _draw_line(svg.inside(0, 64 + i * LINE_HIGH, svg.width), line)
@@ -316,9 +318,9 @@ def _draw_counters(svg: Svg, moment: Moment) -> None:
 
 
 def _draw_counter(row: Svg, name: str, value: str, *, bold: bool = False) -> None:
-    room = row.width - text_width(value, SMALL, bold=True) - 6
-    row.text(0, 12, name, room, size=SMALL, bold=bold)
-    row.text(row.width, 12, value, row.width, size=SMALL, bold=True, anchor="end")
+    room = row.width - text_width(value, SMALL_TEXT, bold=True) - 6
+    row.text(0, 12, name, room, size=SMALL_TEXT, bold=bold)
+    row.text(row.width, 12, value, row.width, size=SMALL_TEXT, bold=True, anchor="end")
 
 
 def draw_holders_and_counters(svg: Svg, bottom: float, book: Ledger | None, moment: Moment) -> None:
@@ -360,8 +362,8 @@ def _draw_progress(svg: Svg, moment: Moment) -> None:
         if row.folded:
             strip.rect(left, 0, right - left, 20, fill=PAPER, stroke=MUTED, stroke_dasharray="3 2")
             said = f"×{row.times}"
-            if text_width(said, SMALL) <= right - left:
-                strip.text((left + right) / 2, 14.4, said, 60, size=SMALL, anchor="middle")
+            if text_width(said, SMALL_TEXT) <= right - left:
+                strip.text((left + right) / 2, 14.4, said, 60, size=SMALL_TEXT, anchor="middle")
     here = places[bisect_left([0, *(row.end for row in rows)], moment.position)]
     strip.line(here, -5, here, 25, stroke=INK, stroke_width=2)
     strip.shape(here - 6, -9, "h12l-6 8Z", fill=INK, stroke="none")
@@ -387,9 +389,10 @@ def _note(moment: Moment) -> str:
     return "  ·  ".join(words)
 
 
-def state_picture(moment: Moment, *, region: str = "A") -> Picture:
-    """The picture of one moment."""
-    claim, (book, piece), code = sentence(moment), ledger_at(moment, region), listing(moment)
+def state_picture(moment: Moment, *, region: str = "") -> Picture:
+    """The picture of one moment, with the region that its step is about: see `ledger_at`."""
+    claim, code = sentence(moment), listing(moment)
+    book, region, piece = ledger_at(moment, region)
     words = f"{claim} {describe(book)}" if book is not None else claim
     left, wide = Svg(LEFT, HEIGHT, claim, words), LEFT - 1.5 * EDGE
     left.note(EDGE + 2, 20, _note(moment), wide)

@@ -26,7 +26,7 @@ MARKED, SEAM, CHANGED = "#FFF3BF", "#F1EAF4", "#FFF8DC"
 
 SANS = "'Helvetica Neue', Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
 MONO = "'DejaVu Sans Mono', 'Liberation Mono', Menlo, Consolas, monospace"
-TITLE, BODY, SMALL, CODE = 17.0, 13.0, 12.0, 12.0
+TITLE, BODY, SMALL_TEXT, CODE = 17.0, 13.0, 12.0, 12.0
 READABLE = 11.0  # no text is shown smaller than this on a page
 
 
@@ -279,7 +279,7 @@ class Svg:
         self, x: float, y: float, text: str, width: float | None = None, *, anchor: str = "start"
     ) -> None:
         """A quiet small text."""
-        self.text(x, y, text, width, size=SMALL, fill=MUTED, anchor=anchor)
+        self.text(x, y, text, width, size=SMALL_TEXT, fill=MUTED, anchor=anchor)
 
     def outcome_mark(self, x: float, y: float, outcome: str, label: str, width: float) -> None:
         """A circle with check, cross or hourglass at (x, y) and its label to the right of it."""
@@ -300,7 +300,7 @@ class Svg:
         if fill.pattern != "plain":
             self.rect(x + 4, y + 2.5, 14, 13, rx=3, fill=fill.ground)
         self.text(
-            x + 11, y + 13.4, initials(names)[name], 22, size=SMALL, bold=True, anchor="middle"
+            x + 11, y + 13.4, initials(names)[name], 22, size=SMALL_TEXT, bold=True, anchor="middle"
         )
 
     def headline(self, x: float, y: float, width: float, claim: str) -> None:
@@ -330,7 +330,7 @@ class Svg:
         """Signs and their meanings, in as many lines as they need."""
         at = x
         for draw, wide, meaning in signs:
-            size = wide + 6 + text_width(meaning, SMALL)
+            size = wide + 6 + text_width(meaning, SMALL_TEXT)
             if at > x and at + size > x + w:
                 at, y = x, y + LEGEND_ROW
             draw(at, y)
@@ -434,7 +434,7 @@ def _width(svg: str) -> float:
 
 def _widths(width: float) -> tuple[str, str]:
     """As narrow as its text can be read, and as wide as it was drawn."""
-    return f"{number(width * READABLE / SMALL)}px", f"{number(width)}px"
+    return f"{number(width * READABLE / SMALL_TEXT)}px", f"{number(width)}px"
 
 
 def _image(svg: str, words: str) -> str:

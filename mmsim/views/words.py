@@ -66,9 +66,9 @@ def times(n: int) -> str:
 def size_words(pages: int, page_kib: int = PAGE_SIZE // 1024) -> str:
     """So many pages as a size: "4 KiB", "2 MiB", "1.5 GiB"; counted if `page_kib` is 0, unknown."""
     if not page_kib:
-        return f"{pages:,} page{'s' * (pages != 1)}"
+        return plural(pages, "page")
     size, unit = float(pages * page_kib), 0
-    while size >= 1024 and unit < len(_UNITS) - 1:
+    while round(size, 2) >= 1024 and unit < len(_UNITS) - 1:
         size, unit = size / 1024, unit + 1
     return f"{size:.2f}".rstrip("0").rstrip(".") + f" {_UNITS[unit]}"
 

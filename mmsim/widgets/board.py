@@ -14,6 +14,9 @@ from typing import Any
 
 import ipywidgets as w
 
+from mmsim.mm.seams import Version
+from mmsim.scenarios import Situation
+
 ROW = w.Layout(flex_flow="row wrap", align_items="center")
 # What takes its time says so after 0.3 s, over the picture, so that nothing jumps.
 STYLE = """<style>.mmsim-busy {position: relative}
@@ -70,6 +73,13 @@ box.addEventListener('keydown', event => {
 def in_lines(words: str) -> str:
     """Lines of text as HTML."""
     return "<br>".join(map(escape, words.splitlines()))
+
+
+def to_choose(situation: Situation, versions: Sequence[str]) -> dict[str, str | Version]:
+    """These versions by name, and the situation's own: it may be a row that no name stands for."""
+    own = situation.version
+    names = versions if own.name in versions else (own.name, *versions)
+    return {name: name for name in names} | {own.name: own}
 
 
 def quiet(html: str) -> w.HTML:

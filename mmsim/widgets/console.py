@@ -10,30 +10,25 @@ from typing import Any
 
 import ipywidgets as w
 
-from mmsim.constants import MIGRATE_PASSES
 from mmsim.engine.explore import explore
 from mmsim.engine.schedule import render
-from mmsim.errors import nearest
 from mmsim.mm.versions import VERSIONS
-from mmsim.scenarios import SCENARIOS, Situation
-from mmsim.scenarios.knobs import Knob, Value
+from mmsim.scenarios import Situation
+from mmsim.scenarios.knobs import Knob, Value, chosen
 from mmsim.views.chances import PACES, chances, chances_picture, pace_words
 from mmsim.views.flow import flow_picture
 from mmsim.views.run_text import summary
 from mmsim.views.svg import Picture
 from mmsim.views.words import plural
-from mmsim.widgets.board import Board, in_lines
+from mmsim.widgets.board import Board, in_lines, to_choose
 
 
 def _control(knob: Knob, value: Value) -> Any:
-    """A drop-down of words, or of the moments a lesson speaks of; or a slider."""
+    """A drop-down of words and moments, with the one that is set; or a slider."""
     if not knob.allowed:
         return w.IntSlider(min=knob.low, max=knob.high, value=int(value), tooltip=knob.what)
-    moments = list(map(str, range(1, MIGRATE_PASSES))) if knob.is_moment else []
-    if knob.name == "taken":
-        moments = ["0.split.freeze", "0.move.freeze"]
-    words = [*knob.allowed, *moments]
-    return w.Dropdown(options=words, value=str(value), tooltip=knob.what)
+    words = dict.fromkeys([*knob.allowed, *knob.offered, str(value)])
+    return w.Dropdown(options=list(words), value=str(value), tooltip=knob.what)
 
 
 class Console(Board):
@@ -78,11 +73,15 @@ def _decisions(situation: Situation) -> Picture:
 def console(
     situation: Situation, *, knobs: Sequence[str], versions: Sequence[str] = tuple(VERSIONS)
 ) -> Console:
-    """A widget to turn some knobs of a situation and see which way its run goes."""
-    known = [knob for knob in SCENARIOS[situation.name].knobs if knob.name in knobs]
-    version = Knob("version", situation.version.name, "which kernel", allowed=tuple(versions))
+    """A widget to turn some knobs of a situation and see which way its run goes; raises UserError
+    for a knob that it does not have."""
+    turned = chosen(situation.name, situation.spec.knobs, knobs)
+    rows = to_choose(situation, versions)
+    kernel = Knob("version", situation.version.name, "which kernel", allowed=tuple(rows))
     return Console(
-        lambda **values: _decisions(situation.with_(**values)), [version, *known], **situation.knobs
+        lambda version, **values: _decisions(situation.with_(rows[version], **values)),
+        [kernel, *turned],
+        **situation.knobs,
     )
 
 
@@ -110,13 +109,11 @@ def explored(situation: Situation, pace: str) -> Picture:
 
 def explorer(situation: Situation) -> Console:
     """A widget to look at all schedules of a situation that has a knob `passes`."""
-    known = {knob.name: knob for knob in SCENARIOS[situation.name].knobs}
-    if "passes" not in known:
-        raise ValueError(f"{situation.name} has no knob 'passes'{nearest('passes', known)}")
+    (knob,) = chosen(situation.name, situation.spec.knobs, ["passes"])
     steps = f"how many steps {situation.main} takes for one of another actor, on the average"
     pace = Knob("pace", "1 : 1", steps, allowed=tuple(map(pace_words, PACES)))
     return Console(
         lambda pace, passes: explored(situation.with_(passes=passes), pace),
-        (pace, known["passes"]),
+        (pace, knob),
         passes=situation.knobs["passes"],
     )

@@ -24,7 +24,7 @@ from mmsim.views.first_screen import (
 )
 from mmsim.views.run_text import fold, summary
 from mmsim.views.state import state_picture
-from mmsim.widgets.board import ROW, Board, in_lines, keyed, quiet
+from mmsim.widgets.board import ROW, Board, in_lines, keyed, quiet, to_choose
 
 
 class Walk(Board):
@@ -70,9 +70,10 @@ class Stepper(Walk):
 
     def __init__(self, situation: Situation, versions: tuple[str, ...]) -> None:
         self.situation = situation
+        self._versions = to_choose(situation, versions)
         self._runs: dict[str, Trace] = {}
         self.version = w.Dropdown(
-            options=versions, value=situation.version.name, description="version"
+            options=list(self._versions), value=situation.version.name, description="version"
         )
         self.version.layout.width = "180px"
         super().__init__(self.version, slider="480px")
@@ -85,7 +86,7 @@ class Stepper(Walk):
         """The run of the chosen version, made once."""
         version: Any = self.version.value
         if version not in self._runs:
-            self._runs[version] = self.situation.with_(version=version).run()
+            self._runs[version] = self.situation.with_(self._versions[version]).run()
         return self._runs[version]
 
     @property

@@ -22,7 +22,7 @@ from mmsim.views.chances import (
     retry_law,
     success,
 )
-from mmsim.views.words import chance, count, fraction
+from mmsim.views.words import chance, count, fraction, size_words
 
 RACE = split_race(released="1", order=1)
 
@@ -71,6 +71,10 @@ def test_pictures_are_readable_with_and_without_runs():
         (chance, Fraction(1, 2**20_000), "1 in 3.98e6020"),
         (fraction, Fraction(59, 2048), "59/2048"),
         (fraction, Fraction(1, 3**100), "a fraction of 49 digits"),
+        (size_words, 1, "4 KiB"),
+        (size_words, 2**18 - 2, "1023.99 MiB"),
+        (size_words, 2**18 - 1, "1 GiB"),
+        (size_words, 2**48 - 1, "1048576 TiB"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

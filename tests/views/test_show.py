@@ -12,7 +12,7 @@ from view_states import run
 
 from mmsim.scenarios import vfio_map
 from mmsim.views import show
-from mmsim.views.svg import Svg
+from mmsim.views.svg import Picture, Svg
 
 VALUES = {
     "a moment": (lambda: run("base").at("can_split_folio"), "can_split_folio() says no"),
@@ -37,7 +37,7 @@ def test_a_cell_that_ends_with_an_object_shows_a_picture_and_says_it(name):
 
 def test_several_values_are_told_as_they_are_shown():
     """In a list, out of a generator, or as one that shows itself."""
-    parts = ["one", show.Picture("<svg/>", "a picture"), 3]
+    parts = ["one", Picture("<svg/>", "a picture"), 3]
     for several in (parts, tuple(parts), iter(parts), dict.fromkeys(parts)):
         assert show.as_text(several) == "one\n\n[Picture: a picture]\n\n3"
     html = "<p>one</p>"
@@ -50,7 +50,7 @@ def test_several_values_are_told_as_they_are_shown():
 def test_the_words_of_a_picture_may_hold_quotes_in_each_column():
     words = 'The "pin" & <it>'
     columns = [Svg(10, 10, words, words).render()] * 2
-    html = show.Picture(columns, words)._repr_html_()
+    html = Picture(columns, words)._repr_html_()
     assert [*map(unescape, re.findall(r'alt="([^"]*)"', html))] == [words, words]
 
 

@@ -10,10 +10,13 @@ from svg_rules import seen
 from view_states import run
 
 from mmsim.constants import MIGRATETYPES
+from mmsim.scenarios import SCENARIOS, make, vfio_map
 from mmsim.scenarios.observed import regions
 from mmsim.views import svg
 from mmsim.views.ledger import CHECKS, JUST, describe, ledger, ledger_at
+from mmsim.views.operations import sentence
 from mmsim.views.run_text import fold
+from mmsim.views.show import picture
 from mmsim.views.state import CODE_LINES, layout, listing, standing, state_picture
 
 # Every pair of text colour and ground that a picture uses.
@@ -49,6 +52,24 @@ def test_every_picture_keeps_the_rules():
         inks = set(re.findall(r'<text[^>]* fill="([^"]+)"', picture.svg))
         # The word "head" is white on ink.
         assert inks <= {ink for ink, _ in TEXT_PAIRS} | {svg.PANEL}
+
+
+SMALL_HOST = {"boot_guest": {"host": 16, "guest": 2, "pin": "none"}}
+SHOWN = {name: make(name, knobs=SMALL_HOST.get(name, {})) for name in SCENARIOS}
+
+
+@pytest.mark.parametrize("situation", [*SHOWN.values(), vfio_map(thps=2)], ids=[*SHOWN, "two"])
+def test_a_picture_is_about_the_page_that_its_step_names(situation):
+    """And never about one that the situation does not have."""
+    trace = situation.run()
+    for position in (0, *(row.end for row in fold(trace))):
+        moment = trace.at(position)
+        there, drawn = regions(moment.world), seen(picture(moment))
+        may = there or ["", *regions(trace.last.world)]
+        shown = [region for region in may if layout(moment.world, region).title in drawn]
+        named = [region for region in there if re.search(rf"page {region}\b", sentence(moment))]
+        assert len(shown) == 1
+        assert not named or shown[0] in named
 
 
 def test_no_two_fills_of_a_kind_differ_by_colour_alone():
@@ -99,7 +120,7 @@ def test_the_ledger_says_what_the_kernels_check_said(version, knobs):
     trace = run(version, **knobs, released="2")
     checked = [n for n, e in enumerate(trace.events, start=1) if e.site in CHECKS]
     for number in checked:
-        book, _ = ledger_at(trace.at(number))
+        book, *_ = ledger_at(trace.at(number))
         assert book.when == JUST
         assert book.check.equal == (trace.events[number - 1].answer not in (False, None))
     assert len(checked) > 1

@@ -8,12 +8,15 @@ import re
 from functools import partial
 
 import pytest
-from small import folio, memory
+from small import PFN, folio, isolated, memory
 from small import run as alone
 
 import mmsim.mm
+from mmsim.constants import ANON
+from mmsim.engine.actor import Actor
 from mmsim.engine.op import Atomic
 from mmsim.mm.actors import direct_io, fault, isolator, locker, pinner, truncater
+from mmsim.mm.huge_memory import can_split_folio
 from mmsim.scenarios import (
     SCENARIOS,
     boot_guest,
@@ -81,6 +84,24 @@ def test_what_is_said_of_a_step_is_a_sentence_and_its_call_can_be_read(make_run)
     assert max(map(len, table.splitlines())) <= WIDTH
     assert not re.search(r"\x1b|Extent\(| +$", table, re.MULTILINE)
     assert summary(trace).startswith("Result: ")
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({}, "2 references too many"),
+        ({"cached": False}, "2 references too few"),
+        ({"kind": ANON}, "2 references too many"),
+        ({"kind": ANON, "cached": False}, "2 references too many"),
+    ],
+)
+def test_a_refused_split_says_how_far_the_count_is_off(fields, said):
+    def path():
+        yield can_split_folio(PFN)
+
+    held = isolated(held=(("holder", 2),), **fields)
+    moment = alone(memory(held), Actor("pin", path)).at()
+    assert f"says no, {said}" in sentence(moment)
 
 
 @pytest.mark.parametrize("situation", [split_race(released="1"), vfio_map("v3", order=2)])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from mmsim.errors import UserError
 from mmsim.scenarios import SCENARIOS, drop_caches_only, pin_versus, split_race, vfio_map
 from mmsim.views.chances import PACES, chances, chances_picture, pace_words
-from mmsim.widgets.console import STATES_MAX, console, explorer
+from mmsim.views.svg import Picture
+from mmsim.widgets.console import STATES_MAX, Console, console, explorer
 
 KNOBS = ("targets", "holder", "taken", "released", "reason", "passes", "thps")
 
@@ -29,6 +31,22 @@ def test_every_control_at_every_value_draws_or_says_why_not():
         box.value = first
     widget.boxes["holder"].value = 3
     assert "there are only 1 huge pages" in widget.said.value
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_a_control_shows_every_value_that_its_knob_can_have(scenario):
+    for knob in SCENARIOS[scenario].knobs:
+        moments = ["0", "9", "0.split.freeze", "2.split.freeze"] * knob.is_moment
+        lists = ["nobody", ",".join(knob.allowed)] * knob.several
+        limits = () if knob.allowed else (knob.low, knob.high)
+        for value in map(knob.read, (*knob.allowed, *moments, *lists, *limits)):
+            widget = Console(lambda **_: Picture("", ""), [knob], **{knob.name: value})
+            assert widget.boxes[knob.name].value == value
+
+
+def test_a_knob_that_a_situation_lacks_is_named():
+    with pytest.raises(UserError, match="vfio_map has no knob 'holdr'; did you mean 'holder'"):
+        console(vfio_map(), knobs=("holdr", "passes"))
 
 
 # -- the explorer

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from mmsim.mm.versions import VERSIONS
+from mmsim.mm.versions import POLICIES, VERSIONS, own_policy
 from mmsim.scenarios import vfio_map
 from mmsim.views.first_screen import stop_words
 from mmsim.views.state import state_picture
-from mmsim.widgets import stepper
+from mmsim.widgets import console, stepper
 from mmsim.widgets.stepper import FirstScreen
 
 
@@ -43,6 +43,24 @@ def test_every_version_can_be_chosen_at_every_end():
         for place in (widget.slider.max, 0):
             widget.slider.value = place
             assert "<svg" in widget.view.value
+
+
+GIVES_UP = own_policy(lambda attempt: "give up")
+OWN = {name: name for name in POLICIES} | {"own": GIVES_UP, "v2": GIVES_UP._replace(name="v2")}
+
+
+@pytest.mark.parametrize("own", OWN.values(), ids=OWN)
+def test_the_version_of_a_situation_can_be_chosen_again(own):
+    """One that is not among the usual ones, or only has the name of one."""
+    situation = vfio_map(own, order=1)
+    for widget in (stepper(situation), console(situation, knobs=["holder"])):
+        box = widget.version if hasattr(widget, "version") else widget.boxes["version"]
+        first = widget.view.value
+        for version in ("v1", situation.version.name):
+            box.value = version
+        assert {*box.options} == {situation.version.name, *VERSIONS}
+        assert widget.view.value == first
+    assert stepper(situation).trace.moves == situation.run().moves
 
 
 def test_a_run_of_thousands_of_steps_has_a_slider_of_dozens():
