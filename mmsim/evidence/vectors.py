@@ -475,7 +475,7 @@ def build_script(script: dict[str, Any], names: Names) -> tuple[Script, tuple[Ac
         cues.append(Cue(name, folio, position(entry["at"])))
         actors.append(truncater(name, *names.page(folio)))
     for name, folio, entry in each("isolated_by_other"):
-        cues += [Cue(name, folio), Cue(name, folio, round_=entry["rounds"] + 1)]
+        cues += [Cue(name, folio), Cue(name, folio, pin_round=entry["rounds"] + 1)]
         actors.append(isolator(name, *names.page(folio)))
     targets = {folio: _attempts(entry["fail_attempts"]) for _, folio, entry in each("targets")}
     faults: Faults = {}

@@ -59,14 +59,14 @@ def _is_there(world: World, name: str) -> bool:
 class Cue(NamedTuple):
     """One move of `actor`, when the visits of `folio` reach `at`, and not before there is one.
 
-    `at` None: at the beginning, as soon as it is possible.  `round_` instead: before this round of
-    the pin loop, from 1.  `when_waited_for`: once the main actor waits for a folio that `actor` has
-    locked."""
+    `at` None: at the beginning, as soon as it is possible.  `pin_round` instead: before this round
+    of the pin loop, from 1.  `when_waited_for`: once the main actor waits for a folio that `actor`
+    has locked."""
 
     actor: str
     folio: str
     at: Position | None = None
-    round_: int = 0
+    pin_round: int = 0
     when_waited_for: bool = False
 
 
@@ -207,7 +207,7 @@ class Scripted:
             folio = state.world.folios.get(op.args[0]) if op and op.args else None
             come = blocked and folio is not None and folio.locked_by == cue.actor
         else:
-            come = op is not None and self.rounds >= cue.round_
+            come = op is not None and self.rounds >= cue.pin_round
         return come and _is_there(state.world, cue.folio)
 
     # -- what the environment answers
