@@ -3,7 +3,7 @@
 Odds are probabilities here: 1/3 is one run in three.  The rule: at every step a coin with as many
 sides as there are actors that can move says who does.  If the environment has a choice in that
 actor's step, a second coin says which.  Weights make a side more likely: `{"pin": 3}` lets `pin`
-move three times as often as another actor that could move too, `{"pin:fail": 3}` makes the outcome
+move three times as often as another actor that could move too, `{"pin:fail": 3}` makes the choice
 `fail` three times as likely as another one.
 
 A schedule that has more places where somebody else could have moved is less likely than one with
@@ -64,10 +64,10 @@ def chances(moves: Sequence[Move], weights: Weights) -> list[Fraction]:
     of_actor = _shares([group[0].actor for group in groups], weights)
     found: list[Fraction] = []
     for group, part in zip(groups, of_actor, strict=True):
-        # A step without a choice has one move, and any weight of a lone outcome cancels out.
+        # A step without a choice has one move, and any weight of a lone choice cancels out.
         alone = len(group) == 1
-        of_outcome = [Fraction(1)] if alone else _shares([*map(str, group)], weights)
-        found += [part * share for share in of_outcome]
+        of_choice = [Fraction(1)] if alone else _shares([*map(str, group)], weights)
+        found += [part * share for share in of_choice]
     return found
 
 

@@ -480,8 +480,8 @@ def build_script(script: dict[str, Any], names: Names) -> tuple[Script, tuple[Ac
     targets = {folio: _attempts(entry["fail_attempts"]) for _, folio, entry in each("targets")}
     faults: Faults = {}
     for _, folio, entry in each("faults"):
-        step, outcome = FAULTS[entry["kind"]]
-        fault = _attempts(entry["attempts"]), outcome or entry["errno"]
+        step, choice = FAULTS[entry["kind"]]
+        fault = _attempts(entry["attempts"]), choice or entry["errno"]
         faults[folio, step] = (*faults.get((folio, step), ()), fault)
     none = script.get("order9_targets") == "none"
     return Script(tuple(cues), targets, none, faults), tuple(actors)

@@ -138,7 +138,7 @@ class Scripted:
             return Move(actor)
         if local.op is None:
             raise StopIteration
-        return Move(self.main, self._outcome(local.op, state.world))
+        return Move(self.main, self._choice(local.op, state.world))
 
     # -- how far the main actor has come
 
@@ -212,8 +212,8 @@ class Scripted:
 
     # -- what the environment answers
 
-    def _outcome(self, op: Op, world: World) -> str:
-        if op.kind.outcomes is None:
+    def _choice(self, op: Op, world: World) -> str:
+        if op.kind.choices is None:
             return ""
         name = op.kind.name
         folio = world.folios.get(op.args[0]) if op.args else None
@@ -225,10 +225,10 @@ class Scripted:
             huge = folio is not None and folio.is_thp
             default = None if huge and self.script.huge_targets_none else frozenset[int]()
             faults = ((self.script.targets.get(about, default), "fail"),)
-        allowed = op.kind.outcomes(world, self.main, *op.args)
-        for attempts, outcome in faults:
-            if (attempts is None or attempt in attempts) and outcome in allowed:
-                return outcome
+        allowed = op.kind.choices(world, self.main, *op.args)
+        for attempts, choice in faults:
+            if (attempts is None or attempt in attempts) and choice in allowed:
+                return choice
         return allowed[0]
 
 

@@ -27,8 +27,8 @@ from mmsim.engine.schedule import parse
 
 
 @choice(lambda world, me, at, top: ("up", "down"))
-def drift(world, me, outcome, at, top):
-    return 1 if outcome == "up" else -1
+def drift(world, me, choice, at, top):
+    return 1 if choice == "up" else -1
 
 
 def asker():
