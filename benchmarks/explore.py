@@ -130,11 +130,11 @@ def _replay(scenario: Scenario, moves: tuple[tuple[int, str], ...]) -> Any:
     generators = [actor.start() for actor in scenario.actors]
     pending: list[Op | None] = [next(generator) for generator in generators]
     results: list[Any] = [None] * len(generators)
-    for who, outcome in moves:
+    for who, choice in moves:
         op = pending[who]
         assert op is not None
         name = scenario.actors[who].name
-        given = (outcome,) if op.kind.outcomes else ()
+        given = (choice,) if op.kind.choices else ()
         answer = op.kind.run(world, name, *given, *op.args)
         try:
             pending[who] = generators[who].send(answer)
@@ -160,8 +160,8 @@ def count_states(scenario: Scenario, states_max: int) -> int:
             name = scenario.actors[who].name
             if op.kind.guard and op.kind.guard(world, name, *op.args):
                 continue
-            outcomes = op.kind.outcomes(world, name, *op.args) if op.kind.outcomes else ("",)
-            todo.extend((*moves, (who, outcome)) for outcome in outcomes)
+            choices = op.kind.choices(world, name, *op.args) if op.kind.choices else ("",)
+            todo.extend((*moves, (who, choice)) for choice in choices)
     return len(seen)
 
 

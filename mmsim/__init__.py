@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mmsim.engine.sweep import sweep
+    from mmsim.grid import sweep
     from mmsim.mm.versions import diff, own_policy
     from mmsim.scenarios import (
         SMALL,
@@ -59,7 +59,7 @@ __all__ = [
 _ROOMS = (
     "mmsim.scenarios",
     "mmsim.mm.versions",
-    "mmsim.engine.sweep",
+    "mmsim.grid",
     "mmsim.widgets",
 )
 

@@ -273,7 +273,7 @@ def run(args: argparse.Namespace) -> int:
                     "actor": event.actor,
                     "step": event.op.kind.name,
                     "arguments": [str(argument) for argument in event.op.args],
-                    "outcome": event.outcome,
+                    "outcome": event.choice,
                     "answer": str(event.answer),
                     "in": event.where[-1].function,
                     "site": event.site,

@@ -2,14 +2,18 @@
 
 It may take STEPS_MAX steps, and is then stopped.  A step is an instruction or a line of Python; a
 call into the model or the library counts as CALL_STEPS of them, whatever happens in there.  An
-`except` that would catch what stops it is refused.  Left out: one such call that never ends, or a
-`finally` that goes on with its loop, is not stopped."""
+`except` or a `with` that would catch what stops it is refused.
+
+Left out, and so not stopped: one such call that never ends; a `finally` that goes on with its loop;
+BaseException under another name; a context manager of the learner's own that swallows everything;
+any of these in a function whose text can't be read."""
 
 from __future__ import annotations
 
 import ast
 import inspect
 import linecache
+import os
 import sys
 import sysconfig
 import textwrap
@@ -25,10 +29,10 @@ from mmsim.errors import UserError, shown
 STEPS_MAX, CALL_STEPS = 500_000, 5_000
 # Where code lies that is not the learner's: the model, the library, and what they make up.
 NOT_THEIRS = (
-    str(Path(__file__).parent),
+    str(Path(__file__).parent) + os.sep,
     "<frozen ",
     "<string>",
-    *{sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")},
+    *{sysconfig.get_path(name) + os.sep for name in ("stdlib", "purelib", "platlib")},
 )
 
 
@@ -64,7 +68,8 @@ def limited(
         nonlocal line
         # From Python 3.12 on the first call of a function may tell of its lines alone.
         if event in ("opcode", "line"):
-            line = frame.f_code.co_filename, frame.f_lineno
+            # What the compiler added to an `except` stands in no line.
+            line = frame.f_code.co_filename, frame.f_lineno or line[1]
             count(1)
         return see
 
@@ -122,10 +127,26 @@ def _catches_all(code: CodeType) -> int:
         tree = ast.parse(textwrap.dedent("".join(lines)))
     except (OSError, SyntaxError, ValueError):  # no source, or a lambda in the middle of a line
         return 0
+    handling = (ast.ExceptHandler, ast.With, ast.AsyncWith)
     for node in ast.walk(tree):
-        if isinstance(node, ast.ExceptHandler):
-            named = "BaseException" if node.type is None else ast.unparse(node.type)
-            raises = any(isinstance(each, ast.Raise) for each in ast.walk(node))
-            if "BaseException" in named and not raises:
-                return max(first, 1) + node.lineno - 1
+        if isinstance(node, handling) and _swallows_all(node):
+            return max(first, 1) + node.lineno - 1
     return 0
+
+
+def _swallows_all(node: ast.ExceptHandler | ast.With | ast.AsyncWith) -> bool:
+    """Does the program go on after this `except`, or `with suppress(...)`, whatever was raised?"""
+    if not isinstance(node, ast.ExceptHandler):
+        return any("BaseException" in ast.unparse(item) for item in node.items)
+    named = "BaseException" if node.type is None else ast.unparse(node.type)
+    return "BaseException" in named and not _raises_it_again(node)
+
+
+def _raises_it_again(handler: ast.ExceptHandler) -> bool:
+    """Does it end in a bare `raise`, with no other way out before that?"""
+    for node in ast.walk(handler):
+        if isinstance(node, ast.Return | ast.Break | ast.Continue):
+            return False
+        if isinstance(node, ast.Raise) and node.exc is not None:
+            return False
+    return isinstance(handler.body[-1], ast.Raise)

@@ -14,7 +14,7 @@ from mmsim.engine.scenario import Move, Scenario, Scheduler, State
 
 
 def coin(seed: int, weights: Weights = EVEN) -> Scheduler:
-    """Toss a coin among the actors that can move, then one among the outcomes.
+    """Toss a coin among the actors that can move, then one among the choices.
 
     `weights` load it, as in `engine.odds`: the odds of a search are those of this scheduler."""
     rng = random.Random(seed)

@@ -52,9 +52,9 @@ def nop(world: Any, me: str) -> None:
 
 
 @choice(lambda world, me: ("ok", "fail"))
-def ask(world: Any, me: str, outcome: str) -> bool:
+def ask(world: Any, me: str, choice: str) -> bool:
     """The environment says yes or no."""
-    return outcome == "ok"
+    return choice == "ok"
 
 
 @blocking(lambda world, me: None if world.cells["x"] else "x is 0")
@@ -147,13 +147,13 @@ def memory(*folios: Folio, in_cma: bool = True, **env: Any) -> World:
     return world
 
 
-def do(world: World, op: Op, me: str = "test", outcome: str = "") -> Any:
+def do(world: World, op: Op, me: str = "test", choice: str = "") -> Any:
     """Take one step outside of any path."""
     if op.kind.guard is not None:
         assert op.kind.guard(world, me, *op.args) is None
-    if op.kind.outcomes is not None:
-        outcome = outcome or op.kind.outcomes(world, me, *op.args)[0]
-        return op.kind.run(world, me, outcome, *op.args)
+    if op.kind.choices is not None:
+        choice = choice or op.kind.choices(world, me, *op.args)[0]
+        return op.kind.run(world, me, choice, *op.args)
     return op.kind.run(world, me, *op.args)
 
 

@@ -20,7 +20,7 @@ NAMES = sorted(file.relative_to(PACKAGE).as_posix() for file in PACKAGE.rglob("*
 CARD = ("__init__", "activity", "card", "form", "wording")
 # The rooms from the bottom up.  A file imports from its own room and from those below it.
 ROOMS = {
-    "words": ("errno.py", "errors.py", "constants.py", "datafiles.py", "sandbox.py"),
+    "words": ("errno.py", "errors.py", "constants.py", "datafiles.py", "sandbox.py", "grid.py"),
     "engine": ("engine/",),
     "mm": ("mm/",),
     "scenarios": ("scenarios/",),
@@ -33,7 +33,7 @@ ROOMS = {
 # What comes from outside: the bar of a sweep, the checks of vector files, tables, what is clicked.
 # matplotlib is for learners: no picture of the package needs it.
 FOREIGN = {
-    "engine": {"tqdm"},
+    "words": {"tqdm"},
     "evidence": {"jsonschema"},
     "views": {"pandas"},
     "widgets": {"ipywidgets", "IPython"},

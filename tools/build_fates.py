@@ -84,8 +84,8 @@ def _told(
         place = places.at(state)
         if move.actor != small.main:
             visits.append((place, move))
-        elif move.outcome:
-            answers[place] = move.outcome
+        elif move.choice:
+            answers[place] = move.choice
         state, _ = small.step(state, move)
     return visits, answers
 
@@ -105,7 +105,7 @@ def resized(small: Situation, moves: tuple[Move, ...], large: Situation) -> Trac
         return scenario.plain(state, Move(large.main, answers.get(place, _first(scenario, state))))
 
     def _first(scenario: Scenario, state: State) -> str:
-        return scenario.outcomes(state, large.main)[0]
+        return scenario.choices(state, large.main)[0]
 
     return record(large, choose)
 

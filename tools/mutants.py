@@ -53,8 +53,6 @@ TESTS = (
     *(f"tests/evidence/test_{name}.py" for name in VECTORS),
 )
 QUIET = ("-q", "-p", "no:cacheprovider", "--no-header", "--no-summary")
-# The processes that these tests start would import the file as it is.
-APART = ("-k", "not (cluster or processes or worker_that_dies or killed_sweep)")
 KNOWN = Path("tests/survivors.csv")
 RESULTS = Path("build/mutants.csv")
 REACHED = Path("build/mutants-reached.pickle")
@@ -163,7 +161,7 @@ def reach() -> tuple[dict[str, float], dict[str, dict[int, list[str]]]]:
                 failed.add(report.nodeid)
 
     cover.start()
-    pytest.main([*QUIET, *APART, *TESTS], plugins=[Reach()])
+    pytest.main([*QUIET, *TESTS], plugins=[Reach()])
     cover.stop()
     if not seconds or len(failed) > 3:  # one needs Jupyter, which is not here
         raise RuntimeError(f"without any change tests fail or can't be collected: {sorted(failed)}")
@@ -253,7 +251,7 @@ class Trial:
                 if str(getattr(module, "__file__", "")).startswith(ours):
                     del sys.modules[name]
             files = sorted({name.partition("::")[0] for name in self.order})
-            if files and pytest.main([*QUIET, *APART, *files], plugins=[self]):
+            if files and pytest.main([*QUIET, *files], plugins=[self]):
                 os._exit(1)
 
 
@@ -404,7 +402,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["PYTEST_DEBUG_TEMPROOT"] = folder
         hunt = Hunt(mutants, args.jobs, end)
-        pytest.main([*QUIET, *APART, *TESTS], plugins=[hunt])
+        pytest.main([*QUIET, *TESTS], plugins=[hunt])
 
     known = rows(KNOWN)
     tried = [(mutants[number][:4], came) for number, came in hunt.came.items()]

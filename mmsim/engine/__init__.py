@@ -49,8 +49,7 @@ x is 1 4 1/2 a b a b
 
 Files, bottom up: `op` (one atomic step), `actor` (a suspended generator as a value), `scenario`
 (the only transition), `trace` (a recorded run), `schedule` (who moves next), `odds` (counts and
-probabilities), `explore` (every order).  `sweep` needs none of them: it calls a function at every
-point of a grid.
+probabilities), `explore` (every order).
 """
 
 from mmsim.engine.actor import Actor

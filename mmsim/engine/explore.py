@@ -20,6 +20,7 @@ from typing import NamedTuple
 from mmsim.engine.odds import (
     EVEN,
     Weights,
+    check_weights,
     components,
     schedules_to,
     spread_odds,
@@ -259,7 +260,9 @@ class Exploration:
 
         `name` is asked about ends; a deadlock is called "deadlock", and if there is a part of the
         graph that can't be left and has no end, that counts as an outcome too.  In a search that
-        was stopped, schedules and odds are those that are known so far."""
+        was stopped, schedules and odds are those that are known so far.  Raises SearchError for
+        weights that can't be used."""
+        check_weights(weights, self.scenario)
         named = self._named(name)
         to = schedules_to(self, self._ordered())
         running = spread_odds(self, self._ordered(), weights)

@@ -3,7 +3,7 @@
 Odds are probabilities here: 1/3 is one run in three.  The rule: at every step a coin with as many
 sides as there are actors that can move says who does.  If the environment has a choice in that
 actor's step, a second coin says which.  Weights make a side more likely: `{"pin": 3}` lets `pin`
-move three times as often as another actor that could move too, `{"pin:fail": 3}` makes the outcome
+move three times as often as another actor that could move too, `{"pin:fail": 3}` makes the choice
 `fail` three times as likely as another one.
 
 A schedule that has more places where somebody else could have moved is less likely than one with
@@ -21,7 +21,7 @@ from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from mmsim.engine.scenario import Move, Scenario
-from mmsim.errors import UserError
+from mmsim.errors import UserError, nearest
 
 CYCLE_MAX = 400
 NEVER_LEAVES = -1
@@ -61,13 +61,38 @@ def by_actor(moves: Sequence[Move]) -> list[list[Move]]:
 def chances(moves: Sequence[Move], weights: Weights) -> list[Fraction]:
     """The probability of each move."""
     groups = by_actor(moves)
-    # A step without a choice has one move, and any weight of a lone outcome cancels out.
-    of_actor = [Fraction(weights.get(group[0].actor, 1)) for group in groups]
+    of_actor = _shares([group[0].actor for group in groups], weights)
     found: list[Fraction] = []
-    for group, weight in zip(groups, of_actor, strict=True):
-        of_outcome = [Fraction(weights.get(str(move), 1)) for move in group]
-        found += [weight * each / sum(of_actor) / sum(of_outcome) for each in of_outcome]
+    for group, part in zip(groups, of_actor, strict=True):
+        # A step without a choice has one move, and any weight of a lone choice cancels out.
+        alone = len(group) == 1
+        of_choice = [Fraction(1)] if alone else _shares([*map(str, group)], weights)
+        found += [part * share for share in of_choice]
     return found
+
+
+def _shares(names: Sequence[str], weights: Weights) -> list[Fraction]:
+    """What part of the weight of all each of these has."""
+    found = [Fraction(weights.get(name, 1)) for name in names]
+    if found and not sum(found):
+        raise SearchError(
+            f"somewhere nothing but {', '.join(names)} is possible, and its weight is 0; "
+            "give it one above 0"
+        )
+    return [weight / sum(found) for weight in found]
+
+
+def check_weights(weights: Weights, scenario: Scenario) -> None:
+    """Raise SearchError for a weight of nobody, and for a negative one."""
+    for name, weight in weights.items():
+        actor = name.partition(":")[0]
+        if actor not in scenario.index:
+            raise SearchError(
+                f"the weight of {name!r} is of no actor in this scenario"
+                f"{nearest(actor, scenario.index)}"
+            )
+        if weight < 0:
+            raise SearchError(f"the weight of {name!r} is {weight}; it has to be 0 or more")
 
 
 def chances_along(
@@ -76,7 +101,8 @@ def chances_along(
     """The probability of each move of a schedule, given those before it: 1 where nobody else could
     move.  Their product is the probability of the schedule.
 
-    Raises ValueError for a move that can't be made."""
+    Raises ValueError for a move that can't be made, SearchError for weights that can't be used."""
+    check_weights(weights, scenario)
     found, state = [], scenario.initial()
     for number, move in enumerate(moves, start=1):
         free = scenario.moves(state)
@@ -165,7 +191,8 @@ def spread_odds(
         moves = tuple([move for move, _ in edges])
         if moves not in split:
             split[moves] = chances(moves, weights)
-        return [(target, part) for (_, target), part in zip(edges, split[moves], strict=True)]
+        odds = zip(edges, split[moves], strict=True)
+        return [(target, part) for (_, target), part in odds if part]
 
     for component in order:
         if is_cycle(graph, component):

@@ -15,7 +15,7 @@ from typing import Any, Concatenate, NamedTuple, ParamSpec, Protocol, overload
 P = ParamSpec("P")
 
 Guard = Callable[..., str | None]
-Outcomes = Callable[..., tuple[str, ...]]
+Choices = Callable[..., tuple[str, ...]]
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -35,7 +35,7 @@ class Atomic(NamedTuple):
     name: str
     run: Callable[..., Hashable]
     guard: Guard | None = None
-    outcomes: Outcomes | None = None
+    choices: Choices | None = None
 
 
 class Op(NamedTuple):
@@ -97,14 +97,14 @@ def blocking(
 
 
 def choice(
-    outcomes: Outcomes,
+    choices: Choices,
 ) -> Callable[[Callable[Concatenate[Any, str, str, P], Hashable]], Maker[P]]:
-    """Like `atomic`, but the environment decides among `outcomes(world, me, *args)`.
+    """Like `atomic`, but the environment decides among `choices(world, me, *args)`.
 
-    The outcome is an argument (`run(world, me, outcome, *args)`) and part of the move: nothing is
+    The choice is an argument (`run(world, me, choice, *args)`) and part of the move: nothing is
     drawn inside the model, so the same moves give the same run.
     """
-    return lambda run: _maker(Atomic(run.__name__, run, outcomes=outcomes))
+    return lambda run: _maker(Atomic(run.__name__, run, choices=choices))
 
 
 def at_once(world: Any, me: str, path: Generator[Op, Any, Any]) -> Any:
@@ -120,7 +120,7 @@ def at_once(world: Any, me: str, path: Generator[Op, Any, Any]) -> Any:
             return stop.value
         kind, args = op.kind, op.args
         why = kind.guard(world, me, *args) if kind.guard else None
-        allowed = kind.outcomes(world, me, *args) if kind.outcomes else ()
+        allowed = kind.choices(world, me, *args) if kind.choices else ()
         if why or len(allowed) > 1:
             raise ModelError(f"{kind.name} can't be a part of a larger step: {why or allowed}")
         answer = kind.run(world, me, *allowed, *args)

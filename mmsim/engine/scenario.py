@@ -67,15 +67,15 @@ class Pool:
 
 
 class Move(NamedTuple):
-    """One choice of a scheduler: who takes the next step, and how the environment answers.
+    """One decision of a scheduler: who takes the next step, and how the environment answers.
 
-    No outcome stands for the only one there is."""
+    No choice stands for the only one there is."""
 
     actor: str
-    outcome: str = ""
+    choice: str = ""
 
     def __str__(self) -> str:
-        return f"{self.actor}:{self.outcome}" if self.outcome else self.actor
+        return f"{self.actor}:{self.choice}" if self.choice else self.actor
 
 
 class State(NamedTuple):
@@ -90,7 +90,7 @@ class Event(NamedTuple):
 
     actor: str
     op: Op
-    outcome: str
+    choice: str
     answer: Hashable
     local: Local
     """Where the actor stood when it took the step."""
@@ -178,17 +178,17 @@ class Scenario:
                 return actor.name
         return None
 
-    def outcomes(self, state: State, actor: str) -> tuple[str, ...]:
+    def choices(self, state: State, actor: str) -> tuple[str, ...]:
         """What the environment may answer to this actor's next step; `("",)` if it has no say."""
         op = self.local(state, actor).op
-        if op is None or op.kind.outcomes is None:
+        if op is None or op.kind.choices is None:
             return ("",)
-        return op.kind.outcomes(state.world, actor, *op.args)
+        return op.kind.choices(state.world, actor, *op.args)
 
     def moves(self, state: State) -> list[Move]:
         """Every move that can be made now, in the order of the actors.
 
-        An outcome is named where the environment has a choice, and only there."""
+        A choice is named where the environment has a say, and only there."""
         world = state.world
         found: list[Move] = []
         alone = self._alone(state) if self.as_one else None
@@ -202,9 +202,9 @@ class Scenario:
                 continue
             if alone not in (None, name):
                 continue
-            allowed = kind.outcomes(world, name, *args) if kind.outcomes is not None else ()
+            allowed = kind.choices(world, name, *args) if kind.choices is not None else ()
             if len(allowed) > 1:
-                found += [Move(name, outcome) for outcome in allowed]
+                found += [Move(name, choice) for choice in allowed]
             else:
                 found.append(plain)
         return found
@@ -212,39 +212,39 @@ class Scenario:
     def step(self, state: State, move: Move, *, keep: bool = True) -> tuple[State, Event]:
         """Make one move; raises ModelError if it is not possible here.
 
-        The only possible outcome may be named or left out.  `keep=False` gives up the old state:
+        The only possible choice may be named or left out.  `keep=False` gives up the old state:
         its world is changed in place."""
-        name, outcome = move
+        name, choice = move
         if (why := self.blocked(state, name)) is not None:
             raise ModelError(f"{name!r} can't move: {why}")
-        allowed = self.outcomes(state, name)
-        if outcome not in allowed and (outcome or len(allowed) > 1):
-            how = f"with outcome {outcome!r}" if outcome else "without an outcome"
-            there = f"its outcomes are {', '.join(allowed)}" if any(allowed) else "it has no choice"
+        allowed = self.choices(state, name)
+        if choice not in allowed and (choice or len(allowed) > 1):
+            how = f"with choice {choice!r}" if choice else "without a choice"
+            there = f"its choices are {', '.join(allowed)}" if any(allowed) else "it has no choice"
             raise ModelError(f"{name!r} can't move {how}; {there}")
         return self.take(state, move, keep=keep)
 
     def take(self, state: State, move: Move, *, keep: bool = True) -> tuple[State, Event]:
         """Like `step`, for one of `moves(state)`: nothing is checked again."""
-        name, outcome = move
+        name, choice = move
         i = self.index[name]
         local = state.locals[i]
         op = local.op
         assert op is not None
         kind, args = op.kind, op.args
         world = state.world.branch() if keep else state.world
-        if kind.outcomes is None:
+        if kind.choices is None:
             answer = kind.run(world, name, *args)
         else:
-            outcome = outcome or kind.outcomes(world, name, *args)[0]
-            answer = kind.run(world, name, outcome, *args)
+            choice = choice or kind.choices(world, name, *args)[0]
+            answer = kind.run(world, name, choice, *args)
         after = local.after(answer)
         locals_ = (*state.locals[:i], after, *state.locals[i + 1 :])
-        return State(world, locals_), Event(name, op, outcome, answer, local)
+        return State(world, locals_), Event(name, op, choice, answer, local)
 
     def plain(self, state: State, move: Move) -> Move:
-        """The move without its outcome if there is only one: how schedules are written."""
-        return Move(move.actor) if len(self.outcomes(state, move.actor)) == 1 else move
+        """The move without its choice if there is only one: how schedules are written."""
+        return Move(move.actor) if len(self.choices(state, move.actor)) == 1 else move
 
     def finished(self, state: State) -> bool:
         """True once every actor has returned."""

@@ -1,6 +1,6 @@
 """Who moves next: schedules as text, and schedulers as functions `(scenario, state) -> move`.
 
-A schedule is a line such as `pin*12 holder pin:fail*3`: an actor, an outcome after a colon where
+A schedule is a line such as `pin*12 holder pin:fail*3`: an actor, a choice after a colon where
 the environment has a say, and how often.  It is read, never evaluated.
 
 A scheduler raises StopIteration when nobody can move.  Most remember something: make a new one for
@@ -17,7 +17,7 @@ from mmsim.errors import UserError, nearest
 
 MOVES_MAX = 1_000_000
 _TOKEN = re.compile(
-    r"(?P<actor>[A-Za-z_]\w*)(:(?P<outcome>[A-Za-z]\w*))?(\*(?P<times>[1-9]\d{0,6}))?"
+    r"(?P<actor>[A-Za-z_]\w*)(:(?P<choice>[A-Za-z]\w*))?(\*(?P<times>[1-9]\d{0,6}))?"
 )
 
 
@@ -33,12 +33,12 @@ def parse(text: str, actors: Sequence[str]) -> list[Move]:
         if match is None:
             raise ScheduleError(
                 f"can't read {token!r} in the schedule: "
-                "write ACTOR, ACTOR*TIMES or ACTOR:OUTCOME*TIMES, with blanks between them"
+                "write ACTOR, ACTOR*TIMES or ACTOR:CHOICE*TIMES, with blanks between them"
             )
         actor = match["actor"]
         if actor not in actors:
             raise ScheduleError(f"no actor {actor!r} in this scenario{nearest(actor, actors)}")
-        moves += [Move(actor, match["outcome"] or "")] * int(match["times"] or 1)
+        moves += [Move(actor, match["choice"] or "")] * int(match["times"] or 1)
         if len(moves) > MOVES_MAX:
             raise ScheduleError(f"the schedule has more than {MOVES_MAX} moves")
     return moves
@@ -66,8 +66,8 @@ def replaying(moves: Sequence[Move], *, past_ends: bool = False) -> Scheduler:
             raise ScheduleError(
                 f"move {number}: {move.actor!r} can't move ({why}); who can: {free}"
             )
-        allowed = scenario.outcomes(state, move.actor)
-        if move.outcome not in allowed and (move.outcome or len(allowed) > 1):
+        allowed = scenario.choices(state, move.actor)
+        if move.choice not in allowed and (move.choice or len(allowed) > 1):
             named = ", ".join(f"{move.actor}:{o}" if o else move.actor for o in allowed)
             raise ScheduleError(f"move {number}: write one of {named} instead of {move}")
         return move
@@ -79,7 +79,7 @@ def replaying(moves: Sequence[Move], *, past_ends: bool = False) -> Scheduler:
 
 
 def one_after_another(scenario: Scenario, state: State) -> Move:
-    """The first actor that can move goes on until it finishes or blocks; first outcomes only."""
+    """The first actor that can move goes on until it finishes or blocks; first choices only."""
     for move in scenario.moves(state):
         return move
     raise StopIteration

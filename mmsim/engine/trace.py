@@ -142,10 +142,11 @@ def record(scenario: Scenario, scheduler: Scheduler, *, steps_max: int = STEPS_M
 
     The next step may change the world that the scheduler was given, so a scheduler keeps none."""
     trace = Trace(scenario)
-    while len(trace) < steps_max:
+    while True:
         try:
             move = scheduler(scenario, trace._last)
         except StopIteration:
             return trace
+        if len(trace) == steps_max:
+            raise ModelError(f"{scenario.name}: not finished after {steps_max} steps")
         trace.append(move)
-    raise ModelError(f"{scenario.name}: not finished after {steps_max} steps")

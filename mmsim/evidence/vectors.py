@@ -475,13 +475,13 @@ def build_script(script: dict[str, Any], names: Names) -> tuple[Script, tuple[Ac
         cues.append(Cue(name, folio, position(entry["at"])))
         actors.append(truncater(name, *names.page(folio)))
     for name, folio, entry in each("isolated_by_other"):
-        cues += [Cue(name, folio), Cue(name, folio, round_=entry["rounds"] + 1)]
+        cues += [Cue(name, folio), Cue(name, folio, pin_round=entry["rounds"] + 1)]
         actors.append(isolator(name, *names.page(folio)))
     targets = {folio: _attempts(entry["fail_attempts"]) for _, folio, entry in each("targets")}
     faults: Faults = {}
     for _, folio, entry in each("faults"):
-        step, outcome = FAULTS[entry["kind"]]
-        fault = _attempts(entry["attempts"]), outcome or entry["errno"]
+        step, choice = FAULTS[entry["kind"]]
+        fault = _attempts(entry["attempts"]), choice or entry["errno"]
         faults[folio, step] = (*faults.get((folio, step), ()), fault)
     none = script.get("order9_targets") == "none"
     return Script(tuple(cues), targets, none, faults), tuple(actors)

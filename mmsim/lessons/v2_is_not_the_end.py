@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 from mmsim.constants import MIGRATE_PASSES, REASONS
 from mmsim.datafiles import load_csv
-from mmsim.engine.sweep import sweep
 from mmsim.engine.trace import Trace
 from mmsim.errors import shown
+from mmsim.grid import sweep
 from mmsim.lessons.card import Card, widget
 from mmsim.lessons.form import FUNCTION, UNTOUCHED, Verdict, failed, passed
 from mmsim.lessons.migrate_or_split import pin_result

@@ -153,9 +153,9 @@ def filemap_remove_folio(world: World, me: str, pfn: int) -> None:
 
 
 @choice(may_fail("filemap_release_folio", "released", "kept"))
-def filemap_release_folio(world: World, me: str, outcome: str, pfn: int) -> bool:
+def filemap_release_folio(world: World, me: str, choice: str, pfn: int) -> bool:
     """Drop private data of the folio.  shmem folios have none: a failure is injected."""
-    return outcome == "released"
+    return choice == "released"
 
 
 def _not_yet(world: World, me: str, region: str, index: int, waits: bool = False) -> str | None:

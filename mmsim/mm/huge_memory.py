@@ -35,9 +35,9 @@ def folio_get_anon_vma(world: World, me: str, pfn: int) -> bool:
 
 
 @choice(may_fail("xas_split_alloc", "ok", "nomem"))
-def xas_split_alloc(world: World, me: str, outcome: str, pfn: int) -> bool:
+def xas_split_alloc(world: World, me: str, choice: str, pfn: int) -> bool:
     """Memory for the page-cache nodes that the pieces will need.  Kernel: lib/xarray.c."""
-    return outcome == "ok"
+    return choice == "ok"
 
 
 @atomic

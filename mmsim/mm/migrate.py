@@ -55,18 +55,16 @@ def _targets(world: World, pfn: int) -> str:
     return world.env.targets_huge if world.folio(pfn).is_thp else world.env.targets_base
 
 
-def _target_outcomes(world: World, me: str, pfn: int, reason: str) -> tuple[str, ...]:
+def _target_choices(world: World, me: str, pfn: int, reason: str) -> tuple[str, ...]:
     return {NONE: ("fail",), EITHER: ("ok", "fail")}.get(_targets(world, pfn), ("ok",))
 
 
-@choice(_target_outcomes)
-def alloc_migration_target(
-    world: World, me: str, outcome: str, pfn: int, reason: str
-) -> int | None:
+@choice(_target_choices)
+def alloc_migration_target(world: World, me: str, choice: str, pfn: int, reason: str) -> int | None:
     """Ask for a folio as large as the one at `pfn`; answers the pfn of a new one, or None.
 
     `reason`: one of REASONS; a long-term pin asks in pin scope."""
-    target = _new_target(world, pfn, reason) if outcome == "ok" else None
+    target = _new_target(world, pfn, reason) if choice == "ok" else None
     if target is not None:
         world.add(target, new_folio(world.folio(pfn).order, world.folio(pfn).kind))
     if world.folio(pfn).is_thp:
@@ -83,13 +81,13 @@ def _new_target(world: World, pfn: int, reason: str) -> int | None:
 
 
 @choice(may_fail("folio_expected_refs", "ok", *errno.NUMBERS))
-def folio_expected_refs(world: World, me: str, outcome: str, pfn: int) -> int:
+def folio_expected_refs(world: World, me: str, choice: str, pfn: int) -> int:
     """The references that a move expects, or a negative errno if the file's callback fails.
 
     Kernel: the callback, a_ops->migrate_folio(), as far as folio_expected_refs(), which returns no
     errno.  shmem's callback never fails by itself; a failure is injected."""
-    if outcome != "ok":
-        return -errno.NUMBERS[outcome]
+    if choice != "ok":
+        return -errno.NUMBERS[choice]
     return expected_refs(world.folio(pfn))
 
 

@@ -71,11 +71,11 @@ def vfio_iommu_iova_dma_valid(world: World, me: str, first: int, last: int) -> b
 
 
 @choice(may_fail("vfio_link_dma", "ok", "nomem"))
-def vfio_link_dma(world: World, me: str, outcome: str, iova: int) -> bool:
+def vfio_link_dma(world: World, me: str, choice: str, iova: int) -> bool:
     """Allocate a mapping and put it on the list, of size 0 so far; False without memory."""
-    if outcome == "ok":
+    if choice == "ok":
         _change(world, dmas=(*world.container.dmas, Dma(iova, 0)))
-    return outcome == "ok"
+    return choice == "ok"
 
 
 @atomic
@@ -93,9 +93,9 @@ def vfio_unlink_dma(world: World, me: str, iova: int) -> None:
 
 
 @choice(may_fail("vfio_batch_init", "ok", "nomem"))
-def vfio_batch_init(world: World, me: str, outcome: str) -> int:
+def vfio_batch_init(world: World, me: str, choice: str) -> int:
     """A page of page pointers, or one pointer if there is no memory; answers how many."""
-    return world.env.vfio.batch if outcome == "ok" else 1
+    return world.env.vfio.batch if choice == "ok" else 1
 
 
 @atomic
@@ -118,9 +118,9 @@ def vfio_lock_acct(world: World, me: str, pages: int) -> int:
 
 
 @choice(may_fail("iommu_map", "ok", "nomem"))
-def iommu_map(world: World, me: str, outcome: str, pfn: int, iova: int, pages: int) -> int:
+def iommu_map(world: World, me: str, choice: str, pfn: int, iova: int, pages: int) -> int:
     """Let the device reach a run of pages; 0 or a negative errno.  Kernel: vfio_iommu_map()."""
-    if outcome != "ok":
+    if choice != "ok":
         return -ENOMEM
     _change(world, maps=(*world.container.maps, IommuMap(iova, pfn, pages)))
     return 0

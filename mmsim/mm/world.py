@@ -17,7 +17,7 @@ from mmsim.constants import (
     VFIO_BATCH,
     VMSTAT,
 )
-from mmsim.engine.op import ModelError, Outcomes
+from mmsim.engine.op import Choices, ModelError
 from mmsim.engine.scenario import Pool
 from mmsim.mm.compaction import try_to_compact_pages
 from mmsim.mm.folio import ISOLATION, Folio, replace
@@ -97,11 +97,11 @@ class Environment(NamedTuple):
     pin_spins: bool = False
 
 
-def may_fail(step: str, *outcomes: str) -> Outcomes:
-    """The outcomes of a step: the first one, and the others where the environment lets it fail."""
+def may_fail(step: str, *choices: str) -> Choices:
+    """The choices of a step: the first one, and the others where the environment lets it fail."""
 
     def allowed(world: World, me: str, *args: object) -> tuple[str, ...]:
-        return outcomes if step in world.env.faults else outcomes[:1]
+        return choices if step in world.env.faults else choices[:1]
 
     return allowed
 

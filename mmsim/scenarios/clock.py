@@ -88,7 +88,7 @@ class Clock:
         name = min(free, key=lambda name: max(self._due[name], self.now))
         self.now = max(self._due[name], self.now)
         self.times.append(self.now)
-        return Move(name, scenario.outcomes(state, name)[0])
+        return Move(name, scenario.choices(state, name)[0])
 
     def _arrived(self, name: str, local: Local, world: World) -> None:
         """An actor comes to its next step: when does that begin?"""

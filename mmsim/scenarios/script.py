@@ -59,14 +59,14 @@ def _is_there(world: World, name: str) -> bool:
 class Cue(NamedTuple):
     """One move of `actor`, when the visits of `folio` reach `at`, and not before there is one.
 
-    `at` None: at the beginning, as soon as it is possible.  `round_` instead: before this round of
-    the pin loop, from 1.  `when_waited_for`: once the main actor waits for a folio that `actor` has
-    locked."""
+    `at` None: at the beginning, as soon as it is possible.  `pin_round` instead: before this round
+    of the pin loop, from 1.  `when_waited_for`: once the main actor waits for a folio that `actor`
+    has locked."""
 
     actor: str
     folio: str
     at: Position | None = None
-    round_: int = 0
+    pin_round: int = 0
     when_waited_for: bool = False
 
 
@@ -138,7 +138,7 @@ class Scripted:
             return Move(actor)
         if local.op is None:
             raise StopIteration
-        return Move(self.main, self._outcome(local.op, state.world))
+        return Move(self.main, self._choice(local.op, state.world))
 
     # -- how far the main actor has come
 
@@ -207,13 +207,13 @@ class Scripted:
             folio = state.world.folios.get(op.args[0]) if op and op.args else None
             come = blocked and folio is not None and folio.locked_by == cue.actor
         else:
-            come = op is not None and self.rounds >= cue.round_
+            come = op is not None and self.rounds >= cue.pin_round
         return come and _is_there(state.world, cue.folio)
 
     # -- what the environment answers
 
-    def _outcome(self, op: Op, world: World) -> str:
-        if op.kind.outcomes is None:
+    def _choice(self, op: Op, world: World) -> str:
+        if op.kind.choices is None:
             return ""
         name = op.kind.name
         folio = world.folios.get(op.args[0]) if op.args else None
@@ -225,10 +225,10 @@ class Scripted:
             huge = folio is not None and folio.is_thp
             default = None if huge and self.script.huge_targets_none else frozenset[int]()
             faults = ((self.script.targets.get(about, default), "fail"),)
-        allowed = op.kind.outcomes(world, self.main, *op.args)
-        for attempts, outcome in faults:
-            if (attempts is None or attempt in attempts) and outcome in allowed:
-                return outcome
+        allowed = op.kind.choices(world, self.main, *op.args)
+        for attempts, choice in faults:
+            if (attempts is None or attempt in attempts) and choice in allowed:
+                return choice
         return allowed[0]
 
 

@@ -63,7 +63,7 @@ def _stand(scenario: Scenario, state: State, actor: str) -> Stand:
     if why is not None:
         return Stand(actor, step, {}, f"waits to {step}: {why}")
     moves = [move for move in scenario.moves(state) if move.actor == actor]
-    return Stand(actor, step, {m: intent(state.world, op, m.outcome) for m in moves})
+    return Stand(actor, step, {m: intent(state.world, op, m.choice) for m in moves})
 
 
 def stands(scenario: Scenario, state: State) -> list[Stand]:

@@ -34,19 +34,19 @@ _NOT_SHOWN = ("file", "start", "skips_pte_mapped", "own")
 @cache
 def _parameters(run: Any) -> tuple[str, ...]:
     names = [p.name for p in inspect.signature(run).parameters.values()]
-    return tuple(name for name in names[2:] if name != "outcome")
+    return tuple(name for name in names[2:] if name != "choice")
 
 
 def arguments(op: Op) -> dict[str, Any]:
-    """The named arguments of a step, without the world, the actor and the outcome."""
+    """The named arguments of a step, without the world, the actor and the choice."""
     return dict(zip(_parameters(op.kind.run), op.args, strict=False))
 
 
 class Step:
     """One step with the worlds on both sides of it; a row of OPS may name its attributes."""
 
-    def __init__(self, op: Op, before: World, after: World, answer: Any = None, outcome: str = ""):
-        self.a, self.given, self.answer, self.outcome = op.args, arguments(op), answer, outcome
+    def __init__(self, op: Op, before: World, after: World, answer: Any = None, choice: str = ""):
+        self.a, self.given, self.answer, self.choice = op.args, arguments(op), answer, choice
         self.before, self.after = before, after
         entry = getattr(answer, "page", answer)
         self.found: Any = getattr(entry, "pfn", entry)  # the page frame that an answer names
@@ -413,17 +413,17 @@ def _row(op: Op) -> Wording:
     return OPS.get(op.kind.name) or Wording(f"take the step {op.kind.name}()", function=None)
 
 
-def intent(world: World, op: Op, outcome: str = "") -> str:
+def intent(world: World, op: Op, choice: str = "") -> str:
     """What this step is about to do, in a few words without the kernel's name, for a button.
 
-    `outcome`: what the environment answers."""
+    `choice`: what the environment answers."""
     row = _row(op)
-    answer = f": {row.may.get(outcome, outcome)}" if outcome else ""
+    answer = f": {row.may.get(choice, choice)}" if choice else ""
     return row.does.format_map(Step(op, world, world)) + answer
 
 
 def _step(event: Event, moment: Moment) -> Step:
-    return Step(event.op, moment.before.world, moment.world, event.answer, event.outcome)
+    return Step(event.op, moment.before.world, moment.world, event.answer, event.choice)
 
 
 def sentence(moment: Moment) -> str:
@@ -509,7 +509,7 @@ def _reads(s: Step) -> str:
     """How an answer reads if its row says nothing else."""
     answer = s.answer
     if answer is None:
-        return "none" if s.outcome else ""
+        return "none" if s.choice else ""
     if isinstance(answer, bool):
         return _YES_NO[answer]
     if isinstance(answer, int):

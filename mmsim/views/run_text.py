@@ -218,7 +218,7 @@ def _shape(event: Event) -> Hashable:
     pairs = zip(names, op.args, strict=False)
     args = tuple(_blank(value, name in _PLACES) for name, value in pairs)
     where = len(event.where), event.where[-1:]
-    return event.actor, op.kind.name, event.outcome, where, args, _blank(event.answer)
+    return event.actor, op.kind.name, event.choice, where, args, _blank(event.answer)
 
 
 def _page(event: Event) -> tuple[Any, ...]:

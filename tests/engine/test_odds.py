@@ -27,8 +27,8 @@ from mmsim.engine.schedule import parse
 
 
 @choice(lambda world, me, at, top: ("up", "down"))
-def drift(world, me, outcome, at, top):
-    return 1 if outcome == "up" else -1
+def drift(world, me, choice, at, top):
+    return 1 if choice == "up" else -1
 
 
 def asker():
@@ -104,6 +104,8 @@ def test_the_ruin_of_a_gambler(start, top):
         ({}, Fraction(start, top)),
         ({"a:up": 3, "a:down": 2}, loaded),
         ({"a:up": r}, loaded),
+        ({"a:down": 0}, 1),
+        ({"a:up": 0}, 0),
     ]
     for given, expected in weights:
         outcomes = found.outcomes(lambda state: state.locals[0].result, given)
@@ -128,6 +130,32 @@ def test_what_goes_on_for_ever_is_an_outcome():
         ("goes on for ever", 0, None, Fraction(3, 4)),
     ]
     assert outcomes[1].shortest is None
+
+
+def test_a_way_out_that_is_never_taken_is_none():
+    def path():
+        while not (yield ask()):
+            pass
+
+    ends = explore(cells(path, merge=True)).outcomes(lambda state: "returned", {"a:ok": 0})
+    assert [(each.name, each.odds) for each in ends] == [("returned", 0), ("goes on for ever", 1)]
+
+
+@pytest.mark.parametrize(
+    ("weights", "says"),
+    [
+        ({"a": 0}, "nothing but a is possible, and its weight is 0"),
+        ({"a:ok": 0, "a:fail": 0}, "nothing but a:ok, a:fail is possible"),
+        ({"a": -1}, "the weight of 'a' is -1; it has to be 0 or more"),
+        ({"pin:ok": 2}, "the weight of 'pin:ok' is of no actor in this scenario; there are: a, b"),
+    ],
+)
+def test_weights_that_can_not_be_used_get_one_sentence(weights, says):
+    scenario = SCENARIOS["choices"](True)
+    with pytest.raises(SearchError, match=says):
+        explore(scenario).outcomes(str, weights)
+    with pytest.raises(SearchError, match=says):
+        chances_along(scenario, parse("b*3 a:ok*2 a", "ab"), weights)
 
 
 def test_a_cycle_may_be_too_large(monkeypatch):

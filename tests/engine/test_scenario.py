@@ -59,14 +59,14 @@ def test_the_environment_decides_by_the_move():
     state = scenario.initial()
     assert [str(move) for move in scenario.moves(state)] == ["a", "b:ok", "b:fail", "c"]
     assert scenario.results(state) == {}
-    for outcome, answer in (("ok", True), ("fail", False)):
-        assert scenario.results(scenario.step(state, Move("b", outcome))[0]) == {"b": answer}
+    for chosen, answer in (("ok", True), ("fail", False)):
+        assert scenario.results(scenario.step(state, Move("b", chosen))[0]) == {"b": answer}
 
 
 IMPOSSIBLE = {
-    Move("b"): "'b' can't move without an outcome; its outcomes are ok, fail",
-    Move("b", "nonsense"): "'b' can't move with outcome 'nonsense'; its outcomes are ok, fail",
-    Move("a", "nonsense"): "'a' can't move with outcome 'nonsense'; it has no choice",
+    Move("b"): "'b' can't move without a choice; its choices are ok, fail",
+    Move("b", "nonsense"): "'b' can't move with choice 'nonsense'; its choices are ok, fail",
+    Move("a", "nonsense"): "'a' can't move with choice 'nonsense'; it has no choice",
     Move("d"): "there is no actor 'd'",
 }
 
@@ -83,11 +83,11 @@ def test_an_impossible_move_is_refused_and_changes_nothing(move):
 
 
 @choice(lambda world, me: ("only",))
-def settled(world, me, outcome):
-    return outcome
+def settled(world, me, choice):
+    return choice
 
 
-def test_one_possible_outcome_is_no_choice():
+def test_one_possible_answer_is_no_choice():
     scenario = cells(lambda: (yield settled()))
     state = scenario.initial()
     assert scenario.moves(state) == [Move("a")]

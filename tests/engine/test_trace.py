@@ -53,9 +53,9 @@ def test_states_that_were_handed_out_stay_as_they_were(ask, monkeypatch):
 def test_a_run_without_end_meets_the_limit():
     with pytest.raises(ModelError, match="not finished after 10 steps"):
         record(cells(forever), one_after_another, steps_max=10)
-    with pytest.raises(ModelError, match=f"not finished after {STEPS} steps"):
-        record(cells(counter, x=0), one_after_another, steps_max=STEPS)
-    assert len(record(cells(counter, x=0), one_after_another, steps_max=STEPS + 1)) == STEPS
+    with pytest.raises(ModelError, match=f"not finished after {STEPS - 1} steps"):
+        record(cells(counter, x=0), one_after_another, steps_max=STEPS - 1)
+    assert len(record(cells(counter, x=0), one_after_another, steps_max=STEPS)) == STEPS
 
 
 def test_a_step_can_be_found_by_its_number():

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import linecache
 import sys
+from contextlib import suppress
+from pathlib import Path
+from textwrap import indent
 
 import pytest
 
+import mmsim
 from mmsim.mm.seams import Attempt
 from mmsim.mm.versions import V3FIX, own_policy
 from mmsim.sandbox import CALL_STEPS, STEPS_MAX, SandboxError, limited
@@ -48,6 +53,25 @@ def swallows(attempt):
             attempt = None
 
 
+def swallowing(handled):
+    """A loop that catches everything; with an end, so that a test of it can fail."""
+    text = f"def swallows(attempt):\n    for _ in range({len(LONG)}):\n{indent(handled, ' ' * 8)}\n"
+    name = f"<{handled}>"
+    linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
+    exec(compile(text, name, "exec"), names := {"suppress": suppress})
+    return names["swallows"]
+
+
+SWALLOWED = [
+    "try: attempt.tires\nexcept BaseException: pass",
+    "try: attempt.tires\nexcept (KeyError, BaseException) as error:\n    if not error.args: raise",
+    "try: attempt.tires\nexcept BaseException as error:\n    if error.args: continue\n    raise",
+    "try: attempt.tires\nexcept:\n    raise ValueError",
+    "try: attempt.tires\nexcept:\n    def again(): raise",
+    "with suppress(KeyError, BaseException): attempt.tires",
+]
+
+
 class Mute(BaseException):
     """It has no text, and `except Exception` does not catch it."""
 
@@ -84,6 +108,8 @@ def test_a_function_takes_the_place_of_the_seam():
         (raises, "(return attempt.tires)"),
         (recurses, "the policy raised RecursionError"),
         (swallows, "catches every exception in line "),
+        *((swallowing(handled), "catches every exception in line ") for handled in SWALLOWED),
+        (swallowing("try: attempt.tires\nexcept:\n    1\n    raise"), "raised AttributeError"),
         (is_mute, "the policy raised Mute: a Mute"),
         (lambda attempt: Mute(), "and returned a Mute for a "),
         (lambda attempt: itertools.repeat("wait"), "and returned repeat('wait')"),
@@ -137,6 +163,14 @@ def a_tower_of_generators():
 def test_a_loop_without_an_end_is_stopped_in_whatever_shape(endless):
     with pytest.raises(SandboxError, match="the thing was stopped after 50,000 steps"):
         limited("thing", endless, steps_max=50_000)
+
+
+def test_a_file_beside_the_package_is_the_learner_s():
+    """The folder of the package is where the model lies, not what its name begins with."""
+    beside = f"{Path(mmsim.__file__).parent}_mine.py"
+    exec(compile(f"def loops():\n for _ in {LONG}: pass\n", beside, "exec"), names := {})
+    with pytest.raises(SandboxError, match="the thing was stopped after"):
+        limited("thing", names["loops"])
 
 
 @pytest.mark.parametrize("before", range(4))

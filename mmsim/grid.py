@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import sys
 import time
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mmsim.datafiles import write_whole
-from mmsim.errors import UserError
+from mmsim.errors import UserError, shown
 
 
 class Point(NamedTuple):
@@ -38,13 +39,15 @@ def sweep(
     `grid`: names and their values; the last name changes quickest.  `executor`: any of
     `concurrent.futures`, or that of another library; the function must then stand in a module.
     Without one it is called here.  `file`: what is known is kept there as JSON, and not asked again
-    when the sweep is called once more.  `bar`: a progress bar, if tqdm is installed.
+    when the sweep is called once more.  It knows the function by its name, which has to be its own:
+    name another file for a function that you have changed.  `bar`: a progress bar, if tqdm is
+    installed.
 
     A call that raises makes a point with an `error`; the others go on, and it is called again next
     time.  Raises UserError for a grid or a file that can't be used."""
     if not isinstance(grid, Mapping):
         raise UserError("a grid is a table of names and values, such as {'passes': [1, 10]}")
-    values = ({repr(value): value for value in grid[name]}.values() for name in grid)
+    values = [_values(name, given) for name, given in grid.items()]
     ats = (dict(zip(grid, chosen, strict=True)) for chosen in product(*values))
     calls = {repr(at): partial(function, **at) for at in ats}
     known = _Known(function, Path(file)) if file is not None else None
@@ -75,6 +78,16 @@ def sweep(
     return points
 
 
+def _values(name: object, given: object) -> list[Any]:
+    """The values of one name, each once."""
+    if not isinstance(name, str):
+        raise UserError(f"a name in a grid is a text, not {shown(name)}")
+    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+        told = shown(given, quoted=True)
+        raise UserError(f"{name!r} has to have a list of values: write [{told}], not {told}")
+    return [*{repr(value): value for value in given}.values()]
+
+
 Answers = Iterator[tuple[str, Callable[[], Any]]]  # asked for, an answer is a value or raises
 
 
@@ -99,7 +112,12 @@ class _Known:
     """What a file knows of a sweep.  It is replaced as a whole, so it is never half written."""
 
     def __init__(self, function: Callable[..., Any], file: Path) -> None:
-        called = getattr(function, "__qualname__", type(function).__name__)
+        called = getattr(function, "__qualname__", "<none>")
+        if "<" in called or inspect.ismethod(function):
+            raise UserError(
+                "a file knows a function by its name, and this one has none of its own: "
+                "write it with def, outside of other functions and of classes, or leave file= out"
+            )
         self.function, self.file = f"{function.__module__}.{called}", file
         self.values: dict[str, Any] = {}
         self.due = 0.0  # when to write again: writing may take a tenth of the time

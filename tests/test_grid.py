@@ -9,14 +9,15 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
 
 from mmsim import sweep
-from mmsim.engine.sweep import Point
 from mmsim.errors import UserError
+from mmsim.grid import Point
 
 GRID = {"a": (3, 1, 2), "b": ("x", "y")}
 ORDERED = [{"a": a, "b": b} for a in (3, 1, 2) for b in ("x", "y")]
@@ -113,19 +114,23 @@ def test_a_killed_sweep_goes_on_where_it_was(tmp_path):
     assert [path.name for path in tmp_path.iterdir() if path.suffix == ".part"] == []
 
 
+ASKED = []
+
+
+def odd(n):
+    ASKED.append(n)
+    return {0: (0,), 1: {1}}.get(n) or 1 / (n - 2)  # a set is nothing that JSON has
+
+
 def test_failed_points_are_called_again_and_others_are_not(tmp_path):
-    file, asked = tmp_path / "known.json", []
-
-    def odd(n):
-        asked.append(n)
-        return {0: (0,), 1: {1}}.get(n) or 1 / (n - 2)  # a set is nothing that JSON has
-
+    file = tmp_path / "known.json"
+    ASKED.clear()
     first = sweep(odd, {"n": (0, 1, 2, 3)}, file=file)
     errors = [point.error.partition(":")[0] for point in first]
     assert errors == ["", "TypeError", "ZeroDivisionError", ""]
     assert [point.value for point in first] == [[0], None, None, 1.0]
     again = sweep(odd, {"n": (0, 1, 2, 3, 4)}, file=file)
-    assert asked == [0, 1, 2, 3, 1, 2, 4]
+    assert ASKED == [0, 1, 2, 3, 1, 2, 4]
     assert [point.value for point in again] == [[0], None, None, 1.0, 0.5]
 
 
@@ -141,11 +146,43 @@ def test_what_can_not_be_used_gets_one_sentence_and_a_file_of_others_is_left_alo
         with pytest.raises(UserError, match=told):
             sweep(late_first, GRID, file=file)
         assert file.read_text() == content
-    with pytest.raises(UserError, match="a grid is a table"):
-        sweep(late_first, [1, 2])
+    for grid, told in (
+        ([1, 2], "a grid is a table"),
+        ({1: [2]}, "a name in a grid is a text, not 1"),
+        ({"a": 5}, r"'a' has to have a list of values: write \[5\], not 5"),
+        ({"a": [1], "b": "v2"}, r"'b' has to have a list of values: write \['v2'\], not 'v2'"),
+        ({"a": b"v2"}, "'a' has to have a list of values"),
+    ):
+        with pytest.raises(UserError, match=told):
+            sweep(late_first, grid)
     with pytest.raises(UserError, match="can't be written"):
         sweep(late_first, GRID, file=Path(__file__) / "known.json")
     assert sweep(late_first, {"a": []}) == []
+
+
+class Doubling:
+    def method(self, a):
+        return 2 * a
+
+    __call__ = method
+
+
+@pytest.mark.parametrize(
+    "function",
+    [lambda a: a, partial(late_first, b=1), Doubling(), Doubling().method],
+    ids=["lambda", "partial", "an object", "method"],
+)
+def test_a_file_is_for_a_function_with_a_name_of_its_own(function, tmp_path):
+    """Another one of the same name would get the answers of the first."""
+
+    def inner(a):
+        return function(a)
+
+    for nameless in (function, inner):
+        with pytest.raises(UserError, match="write it with def, outside of other functions"):
+            sweep(nameless, {"a": [0]}, file=tmp_path / "known.json")
+        assert len(sweep(nameless, {"a": [0]})) == 1
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_it_works_without_tqdm_and_has_a_bar_with_it(monkeypatch, capsys):
@@ -160,4 +197,7 @@ def test_it_works_without_tqdm_and_has_a_bar_with_it(monkeypatch, capsys):
 
 
 def test_values_are_told_apart_by_how_they_are_written():
-    assert [point.at["a"] for point in sweep(late_first, {"a": (1, 1.0, 1), "b": "x"})] == [1, 1.0]
+    assert [point.at["a"] for point in sweep(late_first, {"a": (1, 1.0, 1), "b": ["x"]})] == [
+        1,
+        1.0,
+    ]
