@@ -107,6 +107,17 @@ def up_to_four(count):
         yield nop()
 
 
+def owner():
+    n = 0
+
+    def count():
+        nonlocal n
+        n += 1
+        return n
+
+    yield from up_to_four(count)
+
+
 def test_a_waiting_path_sees_what_others_do_to_the_variables_they_share():
-    found = explore(cells(lambda: (yield from counter()()), merge=True))
-    assert (found.states, len(found.ends)) == (4, 1)
+    found = explore(cells(lambda: (yield from counter()()), owner, merge=True))
+    assert (found.states, len(found.ends)) == (4 * 4, 1)

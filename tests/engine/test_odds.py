@@ -9,6 +9,7 @@ import pytest
 from small import (
     ask,
     cells,
+    forever,
     increment,
     load,
     locks,
@@ -21,7 +22,7 @@ from small import (
 )
 
 from mmsim.engine.explore import explore
-from mmsim.engine.odds import SearchError, chances_along
+from mmsim.engine.odds import SearchError, chances_along, components, spread_odds
 from mmsim.engine.op import choice
 from mmsim.engine.schedule import parse
 
@@ -82,7 +83,7 @@ def walk(start, top):
     """A random walk between 0 and `top`, which both end it."""
 
     def path():
-        at = start
+        at, by = start, None
         while 0 < at < top:
             by = yield drift(at, top)
             at += by
@@ -98,6 +99,7 @@ def test_the_ruin_of_a_gambler(start, top):
     as often as down with (1 - r^-start) / (1 - r^-top)."""
     found = explore(cells(walk(start, top), merge=True))
     assert found.schedules() is None
+    assert spread_odds(found, components(found), {}, {1: Fraction(1)}).for_ever == 0
     r = Fraction(3, 2)
     loaded = (1 - r**-start) / (1 - r**-top)
     weights = [
@@ -130,6 +132,8 @@ def test_what_goes_on_for_ever_is_an_outcome():
         ("goes on for ever", 0, None, Fraction(3, 4)),
     ]
     assert outcomes[1].shortest is None
+    spinning = explore(cells(forever, forever, merge=True), preemptions_max=0)
+    assert spinning.states == 3  # by who moved last: nobody, one, the other
 
 
 def test_a_way_out_that_is_never_taken_is_none():

@@ -51,6 +51,9 @@ def test_a_blocked_actor_says_why_and_is_no_move():
     assert scenario.blocked(state, "b") == "finished"
     with pytest.raises(ModelError, match="'b' can't move: finished"):
         scenario.step(state, Move("b"))
+    scenario = cells(waiter, opener, opener, x=0)
+    scenario.as_one = frozenset({("", "store")})
+    assert scenario.moves(scenario.initial()) == [Move("b")]
 
 
 def test_the_environment_decides_by_the_move():

@@ -23,6 +23,7 @@ def dropping(pages=NR, value=1):
     ("step", "change"),
     [
         ("folio_ref_freeze", lambda world: world.hold(PFN, "s")),
+        ("folio_ref_count", lambda world: world.hold(PFN, "s")),
         # The second look at PG_dirty: somebody pinned, wrote, and was gone before the freeze.
         ("folio_ref_freeze", lambda world: world.update(PFN, dirty=True)),
         ("folio_test_dirty", lambda world: world.update(PFN, writeback=True)),
@@ -40,6 +41,7 @@ def test_what_somebody_uses_meanwhile_is_kept_and_deactivated(step, change):
     kept = state.world.folio(PFN)
     assert (kept.refcount, kept.cached) == (NR + len(kept.held), True)
     assert steps.count("folio_batch_add") == 1
+    assert steps.count("folio_ref_freeze") == (step == "folio_ref_freeze")
 
 
 @pytest.mark.parametrize(("value", "result"), [(4, 0), (0, -EINVAL), (5, -EINVAL), (-1, -EINVAL)])

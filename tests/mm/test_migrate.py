@@ -54,6 +54,7 @@ ASYNC = [
     ("6.12", [0], {}, WRITTEN, 1, [(1, 0)], {FAIL: 1}),
     ("6.12", [2], {}, WRITTEN, 1, [(1, 0)], {FAIL: 4, THP_FAIL: 1}),
     ("6.12", [2], NO_HUGE, {}, 0, [(1, 0), *[(2, 0)] * 4], SPLIT),
+    ("6.12", [2], {}, {"deferred_split": True}, 0, [(2, 0)] * 4, SPLIT),
     # Without memory for a huge page that can't be split the call ends.
     ("6.12", [9, 9, 9], NO_HUGE, WRITTEN, -ENOMEM, [(1, 0)], {FAIL: 512, THP_FAIL: 1}),
 ]
@@ -65,6 +66,7 @@ def test_without_sleeping_nothing_is_waited_for(version, orders, env, fields, rc
     ran = migrate(version, *folios, mode=MIGRATE_ASYNC, **env)
     assert (ran.rc, ran.visits, len(ran.left)) == (rc, visits, len(orders) if rc else 0)
     assert ran.counts == counts
+    assert all(each.notes["rc"] <= 0 for each in ran.trace.events if each.site == "move.done")
 
 
 @pytest.mark.parametrize(("passes", "last"), [(10, 3), (1, 1)])
@@ -116,6 +118,7 @@ def test_a_batch_is_unmapped_first_and_moved_afterwards_and_a_huge_page_closes_i
     ]
     first = [(site, f"F{n}") for site in ("move.unmap", "move.freeze") for n in range(3)]
     assert steps == [*first, ("move.unmap", "F3"), ("move.freeze", "F3")]
+    assert sum(e.op.kind.name == "folio_test_partially_mapped" for e in ran.trace.events) == 1
 
 
 def test_a_huge_page_on_the_deferred_split_queue_is_split_before_anything_else():

@@ -50,9 +50,12 @@ def test_a_fault_beyond_the_file_fails():
 
 @pytest.mark.parametrize("pmd", [0, 1])
 @pytest.mark.parametrize("pte", range(4))
-def test_in_6_12_a_folio_is_queued_if_other_ptes_are_left(pte, pmd):
+def test_in_6_12_a_folio_is_queued_if_other_ptes_are_left_and_before_if_one_is_lost(pte, pmd):
     for take_away in (unmap_folio(PFN), try_to_migrate(PFN)):
         folio = isolated(kind=ANON, cached=False, pmd_maps=pmd, pte_maps=pte)
         world = memory(folio, defers_only_partly=True)
         do(world, take_away)
         assert world.folio(PFN).deferred_split == (pte > 1)
+    before = memory(folio)
+    do(before, unmap_folio(PFN))
+    assert before.folio(PFN).deferred_split == (pmd + pte > 0)

@@ -103,7 +103,7 @@ def test_the_limit_on_locked_memory_is_counted_by_the_page(limit):
 
 # -- arguments
 
-TOP, LAST = 1 << 64, (1 << 64) - PAGE
+TOP, LAST, END = 1 << 64, (1 << 64) - PAGE, (1 << 52) - 1
 REFUSED = [
     *[{"size": size} for size in (0, PAGE + 1, -PAGE, TOP)],
     *[{"iova": iova} for iova in (1, -1, TOP, 0xFEE00000, 1 << 48)],
@@ -120,24 +120,26 @@ ALLOWED = [
 
 @pytest.mark.parametrize("fields", REFUSED + ALLOWED, ids=str)
 def test_arguments(fields):
-    results, after, _ = map_dma(at(0), {"size": PAGE, **fields})
+    world = memory(folio("P", 0, dirty=False), in_cma=False)
+    results, after, _ = map_dma(world, {"size": PAGE, **fields})
     if fields in REFUSED:
         assert (results, flow(after)) == ((-EINVAL,), (0, 0))
         nothing_left(after)
     else:
         assert results == (0,)
         assert sum(run.pages for run in after.container.maps) == 1
+        assert after.folio(PFN).dirty == (fields.get("flags") != 1)  # 1: it may only read
 
 
 def test_a_range_is_mapped_once_and_the_checks_have_an_order():
     """Overlap, then the number of mappings, then the IOMMU's ranges."""
-    world = at(0, vfio=Limits(dma_entries=2, iova_ranges=((0, 9),)))
+    world = at(0, vfio=Limits(dma_entries=3, iova_ranges=((0, 9), (END, END))))
     places = ((2, 4, 0), (0, 3, -EEXIST), (5, 1, -EEXIST), (6, 2, 0), (7, 1, -EEXIST))
-    places += ((0, 1, -ENOSPC), (10, 1, -ENOSPC))
+    places += ((END, 1, 0), (0, 1, -ENOSPC), (10, 1, -ENOSPC))
     asked = [{"size": n * PAGE, "iova": iova * PAGE} for iova, n, _ in places]
     results, after, _ = map_dma(world, *asked)
     assert results == tuple(result for _, _, result in places)
-    assert after.container.dmas == (Dma(2, 4), Dma(6, 2))
+    assert after.container.dmas == (Dma(2, 4), Dma(6, 2), Dma(END, 1))
 
 
 def test_a_hole_in_the_range():

@@ -1,7 +1,7 @@
 """Every inconsistency that can be planted is found, and no run of the model plants one."""
 
 import pytest
-from small import NR, PFN, folio, memory
+from small import NR, ORDER, PFN, folio, memory
 
 from mmsim.engine.op import ModelError
 from mmsim.mm.folio import ISOLATION
@@ -64,6 +64,8 @@ def test_check_finds_what_was_planted(world, complaint):
 
 def test_references_have_owners_and_a_pfn_is_taken_once():
     world = memory(folio())
+    assert world.from_elsewhere(ORDER) + NR == world.from_elsewhere(ORDER)
+    assert world.parts(PFN + 1, NR - 1) == [(PFN, 1, NR - 1)]
     world.hold(PFN, "x", 2)
     world.drop(PFN, "x")
     assert world.folio(PFN).held == (("x", 1),)

@@ -151,6 +151,11 @@ def test_the_shares_of_used_and_scattered_memory(host, used, scattered):
         assert whole == 0
 
 
+def test_a_partly_used_pageblock_has_half_of_its_pages_free():
+    cells = occupancy(boot(4096, used=0.75, scattered=1.0))
+    assert sorted(cell[MIGRATE_MOVABLE].free for cell in cells) == [0] * 4 + [256] * 4
+
+
 def used(zone: Zone) -> Zone:
     """A zone after some random requests, so that runs, lists and held blocks are mixed."""
     rng, held = random.Random(6), []
@@ -176,7 +181,7 @@ def counted(zone: Zone, order: int, per_cell: int) -> list[dict[str, Part]]:
     cells: list[dict[str, Part]] = [{} for _ in range(-(-len(free) // per_cell))]
     for n, number in enumerate(free):
         cell, name = cells[n // per_cell], zone.pageblock_type(number * block)
-        more = zip(cell.get(name, Part()), (1, free[number], fits[number]), strict=True)
+        more = zip(cell.get(name, Part(0, 0, 0)), (1, free[number], fits[number]), strict=True)
         cell[name] = Part(*(a + b for a, b in more))
     return cells
 
