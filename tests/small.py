@@ -229,12 +229,14 @@ def ever(found: Exploration, goal: Callable[[Any], bool]) -> bool:
 def sound(found: Exploration) -> Exploration:
     """The search, if it is finished, nobody is stuck, and every state is free of contradictions.
 
-    At the end no page is locked or isolated, and no migration entry is left."""
+    Nothing that has left its file is mapped.  At the end no page is locked or isolated, and no
+    migration entry is left."""
     assert found.complete
     assert found.deadlocks == []
     ends = {*found.ends}
     for number, state in found.walk():
         state.world.check()
+        assert all(each.mapping or not each.mapcount for each in state.world.folios.values())
         for folio in state.world.folios.values() if number in ends else ():
             assert not folio.locked_by
             assert ISOLATION not in dict(folio.held)

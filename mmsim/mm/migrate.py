@@ -178,7 +178,8 @@ def unmap_and_move(
     A folio without a destination stays on `from_`, like one that is busy.  Any other failure, also
     an -ENOMEM of the file's callback, puts it on `ret_pages`: no later pass sees it.
 
-    Left out: -ENOSYS for huge pages that can't migrate (never on x86-64), NR_ISOLATED counters."""
+    Left out: -ENOSYS for huge pages that can't migrate (never on x86-64), NR_ISOLATED counters, and
+    memory_failure, for which the kernel keeps the isolation's reference."""
     count = yield folio_ref_count(page.pfn, site="visit", huge=page.is_thp, **notes)
     if count == 1:  # freed under us: only the isolation's reference is left
         rc = 0

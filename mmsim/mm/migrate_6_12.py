@@ -115,14 +115,14 @@ def migrate_folio_unmap(
     src: Page,
     from_: list[Page],
     ret: list[Page],
-    unmapped: list[Unmapped],
+    unmap_folios: list[Unmapped],
     tries: Tries,
     notes: Notes,
 ) -> Generator[Op, Any, int]:
     """Find a destination, lock the folio, and unmap it.
 
-    MIGRATEPAGE_UNMAP: it is on `unmapped`.  MIGRATEPAGE_SUCCESS: it had been freed.  -EAGAIN and
-    -ENOMEM leave it on `from_`; any other error puts it on `ret`.  Left out: PF_MEMALLOC, the
+    MIGRATEPAGE_UNMAP: it is on `unmap_folios`.  MIGRATEPAGE_SUCCESS: it had been freed.  -EAGAIN
+    and -ENOMEM leave it on `from_`; any other error puts it on `ret`.  Left out: PF_MEMALLOC, the
     anon_vma, the lock of the destination, mappings that come back while they are removed."""
     count = yield folio_ref_count(src.pfn, site="visit", huge=src.is_thp, **notes)
     if count == 1:  # freed under us: only the isolation's reference is left
@@ -150,7 +150,7 @@ def migrate_folio_unmap(
     if page_was_mapped:
         yield try_to_migrate(src.pfn, site="move.unmap")
     from_.remove(src)
-    unmapped.append(Unmapped(src, dst, page_was_mapped))
+    unmap_folios.append(Unmapped(src, dst, page_was_mapped))
     return MIGRATEPAGE_UNMAP
 
 
@@ -173,16 +173,18 @@ def migrate_folio(dst: int, src: int, notes: Notes) -> Generator[Op, Any, int]:
 
 
 def migrate_folio_move(
-    each: Unmapped, ret: list[Page], unmapped: list[Unmapped], notes: Notes
+    each: Unmapped, ret: list[Page], unmap_folios: list[Unmapped], notes: Notes
 ) -> Generator[Op, Any, int]:
-    """The second half.  After -EAGAIN the folio stays on `unmapped`, locked, with its destination.
+    """The second half.  After -EAGAIN the folio stays on `unmap_folios`, locked.  So does its
+    destination.
 
-    Left out: the drain that follows if the folio was mlocked."""
+    Left out: the drain that follows if the folio was mlocked; memory_failure, for which the kernel
+    keeps the isolation's reference."""
     notes = Notes(notes, huge=each.src.is_thp)
     rc = yield from migrate_folio(each.dst, each.src.pfn, notes)
     if rc == -EAGAIN:
         return rc
-    unmapped.remove(each)
+    unmap_folios.remove(each)
     if rc:
         ret.append(each.src)
         yield from migrate_folio_undo(each.src, each.dst, each.page_was_mapped, True, rc)
@@ -229,7 +231,7 @@ def migrate_pages_batch(
     nr_retry_pages = thp_retry = 0
     retry = 1
     pass_ = 0
-    unmapped: list[Unmapped] = []
+    unmap_folios: list[Unmapped] = []
     batch = tuple(page.pfn for page in from_)
     notes = Notes()
     while pass_ < tries.nr_pass and retry and not rc_saved:
@@ -237,7 +239,7 @@ def migrate_pages_batch(
         notes = tries.notes(pass_, batch, "unmap")
         todo = tuple(from_)
         for index, folio in enumerate(todo):
-            if folio.is_thp and not tries.pieces:
+            if folio.is_thp:
                 queued = yield folio_test_partially_mapped(folio.pfn)
                 if queued:
                     rc = yield from try_split_folio(folio, from_, split_folios, tries, notes)
@@ -246,11 +248,13 @@ def migrate_pages_batch(
                         stats.nr_thp_failed += 1
                         stats.nr_thp_split += 1
                         continue
-            rc = yield from migrate_folio_unmap(folio, from_, ret_folios, unmapped, tries, notes)
+            rc = yield from migrate_folio_unmap(
+                folio, from_, ret_folios, unmap_folios, tries, notes
+            )
             if rc == -ENOMEM:
                 nr_failed += 1
                 stats.nr_thp_failed += folio.is_thp
-                if folio.is_thp and not tries.pieces and not nosplit:
+                if folio.is_thp and not nosplit:
                     ret = yield from try_split_folio(folio, from_, split_folios, tries, notes)
                     rc = version.rc_after_split(rc, ret)
                     if ret == 0:
@@ -268,7 +272,7 @@ def migrate_pages_batch(
                 stats.nr_failed_pages += folio.nr + nr_retry_pages
                 stats.nr_thp_failed += thp_retry
                 rc_saved = rc
-                if not unmapped:
+                if not unmap_folios:
                     return rc_saved
                 break
             if rc == -EAGAIN:
@@ -294,9 +298,9 @@ def migrate_pages_batch(
     while pass_ < tries.nr_pass and retry:
         retry = thp_retry = nr_retry_pages = 0
         notes = Notes(tries.notes(pass_, batch, "move"), again=pass_ > 0)
-        waiting = tuple(unmapped)
+        waiting = tuple(unmap_folios)
         for index, each in enumerate(waiting):
-            rc = yield from migrate_folio_move(each, ret_folios, unmapped, notes)
+            rc = yield from migrate_folio_move(each, ret_folios, unmap_folios, notes)
             if rc == -EAGAIN:
                 retry += 1
                 thp_retry += each.src.is_thp
@@ -314,7 +318,7 @@ def migrate_pages_batch(
     stats.nr_thp_failed += thp_retry
     stats.nr_failed_pages += nr_retry_pages
     # out: what could not be moved gets its mappings and its lock back.
-    waiting = tuple(unmapped)
+    waiting = tuple(unmap_folios)
     for index, each in enumerate(waiting):
         ret_folios.append(each.src)
         yield from migrate_folio_undo(each.src, each.dst, each.page_was_mapped, True, -EAGAIN)

@@ -59,7 +59,9 @@ def try_to_migrate(world: World, me: str, pfn: int) -> None:
 
     A PMD is replaced whole, without THP_SPLIT_PMD.  A huge page that loses a PTE is queued for a
     later split; in 6.12 only if other PTEs are left."""
-    _take_mappings_away(world, pfn, world.folio(pfn).pte_maps > world.env.defers_only_partly)
+    pte_maps = world.folio(pfn).pte_maps
+    defers = pte_maps > 1 if world.env.defers_only_partly else pte_maps > 0
+    _take_mappings_away(world, pfn, defers)
 
 
 @atomic

@@ -136,7 +136,8 @@ class Version(NamedTuple):
     `undo_count`: how many of the failures just counted a retried split takes back.
     `had_inverted_test`: the tree of that time skipped a folio when its isolation *succeeded*.
     `isolate_inverted`: model that.  Off in every row, because it is a bug of its own.
-    `passes`: how often migrate_pages() tries a folio; in 6.12 three of ten without sleeping.
+    `passes`: how often migrate_pages() tries a folio.  6.12 makes at least two tries, one of them
+    without sleeping; of ten, three.
 
     From `migrate_pages` on: what is different in 6.12, where the patch lives on in another loop.
     `pieces`: how a piece is tried in that loop, PIECES_ONCE for instance.

@@ -45,8 +45,11 @@ def shmem_alloc_and_acct_folio(
 
 @atomic
 def shmem_add_to_page_cache(world: World, me: str, pfn: int) -> None:
-    """The file has the folio now, with one reference for each base page in it."""
+    """The file has the folio now, with one reference for each base page in it.
+
+    A huge page counts thp_file_alloc."""
     folio = world.folio(pfn)
+    world.count("thp_file_alloc", int(folio.is_thp))
     world.update(pfn, refcount=folio.refcount + folio.nr_pages, mapping=True, cached=True)
 
 
@@ -134,9 +137,9 @@ def populate_at(region: str, index: int, huge: bool, order: int) -> Generator[Op
     choice is made further down, in shmem_get_folio_gfp()."""
     if huge:
         rc = yield from do_read_fault(region, order, index)
-        yield count_vm_events(("thp_file_fallback" if rc else "thp_file_alloc", 1))
         if rc == 0:
             return 1 << order
+        yield count_vm_events(("thp_file_fallback", 1))
     rc = yield from do_read_fault(region, 0, index)
     return rc or 1
 

@@ -129,10 +129,13 @@ def _isolate_and_migrate(
 )
 def vfio_map(version: Version, knobs: Knobs) -> Setup:
     """A guest's huge pages in CMA are pinned for a device while somebody else refers to one.
+    It begins where VFIO has asked for the pin; `pin_versus` goes through VFIO itself.
 
     Left out: the ioctl around the pin (its 512-page chunks, the IOMMU, the limit on locked memory).
     With another `reason`, somebody else migrates the same pages and no pin is involved.  Nobody
-    asks for `refs`, `taken` and `released` with holder=0, and for `targets` with order=0."""
+    asks for `refs`, `taken` and `released` with holder=0, and for `targets` with order=0.
+    trouble=nomem makes a split fail, so with targets=available, where nothing is split, it does
+    nothing."""
     order, trouble, reason = knobs["order"], knobs["trouble"], REASONS.index(knobs["reason"])
     check_isolation(version, reason == MR_LONGTERM_PIN)
     if trouble == "nomem" and not order:

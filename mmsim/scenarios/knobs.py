@@ -155,4 +155,6 @@ ISOLATION_KNOB = one_of(
     "isolation", MEANT, ISOLATIONS, "the pin's isolation test: as meant, or as it was until 6.2"
 )
 """The last knob of every scenario that pins for a long time."""
-PASSES_KNOB = number("passes", MIGRATE_PASSES, 1, MIGRATE_PASSES, "passes of migrate_pages()")
+PASSES_KNOB = number(
+    "passes", MIGRATE_PASSES, 1, MIGRATE_PASSES, "passes of migrate_pages(); 6.12 makes at least 2"
+)

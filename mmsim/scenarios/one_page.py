@@ -1,7 +1,8 @@
 """One page: how it comes to its reference count, and the smallest race about one.
 
-Nothing here knows a count: each run starts without a folio, and holders come by the kernel's own
-steps.  So every number that a lesson shows is what the model has counted."""
+`page_with` and `page_life` know no count: each run starts without a folio, and holders come by the
+kernel's own steps.  So every number that a lesson shows is what the model has counted.
+`split_race` starts with a huge page that is there, mapped and isolated."""
 
 from __future__ import annotations
 

@@ -127,6 +127,7 @@ class Scripted:
         self._half = Half()
         self._over = NOTHING_YET  # the end of the last pass that is over for all folios
         self._over_for: dict[str, Position] = {}  # the same for one folio
+        self._reached: set[tuple[str, Position]] = set()  # of what was asked for
 
     def __call__(self, scenario: Scenario, state: State) -> Move:
         local = scenario.local(state, self.main)
@@ -177,10 +178,11 @@ class Scripted:
             self._now = (world.folio(op.args[0]).name, Position.at(site, pass_, round_, call))
 
     def reached(self, folio: str, at: Position) -> bool:
-        """Have the visits of this folio come so far?"""
-        if at.site == BETWEEN_PASSES and at <= self._over_for.get(folio, NOTHING_YET):
-            return True
-        return at <= self._over or (folio == self._now[0] and at <= self._now[1])
+        """Have the visits of this folio come so far, now or at an earlier step?"""
+        over_for = at.site == BETWEEN_PASSES and at <= self._over_for.get(folio, NOTHING_YET)
+        if over_for or at <= self._over or (folio == self._now[0] and at <= self._now[1]):
+            self._reached.add((folio, at))
+        return (folio, at) in self._reached
 
     def _begin_half(self, half: Half, world: World) -> None:
         """Another pass than before begins, or none: so that one is over for the folios it had."""

@@ -19,7 +19,7 @@ from mmsim.errno import EFAULT, ENOMEM
 from mmsim.mm.folio import Folio
 from mmsim.mm.seams import Version
 from mmsim.mm.versions import environment, get, with_isolation
-from mmsim.mm.world import ZONE, World
+from mmsim.mm.world import AVAILABLE, ZONE, World
 from mmsim.scenarios.knobs import ISOLATION_KNOB, PASSES_KNOB, Knob, Knobs, Value, settle
 from mmsim.scenarios.script import Script, Scripted
 
@@ -81,6 +81,11 @@ def why_failed(world: World, rc: int, aim: Aim) -> str:
     if left and not huge:
         return SINGLE if all(folio.name == folio.region for folio in left) else MISSED
     refused = world.vmstat["thp_split_page_failed"] or any(folio.writeback for folio in huge)
+    if aim is not MIGRATED and not refused:
+        # 6.12 does not count the refused split of a truncated page.  That page is freed with its
+        # last reference; without a destination it could not have been moved either.
+        gone = not left and world.env.targets_huge != AVAILABLE
+        refused = gone or any(not folio.mapping for folio in huge)
     # Where the last request for a destination found one, it was the move that failed last.
     if refused and not any(folio.had_target for folio in huge):
         return NOT_SPLIT

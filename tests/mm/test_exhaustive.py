@@ -58,10 +58,12 @@ def test_everybody_can_fail_a_pin_and_the_patch_outwaits_those_who_leave(other, 
 
 # Each of these once had a deadlock, a contradiction, or more states than any search can hold: a
 # holder waited for a page that was gone, a freed page was isolated, and every piece of a split huge
-# page could fail in ten ways because memory for the split could be short.
+# page could fail in ten ways because memory for the split could be short.  A truncater took a moved
+# page out of its file before the move was over, and then it was mapped again.
 TROUBLES = [
     {"trouble": "truncated", "order": 1, "passes": 2},
     {"trouble": "truncated", "order": 1, "passes": 2, "reason": "compaction"},
+    {"trouble": "truncated", "order": 1, "passes": 2, "targets": "available"},
     {"trouble": "nomem", "order": 4, "passes": 2, "targets": "either"},
 ]
 

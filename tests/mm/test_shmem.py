@@ -75,6 +75,7 @@ def test_a_page_of_each_kind(kind, mapped, order):
     cached = (kind == SHMEM) << order
     assert trace.results["guest"] == 0
     assert (made.order, made.mapping, made.mapcount) == (order, True, mapped)
+    assert trace.last.world.vmstat["thp_file_alloc"] == (kind == SHMEM and order > 0)
     assert made.refcount == cached + mapped + (order == 0 and not made.lru)
     world = World(Environment(ZONE, ZONE), boot(NR, watermarks=(NR, NR, NR)))
     short = run(world, Actor("guest", lambda: populate_page("G", order, kind, mapped)))

@@ -76,6 +76,8 @@ def test_equal_sets_are_equal_knobs():
 
 # -- outcomes
 
+GONE_6_12 = {"version": "6.12", "trouble": "truncated", "holder": 0}
+
 
 @pytest.mark.parametrize(
     ("knobs", "outcome"),
@@ -85,6 +87,11 @@ def test_equal_sets_are_equal_knobs():
         ({"targets": "available", "holder": 0}, "pinned"),
         ({"trouble": "truncated", "holder": 0}, NOT_SPLIT),
         ({"trouble": "truncated", "targets": "available", "holder": 0}, CUT_OFF),
+        # The truncater waits for the lock, and the page is moved meanwhile.
+        ({**GONE_6_12, "targets": "available"}, CUT_OFF),
+        # This refusal is not counted, and of the page nothing is left.
+        (GONE_6_12, NOT_SPLIT),
+        ({"trouble": "truncated", "version": "6.12"}, NOT_SPLIT),
         ({"trouble": "writeback", "holder": 0}, NOT_SPLIT),
         ({"reason": "syscall"}, NOT_SPLIT),
         ({"reason": "numa_misplaced"}, NO_MEMORY),
