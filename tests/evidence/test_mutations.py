@@ -135,7 +135,7 @@ def tokens(answer):
     return [answer] if isinstance(answer, int) else []
 
 
-OURS = ("pages free", "min", "low", "high", "spanned", "present", "managed", "cma", "nr_free_cma")
+OURS = ("pages free", "present", "managed", "nr_free_cma")
 
 
 def lost(make, plain, answer):

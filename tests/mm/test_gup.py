@@ -64,7 +64,7 @@ def test_a_page_that_was_pinned_twice_in_a_row_is_looked_at_once(version, region
 @pytest.mark.parametrize(("version", "drains"), [("v3", 2), ("6.12", 0)])
 def test_a_huge_page_that_somebody_has_isolated_is_moved_once_it_is_put_back(version, drains):
     """The pin goes round until then.  In 6.12 it drains nothing: no batch keeps a huge page."""
-    script = Script((Cue("other", "A"), Cue("other", "A", round_=3)))
+    script = Script((Cue("other", "A"), Cue("other", "A", pin_round=3)))
     path = partial(pin_user_pages_remote, (Extent("A", NR),), VERSIONS[version])
     trace = run(memory(folio()), Actor("pin", path), isolator("other", "A", 0), script=script)
     before = [event.op.kind.name for event in trace.events[: trace.find("try_to_migrate")]]
