@@ -6,9 +6,8 @@ import gc
 import os
 import sys
 
-from tool_rule import ROOT, chromium, pytest_runtest_setup  # noqa: F401  found by their names
+from tool_rule import chromium, pytest_runtest_setup  # noqa: F401  found by their names
 
-sys.path.insert(0, str(ROOT / "tools"))  # what makes the lessons and the pages for teachers
 os.environ.pop("JPY_SESSION_NAME", None)  # also if pytest itself was started from a notebook
 
 # A run keeps all that it makes, so that collecting takes half of its time and finds nothing.

@@ -21,6 +21,7 @@ from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import SCENARIOS, make
 
 TINY = ["explore", "vfio_map", "--set=order=1", "--set=released=1", "--set=passes=2"]
+BUDDY = "tests/evidence/wild/b02_quoted.buddyinfo"
 KEYS = ["states", "edges", "schedules", "verdict", "complete", "outcomes"]
 
 
@@ -31,13 +32,6 @@ def run(capsys, *words):
 
 
 # -- run, replay
-
-
-def test_run_prints_steps_counters_and_what_it_means(capsys):
-    status, out, _ = run(capsys, "run", "vfio_map", "--version", "base")
-    assert status == 0
-    for words in ("can_split_folio(A) = no", "thp_split_page_failed", "-ENOMEM", "does not start"):
-        assert words in out
 
 
 def test_run_json_has_the_schedule_that_replays_it(capsys):
@@ -85,7 +79,6 @@ def test_help_lists_scenarios_and_that_of_a_scenario_its_knobs(capsys, words, li
     [
         ((), "arguments are required: COMMAND"),
         (("rnu",), "invalid choice: 'rnu' (choose from"),
-        (("run",), "SCENARIO"),
         (("run", "vfio_mop"), "did you mean 'vfio_map'"),
         (("run", "vfio_map", "--version", "v4"), "no version 'v4'"),
         (("run", "vfio_map", "--set", "thps"), "write --set KNOB=VALUE"),
@@ -98,13 +91,17 @@ def test_help_lists_scenarios_and_that_of_a_scenario_its_knobs(capsys, words, li
         (("explore", "vfio_map", "--goal", "pind"), "no outcome is called 'pind'; did you mean"),
         (("explore", "vfio_map", "--goal", ""), "no outcome is called ''"),
         (("conformance", "nowhere.json"), "nowhere.json: can't be read"),
+        (("conformance", "data"), "data: can't be read"),
         (("diagnose", "nowhere.txt"), "nowhere.txt"),
         (("diagnose", "-", "-"), "only one of the two texts can be -"),
-        (("show", "tests/evidence/wild/b02_quoted.buddyinfo", "--node", "7"), "no node 7"),
-        (
-            ("show", "tests/evidence/wild/b02_quoted.buddyinfo", "--zone", "Nrmal"),
-            "no zone 'Nrmal'",
-        ),
+        (("show", BUDDY, "--node", "7"), "no node 7"),
+        (("show", BUDDY, "--zone", "Nrmal"), "no zone 'Nrmal'"),
+        (("lab", "--here", "nowhere"), "there is no nowhere"),
+        (("lab", "--here", "data"), "no lesson"),
+        (("lab", "--here", "README.md"), "not a notebook"),
+        (("lab", "--here", "notebooks", "--port", "65536"), "choose one from 1 to 65535"),
+        (("lab", "--port", "x"), "invalid int value: 'x'"),
+        (("lab", "--here", "notebooks", "--no-solutions"), "--here copies nothing"),
     ],
 )
 def test_bad_input_is_one_sentence_and_status_2(capsys, words, says):
@@ -254,7 +251,7 @@ def until(terminal, pattern):
     ("package", "command", "file"),
     [
         ("jsonschema", "conformance", "data/conformance/gup.json"),
-        ("pandas", "show", "tests/evidence/wild/b02_quoted.buddyinfo"),
+        ("pandas", "show", BUDDY),
     ],
 )
 def test_a_missing_package_is_named_in_one_sentence(package, command, file, monkeypatch, capsys):

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 import tomllib
 
+import kit
 import pytest
 import yaml
 from packaging.requirements import Requirement
 from tool_rule import ROOT
 
 from benchmarks.__main__ import NAMES as BENCHMARKS
-
-sys.path.insert(0, str(ROOT / "tools"))
-import kit
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]

@@ -122,6 +122,10 @@ def odd(n):
     return {0: (0,), 1: {1}}.get(n) or 1 / (n - 2)  # a set is nothing that JSON has
 
 
+def test_values_are_told_apart_by_how_they_are_written():
+    assert [point.value for point in sweep(str, {"object": (1, 1.0, 1)})] == ["1", "1.0"]
+
+
 def test_failed_points_are_called_again_and_others_are_not(tmp_path):
     file = tmp_path / "known.json"
     ASKED.clear()
@@ -194,10 +198,3 @@ def test_it_works_without_tqdm_and_has_a_bar_with_it(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "tqdm.auto", None)
     assert len(sweep(late_first, grid)) == 2
     assert capsys.readouterr().err == ""
-
-
-def test_values_are_told_apart_by_how_they_are_written():
-    assert [point.at["a"] for point in sweep(late_first, {"a": (1, 1.0, 1), "b": ["x"]})] == [
-        1,
-        1.0,
-    ]

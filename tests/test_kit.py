@@ -9,11 +9,8 @@ import subprocess
 import sys
 import zipfile
 
-import pytest
-from tool_rule import ROOT
-
-sys.path.insert(0, str(ROOT / "tools"))
 import kit
+import pytest
 
 TARGETS = [*kit.targets()]
 

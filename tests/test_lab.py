@@ -107,9 +107,7 @@ def test_edited_files_and_fresh_copies_are_kept_and_the_rest_is_replaced(share, 
 
 
 @pytest.mark.parametrize("manifest", ["{", "[]", '{"files": []}', "\udcff"])
-def test_without_a_readable_manifest_nothing_is_overwritten(
-    share: Path, folder: Path, manifest: str
-) -> None:
+def test_without_a_readable_manifest_nothing_is_overwritten(share, folder, manifest) -> None:
     """What was put there counts as edited then, like a file from elsewhere."""
     put_lessons(share, folder)
     (folder / MANIFEST).write_bytes(manifest.encode(errors="surrogateescape"))
@@ -119,9 +117,7 @@ def test_without_a_readable_manifest_nothing_is_overwritten(
 
 
 @pytest.mark.parametrize("stops_at", range(6))
-def test_an_interrupted_upgrade_takes_no_file_for_an_edited_one(
-    share: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, stops_at: int
-) -> None:
+def test_an_interrupted_upgrade_takes_nothing_for_edited(share, folder, monkeypatch, stops_at):
     """The manifest was written last: what had been replaced by then counted as edited later."""
     for release in ("one", "two"):  # interrupted at the first time, and at an upgrade
         write(share, dict.fromkeys(RELEASE, release))
@@ -165,25 +161,6 @@ def test_what_was_put_is_trusted_and_what_was_edited_is_not(share, folder, monke
 # -- what is started
 
 
-@pytest.mark.parametrize(
-    ("words", "says"),
-    [
-        (["--here", "nowhere"], "there is no nowhere"),
-        (["--here", "data"], "no lesson"),
-        (["--here", "README.md"], "not a notebook"),
-        (["--here", "notebooks", "--port", "65536"], "choose one from 1 to 65535"),
-        (["--port", "x"], "invalid int value: 'x'"),
-        (["--here", "notebooks", "--no-solutions"], "--here copies nothing"),
-    ],
-)
-def test_a_mistake_is_one_sentence_and_status_2(capsys, monkeypatch, words, says) -> None:
-    monkeypatch.chdir(ROOT)
-    assert main(["lab", *words]) == 2
-    message = capsys.readouterr().err
-    assert says in message
-    assert message.count("\n") == 1
-
-
 def test_without_jupyterlab(monkeypatch: pytest.MonkeyPatch, capsys, folder: Path) -> None:
     monkeypatch.setattr(lab_module.importlib.util, "find_spec", lambda name: None)
     assert main(["lab", str(folder)]) == 2
@@ -223,23 +200,13 @@ def test_what_is_opened_and_what_is_said(share, folder, monkeypatch, capsys) -> 
     ]
 
 
-def test_the_whole_checkout_is_served_or_the_folder_of_another_notebook(
-    share: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(datafiles, "share_dir", lambda: share)
-    assert place(share / "notebooks") == (share, share / "notebooks" / "00_start.ipynb")
-    assert place(share / LESSON) == (share, share / LESSON)
-    mine = write(tmp_path, {"mine.ipynb": ""}) / "mine.ipynb"
-    assert place(mine) == (tmp_path, mine)
-
-
-def test_what_is_a_link_can_be_opened_too(
-    share: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_folder_of_a_notebook_is_served_and_by_a_link_too(share, tmp_path, monkeypatch):
     """The path of a file somewhere else was asked for below the folder: a traceback."""
     monkeypatch.setattr(datafiles, "share_dir", lambda: share)
+    assert place(share / "notebooks") == (share, share / "notebooks" / "00_start.ipynb")
     mine = write(tmp_path, {"mine.ipynb": "", "here/no": ""}) / "mine.ipynb"
     for target, served in ((mine, tmp_path), (share / LESSON, share)):
+        assert place(target) == (served, target)
         link = tmp_path / "here" / target.name
         link.symlink_to(target)
         root, lesson = place(link)

@@ -220,14 +220,10 @@ def writer(file, *words, patch=""):
     return process
 
 
-def go(process):
-    process.stdin.write("\n")
-    process.stdin.flush()
-
-
 def test_two_notebooks_at_once_lose_nothing(file):
     pair = [writer(file, name, 15) for name in ("ranking", "pretest")]
-    [go(process) for process in pair]
+    for process in pair:
+        print(file=process.stdin, flush=True)
     [process.communicate() for process in pair]
     found = {name: entry["tries"] for name, entry in entries(file).items()}
     assert found == {"ranking": 15, "pretest": 15, "start": 30}
@@ -236,7 +232,7 @@ def test_two_notebooks_at_once_lose_nothing(file):
 @pytest.mark.parametrize("seed", range(KILLS))
 def test_a_kernel_that_is_killed_loses_no_answer_that_it_had_taken(file, seed):
     process = writer(file, "pretest", 10_000)
-    go(process)
+    print(file=process.stdin, flush=True)
     # Killed after so many answers, in whatever it does then.
     told = [process.stdout.readline() for _ in range(random.Random(seed).randint(3, 30))]
     process.kill()

@@ -7,9 +7,9 @@ import json
 import random
 import re
 import shlex
-import sys
 from pathlib import Path
 
+import build_fates
 import pytest
 
 from mmsim import datafiles
@@ -31,9 +31,6 @@ from mmsim.mm.versions import POLICIES, VERSIONS
 from mmsim.scenarios import vfio_map
 from mmsim.views.diagnosis import NO_PATH, RARER, command, path_words, report
 from mmsim.views.flow import count_flow
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
-import build_fates
 
 PAIR = "thp_migration_fail +1\nthp_split_page_failed +1\n"
 ELEVEN = "thp_migration_fail +11\nthp_split_page_failed +10\n"
@@ -191,13 +188,6 @@ def first(found):
     return found.groups[0].paths[0]
 
 
-def refused(path):
-    return count_flow(path.fate.trace()).at_check
-
-
-# -- cases made by the model itself
-
-
 @functools.cache
 def case(seed):
     """A situation with real huge pages, of everything that the family speaks of, and its run."""
@@ -259,9 +249,6 @@ def test_a_case_of_the_model_is_diagnosed_with_its_true_path_first(seed, noise):
             assert group.counters == given
 
 
-# -- what no path explains
-
-
 @pytest.mark.parametrize(
     "text",
     [
@@ -279,9 +266,6 @@ def test_a_delta_that_no_path_explains_is_refused(text, version):
     assert wrong
     assert all(found.delta.given[name] == n != has for name, (n, has) in wrong.items())
     assert path.versions == (version,)
-
-
-# -- what is beside it
 
 
 NO_HUGE = "thp_migration_fail 0, thp_migration_success 0, thp_migration_split 0"
@@ -347,9 +331,6 @@ def test_every_reason_has_single_pages(reason):
     assert path.fate.is_for(reason)
 
 
-# -- real kernels
-
-
 TRACES = sorted(datafiles.path("kernel-runs/traces").iterdir())
 
 
@@ -367,7 +348,7 @@ def test_a_measured_pin_is_explained_by_its_own_version(file):
     assert path.fate.reason == "longterm_pin"
     assert path.fate.setting.knobs["holder"] == int(held)
     if held and not room:
-        assert refused(path) == (1 if real.kernel[1] == "base" else 10)
+        assert count_flow(path.fate.trace()).at_check == (1 if real.kernel[1] == "base" else 10)
         assert path.split == (units - 1 if real.kernel[1] != "base" else 0)
     elif not held:
         assert path.whole + path.split == units - 1

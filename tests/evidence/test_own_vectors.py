@@ -149,9 +149,6 @@ def test_the_lock_of_a_piece_is_not_the_lock_of_the_huge_page(differences, until
     assert not differences("migrate_pages", {"folios": [folio()]}, PIN, expect, script)
 
 
-# -- pins
-
-
 @pytest.mark.parametrize("hidden", [{"isolated": True}, {"on_lru": False}])
 def test_a_page_that_nobody_can_isolate_does_not_keep_us_for_ever(differences, hidden):
     setup = {"folios": [folio("P", 0, **hidden)]}
@@ -284,9 +281,6 @@ def test_files_have_batches_of_their_own(differences):
     folios = [folio("P", 0, count=18), folio("A", kind="anon"), folio("Q", 0, count=2)]
     refs, files = {"P": [2], "Q": [2], "A": [1]}, [["P"], ["A"], ["Q"]]
     assert not dropped(differences, folios, [[15, 3], [], [2]], refs, files=files)
-
-
-# -- the map of a device
 
 
 def test_a_destination_joins_its_neighbours(differences):

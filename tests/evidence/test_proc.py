@@ -58,9 +58,6 @@ def refused(text):
     return str(caught.value)
 
 
-# -- any of the three files
-
-
 @pytest.mark.parametrize("file", TEXTS)
 def test_this_machine(file):
     try:
@@ -130,9 +127,6 @@ def test_what_is_not_a_count(word):
     assert refused(BUDDY.replace("751852", word)) == told
     told = refused(ZONE_TEXT.replace("managed  254242", f"managed  {word}", 1))
     assert told == f"line 12: {word!r} is not a number of pages, {again}"
-
-
-# -- pagetypeinfo
 
 
 def upper(zones):
@@ -227,9 +221,6 @@ def test_a_zone_of_the_model_is_printed_as_a_kernel_prints_it(knobs):
     assert text == pagetypeinfo([(0, "Normal", free, blocks)])
 
 
-# -- zoneinfo
-
-
 def test_what_zoneinfo_says():
     other = FOUND._replace(node=1, zone="Normal")
     assert zones_of(ZONE_TEXT) == (FOUND, NOTHING, other)
@@ -237,11 +228,6 @@ def test_what_zoneinfo_says():
     (zone,) = zones_of(zoneinfo(ZONES[:1], new=False))
     assert zone == FOUND
     assert zones_of(zoneinfo(ZONES[:2]))[-1] == NOTHING
-    # The limit of a per-CPU list is another "high".
-    assert "high:  1865" in ZONE_TEXT
-
-
-# -- picking a zone
 
 
 @pytest.mark.parametrize(

@@ -174,10 +174,6 @@ def test_what_is_no_vector_file(file, text, says):
     assert says in refused(file(text))
 
 
-def test_a_folder_is_no_file(tmp_path):
-    assert "can't be read" in refused(tmp_path)
-
-
 def test_the_schema_beside_the_vectors_is_no_vector_file_and_no_mistake(file, capsys):
     """So `mmsim conformance data/conformance/*.json` may be typed."""
     schema = str(datafiles.path("conformance/schema.json"))

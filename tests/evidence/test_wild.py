@@ -102,10 +102,8 @@ def test_every_file_has_an_answer():
 
 
 def test_the_size_of_a_page_can_be_given():
-    p01, p02 = (
-        (WILD / name).read_text()
-        for name in ("p01_arm64_64k.pagetypeinfo", "p02_page_64k.buddyinfo")
-    )
+    p01 = (WILD / "p01_arm64_64k.pagetypeinfo").read_text()
+    p02 = (WILD / "p02_page_64k.buddyinfo").read_text()
     assert "632.88 MiB" in machine(p01, page_kib=64).sentence
     assert machine(p02, order=5, page_kib=64).zones.iloc[0].tolist() == ["418.62 MiB", "2 MiB", 8]
     with pytest.raises(ValueError, match="page_kib is one of 4, 8, 16, 64, not 5"):

@@ -5,20 +5,16 @@ refused and listed."""
 from __future__ import annotations
 
 import re
-import sys
 import time
-from pathlib import Path
 
 import pytest
+import serve_lite
+from browser.axe import serious
+from browser.lab import BROWSER_FLAGS
 from playwright.sync_api import expect, sync_playwright
+from tool_rule import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests" / "browser")]
-import axe  # noqa: E402
-import serve_lite  # noqa: E402
-from lab import BROWSER_FLAGS  # noqa: E402
-
-from mmsim.lessons import COURSE  # noqa: E402
+from mmsim.lessons import COURSE
 
 SITE = ROOT / "build" / "lite"
 WAIT = 120_000
@@ -76,7 +72,7 @@ def opened(request, chromium):
 def test_a_lesson_works_without_a_network(opened) -> None:
     page, begin = opened.page, time.monotonic()
     page.goto(opened.base)
-    assert axe.serious(page, "html") == []
+    assert serious(page, "html") == []
     page.get_by_role("link", name="would not start").click()
     page.locator("blockquote", has_text="in your browser").wait_for(timeout=WAIT)
     opened.first_card()
@@ -86,7 +82,7 @@ def test_a_lesson_works_without_a_network(opened) -> None:
     size = sum((SITE / path).stat().st_size for path in found)
     print(f"\n{opened.base}: the first card after {seconds:.1f} s, {size / 1e6:.1f} MB,", end=" ")
     print(f"{len(found)} files")
-    assert axe.serious(page) == []
+    assert serious(page) == []
 
     said, handle = page.locator(".mmsim-said"), page.get_by_role("slider", name="step")
     told = [said.inner_text()]

@@ -16,17 +16,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from view_states import run
+
+from mmsim.scenarios.host import host
+from mmsim.views.memory import memory
+from mmsim.views.run_text import step_table, summary
+from mmsim.views.state import state_picture
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))
-
-from view_states import run  # noqa: E402
-
-from mmsim.scenarios.host import host  # noqa: E402
-from mmsim.views.memory import memory  # noqa: E402
-from mmsim.views.run_text import step_table, summary  # noqa: E402
-from mmsim.views.state import state_picture  # noqa: E402
-
 GOLDEN, ROOT = HERE / "golden", str(HERE.parents[1])
 CHILD = "import json; from test_views_golden import made; print(json.dumps(made()))"
 
