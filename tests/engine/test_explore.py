@@ -32,15 +32,9 @@ def test_independent_actors_make_a_grid(n, k, merge):
 
 @pytest.mark.parametrize(("merge", "states", "ends"), [(True, 12, 2), (False, 13, 3)])
 def test_a_lost_update_has_twelve_states(merge, states, ends):
-    """Two actors add 1 to x: load, store.  By number of steps taken, written `pc of a, pc of b`:
+    """Two actors add 1 to x: load, store.  After 0 to 4 steps there are 1, 2, 3, 4 and 2 states.
 
-    0 steps: 00                                      1
-    1 step:  10, 01                                  2
-    2 steps: 20, 11, 02                              3
-    3 steps: 21 and 12, each after a load of 0 or 1  4
-    4 steps: 22 with x = 1 or x = 2                  2
-
-    makes 12.  Counting the answers too, x = 2 is reached in two ways: 13.
+    Counting the answers too, x = 2 is reached in two ways: 13.
     Edges: 2 + 4 + 4 + 4 = 14, schedules: 4! / (2! 2!) = 6.
     """
     found, again = (explore(cells(increment, increment, merge=merge, x=0)) for _ in range(2))

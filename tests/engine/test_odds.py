@@ -196,13 +196,7 @@ def test_a_stopped_search_knows_a_part():
     assert parts > 2
 
 
-@pytest.mark.parametrize(
-    ("moves", "says"),
-    [
-        ("b", "move 1, b, can't be made; those that can: a"),
-        ("a a", "move 2, a, can't be made; those that can: none"),
-    ],
-)
-def test_a_schedule_that_can_not_be_has_no_odds(moves, says):
-    with pytest.raises(ValueError, match=says):
-        chances_along(cells(steps(1)), parse(moves, "ab"))
+def test_a_schedule_that_can_not_be_has_no_odds():
+    for moves, says in (("b", "move 1, b, .*: a"), ("a a", "move 2, a, .*: none")):
+        with pytest.raises(ValueError, match=says):
+            chances_along(cells(steps(1)), parse(moves, "ab"))

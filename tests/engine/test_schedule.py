@@ -39,6 +39,7 @@ def test_rendering_and_reading_are_inverse():
         ]
         assert parse(render(moves), ["a", "b"]) == moves
     assert render(parse("a a a b a:ok a:ok", ["a", "b"])) == "a*3 b a:ok*2"
+    assert len(parse(f"a*{MOVES_MAX}", ["a"])) == MOVES_MAX
 
 
 @pytest.mark.parametrize(
@@ -53,10 +54,6 @@ def test_rendering_and_reading_are_inverse():
 def test_what_can_not_be_read_is_shown(text, says):
     with pytest.raises(ScheduleError, match=says):
         parse(text, ["a", "b"])
-
-
-def test_the_longest_schedule_can_be_read():
-    assert len(parse(f"a*{MOVES_MAX}", ["a"])) == MOVES_MAX
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ from failure_odds import ANY_STEP, failure_odds
 
 from mmsim.datafiles import load_csv
 from mmsim.engine.op import atomic
-from mmsim.evidence.ftrace import real_trace
 from mmsim.evidence.measured import measured_pins
 from mmsim.lessons import does_the_real_kernel_agree as lesson
 from mmsim.mm import migrate
@@ -18,13 +17,6 @@ def test_the_lines_say_what_the_card_asks():
     b, c = (fields[lesson.EVENTS[letter]] for letter in "BC")
     assert (b["ret"] != 0, c["ret"] != 0) == (True, False)
     assert lesson.reading.outcome() == {"refused": "B", "too_many": int(b["ref"]) - int(c["ref"])}
-
-
-@pytest.mark.parametrize("setup", lesson.SETUPS)
-@pytest.mark.parametrize("version", lesson.VERSIONS)
-def test_a_trace_is_of_its_version(setup, version):
-    real = real_trace(lesson.file_of(setup, version))
-    assert (real.version, len(real.units_before), real.pin_result) == (version, 1, -12)
 
 
 def test_the_table_for_plots_has_the_pins_of_the_lesson():

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from mmsim.lessons import FOLDER
 from mmsim.lessons import migrate_or_split as lesson
 from mmsim.lessons.migrate_or_split import run, tries
-from mmsim.mm.versions import VERSIONS
 
 
 def test_a_small_huge_page_counts_what_a_large_one_does():
@@ -38,10 +36,3 @@ def test_the_order_of_the_steps_is_the_models():
         and any(frame.function == "try_split_thp" for frame in event.where)
     ]
     assert order == lesson.order.solution
-
-
-def test_the_lesson_speaks_of_three_versions_only():
-    other = set(VERSIONS) - set(lesson.VERSIONS)
-    words = (FOLDER / "migrate_or_split.md").read_text(encoding="utf-8")
-    assert not [name for name in other if f"`{name}`" in words]
-    assert list(lesson.four.play().boxes["version"].options) == list(lesson.VERSIONS)

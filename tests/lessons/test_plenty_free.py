@@ -7,13 +7,7 @@ import pytest
 from mmsim.datafiles import load_csv
 from mmsim.lessons import FOLDER
 from mmsim.lessons import plenty_free as lesson
-from mmsim.mm.fragmentation import suitable, sum_types
 from mmsim.scenarios import boot_guest
-from mmsim.scenarios.host import host
-
-
-def test_the_host_at_the_top_has_no_huge_page_even_with_one_percent_in_use():
-    assert suitable(sum_types(host(cma=0, used=1).zone.lists()), 9) == 0
 
 
 @pytest.mark.parametrize("stored", load_csv(lesson.MODEL), ids=lambda row: row["version"])
@@ -25,12 +19,7 @@ def test_the_stored_fate_of_a_guest_is_what_the_model_gives(stored):
     assert not any(world.in_cma(pfn) for pfn in world.folios)
 
 
-def test_the_blocks_of_the_strips_are_the_buddy_allocators():
+def test_the_strips_of_the_text_are_those_that_are_judged():
     text = (FOLDER / "plenty_free.md").read_text(encoding="utf-8")
-    for held, counts, where in (
-        (lesson.EXAMPLE, (3, 3, 1, 0, 0), "1, 2-3, 4-7, 8-9, 11, 12-13, 14"),
-        (lesson.MINE, (4, 2, 1, 0, 0), "0-1, 2, 5, 6-7, 9, 11, 12-15"),
-    ):
-        found, told = lesson.free_blocks(held)
-        assert (tuple(found.values()), told) == (counts, where)
+    for held in (lesson.EXAMPLE, lesson.MINE):
         assert "  ".join("#" if page in held else "." for page in range(16)) in text

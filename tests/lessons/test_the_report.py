@@ -1,15 +1,9 @@
-"""Lesson 00: what its text says of every setting of the picture."""
+"""Lesson 00: the rules of its card, in every setting of the picture."""
 
 from __future__ import annotations
 
 from mmsim.lessons import the_report as lesson
 from mmsim.views.first_screen import NEVER, NOBODY, stops
-
-
-def test_without_a_holder_base_never_starts_and_all_but_the_huge_page_has_moved():
-    nobody = stops("base", NOBODY)[-1]
-    assert (nobody.outside, nobody.result) == (512, "-12")
-    assert not any(stops("base", when)[-1].starts for when in (NOBODY, "1", "9", NEVER))
 
 
 def test_only_one_rule_gives_what_is_counted_in_every_setting_of_the_picture():

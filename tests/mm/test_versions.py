@@ -30,13 +30,6 @@ def test_a_difference_names_the_seams_that_differ_and_no_other(before, after):
     }
 
 
-def test_a_difference_in_one_seam_is_its_two_values_under_what_it_means():
-    assert diff("base", "2/2-only", "ref_errno").splitlines() == [
-        *("--- base", "+++ 2/2-only", "@@ -1,2 +1,2 @@", f" # {SEAMS['ref_errno']}"),
-        *("-ref_errno = -EBUSY", "+ref_errno = -EAGAIN"),
-    ]
-
-
 OTHERWISE = {
     "ref_errno": -EBUSY,
     "retry_split": never_retry_split,

@@ -12,13 +12,6 @@ from mmsim.scenarios import timed_hold
 from mmsim.scenarios.clock import HOLD_MAX, Clock, attempts
 
 
-def rows(scenario, clock):
-    """(time, actor, step) of a run."""
-    trace = record(scenario, clock)
-    steps = [(event.actor, event.op.kind.name) for event in trace.events]
-    return [(time, *step) for time, step in zip(clock.times, steps, strict=True)]
-
-
 def test_who_waits_goes_on_when_it_can():
     def holds():
         yield folio_lock(PFN)
@@ -32,7 +25,9 @@ def test_who_waits_goes_on_when_it_can():
         yield folio_unlock(PFN)
 
     scenario = Scenario("lock", memory(folio()), (Actor("a", holds), Actor("b", waits)))
-    found = rows(scenario, Clock())
+    clock = Clock()
+    events = zip(clock.times, record(scenario, clock).events, strict=True)
+    found = [(time, event.actor, event.op.kind.name) for time, event in events]
     assert (3, "a", "folio_unlock") in found
     assert found[-2:] == [(3, "b", "folio_lock"), (4, "b", "folio_unlock")]
 

@@ -24,7 +24,6 @@ def test_what_is_stored_is_what_the_model_says(setting):
 @pytest.mark.parametrize("setting", SETTINGS[:2] + SETTINGS[-11::5], ids=" ".join)
 def test_every_stop_can_be_read(setting):
     way = first.stops(*setting)
-    sayings = [first.stop_words(stop) for stop in way]
     for n in range(1, len(way) + 1):
         left, right = first.memory_svg(way[:n]), first.way_svg(way[:n])
         readable(left)
@@ -36,8 +35,6 @@ def test_every_stop_can_be_read(setting):
         judged = place in ("refused", "let go", "again", "given up", "end")
         assert all(sign == judged for sign in compared)
         assert not any(word.endswith("…") for word in [*words(left), *words(right)])
-    assert all(len(said) > 20 for said in sayings)
-    assert first.setting_words(*setting).count(". ") == 0
 
 
 def test_the_still_frames_say_in_words_what_they_show():

@@ -44,10 +44,6 @@ def test_every_way_can_be_drawn(name, version):
     assert picture.words in picture.svg
 
 
-def test_a_step_that_was_not_reached_is_not_bold():
-    assert "Freeze: is the count right?" not in bold(flow_picture(vfio_map("v2").run()))
-
-
 def test_in_6_12_a_page_is_not_visited_anew_for_each_try():
     words = flow_picture(vfio_map("6.12", thps=2, order=3, targets="available").run()).words
     assert "found 11 times; it could not be moved 10 times, tried again 9 times; it was mo" in words

@@ -52,8 +52,3 @@ def test_the_words_of_a_picture_may_hold_quotes_in_each_column():
     columns = [Svg(10, 10, words, words).render()] * 2
     html = Picture(columns, words)._repr_html_()
     assert [*map(unescape, re.findall(r'alt="([^"]*)"', html))] == [words, words]
-
-
-def test_what_has_no_picture_says_so():
-    with pytest.raises(TypeError, match="no picture of 3"):
-        show.picture(3)

@@ -25,11 +25,8 @@ def test_a_text_is_drawn_and_its_zones_are_offered():
     assert widget.zone.options == (LARGEST, "0 Normal", "1 Normal")
     widget.zone.value = "0 Normal"
     assert widget.view.value.startswith(machine(TEXT, "Normal", 0).svg)
-    widget.zone.value = "1 Normal"
-    widget.order.value = 10
-    assert widget.view.value.startswith(machine(TEXT, "Normal", 1, 10).svg)
     widget.order.value = 0
-    assert widget.view.value.startswith(machine(TEXT, "Normal", 1, 0).svg)
+    assert widget.view.value.startswith(machine(TEXT, "Normal", 0, 0).svg)
 
 
 def test_another_text_begins_anew():
@@ -71,7 +68,3 @@ def test_the_plain_call_says_the_same(capsys):
     assert machine(TEXT, "Normal", 0).sentence in said
     show_memory("hello")
     assert capsys.readouterr().out.startswith("Can't be read: line 1: 'hello' is no line of")
-    show_memory(TEXT, "Nrmal")
-    assert "did you mean 'Normal'" in capsys.readouterr().out
-    show_memory(TEXT, order=11)
-    assert capsys.readouterr().out.startswith("Can't be read: order 11")
