@@ -21,7 +21,7 @@ import sys
 import tomllib
 import urllib.parse
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from importlib import metadata
 from pathlib import Path, PurePosixPath
 from types import FrameType
@@ -200,10 +200,11 @@ def sign_lessons(share: Path, folder: Path) -> None:
     nbformat = importlib.import_module("nbformat")
     with suppress(OSError, ValueError):
         notary = importlib.import_module("nbformat.sign").NotebookNotary()
-        for name, file in _files(share, "*.ipynb").items():
-            content, mine = file.read_bytes(), folder / name
-            if name.endswith(".ipynb") and mine.is_file() and mine.read_bytes() == content:
-                notary.sign(nbformat.reads(content.decode(), as_version=4))
+        with closing(notary.store):
+            for name, file in _files(share, "*.ipynb").items():
+                content, mine = file.read_bytes(), folder / name
+                if name.endswith(".ipynb") and mine.is_file() and mine.read_bytes() == content:
+                    notary.sign(nbformat.reads(content.decode(), as_version=4))
 
 
 def _step(name: str, new: str, present: Mapping[str, str], written: Mapping[str, str]) -> Step:
