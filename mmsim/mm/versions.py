@@ -222,7 +222,7 @@ def _answer(decide: Callable[[Attempt], str], attempt: Attempt) -> str:
     if isinstance(answer, str) and answer in DECISIONS:
         return answer
     if not isinstance(answer, str):
-        given = "nothing" if answer is None else shown(answer, 40, quoted=True)
+        given = "nothing" if answer is None else shown(answer, 40)
         asked = f"for a {attempt.what}, {attempt.code}, at try {attempt.tries}"
         allowed = ", ".join(map(repr, DECISIONS))
         raise SandboxError(f"the policy must return one of {allowed}, and returned {given} {asked}")

@@ -143,13 +143,14 @@ def flow_sentence(flow: FlowCounts) -> str:
         (flow.split, f"it was split {times(flow.split)}, and {moved}"),
     )
     said = "; ".join(words for n, words in parts if n) or "no huge page was on the list"
-    return f"{said[0].upper()}{said[1:]}; {outcome(flow)}."
+    said = "; ".join(filter(None, (said, outcome(flow))))
+    return f"{said[0].upper()}{said[1:]}."
 
 
 def outcome(flow: FlowCounts) -> str:
     """What came back."""
-    returned_ = f"migrate_pages() returned {', '.join(flow.returns)}" if flow.returns else ""
-    return " and ".join(filter(None, (returned_, flow.ends)))
+    returned = f"migrate_pages() returned {', '.join(flow.returns)}" if flow.returns else ""
+    return " and ".join(filter(None, (returned, flow.ends)))
 
 
 def _where(flow: FlowCounts) -> str:

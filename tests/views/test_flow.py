@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import pytest
 from svg_rules import readable
 
-from mmsim.scenarios import vfio_map
+from mmsim.scenarios import drop_caches_only, vfio_map
 from mmsim.views.flow import flow_picture
 
 RUNS = {
@@ -47,6 +47,10 @@ def test_every_way_can_be_drawn(name, version):
 def test_in_6_12_a_page_is_not_visited_anew_for_each_try():
     words = flow_picture(vfio_map("6.12", thps=2, order=3, targets="available").run()).words
     assert "found 11 times; it could not be moved 10 times, tried again 9 times; it was mo" in words
+
+
+def test_a_run_without_a_migration_is_one_sentence():
+    assert flow_picture(drop_caches_only().run()).words == "No huge page was on the list."
 
 
 @pytest.mark.parametrize("trouble", ["writeback", "nomem", "truncated"])
