@@ -117,6 +117,7 @@ lite-serve: ## serve the browser edition to a class room (PORT= is honoured)
 	@"$$(tools/find-python)" tools/serve_lite.py $(SITE) $(PORT)
 
 lock: $(LOCK)/bin/uv ## resolve requirements/*.txt and package-lock.json anew (UPGRADE=--upgrade for newer versions)
+	@$(UV_COMPILE) requirements/uv.in -o requirements/uv.txt
 	@$(UV_COMPILE) pyproject.toml requirements/build.in --extra notebook --extra test \
 		-o requirements/test.txt
 	@$(UV_COMPILE) pyproject.toml requirements/build.in --extra notebook \
@@ -132,7 +133,7 @@ lock: $(LOCK)/bin/uv ## resolve requirements/*.txt and package-lock.json anew (U
 
 $(LOCK)/bin/uv:
 	@"$$(tools/find-python)" -m venv $(LOCK)
-	@$(LOCK)/bin/pip install --quiet --disable-pip-version-check uv
+	@$(LOCK)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
 
 venv:
 	@tools/make-venv $(LAB) requirements/lab.txt

@@ -58,16 +58,17 @@ def test_the_first_python_that_is_new_enough_or_one_sentence(tmp_path: Path) -> 
 # --- tools/make-venv: a stand-in for Python notes how it is called ----------------------------
 
 PYTHON = """
-echo "$*" >>"$CALLS"
+echo "$(basename "$0") $*" >>"$CALLS"
 case "$*" in
 "-m venv "*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
 *"$FAIL"*) exit 1 ;;
+*uv.txt*) cp "$0" "$(dirname "$0")/uv" ;;
 esac
 """
 
 
 def test_an_environment_is_made_from_nothing_then_at_once_then_where_something_changed(tmp_path):
-    """An interrupted run is done again."""
+    """An interrupted run is done again; where uv cannot install something, pip does."""
     root, calls = tmp_path / "checkout", tmp_path / "calls"
     shutil.copytree(ROOT / "tools", root / "tools")
     (root / "lock.txt").write_text("a==1")
@@ -78,19 +79,25 @@ def test_an_environment_is_made_from_nothing_then_at_once_then_where_something_c
         calls.write_text("")
         env = os.environ | {"PYTHON": str(python), "CALLS": str(calls), "FAIL": fail}
         call("tools/make-venv", ".venv", "lock.txt", cwd=root, **env)
-        return [line for line in calls.read_text().splitlines() if line.startswith("-m")]
+        return [line for line in calls.read_text().splitlines() if " -c " not in line]
 
-    assert len(make(fail="--require-hashes")) == 2
-    assert len(make(fail="--editable")) == 3
-    venv, lock, editable = make()
-    assert venv == "-m venv .venv"
-    assert lock.endswith("--require-hashes --requirement lock.txt")
+    def programs(lines: list[str]) -> list[str]:
+        return [line.partition(" ")[0] for line in lines]
+
+    assert programs(make(fail="uv.txt")) == ["python"] * 4  # pip does all of it
+    (root / ".venv" / ".mmsim-stamp").unlink()
+    assert programs(make(fail="lock.txt")) == ["python", "python", "uv", "python"]
+    assert programs(make(fail="--editable")) == ["python", "python", "uv", "uv", "python"]
+    venv, uv, lock, editable = make()
+    assert venv == "python -m venv .venv"
+    assert uv.endswith("--require-hashes --requirement requirements/uv.txt")
+    assert lock.endswith("--no-compile --require-hashes --requirement lock.txt")
     assert editable.endswith("--no-build-isolation --no-deps --editable .")
     assert make() == []
     (root / "pyproject.toml").write_text("version = 2")
     assert make() == [editable]
     (root / "lock.txt").write_text("a==2")
-    assert len(make()) == 3
+    assert len(make()) == 4
 
 
 def test_without_npm_one_sentence_says_what_is_skipped(tmp_path: Path) -> None:
