@@ -13,6 +13,7 @@ import sys
 import time
 import xml.etree.ElementTree as ET
 from contextlib import nullcontext
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -29,7 +30,7 @@ from mmsim.lessons import you_are_the_scheduler as game
 from mmsim.lessons.card import Card
 from mmsim.lessons.form import options
 from mmsim.progress import ANSWER_MAX, FILE, LOCK, NUMBERS, SESSION, read
-from mmsim.views.show import marked
+from mmsim.views.show import as_text, marked
 from mmsim.widgets.card import CardBox
 
 LESSONS = {"the_report": lesson, "who_holds_this_page": holds, "you_are_the_scheduler": game}
@@ -360,6 +361,10 @@ def test_the_card_that_compares_before_and_after(file, monkeypatch):
     assert "Right: lesson 00 2 of 6, today 5 of 6." in repr(last.afterwards)
     monkeypatch.delenv(SESSION)
     assert "Right: today 5 of 6." in repr(last.afterwards)
+    last.afterwards.state = replace(last.afterwards.state, last={})  # the book: before an answer
+    told = "\n".join(map(as_text, last.before_and_after()))
+    assert "it is" in told
+    assert "today" not in told
 
 
 @pytest.fixture(scope="module")

@@ -171,6 +171,7 @@ def take(seed: int) -> Shown:
     Raises ValueError for what is no seed."""
     if case_of(seed) != case():
         ask_about(seed)
+        verdict.solution, look.solution = case().outcomes[0], chosen(fewest_looks())
     facts = {"kernel": case().kernel, "huge pages in CMA": case().huge_pages}
     facts |= {**case().counters, PIN: "-ENOMEM"}
     rows = labels(facts, "what is told")
@@ -369,6 +370,18 @@ def tells_apart(looks: Collection[str]) -> set[frozenset[str]]:
     return {frozenset((a, b)) for a, b in combinations(shown, 2) if shown[a] != shown[b]}
 
 
+def fewest_looks() -> tuple[str, ...]:
+    """Observations that tell apart all that can be told apart: as few as possible."""
+    every = tells_apart(LOOKS)
+    choices = (looks for n in range(len(LOOKS) + 1) for looks in combinations(LOOKS, n))
+    return next(looks for looks in choices if tells_apart(looks) == every)
+
+
+def chosen(looks: Collection[str]) -> dict[str, str]:
+    """The answer that chooses these observations."""
+    return {name: TRACE if name in looks else LEAVE for name in LOOKS}
+
+
 def look_judged(answer: dict[str, str]) -> Verdict:
     """Judged by what each observation would show of each cause that fits."""
     looks = [name for name, said in answer.items() if said == TRACE]
@@ -378,7 +391,7 @@ def look_judged(answer: dict[str, str]) -> Verdict:
         return failed(f"{'what you chose' if looks else 'nothing'} does not tell apart {pairs}")
     if not looks:
         return passed("one cause fits, so there is nothing to tell apart")
-    if any(tells_apart(fewer) == every for fewer in combinations(LOOKS, len(looks) - 1)):
+    if len(looks) > len(fewest_looks()):
         return failed("as much can be told with fewer: which are really needed?")
     of = comb(len(case().fitting), 2)
     return passed(f"told apart: {len(every)} of {plural(of, 'pair')} of causes that fit")
@@ -391,7 +404,7 @@ look = Card(
     dict.fromkeys(LOOKS, (TRACE, LEAVE)),
     labels={name: words for name, (words, _) in LOOKS.items()},
     judge=look_judged,
-    solution={name: TRACE if name == "split_returns" else LEAVE for name in LOOKS},
+    solution=chosen(["split_returns"]),
     hints=(
         "For each cause that fits: what would be seen?",
         "A split that lacks memory returns -ENOMEM; one of a page that was cut off, -EBUSY. It is "
@@ -416,15 +429,19 @@ look = Card(
 def before_and_after() -> list[Any]:
     """The first answer of lesson 00, if it was kept, beside the one of today."""
     before = progress.recall("the_report.pretest")[0].get("first")
-    sides = {"lesson 00": before} if isinstance(before, dict) else {}
-    sides |= {"today": afterwards.stored, "it is": afterwards.right()}
-    cells = [[str(side.get(name)).lower() for side in sides.values()] for name in QUESTIONS]
+    sides = {"lesson 00": before if isinstance(before, dict) else {}, "today": afterwards.stored}
+    said = {when: side for when, side in sides.items() if side}
+    true = afterwards.right()
+    rows = {
+        words: [str(side.get(name)).lower() for side in (*said.values(), true)]
+        for name, words in QUESTIONS.items()
+    }
+    table = frame([*rows.values()], labels(rows, "statement"), [*said, "it is"])
     right = ", ".join(
-        f"{when} {sum(side.get(n) is ANSWERS[n][0] for n in QUESTIONS)} of 6"
-        for when, side in sides.items()
-        if when != "it is"
+        f"{when} {sum(side.get(name) is true[name] for name in QUESTIONS)} of 6"
+        for when, side in said.items()
     )
-    return [frame(cells, labels(QUESTIONS.values(), "statement"), [*sides]), f"Right: {right}."]
+    return [table, *[f"Right: {right}."] * bool(said)]
 
 
 afterwards = Card(

@@ -358,13 +358,14 @@ def how_to_read() -> str:
 
 
 longer = Card(
-    "How late may the reference be dropped in fragmented memory, so that the pin still succeeds?\n"
-    f"For the measured base, which checks once, it is {BASE_US} µs. v2 checks ten times.\n\n"
+    "How late (in µs) may the reference be dropped in fragmented memory, so that a pin of v2 still "
+    "succeeds?\n"
+    f"Both numbers are measured. For base, which checks once, it is {BASE_US} µs. v2 checks ten "
+    "times.\n\n"
     "The measured base has the companion of lesson 04. Without it, no pin of base that needs a "
     "split would succeed.",
-    {"v2_us": (600, 900, 5600)},
-    labels={"v2_us": "v2, measured, in µs"},
-    outcome=lambda: {"v2_us": round(releases()["fragmented", "measured"][1], -2)},
+    (600, 900, 5600),
+    outcome=lambda: round(releases()["fragmented", "measured"][1], -2),
     hints=(
         "The last check decides. How many checks come after the first one?",
         "Nine more checks, and the clock says how long each takes; a unit is 0.59 µs.",

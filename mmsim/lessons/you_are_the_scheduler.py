@@ -33,6 +33,7 @@ PIN = vfio_map("v2", order=2, released="1")
 # -- the levels of the game
 
 LEVELS: dict[str, Level] = {}
+CARDS: dict[str, Card] = {}
 
 
 def schedule_judged(level: Level, answer: str) -> Verdict:
@@ -60,7 +61,6 @@ def level_card(level: Level, question: str, solution: str, *hints: str) -> Card:
         ]
         return [f"Your schedule: {card.stored}", *told, columns_picture(trace)]
 
-    LEVELS[level.name] = level
     card = Card(
         question,
         str,
@@ -70,14 +70,14 @@ def level_card(level: Level, question: str, solution: str, *hints: str) -> Card:
         hints=hints,
         still=shown,
     )
+    LEVELS[level.name], CARDS[level.name] = level, card
     return card
 
 
 def won(level: Level, schedule: str) -> None:
     """A level that is won in the game is an answer to its card."""
-    card = globals()[level.name]
-    if not card.settled:
-        card.answer(schedule)
+    if not CARDS[level.name].settled:
+        CARDS[level.name].answer(schedule)
 
 
 def run_picture(schedule: str, of: str = "at_check") -> Picture:
@@ -91,9 +91,11 @@ def run(schedule: str, of: str = "at_check") -> Shown:
     def play() -> list[Any]:
         if of not in LEVELS:
             return [f"Not played: no level {of!r}{nearest(str(of), LEVELS)}."]
+        if not isinstance(schedule, str):
+            return ["Not played: a schedule is a text such as 'split*2 holder*2'."]
         try:
             picture = run_picture(schedule, of)
-        except (ValueError, AttributeError) as error:
+        except ValueError as error:
             return [f"Not played: {error}."]
         verdict = schedule_judged(LEVELS[of], schedule)
         said = f"Won. {verdict.why}" if verdict.state == "passed" else verdict.why

@@ -40,7 +40,7 @@ def test_the_game_without_buttons():
     for schedule, level, told in (
         ("split*3", "at_chek", "Not played: no level 'at_chek'; did you mean"),
         ("split*3", 5, "Not played: no level 5"),
-        (None, "piece", "Not played"),
+        (None, "piece", "Not played: a schedule is a text"),
         ("__import__('os')", "at_check", "Not played: can't read"),
         ("split*6 holder split*99", "at_check", "Won. "),
     ):
