@@ -252,7 +252,7 @@ def live(card: Card, solutions: list[Any]) -> dict[str, Any]:
         for one in (card, *card.needs):  # what a reader will say is not known yet
             if isinstance(one.stored, dict):
                 one.state = replace(one.state, last={})
-        found["shown"] = as_html(card.given())
+        found["shown"] = as_html(card.pictures())
         found["shown"] += as_html("In the notebook this can be changed.") if card.play else ""
     return {**found, "play": play, "reason": marked(reason(card))}
 

@@ -1,7 +1,8 @@
 """The lessons: one module of cards and one text each, side by side.
 
 `mmsim.lessons.NAME` holds the cards of a lesson and everything that serves only that lesson;
-`NAME.md` beside it is its text.  Number, title and time of a lesson stand here and only here."""
+`NAME.md` beside it is its text.  Number, title and time of a lesson stand here and only here.
+In a notebook, importing this lets a cell that was run out of order say which one it needs."""
 
 from __future__ import annotations
 

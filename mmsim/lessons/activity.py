@@ -7,8 +7,7 @@ A prediction, a check, a bet and a reveal are all the same; they differ in what 
 | `asked` | a bet: one answer, which is noted and not judged |
 | `asked`, `outcome` | a prediction: one answer, then "you said 1 · it was 512" |
 | `asked`, `judge` | a check: a wrong answer gets a reason, and another one may be tried |
-| `asked`, `judge`, `outcome` | a check that tells the outcome, too, once it is unlocked |
-| `asked`, `outcome`, `against` | the same, compared part by part; it needs no `judge` |
+| `asked`, `outcome`, `against` | a check by parts, which tells the outcome once it is unlocked |
 | `judge` | a check of code: the answer is whatever the cell hands in |
 | none of them | a reveal: shown as soon as the cards in `needs` are unlocked |
 
@@ -70,6 +69,7 @@ class Activity:
     `asked`: what is asked: parts by name, each with choices or a type, or what a single one allows.
     `labels`: words beside a part's choices.  `form`: how an answer looks that is written, such as
     `vfio_map(...)`; FUNCTION if it is a function.  Of a number it need not be said.
+    `judge`: what becomes of an answer; a SandboxError of it is told as a wrong answer.
     `against`: what speaks against a part and a wrong value of it, and how it really is.
     `if_right`: what is said when every part is right.
     `why`: the reason, told with the outcome; `because`: that of each part.

@@ -23,6 +23,7 @@ from mmsim.lessons.form import (
     Allowed,
     FormError,
     Verdict,
+    failed,
     noted,
     passed,
     plain,
@@ -31,6 +32,7 @@ from mmsim.lessons.form import (
     still_open,
     unanswered,
 )
+from mmsim.sandbox import SandboxError
 from mmsim.views.show import as_html, as_text, marked, marked_list, unmarked
 
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
@@ -51,7 +53,7 @@ class Card(Activity):
             )
         self._recalled = False
         self._views: list[Callable[[], None]] = []
-        self._given: Any = None  # while its forms are made
+        self._pictures: Any = None  # while its forms are made
         for need in self.needs:
             need.on_change(self.changed)
 
@@ -139,9 +141,12 @@ class Card(Activity):
         return answer[ONLY] if self.single else answer
 
     def _judged(self, answer: Any) -> Verdict:
-        if self.judge is not None:
+        if self.judge is None:
+            return noted() if self.outcome is None else passed("")
+        try:
             return self.judge(answer)
-        return noted() if self.outcome is None else passed("")
+        except SandboxError as error:  # what the learner wrote goes wrong
+            return failed(str(error))
 
     def solved(self) -> Card:
         """The card with a right answer stored, as the solution edition shows it; not kept."""
@@ -229,10 +234,10 @@ class Card(Activity):
         """What became of the answer; empty while there is none."""
         return wording.reply(self)
 
-    def given(self) -> Any:
+    def pictures(self) -> Any:
         """The pictures and tables that the answer has unlocked; made once for all its forms."""
-        if self._given is not None:
-            return self._given
+        if self._pictures is not None:
+            return self._pictures
         if self.still is None or not self.unlocked:
             return []
         try:
@@ -256,19 +261,19 @@ class Card(Activity):
         sign, text = "●" if self.settled else "○", self.text.split("\n\n")
         asked = [] if self.settled else [*text, *wording.choices(self), *self.ways()]
         lines = [f"{sign} {self.headline}", *filter(None, asked), *self.reply()]
-        given = self.given()
-        pictures = given if isinstance(given, list | tuple) else [given]
+        made = self.pictures()
+        pictures = made if isinstance(made, list | tuple) else [made]
         shown = [*map(unmarked, lines), *pictures, *map(unmarked, wording.reason(self))]
         return "\n".join(map(as_text, shown))
 
     def _repr_html_(self) -> str:
         asked = marked_list(wording.choices(self)) + marked(self.ways())
-        replied = marked(self.reply()) + as_html(self.given()) + marked(wording.reason(self))
+        replied = marked(self.reply()) + as_html(self.pictures()) + marked(wording.reason(self))
         return wording.question(self) + ("" if self.settled else asked) + replied
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         self._recall()
-        self._given = self.given()
+        self._pictures = self.pictures()
         try:
             bundle = {"text/plain": repr(self), "text/html": self._repr_html_()}
             try:
@@ -277,7 +282,7 @@ class Card(Activity):
                 return bundle
             return {**skin.box_of(self)._repr_mimebundle_(), **bundle}
         finally:
-            self._given = None
+            self._pictures = None
 
 
 def quiz(

@@ -20,7 +20,7 @@ from typing import Any
 
 from mmsim import datafiles, errno
 from mmsim.constants import ANON, REASONS, REPORTED
-from mmsim.constants import HPAGE_PMD_NR as HPAGE_PMD_NR
+from mmsim.constants import HPAGE_PMD_NR as HPAGE_PMD_NR  # for the text
 from mmsim.engine.explore import Outcome
 from mmsim.engine.scenario import State
 from mmsim.engine.schedule import render
@@ -413,17 +413,13 @@ class Own(Card):
     def judged(self, answer: Any) -> Verdict:
         """What becomes of what was handed in."""
         self.case = None
-        own = self.handed_in(answer)
-        try:
-            return self.tried(own)
-        except SandboxError as error:
-            return failed(str(error))
+        return self.tried(self.handed_in(answer))
 
-    def given(self) -> Any:
+    def pictures(self) -> Any:
         """The vector that failed, as long as there is one, already at the first wrong answer."""
         if self.state.verdict.state == "failed":
             return failure_shown(*self.case) if self.case else []
-        return super().given()
+        return super().pictures()
 
     def ways(self) -> list[str]:
         """Where the functions are written; not said again to somebody who has run the cell."""

@@ -30,7 +30,7 @@ from mmsim.mm.seams import (
 )
 from mmsim.mm.versions import V3FIX, own_policy
 from mmsim.mm.world import EITHER
-from mmsim.sandbox import SandboxError, limited
+from mmsim.sandbox import limited
 from mmsim.scenarios import SMALL, lru_batch, make, vfio_map
 from mmsim.views.flow import flow_picture
 from mmsim.views.state import state_picture
@@ -108,10 +108,7 @@ def counted_once(c: Counts) -> bool:
 
 def claim_judged(claim: Any) -> Verdict:
     """Does a claim tell v2 from v3fix?"""
-    try:
-        said = {c: limited("claim", claim, c) for v in ("v3fix", "v2") for c in ends_of(v)}
-    except SandboxError as error:
-        return failed(str(error))
+    said = {c: limited("claim", claim, c) for v in ("v3fix", "v2") for c in ends_of(v)}
     if all(answer is None for answer in said.values()):
         return UNTOUCHED
     for end, answer in said.items():
@@ -358,29 +355,24 @@ def others_notice(version: Version) -> list[str]:
 def policy_judged(decide: Any) -> Verdict:
     """Better than the last version where something can be won, and no burden elsewhere."""
     first = [Attempt(what, "-EAGAIN", "longterm_pin", 1, "try again") for what in DRAINS_MAX]
-    try:
-        row = own(decide)
-        if all(limited("policy", decide, attempt) is None for attempt in first):
-            return UNTOUCHED
-        if notice := others_notice(row):
-            return failed(f"callers other than a pin notice it: {', '.join(notice)}")
-        for what, most in DRAINS_MAX.items():
-            if (times := drains_for(row, what)) > most:
-                why = "one drain empties all" if most else "it takes no reference off a huge page"
-                return failed(
-                    f"a {what} that is held for ever costs {plural(times, 'drain')} of every "
-                    f"processor, at most {most}: {why}"
-                )
-        if (steps := score(row, NEVER)) > STEPS_MAX:
-            return failed(f"{NEVER}: {steps} steps until it gives up; at most {STEPS_MAX}")
-        for case, usual in zip(CASES, KNOWN[V3FIX.name], strict=True):
-            if case != NEVER and (mine := score(row, case)) <= usual:
-                kind = "worse" if mine < usual else "not better yet"
-                return failed(
-                    f"{case}: yours {in_words(case, mine)}, v3fix {to_beat(case)}: {kind}"
-                )
-    except SandboxError as error:
-        return failed(str(error))
+    row = own(decide)
+    if all(limited("policy", decide, attempt) is None for attempt in first):
+        return UNTOUCHED
+    if notice := others_notice(row):
+        return failed(f"callers other than a pin notice it: {', '.join(notice)}")
+    for what, most in DRAINS_MAX.items():
+        if (times := drains_for(row, what)) > most:
+            why = "one drain empties all" if most else "it takes no reference off a huge page"
+            return failed(
+                f"a {what} that is held for ever costs {plural(times, 'drain')} of every "
+                f"processor, at most {most}: {why}"
+            )
+    if (steps := score(row, NEVER)) > STEPS_MAX:
+        return failed(f"{NEVER}: {steps} steps until it gives up; at most {STEPS_MAX}")
+    for case, usual in zip(CASES, KNOWN[V3FIX.name], strict=True):
+        if case != NEVER and (mine := score(row, case)) <= usual:
+            kind = "worse" if mine < usual else "not better yet"
+            return failed(f"{case}: yours {in_words(case, mine)}, v3fix {to_beat(case)}: {kind}")
     return passed("better in every case that can be won; it costs little, and nobody else notices")
 
 

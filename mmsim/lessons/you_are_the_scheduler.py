@@ -85,7 +85,7 @@ def run_picture(schedule: str, of: str = "at_check") -> Picture:
     return columns_picture(played(schedule, LEVELS[of].situation))
 
 
-def run(schedule: str, of: str = "at_check") -> Shown:
+def run(schedule: object, of: str = "at_check") -> Shown:
     """The game without buttons: play a schedule of a level, and see what can be done next."""
 
     def play() -> list[Any]:

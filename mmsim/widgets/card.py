@@ -139,7 +139,7 @@ class CardBox(Frame):
             self._busy(told)
         try:
             if self.card.play is None:
-                self.shown.value = as_html(self.card.given())
+                self.shown.value = as_html(self.card.pictures())
             elif first:
                 self.play.children = [self.card.play()]
             elif not self.card.unlocked:

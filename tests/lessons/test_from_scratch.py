@@ -178,7 +178,8 @@ def test_what_is_not_written_is_not_judged_and_an_old_picture_goes():
     ],
 )
 def test_the_review_compares_the_seams_in_every_order_of_steps(seams, told):
-    said = lesson.reviewed.judge(finished_page()["patched"]._replace(**seams))
+    patched = finished_page()["patched"]._replace(**seams)
+    said = handed(lesson.reviewed, {"patched": patched}).state.verdict
     assert told in said.why
     differs = "another kernel" in said.why
     assert bool(re.search("after this schedule: (pin|migrate)", said.detail)) == differs

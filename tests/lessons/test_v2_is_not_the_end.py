@@ -92,7 +92,7 @@ def busy(answer, when=lambda a: True):
 @pytest.mark.parametrize(
     ("decide", "told"),
     [
-        (lambda a: a.usual, "failed visit: yours 95.2 %, v3fix 95.2 %: not better yet"),
+        (lambda a: a.usual, "✘ Not yet: visit: yours 95.2 %, v3fix 95.2 %: not better yet"),
         (lambda a: "give up" if a.pin_is_busy else a.usual, "v3fix 95.2 %: worse"),
         (lambda a: None if a.what == "huge page" else a.usual, "nothing for a huge page, -EAGAIN"),
         (busy("wait"), "never: 219 steps until it gives up; at most 200"),
@@ -102,11 +102,11 @@ def busy(answer, when=lambda a: True):
         (busy("wait", lambda a: a.tries < 4), "lru_batch: yours 0.0 %, v3fix 0.0 %: not better"),
         (lambda a: "drain", "callers other than a pin notice it: compaction"),
         (lambda a: "drain" if a.reason == "syscall" else a.usual, "a pin notice it: syscall"),
-        (lambda a: None, "not attempted"),
+        (lambda a: None, "Not stored: the function returns nothing yet."),
         (lambda a: 1 / 0, "the policy raised ZeroDivisionError"),
         (lambda a: "retry", "the policy returned 'retry'"),
     ],
 )
 def test_a_policy_is_told_where_it_falls_short(decide, told):
-    verdict = lesson.policy.judge(decide)
-    assert told in f"{verdict.state} {verdict.why}"
+    assert told in "\n".join(lesson.policy.answer(decide).reply())
+    assert not lesson.policy.settled
