@@ -1,7 +1,7 @@
 """What was measured on real kernels: which version of the model each is, and shares of pins.
 
-Interface: VERSION_OF, measured_version; wilson, CONFIDENCE, Share; rescued_pins, measured_pins,
-Pins, DISTURBANCES, Trial, trials, bins, best_split, LATEST_US, BIN_US
+Interface: VERSION_OF, VARIANT_OF, measured_version; wilson, CONFIDENCE, Share; rescued_pins,
+measured_pins, Pins, DISTURBANCES, Trial, trials, bins, best_split, LATEST_US, BIN_US
 
 Every number is counted from the rows of data/kernel-runs/.  Both loops of the measured kernel are
 counted together unless said: they differ in how failures are counted, not in what fails.
@@ -168,6 +168,8 @@ def measured_pins(variant: str, scenario: str = "", loop: str = "") -> Pins:
 
 
 LOOP, RETFIX = "oct22", "1"
+VARIANT_OF = {VERSION_OF[LOOP, variant, RETFIX]: variant for variant in VARIANTS}
+"""Version -> the measured variant of that loop that behaves like it; all had the first patch."""
 BIN_US = 100
 LATEST_US = 1_500
 """Later releases are few, and every version has given up by then."""

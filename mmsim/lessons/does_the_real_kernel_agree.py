@@ -9,12 +9,12 @@ from typing import Any
 
 from mmsim.datafiles import load_csv
 from mmsim.evidence.ftrace import AlignedRow, align, raw_lines, real_trace, situation
-from mmsim.evidence.measured import Share
+from mmsim.evidence.measured import VARIANT_OF, Share
 from mmsim.lessons.card import Card, quiz
 from mmsim.lessons.form import Choices, Verdict, failed, passed
-from mmsim.lessons.how_likely import VARIANT, failed_bars
 from mmsim.scenarios import SMALL, pin_versus, vfio_map
 from mmsim.scenarios.situation import MISSED, NOT_SPLIT
+from mmsim.views.charts import failed_bars
 from mmsim.views.show import Shown
 from mmsim.views.state import state_picture
 from mmsim.views.svg import Picture
@@ -89,14 +89,14 @@ SETUPS = {
 }
 """Set-up -> the traces of the loop of October 2022 and of 6.12."""
 FRAGMENTED = [*SETUPS][-1]
-VERSIONS = (*VARIANT, "6.12")
+VERSIONS = (*VARIANT_OF, "6.12")
 
 
 def file_of(setup: str, version: str) -> str:
     """The trace of a set-up, from the kernel that behaves like a version."""
     old, new = SETUPS[setup]
-    if version in VARIANT:
-        return f"{old}_{VARIANT[version]}_retfix1.txt"
+    if version in VARIANT_OF:
+        return f"{old}_{VARIANT_OF[version]}_retfix1.txt"
     return f"K612_{new}_unit0_sub0_refs1.txt"
 
 

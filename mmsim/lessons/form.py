@@ -12,7 +12,6 @@ from collections.abc import Hashable, Mapping
 from numbers import Integral
 from typing import Any, NamedTuple
 
-from mmsim.constants import REPORTED
 from mmsim.engine.trace import Trace
 from mmsim.errors import nearest, shown, with_article
 from mmsim.sandbox import learners_own
@@ -180,11 +179,6 @@ def said(value: Any, allowed: Allowed) -> str:
     if isinstance(allowed, Choices) and value in allowed:
         return f"{value} ({allowed[value]})"
     return shown(value)
-
-
-def counters_of(trace: Trace) -> dict[str, int]:
-    """The two counters of the report at the end of a run."""
-    return {name: trace.last.world.vmstat[name] for name in REPORTED}
 
 
 def ran(answer: object, wanted: str) -> tuple[Situation, Trace]:

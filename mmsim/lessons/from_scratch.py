@@ -30,7 +30,6 @@ from mmsim.evidence.vectors import Vector, position
 from mmsim.lessons import FOLDER
 from mmsim.lessons.card import Card
 from mmsim.lessons.form import FormError, Verdict, failed, passed
-from mmsim.lessons.migrate_or_split import tries_picture
 from mmsim.lessons.wording import AGAIN
 from mmsim.mm.folio import ISOLATION, Folio
 from mmsim.mm.seams import Version
@@ -39,6 +38,7 @@ from mmsim.mm.world import World
 from mmsim.sandbox import SandboxError, limited
 from mmsim.scenarios import CMA_PFN, vfio_map
 from mmsim.scenarios.script import SITES
+from mmsim.views.flow import tries_picture
 from mmsim.views.ledger import LEDGER_HIGH, describe, draw_ledger, ledger
 from mmsim.views.show import Shown
 from mmsim.views.svg import Picture, Svg

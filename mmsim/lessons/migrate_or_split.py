@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from mmsim import errno
 from mmsim.constants import REPORTED
 from mmsim.engine.trace import Trace
 from mmsim.evidence.ftrace import real_trace
 from mmsim.lessons.card import Card, Pick, in_order, quiz, seeded, widget
-from mmsim.lessons.form import Verdict, counters_of, failed, passed, ran
+from mmsim.lessons.form import Verdict, failed, passed, ran
 from mmsim.lessons.the_report import QUESTIONS
-from mmsim.lessons.who_holds_this_page import ledger_picture
 from mmsim.mm.world import AVAILABLE, NONE, World
 from mmsim.scenarios import SCENARIOS, vfio_map
-from mmsim.scenarios.observed import migrate_returns
-from mmsim.views.flow import count_flow, flow_picture
+from mmsim.scenarios.observed import counters_of, migrate_returns, pin_result
+from mmsim.views.flow import end_words, flow_picture, tries, tries_picture
+from mmsim.views.ledger import ledger_picture
 from mmsim.views.show import Shown
-from mmsim.views.svg import INK, LINE, MARKED, PANEL, TITLE, Picture, Svg
+from mmsim.views.svg import Picture
 from mmsim.views.tables import Frame, frame, labels
 
 VERSIONS = ("base", "v1", "v2")
@@ -30,51 +28,6 @@ PASSES = int(vfio_map().knobs["passes"])
 def run(version: str = "base", **knobs: Any) -> Trace:
     """A run of the lesson's situation."""
     return vfio_map(version, **knobs).run()
-
-
-def pin_result(trace: Trace) -> str:
-    """ "pinned", or the error of the pin."""
-    result: int = trace.results["pin"]
-    return "pinned" if result > 0 else errno.name(result)
-
-
-# -- the picture of the lesson: what is tried in each pass
-
-
-def tries(trace: Trace) -> list[str]:
-    """What became of one huge page in each pass in which it was tried."""
-    way = count_flow(trace)
-    split = ["split refused"] * way.refused + ["split"] * way.split
-    return split + ["busy"] * way.busy + ["moved"] * way.moved
-
-
-def tries_picture(title: str, rows: Mapping[str, Trace]) -> Picture:
-    """A row for each run and a box for each pass, with its number: no sign, nothing was tried."""
-    tried_in = {name: tries(trace) for name, trace in rows.items()}
-    sentences = [
-        f"{name}, in {len(found)} of {PASSES} passes, at last {found[-1]}; "
-        f"{pin_result(rows[name])}."
-        for name, found in tried_in.items()
-    ]
-    words = " ".join([f"{title}.", *sentences])
-    left, box, high, wide = 18.0, 46.0, 78.0, 630.0
-    svg = Svg(wide, 60 + high * len(rows), title, words)
-    svg.text(left, 32, title, wide - 2 * left, size=TITLE, bold=True)
-    for place, (name, found) in enumerate(tried_in.items()):
-        y = 62 + high * place
-        svg.text(left, y, name, wide - 2 * left, bold=True)
-        for number in range(PASSES):
-            x, tried = left + number * box, number < len(found)
-            ground, edge = (MARKED, INK) if tried else (PANEL, LINE)
-            svg.rect(x, y + 8, box - 5, 44, fill=ground, stroke=edge, rx=4)
-            svg.note(x + 20, y + 46, f"{number}", 30, anchor="middle")
-            if tried:
-                good = found[number] in ("split", "moved")
-                svg.outcome_mark(x + 20, y + 23, "success" if good else "failure", "", 16)
-        end = pin_result(rows[name])
-        sign = "success" if end == "pinned" else "failure"
-        svg.outcome_mark(left + PASSES * box + 14, y + 28, sign, end, 122)
-    return Picture(svg.render(), words)
 
 
 # -- a huge page is free, or none is
@@ -160,13 +113,6 @@ four = Card(
         versions=VERSIONS,
     ),
 )
-
-
-def end_words(trace: Trace) -> str:
-    """How a run ended, with its counters."""
-    moved = {name: n for name, n in trace.last.world.vmstat.items() if n and "foll" not in name}
-    counters = ", ".join(f"{name} {n}" for name, n in moved.items())
-    return f"that run ends with {pin_result(trace)} and {counters or 'no counter moved'}"
 
 
 def pair_judged(answer: object) -> Verdict:

@@ -12,18 +12,23 @@ from mmsim.errors import shown
 from mmsim.evidence.kernel_runs import AREA_PAGES
 from mmsim.lessons.card import Card, widget
 from mmsim.lessons.form import FUNCTION, UNTOUCHED, FormError, Verdict, failed, passed, ran
-from mmsim.lessons.migrate_or_split import VERSIONS, end_words, pin_result, run, tries_picture
 from mmsim.mm.seams import HUGE_PAGE, TRY_AGAIN, Attempt
 from mmsim.mm.versions import get
 from mmsim.sandbox import limited
 from mmsim.scenarios import cma_alloc, vfio_map
-from mmsim.scenarios.observed import migrate_returns
-from mmsim.views.flow import count_flow
+from mmsim.scenarios.observed import migrate_returns, pin_result
+from mmsim.views.flow import count_flow, end_words, tries_picture
 from mmsim.views.show import Shown
 from mmsim.views.tables import Frame, counters_by_version, frame, labels
 from mmsim.views.words import size_words
 
-# A huge page of two pieces will do in all runs of this lesson.
+VERSIONS = ("base", "v1", "v2")
+
+
+@cache
+def run(version: str, **knobs: Any) -> Trace:
+    """A run of a pin; a huge page of two pieces will do."""
+    return vfio_map(version, order=1, **knobs).run()
 
 
 def refused(trace: Trace) -> int:
@@ -35,8 +40,8 @@ works = Shown(
     lambda: tries_picture(
         "Holder lets go before pass 3: base fails, v1 pins",
         {
-            "base: a refused split ends the call": run("base", order=1, released="3"),
-            "v1: a refused split is tried again": run("v1", order=1, released="3"),
+            "base: a refused split ends the call": run("base", released="3"),
+            "v1: a refused split is tried again": run("v1", released="3"),
         },
     )
 )
@@ -125,8 +130,7 @@ explain = Card(
     dict.fromkeys(ENDS, (0, 1, 2, 3, 10)),
     labels={end: words for end, (words, *_) in ENDS.items()},
     outcome=lambda: {
-        end: migrate_returns(run(version, order=1, **knobs))[-1]
-        for end, (_, version, knobs) in ENDS.items()
+        end: migrate_returns(run(version, **knobs))[-1] for end, (_, version, knobs) in ENDS.items()
     },
     because={
         "busy_moved": "a page that was busy and has moved in the end leaves no count",
@@ -165,7 +169,7 @@ STAYS = "stays"
 
 def decided(version: str, reason: str, split: str) -> str:
     """What migrate_pages() does after the first try to split a huge page without a destination."""
-    trace = run(version, order=1, reason=reason, passes=2, **SPLITS[split])
+    trace = run(version, reason=reason, passes=2, **SPLITS[split])
     way = count_flow(trace)
     if way.split:
         return "goes on"

@@ -9,8 +9,9 @@ from mmsim.constants import HPAGE_PMD_NR, MIGRATE_PASSES
 from mmsim.evidence.ftrace import real_trace
 from mmsim.lessons import number
 from mmsim.lessons.card import Card, widget
-from mmsim.lessons.form import Choices, FormError, Verdict, counters_of, failed, noted, passed
+from mmsim.lessons.form import Choices, FormError, Verdict, failed, noted, passed
 from mmsim.scenarios import make
+from mmsim.scenarios.observed import counters_of
 from mmsim.views.first_screen import (
     NEVER,
     NOBODY,

@@ -15,7 +15,6 @@ from mmsim.errors import shown
 from mmsim.grid import sweep
 from mmsim.lessons.card import Card, widget
 from mmsim.lessons.form import FUNCTION, UNTOUCHED, Verdict, failed, passed
-from mmsim.lessons.migrate_or_split import pin_result
 from mmsim.mm.seams import (
     DRAIN,
     GIVE_UP,
@@ -32,6 +31,7 @@ from mmsim.mm.versions import V3FIX, own_policy
 from mmsim.mm.world import EITHER
 from mmsim.sandbox import limited
 from mmsim.scenarios import SMALL, lru_batch, make, vfio_map
+from mmsim.scenarios.observed import pin_result
 from mmsim.views.flow import flow_picture
 from mmsim.views.state import state_picture
 from mmsim.views.svg import FILLS, INK, Picture, Svg

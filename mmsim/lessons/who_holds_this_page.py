@@ -12,13 +12,12 @@ from mmsim.engine.trace import Trace
 from mmsim.lessons.card import Card, Pick, quiz, seeded, widget
 from mmsim.lessons.form import Choices, FormError, Verdict, failed, passed, ran
 from mmsim.mm.folio import ISOLATION, Folio
-from mmsim.mm.world import World
 from mmsim.scenarios.knobs import number as whole
 from mmsim.scenarios.one_page import HOLDERS, PAGE_KNOBS, folio_of, page_life, page_with
-from mmsim.views.ledger import JUST, KNOWN, LEDGER_HIGH, SPLIT_CHECK, describe, draw_ledger, ledger
+from mmsim.views.ledger import SPLIT_CHECK, ledger, ledger_picture
 from mmsim.views.operations import call
 from mmsim.views.show import Shown
-from mmsim.views.svg import Picture, Svg
+from mmsim.views.svg import Picture
 from mmsim.views.tables import Frame, frame, labels
 
 # -- a page and its ledger
@@ -42,20 +41,6 @@ def references(folio: Folio) -> str:
     for who, n in folio.held:
         found["holders" if who in HOLDERS else who] += n
     return ", ".join(f"{who} {n}" for who, n in found.items() if n)
-
-
-def ledger_picture(world: World, claim: str = "") -> Picture:
-    """The ledger of the page in this world, with the comparison once the page is isolated."""
-    book = ledger(world, "A", check=KNOWN)
-    assert book is not None
-    if book.due:
-        book = book._replace(when=JUST)
-    claim = claim or f"{book.held} references" + f", {book.check.expected} expected" * book.due
-    words = f"{claim}. {describe(book)}"
-    svg = Svg(560, LEDGER_HIGH + 54, claim, words)
-    svg.text(16, 26, claim, 528, size=14, bold=True)
-    draw_ledger(svg.panel(8, 38, 544, LEDGER_HIGH + 8, (14, 8)), book)
-    return Picture(svg.render(), words)
 
 
 def page_picture(**knobs: Any) -> Picture:

@@ -1,9 +1,11 @@
 """What is seen of a world and of a run from outside: pages with a name, where they lie, returns.
 
-Interface: named, regions, pieces, migrate_returns"""
+Interface: named, regions, pieces, migrate_returns, pin_result, counters_of"""
 
 from __future__ import annotations
 
+from mmsim import errno
+from mmsim.constants import REPORTED
 from mmsim.engine.trace import Trace
 from mmsim.mm.folio import Folio
 from mmsim.mm.world import World
@@ -29,3 +31,14 @@ def pieces(world: World, region: str) -> tuple[int, int]:
 def migrate_returns(trace: Trace) -> tuple[int, ...]:
     """What each migrate_pages() of a run returned, in order."""
     return tuple(event.notes["rc"] for event in trace.events if event.site == "migrate.end")
+
+
+def pin_result(trace: Trace) -> str:
+    """ "pinned", or the error of the pin."""
+    result: int = trace.results["pin"]
+    return "pinned" if result > 0 else errno.name(result)
+
+
+def counters_of(trace: Trace) -> dict[str, int]:
+    """The two counters of the report at the end of a run."""
+    return {name: trace.last.world.vmstat[name] for name in REPORTED}

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import log10
 from typing import NamedTuple
 
-from mmsim.views.svg import LINE, PANEL, SMALL_TEXT, Fill, Picture, Sign, Svg, number
+from mmsim.evidence.measured import Share
+from mmsim.views.svg import FILLS, LINE, PANEL, SMALL_TEXT, Fill, Picture, Sign, Svg, number
 
 Style = Mapping[str, float | str]
 
@@ -166,3 +167,12 @@ def dot_sign(svg: Svg, shape: str, fill: str, words: str) -> Sign:
 def line_sign(svg: Svg, style: Style, words: str) -> Sign:
     """A sign of a legend: a line."""
     return lambda x, y: svg.line(x, y + 6, x + 22, y + 6, **style), 22, words
+
+
+def failed_bars(claim: str, shares: Mapping[str, Share]) -> Picture:
+    """How many pins failed, each with its 95 % interval."""
+    rows = {
+        name: Bar({"pins that failed": share.hits}, share.trials, f"{share} failed", share.interval)
+        for name, share in shares.items()
+    }
+    return bars(claim, rows, {"pins that failed": FILLS["other"]}, left=300)

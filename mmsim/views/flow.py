@@ -8,12 +8,13 @@ dashed.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from mmsim import errno
 from mmsim.constants import MIGRATE_PASSES
 from mmsim.engine.trace import Trace
-from mmsim.scenarios.observed import migrate_returns
+from mmsim.scenarios.observed import migrate_returns, pin_result
 from mmsim.views.svg import (
     INK,
     LINE,
@@ -21,6 +22,7 @@ from mmsim.views.svg import (
     MUTED,
     PANEL,
     SMALL_TEXT,
+    TITLE,
     Picture,
     Svg,
     number,
@@ -168,7 +170,7 @@ LEFT, RIGHT, HEIGHT = 306.0, 562.0, 502.0
 """Widths of the two columns: the page as a whole, and its pieces; where there is room, arrows go on
 from one into the other."""
 PASSES = f"at most {MIGRATE_PASSES} passes"
-TITLE = "Migrate, or split and migrate: which way did this run go?"
+QUESTION = "Migrate, or split and migrate: which way did this run go?"
 Point = tuple[float, float]
 
 
@@ -319,8 +321,8 @@ def flow_picture(trace: Trace) -> Picture:
     """The flow chart of a run."""
     flow = count_flow(trace)
     words, end = flow_sentence(flow), outcome(flow)
-    whole = Svg(LEFT, HEIGHT, TITLE, f"{TITLE} {words}")
-    whole.headline(14, 26, LEFT - 24, TITLE)
+    whole = Svg(LEFT, HEIGHT, QUESTION, f"{QUESTION} {words}")
+    whole.headline(14, 26, LEFT - 24, QUESTION)
     pieces = Svg(RIGHT, HEIGHT, end, end)
     note = f"{version_words(trace.scenario)}  ·  bold ×n: taken, n times"
     pieces.note(RIGHT - 8, 26, note, RIGHT - 30, anchor="end")
@@ -332,3 +334,49 @@ def flow_picture(trace: Trace) -> Picture:
             _draw_box(svg, box)
     pieces.headline(X + W + 16, ROW5 + 10, RIGHT - X - W - 20, end)
     return Picture([whole.render(), pieces.render()], words)
+
+
+# -- several runs: what was tried in each pass, and how they ended
+
+
+def tries(trace: Trace) -> list[str]:
+    """What became of one huge page in each pass in which it was tried."""
+    way = count_flow(trace)
+    split = ["split refused"] * way.refused + ["split"] * way.split
+    return split + ["busy"] * way.busy + ["moved"] * way.moved
+
+
+def tries_picture(title: str, rows: Mapping[str, Trace]) -> Picture:
+    """A row for each run and a box for each pass, with its number: no sign, nothing was tried."""
+    tried_in = {name: tries(trace) for name, trace in rows.items()}
+    sentences = [
+        f"{name}, in {len(found)} of {MIGRATE_PASSES} passes, at last {found[-1]}; "
+        f"{pin_result(rows[name])}."
+        for name, found in tried_in.items()
+    ]
+    words = " ".join([f"{title}.", *sentences])
+    left, box, high, wide = 18.0, 46.0, 78.0, 630.0
+    svg = Svg(wide, 60 + high * len(rows), title, words)
+    svg.text(left, 32, title, wide - 2 * left, size=TITLE, bold=True)
+    for place, (name, found) in enumerate(tried_in.items()):
+        y = 62 + high * place
+        svg.text(left, y, name, wide - 2 * left, bold=True)
+        for pass_ in range(MIGRATE_PASSES):
+            x, tried = left + pass_ * box, pass_ < len(found)
+            ground, edge = (MARKED, INK) if tried else (PANEL, LINE)
+            svg.rect(x, y + 8, box - 5, 44, fill=ground, stroke=edge, rx=4)
+            svg.note(x + 20, y + 46, f"{pass_}", 30, anchor="middle")
+            if tried:
+                good = found[pass_] in ("split", "moved")
+                svg.outcome_mark(x + 20, y + 23, "success" if good else "failure", "", 16)
+        end = pin_result(rows[name])
+        sign = "success" if end == "pinned" else "failure"
+        svg.outcome_mark(left + MIGRATE_PASSES * box + 14, y + 28, sign, end, 122)
+    return Picture(svg.render(), words)
+
+
+def end_words(trace: Trace) -> str:
+    """How a run ended, with its counters."""
+    moved = {name: n for name, n in trace.last.world.vmstat.items() if n and "foll" not in name}
+    counters = ", ".join(f"{name} {n}" for name, n in moved.items())
+    return f"that run ends with {pin_result(trace)} and {counters or 'no counter moved'}"

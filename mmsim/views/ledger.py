@@ -23,6 +23,7 @@ from mmsim.views.svg import (
     MUTED,
     PANEL,
     SMALL_TEXT,
+    Picture,
     Svg,
     clip,
     number,
@@ -299,3 +300,17 @@ def draw_ledger(svg: Svg, book: Ledger) -> None:
         _draw_holder(svg.inside(0, 24 + i * ROW, left), row, book.due)
     _draw_sums(svg.inside(left, 24, _BRACKETS), rows, book)
     _draw_check(svg.inside(0, 30 + ROW * ROWS_MAX, svg.width), book)
+
+
+def ledger_picture(world: World, claim: str = "") -> Picture:
+    """The ledger of page A of this world, with the comparison once the page is isolated."""
+    book = ledger(world, "A", check=KNOWN)
+    assert book is not None
+    if book.due:
+        book = book._replace(when=JUST)
+    claim = claim or f"{book.held} references" + f", {book.check.expected} expected" * book.due
+    words = f"{claim}. {describe(book)}"
+    svg = Svg(560, LEDGER_HIGH + 54, claim, words)
+    svg.text(16, 26, claim, 528, size=14, bold=True)
+    draw_ledger(svg.panel(8, 38, 544, LEDGER_HIGH + 8, (14, 8)), book)
+    return Picture(svg.render(), words)

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from mmsim.lessons import migrate_or_split as lesson
-from mmsim.lessons.migrate_or_split import run, tries
+from mmsim.lessons.migrate_or_split import run
+from mmsim.scenarios.observed import counters_of
+from mmsim.views.flow import tries
 
 
 def test_a_small_huge_page_counts_what_a_large_one_does():
     for version, measured in (("base", "6.1.0"), ("v2", "v3")):  # the cure of 1/2 changes nothing
-        assert lesson.counters_of(run(version)) == lesson.counters_of(run(measured))
+        assert counters_of(run(version)) == counters_of(run(measured))
     for version in lesson.VERSIONS:
         large, small = (run(version, released=3, **knobs) for knobs in ({}, {"order": 1}))
-        assert lesson.counters_of(large) == lesson.counters_of(small)
+        assert counters_of(large) == counters_of(small)
         assert tries(large) == tries(small)
 
 
 def test_what_each_rescue_counts_is_the_models():
     for case, (_, _, count, _) in lesson.RESCUES.items():
-        assert lesson.counters_of(lesson.rescue_run(case))["thp_migration_fail"] == count
+        assert counters_of(lesson.rescue_run(case))["thp_migration_fail"] == count
 
 
 def test_the_order_of_the_steps_is_the_models():
