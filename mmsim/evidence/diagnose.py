@@ -1,13 +1,14 @@
 """From counters that moved back to what may have happened.
 
 Interface: read, delta, Delta, EVIDENCE, PAGES, UNITS; explain, Diagnosis, Group, Explanation,
-fates, Fate, Setting, SETTINGS, next_counters, signs, hints, ran
+stored_runs, StoredRun, Setting, SETTINGS, next_counters, signs, hints, ran
 
 The texts are those that people have: /proc/vmstat twice, a list of counters, lines of ftrace.
 
-The answers are not written down by hand.  Small situations were searched in every version, and each
-way to end, a *fate*, is stored in data/fates.csv (tools/build_fates.py).  Counters are of the whole
-machine: a path explains a part of what moved, and what is left over others did, if they can."""
+The answers are not written down by hand.  Small situations were searched in every version, and of
+each way to end a shortest run is stored in data/stored_runs.csv (tools/build_stored_runs.py).
+Counters are of the whole machine: a path explains a part of what moved, and what is left over
+others did, if they can."""
 
 from __future__ import annotations
 
@@ -293,9 +294,9 @@ def _call(line: Line) -> tuple[dict[str, int], str]:
     }, reason
 
 
-# -- the family: every way that a page can fare
+# -- the family: every way to end
 #
-# A fate is one way to end, told by the counters that it moves, those of real huge pages.
+# A stored run is one way to end, told by the counters that it moves, those of real huge pages.
 
 NO_TARGET, TARGET = 0, 1
 """Positions in SETTINGS of a pin that nothing hinders: without and with a free huge page to move
@@ -336,7 +337,7 @@ class Setting(NamedTuple):
 def _settings() -> tuple[Setting, ...]:
     pin, owner = "vfio_map", "cma_alloc"
     here: dict[str, object] = {"holder": 1, "released": "1"}  # the search decides when
-    found = [  # append only: data/fates.csv stores these positions
+    found = [  # append only: data/stored_runs.csv stores these positions
         Setting(pin, {"holder": 0}),
         Setting(pin, {"holder": 0, "targets": AVAILABLE}),
         Setting(pin, {"holder": 0, "order": 0}),
@@ -363,7 +364,7 @@ SETTINGS = _settings()
 STAGES = tuple(sorted({setting.stage for setting in SETTINGS}))
 
 
-class Fate(NamedTuple):
+class StoredRun(NamedTuple):
     """One way to end in one version: the setting, a shortest schedule, the counters that moved.
 
     `returns`: what each call of migrate_pages() returned.  `steps`: moves of the schedule."""
@@ -428,9 +429,9 @@ def _run(version: str, number: int, schedule: str) -> Trace:
 
 
 @functools.cache
-def _catalogue() -> tuple[Fate, ...]:
+def _catalogue() -> tuple[StoredRun, ...]:
     return tuple(
-        Fate(
+        StoredRun(
             row["version"],
             int(row["setting"]),
             row["outcome"],
@@ -439,24 +440,24 @@ def _catalogue() -> tuple[Fate, ...]:
             int(row["steps"]),
             {name: int(row[name]) for name in EVIDENCE},
         )
-        for row in load_csv("fates.csv")
+        for row in load_csv("stored_runs.csv")
     )
 
 
 @functools.cache
-def fates(version: str, stage: int) -> tuple[Fate, ...]:
-    """Every fate of this stage's settings that moves a counter, each kind once."""
-    mine = [fate for fate in _catalogue() if fate.version == version]
+def stored_runs(version: str, stage: int) -> tuple[StoredRun, ...]:
+    """Every stored run of this stage's settings that moves a counter, each kind once."""
+    mine = [run for run in _catalogue() if run.version == version]
     if not mine:
-        raise PasteError(f"no fates of {version} are stored: run tools/build_fates.py")
-    return tuple(fate for fate in mine if fate.setting.stage == stage)
+        raise PasteError(f"no runs of {version} are stored: run tools/build_stored_runs.py")
+    return tuple(run for run in mine if run.setting.stage == stage)
 
 
 # -- which paths explain what moved, the simplest first
 #
-# A path is one fate, once or several times, and beside it plain things that happen to other pages
-# of the same call: huge pages moved whole, split at once, more pieces that were busy.  What is left
-# over was done by others.  Paths that nobody can tell apart by counters are one group.
+# A path is one stored run, once or several times, and beside it plain things that happen to other
+# pages of the same call: huge pages moved whole, split at once, more pieces that were busy.  What
+# is left over was done by others.  Paths that nobody can tell apart by counters are one group.
 
 
 TIMES_MAX = 50
@@ -465,13 +466,13 @@ Counters = Mapping[str, int]
 
 
 class Explanation(NamedTuple):
-    """A path: `times` a fate, in these versions; besides `whole` huge pages moved whole, `split`
-    ones split at once and moved, `pieces` more pieces busy in their one pass.
+    """A path: `times` a stored run, in these versions; besides `whole` huge pages moved whole,
+    `split` ones split at once and moved, `pieces` more pieces busy in their one pass.
 
     `others`: what is left over of each counter.  `size`: pages of a huge page."""
 
     versions: tuple[str, ...]
-    fate: Fate
+    run: StoredRun
     times: int = 1
     whole: int = 0
     split: int = 0
@@ -487,9 +488,9 @@ class Explanation(NamedTuple):
     @property
     def own(self) -> dict[str, int]:
         """All counters of EVIDENCE that this path moves, without others."""
-        plain = _plain(self.fate.version)
+        plain = _plain(self.run.version)
         parts = (
-            (self.times, self.fate.counters),
+            (self.times, self.run.counters),
             (self.whole, plain.whole),
             (self.split, plain.split),
             (self.pieces, plain.piece),
@@ -498,7 +499,7 @@ class Explanation(NamedTuple):
 
     def _sized(self, name: str, n: int) -> int:
         """A counter for huge pages of `size`; it is linear in that."""
-        if name not in PAGES or not self.fate.is_huge:
+        if name not in PAGES or not self.run.is_huge:
             return n
         return n + round(n / HPAGE_PMD_NR) * (self.size - HPAGE_PMD_NR)
 
@@ -513,11 +514,11 @@ class Explanation(NamedTuple):
         that had to happen, the plainer situation.
 
         What it must invent, counters that were not given, comes in between (`_grouped`)."""
-        fails = self.split > 0 and not _plain(self.fate.version).split_pins
+        fails = self.split > 0 and not _plain(self.run.version).split_pins
         odd = len({name.replace("success", "fail") if name.startswith("cma") else name
                    for name in self.others})  # fmt: skip
         odd += (self.pieces > 0) + fails + 2 * (self.times > 1)
-        return self.others.get(REFUSED, 0), odd, self.fate.number, self.fate.steps
+        return self.others.get(REFUSED, 0), odd, self.run.number, self.run.steps
 
 
 class Group(NamedTuple):
@@ -560,47 +561,47 @@ class _Plain(NamedTuple):
 
 @functools.cache
 def _plain(version: str) -> _Plain:
-    by_number = {fate.number: fate for fate in reversed(fates(version, 1))}
+    by_number = {run.number: run for run in reversed(stored_runs(version, 1))}
     split = by_number[NO_TARGET]
     missed = next(
-        fate
-        for fate in fates(version, 1)
-        if fate.outcome == MISSED and all(fate.counters[n] == split.counters[n] for n in UNITS)
+        run
+        for run in stored_runs(version, 1)
+        if run.outcome == MISSED and all(run.counters[n] == split.counters[n] for n in UNITS)
     )
     piece = {name: n - split.counters[name] for name, n in missed.counters.items()}
     pins = split.outcome == PINNED.word
     return _Plain(by_number[TARGET].counters, split.counters, piece, pins)
 
 
-# -- one fate against what is given
+# -- one stored run against what is given
 
 
-def _fit(fate: Fate, given: Counters, size: int) -> list[Explanation]:
-    """This fate, as few times as possible, with plain things beside it and others, if that moves
+def _fit(run: StoredRun, given: Counters, size: int) -> list[Explanation]:
+    """This run as few times as possible, with plain things beside it and others, if that moves
     exactly what is given.  Pieces and single pages that were busy look the same: then both."""
-    names = UNITS if fate.is_huge else EVIDENCE
-    moves = {name: fate.counters[name] for name in names if fate.counters[name]}
+    names = UNITS if run.is_huge else EVIDENCE
+    moves = {name: run.counters[name] for name in names if run.counters[name]}
     most = min((given[name] // n for name, n in moves.items() if name in given), default=1)
     for times in (*range(1, min(most, TIMES_MAX) + 1), *([most] if most > TIMES_MAX else [])):
-        if found := _beside(fate, times, given, size):
+        if found := _beside(run, times, given, size):
             return found
     return []
 
 
-def _beside(fate: Fate, times: int, given: Counters, size: int) -> list[Explanation]:
-    """With what has to happen beside so many times this fate; [] if that does not come out even."""
-    plain = _plain(fate.version)
-    rest = {name: given[name] - times * fate.counters[name] for name in UNITS if name in given}
+def _beside(run: StoredRun, times: int, given: Counters, size: int) -> list[Explanation]:
+    """With what has to happen beside this run so many times; [] if that does not come out even."""
+    plain = _plain(run.version)
+    rest = {name: given[name] - times * run.counters[name] for name in UNITS if name in given}
     split, whole = rest.get("thp_migration_split", 0), rest.get("thp_migration_success", 0)
-    if split < 0 or whole < 0 or (not fate.is_huge and (split or whole)):
+    if split < 0 or whole < 0 or (not run.is_huge and (split or whole)):
         return []
     left = {n: by - split * plain.split[n] - whole * plain.whole[n] for n, by in rest.items()}
     if any(n < 0 or (n and name in HARD) for name, n in left.items()):
         return []
-    path = Explanation((fate.version,), fate, times, whole, split, size=size)
+    path = Explanation((run.version,), run, times, whole, split, size=size)
     pages = {name: given[name] - path.own[name] for name in PAGES if name in given}
     failed = pages.get("pgmigrate_fail", 0)
-    if failed < 0 or (failed and not fate.is_huge) or (left.get(REFUSED) and times > 1):
+    if failed < 0 or (failed and not run.is_huge) or (left.get(REFUSED) and times > 1):
         return []
     others = {name: n for name, n in (pages | left).items() if n}
     return _with_pieces(path._replace(others=others), given)
@@ -608,9 +609,9 @@ def _beside(fate: Fate, times: int, given: Counters, size: int) -> list[Explanat
 
 def _with_pieces(path: Explanation, given: Counters) -> list[Explanation]:
     """The path as it is, and with more pieces busy instead of others' pages; what can be."""
-    own = path.times * path.fate.counters["thp_migration_split"] + path.split
+    own = path.times * path.run.counters["thp_migration_split"] + path.split
     pieces = min(path.others.get("pgmigrate_fail", 0), (path.size - 1) * own)
-    piece = _plain(path.fate.version).piece
+    piece = _plain(path.run.version).piece
     others = {n: path.others.get(n, 0) - pieces * piece[n] for n in given}
     if pieces <= 0 or min(others.values()) < 0:
         return [path] if min(path.others.values(), default=0) >= 0 else []
@@ -686,9 +687,9 @@ def _search(
     without: list[Explanation] = []
     for stage in STAGES if delta.moved else ():
         for name in names:
-            for fate in fates(name, stage):
-                if fate.is_for(delta.reason):
-                    found += _fit(fate, delta.given, size)
+            for run in stored_runs(name, stage):
+                if run.is_for(delta.reason):
+                    found += _fit(run, delta.given, size)
         without = [path for path in found if REFUSED not in path.others]
         if without and not rarer:
             break
@@ -719,7 +720,7 @@ def _by_others(delta: Delta) -> bool:
 
 
 def _grouped(found: Sequence[Explanation], unknown: Sequence[str]) -> tuple[Group, ...]:
-    """By the counters that would tell them apart; of each kind of fate the simplest path, in every
+    """By the counters that would tell them apart; of each kind of run the simplest path, in every
     version that has it and returns the same.  A counter that others may have moved, too, tells
     nothing: it may be all theirs, all of the path, or both."""
     shared = {name for path in found for name in path.others if name != REFUSED}
@@ -734,10 +735,10 @@ def _grouped(found: Sequence[Explanation], unknown: Sequence[str]) -> tuple[Grou
     for _, own, path in sorted(ranked, key=lambda each: each[0]):
         key = tuple(None if name in shared else n for name, n in own.items())
         kinds = groups.setdefault(key, {})
-        alike = (*path.fate.kind, *own.values())
+        alike = (*path.run.kind, *own.values())
         versions = {v for kind, each in kinds.items() if kind[1:] == alike for v in each.versions}
         if path.versions[0] not in versions:
-            kind = (path.fate.returns, *alike)
+            kind = (path.run.returns, *alike)
             same = kinds.setdefault(kind, path._replace(versions=()))
             kinds[kind] = same._replace(versions=same.versions + path.versions)
     return tuple(
@@ -749,12 +750,12 @@ def _grouped(found: Sequence[Explanation], unknown: Sequence[str]) -> tuple[Grou
 def _nearest(
     given: Counters, names: Sequence[str]
 ) -> tuple[Explanation, dict[str, tuple[int, int]]]:
-    """The single fate with the fewest counters that don't fit, and which those are."""
+    """The single stored run with the fewest counters that don't fit, and which those are."""
     paths = []
     for name in names:
-        for fate in fates(name, 1):
-            wrong = {c: (n, fate.counters[c]) for c, n in given.items() if fate.counters[c] != n}
-            paths.append((Explanation((name,), fate), wrong))
+        for run in stored_runs(name, 1):
+            wrong = {c: (n, run.counters[c]) for c, n in given.items() if run.counters[c] != n}
+            paths.append((Explanation((name,), run), wrong))
     return min(paths, key=lambda each: (len(each[1]), sum(abs(a - b) for a, b in each[1].values())))
 
 
@@ -791,9 +792,9 @@ def signs(group: Group) -> dict[str, list[str]]:
 
 
 def _seen(path: Explanation) -> dict[str, str]:
-    splits = [e.notes["ret"] for e in path.fate.trace().events if e.site == "split.unlock"]
-    probes = {"split_huge_page_to_list": splits, "migrate_pages": path.fate.returns}
-    found = {"tracepoint mm_migrate_pages, field reason": path.fate.reason}
+    splits = [e.notes["ret"] for e in path.run.trace().events if e.site == "split.unlock"]
+    probes = {"split_huge_page_to_list": splits, "migrate_pages": path.run.returns}
+    found = {"tracepoint mm_migrate_pages, field reason": path.run.reason}
     for function, codes in probes.items():
         if codes:
             said = ", ".join(dict.fromkeys(map(errno.name, codes)))
@@ -830,13 +831,13 @@ def hints(diagnosis: Diagnosis) -> list[str]:
     found = []
     if groups and not diagnosis.by_others:
         first = groups[0].paths[0]
-        found = [f"look for {hint}" for hint in [_HINTS.get(first.fate.outcome)] if hint]
+        found = [f"look for {hint}" for hint in [_HINTS.get(first.run.outcome)] if hint]
         if found and delta.others.get("drop_pagecache"):
             found.append(
                 f"drop_pagecache moved by {delta.others['drop_pagecache']}: drop_caches ran, and "
                 "in the model it has such a reference for a while (mmsim run pin_versus)"
             )
-        if first.fate.reason == PIN and -errno.ENOMEM in first.fate.returns:
+        if first.run.reason == PIN and -errno.ENOMEM in first.run.returns:
             found.append(
                 "a map that fails with -ENOMEM and moves none of these counters met another limit: "
                 "RLIMIT_MEMLOCK, or vfio_iommu_type1.dma_entry_limit mappings"

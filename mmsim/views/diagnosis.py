@@ -47,36 +47,36 @@ RARER = "Rarer situations were not searched, as these explain everything (mmsim 
 
 
 def command(path: Explanation) -> str:
-    """The command that replays the fate of this path; a split is shown on a page of two pages."""
-    fate, setting = path.fate, path.fate.setting
+    """The command that replays the run of this path; a split is shown on a page of two pages."""
+    run, setting = path.run, path.run.setting
     knobs = {"order": HPAGE_PMD_ORDER, **setting.knobs}
-    if fate.counters["thp_migration_split"]:
+    if run.counters["thp_migration_split"]:
         knobs["order"] = 1
-    verb, schedule = ("replay", f' "{fate.schedule}"') if setting.searched else ("run", "")
+    verb, schedule = ("replay", f' "{run.schedule}"') if setting.searched else ("run", "")
     return command_words(verb, setting.scenario, path.versions[0], knobs) + schedule
 
 
 def path_words(path: Explanation, reason: str = "") -> str:
     """What happens, in one sentence.  `reason`: for whom, if a trace said it."""
-    said = [_caller(path, reason), *_course(count_flow(path.fate.trace()), path)]
+    said = [_caller(path, reason), *_course(count_flow(path.run.trace()), path)]
     if path.times > 1:
         said.append(f"and all that {path.times} times")
     return "; ".join([*said, *_beside(path, reason)])
 
 
 def _caller(path: Explanation, reason: str) -> str:
-    if path.fate.setting.scenario == "cma_alloc":
+    if path.run.setting.scenario == "cma_alloc":
         return "the owner of a CMA area asks for memory"
     if reason == OTHER:
         return f"the owner of a CMA area ({OTHER})"
-    if reason and path.fate.reason == OTHER:
+    if reason and path.run.reason == OTHER:
         return f"a migration for {reason}"
-    return _CALLERS[path.fate.reason]
+    return _CALLERS[path.run.reason]
 
 
 def _course(t: FlowCounts, path: Explanation) -> list[str]:
-    trouble = _TROUBLES.get(str(path.fate.setting.knobs.get("trouble")))
-    single = "moved" if path.fate.counters["pgmigrate_success"] else "busy in every pass"
+    trouble = _TROUBLES.get(str(path.run.setting.knobs.get("trouble")))
+    single = "moved" if path.run.counters["pgmigrate_success"] else "busy in every pass"
     untried = t.split and not t.pieces_visited
     refused, either = "the split is refused", t.at_check + t.at_freeze
     busy = f"{plural(t.missed, 'piece')} busy in the one pass that pieces have"
@@ -93,7 +93,7 @@ def _course(t: FlowCounts, path: Explanation) -> list[str]:
         (t.split, f"{plural(t.split, 'huge page')} split"),
         (untried, "the pieces are never tried"),
         (t.split and not untried and t.missed, busy),
-        (not path.fate.is_huge, f"a single page is {single}"),
+        (not path.run.is_huge, f"a single page is {single}"),
         (1, _result(path)),
     )
     return [words for holds, words in parts if holds]
@@ -101,9 +101,9 @@ def _course(t: FlowCounts, path: Explanation) -> list[str]:
 
 def _result(path: Explanation) -> str:
     """What is returned; how many pages were pinned depends on their size and is left out."""
-    codes = in_a_row([errno.name(rc) for rc in path.fate.returns])
-    trace = path.fate.trace()
-    situation, main = path.fate.situation(), path.fate.situation().main
+    codes = in_a_row([errno.name(rc) for rc in path.run.returns])
+    trace = path.run.trace()
+    situation, main = path.run.situation(), path.run.situation().main
     rc = trace.results[main]
     if main == "migrate":
         return f"migrate_pages() returns {codes}"
@@ -202,8 +202,8 @@ def _one(diagnosis: Diagnosis, groups_max: int | None) -> str:
     first = shown[0].paths[0] if shown else None
     if diagnosis.by_others:
         lines += ["", by_others(delta)]
-        exact = first and first.fate.is_huge and first.times == 1 and not first.others
-        failed = first and first.fate.outcome != PINNED.word
+        exact = first and first.run.is_huge and first.times == 1 and not first.others
+        failed = first and first.run.outcome != PINNED.word
         shown = shown if (exact and failed) or groups_max is None else ()
     elif first is None:
         return "\n".join([*lines, "", *_no_path(diagnosis)])
@@ -290,15 +290,15 @@ def as_json(diagnosis: Diagnosis) -> dict[str, Any]:
     delta = diagnosis.delta
 
     def path(found: Explanation) -> dict[str, Any]:
-        setting = found.fate.setting
+        setting = found.run.setting
         return {
             **{n: getattr(found, n) for n in ("versions", "times", "whole", "split", "pieces")},
             "words": path_words(found, delta.reason),
             "command": command(found),
-            "outcome": found.fate.outcome,
+            "outcome": found.run.outcome,
             "scenario": setting.scenario,
             "knobs": {name: str(value) for name, value in setting.knobs.items()},
-            "schedule": found.fate.schedule,
+            "schedule": found.run.schedule,
             "others": dict(found.others),
             "pages_of_a_huge_page": found.size,
         }

@@ -1,4 +1,4 @@
-"""Counters back to paths: what is read, the fates, what explains the counters, the report."""
+"""Counters back to paths: what is read, the stored runs, what explains the counters, the report."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import re
 import shlex
 from pathlib import Path
 
-import build_fates
+import build_stored_runs
 import pytest
 
 from mmsim import datafiles
@@ -22,8 +22,8 @@ from mmsim.evidence.diagnose import (
     Explanation,
     delta,
     explain,
-    fates,
     read,
+    stored_runs,
 )
 from mmsim.evidence.ftrace import read as read_trace
 from mmsim.evidence.pasted import PasteError
@@ -153,31 +153,31 @@ FULL = 9
 
 @pytest.mark.parametrize(("version", "part"), [("base", 5), ("v3fix", 40)])
 def test_what_two_small_sizes_say_of_a_huge_page_is_what_a_huge_page_does(version, part):
-    """Fates of the first two stages, at their real size."""
-    for fate in [fate for stage in (1, 2) for fate in fates(version, stage)][::part]:
-        vmstat = build_fates.at_order(fate, FULL).last.world.vmstat
-        assert fate.counters == {name: vmstat[name] for name in EVIDENCE}, fate
+    """Stored runs of the first two stages, at their real size."""
+    for run in [run for stage in (1, 2) for run in stored_runs(version, stage)][::part]:
+        vmstat = build_stored_runs.at_order(run, FULL).last.world.vmstat
+        assert run.counters == {name: vmstat[name] for name in EVIDENCE}, run
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("version", EVERY)
 def test_each_stored_schedule_still_ends_so_and_has_words(version):
-    """If it does not end so: python tools/build_fates.py."""
-    for fate in [fate for stage in STAGES for fate in fates(version, stage)]:
-        trace = fate.trace()
+    """If it does not end so: python tools/build_stored_runs.py."""
+    for run in [run for stage in STAGES for run in stored_runs(version, stage)]:
+        trace = run.trace()
         moved = trace.last.world.vmstat
-        assert fate.situation().outcome(trace.last) == fate.outcome
-        assert fate.units == {name: moved[name] for name in UNITS}
-        words = path_words(Explanation((version,), fate))
+        assert run.situation().outcome(trace.last) == run.outcome
+        assert run.units == {name: moved[name] for name in UNITS}
+        words = path_words(Explanation((version,), run))
         assert re.fullmatch(r"[a-z](?!.*(None|-\d)).* returns .*", words)  # never less than 0 times
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("version", ["base", "6.12"])
 def test_what_is_stored_is_what_a_search_finds(version):
-    head, *stored = build_fates.FILE.read_text(encoding="utf-8").splitlines()
+    head, *stored = build_stored_runs.FILE.read_text(encoding="utf-8").splitlines()
     mine = [row for row in stored if row.startswith(f"{version},")]
-    assert build_fates.text((version,)).splitlines() == [head, *mine]
+    assert build_stored_runs.text((version,)).splitlines() == [head, *mine]
     assert {row.partition(",")[0] for row in stored} == {*EVERY}
 
 
@@ -245,7 +245,7 @@ def test_a_case_of_the_model_is_diagnosed_with_its_true_path_first(seed, noise):
         others = {name: by for name, by in more.items() if name not in given}
         for told in (version, None) if n < 2 else (version,):
             group = explain(moved._replace(given=given, others=others), told).groups[0]
-            assert truth in [path.fate.kind for path in group.paths if version in path.versions]
+            assert truth in [path.run.kind for path in group.paths if version in path.versions]
             assert group.counters == given
 
 
@@ -327,8 +327,8 @@ def test_what_others_do_all_the_time_is_no_pin(text, by_others):
 def test_every_reason_has_single_pages(reason):
     text = f"mm_migrate_pages: nr_succeeded=31 nr_failed=2 mode=a reason={reason}"
     path = first(diagnose(text))
-    assert (path.fate.is_huge, path.times, path.singles) == (False, 2, 31)
-    assert path.fate.is_for(reason)
+    assert (path.run.is_huge, path.times, path.singles) == (False, 2, 31)
+    assert path.run.is_for(reason)
 
 
 TRACES = sorted(datafiles.path("kernel-runs/traces").iterdir())
@@ -345,10 +345,10 @@ def test_a_measured_pin_is_explained_by_its_own_version(file):
     assert any("for compaction" in note for note in found.delta.notes) == ("reason=comp" in text)
     held, room = "held" in file.stem, "order9ok" in file.stem
     units = len(real.units_before)
-    assert path.fate.reason == "longterm_pin"
-    assert path.fate.setting.knobs["holder"] == int(held)
+    assert path.run.reason == "longterm_pin"
+    assert path.run.setting.knobs["holder"] == int(held)
     if held and not room:
-        assert count_flow(path.fate.trace()).at_check == (1 if real.kernel[1] == "base" else 10)
+        assert count_flow(path.run.trace()).at_check == (1 if real.kernel[1] == "base" else 10)
         assert path.split == (units - 1 if real.kernel[1] != "base" else 0)
     elif not held:
         assert path.whole + path.split == units - 1
@@ -405,7 +405,7 @@ def test_every_command_runs_and_moves_what_it_is_said_to(text, capsys):
             mmsim, *words = shlex.split(command(path))
             assert (mmsim, main([*words, "--json"])) == ("mmsim", 0)
             moved = json.loads(capsys.readouterr().out)["counters"]
-            names = UNITS if path.fate.units["thp_migration_split"] else EVIDENCE
+            names = UNITS if path.run.units["thp_migration_split"] else EVIDENCE
             for name in names:
                 assert path.times * moved.get(name, 0) == group.counters[name]
 

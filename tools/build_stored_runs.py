@@ -1,6 +1,6 @@
-"""Search every way that a page can fare, in every version, and store it: data/fates.csv.
+"""Search every way to end, in every version, and store a run of each: data/stored_runs.csv.
 
-    python tools/build_fates.py
+    python tools/build_stored_runs.py
 
 Most settings of `mmsim.evidence.diagnose` are searched: every order of the steps of the actors, on
 huge pages of two pages; of each end the shortest schedule is kept.  The counters that are stored
@@ -19,12 +19,12 @@ from mmsim.engine.actor import Local
 from mmsim.engine.scenario import Move, Scenario, State
 from mmsim.engine.schedule import render
 from mmsim.engine.trace import Trace, record
-from mmsim.evidence.diagnose import EVIDENCE, PAGES, SEARCHED_ORDER, SETTINGS, Fate, Setting
+from mmsim.evidence.diagnose import EVIDENCE, PAGES, SEARCHED_ORDER, SETTINGS, Setting, StoredRun
 from mmsim.mm.versions import POLICIES, VERSIONS
 from mmsim.scenarios import Situation
 from mmsim.scenarios.observed import migrate_returns
 
-FILE = Path(__file__).parent.parent / "data" / "fates.csv"
+FILE = Path(__file__).parent.parent / "data" / "stored_runs.csv"
 COLUMNS = ("version", "setting", "outcome", "returns", "steps", "schedule", *EVIDENCE)
 
 
@@ -113,21 +113,21 @@ def resized(small: Situation, moves: tuple[Move, ...], large: Situation) -> Trac
 # -- the search
 
 
-def fates(version: str) -> Iterator[Fate]:
-    """Every fate that moves a counter, each kind once."""
+def stored_runs(version: str) -> Iterator[StoredRun]:
+    """Every run that moves a counter, each kind once."""
     found: set[tuple[object, ...]] = set()
     for number, setting in enumerate(SETTINGS):
         situation = setting.situation(version, SEARCHED_ORDER)
         for schedule, trace in _ends(version, setting):
             outcome = situation.outcome(trace.last)
             small, returns = _counters(trace), migrate_returns(trace)
-            fate = Fate(version, number, outcome, returns, schedule, len(trace), small)
-            key = (setting.stage, *fate.kind, *small.values())
+            run = StoredRun(version, number, outcome, returns, schedule, len(trace), small)
+            key = (setting.stage, *run.kind, *small.values())
             if any(small.values()) and key not in found:
                 found.add(key)
-                large = _counters(at_order(fate, SEARCHED_ORDER + 1))
+                large = _counters(at_order(run, SEARCHED_ORDER + 1))
                 steps = (1 << HPAGE_PMD_ORDER - SEARCHED_ORDER) - 1
-                yield fate._replace(
+                yield run._replace(
                     counters={
                         name: n + (large[name] - n) * steps if name in PAGES else n
                         for name, n in small.items()
@@ -135,13 +135,13 @@ def fates(version: str) -> Iterator[Fate]:
                 )
 
 
-def at_order(fate: Fate, order: int) -> Trace:
-    """The run of this fate with huge pages of another order."""
-    large = fate.setting.situation(fate.version, order)
-    if not fate.setting.searched:
+def at_order(run: StoredRun, order: int) -> Trace:
+    """This run with huge pages of another order."""
+    large = run.setting.situation(run.version, order)
+    if not run.setting.searched:
         return large.run()
-    small = fate.setting.situation(fate.version, SEARCHED_ORDER)
-    return resized(small, tuple(small.replay(fate.schedule).moves), large)
+    small = run.setting.situation(run.version, SEARCHED_ORDER)
+    return resized(small, tuple(small.replay(run.schedule).moves), large)
 
 
 def _counters(trace: Trace) -> dict[str, int]:
@@ -169,10 +169,10 @@ def text(versions: tuple[str, ...] = (*VERSIONS, *POLICIES)) -> str:
     out = csv.writer(table, lineterminator="\n")
     out.writerow(COLUMNS)
     for version in versions:
-        for fate in fates(version):
-            returns = " ".join(map(str, fate.returns))
-            row = (version, fate.number, fate.outcome, returns, fate.steps, fate.schedule)
-            out.writerow([*row, *fate.counters.values()])
+        for run in stored_runs(version):
+            returns = " ".join(map(str, run.returns))
+            row = (version, run.number, run.outcome, returns, run.steps, run.schedule)
+            out.writerow([*row, *run.counters.values()])
     return table.getvalue()
 
 
