@@ -237,7 +237,7 @@ def knobs_of_causes() -> str:
 # -- the verdict
 
 
-def verdict_judged(answer: str) -> Verdict:
+def judge_verdict(answer: str) -> Verdict:
     """Judged by running every cause that fits the counters."""
     allowed = f"the counters say {' or '.join(map(repr, case().outcomes))}"
     if answer in case().outcomes:
@@ -247,11 +247,11 @@ def verdict_judged(answer: str) -> Verdict:
 
 
 def first_suspect() -> Situation:
-    """Where the bench begins: with the first cause, whatever the case is."""
+    """What the picture with knobs begins with: the first cause, whatever the case is."""
     return situation("reference", case().kernel, case().huge_pages)
 
 
-def bench() -> Any:
+def play_causes() -> Any:
     """Knobs beside the decisions of a run."""
     knobs = ("targets", "holder", "taken", "released", "trouble")
     return widget("console", first_suspect(), knobs=knobs, versions=KERNELS)()
@@ -262,7 +262,7 @@ verdict = Card(
     "Say it before you try anything. In code, write one of the four phrases in quotes, without its "
     "bracket.",
     Choices(OUTCOMES),
-    judge=verdict_judged,
+    judge=judge_verdict,
     solution="could not be split",
     hints=(
         "Were splits refused? Were huge pages split? What is left of pgmigrate_fail?",
@@ -272,7 +272,7 @@ verdict = Card(
     still=lambda: flow_picture(first_suspect().run()),
     why="This run has the kernel of your case, and the first suspect: a reference that never goes. "
     "Are its counters those of the case? The next card names eight suspects.",
-    play=bench,
+    play=play_causes,
 )
 
 
@@ -310,9 +310,9 @@ def causes_table() -> Frame:
 
 fitting = Card(
     "Which causes fit, and which are out?\n"
-    "Decide with a pencil first. Then try what you are not sure of on the bench: the picture with "
-    "knobs under your answer to `verdict`. A huge page is free only where the cause says so. One "
-    "cause that fits is not a diagnosis: others may leave the same counters.",
+    "Decide with a pencil first. Then try what you are not sure of, with the knobs of the picture "
+    "under your answer to `verdict`. A huge page is free only where the cause says so. One cause "
+    "that fits is not a diagnosis: others may leave the same counters.",
     dict.fromkeys(CAUSES, (FITS, OUT)),
     labels={name: words for name, (words, _) in CAUSES.items()},
     outcome=lambda: {name: FITS if name in case().fitting else OUT for name in CAUSES},
@@ -382,7 +382,7 @@ def chosen(looks: Collection[str]) -> dict[str, str]:
     return {name: TRACE if name in looks else LEAVE for name in LOOKS}
 
 
-def look_judged(answer: dict[str, str]) -> Verdict:
+def judge_look(answer: dict[str, str]) -> Verdict:
     """Judged by what each observation would show of each cause that fits."""
     looks = [name for name, said in answer.items() if said == TRACE]
     every, mine = tells_apart(LOOKS), tells_apart(looks)
@@ -403,7 +403,7 @@ look = Card(
     "equally well, take either. If only one cause fits, choose none.",
     dict.fromkeys(LOOKS, (TRACE, LEAVE)),
     labels={name: words for name, (words, _) in LOOKS.items()},
-    judge=look_judged,
+    judge=judge_look,
     solution=chosen(["split_returns"]),
     hints=(
         "For each cause that fits: what would be seen?",

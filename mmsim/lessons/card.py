@@ -111,7 +111,7 @@ class Card(Activity):
             answer = self._tried(self._read, given)
             # What is not of a given form may be a function, or anything else that the judge runs.
             free = self.asked is None or object in self.parts.values()
-            verdict = self._tried(self._judged, answer) if free else self._judged(answer)
+            verdict = self._tried(self._verdict_on, answer) if free else self._verdict_on(answer)
             if verdict.state == "not attempted":
                 self.problem = f"Not stored: {verdict.why}."
             else:
@@ -140,7 +140,7 @@ class Card(Activity):
         answer = read(given, self.parts, self.form)
         return answer[ONLY] if self.single else answer
 
-    def _judged(self, answer: Any) -> Verdict:
+    def _verdict_on(self, answer: Any) -> Verdict:
         if self.judge is None:
             return noted() if self.outcome is None else passed("")
         try:
@@ -158,7 +158,7 @@ class Card(Activity):
         if self.asks:
             answer = self._read(plain(self.right()))
             self.problem = ""
-            self.state = self.state.after(answer, self.state.kept, self._judged(answer))
+            self.state = self.state.after(answer, self.state.kept, self._verdict_on(answer))
             self.changed()
         return self
 
@@ -218,7 +218,7 @@ class Card(Activity):
             return
         try:
             first, last = self._read(entry["first"]), self._read(kept)
-            verdict = self._judged(last)
+            verdict = self._verdict_on(last)
         except Exception:  # the card asks something else since then
             return
         unlocked = entry.get("unlocked") is True

@@ -247,7 +247,7 @@ def populate_chart() -> list[Any]:
     return [Picture(svg.render(), sentence), table]
 
 
-def first_judged(answer: int) -> Verdict:
+def judge_first(answer: int) -> Verdict:
     """Judged by the counts that the measured kernel started from, with a step of tolerance."""
     kernel = measured(256)
     left = kernel[0].free - answer
@@ -266,7 +266,7 @@ first = Card(
     "This time 977 MiB are free at the start, 256 MiB of them CMA. Within 5 MiB is good enough.",
     int,
     form="a whole number of MiB",
-    judge=first_judged,
+    judge=judge_first,
     solution=977 - 2 * 256,
     hints=(
         "Before its first page from CMA, all that the process gets is ordinary memory.",

@@ -38,7 +38,7 @@ RUNS: dict[str, tuple[str, dict[str, Any], str]] = {
 
 
 @cache
-def which_judged(letter: str) -> Verdict:
+def judge_which(letter: str) -> Verdict:
     """Judged by running the situation and comparing every counter."""
     version, knobs, _ = RUNS[letter]
     vmstat = vfio_map(version, **knobs).run().last.world.vmstat
@@ -51,7 +51,7 @@ def which_judged(letter: str) -> Verdict:
 which = Card(
     "Which run of the model counts the same?\nThe holder never lets go.",
     Choices({letter: words for letter, (_, _, words) in RUNS.items()}),
-    judge=which_judged,
+    judge=judge_which,
     solution="b",
     hints=(
         "Look at pages first: 1,536 have moved. How many huge pages is that?",
@@ -253,7 +253,7 @@ def measured_ends() -> str:
     )
 
 
-def why_judged(letter: str) -> Verdict:
+def judge_why(letter: str) -> Verdict:
     """A wrong letter meets what was measured."""
     found = on_612()
     against = {
@@ -274,7 +274,7 @@ cause = Card(
         c="The huge pages were split, and a piece was busy when its turn came.",
         d="The huge pages could not be isolated.",
     ),
-    judge=why_judged,
+    judge=judge_why,
     solution="c",
     hints=("No split was refused. What comes after a split?", "What was left is small pages."),
     why=measured_ends,

@@ -396,24 +396,27 @@ def _short(value: Any) -> str:
 # -- the judge
 
 
-class Own(Card):
+class CodeCard(Card):
     """A card that takes what the learner has written, by the names in its `form`.
 
-    `tried`: runs it, given by name; a SandboxError says what went wrong.  `case`: the vector that
-    failed, to be drawn."""
+    `judge_names`: runs it, given by name.  `case`: the vector that failed, to be drawn."""
 
     case: Failed | None = None
 
     def __init__(
-        self, question: str, form: str, tried: Callable[[dict[str, Any]], Verdict], **more: Any
+        self,
+        question: str,
+        form: str,
+        judge_names: Callable[[dict[str, Any]], Verdict],
+        **more: Any,
     ) -> None:
-        super().__init__(question, form=form, judge=self.judged, **more)
-        self.names, self.tried = form.split(", "), tried
+        super().__init__(question, form=form, judge=self.judge_code, **more)
+        self.names, self.judge_names = form.split(", "), judge_names
 
-    def judged(self, answer: Any) -> Verdict:
+    def judge_code(self, answer: Any) -> Verdict:
         """What becomes of what was handed in."""
         self.case = None
-        return self.tried(self.handed_in(answer))
+        return self.judge_names(self.handed_in(answer))
 
     def pictures(self) -> Any:
         """The vector that failed, as long as there is one, already at the first wrong answer."""
@@ -449,7 +452,7 @@ class Own(Card):
         return own | {name: finished_page()["Kernel"](*own[name]) for name in kernels}
 
 
-class Step(Own):
+class VectorCard(CodeCard):
     """A card that runs a learner's functions on vectors, and draws the first one they fail.
 
     `replies`: vector -> what speaks against whoever fails it, the smallest first."""
@@ -508,7 +511,7 @@ def run_all(runs: Runs, own: dict[str, Any]) -> Verdict:
 
 # -- the steps
 
-counts = Step(
+counts = VectorCard(
     "Step 1: `folio(name, pages, maps)` and `unmap(page)`.",
     "folio, unmap",
     group="refcount",
@@ -526,7 +529,7 @@ counts = Step(
     ),
 )
 
-checking = Step(
+checking = VectorCard(
     "Step 2: `can_split(page)`.",
     "can_split",
     group="refcount",
@@ -545,7 +548,7 @@ checking = Step(
     ),
 )
 
-freezing = Step(
+freezing = VectorCard(
     "Step 3: `freeze(page)`.",
     "freeze",
     group="refcount",
@@ -562,7 +565,7 @@ freezing = Step(
     ),
 )
 
-splitting = Step(
+splitting = VectorCard(
     "Step 4: `split(page, pieces, host)`.",
     "split",
     group="split",
@@ -586,7 +589,7 @@ splitting = Step(
     ),
 )
 
-passing = Step(
+passing = VectorCard(
     "Step 5: `one_pass(todo, pieces, reason, host)`.",
     "one_pass",
     group="migrate_pages",
@@ -610,7 +613,7 @@ passing = Step(
     ),
 )
 
-counted = Own(
+counted = CodeCard(
     "Your own model in base, with a holder and without",
     "run",
     partial(run_all, BASE),
@@ -626,7 +629,7 @@ counted = Own(
 # -- the patch
 
 
-patching = Step(
+patching = VectorCard(
     "The patch: `patched`, a `Kernel` with three seams.",
     "patched",
     group="migrate_pages",
@@ -648,7 +651,7 @@ patching = Step(
     ),
 )
 
-both = Own(
+both = CodeCard(
     "The same situation, with your patch.",
     "run, base, patched",
     partial(run_all, RUNS),
@@ -720,7 +723,7 @@ def pins() -> Frame:
     return frame([said], labels(["the pin fails"], "schedules"), [*KERNELS])
 
 
-reviewed = Own(
+reviewed = CodeCard(
     "The real model reviews your seams: do they agree in every order of steps?",
     "patched",
     review,

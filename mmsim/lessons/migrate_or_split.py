@@ -115,7 +115,7 @@ four = Card(
 )
 
 
-def pair_judged(answer: object) -> Verdict:
+def judge_pair(answer: object) -> Verdict:
     """The reported counters, both of them, by a failing pin, and nobody holds a reference."""
     situation, trace = ran(answer, "a situation: vfio_map(...) with knobs of your choice")
     if situation.knobs["targets"] == AVAILABLE:
@@ -131,7 +131,7 @@ pair = Card(
     "Write a situation that gives the reported pair, `thp_migration_fail` 1 and "
     "`thp_split_page_failed` 1, and a pin that fails: *without* a holder.",
     form="vfio_map(...)",
-    judge=pair_judged,
+    judge=judge_pair,
     hints=(
         "Lesson 00 had suspects that need no holder.",
         "holder=0, and something else is the matter with the page: the knob trouble.",

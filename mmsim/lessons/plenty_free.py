@@ -99,7 +99,7 @@ blocks = blocks_card(
 SMALL_PAGES = 8 * HPAGE_PMD_NR
 
 
-def least_judged(answer: Collection[int]) -> Verdict:
+def judge_least(answer: Collection[int]) -> Verdict:
     """As few pages in use as possible, and no huge page; judged by asking for one."""
     wanted = sorted(set(answer))
     outside = [page for page in wanted if page not in range(SMALL_PAGES)]
@@ -123,7 +123,7 @@ least = Card(
     "Put as few pages in use as you can, and leave no place for a huge page. Which ones?\n"
     "16 MiB of memory have 4,096 pages, numbered from 0, all of them free. The model puts those "
     "in use that you name, and then asks for a huge page.",
-    judge=least_judged,
+    judge=judge_least,
     form="[0, 700, 3000]",
     solution=list(range(0, SMALL_PAGES, HPAGE_PMD_NR)),
     hints=(
@@ -272,7 +272,7 @@ def pins_table() -> Frame:
     return frame(rows, labels(KINDS, "the pages in between"), columns)
 
 
-def fate_of_24() -> dict[str, object]:
+def outcome_of_24() -> dict[str, object]:
     """What became of the first row's huge pages and pins."""
     _, huge, whole, split, lost = pins_table().iloc[0].tolist()
     return {"huge_pages": {whole: "whole", split: "split"}.get(huge, "stay"), "failed_pins": lost}
@@ -292,7 +292,7 @@ pins = Card(
         "huge_pages": "What happened to the huge pages?",
         "failed_pins": "How many of the six pins failed?",
     },
-    outcome=fate_of_24,
+    outcome=outcome_of_24,
     why="No block of 2 MiB was free outside CMA, so no huge page could move whole. Single pages "
     "were, so all pieces found room. A pin does not mind pieces, if all of them have left CMA.\n\n"
     "In the second row somebody referred to the huge page for as long as the pin tried. It could "

@@ -153,7 +153,7 @@ MEETINGS = {
 }
 
 
-def fate_of_v2(taken: int) -> str:
+def what_v2_meets(taken: int) -> str:
     """What a pin of v2 meets that runs alone after so many steps of the walk."""
     first = first_window()
     if first.locked <= taken < first.unlocked:
@@ -161,26 +161,26 @@ def fate_of_v2(taken: int) -> str:
     return MEETINGS[pin_after("v2", taken)]
 
 
-def window_judged(taken: int) -> Verdict:
+def judge_window(taken: int) -> Verdict:
     """drop_caches takes so many steps, and then the pin of v2 runs alone."""
-    last, window = len(walk_over(1)), first_window()
+    last, first = len(walk_over(1)), first_window()
     if taken not in range(last + 1):
         raise FormError(f"the walk has {last} steps: write a number from 0 to {last}")
-    fate = f"after step {taken} {fate_of_v2(taken)}"
-    if window.unlocked <= taken < window.gone:
-        return passed(fate)
-    if taken < window.locked:
-        return failed("has drop_caches had the page's lock by then?", second=fate)
+    met = f"after step {taken} {what_v2_meets(taken)}"
+    if first.unlocked <= taken < first.gone:
+        return passed(met)
+    if taken < first.locked:
+        return failed("has drop_caches had the page's lock by then?", second=met)
     why = "what does drop_caches still have by then: the lock, the reference, or nothing?"
-    return failed(why, second=fate)
+    return failed(why, second=met)
 
 
 def window_table() -> Frame:
     """What a pin of v2 does after so many steps of the walk."""
-    rows: dict[str, list[str]] = {}
-    for fate, steps in groupby(range(len(walk_over(1)) + 1), fate_of_v2):
+    rows = {}
+    for met, steps in groupby(range(len(walk_over(1)) + 1), what_v2_meets):
         first, *more = steps
-        rows[f"{first} to {more[-1]}" if more else f"{first}"] = [fate]
+        rows[f"{first} to {more[-1]}" if more else f"{first}"] = [met]
     return frame([*rows.values()], labels(rows, "after step"), ["v2's pin"])
 
 
@@ -190,7 +190,7 @@ window = Card(
     "is off its LRU list, `drop_caches` first puts it back. Several steps are right. Name one.",
     int,
     form="the number of a step",
-    judge=window_judged,
+    judge=judge_window,
     solution=8,
     hints=(
         "In the second window drop_caches has a reference on the page, and not the lock.",
@@ -211,7 +211,7 @@ ENDINGS = {
     "succeeds": "the page is split, and the pin succeeds",
 }
 MISSED_BY = "pin*26 drop_caches*3 pin*7 drop_caches*2 pin drop_caches pin*19 drop_caches*3"
-REACHED = {
+WAYS_TO_END = {
     "base": {
         NOT_SPLIT: "pin*20 drop_caches*2 pin*2 drop_caches pin*6 drop_caches*3",
         ALL_MOVED: "pin*23 drop_caches*4 pin*32 drop_caches*2",
@@ -224,14 +224,16 @@ REACHED = {
     },
 }
 """Every end that some order of steps comes to, with a shortest one.  A test searches for them."""
-SHORTEST = {f"{v}_{part}": REACHED[v].get(end, "") for v in VERSIONS for part, end in ENDS.items()}
+SHORTEST = {
+    f"{v}_{part}": WAYS_TO_END[v].get(end, "") for v in VERSIONS for part, end in ENDS.items()
+}
 
 
-def reached_table() -> Frame:
+def ends_table() -> Frame:
     """Which ends can be reached."""
     words = {ENDS[end]: ending for end, ending in ENDINGS.items()}
     words[ALL_MOVED] = "everything moves, and the pin fails: the return value of lesson 04"
-    rows = [["can happen" if end in REACHED[v] else "never" for v in VERSIONS] for end in words]
+    rows = [["can happen" if end in WAYS_TO_END[v] else "never" for v in VERSIONS] for end in words]
     return frame(rows, labels(words.values(), "how it can end"), VERSIONS)
 
 
@@ -266,7 +268,7 @@ left = Card(
     "second. The same order of steps leads to a missed piece in both versions.\n\n"
     "In base this pin *never* succeeds. It needs a split, and then base returns a positive number "
     "(lesson 04). The companion mends that.",
-    still=reached_table,
+    still=ends_table,
 )
 
 

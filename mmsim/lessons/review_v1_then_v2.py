@@ -271,7 +271,7 @@ owner = Card(
 # -- the hole of version 2
 
 
-def hole_judged(answer: object) -> Verdict:
+def judge_hole(answer: object) -> Verdict:
     """The pin of v2 fails, and nothing is left in CMA."""
     situation, trace = ran(answer, 'a situation: vfio_map("v2", ...)')
     if situation.version.name != "v2":
@@ -302,7 +302,7 @@ def hole_shown() -> list[Any]:
 hole = Card(
     "Write a situation in which the pin of v2 fails although everything has moved.",
     form='vfio_map("v2", ...)',
-    judge=hole_judged,
+    judge=judge_hole,
     solution=vfio_map("v2", targets="late", released=1),
     hints=(
         "When does final_rc of v2 leave rc as it is, although the list is empty?",
@@ -335,7 +335,7 @@ JUDGED = {name: get(name) for name in ("base", "v2", "v1")} | {
 }
 
 
-def regression_judged(test: Any) -> Verdict:
+def judge_regression(test: Any) -> Verdict:
     """Judged by running it on rows without their names: base, v2 and a later one pass, v1 fails."""
     if not callable(test):
         raise FormError("hand in the function itself")
@@ -373,7 +373,7 @@ regression = Card(
     "`base` and `v2` pass it, `v1` fails. A fourth kernel keeps the contract, too, and does other "
     "things in its own way. It has to pass.",
     form=FUNCTION,
-    judge=regression_judged,
+    judge=judge_regression,
     hints=(
         "Which sentence of the contract did v1 break? For which callers?",
         'Run vfio_map(version, reason="contig_range"): what is run.results["migrate"]?',

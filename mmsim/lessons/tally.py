@@ -41,26 +41,26 @@ def cards() -> dict[str, Card]:
     }
 
 
-def latest(books: Iterable[Book]) -> Book:
+def latest(hand_ins: Iterable[Book]) -> Book:
     """Of what one learner handed in, the one that was made last; one without a date is older."""
-    return max(books, key=_made)
+    return max(hand_ins, key=_made)
 
 
-def _made(book: Book) -> int:
-    made = book.head.get("made")
+def _made(hand_in: Book) -> int:
+    made = hand_in.head.get("made")
     return made if isinstance(made, int) else -1
 
 
 def _row(name: str, entries: Sequence[Entry]) -> str:
     """What HEAD names, of these entries."""
-    judged, answers = _judged(entries), sum(entry["tries"] > 0 for entry in entries)
-    right = f"{sum(judged)} of {len(judged)}" if judged else "-"
+    first, answers = _right_at_first(entries), sum(entry["tries"] > 0 for entry in entries)
+    right = f"{sum(first)} of {len(first)}" if first else "-"
     return ROW(
         name, answers, right, *(sum(e[kind] for e in entries) for kind in ("wrong", "hints"))
     )
 
 
-def _judged(entries: Iterable[Entry]) -> list[bool]:
+def _right_at_first(entries: Iterable[Entry]) -> list[bool]:
     """Was each first answer right, of those that can be?"""
     return [entry["right"] for entry in entries if isinstance(entry.get("right"), bool)]
 
@@ -81,11 +81,11 @@ def progress_table(cards: Mapping[str, Entry]) -> str:
     return "\n".join([ROW("lesson", *HEAD), *map(_row, rows, rows.values())])
 
 
-def _asked(books: Sequence[Book], known: Known) -> dict[str, list[Entry]]:
+def _asked(hand_ins: Sequence[Book], known: Known) -> dict[str, list[Entry]]:
     """The entries of every card that somebody has answered, in the order of the course."""
     found: dict[str, list[Entry]] = {key: [] for key in known}
-    for book in books:
-        for key, entry in book.cards.items():
+    for hand_in in hand_ins:
+        for key, entry in hand_in.cards.items():
             found.setdefault(key, []).extend([entry] * (entry["tries"] > 0))
     return {key: found[key] for key in sorted(found, key=_lesson) if found[key]}
 
@@ -119,13 +119,13 @@ def _said(value: object) -> str:
     return shown(said(value, ()), VALUE_MAX)
 
 
-def _statements(books: Sequence[Book], known: Known) -> dict[str, list[list[bool]]]:
+def _statements(hand_ins: Sequence[Book], known: Known) -> dict[str, list[list[bool]]]:
     """Each statement of lesson 00: who was right before, and after, of those who did both.
 
     After is lesson 11, or else lesson 04."""
     both = []
-    for book in books:
-        firsts = [book.cards.get(key, {}).get("first") for key in (BEFORE, *AFTER)]
+    for hand_in in hand_ins:
+        firsts = [hand_in.cards.get(key, {}).get("first") for key in (BEFORE, *AFTER)]
         before, *after = [first if isinstance(first, dict) else {} for first in firsts]
         both += [(before, after[0] or after[1])] if before and any(after) else []
     true = known[AFTER[0]].right() if both else {}
@@ -135,14 +135,14 @@ def _statements(books: Sequence[Book], known: Known) -> dict[str, list[list[bool
     }
 
 
-def tally_table(books: Sequence[Book], known: Known) -> str:
+def tally_table(hand_ins: Sequence[Book], known: Known) -> str:
     """Card by card: how many, right at first, wrong tries, hints; and the first answers."""
     told = [ROW("card", *HEAD)]
-    for key, entries in _asked(books, known).items():
+    for key, entries in _asked(hand_ins, known).items():
         told += [] if _lesson(key) in told else ["", _lesson(key)]
         card = known.get(".".join(key.split(".")[:2]))
         told += [_row(_name(key), entries), *_first(card, entries)]
-    compared = _statements(books, known)
+    compared = _statements(hand_ins, known)
     told += ["", "Before and after: right at first, of those who did both"] * bool(compared)
     for name, (before, after) in compared.items():
         words = known[BEFORE].labels[name]
@@ -150,23 +150,23 @@ def tally_table(books: Sequence[Book], known: Known) -> str:
     return "\n".join(told)
 
 
-def tally_picture(books: Sequence[Book], known: Known) -> Picture:
+def tally_picture(hand_ins: Sequence[Book], known: Known) -> Picture:
     """A bar for each card whose answers are right or wrong, and two for each statement."""
     rows = {}
-    for key, entries in _asked(books, known).items():
+    for key, entries in _asked(hand_ins, known).items():
         hints = sum(entry["hints"] for entry in entries)
-        if judged := _judged(entries):
+        if right := _right_at_first(entries):
             more = f", {plural(hints, 'hint')}" if hints else ""
-            rows[f"{_lesson(key)[:2]} {_name(key)}"] = _bar(judged, len(books), more)
+            rows[f"{_lesson(key)[:2]} {_name(key)}"] = _bar(right, len(hand_ins), more)
     hard = min(rows, key=lambda row: rows[row].parts["right at first"], default="nothing yet")
-    for name, sides in _statements(books, known).items():
-        for when, judged in zip(("before", "after"), sides, strict=True):
-            rows[f"“{name}”, {when}"] = _bar(judged, len(judged))
-    claim = f"{plural(len(books), 'hand-in')}; fewest were right at first: {hard}"
+    for name, sides in _statements(hand_ins, known).items():
+        for when, right in zip(("before", "after"), sides, strict=True):
+            rows[f"“{name}”, {when}"] = _bar(right, len(right))
+    claim = f"{plural(len(hand_ins), 'hand-in')}; fewest were right at first: {hard}"
     return bars(claim, rows or {hard: _bar([], 1)}, FILLED)
 
 
-def _bar(judged: Sequence[bool], of: int, more: str = "") -> Bar:
-    hits = sum(judged)
-    parts = dict(zip(FILLED, (hits, len(judged) - hits), strict=True))
-    return Bar(parts, of, f"{hits} of {len(judged)}{more}")
+def _bar(right: Sequence[bool], of: int, more: str = "") -> Bar:
+    hits = sum(right)
+    parts = dict(zip(FILLED, (hits, len(right) - hits), strict=True))
+    return Bar(parts, of, f"{hits} of {len(right)}{more}")

@@ -90,7 +90,7 @@ def numbers_of(setting: tuple[str, str]) -> tuple[int, int, int]:
     return len(passes_of(way)), sum(passes_of(way).values()), way[-1].thp_migration_fail
 
 
-def counted_judged(letter: str) -> Verdict:
+def judge_counted(letter: str) -> Verdict:
     """A rule is tried on each setting."""
     for setting in SHOWN:
         passes, refused, true = numbers_of(setting)
@@ -112,7 +112,7 @@ counted = Card(
         for setting in SHOWN
     ),
     Choices({letter: words for letter, (words, _) in RULES.items()}),
-    judge=counted_judged,
+    judge=judge_counted,
     solution="c",
     hints=(
         "Rule b and the last setting agree. Do they agree in the other two?",

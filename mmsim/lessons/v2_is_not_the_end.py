@@ -106,7 +106,7 @@ def counted_once(c: Counts) -> bool:
     return c.thp_migration_success + c.thp_migration_fail <= c.huge_pages
 
 
-def claim_judged(claim: Any) -> Verdict:
+def judge_claim(claim: Any) -> Verdict:
     """Does a claim tell v2 from v3fix?"""
     said = {c: limited("claim", claim, c) for v in ("v3fix", "v2") for c in ends_of(v)}
     if all(answer is None for answer in said.values()):
@@ -136,7 +136,7 @@ once = Card(
     "Write a claim about `thp_migration_fail` that `v3fix` keeps in every run, and `v2` breaks.\n"
     "A huge page that is split counts in `thp_migration_fail`: it was not moved whole.",
     form=FUNCTION,
-    judge=claim_judged,
+    judge=judge_claim,
     solution=counted_once,
     hints=(
         "How often may one huge page be counted as moved or as failed?",
@@ -352,7 +352,7 @@ def others_notice(version: Version) -> list[str]:
     return found
 
 
-def policy_judged(decide: Any) -> Verdict:
+def judge_policy(decide: Any) -> Verdict:
     """Better than the last version where something can be won, and no burden elsewhere."""
     first = [Attempt(what, "-EAGAIN", "longterm_pin", 1, "try again") for what in DRAINS_MAX]
     row = own(decide)
@@ -399,7 +399,7 @@ policy: Card = Card(
     "is held for ever it drains at most once, and for a huge page never. Where `pin_is_busy` is "
     "False, another caller may be asking, who must not notice the policy.",
     form=FUNCTION,
-    judge=policy_judged,
+    judge=judge_policy,
     solution=drain_or_wait,
     hints=(
         "What helps against the batch? For which kind of page, and after which try?",

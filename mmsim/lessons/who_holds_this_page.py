@@ -157,7 +157,7 @@ def same_count() -> Frame:
     return frame(rows, labels(ALIKE, "huge page"), ["refcount", "mapcount", "who has them"])
 
 
-def page_y_judged(answer: object) -> Verdict:
+def judge_page_y(answer: object) -> Verdict:
     """Count 514, isolated, and the kernel refuses to split it."""
     wanted = "a page: lesson.page_with(...) with some knobs"
     situation, run = ran(answer, wanted)
@@ -179,7 +179,7 @@ def page_y_judged(answer: object) -> Verdict:
 page_y = Card(
     "Build page Y: 514 references, isolated, and the kernel refuses to split it.\n"
     "Page X is `lesson.page_with()`.",
-    judge=page_y_judged,
+    judge=judge_page_y,
     form="lesson.page_with(...)",
     solution=page_with(**Y),
     hints=(

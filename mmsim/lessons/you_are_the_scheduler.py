@@ -36,7 +36,7 @@ LEVELS: dict[str, Level] = {}
 CARDS: dict[str, Card] = {}
 
 
-def schedule_judged(level: Level, answer: str) -> Verdict:
+def judge_schedule(level: Level, answer: str) -> Verdict:
     """A schedule is judged by its run; one that is too short is told what can come next."""
     try:
         trace = played(answer, level.situation)
@@ -44,9 +44,9 @@ def schedule_judged(level: Level, answer: str) -> Verdict:
         return failed(str(error))
     if level.won(trace):
         return passed(level.told)
-    fate = level.situation.full_outcome(trace.last)
-    more = " ".join(f"{line}." for line in coming(trace)) if fate == NOT_FINISHED else ""
-    return failed(f"after this schedule: {fate}. {more}".strip())
+    outcome = level.situation.full_outcome(trace.last)
+    more = " ".join(f"{line}." for line in coming(trace)) if outcome == NOT_FINISHED else ""
+    return failed(f"after this schedule: {outcome}. {more}".strip())
 
 
 def level_card(level: Level, question: str, solution: str, *hints: str) -> Card:
@@ -65,7 +65,7 @@ def level_card(level: Level, question: str, solution: str, *hints: str) -> Card:
         question,
         str,
         form=f"a schedule such as '{level.situation.main}*2 holder*2'",
-        judge=partial(schedule_judged, level),
+        judge=partial(judge_schedule, level),
         solution=solution,
         hints=hints,
         still=shown,
@@ -97,7 +97,7 @@ def run(schedule: object, of: str = "at_check") -> Shown:
             picture = run_picture(schedule, of)
         except ValueError as error:
             return [f"Not played: {error}."]
-        verdict = schedule_judged(LEVELS[of], schedule)
+        verdict = judge_schedule(LEVELS[of], schedule)
         said = f"Won. {verdict.why}" if verdict.state == "passed" else verdict.why
         return [picture, f"Goal: {LEVELS[of].goal}", said]
 
@@ -197,7 +197,7 @@ ENDS = {
 
 def how_many(end: str) -> int:
     """How many schedules end so; `end` in the words of ENDS."""
-    return sum(ENDS[fate][0] == end for fate in schedules().values())
+    return sum(ENDS[outcome][0] == end for outcome in schedules().values())
 
 
 N_SCHEDULES, N_STATES = 73, 55  # a test counts them
@@ -221,8 +221,8 @@ def schedules_picture() -> Picture:
         svg.text(left - 12, y + 17, f"{number + 1}. {name}", 220, size=SMALL_TEXT, fill=INK,
                  bold=deciding, anchor="end")  # fmt: skip
         svg.note(left + cell * (number + 0.5), top - 12, f"{number}", 20, anchor="middle")
-    for (taken, dropped), fate in schedules().items():
-        fill = ENDS[fate][1]
+    for (taken, dropped), outcome in schedules().items():
+        fill = ENDS[outcome][1]
         x, y = left + cell * dropped, top + cell * taken
         svg.filled(x + 1, y + 1, cell - 2, cell - 2, fill, stroke=fill.mark, stroke_width=1)
     signs = [svg.swatch(fill, f"{words}: {how_many(words)}") for words, fill in ENDS.values()]
@@ -346,7 +346,7 @@ def refusals(letter: Any) -> dict[str, str]:
     return {ENDS[end.name][0]: render(end.shortest or ()) for end in ends if fails(end.name)}
 
 
-def stretch_judged(answer: dict[str, Any]) -> Verdict:
+def judge_stretch(answer: dict[str, Any]) -> Verdict:
     """A wrong answer meets a schedule that still fails."""
     lines = refusals(answer["stretch"])
     if line := lines.get("refused at the freeze"):
@@ -374,7 +374,7 @@ together = Card(
         "stretch": "Which stretch?",
         "check": "With it, can the split still be refused at the check?",
     },
-    judge=stretch_judged,
+    judge=judge_stretch,
     solution=["d", True],
     hints=(
         "Which step found nothing, and which one did?",

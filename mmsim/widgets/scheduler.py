@@ -179,10 +179,10 @@ class Scheduler(Frame):
 
     def _kinds(self) -> str:
         """Which kinds of failure were found in this situation, and of how many if it has a goal."""
-        level, fate = self.played, self.played.situation.full_outcome(self.trace.last)
+        level, outcome = self.played, self.played.situation.full_outcome(self.trace.last)
         found = self._found[level.situation]
-        if fails(fate) and fate not in found:
-            found.append(fate)
+        if fails(outcome) and outcome not in found:
+            found.append(outcome)
         of = ""
         if level.name != FREE:
             all_, complete = kinds(level.situation)

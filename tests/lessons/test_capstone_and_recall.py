@@ -40,7 +40,7 @@ def test_every_card_of_every_case_can_be_right(seed):
     case = lesson.case()
     assert lesson.small_run(case.cause, case.kernel, case.huge_pages).results["pin"] == -12
     assert case.cause in case.fitting
-    right = [end for end in lesson.OUTCOMES if lesson.verdict_judged(end).state == "passed"]
+    right = [end for end in lesson.OUTCOMES if lesson.judge_verdict(end).state == "passed"]
     assert right == case.outcomes != []
     for card in (lesson.verdict, lesson.fitting, lesson.look):
         assert card.solved().settled, card.name
@@ -49,7 +49,7 @@ def test_every_card_of_every_case_can_be_right(seed):
         for names in combinations(lesson.LOOKS, number):
             tells = lesson.tells_apart(names) == every
             fewest = min(fewest, number) if tells else fewest
-            passes = lesson.look_judged(looks(names)).state == "passed"
+            passes = lesson.judge_look(looks(names)).state == "passed"
             assert passes == (tells and number == fewest), names
     assert (fewest > 0) == (len(case.fitting) > 1)
 
@@ -82,9 +82,9 @@ def test_another_case_opens_the_cards_again_and_the_same_one_does_not():
 
 def test_what_can_be_told_by_none_is_said():
     lesson.take(4)
-    said = lesson.look_judged(looks(["references"])).why
+    said = lesson.judge_look(looks(["references"])).why
     assert said == "told apart: 5 of 6 pairs of causes that fit"
-    assert "nothing does not tell apart" in lesson.look_judged(looks([])).why
+    assert "nothing does not tell apart" in lesson.judge_look(looks([])).why
     assert frozenset({"reference", "late"}) not in lesson.tells_apart(lesson.LOOKS)
 
 

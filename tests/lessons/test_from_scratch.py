@@ -8,10 +8,10 @@ import re
 import pytest
 
 from mmsim.lessons import from_scratch as lesson
-from mmsim.lessons.from_scratch import Step, finished, finished_page, page_of_code
+from mmsim.lessons.from_scratch import VectorCard, finished, finished_page, page_of_code
 from mmsim.widgets.card import CardBox
 
-STEPS = [card for card in vars(lesson).values() if isinstance(card, Step)]
+STEPS = [card for card in vars(lesson).values() if isinstance(card, VectorCard)]
 
 
 def changed(old, new):

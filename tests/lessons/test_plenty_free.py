@@ -11,7 +11,7 @@ from mmsim.scenarios import boot_guest
 
 
 @pytest.mark.parametrize("stored", load_csv(lesson.MODEL), ids=lambda row: row["version"])
-def test_the_stored_fate_of_a_guest_is_what_the_model_gives(stored):
+def test_the_stored_outcome_of_a_guest_is_what_the_model_gives(stored):
     run = boot_guest(stored["version"], host=1024, guest=2, **lesson.LENT).run()
     world, counts = run.last.world, run.last.world.vmstat
     mine = [counts["thp_split_page"], counts["pgmigrate_success"], run.results["guest"]]
@@ -19,7 +19,7 @@ def test_the_stored_fate_of_a_guest_is_what_the_model_gives(stored):
     assert not any(world.in_cma(pfn) for pfn in world.folios)
 
 
-def test_the_strips_of_the_text_are_those_that_are_judged():
+def test_the_strips_of_the_text_are_those_of_the_cards():
     text = (FOLDER / "plenty_free.md").read_text(encoding="utf-8")
     for held in (lesson.EXAMPLE, lesson.MINE):
         assert "  ".join("#" if page in held else "." for page in range(16)) in text

@@ -7,7 +7,7 @@ from mmsim.views.first_screen import NEVER, NOBODY, stops
 
 
 def test_only_one_rule_gives_what_is_counted_in_every_setting_of_the_picture():
-    right = [letter for letter in lesson.RULES if lesson.counted_judged(letter).state == "passed"]
+    right = [letter for letter in lesson.RULES if lesson.judge_counted(letter).state == "passed"]
     assert right == [lesson.counted.solution]
     _, rule = lesson.RULES[lesson.counted.solution]
     for version in ("v1", "v2"):

@@ -67,7 +67,7 @@ LEAVES = {"released": "1"}
 RACE = split_race(**LEAVES)
 
 
-def fates(situation):
+def outcomes(situation):
     """Schedules and odds of each outcome."""
     return {
         o.name: (o.schedules, o.odds) for o in situation.explore().outcomes(situation.full_outcome)
@@ -78,7 +78,7 @@ def test_golden_counts():
     """Those of base and one pass stand in the lessons about schedules and odds."""
     race = split_race("v2", passes=2, **LEAVES)
     assert race.explore().states == 99
-    assert fates(race) == {
+    assert outcomes(race) == {
         "split": (133, Fraction(2097037, 2097152)),
         "failed: a huge page could not be split, still mapped": (21, Fraction(7, 131072)),
         "failed: a huge page could not be split, left unmapped": (9, Fraction(3, 2097152)),
@@ -91,14 +91,14 @@ CHECK_TO_FREEZE = ("can_split_folio", "folio_ref_freeze")
 
 
 def test_nobody_between_check_and_freeze_means_no_refusal_at_the_freeze():
-    assert fates(RACE.together(*CHECK_TO_FREEZE)) == {
+    assert outcomes(RACE.together(*CHECK_TO_FREEZE)) == {
         "failed: a huge page could not be split, still mapped": (21, Fraction(7, 256)),
         "split": (34, Fraction(249, 256)),
     }
 
 
 def test_a_holder_who_comes_and_goes_in_one_step_meets_nobody():
-    assert fates(RACE.together("folio_get", "folio_put")) == {"split": (13, 1)}
+    assert outcomes(RACE.together("folio_get", "folio_put")) == {"split": (13, 1)}
 
 
 def test_the_others_are_told_why_they_wait():
@@ -126,6 +126,6 @@ def test_steps_that_do_not_follow_each_other_are_named():
 def test_only_the_site_that_was_meant():
     """A piece is frozen by the same step, but for its move."""
     pin = vfio_map("v3", order=1, released="1", passes=2)
-    joined = fates(pin.together(*CHECK_TO_FREEZE))
+    joined = outcomes(pin.together(*CHECK_TO_FREEZE))
     assert "failed: a piece missed its one pass, 1 piece left behind" in joined
     assert not any("left unmapped" in name for name in joined)
