@@ -99,13 +99,13 @@ WRONG = [
     ("passing", "                rc = -EAGAIN\n", "                rc = -EAGAIN\n"
      "            else:\n                rc = ret\n", "C8",
      "rc should be ENOMEM, and yours is EBUSY"),
-    ("patching", "patched = Kernel(-EAGAIN", "patched = Kernel(-EBUSY", "K3", "[10]"),
-    ("patching", 'return reason == "longterm_pin" and ret == -EAGAIN', "return ret == -EAGAIN",
+    ("patching", "ref_errno=-EAGAIN", "ref_errno=-EBUSY", "K3", "[10]"),
+    ("patching", 'reason == "longterm_pin" and ret == -EAGAIN', "ret == -EAGAIN",
      "C13", "contig_range"),
-    ("patching", 'return reason == "longterm_pin" and ret == -EAGAIN',
-     'return reason == "longterm_pin"', "C10", "truncated page is no reason"),
-    ("patching", "return rc if left else 0", "return rc", "C4", "rc should be 0, and yours is 1"),
-    ("patching", "return rc if left else 0", "return 0", "K3", "rc should be 11, and yours is 0"),
+    ("patching", 'reason == "longterm_pin" and ret == -EAGAIN',
+     'reason == "longterm_pin"', "C10", "truncated page is no reason"),
+    ("patching", "rc if left else 0", "rc", "C4", "rc should be 0, and yours is 1"),
+    ("patching", "rc if left else 0", "0", "K3", "rc should be 11, and yours is 0"),
 ]  # fmt: skip
 
 
