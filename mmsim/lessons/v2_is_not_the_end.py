@@ -298,9 +298,9 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
 DRAINS_MAX = {HUGE_PAGE: 0, PIECE: 1, SINGLE_PAGE: 1}
 
 KNOWN = {
-    "v3fix": (0.952388573873, 0.303724480742, 0.0, 119),
-    "drain": (0.971392656368, 0.37586680544, 1.0, 120),
-    "wait": (0.997454898205, 0.401418317607, 0.0, 219),
+    "v3fix": (0.952388573873, 0.303724839399, 0.0, 119),
+    "drain": (0.971392656368, 0.37587072941, 1.0, 120),
+    "wait": (0.997454898205, 0.401443021742, 0.0, 219),
     TODAY: (0.965559778626, 0.401942504917, 1.0, 138),
 }
 """The scores of the known rows, in the order of CASES; a test searches again."""

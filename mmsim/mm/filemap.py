@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from mmsim.constants import SHMEM
 from mmsim.engine.op import ModelError, atomic, blocking, choice
-from mmsim.mm.folio import NEW_PAGE, Extent, Page
+from mmsim.mm.folio import Extent, Page
 from mmsim.mm.page_ref import frozen, frozen_at
 from mmsim.mm.world import World, may_fail
 
@@ -160,13 +160,8 @@ def filemap_release_folio(world: World, me: str, choice: str, pfn: int) -> bool:
 
 def _not_yet(world: World, me: str, region: str, index: int, waits: bool = False) -> str | None:
     pfn = world.find(region, index)
-    if waits and pfn is not None:
-        locked = _locked(world, me, pfn)
-        if locked:
-            return locked
-        if NEW_PAGE in dict(world.folio(pfn).held):
-            return f"waiting for the lock of {world.folio(pfn).name}, held by who has allocated it"
-    return frozen(world, me, region, index)
+    locked = _locked(world, me, pfn) if waits and pfn is not None else None
+    return locked or frozen(world, me, region, index)
 
 
 @blocking(_not_yet)
@@ -175,9 +170,8 @@ def truncate_inode_folio(
 ) -> None:
     """The folio leaves its file: no page-cache references, no mappings.  Kernel: mm/truncate.c.
 
-    The kernel holds the folio lock here, and `waits` is for whoever has it.  A new folio is locked
-    as long as the reference of its allocation is there.  Without `waits` a script can build a run
-    that no kernel has.  Left out: taking and giving back the lock."""
+    The kernel holds the folio lock here, and `waits` is for whoever has it.  Without `waits` a
+    script can build a run that no kernel has.  Left out: taking and giving back the lock."""
     pfn = world.find(region, index)
     if pfn is None:
         return

@@ -95,11 +95,14 @@ class Folio(NamedTuple):
         return self.nr_pages if self.cached else 0
 
 
-def new_folio(order: int, kind: str, name: str = "", region: str = "", index: int = 0) -> Folio:
-    """A folio just allocated: on no list, in no file, with the one reference of its allocation."""
-    held = ((NEW_PAGE, 1),)
-    made = Folio(name, region, index, order, kind, held=held, mapping=False, cached=False)
-    return replace(made, lru=False, dirty=False)
+def new_folio(
+    order: int, kind: str, locked_by: str, name: str = "", region: str = "", index: int = 0
+) -> Folio:
+    """A folio just allocated: on no list, in no file, with the one reference of its allocation.
+
+    Whoever allocates it locks it, and unlocks it when that reference goes (`World.drop`)."""
+    made = Folio(name, region, index, order, kind, held=((NEW_PAGE, 1),), locked_by=locked_by)
+    return replace(made, mapping=False, cached=False, lru=False, dirty=False)
 
 
 _FIELD = {name: number for number, name in enumerate(Folio._fields)}

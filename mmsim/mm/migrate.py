@@ -66,7 +66,7 @@ def alloc_migration_target(world: World, me: str, choice: str, pfn: int, reason:
     `reason`: one of REASONS; a long-term pin asks in pin scope."""
     target = _new_target(world, pfn, reason) if choice == "ok" else None
     if target is not None:
-        world.add(target, new_folio(world.folio(pfn).order, world.folio(pfn).kind))
+        world.add(target, new_folio(world.folio(pfn).order, world.folio(pfn).kind, me))
     if world.folio(pfn).is_thp:
         world.update(pfn, had_target=target is not None)
     return target
@@ -132,8 +132,8 @@ def move_to_new_folio(dst: int, src: int) -> Generator[Op, Any, int]:
 def __unmap_and_move(src: int, dst: int, force: bool, mode: int) -> Generator[Op, Any, int]:
     """Lock, unmap, move, map again.  Returns 0 or a negative errno.
 
-    Left out: PF_MEMALLOC, the anon_vma, the lock of the destination (nobody else can see it yet),
-    buffers of a truncated folio."""
+    Left out: PF_MEMALLOC, the anon_vma, buffers of a truncated folio.  The destination is locked
+    until the reference of its allocation goes."""
     locked = yield folio_trylock(src)
     if not locked:
         if not force or mode == MIGRATE_ASYNC:

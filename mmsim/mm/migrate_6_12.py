@@ -123,7 +123,7 @@ def migrate_folio_unmap(
 
     MIGRATEPAGE_UNMAP: it is on `unmap_folios`.  MIGRATEPAGE_SUCCESS: it had been freed.  -EAGAIN
     and -ENOMEM leave it on `from_`; any other error puts it on `ret`.  Left out: PF_MEMALLOC, the
-    anon_vma, the lock of the destination, mappings that come back while they are removed."""
+    anon_vma, mappings that come back while they are removed."""
     count = yield folio_ref_count(src.pfn, site="visit", huge=src.is_thp, **notes)
     if count == 1:  # freed under us: only the isolation's reference is left
         from_.remove(src)

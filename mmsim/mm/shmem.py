@@ -26,12 +26,12 @@ from mmsim.mm.world import World, page_name
 SHMEM_ENABLED = ("always", "within_size", "advise", "never", "deny", "force")
 
 
-def _new(world: World, region: str, index: int, order: int, kind: str) -> int | None:
+def _new(world: World, me: str, region: str, index: int, order: int, kind: str) -> int | None:
     """A new folio; answers its pfn, or None if the world's zone has no such block."""
     pfn = world.from_zone(order, pin_scope=False) if world.zone else world.from_elsewhere(order)
     if pfn is not None:
         name = page_name(region, index) if index else region
-        world.add(pfn, new_folio(order, kind, name, region, index))
+        world.add(pfn, new_folio(order, kind, me, name, region, index))
     return pfn
 
 
@@ -40,7 +40,7 @@ def shmem_alloc_and_acct_folio(
     world: World, me: str, region: str, index: int, order: int
 ) -> int | None:
     """Allocate a folio for a page of a memfd; answers its pfn, or None."""
-    return _new(world, region, index, order, SHMEM)
+    return _new(world, me, region, index, order, SHMEM)
 
 
 @atomic
@@ -58,7 +58,7 @@ def do_anonymous_page(world: World, me: str, region: str, index: int, order: int
     """A folio that belongs to no file: allocated and mapped; answers its pfn, or None.
 
     Kernel: mm/memory.c, do_anonymous_page(); a huge page: do_huge_pmd_anonymous_page()."""
-    pfn = _new(world, region, index, order, ANON)
+    pfn = _new(world, me, region, index, order, ANON)
     if pfn is None:
         return None
     world.update(pfn, mapping=True)
@@ -84,7 +84,9 @@ def do_read_fault(region: str, order: int, index: int = 0) -> Generator[Op, Any,
     pfn = yield from shmem_get_folio_gfp(region, order, index)
     if pfn is None:
         return -ENOMEM
-    yield finish_fault(pfn, NEW_PAGE)
+    mapped = yield finish_fault(pfn, NEW_PAGE)
+    if not mapped:
+        yield folio_put(pfn, NEW_PAGE, 1)
     return 0
 
 

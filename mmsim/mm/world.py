@@ -20,7 +20,7 @@ from mmsim.constants import (
 from mmsim.engine.op import Choices, ModelError
 from mmsim.engine.scenario import Pool
 from mmsim.mm.compaction import try_to_compact_pages
-from mmsim.mm.folio import ISOLATION, Folio, replace
+from mmsim.mm.folio import ISOLATION, NEW_PAGE, Folio, replace
 from mmsim.mm.page_alloc import alloc_pages, free_pages, request, split_page
 from mmsim.mm.zone import Zone
 
@@ -241,11 +241,13 @@ class World:
         return self.zone
 
     def from_zone(self, order: int, *, pin_scope: bool) -> int | None:
-        """What __alloc_pages() finds for user memory, after compaction if that is on."""
+        """What __alloc_pages() finds for user memory, after compaction if that is on.
+
+        A single page is never compacted for (__alloc_pages_direct_compact())."""
         zone = self.own_zone()
         want = request(order, MIGRATE_MOVABLE, pin_scope=pin_scope)
         pfn = alloc_pages(zone, want)
-        if pfn is None and self.env.compaction:
+        if pfn is None and order and self.env.compaction:
             for counter in try_to_compact_pages(zone, want, keep=self.folios.keys()):
                 self.count(counter)
             pfn = alloc_pages(zone, want)
@@ -282,7 +284,9 @@ class World:
         self.folios[pfn] = replace(folio, refcount=folio.refcount + n, held=ordered)
 
     def drop(self, pfn: int, who: str, n: int = 1) -> None:
-        """Drop `n` references of `who`; the folio is freed with its last one."""
+        """Drop `n` references of `who`; the folio is freed with its last one.
+
+        With the reference of its allocation goes the lock of a new folio: one step here."""
         folio = self.folio(pfn)
         held = dict(folio.held)
         held[who] = held.get(who, 0) - n
@@ -293,7 +297,8 @@ class World:
             self.remove(pfn)
             return
         left = tuple(sorted(item for item in held.items() if item[1]))
-        self.folios[pfn] = replace(folio, refcount=folio.refcount - n, held=left)
+        owner = "" if who == NEW_PAGE else folio.locked_by
+        self.folios[pfn] = replace(folio, refcount=folio.refcount - n, held=left, locked_by=owner)
 
     def detach(self, pfn: int) -> Folio:
         """Nothing refers to this folio any more; its memory stays allocated."""

@@ -23,6 +23,8 @@ def test_asking_changes_nothing_and_an_old_host_has_no_huge_page_to_give(mib):
 
 
 FULL = {"host": 16, "cma": 0, "guest": 16, "used": 50}
+SINGLE = {"host": 64, "cma": 60, "compaction": "on", "shmem_enabled": "never"}
+NOT_COMPACTED = {"compact_stall": 0, "compact_fail": 0}
 
 
 @pytest.mark.parametrize(
@@ -37,6 +39,9 @@ FULL = {"host": 16, "cma": 0, "guest": 16, "used": 50}
         ("base", {"pin": "none", "cma": 0}, "populated", {"thp_file_fallback": 4}),
         # A movable request may compact: the guest's huge pages are made outside CMA.
         ("base", {"pin": "none", "cma": 0, "compaction": "on"}, "populated", {"thp_file_alloc": 4}),
+        # Nothing is compacted for a single page.
+        ("v3", {**SINGLE, "guest": 16, "used": 50}, NO_MEMORY, NOT_COMPACTED),
+        ("v3", {**SINGLE, "guest": 2, "used": 100}, NO_MEMORY, NOT_COMPACTED),
         ("base", FULL, NO_ROOM, {}),
         ("base", {"host": 16, "used": 100, "cma": 0}, NO_ROOM, {}),  # no free memory at all
         ("v3", {"host": 16, "cma": 80, "used": 100, "guest": 4}, NO_MEMORY, {}),
