@@ -17,7 +17,7 @@ from mmsim.mm.folio import ISOLATION
 from mmsim.scenarios import Situation, make
 from mmsim.scenarios.observed import pieces
 from mmsim.views.first_screen import KERNELS, LETS_GO, NOBODY, Stop
-from mmsim.views.ledger import SPLIT_CHECK, ledger
+from mmsim.views.ledger import SPLIT_CHECK, ledger_of
 
 FILE = Path(__file__).parent.parent / "data" / "lessons" / "first_screen.csv"
 
@@ -30,8 +30,8 @@ def setting(kernel: str, lets_go: str) -> Situation:
 
 def _stop(moment: Moment, place: str, pass_: int) -> Stop:
     world = moment.world
-    book = ledger(world, "A", check=SPLIT_CHECK)
-    assert book is not None
+    ledger = ledger_of(world, "A", check=SPLIT_CHECK)
+    assert ledger is not None
     folio = world.folio(world.find("A", 0))
     held = dict(folio.held)
     _, outside = pieces(world, "A")
@@ -39,7 +39,7 @@ def _stop(moment: Moment, place: str, pass_: int) -> Stop:
     people = held.get(ISOLATION, 0), held.get("holder", 0)
     counters = (world.vmstat[name] for name in REPORTED)
     refs = (folio.cache_refs, folio.mapcount, pin, *people)
-    return Stop(place, pass_, *refs, book.check.expected, folio.is_thp, outside, *counters)
+    return Stop(place, pass_, *refs, ledger.check.expected, folio.is_thp, outside, *counters)
 
 
 _PLACES = {

@@ -27,7 +27,7 @@ from mmsim.scenarios.knobs import number as whole
 from mmsim.scenarios.knobs import one_of, settle
 from mmsim.views import svg as draw
 from mmsim.views.charts import Axis, Bar, Plot, Style, bars, dot_sign, line_sign
-from mmsim.views.ledger import ledger
+from mmsim.views.ledger import ledger_of
 from mmsim.views.memory import block_map, draw_block_map, map_sentence, map_size
 from mmsim.views.show import Shown
 from mmsim.views.svg import Picture
@@ -349,10 +349,10 @@ def pin_steps() -> Frame:
     rows, at = [], 0
     for name in STEPS:
         at = names.index(STEPS[name][0], at) + 1
-        book = ledger(pinned().state(at).world, "guest")
-        assert book is not None
-        held = ", ".join(f"{row.holder} {row.refs}" for row in book.rows)
-        rows.append((f"{STEPS[name][0]}()", book.folio.refcount, held))
+        ledger = ledger_of(pinned().state(at).world, "guest")
+        assert ledger is not None
+        held = ", ".join(f"{row.holder} {row.refs}" for row in ledger.rows)
+        rows.append((f"{STEPS[name][0]}()", ledger.folio.refcount, held))
     return frame(rows, labels(STEPS, "step"), ["in the source", "count after it", "references"])
 
 

@@ -39,7 +39,7 @@ from mmsim.sandbox import SandboxError, limited
 from mmsim.scenarios import CMA_PFN, vfio_map
 from mmsim.scenarios.script import SITES
 from mmsim.views.flow import tries_picture
-from mmsim.views.ledger import LEDGER_HIGH, describe, draw_ledger, ledger
+from mmsim.views.ledger import LEDGER_HIGH, describe, draw_ledger, ledger_of
 from mmsim.views.show import Shown
 from mmsim.views.svg import Picture, Svg
 from mmsim.views.tables import Frame, frame, labels
@@ -376,12 +376,12 @@ def failure_shown(vector: Vector, kernel: str, wrong: list[Row]) -> list[Any]:
     claim = f"Vector {vector['id']}, {where}: {vector['title']}"
     world, folio = World(), page_before(vector)
     world.add(CMA_PFN, folio)
-    book = ledger(world, folio.region)
-    assert book is not None
-    words = f"{claim}. Before: {describe(book)}"
+    ledger = ledger_of(world, folio.region)
+    assert ledger is not None
+    words = f"{claim}. Before: {describe(ledger)}"
     svg = Svg(506, 74 + LEDGER_HIGH, claim, words)
     svg.headline(18, 28, 470, claim)
-    draw_ledger(svg.inside(18, 66, 470), book)
+    draw_ledger(svg.inside(18, 66, 470), ledger)
     rows = [[_short(expected), _short(found)] for _, expected, found in wrong]
     what = labels([what for what, _, _ in wrong], "after your code")
     return [Picture(svg.render(), words), frame(rows, what, ["expected", "yours"]), TITLES]

@@ -14,7 +14,7 @@ from mmsim.lessons.form import Choices, FormError, Verdict, failed, passed, ran
 from mmsim.mm.folio import ISOLATION, Folio
 from mmsim.scenarios.knobs import number as whole
 from mmsim.scenarios.one_page import HOLDERS, PAGE_KNOBS, folio_of, page_life, page_with
-from mmsim.views.ledger import SPLIT_CHECK, ledger, ledger_picture
+from mmsim.views.ledger import SPLIT_CHECK, ledger_of, ledger_picture
 from mmsim.views.operations import call
 from mmsim.views.show import Shown
 from mmsim.views.svg import Picture
@@ -56,8 +56,8 @@ ALLOWED, REFUSED = "splits it", "refuses: one reference too many"
 
 def split_of(trace: Trace) -> str:
     """What the kernel's check before a split says of the page."""
-    book = ledger(trace.last.world, "A", check=SPLIT_CHECK)
-    return ALLOWED if book is not None and book.check.equal else REFUSED
+    ledger = ledger_of(trace.last.world, "A", check=SPLIT_CHECK)
+    return ALLOWED if ledger is not None and ledger.check.equal else REFUSED
 
 
 @Shown

@@ -1,7 +1,7 @@
 """The ledger: every reference has a holder, and the kernel's check is a sum over them.
 
-Three checks are the kernel's.  The fourth, KNOWN, is can_split_folio() solved for the count, and
-holds for a single page too: what the count should be while the page is still mapped.  In the
+Three checks are the kernel's.  The fourth, EXPLAINED, is can_split_folio() solved for the count,
+and holds for a single page too: what the count should be while the page is still mapped.  In the
 picture each holder is a block, with a bar as long as its references; "expected" stands against
 "actual", the check underneath.
 """
@@ -32,15 +32,16 @@ from mmsim.views.svg import (
 from mmsim.views.words import page_words
 
 SPLIT_CHECK, SPLIT_FREEZE, MOVE_FREEZE = "split.check", "split.freeze", "move.freeze"  # the sites
-KNOWN = "explained count"
-CHECKS = (SPLIT_CHECK, SPLIT_FREEZE, MOVE_FREEZE, KNOWN)
+EXPLAINED = "explained count"
+CHECKS = (SPLIT_CHECK, SPLIT_FREEZE, MOVE_FREEZE, EXPLAINED)
 _FUNCTIONS = {
     SPLIT_CHECK: "can_split_folio()",
     SPLIT_FREEZE: "folio_ref_freeze() in the split",
     MOVE_FREEZE: "folio_ref_freeze() in the move",
-    KNOWN: "The count against page cache, mappings and isolation",
+    EXPLAINED: "The count against page cache, mappings and isolation",
 }
-JUST, NEXT, IF = "checked just now", "checked next", "if it were checked now"
+CHECKED_NOW, CHECKED_NEXT = "checked just now", "checked next"
+NOT_CHECKED = "if it were checked now"
 
 
 class Entry(NamedTuple):
@@ -74,12 +75,14 @@ class Check(NamedTuple):
 
 
 class Ledger(NamedTuple):
-    """The references on one folio, the check for it, and when that is made: JUST, NEXT or IF."""
+    """The references on one folio, the check for it, and when that is made.
+
+    `when` is CHECKED_NOW, CHECKED_NEXT or NOT_CHECKED."""
 
     folio: Folio
     rows: tuple[Entry, ...]
     check: Check
-    when: str = IF
+    when: str = NOT_CHECKED
 
     @property
     def frozen(self) -> bool:
@@ -94,7 +97,7 @@ class Ledger(NamedTuple):
     @property
     def due(self) -> bool:
         """Does a check mean anything?  Only once somebody has isolated the folio to move it."""
-        return self.when != IF or any(row.holder == ISOLATION for row in self.rows)
+        return self.when != NOT_CHECKED or any(row.holder == ISOLATION for row in self.rows)
 
 
 def _check(folio: Folio, name: str, refs: int) -> Check:
@@ -104,7 +107,7 @@ def _check(folio: Folio, name: str, refs: int) -> Check:
         formula = "mapcount == refcount - extra_pins - 1"
         return Check(name, formula, maps, refs - pins - 1, numbers, maps + pins + 1)
     formula, expected, numbers = {
-        KNOWN: ("cache + mapcount + 1", cache + maps + 1, f"{cache} + {maps} + 1"),
+        EXPLAINED: ("cache + mapcount + 1", cache + maps + 1, f"{cache} + {maps} + 1"),
         SPLIT_FREEZE: ("1 + extra_pins", 1 + pins, f"1 + {pins}"),
         MOVE_FREEZE: ("1 + pages in cache", expected_refs(folio), f"1 + {cache}"),
     }[name]
@@ -132,14 +135,14 @@ def _rows(folio: Folio, check: str) -> tuple[Entry, ...]:
     for n, kind in ((folio.pmd_maps, "PMD"), (folio.pte_maps, "PTE")):
         if n:
             why = "maps it as a whole" if kind == "PMD" and folio.is_thp else "maps single pages"
-            counted = check in (SPLIT_CHECK, KNOWN)
+            counted = check in (SPLIT_CHECK, EXPLAINED)
             rows.append(Entry(f"{kind} {'mapping' if n == 1 else 'mappings'}", n, why, counted))
     held = sorted((_held(*item) for item in folio.held), key=lambda item: (item[0], item[1].holder))
     return (*rows, *(row for _, row in held))
 
 
-def ledger(
-    world: World, region: str, index: int = 0, *, check: str = "", when: str = IF
+def ledger_of(
+    world: World, region: str, index: int = 0, *, check: str = "", when: str = NOT_CHECKED
 ) -> Ledger | None:
     """The ledger of the folio that holds this page; None if no folio does.
 
@@ -150,7 +153,7 @@ def ledger(
     if pfn is None:
         return None
     folio, asked = world.folio(pfn), check
-    if not folio.is_thp and check != KNOWN:
+    if not folio.is_thp and check != EXPLAINED:
         check = MOVE_FREEZE
     elif not check:
         waiting = not folio.mapcount and folio.cached and folio.locked_by
@@ -158,7 +161,7 @@ def ledger(
     rows = _rows(folio, check)
     # A frozen folio keeps its holders; the check that froze it saw their sum.
     seen = folio.refcount or sum(row.refs for row in rows)
-    return Ledger(folio, rows, _check(folio, check, seen), when if check == asked else IF)
+    return Ledger(folio, rows, _check(folio, check, seen), when if check == asked else NOT_CHECKED)
 
 
 # -- the ledger of a moment
@@ -167,13 +170,16 @@ _BACK_MAX = 64
 
 
 def check_at(moment: Moment) -> tuple[str, str]:
-    """The check that this step made or its actor makes next, and which of the two; or "", IF."""
+    """The check that this step made or its actor makes next, and which of the two.
+
+    For another step: "" and NOT_CHECKED."""
     if moment.event is None:
-        return "", IF
-    for local, when in ((moment.event.local, JUST), (moment.local(moment.event.actor), NEXT)):
+        return "", NOT_CHECKED
+    made, due = moment.event.local, moment.local(moment.event.actor)
+    for local, when in ((made, CHECKED_NOW), (due, CHECKED_NEXT)):
         if local.op is not None and local.op.site in CHECKS:
             return local.op.site, when
-    return "", IF
+    return "", NOT_CHECKED
 
 
 def _touched(moment: Moment, event: Event) -> tuple[str, int] | None:
@@ -197,23 +203,23 @@ def ledger_at(moment: Moment, region: str = "") -> tuple[Ledger | None, str, int
         found = next((f.region for f in moment.world.folios.values() if f.name), ""), 0
     region = region or found[0]
     if found[0] != region:
-        return ledger(moment.world, region), region, 0
+        return ledger_of(moment.world, region), region, 0
     check, when = check_at(moment)
-    return ledger(moment.world, region, found[1], check=check, when=when), region, found[1]
+    return ledger_of(moment.world, region, found[1], check=check, when=when), region, found[1]
 
 
 # -- in words
 
 
-def describe(book: Ledger) -> str:
+def describe(ledger: Ledger) -> str:
     """The ledger in one sentence."""
-    held = ", ".join(f"{row.holder} {row.refs}" for row in book.rows)
-    check, told = book.check, f"References on {page_words(book.folio)}: {held}"
-    if not book.due:
-        return f"{told}; {book.held} in all."
-    frozen = " It is frozen at refcount 0." if book.frozen else ""
+    held = ", ".join(f"{row.holder} {row.refs}" for row in ledger.rows)
+    check, told = ledger.check, f"References on {page_words(ledger.folio)}: {held}"
+    if not ledger.due:
+        return f"{told}; {ledger.held} in all."
+    frozen = " It is frozen at refcount 0." if ledger.frozen else ""
     return (
-        f"{told}; {check.expected} expected, {book.held} actual."
+        f"{told}; {check.expected} expected, {ledger.held} actual."
         f"{frozen} {_FUNCTIONS[check.name]}: {check.numbers} is {check.verdict}."
     )
 
@@ -225,12 +231,12 @@ LEDGER_HIGH = 30 + ROW * ROWS_MAX + 64
 _BRACKETS, _APART = 128.0, 66.0
 
 
-def _shown(book: Ledger) -> list[Entry]:
+def _shown(ledger: Ledger) -> list[Entry]:
     """Rows the check counts on first; what it counts on and nobody holds yet stands among them."""
-    expected = [row for row in book.rows if row.counted_on and book.due]
-    if book.due and book.check.expected > sum(row.refs for row in expected):
+    expected = [row for row in ledger.rows if row.counted_on and ledger.due]
+    if ledger.due and ledger.check.expected > sum(row.refs for row in expected):
         expected.append(Entry(ISOLATION, 0, "not taken yet", True))
-    others = [row for row in book.rows if row not in expected]
+    others = [row for row in ledger.rows if row not in expected]
     room = ROWS_MAX - len(expected)
     if len(others) > room:
         rest = others[room - 1 :]
@@ -261,12 +267,12 @@ def _draw_holder(svg: Svg, row: Entry, due: bool) -> None:
     svg.text(wide - 12, 16, count, wide, size=15, bold=True, anchor="end")
 
 
-def _draw_sums(svg: Svg, rows: list[Entry], book: Ledger) -> None:
+def _draw_sums(svg: Svg, rows: list[Entry], ledger: Ledger) -> None:
     """The two brackets, side by side, with their sums."""
-    check, counted = book.check, sum(row.counted_on for row in rows)
-    colour = INK if check.equal or book.when == IF else BAD
-    sums = [("expected", counted, check.expected)] if book.due else []
-    for i, (word, n, value) in enumerate((*sums, ("actual", len(rows), book.held))):
+    check, counted = ledger.check, sum(row.counted_on for row in rows)
+    colour = INK if check.equal or ledger.when == NOT_CHECKED else BAD
+    sums = [("expected", counted, check.expected)] if ledger.due else []
+    for i, (word, n, value) in enumerate((*sums, ("actual", len(rows), ledger.held))):
         x, high = 8 + i * _APART, max(n, 1) * ROW - 5
         (left, top), (right, bottom) = svg.at(x - 5, 0), svg.at(x, high)
         edge = f"M{number(left)} {number(top)}H{number(right)}V{number(bottom)}H{number(left)}"
@@ -275,11 +281,11 @@ def _draw_sums(svg: Svg, rows: list[Entry], book: Ledger) -> None:
         svg.text(x + 6, high / 2 + 15, str(value), _APART - 12, size=15, bold=True)
 
 
-def _draw_check(svg: Svg, book: Ledger) -> None:
+def _draw_check(svg: Svg, ledger: Ledger) -> None:
     """The equation as the kernel has it, with numbers, and whether it holds."""
-    check, wide = book.check, svg.width
+    check, wide = ledger.check, svg.width
     svg.line(0, 0, wide, 0, stroke=LINE)
-    if not book.due:
+    if not ledger.due:
         svg.note(0, 30, "Nobody has isolated it, so nobody compares its count.")
         return
     svg.text(0, 20, check.formula, wide * 0.74, size=SMALL_TEXT, mono=True, fill=MUTED)
@@ -287,30 +293,32 @@ def _draw_check(svg: Svg, book: Ledger) -> None:
     half = max(wide * 0.48, text_width(check.numbers, 15, mono=True, bold=True) + 26)
     words = f"{check.left} {'=' if check.equal else '≠'} {check.right}: {check.verdict}"
     svg.outcome_mark(half, 36, "success" if check.equal else "failure", words, wide - half)
-    svg.note(wide, 58, book.when, wide * 0.5, anchor="end")
+    svg.note(wide, 58, ledger.when, wide * 0.5, anchor="end")
 
 
-def draw_ledger(svg: Svg, book: Ledger) -> None:
+def draw_ledger(svg: Svg, ledger: Ledger) -> None:
     """The ledger, `LEDGER_HIGH` high."""
-    counts = f"refcount {book.folio.refcount}, mapcount {book.folio.mapcount}"
-    note = f"refcount 0: frozen, {book.held} held" if book.frozen else counts
-    svg.heading(13, f"Who holds {page_words(book.folio)}", note)
-    rows, left = _shown(book), svg.width - _BRACKETS
+    counts = f"refcount {ledger.folio.refcount}, mapcount {ledger.folio.mapcount}"
+    note = f"refcount 0: frozen, {ledger.held} held" if ledger.frozen else counts
+    svg.heading(13, f"Who holds {page_words(ledger.folio)}", note)
+    rows, left = _shown(ledger), svg.width - _BRACKETS
     for i, row in enumerate(rows):
-        _draw_holder(svg.inside(0, 24 + i * ROW, left), row, book.due)
-    _draw_sums(svg.inside(left, 24, _BRACKETS), rows, book)
-    _draw_check(svg.inside(0, 30 + ROW * ROWS_MAX, svg.width), book)
+        _draw_holder(svg.inside(0, 24 + i * ROW, left), row, ledger.due)
+    _draw_sums(svg.inside(left, 24, _BRACKETS), rows, ledger)
+    _draw_check(svg.inside(0, 30 + ROW * ROWS_MAX, svg.width), ledger)
 
 
 def ledger_picture(world: World, claim: str = "") -> Picture:
     """The ledger of page A of this world, with the comparison once the page is isolated."""
-    book = ledger(world, "A", check=KNOWN)
-    assert book is not None
-    if book.due:
-        book = book._replace(when=JUST)
-    claim = claim or f"{book.held} references" + f", {book.check.expected} expected" * book.due
-    words = f"{claim}. {describe(book)}"
+    ledger = ledger_of(world, "A", check=EXPLAINED)
+    assert ledger is not None
+    if ledger.due:
+        ledger = ledger._replace(when=CHECKED_NOW)
+    claim = (
+        claim or f"{ledger.held} references" + f", {ledger.check.expected} expected" * ledger.due
+    )
+    words = f"{claim}. {describe(ledger)}"
     svg = Svg(560, LEDGER_HIGH + 54, claim, words)
     svg.text(16, 26, claim, 528, size=14, bold=True)
-    draw_ledger(svg.panel(8, 38, 544, LEDGER_HIGH + 8, (14, 8)), book)
+    draw_ledger(svg.panel(8, 38, 544, LEDGER_HIGH + 8, (14, 8)), ledger)
     return Picture(svg.render(), words)

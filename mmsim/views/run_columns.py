@@ -154,14 +154,14 @@ def columns_picture(trace: Trace) -> Picture:
     """The run so far: columns on the left, the ledger on the right."""
     moment = trace.at()
     claim = sentence(moment)
-    book, *_ = ledger_at(moment)
-    words = f"{claim} {describe(book)}" if book is not None else claim
+    ledger, *_ = ledger_at(moment)
+    words = f"{claim} {describe(ledger)}" if ledger is not None else claim
     left, wide = Svg(LEFT, HEIGHT, claim, words), LEFT - 1.5 * EDGE
     left.headline(EDGE + 2, 24, wide - 4, claim)
     _draw_rows(left.panel(EDGE, _TOP - 26, wide, HEIGHT - _TOP + 18, (10, 8)), moment)
     held = "Who holds the page, and the counters"
     right, x, wide = Svg(RIGHT, HEIGHT, held, held), 0.5 * EDGE, RIGHT - 1.5 * EDGE
-    draw_holders_and_counters(right.inside(x, 8, wide), HEIGHT - 16, book, moment)
+    draw_holders_and_counters(right.inside(x, 8, wide), HEIGHT - 16, ledger, moment)
     if isinstance(trace.scenario, Situation):  # it knows what its ends are called
         said = trace.scenario.full_outcome(moment.after)
         right.line(x + 14, HEIGHT - 54, x + wide - 14, HEIGHT - 54, stroke=LINE)

@@ -323,11 +323,13 @@ def _draw_counter(row: Svg, name: str, value: str, *, bold: bool = False) -> Non
     row.text(row.width, 12, value, row.width, size=SMALL_TEXT, bold=True, anchor="end")
 
 
-def draw_holders_and_counters(svg: Svg, bottom: float, book: Ledger | None, moment: Moment) -> None:
+def draw_holders_and_counters(
+    svg: Svg, bottom: float, ledger: Ledger | None, moment: Moment
+) -> None:
     """Two panels, one above the other: who holds the page, and the counters that moved."""
     panel = svg.panel(0, 0, svg.width, LEDGER_HIGH + 14, (14, 8))
-    if book is not None:
-        draw_ledger(panel, book)
+    if ledger is not None:
+        draw_ledger(panel, ledger)
     else:
         panel.text(0, 20, "Nobody holds this page.", fill=MUTED)
     below = LEDGER_HIGH + 22
@@ -392,8 +394,8 @@ def _note(moment: Moment) -> str:
 def state_picture(moment: Moment, *, region: str = "") -> Picture:
     """The picture of one moment, with the region that its step is about: see `ledger_at`."""
     claim, code = sentence(moment), listing(moment)
-    book, region, piece = ledger_at(moment, region)
-    words = f"{claim} {describe(book)}" if book is not None else claim
+    ledger, region, piece = ledger_at(moment, region)
+    words = f"{claim} {describe(ledger)}" if ledger is not None else claim
     left, wide = Svg(LEFT, HEIGHT, claim, words), LEFT - 1.5 * EDGE
     left.note(EDGE + 2, 20, _note(moment), wide)
     left.headline(EDGE + 2, 42, wide - 4, claim)
@@ -401,7 +403,7 @@ def state_picture(moment: Moment, *, region: str = "") -> Picture:
     _draw_bar(left.panel(EDGE, _TOP, wide, 100, (14, 9)), layout(moment.world, region), focus)
     below = _TOP + 108
     held = left.inside(EDGE, below, wide)
-    draw_holders_and_counters(held, HEIGHT - 8 - below, book, moment)
+    draw_holders_and_counters(held, HEIGHT - 8 - below, ledger, moment)
     where = f"Where {code.actor} stands, and who comes next"
     standings = {actor.name: standing(moment, actor.name) for actor in moment.scenario.actors}
     right, x, wide = Svg(RIGHT, HEIGHT, where, where), 0.5 * EDGE, RIGHT - 1.5 * EDGE

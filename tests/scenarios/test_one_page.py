@@ -16,7 +16,7 @@ from mmsim.engine.schedule import ScheduleError
 from mmsim.mm.folio import ISOLATION, NEW_PAGE
 from mmsim.scenarios import split_race, vfio_map
 from mmsim.scenarios.one_page import HOLDERS, folio_of, page_with
-from mmsim.views.ledger import KNOWN, SPLIT_CHECK, ledger
+from mmsim.views.ledger import EXPLAINED, SPLIT_CHECK, ledger_of
 
 # -- pages
 
@@ -45,7 +45,9 @@ def test_every_page_is_consistent_and_has_the_holders_that_were_asked_for():
         assert NEW_PAGE not in names
         if knobs["order"] == "9" and knobs["isolated"] == "yes":
             world = trace.last.world
-            mine, kernels = (ledger(world, "A", check=name).check for name in (KNOWN, SPLIT_CHECK))
+            mine, kernels = (
+                ledger_of(world, "A", check=name).check for name in (EXPLAINED, SPLIT_CHECK)
+            )
             assert mine.expected == kernels.expected
             assert mine.equal == kernels.equal == (not knobs["holders"] and knobs["pin"] == "no")
 

@@ -13,7 +13,7 @@ from mmsim.constants import MIGRATETYPES
 from mmsim.scenarios import SCENARIOS, make, vfio_map
 from mmsim.scenarios.observed import regions
 from mmsim.views import svg
-from mmsim.views.ledger import CHECKS, JUST, describe, ledger, ledger_at
+from mmsim.views.ledger import CHECKED_NOW, CHECKS, describe, ledger_at, ledger_of
 from mmsim.views.operations import sentence
 from mmsim.views.run_text import fold
 from mmsim.views.show import picture
@@ -106,10 +106,10 @@ def test_the_ledger_adds_up(knobs):
     trace = run("base", **knobs)
     for position in range(len(trace) + 1):
         for check in ("", *CHECKS):
-            book = ledger(trace.state(position).world, "A", check=check)
-            assert book.frozen or book.held == book.folio.refcount
-            assert book.check.equal == (book.check.expected == book.held)
-            assert book.check.numbers in describe(book) or not book.due
+            ledger = ledger_of(trace.state(position).world, "A", check=check)
+            assert ledger.frozen or ledger.held == ledger.folio.refcount
+            assert ledger.check.equal == (ledger.check.expected == ledger.held)
+            assert ledger.check.numbers in describe(ledger) or not ledger.due
 
 
 @pytest.mark.parametrize(
@@ -120,9 +120,9 @@ def test_the_ledger_says_what_the_kernels_check_said(version, knobs):
     trace = run(version, **knobs, released="2")
     checked = [n for n, e in enumerate(trace.events, start=1) if e.site in CHECKS]
     for number in checked:
-        book, *_ = ledger_at(trace.at(number))
-        assert book.when == JUST
-        assert book.check.equal == (trace.events[number - 1].answer not in (False, None))
+        ledger, *_ = ledger_at(trace.at(number))
+        assert ledger.when == CHECKED_NOW
+        assert ledger.check.equal == (trace.events[number - 1].answer not in (False, None))
     assert len(checked) > 1
 
 
