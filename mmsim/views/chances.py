@@ -245,7 +245,9 @@ def gone_words(setting: Retrying, hold: int) -> str:
     """The chance in words; what is not certain does not look so by being rounded."""
     part = success(setting, hold)
     said = f"{float(100 * part):.1f} %"
-    return "over 99.9 %" if said == "100.0 %" and part < 1 else said
+    if 0 < part < 1:
+        return {"0.0 %": "under 0.1 %", "100.0 %": "over 99.9 %"}.get(said, said)
+    return said
 
 
 def curve(setting: Retrying) -> list[tuple[float, float]]:

@@ -369,7 +369,6 @@ def _indices_sentence(free_by_type: FreeByType, order: int, page_kib: int) -> st
 
 # -- a machine's memory as somebody pasted it
 
-NOTE = "Sizes are for pages of 4 KiB."
 PAGE_SIZES = (4, 8, 16, 64)
 """Sizes of a page, in KiB, that kernels have."""
 PMD_ORDERS = {4: 9, 8: 10, 16: 11, 64: 13}
@@ -426,7 +425,7 @@ def machine(
     one = max(here, key=_free) if zone is None else zone_of(zones, zone, node)
     block = one.pageblock_order if isinstance(one, PageTypeZone) else None
     size = _page_kib(pasted, block, page_kib)
-    notes = [NOTE.replace("4", str(size)) if size else NOT_TOLD, *pasted.notes]
+    notes = [f"Sizes are for pages of {size} KiB." if size else NOT_TOLD, *pasted.notes]
     if isinstance(one, ZoneInfo):
         if order is not None:
             raise UserError(f"order {order} can't be asked about: {pasted.file} tells of no blocks")

@@ -331,7 +331,7 @@ def draw_holders_and_counters(
     if ledger is not None:
         draw_ledger(panel, ledger)
     else:
-        panel.text(0, 20, "Nobody holds this page.", fill=MUTED)
+        panel.text(0, 20, "There is no page to hold.", fill=MUTED)
     below = LEDGER_HIGH + 22
     _draw_counters(svg.panel(0, below, svg.width, bottom - below, (14, 7)), moment)
 

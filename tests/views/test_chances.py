@@ -85,6 +85,16 @@ def test_numbers_can_be_read_and_are_never_rounded_to_a_certainty(words, number,
 # -- the retry law: runs of the model, and the curve
 
 
+@pytest.mark.parametrize("passes", [1, 2, 10, 100, 20_000])
+@pytest.mark.parametrize("permanent", [0, Fraction(1, 2), Fraction(1999, 2000), 1])
+@pytest.mark.parametrize("hold", [1, 2, 100, 2000])
+def test_a_share_that_is_not_certain_never_looks_so(passes, permanent, hold):
+    setting = Retrying(passes, 1, permanent)
+    certain = {"0.0 %": 0, "100.0 %": 1}
+    said = gone_words(setting, hold)
+    assert said not in certain or success(setting, hold) == certain[said]
+
+
 def dropped_in_tick(hold, tick):
     """The chance that a reference is dropped in this tick and not before."""
     return Fraction(1, hold) * Fraction(hold - 1, hold) ** (tick - 1)

@@ -14,7 +14,6 @@ from mmsim.mm.boot import boot
 from mmsim.scenarios.host import host
 from mmsim.views.memory import (
     CELLS_MAX,
-    NOTE,
     UNKNOWN,
     block_map,
     free_sentence,
@@ -113,7 +112,7 @@ def test_the_models_own_host_is_seen_as_it_is():
     seen = machine(MODEL)
     assert list(seen.table.iloc[:, 0]) == [128, "0.544", "-1.000", "54 %"]
     assert list(seen.table.iloc[:, 1]) == [0, "1.000", "0.998", "100 %"]
-    assert NOTE in seen.sentence
+    assert "Sizes are for pages of 4 KiB." in seen.sentence
 
 
 def test_buddyinfo_says_what_it_does_not_know():

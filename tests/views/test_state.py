@@ -69,6 +69,7 @@ def test_a_picture_is_about_the_page_that_its_step_names(situation):
         shown = [region for region in may if layout(moment.world, region).title in drawn]
         named = [region for region in there if re.search(rf"page {region}\b", sentence(moment))]
         assert len(shown) == 1
+        assert ("There is no page to hold." in drawn) == (not there)
         assert not named or shown[0] in named
 
 
