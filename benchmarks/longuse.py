@@ -21,7 +21,7 @@ import mmsim
 from benchmarks import Result
 from mmsim.lessons import COURSE
 from mmsim.lessons.card import Card
-from mmsim.widgets.stepper import FirstScreen
+from mmsim.widgets.first_screen import FirstScreen
 
 MOVES = int(os.environ.get("MOVES", "1000"))
 TEXTS = ("", "hello", "pin*9 holder pin*3", "Node 0, zone   Normal 1 1 1 1 1 1 1 1 1 1 1", "3")

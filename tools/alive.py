@@ -31,7 +31,8 @@ from mmsim.lessons.form import ONLY, failed, options, said
 from mmsim.lessons.wording import reason
 from mmsim.views.show import as_html, marked, marked_line
 from mmsim.widgets.console import Console
-from mmsim.widgets.stepper import FirstScreen, Stepper, Walk
+from mmsim.widgets.first_screen import FirstScreen
+from mmsim.widgets.stepper import Stepper, Walk
 
 # A run keeps all that it makes, so that collecting takes half of its time and finds nothing.
 gc.set_threshold(100_000, 50, 50)

@@ -9,7 +9,7 @@ from mmsim.scenarios import vfio_map
 from mmsim.views.first_screen import stop_words
 from mmsim.views.state import state_picture
 from mmsim.widgets import console, stepper
-from mmsim.widgets.stepper import FirstScreen
+from mmsim.widgets.first_screen import FirstScreen
 
 
 def test_slider_and_buttons_move_the_same_position_and_stop_at_both_ends():
