@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 from functools import cache
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 from mmsim.engine.explore import Exploration
 from mmsim.engine.odds import chances_along
 from mmsim.engine.schedule import parse
+from mmsim.errors import UserError
 from mmsim.evidence.measured import (
     DISTURBANCES,
     LOOP,
@@ -27,16 +29,23 @@ from mmsim.scenarios.knobs import number
 from mmsim.scenarios.situation import fails
 from mmsim.views.chances import (
     PACES,
-    Retrying,
     chances,
     chances_picture,
     pace_words,
-    retry_law,
-    success,
 )
-from mmsim.views.charts import Bar, bars, failed_bars
+from mmsim.views.charts import (
+    Axis,
+    Bar,
+    Plot,
+    Style,
+    bars,
+    dot_sign,
+    failed_bars,
+    line_sign,
+    percent,
+)
 from mmsim.views.show import Shown, as_html
-from mmsim.views.svg import FILLS, Picture
+from mmsim.views.svg import BLUE, FILLS, MUTED, ORANGE, Picture, Svg
 from mmsim.views.tables import Frame, frame, labels
 from mmsim.views.words import chance, plural
 
@@ -249,10 +258,123 @@ pace = Card(
 )
 
 
-# -- the retry law
+# -- the retry law: how likely several passes are to outlast a holder.  It is exact.
+#
+# A holder lets go with the same chance in every tick of time.  The first pass has met it.  A later
+# pass meets it too if the reference was kept through every tick in between.  So n passes, d ticks
+# apart, all meet it with the probability (1 - r) ** (d * (n - 1)).  The passes add up to a window
+# of d * (n - 1) ticks; nothing else about them matters.
+
+
+class Retrying(NamedTuple):
+    """How often one tries, how far apart, and whom one meets.
+
+    `gap`: ticks from one pass to the next.  `permanent`: the share of references that are never
+    dropped; all others are dropped with the same chance in every tick.
+
+    Left out: somebody else who comes meanwhile; references that are held for a set time."""
+
+    passes: int = 10
+    gap: int = 1
+    permanent: Fraction | int = 0
+
+    @property
+    def window(self) -> int:
+        """Ticks from the first pass to the last."""
+        return self.gap * (self.passes - 1)
+
+
+_Chance = TypeVar("_Chance", Fraction, float)
+
+
+def _gone(setting: Retrying, kept_in_a_tick: _Chance) -> _Chance:
+    """The law itself."""
+    return (1 - Fraction(setting.permanent)) * (1 - kept_in_a_tick**setting.window)
+
+
+def success(setting: Retrying, hold: int) -> Fraction:
+    """The probability that a later pass finds the reference gone, given that the first met it.
+
+    `hold`: how many ticks a reference is held on average, at least 1; its chance of being dropped
+    in a tick is then 1 / hold.  Raises UserError for a setting that makes no sense."""
+    for name in ("passes", "gap"):
+        number = getattr(setting, name)
+        if not isinstance(number, int) or number < 1:
+            raise UserError(f"{name} must be a whole number from 1 on, not {number!r}")
+    if hold < 1:
+        raise UserError(f"a reference is held for 1 tick or more, not for {hold}")
+    if not 0 <= setting.permanent <= 1:
+        raise UserError(f"permanent is a share of one whole, not {setting.permanent}")
+    return _gone(setting, 1 - Fraction(1, hold))
+
+
+USUAL = Retrying()
+HELD = Axis(
+    "average time of holding, in ticks", 20_000, [10**power for power in range(5)], log=True
+)
+GONE = Axis("gone in time", 1, [0, 0.25, 0.5, 0.75, 1], percent)
+LAW: Style = {"stroke": BLUE, "stroke_width": 3}
+BEFORE: Style = {"stroke": MUTED, "stroke_dasharray": "3 4"}
+WINDOW: Style = {"stroke": MUTED, "stroke_dasharray": "8 4"}
+
+
+def retry_words(setting: Retrying) -> str:
+    """How often, and how far apart."""
+    if setting.passes == 1:
+        return "1 pass"
+    return f"{setting.passes} passes, {plural(setting.gap, 'tick')} apart"
+
+
+def gone_words(setting: Retrying, hold: int) -> str:
+    """The chance in words; what is not certain does not look so by being rounded."""
+    part = success(setting, hold)
+    said = f"{float(100 * part):.1f} %"
+    if 0 < part < 1:
+        return {"0.0 %": "under 0.1 %", "100.0 %": "over 99.9 %"}.get(said, said)
+    return said
+
+
+def curve(setting: Retrying) -> list[tuple[float, float]]:
+    """The law over the time for which a reference is held, evenly on a logarithmic axis."""
+    holds = [10 ** (i / 20) for i in range(87)]
+    return [(hold, _gone(setting, 1 - 1 / hold)) for hold in holds]
+
+
+def retry_law(setting: Retrying, holds: Mapping[int, int | None]) -> Picture:
+    """The chance that a later pass finds the reference gone, over the average time of holding.
+
+    `holds`: times to tell and to point at, in ticks; what was guessed for one, in percent, is drawn
+    beside the curve."""
+    claim = f"{retry_words(setting)}: a window of {plural(setting.window, 'tick')}"
+    told = ", ".join(
+        f"{gone_words(setting, hold)} if held for {plural(hold, 'tick')}" for hold in holds
+    )
+    words = f"{claim}. A later pass finds the reference gone in {told} on average."
+    if setting.permanent:
+        words += f" {float(setting.permanent):.0%} of the holders never let go."
+    svg = Svg(640, 384, claim, words)
+    svg.headline(14, 28, 612, claim)
+    plot = Plot(svg, 66, 62, 552, 226, across=HELD, up=GONE)
+    signs = [line_sign(svg, LAW, "the law")]
+    if setting != USUAL:
+        plot.line(curve(USUAL), BEFORE)
+        signs.append(line_sign(svg, BEFORE, retry_words(USUAL)))
+    if setting.window > 1:
+        plot.upright(min(setting.window, HELD.end), WINDOW)
+        signs.append(line_sign(svg, WINDOW, "the window"))
+    plot.line(curve(setting), LAW)
+    for hold, guess in holds.items():
+        plot.dot(hold, float(success(setting, hold)), "circle", BLUE)
+        if guess is not None:
+            plot.dot(hold, guess / 100, "diamond", ORANGE)
+    signs.append(dot_sign(svg, "circle", BLUE, "asked for"))
+    if any(guess is not None for guess in holds.values()):
+        signs.append(dot_sign(svg, "diamond", ORANGE, "your guess"))
+    svg.legend(66, 340, 552, signs)
+    return Picture(svg.render(), words)
+
 
 HOLDS = {"ten": 10, "hundred": 100, "thousand": 1000}
-USUAL = Retrying()
 KNOBS = (
     number("held", 100, 1, 2000, "average time of holding, in ticks"),
     number("gap", USUAL.gap, 1, 100, "ticks from one pass to the next"),

@@ -1,10 +1,4 @@
-"""Three numbers that people take for one: share of schedules, odds, and how often it happened.
-
-And the retry law, which is exact: how likely several passes are to outlast a holder.  A holder lets
-go with the same chance in every tick of time.  The first pass has met it.  A later pass meets it
-too if the reference was kept through every tick in between.  So n passes, d ticks apart, all meet
-it with the probability (1 - r) ** (d * (n - 1)).  The passes add up to a window of d * (n - 1)
-ticks; nothing else about them matters."""
+"""Three numbers that people take for one: share of schedules, odds, and how often it happened."""
 
 from __future__ import annotations
 
@@ -13,12 +7,11 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from mmsim.engine.explore import Outcome
-from mmsim.errors import UserError
 from mmsim.evidence.measured import CONFIDENCE, wilson
 from mmsim.scenarios.situation import fails
-from mmsim.views.charts import Axis, Plot, Style, dot, dot_sign, interval, line_sign, percent
-from mmsim.views.svg import BLUE, FILLS, LINE, MUTED, ORANGE, PANEL, SMALL_TEXT, Picture, Svg
-from mmsim.views.words import RARE, chance, count, fraction, outcome_sign, plural
+from mmsim.views.charts import dot, interval
+from mmsim.views.svg import FILLS, LINE, PANEL, SMALL_TEXT, Picture, Svg
+from mmsim.views.words import RARE, chance, count, fraction, outcome_sign
 
 WIDTH = 640.0
 OUTCOMES_MAX = 6
@@ -183,109 +176,3 @@ def outcome_table(outcomes: Sequence[Outcome], schedules: int | None) -> str:
         lines.append("  ".join([f"{name:<{widths[0]}}", *right]))
     lines.insert(1, "  ".join("-" * width for width in widths))
     return "\n".join([*lines, "", NOTE])
-
-
-# -- the retry law
-
-
-class Retrying(NamedTuple):
-    """How often one tries, how far apart, and whom one meets.
-
-    `gap`: ticks from one pass to the next.  `permanent`: the share of references that are never
-    dropped; all others are dropped with the same chance in every tick.
-
-    Left out: somebody else who comes meanwhile; references that are held for a set time."""
-
-    passes: int = 10
-    gap: int = 1
-    permanent: Fraction | int = 0
-
-    @property
-    def window(self) -> int:
-        """Ticks from the first pass to the last."""
-        return self.gap * (self.passes - 1)
-
-
-def success(setting: Retrying, hold: int) -> Fraction:
-    """The probability that a later pass finds the reference gone, given that the first met it.
-
-    `hold`: how many ticks a reference is held on average, at least 1; its chance of being dropped
-    in a tick is then 1 / hold.  Raises UserError for a setting that makes no sense."""
-    for name in ("passes", "gap"):
-        number = getattr(setting, name)
-        if not isinstance(number, int) or number < 1:
-            raise UserError(f"{name} must be a whole number from 1 on, not {number!r}")
-    if hold < 1:
-        raise UserError(f"a reference is held for 1 tick or more, not for {hold}")
-    stays = Fraction(setting.permanent)
-    if not 0 <= stays <= 1:
-        raise UserError(f"permanent is a share of one whole, not {stays}")
-    kept_in_a_tick = 1 - Fraction(1, hold)
-    return (1 - stays) * (1 - kept_in_a_tick**setting.window)
-
-
-USUAL = Retrying()
-HOLDS = Axis(
-    "average time of holding, in ticks", 20_000, [10**power for power in range(5)], log=True
-)
-GONE = Axis("gone in time", 1, [0, 0.25, 0.5, 0.75, 1], percent)
-LAW: Style = {"stroke": BLUE, "stroke_width": 3}
-BEFORE: Style = {"stroke": MUTED, "stroke_dasharray": "3 4"}
-WINDOW: Style = {"stroke": MUTED, "stroke_dasharray": "8 4"}
-
-
-def retry_words(setting: Retrying) -> str:
-    """How often, and how far apart."""
-    if setting.passes == 1:
-        return "1 pass"
-    return f"{setting.passes} passes, {plural(setting.gap, 'tick')} apart"
-
-
-def gone_words(setting: Retrying, hold: int) -> str:
-    """The chance in words; what is not certain does not look so by being rounded."""
-    part = success(setting, hold)
-    said = f"{float(100 * part):.1f} %"
-    if 0 < part < 1:
-        return {"0.0 %": "under 0.1 %", "100.0 %": "over 99.9 %"}.get(said, said)
-    return said
-
-
-def curve(setting: Retrying) -> list[tuple[float, float]]:
-    """The law over the time for which a reference is held, evenly on a logarithmic axis."""
-    holds = [10 ** (i / 20) for i in range(87)]
-    leaves = 1 - float(setting.permanent)
-    return [(hold, leaves * (1 - (1 - 1 / hold) ** setting.window)) for hold in holds]
-
-
-def retry_law(setting: Retrying, holds: Mapping[int, int | None]) -> Picture:
-    """The chance that a later pass finds the reference gone, over the average time of holding.
-
-    `holds`: times to tell and to point at, in ticks; what was guessed for one, in percent, is drawn
-    beside the curve."""
-    claim = f"{retry_words(setting)}: a window of {plural(setting.window, 'tick')}"
-    told = ", ".join(
-        f"{gone_words(setting, hold)} if held for {plural(hold, 'tick')}" for hold in holds
-    )
-    words = f"{claim}. A later pass finds the reference gone in {told} on average."
-    if setting.permanent:
-        words += f" {float(setting.permanent):.0%} of the holders never let go."
-    svg = Svg(640, 384, claim, words)
-    svg.headline(14, 28, 612, claim)
-    plot = Plot(svg, 66, 62, 552, 226, across=HOLDS, up=GONE)
-    signs = [line_sign(svg, LAW, "the law")]
-    if setting != USUAL:
-        plot.line(curve(USUAL), BEFORE)
-        signs.append(line_sign(svg, BEFORE, retry_words(USUAL)))
-    if setting.window > 1:
-        plot.upright(min(setting.window, HOLDS.end), WINDOW)
-        signs.append(line_sign(svg, WINDOW, "the window"))
-    plot.line(curve(setting), LAW)
-    for hold, guess in holds.items():
-        plot.dot(hold, float(success(setting, hold)), "circle", BLUE)
-        if guess is not None:
-            plot.dot(hold, guess / 100, "diamond", ORANGE)
-    signs.append(dot_sign(svg, "circle", BLUE, "asked for"))
-    if any(guess is not None for guess in holds.values()):
-        signs.append(dot_sign(svg, "diamond", ORANGE, "your guess"))
-    svg.legend(66, 340, 552, signs)
-    return Picture(svg.render(), words)

@@ -11,16 +11,12 @@ from svg_rules import seen
 
 from mmsim.constants import MIGRATE_PASSES
 from mmsim.engine.explore import explore
+from mmsim.lessons.how_likely import Retrying, curve, gone_words, retry_law, success
 from mmsim.scenarios import split_race, vfio_map
 from mmsim.views import chances as view
 from mmsim.views.chances import (
-    Retrying,
     chances,
     chances_picture,
-    curve,
-    gone_words,
-    retry_law,
-    success,
 )
 from mmsim.views.words import chance, count, fraction, size_words
 
