@@ -27,8 +27,8 @@ from mmsim.scenarios.situation import ALL_MOVED, MISSED, NOT_MOVED, NOT_SPLIT
 from mmsim.views.flow import flow_picture
 from mmsim.views.show import Shown
 from mmsim.views.svg import INK, PANEL, SMALL_TEXT, Picture, Svg
-from mmsim.views.tables import PIN, Frame, counters_by_version, frame, in_a_row, labels
-from mmsim.views.words import plural
+from mmsim.views.tables import PIN, Frame, counters_by_version, frame, labels
+from mmsim.views.words import in_a_row, plural
 
 # -- cases
 

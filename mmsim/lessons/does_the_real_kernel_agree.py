@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from functools import cache
 from itertools import product
 from typing import Any
@@ -18,7 +19,7 @@ from mmsim.views.charts import failed_bars
 from mmsim.views.show import Shown
 from mmsim.views.state import state_picture
 from mmsim.views.svg import Picture
-from mmsim.views.tables import DIFFERS, Frame, alignment, frame, labels, measured_table
+from mmsim.views.tables import Frame, frame, labels, measured_table
 
 # -- which run was it?
 
@@ -117,6 +118,16 @@ def traces_that_differ() -> dict[str, int]:
     found = [differing(*of) for of in product(SETUPS, VERSIONS)]
     of_pin = [each - {"compact_stall", "compact_fail"} for each in found]
     return {"any_line": sum(map(bool, found)), "of_the_pin": sum(map(bool, of_pin))}
+
+
+AGREES, DIFFERS = "✓", "≠"
+
+
+def alignment(rows: Sequence[AlignedRow]) -> Frame:
+    """A real trace beside the model's, with a sign for each row: `ftrace.align` in a table."""
+    cells = [(r.what, r.measured, r.model, AGREES if r.agrees else DIFFERS) for r in rows]
+    numbers = labels(range(1, len(rows) + 1), "line")
+    return frame(cells, numbers, ["what", "measured", "model", "agrees"])
 
 
 def agreement() -> list[Any]:

@@ -29,8 +29,7 @@ from mmsim.evidence.diagnose import (
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios.situation import PINNED
 from mmsim.views.flow import FlowCounts, count_flow
-from mmsim.views.tables import in_a_row
-from mmsim.views.words import command_words, plural, times
+from mmsim.views.words import command_words, in_a_row, plural, times
 
 GROUPS_MAX, PATHS_MAX = 4, 10
 """So many groups, and paths of a group, are shown unless everything is asked for."""

@@ -1,26 +1,24 @@
-"""Small tables, made by running the model.
+"""Small tables, of runs of the model and of what was measured.
 
-Every function answers a pandas DataFrame with a named index; pandas is imported when one is called.
-Where cells are compared, a difference has a sign of its own, never a colour alone.
+A table is a pandas DataFrame with a named index; pandas is imported when one is made.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mmsim import errno
-from mmsim.evidence.ftrace import AlignedRow, RealTrace
+from mmsim.evidence.ftrace import RealTrace
 from mmsim.scenarios import Situation, vfio_map
 from mmsim.scenarios.observed import migrate_returns
+from mmsim.views.words import in_a_row
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 Frame: TypeAlias = "pd.DataFrame"
-AGREES, DIFFERS = "✓", "≠"
 RETURNS, PIN = "migrate_pages returns", "pin returns"
 RESULTS = {"pin": PIN, "owner": "owner gets"}
 
@@ -37,12 +35,6 @@ def labels(words: Iterable[object], title: str) -> pd.Index[Any]:
     import pandas as pd
 
     return pd.Index(list(words), name=title, dtype=object)
-
-
-def in_a_row(codes: Sequence[str]) -> str:
-    """ "0, 0", but "-EAGAIN ×5" for more than two of one kind in a row."""
-    runs = [(code, len(list(group))) for code, group in groupby(codes)]
-    return ", ".join(f"{code} ×{n}" if n > 2 else ", ".join([code] * n) for code, n in runs)
 
 
 def counters_by_version(situation: Situation, versions: Sequence[str]) -> pd.DataFrame:
@@ -75,10 +67,3 @@ def measured_table(real: RealTrace) -> pd.DataFrame:
     said = f"{real.pin_result} ({errno.name(real.pin_result)})" if real.pin_result else "0"
     moved[PIN] = [said]
     return frame(list(moved.values()), labels(moved, "counter"), ["measured"])
-
-
-def alignment(rows: Sequence[AlignedRow]) -> pd.DataFrame:
-    """A real trace beside the model's (`ftrace.align`), with a sign for each row."""
-    cells = [(r.what, r.measured, r.model, AGREES if r.agrees else DIFFERS) for r in rows]
-    numbers = labels(range(1, len(rows) + 1), "line")
-    return frame(cells, numbers, ["what", "measured", "model", "agrees"])

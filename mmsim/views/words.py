@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from itertools import groupby
 from math import log10
 from typing import Any
 
@@ -61,6 +62,12 @@ def plural(n: int | None, one: str, many: str = "") -> str:
 def times(n: int) -> str:
     """ "once", "twice", "3 times"."""
     return {1: "once", 2: "twice"}.get(n, f"{n:,} times")
+
+
+def in_a_row(codes: Sequence[str]) -> str:
+    """ "0, 0", but "-EAGAIN ×5" for more than two of one kind in a row."""
+    runs = [(code, len(list(group))) for code, group in groupby(codes)]
+    return ", ".join(f"{code} ×{n}" if n > 2 else ", ".join([code] * n) for code, n in runs)
 
 
 def size_words(pages: int, page_kib: int = PAGE_SIZE // 1024) -> str:
