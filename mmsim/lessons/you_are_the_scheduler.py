@@ -16,7 +16,7 @@ from mmsim.lessons.form import Choices, Verdict, failed, passed
 from mmsim.scenarios import split_race, vfio_map
 from mmsim.scenarios.one_page import CLAIMS
 from mmsim.scenarios.situation import NOT_FINISHED, fails
-from mmsim.views.game import Level, coming, played
+from mmsim.views.game import Level, played, stands
 from mmsim.views.operations import intent, sentence
 from mmsim.views.run_columns import columns_picture
 from mmsim.views.show import Shown
@@ -34,6 +34,15 @@ PIN = vfio_map("v2", order=2, released="1")
 
 LEVELS: dict[str, Level] = {}
 CARDS: dict[str, Card] = {}
+
+
+def coming(trace: Trace) -> list[str]:
+    """A sentence for each actor: what it would do next, or why it can't go on."""
+    lines = []
+    for stand in stands(trace.scenario, trace.last):
+        words = " or ".join(f"{words} ({stand.step})" for words in stand.moves.values())
+        lines.append(f"{stand.actor} {stand.why or f'can go on: {words}'}")
+    return lines
 
 
 def judge_schedule(level: Level, answer: str) -> Verdict:

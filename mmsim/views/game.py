@@ -1,4 +1,4 @@
-"""Playing a situation by hand: what can be done next, what a press does, what was typed.
+"""Playing a situation by hand: a goal, what each actor can do next, what was typed.
 
 What can be pressed, why not, and what has been reached is read off the run; the rules are the
 model's alone."""
@@ -6,23 +6,14 @@ model's alone."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 from typing import NamedTuple
 
 from mmsim.engine.scenario import Move, Scenario, State
 from mmsim.engine.schedule import parse, replaying
 from mmsim.engine.trace import Trace, record
 from mmsim.scenarios import Situation
-from mmsim.scenarios.situation import fails
 from mmsim.views.operations import intent
 from mmsim.views.words import result_words
-
-STEP, ALL = "one step", "as far as it goes"
-"""What one press does: an atomic step, or all that is possible without another actor or a choice.
-"""
-FREE = "free"
-PRESS_STEPS_MAX = 2_000
-KINDS_STATES_MAX = 10_000
 
 
 class Level(NamedTuple):
@@ -34,12 +25,6 @@ class Level(NamedTuple):
     situation: Situation
     won: Callable[[Trace], bool]
     told: str
-
-
-def free_play(situation: Situation) -> Level:
-    """Any situation as a level that has no goal."""
-    goal = "There is none: bring about whatever you like."
-    return Level(FREE, "Free play", goal, situation, lambda trace: False, "")
 
 
 class Stand(NamedTuple):
@@ -69,36 +54,6 @@ def _stand(scenario: Scenario, state: State, actor: str) -> Stand:
 def stands(scenario: Scenario, state: State) -> list[Stand]:
     """Every actor, in their order."""
     return [_stand(scenario, state, actor.name) for actor in scenario.actors]
-
-
-def coming(trace: Trace) -> list[str]:
-    """A sentence for each actor: what it would do next, or why it can't go on."""
-    lines = []
-    for stand in stands(trace.scenario, trace.last):
-        words = " or ".join(f"{words} ({stand.step})" for words in stand.moves.values())
-        lines.append(f"{stand.actor} {stand.why or f'can go on: {words}'}")
-    return lines
-
-
-def press(trace: Trace, move: Move, grain: str = STEP) -> None:
-    """Make a move, and with a coarse grain what follows from it without a further decision."""
-    trace.append(move)
-    for _ in range(PRESS_STEPS_MAX):
-        going_on = [m for m in trace.scenario.moves(trace.last) if m.actor == move.actor]
-        if grain == STEP or len(going_on) != 1:
-            return
-        trace.append(going_on[0])
-
-
-@lru_cache(maxsize=32)
-def kinds(situation: Situation) -> tuple[list[str], bool]:
-    """Every kind of failure that some schedule leads to, and whether the search was finished.
-
-    The one with the shortest schedule comes first."""
-    found = situation.explore(states_max=KINDS_STATES_MAX)
-    ends = set(found.ends)
-    said = [situation.full_outcome(state) for number, state in found.walk(ends) if number in ends]
-    return list(dict.fromkeys(filter(fails, said))), found.complete
 
 
 def played(text: str, situation: Situation) -> Trace:

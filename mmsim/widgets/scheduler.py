@@ -1,12 +1,13 @@
 """You are the scheduler: a button for everything that can happen next, and a goal to reach.
 
-The picture is the one of `views.run_columns`.  What can be pressed and what was found is asked of
+The picture is the one of `views.run_columns`.  Where each actor stands is asked of
 `mmsim.views.game`; the widget holds the moves that were made.  Each actor has a letter: pressed
 anywhere in the widget, it presses the actor's button, and Backspace takes the last press back."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from html import escape
 from string import ascii_lowercase
 
@@ -17,11 +18,18 @@ from mmsim.engine.schedule import render, replaying
 from mmsim.engine.trace import Trace, record
 from mmsim.scenarios import Situation
 from mmsim.scenarios.situation import fails
-from mmsim.views.game import ALL, FREE, STEP, Level, Stand, free_play, kinds, played, press, stands
+from mmsim.views.game import Level, Stand, played, stands
 from mmsim.views.run_columns import columns_picture
 from mmsim.views.svg import GREEN
 from mmsim.views.words import plural
 from mmsim.widgets.board import ROW, Frame, keyed
+
+STEP, ALL = "one step", "as far as it goes"
+"""What one press does: an atomic step, or all that is possible without another actor or a choice.
+"""
+FREE = "free"
+PRESS_STEPS_MAX = 2_000
+KINDS_STATES_MAX = 10_000
 
 Won = Callable[[Level, str], None]
 # A frame, a ground and a sign: a level that is won must not be missed, in a light or a dark theme.
@@ -37,6 +45,33 @@ def letters(actors: Sequence[str]) -> dict[str, str]:
         free = (c for c in actor.lower() + ascii_lowercase if c.isalpha() and c not in found)
         found[next(free)] = actor
     return found
+
+
+def free_play(situation: Situation) -> Level:
+    """Any situation as a level that has no goal."""
+    goal = "There is none: bring about whatever you like."
+    return Level(FREE, "Free play", goal, situation, lambda trace: False, "")
+
+
+def go_on(trace: Trace, move: Move, grain: str = STEP) -> None:
+    """Make a move, and with a coarse grain what follows from it without a further decision."""
+    trace.append(move)
+    for _ in range(PRESS_STEPS_MAX):
+        going_on = [m for m in trace.scenario.moves(trace.last) if m.actor == move.actor]
+        if grain == STEP or len(going_on) != 1:
+            return
+        trace.append(going_on[0])
+
+
+@lru_cache(maxsize=32)
+def kinds(situation: Situation) -> tuple[list[str], bool]:
+    """Every kind of failure that some schedule leads to, and whether the search was finished.
+
+    The one with the shortest schedule comes first."""
+    found = situation.explore(states_max=KINDS_STATES_MAX)
+    ends = set(found.ends)
+    said = [situation.full_outcome(state) for number, state in found.walk(ends) if number in ends]
+    return list(dict.fromkeys(filter(fails, said))), found.complete
 
 
 class ActorRow(w.HBox):
@@ -118,26 +153,26 @@ class Scheduler(Frame):
         self._draw()
 
     @property
-    def played(self) -> Level:
+    def chosen_level(self) -> Level:
         """The level that is played."""
         return self.levels[self.level.value]
 
     def press(self, move: Move) -> None:
         """Make a move, or several with a coarse grain."""
         self._presses.append(len(self.trace))
-        press(self.trace, move, self.grain.value)
+        go_on(self.trace, move, self.grain.value)
         self._draw()
 
     def keep(self, presses: int) -> None:
         """Take everything back but so many presses; none is kept after the level has changed."""
         moves = self._presses[presses] if presses < len(self._presses) else 0
         self._presses = self._presses[:presses]
-        self.trace = record(self.played.situation, replaying(self.trace.moves[:moves]))
+        self.trace = record(self.chosen_level.situation, replaying(self.trace.moves[:moves]))
         self._draw()
 
     def _load(self) -> None:
         try:
-            trace = played(self.text.value, self.played.situation)
+            trace = played(self.text.value, self.chosen_level.situation)
         except ValueError as error:
             self.said.value = f"Not played: {escape(str(error))}."
         else:
@@ -164,7 +199,7 @@ class Scheduler(Frame):
 
     def _judge(self, schedule: str) -> None:
         """Say whether the goal is reached, and what has been won and found so far."""
-        level, won = self.played, self.played.won(self.trace)
+        level, won = self.chosen_level, self.chosen_level.won(self.trace)
         style, said = GOAL, f"<b>Goal.</b> {escape(level.goal)}"
         if won:
             self._won_levels.add(level.name)
@@ -179,7 +214,10 @@ class Scheduler(Frame):
 
     def _kinds(self) -> str:
         """Which kinds of failure were found in this situation, and of how many if it has a goal."""
-        level, outcome = self.played, self.played.situation.full_outcome(self.trace.last)
+        level, outcome = (
+            self.chosen_level,
+            self.chosen_level.situation.full_outcome(self.trace.last),
+        )
         found = self._found[level.situation]
         if fails(outcome) and outcome not in found:
             found.append(outcome)

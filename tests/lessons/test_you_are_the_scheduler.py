@@ -13,6 +13,7 @@ from mmsim.lessons import you_are_the_scheduler as lesson
 from mmsim.scenarios import split_race
 from mmsim.scenarios.situation import fails
 from mmsim.views import game
+from mmsim.widgets.scheduler import kinds
 
 RACE = lesson.RACE
 
@@ -52,9 +53,7 @@ def test_the_kind_is_known_as_soon_as_the_main_actor_has_returned():
     for situation in {level.situation for level in lesson.LEVELS.values()}:
         found = explore(situation)
         ended = [s for _, s in found.walk() if situation.local(s, situation.main).finished]
-        assert {f for s in ended if fails(f := situation.full_outcome(s))} == {
-            *game.kinds(situation)[0]
-        }
+        assert {f for s in ended if fails(f := situation.full_outcome(s))} == {*kinds(situation)[0]}
 
 
 @pytest.mark.parametrize("name", lesson.LEVELS)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from mmsim.engine.schedule import parse, render
 from mmsim.lessons.you_are_the_scheduler import LEVELS
 from mmsim.scenarios import vfio_map
-from mmsim.views.game import ALL, STEP, free_play
-from mmsim.widgets.scheduler import letters, scheduler
+from mmsim.widgets.scheduler import ALL, STEP, free_play, letters, scheduler
 
 CHECK, FREEZE = LEVELS["at_check"], LEVELS["at_freeze"]
 
