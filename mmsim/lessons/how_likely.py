@@ -27,12 +27,7 @@ from mmsim.lessons.card import Card, widget
 from mmsim.scenarios import split_race
 from mmsim.scenarios.knobs import number
 from mmsim.scenarios.situation import fails
-from mmsim.views.chances import (
-    PACES,
-    chances,
-    chances_picture,
-    pace_words,
-)
+from mmsim.views.chances import PACES, chances, chances_picture, pace_words
 from mmsim.views.charts import (
     Axis,
     Bar,

@@ -14,10 +14,7 @@ from mmsim.engine.explore import explore
 from mmsim.lessons.how_likely import Retrying, curve, gone_words, retry_law, success
 from mmsim.scenarios import split_race, vfio_map
 from mmsim.views import chances as view
-from mmsim.views.chances import (
-    chances,
-    chances_picture,
-)
+from mmsim.views.chances import chances, chances_picture
 from mmsim.views.words import chance, count, fraction, size_words
 
 RACE = split_race(released="1", order=1)
