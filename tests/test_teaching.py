@@ -179,7 +179,8 @@ def test_every_card_and_vote_that_a_page_names_is_there(page):
 
 def test_each_vote_has_one_right_choice_and_numbers_of_its_lesson():
     votes = PAGES["votes"].split("\n## ")[1:]
-    assert f"{['', *'1234567', 'eight', 'nine'][len(votes)]} questions" in PAGES["README"]
+    assert len(votes) == 9
+    assert "nine questions" in PAGES["README"]
     for vote in votes:
         assert vote.count("✔") == 1
         place, card = re.search(r"Answered by (\d\d) `(\w+)`", vote).groups()

@@ -85,6 +85,4 @@ def test_a_split_in_a_pin_has_the_same_steps():
 def test_a_search_that_stops_early_says_less():
     for stopped in (10, 25, 40):
         for name, finding in lesson.findings(stopped).items():
-            kind = "always" if lesson.CLAIMS[name].always else "sometimes"
-            said_so = f"{kind}_{finding.verdict.value}"
-            assert lesson.verdicts.outcome().get(said_so, lesson.SURE) == lesson.SURE
+            assert finding.verdict.value != ("holds" if lesson.CLAIMS[name].always else "broken")
